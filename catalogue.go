@@ -1,0 +1,129 @@
+package bursar
+
+// CapabilityKind says what a limit or a charge is about.
+type CapabilityKind uint8
+
+const (
+	KindFeature  CapabilityKind = 1
+	KindCurrency CapabilityKind = 2
+)
+
+// Capability is what is governed: a metered feature or a credit currency.
+type Capability struct {
+	Kind CapabilityKind
+	ID   string
+}
+
+func (c Capability) String() string {
+	if c.Kind == KindCurrency {
+		return "currency " + c.ID
+	}
+	return "feature " + c.ID
+}
+
+// EntityType is a kind of entity that the vendor defines for the environment: org,
+// team, user, agent. An attribution key is the name of a dimension whose value is
+// the id of an entity of this type; a key belongs to one live type.
+type EntityType struct {
+	ID              string   `json:"id"`
+	DisplayName     string   `json:"displayName"`
+	AttributionKeys []string `json:"attributionKeys"`
+	Description     *string  `json:"description"`
+	CreatedAt       Time     `json:"createdAt"`
+	UpdatedAt       Time     `json:"updatedAt"`
+	ArchivedAt      *Time    `json:"archivedAt"`
+}
+
+// Feature is a metered capability of the vendor's product.
+type Feature struct {
+	ID                 string            `json:"id"`
+	DisplayName        string            `json:"displayName"`
+	FeatureType        string            `json:"featureType"` // always NUMBER
+	MeterType          string            `json:"meterType"`   // INCREMENTAL or FLUCTUATING
+	FeatureStatus      string            `json:"featureStatus"`
+	Description        *string           `json:"description"`
+	FeatureUnits       *string           `json:"featureUnits"`
+	FeatureUnitsPlural *string           `json:"featureUnitsPlural"`
+	Metadata           map[string]string `json:"metadata"`
+	Meter              *Meter            `json:"meter"`
+	CreatedAt          Time              `json:"createdAt"`
+	UpdatedAt          Time              `json:"updatedAt"`
+	ArchivedAt         *Time             `json:"archivedAt"`
+}
+
+// Fluctuating reports whether usage of the feature may also be taken back.
+func (f *Feature) Fluctuating() bool { return f.MeterType == "FLUCTUATING" }
+
+// Meter turns raw events into usage of its feature.
+type Meter struct {
+	EventName   string        `json:"eventName"`
+	Aggregation Aggregation   `json:"aggregation"`
+	Filters     []MeterFilter `json:"filters"`
+}
+
+// Aggregation is COUNT, or SUM, MAX or UNIQUE of a property.
+type Aggregation struct {
+	Function string `json:"function"`
+	Field    string `json:"field,omitempty"`
+}
+
+// MeterFilter is a conjunction of conditions; filters are alternatives.
+type MeterFilter struct {
+	Conditions []MeterCondition `json:"conditions"`
+}
+
+// MeterCondition compares one property of an event.
+type MeterCondition struct {
+	Field     string   `json:"field"`
+	Operation string   `json:"operation"`
+	Value     *string  `json:"value,omitempty"`
+	Values    []string `json:"values,omitempty"`
+}
+
+// Units are the names of one and of several units of a currency.
+type Units struct {
+	Singular string `json:"singular"`
+	Plural   string `json:"plural"`
+}
+
+// Currency is a custom credit currency. A prepaid currency has a pool per customer
+// that gates; with Prepaid false only limits do.
+type Currency struct {
+	ID          string            `json:"id"`
+	DisplayName string            `json:"displayName"`
+	Description *string           `json:"description"`
+	Symbol      *string           `json:"symbol"`
+	Units       *Units            `json:"units"`
+	Metadata    map[string]string `json:"metadata"`
+	Prepaid     bool              `json:"prepaid"`
+	CreatedAt   Time              `json:"createdAt"`
+	UpdatedAt   Time              `json:"updatedAt"`
+	ArchivedAt  *Time             `json:"archivedAt"`
+}
+
+// KeyScope is what an API key may do.
+type KeyScope string
+
+const (
+	ScopeFull    KeyScope = "full"    // everything
+	ScopeRuntime KeyScope = "runtime" // check, ingest, consume, reservations
+	ScopeRead    KeyScope = "read"    // GETs, checks and estimates
+)
+
+// APIKey is a credential of the environment. The secret itself is never stored, only
+// its SHA-256.
+type APIKey struct {
+	ID        string   `json:"id"`
+	Name      string   `json:"name"`
+	Scope     KeyScope `json:"scope"`
+	Prefix    string   `json:"prefix"`
+	Hash      []byte   `json:"hash"`
+	CreatedAt Time     `json:"createdAt"`
+	ExpiresAt *Time    `json:"expiresAt"`
+	RevokedAt *Time    `json:"revokedAt"`
+}
+
+// Live reports whether the key may be used at now.
+func (k *APIKey) Live(now Time) bool {
+	return k.RevokedAt == nil && (k.ExpiresAt == nil || now < *k.ExpiresAt)
+}

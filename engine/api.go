@@ -1,0 +1,489 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+)
+
+// PutEntityTypes creates or replaces entity types, restoring archived ones: all or
+// none. Pointers of errors begin with /types/i.
+func (e *Engine) PutEntityTypes(ctx context.Context, c Caller, in []EntityTypeInput) ([]bursar.EntityType, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogueWrite) ([]bursar.EntityType, error) { return w.putEntityTypes(in) })
+}
+
+// ArchiveEntityTypes archives or unarchives: all or none. A type with live entities in
+// any customer is EntityTypeInUse.
+func (e *Engine) ArchiveEntityTypes(ctx context.Context, c Caller, ids []string, archive bool) error {
+	_, err := catalogueDo(ctx, e, c, func(w *catalogueWrite) ([]string, error) { return ids, w.archiveEntityTypes(ids, archive) })
+	return err
+}
+
+// CreateFeature takes every input member of f; the engine sets its times.
+func (e *Engine) CreateFeature(ctx context.Context, c Caller, f bursar.Feature) (bursar.Feature, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogueWrite) (bursar.Feature, error) { return w.createFeature(f) })
+}
+
+// UpdateFeature changes what p has.
+func (e *Engine) UpdateFeature(ctx context.Context, c Caller, id string, p FeaturePatch) (bursar.Feature, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogueWrite) (bursar.Feature, error) { return w.updateFeature(id, &p) })
+}
+
+// ArchiveFeature archives or unarchives; it is idempotent. An archived feature takes no
+// new limits; old ones go on.
+func (e *Engine) ArchiveFeature(ctx context.Context, c Caller, id string, archive bool) (bursar.Feature, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogueWrite) (bursar.Feature, error) { return w.archiveFeature(id, archive) })
+}
+
+// CreateCurrency takes every input member of v; the engine sets its times.
+func (e *Engine) CreateCurrency(ctx context.Context, c Caller, v bursar.Currency) (bursar.Currency, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogueWrite) (bursar.Currency, error) { return w.createCurrency(v) })
+}
+
+// UpdateCurrency changes what p has.
+func (e *Engine) UpdateCurrency(ctx context.Context, c Caller, id string, p CurrencyPatch) (bursar.Currency, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogueWrite) (bursar.Currency, error) { return w.updateCurrency(id, &p) })
+}
+
+// ArchiveCurrency archives or unarchives; it is idempotent. A currency that live limits
+// are about is CurrencyInUse.
+func (e *Engine) ArchiveCurrency(ctx context.Context, c Caller, id string, archive bool) (bursar.Currency, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogueWrite) (bursar.Currency, error) { return w.archiveCurrency(id, archive) })
+}
+
+func catalogueDo[R any](ctx context.Context, e *Engine, c Caller, f func(*catalogueWrite) (R, error)) (r R, err error) {
+	v, err := e.changeCatalogue(ctx, c, func(w *catalogueWrite) (any, error) { return f(w) })
+	if err != nil {
+		return r, err
+	}
+	return v.(R), nil
+}
+
+// Associated is a thing that uses a currency. Type is Assignment.
+type Associated struct{ ID, DisplayName, Type string }
+
+// maxAssociated bounds the answer of CurrencyUsers.
+const maxAssociated = 1000
+
+// CurrencyUsers lists what uses a currency, at most 1,000 things.
+func (e *Engine) CurrencyUsers(ctx context.Context, id string) ([]Associated, error) {
+	if e.Catalogue().Currency(id) == nil {
+		return nil, errNoCurrency(id)
+	}
+	users, err := e.store.Users(ctx, Use{"currency", id}, maxAssociated)
+	if err != nil {
+		return nil, e.unavailable(err)
+	}
+	out := []Associated{}
+	for _, customer := range users {
+		_, err := e.readCustomer(ctx, ReadOptions{}, customer, func(v *view) error {
+			cap := v.capOrd(bursar.Capability{Kind: bursar.KindCurrency, ID: id})
+			for ord, def := range v.rows {
+				if def != nil && def.cap == cap && cap != 0 && len(out) < maxAssociated {
+					out = append(out, Associated{formatID(v.rowIDs[ord]), customer + " / " + v.ent(def.ent).id, "Assignment"})
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// CreateAPIKey makes a key and returns it with its text, "bsk_<id>_<secret>", which is
+// not kept anywhere.
+func (e *Engine) CreateAPIKey(ctx context.Context, c Caller, name string, scope bursar.KeyScope, expiresAt *bursar.Time) (bursar.APIKey, string, error) {
+	var b [40]byte // 8 of the id, 32 of the secret
+	if _, err := rand.Read(b[:]); err != nil {
+		return bursar.APIKey{}, "", err
+	}
+	id := hex.EncodeToString(b[:8])
+	text := "bsk_" + id + "_" + hex.EncodeToString(b[8:])
+	sum := sha256.Sum256([]byte(text))
+	k, err := catalogueDo(ctx, e, c, func(w *catalogueWrite) (bursar.APIKey, error) {
+		var p bursar.Problems
+		checkName("/name", name, &p)
+		if scope != bursar.ScopeFull && scope != bursar.ScopeRuntime && scope != bursar.ScopeRead {
+			p.Add("/scope", bursar.CodeValidationFailed, "a scope is full, runtime or read")
+		}
+		if expiresAt != nil && *expiresAt <= w.now {
+			p.Add("/expiresAt", bursar.CodeValidationFailed, "expiresAt lies in the past")
+		}
+		k := bursar.APIKey{ID: id, Name: name, Scope: scope, Prefix: "bsk_" + id, Hash: sum[:], CreatedAt: w.now.Milli(), ExpiresAt: expiresAt}
+		if err := p.Err(); err != nil {
+			return k, err
+		}
+		return k, w.put("apiKey", &k)
+	})
+	if err != nil {
+		text = ""
+	}
+	return k, text, err
+}
+
+// RevokeAPIKey ends a key; it is idempotent. The last live key of full scope is
+// LastFullKey.
+func (e *Engine) RevokeAPIKey(ctx context.Context, c Caller, id string) (bursar.APIKey, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogueWrite) (bursar.APIKey, error) {
+		old := w.keys[id]
+		if old == nil {
+			return bursar.APIKey{}, bursar.Errorf(bursar.CodeAPIKeyNotFound, "there is no API key %.64q", id)
+		}
+		if old.RevokedAt != nil {
+			return *old, nil
+		}
+		others := 0
+		for _, k := range w.keys {
+			if k.ID != id && k.Scope == bursar.ScopeFull && k.Live(w.now) {
+				others++
+			}
+		}
+		if old.Scope == bursar.ScopeFull && others == 0 {
+			return *old, bursar.Errorf(bursar.CodeLastFullKey, "this is the last key of full scope; create another one first")
+		}
+		k := *old
+		now := w.now.Milli()
+		k.RevokedAt = &now
+		return k, w.put("apiKey", &k)
+	})
+}
+
+// CreateCustomer provisions a customer. The number is the version of the customer
+// that the reply is true at, here and below.
+func (e *Engine) CreateCustomer(ctx context.Context, c Caller, id string, in bursar.CustomerInput) (bursar.Customer, uint64, error) {
+	if err := bursar.CheckCustomerID(id); err != nil {
+		return bursar.Customer{}, 0, bursar.ErrorAt("/id", bursar.CodeValidationFailed, "%v", err)
+	}
+	return govern[bursar.Customer](ctx, e, &c, id, &createCustomer{c, id, in})
+}
+
+// UpdateCustomer changes what in has.
+func (e *Engine) UpdateCustomer(ctx context.Context, c Caller, id string, in bursar.CustomerInput) (bursar.Customer, uint64, error) {
+	return govern[bursar.Customer](ctx, e, &c, id, &updateCustomer{c, in})
+}
+
+// ArchiveCustomer archives or unarchives; it is idempotent.
+func (e *Engine) ArchiveCustomer(ctx context.Context, c Caller, id string, archive bool) (bursar.Customer, uint64, error) {
+	return govern[bursar.Customer](ctx, e, &c, id, &archiveCustomer{c, archive})
+}
+
+// Customer reads one customer, archived or not.
+func (e *Engine) Customer(ctx context.Context, o ReadOptions, id string) (out bursar.Customer, version uint64, err error) {
+	version, err = e.readCustomer(ctx, o, id, func(v *view) error {
+		out = *v.cust()
+		return nil
+	})
+	return out, version, err
+}
+
+// Customers lists customers.
+func (e *Engine) Customers(ctx context.Context, q CustomerQuery) (p Page[bursar.Customer], err error) {
+	want := q.Limit
+	q.Limit++
+	if p.Items, err = e.store.Customers(ctx, q); err != nil {
+		return p, e.unavailable(err)
+	}
+	p.cut(want, q.After != nil, q.Before != nil)
+	return p, nil
+}
+
+// cut drops the extra row that was read to learn whether there are more.
+func (p *Page[T]) cut(limit int, after, before bool) {
+	more := len(p.Items) > limit
+	if before {
+		if more {
+			p.Items = p.Items[1:]
+		}
+		p.HasPrev, p.HasNext = more, true
+		return
+	}
+	if more {
+		p.Items = p.Items[:limit]
+	}
+	p.HasNext, p.HasPrev = more, after
+}
+
+// PutEntities creates or updates entities, all or none. Pointers of errors begin with
+// /entities/i.
+func (e *Engine) PutEntities(ctx context.Context, c Caller, customer string, in []bursar.EntityInput) ([]bursar.Entity, uint64, error) {
+	return govern[[]bursar.Entity](ctx, e, &c, customer, &putEntities{caller: c, in: in})
+}
+
+// PatchEntity updates one entity that exists and does not restore it.
+func (e *Engine) PatchEntity(ctx context.Context, c Caller, customer string, in bursar.EntityInput) (out bursar.Entity, version uint64, err error) {
+	list, version, err := govern[[]bursar.Entity](ctx, e, &c, customer, &putEntities{caller: c, in: []bursar.EntityInput{in}, patch: true})
+	if err == nil {
+		out = list[0]
+	}
+	return out, version, err
+}
+
+// ArchiveEntities archives or unarchives, all or none; it is idempotent.
+func (e *Engine) ArchiveEntities(ctx context.Context, c Caller, customer string, ids []string, archive bool) (uint64, error) {
+	_, version, err := govern[[]string](ctx, e, &c, customer, &archiveEntities{c, ids, archive})
+	return version, err
+}
+
+// Entity reads one entity, archived or not.
+func (e *Engine) Entity(ctx context.Context, o ReadOptions, customer, id string) (out bursar.Entity, version uint64, err error) {
+	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
+		ord := v.entOrd(id)
+		if ord == 0 {
+			return errNoEntity(id)
+		}
+		out = v.entityOut(ord)
+		return nil
+	})
+	return out, version, err
+}
+
+// PutAssignments creates or updates assignments, all or none. Pointers of errors begin
+// with /assignments/i.
+func (e *Engine) PutAssignments(ctx context.Context, c Caller, customer string, in []bursar.AssignmentInput) ([]bursar.Assignment, uint64, error) {
+	return govern[[]bursar.Assignment](ctx, e, &c, customer, &putAssignments{c, in})
+}
+
+// DeleteAssignment removes an assignment with its counter and returns what it was.
+func (e *Engine) DeleteAssignment(ctx context.Context, c Caller, customer, id string) (bursar.Assignment, uint64, error) {
+	return govern[bursar.Assignment](ctx, e, &c, customer, &deleteAssignment{c, id})
+}
+
+// Assignment reads one assignment.
+func (e *Engine) Assignment(ctx context.Context, o ReadOptions, customer, id string) (out bursar.Assignment, version uint64, err error) {
+	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
+		ord := v.findRowID(id)
+		if ord == 0 {
+			return errNoAssignment(id)
+		}
+		out = v.assignmentOut(ord)
+		return nil
+	})
+	return out, version, err
+}
+
+// Check answers questions, all from one snapshot of the customer. A customer, feature
+// or currency that is missing or archived is a denial, not an error.
+func (e *Engine) Check(ctx context.Context, o ReadOptions, customer string, in []CheckInput) ([]bursar.Decision, uint64, error) {
+	out := make([]bursar.Decision, len(in))
+	cat := e.cat.Load()
+	version, err := e.read(ctx, o, customer, func(v *view) error {
+		for i := range in {
+			q := in[i]
+			q.Dimensions = sortDims(q.Dimensions)
+			out[i] = v.check(cat, &q)
+		}
+		return nil
+	})
+	return out, version, err
+}
+
+// ReportUsage records a report, whole or not at all for each customer, after all items
+// of all customers were found good. It gives the versions of the customers.
+func (e *Engine) ReportUsage(ctx context.Context, _ Caller, in []bursar.UsageInput) ([]bursar.UsageResult, map[string]uint64, error) {
+	byCustomer := map[string]*reportUsage{}
+	var order []string
+	for i := range in {
+		it := usageItem{index: i, in: in[i]}
+		it.in.Dimensions = sortDims(it.in.Dimensions)
+		it.in.Behavior = cmp.Or(it.in.Behavior, bursar.Delta)
+		if it.in.IdempotencyKey != "" {
+			c := bursar.Capability{Kind: bursar.KindFeature, ID: it.in.FeatureID}
+			it.key = keyOf(&e.secret, targetOf(c), it.in.IdempotencyKey, contentOf(opUsage, c, it.in.Value, it.in.Behavior == bursar.Set, it.in.Dimensions))
+		}
+		r := byCustomer[it.in.CustomerID]
+		if r == nil {
+			r = &reportUsage{}
+			byCustomer[it.in.CustomerID] = r
+			order = append(order, it.in.CustomerID)
+		}
+		r.items = append(r.items, it)
+	}
+	slices.Sort(order)
+	if len(order) > 1 {
+		for _, id := range order {
+			if err := e.rehearse(ctx, id, byCustomer[id]); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	out := make([]bursar.UsageResult, len(in))
+	versions := make(map[string]uint64, len(order))
+	for n, id := range order {
+		reply, version, err := e.write(ctx, id, byCustomer[id])
+		if err == nil {
+			err = e.fillUsage(ctx, id, byCustomer[id], reply.([]recorded), out)
+		}
+		if err != nil {
+			if n > 0 && isRefusal(err) {
+				err = e.unavailable(fmt.Errorf("customer %q changed after a report on several customers was checked: %w", id, err))
+			}
+			return nil, nil, err
+		}
+		versions[id] = version
+	}
+	return out, versions, nil
+}
+
+func isRefusal(err error) bool {
+	var b *bursar.Error
+	return errors.As(err, &b)
+}
+
+// rehearse finds out what is wrong with a request, without recording it.
+func (e *Engine) rehearse(ctx context.Context, customer string, o op) error {
+	var f *facts
+	for {
+		var err error
+		_, rerr := e.read(ctx, ReadOptions{}, customer, func(v *view) error {
+			d := &decider{view: v, cat: e.cat.Load(), horizon: e.o.LateHorizon, facts: f}
+			_, err = d.attempt(o)
+			return nil
+		})
+		if rerr != nil {
+			return rerr
+		}
+		var n *needs
+		if !errors.As(err, &n) {
+			return err
+		}
+		if f, err = e.fetch(ctx, customer, n, f); err != nil {
+			return err
+		}
+	}
+}
+
+// fillUsage puts the replies in the order of the request, and into duplicates what was
+// recorded the first time.
+func (e *Engine) fillUsage(ctx context.Context, customer string, r *reportUsage, reply []recorded, out []bursar.UsageResult) error {
+	for i := range reply {
+		res := &reply[i].result
+		if at := reply[i].seen; at != nil {
+			p, err := e.recordAt(ctx, customer, at)
+			if err != nil {
+				return err
+			}
+			rec, ok := p.record.(*usageRec)
+			if !ok {
+				return fmt.Errorf("%w: not a usage record", errRecord)
+			}
+			res.ID, res.Timestamp, res.CreatedAt = p.id(), rec.timestamp, p.row.Head.Now
+		}
+		out[r.items[i].index] = *res
+	}
+	return nil
+}
+
+func (e *Engine) spendOf(o operation, in bursar.SpendInput) spend {
+	in.Dimensions = sortDims(in.Dimensions)
+	s := spend{in: in}
+	if in.IdempotencyKey != "" {
+		s.key = keyOf(&e.secret, targetOf(in.Capability), in.IdempotencyKey, contentOf(o, in.Capability, in.Amount, false, in.Dimensions))
+	}
+	return s
+}
+
+// Consume checks and records in one step. A denial is a *bursar.Error with Denial set.
+func (e *Engine) Consume(ctx context.Context, _ Caller, customer string, in bursar.SpendInput) (res bursar.ConsumeResult, version uint64, err error) {
+	s := e.spendOf(opConsume, in)
+	reply, version, err := e.write(ctx, customer, &consume{s})
+	var twin *seen
+	if errors.As(err, &twin) {
+		return e.consumedBefore(ctx, customer, &s, twin)
+	}
+	if err != nil {
+		return res, 0, err
+	}
+	return reply.(bursar.ConsumeResult), version, nil
+}
+
+func (e *Engine) consumedBefore(ctx context.Context, customer string, s *spend, twin *seen) (res bursar.ConsumeResult, version uint64, err error) {
+	p, err := e.recordAt(ctx, customer, twin)
+	if err != nil {
+		return res, 0, err
+	}
+	rec, ok := p.record.(*usageRec)
+	if !ok {
+		return res, 0, fmt.Errorf("%w: not a consumption", errRecord)
+	}
+	res = bursar.ConsumeResult{ID: p.id(), Capability: s.in.Capability, Amount: rec.amount, Timestamp: rec.timestamp, Duplicate: true}
+	version, err = e.readCustomer(ctx, ReadOptions{}, customer, func(v *view) error {
+		r := v.resolve(e.cat.Load(), s.in.Dimensions)
+		res.Decision = v.after(s.in.Capability, v.chains(&r, v.capOrd(s.in.Capability)), rec.amount)
+		return nil
+	})
+	return res, version, err
+}
+
+// Reserve holds an amount on every limit of its path for ttlSeconds. A denial is a
+// *bursar.Error with Denial set and holds nothing.
+func (e *Engine) Reserve(ctx context.Context, _ Caller, customer string, in bursar.SpendInput, ttlSeconds int, onExpire bursar.OnExpire) (res bursar.Reservation, version uint64, err error) {
+	if in.Amount.Sign() <= 0 {
+		return res, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "a reservation is of more than 0")
+	}
+	if ttlSeconds < bursar.MinHoldTTL || ttlSeconds > bursar.MaxHoldTTL {
+		return res, 0, bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "ttlSeconds is %d to %d", bursar.MinHoldTTL, bursar.MaxHoldTTL)
+	}
+	reply, version, err := e.write(ctx, customer, &reserve{e.spendOf(opReserve, in), ttlSeconds, onExpire == bursar.ExpireSettle})
+	var twin *seen
+	if errors.As(err, &twin) {
+		p, err := e.recordAt(ctx, customer, twin)
+		if err != nil {
+			return res, 0, err
+		}
+		rec, ok := p.record.(*holdOpenRec)
+		if !ok {
+			return res, 0, fmt.Errorf("%w: not a reservation", errRecord)
+		}
+		res, version, err = e.Reservation(ctx, ReadOptions{}, customer, formatID(rec.id))
+		res.Duplicate = true
+		return res, version, err
+	}
+	if err != nil {
+		return res, 0, err
+	}
+	return reply.(bursar.Reservation), version, nil
+}
+
+// CommitReservation records what was used, even above the hold, and frees the rest.
+func (e *Engine) CommitReservation(ctx context.Context, _ Caller, customer, id string, amount bursar.Amount) (bursar.Reservation, uint64, error) {
+	if amount.Sign() < 0 {
+		return bursar.Reservation{}, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "an amount is 0 or more")
+	}
+	return e.close(ctx, customer, id, closeHold{action: holdCommit, amount: amount})
+}
+
+// ReleaseReservation frees what is held.
+func (e *Engine) ReleaseReservation(ctx context.Context, _ Caller, customer, id string) (bursar.Reservation, uint64, error) {
+	return e.close(ctx, customer, id, closeHold{action: holdRelease})
+}
+
+// ExtendReservation lets an open hold expire ttlSeconds from now, at most 7 days from
+// its creation.
+func (e *Engine) ExtendReservation(ctx context.Context, _ Caller, customer, id string, ttlSeconds int) (bursar.Reservation, uint64, error) {
+	if ttlSeconds < bursar.MinHoldTTL || ttlSeconds > bursar.MaxHoldTTL {
+		return bursar.Reservation{}, 0, bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "ttlSeconds is %d to %d", bursar.MinHoldTTL, bursar.MaxHoldTTL)
+	}
+	return e.close(ctx, customer, id, closeHold{action: holdExtend, ttl: ttlSeconds})
+}
+
+func (e *Engine) close(ctx context.Context, customer, id string, o closeHold) (res bursar.Reservation, version uint64, err error) {
+	u, ok := parseID(id)
+	if !ok {
+		return res, 0, bursar.Errorf(bursar.CodeReservationNotFound, "there is no reservation %.64q", id)
+	}
+	o.id = u
+	reply, version, err := e.write(ctx, customer, &o)
+	if err != nil {
+		return res, 0, err
+	}
+	return reply.(bursar.Reservation), version, nil
+}

@@ -1,0 +1,257 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/bursarhq/bursar"
+)
+
+// apply is the one place where a record changes a customer. It is used while a batch
+// is decided and when a log is read again, and depends on nothing but the view and the
+// record.
+func (v *view) apply(r record) error {
+	v.records++
+	switch r := r.(type) {
+	case *customerRec:
+		c := r.customer
+		if v.undoing {
+			old := v.newCustomer
+			v.undo = append(v.undo, func() { v.newCustomer = old })
+		}
+		v.newCustomer = &c
+	case *typeRec:
+		push(v, &v.newTypes, r.id)
+	case *capabilityRec:
+		push(v, &v.newCaps, r.capability)
+	case *comboRec:
+		push(v, &v.newCombos, encodeCombo(r.dims))
+	case *entityRec:
+		return v.applyEntity(r)
+	case *rowRec:
+		return v.applyRow(r)
+	case *rowDeleteRec:
+		put(v, &v.defs, r.ord, nil)
+	case *usageRec:
+		return v.applyUsage(r)
+	case *holdOpenRec:
+		v.applyHoldOpen(r)
+	case *holdCommitRec:
+		return v.applyHoldCommit(r)
+	case *holdFreeRec:
+		return v.closeHold(r.id, func(h *hold) {
+			h.status, h.closed = bursar.HoldReleased, r.at
+		})
+	case *holdExtendRec:
+		h := v.hold(r.id)
+		if h == nil {
+			return fmt.Errorf("%w: no such hold", errRecord)
+		}
+		n := *h
+		n.expires = r.expires
+		put(v, &v.hlds, r.id, &n)
+	case *holdExpireRec:
+		return v.applyExpire(r)
+	case *keptRec:
+		v.remember(r.key)
+	case *activityRec:
+	default:
+		return fmt.Errorf("%w: kind %d in a customer's log", errRecord, r.kind())
+	}
+	return nil
+}
+
+func (v *view) applyEntity(r *entityRec) error {
+	var old *entity
+	switch {
+	case int(r.ord) == v.entCount:
+		v.entCount++
+		if v.undoing {
+			v.undo = append(v.undo, func() { v.entCount-- })
+		}
+		put(v, &v.newIDs, r.ent.id, r.ord)
+	case r.ord > 0 && int(r.ord) < v.entCount:
+		old = v.ent(r.ord)
+	default:
+		return fmt.Errorf("%w: entity number %d", errRecord, r.ord)
+	}
+	e := r.ent
+	put(v, &v.ents, r.ord, &e)
+	if old == nil || old.parent != e.parent {
+		kids := v.kids[e.parent]
+		for _, k := range kids {
+			if k == r.ord {
+				return nil
+			}
+		}
+		put(v, &v.kids, e.parent, append(kids[:len(kids):len(kids)], r.ord))
+	}
+	return nil
+}
+
+func (v *view) applyRow(r *rowRec) error {
+	def := r.def
+	switch {
+	case int(r.ord) == v.rowCount():
+		push(v, &v.newRowIDs, r.id)
+		rows := v.newRows[def.ent]
+		put(v, &v.newRows, def.ent, append(rows[:len(rows):len(rows)], r.ord))
+	case r.ord > 0 && int(r.ord) < v.rowCount() && v.def(r.ord) != nil:
+		if r.carry {
+			c := *v.counter(r.ord, v.def(r.ord))
+			c.window, c.used, c.prev = r.window, r.used, bursar.Amount{}
+			put(v, &v.ctrs, r.ord, &c)
+		}
+	default:
+		return fmt.Errorf("%w: assignment number %d", errRecord, r.ord)
+	}
+	put(v, &v.defs, r.ord, &def)
+	return nil
+}
+
+// charge applies what rows took, and held changes what is held on each.
+func (v *view) charge(cs []charge) error {
+	for i := range cs {
+		c := &cs[i]
+		def := v.def(c.row)
+		if def == nil {
+			return fmt.Errorf("%w: charge on assignment number %d", errRecord, c.row)
+		}
+		n := *v.counter(c.row, def)
+		if c.rolled {
+			n = counter{window: c.window, held: n.held, prev: carriedInto(&n, c.window)}
+		}
+		switch c.slot {
+		case slotCurrent:
+			n.used = n.used.Add(c.delta)
+		case slotPrevious:
+			n.prev = n.prev.Add(c.delta)
+		}
+		put(v, &v.ctrs, c.row, &n)
+	}
+	return nil
+}
+
+// carriedInto is what c's window means to w: the usage of w's previous window if that
+// is the one.
+func carriedInto(c *counter, w window) bursar.Amount {
+	if c.start == w.prevStart && c.end == w.start {
+		return c.used
+	}
+	return bursar.Amount{}
+}
+
+func (v *view) changeHeld(rows []uint32, a bursar.Amount) {
+	for _, r := range rows {
+		if def := v.def(r); def != nil {
+			c := *v.counter(r, def)
+			c.held = c.held.Add(a)
+			put(v, &v.ctrs, r, &c)
+		}
+	}
+}
+
+func (v *view) addTotal(cap uint32, value, held bursar.Amount, at bursar.Time) {
+	t := v.total(cap)
+	t.value, t.held = t.value.Add(value), t.held.Add(held)
+	if !value.IsZero() {
+		t.at = max(t.at, at)
+	}
+	put(v, &v.tots, cap, &t)
+}
+
+func (v *view) remember(k identity) {
+	if k.set {
+		put(v, &v.newKeys, k.hash, keyEntry{hash: k.hash, content: k.content, seq: v.head.Seq + 1, index: uint32(v.records - 1)})
+	}
+}
+
+// track adds to the 15-minute buckets of the customer and of each entity of a path.
+func (v *view) track(cap uint32, at bursar.Time, combo uint32, path []step, a bursar.Amount) {
+	if a.IsZero() {
+		return
+	}
+	k := SeriesKey{Bucket: bucketOf(at), Capability: v.capability(cap), Combo: combo}
+	add := func() { put(v, &v.adds, k, v.adds[k].Add(a)) }
+	add()
+	for _, s := range path {
+		k.EntityOrd, k.ChildOrd = s.ent, s.child
+		add()
+	}
+}
+
+const bucketWidth = 15 * 60 * 1e9
+
+func bucketOf(t bursar.Time) uint32 { return uint32(max(0, int64(t)/bucketWidth)) }
+
+func (v *view) applyUsage(r *usageRec) error {
+	v.remember(r.key)
+	if err := v.charge(r.charges); err != nil {
+		return err
+	}
+	v.addTotal(r.cap, r.total, bursar.Amount{}, v.now)
+	if r.set && !r.stale {
+		put(v, &v.lvls, levelKey{r.leaf, r.cap}, &level{r.amount, r.timestamp})
+	}
+	v.track(r.cap, r.at, r.combo, r.path, r.delta)
+	return nil
+}
+
+func (v *view) applyHoldOpen(r *holdOpenRec) {
+	v.remember(r.key)
+	h := r.hold()
+	put(v, &v.hlds, r.id, h)
+	v.changeHeld(h.rowSet(), h.amount)
+	v.addTotal(h.cap, bursar.Amount{}, h.amount, v.now)
+}
+
+// closeHold ends an open hold: it frees what was held and lets end say how it ended.
+func (v *view) closeHold(id [16]byte, end func(*hold)) error {
+	h := v.hold(id)
+	if h == nil || h.status != bursar.HoldOpen {
+		return fmt.Errorf("%w: hold is not open", errRecord)
+	}
+	v.changeHeld(h.rowSet(), h.amount.Neg())
+	v.addTotal(h.cap, bursar.Amount{}, h.amount.Neg(), v.now)
+	n := *h
+	end(&n)
+	put(v, &v.hlds, id, &n)
+	return nil
+}
+
+func (v *view) settle(c *closing, h *hold) error {
+	if err := v.charge(c.charges); err != nil {
+		return err
+	}
+	v.addTotal(h.cap, c.amount, bursar.Amount{}, v.now)
+	v.track(h.cap, c.at, h.combo, h.path, c.amount)
+	return nil
+}
+
+func (v *view) applyHoldCommit(r *holdCommitRec) error {
+	if r.late != nil {
+		n := *r.late
+		n.status, n.closed, n.recorded, n.late = bursar.HoldCommitted, r.at, r.amount, true
+		put(v, &v.hlds, r.id, &n)
+		return v.settle(&r.closing, &n)
+	}
+	err := v.closeHold(r.id, func(h *hold) {
+		h.status, h.closed, h.recorded = bursar.HoldCommitted, r.at, r.amount
+	})
+	if err != nil {
+		return err
+	}
+	return v.settle(&r.closing, v.hold(r.id))
+}
+
+func (v *view) applyExpire(r *holdExpireRec) error {
+	err := v.closeHold(r.id, func(h *hold) {
+		h.status, h.closed = bursar.HoldExpired, h.expires
+		if r.settle {
+			h.recorded = h.amount
+		}
+	})
+	if err != nil || !r.settle {
+		return err
+	}
+	return v.settle(&r.closing, v.hold(r.id))
+}

@@ -1,0 +1,344 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+)
+
+// meta is the small part of a checkpoint.
+type meta struct {
+	Customer *bursar.Customer    `json:"customer"`
+	Types    []string            `json:"entityTypes"`
+	Caps     []bursar.Capability `json:"capabilities"`
+	Combos   [][]byte            `json:"combinations"`
+}
+
+// capture is a checkpoint that is being saved: what was dirty at its head, which new
+// changes no longer touch.
+type capture struct {
+	cp     Checkpoint
+	dirty  dirty
+	series map[SeriesKey]bursar.Amount
+	holds  map[[16]byte]*hold
+	gen    int64 // the open generation and how many of its keys are in the segment
+	keys   int
+}
+
+// checkpoint saves what changed in c. Only taking the pointers to it holds c's lock;
+// nobody waits for the store.
+func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
+	c.saving.Lock()
+	defer c.saving.Unlock()
+	c.mu.Lock()
+	if c.st.dirty.records == 0 {
+		c.mu.Unlock()
+		return nil
+	}
+	k, fill := c.st.capture(c.id, e.o)
+	c.mu.Unlock()
+	fill()
+	err := e.store.Save(ctx, &k.cp)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.st.restoreDirty(k)
+		return err
+	}
+	c.st.saved(k)
+	e.counters.checkpoints.Add(1)
+	return nil
+}
+
+// capture takes what is dirty, and leaves nothing dirty. fill makes the rows of it and
+// needs no lock: all that it reads is immutable.
+func (s *state) capture(id string, o Options) (*capture, func()) {
+	k := &capture{dirty: s.dirty, series: s.series, holds: map[[16]byte]*hold{}, gen: s.keys.gen, keys: s.keys.count()}
+	s.dirty, s.series = newDirty(), map[SeriesKey]bursar.Amount{}
+	s.flushing, s.flushTo = k.series, s.head.Seq
+	k.cp = Checkpoint{Stream: id, Head: s.head, Due: s.due(), DropGenerations: s.keys.forget(s.head.Now, o.LateHorizon)}
+	m := meta{Customer: s.customer, Types: s.types.list, Caps: s.caps.list}
+	combos := s.combos.list
+	ents := pick(k.dirty.entities, func(ord uint32) *entity { return s.entities[ord] })
+	type row struct {
+		id  [16]byte
+		def *rowDef
+	}
+	rows := pick(k.dirty.rows, func(ord uint32) row { return row{s.rowIDs[ord], s.rows[ord]} })
+	ctrs := pick(k.dirty.counters, func(ord uint32) *counter { return s.counters[ord] })
+	tots := pick(k.dirty.totals, func(cap uint32) *total { return s.totals[cap] })
+	lvls := pick(k.dirty.levels, func(l levelKey) *level { return s.levels[l] })
+	for id := range k.dirty.holds {
+		k.holds[id] = s.holds[id]
+	}
+	segment := s.keys.entries[s.keys.saved*KeyEntrySize:]
+	closing := slices.Clone(s.keys.closing)
+	fill := func() {
+		for _, c := range combos {
+			m.Combos = append(m.Combos, []byte(c))
+		}
+		k.cp.Meta, _ = json.Marshal(m)
+		for _, x := range ents {
+			k.cp.Entities = append(k.cp.Entities, entityRow(x.key, x.val, m.Types))
+		}
+		for _, x := range rows {
+			k.cp.Assignments = append(k.cp.Assignments, assignmentRow(x.key, x.val.id, x.val.def, m.Caps))
+		}
+		for _, x := range ctrs {
+			if c := x.val; c != nil {
+				k.cp.Counters = append(k.cp.Counters, CounterRow{x.key, c.prevStart, c.start, c.end, c.prev, c.used, c.held})
+			}
+		}
+		for _, x := range tots {
+			k.cp.Totals = append(k.cp.Totals, TotalRow{Capability: m.Caps[x.key-1], Value: x.val.value, Held: x.val.held, At: x.val.at})
+		}
+		for _, x := range lvls {
+			k.cp.Totals = append(k.cp.Totals, TotalRow{Level: true, EntityOrd: x.key.leaf, Capability: m.Caps[x.key.cap-1], Value: x.val.value, At: x.val.at})
+		}
+		for _, h := range k.holds {
+			k.cp.Holds = append(k.cp.Holds, h.row(m.Caps))
+		}
+		for key, a := range k.series {
+			k.cp.Series = append(k.cp.Series, SeriesRow{key, a})
+		}
+		if len(segment) > 0 {
+			k.cp.Segments = []KeySegment{{Gen: k.gen, Part: k.cp.Head.Seq, Data: sortEntries(segment)}}
+		}
+		for i := range closing {
+			g := &closing[i]
+			k.cp.Generations = append(k.cp.Generations, KeyGeneration{Gen: g.gen, End: g.end, Count: g.count, Filter: g.filter, Blocks: g.blocks()})
+		}
+	}
+	return k, fill
+}
+
+type picked[K, V any] struct {
+	key K
+	val V
+}
+
+func pick[K comparable, V any](set map[K]struct{}, get func(K) V) []picked[K, V] {
+	out := make([]picked[K, V], 0, len(set))
+	for k := range set {
+		out = append(out, picked[K, V]{k, get(k)})
+	}
+	return out
+}
+
+// saved takes note that the store has k.
+func (s *state) saved(k *capture) {
+	s.seriesBase, s.flushing = k.cp.Head.Seq, nil
+	for id, h := range k.holds {
+		if s.holds[id] == h && h.status != bursar.HoldOpen {
+			delete(s.holds, id)
+		}
+	}
+	for _, g := range k.cp.Generations {
+		i := slices.IndexFunc(s.keys.closing, func(c closedGen) bool { return c.gen == g.Gen })
+		c := s.keys.closing[i]
+		c.entries = nil
+		s.keys.closing = slices.Delete(s.keys.closing, i, i+1)
+		s.keys.closed = append(s.keys.closed, c)
+	}
+	if s.keys.gen == k.gen {
+		s.keys.saved = k.keys
+	}
+}
+
+// restoreDirty takes back what could not be saved.
+func (s *state) restoreDirty(k *capture) {
+	s.dirty.records += k.dirty.records
+	maps.Copy(s.dirty.entities, k.dirty.entities)
+	maps.Copy(s.dirty.rows, k.dirty.rows)
+	maps.Copy(s.dirty.counters, k.dirty.counters)
+	maps.Copy(s.dirty.totals, k.dirty.totals)
+	maps.Copy(s.dirty.levels, k.dirty.levels)
+	maps.Copy(s.dirty.holds, k.dirty.holds)
+	for key, a := range k.series {
+		s.series[key] = s.series[key].Add(a)
+	}
+	s.flushing = nil
+}
+
+func entityRow(ord uint32, e *entity, types []string) EntityRow {
+	r := EntityRow{Ord: ord, ID: e.id, TypeID: types[e.typ-1], ParentOrd: e.parent, Name: e.name, CreatedAt: e.created, UpdatedAt: e.updated, ArchivedAt: e.archived}
+	if len(e.meta) > 0 {
+		r.Metadata, _ = json.Marshal(e.meta)
+	}
+	return r
+}
+
+func assignmentRow(ord uint32, id [16]byte, def *rowDef, caps []bursar.Capability) AssignmentRow {
+	if def == nil {
+		return AssignmentRow{Ord: ord, ID: formatID(id), Deleted: true}
+	}
+	r := AssignmentRow{Ord: ord, ID: formatID(id), EntityOrd: def.ent, Capability: caps[def.cap-1], Label: def.label, Scope: def.scope,
+		Cadence: def.sched.Cadence.String(), Timezone: def.sched.zone, Soft: def.soft, Strict: def.strict, Thresholds: def.thresholds,
+		CreatedAt: def.created, UpdatedAt: def.updated}
+	if def.limited {
+		r.Limit = &def.limit
+	}
+	if def.sched.HasAnchor {
+		t := bursar.Time(def.sched.Anchor)
+		r.Anchor = &t
+	}
+	return r
+}
+
+func (h *hold) row(caps []bursar.Capability) HoldRow {
+	var e encoder
+	h.encode(&e)
+	r := HoldRow{ID: formatID(h.id), Capability: caps[h.cap-1], Status: h.status, CreatedAt: h.created, ExpiresAt: h.expires,
+		ClosedAt: h.closed, Amount: h.amount, Detail: e.b}
+	for _, s := range h.path {
+		r.Entities = append(r.Entities, s.ent)
+	}
+	return r
+}
+
+func holdFromRow(r *HoldRow) (*hold, error) {
+	h := new(hold)
+	d := decoder{b: r.Detail}
+	if h.decode(&d); d.bad {
+		return nil, fmt.Errorf("%w: saved hold %s", errRecord, r.ID)
+	}
+	return h, nil
+}
+
+// restore takes one part of a checkpoint in. Entities and assignments come in order.
+func (s *state) restore(cp *Checkpoint) error {
+	if cp.Meta != nil {
+		var m meta
+		if err := json.Unmarshal(cp.Meta, &m); err != nil {
+			return fmt.Errorf("checkpoint of %q: %w", cp.Stream, err)
+		}
+		s.head, s.customer, s.seriesBase = cp.Head, m.Customer, cp.Head.Seq
+		for _, t := range m.Types {
+			s.types.add(t)
+		}
+		for _, c := range m.Caps {
+			s.caps.add(c)
+		}
+		for _, c := range m.Combos {
+			s.combos.add(string(c))
+		}
+	}
+	for i := range cp.Entities {
+		if err := s.restoreEntity(&cp.Entities[i]); err != nil {
+			return err
+		}
+	}
+	for i := range cp.Assignments {
+		if err := s.restoreRow(&cp.Assignments[i]); err != nil {
+			return err
+		}
+	}
+	for i := range cp.Counters {
+		c := &cp.Counters[i]
+		for int(c.Ord) >= len(s.counters) {
+			s.counters = append(s.counters, nil)
+		}
+		s.counters[c.Ord] = &counter{window{c.PrevStart, c.WindowStart, c.WindowEnd}, c.Previous, c.Used, c.Held}
+	}
+	for i := range cp.Totals {
+		t := &cp.Totals[i]
+		cap := s.caps.ord(t.Capability)
+		if t.Level {
+			s.levels[levelKey{t.EntityOrd, cap}] = &level{t.Value, t.At}
+		} else {
+			s.totals[cap] = &total{t.Value, t.Held, t.At}
+		}
+	}
+	for i := range cp.Holds {
+		h, err := holdFromRow(&cp.Holds[i])
+		if err != nil {
+			return err
+		}
+		s.setHold(h)
+	}
+	return s.restoreKeys(cp)
+}
+
+func (s *state) restoreEntity(r *EntityRow) error {
+	if int(r.Ord) != len(s.entities) {
+		return fmt.Errorf("checkpoint: entity number %d after %d", r.Ord, len(s.entities)-1)
+	}
+	e := &entity{id: r.ID, name: r.Name, typ: s.types.ord(r.TypeID), parent: r.ParentOrd, created: r.CreatedAt, updated: r.UpdatedAt, archived: r.ArchivedAt}
+	if r.Metadata != nil {
+		if err := json.Unmarshal(r.Metadata, &e.meta); err != nil {
+			return fmt.Errorf("checkpoint: metadata of entity %q: %w", r.ID, err)
+		}
+	}
+	s.setEntity(r.Ord, e)
+	return nil
+}
+
+func (s *state) restoreRow(r *AssignmentRow) error {
+	id, ok := parseID(r.ID)
+	if !ok || int(r.Ord) < len(s.rows) {
+		return fmt.Errorf("checkpoint: assignment number %d after %d", r.Ord, len(s.rows)-1)
+	}
+	for len(s.rows) < int(r.Ord) {
+		s.skipRow(s.rowIDs[len(s.rowIDs)-1])
+	}
+	sched, err := newSchedule(r.Cadence, r.Timezone, r.Anchor != nil, 0)
+	if err != nil {
+		return fmt.Errorf("checkpoint: assignment %s: %w", r.ID, err)
+	}
+	if r.Anchor != nil {
+		sched.Anchor = int64(*r.Anchor)
+	}
+	def := &rowDef{ent: r.EntityOrd, cap: s.caps.ord(r.Capability), label: r.Label, scope: r.Scope, soft: r.Soft, strict: r.Strict,
+		sched: sched, thresholds: r.Thresholds, created: r.CreatedAt, updated: r.UpdatedAt}
+	if len(r.Scope) == 0 {
+		def.scope = nil
+	}
+	if r.Limit != nil {
+		def.limit, def.limited = *r.Limit, true
+	}
+	s.rowIDs = append(s.rowIDs, id)
+	s.rows = append(s.rows, def)
+	s.nextRow = append(s.nextRow, 0)
+	return nil
+}
+
+// skipRow takes the number of a deleted assignment.
+func (s *state) skipRow(id [16]byte) {
+	s.rowIDs = append(s.rowIDs, id)
+	s.rows = append(s.rows, nil)
+	s.nextRow = append(s.nextRow, 0)
+}
+
+// restored makes what follows from the rows once all parts are in, in whatever order
+// their kinds came.
+func (s *state) restored() {
+	for len(s.counters) < len(s.rows) {
+		s.counters = append(s.counters, nil)
+	}
+	for ord, def := range s.rows {
+		if def != nil {
+			def.sched = s.intern(def.sched)
+			s.link(uint32(ord), def)
+			s.liveCaps[def.cap]++
+		}
+	}
+	s.keys.restored()
+}
+
+func (s *state) restoreKeys(cp *Checkpoint) error {
+	for _, g := range cp.Generations {
+		s.keys.closed = append(s.keys.closed, closedGen{gen: g.Gen, end: g.End, count: g.Count, filter: g.Filter})
+	}
+	for _, seg := range cp.Segments {
+		if len(seg.Data)%KeyEntrySize != 0 {
+			return fmt.Errorf("checkpoint: damaged idempotency keys")
+		}
+		s.keys.gen, s.keys.last = seg.Gen, max(s.keys.last, s.head.Now)
+		s.keys.entries = append(s.keys.entries, seg.Data...)
+	}
+	return nil
+}

@@ -1,0 +1,415 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/bursarhq/bursar"
+)
+
+// request is a write that waits for its answer.
+type request struct {
+	c     *customer
+	op    op
+	facts *facts
+
+	reply   any
+	err     error
+	version uint64
+	done    chan struct{}
+}
+
+// lane is the write path. Requests queue, not records: when the lane is free it takes
+// all that wait, decides each customer's in order against its durable state and what
+// the batch did before, appends one commit for each customer in one transaction,
+// merges, and then answers everybody, denied and granted alike. So a batch grows with
+// the load and the cost of a sync is shared (group commit), and nobody sees what is
+// not durable.
+//
+// Invariants: only the lane changes states; a state has only durable records; what was
+// decided on a batch that is refused is dropped with it.
+type lane struct {
+	mu     sync.Mutex
+	wake   sync.Cond
+	queue  []*request
+	closed bool
+}
+
+// maxBatch bounds the requests of one batch, and so the pause that merging makes.
+const maxBatch = 4096
+
+func (l *lane) init() { l.wake.L = &l.mu }
+
+func (l *lane) add(r *request) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.queue = append(l.queue, r)
+	l.wake.Signal()
+	return true
+}
+
+func (l *lane) close() {
+	l.mu.Lock()
+	l.closed = true
+	l.wake.Broadcast()
+	l.mu.Unlock()
+}
+
+// run works until close, and then until the queue is empty.
+func (l *lane) run(e *Engine) {
+	for {
+		l.mu.Lock()
+		for len(l.queue) == 0 && !l.closed {
+			l.wake.Wait()
+		}
+		if len(l.queue) == 0 {
+			l.mu.Unlock()
+			return
+		}
+		n := min(len(l.queue), maxBatch)
+		batch := l.queue[:n:n]
+		l.queue = slices.Clone(l.queue[n:])
+		l.mu.Unlock()
+		if again := e.commitBatch(batch); len(again) > 0 {
+			l.mu.Lock()
+			l.queue = append(again, l.queue...)
+			l.mu.Unlock()
+		}
+	}
+}
+
+// work is one customer's part of a batch.
+type work struct {
+	c      *customer
+	reqs   []*request
+	d      *decider
+	commit *Commit // nil when nothing is to be written
+}
+
+// commitBatch decides, appends, merges and answers. It returns the requests that must
+// be decided again.
+func (e *Engine) commitBatch(batch []*request) (again []*request) {
+	works := groupByCustomer(batch)
+	e.catMu.RLock()
+	var commits []Commit
+	var writers []*work
+	for _, w := range works {
+		again = append(again, e.decide(w)...)
+		if w.commit != nil {
+			commits = append(commits, *w.commit)
+			writers = append(writers, w)
+		}
+	}
+	var outcomes []Outcome
+	var err error
+	if len(commits) > 0 {
+		outcomes, err = e.store.Append(context.Background(), commits)
+	}
+	e.catMu.RUnlock()
+	if err != nil {
+		outcomes = e.settle(commits, err)
+	}
+	for i, w := range writers {
+		switch outcomes[i] {
+		case Committed:
+			w.c.mu.Lock()
+			w.d.merge(w.commit.Head())
+			w.c.mu.Unlock()
+			e.counters.commits.Add(1)
+			e.counters.records.Add(uint64(len(w.d.recs)))
+			w.c.written(e)
+		case Stale:
+			if err := e.catchUp(w.c); err != nil {
+				w.fail(e.unavailable(err))
+				continue
+			}
+			again = append(again, w.reqs...)
+			w.reqs = nil
+		default:
+			w.fail(e.unavailable(err))
+		}
+	}
+	for _, w := range works {
+		for _, r := range w.reqs {
+			r.version = w.c.st.head.Seq
+			close(r.done)
+		}
+	}
+	return again
+}
+
+func (w *work) fail(err error) {
+	for _, r := range w.reqs {
+		r.reply, r.err = nil, err
+	}
+}
+
+// groupByCustomer keeps the order of requests within a customer and sorts customers by
+// id, the order in which stores lock them.
+func groupByCustomer(batch []*request) []*work {
+	byID := make(map[*customer]*work, len(batch))
+	var works []*work
+	for _, r := range batch {
+		w := byID[r.c]
+		if w == nil {
+			w = &work{c: r.c}
+			byID[r.c] = w
+			works = append(works, w)
+		}
+		w.reqs = append(w.reqs, r)
+	}
+	slices.SortFunc(works, func(a, b *work) int { return strings.Compare(a.c.id, b.c.id) })
+	return works
+}
+
+// decide runs the requests of one customer and prepares its commit. Requests that
+// would make the commit too large are returned, for the next one.
+func (e *Engine) decide(w *work) (again []*request) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.o.Log.Error("deciding panicked", "customerId", w.c.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			w.fail(fmt.Errorf("deciding: %v", p))
+			w.commit = nil
+		}
+	}()
+	st := w.c.st
+	d := &decider{view: newView(st, max(st.head.Now, e.o.Clock())), cat: e.cat.Load(), horizon: e.o.LateHorizon, commit: e.ids.next()}
+	w.d = d
+	d.expire()
+	for i, r := range w.reqs {
+		if len(d.recs) > maxRecords-4*maxBulkRecords {
+			again = w.reqs[i:]
+			w.reqs = w.reqs[:i]
+			break
+		}
+		d.facts = r.facts
+		r.reply, r.err = d.attempt(r.op)
+	}
+	if d.fault != nil {
+		e.o.Log.Error("decided records do not apply", "customerId", w.c.id, "err", d.fault)
+		w.fail(d.fault)
+		return again
+	}
+	if len(d.recs) > 0 {
+		w.commit = d.prepare(w.c.id)
+	}
+	return again
+}
+
+// maxBulkRecords bounds what one request can emit: a bulk of 100 items with a few
+// records each, and the holds that expire meanwhile.
+const maxBulkRecords = 4096
+
+// prepare makes the commit of what was decided.
+func (d *decider) prepare(stream string) *Commit {
+	c := &Commit{Stream: stream, After: d.head, ID: d.commit, Now: d.now, Payload: encodePayload(nil, d.recs), Listing: d.newCustomer}
+	c.Hash = chain(c.After, c.ID, c.Now, c.Payload)
+	for i, r := range d.recs {
+		if a, ok := r.(*activityRec); ok {
+			entry := a.entry
+			entry.ID = formatID(idAt(d.now, d.head.Seq+1, i, d.commit))
+			c.Activity = append(c.Activity, entry)
+		}
+	}
+	c.Begin, c.End = d.uses()
+	return c
+}
+
+// uses are the things of the catalogue that the changes begin and end to use.
+func (v *view) uses() (begin, end []Use) {
+	types, caps := map[uint32]int{}, map[uint32]int{}
+	for ord, e := range v.ents {
+		if int(ord) < len(v.entities) && v.entities[ord].archived == 0 {
+			types[v.entities[ord].typ]--
+		}
+		if e.archived == 0 {
+			types[e.typ]++
+		}
+	}
+	for ord, def := range v.defs {
+		if int(ord) < len(v.rows) && v.rows[ord] != nil {
+			caps[v.rows[ord].cap]--
+		}
+		if def != nil {
+			caps[def.cap]++
+		}
+	}
+	note := func(u Use, was, change int) {
+		switch {
+		case was == 0 && change > 0:
+			begin = append(begin, u)
+		case was > 0 && was+change == 0:
+			end = append(end, u)
+		}
+	}
+	for t, n := range types {
+		note(Use{"entityType", v.typeID(t)}, v.liveTypes[t], n)
+	}
+	for c, n := range caps {
+		if cap := v.capability(c); cap.Kind == bursar.KindCurrency {
+			note(Use{"currency", cap.ID}, v.liveCaps[c], n)
+		}
+	}
+	return begin, end
+}
+
+// settle finds out what became of commits whose Append failed. Where that cannot be
+// known it is 0: the customer is read anew before it is used again.
+func (e *Engine) settle(commits []Commit, err error) []Outcome {
+	outcomes := make([]Outcome, len(commits))
+	if errors.Is(err, ErrNotCommitted) {
+		return outcomes
+	}
+	e.o.Log.Error("outcome of a commit is unknown", "err", err)
+	streams := make([]string, len(commits))
+	for i := range commits {
+		streams[i] = commits[i].Stream
+	}
+	heads, herr := e.store.Heads(context.Background(), streams)
+	for i := range commits {
+		switch {
+		case herr != nil:
+			e.drop(commits[i].Stream)
+		case heads[i] == commits[i].Head():
+			outcomes[i] = Committed
+		case heads[i] != commits[i].After:
+			outcomes[i] = Stale
+		}
+	}
+	return outcomes
+}
+
+// write sends a request down the lane and waits for its answer, fetching facts from
+// the store as decide asks for them.
+func (e *Engine) write(ctx context.Context, customerID string, o op) (any, uint64, error) {
+	var f *facts
+	for range 8 {
+		c, err := e.acquire(ctx, customerID)
+		if err != nil {
+			return nil, 0, err
+		}
+		r := &request{c: c, op: o, facts: f, done: make(chan struct{})}
+		if !e.lane.add(r) {
+			e.release(c)
+			return nil, 0, e.unavailable(nil)
+		}
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			go func() { // the customer stays while its request is in the lane
+				<-r.done
+				e.release(c)
+			}()
+			return nil, 0, errUnknown()
+		}
+		e.release(c)
+		var n *needs
+		if !errors.As(r.err, &n) {
+			return r.reply, r.version, r.err
+		}
+		if f, err = e.fetch(ctx, customerID, n, f); err != nil {
+			return nil, 0, err
+		}
+	}
+	return nil, 0, errors.New("facts of the store kept changing")
+}
+
+// fetch reads the facts that n asks for, beside those that are there.
+func (e *Engine) fetch(ctx context.Context, customerID string, n *needs, have *facts) (*facts, error) {
+	f := &facts{keys: map[[16]byte]map[int64]*keyEntry{}, holds: map[[16]byte]*hold{}}
+	if have != nil {
+		f = have
+	}
+	byGen := map[int64][][16]byte{}
+	for _, p := range n.keys {
+		byGen[p.gen] = append(byGen[p.gen], p.hash)
+	}
+	for gen, hashes := range byGen {
+		got, err := e.store.FindKeys(ctx, customerID, gen, hashes)
+		if err != nil {
+			return nil, e.unavailable(err)
+		}
+		for i, h := range hashes {
+			if f.keys[h] == nil {
+				f.keys[h] = map[int64]*keyEntry{}
+			}
+			f.keys[h][gen] = nil
+			if got[i] != nil {
+				k := parseKeyEntry(got[i])
+				f.keys[h][gen] = &k
+			}
+		}
+	}
+	for _, id := range n.holds {
+		row, err := e.store.Hold(ctx, customerID, formatID(id))
+		if err != nil {
+			return nil, e.unavailable(err)
+		}
+		f.holds[id] = nil
+		if row != nil {
+			if f.holds[id], err = holdFromRow(row); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return f, nil
+}
+
+// govern is write for requests that may come with an Idempotency-Key.
+func govern[R any](ctx context.Context, e *Engine, c *Caller, customerID string, o op) (result R, version uint64, err error) {
+	reply, version, err := e.write(ctx, customerID, e.withKey(c, o))
+	var twin *seen
+	if errors.As(err, &twin) {
+		r, err := e.recordAt(ctx, customerID, twin)
+		if err != nil {
+			return result, 0, err
+		}
+		kept, ok := r.record.(*keptRec)
+		if !ok {
+			return result, 0, fmt.Errorf("%w: not a kept reply", errRecord)
+		}
+		return result, 0, &Replay{Status: kept.status, Body: kept.body, Version: twin.seq}
+	}
+	if err != nil {
+		return result, 0, err
+	}
+	return reply.(R), version, nil
+}
+
+// placed is a record with its place in the log.
+type placed struct {
+	record record
+	row    LogRow
+	index  int
+}
+
+func (p *placed) id() string {
+	return formatID(idAt(p.row.Head.Now, p.row.Head.Seq, p.index, p.row.ID))
+}
+
+// recordAt reads one record again.
+func (e *Engine) recordAt(ctx context.Context, stream string, at *seen) (p placed, err error) {
+	err = e.store.ReadLog(ctx, stream, at.seq-1, 1, func(row LogRow) error {
+		recs, err := decodePayload(row.Payload)
+		if err != nil {
+			return err
+		}
+		if row.Head.Seq != at.seq || int(at.index) >= len(recs) {
+			return fmt.Errorf("%w: no record %d of commit %d", errRecord, at.index, at.seq)
+		}
+		p = placed{recs[at.index], row, int(at.index)}
+		return nil
+	})
+	if err == nil && p.record == nil {
+		err = bursar.Errorf(bursar.CodeInternal, "the record of this request is no longer in the log")
+	}
+	return p, err
+}

@@ -1,0 +1,328 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/bursarhq/bursar"
+)
+
+// decider decides the requests of one customer's batch, one after the other: each sees
+// what those before it did. It is pure: no I/O, no clock.
+type decider struct {
+	*view
+	cat     *Catalogue
+	horizon time.Duration
+	commit  [16]byte // the commit's random id
+	recs    []record
+	facts   *facts
+	fault   error // apply refused a record that was just decided: a bug
+}
+
+// op is a write request.
+type op interface {
+	// decide returns the reply, or an error: *bursar.Error, *needs, *seen. After an
+	// error nothing of the request is in the batch.
+	decide(d *decider) (any, error)
+}
+
+// facts is what decide may need from the store beside the state, fetched beforehand.
+type facts struct {
+	keys  map[[16]byte]map[int64]*keyEntry // by hash and generation; nil = not in it
+	holds map[[16]byte]*hold               // nil = there is none
+}
+
+// needs is returned when a decision takes facts that are not in memory: the caller
+// fetches them and asks again.
+type needs struct {
+	keys  []keyProbe
+	holds [][16]byte
+}
+
+func (*needs) Error() string { return "facts of the store are needed" }
+
+// seen is returned when a request was recorded before, by record index of commit seq.
+type seen struct {
+	seq   uint64
+	index uint32
+}
+
+func (*seen) Error() string { return "recorded before" }
+
+func (d *decider) emit(r record) {
+	d.recs = append(d.recs, r)
+	if err := d.apply(r); err != nil && d.fault == nil {
+		d.fault = fmt.Errorf("deciding: %w", err)
+	}
+}
+
+// nextID is the id of what the record that is emitted next makes.
+func (d *decider) nextID() [16]byte { return idAt(d.now, d.head.Seq+1, len(d.recs), d.commit) }
+
+// attempt runs one request; if it fails the batch is as if it had not been.
+func (d *decider) attempt(o op) (reply any, err error) {
+	from := len(d.recs)
+	recs := d.records
+	d.undoing = true
+	if reply, err = o.decide(d); err != nil {
+		d.rollback()
+		d.recs, d.records = d.recs[:from], recs
+		return nil, err
+	}
+	d.view.keep()
+	return reply, nil
+}
+
+// capFor is the number of a capability, given one if it has none.
+func (d *decider) capFor(c bursar.Capability) uint32 {
+	if o := d.capOrd(c); o != 0 {
+		return o
+	}
+	d.emit(&capabilityRec{c})
+	return d.capOrd(c)
+}
+
+func (d *decider) typeFor(id string) uint32 {
+	if o := d.typeOrd(id); o != 0 {
+		return o
+	}
+	d.emit(&typeRec{id})
+	return d.typeOrd(id)
+}
+
+// maxCombos bounds the combinations of dimensions that usage series tell apart in one
+// customer; usage with further ones is in the series without dimensions.
+const maxCombos = 1000
+
+// comboFor is the number of the dimensions that are no attribution keys, by which
+// series can be grouped; 0 when there are none.
+func (d *decider) comboFor(dims []bursar.Dimension) uint32 {
+	var plain []bursar.Dimension
+	for _, x := range dims {
+		if _, ok := d.cat.attribution[x.Key]; !ok {
+			plain = append(plain, x)
+		}
+	}
+	if len(plain) == 0 {
+		return 0
+	}
+	o := d.comboOrd(encodeCombo(plain))
+	if o == 0 && len(d.combos.list)+len(d.newCombos) < maxCombos {
+		d.emit(&comboRec{plain})
+		o = d.comboOrd(encodeCombo(plain))
+	}
+	return o
+}
+
+// known finds out whether an idempotency key was seen. oldest is the earliest receipt
+// that the request's twin can have had.
+func (d *decider) known(k identity, oldest bursar.Time) (*keyEntry, error) {
+	if !k.set {
+		return nil, nil
+	}
+	if e, ok := d.newKeys[k.hash]; ok {
+		return &e, nil
+	}
+	e, probes := d.keys.find(k.hash, oldest, d.now)
+	if e != nil {
+		return e, nil
+	}
+	var missing []keyProbe
+	for _, p := range probes {
+		got, ok := d.facts.key(p)
+		if got != nil {
+			return got, nil
+		}
+		if !ok {
+			missing = append(missing, p)
+		}
+	}
+	if len(missing) > 0 {
+		return nil, &needs{keys: missing}
+	}
+	return nil, nil
+}
+
+func (f *facts) key(p keyProbe) (*keyEntry, bool) {
+	if f == nil {
+		return nil, false
+	}
+	e, ok := f.keys[p.hash][p.gen]
+	return e, ok
+}
+
+// keyMemory is how long a key without a timestamp of its own is recognised.
+const keyMemory = bursar.Time(24 * time.Hour)
+
+// maxAhead is how far ahead of now a timestamp may be.
+const maxAhead = bursar.Time(5 * time.Minute)
+
+func oldestReceipt(timestamp, now bursar.Time) bursar.Time {
+	if timestamp == 0 {
+		return now - keyMemory
+	}
+	return timestamp - maxAhead
+}
+
+// keyOf is the identity of a keyed item. secret is the environment's, so that hashes
+// cannot be aimed at.
+func keyOf(secret *[32]byte, target, key string, content []byte) identity {
+	var b [192]byte
+	h := append(append(append(append(b[:0], secret[:]...), target...), 0), key...)
+	k := identity{set: true}
+	sum := sha256.Sum256(h)
+	copy(k.hash[:], sum[:])
+	sum = sha256.Sum256(content)
+	copy(k.content[:], sum[:])
+	return k
+}
+
+// contentOf is what must be equal for two items with one key to be the same item.
+func contentOf(o operation, c bursar.Capability, amount bursar.Amount, set bool, dims []bursar.Dimension) []byte {
+	e := encoder{make([]byte, 0, 128)}
+	e.byte(byte(o))
+	e.byte(byte(c.Kind))
+	e.string(c.ID)
+	e.amount(amount)
+	e.bool(set)
+	e.dims(dims)
+	return e.b
+}
+
+func targetOf(c bursar.Capability) string {
+	var b [1]byte
+	b[0] = byte(c.Kind)
+	return string(b[:]) + c.ID
+}
+
+// reused is the error for a key that came with other content.
+func reused(pointer, key string) *bursar.Error {
+	return bursar.ErrorAt(pointer, bursar.CodeIdempotencyKeyReused,
+		"the idempotency key %q was used before with other content; send a new key for a new request", key)
+}
+
+// expire records the holds whose time has come.
+func (d *decider) expire() {
+	for _, h := range d.expired(d.now) {
+		h = d.hold(h.id)
+		r := &holdExpireRec{settle: h.settle, closing: closing{id: h.id, at: h.expires}}
+		if h.settle {
+			r.amount = h.amount
+			r.charges = d.charges(h.rowSet(), h.expires, h.amount, false)
+		}
+		d.emit(r)
+	}
+}
+
+// charges is what delta, of effective time at, does to each of rows that still exists
+// and whose entity is live. now charges the current window whatever at is.
+func (d *decider) charges(rows []uint32, at bursar.Time, delta bursar.Amount, now bool) []charge {
+	cs := make([]charge, 0, len(rows))
+	for _, ord := range rows {
+		def := d.def(ord)
+		if def == nil || d.ent(def.ent).archived != 0 {
+			continue
+		}
+		old := d.counter(ord, def)
+		c, rolled := d.at(old, def)
+		ch := charge{row: ord, rolled: rolled || d.untouched(ord), window: c.window}
+		has := c.used
+		switch {
+		case now || at >= c.start:
+			ch.slot = slotCurrent
+		case at >= c.prevStart:
+			ch.slot, has = slotPrevious, c.prev
+		}
+		if ch.slot != slotNone {
+			if ch.delta = delta; delta.Sign() < 0 {
+				ch.delta = bursar.MaxAmount(delta, has.Neg())
+			}
+		}
+		cs = append(cs, ch)
+	}
+	return cs
+}
+
+// untouched tells that a row has no counter yet, so that its window must be recorded.
+func (v *view) untouched(ord uint32) bool {
+	if _, ok := v.ctrs[ord]; ok {
+		return false
+	}
+	return int(ord) >= len(v.counters) || v.counters[ord] == nil
+}
+
+// audit notes a governance write.
+func (d *decider) audit(c *Caller, action, targetType, targetID, entityID string, before, after any) {
+	d.emit(&activityRec{Activity{Timestamp: d.now.Milli(), ActorType: c.ActorType, ActorID: c.ActorID, Subject: c.Subject,
+		Action: action, TargetType: targetType, TargetID: targetID, EntityID: entityID, RequestID: c.RequestID,
+		Before: asJSON(before), After: asJSON(after)}})
+}
+
+func asJSON(v any) []byte {
+	if v == nil {
+		return nil
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// keyed wraps a write that came with an Idempotency-Key: its reply is kept beside it.
+type keyed struct {
+	op
+	key    identity
+	text   string
+	render func(any) (int, []byte)
+}
+
+func (k *keyed) decide(d *decider) (any, error) {
+	e, err := d.known(k.key, d.now-keyMemory)
+	if err != nil {
+		return nil, err
+	}
+	if e != nil {
+		if e.content != k.key.content {
+			return nil, reused("", k.text)
+		}
+		return nil, &seen{e.seq, e.index}
+	}
+	reply, err := k.op.decide(d)
+	if err != nil {
+		return nil, err
+	}
+	status, body := k.render(reply)
+	d.emit(&keptRec{k.key, status, body})
+	return reply, nil
+}
+
+// withKey makes o idempotent if the caller asked for it.
+func (e *Engine) withKey(c *Caller, o op) op {
+	if c.Key == nil {
+		return o
+	}
+	var content [33]byte
+	content[0] = byte(opRequest)
+	copy(content[1:], c.Key.Content[:])
+	return &keyed{o, keyOf(&e.secret, "\x00", c.Key.Key, content[:]), c.Key.Key, c.Key.Render}
+}
+
+// random fills an id with what cannot be guessed and does not repeat.
+type commitIDs struct {
+	seed [32]byte
+	n    uint64
+}
+
+func (c *commitIDs) next() (id [16]byte) {
+	c.n++
+	var b [40]byte
+	copy(b[:], c.seed[:])
+	binary.BigEndian.PutUint64(b[32:], c.n)
+	sum := sha256.Sum256(b[:])
+	copy(id[:], sum[:])
+	return id
+}

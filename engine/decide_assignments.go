@@ -1,0 +1,365 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+)
+
+type putAssignments struct {
+	caller Caller
+	in     []bursar.AssignmentInput
+}
+
+func (o *putAssignments) decide(d *decider) (any, error) {
+	if err := d.writable(); err != nil {
+		return nil, err
+	}
+	var p bursar.Problems
+	parents := map[string]bursar.Opt[string]{}
+	ords := map[uint32]bool{}
+	out := make([]bursar.Assignment, 0, len(o.in))
+	for i := range o.in {
+		in := &o.in[i]
+		at := fmt.Sprintf("/assignments/%d", i)
+		if in.ParentID.Set {
+			if was, ok := parents[in.EntityID]; ok && was != in.ParentID {
+				p.Add(at+"/parentId", bursar.CodeValidationFailed, "this request gives the entity %q two different parents", in.EntityID)
+				continue
+			}
+			parents[in.EntityID] = in.ParentID
+		}
+		ord := d.putAssignment(&o.caller, in, at, &p)
+		if ord == 0 {
+			continue
+		}
+		if ords[ord] {
+			p.Add(at, bursar.CodeValidationFailed, "this request has the same assignment (entity, capability, scope and label) twice")
+		}
+		ords[ord] = true
+		out = append(out, d.assignmentOut(ord))
+	}
+	for i := range out { // a later item may have moved the entity
+		out[i].ParentID = d.parentID(d.entOrd(out[i].EntityID))
+	}
+	return out, p.Err()
+}
+
+// target is what an assignment is about, as numbers.
+type target struct {
+	ent   uint32
+	scope []uint32
+}
+
+// targetFor finds the entities of in, or adds to p what is wrong with them.
+func (d *decider) targetFor(in *bursar.AssignmentInput, at string, p *bursar.Problems) (t target, ok bool) {
+	find := func(pointer, id string) uint32 {
+		ord := d.entOrd(id)
+		switch {
+		case ord == 0:
+			p.Add(pointer, bursar.CodeEntityNotFound, "there is no entity %q", id)
+		case d.ent(ord).archived != 0:
+			p.Add(pointer, bursar.CodeValidationFailed, "the entity %q is archived", id)
+		default:
+			return ord
+		}
+		return 0
+	}
+	t.ent = find(at+"/entityId", in.EntityID)
+	ok = t.ent != 0
+	for i, id := range in.ScopeEntityIDs {
+		s := find(fmt.Sprintf("%s/scopeEntityIds/%d", at, i), id)
+		ok = ok && s != 0
+		t.scope = append(t.scope, s)
+	}
+	slices.Sort(t.scope)
+	t.scope = slices.Compact(t.scope)
+	if len(in.ScopeEntityIDs) > bursar.MaxScopeEntities {
+		p.Add(at+"/scopeEntityIds", bursar.CodeValidationFailed, "a scope has at most %d entities", bursar.MaxScopeEntities)
+		ok = false
+	}
+	if err := bursar.CheckLabel(in.Label); err != nil {
+		p.Add(at+"/label", bursar.CodeValidationFailed, "%v", err)
+		ok = false
+	}
+	return t, ok
+}
+
+// findRow is the row with a natural key; 0 = none.
+func (v *view) findRow(t target, cap uint32, label string) (found uint32) {
+	if cap == 0 {
+		return 0
+	}
+	match := func(ord uint32) {
+		if def := v.def(ord); def != nil && def.cap == cap && def.label == label && slices.Equal(def.scope, t.scope) {
+			found = ord
+		}
+	}
+	if int(t.ent) < len(v.firstRow) {
+		first := v.firstRow[t.ent]
+		if len(t.scope) > 0 {
+			first = v.scoped[[2]uint32{t.ent, t.scope[0]}]
+		}
+		for o := first; o != 0; o = v.nextRow[o] {
+			match(o)
+		}
+	}
+	for _, o := range v.newRows[t.ent] {
+		match(o)
+	}
+	return found
+}
+
+// capabilityOK tells whether new limits of c may be made, or with existing kept.
+func (d *decider) capabilityOK(c bursar.Capability, existing bool, at string, p *bursar.Problems) bool {
+	if c.Kind == bursar.KindFeature {
+		switch f := d.cat.features[c.ID]; {
+		case f == nil:
+			p.Add(at+"/featureId", bursar.CodeFeatureNotFound, "there is no feature %q", c.ID)
+		case f.ArchivedAt != nil && !existing:
+			p.Add(at+"/featureId", bursar.CodeValidationFailed, "the feature %q is archived and takes no new limits", c.ID)
+		default:
+			return true
+		}
+		return false
+	}
+	switch f := d.cat.currencies[c.ID]; {
+	case f == nil:
+		p.Add(at+"/currencyId", bursar.CodeCurrencyNotFound, "there is no currency %q", c.ID)
+	case f.ArchivedAt != nil && !existing:
+		p.Add(at+"/currencyId", bursar.CodeValidationFailed, "the currency %q is archived and takes no new limits", c.ID)
+	default:
+		return true
+	}
+	return false
+}
+
+// putAssignment writes one assignment, or adds to p what is wrong with it and gives 0.
+func (d *decider) putAssignment(caller *Caller, in *bursar.AssignmentInput, at string, p *bursar.Problems) uint32 {
+	t, ok := d.targetFor(in, at, p)
+	ord := uint32(0)
+	if ok {
+		ord = d.findRow(t, d.capOrd(in.Capability), in.Label)
+	}
+	ok = d.capabilityOK(in.Capability, ord != 0, at, p) && ok
+	def := rowDef{label: in.Label, scope: t.scope, ent: t.ent, created: d.now.Milli(), thresholds: bursar.DefaultThresholds}
+	var before any
+	if ord != 0 {
+		def = *d.def(ord)
+		before = assignmentAudit(d.assignmentOut(ord))
+	}
+	ok = d.defineRow(&def, in, ord == 0, at, p) && ok
+	if in.ParentID.Set && t.ent != 0 {
+		parent, err := d.checkParent(t.ent, in.ParentID)
+		if err != nil {
+			p.Add(at+"/parentId", err.Code, "%s", err.Message)
+			ok = false
+		} else if e := *d.ent(t.ent); ok && e.parent != parent {
+			old := d.entityOut(t.ent)
+			e.parent = parent
+			d.writeEntity(caller, t.ent, e, old)
+		}
+	}
+	if !ok {
+		return 0
+	}
+	return d.writeRow(caller, ord, def, in.Capability, before)
+}
+
+func (d *decider) writeRow(caller *Caller, ord uint32, def rowDef, c bursar.Capability, before any) uint32 {
+	def.cap = d.capFor(c)
+	def.updated = d.now.Milli()
+	r := &rowRec{ord: ord, def: def}
+	action := "assignment.updated"
+	if ord == 0 {
+		r.ord, r.id = uint32(d.rowCount()), d.nextID()
+		action = "assignment.created"
+	} else {
+		r.id = d.rowID(ord)
+		if old := d.def(ord); *old.sched != *def.sched {
+			c := d.current(ord, old)
+			r.carry, r.used, r.window = true, c.used, def.sched.windowAt(d.now)
+		}
+	}
+	d.emit(r)
+	out := d.assignmentOut(r.ord)
+	d.audit(caller, action, "assignment", out.ID, out.EntityID, before, assignmentAudit(out))
+	return r.ord
+}
+
+// defineRow puts what in says into def.
+func (d *decider) defineRow(def *rowDef, in *bursar.AssignmentInput, create bool, at string, p *bursar.Problems) bool {
+	n := len(p.Fields())
+	if create && !in.UsageLimit.Set {
+		p.Add(at+"/usageLimit", bursar.CodeValidationFailed, "a new assignment says its usageLimit; null is unlimited")
+	}
+	if in.UsageLimit.Set {
+		def.limited, def.limit = !in.UsageLimit.Null, in.UsageLimit.Value
+		if def.limit.Sign() < 0 {
+			p.Add(at+"/usageLimit", bursar.CodeInvalidAmount, "a usage limit is 0 or more")
+		}
+	}
+	if e := in.Enforcement; e.Set {
+		if def.soft = e.Value == bursar.Soft; !e.Null && e.Value != bursar.Soft && e.Value != bursar.Hard {
+			p.Add(at+"/enforcement", bursar.CodeValidationFailed, "enforcement is hard or soft")
+		}
+	}
+	if a := in.Allocation; a.Set {
+		if def.strict = a.Value == "strict"; !a.Null && a.Value != "strict" && a.Value != "none" {
+			p.Add(at+"/allocation", bursar.CodeValidationFailed, "allocation is none or strict")
+		}
+	}
+	if th := in.AlertThresholds; th.Set {
+		def.thresholds = bursar.DefaultThresholds
+		if !th.Null {
+			def.thresholds = slices.Compact(slices.Sorted(slices.Values(th.Value)))
+			for i, x := range th.Value {
+				if x < 1 || x > 1000 {
+					p.Add(fmt.Sprintf("%s/alertThresholds/%d", at, i), bursar.CodeValidationFailed, "a threshold is a whole percentage from 1 to 1000")
+				}
+			}
+			if len(th.Value) > bursar.MaxThresholds {
+				p.Add(at+"/alertThresholds", bursar.CodeValidationFailed, "at most %d thresholds", bursar.MaxThresholds)
+			}
+		}
+	}
+	d.defineSchedule(def, in, create, at, p)
+	return len(p.Fields()) == n
+}
+
+func (d *decider) defineSchedule(def *rowDef, in *bursar.AssignmentInput, create bool, at string, p *bursar.Problems) {
+	var s schedule
+	if def.sched != nil {
+		s = *def.sched
+	} else {
+		s.zone = d.defaultZone()
+	}
+	if in.Cadence.Null {
+		p.Add(at+"/cadence", bursar.CodeInvalidCadence, "a cadence cannot be null; leave it out to keep it")
+	} else if in.Cadence.Set {
+		s.Cadence = in.Cadence.Value
+	} else if create {
+		p.Add(at+"/cadence", bursar.CodeValidationFailed, "a new assignment says its cadence, such as P1M")
+		return
+	}
+	if in.Timezone.Set {
+		if s.zone = in.Timezone.Value; in.Timezone.Null || s.zone == "" {
+			s.zone = d.defaultZone()
+		}
+		if !validZone(s.zone) {
+			p.Add(at+"/timezone", bursar.CodeValidationFailed, "%.64q is not an IANA time zone, such as Europe/Berlin", s.zone)
+			return
+		}
+	}
+	if in.Anchor.Set {
+		s.HasAnchor, s.Anchor = !in.Anchor.Null, int64(in.Anchor.Value.Milli())
+		if in.Anchor.Null {
+			s.Anchor = 0
+		}
+	}
+	if in.Cadence.Null {
+		return
+	}
+	def.sched, _ = newSchedule(s.Cadence.String(), s.zone, s.HasAnchor, bursar.Time(s.Anchor))
+}
+
+func (d *decider) defaultZone() string {
+	if z := d.cust().Timezone; z != nil {
+		return *z
+	}
+	return "UTC"
+}
+
+// validZone tells whether name is an IANA zone. "Local" would mean another thing on
+// each machine.
+func validZone(name string) bool {
+	if name == "" || name == "Local" || len(name) > 64 {
+		return false
+	}
+	_, err := location(name)
+	return err == nil
+}
+
+type deleteAssignment struct {
+	caller Caller
+	id     string
+}
+
+func (o *deleteAssignment) decide(d *decider) (any, error) {
+	if err := d.writable(); err != nil {
+		return nil, err
+	}
+	ord := d.findRowID(o.id)
+	if ord == 0 {
+		return nil, errNoAssignment(o.id)
+	}
+	out := d.assignmentOut(ord)
+	d.emit(&rowDeleteRec{ord})
+	d.audit(&o.caller, "assignment.deleted", "assignment", out.ID, out.EntityID, assignmentAudit(out), nil)
+	return out, nil
+}
+
+func errNoAssignment(id string) error {
+	return bursar.Errorf(bursar.CodeAssignmentNotFound, "there is no assignment %.64q", id)
+}
+
+// findRowID finds a live row by its id's text; 0 = none.
+func (v *view) findRowID(text string) uint32 {
+	id, ok := parseID(text)
+	if !ok {
+		return 0
+	}
+	ord := v.rowByID(id)
+	if ord == 0 {
+		if i := slices.Index(v.newRowIDs, id); i >= 0 {
+			ord = uint32(len(v.rowIDs) + i)
+		}
+	}
+	if ord != 0 && v.def(ord) == nil {
+		return 0
+	}
+	return ord
+}
+
+func (v *view) parentID(ent uint32) *string {
+	if p := v.ent(ent).parent; p != 0 {
+		id := v.ent(p).id
+		return &id
+	}
+	return nil
+}
+
+func (v *view) assignmentOut(ord uint32) bursar.Assignment {
+	def := v.def(ord)
+	a := bursar.Assignment{
+		ID: formatID(v.rowID(ord)), EntityID: v.ent(def.ent).id, ParentID: v.parentID(def.ent),
+		ScopeEntityIDs: v.scopeIDs(def), Capability: v.capability(def.cap), Cadence: def.sched.Cadence, Label: def.label,
+		Enforcement: enforcement(def.soft), AlertThresholds: def.thresholds, Timezone: def.sched.zone,
+		Allocation: "none", CreatedAt: def.created, UpdatedAt: def.updated,
+	}
+	if def.limited {
+		a.UsageLimit = &def.limit
+	}
+	if def.strict {
+		a.Allocation = "strict"
+	}
+	if def.sched.HasAnchor {
+		t := bursar.Time(def.sched.Anchor)
+		a.Anchor = &t
+	}
+	return a
+}
+
+// assignmentAudit is how the audit listing shows an assignment.
+func assignmentAudit(a bursar.Assignment) map[string]any {
+	m := map[string]any{"entityId": a.EntityID, "scopeEntityIds": a.ScopeEntityIDs, "usageLimit": a.UsageLimit,
+		"cadence": a.Cadence.String(), "label": a.Label, "enforcement": a.Enforcement, "alertThresholds": a.AlertThresholds,
+		"timezone": a.Timezone, "anchor": a.Anchor, "allocation": a.Allocation}
+	if a.Capability.Kind == bursar.KindCurrency {
+		m["currencyId"] = a.Capability.ID
+	} else {
+		m["featureId"] = a.Capability.ID
+	}
+	return m
+}

@@ -1,0 +1,277 @@
+package engine
+
+import (
+	"github.com/bursarhq/bursar"
+)
+
+// spend is a consume or a reservation that is asked for.
+type spend struct {
+	in  bursar.SpendInput // dimensions ordered by key
+	key identity
+}
+
+// admit judges a spend. It returns its twin's place, or the rows it may charge.
+func (d *decider) admit(o *spend) (*admitted, error) {
+	c := d.cust()
+	if c == nil {
+		return nil, errNoCustomer
+	}
+	id := o.in.Capability.ID
+	if o.in.Capability.Kind == bursar.KindCurrency {
+		if d.cat.currencies[id] == nil {
+			return nil, bursar.ErrorAt("/currencyId", bursar.CodeCurrencyNotFound, "there is no currency %q", id)
+		}
+	} else {
+		f := d.cat.features[id]
+		if f == nil {
+			return nil, bursar.ErrorAt("/featureId", bursar.CodeFeatureNotFound, "there is no feature %q", id)
+		}
+		if f.Meter != nil && (f.Meter.Aggregation.Function == "MAX" || f.Meter.Aggregation.Function == "UNIQUE") {
+			return nil, bursar.ErrorAt("/featureId", bursar.CodeValidationFailed,
+				"the feature %q is a %s of events: it cannot be consumed or reserved", id, f.Meter.Aggregation.Function)
+		}
+	}
+	e, err := d.known(o.key, d.now-keyMemory)
+	if err != nil {
+		return nil, err
+	}
+	if e != nil {
+		if e.content != o.key.content {
+			return nil, reused("/idempotencyKey", o.in.IdempotencyKey)
+		}
+		return nil, &seen{e.seq, e.index}
+	}
+	if c.ArchivedAt != nil {
+		return nil, bursar.Errorf(bursar.CodeCustomerIsArchived, "the customer %q is archived", c.ID)
+	}
+	r := d.resolve(d.cat, o.in.Dimensions)
+	rows, err := d.rowsOn(&r, d.capOrd(o.in.Capability))
+	if err != nil {
+		return nil, err
+	}
+	chains := d.chains(&r, d.capOrd(o.in.Capability))
+	j := d.judge(d.cat, o.in.Capability, chains, o.in.Amount)
+	if !j.Granted {
+		return nil, &bursar.Error{Code: j.Reason, Message: denial(&j), Denial: &j}
+	}
+	return &admitted{resolved: r, rows: rows, chains: chains, Decision: j}, nil
+}
+
+// admitted is a granted spend: what it is decided on.
+type admitted struct {
+	resolved
+	rows   []uint32
+	chains [][]uint32
+	bursar.Decision
+}
+
+// denial explains a refusal in a sentence.
+func denial(j *bursar.Decision) string {
+	n := &j.Binding.Node
+	where := "the customer's pool of " + j.Capability.String()
+	if j.Binding.Source == bursar.BindingEntity {
+		where = "the limit of entity " + n.EntityID + " on " + j.Capability.String()
+		if n.Label != "" {
+			where += " (" + n.Label + ")"
+		}
+	}
+	s := where + " is " + n.UsageLimit.String() + ", of which " + n.CurrentUsage.String() + " is used and " + n.Reserved.String() +
+		" is held; " + n.Requested.String() + " more does not fit"
+	if n.ResetsAt != 0 {
+		s += " before it resets at " + n.ResetsAt.String()
+	}
+	return s
+}
+
+type consume struct{ spend }
+
+func (o *consume) decide(d *decider) (any, error) {
+	j, err := d.admit(&o.spend)
+	if err != nil {
+		return nil, err
+	}
+	cap := d.capFor(o.in.Capability)
+	rec := &usageRec{op: opConsume, cap: cap, amount: o.in.Amount, timestamp: d.now, at: d.now, key: o.key, dims: o.in.Dimensions,
+		combo: d.comboFor(o.in.Dimensions), path: j.path, delta: o.in.Amount, total: o.in.Amount}
+	rec.charges = d.charges(j.rows, d.now, o.in.Amount, true)
+	res := bursar.ConsumeResult{ID: formatID(d.nextID()), Capability: o.in.Capability, Amount: o.in.Amount, Timestamp: d.now}
+	d.emit(rec)
+	res.Decision = d.after(o.in.Capability, j.chains, o.in.Amount)
+	return res, nil
+}
+
+// after is the state of the limits once amount has been granted.
+func (v *view) after(c bursar.Capability, chains [][]uint32, amount bursar.Amount) bursar.Decision {
+	out := v.nodes(chains, bursar.Amount{})
+	for _, chain := range out {
+		for i := range chain {
+			chain[i].Requested, chain[i].Granted = amount, true
+		}
+	}
+	cap := v.capOrd(c)
+	t := v.total(cap)
+	return bursar.Decision{Granted: true, Capability: c, Chains: out,
+		Gate: bursar.Gate{Unlimited: true, CurrentUsage: t.value, Reserved: t.held, UpdatedAt: t.at}}
+}
+
+type reserve struct {
+	spend
+	ttl    int // seconds
+	settle bool
+}
+
+func (o *reserve) decide(d *decider) (any, error) {
+	j, err := d.admit(&o.spend)
+	if err != nil {
+		return nil, err
+	}
+	cap := d.capFor(o.in.Capability)
+	combo := d.comboFor(o.in.Dimensions)
+	rec := &holdOpenRec{id: d.nextID(), cap: cap, amount: o.in.Amount, created: d.now,
+		expires: d.now + bursar.Time(o.ttl)*1e9, settle: o.settle, key: o.key, dims: o.in.Dimensions, combo: combo, path: j.path, chains: j.chains}
+	d.emit(rec)
+	out := d.reservationOut(d.hold(rec.id))
+	after := d.after(o.in.Capability, j.chains, o.in.Amount)
+	out.Decision = &after
+	return out, nil
+}
+
+// reservationOut shows a hold with its chains as they stand now.
+func (v *view) reservationOut(h *hold) bursar.Reservation {
+	out := bursar.Reservation{ID: formatID(h.id), CustomerID: v.cust().ID, Capability: v.capability(h.cap), Amount: h.amount,
+		Dimensions: h.dims, Status: h.status, OnExpire: bursar.ExpireRelease, CreatedAt: h.created, ExpiresAt: h.expires,
+		ClosedAt: h.closed, LateCommit: h.late}
+	if h.settle {
+		out.OnExpire = bursar.ExpireSettle
+	}
+	if h.status == bursar.HoldCommitted || h.status == bursar.HoldExpired && h.settle {
+		a := h.recorded
+		out.CommittedAmount = &a
+	}
+	live := h.chains
+	if live != nil {
+		live = make([][]uint32, 0, len(h.chains))
+		for _, c := range h.chains {
+			var chain []uint32
+			for _, ord := range c {
+				if v.def(ord) != nil {
+					chain = append(chain, ord)
+				}
+			}
+			if len(chain) > 0 {
+				live = append(live, chain)
+			}
+		}
+	}
+	after := v.after(out.Capability, live, h.amount)
+	out.Decision = &after
+	return out
+}
+
+// closeHold is a commit, release or extension of one hold.
+type closeHold struct {
+	id     [16]byte
+	action holdAction
+	amount bursar.Amount // of a commit
+	ttl    int           // seconds, of an extension
+}
+
+type holdAction uint8
+
+const (
+	holdCommit holdAction = iota
+	holdRelease
+	holdExtend
+)
+
+func (o *closeHold) decide(d *decider) (any, error) {
+	if d.cust() == nil {
+		return nil, errNoCustomer
+	}
+	h := d.view.hold(o.id)
+	if h == nil {
+		var known bool
+		if d.facts != nil {
+			h, known = d.facts.holds[o.id]
+		}
+		if !known {
+			return nil, &needs{holds: [][16]byte{o.id}}
+		}
+		if h == nil {
+			return nil, errNoReservation(o.id)
+		}
+	}
+	var err error
+	var repeat bool
+	switch o.action {
+	case holdCommit:
+		repeat, err = d.commitHold(h, o.amount)
+	case holdRelease:
+		repeat, err = d.releaseHold(h)
+	default:
+		err = d.extendHold(h, o.ttl)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n := d.view.hold(o.id); n != nil {
+		h = n
+	}
+	out := d.reservationOut(h)
+	out.Duplicate = repeat
+	return out, nil
+}
+
+func errNoReservation(id [16]byte) error {
+	return bursar.Errorf(bursar.CodeReservationNotFound, "there is no reservation %s", formatID(id))
+}
+
+func errClosed(h *hold, doing string) error {
+	return bursar.Errorf(bursar.CodeReservationClosed, "the reservation %s is %s since %s: it cannot be %s", formatID(h.id), h.status, h.closed, doing)
+}
+
+func (d *decider) commitHold(h *hold, amount bursar.Amount) (repeat bool, err error) {
+	switch h.status {
+	case bursar.HoldCommitted:
+		if h.recorded != amount {
+			return false, bursar.Errorf(bursar.CodeReservationClosed, "the reservation %s was committed with %s; it cannot be committed again with %s",
+				formatID(h.id), h.recorded, amount)
+		}
+		return true, nil
+	case bursar.HoldReleased:
+		return false, errClosed(h, "committed")
+	case bursar.HoldExpired:
+		if h.settle || d.now > h.created+bursar.MaxHoldLife {
+			return false, errClosed(h, "committed")
+		}
+	}
+	rec := &holdCommitRec{closing: closing{id: h.id, at: d.now, amount: amount, charges: d.charges(h.rowSet(), d.now, amount, true)}}
+	if h.status == bursar.HoldExpired {
+		rec.late = h
+	}
+	d.emit(rec)
+	return false, nil
+}
+
+func (d *decider) releaseHold(h *hold) (repeat bool, err error) {
+	switch h.status {
+	case bursar.HoldReleased:
+		return true, nil
+	case bursar.HoldOpen:
+		d.emit(&holdFreeRec{h.id, d.now})
+		return false, nil
+	}
+	return false, errClosed(h, "released")
+}
+
+func (d *decider) extendHold(h *hold, ttl int) error {
+	if h.status != bursar.HoldOpen {
+		return errClosed(h, "extended")
+	}
+	expires := d.now + bursar.Time(ttl)*1e9
+	if expires > h.created+bursar.MaxHoldLife {
+		return bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "a reservation lives at most 7 days from its creation, until %s", h.created+bursar.MaxHoldLife)
+	}
+	d.emit(&holdExtendRec{h.id, expires})
+	return nil
+}

@@ -1,0 +1,273 @@
+// Package engine holds the state of customers, takes every decision about them and
+// has the one path by which anything is written.
+//
+// A customer is a log of records and the state that follows from it. A write is
+// decided against that state (decide*.go, pure), appended to the log in a group with
+// others (commit.go, the only durable step), applied (apply.go, also used when a log is
+// read again) and only then answered. Reads see durable state alone and never wait for
+// a write. Customers that nobody asks for leave memory for their checkpoint
+// (resident.go, checkpoint.go).
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bursarhq/bursar"
+)
+
+// Options tune an Engine; the zero value is good.
+type Options struct {
+	Clock             func() bursar.Time // default: the system's
+	LateHorizon       time.Duration      // how old a timestamp may be; default 7 days, 1 to 35 days
+	MemoryBudget      int64              // bytes of customers in memory before idle ones leave; default 1 GiB
+	KeysInMemory      int                // idempotency keys of one customer before they move to the store early; default 1,048,576
+	CheckpointEvery   time.Duration      // of a customer that changed; default 15 s
+	CheckpointRecords int                // records of a customer that make a checkpoint due at once; default 20,000
+	Log               *slog.Logger       // default: none
+	Fatal             func(error)        // called once when the store cannot be trusted any more
+}
+
+// Engine is one node's cache over the logs of a Store. Its methods may be used
+// concurrently.
+type Engine struct {
+	store  Store
+	o      Options
+	secret [32]byte
+
+	catMu sync.RWMutex // held shared from decide to append, so that no archive comes between
+	cat   atomic.Pointer[Catalogue]
+
+	lane lane
+	ids  commitIDs
+
+	mu        sync.Mutex
+	customers map[string]*customer
+
+	closing  atomic.Bool
+	fatal    sync.Once
+	stop     chan struct{}
+	loops    sync.WaitGroup
+	counters counters
+}
+
+type counters struct {
+	commits, records, checkpoints, loads, evictions atomic.Uint64
+}
+
+// Stats are figures for metrics. Counts of what is resident are of this moment.
+type Stats struct {
+	ResidentCustomers, ResidentBytes, OpenHolds, KeysInMemory int64
+	Commits, Records, Checkpoints, Loads, Evictions           uint64
+}
+
+// Open starts an engine on s, which it does not close.
+func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
+	if o.Clock == nil {
+		o.Clock = func() bursar.Time { return bursar.TimeOf(time.Now()) }
+	}
+	if o.LateHorizon == 0 {
+		o.LateHorizon = 7 * 24 * time.Hour
+	}
+	if o.LateHorizon < 24*time.Hour || o.LateHorizon > 35*24*time.Hour {
+		return nil, fmt.Errorf("the late horizon is %v; it may be 1 to 35 days", o.LateHorizon)
+	}
+	setDefault(&o.MemoryBudget, 1<<30)
+	setDefault(&o.KeysInMemory, 1<<20)
+	setDefault(&o.CheckpointEvery, 15*time.Second)
+	setDefault(&o.CheckpointRecords, 20_000)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Fatal == nil {
+		o.Fatal = func(error) {}
+	}
+	e := &Engine{store: s, o: o, customers: map[string]*customer{}, stop: make(chan struct{})}
+	if _, err := rand.Read(e.ids.seed[:]); err != nil {
+		return nil, err
+	}
+	if err := e.openCatalogue(ctx); err != nil {
+		return nil, fmt.Errorf("reading the catalogue: %w", err)
+	}
+	e.lane.init()
+	e.loops.Go(func() { e.lane.run(e) })
+	e.loops.Go(e.housekeeping)
+	return e, nil
+}
+
+func setDefault[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}
+
+// Close refuses new writes, finishes those that wait, saves checkpoints and stops. It
+// may be called once.
+func (e *Engine) Close(ctx context.Context) error {
+	e.closing.Store(true)
+	e.lane.close()
+	close(e.stop)
+	e.loops.Wait()
+	if e.store.Err() != nil {
+		return e.store.Err()
+	}
+	var errs []error
+	for _, c := range e.residents() {
+		if ctx.Err() != nil {
+			break // the log has everything; the next start reads more of it
+		}
+		if err := e.checkpoint(ctx, c); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Ready is nil while the engine can decide, else it says why not.
+func (e *Engine) Ready() error {
+	if e.closing.Load() {
+		return errors.New("shutting down")
+	}
+	return e.store.Err()
+}
+
+// Now is the engine's clock.
+func (e *Engine) Now() bursar.Time { return e.o.Clock() }
+
+// Secret is random for each environment and the same after a restart: key cursors and
+// the like with it, each with a prefix of its own.
+func (e *Engine) Secret() [32]byte { return e.secret }
+
+// Stats reads the figures.
+func (e *Engine) Stats() Stats {
+	s := Stats{Commits: e.counters.commits.Load(), Records: e.counters.records.Load(), Checkpoints: e.counters.checkpoints.Load(),
+		Loads: e.counters.loads.Load(), Evictions: e.counters.evictions.Load()}
+	for _, c := range e.residents() {
+		c.mu.RLock()
+		s.ResidentCustomers++
+		s.ResidentBytes += c.st.memory()
+		s.OpenHolds += int64(len(c.st.expiry))
+		s.KeysInMemory += int64(c.st.keys.count())
+		c.mu.RUnlock()
+	}
+	return s
+}
+
+// unavailable is the error when the store cannot be used; the cause is for the log.
+func (e *Engine) unavailable(cause error) error {
+	if cause != nil {
+		e.o.Log.Error("store unavailable", "err", cause)
+	}
+	if err := e.store.Err(); err != nil {
+		e.fatal.Do(func() { e.o.Fatal(err) })
+	}
+	return bursar.Errorf(bursar.CodeGovernanceUnavailable, "the store cannot be reached or trusted at this moment; nothing was granted")
+}
+
+// errUnknown tells that a write's outcome is not known to the caller.
+func errUnknown() error {
+	return bursar.Errorf(bursar.CodeGovernanceUnavailable, "the outcome of this request is not known; send it again with the same idempotency key")
+}
+
+// Catalogue is the catalogue as it is now.
+func (e *Engine) Catalogue() *Catalogue { return e.cat.Load() }
+
+func (e *Engine) openCatalogue(ctx context.Context) error {
+	c := newCatalogue()
+	err := e.store.ReadLog(ctx, CatalogueStream, 0, 0, func(row LogRow) error {
+		recs, err := checkRow(c.head, CatalogueStream, &row)
+		if err != nil {
+			return err
+		}
+		for _, r := range recs {
+			if err := c.apply(r); err != nil {
+				return err
+			}
+		}
+		c.head = row.Head
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	e.cat.Store(c)
+	if c.secret == ([32]byte{}) {
+		var s [32]byte
+		if _, err := rand.Read(s[:]); err != nil {
+			return err
+		}
+		_, err := e.changeCatalogue(ctx, Caller{}, func(w *catalogueWrite) (any, error) {
+			return nil, w.add(&catalogueRec{"secret", s[:]})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	e.secret = e.cat.Load().secret
+	return nil
+}
+
+// changeCatalogue runs one write of the catalogue.
+func (e *Engine) changeCatalogue(ctx context.Context, c Caller, change func(*catalogueWrite) (any, error)) (any, error) {
+	e.catMu.Lock()
+	defer e.catMu.Unlock()
+	if e.closing.Load() {
+		return nil, e.unavailable(nil)
+	}
+	cur := e.cat.Load()
+	w := &catalogueWrite{Catalogue: cur.clone(), now: max(cur.head.Now, e.o.Clock())}
+	var key identity
+	if c.Key != nil {
+		key = keyOf(&e.secret, "\x00", c.Key.Key, c.Key.Content[:])
+		if r, ok := cur.replies[key.hash]; ok && r.At >= w.now-keyMemory {
+			if r.Content != key.content {
+				return nil, reused("", c.Key.Key)
+			}
+			return nil, &Replay{Status: r.Status, Body: r.Body}
+		}
+	}
+	result, err := change(w)
+	if err != nil || len(w.recs) == 0 {
+		return result, err
+	}
+	if key.set {
+		status, body := c.Key.Render(result)
+		if err := w.put("reply", keptReply{key.hash, key.content, w.now, status, body}); err != nil {
+			return nil, err
+		}
+	}
+	payload := encodePayload(nil, w.recs)
+	commit := Commit{Stream: CatalogueStream, After: cur.head, ID: e.ids.next(), Now: w.now, Payload: payload, Unused: w.unused}
+	commit.Hash = chain(cur.head, commit.ID, commit.Now, payload)
+	outcomes, err := e.store.Append(ctx, []Commit{commit})
+	switch {
+	case errors.Is(err, ErrNotCommitted):
+		return nil, e.unavailable(err)
+	case err != nil:
+		heads, herr := e.store.Heads(ctx, []string{CatalogueStream})
+		if herr != nil || heads[0] != commit.Head() {
+			return nil, e.unavailable(errors.Join(err, herr))
+		}
+	case outcomes[0] == InUse:
+		return nil, errInUse(w.unused[0])
+	case outcomes[0] != Committed:
+		return nil, e.unavailable(errors.New("the catalogue was written by another process"))
+	}
+	w.Catalogue.head = commit.Head()
+	e.cat.Store(w.Catalogue)
+	return result, nil
+}
+
+func errInUse(u Use) error {
+	if u.Kind == "currency" {
+		return bursar.Errorf(bursar.CodeCurrencyInUse, "the currency %q is in use by live limits; remove them first", u.ID)
+	}
+	return bursar.Errorf(bursar.CodeEntityTypeInUse, "there are live entities of these types; archive them first")
+}

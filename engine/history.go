@@ -1,0 +1,227 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bursarhq/bursar"
+)
+
+// Limits of a history: points of a line, lines, and keys to group by.
+const (
+	maxPoints  = 10_000
+	maxSeries  = 1_000
+	maxGroupBy = 3
+)
+
+// History reads usage over time from the 15-minute buckets: of the customer or of one
+// entity, in steps of the granularity in the zone.
+func (e *Engine) History(ctx context.Context, o ReadOptions, customer string, q HistoryQuery) ([]Series, uint64, error) {
+	h := history{q: &q, lines: map[string]*line{}, steps: map[uint32]bursar.Time{}}
+	var ent uint32
+	version, err := e.readCustomer(ctx, o, customer, func(v *view) error {
+		if q.EntityID != "" {
+			if ent = v.entOrd(q.EntityID); ent == 0 {
+				return errNoEntity(q.EntityID)
+			}
+		}
+		return h.begin(v)
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	sq := SeriesQuery{EntityOrd: ent, Capability: q.Capability, From: bucketOf(q.From), To: bucketOf(q.To-1) + 1}
+	if q.Running {
+		sq.From = 0
+	}
+	var rows []SeriesRow
+	for range 100 {
+		var pending pendingSeries
+		if version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
+			pending = v.pendingSeries(&sq)
+			return nil
+		}); err != nil {
+			return nil, 0, err
+		}
+		saved, seq, err := e.store.Series(ctx, customer, sq)
+		if err != nil {
+			return nil, 0, e.unavailable(err)
+		}
+		more, ok := pending.since(seq)
+		if ok {
+			rows = append(saved, more...)
+			break
+		}
+	}
+	_, err = e.readCustomer(ctx, o, customer, func(v *view) error {
+		for i := range rows {
+			if err := h.add(v, &rows[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return h.series(), version, err
+}
+
+// pendingSeries is what a checkpoint has not saved yet, in two parts while one is being
+// saved.
+type pendingSeries struct {
+	base, mid     uint64
+	flushing      bool
+	first, second []SeriesRow
+}
+
+func (s *state) pendingSeries(q *SeriesQuery) pendingSeries {
+	pick := func(m map[SeriesKey]bursar.Amount) (out []SeriesRow) {
+		for k, a := range m {
+			if k.EntityOrd == q.EntityOrd && k.Capability == q.Capability && q.From <= k.Bucket && k.Bucket < q.To {
+				out = append(out, SeriesRow{k, a})
+			}
+		}
+		return out
+	}
+	return pendingSeries{base: s.seriesBase, mid: s.flushTo, flushing: s.flushing != nil, first: pick(s.flushing), second: pick(s.series)}
+}
+
+// since is what the store lacks when it is at seq; not ok when the store was read too
+// late for p.
+func (p *pendingSeries) since(seq uint64) ([]SeriesRow, bool) {
+	switch {
+	case p.flushing && seq == p.mid:
+		return p.second, true
+	case seq == p.base:
+		return append(p.first, p.second...), true
+	}
+	return nil, false
+}
+
+// history gathers buckets into lines of steps.
+type history struct {
+	q     *HistoryQuery
+	step  bursar.Schedule
+	lines map[string]*line
+	steps map[uint32]bursar.Time // start of a bucket's step
+	first bursar.Time            // start of the first step
+}
+
+type line struct {
+	tags   []Tag
+	before bursar.Amount // of running totals: before the first step
+	values map[bursar.Time]bursar.Amount
+}
+
+var granularities = map[Granularity]string{Hour: "PT1H", Day: "P1D", Week: "P1W", Month: "P1M"}
+
+func (h *history) begin(v *view) error {
+	q := h.q
+	if q.To == 0 || q.To > v.now {
+		q.To = v.now
+	}
+	if q.To++; q.From >= q.To { // now itself belongs to it
+		return bursar.ErrorAt("?startDate", bursar.CodeValidationFailed, "startDate %s is not before the end, %s", q.From, q.To)
+	}
+	if q.Granularity == "" {
+		q.Granularity = Day
+	}
+	cadence, err := bursar.ParseCadence(granularities[q.Granularity])
+	if err != nil {
+		return bursar.ErrorAt("?granularity", bursar.CodeValidationFailed, "granularity is HOUR, DAY, WEEK or MONTH")
+	}
+	zone := q.Timezone
+	if zone == "" {
+		if zone = "UTC"; v.cust().Timezone != nil {
+			zone = *v.cust().Timezone
+		}
+	}
+	if !validZone(zone) {
+		return bursar.ErrorAt("?timezone", bursar.CodeValidationFailed, "%.64q is not an IANA time zone, such as Europe/Berlin", zone)
+	}
+	loc, _ := location(zone)
+	h.step = bursar.Schedule{Cadence: cadence, Location: loc}
+	if len(q.GroupBy) > maxGroupBy {
+		return bursar.ErrorAt("?groupBy", bursar.CodeValidationFailed, "at most %d keys to group by", maxGroupBy)
+	}
+	start, end := h.step.Window(int64(q.From))
+	if n := (int64(q.To) - start) / min(end-start, int64(31*24*time.Hour)); n > maxPoints {
+		return bursar.ErrorAt("?startDate", bursar.CodeValidationFailed, "%d points are asked for; at most %d: take a coarser granularity or a shorter time", n, maxPoints)
+	}
+	h.first = bursar.Time(start)
+	return nil
+}
+
+func (h *history) add(v *view, r *SeriesRow) error {
+	var text strings.Builder
+	tags := make([]Tag, len(h.q.GroupBy))
+	for i, k := range h.q.GroupBy {
+		tags[i] = Tag{k, v.seriesTag(r, k)}
+		text.WriteString(tags[i].Value)
+		text.WriteByte(0)
+	}
+	l := h.lines[text.String()]
+	if l == nil {
+		if len(h.lines) == maxSeries {
+			return bursar.ErrorAt("?groupBy", bursar.CodeValidationFailed, "more than %d groups: group by fewer keys", maxSeries)
+		}
+		l = &line{tags: tags, values: map[bursar.Time]bursar.Amount{}}
+		h.lines[text.String()] = l
+	}
+	if r.Bucket < bucketOf(h.q.From) {
+		l.before = l.before.Add(r.Amount)
+		return nil
+	}
+	at, ok := h.steps[r.Bucket]
+	if !ok {
+		start, _ := h.step.Window(int64(r.Bucket) * bucketWidth)
+		at = bursar.Time(start)
+		h.steps[r.Bucket] = at
+	}
+	l.values[at] = l.values[at].Add(r.Amount)
+	return nil
+}
+
+// seriesTag is the value of one group-by key for a bucket.
+func (v *view) seriesTag(r *SeriesRow, key string) string {
+	switch key {
+	case "$featureId":
+		return r.Capability.ID
+	case "$child":
+		if r.ChildOrd == 0 {
+			return ""
+		}
+		return v.ent(r.ChildOrd).id
+	}
+	if r.Combo != 0 {
+		for _, d := range decodeCombo(v.combo(r.Combo)) {
+			if d.Key == key {
+				return d.Value
+			}
+		}
+	}
+	return ""
+}
+
+// series gives every line a point for every step. Without any usage there is one line
+// of zeros when nothing is grouped.
+func (h *history) series() []Series {
+	if len(h.lines) == 0 && len(h.q.GroupBy) == 0 {
+		h.lines[""] = &line{tags: []Tag{}, values: map[bursar.Time]bursar.Amount{}}
+	}
+	out := make([]Series, 0, len(h.lines))
+	for _, key := range sortedKeys(h.lines) {
+		l := h.lines[key]
+		s := Series{Tags: l.tags}
+		sum := l.before
+		for at := int64(h.first); at < int64(h.q.To); _, at = h.step.Window(at) {
+			value := l.values[bursar.Time(at)]
+			if sum = sum.Add(value); h.q.Running {
+				value = sum
+			}
+			s.Points = append(s.Points, Point{bursar.Time(at), value})
+		}
+		out = append(out, s)
+	}
+	return slices.Clip(out)
+}

@@ -1,0 +1,280 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/bursarhq/bursar"
+)
+
+// keyEntry is a remembered idempotency key and the place of its record.
+type keyEntry struct {
+	hash    [16]byte
+	content [8]byte
+	seq     uint64 // below 2^40
+	index   uint32 // below 2^24
+}
+
+func (e *keyEntry) append(b []byte) []byte {
+	b = append(append(b, e.hash[:]...), e.content[:]...)
+	return binary.BigEndian.AppendUint64(b, e.seq<<24|uint64(e.index))
+}
+
+func parseKeyEntry(b []byte) (e keyEntry) {
+	copy(e.hash[:], b)
+	copy(e.content[:], b[16:])
+	pos := binary.BigEndian.Uint64(b[24:])
+	e.seq, e.index = pos>>24, uint32(pos&0xffffff)
+	return e
+}
+
+// keyProbe asks whether a closed generation has a key.
+type keyProbe struct {
+	hash [16]byte
+	gen  int64
+}
+
+// keySet is the idempotency keys of one customer, by hour of receipt. The open
+// generation is in memory whole; a closed one leaves a filter for 24 hours and its
+// sorted blocks in the store until no item can be late enough to ask for it.
+type keySet struct {
+	gen     int64 // receipt of the open generation's first key; 0 = it has none
+	last    bursar.Time
+	entries []byte   // 32 bytes each, in order of receipt
+	index   []uint32 // open addressing over entries: number+1, 0 = empty
+	saved   int      // entries that checkpoints have, in segments
+	closing []closedGen
+	closed  []closedGen // oldest first
+	limit   int         // keys after which a generation closes early
+}
+
+// closedGen is a generation that takes no more keys.
+type closedGen struct {
+	gen     int64
+	end     bursar.Time
+	count   int
+	filter  []byte
+	entries []byte // sorted; nil once the store has them
+}
+
+const keyGeneration = bursar.Time(time.Hour)
+
+func (k *keySet) count() int { return len(k.entries) / KeyEntrySize }
+
+func (k *keySet) entry(i int) []byte { return k.entries[i*KeyEntrySize : (i+1)*KeyEntrySize] }
+
+// add remembers the keys of a commit at now.
+func (k *keySet) add(keys map[[16]byte]keyEntry, now bursar.Time) {
+	if len(keys) == 0 {
+		return
+	}
+	if k.gen != 0 && (now/keyGeneration != bursar.Time(k.gen)/keyGeneration || k.limit > 0 && k.count() >= k.limit) {
+		k.close()
+	}
+	if k.gen == 0 {
+		k.gen = int64(now)
+		if n := len(k.closing); n > 0 {
+			k.gen = max(k.gen, k.closing[n-1].gen+1)
+		} else if n := len(k.closed); n > 0 {
+			k.gen = max(k.gen, k.closed[n-1].gen+1)
+		}
+	}
+	k.last = now
+	for _, e := range keys {
+		k.entries = e.append(k.grow())
+		k.insert(k.count() - 1)
+	}
+}
+
+// grow makes room for an entry without the doubling of append: at most an eighth of
+// the memory is spare.
+func (k *keySet) grow() []byte {
+	if len(k.entries) == cap(k.entries) {
+		k.entries = slices.Grow(k.entries, max(64, k.count()/8)*KeyEntrySize)
+	}
+	return k.entries
+}
+
+func (k *keySet) insert(i int) {
+	if k.count()*8 > len(k.index)*7 {
+		k.index = make([]uint32, max(16, len(k.index)*2))
+		for j := range k.count() - 1 {
+			k.place(j)
+		}
+	}
+	k.place(i)
+}
+
+func (k *keySet) place(i int) {
+	mask := uint32(len(k.index) - 1)
+	at := binary.BigEndian.Uint32(k.entry(i)) & mask
+	for k.index[at] != 0 {
+		at = (at + 1) & mask
+	}
+	k.index[at] = uint32(i + 1)
+}
+
+// restored indexes the entries that came from a checkpoint.
+func (k *keySet) restored() {
+	slices.SortFunc(k.closed, func(a, b closedGen) int { return cmp.Compare(a.gen, b.gen) })
+	k.saved = k.count()
+	for n := 16; ; n *= 2 {
+		if k.count()*8 <= n*7 {
+			k.index = make([]uint32, n)
+			break
+		}
+	}
+	for i := range k.count() {
+		k.place(i)
+	}
+}
+
+func (k *keySet) lookup(hash [16]byte) *keyEntry {
+	if len(k.index) == 0 {
+		return nil
+	}
+	mask := uint32(len(k.index) - 1)
+	for at := binary.BigEndian.Uint32(hash[:]) & mask; k.index[at] != 0; at = (at + 1) & mask {
+		if b := k.entry(int(k.index[at] - 1)); bytes.Equal(b[:16], hash[:]) {
+			e := parseKeyEntry(b)
+			return &e
+		}
+	}
+	return nil
+}
+
+// close ends the open generation: what it has waits, sorted, for the next checkpoint.
+func (k *keySet) close() {
+	sorted := sortEntries(k.entries)
+	k.closing = append(k.closing, closedGen{gen: k.gen, end: k.last, count: k.count(), filter: newFilter(sorted), entries: sorted})
+	*k = keySet{closing: k.closing, closed: k.closed, limit: k.limit}
+}
+
+func sortEntries(b []byte) []byte {
+	n := len(b) / KeyEntrySize
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i * KeyEntrySize
+	}
+	sort.Slice(order, func(i, j int) bool {
+		return bytes.Compare(b[order[i]:order[i]+16], b[order[j]:order[j]+16]) < 0
+	})
+	out := make([]byte, 0, len(b))
+	for _, at := range order {
+		out = append(out, b[at:at+KeyEntrySize]...)
+	}
+	return out
+}
+
+// find looks for a key received at oldest or later. It answers with the entry, or with
+// the generations of the store that may have it.
+func (k *keySet) find(hash [16]byte, oldest, now bursar.Time) (*keyEntry, []keyProbe) {
+	if e := k.lookup(hash); e != nil {
+		return e, nil
+	}
+	for i := len(k.closing) - 1; i >= 0 && k.closing[i].end >= oldest; i-- {
+		if e := searchEntries(k.closing[i].entries, hash); e != nil {
+			return e, nil
+		}
+	}
+	var probes []keyProbe
+	for i := len(k.closed) - 1; i >= 0 && k.closed[i].end >= oldest; i-- {
+		g := &k.closed[i]
+		if g.filter != nil && !mayHave(g.filter, hash) {
+			continue
+		}
+		probes = append(probes, keyProbe{hash, g.gen})
+	}
+	return nil, probes
+}
+
+func searchEntries(b []byte, hash [16]byte) *keyEntry {
+	n := len(b) / KeyEntrySize
+	i := sort.Search(n, func(i int) bool { return bytes.Compare(b[i*KeyEntrySize:i*KeyEntrySize+16], hash[:]) >= 0 })
+	if i == n || !bytes.Equal(b[i*KeyEntrySize:i*KeyEntrySize+16], hash[:]) {
+		return nil
+	}
+	e := parseKeyEntry(b[i*KeyEntrySize:])
+	return &e
+}
+
+// A filter is a Bloom filter of 16 bits a key and 8 probes taken from the key's hash
+// (which is uniform already): about one in 1,700 absent keys passes.
+func newFilter(entries []byte) []byte {
+	n := len(entries) / KeyEntrySize
+	f := make([]byte, max(8, n*2))
+	for i := range n {
+		eachBit(f, entries[i*KeyEntrySize:], func(b int, bit byte) bool {
+			f[b] |= bit
+			return true
+		})
+	}
+	return f
+}
+
+func mayHave(f []byte, hash [16]byte) bool {
+	ok := true
+	eachBit(f, hash[:], func(b int, bit byte) bool {
+		ok = f[b]&bit != 0
+		return ok
+	})
+	return ok
+}
+
+func eachBit(f, hash []byte, visit func(b int, bit byte) bool) {
+	h1, h2 := binary.BigEndian.Uint64(hash), binary.BigEndian.Uint64(hash[8:16])|1
+	bits := uint64(len(f)) * 8
+	for i := range uint64(8) {
+		at := (h1 + i*h2) % bits
+		if !visit(int(at/8), 1<<(at%8)) {
+			return
+		}
+	}
+}
+
+const keysPerBlock = 2048
+
+// blocks cuts the sorted entries of a generation for the store.
+func (g *closedGen) blocks() []KeyBlock {
+	var out []KeyBlock
+	for at := 0; at < len(g.entries); at += keysPerBlock * KeyEntrySize {
+		b := KeyBlock{Data: g.entries[at:min(len(g.entries), at+keysPerBlock*KeyEntrySize)]}
+		copy(b.First[:], b.Data)
+		out = append(out, b)
+	}
+	return out
+}
+
+// forget drops filters that are older than keyMemory and generations that no item can
+// reach, and says below which generation the store may drop them too.
+func (k *keySet) forget(now bursar.Time, horizon time.Duration) (drop int64) {
+	for i := range k.closed {
+		if k.closed[i].end < now-keyMemory {
+			k.closed[i].filter = nil
+		}
+	}
+	limit := now - bursar.Time(horizon) - 2*maxAhead - keyGeneration
+	n := 0
+	for n < len(k.closed) && k.closed[n].end < limit {
+		drop = k.closed[n].gen + 1
+		n++
+	}
+	k.closed = slices.Delete(k.closed, 0, n)
+	return drop
+}
+
+// memory is about how many bytes the keys take.
+func (k *keySet) memory() int64 {
+	n := cap(k.entries) + 4*len(k.index)
+	for _, g := range k.closing {
+		n += len(g.entries) + len(g.filter)
+	}
+	for _, g := range k.closed {
+		n += len(g.filter) + 64
+	}
+	return int64(n)
+}

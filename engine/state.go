@@ -1,0 +1,429 @@
+package engine
+
+import (
+	"container/heap"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bursarhq/bursar"
+)
+
+// state is one customer: the fold of its log. Entities, definitions, counters, totals,
+// levels and holds are immutable once they are in it; a change replaces them, so a
+// reader or a checkpoint that has a pointer has a consistent value. Numbers ("ord")
+// count from 1 in order of creation and are never used again.
+type state struct {
+	head     Head
+	customer *bursar.Customer // nil = never created
+
+	types  names[string]
+	caps   names[bursar.Capability]
+	combos names[string] // encoded dimensions
+
+	entities []*entity // by ord
+	byID     map[string]uint32
+	children map[uint32][]uint32 // of 0: the roots
+
+	rows     []*rowDef // by ord; nil = deleted
+	rowIDs   [][16]byte
+	counters []*counter // by ord; nil = as at creation
+	// Rows are found from their entity: node-wide ones from firstRow, scoped ones by
+	// (entity, lowest scope ord); both lists go on through nextRow.
+	firstRow []uint32 // by entity ord
+	nextRow  []uint32 // by row ord
+	scoped   map[[2]uint32]uint32
+	inScope  []uint8 // by entity ord: ownsScoped, isScope
+
+	totals map[uint32]*total // by capability ord
+	levels map[levelKey]*level
+	holds  map[[16]byte]*hold // open ones, and closed ones until a checkpoint has them
+	expiry expiryHeap         // open holds; entries of closed or extended ones are stale
+
+	schedules map[schedule]*schedule
+	liveTypes map[uint32]int // live entities by type
+	liveCaps  map[uint32]int // rows by capability
+
+	keys keySet
+	// Usage series: series has what was added since the checkpoint at seriesBase;
+	// while one is being saved, flushing has what goes into it and series what came
+	// after flushTo.
+	series     map[SeriesKey]bursar.Amount
+	seriesBase uint64
+	flushing   map[SeriesKey]bursar.Amount
+	flushTo    uint64
+	dirty      dirty
+}
+
+const (
+	ownsScoped uint8 = 1
+	isScope    uint8 = 2
+)
+
+// dirty is what changed since the last checkpoint.
+type dirty struct {
+	records  int
+	entities map[uint32]struct{}
+	rows     map[uint32]struct{}
+	counters map[uint32]struct{}
+	totals   map[uint32]struct{}
+	levels   map[levelKey]struct{}
+	holds    map[[16]byte]struct{}
+}
+
+func newDirty() dirty {
+	return dirty{entities: map[uint32]struct{}{}, rows: map[uint32]struct{}{}, counters: map[uint32]struct{}{},
+		totals: map[uint32]struct{}{}, levels: map[levelKey]struct{}{}, holds: map[[16]byte]struct{}{}}
+}
+
+type entity struct {
+	id       string
+	name     *string
+	meta     map[string]string
+	typ      uint32
+	parent   uint32 // 0 = root
+	created  bursar.Time
+	updated  bursar.Time
+	archived bursar.Time // 0 = live
+}
+
+type rowDef struct {
+	ent, cap     uint32
+	label        string
+	scope        []uint32 // ascending; nil = node-wide
+	limit        bursar.Amount
+	limited      bool
+	soft, strict bool
+	sched        *schedule
+	thresholds   []int
+	created      bursar.Time
+	updated      bursar.Time
+}
+
+// counter is a row's usage. used is of the current window, prev of the one before it.
+type counter struct {
+	window
+	prev, used, held bursar.Amount
+}
+
+type total struct {
+	value, held bursar.Amount
+	at          bursar.Time
+}
+
+type levelKey struct{ leaf, cap uint32 }
+
+type level struct {
+	value bursar.Amount
+	at    bursar.Time
+}
+
+// schedule is a cadence with its zone as it was written.
+type schedule struct {
+	bursar.Schedule
+	zone string
+}
+
+func newSchedule(cadence, zone string, hasAnchor bool, anchor bursar.Time) (*schedule, error) {
+	c, err := bursar.ParseCadence(cadence)
+	if err != nil {
+		return nil, err
+	}
+	loc, err := location(zone)
+	if err != nil {
+		return nil, err
+	}
+	return &schedule{bursar.Schedule{Cadence: c, Anchor: int64(anchor), HasAnchor: hasAnchor, Location: loc}, zone}, nil
+}
+
+// zones keeps what time.LoadLocation read, so that schedules of one zone are equal and
+// share its tables. There are about 600 names.
+var zones sync.Map
+
+func location(name string) (*time.Location, error) {
+	if l, ok := zones.Load(name); ok {
+		return l.(*time.Location), nil
+	}
+	l, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, err
+	}
+	kept, _ := zones.LoadOrStore(name, l)
+	return kept.(*time.Location), nil
+}
+
+func (s *schedule) windowAt(t bursar.Time) window {
+	start, end := s.Window(int64(t))
+	return window{prevStart: bursar.Time(start), start: bursar.Time(start), end: bursar.Time(end)}
+}
+
+// names numbers values from 1.
+type names[T comparable] struct {
+	list []T // list[i] has number i+1
+	ords map[T]uint32
+}
+
+func (n *names[T]) ord(v T) uint32 { return n.ords[v] }
+func (n *names[T]) at(i uint32) T  { return n.list[i-1] }
+func (n *names[T]) add(v T) {
+	n.list = append(n.list, v)
+	n.ords[v] = uint32(len(n.list))
+}
+
+func newState() *state {
+	return &state{
+		types:    names[string]{ords: map[string]uint32{}},
+		caps:     names[bursar.Capability]{ords: map[bursar.Capability]uint32{}},
+		combos:   names[string]{ords: map[string]uint32{}},
+		entities: make([]*entity, 1), byID: map[string]uint32{}, children: map[uint32][]uint32{},
+		rows: make([]*rowDef, 1), rowIDs: make([][16]byte, 1), counters: make([]*counter, 1),
+		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), scoped: map[[2]uint32]uint32{}, inScope: make([]uint8, 1),
+		totals: map[uint32]*total{}, levels: map[levelKey]*level{}, holds: map[[16]byte]*hold{},
+		schedules: map[schedule]*schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{},
+		series: map[SeriesKey]bursar.Amount{}, dirty: newDirty(),
+	}
+}
+
+// setEntity puts e at ord, which exists or is the next, and keeps the indexes.
+func (s *state) setEntity(ord uint32, e *entity) {
+	if int(ord) == len(s.entities) {
+		s.entities = append(s.entities, nil)
+		s.firstRow = append(s.firstRow, 0)
+		s.inScope = append(s.inScope, 0)
+		s.byID[e.id] = ord
+	}
+	old := s.entities[ord]
+	s.entities[ord] = e
+	if old == nil || old.parent != e.parent {
+		if old != nil {
+			kids := s.children[old.parent]
+			s.children[old.parent] = slices.Delete(kids, slices.Index(kids, ord), slices.Index(kids, ord)+1)
+		}
+		s.children[e.parent] = append(s.children[e.parent], ord)
+	}
+	if old != nil && old.archived == 0 {
+		s.liveTypes[old.typ]--
+	}
+	if e.archived == 0 {
+		s.liveTypes[e.typ]++
+	}
+}
+
+// setRow puts def at ord, which exists or is the next; nil deletes it.
+func (s *state) setRow(ord uint32, id [16]byte, def *rowDef) {
+	if int(ord) == len(s.rows) {
+		s.rows = append(s.rows, nil)
+		s.counters = append(s.counters, nil)
+		s.nextRow = append(s.nextRow, 0)
+		s.rowIDs = append(s.rowIDs, id)
+	}
+	old := s.rows[ord]
+	if def != nil {
+		def.sched = s.intern(def.sched)
+	}
+	s.rows[ord] = def
+	switch {
+	case old == nil && def != nil:
+		s.link(ord, def)
+		s.liveCaps[def.cap]++
+	case old != nil && def == nil:
+		s.unlink(ord, old)
+		s.liveCaps[old.cap]--
+		s.counters[ord] = nil
+	}
+}
+
+// intern makes rows of one schedule share it.
+func (s *state) intern(sch *schedule) *schedule {
+	if kept := s.schedules[*sch]; kept != nil {
+		return kept
+	}
+	s.schedules[*sch] = sch
+	return sch
+}
+
+func (s *state) link(ord uint32, def *rowDef) {
+	if len(def.scope) == 0 {
+		s.nextRow[ord] = s.firstRow[def.ent]
+		s.firstRow[def.ent] = ord
+		return
+	}
+	k := [2]uint32{def.ent, def.scope[0]}
+	s.nextRow[ord] = s.scoped[k]
+	s.scoped[k] = ord
+	s.inScope[def.ent] |= ownsScoped
+	s.inScope[def.scope[0]] |= isScope
+}
+
+func (s *state) unlink(ord uint32, def *rowDef) {
+	k := [2]uint32{}
+	at := s.firstRow[def.ent]
+	if len(def.scope) > 0 {
+		k = [2]uint32{def.ent, def.scope[0]}
+		at = s.scoped[k]
+	}
+	if at == ord {
+		switch next := s.nextRow[ord]; {
+		case len(def.scope) == 0:
+			s.firstRow[def.ent] = next
+		case next == 0:
+			delete(s.scoped, k)
+		default:
+			s.scoped[k] = next
+		}
+		return
+	}
+	for s.nextRow[at] != ord {
+		at = s.nextRow[at]
+	}
+	s.nextRow[at] = s.nextRow[ord]
+}
+
+// rowByID finds a live row. rowIDs ascend; a number that was deleted before the
+// checkpoint was read repeats the ID before it.
+func (s *state) rowByID(id [16]byte) uint32 {
+	i, ok := slices.BinarySearchFunc(s.rowIDs[1:], id, compareID)
+	if ok && s.rows[i+1] != nil {
+		return uint32(i + 1)
+	}
+	return 0
+}
+
+func compareID(a, b [16]byte) int { return slices.Compare(a[:], b[:]) }
+
+// hold is a reservation. The rows it charges are those of its chains.
+type hold struct {
+	id       [16]byte
+	cap      uint32
+	amount   bursar.Amount
+	status   bursar.HoldStatus
+	settle   bool
+	created  bursar.Time
+	expires  bursar.Time
+	closed   bursar.Time
+	recorded bursar.Amount // when COMMITTED or settled
+	late     bool
+	dims     []bursar.Dimension
+	combo    uint32
+	path     []step
+	chains   [][]uint32
+}
+
+// rowSet is the rows that the hold is on, each once.
+func (h *hold) rowSet() []uint32 {
+	var rows []uint32
+	for _, c := range h.chains {
+		rows = append(rows, c...)
+	}
+	slices.Sort(rows)
+	return slices.Compact(rows)
+}
+
+var statusCodes = []bursar.HoldStatus{bursar.HoldOpen, bursar.HoldCommitted, bursar.HoldReleased, bursar.HoldExpired}
+
+// encode writes all of h.
+func (h *hold) encode(e *encoder) {
+	(&holdOpenRec{id: h.id, cap: h.cap, amount: h.amount, created: h.created, expires: h.expires, settle: h.settle,
+		dims: h.dims, combo: h.combo, path: h.path, chains: h.chains}).encode(e)
+	e.byte(byte(slices.Index(statusCodes, h.status)))
+	e.time(h.closed)
+	e.amount(h.recorded)
+	e.bool(h.late)
+}
+
+func (h *hold) decode(d *decoder) {
+	var r holdOpenRec
+	r.decode(d)
+	*h = *r.hold()
+	c := d.byte()
+	if int(c) >= len(statusCodes) {
+		d.fail()
+		return
+	}
+	h.status, h.closed, h.recorded, h.late = statusCodes[c], d.time(), d.amount(), d.bool()
+}
+
+func (r *holdOpenRec) hold() *hold {
+	return &hold{id: r.id, cap: r.cap, amount: r.amount, status: bursar.HoldOpen, settle: r.settle, created: r.created,
+		expires: r.expires, dims: r.dims, combo: r.combo, path: r.path, chains: r.chains}
+}
+
+// expiryHeap orders holds by (expires, id).
+type expiryHeap []expiring
+
+type expiring struct {
+	at bursar.Time
+	id [16]byte
+}
+
+func (h expiryHeap) Len() int { return len(h) }
+func (h expiryHeap) Less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && compareID(h[i].id, h[j].id) < 0
+}
+func (h expiryHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *expiryHeap) Push(x any)   { *h = append(*h, x.(expiring)) }
+func (h *expiryHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
+
+// setHold puts h in, and in the heap while it is open.
+func (s *state) setHold(h *hold) {
+	old := s.holds[h.id]
+	s.holds[h.id] = h
+	if h.status == bursar.HoldOpen && (old == nil || old.expires != h.expires) {
+		heap.Push(&s.expiry, expiring{h.expires, h.id})
+	}
+	s.trimExpiry()
+}
+
+func (s *state) trimExpiry() {
+	for len(s.expiry) > 0 && !s.expiry[0].live(s) {
+		heap.Pop(&s.expiry)
+	}
+}
+
+func (x expiring) live(s *state) bool {
+	h := s.holds[x.id]
+	return h != nil && h.status == bursar.HoldOpen && h.expires == x.at
+}
+
+// due is when the next open hold expires; 0 = none is open.
+func (s *state) due() bursar.Time {
+	if len(s.expiry) == 0 {
+		return 0
+	}
+	return s.expiry[0].at
+}
+
+// expired lists the open holds whose time has come at now, in order of expiry.
+func (s *state) expired(now bursar.Time) []*hold {
+	if len(s.expiry) == 0 || s.expiry[0].at > now {
+		return nil
+	}
+	var out []*hold
+	todo := []int{0}
+	for len(todo) > 0 { // walks only the part of the heap that is due
+		i := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if i >= len(s.expiry) || s.expiry[i].at > now {
+			continue
+		}
+		if s.expiry[i].live(s) {
+			out = append(out, s.holds[s.expiry[i].id])
+		}
+		todo = append(todo, 2*i+1, 2*i+2)
+	}
+	slices.SortFunc(out, func(a, b *hold) int {
+		if a.expires != b.expires {
+			return int(max(-1, min(1, a.expires-b.expires)))
+		}
+		return compareID(a.id, b.id)
+	})
+	return slices.CompactFunc(out, func(a, b *hold) bool { return a.id == b.id })
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

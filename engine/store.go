@@ -1,0 +1,326 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/bursarhq/bursar"
+)
+
+// CatalogueStream is the name of the environment's own log. Every other stream is
+// named by a customer's id, which is never empty.
+const CatalogueStream = ""
+
+// ErrNotCommitted says that a write had certainly no effect (disk full, connection
+// lost before the commit was sent): the caller may try again. Any other error of
+// Append leaves the outcome unknown.
+var ErrNotCommitted = errors.New("not committed")
+
+// ErrPoisoned says that the store failed in a way after which nothing it holds in
+// memory can be trusted (a failed fsync). Every later call returns it; the process
+// must exit and never sync the same files again.
+var ErrPoisoned = errors.New("store poisoned")
+
+// Head is a position in one stream. The zero Head is the beginning.
+type Head struct {
+	Seq  uint64      // number of commits so far
+	Hash [16]byte    // chains every commit to the one before it
+	Now  bursar.Time // the last commit's instant; never goes back in a stream
+}
+
+// Commit is one step of one stream: records that become durable together, and what
+// the listings show of them.
+type Commit struct {
+	Stream  string
+	After   Head        // the position it was decided on
+	ID      [16]byte    // random, so that an unknown outcome can be settled
+	Now     bursar.Time // ≥ After.Now
+	Hash    [16]byte    // the stream's Hash once this is appended
+	Payload []byte      // encoded records; opaque to stores
+
+	Listing  *bursar.Customer // replaces the customer's row in the listing
+	Activity []Activity       // rows for the activity listing
+	Begin    []Use            // uses that this commit begins; beginning one twice is harmless
+	End      []Use            // uses that it ends; ending an unknown one is harmless
+	// Unused, on commits of the catalogue: refuse the commit while any stream uses one of these.
+	Unused []Use
+}
+
+// Head is the stream's position once c is appended.
+func (c *Commit) Head() Head { return Head{Seq: c.After.Seq + 1, Hash: c.Hash, Now: c.Now} }
+
+// Use tells that a customer uses a thing of the catalogue, which therefore may not be
+// archived.
+type Use struct {
+	Kind string // "entityType" or "currency"
+	ID   string
+}
+
+// Outcome is what became of one commit of an Append.
+type Outcome uint8
+
+const (
+	Committed Outcome = iota + 1
+	Stale             // the stream's head is not After: nothing was written
+	InUse             // one of Unused is in use: nothing was written
+)
+
+// LogRow is one commit as the log keeps it.
+type LogRow struct {
+	Head    Head // the stream's position once this row is applied
+	ID      [16]byte
+	Payload []byte
+}
+
+// Activity is one entry of a customer's audit listing.
+type Activity struct {
+	ID         string
+	Timestamp  bursar.Time
+	ActorType  string // API_KEY, ACCESS_TOKEN or SYSTEM
+	ActorID    string
+	Subject    string // "" = none
+	Action     string
+	TargetType string
+	TargetID   string
+	EntityID   string // "" = none
+	Before     []byte // JSON; nil = none
+	After      []byte // JSON; nil = none
+	RequestID  string // "" = none
+}
+
+// ActivityQuery selects entries, newest first (by ID, which grows with time within a
+// customer). Zero members do not filter.
+type ActivityQuery struct {
+	EntityID, Action, ActorID string
+	From, To                  bursar.Time // [From, To)
+	// Below and Above bound the ID exclusively. With Above set, the rows just above it
+	// are meant: the Limit smallest IDs above it, still returned newest first.
+	Below, Above string
+	Limit        int
+}
+
+// CustomerQuery selects customers in order of (CreatedAt, ID). Zero members do not
+// filter.
+type CustomerQuery struct {
+	Email, Name     string      // exact
+	CreatedFrom     bursar.Time // CreatedAt ≥
+	CreatedTo       bursar.Time // CreatedAt <
+	IncludeArchived bool
+	After, Before   *CustomerPos // exclusive; with Before the Limit rows just ahead of it, in list order
+	Limit           int
+}
+
+// CustomerPos is a place in the order of customers.
+type CustomerPos struct {
+	CreatedAt bursar.Time
+	ID        string
+}
+
+// Checkpoint is a customer's state as plain rows, or a part of it. Saved, it holds
+// what changed since the last one and replaces rows by their keys; loaded, it holds
+// everything, in parts. All rows are true at Head.
+type Checkpoint struct {
+	Stream string
+	Head   Head
+	// Due is the earliest instant at which time alone changes the state (a hold that
+	// expires); 0 when none does.
+	Due  bursar.Time
+	Meta []byte // the small parts: customer, capabilities, totals' names; opaque to stores
+
+	Entities    []EntityRow
+	Assignments []AssignmentRow
+	Counters    []CounterRow
+	Totals      []TotalRow
+	Holds       []HoldRow
+	Series      []SeriesRow // amounts to ADD to what is stored under the same key
+
+	// Idempotency keys. Segments belong to the open generation; Generations are closed
+	// ones, and saving one deletes the segments of the same Gen. Generations with
+	// Gen < DropGenerations are deleted, with their segments and blocks.
+	Segments        []KeySegment
+	Generations     []KeyGeneration
+	DropGenerations int64
+}
+
+// EntityRow is one entity. Ord is its number within the customer, from 1, in order of
+// creation, and the key of the row.
+type EntityRow struct {
+	Ord       uint32
+	ID        string
+	TypeID    string
+	ParentOrd uint32 // 0 = root
+	Name      *string
+	Metadata  []byte // JSON object; nil = empty
+	CreatedAt bursar.Time
+	UpdatedAt bursar.Time
+	// ArchivedAt is 0 when live.
+	ArchivedAt bursar.Time
+}
+
+// AssignmentRow is one limit's definition; Ord is its number within the customer,
+// from 1, and the key of the row.
+type AssignmentRow struct {
+	Ord        uint32
+	ID         string
+	EntityOrd  uint32
+	Capability bursar.Capability
+	Label      string
+	Scope      []uint32 // entity ordinals, ascending
+	Limit      *bursar.Amount
+	Cadence    string
+	Timezone   string
+	Anchor     *bursar.Time
+	Soft       bool
+	Strict     bool
+	Thresholds []int
+	CreatedAt  bursar.Time
+	UpdatedAt  bursar.Time
+	Deleted    bool // saved once to delete the row and its counter; never loaded
+}
+
+// CounterRow is one limit's usage in its current and previous window; Ord is the
+// assignment's.
+type CounterRow struct {
+	Ord         uint32
+	PrevStart   bursar.Time // the previous window is [PrevStart, WindowStart); empty when equal
+	WindowStart bursar.Time
+	WindowEnd   bursar.Time
+	Previous    bursar.Amount
+	Used        bursar.Amount
+	Held        bursar.Amount
+}
+
+// TotalRow is a lifetime total or a level (the last value SET). Key: (Level,
+// EntityOrd, Capability).
+type TotalRow struct {
+	Level      bool
+	EntityOrd  uint32 // 0 = the customer; totals are always the customer's
+	Capability bursar.Capability
+	Value      bursar.Amount
+	Held       bursar.Amount // of a total: the sum of open holds
+	At         bursar.Time   // of the last change; for a level, the timestamp of its value
+}
+
+// HoldRow is one reservation; ID is the key. Closed holds live only here.
+type HoldRow struct {
+	ID         string
+	Capability bursar.Capability
+	Status     bursar.HoldStatus
+	CreatedAt  bursar.Time
+	ExpiresAt  bursar.Time
+	ClosedAt   bursar.Time // 0 while open
+	Amount     bursar.Amount
+	Entities   []uint32 // resolved entities, for the filter by entity
+	Detail     []byte   // everything else; opaque to stores
+}
+
+// SeriesKey names one bucket of usage: what was used of a capability in 15 minutes,
+// counted on an entity (0 = the customer), having come through one of its children
+// (0 = directly), with one combination of dimensions (0 = none).
+type SeriesKey struct {
+	Bucket     uint32 // whole 15-minute steps since the Unix epoch
+	Capability bursar.Capability
+	EntityOrd  uint32
+	ChildOrd   uint32
+	Combo      uint32
+}
+
+// SeriesRow is one bucket's amount, or a change of it.
+type SeriesRow struct {
+	SeriesKey
+	Amount bursar.Amount
+}
+
+// SeriesQuery selects buckets of one entity: From ≤ Bucket < To. Kind and ID "" in
+// Capability do not filter.
+type SeriesQuery struct {
+	EntityOrd  uint32
+	Capability bursar.Capability
+	From, To   uint32
+}
+
+// KeySegment is a part of the open generation: sorted KeyEntrySize-byte entries.
+type KeySegment struct {
+	Gen  int64 // nanoseconds of the generation's first receipt, its name
+	Part uint64
+	Data []byte
+}
+
+// KeyGeneration is a closed generation: every key received in [Gen, End].
+type KeyGeneration struct {
+	Gen    int64
+	End    bursar.Time
+	Count  int
+	Filter []byte     // membership filter; opaque to stores
+	Blocks []KeyBlock // when saved; never loaded with the checkpoint
+}
+
+// KeyBlock is a sorted run of entries of a closed generation. First is the key of its
+// first entry.
+type KeyBlock struct {
+	First [16]byte
+	Data  []byte
+}
+
+// HoldQuery selects saved holds of one status, in order of ID. Bounds are exclusive;
+// with Before the Limit rows just ahead of it are meant, in list order.
+type HoldQuery struct {
+	Status        bursar.HoldStatus
+	EntityOrd     uint32 // 0 = any
+	After, Before string
+	Limit         int
+}
+
+// Store keeps the logs, the checkpoints and the listings. It decides nothing. All
+// methods are safe for concurrent use; slices that a store is given or gives are
+// neither kept nor changed by the other side.
+type Store interface {
+	// Append writes each commit whose stream is exactly at its After, in one durable
+	// transaction, in the order given, and says for each what became of it. A stream
+	// appears once per call. When it returns an error no outcome is valid: after
+	// ErrNotCommitted nothing was written, after any other error each commit may or may
+	// not have been.
+	Append(ctx context.Context, commits []Commit) ([]Outcome, error)
+	// Heads reads the positions of streams, in the order given; zero for an unknown one.
+	Heads(ctx context.Context, streams []string) ([]Head, error)
+	// ReadLog calls visit with each row of the stream after seq, in order, until the
+	// end, limit rows (0 = all) or an error, which it returns.
+	ReadLog(ctx context.Context, stream string, after uint64, limit int, visit func(LogRow) error) error
+
+	// Load calls visit with the parts of the stream's checkpoint, the first of which
+	// has Head, Due and Meta; never when there is none. Of holds it gives the OPEN
+	// ones; of series none; of generations all, without blocks. It may also give saved
+	// rows as of one same moment only.
+	Load(ctx context.Context, stream string, visit func(*Checkpoint) error) error
+	// Save replaces and adds the rows of cp in one transaction. It refuses (with an
+	// error) a cp that is not ahead of the saved one.
+	Save(ctx context.Context, cp *Checkpoint) error
+	// Due lists up to limit streams whose checkpoint's Due is set and ≤ before, or whose
+	// log is ahead of their checkpoint; never the catalogue.
+	Due(ctx context.Context, before bursar.Time, limit int) ([]string, error)
+
+	// FindKeys looks hashes up in the blocks of a closed generation and returns, for
+	// each, its entry of KeyEntrySize bytes or nil.
+	FindKeys(ctx context.Context, stream string, gen int64, hashes [][16]byte) ([][]byte, error)
+	// Hold reads a saved hold; nil when there is none.
+	Hold(ctx context.Context, stream, id string) (*HoldRow, error)
+	// Holds lists saved holds.
+	Holds(ctx context.Context, stream string, q HoldQuery) ([]HoldRow, error)
+	// Series reads buckets and the Seq of the checkpoint that they are true at, as of
+	// one moment. SeriesSum is the sum of the buckets' amounts alone.
+	Series(ctx context.Context, stream string, q SeriesQuery) (rows []SeriesRow, seq uint64, err error)
+	SeriesSum(ctx context.Context, stream string, q SeriesQuery) (sum bursar.Amount, seq uint64, err error)
+	// Customers and Activity read the listings that Append writes.
+	Customers(ctx context.Context, q CustomerQuery) ([]bursar.Customer, error)
+	Activity(ctx context.Context, stream string, q ActivityQuery) ([]Activity, error)
+	// Users lists up to limit streams that use u.
+	Users(ctx context.Context, u Use, limit int) ([]string, error)
+
+	// Err is nil while the store can be trusted and reached.
+	Err() error
+	Close() error
+}
+
+// KeyEntrySize is the length of one idempotency key's entry: the key's hash (16), the
+// hash of its content (8), the commit's Seq (5) and the record's index (3), big-endian.
+const KeyEntrySize = 32

@@ -1,0 +1,114 @@
+package bursar
+
+import "fmt"
+
+// Code names one kind of failure or denial. Codes are part of the API: they never
+// change their meaning and clients branch on them.
+type Code string
+
+const (
+	CodeValidationFailed    Code = "ValidationFailed"
+	CodeUnknownField        Code = "UnknownField"
+	CodeUnsupportedField    Code = "UnsupportedField"
+	CodeInvalidAmount       Code = "InvalidAmount"
+	CodeInvalidCursor       Code = "InvalidCursor"
+	CodeInvalidCadence      Code = "InvalidCadence"
+	CodeUnknownMeter        Code = "UnknownMeter"
+	CodeEntityTypeRequired  Code = "EntityTypeRequired"
+	CodeEntityTypeArchived  Code = "EntityTypeArchived"
+	CodeEntityTypeInUse     Code = "EntityTypeInUse"
+	CodeParentNotFound      Code = "ParentNotFound"
+	CodeHierarchyCycle      Code = "HierarchyCycle"
+	CodeHierarchyTooDeep    Code = "HierarchyTooDeep"
+	CodeTimestampOutOfRange Code = "TimestampOutOfRange"
+	CodeFeatureHasMeter     Code = "CannotReportUsageForEntitlementWithMeterError"
+
+	CodeUnauthenticated Code = "Unauthenticated"
+	CodeForbidden       Code = "Forbidden"
+
+	CodeBudgetExceeded           Code = "BudgetExceeded"
+	CodeRequestedUsageExceeding  Code = "RequestedUsageExceedingLimit"
+	CodeInsufficientCredits      Code = "InsufficientCredits"
+	CodeCustomerNotFound         Code = "CustomerNotFound"
+	CodeFeatureNotFound          Code = "FeatureNotFound"
+	CodeCurrencyNotFound         Code = "CurrencyNotFound"
+	CodeEntitlementNotFound      Code = "EntitlementNotFound"
+	CodeEntityTypeNotFound       Code = "EntityTypeNotFound"
+	CodeEntityNotFound           Code = "EntityNotFound"
+	CodeAssignmentNotFound       Code = "AssignmentNotFound"
+	CodeReservationNotFound      Code = "ReservationNotFound"
+	CodeAPIKeyNotFound           Code = "ApiKeyNotFound"
+	CodeNotFound                 Code = "NotFound"
+	CodeMethodNotAllowed         Code = "MethodNotAllowed"
+	CodeFeatureTypeMismatch      Code = "FeatureTypeMismatch"
+	CodeCustomerResourceNotFound Code = "CustomerResourceNotFound"
+
+	CodeAlreadyExists        Code = "AlreadyExists"
+	CodeIdempotencyKeyReused Code = "IdempotencyKeyReused"
+	CodeReservationClosed    Code = "ReservationClosed"
+	CodeCurrencyInUse        Code = "CurrencyInUse"
+	CodeCustomerIsArchived   Code = "CustomerIsArchived"
+	CodeLastFullKey          Code = "LastFullKey"
+
+	CodeTooLarge              Code = "TooLarge"
+	CodeUnsupportedMediaType  Code = "UnsupportedMediaType"
+	CodeRateLimited           Code = "RateLimited"
+	CodeInternal              Code = "Internal"
+	CodeGovernanceUnavailable Code = "GovernanceUnavailable"
+)
+
+// FieldError points at one bad place of a request.
+type FieldError struct {
+	// Pointer is an RFC 6901 JSON pointer into the body, or "?name" for a query
+	// parameter.
+	Pointer string `json:"pointer"`
+	Code    Code   `json:"code"`
+	Detail  string `json:"detail"`
+}
+
+// Error is the one error type that users see. Any other error is internal: it is
+// logged and answered as CodeInternal without its text.
+type Error struct {
+	Code    Code
+	Message string
+	Fields  []FieldError
+	// Denial is set when consume or reserve was refused by a limit (the 402 replies).
+	Denial *Decision
+}
+
+func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
+
+// Errorf makes an Error without a place.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// ErrorAt makes an Error that points at one place of the request.
+func ErrorAt(pointer string, code Code, format string, args ...any) *Error {
+	msg := fmt.Sprintf(format, args...)
+	return &Error{Code: code, Message: msg, Fields: []FieldError{{Pointer: pointer, Code: code, Detail: msg}}}
+}
+
+// Problems gathers the bad places of a bulk request, so that one reply names all of
+// them. The zero value is ready.
+type Problems struct{ fields []FieldError }
+
+// Add notes one bad place.
+func (p *Problems) Add(pointer string, code Code, format string, args ...any) {
+	p.fields = append(p.fields, FieldError{Pointer: pointer, Code: code, Detail: fmt.Sprintf(format, args...)})
+}
+
+// Empty reports whether nothing was noted.
+func (p *Problems) Empty() bool { return len(p.fields) == 0 }
+
+// Err is nil when nothing was noted; otherwise an Error whose code and message are
+// those of the first bad place.
+func (p *Problems) Err() error {
+	if len(p.fields) == 0 {
+		return nil
+	}
+	return &Error{Code: p.fields[0].Code, Message: p.fields[0].Detail, Fields: p.fields}
+}
+
+// Fields are the bad places so far.
+func (p *Problems) Fields() []FieldError { return p.fields }

@@ -1,0 +1,188 @@
+package bursar
+
+// Dimension is one property of an event or a request. Value is its string form, which
+// attribution compares; Kind keeps what it was on the wire.
+type Dimension struct {
+	Key   string
+	Value string
+	Kind  DimensionKind
+}
+
+// DimensionKind is the JSON kind that a dimension's value had.
+type DimensionKind uint8
+
+const (
+	DimString DimensionKind = iota
+	DimNumber
+	DimBool
+)
+
+// Node is one limit on the path of a request, with its state at the decision.
+type Node struct {
+	AssignmentID   string
+	EntityID       string
+	EntityTypeID   string
+	ScopeEntityIDs []string
+	Capability     Capability
+	Label          string
+	Enforcement    Enforcement
+	UsageLimit     *Amount // nil = unlimited
+	CurrentUsage   Amount
+	Requested      Amount
+	Reserved       Amount
+	ResetsAt       Time // end of the current window
+	// Granted is false only for a hard node without room. Exceeded tells that
+	// used + held + requested is above the limit, hard or soft.
+	Granted  bool
+	Exceeded bool
+}
+
+// Remaining is what may still be granted, never below zero; nil when unlimited.
+func (n *Node) Remaining() *Amount {
+	if n.UsageLimit == nil {
+		return nil
+	}
+	r := MaxAmount(Amount{}, n.UsageLimit.Sub(n.CurrentUsage).Sub(n.Reserved))
+	return &r
+}
+
+// BindingSource says which kind of limit decided.
+type BindingSource string
+
+const (
+	BindingEntity   BindingSource = "ENTITY"
+	BindingCustomer BindingSource = "CUSTOMER"
+	BindingCredits  BindingSource = "CREDITS"
+)
+
+// Binding is the limit that denied. For ENTITY it is a node of the chains; for
+// CREDITS and CUSTOMER, Node holds the pool's figures and no entity.
+type Binding struct {
+	Source BindingSource
+	Node   Node
+}
+
+// Gate is the customer's own pool of the capability.
+type Gate struct {
+	// Unlimited: no pool or customer-wide limit gates.
+	Unlimited    bool
+	UsageLimit   Amount
+	CurrentUsage Amount
+	Reserved     Amount
+	UpdatedAt    Time // of the last change of CurrentUsage; creation of the customer if none
+}
+
+// Decision is the outcome of a check, or the reason of a refusal: a value, not an
+// error. Reason is "" when granted.
+type Decision struct {
+	Granted    bool
+	Reason     Code
+	Capability Capability
+	Gate       Gate
+	// Chains has one chain for each dimension that resolved to an entity with at
+	// least one limit, ordered by dimension key, each from the leaf to the root; nil
+	// when the request had no dimensions.
+	Chains  [][]Node
+	Binding *Binding
+}
+
+// UpdateBehavior says how a usage report's value is meant.
+type UpdateBehavior string
+
+const (
+	Delta UpdateBehavior = "DELTA" // add the value
+	Set   UpdateBehavior = "SET"   // the level is now the value
+)
+
+// UsageInput is one item of a usage report.
+type UsageInput struct {
+	CustomerID     string
+	FeatureID      string
+	Value          Amount
+	Behavior       UpdateBehavior
+	Dimensions     []Dimension
+	IdempotencyKey string // "" = none
+	Timestamp      Time   // 0 = the receipt
+}
+
+// UsageResult is what one recorded item did. Duplicate tells that it was recorded
+// before and that nothing was recorded now.
+type UsageResult struct {
+	ID           string
+	Input        UsageInput
+	Timestamp    Time
+	CreatedAt    Time
+	CurrentUsage Amount
+	Duplicate    bool
+	Warnings     []string
+}
+
+// SpendInput asks to consume or to reserve.
+type SpendInput struct {
+	Capability     Capability
+	Amount         Amount
+	Dimensions     []Dimension
+	IdempotencyKey string
+}
+
+// ConsumeResult is a granted consume.
+type ConsumeResult struct {
+	ID         string
+	Capability Capability
+	Amount     Amount
+	Timestamp  Time
+	Decision   Decision // after the consumption
+	Duplicate  bool
+}
+
+// HoldStatus is where a reservation stands.
+type HoldStatus string
+
+const (
+	HoldOpen      HoldStatus = "OPEN"
+	HoldCommitted HoldStatus = "COMMITTED"
+	HoldReleased  HoldStatus = "RELEASED"
+	HoldExpired   HoldStatus = "EXPIRED"
+)
+
+// OnExpire says what becomes of a hold that nobody closed in time.
+type OnExpire string
+
+const (
+	ExpireRelease OnExpire = "release" // the amount is returned
+	ExpireSettle  OnExpire = "settle"  // the amount is recorded as used
+)
+
+// Hold limits.
+const (
+	MinHoldTTL     = 1           // seconds
+	MaxHoldTTL     = 86400       // seconds
+	DefaultHoldTTL = 300         // seconds
+	MaxHoldLife    = 7 * 86400e9 // nanoseconds from creation, for extensions and late commits
+)
+
+// Reservation is a hold: an amount set aside on every limit of its path.
+type Reservation struct {
+	ID              string
+	CustomerID      string
+	Capability      Capability
+	Amount          Amount
+	Dimensions      []Dimension
+	Status          HoldStatus
+	OnExpire        OnExpire
+	CreatedAt       Time
+	ExpiresAt       Time
+	ClosedAt        Time // 0 while open
+	CommittedAmount *Amount
+	LateCommit      bool
+	Decision        *Decision // at creation; nil when read later
+	Duplicate       bool
+}
+
+// Overshoot is how much more was committed than held, never below zero.
+func (r *Reservation) Overshoot() Amount {
+	if r.CommittedAmount == nil {
+		return Amount{}
+	}
+	return MaxAmount(Amount{}, r.CommittedAmount.Sub(r.Amount))
+}
