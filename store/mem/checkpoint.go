@@ -1,0 +1,176 @@
+package mem
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+// checkpoint is what was saved of one stream, rows by their keys.
+type checkpoint struct {
+	head        engine.Head
+	due         bursar.Time
+	meta        []byte
+	entities    map[uint32]engine.EntityRow
+	assignments map[uint32]engine.AssignmentRow
+	counters    map[uint32]engine.CounterRow
+	totals      map[totalKey]engine.TotalRow
+	holds       map[string]engine.HoldRow
+	series      map[engine.SeriesKey]bursar.Amount
+	segments    map[segmentKey]engine.KeySegment
+	generations map[int64]engine.KeyGeneration
+}
+
+type totalKey struct {
+	level      bool
+	entityOrd  uint32
+	capability bursar.Capability
+}
+
+type segmentKey struct {
+	gen  int64
+	part uint64
+}
+
+// Save implements engine.Store.
+func (s *Store) Save(ctx context.Context, cp *engine.Checkpoint) error {
+	if err := s.begin(ctx, "save"); err != nil {
+		return err
+	}
+	err := s.save(cp)
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return s.fail("save.after")
+}
+
+func (s *Store) save(in *engine.Checkpoint) error {
+	st := s.streams[in.Stream]
+	if st == nil {
+		st = &stream{activity: map[string]engine.Activity{}}
+	}
+	cp := st.saved
+	if cp == nil {
+		cp = newCheckpoint()
+	}
+	if in.Head.Seq <= cp.head.Seq {
+		return errNotAhead
+	}
+	s.streams[in.Stream], st.saved = st, cp
+	cp.head, cp.due, cp.meta = in.Head, in.Due, bytes.Clone(in.Meta)
+	for _, r := range in.Entities {
+		cp.entities[r.Ord] = cloneEntity(r)
+	}
+	for _, r := range in.Counters {
+		cp.counters[r.Ord] = r
+	}
+	for _, r := range in.Assignments {
+		if r.Deleted {
+			delete(cp.assignments, r.Ord)
+			delete(cp.counters, r.Ord)
+			continue
+		}
+		cp.assignments[r.Ord] = cloneAssignment(r)
+	}
+	for _, r := range in.Totals {
+		cp.totals[totalKey{r.Level, r.EntityOrd, r.Capability}] = r
+	}
+	for _, r := range in.Holds {
+		cp.holds[r.ID] = cloneHold(r)
+	}
+	for _, r := range in.Series {
+		cp.series[r.SeriesKey] = cp.series[r.SeriesKey].Add(r.Amount)
+	}
+	cp.saveKeys(in)
+	return nil
+}
+
+func (cp *checkpoint) saveKeys(in *engine.Checkpoint) {
+	for _, r := range in.Segments {
+		cp.segments[segmentKey{r.Gen, r.Part}] = cloneSegment(r)
+	}
+	for _, g := range in.Generations {
+		cp.generations[g.Gen] = cloneGeneration(g)
+		maps.DeleteFunc(cp.segments, func(k segmentKey, _ engine.KeySegment) bool { return k.gen == g.Gen })
+	}
+	maps.DeleteFunc(cp.segments, func(k segmentKey, _ engine.KeySegment) bool { return k.gen < in.DropGenerations })
+	maps.DeleteFunc(cp.generations, func(gen int64, _ engine.KeyGeneration) bool { return gen < in.DropGenerations })
+}
+
+// Load implements engine.Store.
+func (s *Store) Load(ctx context.Context, name string, visit func(*engine.Checkpoint) error) error {
+	if err := s.begin(ctx, "load"); err != nil {
+		return err
+	}
+	var parts []*engine.Checkpoint
+	if st := s.streams[name]; st != nil && st.saved != nil {
+		parts = st.saved.parts(name)
+	}
+	s.mu.Unlock() // so that visit may use the store
+	for _, part := range parts {
+		if err := cmp.Or(ctx.Err(), visit(part)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (cp *checkpoint) parts(name string) []*engine.Checkpoint {
+	first := &engine.Checkpoint{
+		Stream: name, Head: cp.head, Due: cp.due, Meta: bytes.Clone(cp.meta),
+		Totals: slices.SortedFunc(maps.Values(cp.totals), compareTotals),
+	}
+	for _, h := range values(cp.holds, cloneHold) {
+		if h.Status == bursar.HoldOpen {
+			first.Holds = append(first.Holds, h)
+		}
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(cp.segments), compareSegments) {
+		first.Segments = append(first.Segments, cloneSegment(cp.segments[k]))
+	}
+	first.Generations = values(cp.generations, func(g engine.KeyGeneration) engine.KeyGeneration {
+		g.Blocks = nil
+		return cloneGeneration(g)
+	})
+	parts := []*engine.Checkpoint{first}
+	for rows := range slices.Chunk(values(cp.entities, cloneEntity), partRows) {
+		parts = append(parts, &engine.Checkpoint{Stream: name, Head: cp.head, Entities: rows})
+	}
+	for rows := range slices.Chunk(values(cp.assignments, cloneAssignment), partRows) {
+		parts = append(parts, &engine.Checkpoint{Stream: name, Head: cp.head, Assignments: rows})
+	}
+	for rows := range slices.Chunk(values(cp.counters, same), partRows) {
+		parts = append(parts, &engine.Checkpoint{Stream: name, Head: cp.head, Counters: rows})
+	}
+	return parts
+}
+
+// values are clones of m's values in order of their keys.
+func values[K cmp.Ordered, V any](m map[K]V, clone func(V) V) []V {
+	out := make([]V, 0, len(m))
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, clone(m[k]))
+	}
+	return out
+}
+
+func same[T any](v T) T { return v }
+
+func compareTotals(a, b engine.TotalRow) int {
+	level := map[bool]int{true: 1}
+	return cmp.Or(level[a.Level]-level[b.Level], cmp.Compare(a.EntityOrd, b.EntityOrd), compareCapabilities(a.Capability, b.Capability))
+}
+
+func compareCapabilities(a, b bursar.Capability) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
+}
+
+func compareSegments(a, b segmentKey) int {
+	return cmp.Or(cmp.Compare(a.gen, b.gen), cmp.Compare(a.part, b.part))
+}

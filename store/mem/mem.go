@@ -1,0 +1,261 @@
+// Package mem keeps everything in maps and slices: the reference of what a store does,
+// for tests and the simulator. It is deterministic: what the contract leaves open
+// (the order of Due and Users) is ordered here.
+package mem
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+// partRows is how many rows of one table a part of Load holds. It is small so that
+// tests meet checkpoints of many parts.
+const partRows = 512
+
+var (
+	errClosed   = errors.New("mem: store is closed")
+	errNotAhead = errors.New("mem: checkpoint is not ahead of the saved one")
+)
+
+// Store is an engine.Store in memory.
+type Store struct {
+	// Fail, when set, is called at the start of every operation with its name:
+	// "append", "heads", "readlog", "load", "save", "due", "findkeys", "hold", "holds",
+	// "series", "customers", "activity" or "users". The operation does nothing and
+	// returns the error, if there is one. "append.after" and "save.after" are called
+	// once the write is done: an error then leaves the caller without its outcome. An
+	// error that wraps engine.ErrPoisoned poisons the store. No lock is held during the
+	// call. Set it before the store is used.
+	Fail func(op string) error
+
+	mu        sync.Mutex
+	dead      error // ErrPoisoned or errClosed, once it is so
+	streams   map[string]*stream
+	customers map[string]bursar.Customer
+	uses      map[engine.Use]map[string]bool // streams by what they use
+}
+
+type stream struct {
+	head     engine.Head
+	log      []engine.LogRow
+	activity map[string]engine.Activity
+	saved    *checkpoint
+}
+
+// New makes an empty store.
+func New() *Store {
+	return &Store{
+		streams:   map[string]*stream{},
+		customers: map[string]bursar.Customer{},
+		uses:      map[engine.Use]map[string]bool{},
+	}
+}
+
+// CrashClone is what a restart would find now: everything that an Append or a Save
+// wrote. The clone shares nothing with s, which may be used on, closed or poisoned.
+func (s *Store) CrashClone() *Store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := New()
+	for name, st := range s.streams {
+		c.streams[name] = st.clone()
+	}
+	for id, row := range s.customers {
+		c.customers[id] = cloneCustomer(row)
+	}
+	for u, users := range s.uses {
+		c.uses[u] = maps.Clone(users)
+	}
+	return c
+}
+
+// begin starts the operation op: without an error it returns with s locked.
+func (s *Store) begin(ctx context.Context, op string) error {
+	if err := cmp.Or(s.Err(), ctx.Err()); err != nil {
+		return err
+	}
+	if err := s.fail(op); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	if s.dead != nil {
+		defer s.mu.Unlock()
+		return s.dead
+	}
+	return nil
+}
+
+func (s *Store) fail(op string) error {
+	if s.Fail == nil {
+		return nil
+	}
+	err := s.Fail(op)
+	if err == nil || !errors.Is(err, engine.ErrPoisoned) {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dead = err
+	return err
+}
+
+// Err implements engine.Store.
+func (s *Store) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dead
+}
+
+// Close implements engine.Store.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dead == nil {
+		s.dead = errClosed
+	}
+	return nil
+}
+
+// Append implements engine.Store.
+func (s *Store) Append(ctx context.Context, commits []engine.Commit) ([]engine.Outcome, error) {
+	if err := s.begin(ctx, "append"); err != nil {
+		if errors.Is(err, ctx.Err()) {
+			err = fmt.Errorf("%w: %w", engine.ErrNotCommitted, err)
+		}
+		return nil, err
+	}
+	out := make([]engine.Outcome, len(commits))
+	for i := range commits {
+		out[i] = s.append(&commits[i])
+	}
+	s.mu.Unlock()
+	if err := s.fail("append.after"); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Store) append(c *engine.Commit) engine.Outcome {
+	st := s.streams[c.Stream]
+	if st == nil {
+		st = &stream{activity: map[string]engine.Activity{}}
+	}
+	if st.head != c.After {
+		return engine.Stale
+	}
+	for _, u := range c.Unused {
+		if len(s.uses[u]) > 0 {
+			return engine.InUse
+		}
+	}
+	s.streams[c.Stream] = st
+	st.head = c.Head()
+	st.log = append(st.log, engine.LogRow{Head: st.head, ID: c.ID, Payload: bytes.Clone(c.Payload)})
+	if c.Listing != nil {
+		s.customers[c.Listing.ID] = cloneCustomer(*c.Listing)
+	}
+	for _, a := range c.Activity {
+		st.activity[a.ID] = cloneActivity(a)
+	}
+	for _, u := range c.Begin {
+		if s.uses[u] == nil {
+			s.uses[u] = map[string]bool{}
+		}
+		s.uses[u][c.Stream] = true
+	}
+	for _, u := range c.End {
+		delete(s.uses[u], c.Stream)
+	}
+	return engine.Committed
+}
+
+// Heads implements engine.Store.
+func (s *Store) Heads(ctx context.Context, streams []string) ([]engine.Head, error) {
+	if err := s.begin(ctx, "heads"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	heads := make([]engine.Head, len(streams))
+	for i, name := range streams {
+		if st := s.streams[name]; st != nil {
+			heads[i] = st.head
+		}
+	}
+	return heads, nil
+}
+
+// ReadLog implements engine.Store.
+func (s *Store) ReadLog(ctx context.Context, name string, after uint64, limit int, visit func(engine.LogRow) error) error {
+	if err := s.begin(ctx, "readlog"); err != nil {
+		return err
+	}
+	var rows []engine.LogRow
+	if st := s.streams[name]; st != nil && after < st.head.Seq {
+		rows = page(st.log[after:], limit)
+	}
+	s.mu.Unlock() // rows of the log never change
+	for _, r := range rows {
+		r.Payload = bytes.Clone(r.Payload)
+		if err := visit(r); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// Due implements engine.Store, least recently written streams first.
+func (s *Store) Due(ctx context.Context, before bursar.Time, limit int) ([]string, error) {
+	if err := s.begin(ctx, "due"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var names []string
+	for name, st := range s.streams {
+		switch cp := st.saved; {
+		case name == engine.CatalogueStream:
+		case cp == nil && st.head.Seq > 0,
+			cp != nil && st.head.Seq > cp.head.Seq,
+			cp != nil && cp.due != 0 && cp.due <= before:
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if d := cmp.Compare(s.streams[a].head.Now, s.streams[b].head.Now); d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	return page(names, limit), nil
+}
+
+// Users implements engine.Store, in order of name.
+func (s *Store) Users(ctx context.Context, u engine.Use, limit int) ([]string, error) {
+	if err := s.begin(ctx, "users"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	names := make([]string, 0, len(s.uses[u]))
+	for name := range s.uses[u] {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return page(names, limit), nil
+}
+
+// page is the first limit rows, all of them when limit is 0.
+func page[T any](rows []T, limit int) []T {
+	if limit > 0 && len(rows) > limit {
+		return rows[:limit]
+	}
+	return rows
+}

@@ -1,0 +1,224 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+const (
+	putCustomer = `INSERT OR REPLACE INTO customers (id, name, email, metadata, timezone, language, billing_id,
+		billing_currency, created_at, updated_at, archived_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	selectCustomers = `SELECT id, name, email, metadata, timezone, language, billing_id, billing_currency,
+		created_at, updated_at, archived_at FROM customers`
+	putActivity = `INSERT OR REPLACE INTO activity (stream, id, timestamp, actor_type, actor_id, subject, action,
+		target_type, target_id, entity_id, before, after, request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	selectActivity = `SELECT id, timestamp, actor_type, actor_id, subject, action, target_type, target_id,
+		entity_id, before, after, request_id FROM activity`
+	putUse      = "INSERT OR IGNORE INTO uses (kind, id, stream) VALUES (?, ?, ?)"
+	deleteUse   = "DELETE FROM uses WHERE kind = ? AND id = ? AND stream = ?"
+	selectUse   = "SELECT 1 FROM uses WHERE kind = ? AND id = ? LIMIT 1"
+	selectUsers = "SELECT s.name FROM uses u JOIN streams s ON s.id = u.stream WHERE u.kind = ? AND u.id = ? LIMIT ?"
+)
+
+// list writes what the listings show of c.
+func (a *appending) list(stream int64, c *engine.Commit) error {
+	if l := c.Listing; l != nil {
+		metadata, err := metadataText(l.Metadata)
+		if err != nil {
+			return err
+		}
+		err = a.w.exec(putCustomer, l.ID, l.Name, l.Email, metadata, l.Timezone, l.Language, l.BillingID,
+			l.BillingCurrency, l.CreatedAt, l.UpdatedAt, l.ArchivedAt)
+		if err != nil {
+			return err
+		}
+	}
+	for _, e := range c.Activity {
+		err := a.w.exec(putActivity, stream, e.ID, e.Timestamp, e.ActorType, e.ActorID, e.Subject, e.Action,
+			e.TargetType, e.TargetID, e.EntityID, jsonText(e.Before), jsonText(e.After), e.RequestID)
+		if err != nil {
+			return err
+		}
+	}
+	for _, u := range c.Begin {
+		if err := a.w.exec(putUse, u.Kind, u.ID, stream); err != nil {
+			return err
+		}
+	}
+	for _, u := range c.End {
+		if err := a.w.exec(deleteUse, u.Kind, u.ID, stream); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *appending) inUse(unused []engine.Use) (used bool, err error) {
+	for _, u := range unused {
+		err := a.w.query(context.Background(), func(row) error {
+			used = true
+			return nil
+		}, selectUse, u.Kind, u.ID)
+		if err != nil || used {
+			return used, err
+		}
+	}
+	return false, nil
+}
+
+// Users implements engine.Store.
+func (s *Store) Users(ctx context.Context, u engine.Use, limit int) (names []string, err error) {
+	err = s.read(ctx, s.logReaders, func(c *conn) error {
+		return c.query(ctx, func(r row) error {
+			names = append(names, r.text(0))
+			return nil
+		}, selectUsers, u.Kind, u.ID, rowLimit(limit))
+	})
+	return names, err
+}
+
+// Customers implements engine.Store.
+func (s *Store) Customers(ctx context.Context, q engine.CustomerQuery) (rows []bursar.Customer, err error) {
+	var w where
+	if q.Email != "" {
+		w.and("email = ?", q.Email)
+	}
+	if q.Name != "" {
+		w.and("name = ?", q.Name)
+	}
+	if q.CreatedFrom != 0 {
+		w.and("created_at >= ?", q.CreatedFrom)
+	}
+	if q.CreatedTo != 0 {
+		w.and("created_at < ?", q.CreatedTo)
+	}
+	if !q.IncludeArchived {
+		w.and("archived_at IS NULL")
+	}
+	order := " ORDER BY created_at, id LIMIT ?"
+	if q.After != nil {
+		w.and("(created_at, id) > (?, ?)", q.After.CreatedAt, q.After.ID)
+	}
+	if q.Before != nil {
+		w.and("(created_at, id) < (?, ?)", q.Before.CreatedAt, q.Before.ID)
+		order = " ORDER BY created_at DESC, id DESC LIMIT ?"
+	}
+	err = s.read(ctx, s.logReaders, func(c *conn) error {
+		return c.query(ctx, func(r row) error {
+			customer, err := readCustomer(r)
+			rows = append(rows, customer)
+			return err
+		}, selectCustomers+w.text()+order, append(w.args, rowLimit(q.Limit))...)
+	})
+	if q.Before != nil {
+		slices.Reverse(rows)
+	}
+	return rows, err
+}
+
+func readCustomer(r row) (bursar.Customer, error) {
+	c := bursar.Customer{
+		ID: r.text(0), Name: optText(r, 1), Email: optText(r, 2), Timezone: optText(r, 4), Language: optText(r, 5),
+		BillingID: optText(r, 6), BillingCurrency: optText(r, 7),
+		CreatedAt: bursar.Time(r.int(8)), UpdatedAt: bursar.Time(r.int(9)), ArchivedAt: optTime(r, 10),
+	}
+	if r.null(3) {
+		return c, nil
+	}
+	return c, json.Unmarshal(r.blob(3), &c.Metadata)
+}
+
+func metadataText(m map[string]string) (any, error) {
+	if m == nil {
+		return nil, nil
+	}
+	b, err := json.Marshal(m)
+	return string(b), err
+}
+
+// Activity implements engine.Store.
+func (s *Store) Activity(ctx context.Context, stream string, q engine.ActivityQuery) (rows []engine.Activity, err error) {
+	err = s.read(ctx, s.logReaders, func(c *conn) error {
+		id, _, err := head(ctx, c, stream)
+		if err != nil || id == 0 {
+			return err
+		}
+		w := activityWhere(id, q)
+		order := " ORDER BY id DESC LIMIT ?"
+		if q.Above != "" {
+			order = " ORDER BY id LIMIT ?"
+		}
+		return c.query(ctx, func(r row) error {
+			rows = append(rows, engine.Activity{
+				ID: r.text(0), Timestamp: bursar.Time(r.int(1)), ActorType: r.text(2), ActorID: r.text(3),
+				Subject: r.text(4), Action: r.text(5), TargetType: r.text(6), TargetID: r.text(7),
+				EntityID: r.text(8), Before: r.blob(9), After: r.blob(10), RequestID: r.text(11),
+			})
+			return nil
+		}, selectActivity+w.text()+order, append(w.args, rowLimit(q.Limit))...)
+	})
+	if q.Above != "" {
+		slices.Reverse(rows)
+	}
+	return rows, err
+}
+
+func activityWhere(stream int64, q engine.ActivityQuery) (w where) {
+	w.and("stream = ?", stream)
+	if q.EntityID != "" {
+		w.and("entity_id = ? AND entity_id <> ''", q.EntityID) // the second for the partial index
+	}
+	if q.Action != "" {
+		w.and("action = ?", q.Action)
+	}
+	if q.ActorID != "" {
+		w.and("actor_id = ?", q.ActorID)
+	}
+	// Since ids grow with time, a bound of time is one of the id too, and rows are
+	// found by id. x'' is above every text.
+	const first = "(SELECT id FROM activity WHERE stream = ? AND timestamp >= ? ORDER BY timestamp, id LIMIT 1)"
+	if q.From != 0 {
+		w.and("timestamp >= ? AND id >= "+first, q.From, stream, q.From)
+	}
+	if q.To != 0 {
+		w.and("timestamp < ? AND id < coalesce("+first+", x'')", q.To, stream, q.To)
+	}
+	if q.Below != "" {
+		w.and("id < ?", q.Below)
+	}
+	if q.Above != "" {
+		w.and("id > ?", q.Above)
+	}
+	return w
+}
+
+// where collects the conditions of a query.
+type where struct {
+	conds []string
+	args  []any
+}
+
+func (w *where) and(cond string, args ...any) {
+	w.conds = append(w.conds, cond)
+	w.args = append(w.args, args...)
+}
+
+func (w *where) text() string {
+	if len(w.conds) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(w.conds, " AND ")
+}
+
+// rowLimit is SQLite's limit for ours, where 0 means all.
+func rowLimit(limit int) int {
+	if limit <= 0 {
+		return -1
+	}
+	return limit
+}

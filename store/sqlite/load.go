@@ -1,0 +1,244 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"sync"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+const (
+	partRows     = 4096      // rows in a part
+	parallelRows = 16 * 1024 // rows above which the large tables are read side by side
+	partsAhead   = 4         // parts read before visit has taken them
+)
+
+// Load implements engine.Store. A checkpoint that is not on the log, because that was
+// restored from an older copy, is dropped: there is none. Rows of a table come in order
+// of Ord; parts of different tables come in any order after the first.
+func (s *Store) Load(ctx context.Context, stream string, visit func(*engine.Checkpoint) error) error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	l, err := s.loaders.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.loaders.give(l)
+	stray := false
+	err = s.read(ctx, s.stateReaders, func(c *conn) (err error) {
+		v, err := l.open(ctx, c, stream)
+		if err != nil || v.id == 0 {
+			return cmp.Or(err, v.end())
+		}
+		defer func() { err = cmp.Or(err, v.end()) }()
+		onLog, _, err := s.onLog(ctx, stream, v.head)
+		if stray = !onLog; err != nil || stray {
+			return err
+		}
+		return v.load(ctx, visit)
+	})
+	if err == nil && stray {
+		return s.drop(ctx, stream)
+	}
+	return err
+}
+
+// view is a checkpoint as of one moment, seen through several connections.
+type view struct {
+	stream string
+	id     int64 // 0 if there is none
+	head   engine.Head
+	rows   [3]int // in each of largeTables, at most
+	c      *conn
+	lanes  []*bulk // one, or one for each of largeTables
+}
+
+// open begins a transaction on each connection. They need no lock to see the same:
+// what belongs to a checkpoint changes with its seq only.
+func (l *loader) open(ctx context.Context, c *conn, stream string) (*view, error) {
+	for {
+		v := &view{stream: stream, c: c}
+		same, err := l.tryOpen(ctx, v)
+		if err != nil || same {
+			return v, err
+		}
+		if err := v.end(); err != nil {
+			return v, err
+		}
+	}
+}
+
+func (l *loader) tryOpen(ctx context.Context, v *view) (same bool, err error) {
+	if err := cmp.Or(ctx.Err(), v.c.exec("BEGIN")); err != nil {
+		return false, err
+	}
+	if v.id, v.head, err = savedHead(ctx, v.c, v.stream); err != nil || v.id == 0 {
+		return true, err
+	}
+	lanes, sum := 1, 0
+	for i, t := range largeTables {
+		err := v.c.query(ctx, func(r row) error {
+			v.rows[i] = int(r.int(0))
+			return nil
+		}, "SELECT max(ord) FROM "+t.name+" WHERE stream = ?", v.id)
+		if err != nil {
+			return false, err
+		}
+		sum += v.rows[i]
+	}
+	if sum > parallelRows {
+		lanes = len(largeTables)
+	}
+	for i := range lanes {
+		b, err := l.lane(i)
+		if err != nil {
+			return false, err
+		}
+		if err := b.exec("BEGIN"); err != nil {
+			return false, err
+		}
+		v.lanes = append(v.lanes, b)
+		seq, err := b.int("SELECT seq FROM checkpoints WHERE id = ?", v.id)
+		if err != nil || uint64(seq) != v.head.Seq {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// end ends the transactions.
+func (v *view) end() error {
+	err := v.c.exec("ROLLBACK")
+	for _, b := range v.lanes {
+		err = cmp.Or(err, b.exec("ROLLBACK"))
+	}
+	return err
+}
+
+func (v *view) load(ctx context.Context, visit func(*engine.Checkpoint) error) error {
+	first, err := v.first(ctx)
+	if err != nil {
+		return err
+	}
+	if err := visit(first); err != nil {
+		return err
+	}
+	if len(v.lanes) > 1 {
+		return v.parallel(ctx, visit)
+	}
+	for i, t := range largeTables {
+		if err := v.read(ctx, v.lanes[0], t, v.rows[i], visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parallel reads each table on its own connection while visit works on earlier parts.
+func (v *view) parallel(ctx context.Context, visit func(*engine.Checkpoint) error) error {
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	parts := make(chan *engine.Checkpoint, partsAhead)
+	errs := make([]error, len(largeTables))
+	for i, t := range largeTables {
+		readers.Go(func() {
+			errs[i] = v.read(ctx, v.lanes[i], t, v.rows[i], func(cp *engine.Checkpoint) error {
+				select {
+				case parts <- cp:
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			})
+		})
+	}
+	go func() {
+		readers.Wait()
+		close(parts)
+	}()
+	for cp := range parts {
+		if err := visit(cp); err != nil {
+			return err
+		}
+	}
+	return cmp.Or(errs...)
+}
+
+// read gives the rows of t, at most rows, in parts.
+func (v *view) read(ctx context.Context, b *bulk, t table, rows int, give func(*engine.Checkpoint) error) error {
+	c, err := b.query(t.sql, v.id)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	for rows > 0 {
+		cp := &engine.Checkpoint{Stream: v.stream, Head: v.head}
+		n := 0
+		for more := true; more && n < partRows; {
+			if more, err = c.next(); err == nil && more {
+				err = t.add(c, cp, min(rows, partRows))
+				n++
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if n == 0 {
+			return nil
+		}
+		if err := cmp.Or(ctx.Err(), give(cp)); err != nil {
+			return err
+		}
+		if n < partRows {
+			return nil
+		}
+	}
+	return nil
+}
+
+// first is the part that has everything but the large tables.
+func (v *view) first(ctx context.Context) (*engine.Checkpoint, error) {
+	cp := &engine.Checkpoint{Stream: v.stream, Head: v.head}
+	var d decoder
+	for _, q := range []struct {
+		sql string
+		add func(row) error
+	}{
+		{"SELECT due, meta FROM checkpoints WHERE id = ?", func(r row) error {
+			cp.Due, cp.Meta = bursar.Time(r.int(0)), r.blob(1)
+			return nil
+		}},
+		{"SELECT level, entity_ord, kind, capability, value, held, at FROM totals WHERE stream = ?", func(r row) error {
+			cp.Totals = append(cp.Totals, engine.TotalRow{
+				Level: r.int(0) != 0, EntityOrd: uint32(r.int(1)), Capability: capability(r.text(2), r.text(3)),
+				Value: d.amount(r.text(4)), Held: d.amount(r.text(5)), At: bursar.Time(r.int(6)),
+			})
+			return d.err
+		}},
+		{selectListedOf + "? AND e.entity_ord = 0 AND e.status = 'OPEN' ORDER BY e.id", func(r row) error {
+			h, err := readHold(r)
+			cp.Holds = append(cp.Holds, h)
+			return err
+		}},
+		{"SELECT gen, part, data FROM key_segments WHERE stream = ? ORDER BY gen, part", func(r row) error {
+			cp.Segments = append(cp.Segments, engine.KeySegment{Gen: r.int(0), Part: uint64(r.int(1)), Data: r.blob(2)})
+			return nil
+		}},
+		{`SELECT gen, "end", count, filter FROM key_generations WHERE stream = ? ORDER BY gen`, func(r row) error {
+			cp.Generations = append(cp.Generations, engine.KeyGeneration{
+				Gen: r.int(0), End: bursar.Time(r.int(1)), Count: int(r.int(2)), Filter: r.blob(3),
+			})
+			return nil
+		}},
+	} {
+		if err := v.c.query(ctx, q.add, q.sql, v.id); err != nil {
+			return nil, err
+		}
+	}
+	return cp, nil
+}

@@ -1,0 +1,89 @@
+package sqlite
+
+import (
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+// table is one of the large tables of a checkpoint.
+type table struct {
+	name string
+	sql  string // selects the rows of one stream in order
+	// add adds the current row to the part, which is going to have up to n rows.
+	add func(c *cursor, cp *engine.Checkpoint, n int) error
+}
+
+// largeTables begin with the one that takes the longest.
+var largeTables = [3]table{
+	{"assignments", `SELECT ord, id, entity_ord, kind, capability, label, scope, usage_limit, cadence, timezone, anchor,
+		soft, strict, thresholds, created_at, updated_at FROM assignments WHERE stream = ? ORDER BY ord`, addAssignment},
+	{"entities", `SELECT ord, id, type, parent_ord, name, metadata, created_at, updated_at, archived_at
+		FROM entities WHERE stream = ? ORDER BY ord`, addEntity},
+	{"counters", `SELECT ord, prev_start, window_start, window_end, previous, used, held
+		FROM counters WHERE stream = ? ORDER BY ord`, addCounter},
+}
+
+func addEntity(c *cursor, cp *engine.Checkpoint, n int) error {
+	if cp.Entities == nil {
+		cp.Entities = make([]engine.EntityRow, 0, n)
+	}
+	cp.Entities = append(cp.Entities, engine.EntityRow{
+		Ord: uint32(c.int(0)), ID: c.text(1), TypeID: c.text(2), ParentOrd: uint32(c.int(3)),
+		Name: optText(c, 4), Metadata: c.blob(5),
+		CreatedAt: bursar.Time(c.int(6)), UpdatedAt: bursar.Time(c.int(7)), ArchivedAt: bursar.Time(c.int(8)),
+	})
+	return nil
+}
+
+func addAssignment(c *cursor, cp *engine.Checkpoint, n int) error {
+	if cp.Assignments == nil {
+		cp.Assignments = make([]engine.AssignmentRow, 0, n)
+	}
+	var d decoder
+	cp.Assignments = append(cp.Assignments, engine.AssignmentRow{
+		Ord: uint32(c.int(0)), ID: c.text(1), EntityOrd: uint32(c.int(2)),
+		Capability: capability(c.text(3), c.text(4)), Label: c.text(5), Scope: ints[uint32](&d, c.text(6)),
+		Limit: d.limit(c, 7), Cadence: c.text(8), Timezone: c.text(9), Anchor: optTime(c, 10),
+		Soft: c.int(11) != 0, Strict: c.int(12) != 0, Thresholds: ints[int](&d, c.text(13)),
+		CreatedAt: bursar.Time(c.int(14)), UpdatedAt: bursar.Time(c.int(15)),
+	})
+	return d.err
+}
+
+func addCounter(c *cursor, cp *engine.Checkpoint, n int) error {
+	if cp.Counters == nil {
+		cp.Counters = make([]engine.CounterRow, 0, n)
+	}
+	var d decoder
+	cp.Counters = append(cp.Counters, engine.CounterRow{
+		Ord: uint32(c.int(0)), PrevStart: bursar.Time(c.int(1)), WindowStart: bursar.Time(c.int(2)),
+		WindowEnd: bursar.Time(c.int(3)), Previous: d.amount(c.text(4)), Used: d.amount(c.text(5)), Held: d.amount(c.text(6)),
+	})
+	return d.err
+}
+
+// loadersMax bounds the Loads at a time. It is below the number of reading connections:
+// a visit may read from the store.
+const loadersMax = 2
+
+// loader has the connections of one Load, opened when they are first needed.
+type loader struct {
+	path  string
+	lanes [len(largeTables)]*bulk
+}
+
+func (l *loader) lane(i int) (b *bulk, err error) {
+	if l.lanes[i] == nil {
+		l.lanes[i], err = openBulk(l.path)
+	}
+	return l.lanes[i], err
+}
+
+func (l *loader) close() error {
+	for _, b := range l.lanes {
+		if b != nil {
+			b.close()
+		}
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+package sqlite
+
+import (
+	"context"
+	"maps"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+const (
+	selectStream = "SELECT id, seq, hash, now FROM streams WHERE name = ?"
+	insertStream = "INSERT INTO streams (name, seq, hash, now) VALUES (?, 0, zeroblob(16), 0)"
+	advance      = "UPDATE streams SET seq = ?, hash = ?, now = ? WHERE id = ? AND seq = ? AND hash = ? AND now = ?"
+	insertLog    = "INSERT INTO log (stream, seq, now, hash, commit_id, payload) VALUES (?, ?, ?, ?, ?, ?)"
+	selectLog    = `SELECT l.seq, l.now, l.hash, l.commit_id, l.payload FROM log l
+		WHERE l.stream = (SELECT id FROM streams WHERE name = ?) AND l.seq > ? ORDER BY l.seq LIMIT ?`
+)
+
+// Bounds of what is kept in memory.
+const (
+	idsMax         = 1 << 17 // names of streams with their ids
+	logBatchRows   = 256     // rows of a ReadLog between visits
+	logBatchLength = 1 << 20 // bytes of their payloads, above which a batch ends
+)
+
+// Append implements engine.Store.
+func (s *Store) Append(ctx context.Context, commits []engine.Commit) ([]engine.Outcome, error) {
+	if err := s.Err(); err != nil {
+		return nil, err
+	}
+	a := appending{w: s.log, ids: s.ids, found: map[string]int64{}}
+	outcomes := make([]engine.Outcome, len(commits))
+	work := 0
+	err := s.write(ctx, s.log, func() (err error) {
+		for i := range commits {
+			if outcomes[i], err = a.append(&commits[i]); err != nil {
+				return err
+			}
+			work += len(commits[i].Payload) + 4*pageSize
+		}
+		return nil
+	}, func() {
+		// What the transaction found or made of streams is true from here on.
+		if len(s.ids)+len(a.found) > idsMax {
+			clear(s.ids)
+		}
+		maps.Copy(s.ids, a.found)
+		for i := range commits {
+			if outcomes[i] == engine.Committed {
+				s.behind.appended(commits[i].Stream, commits[i].After.Seq+1)
+			}
+		}
+		s.keeper.written(work)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return outcomes, nil
+}
+
+// appending is one transaction of Append.
+type appending struct {
+	w     *writer
+	ids   map[string]int64 // of streams that are known to exist
+	found map[string]int64 // of streams met now, which a rollback may undo
+}
+
+func (a *appending) append(c *engine.Commit) (engine.Outcome, error) {
+	if used, err := a.inUse(c.Unused); err != nil {
+		return 0, err
+	} else if used {
+		return a.refuse(c)
+	}
+	id, err := a.stream(c)
+	if err != nil || id == 0 {
+		return engine.Stale, err
+	}
+	st, err := a.w.prepare(advance)
+	if err != nil {
+		return 0, err
+	}
+	n, err := st.exec(c.After.Seq+1, c.Hash[:], c.Now, id, c.After.Seq, c.After.Hash[:], c.After.Now)
+	if err != nil || n == 0 {
+		return engine.Stale, err
+	}
+	if err := a.w.exec(insertLog, id, c.After.Seq+1, c.Now, c.Hash[:], c.ID[:], c.Payload); err != nil {
+		return 0, err
+	}
+	return engine.Committed, a.list(id, c)
+}
+
+// refuse says why c, whose Unused are in use, is not appended. A stale commit is stale
+// before anything else: its Unused were chosen for another state.
+func (a *appending) refuse(c *engine.Commit) (engine.Outcome, error) {
+	_, head, err := head(context.Background(), a.w.conn, c.Stream)
+	if head != c.After {
+		return engine.Stale, err
+	}
+	return engine.InUse, err
+}
+
+// stream is the id of c's stream, which is made if c is its first commit; 0 if c is
+// stale since its stream does not exist.
+func (a *appending) stream(c *engine.Commit) (int64, error) {
+	if id := a.ids[c.Stream]; id != 0 {
+		return id, nil
+	}
+	id, _, err := head(context.Background(), a.w.conn, c.Stream)
+	if err != nil {
+		return 0, err
+	}
+	if id == 0 && c.After == (engine.Head{}) {
+		st, err := a.w.prepare(insertStream)
+		if err != nil {
+			return 0, err
+		}
+		if id, err = st.insert(c.Stream); err != nil {
+			return 0, err
+		}
+	}
+	if id != 0 {
+		a.found[c.Stream] = id
+	}
+	return id, nil
+}
+
+// head is the stream's id and position, zero for an unknown one.
+func head(ctx context.Context, c *conn, name string) (id int64, h engine.Head, err error) {
+	err = c.query(ctx, func(r row) error {
+		id = r.int(0)
+		h = engine.Head{Seq: uint64(r.int(1)), Hash: [16]byte(r.blob(2)), Now: bursar.Time(r.int(3))}
+		return nil
+	}, selectStream, name)
+	return id, h, err
+}
+
+// Heads implements engine.Store.
+func (s *Store) Heads(ctx context.Context, streams []string) ([]engine.Head, error) {
+	heads := make([]engine.Head, len(streams))
+	err := s.read(ctx, s.logReaders, func(c *conn) (err error) {
+		for i, name := range streams {
+			if _, heads[i], err = head(ctx, c, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return heads, err
+}
+
+// ReadLog implements engine.Store. It reads in batches, so that a slow visit holds
+// neither a connection nor, by an open transaction, the write-ahead log.
+func (s *Store) ReadLog(ctx context.Context, name string, after uint64, limit int, visit func(engine.LogRow) error) error {
+	for left := limit; limit <= 0 || left > 0; {
+		want := logBatchRows
+		if limit > 0 {
+			want = min(left, want)
+		}
+		rows, more, err := s.readLog(ctx, name, after, want)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if err := visit(r); err != nil {
+				return err
+			}
+			after = r.Head.Seq
+		}
+		if !more {
+			return nil
+		}
+		left -= len(rows)
+	}
+	return nil
+}
+
+// readLog reads the next rows, up to want; more tells that there may be more.
+func (s *Store) readLog(ctx context.Context, name string, after uint64, want int) (rows []engine.LogRow, more bool, err error) {
+	length := 0
+	err = s.read(ctx, s.logReaders, func(c *conn) error {
+		return c.query(ctx, func(r row) error {
+			l := engine.LogRow{ID: [16]byte(r.blob(3)), Payload: r.blob(4)}
+			l.Head = engine.Head{Seq: uint64(r.int(0)), Now: bursar.Time(r.int(1)), Hash: [16]byte(r.blob(2))}
+			rows = append(rows, l)
+			if length += len(l.Payload); length > logBatchLength {
+				more = true
+				return errStop
+			}
+			return nil
+		}, selectLog, name, after, want)
+	})
+	return rows, more || len(rows) == want, err
+}

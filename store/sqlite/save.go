@@ -1,0 +1,235 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/bursarhq/bursar/engine"
+)
+
+var errNotAhead = errors.New("sqlite: checkpoint is not ahead of the saved one")
+
+const (
+	insertSaved = "INSERT INTO checkpoints (stream, seq, hash, now, due, meta) VALUES (?, ?, ?, ?, ?, ?)"
+	updateSaved = "UPDATE checkpoints SET seq = ?, hash = ?, now = ?, due = ?, meta = ? WHERE id = ?"
+
+	putEntity = `INSERT OR REPLACE INTO entities (stream, ord, id, type, parent_ord, name, metadata, created_at,
+		updated_at, archived_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	putAssignment = `INSERT OR REPLACE INTO assignments (stream, ord, id, entity_ord, kind, capability, label, scope,
+		usage_limit, cadence, timezone, anchor, soft, strict, thresholds, created_at, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	putCounter = `INSERT OR REPLACE INTO counters (stream, ord, prev_start, window_start, window_end, previous, used,
+		held) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	putTotal = `INSERT OR REPLACE INTO totals (stream, level, entity_ord, kind, capability, value, held, at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	addSeries = `INSERT INTO usage_series (stream, hour, entity_ord, kind, capability, bucket, child_ord, combo, amount)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount_add(amount, excluded.amount)`
+	holdColumns = ` INTO holds (stream, id, kind, capability, status, created_at, expires_at, closed_at,
+		amount, entities, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertHold     = "INSERT OR IGNORE" + holdColumns
+	putHold        = "INSERT OR REPLACE" + holdColumns
+	putHoldEntity  = "INSERT OR IGNORE INTO holds_by_entity (stream, entity_ord, status, id) VALUES (?, ?, ?, ?)"
+	dropHoldEntity = "DELETE FROM holds_by_entity WHERE stream = ? AND entity_ord = ? AND status = ? AND id = ?"
+	putSegment     = "INSERT OR REPLACE INTO key_segments (stream, gen, part, data) VALUES (?, ?, ?, ?)"
+	putGeneration  = `INSERT OR REPLACE INTO key_generations (stream, gen, "end", count, filter) VALUES (?, ?, ?, ?, ?)`
+	putBlock       = "INSERT OR REPLACE INTO key_blocks (stream, gen, first, data) VALUES (?, ?, ?, ?)"
+)
+
+// bucketsPerHour relates a bucket of the series to the hour it is stored under.
+const bucketsPerHour = 4
+
+// Save implements engine.Store.
+func (s *Store) Save(ctx context.Context, cp *engine.Checkpoint) error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	err := s.write(ctx, s.state, func() error { return save(s.state.conn, cp) }, func() {
+		s.behind.saved(cp.Stream, cp.Head.Seq)
+	})
+	if err != nil {
+		return err
+	}
+	return s.trimState(ctx)
+}
+
+// save writes cp in the transaction that c is in.
+func save(c *conn, cp *engine.Checkpoint) error {
+	id, saved, err := savedHead(context.Background(), c, cp.Stream)
+	if err != nil {
+		return err
+	}
+	if cp.Head.Seq <= saved.Seq {
+		return fmt.Errorf("%w: %d, saved is %d", errNotAhead, cp.Head.Seq, saved.Seq)
+	}
+	if id == 0 {
+		st, err := c.prepare(insertSaved)
+		if err != nil {
+			return err
+		}
+		id, err = st.insert(cp.Stream, cp.Head.Seq, cp.Head.Hash[:], cp.Head.Now, cp.Due, cp.Meta)
+		if err != nil {
+			return err
+		}
+	} else if err := c.exec(updateSaved, cp.Head.Seq, cp.Head.Hash[:], cp.Head.Now, cp.Due, cp.Meta, id); err != nil {
+		return err
+	}
+	for _, f := range []func(*conn, int64, *engine.Checkpoint) error{
+		saveEntities, saveCounters, saveAssignments, saveTotals, saveSeries, saveHolds, saveKeys,
+	} {
+		if err := f(c, id, cp); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each runs the statement sql with every row's arguments.
+func each[T any](c *conn, sql string, rows []T, args func(*T) []any) error {
+	st, err := c.prepare(sql)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		if _, err := st.exec(args(&rows[i])...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func saveEntities(c *conn, id int64, cp *engine.Checkpoint) error {
+	return each(c, putEntity, cp.Entities, func(r *engine.EntityRow) []any {
+		return []any{id, r.Ord, r.ID, r.TypeID, r.ParentOrd, r.Name, jsonText(r.Metadata), r.CreatedAt, r.UpdatedAt, r.ArchivedAt}
+	})
+}
+
+func saveCounters(c *conn, id int64, cp *engine.Checkpoint) error {
+	return each(c, putCounter, cp.Counters, func(r *engine.CounterRow) []any {
+		return []any{id, r.Ord, r.PrevStart, r.WindowStart, r.WindowEnd, r.Previous, r.Used, r.Held}
+	})
+}
+
+// saveAssignments comes after saveCounters: deleting an assignment deletes its counter.
+func saveAssignments(c *conn, id int64, cp *engine.Checkpoint) error {
+	put, err := c.prepare(putAssignment)
+	if err != nil {
+		return err
+	}
+	for i := range cp.Assignments {
+		r := &cp.Assignments[i]
+		if r.Deleted {
+			err = errors.Join(
+				c.exec("DELETE FROM assignments WHERE stream = ? AND ord = ?", id, r.Ord),
+				c.exec("DELETE FROM counters WHERE stream = ? AND ord = ?", id, r.Ord))
+		} else {
+			_, err = put.exec(id, r.Ord, r.ID, r.EntityOrd, r.Capability.Kind, r.Capability.ID, r.Label, intsText(r.Scope),
+				r.Limit, r.Cadence, r.Timezone, r.Anchor, r.Soft, r.Strict, intsText(r.Thresholds), r.CreatedAt, r.UpdatedAt)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func saveTotals(c *conn, id int64, cp *engine.Checkpoint) error {
+	return each(c, putTotal, cp.Totals, func(r *engine.TotalRow) []any {
+		return []any{id, r.Level, r.EntityOrd, r.Capability.Kind, r.Capability.ID, r.Value, r.Held, r.At}
+	})
+}
+
+func saveSeries(c *conn, id int64, cp *engine.Checkpoint) error {
+	return each(c, addSeries, cp.Series, func(r *engine.SeriesRow) []any {
+		return []any{id, r.Bucket / bucketsPerHour, r.EntityOrd, r.Capability.Kind, r.Capability.ID, r.Bucket, r.ChildOrd, r.Combo, r.Amount}
+	})
+}
+
+func saveHolds(c *conn, id int64, cp *engine.Checkpoint) error {
+	insert, err := c.prepare(insertHold)
+	if err != nil {
+		return err
+	}
+	for i := range cp.Holds {
+		h := &cp.Holds[i]
+		args := []any{id, h.ID, h.Capability.Kind, h.Capability.ID, string(h.Status), h.CreatedAt, h.ExpiresAt, h.ClosedAt,
+			h.Amount, intsText(h.Entities), h.Detail}
+		n, err := insert.exec(args...)
+		if err != nil {
+			return err
+		}
+		if n == 0 { // an older state of it is saved
+			if err := unlistHold(c, id, h.ID); err != nil {
+				return err
+			}
+			if err := c.exec(putHold, args...); err != nil {
+				return err
+			}
+		}
+		if err := listHold(c, putHoldEntity, id, h.ID, string(h.Status), h.Entities); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unlistHold takes a saved hold out of holds_by_entity.
+func unlistHold(c *conn, id int64, hold string) error {
+	var status string
+	var entities []uint32
+	err := c.query(context.Background(), func(r row) (err error) {
+		status = r.text(0)
+		entities, err = parseInts[uint32](r.text(1))
+		return err
+	}, "SELECT status, entities FROM holds WHERE stream = ? AND id = ?", id, hold)
+	if err != nil {
+		return err
+	}
+	return listHold(c, dropHoldEntity, id, hold, status, entities)
+}
+
+// listHold puts a hold into holds_by_entity, or takes it out, as sql says.
+func listHold(c *conn, sql string, id int64, hold, status string, entities []uint32) error {
+	st, err := c.prepare(sql)
+	if err != nil {
+		return err
+	}
+	if _, err := st.exec(id, 0, status, hold); err != nil {
+		return err
+	}
+	for _, ord := range entities {
+		if _, err := st.exec(id, ord, status, hold); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func saveKeys(c *conn, id int64, cp *engine.Checkpoint) error {
+	err := each(c, putSegment, cp.Segments, func(r *engine.KeySegment) []any {
+		return []any{id, r.Gen, r.Part, r.Data}
+	})
+	if err != nil {
+		return err
+	}
+	for i := range cp.Generations {
+		g := &cp.Generations[i]
+		err := errors.Join(
+			c.exec("DELETE FROM key_segments WHERE stream = ? AND gen = ?", id, g.Gen),
+			c.exec("DELETE FROM key_blocks WHERE stream = ? AND gen = ?", id, g.Gen),
+			c.exec(putGeneration, id, g.Gen, g.End, g.Count, g.Filter),
+			each(c, putBlock, g.Blocks, func(b *engine.KeyBlock) []any { return []any{id, g.Gen, b.First[:], b.Data} }))
+		if err != nil {
+			return err
+		}
+	}
+	if cp.DropGenerations == 0 {
+		return nil
+	}
+	for _, table := range []string{"key_segments", "key_generations", "key_blocks"} {
+		if err := c.exec("DELETE FROM "+table+" WHERE stream = ? AND gen < ?", id, cp.DropGenerations); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+-- state.db, schema 1: every stream's state as of its checkpoint, rebuilt from log.db
+-- when this file is missing. Amounts are exact decimals as text; instants are
+-- nanoseconds since the Unix epoch; an ord numbers a customer's entities, or its
+-- assignments, from 1. For example, what is most used:
+--   SELECT e.id, a.capability, c.used, a.usage_limit FROM checkpoints p
+--     JOIN assignments a ON a.stream = p.id
+--     JOIN counters c ON c.stream = p.id AND c.ord = a.ord
+--     JOIN entities e ON e.stream = p.id AND e.ord = a.entity_ord
+--    WHERE p.stream = 'acme' ORDER BY CAST(c.used AS REAL) / a.usage_limit DESC LIMIT 20;
+
+CREATE TABLE checkpoints (
+    id     INTEGER PRIMARY KEY AUTOINCREMENT, -- "stream" in the other tables
+    stream TEXT    NOT NULL UNIQUE,           -- the customer's id
+    seq    INTEGER NOT NULL,                  -- the position in the log that all rows are true at
+    hash   BLOB    NOT NULL,
+    now    INTEGER NOT NULL,
+    due    INTEGER NOT NULL, -- when time alone changes the state next; 0 = never
+    meta   BLOB
+) STRICT;
+CREATE INDEX checkpoints_due ON checkpoints (due) WHERE due <> 0;
+
+CREATE TABLE entities (
+    stream      INTEGER NOT NULL,
+    ord         INTEGER NOT NULL,
+    id          TEXT    NOT NULL,
+    type        TEXT    NOT NULL,
+    parent_ord  INTEGER NOT NULL, -- 0 = root
+    name        TEXT,
+    metadata    TEXT,             -- JSON object
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    archived_at INTEGER NOT NULL, -- 0 = live
+    PRIMARY KEY (stream, ord)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE assignments (
+    stream      INTEGER NOT NULL,
+    ord         INTEGER NOT NULL,
+    id          TEXT    NOT NULL,
+    entity_ord  INTEGER NOT NULL,
+    kind        TEXT    NOT NULL, -- 'feature' or 'currency'
+    capability  TEXT    NOT NULL,
+    label       TEXT    NOT NULL,
+    scope       TEXT,             -- JSON array of entity ords
+    usage_limit TEXT,             -- NULL = unlimited
+    cadence     TEXT    NOT NULL,
+    timezone    TEXT    NOT NULL,
+    anchor      INTEGER,
+    soft        INTEGER NOT NULL,
+    strict      INTEGER NOT NULL,
+    thresholds  TEXT,             -- JSON array of percents
+    created_at  INTEGER NOT NULL,
+    updated_at  INTEGER NOT NULL,
+    PRIMARY KEY (stream, ord)
+) STRICT, WITHOUT ROWID;
+
+-- An assignment's usage in its current and previous window; ord is the assignment's.
+CREATE TABLE counters (
+    stream       INTEGER NOT NULL,
+    ord          INTEGER NOT NULL,
+    prev_start   INTEGER NOT NULL,
+    window_start INTEGER NOT NULL,
+    window_end   INTEGER NOT NULL,
+    previous     TEXT    NOT NULL,
+    used         TEXT    NOT NULL,
+    held         TEXT    NOT NULL,
+    PRIMARY KEY (stream, ord)
+) STRICT, WITHOUT ROWID;
+
+-- Lifetime totals (level = 0) and last values set (level = 1).
+CREATE TABLE totals (
+    stream     INTEGER NOT NULL,
+    level      INTEGER NOT NULL,
+    entity_ord INTEGER NOT NULL, -- 0 = the customer
+    kind       TEXT    NOT NULL,
+    capability TEXT    NOT NULL,
+    value      TEXT    NOT NULL,
+    held       TEXT    NOT NULL,
+    at         INTEGER NOT NULL,
+    PRIMARY KEY (stream, level, entity_ord, kind, capability)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE holds (
+    stream     INTEGER NOT NULL,
+    id         TEXT    NOT NULL,
+    kind       TEXT    NOT NULL,
+    capability TEXT    NOT NULL,
+    status     TEXT    NOT NULL, -- OPEN, COMMITTED, RELEASED or EXPIRED
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    closed_at  INTEGER NOT NULL, -- 0 while open
+    amount     TEXT    NOT NULL,
+    entities   TEXT,             -- JSON array of entity ords
+    detail     BLOB,
+    PRIMARY KEY (stream, id)
+) STRICT, WITHOUT ROWID;
+
+-- Each hold once for every entity it resolved, and once for entity 0: any.
+CREATE TABLE holds_by_entity (
+    stream     INTEGER NOT NULL,
+    entity_ord INTEGER NOT NULL,
+    status     TEXT    NOT NULL,
+    id         TEXT    NOT NULL,
+    PRIMARY KEY (stream, entity_ord, status, id)
+) STRICT, WITHOUT ROWID;
+
+-- Usage in steps of 15 minutes. The key begins with the hour, so that the buckets
+-- being added to lie together, and a reader seeks once an hour.
+CREATE TABLE usage_series (
+    stream     INTEGER NOT NULL,
+    hour       INTEGER NOT NULL, -- bucket / 4: datetime(hour * 3600, 'unixepoch')
+    entity_ord INTEGER NOT NULL, -- 0 = the customer
+    kind       TEXT    NOT NULL,
+    capability TEXT    NOT NULL,
+    bucket     INTEGER NOT NULL,
+    child_ord  INTEGER NOT NULL, -- the child it came through; 0 = directly
+    combo      INTEGER NOT NULL, -- combination of dimensions; 0 = none
+    amount     TEXT    NOT NULL,
+    PRIMARY KEY (stream, hour, entity_ord, kind, capability, bucket, child_ord, combo)
+) STRICT, WITHOUT ROWID;
+
+-- Idempotency keys: parts of the open generation, closed generations and their blocks.
+CREATE TABLE key_segments (
+    stream INTEGER NOT NULL,
+    gen    INTEGER NOT NULL, -- when the generation began
+    part   INTEGER NOT NULL,
+    data   BLOB,
+    PRIMARY KEY (stream, gen, part)
+) STRICT;
+
+CREATE TABLE key_generations (
+    stream INTEGER NOT NULL,
+    gen    INTEGER NOT NULL,
+    "end"  INTEGER NOT NULL,
+    count  INTEGER NOT NULL,
+    filter BLOB,
+    PRIMARY KEY (stream, gen)
+) STRICT;
+
+CREATE TABLE key_blocks (
+    stream INTEGER NOT NULL,
+    gen    INTEGER NOT NULL,
+    first  BLOB    NOT NULL, -- key of the first entry
+    data   BLOB,
+    PRIMARY KEY (stream, gen, first)
+) STRICT;

@@ -1,0 +1,161 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+const (
+	pageSize = 4096 // of both databases; SQLite's default
+
+	// log.db's write-ahead log is made this long once and then written over again and
+	// again: an fsync of a file that grows waits for the file system's journal too and
+	// takes twice as long.
+	walLength = 16 << 20
+	walFull   = walLength * 3 / 4 // when it is copied to the database
+	walLook   = 1 << 20           // about how much is written between looks at it
+
+	// What may be left to copy while nobody appends, in pages.
+	walRest   = 64
+	walRounds = 8 // attempts to get there
+
+	stateWALFull = 16 << 20
+)
+
+// keeper copies log.db's write-ahead log to the database and so lets SQLite begin the
+// file anew. That needs a moment at which all of it has been copied, which never comes
+// by itself while Appends go on: the keeper copies most of it beside them and only the
+// rest in the writer's turn. A reader that is just using the log puts it off until the
+// next time.
+type keeper struct {
+	s       *Store
+	c       *conn
+	unseen  int // bytes written since the last look, roughly; guarded by the writer's turn
+	look    chan struct{}
+	quit    chan struct{}
+	stopped chan struct{}
+}
+
+func (s *Store) startKeeper(path string) (*keeper, error) {
+	if err := extend(path+"-wal", walLength); err != nil {
+		return nil, err
+	}
+	c, err := openConn(path, logPragmas)
+	if err != nil {
+		return nil, err
+	}
+	k := &keeper{s: s, c: c, look: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{})}
+	go k.run()
+	return k, nil
+}
+
+// extend writes zeros behind the write-ahead log, which SQLite takes for its end.
+func extend(path string, length int64) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	st, err := f.Stat()
+	if err == nil && st.Size() < length {
+		_, err = f.Write(make([]byte, length-st.Size()))
+		err = errors.Join(err, f.Sync())
+	}
+	return errors.Join(err, f.Close())
+}
+
+// written tells the keeper about an Append, while that still has the writer's turn.
+func (k *keeper) written(n int) {
+	if k.unseen += n; k.unseen < walLook {
+		return
+	}
+	k.unseen = 0
+	select {
+	case k.look <- struct{}{}:
+	default:
+	}
+}
+
+func (k *keeper) run() {
+	defer close(k.stopped)
+	for {
+		select {
+		case <-k.quit:
+			return
+		case <-k.look:
+			if err := k.trim(); err != nil {
+				k.s.out.Warn("log.db: checkpoint of the write-ahead log failed", "error", err)
+			}
+		}
+	}
+}
+
+func (k *keeper) stop() error {
+	close(k.quit)
+	<-k.stopped
+	return k.c.close()
+}
+
+func (k *keeper) trim() error {
+	pages, left, err := walState(k.c, "NOOP")
+	if err != nil || pages*pageSize < walFull {
+		return k.s.fault(err)
+	}
+	for range walRounds {
+		if _, _, err = walState(k.c, "PASSIVE"); err != nil {
+			return k.s.checkpointFailed(err)
+		}
+		if _, left, err = walState(k.c, "NOOP"); err != nil {
+			return k.s.fault(err)
+		}
+		if left <= walRest {
+			break
+		}
+	}
+	if err := k.s.log.take(context.Background()); err != nil {
+		return err
+	}
+	defer k.s.log.give()
+	if k.s.Err() != nil {
+		return nil
+	}
+	_, _, err = walState(k.c, "PASSIVE")
+	return k.s.checkpointFailed(err)
+}
+
+// trimState copies state.db's write-ahead log when it has become long. Nobody waits
+// for a Save, so it does so itself.
+func (s *Store) trimState(ctx context.Context) error {
+	if err := s.state.take(ctx); err != nil {
+		return nil // what was saved is saved
+	}
+	defer s.state.give()
+	pages, _, err := walState(s.state.conn, "NOOP")
+	if err != nil || pages*pageSize < stateWALFull {
+		return s.fault(err)
+	}
+	_, _, err = walState(s.state.conn, "PASSIVE")
+	return s.checkpointFailed(err)
+}
+
+// walState runs a checkpoint of the mode and returns how many pages the write-ahead
+// log has and how many of them are still to be copied.
+func walState(c *conn, mode string) (pages, left int, err error) {
+	err = c.query(context.Background(), func(r row) error {
+		pages, left = int(r.int(1)), int(r.int(1)-r.int(2))
+		return nil
+	}, "PRAGMA wal_checkpoint("+mode+")")
+	return pages, left, err
+}
+
+// checkpointFailed: a full disk is met again by the next checkpoint, a failed write or
+// sync must not be tried again.
+func (s *Store) checkpointFailed(err error) error {
+	if resultCode(err)&0xff == sqlite3.SQLITE_IOERR {
+		return s.poison(fmt.Errorf("checkpoint of the write-ahead log: %w", err))
+	}
+	return s.fault(err)
+}

@@ -1,0 +1,338 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+// everything makes a commit write all that a commit can.
+func everything(c *engine.Commit) {
+	c.Payload = []byte("payload")
+	c.Listing = &bursar.Customer{ID: c.Stream, CreatedAt: 1, UpdatedAt: 2}
+	c.Activity = []engine.Activity{{ID: "a1", Timestamp: 3, Action: "create"}}
+	c.Begin = []engine.Use{{Kind: "currency", ID: "eur"}}
+}
+
+// nothing compares that the stream's commit with everything left no trace.
+func (e *env) nothing(name string) {
+	e.Helper()
+	st := e.stream(name)
+	st.ends()
+	equal(e, "log", st.log(0, 0), nil)
+	customers, err := e.Customers(ctx, engine.CustomerQuery{Limit: 9})
+	e.ok(err)
+	equal(e, "customers", customers, nil)
+	activity, err := e.Activity(ctx, name, engine.ActivityQuery{Limit: 9})
+	e.ok(err)
+	equal(e, "activity", activity, nil)
+	users, err := e.Users(ctx, engine.Use{Kind: "currency", ID: "eur"}, 9)
+	e.ok(err)
+	equal(e, "users", users, nil)
+}
+
+var appendTests = []test{
+	{"writes a commit at its After", func(e *env) {
+		st := e.stream("acme")
+		a := st.append(everything)
+		b := st.append(func(c *engine.Commit) { c.Now = c.After.Now }) // the same instant again
+		st.ends()
+		equal(e, "log", st.log(0, 0), []engine.LogRow{
+			{Head: a.Head(), ID: a.ID, Payload: []byte("payload")},
+			{Head: b.Head(), ID: b.ID},
+		})
+	}},
+	{"the catalogue is a stream", func(e *env) {
+		st := e.stream(engine.CatalogueStream)
+		st.append()
+		st.append()
+		st.ends()
+		e.stream("acme").ends()
+	}},
+	{"refuses another Seq", func(e *env) {
+		st := e.stream("acme")
+		st.append()
+		st.append()
+		for _, seq := range []uint64{0, 1, 3} {
+			c := st.commit()
+			c.After.Seq = seq
+			e.outcomes([]engine.Commit{c}, engine.Stale)
+		}
+		st.ends()
+	}},
+	{"refuses another Hash", func(e *env) {
+		st := e.stream("acme")
+		st.append()
+		c := st.commit()
+		c.After.Hash[15] ^= 1
+		e.outcomes([]engine.Commit{c}, engine.Stale)
+		c.After.Hash = [16]byte{}
+		e.outcomes([]engine.Commit{c}, engine.Stale)
+		st.ends()
+	}},
+	{"refuses another Now", func(e *env) {
+		st := e.stream("acme")
+		st.append()
+		c := st.commit()
+		c.After.Now--
+		e.outcomes([]engine.Commit{c}, engine.Stale)
+		st.ends()
+	}},
+	{"refuses a stream that does not exist", func(e *env) {
+		c := e.stream("acme").commit(everything)
+		c.After.Seq = 1
+		e.outcomes([]engine.Commit{c}, engine.Stale)
+		e.nothing("acme")
+	}},
+	{"a stale commit writes nothing", func(e *env) {
+		st := e.stream("acme")
+		c := st.commit(everything)
+		c.After.Hash[0] = 1
+		e.outcomes([]engine.Commit{c}, engine.Stale)
+		e.nothing("acme")
+	}},
+	{"a stale commit does not keep others from being written", func(e *env) {
+		a, b, c, d := e.stream("a"), e.stream("b"), e.stream("c"), e.stream("d")
+		b.append()
+		ca, cb, cc, cd := a.commit(), b.commit(), c.commit(), d.commit()
+		cb.After, cc.After.Seq = engine.Head{}, 7
+		e.outcomes([]engine.Commit{ca, cb, cc, cd}, engine.Committed, engine.Stale, engine.Stale, engine.Committed)
+		a.head, d.head = ca.Head(), cd.Head()
+		for _, st := range []*stream{a, b, c, d} {
+			st.ends()
+		}
+	}},
+	{"nothing to append", func(e *env) {
+		if got, err := e.Append(ctx, nil); len(got) != 0 || err != nil {
+			e.Errorf("Append of nothing = %v, %v", got, err)
+		}
+	}},
+	{"a done context writes nothing", func(e *env) {
+		done, cancel := context.WithCancel(ctx)
+		cancel()
+		if _, err := e.Append(done, []engine.Commit{e.stream("acme").commit(everything)}); !errors.Is(err, engine.ErrNotCommitted) {
+			e.Errorf("Append = %v, want ErrNotCommitted", err)
+		}
+		e.nothing("acme")
+	}},
+	{"keeps payloads of any size", func(e *env) {
+		st := e.stream("acme")
+		for _, n := range []int{0, 1, 4095, 4096, 1 << 20} {
+			st.append(func(c *engine.Commit) { c.Payload = bytes.Repeat([]byte{7}, n) })
+		}
+		for i, n := range []int{0, 1, 4095, 4096, 1 << 20} {
+			if got := st.log(uint64(i), 1)[0].Payload; len(got) != n || bytes.Count(got, []byte{7}) != n {
+				e.Errorf("payload of %d bytes came back as %d", n, len(got))
+			}
+		}
+	}},
+	{"shares no slice", func(e *env) {
+		st := e.stream("acme")
+		payload, before := []byte("payload"), []byte(`"x"`)
+		st.append(func(c *engine.Commit) {
+			c.Payload = payload
+			c.Activity = []engine.Activity{{ID: "a", Before: before}}
+			c.Listing = &bursar.Customer{ID: "acme", Metadata: map[string]string{"k": "v"}, Name: ptr("Acme")}
+		})
+		payload[0], before[1] = '!', '!'
+		for range 2 { // the second time behind what the test did to the first result
+			row := st.log(0, 0)[0]
+			equal(e, "payload", string(row.Payload), "payload")
+			row.Payload[0] = '!'
+			activity, err := e.Activity(ctx, "acme", engine.ActivityQuery{})
+			e.ok(err)
+			equal(e, "before", string(activity[0].Before), `"x"`)
+			activity[0].Before[0] = '!'
+			customers, err := e.Customers(ctx, engine.CustomerQuery{})
+			e.ok(err)
+			equal(e, "metadata", customers[0].Metadata, map[string]string{"k": "v"})
+			equal(e, "name", *customers[0].Name, "Acme")
+			customers[0].Metadata["k"], *customers[0].Name = "!", "!"
+		}
+	}},
+}
+
+var (
+	eur = engine.Use{Kind: "currency", ID: "eur"}
+	org = engine.Use{Kind: "entityType", ID: "eur"} // the same id
+)
+
+func begin(uses ...engine.Use) func(*engine.Commit) {
+	return func(c *engine.Commit) { c.Begin = uses }
+}
+
+func end(uses ...engine.Use) func(*engine.Commit) {
+	return func(c *engine.Commit) { c.End = uses }
+}
+
+func unused(uses ...engine.Use) func(*engine.Commit) {
+	return func(c *engine.Commit) { c.Unused = uses }
+}
+
+// users compares who uses u.
+func (e *env) users(u engine.Use, want ...string) {
+	e.Helper()
+	got, err := e.Users(ctx, u, 0)
+	e.ok(err)
+	set := func(names []string) map[string]int {
+		m := map[string]int{}
+		for _, name := range names {
+			m[name]++
+		}
+		return m
+	}
+	equal(e, "users of "+u.Kind+" "+u.ID, set(got), set(want))
+}
+
+var useTests = []test{
+	{"begin and end", func(e *env) {
+		a, b := e.stream("a"), e.stream("b")
+		a.append(begin(eur, org))
+		b.append(begin(eur))
+		e.users(eur, "a", "b")
+		e.users(org, "a")
+		a.append(end(eur))
+		e.users(eur, "b")
+		e.users(org, "a")
+		e.users(engine.Use{Kind: "currency", ID: "usd"})
+	}},
+	{"beginning twice and ending an unknown one are harmless", func(e *env) {
+		a := e.stream("a")
+		a.append(begin(eur))
+		a.append(begin(eur, eur))
+		e.users(eur, "a")
+		a.append(end(org))
+		a.append(end(eur, eur))
+		e.users(eur)
+	}},
+	{"lists up to the limit", func(e *env) {
+		for _, name := range []string{"a", "b", "c"} {
+			e.stream(name).append(begin(eur))
+		}
+		for limit, want := range map[int]int{1: 1, 2: 2, 3: 3, 9: 3} {
+			got, err := e.Users(ctx, eur, limit)
+			e.ok(err)
+			if len(got) != want {
+				e.Errorf("Users with limit %d gave %d", limit, len(got))
+			}
+		}
+	}},
+	{"a commit is refused while one of its Unused is in use", func(e *env) {
+		a, catalogue := e.stream("a"), e.stream(engine.CatalogueStream)
+		a.append(begin(eur))
+		c := catalogue.commit(unused(org, eur), func(c *engine.Commit) {
+			everything(c)
+			c.Begin = []engine.Use{org}
+		})
+		e.outcomes([]engine.Commit{c}, engine.InUse)
+		catalogue.ends()
+		e.users(org)
+		customers, err := e.Customers(ctx, engine.CustomerQuery{})
+		e.ok(err)
+		equal(e, "customers", customers, nil)
+		catalogue.append(unused(org))
+		a.append(end(eur))
+		catalogue.append(unused(eur))
+		catalogue.ends()
+	}},
+	{"a stale commit is refused, in use or not", func(e *env) {
+		e.stream("a").append(begin(eur))
+		c := e.stream(engine.CatalogueStream).commit(unused(eur))
+		c.After.Seq = 3
+		got, err := e.Append(ctx, []engine.Commit{c})
+		e.ok(err)
+		if got[0] == engine.Committed {
+			e.Error("committed")
+		}
+	}},
+	{"commits of one call count in the order given", func(e *env) {
+		a, catalogue := e.stream("a"), e.stream(engine.CatalogueStream)
+		started, archived := a.commit(begin(eur)), catalogue.commit(unused(eur))
+		e.outcomes([]engine.Commit{archived, started}, engine.Committed, engine.Committed)
+		a.head, catalogue.head = started.Head(), archived.Head()
+		ended := a.commit(end(eur))
+		e.outcomes([]engine.Commit{catalogue.commit(unused(eur)), ended}, engine.InUse, engine.Committed)
+		a.head = ended.Head()
+		e.users(eur)
+		e.outcomes([]engine.Commit{a.commit(begin(eur)), catalogue.commit(unused(eur))}, engine.Committed, engine.InUse)
+		e.users(eur, "a")
+		catalogue.ends()
+	}},
+}
+
+var logTests = []test{
+	{"heads come in the order given", func(e *env) {
+		a, b := e.stream("a"), e.stream("b")
+		a.append()
+		a.append()
+		b.append()
+		got, err := e.Heads(ctx, []string{"b", "nobody", "a", "b"})
+		e.ok(err)
+		equal(e, "heads", got, []engine.Head{b.head, {}, a.head, b.head})
+		got, err = e.Heads(ctx, nil)
+		e.ok(err)
+		equal(e, "heads of no stream", got, nil)
+	}},
+	{"rows come in order, after, up to the limit", func(e *env) {
+		st, other := e.stream("acme"), e.stream("b")
+		const n = 1000
+		var want []engine.LogRow
+		for i := range n {
+			c := st.append(func(c *engine.Commit) { c.Payload = []byte{byte(i), byte(i >> 8)} })
+			want = append(want, engine.LogRow{Head: c.Head(), ID: c.ID, Payload: c.Payload})
+			if i%100 == 0 {
+				other.append()
+			}
+		}
+		for _, after := range []uint64{0, 1, 255, 256, 257, n - 1, n, n + 1, 1 << 40} {
+			for _, limit := range []int{0, 1, 255, 256, 257, 512, n, n + 1} {
+				rows := want[min(after, n):]
+				if limit > 0 {
+					rows = rows[:min(limit, len(rows))]
+				}
+				equal(e, "log", st.log(after, limit), rows)
+			}
+		}
+		equal(e, "log of a stream that does not exist", e.stream("nobody").log(0, 0), nil)
+	}},
+	{"ends with the error of visit", func(e *env) {
+		st := e.stream("acme")
+		for range 3 {
+			st.append()
+		}
+		stop, n := errors.New("stop"), 0
+		err := e.ReadLog(ctx, "acme", 0, 0, func(engine.LogRow) error {
+			if n++; n == 2 {
+				return stop
+			}
+			return nil
+		})
+		if err != stop || n != 2 {
+			e.Errorf("ReadLog = %v after %d rows", err, n)
+		}
+	}},
+	{"visit may use the store", func(e *env) {
+		st := e.stream("acme")
+		st.append()
+		st.append()
+		e.ok(e.ReadLog(ctx, "acme", 0, 0, func(engine.LogRow) error {
+			st.append()
+			return e.ReadLog(ctx, "acme", 0, 1, func(engine.LogRow) error { return nil })
+		}))
+	}},
+	{"a done context ends a read", func(e *env) {
+		e.stream("acme").append()
+		done, cancel := context.WithCancel(ctx)
+		cancel()
+		if _, err := e.Heads(done, []string{"acme"}); !errors.Is(err, context.Canceled) {
+			e.Errorf("Heads = %v", err)
+		}
+		err := e.ReadLog(done, "acme", 0, 0, func(engine.LogRow) error { return nil })
+		if !errors.Is(err, context.Canceled) {
+			e.Errorf("ReadLog = %v", err)
+		}
+	}},
+}

@@ -1,0 +1,184 @@
+package storetest
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+const writers = 16
+
+var concurrentTests = []test{
+	{"writers of one stream", func(e *env) {
+		const each = 20
+		var wg sync.WaitGroup
+		committed := make([][]engine.Commit, writers)
+		for w := range writers {
+			wg.Go(func() {
+				st := e.stream("acme")
+				for len(committed[w]) < each {
+					c := st.commit(func(c *engine.Commit) { c.Payload = fmt.Append(nil, w, "/", len(committed[w])) })
+					out, err := e.Append(ctx, []engine.Commit{c})
+					if err != nil {
+						e.Error(err)
+						return
+					}
+					if out[0] == engine.Committed {
+						committed[w] = append(committed[w], c)
+						st.head = c.Head()
+						continue
+					}
+					heads, err := e.Heads(ctx, []string{"acme"})
+					if err != nil {
+						e.Error(err)
+						return
+					}
+					st.head = heads[0]
+				}
+			})
+		}
+		wg.Wait()
+		rows := map[uint64]engine.LogRow{}
+		for i, r := range e.stream("acme").log(0, 0) {
+			if r.Head.Seq != uint64(i+1) {
+				e.Fatalf("row %d has seq %d", i, r.Head.Seq)
+			}
+			rows[r.Head.Seq] = r
+		}
+		if len(rows) != writers*each {
+			e.Errorf("%d rows of %d commits", len(rows), writers*each)
+		}
+		for _, commits := range committed {
+			for _, c := range commits {
+				equal(e, "row", rows[c.After.Seq+1], engine.LogRow{Head: c.Head(), ID: c.ID, Payload: c.Payload})
+			}
+		}
+	}},
+	{"writers, savers and readers of many streams", func(e *env) {
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				st := e.stream(fmt.Sprint("s", w))
+				for i := range 10 {
+					c := st.commit(everything)
+					out, err := e.Append(ctx, []engine.Commit{c})
+					if err != nil || out[0] != engine.Committed {
+						e.Errorf("Append = %v, %v", out, err)
+						return
+					}
+					st.head = c.Head()
+					cp := &engine.Checkpoint{Stream: st.name, Head: st.head}
+					cp.Counters = []engine.CounterRow{{Ord: 1, Used: whole(int64(i))}}
+					cp.Series = []engine.SeriesRow{bucket(1, tokens, 0, 0, 0, whole(1))}
+					if err := e.Save(ctx, cp); err != nil {
+						e.Error(err)
+						return
+					}
+					e.readAll(st.name, st.head.Seq)
+				}
+			})
+		}
+		wg.Wait()
+		for w := range writers {
+			st := e.stream(fmt.Sprint("s", w))
+			equal(e, "counters", st.load().Counters, []engine.CounterRow{{Ord: 1, Used: whole(9)}})
+		}
+		e.due(0, 0)
+	}},
+}
+
+// readAll reads a stream whose checkpoint is at seq in each way, from any goroutine.
+func (e *env) readAll(name string, seq uint64) {
+	var err error
+	check := func(what string, e2 error) {
+		if e2 != nil && err == nil {
+			err = fmt.Errorf("%s: %w", what, e2)
+		}
+	}
+	var used bursar.Amount
+	check("Load", e.Load(ctx, name, func(cp *engine.Checkpoint) error {
+		for _, r := range cp.Counters {
+			used = r.Used
+		}
+		return nil
+	}))
+	if used != whole(int64(seq)-1) {
+		check("Load", fmt.Errorf("used %v at %d", used, seq))
+	}
+	sum, at, e2 := e.SeriesSum(ctx, name, engine.SeriesQuery{To: 9})
+	check("SeriesSum", e2)
+	if at != seq || sum != whole(int64(seq)) {
+		check("SeriesSum", fmt.Errorf("%v at %d, want %d", sum, at, seq))
+	}
+	_, e2 = e.Customers(ctx, engine.CustomerQuery{Limit: 3})
+	check("Customers", e2)
+	_, e2 = e.Activity(ctx, name, engine.ActivityQuery{Limit: 3})
+	check("Activity", e2)
+	_, e2 = e.Users(ctx, eur, 3)
+	check("Users", e2)
+	_, e2 = e.Due(ctx, 0, 3)
+	check("Due", e2)
+	_, e2 = e.Holds(ctx, name, engine.HoldQuery{Status: bursar.HoldOpen})
+	check("Holds", e2)
+	_, e2 = e.FindKeys(ctx, name, 1, [][16]byte{{1}})
+	check("FindKeys", e2)
+	if err != nil {
+		e.Error(err)
+	}
+}
+
+var reopenTests = []reopenTest{
+	{"finds what was appended", func(e *env, reopen func()) {
+		a, catalogue := e.stream("a"), e.stream(engine.CatalogueStream)
+		a.append(everything)
+		a.append()
+		catalogue.append()
+		want := a.log(0, 0)
+		reopen()
+		a.ends()
+		catalogue.ends()
+		equal(e, "log", a.log(0, 0), want)
+		equal(e, "customers", e.customerIDs(engine.CustomerQuery{}), "a")
+		e.users(eur, "a")
+		activity, err := e.Activity(ctx, "a", engine.ActivityQuery{})
+		e.ok(err)
+		equal(e, "activity", len(activity), 1)
+		a.append()
+		e.outcomes([]engine.Commit{catalogue.commit(unused(eur))}, engine.InUse)
+		reopen()
+		a.ends()
+	}},
+	{"finds what was saved", func(e *env, reopen func()) {
+		st := e.stream("acme")
+		st.save(full, series(bucket(7, tokens, 0, 0, 0, whole(5))), generation(20, block(10, 20)))
+		want := st.load()
+		reopen()
+		same(e, st.load(), want)
+		st.series(engine.SeriesQuery{To: 100}, bucket(7, tokens, 0, 0, 0, whole(5)))
+		e.finds("acme", 20, 10, 20, 10, 11)
+		if err := e.Save(ctx, &engine.Checkpoint{Stream: "acme", Head: st.head}); err == nil {
+			e.Error("saved again at the same position")
+		}
+		st.save(func(cp *engine.Checkpoint) { cp.Due, cp.Meta = want.Due, want.Meta })
+		reopen()
+		want.Head = st.head
+		same(e, st.load(), want)
+	}},
+	{"knows what is due", func(e *env, reopen func()) {
+		a, b, c, d := e.stream("a"), e.stream("b"), e.stream("c"), e.stream("d")
+		a.save(func(cp *engine.Checkpoint) { cp.Due = 10 })
+		b.append()
+		c.save()
+		d.save()
+		d.append()
+		e.stream(engine.CatalogueStream).append()
+		reopen()
+		e.due(0, 0, "b", "d")
+		e.due(10, 0, "a", "b", "d")
+		b.save()
+		d.save()
+		e.due(0, 0)
+	}},
+}
