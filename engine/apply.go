@@ -170,11 +170,11 @@ func (v *view) track(cap uint32, at bursar.Time, combo uint32, path []step, a bu
 	if a.IsZero() {
 		return
 	}
-	k := SeriesKey{Bucket: bucketOf(at), Capability: v.capability(cap), Combo: combo}
+	k := bucket{at: bucketOf(at), cap: cap, combo: combo}
 	add := func() { put(v, &v.adds, k, v.adds[k].Add(a)) }
 	add()
 	for _, s := range path {
-		k.EntityOrd, k.ChildOrd = s.ent, s.child
+		k.ent, k.child = s.ent, s.child
 		add()
 	}
 }

@@ -23,7 +23,7 @@ type meta struct {
 type capture struct {
 	cp     Checkpoint
 	dirty  dirty
-	series map[SeriesKey]bursar.Amount
+	series map[bucket]bursar.Amount
 	holds  map[[16]byte]*hold
 	gen    int64 // the open generation and how many of its keys are in the segment
 	keys   int
@@ -58,7 +58,7 @@ func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 // needs no lock: all that it reads is immutable.
 func (s *state) capture(id string, o Options) (*capture, func()) {
 	k := &capture{dirty: s.dirty, series: s.series, holds: map[[16]byte]*hold{}, gen: s.keys.gen, keys: s.keys.count()}
-	s.dirty, s.series = newDirty(), map[SeriesKey]bursar.Amount{}
+	s.dirty, s.series = newDirty(), map[bucket]bursar.Amount{}
 	s.flushing, s.flushTo = k.series, s.head.Seq
 	k.cp = Checkpoint{Stream: id, Head: s.head, Due: s.due(), DropGenerations: s.keys.forget(s.head.Now, o.LateHorizon)}
 	m := meta{Customer: s.customer, Types: s.types.list, Caps: s.caps.list}
@@ -103,7 +103,7 @@ func (s *state) capture(id string, o Options) (*capture, func()) {
 			k.cp.Holds = append(k.cp.Holds, h.row(m.Caps))
 		}
 		for key, a := range k.series {
-			k.cp.Series = append(k.cp.Series, SeriesRow{key, a})
+			k.cp.Series = append(k.cp.Series, SeriesRow{key.named(m.Caps), a})
 		}
 		if len(segment) > 0 {
 			k.cp.Segments = []KeySegment{{Gen: k.gen, Part: k.cp.Head.Seq, Data: sortEntries(segment)}}
@@ -114,6 +114,10 @@ func (s *state) capture(id string, o Options) (*capture, func()) {
 		}
 	}
 	return k, fill
+}
+
+func (b bucket) named(caps []bursar.Capability) SeriesKey {
+	return SeriesKey{Bucket: b.at, Capability: caps[b.cap-1], EntityOrd: b.ent, ChildOrd: b.child, Combo: b.combo}
 }
 
 type picked[K, V any] struct {

@@ -29,6 +29,15 @@ type op interface {
 	decide(d *decider) (any, error)
 }
 
+// settled is an op that emits nothing before it is sure to succeed, so that there is
+// never anything to take back.
+type settled interface{ settled() }
+
+func (*reportUsage) settled() {}
+func (*consume) settled()     {}
+func (*reserve) settled()     {}
+func (*closeHold) settled()   {}
+
 // facts is what decide may need from the store beside the state, fetched beforehand.
 type facts struct {
 	keys  map[[16]byte]map[int64]*keyEntry // by hash and generation; nil = not in it
@@ -64,6 +73,9 @@ func (d *decider) nextID() [16]byte { return idAt(d.now, d.head.Seq+1, len(d.rec
 
 // attempt runs one request; if it fails the batch is as if it had not been.
 func (d *decider) attempt(o op) (reply any, err error) {
+	if _, ok := o.(settled); ok {
+		return o.decide(d)
+	}
 	from := len(d.recs)
 	recs := d.records
 	d.undoing = true

@@ -177,7 +177,7 @@ func (d *decider) writeRow(caller *Caller, ord uint32, def rowDef, c bursar.Capa
 		action = "assignment.created"
 	} else {
 		r.id = d.rowID(ord)
-		if old := d.def(ord); *old.sched != *def.sched {
+		if old := d.def(ord); old.sched.rule != def.sched.rule {
 			c := d.current(ord, old)
 			r.carry, r.used, r.window = true, c.used, def.sched.windowAt(d.now)
 		}
@@ -229,9 +229,9 @@ func (d *decider) defineRow(def *rowDef, in *bursar.AssignmentInput, create bool
 }
 
 func (d *decider) defineSchedule(def *rowDef, in *bursar.AssignmentInput, create bool, at string, p *bursar.Problems) {
-	var s schedule
+	var s rule
 	if def.sched != nil {
-		s = *def.sched
+		s = def.sched.rule
 	} else {
 		s.zone = d.defaultZone()
 	}

@@ -11,6 +11,10 @@ type usageItem struct {
 	index int
 	in    bursar.UsageInput // dimensions ordered by key
 	key   identity
+
+	// found while the item is judged
+	path resolved
+	rows []uint32
 }
 
 type reportUsage struct{ items []usageItem }
@@ -112,13 +116,14 @@ func (d *decider) checkUsage(it *usageItem, p *bursar.Problems) {
 		p.Add(at("createdAt"), bursar.CodeTimestampOutOfRange,
 			"the timestamp is %s; it may lie at most %v back and 5 minutes ahead of %s", t, d.horizon, d.now)
 	}
-	r := d.resolve(d.cat, it.in.Dimensions)
+	it.path = d.resolve(d.cat, it.in.Dimensions)
 	if it.in.Behavior == bursar.Set {
-		if _, ok := d.leaf(&r); !ok {
+		if _, ok := d.leaf(&it.path); !ok {
 			p.Add(at("dimensions"), bursar.CodeValidationFailed, "SET needs one entity below all others that the dimensions name; here are several")
 		}
 	}
-	if _, err := d.rowsOn(&r, d.capOrd(bursar.Capability{Kind: bursar.KindFeature, ID: it.in.FeatureID})); err != nil {
+	var err error
+	if it.rows, err = d.rowsOn(&it.path, d.capOrd(bursar.Capability{Kind: bursar.KindFeature, ID: it.in.FeatureID})); err != nil {
 		p.Add(at("dimensions"), bursar.CodeValidationFailed, "%s", err.(*bursar.Error).Message)
 	}
 }
@@ -146,7 +151,7 @@ func (v *view) leaf(r *resolved) (leaf uint32, ok bool) {
 func (d *decider) recordUsage(it *usageItem) bursar.UsageResult {
 	in := &it.in
 	cap := d.capFor(bursar.Capability{Kind: bursar.KindFeature, ID: in.FeatureID})
-	r := d.resolve(d.cat, in.Dimensions)
+	r := &it.path
 	rec := &usageRec{op: opUsage, cap: cap, amount: in.Value, timestamp: in.Timestamp, key: it.key,
 		dims: in.Dimensions, combo: d.comboFor(in.Dimensions), path: r.path, delta: in.Value}
 	if rec.timestamp == 0 {
@@ -159,15 +164,14 @@ func (d *decider) recordUsage(it *usageItem) bursar.UsageResult {
 	}
 	if in.Behavior == bursar.Set {
 		rec.set, rec.at = true, d.now
-		rec.leaf, _ = d.leaf(&r)
+		rec.leaf, _ = d.leaf(r)
 		old := d.level(levelKey{rec.leaf, cap})
 		if rec.delta = in.Value.Sub(old.value); rec.timestamp < old.at {
 			rec.stale, rec.delta = true, bursar.Amount{}
 			res.Warnings = append(res.Warnings, "STALE_SET")
 		}
 	}
-	rows, _ := d.rowsOn(&r, cap)
-	rec.charges = d.charges(rows, rec.at, rec.delta, rec.set)
+	rec.charges = d.charges(it.rows, rec.at, rec.delta, rec.set)
 	rec.total = d.clampTotal(cap, rec.delta)
 	res.ID = formatID(d.nextID())
 	d.emit(rec)

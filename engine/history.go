@@ -75,10 +75,11 @@ type pendingSeries struct {
 }
 
 func (s *state) pendingSeries(q *SeriesQuery) pendingSeries {
-	pick := func(m map[SeriesKey]bursar.Amount) (out []SeriesRow) {
+	cap := s.caps.ord(q.Capability)
+	pick := func(m map[bucket]bursar.Amount) (out []SeriesRow) {
 		for k, a := range m {
-			if k.EntityOrd == q.EntityOrd && k.Capability == q.Capability && q.From <= k.Bucket && k.Bucket < q.To {
-				out = append(out, SeriesRow{k, a})
+			if k.ent == q.EntityOrd && k.cap == cap && q.From <= k.at && k.at < q.To {
+				out = append(out, SeriesRow{k.named(s.caps.list), a})
 			}
 		}
 		return out

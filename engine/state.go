@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -41,7 +42,7 @@ type state struct {
 	holds  map[[16]byte]*hold // open ones, and closed ones until a checkpoint has them
 	expiry expiryHeap         // open holds; entries of closed or extended ones are stale
 
-	schedules map[schedule]*schedule
+	schedules map[rule]*schedule
 	liveTypes map[uint32]int // live entities by type
 	liveCaps  map[uint32]int // rows by capability
 
@@ -49,9 +50,9 @@ type state struct {
 	// Usage series: series has what was added since the checkpoint at seriesBase;
 	// while one is being saved, flushing has what goes into it and series what came
 	// after flushTo.
-	series     map[SeriesKey]bursar.Amount
+	series     map[bucket]bursar.Amount
 	seriesBase uint64
-	flushing   map[SeriesKey]bursar.Amount
+	flushing   map[bucket]bursar.Amount
 	flushTo    uint64
 	dirty      dirty
 }
@@ -112,6 +113,9 @@ type total struct {
 	at          bursar.Time
 }
 
+// bucket is a SeriesKey by numbers.
+type bucket struct{ at, cap, ent, child, combo uint32 }
+
 type levelKey struct{ leaf, cap uint32 }
 
 type level struct {
@@ -119,10 +123,16 @@ type level struct {
 	at    bursar.Time
 }
 
-// schedule is a cadence with its zone as it was written.
-type schedule struct {
+// rule is a cadence with its zone as it was written.
+type rule struct {
 	bursar.Schedule
 	zone string
+}
+
+// schedule is a rule that all rows of it share, with the window it was last asked for.
+type schedule struct {
+	rule
+	last atomic.Pointer[window]
 }
 
 func newSchedule(cadence, zone string, hasAnchor bool, anchor bursar.Time) (*schedule, error) {
@@ -134,7 +144,7 @@ func newSchedule(cadence, zone string, hasAnchor bool, anchor bursar.Time) (*sch
 	if err != nil {
 		return nil, err
 	}
-	return &schedule{bursar.Schedule{Cadence: c, Anchor: int64(anchor), HasAnchor: hasAnchor, Location: loc}, zone}, nil
+	return &schedule{rule: rule{bursar.Schedule{Cadence: c, Anchor: int64(anchor), HasAnchor: hasAnchor, Location: loc}, zone}}, nil
 }
 
 // zones keeps what time.LoadLocation read, so that schedules of one zone are equal and
@@ -153,9 +163,15 @@ func location(name string) (*time.Location, error) {
 	return kept.(*time.Location), nil
 }
 
+// windowAt is the window at t, the one before it not tracked.
 func (s *schedule) windowAt(t bursar.Time) window {
+	if w := s.last.Load(); w != nil && w.start <= t && t < w.end {
+		return *w
+	}
 	start, end := s.Window(int64(t))
-	return window{prevStart: bursar.Time(start), start: bursar.Time(start), end: bursar.Time(end)}
+	w := window{prevStart: bursar.Time(start), start: bursar.Time(start), end: bursar.Time(end)}
+	s.last.Store(&w)
+	return w
 }
 
 // names numbers values from 1.
@@ -180,8 +196,8 @@ func newState() *state {
 		rows: make([]*rowDef, 1), rowIDs: make([][16]byte, 1), counters: make([]*counter, 1),
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), scoped: map[[2]uint32]uint32{}, inScope: make([]uint8, 1),
 		totals: map[uint32]*total{}, levels: map[levelKey]*level{}, holds: map[[16]byte]*hold{},
-		schedules: map[schedule]*schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{},
-		series: map[SeriesKey]bursar.Amount{}, dirty: newDirty(),
+		schedules: map[rule]*schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{},
+		series: map[bucket]bursar.Amount{}, dirty: newDirty(),
 	}
 }
 
@@ -236,10 +252,10 @@ func (s *state) setRow(ord uint32, id [16]byte, def *rowDef) {
 
 // intern makes rows of one schedule share it.
 func (s *state) intern(sch *schedule) *schedule {
-	if kept := s.schedules[*sch]; kept != nil {
+	if kept := s.schedules[sch.rule]; kept != nil {
 		return kept
 	}
-	s.schedules[*sch] = sch
+	s.schedules[sch.rule] = sch
 	return sch
 }
 

@@ -147,15 +147,15 @@ func (s *state) checkHeld() error {
 // checkSeries tells, of a state that was folded from its whole log, whether every
 // entity's buckets add up: what came through each child is what the entity has.
 func (s *state) checkSeries() error {
-	customer := map[bursar.Capability]bursar.Amount{}
+	customer := map[uint32]bursar.Amount{}
 	for k, a := range s.series {
-		if k.EntityOrd == 0 {
-			customer[k.Capability] = customer[k.Capability].Add(a)
+		if k.ent == 0 {
+			customer[k.cap] = customer[k.cap].Add(a)
 		}
 	}
 	for cap, t := range s.totals {
 		// A correction that was clamped took less from the total than from the series.
-		if sum := customer[s.caps.at(cap)]; t.value.Less(sum) {
+		if sum := customer[cap]; t.value.Less(sum) {
 			return fmt.Errorf("%s has a total of %s and usage series of %s", s.caps.at(cap), t.value, sum)
 		}
 	}

@@ -29,7 +29,7 @@ type view struct {
 	lvls        map[levelKey]*level
 	hlds        map[[16]byte]*hold
 	newKeys     map[[16]byte]keyEntry
-	adds        map[SeriesKey]bursar.Amount
+	adds        map[bucket]bursar.Amount
 	records     int
 
 	// undo restores what a request changed when a later part of it is refused.
