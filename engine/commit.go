@@ -97,7 +97,7 @@ type work struct {
 // commitBatch decides, appends, merges and answers. It returns the requests that must
 // be decided again.
 func (e *Engine) commitBatch(batch []*request) (again []*request) {
-	works := groupByCustomer(batch)
+	works, again := groupByCustomer(batch)
 	e.catMu.RLock()
 	var commits []Commit
 	var writers []*work
@@ -154,20 +154,25 @@ func (w *work) fail(err error) {
 
 // groupByCustomer keeps the order of requests within a customer and sorts customers by
 // id, the order in which stores lock them.
-func groupByCustomer(batch []*request) []*work {
-	byID := make(map[*customer]*work, len(batch))
-	var works []*work
+// A customer that was read anew (drop) while requests on the old copy waited is in a
+// batch once: requests on the other copy come later.
+func groupByCustomer(batch []*request) (works []*work, later []*request) {
+	byID := make(map[string]*work, len(batch))
 	for _, r := range batch {
-		w := byID[r.c]
+		w := byID[r.c.id]
 		if w == nil {
 			w = &work{c: r.c}
-			byID[r.c] = w
+			byID[r.c.id] = w
 			works = append(works, w)
+		}
+		if w.c != r.c {
+			later = append(later, r)
+			continue
 		}
 		w.reqs = append(w.reqs, r)
 	}
 	slices.SortFunc(works, func(a, b *work) int { return strings.Compare(a.c.id, b.c.id) })
-	return works
+	return works, later
 }
 
 // decide runs the requests of one customer and prepares its commit. Requests that
@@ -183,7 +188,9 @@ func (e *Engine) decide(w *work) (again []*request) {
 	st := w.c.st
 	d := &decider{view: newView(st, max(st.head.Now, e.o.Clock())), cat: e.cat.Load(), horizon: e.o.LateHorizon, commit: e.ids.next()}
 	w.d = d
-	d.expire()
+	if !d.expire(maxExpiries) { // the requests wait until all are recorded
+		again, w.reqs = w.reqs, nil
+	}
 	for i, r := range w.reqs {
 		if len(d.recs) > maxRecords-4*maxBulkRecords {
 			again = w.reqs[i:]
@@ -203,6 +210,9 @@ func (e *Engine) decide(w *work) (again []*request) {
 	}
 	return again
 }
+
+// maxExpiries bounds the holds that one commit ends by time.
+const maxExpiries = 16_384
 
 // maxBulkRecords bounds what one request can emit: a bulk of 100 items with a few
 // records each, and the holds that expire meanwhile.

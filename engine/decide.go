@@ -216,9 +216,12 @@ func reused(pointer, key string) *bursar.Error {
 		"the idempotency key %q was used before with other content; send a new key for a new request", key)
 }
 
-// expire records the holds whose time has come.
-func (d *decider) expire() {
-	for _, h := range d.expired(d.now) {
+// expire records the holds whose time has come, up to limit of them, and tells whether
+// those were all.
+func (d *decider) expire(limit int) bool {
+	due := d.expired(d.now)
+	all := len(due) <= limit
+	for _, h := range due[:min(limit, len(due))] {
 		h = d.hold(h.id)
 		r := &holdExpireRec{settle: h.settle, closing: closing{id: h.id, at: h.expires}}
 		if h.settle {
@@ -227,6 +230,7 @@ func (d *decider) expire() {
 		}
 		d.emit(r)
 	}
+	return all
 }
 
 // charges is what delta, of effective time at, does to each of rows that still exists

@@ -179,7 +179,7 @@ func (d *decider) writeRow(caller *Caller, ord uint32, def rowDef, c bursar.Capa
 		r.id = d.rowID(ord)
 		if old := d.def(ord); old.sched.rule != def.sched.rule {
 			c := d.current(ord, old)
-			r.carry, r.used, r.window = true, c.used, def.sched.windowAt(d.now)
+			r.carry, r.used, r.window = true, c.used, def.sched.firstWindow(d.now)
 		}
 	}
 	d.emit(r)

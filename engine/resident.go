@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -272,7 +273,7 @@ func (s *state) memory() int64 {
 func (s *state) viewAt(now bursar.Time) *view {
 	v := newView(s, max(now, s.head.Now))
 	if len(s.expiry) > 0 && s.expiry[0].at <= v.now {
-		(&decider{view: v}).expire()
+		(&decider{view: v}).expire(math.MaxInt)
 	}
 	return v
 }

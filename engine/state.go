@@ -35,7 +35,8 @@ type state struct {
 	firstRow []uint32 // by entity ord
 	nextRow  []uint32 // by row ord
 	scoped   map[[2]uint32]uint32
-	inScope  []uint8 // by entity ord: ownsScoped, isScope
+	scopedOf map[uint32][]uint32 // by entity ord: its scoped rows, for listings
+	inScope  []uint8             // by entity ord: ownsScoped, isScope
 
 	totals map[uint32]*total // by capability ord
 	levels map[levelKey]*level
@@ -163,14 +164,23 @@ func location(name string) (*time.Location, error) {
 	return kept.(*time.Location), nil
 }
 
-// windowAt is the window at t, the one before it not tracked.
+// windowAt is the window at t.
 func (s *schedule) windowAt(t bursar.Time) window {
 	if w := s.last.Load(); w != nil && w.start <= t && t < w.end {
 		return *w
 	}
 	start, end := s.Window(int64(t))
-	w := window{prevStart: bursar.Time(start), start: bursar.Time(start), end: bursar.Time(end)}
+	prev, _ := s.Previous(start)
+	w := window{prevStart: bursar.Time(prev), start: bursar.Time(start), end: bursar.Time(end)}
 	s.last.Store(&w)
+	return w
+}
+
+// firstWindow is the window at t of a row that begins to count at t: the one before it
+// is not tracked.
+func (s *schedule) firstWindow(t bursar.Time) window {
+	w := s.windowAt(t)
+	w.prevStart = w.start
 	return w
 }
 
@@ -194,7 +204,7 @@ func newState() *state {
 		combos:   names[string]{ords: map[string]uint32{}},
 		entities: make([]*entity, 1), byID: map[string]uint32{}, children: map[uint32][]uint32{},
 		rows: make([]*rowDef, 1), rowIDs: make([][16]byte, 1), counters: make([]*counter, 1),
-		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), scoped: map[[2]uint32]uint32{}, inScope: make([]uint8, 1),
+		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), scoped: map[[2]uint32]uint32{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
 		totals: map[uint32]*total{}, levels: map[levelKey]*level{}, holds: map[[16]byte]*hold{},
 		schedules: map[rule]*schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{},
 		series: map[bucket]bursar.Amount{}, dirty: newDirty(),
@@ -268,6 +278,7 @@ func (s *state) link(ord uint32, def *rowDef) {
 	k := [2]uint32{def.ent, def.scope[0]}
 	s.nextRow[ord] = s.scoped[k]
 	s.scoped[k] = ord
+	s.scopedOf[def.ent] = append(s.scopedOf[def.ent], ord)
 	s.inScope[def.ent] |= ownsScoped
 	s.inScope[def.scope[0]] |= isScope
 }
@@ -278,6 +289,8 @@ func (s *state) unlink(ord uint32, def *rowDef) {
 	if len(def.scope) > 0 {
 		k = [2]uint32{def.ent, def.scope[0]}
 		at = s.scoped[k]
+		list := s.scopedOf[def.ent]
+		s.scopedOf[def.ent] = slices.Delete(list, slices.Index(list, ord), slices.Index(list, ord)+1)
 	}
 	if at == ord {
 		switch next := s.nextRow[ord]; {

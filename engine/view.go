@@ -154,7 +154,7 @@ func (v *view) counter(ord uint32, def *rowDef) *counter {
 			return c
 		}
 	}
-	return &counter{window: def.sched.windowAt(def.created)}
+	return &counter{window: def.sched.firstWindow(def.created)}
 }
 
 // at is the counter c of def as it reads at now, and whether its window had to be
@@ -164,8 +164,6 @@ func (v *view) at(c *counter, def *rowDef) (counter, bool) {
 		return *c, false
 	}
 	w := def.sched.windowAt(v.now)
-	prev, _ := def.sched.Window(int64(w.start) - 1)
-	w.prevStart = bursar.Time(prev)
 	r := counter{window: w, held: c.held}
 	if c.start == w.prevStart {
 		r.prev = c.used
@@ -250,15 +248,8 @@ func (v *view) eachRow(ent, cap uint32, f func(ord uint32, def *rowDef)) {
 		for r := v.firstRow[ent]; r != 0; r = v.nextRow[r] {
 			visit(r)
 		}
-		if v.inScope[ent]&ownsScoped != 0 {
-			for k, r := range v.scoped {
-				if k[0] != ent {
-					continue
-				}
-				for ; r != 0; r = v.nextRow[r] {
-					visit(r)
-				}
-			}
+		for _, r := range v.scopedOf[ent] {
+			visit(r)
 		}
 	}
 	for _, r := range v.newRows[ent] {

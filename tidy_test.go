@@ -1,0 +1,99 @@
+package bursar_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/bursarhq/bursar"
+
+// mayImport says which of our packages each package may import; arrows only go down.
+var mayImport = map[string][]string{
+	".":               {},
+	"engine":          {"."},
+	"store/mem":       {".", "engine"},
+	"store/sqlite":    {".", "engine"},
+	"httpapi":         {".", "engine"},
+	"client":          {"."},
+	"store/storetest": {".", "engine"},
+}
+
+// TestLayout holds the code to what docs/architecture.md says: imports go down, the root
+// has the standard library alone, functions fit a screen, packages say what they are
+// and none is a place for leftovers.
+func TestLayout(t *testing.T) {
+	documented := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "testdata" || d.Name() == "node_modules") {
+			if err == nil {
+				err = filepath.SkipDir
+			}
+			return err
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		dir := filepath.ToSlash(filepath.Dir(path))
+		documented[dir] = documented[dir] || f.Doc != nil
+		checkImports(t, path, dir, f)
+		checkLengths(t, path, fset, f)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir, ok := range documented {
+		if !ok {
+			t.Errorf("%s: no package comment says what it is for", dir)
+		}
+		if slices.Contains([]string{"util", "utils", "common", "helpers", "misc", "models", "manager", "types", "pkg"}, filepath.Base(dir)) {
+			t.Errorf("%s: name the package for what it provides", dir)
+		}
+	}
+}
+
+func checkImports(t *testing.T, path, dir string, f *ast.File) {
+	allowed, limited := mayImport[dir]
+	for _, imp := range f.Imports {
+		p := strings.Trim(imp.Path.Value, `"`)
+		ours, is := strings.CutPrefix(p, module)
+		ours = strings.TrimPrefix(ours, "/")
+		if ours == "" {
+			ours = "."
+		}
+		switch {
+		case is && limited && !slices.Contains(allowed, ours):
+			t.Errorf("%s imports %s: arrows only go down", path, p)
+		case !is && (dir == "." || dir == "client") && strings.Contains(strings.SplitN(p, "/", 2)[0], "."):
+			t.Errorf("%s imports %s: this package has the standard library alone", path, p)
+		}
+	}
+}
+
+const maxFunctionLines = 70
+
+func checkLengths(t *testing.T, path string, fset *token.FileSet, f *ast.File) {
+	if n := fset.Position(f.End()).Line; n > 600 {
+		t.Errorf("%s has %d lines: split it by noun", path, n)
+	}
+	for _, d := range f.Decls {
+		fn, ok := d.(*ast.FuncDecl)
+		if !ok || fn.Body == nil {
+			continue
+		}
+		if n := fset.Position(fn.End()).Line - fset.Position(fn.Pos()).Line + 1; n > maxFunctionLines {
+			t.Errorf("%s: %s has %d lines, more than %d", path, fn.Name.Name, n, maxFunctionLines)
+		}
+	}
+}
