@@ -393,6 +393,9 @@ func (e *Engine) spendOf(o operation, in bursar.SpendInput) spend {
 
 // Consume checks and records in one step. A denial is a *bursar.Error with Denial set.
 func (e *Engine) Consume(ctx context.Context, _ Caller, customer string, in bursar.SpendInput) (res bursar.ConsumeResult, version uint64, err error) {
+	if in.Amount.Sign() < 0 {
+		return res, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "an amount is 0 or more")
+	}
 	s := e.spendOf(opConsume, in)
 	reply, version, err := e.write(ctx, customer, &consume{s})
 	var twin *seen

@@ -91,11 +91,11 @@ func (v *view) applyEntity(r *entityRec) error {
 func (v *view) applyRow(r *rowRec) error {
 	def := r.def
 	switch {
-	case int(r.ord) == v.rowCount():
+	case int(r.ord) == v.nextRowOrd():
 		push(v, &v.newRowIDs, r.id)
 		rows := v.newRows[def.ent]
 		put(v, &v.newRows, def.ent, append(rows[:len(rows):len(rows)], r.ord))
-	case r.ord > 0 && int(r.ord) < v.rowCount() && v.def(r.ord) != nil:
+	case r.ord > 0 && int(r.ord) < v.nextRowOrd() && v.def(r.ord) != nil:
 		if r.carry {
 			c := *v.counter(r.ord, v.def(r.ord))
 			c.window, c.used, c.prev = r.window, r.used, bursar.Amount{}

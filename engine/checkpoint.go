@@ -16,6 +16,8 @@ type meta struct {
 	Types    []string            `json:"entityTypes"`
 	Caps     []bursar.Capability `json:"capabilities"`
 	Combos   [][]byte            `json:"combinations"`
+	Rows     int                 `json:"assignments"` // numbers given, to deleted ones too
+	LastRow  string              `json:"lastAssignment"`
 }
 
 // capture is a checkpoint that is being saved: what was dirty at its head, which new
@@ -61,7 +63,7 @@ func (s *state) capture(id string, o Options) (*capture, func()) {
 	s.dirty, s.series = newDirty(), map[bucket]bursar.Amount{}
 	s.flushing, s.flushTo = k.series, s.head.Seq
 	k.cp = Checkpoint{Stream: id, Head: s.head, Due: s.due(), DropGenerations: s.keys.forget(s.head.Now, o.LateHorizon)}
-	m := meta{Customer: s.customer, Types: s.types.list, Caps: s.caps.list}
+	m := meta{Customer: s.customer, Types: s.types.list, Caps: s.caps.list, Rows: len(s.rows), LastRow: formatID(s.rowIDs[len(s.rowIDs)-1])}
 	combos := s.combos.list
 	ents := pick(k.dirty.entities, func(ord uint32) *entity { return s.entities[ord] })
 	type row struct {
@@ -221,6 +223,8 @@ func (s *state) restore(cp *Checkpoint) error {
 			return fmt.Errorf("checkpoint of %q: %w", cp.Stream, err)
 		}
 		s.head, s.customer, s.seriesBase = cp.Head, m.Customer, cp.Head.Seq
+		s.rowCount = m.Rows
+		s.lastRow, _ = parseID(m.LastRow)
 		for _, t := range m.Types {
 			s.types.add(t)
 		}
@@ -320,6 +324,9 @@ func (s *state) skipRow(id [16]byte) {
 // restored makes what follows from the rows once all parts are in, in whatever order
 // their kinds came.
 func (s *state) restored() {
+	for len(s.rows) < s.rowCount {
+		s.skipRow(s.lastRow)
+	}
 	for len(s.counters) < len(s.rows) {
 		s.counters = append(s.counters, nil)
 	}

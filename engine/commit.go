@@ -31,8 +31,8 @@ type request struct {
 // the load and the cost of a sync is shared (group commit), and nobody sees what is
 // not durable.
 //
-// Invariants: only the lane changes states; a state has only durable records; what was
-// decided on a batch that is refused is dropped with it.
+// Invariants: only the lane applies records to states; a state has only durable ones;
+// what was decided on a batch that is refused is dropped with it.
 type lane struct {
 	mu     sync.Mutex
 	wake   sync.Cond
@@ -122,10 +122,12 @@ func (e *Engine) commitBatch(batch []*request) (again []*request) {
 		case Committed:
 			w.c.mu.Lock()
 			w.d.merge(w.commit.Head())
+			if w.c.st.dirty.records >= e.o.CheckpointRecords {
+				w.c.due.Store(true)
+			}
 			w.c.mu.Unlock()
 			e.counters.commits.Add(1)
 			e.counters.records.Add(uint64(len(w.d.recs)))
-			w.c.written(e)
 		case Stale:
 			if err := e.catchUp(w.c); err != nil {
 				w.fail(e.unavailable(err))
@@ -185,6 +187,9 @@ func (e *Engine) decide(w *work) (again []*request) {
 			w.commit = nil
 		}
 	}()
+	// Checkpoints take holds and keys that the store has out of the state.
+	w.c.mu.RLock()
+	defer w.c.mu.RUnlock()
 	st := w.c.st
 	d := &decider{view: newView(st, max(st.head.Now, e.o.Clock())), cat: e.cat.Load(), horizon: e.o.LateHorizon, commit: e.ids.next()}
 	w.d = d

@@ -172,11 +172,14 @@ const keyMemory = bursar.Time(24 * time.Hour)
 // maxAhead is how far ahead of now a timestamp may be.
 const maxAhead = bursar.Time(5 * time.Minute)
 
+// oldestReceipt is the earliest receipt that the twin of an item can have had: with the
+// same timestamp not before that less maxAhead, and with another one, or none, we
+// remember it for keyMemory.
 func oldestReceipt(timestamp, now bursar.Time) bursar.Time {
 	if timestamp == 0 {
 		return now - keyMemory
 	}
-	return timestamp - maxAhead
+	return min(timestamp-maxAhead, now-keyMemory)
 }
 
 // keyOf is the identity of a keyed item. secret is the environment's, so that hashes

@@ -173,7 +173,7 @@ func (d *decider) writeRow(caller *Caller, ord uint32, def rowDef, c bursar.Capa
 	r := &rowRec{ord: ord, def: def}
 	action := "assignment.updated"
 	if ord == 0 {
-		r.ord, r.id = uint32(d.rowCount()), d.nextID()
+		r.ord, r.id = uint32(d.nextRowOrd()), d.nextID()
 		action = "assignment.created"
 	} else {
 		r.id = d.rowID(ord)

@@ -18,7 +18,7 @@ type customer struct {
 	ready chan struct{} // closed once st or err is set
 	err   error
 
-	mu sync.RWMutex // st: the lane writes with it held, everybody else reads with it held
+	mu sync.RWMutex // of what st holds
 	st *state
 
 	pins int // under Engine.mu: users that keep it in memory
@@ -26,12 +26,6 @@ type customer struct {
 
 	saving sync.Mutex  // one checkpoint at a time
 	due    atomic.Bool // a checkpoint is due at once
-}
-
-func (c *customer) written(e *Engine) {
-	if c.st.dirty.records >= e.o.CheckpointRecords {
-		c.due.Store(true)
-	}
 }
 
 // acquire has a customer in memory, reading it from the store when it is not, and

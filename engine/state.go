@@ -56,6 +56,10 @@ type state struct {
 	flushing   map[bucket]bursar.Amount
 	flushTo    uint64
 	dirty      dirty
+
+	// While a checkpoint is read: how many assignments there were and the last one's id.
+	rowCount int
+	lastRow  [16]byte
 }
 
 const (

@@ -142,7 +142,7 @@ func (v *view) rowID(ord uint32) [16]byte {
 	return v.newRowIDs[int(ord)-len(v.rowIDs)]
 }
 
-func (v *view) rowCount() int { return len(v.rows) + len(v.newRowIDs) }
+func (v *view) nextRowOrd() int { return len(v.rows) + len(v.newRowIDs) }
 
 // counter is where a row stands: not rolled to now.
 func (v *view) counter(ord uint32, def *rowDef) *counter {
