@@ -111,7 +111,7 @@ func TestParseAmountTable(t *testing.T) {
 		{"1_000", "syntax"}, {"1,000", "syntax"}, {" 1", "syntax"}, {"1 ", "syntax"}, {"1\n", "syntax"}, {"1\x00", "syntax"},
 		{"NaN", "syntax"}, {"Infinity", "syntax"}, {"-Infinity", "syntax"}, {"inf", "syntax"}, {"null", "syntax"},
 		{"true", "syntax"}, {`"1"`, "syntax"}, {"[1]", "syntax"}, {"{}", "syntax"}, {"１", "syntax"}, {"1/2", "syntax"},
-		{"1:", "syntax"}, {"1e400x", "syntax"}, {long, "syntax"}, {"1\x05" + "1", "syntax"},
+		{"1:", "syntax"}, {"1e:", "syntax"}, {"1e5:", "syntax"}, {"1e/", "syntax"}, {"1e400x", "syntax"}, {long, "syntax"}, {"1\x05" + "1", "syntax"},
 	}
 	for _, tt := range tests {
 		got, err := ParseAmount([]byte(tt.in))

@@ -97,7 +97,7 @@ func (v *view) applyRow(r *rowRec) error {
 		put(v, &v.newRows, def.ent, append(rows[:len(rows):len(rows)], r.ord))
 	case r.ord > 0 && int(r.ord) < v.nextRowOrd() && v.def(r.ord) != nil:
 		if r.carry {
-			c := *v.counter(r.ord, v.def(r.ord))
+			c := v.counter(r.ord, v.def(r.ord))
 			c.window, c.used, c.prev = r.window, r.used, bursar.Amount{}
 			put(v, &v.ctrs, r.ord, &c)
 		}
@@ -116,7 +116,7 @@ func (v *view) charge(cs []charge) error {
 		if def == nil {
 			return fmt.Errorf("%w: charge on assignment number %d", errRecord, c.row)
 		}
-		n := *v.counter(c.row, def)
+		n := v.counter(c.row, def)
 		if c.rolled {
 			n = counter{window: c.window, held: n.held, prev: carriedInto(&n, c.window)}
 		}
@@ -143,7 +143,7 @@ func carriedInto(c *counter, w window) bursar.Amount {
 func (v *view) changeHeld(rows []uint32, a bursar.Amount) {
 	for _, r := range rows {
 		if def := v.def(r); def != nil {
-			c := *v.counter(r, def)
+			c := v.counter(r, def)
 			c.held = c.held.Add(a)
 			put(v, &v.ctrs, r, &c)
 		}

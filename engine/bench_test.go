@@ -109,3 +109,22 @@ func BenchmarkUsage(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkTree(b *testing.B) {
+	e := openOrg(b, 100_000, 5)
+	ctx := context.Background()
+	root := "n3"
+	for name, q := range map[string]engine.TreeQuery{
+		"top by utilization": {SortBy: engine.SortUtilization},
+		"children of one":    {SortBy: engine.SortUtilization, ParentID: &root},
+	} {
+		b.Run(name, func(b *testing.B) {
+			q.Capabilities, q.Desc, q.Limit = []bursar.Capability{tokens}, true, 50
+			for b.Loop() {
+				if p, err := e.Tree(ctx, engine.ReadOptions{}, "acme", q); err != nil || len(p.Rows) != 50 {
+					b.Fatal(len(p.Rows), err)
+				}
+			}
+		})
+	}
+}

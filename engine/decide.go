@@ -245,8 +245,7 @@ func (d *decider) charges(rows []uint32, at bursar.Time, delta bursar.Amount, no
 		if def == nil || d.ent(def.ent).archived != 0 {
 			continue
 		}
-		old := d.counter(ord, def)
-		c, rolled := d.at(old, def)
+		c, rolled := d.at(d.counter(ord, def), def)
 		ch := charge{row: ord, rolled: rolled || d.untouched(ord), window: c.window}
 		has := c.used
 		switch {

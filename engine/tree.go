@@ -94,6 +94,7 @@ type treeScan struct {
 	search string
 	after  *treeItem
 	next   int
+	item   treeItem   // the row being looked at
 	top    []treeItem // max-heap of the Limit+1 first rows
 }
 
@@ -246,7 +247,8 @@ func (s *treeScan) entity(v *view, ord uint32) {
 		})
 		return
 	}
-	x := treeItem{id: e.id, ent: ord}
+	x := &s.item
+	*x = treeItem{id: e.id, ent: ord}
 	switch s.q.SortBy {
 	case SortID:
 	case SortCreatedAt:
@@ -254,7 +256,7 @@ func (s *treeScan) entity(v *view, ord uint32) {
 	default:
 		x.none = true
 	}
-	s.offer(&x)
+	s.offer(x)
 }
 
 func (s *treeScan) limit(v *view, ord uint32, def *rowDef) {
@@ -262,7 +264,8 @@ func (s *treeScan) limit(v *view, ord uint32, def *rowDef) {
 	if q.Label != nil && def.label != *q.Label || q.Scope == ScopeNodeWide && len(def.scope) > 0 || q.Scope == ScopeScoped && len(def.scope) == 0 {
 		return
 	}
-	x := treeItem{id: v.ent(def.ent).id, ent: def.ent, row: ord, rowID: v.rowID(ord)}
+	x := &s.item
+	*x = treeItem{id: v.ent(def.ent).id, ent: def.ent, row: ord, rowID: v.rowID(ord)}
 	if q.MinUtilization != nil && (!def.limited || utilization(v.current(ord, def).used, def.limit) < q.MinUtilization.Float64()) {
 		return
 	}
@@ -284,7 +287,7 @@ func (s *treeScan) limit(v *view, ord uint32, def *rowDef) {
 	if x.none {
 		x.amount = bursar.Amount{}
 	}
-	s.offer(&x)
+	s.offer(x)
 }
 
 // utilization is used ÷ limit, and 1 for a limit of 0.

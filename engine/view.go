@@ -145,23 +145,23 @@ func (v *view) rowID(ord uint32) [16]byte {
 func (v *view) nextRowOrd() int { return len(v.rows) + len(v.newRowIDs) }
 
 // counter is where a row stands: not rolled to now.
-func (v *view) counter(ord uint32, def *rowDef) *counter {
+func (v *view) counter(ord uint32, def *rowDef) counter {
 	if c, ok := v.ctrs[ord]; ok {
-		return c
+		return *c
 	}
 	if int(ord) < len(v.counters) {
 		if c := v.counters[ord]; c != nil {
-			return c
+			return *c
 		}
 	}
-	return &counter{window: def.sched.firstWindow(def.created)}
+	return counter{window: def.sched.firstWindow(def.created)}
 }
 
 // at is the counter c of def as it reads at now, and whether its window had to be
 // rolled for that.
-func (v *view) at(c *counter, def *rowDef) (counter, bool) {
+func (v *view) at(c counter, def *rowDef) (counter, bool) {
 	if v.now < c.end {
-		return *c, false
+		return c, false
 	}
 	w := def.sched.windowAt(v.now)
 	r := counter{window: w, held: c.held}
