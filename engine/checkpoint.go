@@ -59,7 +59,7 @@ func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 // capture takes what is dirty, and leaves nothing dirty. fill makes the rows of it and
 // needs no lock: all that it reads is immutable.
 func (s *state) capture(id string, o Options) (*capture, func()) {
-	k := &capture{dirty: s.dirty, series: s.series, holds: map[[16]byte]*hold{}, gen: s.keys.gen, keys: s.keys.count()}
+	k := &capture{dirty: s.dirty, series: s.series, holds: map[[16]byte]*hold{}, gen: s.keys.gen, keys: s.keys.n}
 	s.dirty, s.series = newDirty(), map[bucket]bursar.Amount{}
 	s.flushing, s.flushTo = k.series, s.head.Seq
 	k.cp = Checkpoint{Stream: id, Head: s.head, Due: s.due(), DropGenerations: s.keys.forget(s.head.Now, o.LateHorizon)}
@@ -77,7 +77,7 @@ func (s *state) capture(id string, o Options) (*capture, func()) {
 	for id := range k.dirty.holds {
 		k.holds[id] = s.holds[id]
 	}
-	segment := s.keys.entries[s.keys.saved*KeyEntrySize:]
+	segment := s.keys.from(s.keys.saved)
 	closing := slices.Clone(s.keys.closing)
 	fill := func() {
 		for _, c := range combos {
@@ -349,7 +349,9 @@ func (s *state) restoreKeys(cp *Checkpoint) error {
 			return fmt.Errorf("checkpoint: damaged idempotency keys")
 		}
 		s.keys.gen, s.keys.last = seg.Gen, max(s.keys.last, s.head.Now)
-		s.keys.entries = append(s.keys.entries, seg.Data...)
+		for at := 0; at < len(seg.Data); at += KeyEntrySize {
+			s.keys.insert(seg.Data[at : at+KeyEntrySize])
+		}
 	}
 	return nil
 }

@@ -54,24 +54,22 @@ type target struct {
 
 // targetFor finds the entities of in, or adds to p what is wrong with them.
 func (d *decider) targetFor(in *bursar.AssignmentInput, at string, p *bursar.Problems) (t target, ok bool) {
+	ok = true
 	find := func(pointer, id string) uint32 {
 		ord := d.entOrd(id)
 		switch {
 		case ord == 0:
 			p.Add(pointer, bursar.CodeEntityNotFound, "there is no entity %q", id)
+			ok = false
 		case d.ent(ord).archived != 0:
 			p.Add(pointer, bursar.CodeValidationFailed, "the entity %q is archived", id)
-		default:
-			return ord
+			ok = false
 		}
-		return 0
+		return ord
 	}
 	t.ent = find(at+"/entityId", in.EntityID)
-	ok = t.ent != 0
 	for i, id := range in.ScopeEntityIDs {
-		s := find(fmt.Sprintf("%s/scopeEntityIds/%d", at, i), id)
-		ok = ok && s != 0
-		t.scope = append(t.scope, s)
+		t.scope = append(t.scope, find(fmt.Sprintf("%s/scopeEntityIds/%d", at, i), id))
 	}
 	slices.Sort(t.scope)
 	t.scope = slices.Compact(t.scope)
@@ -139,7 +137,7 @@ func (d *decider) capabilityOK(c bursar.Capability, existing bool, at string, p 
 func (d *decider) putAssignment(caller *Caller, in *bursar.AssignmentInput, at string, p *bursar.Problems) uint32 {
 	t, ok := d.targetFor(in, at, p)
 	ord := uint32(0)
-	if ok {
+	if t.ent != 0 {
 		ord = d.findRow(t, d.capOrd(in.Capability), in.Label)
 	}
 	ok = d.capabilityOK(in.Capability, ord != 0, at, p) && ok

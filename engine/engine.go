@@ -154,7 +154,7 @@ func (e *Engine) Stats() Stats {
 		s.ResidentCustomers++
 		s.ResidentBytes += c.st.memory()
 		s.OpenHolds += int64(len(c.st.expiry))
-		s.KeysInMemory += int64(c.st.keys.count())
+		s.KeysInMemory += int64(c.st.keys.resident())
 		c.mu.RUnlock()
 	}
 	return s

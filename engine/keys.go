@@ -42,11 +42,14 @@ type keyProbe struct {
 // generation is in memory whole; a closed one leaves a filter for 24 hours and its
 // sorted blocks in the store until no item can be late enough to ask for it.
 type keySet struct {
-	gen     int64 // receipt of the open generation's first key; 0 = it has none
-	last    bursar.Time
-	entries []byte   // 32 bytes each, in order of receipt
-	index   []uint32 // open addressing over entries: number+1, 0 = empty
-	saved   int      // entries that checkpoints have, in segments
+	gen    int64 // receipt of the open generation's first key; 0 = it has none
+	last   bursar.Time
+	n      int
+	chunks [][]byte // entries in order of receipt, keysPerChunk to a chunk: nothing is copied to grow
+	// index finds entries (number+1, 0 = empty) by open addressing, in one table or, from
+	// keysPerChunk keys, in 256 by the hash's last byte, so that growing one is quick.
+	index   []keyTable
+	saved   int // entries that checkpoints have, in segments
 	closing []closedGen
 	closed  []closedGen // oldest first
 	limit   int         // keys after which a generation closes early
@@ -63,16 +66,33 @@ type closedGen struct {
 
 const keyGeneration = bursar.Time(time.Hour)
 
-func (k *keySet) count() int { return len(k.entries) / KeyEntrySize }
+type keyTable struct {
+	n     int
+	slots []uint32
+}
 
-func (k *keySet) entry(i int) []byte { return k.entries[i*KeyEntrySize : (i+1)*KeyEntrySize] }
+const keysPerChunk = 1024
+
+func (k *keySet) entry(i int) []byte {
+	at := i % keysPerChunk * KeyEntrySize
+	return k.chunks[i/keysPerChunk][at : at+KeyEntrySize]
+}
+
+// from copies the entries from number i on.
+func (k *keySet) from(i int) []byte {
+	out := make([]byte, 0, (k.n-i)*KeyEntrySize)
+	for ; i < k.n; i++ {
+		out = append(out, k.entry(i)...)
+	}
+	return out
+}
 
 // add remembers the keys of a commit at now.
 func (k *keySet) add(keys map[[16]byte]keyEntry, now bursar.Time) {
 	if len(keys) == 0 {
 		return
 	}
-	if k.gen != 0 && (now/keyGeneration != bursar.Time(k.gen)/keyGeneration || k.limit > 0 && k.count() >= k.limit) {
+	if k.gen != 0 && (now/keyGeneration != bursar.Time(k.gen)/keyGeneration || k.limit > 0 && k.n >= k.limit) {
 		k.close()
 	}
 	if k.gen == 0 {
@@ -85,63 +105,92 @@ func (k *keySet) add(keys map[[16]byte]keyEntry, now bursar.Time) {
 	}
 	k.last = now
 	for _, e := range keys {
-		k.entries = e.append(k.grow())
-		k.insert(k.count() - 1)
+		var b [KeyEntrySize]byte
+		k.insert(e.append(b[:0]))
 	}
 }
 
-// grow makes room for an entry without the doubling of append: at most an eighth of
-// the memory is spare.
-func (k *keySet) grow() []byte {
-	if len(k.entries) == cap(k.entries) {
-		k.entries = slices.Grow(k.entries, max(64, k.count()/8)*KeyEntrySize)
+func (k *keySet) insert(entry []byte) {
+	last := len(k.chunks) - 1
+	switch {
+	case k.n%keysPerChunk != 0:
+	case k.n == 0:
+		k.chunks, last = [][]byte{nil}, 0
+	default:
+		k.chunks, last = append(k.chunks, make([]byte, 0, keysPerChunk*KeyEntrySize)), last+1
 	}
-	return k.entries
-}
-
-func (k *keySet) insert(i int) {
-	if k.count()*8 > len(k.index)*7 {
-		k.index = make([]uint32, max(16, len(k.index)*2))
-		for j := range k.count() - 1 {
-			k.place(j)
+	k.chunks[last] = append(k.chunks[last], entry...)
+	k.n++
+	switch {
+	case k.n == 1:
+		k.index = make([]keyTable, 1)
+	case k.n == keysPerChunk+1:
+		k.index = make([]keyTable, 256)
+		for i := range k.n - 1 {
+			k.place(uint32(i))
 		}
 	}
-	k.place(i)
+	k.place(uint32(k.n - 1))
 }
 
-func (k *keySet) place(i int) {
-	mask := uint32(len(k.index) - 1)
-	at := binary.BigEndian.Uint32(k.entry(i)) & mask
-	for k.index[at] != 0 {
-		at = (at + 1) & mask
+// table is the table for a hash, and the slot in it to look at first.
+func (k *keySet) table(hash []byte) (*keyTable, int) {
+	t := &k.index[int(hash[15])%len(k.index)]
+	return t, int(uint64(binary.BigEndian.Uint32(hash)) * uint64(len(t.slots)) >> 32)
+}
+
+// place puts entry i, which no table has, where it belongs. Tables are at most 7/8 full
+// and grow by a quarter.
+func (k *keySet) place(i uint32) {
+	t, at := k.table(k.entry(int(i)))
+	if t.n++; t.n*8 > len(t.slots)*7 {
+		old := t.slots
+		t.slots = make([]uint32, max(8, len(old)+len(old)/4))
+		for _, x := range old {
+			if x != 0 {
+				k.put(t, x)
+			}
+		}
+		_, at = k.table(k.entry(int(i)))
 	}
-	k.index[at] = uint32(i + 1)
+	t.occupy(at, i+1)
 }
 
-// restored indexes the entries that came from a checkpoint.
+func (k *keySet) put(t *keyTable, x uint32) {
+	_, at := k.table(k.entry(int(x - 1)))
+	t.occupy(at, x)
+}
+
+func (t *keyTable) occupy(at int, x uint32) {
+	for t.slots[at] != 0 {
+		if at++; at == len(t.slots) {
+			at = 0
+		}
+	}
+	t.slots[at] = x
+}
+
+// restored is called when a checkpoint has been read.
 func (k *keySet) restored() {
 	slices.SortFunc(k.closed, func(a, b closedGen) int { return cmp.Compare(a.gen, b.gen) })
-	k.saved = k.count()
-	for n := 16; ; n *= 2 {
-		if k.count()*8 <= n*7 {
-			k.index = make([]uint32, n)
-			break
-		}
-	}
-	for i := range k.count() {
-		k.place(i)
-	}
+	k.saved = k.n
 }
 
 func (k *keySet) lookup(hash [16]byte) *keyEntry {
-	if len(k.index) == 0 {
+	if k.n == 0 {
 		return nil
 	}
-	mask := uint32(len(k.index) - 1)
-	for at := binary.BigEndian.Uint32(hash[:]) & mask; k.index[at] != 0; at = (at + 1) & mask {
-		if b := k.entry(int(k.index[at] - 1)); bytes.Equal(b[:16], hash[:]) {
+	t, at := k.table(hash[:])
+	if len(t.slots) == 0 {
+		return nil
+	}
+	for t.slots[at] != 0 {
+		if b := k.entry(int(t.slots[at] - 1)); bytes.Equal(b[:16], hash[:]) {
 			e := parseKeyEntry(b)
 			return &e
+		}
+		if at++; at == len(t.slots) {
+			at = 0
 		}
 	}
 	return nil
@@ -149,8 +198,8 @@ func (k *keySet) lookup(hash [16]byte) *keyEntry {
 
 // close ends the open generation: what it has waits, sorted, for the next checkpoint.
 func (k *keySet) close() {
-	sorted := sortEntries(k.entries)
-	k.closing = append(k.closing, closedGen{gen: k.gen, end: k.last, count: k.count(), filter: newFilter(sorted), entries: sorted})
+	sorted := sortEntries(k.from(0))
+	k.closing = append(k.closing, closedGen{gen: k.gen, end: k.last, count: k.n, filter: newFilter(sorted), entries: sorted})
 	*k = keySet{closing: k.closing, closed: k.closed, limit: k.limit}
 }
 
@@ -267,9 +316,18 @@ func (k *keySet) forget(now bursar.Time, horizon time.Duration) (drop int64) {
 	return drop
 }
 
+// resident is how many keys are in memory.
+func (k *keySet) resident() int {
+	n := k.n
+	for _, g := range k.closing {
+		n += g.count
+	}
+	return n
+}
+
 // memory is about how many bytes the keys take.
 func (k *keySet) memory() int64 {
-	n := cap(k.entries) + 4*len(k.index)
+	n := len(k.chunks)*keysPerChunk*KeyEntrySize + 5*k.n
 	for _, g := range k.closing {
 		n += len(g.entries) + len(g.filter)
 	}

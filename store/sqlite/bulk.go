@@ -13,12 +13,13 @@ import (
 // that was half of the time of a Load. It is used by one goroutine at a time and
 // offers just what Load needs.
 type bulk struct {
-	tls *libc.TLS
-	db  uintptr
+	tls   *libc.TLS
+	db    uintptr
+	stmts map[string]uintptr // prepared statements
 }
 
 func openBulk(path string) (*bulk, error) {
-	b := &bulk{tls: libc.NewTLS()}
+	b := &bulk{tls: libc.NewTLS(), stmts: map[string]uintptr{}}
 	name, err := libc.CString(path)
 	if err != nil {
 		b.tls.Close()
@@ -43,6 +44,9 @@ func openBulk(path string) (*bulk, error) {
 }
 
 func (b *bulk) close() {
+	for _, stmt := range b.stmts {
+		sqlite3.Xsqlite3_finalize(b.tls, stmt)
+	}
 	sqlite3.Xsqlite3_close_v2(b.tls, b.db)
 	b.tls.Close()
 }
@@ -77,26 +81,35 @@ func (b *bulk) exec(sql string) error {
 	return nil
 }
 
-// query prepares a statement with one integer parameter.
-func (b *bulk) query(sql string, arg int64) (*cursor, error) {
+// prepare returns the statement sql, prepared once.
+func (b *bulk) prepare(sql string) (uintptr, error) {
+	if stmt := b.stmts[sql]; stmt != 0 {
+		return stmt, nil
+	}
 	text, err := libc.CString(sql)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	defer libc.Xfree(b.tls, text)
 	out := b.tls.Alloc(8)
 	defer b.tls.Free(8)
 	if rc := sqlite3.Xsqlite3_prepare_v2(b.tls, b.db, text, -1, out, 0); rc != sqlite3.SQLITE_OK {
-		return nil, b.failed(rc)
+		return 0, b.failed(rc)
 	}
-	c := &cursor{b: b, stmt: *(*uintptr)(pointer(out))}
-	c.last = make([]string, sqlite3.Xsqlite3_column_count(b.tls, c.stmt))
-	if rc := sqlite3.Xsqlite3_bind_int64(b.tls, c.stmt, 1, arg); rc != sqlite3.SQLITE_OK {
-		err := b.failed(rc)
-		c.close()
+	b.stmts[sql] = *(*uintptr)(pointer(out))
+	return b.stmts[sql], nil
+}
+
+// query runs a statement with one integer parameter, which no other cursor is using.
+func (b *bulk) query(sql string, arg int64) (*cursor, error) {
+	stmt, err := b.prepare(sql)
+	if err != nil {
 		return nil, err
 	}
-	return c, nil
+	if rc := sqlite3.Xsqlite3_bind_int64(b.tls, stmt, 1, arg); rc != sqlite3.SQLITE_OK {
+		return nil, b.failed(rc)
+	}
+	return &cursor{b: b, stmt: stmt, last: make([]string, sqlite3.Xsqlite3_column_count(b.tls, stmt))}, nil
 }
 
 // int is the one value that a query with one integer parameter returns; 0 without a row.
@@ -119,7 +132,7 @@ type cursor struct {
 	last []string // the last text of each column
 }
 
-func (c *cursor) close() { sqlite3.Xsqlite3_finalize(c.b.tls, c.stmt) }
+func (c *cursor) close() { sqlite3.Xsqlite3_reset(c.b.tls, c.stmt) }
 
 // next moves to the next row; false after the last one.
 func (c *cursor) next() (bool, error) {

@@ -16,7 +16,7 @@ import (
 // Pragmas of the connections. A reader's view is as old as its transaction; all
 // connections wait for the short locks that others hold while opening and closing.
 const (
-	allPragmas   = "PRAGMA busy_timeout=10000; PRAGMA trusted_schema=OFF; "
+	allPragmas   = "PRAGMA busy_timeout=10000; PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; "
 	logPragmas   = allPragmas + "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-32768"
 	statePragmas = allPragmas + "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-65536"
 	readPragmas  = allPragmas + "PRAGMA query_only=ON; PRAGMA cache_size=-8192"
@@ -222,6 +222,12 @@ func (r row) blob(i int) []byte {
 	}
 	v, _ := r[i].([]byte)
 	return v
+}
+
+// id is a BLOB of 16 bytes.
+func (r row) id(i int) (id [16]byte) {
+	copy(id[:], r.blob(i))
+	return id
 }
 
 // columns is a row of a result, wherever it comes from.

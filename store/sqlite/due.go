@@ -147,7 +147,7 @@ func (s *Store) onLog(ctx context.Context, name string, h engine.Head) (ok bool,
 			return err
 		}
 		return c.query(ctx, func(r row) error {
-			ok = [16]byte(r.blob(0)) == h.Hash
+			ok = r.id(0) == h.Hash
 			return nil
 		}, "SELECT hash FROM log WHERE stream = ? AND seq = ?", id, h.Seq)
 	})
@@ -160,7 +160,7 @@ const selectSaved = "SELECT id, seq, hash, now FROM checkpoints WHERE stream = ?
 func savedHead(ctx context.Context, c *conn, name string) (id int64, h engine.Head, err error) {
 	err = c.query(ctx, func(r row) error {
 		id = r.int(0)
-		h = engine.Head{Seq: uint64(r.int(1)), Hash: [16]byte(r.blob(2)), Now: bursar.Time(r.int(3))}
+		h = engine.Head{Seq: uint64(r.int(1)), Hash: r.id(2), Now: bursar.Time(r.int(3))}
 		return nil
 	}, selectSaved, name)
 	return id, h, err

@@ -129,7 +129,7 @@ func (a *appending) stream(c *engine.Commit) (int64, error) {
 func head(ctx context.Context, c *conn, name string) (id int64, h engine.Head, err error) {
 	err = c.query(ctx, func(r row) error {
 		id = r.int(0)
-		h = engine.Head{Seq: uint64(r.int(1)), Hash: [16]byte(r.blob(2)), Now: bursar.Time(r.int(3))}
+		h = engine.Head{Seq: uint64(r.int(1)), Hash: r.id(2), Now: bursar.Time(r.int(3))}
 		return nil
 	}, selectStream, name)
 	return id, h, err
@@ -180,8 +180,8 @@ func (s *Store) readLog(ctx context.Context, name string, after uint64, want int
 	length := 0
 	err = s.read(ctx, s.logReaders, func(c *conn) error {
 		return c.query(ctx, func(r row) error {
-			l := engine.LogRow{ID: [16]byte(r.blob(3)), Payload: r.blob(4)}
-			l.Head = engine.Head{Seq: uint64(r.int(0)), Now: bursar.Time(r.int(1)), Hash: [16]byte(r.blob(2))}
+			l := engine.LogRow{ID: r.id(3), Payload: r.blob(4)}
+			l.Head = engine.Head{Seq: uint64(r.int(0)), Now: bursar.Time(r.int(1)), Hash: r.id(2)}
 			rows = append(rows, l)
 			if length += len(l.Payload); length > logBatchLength {
 				more = true

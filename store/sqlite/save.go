@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/bursarhq/bursar/engine"
 )
@@ -27,13 +28,15 @@ const (
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount_add(amount, excluded.amount)`
 	holdColumns = ` INTO holds (stream, id, kind, capability, status, created_at, expires_at, closed_at,
 		amount, entities, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	insertHold     = "INSERT OR IGNORE" + holdColumns
-	putHold        = "INSERT OR REPLACE" + holdColumns
-	putHoldEntity  = "INSERT OR IGNORE INTO holds_by_entity (stream, entity_ord, status, id) VALUES (?, ?, ?, ?)"
-	dropHoldEntity = "DELETE FROM holds_by_entity WHERE stream = ? AND entity_ord = ? AND status = ? AND id = ?"
-	putSegment     = "INSERT OR REPLACE INTO key_segments (stream, gen, part, data) VALUES (?, ?, ?, ?)"
-	putGeneration  = `INSERT OR REPLACE INTO key_generations (stream, gen, "end", count, filter) VALUES (?, ?, ?, ?, ?)`
-	putBlock       = "INSERT OR REPLACE INTO key_blocks (stream, gen, first, data) VALUES (?, ?, ?, ?)"
+	insertHold = "INSERT OR IGNORE" + holdColumns
+	putHold    = "INSERT OR REPLACE" + holdColumns
+	listHold   = `INSERT OR IGNORE INTO holds_by_entity (stream, entity_ord, status, id)
+		SELECT ?1, value, ?2, ?3 FROM json_each(?4)`
+	unlistHold = `DELETE FROM holds_by_entity WHERE stream = ?1 AND status = ?2 AND id = ?3
+		AND entity_ord IN (SELECT value FROM json_each(?4))`
+	putSegment    = "INSERT OR REPLACE INTO key_segments (stream, gen, part, data) VALUES (?, ?, ?, ?)"
+	putGeneration = `INSERT OR REPLACE INTO key_generations (stream, gen, "end", count, filter) VALUES (?, ?, ?, ?, ?)`
+	putBlock      = "INSERT OR REPLACE INTO key_blocks (stream, gen, first, data) VALUES (?, ?, ?, ?)"
 )
 
 // bucketsPerHour relates a bucket of the series to the hour it is stored under.
@@ -50,10 +53,15 @@ func (s *Store) Save(ctx context.Context, cp *engine.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	return s.trimState(ctx)
+	if err := s.trimState(ctx); err != nil {
+		s.out.Warn("state.db: checkpoint of the write-ahead log failed", "error", err)
+	}
+	return nil // it is saved; a fault that poisoned the store meets the next call
 }
 
-// save writes cp in the transaction that c is in.
+// save writes cp in the transaction that c is in. An error ends it at once, here as in
+// all that write: SQLite may have rolled the transaction back, and what came next would
+// be one of its own.
 func save(c *conn, cp *engine.Checkpoint) error {
 	id, saved, err := savedHead(context.Background(), c, cp.Stream)
 	if err != nil {
@@ -119,9 +127,7 @@ func saveAssignments(c *conn, id int64, cp *engine.Checkpoint) error {
 	for i := range cp.Assignments {
 		r := &cp.Assignments[i]
 		if r.Deleted {
-			err = errors.Join(
-				c.exec("DELETE FROM assignments WHERE stream = ? AND ord = ?", id, r.Ord),
-				c.exec("DELETE FROM counters WHERE stream = ? AND ord = ?", id, r.Ord))
+			err = deleteRows(c, []string{"assignments", "counters"}, "ord = ?", id, r.Ord)
 		} else {
 			_, err = put.exec(id, r.Ord, r.ID, r.EntityOrd, r.Capability.Kind, r.Capability.ID, r.Label, intsText(r.Scope),
 				r.Limit, r.Cadence, r.Timezone, r.Anchor, r.Soft, r.Strict, intsText(r.Thresholds), r.CreatedAt, r.UpdatedAt)
@@ -159,51 +165,41 @@ func saveHolds(c *conn, id int64, cp *engine.Checkpoint) error {
 			return err
 		}
 		if n == 0 { // an older state of it is saved
-			if err := unlistHold(c, id, h.ID); err != nil {
+			listed, err := relistHold(c, id, h)
+			if err != nil {
 				return err
 			}
 			if err := c.exec(putHold, args...); err != nil {
 				return err
 			}
+			if listed {
+				continue
+			}
 		}
-		if err := listHold(c, putHoldEntity, id, h.ID, string(h.Status), h.Entities); err != nil {
+		if err := c.exec(listHold, id, string(h.Status), h.ID, anyAnd(h.Entities)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// unlistHold takes a saved hold out of holds_by_entity.
-func unlistHold(c *conn, id int64, hold string) error {
+// relistHold takes the saved state of h out of holds_by_entity, unless h is listed alike.
+func relistHold(c *conn, id int64, h *engine.HoldRow) (listed bool, err error) {
 	var status string
 	var entities []uint32
-	err := c.query(context.Background(), func(r row) (err error) {
+	err = c.query(context.Background(), func(r row) (err error) {
 		status = r.text(0)
 		entities, err = parseInts[uint32](r.text(1))
 		return err
-	}, "SELECT status, entities FROM holds WHERE stream = ? AND id = ?", id, hold)
-	if err != nil {
-		return err
+	}, "SELECT status, entities FROM holds WHERE stream = ? AND id = ?", id, h.ID)
+	if err != nil || status == string(h.Status) && slices.Equal(entities, h.Entities) {
+		return true, err
 	}
-	return listHold(c, dropHoldEntity, id, hold, status, entities)
+	return false, c.exec(unlistHold, id, status, h.ID, anyAnd(entities))
 }
 
-// listHold puts a hold into holds_by_entity, or takes it out, as sql says.
-func listHold(c *conn, sql string, id int64, hold, status string, entities []uint32) error {
-	st, err := c.prepare(sql)
-	if err != nil {
-		return err
-	}
-	if _, err := st.exec(id, 0, status, hold); err != nil {
-		return err
-	}
-	for _, ord := range entities {
-		if _, err := st.exec(id, ord, status, hold); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// anyAnd is the JSON of the entities that a hold is listed under.
+func anyAnd(entities []uint32) any { return intsText(append([]uint32{0}, entities...)) }
 
 func saveKeys(c *conn, id int64, cp *engine.Checkpoint) error {
 	err := each(c, putSegment, cp.Segments, func(r *engine.KeySegment) []any {
@@ -214,11 +210,13 @@ func saveKeys(c *conn, id int64, cp *engine.Checkpoint) error {
 	}
 	for i := range cp.Generations {
 		g := &cp.Generations[i]
-		err := errors.Join(
-			c.exec("DELETE FROM key_segments WHERE stream = ? AND gen = ?", id, g.Gen),
-			c.exec("DELETE FROM key_blocks WHERE stream = ? AND gen = ?", id, g.Gen),
-			c.exec(putGeneration, id, g.Gen, g.End, g.Count, g.Filter),
-			each(c, putBlock, g.Blocks, func(b *engine.KeyBlock) []any { return []any{id, g.Gen, b.First[:], b.Data} }))
+		if err := deleteRows(c, []string{"key_segments", "key_blocks"}, "gen = ?", id, g.Gen); err != nil {
+			return err
+		}
+		if err := c.exec(putGeneration, id, g.Gen, g.End, g.Count, g.Filter); err != nil {
+			return err
+		}
+		err := each(c, putBlock, g.Blocks, func(b *engine.KeyBlock) []any { return []any{id, g.Gen, b.First[:], b.Data} })
 		if err != nil {
 			return err
 		}
@@ -226,8 +224,13 @@ func saveKeys(c *conn, id int64, cp *engine.Checkpoint) error {
 	if cp.DropGenerations == 0 {
 		return nil
 	}
-	for _, table := range []string{"key_segments", "key_generations", "key_blocks"} {
-		if err := c.exec("DELETE FROM "+table+" WHERE stream = ? AND gen < ?", id, cp.DropGenerations); err != nil {
+	return deleteRows(c, []string{"key_segments", "key_generations", "key_blocks"}, "gen < ?", id, cp.DropGenerations)
+}
+
+// deleteRows deletes a stream's rows from the tables where cond is true of arg.
+func deleteRows(c *conn, tables []string, cond string, id int64, arg any) error {
+	for _, table := range tables {
+		if err := c.exec("DELETE FROM "+table+" WHERE stream = ? AND "+cond, id, arg); err != nil {
 			return err
 		}
 	}

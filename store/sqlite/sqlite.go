@@ -138,27 +138,26 @@ func (s *Store) close() error {
 		errs = append(errs, s.keeper.stop())
 	}
 	errs = append(errs, s.loaders.close(), s.logReaders.close(), s.stateReaders.close())
-	ctx := context.Background()
 	for _, w := range []*writer{s.state, s.log} {
-		if w != nil {
-			_ = w.take(ctx)
+		if w == nil {
+			continue
 		}
-	}
-	s.mu.Lock()
-	poisoned := s.poisoned
-	s.mu.Unlock()
-	if poisoned {
-		return errors.Join(errs...)
-	}
-	for _, w := range []*writer{s.state, s.log} {
-		if w != nil {
+		_ = w.take(context.Background())
+		if !s.isPoisoned() {
 			errs = append(errs, w.close())
 		}
+		w.give() // who was waiting finds the store dead
 	}
-	if s.lock != nil {
+	if s.lock != nil && !s.isPoisoned() {
 		errs = append(errs, s.lock.Close())
 	}
 	return errors.Join(errs...)
+}
+
+func (s *Store) isPoisoned() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.poisoned
 }
 
 // write runs f in a transaction of w and commits it; then, if that went well, done.

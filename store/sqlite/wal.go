@@ -101,10 +101,13 @@ func (k *keeper) stop() error {
 
 func (k *keeper) trim() error {
 	pages, left, err := walState(k.c, "NOOP")
-	if err != nil || pages*pageSize < walFull {
-		return k.s.fault(err)
+	if err != nil || pages*pageSize < walFull || left == 0 {
+		return k.s.fault(err) // none left: the next Append begins the file anew
 	}
 	for range walRounds {
+		if k.s.Err() != nil {
+			return nil // a poisoned store syncs nothing
+		}
 		if _, _, err = walState(k.c, "PASSIVE"); err != nil {
 			return k.s.checkpointFailed(err)
 		}
@@ -133,6 +136,9 @@ func (s *Store) trimState(ctx context.Context) error {
 		return nil // what was saved is saved
 	}
 	defer s.state.give()
+	if s.Err() != nil {
+		return nil
+	}
 	pages, _, err := walState(s.state.conn, "NOOP")
 	if err != nil || pages*pageSize < stateWALFull {
 		return s.fault(err)

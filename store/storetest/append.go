@@ -278,7 +278,7 @@ var logTests = []test{
 	}},
 	{"rows come in order, after, up to the limit", func(e *env) {
 		st, other := e.stream("acme"), e.stream("b")
-		const n = 1000
+		const n = 600
 		var want []engine.LogRow
 		for i := range n {
 			c := st.append(func(c *engine.Commit) { c.Payload = []byte{byte(i), byte(i >> 8)} })
@@ -287,8 +287,8 @@ var logTests = []test{
 				other.append()
 			}
 		}
-		for _, after := range []uint64{0, 1, 255, 256, 257, n - 1, n, n + 1, 1 << 40} {
-			for _, limit := range []int{0, 1, 255, 256, 257, 512, n, n + 1} {
+		for _, after := range []uint64{0, 1, 256, n - 1, n, n + 1, 1 << 40} {
+			for _, limit := range []int{0, 1, 256, 257, n, n + 1} {
 				rows := want[min(after, n):]
 				if limit > 0 {
 					rows = rows[:min(limit, len(rows))]

@@ -187,7 +187,7 @@ var loadTests = []test{
 	}},
 	{"the first part has Head, Due and Meta", func(e *env) {
 		st := e.stream("acme")
-		st.save(full, many(10_000))
+		st.save(full, many(5000))
 		parts := 0
 		e.ok(e.Load(ctx, "acme", func(cp *engine.Checkpoint) error {
 			if parts++; parts == 1 {
@@ -199,7 +199,7 @@ var loadTests = []test{
 		}))
 	}},
 	{"gives each row once, however many", func(e *env) {
-		for _, n := range []int{1, 4096, 30_000} {
+		for _, n := range []int{1, 4096, 6000} {
 			st := e.stream(fmt.Sprint("s", n))
 			st.save(many(n))
 			want := &engine.Checkpoint{Head: st.head}
@@ -208,7 +208,7 @@ var loadTests = []test{
 		}
 	}},
 	{"gives rows of one moment", func(e *env) {
-		for _, n := range []int{3000, 30_000} {
+		for _, n := range []int{3000, 6000} {
 			st := e.stream(fmt.Sprint("s", n))
 			st.save(many(n))
 			want := &engine.Checkpoint{Head: st.head}
@@ -230,7 +230,7 @@ var loadTests = []test{
 	}},
 	{"ends with the error of visit", func(e *env) {
 		stop := errors.New("stop")
-		for _, n := range []int{3, 30_000} {
+		for _, n := range []int{3, 6000} {
 			st := e.stream(fmt.Sprint("s", n))
 			st.save(many(n))
 			for last := range 3 {
@@ -249,7 +249,7 @@ var loadTests = []test{
 	}},
 	{"visit may use the store", func(e *env) {
 		st := e.stream("acme")
-		st.save(many(30_000))
+		st.save(many(6000))
 		e.ok(e.Load(ctx, "acme", func(*engine.Checkpoint) error {
 			st.ends()
 			_, err := e.Hold(ctx, "acme", "h")

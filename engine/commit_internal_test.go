@@ -1,0 +1,168 @@
+package engine
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/bursarhq/bursar"
+)
+
+// panicOp is a decision with a bug.
+type panicOp struct{}
+
+func (panicOp) decide(*decider) (any, error) { panic("planted") }
+
+// A decision that panics fails with an error; other customers of the same batch, the
+// ones after it, and this customer later on are served.
+func TestPanicInDecideHarmsNobodyElse(t *testing.T) {
+	ctx := context.Background()
+	e, err := Open(ctx, newPlainStore(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"a", "b", "c"} {
+		if _, _, err := e.CreateCustomer(ctx, Caller{}, id, bursar.CustomerInput{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var batch []*request
+	ops := map[string]op{"a": tickOp{}, "b": panicOp{}, "c": &archiveCustomer{Caller{}, true}}
+	for _, id := range []string{"a", "b", "c"} {
+		c, err := e.acquire(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.release(c)
+		batch = append(batch, &request{c: c, op: ops[id], done: make(chan struct{})})
+	}
+	e.lane.mu.Lock() // so that all three are in one batch
+	e.lane.queue = append(e.lane.queue, batch...)
+	e.lane.wake.Signal()
+	e.lane.mu.Unlock()
+	for _, r := range batch {
+		<-r.done
+	}
+	if batch[0].err != nil || batch[2].err != nil {
+		t.Errorf("neighbours of a panic: %v, %v", batch[0].err, batch[2].err)
+	}
+	if err := batch[1].err; err == nil || !strings.Contains(err.Error(), "planted") {
+		t.Errorf("the panic itself: %v", err)
+	}
+	if _, _, err := e.ArchiveCustomer(ctx, Caller{}, "b", true); err != nil {
+		t.Errorf("after the panic: %v", err)
+	}
+	if err := e.VerifyAll(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := e.Close(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// undecided is an op that changes something and then fails.
+type undecided struct{}
+
+func (undecided) decide(d *decider) (any, error) {
+	c := *d.cust()
+	c.Name = &c.ID
+	d.emit(&customerRec{c})
+	d.typeFor("left-over")
+	return nil, bursar.Errorf(bursar.CodeValidationFailed, "planted")
+}
+
+// A request that fails half way leaves nothing to those after it in the batch.
+func TestFailedRequestLeavesNothing(t *testing.T) {
+	st := newState()
+	d := &decider{view: newView(st, 1), cat: newCatalogue()}
+	if _, err := d.attempt(&createCustomer{Caller{}, "a", bursar.CustomerInput{}}); err != nil {
+		t.Fatal(err)
+	}
+	n, records := len(d.recs), d.records
+	if _, err := d.attempt(undecided{}); err == nil {
+		t.Fatal("no error")
+	}
+	if len(d.recs) != n || d.records != records || d.cust().Name != nil || d.typeOrd("left-over") != 0 {
+		t.Errorf("left over: %d records, name %v", len(d.recs)-n, d.cust().Name)
+	}
+}
+
+// plainStore is the least that an engine needs: a log in memory, without checkpoints.
+// (store/mem cannot be used here: it imports this package.)
+type plainStore struct {
+	mu   sync.Mutex
+	logs map[string][]LogRow
+}
+
+func newPlainStore() *plainStore { return &plainStore{logs: map[string][]LogRow{}} }
+
+func (s *plainStore) head(name string) (h Head) {
+	if l := s.logs[name]; len(l) > 0 {
+		h = l[len(l)-1].Head
+	}
+	return h
+}
+
+func (s *plainStore) Append(_ context.Context, commits []Commit) ([]Outcome, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Outcome, len(commits))
+	for i, c := range commits {
+		out[i] = Stale
+		if s.head(c.Stream) == c.After {
+			s.logs[c.Stream] = append(s.logs[c.Stream], LogRow{c.Head(), c.ID, c.Payload})
+			out[i] = Committed
+		}
+	}
+	return out, nil
+}
+
+func (s *plainStore) Heads(_ context.Context, names []string) ([]Head, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Head
+	for _, n := range names {
+		out = append(out, s.head(n))
+	}
+	return out, nil
+}
+
+func (s *plainStore) ReadLog(_ context.Context, name string, after uint64, limit int, visit func(LogRow) error) error {
+	s.mu.Lock()
+	rows := s.logs[name][min(int(after), len(s.logs[name])):]
+	s.mu.Unlock()
+	if limit > 0 {
+		rows = rows[:min(limit, len(rows))]
+	}
+	for _, r := range rows {
+		if err := visit(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (*plainStore) Load(context.Context, string, func(*Checkpoint) error) error { return nil }
+func (*plainStore) Save(context.Context, *Checkpoint) error                     { return nil }
+func (*plainStore) Due(context.Context, bursar.Time, int) ([]string, error)     { return nil, nil }
+func (*plainStore) Hold(context.Context, string, string) (*HoldRow, error)      { return nil, nil }
+func (*plainStore) Holds(context.Context, string, HoldQuery) ([]HoldRow, error) { return nil, nil }
+func (*plainStore) Customers(context.Context, CustomerQuery) ([]bursar.Customer, error) {
+	return nil, nil
+}
+func (*plainStore) Activity(context.Context, string, ActivityQuery) ([]Activity, error) {
+	return nil, nil
+}
+func (*plainStore) Users(context.Context, Use, int) ([]string, error) { return nil, nil }
+func (*plainStore) Err() error                                        { return nil }
+func (*plainStore) Close() error                                      { return nil }
+func (*plainStore) FindKeys(_ context.Context, _ string, _ int64, h [][16]byte) ([][]byte, error) {
+	return make([][]byte, len(h)), nil
+}
+func (*plainStore) Series(context.Context, string, SeriesQuery) ([]SeriesRow, uint64, error) {
+	return nil, 0, nil
+}
+func (*plainStore) SeriesSum(context.Context, string, SeriesQuery) (bursar.Amount, uint64, error) {
+	return bursar.Amount{}, 0, nil
+}

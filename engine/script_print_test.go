@@ -1,0 +1,165 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+func (w *world) printf(format string, args ...any) { fmt.Fprintf(&w.out, format, args...) }
+
+func mark(on bool, text string) string {
+	if on {
+		return text
+	}
+	return ""
+}
+
+// instantText is a date where that says all, else a time.
+func instantText(t bursar.Time) string {
+	return strings.TrimSuffix(t.Std().Format(time.RFC3339Nano), "T00:00:00Z")
+}
+
+// limitName is entity{scope}[label] capability.
+func limitName(entity string, scope []string, label string, c bursar.Capability) string {
+	return entity + mark(len(scope) > 0, "{"+strings.Join(scope, ",")+"}") + mark(label != "", "["+label+"]") + " " + c.ID
+}
+
+func limitText(l *bursar.Amount) string {
+	if l == nil {
+		return "unlimited"
+	}
+	return l.String()
+}
+
+func (w *world) printNode(n *bursar.Node) {
+	w.printf("  %s: %s of %s%s%s%s until %s\n", limitName(n.EntityID, n.ScopeEntityIDs, n.Label, n.Capability), n.CurrentUsage,
+		limitText(n.UsageLimit), mark(!n.Reserved.IsZero(), ", "+n.Reserved.String()+" held"),
+		mark(n.Enforcement == bursar.Soft, ", soft"), mark(!n.Granted, ", DENIES")+mark(n.Granted && n.Exceeded, ", exceeded"), instantText(n.ResetsAt))
+}
+
+func (w *world) printChains(chains [][]bursar.Node) {
+	for i, c := range chains {
+		if i > 0 {
+			w.printf("  --\n")
+		}
+		for j := range c {
+			w.printNode(&c[j])
+		}
+	}
+}
+
+func (w *world) printDecision(d *bursar.Decision) {
+	if d.Granted {
+		w.printf("granted%s\n", mark(d.Chains != nil && len(d.Chains) == 0, ", nothing governs it"))
+	} else {
+		w.printf("denied %s%s\n", d.Reason, bindingText(d.Binding))
+	}
+	w.printChains(d.Chains)
+}
+
+func bindingText(b *bursar.Binding) string {
+	if b == nil {
+		return ""
+	}
+	if b.Source != bursar.BindingEntity {
+		return fmt.Sprintf(" by %s: %s of %s%s, %s more", b.Source, b.Node.CurrentUsage, limitText(b.Node.UsageLimit),
+			mark(!b.Node.Reserved.IsZero(), ", "+b.Node.Reserved.String()+" held"), b.Node.Requested)
+	}
+	return " by " + limitName(b.Node.EntityID, b.Node.ScopeEntityIDs, b.Node.Label, b.Node.Capability)
+}
+
+func (w *world) printUsage(r *bursar.UsageResult) {
+	w.printf("%s %s recorded, %s in all%s%s%s\n", r.Input.Value, r.Input.FeatureID, r.CurrentUsage,
+		mark(r.Input.Timestamp != 0 || r.Duplicate, ", at "+instantText(r.Timestamp)), mark(r.Duplicate, ", duplicate"),
+		mark(len(r.Warnings) > 0, ", "+strings.Join(r.Warnings, " ")))
+}
+
+func (w *world) printReservation(r *bursar.Reservation) {
+	w.printf("%s %s", r.Status, r.Amount)
+	if r.CommittedAmount != nil {
+		w.printf(", recorded %s", r.CommittedAmount)
+	}
+	w.printf("%s%s", mark(r.Overshoot().Sign() > 0, ", overshoot "+r.Overshoot().String()), mark(r.LateCommit, ", late"))
+	if r.ClosedAt != 0 {
+		w.printf(", closed %s", instantText(r.ClosedAt))
+	} else {
+		w.printf(", expires %s", instantText(r.ExpiresAt))
+	}
+	w.printf("%s\n", mark(r.Duplicate, ", duplicate"))
+}
+
+func (w *world) printError(err error) {
+	var b *bursar.Error
+	if !errors.As(err, &b) {
+		w.printf("INTERNAL ERROR %v\n", err)
+		return
+	}
+	if b.Denial != nil {
+		w.printf("refused %s%s\n", b.Code, bindingText(b.Denial.Binding))
+		w.printChains(b.Denial.Chains)
+		return
+	}
+	w.printf("error %s\n", b.Code)
+	for _, f := range b.Fields {
+		w.printf("  %s %s\n", f.Pointer, f.Code)
+	}
+}
+
+func (w *world) printEntity(e *bursar.Entity) {
+	w.printf("%s %s", e.EntityTypeID, e.ID)
+	if e.DisplayName != nil {
+		w.printf(" %q", *e.DisplayName)
+	}
+	if e.ParentID != nil {
+		w.printf(" below %s", *e.ParentID)
+	}
+	keys := make([]string, 0, len(e.Metadata))
+	for k, v := range e.Metadata {
+		keys = append(keys, k+"="+v)
+	}
+	slices.Sort(keys)
+	w.printf("%s", mark(len(keys) > 0, " "+strings.Join(keys, " ")))
+	if e.ArchivedAt != nil {
+		w.printf(", archived %s", instantText(*e.ArchivedAt))
+	}
+	w.printf("\n")
+}
+
+func (w *world) printAssignment(a *bursar.Assignment) {
+	w.printf("%s: %s each %s in %s, %s, alerts %v", limitName(a.EntityID, a.ScopeEntityIDs, a.Label, a.Capability),
+		limitText(a.UsageLimit), a.Cadence, a.Timezone, a.Enforcement, a.AlertThresholds)
+	if a.Anchor != nil {
+		w.printf(", from %s", instantText(*a.Anchor))
+	}
+	w.printf("%s\n", mark(a.Allocation != "none", ", "+a.Allocation))
+}
+
+func (w *world) printLimit(r *engine.TreeRow) {
+	l := r.Limit
+	w.printf("%s: %s of %s%s from %s until %s\n", limitName(r.EntityID, l.ScopeEntityIDs, l.Label, l.Capability), l.CurrentUsage,
+		limitText(l.UsageLimit), mark(!l.Reserved.IsZero(), ", "+l.Reserved.String()+" held"), instantText(l.PeriodStart), instantText(l.PeriodEnd))
+}
+
+// printRow shows a row of the tree as one line.
+func (w *world) printRow(r *engine.TreeRow) {
+	if r.Limit == nil {
+		w.printf("%s %s", r.EntityTypeID, r.EntityID)
+	} else {
+		l := r.Limit
+		w.printf("%s: %s of %s", limitName(r.EntityID, l.ScopeEntityIDs, l.Label, l.Capability), l.CurrentUsage, limitText(l.UsageLimit))
+		if l.Utilization != nil {
+			w.printf(" = %g %s, %s left", *l.Utilization, l.Status, l.Remaining)
+		}
+		w.printf("%s", mark(!l.Reserved.IsZero(), ", "+l.Reserved.String()+" held"))
+	}
+	if r.ParentID != nil {
+		w.printf(", below %s", *r.ParentID)
+	}
+	w.printf("%s%s\n", mark(r.ChildCount > 0, fmt.Sprintf(", %d below", r.ChildCount)), mark(r.ArchivedAt != nil, ", archived"))
+}
