@@ -309,10 +309,8 @@ func (e *Engine) ReportUsage(ctx context.Context, _ Caller, in []bursar.UsageInp
 	}
 	slices.Sort(order)
 	if len(order) > 1 {
-		for _, id := range order {
-			if err := e.rehearse(ctx, id, byCustomer[id]); err != nil {
-				return nil, nil, err
-			}
+		if err := e.rehearseAll(ctx, order, byCustomer); err != nil {
+			return nil, nil, err
 		}
 	}
 	out := make([]bursar.UsageResult, len(in))
@@ -336,6 +334,27 @@ func (e *Engine) ReportUsage(ctx context.Context, _ Caller, in []bursar.UsageInp
 func isRefusal(err error) bool {
 	var b *bursar.Error
 	return errors.As(err, &b)
+}
+
+// rehearseAll gathers what is wrong with the items of all customers.
+func (e *Engine) rehearseAll(ctx context.Context, order []string, reports map[string]*reportUsage) error {
+	var all bursar.Error
+	for _, id := range order {
+		err := e.rehearse(ctx, id, reports[id])
+		var refused *bursar.Error
+		switch {
+		case err == nil:
+		case errors.As(err, &refused) && len(refused.Fields) > 0:
+			all.Fields = append(all.Fields, refused.Fields...)
+		default:
+			return err
+		}
+	}
+	if len(all.Fields) == 0 {
+		return nil
+	}
+	all.Code, all.Message = all.Fields[0].Code, all.Fields[0].Detail
+	return &all
 }
 
 // rehearse finds out what is wrong with a request, without recording it.
@@ -420,7 +439,7 @@ func (e *Engine) consumedBefore(ctx context.Context, customer string, s *spend, 
 	res = bursar.ConsumeResult{ID: p.id(), Capability: s.in.Capability, Amount: rec.amount, Timestamp: rec.timestamp, Duplicate: true}
 	version, err = e.readCustomer(ctx, ReadOptions{}, customer, func(v *view) error {
 		r := v.resolve(e.cat.Load(), s.in.Dimensions)
-		res.Decision = v.after(s.in.Capability, v.chains(&r, v.capOrd(s.in.Capability)), rec.amount)
+		res.Decision = v.after(e.cat.Load(), s.in.Capability, v.chains(&r, v.capOrd(s.in.Capability)), rec.amount)
 		return nil
 	})
 	return res, version, err

@@ -222,7 +222,7 @@ func (v *view) settle(c *closing, h *hold) error {
 	if err := v.charge(c.charges); err != nil {
 		return err
 	}
-	v.addTotal(h.cap, c.amount, bursar.Amount{}, v.now)
+	v.addTotal(h.cap, c.amount, bursar.Amount{}, c.at)
 	v.track(h.cap, c.at, h.combo, h.path, c.amount)
 	return nil
 }

@@ -96,22 +96,19 @@ func (o *consume) decide(d *decider) (any, error) {
 	rec.charges = d.charges(j.rows, d.now, o.in.Amount, true)
 	res := bursar.ConsumeResult{ID: formatID(d.nextID()), Capability: o.in.Capability, Amount: o.in.Amount, Timestamp: d.now}
 	d.emit(rec)
-	res.Decision = d.after(o.in.Capability, j.chains, o.in.Amount)
+	res.Decision = d.after(d.cat, o.in.Capability, j.chains, o.in.Amount)
 	return res, nil
 }
 
 // after is the state of the limits once amount has been granted.
-func (v *view) after(c bursar.Capability, chains [][]uint32, amount bursar.Amount) bursar.Decision {
+func (v *view) after(cat *Catalogue, c bursar.Capability, chains [][]uint32, amount bursar.Amount) bursar.Decision {
 	out := v.nodes(chains, bursar.Amount{})
 	for _, chain := range out {
 		for i := range chain {
 			chain[i].Requested, chain[i].Granted = amount, true
 		}
 	}
-	cap := v.capOrd(c)
-	t := v.total(cap)
-	return bursar.Decision{Granted: true, Capability: c, Chains: out,
-		Gate: bursar.Gate{Unlimited: true, CurrentUsage: t.value, Reserved: t.held, UpdatedAt: t.at}}
+	return bursar.Decision{Granted: true, Capability: c, Chains: out, Gate: v.gate(cat, c, v.capOrd(c))}
 }
 
 type reserve struct {
@@ -130,14 +127,12 @@ func (o *reserve) decide(d *decider) (any, error) {
 	rec := &holdOpenRec{id: d.nextID(), cap: cap, amount: o.in.Amount, created: d.now,
 		expires: d.now + bursar.Time(o.ttl)*1e9, settle: o.settle, key: o.key, dims: o.in.Dimensions, combo: combo, path: j.path, chains: j.chains}
 	d.emit(rec)
-	out := d.reservationOut(d.hold(rec.id))
-	after := d.after(o.in.Capability, j.chains, o.in.Amount)
-	out.Decision = &after
+	out := d.reservationOut(d.cat, d.hold(rec.id))
 	return out, nil
 }
 
 // reservationOut shows a hold with its chains as they stand now.
-func (v *view) reservationOut(h *hold) bursar.Reservation {
+func (v *view) reservationOut(cat *Catalogue, h *hold) bursar.Reservation {
 	out := bursar.Reservation{ID: formatID(h.id), CustomerID: v.cust().ID, Capability: v.capability(h.cap), Amount: h.amount,
 		Dimensions: h.dims, Status: h.status, OnExpire: bursar.ExpireRelease, CreatedAt: h.created, ExpiresAt: h.expires,
 		ClosedAt: h.closed, LateCommit: h.late}
@@ -163,7 +158,7 @@ func (v *view) reservationOut(h *hold) bursar.Reservation {
 			}
 		}
 	}
-	after := v.after(out.Capability, live, h.amount)
+	after := v.after(cat, out.Capability, live, h.amount)
 	out.Decision = &after
 	return out
 }
@@ -217,7 +212,7 @@ func (o *closeHold) decide(d *decider) (any, error) {
 	if n := d.view.hold(o.id); n != nil {
 		h = n
 	}
-	out := d.reservationOut(h)
+	out := d.reservationOut(d.cat, h)
 	out.Duplicate = repeat
 	return out, nil
 }

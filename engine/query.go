@@ -162,7 +162,7 @@ func (e *Engine) Reservation(ctx context.Context, o ReadOptions, customer, id st
 				h = saved
 			}
 			if found = h != nil; found {
-				res = v.reservationOut(h)
+				res = v.reservationOut(e.cat.Load(), h)
 			}
 			return nil
 		})
@@ -240,7 +240,7 @@ func (e *Engine) Reservations(ctx context.Context, o ReadOptions, customer strin
 	}
 	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
 		for _, h := range holds {
-			p.Items = append(p.Items, v.reservationOut(h))
+			p.Items = append(p.Items, v.reservationOut(e.cat.Load(), h))
 		}
 		return nil
 	})

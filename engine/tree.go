@@ -180,10 +180,14 @@ func (s *treeScan) selectEntities(v *view) error {
 	return nil
 }
 
+// descend lists a subtree to a depth. An archived entity that is not shown is no level.
 func (s *treeScan) descend(v *view, ord uint32, depth int) {
-	s.ents = append(s.ents, ord)
-	if depth > 0 {
-		v.eachChild(ord, func(c uint32) { s.descend(v, c, depth-1) })
+	if v.ent(ord).archived == 0 || s.q.IncludeArchived {
+		s.ents = append(s.ents, ord)
+		depth--
+	}
+	if depth >= 0 {
+		v.eachChild(ord, func(c uint32) { s.descend(v, c, depth) })
 	}
 }
 
@@ -344,7 +348,13 @@ func (h *treeHeap) Pop() any           { panic("only the top is replaced") }
 // row shows an item; it is gone when its limit was deleted meanwhile.
 func (s *treeScan) row(v *view, x *treeItem) (r TreeRow, ok bool) {
 	e := v.ent(x.ent)
-	r = TreeRow{EntityID: e.id, EntityTypeID: v.typeID(e.typ), DisplayName: e.name, ParentID: v.parentID(x.ent)}
+	r = TreeRow{EntityID: e.id, EntityTypeID: v.typeID(e.typ), DisplayName: e.name}
+	up := x.ent
+	for r.ParentID = v.parentID(up); r.ParentID != nil && !s.q.IncludeArchived; r.ParentID = v.parentID(up) {
+		if up = v.ent(up).parent; v.ent(up).archived == 0 {
+			break
+		}
+	}
 	v.eachChild(x.ent, func(c uint32) {
 		if s.q.IncludeArchived || v.ent(c).archived == 0 {
 			r.ChildCount++

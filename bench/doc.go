@@ -1,0 +1,10 @@
+// Command bench measures Bursar on this machine, beside a floor: bare net/http
+// handlers that do the least that the same service needs. Run it from the module:
+//
+//	go run ./bench [-quick] [-parts check,ingest] [-dir DIR]
+//
+// Everything runs in one go, interleaved, so that ratios compare like with like; each
+// figure is the median of the rounds with its spread. The servers, the load generator
+// and what builds the data are processes of their own on 127.0.0.1, and all of them end
+// with this one. A missed goal is a result, not a failure, unless -strict.
+package main

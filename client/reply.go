@@ -1,0 +1,129 @@
+package client
+
+import (
+	"encoding/json"
+
+	"github.com/bursarhq/bursar"
+)
+
+// Opt is a member that is absent, null or a value; the zero Opt is absent. Absent keeps
+// what the server has, null clears it.
+type Opt[T any] bursar.Opt[T]
+
+// Some is an Opt that holds v.
+func Some[T any](v T) Opt[T] { return Opt[T](bursar.Some(v)) }
+
+// Null is an Opt that clears.
+func Null[T any]() Opt[T] { return Opt[T](bursar.Null[T]()) }
+
+// IsZero reports whether o is absent, for the JSON option omitzero.
+func (o Opt[T]) IsZero() bool { return !o.Set }
+
+// MarshalJSON writes the value or null.
+func (o Opt[T]) MarshalJSON() ([]byte, error) {
+	if !o.Set || o.Null {
+		return []byte("null"), nil
+	}
+	return json.Marshal(o.Value)
+}
+
+// Node is one limit on the path of a request, with its state at the decision.
+type Node struct {
+	AssignmentID   string             `json:"assignmentId"`
+	EntityID       string             `json:"entityId"`
+	EntityTypeID   string             `json:"entityTypeId"`
+	ScopeEntityIDs []string           `json:"scopeEntityIds"`
+	FeatureID      string             `json:"featureId"`
+	CurrencyID     string             `json:"currencyId"`
+	Label          string             `json:"label"`
+	Enforcement    bursar.Enforcement `json:"enforcement"`
+	UsageLimit     *bursar.Amount     `json:"usageLimit"` // nil = unlimited
+	CurrentUsage   bursar.Amount      `json:"currentUsage"`
+	Requested      bursar.Amount      `json:"requested"`
+	Reserved       bursar.Amount      `json:"reserved"`
+	Remaining      *bursar.Amount     `json:"remaining"`
+	ResetsAt       *bursar.Time       `json:"resetsAt"`
+	IsGranted      bool               `json:"isGranted"`
+	Exceeded       bool               `json:"exceeded"`
+}
+
+// Binding is the limit that denied. Unless Source is ENTITY it is the customer's own
+// and names no entity.
+type Binding struct {
+	Source bursar.BindingSource `json:"source"`
+	Node
+}
+
+// Decision is the answer to a check. Chains are the limits on the path, one list for
+// each dimension that named an entity, each from the leaf to the root.
+type Decision struct {
+	Granted      bool          `json:"isGranted"`
+	Reason       bursar.Code   `json:"accessDeniedReason"` // "" when granted
+	CurrentUsage bursar.Amount `json:"currentUsage"`       // of the whole customer
+	Chains       [][]Node      `json:"chains"`
+	Binding      *Binding      `json:"binding"`
+}
+
+// Consumption is a granted consume. Chains are as they are after it.
+type Consumption struct {
+	ID         string        `json:"id"`
+	FeatureID  string        `json:"featureId"`
+	CurrencyID string        `json:"currencyId"`
+	Amount     bursar.Amount `json:"amount"`
+	Timestamp  bursar.Time   `json:"timestamp"`
+	Chains     [][]Node      `json:"chains"`
+	Duplicate  bool          `json:"duplicate"`
+}
+
+// Reservation is a hold. Chains are there only in the reply to Reserve.
+type Reservation struct {
+	ID              string            `json:"id"`
+	CustomerID      string            `json:"customerId"`
+	FeatureID       string            `json:"featureId"`
+	CurrencyID      string            `json:"currencyId"`
+	Amount          bursar.Amount     `json:"amount"`
+	Status          bursar.HoldStatus `json:"status"`
+	OnExpire        bursar.OnExpire   `json:"onExpire"`
+	CreatedAt       bursar.Time       `json:"createdAt"`
+	ExpiresAt       bursar.Time       `json:"expiresAt"`
+	ClosedAt        *bursar.Time      `json:"closedAt"`
+	CommittedAmount *bursar.Amount    `json:"committedAmount"`
+	Overshoot       bursar.Amount     `json:"overshoot"` // committed above the hold
+	LateCommit      bool              `json:"lateCommit"`
+	Chains          [][]Node          `json:"chains"`
+	Duplicate       bool              `json:"duplicate"`
+}
+
+// TreePage is one page of the governance tree, true at AsOf.
+type TreePage struct {
+	Rows       []TreeRow `json:"data"`
+	Pagination struct {
+		Next string `json:"next"` // "" on the last page
+	} `json:"pagination"`
+	AsOf bursar.Time `json:"asOf"`
+}
+
+// TreeRow is one entity with one limit of it; without a limit, in tree mode, the members
+// from FeatureID to Status are zero.
+type TreeRow struct {
+	EntityID       string             `json:"entityId"`
+	EntityTypeID   string             `json:"entityTypeId"`
+	DisplayName    string             `json:"displayName"`
+	ParentID       string             `json:"parentId"` // "" = a root
+	ChildCount     int                `json:"childCount"`
+	FeatureID      string             `json:"featureId"`
+	CurrencyID     string             `json:"currencyId"`
+	AssignmentID   string             `json:"assignmentId"`
+	ScopeEntityIDs []string           `json:"scopeEntityIds"`
+	Label          string             `json:"label"`
+	Enforcement    bursar.Enforcement `json:"enforcement"`
+	UsageLimit     *bursar.Amount     `json:"usageLimit"` // nil = unlimited
+	CurrentUsage   *bursar.Amount     `json:"currentUsage"`
+	Reserved       *bursar.Amount     `json:"reserved"`
+	Remaining      *bursar.Amount     `json:"remaining"`
+	Utilization    *float64           `json:"utilization"` // nil when unlimited
+	Cadence        string             `json:"cadence"`
+	PeriodStart    *bursar.Time       `json:"usagePeriodStart"`
+	PeriodEnd      *bursar.Time       `json:"usagePeriodEnd"`
+	Status         string             `json:"status"` // ok, warning or exceeded
+}
