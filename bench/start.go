@@ -58,9 +58,10 @@ func (b *bench) timeStart(name, dir, key string, t *tree, exact bool) (*server, 
 		s.kill()
 		return nil, err
 	}
-	took := time.Since(s.began).Seconds()
-	fmt.Printf("%-40s %.2f s\n", name, took)
+	took, cpu := time.Since(s.began).Seconds(), processCPU(s.pid())
+	fmt.Printf("%-40s %.2f s, CPU %.2f s\n", name, took, cpu)
 	b.report.add(name, "s", goal{}, took)
+	b.report.add("CPU of "+name, "s", goal{}, cpu)
 	return s, nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/bursarhq/bursar"
 )
@@ -353,8 +355,17 @@ func (e *Engine) rehearseAll(ctx context.Context, order []string, reports map[st
 	if len(all.Fields) == 0 {
 		return nil
 	}
+	slices.SortStableFunc(all.Fields, func(a, b bursar.FieldError) int { return cmp.Compare(itemOf(a), itemOf(b)) })
 	all.Code, all.Message = all.Fields[0].Code, all.Fields[0].Detail
 	return &all
+}
+
+// itemOf is the index in a pointer such as /usages/12/value.
+func itemOf(f bursar.FieldError) int {
+	_, rest, _ := strings.Cut(f.Pointer[1:], "/")
+	number, _, _ := strings.Cut(rest, "/")
+	n, _ := strconv.Atoi(number)
+	return n
 }
 
 // rehearse finds out what is wrong with a request, without recording it.

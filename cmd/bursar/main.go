@@ -1,0 +1,105 @@
+// Command bursar runs the governance server. It is the one place that knows every
+// package and that reads flags and the environment.
+//
+// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad configuration, 4 the store cannot
+// be used.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	_ "time/tzdata" // limits have time zones, machines may have no zone files
+
+	"github.com/alecthomas/kong"
+)
+
+const (
+	exitFailed = 1
+	exitUsage  = 2
+	exitConfig = 3
+	exitStore  = 4
+)
+
+// exit is an error that says how the process ends.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string { return e.err.Error() }
+func (e *exit) Unwrap() error { return e.err }
+
+func exitf(code int, format string, args ...any) error {
+	return &exit{code, fmt.Errorf(format, args...)}
+}
+
+// commands are what bursar can do.
+type commands struct {
+	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the server (the default)."`
+	Demo    demoCommand    `cmd:"" help:"See it work: a server, an organisation and real traffic, in a minute."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(p *process) error {
+	_, err := fmt.Fprintln(p.stdout, "bursar", version())
+	return err
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// process is what a command has of the process around it.
+type process struct {
+	ctx            context.Context // ends at the first SIGINT or SIGTERM
+	stdout, stderr io.Writer
+}
+
+func main() {
+	// Further signals change nothing: stopping takes a bounded time, and wrappers send
+	// the same signal twice.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(&process{ctx: ctx, stdout: os.Stdout, stderr: os.Stderr}, os.Args[1:]))
+}
+
+func run(p *process, args []string) int {
+	var c commands
+	ended := -1 // by --help
+	parser, err := kong.New(&c, kong.Name("bursar"), kong.Description("Open, self-hosted governance of AI usage."),
+		kong.Writers(p.stdout, p.stderr), kong.DefaultEnvars("BURSAR"), kong.Exit(func(code int) { ended = code }))
+	if err != nil {
+		fmt.Fprintln(p.stderr, "bursar:", err)
+		return exitFailed
+	}
+	parsed, err := parser.Parse(args)
+	if ended >= 0 {
+		return ended
+	}
+	if err != nil {
+		fmt.Fprintf(p.stderr, "bursar: %v\nTry: bursar --help\n", err)
+		return exitUsage
+	}
+	err = parsed.Run(p)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(p.stderr, "bursar:", err)
+	var e *exit
+	if errors.As(err, &e) {
+		return e.code
+	}
+	return exitFailed
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/httpapi"
+	"github.com/bursarhq/bursar/store/sqlite"
+)
+
+type serveCommand struct {
+	config `embed:""`
+}
+
+func (c *serveCommand) Run(p *process) error {
+	if err := c.check(os.Getenv); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+	store, err := sqlite.Open(c.Data, sqlite.Options{Log: log})
+	if err != nil {
+		return exitf(exitStore, "the store in %s cannot be used: %w", c.Data, err)
+	}
+	s, err := openServer(p.ctx, &c.config, store, engine.Options{Log: log})
+	if err != nil {
+		return err
+	}
+	if err := s.firstKey(p); err != nil {
+		return errors.Join(err, s.stop())
+	}
+	if err := s.start(p.ctx); err != nil {
+		return errors.Join(err, s.stop())
+	}
+	return s.wait(p.ctx)
+}
+
+// closeTimeout bounds the final checkpoint.
+const closeTimeout = 30 * time.Second
+
+// server is an engine with its API. It owns its store.
+type server struct {
+	config  *config
+	log     *slog.Logger
+	store   engine.Store
+	engine  *engine.Engine
+	api     *httpapi.API
+	servers []*http.Server
+	addr    net.Addr   // of the API
+	failed  chan error // why it cannot go on
+}
+
+// openServer makes a server over store as c says, which does not listen yet. o.Log is
+// the server's log too; o's Fatal and what c sets are filled in here. The server owns
+// store; if there is none, store is closed.
+func openServer(ctx context.Context, c *config, store engine.Store, o engine.Options) (*server, error) {
+	s := &server{config: c, log: o.Log, store: store, failed: make(chan error, 4)}
+	o.LateHorizon, o.MemoryBudget = c.LateHorizon, int64(c.MemoryBudget)
+	o.Fatal = func(err error) {
+		s.log.Error("the store failed in a way that only a restart can repair", "err", err)
+		s.fail(exitf(exitStore, "the store failed: %w", err))
+	}
+	var err error
+	if s.engine, err = engine.Open(ctx, store, o); err != nil {
+		return nil, exitf(exitStore, "the store cannot be opened: %w", errors.Join(err, store.Close()))
+	}
+	s.api = httpapi.New(s.engine, httpapi.Options{AdminKey: c.AdminKey, MetricsToken: c.MetricsToken, CORSOrigins: c.CORSOrigin, Log: s.log})
+	return s, nil
+}
+
+// start listens and serves until stop.
+func (s *server) start(ctx context.Context) error {
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	s.log.Info("listening", "addr", s.addr.String(), "version", version())
+	return nil
+}
+
+func (s *server) listen(ctx context.Context) error {
+	addr, err := s.serve(ctx, s.config.Listen, s.api)
+	if err != nil {
+		return exitf(exitConfig, "--listen: %w", err)
+	}
+	s.addr = addr
+	if s.config.MetricsListen == "" {
+		return nil
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.api.MetricsHandler())
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	if addr, err = s.serve(ctx, s.config.MetricsListen, mux); err != nil {
+		return exitf(exitConfig, "--metrics-listen: %w", err)
+	}
+	s.log.Info("metrics listening", "addr", addr.String())
+	return nil
+}
+
+func (s *server) serve(ctx context.Context, address string, h http.Handler) (net.Addr, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	hs := httpapi.Server(h)
+	hs.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug) // broken connections; ours are logged by the API
+	s.servers = append(s.servers, hs)
+	go func() {
+		if err := hs.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.fail(fmt.Errorf("serving %s: %w", address, err))
+		}
+	}()
+	return l.Addr(), nil
+}
+
+// fail notes why the server cannot go on; the first reasons count.
+func (s *server) fail(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
+}
+
+// firstKey makes a key of full scope and prints it, when nobody could have one.
+func (s *server) firstKey(p *process) error {
+	if s.config.AdminKey != "" {
+		return nil
+	}
+	now := s.engine.Now()
+	for _, k := range s.engine.Catalogue().APIKeys() {
+		if k.Scope == bursar.ScopeFull && k.Live(now) {
+			return nil
+		}
+	}
+	_, key, err := s.engine.CreateAPIKey(p.ctx, engine.Caller{ActorType: "SYSTEM", ActorID: "first-start"}, "first key", bursar.ScopeFull, nil)
+	if err != nil {
+		return exitf(exitStore, "the first API key cannot be stored: %w", err)
+	}
+	fmt.Fprintf(p.stdout, "This is the first API key, of full scope. It is shown only now:\n\n    %s\n\n", key)
+	return nil
+}
+
+// wait serves until ctx ends or the server fails, and stops it.
+func (s *server) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		s.log.Info("stopping")
+		return s.stop()
+	case err := <-s.failed:
+		var e *exit
+		if errors.As(err, &e) && e.code == exitStore {
+			return err // nothing in memory can be trusted: no checkpoint
+		}
+		return errors.Join(err, s.stop())
+	}
+}
+
+// stop lets requests finish, saves the state and closes the store.
+func (s *server) stop() error {
+	s.api.Drain()
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.ShutdownTimeout)
+	defer cancel()
+	for _, hs := range s.servers {
+		if err := hs.Shutdown(ctx); err != nil {
+			s.log.Warn("requests were cut off", "err", err)
+			hs.Close()
+		}
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	err := errors.Join(s.engine.Close(ctx), s.store.Close())
+	if err != nil {
+		return exitf(exitStore, "closing the store: %w", err)
+	}
+	s.log.Info("stopped")
+	return nil
+}

@@ -1,0 +1,58 @@
+package engine_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store/mem"
+)
+
+// The window before the current one is counted, though no reply shows it: alerts and
+// late corrections go by it. Checkpoints have it.
+func TestPreviousWindowIsCounted(t *testing.T) {
+	ctx := context.Background()
+	s := mem.New()
+	r := newRig(t, s, engine.Options{CheckpointEvery: time.Hour})
+	r.furnish("acme")
+	day := bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitDay})
+	_, _, err := r.PutAssignments(ctx, tester, "acme", []bursar.AssignmentInput{{EntityID: "o", Capability: capability("tokens"), Label: "day", UsageLimit: bursar.Null[bursar.Amount](), Cadence: day}})
+	r.must(err)
+	_, _, err = r.Reserve(ctx, tester, "acme", spendOf("tokens", 100, "settles yesterday"), 60, bursar.ExpireSettle)
+	r.must(err)
+	_, err = r.consume("acme", 6, "yesterday")
+	r.must(err)
+	_, err = r.consume("acme", 1, "yesterday too")
+	r.must(err)
+	r.advance(12*time.Hour - time.Minute) // 23:59
+	report := func(value int64, at string) {
+		_, _, err := r.ReportUsage(ctx, tester, []bursar.UsageInput{{CustomerID: "acme", FeatureID: "tokens", Value: bursar.AmountFromInt(value), Dimensions: onUser, Timestamp: mustTime(at)}})
+		r.must(err)
+	}
+	r.advance(2 * time.Minute) // the next day
+	_, err = r.consume("acme", 1000, "today")
+	r.must(err)
+	report(20, "2026-01-15T00:00:00Z")           // the first instant of yesterday
+	report(40, "2026-01-15T23:59:59.999999999Z") // and the last
+	report(2000, "2026-01-16T00:00:00Z")         // the first of today
+	report(9, "2026-01-14T23:59:59.999999999Z")  // the day before: on no limit
+	r.close()
+	found := 0
+	err = s.Load(ctx, "acme", func(cp *engine.Checkpoint) error {
+		for _, c := range cp.Counters {
+			if c.WindowStart != mustTime("2026-01-16T00:00:00Z") {
+				continue
+			}
+			found++
+			if c.PrevStart != mustTime("2026-01-15T00:00:00Z") || c.Previous != bursar.AmountFromInt(167) || c.Used != bursar.AmountFromInt(3000) {
+				t.Errorf("%+v, want 167 in the window before and 3000 in this", c)
+			}
+		}
+		return nil
+	})
+	if err != nil || found != 1 {
+		t.Errorf("%d daily limits, %v", found, err)
+	}
+}

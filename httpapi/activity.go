@@ -1,0 +1,63 @@
+package httpapi
+
+import (
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+type activityQuery struct {
+	paging
+	EntityID  string      `query:"entityId"`
+	Action    string      `query:"action"`
+	ActorID   string      `query:"actorId"`
+	StartDate bursar.Time `query:"startDate"`
+	EndDate   bursar.Time `query:"endDate"`
+}
+
+// activityOut is one governance write.
+type activityOut struct {
+	ID        string         `json:"id"`
+	Timestamp bursar.Time    `json:"timestamp"`
+	Actor     actorOut       `json:"actor"`
+	Action    string         `json:"action"`
+	Target    targetOut      `json:"target"`
+	EntityID  *string        `json:"entityId"`
+	Before    jsontext.Value `json:"before"`
+	After     jsontext.Value `json:"after"`
+	RequestID *string        `json:"requestId"`
+}
+
+type actorOut struct {
+	Type    string  `json:"type" is:"enum=API_KEY|ACCESS_TOKEN|SYSTEM"`
+	ID      string  `json:"id"`
+	Subject *string `json:"subject"`
+}
+
+type targetOut struct {
+	Type string `json:"type"`
+	ID   string `json:"id"`
+}
+
+func viewActivity(a engine.Activity) activityOut {
+	return activityOut{
+		ID: a.ID, Timestamp: a.Timestamp, Actor: actorOut{Type: a.ActorType, ID: a.ActorID, Subject: orNil(&a.Subject)}, Action: a.Action,
+		Target: targetOut{Type: a.TargetType, ID: a.TargetID}, EntityID: orNil(&a.EntityID), Before: a.Before, After: a.After, RequestID: orNil(&a.RequestID),
+	}
+}
+
+// activity lists newest first: the page behind a row holds smaller ids.
+func (a *API) activity(q *request, in *activityQuery) (page[activityOut], error) {
+	at := func(x *engine.Activity) engine.ListPos { return engine.ListPos{CreatedAt: x.Timestamp, ID: x.ID} }
+	get := func(p engine.ListPage) (engine.Page[engine.Activity], error) {
+		query := engine.ActivityQuery{EntityID: in.EntityID, Action: in.Action, ActorID: in.ActorID, From: in.StartDate, To: in.EndDate, Limit: p.Limit}
+		if p.After != nil {
+			query.Below = p.After.ID
+		}
+		if p.Before != nil {
+			query.Above = p.Before.ID
+		}
+		return versioned[engine.Page[engine.Activity]](q)(a.engine.Activity(q.ctx, q.path[0], query))
+	}
+	return list(q, in.paging, at, get, viewActivity)
+}

@@ -1,0 +1,108 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/bursarhq/bursar/engine"
+)
+
+// Limits of the HTTP layer; those on what a request may say are in the root package.
+const (
+	maxBodyBytes      = 1 << 20
+	maxBodyDepth      = 32
+	maxHeaderBytes    = 16 << 10
+	maxQueryPairs     = 1000
+	maxProblems       = 100 // bad places that one reply names
+	requestTimeout    = 10 * time.Second
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 30 * time.Second // of a request with its body
+	writeTimeout      = time.Minute      // of a request until its reply is read
+	idleTimeout       = 2 * time.Minute
+)
+
+// Options configure an API. The zero value is usable: no admin key, no metrics on the
+// API's own address, no browser origins.
+type Options struct {
+	// AdminKey acts as an API key of full scope named "admin"; only its SHA-256 is kept.
+	AdminKey string
+	// MetricsToken, when set, serves GET /metrics to requests that bear it.
+	MetricsToken string
+	// CORSOrigins are the browser origins that may call the API, compared exactly.
+	CORSOrigins []string
+	// Log takes errors, and with level debug every request. Default: discard.
+	Log *slog.Logger
+}
+
+// API is the HTTP interface of one engine. Its methods are safe for concurrent use.
+type API struct {
+	engine  *engine.Engine
+	log     *slog.Logger
+	router  *router
+	admin   *[sha256.Size]byte // nil = no admin key
+	metrics *metrics
+	guard   *guard
+	lastUse *lastUse
+	cors    map[string]bool
+	cursors cursorKey
+	ids     requestIDs
+
+	metricsToken string
+	draining     atomic.Bool
+}
+
+// New serves e.
+func New(e *engine.Engine, o Options) *API {
+	a := &API{
+		engine:       e,
+		log:          o.Log,
+		guard:        newGuard(),
+		lastUse:      newLastUse(),
+		cors:         map[string]bool{},
+		cursors:      newCursorKey(e.Secret()),
+		ids:          newRequestIDs(),
+		metricsToken: o.MetricsToken,
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	if o.AdminKey != "" {
+		sum := sha256.Sum256([]byte(o.AdminKey))
+		a.admin = &sum
+	}
+	for _, origin := range o.CORSOrigins {
+		a.cors[origin] = true
+	}
+	routes := a.routes()
+	a.router = newRouter(routes)
+	a.metrics = newMetrics(e, routes)
+	return a
+}
+
+// Server returns a server of h whose limits suit the API: slow or endless requests
+// end, and headers are bounded.
+func Server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+	}
+}
+
+// Drain makes /readyz answer 503, so that balancers stop sending; requests are still
+// served.
+func (a *API) Drain() { a.draining.Store(true) }
+
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q := newRequest(a, w, r)
+	defer q.end()
+	if err := q.serve(); err != nil {
+		q.fail(err)
+	}
+}

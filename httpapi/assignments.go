@@ -1,0 +1,201 @@
+package httpapi
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+	"github.com/google/uuid"
+)
+
+// assignmentOut is a limit.
+type assignmentOut struct {
+	ID                  string             `json:"id"`
+	EntityID            string             `json:"entityId"`
+	ParentID            *string            `json:"parentId"`
+	ScopeEntityIDs      []string           `json:"scopeEntityIds"`
+	FeatureID           *string            `json:"featureId,omitempty"`
+	CurrencyID          *string            `json:"currencyId,omitempty"`
+	UsageLimit          *bursar.Amount     `json:"usageLimit"`
+	Cadence             string             `json:"cadence"`
+	CreatedAt           bursar.Time        `json:"createdAt"`
+	UpdatedAt           bursar.Time        `json:"updatedAt"`
+	Label               string             `json:"label"`
+	Enforcement         bursar.Enforcement `json:"enforcement" is:"enum=hard|soft"`
+	AlertThresholds     []int              `json:"alertThresholds"`
+	Timezone            string             `json:"timezone"`
+	Anchor              *bursar.Time       `json:"anchor"`
+	Allocation          string             `json:"allocation" is:"enum=none|strict"`
+	EffectiveUsageLimit *bursar.Amount     `json:"effectiveUsageLimit" doc:"With active boosts."`
+}
+
+func viewAssignment(a bursar.Assignment) assignmentOut {
+	out := assignmentOut{
+		ID: a.ID, EntityID: a.EntityID, ParentID: a.ParentID, ScopeEntityIDs: a.ScopeEntityIDs, UsageLimit: a.UsageLimit,
+		Cadence: a.Cadence.String(), CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, Label: a.Label, Enforcement: a.Enforcement,
+		AlertThresholds: a.AlertThresholds, Timezone: a.Timezone, Anchor: a.Anchor, Allocation: a.Allocation, EffectiveUsageLimit: a.UsageLimit,
+	}
+	out.FeatureID, out.CurrencyID = capabilityIDs(a.Capability)
+	return out
+}
+
+func viewAssignments(list []bursar.Assignment) []assignmentOut {
+	out := make([]assignmentOut, len(list))
+	for i := range list {
+		out[i] = viewAssignment(list[i])
+	}
+	return out
+}
+
+type assignmentList struct {
+	paging
+	freshness
+	EntityID   string  `query:"entityId"`
+	FeatureID  string  `query:"featureId" doc:"At most one of featureId and currencyId."`
+	CurrencyID string  `query:"currencyId"`
+	Label      *string `query:"label" is:"label"`
+}
+
+// listAssignments is not like the other lists: the cursor is the id of a row.
+func (a *API) listAssignments(q *request, in *assignmentList) (page[assignmentOut], error) {
+	none := page[assignmentOut]{}
+	query := engine.AssignmentQuery{EntityID: in.EntityID, Label: in.Label, ListPage: engine.ListPage{Limit: in.Limit}}
+	if in.FeatureID != "" || in.CurrencyID != "" {
+		var ok bool
+		if query.Capability, ok = capability(in.FeatureID, in.CurrencyID); !ok {
+			return none, bursar.ErrorAt("?currencyId", bursar.CodeValidationFailed, "give featureId or currencyId, not both")
+		}
+	}
+	err := in.check()
+	if err == nil && in.After != "" {
+		query.After, err = assignmentPos("after", in.After)
+	}
+	if err == nil && in.Before != "" {
+		query.Before, err = assignmentPos("before", in.Before)
+	}
+	if err != nil {
+		return none, err
+	}
+	got, version, err := a.engine.Assignments(q.ctx, in.options(), q.path[0], query)
+	q.version = version
+	if err != nil {
+		return none, err
+	}
+	out := page[assignmentOut]{Data: viewAssignments(got.Items)}
+	if n := len(out.Data); n > 0 && got.HasNext {
+		out.Pagination.Next = &out.Data[n-1].ID
+	}
+	if len(out.Data) > 0 && got.HasPrev {
+		out.Pagination.Prev = &out.Data[0].ID
+	}
+	return out, nil
+}
+
+func assignmentPos(name, id string) (*engine.ListPos, error) {
+	parsed, err := uuid.Parse(id)
+	if err != nil || parsed.String() != id {
+		return nil, bursar.ErrorAt("?"+name, bursar.CodeInvalidCursor, "the cursor of this list is the id of an assignment")
+	}
+	return &engine.ListPos{ID: id}, nil
+}
+
+type assignmentIn struct {
+	EntityID        string                         `json:"entityId" is:"required,entityId"`
+	FeatureID       *string                        `json:"featureId" is:"id" doc:"Exactly one of featureId and currencyId."`
+	CurrencyID      *string                        `json:"currencyId" is:"id"`
+	ScopeEntityIDs  []string                       `json:"scopeEntityIds" is:"n=0-10,entityId" doc:"Only usage that is attributed to all of these counts."`
+	UsageLimit      bursar.Opt[bursar.Amount]      `json:"usageLimit" is:"min=0" doc:"null is unlimited, still counted. Required to create one."`
+	Cadence         bursar.Opt[bursar.Cadence]     `json:"cadence" doc:"Required to create one."`
+	ParentID        bursar.Opt[string]             `json:"parentId" is:"entityId" doc:"Moves the entity, not the row; null makes it a root."`
+	Label           *string                        `json:"label" is:"label"`
+	Enforcement     bursar.Opt[bursar.Enforcement] `json:"enforcement" is:"enum=hard|soft"`
+	AlertThresholds bursar.Opt[[]int]              `json:"alertThresholds" is:"n=0-10,each=1-1000" doc:"Percent of the limit."`
+	Timezone        bursar.Opt[string]             `json:"timezone" is:"len=1-255"`
+	Anchor          bursar.Opt[bursar.Time]        `json:"anchor"`
+	Allocation      bursar.Opt[string]             `json:"allocation" is:"enum=none|strict"`
+}
+
+type assignmentsIn struct {
+	Assignments []assignmentIn `json:"assignments" is:"required,n=1-100"`
+}
+
+// entitlementsIn is assignmentsIn under the older path, which has two names for it.
+type entitlementsIn struct {
+	Assignments  []assignmentIn `json:"assignments" is:"n=1-100"`
+	Entitlements []assignmentIn `json:"entitlements" is:"n=1-100" doc:"The same as assignments; give one of them."`
+}
+
+func (a *API) putAssignments(q *request, in *assignmentsIn) ([]assignmentOut, error) {
+	return a.upsertAssignments(q, in.Assignments, "/assignments")
+}
+
+func (a *API) putEntitlements(q *request, in *entitlementsIn) ([]assignmentOut, error) {
+	switch {
+	case (in.Assignments == nil) == (in.Entitlements == nil):
+		return nil, bursar.ErrorAt("/assignments", bursar.CodeValidationFailed, "give exactly one of assignments and entitlements")
+	case in.Entitlements != nil:
+		return a.upsertAssignments(q, in.Entitlements, "/entitlements")
+	}
+	return a.upsertAssignments(q, in.Assignments, "/assignments")
+}
+
+func (a *API) upsertAssignments(q *request, items []assignmentIn, pointer string) ([]assignmentOut, error) {
+	var problems bursar.Problems
+	inputs := make([]bursar.AssignmentInput, len(items))
+	for i := range items {
+		item := &items[i]
+		capability, ok := capability(orZero(item.FeatureID), orZero(item.CurrencyID))
+		if !ok {
+			problems.Add(pointer+"/"+strconv.Itoa(i), bursar.CodeValidationFailed, errNotOneCapability)
+		}
+		inputs[i] = bursar.AssignmentInput{
+			EntityID: item.EntityID, Capability: capability, ScopeEntityIDs: item.ScopeEntityIDs, Label: orZero(item.Label),
+			UsageLimit: item.UsageLimit, Cadence: item.Cadence, ParentID: item.ParentID, Enforcement: item.Enforcement,
+			AlertThresholds: item.AlertThresholds, Timezone: item.Timezone, Anchor: item.Anchor, Allocation: item.Allocation,
+		}
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	c, err := caller(q, viewAssignments)
+	if err != nil {
+		return nil, err
+	}
+	got, version, err := a.engine.PutAssignments(q.ctx, c, q.path[0], inputs)
+	q.version = version
+	return viewAssignments(got), movePointers(err, "/assignments", pointer)
+}
+
+// movePointers makes an engine's error point into the body as it was named here.
+func movePointers(err error, from, to string) error {
+	var e *bursar.Error
+	if from == to || !errors.As(err, &e) {
+		return err
+	}
+	moved := *e
+	moved.Fields = append([]bursar.FieldError(nil), e.Fields...)
+	for i, f := range moved.Fields {
+		if rest, ok := strings.CutPrefix(f.Pointer, from); ok {
+			moved.Fields[i].Pointer = to + rest
+		}
+	}
+	return &moved
+}
+
+func (a *API) getAssignment(q *request, in *readOnly) (assignmentOut, error) {
+	got, version, err := a.engine.Assignment(q.ctx, in.options(), q.path[0], q.path[1])
+	q.version = version
+	return viewAssignment(got), err
+}
+
+func (a *API) deleteAssignment(q *request, _ *nothing) (assignmentOut, error) {
+	c, err := caller(q, viewAssignment)
+	if err != nil {
+		return assignmentOut{}, err
+	}
+	got, version, err := a.engine.DeleteAssignment(q.ctx, c, q.path[0], q.path[1])
+	q.version = version
+	return viewAssignment(got), err
+}

@@ -1,0 +1,106 @@
+package httpapi
+
+import (
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+// customerFields are what a client says of a customer.
+type customerFields struct {
+	Name            bursar.Opt[string] `json:"name" is:"len=0-255"`
+	Email           bursar.Opt[string] `json:"email" is:"len=0-255"`
+	Metadata        map[string]string  `json:"metadata" doc:"Merges; \"\" deletes a key."`
+	Timezone        bursar.Opt[string] `json:"timezone" is:"len=0-255" doc:"IANA name; the default zone of the customer's limits."`
+	Language        bursar.Opt[string] `json:"language" is:"len=0-255"`
+	BillingID       bursar.Opt[string] `json:"billingId" is:"len=0-255"`
+	BillingCurrency bursar.Opt[string] `json:"billingCurrency" is:"len=0-255"`
+
+	CouponID             unsupported `json:"couponId"`
+	DefaultPaymentMethod unsupported `json:"defaultPaymentMethod"`
+	Integrations         unsupported `json:"integrations"`
+	Passthrough          unsupported `json:"passthrough"`
+	SalesforceID         unsupported `json:"salesforceId"`
+}
+
+func (f *customerFields) input() bursar.CustomerInput {
+	return bursar.CustomerInput{
+		Name: emptyIsNull(f.Name), Email: emptyIsNull(f.Email), Timezone: emptyIsNull(f.Timezone), Language: emptyIsNull(f.Language),
+		BillingID: emptyIsNull(f.BillingID), BillingCurrency: emptyIsNull(f.BillingCurrency), Metadata: f.Metadata,
+	}
+}
+
+// emptyIsNull reads "" as null: clear.
+func emptyIsNull(o bursar.Opt[string]) bursar.Opt[string] {
+	if o.Set && o.Value == "" {
+		return bursar.Null[string]()
+	}
+	return o
+}
+
+type customerIn struct {
+	ID string `json:"id" is:"required,customerId"`
+	customerFields
+}
+
+func (a *API) createCustomer(q *request, in *customerIn) (bursar.Customer, error) {
+	c, err := caller(q, same[bursar.Customer])
+	if err != nil {
+		return bursar.Customer{}, err
+	}
+	return versioned[bursar.Customer](q)(a.engine.CreateCustomer(q.ctx, c, in.ID, in.input()))
+}
+
+type customerPatch struct{ customerFields }
+
+func (a *API) patchCustomer(q *request, in *customerPatch) (bursar.Customer, error) {
+	c, err := caller(q, same[bursar.Customer])
+	if err != nil {
+		return bursar.Customer{}, err
+	}
+	return versioned[bursar.Customer](q)(a.engine.UpdateCustomer(q.ctx, c, q.path[0], in.input()))
+}
+
+// versioned notes the version that an engine call returns and passes on the rest.
+func versioned[T any](q *request) func(T, uint64, error) (T, error) {
+	return func(v T, version uint64, err error) (T, error) {
+		q.version = version
+		return v, err
+	}
+}
+
+func (a *API) archiveCustomer(archive bool) func(*request, *nothing) (bursar.Customer, error) {
+	return func(q *request, _ *nothing) (bursar.Customer, error) {
+		c, err := caller(q, same[bursar.Customer])
+		if err != nil {
+			return bursar.Customer{}, err
+		}
+		return versioned[bursar.Customer](q)(a.engine.ArchiveCustomer(q.ctx, c, q.path[0], archive))
+	}
+}
+
+// readOnly is the input of a read of one thing.
+type readOnly struct{ freshness }
+
+func (a *API) getCustomer(q *request, in *readOnly) (bursar.Customer, error) {
+	return versioned[bursar.Customer](q)(a.engine.Customer(q.ctx, in.options(), q.path[0]))
+}
+
+type customerList struct {
+	paging
+	Email           string    `query:"email"`
+	Name            string    `query:"name"`
+	CreatedAt       timeRange `query:"createdAt"`
+	IncludeArchived bool      `query:"includeArchived"`
+}
+
+func (a *API) listCustomers(q *request, in *customerList) (page[bursar.Customer], error) {
+	from, to := in.CreatedAt.bounds()
+	at := func(c *bursar.Customer) engine.ListPos { return engine.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
+	get := func(p engine.ListPage) (engine.Page[bursar.Customer], error) {
+		return a.engine.Customers(q.ctx, engine.CustomerQuery{
+			Email: in.Email, Name: in.Name, CreatedFrom: from, CreatedTo: to, IncludeArchived: in.IncludeArchived,
+			After: (*engine.CustomerPos)(p.After), Before: (*engine.CustomerPos)(p.Before), Limit: p.Limit,
+		})
+	}
+	return list(q, in.paging, at, get, same[bursar.Customer])
+}

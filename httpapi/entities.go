@@ -1,0 +1,84 @@
+package httpapi
+
+import (
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+type entityList struct {
+	paging
+	freshness
+	EntityTypeID    string `query:"entityTypeId"`
+	IncludeArchived bool   `query:"includeArchived"`
+	ParentID        string `query:"parentId" doc:"Only direct children of this entity."`
+	Search          string `query:"search" is:"len=1-255" doc:"Part of the id or the display name, in any case."`
+}
+
+func (a *API) listEntities(q *request, in *entityList) (page[bursar.Entity], error) {
+	at := func(e *bursar.Entity) engine.ListPos { return engine.ListPos{CreatedAt: e.CreatedAt, ID: e.ID} }
+	get := func(p engine.ListPage) (engine.Page[bursar.Entity], error) {
+		return versioned[engine.Page[bursar.Entity]](q)(a.engine.Entities(q.ctx, in.options(), q.path[0], engine.EntityQuery{
+			TypeID: in.EntityTypeID, IncludeArchived: in.IncludeArchived, ParentID: in.ParentID, Search: in.Search, ListPage: p,
+		}))
+	}
+	return list(q, in.paging, at, get, same[bursar.Entity])
+}
+
+func (a *API) getEntity(q *request, in *readOnly) (bursar.Entity, error) {
+	return versioned[bursar.Entity](q)(a.engine.Entity(q.ctx, in.options(), q.path[0], q.path[1]))
+}
+
+// entityFields are what a client says of an entity, but for its id and type.
+type entityFields struct {
+	DisplayName bursar.Opt[string] `json:"displayName" is:"len=0-255" doc:"\"\" or null clears it."`
+	Metadata    map[string]string  `json:"metadata" doc:"Merges; \"\" deletes a key."`
+	ParentID    bursar.Opt[string] `json:"parentId" is:"id" doc:"null makes it a root; a value attaches it, or moves it with its whole subtree."`
+}
+
+func (f *entityFields) input(id, typeID string) bursar.EntityInput {
+	return bursar.EntityInput{ID: id, EntityTypeID: typeID, DisplayName: emptyIsNull(f.DisplayName), Metadata: f.Metadata, ParentID: f.ParentID}
+}
+
+type entityIn struct {
+	ID           string  `json:"id" is:"required,entityId"`
+	EntityTypeID *string `json:"entityTypeId" is:"id" doc:"Required to create one."`
+	entityFields
+}
+
+type entitiesIn struct {
+	Entities []entityIn `json:"entities" is:"required,n=1-100"`
+}
+
+func (a *API) putEntities(q *request, in *entitiesIn) ([]bursar.Entity, error) {
+	inputs := make([]bursar.EntityInput, len(in.Entities))
+	for i := range in.Entities {
+		inputs[i] = in.Entities[i].input(in.Entities[i].ID, orZero(in.Entities[i].EntityTypeID))
+	}
+	c, err := caller(q, same[[]bursar.Entity])
+	if err != nil {
+		return nil, err
+	}
+	return versioned[[]bursar.Entity](q)(a.engine.PutEntities(q.ctx, c, q.path[0], inputs))
+}
+
+type entityPatch struct{ entityFields }
+
+func (a *API) patchEntity(q *request, in *entityPatch) (bursar.Entity, error) {
+	c, err := caller(q, func(list []bursar.Entity) bursar.Entity { return list[0] }) // the engine patches as it puts
+	if err != nil {
+		return bursar.Entity{}, err
+	}
+	return versioned[bursar.Entity](q)(a.engine.PatchEntity(q.ctx, c, q.path[0], in.input(q.path[1], "")))
+}
+
+func (a *API) archiveEntities(archive bool) func(*request, *idsIn) (idsOut, error) {
+	return func(q *request, in *idsIn) (idsOut, error) {
+		out := idsOut{in.IDs}
+		c, err := caller(q, func(ids []string) idsOut { return idsOut{ids} })
+		if err != nil {
+			return out, err
+		}
+		q.version, err = a.engine.ArchiveEntities(q.ctx, c, q.path[0], in.IDs, archive)
+		return out, err
+	}
+}

@@ -1,0 +1,107 @@
+package httpapi
+
+import (
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+type historyQuery struct {
+	freshness
+	StartDate   bursar.Time        `query:"startDate" is:"required"`
+	EndDate     bursar.Time        `query:"endDate" doc:"Now when left out."`
+	GroupBy     []string           `query:"groupBy" is:"n=0-3,len=1-128" doc:"Dimension keys."`
+	Granularity engine.Granularity `query:"granularity" is:"enum=HOUR|DAY|WEEK|MONTH,default=DAY"`
+	ResourceID  unsupported        `query:"resourceId"`
+}
+
+type historyOut struct {
+	Series  []seriesOut `json:"series"`
+	Markers []markerOut `json:"markers"`
+}
+
+type seriesOut struct {
+	Points []pointOut `json:"points"`
+	Tags   []tagOut   `json:"tags"`
+}
+
+type pointOut struct {
+	Timestamp    bursar.Time   `json:"timestamp"`
+	Value        bursar.Amount `json:"value"`
+	IsResetPoint bool          `json:"isResetPoint"`
+}
+
+type tagOut struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+type markerOut struct {
+	Timestamp bursar.Time `json:"timestamp"`
+	Type      string      `json:"type" is:"enum=PERIODIC_RESET|SUBSCRIPTION_CHANGE_RESET"`
+}
+
+func (a *API) history(q *request, customer string, f freshness, query engine.HistoryQuery) (historyOut, error) {
+	if query.To != 0 && query.To <= query.From {
+		return historyOut{}, bursar.ErrorAt("?endDate", bursar.CodeValidationFailed, "must be after startDate")
+	}
+	got, version, err := a.engine.History(q.ctx, f.options(), customer, query)
+	q.version = version
+	if err == nil {
+		err = a.known(query.Capability)
+	}
+	out := historyOut{Series: make([]seriesOut, len(got))}
+	for i, s := range got {
+		points := make([]pointOut, len(s.Points))
+		for j, p := range s.Points {
+			points[j] = pointOut{Timestamp: p.Timestamp, Value: p.Value}
+		}
+		tags := make([]tagOut, len(s.Tags))
+		for j, t := range s.Tags {
+			tags[j] = tagOut(t)
+		}
+		out.Series[i] = seriesOut{Points: points, Tags: tags}
+	}
+	return out, err
+}
+
+// known is an error unless there is such a capability, archived or not.
+func (a *API) known(c bursar.Capability) error {
+	switch {
+	case c.Kind == bursar.KindFeature && a.engine.Catalogue().Feature(c.ID) == nil:
+		return bursar.Errorf(bursar.CodeFeatureNotFound, "there is no feature %.64q", c.ID)
+	case c.Kind == bursar.KindCurrency && a.engine.Catalogue().Currency(c.ID) == nil:
+		return bursar.Errorf(bursar.CodeCurrencyNotFound, "there is no currency %.64q", c.ID)
+	}
+	return nil
+}
+
+// usageHistory is the running total of a feature over the whole customer.
+func (a *API) usageHistory(q *request, in *historyQuery) (historyOut, error) {
+	return a.history(q, q.path[0], in.freshness, engine.HistoryQuery{
+		Capability: bursar.Capability{Kind: bursar.KindFeature, ID: q.path[1]},
+		From:       in.StartDate, To: in.EndDate, Granularity: in.Granularity, GroupBy: in.GroupBy, Running: true,
+	})
+}
+
+type entityUsageQuery struct {
+	freshness
+	FeatureID   string             `query:"featureId" doc:"Exactly one of featureId and currencyId."`
+	CurrencyID  string             `query:"currencyId"`
+	StartDate   bursar.Time        `query:"startDate" is:"required"`
+	EndDate     bursar.Time        `query:"endDate" doc:"Now when left out."`
+	Granularity engine.Granularity `query:"granularity" is:"enum=HOUR|DAY|WEEK|MONTH,default=DAY"`
+	Timezone    string             `query:"timezone" is:"len=1-255" doc:"IANA name; the customer's when left out."`
+	GroupBy     []string           `query:"groupBy" is:"n=0-3,len=1-128" doc:"Dimension keys, $child, $featureId."`
+}
+
+// entityUsage is what one entity used in each step of time.
+func (a *API) entityUsage(q *request, in *entityUsageQuery) (historyOut, error) {
+	capability, ok := capability(in.FeatureID, in.CurrencyID)
+	if !ok {
+		return historyOut{}, bursar.ErrorAt("?featureId", bursar.CodeValidationFailed, errNotOneCapability)
+	}
+	return a.history(q, q.path[0], in.freshness, engine.HistoryQuery{
+		EntityID: q.path[1], Capability: capability, From: in.StartDate, To: in.EndDate,
+		Granularity: in.Granularity, Timezone: in.Timezone, GroupBy: in.GroupBy,
+	})
+}

@@ -1,0 +1,160 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics counts what the API does. No label ever names a customer, an entity or a
+// key. Children are resolved once: a check looks none up by label.
+type metrics struct {
+	registry *prometheus.Registry
+	handler  http.Handler
+
+	checkSeconds prometheus.Histogram
+	granted      prometheus.Counter
+	denied       map[bursar.Code]prometheus.Counter
+	deniedOther  prometheus.Counter
+	recorded     prometheus.Counter
+	duplicates   prometheus.Counter
+	refused      prometheus.Counter
+	requests     map[*route]*[6]prometheus.Counter // by status class
+	unrouted     *[6]prometheus.Counter
+}
+
+// denialReasons are the reasons that a check may give.
+var denialReasons = []bursar.Code{
+	bursar.CodeCustomerNotFound, bursar.CodeCustomerIsArchived, bursar.CodeFeatureNotFound, bursar.CodeEntitlementNotFound,
+	bursar.CodeRequestedUsageExceeding, bursar.CodeInsufficientCredits, bursar.CodeBudgetExceeded,
+	bursar.CodeFeatureTypeMismatch, bursar.CodeCustomerResourceNotFound,
+}
+
+func newMetrics(e *engine.Engine, routes []*route) *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), denied: map[bursar.Code]prometheus.Counter{}, requests: map[*route]*[6]prometheus.Counter{}}
+	m.checkSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "bursar_check_duration_seconds", Help: "Time to answer a check, from its headers to its last byte.",
+		Buckets: []float64{25e-6, 50e-6, 1e-4, 25e-5, 5e-4, 1e-3, 25e-4, 5e-3, 1e-2, 5e-2, 0.25, 1, 5},
+	})
+	checks := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "bursar_checks_total", Help: "Checks answered, by result and reason of denial.",
+	}, []string{"result", "reason"})
+	m.granted = checks.WithLabelValues("granted", "")
+	for _, reason := range denialReasons {
+		m.denied[reason] = checks.WithLabelValues("denied", string(reason))
+	}
+	m.deniedOther = checks.WithLabelValues("denied", "Unknown")
+	ingest := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "bursar_ingest_events_total", Help: "Usage items, by what became of them.",
+	}, []string{"result"})
+	m.recorded, m.duplicates, m.refused = ingest.WithLabelValues("recorded"), ingest.WithLabelValues("duplicate"), ingest.WithLabelValues("refused")
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "bursar_http_requests_total", Help: "Requests answered, by route and class of status.",
+	}, []string{"method", "route", "class"})
+	classes := func(method, pattern string) *[6]prometheus.Counter {
+		var c [6]prometheus.Counter
+		for i, class := range []string{"", "", "2xx", "3xx", "4xx", "5xx"} {
+			if class != "" && class != "3xx" {
+				c[i] = requests.WithLabelValues(method, pattern, class)
+			}
+		}
+		return &c
+	}
+	for _, r := range routes {
+		m.requests[r] = classes(r.method, r.pattern)
+	}
+	m.unrouted = classes("", "none")
+	m.registry.MustRegister(m.checkSeconds, checks, ingest, requests, engineCollector{e},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	return m
+}
+
+func (m *metrics) request(q *request) {
+	classes := m.unrouted
+	if q.route != nil {
+		classes = m.requests[q.route]
+	}
+	if c := classes[min(q.status/100, 5)]; c != nil {
+		c.Inc()
+	}
+}
+
+func (m *metrics) check(granted bool, reason bursar.Code) {
+	if granted {
+		m.granted.Inc()
+	} else if c := m.denied[reason]; c != nil {
+		c.Inc()
+	} else {
+		m.deniedOther.Inc()
+	}
+}
+
+func (m *metrics) checked(since time.Time) { m.checkSeconds.Observe(time.Since(since).Seconds()) }
+
+// engineCollector reads the engine's figures when they are asked for.
+type engineCollector struct{ engine *engine.Engine }
+
+func engineDesc(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
+
+var (
+	descResident    = engineDesc("bursar_customers_resident", "Customers in memory.")
+	descBytes       = engineDesc("bursar_resident_bytes", "Estimated memory of the customers in memory.")
+	descHolds       = engineDesc("bursar_holds_open", "Open reservations of the customers in memory.")
+	descKeys        = engineDesc("bursar_idempotency_keys", "Idempotency keys in memory.")
+	descCommits     = engineDesc("bursar_commits_total", "Commits written.")
+	descRecords     = engineDesc("bursar_commit_records_total", "Records written.")
+	descCheckpoints = engineDesc("bursar_checkpoints_total", "Checkpoints saved.")
+	descEvictions   = engineDesc("bursar_customer_evictions_total", "Customers that left memory.")
+	descLoads       = engineDesc("bursar_customer_loads_total", "Customers read into memory.")
+	descReady       = engineDesc("bursar_ready", "1 while the engine can answer.")
+)
+
+func (c engineCollector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
+
+func (c engineCollector) Collect(ch chan<- prometheus.Metric) {
+	s := c.engine.Stats()
+	ready := 0.0
+	if c.engine.Ready() == nil {
+		ready = 1
+	}
+	gauge := func(d *prometheus.Desc, v float64) { ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v) }
+	counter := func(d *prometheus.Desc, v uint64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
+	}
+	gauge(descResident, float64(s.ResidentCustomers))
+	gauge(descBytes, float64(s.ResidentBytes))
+	gauge(descHolds, float64(s.OpenHolds))
+	gauge(descKeys, float64(s.KeysInMemory))
+	counter(descCommits, s.Commits)
+	counter(descRecords, s.Records)
+	counter(descCheckpoints, s.Checkpoints)
+	counter(descEvictions, s.Evictions)
+	counter(descLoads, s.Loads)
+	gauge(descReady, ready)
+}
+
+// MetricsHandler serves the metrics to anybody: for a listener of its own.
+func (a *API) MetricsHandler() http.Handler { return a.metrics.handler }
+
+// serveMetrics serves them on the API's address, to bearers of the metrics token.
+func (a *API) serveMetrics(q *request) error {
+	if a.metricsToken == "" {
+		return bursar.Errorf(bursar.CodeNotFound, "metrics are not served here: configure a metrics token or a metrics listener")
+	}
+	token, _ := credential(nil, q.r.Header["Authorization"])
+	got, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(a.metricsToken))
+	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+		return q.refused("send Authorization: Bearer <the metrics token>")
+	}
+	q.status = http.StatusOK
+	a.metrics.handler.ServeHTTP(q.w, q.r)
+	return nil
+}

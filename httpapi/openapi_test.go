@@ -1,0 +1,443 @@
+package httpapi
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bursarhq/bursar"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+var update = flag.Bool("update", false, "rewrite openapi.json and testdata")
+
+// TestOpenAPICurrent holds the committed document to the route table and the types.
+func TestOpenAPICurrent(t *testing.T) {
+	want, err := json.Marshal(buildDocument((&API{}).routes()), json.Deterministic(true), jsontext.Multiline(true), jsontext.WithIndent(" "))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, '\n')
+	if *update {
+		if err := os.WriteFile("openapi.json", want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if !bytes.Equal(openAPI, want) {
+		t.Error("openapi.json is not what the routes say; run: go test ./httpapi -run TestOpenAPICurrent -update")
+	}
+}
+
+// TestOpenAPIRoutes: every route is in the document, and nothing else is.
+func TestOpenAPIRoutes(t *testing.T) {
+	var doc struct {
+		Paths map[string]map[string]jsontext.Value `json:"paths"`
+	}
+	if err := json.Unmarshal(openAPI, &doc); err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for _, r := range (&API{}).routes() {
+		for _, base := range r.bases {
+			if id := operationID(r, base); ids[id] {
+				t.Errorf("%s %s has the operationId of another route, %s", r.method, r.pattern, id)
+			} else {
+				ids[id] = true
+			}
+			methods := doc.Paths[base+r.pattern]
+			if methods[strings.ToLower(r.method)] == nil {
+				t.Errorf("%s %s%s is not in the document", r.method, base, r.pattern)
+			}
+			delete(methods, strings.ToLower(r.method))
+		}
+	}
+	for path, methods := range doc.Paths {
+		for method := range methods {
+			t.Errorf("the document has %s %s, which is no route", method, path)
+		}
+	}
+}
+
+type object = map[string]any
+
+// document builds an OpenAPI 3.1 document; schemas gathers the components.
+type document struct{ schemas object }
+
+func buildDocument(routes []*route) object {
+	d := &document{schemas: object{}}
+	paths := object{}
+	for _, r := range routes {
+		for _, base := range r.bases {
+			item, _ := paths[base+r.pattern].(object)
+			if item == nil {
+				item = object{}
+				paths[base+r.pattern] = item
+			}
+			item[strings.ToLower(r.method)] = d.operation(r, base)
+		}
+	}
+	d.schemas["Problem"] = d.problem()
+	return object{
+		"openapi": "3.1.0",
+		"info": object{
+			"title": "Bursar", "version": "1",
+			"description": "Open, self-hosted governance of AI usage. Every reply that is not 2xx is a problem document.",
+		},
+		"paths": paths,
+		"components": object{
+			"schemas": d.schemas,
+			"securitySchemes": object{
+				"apiKey": object{"type": "apiKey", "in": "header", "name": "X-API-KEY"},
+				"bearer": object{"type": "http", "scheme": "bearer"},
+			},
+		},
+	}
+}
+
+func (d *document) operation(r *route, base string) object {
+	o := object{
+		"operationId": operationID(r, base),
+		"summary":     r.summary,
+		"responses": object{
+			fmt.Sprint(r.status): d.success(r),
+			"default": object{
+				"description": "What went wrong.",
+				"content":     object{"application/problem+json": object{"schema": ref("Problem")}},
+			},
+		},
+	}
+	var parameters []any
+	for part := range strings.SplitSeq(r.pattern, "/") {
+		if name, ok := strings.CutPrefix(part, "{"); ok {
+			parameters = append(parameters, object{"name": name[:len(name)-1], "in": "path", "required": true, "schema": object{"type": "string"}})
+		}
+	}
+	for _, f := range r.shape.fields {
+		if f.query && f.shape.kind != kindUnsupported {
+			parameters = append(parameters, d.parameter(&f))
+		}
+	}
+	if r.method != "GET" && r.access != asks {
+		parameters = append(parameters, object{
+			"name": "Idempotency-Key", "in": "header", "description": "Makes it safe to send the request again.",
+			"schema": object{"type": "string", "minLength": 1, "maxLength": bursar.MaxKeyLen},
+		})
+	}
+	if parameters != nil {
+		o["parameters"] = parameters
+	}
+	if r.method != "GET" && r.shape.hasAny {
+		o["requestBody"] = object{"required": r.shape.requires(), "content": object{"application/json": object{"schema": d.input(r.shape)}}}
+	}
+	if r.access != open {
+		o["security"] = []any{object{"apiKey": []any{}}, object{"bearer": []any{}}}
+		o["x-key-scopes"] = strings.Split(r.access.names(), " or ")
+	}
+	return o
+}
+
+// operationID is the summary in camel case, told apart where a path or a base is
+// another name of the same.
+func operationID(r *route, base string) string {
+	id := ""
+	for word := range strings.FieldsFuncSeq(r.summary, func(c rune) bool { return c == ' ' || c == ',' }) {
+		id += strings.ToUpper(word[:1]) + word[1:]
+	}
+	id = strings.ToLower(id[:1]) + id[1:]
+	if strings.Contains(r.pattern, "/entities/entitlements") {
+		id += "Alias"
+	}
+	if strings.HasSuffix(base, "beta") {
+		id += "Beta"
+	}
+	return id
+}
+
+func (d *document) success(r *route) object {
+	kind, schema := "application/json", any(object{})
+	switch {
+	case r.pattern == "/metrics":
+		kind, schema = "text/plain", object{"type": "string"}
+	case r.pattern == "/openapi.json":
+		schema = object{"type": "object"}
+	default:
+		schema = d.output(r.out)
+		if !r.out.Implements(reflect.TypeFor[enveloped]()) {
+			schema = object{"type": "object", "required": []any{"data"}, "properties": object{"data": schema}}
+		}
+	}
+	reply := object{"description": "Done.", "content": object{kind: object{"schema": schema}}}
+	if r.customer {
+		reply["headers"] = object{"X-Bursar-Version": object{"description": "The version of the customer that the reply is true at.", "schema": object{"type": "integer"}}}
+	}
+	return reply
+}
+
+func (d *document) parameter(f *field) object {
+	p := object{"name": f.name, "in": "query", "schema": d.value(f.shape)}
+	if f.required {
+		p["required"] = true
+	}
+	if f.doc != "" {
+		p["description"] = f.doc
+	}
+	switch f.shape.kind {
+	case kindList:
+		p["style"], p["explode"] = "form", false
+	case kindDims, kindRange:
+		p["style"], p["explode"] = "deepObject", true
+	}
+	return p
+}
+
+// input is the schema of a body, or of an object in it.
+func (d *document) input(s *shape) object {
+	name := exported(s.typ.Name())
+	if _, ok := d.schemas[name]; !ok {
+		d.schemas[name] = d.inputObject(s)
+	}
+	return ref(name)
+}
+
+func (d *document) inputObject(s *shape) object {
+	properties, required := object{}, []any{}
+	for i := range s.fields {
+		f := &s.fields[i]
+		if f.query || f.shape.kind == kindUnsupported {
+			continue
+		}
+		schema := d.value(f.shape)
+		if f.doc != "" {
+			schema["description"] = f.doc
+		}
+		if f.opt {
+			schema = nullable(schema)
+		}
+		if f.required {
+			required = append(required, f.name)
+		}
+		properties[f.name] = schema
+	}
+	out := object{"type": "object", "properties": properties, "additionalProperties": false}
+	if len(required) > 0 {
+		out["required"] = required
+	}
+	return out
+}
+
+// value is the schema of an input value.
+func (d *document) value(s *shape) object {
+	var out object
+	r := &s.rules
+	switch s.kind {
+	case kindText:
+		out = object{"type": "string"}
+		if r.hi > 0 {
+			out["minLength"], out["maxLength"] = r.lo, r.hi
+		}
+		if r.enum != nil {
+			out["enum"] = r.enum
+		}
+		if r.syntax != "" {
+			out["pattern"] = patterns[r.syntax]
+		}
+	case kindBool:
+		out = object{"type": "boolean"}
+	case kindInt:
+		out = object{"type": "integer"}
+		if r.hi > 0 {
+			out["minimum"], out["maximum"] = r.lo, r.hi
+		}
+	case kindAmount:
+		out = object{"type": "number"}
+		if r.min {
+			out["minimum"] = 0
+		}
+		if r.positive {
+			out["exclusiveMinimum"] = 0
+		}
+	case kindTime:
+		out = object{"type": "string", "format": "date-time"}
+	case kindCadence:
+		out = object{"type": "string", "pattern": `^P(T[1-9][0-9]{0,3}[MH]|[1-9][0-9]{0,3}[DWMY])$`}
+	case kindList:
+		out = object{"type": "array", "items": d.value(s.elem), "maxItems": r.hi}
+		if r.lo > 0 {
+			out["minItems"] = r.lo
+		}
+	case kindTextMap:
+		out = object{"type": "object", "additionalProperties": object{"type": "string", "maxLength": bursar.MaxMetadataLen}, "maxProperties": bursar.MaxMetadataKeys}
+	case kindDims:
+		out = object{"type": "object", "additionalProperties": object{"type": []any{"string", "number", "boolean"}}, "maxProperties": bursar.MaxDimensions}
+	case kindRange:
+		bound := object{"type": "string", "format": "date-time"}
+		out = object{"type": "object", "properties": object{"gt": bound, "gte": bound, "lt": bound, "lte": bound}}
+	case kindObject:
+		return d.input(s)
+	}
+	if r.fallback != "" {
+		var v any
+		if json.Unmarshal([]byte(r.fallback), &v) != nil {
+			v = r.fallback
+		}
+		out["default"] = v
+	}
+	return out
+}
+
+var patterns = map[string]string{
+	"id":         `^[a-zA-Z0-9][a-zA-Z0-9_|.-]{0,254}$`,
+	"customerId": `^[a-zA-Z0-9][a-zA-Z0-9_|.@-]{0,254}$`,
+	"entityId":   `^[a-zA-Z0-9][a-zA-Z0-9_|.-]{0,254}$`,
+	"key":        `^[ -~]{1,255}$`,
+	"label":      `^[a-zA-Z0-9_.-]{0,64}$`,
+}
+
+func nullable(schema object) object {
+	if kind, ok := schema["type"].(string); ok {
+		schema["type"] = []any{kind, "null"}
+		if enum, ok := schema["enum"].([]string); ok {
+			values := []any{nil}
+			for _, v := range enum {
+				values = append(values, v)
+			}
+			schema["enum"] = values
+		}
+		return schema
+	}
+	return object{"anyOf": []any{schema, object{"type": "null"}}}
+}
+
+func ref(name string) object { return object{"$ref": "#/components/schemas/" + name} }
+
+// output is the schema of what is answered.
+func (d *document) output(t reflect.Type) object {
+	switch t {
+	case typeAmount, reflect.TypeFor[ratio]():
+		return object{"type": "number"}
+	case typeTime:
+		return object{"type": "string", "format": "date-time"}
+	case reflect.TypeFor[jsontext.Value]():
+		return object{}
+	case reflect.TypeFor[*nothing]():
+		return object{"type": "null"}
+	case reflect.TypeFor[dims]():
+		return object{"type": "object", "additionalProperties": object{"type": []any{"string", "number", "boolean"}}}
+	case reflect.TypeFor[chains]():
+		return d.output(reflect.TypeFor[[][]nodeReply]())
+	case reflect.TypeFor[decisions]():
+		return object{"type": "array", "items": d.output(reflect.TypeFor[decisionReply]())}
+	case reflect.TypeFor[decisionReply]():
+		return object{"oneOf": []any{d.output(reflect.TypeFor[featureCheck]()), d.output(reflect.TypeFor[creditCheck]())}}
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return nullable(d.output(t.Elem()))
+	case reflect.String:
+		return object{"type": "string"}
+	case reflect.Bool:
+		return object{"type": "boolean"}
+	case reflect.Int:
+		return object{"type": "integer"}
+	case reflect.Slice:
+		return object{"type": "array", "items": d.output(t.Elem())}
+	case reflect.Map:
+		return object{"type": "object", "additionalProperties": d.output(t.Elem())}
+	case reflect.Struct:
+		return d.component(t)
+	}
+	panic("no schema for " + t.String())
+}
+
+func (d *document) component(t reflect.Type) object {
+	name := componentName(t)
+	if _, ok := d.schemas[name]; !ok {
+		schema := object{"type": "object"}
+		d.schemas[name] = schema // before its members, which may be of the same type
+		properties, required := object{}, []any{}
+		d.members(t, properties, &required)
+		schema["properties"] = properties
+		if len(required) > 0 {
+			schema["required"] = required
+		}
+	}
+	return ref(name)
+}
+
+// componentName is "Feature" for featureOut, "PageOfCustomer" for page[bursar.Customer].
+func componentName(t reflect.Type) string {
+	name := t.Name()
+	if outer, inner, ok := strings.Cut(name, "["); ok {
+		inner = inner[strings.LastIndexAny(inner, "./")+1 : len(inner)-1]
+		return exported(outer) + "Of" + exported(inner)
+	}
+	return exported(name)
+}
+
+func exported(name string) string {
+	name = strings.TrimSuffix(strings.TrimSuffix(name, "Out"), "Reply")
+	return strings.ToUpper(name[:1]) + name[1:]
+}
+
+func (d *document) members(t reflect.Type, properties object, required *[]any) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous {
+			d.members(f.Type, properties, required)
+			continue
+		}
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		rules := strings.Split(f.Tag.Get("is"), ",")
+		ft := f.Type
+		if options == "omitempty" && ft.Kind() == reflect.Pointer && !slices.Contains(rules, "nullable") {
+			ft = ft.Elem()
+		}
+		var schema object
+		for _, rule := range rules {
+			if values, ok := strings.CutPrefix(rule, "enum="); ok {
+				schema = object{"type": "string", "enum": strings.Split(values, "|")}
+				if ft.Kind() == reflect.Pointer {
+					schema = nullable(schema)
+				}
+			}
+		}
+		if schema == nil {
+			schema = d.output(ft)
+		}
+		if doc := f.Tag.Get("doc"); doc != "" {
+			schema["description"] = doc
+		}
+		properties[name] = schema
+		if options != "omitempty" {
+			*required = append(*required, name)
+		}
+	}
+}
+
+// problem is the schema of every reply that is not 2xx.
+func (d *document) problem() object {
+	text := object{"type": "string"}
+	return object{
+		"type":     "object",
+		"required": []any{"code", "message", "type", "title", "status", "detail", "instance", "retryable"},
+		"properties": object{
+			"code": object{"type": "string", "description": "Stable; branch on this."}, "message": object{"type": "string", "description": "The same as detail."},
+			"type": object{"type": "string", "format": "uri"}, "title": text, "status": object{"type": "integer"}, "detail": text,
+			"instance": object{"type": "string", "description": "Names the request, as X-Request-Id does."}, "retryable": object{"type": "boolean"},
+			"errors": object{"type": "array", "items": object{
+				"type": "object", "required": []any{"pointer", "code", "detail"},
+				"properties": object{"pointer": object{"type": "string", "description": "A JSON pointer into the body, or ?name for a query parameter."}, "code": text, "detail": text},
+			}},
+			"binding":  object{"anyOf": []any{d.output(reflect.TypeFor[bindingReply]()), object{"type": "null"}}, "description": "The limit that refused (402)."},
+			"resetsAt": object{"type": []any{"string", "null"}, "format": "date-time"},
+			"chains":   d.output(reflect.TypeFor[chains]()),
+		},
+	}
+}

@@ -1,0 +1,205 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+// CodeRequestInProgress is answered to a request whose Idempotency-Key is still at work.
+const CodeRequestInProgress bursar.Code = "RequestInProgress"
+
+// statuses of codes, but for those that end in NotFound, which are 404.
+var statuses = map[bursar.Code]int{
+	bursar.CodeValidationFailed:    400,
+	bursar.CodeUnknownField:        400,
+	bursar.CodeUnsupportedField:    400,
+	bursar.CodeInvalidAmount:       400,
+	bursar.CodeInvalidCursor:       400,
+	bursar.CodeInvalidCadence:      400,
+	bursar.CodeUnknownMeter:        400,
+	bursar.CodeEntityTypeRequired:  400,
+	bursar.CodeEntityTypeArchived:  400,
+	bursar.CodeEntityTypeInUse:     400,
+	bursar.CodeParentNotFound:      400,
+	bursar.CodeHierarchyCycle:      400,
+	bursar.CodeHierarchyTooDeep:    400,
+	bursar.CodeTimestampOutOfRange: 400,
+	bursar.CodeFeatureHasMeter:     400,
+	"RateNotFound":                 400,
+
+	bursar.CodeUnauthenticated: 401,
+	bursar.CodeForbidden:       403,
+
+	bursar.CodeBudgetExceeded:          402,
+	bursar.CodeRequestedUsageExceeding: 402,
+	bursar.CodeInsufficientCredits:     402,
+
+	bursar.CodeMethodNotAllowed: 405,
+	CodeRequestTimeout:          408,
+
+	bursar.CodeAlreadyExists:        409,
+	bursar.CodeIdempotencyKeyReused: 409,
+	CodeRequestInProgress:           409,
+	"AllocationExceeded":            409,
+	bursar.CodeReservationClosed:    409,
+	bursar.CodeCurrencyInUse:        409,
+	bursar.CodeCustomerIsArchived:   409,
+	bursar.CodeLastFullKey:          409,
+	"GrantNotVoidable":              409,
+
+	bursar.CodeTooLarge:              413,
+	bursar.CodeUnsupportedMediaType:  415,
+	bursar.CodeRateLimited:           429,
+	bursar.CodeInternal:              500,
+	bursar.CodeGovernanceUnavailable: 503,
+}
+
+func statusOf(code bursar.Code) int {
+	if status, ok := statuses[code]; ok {
+		return status
+	}
+	if strings.HasSuffix(string(code), "NotFound") {
+		return http.StatusNotFound
+	}
+	return http.StatusInternalServerError
+}
+
+// retryable tells whether the same request may succeed later.
+func retryable(code bursar.Code) bool {
+	return code == bursar.CodeGovernanceUnavailable || code == CodeRequestInProgress || code == CodeRequestTimeout
+}
+
+// notResendable marks an error after which the same request might count twice.
+type notResendable struct{ error }
+
+func (e notResendable) Unwrap() error { return e.error }
+
+// fail answers err. It is the one place where errors become replies.
+func (q *request) fail(err error) {
+	if q.status != 0 {
+		return // a panic after the reply
+	}
+	var replay *engine.Replay
+	if errors.As(err, &replay) {
+		q.version, q.replayed = replay.Version, true
+		q.send(replay.Status, append(q.out[:0], replay.Body...))
+		return
+	}
+	var e *bursar.Error
+	if !errors.As(err, &e) {
+		e = q.hide(err)
+	}
+	q.code = e.Code
+	status := statusOf(e.Code)
+	if status >= 500 && q.err == nil {
+		q.err = err
+	}
+	retry := retryable(e.Code)
+	if status == 408 || status == 409 || status == 429 || status >= 500 {
+		safe := retry && !errors.As(err, new(notResendable))
+		q.w.Header().Set("X-Should-Retry", strconv.FormatBool(safe))
+	}
+	if e.Code == bursar.CodeGovernanceUnavailable {
+		q.w.Header().Set("Retry-After", "1")
+	}
+	q.send(status, q.appendProblem(q.out[:0], e, status, retry))
+}
+
+// hide is what a client learns of an internal error: nothing but whether it may try
+// again.
+func (q *request) hide(err error) *bursar.Error {
+	q.err = err
+	switch {
+	case errors.Is(err, engine.ErrNotCommitted), errors.Is(err, engine.ErrPoisoned), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, context.Canceled), q.ctx.Err() != nil, q.api.engine.Ready() != nil:
+		return bursar.Errorf(bursar.CodeGovernanceUnavailable, "the store cannot answer now; nothing is granted meanwhile")
+	}
+	return bursar.Errorf(bursar.CodeInternal, "something went wrong here; the log has it under request %s", q.id)
+}
+
+const problemBase = "https://bursar.dev/problems/"
+
+// appendProblem appends the problem document of e.
+func (q *request) appendProblem(b []byte, e *bursar.Error, status int, retry bool) []byte {
+	message := located(e)
+	b = append(b, `{"code":`...)
+	b = appendString(b, string(e.Code))
+	b = append(b, `,"message":`...)
+	b = appendString(b, message)
+	b = append(b, `,"type":`...)
+	b = appendString(b, problemBase+string(e.Code))
+	b = append(b, `,"title":`...)
+	b = appendString(b, title(e.Code))
+	b = append(b, `,"status":`...)
+	b = strconv.AppendInt(b, int64(status), 10)
+	b = append(b, `,"detail":`...)
+	b = appendString(b, message)
+	b = append(b, `,"instance":`...)
+	b = appendString(b, "urn:bursar:request:"+q.id)
+	b = append(b, `,"retryable":`...)
+	b = strconv.AppendBool(b, retry)
+	if len(e.Fields) > 0 {
+		b = appendFieldErrors(append(b, `,"errors":`...), e.Fields)
+	}
+	if d := e.Denial; d != nil {
+		b = appendBinding(append(b, `,"binding":`...), d.Binding)
+		b = append(b, `,"resetsAt":`...)
+		if d.Binding != nil {
+			b = appendTimeOrNull(b, d.Binding.Node.ResetsAt)
+		} else {
+			b = append(b, "null"...)
+		}
+		b = append(b, `,"chains":`...)
+		b = appendChains(b, d.Chains)
+	}
+	return append(b, '}')
+}
+
+// located is the message of e with its place, and how many more there are.
+func located(e *bursar.Error) string {
+	if len(e.Fields) == 0 || e.Fields[0].Pointer == "" {
+		return e.Message
+	}
+	message := e.Fields[0].Pointer + ": " + e.Message
+	if more := len(e.Fields) - 1; more > 0 {
+		message += " (and " + strconv.Itoa(more) + " more)"
+	}
+	return message
+}
+
+func appendFieldErrors(b []byte, fields []bursar.FieldError) []byte {
+	b = append(b, '[')
+	for i := range fields {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"pointer":`...)
+		b = appendString(b, fields[i].Pointer)
+		b = append(b, `,"code":`...)
+		b = appendString(b, string(fields[i].Code))
+		b = append(b, `,"detail":`...)
+		b = appendString(b, fields[i].Detail)
+		b = append(b, '}')
+	}
+	return append(b, ']')
+}
+
+// title is the code in words: "CustomerNotFound" is "Customer not found".
+func title(code bursar.Code) string {
+	var b []byte
+	for i := 0; i < len(code); i++ {
+		c := code[i]
+		if upper := 'A' <= c && c <= 'Z'; upper && i > 0 {
+			b = append(b, ' ', c+'a'-'A')
+		} else {
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}

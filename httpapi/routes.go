@@ -1,0 +1,134 @@
+package httpapi
+
+import (
+	"slices"
+	"strings"
+)
+
+// row is one row of the table.
+type row struct {
+	method, pattern string
+	bases           []string
+	access          access
+	status          int // of success
+	operation
+	summary string
+}
+
+// route is a row, with what follows from it.
+type route struct {
+	row
+	customer bool // the first path parameter is a customer
+	denies   bool // an unknown customer is a denial here, not an error
+}
+
+// Where a route is served. The reference API has its governance routes under the beta
+// base; both bases answer alike.
+var (
+	v1     = []string{"/api/v1"}
+	both   = []string{"/api/v1", "/api/v1-beta"}
+	noBase = []string{""}
+)
+
+// routes is every route. A row reads: where it is, who may call it, its status of
+// success, what it does, in a few words. Names in braces are path parameters.
+func (a *API) routes() []*route {
+	rows := slices.Concat(a.catalogueRoutes(), a.governanceRoutes(), a.runtimeRoutes(), a.operationRoutes())
+	routes := make([]*route, len(rows))
+	for i, r := range rows {
+		routes[i] = &route{row: r, customer: strings.Contains(r.pattern, "{customerId}"), denies: strings.Contains(r.pattern, "/entitlements/check")}
+	}
+	return routes
+}
+
+// Patterns that many routes share.
+const (
+	currency    = "/credits/custom-currencies/{currencyId}"
+	customer    = "/customers/{customerId}"
+	assignments = customer + "/assignments"
+	entitlement = customer + "/entities/entitlements" // an older name of the same
+	reservation = customer + "/reservations/{reservationId}"
+)
+
+func (a *API) catalogueRoutes() []row {
+	return []row{
+		{"GET", "/entity-types", both, reads, 200, op(a.listEntityTypes), "List entity types"},
+		{"PUT", "/entity-types", both, writes, 200, op(a.putEntityTypes), "Create or replace entity types"},
+		{"POST", "/entity-types/archive", both, writes, 200, op(a.archiveEntityTypes(true)), "Archive entity types"},
+		{"POST", "/entity-types/unarchive", both, writes, 200, op(a.archiveEntityTypes(false)), "Restore entity types"},
+
+		{"POST", "/features", v1, writes, 201, op(a.createFeature), "Create a feature"},
+		{"GET", "/features", v1, reads, 200, op(a.listFeatures), "List features"},
+		{"GET", "/features/{featureId}", v1, reads, 200, op(a.getFeature), "Read a feature"},
+		{"PATCH", "/features/{featureId}", v1, writes, 200, op(a.patchFeature), "Update a feature"},
+		{"POST", "/features/{featureId}/archive", v1, writes, 200, op(a.archiveFeature(true)), "Archive a feature"},
+		{"POST", "/features/{featureId}/unarchive", v1, writes, 200, op(a.archiveFeature(false)), "Restore a feature"},
+
+		{"POST", "/credits/custom-currencies", v1, writes, 201, op(a.createCurrency), "Create a currency"},
+		{"GET", "/credits/custom-currencies", v1, reads, 200, op(a.listCurrencies), "List currencies"},
+		{"PATCH", currency, v1, writes, 200, op(a.patchCurrency), "Update a currency"},
+		{"POST", currency + "/archive", v1, writes, 200, op(a.archiveCurrency(true)), "Archive a currency"},
+		{"POST", currency + "/unarchive", v1, writes, 200, op(a.archiveCurrency(false)), "Restore a currency"},
+		{"GET", currency + "/associated-entities", v1, reads, 200, op(a.currencyUsers), "List what uses a currency"},
+
+		{"POST", "/customers", v1, writes, 201, op(a.createCustomer), "Create a customer"},
+		{"GET", "/customers", v1, reads, 200, op(a.listCustomers), "List customers"},
+		{"GET", customer, v1, reads, 200, op(a.getCustomer), "Read a customer"},
+		{"PATCH", customer, v1, writes, 200, op(a.patchCustomer), "Update a customer"},
+		{"POST", customer + "/archive", v1, writes, 200, op(a.archiveCustomer(true)), "Archive a customer"},
+		{"POST", customer + "/unarchive", v1, writes, 200, op(a.archiveCustomer(false)), "Restore a customer"},
+	}
+}
+
+func (a *API) governanceRoutes() []row {
+	return []row{
+		{"GET", customer + "/entities", both, reads, 200, op(a.listEntities), "List entities"},
+		{"PUT", customer + "/entities", both, writes, 200, op(a.putEntities), "Create, update or move entities"},
+		{"GET", customer + "/entities/{entityId}", both, reads, 200, op(a.getEntity), "Read an entity"},
+		{"PATCH", customer + "/entities/{entityId}", v1, writes, 200, op(a.patchEntity), "Update or move an entity"},
+		{"POST", customer + "/entities/archive", both, writes, 200, op(a.archiveEntities(true)), "Archive entities"},
+		{"POST", customer + "/entities/unarchive", both, writes, 200, op(a.archiveEntities(false)), "Restore entities"},
+		{"GET", customer + "/entities/{entityId}/usage", v1, reads, 200, op(a.entityUsage), "Read the usage of an entity over time"},
+
+		{"GET", assignments, both, reads, 200, op(a.listAssignments), "List limits"},
+		{"PUT", assignments, both, writes, 200, op(a.putAssignments), "Create or update limits"},
+		{"GET", assignments + "/{assignmentId}", v1, reads, 200, op(a.getAssignment), "Read a limit"},
+		{"DELETE", assignments + "/{assignmentId}", v1, writes, 200, op(a.deleteAssignment), "Delete a limit with its counters"},
+		{"GET", entitlement, both, reads, 200, op(a.listAssignments), "List limits"},
+		{"PUT", entitlement, both, writes, 200, op(a.putEntitlements), "Create or update limits"},
+		{"GET", entitlement + "/{assignmentId}", v1, reads, 200, op(a.getAssignment), "Read a limit"},
+		{"DELETE", entitlement + "/{assignmentId}", v1, writes, 200, op(a.deleteAssignment), "Delete a limit with its counters"},
+	}
+}
+
+func (a *API) runtimeRoutes() []row {
+	return []row{
+		{"GET", customer + "/entitlements/check", both, asks, 200, raw[checkQuery, decisionReply](a.check), "Ask whether usage is granted"},
+		{"POST", customer + "/entitlements/checks", v1, asks, 200, op(a.checks), "Ask several questions of one snapshot"},
+		{"POST", "/usage", v1, spends, 201, op(a.reportUsage), "Report usage"},
+		{"POST", customer + "/consume", v1, spends, 200, op(a.consume), "Check and record in one step"},
+		{"POST", customer + "/reservations", v1, spends, 201, op(a.reserve), "Hold an amount"},
+		{"GET", customer + "/reservations", v1, asks, 200, op(a.listReservations), "List reservations"},
+		{"GET", reservation, v1, asks, 200, op(a.getReservation), "Read a reservation"},
+		{"POST", reservation + "/commit", v1, spends, 200, op(a.commitReservation), "Record what was used and free the rest"},
+		{"POST", reservation + "/release", v1, spends, 200, op(a.releaseReservation), "Free a hold"},
+		{"POST", reservation + "/extend", v1, spends, 200, op(a.extendReservation), "Keep a hold for longer"},
+
+		{"GET", customer + "/governance", both, reads, 200, op(a.tree), "Read the governance tree"},
+		{"GET", "/usage/{customerId}/history/{featureId}", v1, reads, 200, op(a.usageHistory), "Read the usage of a feature over time"},
+		{"GET", customer + "/activity", v1, reads, 200, op(a.activity), "List governance writes"},
+	}
+}
+
+func (a *API) operationRoutes() []row {
+	return []row{
+		{"POST", "/api-keys", v1, writes, 201, op(a.createAPIKey), "Create an API key"},
+		{"GET", "/api-keys", v1, writes, 200, op(a.listAPIKeys), "List API keys"},
+		{"DELETE", "/api-keys/{keyId}", v1, writes, 200, op(a.revokeAPIKey), "Revoke an API key"},
+
+		{"GET", "/healthz", noBase, open, 200, op(a.healthz), "Whether the process runs"},
+		{"GET", "/readyz", noBase, open, 200, raw[nothing, health](a.readyz), "Whether requests should come here"},
+		{"GET", "/metrics", noBase, open, 200, raw[nothing, string](a.serveMetrics), "Metrics for Prometheus"},
+		{"GET", "/openapi.json", noBase, open, 200, raw[nothing, nothing](a.serveOpenAPI), "This document"},
+	}
+}

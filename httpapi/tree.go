@@ -1,0 +1,119 @@
+package httpapi
+
+import (
+	"strconv"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+type treeQuery struct {
+	freshness
+	FeatureIDs      []string         `query:"featureIds" is:"n=0-100" doc:"Without features and currencies: one row per entity."`
+	CurrencyIDs     []string         `query:"currencyIds" is:"n=0-100"`
+	EntityTypeIDs   []string         `query:"entityTypeIds" is:"n=0-100"`
+	Scope           engine.TreeScope `query:"scope" is:"enum=all|nodeWide|scoped,default=all"`
+	MinUtilization  *bursar.Amount   `query:"minUtilization" is:"min=0"`
+	Search          string           `query:"entityIdSearch" is:"len=1-255" doc:"Part of the id or the display name, in any case."`
+	SortBy          engine.TreeSort  `query:"sortBy" is:"enum=utilization|currentUsage|usageLimit|scopeSize|id|createdAt,default=utilization"`
+	Order           string           `query:"order" is:"enum=desc|asc,default=desc"`
+	RootEntityID    string           `query:"rootEntityId" doc:"Only this subtree, itself included."`
+	Depth           *int             `query:"depth" is:"n=0-9" doc:"Levels below the roots."`
+	ParentID        *string          `query:"parentId" doc:"Only direct children."`
+	IncludeArchived bool             `query:"includeArchived"`
+	Label           *string          `query:"label" is:"label"`
+	After           string           `query:"after" doc:"A cursor: the page behind it."`
+	Limit           int              `query:"limit" is:"n=1-1000,default=100"`
+}
+
+// treeRow is an entity, with a limit of it or, in tree mode, without.
+type treeRow struct {
+	EntityID         string              `json:"entityId"`
+	EntityTypeID     string              `json:"entityTypeId"`
+	DisplayName      *string             `json:"displayName"`
+	ParentID         *string             `json:"parentId"`
+	FeatureID        *string             `json:"featureId,omitempty"`
+	CurrencyID       *string             `json:"currencyId,omitempty"`
+	ScopeEntityIDs   []string            `json:"scopeEntityIds"`
+	UsageLimit       *bursar.Amount      `json:"usageLimit"`
+	CurrentUsage     *bursar.Amount      `json:"currentUsage"`
+	Utilization      *ratio              `json:"utilization" doc:"usage ÷ limit with boosts; 1 for limit 0; null when unlimited."`
+	Cadence          *string             `json:"cadence"`
+	UsagePeriodStart *bursar.Time        `json:"usagePeriodStart"`
+	UsagePeriodEnd   *bursar.Time        `json:"usagePeriodEnd"`
+	AssignmentID     *string             `json:"assignmentId"`
+	Label            *string             `json:"label"`
+	Enforcement      *bursar.Enforcement `json:"enforcement" is:"enum=hard|soft"`
+	Reserved         *bursar.Amount      `json:"reserved"`
+	Remaining        *bursar.Amount      `json:"remaining"`
+	Status           *string             `json:"status" is:"enum=ok|warning|exceeded"`
+	ChildCount       int                 `json:"childCount"`
+	ArchivedAt       *bursar.Time        `json:"archivedAt"`
+}
+
+// ratio is a float that is written without an exponent.
+type ratio float64
+
+func (r ratio) appendTo(b []byte) []byte { return strconv.AppendFloat(b, float64(r), 'f', -1, 64) }
+
+type treeOut struct {
+	Data       []treeRow      `json:"data"`
+	Pagination treePagination `json:"pagination"`
+	AsOf       bursar.Time    `json:"asOf"`
+}
+
+type treePagination struct {
+	Next *string `json:"next"`
+}
+
+func (treeOut) envelope() {}
+
+func viewTreeRow(r *engine.TreeRow) treeRow {
+	out := treeRow{EntityID: r.EntityID, EntityTypeID: r.EntityTypeID, DisplayName: r.DisplayName, ParentID: r.ParentID, ChildCount: r.ChildCount, ArchivedAt: r.ArchivedAt}
+	l := r.Limit
+	if l == nil {
+		return out
+	}
+	out.FeatureID, out.CurrencyID = capabilityIDs(l.Capability)
+	cadence := l.Cadence.String()
+	out.ScopeEntityIDs, out.UsageLimit, out.CurrentUsage, out.Utilization = l.ScopeEntityIDs, l.UsageLimit, &l.CurrentUsage, (*ratio)(l.Utilization)
+	out.Cadence, out.UsagePeriodStart, out.UsagePeriodEnd = &cadence, &l.PeriodStart, &l.PeriodEnd
+	out.AssignmentID, out.Label, out.Enforcement = &l.AssignmentID, &l.Label, &l.Enforcement
+	out.Reserved, out.Remaining, out.Status = &l.Reserved, l.Remaining, orNil(&l.Status)
+	return out
+}
+
+func (a *API) tree(q *request, in *treeQuery) (treeOut, error) {
+	query := engine.TreeQuery{
+		TypeIDs: in.EntityTypeIDs, Scope: in.Scope, MinUtilization: in.MinUtilization, Search: in.Search, SortBy: in.SortBy,
+		Desc: in.Order == "desc", RootEntityID: in.RootEntityID, Depth: in.Depth, ParentID: in.ParentID,
+		IncludeArchived: in.IncludeArchived, Label: in.Label, Limit: in.Limit,
+	}
+	for _, id := range in.FeatureIDs {
+		query.Capabilities = append(query.Capabilities, bursar.Capability{Kind: bursar.KindFeature, ID: id})
+	}
+	for _, id := range in.CurrencyIDs {
+		query.Capabilities = append(query.Capabilities, bursar.Capability{Kind: bursar.KindCurrency, ID: id})
+	}
+	if in.After != "" {
+		after, err := q.unseal("after", in.After)
+		if err != nil {
+			return treeOut{}, err
+		}
+		query.After = after
+	}
+	got, err := a.engine.Tree(q.ctx, in.options(), q.path[0], query)
+	q.version = got.Version
+	if err != nil {
+		return treeOut{}, err
+	}
+	out := treeOut{Data: make([]treeRow, len(got.Rows)), AsOf: got.AsOf}
+	for i := range got.Rows {
+		out.Data[i] = viewTreeRow(&got.Rows[i])
+	}
+	if got.Next != nil {
+		next := q.seal(got.Next)
+		out.Pagination.Next = &next
+	}
+	return out, nil
+}

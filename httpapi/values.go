@@ -1,0 +1,162 @@
+package httpapi
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/bursarhq/bursar"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// setText puts a string, from the body or the query, into v. The error says what is
+// wrong with it.
+func (s *shape) setText(text string, v reflect.Value) (bursar.Code, error) {
+	switch s.kind {
+	case kindTime:
+		t, err := bursar.ParseTime(text)
+		v.SetInt(int64(t))
+		return bursar.CodeValidationFailed, err
+	case kindCadence:
+		c, err := bursar.ParseCadence(text)
+		v.Set(reflect.ValueOf(c))
+		return bursar.CodeInvalidCadence, err
+	}
+	v.SetString(text)
+	return bursar.CodeValidationFailed, s.rules.text(text)
+}
+
+func (r *rules) text(text string) error {
+	switch {
+	case r.check != nil:
+		return r.check(text)
+	case r.enum != nil && !slices.Contains(r.enum, text):
+		return fmt.Errorf("must be one of %s, not %.100q", strings.Join(r.enum, ", "), text)
+	case r.hi > 0:
+		if n := utf8.RuneCountInString(text); n < r.lo || n > r.hi {
+			return fmt.Errorf("must have %d to %d characters, not %d", r.lo, r.hi, n)
+		}
+	}
+	return nil
+}
+
+// setNumber puts a number literal, from the body or the query, into v.
+func (s *shape) setNumber(raw []byte, v reflect.Value) (bursar.Code, error) {
+	if s.kind == kindInt {
+		n, err := wholeNumber(raw)
+		if err == nil && s.rules.hi > 0 && (n < int64(s.rules.lo) || n > int64(s.rules.hi)) {
+			err = fmt.Errorf("must be %d to %d, not %d", s.rules.lo, s.rules.hi, n)
+		}
+		if err != nil {
+			return bursar.CodeValidationFailed, err
+		}
+		if v.CanUint() {
+			v.SetUint(uint64(n))
+		} else {
+			v.SetInt(n)
+		}
+		return "", nil
+	}
+	amount, err := bursar.ParseAmount(raw)
+	switch {
+	case err != nil:
+	case s.rules.positive && amount.Sign() <= 0:
+		err = fmt.Errorf("must be greater than 0, not %v", amount)
+	case s.rules.min && amount.Sign() < 0:
+		err = fmt.Errorf("must be 0 or more, not %v", amount)
+	}
+	if err != nil {
+		return bursar.CodeInvalidAmount, err
+	}
+	v.Set(reflect.ValueOf(amount))
+	return "", nil
+}
+
+// wholeNumber reads a JSON number that is an integer, however it is written.
+func wholeNumber(raw []byte) (int64, error) {
+	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+		return n, nil
+	}
+	a, err := bursar.ParseAmount(raw)
+	if err == nil {
+		if n, err := strconv.ParseInt(a.String(), 10, 64); err == nil {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("must be an integer, not %.40s", raw)
+}
+
+// readDims reads an object of dimensions. What is wrong with the value read last is told
+// to bad.
+func readDims(d *jsontext.Decoder, bad func(why error)) ([]bursar.Dimension, error) {
+	if _, err := d.ReadToken(); err != nil {
+		return nil, err
+	}
+	dims := make([]bursar.Dimension, 0, 4)
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		dim := bursar.Dimension{Key: name.String()}
+		next := d.PeekKind()
+		raw, err := d.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		switch next {
+		case '"':
+			text, _ := jsontext.AppendUnquote(nil, raw)
+			dim.Value = string(text)
+		case '0':
+			dim.Kind, dim.Value = bursar.DimNumber, numberText(raw)
+		case 't', 'f':
+			dim.Kind, dim.Value = bursar.DimBool, string(raw)
+		default:
+			bad(fmt.Errorf("must be a string, a number or a boolean, not %s", kindName(next)))
+			continue
+		}
+		if len(dims) < bursar.MaxDimensions {
+			if _, err := bursar.CheckDimensions([]bursar.Dimension{dim}); err != nil {
+				bad(err)
+				continue
+			}
+		}
+		dims = append(dims, dim)
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, err
+	}
+	if len(dims) > bursar.MaxDimensions {
+		bad(fmt.Errorf("at most %d dimensions, here are %d", bursar.MaxDimensions, len(dims)))
+		return nil, nil
+	}
+	return dims, nil
+}
+
+// numberText is the string form of a number: an integer as it is written, anything
+// else as JavaScript prints it, so that 1.50 and 1.5 are one value.
+func numberText(raw []byte) string {
+	if !bytes.ContainsAny(raw, ".eE") {
+		if string(raw) == "-0" {
+			return "0"
+		}
+		return string(raw)
+	}
+	f, err := strconv.ParseFloat(string(raw), 64)
+	size := math.Abs(f)
+	switch {
+	case err != nil:
+		return string(raw)
+	case f == 0:
+		return "0"
+	case size < 1e-6 || size >= 1e21:
+		return strconv.FormatFloat(f, 'g', -1, 64)
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64)
+}

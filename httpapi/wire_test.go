@@ -1,0 +1,437 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store/mem"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// TestWire plays the scripts of testdata: requests, and the replies that they must get,
+// over real connections to a real engine. A step is
+//
+//	# comments
+//	METHOD /path              a line, perhaps with headers behind it
+//	{"body": …}
+//	----
+//	STATUS headers that matter
+//	{the reply}
+//
+// or a command: "advance 1h" moves the clock, "as read" sends the key of that scope
+// from then on ("as nobody" none). Ids, keys and cursors differ between runs: they
+// are replaced by <id-1>, <key-1>, <cursor-1> in order of appearance, and such a name
+// in a request stands for the text again.
+//
+// Every reply is checked against openapi.json too. With -update the replies are
+// written into the scripts.
+func TestWire(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	var done sync.Map // routes that a script got a success from
+	t.Run("scripts", func(t *testing.T) {
+		for _, file := range files {
+			t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+				t.Parallel()
+				playFile(t, file, &done)
+			})
+		}
+	})
+	for _, r := range testRouter.all() {
+		if _, ok := done.Load(r); !ok && r.pattern != "/metrics" && r.pattern != "/openapi.json" {
+			t.Errorf("no script has a success of %s %s", r.method, r.pattern)
+		}
+	}
+}
+
+func playFile(t *testing.T, file string, done *sync.Map) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc := newScript(t)
+	sc.done = done
+	switch got := sc.play(string(text)); {
+	case got == string(text):
+	case *update:
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Errorf("%s: first difference:\n%s", file, firstDifference(string(text), got))
+	}
+}
+
+// all is every route of rt.
+func (rt *router) all() (routes []*route) {
+	var walk func(*node)
+	walk = func(n *node) {
+		routes = append(routes, n.routes...)
+		for _, next := range n.static {
+			walk(next)
+		}
+		if n.param != nil {
+			walk(n.param)
+		}
+	}
+	walk(&rt.root)
+	return routes
+}
+
+func firstDifference(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range g {
+		if i >= len(w) || w[i] != g[i] {
+			from := max(0, i-12)
+			return fmt.Sprintf("line %d\n--- want\n%s\n--- got\n%s", i+1, strings.Join(w[min(from, len(w)):min(i+3, len(w))], "\n"), strings.Join(g[from:min(i+3, len(g))], "\n"))
+		}
+	}
+	return "the end is missing"
+}
+
+// testClock is a clock that tests move.
+type testClock struct{ now atomic.Int64 }
+
+func newTestClock() *testClock {
+	c := &testClock{}
+	c.now.Store(int64(bursar.TimeOf(time.Date(2026, 9, 14, 10, 22, 28, 418e6, time.UTC))))
+	return c
+}
+
+func (c *testClock) time() bursar.Time       { return bursar.Time(c.now.Load()) }
+func (c *testClock) advance(d time.Duration) { c.now.Add(int64(d)) }
+
+const testAdminKey = "an admin key for tests"
+
+// testServer serves an engine on the reference store.
+type testServer struct {
+	*httptest.Server
+	t     testing.TB
+	api   *API
+	clock *testClock
+	logs  *bytes.Buffer
+	store *mem.Store
+
+	poisoned bool // Close need not succeed
+}
+
+func newTestServer(t testing.TB) *testServer {
+	s := &testServer{t: t, clock: newTestClock(), logs: &bytes.Buffer{}, store: mem.New()}
+	e, err := engine.Open(context.Background(), s.store, engine.Options{Clock: s.clock.time})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.api = New(e, Options{AdminKey: testAdminKey, MetricsToken: "a metrics token", CORSOrigins: []string{"https://console.example"}, Log: slog.New(slog.NewJSONHandler(s.logs, nil))})
+	s.Server = httptest.NewServer(s.api)
+	t.Cleanup(func() {
+		s.Server.Close()
+		if err := e.Close(context.Background()); err != nil && !s.poisoned {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// do sends one request and reads the reply. Headers are "Name: value".
+func (s *testServer) do(method, path, body string, headers ...string) (*http.Response, []byte) {
+	s.t.Helper()
+	var r io.Reader
+	if body != "" {
+		r = strings.NewReader(body)
+	}
+	req, err := http.NewRequest(method, s.URL, r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.URL.Opaque = path // sent exactly as it is written
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ":")
+		if req.Header.Add(name, strings.TrimSpace(value)); name == "Content-Type" {
+			req.Header.Set(name, strings.TrimSpace(value))
+		}
+	}
+	resp, err := s.Client().Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	reply, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return resp, reply
+}
+
+// admin sends a request with the admin key, which must succeed, and returns the reply.
+func (s *testServer) admin(method, path, body string) []byte {
+	s.t.Helper()
+	resp, reply := s.do(method, path, body, "X-API-KEY: "+testAdminKey)
+	if resp.StatusCode >= 300 {
+		s.t.Fatalf("%s %s: %d %s", method, path, resp.StatusCode, reply)
+	}
+	return reply
+}
+
+// newKey makes a key.
+func (s *testServer) newKey(scope string) (id, key string) {
+	s.t.Helper()
+	reply := s.admin("POST", "/api/v1/api-keys", `{"name":"test","scope":"`+scope+`"}`)
+	var out struct {
+		Data apiKeyOut `json:"data"`
+	}
+	mustUnmarshal(s.t, reply, &out)
+	return out.Data.ID, out.Data.Key
+}
+
+// script is one run of a file.
+type script struct {
+	t       testing.TB
+	s       *testServer
+	schemas schemas
+	done    *sync.Map
+	keys    map[string]string
+	as      string
+	names   map[string]string // volatile text to its name
+	texts   map[string]string // and back
+	counts  map[string]int
+}
+
+func newScript(t testing.TB) *script {
+	sc := &script{t: t, s: newTestServer(t), keys: map[string]string{"nobody": "", "admin": testAdminKey, "wrong": "bsk_0_0"}, as: "admin",
+		names: map[string]string{}, texts: map[string]string{}, counts: map[string]int{}}
+	for _, scope := range []string{"full", "runtime", "read"} {
+		_, sc.keys[scope] = sc.s.newKey(scope)
+		sc.s.clock.advance(time.Second) // so that they are listed in this order
+	}
+	var err error
+	if sc.schemas, err = loadSchemas(); err != nil {
+		t.Fatal(err)
+	}
+	return sc
+}
+
+// play runs text and returns it with the replies that came.
+func (sc *script) play(text string) string {
+	var out []string
+	for block := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
+		out = append(out, sc.step(block))
+	}
+	return strings.Join(out, "\n\n") + "\n"
+}
+
+func (sc *script) step(block string) string {
+	request, _, _ := strings.Cut(block, "\n----")
+	var lines []string
+	for line := range strings.SplitSeq(request, "\n") {
+		word, rest, _ := strings.Cut(line, " ")
+		switch {
+		case strings.HasPrefix(line, "#"):
+		case word == "advance":
+			d, err := time.ParseDuration(rest)
+			if err != nil {
+				sc.t.Fatal(err)
+			}
+			sc.s.clock.advance(d)
+		case word == "as":
+			if _, ok := sc.keys[rest]; !ok {
+				sc.t.Fatalf("no key %q", rest)
+			}
+			sc.as = rest
+		default:
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) == 0 {
+		return request
+	}
+	return request + "\n----\n" + sc.exchange(lines)
+}
+
+var (
+	nameRE     = regexp.MustCompile(`<(id|key|cursor)-\d+>`)
+	volatileRE = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|bsk_[0-9a-f]+(_[0-9a-f]+)?|[0-9a-f]{16}|"(next|prev)": "[A-Za-z0-9_-]+"`)
+)
+
+func (sc *script) exchange(lines []string) string {
+	for i := range lines {
+		lines[i] = nameRE.ReplaceAllStringFunc(lines[i], func(name string) string { return sc.texts[name] })
+	}
+	method, target, _ := strings.Cut(lines[0], " ")
+	headers := []string{"X-Request-Id: test"}
+	if key := sc.keys[sc.as]; key != "" {
+		headers = append(headers, "X-API-KEY: "+key)
+	}
+	body := lines[1:]
+	for len(body) > 0 && regexp.MustCompile(`^[A-Za-z-]+: `).MatchString(body[0]) {
+		headers, body = append(headers, body[0]), body[1:]
+	}
+	resp, reply := sc.s.do(method, target, strings.Join(body, "\n"), headers...)
+	sc.conforms(method, target, resp, reply)
+
+	head := fmt.Sprint(resp.StatusCode)
+	for _, name := range []string{"X-Bursar-Version", "Idempotency-Replayed", "X-Should-Retry", "Retry-After", "Allow"} {
+		if v := resp.Header.Get(name); v != "" {
+			head += " " + name + ": " + v
+		}
+	}
+	if len(reply) == 0 {
+		return head
+	}
+	text := jsontext.Value(reply)
+	if err := text.Format(jsontext.SpaceAfterColon(true), jsontext.SpaceAfterComma(true)); err != nil {
+		sc.t.Fatalf("%s %s: %v: %s", method, target, err, reply)
+	}
+	return head + "\n" + folded(volatileRE.ReplaceAllStringFunc(string(text), sc.name), "")
+}
+
+// folded breaks JSON into lines where it is long.
+func folded(text, indent string) string {
+	const width = 150
+	if len(indent)+len(text) <= width || text[0] != '{' && text[0] != '[' {
+		return text
+	}
+	open, end := text[:1], text[len(text)-1:]
+	var parts []string
+	depth, from, quoted := 0, 1, false
+	for i := 1; i < len(text)-1; i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		case c == ',' && depth == 0:
+			parts, from = append(parts, text[from:i]), i+2
+		}
+	}
+	parts = append(parts, text[from:len(text)-1])
+	return open + filled(parts, open == "{", indent+"  ", width) + "\n" + indent + end
+}
+
+// filled puts as many parts on a line as fit; one that is broken itself gets its own.
+func filled(parts []string, members bool, indent string, width int) string {
+	var out strings.Builder
+	column := width
+	for i, part := range parts {
+		if members {
+			name, value, _ := strings.Cut(part, `": `)
+			part = name + `": ` + folded(value, indent)
+		} else {
+			part = folded(part, indent)
+		}
+		if i < len(parts)-1 {
+			part += ","
+		}
+		if broken := strings.Contains(part, "\n"); broken || column+1+len(part) > width {
+			out.WriteString("\n" + indent + part)
+			if column = len(indent) + len(part); broken {
+				column = width
+			}
+			continue
+		}
+		out.WriteString(" " + part)
+		column += 1 + len(part)
+	}
+	return out.String()
+}
+
+func (sc *script) name(text string) string {
+	if member, cursor, ok := strings.Cut(text, `": "`); ok {
+		if volatileRE.MatchString(cursor[:len(cursor)-1]) { // the id of a row
+			return member + `": "` + sc.name(cursor[:len(cursor)-1]) + `"`
+		}
+		return member + `": "` + sc.named("cursor", cursor[:len(cursor)-1]) + `"`
+	}
+	if strings.HasPrefix(text, "bsk_") {
+		return sc.named("key", text)
+	}
+	return sc.named("id", text)
+}
+
+func (sc *script) named(kind, text string) string {
+	name, ok := sc.names[kind+text]
+	if !ok {
+		sc.counts[kind]++
+		name = fmt.Sprintf("<%s-%d>", kind, sc.counts[kind])
+		sc.names[kind+text], sc.texts[name] = name, text
+	}
+	return name
+}
+
+// conforms checks a reply against the document and the rules of all replies.
+func (sc *script) conforms(method, target string, resp *http.Response, reply []byte) {
+	sc.t.Helper()
+	fail := func(format string, args ...any) {
+		sc.t.Errorf("%s %s: %s\n%s", method, target, fmt.Sprintf(format, args...), reply)
+	}
+	contentType := resp.Header.Get("Content-Type")
+	if want := "application/problem+json"; resp.StatusCode >= 300 && contentType != want {
+		fail("Content-Type %q", contentType)
+	}
+	if resp.Header.Get("X-Request-Id") != "test" {
+		fail("X-Request-Id is not echoed")
+	}
+	retried := []int{408, 409, 429, 500, 503}
+	if slices.Contains(retried, resp.StatusCode) != (resp.Header.Get("X-Should-Retry") != "") {
+		fail("X-Should-Retry %q", resp.Header.Get("X-Should-Retry"))
+	}
+	path, _, _ := strings.Cut(target, "?")
+	found, _, err := routeFor(method, path)
+	if err != nil {
+		if resp.StatusCode != 404 && resp.StatusCode != 405 && resp.StatusCode != 400 {
+			fail("no route, and no 404 or 405")
+		}
+		return
+	}
+	if resp.StatusCode < 300 {
+		sc.done.Store(found, true)
+	}
+	base := "/api/v1"
+	if strings.HasPrefix(path, "/api/v1-beta/") {
+		base = "/api/v1-beta"
+	} else if !strings.HasPrefix(path, "/api/") {
+		base = ""
+	}
+	if found.customer && resp.StatusCode < 300 && resp.Header.Get("X-Bursar-Version") == "" && !found.denies {
+		fail("no X-Bursar-Version")
+	}
+	if contentType == "text/plain" || method == "HEAD" {
+		return
+	}
+	if err := sc.schemas.reply(method, base+found.pattern, resp.StatusCode, contentType, reply); err != nil {
+		fail("not as documented: %v", err)
+	}
+}
+
+func mustUnmarshal(t testing.TB, text []byte, v any) {
+	t.Helper()
+	if err := json.Unmarshal(text, v); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+}
