@@ -394,10 +394,17 @@ func (e *Engine) rehearse(ctx context.Context, customer string, o op) error {
 // fillUsage puts the replies in the order of the request, and into duplicates what was
 // recorded the first time.
 func (e *Engine) fillUsage(ctx context.Context, customer string, r *reportUsage, reply []recorded, out []bursar.UsageResult) error {
+	var row *logRow // the one read last: a report that is sent again is in one commit
 	for i := range reply {
 		res := &reply[i].result
 		if at := reply[i].seen; at != nil {
-			p, err := e.recordAt(ctx, customer, at)
+			if row == nil || row.Head.Seq != at.seq {
+				var err error
+				if row, err = e.readRow(ctx, customer, at.seq); err != nil {
+					return err
+				}
+			}
+			p, err := row.at(at)
 			if err != nil {
 				return err
 			}

@@ -399,10 +399,16 @@ func govern[R any](ctx context.Context, e *Engine, c *Caller, customerID string,
 	return reply.(R), version, nil
 }
 
+// logRow is a row of the log, decoded.
+type logRow struct {
+	LogRow
+	recs []record
+}
+
 // placed is a record with its place in the log.
 type placed struct {
 	record record
-	row    LogRow
+	row    *logRow
 	index  int
 }
 
@@ -412,19 +418,28 @@ func (p *placed) id() string {
 
 // recordAt reads one record again.
 func (e *Engine) recordAt(ctx context.Context, stream string, at *seen) (p placed, err error) {
-	err = e.store.ReadLog(ctx, stream, at.seq-1, 1, func(row LogRow) error {
-		recs, err := decodePayload(row.Payload)
-		if err != nil {
-			return err
-		}
-		if row.Head.Seq != at.seq || int(at.index) >= len(recs) {
-			return fmt.Errorf("%w: no record %d of commit %d", errRecord, at.index, at.seq)
-		}
-		p = placed{recs[at.index], row, int(at.index)}
-		return nil
-	})
-	if err == nil && p.record == nil {
-		err = bursar.Errorf(bursar.CodeInternal, "the record of this request is no longer in the log")
+	row, err := e.readRow(ctx, stream, at.seq)
+	if err != nil {
+		return p, err
 	}
-	return p, err
+	return row.at(at)
+}
+
+func (e *Engine) readRow(ctx context.Context, stream string, seq uint64) (row *logRow, err error) {
+	err = e.store.ReadLog(ctx, stream, seq-1, 1, func(r LogRow) error {
+		recs, err := decodePayload(r.Payload)
+		row = &logRow{r, recs}
+		return err
+	})
+	if err == nil && (row == nil || row.Head.Seq != seq) {
+		err = fmt.Errorf("commit %d of %q is no longer in the log", seq, stream)
+	}
+	return row, err
+}
+
+func (r *logRow) at(at *seen) (placed, error) {
+	if int(at.index) >= len(r.recs) {
+		return placed{}, fmt.Errorf("%w: no record %d of commit %d", errRecord, at.index, at.seq)
+	}
+	return placed{r.recs[at.index], r, int(at.index)}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strconv"
 	"strings"
@@ -194,9 +195,11 @@ func TestUnreadBodiesKeepAlive(t *testing.T) {
 
 // TestSlowBody: a body that does not arrive ends the request.
 func TestSlowBody(t *testing.T) {
-	s := newTestServer(t)
-	s.Config.ReadTimeout = 100 * time.Millisecond
-	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	slow := httptest.NewUnstartedServer(newTestServer(t).api)
+	slow.Config.ReadTimeout = 100 * time.Millisecond
+	slow.Start()
+	defer slow.Close()
+	conn, err := net.Dial("tcp", slow.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

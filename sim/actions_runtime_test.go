@@ -1,0 +1,308 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+// decision is d with the model's ids; the engine's value is not changed.
+func (w *world) decision(d bursar.Decision) bursar.Decision {
+	if d.Chains != nil {
+		chains := make([][]bursar.Node, len(d.Chains))
+		for i, chain := range d.Chains {
+			chains[i] = slices.Clone(chain)
+			for j := range chains[i] {
+				chains[i][j].AssignmentID = w.modelID(chains[i][j].AssignmentID)
+			}
+		}
+		d.Chains = chains
+	}
+	if d.Binding != nil {
+		b := *d.Binding
+		b.Node.AssignmentID = w.modelID(b.Node.AssignmentID)
+		d.Binding = &b
+	}
+	return d
+}
+
+// comparable drops what the contract does not say: the figures of a decision that was
+// never reached, the members of a pool's node that a pool does not have.
+func comparable(d bursar.Decision) bursar.Decision {
+	switch d.Reason {
+	case bursar.CodeCustomerNotFound, bursar.CodeCustomerIsArchived, bursar.CodeFeatureNotFound, bursar.CodeEntitlementNotFound:
+		return bursar.Decision{Granted: d.Granted, Reason: d.Reason, Capability: d.Capability}
+	}
+	d.Gate.UpdatedAt = d.Gate.UpdatedAt.Milli()
+	if d.Binding != nil && d.Binding.Source != bursar.BindingEntity {
+		n := d.Binding.Node
+		d.Binding = &bursar.Binding{Source: d.Binding.Source, Node: bursar.Node{
+			Capability: n.Capability, UsageLimit: n.UsageLimit, CurrentUsage: n.CurrentUsage, Reserved: n.Reserved,
+		}}
+	}
+	return d
+}
+
+// current drops what tells whether a request of the past would be granted now.
+func current(d bursar.Decision) bursar.Decision {
+	for _, chain := range d.Chains {
+		for j := range chain {
+			chain[j].Granted, chain[j].Exceeded = false, false
+		}
+	}
+	d.Granted, d.Reason, d.Binding = false, "", nil
+	return d
+}
+
+type check struct {
+	Customer string
+	In       []engine.CheckInput
+}
+
+func (a check) run(w *world) string {
+	got, v, err := w.engine.Check(w.ctx, w.fresh(a.Customer), a.Customer, a.In)
+	if err != nil {
+		return err.Error()
+	}
+	want := w.model.check(a.Customer, a.In)
+	got = slices.Clone(got)
+	for i := range got {
+		got[i] = comparable(w.decision(got[i]))
+	}
+	for i := range want {
+		want[i] = comparable(want[i])
+	}
+	if d := diff(got, want); d != "" || w.model.customers[a.Customer] == nil {
+		return d
+	}
+	return w.sawVersion(a.Customer, v, w.writes(a.Customer))
+}
+
+type reportUsage struct{ In []bursar.UsageInput }
+
+func (a reportUsage) run(w *world) string {
+	before := map[string]int{}
+	for _, x := range a.In {
+		before[x.CustomerID] = w.writes(x.CustomerID)
+	}
+	got, versions, err := w.engine.ReportUsage(w.ctx, caller, a.In)
+	want, f := w.model.reportUsage(a.In)
+	if d := diffErr(err, f); d != "" || f != nil {
+		return d
+	}
+	if len(got) != len(want) {
+		return fmt.Sprintf("%d results, model %d", len(got), len(want))
+	}
+	for i := range got {
+		if d := first(w.bind(a.In[i].CustomerID, got[i].ID, want[i].ID), diff(usageReply(got[i]), usageReply(want[i]))); d != "" {
+			return fmt.Sprintf("usage %d: %s", i, d)
+		}
+	}
+	for _, id := range sortedKeys(before) {
+		if d := w.sawVersion(id, versions[id], before[id]); d != "" {
+			return d
+		}
+	}
+	return ""
+}
+
+// usageReply drops the id, which was compared, what a duplicate does not repeat, and
+// what is below the precision of a reply.
+func usageReply(r bursar.UsageResult) bursar.UsageResult {
+	x := r.Input
+	r.ID, r.Input = "", bursar.UsageInput{CustomerID: x.CustomerID, FeatureID: x.FeatureID, Value: x.Value, Behavior: behaviorOf(x)}
+	r.Timestamp, r.CreatedAt = r.Timestamp.Milli(), r.CreatedAt.Milli()
+	r.Warnings = slices.Sorted(slices.Values(r.Warnings))
+	if r.Duplicate {
+		r.Warnings = nil
+	}
+	return r
+}
+
+// diffDenial compares why something was refused.
+func (w *world) diffDenial(err error, f *fail) string {
+	if d := diffErr(err, f); d != "" || f == nil || f.denial == nil {
+		return d
+	}
+	var e *bursar.Error
+	if errors.As(err, &e); e.Denial == nil {
+		return "denied without a decision"
+	}
+	return diff(comparable(w.decision(*e.Denial)), comparable(*f.denial))
+}
+
+type consume struct {
+	Customer string
+	In       bursar.SpendInput
+}
+
+func (a consume) run(w *world) string {
+	before := w.writes(a.Customer)
+	got, v, err := w.engine.Consume(w.ctx, caller, a.Customer, a.In)
+	want, f := w.model.consume(a.Customer, a.In)
+	if d := w.diffDenial(err, f); d != "" || f != nil {
+		return d
+	}
+	if d := w.bind(a.Customer, got.ID, want.ID); d != "" {
+		return d
+	}
+	got.ID, got.Timestamp, got.Decision = want.ID, got.Timestamp.Milli(), comparable(w.decision(got.Decision))
+	want.Timestamp, want.Decision = want.Timestamp.Milli(), comparable(want.Decision)
+	if want.Duplicate {
+		got.Decision, want.Decision = current(got.Decision), current(want.Decision)
+	}
+	return first(diff(got, want), w.sawVersion(a.Customer, v, before))
+}
+
+type reserve struct {
+	Customer string
+	In       bursar.SpendInput
+	TTL      int
+	OnExpire bursar.OnExpire
+}
+
+func (a reserve) run(w *world) string {
+	before := w.writes(a.Customer)
+	got, v, err := w.engine.Reserve(w.ctx, caller, a.Customer, a.In, a.TTL, a.OnExpire)
+	want, f := w.model.reserve(a.Customer, a.In, a.TTL, a.OnExpire)
+	if d := w.diffDenial(err, f); d != "" || f != nil {
+		return d
+	}
+	if d := w.bind(a.Customer, got.ID, want.ID); d != "" {
+		return d
+	}
+	if want.Duplicate {
+		got.Decision = nil
+	} else if got.Decision == nil {
+		return "reserved without a decision"
+	}
+	return first(diff(w.hold(got), comparableHold(want)), w.sawVersion(a.Customer, v, before))
+}
+
+// hold is the engine's reservation with the model's ids.
+func (w *world) hold(r bursar.Reservation) bursar.Reservation {
+	r.ID = w.modelID(r.ID)
+	if r.Decision != nil {
+		d := w.decision(*r.Decision)
+		r.Decision = &d
+	}
+	return comparableHold(r)
+}
+
+// comparableHold cuts times to the precision of a reply.
+func comparableHold(r bursar.Reservation) bursar.Reservation {
+	r.Dimensions = sortedDims(r.Dimensions)
+	r.CreatedAt, r.ExpiresAt, r.ClosedAt = r.CreatedAt.Milli(), r.ExpiresAt.Milli(), r.ClosedAt.Milli()
+	if r.Decision != nil {
+		d := comparable(*r.Decision)
+		r.Decision = &d
+	}
+	return r
+}
+
+// holdRef names a reservation by the key it was made under.
+type holdRef struct{ Target, Key string }
+
+// holdID is the model's id of a reservation; unknown when there is none.
+func (w *world) holdID(customer string, ref holdRef) string {
+	if c := w.model.customers[customer]; c != nil {
+		if k := c.keys[keyID{ref.Target, ref.Key}]; k.hold != nil {
+			return k.hold.ID
+		}
+	}
+	return "r-unknown"
+}
+
+// onHold compares what two calls say about one reservation.
+func (w *world) onHold(customer string, got bursar.Reservation, v uint64, err error, want bursar.Reservation, f *fail, before int) string {
+	if d := diffErr(err, f); d != "" || f != nil {
+		return d
+	}
+	got.Decision, want.Decision = nil, nil
+	return first(diff(w.hold(got), comparableHold(want)), w.sawVersion(customer, v, before))
+}
+
+type commitHold struct {
+	Customer string
+	Ref      holdRef
+	Amount   bursar.Amount
+}
+
+func (a commitHold) run(w *world) string {
+	before, id := w.writes(a.Customer), w.holdID(a.Customer, a.Ref)
+	got, v, err := w.engine.CommitReservation(w.ctx, caller, a.Customer, w.engineID(id), a.Amount)
+	want, f := w.model.commitReservation(a.Customer, id, a.Amount)
+	return w.onHold(a.Customer, got, v, err, want, f, before)
+}
+
+type releaseHold struct {
+	Customer string
+	Ref      holdRef
+}
+
+func (a releaseHold) run(w *world) string {
+	before, id := w.writes(a.Customer), w.holdID(a.Customer, a.Ref)
+	got, v, err := w.engine.ReleaseReservation(w.ctx, caller, a.Customer, w.engineID(id))
+	want, f := w.model.releaseReservation(a.Customer, id)
+	return w.onHold(a.Customer, got, v, err, want, f, before)
+}
+
+type extendHold struct {
+	Customer string
+	Ref      holdRef
+	TTL      int
+}
+
+func (a extendHold) run(w *world) string {
+	before, id := w.writes(a.Customer), w.holdID(a.Customer, a.Ref)
+	got, v, err := w.engine.ExtendReservation(w.ctx, caller, a.Customer, w.engineID(id), a.TTL)
+	want, f := w.model.extendReservation(a.Customer, id, a.TTL)
+	return w.onHold(a.Customer, got, v, err, want, f, before)
+}
+
+type getHold struct {
+	Customer string
+	Ref      holdRef
+}
+
+func (a getHold) run(w *world) string {
+	id := w.holdID(a.Customer, a.Ref)
+	got, v, err := w.engine.Reservation(w.ctx, w.fresh(a.Customer), a.Customer, w.engineID(id))
+	want, f := w.model.reservation(a.Customer, id)
+	return w.onHold(a.Customer, got, v, err, want, f, w.writes(a.Customer))
+}
+
+type listHolds struct {
+	Customer string
+	Q        engine.ReservationQuery
+}
+
+func (a listHolds) run(w *world) string {
+	query := func(p engine.ListPage) engine.ReservationQuery {
+		q := a.Q
+		q.ListPage = p
+		return q
+	}
+	return comparePages(pages[bursar.Reservation]{
+		got: func(p engine.ListPage) (engine.Page[bursar.Reservation], error) {
+			page, _, err := w.engine.Reservations(w.ctx, w.fresh(a.Customer), a.Customer, query(p))
+			return page, err
+		},
+		want: func(p engine.ListPage) (engine.Page[bursar.Reservation], *fail) {
+			page, f := w.model.listReservations(a.Customer, query(p))
+			for i := range page.Items {
+				page.Items[i] = comparableHold(page.Items[i])
+			}
+			return page, f
+		},
+		place: func(r bursar.Reservation) engine.ListPos { return engine.ListPos{ID: r.ID} },
+		norm: func(r bursar.Reservation) bursar.Reservation {
+			r.Decision = nil
+			return w.hold(r)
+		},
+		toEngine: w.enginePos,
+	}, a.Q.ListPage)
+}

@@ -1,0 +1,299 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+type putEntities struct {
+	Customer string
+	In       []bursar.EntityInput
+}
+
+func (a putEntities) run(w *world) string {
+	before := w.writes(a.Customer)
+	got, v, err := w.engine.PutEntities(w.ctx, caller, a.Customer, a.In)
+	want, f := w.model.putEntities(a.Customer, a.In)
+	if d := reply(got, err, want, f); d != "" || f != nil {
+		return d
+	}
+	return w.sawVersion(a.Customer, v, before)
+}
+
+type patchEntity struct {
+	Customer string
+	In       bursar.EntityInput
+}
+
+func (a patchEntity) run(w *world) string {
+	before := w.writes(a.Customer)
+	got, v, err := w.engine.PatchEntity(w.ctx, caller, a.Customer, a.In)
+	want, f := w.model.patchEntity(a.Customer, a.In)
+	if d := reply(got, err, want, f); d != "" || f != nil {
+		return d
+	}
+	return w.sawVersion(a.Customer, v, before)
+}
+
+type archiveEntities struct {
+	Customer string
+	IDs      []string
+	Archive  bool
+}
+
+func (a archiveEntities) run(w *world) string {
+	before := w.writes(a.Customer)
+	v, err := w.engine.ArchiveEntities(w.ctx, caller, a.Customer, a.IDs, a.Archive)
+	f := w.model.archiveEntities(a.Customer, a.IDs, a.Archive)
+	if d := diffErr(err, f); d != "" || f != nil {
+		return d
+	}
+	return w.sawVersion(a.Customer, v, before)
+}
+
+// fresh asks for nothing older than what was seen.
+func (w *world) fresh(customer string) engine.ReadOptions {
+	return engine.ReadOptions{MinVersion: w.version[customer]}
+}
+
+type getEntity struct{ Customer, ID string }
+
+func (a getEntity) run(w *world) string {
+	got, v, err := w.engine.Entity(w.ctx, w.fresh(a.Customer), a.Customer, a.ID)
+	want, f := w.model.entity(a.Customer, a.ID)
+	if d := reply(got, err, want, f); d != "" || f != nil {
+		return d
+	}
+	return w.sawVersion(a.Customer, v, w.writes(a.Customer))
+}
+
+type listEntities struct {
+	Customer string
+	Q        engine.EntityQuery
+}
+
+func (a listEntities) run(w *world) string {
+	query := func(p engine.ListPage) engine.EntityQuery {
+		q := a.Q
+		q.ListPage = p
+		return q
+	}
+	return comparePages(pages[bursar.Entity]{
+		got: func(p engine.ListPage) (engine.Page[bursar.Entity], error) {
+			page, _, err := w.engine.Entities(w.ctx, w.fresh(a.Customer), a.Customer, query(p))
+			return page, err
+		},
+		want: func(p engine.ListPage) (engine.Page[bursar.Entity], *fail) {
+			return w.model.listEntities(a.Customer, query(p))
+		},
+		place: func(e bursar.Entity) engine.ListPos { return engine.ListPos{CreatedAt: e.CreatedAt, ID: e.ID} },
+	}, a.Q.ListPage)
+}
+
+type putAssignments struct {
+	Customer string
+	In       []bursar.AssignmentInput
+}
+
+func (a putAssignments) run(w *world) string {
+	before := w.writes(a.Customer)
+	got, v, err := w.engine.PutAssignments(w.ctx, caller, a.Customer, a.In)
+	want, f := w.model.putAssignments(a.Customer, a.In)
+	if d := diffErr(err, f); d != "" || f != nil {
+		return d
+	}
+	if len(got) != len(want) {
+		return fmt.Sprintf("%d assignments, model %d", len(got), len(want))
+	}
+	for i := range got {
+		if d := first(w.bind(a.Customer, got[i].ID, want[i].ID), diff(w.assignment(got[i]), want[i])); d != "" {
+			return fmt.Sprintf("assignment %d: %s", i, d)
+		}
+	}
+	return w.sawVersion(a.Customer, v, before)
+}
+
+// assignment is a with the model's id.
+func (w *world) assignment(a bursar.Assignment) bursar.Assignment {
+	a.ID = w.modelID(a.ID)
+	return a
+}
+
+// rowID is the model's id of the limit with a natural key; unknown when there is none.
+func (w *world) rowID(customer string, k naturalKey) string {
+	if c := w.model.customers[customer]; c != nil {
+		if r := c.rowByKey(k); r != nil {
+			return r.id
+		}
+	}
+	return "a-unknown"
+}
+
+type deleteAssignment struct {
+	Customer string
+	Key      naturalKey
+}
+
+func (a deleteAssignment) run(w *world) string {
+	before, id := w.writes(a.Customer), w.rowID(a.Customer, a.Key)
+	got, v, err := w.engine.DeleteAssignment(w.ctx, caller, a.Customer, w.engineID(id))
+	want, f := w.model.deleteAssignment(a.Customer, id)
+	if d := reply(w.assignment(got), err, want, f); d != "" || f != nil {
+		return d
+	}
+	return w.sawVersion(a.Customer, v, before)
+}
+
+type getAssignment struct {
+	Customer string
+	Key      naturalKey
+}
+
+func (a getAssignment) run(w *world) string {
+	id := w.rowID(a.Customer, a.Key)
+	got, v, err := w.engine.Assignment(w.ctx, w.fresh(a.Customer), a.Customer, w.engineID(id))
+	want, f := w.model.getAssignment(a.Customer, id)
+	if d := reply(w.assignment(got), err, want, f); d != "" || f != nil {
+		return d
+	}
+	return w.sawVersion(a.Customer, v, w.writes(a.Customer))
+}
+
+type listAssignments struct {
+	Customer string
+	Q        engine.AssignmentQuery
+}
+
+func (a listAssignments) run(w *world) string {
+	query := func(p engine.ListPage) engine.AssignmentQuery {
+		q := a.Q
+		q.ListPage = p
+		return q
+	}
+	return comparePages(pages[bursar.Assignment]{
+		got: func(p engine.ListPage) (engine.Page[bursar.Assignment], error) {
+			page, _, err := w.engine.Assignments(w.ctx, w.fresh(a.Customer), a.Customer, query(p))
+			return page, err
+		},
+		want: func(p engine.ListPage) (engine.Page[bursar.Assignment], *fail) {
+			return w.model.listAssignments(a.Customer, query(p))
+		},
+		place:    func(x bursar.Assignment) engine.ListPos { return engine.ListPos{ID: x.ID} },
+		norm:     w.assignment,
+		toEngine: w.enginePos,
+	}, a.Q.ListPage)
+}
+
+func (w *world) enginePos(p engine.ListPos) engine.ListPos {
+	p.ID = w.engineID(p.ID)
+	return p
+}
+
+// readTree walks all pages of a tree query.
+type readTree struct {
+	Customer string
+	Q        engine.TreeQuery
+}
+
+func (a readTree) run(w *world) string {
+	want, f := w.model.tree(a.Customer, a.Q)
+	q, rows := a.Q, []engine.TreeRow{}
+	for n := 0; ; n++ {
+		page, err := w.engine.Tree(w.ctx, w.fresh(a.Customer), a.Customer, q)
+		if d := diffErr(err, f); d != "" || f != nil {
+			return d
+		}
+		if c, now := w.model.customer(a.Customer); page.AsOf.Milli() != now.Milli() {
+			return fmt.Sprintf("as of %s, model %s of %s", instant(page.AsOf), instant(now), c.info.ID)
+		}
+		if d := w.sawVersion(a.Customer, page.Version, w.writes(a.Customer)); d != "" {
+			return d
+		}
+		if len(page.Rows) > q.Limit || len(page.Rows) < q.Limit && page.Next != nil {
+			return fmt.Sprintf("page %d of %d has %d rows, next %q", n, q.Limit, len(page.Rows), page.Next)
+		}
+		for _, row := range page.Rows {
+			if row.Limit != nil {
+				l := *row.Limit
+				l.AssignmentID = w.modelID(l.AssignmentID)
+				row.Limit = &l
+			}
+			rows = append(rows, row)
+		}
+		if q.After = page.Next; page.Next == nil {
+			break
+		}
+	}
+	return diff(rows, want)
+}
+
+// readHistory compares a usage series: its amounts, or its running totals.
+type readHistory struct {
+	Customer string
+	Q        engine.HistoryQuery
+}
+
+func (a readHistory) run(w *world) string {
+	want, f := w.model.history(a.Customer, a.Q)
+	got, v, err := w.engine.History(w.ctx, w.fresh(a.Customer), a.Customer, a.Q)
+	if d := diffErr(err, f); d != "" || f != nil {
+		return d
+	}
+	seen := map[string]bool{}
+	for _, s := range got {
+		name := ""
+		for _, t := range s.Tags {
+			name += t.Key + "=" + t.Value + "\n"
+		}
+		l := want[name]
+		if seen[name] || l == nil {
+			l = &line{steps: map[bursar.Time]num{}}
+		}
+		seen[name] = true
+		if d := l.compare(s.Points, a.Q.Running); d != "" {
+			return fmt.Sprintf("series %q: %s", name, d)
+		}
+	}
+	for name, l := range want {
+		if d := l.compare(nil, a.Q.Running); !seen[name] && d != "" {
+			return fmt.Sprintf("series %q is missing: %s", name, d)
+		}
+	}
+	return w.sawVersion(a.Customer, v, w.writes(a.Customer))
+}
+
+// compare takes a step that is not listed as one without a change.
+func (l *line) compare(points []engine.Point, running bool) string {
+	sum, last := l.from, bursar.Time(-1<<63)
+	for _, p := range points {
+		if p.Timestamp <= last {
+			return fmt.Sprintf("points are not in order at %s", instant(p.Timestamp))
+		}
+		step := l.steps[p.Timestamp]
+		last, sum = p.Timestamp, sum.add(step)
+		value := step
+		if running {
+			value = sum
+		}
+		if value.amount() != p.Value {
+			return fmt.Sprintf("%s at %s, model %s", p.Value, instant(p.Timestamp), value)
+		}
+	}
+	for t, step := range l.steps {
+		if step.sign() != 0 && !hasPoint(points, t) {
+			return fmt.Sprintf("no point at %s, model %s", instant(t), step)
+		}
+	}
+	return ""
+}
+
+func hasPoint(points []engine.Point, t bursar.Time) bool {
+	for _, p := range points {
+		if p.Timestamp == t {
+			return true
+		}
+	}
+	return false
+}

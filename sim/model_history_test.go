@@ -1,0 +1,92 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+// line is one series of a history: its amounts by the start of their step.
+type line struct {
+	tags  []engine.Tag
+	steps map[bursar.Time]num
+	from  num // what came before the first step
+}
+
+// history adds up the facts. Only steps with an amount are listed.
+func (m *model) history(customer string, q engine.HistoryQuery) (map[string]*line, *fail) {
+	c, now := m.customer(customer)
+	if c == nil {
+		return nil, failed(bursar.CodeCustomerNotFound)
+	}
+	if _, known := c.entities[q.EntityID]; q.EntityID != "" && !known {
+		return nil, failed(bursar.CodeEntityNotFound)
+	}
+	if q.To == 0 {
+		q.To = now + 1
+	}
+	zone := q.Timezone
+	if zone == "" {
+		zone = c.zone()
+	}
+	step := calendar{cadence: bursar.Cadence{N: 1, Unit: stepUnit(q.Granularity)}, zone: zoneOf(zone)}
+	var seen window
+	lines := map[string]*line{}
+	for _, f := range c.facts {
+		at := floorTo(f.at, quarter)
+		i := slices.IndexFunc(f.route, func(h hop) bool { return h.entity == q.EntityID })
+		if i < 0 || q.Capability.ID != "" && f.cap != q.Capability || at >= int64(q.To) || at < int64(q.From) && !q.Running {
+			continue
+		}
+		l := lineOf(lines, f, f.route[i].child, q.GroupBy)
+		if at < int64(q.From) {
+			l.from = l.from.add(f.amount)
+			continue
+		}
+		if !seen.has(at) {
+			seen = step.window(at)
+		}
+		start := bursar.Time(seen.start)
+		l.steps[start] = l.steps[start].add(f.amount)
+	}
+	return lines, nil
+}
+
+func stepUnit(g engine.Granularity) bursar.CadenceUnit {
+	switch g {
+	case engine.Hour:
+		return bursar.UnitHour
+	case engine.Week:
+		return bursar.UnitWeek
+	case engine.Month:
+		return bursar.UnitMonth
+	}
+	return bursar.UnitDay
+}
+
+func lineOf(lines map[string]*line, f fact, child string, groupBy []string) *line {
+	var tags []engine.Tag
+	name := ""
+	for _, key := range groupBy {
+		tag := engine.Tag{Key: key}
+		switch key {
+		case "$child":
+			tag.Value = child
+		case "$featureId":
+			tag.Value = f.cap.ID
+		default:
+			for _, d := range f.dims {
+				if d.Key == key {
+					tag.Value = d.Value
+				}
+			}
+		}
+		tags = append(tags, tag)
+		name += tag.Key + "=" + tag.Value + "\n"
+	}
+	if lines[name] == nil {
+		lines[name] = &line{tags: tags, steps: map[bursar.Time]num{}}
+	}
+	return lines[name]
+}

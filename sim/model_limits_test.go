@@ -1,0 +1,313 @@
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+type naturalKey struct {
+	entity string
+	cap    bursar.Capability
+	scope  string
+	label  string
+}
+
+func (r *mRow) key() naturalKey {
+	return naturalKey{r.entity, r.cap, strings.Join(r.scope, " "), r.label}
+}
+
+func setOf(ids []string) []string {
+	ids = append([]string{}, ids...)
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func keyOf(x bursar.AssignmentInput) naturalKey {
+	return naturalKey{x.EntityID, x.Capability, strings.Join(setOf(x.ScopeEntityIDs), " "), x.Label}
+}
+
+func (c *mCust) rowByKey(k naturalKey) *mRow {
+	for _, r := range c.rows {
+		if r.key() == k {
+			return r
+		}
+	}
+	return nil
+}
+
+// putAssignments judges all items first; moves of entities are seen by later items.
+func (m *model) putAssignments(customer string, in []bursar.AssignmentInput) ([]bursar.Assignment, *fail) {
+	c, now, f := m.writable(customer)
+	if f != nil {
+		return nil, f
+	}
+	tree := maps.Clone(c.entities)
+	var p problems
+	for i, x := range in {
+		p.item = fmt.Sprintf("/assignments/%d", i)
+		m.judgeAssignment(&p, c, x)
+		judgeRepeats(&p, in[:i], x)
+		if e, known := tree[x.EntityID]; known && e.ArchivedAt == nil {
+			before := e.ParentID
+			reparent(&p, tree, x.EntityID, x.ParentID)
+			if e := tree[x.EntityID]; !sameText(e.ParentID, before) {
+				e.UpdatedAt = now.Milli()
+				tree[x.EntityID] = e
+			}
+		}
+	}
+	if f := p.err(); f != nil {
+		return nil, f
+	}
+	c.entities = tree
+	c.log.wrote(now)
+	var out []bursar.Assignment
+	for _, x := range in {
+		c.putRow(x, now)
+	}
+	for _, x := range in {
+		out = append(out, c.assignment(c.rowByKey(keyOf(x))))
+	}
+	return out, nil
+}
+
+func sameText(a, b *string) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
+
+// judgeRepeats: neither a natural key twice, nor two parents for one entity. After a bad
+// item it is open whether it still counts.
+func judgeRepeats(p *problems, before []bursar.AssignmentInput, x bursar.AssignmentInput) {
+	for _, y := range before {
+		if keyOf(y) == keyOf(x) {
+			p.list = append(p.list, problem{p.item, "*", bursar.CodeValidationFailed, len(p.list) > 0})
+			return
+		}
+		if y.EntityID == x.EntityID && y.ParentID.Set && x.ParentID.Set && y.ParentID != x.ParentID {
+			p.at("/parentId", bursar.CodeValidationFailed)
+			return
+		}
+	}
+}
+
+func (m *model) judgeAssignment(p *problems, c *mCust, x bursar.AssignmentInput) {
+	r := c.rowByKey(keyOf(x))
+	if e, known := c.entities[x.EntityID]; !known {
+		p.at("/entityId", bursar.CodeEntityNotFound)
+	} else if e.ArchivedAt != nil {
+		p.at("/entityId", bursar.CodeValidationFailed)
+	}
+	for j, id := range x.ScopeEntityIDs {
+		if e, known := c.entities[id]; !known {
+			p.at(fmt.Sprintf("/scopeEntityIds/%d", j), bursar.CodeEntityNotFound)
+		} else if e.ArchivedAt != nil {
+			p.at(fmt.Sprintf("/scopeEntityIds/%d", j), bursar.CodeValidationFailed)
+		}
+	}
+	m.judgeCapability(p, r, x.Capability)
+	if r == nil && !x.UsageLimit.Set {
+		p.at("/usageLimit", bursar.CodeValidationFailed)
+	}
+	if x.UsageLimit.Value.Sign() < 0 {
+		p.at("/usageLimit", bursar.CodeInvalidAmount)
+	}
+	switch {
+	case x.Cadence.Null:
+		p.at("/cadence", bursar.CodeInvalidCadence)
+	case r == nil && !x.Cadence.Set:
+		p.at("/cadence", bursar.CodeValidationFailed)
+	}
+	if x.Timezone.Set && !x.Timezone.Null && zoneOf(x.Timezone.Value) == nil {
+		p.at("/timezone", bursar.CodeValidationFailed)
+	}
+	if slices.ContainsFunc(x.AlertThresholds.Value, func(n int) bool { return n < 1 || n > 1000 }) ||
+		len(x.AlertThresholds.Value) > bursar.MaxThresholds {
+		p.at("/alertThresholds*", bursar.CodeValidationFailed)
+	}
+	if bursar.CheckLabel(x.Label) != nil {
+		p.at("/label", bursar.CodeValidationFailed)
+	}
+}
+
+// judgeCapability: an archived one keeps its limits and gets no new ones.
+func (m *model) judgeCapability(p *problems, r *mRow, k bursar.Capability) {
+	if k.Kind == bursar.KindFeature {
+		if f := m.features[k.ID]; f == nil {
+			p.at("/featureId", bursar.CodeFeatureNotFound)
+		} else if f.ArchivedAt != nil && r == nil {
+			p.at("/featureId", bursar.CodeValidationFailed)
+		}
+		return
+	}
+	if x := m.currencies[k.ID]; x == nil {
+		p.at("/currencyId", bursar.CodeCurrencyNotFound)
+	} else if x.ArchivedAt != nil && r == nil {
+		p.at("/currencyId", bursar.CodeValidationFailed)
+	}
+}
+
+// putRow creates or updates one limit.
+func (c *mCust) putRow(x bursar.AssignmentInput, now bursar.Time) {
+	r := c.rowByKey(keyOf(x))
+	isNew := r == nil
+	if isNew {
+		r = &mRow{
+			id: c.m.newID("a"), entity: x.EntityID, cap: x.Capability, scope: setOf(x.ScopeEntityIDs), label: x.Label,
+			thresholds: []int{80, 100}, allocation: "none", timezone: c.zone(), created: now.Milli(),
+		}
+		r.cal.zone = zoneOf(r.timezone)
+		c.rows = append(c.rows, r)
+	}
+	switch {
+	case x.UsageLimit.Null:
+		r.limit = nil
+	case x.UsageLimit.Set:
+		v := numOf(x.UsageLimit.Value)
+		r.limit = &v
+	}
+	if x.Enforcement.Set {
+		r.soft = x.Enforcement.Value == bursar.Soft
+	}
+	switch {
+	case x.AlertThresholds.Null:
+		r.thresholds = []int{80, 100}
+	case x.AlertThresholds.Set:
+		r.thresholds = append([]int{}, x.AlertThresholds.Value...)
+		slices.Sort(r.thresholds)
+		r.thresholds = slices.Compact(r.thresholds)
+	}
+	switch {
+	case x.Allocation.Null:
+		r.allocation = "none"
+	case x.Allocation.Set:
+		r.allocation = x.Allocation.Value
+	}
+	r.updated = now.Milli()
+	c.putSchedule(r, x, now, isNew)
+}
+
+// zone is the customer's time zone, the default of its limits.
+func (c *mCust) zone() string {
+	if c.info.Timezone != nil {
+		return *c.info.Timezone
+	}
+	return "UTC"
+}
+
+func (c *mCust) putSchedule(r *mRow, x bursar.AssignmentInput, now bursar.Time, isNew bool) {
+	cal, zone := r.cal, r.timezone
+	if x.Cadence.Set {
+		cal.cadence = x.Cadence.Value
+	}
+	switch {
+	case x.Timezone.Null:
+		zone = c.zone()
+	case x.Timezone.Set:
+		zone = x.Timezone.Value
+	}
+	cal.zone = zoneOf(zone)
+	switch {
+	case x.Anchor.Null:
+		cal.anchor = nil
+	case x.Anchor.Set:
+		v := x.Anchor.Value.Milli()
+		cal.anchor = &v
+	}
+	changed := cal.cadence != r.cal.cadence || zone != r.timezone || !sameTime(cal.anchor, r.cal.anchor)
+	r.timezone = zone
+	switch {
+	case isNew:
+		r.cal = cal
+		r.first, r.used = r.window(int64(now)).start, map[int64]num{}
+	case changed:
+		r.reschedule(cal, now)
+	}
+}
+
+func sameTime(a, b *bursar.Time) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
+
+// assignment shows a row.
+func (c *mCust) assignment(r *mRow) bursar.Assignment {
+	a := bursar.Assignment{
+		ID: r.id, EntityID: r.entity, ParentID: c.entities[r.entity].ParentID, ScopeEntityIDs: r.scope, Capability: r.cap,
+		Cadence: r.cal.cadence, Label: r.label, Enforcement: r.enforcement(), AlertThresholds: r.thresholds,
+		Timezone: r.timezone, Anchor: r.cal.anchor, Allocation: r.allocation, CreatedAt: r.created, UpdatedAt: r.updated,
+	}
+	if r.limit != nil {
+		a.UsageLimit = r.limit.ptr()
+	}
+	return a
+}
+
+func (r *mRow) enforcement() bursar.Enforcement {
+	if r.soft {
+		return bursar.Soft
+	}
+	return bursar.Hard
+}
+
+// findRow is the customer and the row of an id, or why there is none.
+func (m *model) findRow(customer, id string) (*mCust, *mRow, *fail) {
+	c, _ := m.customer(customer)
+	if c == nil {
+		return nil, nil, failed(bursar.CodeCustomerNotFound)
+	}
+	r := c.row(id)
+	if r == nil {
+		return nil, nil, failed(bursar.CodeAssignmentNotFound)
+	}
+	return c, r, nil
+}
+
+// deleteAssignment drops the row with its counters and holds: reservations that froze
+// it go on without it.
+func (m *model) deleteAssignment(customer, id string) (bursar.Assignment, *fail) {
+	c, now, f := m.writable(customer)
+	if f != nil {
+		return bursar.Assignment{}, f
+	}
+	r := c.row(id)
+	if r == nil {
+		return bursar.Assignment{}, failed(bursar.CodeAssignmentNotFound)
+	}
+	c.rows = slices.DeleteFunc(c.rows, func(x *mRow) bool { return x == r })
+	c.log.wrote(now)
+	return c.assignment(r), nil
+}
+
+func (m *model) getAssignment(customer, id string) (bursar.Assignment, *fail) {
+	c, r, f := m.findRow(customer, id)
+	if f != nil {
+		return bursar.Assignment{}, f
+	}
+	return c.assignment(r), nil
+}
+
+func (m *model) listAssignments(customer string, q engine.AssignmentQuery) (engine.Page[bursar.Assignment], *fail) {
+	c, _ := m.customer(customer)
+	if c == nil {
+		return engine.Page[bursar.Assignment]{}, failed(bursar.CodeCustomerNotFound)
+	}
+	var list []bursar.Assignment
+	for _, r := range c.rows {
+		if q.EntityID != "" && r.entity != q.EntityID || q.Label != nil && r.label != *q.Label ||
+			q.Capability.ID != "" && r.cap != q.Capability {
+			continue
+		}
+		list = append(list, c.assignment(r))
+	}
+	return pageOf(list, func(a bursar.Assignment) engine.ListPos { return engine.ListPos{ID: a.ID} }, byID(q.ListPage)), nil
+}
+
+// byID drops the times of a page's bounds: the list is ordered by id.
+func byID(p engine.ListPage) engine.ListPage {
+	for _, pos := range []**engine.ListPos{&p.After, &p.Before} {
+		if *pos != nil {
+			*pos = &engine.ListPos{ID: (*pos).ID}
+		}
+	}
+	return p
+}

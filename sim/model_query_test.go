@@ -1,0 +1,199 @@
+package sim
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+// place is the nearest shown entity above e, or "" for a root: archived ones are
+// skipped unless they are asked for.
+func (c *mCust) place(e bursar.Entity, archivedToo bool) string {
+	for _, id := range ancestors(c.entities, e.ID) {
+		if archivedToo || c.entities[id].ArchivedAt == nil {
+			return id
+		}
+	}
+	return ""
+}
+
+// depthBelow is the number of levels of shown entities from the root, or from the
+// customer's roots, down to e; ok is false when e is not in that subtree.
+func (c *mCust) depthBelow(e bursar.Entity, root string, archivedToo bool) (depth int, ok bool) {
+	for id := e.ID; id != root; depth++ {
+		if id == "" {
+			return 0, false
+		}
+		id = c.place(c.entities[id], archivedToo)
+	}
+	if root == "" {
+		depth--
+	}
+	return depth, true
+}
+
+// selected tells whether an entity passes the filters of a tree query.
+func (c *mCust) selected(e bursar.Entity, q engine.TreeQuery) bool {
+	depth, in := c.depthBelow(e, q.RootEntityID, q.IncludeArchived)
+	switch {
+	case e.ArchivedAt != nil && !q.IncludeArchived, !in, q.Depth != nil && depth > *q.Depth:
+		return false
+	case len(q.TypeIDs) > 0 && !slices.Contains(q.TypeIDs, e.EntityTypeID), !found(e, q.Search):
+		return false
+	case q.ParentID != nil && c.place(e, q.IncludeArchived) != *q.ParentID:
+		return false
+	}
+	return true
+}
+
+// tree lists all rows of a query; the driver pages.
+func (m *model) tree(customer string, q engine.TreeQuery) ([]engine.TreeRow, *fail) {
+	c, now := m.customer(customer)
+	if c == nil {
+		return nil, failed(bursar.CodeCustomerNotFound)
+	}
+	named := []string{q.RootEntityID}
+	if q.ParentID != nil {
+		named = append(named, *q.ParentID)
+	}
+	for _, id := range named {
+		if _, known := c.entities[id]; id != "" && !known {
+			return nil, failed(bursar.CodeEntityNotFound)
+		}
+	}
+	type sortable struct {
+		engine.TreeRow
+		created bursar.Time
+	}
+	var list []sortable
+	for _, e := range c.entities {
+		if !c.selected(e, q) {
+			continue
+		}
+		row := c.treeRow(e, q.IncludeArchived)
+		if len(q.Capabilities) == 0 {
+			list = append(list, sortable{row, e.CreatedAt})
+			continue
+		}
+		for _, r := range c.rows {
+			if r.entity == e.ID && wanted(r, q) {
+				row.Limit = r.show(now)
+				if q.MinUtilization == nil || row.Limit.Utilization != nil && *row.Limit.Utilization >= q.MinUtilization.Float64() {
+					list = append(list, sortable{row, r.created})
+				}
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b sortable) int {
+		if d := compareBy(a.TreeRow, b.TreeRow, a.created, b.created, q); d != 0 {
+			return d
+		}
+		if d := strings.Compare(a.EntityID, b.EntityID); d != 0 || a.Limit == nil {
+			return d
+		}
+		return strings.Compare(a.Limit.AssignmentID, b.Limit.AssignmentID)
+	})
+	rows := []engine.TreeRow{}
+	for _, x := range list {
+		rows = append(rows, x.TreeRow)
+	}
+	return rows, nil
+}
+
+func (c *mCust) treeRow(e bursar.Entity, archivedToo bool) engine.TreeRow {
+	row := engine.TreeRow{EntityID: e.ID, EntityTypeID: e.EntityTypeID, DisplayName: e.DisplayName, ArchivedAt: e.ArchivedAt}
+	if p := c.place(e, archivedToo); p != "" {
+		row.ParentID = &p
+	}
+	for _, x := range c.entities {
+		if x.ParentID != nil && *x.ParentID == e.ID && (archivedToo || x.ArchivedAt == nil) {
+			row.ChildCount++
+		}
+	}
+	return row
+}
+
+func wanted(r *mRow, q engine.TreeQuery) bool {
+	return slices.Contains(q.Capabilities, r.cap) && (q.Label == nil || *q.Label == r.label) &&
+		(q.Scope != engine.ScopeNodeWide || len(r.scope) == 0) && (q.Scope != engine.ScopeScoped || len(r.scope) > 0)
+}
+
+// utilization is shown as a float64, and what follows from it follows from that.
+func (r *mRow) utilization(now bursar.Time) float64 {
+	if r.limit.sign() == 0 {
+		return 1
+	}
+	return r.usedAt(now).ratio(*r.limit)
+}
+
+func (r *mRow) show(now bursar.Time) *engine.TreeLimit {
+	w, used := r.window(int64(now)), r.usedAt(now)
+	l := &engine.TreeLimit{
+		AssignmentID: r.id, Capability: r.cap, Label: r.label, ScopeEntityIDs: r.scope, Enforcement: r.enforcement(),
+		CurrentUsage: used.amount(), Reserved: r.held.amount(), Cadence: r.cal.cadence,
+		PeriodStart: bursar.Time(w.start), PeriodEnd: bursar.Time(w.end),
+	}
+	if r.limit == nil {
+		return l
+	}
+	u := r.utilization(now)
+	l.UsageLimit, l.Utilization = r.limit.ptr(), &u
+	l.Remaining = notBelowZero(r.limit.sub(used).sub(r.held)).ptr()
+	warnAt := 80
+	if len(r.thresholds) > 0 {
+		warnAt = r.thresholds[0]
+	}
+	switch {
+	case u >= 1:
+		l.Status = "exceeded"
+	case u >= float64(warnAt)/100:
+		l.Status = "warning"
+	default:
+		l.Status = "ok"
+	}
+	return l
+}
+
+// compareBy orders by the chosen column; rows without a value come last either way.
+func compareBy(a, b engine.TreeRow, createdA, createdB bursar.Time, q engine.TreeQuery) int {
+	d, known := 0, true
+	switch q.SortBy {
+	case engine.SortID:
+		d = strings.Compare(a.EntityID, b.EntityID)
+	case engine.SortCreatedAt:
+		d = cmp.Compare(createdA, createdB)
+	default:
+		if a.Limit == nil {
+			return 0
+		}
+		d, known = compareLimits(a.Limit, b.Limit, q.SortBy)
+	}
+	if q.Desc && known {
+		d = -d
+	}
+	return d
+}
+
+// compareLimits: known is false when d places the row that has no value last.
+func compareLimits(a, b *engine.TreeLimit, by engine.TreeSort) (d int, known bool) {
+	switch by {
+	case engine.SortScopeSize:
+		return len(a.ScopeEntityIDs) - len(b.ScopeEntityIDs), true
+	case engine.SortCurrentUsage:
+		return a.CurrentUsage.Cmp(b.CurrentUsage), true
+	}
+	switch {
+	case a.UsageLimit == nil && b.UsageLimit == nil:
+		return 0, false
+	case a.UsageLimit == nil:
+		return 1, false
+	case b.UsageLimit == nil:
+		return -1, false
+	case by == engine.SortUsageLimit:
+		return a.UsageLimit.Cmp(*b.UsageLimit), true
+	}
+	return cmp.Compare(*a.Utilization, *b.Utilization), true
+}

@@ -1,0 +1,249 @@
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/bursarhq/bursar"
+)
+
+// model is the reference: what the contract says, written down plainly. Its methods
+// are those of the engine, less the context, the caller and the version. It trusts its
+// caller with what an engine must check by itself: that nothing runs at the same time.
+//
+// Ids that a server makes are counted up, so that their order is that of creation.
+type model struct {
+	clock      bursar.Time
+	horizon    time.Duration
+	types      map[string]*bursar.EntityType
+	features   map[string]*bursar.Feature
+	currencies map[string]*bursar.Currency
+	customers  map[string]*mCust
+	cat        instants
+	ids        int
+}
+
+// instants tell when a log was last written: for certain, and perhaps. An engine may
+// or may not write for a request that changes nothing; it shows only when the clock
+// goes back, for the log's time does not.
+type instants struct {
+	sure, perhaps bursar.Time
+	writes        int
+}
+
+func (i *instants) now(clock bursar.Time) bursar.Time { return max(i.sure, clock) }
+func (i *instants) tried(now bursar.Time)             { i.perhaps = max(now, i.perhaps) }
+func (i *instants) wrote(now bursar.Time) {
+	i.sure, i.perhaps = now, max(now, i.perhaps)
+	i.writes++
+}
+
+// mCust is one customer: everything that happened to it.
+type mCust struct {
+	m        *model
+	info     bursar.Customer
+	log      instants
+	entities map[string]bursar.Entity
+	rows     []*mRow  // in order of creation
+	holds    []*mHold // in order of creation
+	open     []*mHold // those of them that are open
+	totals   map[bursar.Capability]*mTotal
+	levels   map[levelKey]mLevel
+	keys     map[keyID]mKey
+	facts    []fact
+}
+
+// mTotal is what the customer used of a capability in all its life, and holds now.
+type mTotal struct {
+	used, held num
+	at         bursar.Time // of the last change of used; 0 if none
+}
+
+type levelKey struct{ leaf, feature string } // leaf "" = the customer
+
+type mLevel struct {
+	value num
+	at    bursar.Time
+}
+
+// keyID identifies an idempotent item within a customer.
+type keyID struct{ target, key string }
+
+// mKey remembers what was first done under a key.
+type mKey struct {
+	content string
+	at      bursar.Time // receipt
+	usage   bursar.UsageResult
+	consume bursar.ConsumeResult
+	hold    *mHold
+}
+
+// mRow is one limit. Its amounts are kept by the start of the window they belong to.
+type mRow struct {
+	id         string
+	ord        int
+	entity     string
+	cap        bursar.Capability
+	scope      []string // sorted
+	label      string
+	limit      *num // nil = unlimited
+	cal        calendar
+	timezone   string
+	soft       bool
+	thresholds []int
+	allocation string
+	created    bursar.Time
+	updated    bursar.Time
+
+	used  map[int64]num
+	first int64 // start of the earliest window that counts
+	held  num
+	seen  []window // windows computed lately
+}
+
+// mHold is one reservation with all that was frozen when it was made.
+type mHold struct {
+	bursar.Reservation // ID, amounts and status as stored; Decision nil
+	ref                holdRef
+	amount             num
+	rows               []string // ids
+	route              []hop
+}
+
+// hop is one entity that usage was attributed to, and the child it came through; the
+// zero hop is the customer's.
+type hop struct{ entity, child string }
+
+// fact is one recorded amount, for the histories.
+type fact struct {
+	at     int64
+	cap    bursar.Capability
+	amount num
+	route  []hop
+	dims   []bursar.Dimension
+}
+
+func newModel(horizon time.Duration) *model {
+	return &model{
+		horizon: horizon,
+		types:   map[string]*bursar.EntityType{}, features: map[string]*bursar.Feature{},
+		currencies: map[string]*bursar.Currency{}, customers: map[string]*mCust{},
+	}
+}
+
+func (m *model) newID(kind string) string {
+	m.ids++
+	return fmt.Sprintf("%s-%08d", kind, m.ids)
+}
+
+// customer finds a customer and lets its time pass; nil when there is none.
+func (m *model) customer(id string) (*mCust, bursar.Time) {
+	c := m.customers[id]
+	if c == nil {
+		return nil, 0
+	}
+	now := c.log.now(m.clock)
+	c.expire(now)
+	return c, now
+}
+
+// writable is customer for a governance write.
+func (m *model) writable(id string) (*mCust, bursar.Time, *fail) {
+	c, now := m.customer(id)
+	if c == nil {
+		return nil, 0, failed(bursar.CodeCustomerNotFound)
+	}
+	if c.info.ArchivedAt != nil {
+		return nil, 0, failed(bursar.CodeCustomerIsArchived)
+	}
+	c.log.tried(now)
+	return c, now, nil
+}
+
+func (c *mCust) total(k bursar.Capability) *mTotal {
+	if c.totals[k] == nil {
+		c.totals[k] = &mTotal{}
+	}
+	return c.totals[k]
+}
+
+func (c *mCust) row(id string) *mRow {
+	for _, r := range c.rows {
+		if r.id == id {
+			return r
+		}
+	}
+	return nil
+}
+
+func (r *mRow) window(t int64) window {
+	for _, w := range r.seen {
+		if w.has(t) {
+			return w
+		}
+	}
+	w := r.cal.window(t)
+	r.seen = append(r.seen, w)
+	if len(r.seen) > 4 {
+		r.seen = r.seen[1:]
+	}
+	return w
+}
+
+func (r *mRow) usedAt(now bursar.Time) num { return r.used[r.window(int64(now)).start] }
+
+// charge counts d, of effective time t, in the window it belongs to: the current one
+// or the one before, and none from before the row counted.
+func (r *mRow) charge(d num, t, now bursar.Time) {
+	w := r.window(int64(t))
+	current := r.window(int64(now))
+	if previous := r.window(current.start - 1); w != current && w != previous || w.start < r.first {
+		return
+	}
+	r.used[w.start] = notBelowZero(r.used[w.start].add(d))
+	for start := range r.used {
+		if start < r.window(current.start-1).start {
+			delete(r.used, start)
+		}
+	}
+}
+
+// reschedule carries the amount of the window current at now into the new one.
+func (r *mRow) reschedule(cal calendar, now bursar.Time) {
+	carried := r.usedAt(now)
+	r.cal, r.seen = cal, nil
+	r.first = r.window(int64(now)).start
+	r.used = map[int64]num{r.first: carried}
+}
+
+func notBelowZero(n num) num {
+	if n.sign() < 0 {
+		return num{}
+	}
+	return n
+}
+
+func mergeMetadata(old, patch map[string]string) map[string]string {
+	merged := map[string]string{}
+	maps.Copy(merged, old)
+	for k, v := range patch {
+		if v == "" {
+			delete(merged, k)
+		} else {
+			merged[k] = v
+		}
+	}
+	return merged
+}
+
+// setName applies an optional text: null and "" clear.
+func setName(to **string, in bursar.Opt[string]) {
+	switch {
+	case in.Null || in.Set && in.Value == "":
+		*to = nil
+	case in.Set:
+		v := in.Value
+		*to = &v
+	}
+}

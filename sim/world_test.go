@@ -1,0 +1,212 @@
+package sim
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"sync/atomic"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+// action is one request, to the engine and to the model.
+type action interface {
+	// run says how the engine's reply differs from the model's; "" when it does not.
+	run(w *world) string
+}
+
+// op is an action at an instant of the test's clock.
+type op struct {
+	at bursar.Time
+	action
+}
+
+func (o op) String() string {
+	v := reflect.ValueOf(o.action)
+	return fmt.Sprintf("%s %s%s", instant(o.at), v.Type().Name(), brief(v))
+}
+
+// world is an engine and a model that have seen the same operations.
+type world struct {
+	ctx      context.Context
+	clock    *atomic.Int64
+	options  engine.Options
+	backing  backing
+	engine   *engine.Engine
+	model    *model
+	toModel  map[string]string
+	toEngine map[string]string
+	newest   map[string]string // by customer, the greatest id so far
+	version  map[string]uint64
+	log      *bytes.Buffer // warnings of the engine
+}
+
+var caller = engine.Caller{ActorType: "API_KEY", ActorID: "sim"}
+
+const horizon = 7 * 24 * time.Hour
+
+func newWorld(b backing, o engine.Options) (*world, error) {
+	w := &world{
+		ctx: context.Background(), clock: new(atomic.Int64), backing: b, model: newModel(horizon),
+		toModel: map[string]string{}, toEngine: map[string]string{}, newest: map[string]string{}, version: map[string]uint64{},
+	}
+	w.clock.Store(int64(epoch))
+	w.model.clock = epoch
+	w.options = o
+	w.options.LateHorizon = horizon
+	w.options.Clock = func() bursar.Time { return bursar.Time(w.clock.Load()) }
+	w.log = new(bytes.Buffer)
+	w.options.Log = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	var err error
+	w.engine, err = engine.Open(w.ctx, b.store(), w.options)
+	return w, err
+}
+
+func (w *world) close() {
+	if w.engine != nil {
+		_ = w.engine.Close(w.ctx)
+		w.engine = nil
+	}
+	_ = w.backing.close()
+}
+
+// do runs one operation. A panic of the engine is a difference like any other.
+func (w *world) do(o op) (difference string) {
+	defer func() {
+		if p := recover(); p != nil {
+			difference = fmt.Sprintf("panic: %v\n%s", p, stack())
+		}
+	}()
+	if d := w.setClock(o.at); d != "" {
+		return d
+	}
+	if difference = o.run(w); difference != "" && w.log.Len() > 0 {
+		text := w.log.String()
+		difference += "\nthe engine's log: …" + text[max(0, len(text)-2000):]
+	}
+	return difference
+}
+
+// setClock moves the test's clock. Before it goes back, every log that may or may not
+// have been written since its last certain write is written for certain, so that both
+// sides know the time below which it will not go.
+func (w *world) setClock(at bursar.Time) string {
+	if at < w.model.clock {
+		for _, id := range sortedKeys(w.model.customers) {
+			c, now := w.model.customer(id)
+			if c.log.perhaps <= c.log.sure {
+				continue
+			}
+			if d := (patchCustomer{ID: id}).run(w); d != "" {
+				return fmt.Sprintf("at %s of %s: %s", instant(now), id, d)
+			}
+		}
+		if w.model.cat.perhaps > w.model.cat.sure {
+			if d := (patchFeature{ID: featureNames[0]}).run(w); d != "" {
+				return d
+			}
+		}
+	}
+	w.model.clock = at
+	w.clock.Store(int64(at))
+	return ""
+}
+
+// writes counts the certain writes of a customer's log.
+func (w *world) writes(customer string) int {
+	if c := w.model.customers[customer]; c != nil {
+		return c.log.writes
+	}
+	return 0
+}
+
+// sawVersion: a customer's version never goes back, and each write raises it.
+func (w *world) sawVersion(customer string, v uint64, writesBefore int) string {
+	last := w.version[customer]
+	if v < last || v == last && w.writes(customer) > writesBefore {
+		return fmt.Sprintf("version of %s is %d after %d", customer, v, last)
+	}
+	w.version[customer] = v
+	return ""
+}
+
+// bind notes that two ids name the same thing: the engine's is unique and, within its
+// customer, greater than all before.
+func (w *world) bind(customer, got, want string) string {
+	if old, known := w.toEngine[want]; known || want == "" {
+		if old != got {
+			return fmt.Sprintf("id of %s: engine %s, before %s", want, got, old)
+		}
+		return ""
+	}
+	if old, known := w.toModel[got]; known {
+		return fmt.Sprintf("id %s given to %s, which %s has", got, want, old)
+	}
+	if got <= w.newest[customer] {
+		return fmt.Sprintf("id %s is not above %s", got, w.newest[customer])
+	}
+	w.newest[customer] = got
+	w.toModel[got], w.toEngine[want] = want, got
+	return ""
+}
+
+// modelID is the model's name of what the engine calls id.
+func (w *world) modelID(id string) string {
+	if name, known := w.toModel[id]; known || id == "" {
+		return name
+	}
+	return "unknown " + id
+}
+
+const noSuchID = "01900000-0000-7000-8000-000000000000"
+
+func (w *world) engineID(name string) string {
+	if id, known := w.toEngine[name]; known {
+		return id
+	}
+	return noSuchID
+}
+
+// verifier is what an engine offers to check itself.
+type verifier interface {
+	VerifyAll(ctx context.Context) error
+}
+
+// verify has the engine fold its logs again.
+type verify struct{}
+
+func (verify) run(w *world) string {
+	if v, ok := any(w.engine).(verifier); ok {
+		if err := v.VerifyAll(w.ctx); err != nil {
+			return "VerifyAll: " + err.Error()
+		}
+	}
+	return ""
+}
+
+// reopen ends the engine in some way and opens its store again.
+type reopen struct{ How ending }
+
+func (a reopen) run(w *world) string {
+	old := w.engine
+	w.engine = nil
+	var err error
+	if a.How == crashed {
+		err = w.backing.reopen(a.How)
+		_ = old.Close(w.ctx) // it may find that its store has gone
+	} else if err = old.Close(w.ctx); err == nil {
+		err = w.backing.reopen(a.How)
+	}
+	if err != nil {
+		return "closing: " + err.Error()
+	}
+	if w.engine, err = engine.Open(w.ctx, w.backing.store(), w.options); err != nil {
+		w.engine = nil
+		return "opening: " + err.Error()
+	}
+	return ""
+}
