@@ -175,7 +175,7 @@ type Reservation struct {
 	ClosedAt        Time // 0 while open
 	CommittedAmount *Amount
 	LateCommit      bool
-	Decision        *Decision // at creation; nil when read later
+	Decision        *Decision // the limits it is on, as they stand when it is answered
 	Duplicate       bool
 }
 

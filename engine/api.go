@@ -440,7 +440,7 @@ func (e *Engine) Consume(ctx context.Context, _ Caller, customer string, in burs
 		return e.consumedBefore(ctx, customer, &s, twin)
 	}
 	if err != nil {
-		return res, 0, err
+		return res, version, err
 	}
 	return reply.(bursar.ConsumeResult), version, nil
 }
@@ -488,7 +488,7 @@ func (e *Engine) Reserve(ctx context.Context, _ Caller, customer string, in burs
 		return res, version, err
 	}
 	if err != nil {
-		return res, 0, err
+		return res, version, err
 	}
 	return reply.(bursar.Reservation), version, nil
 }
@@ -523,7 +523,7 @@ func (e *Engine) close(ctx context.Context, customer, id string, o closeHold) (r
 	o.id = u
 	reply, version, err := e.write(ctx, customer, &o)
 	if err != nil {
-		return res, 0, err
+		return res, version, err
 	}
 	return reply.(bursar.Reservation), version, nil
 }

@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/bursarhq/bursar"
 )
@@ -26,16 +28,21 @@ type capture struct {
 	cp     Checkpoint
 	dirty  dirty
 	series map[bucket]bursar.Amount
-	holds  map[[16]byte]*hold
 	gen    int64 // the open generation and how many of its keys are in the segment
 	keys   int
 }
+
+// savePause bounds the share of time that saving one busy customer takes: after a
+// checkpoint that took t it is left alone for savePause × t, unless CheckpointEvery says
+// that it is time.
+const savePause = 4
 
 // checkpoint saves what changed in c. Only taking the pointers to it holds c's lock;
 // nobody waits for the store.
 func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 	c.saving.Lock()
 	defer c.saving.Unlock()
+	began := time.Now()
 	c.mu.Lock()
 	if c.st.dirty.records == 0 {
 		c.mu.Unlock()
@@ -52,6 +59,7 @@ func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 		return err
 	}
 	c.st.saved(k)
+	c.notBefore = time.Now().Add(savePause * time.Since(began))
 	e.counters.checkpoints.Add(1)
 	return nil
 }
@@ -59,55 +67,22 @@ func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 // capture takes what is dirty, and leaves nothing dirty. fill makes the rows of it and
 // needs no lock: all that it reads is immutable.
 func (s *state) capture(id string, o Options) (*capture, func()) {
-	k := &capture{dirty: s.dirty, series: s.series, holds: map[[16]byte]*hold{}, gen: s.keys.gen, keys: s.keys.n}
+	k := &capture{dirty: s.dirty, series: s.series, gen: s.keys.gen, keys: s.keys.n}
 	s.dirty, s.series = newDirty(), map[bucket]bursar.Amount{}
 	s.flushing, s.flushTo = k.series, s.head.Seq
 	k.cp = Checkpoint{Stream: id, Head: s.head, Due: s.due(), DropGenerations: s.keys.forget(s.head.Now, o.LateHorizon)}
 	m := meta{Customer: s.customer, Types: s.types.list, Caps: s.caps.list, Rows: len(s.rows), LastRow: formatID(s.rowIDs[len(s.rowIDs)-1])}
 	combos := s.combos.list
-	ents := pick(k.dirty.entities, func(ord uint32) *entity { return s.entities[ord] })
-	type row struct {
-		id  [16]byte
-		def *rowDef
-	}
-	rows := pick(k.dirty.rows, func(ord uint32) row { return row{s.rowIDs[ord], s.rows[ord]} })
-	ctrs := pick(k.dirty.counters, func(ord uint32) *counter { return s.counters[ord] })
-	tots := pick(k.dirty.totals, func(cap uint32) *total { return s.totals[cap] })
-	lvls := pick(k.dirty.levels, func(l levelKey) *level { return s.levels[l] })
-	for id := range k.dirty.holds {
-		k.holds[id] = s.holds[id]
-	}
-	segment := s.keys.from(s.keys.saved)
+	rowIDs := s.rowIDs
+	keys, from := s.keys.frozen(), s.keys.saved
 	closing := slices.Clone(s.keys.closing)
 	fill := func() {
 		for _, c := range combos {
 			m.Combos = append(m.Combos, []byte(c))
 		}
 		k.cp.Meta, _ = json.Marshal(m)
-		for _, x := range ents {
-			k.cp.Entities = append(k.cp.Entities, entityRow(x.key, x.val, m.Types))
-		}
-		for _, x := range rows {
-			k.cp.Assignments = append(k.cp.Assignments, assignmentRow(x.key, x.val.id, x.val.def, m.Caps))
-		}
-		for _, x := range ctrs {
-			if c := x.val; c != nil {
-				k.cp.Counters = append(k.cp.Counters, CounterRow{x.key, c.prevStart, c.start, c.end, c.prev, c.used, c.held})
-			}
-		}
-		for _, x := range tots {
-			k.cp.Totals = append(k.cp.Totals, TotalRow{Capability: m.Caps[x.key-1], Value: x.val.value, Held: x.val.held, At: x.val.at})
-		}
-		for _, x := range lvls {
-			k.cp.Totals = append(k.cp.Totals, TotalRow{Level: true, EntityOrd: x.key.leaf, Capability: m.Caps[x.key.cap-1], Value: x.val.value, At: x.val.at})
-		}
-		for _, h := range k.holds {
-			k.cp.Holds = append(k.cp.Holds, h.row(m.Caps))
-		}
-		for key, a := range k.series {
-			k.cp.Series = append(k.cp.Series, SeriesRow{key.named(m.Caps), a})
-		}
-		if len(segment) > 0 {
+		k.fillRows(rowIDs, m.Types, m.Caps)
+		if segment := keys.from(from); len(segment) > 0 {
 			k.cp.Segments = []KeySegment{{Gen: k.gen, Part: k.cp.Head.Seq, Data: sortEntries(segment)}}
 		}
 		for i := range closing {
@@ -122,23 +97,43 @@ func (b bucket) named(caps []bursar.Capability) SeriesKey {
 	return SeriesKey{Bucket: b.at, Capability: caps[b.cap-1], EntityOrd: b.ent, ChildOrd: b.child, Combo: b.combo}
 }
 
-type picked[K, V any] struct {
-	key K
-	val V
+// fillRows makes the rows, in order of their keys: stores are faster so.
+func (k *capture) fillRows(rowIDs [][16]byte, types []string, caps []bursar.Capability) {
+	for _, ord := range slices.Sorted(maps.Keys(k.dirty.entities)) {
+		k.cp.Entities = append(k.cp.Entities, entityRow(ord, k.dirty.entities[ord], types))
+	}
+	for _, ord := range slices.Sorted(maps.Keys(k.dirty.rows)) {
+		k.cp.Assignments = append(k.cp.Assignments, assignmentRow(ord, rowIDs[ord], k.dirty.rows[ord], caps))
+	}
+	for _, ord := range slices.Sorted(maps.Keys(k.dirty.counters)) {
+		if def, changed := k.dirty.rows[ord]; changed && def == nil {
+			continue // deleted, and its counter with it
+		}
+		c := k.dirty.counters[ord]
+		k.cp.Counters = append(k.cp.Counters, CounterRow{ord, c.prevStart, c.start, c.end, c.prev, c.used, c.held})
+	}
+	for cap, t := range k.dirty.totals {
+		k.cp.Totals = append(k.cp.Totals, TotalRow{Capability: caps[cap-1], Value: t.value, Held: t.held, At: t.at})
+	}
+	for key, l := range k.dirty.levels {
+		k.cp.Totals = append(k.cp.Totals, TotalRow{Level: true, EntityOrd: key.leaf, Capability: caps[key.cap-1], Value: l.value, At: l.at})
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(k.dirty.holds), compareID) {
+		k.cp.Holds = append(k.cp.Holds, k.dirty.holds[id].row(caps))
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(k.series), bucket.compare) {
+		k.cp.Series = append(k.cp.Series, SeriesRow{key.named(caps), k.series[key]})
+	}
 }
 
-func pick[K comparable, V any](set map[K]struct{}, get func(K) V) []picked[K, V] {
-	out := make([]picked[K, V], 0, len(set))
-	for k := range set {
-		out = append(out, picked[K, V]{k, get(k)})
-	}
-	return out
+func (b bucket) compare(c bucket) int {
+	return cmp.Or(cmp.Compare(b.ent, c.ent), cmp.Compare(b.cap, c.cap), cmp.Compare(b.at, c.at), cmp.Compare(b.child, c.child), cmp.Compare(b.combo, c.combo))
 }
 
 // saved takes note that the store has k.
 func (s *state) saved(k *capture) {
 	s.seriesBase, s.flushing = k.cp.Head.Seq, nil
-	for id, h := range k.holds {
+	for id, h := range k.dirty.holds {
 		if s.holds[id] == h && h.status != bursar.HoldOpen {
 			delete(s.holds, id)
 		}
@@ -158,16 +153,22 @@ func (s *state) saved(k *capture) {
 // restoreDirty takes back what could not be saved.
 func (s *state) restoreDirty(k *capture) {
 	s.dirty.records += k.dirty.records
-	maps.Copy(s.dirty.entities, k.dirty.entities)
-	maps.Copy(s.dirty.rows, k.dirty.rows)
-	maps.Copy(s.dirty.counters, k.dirty.counters)
-	maps.Copy(s.dirty.totals, k.dirty.totals)
-	maps.Copy(s.dirty.levels, k.dirty.levels)
-	maps.Copy(s.dirty.holds, k.dirty.holds)
+	s.dirty.entities = under(s.dirty.entities, k.dirty.entities)
+	s.dirty.rows = under(s.dirty.rows, k.dirty.rows)
+	s.dirty.counters = under(s.dirty.counters, k.dirty.counters)
+	s.dirty.totals = under(s.dirty.totals, k.dirty.totals)
+	s.dirty.levels = under(s.dirty.levels, k.dirty.levels)
+	s.dirty.holds = under(s.dirty.holds, k.dirty.holds)
 	for key, a := range k.series {
 		s.series[key] = s.series[key].Add(a)
 	}
 	s.flushing = nil
+}
+
+// under is newer laid over older.
+func under[K comparable, V any](newer, older map[K]V) map[K]V {
+	maps.Copy(older, newer)
+	return older
 }
 
 func entityRow(ord uint32, e *entity, types []string) EntityRow {

@@ -394,7 +394,7 @@ func govern[R any](ctx context.Context, e *Engine, c *Caller, customerID string,
 		return result, 0, &Replay{Status: kept.status, Body: kept.body, Version: twin.seq}
 	}
 	if err != nil {
-		return result, 0, err
+		return result, version, err
 	}
 	return reply.(R), version, nil
 }

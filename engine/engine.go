@@ -29,7 +29,7 @@ type Options struct {
 	MemoryBudget      int64              // bytes of customers in memory before idle ones leave; default 1 GiB
 	KeysInMemory      int                // idempotency keys of one customer before they move to the store early; default 1,048,576
 	CheckpointEvery   time.Duration      // of a customer that changed; default 15 s
-	CheckpointRecords int                // records of a customer that make a checkpoint due at once; default 20,000
+	CheckpointRecords int                // records of a customer that make a checkpoint due at once; default 200,000
 	Log               *slog.Logger       // default: none
 	Fatal             func(error)        // called once when the store cannot be trusted any more
 }
@@ -81,7 +81,7 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	setDefault(&o.MemoryBudget, 1<<30)
 	setDefault(&o.KeysInMemory, 1<<20)
 	setDefault(&o.CheckpointEvery, 15*time.Second)
-	setDefault(&o.CheckpointRecords, 20_000)
+	setDefault(&o.CheckpointRecords, 200_000)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

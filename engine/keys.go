@@ -78,6 +78,9 @@ func (k *keySet) entry(i int) []byte {
 	return k.chunks[i/keysPerChunk][at : at+KeyEntrySize]
 }
 
+// frozen is k as it is now, for reading its entries while k goes on: they do not change.
+func (k *keySet) frozen() *keySet { return &keySet{n: k.n, chunks: slices.Clone(k.chunks)} }
+
 // from copies the entries from number i on.
 func (k *keySet) from(i int) []byte {
 	out := make([]byte, 0, (k.n-i)*KeyEntrySize)

@@ -56,3 +56,40 @@ func TestPreviousWindowIsCounted(t *testing.T) {
 		t.Errorf("%d daily limits, %v", found, err)
 	}
 }
+
+// A correction of the window before takes from it, and no more than it has, also when
+// it is the first thing that happens in the new window.
+func TestPreviousWindowIsCorrected(t *testing.T) {
+	ctx := context.Background()
+	for correction, want := range map[int64]int64{-2: 1, -5: 0} {
+		s := mem.New()
+		r := newRig(t, s, quiet)
+		r.furnish("acme")
+		_, err := r.CreateFeature(ctx, tester, bursar.Feature{ID: "seats", DisplayName: "Seats", MeterType: "FLUCTUATING"})
+		r.must(err)
+		_, _, err = r.PutAssignments(ctx, tester, "acme", []bursar.AssignmentInput{{EntityID: "o", Capability: capability("seats"),
+			UsageLimit: bursar.Null[bursar.Amount](), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitDay})}})
+		r.must(err)
+		for i, value := range []int64{3, correction} {
+			r.advance(time.Duration(i) * 24 * time.Hour)
+			_, _, err = r.ReportUsage(ctx, tester, []bursar.UsageInput{{CustomerID: "acme", FeatureID: "seats", Value: bursar.AmountFromInt(value), Dimensions: onUser, Timestamp: scriptStart}})
+			r.must(err)
+		}
+		r.close()
+		found := false
+		r.must(s.Load(ctx, "acme", func(cp *engine.Checkpoint) error {
+			for _, c := range cp.Counters {
+				if c.PrevStart == mustTime("2026-01-15T00:00:00Z") {
+					found = true
+					if c.Previous != bursar.AmountFromInt(want) || !c.Used.IsZero() {
+						t.Errorf("3 of yesterday, %d today: %+v, want %d", correction, c, want)
+					}
+				}
+			}
+			return nil
+		}))
+		if !found {
+			t.Error("no counter")
+		}
+	}
+}

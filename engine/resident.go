@@ -25,7 +25,9 @@ type customer struct {
 	used atomic.Int64
 
 	saving sync.Mutex  // one checkpoint at a time
-	due    atomic.Bool // a checkpoint is due at once
+	due    atomic.Bool // a checkpoint is due before its time
+
+	notBefore time.Time // under mu: no checkpoint before its time until then
 }
 
 // acquire has a customer in memory, reading it from the store when it is not, and
@@ -43,10 +45,14 @@ func (e *Engine) acquire(ctx context.Context, id string) (*customer, error) {
 		e.mu.Unlock()
 	}
 	select {
-	case <-c.ready:
-	case <-ctx.Done():
-		e.release(c)
-		return nil, e.unavailable(ctx.Err())
+	case <-c.ready: // almost always; asking ctx for its Done costs more
+	default:
+		select {
+		case <-c.ready:
+		case <-ctx.Done():
+			e.release(c)
+			return nil, e.unavailable(ctx.Err())
+		}
 	}
 	if c.err != nil {
 		e.release(c)
@@ -179,11 +185,12 @@ func (e *Engine) housekeeping() {
 func (e *Engine) keepHouse(c *customer, save bool) {
 	c.mu.RLock()
 	due, dirty := c.st.due(), c.st.dirty.records > 0
+	early := time.Now().After(c.notBefore)
 	c.mu.RUnlock()
 	if due != 0 && due <= e.o.Clock() {
 		e.tick(c.id)
 	}
-	if dirty && (save || c.due.Swap(false)) {
+	if dirty && (save || early && c.due.Swap(false)) {
 		if err := e.checkpoint(context.Background(), c); err != nil {
 			e.o.Log.Warn("checkpoint failed; the log has everything", "customerId", c.id, "err", err)
 		}

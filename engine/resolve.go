@@ -156,11 +156,11 @@ func (v *view) scopeIDs(def *rowDef) []string {
 }
 
 // node shows a row to the caller, with requested on top of what it has.
-func (v *view) node(ord uint32, requested bursar.Amount) bursar.Node {
+func (v *view) node(n *bursar.Node, ord uint32, requested bursar.Amount) {
 	def := v.def(ord)
 	c := v.current(ord, def)
 	e := v.ent(def.ent)
-	n := bursar.Node{
+	*n = bursar.Node{
 		AssignmentID: formatID(v.rowID(ord)), EntityID: e.id, EntityTypeID: v.typeID(e.typ), ScopeEntityIDs: noIDs,
 		Capability: v.capability(def.cap), Label: def.label, Enforcement: enforcement(def.soft),
 		CurrentUsage: c.used, Requested: requested, Reserved: c.held, ResetsAt: c.end, Granted: true,
@@ -173,7 +173,6 @@ func (v *view) node(ord uint32, requested bursar.Amount) bursar.Node {
 		n.Exceeded = def.limit.Less(c.used.Add(c.held).Add(requested))
 		n.Granted = def.soft || !n.Exceeded
 	}
-	return n
 }
 
 var noIDs = []string{}
@@ -190,10 +189,15 @@ func (v *view) nodes(chains [][]uint32, requested bursar.Amount) [][]bursar.Node
 		return nil
 	}
 	out := make([][]bursar.Node, len(chains))
+	n := 0
+	for _, c := range chains {
+		n += len(c)
+	}
+	all := make([]bursar.Node, n)
 	for i, c := range chains {
-		out[i] = make([]bursar.Node, len(c))
+		out[i], all = all[:len(c):len(c)], all[len(c):]
 		for j, ord := range c {
-			out[i][j] = v.node(ord, requested)
+			v.node(&out[i][j], ord, requested)
 		}
 	}
 	return out

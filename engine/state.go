@@ -67,20 +67,21 @@ const (
 	isScope    uint8 = 2
 )
 
-// dirty is what changed since the last checkpoint.
+// dirty is what changed since the last checkpoint, as it is now: a checkpoint takes it
+// whole and at once.
 type dirty struct {
 	records  int
-	entities map[uint32]struct{}
-	rows     map[uint32]struct{}
-	counters map[uint32]struct{}
-	totals   map[uint32]struct{}
-	levels   map[levelKey]struct{}
-	holds    map[[16]byte]struct{}
+	entities map[uint32]*entity
+	rows     map[uint32]*rowDef // nil value = deleted
+	counters map[uint32]*counter
+	totals   map[uint32]*total
+	levels   map[levelKey]*level
+	holds    map[[16]byte]*hold
 }
 
 func newDirty() dirty {
-	return dirty{entities: map[uint32]struct{}{}, rows: map[uint32]struct{}{}, counters: map[uint32]struct{}{},
-		totals: map[uint32]struct{}{}, levels: map[levelKey]struct{}{}, holds: map[[16]byte]struct{}{}}
+	return dirty{entities: map[uint32]*entity{}, rows: map[uint32]*rowDef{}, counters: map[uint32]*counter{},
+		totals: map[uint32]*total{}, levels: map[levelKey]*level{}, holds: map[[16]byte]*hold{}}
 }
 
 type entity struct {

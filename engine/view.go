@@ -280,20 +280,20 @@ func (v *view) merge(head Head) {
 		if s.entities[ord] != e {
 			s.setEntity(ord, e)
 		}
-		s.dirty.entities[ord] = struct{}{}
+		s.dirty.entities[ord] = e
 	}
 	v.mergeRows()
 	for k, t := range v.tots {
 		s.totals[k] = t
-		s.dirty.totals[k] = struct{}{}
+		s.dirty.totals[k] = t
 	}
 	for k, l := range v.lvls {
 		s.levels[k] = l
-		s.dirty.levels[k] = struct{}{}
+		s.dirty.levels[k] = l
 	}
 	for _, h := range v.hlds {
 		s.setHold(h)
-		s.dirty.holds[h.id] = struct{}{}
+		s.dirty.holds[h.id] = h
 	}
 	s.trimExpiry()
 	s.keys.add(v.newKeys, head.Now)
@@ -309,18 +309,18 @@ func (v *view) mergeRows() {
 		ord := uint32(len(s.rows))
 		def := v.defs[ord]
 		s.setRow(ord, id, def)
-		s.dirty.rows[ord] = struct{}{}
+		s.dirty.rows[ord] = def
 	}
 	for ord, def := range v.defs {
 		if s.rows[ord] != def {
 			s.setRow(ord, s.rowIDs[ord], def)
 		}
-		s.dirty.rows[ord] = struct{}{}
+		s.dirty.rows[ord] = def
 	}
 	for ord, c := range v.ctrs {
 		if s.rows[ord] != nil {
 			s.counters[ord] = c
-			s.dirty.counters[ord] = struct{}{}
+			s.dirty.counters[ord] = c
 		}
 	}
 }
