@@ -291,12 +291,11 @@ func (e *Engine) settle(commits []Commit, err error) []Outcome {
 	heads, herr := e.store.Heads(context.Background(), streams)
 	for i := range commits {
 		switch {
-		case herr != nil:
-			e.drop(commits[i].Stream)
-		case heads[i] == commits[i].Head():
+		case herr == nil && heads[i] == commits[i].Head():
 			outcomes[i] = Committed
-		case heads[i] != commits[i].After:
-			outcomes[i] = Stale
+		case herr == nil && heads[i] == commits[i].After:
+		default: // perhaps it is there and another process went on from it
+			e.drop(commits[i].Stream)
 		}
 	}
 	return outcomes

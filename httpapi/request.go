@@ -85,7 +85,7 @@ var errPanic = errors.New("panic")
 
 func (q *request) logRequest() {
 	level := slog.LevelDebug
-	if q.status >= 500 {
+	if q.status >= 500 && q.r.Context().Err() == nil { // else the client hung up
 		level = slog.LevelError
 	}
 	if !q.api.log.Enabled(q.r.Context(), level) {

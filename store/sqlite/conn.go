@@ -118,7 +118,7 @@ func (c *conn) exec(sql string, args ...any) error {
 
 // exec runs the statement and returns the number of rows that it changed.
 func (st *stmt) exec(args ...any) (changes int64, err error) {
-	r, err := st.s.(driver.StmtExecContext).ExecContext(context.Background(), st.bind(args))
+	r, err := st.run(args)
 	if err != nil {
 		return 0, err
 	}
@@ -127,11 +127,17 @@ func (st *stmt) exec(args ...any) (changes int64, err error) {
 
 // insert runs the statement and returns the rowid it inserted.
 func (st *stmt) insert(args ...any) (id int64, err error) {
-	r, err := st.s.(driver.StmtExecContext).ExecContext(context.Background(), st.bind(args))
+	r, err := st.run(args)
 	if err != nil {
 		return 0, err
 	}
 	return r.LastInsertId()
+}
+
+func (st *stmt) run(args []any) (driver.Result, error) {
+	r, err := st.s.(driver.StmtExecContext).ExecContext(context.Background(), st.bind(args))
+	clear(st.args) // what the caller gave is not kept
+	return r, err
 }
 
 // errStop returned by a visit ends the query without an error.

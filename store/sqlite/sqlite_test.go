@@ -329,7 +329,7 @@ func TestWriteAheadLogStaysShort(t *testing.T) {
 		}
 	}
 	info, err := os.Stat(filepath.Join(dir, "log.db-wal"))
-	if ok(t, err); info.Size() > 100<<20 {
+	if ok(t, err); info.Size() > 64<<20 {
 		t.Errorf("%d MB behind 200 MB of commits", info.Size()>>20)
 	}
 }

@@ -19,9 +19,9 @@ const (
 	walFull   = walLength * 3 / 4 // when it is copied to the database
 	walLook   = 1 << 20           // about how much is written between looks at it
 
-	// What may be left to copy while nobody appends, in pages.
-	walRest   = 64
-	walRounds = 8 // attempts to get there
+	// What may be left to copy while nobody appends, in pages; more only when Appends
+	// come as fast as copying goes.
+	walRest = 64
 
 	stateWALFull = 16 << 20
 )
@@ -104,7 +104,8 @@ func (k *keeper) trim() error {
 	if err != nil || pages*pageSize < walFull || left == 0 {
 		return k.s.fault(err) // none left: the next Append begins the file anew
 	}
-	for range walRounds {
+	for before := 2 * pages; left > walRest && left <= before/2; {
+		before = left
 		if k.s.Err() != nil {
 			return nil // a poisoned store syncs nothing
 		}
@@ -113,9 +114,6 @@ func (k *keeper) trim() error {
 		}
 		if _, left, err = walState(k.c, "NOOP"); err != nil {
 			return k.s.fault(err)
-		}
-		if left <= walRest {
-			break
 		}
 	}
 	if err := k.s.log.take(context.Background()); err != nil {
