@@ -208,19 +208,25 @@ type tickOp struct{}
 
 func (tickOp) decide(*decider) (any, error) { return nil, nil }
 
+// maxSweep bounds the idle customers that one sweep opens.
+const maxSweep = 64
+
 // sweepIdle opens customers that are not in memory but have something due, or a log
 // that is ahead of their checkpoint.
 func (e *Engine) sweepIdle() {
-	ids, err := e.store.Due(context.Background(), e.o.Clock(), 64)
+	// Residents are in the list too, so there is room for them.
+	ids, err := e.store.Due(context.Background(), e.o.Clock(), maxSweep+len(e.residents()))
 	if err != nil {
 		e.o.Log.Warn("looking for what is due failed", "err", err)
 		return
 	}
+	opened := 0
 	for _, id := range ids {
 		e.mu.Lock()
 		_, here := e.customers[id]
 		e.mu.Unlock()
-		if !here {
+		if !here && opened < maxSweep {
+			opened++
 			e.tick(id)
 		}
 	}
