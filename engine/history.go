@@ -74,17 +74,19 @@ type pendingSeries struct {
 	first, second []SeriesRow
 }
 
-func (s *state) pendingSeries(q *SeriesQuery) pendingSeries {
-	cap := s.caps.ord(q.Capability)
+func (v *view) pendingSeries(q *SeriesQuery) pendingSeries {
+	cap := v.caps.ord(q.Capability)
 	pick := func(m map[bucket]bursar.Amount) (out []SeriesRow) {
 		for k, a := range m {
 			if k.ent == q.EntityOrd && k.cap == cap && q.From <= k.at && k.at < q.To {
-				out = append(out, SeriesRow{k.named(s.caps.list), a})
+				out = append(out, SeriesRow{k.named(v.caps.list), a})
 			}
 		}
 		return out
 	}
-	return pendingSeries{base: s.seriesBase, mid: s.flushTo, flushing: s.flushing != nil, first: pick(s.flushing), second: pick(s.series)}
+	// adds is of holds that have ended by time, which no commit has recorded yet.
+	return pendingSeries{base: v.seriesBase, mid: v.flushTo, flushing: v.flushing != nil,
+		first: pick(v.flushing), second: append(pick(v.series), pick(v.adds)...)}
 }
 
 // since is what the store lacks when it is at seq; not ok when the store was read too
@@ -119,9 +121,9 @@ var granularities = map[Granularity]string{Hour: "PT1H", Day: "P1D", Week: "P1W"
 func (h *history) begin(v *view) error {
 	q := h.q
 	if q.To == 0 || q.To > v.now {
-		q.To = v.now
+		q.To = v.now + 1 // now itself belongs to it
 	}
-	if q.To++; q.From >= q.To { // now itself belongs to it
+	if q.From >= q.To {
 		return bursar.ErrorAt("?startDate", bursar.CodeValidationFailed, "startDate %s is not before the end, %s", q.From, q.To)
 	}
 	if q.Granularity == "" {
