@@ -68,11 +68,11 @@ func (o *reportUsage) decide(d *decider) (any, error) {
 		}
 		twins[i] = &seen{e.seq, e.index}
 	}
-	if err := p.Err(); err != nil {
-		return nil, err
-	}
 	if len(missing.keys) > 0 {
 		return nil, &missing
+	}
+	if err := p.Err(); err != nil {
+		return nil, err
 	}
 	out := make([]recorded, len(o.items))
 	for i := range o.items {
