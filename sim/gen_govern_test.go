@@ -11,11 +11,8 @@ import (
 
 // homeKeys are the attribution keys that a type has from the beginning.
 func homeKeys(id string) []string {
-	switch id {
-	case "user":
+	if id == "user" {
 		return []string{"userId", "user.alt"}
-	case "region":
-		return nil
 	}
 	return []string{id + "Id"}
 }
@@ -94,7 +91,7 @@ func genPutTypes(g *gen) action {
 }
 
 func genArchiveTypes(g *gen) action {
-	ids := []string{pick(g.r, typeNames)}
+	ids := []string{pick(g.r, append(typeNames, "region", "region", "region"))}
 	if chance(g.r, 4) {
 		ids = append(ids, pick(g.r, append(typeNames, "none")))
 	}
@@ -296,8 +293,15 @@ func (g *gen) assignmentInput(c *mCust) bursar.AssignmentInput {
 		x.UsageLimit = bursar.Some(parse(pick(g.r, limits)))
 		x.Cadence = bursar.Some(randomCadence(g.r))
 	}
-	if chance(g.r, 60) {
+	switch g.r.IntN(120) {
+	case 0, 1:
 		x.Cadence = bursar.Null[bursar.Cadence]()
+	case 2:
+		x.UsageLimit = bursar.Some(parse("-1"))
+	case 3:
+		x.Label = "no label"
+	case 4:
+		x.AlertThresholds = bursar.Some([]int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11})
 	}
 	if chance(g.r, 3) {
 		for range 1 + g.r.IntN(3) {

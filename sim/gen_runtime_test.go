@@ -216,9 +216,14 @@ func genConsume(g *gen) action {
 		}
 	}
 	x := g.spend(id)
+	if chance(g.r, 150) {
+		x.Amount = g.positive().Neg()
+	}
 	g.remember(recentItem{customer: id, consume: &x})
 	return consume{id, x}
 }
+
+var badTTLs = []int{0, -1, 86401}
 
 var ttls = []int{1, 1, 2, 5, 10, 30, 60, 300, 300, 3600, 86400}
 
@@ -236,8 +241,11 @@ func genReserve(g *gen) action {
 		}
 	}
 	a := reserve{id, g.spend(id), pick(g.r, ttls), pick(g.r, []bursar.OnExpire{bursar.ExpireRelease, bursar.ExpireSettle})}
-	if a.In.Amount.Sign() <= 0 {
+	if a.In.Amount.Sign() <= 0 && !chance(g.r, 10) {
 		a.In.Amount = g.positive()
+	}
+	if chance(g.r, 150) {
+		a.TTL = pick(g.r, badTTLs)
 	}
 	g.remember(recentItem{customer: id, reserve: &a})
 	return a
@@ -261,10 +269,12 @@ func genCommit(g *gen) action {
 	id := g.customer()
 	ref, h := g.someHold(id)
 	a := commitHold{id, ref, g.amount()}
-	if h == nil {
+	if chance(g.r, 100) {
+		a.Amount = a.Amount.Neg()
 		return a
 	}
 	switch n := g.r.IntN(10); {
+	case h == nil:
 	case h.CommittedAmount != nil && n < 7:
 		a.Amount = *h.CommittedAmount
 	case n < 4:
@@ -287,6 +297,9 @@ func genExtend(g *gen) action {
 	a := extendHold{id, ref, pick(g.r, ttls)}
 	if h != nil && g.now > h.CreatedAt+holdLife-bursar.Time(24*time.Hour) {
 		a.TTL = 86400
+	}
+	if chance(g.r, 60) {
+		a.TTL = pick(g.r, badTTLs)
 	}
 	return a
 }
@@ -346,6 +359,9 @@ func genTree(g *gen) action {
 	if chance(g.r, 6) {
 		l := pick(g.r, labels)
 		q.Label = &l
+	}
+	if chance(g.r, 60) {
+		q.After = []byte("no cursor of this query")
 	}
 	return readTree{id, q}
 }

@@ -41,7 +41,7 @@ type recentItem struct {
 
 var (
 	typeNames     = []string{"org", "team", "user", "agent", "project", "region"}
-	keyNames      = []string{"orgId", "teamId", "userId", "user.alt", "agentId", "projectId", "spare"}
+	keyNames      = []string{"orgId", "teamId", "userId", "user.alt", "agentId", "projectId", "regionId", "spare"}
 	featureNames  = []string{"tokens", "images", "seconds", "seats", "gauge", "late", "counted", "peak"}
 	currencyNames = []string{"credits", "coins", "prepaid", "gone"}
 	labels        = []string{"", "", "", "daily", "m-2", "z"}
@@ -272,8 +272,10 @@ func (g *gen) dims(c *mCust) []bursar.Dimension {
 	}
 	byKey := map[string]bursar.Dimension{}
 	for range min(3, 1+g.r.IntN(5)-chance1(g.r, 8)) {
-		id := g.live(c)
-		key := pick(g.r, keyNames)
+		id, key := g.live(c), pick(g.r, keyNames)
+		if chance(g.r, 6) {
+			id = g.entity() // archived, perhaps
+		}
 		if t := g.m.types[c.entities[id].EntityTypeID]; t != nil && len(t.AttributionKeys) > 0 && !chance(g.r, 25) {
 			key = pick(g.r, t.AttributionKeys)
 		}

@@ -49,7 +49,7 @@ func (c *mCust) selected(e bursar.Entity, q engine.TreeQuery) bool {
 	return true
 }
 
-// tree lists all rows of a query; the driver pages.
+// tree lists all rows of a query; the driver pages. No cursor to begin with is one.
 func (m *model) tree(customer string, q engine.TreeQuery) ([]engine.TreeRow, *fail) {
 	c, now := m.customer(customer)
 	if c == nil {
@@ -63,6 +63,9 @@ func (m *model) tree(customer string, q engine.TreeQuery) ([]engine.TreeRow, *fa
 		if _, known := c.entities[id]; id != "" && !known {
 			return nil, failed(bursar.CodeEntityNotFound)
 		}
+	}
+	if q.After != nil {
+		return nil, failedAt("?after", bursar.CodeInvalidCursor)
 	}
 	type sortable struct {
 		engine.TreeRow

@@ -52,7 +52,17 @@ func (c *mCust) remember(x bursar.SpendInput, k mKey) {
 
 func denied(d bursar.Decision) *fail { return &fail{code: d.Reason, denial: &d} }
 
+func badTTL(ttl int) *fail {
+	if ttl < 1 || ttl > 86400 {
+		return failedAt("/ttlSeconds", bursar.CodeValidationFailed)
+	}
+	return nil
+}
+
 func (m *model) consume(customer string, x bursar.SpendInput) (bursar.ConsumeResult, *fail) {
+	if x.Amount.Sign() < 0 {
+		return bursar.ConsumeResult{}, failedAt("/amount", bursar.CodeInvalidAmount)
+	}
 	c, now, f := m.spendable(customer, x.Capability)
 	if f != nil {
 		return bursar.ConsumeResult{}, f
@@ -96,6 +106,12 @@ func verdict(before, after bursar.Decision) bursar.Decision {
 }
 
 func (m *model) reserve(customer string, x bursar.SpendInput, ttl int, onExpire bursar.OnExpire) (bursar.Reservation, *fail) {
+	if x.Amount.Sign() <= 0 {
+		return bursar.Reservation{}, failedAt("/amount", bursar.CodeInvalidAmount)
+	}
+	if f := badTTL(ttl); f != nil {
+		return bursar.Reservation{}, f
+	}
 	c, now, f := m.spendable(customer, x.Capability)
 	if f != nil {
 		return bursar.Reservation{}, f
@@ -213,6 +229,9 @@ func (m *model) findHold(customer, id string) (*mCust, bursar.Time, *mHold, *fai
 const holdLife = bursar.Time(7 * 24 * time.Hour)
 
 func (m *model) commitReservation(customer, id string, amount bursar.Amount) (bursar.Reservation, *fail) {
+	if amount.Sign() < 0 {
+		return bursar.Reservation{}, failedAt("/amount", bursar.CodeInvalidAmount)
+	}
 	c, now, h, f := m.findHold(customer, id)
 	if f != nil {
 		return bursar.Reservation{}, f
@@ -252,6 +271,9 @@ func (m *model) releaseReservation(customer, id string) (bursar.Reservation, *fa
 }
 
 func (m *model) extendReservation(customer, id string, ttl int) (bursar.Reservation, *fail) {
+	if f := badTTL(ttl); f != nil {
+		return bursar.Reservation{}, f
+	}
 	c, now, h, f := m.findHold(customer, id)
 	if f != nil {
 		return bursar.Reservation{}, f

@@ -5,23 +5,25 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 )
 
-var zones = map[string]*time.Location{}
+var zones sync.Map // names to *time.Location
 
 // zoneOf is the IANA zone of a name; nil when there is none.
 func zoneOf(name string) *time.Location {
-	zone, known := zones[name]
-	if !known {
-		if name != "" && name != "Local" {
-			zone, _ = time.LoadLocation(name)
-		}
-		zones[name] = zone
+	if zone, known := zones.Load(name); known {
+		return zone.(*time.Location)
 	}
+	var zone *time.Location
+	if name != "" && name != "Local" {
+		zone, _ = time.LoadLocation(name)
+	}
+	zones.Store(name, zone)
 	return zone
 }
 

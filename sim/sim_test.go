@@ -14,8 +14,8 @@ import (
 
 var (
 	seedFlag   = flag.Uint64("seed", 1, "seed of the first world; each further world adds 1")
-	opsFlag    = flag.Int("ops", 200_000, "operations on store/mem")
-	sqliteFlag = flag.Int("sqliteops", 40_000, "operations on store/sqlite")
+	opsFlag    = flag.Int("ops", 1_000_000, "operations on store/mem")
+	sqliteFlag = flag.Int("sqliteops", 100_000, "operations on store/sqlite")
 	worldFlag  = flag.Int("worldops", 50_000, "operations of one world")
 	shrinkFlag = flag.Duration("shrink", time.Minute, "time to look for a smaller failing script")
 	fileFlag   = flag.String("script", "", "file to write the whole failing script to")
@@ -31,6 +31,7 @@ func TestEngineAgreesWithModelOnSQLite(t *testing.T) {
 
 // runWorlds makes as many worlds as the operations need, each with its own options.
 func runWorlds(t *testing.T, total int, back func() (backing, error)) {
+	t.Parallel()
 	if testing.Short() {
 		total = min(total, 20_000)
 	}
