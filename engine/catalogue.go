@@ -133,6 +133,7 @@ type catalogueWrite struct {
 	now    bursar.Time
 	recs   []record
 	unused []Use
+	places []string // where the request names each of unused
 }
 
 func (w *catalogueWrite) put(sort string, v any) error {
@@ -229,7 +230,7 @@ func (w *catalogueWrite) archiveEntityTypes(ids []string, archive bool) error {
 		now := w.now.Milli()
 		if v.ArchivedAt, v.UpdatedAt = nil, now; archive {
 			v.ArchivedAt = &now
-			w.unused = append(w.unused, Use{"entityType", id})
+			w.unused, w.places = append(w.unused, Use{"entityType", id}), append(w.places, at)
 		} else {
 			w.checkAttribution("", &EntityTypeInput{ID: id, AttributionKeys: v.AttributionKeys}, &p)
 		}

@@ -256,7 +256,7 @@ func (e *Engine) changeCatalogue(ctx context.Context, c Caller, change func(*cat
 			return nil, e.unavailable(errors.Join(err, herr))
 		}
 	case outcomes[0] == InUse:
-		return nil, errInUse(w.unused[0])
+		return nil, e.errInUse(ctx, w)
 	case outcomes[0] != Committed:
 		return nil, e.unavailable(errors.New("the catalogue was written by another process"))
 	}
@@ -265,9 +265,19 @@ func (e *Engine) changeCatalogue(ctx context.Context, c Caller, change func(*cat
 	return result, nil
 }
 
-func errInUse(u Use) error {
-	if u.Kind == "currency" {
-		return bursar.Errorf(bursar.CodeCurrencyInUse, "the currency %q is in use by live limits; remove them first", u.ID)
+// errInUse says which of the things that w wanted to archive are in use.
+func (e *Engine) errInUse(ctx context.Context, w *catalogueWrite) error {
+	var p bursar.Problems
+	for i, u := range w.unused {
+		if u.Kind == "currency" {
+			return bursar.Errorf(bursar.CodeCurrencyInUse, "the currency %q is in use by live limits; remove them first", u.ID)
+		}
+		if users, err := e.store.Users(ctx, u, 1); err == nil && len(users) > 0 {
+			p.Add(w.places[i], bursar.CodeEntityTypeInUse, "the entity type %q has live entities, of customer %q among others; archive them first", u.ID, users[0])
+		}
 	}
-	return bursar.Errorf(bursar.CodeEntityTypeInUse, "there are live entities of these types; archive them first")
+	if p.Empty() { // the last user went meanwhile
+		return bursar.Errorf(bursar.CodeEntityTypeInUse, "there were live entities of these types; try again")
+	}
+	return p.Err()
 }

@@ -113,7 +113,7 @@ func TestHoldsOfIdleCustomersEnd(t *testing.T) {
 // nothing that is not guarded.)
 func TestCheckpointsRunBesideWrites(t *testing.T) {
 	eachStore(t, func(t *testing.T, s engine.Store) {
-		r := newRig(t, s, engine.Options{CheckpointRecords: 1, KeysInMemory: 50})
+		r := newRig(t, s, engine.Options{CheckpointRecords: 1, CheckpointEvery: 50 * time.Millisecond, KeysInMemory: 50})
 		defer r.close()
 		r.furnish("acme")
 		var done sync.WaitGroup
@@ -138,7 +138,7 @@ func TestCheckpointsRunBesideWrites(t *testing.T) {
 			})
 		}
 		before := r.Stats().Checkpoints
-		eventually(t, 20*time.Second, "six checkpoints", func() bool { return r.Stats().Checkpoints >= before+6 })
+		eventually(t, time.Minute, "six checkpoints", func() bool { return r.Stats().Checkpoints >= before+6 })
 		close(stop)
 		done.Wait()
 		if _, held := r.usedBy("acme"); !held.IsZero() {

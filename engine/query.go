@@ -261,8 +261,8 @@ func inPage(id [16]byte, p *ListPage) bool {
 }
 
 // Activity lists who changed what, newest first.
-func (e *Engine) Activity(ctx context.Context, customer string, q ActivityQuery) (p Page[Activity], version uint64, err error) {
-	version, err = e.readCustomer(ctx, ReadOptions{}, customer, func(*view) error { return nil })
+func (e *Engine) Activity(ctx context.Context, o ReadOptions, customer string, q ActivityQuery) (p Page[Activity], version uint64, err error) {
+	version, err = e.readCustomer(ctx, o, customer, func(*view) error { return nil })
 	if err != nil {
 		return p, 0, err
 	}

@@ -299,7 +299,7 @@ func (e *Engine) read(ctx context.Context, o ReadOptions, id string, f func(v *v
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if c.st.head.Seq < o.MinVersion {
-		return 0, bursar.Errorf(bursar.CodeGovernanceUnavailable, "version %d of the customer is asked for; this node has %d", o.MinVersion, c.st.head.Seq)
+		return c.st.head.Seq, bursar.Errorf(bursar.CodeGovernanceUnavailable, "version %d of the customer is asked for; this node has %d", o.MinVersion, c.st.head.Seq)
 	}
 	return c.st.head.Seq, f(c.st.viewAt(e.o.Clock()))
 }

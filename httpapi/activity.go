@@ -8,6 +8,7 @@ import (
 
 type activityQuery struct {
 	paging
+	freshness
 	EntityID  string      `query:"entityId"`
 	Action    string      `query:"action"`
 	ActorID   string      `query:"actorId"`
@@ -57,7 +58,7 @@ func (a *API) activity(q *request, in *activityQuery) (page[activityOut], error)
 		if p.Before != nil {
 			query.Above = p.Before.ID
 		}
-		return versioned[engine.Page[engine.Activity]](q)(a.engine.Activity(q.ctx, q.path[0], query))
+		return versioned[engine.Page[engine.Activity]](q)(a.engine.Activity(q.ctx, in.options(), q.path[0], query))
 	}
 	return list(q, in.paging, at, get, viewActivity)
 }

@@ -150,6 +150,10 @@ func (a *API) upsertAssignments(q *request, items []assignmentIn, pointer string
 		if !ok {
 			problems.Add(pointer+"/"+strconv.Itoa(i), bursar.CodeValidationFailed, errNotOneCapability)
 		}
+		if item.Allocation.Value == "strict" { // accepted is enforced: no limit may promise what nobody checks
+			problems.Add(pointer+"/"+strconv.Itoa(i)+"/allocation", bursar.CodeUnsupportedField,
+				"strict allocation is not enforced by this version, so it is refused; leave it out")
+		}
 		inputs[i] = bursar.AssignmentInput{
 			EntityID: item.EntityID, Capability: capability, ScopeEntityIDs: item.ScopeEntityIDs, Label: orZero(item.Label),
 			UsageLimit: item.UsageLimit, Cadence: item.Cadence, ParentID: item.ParentID, Enforcement: item.Enforcement,

@@ -70,10 +70,12 @@ func (q *request) parseCheck(in *checkInput) error {
 				in.refusal = bursar.CodeCustomerResourceNotFound
 			}
 		case "minVersion":
-			in.fresh.MinVersion, err = strconv.ParseUint(p.value, 10, 53)
+			if in.fresh.MinVersion, err = strconv.ParseUint(p.value, 10, 53); err != nil {
+				err = fmt.Errorf("must be a whole number from 0 on")
+			}
 		case "maxStalenessMs":
-			if in.fresh.MaxStalenessMs, err = strconv.Atoi(p.value); err == nil && (in.fresh.MaxStalenessMs < 0 || in.fresh.MaxStalenessMs > 3_600_000) {
-				err = fmt.Errorf("must be 0 to 3600000")
+			if in.fresh.MaxStalenessMs, err = strconv.Atoi(p.value); err != nil || in.fresh.MaxStalenessMs < 0 || in.fresh.MaxStalenessMs > 3_600_000 {
+				err = fmt.Errorf("must be a whole number of milliseconds from 0 to 3600000")
 			}
 		}
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bursarhq/bursar"
 	"github.com/go-json-experiment/json/jsontext"
@@ -205,6 +206,9 @@ func (r timeRange) bounds() (from, to bursar.Time) {
 func addDims(dims []bursar.Dimension, p *pair) ([]bursar.Dimension, error) {
 	if dims == nil {
 		dims = make([]bursar.Dimension, 0, 4)
+	}
+	if !utf8.ValidString(p.value) {
+		return dims, fmt.Errorf("is not UTF-8")
 	}
 	if p.nested {
 		return addDim(dims, bursar.Dimension{Key: p.sub, Value: p.value})

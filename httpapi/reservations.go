@@ -28,7 +28,7 @@ type reservationOut struct {
 	Overshoot       bursar.Amount     `json:"overshoot" doc:"How much more was committed than held."`
 	LateCommit      bool              `json:"lateCommit"`
 	Cost            []cost            `json:"cost"`
-	Chains          *chains           `json:"chains,omitempty" doc:"The limits on its path, and their figures when this was answered."`
+	Chains          chains            `json:"chains" doc:"The limits on its path, and their figures when this was answered."`
 	Duplicate       bool              `json:"duplicate"`
 }
 
@@ -43,7 +43,7 @@ func viewReservation(r bursar.Reservation) reservationOut {
 		out.ClosedAt = &r.ClosedAt
 	}
 	if r.Decision != nil {
-		out.Chains = (*chains)(&r.Decision.Chains)
+		out.Chains = r.Decision.Chains
 	}
 	return out
 }

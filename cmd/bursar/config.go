@@ -15,7 +15,7 @@ import (
 type config struct {
 	Listen          string        `help:"Address of the API. Port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	Data            string        `help:"Directory of the embedded store. It is made if missing." default:"bursar-data" type:"path" placeholder:"DIR"`
-	DatabaseURL     string        `help:"Keep everything in PostgreSQL instead of --data." env:"BURSAR_DATABASE_URL" placeholder:"URL"`
+	DatabaseURL     string        `help:"PostgreSQL instead of --data. Not in this version yet." env:"BURSAR_DATABASE_URL" placeholder:"URL"`
 	MetricsListen   string        `help:"Address that serves /metrics and /debug/pprof to anybody who reaches it; none by default." placeholder:"HOST:PORT"`
 	MetricsToken    string        `help:"Serve /metrics on the API's address to bearers of this token. Or BURSAR_METRICS_TOKEN_FILE." placeholder:"TOKEN"`
 	AdminKey        string        `help:"API key of full scope that always works. Set BURSAR_ADMIN_KEY or BURSAR_ADMIN_KEY_FILE rather than the flag, which others on the machine can see." placeholder:"KEY"`

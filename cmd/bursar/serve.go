@@ -34,12 +34,13 @@ func (c *serveCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
+	if err := s.listen(p.ctx); err != nil { // before a key is shown that a failed start would take along
+		return errors.Join(err, s.stop())
+	}
 	if err := s.firstKey(p); err != nil {
 		return errors.Join(err, s.stop())
 	}
-	if err := s.start(p.ctx); err != nil {
-		return errors.Join(err, s.stop())
-	}
+	s.announce()
 	return s.wait(p.ctx)
 }
 
@@ -81,9 +82,11 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
-	s.log.Info("listening", "addr", s.addr.String(), "version", version())
+	s.announce()
 	return nil
 }
+
+func (s *server) announce() { s.log.Info("listening", "addr", s.addr.String(), "version", version()) }
 
 func (s *server) listen(ctx context.Context) error {
 	addr, err := s.serve(ctx, s.config.Listen, s.api)
