@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/bursarhq/bursar"
 )
@@ -40,6 +41,12 @@ type lane struct {
 	closed bool
 }
 
+// gather is how long the lane waits for company when the batch before was larger than
+// what has come so far: clients that were just answered are about to ask again, and one
+// sync for all of them is cheaper than one for the first and one for the rest. A lone
+// client never waits.
+const gather = 50 * time.Microsecond
+
 // maxBatch bounds the requests of one batch, and so the pause that merging makes.
 const maxBatch = 4096
 
@@ -65,11 +72,18 @@ func (l *lane) close() {
 
 // run works until close, and then until the queue is empty.
 func (l *lane) run(e *Engine) {
+	last := 0 // requests of the batch before
 	for {
 		l.mu.Lock()
 		for len(l.queue) == 0 && !l.closed {
 			l.wake.Wait()
 		}
+		if len(l.queue) < last && !l.closed {
+			l.mu.Unlock()
+			time.Sleep(gather)
+			l.mu.Lock()
+		}
+		last = len(l.queue)
 		if len(l.queue) == 0 {
 			l.mu.Unlock()
 			return
