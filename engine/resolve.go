@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -292,5 +291,3 @@ func sortDims(dims []bursar.Dimension) []bursar.Dimension {
 }
 
 func compareDims(a, b bursar.Dimension) int { return strings.Compare(a.Key, b.Key) }
-
-func hexID(b []byte) string { return hex.EncodeToString(b) }

@@ -1,0 +1,269 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+)
+
+// Check answers questions, all from one snapshot of the customer. A customer, feature
+// or currency that is missing or archived is a denial, not an error.
+func (e *Engine) Check(ctx context.Context, o ReadOptions, customer string, in []CheckInput) ([]bursar.Decision, uint64, error) {
+	out := make([]bursar.Decision, len(in))
+	cat := e.cat.Load()
+	version, err := e.read(ctx, o, customer, func(v *view) error {
+		for i := range in {
+			q := in[i]
+			q.Dimensions = sortDims(q.Dimensions)
+			out[i] = v.check(cat, &q)
+		}
+		return nil
+	})
+	return out, version, err
+}
+
+// ReportUsage records a report, whole or not at all for each customer, after all items
+// of all customers were found good. It gives the versions of the customers.
+func (e *Engine) ReportUsage(ctx context.Context, _ Caller, in []bursar.UsageInput) ([]bursar.UsageResult, map[string]uint64, error) {
+	byCustomer := map[string]*reportUsage{}
+	var order []string
+	for i := range in {
+		it := usageItem{index: i, in: in[i]}
+		it.in.Dimensions = sortDims(it.in.Dimensions)
+		it.in.Behavior = cmp.Or(it.in.Behavior, bursar.Delta)
+		if it.in.IdempotencyKey != "" {
+			c := bursar.Capability{Kind: bursar.KindFeature, ID: it.in.FeatureID}
+			it.key = keyOf(&e.secret, targetOf(c), it.in.IdempotencyKey, contentOf(opUsage, c, it.in.Value, it.in.Behavior == bursar.Set, it.in.Dimensions))
+		}
+		r := byCustomer[it.in.CustomerID]
+		if r == nil {
+			r = &reportUsage{}
+			byCustomer[it.in.CustomerID] = r
+			order = append(order, it.in.CustomerID)
+		}
+		r.items = append(r.items, it)
+	}
+	slices.Sort(order)
+	if len(order) > 1 {
+		if err := e.rehearseAll(ctx, order, byCustomer); err != nil {
+			return nil, nil, err
+		}
+	}
+	out := make([]bursar.UsageResult, len(in))
+	versions := make(map[string]uint64, len(order))
+	for n, id := range order {
+		reply, version, err := e.write(ctx, id, byCustomer[id])
+		if err == nil {
+			err = e.fillUsage(ctx, id, byCustomer[id], reply.([]recorded), out)
+		}
+		if err != nil {
+			if n > 0 && isRefusal(err) {
+				err = e.unavailable(fmt.Errorf("customer %q changed after a report on several customers was checked: %w", id, err))
+			}
+			return nil, nil, err
+		}
+		versions[id] = version
+	}
+	return out, versions, nil
+}
+
+func isRefusal(err error) bool {
+	var b *bursar.Error
+	return errors.As(err, &b)
+}
+
+// rehearseAll gathers what is wrong with the items of all customers.
+func (e *Engine) rehearseAll(ctx context.Context, order []string, reports map[string]*reportUsage) error {
+	var all bursar.Error
+	for _, id := range order {
+		err := e.rehearse(ctx, id, reports[id])
+		var refused *bursar.Error
+		switch {
+		case err == nil:
+		case errors.As(err, &refused) && len(refused.Fields) > 0:
+			all.Fields = append(all.Fields, refused.Fields...)
+		default:
+			return err
+		}
+	}
+	if len(all.Fields) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(all.Fields, func(a, b bursar.FieldError) int { return cmp.Compare(itemOf(a), itemOf(b)) })
+	all.Code, all.Message = all.Fields[0].Code, all.Fields[0].Detail
+	return &all
+}
+
+// itemOf is the index in a pointer such as /usages/12/value.
+func itemOf(f bursar.FieldError) int {
+	_, rest, _ := strings.Cut(f.Pointer[1:], "/")
+	number, _, _ := strings.Cut(rest, "/")
+	n, _ := strconv.Atoi(number)
+	return n
+}
+
+// rehearse finds out what is wrong with a request, without recording it.
+func (e *Engine) rehearse(ctx context.Context, customer string, o op) error {
+	var f *facts
+	for {
+		var err error
+		_, rerr := e.read(ctx, ReadOptions{}, customer, func(v *view) error {
+			d := &decider{view: v, cat: e.cat.Load(), horizon: e.o.LateHorizon, facts: f}
+			_, err = d.attempt(o)
+			return nil
+		})
+		if rerr != nil {
+			return rerr
+		}
+		var n *needs
+		if !errors.As(err, &n) {
+			return err
+		}
+		if f, err = e.fetch(ctx, customer, n, f); err != nil {
+			return err
+		}
+	}
+}
+
+// fillUsage puts the replies in the order of the request, and into duplicates what was
+// recorded the first time.
+func (e *Engine) fillUsage(ctx context.Context, customer string, r *reportUsage, reply []recorded, out []bursar.UsageResult) error {
+	var row *logRow // the one read last: a report that is sent again is in one commit
+	for i := range reply {
+		res := &reply[i].result
+		if at := reply[i].seen; at != nil {
+			if row == nil || row.Head.Seq != at.seq {
+				var err error
+				if row, err = e.readRow(ctx, customer, at.seq); err != nil {
+					return err
+				}
+			}
+			p, err := row.at(at)
+			if err != nil {
+				return err
+			}
+			rec, ok := p.record.(*usageRec)
+			if !ok {
+				return fmt.Errorf("%w: not a usage record", errRecord)
+			}
+			res.ID, res.Timestamp, res.CreatedAt = p.id(), rec.timestamp, p.row.Head.Now
+		}
+		out[r.items[i].index] = *res
+	}
+	return nil
+}
+
+func (e *Engine) spendOf(o operation, in bursar.SpendInput) spend {
+	in.Dimensions = sortDims(in.Dimensions)
+	s := spend{in: in}
+	if in.IdempotencyKey != "" {
+		s.key = keyOf(&e.secret, targetOf(in.Capability), in.IdempotencyKey, contentOf(o, in.Capability, in.Amount, false, in.Dimensions))
+	}
+	return s
+}
+
+// Consume checks and records in one step. A denial is a *bursar.Error with Denial set.
+func (e *Engine) Consume(ctx context.Context, _ Caller, customer string, in bursar.SpendInput) (res bursar.ConsumeResult, version uint64, err error) {
+	if in.Amount.Sign() < 0 {
+		return res, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "an amount is 0 or more")
+	}
+	s := e.spendOf(opConsume, in)
+	reply, version, err := e.write(ctx, customer, &consume{s})
+	var twin *seen
+	if errors.As(err, &twin) {
+		return e.consumedBefore(ctx, customer, &s, twin)
+	}
+	if err != nil {
+		return res, version, err
+	}
+	return reply.(bursar.ConsumeResult), version, nil
+}
+
+func (e *Engine) consumedBefore(ctx context.Context, customer string, s *spend, twin *seen) (res bursar.ConsumeResult, version uint64, err error) {
+	p, err := e.recordAt(ctx, customer, twin)
+	if err != nil {
+		return res, 0, err
+	}
+	rec, ok := p.record.(*usageRec)
+	if !ok {
+		return res, 0, fmt.Errorf("%w: not a consumption", errRecord)
+	}
+	res = bursar.ConsumeResult{ID: p.id(), Capability: s.in.Capability, Amount: rec.amount, Timestamp: rec.timestamp, Duplicate: true}
+	version, err = e.readCustomer(ctx, ReadOptions{}, customer, func(v *view) error {
+		r := v.resolve(e.cat.Load(), s.in.Dimensions)
+		res.Decision = v.after(e.cat.Load(), s.in.Capability, v.chains(&r, v.capOrd(s.in.Capability)), rec.amount)
+		return nil
+	})
+	return res, version, err
+}
+
+// Reserve holds an amount on every limit of its path for ttlSeconds. A denial is a
+// *bursar.Error with Denial set and holds nothing.
+func (e *Engine) Reserve(ctx context.Context, _ Caller, customer string, in bursar.SpendInput, ttlSeconds int, onExpire bursar.OnExpire) (res bursar.Reservation, version uint64, err error) {
+	if in.Amount.Sign() <= 0 {
+		return res, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "a reservation is of more than 0")
+	}
+	if ttlSeconds < bursar.MinHoldTTL || ttlSeconds > bursar.MaxHoldTTL {
+		return res, 0, bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "ttlSeconds is %d to %d", bursar.MinHoldTTL, bursar.MaxHoldTTL)
+	}
+	reply, version, err := e.write(ctx, customer, &reserve{e.spendOf(opReserve, in), ttlSeconds, onExpire == bursar.ExpireSettle})
+	var twin *seen
+	if errors.As(err, &twin) {
+		p, err := e.recordAt(ctx, customer, twin)
+		if err != nil {
+			return res, 0, err
+		}
+		rec, ok := p.record.(*holdOpenRec)
+		if !ok {
+			return res, 0, fmt.Errorf("%w: not a reservation", errRecord)
+		}
+		res, version, err = e.Reservation(ctx, ReadOptions{}, customer, formatID(rec.id))
+		res.Duplicate = true
+		return res, version, err
+	}
+	if err != nil {
+		return res, version, err
+	}
+	return reply.(bursar.Reservation), version, nil
+}
+
+// CommitReservation records what was used, even above the hold, and frees the rest.
+func (e *Engine) CommitReservation(ctx context.Context, _ Caller, customer, id string, amount bursar.Amount) (bursar.Reservation, uint64, error) {
+	if amount.Sign() < 0 {
+		return bursar.Reservation{}, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "an amount is 0 or more")
+	}
+	return e.close(ctx, customer, id, closeHold{action: holdCommit, amount: amount})
+}
+
+// ReleaseReservation frees what is held.
+func (e *Engine) ReleaseReservation(ctx context.Context, _ Caller, customer, id string) (bursar.Reservation, uint64, error) {
+	return e.close(ctx, customer, id, closeHold{action: holdRelease})
+}
+
+// ExtendReservation lets an open hold expire ttlSeconds from now, at most 7 days from
+// its creation.
+func (e *Engine) ExtendReservation(ctx context.Context, _ Caller, customer, id string, ttlSeconds int) (bursar.Reservation, uint64, error) {
+	if ttlSeconds < bursar.MinHoldTTL || ttlSeconds > bursar.MaxHoldTTL {
+		return bursar.Reservation{}, 0, bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "ttlSeconds is %d to %d", bursar.MinHoldTTL, bursar.MaxHoldTTL)
+	}
+	return e.close(ctx, customer, id, closeHold{action: holdExtend, ttl: ttlSeconds})
+}
+
+func (e *Engine) close(ctx context.Context, customer, id string, o closeHold) (res bursar.Reservation, version uint64, err error) {
+	u, ok := parseID(id)
+	if !ok {
+		return res, 0, bursar.Errorf(bursar.CodeReservationNotFound, "there is no reservation %.64q", id)
+	}
+	o.id = u
+	reply, version, err := e.write(ctx, customer, &o)
+	if err != nil {
+		return res, version, err
+	}
+	return reply.(bursar.Reservation), version, nil
+}
