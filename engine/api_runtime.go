@@ -38,7 +38,7 @@ func (e *Engine) ReportUsage(ctx context.Context, _ Caller, in []bursar.UsageInp
 		it.in.Dimensions = sortDims(it.in.Dimensions)
 		it.in.Behavior = cmp.Or(it.in.Behavior, bursar.Delta)
 		if it.in.IdempotencyKey != "" {
-			c := bursar.Capability{Kind: bursar.KindFeature, ID: it.in.FeatureID}
+			c := it.capability()
 			it.key = keyOf(&e.secret, targetOf(c), it.in.IdempotencyKey, contentOf(opUsage, c, it.in.Value, it.in.Behavior == bursar.Set, it.in.Dimensions))
 		}
 		r := byCustomer[it.in.CustomerID]

@@ -329,7 +329,7 @@ func (e *Engine) withKey(c *Caller, o op) op {
 	return &keyed{o, keyOf(&e.secret, "\x00", c.Key.Key, content[:]), c.Key.Key, c.Key.Render}
 }
 
-// random fills an id with what cannot be guessed and does not repeat.
+// commitIDs makes ids that cannot be guessed and do not repeat.
 type commitIDs struct {
 	seed [32]byte
 	n    uint64

@@ -17,6 +17,10 @@ type usageItem struct {
 	rows []uint32
 }
 
+func (it *usageItem) capability() bursar.Capability {
+	return bursar.Capability{Kind: bursar.KindFeature, ID: it.in.FeatureID}
+}
+
 type reportUsage struct{ items []usageItem }
 
 // recorded is the reply for one item; a duplicate's place is told instead.
@@ -82,17 +86,14 @@ func (o *reportUsage) decide(d *decider) (any, error) {
 			continue
 		}
 		if twins[i] != nil {
-			it := &o.items[i]
-			cap := d.capOrd(bursar.Capability{Kind: bursar.KindFeature, ID: it.in.FeatureID})
-			out[i] = recorded{seen: twins[i], result: bursar.UsageResult{Input: it.in, CurrentUsage: d.total(cap).value, Duplicate: true}}
+			out[i] = recorded{seen: twins[i], result: bursar.UsageResult{Input: o.items[i].in, Duplicate: true}}
 			continue
 		}
 		out[i].result = d.recordUsage(&o.items[i])
 	}
 	for i := range out { // duplicates show the balance that the request leaves
 		if out[i].result.Duplicate {
-			cap := d.capOrd(bursar.Capability{Kind: bursar.KindFeature, ID: out[i].result.Input.FeatureID})
-			out[i].result.CurrentUsage = d.total(cap).value
+			out[i].result.CurrentUsage = d.total(d.capOrd(o.items[i].capability())).value
 		}
 	}
 	return out, nil
@@ -123,7 +124,7 @@ func (d *decider) checkUsage(it *usageItem, p *bursar.Problems) {
 		}
 	}
 	var err error
-	if it.rows, err = d.rowsOn(&it.path, d.capOrd(bursar.Capability{Kind: bursar.KindFeature, ID: it.in.FeatureID})); err != nil {
+	if it.rows, err = d.rowsOn(&it.path, d.capOrd(it.capability())); err != nil {
 		p.Add(at("dimensions"), bursar.CodeValidationFailed, "%s", err.(*bursar.Error).Message)
 	}
 }
@@ -150,7 +151,7 @@ func (v *view) leaf(r *resolved) (leaf uint32, ok bool) {
 
 func (d *decider) recordUsage(it *usageItem) bursar.UsageResult {
 	in := &it.in
-	cap := d.capFor(bursar.Capability{Kind: bursar.KindFeature, ID: in.FeatureID})
+	cap := d.capFor(it.capability())
 	r := &it.path
 	rec := &usageRec{op: opUsage, cap: cap, amount: in.Value, timestamp: in.Timestamp, key: it.key,
 		dims: in.Dimensions, combo: d.comboFor(in.Dimensions), path: r.path, delta: in.Value}

@@ -159,7 +159,7 @@ func (p *program) must(method, path, key, body string) string {
 var keyRE = regexp.MustCompile(`bsk_[0-9a-f]+_[0-9a-f]+`)
 
 // firstKey is the key that a first start prints. It is written before the program
-// listens, but may reach us later.
+// says that it listens, but may reach us later.
 func (p *program) firstKey() string {
 	p.t.Helper()
 	for range 500 {
