@@ -3,6 +3,7 @@ package bursar
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"strconv"
 )
@@ -522,4 +523,33 @@ func DecodeAmount(b []byte) (Amount, int) {
 		return Amount{int64(hi>>1 ^ sign), (lo>>1 | hi<<63) ^ sign}, i + 1
 	}
 	return Amount{}, 0
+}
+
+// AtLeastPercent reports whether a ≥ percent % of b, exactly. Both must be 0 or more, and
+// percent 0 to 10^9.
+func (a Amount) AtLeastPercent(percent int64, b Amount) bool {
+	return a.comparePercent(percent, b) >= 0
+}
+
+// EqualsPercent reports whether a is percent % of b, exactly; see [Amount.AtLeastPercent].
+func (a Amount) EqualsPercent(percent int64, b Amount) bool { return a.comparePercent(percent, b) == 0 }
+
+func (a Amount) comparePercent(percent int64, b Amount) int {
+	_, x2, x1, x0 := mulWords(uint64(a.hi), a.lo, 0, 100)
+	_, y2, y1, y0 := mulWords(uint64(b.hi), b.lo, 0, uint64(percent))
+	for _, w := range [3][2]uint64{{x2, y2}, {x1, y1}, {x0, y0}} {
+		if w[0] != w[1] {
+			if w[0] < w[1] {
+				return -1
+			}
+			return 1
+		}
+	}
+	return 0
+}
+
+// PercentOf is a ÷ b in percent as text, with at most 2 decimals, for display. b must be
+// above 0.
+func (a Amount) PercentOf(b Amount) string {
+	return strconv.FormatFloat(math.Round(a.Ratio(b)*1e4)/1e2, 'f', -1, 64)
 }

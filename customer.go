@@ -76,6 +76,7 @@ type Assignment struct {
 	ScopeEntityIDs  []string
 	Capability      Capability
 	UsageLimit      *Amount // nil = unlimited, still counted
+	EffectiveLimit  *Amount // UsageLimit with the boosts of this moment
 	Cadence         Cadence
 	Label           string
 	Enforcement     Enforcement

@@ -21,6 +21,7 @@ const (
 	CodeHierarchyCycle      Code = "HierarchyCycle"
 	CodeHierarchyTooDeep    Code = "HierarchyTooDeep"
 	CodeTimestampOutOfRange Code = "TimestampOutOfRange"
+	CodeRateNotFound        Code = "RateNotFound"
 	CodeFeatureHasMeter     Code = "CannotReportUsageForEntitlementWithMeterError"
 
 	CodeUnauthenticated Code = "Unauthenticated"
@@ -38,6 +39,14 @@ const (
 	CodeAssignmentNotFound       Code = "AssignmentNotFound"
 	CodeReservationNotFound      Code = "ReservationNotFound"
 	CodeAPIKeyNotFound           Code = "ApiKeyNotFound"
+	CodeRateCardNotFound         Code = "RateCardNotFound"
+	CodeGrantNotFound            Code = "GrantNotFound"
+	CodeBoostNotFound            Code = "BoostNotFound"
+	CodePromotionNotFound        Code = "PromotionalEntitlementNotFound"
+	CodeWebhookNotFound          Code = "WebhookNotFound"
+	CodeDeliveryNotFound         Code = "DeliveryNotFound"
+	CodeUnknown                  Code = "Unknown"
+	CodeHistoryTrimmed           Code = "HistoryTrimmed"
 	CodeNotFound                 Code = "NotFound"
 	CodeMethodNotAllowed         Code = "MethodNotAllowed"
 	CodeFeatureTypeMismatch      Code = "FeatureTypeMismatch"
@@ -49,6 +58,8 @@ const (
 	CodeCurrencyInUse        Code = "CurrencyInUse"
 	CodeCustomerIsArchived   Code = "CustomerIsArchived"
 	CodeLastFullKey          Code = "LastFullKey"
+	CodeAllocationExceeded   Code = "AllocationExceeded"
+	CodeGrantNotVoidable     Code = "GrantNotVoidable"
 
 	CodeTooLarge              Code = "TooLarge"
 	CodeUnsupportedMediaType  Code = "UnsupportedMediaType"
@@ -74,6 +85,17 @@ type Error struct {
 	Fields  []FieldError
 	// Denial is set when consume or reserve was refused by a limit (the 402 replies).
 	Denial *Decision
+	// Allocation is set with CodeAllocationExceeded.
+	Allocation *AllocationProblem
+}
+
+// AllocationProblem says how a write broke a strict allocation.
+type AllocationProblem struct {
+	AssignmentID string  // the strict limit
+	EntityID     string  // its entity
+	UsageLimit   *Amount // of the strict limit
+	Allocated    Amount  // what the limits below it would add up to
+	Available    Amount  // UsageLimit less what the others below it have: what would fit
 }
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }

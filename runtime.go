@@ -62,14 +62,21 @@ type Binding struct {
 	Node   Node
 }
 
-// Gate is the customer's own pool of the capability.
+// Gate is the customer's own pool of a capability: of a feature its promotional
+// entitlement, of a prepaid currency its credits.
 type Gate struct {
+	Capability Capability
 	// Unlimited: no pool or customer-wide limit gates.
 	Unlimited    bool
+	Soft         bool // above UsageLimit it still grants
 	UsageLimit   Amount
 	CurrentUsage Amount
 	Reserved     Amount
+	Requested    Amount
 	UpdatedAt    Time // of the last change of CurrentUsage; creation of the customer if none
+	ResetsAt     Time // end of the window of CurrentUsage, or when the next grant expires; 0 = none
+	Promotion    *Promotion
+	PeriodStart  Time // of the promotion's window, whose end is ResetsAt
 }
 
 // Decision is the outcome of a check, or the reason of a refusal: a value, not an
@@ -79,11 +86,20 @@ type Decision struct {
 	Reason     Code
 	Capability Capability
 	Gate       Gate
+	// Costs are what the request costs in each currency that its feature is priced in,
+	// with the pool that pays.
+	Costs []PricedGate
 	// Chains has one chain for each dimension that resolved to an entity with at
 	// least one limit, ordered by dimension key, each from the leaf to the root; nil
 	// when the request had no dimensions.
 	Chains  [][]Node
 	Binding *Binding
+}
+
+// PricedGate is a cost and the pool that it is drawn from.
+type PricedGate struct {
+	Cost
+	Gate Gate
 }
 
 // UpdateBehavior says how a usage report's value is meant.
@@ -94,15 +110,24 @@ const (
 	Set   UpdateBehavior = "SET"   // the level is now the value
 )
 
-// UsageInput is one item of a usage report.
+// UsageInput is one item of a usage report, or a consumption of credits.
 type UsageInput struct {
 	CustomerID     string
-	FeatureID      string
+	FeatureID      string // or
+	CurrencyID     string // of a consumption
 	Value          Amount
 	Behavior       UpdateBehavior
 	Dimensions     []Dimension
 	IdempotencyKey string // "" = none
 	Timestamp      Time   // 0 = the receipt
+}
+
+// Capability is what the item is usage of.
+func (in *UsageInput) Capability() Capability {
+	if in.CurrencyID != "" {
+		return Capability{KindCurrency, in.CurrencyID}
+	}
+	return Capability{KindFeature, in.FeatureID}
 }
 
 // UsageResult is what one recorded item did. Duplicate tells that it was recorded
@@ -113,8 +138,12 @@ type UsageResult struct {
 	Timestamp    Time
 	CreatedAt    Time
 	CurrentUsage Amount
-	Duplicate    bool
-	Warnings     []string
+	// Window of CurrentUsage when the customer has a promotional entitlement, else 0.
+	PeriodStart, PeriodEnd Time
+	Credit                 *Balance // of the first currency that the feature is priced in
+	Costs                  []Cost
+	Duplicate              bool
+	Warnings               []string
 }
 
 // SpendInput asks to consume or to reserve.
@@ -131,6 +160,8 @@ type ConsumeResult struct {
 	Capability Capability
 	Amount     Amount
 	Timestamp  Time
+	Costs      []Cost
+	Credit     *Balance // of the currency, or of the first that the feature is priced in
 	Decision   Decision // after the consumption
 	Duplicate  bool
 }
@@ -175,6 +206,7 @@ type Reservation struct {
 	ClosedAt        Time // 0 while open
 	CommittedAmount *Amount
 	LateCommit      bool
+	Costs           []Cost    // held while open, then charged; none after a release
 	Decision        *Decision // the limits it is on, as they stand when it is answered
 	Duplicate       bool
 }

@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"httpapi":         {".", "engine"},
 	"client":          {"."},
 	"store/storetest": {".", "engine"},
+	"webhook":         {".", "engine"},
 }
 
 // TestLayout holds the code to what docs/architecture.md says: imports go down, the root

@@ -36,10 +36,16 @@ type FeatureInput struct {
 	Units       string            `json:"featureUnits,omitempty"`
 	UnitsPlural string            `json:"featureUnitsPlural,omitempty"`
 	Metadata    map[string]string `json:"metadata,omitempty"`
+	Meter       *bursar.Meter     `json:"meter,omitempty"` // with one, events feed the feature
 }
 
 // CreateFeature creates a feature; one that exists is AlreadyExists.
 func (c *Client) CreateFeature(ctx context.Context, f FeatureInput) (bursar.Feature, error) {
+	if f.Meter != nil && f.Meter.Filters == nil {
+		m := *f.Meter
+		m.Filters = []bursar.MeterFilter{}
+		f.Meter = &m
+	}
 	in := struct {
 		FeatureInput
 		FeatureType string `json:"featureType"`
@@ -91,23 +97,28 @@ type AssignmentInput struct {
 	AlertThresholds []int              `json:"alertThresholds,omitempty"` // percent
 	Timezone        string             `json:"timezone,omitempty"`
 	Anchor          *bursar.Time       `json:"anchor,omitempty"` // where windows are counted from
+	// Allocation strict: the nearest limits below may not add up to more.
+	Allocation string `json:"allocation,omitempty"`
 }
 
 // Assignment is a limit.
 type Assignment struct {
-	ID             string             `json:"id"`
-	EntityID       string             `json:"entityId"`
-	ScopeEntityIDs []string           `json:"scopeEntityIds"`
-	FeatureID      string             `json:"featureId"`
-	CurrencyID     string             `json:"currencyId"`
-	Label          string             `json:"label"`
-	UsageLimit     *bursar.Amount     `json:"usageLimit"` // nil = unlimited
-	Cadence        string             `json:"cadence"`
-	Enforcement    bursar.Enforcement `json:"enforcement"`
-	Timezone       string             `json:"timezone"`
-	Anchor         *bursar.Time       `json:"anchor"`
-	CreatedAt      bursar.Time        `json:"createdAt"`
-	UpdatedAt      bursar.Time        `json:"updatedAt"`
+	ID              string             `json:"id"`
+	EntityID        string             `json:"entityId"`
+	ScopeEntityIDs  []string           `json:"scopeEntityIds"`
+	FeatureID       string             `json:"featureId"`
+	CurrencyID      string             `json:"currencyId"`
+	Label           string             `json:"label"`
+	UsageLimit      *bursar.Amount     `json:"usageLimit"`          // nil = unlimited
+	EffectiveLimit  *bursar.Amount     `json:"effectiveUsageLimit"` // with the boosts of this moment
+	Cadence         string             `json:"cadence"`
+	Enforcement     bursar.Enforcement `json:"enforcement"`
+	AlertThresholds []int              `json:"alertThresholds"`
+	Allocation      string             `json:"allocation"` // none or strict
+	Timezone        string             `json:"timezone"`
+	Anchor          *bursar.Time       `json:"anchor"`
+	CreatedAt       bursar.Time        `json:"createdAt"`
+	UpdatedAt       bursar.Time        `json:"updatedAt"`
 }
 
 // PutAssignments creates or updates limits: all or none, at most 100.
@@ -156,6 +167,9 @@ type UsageResult struct {
 	ID           string         `json:"id"`
 	Timestamp    bursar.Time    `json:"timestamp"`
 	CurrentUsage *bursar.Amount `json:"currentUsage"`
+	PeriodStart  *bursar.Time   `json:"usagePeriodStart"` // of CurrentUsage, with a promotional entitlement
+	PeriodEnd    *bursar.Time   `json:"usagePeriodEnd"`
+	Credit       *Credit        `json:"credit"` // the pool that a priced feature drew on
 	Duplicate    bool           `json:"duplicate"`
 	Warnings     []string       `json:"warnings"`
 }
@@ -258,5 +272,11 @@ func setNonEmpty(q url.Values, name, value string) {
 func addAll(q url.Values, name string, values []string) {
 	for _, v := range values {
 		q.Add(name, v)
+	}
+}
+
+func setTime(q url.Values, name string, t *bursar.Time) {
+	if t != nil {
+		q.Set(name, t.String())
 	}
 }

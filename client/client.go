@@ -66,8 +66,8 @@ func New(baseURL, key string) *Client {
 	}
 }
 
-// Error is a reply that is not a success. The members behind Fields are set when a
-// limit denied.
+// Error is a reply that is not a success. Binding, ResetsAt and Chains are set when a
+// limit denied, Allocation when a write would have broken a strict one.
 type Error struct {
 	Status    int
 	Code      bursar.Code
@@ -79,6 +79,8 @@ type Error struct {
 	Binding  *Binding
 	ResetsAt *bursar.Time // when the binding limit's window ends
 	Chains   [][]Node
+
+	Allocation *AllocationProblem
 
 	shouldRetry string // the header that outranks what Status suggests
 	retryAfter  time.Duration
@@ -202,13 +204,15 @@ func failure(resp *http.Response, reply []byte) *Error {
 		Binding   *Binding            `json:"binding"`
 		ResetsAt  *bursar.Time        `json:"resetsAt"`
 		Chains    [][]Node            `json:"chains"`
+
+		Allocation *AllocationProblem `json:"allocation"`
 	}
 	if json.Unmarshal(reply, &p) != nil || p.Code == "" {
 		p.Message = http.StatusText(resp.StatusCode)
 	}
 	e := &Error{
 		Status: resp.StatusCode, Code: p.Code, Message: p.Message, Retryable: p.Retryable, RequestID: resp.Header.Get("X-Request-Id"),
-		Fields: p.Errors, Binding: p.Binding, ResetsAt: p.ResetsAt, Chains: p.Chains, shouldRetry: resp.Header.Get("X-Should-Retry"),
+		Fields: p.Errors, Binding: p.Binding, ResetsAt: p.ResetsAt, Chains: p.Chains, Allocation: p.Allocation, shouldRetry: resp.Header.Get("X-Should-Retry"),
 	}
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
 		e.retryAfter = time.Duration(min(s, int(MaxRetryAfter/time.Second))) * time.Second

@@ -57,11 +57,45 @@ type Binding struct {
 // Decision is the answer to a check. Chains are the limits on the path, one list for
 // each dimension that named an entity, each from the leaf to the root.
 type Decision struct {
-	Granted      bool          `json:"isGranted"`
-	Reason       bursar.Code   `json:"accessDeniedReason"` // "" when granted
-	CurrentUsage bursar.Amount `json:"currentUsage"`       // of the whole customer
-	Chains       [][]Node      `json:"chains"`
-	Binding      *Binding      `json:"binding"`
+	Type    string      `json:"type"` // FEATURE or CREDIT
+	Granted bool        `json:"isGranted"`
+	Reason  bursar.Code `json:"accessDeniedReason"` // "" when granted
+	// The whole customer's: of a feature in the window of its promotional entitlement, of
+	// a currency of its pool. UsageLimit nil = unlimited.
+	CurrentUsage bursar.Amount  `json:"currentUsage"`
+	UsageLimit   *bursar.Amount `json:"usageLimit"`
+	Reserved     bursar.Amount  `json:"reserved"`  // of a currency
+	Remaining    *bursar.Amount `json:"remaining"` // of a currency; nil when no pool gates
+	Unlimited    bool           `json:"hasUnlimitedUsage"`
+	ResetPeriod  string         `json:"resetPeriod"` // "" = never
+	PeriodStart  *bursar.Time   `json:"usagePeriodStart"`
+	PeriodEnd    *bursar.Time   `json:"usagePeriodEnd"`
+	ValidUntil   *bursar.Time   `json:"validUntil"` // when time alone changes the answer next
+	Feature      struct {
+		ID string `json:"id"`
+	} `json:"feature"`
+	Currency struct {
+		ID string `json:"currencyId"`
+	} `json:"currency"`
+	Costs   []Cost   `json:"costs"` // of a priced feature
+	Chains  [][]Node `json:"chains"`
+	Binding *Binding `json:"binding"`
+}
+
+// Cost is an amount of a currency.
+type Cost struct {
+	CurrencyID string        `json:"currencyId"`
+	Amount     bursar.Amount `json:"amount"`
+}
+
+// Credit is a pool after a charge: UsageLimit − CurrentUsage is left.
+type Credit struct {
+	CurrencyID   string         `json:"currencyId"`
+	Consumed     *bursar.Amount `json:"consumed"` // by this charge
+	CurrentUsage bursar.Amount  `json:"currentUsage"`
+	UsageLimit   bursar.Amount  `json:"usageLimit"`
+	Timestamp    bursar.Time    `json:"timestamp"`
+	PeriodEnd    *bursar.Time   `json:"usagePeriodEnd"` // when the next grant that has credits left expires
 }
 
 // Consumption is a granted consume. Chains are as they are after it.
@@ -71,6 +105,8 @@ type Consumption struct {
 	CurrencyID string        `json:"currencyId"`
 	Amount     bursar.Amount `json:"amount"`
 	Timestamp  bursar.Time   `json:"timestamp"`
+	Cost       []Cost        `json:"cost"`
+	Credit     *Credit       `json:"credit"` // the pool that was drawn on
 	Chains     [][]Node      `json:"chains"`
 	Duplicate  bool          `json:"duplicate"`
 }
@@ -90,6 +126,7 @@ type Reservation struct {
 	CommittedAmount *bursar.Amount    `json:"committedAmount"`
 	Overshoot       bursar.Amount     `json:"overshoot"` // committed above the hold
 	LateCommit      bool              `json:"lateCommit"`
+	Cost            []Cost            `json:"cost"` // held while open, then charged
 	Chains          [][]Node          `json:"chains"`
 	Duplicate       bool              `json:"duplicate"`
 }

@@ -62,7 +62,7 @@ func catalogueDo[R any](ctx context.Context, e *Engine, c Caller, f func(*catalo
 	return v.(R), nil
 }
 
-// Associated is a thing that uses a currency. Type is Assignment.
+// Associated is a thing that uses a currency. Type is RateCard, Assignment or Grant.
 type Associated struct{ ID, DisplayName, Type string }
 
 // maxAssociated bounds the answer of CurrencyUsers.
@@ -78,12 +78,22 @@ func (e *Engine) CurrencyUsers(ctx context.Context, id string) ([]Associated, er
 		return nil, e.unavailable(err)
 	}
 	out := []Associated{}
+	for _, c := range e.Catalogue().RateCards() {
+		if c.CurrencyID == id && c.ArchivedAt == nil {
+			out = append(out, Associated{c.ID, c.DisplayName, "RateCard"})
+		}
+	}
 	for _, customer := range users {
 		_, err := e.readCustomer(ctx, ReadOptions{}, customer, func(v *view) error {
 			cap := v.capOrd(bursar.Capability{Kind: bursar.KindCurrency, ID: id})
 			for ord, def := range v.rows {
 				if def != nil && def.cap == cap && cap != 0 && len(out) < maxAssociated {
 					out = append(out, Associated{formatID(v.rowIDs[ord]), customer + " / " + v.ent(def.ent).id, "Assignment"})
+				}
+			}
+			for _, ord := range v.pool(cap).live {
+				if g := v.grant(ord); len(out) < maxAssociated {
+					out = append(out, Associated{g.ID, customer + " / " + g.DisplayName, "Grant"})
 				}
 			}
 			return nil

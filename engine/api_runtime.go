@@ -30,7 +30,18 @@ func (e *Engine) Check(ctx context.Context, o ReadOptions, customer string, in [
 
 // ReportUsage records a report, whole or not at all for each customer, after all items
 // of all customers were found good. It gives the versions of the customers.
-func (e *Engine) ReportUsage(ctx context.Context, _ Caller, in []bursar.UsageInput) ([]bursar.UsageResult, map[string]uint64, error) {
+func (e *Engine) ReportUsage(ctx context.Context, c Caller, in []bursar.UsageInput) ([]bursar.UsageResult, map[string]uint64, error) {
+	return e.report(ctx, c, "/usages", opUsage, in)
+}
+
+// ReportConsumption records that currencies were consumed, without a gate, as ReportUsage
+// does for features. base is where in the request the items are: "/consumptions", or ""
+// when the body is the only item. Items have CurrencyID in place of FeatureID.
+func (e *Engine) ReportConsumption(ctx context.Context, c Caller, base string, in []bursar.UsageInput) ([]bursar.UsageResult, map[string]uint64, error) {
+	return e.report(ctx, c, base, opConsumption, in)
+}
+
+func (e *Engine) report(ctx context.Context, c Caller, base string, o operation, in []bursar.UsageInput) ([]bursar.UsageResult, map[string]uint64, error) {
 	byCustomer := map[string]*reportUsage{}
 	var order []string
 	for i := range in {
@@ -38,12 +49,12 @@ func (e *Engine) ReportUsage(ctx context.Context, _ Caller, in []bursar.UsageInp
 		it.in.Dimensions = sortDims(it.in.Dimensions)
 		it.in.Behavior = cmp.Or(it.in.Behavior, bursar.Delta)
 		if it.in.IdempotencyKey != "" {
-			c := it.capability()
-			it.key = keyOf(&e.secret, targetOf(c), it.in.IdempotencyKey, contentOf(opUsage, c, it.in.Value, it.in.Behavior == bursar.Set, it.in.Dimensions))
+			c := it.in.Capability()
+			it.key = keyOf(&e.secret, targetOf(c), it.in.IdempotencyKey, contentOf(o, c, it.in.Value, it.in.Behavior == bursar.Set, it.in.Dimensions))
 		}
 		r := byCustomer[it.in.CustomerID]
 		if r == nil {
-			r = &reportUsage{}
+			r = &reportUsage{base: base, op: o}
 			byCustomer[it.in.CustomerID] = r
 			order = append(order, it.in.CustomerID)
 		}
@@ -51,15 +62,16 @@ func (e *Engine) ReportUsage(ctx context.Context, _ Caller, in []bursar.UsageInp
 	}
 	slices.Sort(order)
 	if len(order) > 1 {
-		if err := e.rehearseAll(ctx, order, byCustomer); err != nil {
+		if err := rehearseAll(ctx, e, order, byCustomer); err != nil {
 			return nil, nil, err
 		}
 	}
 	out := make([]bursar.UsageResult, len(in))
 	versions := make(map[string]uint64, len(order))
 	for n, id := range order {
-		reply, version, err := e.write(ctx, id, byCustomer[id])
+		reply, version, err := e.write(ctx, c.RequestID, id, byCustomer[id])
 		if err == nil {
+			e.noteUnpriced(byCustomer[id].unpriced)
 			err = e.fillUsage(ctx, id, byCustomer[id], reply.([]recorded), out)
 		}
 		if err != nil {
@@ -79,7 +91,7 @@ func isRefusal(err error) bool {
 }
 
 // rehearseAll gathers what is wrong with the items of all customers.
-func (e *Engine) rehearseAll(ctx context.Context, order []string, reports map[string]*reportUsage) error {
+func rehearseAll[O op](ctx context.Context, e *Engine, order []string, reports map[string]O) error {
 	var all bursar.Error
 	for _, id := range order {
 		err := e.rehearse(ctx, id, reports[id])
@@ -114,7 +126,7 @@ func (e *Engine) rehearse(ctx context.Context, customer string, o op) error {
 	for {
 		var err error
 		_, rerr := e.read(ctx, ReadOptions{}, customer, func(v *view) error {
-			d := &decider{view: v, cat: e.cat.Load(), horizon: e.o.LateHorizon, facts: f}
+			d := &decider{view: v, cat: e.cat.Load(), horizon: e.o.LateHorizon, facts: f, quiet: true}
 			_, err = d.attempt(o)
 			return nil
 		})
@@ -153,10 +165,26 @@ func (e *Engine) fillUsage(ctx context.Context, customer string, r *reportUsage,
 				return fmt.Errorf("%w: not a usage record", errRecord)
 			}
 			res.ID, res.Timestamp, res.CreatedAt = p.id(), rec.timestamp, p.row.Head.Now
+			if res.Costs, err = e.costsBefore(ctx, customer, &p); err != nil {
+				return err
+			}
 		}
 		out[r.items[i].index] = *res
 	}
 	return nil
+}
+
+// costsBefore is what a usage that was recorded before cost at the time.
+func (e *Engine) costsBefore(ctx context.Context, customer string, p *placed) (out []bursar.Cost, err error) {
+	_, err = e.read(ctx, ReadOptions{}, customer, func(v *view) error {
+		for _, r := range p.row.recs[p.index+1:] {
+			if c, ok := r.(*costRec); ok && int(c.of) == p.index {
+				out = append(out, bursar.Cost{CurrencyID: v.capability(c.cap).ID, Amount: c.amount})
+			}
+		}
+		return nil
+	})
+	return out, err
 }
 
 func (e *Engine) spendOf(o operation, in bursar.SpendInput) spend {
@@ -169,12 +197,12 @@ func (e *Engine) spendOf(o operation, in bursar.SpendInput) spend {
 }
 
 // Consume checks and records in one step. A denial is a *bursar.Error with Denial set.
-func (e *Engine) Consume(ctx context.Context, _ Caller, customer string, in bursar.SpendInput) (res bursar.ConsumeResult, version uint64, err error) {
+func (e *Engine) Consume(ctx context.Context, c Caller, customer string, in bursar.SpendInput) (res bursar.ConsumeResult, version uint64, err error) {
 	if in.Amount.Sign() < 0 {
 		return res, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "an amount is 0 or more")
 	}
 	s := e.spendOf(opConsume, in)
-	reply, version, err := e.write(ctx, customer, &consume{s})
+	reply, version, err := e.write(ctx, c.RequestID, customer, &consume{s})
 	var twin *seen
 	if errors.As(err, &twin) {
 		return e.consumedBefore(ctx, customer, &s, twin)
@@ -195,9 +223,21 @@ func (e *Engine) consumedBefore(ctx context.Context, customer string, s *spend, 
 		return res, 0, fmt.Errorf("%w: not a consumption", errRecord)
 	}
 	res = bursar.ConsumeResult{ID: p.id(), Capability: s.in.Capability, Amount: rec.amount, Timestamp: rec.timestamp, Duplicate: true}
+	if res.Costs, err = e.costsBefore(ctx, customer, &p); err != nil {
+		return res, 0, err
+	}
 	version, err = e.readCustomer(ctx, ReadOptions{}, customer, func(v *view) error {
-		r := v.resolve(e.cat.Load(), s.in.Dimensions)
-		res.Decision = v.after(e.cat.Load(), s.in.Capability, v.chains(&r, v.capOrd(s.in.Capability)), rec.amount)
+		cat := e.cat.Load()
+		asks := []ask{{c: s.in.Capability, cap: v.capOrd(s.in.Capability), amount: rec.amount}}
+		for _, cost := range res.Costs {
+			cur := bursar.Capability{Kind: bursar.KindCurrency, ID: cost.CurrencyID}
+			asks = append(asks, ask{c: cur, cap: v.capOrd(cur), amount: cost.Amount})
+		}
+		r := v.resolve(cat, s.in.Dimensions)
+		res.Decision = v.after(cat, asks, v.chains(&r, asks))
+		if res.Credit = v.credit(cat, asks); res.Credit != nil {
+			res.Credit.Consumed = &bursar.Amount{}
+		}
 		return nil
 	})
 	return res, version, err
@@ -205,14 +245,14 @@ func (e *Engine) consumedBefore(ctx context.Context, customer string, s *spend, 
 
 // Reserve holds an amount on every limit of its path for ttlSeconds. A denial is a
 // *bursar.Error with Denial set and holds nothing.
-func (e *Engine) Reserve(ctx context.Context, _ Caller, customer string, in bursar.SpendInput, ttlSeconds int, onExpire bursar.OnExpire) (res bursar.Reservation, version uint64, err error) {
+func (e *Engine) Reserve(ctx context.Context, c Caller, customer string, in bursar.SpendInput, ttlSeconds int, onExpire bursar.OnExpire) (res bursar.Reservation, version uint64, err error) {
 	if in.Amount.Sign() <= 0 {
 		return res, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "a reservation is of more than 0")
 	}
 	if ttlSeconds < bursar.MinHoldTTL || ttlSeconds > bursar.MaxHoldTTL {
 		return res, 0, bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "ttlSeconds is %d to %d", bursar.MinHoldTTL, bursar.MaxHoldTTL)
 	}
-	reply, version, err := e.write(ctx, customer, &reserve{e.spendOf(opReserve, in), ttlSeconds, onExpire == bursar.ExpireSettle})
+	reply, version, err := e.write(ctx, c.RequestID, customer, &reserve{e.spendOf(opReserve, in), ttlSeconds, onExpire == bursar.ExpireSettle})
 	var twin *seen
 	if errors.As(err, &twin) {
 		p, err := e.recordAt(ctx, customer, twin)
@@ -261,7 +301,7 @@ func (e *Engine) close(ctx context.Context, customer, id string, o closeHold) (r
 		return res, 0, bursar.Errorf(bursar.CodeReservationNotFound, "there is no reservation %.64q", id)
 	}
 	o.id = u
-	reply, version, err := e.write(ctx, customer, &o)
+	reply, version, err := e.write(ctx, "", customer, &o)
 	if err != nil {
 		return res, version, err
 	}

@@ -55,7 +55,7 @@ func (v *view) apply(r record) error {
 		v.remember(r.key)
 	case *activityRec:
 	default:
-		return fmt.Errorf("%w: kind %d in a customer's log", errRecord, r.kind())
+		return v.applyMoney(r)
 	}
 	return nil
 }
@@ -98,6 +98,7 @@ func (v *view) applyRow(r *rowRec) error {
 	case r.ord > 0 && int(r.ord) < v.nextRowOrd() && v.def(r.ord) != nil:
 		if r.carry {
 			c := v.counter(r.ord, v.def(r.ord))
+			v.moveFired(r.ord, c.start, r.window.start)
 			c.window, c.used, c.prev = r.window, r.used, bursar.Amount{}
 			put(v, &v.ctrs, r.ord, &c)
 		}
@@ -173,11 +174,22 @@ func (v *view) track(cap uint32, at bursar.Time, combo uint32, path []step, a bu
 	k := bucket{at: bucketOf(at), cap: cap, combo: combo}
 	add := func() { put(v, &v.adds, k, v.adds[k].Add(a)) }
 	add()
+	if v.capability(cap).Kind == bursar.KindCurrency {
+		n := k
+		n.ent = countsOfCustomer
+		put(v, &v.adds, n, v.adds[n].Add(oneUnit))
+	}
 	for _, s := range path {
 		k.ent, k.child = s.ent, s.child
 		add()
 	}
 }
+
+// countsOfCustomer is the entity number under which the buckets of a currency count how
+// many times it was charged.
+const countsOfCustomer = 1<<32 - 1
+
+var oneUnit = bursar.AmountFromInt(1)
 
 const bucketWidth = 15 * 60 * 1e9
 
@@ -200,7 +212,7 @@ func (v *view) applyHoldOpen(r *holdOpenRec) {
 	v.remember(r.key)
 	h := r.hold()
 	put(v, &v.hlds, r.id, h)
-	v.changeHeld(h.rowSet(), h.amount)
+	v.changeHeld(v.heldRows(h, h.cap), h.amount)
 	v.addTotal(h.cap, bursar.Amount{}, h.amount, v.now)
 }
 
@@ -210,8 +222,12 @@ func (v *view) closeHold(id [16]byte, end func(*hold)) error {
 	if h == nil || h.status != bursar.HoldOpen {
 		return fmt.Errorf("%w: hold is not open", errRecord)
 	}
-	v.changeHeld(h.rowSet(), h.amount.Neg())
+	v.changeHeld(v.heldRows(h, h.cap), h.amount.Neg())
 	v.addTotal(h.cap, bursar.Amount{}, h.amount.Neg(), v.now)
+	for _, c := range h.costs {
+		v.changeHeld(v.heldRows(h, c.cap), c.held.Neg())
+		v.addTotal(c.cap, bursar.Amount{}, c.held.Neg(), v.now)
+	}
 	n := *h
 	end(&n)
 	put(v, &v.hlds, id, &n)
@@ -230,6 +246,7 @@ func (v *view) settle(c *closing, h *hold) error {
 func (v *view) applyHoldCommit(r *holdCommitRec) error {
 	if r.late != nil {
 		n := *r.late
+		n.costs = nil // they follow, each with a record of its own
 		n.status, n.closed, n.recorded, n.late = bursar.HoldCommitted, r.at, r.amount, true
 		put(v, &v.hlds, r.id, &n)
 		return v.settle(&r.closing, &n)

@@ -19,9 +19,14 @@ type Catalogue struct {
 	features    map[string]*bursar.Feature
 	currencies  map[string]*bursar.Currency
 	keys        map[string]*bursar.APIKey
-	attribution map[string]string // key → live entity type
+	cards       map[string]*bursar.RateCard
+	webhooks    map[string]*bursar.Webhook
+	prices      map[string][]pricedBy        // by feature; follows from cards
+	meters      map[string][]*bursar.Feature // by event name; follows from features
+	attribution map[string]string            // key → live entity type
 	replies     map[[16]byte]keptReply
 	secret      [32]byte
+	thresholds  []int // what a new assignment warns at when it does not say; configuration
 }
 
 // keptReply is the reply of a catalogue write with an Idempotency-Key.
@@ -35,8 +40,8 @@ type keptReply struct {
 
 func newCatalogue() *Catalogue {
 	return &Catalogue{types: map[string]*bursar.EntityType{}, features: map[string]*bursar.Feature{},
-		currencies: map[string]*bursar.Currency{}, keys: map[string]*bursar.APIKey{}, attribution: map[string]string{},
-		replies: map[[16]byte]keptReply{}}
+		currencies: map[string]*bursar.Currency{}, keys: map[string]*bursar.APIKey{}, cards: map[string]*bursar.RateCard{},
+		webhooks: map[string]*bursar.Webhook{}, attribution: map[string]string{}, replies: map[[16]byte]keptReply{}}
 }
 
 // clone copies c so that records can be applied to the copy.
@@ -44,19 +49,22 @@ func (c *Catalogue) clone() *Catalogue {
 	n := *c
 	n.types, n.features, n.currencies = maps.Clone(c.types), maps.Clone(c.features), maps.Clone(c.currencies)
 	n.keys, n.attribution, n.replies = maps.Clone(c.keys), maps.Clone(c.attribution), maps.Clone(c.replies)
+	n.cards, n.webhooks = maps.Clone(c.cards), maps.Clone(c.webhooks)
 	return &n
 }
 
 // Version grows with every write of the catalogue.
 func (c *Catalogue) Version() uint64 { return c.head.Seq }
 
-// EntityType is nil when there is none of that id; likewise the three below.
+// EntityType is nil when there is none of that id; likewise those below.
 func (c *Catalogue) EntityType(id string) *bursar.EntityType { return c.types[id] }
 func (c *Catalogue) Feature(id string) *bursar.Feature       { return c.features[id] }
 func (c *Catalogue) Currency(id string) *bursar.Currency     { return c.currencies[id] }
 func (c *Catalogue) APIKey(id string) *bursar.APIKey         { return c.keys[id] }
+func (c *Catalogue) RateCard(id string) *bursar.RateCard     { return c.cards[id] }
+func (c *Catalogue) Webhook(id string) *bursar.Webhook       { return c.webhooks[id] }
 
-// EntityTypes lists all, archived ones too, by (CreatedAt, ID); likewise the three below.
+// EntityTypes lists all, archived ones too, by (CreatedAt, ID); likewise those below.
 func (c *Catalogue) EntityTypes() []*bursar.EntityType {
 	return sorted(c.types, func(t *bursar.EntityType) (bursar.Time, string) { return t.CreatedAt, t.ID })
 }
@@ -68,6 +76,13 @@ func (c *Catalogue) Currencies() []*bursar.Currency {
 }
 func (c *Catalogue) APIKeys() []*bursar.APIKey {
 	return sorted(c.keys, func(t *bursar.APIKey) (bursar.Time, string) { return t.CreatedAt, t.ID })
+}
+
+func (c *Catalogue) RateCards() []*bursar.RateCard {
+	return sorted(c.cards, func(t *bursar.RateCard) (bursar.Time, string) { return t.CreatedAt, t.ID })
+}
+func (c *Catalogue) Webhooks() []*bursar.Webhook {
+	return sorted(c.webhooks, func(t *bursar.Webhook) (bursar.Time, string) { return t.CreatedAt, t.ID })
 }
 
 func sorted[T any](m map[string]*T, key func(*T) (bursar.Time, string)) []*T {
@@ -96,7 +111,22 @@ func (c *Catalogue) apply(r record) error {
 			return t.ID
 		})
 	case "feature":
-		return set(c.features, rec.body, func(t *bursar.Feature) string { return t.ID })
+		err := set(c.features, rec.body, func(t *bursar.Feature) string { return t.ID })
+		c.meters = indexMeters(c.features)
+		return err
+	case "rateCard":
+		err := set(c.cards, rec.body, func(t *bursar.RateCard) string { return t.ID })
+		c.prices = indexRates(c.cards)
+		return err
+	case "webhook":
+		return set(c.webhooks, rec.body, func(t *bursar.Webhook) string { return t.ID })
+	case "webhookDeleted":
+		var id string
+		if err := json.Unmarshal(rec.body, &id); err != nil {
+			return fmt.Errorf("%w: %v", errRecord, err)
+		}
+		delete(c.webhooks, id)
+		return nil
 	case "currency":
 		return set(c.currencies, rec.body, func(t *bursar.Currency) string { return t.ID })
 	case "apiKey":
@@ -132,8 +162,16 @@ type catalogueWrite struct {
 	*Catalogue
 	now    bursar.Time
 	recs   []record
+	commit [16]byte
+	trace  string
+	out    outgoing
 	unused []Use
 	places []string // where the request names each of unused
+}
+
+// notify queues a message about the environment.
+func (w *catalogueWrite) notify(typ string, data any) {
+	w.out.add(w.Catalogue, w.now, w.head.Seq, w.commit, w.trace, typ, "", data)
 }
 
 func (w *catalogueWrite) put(sort string, v any) error {
@@ -190,6 +228,7 @@ func (w *catalogueWrite) putEntityTypes(in []EntityTypeInput) ([]bursar.EntityTy
 			if err := w.put("entityType", &v); err != nil {
 				return nil, err
 			}
+			w.notify(bursar.EventEntityTypeUpdated, entityTypeData{v})
 		}
 		out = append(out, v)
 	}
@@ -237,8 +276,13 @@ func (w *catalogueWrite) archiveEntityTypes(ids []string, archive bool) error {
 		if err := w.put("entityType", &v); err != nil {
 			return err
 		}
+		w.notify(bursar.EventEntityTypeUpdated, entityTypeData{v})
 	}
 	return p.Err()
+}
+
+type entityTypeData struct {
+	EntityType bursar.EntityType `json:"entityType"`
 }
 
 func (w *catalogueWrite) createFeature(f bursar.Feature) (bursar.Feature, error) {
@@ -273,6 +317,9 @@ func (w *catalogueWrite) putFeature(f bursar.Feature, metadata map[string]string
 	f.Metadata = patchMetadata(f.Metadata, metadata, "/metadata", p)
 	if f.Meter != nil {
 		f.Meter = checkMeter(f.Meter, p)
+		if !summing(f.Meter) && w.livePrice(f.ID) {
+			p.Add("/meter/aggregation/function", bursar.CodeValidationFailed, "the feature %q has a price; a %s cannot be priced", f.ID, f.Meter.Aggregation.Function)
+		}
 	}
 	if err := p.Err(); err != nil {
 		return f, err
@@ -386,43 +433,13 @@ func (w *catalogueWrite) archiveCurrency(id string, archive bool) (bursar.Curren
 	c := *old
 	now := w.now.Milli()
 	if c.ArchivedAt, c.UpdatedAt = nil, now; archive {
+		for _, card := range w.RateCards() {
+			if card.CurrencyID == id && card.ArchivedAt == nil {
+				return c, bursar.Errorf(bursar.CodeCurrencyInUse, "the rate card %q prices in %q; archive it first", card.ID, id)
+			}
+		}
 		c.ArchivedAt = &now
 		w.unused = append(w.unused, Use{"currency", id})
 	}
 	return c, w.put("currency", &c)
-}
-
-var meterOperations = []string{"EQUALS", "NOT_EQUALS", "GREATER_THAN", "GREATER_THAN_OR_EQUAL", "LESS_THAN", "LESS_THAN_OR_EQUAL",
-	"IS_NULL", "IS_NOT_NULL", "CONTAINS", "STARTS_WITH", "ENDS_WITH", "IN"}
-
-// checkMeter adds to p what is wrong with m, and gives its event name the one place.
-func checkMeter(in *bursar.Meter, p *bursar.Problems) *bursar.Meter {
-	m := *in
-	if m.Filters == nil {
-		m.Filters = []bursar.MeterFilter{}
-	}
-	switch fn := m.Aggregation.Function; {
-	case !slices.Contains([]string{"COUNT", "SUM", "MAX", "UNIQUE"}, fn):
-		p.Add("/meter/aggregation/function", bursar.CodeValidationFailed, "%.32q is not one of COUNT, SUM, MAX, UNIQUE", fn)
-	case fn != "COUNT" && m.Aggregation.Field == "":
-		p.Add("/meter/aggregation/field", bursar.CodeValidationFailed, "%s takes a field", fn)
-	}
-	for i, f := range m.Filters {
-		for j, c := range f.Conditions {
-			at := fmt.Sprintf("/meter/filters/%d/conditions/%d", i, j)
-			if c.Field == "" {
-				p.Add(at+"/field", bursar.CodeValidationFailed, "a condition names a field")
-			}
-			if !slices.Contains(meterOperations, c.Operation) {
-				p.Add(at+"/operation", bursar.CodeValidationFailed, "%.32q is not one of %s", c.Operation, strings.Join(meterOperations, ", "))
-			}
-			if c.Field == "eventName" && c.Operation == "EQUALS" && c.Value != nil && m.EventName == "" {
-				m.EventName = *c.Value
-			}
-		}
-	}
-	if m.EventName == "" || len(m.EventName) > bursar.MaxNameLen {
-		p.Add("/meter/eventName", bursar.CodeValidationFailed, "a meter names the event it counts, in at most %d bytes", bursar.MaxNameLen)
-	}
-	return &m
 }

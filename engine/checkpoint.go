@@ -25,11 +25,12 @@ type meta struct {
 // capture is a checkpoint that is being saved: what was dirty at its head, which new
 // changes no longer touch.
 type capture struct {
-	cp     Checkpoint
-	dirty  dirty
-	series map[bucket]bursar.Amount
-	gen    int64 // the open generation and how many of its keys are in the segment
-	keys   int
+	cp      Checkpoint
+	dirty   dirty
+	series  map[bucket]bursar.Amount
+	gen     int64 // the open generation and how many of its keys are in the segment
+	keys    int
+	uniques []PartRow
 }
 
 // savePause bounds the share of time that saving one busy customer takes: after a
@@ -68,6 +69,7 @@ func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 // needs no lock: all that it reads is immutable.
 func (s *state) capture(id string, o Options) (*capture, func()) {
 	k := &capture{dirty: s.dirty, series: s.series, gen: s.keys.gen, keys: s.keys.n}
+	k.uniques = s.captureUniques(s.dirty.uniques)
 	s.dirty, s.series = newDirty(), map[bucket]bursar.Amount{}
 	s.flushing, s.flushTo = k.series, s.head.Seq
 	k.cp = Checkpoint{Stream: id, Head: s.head, Due: s.due(), DropGenerations: s.keys.forget(s.head.Now, o.LateHorizon)}
@@ -82,6 +84,7 @@ func (s *state) capture(id string, o Options) (*capture, func()) {
 		}
 		k.cp.Meta, _ = json.Marshal(m)
 		k.fillRows(rowIDs, m.Types, m.Caps)
+		k.fillParts(m.Caps)
 		if segment := keys.from(from); len(segment) > 0 {
 			k.cp.Segments = []KeySegment{{Gen: k.gen, Part: k.cp.Head.Seq, Data: sortEntries(segment)}}
 		}
@@ -159,6 +162,8 @@ func (s *state) restoreDirty(k *capture) {
 	s.dirty.totals = under(s.dirty.totals, k.dirty.totals)
 	s.dirty.levels = under(s.dirty.levels, k.dirty.levels)
 	s.dirty.holds = under(s.dirty.holds, k.dirty.holds)
+	s.dirty.parts = under(s.dirty.parts, k.dirty.parts)
+	s.dirty.uniques = under(s.dirty.uniques, k.dirty.uniques)
 	for key, a := range k.series {
 		s.series[key] = s.series[key].Add(a)
 	}
@@ -199,6 +204,10 @@ func assignmentRow(ord uint32, id [16]byte, def *rowDef, caps []bursar.Capabilit
 func (h *hold) row(caps []bursar.Capability) HoldRow {
 	var e encoder
 	h.encode(&e)
+	e.uint(uint64(len(h.costs)))
+	for i := range h.costs {
+		h.costs[i].encode(&e)
+	}
 	r := HoldRow{ID: formatID(h.id), Capability: caps[h.cap-1], Status: h.status, CreatedAt: h.created, ExpiresAt: h.expires,
 		ClosedAt: h.closed, Amount: h.amount, Detail: e.b}
 	for _, s := range h.path {
@@ -210,7 +219,12 @@ func (h *hold) row(caps []bursar.Capability) HoldRow {
 func holdFromRow(r *HoldRow) (*hold, error) {
 	h := new(hold)
 	d := decoder{b: r.Detail}
-	if h.decode(&d); d.bad {
+	h.decode(&d)
+	h.costs = make([]heldCost, d.count())
+	for i := range h.costs {
+		h.costs[i].decode(&d)
+	}
+	if d.bad {
 		return nil, fmt.Errorf("%w: saved hold %s", errRecord, r.ID)
 	}
 	return h, nil
@@ -268,6 +282,11 @@ func (s *state) restore(cp *Checkpoint) error {
 			return err
 		}
 		s.setHold(h)
+	}
+	for i := range cp.Parts {
+		if err := s.restorePart(&cp.Parts[i]); err != nil {
+			return err
+		}
 	}
 	return s.restoreKeys(cp)
 }
@@ -336,8 +355,10 @@ func (s *state) restored() {
 			def.sched = s.intern(def.sched)
 			s.link(uint32(ord), def)
 			s.liveCaps[def.cap]++
+			s.countStrict(def, 1)
 		}
 	}
+	s.setGrants()
 	s.keys.restored()
 }
 

@@ -17,6 +17,7 @@ import (
 type request struct {
 	c     *customer
 	op    op
+	trace string // the caller's id of it
 	facts *facts
 
 	reply   any
@@ -211,12 +212,12 @@ func (e *Engine) decide(w *work) (again []*request) {
 		again, w.reqs = w.reqs, nil
 	}
 	for i, r := range w.reqs {
-		if len(d.recs) > maxRecords-4*maxBulkRecords {
+		if len(d.recs) > maxRecords-maxRequestRecords {
 			again = w.reqs[i:]
 			w.reqs = w.reqs[:i]
 			break
 		}
-		d.facts = r.facts
+		d.facts, d.trace = r.facts, r.trace
 		r.reply, r.err = d.attempt(r.op)
 	}
 	if d.fault != nil {
@@ -231,11 +232,11 @@ func (e *Engine) decide(w *work) (again []*request) {
 }
 
 // maxExpiries bounds the holds that one commit ends by time.
-const maxExpiries = 16_384
+const maxExpiries = 8192
 
-// maxBulkRecords bounds what one request can emit: a bulk of 100 items with a few
-// records each, and the holds that expire meanwhile.
-const maxBulkRecords = 4096
+// maxRequestRecords is about what one request can emit: 1,000 events that feed a few
+// features each, with their costs, draws and alerts.
+const maxRequestRecords = 48_000
 
 // prepare makes the commit of what was decided.
 func (d *decider) prepare(stream string) *Commit {
@@ -249,6 +250,8 @@ func (d *decider) prepare(stream string) *Commit {
 		}
 	}
 	c.Begin, c.End = d.uses()
+	c.Begin = append(c.Begin, d.begin...)
+	c.Messages = d.out.messages
 	return c
 }
 
@@ -271,6 +274,14 @@ func (v *view) uses() (begin, end []Use) {
 			caps[def.cap]++
 		}
 	}
+	for ord, g := range v.grts { // a grant that has not ended uses its currency, too
+		if int(ord) < len(v.grants) && !v.grants[ord].ended() {
+			caps[g.cap]--
+		}
+		if !g.ended() {
+			caps[g.cap]++
+		}
+	}
 	note := func(u Use, was, change int) {
 		switch {
 		case was == 0 && change > 0:
@@ -284,7 +295,7 @@ func (v *view) uses() (begin, end []Use) {
 	}
 	for c, n := range caps {
 		if cap := v.capability(c); cap.Kind == bursar.KindCurrency {
-			note(Use{"currency", cap.ID}, v.liveCaps[c], n)
+			note(Use{"currency", cap.ID}, v.liveCaps[c]+v.liveGrants(c), n)
 		}
 	}
 	return begin, end
@@ -317,14 +328,14 @@ func (e *Engine) settle(commits []Commit, err error) []Outcome {
 
 // write sends a request down the lane and waits for its answer, fetching facts from
 // the store as decide asks for them.
-func (e *Engine) write(ctx context.Context, customerID string, o op) (any, uint64, error) {
+func (e *Engine) write(ctx context.Context, trace, customerID string, o op) (any, uint64, error) {
 	var f *facts
 	for range 8 {
 		c, err := e.acquire(ctx, customerID)
 		if err != nil {
 			return nil, 0, err
 		}
-		r := &request{c: c, op: o, facts: f, done: make(chan struct{})}
+		r := &request{c: c, op: o, trace: trace, facts: f, done: make(chan struct{})}
 		if !e.lane.add(r) {
 			e.release(c)
 			return nil, 0, e.unavailable(nil)
@@ -393,7 +404,7 @@ func (e *Engine) fetch(ctx context.Context, customerID string, n *needs, have *f
 
 // govern is write for requests that may come with an Idempotency-Key.
 func govern[R any](ctx context.Context, e *Engine, c *Caller, customerID string, o op) (result R, version uint64, err error) {
-	reply, version, err := e.write(ctx, customerID, e.withKey(c, o))
+	reply, version, err := e.write(ctx, c.RequestID, customerID, e.withKey(c, o))
 	var twin *seen
 	if errors.As(err, &twin) {
 		r, err := e.recordAt(ctx, customerID, twin)

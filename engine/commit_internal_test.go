@@ -91,8 +91,9 @@ func TestFailedRequestLeavesNothing(t *testing.T) {
 // plainStore is the least that an engine needs: a log in memory, without checkpoints.
 // (store/mem cannot be used here: it imports this package.)
 type plainStore struct {
-	mu   sync.Mutex
-	logs map[string][]LogRow
+	Store // nil: what is not below is not called
+	mu    sync.Mutex
+	logs  map[string][]LogRow
 }
 
 func newPlainStore() *plainStore { return &plainStore{logs: map[string][]LogRow{}} }
@@ -155,6 +156,7 @@ func (*plainStore) Activity(context.Context, string, ActivityQuery) ([]Activity,
 	return nil, nil
 }
 func (*plainStore) Users(context.Context, Use, int) ([]string, error) { return nil, nil }
+func (*plainStore) TrimOutbox(context.Context, bursar.Time) error     { return nil }
 func (*plainStore) Err() error                                        { return nil }
 func (*plainStore) Close() error                                      { return nil }
 func (*plainStore) FindKeys(_ context.Context, _ string, _ int64, h [][16]byte) ([][]byte, error) {

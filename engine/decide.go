@@ -19,7 +19,12 @@ type decider struct {
 	commit  [16]byte // the commit's random id
 	recs    []record
 	facts   *facts
-	fault   error // apply refused a record that was just decided: a bug
+	out     outgoing
+	begin   []Use           // beside those that follow from the changes
+	trace   string          // id of the request that is being decided
+	touched map[uint32]bool // entities whose place or limits the request changed
+	quiet   bool            // the decision is for reading: nobody is told
+	fault   error           // apply refused a record that was just decided: a bug
 }
 
 // op is a write request.
@@ -33,10 +38,11 @@ type op interface {
 // never anything to take back.
 type settled interface{ settled() }
 
-func (*reportUsage) settled() {}
-func (*consume) settled()     {}
-func (*reserve) settled()     {}
-func (*closeHold) settled()   {}
+func (*reportUsage) settled()  {}
+func (*reportEvents) settled() {}
+func (*consume) settled()      {}
+func (*reserve) settled()      {}
+func (*closeHold) settled()    {}
 
 // facts is what decide may need from the store beside the state, fetched beforehand.
 type facts struct {
@@ -76,12 +82,11 @@ func (d *decider) attempt(o op) (reply any, err error) {
 	if _, ok := o.(settled); ok {
 		return o.decide(d)
 	}
-	from := len(d.recs)
-	recs := d.records
+	from, recs, out, begin := len(d.recs), d.records, d.out, len(d.begin)
 	d.undoing = true
 	if reply, err = o.decide(d); err != nil {
 		d.rollback()
-		d.recs, d.records = d.recs[:from], recs
+		d.recs, d.records, d.out, d.begin, d.touched = d.recs[:from], recs, out, d.begin[:begin], nil
 		return nil, err
 	}
 	d.view.keep()
@@ -121,10 +126,34 @@ func (d *decider) comboFor(dims []bursar.Dimension) uint32 {
 	if len(plain) == 0 {
 		return 0
 	}
-	o := d.comboOrd(encodeCombo(plain))
-	if o == 0 && len(d.combos.list)+len(d.newCombos) < maxCombos {
-		d.emit(&comboRec{plain})
-		o = d.comboOrd(encodeCombo(plain))
+	return d.comboOf(plain, maxCombos)
+}
+
+// featureKey is the dimension that usage series of a currency have beside those of the
+// usage: the feature whose cost it was.
+const featureKey = "$featureId"
+
+// costCombo is the number of the dimensions of a cost: those of the usage and the
+// feature, or the feature alone when there are too many combinations.
+func (d *decider) costCombo(dims []bursar.Dimension, featureID string) uint32 {
+	feature := bursar.Dimension{Key: featureKey, Value: featureID}
+	all := []bursar.Dimension{feature}
+	for _, x := range dims {
+		if _, ok := d.cat.attribution[x.Key]; !ok && x.Key != featureKey {
+			all = append(all, x)
+		}
+	}
+	if o := d.comboOf(sortDims(all), maxCombos); o != 0 {
+		return o
+	}
+	return d.comboOf(all[:1], 2*maxCombos)
+}
+
+func (d *decider) comboOf(dims []bursar.Dimension, most int) uint32 {
+	o := d.comboOrd(encodeCombo(dims))
+	if o == 0 && len(d.combos.list)+len(d.newCombos) < most {
+		d.emit(&comboRec{dims})
+		o = d.comboOrd(encodeCombo(dims))
 	}
 	return o
 }
@@ -219,21 +248,44 @@ func reused(pointer, key string) *bursar.Error {
 		"the idempotency key %q was used before with other content; send a new key for a new request", key)
 }
 
-// expire records the holds whose time has come, up to limit of them, and tells whether
-// those were all.
+// expire records what time has done, up to limit holds and grants of it, and tells
+// whether that was all: holds that expired, grants that became active or expired, in the
+// order of their instants.
 func (d *decider) expire(limit int) bool {
-	due := d.expired(d.now)
-	all := len(due) <= limit
-	for _, h := range due[:min(limit, len(due))] {
-		h = d.hold(h.id)
-		r := &holdExpireRec{settle: h.settle, closing: closing{id: h.id, at: h.expires}}
-		if h.settle {
-			r.amount = h.amount
-			r.charges = d.charges(h.rowSet(), h.expires, h.amount, false)
+	holds, grants := d.expired(d.now), d.timedGrants()
+	for n := 0; len(holds)+len(grants) > 0; n++ {
+		if n == limit {
+			return false
 		}
-		d.emit(r)
+		if len(grants) == 0 || len(holds) > 0 && holds[0].expires <= grants[0].at {
+			d.expireHold(d.hold(holds[0].id))
+			holds = holds[1:]
+			continue
+		}
+		d.passTime(grants[0])
+		grants = grants[1:]
 	}
-	return all
+	return true
+}
+
+func (d *decider) expireHold(h *hold) {
+	r := &holdExpireRec{settle: h.settle, closing: closing{id: h.id, at: h.expires}}
+	if h.settle {
+		r.amount = h.amount
+		r.charges = d.charges(d.holdRows(h), h.expires, h.amount, false)
+	}
+	of := len(d.recs)
+	d.emit(r)
+	if h.settle {
+		d.alertCharges(r.charges)
+		d.settleCosts(h, of, h.amount, h.expires, false)
+	}
+	data := reservationData{CustomerID: d.cust().ID, ReservationID: formatID(h.id), Amount: h.amount, OnExpire: bursar.ExpireRelease, ExpiresAt: h.expires}
+	if h.settle {
+		data.OnExpire = bursar.ExpireSettle
+	}
+	data.FeatureID, data.CurrencyID = capabilityIDs(d.capability(h.cap))
+	d.notify(bursar.EventReservationExpired, data)
 }
 
 // charges is what delta, of effective time at, does to each of rows that still exists
@@ -242,7 +294,7 @@ func (d *decider) charges(rows []uint32, at bursar.Time, delta bursar.Amount, no
 	cs := make([]charge, 0, len(rows))
 	for _, ord := range rows {
 		def := d.def(ord)
-		if def == nil || d.ent(def.ent).archived != 0 {
+		if def == nil || def.ent != 0 && d.ent(def.ent).archived != 0 {
 			continue
 		}
 		c, rolled := d.at(d.counter(ord, def), def)

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/bursarhq/bursar"
 )
@@ -40,10 +41,20 @@ func (o *putAssignments) decide(d *decider) (any, error) {
 		ords[ord] = true
 		out = append(out, d.assignmentOut(ord))
 	}
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
 	for i := range out { // a later item may have moved the entity
 		out[i].ParentID = d.parentID(d.entOrd(out[i].EntityID))
 	}
-	return out, p.Err()
+	return out, d.checkAllocations(func(cap uint32, label string) string {
+		for i := len(o.in) - 1; i >= 0; i-- {
+			if o.in[i].Label == label && d.capOrd(o.in[i].Capability) == cap {
+				return fmt.Sprintf("/assignments/%d", i)
+			}
+		}
+		return ""
+	})
 }
 
 // target is what an assignment is about, as numbers.
@@ -141,7 +152,7 @@ func (d *decider) putAssignment(caller *Caller, in *bursar.AssignmentInput, at s
 		ord = d.findRow(t, d.capOrd(in.Capability), in.Label)
 	}
 	ok = d.capabilityOK(in.Capability, ord != 0, at, p) && ok
-	def := rowDef{label: in.Label, scope: t.scope, ent: t.ent, created: d.now.Milli(), thresholds: bursar.DefaultThresholds}
+	def := rowDef{label: in.Label, scope: t.scope, ent: t.ent, created: d.now.Milli(), thresholds: d.cat.thresholds}
 	var before any
 	if ord != 0 {
 		def = *d.def(ord)
@@ -181,9 +192,19 @@ func (d *decider) writeRow(caller *Caller, ord uint32, def rowDef, c bursar.Capa
 		}
 	}
 	d.emit(r)
+	d.touch(def.ent)
+	d.alertOn(r.ord)
 	out := d.assignmentOut(r.ord)
 	d.audit(caller, action, "assignment", out.ID, out.EntityID, before, assignmentAudit(out))
+	d.notify("entity.entitlement."+strings.TrimPrefix(action, "assignment."), entitlementOf(d.cust().ID, &out))
 	return r.ord
+}
+
+// entitlementOf is how messages show an assignment.
+func entitlementOf(customer string, a *bursar.Assignment) entitlementData {
+	m := assignmentAudit(*a)
+	m["id"], m["parentId"], m["createdAt"], m["updatedAt"] = a.ID, a.ParentID, a.CreatedAt, a.UpdatedAt
+	return entitlementData{customer, m}
 }
 
 // defineRow puts what in says into def.
@@ -208,8 +229,11 @@ func (d *decider) defineRow(def *rowDef, in *bursar.AssignmentInput, create bool
 			p.Add(at+"/allocation", bursar.CodeValidationFailed, "allocation is none or strict")
 		}
 	}
+	if def.strict && (len(def.scope) > 0 || !def.limited) {
+		p.Add(at+"/allocation", bursar.CodeValidationFailed, "a strict allocation takes a limit with a number and without scope entities")
+	}
 	if th := in.AlertThresholds; th.Set {
-		def.thresholds = bursar.DefaultThresholds
+		def.thresholds = d.cat.thresholds
 		if !th.Null {
 			def.thresholds = slices.Compact(slices.Sorted(slices.Values(th.Value)))
 			for i, x := range th.Value {
@@ -293,9 +317,11 @@ func (o *deleteAssignment) decide(d *decider) (any, error) {
 		return nil, errNoAssignment(o.id)
 	}
 	out := d.assignmentOut(ord)
+	d.touch(d.def(ord).ent)
 	d.emit(&rowDeleteRec{ord})
 	d.audit(&o.caller, "assignment.deleted", "assignment", out.ID, out.EntityID, assignmentAudit(out), nil)
-	return out, nil
+	d.notify(bursar.EventEntitlementDeleted, entitlementOf(d.cust().ID, &out))
+	return out, d.checkAllocations(noPointer)
 }
 
 func errNoAssignment(id string) error {
@@ -314,7 +340,7 @@ func (v *view) findRowID(text string) uint32 {
 			ord = uint32(len(v.rowIDs) + i)
 		}
 	}
-	if ord != 0 && v.def(ord) == nil {
+	if ord != 0 && (v.def(ord) == nil || v.def(ord).ent == 0) {
 		return 0
 	}
 	return ord
@@ -337,7 +363,8 @@ func (v *view) assignmentOut(ord uint32) bursar.Assignment {
 		Allocation: "none", CreatedAt: def.created, UpdatedAt: def.updated,
 	}
 	if def.limited {
-		a.UsageLimit = &def.limit
+		limit := v.limitNow(ord, def)
+		a.UsageLimit, a.EffectiveLimit = &def.limit, &limit
 	}
 	if def.strict {
 		a.Allocation = "strict"

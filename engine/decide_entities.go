@@ -167,8 +167,13 @@ func (o *putEntities) decide(d *decider) (any, error) {
 			out = append(out, *e)
 		}
 	}
-	return out, p.Err()
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	return out, d.checkAllocations(noPointer)
 }
+
+func noPointer(uint32, string) string { return "" }
 
 func errNoEntity(id string) error {
 	return bursar.Errorf(bursar.CodeEntityNotFound, "there is no entity %q", id)
@@ -241,7 +246,9 @@ func (d *decider) writeEntity(caller *Caller, ord uint32, e entity, before any) 
 	e.updated = d.now.Milli()
 	d.emit(&entityRec{ord, e})
 	out := d.entityOut(ord)
+	d.touch(ord)
 	d.audit(caller, action, "entity", e.id, e.id, before, out)
+	d.notify(action, entityData{d.cust().ID, out})
 	return &out
 }
 
@@ -308,9 +315,18 @@ func (o *archiveEntities) decide(d *decider) (any, error) {
 			action = "entity.archived"
 		}
 		d.emit(&entityRec{ord, e})
-		d.audit(&o.caller, action, "entity", id, id, before, d.entityOut(ord))
+		out := d.entityOut(ord)
+		d.touch(ord)
+		d.audit(&o.caller, action, "entity", id, id, before, out)
+		if !o.archive {
+			action = bursar.EventEntityUpdated
+		}
+		d.notify(action, entityData{d.cust().ID, out})
 	}
-	return o.ids, p.Err()
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	return o.ids, d.checkAllocations(noPointer)
 }
 
 func (v *view) entityOut(ord uint32) bursar.Entity {

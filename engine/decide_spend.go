@@ -44,17 +44,29 @@ func (d *decider) admit(o *spend) (*admitted, error) {
 	if c.ArchivedAt != nil {
 		return nil, bursar.Errorf(bursar.CodeCustomerIsArchived, "the customer %q is archived", c.ID)
 	}
+	asks, unpriced, err := d.asksFor(d.cat, o.in.Capability, o.in.Amount, o.in.Dimensions, d.now)
+	if err != nil {
+		return nil, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "%s", err.(*bursar.Error).Message)
+	}
+	if len(unpriced) > 0 {
+		return nil, errNoRate(id, unpriced)
+	}
 	r := d.resolve(d.cat, o.in.Dimensions)
-	rows, err := d.rowsOn(&r, d.capOrd(o.in.Capability))
+	rows, err := d.rowsOn(&r, asks[0].cap)
 	if err != nil {
 		return nil, err
 	}
-	chains := d.chains(&r, d.capOrd(o.in.Capability))
-	j := d.judge(d.cat, o.in.Capability, chains, o.in.Amount)
+	for _, a := range asks[1:] {
+		if _, err := d.rowsOn(&r, a.cap); err != nil {
+			return nil, err
+		}
+	}
+	chains := d.chains(&r, asks)
+	j := d.judge(d.cat, asks, chains)
 	if !j.Granted {
 		return nil, &bursar.Error{Code: j.Reason, Message: denial(&j), Denial: &j}
 	}
-	return &admitted{resolved: r, rows: rows, chains: chains, Decision: j}, nil
+	return &admitted{resolved: r, rows: d.withPromo(rows, asks[0].cap), chains: chains, asks: asks, Decision: j}, nil
 }
 
 // admitted is a granted spend: what it is decided on.
@@ -62,15 +74,19 @@ type admitted struct {
 	resolved
 	rows   []uint32
 	chains [][]uint32
+	asks   []ask
 	bursar.Decision
 }
 
 // denial explains a refusal in a sentence.
 func denial(j *bursar.Decision) string {
 	n := &j.Binding.Node
-	where := "the customer's pool of " + j.Capability.String()
-	if j.Binding.Source == bursar.BindingEntity {
-		where = "the limit of entity " + n.EntityID + " on " + j.Capability.String()
+	where := "the customer's pool of " + n.Capability.String()
+	switch j.Binding.Source {
+	case bursar.BindingCustomer:
+		where = "the customer's limit on " + n.Capability.String()
+	case bursar.BindingEntity:
+		where = "the limit of entity " + n.EntityID + " on " + n.Capability.String()
 		if n.Label != "" {
 			where += " (" + n.Label + ")"
 		}
@@ -94,21 +110,41 @@ func (o *consume) decide(d *decider) (any, error) {
 	rec := &usageRec{op: opConsume, cap: cap, amount: o.in.Amount, timestamp: d.now, at: d.now, key: o.key, dims: o.in.Dimensions,
 		combo: d.comboFor(o.in.Dimensions), path: j.path, delta: o.in.Amount, total: o.in.Amount}
 	rec.charges = d.charges(j.rows, d.now, o.in.Amount, true)
-	res := bursar.ConsumeResult{ID: formatID(d.nextID()), Capability: o.in.Capability, Amount: o.in.Amount, Timestamp: d.now}
+	res := bursar.ConsumeResult{ID: formatID(d.nextID()), Capability: o.in.Capability, Amount: o.in.Amount, Timestamp: d.now, Costs: costsOf(j.asks)}
+	of := len(d.recs)
 	d.emit(rec)
-	res.Decision = d.after(d.cat, o.in.Capability, j.chains, o.in.Amount)
+	d.alertCharges(rec.charges)
+	if c := o.in.Capability; c.Kind == bursar.KindCurrency && d.cat.prepaid(c.ID) {
+		d.draw(cap, o.in.Amount, 0, of, drawConsumed)
+	}
+	d.chargeCosts(j.asks, of, cap, &j.resolved, o.in.Dimensions, d.now, true)
+	for i := range j.asks {
+		j.asks[i].cap = d.capOrd(j.asks[i].c) // it may be new
+	}
+	res.Decision = d.after(d.cat, j.asks, j.chains)
+	res.Credit = d.credit(d.cat, j.asks)
 	return res, nil
 }
 
-// after is the state of the limits once amount has been granted.
-func (v *view) after(cat *Catalogue, c bursar.Capability, chains [][]uint32, amount bursar.Amount) bursar.Decision {
-	out := v.nodes(chains, bursar.Amount{})
+// after is the state of the limits once asks have been granted.
+func (v *view) after(cat *Catalogue, asks []ask, chains [][]uint32) bursar.Decision {
+	out := v.nodes(chains, nil)
+	d := bursar.Decision{Granted: true, Capability: asks[0].c, Chains: out, Gate: v.gate(cat, &asks[0])}
 	for _, chain := range out {
 		for i := range chain {
-			chain[i].Requested, chain[i].Granted = amount, true
+			for j := range asks {
+				if asks[j].c == chain[i].Capability {
+					chain[i].Requested = asks[j].amount
+				}
+			}
+			chain[i].Granted = true
 		}
 	}
-	return bursar.Decision{Granted: true, Capability: c, Chains: out, Gate: v.gate(cat, c, v.capOrd(c))}
+	for i := range asks[1:] {
+		a := &asks[i+1]
+		d.Costs = append(d.Costs, bursar.PricedGate{Cost: bursar.Cost{CurrencyID: a.c.ID, Amount: a.amount}, Gate: v.gate(cat, a)})
+	}
+	return d
 }
 
 type reserve struct {
@@ -127,8 +163,39 @@ func (o *reserve) decide(d *decider) (any, error) {
 	rec := &holdOpenRec{id: d.nextID(), cap: cap, amount: o.in.Amount, created: d.now,
 		expires: d.now + bursar.Time(o.ttl)*1e9, settle: o.settle, key: o.key, dims: o.in.Dimensions, combo: combo, path: j.path, chains: j.chains}
 	d.emit(rec)
+	for i := range j.asks[1:] {
+		a := &j.asks[i+1]
+		d.emit(&holdCostRec{rec.id, heldCost{cap: d.capFor(a.c), card: a.price.card.ID, version: a.price.version,
+			rate: bursar.Rate{Amount: a.price.rate.Amount, Per: a.price.rate.Per}, held: a.amount}})
+	}
 	out := d.reservationOut(d.cat, d.hold(rec.id))
 	return out, nil
+}
+
+// holdRows are the rows that a hold's own amount is charged on when it ends.
+func (v *view) holdRows(h *hold) []uint32 { return v.withPromo(v.heldRows(h, h.cap), h.cap) }
+
+// settleCosts records what the amount that ended a hold costs, at the price that the
+// hold froze. of is the index of the record that ended it.
+func (d *decider) settleCosts(h *hold, of int, amount bursar.Amount, at bursar.Time, now bool) {
+	if c := d.capability(h.cap); c.Kind == bursar.KindCurrency && d.cat.prepaid(c.ID) {
+		d.draw(h.cap, amount, 0, of, drawConsumed)
+	}
+	for i := range h.costs {
+		c := &h.costs[i]
+		cost, _ := c.rate.Cost(amount) // checked when the amount came
+		if cost.IsZero() {
+			continue
+		}
+		rec := &costRec{cap: c.cap, feature: h.cap, of: uint32(of), card: c.card, version: c.version, units: amount, amount: cost, total: cost,
+			at: at, combo: d.costCombo(h.dims, d.capability(h.cap).ID), path: h.path, held: true, hold: h.id, dims: h.dims}
+		rec.charges = d.charges(d.heldRows(h, c.cap), at, cost, now)
+		d.emit(rec)
+		d.alertCharges(rec.charges)
+		if d.cat.prepaid(d.capability(c.cap).ID) {
+			d.draw(c.cap, cost, h.cap, of, drawConsumed)
+		}
+	}
 }
 
 // reservationOut shows a hold with its chains as they stand now.
@@ -142,6 +209,15 @@ func (v *view) reservationOut(cat *Catalogue, h *hold) bursar.Reservation {
 	if h.status == bursar.HoldCommitted || h.status == bursar.HoldExpired && h.settle {
 		a := h.recorded
 		out.CommittedAmount = &a
+	}
+	for _, c := range h.costs {
+		amount := c.charged
+		if h.status == bursar.HoldOpen {
+			amount = c.held
+		} else if out.CommittedAmount == nil {
+			continue
+		}
+		out.Costs = append(out.Costs, bursar.Cost{CurrencyID: v.capability(c.cap).ID, Amount: amount})
 	}
 	live := h.chains
 	if live != nil {
@@ -158,7 +234,11 @@ func (v *view) reservationOut(cat *Catalogue, h *hold) bursar.Reservation {
 			}
 		}
 	}
-	after := v.after(cat, out.Capability, live, h.amount)
+	asks := []ask{{c: out.Capability, cap: h.cap, amount: h.amount}}
+	for _, c := range h.costs {
+		asks = append(asks, ask{c: v.capability(c.cap), cap: c.cap, amount: c.held})
+	}
+	after := v.after(cat, asks, live)
 	out.Decision = &after
 	return out
 }
@@ -240,11 +320,24 @@ func (d *decider) commitHold(h *hold, amount bursar.Amount) (repeat bool, err er
 			return false, errClosed(h, "committed")
 		}
 	}
-	rec := &holdCommitRec{closing: closing{id: h.id, at: d.now, amount: amount, charges: d.charges(h.rowSet(), d.now, amount, true)}}
+	for _, c := range h.costs {
+		if _, ok := c.rate.Cost(amount); !ok {
+			return false, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "%s would cost 10^15 %s or more", amount, d.capability(c.cap).ID)
+		}
+	}
+	rec := &holdCommitRec{closing: closing{id: h.id, at: d.now, amount: amount, charges: d.charges(d.holdRows(h), d.now, amount, true)}}
 	if h.status == bursar.HoldExpired {
 		rec.late = h
 	}
+	of := len(d.recs)
 	d.emit(rec)
+	d.alertCharges(rec.charges)
+	if rec.late != nil {
+		for _, c := range h.costs {
+			d.emit(&holdCostRec{h.id, c})
+		}
+	}
+	d.settleCosts(h, of, amount, d.now, true)
 	return false, nil
 }
 

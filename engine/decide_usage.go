@@ -13,15 +13,28 @@ type usageItem struct {
 	key   identity
 
 	// found while the item is judged
-	path resolved
-	rows []uint32
+	path     resolved
+	rows     []uint32
+	asks     []ask
+	unpriced []string // currencies without a rate for it
+	// Of an event whose meter is a MAX or a UNIQUE: which, and the value that was met.
+	aggregate string
+	text      string
 }
 
-func (it *usageItem) capability() bursar.Capability {
-	return bursar.Capability{Kind: bursar.KindFeature, ID: it.in.FeatureID}
+type reportUsage struct {
+	base     string    // where in the request the items are; "" = the body is the only one
+	op       operation // opUsage or opConsumption
+	items    []usageItem
+	unpriced []Unpriced
 }
 
-type reportUsage struct{ items []usageItem }
+func (o *reportUsage) at(it *usageItem, field string) string {
+	if o.base == "" {
+		return "/" + field
+	}
+	return fmt.Sprintf("%s/%d/%s", o.base, it.index, field)
+}
 
 // recorded is the reply for one item; a duplicate's place is told instead.
 type recorded struct {
@@ -33,25 +46,22 @@ type recorded struct {
 // whole or not at all.
 func (o *reportUsage) decide(d *decider) (any, error) {
 	if d.cust() == nil {
-		var p bursar.Problems
-		for i := range o.items {
-			p.Add(fmt.Sprintf("/usages/%d/customerId", o.items[i].index), bursar.CodeCustomerNotFound, "there is no customer %q", o.items[i].in.CustomerID)
-		}
-		return nil, p.Err()
+		return nil, o.noCustomer()
 	}
 	var p bursar.Problems
+	o.unpriced = nil
 	twins := make([]*seen, len(o.items))
 	first := make(map[[16]byte]int, len(o.items))
 	var missing needs
 	for i := range o.items {
 		it := &o.items[i]
-		d.checkUsage(it, &p)
+		d.checkUsage(o, it, &p)
 		if !it.key.set {
 			continue
 		}
 		if j, ok := first[it.key.hash]; ok {
 			if o.items[j].key.content != it.key.content {
-				p.Add(fmt.Sprintf("/usages/%d/idempotencyKey", it.index), bursar.CodeIdempotencyKeyReused,
+				p.Add(o.at(it, "idempotencyKey"), bursar.CodeIdempotencyKeyReused,
 					"the idempotency key %q is in this request with other content too", it.in.IdempotencyKey)
 			}
 			continue
@@ -66,7 +76,7 @@ func (o *reportUsage) decide(d *decider) (any, error) {
 			continue
 		}
 		if e.content != it.key.content {
-			err := reused(fmt.Sprintf("/usages/%d/idempotencyKey", it.index), it.in.IdempotencyKey)
+			err := reused(o.at(it, "idempotencyKey"), it.in.IdempotencyKey)
 			p.Add(err.Fields[0].Pointer, err.Code, "%s", err.Message)
 			continue
 		}
@@ -89,44 +99,118 @@ func (o *reportUsage) decide(d *decider) (any, error) {
 			out[i] = recorded{seen: twins[i], result: bursar.UsageResult{Input: o.items[i].in, Duplicate: true}}
 			continue
 		}
-		out[i].result = d.recordUsage(&o.items[i])
+		out[i].result = d.recordUsage(&o.items[i], o.op)
+		o.unpriced = append(o.unpriced, d.unpriced(&o.items[i].in, o.items[i].unpriced)...)
 	}
 	for i := range out { // duplicates show the balance that the request leaves
-		if out[i].result.Duplicate {
-			out[i].result.CurrentUsage = d.total(d.capOrd(o.items[i].capability())).value
+		if r := &out[i].result; r.Duplicate {
+			d.showUsage(r, o.items[i].asks)
+			if r.Credit != nil {
+				r.Credit.Consumed = &bursar.Amount{}
+			}
 		}
 	}
 	return out, nil
 }
 
-// checkUsage adds to p what is wrong with an item.
-func (d *decider) checkUsage(it *usageItem, p *bursar.Problems) {
-	at := func(field string) string { return fmt.Sprintf("/usages/%d/%s", it.index, field) }
-	f := d.cat.features[it.in.FeatureID]
-	switch {
-	case f == nil:
-		p.Add(at("featureId"), bursar.CodeFeatureNotFound, "there is no feature %q", it.in.FeatureID)
-		return
-	case f.Meter != nil:
-		p.Add(at("featureId"), bursar.CodeFeatureHasMeter, "the feature %q has a meter: it is fed by events, not by usage reports", it.in.FeatureID)
+func (o *reportUsage) noCustomer() error {
+	var p bursar.Problems
+	for i := range o.items {
+		p.Add(o.at(&o.items[i], "customerId"), bursar.CodeCustomerNotFound, "there is no customer %q", o.items[i].in.CustomerID)
 	}
-	if it.in.Value.Sign() < 0 && !f.Fluctuating() {
-		p.Add(at("value"), bursar.CodeInvalidAmount, "only a FLUCTUATING feature takes negative values; %q is INCREMENTAL", it.in.FeatureID)
+	return p.Err()
+}
+
+// showUsage fills in what the customer has used once the item is recorded.
+func (d *decider) showUsage(r *bursar.UsageResult, asks []ask) {
+	cap := d.capOrd(asks[0].c)
+	r.CurrentUsage = d.total(cap).value
+	if p := d.promoOf(cap); p != nil && (p.EndDate == 0 || d.now < p.EndDate) {
+		c := d.current(p.row, d.def(p.row))
+		r.CurrentUsage, r.PeriodStart, r.PeriodEnd = c.used, c.start, c.end
+	}
+	r.Credit = d.credit(d.cat, asks)
+}
+
+// checkUsage adds to p what is wrong with an item, and finds what it charges.
+func (d *decider) checkUsage(o *reportUsage, it *usageItem, p *bursar.Problems) {
+	if !d.checkTarget(o, it, p) {
+		return
 	}
 	if t := it.in.Timestamp; t != 0 && (t > d.now+maxAhead || t < d.now-bursar.Time(d.horizon)) {
-		p.Add(at("createdAt"), bursar.CodeTimestampOutOfRange,
+		p.Add(o.at(it, "createdAt"), bursar.CodeTimestampOutOfRange,
 			"the timestamp is %s; it may lie at most %v back and 5 minutes ahead of %s", t, d.horizon, d.now)
 	}
 	it.path = d.resolve(d.cat, it.in.Dimensions)
 	if it.in.Behavior == bursar.Set {
 		if _, ok := d.leaf(&it.path); !ok {
-			p.Add(at("dimensions"), bursar.CodeValidationFailed, "SET needs one entity below all others that the dimensions name; here are several")
+			p.Add(o.at(it, "dimensions"), bursar.CodeValidationFailed, "SET needs one entity below all others that the dimensions name; here are several")
 		}
 	}
-	var err error
-	if it.rows, err = d.rowsOn(&it.path, d.capOrd(it.capability())); err != nil {
-		p.Add(at("dimensions"), bursar.CodeValidationFailed, "%s", err.(*bursar.Error).Message)
+	if err := d.chargeable(it); err != nil {
+		field := "dimensions"
+		if err.Code == bursar.CodeInvalidAmount {
+			field = "value"
+		}
+		p.Add(o.at(it, field), err.Code, "%s", err.Message)
 	}
+}
+
+// checkTarget adds to p what is wrong with what an item is usage of, and with how much.
+func (d *decider) checkTarget(o *reportUsage, it *usageItem, p *bursar.Problems) bool {
+	if o.op == opConsumption {
+		if d.cat.currencies[it.in.CurrencyID] == nil {
+			p.Add(o.at(it, "currencyId"), bursar.CodeCurrencyNotFound, "there is no currency %q", it.in.CurrencyID)
+			return false
+		}
+		if it.in.Value.Sign() <= 0 {
+			p.Add(o.at(it, "amount"), bursar.CodeInvalidAmount, "a consumption is above 0")
+		}
+		return true
+	}
+	f := d.cat.features[it.in.FeatureID]
+	switch {
+	case f == nil:
+		p.Add(o.at(it, "featureId"), bursar.CodeFeatureNotFound, "there is no feature %q", it.in.FeatureID)
+		return false
+	case f.Meter != nil:
+		p.Add(o.at(it, "featureId"), bursar.CodeFeatureHasMeter, "the feature %q has a meter: it is fed by events, not by usage reports", it.in.FeatureID)
+	}
+	if it.in.Value.Sign() < 0 && !f.Fluctuating() {
+		p.Add(o.at(it, "value"), bursar.CodeInvalidAmount, "only a FLUCTUATING feature takes negative values; %q is INCREMENTAL", it.in.FeatureID)
+	}
+	return true
+}
+
+// chargeable finds the rows and the costs of an item whose path is resolved. The costs
+// of a SET are known only when it is recorded.
+func (d *decider) chargeable(it *usageItem) *bursar.Error {
+	at := d.now
+	if it.in.Timestamp != 0 {
+		at = min(it.in.Timestamp, d.now)
+	}
+	var err error
+	if it.asks, it.unpriced, err = d.asksFor(d.cat, it.in.Capability(), it.in.Value, it.in.Dimensions, at); err != nil {
+		return err.(*bursar.Error)
+	}
+	if it.rows, err = d.rowsOn(&it.path, it.asks[0].cap); err != nil {
+		return err.(*bursar.Error)
+	}
+	it.rows = d.withPromo(it.rows, it.asks[0].cap)
+	for _, a := range it.asks[1:] {
+		if _, err := d.rowsOn(&it.path, a.cap); err != nil {
+			return err.(*bursar.Error)
+		}
+	}
+	return nil
+}
+
+// withPromo adds the customer's own row of a capability.
+func (v *view) withPromo(rows []uint32, cap uint32) []uint32 {
+	if p := v.promoOf(cap); p != nil {
+		rows = append(rows, p.row)
+	}
+	return rows
 }
 
 // leaf is the matched entity that is below all other matched ones; 0 when none is
@@ -149,11 +233,11 @@ func (v *view) leaf(r *resolved) (leaf uint32, ok bool) {
 	return leaf, true
 }
 
-func (d *decider) recordUsage(it *usageItem) bursar.UsageResult {
+func (d *decider) recordUsage(it *usageItem, o operation) bursar.UsageResult {
 	in := &it.in
-	cap := d.capFor(it.capability())
+	cap := d.capFor(in.Capability())
 	r := &it.path
-	rec := &usageRec{op: opUsage, cap: cap, amount: in.Value, timestamp: in.Timestamp, key: it.key,
+	rec := &usageRec{op: o, cap: cap, amount: in.Value, timestamp: in.Timestamp, key: it.key,
 		dims: in.Dimensions, combo: d.comboFor(in.Dimensions), path: r.path, delta: in.Value}
 	if rec.timestamp == 0 {
 		rec.timestamp = d.now
@@ -164,20 +248,80 @@ func (d *decider) recordUsage(it *usageItem) bursar.UsageResult {
 		res.Warnings = append(res.Warnings, "DIMENSION_NOT_RESOLVED:"+k)
 	}
 	if in.Behavior == bursar.Set {
-		rec.set, rec.at = true, d.now
-		rec.leaf, _ = d.leaf(r)
-		old := d.level(levelKey{rec.leaf, cap})
-		if rec.delta = in.Value.Sub(old.value); rec.timestamp < old.at {
-			rec.stale, rec.delta = true, bursar.Amount{}
+		d.setLevel(it, rec)
+		if rec.stale {
 			res.Warnings = append(res.Warnings, "STALE_SET")
 		}
 	}
-	rec.charges = d.charges(it.rows, rec.at, rec.delta, rec.set)
-	rec.total = d.clampTotal(cap, rec.delta)
+	if len(it.unpriced) > 0 {
+		res.Warnings = append(res.Warnings, "RATE_NOT_FOUND")
+	}
+	var met *seenRec
+	switch it.aggregate {
+	case "MAX":
+		d.chargeHighest(it, rec)
+	case "UNIQUE":
+		met = d.chargeDistinct(it, rec)
+	default:
+		rec.charges = d.charges(it.rows, rec.at, rec.delta, rec.set)
+		rec.total = d.clampTotal(cap, rec.delta)
+	}
 	res.ID = formatID(d.nextID())
+	of := len(d.recs)
 	d.emit(rec)
-	res.CurrentUsage = d.total(cap).value
+	if met != nil {
+		d.emit(met)
+	}
+	d.alertCharges(rec.charges)
+	if in.CurrencyID != "" && d.cat.prepaid(in.CurrencyID) {
+		d.draw(cap, rec.total, 0, of, drawConsumed)
+	}
+	d.chargeCosts(it.asks, of, cap, r, in.Dimensions, rec.at, rec.set)
+	res.Costs = costsOf(it.asks)
+	d.showUsage(&res, it.asks)
 	return res
+}
+
+// setLevel makes rec a SET: what it charges, in units and in currencies, is the change
+// of the level.
+func (d *decider) setLevel(it *usageItem, rec *usageRec) {
+	rec.set = true
+	rec.leaf, _ = d.leaf(&it.path)
+	old := d.level(levelKey{rec.leaf, rec.cap})
+	if rec.delta = it.in.Value.Sub(old.value); rec.timestamp < old.at {
+		rec.stale, rec.delta = true, bursar.Amount{}
+	}
+	for i := range it.asks {
+		if i == 0 {
+			it.asks[i].amount = rec.delta
+			continue
+		}
+		// Levels are in range, so their difference has at most twice the cost of one.
+		it.asks[i].amount, _ = it.asks[i].price.rate.Cost(rec.delta)
+	}
+	rec.at = d.now
+}
+
+// chargeCosts records what usage, recorded by record number of of this commit, costs:
+// on the currencies' rows of its path and from their pools.
+func (d *decider) chargeCosts(asks []ask, of int, feature uint32, path *resolved, dims []bursar.Dimension, at bursar.Time, now bool) {
+	for i := range asks[1:] {
+		a := &asks[i+1]
+		if a.amount.IsZero() {
+			continue
+		}
+		cap := d.capFor(a.c)
+		rows, _ := d.rowsOn(path, cap) // judged before
+		rec := &costRec{cap: cap, feature: feature, of: uint32(of), card: a.price.card.ID, version: a.price.version,
+			units: asks[0].amount, amount: a.amount, at: at, combo: d.costCombo(dims, asks[0].c.ID), path: path.path}
+		rec.charges = d.charges(rows, at, a.amount, now)
+		rec.total = d.clampTotal(cap, a.amount)
+		d.emit(rec)
+		d.alertCharges(rec.charges)
+		if d.cat.prepaid(a.c.ID) {
+			d.draw(cap, rec.total, feature, of, drawConsumed)
+		}
+	}
 }
 
 func (v *view) clampTotal(cap uint32, delta bursar.Amount) bursar.Amount {

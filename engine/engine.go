@@ -30,6 +30,7 @@ type Options struct {
 	KeysInMemory      int                // idempotency keys of one customer before they move to the store early; default 1,048,576
 	CheckpointEvery   time.Duration      // of a customer that changed; default 15 s
 	CheckpointRecords int                // records of a customer that make a checkpoint due at once; default 200,000
+	AlertThresholds   []int              // percent; what a new limit warns at when it does not say; default 80, 100
 	Log               *slog.Logger       // default: none
 	Fatal             func(error)        // called once when the store cannot be trusted any more
 }
@@ -55,6 +56,7 @@ type Engine struct {
 	stop     chan struct{}
 	loops    sync.WaitGroup
 	counters counters
+	unpriced unpricedSeen
 }
 
 type counters struct {
@@ -77,6 +79,9 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	}
 	if o.LateHorizon < 24*time.Hour || o.LateHorizon > 35*24*time.Hour {
 		return nil, fmt.Errorf("the late horizon is %v; it may be 1 to 35 days", o.LateHorizon)
+	}
+	if o.AlertThresholds == nil {
+		o.AlertThresholds = bursar.DefaultThresholds
 	}
 	setDefault(&o.MemoryBudget, 1<<30)
 	setDefault(&o.KeysInMemory, 1<<20)
@@ -181,6 +186,7 @@ func (e *Engine) Catalogue() *Catalogue { return e.cat.Load() }
 
 func (e *Engine) openCatalogue(ctx context.Context) error {
 	c := newCatalogue()
+	c.thresholds = e.o.AlertThresholds
 	err := e.store.ReadLog(ctx, CatalogueStream, 0, 0, func(row LogRow) error {
 		recs, err := checkRow(c.head, CatalogueStream, &row)
 		if err != nil {
@@ -222,7 +228,7 @@ func (e *Engine) changeCatalogue(ctx context.Context, c Caller, change func(*cat
 		return nil, e.unavailable(nil)
 	}
 	cur := e.cat.Load()
-	w := &catalogueWrite{Catalogue: cur.clone(), now: max(cur.head.Now, e.o.Clock())}
+	w := &catalogueWrite{Catalogue: cur.clone(), now: max(cur.head.Now, e.o.Clock()), commit: e.ids.next(), trace: c.RequestID}
 	var key identity
 	if c.Key != nil {
 		key = keyOf(&e.secret, "\x00", c.Key.Key, c.Key.Content[:])
@@ -244,7 +250,7 @@ func (e *Engine) changeCatalogue(ctx context.Context, c Caller, change func(*cat
 		}
 	}
 	payload := encodePayload(nil, w.recs)
-	commit := Commit{Stream: CatalogueStream, After: cur.head, ID: e.ids.next(), Now: w.now, Payload: payload, Unused: w.unused}
+	commit := Commit{Stream: CatalogueStream, After: cur.head, ID: w.commit, Now: w.now, Payload: payload, Unused: w.unused, Messages: w.out.messages}
 	commit.Hash = chain(cur.head, commit.ID, commit.Now, payload)
 	outcomes, err := e.store.Append(ctx, []Commit{commit})
 	switch {

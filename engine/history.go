@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -108,12 +109,15 @@ type history struct {
 	lines map[string]*line
 	steps map[uint32]bursar.Time // start of a bucket's step
 	first bursar.Time            // start of the first step
+	// resets is the customer's own window of the feature, of running totals.
+	resets *schedule
 }
 
 type line struct {
-	tags   []Tag
-	before bursar.Amount // of running totals: before the first step
-	values map[bursar.Time]bursar.Amount
+	tags     []Tag
+	before   bursar.Amount // of running totals: before the first step
+	values   map[bursar.Time]bursar.Amount
+	quarters map[uint32]bursar.Amount // all buckets, when there are resets
 }
 
 var granularities = map[Granularity]string{Hour: "PT1H", Day: "P1D", Week: "P1W", Month: "P1M"}
@@ -152,6 +156,9 @@ func (h *history) begin(v *view) error {
 		return bursar.ErrorAt("?startDate", bursar.CodeValidationFailed, "%d points are asked for; at most %d: take a coarser granularity or a shorter time", n, maxPoints)
 	}
 	h.first = bursar.Time(start)
+	if p := v.promoOf(v.capOrd(q.Capability)); q.Running && p != nil && (p.EndDate == 0 || v.now < p.EndDate) {
+		h.resets = v.def(p.row).sched
+	}
 	return nil
 }
 
@@ -168,8 +175,12 @@ func (h *history) add(v *view, r *SeriesRow) error {
 		if len(h.lines) == maxSeries {
 			return bursar.ErrorAt("?groupBy", bursar.CodeValidationFailed, "more than %d groups: group by fewer keys", maxSeries)
 		}
-		l = &line{tags: tags, values: map[bursar.Time]bursar.Amount{}}
+		l = &line{tags: tags, values: map[bursar.Time]bursar.Amount{}, quarters: map[uint32]bursar.Amount{}}
 		h.lines[text.String()] = l
+	}
+	if h.resets != nil {
+		l.quarters[r.Bucket] = l.quarters[r.Bucket].Add(r.Amount)
+		return nil
 	}
 	if r.Bucket < bucketOf(h.q.From) {
 		l.before = l.before.Add(r.Amount)
@@ -216,15 +227,48 @@ func (h *history) series() []Series {
 	for _, key := range sortedKeys(h.lines) {
 		l := h.lines[key]
 		s := Series{Tags: l.tags}
+		if h.resets != nil {
+			s.Points = h.sinceReset(l)
+			out = append(out, s)
+			continue
+		}
 		sum := l.before
 		for at := int64(h.first); at < int64(h.q.To); _, at = h.step.Window(at) {
 			value := l.values[bursar.Time(at)]
 			if sum = sum.Add(value); h.q.Running {
 				value = sum
 			}
-			s.Points = append(s.Points, Point{bursar.Time(at), value})
+			s.Points = append(s.Points, Point{Timestamp: bursar.Time(at), Value: value})
 		}
 		out = append(out, s)
 	}
 	return slices.Clip(out)
+}
+
+// sinceReset gives every step what was used, until its end, since the window that its
+// end is in began.
+func (h *history) sinceReset(l *line) (out []Point) {
+	quarters := slices.Sorted(maps.Keys(l.quarters))
+	upTo := make([]bursar.Amount, len(quarters)+1)
+	for i, q := range quarters {
+		upTo[i+1] = upTo[i].Add(l.quarters[q])
+	}
+	before := func(t bursar.Time) bursar.Amount {
+		i, _ := slices.BinarySearch(quarters, bucketOf(t))
+		return upTo[i]
+	}
+	began := h.resets.windowAt(h.first).start
+	for at := int64(h.first); at < int64(h.q.To); {
+		_, next := h.step.Window(at)
+		end := min(bursar.Time(next), h.q.To)
+		w := h.resets.windowAt(end - 1)
+		p := Point{Timestamp: bursar.Time(at), Reset: w.start != began && w.start >= bursar.Time(at)}
+		if p.Value = before(end + bucketWidth - 1).Sub(before(w.start)); end == bursar.Time(next) {
+			p.Value = before(end).Sub(before(w.start))
+		}
+		began = w.start
+		out = append(out, p)
+		at = next
+	}
+	return out
 }

@@ -108,7 +108,7 @@ func (e *Engine) Assignments(ctx context.Context, o ReadOptions, customer string
 			return nil
 		}
 		ok := func(def *rowDef) bool {
-			return def != nil && (ent == 0 || def.ent == ent) && (cap == 0 || def.cap == cap) && (q.Label == nil || def.label == *q.Label)
+			return def != nil && def.ent != 0 && (ent == 0 || def.ent == ent) && (cap == 0 || def.cap == cap) && (q.Label == nil || def.label == *q.Label)
 		}
 		at, step := v.rowPosition(&q.ListPage)
 		for ; at >= 1 && at < len(v.rows) && len(p.Items) <= q.Limit; at += step {

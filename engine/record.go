@@ -36,6 +36,18 @@ const (
 	kindKept       recordKind = 14 // the reply of a write with an Idempotency-Key
 	kindActivity   recordKind = 15 // an entry of the audit listing
 	kindCatalogue  recordKind = 16 // a thing of the catalogue, whole
+	kindCost       recordKind = 17 // what usage cost in a currency
+	kindDraw       recordKind = 18 // grants of a pool are consumed or refunded
+	kindHoldCost   recordKind = 19 // a hold's price is frozen and its cost held
+	kindGrant      recordKind = 20 // a grant is made
+	kindGrantBegin recordKind = 21 // a grant becomes active
+	kindGrantEnd   recordKind = 22 // a grant expires or is voided
+	kindBoost      recordKind = 23 // a limit is raised for a time
+	kindBoostEnd   recordKind = 24 // and no longer
+	kindPromotion  recordKind = 25 // the customer's own limit of a feature
+	kindFired      recordKind = 26 // thresholds of a row that have fired
+	kindLow        recordKind = 27 // low-balance levels of a pool that have fired
+	kindSeen       recordKind = 28 // a UNIQUE counted a value
 )
 
 var (
@@ -83,6 +95,36 @@ func newRecord(k recordKind) record {
 		return new(activityRec)
 	case kindCatalogue:
 		return new(catalogueRec)
+	}
+	return newMoneyRecord(k)
+}
+
+func newMoneyRecord(k recordKind) record {
+	switch k {
+	case kindCost:
+		return new(costRec)
+	case kindDraw:
+		return new(drawRec)
+	case kindHoldCost:
+		return new(holdCostRec)
+	case kindGrant:
+		return new(grantRec)
+	case kindGrantBegin:
+		return new(grantBeginRec)
+	case kindGrantEnd:
+		return new(grantEndRec)
+	case kindBoost:
+		return new(boostRec)
+	case kindBoostEnd:
+		return new(boostEndRec)
+	case kindPromotion:
+		return new(promotionRec)
+	case kindFired:
+		return new(firedRec)
+	case kindLow:
+		return new(lowRec)
+	case kindSeen:
+		return new(seenRec)
 	}
 	return nil
 }

@@ -230,10 +230,12 @@ func decodeSteps(d *decoder) []step {
 type operation uint8
 
 const (
-	opUsage   operation = 1
-	opConsume operation = 2
-	opReserve operation = 3
-	opRequest operation = 4 // a whole request with an Idempotency-Key
+	opUsage       operation = 1
+	opConsume     operation = 2
+	opReserve     operation = 3
+	opRequest     operation = 4 // a whole request with an Idempotency-Key
+	opConsumption operation = 5 // credits that were consumed, reported without a gate
+	opEvent       operation = 6
 )
 
 // identity is an idempotency key as it is remembered: a keyed hash of (target, key) and

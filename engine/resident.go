@@ -157,7 +157,7 @@ func (e *Engine) catchUp(c *customer) error {
 func (e *Engine) housekeeping() {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	var sweep, save time.Time
+	var sweep, save, trim time.Time
 	for {
 		select {
 		case <-e.stop:
@@ -179,8 +179,17 @@ func (e *Engine) housekeeping() {
 			sweep = now
 			e.sweepIdle()
 		}
+		if now.Sub(trim) >= time.Hour {
+			trim = now
+			if err := e.store.TrimOutbox(context.Background(), e.o.Clock()-keptMessages); err != nil {
+				e.o.Log.Warn("trimming the outbox failed", "err", err)
+			}
+		}
 	}
 }
+
+// keptMessages is how long messages stay that have nothing left to deliver.
+const keptMessages = bursar.Time(30 * 24 * time.Hour)
 
 func (e *Engine) keepHouse(c *customer, save bool) {
 	c.mu.RLock()
@@ -199,7 +208,7 @@ func (e *Engine) keepHouse(c *customer, save bool) {
 
 // tick makes the lane record what time has changed.
 func (e *Engine) tick(id string) {
-	if _, _, err := e.write(context.Background(), id, tickOp{}); err != nil {
+	if _, _, err := e.write(context.Background(), "", id, tickOp{}); err != nil {
 		e.o.Log.Warn("expiring holds failed; it will be tried again", "customerId", id, "err", err)
 	}
 }
@@ -273,14 +282,19 @@ func (e *Engine) evictOne(c *customer) bool {
 
 // memory is about how many bytes s takes.
 func (s *state) memory() int64 {
-	return 4096 + 220*int64(len(s.entities)) + 260*int64(len(s.rows)) + 600*int64(len(s.holds)) + 100*int64(len(s.series)+len(s.levels)) + s.keys.memory()
+	sets := int64(0)
+	for _, set := range s.uniques {
+		sets += 24*int64(min(set.count(), maxExact)) + 100
+	}
+	return sets + 600*int64(len(s.grants)) + 300*int64(len(s.boosts)+len(s.promos)) + 100*int64(len(s.fired)) + 4096 + 220*int64(len(s.entities)) + 260*int64(len(s.rows)) + 600*int64(len(s.holds)) + 100*int64(len(s.series)+len(s.levels)) + s.keys.memory()
 }
 
-// viewAt is the customer as it reads at now: holds whose time has come have ended.
-func (s *state) viewAt(now bursar.Time) *view {
+// viewAt is the customer as it reads at now: holds and grants whose time has come have
+// ended.
+func (s *state) viewAt(now bursar.Time, cat *Catalogue) *view {
 	v := newView(s, max(now, s.head.Now))
-	if len(s.expiry) > 0 && s.expiry[0].at <= v.now {
-		(&decider{view: v}).expire(math.MaxInt)
+	if due := s.due(); due != 0 && due <= v.now {
+		(&decider{view: v, cat: cat, quiet: true}).expire(math.MaxInt)
 	}
 	return v
 }
@@ -301,7 +315,7 @@ func (e *Engine) read(ctx context.Context, o ReadOptions, id string, f func(v *v
 	if c.st.head.Seq < o.MinVersion {
 		return c.st.head.Seq, bursar.Errorf(bursar.CodeGovernanceUnavailable, "version %d of the customer is asked for; this node has %d", o.MinVersion, c.st.head.Seq)
 	}
-	return c.st.head.Seq, f(c.st.viewAt(e.o.Clock()))
+	return c.st.head.Seq, f(c.st.viewAt(e.o.Clock(), e.cat.Load()))
 }
 
 // readCustomer is read for customers that must exist.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -108,9 +109,9 @@ func (v *view) rowsOn(r *resolved, cap uint32) ([]uint32, error) {
 	return rows, nil
 }
 
-// chains lists the rows of each leaf's path that apply, from the leaf to the root; a
-// leaf without any has none. nil when no dimensions were given.
-func (v *view) chains(r *resolved, cap uint32) [][]uint32 {
+// chains lists the rows of each leaf's path that apply to any of asks, from the leaf to
+// the root; a leaf without any has none. nil when no dimensions were given.
+func (v *view) chains(r *resolved, asks []ask) [][]uint32 {
 	if !r.given {
 		return nil
 	}
@@ -119,7 +120,9 @@ func (v *view) chains(r *resolved, cap uint32) [][]uint32 {
 		var chain []uint32
 		for e := leaf; e != 0; e = v.ent(e).parent {
 			from := len(chain)
-			v.rowsOf(r, e, cap, func(ord uint32, _ *rowDef) { chain = append(chain, ord) })
+			for i := range asks {
+				v.rowsOf(r, e, asks[i].cap, func(ord uint32, _ *rowDef) { chain = append(chain, ord) })
+			}
 			if len(chain)-from > 1 {
 				slices.SortFunc(chain[from:], v.compareRows)
 			}
@@ -132,7 +135,7 @@ func (v *view) chains(r *resolved, cap uint32) [][]uint32 {
 }
 
 // compareRows orders the rows of one entity: node-wide first, then by the size of the
-// scope, its ids and the label.
+// scope, its ids and the label; features before currencies.
 func (v *view) compareRows(a, b uint32) int {
 	x, y := v.def(a), v.def(b)
 	if n := len(x.scope) - len(y.scope); n != 0 {
@@ -141,7 +144,11 @@ func (v *view) compareRows(a, b uint32) int {
 	if n := slices.Compare(v.scopeIDs(x), v.scopeIDs(y)); n != 0 {
 		return n
 	}
-	return strings.Compare(x.label, y.label)
+	if n := strings.Compare(x.label, y.label); n != 0 || x.cap == y.cap {
+		return n
+	}
+	c, d := v.capability(x.cap), v.capability(y.cap)
+	return cmp.Or(cmp.Compare(c.Kind, d.Kind), strings.Compare(c.ID, d.ID))
 }
 
 // scopeIDs are the ids of a row's scope entities, sorted; never nil.
@@ -154,24 +161,44 @@ func (v *view) scopeIDs(def *rowDef) []string {
 	return ids
 }
 
-// node shows a row to the caller, with requested on top of what it has.
-func (v *view) node(n *bursar.Node, ord uint32, requested bursar.Amount) {
+// node shows a row to the caller, with what asks want on top of what it has.
+func (v *view) node(n *bursar.Node, ord uint32, asks []ask) {
 	def := v.def(ord)
 	c := v.current(ord, def)
 	e := v.ent(def.ent)
 	*n = bursar.Node{
 		AssignmentID: formatID(v.rowID(ord)), EntityID: e.id, EntityTypeID: v.typeID(e.typ), ScopeEntityIDs: noIDs,
 		Capability: v.capability(def.cap), Label: def.label, Enforcement: enforcement(def.soft),
-		CurrentUsage: c.used, Requested: requested, Reserved: c.held, ResetsAt: c.end, Granted: true,
+		CurrentUsage: c.used, Reserved: c.held, ResetsAt: c.end, Granted: true,
 	}
 	if len(def.scope) > 0 {
 		n.ScopeEntityIDs = v.scopeIDs(def)
 	}
+	sum := c.used.Add(c.held)
+	for i := range asks {
+		if a := &asks[i]; a.cap == def.cap {
+			n.Requested = a.amount
+			sum = a.onto(c.used, c.held)
+		}
+	}
 	if def.limited {
-		n.UsageLimit = &def.limit
-		n.Exceeded = def.limit.Less(c.used.Add(c.held).Add(requested))
+		limit := &def.limit
+		if len(v.boosts)+len(v.bsts) > 0 {
+			boosted := v.limitNow(ord, def)
+			limit = &boosted
+		}
+		n.UsageLimit = limit
+		n.Exceeded = limit.Less(sum)
 		n.Granted = def.soft || !n.Exceeded
 	}
+}
+
+// onto is what a limit has to bear when a comes on top of what is used and held.
+func (a *ask) onto(used, held bursar.Amount) bursar.Amount {
+	if a.max {
+		return bursar.MaxAmount(used, a.amount).Add(held)
+	}
+	return used.Add(held).Add(a.amount)
 }
 
 var noIDs = []string{}
@@ -183,7 +210,7 @@ func enforcement(soft bool) bursar.Enforcement {
 	return bursar.Hard
 }
 
-func (v *view) nodes(chains [][]uint32, requested bursar.Amount) [][]bursar.Node {
+func (v *view) nodes(chains [][]uint32, asks []ask) [][]bursar.Node {
 	if chains == nil {
 		return nil
 	}
@@ -196,72 +223,10 @@ func (v *view) nodes(chains [][]uint32, requested bursar.Amount) [][]bursar.Node
 	for i, c := range chains {
 		out[i], all = all[:len(c):len(c)], all[len(c):]
 		for j, ord := range c {
-			v.node(&out[i][j], ord, requested)
+			v.node(&out[i][j], ord, asks)
 		}
 	}
 	return out
-}
-
-// gate is the customer's own pool of a capability. Features have none; a prepaid
-// currency's is what was granted, which nothing has been.
-func (v *view) gate(cat *Catalogue, c bursar.Capability, cap uint32) bursar.Gate {
-	t := v.total(cap)
-	g := bursar.Gate{Unlimited: true, CurrentUsage: t.value, Reserved: t.held, UpdatedAt: t.at}
-	if g.UpdatedAt == 0 {
-		g.UpdatedAt = v.cust().CreatedAt
-	}
-	if c.Kind == bursar.KindCurrency {
-		g.Unlimited = !cat.currencies[c.ID].Prepaid
-	}
-	return g
-}
-
-// judge decides whether requested of c may be used on the rows of chains.
-func (v *view) judge(cat *Catalogue, c bursar.Capability, chains [][]uint32, requested bursar.Amount) bursar.Decision {
-	cap := v.capOrd(c)
-	d := bursar.Decision{Granted: true, Capability: c, Gate: v.gate(cat, c, cap), Chains: v.nodes(chains, requested)}
-	if g := &d.Gate; !g.Unlimited && g.UsageLimit.Less(g.CurrentUsage.Add(g.Reserved).Add(requested)) {
-		d.Granted, d.Reason = false, bursar.CodeInsufficientCredits
-		limit := g.UsageLimit
-		d.Binding = &bursar.Binding{Source: bursar.BindingCredits, Node: bursar.Node{Capability: c, UsageLimit: &limit,
-			CurrentUsage: g.CurrentUsage, Reserved: g.Reserved, Requested: requested, Exceeded: true}}
-		return d
-	}
-	for _, chain := range d.Chains {
-		for i := range chain {
-			n := &chain[i]
-			if n.Granted {
-				continue
-			}
-			d.Granted, d.Reason = false, bursar.CodeRequestedUsageExceeding
-			if !n.CurrentUsage.Add(n.Reserved).Less(*n.UsageLimit) {
-				d.Reason = bursar.CodeBudgetExceeded
-			}
-			d.Binding = &bursar.Binding{Source: bursar.BindingEntity, Node: *n}
-			return d
-		}
-	}
-	return d
-}
-
-// check answers one question, read-only.
-func (v *view) check(cat *Catalogue, in *CheckInput) bursar.Decision {
-	deny := func(reason bursar.Code) bursar.Decision {
-		return bursar.Decision{Reason: reason, Capability: in.Capability, Chains: emptyChains(in.Dimensions)}
-	}
-	cust := v.cust()
-	switch {
-	case cust == nil:
-		return deny(bursar.CodeCustomerNotFound)
-	case cust.ArchivedAt != nil:
-		return deny(bursar.CodeCustomerIsArchived)
-	case in.Capability.Kind == bursar.KindFeature && cat.features[in.Capability.ID] == nil:
-		return deny(bursar.CodeFeatureNotFound)
-	case in.Capability.Kind == bursar.KindCurrency && cat.currencies[in.Capability.ID] == nil:
-		return deny(bursar.CodeEntitlementNotFound)
-	}
-	r := v.resolve(cat, in.Dimensions)
-	return v.judge(cat, in.Capability, v.chains(&r, v.capOrd(in.Capability)), in.Requested)
 }
 
 func emptyChains(dims []bursar.Dimension) [][]bursar.Node {

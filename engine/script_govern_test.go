@@ -201,7 +201,8 @@ func (w *world) opDeleteLimit(o *op) error {
 	return err
 }
 
-var allCapabilities = []bursar.Capability{capability("tokens"), capability("calls"), capability("seats"), capability("credits"), capability("coins")}
+var allCapabilities = []bursar.Capability{capability("tokens"), capability("calls"), capability("seats"), capability("credits"), capability("coins"), capability("peak"), capability("people"),
+	capability("in"), capability("out"), capability("requests"), capability("cached")}
 
 // opUsed shows how every limit stands, by entity.
 func (w *world) opUsed(*op) error {

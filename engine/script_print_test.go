@@ -75,9 +75,17 @@ func bindingText(b *bursar.Binding) string {
 }
 
 func (w *world) printUsage(r *bursar.UsageResult) {
-	w.printf("%s %s recorded, %s in all%s%s%s\n", r.Input.Value, r.Input.FeatureID, r.CurrentUsage,
+	w.printf("%s %s recorded, %s in all%s%s%s%s\n", r.Input.Value, r.Input.Capability().ID, r.CurrentUsage, costText(r.Costs),
 		mark(r.Input.Timestamp != 0 || r.Duplicate, ", at "+instantText(r.Timestamp)), mark(r.Duplicate, ", duplicate"),
 		mark(len(r.Warnings) > 0, ", "+strings.Join(r.Warnings, " ")))
+}
+
+func costText(costs []bursar.Cost) string {
+	s := ""
+	for _, c := range costs {
+		s += fmt.Sprintf(", for %s %s", c.Amount, c.CurrencyID)
+	}
+	return s
 }
 
 func (w *world) printReservation(r *bursar.Reservation) {
@@ -85,6 +93,7 @@ func (w *world) printReservation(r *bursar.Reservation) {
 	if r.CommittedAmount != nil {
 		w.printf(", recorded %s", r.CommittedAmount)
 	}
+	w.printf("%s", costText(r.Costs))
 	w.printf("%s%s", mark(r.Overshoot().Sign() > 0, ", overshoot "+r.Overshoot().String()), mark(r.LateCommit, ", late"))
 	if r.ClosedAt != 0 {
 		w.printf(", closed %s", instantText(r.ClosedAt))
@@ -134,6 +143,9 @@ func (w *world) printEntity(e *bursar.Entity) {
 func (w *world) printAssignment(a *bursar.Assignment) {
 	w.printf("%s: %s each %s in %s, %s, alerts %v", limitName(a.EntityID, a.ScopeEntityIDs, a.Label, a.Capability),
 		limitText(a.UsageLimit), a.Cadence, a.Timezone, a.Enforcement, a.AlertThresholds)
+	if a.UsageLimit != nil && *a.EffectiveLimit != *a.UsageLimit {
+		w.printf(", now %s", a.EffectiveLimit)
+	}
 	if a.Anchor != nil {
 		w.printf(", from %s", instantText(*a.Anchor))
 	}

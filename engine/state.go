@@ -46,7 +46,9 @@ type state struct {
 	schedules map[rule]*schedule
 	liveTypes map[uint32]int // live entities by type
 	liveCaps  map[uint32]int // rows by capability
+	strict    int            // rows with a strict allocation
 
+	money
 	keys keySet
 	// Usage series: series has what was added since the checkpoint at seriesBase;
 	// while one is being saved, flushing has what goes into it and series what came
@@ -77,10 +79,12 @@ type dirty struct {
 	totals   map[uint32]*total
 	levels   map[levelKey]*level
 	holds    map[[16]byte]*hold
+	parts    map[partKey]any
+	uniques  map[uniqueKey]bool
 }
 
 func newDirty() dirty {
-	return dirty{entities: map[uint32]*entity{}, rows: map[uint32]*rowDef{}, counters: map[uint32]*counter{},
+	return dirty{parts: map[partKey]any{}, uniques: map[uniqueKey]bool{}, entities: map[uint32]*entity{}, rows: map[uint32]*rowDef{}, counters: map[uint32]*counter{},
 		totals: map[uint32]*total{}, levels: map[levelKey]*level{}, holds: map[[16]byte]*hold{}}
 }
 
@@ -212,7 +216,7 @@ func newState() *state {
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), scoped: map[[2]uint32]uint32{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
 		totals: map[uint32]*total{}, levels: map[levelKey]*level{}, holds: map[[16]byte]*hold{},
 		schedules: map[rule]*schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{},
-		series: map[bucket]bursar.Amount{}, dirty: newDirty(),
+		money: newMoney(), series: map[bucket]bursar.Amount{}, dirty: newDirty(),
 	}
 }
 
@@ -262,6 +266,14 @@ func (s *state) setRow(ord uint32, id [16]byte, def *rowDef) {
 		s.unlink(ord, old)
 		s.liveCaps[old.cap]--
 		s.counters[ord] = nil
+	}
+	s.countStrict(old, -1)
+	s.countStrict(def, 1)
+}
+
+func (s *state) countStrict(def *rowDef, n int) {
+	if def != nil && def.strict {
+		s.strict += n
 	}
 }
 
@@ -342,13 +354,19 @@ type hold struct {
 	combo    uint32
 	path     []step
 	chains   [][]uint32
+	costs    []heldCost
 }
 
-// rowSet is the rows that the hold is on, each once.
-func (h *hold) rowSet() []uint32 {
+// heldRows is the rows of a capability that the hold is on and that still exist, each
+// once.
+func (v *view) heldRows(h *hold, cap uint32) []uint32 {
 	var rows []uint32
 	for _, c := range h.chains {
-		rows = append(rows, c...)
+		for _, ord := range c {
+			if def := v.def(ord); def != nil && def.cap == cap {
+				rows = append(rows, ord)
+			}
+		}
 	}
 	slices.Sort(rows)
 	return slices.Compact(rows)
@@ -425,12 +443,14 @@ func (x expiring) live(s *state) bool {
 	return h != nil && h.status == bursar.HoldOpen && h.expires == x.at
 }
 
-// due is when the next open hold expires; 0 = none is open.
+// due is when time alone changes something next: a hold expires, a grant becomes active
+// or expires; 0 = nothing does.
 func (s *state) due() bursar.Time {
-	if len(s.expiry) == 0 {
-		return 0
+	due := s.timed
+	if len(s.expiry) > 0 && (due == 0 || s.expiry[0].at < due) {
+		due = s.expiry[0].at
 	}
-	return s.expiry[0].at
+	return due
 }
 
 // expired lists the open holds whose time has come at now, in order of expiry.
@@ -461,3 +481,4 @@ func (s *state) expired(now bursar.Time) []*hold {
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedOrds[V any](m map[uint32]V) []uint32 { return slices.Sorted(maps.Keys(m)) }

@@ -42,6 +42,7 @@ type Commit struct {
 	Activity []Activity       // rows for the activity listing
 	Begin    []Use            // uses that this commit begins; beginning one twice is harmless
 	End      []Use            // uses that it ends; ending an unknown one is harmless
+	Messages []Message        // webhook events, each with the deliveries that are due from now on
 	// Unused, on commits of the catalogue: refuse the commit while any stream uses one of these.
 	Unused []Use
 }
@@ -86,6 +87,55 @@ type Activity struct {
 	Before     []byte // JSON; nil = none
 	After      []byte // JSON; nil = none
 	RequestID  string // "" = none
+}
+
+// Message is one webhook event in the outbox.
+type Message struct {
+	ID         string // UUIDv7
+	Type       string
+	CustomerID string // "" = of the environment
+	CreatedAt  bursar.Time
+	Body       []byte // JSON, as it is delivered
+	Deliveries []Delivery
+}
+
+// DeliveryStatus is where a delivery stands.
+type DeliveryStatus string
+
+const (
+	DeliveryPending   DeliveryStatus = "PENDING"
+	DeliverySucceeded DeliveryStatus = "SUCCEEDED"
+	DeliveryFailed    DeliveryStatus = "FAILED" // given up: a dead letter
+)
+
+// Delivery is one message on its way to one endpoint.
+type Delivery struct {
+	ID             string // UUIDv7
+	EndpointID     string
+	MessageID      string
+	EventType      string
+	CustomerID     string // "" = of the environment
+	Status         DeliveryStatus
+	Attempts       int
+	ResponseStatus int    // of the last attempt; 0 = there was no reply
+	Error          string // of the last attempt, short; "" = none
+	CreatedAt      bursar.Time
+	NextAttempt    bursar.Time // 0 unless PENDING
+}
+
+// DueDelivery is a delivery with what it delivers.
+type DueDelivery struct {
+	Delivery
+	Body []byte
+}
+
+// DeliveryQuery selects the deliveries of one endpoint, newest first (by ID). Bounds are
+// exclusive; with Above the rows just above it are meant, still newest first.
+type DeliveryQuery struct {
+	EndpointID   string
+	Status       DeliveryStatus // "" = any
+	Below, Above string
+	Limit        int
 }
 
 // ActivityQuery selects entries, newest first (by ID, which grows with time within a
@@ -133,6 +183,7 @@ type Checkpoint struct {
 	Totals      []TotalRow
 	Holds       []HoldRow
 	Series      []SeriesRow // amounts to ADD to what is stored under the same key
+	Parts       []PartRow
 
 	// Idempotency keys. Segments belong to the open generation; Generations are closed
 	// ones, and saving one deletes the segments of the same Gen. Generations with
@@ -212,6 +263,14 @@ type HoldRow struct {
 	Amount     bursar.Amount
 	Entities   []uint32 // resolved entities, for the filter by entity
 	Detail     []byte   // everything else; opaque to stores
+}
+
+// PartRow is one of the smaller things of a customer: a grant, a pool, a boost, a
+// promotion, what alerts have fired, the values that a UNIQUE counted. Key: (Sort, Key).
+type PartRow struct {
+	Sort string
+	Key  string
+	Body []byte // JSON, but for sort "unique"; nil is saved once to delete the row
 }
 
 // SeriesKey names one bucket of usage: what was used of a capability in 15 minutes,
@@ -313,6 +372,25 @@ type Store interface {
 	// Customers and Activity read the listings that Append writes.
 	Customers(ctx context.Context, q CustomerQuery) ([]bursar.Customer, error)
 	Activity(ctx context.Context, stream string, q ActivityQuery) ([]Activity, error)
+
+	// AddMessage puts a message with its deliveries into the outbox outside of any
+	// stream. Append does so for those of its commits, in the same transaction.
+	AddMessage(ctx context.Context, m Message) error
+	// DueDeliveries lists up to limit PENDING deliveries with NextAttempt ≤ before, the
+	// earliest first (then by ID).
+	DueDeliveries(ctx context.Context, before bursar.Time, limit int) ([]DueDelivery, error)
+	// SaveDeliveries replaces what deliveries with these IDs have as Status, Attempts,
+	// ResponseStatus, Error and NextAttempt, durably; unknown IDs are ignored.
+	SaveDeliveries(ctx context.Context, ds []Delivery) error
+	// Deliveries lists; Delivery reads one with its body, nil when there is none.
+	Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error)
+	Delivery(ctx context.Context, id string) (*DueDelivery, error)
+	// PendingDeliveries counts the PENDING ones.
+	PendingDeliveries(ctx context.Context) (int, error)
+	// TrimOutbox deletes messages created before t that have no PENDING delivery, with
+	// their deliveries.
+	TrimOutbox(ctx context.Context, before bursar.Time) error
+
 	// Users lists up to limit streams that use u.
 	Users(ctx context.Context, u Use, limit int) ([]string, error)
 

@@ -224,7 +224,7 @@ func (s *treeScan) slice(v *view) (done bool) {
 		s.next = max(1, s.next)
 		end = min(end, len(v.rows))
 		for ord := s.next; ord < end; ord++ {
-			if def := v.rows[ord]; def != nil && s.caps[def.cap] && s.wants(v.entities[def.ent]) {
+			if def := v.rows[ord]; def != nil && def.ent != 0 && s.caps[def.cap] && s.wants(v.entities[def.ent]) {
 				s.limit(v, uint32(ord), def)
 			}
 		}
@@ -270,7 +270,7 @@ func (s *treeScan) limit(v *view, ord uint32, def *rowDef) {
 	}
 	x := &s.item
 	*x = treeItem{id: v.ent(def.ent).id, ent: def.ent, row: ord, rowID: v.rowID(ord)}
-	if q.MinUtilization != nil && (!def.limited || utilization(v.current(ord, def).used, def.limit) < q.MinUtilization.Float64()) {
+	if q.MinUtilization != nil && (!def.limited || utilization(v.current(ord, def).used, v.limitNow(ord, def)) < q.MinUtilization.Float64()) {
 		return
 	}
 	switch q.SortBy {
@@ -280,12 +280,12 @@ func (s *treeScan) limit(v *view, ord uint32, def *rowDef) {
 	case SortScopeSize:
 		x.number = float64(len(def.scope))
 	case SortUsageLimit:
-		x.none, x.amount = !def.limited, def.limit
+		x.none, x.amount = !def.limited, v.limitNow(ord, def)
 	case SortCurrentUsage:
 		x.amount = v.current(ord, def).used
 	default:
 		if x.none = !def.limited; def.limited {
-			x.number = utilization(v.current(ord, def).used, def.limit)
+			x.number = utilization(v.current(ord, def).used, v.limitNow(ord, def))
 		}
 	}
 	if x.none {
@@ -385,10 +385,11 @@ func (v *view) treeLimit(ord uint32, def *rowDef) *TreeLimit {
 	if !def.limited {
 		return l
 	}
-	l.UsageLimit = &def.limit
-	rest := bursar.MaxAmount(bursar.Amount{}, def.limit.Sub(c.used).Sub(c.held))
+	limit := v.limitNow(ord, def)
+	l.UsageLimit = &limit
+	rest := bursar.MaxAmount(bursar.Amount{}, limit.Sub(c.used).Sub(c.held))
 	l.Remaining = &rest
-	u := utilization(c.used, def.limit)
+	u := utilization(c.used, limit)
 	l.Utilization = &u
 	warn := warnAt
 	if len(def.thresholds) > 0 {

@@ -217,8 +217,10 @@ type HistoryQuery struct {
 	Granularity Granularity
 	Timezone    string   // IANA; "" = the customer's, else UTC
 	GroupBy     []string // dimension keys, $child, $featureId
-	// Running asks for running totals since the beginning instead of the amount of
-	// each step.
+	// Running asks for running totals instead of the amount of each step: since the
+	// beginning or, for a feature that the customer has a promotional entitlement of,
+	// since the beginning of the entitlement's window that the end of the step is in, to
+	// the quarter of an hour.
 	Running bool
 }
 
@@ -235,4 +237,5 @@ type Tag struct{ Key, Value string }
 type Point struct {
 	Timestamp bursar.Time // start of the step
 	Value     bursar.Amount
+	Reset     bool // of running totals: a window began in this step
 }

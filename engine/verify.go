@@ -114,8 +114,13 @@ func (s *state) dump() []byte {
 		e.time(s.levels[k].at)
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(s.holds), compareID) {
-		s.holds[id].encode(&e)
+		h := s.holds[id]
+		h.encode(&e)
+		for i := range h.costs {
+			h.costs[i].encode(&e)
+		}
 	}
+	s.dumpMoney(&e)
 	return e.b
 }
 
@@ -126,9 +131,15 @@ func (s *state) checkHeld() error {
 		if h.status != bursar.HoldOpen {
 			continue
 		}
-		caps[h.cap] = caps[h.cap].Add(h.amount)
-		for _, r := range h.rowSet() {
-			rows[r] = rows[r].Add(h.amount)
+		add := func(cap uint32, held bursar.Amount) {
+			caps[cap] = caps[cap].Add(held)
+			for _, r := range newView(s, s.head.Now).heldRows(h, cap) {
+				rows[r] = rows[r].Add(held)
+			}
+		}
+		add(h.cap, h.amount)
+		for _, c := range h.costs {
+			add(c.cap, c.held)
 		}
 	}
 	for ord, c := range s.counters {

@@ -30,7 +30,8 @@ type view struct {
 	hlds        map[[16]byte]*hold
 	newKeys     map[[16]byte]keyEntry
 	adds        map[bucket]bursar.Amount
-	records     int
+	moneyChanges
+	records int
 
 	// undo restores what a request changed when a later part of it is refused.
 	undoing bool
@@ -283,6 +284,7 @@ func (v *view) merge(head Head) {
 		s.dirty.entities[ord] = e
 	}
 	v.mergeRows()
+	v.mergeMoney(head)
 	for k, t := range v.tots {
 		s.totals[k] = t
 		s.dirty.totals[k] = t

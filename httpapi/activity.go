@@ -47,17 +47,12 @@ func viewActivity(a engine.Activity) activityOut {
 	}
 }
 
-// activity lists newest first: the page behind a row holds smaller ids.
+// activity lists newest first.
 func (a *API) activity(q *request, in *activityQuery) (page[activityOut], error) {
 	at := func(x *engine.Activity) engine.ListPos { return engine.ListPos{CreatedAt: x.Timestamp, ID: x.ID} }
 	get := func(p engine.ListPage) (engine.Page[engine.Activity], error) {
 		query := engine.ActivityQuery{EntityID: in.EntityID, Action: in.Action, ActorID: in.ActorID, From: in.StartDate, To: in.EndDate, Limit: p.Limit}
-		if p.After != nil {
-			query.Below = p.After.ID
-		}
-		if p.Before != nil {
-			query.Above = p.Before.ID
-		}
+		query.Below, query.Above = belowAbove(p)
 		return versioned[engine.Page[engine.Activity]](q)(a.engine.Activity(q.ctx, in.options(), q.path[0], query))
 	}
 	return list(q, in.paging, at, get, viewActivity)

@@ -7,12 +7,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 )
 
 // Limits of the HTTP layer; those on what a request may say are in the root package.
 const (
 	maxBodyBytes      = 1 << 20
+	maxEventsBytes    = 10 << 20 // of POST /events
+	maxItemBytes      = 1 << 20  // of one of them
 	maxBodyDepth      = 32
 	maxHeaderBytes    = 16 << 10
 	maxQueryPairs     = 1000
@@ -31,10 +34,21 @@ type Options struct {
 	AdminKey string
 	// MetricsToken, when set, serves GET /metrics to requests that bear it.
 	MetricsToken string
+	// CheckTarget, when set, says what is wrong with where a webhook would be delivered to.
+	CheckTarget func(kind bursar.WebhookKind, url string) error
+	// WebhookStats, when set, is asked for what became of deliveries, for the metrics.
+	WebhookStats func() WebhookStats
 	// CORSOrigins are the browser origins that may call the API, compared exactly.
 	CORSOrigins []string
 	// Log takes errors, and with level debug every request. Default: discard.
 	Log *slog.Logger
+}
+
+// WebhookStats are the figures of whoever delivers webhooks.
+type WebhookStats struct {
+	Backlog int // deliveries that wait or are retried
+	// Attempts since the process started, by what became of them.
+	Succeeded, Retried, Failed uint64
 }
 
 // API is the HTTP interface of one engine. Its methods are safe for concurrent use.
@@ -51,6 +65,7 @@ type API struct {
 	ids     requestIDs
 
 	metricsToken string
+	checkTarget  func(bursar.WebhookKind, string) error
 	draining     atomic.Bool
 }
 
@@ -65,6 +80,7 @@ func New(e *engine.Engine, o Options) *API {
 		cursors:      newCursorKey(e.Secret()),
 		ids:          newRequestIDs(),
 		metricsToken: o.MetricsToken,
+		checkTarget:  o.CheckTarget,
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -78,7 +94,7 @@ func New(e *engine.Engine, o Options) *API {
 	}
 	routes := a.routes()
 	a.router = newRouter(routes)
-	a.metrics = newMetrics(e, routes)
+	a.metrics = newMetrics(e, routes, o.WebhookStats)
 	return a
 }
 

@@ -370,7 +370,8 @@ func TestMetrics(t *testing.T) {
 	for _, line := range []string{
 		`bursar_checks_total{reason="",result="granted"} 1`, `bursar_checks_total{reason="CustomerNotFound",result="denied"} 1`,
 		`bursar_ingest_events_total{result="recorded"} 1`, "bursar_check_duration_seconds_count 2", "bursar_customers_resident 1", "bursar_ready 1",
-		`bursar_http_requests_total{class="2xx",method="POST",route="/usage"} 1`, "bursar_holds_open 0",
+		`bursar_http_requests_total{class="2xx",method="POST",route="/usage"} 1`, "bursar_holds_open 0", "bursar_unpriced_total 0",
+		"bursar_webhook_backlog 3", `bursar_webhook_deliveries_total{result="succeeded"} 2`, `bursar_webhook_deliveries_total{result="failed"} 0`,
 	} {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("no %s", line)

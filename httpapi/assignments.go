@@ -27,7 +27,7 @@ type assignmentOut struct {
 	AlertThresholds     []int              `json:"alertThresholds"`
 	Timezone            string             `json:"timezone"`
 	Anchor              *bursar.Time       `json:"anchor"`
-	Allocation          string             `json:"allocation" is:"enum=none|strict"`
+	Allocation          string             `json:"allocation" is:"enum=none|strict" doc:"strict: the nearest limits below may not add up to more."`
 	EffectiveUsageLimit *bursar.Amount     `json:"effectiveUsageLimit" doc:"With active boosts."`
 }
 
@@ -35,7 +35,7 @@ func viewAssignment(a bursar.Assignment) assignmentOut {
 	out := assignmentOut{
 		ID: a.ID, EntityID: a.EntityID, ParentID: a.ParentID, ScopeEntityIDs: a.ScopeEntityIDs, UsageLimit: a.UsageLimit,
 		Cadence: a.Cadence.String(), CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, Label: a.Label, Enforcement: a.Enforcement,
-		AlertThresholds: a.AlertThresholds, Timezone: a.Timezone, Anchor: a.Anchor, Allocation: a.Allocation, EffectiveUsageLimit: a.UsageLimit,
+		AlertThresholds: a.AlertThresholds, Timezone: a.Timezone, Anchor: a.Anchor, Allocation: a.Allocation, EffectiveUsageLimit: a.EffectiveLimit,
 	}
 	out.FeatureID, out.CurrencyID = capabilityIDs(a.Capability)
 	return out
@@ -141,7 +141,8 @@ func (a *API) putEntitlements(q *request, in *entitlementsIn) ([]assignmentOut, 
 	return a.upsertAssignments(q, in.Assignments, "/assignments")
 }
 
-func (a *API) upsertAssignments(q *request, items []assignmentIn, pointer string) ([]assignmentOut, error) {
+// assignmentInputs are items as the engine takes them; pointer is where they are.
+func assignmentInputs(items []assignmentIn, pointer string) ([]bursar.AssignmentInput, error) {
 	var problems bursar.Problems
 	inputs := make([]bursar.AssignmentInput, len(items))
 	for i := range items {
@@ -150,17 +151,18 @@ func (a *API) upsertAssignments(q *request, items []assignmentIn, pointer string
 		if !ok {
 			problems.Add(pointer+"/"+strconv.Itoa(i), bursar.CodeValidationFailed, errNotOneCapability)
 		}
-		if item.Allocation.Value == "strict" { // accepted is enforced: no limit may promise what nobody checks
-			problems.Add(pointer+"/"+strconv.Itoa(i)+"/allocation", bursar.CodeUnsupportedField,
-				"strict allocation is not enforced by this version, so it is refused; leave it out")
-		}
 		inputs[i] = bursar.AssignmentInput{
 			EntityID: item.EntityID, Capability: capability, ScopeEntityIDs: item.ScopeEntityIDs, Label: orZero(item.Label),
 			UsageLimit: item.UsageLimit, Cadence: item.Cadence, ParentID: item.ParentID, Enforcement: item.Enforcement,
 			AlertThresholds: item.AlertThresholds, Timezone: item.Timezone, Anchor: item.Anchor, Allocation: item.Allocation,
 		}
 	}
-	if err := problems.Err(); err != nil {
+	return inputs, problems.Err()
+}
+
+func (a *API) upsertAssignments(q *request, items []assignmentIn, pointer string) ([]assignmentOut, error) {
+	inputs, err := assignmentInputs(items, pointer)
+	if err != nil {
 		return nil, err
 	}
 	c, err := caller(q, viewAssignments)

@@ -196,9 +196,15 @@ type featureCheck struct {
 	AccessDeniedReason *bursar.Code   `json:"accessDeniedReason"`
 	Feature            *checkFeature  `json:"feature,omitempty"`
 	CurrentUsage       *bursar.Amount `json:"currentUsage,omitempty"`
-	UsageLimit         *bursar.Amount `json:"usageLimit,omitempty" is:"nullable" doc:"null is unlimited."`
+	UsageLimit         *bursar.Amount `json:"usageLimit,omitempty" is:"nullable" doc:"Of the customer's promotional entitlement; null is unlimited."`
 	HasUnlimitedUsage  *bool          `json:"hasUnlimitedUsage,omitempty"`
 	ResetPeriod        *string        `json:"resetPeriod,omitempty" is:"nullable"`
+	UsagePeriodStart   *bursar.Time   `json:"usagePeriodStart,omitempty" doc:"With a reset period, as the end and the anchor."`
+	UsagePeriodEnd     *bursar.Time   `json:"usagePeriodEnd,omitempty"`
+	UsagePeriodAnchor  *bursar.Time   `json:"usagePeriodAnchor,omitempty"`
+	ValidUntil         *bursar.Time   `json:"validUntil,omitempty" doc:"When time alone changes the answer next: the period or the entitlement ends."`
+	UpdatedAt          *bursar.Time   `json:"entitlementUpdatedAt,omitempty"`
+	Costs              []cost         `json:"costs,omitempty" doc:"Of a priced feature: what the request costs in each currency."`
 	Chains             [][]nodeReply  `json:"chains,omitempty" doc:"Left out when the request has no dimensions."`
 	Binding            *bindingReply  `json:"binding"`
 }
@@ -218,6 +224,8 @@ type creditCheck struct {
 	CurrentUsage       bursar.Amount  `json:"currentUsage"`
 	UsageLimit         bursar.Amount  `json:"usageLimit"`
 	UsageUpdatedAt     bursar.Time    `json:"usageUpdatedAt"`
+	UsagePeriodEnd     *bursar.Time   `json:"usagePeriodEnd,omitempty" doc:"When the next grant that has credits left expires, as validUntil."`
+	ValidUntil         *bursar.Time   `json:"validUntil,omitempty"`
 	Reserved           bursar.Amount  `json:"reserved"`
 	Remaining          *bursar.Amount `json:"remaining" doc:"null when no pool gates."`
 	Chains             [][]nodeReply  `json:"chains,omitempty" doc:"Left out when the request has no dimensions."`
@@ -268,9 +276,57 @@ func appendDecision(b []byte, d *bursar.Decision, e *engine.Engine) []byte {
 		}
 		b = append(b, `,"hasUnlimitedUsage":`...)
 		b = strconv.AppendBool(b, d.Gate.Unlimited)
-		b = append(b, `,"resetPeriod":null`...)
+		b = appendPeriod(b, &d.Gate)
+		b = appendCosts(b, d.Costs)
 	}
 	return appendPath(b, d)
+}
+
+// appendPeriod appends what a check tells of the promotional entitlement that gates.
+func appendPeriod(b []byte, g *bursar.Gate) []byte {
+	b = append(b, `,"resetPeriod":`...)
+	p := g.Promotion
+	if p == nil {
+		return append(b, "null"...)
+	}
+	until := p.EndDate
+	if p.ResetPeriod == "" { // its one window never ends
+		b = append(b, "null"...)
+	} else {
+		b = appendID(b, p.ResetPeriod)
+		anchor := p.StartDate
+		if p.AccordingTo != "" && p.AccordingTo != startOfPromotion {
+			anchor = g.PeriodStart
+		}
+		b = appendTime(append(b, `,"usagePeriodStart":`...), g.PeriodStart)
+		b = appendTime(append(b, `,"usagePeriodEnd":`...), g.ResetsAt)
+		b = appendTime(append(b, `,"usagePeriodAnchor":`...), anchor)
+		if until == 0 || g.ResetsAt < until {
+			until = g.ResetsAt
+		}
+	}
+	if until != 0 {
+		b = appendTime(append(b, `,"validUntil":`...), until)
+	}
+	return appendTime(append(b, `,"entitlementUpdatedAt":`...), p.UpdatedAt)
+}
+
+func appendCosts(b []byte, costs []bursar.PricedGate) []byte {
+	if len(costs) == 0 {
+		return b
+	}
+	b = append(b, `,"costs":[`...)
+	for i := range costs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"currencyId":`...)
+		b = appendID(b, costs[i].CurrencyID)
+		b = append(b, `,"amount":`...)
+		b = costs[i].Amount.AppendTo(b)
+		b = append(b, '}')
+	}
+	return append(b, ']')
 }
 
 // undecided reports whether a denial says that there was nothing to look at, so that
@@ -320,6 +376,10 @@ func appendCreditCheck(b []byte, d *bursar.Decision, e *engine.Engine) []byte {
 		at = e.Now()
 	}
 	b = appendTime(b, at)
+	if g.ResetsAt != 0 {
+		b = appendTime(append(b, `,"usagePeriodEnd":`...), g.ResetsAt)
+		b = appendTime(append(b, `,"validUntil":`...), g.ResetsAt)
+	}
 	b = append(b, `,"reserved":`...)
 	b = g.Reserved.AppendTo(b)
 	b = append(b, `,"remaining":`...)

@@ -111,6 +111,18 @@ func (q *request) cursorAt(at engine.ListPos) *string {
 	return &s
 }
 
+// belowAbove are the bounds of a page of a list that shows the newest first: the page
+// behind a row holds smaller ids.
+func belowAbove(p engine.ListPage) (below, above string) {
+	if p.After != nil {
+		below = p.After.ID
+	}
+	if p.Before != nil {
+		above = p.Before.ID
+	}
+	return below, above
+}
+
 // fetch reads one page of a list.
 type fetch[T any] func(engine.ListPage) (engine.Page[T], error)
 

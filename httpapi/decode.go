@@ -26,8 +26,9 @@ func (q *request) readBody() error {
 	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		return bursar.Errorf(bursar.CodeUnsupportedMediaType, "send the body without Content-Encoding %.40q", enc)
 	}
-	if r.ContentLength > maxBodyBytes {
-		return errTooLarge()
+	most := q.route.maxBody()
+	if r.ContentLength > most {
+		return errTooLarge(most)
 	}
 	if r.ContentLength == 0 {
 		return nil
@@ -36,12 +37,12 @@ func (q *request) readBody() error {
 	if r.ContentLength > 0 {
 		buf.Grow(int(r.ContentLength) + bytes.MinRead)
 	}
-	_, err := buf.ReadFrom(http.MaxBytesReader(q.w, r.Body, maxBodyBytes))
+	_, err := buf.ReadFrom(http.MaxBytesReader(q.w, r.Body, most))
 	q.body = buf.Bytes()
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return errTooLarge()
+		return errTooLarge(most)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return bursar.Errorf(CodeRequestTimeout, "the body did not arrive within %v", readTimeout)
 	case err != nil:
@@ -57,8 +58,16 @@ func (q *request) readBody() error {
 	return nil
 }
 
-func errTooLarge() error {
-	return bursar.Errorf(bursar.CodeTooLarge, "the body is larger than %d bytes", maxBodyBytes)
+// maxBody is the largest body that a route takes.
+func (r *route) maxBody() int64 {
+	if r.pattern == eventsPattern {
+		return maxEventsBytes
+	}
+	return maxBodyBytes
+}
+
+func errTooLarge(most int64) error {
+	return bursar.Errorf(bursar.CodeTooLarge, "the body is larger than %d bytes", most)
 }
 
 // decoder reads one body. It goes on after a bad value, so that all of them are named.
@@ -228,6 +237,8 @@ func (d *decoder) value(s *shape, v reflect.Value) error {
 		return d.textMap(v)
 	case s.kind == kindDims && next == '{':
 		return d.dims(v)
+	case s.kind == kindMatch && next == '{':
+		return d.match(v)
 	}
 	d.amount = s.kind == kindAmount
 	raw, err := d.json.ReadValue()
@@ -247,6 +258,8 @@ func (d *decoder) value(s *shape, v reflect.Value) error {
 		d.number(s, raw, v)
 	case (next == 't' || next == 'f') && s.kind == kindBool:
 		v.SetBool(next == 't')
+	case next == '{' && s.kind == kindJSON:
+		v.SetBytes(bytes.Clone(raw)) // the body's memory is used again
 	default:
 		d.wrongKind(s, next)
 	}
@@ -334,8 +347,12 @@ func (d *decoder) list(s *shape, v reflect.Value) error {
 			continue
 		}
 		list = reflect.Append(list, zero)
+		from := d.json.InputOffset()
 		if err := d.value(s.elem, list.Index(n)); err != nil {
 			return err
+		}
+		if size := d.json.InputOffset() - from; size > maxItemBytes {
+			d.bad(bursar.CodeTooLarge, "is larger than %d bytes", maxItemBytes)
 		}
 	}
 	if _, err := d.json.ReadToken(); err != nil {
@@ -394,5 +411,14 @@ func (d *decoder) dims(v reflect.Value) error {
 		return err
 	}
 	v.Set(reflect.ValueOf(dims))
+	return nil
+}
+
+func (d *decoder) match(v reflect.Value) error {
+	m, err := readMatch(d.json, func(why error) { d.bad(bursar.CodeValidationFailed, "%v", why) })
+	if err != nil {
+		return err
+	}
+	v.Set(reflect.ValueOf(m))
 	return nil
 }

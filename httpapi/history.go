@@ -49,11 +49,11 @@ func (a *API) history(q *request, customer string, f freshness, query engine.His
 	if err == nil {
 		err = a.known(query.Capability)
 	}
-	out := historyOut{Series: make([]seriesOut, len(got))}
+	out := historyOut{Series: make([]seriesOut, len(got)), Markers: markersOf(got)}
 	for i, s := range got {
 		points := make([]pointOut, len(s.Points))
 		for j, p := range s.Points {
-			points[j] = pointOut{Timestamp: p.Timestamp, Value: p.Value}
+			points[j] = pointOut{Timestamp: p.Timestamp, Value: p.Value, IsResetPoint: p.Reset}
 		}
 		tags := make([]tagOut, len(s.Tags))
 		for j, t := range s.Tags {
@@ -62,6 +62,20 @@ func (a *API) history(q *request, customer string, f freshness, query engine.His
 		out.Series[i] = seriesOut{Points: points, Tags: tags}
 	}
 	return out, err
+}
+
+// markersOf are the instants at which running totals begin anew, which all series share.
+func markersOf(series []engine.Series) []markerOut {
+	out := []markerOut{}
+	if len(series) == 0 {
+		return out
+	}
+	for _, p := range series[0].Points {
+		if p.Reset {
+			out = append(out, markerOut{Timestamp: p.Timestamp, Type: "PERIODIC_RESET"})
+		}
+	}
+	return out
 }
 
 // known is an error unless there is such a capability, archived or not.

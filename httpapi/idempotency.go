@@ -34,16 +34,19 @@ func (q *request) itemKey(own *string, i int) (string, error) {
 	}
 	key += "#" + strconv.Itoa(i)
 	if len(key) > bursar.MaxKeyLen {
-		return "", bursar.Errorf(bursar.CodeValidationFailed, "the Idempotency-Key header has at most %d characters, so that #<item> fits behind it", bursar.MaxKeyLen-3)
+		return "", bursar.Errorf(bursar.CodeValidationFailed, "the Idempotency-Key header is too long for #<item> to fit behind it: together they have at most %d characters", bursar.MaxKeyLen)
 	}
 	return key, nil
 }
+
+// errNoKey is what is wrong with a request that must have a key.
+const errNoKey = "is required, here or as the Idempotency-Key header"
 
 // requiredKey is itemKey for a request that must have one.
 func (q *request) requiredKey(own *string) (string, error) {
 	key, err := q.itemKey(own, -1)
 	if err == nil && key == "" {
-		err = bursar.ErrorAt("/idempotencyKey", bursar.CodeValidationFailed, "is required, here or as the Idempotency-Key header")
+		err = bursar.ErrorAt("/idempotencyKey", bursar.CodeValidationFailed, errNoKey)
 	}
 	return key, err
 }

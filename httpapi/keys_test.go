@@ -69,11 +69,12 @@ func TestAuthMatrix(t *testing.T) {
 func TestScopes(t *testing.T) {
 	for _, r := range (&API{}).routes() {
 		section5 := strings.Contains(r.pattern, "/entitlements/check") || strings.Contains(r.pattern, "/reservations") ||
-			strings.HasSuffix(r.pattern, "/consume") || r.pattern == "/usage"
-		reading := r.method == "GET" || strings.HasSuffix(r.pattern, "/checks")
+			strings.HasSuffix(r.pattern, "/consume") || r.pattern == "/usage" || r.pattern == "/events" ||
+			strings.HasSuffix(r.pattern, "/estimate") || strings.HasPrefix(r.pattern, "/credits/consumption")
+		reading := r.method == "GET" || strings.HasSuffix(r.pattern, "/checks") || strings.HasSuffix(r.pattern, "/estimate") || strings.HasSuffix(r.pattern, "/simulate")
 		want := accessFull
 		switch {
-		case strings.HasPrefix(r.pattern, "/api-keys"):
+		case strings.HasPrefix(r.pattern, "/api-keys"), strings.HasPrefix(r.pattern, "/webhooks"):
 		case r.bases[0] == "":
 			want = open
 		default:

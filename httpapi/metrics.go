@@ -37,7 +37,7 @@ var denialReasons = []bursar.Code{
 	bursar.CodeFeatureTypeMismatch, bursar.CodeCustomerResourceNotFound,
 }
 
-func newMetrics(e *engine.Engine, routes []*route) *metrics {
+func newMetrics(e *engine.Engine, routes []*route, webhooks func() WebhookStats) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), denied: map[bursar.Code]prometheus.Counter{}, requests: map[*route]*[6]prometheus.Counter{}}
 	m.checkSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "bursar_check_duration_seconds", Help: "Time to answer a check, from its headers to its last byte.",
@@ -71,7 +71,7 @@ func newMetrics(e *engine.Engine, routes []*route) *metrics {
 		m.requests[r] = classes(r.method, r.pattern)
 	}
 	m.unrouted = classes("", "none")
-	m.registry.MustRegister(m.checkSeconds, checks, ingest, requests, engineCollector{e},
+	m.registry.MustRegister(m.checkSeconds, checks, ingest, requests, engineCollector{e, webhooks},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return m
@@ -100,7 +100,10 @@ func (m *metrics) check(granted bool, reason bursar.Code) {
 func (m *metrics) checked(since time.Time) { m.checkSeconds.Observe(time.Since(since).Seconds()) }
 
 // engineCollector reads the engine's figures when they are asked for.
-type engineCollector struct{ engine *engine.Engine }
+type engineCollector struct {
+	engine   *engine.Engine
+	webhooks func() WebhookStats // nil = nobody delivers here
+}
 
 func engineDesc(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
 
@@ -115,6 +118,9 @@ var (
 	descEvictions   = engineDesc("bursar_customer_evictions_total", "Customers that left memory.")
 	descLoads       = engineDesc("bursar_customer_loads_total", "Customers read into memory.")
 	descReady       = engineDesc("bursar_ready", "1 while the engine can answer.")
+	descUnpriced    = engineDesc("bursar_unpriced_total", "Usage that a rate card prices in general, but no rate of it matched.")
+	descBacklog     = engineDesc("bursar_webhook_backlog", "Webhook deliveries that wait or are retried.")
+	descDeliveries  = prometheus.NewDesc("bursar_webhook_deliveries_total", "Attempts to deliver webhooks, by what became of them.", []string{"result"}, nil)
 )
 
 func (c engineCollector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
@@ -139,6 +145,15 @@ func (c engineCollector) Collect(ch chan<- prometheus.Metric) {
 	counter(descEvictions, s.Evictions)
 	counter(descLoads, s.Loads)
 	gauge(descReady, ready)
+	counter(descUnpriced, c.engine.UnpricedTotal())
+	if c.webhooks == nil {
+		return
+	}
+	w := c.webhooks()
+	gauge(descBacklog, float64(w.Backlog))
+	for result, n := range map[string]uint64{"succeeded": w.Succeeded, "retried": w.Retried, "failed": w.Failed} {
+		ch <- prometheus.MustNewConstMetric(descDeliveries, prometheus.CounterValue, float64(n), result)
+	}
 }
 
 // MetricsHandler serves the metrics to anybody: for a listener of its own.

@@ -124,7 +124,7 @@ func (d *document) operation(r *route, base string) object {
 			parameters = append(parameters, d.parameter(&f))
 		}
 	}
-	if r.method != "GET" && r.access != asks {
+	if r.method != "GET" && r.access&accessRead == 0 { // others only read, whatever their method
 		parameters = append(parameters, object{
 			"name": "Idempotency-Key", "in": "header", "description": "Makes it safe to send the request again.",
 			"schema": object{"type": "string", "minLength": 1, "maxLength": bursar.MaxKeyLen},
@@ -255,6 +255,13 @@ func (d *document) value(s *shape) object {
 		if r.hi > 0 {
 			out["minimum"], out["maximum"] = r.lo, r.hi
 		}
+		if r.enum != nil {
+			var values []any
+			for _, v := range r.enum {
+				values = append(values, jsontext.Value(v))
+			}
+			out["enum"] = values
+		}
 	case kindAmount:
 		out = object{"type": "number"}
 		if r.min {
@@ -276,6 +283,11 @@ func (d *document) value(s *shape) object {
 		out = object{"type": "object", "additionalProperties": object{"type": "string", "maxLength": bursar.MaxMetadataLen}, "maxProperties": bursar.MaxMetadataKeys}
 	case kindDims:
 		out = object{"type": "object", "additionalProperties": object{"type": []any{"string", "number", "boolean"}}, "maxProperties": bursar.MaxDimensions}
+	case kindMatch:
+		text := object{"type": "string", "maxLength": bursar.MaxDimensionLen}
+		out = object{"type": "object", "additionalProperties": object{"anyOf": []any{text, object{"type": "array", "items": text, "minItems": 1}}}}
+	case kindJSON:
+		out = object{"type": "object"}
 	case kindRange:
 		bound := object{"type": "string", "format": "date-time"}
 		out = object{"type": "object", "properties": object{"gt": bound, "gte": bound, "lt": bound, "lte": bound}}
@@ -330,6 +342,9 @@ func (d *document) output(t reflect.Type) object {
 		return object{"type": "null"}
 	case reflect.TypeFor[dims]():
 		return object{"type": "object", "additionalProperties": object{"type": []any{"string", "number", "boolean"}}}
+	case reflect.TypeFor[rateMatch]():
+		text := object{"type": "string"}
+		return object{"type": "object", "additionalProperties": object{"anyOf": []any{text, object{"type": "array", "items": text}}}}
 	case reflect.TypeFor[chains]():
 		return d.output(reflect.TypeFor[[][]nodeReply]())
 	case reflect.TypeFor[decisions]():
@@ -344,7 +359,7 @@ func (d *document) output(t reflect.Type) object {
 		return object{"type": "string"}
 	case reflect.Bool:
 		return object{"type": "boolean"}
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		return object{"type": "integer"}
 	case reflect.Slice:
 		return object{"type": "array", "items": d.output(t.Elem())}
@@ -435,9 +450,10 @@ func (d *document) problem() object {
 				"type": "object", "required": []any{"pointer", "code", "detail"},
 				"properties": object{"pointer": object{"type": "string", "description": "A JSON pointer into the body, or ?name for a query parameter."}, "code": text, "detail": text},
 			}},
-			"binding":  object{"anyOf": []any{d.output(reflect.TypeFor[bindingReply]()), object{"type": "null"}}, "description": "The limit that refused (402)."},
-			"resetsAt": object{"type": []any{"string", "null"}, "format": "date-time"},
-			"chains":   d.output(reflect.TypeFor[chains]()),
+			"binding":    object{"anyOf": []any{d.output(reflect.TypeFor[bindingReply]()), object{"type": "null"}}, "description": "The limit that refused (402)."},
+			"resetsAt":   object{"type": []any{"string", "null"}, "format": "date-time"},
+			"chains":     d.output(reflect.TypeFor[chains]()),
+			"allocation": d.output(reflect.TypeFor[allocationProblem]()),
 		},
 	}
 }

@@ -31,7 +31,7 @@ var statuses = map[bursar.Code]int{
 	bursar.CodeHierarchyTooDeep:    400,
 	bursar.CodeTimestampOutOfRange: 400,
 	bursar.CodeFeatureHasMeter:     400,
-	"RateNotFound":                 400,
+	bursar.CodeRateNotFound:        400,
 
 	bursar.CodeUnauthenticated: 401,
 	bursar.CodeForbidden:       403,
@@ -46,18 +46,24 @@ var statuses = map[bursar.Code]int{
 	bursar.CodeAlreadyExists:        409,
 	bursar.CodeIdempotencyKeyReused: 409,
 	CodeRequestInProgress:           409,
-	"AllocationExceeded":            409,
+	bursar.CodeAllocationExceeded:   409,
 	bursar.CodeReservationClosed:    409,
 	bursar.CodeCurrencyInUse:        409,
 	bursar.CodeCustomerIsArchived:   409,
 	bursar.CodeLastFullKey:          409,
-	"GrantNotVoidable":              409,
+	bursar.CodeGrantNotVoidable:     409,
 
 	bursar.CodeTooLarge:              413,
 	bursar.CodeUnsupportedMediaType:  415,
 	bursar.CodeRateLimited:           429,
 	bursar.CodeInternal:              500,
 	bursar.CodeGovernanceUnavailable: 503,
+}
+
+// hasCode reports whether err is an error of ours with the code.
+func hasCode(err error, code bursar.Code) bool {
+	var e *bursar.Error
+	return errors.As(err, &e) && e.Code == code
 }
 
 func statusOf(code bursar.Code) int {
@@ -158,7 +164,32 @@ func (q *request) appendProblem(b []byte, e *bursar.Error, status int, retry boo
 		b = append(b, `,"chains":`...)
 		b = appendChains(b, d.Chains)
 	}
+	if x := e.Allocation; x != nil {
+		b = appendAllocationProblem(append(b, `,"allocation":`...), x)
+	}
 	return append(b, '}')
+}
+
+// allocationProblem says how a write broke a strict allocation.
+type allocationProblem struct {
+	AssignmentID string         `json:"assignmentId" doc:"The strict limit."`
+	EntityID     string         `json:"entityId"`
+	UsageLimit   *bursar.Amount `json:"usageLimit"`
+	Allocated    bursar.Amount  `json:"allocated" doc:"What the limits below it would add up to."`
+	Available    bursar.Amount  `json:"available" doc:"What would fit."`
+}
+
+func appendAllocationProblem(b []byte, x *bursar.AllocationProblem) []byte {
+	b = append(b, `{"assignmentId":`...)
+	b = appendID(b, x.AssignmentID)
+	b = append(b, `,"entityId":`...)
+	b = appendID(b, x.EntityID)
+	b = append(b, `,"usageLimit":`...)
+	b = appendLimit(b, x.UsageLimit)
+	b = append(b, `,"allocated":`...)
+	b = x.Allocated.AppendTo(b)
+	b = append(b, `,"available":`...)
+	return append(x.Available.AppendTo(b), '}')
 }
 
 // located is the message of e with its place, and how many more there are.

@@ -142,6 +142,17 @@ func appendTimeOrNull(b []byte, t bursar.Time) []byte {
 	return appendTime(b, t)
 }
 
+func appendStrings(b []byte, list []string) []byte {
+	b = append(b, '[')
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, s)
+	}
+	return append(b, ']')
+}
+
 // appendTextMap appends m in order of its keys.
 func appendTextMap(b []byte, m map[string]string) []byte {
 	b = append(b, '{')

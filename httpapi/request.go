@@ -33,7 +33,7 @@ type request struct {
 	actor string // id of the API key
 
 	query []pair // of the URL, decoded
-	body  []byte // as sent, at most maxBodyBytes
+	body  []byte // as sent, at most maxBody
 	out   []byte // the reply
 
 	version  uint64 // of the customer that the reply is about; 0 = none
@@ -254,10 +254,16 @@ func traceID(h string) string {
 	return parts[1]
 }
 
+// by is who asks, for operations that an Idempotency-Key makes no difference to or that
+// have keys of their own.
+func (q *request) by() engine.Caller {
+	return engine.Caller{ActorType: "API_KEY", ActorID: q.actor, RequestID: q.id}
+}
+
 // caller says who asks for a write. When the request has an Idempotency-Key header,
 // view is how the engine's result becomes the reply, which is then kept.
 func caller[Result, Out any](q *request, view func(Result) Out) (engine.Caller, error) {
-	c := engine.Caller{ActorType: "API_KEY", ActorID: q.actor, RequestID: q.id}
+	c := q.by()
 	key, err := q.idempotencyKey()
 	if err != nil || key == "" {
 		return c, err

@@ -27,7 +27,7 @@ type reservationOut struct {
 	CommittedAmount *bursar.Amount    `json:"committedAmount"`
 	Overshoot       bursar.Amount     `json:"overshoot" doc:"How much more was committed than held."`
 	LateCommit      bool              `json:"lateCommit"`
-	Cost            []cost            `json:"cost"`
+	Cost            []cost            `json:"cost" doc:"Held while it is open, then charged; none after a release."`
 	Chains          chains            `json:"chains" doc:"The limits on its path, and their figures when this was answered."`
 	Duplicate       bool              `json:"duplicate"`
 }
@@ -36,12 +36,10 @@ func viewReservation(r bursar.Reservation) reservationOut {
 	out := reservationOut{
 		ID: r.ID, CustomerID: r.CustomerID, Amount: r.Amount, Dimensions: r.Dimensions, Status: r.Status, OnExpire: r.OnExpire,
 		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, CommittedAmount: r.CommittedAmount, Overshoot: r.Overshoot(),
-		LateCommit: r.LateCommit, Duplicate: r.Duplicate,
+		LateCommit: r.LateCommit, Cost: viewCosts(r.Costs), Duplicate: r.Duplicate,
 	}
 	out.FeatureID, out.CurrencyID = capabilityIDs(r.Capability)
-	if r.ClosedAt != 0 {
-		out.ClosedAt = &r.ClosedAt
-	}
+	out.ClosedAt = timeOrNil(r.ClosedAt)
 	if r.Decision != nil {
 		out.Chains = r.Decision.Chains
 	}

@@ -59,7 +59,7 @@ func TestRouterRefuses(t *testing.T) {
 	for _, target := range []string{
 		"/", "/api", "/api/v1", "/api/v1/", "/api/v1/customers/", "/api/v1/customers//entities", "//api/v1/customers", "/api/v1/customers/acme/",
 		"/api/v1/../v1/customers", "/api/v1/./customers", "/api/v2/customers", "/v1/customers", "/api/v1-beta/customers", "/api/v1-beta/features",
-		"/api/v1-beta/customers/x/assignments/y", "/api/v1/customers/x/events", "/api/v1/events", "/api/v1/healthz", "/healthz/x",
+		"/api/v1-beta/customers/x/assignments/y", "/api/v1/customers/x/events", "/api/v1/events/x", "/api/v1/healthz", "/healthz/x",
 		"/api/v1/customers/x/entities/y/z/usage", "/api/v1/Customers",
 	} {
 		r, _, err := routeFor("GET", target)

@@ -33,21 +33,26 @@ var (
 // routes is every route. A row reads: where it is, who may call it, its status of
 // success, what it does, in a few words. Names in braces are path parameters.
 func (a *API) routes() []*route {
-	rows := slices.Concat(a.catalogueRoutes(), a.governanceRoutes(), a.runtimeRoutes(), a.operationRoutes())
+	rows := slices.Concat(a.catalogueRoutes(), a.moneyRoutes(), a.governanceRoutes(), a.runtimeRoutes(), a.operationRoutes())
 	routes := make([]*route, len(rows))
 	for i, r := range rows {
-		routes[i] = &route{row: r, customer: strings.Contains(r.pattern, "{customerId}"), denies: strings.Contains(r.pattern, "/entitlements/check")}
+		routes[i] = &route{row: r, customer: strings.Contains(r.pattern, "{customerId}"), denies: strings.HasPrefix(r.pattern, entitlements)}
 	}
 	return routes
 }
 
 // Patterns that many routes share.
 const (
-	currency    = "/credits/custom-currencies/{currencyId}"
-	customer    = "/customers/{customerId}"
-	assignments = customer + "/assignments"
-	entitlement = customer + "/entities/entitlements" // an older name of the same
-	reservation = customer + "/reservations/{reservationId}"
+	currency     = "/credits/custom-currencies/{currencyId}"
+	rateCard     = "/rate-cards/{rateCardId}"
+	customer     = "/customers/{customerId}"
+	promotions   = customer + "/promotional-entitlements"
+	entitlements = customer + "/entitlements"
+	assignments  = customer + "/assignments"
+	entitlement  = customer + "/entities/entitlements" // an older name of the same
+	boosts       = "/{assignmentId}/boosts"
+	reservation  = customer + "/reservations/{reservationId}"
+	webhook      = "/webhooks/{webhookId}"
 )
 
 func (a *API) catalogueRoutes() []row {
@@ -80,6 +85,30 @@ func (a *API) catalogueRoutes() []row {
 	}
 }
 
+func (a *API) moneyRoutes() []row {
+	return []row{
+		{"POST", "/rate-cards", v1, writes, 201, op(a.createRateCard), "Create a rate card"},
+		{"GET", "/rate-cards", v1, reads, 200, op(a.listRateCards), "List rate cards"},
+		{"GET", "/rate-cards/" + unpricedID, v1, reads, 200, op(a.listUnpriced), "List usage that no rate matched"},
+		{"GET", rateCard, v1, reads, 200, op(a.getRateCard), "Read a rate card"},
+		{"POST", rateCard + "/versions", v1, writes, 201, op(a.addRateVersion), "Add a version to a rate card"},
+		{"GET", rateCard + "/versions", v1, reads, 200, op(a.listRateVersions), "List the versions of a rate card"},
+		{"POST", rateCard + "/archive", v1, writes, 200, op(a.archiveRateCard), "Archive a rate card"},
+		{"POST", rateCard + "/reprice", v1, writes, 200, op(a.reprice), "Compute charges again by a corrected version"},
+
+		{"POST", "/credits/grants", v1, writes, 201, op(a.createGrant), "Grant credits"},
+		{"GET", "/credits/grants", v1, reads, 200, op(a.listGrants), "List grants"},
+		{"POST", "/credits/grants/{grantId}/void", v1, writes, 200, op(a.voidGrant), "Take back what is left of a grant"},
+		{"GET", "/credits/ledger", v1, reads, 200, op(a.ledger), "List what moved grants"},
+		{"GET", "/credits/usage", v1, reads, 200, op(a.creditUsage), "Read what credits were spent on"},
+
+		{"POST", promotions, v1, writes, 201, op(a.putPromotions), "Create or replace promotional entitlements"},
+		{"GET", promotions, v1, reads, 200, op(a.listPromotions), "List promotional entitlements"},
+		{"DELETE", promotions + "/{featureId}", v1, writes, 200, op(a.deletePromotion), "Delete a promotional entitlement"},
+		{"GET", entitlements, v1, reads, 200, op(a.entitlements), "List what a customer may use"},
+	}
+}
+
 func (a *API) governanceRoutes() []row {
 	return []row{
 		{"GET", customer + "/entities", both, reads, 200, op(a.listEntities), "List entities"},
@@ -94,18 +123,32 @@ func (a *API) governanceRoutes() []row {
 		{"PUT", assignments, both, writes, 200, op(a.putAssignments), "Create or update limits"},
 		{"GET", assignments + "/{assignmentId}", v1, reads, 200, op(a.getAssignment), "Read a limit"},
 		{"DELETE", assignments + "/{assignmentId}", v1, writes, 200, op(a.deleteAssignment), "Delete a limit with its counters"},
+		{"POST", assignments + boosts, v1, writes, 201, op(a.createBoost), "Raise a limit for a time"},
+		{"GET", assignments + boosts, v1, reads, 200, op(a.listBoosts), "List the boosts of a limit"},
+		{"DELETE", assignments + boosts + "/{boostId}", v1, writes, 200, op(a.endBoost), "End a boost"},
+		{"GET", customer + "/allocation", v1, reads, 200, op(a.allocation), "Read how limits are shared out"},
+		{"POST", customer + "/simulate", v1, reads, 200, op(a.simulate), "Backtest drafts of limits"},
+
 		{"GET", entitlement, both, reads, 200, op(a.listAssignments), "List limits"},
 		{"PUT", entitlement, both, writes, 200, op(a.putEntitlements), "Create or update limits"},
 		{"GET", entitlement + "/{assignmentId}", v1, reads, 200, op(a.getAssignment), "Read a limit"},
 		{"DELETE", entitlement + "/{assignmentId}", v1, writes, 200, op(a.deleteAssignment), "Delete a limit with its counters"},
+		{"POST", entitlement + boosts, v1, writes, 201, op(a.createBoost), "Raise a limit for a time"},
+		{"GET", entitlement + boosts, v1, reads, 200, op(a.listBoosts), "List the boosts of a limit"},
+		{"DELETE", entitlement + boosts + "/{boostId}", v1, writes, 200, op(a.endBoost), "End a boost"},
 	}
 }
 
 func (a *API) runtimeRoutes() []row {
 	return []row{
-		{"GET", customer + "/entitlements/check", both, asks, 200, raw[checkQuery, decisionReply](a.check), "Ask whether usage is granted"},
-		{"POST", customer + "/entitlements/checks", v1, asks, 200, op(a.checks), "Ask several questions of one snapshot"},
+		{"GET", entitlements + "/check", both, asks, 200, raw[checkQuery, decisionReply](a.check), "Ask whether usage is granted"},
+		{"POST", entitlements + "/checks", v1, asks, 200, op(a.checks), "Ask several questions of one snapshot"},
 		{"POST", "/usage", v1, spends, 201, op(a.reportUsage), "Report usage"},
+		{"POST", "/usage/estimate", v1, asks, 200, op(a.estimateUsage), "Ask what usage would cost"},
+		{"POST", eventsPattern, v1, spends, 201, op(a.reportEvents), "Report events"},
+		{"POST", eventsPattern + "/estimate", v1, asks, 200, op(a.estimateEvent), "Ask what an event would cost"},
+		{"POST", "/credits/consumption", v1, spends, 201, op(a.consumption), "Record that credits were consumed"},
+		{"POST", "/credits/consumption/async", v1, spends, 201, op(a.consumptions), "Record many consumptions of credits"},
 		{"POST", customer + "/consume", v1, spends, 200, op(a.consume), "Check and record in one step"},
 		{"POST", customer + "/reservations", v1, spends, 201, op(a.reserve), "Hold an amount"},
 		{"GET", customer + "/reservations", v1, asks, 200, op(a.listReservations), "List reservations"},
@@ -125,6 +168,16 @@ func (a *API) operationRoutes() []row {
 		{"POST", "/api-keys", v1, writes, 201, op(a.createAPIKey), "Create an API key"},
 		{"GET", "/api-keys", v1, writes, 200, op(a.listAPIKeys), "List API keys"},
 		{"DELETE", "/api-keys/{keyId}", v1, writes, 200, op(a.revokeAPIKey), "Revoke an API key"},
+
+		{"POST", "/webhooks", v1, writes, 201, op(a.createWebhook), "Create a webhook"},
+		{"GET", "/webhooks", v1, writes, 200, op(a.listWebhooks), "List webhooks"},
+		{"GET", webhook, v1, writes, 200, op(a.getWebhook), "Read a webhook"},
+		{"PATCH", webhook, v1, writes, 200, op(a.patchWebhook), "Update a webhook"},
+		{"DELETE", webhook, v1, writes, 200, op(a.deleteWebhook), "Delete a webhook"},
+		{"POST", webhook + "/rotate-secret", v1, writes, 200, op(a.rotateWebhook), "Give a webhook a new secret"},
+		{"POST", webhook + "/test", v1, writes, 201, op(a.testWebhook), "Send a test message"},
+		{"GET", webhook + "/deliveries", v1, writes, 200, op(a.listDeliveries), "List deliveries to a webhook"},
+		{"POST", webhook + "/deliveries/{deliveryId}/redeliver", v1, writes, 200, op(a.redeliver), "Deliver a message again"},
 
 		{"GET", "/healthz", noBase, open, 200, op(a.healthz), "Whether the process runs"},
 		{"GET", "/readyz", noBase, open, 200, raw[nothing, health](a.readyz), "Whether requests should come here"},

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/bursarhq/bursar"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // A shape is what an input type accepts, read from the type once. The tags are:
@@ -16,7 +17,8 @@ import (
 //	query:"name"  a parameter of the query
 //	is:"…"        rules, separated by commas: required, id, customerId, entityId, key,
 //	              label; len=lo-hi (characters), n=lo-hi (items, or an integer),
-//	              enum=A|B, min=0 and positive (amounts), default=x (for the document)
+//	              enum=A|B (integers, too), min=0 and positive (amounts),
+//	              default=x (for the document)
 //	doc:"…"       a description
 //
 // A *T may be absent; a bursar.Opt[T] may be absent or null.
@@ -42,6 +44,8 @@ const (
 	kindList
 	kindTextMap     // map[string]string
 	kindDims        // []bursar.Dimension
+	kindMatch       // map[string][]string
+	kindJSON        // jsontext.Value
 	kindRange       // timeRange
 	kindUnsupported // unsupported
 	kindObject
@@ -49,7 +53,8 @@ const (
 
 func (k kind) String() string {
 	return [...]string{"", "a string", "true or false", "an integer", "a number", "an RFC 3339 timestamp", "a cadence such as \"P1M\"",
-		"an array", "an object of strings", "an object of strings, numbers and booleans", "a range of times", "empty", "an object"}[k]
+		"an array", "an object of strings", "an object of strings, numbers and booleans", "an object of strings and arrays of strings", "an object",
+		"a range of times", "empty", "an object"}[k]
 }
 
 // field is one member of an object or one parameter of a query.
@@ -88,6 +93,8 @@ var (
 	typeCadence     = reflect.TypeFor[bursar.Cadence]()
 	typeDims        = reflect.TypeFor[[]bursar.Dimension]()
 	typeTextMap     = reflect.TypeFor[map[string]string]()
+	typeMatch       = reflect.TypeFor[map[string][]string]()
+	typeJSON        = reflect.TypeFor[jsontext.Value]()
 	typeRange       = reflect.TypeFor[timeRange]()
 	typeUnsupported = reflect.TypeFor[unsupported]()
 )
@@ -218,6 +225,10 @@ func kindOf(t reflect.Type) kind {
 		return kindDims
 	case typeTextMap:
 		return kindTextMap
+	case typeMatch:
+		return kindMatch
+	case typeJSON:
+		return kindJSON
 	case typeRange:
 		return kindRange
 	case typeUnsupported:
@@ -260,7 +271,11 @@ func (f *field) setNull(v reflect.Value) bool {
 		v.Field(0).SetBool(true)
 		v.Field(1).SetBool(true)
 		return true
-	case f.pointer, f.shape.kind == kindTextMap, f.shape.kind == kindDims, f.shape.kind == kindUnsupported:
+	case f.pointer:
+		return !f.required
+	}
+	switch f.shape.kind {
+	case kindTextMap, kindDims, kindMatch, kindJSON, kindUnsupported:
 		return !f.required
 	}
 	return false

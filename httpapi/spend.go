@@ -16,7 +16,7 @@ type spendIn struct {
 }
 
 func (q *request) spend(in *spendIn, amount bursar.Amount) (bursar.SpendInput, engine.Caller, error) {
-	c := engine.Caller{ActorType: "API_KEY", ActorID: q.actor, RequestID: q.id}
+	c := q.by()
 	capability, ok := capability(orZero(in.FeatureID), orZero(in.CurrencyID))
 	if !ok {
 		return bursar.SpendInput{}, c, bursar.ErrorAt("/featureId", bursar.CodeValidationFailed, errNotOneCapability)
@@ -34,6 +34,14 @@ type consumeIn struct {
 type cost struct {
 	CurrencyID string        `json:"currencyId"`
 	Amount     bursar.Amount `json:"amount"`
+}
+
+func viewCosts(costs []bursar.Cost) []cost {
+	out := make([]cost, len(costs))
+	for i, c := range costs {
+		out[i] = cost(c)
+	}
+	return out
 }
 
 type consumeOut struct {
@@ -59,7 +67,8 @@ func (a *API) consume(q *request, in *consumeIn) (consumeOut, error) {
 		return consumeOut{}, err
 	}
 	q.replayed = got.Duplicate
-	out := consumeOut{ID: got.ID, Amount: got.Amount, Timestamp: got.Timestamp, Chains: got.Decision.Chains, Duplicate: got.Duplicate}
+	out := consumeOut{ID: got.ID, Amount: got.Amount, Timestamp: got.Timestamp, Cost: viewCosts(got.Costs), Chains: got.Decision.Chains,
+		Credit: viewBalance(got.Credit), Duplicate: got.Duplicate}
 	out.FeatureID, out.CurrencyID = capabilityIDs(got.Capability)
 	return out, nil
 }

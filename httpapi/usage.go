@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
 )
 
 type usageIn struct {
@@ -38,20 +37,29 @@ type usageOut struct {
 	Warnings         []string       `json:"warnings"`
 }
 
-// creditBalance is the pool after a charge.
+// creditBalance is the pool of a prepaid currency after a charge.
 type creditBalance struct {
 	CurrencyID     string         `json:"currencyId"`
 	Consumed       *bursar.Amount `json:"consumed,omitempty"`
-	CurrentUsage   bursar.Amount  `json:"currentUsage"`
-	UsageLimit     bursar.Amount  `json:"usageLimit"`
+	CurrentUsage   bursar.Amount  `json:"currentUsage" doc:"All that was consumed."`
+	UsageLimit     bursar.Amount  `json:"usageLimit" doc:"All that was granted, less what lapsed."`
 	Timestamp      bursar.Time    `json:"timestamp"`
-	UsagePeriodEnd *bursar.Time   `json:"usagePeriodEnd"`
+	UsagePeriodEnd *bursar.Time   `json:"usagePeriodEnd" doc:"When the next grant that has credits left expires."`
+}
+
+func viewBalance(b *bursar.Balance) *creditBalance {
+	if b == nil {
+		return nil
+	}
+	return &creditBalance{CurrencyID: b.CurrencyID, Consumed: b.Consumed, CurrentUsage: b.Used, UsageLimit: b.Limit,
+		Timestamp: b.At, UsagePeriodEnd: timeOrNil(b.ExpiresAt)}
 }
 
 func viewUsage(r *bursar.UsageResult) usageOut {
 	return usageOut{
 		ID: r.ID, CustomerID: r.Input.CustomerID, FeatureID: r.Input.FeatureID, Value: r.Input.Value, Timestamp: r.Timestamp,
-		CreatedAt: r.CreatedAt, CurrentUsage: &r.CurrentUsage, Duplicate: r.Duplicate, Warnings: r.Warnings,
+		CreatedAt: r.CreatedAt, CurrentUsage: &r.CurrentUsage, UsagePeriodStart: timeOrNil(r.PeriodStart), UsagePeriodEnd: timeOrNil(r.PeriodEnd),
+		NextResetDate: timeOrNil(r.PeriodEnd), Credit: viewBalance(r.Credit), Duplicate: r.Duplicate, Warnings: r.Warnings,
 	}
 }
 
@@ -70,8 +78,7 @@ func (a *API) reportUsage(q *request, in *usageIn) ([]usageOut, error) {
 			Dimensions: item.Dimensions, IdempotencyKey: key, Timestamp: orZero(item.CreatedAt),
 		}
 	}
-	c := engine.Caller{ActorType: "API_KEY", ActorID: q.actor, RequestID: q.id}
-	got, versions, err := a.engine.ReportUsage(q.ctx, c, inputs)
+	got, versions, err := a.engine.ReportUsage(q.ctx, q.by(), inputs)
 	if err != nil {
 		a.metrics.refused.Add(float64(len(inputs)))
 		if keyless { // some of it may be recorded
@@ -79,19 +86,27 @@ func (a *API) reportUsage(q *request, in *usageIn) ([]usageOut, error) {
 		}
 		return nil, err
 	}
-	if len(versions) == 1 {
-		q.version = versions[inputs[0].CustomerID]
-	}
-	duplicates := 0
+	q.ingested(got, versions, inputs[0].CustomerID)
 	out := make([]usageOut, len(got))
 	for i := range got {
 		out[i] = viewUsage(&got[i])
+	}
+	return out, nil
+}
+
+// ingested notes what became of a report: in the metrics and, when it is all about one
+// customer, in the reply's headers.
+func (q *request) ingested(got []bursar.UsageResult, versions map[string]uint64, customer string) {
+	if len(versions) == 1 {
+		q.version = versions[customer]
+	}
+	duplicates := 0
+	for i := range got {
 		if got[i].Duplicate {
 			duplicates++
 		}
 	}
 	q.replayed = duplicates == len(got)
-	a.metrics.duplicates.Add(float64(duplicates))
-	a.metrics.recorded.Add(float64(len(got) - duplicates))
-	return out, nil
+	q.api.metrics.duplicates.Add(float64(duplicates))
+	q.api.metrics.recorded.Add(float64(len(got) - duplicates))
 }

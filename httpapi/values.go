@@ -49,8 +49,12 @@ func (r *rules) text(text string) error {
 func (s *shape) setNumber(raw []byte, v reflect.Value) (bursar.Code, error) {
 	if s.kind == kindInt {
 		n, err := wholeNumber(raw)
-		if err == nil && s.rules.hi > 0 && (n < int64(s.rules.lo) || n > int64(s.rules.hi)) {
+		switch {
+		case err != nil:
+		case s.rules.hi > 0 && (n < int64(s.rules.lo) || n > int64(s.rules.hi)):
 			err = fmt.Errorf("must be %d to %d, not %d", s.rules.lo, s.rules.hi, n)
+		case s.rules.enum != nil:
+			err = s.rules.text(strconv.FormatInt(n, 10))
 		}
 		if err != nil {
 			return bursar.CodeValidationFailed, err
@@ -137,6 +141,65 @@ func readDims(d *jsontext.Decoder, bad func(why error)) ([]bursar.Dimension, err
 		return nil, nil
 	}
 	return dims, nil
+}
+
+// readMatch reads an object whose members are strings or lists of strings. What is wrong
+// with the value read last is told to bad.
+func readMatch(d *jsontext.Decoder, bad func(why error)) (map[string][]string, error) {
+	if _, err := d.ReadToken(); err != nil {
+		return nil, err
+	}
+	m := map[string][]string{}
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		key := name.String()
+		if m[key], err = readTexts(d, bad); err != nil {
+			return nil, err
+		}
+	}
+	_, err := d.ReadToken()
+	return m, err
+}
+
+// readTexts reads a string, as a list of one, or a list of strings.
+func readTexts(d *jsontext.Decoder, bad func(why error)) ([]string, error) {
+	if d.PeekKind() != '[' {
+		text, err := readText(d, bad)
+		return []string{text}, err
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return nil, err
+	}
+	list := []string{}
+	for d.PeekKind() != ']' {
+		text, err := readText(d, bad)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, text)
+	}
+	_, err := d.ReadToken()
+	return list, err
+}
+
+func readText(d *jsontext.Decoder, bad func(why error)) (string, error) {
+	next := d.PeekKind()
+	raw, err := d.ReadValue()
+	if err != nil {
+		return "", err
+	}
+	if next != '"' {
+		bad(fmt.Errorf("must be a string, not %s", kindName(next)))
+		return "", nil
+	}
+	text, _ := jsontext.AppendUnquote(nil, raw)
+	if len(text) > bursar.MaxDimensionLen {
+		bad(fmt.Errorf("a dimension value has at most %d bytes, this one %d", bursar.MaxDimensionLen, len(text)))
+	}
+	return string(text), nil
 }
 
 // numberText is the string form of a number: an integer as it is written, anything

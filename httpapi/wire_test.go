@@ -37,9 +37,10 @@ import (
 //
 // or a command: "advance 1h" moves the clock, "unversioned" leaves X-Bursar-Version out
 // from then on (holds expire in the background), "as read" sends the key of that scope
-// from then on ("as nobody" none). Ids, keys and cursors differ between runs: they
-// are replaced by <id-1>, <key-1>, <cursor-1> in order of appearance, and such a name
-// in a request stands for the text again.
+// from then on ("as nobody" none), "attempt FAILED 500 text" is what became of every
+// webhook delivery that is due. Ids, keys, secrets and cursors differ between runs: they
+// are replaced by <id-1>, <key-1>, <secret-1>, <cursor-1> in order of appearance, and
+// such a name in a request stands for the text again.
 //
 // Every reply is checked against openapi.json too. With -update the replies are
 // written into the scripts.
@@ -141,7 +142,11 @@ func newTestServer(t testing.TB) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.api = New(e, Options{AdminKey: testAdminKey, MetricsToken: "a metrics token", CORSOrigins: []string{"https://console.example"}, Log: slog.New(slog.NewJSONHandler(s.logs, nil))})
+	s.api = New(e, Options{
+		AdminKey: testAdminKey, MetricsToken: "a metrics token", CORSOrigins: []string{"https://console.example"}, Log: slog.New(slog.NewJSONHandler(s.logs, nil)),
+		CheckTarget:  checkTestTarget,
+		WebhookStats: func() WebhookStats { return WebhookStats{Backlog: 3, Succeeded: 2, Retried: 1} },
+	})
 	s.Server = httptest.NewServer(s.api)
 	t.Cleanup(func() {
 		s.Server.Close()
@@ -150,6 +155,42 @@ func newTestServer(t testing.TB) *testServer {
 		}
 	})
 	return s
+}
+
+func checkTestTarget(kind bursar.WebhookKind, url string) error {
+	if scheme, _, _ := strings.Cut(url, ":"); scheme != "https" && (kind != bursar.WebhookEmail || scheme != "mailto") {
+		return fmt.Errorf("a %s is not sent to %s", kind, url)
+	}
+	return nil
+}
+
+// attempt makes up what became of every delivery that is due: "FAILED 500 text".
+func (s *testServer) attempt(outcome string) {
+	s.t.Helper()
+	var status engine.DeliveryStatus
+	var response int
+	if _, err := fmt.Sscan(outcome, &status, &response); err != nil {
+		s.t.Fatal(err)
+	}
+	due, err := s.api.engine.DueDeliveries(context.Background(), 100)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var done []engine.Delivery
+	for _, d := range due {
+		d.Status, d.ResponseStatus, d.NextAttempt = status, response, 0
+		d.Attempts++
+		if parts := strings.SplitN(outcome, " ", 3); len(parts) == 3 {
+			d.Error = parts[2]
+		}
+		if status == engine.DeliveryPending {
+			d.NextAttempt = s.clock.time() + 5e9
+		}
+		done = append(done, d.Delivery)
+	}
+	if err := s.api.engine.SaveDeliveries(context.Background(), done); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // do sends one request and reads the reply. Headers are "Name: value".
@@ -256,6 +297,8 @@ func (sc *script) step(block string) string {
 				sc.t.Fatal(err)
 			}
 			sc.s.clock.advance(d)
+		case word == "attempt":
+			sc.s.attempt(rest)
 		case word == "unversioned":
 			sc.unversioned = true
 		case word == "as":
@@ -274,8 +317,8 @@ func (sc *script) step(block string) string {
 }
 
 var (
-	nameRE     = regexp.MustCompile(`<(id|key|cursor)-\d+>`)
-	volatileRE = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|bsk_[0-9a-f]+(_[0-9a-f]+)?|[0-9a-f]{16}|"(next|prev)": "[A-Za-z0-9_-]+"`)
+	nameRE     = regexp.MustCompile(`<(id|key|secret|cursor)-\d+>`)
+	volatileRE = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|bsk_[0-9a-f]+(_[0-9a-f]+)?|whsec_[A-Za-z0-9+/=]+|[0-9a-f]{16}|"(next|prev)": "[A-Za-z0-9_-]+"`)
 )
 
 func (sc *script) exchange(lines []string) string {
@@ -371,6 +414,9 @@ func (sc *script) name(text string) string {
 			return member + `": "` + sc.name(cursor[:len(cursor)-1]) + `"`
 		}
 		return member + `": "` + sc.named("cursor", cursor[:len(cursor)-1]) + `"`
+	}
+	if strings.HasPrefix(text, "whsec_") {
+		return sc.named("secret", text)
 	}
 	if strings.HasPrefix(text, "bsk_") {
 		return sc.named("key", text)

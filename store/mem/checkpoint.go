@@ -22,6 +22,7 @@ type checkpoint struct {
 	totals      map[totalKey]engine.TotalRow
 	holds       map[string]engine.HoldRow
 	series      map[engine.SeriesKey]bursar.Amount
+	parts       map[partKey]engine.PartRow
 	segments    map[segmentKey]engine.KeySegment
 	generations map[int64]engine.KeyGeneration
 }
@@ -31,6 +32,8 @@ type totalKey struct {
 	entityOrd  uint32
 	capability bursar.Capability
 }
+
+type partKey struct{ sort, key string }
 
 type segmentKey struct {
 	gen  int64
@@ -87,6 +90,13 @@ func (s *Store) save(in *engine.Checkpoint) error {
 	for _, r := range in.Series {
 		cp.series[r.SeriesKey] = cp.series[r.SeriesKey].Add(r.Amount)
 	}
+	for _, r := range in.Parts {
+		if k := (partKey{r.Sort, r.Key}); r.Body == nil {
+			delete(cp.parts, k)
+		} else {
+			cp.parts[k] = clonePart(r)
+		}
+	}
 	cp.saveKeys(in)
 	return nil
 }
@@ -110,7 +120,7 @@ func (s *Store) Load(ctx context.Context, name string, visit func(*engine.Checkp
 	}
 	var parts []*engine.Checkpoint
 	if st := s.streams[name]; st != nil && st.saved != nil {
-		parts = st.saved.parts(name)
+		parts = st.saved.load(name)
 	}
 	s.mu.Unlock() // so that visit may use the store
 	for _, part := range parts {
@@ -121,7 +131,7 @@ func (s *Store) Load(ctx context.Context, name string, visit func(*engine.Checkp
 	return nil
 }
 
-func (cp *checkpoint) parts(name string) []*engine.Checkpoint {
+func (cp *checkpoint) load(name string) []*engine.Checkpoint {
 	first := &engine.Checkpoint{
 		Stream: name, Head: cp.head, Due: cp.due, Meta: bytes.Clone(cp.meta),
 		Totals: slices.SortedFunc(maps.Values(cp.totals), compareTotals),
@@ -139,6 +149,13 @@ func (cp *checkpoint) parts(name string) []*engine.Checkpoint {
 		return cloneGeneration(g)
 	})
 	parts := []*engine.Checkpoint{first}
+	for keys := range slices.Chunk(slices.SortedFunc(maps.Keys(cp.parts), compareParts), partRows) {
+		part := &engine.Checkpoint{Stream: name, Head: cp.head}
+		for _, k := range keys {
+			part.Parts = append(part.Parts, clonePart(cp.parts[k]))
+		}
+		parts = append(parts, part)
+	}
 	for rows := range slices.Chunk(values(cp.entities, cloneEntity), partRows) {
 		parts = append(parts, &engine.Checkpoint{Stream: name, Head: cp.head, Entities: rows})
 	}
@@ -169,6 +186,10 @@ func compareTotals(a, b engine.TotalRow) int {
 
 func compareCapabilities(a, b bursar.Capability) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
+}
+
+func compareParts(a, b partKey) int {
+	return cmp.Or(cmp.Compare(a.sort, b.sort), cmp.Compare(a.key, b.key))
 }
 
 func compareSegments(a, b segmentKey) int {

@@ -32,6 +32,7 @@ func newCheckpoint() *checkpoint {
 		totals:      map[totalKey]engine.TotalRow{},
 		holds:       map[string]engine.HoldRow{},
 		series:      map[engine.SeriesKey]bursar.Amount{},
+		parts:       map[partKey]engine.PartRow{},
 		segments:    map[segmentKey]engine.KeySegment{},
 		generations: map[int64]engine.KeyGeneration{},
 	}
@@ -52,6 +53,9 @@ func (cp *checkpoint) clone() *checkpoint {
 		c.holds[k] = cloneHold(r)
 	}
 	maps.Copy(c.series, cp.series)
+	for k, r := range cp.parts {
+		c.parts[k] = clonePart(r)
+	}
 	for k, r := range cp.segments {
 		c.segments[k] = cloneSegment(r)
 	}
@@ -78,6 +82,11 @@ func cloneAssignment(r engine.AssignmentRow) engine.AssignmentRow {
 func cloneHold(r engine.HoldRow) engine.HoldRow {
 	r.Entities = slices.Clone(r.Entities)
 	r.Detail = bytes.Clone(r.Detail)
+	return r
+}
+
+func clonePart(r engine.PartRow) engine.PartRow {
+	r.Body = bytes.Clone(r.Body)
 	return r
 }
 

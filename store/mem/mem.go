@@ -31,11 +31,13 @@ var (
 type Store struct {
 	// Fail, when set, is called at the start of every operation with its name:
 	// "append", "heads", "readlog", "load", "save", "due", "findkeys", "hold", "holds",
-	// "series", "customers", "activity" or "users". The operation does nothing and
-	// returns the error, if there is one. "append.after" and "save.after" are called
-	// once the write is done: an error then leaves the caller without its outcome. An
-	// error that wraps engine.ErrPoisoned poisons the store. No lock is held during the
-	// call. Set it before the store is used.
+	// "series", "customers", "activity", "users", "addmessage", "savedeliveries",
+	// "trimoutbox", "duedeliveries", "deliveries", "delivery" or "pendingdeliveries".
+	// The operation does nothing and returns the error, if there is one. "append.after",
+	// "save.after", "addmessage.after", "savedeliveries.after" and "trimoutbox.after" are
+	// called once the write is done: an error then leaves the caller without its
+	// outcome. An error that wraps engine.ErrPoisoned poisons the store. No lock is held
+	// during the call. Set it before the store is used.
 	Fail func(op string) error
 
 	mu        sync.Mutex
@@ -43,6 +45,7 @@ type Store struct {
 	streams   map[string]*stream
 	customers map[string]bursar.Customer
 	uses      map[engine.Use]map[string]bool // streams by what they use
+	outbox    outbox
 }
 
 type stream struct {
@@ -58,11 +61,12 @@ func New() *Store {
 		streams:   map[string]*stream{},
 		customers: map[string]bursar.Customer{},
 		uses:      map[engine.Use]map[string]bool{},
+		outbox:    newOutbox(),
 	}
 }
 
-// CrashClone is what a restart would find now: everything that an Append or a Save
-// wrote. The clone shares nothing with s, which may be used on, closed or poisoned.
+// CrashClone is what a restart would find now: everything that was written. The clone
+// shares nothing with s, which may be used on, closed or poisoned.
 func (s *Store) CrashClone() *Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,6 +80,7 @@ func (s *Store) CrashClone() *Store {
 	for u, users := range s.uses {
 		c.uses[u] = maps.Clone(users)
 	}
+	c.outbox = s.outbox.clone()
 	return c
 }
 
@@ -93,6 +98,15 @@ func (s *Store) begin(ctx context.Context, op string) error {
 		return s.dead
 	}
 	return nil
+}
+
+// beginWrite is begin for what a done context certainly keeps from being written.
+func (s *Store) beginWrite(ctx context.Context, op string) error {
+	err := s.begin(ctx, op)
+	if err != nil && errors.Is(err, ctx.Err()) {
+		return fmt.Errorf("%w: %w", engine.ErrNotCommitted, err)
+	}
+	return err
 }
 
 func (s *Store) fail(op string) error {
@@ -128,10 +142,7 @@ func (s *Store) Close() error {
 
 // Append implements engine.Store.
 func (s *Store) Append(ctx context.Context, commits []engine.Commit) ([]engine.Outcome, error) {
-	if err := s.begin(ctx, "append"); err != nil {
-		if errors.Is(err, ctx.Err()) {
-			err = fmt.Errorf("%w: %w", engine.ErrNotCommitted, err)
-		}
+	if err := s.beginWrite(ctx, "append"); err != nil {
 		return nil, err
 	}
 	out := make([]engine.Outcome, len(commits))
@@ -175,6 +186,9 @@ func (s *Store) append(c *engine.Commit) engine.Outcome {
 	}
 	for _, u := range c.End {
 		delete(s.uses[u], c.Stream)
+	}
+	for _, m := range c.Messages {
+		s.outbox.add(m)
 	}
 	return engine.Committed
 }

@@ -22,7 +22,21 @@ func TestConformance(t *testing.T) {
 var ctx = context.Background()
 
 func commit(payload string) []engine.Commit {
-	return []engine.Commit{{Stream: "acme", Hash: [16]byte{1}, Payload: []byte(payload)}}
+	return []engine.Commit{{Stream: "acme", Hash: [16]byte{1}, Payload: []byte(payload), Messages: []engine.Message{message("m")}}}
+}
+
+func message(id string) engine.Message {
+	return engine.Message{ID: id, Body: []byte("body"), Deliveries: []engine.Delivery{{ID: id, Status: engine.DeliveryPending}}}
+}
+
+// waiting counts the pending deliveries.
+func waiting(t *testing.T, s *mem.Store) int {
+	t.Helper()
+	n, err := s.PendingDeliveries(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func seq(t *testing.T, s *mem.Store) uint64 {
@@ -42,6 +56,9 @@ func TestCrashCloneSharesNothing(t *testing.T) {
 	}
 	if seq(t, clone) != 0 || seq(t, s) != 1 || seq(t, s.CrashClone()) != 1 {
 		t.Error("a clone is not the moment it was made at")
+	}
+	if waiting(t, clone) != 0 || waiting(t, s) != 1 || waiting(t, s.CrashClone()) != 1 {
+		t.Error("the outbox of a clone is not of the moment it was made at")
 	}
 }
 
@@ -66,7 +83,70 @@ func TestFail(t *testing.T) {
 		if got := seq(t, s); got != c.want || s.Err() != nil {
 			t.Errorf("%s: the log ends at %d, want %d; Err = %v", c.op, got, c.want, s.Err())
 		}
+		if got := waiting(t, s); got != int(c.want) {
+			t.Errorf("%s: %d deliveries wait, want %d", c.op, got, c.want)
+		}
 	}
+}
+
+// TestFailOutbox fails each write of the outbox before and behind its effect.
+func TestFailOutbox(t *testing.T) {
+	fault := errors.New("fault")
+	for _, c := range []struct {
+		op    string
+		write func(*mem.Store) error
+		want  string // with the effect
+	}{
+		{"addmessage", func(s *mem.Store) error { return s.AddMessage(ctx, message("n")) }, "n:PENDING m:PENDING ended:SUCCEEDED "},
+		{"trimoutbox", func(s *mem.Store) error { return s.TrimOutbox(ctx, 9) }, "m:PENDING "},
+		{"savedeliveries", func(s *mem.Store) error {
+			return s.SaveDeliveries(ctx, []engine.Delivery{{ID: "m", Status: engine.DeliveryFailed}})
+		}, "m:FAILED ended:SUCCEEDED "},
+	} {
+		for _, op := range []string{c.op, c.op + ".after"} {
+			s := mem.New()
+			broken := false
+			s.Fail = func(now string) error {
+				if broken && now == op {
+					return fault
+				}
+				return nil
+			}
+			if err := s.AddMessage(ctx, message("m")); err != nil {
+				t.Fatal(err)
+			}
+			ended := engine.Delivery{ID: "ended", Status: engine.DeliverySucceeded}
+			if err := s.AddMessage(ctx, engine.Message{ID: "e", Deliveries: []engine.Delivery{ended}}); err != nil {
+				t.Fatal(err)
+			}
+			want := "m:PENDING ended:SUCCEEDED "
+			broken = true
+			if err := c.write(s); !errors.Is(err, fault) {
+				t.Errorf("%s = %v", op, err)
+			}
+			if op != c.op {
+				want = c.want
+			}
+			for _, s := range []*mem.Store{s, s.CrashClone()} {
+				if got := outbox(t, s); got != want {
+					t.Errorf("%s: the outbox has %s, want %s", op, got, want)
+				}
+			}
+		}
+	}
+}
+
+// outbox is all deliveries, newest first.
+func outbox(t *testing.T, s *mem.Store) (all string) {
+	t.Helper()
+	rows, err := s.Deliveries(ctx, engine.DeliveryQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range rows {
+		all += fmt.Sprintf("%s:%s ", d.ID, d.Status)
+	}
+	return all
 }
 
 func TestFailPoisons(t *testing.T) {

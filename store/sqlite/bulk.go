@@ -127,9 +127,10 @@ func (b *bulk) int(sql string, arg int64) (int64, error) {
 
 // cursor is the result of a query: columns of the current row.
 type cursor struct {
-	b    *bulk
-	stmt uintptr
-	last []string // the last text of each column
+	b     *bulk
+	stmt  uintptr
+	last  []string // the last text of each column
+	taken int      // bytes of blobs that were read
 }
 
 func (c *cursor) close() { sqlite3.Xsqlite3_reset(c.b.tls, c.stmt) }
@@ -167,7 +168,9 @@ func (c *cursor) blob(i int) []byte {
 	if c.null(i) {
 		return nil
 	}
-	return append([]byte{}, c.view(i)...)
+	b := append([]byte{}, c.view(i)...)
+	c.taken += len(b)
+	return b
 }
 
 // view is the value's bytes in SQLite's memory, valid until the next call for another

@@ -30,21 +30,33 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// faultChild appends commits one by one, a commit again when it was certainly not
-// written, and tells what it was told.
+// faultChild appends commits with a message one by one and ends each one's delivery,
+// again when that was certainly not written, and tells what it was told.
 func faultChild(dir string) {
 	s, err := sqlite.Open(dir, sqlite.Options{})
 	if err != nil {
 		fmt.Println("open", err)
 		return
 	}
-	for n := 1; n <= childCommits; {
-		_, err := s.Append(ctx, []engine.Commit{commit("acme", n, 0, make([]byte, 6000))})
+	for step := 0; step < 2*childCommits; {
+		n, did, refused := step/2+1, "acked", "refused"
+		if step%2 == 0 {
+			c := commit("acme", n, 0, make([]byte, 6000))
+			c.Messages = []engine.Message{message(fmt.Sprint(n), 3000)}
+			_, err = s.Append(ctx, []engine.Commit{c})
+		} else {
+			did, refused = "ended", "refused-end"
+			err = s.SaveDeliveries(ctx, []engine.Delivery{{ID: fmt.Sprint(n), Status: engine.DeliverySucceeded}})
+		}
 		switch {
 		case errors.Is(err, engine.ErrPoisoned):
 			_, again := s.Append(ctx, []engine.Commit{commit("acme", n, 0, nil)})
 			_, heads := s.Heads(ctx, nil)
-			for _, err := range []error{again, heads, s.Err(), s.Save(ctx, &engine.Checkpoint{})} {
+			_, due := s.DueDeliveries(ctx, 9, 9)
+			for _, err := range []error{
+				again, heads, due, s.Err(), s.Save(ctx, &engine.Checkpoint{}),
+				s.AddMessage(ctx, message("x", 1)), s.SaveDeliveries(ctx, nil), s.TrimOutbox(ctx, 9),
+			} {
 				if !errors.Is(err, engine.ErrPoisoned) {
 					fmt.Println("wrong: a poisoned store says", err)
 				}
@@ -52,13 +64,13 @@ func faultChild(dir string) {
 			fmt.Println("poisoned", n)
 			return
 		case errors.Is(err, engine.ErrNotCommitted):
-			fmt.Println("refused", n)
+			fmt.Println(refused, n)
 		case err != nil:
 			fmt.Println("wrong:", err)
 			return
 		default:
-			fmt.Println("acked", n)
-			n++
+			fmt.Println(did, n)
+			step++
 		}
 	}
 	fmt.Println("done")
@@ -113,7 +125,7 @@ func TestFaults(t *testing.T) {
 // checkOutcome compares what the child was told with what its files hold.
 func checkOutcome(t *testing.T, dir string, out []byte, when string) {
 	t.Helper()
-	acked, last, lastN := 0, "", 0
+	acked, ended, last, lastN := 0, 0, "", 0
 	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
 		line := lines.Text()
 		if strings.HasPrefix(line, "wrong") {
@@ -123,8 +135,11 @@ func checkOutcome(t *testing.T, dir string, out []byte, when string) {
 		var n int
 		if k, _ := fmt.Sscan(line, &what, &n); k == 2 {
 			last, lastN = what, n
-			if what == "acked" {
+			switch what {
+			case "acked":
 				acked = n
+			case "ended":
+				ended = n
 			}
 		}
 	}
@@ -135,6 +150,19 @@ func checkOutcome(t *testing.T, dir string, out []byte, when string) {
 	found := int(heads[0].Seq)
 	if found < acked || found > acked+1 || found > acked && last == "refused" && lastN == found {
 		t.Errorf("%s: %d acknowledged, then %s %d, but %d found\n%s", when, acked, last, lastN, found, out)
+	}
+	for n := 1; n <= childCommits; n++ {
+		got, want := status(t, s, fmt.Sprint(n)), engine.DeliveryStatus("")
+		switch {
+		case n <= ended:
+			want = engine.DeliverySucceeded
+		case n <= found:
+			want = engine.DeliveryPending
+		}
+		unknown := n == ended+1 && n <= acked && last != "refused-end"
+		if got != want && !(unknown && got == engine.DeliverySucceeded) {
+			t.Errorf("%s: delivery %d is %q, want %q\n%s", when, n, got, want, out)
+		}
 	}
 	n := 0
 	ok(t, s.ReadLog(ctx, "acme", 0, 0, func(r engine.LogRow) error {

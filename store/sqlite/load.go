@@ -11,6 +11,7 @@ import (
 
 const (
 	partRows     = 4096      // rows in a part
+	partLength   = 1 << 20   // bytes of their blobs, above which a part ends
 	parallelRows = 16 * 1024 // rows above which the large tables are read side by side
 	partsAhead   = 4         // parts read before visit has taken them
 )
@@ -51,7 +52,7 @@ type view struct {
 	stream string
 	id     int64 // 0 if there is none
 	head   engine.Head
-	rows   [3]int // in each of largeTables, at most
+	rows   [len(largeTables)]int // in each of them, about
 	c      *conn
 	lanes  []*bulk // one, or one for each of largeTables
 }
@@ -83,7 +84,7 @@ func (l *loader) tryOpen(ctx context.Context, v *view) (same bool, err error) {
 		err := v.c.query(ctx, func(r row) error {
 			v.rows[i] = int(r.int(0))
 			return nil
-		}, "SELECT max(ord) FROM "+t.name+" WHERE stream = ?", v.id)
+		}, t.size, v.id)
 		if err != nil {
 			return false, err
 		}
@@ -169,17 +170,17 @@ func (v *view) parallel(ctx context.Context, visit func(*engine.Checkpoint) erro
 	return cmp.Or(errs...)
 }
 
-// read gives the rows of t, at most rows, in parts.
+// read gives the rows of t, about rows, in parts.
 func (v *view) read(ctx context.Context, b *bulk, t table, rows int, give func(*engine.Checkpoint) error) error {
 	c, err := b.query(t.sql, v.id)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	for rows > 0 {
+	for more := rows > 0; more; {
 		cp := &engine.Checkpoint{Stream: v.stream, Head: v.head}
 		n := 0
-		for more := true; more && n < partRows; {
+		for c.taken = 0; more && n < partRows && c.taken < partLength; {
 			if more, err = c.next(); err == nil && more {
 				err = t.add(c, cp, min(rows, partRows))
 				n++
@@ -193,9 +194,6 @@ func (v *view) read(ctx context.Context, b *bulk, t table, rows int, give func(*
 		}
 		if err := cmp.Or(ctx.Err(), give(cp)); err != nil {
 			return err
-		}
-		if n < partRows {
-			return nil
 		}
 	}
 	return nil

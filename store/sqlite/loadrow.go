@@ -7,20 +7,22 @@ import (
 
 // table is one of the large tables of a checkpoint.
 type table struct {
-	name string
-	sql  string // selects the rows of one stream in order
+	size string // counts the rows of one stream, cheaply and about
+	sql  string // selects them in order
 	// add adds the current row to the part, which is going to have up to n rows.
 	add func(c *cursor, cp *engine.Checkpoint, n int) error
 }
 
 // largeTables begin with the one that takes the longest.
-var largeTables = [3]table{
-	{"assignments", `SELECT ord, id, entity_ord, kind, capability, label, scope, usage_limit, cadence, timezone, anchor,
+var largeTables = [4]table{
+	{"SELECT max(ord) FROM assignments WHERE stream = ?", `SELECT ord, id, entity_ord, kind, capability, label, scope, usage_limit, cadence, timezone, anchor,
 		soft, strict, thresholds, created_at, updated_at FROM assignments WHERE stream = ? ORDER BY ord`, addAssignment},
-	{"entities", `SELECT ord, id, type, parent_ord, name, metadata, created_at, updated_at, archived_at
+	{"SELECT max(ord) FROM entities WHERE stream = ?", `SELECT ord, id, type, parent_ord, name, metadata, created_at, updated_at, archived_at
 		FROM entities WHERE stream = ? ORDER BY ord`, addEntity},
-	{"counters", `SELECT ord, prev_start, window_start, window_end, previous, used, held
-		FROM counters WHERE stream = ? ORDER BY ord`, addCounter},
+	{"SELECT max(ord) FROM counters WHERE stream = ?", `SELECT ord, prev_start, window_start, window_end, previous, used,
+		held FROM counters WHERE stream = ? ORDER BY ord`, addCounter},
+	{"SELECT count(*) FROM (SELECT 1 FROM parts WHERE stream = ? LIMIT 4096)",
+		"SELECT sort, key, body FROM parts WHERE stream = ? ORDER BY sort, key", addPart},
 }
 
 func addEntity(c *cursor, cp *engine.Checkpoint, n int) error {
@@ -60,6 +62,14 @@ func addCounter(c *cursor, cp *engine.Checkpoint, n int) error {
 		WindowEnd: bursar.Time(c.int(3)), Previous: d.amount(c.text(4)), Used: d.amount(c.text(5)), Held: d.amount(c.text(6)),
 	})
 	return d.err
+}
+
+func addPart(c *cursor, cp *engine.Checkpoint, n int) error {
+	if cp.Parts == nil {
+		cp.Parts = make([]engine.PartRow, 0, n)
+	}
+	cp.Parts = append(cp.Parts, engine.PartRow{Sort: c.text(0), Key: c.text(1), Body: c.blob(2)})
+	return nil
 }
 
 // loadersMax bounds the Loads at a time. It is below the number of reading connections:

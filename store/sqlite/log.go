@@ -38,6 +38,9 @@ func (s *Store) Append(ctx context.Context, commits []engine.Commit) ([]engine.O
 				return err
 			}
 			work += len(commits[i].Payload) + 4*pageSize
+			for j := range commits[i].Messages {
+				work += messageWork(&commits[i].Messages[j])
+			}
 		}
 		return nil
 	}, func() {
@@ -86,6 +89,11 @@ func (a *appending) append(c *engine.Commit) (engine.Outcome, error) {
 	}
 	if err := a.w.exec(insertLog, id, c.After.Seq+1, c.Now, c.Hash[:], c.ID[:], c.Payload); err != nil {
 		return 0, err
+	}
+	for i := range c.Messages {
+		if err := addMessage(a.w.conn, &c.Messages[i]); err != nil {
+			return 0, err
+		}
 	}
 	return engine.Committed, a.list(id, c)
 }

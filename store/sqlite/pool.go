@@ -17,8 +17,8 @@ type writer struct {
 	turn chan struct{}
 }
 
-// openWriter creates the database as needed and brings its schema up to date.
-func openWriter(path, pragmas string, schema []string) (*writer, error) {
+// openWriter creates the database as needed; upgrade brings its schema up to date.
+func openWriter(path, pragmas string, upgrade func(*conn) error) (*writer, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o600) // SQLite's files take its mode
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func openWriter(path, pragmas string, schema []string) (*writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if err := migrate(c, schema); err != nil {
+	if err := upgrade(c); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), c.close())
 	}
 	// The write-ahead log stays on close: it was paid for, see keeper.

@@ -34,6 +34,8 @@ const (
 		SELECT ?1, value, ?2, ?3 FROM json_each(?4)`
 	unlistHold = `DELETE FROM holds_by_entity WHERE stream = ?1 AND status = ?2 AND id = ?3
 		AND entity_ord IN (SELECT value FROM json_each(?4))`
+	putPart       = "INSERT OR REPLACE INTO parts (stream, sort, key, body) VALUES (?, ?, ?, ?)"
+	deletePart    = "DELETE FROM parts WHERE stream = ? AND sort = ? AND key = ?"
 	putSegment    = "INSERT OR REPLACE INTO key_segments (stream, gen, part, data) VALUES (?, ?, ?, ?)"
 	putGeneration = `INSERT OR REPLACE INTO key_generations (stream, gen, "end", count, filter) VALUES (?, ?, ?, ?, ?)`
 	putBlock      = "INSERT OR REPLACE INTO key_blocks (stream, gen, first, data) VALUES (?, ?, ?, ?)"
@@ -83,7 +85,7 @@ func save(c *conn, cp *engine.Checkpoint) error {
 		return err
 	}
 	for _, f := range []func(*conn, int64, *engine.Checkpoint) error{
-		saveEntities, saveCounters, saveAssignments, saveTotals, saveSeries, saveHolds, saveKeys,
+		saveEntities, saveCounters, saveAssignments, saveTotals, saveSeries, saveHolds, saveParts, saveKeys,
 	} {
 		if err := f(c, id, cp); err != nil {
 			return err
@@ -200,6 +202,33 @@ func relistHold(c *conn, id int64, h *engine.HoldRow) (listed bool, err error) {
 
 // anyAnd is the JSON of the entities that a hold is listed under.
 func anyAnd(entities []uint32) any { return intsText(append([]uint32{0}, entities...)) }
+
+func saveParts(c *conn, id int64, cp *engine.Checkpoint) error {
+	put, err := c.prepare(putPart)
+	if err != nil {
+		return err
+	}
+	for i := range cp.Parts {
+		p := &cp.Parts[i]
+		if p.Body == nil {
+			err = c.exec(deletePart, id, p.Sort, p.Key)
+		} else {
+			_, err = put.exec(id, p.Sort, p.Key, partBody(p))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// partBody is a part's body: text when people can read it.
+func partBody(p *engine.PartRow) any {
+	if p.Sort == "unique" {
+		return p.Body
+	}
+	return string(p.Body)
+}
 
 func saveKeys(c *conn, id int64, cp *engine.Checkpoint) error {
 	err := each(c, putSegment, cp.Segments, func(r *engine.KeySegment) []any {

@@ -4,39 +4,74 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"strings"
 )
 
 //go:embed schema/log_1.sql
 var log1 string
 
-//go:embed schema/state_1.sql
-var state1 string
+//go:embed schema/log_2.sql
+var log2 string
 
-// The scripts that lead from an empty file to today's schema, in order. A file's
-// user_version is how many of them it has had.
-var (
-	logSchema   = []string{log1}
-	stateSchema = []string{state1}
-)
+//go:embed schema/state.sql
+var state string
 
-// migrate runs the scripts that the file has not had, each in a transaction.
-func migrate(c *conn, scripts []string) error {
-	var version int
-	err := c.query(context.Background(), func(r row) error {
-		version = int(r.int(0))
-		return nil
-	}, "PRAGMA user_version")
+// logSchema leads from an empty log.db to today's, script by script. Its user_version
+// is how many of them it has had.
+var logSchema = []string{log1, log2}
+
+// stateVersion is the user_version of state.db. One of an older schema is made anew,
+// as if it had been deleted: its rows may lack what today's program makes of the log.
+const stateVersion = 2
+
+// migrateLog runs the scripts that log.db has not had, each in a transaction.
+func migrateLog(c *conn) error {
+	version, err := schemaVersion(c, len(logSchema))
 	if err != nil {
 		return err
 	}
-	if version > len(scripts) {
-		return fmt.Errorf("its schema is version %d, this program knows up to %d: a newer bursar wrote it", version, len(scripts))
-	}
-	for i, script := range scripts[version:] {
-		script = fmt.Sprintf("BEGIN IMMEDIATE;\n%s\nPRAGMA user_version=%d;\nCOMMIT", script, version+i+1)
-		if err := c.script(script); err != nil {
-			return fmt.Errorf("migration to schema %d: %w", version+i+1, err)
+	for i, script := range logSchema[version:] {
+		if err := c.migrate(script, version+i+1); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// renewState drops the tables of an older state.db and makes today's, in one transaction.
+func renewState(c *conn) error {
+	version, err := schemaVersion(c, stateVersion)
+	if err != nil || version == stateVersion {
+		return err
+	}
+	var script strings.Builder
+	err = c.query(context.Background(), func(r row) error {
+		fmt.Fprintf(&script, "DROP TABLE %q;\n", r.text(0))
+		return nil
+	}, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+	if err != nil {
+		return err
+	}
+	return c.migrate(script.String()+state, stateVersion)
+}
+
+// schemaVersion is the file's user_version, which this program knows up to newest.
+func schemaVersion(c *conn, newest int) (version int, err error) {
+	err = c.query(context.Background(), func(r row) error {
+		version = int(r.int(0))
+		return nil
+	}, "PRAGMA user_version")
+	if err == nil && version > newest {
+		err = fmt.Errorf("its schema is version %d, this program knows up to %d: a newer bursar wrote it", version, newest)
+	}
+	return version, err
+}
+
+// migrate runs script in a transaction that leads to version.
+func (c *conn) migrate(script string, version int) error {
+	err := c.script(fmt.Sprintf("BEGIN IMMEDIATE;\n%s\nPRAGMA user_version=%d;\nCOMMIT", script, version))
+	if err != nil {
+		return fmt.Errorf("migration to schema %d: %w", version, err)
 	}
 	return nil
 }

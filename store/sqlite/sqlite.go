@@ -1,9 +1,9 @@
 // Package sqlite keeps the store in two SQLite databases in one directory, which one
 // process at a time may open.
 //
-// log.db is the truth: the log, where each stream's log ends, and the listings that
-// commits write. An Append is one transaction and is durable (WAL, synchronous=FULL)
-// when it returns. state.db holds the checkpoints and projections. It has its own
+// log.db is the truth: the log, where each stream's log ends, and what commits write
+// besides, the listings and the outbox. An Append is one transaction and is durable
+// (WAL, synchronous=FULL) when it returns, as are the writes of the outbox. state.db holds the checkpoints and projections. It has its own
 // writer, so that a Save delays no Append, and its own readers; it is not synced with
 // each Save, since losing the last ones only makes the replay longer. While the service
 // is stopped state.db may be deleted, or log.db restored from an older copy: a
@@ -82,10 +82,10 @@ func (s *Store) open(dir string) error {
 		return err
 	}
 	logPath, statePath := filepath.Join(dir, "log.db"), filepath.Join(dir, "state.db")
-	if s.log, err = openWriter(logPath, logPragmas, logSchema); err != nil {
+	if s.log, err = openWriter(logPath, logPragmas, migrateLog); err != nil {
 		return err
 	}
-	if s.state, err = openWriter(statePath, statePragmas, stateSchema); err != nil {
+	if s.state, err = openWriter(statePath, statePragmas, renewState); err != nil {
 		return fmt.Errorf("%w (state.db may be deleted: it is rebuilt from log.db)", err)
 	}
 	if err := syncDir(dir); err != nil {

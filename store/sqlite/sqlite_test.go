@@ -187,7 +187,7 @@ func TestNewerSchema(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), name+": its schema is version 99") {
 			t.Errorf("Open = %v", err)
 		}
-		ok(t, sqlite.Exec(filepath.Join(dir, name), "PRAGMA user_version=1"))
+		ok(t, sqlite.Exec(filepath.Join(dir, name), "PRAGMA user_version=2"))
 		closeStore(t, open(t, dir)) // the refusal let go of the lock
 	}
 }
@@ -199,6 +199,7 @@ func TestDiskFull(t *testing.T) {
 	ok(t, s.SetMaxPages(1)) // means: as long as they are
 	big := commit("acme", 2, 0, make([]byte, 1<<20))
 	big.Listing = &bursar.Customer{ID: "acme"}
+	big.Messages = []engine.Message{message("m", 1<<20)}
 	for range 3 {
 		if _, err := s.Append(ctx, []engine.Commit{big}); !errors.Is(err, engine.ErrNotCommitted) || errors.Is(err, engine.ErrPoisoned) {
 			t.Fatalf("Append = %v", err)
@@ -300,7 +301,7 @@ func TestDamagedFile(t *testing.T) {
 	path := filepath.Join(dir, "log.db")
 	b, err := os.ReadFile(path)
 	ok(t, err)
-	for i := 10 * 4096; i < len(b); i++ { // what holds the schema and the streams stays
+	for i := 20 * 4096; i < len(b); i++ { // what holds the schema and the streams stays
 		b[i] = 0xa5
 	}
 	ok(t, os.WriteFile(path, b, 0o600))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
@@ -15,6 +16,7 @@ func everything(c *engine.Commit) {
 	c.Listing = &bursar.Customer{ID: c.Stream, CreatedAt: 1, UpdatedAt: 2}
 	c.Activity = []engine.Activity{{ID: "a1", Timestamp: 3, Action: "create"}}
 	c.Begin = []engine.Use{{Kind: "currency", ID: "eur"}}
+	c.Messages = []engine.Message{message(fmt.Sprint(c.Stream, "-", c.After.Seq), pending("hook", 1))}
 }
 
 // nothing compares that the stream's commit with everything left no trace.
@@ -32,6 +34,8 @@ func (e *env) nothing(name string) {
 	users, err := e.Users(ctx, engine.Use{Kind: "currency", ID: "eur"}, 9)
 	e.ok(err)
 	equal(e, "users", users, nil)
+	e.endpoint("hook")
+	e.pending(0)
 }
 
 var appendTests = []test{
@@ -93,6 +97,15 @@ var appendTests = []test{
 		c.After.Hash[0] = 1
 		e.outcomes([]engine.Commit{c}, engine.Stale)
 		e.nothing("acme")
+	}},
+	{"a stale commit leaves none of its messages while others get theirs", func(e *env) {
+		a, b, c := e.stream("a"), e.stream("b"), e.stream("c")
+		ca, cb, cc := a.commit(everything), b.commit(everything), c.commit(everything)
+		cb.After.Seq = 7
+		e.outcomes([]engine.Commit{ca, cb, cc}, engine.Committed, engine.Stale, engine.Committed)
+		e.endpoint("hook", "c-0/hook", "a-0/hook")
+		e.dueDeliveries(1, 0, "a-0/hook", "c-0/hook")
+		e.pending(2)
 	}},
 	{"a stale commit does not keep others from being written", func(e *env) {
 		a, b, c, d := e.stream("a"), e.stream("b"), e.stream("c"), e.stream("d")
@@ -233,6 +246,7 @@ var useTests = []test{
 		customers, err := e.Customers(ctx, engine.CustomerQuery{})
 		e.ok(err)
 		equal(e, "customers", customers, nil)
+		e.endpoint("hook")
 		catalogue.append(unused(org))
 		a.append(end(eur))
 		catalogue.append(unused(eur))

@@ -40,6 +40,7 @@ func full(cp *engine.Checkpoint) {
 		{ID: "h1", Capability: credits, Status: bursar.HoldOpen, CreatedAt: 1, ExpiresAt: 2, Amount: huge, Entities: []uint32{1, 2}, Detail: []byte{1, 0}},
 		{ID: "h2", Capability: tokens, Status: bursar.HoldOpen},
 	}
+	cp.Parts = []engine.PartRow{{Sort: "grant", Key: "1", Body: []byte(`{"a":"é"}`)}, {Sort: "unique", Key: "1", Body: []byte{0, 255, 10}}}
 	cp.Segments = []engine.KeySegment{{Gen: 10, Part: 0, Data: []byte("s0")}, {Gen: 10, Part: 1, Data: []byte("s1")}}
 	cp.Generations = []engine.KeyGeneration{{Gen: 8, End: 9, Count: 3, Filter: []byte("f")}, {Gen: 9, End: 10}}
 }
@@ -60,6 +61,7 @@ func same(e *env, got, want *engine.Checkpoint) {
 	equal(e, "totals", totals(got), totals(want))
 	equal(e, "holds", got.Holds, want.Holds)
 	equal(e, "series", got.Series, want.Series)
+	equal(e, "parts", parts(got), parts(want))
 	equal(e, "segments", got.Segments, want.Segments)
 	equal(e, "generations", got.Generations, want.Generations)
 }
@@ -220,6 +222,7 @@ var loadTests = []test{
 						cp.Entities = []engine.EntityRow{{Ord: uint32(n), ID: "later"}, {Ord: uint32(n) + 1, ID: "later"}}
 						cp.Assignments = []engine.AssignmentRow{{Ord: uint32(n), Deleted: true}}
 						cp.Counters = []engine.CounterRow{{Ord: 1, Used: whole(99)}}
+						cp.Parts = []engine.PartRow{{Sort: "fired", Key: "1"}, {Sort: "fired", Key: fmt.Sprint(n), Body: []byte("later")}}
 					})
 				}
 				got = merge(got, cp)
@@ -286,7 +289,7 @@ func spoil(cp *engine.Checkpoint) {
 	a := &cp.Assignments[0]
 	a.Scope[0], *a.Limit, *a.Anchor, a.Thresholds[0] = 77, whole(77), 77, 77
 	cp.Holds[0].Entities[0], cp.Holds[0].Detail[0] = 77, 77
-	cp.Segments[0].Data[0], cp.Generations[0].Filter[0] = 77, 77
+	cp.Segments[0].Data[0], cp.Generations[0].Filter[0], cp.Parts[0].Body[0] = 77, 77, 77
 	clear(cp.Entities)
 	clear(cp.Counters)
 }
@@ -294,7 +297,7 @@ func spoil(cp *engine.Checkpoint) {
 // many gives n rows to each of the tables that may be large.
 func many(n int) func(*engine.Checkpoint) {
 	return func(cp *engine.Checkpoint) {
-		cp.Entities, cp.Assignments, cp.Counters = nil, nil, nil
+		cp.Entities, cp.Assignments, cp.Counters, cp.Parts = nil, nil, nil, nil
 		for i := 1; i <= n; i++ {
 			ord := uint32(i)
 			cp.Entities = append(cp.Entities, engine.EntityRow{Ord: ord, ID: fmt.Sprint("agent-", i), TypeID: "agent", ParentOrd: ord / 10})
@@ -302,6 +305,7 @@ func many(n int) func(*engine.Checkpoint) {
 				Ord: ord, ID: fmt.Sprint("limit-", i), EntityOrd: ord, Capability: tokens, Limit: ptr(whole(int64(i))), Cadence: "MONTH",
 				Thresholds: []int{80, 100},
 			})
+			cp.Parts = append(cp.Parts, engine.PartRow{Sort: "fired", Key: fmt.Sprint(i), Body: fmt.Append(nil, i)})
 			cp.Counters = append(cp.Counters, engine.CounterRow{Ord: ord, WindowStart: 1, WindowEnd: 2, Used: bursar.AmountFromNanos(int64(i))})
 		}
 	}

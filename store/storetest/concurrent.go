@@ -86,7 +86,63 @@ var concurrentTests = []test{
 			equal(e, "counters", st.load().Counters, []engine.CounterRow{{Ord: 1, Used: whole(9)}})
 		}
 		e.due(0, 0)
+		e.pending(writers * 10)
 	}},
+	{"senders, writers and trimming of one outbox", func(e *env) {
+		const each = 10
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				st := e.stream(fmt.Sprint("s", w))
+				for i := range each {
+					m := message(fmt.Sprintf("%s-%d", st.name, i), pending("hook", 1), pending("other", 1))
+					c := st.commit(messages(m))
+					out, err := e.Append(ctx, []engine.Commit{c})
+					if err != nil || out[0] != engine.Committed {
+						e.Errorf("Append = %v, %v", out, err)
+						return
+					}
+					st.head = c.Head()
+					if err := e.send(m); err != nil {
+						e.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		e.pending(writers * each / 2)
+		got, err := e.DueDeliveries(ctx, 1, 0)
+		e.ok(err)
+		for _, d := range got {
+			equal(e, "who waits", d.EndpointID, "other")
+			equal(e, "its body", string(d.Body), `{"messageId":"`+d.MessageID+`"}`)
+		}
+		equal(e, "who waits", len(got), writers*each/2)
+	}},
+}
+
+// send does what a sender may do to a message just written, from any goroutine: it
+// ends the first delivery, of every other message the second one too, and trims.
+func (e *env) send(m engine.Message) error {
+	ended := m.Deliveries[:1]
+	if n := m.ID[len(m.ID)-1]; n%2 == 0 {
+		ended = m.Deliveries
+	}
+	for i := range ended {
+		ended[i].Status, ended[i].NextAttempt = engine.DeliverySucceeded, 0
+	}
+	if err := e.SaveDeliveries(ctx, ended); err != nil {
+		return err
+	}
+	d, err := e.Delivery(ctx, ended[0].ID)
+	if err != nil {
+		return err
+	}
+	if d != nil && d.Status != engine.DeliverySucceeded { // nil: another sender has trimmed it
+		return fmt.Errorf("%s is %s once saved", d.ID, d.Status)
+	}
+	return e.TrimOutbox(ctx, m.CreatedAt+1)
 }
 
 // readAll reads a stream whose checkpoint is at seq in each way, from any goroutine.
@@ -165,6 +221,30 @@ var reopenTests = []reopenTest{
 		reopen()
 		want.Head = st.head
 		same(e, st.load(), want)
+	}},
+	{"finds the outbox", func(e *env, reopen func()) {
+		st := e.stream("acme")
+		st.append(messages(message("m1", pending("hook", 5), pending("other", 6))))
+		e.ok(e.AddMessage(ctx, message("m2", pending("hook", 7))))
+		reopen()
+		e.dueDeliveries(9, 0, "m1/hook", "m1/other", "m2/hook")
+		e.ok(e.SaveDeliveries(ctx, []engine.Delivery{
+			{ID: "m1/hook", Status: engine.DeliverySucceeded, Attempts: 1, ResponseStatus: 200},
+			{ID: "m1/other", Status: engine.DeliveryPending, Attempts: 1, Error: "refused", NextAttempt: 8},
+			{ID: "m2/hook", Status: engine.DeliveryFailed},
+		}))
+		want, err := e.Delivery(ctx, "m1/other")
+		e.ok(err)
+		reopen()
+		got, err := e.Delivery(ctx, "m1/other")
+		e.ok(err)
+		equal(e, "delivery", got, want)
+		e.dueDeliveries(9, 0, "m1/other")
+		e.endpoint("hook", "m2/hook", "m1/hook")
+		e.ok(e.TrimOutbox(ctx, 2))
+		reopen()
+		e.endpoint("hook", "m1/hook")
+		e.dueDeliveries(9, 0, "m1/other")
 	}},
 	{"knows what is due", func(e *env, reopen func()) {
 		a, b, c, d := e.stream("a"), e.stream("b"), e.stream("c"), e.stream("d")

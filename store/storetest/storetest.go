@@ -27,7 +27,8 @@ func Run(t *testing.T, open Open, reopen Reopen) {
 	}{
 		{"Append", appendTests}, {"Uses", useTests}, {"Log", logTests}, {"Customers", customerTests},
 		{"Activity", activityTests}, {"Checkpoint", checkpointTests}, {"Load", loadTests}, {"Keys", keyTests},
-		{"Due", dueTests}, {"Holds", holdTests}, {"Series", seriesTests}, {"Concurrent", concurrentTests},
+		{"Parts", partTests}, {"Due", dueTests}, {"Holds", holdTests}, {"Series", seriesTests},
+		{"Outbox", outboxTests}, {"Deliveries", deliveryTests}, {"Trim", trimTests}, {"Concurrent", concurrentTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.tests {
@@ -196,6 +197,7 @@ func merge(all, part *engine.Checkpoint) *engine.Checkpoint {
 	all.Totals = append(all.Totals, part.Totals...)
 	all.Holds = append(all.Holds, part.Holds...)
 	all.Series = append(all.Series, part.Series...)
+	all.Parts = append(all.Parts, part.Parts...)
 	all.Segments = append(all.Segments, part.Segments...)
 	all.Generations = append(all.Generations, part.Generations...)
 	return all

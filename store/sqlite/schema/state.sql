@@ -1,5 +1,5 @@
--- state.db, schema 1: every stream's state as of its checkpoint, rebuilt from log.db
--- when this file is missing. Amounts are exact decimals as text; instants are
+-- state.db, schema 2: every stream's state as of its checkpoint, rebuilt from log.db
+-- when this file is missing or older. Amounts are exact decimals as text; instants are
 -- nanoseconds since the Unix epoch; an ord numbers a customer's entities, or its
 -- assignments, from 1. For example, what is most used:
 --   SELECT e.id, a.capability, c.used, a.usage_limit FROM checkpoints p
@@ -102,6 +102,16 @@ CREATE TABLE holds_by_entity (
     status     TEXT    NOT NULL,
     id         TEXT    NOT NULL,
     PRIMARY KEY (stream, entity_ord, status, id)
+) STRICT, WITHOUT ROWID;
+
+-- The smaller things: grants, pools, boosts, promotions, alerts that fired, what a
+-- UNIQUE counted.
+CREATE TABLE parts (
+    stream INTEGER NOT NULL,
+    sort   TEXT    NOT NULL,
+    key    TEXT    NOT NULL,
+    body   ANY     NOT NULL, -- JSON; of sort 'unique' a BLOB
+    PRIMARY KEY (stream, sort, key)
 ) STRICT, WITHOUT ROWID;
 
 -- Usage in steps of 15 minutes. The key begins with the hour, so that the buckets

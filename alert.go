@@ -1,0 +1,68 @@
+package bursar
+
+// Webhook is an endpoint that hears of events. A delivery to it is at least once, in no
+// particular order.
+type Webhook struct {
+	ID          string      `json:"id"`
+	Kind        WebhookKind `json:"kind"`
+	URL         string      `json:"url"` // https://…, for email mailto:…
+	Description *string     `json:"description"`
+	EventTypes  []string    `json:"eventTypes"` // nil = all
+	CustomerID  *string     `json:"customerId"` // nil = of all customers
+	Enabled     bool        `json:"enabled"`
+	// Secret signs (whsec_ + base64). OldSecret signs too until OldUntil.
+	Secret    string `json:"secret"`
+	OldSecret string `json:"oldSecret,omitempty"`
+	OldUntil  Time   `json:"oldUntil,omitempty"`
+	CreatedAt Time   `json:"createdAt"`
+	UpdatedAt Time   `json:"updatedAt"`
+}
+
+// WebhookKind is how an endpoint takes its events.
+type WebhookKind string
+
+const (
+	WebhookStandard WebhookKind = "webhook" // Standard Webhooks: JSON, signed
+	WebhookSlack    WebhookKind = "slack"   // a Slack-compatible incoming webhook
+	WebhookEmail    WebhookKind = "email"
+)
+
+// Hears reports whether an event of the type, about the customer ("" = none), goes to w.
+func (w *Webhook) Hears(eventType, customerID string) bool {
+	if !w.Enabled || w.CustomerID != nil && *w.CustomerID != customerID {
+		return false
+	}
+	if w.EventTypes == nil {
+		return true
+	}
+	for _, t := range w.EventTypes {
+		if t == eventType {
+			return true
+		}
+	}
+	return false
+}
+
+// Types of webhook events.
+const (
+	EventEntityTypeUpdated  = "entity_type.updated"
+	EventEntityCreated      = "entity.created"
+	EventEntityUpdated      = "entity.updated"
+	EventEntityArchived     = "entity.archived"
+	EventEntitlementCreated = "entity.entitlement.created"
+	EventEntitlementUpdated = "entity.entitlement.updated"
+	EventEntitlementDeleted = "entity.entitlement.deleted"
+	EventUsageExceeded      = "entity.entitlement.usage_exceeded"
+	EventUsageRecovered     = "entity.entitlement.usage_recovered"
+	EventCreditsGranted     = "credits.granted"
+	EventCreditsExpired     = "credits.expired"
+	EventGrantDepleted      = "credits.grant.depleted"
+	EventCreditsLow         = "credits.usage_low"
+	EventReservationExpired = "reservation.expired"
+	EventTest               = "webhook.test"
+)
+
+// EventTypes lists the types that an endpoint can ask for.
+var EventTypes = []string{EventEntityTypeUpdated, EventEntityCreated, EventEntityUpdated, EventEntityArchived,
+	EventEntitlementCreated, EventEntitlementUpdated, EventEntitlementDeleted, EventUsageExceeded, EventUsageRecovered,
+	EventCreditsGranted, EventCreditsExpired, EventGrantDepleted, EventCreditsLow, EventReservationExpired}

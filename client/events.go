@@ -1,0 +1,77 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/bursarhq/bursar"
+)
+
+// EventInput is a raw event; the meters of its name turn it into usage.
+type EventInput struct {
+	CustomerID     string         `json:"customerId"`
+	EventName      string         `json:"eventName"`
+	IdempotencyKey string         `json:"idempotencyKey,omitempty"` // "" = one for this call
+	Dimensions     map[string]any `json:"dimensions,omitempty"`     // strings, numbers and booleans
+	// Usage is the usage object of a model provider's reply, as it came. Its token counts
+	// become the dimensions tokens.input, tokens.output and so on.
+	Usage json.RawMessage `json:"usage,omitempty"`
+	// Timestamp is when it happened. With it a duplicate is recognised for good.
+	Timestamp *bursar.Time `json:"timestamp,omitempty"`
+}
+
+// ReportEvents records events, which no limit refuses: all or none of one customer's. At
+// most 1,000.
+func (c *Client) ReportEvents(ctx context.Context, events ...EventInput) error {
+	in := map[string]any{"events": events}
+	return c.do(ctx, call{method: http.MethodPost, path: "/events", in: in, key: keyFor("")}, nil)
+}
+
+// EstimateUsageInput asks what usage would cost.
+type EstimateUsageInput struct {
+	CustomerID string                `json:"customerId"`
+	FeatureID  string                `json:"featureId"`
+	Value      bursar.Amount         `json:"value"`
+	Behavior   bursar.UpdateBehavior `json:"updateBehavior,omitempty"`
+	Dimensions Dimensions            `json:"dimensions,omitempty"`
+}
+
+// EstimateEventInput asks what an event would cost.
+type EstimateEventInput struct {
+	CustomerID string          `json:"customerId"`
+	EventName  string          `json:"eventName"`
+	Dimensions map[string]any  `json:"dimensions,omitempty"`
+	Usage      json.RawMessage `json:"usage,omitempty"`
+}
+
+// Estimates are what usage would cost in each currency. Warnings has FEATURE_NOT_FOUND
+// or FEATURE_NOT_CREDIT_BASED when nothing is priced.
+type Estimates struct {
+	Estimates []Estimate `json:"estimates"`
+	Warnings  []string   `json:"warnings"`
+}
+
+// Estimate is a cost, and what it would do to the pool.
+type Estimate struct {
+	CurrencyID     string        `json:"currencyId"`
+	Cost           bursar.Amount `json:"estimatedCost"`
+	Balance        bursar.Amount `json:"currentBalance"`
+	BalanceAfter   bursar.Amount `json:"balanceAfterEstimate"`
+	WouldOverdraft bool          `json:"wouldOverdraft"`
+	Breakdown      []struct {
+		FeatureID string        `json:"featureId"`
+		Cost      bursar.Amount `json:"cost"`
+		Warning   string        `json:"warningCode"` // "" or UNSUPPORTED_AGGREGATION
+	} `json:"breakdown"`
+}
+
+// EstimateUsage tells what usage would cost and records nothing.
+func (c *Client) EstimateUsage(ctx context.Context, in EstimateUsageInput) (Estimates, error) {
+	return ask[Estimates](ctx, c, call{method: http.MethodPost, path: "/usage/estimate", in: in})
+}
+
+// EstimateEvent tells what an event would cost and records nothing.
+func (c *Client) EstimateEvent(ctx context.Context, in EstimateEventInput) (Estimates, error) {
+	return ask[Estimates](ctx, c, call{method: http.MethodPost, path: "/events/estimate", in: in})
+}

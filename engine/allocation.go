@@ -1,0 +1,201 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/bursarhq/bursar"
+)
+
+// A strict limit shares itself out: over the nearest node-wide limits of its capability
+// and label below it, on each path, the sum of their numbers is at most its own, each
+// has a number, and all follow one schedule. Boosts do not count. Rows of archived
+// entities do not count either; those below them do.
+
+// share is what the nearest limits below a row add up to.
+type share struct {
+	sum       bursar.Amount
+	rows      int
+	unlimited int
+	odd       uint32 // one that has another schedule, 0 = none
+}
+
+// shareOf walks from the entity of a row down to the nearest rows like it.
+func (v *view) shareOf(ord uint32, def *rowDef) (s share) {
+	var down func(ent uint32)
+	down = func(ent uint32) {
+		v.eachChild(ent, func(c uint32) {
+			if r := v.nodeWide(c, def.cap, def.label); r != 0 && v.ent(c).archived == 0 {
+				s.add(v.def(r), def, r)
+				return
+			}
+			down(c)
+		})
+	}
+	down(def.ent)
+	return s
+}
+
+func (s *share) add(child, parent *rowDef, ord uint32) {
+	s.rows++
+	if child.limited {
+		s.sum = s.sum.Add(child.limit)
+	} else {
+		s.unlimited++
+	}
+	if child.sched.rule != parent.sched.rule {
+		s.odd = ord
+	}
+}
+
+// nodeWide is the row of an entity without a scope, of a capability and label; 0 = none.
+func (v *view) nodeWide(ent, cap uint32, label string) uint32 {
+	return v.findRow(target{ent: ent}, cap, label)
+}
+
+// touch notes that a write changed what strict limits on an entity's path share out.
+func (d *decider) touch(ent uint32) {
+	if d.touched == nil {
+		d.touched = map[uint32]bool{}
+	}
+	d.touched[ent] = true
+}
+
+// checkAllocations refuses a write that broke a strict limit on the path of an entity
+// that it touched. pointer names the request's item for a row's capability and label.
+func (d *decider) checkAllocations(pointer func(cap uint32, label string) string) error {
+	touched := d.touched
+	d.touched = nil
+	if d.strictRows() == 0 {
+		return nil
+	}
+	checked := map[uint32]bool{}
+	for _, start := range sortedOrds(touched) {
+		for ent := start; ent != 0; ent = d.ent(ent).parent {
+			if checked[ent] {
+				break // and so is all above it
+			}
+			checked[ent] = true
+			if d.ent(ent).archived != 0 {
+				continue
+			}
+			if err := d.checkShares(ent, pointer); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (d *decider) checkShares(ent uint32, pointer func(cap uint32, label string) string) (err error) {
+	d.eachRow(ent, 0, func(ord uint32, def *rowDef) {
+		if err != nil || !def.strict || len(def.scope) > 0 {
+			return
+		}
+		s := d.shareOf(ord, def)
+		if s.unlimited == 0 && s.odd == 0 && !def.limit.Less(s.sum) {
+			return
+		}
+		e := d.ent(ent)
+		why := fmt.Sprintf("the limits below %s add up to %s, its own is %s: at most %s fits", e.id, s.sum, def.limit, def.limit)
+		switch {
+		case s.unlimited > 0:
+			why = fmt.Sprintf("a limit below %s has no number; every share of a strict limit needs one", e.id)
+		case s.odd != 0:
+			why = fmt.Sprintf("the limit of %s below %s has another cadence, time zone or anchor than the strict limit it shares", d.ent(d.def(s.odd).ent).id, e.id)
+		}
+		limit := def.limit
+		problem := &bursar.AllocationProblem{AssignmentID: formatID(d.rowID(ord)), EntityID: e.id, UsageLimit: &limit, Allocated: s.sum,
+			Available: bursar.MaxAmount(bursar.Amount{}, limit.Sub(d.othersOf(ord, def, s.sum)))}
+		refusal := bursar.Errorf(bursar.CodeAllocationExceeded, "the strict allocation of entity %s on %s would be broken: %s", e.id, d.capability(def.cap), why)
+		if at := pointer(def.cap, def.label); at != "" {
+			refusal.Fields = []bursar.FieldError{{Pointer: at, Code: refusal.Code, Detail: refusal.Message}}
+		}
+		refusal.Allocation = problem
+		err = refusal
+	})
+	return err
+}
+
+// othersOf is what the shares that this write did not touch have.
+func (d *decider) othersOf(ord uint32, def *rowDef, sum bursar.Amount) bursar.Amount {
+	for r, now := range d.defs {
+		if r == ord || now == nil || now.cap != def.cap || now.label != def.label || len(now.scope) > 0 || !now.limited {
+			continue
+		}
+		if d.nearestAbove(now) == ord {
+			sum = sum.Sub(now.limit)
+		}
+	}
+	return sum
+}
+
+// nearestAbove is the node-wide row like def that is nearest above it; 0 = none.
+func (v *view) nearestAbove(def *rowDef) uint32 {
+	for ent := v.ent(def.ent).parent; ent != 0; ent = v.ent(ent).parent {
+		if r := v.nodeWide(ent, def.cap, def.label); r != 0 && v.ent(ent).archived == 0 {
+			return r
+		}
+	}
+	return 0
+}
+
+// strictRows counts the strict limits of the state and the batch.
+func (v *view) strictRows() int {
+	n := v.strict
+	for ord, def := range v.defs {
+		if int(ord) < len(v.rows) && v.rows[ord] != nil && v.rows[ord].strict {
+			n--
+		}
+		if def != nil && def.strict {
+			n++
+		}
+	}
+	return n
+}
+
+// Allocations lists node-wide limits with what the limits below them add up to, in order
+// of assignment IDs; next is the After of the following page, "" at the end.
+func (e *Engine) Allocations(ctx context.Context, o ReadOptions, customer string, q AllocationQuery) (out []Allocation, next string, version uint64, err error) {
+	out = []Allocation{}
+	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
+		var ent uint32
+		if q.EntityID != "" {
+			if ent = v.entOrd(q.EntityID); ent == 0 {
+				return errNoEntity(q.EntityID)
+			}
+		}
+		page := ListPage{}
+		if q.After != "" {
+			page.After = &ListPos{ID: q.After}
+		}
+		cap := v.capOrd(q.Capability)
+		at, _ := v.rowPosition(&page)
+		for ; at < len(v.rows); at++ {
+			def := v.rows[at]
+			if def == nil || def.ent == 0 || def.cap != cap || len(def.scope) > 0 || q.Label != nil && def.label != *q.Label ||
+				ent != 0 && def.ent != ent || v.ent(def.ent).archived != 0 {
+				continue
+			}
+			if len(out) == q.Limit {
+				next = out[len(out)-1].AssignmentID
+				break
+			}
+			out = append(out, v.allocationOut(uint32(at), def))
+		}
+		return nil
+	})
+	return out, next, version, err
+}
+
+func (v *view) allocationOut(ord uint32, def *rowDef) Allocation {
+	s := v.shareOf(ord, def)
+	a := Allocation{AssignmentID: formatID(v.rowID(ord)), EntityID: v.ent(def.ent).id, Capability: v.capability(def.cap), Label: def.label,
+		Strict: def.strict, Allocated: s.sum, Children: s.rows, Unlimited: s.unlimited}
+	if def.limited {
+		limit := def.limit
+		free := bursar.MaxAmount(bursar.Amount{}, limit.Sub(s.sum))
+		a.UsageLimit, a.Unallocated, a.OverCommitted = &limit, &free, bursar.MaxAmount(bursar.Amount{}, s.sum.Sub(limit))
+	}
+	return a
+}

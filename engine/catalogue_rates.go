@@ -1,0 +1,178 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+)
+
+// Limits of the match of a rate.
+const (
+	maxMatchKeys  = 10
+	maxMatchTexts = 10_000 // combinations of values of one rate
+)
+
+// maxTie is how close versions that are effective "now" may be made after one another
+// and still follow in order.
+const maxTie = bursar.Time(1e9)
+
+func errNoCard(id string) error {
+	return bursar.Errorf(bursar.CodeRateCardNotFound, "there is no rate card %.64q", id)
+}
+
+func (w *catalogueWrite) createCard(in *RateCardInput) (bursar.RateCard, error) {
+	if w.cards[in.ID] != nil {
+		return bursar.RateCard{}, bursar.ErrorAt("/id", bursar.CodeAlreadyExists, "the rate card %q exists already", in.ID)
+	}
+	var p bursar.Problems
+	if err := bursar.CheckID(in.ID); err != nil {
+		p.Add("/id", bursar.CodeValidationFailed, "%v", err)
+	}
+	checkName("/displayName", in.DisplayName, &p)
+	switch cur := w.currencies[in.CurrencyID]; {
+	case cur == nil:
+		p.Add("/currencyId", bursar.CodeCurrencyNotFound, "there is no currency %q", in.CurrencyID)
+	case cur.ArchivedAt != nil:
+		p.Add("/currencyId", bursar.CodeValidationFailed, "the currency %q is archived", in.CurrencyID)
+	}
+	c := bursar.RateCard{ID: in.ID, CurrencyID: in.CurrencyID, DisplayName: in.DisplayName, CreatedAt: w.now.Milli()}
+	return w.addVersion(c, &in.RateVersionInput, &p)
+}
+
+func (w *catalogueWrite) addCardVersion(id string, in *RateVersionInput) (bursar.RateCard, error) {
+	c := w.cards[id]
+	if c == nil {
+		return bursar.RateCard{}, errNoCard(id)
+	}
+	if c.ArchivedAt != nil {
+		return bursar.RateCard{}, bursar.Errorf(bursar.CodeValidationFailed, "the rate card %q is archived; make another one", id)
+	}
+	var p bursar.Problems
+	return w.addVersion(*c, in, &p)
+}
+
+func (w *catalogueWrite) addVersion(c bursar.RateCard, in *RateVersionInput, p *bursar.Problems) (bursar.RateCard, error) {
+	now := w.now.Milli()
+	v := bursar.RateVersion{Version: len(c.Versions) + 1, EffectiveFrom: in.EffectiveFrom.Milli(), Corrects: in.Corrects, CreatedAt: now}
+	if in.EffectiveFrom == 0 {
+		v.EffectiveFrom = now
+		if n := len(c.Versions); n > 0 && c.Versions[n-1].EffectiveFrom >= now && c.Versions[n-1].EffectiveFrom <= now+maxTie {
+			v.EffectiveFrom = c.Versions[n-1].EffectiveFrom + 1e6
+		}
+	}
+	n := len(c.Versions)
+	switch {
+	case v.EffectiveFrom < now:
+		p.Add("/effectiveFrom", bursar.CodeValidationFailed, "effectiveFrom %s lies in the past (now is %s); what was priced wrong is put right by re-pricing", v.EffectiveFrom, now)
+	case n > 0 && v.EffectiveFrom <= c.Versions[n-1].EffectiveFrom:
+		p.Add("/effectiveFrom", bursar.CodeValidationFailed, "effectiveFrom must be after that of version %d, %s", n, c.Versions[n-1].EffectiveFrom)
+	}
+	if in.Corrects != 0 {
+		taken := slices.ContainsFunc(c.Versions, func(o bursar.RateVersion) bool { return o.Corrects == in.Corrects })
+		if in.Corrects < 1 || in.Corrects > len(c.Versions) || taken {
+			p.Add("/corrects", bursar.CodeValidationFailed, "corrects names an earlier version of this card that no other version corrects")
+		}
+	}
+	if len(in.Rates) == 0 || len(in.Rates) > bursar.MaxRates {
+		p.Add("/rates", bursar.CodeValidationFailed, "a version has 1 to %d rates, this one %d", bursar.MaxRates, len(in.Rates))
+	} else {
+		for i, r := range in.Rates {
+			if r.Per == 0 {
+				r.Per = 1
+			}
+			v.Rates = append(v.Rates, r)
+			w.checkRate(&c, &v.Rates[i], fmt.Sprintf("/rates/%d", i), p)
+		}
+		if p.Empty() {
+			checkOverlaps(v.Rates, p)
+		}
+	}
+	if err := p.Err(); err != nil {
+		return c, err
+	}
+	c.Versions = append(slices.Clone(c.Versions), v)
+	return c, w.put("rateCard", &c)
+}
+
+func (w *catalogueWrite) checkRate(c *bursar.RateCard, r *bursar.Rate, at string, p *bursar.Problems) {
+	switch f := w.features[r.FeatureID]; {
+	case f == nil:
+		p.Add(at+"/featureId", bursar.CodeFeatureNotFound, "there is no feature %q", r.FeatureID)
+	case f.ArchivedAt != nil:
+		p.Add(at+"/featureId", bursar.CodeValidationFailed, "the feature %q is archived", r.FeatureID)
+	case f.Meter != nil && !summing(f.Meter):
+		p.Add(at+"/featureId", bursar.CodeValidationFailed, "the feature %q is a %s of events, which has no price", r.FeatureID, f.Meter.Aggregation.Function)
+	}
+	if r.Amount.Sign() < 0 || !r.Amount.InRange() {
+		p.Add(at+"/amount", bursar.CodeInvalidAmount, "a rate is 0 or more")
+	}
+	if r.Per != 1 && r.Per != 1000 && r.Per != 1_000_000 {
+		p.Add(at+"/per", bursar.CodeValidationFailed, "per is 1, 1000 or 1000000")
+	}
+	texts := 1
+	for _, k := range sortedKeys(r.Match) {
+		if _, err := bursar.CheckDimensions([]bursar.Dimension{{Key: k}}); err != nil {
+			p.Add(at+"/match/"+escapePointer(k), bursar.CodeValidationFailed, "%v", err)
+		}
+		n := len(r.Match[k])
+		if n == 0 || n > bursar.MaxMatchValues {
+			p.Add(at+"/match/"+escapePointer(k), bursar.CodeValidationFailed, "a dimension matches 1 to %d values, here %d", bursar.MaxMatchValues, n)
+		}
+		texts = min(texts*max(n, 1), maxMatchTexts+1)
+	}
+	if len(r.Match) > maxMatchKeys || texts > maxMatchTexts {
+		p.Add(at+"/match", bursar.CodeValidationFailed, "a rate matches at most %d dimensions, and %d combinations of their values", maxMatchKeys, maxMatchTexts)
+	}
+	for _, other := range w.prices[r.FeatureID] {
+		if other.card.ID != c.ID && other.card.ArchivedAt == nil && other.card.CurrencyID == c.CurrencyID {
+			p.Add(at+"/featureId", bursar.CodeAlreadyExists, "the rate card %q prices the feature %q in %s already", other.card.ID, r.FeatureID, c.CurrencyID)
+		}
+	}
+}
+
+// summing tells whether the usage of a meter adds up, so that it can be priced.
+func summing(m *bursar.Meter) bool {
+	return m.Aggregation.Function != "MAX" && m.Aggregation.Function != "UNIQUE"
+}
+
+// checkOverlaps adds to p the rates that could match the same usage as one of equal
+// rank.
+func checkOverlaps(rates []bursar.Rate, p *bursar.Problems) {
+	byFeature := map[string][]int{}
+	for j := range rates {
+		b := &rates[j]
+		for _, i := range byFeature[b.FeatureID] {
+			if a := &rates[i]; len(a.Match) == len(b.Match) && overlap(a.Match, b.Match) {
+				p.Add(fmt.Sprintf("/rates/%d", j), bursar.CodeValidationFailed,
+					"rates %d and %d of feature %q can match the same usage, and neither is more specific", i, j, b.FeatureID)
+				break
+			}
+		}
+		byFeature[b.FeatureID] = append(byFeature[b.FeatureID], j)
+	}
+}
+
+// overlap tells whether some dimensions match both.
+func overlap(a, b map[string][]string) bool {
+	for k, values := range a {
+		if other, ok := b[k]; ok && !slices.ContainsFunc(values, func(v string) bool { return slices.Contains(other, v) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *catalogueWrite) archiveCard(id string) (bursar.RateCard, error) {
+	old := w.cards[id]
+	if old == nil {
+		return bursar.RateCard{}, errNoCard(id)
+	}
+	if old.ArchivedAt != nil {
+		return *old, nil
+	}
+	c := *old
+	now := w.now.Milli()
+	c.ArchivedAt = &now
+	return c, w.put("rateCard", &c)
+}

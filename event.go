@@ -1,0 +1,43 @@
+package bursar
+
+// EventInput is one raw event; meters turn it into usage. Token counts that a provider
+// gave are in Dimensions already (see ProviderTokens and GenAITokens).
+type EventInput struct {
+	CustomerID     string
+	EventName      string
+	IdempotencyKey string
+	Dimensions     []Dimension
+	Timestamp      Time // 0 = the receipt
+}
+
+// EstimateInput asks what usage or an event would cost. EventName or FeatureID is set.
+type EstimateInput struct {
+	CustomerID string
+	FeatureID  string
+	EventName  string
+	Value      Amount
+	Behavior   UpdateBehavior
+	Dimensions []Dimension
+}
+
+// Estimate is what usage would cost in one currency, and what that does to the pool.
+type Estimate struct {
+	CurrencyID string
+	Cost       Amount
+	Balance    Balance
+	Breakdown  []EstimateItem
+}
+
+// EstimateItem is one feature's part of an estimate. Warning is "" or
+// UNSUPPORTED_AGGREGATION (MAX and UNIQUE cannot be priced).
+type EstimateItem struct {
+	FeatureID string
+	Cost      Amount
+	Warning   string
+}
+
+// Limits of events.
+const (
+	MaxEvents      = 1000
+	MaxConsumption = 1000
+)

@@ -1,0 +1,80 @@
+package httpapi
+
+import (
+	"github.com/bursarhq/bursar"
+)
+
+type usageEstimateIn struct {
+	freshness
+	CustomerID     string                 `json:"customerId" is:"required,customerId"`
+	FeatureID      string                 `json:"featureId" is:"required,id"`
+	Value          bursar.Amount          `json:"value" is:"required" doc:"Below 0 only for FLUCTUATING features."`
+	UpdateBehavior *bursar.UpdateBehavior `json:"updateBehavior" is:"enum=DELTA|SET,default=DELTA"`
+	Dimensions     []bursar.Dimension     `json:"dimensions"`
+	ResourceID     unsupported            `json:"resourceId"`
+}
+
+type eventEstimateIn struct {
+	freshness
+	eventFields
+}
+
+// estimatesOut is what usage would cost.
+type estimatesOut struct {
+	Estimates []estimateOut `json:"estimates"`
+	Warnings  []string      `json:"warnings" doc:"FEATURE_NOT_FOUND, FEATURE_NOT_CREDIT_BASED"`
+}
+
+type estimateOut struct {
+	CurrencyID           string            `json:"currencyId"`
+	EstimatedCost        bursar.Amount     `json:"estimatedCost"`
+	CurrentBalance       bursar.Amount     `json:"currentBalance"`
+	BalanceAfterEstimate bursar.Amount     `json:"balanceAfterEstimate"`
+	WouldOverdraft       bool              `json:"wouldOverdraft" doc:"Never when the currency is not prepaid."`
+	Breakdown            []estimateItemOut `json:"breakdown"`
+}
+
+type estimateItemOut struct {
+	FeatureID   string        `json:"featureId"`
+	Cost        bursar.Amount `json:"cost"`
+	WarningCode *string       `json:"warningCode" is:"enum=UNSUPPORTED_AGGREGATION"`
+}
+
+func (a *API) viewEstimate(e *bursar.Estimate) estimateOut {
+	balance := e.Balance.Limit.Sub(e.Balance.Used)
+	after := balance.Sub(e.Cost)
+	cur := a.engine.Catalogue().Currency(e.CurrencyID)
+	out := estimateOut{
+		CurrencyID: e.CurrencyID, EstimatedCost: e.Cost, CurrentBalance: balance, BalanceAfterEstimate: after,
+		WouldOverdraft: cur != nil && cur.Prepaid && after.Sign() < 0, Breakdown: make([]estimateItemOut, len(e.Breakdown)),
+	}
+	for i, item := range e.Breakdown {
+		out.Breakdown[i] = estimateItemOut{FeatureID: item.FeatureID, Cost: item.Cost, WarningCode: orNil(&item.Warning)}
+	}
+	return out
+}
+
+func (a *API) estimate(q *request, f freshness, in bursar.EstimateInput) (estimatesOut, error) {
+	got, warnings, version, err := a.engine.Estimate(q.ctx, f.options(), in)
+	q.version = version
+	out := estimatesOut{Estimates: make([]estimateOut, len(got)), Warnings: warnings}
+	for i := range got {
+		out.Estimates[i] = a.viewEstimate(&got[i])
+	}
+	return out, err
+}
+
+func (a *API) estimateUsage(q *request, in *usageEstimateIn) (estimatesOut, error) {
+	return a.estimate(q, in.freshness, bursar.EstimateInput{
+		CustomerID: in.CustomerID, FeatureID: in.FeatureID, Value: in.Value, Behavior: or(in.UpdateBehavior, bursar.Delta), Dimensions: in.Dimensions,
+	})
+}
+
+func (a *API) estimateEvent(q *request, in *eventEstimateIn) (estimatesOut, error) {
+	var problems bursar.Problems
+	dims := in.measured("", &problems)
+	if err := problems.Err(); err != nil {
+		return estimatesOut{}, err
+	}
+	return a.estimate(q, in.freshness, bursar.EstimateInput{CustomerID: in.CustomerID, EventName: in.EventName, Behavior: bursar.Delta, Dimensions: dims})
+}

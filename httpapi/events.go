@@ -1,0 +1,102 @@
+package httpapi
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// eventsPattern is the route whose bodies may be larger than others.
+const eventsPattern = "/events"
+
+type eventsIn struct {
+	Events []eventIn `json:"events" is:"required,n=1-1000"`
+}
+
+// eventFields are what an event is about.
+type eventFields struct {
+	CustomerID string             `json:"customerId" is:"required,customerId"`
+	EventName  string             `json:"eventName" is:"required,len=1-255"`
+	Dimensions []bursar.Dimension `json:"dimensions" doc:"gen_ai.* attributes become token counts, too."`
+	Usage      jsontext.Value     `json:"usage" doc:"The usage object of a model provider's reply, as it came. It becomes the dimensions tokens.input, tokens.cache_read, tokens.cache_write, tokens.cache_write_1h, tokens.output, tokens.reasoning, unless they are given."`
+	ResourceID unsupported        `json:"resourceId"`
+}
+
+type eventIn struct {
+	eventFields
+	IdempotencyKey *string      `json:"idempotencyKey" is:"key" doc:"Required, here or as the Idempotency-Key header."`
+	Timestamp      *bursar.Time `json:"timestamp" doc:"When it happened. Send it: then a duplicate is recognised or refused, always."`
+}
+
+// measured are the event's dimensions with the token counts that its usage and its
+// gen_ai attributes say. What the caller gave stays as it is. at is where the event is in
+// the request.
+func (f *eventFields) measured(at string, p *bursar.Problems) []bursar.Dimension {
+	out := slices.Clip(f.Dimensions)
+	add := func(place string, derived []bursar.Dimension, err error) {
+		if err != nil {
+			p.Add(at+place, bursar.CodeValidationFailed, "%s", reason(err))
+		}
+		for _, d := range derived {
+			if !slices.ContainsFunc(out, func(have bursar.Dimension) bool { return have.Key == d.Key }) {
+				out = append(out, d)
+			}
+		}
+	}
+	if f.Usage != nil {
+		derived, err := bursar.ProviderTokens(f.Usage)
+		add("/usage", derived, err)
+	}
+	if slices.ContainsFunc(f.Dimensions, func(d bursar.Dimension) bool { return strings.HasPrefix(d.Key, "gen_ai.") }) {
+		derived, err := bursar.GenAITokens(f.Dimensions)
+		add("/dimensions", derived, err)
+	}
+	if len(out) > bursar.MaxDimensions {
+		p.Add(at+"/dimensions", bursar.CodeValidationFailed, "at most %d dimensions, here are %d with the token counts", bursar.MaxDimensions, len(out))
+	}
+	return out
+}
+
+// reason is what err says, without the code that an error of ours begins with.
+func reason(err error) string {
+	var e *bursar.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
+}
+
+// reportEvents turns events into usage of the features whose meters want them.
+func (a *API) reportEvents(q *request, in *eventsIn) (nothing, error) {
+	var problems bursar.Problems
+	inputs := make([]bursar.EventInput, len(in.Events))
+	for i := range in.Events {
+		e, at := &in.Events[i], "/events/"+strconv.Itoa(i)
+		key, err := q.itemKey(e.IdempotencyKey, i)
+		if err != nil {
+			return nothing{}, err
+		}
+		if key == "" {
+			problems.Add(at+"/idempotencyKey", bursar.CodeValidationFailed, errNoKey)
+		}
+		inputs[i] = bursar.EventInput{CustomerID: e.CustomerID, EventName: e.EventName, IdempotencyKey: key,
+			Dimensions: e.measured(at, &problems), Timestamp: orZero(e.Timestamp)}
+	}
+	if err := problems.Err(); err != nil {
+		return nothing{}, err
+	}
+	versions, err := a.engine.ReportEvents(q.ctx, q.by(), inputs)
+	if err != nil {
+		a.metrics.refused.Add(float64(len(inputs)))
+		return nothing{}, err
+	}
+	if len(versions) == 1 {
+		q.version = versions[inputs[0].CustomerID]
+	}
+	a.metrics.recorded.Add(float64(len(inputs)))
+	return nothing{}, nil
+}

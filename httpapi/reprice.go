@@ -1,0 +1,86 @@
+package httpapi
+
+import (
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+// unpricedOut is a combination for which usage came and no rate matched.
+type unpricedOut struct {
+	FeatureID  string      `json:"featureId"`
+	CurrencyID string      `json:"currencyId"`
+	Dimensions dims        `json:"dimensions" doc:"Those that rates of the card match on."`
+	Count      int64       `json:"count"`
+	FirstSeen  bursar.Time `json:"firstSeen"`
+	LastSeen   bursar.Time `json:"lastSeen"`
+}
+
+// listUnpriced is one page, the most frequent first: what this node saw since it started.
+func (a *API) listUnpriced(*request, *nothing) (page[unpricedOut], error) {
+	rows := a.engine.Unpriced()
+	out := page[unpricedOut]{Data: make([]unpricedOut, len(rows))}
+	for i, u := range rows {
+		out.Data[i] = unpricedOut{FeatureID: u.FeatureID, CurrencyID: u.CurrencyID, Dimensions: u.Dimensions,
+			Count: u.Count, FirstSeen: u.FirstSeen, LastSeen: u.LastSeen}
+	}
+	return out, nil
+}
+
+type repriceIn struct {
+	From       bursar.Time  `json:"from" is:"required" doc:"Usage of [from, to) is looked at."`
+	To         *bursar.Time `json:"to" doc:"Now when left out."`
+	CustomerID *string      `json:"customerId" is:"customerId" doc:"Only this customer's usage."`
+	Apply      bool         `json:"apply" is:"default=false" doc:"false only tells what would change."`
+}
+
+// repricingOut is what re-pricing changes or, when applied, changed.
+type repricingOut struct {
+	RateCardID string                `json:"rateCardId"`
+	Version    int                   `json:"version" doc:"The version that was wrong."`
+	By         int                   `json:"by" doc:"The version that corrects it."`
+	Records    int                   `json:"records" doc:"Charges that were looked at."`
+	Was        bursar.Amount         `json:"was"`
+	Is         bursar.Amount         `json:"is"`
+	Customers  []repricedCustomerOut `json:"customers"`
+	Applied    bool                  `json:"applied"`
+}
+
+type repricedCustomerOut struct {
+	CustomerID string           `json:"customerId"`
+	Was        bursar.Amount    `json:"was"`
+	Is         bursar.Amount    `json:"is"`
+	Pool       bursar.Amount    `json:"pool" doc:"What the pool loses; below 0 it gets back."`
+	Rows       []repricedRowOut `json:"rows" doc:"Limits whose current or previous window changes."`
+}
+
+type repricedRowOut struct {
+	AssignmentID     string        `json:"assignmentId"`
+	EntityID         string        `json:"entityId"`
+	UsagePeriodStart bursar.Time   `json:"usagePeriodStart"`
+	Was              bursar.Amount `json:"was"`
+	Is               bursar.Amount `json:"is"`
+}
+
+func viewRepricing(r engine.Repricing) repricingOut {
+	out := repricingOut{RateCardID: r.CardID, Version: r.Version, By: r.By, Records: r.Records, Was: r.Was, Is: r.Is,
+		Customers: make([]repricedCustomerOut, len(r.Customers)), Applied: r.Applied}
+	for i, c := range r.Customers {
+		rows := make([]repricedRowOut, len(c.Rows))
+		for j, row := range c.Rows {
+			rows[j] = repricedRowOut{AssignmentID: row.AssignmentID, EntityID: row.EntityID, UsagePeriodStart: row.PeriodStart, Was: row.Was, Is: row.Is}
+		}
+		out.Customers[i] = repricedCustomerOut{CustomerID: c.CustomerID, Was: c.Was, Is: c.Is, Pool: c.Pool, Rows: rows}
+	}
+	return out
+}
+
+// reprice has no use for an Idempotency-Key: what was put right is right the next time.
+func (a *API) reprice(q *request, in *repriceIn) (repricingOut, error) {
+	if in.To != nil && *in.To <= in.From {
+		return repricingOut{}, bursar.ErrorAt("/to", bursar.CodeValidationFailed, "must be after from")
+	}
+	got, err := a.engine.Reprice(q.ctx, q.by(), engine.RepriceInput{
+		CardID: q.path[0], CustomerID: orZero(in.CustomerID), From: in.From, To: orZero(in.To), Apply: in.Apply,
+	})
+	return viewRepricing(got), err
+}

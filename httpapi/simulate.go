@@ -1,0 +1,81 @@
+package httpapi
+
+import (
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+type simulateIn struct {
+	freshness
+	StartDate   bursar.Time    `json:"startDate" is:"required"`
+	EndDate     *bursar.Time   `json:"endDate" doc:"Now when left out."`
+	Assignments []assignmentIn `json:"assignments" is:"required,n=1-100" doc:"Drafts of limits. One with the natural key of an existing limit stands in for it."`
+}
+
+// simulationOut is what drafts of limits would have done to past usage.
+type simulationOut struct {
+	StartDate bursar.Time          `json:"startDate"`
+	EndDate   bursar.Time          `json:"endDate"`
+	Replayed  int                  `json:"replayed" doc:"Usage records that the drafts applied to."`
+	Note      string               `json:"note"`
+	Drafts    []simulatedDraftOut  `json:"drafts"`
+	Stopped   []simulatedStopOut   `json:"stopped" doc:"The first 100, in order of time."`
+	Entities  []simulatedEntityOut `json:"entities" doc:"The 100 that would have lost most records, most first."`
+}
+
+type simulatedDraftOut struct {
+	Index          int           `json:"index"`
+	Stopped        int           `json:"stopped"`
+	StoppedUsage   bursar.Amount `json:"stoppedUsage"`
+	FirstStoppedAt *bursar.Time  `json:"firstStoppedAt"`
+	PeakUsage      bursar.Amount `json:"peakUsage" doc:"The highest use of a window that it would have allowed."`
+}
+
+type simulatedStopOut struct {
+	Timestamp bursar.Time   `json:"timestamp"`
+	EntityID  *string       `json:"entityId" doc:"The lowest entity that the usage was attributed to."`
+	Draft     int           `json:"draft"`
+	Amount    bursar.Amount `json:"amount"`
+	Used      bursar.Amount `json:"used" doc:"Of the draft's window before it."`
+}
+
+type simulatedEntityOut struct {
+	EntityID       *string       `json:"entityId"`
+	Draft          int           `json:"draft" doc:"Which stopped it first."`
+	Stopped        int           `json:"stopped"`
+	StoppedUsage   bursar.Amount `json:"stoppedUsage"`
+	FirstStoppedAt bursar.Time   `json:"firstStoppedAt"`
+}
+
+const simulationNote = "accepted usage only: requests that were denied at the time are not in the log"
+
+func viewSimulation(s *engine.Simulation) simulationOut {
+	out := simulationOut{
+		StartDate: s.From, EndDate: s.To, Replayed: s.Replayed, Note: simulationNote, Drafts: make([]simulatedDraftOut, len(s.Drafts)),
+		Stopped: make([]simulatedStopOut, len(s.Stopped)), Entities: make([]simulatedEntityOut, len(s.Entities)),
+	}
+	for i, d := range s.Drafts {
+		out.Drafts[i] = simulatedDraftOut{Index: d.Index, Stopped: d.Stopped, StoppedUsage: d.StoppedUsage, FirstStoppedAt: timeOrNil(d.FirstStopped), PeakUsage: d.Peak}
+	}
+	for i, x := range s.Stopped {
+		out.Stopped[i] = simulatedStopOut{Timestamp: x.Timestamp, EntityID: orNil(&x.EntityID), Draft: x.Draft, Amount: x.Amount, Used: x.Used}
+	}
+	for i, x := range s.Entities {
+		out.Entities[i] = simulatedEntityOut{EntityID: orNil(&x.EntityID), Draft: x.Draft, Stopped: x.Stopped, StoppedUsage: x.StoppedUsage, FirstStoppedAt: x.FirstStopped}
+	}
+	return out
+}
+
+// simulate backtests drafts of limits. It writes nothing.
+func (a *API) simulate(q *request, in *simulateIn) (simulationOut, error) {
+	if in.EndDate != nil && *in.EndDate <= in.StartDate {
+		return simulationOut{}, bursar.ErrorAt("/endDate", bursar.CodeValidationFailed, "must be after startDate")
+	}
+	drafts, err := assignmentInputs(in.Assignments, "/assignments")
+	if err != nil {
+		return simulationOut{}, err
+	}
+	got, err := versioned[engine.Simulation](q)(a.engine.Simulate(q.ctx, in.options(), q.path[0],
+		engine.SimulateInput{From: in.StartDate, To: orZero(in.EndDate), Drafts: drafts}))
+	return viewSimulation(&got), err
+}

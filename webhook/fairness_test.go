@@ -1,0 +1,309 @@
+package webhook
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+// TestDeadEndpointDelaysNobody: ten thousand deliveries wait for an endpoint that never
+// answers, all of them due before the few of another one.
+func TestDeadEndpointDelaysNobody(t *testing.T) {
+	const backlog = 10_000
+	box := newShelf()
+	dead := newReceiver(t, stall)
+	live := newReceiver(t, status(200))
+	box.add(bursar.Webhook{ID: "dead", URL: dead.URL})
+	box.add(bursar.Webhook{ID: "live", URL: live.URL})
+	for i := range backlog {
+		box.put(fmt.Sprintf("dead-%05d", i), "dead", bursar.EventTest, "{}")
+	}
+	box.advance(time.Millisecond)
+	for i := range 20 {
+		box.put(fmt.Sprintf("live-%02d", i), "live", bursar.EventTest, "{}")
+	}
+	o := local
+	o.Poll = 20 * time.Millisecond
+	begin := time.Now()
+	sender := newSender(t, box, o)
+	stop := run(t, sender)
+	box.await(t, "the live endpoint has all", func() bool {
+		for i := range 20 {
+			if box.rows[fmt.Sprintf("live-%02d", i)].Status != engine.DeliverySucceeded {
+				return false
+			}
+		}
+		return true
+	})
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("the live endpoint waited %v", took)
+	}
+	// One more, while the backlog is as it was.
+	box.put("one more", "live", bursar.EventTest, "{}")
+	begin = time.Now()
+	box.settled(t, "one more", 1)
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("one more delivery waited %v", took)
+	}
+	if n := len(dead.requests()); n != 4 {
+		t.Errorf("%d requests to the dead endpoint at once", n)
+	}
+	stop()
+	box.set(func() {
+		if box.written > backlog+100 {
+			t.Errorf("%d rows were written for a backlog of %d", box.written, backlog)
+		}
+		for id, r := range box.rows {
+			if strings.HasPrefix(id, "dead") && (r.Status != engine.DeliveryPending || r.Attempts != 0) {
+				t.Fatalf("put off, %+v", r.Delivery)
+			}
+			if r.NextAttempt > box.now+bursar.Time(time.Minute) {
+				t.Fatalf("%s was put off by more than a minute", id)
+			}
+		}
+	})
+}
+
+// TestBookings: deliveries put off come back one after the other at the endpoint's pace,
+// not before a second and within a minute.
+func TestBookings(t *testing.T) {
+	l := lane{pace: 200 * time.Millisecond}
+	last := bursar.Time(0)
+	for i := range 2000 {
+		at := time.Duration(l.book(0, 4))
+		want := min(time.Second+time.Duration(i+1)*50*time.Millisecond, time.Minute)
+		if at != want || at < time.Duration(last) {
+			t.Fatalf("the %dth at %v, not %v", i+1, at, want)
+		}
+		last = bursar.Time(at)
+	}
+	if at := time.Duration(l.book(bursar.Time(time.Hour), 4)); at != time.Hour+time.Second+50*time.Millisecond {
+		t.Errorf("an hour later, at %v", at)
+	}
+	if quick, dead := (&lane{pace: time.Millisecond}).room(4, 0), (&lane{pace: 10 * time.Second}).room(4, 0); quick != maxRoom || dead != minRoom {
+		t.Errorf("room for %d and %d", quick, dead)
+	}
+	if n := (&lane{pace: time.Millisecond}).room(4, crowded); n != minRoom {
+		t.Errorf("room for %d when crowded", n)
+	}
+}
+
+// flights counts requests from their beginning to their end.
+type flights struct {
+	http.RoundTripper
+	mu       sync.Mutex
+	now, max int
+}
+
+func (f *flights) RoundTrip(r *http.Request) (*http.Response, error) {
+	f.mu.Lock()
+	f.now++
+	f.max = max(f.max, f.now)
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		f.now--
+		f.mu.Unlock()
+	}()
+	return f.RoundTripper.RoundTrip(r)
+}
+
+// TestSlowEndpointsShareHalf: however many endpoints are slow, half of the slots are left
+// to the others once that is known.
+func TestSlowEndpointsShareHalf(t *testing.T) {
+	box := newShelf()
+	dead := newReceiver(t, stall)
+	const endpoints = 12
+	for i := range endpoints {
+		id := fmt.Sprint("e", i)
+		box.add(bursar.Webhook{ID: id, URL: dead.URL})
+		for j := range 40 {
+			box.put(fmt.Sprint(id, "-", j), id, bursar.EventTest, "{}")
+		}
+	}
+	sender := newSender(t, box, local)
+	sender.timeout = 50 * time.Millisecond
+	f := &flights{RoundTripper: sender.client.Transport}
+	sender.client.Transport = f
+	run(t, sender)
+	tried := func() bool {
+		known := map[string]bool{}
+		for _, r := range box.rows {
+			known[r.EndpointID] = known[r.EndpointID] || r.Attempts > 0
+		}
+		for _, ok := range known {
+			if !ok {
+				return false
+			}
+		}
+		return true
+	}
+	box.await(t, "each endpoint was tried", tried)
+	base := sender.Stats().Failed
+	box.await(t, "what was under way then ended", func() bool { return sender.Stats().Failed >= base+16 })
+	f.mu.Lock()
+	f.max = f.now
+	f.mu.Unlock()
+	box.await(t, "more were tried", func() bool { return sender.Stats().Failed >= base+60 })
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.max != 8 {
+		t.Errorf("%d slots of 16 were taken by slow endpoints", f.max)
+	}
+}
+
+// TestBurst: a fast endpoint's own backlog goes through at speed, each delivery once.
+func TestBurst(t *testing.T) {
+	const n = 1500
+	box := newShelf()
+	rec := newReceiver(t, status(200))
+	box.add(bursar.Webhook{ID: "e", URL: rec.URL})
+	for i := range n {
+		box.put(fmt.Sprintf("d%05d", i), "e", bursar.EventTest, "{}")
+	}
+	sender := newSender(t, box, Options{AllowPrivate: true, AllowHTTP: true, Poll: 20 * time.Millisecond})
+	box.began = time.Now()
+	run(t, sender)
+	box.await(t, "all have succeeded", func() bool { return sender.Stats().Succeeded == n })
+	t.Logf("%d deliveries in %v, %d rows written in %d saves", n, time.Since(box.began), box.written, box.saves)
+	seen := map[string]bool{}
+	for _, r := range rec.requests() {
+		if id := r.header.Get("webhook-id"); seen[id] {
+			t.Fatalf("%s was sent twice", id)
+		} else {
+			seen[id] = true
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("%d were sent", len(seen))
+	}
+	box.set(func() {
+		if box.saves > n/4 {
+			t.Errorf("%d results took %d saves", n, box.saves)
+		}
+	})
+}
+
+// TestSaveFails: what cannot be recorded is recorded later, not sent again, and nothing
+// else is sent meanwhile.
+func TestSaveFails(t *testing.T) {
+	box := newShelf()
+	rec := newReceiver(t, status(200))
+	box.add(bursar.Webhook{ID: "e", URL: rec.URL})
+	const n = 200 // more than are sent until the first save
+	for i := range n {
+		box.put(fmt.Sprint(i), "e", bursar.EventTest, "{}")
+	}
+	box.refuse = errDisk
+	o, log := logged(local)
+	run(t, newSender(t, box, o))
+	box.await(t, "a save failed", func() bool { return box.saves >= 1 })
+	box.put("late", "e", bursar.EventTest, "{}")
+	box.await(t, "saving was tried again", func() bool { return box.saves >= 5 })
+	before := len(rec.requests())
+	box.await(t, "saving was tried again", func() bool { return box.saves >= 10 })
+	if after := len(rec.requests()); before != after || before >= n {
+		t.Errorf("%d requests, then %d while nothing can be recorded", before, after)
+	}
+	box.set(func() { box.refuse = nil })
+	for id := range box.rows {
+		if d := box.settled(t, id, 1); d.Status != engine.DeliverySucceeded || d.Attempts != 1 {
+			t.Errorf("%+v", d)
+		}
+	}
+	if got := len(rec.requests()); got != n+1 {
+		t.Errorf("%d requests in all", got)
+	}
+	if got := strings.Count(log.String(), errDisk.Error()); got != 1 {
+		t.Errorf("the failure was logged %d times:\n%s", got, log)
+	}
+}
+
+// TestCrash: what was sent but not recorded is sent again, as the same message.
+func TestCrash(t *testing.T) {
+	box := newShelf()
+	rec := newReceiver(t, status(200))
+	box.add(bursar.Webhook{ID: "e", URL: rec.URL})
+	box.put("a", "e", bursar.EventTest, "{}")
+	box.refuse = errDisk
+	stop := run(t, newSender(t, box, local))
+	box.await(t, "a save failed", func() bool { return box.saves >= 1 })
+	stop()
+	box.set(func() { box.refuse = nil })
+	run(t, newSender(t, box, local))
+	if d := box.settled(t, "a", 1); d.Status != engine.DeliverySucceeded {
+		t.Errorf("%+v", d)
+	}
+	got := rec.requests()
+	if len(got) != 2 || got[0].header.Get("webhook-id") != "m-a" || got[1].header.Get("webhook-id") != "m-a" || got[0].body != got[1].body {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestStopLeavesNoConnections: kept connections end with Run.
+func TestStopLeavesNoConnections(t *testing.T) {
+	box := newShelf()
+	closed := make(chan struct{}, 1)
+	rec := &receiver{Server: httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))}
+	rec.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	rec.Start()
+	t.Cleanup(rec.Close)
+	box.add(bursar.Webhook{ID: "e", URL: rec.URL})
+	box.put("a", "e", bursar.EventTest, "{}")
+	stop := run(t, newSender(t, box, local))
+	box.settled(t, "a", 1)
+	stop()
+	select {
+	case <-closed:
+	case <-time.After(5 * time.Second):
+		t.Error("a connection stayed open")
+	}
+}
+
+// TestStop: attempts under way have the grace; one that ends within it is recorded,
+// another counts as not made.
+func TestStop(t *testing.T) {
+	box := newShelf()
+	arrived := make(chan struct{}, 2)
+	finish := make(chan struct{})
+	quick := newReceiver(t, func(http.ResponseWriter, *http.Request, int) {
+		arrived <- struct{}{}
+		<-finish
+	})
+	dead := newReceiver(t, func(w http.ResponseWriter, r *http.Request, n int) {
+		arrived <- struct{}{}
+		stall(w, r, n)
+	})
+	box.add(bursar.Webhook{ID: "quick", URL: quick.URL})
+	box.add(bursar.Webhook{ID: "dead", URL: dead.URL})
+	box.put("quick", "quick", bursar.EventTest, "{}")
+	box.put("dead", "dead", bursar.EventTest, "{}")
+	sender := newSender(t, box, local)
+	sender.grace = 500 * time.Millisecond
+	stop := run(t, sender)
+	<-arrived
+	<-arrived
+	time.AfterFunc(50*time.Millisecond, func() { close(finish) })
+	begin := time.Now()
+	stop()
+	if took := time.Since(begin); took < sender.grace || took > 5*time.Second {
+		t.Errorf("it took %v to end", took)
+	}
+	box.set(func() {
+		if q, d := box.rows["quick"], box.rows["dead"]; q.Status != engine.DeliverySucceeded || d.Status != engine.DeliveryPending || d.Attempts != 0 {
+			t.Errorf("%+v\n%+v", q.Delivery, d.Delivery)
+		}
+	})
+}

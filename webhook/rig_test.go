@@ -1,0 +1,270 @@
+package webhook
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// shelf is an outbox in memory whose clock moves when told.
+type shelf struct {
+	mu       sync.Mutex
+	now      bursar.Time
+	began    time.Time // not zero: the clock goes on by itself since then
+	hooks    map[string]*bursar.Webhook
+	rows     map[string]engine.DueDelivery
+	refuse   error // what SaveDeliveries returns
+	written  int   // deliveries in all SaveDeliveries
+	saves    int
+	disabled []string
+	changed  chan struct{} // closed at the next change
+}
+
+func newShelf() *shelf {
+	return &shelf{now: bursar.TimeOf(time.Now()).Milli(), hooks: map[string]*bursar.Webhook{},
+		rows: map[string]engine.DueDelivery{}, changed: make(chan struct{})}
+}
+
+func (s *shelf) tell() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *shelf) Catalogue() *engine.Catalogue { return nil } // Sender.endpoint is replaced
+
+func (s *shelf) Now() bursar.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.clock()
+}
+
+func (s *shelf) clock() bursar.Time {
+	if s.began.IsZero() {
+		return s.now
+	}
+	return s.now + bursar.Time(time.Since(s.began))
+}
+
+func (s *shelf) DueDeliveries(ctx context.Context, limit int) ([]engine.DueDelivery, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []engine.DueDelivery
+	for _, d := range s.rows {
+		if d.Status == engine.DeliveryPending && d.NextAttempt <= s.clock() {
+			out = append(out, d)
+		}
+	}
+	slices.SortFunc(out, func(a, b engine.DueDelivery) int {
+		return cmp.Or(cmp.Compare(a.NextAttempt, b.NextAttempt), cmp.Compare(a.ID, b.ID))
+	})
+	return out[:min(limit, len(out))], ctx.Err()
+}
+
+func (s *shelf) SaveDeliveries(ctx context.Context, ds []engine.Delivery) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.tell()
+	s.saves++
+	if err := cmp.Or(s.refuse, ctx.Err()); err != nil {
+		return err
+	}
+	s.written += len(ds)
+	for _, d := range ds {
+		r := s.rows[d.ID]
+		r.Status, r.Attempts, r.ResponseStatus, r.Error, r.NextAttempt = d.Status, d.Attempts, d.ResponseStatus, d.Error, d.NextAttempt
+		s.rows[d.ID] = r
+	}
+	return nil
+}
+
+func (s *shelf) DisableWebhook(_ context.Context, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := *s.hooks[id]
+	h.Enabled = false
+	s.hooks[id] = &h
+	s.disabled = append(s.disabled, id)
+	return nil
+}
+
+func (s *shelf) hook(id string) *bursar.Webhook {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hooks[id]
+}
+
+const (
+	secretNew = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	secretOld = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+)
+
+func (s *shelf) add(h bursar.Webhook) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h.Enabled = true
+	h.Kind = cmp.Or(h.Kind, bursar.WebhookStandard)
+	h.Secret = cmp.Or(h.Secret, secretNew)
+	s.hooks[h.ID] = &h
+}
+
+// put queues a delivery of the body, due now.
+func (s *shelf) put(id, endpoint, eventType, body string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rows[id] = engine.DueDelivery{Body: []byte(body), Delivery: engine.Delivery{ID: id, EndpointID: endpoint, MessageID: "m-" + id,
+		EventType: eventType, CustomerID: "acme", Status: engine.DeliveryPending, CreatedAt: s.now, NextAttempt: s.now}}
+}
+
+func (s *shelf) advance(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now += bursar.Time(d)
+}
+
+func (s *shelf) set(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+// await waits until ok holds, which is asked after each save.
+func (s *shelf) await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	late := time.After(20 * time.Second)
+	for {
+		s.mu.Lock()
+		held, changed := ok(), s.changed
+		s.mu.Unlock()
+		if held {
+			return
+		}
+		select {
+		case <-changed:
+		case <-late:
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// settled waits until a delivery was attempted n times and recorded, and gives it.
+func (s *shelf) settled(t *testing.T, id string, n int) engine.Delivery {
+	t.Helper()
+	s.await(t, fmt.Sprintf("%s was attempted %d times", id, n), func() bool {
+		r := s.rows[id]
+		return r.Attempts >= n || r.Status == engine.DeliveryFailed
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rows[id].Delivery
+}
+
+// local permits what test servers are.
+var local = Options{AllowPrivate: true, AllowHTTP: true, Poll: 2 * time.Millisecond}
+
+func newSender(t *testing.T, s *shelf, o Options) *Sender {
+	t.Helper()
+	sender, err := New(s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sender.endpoint, sender.grace = s.hook, 50*time.Millisecond
+	return sender
+}
+
+// run runs sender until the test ends or the returned func is called.
+func run(t *testing.T, sender *Sender) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		sender.Run(ctx)
+	}()
+	stop = func() { cancel(); <-ended }
+	t.Cleanup(stop)
+	return stop
+}
+
+// request is one that a receiver got.
+type request struct {
+	header http.Header
+	body   string
+	at     time.Time
+}
+
+// receiver is an endpoint over real TCP.
+type receiver struct {
+	*httptest.Server
+	mu  sync.Mutex
+	got []request
+}
+
+// newReceiver answers the n-th request, counted from 0, with answer.
+func newReceiver(t *testing.T, answer func(w http.ResponseWriter, r *http.Request, n int)) *receiver {
+	rec := &receiver{}
+	rec.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		rec.mu.Lock()
+		n := len(rec.got)
+		rec.got = append(rec.got, request{r.Header.Clone(), string(body), time.Now()})
+		rec.mu.Unlock()
+		answer(w, r, n)
+	}))
+	t.Cleanup(rec.Close)
+	return rec
+}
+
+func (r *receiver) requests() []request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.got)
+}
+
+func status(code int) func(http.ResponseWriter, *http.Request, int) {
+	return func(w http.ResponseWriter, _ *http.Request, _ int) { w.WriteHeader(code) }
+}
+
+// stall answers nothing until the client goes away.
+func stall(_ http.ResponseWriter, r *http.Request, _ int) { <-r.Context().Done() }
+
+// logged collects what is logged.
+func logged(o Options) (Options, *lockedBuffer) {
+	var b lockedBuffer
+	o.Log = slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return o, &b
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+var errDisk = errors.New("disk full")

@@ -1,0 +1,209 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/bursarhq/bursar"
+)
+
+const (
+	maxName     = 80  // runes of a name in a sentence
+	maxSentence = 500 // runes
+)
+
+// told is what the sentences use of a message; see the engine for what each type has.
+type told struct {
+	Timestamp string `json:"timestamp"`
+	MessageID string `json:"messageId"`
+	Data      struct {
+		CustomerID string `json:"customerId"`
+		capability
+		Entity struct {
+			ID     string `json:"id"`
+			TypeID string `json:"entityTypeId"`
+		} `json:"entity"`
+		EntityType struct {
+			ID string `json:"id"`
+		} `json:"entityType"`
+		Entitlement struct {
+			capability
+			EntityID string       `json:"entityId"`
+			Limit    *json.Number `json:"usageLimit"`
+			Scope    []string     `json:"scopeEntityIds"`
+			Label    string       `json:"label"`
+		} `json:"entitlement"`
+		Scope     []string     `json:"scopeEntityIds"`
+		Label     string       `json:"label"`
+		Percent   *json.Number `json:"usageUsedPercentage"`
+		Used      json.Number  `json:"currentUsage"`
+		Limit     *json.Number `json:"usageLimit"`
+		PeriodEnd string       `json:"usagePeriodEnd"`
+		Amount    json.Number  `json:"amount"`
+		Balance   json.Number  `json:"balance"`
+		Levels    []int        `json:"levels"`
+		OnExpire  string       `json:"onExpire"`
+	} `json:"data"`
+}
+
+type capability struct {
+	FeatureID  string `json:"featureId"`
+	CurrencyID string `json:"currencyId"`
+}
+
+func (c capability) name() string { return clean(c.FeatureID + c.CurrencyID) }
+
+// read takes from a body what it can.
+func read(body []byte) (t told) {
+	_ = json.Unmarshal(body, &t) // a member of another type is left out, the rest is read
+	return t
+}
+
+// Sentence tells a person in one line what happened. It has no control characters, ends
+// without a full stop and is at most 500 characters long, whatever the names in the body.
+func Sentence(eventType string, body []byte) string {
+	t := read(body)
+	return clip(sentence(eventType, &t), maxSentence)
+}
+
+func sentence(eventType string, t *told) string {
+	d := &t.Data
+	who := clean(d.Entity.ID)
+	if d.Entity.TypeID != "" {
+		who += " (" + clean(d.Entity.TypeID) + ")"
+	}
+	customer := clean(d.CustomerID)
+	switch eventType {
+	case bursar.EventUsageExceeded:
+		return who + " used " + usage(t) + resets(d.PeriodEnd)
+	case bursar.EventUsageRecovered:
+		return who + " is back at " + usage(t) + resets(d.PeriodEnd)
+	case bursar.EventEntitlementCreated, bursar.EventEntitlementUpdated, bursar.EventEntitlementDeleted:
+		return entitlement(eventType, t)
+	case bursar.EventEntityTypeUpdated:
+		return "The entity type " + clean(d.EntityType.ID) + " was updated"
+	case bursar.EventEntityCreated, bursar.EventEntityUpdated, bursar.EventEntityArchived:
+		return who + " of " + customer + " was " + eventType[strings.LastIndexByte(eventType, '.')+1:]
+	case bursar.EventCreditsGranted:
+		return fmt.Sprintf("%s was granted %s %s · balance %s", customer, clip(string(d.Amount), maxName), d.name(), clip(string(d.Balance), maxName))
+	case bursar.EventCreditsExpired:
+		return fmt.Sprintf("%s %s of %s expired · balance %s", clip(string(d.Amount), maxName), d.name(), customer, clip(string(d.Balance), maxName))
+	case bursar.EventGrantDepleted:
+		return fmt.Sprintf("A grant of %s to %s is used up · balance %s", d.name(), customer, clip(string(d.Balance), maxName))
+	case bursar.EventCreditsLow:
+		return low(t)
+	case bursar.EventReservationExpired:
+		became := "released"
+		if d.OnExpire == string(bursar.ExpireSettle) {
+			became = "charged"
+		}
+		return fmt.Sprintf("A reservation of %s %s by %s expired and was %s", clip(string(d.Amount), maxName), d.name(), customer, became)
+	case bursar.EventTest:
+		return "A test of this endpoint: Bursar can reach it"
+	}
+	if customer != "" {
+		return clean(eventType) + " · " + customer
+	}
+	return clean(eventType)
+}
+
+// usage is "102.5 % of its credits limit: 512.5 of 500".
+func usage(t *told) string {
+	d := &t.Data
+	limit := d.name() + " limit" + within(d.Scope, d.Label)
+	used := clip(string(d.Used), maxName)
+	switch {
+	case d.Limit == nil:
+		return used + " of " + d.name() + within(d.Scope, d.Label) + ", which has no limit now"
+	case d.Percent == nil:
+		return used + " although its " + limit + " is " + clip(string(*d.Limit), maxName)
+	}
+	return fmt.Sprintf("%s %% of its %s: %s of %s", clip(string(*d.Percent), maxName), limit, used, clip(string(*d.Limit), maxName))
+}
+
+func within(scope []string, label string) (s string) {
+	if len(scope) > 0 {
+		names := make([]string, 0, 3)
+		for _, id := range scope[:min(len(scope), 3)] {
+			names = append(names, clean(id))
+		}
+		if len(scope) > 3 {
+			names = append(names, strconv.Itoa(len(scope)-3)+" more")
+		}
+		s = " for " + strings.Join(names, ", ")
+	}
+	if label != "" {
+		s += " “" + clean(label) + "”"
+	}
+	return s
+}
+
+func resets(at string) string {
+	t, err := time.Parse(time.RFC3339Nano, at)
+	if err != nil {
+		return ""
+	}
+	t = t.UTC()
+	if t.Equal(t.Truncate(24 * time.Hour)) {
+		return " · resets " + t.Format(time.DateOnly)
+	}
+	return " · resets " + t.Format("2006-01-02 15:04") + " UTC"
+}
+
+func entitlement(eventType string, t *told) string {
+	e := &t.Data.Entitlement
+	of := e.name() + " limit of " + clean(e.EntityID) + within(e.Scope, e.Label)
+	value := "unlimited"
+	if e.Limit != nil {
+		value = clip(string(*e.Limit), maxName)
+	}
+	switch eventType {
+	case bursar.EventEntitlementDeleted:
+		return "The " + of + " was deleted"
+	case bursar.EventEntitlementCreated:
+		return "The " + of + " was created: " + value
+	}
+	return "The " + of + " was updated: " + value
+}
+
+func low(t *told) string {
+	d := &t.Data
+	lowest := 100
+	for _, l := range d.Levels {
+		lowest = min(lowest, l)
+	}
+	if lowest == 0 {
+		return fmt.Sprintf("%s has no %s left · balance %s", clean(d.CustomerID), d.name(), clip(string(d.Balance), maxName))
+	}
+	return fmt.Sprintf("%s has %d %% or less of its %s left · balance %s", clean(d.CustomerID), lowest, d.name(), clip(string(d.Balance), maxName))
+}
+
+// clean makes a name fit for one line of text: nothing in it breaks the line, hides or
+// turns the order of what follows.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "�"))
+	return clip(strings.Join(strings.Fields(s), " "), maxName)
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}
