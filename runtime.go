@@ -76,7 +76,7 @@ type Gate struct {
 	UpdatedAt    Time // of the last change of CurrentUsage; creation of the customer if none
 	ResetsAt     Time // end of the window of CurrentUsage, or when the next grant expires; 0 = none
 	Promotion    *Promotion
-	PeriodStart  Time // of the promotion's window, whose end is ResetsAt
+	PeriodStart  Time // of the promotion's window, whose end is ResetsAt; 0 when it never resets
 }
 
 // Decision is the outcome of a check, or the reason of a refusal: a value, not an
@@ -138,7 +138,8 @@ type UsageResult struct {
 	Timestamp    Time
 	CreatedAt    Time
 	CurrentUsage Amount
-	// Window of CurrentUsage when the customer has a promotional entitlement, else 0.
+	// Window of CurrentUsage when the customer has a promotional entitlement that resets,
+	// else 0.
 	PeriodStart, PeriodEnd Time
 	Credit                 *Balance // of the first currency that the feature is priced in
 	Costs                  []Cost

@@ -15,7 +15,7 @@ import (
 // share is what the nearest limits below a row add up to.
 type share struct {
 	sum       bursar.Amount
-	rows      int
+	list      []uint32 // those limits
 	unlimited int
 	odd       uint32 // one that has another schedule, 0 = none
 }
@@ -37,7 +37,7 @@ func (v *view) shareOf(ord uint32, def *rowDef) (s share) {
 }
 
 func (s *share) add(child, parent *rowDef, ord uint32) {
-	s.rows++
+	s.list = append(s.list, ord)
 	if child.limited {
 		s.sum = s.sum.Add(child.limit)
 	} else {
@@ -79,7 +79,7 @@ func (d *decider) checkAllocations(pointer func(cap uint32, label string) string
 			if d.ent(ent).archived != 0 {
 				continue
 			}
-			if err := d.checkShares(ent, pointer); err != nil {
+			if err := d.checkShares(ent, touched, pointer); err != nil {
 				return err
 			}
 		}
@@ -87,7 +87,7 @@ func (d *decider) checkAllocations(pointer func(cap uint32, label string) string
 	return nil
 }
 
-func (d *decider) checkShares(ent uint32, pointer func(cap uint32, label string) string) (err error) {
+func (d *decider) checkShares(ent uint32, touched map[uint32]bool, pointer func(cap uint32, label string) string) (err error) {
 	d.eachRow(ent, 0, func(ord uint32, def *rowDef) {
 		if err != nil || !def.strict || len(def.scope) > 0 {
 			return
@@ -106,7 +106,7 @@ func (d *decider) checkShares(ent uint32, pointer func(cap uint32, label string)
 		}
 		limit := def.limit
 		problem := &bursar.AllocationProblem{AssignmentID: formatID(d.rowID(ord)), EntityID: e.id, UsageLimit: &limit, Allocated: s.sum,
-			Available: bursar.MaxAmount(bursar.Amount{}, limit.Sub(d.othersOf(ord, def, s.sum)))}
+			Available: bursar.MaxAmount(bursar.Amount{}, limit.Sub(d.othersOf(&s, ent, touched)))}
 		refusal := bursar.Errorf(bursar.CodeAllocationExceeded, "the strict allocation of entity %s on %s would be broken: %s", e.id, d.capability(def.cap), why)
 		if at := pointer(def.cap, def.label); at != "" {
 			refusal.Fields = []bursar.FieldError{{Pointer: at, Code: refusal.Code, Detail: refusal.Message}}
@@ -117,27 +117,19 @@ func (d *decider) checkShares(ent uint32, pointer func(cap uint32, label string)
 	return err
 }
 
-// othersOf is what the shares that this write did not touch have.
-func (d *decider) othersOf(ord uint32, def *rowDef, sum bursar.Amount) bursar.Amount {
-	for r, now := range d.defs {
-		if r == ord || now == nil || now.cap != def.cap || now.label != def.label || len(now.scope) > 0 || !now.limited {
-			continue
+// othersOf is what the shares have that the write did not touch, nor move.
+func (d *decider) othersOf(s *share, top uint32, touched map[uint32]bool) (sum bursar.Amount) {
+	for _, r := range s.list {
+		def := d.def(r)
+		ent := def.ent
+		for ent != top && !touched[ent] {
+			ent = d.ent(ent).parent
 		}
-		if d.nearestAbove(now) == ord {
-			sum = sum.Sub(now.limit)
+		if ent == top && def.limited {
+			sum = sum.Add(def.limit)
 		}
 	}
 	return sum
-}
-
-// nearestAbove is the node-wide row like def that is nearest above it; 0 = none.
-func (v *view) nearestAbove(def *rowDef) uint32 {
-	for ent := v.ent(def.ent).parent; ent != 0; ent = v.ent(ent).parent {
-		if r := v.nodeWide(ent, def.cap, def.label); r != 0 && v.ent(ent).archived == 0 {
-			return r
-		}
-	}
-	return 0
 }
 
 // strictRows counts the strict limits of the state and the batch.
@@ -191,7 +183,7 @@ func (e *Engine) Allocations(ctx context.Context, o ReadOptions, customer string
 func (v *view) allocationOut(ord uint32, def *rowDef) Allocation {
 	s := v.shareOf(ord, def)
 	a := Allocation{AssignmentID: formatID(v.rowID(ord)), EntityID: v.ent(def.ent).id, Capability: v.capability(def.cap), Label: def.label,
-		Strict: def.strict, Allocated: s.sum, Children: s.rows, Unlimited: s.unlimited}
+		Strict: def.strict, Allocated: s.sum, Children: len(s.list), Unlimited: s.unlimited}
 	if def.limited {
 		limit := def.limit
 		free := bursar.MaxAmount(bursar.Amount{}, limit.Sub(s.sum))

@@ -127,7 +127,9 @@ func (d *decider) showUsage(r *bursar.UsageResult, asks []ask) {
 	r.CurrentUsage = d.total(cap).value
 	if p := d.promoOf(cap); p != nil && (p.EndDate == 0 || d.now < p.EndDate) {
 		c := d.current(p.row, d.def(p.row))
-		r.CurrentUsage, r.PeriodStart, r.PeriodEnd = c.used, c.start, c.end
+		if r.CurrentUsage = c.used; p.ResetPeriod != "" {
+			r.PeriodStart, r.PeriodEnd = c.start, c.end
+		}
 	}
 	r.Credit = d.credit(d.cat, asks)
 }

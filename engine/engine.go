@@ -276,7 +276,7 @@ func (e *Engine) errInUse(ctx context.Context, w *catalogueWrite) error {
 	var p bursar.Problems
 	for i, u := range w.unused {
 		if u.Kind == "currency" {
-			return bursar.Errorf(bursar.CodeCurrencyInUse, "the currency %q is in use by live limits; remove them first", u.ID)
+			return bursar.Errorf(bursar.CodeCurrencyInUse, "the currency %q is in use by live limits or grants; remove or void them first", u.ID)
 		}
 		if users, err := e.store.Users(ctx, u, 1); err == nil && len(users) > 0 {
 			p.Add(w.places[i], bursar.CodeEntityTypeInUse, "the entity type %q has live entities, of customer %q among others; archive them first", u.ID, users[0])

@@ -12,7 +12,7 @@ func (v *view) gate(cat *Catalogue, a *ask) bursar.Gate {
 	}
 	if a.c.Kind == bursar.KindCurrency {
 		if cat.prepaid(a.c.ID) {
-			g.Unlimited, g.UsageLimit = false, v.pool(a.cap).limit
+			g.Unlimited, g.UsageLimit, g.ResetsAt = false, v.pool(a.cap).limit, v.balance(a.c).ExpiresAt
 		}
 		return g
 	}
@@ -22,7 +22,10 @@ func (v *view) gate(cat *Catalogue, a *ask) bursar.Gate {
 	}
 	c := v.current(p.row, v.def(p.row))
 	shown := p.Promotion
-	g.Promotion, g.CurrentUsage, g.PeriodStart, g.ResetsAt = &shown, c.used, c.start, c.end
+	g.Promotion, g.CurrentUsage = &shown, c.used
+	if p.ResetPeriod != "" {
+		g.PeriodStart, g.ResetsAt = c.start, c.end
+	}
 	if !p.Unlimited {
 		g.Unlimited, g.Soft, g.UsageLimit = false, p.Soft, *p.UsageLimit
 	}

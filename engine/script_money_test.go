@@ -209,7 +209,8 @@ func (w *world) opPromotions(*op) error {
 			return err
 		}
 		if g := d[0].Gate; g.Promotion != nil {
-			w.printf("  %s used%s from %s until %s\n", g.CurrentUsage, mark(!g.Reserved.IsZero(), ", "+g.Reserved.String()+" held"), instantText(g.PeriodStart), instantText(g.ResetsAt))
+			w.printf("  %s used%s%s\n", g.CurrentUsage, mark(!g.Reserved.IsZero(), ", "+g.Reserved.String()+" held"),
+				mark(g.ResetsAt != 0, " from "+instantText(g.PeriodStart)+" until "+instantText(g.ResetsAt)))
 		}
 	}
 	return err

@@ -108,7 +108,8 @@ const (
 	DeliveryFailed    DeliveryStatus = "FAILED" // given up: a dead letter
 )
 
-// Delivery is one message on its way to one endpoint.
+// Delivery is one message on its way to one endpoint. Within a Message that is added,
+// MessageID, EventType and CustomerID are the message's, whatever is in them.
 type Delivery struct {
 	ID             string // UUIDv7
 	EndpointID     string
