@@ -89,8 +89,9 @@ func (d *decider) notifyUsage(typ string, ord uint32, c *counter, limit bursar.A
 // credits.usage_low is sent.
 var lowLevels = []int{0, 10, 20}
 
-// checkLow fires and re-arms the low-balance levels of a pool.
-func (d *decider) checkLow(cap uint32) {
+// checkLow fires the low-balance levels that a pool fell to, or, when it did not fall,
+// only re-arms those that it has left.
+func (d *decider) checkLow(cap uint32, fell bool) {
 	p := d.pool(cap)
 	left := bursar.MaxAmount(bursar.Amount{}, p.left())
 	var now, fresh []int
@@ -99,11 +100,12 @@ func (d *decider) checkLow(cap uint32) {
 		if l > 0 {
 			reached = p.active.Sign() > 0 && !left.AtLeastPercent(int64(l), p.active) || left.EqualsPercent(int64(l), p.active) && p.active.Sign() > 0
 		}
-		if !reached {
+		had := slices.Contains(p.low, l)
+		if !reached || !had && !fell {
 			continue
 		}
 		now = append(now, l)
-		if !slices.Contains(p.low, l) {
+		if !had {
 			fresh = append(fresh, l)
 		}
 	}

@@ -3,15 +3,12 @@ package engine
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/bursarhq/bursar"
 )
-
-var errTODO = errors.New("not built yet")
 
 // CreateRateCard makes a rate card. Pointers of errors begin at the body.
 func (e *Engine) CreateRateCard(ctx context.Context, c Caller, in RateCardInput) (bursar.RateCard, error) {
@@ -76,17 +73,6 @@ func (e *Engine) Grants(ctx context.Context, o ReadOptions, q GrantQuery) (p Pag
 	return p, version, err
 }
 
-// Ledger lists what moved a customer's grants, newest first.
-func (e *Engine) Ledger(ctx context.Context, o ReadOptions, q LedgerQuery) (p Page[bursar.LedgerEntry], version uint64, err error) {
-	return p, 0, errTODO
-}
-
-// CreditUsage reports what a currency was spent on. The currency's id is that of the
-// reply when the query had none; "" when the customer has not used any.
-func (e *Engine) CreditUsage(ctx context.Context, o ReadOptions, q CreditUsageQuery) (currencyID string, out []CreditSeries, version uint64, err error) {
-	return "", nil, 0, errTODO
-}
-
 // ReportEvents turns events into usage by the meters of their names. Pointers of errors
 // begin with /events/i.
 func (e *Engine) ReportEvents(ctx context.Context, c Caller, in []bursar.EventInput) (map[string]uint64, error) {
@@ -121,12 +107,6 @@ func (e *Engine) ReportEvents(ctx context.Context, c Caller, in []bursar.EventIn
 		versions[id] = version
 	}
 	return versions, nil
-}
-
-// Estimate tells what usage or an event would cost. warnings has FEATURE_NOT_FOUND or
-// FEATURE_NOT_CREDIT_BASED when nothing is priced.
-func (e *Engine) Estimate(ctx context.Context, o ReadOptions, in bursar.EstimateInput) (out []bursar.Estimate, warnings []string, version uint64, err error) {
-	return nil, nil, 0, errTODO
 }
 
 // Entitlements is a check of amount 0 for every feature and currency that the customer
@@ -201,16 +181,6 @@ func (e *Engine) Boosts(ctx context.Context, o ReadOptions, customer, assignment
 // EndBoost ends a boost now; one that has ended stays as it is.
 func (e *Engine) EndBoost(ctx context.Context, c Caller, customer, assignmentID, boostID string) (bursar.Boost, uint64, error) {
 	return govern[bursar.Boost](ctx, e, &c, customer, &endBoost{c, assignmentID, boostID})
-}
-
-// Simulate replays past usage against drafts of limits. It writes nothing.
-func (e *Engine) Simulate(ctx context.Context, o ReadOptions, customer string, in SimulateInput) (Simulation, uint64, error) {
-	return Simulation{}, 0, errTODO
-}
-
-// Reprice recomputes charges that a corrected version of a rate card made.
-func (e *Engine) Reprice(ctx context.Context, c Caller, in RepriceInput) (Repricing, error) {
-	return Repricing{}, errTODO
 }
 
 // DueDeliveries, SaveDeliveries and DisableWebhook are what a sender of webhooks works

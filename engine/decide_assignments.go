@@ -203,6 +203,7 @@ func (d *decider) writeRow(caller *Caller, ord uint32, def rowDef, c bursar.Capa
 // entitlementOf is how messages show an assignment.
 func entitlementOf(customer string, a *bursar.Assignment) entitlementData {
 	m := assignmentAudit(*a)
+	m["effectiveUsageLimit"] = a.EffectiveLimit
 	m["id"], m["parentId"], m["createdAt"], m["updatedAt"] = a.ID, a.ParentID, a.CreatedAt, a.UpdatedAt
 	return entitlementData{customer, m}
 }

@@ -24,7 +24,7 @@ func (d *decider) draw(cap uint32, amount bursar.Amount, feature uint32, of int,
 			d.notify(bursar.EventGrantDepleted, creditData{CustomerID: d.cust().ID, CurrencyID: g.CurrencyID, GrantID: g.ID, Balance: d.pool(cap).left()})
 		}
 	}
-	d.checkLow(cap)
+	d.checkLow(cap, amount.Sign() > 0)
 }
 
 func (d *decider) burn(cap uint32, amount bursar.Amount) (moves []move) {
@@ -84,7 +84,7 @@ func (d *decider) takeOver(ord uint32) {
 			d.emit(&drawRec{cap: g.cap, reason: drawTransfer, moves: []move{{p.overdraft, x.Neg()}, {ord, x}}})
 		}
 	}
-	d.checkLow(g.cap)
+	d.checkLow(g.cap, false)
 }
 
 // passTime records what time has done to a grant.
@@ -98,7 +98,7 @@ func (d *decider) passTime(t timedGrant) {
 	left := g.left()
 	d.emit(&grantEndRec{t.ord, t.at, false, left})
 	d.notify(bursar.EventCreditsExpired, creditData{CustomerID: d.cust().ID, CurrencyID: g.CurrencyID, GrantID: g.ID, Amount: &left, Balance: d.pool(g.cap).left()})
-	d.checkLow(g.cap)
+	d.checkLow(g.cap, true)
 }
 
 type createGrant struct {
@@ -208,7 +208,7 @@ func (o *voidGrant) decide(d *decider) (any, error) {
 			lapsed = bursar.Amount{} // it was never there
 		}
 		d.emit(&grantEndRec{ord, d.now.Milli(), true, lapsed})
-		d.checkLow(g.cap)
+		d.checkLow(g.cap, true)
 		out := d.grant(ord).Grant
 		d.audit(&o.caller, "grant.voided", "grant", out.ID, "", before, grantAudit(out))
 		return out, nil

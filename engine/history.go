@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ const (
 func (e *Engine) History(ctx context.Context, o ReadOptions, customer string, q HistoryQuery) ([]Series, uint64, error) {
 	h := history{q: &q, lines: map[string]*line{}, steps: map[uint32]bursar.Time{}}
 	var ent uint32
-	version, err := e.readCustomer(ctx, o, customer, func(v *view) error {
+	_, err := e.readCustomer(ctx, o, customer, func(v *view) error {
 		if q.EntityID != "" {
 			if ent = v.entOrd(q.EntityID); ent == 0 {
 				return errNoEntity(q.EntityID)
@@ -37,24 +38,9 @@ func (e *Engine) History(ctx context.Context, o ReadOptions, customer string, q 
 	if q.Running {
 		sq.From = 0
 	}
-	var rows []SeriesRow
-	for range 100 {
-		var pending pendingSeries
-		if version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
-			pending = v.pendingSeries(&sq)
-			return nil
-		}); err != nil {
-			return nil, 0, err
-		}
-		saved, seq, err := e.store.Series(ctx, customer, sq)
-		if err != nil {
-			return nil, 0, e.unavailable(err)
-		}
-		more, ok := pending.since(seq)
-		if ok {
-			rows = append(saved, more...)
-			break
-		}
+	rows, version, err := e.seriesRows(ctx, o, customer, sq)
+	if err != nil {
+		return nil, 0, err
 	}
 	_, err = e.readCustomer(ctx, o, customer, func(v *view) error {
 		for i := range rows {
@@ -65,6 +51,28 @@ func (e *Engine) History(ctx context.Context, o ReadOptions, customer string, q 
 		return nil
 	})
 	return h.series(), version, err
+}
+
+// seriesRows reads buckets: what checkpoints have saved, and what came since.
+func (e *Engine) seriesRows(ctx context.Context, o ReadOptions, customer string, sq SeriesQuery) ([]SeriesRow, uint64, error) {
+	for range 100 { // a checkpoint may come between the two looks
+		var pending pendingSeries
+		version, err := e.readCustomer(ctx, o, customer, func(v *view) error {
+			pending = v.pendingSeries(&sq)
+			return nil
+		})
+		if err != nil {
+			return nil, 0, err
+		}
+		saved, seq, err := e.store.Series(ctx, customer, sq)
+		if err != nil {
+			return nil, 0, e.unavailable(err)
+		}
+		if more, ok := pending.since(seq); ok {
+			return append(saved, more...), version, nil
+		}
+	}
+	return nil, 0, e.unavailable(errors.New("checkpoints kept coming while a series was read"))
 }
 
 // pendingSeries is what a checkpoint has not saved yet, in two parts while one is being
@@ -199,8 +207,10 @@ func (h *history) add(v *view, r *SeriesRow) error {
 // seriesTag is the value of one group-by key for a bucket.
 func (v *view) seriesTag(r *SeriesRow, key string) string {
 	switch key {
-	case "$featureId":
-		return r.Capability.ID
+	case featureKey:
+		if r.Capability.Kind == bursar.KindFeature {
+			return r.Capability.ID
+		} // of a currency it is a dimension: the feature whose cost it was
 	case "$child":
 		if r.ChildOrd == 0 {
 			return ""

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"crypto/sha256"
 	"log/slog"
 	"net/http"
@@ -34,21 +35,24 @@ type Options struct {
 	AdminKey string
 	// MetricsToken, when set, serves GET /metrics to requests that bear it.
 	MetricsToken string
-	// CheckTarget, when set, says what is wrong with where a webhook would be delivered to.
+	// CheckTarget, when set, says what is wrong with where a webhook would be delivered
+	// to. Its error is shown.
 	CheckTarget func(kind bursar.WebhookKind, url string) error
-	// WebhookStats, when set, is asked for what became of deliveries, for the metrics.
-	WebhookStats func() WebhookStats
+	// WebhookBacklog and WebhookStats, when set, are asked for the metrics: how many
+	// deliveries are pending, and what the sender of webhooks counted.
+	WebhookBacklog func(context.Context) (int, error)
+	WebhookStats   func() WebhookStats
 	// CORSOrigins are the browser origins that may call the API, compared exactly.
 	CORSOrigins []string
 	// Log takes errors, and with level debug every request. Default: discard.
 	Log *slog.Logger
 }
 
-// WebhookStats are the figures of whoever delivers webhooks.
+// WebhookStats count since the process started.
 type WebhookStats struct {
-	Backlog int // deliveries that wait or are retried
-	// Attempts since the process started, by what became of them.
-	Succeeded, Retried, Failed uint64
+	Succeeded uint64 // deliveries
+	Failed    uint64 // attempts
+	Dead      uint64 // deliveries given up
 }
 
 // API is the HTTP interface of one engine. Its methods are safe for concurrent use.
@@ -94,7 +98,7 @@ func New(e *engine.Engine, o Options) *API {
 	}
 	routes := a.routes()
 	a.router = newRouter(routes)
-	a.metrics = newMetrics(e, routes, o.WebhookStats)
+	a.metrics = newMetrics(e, routes, &o)
 	return a
 }
 

@@ -163,6 +163,32 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// TestLargeEvents: a report of events may be larger than other bodies, one event may not.
+func TestLargeEvents(t *testing.T) {
+	s := newTestServer(t)
+	s.admin("POST", "/api/v1/features", `{"id":"calls","displayName":"Calls","featureType":"NUMBER","meter":{"eventName":"call","aggregation":{"function":"COUNT"}}}`)
+	s.admin("POST", "/api/v1/customers", `{"id":"acme"}`)
+	events := func(n, size int) string {
+		var list []string
+		for i := range n {
+			list = append(list, fmt.Sprintf(`{"customerId":"acme","eventName":"call","idempotencyKey":"%d-%d"%s}`, size, i, strings.Repeat(" ", size)))
+		}
+		return `{"events":[` + strings.Join(list, ",") + `]}`
+	}
+	s.admin("POST", "/api/v1/events", events(1000, 9<<10))
+	resp, reply := s.do("POST", "/api/v1/events", events(1000, 11<<10), "X-API-KEY: "+testAdminKey)
+	refused(t, resp, reply, 413, "TooLarge")
+	resp, reply = s.do("POST", "/api/v1/events", events(2, 1<<20), "X-API-KEY: "+testAdminKey)
+	if p := refused(t, resp, reply, 413, "TooLarge"); len(p.Errors) != 2 || p.Errors[1].Pointer != "/events/1" {
+		t.Errorf("%s", reply)
+	}
+	resp, reply = s.do("POST", "/api/v1/events", events(1001, 0), "X-API-KEY: "+testAdminKey)
+	refused(t, resp, reply, 400, "ValidationFailed")
+	if reply := s.admin("GET", "/api/v1/customers/acme/entitlements/check?featureId=calls", ""); !bytes.Contains(reply, []byte(`"currentUsage":1000,`)) {
+		t.Errorf("%s", reply)
+	}
+}
+
 // TestUnreadBodiesKeepAlive: requests that are answered without reading their bodies
 // leave the connection usable.
 func TestUnreadBodiesKeepAlive(t *testing.T) {
@@ -361,6 +387,7 @@ func TestCORS(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	s := newTestServer(t)
+	s.admin("POST", "/api/v1/webhooks", `{"url":"https://example.com","eventTypes":["entity.created"]}`)
 	s.seed()
 	s.admin("GET", "/api/v1/customers/acme/entitlements/check?featureId=tokens", "")
 	s.admin("GET", "/api/v1/customers/nosuch/entitlements/check?featureId=tokens", "")
@@ -371,7 +398,8 @@ func TestMetrics(t *testing.T) {
 		`bursar_checks_total{reason="",result="granted"} 1`, `bursar_checks_total{reason="CustomerNotFound",result="denied"} 1`,
 		`bursar_ingest_events_total{result="recorded"} 1`, "bursar_check_duration_seconds_count 2", "bursar_customers_resident 1", "bursar_ready 1",
 		`bursar_http_requests_total{class="2xx",method="POST",route="/usage"} 1`, "bursar_holds_open 0", "bursar_unpriced_total 0",
-		"bursar_webhook_backlog 3", `bursar_webhook_deliveries_total{result="succeeded"} 2`, `bursar_webhook_deliveries_total{result="failed"} 0`,
+		"bursar_webhook_backlog 1", `bursar_webhook_deliveries_total{result="succeeded"} 2`, `bursar_webhook_deliveries_total{result="failed"} 1`,
+		`bursar_webhook_deliveries_total{result="dead"} 0`,
 	} {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("no %s", line)

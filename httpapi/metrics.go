@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
@@ -37,7 +38,7 @@ var denialReasons = []bursar.Code{
 	bursar.CodeFeatureTypeMismatch, bursar.CodeCustomerResourceNotFound,
 }
 
-func newMetrics(e *engine.Engine, routes []*route, webhooks func() WebhookStats) *metrics {
+func newMetrics(e *engine.Engine, routes []*route, o *Options) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), denied: map[bursar.Code]prometheus.Counter{}, requests: map[*route]*[6]prometheus.Counter{}}
 	m.checkSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "bursar_check_duration_seconds", Help: "Time to answer a check, from its headers to its last byte.",
@@ -71,7 +72,7 @@ func newMetrics(e *engine.Engine, routes []*route, webhooks func() WebhookStats)
 		m.requests[r] = classes(r.method, r.pattern)
 	}
 	m.unrouted = classes("", "none")
-	m.registry.MustRegister(m.checkSeconds, checks, ingest, requests, engineCollector{e, webhooks},
+	m.registry.MustRegister(m.checkSeconds, checks, ingest, requests, engineCollector{e, o.WebhookBacklog, o.WebhookStats},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return m
@@ -99,10 +100,14 @@ func (m *metrics) check(granted bool, reason bursar.Code) {
 
 func (m *metrics) checked(since time.Time) { m.checkSeconds.Observe(time.Since(since).Seconds()) }
 
+// collectTimeout bounds what a scrape asks the store.
+const collectTimeout = time.Second
+
 // engineCollector reads the engine's figures when they are asked for.
 type engineCollector struct {
 	engine   *engine.Engine
-	webhooks func() WebhookStats // nil = nobody delivers here
+	backlog  func(context.Context) (int, error) // nil = not told here, as webhooks
+	webhooks func() WebhookStats
 }
 
 func engineDesc(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
@@ -120,7 +125,7 @@ var (
 	descReady       = engineDesc("bursar_ready", "1 while the engine can answer.")
 	descUnpriced    = engineDesc("bursar_unpriced_total", "Usage that a rate card prices in general, but no rate of it matched.")
 	descBacklog     = engineDesc("bursar_webhook_backlog", "Webhook deliveries that wait or are retried.")
-	descDeliveries  = prometheus.NewDesc("bursar_webhook_deliveries_total", "Attempts to deliver webhooks, by what became of them.", []string{"result"}, nil)
+	descDeliveries  = prometheus.NewDesc("bursar_webhook_deliveries_total", "Webhooks: deliveries that succeeded, attempts that failed, deliveries given up (dead).", []string{"result"}, nil)
 )
 
 func (c engineCollector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
@@ -146,12 +151,23 @@ func (c engineCollector) Collect(ch chan<- prometheus.Metric) {
 	counter(descLoads, s.Loads)
 	gauge(descReady, ready)
 	counter(descUnpriced, c.engine.UnpricedTotal())
+	c.collectWebhooks(ch)
+}
+
+// collectWebhooks leaves the backlog out when the store does not tell it in time.
+func (c engineCollector) collectWebhooks(ch chan<- prometheus.Metric) {
+	if c.backlog != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
+		defer cancel()
+		if n, err := c.backlog(ctx); err == nil {
+			ch <- prometheus.MustNewConstMetric(descBacklog, prometheus.GaugeValue, float64(n))
+		}
+	}
 	if c.webhooks == nil {
 		return
 	}
 	w := c.webhooks()
-	gauge(descBacklog, float64(w.Backlog))
-	for result, n := range map[string]uint64{"succeeded": w.Succeeded, "retried": w.Retried, "failed": w.Failed} {
+	for result, n := range map[string]uint64{"succeeded": w.Succeeded, "failed": w.Failed, "dead": w.Dead} {
 		ch <- prometheus.MustNewConstMetric(descDeliveries, prometheus.CounterValue, float64(n), result)
 	}
 }

@@ -151,7 +151,7 @@ func (q *request) appendProblem(b []byte, e *bursar.Error, status int, retry boo
 	b = append(b, `,"retryable":`...)
 	b = strconv.AppendBool(b, retry)
 	if len(e.Fields) > 0 {
-		b = appendFieldErrors(append(b, `,"errors":`...), e.Fields)
+		b = appendFieldErrors(append(b, `,"errors":`...), e.Fields[:min(len(e.Fields), maxProblems)])
 	}
 	if d := e.Denial; d != nil {
 		b = appendBinding(append(b, `,"binding":`...), d.Binding)

@@ -106,7 +106,11 @@ func (a *API) getWebhook(q *request, _ *nothing) (webhookOut, error) {
 
 func (a *API) patchWebhook(q *request, in *webhookPatch) (webhookOut, error) {
 	w, err := a.webhook(q.path[0])
-	if err == nil && in.URL.Set {
+	switch {
+	case err != nil:
+	case in.URL.Null:
+		err = bursar.ErrorAt("/url", bursar.CodeValidationFailed, "cannot be null: a webhook has a url")
+	case in.URL.Set:
 		err = a.deliverable(w.Kind, in.URL.Value)
 	}
 	if err != nil {

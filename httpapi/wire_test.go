@@ -144,8 +144,9 @@ func newTestServer(t testing.TB) *testServer {
 	}
 	s.api = New(e, Options{
 		AdminKey: testAdminKey, MetricsToken: "a metrics token", CORSOrigins: []string{"https://console.example"}, Log: slog.New(slog.NewJSONHandler(s.logs, nil)),
-		CheckTarget:  checkTestTarget,
-		WebhookStats: func() WebhookStats { return WebhookStats{Backlog: 3, Succeeded: 2, Retried: 1} },
+		CheckTarget:    checkTestTarget,
+		WebhookBacklog: s.store.PendingDeliveries,
+		WebhookStats:   func() WebhookStats { return WebhookStats{Succeeded: 2, Failed: 1} },
 	})
 	s.Server = httptest.NewServer(s.api)
 	t.Cleanup(func() {
@@ -178,7 +179,7 @@ func (s *testServer) attempt(outcome string) {
 	}
 	var done []engine.Delivery
 	for _, d := range due {
-		d.Status, d.ResponseStatus, d.NextAttempt = status, response, 0
+		d.Status, d.ResponseStatus, d.NextAttempt, d.Error = status, response, 0, ""
 		d.Attempts++
 		if parts := strings.SplitN(outcome, " ", 3); len(parts) == 3 {
 			d.Error = parts[2]

@@ -94,7 +94,7 @@ func TestFailsThenSucceeds(t *testing.T) {
 	}
 	stamps := map[string]bool{}
 	for _, r := range rec.requests() {
-		if r.body != body || r.header.Get("webhook-id") != "m-d" || r.header.Get("User-Agent") != "Bursar/1" || r.header.Get("Content-Type") != "application/json" {
+		if r.body != body || r.header.Get("webhook-id") != "m-d" || r.header.Get("User-Agent") != "Bursar/1" || r.header.Get("Content-Type") != "application/json" || r.header.Get("Accept-Encoding") != "" {
 			t.Errorf("request %+v", r)
 		}
 		stamps[r.header.Get("webhook-timestamp")] = true
@@ -254,14 +254,17 @@ func TestGone(t *testing.T) {
 	box.add(bursar.Webhook{ID: "e", URL: rec.URL})
 	box.add(bursar.Webhook{ID: "other", URL: other.URL})
 	box.put("a", "e", bursar.EventTest, "{}")
-	run(t, newSender(t, box, local))
+	box.put("a waits", "e", bursar.EventTest, "{}")
+	o := local
+	o.PerEndpoint = 1
+	run(t, newSender(t, box, o))
 	if d := box.settled(t, "a", 1); d.Status != engine.DeliveryFailed || d.Attempts != 1 || d.ResponseStatus != 410 || d.NextAttempt != 0 {
 		t.Errorf("%+v", d)
 	}
 	box.put("b", "e", bursar.EventTest, "{}")
 	box.put("c", "no such", bursar.EventTest, "{}")
 	box.put("d", "other", bursar.EventTest, "{}")
-	for _, id := range []string{"b", "c"} {
+	for _, id := range []string{"a waits", "b", "c"} {
 		if d := box.settled(t, id, 1); d.Status != engine.DeliveryFailed || d.Attempts != 0 || d.Error != "endpoint is disabled" || d.NextAttempt != 0 {
 			t.Errorf("%+v", d)
 		}
@@ -274,6 +277,21 @@ func TestGone(t *testing.T) {
 			t.Errorf("disabled %v, %d requests", box.disabled, len(rec.requests()))
 		}
 	})
+}
+
+// TestDisabledBacklog: what waits for a disabled endpoint is given up at once, page by
+// page without a pause.
+func TestDisabledBacklog(t *testing.T) {
+	box := newShelf()
+	for i := range 2000 {
+		box.put(strconv.Itoa(i), "no such", bursar.EventTest, "{}")
+	}
+	sender := newSender(t, box, Options{Poll: time.Hour})
+	run(t, sender)
+	box.await(t, "all are given up", func() bool { return box.written >= 2000 })
+	if got := sender.Stats(); got != (Stats{0, 0, 2000}) || box.written != 2000 {
+		t.Errorf("stats %+v, %d rows written", got, box.written)
+	}
 }
 
 func TestSlack(t *testing.T) {

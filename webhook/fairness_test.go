@@ -32,8 +32,8 @@ func TestDeadEndpointDelaysNobody(t *testing.T) {
 	}
 	o := local
 	o.Poll = 20 * time.Millisecond
-	begin := time.Now()
 	sender := newSender(t, box, o)
+	sender.timeout = 5 * time.Minute // nobody can wait for the dead endpoint's turn to end
 	stop := run(t, sender)
 	box.await(t, "the live endpoint has all", func() bool {
 		for i := range 20 {
@@ -43,16 +43,9 @@ func TestDeadEndpointDelaysNobody(t *testing.T) {
 		}
 		return true
 	})
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("the live endpoint waited %v", took)
-	}
 	// One more, while the backlog is as it was.
 	box.put("one more", "live", bursar.EventTest, "{}")
-	begin = time.Now()
 	box.settled(t, "one more", 1)
-	if took := time.Since(begin); took > 2*time.Second {
-		t.Errorf("one more delivery waited %v", took)
-	}
 	if n := len(dead.requests()); n != 4 {
 		t.Errorf("%d requests to the dead endpoint at once", n)
 	}
@@ -90,6 +83,19 @@ func TestBookings(t *testing.T) {
 	}
 	if quick, dead := (&lane{pace: time.Millisecond}).room(4, 0), (&lane{pace: 10 * time.Second}).room(4, 0); quick != maxRoom || dead != minRoom {
 		t.Errorf("room for %d and %d", quick, dead)
+	}
+	l = lane{pace: firstPace}
+	for range 8 {
+		l.learn(10*time.Second, attemptTimeout)
+	}
+	if !l.slow || l.pace < 8*time.Second || l.room(4, 0) != minRoom {
+		t.Errorf("after timeouts %+v", l)
+	}
+	for range 30 {
+		l.learn(time.Millisecond, attemptTimeout)
+	}
+	if l.slow || l.pace > 10*time.Millisecond {
+		t.Errorf("recovered %+v", l)
 	}
 	if n := (&lane{pace: time.Millisecond}).room(4, crowded); n != minRoom {
 		t.Errorf("room for %d when crowded", n)
@@ -150,6 +156,9 @@ func TestSlowEndpointsShareHalf(t *testing.T) {
 	base := sender.Stats().Failed
 	box.await(t, "what was under way then ended", func() bool { return sender.Stats().Failed >= base+16 })
 	f.mu.Lock()
+	if f.max != 16 {
+		t.Errorf("%d requests at once, while nothing was known of the endpoints", f.max)
+	}
 	f.max = f.now
 	f.mu.Unlock()
 	box.await(t, "more were tried", func() bool { return sender.Stats().Failed >= base+60 })
@@ -214,7 +223,11 @@ func TestSaveFails(t *testing.T) {
 		t.Errorf("%d requests, then %d while nothing can be recorded", before, after)
 	}
 	box.set(func() { box.refuse = nil })
-	for id := range box.rows {
+	for i := range n + 1 {
+		id := fmt.Sprint(i)
+		if i == n {
+			id = "late"
+		}
 		if d := box.settled(t, id, 1); d.Status != engine.DeliverySucceeded || d.Attempts != 1 {
 			t.Errorf("%+v", d)
 		}

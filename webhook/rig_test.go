@@ -23,6 +23,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+var _ Outbox = (*engine.Engine)(nil)
+
 // shelf is an outbox in memory whose clock moves when told.
 type shelf struct {
 	mu       sync.Mutex
@@ -65,16 +67,23 @@ func (s *shelf) clock() bursar.Time {
 func (s *shelf) DueDeliveries(ctx context.Context, limit int) ([]engine.DueDelivery, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []engine.DueDelivery
-	for _, d := range s.rows {
-		if d.Status == engine.DeliveryPending && d.NextAttempt <= s.clock() {
-			out = append(out, d)
+	type due struct {
+		at bursar.Time
+		id string
+	}
+	var all []due
+	now := s.clock()
+	for id, d := range s.rows {
+		if d.Status == engine.DeliveryPending && d.NextAttempt <= now {
+			all = append(all, due{d.NextAttempt, id})
 		}
 	}
-	slices.SortFunc(out, func(a, b engine.DueDelivery) int {
-		return cmp.Or(cmp.Compare(a.NextAttempt, b.NextAttempt), cmp.Compare(a.ID, b.ID))
-	})
-	return out[:min(limit, len(out))], ctx.Err()
+	slices.SortFunc(all, func(a, b due) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.id, b.id)) })
+	var out []engine.DueDelivery
+	for _, d := range all[:min(limit, len(all))] {
+		out = append(out, s.rows[d.id])
+	}
+	return out, ctx.Err()
 }
 
 func (s *shelf) SaveDeliveries(ctx context.Context, ds []engine.Delivery) error {
@@ -147,7 +156,7 @@ func (s *shelf) set(f func()) {
 // await waits until ok holds, which is asked after each save.
 func (s *shelf) await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		s.mu.Lock()
 		held, changed := ok(), s.changed

@@ -92,9 +92,6 @@ func (s *Sender) Run(ctx context.Context) {
 
 // fetch takes in what is due and reports whether there may be more.
 func (w *work) fetch(ctx context.Context) (more bool) {
-	if w.saveFailing {
-		return false
-	}
 	limit := pageRows + len(w.known)
 	due, err := w.outbox.DueDeliveries(ctx, limit)
 	w.trouble(ctx, &w.readFailing, "read", err)
@@ -105,11 +102,6 @@ func (w *work) fetch(ctx context.Context) (more bool) {
 	now := w.outbox.Now()
 	for _, d := range due {
 		if _, ok := w.known[d.ID]; ok {
-			continue
-		}
-		hook := w.endpoint(d.EndpointID)
-		if hook == nil || !hook.Enabled {
-			w.giveUp(d.Delivery)
 			continue
 		}
 		l := w.lane(d.EndpointID)
@@ -227,8 +219,7 @@ func (w *work) land(r result) {
 	w.flying--
 	r.lane.flying--
 	r.lane.learn(r.took, w.timeout)
-	if r.cut {
-		delete(w.known, r.d.ID)
+	if r.cut { // still PENDING in the outbox
 		return
 	}
 	settle(&r.d, r.o, w.outbox.Now())

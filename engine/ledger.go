@@ -1,0 +1,223 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/bursarhq/bursar"
+)
+
+// Ledger lists what moved a customer's grants, newest first. It is read from the log,
+// backwards, and so as long as the log is.
+func (e *Engine) Ledger(ctx context.Context, o ReadOptions, q LedgerQuery) (p Page[bursar.LedgerEntry], version uint64, err error) {
+	if err := e.recordTime(ctx, o, q.CustomerID); err != nil {
+		return p, 0, err
+	}
+	l := ledger{q: &q}
+	version, err = e.readCustomer(ctx, o, q.CustomerID, func(v *view) error {
+		l.snapshot(v.state)
+		return nil
+	})
+	if err != nil {
+		return p, 0, err
+	}
+	p.Items = []bursar.LedgerEntry{}
+	if l.since != 0 {
+		if q.Above != "" {
+			err = e.ledgerAbove(ctx, &l, version)
+		} else {
+			err = e.ledgerBelow(ctx, &l, version)
+		}
+	}
+	if err != nil {
+		return p, 0, err
+	}
+	p.Items = append(p.Items, l.found...)
+	p.cut(q.Limit, q.Below != "", q.Above != "")
+	return p, version, nil
+}
+
+// ledger makes entries of records.
+type ledger struct {
+	q      *LedgerQuery
+	caps   []bursar.Capability
+	grants []ledgerGrant // by ord
+	since  bursar.Time   // no entry is older; 0 = there are none at all
+	found  []bursar.LedgerEntry
+}
+
+type ledgerGrant struct {
+	id, currency string
+	amount       bursar.Amount
+}
+
+// snapshot takes from the state the names that records have numbers of. Numbers never
+// change their meaning.
+func (l *ledger) snapshot(s *state) {
+	l.caps = slices.Clip(s.caps.list)
+	l.grants = make([]ledgerGrant, len(s.grants))
+	for ord, g := range s.grants {
+		if g == nil {
+			continue
+		}
+		l.grants[ord] = ledgerGrant{g.ID, g.CurrencyID, g.Amount}
+		if (l.q.CurrencyID == "" || g.CurrencyID == l.q.CurrencyID) && (l.since == 0 || g.CreatedAt < l.since) {
+			l.since = g.CreatedAt
+		}
+	}
+}
+
+// entryID is fixed in width, so that the order of the texts is the order of time.
+func entryID(seq uint64, record, entry int) string {
+	return fmt.Sprintf("%016x.%05x.%04x", seq, record, entry)
+}
+
+const entryIDSize = 16 + 1 + 5 + 1 + 4
+
+func entrySeq(id string) (uint64, error) {
+	if len(id) != entryIDSize || id[16] != '.' || id[22] != '.' {
+		return 0, bursar.Errorf(bursar.CodeInvalidCursor, "%.64q is not a place in the ledger", id)
+	}
+	seq, err := strconv.ParseUint(id[:16], 16, 64)
+	if err != nil {
+		return 0, bursar.Errorf(bursar.CodeInvalidCursor, "%.64q is not a place in the ledger", id)
+	}
+	return seq, nil
+}
+
+func (e *Engine) ledgerBelow(ctx context.Context, l *ledger, head uint64) error {
+	upTo := head
+	if l.q.Below != "" {
+		seq, err := entrySeq(l.q.Below)
+		if err != nil {
+			return err
+		}
+		upTo = min(upTo, seq)
+	}
+	for upTo > 0 {
+		after := upTo - min(upTo, scanChunk)
+		rows, err := e.readChunk(ctx, l.q.CustomerID, after, upTo)
+		if err != nil {
+			return err
+		}
+		for i := range slices.Backward(rows) {
+			if rows[i].Head.Now < l.since {
+				return nil
+			}
+			entries := l.entries(&rows[i])
+			for _, x := range slices.Backward(entries) {
+				if l.q.Below == "" || x.ID < l.q.Below {
+					if l.found = append(l.found, x); len(l.found) > l.q.Limit {
+						return nil
+					}
+				}
+			}
+		}
+		if len(rows) < int(upTo-after) {
+			return nil // what was before is trimmed
+		}
+		upTo = after
+	}
+	return nil
+}
+
+func (e *Engine) ledgerAbove(ctx context.Context, l *ledger, head uint64) error {
+	seq, err := entrySeq(l.q.Above)
+	if err != nil {
+		return err
+	}
+	for after := seq - min(seq, 1); len(l.found) <= l.q.Limit; {
+		rows, err := e.readChunk(ctx, l.q.CustomerID, after, head)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			break
+		}
+		for i := range rows {
+			for _, x := range l.entries(&rows[i]) {
+				if x.ID > l.q.Above && len(l.found) <= l.q.Limit {
+					l.found = append(l.found, x)
+				}
+			}
+		}
+		after = rows[len(rows)-1].Head.Seq
+	}
+	slices.Reverse(l.found)
+	return nil
+}
+
+// entries are those of a commit that the query selects, oldest first.
+func (l *ledger) entries(row *logRow) (out []bursar.LedgerEntry) {
+	for i, r := range row.recs {
+		n := 0
+		add := func(ord uint32, typ bursar.LedgerType, amount bursar.Amount, at bursar.Time, feature uint32, event string) {
+			x := bursar.LedgerEntry{ID: entryID(row.Head.Seq, i, n), Amount: amount, Type: typ, Timestamp: at, EventID: event}
+			n++
+			if amount.IsZero() {
+				return
+			}
+			if x.GrantID, x.CurrencyID = l.grants[ord].id, l.grants[ord].currency; feature != 0 {
+				x.FeatureID = l.caps[feature-1].ID
+			}
+			if (l.q.CurrencyID == "" || l.q.CurrencyID == x.CurrencyID) && (l.q.Types == nil || slices.Contains(l.q.Types, typ)) {
+				out = append(out, x)
+			}
+		}
+		switch r := r.(type) {
+		case *grantRec:
+			if r.active {
+				add(r.ord, bursar.LedgerGranted, r.grant.Amount, row.Head.Now, 0, "") // an overdraft is of 0: no entry
+			}
+		case *grantBeginRec:
+			add(r.ord, bursar.LedgerGranted, l.grants[r.ord].amount, r.at, 0, "")
+		case *grantEndRec:
+			typ := bursar.LedgerExpired
+			if r.voided {
+				typ = bursar.LedgerVoided
+			}
+			add(r.ord, typ, r.lapsed.Neg(), r.at, 0, "")
+		case *drawRec:
+			event := ""
+			if r.reason == drawConsumed {
+				event = eventAt(row, int(r.of))
+			}
+			for _, m := range r.moves {
+				add(m.grant, drawType(r.reason, m), m.amount.Neg(), row.Head.Now, r.feature, event)
+			}
+		}
+	}
+	return out
+}
+
+// drawType is the kind of entry that a move makes. What a transfer frees is the
+// overdraft's, what it takes is the new grant's.
+func drawType(reason drawReason, m move) bursar.LedgerType {
+	switch {
+	case reason == drawCorrection:
+		return bursar.LedgerUpdated
+	case reason == drawTransfer && m.amount.Sign() < 0:
+		return bursar.LedgerTransferSource
+	case reason == drawTransfer:
+		return bursar.LedgerTransferTarget
+	}
+	return bursar.LedgerConsumed
+}
+
+// eventAt is the id of what record number of in a commit recorded: a usage has one of
+// its own, the end of a hold is known by the reservation's.
+func eventAt(row *logRow, of int) string {
+	if of >= len(row.recs) {
+		return ""
+	}
+	switch r := row.recs[of].(type) {
+	case *holdCommitRec:
+		return formatID(r.id)
+	case *holdExpireRec:
+		return formatID(r.id)
+	}
+	p := placed{row.recs[of], row, of}
+	return p.id()
+}

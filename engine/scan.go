@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/bursarhq/bursar"
+)
+
+// Reading logs again: what the ledger, backtests and re-pricing have in common. None of
+// it holds a customer's lock while it reads.
+
+// scanChunk is how many commits are read at a time.
+const scanChunk = 512
+
+// readChunk reads and decodes the commits of a stream after a seq, up to another and at
+// most scanChunk of them. What was trimmed is left out.
+func (e *Engine) readChunk(ctx context.Context, stream string, after, upTo uint64) ([]logRow, error) {
+	if upTo <= after {
+		return nil, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	rows := make([]logRow, 0, min(scanChunk, upTo-after))
+	err := e.store.ReadLog(ctx, stream, after, cap(rows), func(r LogRow) error {
+		if r.Head.Seq <= upTo {
+			rows = append(rows, logRow{LogRow: r})
+		}
+		return nil
+	})
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, e.unavailable(err)
+	}
+	for i := range rows {
+		if rows[i].recs, err = decodePayload(rows[i].Payload); err != nil {
+			return nil, fmt.Errorf("stream %q, commit %d: %w", stream, rows[i].Head.Seq, err)
+		}
+	}
+	return rows, nil
+}
+
+// scanLog calls f with the commits of a stream after a seq, up to another, in order.
+func (e *Engine) scanLog(ctx context.Context, stream string, after, upTo uint64, f func(*logRow) error) error {
+	for {
+		rows, err := e.readChunk(ctx, stream, after, upTo)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		for i := range rows {
+			if err := f(&rows[i]); err != nil {
+				return err
+			}
+		}
+		after = rows[len(rows)-1].Head.Seq
+	}
+}
+
+// logSince finds the seq after which the commits of a stream with now ≥ t are; whole
+// tells that none of them has been trimmed. The instants of a log never go back, so it
+// looks at few commits only.
+func (e *Engine) logSince(ctx context.Context, stream string, head uint64, t bursar.Time) (after uint64, whole bool, err error) {
+	at := func(after uint64) (h Head, err error) {
+		err = e.store.ReadLog(ctx, stream, after, 1, func(r LogRow) error {
+			h = r.Head
+			return nil
+		})
+		if err != nil {
+			err = e.unavailable(err)
+		}
+		return h, err
+	}
+	first, err := at(0)
+	if err != nil || first.Seq == 0 {
+		return head, true, err
+	}
+	if first.Now >= t {
+		return first.Seq - 1, first.Seq == 1, nil
+	}
+	before, since := first.Seq, head+1 // the commit before is too early, since is not
+	for since-before > 1 {
+		mid := before + (since-before)/2
+		h, err := at(mid - 1)
+		if err != nil {
+			return 0, false, err
+		}
+		if h.Seq == 0 || h.Now >= t {
+			since = mid
+		} else {
+			before = mid
+		}
+	}
+	return before, true, nil
+}
+
+func errTrimmed(customer string, t bursar.Time) *bursar.Error {
+	return bursar.Errorf(bursar.CodeHistoryTrimmed, "the log of customer %q does not reach back to %s any more", customer, t)
+}
+
+// recordTime makes the log of a customer say what time has done to it until now.
+func (e *Engine) recordTime(ctx context.Context, o ReadOptions, customer string) error {
+	passed := false
+	_, err := e.readCustomer(ctx, o, customer, func(v *view) error {
+		due := v.due()
+		passed = due != 0 && due <= v.now
+		return nil
+	})
+	if err == nil && passed {
+		e.tick(customer)
+	}
+	return err
+}
+
+// act is one thing that used something: a usage or the end of a hold, with what it cost.
+type act struct {
+	record int // its number in the commit
+	cap    uint32
+	amount bursar.Amount // what every row took unless clamped; may be negative
+	at     bursar.Time   // effective
+	priced bursar.Time   // when its price was taken; of a hold the price is the hold's
+	dims   []bursar.Dimension
+	combo  uint32
+	path   []step
+	hold   *hold // that it ended; nil = none
+	ended  bool  // it ended a hold; with hold nil, one that the scan has not seen open
+	costs  []*costRec
+}
+
+// openHolds are the holds that were open where a scan has got to. A hold ends, and is
+// used, at most MaxHoldLife after it was made: a scan that begins that much earlier
+// than what it asks for knows all that it needs.
+type openHolds map[[16]byte]*hold
+
+// actsOf lists the acts of a commit, in order, and follows the holds.
+func (o openHolds) actsOf(row *logRow) []act {
+	var acts []act
+	var gone [][16]byte
+	for i, r := range row.recs {
+		switch r := r.(type) {
+		case *usageRec:
+			if !r.delta.IsZero() {
+				acts = append(acts, act{record: i, cap: r.cap, amount: r.delta, at: r.at, priced: min(r.timestamp, row.Head.Now),
+					dims: r.dims, combo: r.combo, path: r.path})
+			}
+		case *holdOpenRec:
+			o[r.id] = r.hold()
+		case *holdCostRec:
+			if h := o[r.id]; h != nil {
+				h.costs = append(h.costs, r.cost)
+			}
+		case *holdFreeRec:
+			gone = append(gone, r.id)
+		case *holdCommitRec:
+			if r.late != nil {
+				late := *r.late
+				late.costs = nil // they follow
+				o[r.id] = &late
+			}
+			acts, gone = append(acts, o.ending(i, &r.closing)), append(gone, r.id)
+		case *holdExpireRec:
+			if gone = append(gone, r.id); r.settle {
+				acts = append(acts, o.ending(i, &r.closing))
+			}
+		case *costRec:
+			if n := len(acts) - 1; !r.correction && n >= 0 && acts[n].record == int(r.of) {
+				acts[n].costs = append(acts[n].costs, r)
+			}
+		}
+	}
+	for _, id := range gone {
+		delete(o, id)
+	}
+	return acts
+}
+
+func (o openHolds) ending(record int, c *closing) act {
+	a := act{record: record, amount: c.amount, at: c.at, ended: true, hold: o[c.id]}
+	if h := a.hold; h != nil {
+		a.cap, a.dims, a.combo, a.path = h.cap, h.dims, h.combo, h.path
+	}
+	return a
+}
