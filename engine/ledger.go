@@ -180,12 +180,9 @@ func (l *ledger) entries(row *logRow) (out []bursar.LedgerEntry) {
 			}
 			add(r.ord, typ, r.lapsed.Neg(), r.at, 0, "")
 		case *drawRec:
-			event := ""
-			if r.reason == drawConsumed {
-				event = eventAt(row, int(r.of))
-			}
+			event, at := drawnFor(row, i, r)
 			for _, m := range r.moves {
-				add(m.grant, drawType(r.reason, m), m.amount.Neg(), row.Head.Now, r.feature, event)
+				add(m.grant, drawType(r.reason, m), m.amount.Neg(), at, r.feature, event)
 			}
 		}
 	}
@@ -206,18 +203,26 @@ func drawType(reason drawReason, m move) bursar.LedgerType {
 	return bursar.LedgerConsumed
 }
 
-// eventAt is the id of what record number of in a commit recorded: a usage has one of
-// its own, the end of a hold is known by the reservation's.
-func eventAt(row *logRow, of int) string {
-	if of >= len(row.recs) {
-		return ""
+// drawnFor is the id of what a draw, record number i of a commit, is for, and its
+// instant. A usage has an id of its own, the end of a hold is known by the
+// reservation's. What time did happened in time, not when it was recorded.
+func drawnFor(row *logRow, i int, r *drawRec) (event string, at bursar.Time) {
+	at = row.Head.Now
+	switch {
+	case r.reason == drawTransfer && i > 0:
+		if b, ok := row.recs[i-1].(*grantBeginRec); ok {
+			at = b.at
+		}
+	case r.reason == drawConsumed && int(r.of) < len(row.recs):
+		switch of := row.recs[r.of].(type) {
+		case *holdCommitRec:
+			event = formatID(of.id)
+		case *holdExpireRec:
+			event, at = formatID(of.id), of.at
+		default:
+			p := placed{of, row, int(r.of)}
+			event = p.id()
+		}
 	}
-	switch r := row.recs[of].(type) {
-	case *holdCommitRec:
-		return formatID(r.id)
-	case *holdExpireRec:
-		return formatID(r.id)
-	}
-	p := placed{row.recs[of], row, of}
-	return p.id()
+	return event, at
 }

@@ -198,7 +198,7 @@ func TestLedgerExpiry(t *testing.T) {
 	if got, want := ledgerText(p.Items, names), "GRANTED g 10 0s\nEXPIRED g -7.5 1h0m0s\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
-	if p := r.ledger(engine.LedgerQuery{CurrencyID: "credits"}); len(p.Items) != 0 {
+	if p := r.ledger(engine.LedgerQuery{CurrencyID: "coins"}); len(p.Items) != 0 {
 		t.Errorf("another currency has %+v", p.Items)
 	}
 	if _, _, err := r.Ledger(t.Context(), engine.ReadOptions{}, engine.LedgerQuery{CustomerID: "nobody", Limit: 1}); codeOf(err) != bursar.CodeCustomerNotFound {
@@ -209,6 +209,29 @@ func TestLedgerExpiry(t *testing.T) {
 		if _, _, err := r.Ledger(t.Context(), engine.ReadOptions{}, q); codeOf(err) != bursar.CodeInvalidCursor {
 			t.Errorf("%+v: %v", q, err)
 		}
+	}
+}
+
+// What time did has its own instant, whenever it was recorded.
+func TestLedgerTime(t *testing.T) {
+	r := shop(t, mem.New(), "acme")
+	defer r.close()
+	g := r.grant(bursar.GrantInput{CustomerID: "acme", Amount: amount("1"), DisplayName: "G"})
+	h, _, err := r.Reserve(t.Context(), tester, "acme", spendOf("tokens", 10, "h"), 60, bursar.ExpireSettle)
+	r.must(err)
+	u := r.use("acme", "20", 0, onUser) // 1 of it is overdrawn, and so is the hold when it is settled
+	later := r.grant(bursar.GrantInput{CustomerID: "acme", Amount: amount("5"), DisplayName: "Later", EffectiveAt: later(2 * time.Minute)})
+	r.advance(time.Hour)
+	names := map[string]string{g.ID: "g", later.ID: "later", h.ID: "h", u: "u"}
+	for _, g := range r.pool() {
+		if g.Type == bursar.GrantOverdraft {
+			names[g.ID] = "overdraft"
+		}
+	}
+	const want = "GRANTED g 1 0s\nCONSUMED g -1 0s tokens of u\nCONSUMED overdraft -1 0s tokens of u\nCONSUMED overdraft -1 1m0s tokens of h\n" +
+		"GRANTED later 5 2m0s\nCONSUMPTION_TRANSFER_SOURCE overdraft 2 2m0s\nCONSUMPTION_TRANSFER_TARGET later -2 2m0s\n"
+	if got := ledgerText(r.ledger(engine.LedgerQuery{}).Items, names); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
 
