@@ -155,14 +155,16 @@ type RepriceInput struct {
 
 // Repricing is what re-pricing changes or, when applied, changed.
 type Repricing struct {
-	RateCardID string             `json:"rateCardId"`
-	Version    int                `json:"version"` // that was wrong
-	By         int                `json:"by"`      // that corrects it
-	Records    int                `json:"records"` // charges that were looked at
-	Was        bursar.Amount      `json:"was"`
-	Is         bursar.Amount      `json:"is"`
-	Customers  []RepricedCustomer `json:"customers"`
-	Applied    bool               `json:"applied"`
+	RateCardID string `json:"rateCardId"`
+	Version    int    `json:"version"` // that was wrong
+	By         int    `json:"by"`      // that corrects it
+	Records    int    `json:"records"` // charges that were looked at
+	// Unmatched of them have no rate in the version that corrects: they keep their cost.
+	Unmatched int                `json:"unmatched"`
+	Was       bursar.Amount      `json:"was"`
+	Is        bursar.Amount      `json:"is"`
+	Customers []RepricedCustomer `json:"customers"`
+	Applied   bool               `json:"applied"`
 }
 
 // RepricedCustomer is one customer's part.

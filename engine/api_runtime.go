@@ -228,10 +228,17 @@ func (e *Engine) consumedBefore(ctx context.Context, customer string, s *spend, 
 	}
 	version, err = e.readCustomer(ctx, ReadOptions{}, customer, func(v *view) error {
 		cat := e.cat.Load()
-		asks := []ask{{c: s.in.Capability, cap: v.capOrd(s.in.Capability), amount: rec.amount}}
-		for _, cost := range res.Costs {
-			cur := bursar.Capability{Kind: bursar.KindCurrency, ID: cost.CurrencyID}
-			asks = append(asks, ask{c: cur, cap: v.capOrd(cur), amount: cost.Amount})
+		asks, _, err := v.asksFor(cat, s.in.Capability, rec.amount, s.in.Dimensions, rec.timestamp)
+		if err != nil {
+			return err
+		}
+		for i := range asks[1:] { // as they were charged
+			asks[i+1].amount = bursar.Amount{}
+			for _, cost := range res.Costs {
+				if cost.CurrencyID == asks[i+1].c.ID {
+					asks[i+1].amount = cost.Amount
+				}
+			}
 		}
 		r := v.resolve(cat, s.in.Dimensions)
 		res.Decision = v.after(cat, asks, v.chains(&r, asks))

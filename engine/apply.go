@@ -98,7 +98,7 @@ func (v *view) applyRow(r *rowRec) error {
 	case r.ord > 0 && int(r.ord) < v.nextRowOrd() && v.def(r.ord) != nil:
 		if r.carry {
 			c := v.counter(r.ord, v.def(r.ord))
-			v.moveFired(r.ord, c.start, r.window.start)
+			v.moveFired(r.ord, v.current(r.ord, v.def(r.ord)).start, r.window.start)
 			c.window, c.used, c.prev = r.window, r.used, bursar.Amount{}
 			put(v, &v.ctrs, r.ord, &c)
 		}
@@ -174,15 +174,19 @@ func (v *view) track(cap uint32, at bursar.Time, combo uint32, path []step, a bu
 	k := bucket{at: bucketOf(at), cap: cap, combo: combo}
 	add := func() { put(v, &v.adds, k, v.adds[k].Add(a)) }
 	add()
-	if v.capability(cap).Kind == bursar.KindCurrency {
-		n := k
-		n.ent = countsOfCustomer
-		put(v, &v.adds, n, v.adds[n].Add(oneUnit))
-	}
 	for _, s := range path {
 		k.ent, k.child = s.ent, s.child
 		add()
 	}
+}
+
+// countUse counts a use of a currency, so that reports can tell how many there were.
+func (v *view) countUse(cap uint32, at bursar.Time, combo uint32, a bursar.Amount) {
+	if a.IsZero() || v.capability(cap).Kind != bursar.KindCurrency {
+		return
+	}
+	k := bucket{at: bucketOf(at), cap: cap, ent: countsOfCustomer, combo: combo}
+	put(v, &v.adds, k, v.adds[k].Add(oneUnit))
 }
 
 // countsOfCustomer is the entity number under which the buckets of a currency count how
@@ -205,6 +209,7 @@ func (v *view) applyUsage(r *usageRec) error {
 		put(v, &v.lvls, levelKey{r.leaf, r.cap}, &level{r.amount, r.timestamp})
 	}
 	v.track(r.cap, r.at, r.combo, r.path, r.delta)
+	v.countUse(r.cap, r.at, r.combo, r.delta)
 	return nil
 }
 
@@ -240,6 +245,7 @@ func (v *view) settle(c *closing, h *hold) error {
 	}
 	v.addTotal(h.cap, c.amount, bursar.Amount{}, c.at)
 	v.track(h.cap, c.at, h.combo, h.path, c.amount)
+	v.countUse(h.cap, c.at, h.combo, c.amount)
 	return nil
 }
 

@@ -84,10 +84,16 @@ func (v *view) applyCost(r *costRec) error {
 	if err := v.charge(r.charges); err != nil {
 		return err
 	}
-	v.addTotal(r.cap, r.total, bursar.Amount{}, v.now)
+	at := v.now
+	if r.held {
+		at = r.at
+	}
+	v.addTotal(r.cap, r.total, bursar.Amount{}, at)
 	v.track(r.cap, r.at, r.combo, r.path, r.amount)
 	if r.correction {
-		v.correct = true
+		v.noteCorrection()
+	} else {
+		v.countUse(r.cap, r.at, r.combo, r.amount)
 	}
 	if !r.held {
 		return nil
@@ -105,6 +111,14 @@ func (v *view) applyCost(r *costRec) error {
 	}
 	put(v, &v.hlds, r.hold, &n)
 	return nil
+}
+
+func (v *view) noteCorrection() {
+	if v.undoing {
+		old := v.correct
+		v.undo = append(v.undo, func() { v.correct = old })
+	}
+	v.correct = true
 }
 
 func (v *view) applyHoldCost(r *holdCostRec) error {
@@ -178,8 +192,8 @@ func endGrant(r *grantEndRec, g *grant, p *pool) {
 func (v *view) applyDraw(r *drawRec) error {
 	for _, m := range r.moves {
 		err := v.changeGrant(m.grant, func(g *grant, p *pool) {
-			g.Consumed, g.UpdatedAt = g.Consumed.Add(m.amount), v.now.Milli()
-			p.used, p.at = p.used.Add(m.amount), v.now.Milli()
+			g.Consumed, g.UpdatedAt = g.Consumed.Add(m.amount), r.at.Milli()
+			p.used, p.at = p.used.Add(m.amount), r.at.Milli()
 			if g.ended() { // these credits have lapsed: they are not there to be used again
 				p.limit = p.limit.Add(m.amount)
 			}
@@ -354,8 +368,12 @@ func (v *view) mergeUniques() {
 	s := v.state
 	for row, m := range v.moved {
 		from, to := uniqueKey{row: row, start: m[0]}, uniqueKey{row: row, start: m[1]}
-		if set := s.uniques[from]; set != nil && from != to {
-			s.dropUnique(from)
+		set := s.uniques[from]
+		for _, start := range s.windows[row] {
+			s.dropUnique(uniqueKey{row: row, start: start})
+		}
+		delete(s.windows, row)
+		if set != nil {
 			s.uniques[to] = set
 			s.dirty.uniques[to] = true
 			s.windows[row] = []bursar.Time{to.start}
@@ -407,8 +425,12 @@ func (s *state) keepWindows(k uniqueKey) {
 // moveFired carries what a row's current window knows of itself, beside its counter, to
 // the window that takes its place when the schedule changes.
 func (v *view) moveFired(row uint32, from, to bursar.Time) {
-	if f := v.firedOf(row); f != nil && f.start == from {
-		put(v, &v.frd, row, &fired{to, f.levels})
+	if f := v.firedOf(row); f != nil {
+		moved := &fired{start: to}
+		if f.start == from {
+			moved.levels = f.levels
+		}
+		put(v, &v.frd, row, moved)
 	}
 	if m, ok := v.moved[row]; ok {
 		from = m[0]

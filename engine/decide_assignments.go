@@ -367,6 +367,9 @@ func (v *view) assignmentOut(ord uint32) bursar.Assignment {
 		limit := v.limitNow(ord, def)
 		a.UsageLimit, a.EffectiveLimit = &def.limit, &limit
 	}
+	if a.AlertThresholds == nil {
+		a.AlertThresholds = []int{}
+	}
 	if def.strict {
 		a.Allocation = "strict"
 	}

@@ -8,11 +8,11 @@ import (
 
 // draw takes amount from a pool, or gives it back when it is negative. What no grant
 // has, the overdraft takes.
-func (d *decider) draw(cap uint32, amount bursar.Amount, feature uint32, of int, reason drawReason) {
+func (d *decider) draw(cap uint32, amount bursar.Amount, feature uint32, of int, reason drawReason, at bursar.Time) {
 	if amount.IsZero() {
 		return
 	}
-	r := &drawRec{cap: cap, feature: feature, of: uint32(of), reason: reason}
+	r := &drawRec{cap: cap, feature: feature, of: uint32(of), reason: reason, at: at}
 	if amount.Sign() > 0 {
 		r.moves = d.burn(cap, amount)
 	} else {
@@ -49,6 +49,7 @@ func (d *decider) overdraftOf(cap uint32) uint32 {
 	r := &grantRec{ord: d.nextGrant(), cap: cap, id: globalID(d.now, d.head.Seq, d.commit, 'g', len(d.recs)), active: true}
 	r.grant = bursar.Grant{GrantInput: bursar.GrantInput{CustomerID: d.cust().ID, CurrencyID: d.capability(cap).ID, DisplayName: "Overdraft",
 		Type: bursar.GrantOverdraft, EffectiveAt: now, Cost: bursar.Money{Currency: "usd"}}, Status: bursar.GrantActive, CreatedAt: now, UpdatedAt: now}
+	d.begin = append(d.begin, Use{"grant", formatID(r.id)})
 	d.emit(r)
 	return r.ord
 }
@@ -76,12 +77,12 @@ func (d *decider) refund(cap uint32, amount bursar.Amount) (moves []move) {
 }
 
 // takeOver lets a grant that has become active settle the overdraft.
-func (d *decider) takeOver(ord uint32) {
+func (d *decider) takeOver(ord uint32, at bursar.Time) {
 	g := d.grant(ord)
 	p := d.pool(g.cap)
 	if p.overdraft != 0 {
 		if x := bursar.MinAmount(d.grant(p.overdraft).Consumed, g.Amount); x.Sign() > 0 {
-			d.emit(&drawRec{cap: g.cap, reason: drawTransfer, moves: []move{{p.overdraft, x.Neg()}, {ord, x}}})
+			d.emit(&drawRec{cap: g.cap, reason: drawTransfer, at: at, moves: []move{{p.overdraft, x.Neg()}, {ord, x}}})
 		}
 	}
 	d.checkLow(g.cap, false)
@@ -91,7 +92,7 @@ func (d *decider) takeOver(ord uint32) {
 func (d *decider) passTime(t timedGrant) {
 	if t.begin {
 		d.emit(&grantBeginRec{t.ord, t.at})
-		d.takeOver(t.ord)
+		d.takeOver(t.ord, t.at)
 		return
 	}
 	g := d.grant(t.ord)
@@ -141,7 +142,7 @@ func (o *createGrant) decide(d *decider) (any, error) {
 	d.begin = append(d.begin, Use{"grant", g.ID})
 	d.emit(r)
 	if r.active {
-		d.takeOver(r.ord)
+		d.takeOver(r.ord, d.now)
 	}
 	d.notify(bursar.EventCreditsGranted, creditData{CustomerID: d.cust().ID, CurrencyID: in.CurrencyID, GrantID: g.ID, Amount: &in.Amount, Balance: d.pool(cap).left()})
 	out := d.grant(r.ord).Grant

@@ -115,7 +115,7 @@ func (o *consume) decide(d *decider) (any, error) {
 	d.emit(rec)
 	d.alertCharges(rec.charges)
 	if c := o.in.Capability; c.Kind == bursar.KindCurrency && d.cat.prepaid(c.ID) {
-		d.draw(cap, o.in.Amount, 0, of, drawConsumed)
+		d.draw(cap, o.in.Amount, 0, of, drawConsumed, d.now)
 	}
 	d.chargeCosts(j.asks, of, cap, &j.resolved, o.in.Dimensions, d.now, true)
 	for i := range j.asks {
@@ -179,7 +179,7 @@ func (v *view) holdRows(h *hold) []uint32 { return v.withPromo(v.heldRows(h, h.c
 // hold froze. of is the index of the record that ended it.
 func (d *decider) settleCosts(h *hold, of int, amount bursar.Amount, at bursar.Time, now bool) {
 	if c := d.capability(h.cap); c.Kind == bursar.KindCurrency && d.cat.prepaid(c.ID) {
-		d.draw(h.cap, amount, 0, of, drawConsumed)
+		d.draw(h.cap, amount, 0, of, drawConsumed, at)
 	}
 	for i := range h.costs {
 		c := &h.costs[i]
@@ -193,7 +193,7 @@ func (d *decider) settleCosts(h *hold, of int, amount bursar.Amount, at bursar.T
 		d.emit(rec)
 		d.alertCharges(rec.charges)
 		if d.cat.prepaid(d.capability(c.cap).ID) {
-			d.draw(c.cap, cost, h.cap, of, drawConsumed)
+			d.draw(c.cap, cost, h.cap, of, drawConsumed, at)
 		}
 	}
 }

@@ -276,7 +276,7 @@ func (d *decider) recordUsage(it *usageItem, o operation) bursar.UsageResult {
 	}
 	d.alertCharges(rec.charges)
 	if in.CurrencyID != "" && d.cat.prepaid(in.CurrencyID) {
-		d.draw(cap, rec.total, 0, of, drawConsumed)
+		d.draw(cap, rec.total, 0, of, drawConsumed, d.now)
 	}
 	d.chargeCosts(it.asks, of, cap, r, in.Dimensions, rec.at, rec.set)
 	res.Costs = costsOf(it.asks)
@@ -321,7 +321,7 @@ func (d *decider) chargeCosts(asks []ask, of int, feature uint32, path *resolved
 		d.emit(rec)
 		d.alertCharges(rec.charges)
 		if d.cat.prepaid(a.c.ID) {
-			d.draw(cap, rec.total, feature, of, drawConsumed)
+			d.draw(cap, rec.total, feature, of, drawConsumed, d.now)
 		}
 	}
 }

@@ -130,7 +130,8 @@ func (x *estimator) event() (warning string, err error) {
 }
 
 func (x *estimator) add(featureID string, asks []ask) {
-	for _, c := range costsOf(asks) {
+	for _, a := range asks[1:] {
+		c := bursar.Cost{CurrencyID: a.c.ID, Amount: a.amount}
 		x.items = append(x.items, estimated{c.CurrencyID, bursar.EstimateItem{FeatureID: featureID, Cost: c.Amount}})
 	}
 }

@@ -180,9 +180,9 @@ func (l *ledger) entries(row *logRow) (out []bursar.LedgerEntry) {
 			}
 			add(r.ord, typ, r.lapsed.Neg(), r.at, 0, "")
 		case *drawRec:
-			event, at := drawnFor(row, i, r)
+			event := drawnFor(row, r)
 			for _, m := range r.moves {
-				add(m.grant, drawType(r.reason, m), m.amount.Neg(), at, r.feature, event)
+				add(m.grant, drawType(r.reason, m), m.amount.Neg(), r.at, r.feature, event)
 			}
 		}
 	}
@@ -203,26 +203,19 @@ func drawType(reason drawReason, m move) bursar.LedgerType {
 	return bursar.LedgerConsumed
 }
 
-// drawnFor is the id of what a draw, record number i of a commit, is for, and its
-// instant. A usage has an id of its own, the end of a hold is known by the
-// reservation's. What time did happened in time, not when it was recorded.
-func drawnFor(row *logRow, i int, r *drawRec) (event string, at bursar.Time) {
-	at = row.Head.Now
-	switch {
-	case r.reason == drawTransfer && i > 0:
-		if b, ok := row.recs[i-1].(*grantBeginRec); ok {
-			at = b.at
-		}
-	case r.reason == drawConsumed && int(r.of) < len(row.recs):
-		switch of := row.recs[r.of].(type) {
-		case *holdCommitRec:
-			event = formatID(of.id)
-		case *holdExpireRec:
-			event, at = formatID(of.id), of.at
-		default:
-			p := placed{of, row, int(r.of)}
-			event = p.id()
-		}
+// drawnFor is the id of what a draw is for: a usage has one of its own, the end of a
+// hold is known by the reservation's.
+func drawnFor(row *logRow, r *drawRec) string {
+	if r.reason != drawConsumed || int(r.of) >= len(row.recs) {
+		return ""
 	}
-	return event, at
+	switch of := row.recs[r.of].(type) {
+	case *holdCommitRec:
+		return formatID(of.id)
+	case *holdExpireRec:
+		return formatID(of.id)
+	default:
+		p := placed{of, row, int(r.of)}
+		return p.id()
+	}
 }

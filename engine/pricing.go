@@ -171,10 +171,13 @@ func errNoRate(featureID string, currencies []string) *bursar.Error {
 		"the feature %q has a price in %s, but not for these dimensions; add a rate that matches them, or one without match as a fallback", featureID, strings.Join(currencies, ", "))
 }
 
-// costsOf are the costs of asks.
+// costsOf are the costs of asks, without those of nothing.
 func costsOf(asks []ask) []bursar.Cost {
 	var out []bursar.Cost
 	for _, a := range asks[1:] {
+		if a.amount.IsZero() {
+			continue
+		}
 		out = append(out, bursar.Cost{CurrencyID: a.c.ID, Amount: a.amount})
 	}
 	return out

@@ -39,7 +39,7 @@ func (r random) moneyRecord(k recordKind) record {
 	case kindCost:
 		return r.cost()
 	case kindDraw:
-		d := &drawRec{cap: r.ord(), feature: r.ord(), of: r.ord(), reason: drawReason(r.IntN(3)), moves: make([]move, r.IntN(4))}
+		d := &drawRec{cap: r.ord(), feature: r.ord(), of: r.ord(), reason: drawReason(r.IntN(3)), at: r.time(), moves: make([]move, r.IntN(4))}
 		for i := range d.moves {
 			d.moves[i] = move{r.ord(), r.amount()}
 		}

@@ -105,6 +105,7 @@ type drawRec struct {
 	feature uint32 // whose usage it was; 0 = none
 	of      uint32 // the index of the usage's record in this commit, when it was usage
 	reason  drawReason
+	at      bursar.Time // when: now, or the instant at which time did it
 	moves   []move
 }
 
@@ -114,6 +115,7 @@ func (r *drawRec) encode(e *encoder) {
 	e.ord(r.feature)
 	e.ord(r.of)
 	e.byte(byte(r.reason))
+	e.time(r.at)
 	e.uint(uint64(len(r.moves)))
 	for _, m := range r.moves {
 		e.ord(m.grant)
@@ -122,6 +124,7 @@ func (r *drawRec) encode(e *encoder) {
 }
 func (r *drawRec) decode(d *decoder) {
 	r.cap, r.feature, r.of, r.reason = d.ord(), d.ord(), d.ord(), drawReason(d.byte())
+	r.at = d.time()
 	r.moves = make([]move, d.count())
 	for i := range r.moves {
 		r.moves[i] = move{d.ord(), d.amount()}

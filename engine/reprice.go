@@ -262,7 +262,7 @@ func (o *repriceOp) record(d *decider) *repriceEffects {
 		d.emit(rec)
 		d.alertCharges(rec.charges)
 		if d.cat.prepaid(cur.ID) {
-			d.draw(cap, rec.total, g.feature, 0, drawCorrection)
+			d.draw(cap, rec.total, g.feature, 0, drawCorrection, d.now)
 		}
 		change = change.Add(g.diff)
 	}

@@ -175,8 +175,13 @@ type entitlementsOut struct {
 	Entitlements       decisions    `json:"entitlements" doc:"Checks of amount 0, without chains."`
 }
 
+type entitlementsQuery struct {
+	freshness
+	ResourceID string `query:"resourceId" doc:"There are no resources: denied when not empty."`
+}
+
 // entitlements answers for an unknown customer as a check does: it is denied.
-func (a *API) entitlements(q *request, in *readOnly) (entitlementsOut, error) {
+func (a *API) entitlements(q *request, in *entitlementsQuery) (entitlementsOut, error) {
 	denied := func(reason bursar.Code) (entitlementsOut, error) {
 		return entitlementsOut{AccessDeniedReason: &reason, Entitlements: decisions{engine: a.engine}}, nil
 	}
@@ -192,6 +197,8 @@ func (a *API) entitlements(q *request, in *readOnly) (entitlementsOut, error) {
 		return entitlementsOut{}, err
 	case c.ArchivedAt != nil:
 		return denied(bursar.CodeCustomerIsArchived)
+	case in.ResourceID != "":
+		return denied(bursar.CodeCustomerResourceNotFound)
 	}
 	got, err := versioned[[]bursar.Decision](q)(a.engine.Entitlements(q.ctx, in.options(), q.path[0]))
 	return entitlementsOut{Entitlements: decisions{list: got, engine: a.engine}}, err

@@ -39,6 +39,7 @@ type repricingOut struct {
 	Version    int                   `json:"version" doc:"The version that was wrong."`
 	By         int                   `json:"by" doc:"The version that corrects it."`
 	Records    int                   `json:"records" doc:"Charges that were looked at."`
+	Unmatched  int                   `json:"unmatched" doc:"Of these, usage that the correcting version has no rate for: it keeps its cost."`
 	Was        bursar.Amount         `json:"was"`
 	Is         bursar.Amount         `json:"is"`
 	Customers  []repricedCustomerOut `json:"customers"`
@@ -62,7 +63,7 @@ type repricedRowOut struct {
 }
 
 func viewRepricing(r engine.Repricing) repricingOut {
-	out := repricingOut{RateCardID: r.CardID, Version: r.Version, By: r.By, Records: r.Records, Was: r.Was, Is: r.Is,
+	out := repricingOut{RateCardID: r.CardID, Version: r.Version, By: r.By, Records: r.Records, Unmatched: r.Unmatched, Was: r.Was, Is: r.Is,
 		Customers: make([]repricedCustomerOut, len(r.Customers)), Applied: r.Applied}
 	for i, c := range r.Customers {
 		rows := make([]repricedRowOut, len(c.Rows))

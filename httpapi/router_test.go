@@ -42,6 +42,12 @@ func TestRouter(t *testing.T) {
 		{"GET", "/api/v1/customers/x/entities/e/usage", "/customers/{customerId}/entities/{entityId}/usage", "x,e"},
 		{"GET", "/api/v1/usage/x/history/f", "/usage/{customerId}/history/{featureId}", "x,f"},
 		{"POST", "/api/v1/customers/x/reservations/y/commit", "/customers/{customerId}/reservations/{reservationId}/commit", "x,y"},
+		{"GET", "/api/v1/rate-cards/unpriced", "/rate-cards/unpriced", ""},
+		{"GET", "/api/v1/rate-cards/unpricedx", "/rate-cards/{rateCardId}", "unpricedx"},
+		{"POST", "/api/v1/rate-cards/unpriced/archive", "/rate-cards/{rateCardId}/archive", "unpriced"},
+		{"DELETE", "/api/v1/customers/x/assignments/y/boosts/z", "/customers/{customerId}/assignments/{assignmentId}/boosts/{boostId}", "x,y,z"},
+		{"GET", "/api/v1/customers/x/entities/entitlements/y/boosts", "/customers/{customerId}/entities/entitlements/{assignmentId}/boosts", "x,y"},
+		{"POST", "/api/v1/webhooks/w/deliveries/d/redeliver", "/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver", "w,d"},
 		{"GET", "/healthz", "/healthz", ""},
 	} {
 		r, q, err := routeFor(c.method, c.target)
@@ -60,7 +66,8 @@ func TestRouterRefuses(t *testing.T) {
 		"/", "/api", "/api/v1", "/api/v1/", "/api/v1/customers/", "/api/v1/customers//entities", "//api/v1/customers", "/api/v1/customers/acme/",
 		"/api/v1/../v1/customers", "/api/v1/./customers", "/api/v2/customers", "/v1/customers", "/api/v1-beta/customers", "/api/v1-beta/features",
 		"/api/v1-beta/customers/x/assignments/y", "/api/v1/customers/x/events", "/api/v1/events/x", "/api/v1/healthz", "/healthz/x",
-		"/api/v1/customers/x/entities/y/z/usage", "/api/v1/Customers",
+		"/api/v1/customers/x/entities/y/z/usage", "/api/v1/Customers", "/api/v1-beta/rate-cards", "/api/v1-beta/credits/grants",
+		"/api/v1-beta/customers/x/promotional-entitlements", "/api/v1-beta/customers/x/assignments/y/boosts", "/api/v1-beta/webhooks",
 	} {
 		r, _, err := routeFor("GET", target)
 		if e, ok := err.(*bursar.Error); !ok || e.Code != bursar.CodeNotFound {

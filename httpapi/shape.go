@@ -16,7 +16,7 @@ import (
 //	json:"name"   a member of the body
 //	query:"name"  a parameter of the query
 //	is:"…"        rules, separated by commas: required, id, customerId, entityId, key,
-//	              label; len=lo-hi (characters), n=lo-hi (items, or an integer),
+//	              label, eventType; len=lo-hi (characters), n=lo-hi (items, or an integer),
 //	              enum=A|B (integers, too), min=0 and positive (amounts),
 //	              default=x (for the document)
 //	doc:"…"       a description
@@ -192,6 +192,8 @@ func (r *rules) add(rule string) (required bool) {
 		r.check, r.syntax = bursar.CheckKey, name
 	case "label":
 		r.check, r.syntax = bursar.CheckLabel, name
+	case "eventType":
+		r.enum = bursar.EventTypes
 	case "len", "n":
 		lo, hi, _ := strings.Cut(value, "-")
 		r.lo, _ = strconv.Atoi(lo)

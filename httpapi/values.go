@@ -1,9 +1,8 @@
 package httpapi
 
 import (
-	"bytes"
+	"cmp"
 	"fmt"
-	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -202,24 +201,41 @@ func readText(d *jsontext.Decoder, bad func(why error)) (string, error) {
 	return string(text), nil
 }
 
-// numberText is the string form of a number: an integer as it is written, anything
-// else as JavaScript prints it, so that 1.50 and 1.5 are one value.
+// maxPlainNumber is how long a number may be in plain notation to be put in it.
+const maxPlainNumber = 64
+
+// numberText is the string form of a number: exact, in plain notation without trailing
+// zeros, so that 1.50, 15e-1 and 1.5 are one value; as it is written where that would be
+// longer than maxPlainNumber.
 func numberText(raw []byte) string {
-	if !bytes.ContainsAny(raw, ".eE") {
-		if string(raw) == "-0" {
-			return "0"
+	text, neg := strings.CutPrefix(string(raw), "-")
+	mantissa, exp, hasExp := strings.Cut(strings.ToLower(text), "e")
+	shift := 0
+	if hasExp {
+		var err error
+		if shift, err = strconv.Atoi(exp); err != nil || shift > maxPlainNumber || shift < -maxPlainNumber {
+			return string(raw)
 		}
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits := whole + fraction
+	point := len(whole) + shift
+	if point < 0 {
+		digits, point = strings.Repeat("0", -point)+digits, 0
+	}
+	if point > len(digits) {
+		digits += strings.Repeat("0", point-len(digits))
+	}
+	whole, fraction = strings.TrimLeft(digits[:point], "0"), strings.TrimRight(digits[point:], "0")
+	if len(whole)+len(fraction) > maxPlainNumber {
 		return string(raw)
 	}
-	f, err := strconv.ParseFloat(string(raw), 64)
-	size := math.Abs(f)
-	switch {
-	case err != nil:
-		return string(raw)
-	case f == 0:
-		return "0"
-	case size < 1e-6 || size >= 1e21:
-		return strconv.FormatFloat(f, 'g', -1, 64)
+	out := cmp.Or(whole, "0")
+	if fraction != "" {
+		out += "." + fraction
 	}
-	return strconv.FormatFloat(f, 'f', -1, 64)
+	if neg && out != "0" {
+		out = "-" + out
+	}
+	return out
 }

@@ -9,14 +9,14 @@ type webhookIn struct {
 	Kind        *bursar.WebhookKind  `json:"kind" is:"enum=webhook|slack|email,default=webhook"`
 	URL         string               `json:"url" is:"required,len=1-2000" doc:"https://…, for email mailto:…"`
 	Description *string              `json:"description" is:"len=0-2000"`
-	EventTypes  bursar.Opt[[]string] `json:"eventTypes" is:"n=1-100,each=1-100" doc:"All when left out."`
+	EventTypes  bursar.Opt[[]string] `json:"eventTypes" is:"n=1-100,eventType" doc:"All when left out."`
 	CustomerID  *string              `json:"customerId" is:"len=0-255" doc:"Only events about this customer."`
 }
 
 type webhookPatch struct {
 	URL         bursar.Opt[string]   `json:"url" is:"len=1-2000"`
 	Description bursar.Opt[string]   `json:"description" is:"len=0-2000"`
-	EventTypes  bursar.Opt[[]string] `json:"eventTypes" is:"n=1-100,each=1-100" doc:"null: all."`
+	EventTypes  bursar.Opt[[]string] `json:"eventTypes" is:"n=1-100,eventType" doc:"null: all."`
 	CustomerID  bursar.Opt[string]   `json:"customerId" is:"len=0-255" doc:"null: of all customers."`
 	Status      *string              `json:"status" is:"enum=ENABLED|DISABLED"`
 }

@@ -4,27 +4,40 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/webhook"
 )
 
 // config is how a server is set up. Every flag has an environment variable BURSAR_…
 // of the same name; a flag wins over the environment, that over the default.
 type config struct {
-	Listen          string        `help:"Address of the API. Port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	Data            string        `help:"Directory of the embedded store. It is made if missing." default:"bursar-data" type:"path" placeholder:"DIR"`
-	DatabaseURL     string        `help:"PostgreSQL instead of --data. Not in this version yet." env:"BURSAR_DATABASE_URL" placeholder:"URL"`
-	MetricsListen   string        `help:"Address that serves /metrics and /debug/pprof to anybody who reaches it; none by default." placeholder:"HOST:PORT"`
-	MetricsToken    string        `help:"Serve /metrics on the API's address to bearers of this token. Or BURSAR_METRICS_TOKEN_FILE." placeholder:"TOKEN"`
-	AdminKey        string        `help:"API key of full scope that always works. Set BURSAR_ADMIN_KEY or BURSAR_ADMIN_KEY_FILE rather than the flag, which others on the machine can see." placeholder:"KEY"`
-	CORSOrigin      []string      `help:"Browser origins that may call the API." env:"BURSAR_CORS_ORIGIN" placeholder:"ORIGIN,…"`
-	LateHorizon     time.Duration `help:"How late usage may be reported: 24h to 840h." default:"168h" placeholder:"DURATION"`
-	MemoryBudget    byteSize      `help:"Memory for customers before idle ones leave it." default:"1GiB" placeholder:"SIZE"`
-	LogLevel        slog.Level    `help:"debug (every request), info, warn or error." default:"info" placeholder:"LEVEL"`
-	ShutdownTimeout time.Duration `help:"How long requests may finish after SIGTERM." default:"10s" placeholder:"DURATION"`
+	Listen           string        `help:"Address of the API. Port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Data             string        `help:"Directory of the embedded store. It is made if missing." default:"bursar-data" type:"path" placeholder:"DIR"`
+	DatabaseURL      string        `help:"PostgreSQL instead of --data. Not in this version yet." env:"BURSAR_DATABASE_URL" placeholder:"URL"`
+	MetricsListen    string        `help:"Address that serves /metrics and /debug/pprof to anybody who reaches it; none by default." placeholder:"HOST:PORT"`
+	MetricsToken     string        `help:"Serve /metrics on the API's address to bearers of this token. Or BURSAR_METRICS_TOKEN_FILE." placeholder:"TOKEN"`
+	AdminKey         string        `help:"API key of full scope that always works. Set BURSAR_ADMIN_KEY or BURSAR_ADMIN_KEY_FILE rather than the flag, which others on the machine can see." placeholder:"KEY"`
+	CORSOrigin       []string      `help:"Browser origins that may call the API." env:"BURSAR_CORS_ORIGIN" placeholder:"ORIGIN,…"`
+	AlertThresholds  []string      `help:"Percentages of a limit at which it warns, unless it has its own; none = it does not." default:"80,100" placeholder:"PERCENT,…"`
+	WebhookAllow     []string      `help:"Private networks that webhooks may reach, such as 10.1.0.0/16; by default they reach public addresses only." placeholder:"CIDR,…"`
+	WebhookAllowHTTP bool          `name:"webhook-allow-http" env:"BURSAR_WEBHOOK_ALLOW_HTTP" help:"Webhooks may be http, not https alone."`
+	SMTPURL          string        `name:"smtp-url" env:"BURSAR_SMTP_URL" help:"Mail server for webhooks by email: smtp://user:password@host:587 or smtps://… Set BURSAR_SMTP_URL or BURSAR_SMTP_URL_FILE rather than the flag." placeholder:"URL"`
+	SMTPFrom         string        `name:"smtp-from" env:"BURSAR_SMTP_FROM" help:"Sender of that mail." placeholder:"ADDRESS"`
+	LateHorizon      time.Duration `help:"How late usage may be reported: 24h to 840h." default:"168h" placeholder:"DURATION"`
+	MemoryBudget     byteSize      `help:"Memory for customers before idle ones leave it." default:"1GiB" placeholder:"SIZE"`
+	LogLevel         slog.Level    `help:"debug (every request), info, warn or error." default:"info" placeholder:"LEVEL"`
+	ShutdownTimeout  time.Duration `help:"How long requests may finish after SIGTERM." default:"10s" placeholder:"DURATION"`
 }
+
+// maxThreshold is the highest percentage that a limit may warn at.
+const maxThreshold = 1000
 
 // minSecretLen keeps guessable keys out.
 const minSecretLen = 16
@@ -34,10 +47,21 @@ func (c *config) check(env func(string) string) error {
 	if c.DatabaseURL != "" {
 		return exitf(exitConfig, "--database-url: PostgreSQL is not in this build yet; leave it out to use the embedded store in %s", c.Data)
 	}
-	if err := secretFile(&c.AdminKey, "BURSAR_ADMIN_KEY", env); err != nil {
+	for name, key := range map[string]*string{"BURSAR_ADMIN_KEY": &c.AdminKey, "BURSAR_METRICS_TOKEN": &c.MetricsToken} {
+		if err := secretFile(key, name, env); err != nil {
+			return err
+		}
+		if *key != "" && (len(*key) < minSecretLen || len(*key) > 256) {
+			return exitf(exitConfig, "%s must have %d to 256 characters, such as what `openssl rand -hex 32` prints", name, minSecretLen)
+		}
+	}
+	if err := secretFile(&c.SMTPURL, "BURSAR_SMTP_URL", env); err != nil {
 		return err
 	}
-	if err := secretFile(&c.MetricsToken, "BURSAR_METRICS_TOKEN", env); err != nil {
+	if _, err := c.thresholds(); err != nil {
+		return err
+	}
+	if _, err := c.webhooks(); err != nil {
 		return err
 	}
 	if day := 24 * time.Hour; c.LateHorizon < day || c.LateHorizon > 35*day {
@@ -72,10 +96,50 @@ func secretFile(secret *string, name string, env func(string) string) error {
 			return exitf(exitConfig, "%s_FILE: %s is empty", name, path)
 		}
 	}
-	if *secret != "" && (len(*secret) < minSecretLen || len(*secret) > 256) {
-		return exitf(exitConfig, "%s must have %d to 256 characters, such as what `openssl rand -hex 32` prints", name, minSecretLen)
-	}
 	return nil
+}
+
+// thresholds are what new limits warn at; empty, not nil, for none.
+func (c *config) thresholds() ([]int, error) {
+	out := []int{}
+	if len(c.AlertThresholds) == 1 && c.AlertThresholds[0] == "none" {
+		return out, nil
+	}
+	if len(c.AlertThresholds) > bursar.MaxThresholds {
+		return nil, exitf(exitConfig, "--alert-thresholds: %d of them, at most %d may be", len(c.AlertThresholds), bursar.MaxThresholds)
+	}
+	for _, text := range c.AlertThresholds {
+		n, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || n < 1 || n > maxThreshold {
+			return nil, exitf(exitConfig, "--alert-thresholds: %q is no whole percentage from 1 to %d; write 80,100, or none", text, maxThreshold)
+		}
+		out = append(out, n)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// webhooks is how webhooks are delivered.
+func (c *config) webhooks() (webhook.Options, error) {
+	o := webhook.Options{AllowHTTP: c.WebhookAllowHTTP, SMTPURL: c.SMTPURL, MailFrom: c.SMTPFrom}
+	for _, text := range c.WebhookAllow {
+		p, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			return o, exitf(exitConfig, "--webhook-allow: %q is no network; write 10.1.0.0/16, or 10.1.2.3/32 for one address", text)
+		}
+		if p != p.Masked() {
+			return o, exitf(exitConfig, "--webhook-allow: %s is an address in a network; write %s for the network, or %s/%d for the address",
+				p, p.Masked(), p.Addr(), p.Addr().BitLen())
+		}
+		o.AllowNetworks = append(o.AllowNetworks, p)
+	}
+	if o.MailFrom != "" && o.SMTPURL == "" {
+		return o, exitf(exitConfig, "--smtp-from says who sends mail, but not how; set BURSAR_SMTP_URL, too")
+	}
+	if _, err := webhook.New(nil, o); err != nil { // looks at the options alone
+		return o, exitf(exitConfig, "--smtp-url, --smtp-from: %w", err)
+	}
+	return o, nil
 }
 
 // byteSize is a number of bytes, written 1048576, 512MiB or 2GiB.

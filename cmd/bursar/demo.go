@@ -99,7 +99,8 @@ func (c *demoCommand) prepare() (store string, err error) {
 
 // start runs a server as "bursar serve" does, but on the demo's clock.
 func (c *demoCommand) start(p *process, clock *demoClock, dir string) (*server, error) {
-	conf := &config{Listen: c.Listen, Data: dir, LateHorizon: 7 * 24 * time.Hour, MemoryBudget: 1 << 30, ShutdownTimeout: 5 * time.Second}
+	conf := &config{Listen: c.Listen, Data: dir, LateHorizon: 7 * 24 * time.Hour, MemoryBudget: 1 << 30, ShutdownTimeout: 5 * time.Second,
+		AlertThresholds: []string{"none"}, WebhookAllow: []string{"127.0.0.1/32"}, WebhookAllowHTTP: true} // its receiver is on this host
 	if conf.Listen == "" {
 		conf.Listen = demoListen
 		if l, err := net.Listen("tcp", demoListen); err != nil {
@@ -131,35 +132,68 @@ func (c *demoCommand) show(p *process, s *server, clock *demoClock, rows []demoR
 	}
 	url := demoURL(s.addr)
 	api := client.New(url, key)
+	defer api.HTTP.CloseIdleConnections() // a server that stops waits for them
 	random := rand.New(rand.NewPCG(c.Seed, 0))
 	org := newDemoOrg(random)
 	plan := planDemo(random, org, rows)
-	anchor := bursar.TimeOf(clock.now().Std().Truncate(time.Minute))
-	limits := demoLimits(org, forecastDemo(plan), anchor)
-
-	fmt.Fprintf(p.stdout, "Bursar demo: Acme Corp governs its agents' use of language models.\n\n")
-	fmt.Fprintf(p.stdout, "  server     %s, store in %s\n", url, s.config.Data)
-	fmt.Fprintf(p.stdout, "  building   %d departments, %d teams, %d users, %d agents, %d models, %d budgets",
-		len(org.departments), len(org.teams), len(org.users), len(org.agents), len(org.models), len(limits))
-	began := time.Now()
-	made, err := org.build(p.ctx, api, limits)
+	screen := newDemoScreen(p.stdout)
+	people := newDemoPeople(api, clock, screen, org)
+	receiver, err := newDemoReceiver(clock, people.hear)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stdout, " in %v\n", time.Since(began).Round(time.Millisecond))
-	fmt.Fprintf(p.stdout, "  replaying  %s requests of a real hour (Azure LLM inference trace, CC-BY-4.0) at %gx:\n", commas(len(plan)), c.Speed)
-	fmt.Fprintf(p.stdout, "             each reserves what it may take and commits what it took\n\n")
+	defer receiver.close()
 
-	replay := newDemoReplay(api, clock, plan, made)
-	if err := c.replay(p, replay); err != nil {
+	fmt.Fprintf(p.stdout, "Bursar demo: Acme Corp governs what its agents spend on language models.\n\n")
+	fmt.Fprintf(p.stdout, "  server     %s, store in %s\n", url, s.config.Data)
+	hook, err := c.furnish(p, people, receiver, clock, plan)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stdout, "  replaying  %s requests of a real hour (Azure LLM inference trace, CC-BY-4.0) at %gx: each\n", commas(len(plan)), c.Speed)
+	fmt.Fprintf(p.stdout, "             holds what it may cost, reports its tokens as one event and lets the hold go\n\n")
+
+	replay := newDemoReplay(api, clock, plan, people.limits)
+	if err := c.replay(p, screen, replay); err != nil {
+		return err
+	}
+	if err := people.settle(p.ctx, hook); err != nil {
 		return err
 	}
 	report := &demoReport{out: p.stdout, org: org, client: api}
-	report.stops(&replay.tally)
-	if err := report.tree(p.ctx); err != nil || c.Once {
+	if err := report.print(p.ctx, &replay.tally, receiver); err != nil || c.Once {
 		return err
 	}
 	return report.invite(p.ctx, &replay.tally, url, key, s.config.Data)
+}
+
+// furnish makes all that is there before the first request, and says so. It returns the
+// id of the webhook.
+func (c *demoCommand) furnish(p *process, people *demoPeople, receiver *demoReceiver, clock *demoClock, plan []demoRequest) (hook string, err error) {
+	org, forecast := people.org, forecastDemo(plan)
+	anchor := bursar.TimeOf(clock.now().Std().Truncate(time.Minute))
+	limits := demoLimits(org, forecast, anchor)
+	people.expected = forecast.total[org.org]
+	fmt.Fprintf(p.stdout, "  building   %d departments, %d teams, %d users, %d agents, %d models, %d budgets",
+		len(org.departments), len(org.teams), len(org.users), len(org.agents), len(org.models), len(limits))
+	began := time.Now()
+	if people.limits, err = org.build(p.ctx, people.client, limits); err != nil {
+		return "", err
+	}
+	if people.grants, err = demoGrants(p.ctx, people.client, clock.now(), people.expected); err != nil {
+		return "", err
+	}
+	if hook, err = receiver.subscribe(p.ctx, people.client); err != nil {
+		return "", err
+	}
+	fmt.Fprintf(p.stdout, " in %v\n", time.Since(began).Round(time.Millisecond))
+	fmt.Fprintf(p.stdout, "  prices     credits per million tokens, input/output:")
+	for _, m := range demoModels {
+		fmt.Fprintf(p.stdout, " %s %s/%s", m.name, commas(int(m.input)), commas(int(m.output)))
+	}
+	fmt.Fprintf(p.stdout, "\n  pool       %s welcome and %s paid credits, prepaid\n", commas(budgetOf(people.expected*demoWelcome)), commas(budgetOf(people.expected*demoPaid)))
+	fmt.Fprintf(p.stdout, "  alerts     to %s, signed\n", receiver.url)
+	return hook, nil
 }
 
 // demoURL is where clients on this machine reach a server at addr.
@@ -171,12 +205,12 @@ func demoURL(addr net.Addr) string {
 }
 
 // replay runs d and shows its progress meanwhile.
-func (c *demoCommand) replay(p *process, d *demoReplay) error {
+func (c *demoCommand) replay(p *process, screen *demoScreen, d *demoReplay) error {
 	done := make(chan struct{})
 	shown := make(chan struct{})
 	go func() {
 		defer close(shown)
-		newDemoProgress(p.stdout).follow(d, done)
+		screen.follow(d, done)
 	}()
 	err := d.run(p.ctx)
 	close(done)

@@ -14,15 +14,15 @@ const (
 	demoBurst = 15 * time.Minute // the short window, PT15M
 	demoMonth = 160              // working hours of a month
 	demoYear  = 1900             // of a year
-	demoLeast = 10_000           // tokens; below what one large request takes no budget makes sense
+	demoLeast = 30               // credits; below what one large request takes no budget makes sense
 )
 
 // demoForecast is the traffic that the organisation expects, as from its books: that of
 // the plan without the agents that go wild.
 type demoForecast struct {
-	total map[*demoNode]int64
-	peak  map[*demoNode]int64    // of a short window
-	pair  map[[2]*demoNode]int64 // of a team with a model
+	total map[*demoNode]float64    // credits
+	peak  map[*demoNode]float64    // of a short window
+	pair  map[[2]*demoNode]float64 // of a team with a model
 }
 
 func forecastDemo(plan []demoRequest) *demoForecast {
@@ -30,22 +30,23 @@ func forecastDemo(plan []demoRequest) *demoForecast {
 		node *demoNode
 		at   time.Duration
 	}
-	f := &demoForecast{map[*demoNode]int64{}, map[*demoNode]int64{}, map[[2]*demoNode]int64{}}
-	slots := map[slot]int64{}
+	f := &demoForecast{map[*demoNode]float64{}, map[*demoNode]float64{}, map[[2]*demoNode]float64{}}
+	slots := map[slot]float64{}
 	for i := range plan {
 		q := &plan[i]
 		if q.runaway {
 			continue
 		}
+		cost := q.cost().Float64()
 		count := func(n *demoNode) {
-			f.total[n] += q.used()
-			slots[slot{n, q.at / demoBurst}] += q.used()
+			f.total[n] += cost
+			slots[slot{n, q.at / demoBurst}] += cost
 		}
 		count(q.model)
 		for n := q.agent; n != nil; n = n.parent {
 			count(n)
 		}
-		f.pair[[2]*demoNode{q.agent.above("team"), q.model}] += q.used()
+		f.pair[[2]*demoNode{q.agent.above("team"), q.model}] += cost
 	}
 	for s, used := range slots {
 		f.peak[s.node] = max(f.peak[s.node], used)
@@ -58,6 +59,9 @@ func (f *demoForecast) busiest(nodes []*demoNode) []*demoNode {
 	return slices.SortedStableFunc(slices.Values(nodes), func(a, b *demoNode) int { return cmp.Compare(f.total[b], f.total[a]) })
 }
 
+// demoPilot is the label of the budget that somebody raises while the demo runs.
+const demoPilot = "pilot"
+
 // demoBudgets gathers limits.
 type demoBudgets struct {
 	*demoForecast
@@ -67,10 +71,10 @@ type demoBudgets struct {
 
 // add makes a limit. Windows of a month follow the calendar; shorter and longer ones
 // count from the anchor, so that every run of the demo meets the same windows.
-func (b *demoBudgets) add(n *demoNode, label, cadence string, tokens float64, scope ...*demoNode) *client.AssignmentInput {
+func (b *demoBudgets) add(n *demoNode, label, cadence string, credits float64, scope ...*demoNode) *client.AssignmentInput {
 	in := client.AssignmentInput{
-		EntityID: n.id, FeatureID: demoFeature, Label: label, Cadence: cadence,
-		UsageLimit: client.Some(bursar.AmountFromInt(roundBudget(tokens))),
+		EntityID: n.id, CurrencyID: demoCurrency, Label: label, Cadence: cadence,
+		UsageLimit: client.Some(budgetOf(credits)), AlertThresholds: demoAlertAt,
 	}
 	for _, s := range scope {
 		in.ScopeEntityIDs = append(in.ScopeEntityIDs, s.id)
@@ -82,11 +86,15 @@ func (b *demoBudgets) add(n *demoNode, label, cadence string, tokens float64, sc
 	return &b.limits[len(b.limits)-1]
 }
 
-// roundBudget rounds to what people would write down: two digits and zeros.
-func roundBudget(tokens float64) int64 {
-	tokens = max(tokens, demoLeast)
-	unit := math.Pow(10, math.Floor(math.Log10(tokens))-1)
-	return int64(math.Round(tokens/unit) * unit)
+// demoAlertAt is when a limit warns: before it is used up, for a hard one stops what does
+// not fit any more and so is hardly ever used to the last credit.
+var demoAlertAt = []int{80, 95}
+
+// budgetOf rounds to what people would write down: two digits and zeros.
+func budgetOf(credits float64) bursar.Amount {
+	credits = max(credits, demoLeast)
+	unit := math.Pow(10, math.Floor(math.Log10(credits))-1)
+	return bursar.AmountFromInt(int64(math.Round(credits/unit) * unit))
 }
 
 // demoLimits are the budgets of the organisation. Most have room; some are tight, at
@@ -94,13 +102,14 @@ func roundBudget(tokens float64) int64 {
 // different reasons at different times.
 func demoLimits(o *demoOrg, f *demoForecast, anchor bursar.Time) []client.AssignmentInput {
 	b := &demoBudgets{demoForecast: f, anchor: anchor}
-	all := float64(f.total[o.org])
+	all := f.total[o.org]
 	b.add(o.org, "", "P1M", all*demoMonth)
 	b.add(o.org, "contract", "P1Y", all*demoYear).Enforcement = bursar.Soft
-	b.add(o.org, "surge", "PT15M", float64(f.peak[o.org])*0.85).Enforcement = bursar.Soft
+	b.add(o.org, "surge", "PT15M", f.peak[o.org]*0.85).Enforcement = bursar.Soft
 	for i, m := range o.models {
 		room := []float64{0.97, 1.6, 2}[i] // what the provider grants is scarce for the large one
-		b.add(m, "provider-quota", "PT15M", float64(f.peak[m])*room)
+		b.add(m, "provider-quota", "PT15M", f.peak[m]*room)
+		b.add(m, "", "P1M", 0).UsageLimit = client.Null[bursar.Amount]() // it only counts
 	}
 	b.departments(o)
 	b.teams(o)
@@ -113,9 +122,9 @@ func (b *demoBudgets) departments(o *demoOrg) {
 	pilot := o.departments[len(o.departments)-1]
 	hourly := o.departments[len(o.departments)-2]
 	for _, d := range o.departments {
-		used := float64(b.total[d])
-		if d == pilot { // tries agents out, with little money
-			b.add(d, "pilot", "P1M", used*0.85)
+		used := b.total[d]
+		if d == pilot { // tries agents out, with too little money
+			b.add(d, demoPilot, "P1M", used*0.6)
 			continue
 		}
 		b.add(d, "", "P1M", used*demoMonth)
@@ -128,7 +137,7 @@ func (b *demoBudgets) departments(o *demoOrg) {
 func (b *demoBudgets) teams(o *demoOrg) {
 	large := o.models[0]
 	for rank, t := range b.busiest(o.teams) {
-		b.add(t, "", "P1M", float64(b.total[t])*demoMonth)
+		b.add(t, "", "P1M", b.total[t]*demoMonth)
 		burst, ofLarge := 1.6, 1.8
 		switch rank {
 		case 1, 4:
@@ -136,9 +145,9 @@ func (b *demoBudgets) teams(o *demoOrg) {
 		case 0, 3, 7:
 			ofLarge = 0.7
 		}
-		b.add(t, "burst", "PT15M", float64(b.peak[t])*burst)
+		b.add(t, "burst", "PT15M", b.peak[t]*burst)
 		if rank < 10 {
-			b.add(t, "", "P1D", float64(b.pair[[2]*demoNode{t, large}])*ofLarge, large)
+			b.add(t, "", "P1D", b.pair[[2]*demoNode{t, large}]*ofLarge, large)
 		}
 	}
 }
@@ -147,9 +156,9 @@ func (b *demoBudgets) teams(o *demoOrg) {
 // are known to need it, except for those at the tight ranks, whom nobody asked.
 func (b *demoBudgets) people(nodes []*demoNode, cadence string, tight []int) {
 	order := b.busiest(nodes)
-	allowance := float64(b.total[order[len(order)/10]])
+	allowance := b.total[order[len(order)/10]]
 	for rank, n := range order {
-		need := float64(b.total[n])
+		need := b.total[n]
 		switch {
 		case slices.Contains(tight, rank):
 			need *= 0.8

@@ -11,7 +11,6 @@ import (
 
 const (
 	demoCustomer = "acme"
-	demoFeature  = "llm-tokens"
 	demoUsers    = 200
 	demoAgents   = 400
 )
@@ -41,9 +40,6 @@ const (
 	demoFirstNames = "Ada Aiko Amara Ana Anders Aylin Ben Bianca Carlos Chen Chloe Daniel Dina Elena Emeka Eva Farid Fatima Finn Grace Hana Hugo Ines Ivan Jamal Jonas Julia Kofi Lara Leo Lin Lucas Maya Mehmet Mira Nadia Noah Olga Omar Paulo Priya Quinn Rafael Rosa Sam Sara Tariq Tomas Uma Vera Wei Yara Yusuf Zoe"
 	demoLastNames  = "Abebe Adler Almeida Bauer Becker Bianchi Castro Cohen Costa Diallo Dubois Eriksen Evans Fischer Garcia Gupta Haddad Hansen Ito Ivanova Jansen Kaya Khan Kim Kowalski Larsen Lopez Mensah Meyer Moreau Nakamura Nguyen Novak Okafor Olsen Park Patel Petrov Reyes Rossi Sato Schmidt Silva Singh Suzuki Tanaka Torres Varga Weber Yilmaz"
 )
-
-// demoModelNames are invented, from the dearest to the cheapest.
-var demoModelNames = []string{"fjord-large", "fjord-base", "fjord-mini"}
 
 // demoNode is one entity of the demo.
 type demoNode struct {
@@ -85,8 +81,8 @@ func newDemoOrg(r *rand.Rand) *demoOrg {
 			o.teams = append(o.teams, o.add(dept, "team", "team-"+slug(name), name))
 		}
 	}
-	for _, name := range demoModelNames {
-		o.models = append(o.models, o.add(nil, "model", name, name))
+	for _, m := range demoModels {
+		o.models = append(o.models, o.add(nil, "model", m.name, m.name))
 	}
 	first, last := strings.Fields(demoFirstNames), strings.Fields(demoLastNames)
 	for len(o.users) < demoUsers {
@@ -152,15 +148,14 @@ func (o *demoOrg) inputs() []client.EntityInput {
 // demoBatch is how many things one bulk request may carry.
 const demoBatch = 100
 
-// build creates the organisation and its limits on the server and returns the limits by
+// build creates the organisation, what it pays with and its limits on the server and returns the limits by
 // their ids.
 func (o *demoOrg) build(ctx context.Context, c *client.Client, limits []client.AssignmentInput) (map[string]client.Assignment, error) {
 	if _, err := c.PutEntityTypes(ctx, demoTypes...); err != nil {
 		return nil, fmt.Errorf("creating the entity types: %w", err)
 	}
-	feature := client.FeatureInput{ID: demoFeature, DisplayName: "LLM tokens", Units: "token", UnitsPlural: "tokens"}
-	if _, err := c.CreateFeature(ctx, feature); err != nil {
-		return nil, fmt.Errorf("creating the feature: %w", err)
+	if err := furnishMoney(ctx, c); err != nil {
+		return nil, err
 	}
 	if _, err := c.CreateCustomer(ctx, client.CustomerInput{ID: demoCustomer, Name: "Acme Corp"}); err != nil {
 		return nil, fmt.Errorf("creating the customer: %w", err)

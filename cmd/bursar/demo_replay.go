@@ -17,11 +17,12 @@ const (
 	demoHold = 30 * time.Second
 )
 
-// demoStop is a limit that stopped requests.
+// demoStop is what stopped requests: a limit, or the prepaid pool.
 type demoStop struct {
-	limit  client.Assignment
-	first  bursar.Time // by the server's clock
-	who    *demoNode   // the first agent
+	id     string
+	limit  client.Assignment // without an ID for the pool
+	first  bursar.Time       // by the server's clock
+	who    *demoNode         // the first agent
 	agents map[*demoNode]bool
 	times  int
 }
@@ -29,7 +30,8 @@ type demoStop struct {
 // demoTally is what a replay came to.
 type demoTally struct {
 	sent, granted, denied int
-	committed             bursar.Amount
+	input, output         int64         // tokens
+	spent                 bursar.Amount // credits, as the agents reckon
 	at                    time.Duration // of the latest request, on the trace
 	stops                 map[string]*demoStop
 }
@@ -88,15 +90,14 @@ func (d *demoReplay) feed(ctx context.Context, queue chan<- *demoRequest) {
 	}
 }
 
-// send reserves what q may take and commits what it took.
+// send holds what q may cost, reports the tokens that it took as one event and lets the
+// hold go, in this order: nobody else may have the room in between. The event feeds both
+// features, and their prices make the cost.
 func (d *demoReplay) send(ctx context.Context, q *demoRequest) error {
+	dims := client.Dimensions{"agentId": q.agent.id, "model": q.model.id}
+	key := fmt.Sprintf("trace-%d", q.index)
 	hold, err := d.client.Reserve(ctx, demoCustomer, client.ReserveInput{
-		SpendInput: client.SpendInput{
-			FeatureID:      demoFeature,
-			Amount:         bursar.AmountFromInt(q.estimate()),
-			Dimensions:     client.Dimensions{"agentId": q.agent.id, "model": q.model.id},
-			IdempotencyKey: fmt.Sprintf("trace-%d", q.index),
-		},
+		SpendInput: client.SpendInput{CurrencyID: demoCurrency, Amount: q.estimate(), Dimensions: dims, IdempotencyKey: key},
 		TTLSeconds: min(bursar.MaxHoldTTL, max(bursar.DefaultHoldTTL, int(demoHold.Seconds()*d.clock.speed))),
 	})
 	if denial, ok := client.Denied(err); ok {
@@ -106,19 +107,25 @@ func (d *demoReplay) send(ctx context.Context, q *demoRequest) error {
 	if err != nil {
 		return fmt.Errorf("reserving for %s: %w", q.agent.id, err)
 	}
-	used, err := d.client.Commit(ctx, demoCustomer, hold.ID, bursar.AmountFromInt(q.used()))
-	if err != nil {
-		return fmt.Errorf("committing for %s: %w", q.agent.id, err)
+	event := client.EventInput{CustomerID: demoCustomer, EventName: demoEvent, IdempotencyKey: key, Usage: demoUsage(q),
+		Dimensions: map[string]any{"agentId": q.agent.id, "model": q.model.id}}
+	if err := d.client.ReportEvents(ctx, event); err != nil {
+		return fmt.Errorf("reporting for %s: %w", q.agent.id, err)
+	}
+	if _, err := d.client.Release(ctx, demoCustomer, hold.ID); err != nil {
+		return fmt.Errorf("releasing for %s: %w", q.agent.id, err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.count(q)
 	d.tally.granted++
-	d.tally.committed = d.tally.committed.Add(*used.CommittedAmount)
+	d.tally.input += q.context
+	d.tally.output += q.generated
+	d.tally.spent = d.tally.spent.Add(q.cost())
 	return nil
 }
 
-// denied notes which limit stopped q.
+// denied notes what stopped q.
 func (d *demoReplay) denied(q *demoRequest, denial *client.Error) {
 	now := d.clock.now()
 	d.mu.Lock()
@@ -128,10 +135,10 @@ func (d *demoReplay) denied(q *demoRequest, denial *client.Error) {
 	if denial.Binding == nil {
 		return
 	}
-	id := denial.Binding.AssignmentID
+	id := denial.Binding.AssignmentID // "" of the pool
 	s := d.tally.stops[id]
 	if s == nil {
-		s = &demoStop{limit: d.limits[id], first: now, who: q.agent, agents: map[*demoNode]bool{}}
+		s = &demoStop{id: id, limit: d.limits[id], first: now, who: q.agent, agents: map[*demoNode]bool{}}
 		d.tally.stops[id] = s
 	}
 	s.agents[q.agent] = true

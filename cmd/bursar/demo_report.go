@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -16,58 +15,9 @@ import (
 )
 
 const (
-	demoStopRows = 24
-	demoTreeRows = 10
+	demoStopRows = 16
+	demoTreeRows = 8
 )
-
-// demoProgress shows how a replay goes: on a terminal on one line that changes, else on
-// lines of their own.
-type demoProgress struct {
-	out      io.Writer
-	terminal bool
-}
-
-func newDemoProgress(out io.Writer) *demoProgress {
-	f, ok := out.(*os.File)
-	if !ok {
-		return &demoProgress{out: out}
-	}
-	info, err := f.Stat()
-	return &demoProgress{out, err == nil && info.Mode()&os.ModeCharDevice != 0}
-}
-
-// follow reports until done is closed, and once more then.
-func (p *demoProgress) follow(d *demoReplay, done <-chan struct{}) {
-	fmt.Fprintf(p.out, "  %10s  %10s  %8s  %8s  %8s  %12s\n", "TRACE", "CLOCK", "SENT", "GRANTED", "STOPPED", "TOKENS")
-	every := 2 * time.Second
-	if p.terminal {
-		every = 500 * time.Millisecond
-	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-done:
-			p.line(d)
-			if p.terminal {
-				fmt.Fprintln(p.out)
-			}
-			return
-		case <-tick.C:
-			p.line(d)
-		}
-	}
-}
-
-func (p *demoProgress) line(d *demoReplay) {
-	t := d.figures()
-	before, after := "", "\n"
-	if p.terminal {
-		before, after = "\r", ""
-	}
-	fmt.Fprintf(p.out, "%s  %10s  %10s  %8s  %8s  %8s  %12s%s", before, time.Unix(0, int64(t.at)).UTC().Format(time.TimeOnly),
-		d.clock.now().Std().Format(time.TimeOnly), commas(t.sent), commas(t.granted), commas(t.denied), commas(t.committed), after)
-}
 
 // demoReport tells how a replay ended.
 type demoReport struct {
@@ -76,31 +26,47 @@ type demoReport struct {
 	client *client.Client
 }
 
+// print tells it all.
+func (r *demoReport) print(ctx context.Context, t *demoTally, receiver *demoReceiver) error {
+	r.stops(t)
+	if err := r.spend(ctx, t.spent); err != nil {
+		return err
+	}
+	if err := r.tree(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(r.out, "\n%s.\n", receiver.summary())
+	return r.pool(ctx)
+}
+
 // stops prints who was stopped, by which budget and when.
 func (r *demoReport) stops(t *demoTally) {
 	share := 0.0
 	if t.sent > 0 {
 		share = 100 * float64(t.denied) / float64(t.sent)
 	}
-	fmt.Fprintf(r.out, "\nCommitted %s tokens of %s requests; stopped %s requests (%.1f %%).\n",
-		commas(t.committed), commas(t.granted), commas(t.denied), share)
+	fmt.Fprintf(r.out, "\nSpent %s credits on %s requests, %s input and %s output tokens; stopped %s requests (%.1f %%).\n",
+		wholeCredits(t.spent), commas(t.granted), commas(int(t.input)), commas(int(t.output)), commas(t.denied), share)
 	var list []*demoStop
 	for _, s := range t.stops {
 		list = append(list, s)
 	}
 	slices.SortFunc(list, func(a, b *demoStop) int {
-		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.limit.ID, b.limit.ID))
+		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.id, b.id))
 	})
 	fmt.Fprintf(r.out, "\nWho was stopped, by which budget and since when (UTC; +n is how many other agents):\n\n")
 	w := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "  FROM\tBUDGET\tLIMIT\tTIMES\tWHO")
+	fmt.Fprintln(w, "  FROM\tBUDGET\tCREDITS\tTIMES\tWHO")
 	for _, s := range list[:min(demoStopRows, len(list))] {
 		who := s.who.path()
 		if others := len(s.agents) - 1; others > 0 {
 			who += fmt.Sprintf(" +%d", others)
 		}
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", s.first.Std().Format(time.TimeOnly), r.budget(s.limit.EntityID, s.limit.ScopeEntityIDs, s.limit.Label),
-			allowance(s.limit.UsageLimit, s.limit.Cadence), commas(s.times), who)
+		budget, limit := "prepaid pool", "used up"
+		if s.id != "" {
+			budget, limit = budgetName(r.org, s.limit.EntityID, s.limit.ScopeEntityIDs, s.limit.Label), allowance(s.limit.UsageLimit, s.limit.Cadence)
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", s.first.Std().Format(time.TimeOnly), budget, limit, commas(s.times), who)
 	}
 	w.Flush()
 	if more := len(list) - demoStopRows; more > 0 {
@@ -108,15 +74,51 @@ func (r *demoReport) stops(t *demoTally) {
 	}
 }
 
+// spend prints what models and teams spent, as their monthly budgets have counted it.
+func (r *demoReport) spend(ctx context.Context, all bursar.Amount) error {
+	page, err := r.client.Tree(ctx, demoCustomer, client.TreeQuery{CurrencyIDs: []string{demoCurrency}, EntityTypeIDs: []string{"model", "team"},
+		SortBy: "currentUsage", Limit: 100})
+	if err != nil {
+		return fmt.Errorf("reading the governance tree: %w", err)
+	}
+	lines := map[string][]client.TreeRow{}
+	for _, row := range page.Rows {
+		// A team's daily limit of one model is not all that it spent, nor is a short window.
+		if row.Cadence == "P1M" && row.CurrentUsage != nil {
+			lines[row.EntityTypeID] = append(lines[row.EntityTypeID], row)
+		}
+	}
+	for _, typ := range []string{"model", "team"} {
+		fmt.Fprintf(r.out, "\nSpent by %s:\n\n", typ)
+		w := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+		fmt.Fprintf(w, "CREDITS\tSHARE\t  %s\n", strings.ToUpper(typ))
+		for _, row := range lines[typ][:min(demoTreeRows, len(lines[typ]))] {
+			fmt.Fprintf(w, "%s\t%s\t  %s\n", wholeCredits(*row.CurrentUsage), percent(*row.CurrentUsage, all), r.org.byID[row.EntityID].path())
+		}
+		w.Flush()
+		if more := len(lines[typ]) - demoTreeRows; more > 0 {
+			fmt.Fprintf(r.out, "  and %d more\n", more)
+		}
+	}
+	return nil
+}
+
+func percent(part, all bursar.Amount) string {
+	if all.Sign() <= 0 {
+		return "0.0 %"
+	}
+	return fmt.Sprintf("%.1f %%", 100*part.Ratio(all))
+}
+
 // tree prints the fullest budgets, as the server has them.
 func (r *demoReport) tree(ctx context.Context) error {
-	page, err := r.client.Tree(ctx, demoCustomer, client.TreeQuery{FeatureIDs: []string{demoFeature}, Limit: demoTreeRows})
+	page, err := r.client.Tree(ctx, demoCustomer, client.TreeQuery{CurrencyIDs: []string{demoCurrency}, Limit: demoTreeRows})
 	if err != nil {
 		return fmt.Errorf("reading the governance tree: %w", err)
 	}
 	fmt.Fprintf(r.out, "\nThe fullest budgets at %s (soft ones report and do not stop):\n\n", page.AsOf.Std().Format(time.TimeOnly))
 	w := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "  FULL\tBUDGET\tUSED\tLIMIT\tRESETS")
+	fmt.Fprintln(w, "  FULL\tBUDGET\tUSED\tCREDITS\tRESETS")
 	for _, row := range page.Rows {
 		if row.Utilization == nil || row.CurrentUsage == nil || row.PeriodEnd == nil {
 			continue
@@ -125,16 +127,39 @@ func (r *demoReport) tree(ctx context.Context) error {
 		if row.Enforcement == bursar.Soft {
 			soft = ", soft"
 		}
-		fmt.Fprintf(w, "  %.1f %%\t%s%s\t%s\t%s\t%s\n", 100**row.Utilization, r.budget(row.EntityID, row.ScopeEntityIDs, row.Label), soft,
-			commas(*row.CurrentUsage), allowance(row.UsageLimit, row.Cadence), row.PeriodEnd.Std().Format("2 Jan 15:04"))
+		fmt.Fprintf(w, "  %.1f %%\t%s%s\t%s\t%s\t%s\n", 100**row.Utilization, budgetName(r.org, row.EntityID, row.ScopeEntityIDs, row.Label), soft,
+			wholeCredits(*row.CurrentUsage), allowance(row.UsageLimit, row.Cadence), row.PeriodEnd.Std().Format("2 Jan 15:04"))
 	}
 	return w.Flush()
 }
 
-// budget names a limit: whose it is, of what, and its label.
-func (r *demoReport) budget(entity string, scope []string, label string) string {
+// pool prints the grants and what is left of them.
+func (r *demoReport) pool(ctx context.Context) error {
+	page, err := r.client.Grants(ctx, client.GrantQuery{CustomerID: demoCustomer, CurrencyID: demoCurrency})
+	if err != nil {
+		return fmt.Errorf("reading the grants: %w", err)
+	}
+	fmt.Fprintf(r.out, "\nThe prepaid pool:\n\n")
+	w := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "  GRANT\tTYPE\tCREDITS\tUSED\tLEFT\tEXPIRES")
+	var amount, used bursar.Amount
+	for _, g := range page.Items {
+		expires := "never"
+		if g.ExpireAt != nil {
+			expires = g.ExpireAt.Std().Format("2 Jan 2006")
+		}
+		amount, used = amount.Add(g.Amount), used.Add(g.Consumed)
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\n", g.DisplayName, strings.ToLower(string(g.Type)), commas(g.Amount), wholeCredits(g.Consumed),
+			wholeCredits(g.Amount.Sub(g.Consumed)), expires)
+	}
+	fmt.Fprintf(w, "  balance\t\t%s\t%s\t%s\t\n", commas(amount), wholeCredits(used), wholeCredits(amount.Sub(used)))
+	return w.Flush()
+}
+
+// budgetName names a limit: whose it is, of what, and its label.
+func budgetName(o *demoOrg, entity string, scope []string, label string) string {
 	name := entity
-	if n := r.org.byID[entity]; n != nil {
+	if n := o.byID[entity]; n != nil {
 		name = n.typeID + " " + n.name
 	}
 	if len(scope) > 0 {
@@ -175,7 +200,8 @@ func (r *demoReport) invite(ctx context.Context, t *demoTally, url, key, data st
 	if err != nil {
 		return err
 	}
-	base := url + "/api/v1/customers/" + demoCustomer
+	base := url + "/api/v1"
+	acme := base + "/customers/" + demoCustomer
 	fmt.Fprintf(r.out, `
 The server goes on. Ctrl-C ends it; "bursar demo" starts afresh, and
 "bursar serve --data %s" goes on from here.
@@ -185,23 +211,27 @@ The server goes on. Ctrl-C ends it; "bursar demo" starts afresh, and
 
 Try it.
 
-  May this agent spend 2,000 tokens? The answer names the budget that decides.
-  curl -s -G -H 'X-API-KEY: %s' '%s/entitlements/check' -d featureId=%s -d requestedUsage=2000 --data-urlencode 'dimensions[agentId]=%s' --data-urlencode 'dimensions[model]=%s'
+  May this agent spend 100 credits? The answer names the budget that decides.
+  curl -s -G -H 'X-API-KEY: %s' '%s/entitlements/check' -d currencyId=%s -d requestedUsage=100 --data-urlencode 'dimensions[agentId]=%s' --data-urlencode 'dimensions[model]=%s'
 
   The five fullest budgets of the tree.
-  curl -s -G -H 'X-API-KEY: %s' '%s/governance' -d featureIds=%s -d limit=5
+  curl -s -G -H 'X-API-KEY: %s' '%s/governance' -d currencyIds=%s -d limit=5
 
-  Hold 2,000 tokens for another agent.
-  curl -s -H 'X-API-KEY: %s' -H 'Content-Type: application/json' '%s/reservations' -d '{"featureId":"%s","amount":2000,"dimensions":{"agentId":"%s","model":"%s"},"idempotencyKey":"try-1"}'
+  Another agent has called a model: this reports its tokens, which cost what the rate card says.
+  curl -s -H 'X-API-KEY: %s' -H 'Content-Type: application/json' '%s/events' -d '{"events":[{"customerId":"%s","eventName":"%s","idempotencyKey":"try-1","dimensions":{"agentId":"%s","model":"%s"},"usage":{"prompt_tokens":1200,"completion_tokens":80}}]}'
+
+  Hold 100 credits for it.
+  curl -s -H 'X-API-KEY: %s' -H 'Content-Type: application/json' '%s/reservations' -d '{"currencyId":"%s","amount":100,"dimensions":{"agentId":"%s","model":"%s"},"idempotencyKey":"try-2"}'
 
 `, data, url, key,
-		key, base, demoFeature, stopped["agentId"], stopped["model"],
-		key, base, demoFeature,
-		key, base, demoFeature, free["agentId"], free["model"])
+		key, acme, demoCurrency, stopped["agentId"], stopped["model"],
+		key, acme, demoCurrency,
+		key, base, demoCustomer, demoEvent, free["agentId"], free["model"],
+		key, acme, demoCurrency, free["agentId"], free["model"])
 	return nil
 }
 
-// examples finds an agent that is denied 2,000 tokens of a model and one that is granted
+// examples finds an agent that is denied 100 credits for a model and one that is granted
 // them. When there is none, any agent has to do.
 func (r *demoReport) examples(ctx context.Context, t *demoTally) (stopped, free client.Dimensions, err error) {
 	var agents []*demoNode
@@ -211,13 +241,13 @@ func (r *demoReport) examples(ctx context.Context, t *demoTally) (stopped, free 
 		}
 	}
 	agents = append(agents, r.org.agents...)
-	stopped = client.Dimensions{"agentId": r.org.agents[0].id, "model": demoModelNames[0]}
+	stopped = client.Dimensions{"agentId": r.org.agents[0].id, "model": demoModels[0].name}
 	free = stopped
-	amount := bursar.AmountFromInt(2000)
+	amount := bursar.AmountFromInt(100)
 	foundStopped, foundFree := false, false
-	for i := 0; i < len(agents)*len(demoModelNames) && !(foundStopped && foundFree); i++ {
-		dims := client.Dimensions{"agentId": agents[i/len(demoModelNames)].id, "model": demoModelNames[i%len(demoModelNames)]}
-		d, err := r.client.Check(ctx, demoCustomer, client.CheckInput{FeatureID: demoFeature, Requested: &amount, Dimensions: dims})
+	for i := 0; i < len(agents)*len(demoModels) && !(foundStopped && foundFree); i++ {
+		dims := client.Dimensions{"agentId": agents[i/len(demoModels)].id, "model": demoModels[i%len(demoModels)].name}
+		d, err := r.client.Check(ctx, demoCustomer, client.CheckInput{CurrencyID: demoCurrency, Requested: &amount, Dimensions: dims})
 		if err != nil {
 			return nil, nil, fmt.Errorf("checking %s: %w", dims["agentId"], err)
 		}

@@ -62,7 +62,7 @@ func TestDemo(t *testing.T) {
 	defer cancel()
 	dir := filepath.Join(t.TempDir(), "demo")
 	ready := make(chan struct{})
-	out := &demoOutput{until: `"idempotencyKey":"try-1"}'`, signal: ready}
+	out := &demoOutput{until: `"idempotencyKey":"try-2"}'`, signal: ready}
 	ended := make(chan int, 1)
 	go func() {
 		ended <- run(&process{ctx: ctx, stdout: out, stderr: out}, []string{"demo", "--listen", "127.0.0.1:0", "--data", dir, "--speed", "5000", "--requests", "600"})
@@ -74,19 +74,23 @@ func TestDemo(t *testing.T) {
 	}
 
 	url, key := out.find(t, `URL  (\S+)`), out.find(t, `key  (\S+)`)
-	committed := strings.ReplaceAll(out.find(t, `Committed ([\d,]+) tokens`), ",", "")
+	spent := strings.ReplaceAll(out.find(t, `Spent ([\d,]+) credits`), ",", "")
 	if denied := out.find(t, `stopped ([\d,]+) requests`); denied == "0" {
 		t.Error("nobody was stopped")
 	}
 	out.find(t, `(?m)^  \d\d:\d\d:\d\d +(agent|user|team|department|model) .* / (15 min|hour|day|month) `)
+	checkDemoAlerts(t, out)
 
 	label := "contract" // the budget that counts everything and never ends in a test
-	page, err := client.New(url, key).Tree(ctx, demoCustomer, client.TreeQuery{FeatureIDs: []string{demoFeature}, Label: &label})
+	page, err := client.New(url, key).Tree(ctx, demoCustomer, client.TreeQuery{CurrencyIDs: []string{demoCurrency}, Label: &label})
 	if err != nil || len(page.Rows) != 1 {
 		t.Fatalf("the tree is %+v, %v", page, err)
 	}
-	if got := page.Rows[0].CurrentUsage.String(); got != committed || committed == "0" {
-		t.Errorf("the tree has %s tokens, %s were committed", got, committed)
+	if got := strings.ReplaceAll(wholeCredits(*page.Rows[0].CurrentUsage), ",", ""); got != spent || spent == "0" {
+		t.Errorf("the tree has %s credits, the agents reckon %s", got, spent)
+	}
+	if used := strings.ReplaceAll(out.find(t, `(?m)^  balance +[\d,]+ +([\d,]+) `), ",", ""); used != spent {
+		t.Errorf("the pool lost %s credits, the agents reckon %s", used, spent)
 	}
 	checkDemoCommands(t, out.String())
 
@@ -96,6 +100,19 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// checkDemoAlerts: budgets and the pool warned over the webhook, every message was
+// signed, and what people did about them happened.
+func checkDemoAlerts(t *testing.T, out *demoOutput) {
+	if n := out.find(t, `(\d+) alerts received, all with a valid signature`); n == "0" {
+		t.Error("no alert came")
+	}
+	out.find(t, `(?m)^  [\d:]{8}  alert    ((department|team|model|user|agent|org) .*: \d+ % of .*)$`)
+	out.find(t, `(?m)^  [\d:]{8}  alert    prepaid pool: (grant Welcome credits is used up)`)
+	out.find(t, `(?m)^  [\d:]{8}  alert    prepaid pool: (10 % left)`)
+	out.find(t, `(?m)^  [\d:]{8}  boost    (department .* \(pilot\): \+)`)
+	out.find(t, `(?m)^  [\d:]{8}  grant    (prepaid pool: \+)`)
+}
+
 // checkDemoCommands runs what the demo invites its user to paste.
 func checkDemoCommands(t *testing.T, output string) {
 	if _, err := exec.LookPath("curl"); err != nil {
@@ -103,7 +120,7 @@ func checkDemoCommands(t *testing.T, output string) {
 		return
 	}
 	// At this speed all traffic meets the same short windows: perhaps nobody has room.
-	wants := []string{`"isGranted":false`, `"utilization":`, `"status":("OPEN"|402)`}
+	wants := []string{`"isGranted":false`, `"utilization":`, `^{`, `"status":("OPEN"|402)`}
 	for line := range strings.SplitSeq(output, "\n") {
 		line = strings.TrimSpace(line)
 		if !strings.HasPrefix(line, "curl ") || len(wants) == 0 {
@@ -131,7 +148,7 @@ func TestDemoStartsFresh(t *testing.T) {
 		if code := run(&process{ctx: t.Context(), stdout: out, stderr: out}, args); code != 0 {
 			t.Fatalf("exit %d:\n%s", code, out)
 		}
-		out.find(t, `Committed ([\d,]+) tokens of [\d,]+ requests; `)
+		out.find(t, `Spent ([\d,]+) credits on [\d,]+ requests, `)
 	}
 
 	foreign := t.TempDir()
@@ -204,7 +221,7 @@ func demoPlanText(rows []demoRow, seed uint64) string {
 	org := newDemoOrg(r)
 	var b strings.Builder
 	for _, q := range planDemo(r, org, rows) {
-		fmt.Fprintln(&b, q.at, q.agent.path(), q.model.id, q.used())
+		fmt.Fprintln(&b, q.at, q.agent.path(), q.model.id, q.cost())
 	}
 	return b.String()
 }

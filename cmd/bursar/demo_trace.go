@@ -11,6 +11,8 @@ import (
 	"sort"
 	"strconv"
 	"time"
+
+	"github.com/bursarhq/bursar"
 )
 
 // demoTraceCSV is a real trace; trace/README.md says whose.
@@ -69,15 +71,15 @@ type demoRequest struct {
 	runaway bool // of an agent that went wild, which no forecast knows of
 }
 
-// used is what the request turns out to take.
-func (q *demoRequest) used() int64 { return q.context + q.generated }
+// cost is what the request turns out to cost.
+func (q *demoRequest) cost() bursar.Amount { return demoCost(q.model, q.context, q.generated) }
 
 // demoAnswer is how long an answer an agent expects: most of the trace's are shorter.
 const demoAnswer = 96
 
 // estimate is what the agent holds before it calls the model, when it knows the prompt
 // only.
-func (q *demoRequest) estimate() int64 { return q.context + demoAnswer }
+func (q *demoRequest) estimate() bursar.Amount { return demoCost(q.model, q.context, demoAnswer) }
 
 // demoIncidents are agents that go wild: from a share of the trace to another, that
 // share of all requests is theirs. Rank is their place among agents by normal traffic.

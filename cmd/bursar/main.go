@@ -43,6 +43,8 @@ func exitf(code int, format string, args ...any) error {
 type commands struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the server (the default)."`
 	Demo    demoCommand    `cmd:"" help:"See it work: a server, an organisation and real traffic, in a minute."`
+	Reprice repriceCommand `cmd:"" help:"Put right what a wrong version of a rate card charged."`
+	Prices  pricesCommand  `cmd:"" help:"Import model prices."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

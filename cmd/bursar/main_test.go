@@ -287,6 +287,17 @@ func TestExitCodes(t *testing.T) {
 		{env: []string{"BURSAR_ADMIN_KEY_FILE=" + secret}, code: 3, says: "16 to 256"},
 		{env: []string{"BURSAR_ADMIN_KEY_FILE=" + dir + "/nosuch"}, code: 3, says: "nosuch"},
 		{args: "--cors-origin https://a.example/path/", code: 3, says: "no origin"},
+		{args: "--alert-thresholds 80,0", code: 3, says: `"0" is no whole percentage from 1 to 1000`},
+		{args: "--alert-thresholds 1001", code: 3, says: "from 1 to 1000"},
+		{args: "--alert-thresholds many", code: 3, says: "write 80,100, or none"},
+		{env: []string{"BURSAR_ALERT_THRESHOLDS=1,2,3,4,5,6,7,8,9,10,11"}, code: 3, says: "at most 10"},
+		{args: "--webhook-allow 10.0.0.1", code: 3, says: "10.1.2.3/32 for one address"},
+		{env: []string{"BURSAR_WEBHOOK_ALLOW=10.0.0.0/8,10.1.2.3/16"}, code: 3, says: "write 10.1.0.0/16 for the network, or 10.1.2.3/32 for the address"},
+		{env: []string{"BURSAR_SMTP_URL=https://mail.example"}, code: 3, says: "smtp://user:password@host"},
+		{env: []string{"BURSAR_SMTP_URL=smtp://mail.example"}, code: 3, says: "sender's address"},
+		{env: []string{"BURSAR_SMTP_FROM=alerts@example.com"}, code: 3, says: "BURSAR_SMTP_URL"},
+		{env: []string{"BURSAR_SMTP_URL=smtp://u:verysecret@mail.example", "BURSAR_SMTP_URL_FILE=" + secret}, code: 3, says: "not both"},
+		{env: []string{"BURSAR_SMTP_URL_FILE=" + dir + "/nosuch"}, code: 3, says: "nosuch"},
 		{args: "--data " + fresh + " --listen 127.0.0.1:99999", code: 3, says: "--listen"},
 		{args: "--data " + file, code: 4, says: file},
 		{args: "--data " + held, code: 4, says: held},
@@ -296,6 +307,9 @@ func TestExitCodes(t *testing.T) {
 		var exited *exec.ExitError
 		if err != nil && !errors.As(err, &exited) {
 			t.Fatal(err)
+		}
+		if strings.Contains(string(out), "verysecret") {
+			t.Errorf("bursar %s %v shows a password: %s", c.args, c.env, out)
 		}
 		if code := cmd.ProcessState.ExitCode(); code != c.code || !strings.Contains(string(out), c.says) {
 			t.Errorf("bursar %s %v: exit code %d, want %d\n%s", c.args, c.env, code, c.code, out)

@@ -47,16 +47,17 @@ func (c *serveCommand) Run(p *process) error {
 // closeTimeout bounds the final checkpoint.
 const closeTimeout = 30 * time.Second
 
-// server is an engine with its API. It owns its store.
+// server is an engine with its API and what delivers its webhooks. It owns its store.
 type server struct {
-	config  *config
-	log     *slog.Logger
-	store   engine.Store
-	engine  *engine.Engine
-	api     *httpapi.API
-	servers []*http.Server
-	addr    net.Addr   // of the API
-	failed  chan error // why it cannot go on
+	config   *config
+	log      *slog.Logger
+	store    engine.Store
+	engine   *engine.Engine
+	api      *httpapi.API
+	webhooks *webhooks
+	servers  []*http.Server
+	addr     net.Addr   // of the API
+	failed   chan error // why it cannot go on
 }
 
 // openServer makes a server over store as c says, which does not listen yet. o.Log is
@@ -70,10 +71,19 @@ func openServer(ctx context.Context, c *config, store engine.Store, o engine.Opt
 		s.fail(exitf(exitStore, "the store failed: %w", err))
 	}
 	var err error
+	if o.AlertThresholds, err = c.thresholds(); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
 	if s.engine, err = engine.Open(ctx, store, o); err != nil {
 		return nil, exitf(exitStore, "the store cannot be opened: %w", errors.Join(err, store.Close()))
 	}
-	s.api = httpapi.New(s.engine, httpapi.Options{AdminKey: c.AdminKey, MetricsToken: c.MetricsToken, CORSOrigins: c.CORSOrigin, Log: s.log})
+	if s.webhooks, err = newWebhooks(s.engine, c, s.log); err != nil {
+		return nil, errors.Join(err, s.engine.Close(ctx), store.Close())
+	}
+	s.api = httpapi.New(s.engine, httpapi.Options{
+		AdminKey: c.AdminKey, MetricsToken: c.MetricsToken, CORSOrigins: c.CORSOrigin, Log: s.log,
+		CheckTarget: s.webhooks.check, WebhookStats: s.webhooks.stats,
+	})
 	return s, nil
 }
 
@@ -86,7 +96,11 @@ func (s *server) start(ctx context.Context) error {
 	return nil
 }
 
-func (s *server) announce() { s.log.Info("listening", "addr", s.addr.String(), "version", version()) }
+// announce says that the server is up, and begins to deliver what waits in the outbox.
+func (s *server) announce() {
+	s.webhooks.start()
+	s.log.Info("listening", "addr", s.addr.String(), "version", version())
+}
 
 func (s *server) listen(ctx context.Context) error {
 	addr, err := s.serve(ctx, s.config.Listen, s.api)
@@ -170,6 +184,7 @@ func (s *server) wait(ctx context.Context) error {
 // stop lets requests finish, saves the state and closes the store.
 func (s *server) stop() error {
 	s.api.Drain()
+	delivered := s.webhooks.stop() // meanwhile; what is committed from here on waits for the next start
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.ShutdownTimeout)
 	defer cancel()
 	for _, hs := range s.servers {
@@ -178,6 +193,7 @@ func (s *server) stop() error {
 			hs.Close()
 		}
 	}
+	<-delivered
 	ctx, cancel = context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	err := errors.Join(s.engine.Close(ctx), s.store.Close())

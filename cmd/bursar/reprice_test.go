@@ -1,0 +1,62 @@
+package main
+
+import (
+	"testing"
+)
+
+// TestReprice: what a wrong price charged is shown, then put right on limits, customer
+// and pool, once.
+func TestReprice(t *testing.T) {
+	p := start(t, rigEnv(t.TempDir()))
+	defer p.stop()
+	p.furnishTokens("true")
+	p.must("PUT", "/api/v1/entity-types", rigKey, `{"types":[{"id":"team","displayName":"Team","attributionKeys":["team"]}]}`)
+	p.must("PUT", "/api/v1/customers/acme/entities", rigKey, `{"entities":[{"id":"search","entityTypeId":"team"},{"id":"idle","entityTypeId":"team"}]}`)
+	p.must("PUT", "/api/v1/customers/acme/assignments", rigKey, `{"assignments":[
+		{"entityId":"search","currencyId":"credits","usageLimit":1000,"cadence":"P100Y"},
+		{"entityId":"idle","currencyId":"credits","usageLimit":1000,"cadence":"P100Y"}]}`)
+	p.must("POST", "/api/v1/credits/grants", rigKey, `{"customerId":"acme","currencyId":"credits","amount":5000,"displayName":"Order","grantType":"PAID"}`)
+	from := p.addVersion("", `{"id":"models","currencyId":"credits","displayName":"Models","rates":[{"featureId":"input","amount":20,"per":1000}]}`)
+	reprice := func(code int, more ...string) string {
+		return p.cli(code, append([]string{"reprice", "--card", "models", "--from", from}, more...)...)
+	}
+	p.must("POST", "/api/v1/events", rigKey, `{"events":[
+		{"customerId":"acme","eventName":"llm","dimensions":{"team":"search","tokens.input":30000,"tokens.output":0,"tokens.cache_read":0},"idempotencyKey":"1"},
+		{"customerId":"acme","eventName":"llm","dimensions":{"tokens.input":10000,"tokens.output":0,"tokens.cache_read":0},"idempotencyKey":"2"}]}`)
+	says(t, reprice(1, "--dry-run"), `no version of the rate card .* corrects another`)
+
+	p.addVersion("/models/versions", `{"corrects":1,"rates":[{"featureId":"input","amount":2,"per":1000}]}`)
+	changes := []string{`version 1, corrected by version 2\. 2 charges`, `acme +search +\S+ +600 +60 +-540 +\S+`,
+		`acme +all charges +800 +80 +-720`, `acme +pool +\+720`, `TOTAL +all charges +800 +80 +-720`}
+	says(t, reprice(0, "--dry-run"), append(changes, `nothing was written`)...)
+	if got := p.spent(); got != "800" {
+		t.Errorf("after a dry run %s credits are spent", got)
+	}
+	says(t, reprice(0, "--dry-run", "--customer", "acme"), changes...)
+
+	says(t, reprice(0, "--apply"), append(changes, `(?m)^Applied\.$`)...)
+	if got := p.spent(); got != "80" {
+		t.Errorf("after re-pricing %s credits are spent", got)
+	}
+	grants := ask[[]struct{ ConsumedAmount jsonNumber }](p, "GET", "/credits/grants?customerId=acme", "")
+	if len(grants) != 1 || grants[0].ConsumedAmount != "80" {
+		t.Errorf("the grants are %v", grants)
+	}
+	for _, mode := range []string{"--apply", "--dry-run"} {
+		says(t, reprice(0, mode), `2 charges were looked at`, `Nothing changes`)
+	}
+	if got := p.spent(); got != "80" {
+		t.Errorf("after re-pricing twice %s credits are spent", got)
+	}
+
+	says(t, reprice(2), `--dry-run or --apply`)
+	says(t, reprice(2, "--dry-run", "--apply"), `--dry-run and --apply`)
+	says(t, reprice(1, "--dry-run", "--customer", "nobody"), `nobody`)
+	says(t, reprice(2, "--dry-run", "--api-key", ""), `there is no API key`)
+}
+
+// addVersion makes a rate card, or a version of one, and tells when it comes into force.
+func (p *program) addVersion(path, body string) (from string) {
+	p.t.Helper()
+	return ask[struct{ EffectiveFrom string }](p, "POST", "/rate-cards"+path, body).EffectiveFrom
+}
