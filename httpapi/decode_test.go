@@ -172,7 +172,7 @@ func TestDecodeDimensions(t *testing.T) {
 	}
 	want := []bursar.Dimension{
 		{Key: "s", Value: "x"}, {Key: "i", Value: "5", Kind: bursar.DimNumber}, {Key: "big", Value: "9007199254740993", Kind: bursar.DimNumber},
-		{Key: "f", Value: "1.5", Kind: bursar.DimNumber}, {Key: "e", Value: "1000", Kind: bursar.DimNumber}, {Key: "tiny", Value: "1e-09", Kind: bursar.DimNumber},
+		{Key: "f", Value: "1.5", Kind: bursar.DimNumber}, {Key: "e", Value: "1000", Kind: bursar.DimNumber}, {Key: "tiny", Value: "0.000000001", Kind: bursar.DimNumber},
 		{Key: "zero", Value: "0", Kind: bursar.DimNumber}, {Key: "b", Value: "false", Kind: bursar.DimBool},
 	}
 	if !reflect.DeepEqual(in.Usages[0].Dimensions, want) {
