@@ -319,11 +319,17 @@ func (a Amount) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON sets a to what [ParseAmount] reads from b, so null and strings are
-// errors. On an error a keeps its value.
+// errors, but without the bound of the wire: it reads back all that [Amount.MarshalJSON]
+// writes, and sums may be larger than what may be asked for. On an error a keeps its
+// value.
 func (a *Amount) UnmarshalJSON(b []byte) error {
 	v, err := ParseAmount(b)
 	if err != nil {
-		return err
+		sum, serr := AmountFromString(string(b))
+		if serr != nil {
+			return err
+		}
+		v = sum
 	}
 	*a = v
 	return nil

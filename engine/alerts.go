@@ -101,6 +101,9 @@ func (d *decider) checkLow(cap uint32, fell bool) {
 			reached = p.active.Sign() > 0 && !left.AtLeastPercent(int64(l), p.active) || left.EqualsPercent(int64(l), p.active) && p.active.Sign() > 0
 		}
 		had := slices.Contains(p.low, l)
+		if l > 0 && p.active.IsZero() {
+			reached = had // without grants there is no share of them to be above
+		}
 		if !reached || !had && !fell {
 			continue
 		}

@@ -51,6 +51,15 @@ func (e *Engine) UpdateCurrency(ctx context.Context, c Caller, id string, p Curr
 // ArchiveCurrency archives or unarchives; it is idempotent. A currency that live limits
 // are about is CurrencyInUse.
 func (e *Engine) ArchiveCurrency(ctx context.Context, c Caller, id string, archive bool) (bursar.Currency, error) {
+	if archive { // grants may have expired that no commit has recorded
+		users, err := e.store.Users(ctx, Use{"currency", id}, maxAssociated)
+		if err != nil {
+			return bursar.Currency{}, e.unavailable(err)
+		}
+		for _, customer := range users {
+			e.tick(customer)
+		}
+	}
 	return catalogueDo(ctx, e, c, func(w *catalogueWrite) (bursar.Currency, error) { return w.archiveCurrency(id, archive) })
 }
 

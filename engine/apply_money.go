@@ -380,7 +380,7 @@ func (v *view) mergeUniques() {
 		}
 	}
 	for k, c := range v.unq {
-		if k.row != 0 && v.def(k.row) == nil {
+		if k.row != 0 && v.def(k.row) == nil || len(c.added) == 0 && c.full == nil {
 			continue
 		}
 		set := s.uniques[k]
@@ -431,6 +431,10 @@ func (v *view) moveFired(row uint32, from, to bursar.Time) {
 			moved.levels = f.levels
 		}
 		put(v, &v.frd, row, moved)
+	}
+	if c := v.unq[uniqueKey{row: row, start: from}]; c != nil && from != to {
+		put(v, &v.unq, uniqueKey{row: row, start: to}, c)
+		put(v, &v.unq, uniqueKey{row: row, start: from}, &uniqueChange{})
 	}
 	if m, ok := v.moved[row]; ok {
 		from = m[0]

@@ -275,6 +275,9 @@ func (v *view) uses() (begin, end []Use) {
 		}
 	}
 	for ord, g := range v.grts { // a grant that has not ended uses its currency, too
+		if g.Type == bursar.GrantOverdraft {
+			continue // nobody could end it
+		}
 		if int(ord) < len(v.grants) && !v.grants[ord].ended() {
 			caps[g.cap]--
 		}

@@ -153,7 +153,7 @@ func (d *decider) meter(f *bursar.Feature, in *bursar.EventInput, labels []bursa
 		u.aggregate = f.Meter.Aggregation.Function
 	}
 	u.path = d.resolve(d.cat, labels)
-	return u, d.chargeable(&u)
+	return u, d.chargeable(&u, value)
 }
 
 // chargeHighest makes rec what a MAX charges: each row, and the customer, the amount by

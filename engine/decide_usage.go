@@ -15,7 +15,9 @@ type usageItem struct {
 	// found while the item is judged
 	path     resolved
 	rows     []uint32
-	asks     []ask
+	asks     []ask    // of a SET: what its change is
+	level    level    // of a SET: what the leaf's level becomes
+	stale    bool     // a SET older than the level
 	unpriced []string // currencies without a rate for it
 	// Of an event whose meter is a MAX or a UNIQUE: which, and the value that was met.
 	aggregate string
@@ -27,6 +29,13 @@ type reportUsage struct {
 	op       operation // opUsage or opConsumption
 	items    []usageItem
 	unpriced []Unpriced
+	levels   map[leafLevel]level // that the items so far would leave
+}
+
+// leafLevel names a level while its feature may not have a number yet.
+type leafLevel struct {
+	leaf    uint32
+	feature string
 }
 
 func (o *reportUsage) at(it *usageItem, field string) string {
@@ -49,14 +58,15 @@ func (o *reportUsage) decide(d *decider) (any, error) {
 		return nil, o.noCustomer()
 	}
 	var p bursar.Problems
-	o.unpriced = nil
+	o.unpriced, o.levels = nil, map[leafLevel]level{}
 	twins := make([]*seen, len(o.items))
 	first := make(map[[16]byte]int, len(o.items))
 	var missing needs
 	for i := range o.items {
 		it := &o.items[i]
-		d.checkUsage(o, it, &p)
+		leaf := d.checkUsage(o, it, &p)
 		if !it.key.set {
+			o.setLevel(leaf, it)
 			continue
 		}
 		if j, ok := first[it.key.hash]; ok {
@@ -73,6 +83,7 @@ func (o *reportUsage) decide(d *decider) (any, error) {
 			continue
 		}
 		if e == nil {
+			o.setLevel(leaf, it)
 			continue
 		}
 		if e.content != it.key.content {
@@ -134,27 +145,56 @@ func (d *decider) showUsage(r *bursar.UsageResult, asks []ask) {
 	r.Credit = d.credit(d.cat, asks)
 }
 
-// checkUsage adds to p what is wrong with an item, and finds what it charges.
-func (d *decider) checkUsage(o *reportUsage, it *usageItem, p *bursar.Problems) {
+// checkUsage adds to p what is wrong with an item, and finds what it charges. It
+// returns the leaf of a SET.
+func (d *decider) checkUsage(o *reportUsage, it *usageItem, p *bursar.Problems) (leaf uint32) {
 	if !d.checkTarget(o, it, p) {
-		return
+		return 0
 	}
 	if t := it.in.Timestamp; t != 0 && (t > d.now+maxAhead || t < d.now-bursar.Time(d.horizon)) {
 		p.Add(o.at(it, "createdAt"), bursar.CodeTimestampOutOfRange,
 			"the timestamp is %s; it may lie at most %v back and 5 minutes ahead of %s", t, d.horizon, d.now)
 	}
 	it.path = d.resolve(d.cat, it.in.Dimensions)
+	amount := it.in.Value
 	if it.in.Behavior == bursar.Set {
-		if _, ok := d.leaf(&it.path); !ok {
+		var ok bool
+		if leaf, ok = d.leaf(&it.path); !ok {
 			p.Add(o.at(it, "dimensions"), bursar.CodeValidationFailed, "SET needs one entity below all others that the dimensions name; here are several")
 		}
+		amount = d.change(o, leaf, it)
 	}
-	if err := d.chargeable(it); err != nil {
+	if err := d.chargeable(it, amount); err != nil {
 		field := "dimensions"
 		if err.Code == bursar.CodeInvalidAmount {
 			field = "value"
 		}
 		p.Add(o.at(it, field), err.Code, "%s", err.Message)
+	}
+	return leaf
+}
+
+// change is by how much a SET changes its level, after the items before it.
+func (d *decider) change(o *reportUsage, leaf uint32, it *usageItem) bursar.Amount {
+	old, ok := o.levels[leafLevel{leaf, it.in.FeatureID}]
+	if !ok {
+		old = d.level(levelKey{leaf, d.capOrd(it.in.Capability())})
+	}
+	it.level = level{it.in.Value, it.in.Timestamp}
+	if it.level.at == 0 {
+		it.level.at = d.now
+	}
+	if it.stale = it.level.at < old.at; it.stale {
+		it.level = old
+		return bursar.Amount{}
+	}
+	return it.in.Value.Sub(old.value)
+}
+
+// setLevel notes what a SET that is recorded leaves to the items after it.
+func (o *reportUsage) setLevel(leaf uint32, it *usageItem) {
+	if it.in.Behavior == bursar.Set {
+		o.levels[leafLevel{leaf, it.in.FeatureID}] = it.level
 	}
 }
 
@@ -184,15 +224,14 @@ func (d *decider) checkTarget(o *reportUsage, it *usageItem, p *bursar.Problems)
 	return true
 }
 
-// chargeable finds the rows and the costs of an item whose path is resolved. The costs
-// of a SET are known only when it is recorded.
-func (d *decider) chargeable(it *usageItem) *bursar.Error {
+// chargeable finds the rows and the costs of amount, of an item whose path is resolved.
+func (d *decider) chargeable(it *usageItem, amount bursar.Amount) *bursar.Error {
 	at := d.now
 	if it.in.Timestamp != 0 {
 		at = min(it.in.Timestamp, d.now)
 	}
 	var err error
-	if it.asks, it.unpriced, err = d.asksFor(d.cat, it.in.Capability(), it.in.Value, it.in.Dimensions, at); err != nil {
+	if it.asks, it.unpriced, err = d.asksFor(d.cat, it.in.Capability(), amount, it.in.Dimensions, at); err != nil {
 		return err.(*bursar.Error)
 	}
 	if it.rows, err = d.rowsOn(&it.path, it.asks[0].cap); err != nil {
@@ -250,8 +289,8 @@ func (d *decider) recordUsage(it *usageItem, o operation) bursar.UsageResult {
 		res.Warnings = append(res.Warnings, "DIMENSION_NOT_RESOLVED:"+k)
 	}
 	if in.Behavior == bursar.Set {
-		d.setLevel(it, rec)
-		if rec.stale {
+		rec.set, rec.stale, rec.delta, rec.at = true, it.stale, it.asks[0].amount, d.now
+		if rec.leaf, _ = d.leaf(r); rec.stale {
 			res.Warnings = append(res.Warnings, "STALE_SET")
 		}
 	}
@@ -282,26 +321,6 @@ func (d *decider) recordUsage(it *usageItem, o operation) bursar.UsageResult {
 	res.Costs = costsOf(it.asks)
 	d.showUsage(&res, it.asks)
 	return res
-}
-
-// setLevel makes rec a SET: what it charges, in units and in currencies, is the change
-// of the level.
-func (d *decider) setLevel(it *usageItem, rec *usageRec) {
-	rec.set = true
-	rec.leaf, _ = d.leaf(&it.path)
-	old := d.level(levelKey{rec.leaf, rec.cap})
-	if rec.delta = it.in.Value.Sub(old.value); rec.timestamp < old.at {
-		rec.stale, rec.delta = true, bursar.Amount{}
-	}
-	for i := range it.asks {
-		if i == 0 {
-			it.asks[i].amount = rec.delta
-			continue
-		}
-		// Levels are in range, so their difference has at most twice the cost of one.
-		it.asks[i].amount, _ = it.asks[i].price.rate.Cost(rec.delta)
-	}
-	rec.at = d.now
 }
 
 // chargeCosts records what usage, recorded by record number of of this commit, costs:

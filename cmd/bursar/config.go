@@ -25,7 +25,7 @@ type config struct {
 	MetricsToken     string        `help:"Serve /metrics on the API's address to bearers of this token. Or BURSAR_METRICS_TOKEN_FILE." placeholder:"TOKEN"`
 	AdminKey         string        `help:"API key of full scope that always works. Set BURSAR_ADMIN_KEY or BURSAR_ADMIN_KEY_FILE rather than the flag, which others on the machine can see." placeholder:"KEY"`
 	CORSOrigin       []string      `help:"Browser origins that may call the API." env:"BURSAR_CORS_ORIGIN" placeholder:"ORIGIN,…"`
-	AlertThresholds  []string      `help:"Percentages of a limit at which it warns, unless it has its own; none = it does not." default:"80,100" placeholder:"PERCENT,…"`
+	AlertThresholds  []string      `help:"Percentages of a limit at which it warns, unless it has its own: 80,100 by default, none = it does not." default:"80,100" placeholder:"PERCENT,…"`
 	WebhookAllow     []string      `help:"Private networks that webhooks may reach, such as 10.1.0.0/16; by default they reach public addresses only." placeholder:"CIDR,…"`
 	WebhookAllowHTTP bool          `name:"webhook-allow-http" env:"BURSAR_WEBHOOK_ALLOW_HTTP" help:"Webhooks may be http, not https alone."`
 	SMTPURL          string        `name:"smtp-url" env:"BURSAR_SMTP_URL" help:"Mail server for webhooks by email: smtp://user:password@host:587 or smtps://… Set BURSAR_SMTP_URL or BURSAR_SMTP_URL_FILE rather than the flag." placeholder:"URL"`

@@ -49,7 +49,12 @@ func (c *demoCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	if err := c.show(p, s, clock, rows); err != nil || c.Once || p.ctx.Err() != nil {
+	receiver, err := newDemoReceiver(clock)
+	if err != nil {
+		return errors.Join(err, s.stop())
+	}
+	defer receiver.close()
+	if err := c.show(p, s, clock, receiver, rows); err != nil || c.Once || p.ctx.Err() != nil {
 		if p.ctx.Err() != nil {
 			err = nil // stopped by the user
 		}
@@ -125,7 +130,7 @@ func (c *demoCommand) start(p *process, clock *demoClock, dir string) (*server, 
 }
 
 // show builds the organisation, replays the trace and tells what came of it.
-func (c *demoCommand) show(p *process, s *server, clock *demoClock, rows []demoRow) error {
+func (c *demoCommand) show(p *process, s *server, clock *demoClock, receiver *demoReceiver, rows []demoRow) error {
 	_, key, err := s.engine.CreateAPIKey(p.ctx, engine.Caller{ActorType: "SYSTEM", ActorID: "demo"}, "demo", bursar.ScopeFull, nil)
 	if err != nil {
 		return exitf(exitStore, "the API key cannot be stored: %w", err)
@@ -138,11 +143,7 @@ func (c *demoCommand) show(p *process, s *server, clock *demoClock, rows []demoR
 	plan := planDemo(random, org, rows)
 	screen := newDemoScreen(p.stdout)
 	people := newDemoPeople(api, clock, screen, org)
-	receiver, err := newDemoReceiver(clock, people.hear)
-	if err != nil {
-		return err
-	}
-	defer receiver.close()
+	receiver.heard = people.hear
 
 	fmt.Fprintf(p.stdout, "Bursar demo: Acme Corp governs what its agents spend on language models.\n\n")
 	fmt.Fprintf(p.stdout, "  server     %s, store in %s\n", url, s.config.Data)

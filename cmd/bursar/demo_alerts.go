@@ -50,8 +50,8 @@ type demoAlert struct {
 type demoReceiver struct {
 	server *http.Server
 	url    string
-	clock  *demoClock // of the sender
-	heard  func(*demoAlert)
+	clock  *demoClock       // of the sender
+	heard  func(*demoAlert) // set before the endpoint is made
 
 	mu       sync.Mutex
 	verifier *standardwebhooks.Webhook // nil until the endpoint is made
@@ -61,12 +61,12 @@ type demoReceiver struct {
 	refused  int // without a good signature
 }
 
-func newDemoReceiver(clock *demoClock, heard func(*demoAlert)) (*demoReceiver, error) {
+func newDemoReceiver(clock *demoClock) (*demoReceiver, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("the receiver of alerts: %w", err)
 	}
-	r := &demoReceiver{url: "http://" + l.Addr().String() + "/alerts", clock: clock, heard: heard, seen: map[string]bool{}, counts: map[string]int{}}
+	r := &demoReceiver{url: "http://" + l.Addr().String() + "/alerts", clock: clock, seen: map[string]bool{}, counts: map[string]int{}}
 	r.server = &http.Server{Handler: http.HandlerFunc(r.serve), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = r.server.Serve(l) }()
 	return r, nil

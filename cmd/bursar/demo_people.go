@@ -14,7 +14,7 @@ import (
 // How long people take to react to an alert, on the demo's clock.
 const (
 	demoBoostAfter = 3 * time.Minute
-	demoTopUpAfter = 7 * time.Minute
+	demoTopUpAfter = 5 * time.Minute
 )
 
 // demoPeople are those who read the alerts, and what they do about them: a head of

@@ -203,7 +203,7 @@ func (r *demoReport) invite(ctx context.Context, t *demoTally, url, key, data st
 	base := url + "/api/v1"
 	acme := base + "/customers/" + demoCustomer
 	fmt.Fprintf(r.out, `
-The server goes on. Ctrl-C ends it; "bursar demo" starts afresh, and
+The server goes on, and alerts go on showing here. Ctrl-C ends it; "bursar demo" starts afresh, and
 "bursar serve --data %s" goes on from here.
 
   URL  %s

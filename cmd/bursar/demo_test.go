@@ -65,7 +65,7 @@ func TestDemo(t *testing.T) {
 	out := &demoOutput{until: `"idempotencyKey":"try-2"}'`, signal: ready}
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(&process{ctx: ctx, stdout: out, stderr: out}, []string{"demo", "--listen", "127.0.0.1:0", "--data", dir, "--speed", "5000", "--requests", "600"})
+		ended <- run(&process{ctx: ctx, stdout: out, stderr: out}, []string{"demo", "--listen", "127.0.0.1:0", "--data", dir, "--speed", "800", "--requests", "600"})
 	}()
 	select {
 	case <-ready:

@@ -27,10 +27,10 @@ type importCommand struct {
 	Currency      string            `help:"The card's currency." required:"" env:"-" placeholder:"ID"`
 	Name          string            `help:"Display name of a new card; its id when left out." env:"-" placeholder:"TEXT"`
 	Feature       map[string]string `help:"Which feature counts which kind of token: input, output, cacheRead, cacheWrite, cacheWrite1h, reasoning. Kinds that are not named get no rates." required:"" mapsep:"," env:"-" placeholder:"KIND=ID,…"`
-	CreditsPerUSD amountFlag        `name:"credits-per-usd" help:"What a US dollar is in the currency." default:"100" env:"-" placeholder:"AMOUNT"`
+	CreditsPerUSD amountFlag        `name:"credits-per-usd" help:"What a US dollar is in the currency; 100 by default." default:"100" env:"-" placeholder:"AMOUNT"`
 	Models        []string          `help:"Only models that one of these patterns matches, such as 'gpt-*,claude-*'." env:"-" placeholder:"PATTERN,…"`
 	Providers     []string          `help:"Only models of these providers (litellm_provider)." env:"-" placeholder:"NAME,…"`
-	ModelKey      string            `help:"Dimension that names the model." default:"model" env:"-" placeholder:"KEY"`
+	ModelKey      string            `help:"Dimension that names the model; model by default." default:"model" env:"-" placeholder:"KEY"`
 	TrimProvider  bool              `help:"Cut the provider from names like gemini/gemini-2.5-pro." env:"-"`
 	EffectiveFrom timeFlag          `help:"When the prices come into force; at once when left out." env:"-" placeholder:"TIME"`
 	Corrects      int               `help:"The version that was wrong, for bursar reprice." env:"-" placeholder:"VERSION"`

@@ -13,7 +13,7 @@ import (
 
 // remote is how a command reaches a server that runs already.
 type remote struct {
-	URL    string `name:"url" help:"The server." default:"http://127.0.0.1:8080" env:"BURSAR_URL" placeholder:"URL"`
+	URL    string `name:"url" help:"The server; http://127.0.0.1:8080 by default." default:"http://127.0.0.1:8080" env:"BURSAR_URL" placeholder:"URL"`
 	APIKey string `name:"api-key" help:"A key of full scope. Set BURSAR_API_KEY or BURSAR_API_KEY_FILE rather than the flag, which others on the machine can see." env:"BURSAR_API_KEY" placeholder:"KEY"`
 }
 

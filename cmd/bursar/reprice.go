@@ -26,22 +26,30 @@ func (c *repriceCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
+	api.Retries = 0 // the reply to a second attempt would not have what the first one did
 	got, err := api.Reprice(p.ctx, c.Card, client.RepriceInput{From: c.From.Time, To: c.To.orNil(), CustomerID: c.Customer, Apply: c.Apply})
 	if err != nil {
-		return refusal("re-pricing "+c.Card, err)
+		err = refusal("re-pricing "+c.Card, err)
+		if c.Apply {
+			err = exitf(exitFailed, "%w\nWhat was put right before this stays so; the same command does the rest.", err)
+		}
+		return err
 	}
 	return printRepricing(p.stdout, &got)
 }
 
 func printRepricing(out io.Writer, r *client.Repricing) error {
 	fmt.Fprintf(out, "Rate card %s: version %d, corrected by version %d. %s charges were looked at.\n", r.RateCardID, r.Version, r.By, commas(r.Records))
+	if r.Unmatched > 0 {
+		fmt.Fprintf(out, "%s of them keep what they cost: version %d has no rate for them.\n", commas(r.Unmatched), r.By)
+	}
 	if len(r.Customers) == 0 {
-		_, err := fmt.Fprintln(out, "Nothing changes: every charge is what the corrected version makes it.")
+		_, err := fmt.Fprintln(out, "Nothing changes: what the corrected version prices is right.")
 		return err
 	}
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "  CUSTOMER\tOF\tWINDOW FROM\tWAS\tIS\tDIFFERENCE\tLIMIT")
+	fmt.Fprintln(w, "  CUSTOMER\tENTITY\tWINDOW FROM\tWAS\tIS\tDIFFERENCE\tLIMIT")
 	line := func(customer, of, window string, was, is bursar.Amount, limit string) {
 		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\n", customer, of, window, commas(was), commas(is), signed(is.Sub(was)), limit)
 	}

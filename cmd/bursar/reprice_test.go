@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -53,6 +54,27 @@ func TestReprice(t *testing.T) {
 	says(t, reprice(2, "--dry-run", "--apply"), `--dry-run and --apply`)
 	says(t, reprice(1, "--dry-run", "--customer", "nobody"), `nobody`)
 	says(t, reprice(2, "--dry-run", "--api-key", ""), `there is no API key`)
+}
+
+// TestRepriceUnmatched: what the corrected version does not price is told and keeps its
+// cost.
+func TestRepriceUnmatched(t *testing.T) {
+	p := start(t, rigEnv(t.TempDir()))
+	defer p.stop()
+	p.furnishTokens("false")
+	from := p.addVersion("", `{"id":"models","currencyId":"credits","displayName":"Models","rates":[{"featureId":"input","amount":20,"per":1000}]}`)
+	p.must("POST", "/api/v1/events", rigKey, `{"events":[
+		{"customerId":"acme","eventName":"llm","dimensions":{"model":"a","tokens.input":30000,"tokens.output":0,"tokens.cache_read":0},"idempotencyKey":"1"},
+		{"customerId":"acme","eventName":"llm","dimensions":{"model":"b","tokens.input":10000,"tokens.output":0,"tokens.cache_read":0},"idempotencyKey":"2"}]}`)
+	p.addVersion("/models/versions", `{"corrects":1,"rates":[{"featureId":"input","amount":2,"per":1000,"match":{"model":"a"}}]}`)
+	out := p.cli(0, "reprice", "--card", "models", "--from", from, "--apply")
+	says(t, out, `2 charges`, `1 of them keep what they cost: version 2 has no rate`, `TOTAL +all charges .* -540 `)
+	if got := p.spent(); got != "260" {
+		t.Errorf("%s credits are spent, want 200 + 60", got)
+	}
+	if strings.Contains(out, "pool") {
+		t.Errorf("a currency that is not prepaid has no pool:\n%s", out)
+	}
 }
 
 // addVersion makes a rate card, or a version of one, and tells when it comes into force.
