@@ -183,7 +183,7 @@ func (e *Engine) Allocations(ctx context.Context, o ReadOptions, customer string
 func (v *view) allocationOut(ord uint32, def *rowDef) Allocation {
 	s := v.shareOf(ord, def)
 	a := Allocation{AssignmentID: formatID(v.rowID(ord)), EntityID: v.ent(def.ent).id, Capability: v.capability(def.cap), Label: def.label,
-		Strict: def.strict, Allocated: s.sum, Children: len(s.list), Unlimited: s.unlimited}
+		Strict: def.strict, Allocated: s.sum, Children: len(s.list) - s.unlimited, Unlimited: s.unlimited}
 	if def.limited {
 		limit := def.limit
 		free := bursar.MaxAmount(bursar.Amount{}, limit.Sub(s.sum))

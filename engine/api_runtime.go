@@ -165,13 +165,33 @@ func (e *Engine) fillUsage(ctx context.Context, customer string, r *reportUsage,
 				return fmt.Errorf("%w: not a usage record", errRecord)
 			}
 			res.ID, res.Timestamp, res.CreatedAt = p.id(), rec.timestamp, p.row.Head.Now
-			if res.Costs, err = e.costsBefore(ctx, customer, &p); err != nil {
+			if err := e.fillCosts(ctx, customer, &p, res); err != nil {
 				return err
 			}
 		}
 		out[r.items[i].index] = *res
 	}
 	return nil
+}
+
+// fillCosts puts into a duplicate what it cost the first time, and the balance of the
+// first prepaid currency among that.
+func (e *Engine) fillCosts(ctx context.Context, customer string, p *placed, res *bursar.UsageResult) (err error) {
+	if res.Costs, err = e.costsBefore(ctx, customer, p); err != nil {
+		return err
+	}
+	cat := e.cat.Load()
+	i := slices.IndexFunc(res.Costs, func(c bursar.Cost) bool { return cat.prepaid(c.CurrencyID) })
+	if i < 0 {
+		return nil
+	}
+	_, err = e.read(ctx, ReadOptions{}, customer, func(v *view) error {
+		b := v.balance(bursar.Capability{Kind: bursar.KindCurrency, ID: res.Costs[i].CurrencyID})
+		b.Consumed = &bursar.Amount{}
+		res.Credit = &b
+		return nil
+	})
+	return err
 }
 
 // costsBefore is what a usage that was recorded before cost at the time.

@@ -41,7 +41,7 @@ type keptReply struct {
 func newCatalogue() *Catalogue {
 	return &Catalogue{types: map[string]*bursar.EntityType{}, features: map[string]*bursar.Feature{},
 		currencies: map[string]*bursar.Currency{}, keys: map[string]*bursar.APIKey{}, cards: map[string]*bursar.RateCard{},
-		webhooks: map[string]*bursar.Webhook{}, attribution: map[string]string{}, replies: map[[16]byte]keptReply{}}
+		webhooks: map[string]*bursar.Webhook{}, prices: map[string][]pricedBy{}, attribution: map[string]string{}, replies: map[[16]byte]keptReply{}}
 }
 
 // clone copies c so that records can be applied to the copy.
@@ -115,9 +115,10 @@ func (c *Catalogue) apply(r record) error {
 		c.meters = indexMeters(c.features)
 		return err
 	case "rateCard":
-		err := set(c.cards, rec.body, func(t *bursar.RateCard) string { return t.ID })
-		c.prices = indexRates(c.cards)
-		return err
+		return set(c.cards, rec.body, func(t *bursar.RateCard) string {
+			c.prices = indexCard(c.prices, t)
+			return t.ID
+		})
 	case "webhook":
 		return set(c.webhooks, rec.body, func(t *bursar.Webhook) string { return t.ID })
 	case "webhookDeleted":

@@ -10,7 +10,7 @@ import (
 // Limits of the match of a rate.
 const (
 	maxMatchKeys  = 10
-	maxMatchTexts = 10_000 // combinations of values of one rate
+	maxMatchTexts = 20_000 // combinations of values of all rates of a version
 )
 
 // maxTie is how close versions that are effective "now" may be made after one another
@@ -77,12 +77,17 @@ func (w *catalogueWrite) addVersion(c bursar.RateCard, in *RateVersionInput, p *
 	if len(in.Rates) == 0 || len(in.Rates) > bursar.MaxRates {
 		p.Add("/rates", bursar.CodeValidationFailed, "a version has 1 to %d rates, this one %d", bursar.MaxRates, len(in.Rates))
 	} else {
+		texts := 0
 		for i, r := range in.Rates {
 			if r.Per == 0 {
 				r.Per = 1
 			}
 			v.Rates = append(v.Rates, r)
 			w.checkRate(&c, &v.Rates[i], fmt.Sprintf("/rates/%d", i), p)
+			texts = min(texts+combinations(&v.Rates[i]), maxMatchTexts+1)
+		}
+		if texts > maxMatchTexts {
+			p.Add("/rates", bursar.CodeValidationFailed, "the rates of a version match at most %d combinations of values", maxMatchTexts)
 		}
 		if p.Empty() {
 			checkOverlaps(v.Rates, p)
@@ -110,25 +115,32 @@ func (w *catalogueWrite) checkRate(c *bursar.RateCard, r *bursar.Rate, at string
 	if r.Per != 1 && r.Per != 1000 && r.Per != 1_000_000 {
 		p.Add(at+"/per", bursar.CodeValidationFailed, "per is 1, 1000 or 1000000")
 	}
-	texts := 1
 	for _, k := range sortedKeys(r.Match) {
 		if _, err := bursar.CheckDimensions([]bursar.Dimension{{Key: k}}); err != nil {
 			p.Add(at+"/match/"+escapePointer(k), bursar.CodeValidationFailed, "%v", err)
 		}
-		n := len(r.Match[k])
-		if n == 0 || n > bursar.MaxMatchValues {
+		if n := len(r.Match[k]); n == 0 || n > bursar.MaxMatchValues {
 			p.Add(at+"/match/"+escapePointer(k), bursar.CodeValidationFailed, "a dimension matches 1 to %d values, here %d", bursar.MaxMatchValues, n)
 		}
-		texts = min(texts*max(n, 1), maxMatchTexts+1)
 	}
-	if len(r.Match) > maxMatchKeys || texts > maxMatchTexts {
-		p.Add(at+"/match", bursar.CodeValidationFailed, "a rate matches at most %d dimensions, and %d combinations of their values", maxMatchKeys, maxMatchTexts)
+	if len(r.Match) > maxMatchKeys {
+		p.Add(at+"/match", bursar.CodeValidationFailed, "a rate matches at most %d dimensions", maxMatchKeys)
 	}
 	for _, other := range w.prices[r.FeatureID] {
 		if other.card.ID != c.ID && other.card.ArchivedAt == nil && other.card.CurrencyID == c.CurrencyID {
 			p.Add(at+"/featureId", bursar.CodeAlreadyExists, "the rate card %q prices the feature %q in %s already", other.card.ID, r.FeatureID, c.CurrencyID)
 		}
 	}
+}
+
+// combinations is how many combinations of values a rate matches, or maxMatchTexts + 1
+// when they are more.
+func combinations(r *bursar.Rate) int {
+	n := 1
+	for _, values := range r.Match {
+		n = min(n*max(len(values), 1), maxMatchTexts+1)
+	}
+	return n
 }
 
 // summing tells whether the usage of a meter adds up, so that it can be priced.

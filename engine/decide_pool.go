@@ -31,13 +31,13 @@ func (d *decider) burn(cap uint32, amount bursar.Amount) (moves []move) {
 	for _, ord := range d.pool(cap).live {
 		g := d.grant(ord)
 		if x := bursar.MinAmount(g.left(), amount); g.Status == bursar.GrantActive && x.Sign() > 0 {
-			moves = append(moves, move{ord, x})
+			moves = append(moves, move{grant: ord, amount: x})
 			if amount = amount.Sub(x); amount.IsZero() {
 				return moves
 			}
 		}
 	}
-	return append(moves, move{d.overdraftOf(cap), amount})
+	return append(moves, move{grant: d.overdraftOf(cap), amount: amount})
 }
 
 // overdraftOf is the number of a pool's overdraft grant, made if it has none.
@@ -58,7 +58,7 @@ func (d *decider) refund(cap uint32, amount bursar.Amount) (moves []move) {
 	p := d.pool(cap)
 	take := func(ord uint32, ok bool) {
 		if x := bursar.MinAmount(d.grant(ord).Consumed, amount); ok && x.Sign() > 0 {
-			moves = append(moves, move{ord, x.Neg()})
+			moves = append(moves, move{ord, x.Neg(), d.grant(ord).ended()})
 			amount = amount.Sub(x)
 		}
 	}
@@ -82,7 +82,7 @@ func (d *decider) takeOver(ord uint32, at bursar.Time) {
 	p := d.pool(g.cap)
 	if p.overdraft != 0 {
 		if x := bursar.MinAmount(d.grant(p.overdraft).Consumed, g.Amount); x.Sign() > 0 {
-			d.emit(&drawRec{cap: g.cap, reason: drawTransfer, at: at, moves: []move{{p.overdraft, x.Neg()}, {ord, x}}})
+			d.emit(&drawRec{cap: g.cap, reason: drawTransfer, at: at, moves: []move{{grant: p.overdraft, amount: x.Neg()}, {grant: ord, amount: x}}})
 		}
 	}
 	d.checkLow(g.cap, false)
@@ -99,7 +99,7 @@ func (d *decider) passTime(t timedGrant) {
 	left := g.left()
 	d.emit(&grantEndRec{t.ord, t.at, false, left})
 	d.notify(bursar.EventCreditsExpired, creditData{CustomerID: d.cust().ID, CurrencyID: g.CurrencyID, GrantID: g.ID, Amount: &left, Balance: d.pool(g.cap).left()})
-	d.checkLow(g.cap, true)
+	d.checkLow(g.cap, left.Sign() > 0)
 }
 
 type createGrant struct {
@@ -209,7 +209,7 @@ func (o *voidGrant) decide(d *decider) (any, error) {
 			lapsed = bursar.Amount{} // it was never there
 		}
 		d.emit(&grantEndRec{ord, d.now.Milli(), true, lapsed})
-		d.checkLow(g.cap, true)
+		d.checkLow(g.cap, lapsed.Sign() > 0)
 		out := d.grant(ord).Grant
 		d.audit(&o.caller, "grant.voided", "grant", out.ID, "", before, grantAudit(out))
 		return out, nil

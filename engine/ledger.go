@@ -51,6 +51,7 @@ type ledger struct {
 type ledgerGrant struct {
 	id, currency string
 	amount       bursar.Amount
+	lapse        bursar.LedgerType // of credits that come back once it has ended
 }
 
 // snapshot takes from the state the names that records have numbers of. Numbers never
@@ -62,7 +63,10 @@ func (l *ledger) snapshot(s *state) {
 		if g == nil {
 			continue
 		}
-		l.grants[ord] = ledgerGrant{g.ID, g.CurrencyID, g.Amount}
+		l.grants[ord] = ledgerGrant{g.ID, g.CurrencyID, g.Amount, bursar.LedgerExpired}
+		if g.Status == bursar.GrantVoided {
+			l.grants[ord].lapse = bursar.LedgerVoided
+		}
 		if (l.q.CurrencyID == "" || g.CurrencyID == l.q.CurrencyID) && (l.since == 0 || g.CreatedAt < l.since) {
 			l.since = g.CreatedAt
 		}
@@ -183,6 +187,9 @@ func (l *ledger) entries(row *logRow) (out []bursar.LedgerEntry) {
 			event := drawnFor(row, r)
 			for _, m := range r.moves {
 				add(m.grant, drawType(r.reason, m), m.amount.Neg(), r.at, r.feature, event)
+				if m.ended {
+					add(m.grant, l.grants[m.grant].lapse, m.amount, r.at, 0, "")
+				}
 			}
 		}
 	}

@@ -25,35 +25,43 @@ type rateSet struct {
 	rates map[string]*bursar.Rate
 }
 
-// indexRates makes the prices of a catalogue's cards ready, by feature and in order of
-// currency.
-func indexRates(cards map[string]*bursar.RateCard) map[string][]pricedBy {
-	out := map[string][]pricedBy{}
-	for _, id := range sortedKeys(cards) {
-		c := cards[id]
-		features := map[string]*pricedBy{}
-		for i := range c.Versions {
-			for j := range c.Versions[i].Rates {
-				r := &c.Versions[i].Rates[j]
-				p := features[r.FeatureID]
-				if p == nil {
-					p = &pricedBy{card: c, versions: make([]*rateIndex, len(c.Versions))}
-					features[r.FeatureID] = p
-				}
-				if p.versions[i] == nil {
-					p.versions[i] = &rateIndex{}
-				}
-				p.versions[i].add(r)
+// indexCard is prices with those of a card as it is now. Versions are immutable, so only
+// those that are new are read.
+func indexCard(prices map[string][]pricedBy, c *bursar.RateCard) map[string][]pricedBy {
+	prices = maps.Clone(prices)
+	features := map[string]*pricedBy{}
+	known := 0
+	for f, list := range prices {
+		i := slices.IndexFunc(list, func(p pricedBy) bool { return p.card.ID == c.ID })
+		if i < 0 {
+			continue
+		}
+		known = len(list[i].versions)
+		features[f] = &pricedBy{c, append(slices.Clone(list[i].versions), make([]*rateIndex, len(c.Versions)-known)...)}
+		prices[f] = slices.Delete(slices.Clone(list), i, i+1)
+	}
+	for i := known; i < len(c.Versions); i++ {
+		for j := range c.Versions[i].Rates {
+			r := &c.Versions[i].Rates[j]
+			p := features[r.FeatureID]
+			if p == nil {
+				p = &pricedBy{card: c, versions: make([]*rateIndex, len(c.Versions))}
+				features[r.FeatureID] = p
 			}
-		}
-		for f, p := range features {
-			out[f] = append(out[f], *p)
+			if p.versions[i] == nil {
+				p.versions[i] = &rateIndex{}
+			}
+			p.versions[i].add(r)
 		}
 	}
-	for _, list := range out {
-		slices.SortStableFunc(list, func(a, b pricedBy) int { return cmp.Compare(a.card.CurrencyID, b.card.CurrencyID) })
+	for f, p := range features {
+		list := append(slices.Clone(prices[f]), *p)
+		slices.SortFunc(list, func(a, b pricedBy) int {
+			return cmp.Or(strings.Compare(a.card.CurrencyID, b.card.CurrencyID), strings.Compare(a.card.ID, b.card.ID))
+		})
+		prices[f] = list
 	}
-	return out
+	return prices
 }
 
 func (x *rateIndex) add(r *bursar.Rate) {

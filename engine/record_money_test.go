@@ -41,7 +41,7 @@ func (r random) moneyRecord(k recordKind) record {
 	case kindDraw:
 		d := &drawRec{cap: r.ord(), feature: r.ord(), of: r.ord(), reason: drawReason(r.IntN(3)), at: r.time(), moves: make([]move, r.IntN(4))}
 		for i := range d.moves {
-			d.moves[i] = move{r.ord(), r.amount()}
+			d.moves[i] = move{r.ord(), r.amount(), r.bool()}
 		}
 		return d
 	case kindHoldCost:

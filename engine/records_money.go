@@ -89,6 +89,7 @@ func (r *costRec) decode(d *decoder) {
 type move struct {
 	grant  uint32
 	amount bursar.Amount
+	ended  bool // the grant had ended: what it gets back has lapsed
 }
 
 type drawReason uint8
@@ -120,6 +121,7 @@ func (r *drawRec) encode(e *encoder) {
 	for _, m := range r.moves {
 		e.ord(m.grant)
 		e.amount(m.amount)
+		e.bool(m.ended)
 	}
 }
 func (r *drawRec) decode(d *decoder) {
@@ -127,7 +129,7 @@ func (r *drawRec) decode(d *decoder) {
 	r.at = d.time()
 	r.moves = make([]move, d.count())
 	for i := range r.moves {
-		r.moves[i] = move{d.ord(), d.amount()}
+		r.moves[i] = move{d.ord(), d.amount(), d.bool()}
 	}
 }
 
