@@ -132,6 +132,22 @@ func (d *decider) othersOf(s *share, top uint32, touched map[uint32]bool) (sum b
 	return sum
 }
 
+// maxStrict bounds the strict limits of one entity: each is a walk over what is below it.
+const maxStrict = 10
+
+// strictOn counts the strict limits of def's entity beside def itself, if def is strict.
+func (v *view) strictOn(def *rowDef) (n int) {
+	if !def.strict || def.ent == 0 {
+		return 0
+	}
+	v.eachRow(def.ent, 0, func(_ uint32, other *rowDef) {
+		if other.strict && (other.cap != def.cap || other.label != def.label || def.created != other.created) {
+			n++
+		}
+	})
+	return n
+}
+
 // strictRows counts the strict limits of the state and the batch.
 func (v *view) strictRows() int {
 	n := v.strict

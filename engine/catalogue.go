@@ -119,6 +119,18 @@ func (c *Catalogue) apply(r record) error {
 			c.prices = indexCard(c.prices, t)
 			return t.ID
 		})
+	case "rateVersion":
+		var v cardVersion
+		if err := json.Unmarshal(rec.body, &v); err != nil {
+			return fmt.Errorf("%w: %v", errRecord, err)
+		}
+		return c.applyCard(v.CardID, func(card *bursar.RateCard) { card.Versions = append(slices.Clone(card.Versions), v.Version) })
+	case "rateCardArchived":
+		var end cardEnd
+		if err := json.Unmarshal(rec.body, &end); err != nil {
+			return fmt.Errorf("%w: %v", errRecord, err)
+		}
+		return c.applyCard(end.CardID, func(card *bursar.RateCard) { card.ArchivedAt = &end.At })
 	case "webhook":
 		return set(c.webhooks, rec.body, func(t *bursar.Webhook) string { return t.ID })
 	case "webhookDeleted":

@@ -96,8 +96,39 @@ func (w *catalogueWrite) addVersion(c bursar.RateCard, in *RateVersionInput, p *
 	if err := p.Err(); err != nil {
 		return c, err
 	}
-	c.Versions = append(slices.Clone(c.Versions), v)
-	return c, w.put("rateCard", &c)
+	if len(c.Versions) == 0 {
+		c.Versions = []bursar.RateVersion{v}
+		return c, w.put("rateCard", &c)
+	}
+	if err := w.put("rateVersion", &cardVersion{c.ID, v}); err != nil {
+		return c, err
+	}
+	return *w.cards[c.ID], nil
+}
+
+// cardVersion is a version that comes to a rate card.
+type cardVersion struct {
+	CardID  string             `json:"cardId"`
+	Version bursar.RateVersion `json:"version"`
+}
+
+// cardEnd is when a rate card was archived.
+type cardEnd struct {
+	CardID string      `json:"cardId"`
+	At     bursar.Time `json:"at"`
+}
+
+// applyCard replaces a card by what change makes of a copy of it.
+func (c *Catalogue) applyCard(id string, change func(*bursar.RateCard)) error {
+	old := c.cards[id]
+	if old == nil {
+		return fmt.Errorf("%w: no rate card %q", errRecord, id)
+	}
+	card := *old
+	change(&card)
+	c.cards[id] = &card
+	c.prices = indexCard(c.prices, &card)
+	return nil
 }
 
 func (w *catalogueWrite) checkRate(c *bursar.RateCard, r *bursar.Rate, at string, p *bursar.Problems) {
@@ -183,8 +214,8 @@ func (w *catalogueWrite) archiveCard(id string) (bursar.RateCard, error) {
 	if old.ArchivedAt != nil {
 		return *old, nil
 	}
-	c := *old
-	now := w.now.Milli()
-	c.ArchivedAt = &now
-	return c, w.put("rateCard", &c)
+	if err := w.put("rateCardArchived", &cardEnd{id, w.now.Milli()}); err != nil {
+		return *old, err
+	}
+	return *w.cards[id], nil
 }

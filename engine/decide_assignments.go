@@ -230,6 +230,9 @@ func (d *decider) defineRow(def *rowDef, in *bursar.AssignmentInput, create bool
 			p.Add(at+"/allocation", bursar.CodeValidationFailed, "allocation is none or strict")
 		}
 	}
+	if n := d.strictOn(def); n >= maxStrict {
+		p.Add(at+"/allocation", bursar.CodeValidationFailed, "an entity has at most %d limits with strict allocation", maxStrict)
+	}
 	if def.strict && (len(def.scope) > 0 || !def.limited) {
 		p.Add(at+"/allocation", bursar.CodeValidationFailed, "a strict allocation takes a limit with a number and without scope entities")
 	}

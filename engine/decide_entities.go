@@ -244,9 +244,13 @@ func (d *decider) writeEntity(caller *Caller, ord uint32, e entity, before any) 
 		action = "entity.created"
 	}
 	e.updated = d.now.Milli()
+	// Only a place in the tree, or whether it is live, has to do with what is shared out.
+	moved := int(ord) < d.entCount && (d.ent(ord).parent != e.parent || d.ent(ord).archived != e.archived)
 	d.emit(&entityRec{ord, e})
 	out := d.entityOut(ord)
-	d.touch(ord)
+	if moved {
+		d.touch(ord)
+	}
 	d.audit(caller, action, "entity", e.id, e.id, before, out)
 	d.notify(action, entityData{d.cust().ID, out})
 	return &out

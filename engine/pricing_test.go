@@ -17,7 +17,7 @@ func TestRateIndexAgreesWithTheList(t *testing.T) {
 	for range 300 {
 		card := bursar.RateCard{ID: "c", CurrencyID: "x"}
 		other := bursar.RateCard{ID: "d", CurrencyID: "y", Versions: []bursar.RateVersion{{Version: 1, Rates: []bursar.Rate{{FeatureID: "f0", Per: 1}}}}}
-		prices := indexCard(nil, &other)
+		prices := indexCard(map[string][]pricedBy{}, &other)
 		for v := range 1 + r.IntN(3) {
 			card.Versions = append(slices.Clone(card.Versions), bursar.RateVersion{Version: v + 1, EffectiveFrom: bursar.Time(v), Rates: randomRates(r, keys)})
 			next := card
