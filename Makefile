@@ -25,7 +25,7 @@ unit:
 
 # The race detector makes everything slow, so the long property tests run short here.
 race:
-	go test -race -short -timeout 30m ./engine/... ./store/... ./httpapi/... ./client/... ./sim/...
+	go test -race -short -timeout 30m ./engine/... ./store/... ./httpapi/... ./client/... ./webhook/... ./sim/...
 
 bench:
 	go run ./bench
