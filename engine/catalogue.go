@@ -64,6 +64,20 @@ func (c *Catalogue) APIKey(id string) *bursar.APIKey         { return c.keys[id]
 func (c *Catalogue) RateCard(id string) *bursar.RateCard     { return c.cards[id] }
 func (c *Catalogue) Webhook(id string) *bursar.Webhook       { return c.webhooks[id] }
 
+// Unmetered are the token counts of an event (tokens.input and the like) that are above
+// 0 and that no meter of the event's name reads: they are neither counted nor priced.
+func (c *Catalogue) Unmetered(eventName string, dims []bursar.Dimension) (keys []string) {
+	for _, d := range dims {
+		if !strings.HasPrefix(d.Key, "tokens.") || d.Kind != bursar.DimNumber || d.Value == "0" {
+			continue
+		}
+		if !slices.ContainsFunc(c.meters[eventName], func(f *bursar.Feature) bool { return f.Meter.Aggregation.Field == d.Key }) {
+			keys = append(keys, d.Key)
+		}
+	}
+	return keys
+}
+
 // EntityTypes lists all, archived ones too, by (CreatedAt, ID); likewise those below.
 func (c *Catalogue) EntityTypes() []*bursar.EntityType {
 	return sorted(c.types, func(t *bursar.EntityType) (bursar.Time, string) { return t.CreatedAt, t.ID })
@@ -359,6 +373,9 @@ func (w *catalogueWrite) updateFeature(id string, in *FeaturePatch) (bursar.Feat
 		}
 	}
 	var p bursar.Problems
+	if adds := func(m *bursar.Meter) bool { return m == nil || summing(m) }; adds(old.Meter) != adds(f.Meter) {
+		p.Add("/meter/aggregation/function", bursar.CodeValidationFailed, "a feature whose usage adds up cannot become one of MAX or UNIQUE, nor back: its figures would mean another thing; make another feature")
+	}
 	return w.putFeature(f, in.Metadata, &p)
 }
 

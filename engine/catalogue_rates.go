@@ -147,8 +147,11 @@ func (w *catalogueWrite) checkRate(c *bursar.RateCard, r *bursar.Rate, at string
 		p.Add(at+"/per", bursar.CodeValidationFailed, "per is 1, 1000 or 1000000")
 	}
 	for _, k := range sortedKeys(r.Match) {
-		if _, err := bursar.CheckDimensions([]bursar.Dimension{{Key: k}}); err != nil {
-			p.Add(at+"/match/"+escapePointer(k), bursar.CodeValidationFailed, "%v", err)
+		for _, v := range r.Match[k] {
+			if _, err := bursar.CheckDimensions([]bursar.Dimension{{Key: k, Value: v}}); err != nil {
+				p.Add(at+"/match/"+escapePointer(k), bursar.CodeValidationFailed, "%v", err)
+				break
+			}
 		}
 		if n := len(r.Match[k]); n == 0 || n > bursar.MaxMatchValues {
 			p.Add(at+"/match/"+escapePointer(k), bursar.CodeValidationFailed, "a dimension matches 1 to %d values, here %d", bursar.MaxMatchValues, n)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/sha256"
 	"slices"
 
 	"github.com/bursarhq/bursar"
@@ -14,7 +15,7 @@ func (d *decider) draw(cap uint32, amount bursar.Amount, feature uint32, of int,
 	}
 	r := &drawRec{cap: cap, feature: feature, of: uint32(of), reason: reason, at: at}
 	if amount.Sign() > 0 {
-		r.moves = d.burn(cap, amount)
+		r.moves = d.burn(cap, amount, at)
 	} else {
 		r.moves = d.refund(cap, amount.Neg())
 	}
@@ -27,7 +28,7 @@ func (d *decider) draw(cap uint32, amount bursar.Amount, feature uint32, of int,
 	d.checkLow(cap, amount.Sign() > 0)
 }
 
-func (d *decider) burn(cap uint32, amount bursar.Amount) (moves []move) {
+func (d *decider) burn(cap uint32, amount bursar.Amount, at bursar.Time) (moves []move) {
 	for _, ord := range d.pool(cap).live {
 		g := d.grant(ord)
 		if x := bursar.MinAmount(g.left(), amount); g.Status == bursar.GrantActive && x.Sign() > 0 {
@@ -37,16 +38,20 @@ func (d *decider) burn(cap uint32, amount bursar.Amount) (moves []move) {
 			}
 		}
 	}
-	return append(moves, move{grant: d.overdraftOf(cap), amount: amount})
+	return append(moves, move{grant: d.overdraftOf(cap, at), amount: amount})
 }
 
-// overdraftOf is the number of a pool's overdraft grant, made if it has none.
-func (d *decider) overdraftOf(cap uint32) uint32 {
+// overdraftOf is the number of a pool's overdraft grant, made at that instant if it has
+// none. Its id is the same for whoever reads before it is recorded.
+func (d *decider) overdraftOf(cap uint32, at bursar.Time) uint32 {
 	if ord := d.pool(cap).overdraft; ord != 0 {
 		return ord
 	}
-	now := d.now.Milli()
-	r := &grantRec{ord: d.nextGrant(), cap: cap, id: globalID(d.now, d.head.Seq, d.commit, 'g', len(d.recs)), active: true}
+	now := at.Milli()
+	var owner [16]byte
+	sum := sha256.Sum256([]byte(d.cust().ID))
+	copy(owner[:], sum[:])
+	r := &grantRec{ord: d.nextGrant(), cap: cap, id: globalID(at, 0, owner, 'o', int(cap)), active: true}
 	r.grant = bursar.Grant{GrantInput: bursar.GrantInput{CustomerID: d.cust().ID, CurrencyID: d.capability(cap).ID, DisplayName: "Overdraft",
 		Type: bursar.GrantOverdraft, EffectiveAt: now, Cost: bursar.Money{Currency: "usd"}}, Status: bursar.GrantActive, CreatedAt: now, UpdatedAt: now}
 	d.begin = append(d.begin, Use{"grant", formatID(r.id)})

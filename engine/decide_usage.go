@@ -305,7 +305,9 @@ func (d *decider) recordUsage(it *usageItem, o operation) bursar.UsageResult {
 		met = d.chargeDistinct(it, rec)
 	default:
 		rec.charges = d.charges(it.rows, rec.at, rec.delta, rec.set)
-		rec.total = d.clampTotal(cap, rec.delta)
+		if rec.total = d.clampTotal(cap, rec.delta); rec.total != rec.delta {
+			repriceAsks(it.asks, rec.total)
+		}
 	}
 	res.ID = formatID(d.nextID())
 	of := len(d.recs)
@@ -323,20 +325,29 @@ func (d *decider) recordUsage(it *usageItem, o operation) bursar.UsageResult {
 	return res
 }
 
+// repriceAsks makes asks those of another amount: only what was used can be paid back.
+func repriceAsks(asks []ask, amount bursar.Amount) {
+	asks[0].amount = amount
+	for i := range asks[1:] {
+		a := &asks[i+1]
+		a.amount, _ = a.price.rate.Cost(amount) // nearer to 0 than the cost that was checked
+	}
+}
+
 // chargeCosts records what usage, recorded by record number of of this commit, costs:
 // on the currencies' rows of its path and from their pools.
 func (d *decider) chargeCosts(asks []ask, of int, feature uint32, path *resolved, dims []bursar.Dimension, at bursar.Time, now bool) {
 	for i := range asks[1:] {
 		a := &asks[i+1]
-		if a.amount.IsZero() {
-			continue
+		if a.amount = d.clampTotal(d.capOrd(a.c), a.amount); a.amount.IsZero() {
+			continue // a currency, too, pays back at most what was used of it
 		}
 		cap := d.capFor(a.c)
 		rows, _ := d.rowsOn(path, cap) // judged before
 		rec := &costRec{cap: cap, feature: feature, of: uint32(of), card: a.price.card.ID, version: a.price.version,
 			units: asks[0].amount, amount: a.amount, at: at, combo: d.costCombo(dims, asks[0].c.ID), path: path.path}
 		rec.charges = d.charges(rows, at, a.amount, now)
-		rec.total = d.clampTotal(cap, a.amount)
+		rec.total = a.amount
 		d.emit(rec)
 		d.alertCharges(rec.charges)
 		if d.cat.prepaid(a.c.ID) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/bursarhq/bursar"
@@ -76,7 +77,7 @@ func (x *rateIndex) add(r *bursar.Rate) {
 		var next []string
 		for _, t := range texts {
 			for _, v := range r.Match[k] {
-				next = append(next, t+v+"\x00")
+				next = append(next, t+indexText(v))
 			}
 		}
 		texts = next
@@ -86,6 +87,9 @@ func (x *rateIndex) add(r *bursar.Rate) {
 	}
 	slices.SortStableFunc(x.sets, func(a, b rateSet) int { return len(b.keys) - len(a.keys) })
 }
+
+// indexText is a value so that no two lists of values read the same one after another.
+func indexText(v string) string { return strconv.Itoa(len(v)) + ":" + v }
 
 // find is the rate for dims, which are ordered by key; nil when there is none. It gives
 // what RateVersion.Rate does.
@@ -100,8 +104,7 @@ sets:
 			if !ok {
 				continue sets
 			}
-			b.WriteString(dims[j].Value)
-			b.WriteByte(0)
+			b.WriteString(indexText(dims[j].Value))
 		}
 		if r := s.rates[b.String()]; r != nil {
 			return r
@@ -156,8 +159,9 @@ func (v *view) asksFor(cat *Catalogue, c bursar.Capability, amount bursar.Amount
 	if c.Kind != bursar.KindFeature {
 		return asks, nil, nil
 	}
-	if f := cat.features[c.ID]; f != nil && f.Meter != nil {
+	if f := cat.features[c.ID]; f != nil && f.Meter != nil && !summing(f.Meter) {
 		asks[0].max = f.Meter.Aggregation.Function == "MAX"
+		return asks, nil, nil // an archived card may still have its price of before
 	}
 	for _, p := range cat.pricesOf(c.ID, dims, t) {
 		if p.rate == nil {

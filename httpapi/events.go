@@ -70,15 +70,20 @@ func reason(err error) string {
 	return err.Error()
 }
 
+// eventsOut says what of the events was not counted.
+type eventsOut struct {
+	Warnings []string `json:"warnings,omitempty" doc:"UNMETERED:tokens.… for each kind of token that no meter of the event reads: it is neither counted nor priced."`
+}
+
 // reportEvents turns events into usage of the features whose meters want them.
-func (a *API) reportEvents(q *request, in *eventsIn) (nothing, error) {
+func (a *API) reportEvents(q *request, in *eventsIn) (out eventsOut, err error) {
 	var problems bursar.Problems
 	inputs := make([]bursar.EventInput, len(in.Events))
 	for i := range in.Events {
 		e, at := &in.Events[i], "/events/"+strconv.Itoa(i)
 		key, err := q.itemKey(e.IdempotencyKey, i)
 		if err != nil {
-			return nothing{}, err
+			return out, err
 		}
 		if key == "" {
 			problems.Add(at+"/idempotencyKey", bursar.CodeValidationFailed, errNoKey)
@@ -87,16 +92,24 @@ func (a *API) reportEvents(q *request, in *eventsIn) (nothing, error) {
 			Dimensions: e.measured(at, &problems), Timestamp: orZero(e.Timestamp)}
 	}
 	if err := problems.Err(); err != nil {
-		return nothing{}, err
+		return out, err
 	}
 	versions, err := a.engine.ReportEvents(q.ctx, q.by(), inputs)
 	if err != nil {
 		a.metrics.refused.Add(float64(len(inputs)))
-		return nothing{}, err
+		return out, err
+	}
+	cat := a.engine.Catalogue()
+	for i := range inputs {
+		for _, k := range cat.Unmetered(inputs[i].EventName, inputs[i].Dimensions) {
+			if w := "UNMETERED:" + k; !slices.Contains(out.Warnings, w) {
+				out.Warnings = append(out.Warnings, w)
+			}
+		}
 	}
 	if len(versions) == 1 {
 		q.version = versions[inputs[0].CustomerID]
 	}
 	a.metrics.recorded.Add(float64(len(inputs)))
-	return nothing{}, nil
+	return out, nil
 }
