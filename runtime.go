@@ -89,6 +89,9 @@ type Decision struct {
 	// Costs are what the request costs in each currency that its feature is priced in,
 	// with the pool that pays.
 	Costs []PricedGate
+	// Unpriced are the currencies that the feature has a price in, but not for these
+	// dimensions: the reason of CodeUnknown.
+	Unpriced []string
 	// Chains has one chain for each dimension that resolved to an entity with at
 	// least one limit, ordered by dimension key, each from the leaf to the root; nil
 	// when the request had no dimensions.

@@ -134,6 +134,7 @@ type Unpriced struct {
 	CurrencyID string         `json:"currencyId"`
 	Dimensions map[string]any `json:"dimensions"`
 	Count      int64          `json:"count"`
+	Amount     bursar.Amount  `json:"amount"` // of usage, in units of the feature
 	FirstSeen  bursar.Time    `json:"firstSeen"`
 	LastSeen   bursar.Time    `json:"lastSeen"`
 }

@@ -97,16 +97,17 @@ func (d *decider) checkShares(ent uint32, touched map[uint32]bool, pointer func(
 			return
 		}
 		e := d.ent(ent)
-		why := fmt.Sprintf("the limits below %s add up to %s, its own is %s: at most %s fits", e.id, s.sum, def.limit, def.limit)
+		limit := def.limit
+		free := bursar.MaxAmount(bursar.Amount{}, limit.Sub(d.othersOf(&s, ent, touched)))
+		why := fmt.Sprintf("the limits below %s would add up to %s, its own is %s; %s is left for what this request changes", e.id, s.sum, limit, free)
 		switch {
 		case s.unlimited > 0:
 			why = fmt.Sprintf("a limit below %s has no number; every share of a strict limit needs one", e.id)
 		case s.odd != 0:
 			why = fmt.Sprintf("the limit of %s below %s has another cadence, time zone or anchor than the strict limit it shares", d.ent(d.def(s.odd).ent).id, e.id)
 		}
-		limit := def.limit
 		problem := &bursar.AllocationProblem{AssignmentID: formatID(d.rowID(ord)), EntityID: e.id, UsageLimit: &limit, Allocated: s.sum,
-			Available: bursar.MaxAmount(bursar.Amount{}, limit.Sub(d.othersOf(&s, ent, touched)))}
+			Available: free}
 		refusal := bursar.Errorf(bursar.CodeAllocationExceeded, "the strict allocation of entity %s on %s would be broken: %s", e.id, d.capability(def.cap), why)
 		if at := pointer(def.cap, def.label); at != "" {
 			refusal.Fields = []bursar.FieldError{{Pointer: at, Code: refusal.Code, Detail: refusal.Message}}

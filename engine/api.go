@@ -264,7 +264,7 @@ func (e *Engine) Entity(ctx context.Context, o ReadOptions, customer, id string)
 // PutAssignments creates or updates assignments, all or none. Pointers of errors begin
 // with /assignments/i.
 func (e *Engine) PutAssignments(ctx context.Context, c Caller, customer string, in []bursar.AssignmentInput) ([]bursar.Assignment, uint64, error) {
-	return govern[[]bursar.Assignment](ctx, e, &c, customer, &putAssignments{c, in})
+	return govern[[]bursar.Assignment](ctx, e, &c, customer, &putAssignments{caller: c, in: in})
 }
 
 // DeleteAssignment removes an assignment with its counter and returns what it was.

@@ -11,6 +11,7 @@ import (
 type putAssignments struct {
 	caller Caller
 	in     []bursar.AssignmentInput
+	draft  bool // only to be tried out: allocations need not add up
 }
 
 func (o *putAssignments) decide(d *decider) (any, error) {
@@ -46,6 +47,9 @@ func (o *putAssignments) decide(d *decider) (any, error) {
 	}
 	for i := range out { // a later item may have moved the entity
 		out[i].ParentID = d.parentID(d.entOrd(out[i].EntityID))
+	}
+	if o.draft {
+		return out, nil
 	}
 	return out, d.checkAllocations(func(cap uint32, label string) string {
 		for i := len(o.in) - 1; i >= 0; i-- {

@@ -119,7 +119,7 @@ func (v *view) check(cat *Catalogue, in *CheckInput) bursar.Decision {
 	r := v.resolve(cat, in.Dimensions)
 	d := v.judge(cat, asks, v.chains(&r, asks))
 	if len(unpriced) > 0 {
-		d.Granted, d.Reason, d.Binding = false, bursar.CodeUnknown, nil
+		d.Granted, d.Reason, d.Binding, d.Unpriced = false, bursar.CodeUnknown, nil, unpriced
 	}
 	return d
 }

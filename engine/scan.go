@@ -127,6 +127,20 @@ type act struct {
 	hold   *hold // that it ended; nil = none
 	ended  bool  // it ended a hold; with hold nil, one that the scan has not seen open
 	costs  []*costRec
+	event  int   // which event of the commit made it, from 1; 0 = none
+	with   []act // what else the same event used, once oneByEvent has put it there
+}
+
+// oneByEvent makes one act of all that an event used.
+func oneByEvent(acts []act) (out []act) {
+	for _, a := range acts {
+		if n := len(out) - 1; a.event != 0 && n >= 0 && out[n].event == a.event {
+			out[n].with = append(out[n].with, a)
+			continue
+		}
+		out = append(out, a)
+	}
+	return out
 }
 
 // openHolds are the holds that were open where a scan has got to. A hold ends, and is
@@ -138,11 +152,19 @@ type openHolds map[[16]byte]*hold
 func (o openHolds) actsOf(row *logRow) []act {
 	var acts []act
 	var gone [][16]byte
+	events := 0
 	for i, r := range row.recs {
 		switch r := r.(type) {
 		case *usageRec:
+			event := 0
+			if r.op == opEvent {
+				if r.key.set { // the first of each event has its key
+					events++
+				}
+				event = events
+			}
 			if !r.delta.IsZero() {
-				acts = append(acts, act{record: i, cap: r.cap, amount: r.delta, at: r.at, priced: min(r.timestamp, row.Head.Now),
+				acts = append(acts, act{event: event, record: i, cap: r.cap, amount: r.delta, at: r.at, priced: min(r.timestamp, row.Head.Now),
 					dims: r.dims, combo: r.combo, path: r.path})
 			}
 		case *holdOpenRec:

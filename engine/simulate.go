@@ -27,7 +27,7 @@ const (
 // was used before From, in the windows that From is in, counts without being judged. A
 // usage and what it cost are one act: a hard draft that has no room for either stops
 // both. The drafts alone are judged, without boosts and without asking whether entities
-// were archived. Usage of MAX and UNIQUE features is compared by what it added to the
+// were archived or shares allocated. All that one event used is one act, too. Usage of MAX and UNIQUE features is compared by what it added to the
 // customer's figure; what re-pricing corrected later counts as it was charged.
 func (e *Engine) Simulate(ctx context.Context, o ReadOptions, customer string, in SimulateInput) (Simulation, uint64, error) {
 	if err := e.recordTime(ctx, o, customer); err != nil {
@@ -54,7 +54,7 @@ func (e *Engine) Simulate(ctx context.Context, o ReadOptions, customer string, i
 	}
 	holds := openHolds{}
 	err = e.scanLog(ctx, customer, after, version, func(row *logRow) error {
-		acts := holds.actsOf(row)
+		acts := oneByEvent(holds.actsOf(row))
 		for i := range acts {
 			if acts[i].ended && acts[i].hold == nil && acts[i].at >= s.since {
 				return errTrimmed(customer, s.since-bursar.MaxHoldLife)
@@ -103,7 +103,7 @@ func newSimulation(v *view, cat *Catalogue, in *SimulateInput) (*simulation, err
 		return nil, bursar.ErrorAt("/assignments", bursar.CodeValidationFailed, "there is no draft of a limit to try out")
 	}
 	d := &decider{view: v, cat: cat, quiet: true}
-	reply, err := (&putAssignments{in: in.Drafts}).decide(d)
+	reply, err := (&putAssignments{in: in.Drafts, draft: true}).decide(d)
 	if err != nil {
 		return nil, err
 	}
@@ -155,13 +155,21 @@ func (d *draft) amountOf(a *act) (sum bursar.Amount) {
 	if !a.on(d.def.ent) || slices.ContainsFunc(d.def.scope, func(ent uint32) bool { return !a.on(ent) }) {
 		return sum
 	}
-	if a.cap == d.def.cap {
+	return a.of(d.def.cap)
+}
+
+// of is what an act used of a capability.
+func (a *act) of(cap uint32) (sum bursar.Amount) {
+	if a.cap == cap {
 		sum = a.amount
 	}
 	for _, c := range a.costs {
-		if c.cap == d.def.cap {
+		if c.cap == cap {
 			sum = sum.Add(c.amount)
 		}
+	}
+	for i := range a.with {
+		sum = sum.Add(a.with[i].of(cap))
 	}
 	return sum
 }

@@ -191,5 +191,6 @@ type Unpriced struct {
 	FeatureID, CurrencyID string
 	Dimensions            []bursar.Dimension // those that the card's rates match on
 	Count                 int64
+	Amount                bursar.Amount // of usage, in units of the feature
 	FirstSeen, LastSeen   bursar.Time
 }

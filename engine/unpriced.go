@@ -21,8 +21,11 @@ type unpricedSeen struct {
 
 // unpriced describes an item that has no rate in some currencies.
 func (d *decider) unpriced(in *bursar.UsageInput, currencies []string) (out []Unpriced) {
+	if in.Value.IsZero() {
+		return nil // it would have cost nothing
+	}
 	for _, cur := range currencies {
-		u := Unpriced{FeatureID: in.FeatureID, CurrencyID: cur, Count: 1, FirstSeen: d.now.Milli(), LastSeen: d.now.Milli()}
+		u := Unpriced{FeatureID: in.FeatureID, CurrencyID: cur, Count: 1, Amount: in.Value, FirstSeen: d.now.Milli(), LastSeen: d.now.Milli()}
 		for _, x := range in.Dimensions {
 			if d.cat.matchesOn(in.FeatureID, cur, x.Key) {
 				u.Dimensions = append(u.Dimensions, x)
@@ -63,6 +66,7 @@ func (e *Engine) noteUnpriced(list []Unpriced) {
 		switch {
 		case old != nil:
 			old.Count++
+			old.Amount = old.Amount.Add(u.Amount)
 			old.LastSeen = max(old.LastSeen, u.LastSeen)
 		case len(s.by) < maxUnpriced:
 			s.by[key] = u

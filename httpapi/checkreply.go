@@ -23,6 +23,7 @@ type featureCheck struct {
 	ValidUntil         *bursar.Time   `json:"validUntil,omitempty" doc:"When time alone changes the answer next: the period or the entitlement ends."`
 	UpdatedAt          *bursar.Time   `json:"entitlementUpdatedAt,omitempty"`
 	Costs              []cost         `json:"costs,omitempty" doc:"Of a priced feature: what the request costs in each currency."`
+	Unpriced           []string       `json:"unpriced,omitempty" doc:"With the reason Unknown: currencies that the feature has a price in, but not for these dimensions."`
 	Chains             [][]nodeReply  `json:"chains,omitempty" doc:"Left out when the request has no dimensions."`
 	Binding            *bindingReply  `json:"binding"`
 }
@@ -96,6 +97,16 @@ func appendDecision(b []byte, d *bursar.Decision, e *engine.Engine) []byte {
 		b = strconv.AppendBool(b, d.Gate.Unlimited)
 		b = appendPeriod(b, &d.Gate)
 		b = appendCosts(b, d.Costs)
+		if len(d.Unpriced) > 0 {
+			b = append(b, `,"unpriced":[`...)
+			for i, id := range d.Unpriced {
+				if i > 0 {
+					b = append(b, ',')
+				}
+				b = appendID(b, id)
+			}
+			b = append(b, ']')
+		}
 	}
 	return appendPath(b, d)
 }

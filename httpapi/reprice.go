@@ -7,12 +7,13 @@ import (
 
 // unpricedOut is a combination for which usage came and no rate matched.
 type unpricedOut struct {
-	FeatureID  string      `json:"featureId"`
-	CurrencyID string      `json:"currencyId"`
-	Dimensions dims        `json:"dimensions" doc:"Those that rates of the card match on."`
-	Count      int64       `json:"count"`
-	FirstSeen  bursar.Time `json:"firstSeen"`
-	LastSeen   bursar.Time `json:"lastSeen"`
+	FeatureID  string        `json:"featureId"`
+	CurrencyID string        `json:"currencyId"`
+	Dimensions dims          `json:"dimensions" doc:"Those that rates of the card match on."`
+	Count      int64         `json:"count"`
+	Amount     bursar.Amount `json:"amount" doc:"Of usage that cost nothing for this, in units of the feature."`
+	FirstSeen  bursar.Time   `json:"firstSeen"`
+	LastSeen   bursar.Time   `json:"lastSeen"`
 }
 
 // listUnpriced is one page, the most frequent first: what this node saw since it started.
@@ -21,7 +22,7 @@ func (a *API) listUnpriced(*request, *nothing) (page[unpricedOut], error) {
 	out := page[unpricedOut]{Data: make([]unpricedOut, len(rows))}
 	for i, u := range rows {
 		out.Data[i] = unpricedOut{FeatureID: u.FeatureID, CurrencyID: u.CurrencyID, Dimensions: u.Dimensions,
-			Count: u.Count, FirstSeen: u.FirstSeen, LastSeen: u.LastSeen}
+			Count: u.Count, Amount: u.Amount, FirstSeen: u.FirstSeen, LastSeen: u.LastSeen}
 	}
 	return out, nil
 }
