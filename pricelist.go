@@ -130,7 +130,7 @@ func (o *PriceListOptions) check() error {
 	for _, kind := range slices.Sorted(maps.Keys(o.Features)) {
 		id := o.Features[kind]
 		if !slices.ContainsFunc(priceKinds, func(k priceKind) bool { return k.name == kind }) {
-			return fmt.Errorf("price list: %q is not a kind of token", kind)
+			return fmt.Errorf("price list: %q is not a kind of token; those are input, output, cacheRead, cacheWrite, cacheWrite1h and reasoning", kind)
 		}
 		if err := CheckID(id); err != nil {
 			return fmt.Errorf("price list: the feature of %s: %w", kind, err)

@@ -100,7 +100,7 @@ type archiveCurrency struct {
 
 func (a archiveCurrency) run(w *world) string {
 	got, err := w.engine.ArchiveCurrency(w.ctx, caller, a.ID, a.Archive)
-	want, f := w.model.archiveCurrency(a.ID, a.Archive)
+	want, f := w.model.archiveCurrency(a.ID, a.Archive, err != nil)
 	return reply(got, err, want, f)
 }
 
@@ -150,7 +150,11 @@ func (a readCurrencyUsers) run(w *world) string {
 	}
 	var ids []string
 	for _, u := range got {
-		ids = append(ids, w.modelID(u.ID))
+		if u.Type == "RateCard" {
+			ids = append(ids, u.ID)
+		} else {
+			ids = append(ids, w.modelID(u.ID))
+		}
 	}
 	slices.Sort(ids)
 	return diff(ids, w.model.currencyUsers(a.ID))

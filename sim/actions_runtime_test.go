@@ -26,6 +26,10 @@ func (w *world) decision(d bursar.Decision) bursar.Decision {
 		b.Node.AssignmentID = w.modelID(b.Node.AssignmentID)
 		d.Binding = &b
 	}
+	if d.Gate.Promotion != nil {
+		p := w.promotion(*d.Gate.Promotion)
+		d.Gate.Promotion = &p
+	}
 	return d
 }
 
@@ -33,14 +37,19 @@ func (w *world) decision(d bursar.Decision) bursar.Decision {
 // never reached, the members of a pool's node that a pool does not have.
 func comparable(d bursar.Decision) bursar.Decision {
 	switch d.Reason {
-	case bursar.CodeCustomerNotFound, bursar.CodeCustomerIsArchived, bursar.CodeFeatureNotFound, bursar.CodeEntitlementNotFound:
+	case bursar.CodeCustomerNotFound, bursar.CodeCustomerIsArchived, bursar.CodeFeatureNotFound, bursar.CodeEntitlementNotFound, bursar.CodeUnknown:
 		return bursar.Decision{Granted: d.Granted, Reason: d.Reason, Capability: d.Capability}
 	}
 	d.Gate.UpdatedAt = d.Gate.UpdatedAt.Milli()
+	d.Gate.Soft = d.Gate.Soft && !d.Gate.Unlimited
+	d.Costs = slices.Clone(d.Costs)
+	for i := range d.Costs {
+		d.Costs[i].Gate.UpdatedAt = d.Costs[i].Gate.UpdatedAt.Milli()
+	}
 	if d.Binding != nil && d.Binding.Source != bursar.BindingEntity {
 		n := d.Binding.Node
 		d.Binding = &bursar.Binding{Source: d.Binding.Source, Node: bursar.Node{
-			Capability: n.Capability, UsageLimit: n.UsageLimit, CurrentUsage: n.CurrentUsage, Reserved: n.Reserved,
+			Capability: n.Capability, UsageLimit: n.UsageLimit, CurrentUsage: n.CurrentUsage, Reserved: n.Reserved, ResetsAt: n.ResetsAt,
 		}}
 	}
 	return d
@@ -83,13 +92,27 @@ func (a check) run(w *world) string {
 
 type reportUsage struct{ In []bursar.UsageInput }
 
-func (a reportUsage) run(w *world) string {
+func (a reportUsage) run(w *world) string { return w.runReport(ofUsage, a.In) }
+
+// consumeCredits reports that currencies were consumed.
+type consumeCredits struct{ In []bursar.UsageInput }
+
+func (a consumeCredits) run(w *world) string { return w.runReport(ofConsumption, a.In) }
+
+func (w *world) runReport(o reporting, in []bursar.UsageInput) string {
 	before := map[string]int{}
-	for _, x := range a.In {
+	for _, x := range in {
 		before[x.CustomerID] = w.writes(x.CustomerID)
 	}
-	got, versions, err := w.engine.ReportUsage(w.ctx, caller, a.In)
-	want, f := w.model.reportUsage(a.In)
+	var got []bursar.UsageResult
+	var versions map[string]uint64
+	var err error
+	if o == ofUsage {
+		got, versions, err = w.engine.ReportUsage(w.ctx, caller, in)
+	} else {
+		got, versions, err = w.engine.ReportConsumption(w.ctx, caller, o.base, in)
+	}
+	want, f := w.model.reportUsage(o, in)
 	if d := diffErr(err, f); d != "" || f != nil {
 		return d
 	}
@@ -97,7 +120,10 @@ func (a reportUsage) run(w *world) string {
 		return fmt.Sprintf("%d results, model %d", len(got), len(want))
 	}
 	for i := range got {
-		if d := first(w.bind(a.In[i].CustomerID, got[i].ID, want[i].ID), diff(usageReply(got[i]), usageReply(want[i]))); d != "" {
+		if want[i].Duplicate {
+			w.againCredit(in[i].CustomerID, got[i].Credit, &want[i].Credit, !slices.ContainsFunc(want[i].Costs, func(c bursar.Cost) bool { return w.model.currencies[c.CurrencyID].Prepaid }))
+		}
+		if d := first(w.bind(in[i].CustomerID, got[i].ID, want[i].ID), diff(usageReply(got[i]), usageReply(want[i]))); d != "" {
 			return fmt.Sprintf("usage %d: %s", i, d)
 		}
 	}
@@ -109,12 +135,23 @@ func (a reportUsage) run(w *world) string {
 	return ""
 }
 
+// balance cuts the time of a balance to the precision of a reply.
+func balance(b *bursar.Balance) *bursar.Balance {
+	if b == nil {
+		return nil
+	}
+	x := *b
+	x.At = x.At.Milli()
+	return &x
+}
+
 // usageReply drops the id, which was compared, what a duplicate does not repeat, and
 // what is below the precision of a reply.
 func usageReply(r bursar.UsageResult) bursar.UsageResult {
 	x := r.Input
-	r.ID, r.Input = "", bursar.UsageInput{CustomerID: x.CustomerID, FeatureID: x.FeatureID, Value: x.Value, Behavior: behaviorOf(x)}
+	r.ID, r.Input = "", bursar.UsageInput{CustomerID: x.CustomerID, FeatureID: x.FeatureID, CurrencyID: x.CurrencyID, Value: x.Value, Behavior: behaviorOf(x)}
 	r.Timestamp, r.CreatedAt = r.Timestamp.Milli(), r.CreatedAt.Milli()
+	r.Credit = balance(r.Credit)
 	r.Warnings = slices.Sorted(slices.Values(r.Warnings))
 	if r.Duplicate {
 		r.Warnings = nil
@@ -149,6 +186,7 @@ func (a consume) run(w *world) string {
 	if d := w.bind(a.Customer, got.ID, want.ID); d != "" {
 		return d
 	}
+	got.Credit, want.Credit = balance(got.Credit), balance(want.Credit)
 	got.ID, got.Timestamp, got.Decision = want.ID, got.Timestamp.Milli(), comparable(w.decision(got.Decision))
 	want.Timestamp, want.Decision = want.Timestamp.Milli(), comparable(want.Decision)
 	if want.Duplicate {
@@ -192,9 +230,11 @@ func (w *world) hold(r bursar.Reservation) bursar.Reservation {
 	return comparableHold(r)
 }
 
-// comparableHold cuts times to the precision of a reply.
+// comparableHold cuts times to the precision of a reply, and what is free out of the
+// costs.
 func comparableHold(r bursar.Reservation) bursar.Reservation {
 	r.Dimensions = sortedDims(r.Dimensions)
+	r.Costs = slices.DeleteFunc(slices.Clone(r.Costs), func(c bursar.Cost) bool { return c.Amount.IsZero() })
 	r.CreatedAt, r.ExpiresAt, r.ClosedAt = r.CreatedAt.Milli(), r.ExpiresAt.Milli(), r.ClosedAt.Milli()
 	if r.Decision != nil {
 		d := comparable(*r.Decision)
@@ -305,4 +345,16 @@ func (a listHolds) run(w *world) string {
 		},
 		toEngine: w.enginePos,
 	}, a.Q.ListPage)
+}
+
+// againCredit: which pool a duplicate shows is open, of the currencies that the feature
+// was or is priced in, and none if it was free; the figures are today's.
+func (w *world) againCredit(customer string, got *bursar.Balance, want **bursar.Balance, free bool) {
+	c, _ := w.model.customer(customer)
+	if got == nil && free {
+		*want = nil
+	}
+	if got != nil && w.model.currencies[got.CurrencyID] != nil && (*want == nil || (*want).CurrencyID != got.CurrencyID) {
+		*want = c.credit(got.CurrencyID, &num{})
+	}
 }

@@ -16,7 +16,7 @@ func (a putEntities) run(w *world) string {
 	before := w.writes(a.Customer)
 	got, v, err := w.engine.PutEntities(w.ctx, caller, a.Customer, a.In)
 	want, f := w.model.putEntities(a.Customer, a.In)
-	if d := reply(got, err, want, f); d != "" || f != nil {
+	if d := first(reply(got, err, want, f), w.diffAllocation(err, f)); d != "" || f != nil {
 		return d
 	}
 	return w.sawVersion(a.Customer, v, before)
@@ -31,7 +31,7 @@ func (a patchEntity) run(w *world) string {
 	before := w.writes(a.Customer)
 	got, v, err := w.engine.PatchEntity(w.ctx, caller, a.Customer, a.In)
 	want, f := w.model.patchEntity(a.Customer, a.In)
-	if d := reply(got, err, want, f); d != "" || f != nil {
+	if d := first(reply(got, err, want, f), w.diffAllocation(err, f)); d != "" || f != nil {
 		return d
 	}
 	return w.sawVersion(a.Customer, v, before)
@@ -47,7 +47,7 @@ func (a archiveEntities) run(w *world) string {
 	before := w.writes(a.Customer)
 	v, err := w.engine.ArchiveEntities(w.ctx, caller, a.Customer, a.IDs, a.Archive)
 	f := w.model.archiveEntities(a.Customer, a.IDs, a.Archive)
-	if d := diffErr(err, f); d != "" || f != nil {
+	if d := first(diffErr(err, f), w.diffAllocation(err, f)); d != "" || f != nil {
 		return d
 	}
 	return w.sawVersion(a.Customer, v, before)
@@ -101,7 +101,7 @@ func (a putAssignments) run(w *world) string {
 	before := w.writes(a.Customer)
 	got, v, err := w.engine.PutAssignments(w.ctx, caller, a.Customer, a.In)
 	want, f := w.model.putAssignments(a.Customer, a.In)
-	if d := diffErr(err, f); d != "" || f != nil {
+	if d := first(diffErr(err, f), w.diffAllocation(err, f)); d != "" || f != nil {
 		return d
 	}
 	if len(got) != len(want) {
@@ -140,7 +140,7 @@ func (a deleteAssignment) run(w *world) string {
 	before, id := w.writes(a.Customer), w.rowID(a.Customer, a.Key)
 	got, v, err := w.engine.DeleteAssignment(w.ctx, caller, a.Customer, w.engineID(id))
 	want, f := w.model.deleteAssignment(a.Customer, id)
-	if d := reply(w.assignment(got), err, want, f); d != "" || f != nil {
+	if d := first(reply(w.assignment(got), err, want, f), w.diffAllocation(err, f)); d != "" || f != nil {
 		return d
 	}
 	return w.sawVersion(a.Customer, v, before)
@@ -277,6 +277,9 @@ func (l *line) compare(points []engine.Point, running bool) string {
 		if running {
 			value = sum
 		}
+		if running && l.since != nil {
+			value = l.total(l.end(p.Timestamp))
+		}
 		if value.amount() != p.Value {
 			return fmt.Sprintf("%s at %s, model %s", p.Value, instant(p.Timestamp), value)
 		}
@@ -287,6 +290,17 @@ func (l *line) compare(points []engine.Point, running bool) string {
 		}
 	}
 	return ""
+}
+
+// total is the running total at the end of a step, of the window that this is in.
+func (l *line) total(end bursar.Time) num {
+	var sum num
+	for _, f := range l.all {
+		if at := floorTo(f.at, quarter); at >= l.since(end-1) && at < int64(end) {
+			sum = sum.add(f.amount)
+		}
+	}
+	return sum
 }
 
 func hasPoint(points []engine.Point, t bursar.Time) bool {

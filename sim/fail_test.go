@@ -15,6 +15,8 @@ type fail struct {
 	code     bursar.Code // "" = that of the first bad place
 	problems []problem
 	denial   *bursar.Decision
+	// with AllocationExceeded: what may be said to be broken
+	allocations []shortfall
 }
 
 // problem is a bad place. An item has at least one of its problems named; an optional
@@ -133,4 +135,26 @@ func under(pointer, item string) bool { return pointer == item || strings.HasPre
 func (p problem) matches(f bursar.FieldError) bool {
 	want, open := strings.CutSuffix(p.item+p.rest, "*")
 	return f.Code == p.code && (f.Pointer == want || open && strings.HasPrefix(f.Pointer, want))
+}
+
+// diffAllocation compares which strict limit a write would break: any that it would.
+func (w *world) diffAllocation(err error, f *fail) string {
+	var e *bursar.Error
+	if f == nil || f.code != bursar.CodeAllocationExceeded || !errors.As(err, &e) {
+		return ""
+	}
+	if e.Allocation == nil {
+		return "no allocation in " + errText(err)
+	}
+	a, pointer := *e.Allocation, ""
+	if len(e.Fields) > 0 {
+		pointer = e.Fields[0].Pointer
+	}
+	for _, s := range f.allocations {
+		if s.row == w.modelID(a.AssignmentID) && s.entity == a.EntityID && a.UsageLimit != nil && s.limit.amount() == *a.UsageLimit &&
+			s.sum.amount() == a.Allocated && s.pointer == pointer {
+			return ""
+		}
+	}
+	return fmt.Sprintf("allocation of %s (%s) at %q: %+v, model %+v", w.modelID(a.AssignmentID), a.EntityID, pointer, a, f.allocations)
 }

@@ -47,18 +47,15 @@ func newFeature(id string) bursar.Feature {
 		Metadata: map[string]string{},
 	}
 	switch id {
-	case "seats", "gauge", "images":
+	case "seats", "gauge", "images", "flow":
 		f.MeterType = "FLUCTUATING"
-	case "counted":
-		f.Meter = &bursar.Meter{EventName: "call", Aggregation: bursar.Aggregation{Function: "COUNT"}}
-	case "peak":
-		f.Meter = &bursar.Meter{EventName: "peak", Aggregation: bursar.Aggregation{Function: "MAX", Field: "n"}}
 	}
+	f.Meter = meterOf(id)
 	return f
 }
 
 func newCurrency(id string) bursar.Currency {
-	return bursar.Currency{ID: id, DisplayName: "The " + id, Metadata: map[string]string{}, Prepaid: id == "prepaid"}
+	return bursar.Currency{ID: id, DisplayName: "The " + id, Metadata: map[string]string{}, Prepaid: id == "prepaid" || id == "gold"}
 }
 
 func (g *gen) metadata() map[string]string {

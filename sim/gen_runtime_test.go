@@ -20,6 +20,9 @@ func genCheck(g *gen) action {
 	for range n {
 		x := engine.CheckInput{Capability: g.capability(), Dimensions: g.dims(c)}
 		x.Requested = g.fitting(c, x.Capability, x.Dimensions)
+		if x.Requested.Cmp(parse("1000000")) > 0 {
+			x.Requested = parse("1000000") // what a check of a cost beyond all bounds says is open
+		}
 		in = append(in, x)
 	}
 	return check{id, in}
@@ -52,7 +55,7 @@ func (g *gen) again(customer string) *recentItem {
 func (i *recentItem) id() keyID {
 	switch {
 	case i.usage != nil:
-		return keyID{i.usage.FeatureID, i.usage.IdempotencyKey}
+		return keyID{i.usage.Capability().ID, i.usage.IdempotencyKey}
 	case i.consume != nil:
 		return keyID{i.consume.Capability.ID, i.consume.IdempotencyKey}
 	}
@@ -106,6 +109,11 @@ func genUsage(g *gen) action {
 		}
 		in = append(in, g.usageItem(id, in))
 	}
+	for i := range in { // what these cost depends on the items before them: nothing absurd
+		if x := in[i].Value; in[i].Behavior == bursar.Set && x.Cmp(parse("1000000")) > 0 || x.Cmp(parse("-1000000")) < 0 {
+			in[i].Value, in[i].IdempotencyKey = parse("1"), ""
+		}
+	}
 	return reportUsage{in}
 }
 
@@ -115,7 +123,7 @@ func (g *gen) usageItem(id string, before []bursar.UsageInput) bursar.UsageInput
 		return pick(g.r, before)
 	}
 	if chance(g.r, 8) {
-		if item := g.again(id); item != nil && item.usage != nil {
+		if item := g.again(id); item != nil && item.usage != nil && item.usage.FeatureID != "" {
 			if x := g.changed(*item.usage, c); g.settled(c, x) {
 				return x
 			}
@@ -154,7 +162,7 @@ func (g *gen) usageItem(id string, before []bursar.UsageInput) bursar.UsageInput
 
 // settled tells that the contract says what the item's key means now.
 func (g *gen) settled(c *mCust, x bursar.UsageInput) bool {
-	old, stored := c.keys[keyID{x.FeatureID, x.IdempotencyKey}]
+	old, stored := c.keys[keyID{x.Capability().ID, x.IdempotencyKey}]
 	return !stored || g.time(c) < old.at+bursar.Time(23*time.Hour) || x.Timestamp != 0 && x.Timestamp <= old.at+ahead
 }
 

@@ -21,6 +21,7 @@ type gen struct {
 	entities  []string
 	keys      int
 	recent    []recentItem
+	events    []bursar.EventInput
 	pace      int
 	weights   []weighted
 	total     int
@@ -42,8 +43,8 @@ type recentItem struct {
 var (
 	typeNames     = []string{"org", "team", "user", "agent", "project", "region"}
 	keyNames      = []string{"orgId", "teamId", "userId", "user.alt", "agentId", "projectId", "regionId", "spare"}
-	featureNames  = []string{"tokens", "images", "seconds", "seats", "gauge", "late", "counted", "peak"}
-	currencyNames = []string{"credits", "coins", "prepaid", "gone"}
+	featureNames  = []string{"tokens", "images", "seconds", "seats", "counted", "gauge", "summed", "people", "peak", "late", "flow", "bad"}
+	currencyNames = []string{"credits", "prepaid", "coins", "gold", "gone"}
 	labels        = []string{"", "", "", "daily", "m-2", "z"}
 	plainDims     = map[string][]string{"model": {"small", "large", "x-1"}, "tier": {"1", "2"}}
 )
@@ -73,6 +74,9 @@ var weights = []weighted{
 	{4, genCreateCustomer}, {4, genPatchCustomer}, {2, genArchiveCustomer}, {3, genGetCustomer}, {1, genListCustomers},
 	{2, genPutTypes}, {1, genArchiveTypes}, {2, genFeature}, {2, genCurrency}, {1, genReadCatalogue},
 	{14, genTree}, {4, genHistory},
+	{8, genCard}, {1, genReadCards}, {30, genGrant}, {12, genVoid}, {10, genListGrants}, {25, genConsumption},
+	{10, genPromote}, {2, genDemote}, {5, genListPromotions}, {20, genBoost}, {10, genEndBoost}, {6, genListBoosts},
+	{8, genAllocations}, {6, genEntitlements}, {8, genStrict}, {60, genEvents},
 }
 
 // next makes one operation.

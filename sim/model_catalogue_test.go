@@ -56,6 +56,9 @@ func (m *model) putEntityTypes(in []engine.EntityTypeInput) ([]bursar.EntityType
 	}
 	m.types = types
 	m.cat.wrote(now)
+	for _, t := range out {
+		m.tellAll(bursar.EventEntityTypeUpdated, map[string]any{"entityType": t})
+	}
 	return out, nil
 }
 
@@ -98,6 +101,7 @@ func (m *model) archiveEntityTypes(ids []string, archive bool) *fail {
 			t.ArchivedAt = archivedAt(archive, now)
 			t.UpdatedAt = now.Milli()
 			m.cat.wrote(now)
+			m.tellAll(bursar.EventEntityTypeUpdated, map[string]any{"entityType": *t})
 		}
 	}
 	return nil
@@ -147,12 +151,22 @@ func (m *model) updateFeature(id string, p engine.FeaturePatch) (bursar.Feature,
 	if f == nil {
 		return bursar.Feature{}, failed(bursar.CodeFeatureNotFound)
 	}
+	if p.Meter.Set && !p.Meter.Null && extreme(&p.Meter.Value) && m.livePriced(id) {
+		return bursar.Feature{}, failedAt("/meter", bursar.CodeValidationFailed)
+	}
 	if p.DisplayName.Set {
 		f.DisplayName = p.DisplayName.Value
 	}
 	setName(&f.Description, p.Description)
 	setName(&f.FeatureUnits, p.FeatureUnits)
 	setName(&f.FeatureUnitsPlural, p.FeatureUnitsPlural)
+	switch {
+	case p.Meter.Null:
+		f.Meter = nil
+	case p.Meter.Set:
+		v := p.Meter.Value
+		f.Meter = &v
+	}
 	f.Metadata = mergeMetadata(f.Metadata, p.Metadata)
 	f.UpdatedAt = now.Milli()
 	m.cat.wrote(now)
@@ -207,13 +221,15 @@ func (m *model) updateCurrency(id string, p engine.CurrencyPatch) (bursar.Curren
 	return *x, nil
 }
 
-func (m *model) archiveCurrency(id string, archive bool) (bursar.Currency, *fail) {
+// archiveCurrency: whether a grant still counts that time has ended and no commit has
+// is the engine's choice, which refused tells.
+func (m *model) archiveCurrency(id string, archive, refused bool) (bursar.Currency, *fail) {
 	now := m.catalogueNow()
 	x := m.currencies[id]
 	if x == nil {
 		return bursar.Currency{}, failed(bursar.CodeCurrencyNotFound)
 	}
-	if archive && x.ArchivedAt == nil && len(m.currencyUsers(id)) > 0 {
+	if archive && x.ArchivedAt == nil && (len(m.currencyUsers(id)) > 0 || refused && m.endedUnrecorded(id)) {
 		return bursar.Currency{}, failed(bursar.CodeCurrencyInUse)
 	}
 	if (x.ArchivedAt != nil) != archive {
@@ -223,18 +239,40 @@ func (m *model) archiveCurrency(id string, archive bool) (bursar.Currency, *fail
 	return *x, nil
 }
 
-// currencyUsers lists the ids of the limits that use the currency.
+// currencyUsers lists the ids of what uses the currency: limits, cards and grants.
 func (m *model) currencyUsers(id string) []string {
 	var ids []string
-	for _, c := range m.customers {
+	for _, card := range m.cards {
+		if card.CurrencyID == id && card.ArchivedAt == nil {
+			ids = append(ids, card.ID)
+		}
+	}
+	for _, key := range sortedKeys(m.customers) {
+		c, _ := m.customer(key)
 		for _, r := range c.rows {
-			if r.cap == (bursar.Capability{Kind: bursar.KindCurrency, ID: id}) {
+			if r.cap == currencyOf(id) {
 				ids = append(ids, r.id)
+			}
+		}
+		for _, g := range c.grants {
+			if g.CurrencyID == id && !g.overdraft() && (g.Status == bursar.GrantActive || g.Status == bursar.GrantScheduled) {
+				ids = append(ids, g.ID)
 			}
 		}
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+func (m *model) endedUnrecorded(currency string) bool {
+	for _, c := range m.customers {
+		for _, u := range c.untold {
+			if slices.ContainsFunc(u.told, func(x message) bool { return x.data["currencyId"] == currency }) || len(u.told) == 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (m *model) createCustomer(id string, in bursar.CustomerInput) (bursar.Customer, *fail) {
@@ -246,7 +284,7 @@ func (m *model) createCustomer(id string, in bursar.CustomerInput) (bursar.Custo
 	}
 	c := &mCust{
 		m: m, entities: map[string]bursar.Entity{}, totals: map[bursar.Capability]*mTotal{},
-		levels: map[levelKey]mLevel{}, keys: map[keyID]mKey{},
+		levels: map[levelKey]mLevel{}, keys: map[keyID]mKey{}, low: map[lowKey]bool{}, poolAt: map[string]bursar.Time{}, promos: map[string]*mPromo{}, distinct: map[string]bool{},
 	}
 	c.info = bursar.Customer{ID: id, CreatedAt: m.clock.Milli()}
 	c.set(in, m.clock)

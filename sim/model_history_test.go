@@ -12,6 +12,10 @@ type line struct {
 	tags  []engine.Tag
 	steps map[bursar.Time]num
 	from  num // what came before the first step
+	all   []fact
+	// since is the beginning of what a running total at t counts; nil: since ever.
+	since func(t bursar.Time) int64
+	end   func(start bursar.Time) bursar.Time // of the step that begins at start
 }
 
 // history adds up the facts. Only steps with an amount are listed.
@@ -23,7 +27,7 @@ func (m *model) history(customer string, q engine.HistoryQuery) (map[string]*lin
 	if _, known := c.entities[q.EntityID]; q.EntityID != "" && !known {
 		return nil, failed(bursar.CodeEntityNotFound)
 	}
-	if q.To == 0 {
+	if q.To == 0 || q.To > now { // nothing is known of the future
 		q.To = now + 1
 	}
 	zone := q.Timezone
@@ -40,6 +44,11 @@ func (m *model) history(customer string, q engine.HistoryQuery) (map[string]*lin
 			continue
 		}
 		l := lineOf(lines, f, f.route[i].child, q.GroupBy)
+		l.all = append(l.all, f)
+		l.end = func(start bursar.Time) bursar.Time { return min(q.To, bursar.Time(step.window(int64(start)).end)) }
+		if p := c.promos[q.Capability.ID]; p != nil && q.Capability.Kind == bursar.KindFeature && !p.ended(now) {
+			l.since = func(t bursar.Time) int64 { return floorTo(p.row.window(int64(t)).start, quarter) }
+		}
 		if at < int64(q.From) {
 			l.from = l.from.add(f.amount)
 			continue
@@ -74,7 +83,7 @@ func lineOf(lines map[string]*line, f fact, child string, groupBy []string) *lin
 		case "$child":
 			tag.Value = child
 		case "$featureId":
-			tag.Value = f.cap.ID
+			tag.Value = f.source
 		default:
 			for _, d := range f.dims {
 				if d.Key == key {

@@ -48,6 +48,7 @@ func (m *model) putAssignments(customer string, in []bursar.AssignmentInput) ([]
 	}
 	tree := maps.Clone(c.entities)
 	var p problems
+	parents := make([]*string, len(in)) // as the items until then leave them
 	for i, x := range in {
 		p.item = fmt.Sprintf("/assignments/%d", i)
 		m.judgeAssignment(&p, c, x)
@@ -60,18 +61,43 @@ func (m *model) putAssignments(customer string, in []bursar.AssignmentInput) ([]
 				tree[x.EntityID] = e
 			}
 		}
+		parents[i] = tree[x.EntityID].ParentID
 	}
 	if f := p.err(); f != nil {
 		return nil, f
 	}
-	c.entities = tree
-	c.log.wrote(now)
-	var out []bursar.Assignment
+	undo := c.keepRows()
+	var types []string
 	for _, x := range in {
+		typ := bursar.EventEntitlementUpdated
+		if c.rowByKey(keyOf(x)) == nil {
+			typ = bursar.EventEntitlementCreated
+		}
+		types = append(types, typ)
 		c.putRow(x, now)
 	}
+	if f := c.allocations(tree, entitiesOf(in), in); f != nil {
+		undo()
+		return nil, f
+	}
+	moved := c.entities
+	c.entities = tree
+	c.log.wrote(now)
+	for _, id := range sortedKeys(tree) {
+		if !sameText(tree[id].ParentID, moved[id].ParentID) {
+			c.tell(bursar.EventEntityUpdated, map[string]any{"entity": tree[id]})
+		}
+	}
+	var out []bursar.Assignment
+	for i, x := range in {
+		r := c.rowByKey(keyOf(x))
+		shown := c.assignment(r, now)
+		shown.ParentID = parents[i]
+		c.tell(types[i], map[string]any{"entitlement": wireOf(shown)})
+		c.alert(r, now)
+	}
 	for _, x := range in {
-		out = append(out, c.assignment(c.rowByKey(keyOf(x))))
+		out = append(out, c.assignment(c.rowByKey(keyOf(x)), now))
 	}
 	return out, nil
 }
@@ -127,6 +153,19 @@ func (m *model) judgeAssignment(p *problems, c *mCust, x bursar.AssignmentInput)
 		len(x.AlertThresholds.Value) > bursar.MaxThresholds {
 		p.at("/alertThresholds*", bursar.CodeValidationFailed)
 	}
+	strict, unlimited := r != nil && r.allocation == "strict", r == nil || r.limit == nil
+	if x.Allocation.Set {
+		strict = x.Allocation.Value == "strict"
+	}
+	if x.UsageLimit.Set {
+		unlimited = x.UsageLimit.Null
+	}
+	if strict && (r == nil || r.allocation != "strict") && c.strictAt(x.EntityID) >= maxStrict {
+		p.at("/allocation", bursar.CodeValidationFailed)
+	}
+	if strict && (unlimited || len(x.ScopeEntityIDs) > 0) {
+		p.at("/allocation", bursar.CodeValidationFailed)
+	}
 	if bursar.CheckLabel(x.Label) != nil {
 		p.at("/label", bursar.CodeValidationFailed)
 	}
@@ -150,7 +189,7 @@ func (m *model) judgeCapability(p *problems, r *mRow, k bursar.Capability) {
 }
 
 // putRow creates or updates one limit.
-func (c *mCust) putRow(x bursar.AssignmentInput, now bursar.Time) {
+func (c *mCust) putRow(x bursar.AssignmentInput, now bursar.Time) *mRow {
 	r := c.rowByKey(keyOf(x))
 	isNew := r == nil
 	if isNew {
@@ -187,6 +226,13 @@ func (c *mCust) putRow(x bursar.AssignmentInput, now bursar.Time) {
 	}
 	r.updated = now.Milli()
 	c.putSchedule(r, x, now, isNew)
+	r.fired = maps.Clone(r.fired)
+	for t := range r.fired {
+		if !slices.Contains(r.thresholds, t) {
+			delete(r.fired, t)
+		}
+	}
+	return r
 }
 
 // zone is the customer's time zone, the default of its limits.
@@ -221,7 +267,7 @@ func (c *mCust) putSchedule(r *mRow, x bursar.AssignmentInput, now bursar.Time, 
 	switch {
 	case isNew:
 		r.cal = cal
-		r.first, r.used = r.window(int64(now)).start, map[int64]num{}
+		r.first, r.used, r.values = r.window(int64(now)).start, map[int64]num{}, map[int64]map[string]bool{}
 	case changed:
 		r.reschedule(cal, now)
 	}
@@ -230,16 +276,28 @@ func (c *mCust) putSchedule(r *mRow, x bursar.AssignmentInput, now bursar.Time, 
 func sameTime(a, b *bursar.Time) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
 
 // assignment shows a row.
-func (c *mCust) assignment(r *mRow) bursar.Assignment {
+func (c *mCust) assignment(r *mRow, now bursar.Time) bursar.Assignment {
 	a := bursar.Assignment{
 		ID: r.id, EntityID: r.entity, ParentID: c.entities[r.entity].ParentID, ScopeEntityIDs: r.scope, Capability: r.cap,
 		Cadence: r.cal.cadence, Label: r.label, Enforcement: r.enforcement(), AlertThresholds: r.thresholds,
 		Timezone: r.timezone, Anchor: r.cal.anchor, Allocation: r.allocation, CreatedAt: r.created, UpdatedAt: r.updated,
 	}
 	if r.limit != nil {
-		a.UsageLimit = r.limit.ptr()
+		a.UsageLimit, a.EffectiveLimit = r.limit.ptr(), r.effective(now).ptr()
 	}
 	return a
+}
+
+// wireOf is a limit as the API shows it.
+func wireOf(a bursar.Assignment) map[string]any {
+	data := map[string]any{
+		"id": a.ID, "entityId": a.EntityID, "parentId": a.ParentID, "scopeEntityIds": append([]string{}, a.ScopeEntityIDs...),
+		"usageLimit": a.UsageLimit, "effectiveUsageLimit": a.EffectiveLimit, "cadence": a.Cadence.String(), "label": a.Label,
+		"enforcement": a.Enforcement, "alertThresholds": append([]int{}, a.AlertThresholds...), "timezone": a.Timezone, "anchor": a.Anchor,
+		"allocation": a.Allocation, "createdAt": a.CreatedAt, "updatedAt": a.UpdatedAt,
+	}
+	nameCapability(data, a.Capability)
+	return data
 }
 
 func (r *mRow) enforcement() bursar.Enforcement {
@@ -250,16 +308,16 @@ func (r *mRow) enforcement() bursar.Enforcement {
 }
 
 // findRow is the customer and the row of an id, or why there is none.
-func (m *model) findRow(customer, id string) (*mCust, *mRow, *fail) {
-	c, _ := m.customer(customer)
+func (m *model) findRow(customer, id string) (*mCust, *mRow, bursar.Time, *fail) {
+	c, now := m.customer(customer)
 	if c == nil {
-		return nil, nil, failed(bursar.CodeCustomerNotFound)
+		return nil, nil, 0, failed(bursar.CodeCustomerNotFound)
 	}
 	r := c.row(id)
 	if r == nil {
-		return nil, nil, failed(bursar.CodeAssignmentNotFound)
+		return nil, nil, 0, failed(bursar.CodeAssignmentNotFound)
 	}
-	return c, r, nil
+	return c, r, now, nil
 }
 
 // deleteAssignment drops the row with its counters and holds: reservations that froze
@@ -273,21 +331,27 @@ func (m *model) deleteAssignment(customer, id string) (bursar.Assignment, *fail)
 	if r == nil {
 		return bursar.Assignment{}, failed(bursar.CodeAssignmentNotFound)
 	}
-	c.rows = slices.DeleteFunc(c.rows, func(x *mRow) bool { return x == r })
+	rows := c.rows
+	c.rows = slices.DeleteFunc(slices.Clone(rows), func(x *mRow) bool { return x == r })
+	if f := c.allocations(c.entities, []string{r.entity}, nil); f != nil {
+		c.rows = rows
+		return bursar.Assignment{}, f
+	}
 	c.log.wrote(now)
-	return c.assignment(r), nil
+	c.tell(bursar.EventEntitlementDeleted, map[string]any{"entitlement": wireOf(c.assignment(r, now))})
+	return c.assignment(r, now), nil
 }
 
 func (m *model) getAssignment(customer, id string) (bursar.Assignment, *fail) {
-	c, r, f := m.findRow(customer, id)
+	c, r, now, f := m.findRow(customer, id)
 	if f != nil {
 		return bursar.Assignment{}, f
 	}
-	return c.assignment(r), nil
+	return c.assignment(r, now), nil
 }
 
 func (m *model) listAssignments(customer string, q engine.AssignmentQuery) (engine.Page[bursar.Assignment], *fail) {
-	c, _ := m.customer(customer)
+	c, now := m.customer(customer)
 	if c == nil {
 		return engine.Page[bursar.Assignment]{}, failed(bursar.CodeCustomerNotFound)
 	}
@@ -297,7 +361,7 @@ func (m *model) listAssignments(customer string, q engine.AssignmentQuery) (engi
 			q.Capability.ID != "" && r.cap != q.Capability {
 			continue
 		}
-		list = append(list, c.assignment(r))
+		list = append(list, c.assignment(r, now))
 	}
 	return pageOf(list, func(a bursar.Assignment) engine.ListPos { return engine.ListPos{ID: a.ID} }, byID(q.ListPage)), nil
 }

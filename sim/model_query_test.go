@@ -126,10 +126,11 @@ func wanted(r *mRow, q engine.TreeQuery) bool {
 
 // utilization is shown as a float64, and what follows from it follows from that.
 func (r *mRow) utilization(now bursar.Time) float64 {
-	if r.limit.sign() == 0 {
+	limit := r.effective(now)
+	if limit.sign() == 0 {
 		return 1
 	}
-	return r.usedAt(now).ratio(*r.limit)
+	return r.usedAt(now).ratio(*limit)
 }
 
 func (r *mRow) show(now bursar.Time) *engine.TreeLimit {
@@ -143,8 +144,9 @@ func (r *mRow) show(now bursar.Time) *engine.TreeLimit {
 		return l
 	}
 	u := r.utilization(now)
-	l.UsageLimit, l.Utilization = r.limit.ptr(), &u
-	l.Remaining = notBelowZero(r.limit.sub(used).sub(r.held)).ptr()
+	limit := r.effective(now)
+	l.UsageLimit, l.Utilization = limit.ptr(), &u
+	l.Remaining = notBelowZero(limit.sub(used).sub(r.held)).ptr()
 	warnAt := 80
 	if len(r.thresholds) > 0 {
 		warnAt = r.thresholds[0]

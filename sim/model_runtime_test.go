@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
 )
 
 const ahead = bursar.Time(5 * 60 * 1e9)
@@ -75,139 +74,65 @@ func (c *mCust) applies(r *mRow, k bursar.Capability, a attribution) bool {
 	return !slices.ContainsFunc(r.scope, func(id string) bool { return !a.set[id] })
 }
 
-func (c *mCust) applying(k bursar.Capability, a attribution) []*mRow {
-	var rows []*mRow
-	for _, r := range c.rows {
-		if c.applies(r, k, a) {
-			rows = append(rows, r)
-		}
-	}
-	slices.SortFunc(rows, func(x, y *mRow) int {
-		if d := len(x.scope) - len(y.scope); d != 0 {
-			return d
-		}
-		if d := slices.Compare(x.scope, y.scope); d != 0 {
-			return d
-		}
-		return strings.Compare(x.label, y.label)
-	})
-	return rows
-}
-
-func (c *mCust) gate(k bursar.Capability) bursar.Gate {
-	t := c.total(k)
-	g := bursar.Gate{Unlimited: true, CurrentUsage: t.used.amount(), Reserved: t.held.amount(), UpdatedAt: t.at}
-	if k.Kind == bursar.KindCurrency {
-		g.Unlimited = !c.m.currencies[k.ID].Prepaid
-	}
-	if t.at == 0 {
-		g.UpdatedAt = c.info.CreatedAt
-	}
-	return g
-}
-
-func (c *mCust) node(r *mRow, requested num, now bursar.Time) bursar.Node {
-	n := bursar.Node{
-		AssignmentID: r.id, EntityID: r.entity, EntityTypeID: c.entities[r.entity].EntityTypeID, ScopeEntityIDs: r.scope,
-		Capability: r.cap, Label: r.label, Enforcement: r.enforcement(), CurrentUsage: r.usedAt(now).amount(),
-		Requested: requested.amount(), Reserved: r.held.amount(), ResetsAt: bursar.Time(r.window(int64(now)).end), Granted: true,
-	}
-	if r.limit != nil {
-		n.UsageLimit = r.limit.ptr()
-		n.Exceeded = r.usedAt(now).add(r.held).add(requested).cmp(*r.limit) > 0
-		n.Granted = !n.Exceeded || r.soft
-	}
-	return n
-}
-
-// decide judges one request and changes nothing.
-func (c *mCust) decide(k bursar.Capability, requested num, a attribution, now bursar.Time) bursar.Decision {
-	d := bursar.Decision{Granted: true, Capability: k, Gate: c.gate(k)}
-	if a.given {
-		d.Chains = [][]bursar.Node{}
-	}
-	rows := c.applying(k, a)
-	for _, chain := range a.chains {
-		var nodes []bursar.Node
-		for _, id := range chain {
-			for _, r := range rows {
-				if r.entity == id {
-					nodes = append(nodes, c.node(r, requested, now))
-				}
-			}
-		}
-		if len(nodes) > 0 {
-			d.Chains = append(d.Chains, nodes)
-		}
-	}
-	if t := c.total(k); !d.Gate.Unlimited && t.used.neg().sub(t.held).cmp(requested) < 0 {
-		deny(&d, bursar.CodeInsufficientCredits, bursar.Binding{Source: bursar.BindingCredits, Node: bursar.Node{
-			Capability: k, UsageLimit: num{}.ptr(), CurrentUsage: d.Gate.CurrentUsage, Reserved: d.Gate.Reserved,
-		}})
-	}
-	for _, n := range slices.Concat(d.Chains...) {
-		if n.Granted {
-			continue
-		}
-		reason := bursar.CodeRequestedUsageExceeding
-		if numOf(n.CurrentUsage).add(numOf(n.Reserved)).cmp(numOf(*n.UsageLimit)) >= 0 {
-			reason = bursar.CodeBudgetExceeded
-		}
-		deny(&d, reason, bursar.Binding{Source: bursar.BindingEntity, Node: n})
-	}
-	return d
-}
-
-// deny notes the first reason only.
-func deny(d *bursar.Decision, reason bursar.Code, b bursar.Binding) {
-	if d.Granted {
-		d.Granted, d.Reason, d.Binding = false, reason, &b
-	}
-}
-
-// record counts an amount on rows, on the customer and in the histories.
+// record counts an amount on rows, on the customer and in the histories. A prepaid
+// currency's pool moves by what the customer's total took.
 func (c *mCust) record(k bursar.Capability, d num, rows []*mRow, a fact, now bursar.Time) {
 	for _, r := range rows {
-		r.charge(d, bursar.Time(a.at), now)
+		if r.charge(d, bursar.Time(a.at), now) {
+			c.alert(r, now)
+		}
 	}
 	t := c.total(k)
-	if used := notBelowZero(t.used.add(d)); used.cmp(t.used) != 0 {
+	used := notBelowZero(t.used.add(d))
+	took := used.sub(t.used)
+	if took.sign() != 0 {
 		t.used, t.at = used, now
 	}
 	if a.cap, a.amount = k, d; d.sign() != 0 {
 		c.facts = append(c.facts, a)
 	}
-}
-
-func unknownCapability(m *model, k bursar.Capability) bool {
-	if k.Kind == bursar.KindFeature {
-		return m.features[k.ID] == nil
+	if k.Kind == bursar.KindCurrency {
+		c.draw(k.ID, took, now)
 	}
-	return m.currencies[k.ID] == nil
 }
 
-func (m *model) check(customer string, in []engine.CheckInput) []bursar.Decision {
-	c, now := m.customer(customer)
-	var out []bursar.Decision
-	for _, x := range in {
-		reason := bursar.Code("")
-		switch {
-		case c == nil:
-			reason = bursar.CodeCustomerNotFound
-		case c.info.ArchivedAt != nil:
-			reason = bursar.CodeCustomerIsArchived
-		case unknownCapability(m, x.Capability) && x.Capability.Kind == bursar.KindFeature:
-			reason = bursar.CodeFeatureNotFound
-		case unknownCapability(m, x.Capability):
-			reason = bursar.CodeEntitlementNotFound
-		}
-		if reason != "" {
-			out = append(out, bursar.Decision{Reason: reason, Capability: x.Capability})
+// spend records usage of a feature, and then what it cost. Rows of a promotional
+// entitlement count with those of the entities.
+func (c *mCust) spend(k bursar.Capability, d num, costs []charge, rows func(bursar.Capability) []*mRow, a fact, now bursar.Time) {
+	c.record(k, d, rows(k), a, now)
+	for _, x := range costs {
+		if x.cost.sign() == 0 {
 			continue
 		}
-		out = append(out, c.decide(x.Capability, numOf(x.Requested), c.attribute(x.Dimensions), now))
+		f := a
+		f.source = k.ID
+		c.record(currencyOf(x.currency), x.cost, rows(currencyOf(x.currency)), f, now)
+	}
+}
+
+// charge is a cost in one currency.
+type charge struct {
+	currency string
+	cost     num
+}
+
+// costsShown: what is free is not listed.
+func costsShown(list []charge) []bursar.Cost {
+	var out []bursar.Cost
+	for _, x := range list {
+		if x.cost.sign() != 0 {
+			out = append(out, bursar.Cost{CurrencyID: x.currency, Amount: x.cost.amount()})
+		}
 	}
 	return out
+}
+
+// counting lists the rows that usage of a capability counts on: those of the entities
+// and the customer's own.
+func (c *mCust) counting(a attribution) func(bursar.Capability) []*mRow {
+	return func(k bursar.Capability) []*mRow {
+		return append(c.applying(k, a), c.own(k)...)
+	}
 }
 
 // content is what a repeated item must agree in with the first of its key.
@@ -226,55 +151,80 @@ func behaviorOf(x bursar.UsageInput) bursar.UpdateBehavior {
 	return x.Behavior
 }
 
-func usageContent(x bursar.UsageInput) string {
-	return content("usage", featureOf(x.FeatureID), x.Value, string(behaviorOf(x)), x.Dimensions)
+// reporting is what reports of usage and of consumption differ in.
+type reporting struct{ op, base, target, value, time string }
+
+var (
+	ofUsage       = reporting{"usage", "/usages", "/featureId", "/value", "/createdAt"}
+	ofConsumption = reporting{"consumption", "/consumptions", "/currencyId", "/amount", "/createdAt"}
+)
+
+func (o reporting) content(x bursar.UsageInput) string {
+	return content(o.op, x.Capability(), x.Value, string(behaviorOf(x)), x.Dimensions)
 }
 
 // reportUsage judges all items of all customers before it counts any.
-func (m *model) reportUsage(in []bursar.UsageInput) ([]bursar.UsageResult, *fail) {
+func (m *model) reportUsage(o reporting, in []bursar.UsageInput) ([]bursar.UsageResult, *fail) {
 	var p problems
 	for i, x := range in {
-		p.item = fmt.Sprintf("/usages/%d", i)
-		m.judgeUsage(&p, x)
+		p.item = fmt.Sprintf("%s/%d", o.base, i)
+		m.judgeUsage(&p, o, x, in[:i])
 	}
-	allFit := len(p.list) == 0
-	type place struct{ customer, target, key string }
-	seen := map[place]string{}
-	for i, x := range in {
-		at, text := place{x.CustomerID, x.FeatureID, x.IdempotencyKey}, usageContent(x)
-		if x.IdempotencyKey == "" || m.customers[x.CustomerID] == nil {
-			continue
-		}
-		inRequest, again := seen[at]
-		first := inRequest
-		if k, stored := m.customers[x.CustomerID].keys[keyID{at.target, at.key}]; stored {
-			first = k.content
-		}
-		if !again {
-			seen[at] = text
-		}
-		if first != "" && first != text || again && inRequest != text {
-			// What equals an item that conflicts, or what was stored, need not be named too.
-			optional := !allFit || inRequest == text || first == text
-			p.list = append(p.list, problem{fmt.Sprintf("/usages/%d", i), "/idempotencyKey", bursar.CodeIdempotencyKeyReused, optional})
-		}
+	var items []keyed
+	for _, x := range in {
+		items = append(items, keyed{x.CustomerID, x.Capability().ID, x.IdempotencyKey, o.content(x)})
 	}
+	m.judgeKeys(&p, o.base, items)
 	if f := p.err(); f != nil {
 		return nil, f
 	}
 	var out []bursar.UsageResult
 	for _, x := range in {
-		out = append(out, m.recordUsage(x))
+		out = append(out, m.recordUsage(o, x))
 	}
 	for i, x := range in { // a duplicate shows the balance that the request leaves
-		if out[i].Duplicate {
-			out[i].CurrentUsage = m.customers[x.CustomerID].total(featureOf(x.FeatureID)).used.amount()
+		if !out[i].Duplicate {
+			continue
+		}
+		c, now := m.customer(x.CustomerID)
+		c.showUse(&out[i], x.Capability(), now)
+		if out[i].Credit != nil {
+			out[i].Credit = c.credit(out[i].Credit.CurrencyID, &num{})
 		}
 	}
 	return out, nil
 }
 
-func (m *model) judgeUsage(p *problems, x bursar.UsageInput) {
+// keyed is an item of a request with its idempotency key.
+type keyed struct{ customer, target, key, content string }
+
+// judgeKeys: a key means one content, in the request and in what was stored.
+func (m *model) judgeKeys(p *problems, base string, in []keyed) {
+	allFit := len(p.list) == 0
+	type place struct{ customer, target, key string }
+	seen := map[place]string{}
+	for i, x := range in {
+		at := place{x.customer, x.target, x.key}
+		if x.key == "" || m.customers[x.customer] == nil {
+			continue
+		}
+		inRequest, again := seen[at]
+		first := inRequest
+		if k, stored := m.customers[x.customer].keys[keyID{at.target, at.key}]; stored {
+			first = k.content
+		}
+		if !again {
+			seen[at] = x.content
+		}
+		if first != "" && first != x.content || again && inRequest != x.content {
+			// What equals an item that conflicts, or what was stored, need not be named too.
+			optional := !allFit || inRequest == x.content || first == x.content
+			p.list = append(p.list, problem{fmt.Sprintf("%s/%d", base, i), "/idempotencyKey", bursar.CodeIdempotencyKeyReused, optional})
+		}
+	}
+}
+
+func (m *model) judgeUsage(p *problems, o reporting, x bursar.UsageInput, before []bursar.UsageInput) {
 	c, now := m.customer(x.CustomerID)
 	if c == nil {
 		p.at("/customerId", bursar.CodeCustomerNotFound)
@@ -282,29 +232,109 @@ func (m *model) judgeUsage(p *problems, x bursar.UsageInput) {
 	} else {
 		c.log.tried(now)
 	}
-	f := m.features[x.FeatureID]
-	switch {
-	case f == nil:
-		p.at("/featureId", bursar.CodeFeatureNotFound)
-	case f.Meter != nil:
-		p.at("*", bursar.CodeFeatureHasMeter)
-	case x.Value.Sign() < 0 && !f.Fluctuating():
-		p.at("/value", bursar.CodeInvalidAmount)
-	}
+	m.judgeTarget(p, o, x)
 	if x.Timestamp != 0 && (x.Timestamp < now-bursar.Time(m.horizon) || x.Timestamp > now+ahead) {
-		p.at("/createdAt", bursar.CodeTimestampOutOfRange)
+		p.at(o.time, bursar.CodeTimestampOutOfRange)
 	}
-	if c != nil && x.Behavior == bursar.Set {
+	if c == nil {
+		return
+	}
+	if x.Behavior == bursar.Set {
 		if _, ok := c.attribute(x.Dimensions).leaf(); !ok {
 			p.at("/dimensions", bursar.CodeValidationFailed)
+			return
+		}
+	}
+	if _, _, tooMuch := c.costsOf(x, now); tooMuch && !p.bad() {
+		levelled := func(y bursar.UsageInput) bool {
+			return y.CustomerID == x.CustomerID && y.FeatureID == x.FeatureID && y.Behavior == bursar.Set
+		}
+		if x.Behavior == bursar.Set && slices.ContainsFunc(before, levelled) {
+			p.maybe(o.value, bursar.CodeInvalidAmount) // what an earlier item leaves decides
+		} else {
+			p.at(o.value, bursar.CodeInvalidAmount)
 		}
 	}
 }
 
-func (m *model) recordUsage(x bursar.UsageInput) bursar.UsageResult {
+func (m *model) judgeTarget(p *problems, o reporting, x bursar.UsageInput) {
+	if o == ofConsumption {
+		if m.currencies[x.CurrencyID] == nil {
+			p.at(o.target, bursar.CodeCurrencyNotFound)
+		}
+		if x.Value.Sign() <= 0 {
+			p.at(o.value, bursar.CodeInvalidAmount)
+		}
+		return
+	}
+	f := m.features[x.FeatureID]
+	switch {
+	case f == nil:
+		p.at(o.target, bursar.CodeFeatureNotFound)
+	case f.Meter != nil:
+		p.at("*", bursar.CodeFeatureHasMeter)
+	case x.Value.Sign() < 0 && !f.Fluctuating():
+		p.at(o.value, bursar.CodeInvalidAmount)
+	}
+}
+
+// changeOf is what an item changes: its value or, of a SET, the difference to the level.
+func (c *mCust) changeOf(x bursar.UsageInput, now bursar.Time) (d num, at bursar.Time, stale bool) {
+	given := x.Timestamp
+	if given == 0 {
+		given = now
+	}
+	d, at = numOf(x.Value), min(given, now)
+	if x.Behavior == bursar.Set {
+		leaf, _ := c.attribute(x.Dimensions).leaf()
+		level := c.levels[levelKey{leaf, x.FeatureID}]
+		if given < level.at {
+			return num{}, now, true
+		}
+		return d.sub(level.value), now, false
+	}
+	return d, at, false
+}
+
+// costsOf is what an item of a report costs, by currency.
+func (c *mCust) costsOf(x bursar.UsageInput, now bursar.Time) (list []charge, missing, tooMuch bool) {
+	if x.CurrencyID != "" {
+		return nil, false, false
+	}
+	d, _, _ := c.changeOf(x, now)
+	at := now
+	if x.Timestamp != 0 {
+		at = min(x.Timestamp, now) // of a SET, too, which is charged now
+	}
+	prices := c.m.pricesOf(x.FeatureID, x.Dimensions, at)
+	list, tooMuch = c.charges(featureOf(x.FeatureID), d, prices)
+	return list, unpriced(prices), tooMuch
+}
+
+// charges is what an amount costs. Only what was used is paid back: a negative amount
+// costs what the feature's total takes of it, and at most the currency's total.
+func (c *mCust) charges(k bursar.Capability, d num, prices []price) (list []charge, tooMuch bool) {
+	if d.sign() < 0 {
+		d = greater(d, c.total(k).used.neg())
+	}
+	for _, p := range prices {
+		if p.rate == nil {
+			continue
+		}
+		cost, ok := p.cost(d)
+		tooMuch = tooMuch || !ok
+		if cost.sign() < 0 {
+			cost = greater(cost, c.total(currencyOf(p.currency)).used.neg())
+		}
+		list = append(list, charge{p.currency, cost})
+	}
+	return list, tooMuch
+}
+
+func (m *model) recordUsage(o reporting, x bursar.UsageInput) bursar.UsageResult {
 	c, now := m.customer(x.CustomerID)
-	k := featureOf(x.FeatureID)
-	if old, known := c.keys[keyID{x.FeatureID, x.IdempotencyKey}]; known && x.IdempotencyKey != "" {
+	k := x.Capability()
+	if old, known := c.keys[keyID{k.ID, x.IdempotencyKey}]; known && x.IdempotencyKey != "" {
 		r := old.usage
 		r.Duplicate, r.Warnings = true, nil
 		return r
@@ -317,31 +347,46 @@ func (m *model) recordUsage(x bursar.UsageInput) bursar.UsageResult {
 	for _, key := range a.ignored {
 		r.Warnings = append(r.Warnings, "DIMENSION_NOT_RESOLVED:"+key)
 	}
-	at, d := min(r.Timestamp, now), numOf(x.Value)
-	if x.Behavior == bursar.Set {
-		var stale bool
-		if d, stale = c.setLevel(a, x.FeatureID, d, r.Timestamp); stale {
-			r.Warnings = append(r.Warnings, "STALE_SET")
-		}
-		at = now
+	d, at, stale := c.changeOf(x, now)
+	costs, missing, _ := c.costsOf(x, now)
+	if missing {
+		r.Warnings = append(r.Warnings, "RATE_NOT_FOUND")
 	}
-	c.record(k, d, c.applying(k, a), fact{at: int64(at), route: a.route, dims: x.Dimensions}, now)
-	r.CurrentUsage = c.total(k).used.amount()
+	if stale {
+		r.Warnings = append(r.Warnings, "STALE_SET")
+	} else if leaf, _ := a.leaf(); x.Behavior == bursar.Set {
+		c.levels[levelKey{leaf, x.FeatureID}] = mLevel{numOf(x.Value), r.Timestamp}
+	}
+	c.spend(k, d, costs, c.counting(a), fact{at: int64(at), route: a.route, dims: x.Dimensions}, now)
+	r.Costs = costsShown(costs)
+	c.showUse(&r, k, now)
+	asks := []ask{{k, d}}
+	for _, x := range costs {
+		asks = append(asks, ask{currencyOf(x.currency), x.cost})
+	}
+	r.Credit = c.creditOf(asks, false)
 	c.log.wrote(now)
 	if x.IdempotencyKey != "" {
-		c.keys[keyID{x.FeatureID, x.IdempotencyKey}] = mKey{content: usageContent(x), at: now, usage: r}
+		c.keys[keyID{k.ID, x.IdempotencyKey}] = mKey{content: o.content(x), at: now, usage: r}
 	}
 	return r
 }
 
-// setLevel gives the change that a new level means.
-func (c *mCust) setLevel(a attribution, feature string, value num, at bursar.Time) (d num, stale bool) {
-	leaf, _ := a.leaf()
-	key := levelKey{leaf, feature}
-	old := c.levels[key]
-	if at < old.at {
-		return num{}, true
+// own is the row of the customer's promotional entitlement, if there is one.
+func (c *mCust) own(k bursar.Capability) []*mRow {
+	if p := c.promos[k.ID]; p != nil && k.Kind == bursar.KindFeature {
+		return []*mRow{p.row}
 	}
-	c.levels[key] = mLevel{value, at}
-	return value.sub(old.value), false
+	return nil
+}
+
+// showUse fills in the customer's use: in its promotional window, else of all time.
+func (c *mCust) showUse(r *bursar.UsageResult, k bursar.Capability, now bursar.Time) {
+	r.CurrentUsage, r.PeriodStart, r.PeriodEnd = c.total(k).used.amount(), 0, 0
+	if p := c.promos[k.ID]; p != nil && k.Kind == bursar.KindFeature && !p.ended(now) {
+		w := p.row.window(int64(now))
+		if r.CurrentUsage = p.row.usedAt(now).amount(); p.ResetPeriod != "" {
+			r.PeriodStart, r.PeriodEnd = bursar.Time(w.start), bursar.Time(w.end)
+		}
+	}
 }

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -59,6 +58,39 @@ func badTTL(ttl int) *fail {
 	return nil
 }
 
+// offer is a request to spend, judged and not yet recorded.
+type offer struct {
+	c      *mCust
+	now    bursar.Time
+	asks   []ask
+	prices []price
+	attribution
+	before bursar.Decision
+}
+
+func (m *model) judgeSpend(c *mCust, now bursar.Time, x bursar.SpendInput) (o offer, f *fail) {
+	if c.info.ArchivedAt != nil {
+		return o, failed(bursar.CodeCustomerIsArchived)
+	}
+	o = offer{c: c, now: now, attribution: c.attribute(x.Dimensions)}
+	if o.asks, o.prices, f = m.asksOf(x.Capability, numOf(x.Amount), x.Dimensions, now); f != nil {
+		return o, f
+	}
+	o.before = c.decide(o.asks, o.attribution, now)
+	if !o.before.Granted {
+		return o, denied(o.before)
+	}
+	return o, nil
+}
+
+func (o *offer) charges() []charge {
+	var list []charge
+	for _, x := range o.asks[1:] {
+		list = append(list, charge{x.cap.ID, x.amount})
+	}
+	return list
+}
+
 func (m *model) consume(customer string, x bursar.SpendInput) (bursar.ConsumeResult, *fail) {
 	if x.Amount.Sign() < 0 {
 		return bursar.ConsumeResult{}, failedAt("/amount", bursar.CodeInvalidAmount)
@@ -68,29 +100,42 @@ func (m *model) consume(customer string, x bursar.SpendInput) (bursar.ConsumeRes
 		return bursar.ConsumeResult{}, f
 	}
 	text := content("consume", x.Capability, x.Amount, "", x.Dimensions)
-	a, amount := c.attribute(x.Dimensions), numOf(x.Amount)
 	if old, f := c.earlier(x, text); f != nil {
 		return bursar.ConsumeResult{}, f
 	} else if old != nil {
-		r := old.consume
-		r.Decision, r.Duplicate = c.decide(x.Capability, amount, a, now), true
-		return r, nil
+		return c.consumedBefore(old, x, now), nil
 	}
-	if c.info.ArchivedAt != nil {
-		return bursar.ConsumeResult{}, failed(bursar.CodeCustomerIsArchived)
+	o, f := m.judgeSpend(c, now, x)
+	if f != nil {
+		return bursar.ConsumeResult{}, f
 	}
-	before := c.decide(x.Capability, amount, a, now)
-	if !before.Granted {
-		return bursar.ConsumeResult{}, denied(before)
-	}
-	c.record(x.Capability, amount, c.applying(x.Capability, a), fact{at: int64(now), route: a.route, dims: x.Dimensions}, now)
+	c.spend(x.Capability, numOf(x.Amount), o.charges(), c.counting(o.attribution), fact{at: int64(now), route: o.route, dims: x.Dimensions}, now)
 	c.log.wrote(now)
 	r := bursar.ConsumeResult{
-		ID: m.newID("u"), Capability: x.Capability, Amount: x.Amount, Timestamp: now,
-		Decision: verdict(before, c.decide(x.Capability, amount, a, now)),
+		ID: m.newID("u"), Capability: x.Capability, Amount: x.Amount, Timestamp: now, Costs: costsShown(o.charges()),
+		Decision: verdict(o.before, c.decide(o.asks, o.attribution, now)), Credit: c.creditOf(o.asks, false),
 	}
-	c.remember(x, mKey{content: text, at: now, consume: r})
+	c.remember(x, mKey{content: text, at: now, consume: r, asks: o.asks})
 	return r, nil
+}
+
+// creditOf is the balance that a reply shows: of the first currency spent that has a pool.
+func (c *mCust) creditOf(asks []ask, duplicate bool) *bursar.Balance {
+	for _, x := range asks {
+		if x.cap.Kind == bursar.KindCurrency && c.m.currencies[x.cap.ID].Prepaid {
+			if duplicate {
+				x.amount = num{}
+			}
+			return c.credit(x.cap.ID, &x.amount)
+		}
+	}
+	return nil
+}
+
+func (c *mCust) consumedBefore(old *mKey, x bursar.SpendInput, now bursar.Time) bursar.ConsumeResult {
+	r := old.consume
+	r.Decision, r.Duplicate, r.Credit = c.decide(old.asks, c.attribute(x.Dimensions), now), true, c.creditOf(old.asks, true)
+	return r
 }
 
 // verdict shows the figures of after with the outcome of before.
@@ -122,32 +167,38 @@ func (m *model) reserve(customer string, x bursar.SpendInput, ttl int, onExpire 
 	} else if old != nil {
 		return old.hold.show(true), nil
 	}
-	if c.info.ArchivedAt != nil {
-		return bursar.Reservation{}, failed(bursar.CodeCustomerIsArchived)
-	}
-	a, amount := c.attribute(x.Dimensions), numOf(x.Amount)
-	before := c.decide(x.Capability, amount, a, now)
-	if !before.Granted {
-		return bursar.Reservation{}, denied(before)
+	o, f := m.judgeSpend(c, now, x)
+	if f != nil {
+		return bursar.Reservation{}, f
 	}
 	h := &mHold{
 		Reservation: bursar.Reservation{
 			ID: m.newID("r"), CustomerID: customer, Capability: x.Capability, Amount: x.Amount, Dimensions: x.Dimensions,
-			Status: bursar.HoldOpen, OnExpire: onExpire, CreatedAt: now, ExpiresAt: now + bursar.Time(ttl)*1e9,
+			Status: bursar.HoldOpen, OnExpire: onExpire, CreatedAt: now, ExpiresAt: now + bursar.Time(ttl)*1e9, Costs: costsShown(o.charges()),
 		},
-		ref: holdRef{x.Capability.ID, x.IdempotencyKey}, amount: amount, route: a.route,
+		ref: holdRef{x.Capability.ID, x.IdempotencyKey}, amount: numOf(x.Amount), route: o.route,
 	}
-	for _, r := range c.applying(x.Capability, a) {
-		h.rows = append(h.rows, r.id)
-	}
-	c.hold(h, amount)
+	h.freeze(c, &o)
+	c.hold(h, 1)
 	c.holds, c.open = append(c.holds, h), append(c.open, h)
 	c.log.wrote(now)
 	c.remember(x, mKey{content: text, at: now, hold: h})
 	shown := h.show(false)
-	after := verdict(before, c.decide(x.Capability, amount, a, now))
+	after := verdict(o.before, c.decide(o.asks, o.attribution, now))
 	shown.Decision = &after
 	return shown, nil
+}
+
+// freeze notes the rows and the prices that the reservation is on.
+func (h *mHold) freeze(c *mCust, o *offer) {
+	for i, x := range o.asks {
+		for _, r := range c.applying(x.cap, o.attribution) {
+			h.rows = append(h.rows, r.id)
+		}
+		if i > 0 {
+			h.costs = append(h.costs, heldCost{x.cap.ID, o.prices[i-1], x.amount})
+		}
+	}
 }
 
 func (h *mHold) show(duplicate bool) bursar.Reservation {
@@ -156,61 +207,61 @@ func (h *mHold) show(duplicate bool) bursar.Reservation {
 	return r
 }
 
-// frozen lists the rows of a hold that still exist.
-func (c *mCust) frozen(h *mHold) []*mRow {
+// frozen lists the rows of a hold that still exist and are about k.
+func (c *mCust) frozen(h *mHold, k bursar.Capability) []*mRow {
 	var rows []*mRow
 	for _, id := range h.rows {
-		if r := c.row(id); r != nil {
+		if r := c.row(id); r != nil && r.cap == k {
 			rows = append(rows, r)
 		}
 	}
 	return rows
 }
 
-// hold adds an amount to what is held wherever the reservation counts.
-func (c *mCust) hold(h *mHold, amount num) {
-	for _, r := range c.frozen(h) {
-		r.held = r.held.add(amount)
+// hold adds what is reserved, once, wherever the reservation counts; -1 takes it away.
+func (c *mCust) hold(h *mHold, times int64) {
+	asks := []ask{{h.Capability, h.amount}}
+	for _, x := range h.costs {
+		asks = append(asks, ask{currencyOf(x.currency), x.held})
 	}
-	t := c.total(h.Capability)
-	t.held = t.held.add(amount)
+	for _, x := range asks {
+		for _, r := range c.frozen(h, x.cap) {
+			r.held = r.held.add(x.amount.times(times))
+		}
+		t := c.total(x.cap)
+		t.held = t.held.add(x.amount.times(times))
+	}
 }
 
-// settle charges the frozen rows whose entities are live.
+// dearest tells that an amount would cost too much at the reservation's prices.
+func (h *mHold) tooDear(amount num) bool {
+	return slices.ContainsFunc(h.costs, func(x heldCost) bool {
+		_, ok := x.price.cost(amount)
+		return !ok
+	})
+}
+
+// settle charges the frozen rows whose entities are live, and the customer's own limit,
+// at the frozen prices.
 func (c *mCust) settle(h *mHold, amount num, now bursar.Time) {
-	rows := slices.DeleteFunc(c.frozen(h), func(r *mRow) bool { return c.entities[r.entity].ArchivedAt != nil })
-	c.record(h.Capability, amount, rows, fact{at: int64(now), route: h.route, dims: h.Dimensions}, now)
-	h.CommittedAmount = amount.ptr()
+	live := func(k bursar.Capability) []*mRow {
+		rows := slices.DeleteFunc(c.frozen(h, k), func(r *mRow) bool { return c.entities[r.entity].ArchivedAt != nil })
+		return append(rows, c.own(k)...)
+	}
+	var costs []charge
+	for _, x := range h.costs {
+		cost, _ := x.price.cost(amount)
+		costs = append(costs, charge{x.currency, cost})
+	}
+	c.spend(h.Capability, amount, costs, live, fact{at: int64(now), route: h.route, dims: h.Dimensions}, now)
+	h.CommittedAmount, h.Costs = amount.ptr(), costsShown(costs)
 }
 
 // closeHold frees what is held and ends the reservation.
 func (c *mCust) closeHold(h *mHold, status bursar.HoldStatus, at bursar.Time) {
-	c.hold(h, h.amount.neg())
+	c.hold(h, -1)
 	c.open = slices.DeleteFunc(c.open, func(x *mHold) bool { return x == h })
-	h.Status, h.ClosedAt = status, at
-}
-
-// expire ends every hold whose time has come by now, in order of that time.
-func (c *mCust) expire(now bursar.Time) {
-	var due []*mHold
-	for _, h := range c.open {
-		if h.ExpiresAt <= now {
-			due = append(due, h)
-		}
-	}
-	slices.SortFunc(due, func(a, b *mHold) int {
-		if a.ExpiresAt != b.ExpiresAt {
-			return int(min(1, max(-1, a.ExpiresAt-b.ExpiresAt)))
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
-	for _, h := range due {
-		c.closeHold(h, bursar.HoldExpired, h.ExpiresAt)
-		if h.OnExpire == bursar.ExpireSettle {
-			c.settle(h, h.amount, h.ExpiresAt)
-		}
-		c.log.tried(max(now, c.log.perhaps))
-	}
+	h.Status, h.ClosedAt, h.Costs = status, at, nil
 }
 
 func (m *model) findHold(customer, id string) (*mCust, bursar.Time, *mHold, *fail) {
@@ -237,6 +288,9 @@ func (m *model) commitReservation(customer, id string, amount bursar.Amount) (bu
 		return bursar.Reservation{}, f
 	}
 	c.log.tried(now)
+	if h.tooDear(numOf(amount)) && h.Status != bursar.HoldReleased {
+		return bursar.Reservation{}, failedAt("/amount", bursar.CodeInvalidAmount)
+	}
 	late := h.Status == bursar.HoldExpired && h.OnExpire == bursar.ExpireRelease && now <= h.CreatedAt+holdLife
 	switch {
 	case h.Status == bursar.HoldCommitted && *h.CommittedAmount == amount:

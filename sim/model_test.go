@@ -20,8 +20,13 @@ type model struct {
 	features   map[string]*bursar.Feature
 	currencies map[string]*bursar.Currency
 	customers  map[string]*mCust
+	cards      map[string]*bursar.RateCard
 	cat        instants
 	ids        int
+
+	commits func() []heard       // what the engine committed since it was asked last; nil without one
+	heard   []heard              // of these, what was not compared yet
+	told    map[string][]message // what operations told since, by customer
 }
 
 // instants tell when a log was last written: for certain, and perhaps. An engine may
@@ -52,6 +57,14 @@ type mCust struct {
 	levels   map[levelKey]mLevel
 	keys     map[keyID]mKey
 	facts    []fact
+	grants   []*mGrant // in order of creation
+	spent    []*mGrant // those that a draw has emptied
+	low      map[lowKey]bool
+	poolAt   map[string]bursar.Time // of the last change of a pool
+	promos   map[string]*mPromo
+	distinct map[string]bool // of all time, by UNIQUE feature and value
+	timed    *untold         // what time does just now
+	untold   []untold        // in order
 }
 
 // mTotal is what the customer used of a capability in all its life, and holds now.
@@ -76,6 +89,7 @@ type mKey struct {
 	at      bursar.Time // receipt
 	usage   bursar.UsageResult
 	consume bursar.ConsumeResult
+	asks    []ask // of the consumption
 	hold    *mHold
 }
 
@@ -96,10 +110,15 @@ type mRow struct {
 	created    bursar.Time
 	updated    bursar.Time
 
-	used  map[int64]num
-	first int64 // start of the earliest window that counts
-	held  num
-	seen  []window // windows computed lately
+	used    map[int64]num
+	values  map[int64]map[string]bool // of a UNIQUE feature
+	first   int64                     // start of the earliest window that counts
+	held    num
+	seen    []window // windows computed lately
+	boosts  []*mBoost
+	fired   map[int]bool // thresholds, in the window
+	firedIn int64
+	promo   *mPromo // that the row is the limit of; nil for an assignment's
 }
 
 // mHold is one reservation with all that was frozen when it was made.
@@ -108,7 +127,15 @@ type mHold struct {
 	ref                holdRef
 	amount             num
 	rows               []string // ids
+	costs              []heldCost
 	route              []hop
+}
+
+// heldCost is a currency that a reservation was priced in, at the rate of its creation.
+type heldCost struct {
+	currency string
+	price    price
+	held     num
 }
 
 // hop is one entity that usage was attributed to, and the child it came through; the
@@ -122,6 +149,7 @@ type fact struct {
 	amount num
 	route  []hop
 	dims   []bursar.Dimension
+	source string // of a cost: its feature
 }
 
 func newModel(horizon time.Duration) *model {
@@ -129,6 +157,7 @@ func newModel(horizon time.Duration) *model {
 		horizon: horizon,
 		types:   map[string]*bursar.EntityType{}, features: map[string]*bursar.Feature{},
 		currencies: map[string]*bursar.Currency{}, customers: map[string]*mCust{},
+		cards: map[string]*bursar.RateCard{}, told: map[string][]message{},
 	}
 }
 
@@ -139,6 +168,7 @@ func (m *model) newID(kind string) string {
 
 // customer finds a customer and lets its time pass; nil when there is none.
 func (m *model) customer(id string) (*mCust, bursar.Time) {
+	m.observe()
 	c := m.customers[id]
 	if c == nil {
 		return nil, 0
@@ -194,27 +224,37 @@ func (r *mRow) window(t int64) window {
 func (r *mRow) usedAt(now bursar.Time) num { return r.used[r.window(int64(now)).start] }
 
 // charge counts d, of effective time t, in the window it belongs to: the current one
-// or the one before, and none from before the row counted.
-func (r *mRow) charge(d num, t, now bursar.Time) {
+// or the one before, and none from before the row counted. It tells whether the use of
+// the current one has changed.
+func (r *mRow) charge(d num, t, now bursar.Time) bool {
 	w := r.window(int64(t))
 	current := r.window(int64(now))
 	if previous := r.window(current.start - 1); w != current && w != previous || w.start < r.first {
-		return
+		return false
 	}
-	r.used[w.start] = notBelowZero(r.used[w.start].add(d))
+	was := r.used[w.start]
+	r.used[w.start] = notBelowZero(was.add(d))
 	for start := range r.used {
 		if start < r.window(current.start-1).start {
 			delete(r.used, start)
+			delete(r.values, start)
 		}
 	}
+	return w == current && r.usedAt(now).cmp(was) != 0
 }
 
 // reschedule carries the amount of the window current at now into the new one.
 func (r *mRow) reschedule(cal calendar, now bursar.Time) {
-	carried := r.usedAt(now)
+	before := r.window(int64(now)).start
+	carried, values := r.used[before], r.values[before]
 	r.cal, r.seen = cal, nil
 	r.first = r.window(int64(now)).start
-	r.used = map[int64]num{r.first: carried}
+	r.used, r.values = map[int64]num{r.first: carried}, map[int64]map[string]bool{r.first: values}
+	if r.firedIn == before {
+		r.firedIn = r.first
+	} else {
+		r.firedIn, r.fired = r.first, map[int]bool{}
+	}
 }
 
 func notBelowZero(n num) num {

@@ -59,11 +59,24 @@ func (m *model) putEntities(customer string, in []bursar.EntityInput) ([]bursar.
 	if f := p.err(); f != nil {
 		return nil, f
 	}
+	var touched []string
+	for _, x := range in {
+		touched = append(touched, x.ID)
+	}
+	if f := c.allocations(tree, touched, nil); f != nil {
+		return nil, f
+	}
+	before := c.entities
 	c.entities = tree
 	c.log.wrote(now)
 	var out []bursar.Entity
 	for _, x := range in {
 		out = append(out, tree[x.ID])
+		typ := bursar.EventEntityUpdated
+		if _, known := before[x.ID]; !known {
+			typ = bursar.EventEntityCreated
+		}
+		c.tell(typ, map[string]any{"entity": tree[x.ID]})
 	}
 	return out, nil
 }
@@ -168,8 +181,12 @@ func (m *model) patchEntity(customer string, x bursar.EntityInput) (bursar.Entit
 	if f := p.err(); f != nil {
 		return bursar.Entity{}, f
 	}
+	if f := c.allocations(tree, []string{x.ID}, nil); f != nil {
+		return bursar.Entity{}, f
+	}
 	c.entities = tree
 	c.log.wrote(now)
+	c.tell(bursar.EventEntityUpdated, map[string]any{"entity": tree[x.ID]})
 	return tree[x.ID], nil
 }
 
@@ -192,11 +209,26 @@ func (m *model) archiveEntities(customer string, ids []string, archive bool) *fa
 	if f := p.err(); f != nil {
 		return f
 	}
+	tree := maps.Clone(c.entities)
+	for _, id := range ids {
+		if e := tree[id]; (e.ArchivedAt != nil) != archive {
+			e.ArchivedAt = archivedAt(archive, now)
+			tree[id] = e
+		}
+	}
+	if f := c.allocations(tree, ids, nil); f != nil {
+		return f
+	}
 	for _, id := range ids {
 		if e := c.entities[id]; (e.ArchivedAt != nil) != archive {
 			e.ArchivedAt, e.UpdatedAt = archivedAt(archive, now), now.Milli()
 			c.entities[id] = e
 			c.log.wrote(now)
+			typ := bursar.EventEntityUpdated
+			if archive {
+				typ = bursar.EventEntityArchived
+			}
+			c.tell(typ, map[string]any{"entity": e})
 		}
 	}
 	return nil

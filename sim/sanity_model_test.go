@@ -77,7 +77,7 @@ func on(pairs ...string) []bursar.Dimension {
 // use reports usage and shows the total and the warnings.
 func (s *scene) use(feature, value string, at bursar.Time, how bursar.UpdateBehavior, dims ...string) string {
 	s.keys++
-	out, f := s.m.reportUsage([]bursar.UsageInput{{CustomerID: "acme", FeatureID: feature, Value: parse(value), Behavior: how,
+	out, f := s.m.reportUsage(ofUsage, []bursar.UsageInput{{CustomerID: "acme", FeatureID: feature, Value: parse(value), Behavior: how,
 		Timestamp: at, Dimensions: on(dims...), IdempotencyKey: fmt.Sprint("u", s.keys)}})
 	if f != nil {
 		return f.String()

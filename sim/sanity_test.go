@@ -39,3 +39,28 @@ func TestModelWindowsAgree(t *testing.T) {
 		}
 	}
 }
+
+// They agree where clocks change, too, whatever the anchor.
+func TestModelWindowsAgreeAtClockChanges(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	from := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, name := range zoneNames {
+		zone := zoneOf(name)
+		for at := from; at.Year() < 2027; at = at.Add(time.Hour) {
+			if east(zone, at.UnixNano()) == east(zone, at.Add(time.Hour).UnixNano()) {
+				continue
+			}
+			for range 100 {
+				a := bursar.TimeOf(at) - bursar.Time(r.Int64N(int64(9*24*time.Hour)))
+				cal := calendar{cadence: randomCadence(r), zone: zone, anchor: &a}
+				s := bursar.Schedule{Cadence: cal.cadence, Location: zone, Anchor: int64(a), HasAnchor: true}
+				for i := range 12 {
+					x := at.UnixNano() + int64(i-6)*int64(20*time.Minute) + r.Int64N(int64(20*time.Minute))
+					if start, end := s.Window(x); cal.window(x) != (window{start, end}) {
+						t.Fatalf("%v in %s from %v at %v: model %v, root [%v, %v)", cal.cadence, name, a, bursar.Time(x), cal.window(x), bursar.Time(start), bursar.Time(end))
+					}
+				}
+			}
+		}
+	}
+}

@@ -103,6 +103,8 @@ func (g *gen) nextOrControl() op {
 		return op{g.now, reopen{[]ending{closed, crashed, rebuilt}[n/3]}}
 	case n < 12:
 		return op{g.now, verify{}}
+	case n < 30:
+		return op{g.now, readOutbox{}}
 	}
 	return g.next()
 }

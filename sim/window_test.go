@@ -99,7 +99,7 @@ func (c calendar) elapsed(t int64) window {
 	return window{start, start + c.step()}
 }
 
-// clock: a window starts whenever the clock reads a starting time, or jumps over one.
+// clock: a window starts whenever the clock reads a starting time.
 func (c calendar) clock(t int64) window {
 	w := window{start: -1, end: -1}
 	for q := floorTo(t, quarter); w.start < 0; q -= quarter {
@@ -119,16 +119,14 @@ func (c calendar) clock(t int64) window {
 	return w
 }
 
-// starts lists the starts of windows in the quarter that begins at q.
+// starts lists the starts of windows in the quarter that begins at q: when the clock
+// reads a starting time. One that it jumps over is none.
 func (c calendar) starts(q int64) []int64 {
 	var list []int64
 	step, origin := c.step(), c.origin()
-	before, after := wallOf(c.zone, q-1)+1, wallOf(c.zone, q)
-	if after > before && origin+floorTo(after-origin, step) >= before {
-		list = append(list, q)
-	}
-	for s := q + origin + floorTo(after-origin, step) - after; s < q+quarter; s += step {
-		if s >= q && (len(list) == 0 || s > q) {
+	now := wallOf(c.zone, q)
+	for s := q + origin + floorTo(now-origin, step) - now; s < q+quarter; s += step {
+		if s >= q {
 			list = append(list, s)
 		}
 	}

@@ -43,6 +43,9 @@ type world struct {
 	newest   map[string]string // by customer, the greatest id so far
 	version  map[string]uint64
 	log      *bytes.Buffer // warnings of the engine
+	spy      *spy
+	endpoint string        // the webhook that hears everything
+	sent     []bursar.Time // when the deliveries were made that are still due
 }
 
 var caller = engine.Caller{ActorType: "API_KEY", ActorID: "sim"}
@@ -61,9 +64,19 @@ func newWorld(b backing, o engine.Options) (*world, error) {
 	w.options.Clock = func() bursar.Time { return bursar.Time(w.clock.Load()) }
 	w.log = new(bytes.Buffer)
 	w.options.Log = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	var err error
-	w.engine, err = engine.Open(w.ctx, b.store(), w.options)
+	if err := w.open(); err != nil {
+		return w, err
+	}
+	w.model.commits = func() []heard { return w.spy.take() }
+	hook, err := w.engine.CreateWebhook(w.ctx, caller, engine.WebhookInput{URL: "https://hooks.example/all"})
+	w.endpoint = hook.ID
 	return w, err
+}
+
+func (w *world) open() (err error) {
+	w.spy = &spy{Store: w.backing.store()}
+	w.engine, err = engine.Open(w.ctx, w.spy, w.options)
+	return err
 }
 
 func (w *world) close() {
@@ -84,7 +97,10 @@ func (w *world) do(o op) (difference string) {
 	if d := w.setClock(o.at); d != "" {
 		return d
 	}
-	if difference = o.run(w); difference != "" && w.log.Len() > 0 {
+	if difference = o.run(w); difference == "" {
+		difference = w.compareMessages()
+	}
+	if difference != "" && w.log.Len() > 0 {
 		text := w.log.String()
 		difference += "\nthe engine's log: …" + text[max(0, len(text)-2000):]
 	}
@@ -192,21 +208,28 @@ func (verify) run(w *world) string {
 type reopen struct{ How ending }
 
 func (a reopen) run(w *world) string {
-	old := w.engine
+	old, before := w.engine, w.spy
 	w.engine = nil
 	var err error
 	if a.How == crashed {
+		before.mu.Lock() // what it commits after the crash is not
 		err = w.backing.reopen(a.How)
+		lost := before.list
+		before.mu.Unlock()
 		_ = old.Close(w.ctx) // it may find that its store has gone
+		before.list = lost
 	} else if err = old.Close(w.ctx); err == nil {
 		err = w.backing.reopen(a.How)
 	}
 	if err != nil {
 		return "closing: " + err.Error()
 	}
-	if w.engine, err = engine.Open(w.ctx, w.backing.store(), w.options); err != nil {
+	if err = w.open(); err != nil {
 		w.engine = nil
 		return "opening: " + err.Error()
 	}
+	w.spy.mu.Lock()
+	w.spy.list = append(before.list, w.spy.list...)
+	w.spy.mu.Unlock()
 	return ""
 }

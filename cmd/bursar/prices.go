@@ -34,6 +34,7 @@ type importCommand struct {
 	TrimProvider  bool              `help:"Cut the provider from names like gemini/gemini-2.5-pro." env:"-"`
 	EffectiveFrom timeFlag          `help:"When the prices come into force; at once when left out." env:"-" placeholder:"TIME"`
 	Corrects      int               `help:"The version that was wrong, for bursar reprice." env:"-" placeholder:"VERSION"`
+	Replace       bool              `help:"Drop what the card prices and the list does not; otherwise those rates are kept." env:"-"`
 	DryRun        bool              `help:"Show the rates and send nothing." env:"-"`
 }
 
@@ -107,7 +108,15 @@ func (c *importCommand) send(p *process, api *client.Client, rates []client.Rate
 		return refusal("reading the rate card "+c.Card, err)
 	case card.CurrencyID != c.Currency:
 		return exitf(exitFailed, "the rate card %s is of the currency %s, not %s", c.Card, card.CurrencyID, c.Currency)
-	case c.Corrects == 0 && reflect.DeepEqual(card.Rates, rates):
+	}
+	if !c.Replace {
+		kept := keptRates(card.Rates, rates, c.ModelKey)
+		if len(kept) > 0 {
+			fmt.Fprintf(p.stdout, "\nKept %s rates of version %d that the list has no other price for; --replace drops them.\n", commas(len(kept)), card.Version)
+		}
+		rates = append(rates, kept...)
+	}
+	if c.Corrects == 0 && reflect.DeepEqual(card.Rates, rates) {
 		_, err = fmt.Fprintf(p.stdout, "\nRate card %s has these rates already (version %d); it stays as it is.\n", c.Card, card.Version)
 		return err
 	}
@@ -117,6 +126,29 @@ func (c *importCommand) send(p *process, api *client.Client, rates []client.Rate
 	}
 	_, err = fmt.Fprintf(p.stdout, "\nAdded version %d to rate card %s, in force from %s.\n", made.Version, c.Card, made.EffectiveFrom)
 	return err
+}
+
+// keptRates are the rates of old, or what is left of their models, that rates have no
+// price for.
+func keptRates(old, rates []client.Rate, modelKey string) (kept []client.Rate) {
+	modelKey = cmp.Or(modelKey, "model")
+	priced := map[[2]string]bool{}
+	for _, r := range rates {
+		for _, m := range r.Match[modelKey] {
+			priced[[2]string{r.FeatureID, m}] = true
+		}
+	}
+	for _, r := range old {
+		if models, ok := r.Match[modelKey]; ok && len(r.Match) == 1 {
+			rest := slices.DeleteFunc(slices.Clone(models), func(m string) bool { return priced[[2]string{r.FeatureID, m}] })
+			if len(rest) == 0 {
+				continue
+			}
+			r.Match = map[string]client.Texts{modelKey: rest}
+		}
+		kept = append(kept, r)
+	}
+	return kept
 }
 
 // shownModels is how many models of a group are named.

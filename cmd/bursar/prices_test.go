@@ -96,7 +96,13 @@ func TestPricesImport(t *testing.T) {
 	}
 
 	says(t, p.cli(0, list()...), `has these rates already \(version 1\)`)
-	says(t, p.cli(0, list("--credits-per-usd", "1000", "--models", "acme-l*")...), `Took 2 models`, `Added version 2 to rate card models`)
+	says(t, p.cli(0, list("--credits-per-usd", "1000", "--models", "acme-l*")...), `Took 2 models`, `Kept 3 rates of version 1`, `Added version 2 to rate card models`)
+	p.must("POST", "/api/v1/events", rigKey, `{"events":[{"customerId":"acme","eventName":"llm","idempotencyKey":"2","dimensions":{"model":"acme-mini"},
+		"usage":{"prompt_tokens":0,"completion_tokens":100000}}]}`)
+	if got := p.spent(); got != "10.6" { // and 100,000 × 40 per million, which the second list did not have
+		t.Errorf("after a list of other models, in all it cost %s credits", got)
+	}
+	says(t, p.cli(0, list("--credits-per-usd", "1000", "--models", "acme-l*")...), `has these rates already \(version 2\)`)
 	says(t, p.cli(0, list("--corrects", "1", "--credits-per-usd", "200")...), `Added version 3`)
 }
 

@@ -23,6 +23,9 @@ func (r *remote) client() (*client.Client, error) {
 		return nil, err
 	}
 	if r.APIKey == "" {
+		r.APIKey = os.Getenv("BURSAR_ADMIN_KEY") // of a server that was started from the same shell
+	}
+	if r.APIKey == "" {
 		return nil, exitf(exitUsage, "there is no API key; set BURSAR_API_KEY")
 	}
 	if u, err := url.Parse(r.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {

@@ -1,0 +1,133 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+type createCard struct{ In engine.RateCardInput }
+
+func (a createCard) run(w *world) string {
+	got, err := w.engine.CreateRateCard(w.ctx, caller, a.In)
+	want, f := w.model.createCard(a.In)
+	return reply(got, err, want, f)
+}
+
+type addVersion struct {
+	Card  string
+	Input engine.RateVersionInput
+}
+
+func (a addVersion) run(w *world) string {
+	got, err := w.engine.AddRateVersion(w.ctx, caller, a.Card, a.Input)
+	want, f := w.model.addVersion(a.Card, a.Input)
+	return reply(got, err, want, f)
+}
+
+type archiveCard struct{ Card string }
+
+func (a archiveCard) run(w *world) string {
+	got, err := w.engine.ArchiveRateCard(w.ctx, caller, a.Card)
+	want, f := w.model.archiveCard(a.Card)
+	return reply(got, err, want, f)
+}
+
+type createGrant struct{ Grant bursar.GrantInput }
+
+func (a createGrant) run(w *world) string {
+	customer := a.Grant.CustomerID
+	before := w.writes(customer)
+	got, v, err := w.engine.CreateGrant(w.ctx, caller, a.Grant)
+	want, f := w.model.createGrant(a.Grant)
+	if d := diffErr(err, f); d != "" || f != nil {
+		return d
+	}
+	return first(w.bind("grants of "+customer, got.ID, want.ID), diff(w.grant(got), want), w.sawVersion(customer, v, before))
+}
+
+// grant is the engine's grant with the model's id.
+func (w *world) grant(g bursar.Grant) bursar.Grant {
+	g.ID = w.modelID(g.ID)
+	return g
+}
+
+// grantRef names a grant by its place among those of the customer; -1 is none.
+type voidGrant struct {
+	Customer string
+	Ref      int
+}
+
+func (a voidGrant) run(w *world) string {
+	id := "g-unknown"
+	if c := w.model.customers[a.Customer]; c != nil && a.Ref >= 0 && a.Ref < len(c.grants) {
+		if g := c.grants[a.Ref]; w.toEngine[g.ID] != "" {
+			id = g.ID
+		}
+	}
+	before := w.writes(a.Customer)
+	got, v, err := w.engine.VoidGrant(w.ctx, caller, w.engineID(id))
+	want, f := w.model.voidGrant(id)
+	if d := diffErr(err, f); d != "" || f != nil {
+		return d
+	}
+	return first(diff(w.grant(got), want), w.sawVersion(a.Customer, v, before))
+}
+
+type listGrants struct {
+	Customer string
+	Q        engine.GrantQuery
+}
+
+func (a listGrants) run(w *world) string {
+	query := func(p engine.ListPage) engine.GrantQuery {
+		q := a.Q
+		q.CustomerID, q.ListPage = a.Customer, p
+		return q
+	}
+	return comparePages(pages[bursar.Grant]{
+		got: func(p engine.ListPage) (engine.Page[bursar.Grant], error) {
+			page, _, err := w.engine.Grants(w.ctx, w.fresh(a.Customer), query(p))
+			return page, err
+		},
+		want:  func(p engine.ListPage) (engine.Page[bursar.Grant], *fail) { return w.model.listGrants(query(p)) },
+		place: func(g bursar.Grant) engine.ListPos { return engine.ListPos{ID: g.ID} },
+		norm: func(g bursar.Grant) bursar.Grant {
+			w.knowOverdraft(a.Customer, g)
+			return w.grant(g)
+		},
+		toEngine: w.enginePos,
+	}, a.Q.ListPage)
+}
+
+// knowOverdraft notes the id of an overdraft, which nothing told when it was made.
+func (w *world) knowOverdraft(customer string, g bursar.Grant) {
+	if _, known := w.toModel[g.ID]; known || g.Type != bursar.GrantOverdraft {
+		return
+	}
+	if c := w.model.customers[customer]; c != nil {
+		if o := c.overdraft(g.CurrencyID); o != nil && w.toEngine[o.ID] == "" {
+			w.toModel[g.ID], w.toEngine[o.ID] = o.ID, g.ID
+		}
+	}
+}
+
+// promotion is the engine's promotional entitlement with the model's id.
+func (w *world) promotion(p bursar.Promotion) bursar.Promotion {
+	p.ID, p.CustomEnd = w.modelID(p.ID), p.CustomEnd.Milli() // shown as the end date only
+	return p
+}
+
+// readCards compares all rate cards, in list order.
+type readCards struct{}
+
+func (readCards) run(w *world) string {
+	var got []bursar.RateCard
+	for _, c := range w.engine.Catalogue().RateCards() {
+		got = append(got, *c)
+	}
+	want := pageOf(values(w.model.cards), func(c bursar.RateCard) engine.ListPos { return engine.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} },
+		engine.ListPage{Limit: 1 << 20})
+	return diff(slices.Clone(got), want.Items)
+}

@@ -1,0 +1,132 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/bursarhq/bursar"
+)
+
+// mBoost is a raise of one limit for a time.
+type mBoost struct {
+	bursar.Boost
+	amount num
+}
+
+func (b *mBoost) active(now bursar.Time) bool {
+	return b.CreatedAt <= now && now < b.ExpiresAt && b.EndedAt == nil
+}
+
+// effective is the limit with the boosts of the moment; nil when there is none.
+func (r *mRow) effective(now bursar.Time) *num {
+	if r.limit == nil {
+		return nil
+	}
+	sum := *r.limit
+	for _, b := range r.boosts {
+		if b.active(now) {
+			sum = sum.add(b.amount)
+		}
+	}
+	return &sum
+}
+
+const (
+	maxActiveBoosts = 20
+	maxBoosts       = 100
+)
+
+func (m *model) createBoost(customer, row string, in bursar.BoostInput) (bursar.Boost, *fail) {
+	c, now, f := m.writable(customer)
+	if f != nil {
+		return bursar.Boost{}, f
+	}
+	r := c.row(row)
+	if r == nil {
+		return bursar.Boost{}, failed(bursar.CodeAssignmentNotFound)
+	}
+	until := in.ExpiresAt.Milli()
+	if until == 0 {
+		until = bursar.Time(r.window(int64(now)).end)
+	}
+	var p problems
+	if in.Amount.Sign() <= 0 {
+		p.at("/amount", bursar.CodeInvalidAmount)
+	}
+	if r.limit == nil {
+		p.at("*", bursar.CodeValidationFailed)
+	}
+	if until <= now {
+		p.at("/expiresAt", bursar.CodeValidationFailed)
+	}
+	active := 0
+	for _, b := range r.boosts {
+		if b.active(now) {
+			active++
+		}
+	}
+	if active >= maxActiveBoosts {
+		p.at("*", bursar.CodeValidationFailed)
+	}
+	if f := p.err(); f != nil {
+		return bursar.Boost{}, f
+	}
+	b := &mBoost{amount: numOf(in.Amount), Boost: bursar.Boost{
+		ID: m.newID("b"), AssignmentID: r.id, Amount: in.Amount, Reason: in.Reason, CreatedAt: now.Milli(), ExpiresAt: until, CreatedBy: caller.ActorID,
+	}}
+	r.boosts = append(r.boosts, b)
+	c.log.wrote(now)
+	c.trimBoosts(r, now)
+	c.alertLive(r, now)
+	return b.Boost, nil
+}
+
+// trimBoosts forgets the oldest that have ended.
+func (c *mCust) trimBoosts(r *mRow, now bursar.Time) {
+	for len(r.boosts) > maxBoosts {
+		i := slices.IndexFunc(r.boosts, func(b *mBoost) bool { return !b.active(now) })
+		r.boosts = slices.Delete(r.boosts, i, i+1)
+	}
+}
+
+// alertLive: an archived entity tells nothing.
+func (c *mCust) alertLive(r *mRow, now bursar.Time) {
+	if c.entities[r.entity].ArchivedAt == nil {
+		c.alert(r, now)
+	}
+}
+
+func (m *model) listBoosts(customer, row string) ([]bursar.Boost, *fail) {
+	_, r, _, f := m.findRow(customer, row)
+	if f != nil {
+		return nil, f
+	}
+	var list []bursar.Boost
+	for _, b := range r.boosts {
+		list = append(list, b.Boost)
+	}
+	return list, nil
+}
+
+func (m *model) endBoost(customer, row, boost string) (bursar.Boost, *fail) {
+	c, now, f := m.writable(customer)
+	if f != nil {
+		return bursar.Boost{}, f
+	}
+	r := c.row(row)
+	if r == nil {
+		return bursar.Boost{}, failed(bursar.CodeAssignmentNotFound)
+	}
+	for _, b := range r.boosts {
+		if b.ID != boost {
+			continue
+		}
+		if b.active(now) {
+			at := now.Milli()
+			b.EndedAt = &at
+			c.log.wrote(now)
+			c.alertLive(r, now)
+		}
+		return b.Boost, nil
+	}
+	return bursar.Boost{}, failed(bursar.CodeBoostNotFound)
+}

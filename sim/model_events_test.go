@@ -1,0 +1,242 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+)
+
+// measured is what one event means for one feature.
+type measured struct {
+	feature *bursar.Feature
+	amount  num    // of COUNT and SUM; of MAX the value
+	value   string // of UNIQUE
+}
+
+func (m *model) reportEvents(in []bursar.EventInput) *fail {
+	var p problems
+	var items []keyed
+	for i, x := range in {
+		p.item = fmt.Sprintf("/events/%d", i)
+		m.judgeEvent(&p, x)
+		items = append(items, keyed{x.CustomerID, "event " + x.EventName, x.IdempotencyKey, eventContent(x)})
+	}
+	m.judgeKeys(&p, "/events", items)
+	if f := p.err(); f != nil {
+		return f
+	}
+	for _, x := range in {
+		m.recordEvent(x)
+	}
+	return nil
+}
+
+func eventContent(x bursar.EventInput) string {
+	return fmt.Sprint(x.EventName, "|", sortedDims(x.Dimensions))
+}
+
+func (m *model) judgeEvent(p *problems, x bursar.EventInput) {
+	c, now := m.customer(x.CustomerID)
+	if c == nil {
+		p.at("/customerId", bursar.CodeCustomerNotFound)
+		now = m.clock
+	}
+	if x.Timestamp != 0 && (x.Timestamp < now-bursar.Time(m.horizon) || x.Timestamp > now+ahead) {
+		p.at("/timestamp", bursar.CodeTimestampOutOfRange)
+	}
+	known := false
+	for _, id := range sortedKeys(m.features) {
+		f := m.features[id]
+		if f.ArchivedAt != nil || f.Meter == nil || f.Meter.EventName != x.EventName {
+			continue
+		}
+		known = true
+		if takes(f.Meter, x) {
+			judgeMeasure(p, f, x)
+		}
+	}
+	if !known {
+		p.at("/eventName", bursar.CodeUnknownMeter)
+	}
+}
+
+func judgeMeasure(p *problems, f *bursar.Feature, x bursar.EventInput) {
+	a := f.Meter.Aggregation
+	d := property(x, a.Field)
+	at := "/dimensions/" + a.Field
+	switch a.Function {
+	case "UNIQUE":
+		if d == nil {
+			p.at(at, bursar.CodeValidationFailed)
+		}
+	case "SUM", "MAX":
+		if d == nil || d.Kind != bursar.DimNumber {
+			p.at(at, bursar.CodeValidationFailed)
+		} else if parse(d.Value).Sign() < 0 && !f.Fluctuating() {
+			p.at(at, bursar.CodeInvalidAmount)
+		}
+	}
+}
+
+func property(x bursar.EventInput, field string) *bursar.Dimension {
+	for i := range x.Dimensions {
+		if x.Dimensions[i].Key == field {
+			return &x.Dimensions[i]
+		}
+	}
+	return nil
+}
+
+// takes: one of the filters accepts the event, or there is none.
+func takes(m *bursar.Meter, x bursar.EventInput) bool {
+	return len(m.Filters) == 0 || slices.ContainsFunc(m.Filters, func(f bursar.MeterFilter) bool {
+		return !slices.ContainsFunc(f.Conditions, func(c bursar.MeterCondition) bool { return !holds(c, x) })
+	})
+}
+
+func holds(c bursar.MeterCondition, x bursar.EventInput) bool {
+	d := property(x, c.Field)
+	if c.Field == "eventName" {
+		d = &bursar.Dimension{Value: x.EventName}
+	}
+	switch {
+	case c.Operation == "IS_NULL":
+		return d == nil
+	case c.Operation == "IS_NOT_NULL":
+		return d != nil
+	case d == nil:
+		return c.Operation == "NOT_EQUALS"
+	case c.Operation == "IN":
+		return slices.Contains(c.Values, d.Value)
+	}
+	order, numbers := compareDecimals(d.Value, *c.Value)
+	switch c.Operation {
+	case "EQUALS":
+		return d.Value == *c.Value
+	case "NOT_EQUALS":
+		return d.Value != *c.Value
+	case "CONTAINS":
+		return strings.Contains(d.Value, *c.Value)
+	case "STARTS_WITH":
+		return strings.HasPrefix(d.Value, *c.Value)
+	case "ENDS_WITH":
+		return strings.HasSuffix(d.Value, *c.Value)
+	case "GREATER_THAN":
+		return numbers && order > 0
+	case "GREATER_THAN_OR_EQUAL":
+		return numbers && order >= 0
+	case "LESS_THAN":
+		return numbers && order < 0
+	case "LESS_THAN_OR_EQUAL":
+		return numbers && order <= 0
+	}
+	panic(c.Operation)
+}
+
+func compareDecimals(a, b string) (order int, ok bool) {
+	x, ok1 := new(big.Rat).SetString(a)
+	y, ok2 := new(big.Rat).SetString(b)
+	if !ok1 || !ok2 {
+		return 0, false
+	}
+	return x.Cmp(y), true
+}
+
+// labelsOf drops the measures: what attribution, prices and series see of an event.
+func labelsOf(dims []bursar.Dimension) []bursar.Dimension {
+	return slices.DeleteFunc(slices.Clone(dims), func(d bursar.Dimension) bool { return d.Kind == bursar.DimNumber })
+}
+
+func (m *model) recordEvent(x bursar.EventInput) {
+	c, now := m.customer(x.CustomerID)
+	id := keyID{"event " + x.EventName, x.IdempotencyKey}
+	if _, known := c.keys[id]; known {
+		return
+	}
+	at := min(cmp.Or(x.Timestamp, now), now)
+	dims := labelsOf(x.Dimensions)
+	a := c.attribute(dims)
+	for _, key := range sortedKeys(m.features) {
+		f := m.features[key]
+		if f.ArchivedAt != nil || f.Meter == nil || f.Meter.EventName != x.EventName || !takes(f.Meter, x) {
+			continue
+		}
+		c.measure(f, x, fact{at: int64(at), route: a.route, dims: dims}, a, now)
+		c.log.wrote(now)
+		c.keys[id] = mKey{content: eventContent(x), at: now}
+	}
+}
+
+// measure records what an event is for one feature.
+func (c *mCust) measure(f *bursar.Feature, x bursar.EventInput, at fact, a attribution, now bursar.Time) {
+	k, d := featureOf(f.ID), property(x, f.Meter.Aggregation.Field)
+	switch f.Meter.Aggregation.Function {
+	case "COUNT":
+		c.spendMeasured(k, numOf(bursar.AmountFromInt(1)), at, a, now)
+	case "SUM":
+		c.spendMeasured(k, numOf(parse(d.Value)), at, a, now)
+	case "MAX":
+		c.recordHighest(k, numOf(parse(d.Value)), c.counting(a)(k), at, now)
+	case "UNIQUE":
+		c.recordDistinct(k, d.Value, c.counting(a)(k), at, now)
+	}
+}
+
+func (c *mCust) spendMeasured(k bursar.Capability, d num, at fact, a attribution, now bursar.Time) {
+	costs, _ := c.charges(k, d, c.m.pricesOf(k.ID, at.dims, bursar.Time(at.at)))
+	c.spend(k, d, costs, c.counting(a), at, now)
+}
+
+// recordHighest: a maximum is raised, wherever it is lower.
+func (c *mCust) recordHighest(k bursar.Capability, v num, rows []*mRow, at fact, now bursar.Time) {
+	for _, r := range rows {
+		w := r.window(at.at)
+		if r.charge(notBelowZero(v.sub(r.used[w.start])), bursar.Time(at.at), now) {
+			c.alert(r, now)
+		}
+	}
+	c.tookOf(k, notBelowZero(v.sub(c.total(k).used)), at, now)
+}
+
+// recordDistinct: a value counts once in each window, and once in all.
+func (c *mCust) recordDistinct(k bursar.Capability, v string, rows []*mRow, at fact, now bursar.Time) {
+	one := numOf(bursar.AmountFromInt(1))
+	for _, r := range rows {
+		w := r.window(at.at)
+		d := one
+		if r.values[w.start][v] {
+			d = num{}
+		}
+		changed := r.charge(d, bursar.Time(at.at), now)
+		if _, counts := r.used[w.start]; counts {
+			if r.values[w.start] == nil {
+				r.values[w.start] = map[string]bool{}
+			}
+			r.values[w.start][v] = true
+		}
+		if changed {
+			c.alert(r, now)
+		}
+	}
+	d := one
+	if c.distinct[k.ID+" "+v] {
+		d = num{}
+	}
+	c.distinct[k.ID+" "+v] = true
+	c.tookOf(k, d, at, now)
+}
+
+// tookOf adds to the customer's total what it took, and that to the series.
+func (c *mCust) tookOf(k bursar.Capability, d num, at fact, now bursar.Time) {
+	if d.sign() == 0 {
+		return
+	}
+	t := c.total(k)
+	t.used, t.at = t.used.add(d), now
+	at.cap, at.amount = k, d
+	c.facts = append(c.facts, at)
+}

@@ -1,0 +1,49 @@
+package sim
+
+import (
+	"context"
+	"sync"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+// spy is a store that notes what it commits. An engine commits on its own, too, when
+// time has come for a hold or a grant; what is told then depends on when that was.
+type spy struct {
+	engine.Store
+	mu   sync.Mutex
+	list []heard
+}
+
+// heard is what one commit told.
+type heard struct {
+	stream string
+	now    bursar.Time
+	got    []engine.Message
+	want   []message
+}
+
+func (s *spy) Append(ctx context.Context, commits []engine.Commit) ([]engine.Outcome, error) {
+	s.mu.Lock() // commits of a stream are noted in their order
+	defer s.mu.Unlock()
+	outcomes, err := s.Store.Append(ctx, commits)
+	if err != nil {
+		return outcomes, err
+	}
+	for i, c := range commits {
+		if outcomes[i] == engine.Committed {
+			s.list = append(s.list, heard{stream: c.Stream, now: c.Now, got: c.Messages})
+		}
+	}
+	return outcomes, nil
+}
+
+// take gives what was committed since the last time.
+func (s *spy) take() []heard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.list
+	s.list = nil
+	return list
+}
