@@ -179,8 +179,11 @@ func (e *Engine) Deliveries(ctx context.Context, q DeliveryQuery) (p Page[Delive
 
 // Redeliver makes a delivery PENDING again, due now.
 func (e *Engine) Redeliver(ctx context.Context, c Caller, webhookID, deliveryID string) (Delivery, error) {
-	if e.Catalogue().Webhook(webhookID) == nil {
+	switch h := e.Catalogue().Webhook(webhookID); {
+	case h == nil:
 		return Delivery{}, errNoWebhook(webhookID)
+	case !h.Enabled:
+		return Delivery{}, bursar.Errorf(bursar.CodeValidationFailed, "the webhook is disabled (an endpoint that answers 410 is); enable it first")
 	}
 	d, err := e.store.Delivery(ctx, deliveryID)
 	if err != nil {

@@ -217,6 +217,9 @@ func (v *view) reservationOut(cat *Catalogue, h *hold) bursar.Reservation {
 		} else if out.CommittedAmount == nil {
 			continue
 		}
+		if amount.IsZero() {
+			continue
+		}
 		out.Costs = append(out.Costs, bursar.Cost{CurrencyID: v.capability(c.cap).ID, Amount: amount})
 	}
 	live := h.chains

@@ -18,8 +18,8 @@ import (
 // config is how a server is set up. Every flag has an environment variable BURSAR_…
 // of the same name; a flag wins over the environment, that over the default.
 type config struct {
-	Listen           string        `help:"Address of the API. Port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	Data             string        `help:"Directory of the embedded store. It is made if missing." default:"bursar-data" type:"path" placeholder:"DIR"`
+	Listen           string        `help:"Address of the API; 127.0.0.1:8080 by default. Port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Data             string        `help:"Directory of the embedded store; bursar-data in the current directory by default. It is made if missing." default:"bursar-data" type:"path" placeholder:"DIR"`
 	DatabaseURL      string        `help:"PostgreSQL instead of --data. Not in this version yet." env:"BURSAR_DATABASE_URL" placeholder:"URL"`
 	MetricsListen    string        `help:"Address that serves /metrics and /debug/pprof to anybody who reaches it; none by default." placeholder:"HOST:PORT"`
 	MetricsToken     string        `help:"Serve /metrics on the API's address to bearers of this token. Or BURSAR_METRICS_TOKEN_FILE." placeholder:"TOKEN"`
@@ -30,10 +30,10 @@ type config struct {
 	WebhookAllowHTTP bool          `name:"webhook-allow-http" env:"BURSAR_WEBHOOK_ALLOW_HTTP" help:"Webhooks may be http, not https alone."`
 	SMTPURL          string        `name:"smtp-url" env:"BURSAR_SMTP_URL" help:"Mail server for webhooks by email: smtp://user:password@host:587 or smtps://… Set BURSAR_SMTP_URL or BURSAR_SMTP_URL_FILE rather than the flag." placeholder:"URL"`
 	SMTPFrom         string        `name:"smtp-from" env:"BURSAR_SMTP_FROM" help:"Sender of that mail." placeholder:"ADDRESS"`
-	LateHorizon      time.Duration `help:"How late usage may be reported: 24h to 840h." default:"168h" placeholder:"DURATION"`
-	MemoryBudget     byteSize      `help:"Memory for customers before idle ones leave it." default:"1GiB" placeholder:"SIZE"`
-	LogLevel         slog.Level    `help:"debug (every request), info, warn or error." default:"info" placeholder:"LEVEL"`
-	ShutdownTimeout  time.Duration `help:"How long requests may finish after SIGTERM." default:"10s" placeholder:"DURATION"`
+	LateHorizon      time.Duration `help:"How late usage may be reported: 24h to 840h; 168h by default." default:"168h" placeholder:"DURATION"`
+	MemoryBudget     byteSize      `help:"Memory for customers before idle ones leave it; 1GiB by default." default:"1GiB" placeholder:"SIZE"`
+	LogLevel         slog.Level    `help:"debug (every request), info, warn or error; info by default." default:"info" placeholder:"LEVEL"`
+	ShutdownTimeout  time.Duration `help:"How long requests may finish after SIGTERM; 10s by default." default:"10s" placeholder:"DURATION"`
 }
 
 // maxThreshold is the highest percentage that a limit may warn at.

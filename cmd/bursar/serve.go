@@ -99,7 +99,7 @@ func (s *server) start(ctx context.Context) error {
 // announce says that the server is up, and begins to deliver what waits in the outbox.
 func (s *server) announce() {
 	s.webhooks.start()
-	s.log.Info("listening", "addr", s.addr.String(), "version", version())
+	s.log.Info("listening", "addr", s.addr.String(), "data", s.config.Data, "version", version())
 }
 
 func (s *server) listen(ctx context.Context) error {

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
@@ -60,7 +62,11 @@ func (w *webhooks) check(kind bursar.WebhookKind, url string) error {
 	if kind == bursar.WebhookEmail && w.options.SMTPURL == "" {
 		return errors.New("needs a mail server, and this server knows none (--smtp-url)")
 	}
-	return webhook.CheckTarget(kind, url, w.options)
+	err := webhook.CheckTarget(kind, url, w.options)
+	if err != nil && strings.Contains(err.Error(), "permit") {
+		return fmt.Errorf("%w (--webhook-allow, --webhook-allow-http)", err)
+	}
+	return err
 }
 
 // stats are for the metrics.
