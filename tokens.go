@@ -3,6 +3,7 @@ package bursar
 import (
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // The kinds of tokens, as properties of an event. A token is of one kind alone, so that
@@ -79,6 +80,9 @@ func GenAITokens(dims []Dimension) ([]Dimension, error) {
 		}
 		return nil
 	}
+	if err := checkGenAINames(dims); err != nil {
+		return nil, err
+	}
 	var out []Dimension
 	c, any, err := genAICounts(at)
 	if err != nil {
@@ -94,6 +98,18 @@ func GenAITokens(dims []Dimension) ([]Dimension, error) {
 		}
 	}
 	return slices.DeleteFunc(out, func(d Dimension) bool { return at(d.Key) != nil }), nil
+}
+
+// checkGenAINames refuses counts of tokens under names that are not read: they would be
+// lost, or be billed as another kind.
+func checkGenAINames(dims []Dimension) error {
+	known := []string{genAIInput, genAIOutput, genAICacheRead, genAICacheWrite, genAIReasoning}
+	for _, d := range dims {
+		if strings.HasPrefix(d.Key, "gen_ai.usage.") && strings.HasSuffix(d.Key, "_tokens") && !slices.Contains(known, d.Key) {
+			return ErrorAt("/dimensions/"+d.Key, CodeValidationFailed, "%s is not read; the names are %s", d.Key, strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 func genAICounts(at func(string) *Dimension) (c tokenCounts, any bool, err error) {

@@ -177,6 +177,8 @@ func TestGenAITokens(t *testing.T) {
 		key string
 	}{
 		{[]Dimension{num(genAIInput, "-1")}, genAIInput},
+		{[]Dimension{num(genAIInput, "9"), num("gen_ai.usage.cache_read_input_tokens", "5")}, "gen_ai.usage.cache_read_input_tokens"},
+		{[]Dimension{num("gen_ai.usage.prompt_tokens", "5")}, "gen_ai.usage.prompt_tokens"},
 		{[]Dimension{num(genAIInput, "1.5")}, genAIInput},
 		{[]Dimension{str(genAIOutput, "many")}, genAIOutput},
 		{[]Dimension{{genAIOutput, "true", DimBool}}, genAIOutput},

@@ -190,7 +190,10 @@ func (a consume) run(w *world) string {
 	got.ID, got.Timestamp, got.Decision = want.ID, got.Timestamp.Milli(), comparable(w.decision(got.Decision))
 	want.Timestamp, want.Decision = want.Timestamp.Milli(), comparable(want.Decision)
 	if want.Duplicate {
-		got.Decision, want.Decision = current(got.Decision), current(want.Decision)
+		got.Decision, want.Decision = current(paidOnly(got.Decision)), current(paidOnly(want.Decision))
+		free := !slices.ContainsFunc(want.Costs, func(c bursar.Cost) bool { return w.model.currencies[c.CurrencyID].Prepaid })
+		w.againCredit(a.Customer, got.Credit, &want.Credit, free && want.Capability.Kind == bursar.KindFeature)
+		got.Credit, want.Credit = balance(got.Credit), balance(want.Credit)
 	}
 	return first(diff(got, want), w.sawVersion(a.Customer, v, before))
 }
@@ -345,6 +348,29 @@ func (a listHolds) run(w *world) string {
 		},
 		toEngine: w.enginePos,
 	}, a.Q.ListPage)
+}
+
+// paidOnly drops the currencies in which a feature was free: whether a duplicate shows
+// them is open.
+func paidOnly(d bursar.Decision) bursar.Decision {
+	if d.Capability.Kind == bursar.KindCurrency {
+		return d
+	}
+	d.Costs = slices.DeleteFunc(slices.Clone(d.Costs), func(c bursar.PricedGate) bool { return c.Amount.IsZero() })
+	var chains [][]bursar.Node
+	for _, chain := range d.Chains {
+		chain = slices.DeleteFunc(slices.Clone(chain), func(n bursar.Node) bool {
+			return n.Capability.Kind == bursar.KindCurrency && n.Requested.IsZero()
+		})
+		if len(chain) > 0 {
+			chains = append(chains, chain)
+		}
+	}
+	if d.Chains != nil && chains == nil {
+		chains = [][]bursar.Node{}
+	}
+	d.Chains = chains
+	return d
 }
 
 // againCredit: which pool a duplicate shows is open, of the currencies that the feature
