@@ -14,11 +14,8 @@ func (e *Engine) CreditUsage(ctx context.Context, o ReadOptions, q CreditUsageQu
 		return "", nil, 0, bursar.ErrorAt("?groupBy", bursar.CodeValidationFailed, "at most %d keys to group by", maxGroupBy)
 	}
 	cat := e.cat.Load()
-	for _, k := range q.GroupBy {
-		if typ, ok := cat.attribution[k]; ok {
-			return "", nil, 0, bursar.ErrorAt("?groupBy", bursar.CodeValidationFailed,
-				"%q names entities of type %q: what each of them used is in their own usage, GET /customers/{id}/entities/{entityId}/usage, and in the governance tree", k, typ)
-		}
+	if err := cat.checkGroupBy(q.GroupBy); err != nil {
+		return "", nil, 0, err
 	}
 	if q.CurrencyID != "" && cat.currencies[q.CurrencyID] == nil {
 		return "", nil, 0, bursar.ErrorAt("?currencyId", bursar.CodeCurrencyNotFound, "there is no currency %.64q", q.CurrencyID)

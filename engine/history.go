@@ -21,6 +21,9 @@ const (
 // History reads usage over time from the 15-minute buckets: of the customer or of one
 // entity, in steps of the granularity in the zone.
 func (e *Engine) History(ctx context.Context, o ReadOptions, customer string, q HistoryQuery) ([]Series, uint64, error) {
+	if err := e.cat.Load().checkGroupBy(q.GroupBy); err != nil {
+		return nil, 0, err
+	}
 	h := history{q: &q, lines: map[string]*line{}, steps: map[uint32]bursar.Time{}}
 	var ent uint32
 	_, err := e.readCustomer(ctx, o, customer, func(v *view) error {
@@ -51,6 +54,17 @@ func (e *Engine) History(ctx context.Context, o ReadOptions, customer string, q 
 		return nil
 	})
 	return h.series(), version, err
+}
+
+// checkGroupBy refuses keys that series do not tell apart.
+func (c *Catalogue) checkGroupBy(keys []string) error {
+	for _, k := range keys {
+		if typ, ok := c.attribution[k]; ok {
+			return bursar.ErrorAt("?groupBy", bursar.CodeValidationFailed,
+				"%q names entities of type %q: what each of them used is in their own usage, GET /customers/{id}/entities/{entityId}/usage, and in the governance tree", k, typ)
+		}
+	}
+	return nil
 }
 
 // seriesRows reads buckets: what checkpoints have saved, and what came since.

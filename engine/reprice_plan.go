@@ -162,6 +162,9 @@ func (s *repriceScan) act(a *act, id [16]byte) {
 			}
 		}
 	}
+	if !matched && was.IsZero() && p.versions[version-1] == nil {
+		return // neither version prices it
+	}
 	s.plan.records++
 	if !matched {
 		s.plan.unmatched++
@@ -201,7 +204,7 @@ func (s *repriceScan) charged(p *pricedBy, a *act, id [16]byte) (version int, wa
 		}
 		return 0, was, nil
 	}
-	if v := s.rp.card.At(a.priced); v != nil && p.versions[v.Version-1] != nil {
+	if v := s.rp.card.At(a.priced); v != nil { // whether it has a rate or left the feature out
 		return v.Version, was, s.rowsOn(a.path, id)
 	}
 	return 0, was, nil
