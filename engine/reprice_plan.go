@@ -155,12 +155,11 @@ func (s *repriceScan) act(a *act, id [16]byte) {
 		return
 	}
 	is, matched := was, false
-	if x := p.versions[by-1]; x != nil {
-		if rate := x.find(a.dims); rate != nil {
-			if cost, ok := rate.Cost(a.amount); ok {
-				is, matched = cost, true
-			}
-		}
+	if cost, ok := costBy(p.versions[by-1], a); ok {
+		// A refund may have been cut at what there was to pay back: the difference of the
+		// prices counts, not that cut.
+		old, _ := costBy(p.versions[version-1], a)
+		is, matched = was.Add(cost.Sub(old)), true
 	}
 	if !matched && was.IsZero() && p.versions[version-1] == nil {
 		return // neither version prices it
@@ -174,38 +173,61 @@ func (s *repriceScan) act(a *act, id [16]byte) {
 		return
 	}
 	at := bucketStart(a.at)
-	for _, ord := range rows {
-		if def := s.plan.frozen.rows[ord]; def != nil {
+	for _, row := range rows {
+		if def := s.plan.frozen.rows[row.ord]; def != nil {
 			at = max(at, def.sched.windowAt(a.at).start)
 		}
 	}
 	g := s.group(repriceKey{at, a.cap, version, s.costText(a), pathText(a.path)})
 	g.diff = g.diff.Add(is.Sub(was))
-	for _, ord := range rows {
-		g.rows[ord] = g.rows[ord].Add(is.Sub(was))
+	for _, row := range rows {
+		change := is.Sub(was)
+		if row.cut { // it had less to give back
+			change = bursar.MaxAmount(is, row.took).Sub(row.took)
+		}
+		g.rows[row.ord] = g.rows[row.ord].Add(change)
 	}
+}
+
+// costBy is what an act costs by one version's rates; not ok when it has none for it.
+func costBy(x *rateIndex, a *act) (cost bursar.Amount, ok bool) {
+	if x == nil {
+		return cost, false
+	}
+	rate := x.find(a.dims)
+	if rate == nil {
+		return cost, false
+	}
+	return rate.Cost(a.units)
+}
+
+// chargedRow is a limit that an act was charged on.
+type chargedRow struct {
+	ord  uint32
+	took bursar.Amount
+	cut  bool // it took less than the others: it would have gone below zero
 }
 
 // charged is by which version of the card an act was priced (0 = by none), what it cost
 // and on which limits. An act that cost nothing left no charge: then the version is
 // that which was in force, and the limits are those that it would have been on.
-func (s *repriceScan) charged(p *pricedBy, a *act, id [16]byte) (version int, was bursar.Amount, rows []uint32) {
+func (s *repriceScan) charged(p *pricedBy, a *act, id [16]byte) (version int, was bursar.Amount, rows []chargedRow) {
 	for _, c := range a.costs {
 		if c.card == s.rp.card.ID {
-			return c.version, c.amount, chargedRows(c.charges)
+			return c.version, c.amount, chargedRows(c)
 		}
 	}
 	if h := a.hold; h != nil {
 		for i := range h.costs {
 			if h.costs[i].card == s.rp.card.ID {
 				v := view{state: s.plan.frozen}
-				return h.costs[i].version, was, v.heldRows(h, s.cap)
+				return h.costs[i].version, was, freeRows(v.heldRows(h, s.cap))
 			}
 		}
 		return 0, was, nil
 	}
 	if v := s.rp.card.At(a.priced); v != nil { // whether it has a rate or left the feature out
-		return v.Version, was, s.rowsOn(a.path, id)
+		return v.Version, was, freeRows(s.rowsOn(a.path, id))
 	}
 	return 0, was, nil
 }
@@ -235,10 +257,19 @@ func (s *repriceScan) rowsOn(path []step, record [16]byte) (rows []uint32) {
 	return rows
 }
 
-func chargedRows(cs []charge) []uint32 {
-	rows := make([]uint32, len(cs))
-	for i := range cs {
-		rows[i] = cs[i].row
+func chargedRows(c *costRec) []chargedRow {
+	rows := make([]chargedRow, len(c.charges))
+	for i, ch := range c.charges {
+		rows[i] = chargedRow{ch.row, ch.delta, ch.slot != slotNone && ch.delta != c.amount}
+	}
+	return rows
+}
+
+// freeRows are limits that an act was on and that it cost nothing.
+func freeRows(ords []uint32) []chargedRow {
+	rows := make([]chargedRow, len(ords))
+	for i, ord := range ords {
+		rows[i].ord = ord
 	}
 	return rows
 }

@@ -119,6 +119,7 @@ type act struct {
 	record int // its number in the commit
 	cap    uint32
 	amount bursar.Amount // what every row took unless clamped; may be negative
+	units  bursar.Amount // what was priced: of it, what the customer's total took
 	at     bursar.Time   // effective
 	priced bursar.Time   // when its price was taken; of a hold the price is the hold's
 	dims   []bursar.Dimension
@@ -164,7 +165,7 @@ func (o openHolds) actsOf(row *logRow) []act {
 				event = events
 			}
 			if !r.delta.IsZero() {
-				acts = append(acts, act{event: event, record: i, cap: r.cap, amount: r.delta, at: r.at, priced: min(r.timestamp, row.Head.Now),
+				acts = append(acts, act{event: event, record: i, cap: r.cap, amount: r.delta, units: r.total, at: r.at, priced: min(r.timestamp, row.Head.Now),
 					dims: r.dims, combo: r.combo, path: r.path})
 			}
 		case *holdOpenRec:
@@ -199,7 +200,7 @@ func (o openHolds) actsOf(row *logRow) []act {
 }
 
 func (o openHolds) ending(record int, c *closing) act {
-	a := act{record: record, amount: c.amount, at: c.at, ended: true, hold: o[c.id]}
+	a := act{record: record, amount: c.amount, units: c.amount, at: c.at, ended: true, hold: o[c.id]}
 	if h := a.hold; h != nil {
 		a.cap, a.dims, a.combo, a.path = h.cap, h.dims, h.combo, h.path
 	}
