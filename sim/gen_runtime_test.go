@@ -358,6 +358,9 @@ func genTree(g *gen) action {
 		q.RootEntityID = g.live(c)
 	case 2:
 		p := pick(g.r, []string{"", g.live(c)})
+		if c.entities[p].ArchivedAt != nil { // what is below an archived one is open
+			p = ""
+		}
 		q.ParentID = &p
 	}
 	if q.ParentID == nil && chance(g.r, 4) {

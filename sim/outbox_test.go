@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 )
 
@@ -104,7 +103,7 @@ func (w *world) compareCommit(h heard) string {
 			return err.Error()
 		}
 		got = append(got, p)
-		w.sent = append(w.sent, x.CreatedAt.Milli())
+		w.sent[x.ID] = x.CreatedAt.Milli()
 	}
 	byText := func(a, b message) int { return strings.Compare(a.text(), b.text()) }
 	slices.SortFunc(got, byText)
@@ -146,16 +145,22 @@ func lowestOf(set map[int]bool) int {
 }
 
 // readOutbox compares what waits in the outbox with what was told, and takes it out.
+// What the engine tells meanwhile is left for the next time.
 type readOutbox struct{}
 
 func (readOutbox) run(w *world) string {
-	due, err := w.engine.DueDeliveries(w.ctx, 1<<30)
+	due, err := w.dueDeliveries()
 	if err != nil {
 		return err.Error()
 	}
-	later := slices.DeleteFunc(slices.Clone(w.sent), func(t bursar.Time) bool { return t <= w.model.clock })
-	if len(due) != len(w.sent)-len(later) {
-		return fmt.Sprintf("%d deliveries are due, %d were made and %d of them later", len(due), len(w.sent), len(later))
+	expected := 0
+	for _, made := range w.sent {
+		if made <= w.model.clock {
+			expected++
+		}
+	}
+	if len(due) != expected {
+		return fmt.Sprintf("%d deliveries are due, %d were made", len(due), expected)
 	}
 	var done []engine.Delivery
 	for i, d := range due {
@@ -165,14 +170,23 @@ func (readOutbox) run(w *world) string {
 		d.Status, d.NextAttempt, d.Attempts, d.ResponseStatus = engine.DeliverySucceeded, 0, 1, 200
 		done = append(done, d.Delivery)
 	}
-	w.sent = later
 	if err := w.engine.SaveDeliveries(w.ctx, done); err != nil {
 		return err.Error()
 	}
-	if due, err = w.engine.DueDeliveries(w.ctx, 1); err == nil && len(due) > 0 {
-		return fmt.Sprintf("still due: %+v", due[0].Delivery)
-	} else if err != nil {
-		return err.Error()
+	if due, err = w.dueDeliveries(); err != nil || len(due) > 0 {
+		return fmt.Sprintf("%v, still due: %d", err, len(due))
+	}
+	for _, d := range done {
+		delete(w.sent, d.MessageID)
 	}
 	return ""
+}
+
+// dueDeliveries are those of messages that were compared.
+func (w *world) dueDeliveries() ([]engine.DueDelivery, error) {
+	due, err := w.engine.DueDeliveries(w.ctx, 1<<30)
+	return slices.DeleteFunc(due, func(d engine.DueDelivery) bool {
+		_, known := w.sent[d.MessageID]
+		return !known
+	}), err
 }

@@ -44,8 +44,8 @@ type world struct {
 	version  map[string]uint64
 	log      *bytes.Buffer // warnings of the engine
 	spy      *spy
-	endpoint string        // the webhook that hears everything
-	sent     []bursar.Time // when the deliveries were made that are still due
+	endpoint string                 // the webhook that hears everything
+	sent     map[string]bursar.Time // by message, when it was made, of deliveries that are still due
 }
 
 var caller = engine.Caller{ActorType: "API_KEY", ActorID: "sim"}
@@ -55,7 +55,7 @@ const horizon = 7 * 24 * time.Hour
 func newWorld(b backing, o engine.Options) (*world, error) {
 	w := &world{
 		ctx: context.Background(), clock: new(atomic.Int64), backing: b, model: newModel(horizon),
-		toModel: map[string]string{}, toEngine: map[string]string{}, newest: map[string]string{}, version: map[string]uint64{},
+		sent: map[string]bursar.Time{}, toModel: map[string]string{}, toEngine: map[string]string{}, newest: map[string]string{}, version: map[string]uint64{},
 	}
 	w.clock.Store(int64(epoch))
 	w.model.clock = epoch
