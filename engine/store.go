@@ -53,7 +53,7 @@ func (c *Commit) Head() Head { return Head{Seq: c.After.Seq + 1, Hash: c.Hash, N
 // Use tells that a customer uses a thing of the catalogue, which therefore may not be
 // archived.
 type Use struct {
-	Kind string // "entityType" or "currency"
+	Kind string // "entityType", "currency", or "grant": then it only says whose it is
 	ID   string
 }
 
