@@ -176,10 +176,37 @@ func (a Amount) MulDiv(price Amount, per int64) (cost Amount, ok bool) {
 // sorting. It must not enter a decision.
 func (a Amount) Float64() float64 { return a.floatNanos() / nanosPerUnit }
 
-// Ratio returns a ÷ b with a relative error below 2^-50, for display and sorting.
-// It must not enter a decision. b must not be 0: the result would be an infinity
-// or NaN.
-func (a Amount) Ratio(b Amount) float64 { return a.floatNanos() / b.floatNanos() }
+// Ratio returns a ÷ b, rounded from a quotient with a relative error below 2^-60, for
+// display and sorting: ratios that a float64 can tell apart keep their order. It must
+// not enter a decision. b must not be 0: the result would be an infinity or NaN.
+func (a Amount) Ratio(b Amount) float64 {
+	if a.IsZero() || b.IsZero() {
+		return a.floatNanos() / b.floatNanos()
+	}
+	x, xs := a.leading()
+	y, ys := b.leading()
+	q, rest := bits.Div64(x>>1, x<<63, y)
+	if rest != 0 {
+		q |= 1
+	}
+	f := math.Ldexp(float64(q), ys-xs-63)
+	if a.hi^b.hi < 0 {
+		return -f
+	}
+	return f
+}
+
+// leading returns the 64 bits of |a| from its highest set one on, and how many zeros are
+// before them in 128 bits. a must not be 0.
+func (a Amount) leading() (top uint64, zeros int) {
+	hi, lo := a.magnitude()
+	if hi == 0 {
+		n := bits.LeadingZeros64(lo)
+		return lo << n, 64 + n
+	}
+	n := bits.LeadingZeros64(hi)
+	return hi<<n | lo>>(64-n), n
+}
 
 func (a Amount) floatNanos() float64 {
 	// Summing the two's complement words would lose a small negative amount.

@@ -544,3 +544,24 @@ func TestAmountJSON(t *testing.T) {
 		}
 	}
 }
+
+// Ratios that differ in the last place of a float64 keep their order.
+func TestRatioKeepsOrder(t *testing.T) {
+	of := func(s string) Amount {
+		a, err := AmountFromString(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	one := of("1")
+	near := []string{"999999999999999.9", "999999999999999.2", "999999999999999", "999999999999998.7", "999999999999998.5", "333333333333333.1", "333333333333333"}
+	for i, s := range near[1:] {
+		if a, b := one.Ratio(of(near[i])), one.Ratio(of(s)); a > b {
+			t.Errorf("1 ÷ %s is %v, 1 ÷ %s %v", near[i], a, s, b)
+		}
+	}
+	if r := of("-1").Ratio(of("4")); r != -0.25 {
+		t.Errorf("-1 ÷ 4 is %v", r)
+	}
+}
