@@ -211,7 +211,7 @@ const (
 	maxBoosts  = 20
 )
 
-// set is the set of a key with the batch's additions, for asking only.
+// uniqueHas tells whether a set has a value, the batch's additions among them.
 func (v *view) uniqueHas(k uniqueKey, value uint64) bool {
 	if c := v.unq[k]; c != nil {
 		if c.full != nil {

@@ -43,35 +43,20 @@ func (o *reportEvents) decide(d *decider) (any, error) {
 	}
 	o.unpriced = nil
 	skip := make([]bool, len(o.items))
-	first := make(map[[16]byte]int, len(o.items))
-	var missing needs
+	keys := newReportKeys(len(o.items))
 	for i := range o.items {
 		it := &o.items[i]
 		at := fmt.Sprintf("/events/%d", it.index)
 		d.checkEvent(it, at, &p)
-		if j, ok := first[it.key.hash]; ok {
-			skip[i] = true
-			if o.items[j].key.content != it.key.content {
-				p.Add(at+"/idempotencyKey", bursar.CodeIdempotencyKeyReused, "the idempotency key %q is in this request with other content too", it.in.IdempotencyKey)
-			}
-			continue
-		}
-		first[it.key.hash] = i
-		e, err := d.known(it.key, oldestReceipt(it.in.Timestamp, d.now))
-		if n, ok := err.(*needs); ok {
-			missing.keys = append(missing.keys, n.keys...)
-			continue
-		}
-		if skip[i] = e != nil; skip[i] && e.content != it.key.content {
-			err := reused(at+"/idempotencyKey", it.in.IdempotencyKey)
-			p.Add(err.Fields[0].Pointer, err.Code, "%s", err.Message)
-		}
+		pointer := func() string { return at + "/idempotencyKey" }
+		_, fresh := keys.look(d, i, it.key, it.in.IdempotencyKey, it.in.Timestamp, pointer, &p)
+		skip[i] = !fresh
 	}
 	if n := o.fed(); n > maxFed {
 		p.Add("/events", bursar.CodeValidationFailed, "the events feed features %d times; one request may do so %d times: send fewer events at once", n, maxFed)
 	}
-	if len(missing.keys) > 0 {
-		return nil, &missing
+	if err := keys.unknown(); err != nil {
+		return nil, err
 	}
 	if err := p.Err(); err != nil {
 		return nil, err

@@ -60,48 +60,25 @@ func (o *reportUsage) decide(d *decider) (any, error) {
 	var p bursar.Problems
 	o.unpriced, o.levels = nil, map[leafLevel]level{}
 	twins := make([]*seen, len(o.items))
-	first := make(map[[16]byte]int, len(o.items))
-	var missing needs
+	keys := newReportKeys(len(o.items))
 	for i := range o.items {
 		it := &o.items[i]
 		leaf := d.checkUsage(o, it, &p)
-		if !it.key.set {
+		pointer := func() string { return o.at(it, "idempotencyKey") }
+		var fresh bool
+		if twins[i], fresh = keys.look(d, i, it.key, it.in.IdempotencyKey, it.in.Timestamp, pointer, &p); fresh {
 			o.setLevel(leaf, it)
-			continue
 		}
-		if j, ok := first[it.key.hash]; ok {
-			if o.items[j].key.content != it.key.content {
-				p.Add(o.at(it, "idempotencyKey"), bursar.CodeIdempotencyKeyReused,
-					"the idempotency key %q is in this request with other content too", it.in.IdempotencyKey)
-			}
-			continue
-		}
-		first[it.key.hash] = i
-		e, err := d.known(it.key, oldestReceipt(it.in.Timestamp, d.now))
-		if n, ok := err.(*needs); ok {
-			missing.keys = append(missing.keys, n.keys...)
-			continue
-		}
-		if e == nil {
-			o.setLevel(leaf, it)
-			continue
-		}
-		if e.content != it.key.content {
-			err := reused(o.at(it, "idempotencyKey"), it.in.IdempotencyKey)
-			p.Add(err.Fields[0].Pointer, err.Code, "%s", err.Message)
-			continue
-		}
-		twins[i] = &seen{e.seq, e.index}
 	}
-	if len(missing.keys) > 0 {
-		return nil, &missing
+	if err := keys.unknown(); err != nil {
+		return nil, err
 	}
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
 	out := make([]recorded, len(o.items))
 	for i := range o.items {
-		if j, ok := first[o.items[i].key.hash]; ok && o.items[i].key.set && j != i {
+		if j := keys.first(i, o.items[i].key); j != i {
 			out[i] = recorded{result: out[j].result, seen: out[j].seen}
 			out[i].result.Duplicate = true
 			continue

@@ -120,7 +120,7 @@ type price struct {
 	rate    *bursar.Rate // nil = the version in force prices the feature, but not these dimensions
 }
 
-// prices lists, by currency, what usage of a feature at t with dims costs a unit.
+// pricesOf lists, by currency, what usage of a feature at t with dims costs a unit.
 func (c *Catalogue) pricesOf(featureID string, dims []bursar.Dimension, t bursar.Time) []price {
 	cards := c.prices[featureID]
 	if len(cards) == 0 {

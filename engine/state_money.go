@@ -248,7 +248,7 @@ func (v *view) firedOf(row uint32) *fired {
 	return v.money.fired[row]
 }
 
-// limitAt is the limit of a row with the boosts of now.
+// limitNow is the limit of a row with the boosts of now.
 func (v *view) limitNow(ord uint32, def *rowDef) bursar.Amount {
 	limit := def.limit
 	if len(v.boosts)+len(v.bsts) == 0 {
