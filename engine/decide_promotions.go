@@ -41,15 +41,17 @@ func (o *putPromotions) decide(d *decider) (any, error) {
 	return out, p.Err()
 }
 
-// periods are how long a promotional entitlement lasts, in months or days.
-var periods = map[string][2]int{"1 week": {0, 7}, "1 month": {1, 0}, "6 month": {6, 0}, "1 year": {12, 0}}
+// periods are how long a promotional entitlement lasts: one window that begins with it,
+// so that its end is told by the same calendar as a reset.
+var periods = map[string]string{"1 week": "P1W", "1 month": "P1M", "6 month": "P6M", "1 year": "P1Y"}
 
 func (d *decider) definePromotion(in *bursar.PromotionInput, at string, p *bursar.Problems) bursar.Promotion {
 	now := d.now.Milli()
 	pr := bursar.Promotion{PromotionInput: *in, StartDate: now, Status: "Active", CreatedAt: now, UpdatedAt: now}
 	switch span, ok := periods[in.Period]; {
 	case ok:
-		pr.EndDate = d.addSpan(now, span)
+		s, _ := newSchedule(span, d.defaultZone(), true, now)
+		pr.EndDate = s.windowAt(now).end
 	case in.Period == "custom":
 		if pr.EndDate = in.CustomEnd.Milli(); pr.EndDate <= now {
 			p.Add(at+"/customEndDate", bursar.CodeValidationFailed, "a custom period has a customEndDate that is to come")
@@ -66,18 +68,6 @@ func (d *decider) definePromotion(in *bursar.PromotionInput, at string, p *bursa
 		p.Add(at+"/usageLimit", bursar.CodeInvalidAmount, "a usage limit is 0 or more")
 	}
 	return pr
-}
-
-// addSpan is t and a number of months and days later, on the customer's calendar; the
-// 31st of a month goes to the last of a shorter one.
-func (d *decider) addSpan(t bursar.Time, span [2]int) bursar.Time {
-	loc, _ := location(d.defaultZone())
-	at := time.Unix(0, int64(t)).In(loc)
-	to := at.AddDate(0, span[0], span[1])
-	if span[1] == 0 && to.Day() != at.Day() {
-		to = to.AddDate(0, 0, -to.Day())
-	}
-	return bursar.TimeOf(to)
 }
 
 var resetCadences = map[string]string{"": "P100Y", "YEAR": "P1Y", "MONTH": "P1M", "WEEK": "P1W", "DAY": "P1D", "HOUR": "PT1H"}
