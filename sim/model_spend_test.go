@@ -288,15 +288,14 @@ func (m *model) commitReservation(customer, id string, amount bursar.Amount) (bu
 		return bursar.Reservation{}, f
 	}
 	c.log.tried(now)
-	if h.tooDear(numOf(amount)) && h.Status != bursar.HoldReleased {
-		return bursar.Reservation{}, failedAt("/amount", bursar.CodeInvalidAmount)
-	}
 	late := h.Status == bursar.HoldExpired && h.OnExpire == bursar.ExpireRelease && now <= h.CreatedAt+holdLife
 	switch {
 	case h.Status == bursar.HoldCommitted && *h.CommittedAmount == amount:
 		return h.show(true), nil
 	case h.Status != bursar.HoldOpen && !late:
-		return bursar.Reservation{}, failed(bursar.CodeReservationClosed)
+		return bursar.Reservation{}, failed(bursar.CodeReservationClosed) // whatever the amount
+	case h.tooDear(numOf(amount)):
+		return bursar.Reservation{}, failedAt("/amount", bursar.CodeInvalidAmount)
 	case late:
 		h.Status, h.ClosedAt, h.LateCommit = bursar.HoldCommitted, now, true
 	default:
