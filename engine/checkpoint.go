@@ -72,7 +72,7 @@ func (s *state) capture(id string, o Options) (*capture, func()) {
 	k.uniques = s.captureUniques(s.dirty.uniques)
 	s.dirty, s.series = newDirty(), map[bucket]bursar.Amount{}
 	s.flushing, s.flushTo = k.series, s.head.Seq
-	k.cp = Checkpoint{Stream: id, Head: s.head, Due: s.due(), DropGenerations: s.keys.forget(s.head.Now, o.LateHorizon)}
+	k.cp = Checkpoint{Stream: id, Head: s.head, Base: s.seriesBase, Due: s.due(), DropGenerations: s.keys.forget(s.head.Now, o.LateHorizon)}
 	m := meta{Customer: s.customer, Types: s.types.list, Caps: s.caps.list, Rows: len(s.rows), LastRow: formatID(s.rowIDs[len(s.rowIDs)-1])}
 	combos := s.combos.list
 	rowIDs := s.rowIDs

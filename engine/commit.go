@@ -126,7 +126,7 @@ func (e *Engine) commitBatch(batch []*request) (again []*request) {
 	var outcomes []Outcome
 	var err error
 	if len(commits) > 0 {
-		outcomes, err = e.store.Append(context.Background(), commits)
+		outcomes, err = e.store.Append(context.Background(), commits, nil)
 	}
 	e.catMu.RUnlock()
 	if err != nil {
@@ -148,6 +148,9 @@ func (e *Engine) commitBatch(batch []*request) (again []*request) {
 				w.fail(e.unavailable(err))
 				continue
 			}
+			again = append(again, w.reqs...)
+			w.reqs = nil
+		case OldCatalogue, Skewed:
 			again = append(again, w.reqs...)
 			w.reqs = nil
 		default:
@@ -240,7 +243,7 @@ const maxRequestRecords = 48_000
 
 // prepare makes the commit of what was decided.
 func (d *decider) prepare(stream string) *Commit {
-	c := &Commit{Stream: stream, After: d.head, ID: d.commit, Now: d.now, Payload: encodePayload(nil, d.recs), Listing: d.newCustomer}
+	c := &Commit{Stream: stream, After: d.head, ID: d.commit, Now: d.now, Payload: encodePayload(nil, d.recs), Listing: d.newCustomer, Catalogue: d.cat.head.Seq}
 	c.Hash = chain(c.After, c.ID, c.Now, c.Payload)
 	for i, r := range d.recs {
 		if a, ok := r.(*activityRec); ok {
@@ -316,7 +319,7 @@ func (e *Engine) settle(commits []Commit, err error) []Outcome {
 	for i := range commits {
 		streams[i] = commits[i].Stream
 	}
-	heads, herr := e.store.Heads(context.Background(), streams)
+	heads, _, herr := e.store.Heads(context.Background(), streams)
 	for i := range commits {
 		switch {
 		case herr == nil && heads[i] == commits[i].Head():

@@ -105,7 +105,7 @@ func (s *plainStore) head(name string) (h Head) {
 	return h
 }
 
-func (s *plainStore) Append(_ context.Context, commits []Commit) ([]Outcome, error) {
+func (s *plainStore) Append(_ context.Context, commits []Commit, _ Again) ([]Outcome, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([]Outcome, len(commits))
@@ -119,14 +119,14 @@ func (s *plainStore) Append(_ context.Context, commits []Commit) ([]Outcome, err
 	return out, nil
 }
 
-func (s *plainStore) Heads(_ context.Context, names []string) ([]Head, error) {
+func (s *plainStore) Heads(_ context.Context, names []string) ([]Head, bursar.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []Head
 	for _, n := range names {
 		out = append(out, s.head(n))
 	}
-	return out, nil
+	return out, 0, nil
 }
 
 func (s *plainStore) ReadLog(_ context.Context, name string, after uint64, limit int, visit func(LogRow) error) error {

@@ -252,12 +252,12 @@ func (e *Engine) changeCatalogue(ctx context.Context, c Caller, change func(*cat
 	payload := encodePayload(nil, w.recs)
 	commit := Commit{Stream: CatalogueStream, After: cur.head, ID: w.commit, Now: w.now, Payload: payload, Unused: w.unused, Messages: w.out.messages}
 	commit.Hash = chain(cur.head, commit.ID, commit.Now, payload)
-	outcomes, err := e.store.Append(ctx, []Commit{commit})
+	outcomes, err := e.store.Append(ctx, []Commit{commit}, nil)
 	switch {
 	case errors.Is(err, ErrNotCommitted):
 		return nil, e.unavailable(err)
 	case err != nil:
-		heads, herr := e.store.Heads(ctx, []string{CatalogueStream})
+		heads, _, herr := e.store.Heads(ctx, []string{CatalogueStream})
 		if herr != nil || heads[0] != commit.Head() {
 			return nil, e.unavailable(errors.Join(err, herr))
 		}

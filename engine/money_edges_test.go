@@ -138,12 +138,12 @@ type gated struct {
 	waiting chan struct{} // told when an append waits
 }
 
-func (g *gated) Append(ctx context.Context, cs []engine.Commit) ([]engine.Outcome, error) {
+func (g *gated) Append(ctx context.Context, cs []engine.Commit, again engine.Again) ([]engine.Outcome, error) {
 	if c := g.shut; c != nil {
 		g.waiting <- struct{}{}
 		<-c
 	}
-	return g.Store.Append(ctx, cs)
+	return g.Store.Append(ctx, cs, again)
 }
 
 // A value that a UNIQUE met stays met when the limit's schedule changes in the same

@@ -95,10 +95,10 @@ func TestDamagedLogIsRefused(t *testing.T) {
 	a.furnish("acme", "beta")
 	a.close()
 	forged := engine.Commit{Stream: "acme", Now: a.Now(), Payload: []byte("nonsense"), Hash: [16]byte{1}}
-	heads, err := s.Heads(context.Background(), []string{"acme"})
+	heads, _, err := s.Heads(context.Background(), []string{"acme"})
 	a.must(err)
 	forged.After = heads[0]
-	if out, err := s.Append(context.Background(), []engine.Commit{forged}); err != nil || out[0] != engine.Committed {
+	if out, err := s.Append(context.Background(), []engine.Commit{forged}, nil); err != nil || out[0] != engine.Committed {
 		t.Fatal(out, err)
 	}
 	b := newRig(t, s, quiet)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/bursarhq/bursar"
 )
@@ -20,6 +21,13 @@ var ErrNotCommitted = errors.New("not committed")
 // memory can be trusted (a failed fsync). Every later call returns it; the process
 // must exit and never sync the same files again.
 var ErrPoisoned = errors.New("store poisoned")
+
+// ErrSuperseded says that a checkpoint does not continue the one that is saved: another
+// process has saved one meanwhile.
+var ErrSuperseded = errors.New("another checkpoint was saved meanwhile")
+
+// MaxSkew is how far the instant of a commit may be off the clock of a shared store.
+const MaxSkew = bursar.Time(2 * time.Second)
 
 // Head is a position in one stream. The zero Head is the beginning.
 type Head struct {
@@ -43,8 +51,14 @@ type Commit struct {
 	Begin    []Use            // uses that this commit begins; beginning one twice is harmless
 	End      []Use            // uses that it ends; ending an unknown one is harmless
 	Messages []Message        // webhook events, each with the deliveries that are due from now on
+	// Catalogue is the Seq of the catalogue that this was decided with. With Begin set it
+	// must still be that: what begins to be used has not been archived meanwhile.
+	Catalogue uint64
 	// Unused, on commits of the catalogue: refuse the commit while any stream uses one of these.
 	Unused []Use
+	// Imported commits were made elsewhere: Now is not compared with the store's clock, nor
+	// Catalogue with the catalogue.
+	Imported bool
 }
 
 // Head is the stream's position once c is appended.
@@ -61,10 +75,18 @@ type Use struct {
 type Outcome uint8
 
 const (
-	Committed Outcome = iota + 1
-	Stale             // the stream's head is not After: nothing was written
-	InUse             // one of Unused is in use: nothing was written
+	Committed    Outcome = iota + 1
+	Stale                // the stream's head is not After: nothing was written
+	InUse                // one of Unused is in use: nothing was written
+	OldCatalogue         // Begin is set and the catalogue is not at Catalogue: nothing was written
+	Skewed               // Now is neither After.Now nor within MaxSkew of the store's clock: nothing was written
 )
+
+// Again decides anew commit number i of an Append, which is stale: tail is all that its
+// stream has after c.After, in order. It returns the commit to append in its place, or
+// nil for none. Until the Append ends no other process can append to the stream. It is
+// called at most once for a commit, and must not use the store.
+type Again func(i int, tail []LogRow) *Commit
 
 // LogRow is one commit as the log keeps it.
 type LogRow struct {
@@ -173,6 +195,7 @@ type CustomerPos struct {
 type Checkpoint struct {
 	Stream string
 	Head   Head
+	Base   uint64 // when saved: the Seq of the checkpoint that this one continues; 0 = none
 	// Due is the earliest instant at which time alone changes the state (a hold that
 	// expires); 0 when none does.
 	Due  bursar.Time
@@ -339,10 +362,17 @@ type Store interface {
 	// transaction, in the order given, and says for each what became of it. A stream
 	// appears once per call. When it returns an error no outcome is valid: after
 	// ErrNotCommitted nothing was written, after any other error each commit may or may
-	// not have been.
-	Append(ctx context.Context, commits []Commit) ([]Outcome, error)
+	// not have been. A commit of the catalogue comes alone. A store that other processes
+	// use too calls again, if it is not nil, for each stale commit.
+	Append(ctx context.Context, commits []Commit, again Again) ([]Outcome, error)
+	// Settle finds out what became of commits whose Append had an unknown outcome:
+	// Committed or Stale, which here says that it is not in the log. It waits for a
+	// transaction that may still be writing one of them.
+	Settle(ctx context.Context, commits []Commit) ([]Outcome, error)
 	// Heads reads the positions of streams, in the order given; zero for an unknown one.
-	Heads(ctx context.Context, streams []string) ([]Head, error)
+	// now is the store's clock, which all processes that share it go by; 0 where this
+	// process has the store for itself and goes by its own.
+	Heads(ctx context.Context, streams []string) (heads []Head, now bursar.Time, err error)
 	// ReadLog calls visit with each row of the stream after seq, in order, until the
 	// end, limit rows (0 = all) or an error, which it returns.
 	ReadLog(ctx context.Context, stream string, after uint64, limit int, visit func(LogRow) error) error
@@ -352,9 +382,11 @@ type Store interface {
 	// ones; of series none; of generations all, without blocks. It may also give saved
 	// rows as of one same moment only.
 	Load(ctx context.Context, stream string, visit func(*Checkpoint) error) error
-	// Save replaces and adds the rows of cp in one transaction. It refuses (with an
-	// error) a cp that is not ahead of the saved one.
+	// Save replaces and adds the rows of cp in one transaction. It refuses, with
+	// ErrSuperseded, a cp that is not ahead of the saved one or whose Base is not it.
 	Save(ctx context.Context, cp *Checkpoint) error
+	// Saved reads the Seqs of the streams' checkpoints, in the order given; 0 = none.
+	Saved(ctx context.Context, streams []string) ([]uint64, error)
 	// Due lists up to limit streams whose checkpoint's Due is set and ≤ before, or whose
 	// log is ahead of their checkpoint; never the catalogue.
 	Due(ctx context.Context, before bursar.Time, limit int) ([]string, error)
@@ -391,6 +423,15 @@ type Store interface {
 	// TrimOutbox deletes messages created before t that have no PENDING delivery, with
 	// their deliveries.
 	TrimOutbox(ctx context.Context, before bursar.Time) error
+
+	// Claim gives each name to holder for ttl and says which it got: those that no other
+	// holder has. With ttl 0 it gives up those that holder has. Where this process has the
+	// store for itself, every claim succeeds.
+	Claim(ctx context.Context, names []string, holder string, ttl time.Duration) ([]bool, error)
+	// TrimLog deletes up to limit rows of customers' logs whose Now is before t, never the
+	// newest of a stream nor one that the saved checkpoint needs, and says how many. A store
+	// that must be able to rebuild checkpoints from logs returns errors.ErrUnsupported.
+	TrimLog(ctx context.Context, before bursar.Time, limit int) (int, error)
 
 	// Users lists up to limit streams that use u.
 	Users(ctx context.Context, u Use, limit int) ([]string, error)

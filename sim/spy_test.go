@@ -24,10 +24,10 @@ type heard struct {
 	want   []message
 }
 
-func (s *spy) Append(ctx context.Context, commits []engine.Commit) ([]engine.Outcome, error) {
+func (s *spy) Append(ctx context.Context, commits []engine.Commit, again engine.Again) ([]engine.Outcome, error) {
 	s.mu.Lock() // commits of a stream are noted in their order
 	defer s.mu.Unlock()
-	outcomes, err := s.Store.Append(ctx, commits)
+	outcomes, err := s.Store.Append(ctx, commits, again)
 	if err != nil {
 		return outcomes, err
 	}

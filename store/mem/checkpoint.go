@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -62,8 +63,8 @@ func (s *Store) save(in *engine.Checkpoint) error {
 	if cp == nil {
 		cp = newCheckpoint()
 	}
-	if in.Head.Seq <= cp.head.Seq {
-		return errNotAhead
+	if in.Head.Seq <= cp.head.Seq || in.Base != cp.head.Seq {
+		return fmt.Errorf("%w: %d on %d, saved is %d", engine.ErrSuperseded, in.Head.Seq, in.Base, cp.head.Seq)
 	}
 	s.streams[in.Stream], st.saved = st, cp
 	cp.head, cp.due, cp.meta = in.Head, in.Due, bytes.Clone(in.Meta)
@@ -194,4 +195,19 @@ func compareParts(a, b partKey) int {
 
 func compareSegments(a, b segmentKey) int {
 	return cmp.Or(cmp.Compare(a.gen, b.gen), cmp.Compare(a.part, b.part))
+}
+
+// Saved implements engine.Store.
+func (s *Store) Saved(ctx context.Context, streams []string) ([]uint64, error) {
+	if err := s.begin(ctx, "saved"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	out := make([]uint64, len(streams))
+	for i, name := range streams {
+		if st := s.streams[name]; st != nil && st.saved != nil {
+			out[i] = st.saved.head.Seq
+		}
+	}
+	return out, nil
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
@@ -23,14 +24,13 @@ import (
 const partRows = 512
 
 var (
-	errClosed   = errors.New("mem: store is closed")
-	errNotAhead = errors.New("mem: checkpoint is not ahead of the saved one")
+	errClosed = errors.New("mem: store is closed")
 )
 
 // Store is an engine.Store in memory.
 type Store struct {
 	// Fail, when set, is called at the start of every operation with its name:
-	// "append", "heads", "readlog", "load", "save", "due", "findkeys", "hold", "holds",
+	// "append", "settle", "heads", "readlog", "load", "save", "saved", "claim", "due", "findkeys", "hold", "holds",
 	// "series", "customers", "activity", "users", "addmessage", "savedeliveries",
 	// "trimoutbox", "duedeliveries", "deliveries", "delivery" or "pendingdeliveries".
 	// The operation does nothing and returns the error, if there is one. "append.after",
@@ -39,6 +39,9 @@ type Store struct {
 	// outcome. An error that wraps engine.ErrPoisoned poisons the store. No lock is held
 	// during the call. Set it before the store is used.
 	Fail func(op string) error
+	// Clock, when set, makes the store one that several engines share: it is their clock.
+	// Set it before the store is used.
+	Clock func() bursar.Time
 
 	mu        sync.Mutex
 	dead      error // ErrPoisoned or errClosed, once it is so
@@ -46,6 +49,13 @@ type Store struct {
 	customers map[string]bursar.Customer
 	uses      map[engine.Use]map[string]bool // streams by what they use
 	outbox    outbox
+	claims    map[string]claim
+}
+
+// claim is who has a name until when, by the system's clock.
+type claim struct {
+	holder string
+	until  time.Time
 }
 
 type stream struct {
@@ -62,6 +72,7 @@ func New() *Store {
 		customers: map[string]bursar.Customer{},
 		uses:      map[engine.Use]map[string]bool{},
 		outbox:    newOutbox(),
+		claims:    map[string]claim{},
 	}
 }
 
@@ -71,6 +82,7 @@ func (s *Store) CrashClone() *Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := New()
+	c.Clock = s.Clock
 	for name, st := range s.streams {
 		c.streams[name] = st.clone()
 	}
@@ -141,13 +153,18 @@ func (s *Store) Close() error {
 }
 
 // Append implements engine.Store.
-func (s *Store) Append(ctx context.Context, commits []engine.Commit) ([]engine.Outcome, error) {
+func (s *Store) Append(ctx context.Context, commits []engine.Commit, again engine.Again) ([]engine.Outcome, error) {
 	if err := s.beginWrite(ctx, "append"); err != nil {
 		return nil, err
 	}
 	out := make([]engine.Outcome, len(commits))
 	for i := range commits {
-		out[i] = s.append(&commits[i])
+		c := &commits[i]
+		if out[i] = s.append(c); out[i] == engine.Stale && again != nil && s.Clock != nil {
+			if c = again(i, s.tail(c)); c != nil {
+				out[i] = s.append(c)
+			}
+		}
 	}
 	s.mu.Unlock()
 	if err := s.fail("append.after"); err != nil {
@@ -156,18 +173,48 @@ func (s *Store) Append(ctx context.Context, commits []engine.Commit) ([]engine.O
 	return out, nil
 }
 
-func (s *Store) append(c *engine.Commit) engine.Outcome {
-	st := s.streams[c.Stream]
-	if st == nil {
-		st = &stream{activity: map[string]engine.Activity{}}
+// tail is what c's stream has after c.After.
+func (s *Store) tail(c *engine.Commit) (rows []engine.LogRow) {
+	if st := s.streams[c.Stream]; st != nil && c.After.Seq < st.head.Seq {
+		rows = slices.Clone(st.log[c.After.Seq:])
 	}
+	return rows
+}
+
+// refusal says why c may not be appended, or Committed.
+func (s *Store) refusal(st *stream, c *engine.Commit) engine.Outcome {
 	if st.head != c.After {
 		return engine.Stale
+	}
+	if !c.Imported && s.Clock != nil && c.Now != c.After.Now {
+		if off := c.Now - s.Clock(); off > engine.MaxSkew || off < -engine.MaxSkew {
+			return engine.Skewed
+		}
+	}
+	if catalogue := s.streams[engine.CatalogueStream]; len(c.Begin) > 0 && !c.Imported {
+		seq := uint64(0)
+		if catalogue != nil {
+			seq = catalogue.head.Seq
+		}
+		if seq != c.Catalogue {
+			return engine.OldCatalogue
+		}
 	}
 	for _, u := range c.Unused {
 		if len(s.uses[u]) > 0 {
 			return engine.InUse
 		}
+	}
+	return engine.Committed
+}
+
+func (s *Store) append(c *engine.Commit) engine.Outcome {
+	st := s.streams[c.Stream]
+	if st == nil {
+		st = &stream{activity: map[string]engine.Activity{}}
+	}
+	if refusal := s.refusal(st, c); refusal != engine.Committed {
+		return refusal
 	}
 	s.streams[c.Stream] = st
 	st.head = c.Head()
@@ -194,18 +241,59 @@ func (s *Store) append(c *engine.Commit) engine.Outcome {
 }
 
 // Heads implements engine.Store.
-func (s *Store) Heads(ctx context.Context, streams []string) ([]engine.Head, error) {
+func (s *Store) Heads(ctx context.Context, streams []string) (heads []engine.Head, now bursar.Time, err error) {
 	if err := s.begin(ctx, "heads"); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer s.mu.Unlock()
-	heads := make([]engine.Head, len(streams))
+	if s.Clock != nil {
+		now = s.Clock()
+	}
+	heads = make([]engine.Head, len(streams))
 	for i, name := range streams {
 		if st := s.streams[name]; st != nil {
 			heads[i] = st.head
 		}
 	}
-	return heads, nil
+	return heads, now, nil
+}
+
+// Settle implements engine.Store.
+func (s *Store) Settle(ctx context.Context, commits []engine.Commit) ([]engine.Outcome, error) {
+	if err := s.begin(ctx, "settle"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	out := make([]engine.Outcome, len(commits))
+	for i := range commits {
+		out[i] = engine.Stale
+		if tail := s.tail(&commits[i]); len(tail) > 0 && tail[0].ID == commits[i].ID {
+			out[i] = engine.Committed
+		}
+	}
+	return out, nil
+}
+
+// Claim implements engine.Store.
+func (s *Store) Claim(ctx context.Context, names []string, holder string, ttl time.Duration) ([]bool, error) {
+	if err := s.begin(ctx, "claim"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	got := make([]bool, len(names))
+	now := time.Now()
+	for i, name := range names {
+		c := s.claims[name]
+		if got[i] = s.Clock == nil || c.holder == holder || !now.Before(c.until); got[i] {
+			s.claims[name] = claim{holder, now.Add(ttl)}
+		}
+	}
+	return got, nil
+}
+
+// TrimLog implements engine.Store: it keeps all.
+func (s *Store) TrimLog(context.Context, bursar.Time, int) (int, error) {
+	return 0, errors.ErrUnsupported
 }
 
 // ReadLog implements engine.Store.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
+	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/store/mem"
 	"github.com/bursarhq/bursar/store/storetest"
@@ -17,6 +19,15 @@ func TestConformance(t *testing.T) {
 	storetest.Run(t,
 		func(*testing.T) engine.Store { return mem.New() },
 		func(_ *testing.T, s engine.Store) engine.Store { return s.(*mem.Store).CrashClone() })
+}
+
+// As several engines would share it.
+func TestSharedConformance(t *testing.T) {
+	storetest.Run(t, func(*testing.T) engine.Store {
+		s := mem.New()
+		s.Clock = func() bursar.Time { return bursar.TimeOf(time.Now()) }
+		return s
+	}, nil)
 }
 
 var ctx = context.Background()
@@ -41,7 +52,7 @@ func waiting(t *testing.T, s *mem.Store) int {
 
 func seq(t *testing.T, s *mem.Store) uint64 {
 	t.Helper()
-	heads, err := s.Heads(ctx, []string{"acme"})
+	heads, _, err := s.Heads(ctx, []string{"acme"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +62,7 @@ func seq(t *testing.T, s *mem.Store) uint64 {
 func TestCrashCloneSharesNothing(t *testing.T) {
 	s := mem.New()
 	clone := s.CrashClone()
-	if _, err := s.Append(ctx, commit("x")); err != nil {
+	if _, err := s.Append(ctx, commit("x"), nil); err != nil {
 		t.Fatal(err)
 	}
 	if seq(t, clone) != 0 || seq(t, s) != 1 || seq(t, s.CrashClone()) != 1 {
@@ -76,7 +87,7 @@ func TestFail(t *testing.T) {
 			}
 			return nil
 		}
-		if _, err := s.Append(ctx, commit("x")); !errors.Is(err, fault) {
+		if _, err := s.Append(ctx, commit("x"), nil); !errors.Is(err, fault) {
 			t.Errorf("%s: Append = %v", c.op, err)
 		}
 		broken = false
@@ -160,7 +171,7 @@ func TestFailPoisons(t *testing.T) {
 	if err := s.Save(ctx, &engine.Checkpoint{}); !errors.Is(err, engine.ErrPoisoned) {
 		t.Errorf("Save = %v", err)
 	}
-	_, err := s.Append(ctx, commit("x"))
+	_, err := s.Append(ctx, commit("x"), nil)
 	for _, err := range []error{err, s.Err(), s.Load(ctx, "acme", nil)} {
 		if !errors.Is(err, engine.ErrPoisoned) {
 			t.Errorf("behind the fault: %v", err)

@@ -31,7 +31,7 @@ func BenchmarkAppend(b *testing.B) {
 					commits[i] = commit(streams[i], round, 0, payload)
 				}
 				start := time.Now()
-				if _, err := s.Append(ctx, commits); err != nil {
+				if _, err := s.Append(ctx, commits, nil); err != nil {
 					b.Fatal(err)
 				}
 				took = append(took, time.Since(start))
@@ -92,7 +92,9 @@ func BenchmarkLoad(b *testing.B) {
 	for from, n := 1, 1; from <= benchRows; from, n = from+100_000, n+1 {
 		grow(b, s, "acme", n, n, 0)
 		c := commit("acme", n, 0, nil)
-		ok(b, s.Save(ctx, large(from, min(from+100_000, benchRows+1), c.Head())))
+		cp := large(from, min(from+100_000, benchRows+1), c.Head())
+		cp.Base = uint64(n - 1)
+		ok(b, s.Save(ctx, cp))
 	}
 	closeStore(b, s)
 	s = open(b, dir)
@@ -143,7 +145,7 @@ func BenchmarkSave(b *testing.B) {
 			n, cpu := 0, cpuTime()
 			for b.Loop() {
 				n++
-				c.cp.Head = engine.Head{Seq: uint64(n)}
+				c.cp.Head, c.cp.Base = engine.Head{Seq: uint64(n)}, uint64(n-1)
 				for i := range c.cp.Holds { // they are new ones each time
 					c.cp.Holds[i].ID = fmt.Sprintf("0198c0de-7000-7000-%04d-%012d", n, i)
 				}
@@ -190,7 +192,7 @@ func BenchmarkAppendBesideSave(b *testing.B) {
 				return
 			default:
 			}
-			cp.Head.Seq = uint64(n)
+			cp.Head.Seq, cp.Base = uint64(n), uint64(n-1)
 			if err := s.Save(ctx, cp); err != nil {
 				b.Error(err)
 				return

@@ -43,15 +43,15 @@ func faultChild(dir string) {
 		if step%2 == 0 {
 			c := commit("acme", n, 0, make([]byte, 6000))
 			c.Messages = []engine.Message{message(fmt.Sprint(n), 3000)}
-			_, err = s.Append(ctx, []engine.Commit{c})
+			_, err = s.Append(ctx, []engine.Commit{c}, nil)
 		} else {
 			did, refused = "ended", "refused-end"
 			err = s.SaveDeliveries(ctx, []engine.Delivery{{ID: fmt.Sprint(n), Status: engine.DeliverySucceeded}})
 		}
 		switch {
 		case errors.Is(err, engine.ErrPoisoned):
-			_, again := s.Append(ctx, []engine.Commit{commit("acme", n, 0, nil)})
-			_, heads := s.Heads(ctx, nil)
+			_, again := s.Append(ctx, []engine.Commit{commit("acme", n, 0, nil)}, nil)
+			_, _, heads := s.Heads(ctx, nil)
 			_, due := s.DueDeliveries(ctx, 9, 9)
 			for _, err := range []error{
 				again, heads, due, s.Err(), s.Save(ctx, &engine.Checkpoint{}),
@@ -145,7 +145,7 @@ func checkOutcome(t *testing.T, dir string, out []byte, when string) {
 	}
 	s := open(t, dir)
 	defer closeStore(t, s)
-	heads, err := s.Heads(ctx, []string{"acme"})
+	heads, _, err := s.Heads(ctx, []string{"acme"})
 	ok(t, err)
 	found := int(heads[0].Seq)
 	if found < acked || found > acked+1 || found > acked && last == "refused" && lastN == found {

@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"maps"
+	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
@@ -25,7 +27,7 @@ const (
 )
 
 // Append implements engine.Store.
-func (s *Store) Append(ctx context.Context, commits []engine.Commit) ([]engine.Outcome, error) {
+func (s *Store) Append(ctx context.Context, commits []engine.Commit, _ engine.Again) ([]engine.Outcome, error) {
 	if err := s.Err(); err != nil {
 		return nil, err
 	}
@@ -73,7 +75,16 @@ func (a *appending) append(c *engine.Commit) (engine.Outcome, error) {
 	if used, err := a.inUse(c.Unused); err != nil {
 		return 0, err
 	} else if used {
-		return a.refuse(c)
+		return a.refuse(c, engine.InUse)
+	}
+	if len(c.Begin) > 0 && !c.Imported {
+		_, catalogue, err := head(context.Background(), a.w.conn, engine.CatalogueStream)
+		if err != nil {
+			return 0, err
+		}
+		if catalogue.Seq != c.Catalogue {
+			return a.refuse(c, engine.OldCatalogue)
+		}
 	}
 	id, err := a.stream(c)
 	if err != nil || id == 0 {
@@ -98,14 +109,14 @@ func (a *appending) append(c *engine.Commit) (engine.Outcome, error) {
 	return engine.Committed, a.list(id, c)
 }
 
-// refuse says why c, whose Unused are in use, is not appended. A stale commit is stale
-// before anything else: its Unused were chosen for another state.
-func (a *appending) refuse(c *engine.Commit) (engine.Outcome, error) {
+// refuse says why c is not appended. A stale commit is stale before anything else: the
+// rest of it was chosen for another state.
+func (a *appending) refuse(c *engine.Commit, because engine.Outcome) (engine.Outcome, error) {
 	_, head, err := head(context.Background(), a.w.conn, c.Stream)
 	if head != c.After {
 		return engine.Stale, err
 	}
-	return engine.InUse, err
+	return because, err
 }
 
 // stream is the id of c's stream, which is made if c is its first commit; 0 if c is
@@ -144,9 +155,9 @@ func head(ctx context.Context, c *conn, name string) (id int64, h engine.Head, e
 }
 
 // Heads implements engine.Store.
-func (s *Store) Heads(ctx context.Context, streams []string) ([]engine.Head, error) {
-	heads := make([]engine.Head, len(streams))
-	err := s.read(ctx, s.logReaders, func(c *conn) (err error) {
+func (s *Store) Heads(ctx context.Context, streams []string) (heads []engine.Head, now bursar.Time, err error) {
+	heads = make([]engine.Head, len(streams))
+	err = s.read(ctx, s.logReaders, func(c *conn) (err error) {
 		for i, name := range streams {
 			if _, heads[i], err = head(ctx, c, name); err != nil {
 				return err
@@ -154,7 +165,37 @@ func (s *Store) Heads(ctx context.Context, streams []string) ([]engine.Head, err
 		}
 		return nil
 	})
-	return heads, err
+	return heads, 0, err
+}
+
+// Settle implements engine.Store.
+func (s *Store) Settle(ctx context.Context, commits []engine.Commit) ([]engine.Outcome, error) {
+	out := make([]engine.Outcome, len(commits))
+	for i := range commits {
+		c := &commits[i]
+		rows, _, err := s.readLog(ctx, c.Stream, c.After.Seq, 1)
+		if err != nil {
+			return nil, err
+		}
+		if out[i] = engine.Stale; len(rows) > 0 && rows[0].ID == c.ID {
+			out[i] = engine.Committed
+		}
+	}
+	return out, nil
+}
+
+// Claim implements engine.Store: the directory's lock is the claim.
+func (s *Store) Claim(_ context.Context, names []string, _ string, _ time.Duration) ([]bool, error) {
+	got := make([]bool, len(names))
+	for i := range got {
+		got[i] = true
+	}
+	return got, s.Err()
+}
+
+// TrimLog implements engine.Store: state.db can be rebuilt as long as the log is whole.
+func (s *Store) TrimLog(context.Context, bursar.Time, int) (int, error) {
+	return 0, errors.ErrUnsupported
 }
 
 // ReadLog implements engine.Store. It reads in batches, so that a slow visit holds

@@ -36,7 +36,7 @@ func TestOlderSchema(t *testing.T) {
 	grow(t, s, "acme", 1, 3, 0)
 	listed := commit("umbrella", 1, 0, nil)
 	listed.Listing = &bursar.Customer{ID: "umbrella"}
-	_, err := s.Append(ctx, []engine.Commit{listed})
+	_, err := s.Append(ctx, []engine.Commit{listed}, nil)
 	ok(t, err)
 	checkpoint(t, s, "acme", 3, 0)
 	checkpoint(t, s, "umbrella", 1, 0)
@@ -45,7 +45,7 @@ func TestOlderSchema(t *testing.T) {
 	ok(t, sqlite.Exec(filepath.Join(dir, "state.db"), "DROP TABLE parts; CREATE TABLE old (x); INSERT INTO old VALUES (1); PRAGMA user_version=1"))
 
 	s = open(t, dir)
-	heads, err := s.Heads(ctx, []string{"acme", "umbrella"})
+	heads, _, err := s.Heads(ctx, []string{"acme", "umbrella"})
 	if ok(t, err); heads[0].Seq != 3 || heads[1].Seq != 1 {
 		t.Errorf("heads %v", heads)
 	}
@@ -86,7 +86,7 @@ func TestDiskFullOutbox(t *testing.T) {
 	with := commit("acme", 1, 0, nil)
 	with.Messages = []engine.Message{message("a", 10), message("b", 1<<20)}
 	for range 2 {
-		_, err := s.Append(ctx, []engine.Commit{commit("other", 1, 0, nil), with})
+		_, err := s.Append(ctx, []engine.Commit{commit("other", 1, 0, nil), with}, nil)
 		for what, err := range map[string]error{
 			"Append": err, "AddMessage": s.AddMessage(ctx, message("n", 1<<20)), "SaveDeliveries": s.SaveDeliveries(ctx, []engine.Delivery{long}),
 		} {
@@ -103,7 +103,7 @@ func TestDiskFullOutbox(t *testing.T) {
 	if got := status(t, s, "m"); got != engine.DeliveryPending || s.Err() != nil {
 		t.Errorf("m is %s, Err = %v", got, s.Err())
 	}
-	heads, err := s.Heads(ctx, []string{"acme", "other"})
+	heads, _, err := s.Heads(ctx, []string{"acme", "other"})
 	if ok(t, err); heads[0].Seq != 0 || heads[1].Seq != 0 {
 		t.Errorf("heads %v", heads)
 	}

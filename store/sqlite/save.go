@@ -2,14 +2,11 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/bursarhq/bursar/engine"
 )
-
-var errNotAhead = errors.New("sqlite: checkpoint is not ahead of the saved one")
 
 const (
 	insertSaved = "INSERT INTO checkpoints (stream, seq, hash, now, due, meta) VALUES (?, ?, ?, ?, ?, ?)"
@@ -61,6 +58,22 @@ func (s *Store) Save(ctx context.Context, cp *engine.Checkpoint) error {
 	return nil // it is saved; a fault that poisoned the store meets the next call
 }
 
+// Saved implements engine.Store.
+func (s *Store) Saved(ctx context.Context, streams []string) ([]uint64, error) {
+	out := make([]uint64, len(streams))
+	err := s.read(ctx, s.stateReaders, func(c *conn) error {
+		for i, name := range streams {
+			_, h, err := savedHead(ctx, c, name)
+			if err != nil {
+				return err
+			}
+			out[i] = h.Seq
+		}
+		return nil
+	})
+	return out, err
+}
+
 // save writes cp in the transaction that c is in. An error ends it at once, here as in
 // all that write: SQLite may have rolled the transaction back, and what came next would
 // be one of its own.
@@ -69,8 +82,8 @@ func save(c *conn, cp *engine.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if cp.Head.Seq <= saved.Seq {
-		return fmt.Errorf("%w: %d, saved is %d", errNotAhead, cp.Head.Seq, saved.Seq)
+	if cp.Head.Seq <= saved.Seq || cp.Base != saved.Seq {
+		return fmt.Errorf("%w: %d on %d, saved is %d", engine.ErrSuperseded, cp.Head.Seq, cp.Base, saved.Seq)
 	}
 	if id == 0 {
 		st, err := c.prepare(insertSaved)

@@ -96,7 +96,7 @@ func commit(stream string, n int, salt byte, payload []byte) engine.Commit {
 func grow(t testing.TB, s *sqlite.Store, stream string, from, to int, salt byte) {
 	t.Helper()
 	for n := from; n <= to; n++ {
-		out, err := s.Append(ctx, []engine.Commit{commit(stream, n, salt, []byte("payload"))})
+		out, err := s.Append(ctx, []engine.Commit{commit(stream, n, salt, []byte("payload"))}, nil)
 		if err != nil || out[0] != engine.Committed {
 			t.Fatalf("Append %d = %v, %v", n, out, err)
 		}
@@ -107,8 +107,10 @@ func grow(t testing.TB, s *sqlite.Store, stream string, from, to int, salt byte)
 func checkpoint(t testing.TB, s *sqlite.Store, stream string, n int, salt byte) {
 	t.Helper()
 	c := commit(stream, n, salt, nil)
+	saved, err := s.Saved(ctx, []string{stream})
+	ok(t, err)
 	ok(t, s.Save(ctx, &engine.Checkpoint{
-		Stream: stream, Head: c.Head(), Due: 1,
+		Stream: stream, Head: c.Head(), Base: saved[0], Due: 1,
 		Entities: []engine.EntityRow{{Ord: 1, ID: "e"}},
 		Series:   []engine.SeriesRow{{Amount: bursar.AmountFromInt(1)}},
 		Holds:    []engine.HoldRow{{ID: "h", Status: bursar.HoldOpen}},
@@ -154,7 +156,7 @@ func TestOneProcess(t *testing.T) {
 	grow(t, s, "acme", 1, 1, 0)
 	closeStore(t, s)
 	closeStore(t, s)
-	if _, err := s.Heads(ctx, nil); err == nil || s.Err() == nil {
+	if _, _, err := s.Heads(ctx, nil); err == nil || s.Err() == nil {
 		t.Error("a closed store answers")
 	}
 	s = open(t, dir)
@@ -201,7 +203,7 @@ func TestDiskFull(t *testing.T) {
 	big.Listing = &bursar.Customer{ID: "acme"}
 	big.Messages = []engine.Message{message("m", 1<<20)}
 	for range 3 {
-		if _, err := s.Append(ctx, []engine.Commit{big}); !errors.Is(err, engine.ErrNotCommitted) || errors.Is(err, engine.ErrPoisoned) {
+		if _, err := s.Append(ctx, []engine.Commit{big}, nil); !errors.Is(err, engine.ErrNotCommitted) || errors.Is(err, engine.ErrPoisoned) {
 			t.Fatalf("Append = %v", err)
 		}
 	}
@@ -209,7 +211,7 @@ func TestDiskFull(t *testing.T) {
 	if err := s.Save(ctx, cp); !errors.Is(err, engine.ErrNotCommitted) {
 		t.Errorf("Save = %v", err)
 	}
-	heads, err := s.Heads(ctx, []string{"acme"})
+	heads, _, err := s.Heads(ctx, []string{"acme"})
 	if ok(t, err); heads[0] != big.After || s.Err() != nil {
 		t.Errorf("head %v, Err %v", heads[0], s.Err())
 	}
@@ -217,7 +219,7 @@ func TestDiskFull(t *testing.T) {
 		t.Error("loaded what was not saved")
 	}
 	ok(t, s.SetMaxPages(1<<30))
-	out, err := s.Append(ctx, []engine.Commit{big})
+	out, err := s.Append(ctx, []engine.Commit{big}, nil)
 	if err != nil || out[0] != engine.Committed {
 		t.Errorf("with space again: Append = %v, %v", out, err)
 	}
@@ -312,7 +314,7 @@ func TestDamagedFile(t *testing.T) {
 		if !errors.Is(err, engine.ErrPoisoned) || !errors.Is(s.Err(), engine.ErrPoisoned) {
 			t.Errorf("ReadLog = %v, Err = %v", err, s.Err())
 		}
-		_, err = s.Append(ctx, []engine.Commit{commit("other", 1, 0, nil)})
+		_, err = s.Append(ctx, []engine.Commit{commit("other", 1, 0, nil)}, nil)
 	}
 	if !errors.Is(err, engine.ErrPoisoned) {
 		t.Errorf("behind the damage: %v", err)
@@ -325,7 +327,7 @@ func TestWriteAheadLogStaysShort(t *testing.T) {
 	defer closeStore(t, s)
 	payload := make([]byte, 1<<20)
 	for n := 1; n <= 200; n++ {
-		if _, err := s.Append(ctx, []engine.Commit{commit("acme", n, 0, payload)}); err != nil {
+		if _, err := s.Append(ctx, []engine.Commit{commit("acme", n, 0, payload)}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

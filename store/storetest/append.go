@@ -119,14 +119,14 @@ var appendTests = []test{
 		}
 	}},
 	{"nothing to append", func(e *env) {
-		if got, err := e.Append(ctx, nil); len(got) != 0 || err != nil {
+		if got, err := e.Append(ctx, nil, nil); len(got) != 0 || err != nil {
 			e.Errorf("Append of nothing = %v, %v", got, err)
 		}
 	}},
 	{"a done context writes nothing", func(e *env) {
 		done, cancel := context.WithCancel(ctx)
 		cancel()
-		if _, err := e.Append(done, []engine.Commit{e.stream("acme").commit(everything)}); !errors.Is(err, engine.ErrNotCommitted) {
+		if _, err := e.Append(done, []engine.Commit{e.stream("acme").commit(everything)}, nil); !errors.Is(err, engine.ErrNotCommitted) {
 			e.Errorf("Append = %v, want ErrNotCommitted", err)
 		}
 		e.nothing("acme")
@@ -256,7 +256,7 @@ var useTests = []test{
 		e.stream("a").append(begin(eur))
 		c := e.stream(engine.CatalogueStream).commit(unused(eur))
 		c.After.Seq = 3
-		got, err := e.Append(ctx, []engine.Commit{c})
+		got, err := e.Append(ctx, []engine.Commit{c}, nil)
 		e.ok(err)
 		if got[0] == engine.Committed {
 			e.Error("committed")
@@ -283,10 +283,10 @@ var logTests = []test{
 		a.append()
 		a.append()
 		b.append()
-		got, err := e.Heads(ctx, []string{"b", "nobody", "a", "b"})
+		got, _, err := e.Heads(ctx, []string{"b", "nobody", "a", "b"})
 		e.ok(err)
 		equal(e, "heads", got, []engine.Head{b.head, {}, a.head, b.head})
-		got, err = e.Heads(ctx, nil)
+		got, _, err = e.Heads(ctx, nil)
 		e.ok(err)
 		equal(e, "heads of no stream", got, nil)
 	}},
@@ -341,7 +341,7 @@ var logTests = []test{
 		e.stream("acme").append()
 		done, cancel := context.WithCancel(ctx)
 		cancel()
-		if _, err := e.Heads(done, []string{"acme"}); !errors.Is(err, context.Canceled) {
+		if _, _, err := e.Heads(done, []string{"acme"}); !errors.Is(err, context.Canceled) {
 			e.Errorf("Heads = %v", err)
 		}
 		err := e.ReadLog(done, "acme", 0, 0, func(engine.LogRow) error { return nil })

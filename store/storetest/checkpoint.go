@@ -350,7 +350,7 @@ var dueTests = []test{
 		st.append()
 		e.ok(e.Save(ctx, &engine.Checkpoint{Stream: "a", Head: at}))
 		e.due(0, 0, "a")
-		e.ok(e.Save(ctx, &engine.Checkpoint{Stream: "a", Head: st.head}))
+		e.ok(e.Save(ctx, &engine.Checkpoint{Stream: "a", Head: st.head, Base: at.Seq}))
 		e.due(0, 0)
 	}},
 	{"never lists the catalogue", func(e *env) {

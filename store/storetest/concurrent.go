@@ -20,7 +20,7 @@ var concurrentTests = []test{
 				st := e.stream("acme")
 				for len(committed[w]) < each {
 					c := st.commit(func(c *engine.Commit) { c.Payload = fmt.Append(nil, w, "/", len(committed[w])) })
-					out, err := e.Append(ctx, []engine.Commit{c})
+					out, err := e.Append(ctx, []engine.Commit{c}, nil)
 					if err != nil {
 						e.Error(err)
 						return
@@ -30,7 +30,7 @@ var concurrentTests = []test{
 						st.head = c.Head()
 						continue
 					}
-					heads, err := e.Heads(ctx, []string{"acme"})
+					heads, _, err := e.Heads(ctx, []string{"acme"})
 					if err != nil {
 						e.Error(err)
 						return
@@ -63,13 +63,13 @@ var concurrentTests = []test{
 				st := e.stream(fmt.Sprint("s", w))
 				for i := range 10 {
 					c := st.commit(everything)
-					out, err := e.Append(ctx, []engine.Commit{c})
+					out, err := e.Append(ctx, []engine.Commit{c}, nil)
 					if err != nil || out[0] != engine.Committed {
 						e.Errorf("Append = %v, %v", out, err)
 						return
 					}
 					st.head = c.Head()
-					cp := &engine.Checkpoint{Stream: st.name, Head: st.head}
+					cp := &engine.Checkpoint{Stream: st.name, Head: st.head, Base: uint64(i)}
 					cp.Counters = []engine.CounterRow{{Ord: 1, Used: whole(int64(i))}}
 					cp.Series = []engine.SeriesRow{bucket(1, tokens, 0, 0, 0, whole(1))}
 					if err := e.Save(ctx, cp); err != nil {
@@ -97,7 +97,7 @@ var concurrentTests = []test{
 				for i := range each {
 					m := message(fmt.Sprintf("%s-%d", st.name, i), pending("hook", 1), pending("other", 1))
 					c := st.commit(messages(m))
-					out, err := e.Append(ctx, []engine.Commit{c})
+					out, err := e.Append(ctx, []engine.Commit{c}, nil)
 					if err != nil || out[0] != engine.Committed {
 						e.Errorf("Append = %v, %v", out, err)
 						return

@@ -25,7 +25,7 @@ func Run(t *testing.T, open Open, reopen Reopen) {
 		name  string
 		tests []test
 	}{
-		{"Append", appendTests}, {"Uses", useTests}, {"Log", logTests}, {"Customers", customerTests},
+		{"Append", appendTests}, {"Uses", useTests}, {"Shared", sharedTests}, {"Log", logTests}, {"Customers", customerTests},
 		{"Activity", activityTests}, {"Checkpoint", checkpointTests}, {"Load", loadTests}, {"Keys", keyTests},
 		{"Parts", partTests}, {"Due", dueTests}, {"Holds", holdTests}, {"Series", seriesTests},
 		{"Outbox", outboxTests}, {"Deliveries", deliveryTests}, {"Trim", trimTests}, {"Concurrent", concurrentTests},
@@ -108,16 +108,17 @@ func equal[T any](e *env, what string, got, want T) {
 
 // stream is one stream and where the test believes its log to end.
 type stream struct {
-	e    *env
-	name string
-	head engine.Head
+	e     *env
+	name  string
+	head  engine.Head
+	saved uint64 // the Seq of its checkpoint
 }
 
 func (e *env) stream(name string) *stream { return &stream{e: e, name: name} }
 
 // commit prepares the next commit, which changes may alter.
 func (st *stream) commit(changes ...func(*engine.Commit)) engine.Commit {
-	c := engine.Commit{Stream: st.name, After: st.head, Now: st.head.Now + 10}
+	c := engine.Commit{Stream: st.name, After: st.head, Now: st.head.Now + 10, Imported: true} // on any store's clock
 	for _, change := range changes {
 		change(&c)
 	}
@@ -139,7 +140,7 @@ func (st *stream) append(changes ...func(*engine.Commit)) engine.Commit {
 // outcomes appends and compares what became of the commits.
 func (e *env) outcomes(commits []engine.Commit, want ...engine.Outcome) {
 	e.Helper()
-	got, err := e.Append(ctx, commits)
+	got, err := e.Append(ctx, commits, nil)
 	e.ok(err)
 	if !reflect.DeepEqual(got, want) {
 		e.Fatalf("outcomes %v, want %v", got, want)
@@ -149,7 +150,7 @@ func (e *env) outcomes(commits []engine.Commit, want ...engine.Outcome) {
 // ends compares where the stream's log ends with what the test believes.
 func (st *stream) ends() {
 	st.e.Helper()
-	heads, err := st.e.Heads(ctx, []string{st.name})
+	heads, _, err := st.e.Heads(ctx, []string{st.name})
 	st.e.ok(err)
 	equal(st.e, "head of "+st.name, heads, []engine.Head{st.head})
 }
@@ -168,11 +169,12 @@ func (st *stream) log(after uint64, limit int) (rows []engine.LogRow) {
 func (st *stream) save(changes ...func(*engine.Checkpoint)) {
 	st.e.Helper()
 	st.append()
-	cp := &engine.Checkpoint{Stream: st.name, Head: st.head}
+	cp := &engine.Checkpoint{Stream: st.name, Head: st.head, Base: st.saved}
 	for _, change := range changes {
 		change(cp)
 	}
 	st.e.ok(st.e.Save(ctx, cp))
+	st.saved = cp.Head.Seq
 }
 
 // load reads the checkpoint's parts as one; nil when there is none.
