@@ -92,7 +92,11 @@ func (o *reportUsage) decide(d *decider) (any, error) {
 	}
 	for i := range out { // duplicates show the balance that the request leaves
 		if r := &out[i].result; r.Duplicate {
-			d.showUsage(r, o.items[i].asks)
+			asks := o.items[keys.first(i, o.items[i].key)].asks // a price is that of the first one's timestamp
+			if out[i].seen != nil {
+				asks = asks[:1] // what it cost is in the log
+			}
+			d.showUsage(r, asks)
 			if r.Credit != nil {
 				r.Credit.Consumed = &bursar.Amount{}
 			}
