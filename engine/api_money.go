@@ -186,7 +186,10 @@ func (e *Engine) EndBoost(ctx context.Context, c Caller, customer, assignmentID,
 // DueDeliveries, SaveDeliveries and DisableWebhook are what a sender of webhooks works
 // with; see Store for the first two.
 func (e *Engine) DueDeliveries(ctx context.Context, limit int) ([]DueDelivery, error) {
-	return e.store.DueDeliveries(ctx, e.o.Clock(), limit)
+	if !e.has(claimWebhooks) {
+		return nil, nil // another node sends them
+	}
+	return e.store.DueDeliveries(ctx, e.now(), limit)
 }
 
 func (e *Engine) SaveDeliveries(ctx context.Context, ds []Delivery) error {

@@ -16,8 +16,8 @@ import (
 // or currency that is missing or archived is a denial, not an error.
 func (e *Engine) Check(ctx context.Context, o ReadOptions, customer string, in []CheckInput) ([]bursar.Decision, uint64, error) {
 	out := make([]bursar.Decision, len(in))
-	cat := e.cat.Load()
 	version, err := e.read(ctx, o, customer, func(v *view) error {
+		cat := e.cat.Load()
 		for i := range in {
 			q := in[i]
 			q.Dimensions = sortDims(q.Dimensions)

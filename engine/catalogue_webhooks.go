@@ -156,7 +156,7 @@ func (e *Engine) TestWebhook(ctx context.Context, c Caller, id string) (d Delive
 	if h.CustomerID != nil {
 		customer = *h.CustomerID
 	}
-	out.addTo([]string{id}, e.o.Clock(), 0, commit, c.RequestID, bursar.EventTest, customer, testData{"A test message of Bursar. Nothing has happened."})
+	out.addTo([]string{id}, e.now(), 0, commit, c.RequestID, bursar.EventTest, customer, testData{"A test message of Bursar. Nothing has happened."})
 	if err := e.store.AddMessage(ctx, out.messages[0]); err != nil {
 		return d, e.unavailable(err)
 	}
@@ -192,7 +192,7 @@ func (e *Engine) Redeliver(ctx context.Context, c Caller, webhookID, deliveryID 
 	if d == nil || d.EndpointID != webhookID {
 		return Delivery{}, bursar.Errorf(bursar.CodeDeliveryNotFound, "the webhook has no delivery %.64q", deliveryID)
 	}
-	d.Status, d.Attempts, d.NextAttempt, d.Error, d.ResponseStatus = DeliveryPending, 0, e.o.Clock().Milli(), "", 0
+	d.Status, d.Attempts, d.NextAttempt, d.Error, d.ResponseStatus = DeliveryPending, 0, e.now().Milli(), "", 0
 	if err := e.store.SaveDeliveries(ctx, []Delivery{d.Delivery}); err != nil {
 		return Delivery{}, e.unavailable(err)
 	}

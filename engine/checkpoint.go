@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,6 +42,9 @@ const savePause = 4
 // checkpoint saves what changed in c. Only taking the pointers to it holds c's lock;
 // nobody waits for the store.
 func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
+	if !e.saves(c) {
+		return nil
+	}
 	c.saving.Lock()
 	defer c.saving.Unlock()
 	began := time.Now()
@@ -57,6 +61,9 @@ func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 	defer c.mu.Unlock()
 	if err != nil {
 		c.st.restoreDirty(k)
+		if errors.Is(err, ErrSuperseded) && e.nodes != nil {
+			c.stray.Store(true)
+		}
 		return err
 	}
 	c.st.saved(k)
@@ -136,6 +143,7 @@ func (b bucket) compare(c bucket) int {
 // saved takes note that the store has k.
 func (s *state) saved(k *capture) {
 	s.seriesBase, s.flushing = k.cp.Head.Seq, nil
+	s.forgetSteps(k.cp.Head.Seq)
 	for id, h := range k.dirty.holds {
 		if s.holds[id] == h && h.status != bursar.HoldOpen {
 			delete(s.holds, id)

@@ -20,6 +20,7 @@ type request struct {
 	trace string // the caller's id of it
 	facts *facts
 
+	tries   int // how often others were first
 	reply   any
 	err     error
 	version uint64
@@ -105,6 +106,7 @@ func (l *lane) run(e *Engine) {
 type work struct {
 	c      *customer
 	reqs   []*request
+	later  []*request // that must be decided again
 	d      *decider
 	commit *Commit // nil when nothing is to be written
 }
@@ -113,57 +115,158 @@ type work struct {
 // be decided again.
 func (e *Engine) commitBatch(batch []*request) (again []*request) {
 	works, again := groupByCustomer(batch)
-	e.catMu.RLock()
-	var commits []Commit
-	var writers []*work
-	for _, w := range works {
-		again = append(again, e.decide(w)...)
-		if w.commit != nil {
-			commits = append(commits, *w.commit)
-			writers = append(writers, w)
+	if err := e.Fresh(context.Background()); err != nil {
+		for _, w := range works {
+			w.fail(err)
 		}
-	}
-	var outcomes []Outcome
-	var err error
-	if len(commits) > 0 {
-		outcomes, err = e.store.Append(context.Background(), commits, nil)
-	}
-	e.catMu.RUnlock()
-	if err != nil {
-		outcomes = e.settle(commits, err)
-	}
-	for i, w := range writers {
-		switch outcomes[i] {
-		case Committed:
-			w.c.mu.Lock()
-			w.d.merge(w.commit.Head())
-			if w.c.st.dirty.records >= e.o.CheckpointRecords {
-				w.c.due.Store(true)
-			}
-			w.c.mu.Unlock()
-			e.counters.commits.Add(1)
-			e.counters.records.Add(uint64(len(w.d.recs)))
-		case Stale:
-			if err := e.catchUp(w.c); err != nil {
-				w.fail(e.unavailable(err))
-				continue
-			}
-			again = append(again, w.reqs...)
-			w.reqs = nil
-		case OldCatalogue, Skewed:
-			again = append(again, w.reqs...)
-			w.reqs = nil
-		default:
-			w.fail(e.unavailable(err))
-		}
+	} else {
+		e.commitWorks(works)
 	}
 	for _, w := range works {
+		again = append(again, w.later...)
 		for _, r := range w.reqs {
-			r.version = w.c.st.head.Seq
 			close(r.done)
 		}
 	}
 	return again
+}
+
+// commitWorks decides and appends: afterwards each request has its answer, or is to be
+// decided again.
+func (e *Engine) commitWorks(works []*work) {
+	e.catMu.RLock()
+	var writers, quiet []*work
+	for _, w := range works {
+		e.decide(w)
+		if w.commit != nil {
+			writers = append(writers, w)
+		} else {
+			quiet = append(quiet, w)
+		}
+	}
+	outcomes, err := e.append(writers)
+	e.catMu.RUnlock()
+	for i, w := range writers {
+		e.finish(w, outcomes[i], err)
+	}
+	e.confirmQuiet(quiet)
+}
+
+// append appends the commits of writers. Where other processes wrote to a customer
+// first, its requests are decided again while the store keeps them out: a customer that
+// many nodes write to goes from one to the next, and none of them starves. Where the
+// error is not nil, an outcome is Committed or 0 (not known, or certainly not committed).
+func (e *Engine) append(writers []*work) ([]Outcome, error) {
+	if len(writers) == 0 {
+		return nil, nil
+	}
+	commits := make([]Commit, len(writers))
+	for i, w := range writers {
+		commits[i] = *w.commit
+	}
+	outcomes, err := e.store.Append(context.Background(), commits, func(i int, tail []LogRow) *Commit {
+		w := writers[i]
+		w.commit = nil
+		if err := w.c.fold(tail); err != nil {
+			w.fail(e.unavailable(err))
+			return nil
+		}
+		e.decide(w)
+		if w.commit != nil {
+			commits[i] = *w.commit
+		}
+		return w.commit
+	})
+	if err != nil {
+		outcomes = e.settle(commits, err)
+	}
+	return outcomes, err
+}
+
+// finish answers the requests of a writer once its outcome is known.
+func (e *Engine) finish(w *work, o Outcome, err error) {
+	switch {
+	case o == Committed:
+		w.c.mu.Lock()
+		if head := w.commit.Head(); w.c.st.head.Seq < head.Seq { // else it was read on meanwhile, with this in it
+			w.d.merge(head)
+		}
+		if w.c.st.dirty.records >= e.o.CheckpointRecords {
+			w.c.due.Store(true)
+		}
+		w.c.mu.Unlock()
+		w.c.some.Store(true)
+		e.counters.commits.Add(1)
+		e.counters.records.Add(uint64(len(w.d.recs)))
+		w.answered(w.commit.After.Seq + 1)
+	case err != nil:
+		w.fail(e.unavailable(err))
+	case w.commit == nil: // decided again, and nothing is to be written; w.c is as new as can be
+		w.answered(w.d.head.Seq)
+	case o == Stale:
+		if err := e.catchUp(context.Background(), w.c, w.commit.After.Seq+1); err != nil {
+			w.fail(e.unavailable(err))
+			return
+		}
+		w.retry(e)
+	case o == OldCatalogue, o == Skewed:
+		if e.nodes != nil {
+			if err := e.confirm(context.Background(), w.c); err != nil {
+				w.fail(e.unavailable(err))
+				return
+			}
+		}
+		w.retry(e)
+	default:
+		w.fail(e.unavailable(fmt.Errorf("outcome %d of a commit", o)))
+	}
+}
+
+// confirmQuiet makes sure that what was refused, or was there already, is so in the
+// newest state.
+func (e *Engine) confirmQuiet(quiet []*work) {
+	var ask []*customer
+	for _, w := range quiet {
+		if len(w.reqs) > 0 {
+			ask = append(ask, w.c)
+		}
+	}
+	var err error
+	if e.nodes != nil && len(ask) > 0 {
+		err = e.confirm(context.Background(), ask...)
+	}
+	for _, w := range quiet {
+		w.c.mu.RLock()
+		moved := w.d != nil && (w.c.st.head != w.d.head || e.cat.Load() != w.d.cat)
+		w.c.mu.RUnlock()
+		switch {
+		case err != nil:
+			w.fail(e.unavailable(err))
+		case e.nodes != nil && moved:
+			w.retry(e)
+		case w.d != nil:
+			w.answered(w.d.head.Seq)
+		}
+	}
+}
+
+// answered says at which version the replies are true.
+func (w *work) answered(seq uint64) {
+	for _, r := range w.reqs {
+		r.version = seq
+	}
+}
+
+// retry has the requests decided again, unless others were first too often.
+func (w *work) retry(e *Engine) {
+	if len(w.reqs) == 0 {
+		return
+	}
+	if w.reqs[0].tries++; w.reqs[0].tries > maxTries {
+		w.fail(e.unavailable(fmt.Errorf("the state of %q kept changing", w.c.id)))
+		return
+	}
+	w.later, w.reqs = append(w.reqs, w.later...), nil
 }
 
 func (w *work) fail(err error) {
@@ -196,8 +299,8 @@ func groupByCustomer(batch []*request) (works []*work, later []*request) {
 }
 
 // decide runs the requests of one customer and prepares its commit. Requests that
-// would make the commit too large are returned, for the next one.
-func (e *Engine) decide(w *work) (again []*request) {
+// would make the commit too large are left for later.
+func (e *Engine) decide(w *work) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.o.Log.Error("deciding panicked", "customerId", w.c.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -209,14 +312,14 @@ func (e *Engine) decide(w *work) (again []*request) {
 	w.c.mu.RLock()
 	defer w.c.mu.RUnlock()
 	st := w.c.st
-	d := &decider{view: newView(st, max(st.head.Now, e.o.Clock())), cat: e.cat.Load(), horizon: e.o.LateHorizon, commit: e.ids.next()}
+	d := &decider{view: newView(st, max(st.head.Now, e.now())), cat: e.cat.Load(), horizon: e.o.LateHorizon, commit: e.ids.next()}
 	w.d = d
 	if !d.expire(maxExpiries) { // the requests wait until all are recorded
-		again, w.reqs = w.reqs, nil
+		w.later, w.reqs = append(w.reqs, w.later...), nil
 	}
 	for i, r := range w.reqs {
 		if len(d.recs) > maxRecords-maxRequestRecords {
-			again = w.reqs[i:]
+			w.later = append(w.reqs[i:len(w.reqs):len(w.reqs)], w.later...)
 			w.reqs = w.reqs[:i]
 			break
 		}
@@ -226,12 +329,11 @@ func (e *Engine) decide(w *work) (again []*request) {
 	if d.fault != nil {
 		e.o.Log.Error("decided records do not apply", "customerId", w.c.id, "err", d.fault)
 		w.fail(d.fault)
-		return again
+		return
 	}
 	if len(d.recs) > 0 {
 		w.commit = d.prepare(w.c.id)
 	}
-	return again
 }
 
 // maxExpiries bounds the holds that one commit ends by time.
@@ -307,169 +409,23 @@ func (v *view) uses() (begin, end []Use) {
 	return begin, end
 }
 
-// settle finds out what became of commits whose Append failed. Where that cannot be
-// known it is 0: the customer is read anew before it is used again.
+// settle finds out what became of commits whose Append failed. Where one is not
+// certainly in the log its outcome is 0; where nobody can tell, its customer is read
+// anew before it is used again.
 func (e *Engine) settle(commits []Commit, err error) []Outcome {
 	outcomes := make([]Outcome, len(commits))
 	if errors.Is(err, ErrNotCommitted) {
 		return outcomes
 	}
 	e.o.Log.Error("outcome of a commit is unknown", "err", err)
-	streams := make([]string, len(commits))
-	for i := range commits {
-		streams[i] = commits[i].Stream
-	}
-	heads, _, herr := e.store.Heads(context.Background(), streams)
+	settled, serr := e.store.Settle(context.Background(), commits)
 	for i := range commits {
 		switch {
-		case herr == nil && heads[i] == commits[i].Head():
+		case serr != nil:
+			e.dropID(commits[i].Stream)
+		case settled[i] == Committed:
 			outcomes[i] = Committed
-		case herr == nil && heads[i] == commits[i].After:
-		default: // perhaps it is there and another process went on from it
-			e.drop(commits[i].Stream)
 		}
 	}
 	return outcomes
-}
-
-// write sends a request down the lane and waits for its answer, fetching facts from
-// the store as decide asks for them.
-func (e *Engine) write(ctx context.Context, trace, customerID string, o op) (any, uint64, error) {
-	var f *facts
-	for range 8 {
-		c, err := e.acquire(ctx, customerID)
-		if err != nil {
-			return nil, 0, err
-		}
-		r := &request{c: c, op: o, trace: trace, facts: f, done: make(chan struct{})}
-		if !e.lane.add(r) {
-			e.release(c)
-			return nil, 0, e.unavailable(nil)
-		}
-		select {
-		case <-r.done:
-		case <-ctx.Done():
-			go func() { // the customer stays while its request is in the lane
-				<-r.done
-				e.release(c)
-			}()
-			return nil, 0, errUnknown()
-		}
-		e.release(c)
-		var n *needs
-		if !errors.As(r.err, &n) {
-			return r.reply, r.version, r.err
-		}
-		if f, err = e.fetch(ctx, customerID, n, f); err != nil {
-			return nil, 0, err
-		}
-	}
-	return nil, 0, errors.New("facts of the store kept changing")
-}
-
-// fetch reads the facts that n asks for, beside those that are there.
-func (e *Engine) fetch(ctx context.Context, customerID string, n *needs, have *facts) (*facts, error) {
-	f := &facts{keys: map[[16]byte]map[int64]*keyEntry{}, holds: map[[16]byte]*hold{}}
-	if have != nil {
-		f = have
-	}
-	byGen := map[int64][][16]byte{}
-	for _, p := range n.keys {
-		byGen[p.gen] = append(byGen[p.gen], p.hash)
-	}
-	for gen, hashes := range byGen {
-		got, err := e.store.FindKeys(ctx, customerID, gen, hashes)
-		if err != nil {
-			return nil, e.unavailable(err)
-		}
-		for i, h := range hashes {
-			if f.keys[h] == nil {
-				f.keys[h] = map[int64]*keyEntry{}
-			}
-			f.keys[h][gen] = nil
-			if got[i] != nil {
-				k := parseKeyEntry(got[i])
-				f.keys[h][gen] = &k
-			}
-		}
-	}
-	for _, id := range n.holds {
-		row, err := e.store.Hold(ctx, customerID, formatID(id))
-		if err != nil {
-			return nil, e.unavailable(err)
-		}
-		f.holds[id] = nil
-		if row != nil {
-			if f.holds[id], err = holdFromRow(row); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return f, nil
-}
-
-// govern is write for requests that may come with an Idempotency-Key.
-func govern[R any](ctx context.Context, e *Engine, c *Caller, customerID string, o op) (result R, version uint64, err error) {
-	reply, version, err := e.write(ctx, c.RequestID, customerID, e.withKey(c, o))
-	var twin *seen
-	if errors.As(err, &twin) {
-		r, err := e.recordAt(ctx, customerID, twin)
-		if err != nil {
-			return result, 0, err
-		}
-		kept, ok := r.record.(*keptRec)
-		if !ok {
-			return result, 0, fmt.Errorf("%w: not a kept reply", errRecord)
-		}
-		return result, 0, &Replay{Status: kept.status, Body: kept.body, Version: twin.seq}
-	}
-	if err != nil {
-		return result, version, err
-	}
-	return reply.(R), version, nil
-}
-
-// logRow is a row of the log, decoded.
-type logRow struct {
-	LogRow
-	recs []record
-}
-
-// placed is a record with its place in the log.
-type placed struct {
-	record record
-	row    *logRow
-	index  int
-}
-
-func (p *placed) id() string {
-	return formatID(idAt(p.row.Head.Now, p.row.Head.Seq, p.index, p.row.ID))
-}
-
-// recordAt reads one record again.
-func (e *Engine) recordAt(ctx context.Context, stream string, at *seen) (p placed, err error) {
-	row, err := e.readRow(ctx, stream, at.seq)
-	if err != nil {
-		return p, err
-	}
-	return row.at(at)
-}
-
-func (e *Engine) readRow(ctx context.Context, stream string, seq uint64) (row *logRow, err error) {
-	err = e.store.ReadLog(ctx, stream, seq-1, 1, func(r LogRow) error {
-		recs, err := decodePayload(r.Payload)
-		row = &logRow{r, recs}
-		return err
-	})
-	if err == nil && (row == nil || row.Head.Seq != seq) {
-		err = fmt.Errorf("commit %d of %q is no longer in the log", seq, stream)
-	}
-	return row, err
-}
-
-func (r *logRow) at(at *seen) (placed, error) {
-	if int(at.index) >= len(r.recs) {
-		return placed{}, fmt.Errorf("%w: no record %d of commit %d", errRecord, at.index, at.seq)
-	}
-	return placed{r.recs[at.index], r, int(at.index)}, nil
 }

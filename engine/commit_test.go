@@ -157,7 +157,7 @@ func TestOutcomeThatNobodyKnows(t *testing.T) {
 			r.furnish("acme")
 			lost := errors.New("connection lost")
 			f.set(func(o string) error {
-				if o == op || o == "heads" {
+				if o == op || o == "settle" {
 					return lost
 				}
 				return nil

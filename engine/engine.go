@@ -30,10 +30,16 @@ type Options struct {
 	KeysInMemory      int                // idempotency keys of one customer before they move to the store early; default 1,048,576
 	CheckpointEvery   time.Duration      // of a customer that changed; default 15 s
 	CheckpointRecords int                // records of a customer that make a checkpoint due at once; default 200,000
+	ClaimFor          time.Duration      // how long what one node does for all stays with it after it was last heard of; default 30 s
+	KeepLog           time.Duration      // rows of customers' logs older than this are deleted; 0 = never; at least MinKeepLog
 	AlertThresholds   []int              // percent; what a new limit warns at when it does not say; default 80, 100
 	Log               *slog.Logger       // default: none
 	Fatal             func(error)        // called once when the store cannot be trusted any more
 }
+
+// MinKeepLog is the least that a log may be kept for: repeated requests are answered from
+// it up to the longest late horizon.
+const MinKeepLog = 45 * 24 * time.Hour
 
 // Engine is one node's cache over the logs of a Store. Its methods may be used
 // concurrently.
@@ -45,8 +51,9 @@ type Engine struct {
 	catMu sync.RWMutex // held shared from decide to append, so that no archive comes between
 	cat   atomic.Pointer[Catalogue]
 
-	lane lane
-	ids  commitIDs
+	lane  lane
+	ids   commitIDs
+	nodes *nodes // nil where this process has the store for itself
 
 	mu        sync.Mutex
 	customers map[string]*customer
@@ -71,7 +78,8 @@ type Stats struct {
 
 // Open starts an engine on s, which it does not close.
 func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
-	if o.Clock == nil {
+	systems := o.Clock == nil
+	if systems {
 		o.Clock = func() bursar.Time { return bursar.TimeOf(time.Now()) }
 	}
 	if o.LateHorizon == 0 {
@@ -80,11 +88,15 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if o.LateHorizon < 24*time.Hour || o.LateHorizon > 35*24*time.Hour {
 		return nil, fmt.Errorf("the late horizon is %v; it may be 1 to 35 days", o.LateHorizon)
 	}
+	if o.KeepLog != 0 && o.KeepLog < MinKeepLog {
+		return nil, fmt.Errorf("the log is to be kept for %v; it must be at least %v", o.KeepLog, MinKeepLog)
+	}
 	if o.AlertThresholds == nil {
 		o.AlertThresholds = bursar.DefaultThresholds
 	}
 	setDefault(&o.MemoryBudget, 1<<30)
 	setDefault(&o.KeysInMemory, 1<<20)
+	setDefault(&o.ClaimFor, 30*time.Second)
 	setDefault(&o.CheckpointEvery, 15*time.Second)
 	setDefault(&o.CheckpointRecords, 200_000)
 	if o.Log == nil {
@@ -97,13 +109,37 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if _, err := rand.Read(e.ids.seed[:]); err != nil {
 		return nil, err
 	}
+	if err := e.joinNodes(ctx, systems); err != nil {
+		return nil, fmt.Errorf("reading the store's clock: %w", err)
+	}
 	if err := e.openCatalogue(ctx); err != nil {
 		return nil, fmt.Errorf("reading the catalogue: %w", err)
 	}
 	e.lane.init()
+	if e.nodes != nil {
+		e.loops.Go(e.poll)
+	}
 	e.loops.Go(func() { e.lane.run(e) })
 	e.loops.Go(e.housekeeping)
 	return e, nil
+}
+
+// joinNodes finds out whether other processes may use the store too. The system's clock
+// then only measures how the store's goes on, without the steps that are made in it.
+func (e *Engine) joinNodes(ctx context.Context, systems bool) error {
+	before := e.o.Clock()
+	_, now, err := e.store.Heads(ctx, nil)
+	if err != nil || now == 0 {
+		return err
+	}
+	if e.nodes, err = newNodes(); err != nil {
+		return err
+	}
+	if began := time.Now(); systems {
+		e.o.Clock = func() bursar.Time { return bursar.TimeOf(began.Add(time.Since(began))) }
+	}
+	e.nodes.adjust(before, now, e.o.Clock())
+	return nil
 }
 
 func setDefault[T comparable](p *T, v T) {
@@ -123,6 +159,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	if e.store.Err() != nil {
 		return e.store.Err()
 	}
+	defer e.releaseClaims(ctx)
 	var errs []error
 	for _, c := range e.residents() {
 		if ctx.Err() != nil {
@@ -140,11 +177,17 @@ func (e *Engine) Ready() error {
 	if e.closing.Load() {
 		return errors.New("shutting down")
 	}
-	return e.store.Err()
+	if err := e.store.Err(); err != nil {
+		return err
+	}
+	if !e.catalogueFresh() {
+		return errors.New("what other nodes wrote cannot be read")
+	}
+	return nil
 }
 
 // Now is the engine's clock.
-func (e *Engine) Now() bursar.Time { return e.o.Clock() }
+func (e *Engine) Now() bursar.Time { return e.now() }
 
 // Secret is random for each environment and the same after a restart: key cursors and
 // the like with it, each with a prefix of its own.
@@ -170,7 +213,7 @@ func (e *Engine) unavailable(cause error) error {
 	if cause != nil {
 		e.o.Log.Error("store unavailable", "err", cause)
 	}
-	if err := e.store.Err(); err != nil {
+	if err := e.store.Err(); errors.Is(err, ErrPoisoned) {
 		e.fatal.Do(func() { e.o.Fatal(err) })
 	}
 	return bursar.Errorf(bursar.CodeGovernanceUnavailable, "the store cannot be reached or trusted at this moment; nothing was granted")
@@ -184,10 +227,9 @@ func errUnknown() error {
 // Catalogue is the catalogue as it is now.
 func (e *Engine) Catalogue() *Catalogue { return e.cat.Load() }
 
-func (e *Engine) openCatalogue(ctx context.Context) error {
-	c := newCatalogue()
-	c.thresholds = e.o.AlertThresholds
-	err := e.store.ReadLog(ctx, CatalogueStream, 0, 0, func(row LogRow) error {
+// readCatalogue applies to c what its log has after c's head.
+func (e *Engine) readCatalogue(ctx context.Context, c *Catalogue) error {
+	return e.store.ReadLog(ctx, CatalogueStream, c.head.Seq, 0, func(row LogRow) error {
 		recs, err := checkRow(c.head, CatalogueStream, &row)
 		if err != nil {
 			return err
@@ -200,7 +242,12 @@ func (e *Engine) openCatalogue(ctx context.Context) error {
 		c.head = row.Head
 		return nil
 	})
-	if err != nil {
+}
+
+func (e *Engine) openCatalogue(ctx context.Context) error {
+	c := newCatalogue()
+	c.thresholds = e.o.AlertThresholds
+	if err := e.readCatalogue(ctx, c); err != nil {
 		return err
 	}
 	e.cat.Store(c)
@@ -210,6 +257,9 @@ func (e *Engine) openCatalogue(ctx context.Context) error {
 			return err
 		}
 		_, err := e.changeCatalogue(ctx, Caller{}, func(w *catalogueWrite) (any, error) {
+			if w.secret != ([32]byte{}) {
+				return nil, nil // another node was first
+			}
 			return nil, w.add(&catalogueRec{"secret", s[:]})
 		})
 		if err != nil {
@@ -220,6 +270,9 @@ func (e *Engine) openCatalogue(ctx context.Context) error {
 	return nil
 }
 
+// maxTries bounds how often a write is decided again since others wrote first.
+const maxTries = 50
+
 // changeCatalogue runs one write of the catalogue.
 func (e *Engine) changeCatalogue(ctx context.Context, c Caller, change func(*catalogueWrite) (any, error)) (any, error) {
 	e.catMu.Lock()
@@ -227,48 +280,67 @@ func (e *Engine) changeCatalogue(ctx context.Context, c Caller, change func(*cat
 	if e.closing.Load() {
 		return nil, e.unavailable(nil)
 	}
+	for range maxTries {
+		if e.nodes != nil {
+			next := e.cat.Load().clone()
+			if err := e.readCatalogue(ctx, next); err != nil {
+				return nil, e.unavailable(err)
+			}
+			e.cat.Store(next)
+		}
+		result, again, err := e.tryCatalogue(ctx, c, change)
+		if !again {
+			return result, err
+		}
+	}
+	return nil, e.unavailable(errors.New("other nodes kept writing the catalogue"))
+}
+
+// tryCatalogue decides and appends; again tells that another node wrote first.
+func (e *Engine) tryCatalogue(ctx context.Context, c Caller, change func(*catalogueWrite) (any, error)) (result any, again bool, err error) {
 	cur := e.cat.Load()
-	w := &catalogueWrite{Catalogue: cur.clone(), now: max(cur.head.Now, e.o.Clock()), commit: e.ids.next(), trace: c.RequestID}
+	w := &catalogueWrite{Catalogue: cur.clone(), now: max(cur.head.Now, e.now()), commit: e.ids.next(), trace: c.RequestID}
 	var key identity
 	if c.Key != nil {
 		key = keyOf(&e.secret, "\x00", c.Key.Key, c.Key.Content[:])
 		if r, ok := cur.replies[key.hash]; ok && r.At >= w.now-keyMemory {
 			if r.Content != key.content {
-				return nil, reused("", c.Key.Key)
+				return nil, false, reused("", c.Key.Key)
 			}
-			return nil, &Replay{Status: r.Status, Body: r.Body}
+			return nil, false, &Replay{Status: r.Status, Body: r.Body}
 		}
 	}
-	result, err := change(w)
-	if err != nil || len(w.recs) == 0 {
-		return result, err
+	if result, err = change(w); err != nil || len(w.recs) == 0 {
+		return result, false, err
 	}
 	if key.set {
 		status, body := c.Key.Render(result)
 		if err := w.put("reply", keptReply{key.hash, key.content, w.now, status, body}); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	payload := encodePayload(nil, w.recs)
 	commit := Commit{Stream: CatalogueStream, After: cur.head, ID: w.commit, Now: w.now, Payload: payload, Unused: w.unused, Messages: w.out.messages}
 	commit.Hash = chain(cur.head, commit.ID, commit.Now, payload)
 	outcomes, err := e.store.Append(ctx, []Commit{commit}, nil)
-	switch {
-	case errors.Is(err, ErrNotCommitted):
-		return nil, e.unavailable(err)
-	case err != nil:
-		heads, _, herr := e.store.Heads(ctx, []string{CatalogueStream})
-		if herr != nil || heads[0] != commit.Head() {
-			return nil, e.unavailable(errors.Join(err, herr))
+	if err != nil {
+		if outcomes = e.settle([]Commit{commit}, err); outcomes[0] != Committed {
+			return nil, false, e.unavailable(err)
 		}
+	}
+	switch {
 	case outcomes[0] == InUse:
-		return nil, e.errInUse(ctx, w)
+		return nil, false, e.errInUse(ctx, w)
+	case outcomes[0] == Stale && e.nodes != nil:
+		return nil, true, nil
+	case outcomes[0] == Skewed:
+		return nil, false, e.unavailable(errors.New("this node's clock is off the database's"))
 	case outcomes[0] != Committed:
-		return nil, e.unavailable(errors.New("the catalogue was written by another process"))
+		return nil, false, e.unavailable(errors.New("the catalogue was written by another process"))
 	}
 	w.Catalogue.head = commit.Head()
 	e.cat.Store(w.Catalogue)
-	return result, nil
+	return result, false, nil
 }
 
 // errInUse says which of the things that w wanted to archive are in use.

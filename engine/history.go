@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -95,6 +96,42 @@ type pendingSeries struct {
 	base, mid     uint64
 	flushing      bool
 	first, second []SeriesRow
+
+	head  uint64
+	steps []pendingStep // in place of first and second where other processes save too
+	timed []SeriesRow   // of holds that have ended by time
+}
+
+// seriesStep is what one commit added to the series.
+type seriesStep struct {
+	seq  uint64
+	adds map[bucket]bursar.Amount
+}
+
+type pendingStep struct {
+	seq uint64
+	row SeriesRow
+}
+
+// forgetSteps drops what a checkpoint at seq has.
+func (s *state) forgetSteps(seq uint64) {
+	i, _ := slices.BinarySearchFunc(s.steps, seq+1, func(st seriesStep, seq uint64) int { return cmp.Compare(st.seq, seq) })
+	s.steps = slices.Delete(s.steps, 0, i)
+}
+
+// savedElsewhere takes note that another process has saved a checkpoint at seq: what
+// comes into the next one is since then.
+func (s *state) savedElsewhere(seq uint64) {
+	if seq <= s.seriesBase || seq > s.head.Seq {
+		return
+	}
+	s.forgetSteps(seq)
+	s.seriesBase, s.series = seq, map[bucket]bursar.Amount{}
+	for _, st := range s.steps {
+		for k, a := range st.adds {
+			s.series[k] = s.series[k].Add(a)
+		}
+	}
 }
 
 func (v *view) pendingSeries(q *SeriesQuery) pendingSeries {
@@ -107,6 +144,15 @@ func (v *view) pendingSeries(q *SeriesQuery) pendingSeries {
 		}
 		return out
 	}
+	if v.shared {
+		p := pendingSeries{base: v.seriesBase, head: v.head.Seq, timed: pick(v.adds)}
+		for _, st := range v.steps {
+			for _, r := range pick(st.adds) {
+				p.steps = append(p.steps, pendingStep{st.seq, r})
+			}
+		}
+		return p
+	}
 	// adds is of holds that have ended by time, which no commit has recorded yet.
 	return pendingSeries{base: v.seriesBase, mid: v.flushTo, flushing: v.flushing != nil,
 		first: pick(v.flushing), second: append(pick(v.series), pick(v.adds)...)}
@@ -116,6 +162,17 @@ func (v *view) pendingSeries(q *SeriesQuery) pendingSeries {
 // late for p.
 func (p *pendingSeries) since(seq uint64) ([]SeriesRow, bool) {
 	switch {
+	case p.head > 0: // other processes save too
+		if seq < p.base || seq > p.head {
+			return nil, false
+		}
+		rows := p.timed
+		for _, s := range p.steps {
+			if s.seq > seq {
+				rows = append(rows, s.row)
+			}
+		}
+		return rows, true
 	case p.flushing && seq == p.mid:
 		return p.second, true
 	case seq == p.base:

@@ -7,21 +7,29 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
+// shared is a store that several engines share, with a clock that stands still.
+func shared() *mem.Store {
+	s := mem.New()
+	s.Clock = func() bursar.Time { return scriptStart }
+	return s
+}
+
 // Two engines on one store: what the other one wrote in between is read before anything
 // is decided.
 func TestAnotherNodeWroteInBetween(t *testing.T) {
-	s := mem.New()
+	s := shared()
 	a := newRig(t, s, quiet)
-	defer func() { _ = a.Close(context.Background()) }() // its checkpoint may be behind the one of b
+	defer func() { _ = a.Close(context.Background()) }()
 	a.furnish("acme")
 	b := newRig(t, s, quiet)
-	defer func() { _ = b.Close(context.Background()) }() // its checkpoint may be behind the one of a
+	defer func() { _ = b.Close(context.Background()) }()
 	b.usedBy("acme")                                     // both have it in memory
 	used := int64(0)
 	for i := range 10 {
@@ -36,10 +44,11 @@ func TestAnotherNodeWroteInBetween(t *testing.T) {
 	if res, err := b.consume("acme", 1, "0"); err != nil || !res.Duplicate { // a wrote it
 		t.Errorf("the other node's key: %+v, %v", res, err)
 	}
+	if got, _ := b.usedBy("acme"); got != bursar.AmountFromInt(used) {
+		t.Errorf("before b writes itself: %s used, want %d", got, used)
+	}
 	h, _, err := a.Reserve(context.Background(), tester, "acme", spendOf("tokens", 9, "h"), 60, "")
 	a.must(err)
-	_, err = b.consume("acme", 1, "b sees what a wrote once it writes itself")
-	b.must(err)
 	if _, _, err := b.CommitReservation(context.Background(), tester, "acme", h.ID, bursar.AmountFromInt(4)); err != nil {
 		t.Errorf("the other node's hold: %v", err)
 	}
@@ -50,12 +59,12 @@ func TestAnotherNodeWroteInBetween(t *testing.T) {
 
 // One unit is left, many ask on two nodes: exactly one is granted, again and again.
 func TestLastUnitOnTwoNodes(t *testing.T) {
-	s := mem.New()
+	s := shared()
 	a := newRig(t, s, quiet)
-	defer func() { _ = a.Close(context.Background()) }() // its checkpoint may be behind the one of b
+	defer func() { _ = a.Close(context.Background()) }()
 	a.furnish("acme")
 	b := newRig(t, s, quiet)
-	defer func() { _ = b.Close(context.Background()) }() // its checkpoint may be behind the one of a
+	defer func() { _ = b.Close(context.Background()) }()
 	set := func(limit int) {
 		_, _, err := a.PutAssignments(context.Background(), tester, "acme", []bursar.AssignmentInput{{EntityID: "o", Capability: capability("credits"), UsageLimit: bursar.Some(bursar.AmountFromInt(int64(limit)))}})
 		a.must(err)
@@ -85,6 +94,152 @@ func TestLastUnitOnTwoNodes(t *testing.T) {
 	}
 	for _, n := range []*rig{a, b} {
 		n.must(n.VerifyAll(context.Background()))
+	}
+}
+
+// What the catalogue got on one node is there on another, also for requests that would
+// be refused without it.
+func TestCatalogueIsFollowed(t *testing.T) {
+	s := shared()
+	a, b := newRig(t, s, quiet), newRig(t, s, quiet)
+	defer a.close()
+	defer b.close()
+	a.furnish("acme")
+	b.usedBy("acme")
+	if _, err := a.CreateFeature(t.Context(), tester, bursar.Feature{ID: "images", DisplayName: "Images"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := b.Consume(t.Context(), tester, "acme", spendOf("images", 1, "")); err != nil {
+		t.Errorf("a feature that the other node made: %v", err)
+	}
+	if _, err := b.CreateFeature(t.Context(), tester, bursar.Feature{ID: "images", DisplayName: "Images"}); codeOf(err) != bursar.CodeAlreadyExists {
+		t.Errorf("made twice: %v", err)
+	}
+	_, _, err := b.PutAssignments(t.Context(), tester, "acme", []bursar.AssignmentInput{{EntityID: "u", Capability: capability("credits"), UsageLimit: bursar.Some(bursar.AmountFromInt(1)), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitDay})}})
+	b.must(err)
+	if _, err := a.ArchiveCurrency(t.Context(), tester, "credits", true); codeOf(err) != bursar.CodeCurrencyInUse {
+		t.Errorf("archived while in use: %v", err)
+	}
+	k, _, err := a.CreateAPIKey(t.Context(), tester, "k", bursar.ScopeRead, nil)
+	a.must(err)
+	eventually(t, 5*time.Second, "the key arrives", func() bool { return b.Fresh(t.Context()) == nil && b.Catalogue().APIKey(k.ID) != nil })
+}
+
+// The clock of a node does not matter.
+func TestNodesGoByTheStoresClock(t *testing.T) {
+	s := shared()
+	a, b := newRig(t, s, quiet), newRig(t, s, quiet)
+	defer a.close()
+	defer b.close()
+	a.furnish("acme")
+	b.advance(5 * time.Hour)
+	h, _, err := b.Reserve(t.Context(), tester, "acme", spendOf("tokens", 9, "h"), 60, "")
+	b.must(err)
+	if h.CreatedAt != scriptStart {
+		t.Errorf("made at %s", h.CreatedAt)
+	}
+	a.advance(-3 * time.Hour)
+	if _, held := a.usedBy("acme"); held != bursar.AmountFromInt(9) {
+		t.Errorf("%s held", held)
+	}
+	if _, err := a.consume("acme", 1, "late clock"); err != nil {
+		t.Error(err)
+	}
+}
+
+// One node saves a customer's checkpoints; all of them tell the same history, before and
+// after it goes, and what the next one starts from is whole.
+func TestNodesShareSaving(t *testing.T) {
+	s := shared()
+	o := engine.Options{CheckpointEvery: 5 * time.Millisecond, CheckpointRecords: 1, ClaimFor: 100 * time.Millisecond}
+	a, b := newRig(t, s, o), newRig(t, s, o)
+	defer b.close()
+	a.furnish("acme")
+	used := int64(0)
+	both := func(nodes ...*rig) {
+		for i := range 200 {
+			n := nodes[i%len(nodes)]
+			_, err := n.consume("acme", 1, fmt.Sprint(used))
+			n.must(err)
+			used++
+			if i%20 > 0 {
+				continue
+			}
+			for _, n := range nodes {
+				series, _, err := n.History(t.Context(), engine.ReadOptions{}, "acme", engine.HistoryQuery{Capability: capability("tokens"), From: scriptStart, To: scriptStart + bursar.Time(time.Hour), EntityID: "o"})
+				n.must(err)
+				if got := series[0].Points[0].Value; got != bursar.AmountFromInt(used) {
+					t.Fatalf("the history says %s of %d", got, used)
+				}
+			}
+		}
+	}
+	both(a, b)
+	eventually(t, 5*time.Second, "a checkpoint is saved", func() bool { return savedSeq(t, s) > 0 })
+	both(a, b)
+	a.close()
+	was := savedSeq(t, s)
+	both(b)
+	eventually(t, 5*time.Second, "the other node goes on saving", func() bool { return savedSeq(t, s) > was })
+	c := newRig(t, s, o)
+	defer c.close()
+	both(b, c)
+	for _, n := range []*rig{b, c} {
+		n.must(n.VerifyAll(t.Context()))
+		if res, err := n.consume("acme", 1, "0"); err != nil || !res.Duplicate {
+			t.Errorf("the first key again: %+v, %v", res, err)
+		}
+	}
+}
+
+func savedSeq(t *testing.T, s engine.Store) uint64 {
+	saved, err := s.Saved(t.Context(), []string{"acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return saved[0]
+}
+
+// blind is a store of which one node cannot read heads while it is lost.
+type blind struct {
+	engine.Store
+	lost atomic.Bool
+}
+
+func (b *blind) Heads(ctx context.Context, streams []string) ([]engine.Head, bursar.Time, error) {
+	if b.lost.Load() {
+		return nil, 0, errors.New("connection lost")
+	}
+	return b.Store.Heads(ctx, streams)
+}
+
+// What accepts some age is answered without a look, until it is too old.
+func TestMaxStaleness(t *testing.T) {
+	s := shared()
+	f := &blind{Store: s}
+	a, b := newRig(t, s, quiet), newRig(t, f, quiet)
+	defer a.close()
+	defer b.close()
+	a.furnish("acme")
+	b.usedBy("acme")
+	check := func(age time.Duration) error {
+		_, _, err := b.Check(t.Context(), engine.ReadOptions{MaxStaleness: age}, "acme", []engine.CheckInput{{Capability: capability("tokens"), Dimensions: onUser}})
+		return err
+	}
+	f.lost.Store(true)
+	if err := check(time.Hour); err != nil {
+		t.Errorf("an hour old will do: %v", err)
+	}
+	if err := check(0); codeOf(err) != bursar.CodeGovernanceUnavailable {
+		t.Errorf("the newest: %v", err)
+	}
+	eventually(t, 5*time.Second, "the catalogue is too old", func() bool { return codeOf(check(time.Hour)) == bursar.CodeGovernanceUnavailable })
+	if _, err := b.consume("acme", 1, "k"); codeOf(err) != bursar.CodeGovernanceUnavailable {
+		t.Errorf("a write: %v", err)
+	}
+	f.lost.Store(false)
+	if err := check(0); err != nil {
+		t.Errorf("it is back: %v", err)
 	}
 }
 

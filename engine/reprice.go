@@ -20,7 +20,7 @@ import (
 // chains of corrections the last version holds. Usage that cost nothing, for its rate
 // was 0 or there was none, is priced too.
 func (e *Engine) Reprice(ctx context.Context, c Caller, in RepriceInput) (Repricing, error) {
-	rp, err := newRepricer(e.cat.Load(), c, &in, e.o.Clock())
+	rp, err := newRepricer(e.cat.Load(), c, &in, e.now())
 	if err != nil {
 		return Repricing{}, err
 	}
@@ -143,7 +143,7 @@ const maxRepriceRecords = 2000
 // carryOut does what was planned, a commit at a time, or a rehearsal of it.
 func (rp *repricer) carryOut(ctx context.Context, e *Engine, id string, plan *repricePlan, effects *repriceEffects) error {
 	upTo := plan.head
-	rehearsal := &decider{view: newView(plan.frozen, max(plan.frozen.head.Now, e.o.Clock())), cat: rp.cat, quiet: true}
+	rehearsal := &decider{view: newView(plan.frozen, max(plan.frozen.head.Now, e.now())), cat: rp.cat, quiet: true}
 	for todo := plan.groups; len(todo) > 0; {
 		if err := ctx.Err(); err != nil {
 			return err

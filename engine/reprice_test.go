@@ -346,7 +346,7 @@ func TestRepriceCrash(t *testing.T) {
 			if o == op && appends.Add(1) == 3 {
 				return errors.New("the machine stops")
 			}
-			if o == "heads" {
+			if o == "settle" {
 				return errors.New("and does not answer")
 			}
 			return nil

@@ -23,9 +23,12 @@ type customer struct {
 
 	pins int // under Engine.mu: users that keep it in memory
 	used atomic.Int64
+	some atomic.Bool  // its log has commits
+	seen atomic.Int64 // when the last look at its head started; see nodes
 
 	saving sync.Mutex  // one checkpoint at a time
 	due    atomic.Bool // a checkpoint is due before its time
+	stray  atomic.Bool // to be read anew: another node has saved a checkpoint of it
 
 	notBefore time.Time // under mu: no checkpoint before its time until then
 }
@@ -66,16 +69,24 @@ func (e *Engine) release(c *customer) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c.pins--
-	if c.pins == 0 && e.customers[c.id] == c && (c.err != nil || c.st.head.Seq == 0) {
+	if c.pins == 0 && e.customers[c.id] == c && (c.err != nil || !c.some.Load()) {
 		delete(e.customers, c.id) // nothing worth keeping
 	}
 }
 
 // drop forgets a customer whose durable state is not known; the next acquire reads it.
-func (e *Engine) drop(id string) {
+func (e *Engine) drop(c *customer) {
 	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.customers[c.id] == c {
+		delete(e.customers, c.id)
+	}
+}
+
+func (e *Engine) dropID(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	delete(e.customers, id)
-	e.mu.Unlock()
 }
 
 func (e *Engine) residents() []*customer {
@@ -99,6 +110,10 @@ func (e *Engine) load(ctx context.Context, c *customer) {
 	defer close(c.ready)
 	st := newState()
 	st.keys.limit = e.o.KeysInMemory
+	if n := e.nodes; n != nil {
+		st.shared = true
+		c.seen.Store(int64(time.Since(n.began)))
+	}
 	ctx = context.WithoutCancel(ctx) // others may be waiting for it too
 	if c.err = e.store.Load(ctx, c.id, st.restore); c.err != nil {
 		return
@@ -108,6 +123,7 @@ func (e *Engine) load(ctx context.Context, c *customer) {
 		return
 	}
 	if st.head.Seq > 0 {
+		c.some.Store(true)
 		e.counters.loads.Add(1)
 	}
 	c.st = st
@@ -146,18 +162,57 @@ func checkRow(head Head, stream string, row *LogRow) ([]record, error) {
 	return recs, nil
 }
 
-// catchUp applies what another process appended.
-func (e *Engine) catchUp(c *customer) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return e.replay(context.Background(), c.id, c.st)
+// catchUp applies what another process appended, which is at least up to seq. A log
+// that has not got there is another one than what is in memory was read from. c is not
+// locked while the store is read: who has the store's lock may want c (append).
+func (e *Engine) catchUp(ctx context.Context, c *customer, seq uint64) error {
+	for {
+		c.mu.RLock()
+		head := c.st.head.Seq
+		c.mu.RUnlock()
+		if head >= seq {
+			return nil
+		}
+		rows := make([]LogRow, 0, min(seq-head, scanChunk))
+		err := e.store.ReadLog(ctx, c.id, head, scanChunk, func(r LogRow) error {
+			rows = append(rows, r)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if err = c.fold(rows); err == nil && len(rows) == 0 {
+			err = fmt.Errorf("the log of %q ends at commit %d: %w", c.id, head, errWentBack)
+		}
+		if err != nil {
+			e.drop(c)
+			return err
+		}
+	}
 }
 
-// housekeeping ends holds in time, saves checkpoints and lets idle customers go.
+// fold applies rows that another process appended, those that are not there yet.
+func (c *customer) fold(rows []LogRow) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range rows {
+		if rows[i].Head.Seq <= c.st.head.Seq {
+			continue
+		}
+		if err := c.st.fold(c.id, &rows[i]); err != nil {
+			return err
+		}
+		c.some.Store(true)
+	}
+	return nil
+}
+
+// housekeeping ends holds in time, saves checkpoints and lets idle customers go. What
+// one process is enough for is done by the one with the claim.
 func (e *Engine) housekeeping() {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	var sweep, save, trim time.Time
+	var sweep, save, trim, keep time.Time
 	for {
 		select {
 		case <-e.stop:
@@ -168,6 +223,10 @@ func (e *Engine) housekeeping() {
 			continue
 		}
 		now := time.Now()
+		if e.nodes != nil && now.Sub(keep) >= e.o.ClaimFor/4 {
+			keep = now
+			e.shareSaving()
+		}
 		for _, c := range e.residents() {
 			e.keepHouse(c, now.Sub(save) >= e.o.CheckpointEvery)
 		}
@@ -175,18 +234,43 @@ func (e *Engine) housekeeping() {
 			save = now
 		}
 		e.evict()
-		if now.Sub(sweep) >= 10*time.Second {
+		if now.Sub(sweep) >= sweepEvery {
 			sweep = now
-			e.sweepIdle()
-		}
-		if now.Sub(trim) >= time.Hour {
-			trim = now
-			if err := e.store.TrimOutbox(context.Background(), e.o.Clock()-keptMessages); err != nil {
-				e.o.Log.Warn("trimming the outbox failed", "err", err)
+			if e.has(claimSweep) {
+				e.sweepIdle()
+				if now.Sub(trim) >= trimEvery {
+					trim = now
+					e.trim()
+				}
 			}
 		}
 	}
 }
+
+const (
+	sweepEvery = 10 * time.Second
+	trimEvery  = time.Hour
+)
+
+// trim deletes what is older than it is to be kept: messages, and the log where it is
+// not kept for ever.
+func (e *Engine) trim() {
+	if err := e.store.TrimOutbox(context.Background(), e.now()-keptMessages); err != nil {
+		e.o.Log.Warn("trimming the outbox failed", "err", err)
+	}
+	for e.o.KeepLog > 0 {
+		n, err := e.store.TrimLog(context.Background(), e.now()-bursar.Time(e.o.KeepLog), trimRows)
+		if err != nil {
+			e.o.Log.Warn("trimming the log failed", "err", err)
+		}
+		if n < trimRows || err != nil || e.closing.Load() {
+			return
+		}
+	}
+}
+
+// trimRows bounds one deletion from the log.
+const trimRows = 5000
 
 // keptMessages is how long messages stay that have nothing left to deliver.
 const keptMessages = bursar.Time(30 * 24 * time.Hour)
@@ -196,7 +280,7 @@ func (e *Engine) keepHouse(c *customer, save bool) {
 	due, dirty := c.st.due(), c.st.dirty.records > 0
 	early := time.Now().After(c.notBefore)
 	c.mu.RUnlock()
-	if due != 0 && due <= e.o.Clock() {
+	if wait := e.now() - due; due != 0 && wait >= 0 && (e.saves(c) || wait > otherNodesTick) {
 		e.tick(c.id)
 	}
 	if dirty && (save || early && c.due.Swap(false)) {
@@ -205,6 +289,10 @@ func (e *Engine) keepHouse(c *customer, save bool) {
 		}
 	}
 }
+
+// otherNodesTick is how long the node that saves a customer has to record what time has
+// done before others do.
+const otherNodesTick = bursar.Time(3 * time.Second)
 
 // tick makes the lane record what time has changed.
 func (e *Engine) tick(id string) {
@@ -224,7 +312,7 @@ const maxSweep = 64
 // that is ahead of their checkpoint.
 func (e *Engine) sweepIdle() {
 	// Residents are in the list too, so there is room for them.
-	ids, err := e.store.Due(context.Background(), e.o.Clock(), maxSweep+len(e.residents()))
+	ids, err := e.store.Due(context.Background(), e.now(), maxSweep+len(e.residents()))
 	if err != nil {
 		e.o.Log.Warn("looking for what is due failed", "err", err)
 		return
@@ -266,13 +354,19 @@ func (e *Engine) evict() {
 	}
 }
 
+// evictOne lets a customer go. What this node does not save others do, or the sweep.
 func (e *Engine) evictOne(c *customer) bool {
 	if err := e.checkpoint(context.Background(), c); err != nil {
 		return false
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if c.pins > 0 || e.customers[c.id] != c || c.st.dirty.records > 0 {
+	if c.pins > 0 || e.customers[c.id] != c || !c.mu.TryRLock() {
+		return false
+	}
+	dirty := c.st.dirty.records > 0
+	c.mu.RUnlock()
+	if dirty && e.saves(c) {
 		return false
 	}
 	delete(e.customers, c.id)
@@ -310,12 +404,15 @@ func (e *Engine) read(ctx context.Context, o ReadOptions, id string, f func(v *v
 		return 0, err
 	}
 	defer e.release(c)
+	if err := e.refresh(ctx, c, &o); err != nil {
+		return 0, err
+	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if c.st.head.Seq < o.MinVersion {
 		return c.st.head.Seq, bursar.Errorf(bursar.CodeGovernanceUnavailable, "version %d of the customer is asked for; this node has %d", o.MinVersion, c.st.head.Seq)
 	}
-	return c.st.head.Seq, f(c.st.viewAt(e.o.Clock(), e.cat.Load()))
+	return c.st.head.Seq, f(c.st.viewAt(e.now(), e.cat.Load()))
 }
 
 // readCustomer is read for customers that must exist.

@@ -58,6 +58,10 @@ type state struct {
 	flushing   map[bucket]bursar.Amount
 	flushTo    uint64
 	dirty      dirty
+	// shared: other processes may save checkpoints too. steps then has what each commit
+	// since seriesBase added to the series, for whatever of it the store has.
+	shared bool
+	steps  []seriesStep
 
 	// While a checkpoint is read: how many assignments there were and the last one's id.
 	rowCount int

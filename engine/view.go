@@ -302,6 +302,9 @@ func (v *view) merge(head Head) {
 	for k, a := range v.adds {
 		s.series[k] = s.series[k].Add(a)
 	}
+	if s.shared && len(v.adds) > 0 {
+		s.steps = append(s.steps, seriesStep{head.Seq, v.adds})
+	}
 	s.dirty.records += v.records
 }
 

@@ -166,9 +166,9 @@ func genListCustomers(g *gen) action {
 	case 1:
 		q.Name = "N" + g.name()
 	case 2:
-		q.CreatedFrom = g.now - bursar.Time(g.r.Int64N(int64(1+g.now-epoch)))
+		q.CreatedFrom = g.now - bursar.Time(g.r.Int64N(max(1, int64(1+g.now-epoch))))
 	case 3:
-		q.CreatedTo = g.now - bursar.Time(g.r.Int64N(int64(1+g.now-epoch)))
+		q.CreatedTo = g.now - bursar.Time(g.r.Int64N(max(1, int64(1+g.now-epoch))))
 	}
 	return listCustomers{q}
 }

@@ -1,0 +1,383 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bursarhq/bursar"
+)
+
+// nodes is what an engine needs when other processes use its store too. It is a cache
+// over logs that others write as well, so:
+//
+//   - Now is the store's clock, read with every look at heads.
+//   - A strong read first learns from the store where the customer's log ends, in a look
+//     that starts after the read arrived, and reads on what it missed. All that wait at
+//     the moment a look starts share it.
+//   - The catalogue is followed with every look, at least each pollEvery; one that is
+//     older than catalogueAge is not used.
+//   - What one process is enough for (saving a customer's checkpoints, sweeping idle
+//     customers, sending webhooks) is done by the one that has the claim. A claim saves
+//     work; correctness never rests on it.
+type nodes struct {
+	holder string // this process in claims
+	began  time.Time
+	offset atomic.Int64 // the store's clock less this process's
+	seen   atomic.Int64 // when, since began, the last look started that found the catalogue as it is
+
+	mu      sync.Mutex
+	next    *look // what the next look will be about
+	looking int   // looks under way
+
+	claimed sync.Map // names that are claimed → until when, since began
+}
+
+const (
+	pollEvery    = 250 * time.Millisecond
+	pollMost     = 500 // customers of one poll
+	catalogueAge = time.Second
+	looksMost    = 4                       // at a time
+	lookTimeout  = 1500 * time.Millisecond // so that a caller is answered within 2 s
+	// writeTimeout bounds the wait for an answer of the lane; what is decided after it is
+	// settled by its idempotency key.
+	writeTimeout = 1900 * time.Millisecond
+	// strayRecords are the records after which a node that does not save a customer's
+	// checkpoints reads the customer anew, to let go of what it remembers for saving.
+	strayRecords = 500_000
+)
+
+// look is one read of heads.
+type look struct {
+	done   chan struct{}
+	err    error
+	wanted bool                // somebody waits for it
+	about  map[*customer]error // what reading on came to
+}
+
+func newNodes() (*nodes, error) {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return nil, err
+	}
+	return &nodes{holder: hex.EncodeToString(b[:]), began: time.Now(), next: newLook()}, nil
+}
+
+func newLook() *look { return &look{done: make(chan struct{}), about: map[*customer]error{}} }
+
+// now is the engine's clock.
+func (e *Engine) now() bursar.Time {
+	if e.nodes == nil {
+		return e.o.Clock()
+	}
+	return e.o.Clock() + bursar.Time(e.nodes.offset.Load())
+}
+
+// adjust takes in that the store's clock read at between two readings of this process's.
+// The offset moves as little as that demands.
+func (n *nodes) adjust(before, at, after bursar.Time) {
+	low, high := int64(at-after), int64(at-before)
+	n.offset.Store(min(max(n.offset.Load(), low), high))
+}
+
+// confirm has what is in memory of the customers confirmed by a look that starts after
+// this call: afterwards each is at least as new as the store was at this moment.
+func (e *Engine) confirm(ctx context.Context, cs ...*customer) error {
+	n := e.nodes
+	n.mu.Lock()
+	l := n.next
+	l.wanted = true
+	for _, c := range cs {
+		l.about[c] = nil
+	}
+	if n.looking < looksMost {
+		n.looking++
+		go e.look()
+	}
+	n.mu.Unlock()
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if l.err != nil {
+		return l.err
+	}
+	for _, c := range cs {
+		if err := l.about[c]; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look looks until nobody waits any more.
+func (e *Engine) look() {
+	n := e.nodes
+	for {
+		n.mu.Lock()
+		l := n.next
+		if !l.wanted {
+			n.looking--
+			n.mu.Unlock()
+			return
+		}
+		n.next = newLook()
+		n.mu.Unlock()
+		ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+		l.err = e.lookAt(ctx, l.about)
+		cancel()
+		close(l.done)
+	}
+}
+
+// lookAt reads where the catalogue's log and those of the customers end, and reads on
+// what is missing. A log that ends before what is in memory is another one: the database
+// was restored, and the customer is read anew.
+func (e *Engine) lookAt(ctx context.Context, about map[*customer]error) error {
+	n := e.nodes
+	streams, list, had := []string{CatalogueStream}, make([]*customer, 0, len(about)), make([]Head, 0, len(about))
+	for c := range about {
+		c.mu.RLock()
+		streams, list, had = append(streams, c.id), append(list, c), append(had, c.st.head)
+		c.mu.RUnlock()
+	}
+	catalogue := e.cat.Load().head
+	began, before := time.Since(n.began), e.o.Clock()
+	heads, now, err := e.store.Heads(ctx, streams)
+	if err != nil {
+		return err
+	}
+	n.adjust(before, now, e.o.Clock())
+	if err := e.followCatalogue(ctx, catalogue, heads[0]); err != nil {
+		return err
+	}
+	n.seen.Store(max(n.seen.Load(), int64(began)))
+	for i, c := range list {
+		switch h := heads[i+1]; {
+		case h.Seq < had[i].Seq || h.Seq == had[i].Seq && h.Hash != had[i].Hash:
+			e.drop(c)
+			about[c] = fmt.Errorf("the log of %q ended at commit %d and now ends at %d: %w", c.id, had[i].Seq, h.Seq, errWentBack)
+		case h.Seq > had[i].Seq:
+			about[c] = e.catchUp(ctx, c, h.Seq)
+		}
+		c.seen.Store(max(c.seen.Load(), int64(began)))
+	}
+	return nil
+}
+
+// followCatalogue reads on the catalogue's log, which was seen to end at head, when it
+// had ended at had. A log that does not continue what is in memory is read from its
+// beginning.
+func (e *Engine) followCatalogue(ctx context.Context, had, head Head) error {
+	if head == had {
+		return nil
+	}
+	e.catMu.Lock()
+	defer e.catMu.Unlock()
+	cur := e.cat.Load()
+	if head.Seq <= cur.head.Seq && head.Seq > had.Seq {
+		return nil // somebody has read it on meanwhile
+	}
+	c := cur.clone()
+	if head.Seq <= had.Seq {
+		c = newCatalogue()
+		c.thresholds = e.o.AlertThresholds
+	}
+	if err := e.readCatalogue(ctx, c); err != nil {
+		return err
+	}
+	e.cat.Store(c)
+	return nil
+}
+
+// Fresh makes sure that the catalogue is not older than a second: a key that was revoked
+// on another node works no longer.
+func (e *Engine) Fresh(ctx context.Context) error {
+	if e.catalogueFresh() {
+		return nil
+	}
+	if err := e.confirm(ctx); err != nil {
+		return e.unavailable(err)
+	}
+	return nil
+}
+
+// refresh makes c as new as o asks for.
+func (e *Engine) refresh(ctx context.Context, c *customer, o *ReadOptions) error {
+	n := e.nodes
+	if n == nil {
+		return nil
+	}
+	if age := time.Since(n.began) - time.Duration(c.seen.Load()); age <= o.MaxStaleness && e.catalogueFresh() {
+		c.mu.RLock()
+		seq := c.st.head.Seq
+		c.mu.RUnlock()
+		if seq >= o.MinVersion {
+			return nil
+		}
+	}
+	if err := e.confirm(ctx, c); err != nil {
+		return e.unavailable(err)
+	}
+	return nil
+}
+
+// poll keeps the catalogue and the customers in memory warm, so that reads that accept
+// some age need not look, and strong ones find little to read.
+func (e *Engine) poll() {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for from := 0; ; {
+		select {
+		case <-e.stop:
+			return
+		case <-tick.C:
+		}
+		all := e.residents()
+		if from >= len(all) {
+			from = 0
+		}
+		some := all[from:min(len(all), from+pollMost)]
+		from += pollMost
+		about := map[*customer]error{}
+		for _, c := range some {
+			about[c] = nil
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+		if err := e.lookAt(ctx, about); err != nil && e.store.Err() == nil {
+			e.o.Log.Warn("looking for what other nodes wrote failed", "err", err)
+		}
+		cancel()
+	}
+}
+
+// claims tells for each name whether this process has the claim to it, which it renews
+// or takes. Where the store is this process's alone it has all.
+func (e *Engine) claims(names ...string) []bool {
+	mine := make([]bool, len(names))
+	if e.nodes == nil {
+		for i := range mine {
+			mine[i] = true
+		}
+		return mine
+	}
+	now := time.Since(e.nodes.began)
+	got, err := e.store.Claim(context.Background(), names, e.nodes.holder, e.o.ClaimFor)
+	if err != nil {
+		e.o.Log.Warn("claiming failed", "err", err)
+		return mine
+	}
+	for i, name := range names {
+		if mine[i] = got[i]; mine[i] {
+			e.nodes.claimed.Store(name, now+e.o.ClaimFor)
+		} else {
+			e.nodes.claimed.Delete(name)
+		}
+	}
+	return mine
+}
+
+// has tells whether this process has the claim, without asking the store while it will
+// for half of the claim's time yet.
+func (e *Engine) has(name string) bool {
+	if e.nodes == nil {
+		return true
+	}
+	if until, ok := e.nodes.claimed.Load(name); ok && until.(time.Duration)-time.Since(e.nodes.began) > e.o.ClaimFor/2 {
+		return true
+	}
+	return e.claims(name)[0]
+}
+
+// releaseClaims lets other processes take over at once.
+func (e *Engine) releaseClaims(ctx context.Context) {
+	if e.nodes == nil {
+		return
+	}
+	var names []string
+	e.nodes.claimed.Range(func(name, _ any) bool {
+		names = append(names, name.(string))
+		return true
+	})
+	if _, err := e.store.Claim(ctx, names, e.nodes.holder, 0); err != nil {
+		e.o.Log.Warn("giving up claims failed; others take over when they end", "err", err)
+	}
+}
+
+// saves tells whether this node saves c's checkpoints.
+func (e *Engine) saves(c *customer) bool {
+	if e.nodes == nil {
+		return true
+	}
+	until, ok := e.nodes.claimed.Load(claimOfCustomer + c.id)
+	return ok && until.(time.Duration) > time.Since(e.nodes.began)
+}
+
+// shareSaving claims the saving of customers that changed, and lets go of what this node
+// remembers for saving of those that another one saves.
+func (e *Engine) shareSaving() {
+	var changed []*customer
+	var names, ids []string
+	for _, c := range e.residents() {
+		c.mu.RLock()
+		if c.st.dirty.records > 0 || c.stray.Load() {
+			changed, names, ids = append(changed, c), append(names, claimOfCustomer+c.id), append(ids, c.id)
+		}
+		c.mu.RUnlock()
+	}
+	if len(changed) == 0 {
+		return
+	}
+	mine := e.claims(names...)
+	saved, err := e.store.Saved(context.Background(), ids)
+	if err != nil {
+		e.o.Log.Warn("reading how far checkpoints are failed", "err", err)
+		return
+	}
+	for i, c := range changed {
+		c.mu.Lock()
+		c.st.savedElsewhere(saved[i])
+		stray := c.stray.Load() || !mine[i] && (c.st.dirty.records > strayRecords || len(c.st.keys.closing) > 1)
+		c.mu.Unlock()
+		if stray {
+			e.readAnew(c)
+		}
+	}
+}
+
+// readAnew puts a fresh copy of c, read from the store, in its place. Requests that wait
+// on the old one are still answered.
+func (e *Engine) readAnew(c *customer) {
+	fresh := &customer{id: c.id, ready: make(chan struct{})}
+	e.load(context.Background(), fresh)
+	if fresh.err != nil {
+		e.o.Log.Warn("reading a customer anew failed", "customerId", c.id, "err", fresh.err)
+		return
+	}
+	fresh.used.Store(c.used.Load())
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.customers[c.id] == c {
+		e.customers[c.id] = fresh
+	}
+}
+
+// catalogueFresh tells whether the catalogue is at most a second old.
+func (e *Engine) catalogueFresh() bool {
+	return e.nodes == nil || time.Since(e.nodes.began)-time.Duration(e.nodes.seen.Load()) <= catalogueAge
+}
+
+// Names of claims. Those of customers' checkpoints are claimOfCustomer and the id.
+const (
+	claimSweep      = "sweep"
+	claimWebhooks   = "webhooks"
+	claimOfCustomer = "customer/"
+)
+
+var errWentBack = errors.New("it does not continue what was read before, as when the database was restored")

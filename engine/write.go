@@ -1,0 +1,166 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// write sends a request down the lane and waits for its answer, fetching facts from
+// the store as decide asks for them.
+func (e *Engine) write(ctx context.Context, trace, customerID string, o op) (any, uint64, error) {
+	var f *facts
+	for range 8 {
+		c, err := e.acquire(ctx, customerID)
+		if err != nil {
+			return nil, 0, err
+		}
+		r := &request{c: c, op: o, trace: trace, facts: f, done: make(chan struct{})}
+		if !e.lane.add(r) {
+			e.release(c)
+			return nil, 0, e.unavailable(nil)
+		}
+		if !e.await(ctx, r) {
+			go func() { // the customer stays while its request is in the lane
+				<-r.done
+				e.release(c)
+			}()
+			return nil, 0, errUnknown()
+		}
+		e.release(c)
+		var n *needs
+		if !errors.As(r.err, &n) {
+			return r.reply, r.version, r.err
+		}
+		if f, err = e.fetch(ctx, customerID, n, f); err != nil {
+			return nil, 0, err
+		}
+	}
+	return nil, 0, errors.New("facts of the store kept changing")
+}
+
+// await waits until r is answered, and not longer than a caller is to wait for a store
+// that other processes use too.
+func (e *Engine) await(ctx context.Context, r *request) bool {
+	var late <-chan time.Time
+	if e.nodes != nil {
+		timer := time.NewTimer(writeTimeout)
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case <-r.done:
+		return true
+	case <-ctx.Done():
+	case <-late:
+	}
+	return false
+}
+
+// fetch reads the facts that n asks for, beside those that are there.
+func (e *Engine) fetch(ctx context.Context, customerID string, n *needs, have *facts) (*facts, error) {
+	f := &facts{keys: map[[16]byte]map[int64]*keyEntry{}, holds: map[[16]byte]*hold{}}
+	if have != nil {
+		f = have
+	}
+	byGen := map[int64][][16]byte{}
+	for _, p := range n.keys {
+		byGen[p.gen] = append(byGen[p.gen], p.hash)
+	}
+	for gen, hashes := range byGen {
+		got, err := e.store.FindKeys(ctx, customerID, gen, hashes)
+		if err != nil {
+			return nil, e.unavailable(err)
+		}
+		for i, h := range hashes {
+			if f.keys[h] == nil {
+				f.keys[h] = map[int64]*keyEntry{}
+			}
+			f.keys[h][gen] = nil
+			if got[i] != nil {
+				k := parseKeyEntry(got[i])
+				f.keys[h][gen] = &k
+			}
+		}
+	}
+	for _, id := range n.holds {
+		row, err := e.store.Hold(ctx, customerID, formatID(id))
+		if err != nil {
+			return nil, e.unavailable(err)
+		}
+		f.holds[id] = nil
+		if row != nil {
+			if f.holds[id], err = holdFromRow(row); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return f, nil
+}
+
+// govern is write for requests that may come with an Idempotency-Key.
+func govern[R any](ctx context.Context, e *Engine, c *Caller, customerID string, o op) (result R, version uint64, err error) {
+	reply, version, err := e.write(ctx, c.RequestID, customerID, e.withKey(c, o))
+	var twin *seen
+	if errors.As(err, &twin) {
+		r, err := e.recordAt(ctx, customerID, twin)
+		if err != nil {
+			return result, 0, err
+		}
+		kept, ok := r.record.(*keptRec)
+		if !ok {
+			return result, 0, fmt.Errorf("%w: not a kept reply", errRecord)
+		}
+		return result, 0, &Replay{Status: kept.status, Body: kept.body, Version: twin.seq}
+	}
+	if err != nil {
+		return result, version, err
+	}
+	return reply.(R), version, nil
+}
+
+// logRow is a row of the log, decoded.
+type logRow struct {
+	LogRow
+	recs []record
+}
+
+// placed is a record with its place in the log.
+type placed struct {
+	record record
+	row    *logRow
+	index  int
+}
+
+func (p *placed) id() string {
+	return formatID(idAt(p.row.Head.Now, p.row.Head.Seq, p.index, p.row.ID))
+}
+
+// recordAt reads one record again.
+func (e *Engine) recordAt(ctx context.Context, stream string, at *seen) (p placed, err error) {
+	row, err := e.readRow(ctx, stream, at.seq)
+	if err != nil {
+		return p, err
+	}
+	return row.at(at)
+}
+
+func (e *Engine) readRow(ctx context.Context, stream string, seq uint64) (row *logRow, err error) {
+	err = e.store.ReadLog(ctx, stream, seq-1, 1, func(r LogRow) error {
+		recs, err := decodePayload(r.Payload)
+		row = &logRow{r, recs}
+		return err
+	})
+	if err == nil && (row == nil || row.Head.Seq != seq) {
+		err = fmt.Errorf("commit %d of %q is no longer in the log", seq, stream)
+	}
+	return row, err
+}
+
+func (r *logRow) at(at *seen) (placed, error) {
+	if int(at.index) >= len(r.recs) {
+		return placed{}, fmt.Errorf("%w: no record %d of commit %d", errRecord, at.index, at.seq)
+	}
+	return placed{r.recs[at.index], r, int(at.index)}, nil
+}
