@@ -38,8 +38,11 @@ var (
 
 // setUp makes a session what the store needs. Time is the client's to limit; the
 // server's own limits end what a client that was paused or has vanished left behind.
+//
 // Plans are made once, without regard to arguments: each query walks along an index, and
-// old statistics must not talk the planner into anything else.
+// old statistics must not talk the planner into anything else. Where rows are found by
+// stream and something more, OFFSET 0 keeps a subquery in its place: a planner that
+// thinks a stream has one row would begin with all rows of the stream.
 const setUp = `SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',
 	set_config('search_path', $1, false), set_config('application_name', 'bursar', false),
 	set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false),
@@ -48,7 +51,7 @@ const setUp = `SELECT pg_is_in_recovery() OR current_setting('transaction_read_o
 	set_config('tcp_user_timeout', $5, false), set_config('tcp_keepalives_idle', $6, false),
 	set_config('tcp_keepalives_interval', '3', false), set_config('tcp_keepalives_count', '3', false),
 	set_config('standard_conforming_strings', 'on', false), set_config('default_transaction_isolation', 'read committed', false),
-	set_config('plan_cache_mode', 'force_generic_plan', false), set_config('jit', 'off', false),
+	set_config('plan_cache_mode', 'force_generic_plan', false), set_config('jit', 'off', false), set_config('random_page_cost', '1.1', false),
 	set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)`
 
 // configure reads url. No error has more of it than its form: it may hold a password.

@@ -11,22 +11,23 @@ import (
 )
 
 const (
-	// loadTimeout bounds what a Load and its visits take.
-	loadTimeout = 10 * time.Minute
+	// bulkTimeout bounds a Load with its visits, and a Save.
+	bulkTimeout = 10 * time.Minute
 
 	partRows   = 4096    // rows in a part
 	partLength = 1 << 20 // bytes of their values, above which a part ends
 
-	// The server waits for visit, for as long as that takes.
 	beginLoad = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`
-	patient   = `SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true),
+	// patient lets the server wait for what a visit takes, and for the rows of a Save.
+	patient = `SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '1min', true),
 		set_config('tcp_user_timeout', '0', true)`
 
 	loadHead   = "SELECT seq, hash, now, due, meta FROM checkpoints WHERE stream = " + ofStream
 	loadTotals = "SELECT level, entity_ord, kind, capability, value, held, at FROM totals WHERE stream = " + ofStream
-	loadHolds  = selectListed + " WHERE e.stream = " + ofStream + " AND e.entity_ord = 0 AND e.status = 'OPEN' ORDER BY e.id"
-	loadGens   = `SELECT gen, "end", count, filter FROM key_generations WHERE stream = ` + ofStream + " ORDER BY gen"
-	loadParts  = "SELECT gen, part, data FROM key_segments WHERE stream = " + ofStream + " ORDER BY gen, part"
+	loadHolds  = selectHold + `(SELECT stream, id FROM holds_by_entity WHERE stream = ` + ofStream + ` AND entity_ord = 0 AND status = 'OPEN') e
+		CROSS JOIN LATERAL (SELECT * FROM holds WHERE stream = e.stream AND id = e.id OFFSET 0) h ORDER BY e.id`
+	loadGens  = `SELECT gen, "end", count, filter FROM key_generations WHERE stream = ` + ofStream + " ORDER BY gen"
+	loadParts = "SELECT gen, part, data FROM key_segments WHERE stream = " + ofStream + " ORDER BY gen, part"
 )
 
 // Load implements engine.Store. It asks for everything in one message and reads the
@@ -39,7 +40,7 @@ func (s *Store) Load(ctx context.Context, stream string, visit func(*engine.Chec
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return s.do(ctx, loadTimeout, func(ctx context.Context, c *conn) error {
+	return s.do(ctx, bulkTimeout, func(ctx context.Context, c *conn) error {
 		ctx, cancel := context.WithCancel(ctx)
 		l := loading{stream: stream, c: c, visit: visit}
 		err := l.load(ctx)

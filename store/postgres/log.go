@@ -16,7 +16,8 @@ const (
 	selectLog = `SELECT l.seq, l.now, l.hash, l.commit_id, l.payload FROM streams s
 		CROSS JOIN LATERAL (SELECT * FROM log WHERE stream = s.id AND seq > $2 ORDER BY seq LIMIT $3) l WHERE s.name = $1`
 	selectIDs = `SELECT q.n, l.commit_id FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY q (name, seq, n)
-		JOIN streams s ON s.name = q.name JOIN log l ON l.stream = s.id AND l.seq = q.seq`
+		JOIN streams s ON s.name = q.name
+		CROSS JOIN LATERAL (SELECT commit_id FROM log WHERE stream = s.id AND seq = q.seq OFFSET 0) l`
 )
 
 // Bounds of a batch of ReadLog, which a connection has ready at once.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 
@@ -17,30 +18,28 @@ const (
 		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[],
 			$8::bigint[], $9::bigint[]) ON CONFLICT DO NOTHING`
 	// Rows are locked in order of id by all who change them.
-	saveDeliveries = `WITH mine AS MATERIALIZED (SELECT id FROM deliveries WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE)
-		UPDATE deliveries d SET status = q.status, attempts = q.attempts, response_status = q.response_status,
+	lockDeliveries = "SELECT id FROM deliveries WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE"
+	saveDeliveries = `UPDATE deliveries d SET status = q.status, attempts = q.attempts, response_status = q.response_status,
 			error = q.error, next_attempt = q.next_attempt
 		FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[])
-			q (id, status, attempts, response_status, error, next_attempt)
-		JOIN mine ON mine.id = q.id WHERE d.id = q.id`
+			q (id, status, attempts, response_status, error, next_attempt) WHERE d.id = q.id`
 
 	deliveryColumns = `d.id, d.endpoint_id, m.id, m.type, m.customer_id, d.status, d.attempts, d.response_status, d.error,
 		d.created_at, d.next_attempt`
-	fromDeliveries = " FROM deliveries d JOIN messages m ON m.id = d.message"
-	selectDue      = "SELECT " + deliveryColumns + ", m.body" + fromDeliveries +
-		" WHERE d.status = 'PENDING' AND d.next_attempt <= $1 ORDER BY d.next_attempt, d.id LIMIT $2"
-	selectDelivery   = "SELECT " + deliveryColumns + ", m.body" + fromDeliveries + " WHERE d.id = $1"
-	selectDeliveries = "SELECT " + deliveryColumns + fromDeliveries
-	countPending     = "SELECT count(*) FROM deliveries WHERE status = 'PENDING'"
+	fromDeliveries = " FROM (%s) d CROSS JOIN LATERAL (SELECT * FROM messages WHERE id = d.message OFFSET 0) m ORDER BY "
+	withBody       = "SELECT " + deliveryColumns + ", m.body" + fromDeliveries
+	withoutBody    = "SELECT " + deliveryColumns + fromDeliveries
+	someDeliveries = "SELECT * FROM deliveries"
+	dueDeliveries  = someDeliveries + " WHERE status = 'PENDING' AND next_attempt <= $1 ORDER BY next_attempt, id LIMIT $2"
+	oneDelivery    = someDeliveries + " WHERE id = $1"
+	countPending   = "SELECT count(*) FROM deliveries WHERE status = 'PENDING'"
 
 	// The next messages to trim, and their deliveries, which nobody changes then.
 	lockTrim = `SELECT id, created_at FROM messages WHERE (created_at, id) > ($1, $2) AND created_at < $3
 		ORDER BY created_at, id LIMIT $4 FOR UPDATE`
-	lockTrimDeliveries = `SELECT id FROM deliveries WHERE message = ANY($1::text[]) ORDER BY id FOR UPDATE`
-	trimMessages       = `WITH gone AS (
-			DELETE FROM messages m WHERE m.id = ANY($1::text[]) AND NOT EXISTS (
-				SELECT 1 FROM deliveries d WHERE d.message = m.id AND d.status = 'PENDING') RETURNING m.id)
-		DELETE FROM deliveries d USING gone WHERE d.message = gone.id`
+	lockTrimDeliveries = "SELECT message, status FROM deliveries WHERE message = ANY($1::text[]) ORDER BY id FOR UPDATE"
+	trimDeliveries     = "DELETE FROM deliveries WHERE message = ANY($1::text[])"
+	trimMessages       = "DELETE FROM messages WHERE id = ANY($1::text[])"
 )
 
 // trimBatch is how many messages one transaction of TrimOutbox looks at: senders wait for
@@ -118,6 +117,7 @@ func (s *Store) SaveDeliveries(ctx context.Context, ds []engine.Delivery) error 
 		l.add("", &ds[i])
 	}
 	return s.transact(ctx, func(_ context.Context, _ *conn, b *batch) error {
+		b.exec(lockDeliveries, l.ids)
 		b.exec(saveDeliveries, l.ids, l.statuses, l.attempts, l.responses, l.errors, l.next)
 		return nil
 	})
@@ -138,9 +138,17 @@ func (s *Store) TrimOutbox(ctx context.Context, before bursar.Time) error {
 			if err != nil || len(ids) == 0 {
 				return err
 			}
-			last.exec(lockTrimDeliveries, ids)
-			last.exec(trimMessages, ids)
-			return nil
+			pending := map[string]bool{}
+			err = c.query(ctx, func(r row) error {
+				if string(r[1]) == string(engine.DeliveryPending) {
+					pending[string(r[0])] = true
+				}
+				return nil
+			}, lockTrimDeliveries, ids)
+			gone := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return pending[id] })
+			last.exec(trimDeliveries, gone)
+			last.exec(trimMessages, gone)
+			return err
 		})
 		if err != nil || len(ids) == 0 {
 			return err
@@ -154,7 +162,7 @@ func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit int
 	err = s.read(ctx, func(r row) error {
 		rows = append(rows, engine.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)})
 		return nil
-	}, selectDue, int64(before), rowLimit(limit))
+	}, fmt.Sprintf(withBody, dueDeliveries)+"d.next_attempt, d.id", int64(before), rowLimit(limit))
 	return rows, err
 }
 
@@ -163,7 +171,7 @@ func (s *Store) Delivery(ctx context.Context, id string) (d *engine.DueDelivery,
 	err = s.read(ctx, func(r row) error {
 		d = &engine.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)}
 		return nil
-	}, selectDelivery, text(id))
+	}, fmt.Sprintf(withBody, oneDelivery)+"d.id", text(id))
 	return d, err
 }
 
@@ -182,23 +190,24 @@ func (s *Store) Deliveries(ctx context.Context, q engine.DeliveryQuery) (rows []
 
 func deliveriesSQL(q engine.DeliveryQuery) (sql string, args []any) {
 	var w where
-	w.and("d.endpoint_id = ?", text(q.EndpointID))
+	w.and("endpoint_id = ?", text(q.EndpointID))
 	switch q.Status {
 	case "":
 	case engine.DeliveryFailed:
-		w.and("d.status = 'FAILED'") // spelled out for the partial index
+		w.and("status = 'FAILED'") // spelled out for the partial index
 	default:
-		w.and("d.status = ?", string(q.Status))
+		w.and("status = ?", string(q.Status))
 	}
 	if q.Below != "" {
-		w.and("d.id < ?", text(q.Below))
+		w.and("id < ?", text(q.Below))
 	}
-	order := " ORDER BY d.id DESC"
+	order := "id DESC"
 	if q.Above != "" {
-		w.and("d.id > ?", text(q.Above))
-		order = " ORDER BY d.id"
+		w.and("id > ?", text(q.Above))
+		order = "id"
 	}
-	return w.query(selectDeliveries, order, q.Limit)
+	some, args := w.query(someDeliveries, " ORDER BY "+order, q.Limit)
+	return fmt.Sprintf(withoutBody, some) + "d." + order, args
 }
 
 func readDelivery(r row) engine.Delivery {

@@ -3,8 +3,10 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
@@ -13,9 +15,9 @@ import (
 const (
 	ofStream   = "(SELECT id FROM streams WHERE name = $1)"
 	selectHold = `SELECT h.id, h.kind, h.capability, h.status, h.created_at, h.expires_at, h.closed_at, h.amount,
-		h.entities, h.detail FROM holds h`
-	selectOne    = selectHold + " WHERE h.stream = " + ofStream + " AND h.id = $2"
-	selectListed = selectHold + ` JOIN holds_by_entity e ON e.stream = h.stream AND e.id = h.id`
+		h.entities, h.detail FROM `
+	selectOne    = selectHold + "holds h WHERE h.stream = " + ofStream + " AND h.id = $2"
+	selectListed = selectHold + "(%s) e CROSS JOIN LATERAL (SELECT * FROM holds WHERE stream = e.stream AND id = e.id OFFSET 0) h"
 
 	// The block in which each key is, if it is in any. Of several keys in one block the
 	// first gets it.
@@ -32,7 +34,7 @@ const (
 			UNION ALL SELECT (SELECT min(hour) FROM usage_series WHERE stream = ` + ofStream + ` AND hour > hours.hour)
 			FROM hours WHERE hour < $3) `
 	seriesFrom = ` FROM hours CROSS JOIN LATERAL (SELECT * FROM usage_series WHERE stream = ` + ofStream + ` AND hour = hours.hour
-			AND entity_ord = $4 AND bucket >= $5 AND bucket < $6 AND ($7 = '' OR kind = $7) AND ($8 = '' OR capability = $8)) u`
+			AND entity_ord = $4 AND bucket >= $5 AND bucket < $6 AND ($7 = '' OR kind = $7) AND ($8 = '' OR capability = $8) OFFSET 0) u`
 	// Both in one statement, as of one moment.
 	seriesSeq    = "(SELECT seq FROM checkpoints WHERE stream = " + ofStream + ")"
 	selectSeries = seriesHours + "SELECT p.seq, u.bucket, u.kind, u.capability, u.child_ord, u.combo, u.amount FROM (SELECT " +
@@ -90,23 +92,23 @@ func (s *Store) Hold(ctx context.Context, stream, id string) (hold *engine.HoldR
 // Holds implements engine.Store.
 func (s *Store) Holds(ctx context.Context, stream string, q engine.HoldQuery) (holds []engine.HoldRow, err error) {
 	var w where
-	w.and("e.stream = (SELECT id FROM streams WHERE name = ?)", text(stream))
-	w.and("e.entity_ord = ?", int64(q.EntityOrd))
-	w.and("e.status = ?", string(q.Status))
+	w.and("stream = (SELECT id FROM streams WHERE name = ?)", text(stream))
+	w.and("entity_ord = ?", int64(q.EntityOrd))
+	w.and("status = ?", string(q.Status))
 	if q.After != "" {
-		w.and("e.id > ?", text(q.After))
+		w.and("id > ?", text(q.After))
 	}
-	order := " ORDER BY e.id"
+	order := " ORDER BY id"
 	if q.Before != "" {
-		w.and("e.id < ?", text(q.Before))
-		order = " ORDER BY e.id DESC"
+		w.and("id < ?", text(q.Before))
+		order = " ORDER BY id DESC"
 	}
-	sql, args := w.query(selectListed, order, q.Limit)
+	listed, args := w.query("SELECT stream, id FROM holds_by_entity", order, q.Limit)
 	err = s.read(ctx, func(r row) error {
 		h, err := readHold(r)
 		holds = append(holds, h)
 		return err
-	}, sql, args...)
+	}, fmt.Sprintf(selectListed, listed)+strings.Replace(order, " id", " e.id", 1), args...)
 	if q.Before != "" {
 		slices.Reverse(holds)
 	}

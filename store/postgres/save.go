@@ -36,7 +36,7 @@ const (
 // Save implements engine.Store. It waits for another Save of the stream, and touches the
 // row that Appends lock only at its end.
 func (s *Store) Save(ctx context.Context, cp *engine.Checkpoint) error {
-	return s.write(ctx, s.opts.Slow, func(ctx context.Context, c *conn) error {
+	return s.write(ctx, bulkTimeout, func(ctx context.Context, c *conn) error {
 		w := saving{c: c}
 		if err := w.begin(ctx, cp); err != nil {
 			return err
@@ -64,6 +64,7 @@ func (w *saving) begin(ctx context.Context, cp *engine.Checkpoint) error {
 	name, seq := text(cp.Stream), uint64(0)
 	var b batch
 	b.exec("BEGIN")
+	b.exec(patient)
 	if cp.Base == 0 {
 		b.exec(insertStreams, []string{name})
 		b.exec(insertSaved, name)

@@ -33,9 +33,12 @@ const (
 		ON CONFLICT (stream, hour, entity_ord, kind, capability, bucket, child_ord, combo)
 			DO UPDATE SET amount = u.amount + excluded.amount`
 	// A hold's saved state leaves the lists before its new one is listed.
-	unlistHolds = `DELETE FROM holds_by_entity e USING unnest($2::text[]) q (id)
-		JOIN holds h ON h.stream = $1 AND h.id = q.id CROSS JOIN LATERAL unnest(0::bigint || h.entities) o (ord)
-		WHERE e.stream = $1 AND e.entity_ord = o.ord AND e.status = h.status AND e.id = h.id`
+	unlistHolds = `DELETE FROM holds_by_entity WHERE ctid = ANY(ARRAY(
+		SELECT e.ctid FROM unnest($2::text[]) q (id)
+		CROSS JOIN LATERAL (SELECT status, entities FROM holds WHERE stream = $1 AND id = q.id OFFSET 0) h
+		CROSS JOIN LATERAL unnest(0::bigint || h.entities) o (ord)
+		CROSS JOIN LATERAL (SELECT ctid FROM holds_by_entity
+			WHERE stream = $1 AND entity_ord = o.ord AND status = h.status AND id = q.id OFFSET 0) e))`
 	putHolds = `INSERT INTO holds (stream, id, kind, capability, status, created_at, expires_at, closed_at, amount, entities, detail)
 		SELECT $1, id, kind, capability, status, created_at, expires_at, closed_at, amount::numeric, entities::bigint[], detail
 		FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[],
@@ -45,14 +48,14 @@ const (
 			status = excluded.status, created_at = excluded.created_at, expires_at = excluded.expires_at,
 			closed_at = excluded.closed_at, amount = excluded.amount, entities = excluded.entities, detail = excluded.detail`
 	listHolds = `INSERT INTO holds_by_entity (stream, entity_ord, status, id)
-		SELECT h.stream, o.ord, h.status, h.id FROM unnest($2::text[]) q (id)
-		JOIN holds h ON h.stream = $1 AND h.id = q.id CROSS JOIN LATERAL unnest(0::bigint || h.entities) o (ord)
-		ON CONFLICT DO NOTHING`
+		SELECT $1, o.ord, q.status, q.id FROM unnest($2::text[], $3::text[], $4::text[]) q (id, status, entities)
+		CROSS JOIN LATERAL unnest(0::bigint || q.entities::bigint[]) o (ord) ON CONFLICT DO NOTHING`
 	putParts = `INSERT INTO parts (stream, sort, key, body, bytes)
 		SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[])
 		ON CONFLICT (stream, sort, key) DO UPDATE SET body = excluded.body, bytes = excluded.bytes`
-	deleteParts = `DELETE FROM parts p USING unnest($2::text[], $3::text[]) q (sort, key)
-		WHERE p.stream = $1 AND p.sort = q.sort AND p.key = q.key`
+	deleteParts = `DELETE FROM parts WHERE ctid = ANY(ARRAY(
+		SELECT p.ctid FROM unnest($2::text[], $3::text[]) q (sort, key)
+		CROSS JOIN LATERAL (SELECT ctid FROM parts WHERE stream = $1 AND sort = q.sort AND key = q.key OFFSET 0) p))`
 	putSegments = `INSERT INTO key_segments (stream, gen, part, data) SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bytea[])
 		ON CONFLICT (stream, gen, part) DO UPDATE SET data = excluded.data`
 	putGenerations = `INSERT INTO key_generations (stream, gen, "end", count, filter)
@@ -100,23 +103,25 @@ func (w *saving) series(ctx context.Context, cp *engine.Checkpoint) error {
 func (w *saving) holds(ctx context.Context, cp *engine.Checkpoint) error {
 	for rows := range slices.Chunk(cp.Holds, saveRows) {
 		ids := column(rows, func(r *engine.HoldRow) string { return text(r.ID) })
+		statuses := column(rows, func(r *engine.HoldRow) string { return string(r.Status) })
+		entities := column(rows, func(r *engine.HoldRow) *string { return intsText(r.Entities) })
 		if err := w.put(ctx, len(rows), unlistHolds, ids); err != nil {
 			return err
 		}
 		err := w.put(ctx, len(rows), putHolds, ids,
 			column(rows, func(r *engine.HoldRow) string { return kindNames[r.Capability.Kind] }),
 			column(rows, func(r *engine.HoldRow) string { return text(r.Capability.ID) }),
-			column(rows, func(r *engine.HoldRow) string { return string(r.Status) }),
+			statuses,
 			column(rows, func(r *engine.HoldRow) int64 { return int64(r.CreatedAt) }),
 			column(rows, func(r *engine.HoldRow) int64 { return int64(r.ExpiresAt) }),
 			column(rows, func(r *engine.HoldRow) int64 { return int64(r.ClosedAt) }),
 			column(rows, func(r *engine.HoldRow) string { return r.Amount.String() }),
-			column(rows, func(r *engine.HoldRow) *string { return intsText(r.Entities) }),
+			entities,
 			column(rows, func(r *engine.HoldRow) []byte { return r.Detail }))
 		if err != nil {
 			return err
 		}
-		if err := w.put(ctx, len(rows), listHolds, ids); err != nil {
+		if err := w.put(ctx, len(rows), listHolds, ids, statuses, entities); err != nil {
 			return err
 		}
 	}

@@ -28,8 +28,9 @@ const (
 		ON CONFLICT DO NOTHING`
 	beginUses = `INSERT INTO uses (kind, id, stream)
 		SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) ON CONFLICT DO NOTHING`
-	endUses = `DELETE FROM uses u USING unnest($1::text[], $2::text[], $3::bigint[]) q (kind, id, stream)
-		WHERE u.kind = q.kind AND u.id = q.id AND u.stream = q.stream`
+	endUses = `DELETE FROM uses WHERE ctid = ANY(ARRAY(
+		SELECT u.ctid FROM unnest($1::text[], $2::text[], $3::bigint[]) q (kind, id, stream)
+		CROSS JOIN LATERAL (SELECT ctid FROM uses WHERE kind = q.kind AND id = q.id AND stream = q.stream OFFSET 0) u))`
 )
 
 // commit writes the commits that judge has chosen, with all that comes with them.
