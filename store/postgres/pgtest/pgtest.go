@@ -285,3 +285,26 @@ func freePort() (int, error) {
 	defer func() { _ = l.Close() }()
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
+
+// Demote makes the server a replica that follows nobody.
+func (s *Server) Demote(t testing.TB) {
+	t.Helper()
+	s.Stop(t, false)
+	if err := os.WriteFile(filepath.Join(s.data(), "standby.signal"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if s.as != nil {
+		if err := os.Chown(filepath.Join(s.data(), "standby.signal"), int(s.as.Uid), int(s.as.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Start(t)
+}
+
+// Promote makes a replica the primary.
+func (s *Server) Promote(t testing.TB) {
+	t.Helper()
+	if err := s.run("pg_ctl", "-D", s.data(), "-w", "promote"); err != nil {
+		t.Fatal(err)
+	}
+}
