@@ -42,6 +42,10 @@ const migrateTimeout = 10 * time.Minute
 // one. Processes that do so at one time wait for each other. A schema that is newer than
 // the program is left alone and is an error.
 func Migrate(ctx context.Context, url string) (from, to int, err error) {
+	return migrateBy(ctx, url, scripts)
+}
+
+func migrateBy(ctx context.Context, url string, scripts []string) (from, to int, err error) {
 	cfg, schema, err := Options{}.configure(url)
 	if err != nil {
 		return 0, 0, err
@@ -85,7 +89,7 @@ func migrateOne(ctx context.Context, c *pgx.Conn, schema string, scripts []strin
 			return err
 		}
 		var made bool
-		if version, made, err = schemaVersion(ctx, tx, schema); err != nil || version == len(scripts) {
+		if version, made, err = schemaVersion(ctx, tx, schema, len(scripts)); err != nil || version == len(scripts) {
 			return err
 		}
 		var sql []string
@@ -108,8 +112,9 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// schemaVersion is the version of the schema, 0 if it has not been made.
-func schemaVersion(ctx context.Context, q querier, schema string) (version int, made bool, err error) {
+// schemaVersion is the version of the schema, 0 if it has not been made; one above newest
+// is an error.
+func schemaVersion(ctx context.Context, q querier, schema string, newest int) (version int, made bool, err error) {
 	err = q.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = 'schema_version')", schema).Scan(&made)
 	if err != nil || !made {
 		return 0, false, err
@@ -117,15 +122,15 @@ func schemaVersion(ctx context.Context, q querier, schema string) (version int, 
 	if err := q.QueryRow(ctx, "SELECT version FROM schema_version").Scan(&version); err != nil {
 		return 0, true, err
 	}
-	if version > len(scripts) {
-		err = fmt.Errorf("schema %q is version %d, this program knows up to %d: a newer bursar wrote it", schema, version, len(scripts))
+	if version > newest {
+		err = fmt.Errorf("schema %q is version %d, this program knows up to %d: a newer bursar wrote it", schema, version, newest)
 	}
 	return version, true, err
 }
 
 // checkSchema fails unless the schema is this program's.
 func checkSchema(ctx context.Context, q querier, schema string) error {
-	version, _, err := schemaVersion(ctx, q, schema)
+	version, _, err := schemaVersion(ctx, q, schema, len(scripts))
 	if err == nil && version < len(scripts) {
 		err = fmt.Errorf("schema %q is version %d, this program needs %d: run bursar migrate", schema, version, len(scripts))
 	}

@@ -308,3 +308,6 @@ func (s *Server) Promote(t testing.TB) {
 		t.Fatal(err)
 	}
 }
+
+// Dir is where the server's data and log are.
+func (s *Server) Dir() string { return s.dir }
