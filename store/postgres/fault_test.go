@@ -1,0 +1,238 @@
+package postgres_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store/postgres"
+	"github.com/bursarhq/bursar/store/postgres/pgtest"
+)
+
+// within fails unless f becomes true in the time that the contract gives.
+func within(t *testing.T, d time.Duration, what string, f func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(d); !f(); <-tick.C {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within %s", what, d)
+		}
+	}
+}
+
+func appends(t *testing.T, s *postgres.Store, commits ...engine.Commit) {
+	t.Helper()
+	out, err := s.Append(ctx, commits, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range out {
+		if o != engine.Committed {
+			t.Fatalf("outcomes %v", out)
+		}
+	}
+}
+
+func settles(t *testing.T, s *postgres.Store, c engine.Commit, want engine.Outcome) {
+	t.Helper()
+	got, err := s.Settle(ctx, []engine.Commit{c})
+	if err != nil || got[0] != want {
+		t.Fatalf("Settle = %v, %v; want %v", got, err, want)
+	}
+}
+
+// An Append whose connection is lost, or whose session is ended, is as it was said to be.
+func TestConnectionLost(t *testing.T) {
+	server := pgtest.New(t, pgtest.Options{NoSync: true})
+	for _, c := range []struct {
+		name, at string
+		do       func() action
+		unknown  bool
+		want     engine.Outcome
+	}{
+		{"before the locks", "BEGIN", func() action { return cut }, false, engine.Stale},
+		{"behind the locks", "BEGIN", func() action { return swallow }, false, engine.Stale},
+		{"before the commit", "COMMIT", func() action { return cut }, true, engine.Stale},
+		{"behind the commit", "COMMIT", func() action { return swallow }, true, engine.Committed},
+		{"session ended before the locks", "BEGIN", func() action { server.Terminate(t); return pass }, false, engine.Stale},
+		{"session ended before the commit", "COMMIT", func() action { server.Terminate(t); return pass }, true, engine.Stale},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, url := newProxy(t, server, server.Database(t))
+			s := open(t, url)
+			defer func() { ok(t, s.Close()) }()
+			for n := 1; n <= 3; n++ { // known streams and new ones, with plans and without
+				appends(t, s, commit("other", n, nil))
+				p.once(c.at, c.do)
+				lost := commit("acme", n, []byte("lost"))
+				_, err := s.Append(ctx, []engine.Commit{lost}, nil)
+				if err == nil || errors.Is(err, engine.ErrNotCommitted) == c.unknown {
+					t.Fatalf("Append = %v", err)
+				}
+				settles(t, s, lost, c.want)
+				if c.want == engine.Stale {
+					appends(t, s, lost)
+				}
+				settles(t, s, lost, engine.Committed)
+				within(t, 5*time.Second, "Err is nil again", func() bool { return s.Err() == nil })
+			}
+		})
+	}
+}
+
+// A COMMIT that the server refuses has certainly written nothing.
+func TestCommitRefused(t *testing.T) {
+	server := pgtest.New(t, pgtest.Options{NoSync: true})
+	url := server.Database(t)
+	s := open(t, url)
+	defer func() { ok(t, s.Close()) }()
+	exec(t, url, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no' USING ERRCODE = '40001'; END $$`)
+	exec(t, url, `CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON bursar.log DEFERRABLE INITIALLY DEFERRED
+		FOR EACH ROW EXECUTE FUNCTION refuse()`)
+	c := commit("acme", 1, nil)
+	if _, err := s.Append(ctx, []engine.Commit{c}, nil); !errors.Is(err, engine.ErrNotCommitted) {
+		t.Errorf("Append = %v", err)
+	}
+	settles(t, s, c, engine.Stale)
+	exec(t, url, "DROP TRIGGER refuse ON bursar.log")
+	appends(t, s, c)
+}
+
+// exec runs a statement in the database.
+func exec(t *testing.T, url, sql string) {
+	t.Helper()
+	c, err := pgx.Connect(ctx, url)
+	ok(t, err)
+	_, err = c.Exec(ctx, sql)
+	ok(t, errors.Join(err, c.Close(ctx)))
+}
+
+// What others hold on to ends in an error, in time, and does not count against the server.
+func TestLockHeld(t *testing.T) {
+	url := pgtest.Database(t)
+	s := open(t, url)
+	defer func() { ok(t, s.Close()) }()
+	first := commit("acme", 1, nil)
+	appends(t, s, first)
+	c, err := pgx.Connect(ctx, url)
+	ok(t, err)
+	defer func() { ok(t, c.Close(ctx)) }()
+	_, err = c.Exec(ctx, "BEGIN; SELECT 1 FROM bursar.streams WHERE name = 'acme' FOR UPDATE")
+	ok(t, err)
+	start := time.Now()
+	_, err = s.Append(ctx, []engine.Commit{commit("acme", 2, nil), commit("other", 1, nil)}, nil)
+	if took := time.Since(start); !errors.Is(err, engine.ErrNotCommitted) || took > 2*time.Second {
+		t.Errorf("Append = %v after %s", err, took)
+	}
+	if _, err := s.Settle(ctx, []engine.Commit{first}); err == nil {
+		t.Error("settled without the lock")
+	}
+	if _, _, err := s.Heads(ctx, []string{"acme"}); err != nil || s.Err() != nil {
+		t.Errorf("Heads = %v, Err = %v", err, s.Err())
+	}
+	_, err = c.Exec(ctx, "ROLLBACK")
+	ok(t, err)
+	settles(t, s, first, engine.Committed)
+	appends(t, s, commit("acme", 2, nil), commit("other", 1, nil))
+}
+
+// A server that is away is reported, poisons nothing and is found once it is back.
+func TestServerAway(t *testing.T) {
+	server := pgtest.New(t, pgtest.Options{})
+	s := open(t, server.Database(t))
+	defer func() { ok(t, s.Close()) }()
+	for n, immediate := range []bool{true, false} {
+		c := commit("acme", n+1, nil)
+		appends(t, s, c)
+		server.Stop(t, immediate)
+		start := time.Now()
+		if _, _, err := s.Heads(ctx, []string{"acme"}); err == nil || time.Since(start) > 2*time.Second {
+			t.Errorf("Heads = %v after %s", err, time.Since(start))
+		}
+		if _, err := s.Append(ctx, []engine.Commit{commit("acme", n+2, nil)}, nil); !errors.Is(err, engine.ErrNotCommitted) {
+			t.Errorf("Append = %v", err)
+		}
+		if err := s.Err(); err == nil || errors.Is(err, engine.ErrPoisoned) {
+			t.Errorf("Err = %v", err)
+		}
+		server.Start(t)
+		within(t, 5*time.Second, "Err is nil again", func() bool { return s.Err() == nil })
+		settles(t, s, c, engine.Committed)
+	}
+}
+
+// A server that is, or has become, a replica is refused.
+func TestReplica(t *testing.T) {
+	server := pgtest.New(t, pgtest.Options{})
+	url := server.Database(t)
+	s := open(t, url)
+	defer func() { ok(t, s.Close()) }()
+	appends(t, s, commit("acme", 1, nil))
+	server.Demote(t)
+	if _, _, err := s.Heads(ctx, []string{"acme"}); err == nil {
+		t.Error("a replica answers") // the old connections are gone with its restart
+	}
+	if _, _, err := s.Heads(ctx, []string{"acme"}); err == nil || !strings.Contains(err.Error(), "not a primary") {
+		t.Errorf("Heads = %v", err)
+	}
+	if s.Err() == nil {
+		t.Error("Err is nil")
+	}
+	for _, no := range []bool{true, false} {
+		if _, err := postgres.Open(ctx, url, postgres.Options{NoMigrate: no}); err == nil || !strings.Contains(err.Error(), "not a primary") {
+			t.Errorf("Open = %v", err)
+		}
+	}
+	server.Promote(t)
+	within(t, 5*time.Second, "Err is nil again", func() bool { return s.Err() == nil })
+	appends(t, s, commit("acme", 2, nil))
+}
+
+// With synchronous replication nothing is said to be committed before it is replicated,
+// not even by a Settle that sees it.
+func TestUnreplicated(t *testing.T) {
+	server := pgtest.New(t, pgtest.Options{})
+	s := open(t, server.Database(t))
+	defer func() { ok(t, s.Close()) }()
+	appends(t, s, commit("acme", 1, nil))
+	server.Exec(t, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+	server.Exec(t, "SELECT pg_reload_conf()")
+	c := commit("acme", 2, nil)
+	within(t, 10*time.Second, "the setting holds", func() bool {
+		_, err := s.Append(ctx, []engine.Commit{c}, nil)
+		if err == nil {
+			c = commit("acme", int(c.After.Seq)+2, nil)
+		} else if errors.Is(err, engine.ErrNotCommitted) {
+			t.Fatal(err)
+		}
+		return err != nil
+	})
+	if out, err := s.Settle(ctx, []engine.Commit{c}); err == nil {
+		t.Errorf("Settle = %v of what is not replicated", out)
+	}
+	server.Exec(t, "ALTER SYSTEM RESET synchronous_standby_names")
+	server.Exec(t, "SELECT pg_reload_conf()")
+	within(t, 10*time.Second, "it settles", func() bool {
+		out, err := s.Settle(ctx, []engine.Commit{c})
+		return err == nil && out[0] == engine.Committed
+	})
+}
+
+func TestErrorsHaveNoPassword(t *testing.T) {
+	for _, url := range []string{
+		"postgres://bursar:s3cret@127.0.0.1:1/x", "postgres://bursar:s3cret@127.0.0.1:port/x", "postgres://bursar:s3cret@%zz/",
+		"host=127.0.0.1 port=1 password=s3cret", "password=s3cret port='",
+	} {
+		for _, no := range []bool{true, false} {
+			_, err := postgres.Open(ctx, url, postgres.Options{NoMigrate: no})
+			if err == nil || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("Open = %v", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+const (
+	selectCustomers = `SELECT id, name, email, metadata, timezone, language, billing_id, billing_currency,
+		created_at, updated_at, archived_at FROM customers`
+	selectActivity = `SELECT id, timestamp, actor_type, actor_id, subject, action, target_type, target_id,
+		entity_id, before, after, request_id FROM activity`
+)
+
+// read runs a query whose rows f takes.
+func (s *Store) read(ctx context.Context, f func(row) error, sql string, args ...any) error {
+	return s.do(ctx, s.opts.Slow, func(ctx context.Context, c *conn) error { return c.query(ctx, f, sql, args...) })
+}
+
+// Users implements engine.Store.
+func (s *Store) Users(ctx context.Context, u engine.Use, limit int) (names []string, err error) {
+	err = s.read(ctx, func(r row) error {
+		names = append(names, r.text(0))
+		return nil
+	}, selectUsers, text(u.Kind), text(u.ID), rowLimit(limit))
+	return names, err
+}
+
+// Customers implements engine.Store.
+func (s *Store) Customers(ctx context.Context, q engine.CustomerQuery) (rows []bursar.Customer, err error) {
+	var w where
+	if q.Email != "" {
+		w.and("email = ?", text(q.Email))
+	}
+	if q.Name != "" {
+		w.and("name = ?", text(q.Name))
+	}
+	if q.CreatedFrom != 0 {
+		w.and("created_at >= ?", int64(q.CreatedFrom))
+	}
+	if q.CreatedTo != 0 {
+		w.and("created_at < ?", int64(q.CreatedTo))
+	}
+	if !q.IncludeArchived {
+		w.and("archived_at IS NULL")
+	}
+	order := " ORDER BY created_at, id"
+	if q.After != nil {
+		w.and("(created_at, id) > (?, ?)", int64(q.After.CreatedAt), text(q.After.ID))
+	}
+	if q.Before != nil {
+		w.and("(created_at, id) < (?, ?)", int64(q.Before.CreatedAt), text(q.Before.ID))
+		order = " ORDER BY created_at DESC, id DESC"
+	}
+	sql, args := w.query(selectCustomers, order, q.Limit)
+	err = s.read(ctx, func(r row) error {
+		customer, err := readCustomer(r)
+		rows = append(rows, customer)
+		return err
+	}, sql, args...)
+	if q.Before != nil {
+		slices.Reverse(rows)
+	}
+	return rows, err
+}
+
+func readCustomer(r row) (bursar.Customer, error) {
+	c := bursar.Customer{
+		ID: r.text(0), Name: r.optText(1), Email: r.optText(2), Timezone: r.optText(4), Language: r.optText(5),
+		BillingID: r.optText(6), BillingCurrency: r.optText(7), CreatedAt: r.time(8), UpdatedAt: r.time(9), ArchivedAt: r.optTime(10),
+	}
+	if r.null(3) {
+		return c, nil
+	}
+	return c, json.Unmarshal(r.json(3), &c.Metadata)
+}
+
+// Activity implements engine.Store.
+func (s *Store) Activity(ctx context.Context, stream string, q engine.ActivityQuery) (rows []engine.Activity, err error) {
+	w := activityWhere(text(stream), q)
+	order := " ORDER BY id DESC"
+	if q.Above != "" {
+		order = " ORDER BY id"
+	}
+	sql, args := w.query(selectActivity, order, q.Limit)
+	err = s.read(ctx, func(r row) error {
+		rows = append(rows, engine.Activity{
+			ID: r.text(0), Timestamp: r.time(1), ActorType: r.text(2), ActorID: r.text(3),
+			Subject: r.text(4), Action: r.text(5), TargetType: r.text(6), TargetID: r.text(7),
+			EntityID: r.text(8), Before: r.json(9), After: r.json(10), RequestID: r.text(11),
+		})
+		return nil
+	}, sql, args...)
+	if q.Above != "" {
+		slices.Reverse(rows)
+	}
+	return rows, err
+}
+
+func activityWhere(stream string, q engine.ActivityQuery) (w where) {
+	const ofStream = "(SELECT id FROM streams WHERE name = ?)"
+	w.and("stream = "+ofStream, stream)
+	if q.EntityID != "" {
+		w.and("entity_id = ? AND entity_id <> ''", text(q.EntityID)) // the second for the partial index
+	}
+	if q.Action != "" {
+		w.and("action = ?", text(q.Action))
+	}
+	if q.ActorID != "" {
+		w.and("actor_id = ?", text(q.ActorID))
+	}
+	// Since ids grow with time, a bound of time is one of the id too, and rows are found
+	// by id. Without a row at or above the bound, all are below it.
+	const first = "(SELECT a.id FROM activity a WHERE a.stream = " + ofStream + " AND a.timestamp >= ? ORDER BY a.timestamp, a.id LIMIT 1)"
+	if q.From != 0 {
+		w.and("timestamp >= ? AND id >= "+first, int64(q.From), stream, int64(q.From))
+	}
+	if q.To != 0 {
+		w.and("timestamp < ? AND id < coalesce("+first+", U&'\\+10FFFF')", int64(q.To), stream, int64(q.To))
+	}
+	if q.Below != "" {
+		w.and("id < ?", text(q.Below))
+	}
+	if q.Above != "" {
+		w.and("id > ?", text(q.Above))
+	}
+	return w
+}
+
+// where collects the conditions of a query; each ? in them is an argument.
+type where struct {
+	conds []string
+	args  []any
+}
+
+func (w *where) and(cond string, args ...any) {
+	for range args {
+		w.args = append(w.args, args[0])
+		args = args[1:]
+		cond = strings.Replace(cond, "?", fmt.Sprint("$", len(w.args)), 1)
+	}
+	w.conds = append(w.conds, cond)
+}
+
+// query is sel with the conditions, in order, up to limit rows; 0 = all.
+func (w *where) query(sel, order string, limit int) (sql string, args []any) {
+	sql = sel
+	if len(w.conds) > 0 {
+		sql += " WHERE " + strings.Join(w.conds, " AND ")
+	}
+	args = append(w.args, rowLimit(limit))
+	return fmt.Sprint(sql, order, " LIMIT $", len(args)), args
+}

@@ -1,0 +1,167 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+const (
+	selectHeads = `SELECT c.now, q.n, s.seq, s.hash, s.now FROM (SELECT clock_timestamp()) c (now)
+		LEFT JOIN unnest($1::text[]) WITH ORDINALITY q (name, n) ON true LEFT JOIN streams s ON s.name = q.name`
+	selectLog = `SELECT l.seq, l.now, l.hash, l.commit_id, l.payload FROM streams s
+		CROSS JOIN LATERAL (SELECT * FROM log WHERE stream = s.id AND seq > $2 ORDER BY seq LIMIT $3) l WHERE s.name = $1`
+	selectIDs = `SELECT q.n, l.commit_id FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY q (name, seq, n)
+		JOIN streams s ON s.name = q.name
+		CROSS JOIN LATERAL (SELECT commit_id FROM log WHERE stream = s.id AND seq = q.seq OFFSET 0) l`
+)
+
+// Bounds of a batch of ReadLog, which a connection has ready at once.
+const (
+	logBatchRows   = 256
+	logBatchLength = 1 << 20 // bytes of payloads, above which a batch ends
+)
+
+// Heads implements engine.Store.
+func (s *Store) Heads(ctx context.Context, streams []string) (heads []engine.Head, now bursar.Time, err error) {
+	heads = make([]engine.Head, len(streams))
+	names := texts(streams)
+	err = s.do(ctx, s.opts.Timeout, func(ctx context.Context, c *conn) error {
+		return c.query(ctx, func(r row) error {
+			now = max(now, r.instant(0))
+			if !r.null(2) {
+				heads[r.int(1)-1] = engine.Head{Seq: uint64(r.int(2)), Hash: r.id(3), Now: r.time(4)}
+			}
+			return nil
+		}, selectHeads, names)
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return heads, now, nil
+}
+
+// Settle implements engine.Store. It locks as an Append does. Its own commit, which has
+// locks to make durable, is behind all that it has read: with synchronous replication it
+// waits until that is replicated too.
+func (s *Store) Settle(ctx context.Context, commits []engine.Commit) ([]engine.Outcome, error) {
+	out := make([]engine.Outcome, len(commits))
+	if len(commits) == 0 {
+		return out, s.Err()
+	}
+	err := s.do(ctx, s.opts.Timeout, func(ctx context.Context, c *conn) error {
+		found := make(map[string]locked, len(commits))
+		ids := make([][]byte, len(commits))
+		names, seqs := make([]string, len(commits)), make([]int64, len(commits))
+		for i := range commits {
+			names[i], seqs[i] = text(commits[i].Stream), int64(commits[i].After.Seq+1)
+		}
+		var b, end batch
+		b.exec("BEGIN")
+		lockRows(&b, commits, found)
+		b.query(func(r row) error {
+			ids[r.int(0)-1] = r.blob(1)
+			return nil
+		}, selectIDs, names, seqs)
+		if err := c.run(ctx, &b); err != nil {
+			return err
+		}
+		for i := range commits {
+			m := &commits[i]
+			switch {
+			case slices.Equal(ids[i], m.ID[:]):
+				out[i] = engine.Committed
+			case ids[i] == nil && m.After.Seq < found[m.Stream].head.Seq:
+				return fmt.Errorf("%q: commit %d is trimmed", m.Stream, m.After.Seq+1)
+			default:
+				out[i] = engine.Stale
+			}
+		}
+		return c.commit(ctx, &end)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ReadLog implements engine.Store. It reads in batches, so that a slow visit holds no
+// connection.
+func (s *Store) ReadLog(ctx context.Context, stream string, after uint64, limit int, visit func(engine.LogRow) error) error {
+	for left := limit; limit <= 0 || left > 0; {
+		want := logBatchRows
+		if limit > 0 {
+			want = min(left, want)
+		}
+		rows, err := s.readLog(ctx, stream, after, want)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if err := visit(r); err != nil {
+				return err
+			}
+			after = r.Head.Seq
+		}
+		if len(rows) < want {
+			return nil
+		}
+		left -= len(rows)
+	}
+	return nil
+}
+
+// readLog reads the next rows, up to want.
+func (s *Store) readLog(ctx context.Context, stream string, after uint64, want int) (rows []engine.LogRow, err error) {
+	err = s.do(ctx, s.opts.Slow, func(ctx context.Context, c *conn) error {
+		return c.query(ctx, func(r row) error {
+			rows = append(rows, readLogRow(r))
+			return nil
+		}, selectLog, text(stream), int64(after), int64(want))
+	})
+	return rows, err
+}
+
+const (
+	// A claim of one's own goes on; another's is taken once it has ended. Names are in
+	// order, in which the rows are locked.
+	putClaims = `INSERT INTO claims AS c (name, holder, until)
+		SELECT name, $2, clock_timestamp() + $3 * interval '1 microsecond' FROM unnest($1::text[]) name ORDER BY name COLLATE "C"
+		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+		WHERE c.holder = excluded.holder OR c.until <= clock_timestamp() RETURNING c.name`
+	// What is given up, and what had ended, is deleted; the answer is what nobody else has.
+	dropClaims = `WITH dropped AS (
+			DELETE FROM claims WHERE name = ANY($1::text[]) AND (holder = $2 OR until <= clock_timestamp()))
+		SELECT name FROM unnest($1::text[]) q (name) WHERE NOT EXISTS (
+			SELECT 1 FROM claims c WHERE c.name = q.name AND c.holder <> $2 AND c.until > clock_timestamp())`
+)
+
+// Claim implements engine.Store.
+func (s *Store) Claim(ctx context.Context, names []string, holder string, ttl time.Duration) ([]bool, error) {
+	sorted := texts(names)
+	slices.Sort(sorted)
+	sorted = slices.Compact(sorted)
+	sql, args := putClaims, []any{sorted, text(holder), float64(ttl.Microseconds())}
+	if ttl <= 0 {
+		sql, args = dropClaims, args[:2]
+	}
+	got := make(map[string]bool, len(names))
+	err := s.do(ctx, s.opts.Timeout, func(ctx context.Context, c *conn) error {
+		return c.query(ctx, func(r row) error {
+			got[r.text(0)] = true
+			return nil
+		}, sql, args...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]bool, len(names))
+	for i, name := range names {
+		out[i] = got[name]
+	}
+	return out, nil
+}

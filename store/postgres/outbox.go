@@ -1,0 +1,228 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+const (
+	insertMessages = `INSERT INTO messages (id, type, customer_id, created_at, body)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[]) ON CONFLICT DO NOTHING`
+	insertDeliveries = `INSERT INTO deliveries (id, endpoint_id, message, status, attempts, response_status, error,
+			created_at, next_attempt)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[],
+			$8::bigint[], $9::bigint[]) ON CONFLICT DO NOTHING`
+	// Rows are locked in order of id by all who change them.
+	lockDeliveries = "SELECT id FROM deliveries WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE"
+	saveDeliveries = `UPDATE deliveries d SET status = q.status, attempts = q.attempts, response_status = q.response_status,
+			error = q.error, next_attempt = q.next_attempt
+		FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[])
+			q (id, status, attempts, response_status, error, next_attempt) WHERE d.id = q.id`
+
+	deliveryColumns = `d.id, d.endpoint_id, m.id, m.type, m.customer_id, d.status, d.attempts, d.response_status, d.error,
+		d.created_at, d.next_attempt`
+	fromDeliveries = " FROM (%s) d CROSS JOIN LATERAL (SELECT * FROM messages WHERE id = d.message OFFSET 0) m ORDER BY "
+	withBody       = "SELECT " + deliveryColumns + ", m.body" + fromDeliveries
+	withoutBody    = "SELECT " + deliveryColumns + fromDeliveries
+	someDeliveries = "SELECT * FROM deliveries"
+	dueDeliveries  = someDeliveries + " WHERE status = 'PENDING' AND next_attempt <= $1 ORDER BY next_attempt, id LIMIT $2"
+	oneDelivery    = someDeliveries + " WHERE id = $1"
+	countPending   = "SELECT count(*) FROM deliveries WHERE status = 'PENDING'"
+
+	// The next messages to trim, and their deliveries, which nobody changes then.
+	lockTrim = `SELECT id, created_at FROM messages WHERE (created_at, id) > ($1, $2) AND created_at < $3
+		ORDER BY created_at, id LIMIT $4 FOR UPDATE`
+	lockTrimDeliveries = "SELECT message, status FROM deliveries WHERE message = ANY($1::text[]) ORDER BY id FOR UPDATE"
+	trimDeliveries     = "DELETE FROM deliveries WHERE message = ANY($1::text[])"
+	trimMessages       = "DELETE FROM messages WHERE id = ANY($1::text[])"
+)
+
+// trimBatch is how many messages one transaction of TrimOutbox looks at: senders wait for
+// no more than that.
+const trimBatch = 256
+
+// outbox is messages with their deliveries, by column. What a delivery repeats of its
+// message is the message's. IDs are unique: what is there already is what is added.
+type outbox struct {
+	ids, types, customers []string
+	created               []int64
+	bodies                [][]byte
+	deliveries            deliveries
+}
+
+func (o *outbox) add(m *engine.Message) {
+	o.ids, o.types, o.customers = append(o.ids, text(m.ID)), append(o.types, text(m.Type)), append(o.customers, text(m.CustomerID))
+	o.created, o.bodies = append(o.created, int64(m.CreatedAt)), append(o.bodies, m.Body)
+	for i := range m.Deliveries {
+		o.deliveries.add(m.ID, &m.Deliveries[i])
+	}
+}
+
+func (o *outbox) put(b *batch) {
+	if len(o.ids) == 0 {
+		return
+	}
+	b.exec(insertMessages, o.ids, o.types, o.customers, o.created, o.bodies)
+	if d := &o.deliveries; len(d.ids) > 0 {
+		b.exec(insertDeliveries, d.ids, d.endpoints, d.messages, d.statuses, d.attempts, d.responses, d.errors, d.created, d.next)
+	}
+}
+
+// deliveries are rows of deliveries, by column.
+type deliveries struct {
+	ids, endpoints, messages, statuses, errors []string
+	attempts, responses, created, next         []int64
+}
+
+func (l *deliveries) add(message string, d *engine.Delivery) {
+	l.ids, l.endpoints, l.messages = append(l.ids, text(d.ID)), append(l.endpoints, text(d.EndpointID)), append(l.messages, text(message))
+	l.statuses, l.errors = append(l.statuses, string(d.Status)), append(l.errors, text(d.Error))
+	l.attempts, l.responses = append(l.attempts, int64(d.Attempts)), append(l.responses, int64(d.ResponseStatus))
+	l.created, l.next = append(l.created, int64(d.CreatedAt)), append(l.next, int64(d.NextAttempt))
+}
+
+// transact runs the statements of f in a transaction of their own.
+func (s *Store) transact(ctx context.Context, f func(ctx context.Context, c *conn, last *batch) error) error {
+	return s.write(ctx, s.opts.Slow, func(ctx context.Context, c *conn) error {
+		if _, err := c.Exec(ctx, "BEGIN"); err != nil {
+			return lost(err)
+		}
+		var last batch
+		if err := f(ctx, c, &last); err != nil {
+			return err
+		}
+		return c.commit(ctx, &last)
+	})
+}
+
+// AddMessage implements engine.Store.
+func (s *Store) AddMessage(ctx context.Context, m engine.Message) error {
+	return s.transact(ctx, func(_ context.Context, _ *conn, b *batch) error {
+		var o outbox
+		o.add(&m)
+		o.put(b)
+		return nil
+	})
+}
+
+// SaveDeliveries implements engine.Store.
+func (s *Store) SaveDeliveries(ctx context.Context, ds []engine.Delivery) error {
+	var l deliveries
+	for i := range ds {
+		l.add("", &ds[i])
+	}
+	return s.transact(ctx, func(_ context.Context, _ *conn, b *batch) error {
+		b.exec(lockDeliveries, l.ids)
+		b.exec(saveDeliveries, l.ids, l.statuses, l.attempts, l.responses, l.errors, l.next)
+		return nil
+	})
+}
+
+// TrimOutbox implements engine.Store, in several transactions: an error may come when a
+// part is trimmed.
+func (s *Store) TrimOutbox(ctx context.Context, before bursar.Time) error {
+	at, id := int64(math.MinInt64), ""
+	for {
+		var ids []string
+		err := s.transact(ctx, func(ctx context.Context, c *conn, last *batch) error {
+			err := c.query(ctx, func(r row) error {
+				ids = append(ids, string(r[0]))
+				at = r.int(1)
+				return nil
+			}, lockTrim, at, id, int64(before), int64(trimBatch))
+			if err != nil || len(ids) == 0 {
+				return err
+			}
+			pending := map[string]bool{}
+			err = c.query(ctx, func(r row) error {
+				if string(r[1]) == string(engine.DeliveryPending) {
+					pending[string(r[0])] = true
+				}
+				return nil
+			}, lockTrimDeliveries, ids)
+			gone := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return pending[id] })
+			last.exec(trimDeliveries, gone)
+			last.exec(trimMessages, gone)
+			return err
+		})
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		id = ids[len(ids)-1]
+	}
+}
+
+// DueDeliveries implements engine.Store.
+func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit int) (rows []engine.DueDelivery, err error) {
+	err = s.read(ctx, func(r row) error {
+		rows = append(rows, engine.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)})
+		return nil
+	}, fmt.Sprintf(withBody, dueDeliveries)+"d.next_attempt, d.id", int64(before), rowLimit(limit))
+	return rows, err
+}
+
+// Delivery implements engine.Store.
+func (s *Store) Delivery(ctx context.Context, id string) (d *engine.DueDelivery, err error) {
+	err = s.read(ctx, func(r row) error {
+		d = &engine.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)}
+		return nil
+	}, fmt.Sprintf(withBody, oneDelivery)+"d.id", text(id))
+	return d, err
+}
+
+// Deliveries implements engine.Store.
+func (s *Store) Deliveries(ctx context.Context, q engine.DeliveryQuery) (rows []engine.Delivery, err error) {
+	sql, args := deliveriesSQL(q)
+	err = s.read(ctx, func(r row) error {
+		rows = append(rows, readDelivery(r))
+		return nil
+	}, sql, args...)
+	if q.Above != "" {
+		slices.Reverse(rows)
+	}
+	return rows, err
+}
+
+func deliveriesSQL(q engine.DeliveryQuery) (sql string, args []any) {
+	var w where
+	w.and("endpoint_id = ?", text(q.EndpointID))
+	switch q.Status {
+	case "":
+	case engine.DeliveryFailed:
+		w.and("status = 'FAILED'") // spelled out for the partial index
+	default:
+		w.and("status = ?", string(q.Status))
+	}
+	if q.Below != "" {
+		w.and("id < ?", text(q.Below))
+	}
+	order := "id DESC"
+	if q.Above != "" {
+		w.and("id > ?", text(q.Above))
+		order = "id"
+	}
+	some, args := w.query(someDeliveries, " ORDER BY "+order, q.Limit)
+	return fmt.Sprintf(withoutBody, some) + "d." + order, args
+}
+
+func readDelivery(r row) engine.Delivery {
+	return engine.Delivery{
+		ID: r.text(0), EndpointID: r.text(1), MessageID: r.text(2), EventType: r.text(3), CustomerID: r.text(4),
+		Status: engine.DeliveryStatus(r.text(5)), Attempts: int(r.int(6)), ResponseStatus: int(r.int(7)), Error: r.text(8),
+		CreatedAt: r.time(9), NextAttempt: r.time(10),
+	}
+}
+
+// PendingDeliveries implements engine.Store.
+func (s *Store) PendingDeliveries(ctx context.Context) (n int, err error) {
+	err = s.read(ctx, func(r row) error {
+		n = int(r.int(0))
+		return nil
+	}, countPending)
+	return n, err
+}

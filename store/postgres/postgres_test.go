@@ -1,0 +1,49 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store/postgres"
+	"github.com/bursarhq/bursar/store/postgres/pgtest"
+	"github.com/bursarhq/bursar/store/storetest"
+)
+
+var _ engine.Store = (*postgres.Store)(nil)
+
+var ctx = context.Background()
+
+func TestConformance(t *testing.T) {
+	server := pgtest.New(t, pgtest.Options{NoSync: true})
+	urls := map[engine.Store]string{}
+	storetest.Run(t,
+		func(t *testing.T) engine.Store {
+			url := server.Database(t)
+			s := open(t, url)
+			urls[s] = url
+			return s
+		},
+		func(t *testing.T, s engine.Store) engine.Store {
+			ok(t, s.Close())
+			again := open(t, urls[s])
+			urls[again] = urls[s]
+			return again
+		})
+}
+
+func open(t testing.TB, url string) *postgres.Store {
+	t.Helper()
+	s, err := postgres.Open(ctx, url, postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func ok(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
