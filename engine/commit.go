@@ -108,6 +108,7 @@ type work struct {
 	reqs   []*request
 	later  []*request // that must be decided again
 	d      *decider
+	at     Head    // of the state that d decided on
 	commit *Commit // nil when nothing is to be written
 }
 
@@ -202,7 +203,7 @@ func (e *Engine) finish(w *work, o Outcome, err error) {
 	case err != nil:
 		w.fail(e.unavailable(err))
 	case w.commit == nil: // decided again, and nothing is to be written; w.c is as new as can be
-		w.answered(w.d.head.Seq)
+		w.answered(w.at.Seq)
 	case o == Stale:
 		if err := e.catchUp(context.Background(), w.c, w.commit.After.Seq+1); err != nil {
 			w.fail(e.unavailable(err))
@@ -237,7 +238,7 @@ func (e *Engine) confirmQuiet(quiet []*work) {
 	}
 	for _, w := range quiet {
 		w.c.mu.RLock()
-		moved := w.d != nil && (w.c.st.head != w.d.head || e.cat.Load() != w.d.cat)
+		moved := w.d != nil && (w.c.st.head != w.at || e.cat.Load() != w.d.cat)
 		w.c.mu.RUnlock()
 		switch {
 		case err != nil:
@@ -245,7 +246,7 @@ func (e *Engine) confirmQuiet(quiet []*work) {
 		case e.nodes != nil && moved:
 			w.retry(e)
 		case w.d != nil:
-			w.answered(w.d.head.Seq)
+			w.answered(w.at.Seq)
 		}
 	}
 }
@@ -313,7 +314,7 @@ func (e *Engine) decide(w *work) {
 	defer w.c.mu.RUnlock()
 	st := w.c.st
 	d := &decider{view: newView(st, max(st.head.Now, e.now())), cat: e.cat.Load(), horizon: e.o.LateHorizon, commit: e.ids.next()}
-	w.d = d
+	w.d, w.at = d, st.head
 	if !d.expire(maxExpiries) { // the requests wait until all are recorded
 		w.later, w.reqs = append(w.reqs, w.later...), nil
 	}

@@ -120,6 +120,25 @@ func TestCatalogueIsFollowed(t *testing.T) {
 	if _, err := a.ArchiveCurrency(t.Context(), tester, "credits", true); codeOf(err) != bursar.CodeCurrencyInUse {
 		t.Errorf("archived while in use: %v", err)
 	}
+	// A duplicate and a denial are of the newest state, too.
+	_, err = a.consume("acme", 7, "k")
+	a.must(err)
+	if res, err := b.consume("acme", 7, "k"); err != nil || !res.Duplicate || res.Decision.Chains[0][1].CurrentUsage != bursar.AmountFromInt(7) {
+		t.Errorf("the other node's key: %+v, %v", res, err)
+	}
+	limit := func(n int64) []bursar.AssignmentInput {
+		return []bursar.AssignmentInput{{EntityID: "u", Capability: capability("tokens"), UsageLimit: bursar.Some(bursar.AmountFromInt(n))}}
+	}
+	_, _, err = a.PutAssignments(t.Context(), tester, "acme", limit(7))
+	a.must(err)
+	if _, err := b.consume("acme", 1, ""); codeOf(err) != bursar.CodeBudgetExceeded {
+		t.Errorf("past the limit that the other node set: %v", err)
+	}
+	_, _, err = a.PutAssignments(t.Context(), tester, "acme", limit(8))
+	a.must(err)
+	if _, err := b.consume("acme", 1, ""); err != nil {
+		t.Errorf("within the limit that the other node set: %v", err)
+	}
 	k, _, err := a.CreateAPIKey(t.Context(), tester, "k", bursar.ScopeRead, nil)
 	a.must(err)
 	eventually(t, 5*time.Second, "the key arrives", func() bool { return b.Fresh(t.Context()) == nil && b.Catalogue().APIKey(k.ID) != nil })

@@ -52,6 +52,9 @@ func (q *request) authenticate() error {
 	if err != nil {
 		return err
 	}
+	if err := q.api.engine.Fresh(q.ctx); err != nil {
+		return err // a key that was revoked elsewhere must not work
+	}
 	now := q.api.engine.Now()
 	id, scope, ok := q.api.identify(text, now)
 	if !ok {

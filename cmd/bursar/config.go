@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/webhook"
 )
 
@@ -20,7 +21,9 @@ import (
 type config struct {
 	Listen           string        `help:"Address of the API; 127.0.0.1:8080 by default. Port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	Data             string        `help:"Directory of the embedded store; bursar-data in the current directory by default. It is made if missing." default:"bursar-data" type:"path" placeholder:"DIR"`
-	DatabaseURL      string        `help:"PostgreSQL instead of --data. Not in this version yet." env:"BURSAR_DATABASE_URL" placeholder:"URL"`
+	DatabaseURL      string        `help:"PostgreSQL 13 or newer in place of --data, which any number of servers may share: postgres://user:password@host/db. Set BURSAR_DATABASE_URL or BURSAR_DATABASE_URL_FILE rather than the flag, which others on the machine can see." env:"BURSAR_DATABASE_URL" placeholder:"URL"`
+	DatabaseMaxConns int           `help:"Connections to PostgreSQL of this server; 10 by default." default:"10" placeholder:"N"`
+	RetainLog        time.Duration `help:"Delete what is older from customers' logs, 1080h (45 days) or more; for ever by default. PostgreSQL only." placeholder:"DURATION"`
 	MetricsListen    string        `help:"Address that serves /metrics and /debug/pprof to anybody who reaches it; none by default." placeholder:"HOST:PORT"`
 	MetricsToken     string        `help:"Serve /metrics on the API's address to bearers of this token. Or BURSAR_METRICS_TOKEN_FILE." placeholder:"TOKEN"`
 	AdminKey         string        `help:"API key of full scope that always works. Set BURSAR_ADMIN_KEY or BURSAR_ADMIN_KEY_FILE rather than the flag, which others on the machine can see." placeholder:"KEY"`
@@ -44,8 +47,14 @@ const minSecretLen = 16
 
 // check completes c from secret files and reports what cannot work.
 func (c *config) check(env func(string) string) error {
-	if c.DatabaseURL != "" {
-		return exitf(exitConfig, "--database-url: PostgreSQL is not in this build yet; leave it out to use the embedded store in %s", c.Data)
+	if err := secretFile(&c.DatabaseURL, "BURSAR_DATABASE_URL", env); err != nil {
+		return err
+	}
+	if c.RetainLog != 0 && (c.DatabaseURL == "" || c.RetainLog < engine.MinKeepLog) {
+		return exitf(exitConfig, "--retain-log needs --database-url and must be %v or more", engine.MinKeepLog)
+	}
+	if c.DatabaseMaxConns < 4 || c.DatabaseMaxConns > 1000 {
+		return exitf(exitConfig, "--database-max-conns must be 4 to 1000")
 	}
 	for name, key := range map[string]*string{"BURSAR_ADMIN_KEY": &c.AdminKey, "BURSAR_METRICS_TOKEN": &c.MetricsToken} {
 		if err := secretFile(key, name, env); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/httpapi"
+	"github.com/bursarhq/bursar/store/postgres"
 	"github.com/bursarhq/bursar/store/sqlite"
 )
 
@@ -26,9 +27,9 @@ func (c *serveCommand) Run(p *process) error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: c.LogLevel}))
-	store, err := sqlite.Open(c.Data, sqlite.Options{Log: log})
+	store, err := c.openStore(p.ctx, log)
 	if err != nil {
-		return exitf(exitStore, "the store in %s cannot be used: %w", c.Data, err)
+		return err
 	}
 	s, err := openServer(p.ctx, &c.config, store, engine.Options{Log: log})
 	if err != nil {
@@ -42,6 +43,22 @@ func (c *serveCommand) Run(p *process) error {
 	}
 	s.announce()
 	return s.wait(p.ctx)
+}
+
+// openStore opens the store that c names.
+func (c *config) openStore(ctx context.Context, log *slog.Logger) (engine.Store, error) {
+	if c.DatabaseURL != "" {
+		s, err := postgres.Open(ctx, c.DatabaseURL, postgres.Options{Log: log, MaxConns: c.DatabaseMaxConns})
+		if err != nil {
+			return nil, exitf(exitStore, "the database cannot be used: %w", err)
+		}
+		return s, nil
+	}
+	s, err := sqlite.Open(c.Data, sqlite.Options{Log: log})
+	if err != nil {
+		return nil, exitf(exitStore, "the store in %s cannot be used: %w", c.Data, err)
+	}
+	return s, nil
 }
 
 // closeTimeout bounds the final checkpoint.
@@ -65,7 +82,7 @@ type server struct {
 // store; if there is none, store is closed.
 func openServer(ctx context.Context, c *config, store engine.Store, o engine.Options) (*server, error) {
 	s := &server{config: c, log: o.Log, store: store, failed: make(chan error, 4)}
-	o.LateHorizon, o.MemoryBudget = c.LateHorizon, int64(c.MemoryBudget)
+	o.LateHorizon, o.MemoryBudget, o.KeepLog = c.LateHorizon, int64(c.MemoryBudget), c.RetainLog
 	o.Fatal = func(err error) {
 		s.log.Error("the store failed in a way that only a restart can repair", "err", err)
 		s.fail(exitf(exitStore, "the store failed: %w", err))
@@ -99,7 +116,15 @@ func (s *server) start(ctx context.Context) error {
 // announce says that the server is up, and begins to deliver what waits in the outbox.
 func (s *server) announce() {
 	s.webhooks.start()
-	s.log.Info("listening", "addr", s.addr.String(), "data", s.config.Data, "version", version())
+	s.log.Info("listening", "addr", s.addr.String(), "store", s.config.storeName(), "version", version())
+}
+
+// storeName is where the store is, without what is secret of it.
+func (c *config) storeName() string {
+	if c.DatabaseURL != "" {
+		return "PostgreSQL"
+	}
+	return c.Data
 }
 
 func (s *server) listen(ctx context.Context) error {
