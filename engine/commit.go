@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ type request struct {
 // the load and the cost of a sync is shared (group commit), and nobody sees what is
 // not durable.
 //
-// Invariants: only the lane applies records to states; a state has only durable ones;
+// Each customer is in one lane. Invariants: only its lane decides; a state has only durable ones;
 // what was decided on a batch that is refused is dropped with it.
 type lane struct {
 	mu     sync.Mutex
@@ -52,7 +53,26 @@ const gather = 50 * time.Microsecond
 // maxBatch bounds the requests of one batch, and so the pause that merging makes.
 const maxBatch = 4096
 
-func (l *lane) init() { l.wake.L = &l.mu }
+// lanesShared are the lanes of a store that other processes use too: while one waits for
+// a customer that another process writes to, the customers of the others go on. A store
+// that is this process's alone has one writer, and one lane makes the largest batches.
+const lanesShared = 4
+
+func newLane() *lane {
+	l := &lane{}
+	l.wake.L = &l.mu
+	return l
+}
+
+// laneOf is the lane of a customer.
+func (e *Engine) laneOf(id string) *lane {
+	if len(e.lanes) == 1 {
+		return e.lanes[0]
+	}
+	return e.lanes[maphash.String(laneSeed, id)%uint64(len(e.lanes))]
+}
+
+var laneSeed = maphash.MakeSeed()
 
 func (l *lane) add(r *request) bool {
 	l.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -384,14 +385,13 @@ func (e *Engine) withKey(c *Caller, o op) op {
 // commitIDs makes ids that cannot be guessed and do not repeat.
 type commitIDs struct {
 	seed [32]byte
-	n    uint64
+	n    atomic.Uint64
 }
 
 func (c *commitIDs) next() (id [16]byte) {
-	c.n++
 	var b [40]byte
 	copy(b[:], c.seed[:])
-	binary.BigEndian.PutUint64(b[32:], c.n)
+	binary.BigEndian.PutUint64(b[32:], c.n.Add(1))
 	sum := sha256.Sum256(b[:])
 	copy(id[:], sum[:])
 	return id

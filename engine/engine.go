@@ -51,7 +51,7 @@ type Engine struct {
 	catMu sync.RWMutex // held shared from decide to append, so that no archive comes between
 	cat   atomic.Pointer[Catalogue]
 
-	lane  lane
+	lanes []*lane
 	ids   commitIDs
 	nodes *nodes // nil where this process has the store for itself
 
@@ -115,11 +115,18 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if err := e.openCatalogue(ctx); err != nil {
 		return nil, fmt.Errorf("reading the catalogue: %w", err)
 	}
-	e.lane.init()
+	e.lanes = make([]*lane, 1)
+	if e.nodes != nil {
+		e.lanes = make([]*lane, lanesShared)
+	}
 	if e.nodes != nil {
 		e.loops.Go(e.poll)
 	}
-	e.loops.Go(func() { e.lane.run(e) })
+	for i := range e.lanes {
+		l := newLane()
+		e.lanes[i] = l
+		e.loops.Go(func() { l.run(e) })
+	}
 	e.loops.Go(e.housekeeping)
 	return e, nil
 }
@@ -153,7 +160,9 @@ func setDefault[T comparable](p *T, v T) {
 // may be called once.
 func (e *Engine) Close(ctx context.Context) error {
 	e.closing.Store(true)
-	e.lane.close()
+	for _, l := range e.lanes {
+		l.close()
+	}
 	close(e.stop)
 	e.loops.Wait()
 	if e.store.Err() != nil {

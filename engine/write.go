@@ -17,7 +17,7 @@ func (e *Engine) write(ctx context.Context, trace, customerID string, o op) (any
 			return nil, 0, err
 		}
 		r := &request{c: c, op: o, trace: trace, facts: f, done: make(chan struct{})}
-		if !e.lane.add(r) {
+		if !e.laneOf(customerID).add(r) {
 			e.release(c)
 			return nil, 0, e.unavailable(nil)
 		}
