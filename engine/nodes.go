@@ -85,6 +85,11 @@ func (n *nodes) adjust(before, at, after bursar.Time) {
 	n.offset.Store(min(max(n.offset.Load(), low), high))
 }
 
+// since is how long ago seen, a time since n began, was.
+func (n *nodes) since(seen *atomic.Int64) time.Duration {
+	return time.Since(n.began) - time.Duration(seen.Load())
+}
+
 // confirm has what is in memory of the customers confirmed by a look that starts after
 // this call: afterwards each is at least as new as the store was at this moment.
 func (e *Engine) confirm(ctx context.Context, cs ...*customer) error {
@@ -214,7 +219,7 @@ func (e *Engine) refresh(ctx context.Context, c *customer, o *ReadOptions) error
 	if n == nil {
 		return nil
 	}
-	if age := time.Since(n.began) - time.Duration(c.seen.Load()); age <= o.MaxStaleness && e.catalogueFresh() {
+	if n.since(&c.seen) <= o.MaxStaleness && e.catalogueFresh() {
 		c.mu.RLock()
 		seq := c.st.head.Seq
 		c.mu.RUnlock()
@@ -370,7 +375,7 @@ func (e *Engine) readAnew(c *customer) {
 
 // catalogueFresh tells whether the catalogue is at most a second old.
 func (e *Engine) catalogueFresh() bool {
-	return e.nodes == nil || time.Since(e.nodes.began)-time.Duration(e.nodes.seen.Load()) <= catalogueAge
+	return e.nodes == nil || e.nodes.since(&e.nodes.seen) <= catalogueAge
 }
 
 // Names of claims. Those of customers' checkpoints are claimOfCustomer and the id.

@@ -242,7 +242,11 @@ func TestMaxStaleness(t *testing.T) {
 	a.furnish("acme")
 	b.usedBy("acme")
 	check := func(age time.Duration) error {
-		_, _, err := b.Check(t.Context(), engine.ReadOptions{MaxStaleness: age}, "acme", []engine.CheckInput{{Capability: capability("tokens"), Dimensions: onUser}})
+		stated := time.Duration(-1)
+		_, _, err := b.Check(t.Context(), engine.ReadOptions{MaxStaleness: age, Age: &stated}, "acme", []engine.CheckInput{{Capability: capability("tokens"), Dimensions: onUser}})
+		if most := max(age, 10*time.Second); err == nil && (stated <= 0 || stated > most) {
+			t.Errorf("an age of %v is stated; %v is accepted", stated, age)
+		}
 		return err
 	}
 	f.lost.Store(true)

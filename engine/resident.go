@@ -407,6 +407,9 @@ func (e *Engine) read(ctx context.Context, o ReadOptions, id string, f func(v *v
 	if err := e.refresh(ctx, c, &o); err != nil {
 		return 0, err
 	}
+	if o.Age != nil && e.nodes != nil {
+		*o.Age = max(*o.Age, e.nodes.since(&c.seen))
+	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if c.st.head.Seq < o.MinVersion {

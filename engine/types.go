@@ -41,6 +41,10 @@ func (*Replay) Error() string { return "replayed" }
 type ReadOptions struct {
 	MinVersion   uint64        // never answer from an older version of the customer
 	MaxStaleness time.Duration // accept an answer of this age; 0 = the newest
+	// Age, when not nil, is set to how old the answer may be, at most: how long ago it was
+	// read or confirmed in a store that other processes write to, 0 in one of this process
+	// alone. Of an answer that takes several reads it is the oldest's.
+	Age *time.Duration
 }
 
 // EntityTypeInput creates or replaces an entity type; Description absent, null or ""

@@ -12,11 +12,16 @@ import (
 // freshness bounds how old an answer may be.
 type freshness struct {
 	MinVersion     uint64 `query:"minVersion" is:"n=0-9007199254740991" doc:"Never answer from an older version of the customer."`
-	MaxStalenessMs int    `query:"maxStalenessMs" is:"n=0-3600000" doc:"Accept an answer of this age, in milliseconds."`
+	MaxStalenessMs int    `query:"maxStalenessMs" is:"n=0-3600000" doc:"Accept an answer of this age, in milliseconds; the header X-Bursar-Age-Ms states how old it may be."`
 }
 
-func (f freshness) options() engine.ReadOptions {
-	return engine.ReadOptions{MinVersion: f.MinVersion, MaxStaleness: time.Duration(f.MaxStalenessMs) * time.Millisecond}
+// options are f's, for the reads of q: where some age is accepted the reply states it.
+func (f freshness) options(q *request) engine.ReadOptions {
+	o := engine.ReadOptions{MinVersion: f.MinVersion, MaxStaleness: time.Duration(f.MaxStalenessMs) * time.Millisecond}
+	if o.MaxStaleness > 0 {
+		q.aged, o.Age = true, &q.age
+	}
+	return o
 }
 
 // checkQuery describes the query of a check, which parseCheck reads.
@@ -110,7 +115,7 @@ func (a *API) check(q *request) error {
 	case bursar.CheckCustomerID(q.path[0]) != nil:
 		d = bursar.Decision{Capability: in.Capability, Reason: bursar.CodeCustomerNotFound}
 	default:
-		got, version, err := a.engine.Check(q.ctx, in.fresh.options(), q.path[0], []engine.CheckInput{in.CheckInput})
+		got, version, err := a.engine.Check(q.ctx, in.fresh.options(q), q.path[0], []engine.CheckInput{in.CheckInput})
 		if err != nil {
 			return err
 		}
@@ -178,7 +183,7 @@ func (a *API) checks(q *request, in *checksIn) (decisions, error) {
 		}
 		return out, nil
 	}
-	got, version, err := a.engine.Check(q.ctx, in.options(), q.path[0], inputs)
+	got, version, err := a.engine.Check(q.ctx, in.options(q), q.path[0], inputs)
 	if err != nil {
 		return decisions{}, err
 	}

@@ -16,7 +16,7 @@ func (q *request) crossOrigin() (done bool, err error) {
 		return false, nil
 	}
 	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Bursar-Version, Idempotency-Replayed, Retry-After")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Bursar-Version, X-Bursar-Age-Ms, Idempotency-Replayed, Retry-After")
 	if q.r.Method != http.MethodOptions || q.r.Header.Get("Access-Control-Request-Method") == "" {
 		return false, nil
 	}

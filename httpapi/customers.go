@@ -82,7 +82,7 @@ func (a *API) archiveCustomer(archive bool) func(*request, *nothing) (bursar.Cus
 type readOnly struct{ freshness }
 
 func (a *API) getCustomer(q *request, in *readOnly) (bursar.Customer, error) {
-	return versioned[bursar.Customer](q)(a.engine.Customer(q.ctx, in.options(), q.path[0]))
+	return versioned[bursar.Customer](q)(a.engine.Customer(q.ctx, in.options(q), q.path[0]))
 }
 
 type customerList struct {

@@ -47,6 +47,9 @@ func (q *request) sendAs(contentType []string, status int, b []byte) {
 	if q.replayed {
 		h["Idempotency-Replayed"] = yes
 	}
+	if q.aged {
+		h.Set("X-Bursar-Age-Ms", strconv.FormatInt((q.age+time.Millisecond-1).Milliseconds(), 10))
+	}
 	q.w.WriteHeader(status)
 	q.w.Write(b) // an error means that the client is gone
 }

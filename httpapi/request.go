@@ -37,6 +37,8 @@ type request struct {
 	out   []byte // the reply
 
 	version  uint64 // of the customer that the reply is about; 0 = none
+	aged     bool   // some age was accepted, of which the reply has
+	age      time.Duration
 	replayed bool
 
 	status int // 0 until the reply is written

@@ -22,7 +22,7 @@ type config struct {
 	Listen           string        `help:"Address of the API; 127.0.0.1:8080 by default. Port 0 picks a free one." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	Data             string        `help:"Directory of the embedded store; bursar-data in the current directory by default. It is made if missing." default:"bursar-data" type:"path" placeholder:"DIR"`
 	DatabaseURL      string        `help:"PostgreSQL 13 or newer in place of --data, which any number of servers may share: postgres://user:password@host/db. Set BURSAR_DATABASE_URL or BURSAR_DATABASE_URL_FILE rather than the flag, which others on the machine can see." env:"BURSAR_DATABASE_URL" placeholder:"URL"`
-	DatabaseMaxConns int           `help:"Connections to PostgreSQL of this server; 10 by default." default:"10" placeholder:"N"`
+	DatabaseMaxConns int           `help:"Connections to PostgreSQL of this server; 16 by default." default:"16" placeholder:"N"`
 	RetainLog        time.Duration `help:"Delete what is older from customers' logs, 1080h (45 days) or more; for ever by default. PostgreSQL only." placeholder:"DURATION"`
 	MetricsListen    string        `help:"Address that serves /metrics and /debug/pprof to anybody who reaches it; none by default." placeholder:"HOST:PORT"`
 	MetricsToken     string        `help:"Serve /metrics on the API's address to bearers of this token. Or BURSAR_METRICS_TOKEN_FILE." placeholder:"TOKEN"`

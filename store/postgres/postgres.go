@@ -35,7 +35,7 @@ import (
 
 // Options configure a store. Zero members take the default.
 type Options struct {
-	MaxConns  int           // connections of this process; 10, at least 4
+	MaxConns  int           // connections of this process; 16, at least 4
 	Timeout   time.Duration // of each call of the write path and of Heads, with the wait for a connection; 1.5 s
 	Slow      time.Duration // of each other call, and of each statement at the server; 30 s
 	NoMigrate bool          // fail, rather than migrate, when the schema is older than the program
@@ -43,7 +43,7 @@ type Options struct {
 }
 
 const (
-	defaultMaxConns = 10
+	defaultMaxConns = 16
 	minConns        = 4
 	defaultTimeout  = 1500 * time.Millisecond
 	defaultSlow     = 30 * time.Second
