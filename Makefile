@@ -2,17 +2,21 @@
 # make test   everything that must hold; CI runs this
 # make bench  figures as ratios to a bare net/http handler, all in one run
 # make fuzz   each decoder for FUZZTIME
+# make deps   what the tests need besides Go: PostgreSQL
 # make build  bin/bursar
 
 FUZZTIME ?= 30s
 
-.PHONY: demo test vet unit race sim crash bench fuzz build golden
+.PHONY: demo deps test vet unit race sim crash bench fuzz build golden
 
 demo:
 	go run ./cmd/bursar demo
 
 build:
 	go build -trimpath -o bin/bursar ./cmd/bursar
+
+deps:
+	scripts/test-deps.sh
 
 test: vet unit race
 

@@ -165,7 +165,11 @@ func (b *batch) query(f func(row) error, sql string, args ...any) {
 // transaction, does nothing more either.
 func (c *conn) run(ctx context.Context, b *batch) (err error) {
 	r := c.SendBatch(ctx, &b.Batch)
-	defer func() { err = errors.Join(err, lost(r.Close())) }()
+	defer func() {
+		if closed := r.Close(); err == nil {
+			err = lost(closed)
+		}
+	}()
 	for _, f := range b.reads {
 		if f == nil {
 			_, err = r.Exec()

@@ -64,16 +64,13 @@ func (h *health) note(ctx context.Context, err error) {
 func (h *health) watch() {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
-	for {
+	for h.err() != nil {
+		h.note(h.ctx, h.ping(h.ctx))
 		select {
 		case <-h.ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if h.err() == nil {
-			return
-		}
-		h.note(h.ctx, h.ping(h.ctx))
 	}
 }
 

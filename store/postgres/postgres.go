@@ -47,9 +47,6 @@ const (
 	minConns        = 4
 	defaultTimeout  = 1500 * time.Millisecond
 	defaultSlow     = 30 * time.Second
-
-	// loadsMax bounds the Loads at a time. It is below minConns: a visit may use the store.
-	loadsMax = 2
 )
 
 var errClosed = errors.New("postgres: store is closed")
@@ -58,8 +55,9 @@ var errClosed = errors.New("postgres: store is closed")
 type Store struct {
 	opts  Options
 	pool  *pgxpool.Pool
-	loads chan struct{} // one for each Load
+	loads chan struct{} // the connections of Loads: half of all, since a visit may use the store
 	trim  trimCursor
+	due   atomic.Int64 // the stream that Due ended with
 
 	health  health
 	closing sync.Once
@@ -88,7 +86,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	s := &Store{opts: opts, pool: pool, loads: make(chan struct{}, loadsMax)}
+	s := &Store{opts: opts, pool: pool, loads: make(chan struct{}, opts.MaxConns/2)}
 	s.health.start(s.ping)
 	if err := s.checkServer(ctx, schema); err != nil {
 		return nil, errors.Join(fmt.Errorf("postgres: %w", err), s.Close())

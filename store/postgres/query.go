@@ -170,19 +170,3 @@ func seriesArgs(stream string, q engine.SeriesQuery) []any {
 	return []any{text(stream), from / bucketsPerHour, (to - 1) / bucketsPerHour, int64(q.EntityOrd), from, to,
 		kindNames[q.Capability.Kind], text(q.Capability.ID)}
 }
-
-// Due implements engine.Store: first the streams whose time has come, earliest first.
-func (s *Store) Due(ctx context.Context, before bursar.Time, limit int) (names []string, err error) {
-	const selectDue = `SELECT name FROM (
-			(SELECT s.id, s.name, 0 AS sort, p.due FROM checkpoints p JOIN streams s ON s.id = p.stream
-				WHERE p.due <> 0 AND p.due <= $1 AND s.name <> '' ORDER BY p.due LIMIT $2)
-			UNION ALL
-			(SELECT s.id, s.name, 1, 0 FROM behind b JOIN streams s ON s.id = b.stream
-				WHERE NOT EXISTS (SELECT 1 FROM checkpoints p WHERE p.stream = s.id AND p.due <> 0 AND p.due <= $1) LIMIT $2)
-		) q ORDER BY sort, due LIMIT $2`
-	err = s.read(ctx, func(r row) error {
-		names = append(names, r.text(0))
-		return nil
-	}, selectDue, int64(before), rowLimit(limit))
-	return names, err
-}
