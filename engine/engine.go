@@ -77,16 +77,16 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if o.LateHorizon == 0 {
 		o.LateHorizon = 7 * 24 * time.Hour
 	}
-	if o.LateHorizon < 24*time.Hour || o.LateHorizon > 35*24*time.Hour {
+	if o.LateHorizon < 24*time.Hour || o.LateHorizon > maxLateHorizon {
 		return nil, fmt.Errorf("the late horizon is %v; it may be 1 to 35 days", o.LateHorizon)
 	}
 	if o.AlertThresholds == nil {
 		o.AlertThresholds = bursar.DefaultThresholds
 	}
 	setDefault(&o.MemoryBudget, 1<<30)
-	setDefault(&o.KeysInMemory, 1<<20)
+	setDefault(&o.KeysInMemory, defaultKeysInMemory)
 	setDefault(&o.CheckpointEvery, 15*time.Second)
-	setDefault(&o.CheckpointRecords, 200_000)
+	setDefault(&o.CheckpointRecords, defaultCheckpointRecords)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -105,6 +105,13 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	e.loops.Go(e.housekeeping)
 	return e, nil
 }
+
+// What an import goes by, too.
+const (
+	defaultKeysInMemory      = 1 << 20
+	defaultCheckpointRecords = 200_000
+	maxLateHorizon           = 35 * 24 * time.Hour
+)
 
 func setDefault[T comparable](p *T, v T) {
 	var zero T
@@ -187,20 +194,7 @@ func (e *Engine) Catalogue() *Catalogue { return e.cat.Load() }
 func (e *Engine) openCatalogue(ctx context.Context) error {
 	c := newCatalogue()
 	c.thresholds = e.o.AlertThresholds
-	err := e.store.ReadLog(ctx, CatalogueStream, 0, 0, func(row LogRow) error {
-		recs, err := checkRow(c.head, CatalogueStream, &row)
-		if err != nil {
-			return err
-		}
-		for _, r := range recs {
-			if err := c.apply(r); err != nil {
-				return err
-			}
-		}
-		c.head = row.Head
-		return nil
-	})
-	if err != nil {
+	if err := e.store.ReadLog(ctx, CatalogueStream, 0, 0, func(row LogRow) error { return c.fold(&row) }); err != nil {
 		return err
 	}
 	e.cat.Store(c)
