@@ -15,17 +15,20 @@ import (
 
 // An export is JSON Lines, each with its "type" first:
 //
-//	header     format, program version, when it was made, the customer when it is one's
-//	catalogue  begins the environment's own log; it is in every export
-//	customer   begins a customer's log
-//	commit     one row of the log, in order
-//	end        ends a log: its head, the SHA-256 of its lines from the first on, and the
-//	           SHA-256 of the state that it folds to
-//	message    a webhook message that is not delivered everywhere, with its deliveries
-//	total      counts, and the SHA-256 of all lines between the header and this one
+//	bursar-export  the header: format, program version, when, the customer when it is one's
+//	catalogue      begins the environment's own log; it is in every export
+//	customer       begins a customer's log
+//	commit         one row of the log, in order
+//	end            ends a log: its head, the SHA-256 of its lines from the first on, and
+//	               that of the state it folds to
+//	message        a webhook message that is not delivered everywhere, with its deliveries
+//	total          counts, and the SHA-256 of all lines between the header and this one
 //
-// Two exports of the same content differ in the header alone. Payloads and bodies are
-// bytes in base64, hashes and ids of commits hexadecimal, instants nanoseconds.
+// A commit proves itself by its hash, which chains it to the one before. Every other line
+// ends with the SHA-256 of what it has before that, so that nothing is written for a line
+// that was changed, even where the sums that follow are not read yet. Two exports of the
+// same content differ in the header alone. Payloads and bodies are bytes in base64, hashes
+// and ids of commits hexadecimal, instants nanoseconds.
 const exportFormat = 1
 
 const (
@@ -55,7 +58,7 @@ type endLine struct {
 	Type    string `json:"type"`
 	Commits uint64 `json:"commits"`
 	Hash    string `json:"hash"`
-	SHA256  string `json:"sha256"`
+	Lines   string `json:"lines"`
 	State   string `json:"state"`
 }
 
@@ -86,7 +89,7 @@ type totalLine struct {
 	Commits  uint64 `json:"commits"`
 	Messages uint64 `json:"messages"`
 	Customer string `json:"customer,omitempty"` // the header's again
-	SHA256   string `json:"sha256"`
+	Lines    string `json:"lines"`
 }
 
 // appendCommitLine writes a commit's line, without its end. There are millions of them,
@@ -161,13 +164,35 @@ type exportWriter struct {
 	t       *Transfer
 }
 
-func (w *exportWriter) json(v any) error {
+// sealed writes a line with its sum.
+func (w *exportWriter) sealed(v any) error {
 	line, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	w.buf = append(w.buf[:0], line...)
+	w.buf = append(w.buf[:0], line[:len(line)-1]...)
+	sum := sha256.Sum256(w.buf)
+	w.buf = append(hex.AppendEncode(append(w.buf, sealBegin...), sum[:]), sealEnd...)
 	return w.flush()
+}
+
+const (
+	sealBegin = `,"sha256":"`
+	sealEnd   = `"}`
+	sealLen   = len(sealBegin) + 2*sha256.Size + len(sealEnd)
+)
+
+// unsealed reads a line that has its sum.
+func unsealed(line []byte, v any) bool {
+	if len(line) < sealLen {
+		return false
+	}
+	body, seal := line[:len(line)-sealLen], line[len(line)-sealLen:]
+	sum := sha256.Sum256(body)
+	if string(seal) != sealBegin+hex.EncodeToString(sum[:])+sealEnd {
+		return false
+	}
+	return json.Unmarshal(append(body[:len(body):len(body)], '}'), v) == nil
 }
 
 func (w *exportWriter) commit(r *LogRow) error {

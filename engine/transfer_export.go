@@ -49,7 +49,7 @@ func (e *exporter) run() error {
 	if err := e.cut(); err != nil {
 		return err
 	}
-	if err := e.w.json(headerLine{lineHeader, exportFormat, e.o.Version, e.o.Created, e.o.Customer}); err != nil {
+	if err := e.w.sealed(headerLine{lineHeader, exportFormat, e.o.Version, e.o.Created, e.o.Customer}); err != nil {
 		return err
 	}
 	e.w.all.Reset() // the header is not in the total's sum
@@ -62,7 +62,7 @@ func (e *exporter) run() error {
 		return fmt.Errorf("the outbox: %w", err)
 	}
 	total := totalLine{lineTotal, e.t.Streams, e.t.Commits, e.t.Messages, e.o.Customer, sumText(e.w.all)}
-	if err := e.w.json(total); err != nil {
+	if err := e.w.sealed(total); err != nil {
 		return err
 	}
 	e.progress()
@@ -137,7 +137,7 @@ func (e *exporter) stream(name string) error {
 	if name == CatalogueStream {
 		begin.Type = lineCatalogue
 	}
-	if err := e.w.json(begin); err != nil {
+	if err := e.w.sealed(begin); err != nil {
 		return err
 	}
 	f := newRefold(name)
@@ -157,7 +157,7 @@ func (e *exporter) stream(name string) error {
 	}
 	head := f.head()
 	e.t.Streams++
-	return e.w.json(endLine{lineEnd, head.Seq, fmt.Sprintf("%x", head.Hash), sumText(e.w.section), f.sum()})
+	return e.w.sealed(endLine{lineEnd, head.Seq, fmt.Sprintf("%x", head.Hash), sumText(e.w.section), f.sum()})
 }
 
 // readLogTo visits a log's rows from the first on up to a head, at which it must arrive.

@@ -112,7 +112,7 @@ func (e *exporter) message(ds []Delivery) error {
 		m.Deliveries = append(m.Deliveries, deliveryLine{d.ID, d.EndpointID, d.Status, d.Attempts, d.ResponseStatus, d.Error, int64(d.CreatedAt), int64(d.NextAttempt)})
 	}
 	e.t.Messages++
-	return e.w.json(m)
+	return e.w.sealed(m)
 }
 
 // message is the line as it was in the outbox.

@@ -3,7 +3,6 @@ package engine
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -129,8 +128,8 @@ func (r *exportReader) take() error {
 }
 
 func (r *exportReader) decode(text []byte, v any) error {
-	if err := json.Unmarshal(text, v); err != nil {
-		return r.damaged("%v", err)
+	if !unsealed(text, v) {
+		return r.damaged("it was changed")
 	}
 	return nil
 }
@@ -191,7 +190,7 @@ func (r *exportReader) end(text []byte) error {
 	if err := r.decode(text, &l); err != nil {
 		return err
 	}
-	if r.phase != lineCommit || l.Commits != r.head.Seq || l.Hash != fmt.Sprintf("%x", r.head.Hash) || l.SHA256 != r.before {
+	if r.phase != lineCommit || l.Commits != r.head.Seq || l.Hash != fmt.Sprintf("%x", r.head.Hash) || l.Lines != r.before {
 		return r.damaged("the lines of %s are not those that were written", streamTitle(r.stream))
 	}
 	r.phase = lineEnd
@@ -219,7 +218,7 @@ func (r *exportReader) total(text []byte) error {
 		return err
 	}
 	whole := r.scope.Customer == "" || r.stream == r.scope.Customer
-	if r.phase != lineEnd && r.phase != lineMessage || !whole || l.Customer != r.scope.Customer || l.Streams != r.t.Streams || l.Commits != r.t.Commits || l.Messages != r.t.Messages || l.SHA256 != r.before {
+	if r.phase != lineEnd && r.phase != lineMessage || !whole || l.Customer != r.scope.Customer || l.Streams != r.t.Streams || l.Commits != r.t.Commits || l.Messages != r.t.Messages || l.Lines != r.before {
 		return r.damaged("the lines of the file are not those that were written")
 	}
 	r.phase = lineTotal
