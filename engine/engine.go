@@ -86,7 +86,7 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	setDefault(&o.MemoryBudget, 1<<30)
 	setDefault(&o.KeysInMemory, defaultKeysInMemory)
 	setDefault(&o.CheckpointEvery, 15*time.Second)
-	setDefault(&o.CheckpointRecords, defaultCheckpointRecords)
+	setDefault(&o.CheckpointRecords, 200_000)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -108,9 +108,8 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 
 // What an import goes by, too.
 const (
-	defaultKeysInMemory      = 1 << 20
-	defaultCheckpointRecords = 200_000
-	maxLateHorizon           = 35 * 24 * time.Hour
+	defaultKeysInMemory = 1 << 20
+	maxLateHorizon      = 35 * 24 * time.Hour
 )
 
 func setDefault[T comparable](p *T, v T) {

@@ -56,6 +56,10 @@ const (
 	importBatchBytes = 1 << 20
 )
 
+// importCheckpoint is how many records of a customer an import has in memory before it
+// saves a checkpoint.
+const importCheckpoint = 50_000
+
 type importer struct {
 	ctx        context.Context
 	s          Store
@@ -213,7 +217,7 @@ func (in *incoming) add(row *LogRow) (err error) {
 	if in.bytes += len(c.Payload); len(in.batch) < importBatch && in.bytes < importBatchBytes {
 		return nil
 	}
-	if err := in.flush(); err != nil || in.st.dirty.records < defaultCheckpointRecords {
+	if err := in.flush(); err != nil || in.st.dirty.records < importCheckpoint {
 		return err
 	}
 	return in.save()

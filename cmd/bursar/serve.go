@@ -82,7 +82,7 @@ func openServer(ctx context.Context, c *config, store engine.Store, o engine.Opt
 	}
 	s.api = httpapi.New(s.engine, httpapi.Options{
 		AdminKey: c.AdminKey, MetricsToken: c.MetricsToken, CORSOrigins: c.CORSOrigin, Log: s.log,
-		CheckTarget: s.webhooks.check, WebhookStats: s.webhooks.stats,
+		CheckTarget: s.webhooks.check, WebhookStats: s.webhooks.stats, WebhookBacklog: store.PendingDeliveries,
 	})
 	return s, nil
 }
