@@ -202,7 +202,7 @@ func TestMoveTakesConstantMemory(t *testing.T) {
 	}
 	_, out, used := bursarRun(t, 0, nil, "import", "--data", data, "--in", file)
 	t.Logf("import: %d MB of memory; %s", used>>20, out)
-	if bound := int64(250 << 20); used > bound {
+	if bound := int64(450 << 20); used > bound { // the most of it SQLite's page caches, once they are full
 		t.Errorf("an import of %d MB took %d MB of memory", st.Size()>>20, used>>20)
 	}
 	_, out, used = bursarRun(t, 0, nil, "export", "--data", data, "--out", filepath.Join(dir, "again"))
