@@ -4,10 +4,11 @@
 # make fuzz   each decoder for FUZZTIME
 # make deps   what the tests need besides Go: PostgreSQL
 # make build  bin/bursar
+# make deploy-check  what is in deploy/, with promtool, yamllint, helm and nginx where they are
 
 FUZZTIME ?= 30s
 
-.PHONY: demo deps test vet unit race sim crash bench fuzz build golden
+.PHONY: demo deps test vet unit race sim crash bench fuzz build golden deploy-check
 
 demo:
 	go run ./cmd/bursar demo
@@ -43,3 +44,15 @@ fuzz:
 	@set -e; for pkg in $$(go list ./...); do \
 	  for f in $$(go test $$pkg -list '^Fuzz' | grep '^Fuzz' || true); do \
 	    echo "$$pkg $$f"; go test $$pkg -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME); done; done
+
+# The Go tests are part of make test, too: dashboard, rules and the operator's page against
+# a real server.
+deploy-check:
+	go test ./cmd/bursar -run 'TestDeployed|TestDashboard|TestOperating|TestReady'
+	@have() { command -v $$1 >/dev/null || { echo "skipped: there is no $$1"; false; }; }; \
+	if have promtool; then promtool check rules deploy/prometheus/rules.yml && promtool test rules deploy/prometheus/rules_test.yml || exit 1; fi; \
+	if have yamllint; then yamllint -c deploy/.yamllint deploy || exit 1; fi; \
+	if have helm; then helm lint --strict deploy/helm/bursar || exit 1; \
+	  for set in database.existingSecret= database.existingSecret=db,adminKey.existingSecret=key,serviceMonitor.enabled=true; do \
+	    helm template bursar deploy/helm/bursar --kube-version 1.31 --set $$set >/dev/null || exit 1; done; fi; \
+	if have nginx; then conf=$$(mktemp) && sed 's/server bursar-[0-9]:/server 127.0.0.1:/' deploy/nginx/nginx.conf >$$conf && nginx -t -q -c $$conf || exit 1; rm -f $$conf; fi

@@ -366,18 +366,9 @@ const maxRequestRecords = 48_000
 
 // prepare makes the commit of what was decided.
 func (d *decider) prepare(stream string) *Commit {
-	c := &Commit{Stream: stream, After: d.head, ID: d.commit, Now: d.now, Payload: encodePayload(nil, d.recs), Listing: d.newCustomer, Catalogue: d.cat.head.Seq}
+	c := &Commit{Stream: stream, After: d.head, ID: d.commit, Now: d.now, Payload: encodePayload(nil, d.recs), Catalogue: d.cat.head.Seq, Messages: d.out.messages}
 	c.Hash = chain(c.After, c.ID, c.Now, c.Payload)
-	for i, r := range d.recs {
-		if a, ok := r.(*activityRec); ok {
-			entry := a.entry
-			entry.ID = formatID(idAt(d.now, d.head.Seq+1, i, d.commit))
-			c.Activity = append(c.Activity, entry)
-		}
-	}
-	c.Begin, c.End = d.uses()
-	c.Begin = append(c.Begin, d.begin...)
-	c.Messages = d.out.messages
+	d.effects(c, d.recs)
 	return c
 }
 

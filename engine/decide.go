@@ -21,7 +21,6 @@ type decider struct {
 	recs    []record
 	facts   *facts
 	out     outgoing
-	begin   []Use           // beside those that follow from the changes
 	trace   string          // id of the request that is being decided
 	touched map[uint32]bool // entities whose place or limits the request changed
 	quiet   bool            // the decision is for reading: nobody is told
@@ -83,11 +82,11 @@ func (d *decider) attempt(o op) (reply any, err error) {
 	if _, ok := o.(settled); ok {
 		return o.decide(d)
 	}
-	from, recs, out, begin := len(d.recs), d.records, d.out, len(d.begin)
+	from, recs, out := len(d.recs), d.records, d.out
 	d.undoing = true
 	if reply, err = o.decide(d); err != nil {
 		d.rollback()
-		d.recs, d.records, d.out, d.begin, d.touched = d.recs[:from], recs, out, d.begin[:begin], nil
+		d.recs, d.records, d.out, d.touched = d.recs[:from], recs, out, nil
 		return nil, err
 	}
 	d.view.keep()

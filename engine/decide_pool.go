@@ -54,7 +54,6 @@ func (d *decider) overdraftOf(cap uint32, at bursar.Time) uint32 {
 	r := &grantRec{ord: d.nextGrant(), cap: cap, id: globalID(at, 0, owner, 'o', int(cap)), active: true}
 	r.grant = bursar.Grant{GrantInput: bursar.GrantInput{CustomerID: d.cust().ID, CurrencyID: d.capability(cap).ID, DisplayName: "Overdraft",
 		Type: bursar.GrantOverdraft, EffectiveAt: now, Cost: bursar.Money{Currency: "usd"}}, Status: bursar.GrantActive, CreatedAt: now, UpdatedAt: now}
-	d.begin = append(d.begin, Use{"grant", formatID(r.id)})
 	d.emit(r)
 	return r.ord
 }
@@ -144,7 +143,6 @@ func (o *createGrant) decide(d *decider) (any, error) {
 	}
 	g.ID = formatID(r.id)
 	r.grant = g
-	d.begin = append(d.begin, Use{"grant", g.ID})
 	d.emit(r)
 	if r.active {
 		d.takeOver(r.ord, d.now)

@@ -85,7 +85,7 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if o.LateHorizon == 0 {
 		o.LateHorizon = 7 * 24 * time.Hour
 	}
-	if o.LateHorizon < 24*time.Hour || o.LateHorizon > 35*24*time.Hour {
+	if o.LateHorizon < 24*time.Hour || o.LateHorizon > maxLateHorizon {
 		return nil, fmt.Errorf("the late horizon is %v; it may be 1 to 35 days", o.LateHorizon)
 	}
 	if o.KeepLog != 0 && o.KeepLog < MinKeepLog {
@@ -95,7 +95,7 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 		o.AlertThresholds = bursar.DefaultThresholds
 	}
 	setDefault(&o.MemoryBudget, 1<<30)
-	setDefault(&o.KeysInMemory, 1<<20)
+	setDefault(&o.KeysInMemory, defaultKeysInMemory)
 	setDefault(&o.ClaimFor, 30*time.Second)
 	setDefault(&o.CheckpointEvery, 15*time.Second)
 	setDefault(&o.CheckpointRecords, 200_000)
@@ -148,6 +148,12 @@ func (e *Engine) joinNodes(ctx context.Context, systems bool) error {
 	e.nodes.adjust(before, now, e.o.Clock())
 	return nil
 }
+
+// What an import goes by, too.
+const (
+	defaultKeysInMemory = 1 << 20
+	maxLateHorizon      = 35 * 24 * time.Hour
+)
 
 func setDefault[T comparable](p *T, v T) {
 	var zero T
@@ -238,19 +244,7 @@ func (e *Engine) Catalogue() *Catalogue { return e.cat.Load() }
 
 // readCatalogue applies to c what its log has after c's head.
 func (e *Engine) readCatalogue(ctx context.Context, c *Catalogue) error {
-	return e.store.ReadLog(ctx, CatalogueStream, c.head.Seq, 0, func(row LogRow) error {
-		recs, err := checkRow(c.head, CatalogueStream, &row)
-		if err != nil {
-			return err
-		}
-		for _, r := range recs {
-			if err := c.apply(r); err != nil {
-				return err
-			}
-		}
-		c.head = row.Head
-		return nil
-	})
+	return e.store.ReadLog(ctx, CatalogueStream, c.head.Seq, 0, func(row LogRow) error { return c.fold(&row) })
 }
 
 func (e *Engine) openCatalogue(ctx context.Context) error {

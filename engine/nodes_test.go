@@ -30,7 +30,7 @@ func TestAnotherNodeWroteInBetween(t *testing.T) {
 	a.furnish("acme")
 	b := newRig(t, s, quiet)
 	defer func() { _ = b.Close(context.Background()) }()
-	b.usedBy("acme")                                     // both have it in memory
+	b.usedBy("acme") // both have it in memory
 	used := int64(0)
 	for i := range 10 {
 		n := []*rig{a, b}[i%2]

@@ -136,18 +136,11 @@ func (e *Engine) replay(ctx context.Context, stream string, st *state) error {
 
 // fold applies one row of the log.
 func (s *state) fold(stream string, row *LogRow) error {
-	recs, err := checkRow(s.head, stream, row)
-	if err != nil {
-		return err
+	v, _, err := s.step(stream, row)
+	if err == nil {
+		v.merge(row.Head)
 	}
-	v := newView(s, row.Head.Now)
-	for _, r := range recs {
-		if err := v.apply(r); err != nil {
-			return fmt.Errorf("customer %q, commit %d: %w", stream, row.Head.Seq, err)
-		}
-	}
-	v.merge(row.Head)
-	return nil
+	return err
 }
 
 // checkRow tells that row is the one after head, and decodes it.

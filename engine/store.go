@@ -360,7 +360,7 @@ type HoldQuery struct {
 type Store interface {
 	// Append writes each commit whose stream is exactly at its After, in one durable
 	// transaction, in the order given, and says for each what became of it. A stream
-	// appears once per call. When it returns an error no outcome is valid: after
+	// appears once per call, but with Imported commits that continue one another. When it returns an error no outcome is valid: after
 	// ErrNotCommitted nothing was written, after any other error each commit may or may
 	// not have been. A commit of the catalogue comes alone. A store that other processes
 	// use too calls again, if it is not nil, for each stale commit.

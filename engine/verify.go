@@ -114,11 +114,7 @@ func (s *state) dump() []byte {
 		e.time(s.levels[k].at)
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(s.holds), compareID) {
-		h := s.holds[id]
-		h.encode(&e)
-		for i := range h.costs {
-			h.costs[i].encode(&e)
-		}
+		s.holds[id].dump(&e)
 	}
 	s.dumpMoney(&e)
 	return e.b

@@ -181,7 +181,7 @@ func allowance(limit *bursar.Amount, cadence string) string {
 }
 
 // commas writes a number with its thousands apart.
-func commas[T int | bursar.Amount](n T) string {
+func commas[T int | uint64 | bursar.Amount](n T) string {
 	s := fmt.Sprint(n)
 	whole := strings.IndexByte(s, '.')
 	if whole < 0 {

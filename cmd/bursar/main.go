@@ -41,11 +41,15 @@ func exitf(code int, format string, args ...any) error {
 
 // commands are what bursar can do.
 type commands struct {
-	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the server (the default)."`
-	Demo    demoCommand    `cmd:"" help:"See it work: a server, an organisation and real traffic, in a minute."`
-	Reprice repriceCommand `cmd:"" help:"Put right what a wrong version of a rate card charged."`
-	Prices  pricesCommand  `cmd:"" help:"Import model prices."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve   serveCommand       `cmd:"" default:"withargs" help:"Run the server (the default)."`
+	Demo    demoCommand        `cmd:"" help:"See it work: a server, an organisation and real traffic, in a minute."`
+	Reprice repriceCommand     `cmd:"" help:"Put right what a wrong version of a rate card charged."`
+	Prices  pricesCommand      `cmd:"" help:"Import model prices."`
+	Export  exportStoreCommand `cmd:"" help:"Write a store, or one customer of it, into a file."`
+	Import  importStoreCommand `cmd:"" help:"Read such a file into a store."`
+	Migrate migrateCommand     `cmd:"" help:"Bring the schema of a PostgreSQL database up to date."`
+	Ready   readyCommand       `cmd:"" help:"Ask a server whether it may be used; exits with 1 if not."`
+	Version versionCommand     `cmd:"" help:"Print the version."`
 }
 
 type versionCommand struct{}

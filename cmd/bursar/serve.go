@@ -48,11 +48,7 @@ func (c *serveCommand) Run(p *process) error {
 // openStore opens the store that c names.
 func (c *config) openStore(ctx context.Context, log *slog.Logger) (engine.Store, error) {
 	if c.DatabaseURL != "" {
-		s, err := postgres.Open(ctx, c.DatabaseURL, postgres.Options{Log: log, MaxConns: c.DatabaseMaxConns})
-		if err != nil {
-			return nil, exitf(exitStore, "the database cannot be used: %w", err)
-		}
-		return s, nil
+		return openDatabase(ctx, c.DatabaseURL, postgres.Options{Log: log, MaxConns: c.DatabaseMaxConns})
 	}
 	s, err := sqlite.Open(c.Data, sqlite.Options{Log: log})
 	if err != nil {
@@ -99,7 +95,7 @@ func openServer(ctx context.Context, c *config, store engine.Store, o engine.Opt
 	}
 	s.api = httpapi.New(s.engine, httpapi.Options{
 		AdminKey: c.AdminKey, MetricsToken: c.MetricsToken, CORSOrigins: c.CORSOrigin, Log: s.log,
-		CheckTarget: s.webhooks.check, WebhookStats: s.webhooks.stats,
+		CheckTarget: s.webhooks.check, WebhookStats: s.webhooks.stats, WebhookBacklog: store.PendingDeliveries,
 	})
 	return s, nil
 }

@@ -49,6 +49,23 @@ var appendTests = []test{
 			{Head: b.Head(), ID: b.ID},
 		})
 	}},
+	{"imported commits of a stream come together", func(e *env) {
+		st := e.stream("acme")
+		var run []engine.Commit
+		for range 5 {
+			run = append(run, st.commit(everything))
+			st.head = run[len(run)-1].Head()
+		}
+		e.outcomes(run, engine.Committed, engine.Committed, engine.Committed, engine.Committed, engine.Committed)
+		st.ends()
+		equal(e, "rows", len(st.log(0, 0)), 5)
+		late := run[4]
+		late.After.Seq++
+		again := late
+		again.After = late.Head()
+		e.outcomes([]engine.Commit{late, again}, engine.Stale, engine.Stale)
+		st.ends()
+	}},
 	{"the catalogue is a stream", func(e *env) {
 		st := e.stream(engine.CatalogueStream)
 		st.append()

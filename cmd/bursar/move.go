@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store/postgres"
+	"github.com/bursarhq/bursar/store/sqlite"
+)
+
+// storeFlags say which store a command works on, without a server. That the environment
+// has a directory does not count: what is moved is better named.
+type storeFlags struct {
+	Data        string `help:"Directory of the embedded store, whose server must be stopped." env:"-" type:"path" placeholder:"DIR"`
+	DatabaseURL string `help:"PostgreSQL, where --data is not given. Set BURSAR_DATABASE_URL or BURSAR_DATABASE_URL_FILE rather than the flag, which others on the machine can see." env:"BURSAR_DATABASE_URL" placeholder:"URL"`
+}
+
+// openStore opens the store that the flags name. An embedded one is made if create is set.
+func (f *storeFlags) openStore(p *process, create bool) (engine.Store, error) {
+	log := slog.New(slog.NewTextHandler(p.stderr, nil))
+	if f.Data == "" {
+		if err := secretFile(&f.DatabaseURL, "BURSAR_DATABASE_URL", os.Getenv); err != nil {
+			return nil, err
+		}
+		if f.DatabaseURL == "" {
+			return nil, exitf(exitUsage, "which store? --data DIR or --database-url URL")
+		}
+		return openDatabase(p.ctx, f.DatabaseURL, postgres.Options{Log: log})
+	}
+	if f.DatabaseURL != os.Getenv("BURSAR_DATABASE_URL") {
+		return nil, exitf(exitUsage, "--data and --database-url name two stores; give one of them")
+	}
+	if _, err := os.Stat(filepath.Join(f.Data, "log.db")); err != nil && !create {
+		return nil, exitf(exitConfig, "--data: there is no store in %s", f.Data)
+	}
+	s, err := sqlite.Open(f.Data, sqlite.Options{Log: log})
+	if err != nil {
+		return nil, exitf(exitStore, "the store in %s cannot be used: %w", f.Data, err)
+	}
+	return s, nil
+}
+
+// openDatabase opens PostgreSQL, whose schema it brings up to this program's.
+func openDatabase(ctx context.Context, url string, o postgres.Options) (engine.Store, error) {
+	s, err := postgres.Open(ctx, url, o)
+	if err != nil {
+		return nil, exitf(exitStore, "the database cannot be used: %w", err)
+	}
+	return s, nil
+}
+
+// migrateDatabase brings the schema of a PostgreSQL database up to this program's, and
+// says between which versions.
+func migrateDatabase(ctx context.Context, url string) (from, to int, err error) {
+	if from, to, err = postgres.Migrate(ctx, url); err != nil {
+		return 0, 0, exitf(exitStore, "the database cannot be migrated: %w", err)
+	}
+	return from, to, nil
+}
+
+type migrateCommand struct {
+	DatabaseURL string `help:"PostgreSQL. Set BURSAR_DATABASE_URL or BURSAR_DATABASE_URL_FILE rather than the flag, which others on the machine can see." env:"BURSAR_DATABASE_URL" placeholder:"URL"`
+}
+
+func (c *migrateCommand) Run(p *process) error {
+	if err := secretFile(&c.DatabaseURL, "BURSAR_DATABASE_URL", os.Getenv); err != nil {
+		return err
+	}
+	if c.DatabaseURL == "" {
+		return exitf(exitUsage, "which database? --database-url URL")
+	}
+	from, to, err := migrateDatabase(p.ctx, c.DatabaseURL)
+	switch {
+	case err != nil:
+		return err
+	case from == to:
+		_, err = fmt.Fprintf(p.stdout, "The schema is version %d already.\n", to)
+	default:
+		_, err = fmt.Fprintf(p.stdout, "The schema was version %d and is version %d.\n", from, to)
+	}
+	return err
+}
+
+// exportStoreCommand writes a store into a file.
+type exportStoreCommand struct {
+	storeFlags `embed:""`
+	Customer   string `help:"Only this customer, with the environment's catalogue." env:"-" placeholder:"ID"`
+	Out        string `help:"The file, which is replaced when the export is complete; standard output by default." env:"-" type:"path" placeholder:"FILE"`
+}
+
+func (*exportStoreCommand) Help() string {
+	return `The file has everything, line by line as JSON: the log of each customer and that of the environment,
+with checksums, and the alerts that are not delivered. "bursar import" reads it into a store of any kind.
+It is as sensitive as the database: the environment's secret and those of webhooks are in it.
+An embedded store is exported while its server is stopped; PostgreSQL at any time, each customer as of one moment.`
+}
+
+func (c *exportStoreCommand) Run(p *process) (err error) {
+	s, err := c.openStore(p, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closed(s)) }()
+	to, finish, err := c.output(p)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	buffer := bufio.NewWriterSize(to, 1<<20)
+	t, err := engine.Export(p.ctx, s, buffer, engine.ExportOptions{Customer: c.Customer, Version: version(), Created: bursar.TimeOf(began),
+		Progress: progress(p.stderr, "exported")})
+	if err = errors.Join(err, buffer.Flush()); err != nil {
+		_ = finish(false)
+		return exitf(exitFailed, "%w\nThe export is not complete and of no use.", err)
+	}
+	if err := finish(true); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stderr, "Exported %s commits of %s, %s undelivered messages; %s.\n", commas(t.Commits), customers(t), commas(t.Messages), rate(t, began))
+	return nil
+}
+
+// output is where the export goes. A file has its name once it is complete.
+func (c *exportStoreCommand) output(p *process) (io.Writer, func(complete bool) error, error) {
+	if c.Out == "" {
+		return p.stdout, func(bool) error { return nil }, nil
+	}
+	part := c.Out + ".partial"
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, nil, exitf(exitConfig, "--out: %w", err)
+	}
+	return f, func(complete bool) error {
+		if !complete {
+			return errors.Join(f.Close(), os.Remove(part))
+		}
+		if err := errors.Join(f.Sync(), f.Close(), os.Rename(part, c.Out)); err != nil {
+			return exitf(exitFailed, "--out: %w", err)
+		}
+		return nil
+	}, nil
+}
+
+// importStoreCommand reads what exportStoreCommand wrote.
+type importStoreCommand struct {
+	storeFlags `embed:""`
+	In         string `help:"The file; standard input by default. A file is checked whole before anything is written." env:"-" type:"path" placeholder:"FILE"`
+	DryRun     bool   `help:"Check the file and the store, write nothing." env:"-"`
+}
+
+func (*importStoreCommand) Help() string {
+	return `Nothing else may use the store meanwhile. A whole environment goes into a store that no server was started on;
+one customer also into an environment with the same secret that has the entity types, features and currencies it uses.
+What is there already is compared and skipped, so an import that was interrupted can be run again. When it is done, each
+log is read back and folded, and its state compared with the one that was exported.`
+}
+
+func (c *importStoreCommand) Run(p *process) (err error) {
+	in := io.Reader(os.Stdin)
+	if c.In != "" {
+		f, err := os.Open(c.In)
+		if err != nil {
+			return exitf(exitConfig, "--in: %w", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	s, err := c.openStore(p, !c.DryRun)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closed(s)) }()
+	if f, ok := in.(*os.File); ok && c.In != "" && !c.DryRun {
+		if _, err := engine.Import(p.ctx, s, bufio.NewReaderSize(f, 1<<20), engine.ImportOptions{DryRun: true, Progress: progress(p.stderr, "checked")}); err != nil {
+			return exitf(exitFailed, "%w\nNothing was written.", err)
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return exitf(exitFailed, "--in: it was checked, but cannot be read from its beginning again: %w", err)
+		}
+	}
+	return c.run(p, s, in)
+}
+
+func (c *importStoreCommand) run(p *process, s engine.Store, in io.Reader) error {
+	began := time.Now()
+	t, err := engine.Import(p.ctx, s, in, engine.ImportOptions{DryRun: c.DryRun, Progress: progress(p.stderr, "read")})
+	did := "Imported"
+	if c.DryRun {
+		did = "Would import"
+	}
+	fmt.Fprintf(p.stderr, "%s %s commits and %s messages; %s commits were there already. %s.\n",
+		did, commas(t.Written), commas(t.Added), commas(t.Commits-t.Written), rate(t, began))
+	if t.Dropped > 0 {
+		fmt.Fprintf(p.stderr, "%s messages were left out: their webhooks are not in this environment.\n", commas(t.Dropped))
+	}
+	switch {
+	case err == nil && !c.DryRun:
+		fmt.Fprintf(p.stderr, "Each of %s was read back and folds to the state that was exported.\n", customers(t))
+		return nil
+	case err == nil:
+		return nil
+	case errors.Is(err, engine.ErrMismatch):
+		return exitf(exitFailed, "%w", err)
+	case s.Err() != nil:
+		return exitf(exitStore, "%w", err)
+	}
+	if t.Seq > 0 {
+		err = fmt.Errorf("%w\n%s is there up to commit %d", err, ofStream(t.Stream), t.Seq)
+	}
+	return exitf(exitFailed, "%w\nThe import is not complete. What is there is right; the same command does the rest once the cause is gone.", err)
+}
+
+func ofStream(name string) string {
+	if name == engine.CatalogueStream {
+		return "The catalogue"
+	}
+	return fmt.Sprintf("Customer %q", name)
+}
+
+func closed(s engine.Store) error {
+	if err := s.Close(); err != nil {
+		return exitf(exitStore, "closing the store: %w", err)
+	}
+	return nil
+}
+
+// customers counts what a transfer has beside the catalogue.
+func customers(t engine.Transfer) string {
+	n := max(t.Streams, 1) - 1
+	if n == 1 {
+		return "the catalogue and 1 customer"
+	}
+	return fmt.Sprintf("the catalogue and %s customers", commas(n))
+}
+
+func rate(t engine.Transfer, began time.Time) string {
+	took := max(time.Since(began).Seconds(), 1e-3)
+	return fmt.Sprintf("%.1f MB in %.1f s, %.1f MB/s, %.0f commits/s", float64(t.Bytes)/1e6, took, float64(t.Bytes)/1e6/took, float64(t.Commits)/took)
+}
+
+// progress tells how far a transfer has come, at most every two seconds.
+func progress(to io.Writer, done string) func(engine.Transfer) {
+	last := time.Now()
+	return func(t engine.Transfer) {
+		if now := time.Now(); now.Sub(last) >= 2*time.Second {
+			last = now
+			fmt.Fprintf(to, "%s so far: %.1f MB, %s commits of %s\n", done, float64(t.Bytes)/1e6, commas(t.Commits), customers(t))
+		}
+	}
+}

@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"maps"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+)
+
+// refold makes a stream's state from its whole log, and a sum of it by which two stores
+// can be compared. Of reservations that have ended only the sum remains, and keys and
+// series, which nothing folds from, are not made, so that its memory follows the state
+// and not the length of the log.
+type refold struct {
+	stream string
+	st     *state     // of a customer
+	cat    *Catalogue // of the catalogue
+	closed hash.Hash
+	b      encoder
+}
+
+func newRefold(stream string) *refold {
+	f := &refold{stream: stream, closed: sha256.New()}
+	if stream == CatalogueStream {
+		f.cat = newCatalogue()
+	} else {
+		f.st = newState()
+	}
+	return f
+}
+
+func (f *refold) head() Head {
+	if f.cat != nil {
+		return f.cat.head
+	}
+	return f.st.head
+}
+
+// add applies the next row. What does not continue the log, or does not apply, is an
+// error.
+func (f *refold) add(row *LogRow) (err error) {
+	defer recovered(f.stream, row, &err)
+	if f.cat != nil {
+		return f.cat.fold(row)
+	}
+	v, _, err := f.st.step(f.stream, row)
+	if err != nil {
+		return err
+	}
+	v.newKeys, v.adds = nil, nil
+	ended := slices.SortedFunc(maps.Keys(v.hlds), compareID)
+	v.merge(row.Head)
+	for _, id := range ended {
+		if h := f.st.holds[id]; h.status != bursar.HoldOpen {
+			f.b.b = f.b.b[:0]
+			h.dump(&f.b)
+			f.closed.Write(f.b.b)
+			delete(f.st.holds, id)
+		}
+	}
+	if f.st.dirty.records > 10_000 {
+		f.st.dirty = newDirty()
+	}
+	return nil
+}
+
+// recovered turns a panic over a row into an error: a log that was made up can have any
+// numbers in it.
+func recovered(stream string, row *LogRow, err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("stream %q, commit %d does not apply: %v", stream, row.Head.Seq, p)
+	}
+}
+
+// sum is the sum of the state.
+func (f *refold) sum() string {
+	h := sha256.New()
+	if f.cat != nil {
+		h.Write(f.cat.dump())
+	} else {
+		h.Write(f.st.dump())
+	}
+	h.Write(f.closed.Sum(nil))
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// fold applies one row of the catalogue's log.
+func (c *Catalogue) fold(row *LogRow) error {
+	recs, err := checkRow(c.head, CatalogueStream, row)
+	if err != nil {
+		return err
+	}
+	for _, r := range recs {
+		if err := c.apply(r); err != nil {
+			return err
+		}
+	}
+	c.head = row.Head
+	return nil
+}
+
+// dump is everything that follows from the catalogue's log, in one order, as bytes.
+func (c *Catalogue) dump() []byte {
+	replies := slices.SortedFunc(maps.Values(c.replies), func(a, b keptReply) int { return compareID(a.Hash, b.Hash) })
+	b, err := json.Marshal([]any{c.head.Seq, c.head.Hash, c.secret, c.EntityTypes(), c.Features(), c.Currencies(), c.APIKeys(), c.RateCards(), c.Webhooks(), replies})
+	if err != nil {
+		panic(err) // all of it came from JSON
+	}
+	return b
+}
+
+// dump writes all of h.
+func (h *hold) dump(e *encoder) {
+	h.encode(e)
+	for i := range h.costs {
+		h.costs[i].encode(e)
+	}
+}

@@ -1,0 +1,180 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/bursarhq/bursar"
+)
+
+// ExportOptions say what to export.
+type ExportOptions struct {
+	Customer string      // "" = the whole environment
+	Version  string      // of the program
+	Created  bursar.Time // when it is made
+	Progress func(Transfer)
+}
+
+// ErrTrimmed says that a log does not begin at its first commit any more.
+var ErrTrimmed = errors.New("its log was trimmed")
+
+// ErrNoCustomer says that the store has no such customer.
+var ErrNoCustomer = errors.New("the store has no such customer")
+
+// Export writes an environment, or one customer with the environment's catalogue, as
+// Import reads it. Of each log it writes what there is when it begins, whatever is
+// appended meanwhile; the catalogue is not older than the customers. A log that is
+// damaged or trimmed is an error, and the export is then of no use.
+func Export(ctx context.Context, s Store, to io.Writer, o ExportOptions) (Transfer, error) {
+	e := &exporter{ctx: ctx, s: s, o: o, cuts: map[string]Head{}}
+	e.w = exportWriter{to: to, section: newSum(), all: newSum(), t: &e.t}
+	return e.t, e.run()
+}
+
+type exporter struct {
+	ctx context.Context
+	s   Store
+	o   ExportOptions
+	w   exportWriter
+	t   Transfer
+
+	customers []string
+	cuts      map[string]Head // up to where each log is exported
+	endpoints []string
+}
+
+func (e *exporter) run() error {
+	if err := e.cut(); err != nil {
+		return err
+	}
+	if err := e.w.sealed(headerLine{lineHeader, exportFormat, e.o.Version, e.o.Created, e.o.Customer}); err != nil {
+		return err
+	}
+	e.w.all.Reset() // the header is not in the total's sum
+	for _, name := range append([]string{CatalogueStream}, e.customers...) {
+		if err := e.stream(name); err != nil {
+			return fmt.Errorf("%s: %w", streamTitle(name), err)
+		}
+	}
+	if err := e.messages(); err != nil {
+		return fmt.Errorf("the outbox: %w", err)
+	}
+	total := totalLine{lineTotal, e.t.Streams, e.t.Commits, e.t.Messages, e.o.Customer, sumText(e.w.all)}
+	if err := e.w.sealed(total); err != nil {
+		return err
+	}
+	e.progress()
+	return nil
+}
+
+func streamTitle(name string) string {
+	if name == CatalogueStream {
+		return "the catalogue"
+	}
+	return fmt.Sprintf("customer %q", name)
+}
+
+func (e *exporter) progress() {
+	if e.o.Progress != nil {
+		e.o.Progress(e.t)
+	}
+}
+
+// cut notes where each log ends now, the catalogue's last: what a customer uses is in a
+// catalogue that is not older.
+func (e *exporter) cut() error {
+	if e.o.Customer != "" {
+		e.customers = []string{e.o.Customer}
+	} else if err := e.list(); err != nil {
+		return err
+	}
+	const page = 1000
+	for from := 0; from < len(e.customers); from += page {
+		if err := e.heads(e.customers[from:min(from+page, len(e.customers))]); err != nil {
+			return err
+		}
+	}
+	if err := e.heads([]string{CatalogueStream}); err != nil {
+		return err
+	}
+	if e.o.Customer != "" && e.cuts[e.o.Customer].Seq == 0 {
+		return fmt.Errorf("%w: %q", ErrNoCustomer, e.o.Customer)
+	}
+	return nil
+}
+
+// list finds all customers, archived ones too.
+func (e *exporter) list() error {
+	q := CustomerQuery{IncludeArchived: true, Limit: 1000}
+	for {
+		rows, err := e.s.Customers(e.ctx, q)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		for i := range rows {
+			e.customers = append(e.customers, rows[i].ID)
+		}
+		last := rows[len(rows)-1]
+		q.After = &CustomerPos{last.CreatedAt, last.ID}
+	}
+}
+
+func (e *exporter) heads(names []string) error {
+	heads, _, err := e.s.Heads(e.ctx, names)
+	for i := range heads {
+		e.cuts[names[i]] = heads[i]
+	}
+	return err
+}
+
+// stream writes one log up to its cut.
+func (e *exporter) stream(name string) error {
+	e.w.section.Reset()
+	e.t.Stream, e.t.Seq = name, 0
+	begin := streamLine{lineCustomer, name}
+	if name == CatalogueStream {
+		begin.Type = lineCatalogue
+	}
+	if err := e.w.sealed(begin); err != nil {
+		return err
+	}
+	f := newRefold(name)
+	if err := readLogTo(e.ctx, e.s, name, e.cuts[name], func(row *LogRow) error {
+		if err := f.add(row); err != nil {
+			return err
+		}
+		if e.t.Seq = row.Head.Seq; row.Head.Seq%1024 == 0 {
+			e.progress()
+		}
+		return e.w.commit(row)
+	}); err != nil {
+		return err
+	}
+	if f.cat != nil {
+		e.endpoints = sortedKeys(f.cat.webhooks)
+	}
+	head := f.head()
+	e.t.Streams++
+	return e.w.sealed(endLine{lineEnd, head.Seq, fmt.Sprintf("%x", head.Hash), sumText(e.w.section), f.sum()})
+}
+
+// readLogTo visits a log's rows from the first on up to a head, at which it must arrive.
+func readLogTo(ctx context.Context, s Store, name string, to Head, visit func(*LogRow) error) error {
+	if to.Seq == 0 {
+		return nil
+	}
+	var at Head
+	err := s.ReadLog(ctx, name, 0, int(to.Seq), func(row LogRow) error {
+		if at.Seq == 0 && row.Head.Seq > 1 {
+			return fmt.Errorf("%w: it begins with commit %d", ErrTrimmed, row.Head.Seq)
+		}
+		at = row.Head
+		return visit(&row)
+	})
+	if err == nil && at != to {
+		err = fmt.Errorf("the log ends at commit %d and not, as it should, at %d: it was restored or damaged", at.Seq, to.Seq)
+	}
+	return err
+}

@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/bursarhq/bursar"
+)
+
+// ErrExport says that a file is no whole, unchanged export.
+var ErrExport = errors.New("this is no whole, unchanged export")
+
+// maxLine bounds a line: a commit has at most maxRecords records.
+const maxLine = 1 << 30
+
+// exportSink takes what is in an export, in its order. Rows and messages are its to keep.
+type exportSink interface {
+	header(h *headerLine) error
+	begin(stream string) error
+	commit(row *LogRow) error
+	// end comes once the lines of the stream have the sum that they must have.
+	end(head Head, state string) error
+	message(m *Message) error
+}
+
+// exportReader reads an export and refuses one that was cut, changed or put in another
+// order.
+type exportReader struct {
+	in      *bufio.Reader
+	sink    exportSink
+	line    []byte
+	number  uint64 // of the line
+	section hash.Hash
+	all     hash.Hash
+	before  string // the sum of the lines before this one
+	t       *Transfer
+
+	scope  headerLine
+	phase  string // the type of the last line, lineCommit within a stream
+	head   Head   // of the stream
+	stream string
+}
+
+func readExport(from io.Reader, t *Transfer, sink exportSink) error {
+	r := &exportReader{in: bufio.NewReaderSize(from, 1<<18), sink: sink, section: newSum(), all: newSum(), t: t}
+	for r.phase != lineTotal {
+		if err := r.next(); err != nil {
+			return err
+		}
+		if err := r.take(); err != nil {
+			return err
+		}
+	}
+	if _, err := r.in.ReadByte(); err == nil {
+		return r.damaged("something follows its end")
+	} else if !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
+
+func (r *exportReader) damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: line %d: %s", ErrExport, r.number, fmt.Sprintf(format, args...))
+}
+
+// next reads a line.
+func (r *exportReader) next() error {
+	r.line, r.number = r.line[:0], r.number+1
+	for {
+		part, err := r.in.ReadSlice('\n')
+		r.line = append(r.line, part...)
+		switch {
+		case err == nil:
+			r.t.Bytes += int64(len(r.line))
+			return nil
+		case errors.Is(err, io.EOF):
+			return r.damaged("it is cut off here")
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return err
+		case len(r.line) > maxLine:
+			return r.damaged("the line is too long")
+		}
+	}
+}
+
+// take gives a line to the sink.
+func (r *exportReader) take() error {
+	text := bytes.TrimSuffix(r.line, []byte{'\n'})
+	rest, ok := bytes.CutPrefix(text, []byte(`{"type":"`))
+	kind, _, found := bytes.Cut(rest, []byte{'"'})
+	if !ok || !found {
+		return r.damaged("it does not begin as a line of an export")
+	}
+	if r.phase == "" && string(kind) != lineHeader {
+		return r.damaged("an export begins with its header")
+	}
+	switch string(kind) { // what these sum up does not have them in it
+	case lineTotal:
+		r.before = sumText(r.all)
+	case lineEnd:
+		r.before = sumText(r.section)
+	case lineCatalogue, lineCustomer:
+		r.section.Reset()
+	}
+	r.section.Write(r.line)
+	if r.phase != "" {
+		r.all.Write(r.line)
+	}
+	switch string(kind) {
+	case lineHeader:
+		return r.header(text)
+	case lineCatalogue, lineCustomer:
+		return r.begin(text)
+	case lineCommit:
+		return r.commit(text)
+	case lineEnd:
+		return r.end(text)
+	case lineMessage:
+		return r.message(text)
+	case lineTotal:
+		return r.total(text)
+	}
+	return r.damaged("a line of type %.32q", kind)
+}
+
+func (r *exportReader) decode(text []byte, v any) error {
+	if !unsealed(text, v) {
+		return r.damaged("it was changed")
+	}
+	return nil
+}
+
+func (r *exportReader) header(text []byte) error {
+	if r.phase != "" {
+		return r.damaged("a second header")
+	}
+	r.phase = lineHeader
+	if err := r.decode(text, &r.scope); err != nil {
+		return err
+	}
+	if r.scope.Format != exportFormat {
+		return fmt.Errorf("the export is of format %d, this program reads %d", r.scope.Format, exportFormat)
+	}
+	return r.sink.header(&r.scope)
+}
+
+func (r *exportReader) begin(text []byte) error {
+	var l streamLine
+	if err := r.decode(text, &l); err != nil {
+		return err
+	}
+	first := r.phase == lineHeader
+	switch {
+	case !first && r.phase != lineEnd, first != (l.Type == lineCatalogue), first != (l.ID == CatalogueStream):
+		return r.damaged("a log begins in the wrong place")
+	case r.scope.Customer != "" && !first && (l.ID != r.scope.Customer || r.stream != CatalogueStream):
+		return r.damaged("customer %q is in the export of customer %q", l.ID, r.scope.Customer)
+	}
+	if err := bursar.CheckCustomerID(l.ID); err != nil && !first {
+		return r.damaged("%v", err)
+	}
+	r.stream, r.head, r.phase = l.ID, Head{}, lineCommit
+	r.t.Stream, r.t.Seq = l.ID, 0
+	return r.sink.begin(l.ID)
+}
+
+func (r *exportReader) commit(text []byte) error {
+	row, ok := parseCommitLine(text)
+	switch {
+	case !ok:
+		return r.damaged("a commit that cannot be read")
+	case r.phase != lineCommit:
+		return r.damaged("a commit outside of a log")
+	case row.Head.Seq != r.head.Seq+1:
+		return r.damaged("commit %d of %s follows commit %d", row.Head.Seq, streamTitle(r.stream), r.head.Seq)
+	case chain(r.head, row.ID, row.Head.Now, row.Payload) != row.Head.Hash:
+		return r.damaged("commit %d of %s is not what its hash says", row.Head.Seq, streamTitle(r.stream))
+	}
+	r.head = row.Head
+	r.t.Commits++
+	return r.sink.commit(&row)
+}
+
+func (r *exportReader) end(text []byte) error {
+	var l endLine
+	if err := r.decode(text, &l); err != nil {
+		return err
+	}
+	if r.phase != lineCommit || l.Commits != r.head.Seq || l.Hash != fmt.Sprintf("%x", r.head.Hash) || l.Lines != r.before {
+		return r.damaged("the lines of %s are not those that were written", streamTitle(r.stream))
+	}
+	r.phase = lineEnd
+	r.t.Streams++
+	return r.sink.end(r.head, l.State)
+}
+
+func (r *exportReader) message(text []byte) error {
+	var l messageLine
+	if err := r.decode(text, &l); err != nil {
+		return err
+	}
+	if r.phase != lineEnd && r.phase != lineMessage || len(l.Deliveries) == 0 {
+		return r.damaged("a message in the wrong place")
+	}
+	r.phase = lineMessage
+	r.t.Messages++
+	m := l.message()
+	return r.sink.message(&m)
+}
+
+func (r *exportReader) total(text []byte) error {
+	var l totalLine
+	if err := r.decode(text, &l); err != nil {
+		return err
+	}
+	whole := r.scope.Customer == "" || r.stream == r.scope.Customer
+	if r.phase != lineEnd && r.phase != lineMessage || !whole || l.Customer != r.scope.Customer || l.Streams != r.t.Streams || l.Commits != r.t.Commits || l.Messages != r.t.Messages || l.Lines != r.before {
+		return r.damaged("the lines of the file are not those that were written")
+	}
+	r.phase = lineTotal
+	return nil
+}
