@@ -24,10 +24,8 @@ const (
 
 // What the server says, by SQLSTATE.
 const (
-	codeCanceled   = "57014" // also by statement_timeout
-	codeTooMany    = "53300" // connections
-	codeStalePlan  = "0A000" // cached plan must not change result type
-	codeNoSuchPlan = "26000" // prepared statement does not exist
+	codeCanceled = "57014" // also by statement_timeout
+	codeTooMany  = "53300" // connections
 )
 
 var (
@@ -115,15 +113,7 @@ type conn struct {
 // query calls f with each row of the answer.
 func (c *conn) query(ctx context.Context, f func(row) error, sql string, args ...any) error {
 	rows, err := c.Query(ctx, sql, args...)
-	if stalePlan(err) { // the schema was migrated meanwhile; pgx has dropped the plan
-		rows, err = c.Query(ctx, sql, args...)
-	}
 	return each(rows, err, f)
-}
-
-func stalePlan(err error) bool {
-	var said *pgconn.PgError
-	return errors.As(err, &said) && (said.Code == codeStalePlan || said.Code == codeNoSuchPlan)
 }
 
 func each(rows pgx.Rows, err error, f func(row) error) error {

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -139,6 +140,49 @@ func TestLockHeld(t *testing.T) {
 	ok(t, err)
 	settles(t, s, first, engine.Committed)
 	appends(t, s, commit("acme", 2, nil), commit("other", 1, nil))
+}
+
+// A server that does not answer ends in an error, in time.
+func TestServerHangs(t *testing.T) {
+	server := pgtest.New(t, pgtest.Options{NoSync: true})
+	p, url := newProxy(t, server, server.Database(t))
+	s := open(t, url)
+	defer func() { ok(t, s.Close()) }()
+	appends(t, s, commit("acme", 1, nil))
+	p.on(func([]string) action { return hang })
+	start := time.Now()
+	_, _, heads := s.Heads(ctx, []string{"acme"})
+	took := time.Since(start)
+	start = time.Now()
+	_, lost := s.Append(ctx, []engine.Commit{commit("acme", 2, nil)}, nil)
+	if heads == nil || !errors.Is(lost, engine.ErrNotCommitted) || took > 2*time.Second || time.Since(start) > 2*time.Second {
+		t.Errorf("Heads = %v after %s, Append = %v after %s", heads, took, lost, time.Since(start))
+	}
+	if s.Err() == nil {
+		t.Error("Err is nil")
+	}
+	p.on(nil)
+	within(t, 5*time.Second, "Err is nil again", func() bool { return s.Err() == nil })
+	appends(t, s, commit("acme", 2, nil))
+}
+
+// Plans outlive changes of the tables that they are for.
+func TestPlansSurvive(t *testing.T) {
+	url := pgtest.Database(t)
+	s := open(t, url)
+	defer func() { ok(t, s.Close()) }()
+	for n := 1; n <= 3; n++ {
+		c := commit("acme", n, nil)
+		if out, err := s.Append(ctx, []engine.Commit{c}, again); err != nil || out[0] != engine.Committed {
+			t.Fatalf("Append = %v, %v", out, err)
+		}
+		settles(t, s, c, engine.Committed)
+		ok(t, s.Save(ctx, &engine.Checkpoint{Stream: "acme", Head: c.Head(), Base: uint64(n - 1), Counters: []engine.CounterRow{{Ord: 1}}}))
+		ok(t, s.Load(ctx, "acme", func(*engine.Checkpoint) error { return nil }))
+		for _, table := range []string{"streams", "log", "checkpoints", "counters", "holds"} {
+			exec(t, url, fmt.Sprintf("ALTER TABLE bursar.%s ADD extra%d text; ANALYZE bursar.%[1]s", table, n))
+		}
+	}
 }
 
 // A server that is away is reported, poisons nothing and is found once it is back.

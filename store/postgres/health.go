@@ -74,6 +74,16 @@ func (h *health) watch() {
 	}
 }
 
+// ended tells that the session was ended by the server or the network, rather than by
+// our patience: where many wait, new connections would make it worse.
+func ended(err error) bool {
+	var said *pgconn.PgError
+	if errors.As(err, &said) {
+		return said.SeverityUnlocalized == "FATAL"
+	}
+	return errors.Is(err, errLost) && !pgconn.Timeout(err) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}
+
 // unreachable tells an error that is about the connection or the server from one about
 // a statement. The server speaks of itself in class 57 (it is shutting down or starting
 // up), but for 57014, a statement that took too long.

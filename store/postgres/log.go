@@ -13,8 +13,12 @@ import (
 const (
 	selectHeads = `SELECT c.now, q.n, s.seq, s.hash, s.now FROM (SELECT clock_timestamp()) c (now)
 		LEFT JOIN unnest($1::text[]) WITH ORDINALITY q (name, n) ON true LEFT JOIN streams s ON s.name = q.name`
-	selectLog = `SELECT l.seq, l.now, l.hash, l.commit_id, l.payload FROM streams s
-		CROSS JOIN LATERAL (SELECT * FROM log WHERE stream = s.id AND seq > $2 ORDER BY seq LIMIT $3) l WHERE s.name = $1`
+	// Rows up to a number, and up to the one with which they get too long.
+	selectLog = `SELECT seq, now, hash, commit_id, payload FROM (
+			SELECT l.*, sum(octet_length(l.payload)) OVER (ORDER BY l.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+			FROM streams s CROSS JOIN LATERAL (SELECT * FROM log WHERE stream = s.id AND seq > $2 ORDER BY seq LIMIT $3) l
+			WHERE s.name = $1) l
+		WHERE coalesce(before, 0) < $4 ORDER BY seq`
 	selectIDs = `SELECT q.n, l.commit_id FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY q (name, seq, n)
 		JOIN streams s ON s.name = q.name
 		CROSS JOIN LATERAL (SELECT commit_id FROM log WHERE stream = s.id AND seq = q.seq OFFSET 0) l`
@@ -97,7 +101,7 @@ func (s *Store) ReadLog(ctx context.Context, stream string, after uint64, limit 
 		if limit > 0 {
 			want = min(left, want)
 		}
-		rows, err := s.readLog(ctx, stream, after, want)
+		rows, more, err := s.readLog(ctx, stream, after, want)
 		if err != nil {
 			return err
 		}
@@ -107,7 +111,7 @@ func (s *Store) ReadLog(ctx context.Context, stream string, after uint64, limit 
 			}
 			after = r.Head.Seq
 		}
-		if len(rows) < want {
+		if !more {
 			return nil
 		}
 		left -= len(rows)
@@ -115,15 +119,17 @@ func (s *Store) ReadLog(ctx context.Context, stream string, after uint64, limit 
 	return nil
 }
 
-// readLog reads the next rows, up to want.
-func (s *Store) readLog(ctx context.Context, stream string, after uint64, want int) (rows []engine.LogRow, err error) {
+// readLog reads the next rows, up to want; more tells that there may be more.
+func (s *Store) readLog(ctx context.Context, stream string, after uint64, want int) (rows []engine.LogRow, more bool, err error) {
+	length := 0
 	err = s.do(ctx, s.opts.Slow, func(ctx context.Context, c *conn) error {
 		return c.query(ctx, func(r row) error {
 			rows = append(rows, readLogRow(r))
+			length += len(r[4])
 			return nil
-		}, selectLog, text(stream), int64(after), int64(want))
+		}, selectLog, text(stream), int64(after), int64(want), int64(logBatchLength))
 	})
-	return rows, err
+	return rows, len(rows) == want || length >= logBatchLength, err
 }
 
 const (

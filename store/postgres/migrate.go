@@ -94,8 +94,10 @@ func migrateOne(ctx context.Context, c *pgx.Conn, schema string, scripts []strin
 		}
 		var sql []string
 		if !made {
-			sql = append(sql, "CREATE SCHEMA IF NOT EXISTS "+pgx.Identifier{schema}.Sanitize(),
-				"CREATE TABLE schema_version (version bigint NOT NULL)", "INSERT INTO schema_version VALUES (0)")
+			if err := createSchema(ctx, tx, schema); err != nil {
+				return err
+			}
+			sql = append(sql, "CREATE TABLE schema_version (version bigint NOT NULL)", "INSERT INTO schema_version VALUES (0)")
 		}
 		sql = append(sql, scripts[version], fmt.Sprintf("UPDATE schema_version SET version = %d", version+1))
 		for _, s := range sql {
@@ -105,6 +107,18 @@ func migrateOne(ctx context.Context, c *pgx.Conn, schema string, scripts []strin
 		}
 		return nil
 	})
+}
+
+// createSchema makes the schema unless there is one: who may not make schemas may be
+// given one.
+func createSchema(ctx context.Context, tx pgx.Tx, schema string) error {
+	var made bool
+	err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1)", schema).Scan(&made)
+	if err != nil || made {
+		return err
+	}
+	_, err = tx.Exec(ctx, "CREATE SCHEMA "+pgx.Identifier{schema}.Sanitize())
+	return err
 }
 
 // querier is a connection or a transaction.

@@ -168,6 +168,9 @@ func (s *Store) do(ctx context.Context, timeout time.Duration, f func(ctx contex
 			err = f(limited, c)
 		}()
 	}
+	if ended(err) { // the others may have, too, and be found so one by one
+		s.pool.Reset()
+	}
 	s.health.note(ctx, err)
 	return err
 }

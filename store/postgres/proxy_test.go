@@ -19,6 +19,7 @@ type action int
 const (
 	pass    action = iota
 	cut            // lose the connection before the server has it
+	hang           // keep it, and the connection
 	swallow        // lose the connection once the server has answered, and the answer with it
 )
 
@@ -135,6 +136,9 @@ func (p *proxy) serve(client net.Conn) {
 		case 'S', 'Q', 'X':
 			switch p.decision(statements) {
 			case cut:
+				return
+			case hang:
+				_, _ = io.Copy(io.Discard, client)
 				return
 			case swallow:
 				mu.Lock()
