@@ -207,6 +207,14 @@ func (e *Engine) Fresh(ctx context.Context) error {
 	if e.catalogueFresh() {
 		return nil
 	}
+	return e.Newest(ctx)
+}
+
+// Newest makes sure that the catalogue has all that any node wrote before this call.
+func (e *Engine) Newest(ctx context.Context) error {
+	if e.nodes == nil {
+		return nil
+	}
 	if err := e.confirm(ctx); err != nil {
 		return e.unavailable(err)
 	}

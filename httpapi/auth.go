@@ -52,11 +52,17 @@ func (q *request) authenticate() error {
 	if err != nil {
 		return err
 	}
-	if err := q.api.engine.Fresh(q.ctx); err != nil {
-		return err // a key that was revoked elsewhere must not work
+	if err := q.catalogue(); err != nil {
+		return err
 	}
 	now := q.api.engine.Now()
 	id, scope, ok := q.api.identify(text, now)
+	if !ok { // it may have been made on another node a moment ago
+		if err := q.api.engine.Newest(q.ctx); err != nil {
+			return err
+		}
+		id, scope, ok = q.api.identify(text, now)
+	}
 	if !ok {
 		return q.refused("this API key is not valid: it may be mistyped, expired or revoked")
 	}
@@ -66,6 +72,16 @@ func (q *request) authenticate() error {
 	}
 	q.api.lastUse.note(id, now)
 	return nil
+}
+
+// catalogue makes the catalogue as new as the request needs it: what is about the
+// catalogue itself sees all that was written before on any node, and for the rest a key
+// that was revoked a second ago does not work.
+func (q *request) catalogue() error {
+	if q.route.customer || q.route.access == spends || q.route.access == asks {
+		return q.api.engine.Fresh(q.ctx)
+	}
+	return q.api.engine.Newest(q.ctx)
 }
 
 // refused is the answer to a wrong key, unless there were too many from the address.

@@ -108,7 +108,7 @@ func (a archiveCurrency) run(w *world) string {
 type readCatalogue struct{}
 
 func (readCatalogue) run(w *world) string {
-	c := w.engine.Catalogue()
+	c := w.catalogue()
 	var types []bursar.EntityType
 	for _, t := range c.EntityTypes() {
 		types = append(types, *t)

@@ -164,7 +164,7 @@ type readCards struct{}
 
 func (readCards) run(w *world) string {
 	var got []bursar.RateCard
-	for _, c := range w.engine.Catalogue().RateCards() {
+	for _, c := range w.catalogue().RateCards() {
 		got = append(got, *c)
 	}
 	want := pageOf(values(w.model.cards), func(c bursar.RateCard) engine.ListPos { return engine.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} },

@@ -15,6 +15,7 @@ import (
 var (
 	seedFlag   = flag.Uint64("seed", 1, "seed of the first world; each further world adds 1")
 	opsFlag    = flag.Int("ops", 1_000_000, "operations on store/mem")
+	nodesFlag  = flag.Int("nodesops", 100_000, "operations on store/mem that several engines share")
 	sqliteFlag = flag.Int("sqliteops", 100_000, "operations on store/sqlite")
 	worldFlag  = flag.Int("worldops", 50_000, "operations of one world")
 	shrinkFlag = flag.Duration("shrink", time.Minute, "time to look for a smaller failing script")
@@ -23,6 +24,10 @@ var (
 
 func TestEngineAgreesWithModelOnMem(t *testing.T) {
 	runWorlds(t, *opsFlag, func() (backing, error) { return newMemBacking(), nil })
+}
+
+func TestNodesAgreeWithModel(t *testing.T) {
+	runWorlds(t, *nodesFlag, func() (backing, error) { return newSharedBacking(), nil })
 }
 
 func TestEngineAgreesWithModelOnSQLite(t *testing.T) {

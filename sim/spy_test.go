@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/bursarhq/bursar"
@@ -27,11 +28,18 @@ type heard struct {
 func (s *spy) Append(ctx context.Context, commits []engine.Commit, again engine.Again) ([]engine.Outcome, error) {
 	s.mu.Lock() // commits of a stream are noted in their order
 	defer s.mu.Unlock()
-	outcomes, err := s.Store.Append(ctx, commits, again)
+	written := slices.Clone(commits)
+	outcomes, err := s.Store.Append(ctx, commits, func(i int, tail []engine.LogRow) *engine.Commit {
+		c := again(i, tail)
+		if c != nil {
+			written[i] = *c
+		}
+		return c
+	})
 	if err != nil {
 		return outcomes, err
 	}
-	for i, c := range commits {
+	for i, c := range written {
 		if outcomes[i] == engine.Committed {
 			s.list = append(s.list, heard{stream: c.Stream, now: c.Now, got: c.Messages})
 		}

@@ -41,6 +41,13 @@ func (b *memBacking) reopen(how ending) error {
 	return nil
 }
 
+// sharedBacking is a store that several engines share.
+type sharedBacking struct{ memBacking }
+
+const sharedNodes = 3
+
+func newSharedBacking() backing { return &sharedBacking{memBacking{mem.New()}} }
+
 type sqliteBacking struct {
 	dir string
 	s   *sqlite.Store

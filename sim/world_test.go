@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -36,7 +37,9 @@ type world struct {
 	clock    *atomic.Int64
 	options  engine.Options
 	backing  backing
-	engine   *engine.Engine
+	nodes    int // engines on the store
+	engines  []*engine.Engine
+	engine   *engine.Engine // the one that is asked now
 	model    *model
 	toModel  map[string]string
 	toEngine map[string]string
@@ -53,7 +56,7 @@ var caller = engine.Caller{ActorType: "API_KEY", ActorID: "sim"}
 const horizon = 7 * 24 * time.Hour
 
 func newWorld(b backing, o engine.Options) (*world, error) {
-	w := &world{
+	w := &world{nodes: 1,
 		ctx: context.Background(), clock: new(atomic.Int64), backing: b, model: newModel(horizon),
 		sent: map[string]bursar.Time{}, toModel: map[string]string{}, toEngine: map[string]string{}, newest: map[string]string{}, version: map[string]uint64{},
 	}
@@ -64,6 +67,10 @@ func newWorld(b backing, o engine.Options) (*world, error) {
 	w.options.Clock = func() bursar.Time { return bursar.Time(w.clock.Load()) }
 	w.log = new(bytes.Buffer)
 	w.options.Log = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if m, ok := b.(*sharedBacking); ok {
+		w.nodes = sharedNodes
+		m.s.Clock = w.options.Clock
+	}
 	if err := w.open(); err != nil {
 		return w, err
 	}
@@ -75,15 +82,35 @@ func newWorld(b backing, o engine.Options) (*world, error) {
 
 func (w *world) open() (err error) {
 	w.spy = &spy{Store: w.backing.store()}
-	w.engine, err = engine.Open(w.ctx, w.spy, w.options)
+	w.engines = nil
+	for range w.nodes {
+		e, err := engine.Open(w.ctx, w.spy, w.options)
+		if err != nil {
+			return err
+		}
+		w.engines, w.engine = append(w.engines, e), e
+	}
+	return nil
+}
+
+// catalogue is the newest one, whichever engine wrote it. (One that cannot be read shows
+// as a difference.)
+func (w *world) catalogue() *engine.Catalogue {
+	_ = w.engine.Newest(w.ctx)
+	return w.engine.Catalogue()
+}
+
+// end closes the engines.
+func (w *world) end() (err error) {
+	for _, e := range w.engines {
+		err = errors.Join(err, e.Close(w.ctx))
+	}
+	w.engines, w.engine = nil, nil
 	return err
 }
 
 func (w *world) close() {
-	if w.engine != nil {
-		_ = w.engine.Close(w.ctx)
-		w.engine = nil
-	}
+	_ = w.end()
 	_ = w.backing.close()
 }
 
@@ -96,6 +123,9 @@ func (w *world) do(o op) (difference string) {
 	}()
 	if d := w.setClock(o.at); d != "" {
 		return d
+	}
+	if n := len(w.engines); n > 1 {
+		w.engine = w.engines[uint64(o.at)%9973%uint64(n)]
 	}
 	if difference = o.run(w); difference == "" {
 		difference = w.compareMessages()
@@ -187,17 +217,12 @@ func (w *world) engineID(name string) string {
 	return noSuchID
 }
 
-// verifier is what an engine offers to check itself.
-type verifier interface {
-	VerifyAll(ctx context.Context) error
-}
-
 // verify has the engine fold its logs again.
 type verify struct{}
 
 func (verify) run(w *world) string {
-	if v, ok := any(w.engine).(verifier); ok {
-		if err := v.VerifyAll(w.ctx); err != nil {
+	for _, e := range w.engines {
+		if err := e.VerifyAll(w.ctx); err != nil {
 			return "VerifyAll: " + err.Error()
 		}
 	}
@@ -208,24 +233,22 @@ func (verify) run(w *world) string {
 type reopen struct{ How ending }
 
 func (a reopen) run(w *world) string {
-	old, before := w.engine, w.spy
-	w.engine = nil
+	before := w.spy
 	var err error
 	if a.How == crashed {
 		before.mu.Lock() // what it commits after the crash is not
 		err = w.backing.reopen(a.How)
 		lost := before.list
 		before.mu.Unlock()
-		_ = old.Close(w.ctx) // it may find that its store has gone
+		_ = w.end() // it may find that its store has gone
 		before.list = lost
-	} else if err = old.Close(w.ctx); err == nil {
+	} else if err = w.end(); err == nil {
 		err = w.backing.reopen(a.How)
 	}
 	if err != nil {
 		return "closing: " + err.Error()
 	}
 	if err = w.open(); err != nil {
-		w.engine = nil
 		return "opening: " + err.Error()
 	}
 	w.spy.mu.Lock()

@@ -191,7 +191,7 @@ func (s *Store) refusal(st *stream, c *engine.Commit) engine.Outcome {
 			return engine.Skewed
 		}
 	}
-	if catalogue := s.streams[engine.CatalogueStream]; len(c.Begin) > 0 && !c.Imported {
+	if catalogue := s.streams[engine.CatalogueStream]; c.Stream != engine.CatalogueStream && (len(c.Begin) > 0 || s.Clock != nil) && !c.Imported {
 		seq := uint64(0)
 		if catalogue != nil {
 			seq = catalogue.head.Seq

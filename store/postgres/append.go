@@ -61,6 +61,7 @@ type appending struct {
 	now       bursar.Time
 	tails     [][]engine.LogRow
 	catalogue *uint64                        // its seq, while a lock keeps it from moving
+	newest    uint64                         // its seq, behind the locks of the streams
 	uses      map[engine.Use]map[string]bool // what the commits change: whether a stream uses it
 }
 
@@ -85,6 +86,10 @@ func (a *appending) lock(ctx context.Context, c *conn) error {
 		a.now = r.instant(0)
 		return nil
 	}, selectClock)
+	b.query(func(r row) error {
+		a.newest = uint64(r.int(0))
+		return nil
+	}, lockCatalogue)
 	if a.again != nil {
 		a.tails = make([][]engine.LogRow, len(a.commits))
 		names, after := make([]string, len(a.commits)), make([]int64, len(a.commits))
@@ -195,6 +200,9 @@ func (a *appending) outcome(ctx context.Context, conn *conn, c *engine.Commit) (
 		case *a.catalogue != c.Catalogue:
 			return engine.OldCatalogue, nil
 		}
+	}
+	if c.Stream != engine.CatalogueStream && !c.Imported && a.newest != c.Catalogue {
+		return engine.OldCatalogue, nil
 	}
 	for _, u := range c.Unused {
 		used, err := a.used(ctx, conn, u)

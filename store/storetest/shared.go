@@ -54,7 +54,7 @@ var sharedTests = []test{
 		st.ends()
 	}},
 	{"refuses what begins to be used by an old catalogue", func(e *env) {
-		now, _ := e.now()
+		now, shared := e.now()
 		cat := e.stream(engine.CatalogueStream)
 		cat.append()
 		cat.append()
@@ -62,7 +62,12 @@ var sharedTests = []test{
 		c := st.commit(everything, made(now, eur), func(c *engine.Commit) { c.Catalogue = 1 })
 		e.outcomes([]engine.Commit{c}, engine.OldCatalogue)
 		e.nothing("acme")
-		st.append(made(now), func(c *engine.Commit) { c.Catalogue = 1 }) // begins nothing
+		if c = st.commit(made(now), func(c *engine.Commit) { c.Catalogue = 1 }); shared { // begins nothing
+			e.outcomes([]engine.Commit{c}, engine.OldCatalogue)
+		} else {
+			e.outcomes([]engine.Commit{c}, engine.Committed)
+			st.head = c.Head()
+		}
 		st.append(made(now, eur), func(c *engine.Commit) { c.Catalogue = 2 })
 		e.users(eur, "acme")
 		c = st.commit(made(now, eur), func(c *engine.Commit) { c.Catalogue, c.After.Seq = 1, 7 })
