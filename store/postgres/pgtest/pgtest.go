@@ -185,7 +185,7 @@ func (s *Server) run(name string, args ...string) error {
 	cmd := exec.Command(filepath.Join(s.bin, name), args...)
 	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), "LC_ALL=C")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Setsid: true}
-	out, err := os.CreateTemp("", "bursar-postgres-out-") // a pipe would stay open in the server
+	out, err := os.CreateTemp(s.dir, "out-") // a pipe would stay open in the server
 	if err != nil {
 		return err
 	}
