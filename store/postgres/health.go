@@ -77,8 +77,12 @@ func (h *health) watch() {
 // ended tells that the session was ended by the server or the network, rather than by
 // our patience: where many wait, new connections would make it worse.
 func ended(err error) bool {
+	var connecting *pgconn.ConnectError
 	var said *pgconn.PgError
-	if errors.As(err, &said) {
+	switch {
+	case errors.As(err, &connecting):
+		return false // it never began
+	case errors.As(err, &said):
 		return said.SeverityUnlocalized == "FATAL"
 	}
 	return errors.Is(err, errLost) && !pgconn.Timeout(err) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)

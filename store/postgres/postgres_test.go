@@ -16,10 +16,12 @@ var ctx = context.Background()
 
 func TestConformance(t *testing.T) {
 	server := pgtest.New(t, pgtest.Options{NoSync: true})
+	migrated := server.Database(t)
+	ok(t, open(t, migrated).Close())
 	urls := map[engine.Store]string{}
 	storetest.Run(t,
 		func(t *testing.T) engine.Store {
-			url := server.Database(t)
+			url := server.Copy(t, migrated)
 			s := open(t, url)
 			urls[s] = url
 			return s

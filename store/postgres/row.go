@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/bursarhq/bursar"
 )
@@ -132,26 +130,6 @@ func (r row) optAmount(i int) (*bursar.Amount, error) {
 	return &a, err
 }
 
-// nul is what PostgreSQL has no place for, esc what marks its replacement. Texts keep
-// their order.
-const nul, esc = "\x00", "\x01"
-
-var escaper = strings.NewReplacer(nul, esc+"0", esc, esc+"1")
-
-var unescaper = strings.NewReplacer(esc+"0", nul, esc+"1", esc)
-
-// text is s as PostgreSQL can store it. JSON, where all texts come from, is UTF-8; what
-// is not, an error's message, may be mended.
-func text(s string) string {
-	if strings.IndexByte(s, 0) >= 0 || strings.IndexByte(s, 1) >= 0 {
-		s = escaper.Replace(s)
-	}
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "�")
-	}
-	return s
-}
-
 func optText(s *string) *string {
 	if s == nil {
 		return nil
@@ -167,13 +145,6 @@ func jsonText(b []byte) *string {
 	}
 	t := text(string(b))
 	return &t
-}
-
-func readText(b []byte) string {
-	if bytes.IndexByte(b, 1) >= 0 {
-		return unescaper.Replace(string(b))
-	}
-	return string(b)
 }
 
 func texts(names []string) []string {

@@ -1,7 +1,7 @@
 -- Schema 1. Instants are nanoseconds since the Unix epoch:
 --   SELECT name, seq, to_timestamp(now / 1e9) FROM streams;
--- Amounts are exact decimal numbers of units. In texts, U+0000, which PostgreSQL cannot
--- store, is U+0001 '0', and U+0001 is U+0001 '1'.
+-- Amounts are exact decimal numbers of units. In texts, what PostgreSQL cannot store
+-- (U+0000, bytes that are no UTF-8) is behind U+0001.
 --
 -- The limits closest to their end, for example:
 --   SELECT e.id, a.capability, c.used, a.usage_limit
