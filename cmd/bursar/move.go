@@ -34,7 +34,8 @@ func (f *storeFlags) openStore(p *process, create bool) (engine.Store, error) {
 		if f.DatabaseURL == "" {
 			return nil, exitf(exitUsage, "which store? --data DIR or --database-url URL")
 		}
-		return openDatabase(p.ctx, f.DatabaseURL, postgres.Options{Log: log})
+		// A batch of an import is larger than what servers write, and nobody waits for it.
+		return openDatabase(p.ctx, f.DatabaseURL, postgres.Options{Log: log, Timeout: time.Minute})
 	}
 	if f.DatabaseURL != os.Getenv("BURSAR_DATABASE_URL") {
 		return nil, exitf(exitUsage, "--data and --database-url name two stores; give one of them")
