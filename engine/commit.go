@@ -224,18 +224,16 @@ func (e *Engine) finish(w *work, o Outcome, err error) {
 		w.fail(e.unavailable(err))
 	case w.commit == nil: // decided again, and nothing is to be written; w.c is as new as can be
 		w.answered(w.at.Seq)
-	case o == Stale:
+	case o == Stale && e.nodes == nil:
 		if err := e.catchUp(context.Background(), w.c, w.commit.After.Seq+1); err != nil {
 			w.fail(e.unavailable(err))
 			return
 		}
 		w.retry(e)
-	case o == OldCatalogue, o == Skewed:
-		if e.nodes != nil {
-			if err := e.confirm(context.Background(), w.c); err != nil {
-				w.fail(e.unavailable(err))
-				return
-			}
+	case (o == Stale || o == OldCatalogue || o == Skewed) && e.nodes != nil:
+		if err := e.confirm(context.Background(), w.c); err != nil {
+			w.fail(e.unavailable(err))
+			return
 		}
 		w.retry(e)
 	default:

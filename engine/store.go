@@ -360,10 +360,11 @@ type HoldQuery struct {
 type Store interface {
 	// Append writes each commit whose stream is exactly at its After, in one durable
 	// transaction, in the order given, and says for each what became of it. A stream
-	// appears once per call, but with Imported commits that continue one another. When it returns an error no outcome is valid: after
-	// ErrNotCommitted nothing was written, after any other error each commit may or may
-	// not have been. A commit of the catalogue comes alone. A store that other processes
-	// use too calls again, if it is not nil, for each stale commit.
+	// appears once per call, but with Imported commits that continue one another. When it
+	// returns an error no outcome is valid: after ErrNotCommitted nothing was written,
+	// after any other error each commit may or may not have been. A commit of the catalogue
+	// comes alone. A store that other processes use too may call again, if it is not nil,
+	// for a stale commit; where it does not, the commit is Stale.
 	Append(ctx context.Context, commits []Commit, again Again) ([]Outcome, error)
 	// Settle finds out what became of commits whose Append had an unknown outcome:
 	// Committed or Stale, which here says that it is not in the log. It waits for a

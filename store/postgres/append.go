@@ -227,6 +227,9 @@ func (a *appending) used(ctx context.Context, c *conn, u engine.Use) (used bool,
 
 // note remembers what a commit that is to be written changes for those after it.
 func (a *appending) note(c *engine.Commit) {
+	st := a.streams[c.Stream]
+	st.head = c.Head()
+	a.streams[c.Stream] = st
 	if c.Stream == engine.CatalogueStream {
 		seq := c.After.Seq + 1
 		a.catalogue = &seq

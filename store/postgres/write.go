@@ -39,6 +39,8 @@ func (a *appending) commit(ctx context.Context, c *conn) error {
 		b                           batch
 		ids, seqs, nows, behind     []int64
 		hashes, commitIDs, payloads [][]byte
+		heads                       = map[string]locked{} // where the streams of imported runs end
+		listed                      = map[string]*bursar.Customer{}
 		lists                       customers
 		entries                     activities
 		begin, end                  uses
@@ -52,21 +54,34 @@ func (a *appending) commit(ctx context.Context, c *conn) error {
 		st := a.streams[m.Stream]
 		ids, seqs, nows = append(ids, st.id), append(seqs, int64(m.After.Seq+1)), append(nows, int64(m.Now))
 		hashes, commitIDs, payloads = append(hashes, m.Hash[:]), append(commitIDs, m.ID[:]), append(payloads, m.Payload)
-		if st.head.Seq == st.saved && m.Stream != engine.CatalogueStream {
+		heads[m.Stream] = st
+		if m.After.Seq == st.saved && m.Stream != engine.CatalogueStream {
 			behind = append(behind, st.id)
 		}
-		if err := lists.add(m.Listing); err != nil {
-			return err
+		if m.Listing != nil {
+			listed[m.Listing.ID] = m.Listing
 		}
 		entries.add(st.id, m.Activity)
-		begin.add(st.id, m.Begin)
-		end.add(st.id, m.End)
 		for j := range m.Messages {
 			out.add(&m.Messages[j])
 		}
 	}
 	b.exec(insertLog, ids, seqs, nows, hashes, commitIDs, payloads)
-	b.exec(advance, ids, seqs, nows, hashes)
+	advanceAll(&b, heads)
+	for _, c := range listed {
+		if err := lists.add(c); err != nil {
+			return err
+		}
+	}
+	for u, streams := range a.uses {
+		for name, uses := range streams {
+			l := &end
+			if uses {
+				l = &begin
+			}
+			l.add(a.streams[name].id, u)
+		}
+	}
 	if len(behind) > 0 {
 		b.exec(insertBehind, behind)
 	}
@@ -78,6 +93,16 @@ func (a *appending) commit(ctx context.Context, c *conn) error {
 	return c.commit(ctx, &b)
 }
 
+func advanceAll(b *batch, heads map[string]locked) {
+	var ids, seqs, nows []int64
+	var hashes [][]byte
+	for _, st := range heads {
+		ids, seqs, nows = append(ids, st.id), append(seqs, int64(st.head.Seq)), append(nows, int64(st.head.Now))
+		hashes = append(hashes, st.head.Hash[:])
+	}
+	b.exec(advance, ids, seqs, nows, hashes)
+}
+
 // customers are rows of the listing, by column.
 type customers struct {
 	ids                                                 []string
@@ -87,11 +112,7 @@ type customers struct {
 	archived                                            []*int64
 }
 
-// add adds c, or nothing for nil.
 func (l *customers) add(c *bursar.Customer) error {
-	if c == nil {
-		return nil
-	}
 	metadata, err := metadataText(c.Metadata)
 	if err != nil {
 		return err
@@ -144,10 +165,8 @@ type uses struct {
 	streams    []int64
 }
 
-func (l *uses) add(stream int64, rows []engine.Use) {
-	for _, u := range rows {
-		l.kinds, l.ids, l.streams = append(l.kinds, text(u.Kind)), append(l.ids, text(u.ID)), append(l.streams, stream)
-	}
+func (l *uses) add(stream int64, u engine.Use) {
+	l.kinds, l.ids, l.streams = append(l.kinds, text(u.Kind)), append(l.ids, text(u.ID)), append(l.streams, stream)
 }
 
 func (l *uses) put(b *batch, sql string) {
