@@ -199,7 +199,7 @@ func (c *importStoreCommand) run(p *process, s engine.Store, in io.Reader) error
 		did = "Would import"
 	}
 	fmt.Fprintf(p.stderr, "%s %s commits and %s messages; %s commits were there already. %s.\n",
-		did, commas(t.Written), commas(t.Added), commas(t.Commits-t.Written), rate(t, began))
+		did, commas(t.Written), commas(t.Added), commas(t.Present), rate(t, began))
 	if t.Dropped > 0 {
 		fmt.Fprintf(p.stderr, "%s messages were left out: their webhooks are not in this environment.\n", commas(t.Dropped))
 	}
