@@ -146,9 +146,9 @@ type Transfer struct {
 	Messages uint64 // messages in the file
 	Bytes    int64  // bytes of the file
 
-	// Of an import: what was not there and is written now. Dropped are messages to
-	// endpoints that the environment does not have.
-	Written, Added, Dropped uint64
+	// Of an import: commits that were there already and that are written now, and messages
+	// that are. Dropped are messages to endpoints that the environment does not have.
+	Present, Written, Added, Dropped uint64
 	// Stream is the log that is being read or written, Seq its newest commit that is
 	// certainly there.
 	Stream string

@@ -195,6 +195,7 @@ func (in *incoming) add(row *LogRow) (err error) {
 			return err
 		}
 		in.im.t.Seq = row.Head.Seq
+		in.im.t.Present++
 		if in.st == nil || row.Head.Seq <= in.st.head.Seq {
 			return nil
 		}

@@ -34,7 +34,8 @@ func (f *storeFlags) openStore(p *process, create bool) (engine.Store, error) {
 		if f.DatabaseURL == "" {
 			return nil, exitf(exitUsage, "which store? --data DIR or --database-url URL")
 		}
-		return openDatabase(p.ctx, f.DatabaseURL, postgres.Options{Log: log})
+		// A batch of an import is larger than what servers write, and nobody waits for it.
+		return openDatabase(p.ctx, f.DatabaseURL, postgres.Options{Log: log, Timeout: time.Minute})
 	}
 	if f.DatabaseURL != os.Getenv("BURSAR_DATABASE_URL") {
 		return nil, exitf(exitUsage, "--data and --database-url name two stores; give one of them")
@@ -198,7 +199,7 @@ func (c *importStoreCommand) run(p *process, s engine.Store, in io.Reader) error
 		did = "Would import"
 	}
 	fmt.Fprintf(p.stderr, "%s %s commits and %s messages; %s commits were there already. %s.\n",
-		did, commas(t.Written), commas(t.Added), commas(t.Commits-t.Written), rate(t, began))
+		did, commas(t.Written), commas(t.Added), commas(t.Present), rate(t, began))
 	if t.Dropped > 0 {
 		fmt.Fprintf(p.stderr, "%s messages were left out: their webhooks are not in this environment.\n", commas(t.Dropped))
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/store/mem"
+	"github.com/bursarhq/bursar/store/postgres/pgtest"
 )
 
 var moveCommits = flag.Int("commits", 30_000, "commits that TestMoveTakesConstantMemory moves; 1000000 is what the figures in docs/operating.md are of")
@@ -89,7 +90,7 @@ func TestMove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.SplitN(again, "\n", 2)[1] != strings.SplitN(string(text), "\n", 2)[1] {
+	if afterHeader(again) != afterHeader(string(text)) {
 		t.Error("what is exported from there is another file")
 	}
 	_, out, _ = bursarRun(t, 0, text, "import", "--data", to)
@@ -210,6 +211,48 @@ func TestMoveTakesConstantMemory(t *testing.T) {
 	if bound := int64(200 << 20); used > bound {
 		t.Errorf("an export of %d MB took %d MB of memory", st.Size()>>20, used>>20)
 	}
+}
+
+// There and back: what PostgreSQL has between is served, and the embedded store that it
+// comes back to is the one that it left. A database that is served from is no target.
+func TestMoveToPostgreSQL(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts PostgreSQL")
+	}
+	dir, url := t.TempDir(), pgtest.Database(t)
+	from, back := filepath.Join(dir, "from"), filepath.Join(dir, "back")
+	p := start(t, rigEnv(from))
+	p.furnishAlerts(20)
+	p.subscribe("https://hooks.example.com/")
+	p.alarm(0, 20)
+	p.stop()
+	whole, _, _ := bursarRun(t, 0, nil, "export", "--data", from)
+	_, out, _ := bursarRun(t, 0, []byte(whole), "import", "--database-url", url)
+	says(t, out, `Imported \d+ commits and \d+ messages`, "folds to the state that was exported")
+	there, _, _ := bursarRun(t, 0, nil, "export", "--database-url", url)
+	bursarRun(t, 0, []byte(there), "import", "--data", back)
+	again, _, _ := bursarRun(t, 0, nil, "export", "--data", back)
+	for where, file := range map[string]string{"PostgreSQL": there, "the other directory": again} {
+		if afterHeader(file) != afterHeader(whole) {
+			t.Errorf("what is exported from %s is another file", where)
+		}
+	}
+	_, out, _ = bursarRun(t, 0, []byte(whole), "import", "--database-url", url)
+	says(t, out, "Imported 0 commits and 0 messages")
+
+	q := start(t, []string{"BURSAR_ADMIN_KEY=" + rigKey, "BURSAR_LISTEN=127.0.0.1:0", "BURSAR_DATABASE_URL=" + url})
+	defer q.stop()
+	if reply := ask[[]struct{ Duplicate bool }](q, "POST", "/usage", `{"usages":[{"customerId":"acme","featureId":"tokens","value":85,"dimensions":{"agent":"a0"},"idempotencyKey":"alarm-0"}]}`); !reply[0].Duplicate {
+		t.Error("a key that was used before is not known")
+	}
+	q.must("POST", "/api/v1/usage", rigKey, `{"usages":[{"customerId":"acme","featureId":"tokens","value":1,"dimensions":{"agent":"a0"},"idempotencyKey":"new"}]}`)
+	live, _, _ := bursarRun(t, 0, nil, "export", "--database-url", url, "--customer", "acme")
+	says(t, live, `"type":"total"`)
+}
+
+func afterHeader(file string) string {
+	_, rest, _ := strings.Cut(file, "\n")
+	return rest
 }
 
 const longFile = "BURSAR_TEST_LONG_FILE"
