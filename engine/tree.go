@@ -140,6 +140,14 @@ func (s *treeScan) begin(v *view) error {
 // selectEntities finds the entities of a subtree or of one level.
 func (s *treeScan) selectEntities(v *view) error {
 	q := s.q
+	if v.root != 0 && q.RootEntityID == "" { // as if it were asked for
+		if v.root == seesNone {
+			return nil
+		}
+		limited := *q
+		limited.RootEntityID = v.ent(v.root).id
+		q, s.q = &limited, &limited
+	}
 	if q.RootEntityID == "" && q.ParentID == nil && q.Depth == nil {
 		s.all = true
 		return nil
@@ -265,7 +273,7 @@ func (s *treeScan) entity(v *view, ord uint32) {
 
 func (s *treeScan) limit(v *view, ord uint32, def *rowDef) {
 	q := s.q
-	if q.Label != nil && def.label != *q.Label || q.Scope == ScopeNodeWide && len(def.scope) > 0 || q.Scope == ScopeScoped && len(def.scope) == 0 {
+	if !v.seesRow(def) || q.Label != nil && def.label != *q.Label || q.Scope == ScopeNodeWide && len(def.scope) > 0 || q.Scope == ScopeScoped && len(def.scope) == 0 {
 		return
 	}
 	x := &s.item

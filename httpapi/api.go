@@ -66,6 +66,7 @@ type API struct {
 	lastUse *lastUse
 	cors    map[string]bool
 	cursors cursorKey
+	tokens  tokenKey
 	ids     requestIDs
 
 	metricsToken string
@@ -82,6 +83,7 @@ func New(e *engine.Engine, o Options) *API {
 		lastUse:      newLastUse(),
 		cors:         map[string]bool{},
 		cursors:      newCursorKey(e.Secret()),
+		tokens:       newTokenKey(e.Secret()),
 		ids:          newRequestIDs(),
 		metricsToken: o.MetricsToken,
 		checkTarget:  o.CheckTarget,

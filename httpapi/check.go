@@ -15,8 +15,9 @@ type freshness struct {
 	MaxStalenessMs int    `query:"maxStalenessMs" is:"n=0-3600000" doc:"Accept an answer of this age, in milliseconds."`
 }
 
-func (f freshness) options() engine.ReadOptions {
-	return engine.ReadOptions{MinVersion: f.MinVersion, MaxStaleness: time.Duration(f.MaxStalenessMs) * time.Millisecond}
+// options bound a read by what the request asks for and by what its caller may see.
+func (q *request) options(f freshness) engine.ReadOptions {
+	return engine.ReadOptions{MinVersion: f.MinVersion, MaxStaleness: time.Duration(f.MaxStalenessMs) * time.Millisecond, Token: q.token}
 }
 
 // checkQuery describes the query of a check, which parseCheck reads.
@@ -110,7 +111,7 @@ func (a *API) check(q *request) error {
 	case bursar.CheckCustomerID(q.path[0]) != nil:
 		d = bursar.Decision{Capability: in.Capability, Reason: bursar.CodeCustomerNotFound}
 	default:
-		got, version, err := a.engine.Check(q.ctx, in.fresh.options(), q.path[0], []engine.CheckInput{in.CheckInput})
+		got, version, err := a.engine.Check(q.ctx, q.options(in.fresh), q.path[0], []engine.CheckInput{in.CheckInput})
 		if err != nil {
 			return err
 		}
@@ -178,7 +179,7 @@ func (a *API) checks(q *request, in *checksIn) (decisions, error) {
 		}
 		return out, nil
 	}
-	got, version, err := a.engine.Check(q.ctx, in.options(), q.path[0], inputs)
+	got, version, err := a.engine.Check(q.ctx, q.options(in.freshness), q.path[0], inputs)
 	if err != nil {
 		return decisions{}, err
 	}

@@ -139,6 +139,12 @@ func (d *document) operation(r *route, base string) object {
 	if r.access != open {
 		o["security"] = []any{object{"apiKey": []any{}}, object{"bearer": []any{}}}
 		o["x-key-scopes"] = strings.Split(r.access.names(), " or ")
+		switch {
+		case r.access&tokenRead != 0:
+			o["x-token-permission"] = "read"
+		case r.access&tokenManage != 0:
+			o["x-token-permission"] = "manage"
+		}
 	}
 	return o
 }

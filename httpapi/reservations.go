@@ -97,7 +97,7 @@ func (a *API) extendReservation(q *request, in *extendIn) (reservationOut, error
 }
 
 func (a *API) getReservation(q *request, in *readOnly) (reservationOut, error) {
-	return q.reservationReply(a.engine.Reservation(q.ctx, in.options(), q.path[0], q.path[1]))
+	return q.reservationReply(a.engine.Reservation(q.ctx, q.options(in.freshness), q.path[0], q.path[1]))
 }
 
 type reservationList struct {
@@ -112,7 +112,7 @@ func (a *API) listReservations(q *request, in *reservationList) (page[reservatio
 		return engine.ListPos{CreatedAt: r.CreatedAt, ID: r.ID}
 	}
 	get := func(p engine.ListPage) (engine.Page[bursar.Reservation], error) {
-		return versioned[engine.Page[bursar.Reservation]](q)(a.engine.Reservations(q.ctx, in.options(), q.path[0],
+		return versioned[engine.Page[bursar.Reservation]](q)(a.engine.Reservations(q.ctx, q.options(in.freshness), q.path[0],
 			engine.ReservationQuery{Status: in.Status, EntityID: in.EntityID, ListPage: p}))
 	}
 	return list(q, in.paging, at, get, viewReservation)

@@ -102,7 +102,7 @@ func (a *API) tree(q *request, in *treeQuery) (treeOut, error) {
 		}
 		query.After = after
 	}
-	got, err := a.engine.Tree(q.ctx, in.options(), q.path[0], query)
+	got, err := a.engine.Tree(q.ctx, q.options(in.freshness), q.path[0], query)
 	q.version = got.Version
 	if err != nil {
 		return treeOut{}, err
