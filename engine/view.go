@@ -266,6 +266,9 @@ func (v *view) eachRow(ent, cap uint32, f func(ord uint32, def *rowDef)) {
 // merge moves the changes into the state. The caller holds the customer's lock.
 func (v *view) merge(head Head) {
 	s := v.state
+	if s.feed != nil {
+		s.feed.note(v)
+	}
 	s.head = head
 	if v.newCustomer != nil {
 		s.customer = v.newCustomer

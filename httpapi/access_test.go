@@ -25,7 +25,7 @@ var tokenRoutes = map[string]string{
 	"GET " + entitlement: "read", "PUT " + entitlement: "manage", "GET " + entitlement + "/{assignmentId}": "read", "DELETE " + entitlement + "/{assignmentId}": "manage",
 	"POST " + entitlement + boosts: "manage", "GET " + entitlement + boosts: "read", "DELETE " + entitlement + boosts + "/{boostId}": "manage",
 	"GET " + customer + "/allocation": "read", "POST " + customer + "/simulate": "read", "GET " + customer + "/governance": "read",
-	"GET " + customer + "/activity": "read", "GET " + customer + "/reservations": "read",
+	"GET " + customer + "/activity": "read", "GET " + streamPattern: "read", "GET " + customer + "/reservations": "read",
 }
 
 // tokenWorld is two customers with a tree, and tokens of every kind. What a token of the
@@ -43,6 +43,7 @@ const tokenDims = `{"orgId":"orgroot","userId":"annuser","agentId":"bobuser","mo
 
 func newTokenWorld(t testing.TB) *tokenWorld {
 	w := &tokenWorld{testServer: newTestServer(t), limits: map[string]string{}, boosts: map[string]string{}, tokens: map[string]string{}}
+	w.api.pace.poll = time.Millisecond
 	w.admin("PUT", "/api/v1/entity-types", `{"types":[{"id":"org","displayName":"Org","attributionKeys":["orgId"]},{"id":"team","displayName":"Team","attributionKeys":["teamId"]},{"id":"user","displayName":"User","attributionKeys":["userId","agentId"]}]}`)
 	w.admin("POST", "/api/v1/features", `{"id":"calls","displayName":"Calls","featureType":"NUMBER"}`)
 	for _, id := range []string{"acme", "rival"} {

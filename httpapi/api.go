@@ -72,6 +72,9 @@ type API struct {
 	metricsToken string
 	checkTarget  func(bursar.WebhookKind, string) error
 	draining     atomic.Bool
+	drained      chan struct{} // closed with draining: streams end
+	streams      atomic.Int64
+	pace         pace
 }
 
 // New serves e.
@@ -87,6 +90,8 @@ func New(e *engine.Engine, o Options) *API {
 		ids:          newRequestIDs(),
 		metricsToken: o.MetricsToken,
 		checkTarget:  o.CheckTarget,
+		drained:      make(chan struct{}),
+		pace:         pace{poll: streamPoll, beat: streamBeat},
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -117,9 +122,13 @@ func Server(h http.Handler) *http.Server {
 	}
 }
 
-// Drain makes /readyz answer 503, so that balancers stop sending; requests are still
-// served.
-func (a *API) Drain() { a.draining.Store(true) }
+// Drain makes /readyz answer 503, so that balancers stop sending, and ends streams; other
+// requests are still served.
+func (a *API) Drain() {
+	if !a.draining.Swap(true) {
+		close(a.drained)
+	}
+}
 
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := newRequest(a, w, r)

@@ -173,6 +173,9 @@ func (d *document) success(r *route) object {
 		kind, schema = "text/plain", object{"type": "string"}
 	case r.pattern == "/openapi.json":
 		schema = object{"type": "object"}
+	case r.pattern == streamPattern:
+		kind, schema = "text/event-stream", object{"type": "string", "description": "Events node (data: a row of the tree), removed ({assignmentId}), entity (an entity) and resync (read the tree again). " +
+			"Last-Event-ID goes on where an earlier stream ended, or yields resync."}
 	default:
 		schema = d.output(r.out)
 		if !r.out.Implements(reflect.TypeFor[enveloped]()) {

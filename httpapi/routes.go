@@ -160,6 +160,7 @@ func (a *API) runtimeRoutes() []row {
 		{"POST", reservation + "/extend", v1, spends, 200, op(a.extendReservation), "Keep a hold for longer"},
 
 		{"GET", customer + "/governance", both, shows, 200, op(a.tree), "Read the governance tree"},
+		{"GET", streamPattern, v1, shows, 200, raw[streamQuery, streamEvent](a.stream), "Follow the governance tree as Server-Sent Events"},
 		{"GET", "/usage/{customerId}/history/{featureId}", v1, reads, 200, op(a.usageHistory), "Read the usage of a feature over time"},
 		{"GET", customer + "/activity", v1, shows, 200, op(a.activity), "List governance writes"},
 	}
