@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"math"
 	"slices"
 
@@ -147,4 +148,40 @@ func (d *decider) ownerOf(row uint32) uint32 {
 		}
 	}
 	return 0
+}
+
+// Sight tells what the holder of a token sees of a customer.
+type Sight struct {
+	v   *view
+	cat *Catalogue
+}
+
+// Entity tells whether there is such an entity to be seen; Limit the same of one with
+// its scope.
+func (s *Sight) Entity(id string) bool { return s.v.root == 0 || s.v.entOrd(id) != 0 }
+
+func (s *Sight) Limit(entity string, scope []string) bool {
+	return s.Entity(entity) && !slices.ContainsFunc(scope, func(id string) bool { return !s.Entity(id) })
+}
+
+// Dimensions leaves out those that name what is not seen. named tells whether one is left
+// that names an entity.
+func (s *Sight) Dimensions(dims []bursar.Dimension) (seen []bursar.Dimension, named bool) {
+	seen = s.v.seenDims(s.cat, dims)
+	named = slices.ContainsFunc(seen, func(d bursar.Dimension) bool {
+		_, names := s.cat.attribution[d.Key]
+		return names
+	})
+	return seen, named
+}
+
+// Whole tells whether all of the customer is seen.
+func (s *Sight) Whole() bool { return s.v.root == 0 }
+
+// See calls f with what o's token sees of a customer. f must not keep it.
+func (e *Engine) See(ctx context.Context, o ReadOptions, customer string, f func(*Sight)) (version uint64, err error) {
+	return e.readCustomer(ctx, o, customer, func(v *view) error {
+		f(&Sight{v, e.cat.Load()})
+		return nil
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,7 +26,7 @@ var tokenRoutes = map[string]string{
 	"GET " + entitlement: "read", "PUT " + entitlement: "manage", "GET " + entitlement + "/{assignmentId}": "read", "DELETE " + entitlement + "/{assignmentId}": "manage",
 	"POST " + entitlement + boosts: "manage", "GET " + entitlement + boosts: "read", "DELETE " + entitlement + boosts + "/{boostId}": "manage",
 	"GET " + customer + "/allocation": "read", "POST " + customer + "/simulate": "read", "GET " + customer + "/governance": "read",
-	"GET " + customer + "/activity": "read", "GET " + streamPattern: "read", "GET " + customer + "/reservations": "read",
+	"GET " + customer + "/activity": "read", "GET " + streamPattern: "read", "GET " + customer + "/denials": "read", "GET " + customer + "/reservations": "read",
 }
 
 // tokenWorld is two customers with a tree, and tokens of every kind. What a token of the
@@ -76,6 +77,9 @@ func newTokenWorld(t testing.TB) *tokenWorld {
 		w.admin("POST", "/api/v1/usage", `{"usages":[{"customerId":"`+id+`","featureId":"calls","value":3,"dimensions":`+tokenDims+`},{"customerId":"`+id+`","featureId":"calls","value":4444,"dimensions":{"userId":"bobuser"}}]}`)
 		w.admin("POST", base+"/reservations", `{"featureId":"calls","amount":2,"dimensions":`+tokenDims+`,"idempotencyKey":"1"}`)
 		w.admin("POST", base+"/reservations", `{"featureId":"calls","amount":4444,"dimensions":{"userId":"bobuser"},"idempotencyKey":"2"}`)
+	}
+	for _, query := range []string{"dimensions[userId]=bobuser", "dimensions[userId]=annuser", "dimensions=" + url.QueryEscape(tokenDims)} {
+		w.admin("GET", "/api/v1/customers/acme/entitlements/check?featureId=calls&requestedUsage=99999&"+query, "")
 	}
 	w.limits["missing"], w.boosts["missing"] = "01a09f70-97fa-7000-8000-0014000378db", "01a09f70-97fa-7000-8000-0014000378dc"
 	w.makeTokens()
@@ -309,6 +313,10 @@ func TestTokensBeyondPaths(t *testing.T) {
 	_, reply := w.as("scoped", "GET", base+"/reservations", "")
 	if !strings.Contains(reply, `"dimensions":{"model":"m","userId":"annuser"}`) || strings.Count(reply, `"status":"OPEN"`) != 1 || strings.Count(reply, `"assignmentId"`) != 2 || unseen.MatchString(reply) {
 		t.Errorf("reservations: %s", reply)
+	}
+	_, reply = w.as("scoped", "GET", base+"/denials", "")
+	if strings.Count(reply, `"kind":"CHECK"`) != 2 || strings.Count(reply, `"binding":null`) != 1 || strings.Count(reply, `"entityId":"redteam"`) != 2 || unseen.MatchString(reply) {
+		t.Errorf("denials: %s", reply)
 	}
 	_, reply = w.as("scoped", "GET", base+"/activity?limit=100", "")
 	if !strings.Contains(reply, `"parentId":null`) || unseen.MatchString(reply) {

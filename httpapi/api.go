@@ -57,17 +57,19 @@ type WebhookStats struct {
 
 // API is the HTTP interface of one engine. Its methods are safe for concurrent use.
 type API struct {
-	engine  *engine.Engine
-	log     *slog.Logger
-	router  *router
-	admin   *[sha256.Size]byte // nil = no admin key
-	metrics *metrics
-	guard   *guard
-	lastUse *lastUse
-	cors    map[string]bool
-	cursors cursorKey
-	tokens  tokenKey
-	ids     requestIDs
+	engine    *engine.Engine
+	log       *slog.Logger
+	router    *router
+	admin     *[sha256.Size]byte // nil = no admin key
+	metrics   *metrics
+	observed  *observed
+	overviews overviewCache
+	guard     *guard
+	lastUse   *lastUse
+	cors      map[string]bool
+	cursors   cursorKey
+	tokens    tokenKey
+	ids       requestIDs
 
 	metricsToken string
 	checkTarget  func(bursar.WebhookKind, string) error
@@ -83,6 +85,7 @@ func New(e *engine.Engine, o Options) *API {
 		engine:       e,
 		log:          o.Log,
 		guard:        newGuard(),
+		observed:     newObserved(e.Now()),
 		lastUse:      newLastUse(),
 		cors:         map[string]bool{},
 		cursors:      newCursorKey(e.Secret()),

@@ -118,6 +118,7 @@ func (a *API) check(q *request) error {
 		d, q.version = got[0], version
 	}
 	a.metrics.check(d.Granted, d.Reason)
+	q.decided(kindCheck, in.Capability, in.Requested, in.Dimensions, &d)
 	b := append(q.out[:0], `{"data":`...)
 	b = appendDecision(b, &d, a.engine)
 	q.send(q.route.status, append(b, '}'))
@@ -185,6 +186,7 @@ func (a *API) checks(q *request, in *checksIn) (decisions, error) {
 	}
 	for i := range got {
 		a.metrics.check(got[i].Granted, got[i].Reason)
+		q.decided(kindCheck, inputs[i].Capability, inputs[i].Requested, inputs[i].Dimensions, &got[i])
 	}
 	out.list, q.version = got, version
 	return out, nil

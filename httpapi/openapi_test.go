@@ -356,6 +356,10 @@ func (d *document) output(t reflect.Type) object {
 		return object{"type": "object", "additionalProperties": object{"anyOf": []any{text, object{"type": "array", "items": text}}}}
 	case reflect.TypeFor[chains]():
 		return d.output(reflect.TypeFor[[][]nodeReply]())
+	case reflect.TypeFor[bindingView]():
+		return d.output(reflect.TypeFor[*bindingReply]())
+	case reflect.TypeFor[decisionView]():
+		return d.output(reflect.TypeFor[decisionReply]())
 	case reflect.TypeFor[decisions]():
 		return object{"type": "array", "items": d.output(reflect.TypeFor[decisionReply]())}
 	case reflect.TypeFor[decisionReply]():
