@@ -15,6 +15,7 @@ import (
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/httpapi"
 	"github.com/bursarhq/bursar/store/sqlite"
+	"github.com/bursarhq/bursar/webui"
 )
 
 type serveCommand struct {
@@ -103,7 +104,7 @@ func (s *server) announce() {
 }
 
 func (s *server) listen(ctx context.Context) error {
-	addr, err := s.serve(ctx, s.config.Listen, s.api)
+	addr, err := s.serve(ctx, s.config.Listen, webui.Handler(webui.Options{EmbedOrigins: s.config.EmbedOrigins, NoConsole: s.config.NoConsole}, s.api))
 	if err != nil {
 		return exitf(exitConfig, "--listen: %w", err)
 	}
