@@ -116,6 +116,8 @@ func TestStream(t *testing.T) {
 	w.admin("DELETE", base+"/assignments/"+w.limits["annuser"], "")
 	f.expect(`removed {"assignmentId":"` + w.limits["annuser"] + `"}`)
 	w.admin("PATCH", base+"/entities/bobuser", `{"parentId":"orgroot"}`)
+	w.admin("PATCH", base+"/entities/annuser", `{"displayName":"Anna"}`)
+	f.expect("entity {", `"displayName":"Anna"`)
 	w.admin("PATCH", base+"/entities/annuser", `{"parentId":"blueteam"}`)
 	f.expect("resync {}")
 
