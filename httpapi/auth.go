@@ -174,7 +174,9 @@ func errTwoKeys() error {
 // up. Every comparison of secrets is of SHA-256 sums, in constant time.
 func (a *API) identify(text string, now bursar.Time) (p principal, ok bool) {
 	if looksLikeToken(text) {
-		return a.identifyToken(text, now)
+		if p, ok := a.identifyToken(text, now); ok {
+			return p, true
+		} // an admin key may look like one
 	}
 	if len(text) > maxCredentialBytes {
 		return p, false

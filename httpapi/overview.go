@@ -76,17 +76,18 @@ type overviewCache struct {
 	closest           []engine.Closest
 	spend             map[string]bursar.Amount
 	customers         int
+	holdsOpen         int64
 }
 
 func (a *API) overview(q *request, _ *nothing) (overviewOut, error) {
-	out := overviewOut{AsOf: q.now, Since: a.observed.since, HoldsOpen: a.engine.Stats().OpenHolds, Closest: []closestRow{}, Spend: []currencySpend{}}
+	out := overviewOut{AsOf: q.now, Since: a.observed.since, Closest: []closestRow{}, Spend: []currencySpend{}}
 	c := &a.overviews
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.search(q); err != nil {
 		return out, err
 	}
-	out.Customers = c.customers
+	out.Customers, out.HoldsOpen = c.customers, c.holdsOpen
 	for i := range c.closest {
 		out.Closest = append(out.Closest, closestRow{c.closest[i].CustomerID, viewTreeRow(&c.closest[i].Row)})
 	}
@@ -109,7 +110,7 @@ func (c *overviewCache) search(q *request) (err error) {
 		if c.spend, err = e.Spend(q.ctx, now-overviewSpend); err != nil {
 			return err
 		}
-		c.searched = now
+		c.holdsOpen, c.searched = e.Stats().OpenHolds, now
 	}
 	if c.counted == 0 || now-c.counted >= customersFor {
 		if c.customers, err = e.CountCustomers(q.ctx); err != nil {
