@@ -41,6 +41,7 @@ const (
 	CodeAPIKeyNotFound           Code = "ApiKeyNotFound"
 	CodeRateCardNotFound         Code = "RateCardNotFound"
 	CodeGrantNotFound            Code = "GrantNotFound"
+	CodeAccessTokenNotFound      Code = "AccessTokenNotFound"
 	CodeBoostNotFound            Code = "BoostNotFound"
 	CodePromotionNotFound        Code = "PromotionalEntitlementNotFound"
 	CodeWebhookNotFound          Code = "WebhookNotFound"

@@ -66,6 +66,9 @@ func (d *decider) touch(ent uint32) {
 func (d *decider) checkAllocations(pointer func(cap uint32, label string) string) error {
 	touched := d.touched
 	d.touched = nil
+	if err := d.confined(); err != nil { // before it is told what is above
+		return err
+	}
 	if d.strictRows() == 0 {
 		return nil
 	}
@@ -94,6 +97,10 @@ func (d *decider) checkShares(ent uint32, touched map[uint32]bool, pointer func(
 		}
 		s := d.shareOf(ord, def)
 		if s.unlimited == 0 && s.odd == 0 && !def.limit.Less(s.sum) {
+			return
+		}
+		if !d.sees(ent) {
+			err = bursar.Errorf(bursar.CodeAllocationExceeded, "a strict allocation above your root would be broken")
 			return
 		}
 		e := d.ent(ent)
@@ -183,7 +190,7 @@ func (e *Engine) Allocations(ctx context.Context, o ReadOptions, customer string
 		for ; at < len(v.rows); at++ {
 			def := v.rows[at]
 			if def == nil || def.ent == 0 || def.cap != cap || len(def.scope) > 0 || q.Label != nil && def.label != *q.Label ||
-				ent != 0 && def.ent != ent || v.ent(def.ent).archived != 0 {
+				ent != 0 && def.ent != ent || v.ent(def.ent).archived != 0 || !v.seesRow(def) {
 				continue
 			}
 			if len(out) == q.Limit {

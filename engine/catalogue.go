@@ -25,6 +25,7 @@ type Catalogue struct {
 	meters      map[string][]*bursar.Feature // by event name; follows from features
 	attribution map[string]string            // key → live entity type
 	replies     map[[16]byte]keptReply
+	revoked     map[string]revokedToken // access tokens, until they expire
 	secret      [32]byte
 	thresholds  []int // what a new assignment warns at when it does not say; configuration
 }
@@ -41,7 +42,7 @@ type keptReply struct {
 func newCatalogue() *Catalogue {
 	return &Catalogue{types: map[string]*bursar.EntityType{}, features: map[string]*bursar.Feature{},
 		currencies: map[string]*bursar.Currency{}, keys: map[string]*bursar.APIKey{}, cards: map[string]*bursar.RateCard{},
-		webhooks: map[string]*bursar.Webhook{}, prices: map[string][]pricedBy{}, attribution: map[string]string{}, replies: map[[16]byte]keptReply{}}
+		webhooks: map[string]*bursar.Webhook{}, prices: map[string][]pricedBy{}, attribution: map[string]string{}, replies: map[[16]byte]keptReply{}, revoked: map[string]revokedToken{}}
 }
 
 // clone copies c so that records can be applied to the copy.
@@ -49,7 +50,7 @@ func (c *Catalogue) clone() *Catalogue {
 	n := *c
 	n.types, n.features, n.currencies = maps.Clone(c.types), maps.Clone(c.features), maps.Clone(c.currencies)
 	n.keys, n.attribution, n.replies = maps.Clone(c.keys), maps.Clone(c.attribution), maps.Clone(c.replies)
-	n.cards, n.webhooks = maps.Clone(c.cards), maps.Clone(c.webhooks)
+	n.cards, n.webhooks, n.revoked = maps.Clone(c.cards), maps.Clone(c.webhooks), maps.Clone(c.revoked)
 	return &n
 }
 
@@ -158,6 +159,8 @@ func (c *Catalogue) apply(r record) error {
 		return set(c.currencies, rec.body, func(t *bursar.Currency) string { return t.ID })
 	case "apiKey":
 		return set(c.keys, rec.body, func(t *bursar.APIKey) string { return t.ID })
+	case "tokenRevoked":
+		return c.applyRevoked(rec.body)
 	case "reply":
 		var k keptReply
 		if err := json.Unmarshal(rec.body, &k); err != nil {

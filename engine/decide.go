@@ -23,6 +23,7 @@ type decider struct {
 	out     outgoing
 	trace   string          // id of the request that is being decided
 	touched map[uint32]bool // entities whose place or limits the request changed
+	ours    *int            // of a token's request: its first record
 	quiet   bool            // the decision is for reading: nobody is told
 	fault   error           // apply refused a record that was just decided: a bug
 }
@@ -370,15 +371,20 @@ func (k *keyed) decide(d *decider) (any, error) {
 	return reply, nil
 }
 
-// withKey makes o idempotent if the caller asked for it.
+// withKey confines o to what the caller's token allows, and makes it idempotent if the
+// caller asked for it: among those of the same reach, as replies show what it shows.
 func (e *Engine) withKey(c *Caller, o op) op {
+	reach := ""
+	if c.Token != nil {
+		o, reach = &confinedOp{o, c.Token}, c.Token.RootEntityID
+	}
 	if c.Key == nil {
 		return o
 	}
 	var content [33]byte
 	content[0] = byte(opRequest)
 	copy(content[1:], c.Key.Content[:])
-	return &keyed{o, keyOf(&e.secret, "\x00", c.Key.Key, content[:]), c.Key.Key, c.Key.Render}
+	return &keyed{o, keyOf(&e.secret, "\x00"+reach, c.Key.Key, content[:]), c.Key.Key, c.Key.Render}
 }
 
 // commitIDs makes ids that cannot be guessed and do not repeat.

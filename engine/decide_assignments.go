@@ -348,14 +348,14 @@ func (v *view) findRowID(text string) uint32 {
 			ord = uint32(len(v.rowIDs) + i)
 		}
 	}
-	if ord != 0 && (v.def(ord) == nil || v.def(ord).ent == 0) {
+	if ord != 0 && (v.def(ord) == nil || v.def(ord).ent == 0 || !v.seesRow(v.def(ord))) {
 		return 0
 	}
 	return ord
 }
 
 func (v *view) parentID(ent uint32) *string {
-	if p := v.ent(ent).parent; p != 0 {
+	if p := v.ent(ent).parent; p != 0 && ent != v.root {
 		id := v.ent(p).id
 		return &id
 	}

@@ -259,6 +259,9 @@ func (d *decider) writeEntity(caller *Caller, ord uint32, e entity, before any) 
 // checkParent tells which entity ord (0 = a new one) would get as its parent.
 func (d *decider) checkParent(ord uint32, in bursar.Opt[string]) (uint32, *bursar.Error) {
 	if in.Null || in.Value == "" {
+		if d.root != 0 {
+			return 0, errAboveToken
+		}
 		return 0, nil
 	}
 	parent := d.entOrd(in.Value)
@@ -280,7 +283,9 @@ func (d *decider) checkParent(ord uint32, in bursar.Opt[string]) (uint32, *bursa
 		}
 		height = d.height(ord)
 	}
-	if n := d.depth(parent) + height; n > bursar.MaxDepth {
+	if n := d.depth(parent) + height; n > bursar.MaxDepth && d.root != 0 {
+		return 0, bursar.Errorf(bursar.CodeHierarchyTooDeep, "below %q the tree would have too many levels; at most %d are allowed, those above your root included", in.Value, bursar.MaxDepth)
+	} else if n > bursar.MaxDepth {
 		return 0, bursar.Errorf(bursar.CodeHierarchyTooDeep, "below %q the tree would have %d levels; at most %d are allowed", in.Value, n, bursar.MaxDepth)
 	}
 	return parent, nil
@@ -344,9 +349,6 @@ func (v *view) entityOut(ord uint32) bursar.Entity {
 		t := e.archived
 		out.ArchivedAt = &t
 	}
-	if e.parent != 0 {
-		id := v.ent(e.parent).id
-		out.ParentID = &id
-	}
+	out.ParentID = v.parentID(ord)
 	return out
 }

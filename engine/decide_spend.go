@@ -201,7 +201,7 @@ func (d *decider) settleCosts(h *hold, of int, amount bursar.Amount, at bursar.T
 // reservationOut shows a hold with its chains as they stand now.
 func (v *view) reservationOut(cat *Catalogue, h *hold) bursar.Reservation {
 	out := bursar.Reservation{ID: formatID(h.id), CustomerID: v.cust().ID, Capability: v.capability(h.cap), Amount: h.amount,
-		Dimensions: h.dims, Status: h.status, OnExpire: bursar.ExpireRelease, CreatedAt: h.created, ExpiresAt: h.expires,
+		Dimensions: v.seenDims(cat, h.dims), Status: h.status, OnExpire: bursar.ExpireRelease, CreatedAt: h.created, ExpiresAt: h.expires,
 		ClosedAt: h.closed, LateCommit: h.late}
 	if h.settle {
 		out.OnExpire = bursar.ExpireSettle
@@ -228,7 +228,7 @@ func (v *view) reservationOut(cat *Catalogue, h *hold) bursar.Reservation {
 		for _, c := range h.chains {
 			var chain []uint32
 			for _, ord := range c {
-				if v.def(ord) != nil {
+				if def := v.def(ord); def != nil && v.seesRow(def) {
 					chain = append(chain, ord)
 				}
 			}

@@ -32,6 +32,8 @@ func (e *Engine) History(ctx context.Context, o ReadOptions, customer string, q 
 			if ent = v.entOrd(q.EntityID); ent == 0 {
 				return errNoEntity(q.EntityID)
 			}
+		} else if v.root != 0 {
+			return errNotForTokens
 		}
 		return h.begin(v)
 	})
@@ -283,7 +285,7 @@ func (v *view) seriesTag(r *SeriesRow, key string) string {
 			return r.Capability.ID
 		} // of a currency it is a dimension: the feature whose cost it was
 	case "$child":
-		if r.ChildOrd == 0 {
+		if r.ChildOrd == 0 || !v.sees(r.ChildOrd) {
 			return ""
 		}
 		return v.ent(r.ChildOrd).id

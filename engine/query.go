@@ -73,7 +73,7 @@ func (m *entityMatch) page(p *ListPage) (out []uint32) {
 		for _, ord := range group {
 			e := all[ord]
 			past := pos == nil || e.created != pos.CreatedAt || back && e.id < pos.ID || !back && e.id > pos.ID
-			if past && m.ok(e) && len(out) <= p.Limit {
+			if past && m.ok(e) && m.v.sees(ord) && len(out) <= p.Limit {
 				out = append(out, ord)
 			}
 		}
@@ -108,7 +108,7 @@ func (e *Engine) Assignments(ctx context.Context, o ReadOptions, customer string
 			return nil
 		}
 		ok := func(def *rowDef) bool {
-			return def != nil && def.ent != 0 && (ent == 0 || def.ent == ent) && (cap == 0 || def.cap == cap) && (q.Label == nil || def.label == *q.Label)
+			return def != nil && def.ent != 0 && (ent == 0 || def.ent == ent) && (cap == 0 || def.cap == cap) && (q.Label == nil || def.label == *q.Label) && v.seesRow(def)
 		}
 		at, step := v.rowPosition(&q.ListPage)
 		for ; at >= 1 && at < len(v.rows) && len(p.Items) <= q.Limit; at += step {
@@ -193,7 +193,9 @@ func (e *Engine) Reservations(ctx context.Context, o ReadOptions, customer strin
 	var holds []*hold
 	ent, late := uint32(0), 0
 	_, err = e.readCustomer(ctx, o, customer, func(v *view) error {
-		ent = v.entOrd(q.EntityID)
+		if ent = v.entOrd(q.EntityID); q.EntityID == "" {
+			ent = v.root
+		}
 		here = make(map[[16]byte]bool, len(v.holds))
 		for id := range v.holds {
 			h := v.hold(id)
@@ -260,11 +262,16 @@ func inPage(id [16]byte, p *ListPage) bool {
 	return (p.After == nil || compareID(id, bound(p.After)) > 0) && (p.Before == nil || compareID(id, bound(p.Before)) < 0)
 }
 
-// Activity lists who changed what, newest first.
+// Activity lists who changed what, newest first. A token is shown what was done to the
+// entities it sees and their limits.
 func (e *Engine) Activity(ctx context.Context, o ReadOptions, customer string, q ActivityQuery) (p Page[Activity], version uint64, err error) {
 	version, err = e.readCustomer(ctx, o, customer, func(*view) error { return nil })
 	if err != nil {
 		return p, 0, err
+	}
+	if o.Token != nil {
+		p, err = e.seenActivity(ctx, o, customer, q)
+		return p, version, err
 	}
 	want := q.Limit
 	q.Limit++

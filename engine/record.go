@@ -187,6 +187,12 @@ func idAt(now bursar.Time, seq uint64, index int, commit [16]byte) (u [16]byte) 
 	return u
 }
 
+// placeOf is where the record that made an id is: idAt backwards.
+func placeOf(id [16]byte) *seen {
+	hi, lo := binary.BigEndian.Uint64(id[:]), binary.BigEndian.Uint64(id[8:])
+	return &seen{seq: hi&0xfff<<28 | lo>>34&0xfffffff, index: uint32(lo >> 18 & 0xffff)}
+}
+
 const maxRecords = 0xffff // in one commit, so that idAt stays unique
 
 func formatID(u [16]byte) string {

@@ -408,7 +408,7 @@ func (e *Engine) read(ctx context.Context, o ReadOptions, id string, f func(v *v
 	if c.st.head.Seq < o.MinVersion {
 		return c.st.head.Seq, bursar.Errorf(bursar.CodeGovernanceUnavailable, "version %d of the customer is asked for; this node has %d", o.MinVersion, c.st.head.Seq)
 	}
-	return c.st.head.Seq, f(c.st.viewAt(e.now(), e.cat.Load()))
+	return c.st.head.Seq, f(c.st.viewAt(e.now(), e.cat.Load()).limitTo(o.Token))
 }
 
 // readCustomer is read for customers that must exist.

@@ -76,6 +76,7 @@ type simulation struct {
 	horizon  bursar.Time
 	drafts   []draft
 	ents     []*entity // of the tree as it is now, by number
+	sees     func(ent uint32) bool
 	out      Simulation
 	stopped  map[uint32]*SimulatedEntity // by lowest entity
 }
@@ -92,7 +93,7 @@ type draft struct {
 // newSimulation puts the drafts on an overlay that is thrown away: that checks them and
 // fills in what they leave to the limits that they stand in for.
 func newSimulation(v *view, cat *Catalogue, in *SimulateInput) (*simulation, error) {
-	s := &simulation{from: in.From, to: in.To, ents: slices.Clone(v.entities), stopped: map[uint32]*SimulatedEntity{}}
+	s := &simulation{from: in.From, to: in.To, ents: slices.Clone(v.entities), sees: v.sightNow(), stopped: map[uint32]*SimulatedEntity{}}
 	if s.out.From, s.out.To = in.From, in.To; in.To == 0 || in.To > v.now {
 		s.out.To, s.to = v.now, v.now+1 // now itself belongs to it
 	}
@@ -231,11 +232,11 @@ func (s *simulation) cutStops() {
 }
 
 // lowest is the deepest of the entities that usage was attributed to directly; 0 = it
-// was attributed to none.
+// was attributed to none that is shown.
 func (s *simulation) lowest(path []step) (lowest uint32) {
 	deepest := 0
 	for _, p := range path {
-		if p.child != 0 {
+		if p.child != 0 || !s.sees(p.ent) {
 			continue
 		}
 		depth := 0

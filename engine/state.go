@@ -48,6 +48,8 @@ type state struct {
 	liveCaps  map[uint32]int // rows by capability
 	strict    int            // rows with a strict allocation
 
+	feed *feed // nil = nobody watches
+
 	money
 	keys keySet
 	// Usage series: series has what was added since the checkpoint at seriesBase;

@@ -98,7 +98,8 @@ type treeScan struct {
 	top    []treeItem // max-heap of the Limit+1 first rows
 }
 
-func (s *treeScan) begin(v *view) error {
+// filters finds what the query's filters mean in v.
+func (s *treeScan) filters(v *view) {
 	q := s.q
 	s.search = strings.ToLower(q.Search)
 	if len(q.Capabilities) > 0 {
@@ -115,6 +116,11 @@ func (s *treeScan) begin(v *view) error {
 			s.types[v.typeOrd(t)] = true
 		}
 	}
+}
+
+func (s *treeScan) begin(v *view) error {
+	q := s.q
+	s.filters(v)
 	if err := s.selectEntities(v); err != nil {
 		return err
 	}
@@ -140,6 +146,14 @@ func (s *treeScan) begin(v *view) error {
 // selectEntities finds the entities of a subtree or of one level.
 func (s *treeScan) selectEntities(v *view) error {
 	q := s.q
+	if v.root != 0 && q.RootEntityID == "" { // as if it were asked for
+		if v.root == seesNone {
+			return nil
+		}
+		limited := *q
+		limited.RootEntityID = v.ent(v.root).id
+		q, s.q = &limited, &limited
+	}
 	if q.RootEntityID == "" && q.ParentID == nil && q.Depth == nil {
 		s.all = true
 		return nil
@@ -263,16 +277,24 @@ func (s *treeScan) entity(v *view, ord uint32) {
 	s.offer(x)
 }
 
+// wantsRow tells whether the filters let a limit through, whatever it has used.
+func (s *treeScan) wantsRow(v *view, def *rowDef) bool {
+	return v.seesRow(def) && (s.q.Label == nil || def.label == *s.q.Label) &&
+		(s.q.Scope != ScopeNodeWide || len(def.scope) == 0) && (s.q.Scope != ScopeScoped || len(def.scope) > 0)
+}
+
+// wantsUse tells whether it has used as much as is asked for.
+func (s *treeScan) wantsUse(v *view, ord uint32, def *rowDef) bool {
+	return s.q.MinUtilization == nil || def.limited && utilization(v.current(ord, def).used, v.limitNow(ord, def)) >= s.q.MinUtilization.Float64()
+}
+
 func (s *treeScan) limit(v *view, ord uint32, def *rowDef) {
 	q := s.q
-	if q.Label != nil && def.label != *q.Label || q.Scope == ScopeNodeWide && len(def.scope) > 0 || q.Scope == ScopeScoped && len(def.scope) == 0 {
+	if !s.wantsRow(v, def) || !s.wantsUse(v, ord, def) {
 		return
 	}
 	x := &s.item
 	*x = treeItem{id: v.ent(def.ent).id, ent: def.ent, row: ord, rowID: v.rowID(ord)}
-	if q.MinUtilization != nil && (!def.limited || utilization(v.current(ord, def).used, v.limitNow(ord, def)) < q.MinUtilization.Float64()) {
-		return
-	}
 	switch q.SortBy {
 	case SortID:
 	case SortCreatedAt:

@@ -12,6 +12,7 @@ type Caller struct {
 	ActorID   string
 	Subject   string
 	RequestID string
+	Token     *bursar.AccessToken // limits what is written; nil = nothing does
 	// Key is set when the request came with an Idempotency-Key header on a route whose
 	// body has no keys of its own.
 	Key *RequestKey
@@ -39,8 +40,9 @@ func (*Replay) Error() string { return "replayed" }
 
 // ReadOptions bound how old an answer may be.
 type ReadOptions struct {
-	MinVersion   uint64        // never answer from an older version of the customer
-	MaxStaleness time.Duration // accept an answer of this age; 0 = the newest
+	MinVersion   uint64              // never answer from an older version of the customer
+	MaxStaleness time.Duration       // accept an answer of this age; 0 = the newest
+	Token        *bursar.AccessToken // limits what is shown; nil = nothing does
 	// Age, when not nil, is set to how old the answer may be, at most: how long ago it was
 	// read or confirmed in a store that other processes write to, 0 in one of this process
 	// alone. Of an answer that takes several reads it is the oldest's.

@@ -11,7 +11,8 @@ import (
 // is what queries read through.
 type view struct {
 	*state
-	now bursar.Time
+	now  bursar.Time
+	root uint32 // of what is shown, see limitTo; 0 = everything
 
 	newCustomer *bursar.Customer
 	newTypes    []string
@@ -113,10 +114,14 @@ func (v *view) capability(ord uint32) bursar.Capability { return nameAt(&v.caps,
 func (v *view) combo(ord uint32) string                 { return nameAt(&v.combos, v.newCombos, ord) }
 
 func (v *view) entOrd(id string) uint32 {
-	if o := v.byID[id]; o != 0 {
-		return o
+	o := v.byID[id]
+	if o == 0 {
+		o = v.newIDs[id]
 	}
-	return v.newIDs[id]
+	if v.root != 0 && !v.sees(o) {
+		return 0
+	}
+	return o
 }
 
 func (v *view) ent(ord uint32) *entity {
@@ -261,6 +266,9 @@ func (v *view) eachRow(ent, cap uint32, f func(ord uint32, def *rowDef)) {
 // merge moves the changes into the state. The caller holds the customer's lock.
 func (v *view) merge(head Head) {
 	s := v.state
+	if s.feed != nil {
+		s.feed.note(v)
+	}
 	s.head = head
 	if v.newCustomer != nil {
 		s.customer = v.newCustomer

@@ -53,7 +53,7 @@ func (a *API) activity(q *request, in *activityQuery) (page[activityOut], error)
 	get := func(p engine.ListPage) (engine.Page[engine.Activity], error) {
 		query := engine.ActivityQuery{EntityID: in.EntityID, Action: in.Action, ActorID: in.ActorID, From: in.StartDate, To: in.EndDate, Limit: p.Limit}
 		query.Below, query.Above = belowAbove(p)
-		return versioned[engine.Page[engine.Activity]](q)(a.engine.Activity(q.ctx, in.options(q), q.path[0], query))
+		return versioned[engine.Page[engine.Activity]](q)(a.engine.Activity(q.ctx, q.options(in.freshness), q.path[0], query))
 	}
 	return list(q, in.paging, at, get, viewActivity)
 }

@@ -64,7 +64,7 @@ func (a *API) allocation(q *request, in *allocationQuery) (allocationsOut, error
 		}
 		query.After = string(after)
 	}
-	got, next, version, err := a.engine.Allocations(q.ctx, in.options(q), q.path[0], query)
+	got, next, version, err := a.engine.Allocations(q.ctx, q.options(in.freshness), q.path[0], query)
 	q.version = version
 	if err == nil {
 		err = a.known(query.Capability)

@@ -57,20 +57,26 @@ type WebhookStats struct {
 
 // API is the HTTP interface of one engine. Its methods are safe for concurrent use.
 type API struct {
-	engine  *engine.Engine
-	log     *slog.Logger
-	router  *router
-	admin   *[sha256.Size]byte // nil = no admin key
-	metrics *metrics
-	guard   *guard
-	lastUse *lastUse
-	cors    map[string]bool
-	cursors cursorKey
-	ids     requestIDs
+	engine    *engine.Engine
+	log       *slog.Logger
+	router    *router
+	admin     *[sha256.Size]byte // nil = no admin key
+	metrics   *metrics
+	observed  *observed
+	overviews overviewCache
+	guard     *guard
+	lastUse   *lastUse
+	cors      map[string]bool
+	cursors   cursorKey
+	tokens    tokenKey
+	ids       requestIDs
 
 	metricsToken string
 	checkTarget  func(bursar.WebhookKind, string) error
 	draining     atomic.Bool
+	drained      chan struct{} // closed with draining: streams end
+	streams      atomic.Int64
+	pace         pace
 }
 
 // New serves e.
@@ -79,12 +85,16 @@ func New(e *engine.Engine, o Options) *API {
 		engine:       e,
 		log:          o.Log,
 		guard:        newGuard(),
+		observed:     newObserved(e.Now()),
 		lastUse:      newLastUse(),
 		cors:         map[string]bool{},
 		cursors:      newCursorKey(e.Secret()),
+		tokens:       newTokenKey(e.Secret()),
 		ids:          newRequestIDs(),
 		metricsToken: o.MetricsToken,
 		checkTarget:  o.CheckTarget,
+		drained:      make(chan struct{}),
+		pace:         pace{poll: streamPoll, beat: streamBeat},
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -115,9 +125,13 @@ func Server(h http.Handler) *http.Server {
 	}
 }
 
-// Drain makes /readyz answer 503, so that balancers stop sending; requests are still
-// served.
-func (a *API) Drain() { a.draining.Store(true) }
+// Drain makes /readyz answer 503, so that balancers stop sending, and ends streams; other
+// requests are still served.
+func (a *API) Drain() {
+	if !a.draining.Swap(true) {
+		close(a.drained)
+	}
+}
 
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := newRequest(a, w, r)

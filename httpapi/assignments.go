@@ -78,7 +78,7 @@ func (a *API) listAssignments(q *request, in *assignmentList) (page[assignmentOu
 	if err != nil {
 		return none, err
 	}
-	got, version, err := a.engine.Assignments(q.ctx, in.options(q), q.path[0], query)
+	got, version, err := a.engine.Assignments(q.ctx, q.options(in.freshness), q.path[0], query)
 	q.version = version
 	if err != nil {
 		return none, err
@@ -191,7 +191,7 @@ func movePointers(err error, from, to string) error {
 }
 
 func (a *API) getAssignment(q *request, in *readOnly) (assignmentOut, error) {
-	got, version, err := a.engine.Assignment(q.ctx, in.options(q), q.path[0], q.path[1])
+	got, version, err := a.engine.Assignment(q.ctx, q.options(in.freshness), q.path[0], q.path[1])
 	q.version = version
 	return viewAssignment(got), err
 }

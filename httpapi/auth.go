@@ -13,19 +13,26 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// access is the set of key scopes that a route admits.
+// access is the set of key scopes and token permissions that a route admits. A route that
+// names no permission is closed to access tokens.
 type access uint8
 
 const (
 	accessFull access = 1 << iota
 	accessRuntime
 	accessRead
+	tokenRead
+	tokenManage
 
-	open   access = 0                                       // no key needed
-	writes        = accessFull                              // governance
-	reads         = accessFull | accessRead                 // GETs
-	spends        = accessFull | accessRuntime              // what uses up limits
-	asks          = accessFull | accessRuntime | accessRead // checks
+	tokens = tokenRead | tokenManage
+
+	open    access = 0                                       // no key needed
+	writes         = accessFull                              // governance
+	reads          = accessFull | accessRead                 // GETs
+	spends         = accessFull | accessRuntime              // what uses up limits
+	asks           = accessFull | accessRuntime | accessRead // checks
+	shows          = reads | tokenRead                       // what access tokens may read, too
+	governs        = writes | tokenManage                    // what they may change
 )
 
 func scopeAccess(s bursar.KeyScope) access {
@@ -43,34 +50,45 @@ func scopeAccess(s bursar.KeyScope) access {
 // adminID is the id under which the configured admin key acts.
 const adminID = "admin"
 
+// principal is who asks: the holder of an API key or of an access token.
+type principal struct {
+	id     string
+	access access
+	token  *bursar.AccessToken // nil = an API key
+}
+
 // maxCredentialBytes bounds a key before it is hashed.
 const maxCredentialBytes = 256
 
 // authenticate finds out who asks, and whether the route admits them.
 func (q *request) authenticate() error {
-	text, err := credential(q.r.Header["X-Api-Key"], q.r.Header["Authorization"])
+	text, err := q.credential()
 	if err != nil {
 		return err
 	}
 	if err := q.catalogue(); err != nil {
 		return err
 	}
-	now := q.api.engine.Now()
-	id, scope, ok := q.api.identify(text, now)
+	q.now = q.api.engine.Now()
+	p, ok := q.api.identify(text, q.now)
 	if !ok { // it may have been made on another node a moment ago
 		if err := q.api.engine.Newest(q.ctx); err != nil {
 			return err
 		}
-		id, scope, ok = q.api.identify(text, now)
+		p, ok = q.api.identify(text, q.now)
 	}
 	if !ok {
-		return q.refused("this API key is not valid: it may be mistyped, expired or revoked")
+		return q.refused("this API key or access token is not valid: it may be mistyped, expired or revoked")
 	}
-	q.actor = id
-	if q.route.access&scope == 0 {
-		return bursar.Errorf(bursar.CodeForbidden, "an API key of scope %q may not do this; it takes %s", scopeName(scope), q.route.access.names())
+	q.actor, q.token = p.id, p.token
+	switch {
+	case q.route.access&p.access == 0:
+		return q.forbidden(p)
+	case p.token != nil && q.route.customer && q.path[0] != p.token.CustomerID:
+		return errNoSuchCustomer()
+	case p.token == nil:
+		q.api.lastUse.note(p.id, q.now)
 	}
-	q.api.lastUse.note(id, now)
 	return nil
 }
 
@@ -82,6 +100,34 @@ func (q *request) catalogue() error {
 		return q.api.engine.Fresh(q.ctx)
 	}
 	return q.api.engine.Newest(q.ctx)
+}
+
+// errNoSuchCustomer is also what the holder of a token gets for every other customer.
+func errNoSuchCustomer() error {
+	return bursar.Errorf(bursar.CodeCustomerNotFound, "there is no such customer")
+}
+
+// forbidden says what the route takes.
+func (q *request) forbidden(p principal) error {
+	switch takes := q.route.access; {
+	case p.token == nil:
+		return bursar.Errorf(bursar.CodeForbidden, "an API key of scope %q may not do this; it takes %s", scopeName(p.access), takes.names())
+	case takes&tokens == 0:
+		return bursar.Errorf(bursar.CodeForbidden, "an access token may not do this; it takes an API key of scope %s", takes.names())
+	}
+	return bursar.Errorf(bursar.CodeForbidden, "this access token may only read; it takes the permission manage")
+}
+
+// credential is the text that says who asks. A stream takes an access token, but no key,
+// in its query, too: browsers' EventSource sends no headers.
+func (q *request) credential() (string, error) {
+	key, authorization := q.r.Header["X-Api-Key"], q.r.Header["Authorization"]
+	if q.route.pattern == streamPattern && len(key)+len(authorization) == 0 {
+		if text := q.r.URL.Query().Get("access_token"); looksLikeToken(text) {
+			return text, nil
+		}
+	}
+	return credential(key, authorization)
 }
 
 // refused is the answer to a wrong key, unless there were too many from the address.
@@ -134,7 +180,7 @@ func credential(apiKey, authorization []string) (string, error) {
 		text = token
 	}
 	if text == "" {
-		return "", bursar.Errorf(bursar.CodeUnauthenticated, "send an API key, as X-API-KEY: <key> or Authorization: Bearer <key>")
+		return "", bursar.Errorf(bursar.CodeUnauthenticated, "send an API key or an access token, as X-API-KEY: <key> or Authorization: Bearer <key>")
 	}
 	return text, nil
 }
@@ -143,27 +189,44 @@ func errTwoKeys() error {
 	return bursar.Errorf(bursar.CodeUnauthenticated, "the request carries two different keys; send one")
 }
 
-// identify looks text up among the keys. Every comparison of secrets is of SHA-256
-// sums, in constant time.
-func (a *API) identify(text string, now bursar.Time) (id string, scope access, ok bool) {
+// identify finds out whose text is: the signature of a token is checked, a key is looked
+// up. Every comparison of secrets is of SHA-256 sums, in constant time.
+func (a *API) identify(text string, now bursar.Time) (p principal, ok bool) {
+	if looksLikeToken(text) {
+		if p, ok := a.identifyToken(text, now); ok {
+			return p, true
+		} // an admin key may look like one
+	}
 	if len(text) > maxCredentialBytes {
-		return "", 0, false
+		return p, false
 	}
 	var buf [maxCredentialBytes]byte
 	sum := sha256.Sum256(buf[:copy(buf[:], text)])
 	if a.admin != nil && subtle.ConstantTimeCompare(sum[:], a.admin[:]) == 1 {
-		return adminID, accessFull, true
+		return principal{id: adminID, access: accessFull}, true
 	}
 	rest, found := strings.CutPrefix(text, "bsk_")
 	id, _, split := strings.Cut(rest, "_")
 	if !found || !split {
-		return "", 0, false
+		return p, false
 	}
 	key := a.engine.Catalogue().APIKey(id)
 	if key == nil || subtle.ConstantTimeCompare(sum[:], key.Hash) != 1 || !key.Live(now) {
-		return "", 0, false
+		return p, false
 	}
-	return key.ID, scopeAccess(key.Scope), true
+	return principal{id: key.ID, access: scopeAccess(key.Scope)}, true
+}
+
+func (a *API) identifyToken(text string, now bursar.Time) (p principal, ok bool) {
+	t := a.tokens.verify(text, now)
+	if t == nil || a.engine.Catalogue().TokenRevoked(t.ID) {
+		return p, false
+	}
+	p = principal{id: t.ID, access: tokenRead, token: t}
+	if t.Manages() {
+		p.access |= tokenManage
+	}
+	return p, true
 }
 
 // Limits of the guard.

@@ -42,7 +42,7 @@ type boostList struct {
 
 // listBoosts tells ended ones, too.
 func (a *API) listBoosts(q *request, in *boostList) (page[boostOut], error) {
-	got, err := versioned[[]bursar.Boost](q)(a.engine.Boosts(q.ctx, in.options(q), q.path[0], q.path[1]))
+	got, err := versioned[[]bursar.Boost](q)(a.engine.Boosts(q.ctx, q.options(in.freshness), q.path[0], q.path[1]))
 	if err != nil {
 		return page[boostOut]{}, err
 	}

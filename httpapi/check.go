@@ -15,10 +15,10 @@ type freshness struct {
 	MaxStalenessMs int    `query:"maxStalenessMs" is:"n=0-3600000" doc:"Accept an answer of this age, in milliseconds; the header X-Bursar-Age-Ms states how old it may be."`
 }
 
-// options are f's, for the reads of q: where some age is accepted the reply states it.
-func (f freshness) options(q *request) engine.ReadOptions {
-	o := engine.ReadOptions{MinVersion: f.MinVersion, MaxStaleness: time.Duration(f.MaxStalenessMs) * time.Millisecond}
-	if o.MaxStaleness > 0 {
+// options bound a read by what the request asks for and by what its caller may see.
+func (q *request) options(f freshness) engine.ReadOptions {
+	o := engine.ReadOptions{MinVersion: f.MinVersion, MaxStaleness: time.Duration(f.MaxStalenessMs) * time.Millisecond, Token: q.token}
+	if o.MaxStaleness > 0 { // the reply states its age
 		q.aged, o.Age = true, &q.age
 	}
 	return o
@@ -115,13 +115,14 @@ func (a *API) check(q *request) error {
 	case bursar.CheckCustomerID(q.path[0]) != nil:
 		d = bursar.Decision{Capability: in.Capability, Reason: bursar.CodeCustomerNotFound}
 	default:
-		got, version, err := a.engine.Check(q.ctx, in.fresh.options(q), q.path[0], []engine.CheckInput{in.CheckInput})
+		got, version, err := a.engine.Check(q.ctx, q.options(in.fresh), q.path[0], []engine.CheckInput{in.CheckInput})
 		if err != nil {
 			return err
 		}
 		d, q.version = got[0], version
 	}
 	a.metrics.check(d.Granted, d.Reason)
+	q.decided(kindCheck, in.Capability, in.Requested, in.Dimensions, &d)
 	b := append(q.out[:0], `{"data":`...)
 	b = appendDecision(b, &d, a.engine)
 	q.send(q.route.status, append(b, '}'))
@@ -183,12 +184,13 @@ func (a *API) checks(q *request, in *checksIn) (decisions, error) {
 		}
 		return out, nil
 	}
-	got, version, err := a.engine.Check(q.ctx, in.options(q), q.path[0], inputs)
+	got, version, err := a.engine.Check(q.ctx, q.options(in.freshness), q.path[0], inputs)
 	if err != nil {
 		return decisions{}, err
 	}
 	for i := range got {
 		a.metrics.check(got[i].Granted, got[i].Reason)
+		q.decided(kindCheck, inputs[i].Capability, inputs[i].Requested, inputs[i].Dimensions, &got[i])
 	}
 	out.list, q.version = got, version
 	return out, nil

@@ -21,7 +21,7 @@ func (q *request) crossOrigin() (done bool, err error) {
 		return false, nil
 	}
 	h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
-	h.Set("Access-Control-Allow-Headers", "Authorization, X-API-KEY, Content-Type, Idempotency-Key, X-Request-Id, Traceparent")
+	h.Set("Access-Control-Allow-Headers", "Authorization, X-API-KEY, Content-Type, Idempotency-Key, X-Request-Id, Traceparent, Last-Event-ID")
 	h.Set("Access-Control-Max-Age", "600")
 	h.Set("X-Request-Id", q.id)
 	q.status = http.StatusNoContent

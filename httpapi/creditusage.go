@@ -75,7 +75,7 @@ func (a *API) creditUsage(q *request, in *creditUsageQuery) (creditUsageOut, err
 	if err != nil {
 		return creditUsageOut{}, err
 	}
-	id, series, version, err := a.engine.CreditUsage(q.ctx, in.options(q), engine.CreditUsageQuery{
+	id, series, version, err := a.engine.CreditUsage(q.ctx, q.options(in.freshness), engine.CreditUsageQuery{
 		CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, From: from, To: to, GroupBy: in.GroupBy,
 	})
 	q.version = version

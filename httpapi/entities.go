@@ -17,7 +17,7 @@ type entityList struct {
 func (a *API) listEntities(q *request, in *entityList) (page[bursar.Entity], error) {
 	at := func(e *bursar.Entity) engine.ListPos { return engine.ListPos{CreatedAt: e.CreatedAt, ID: e.ID} }
 	get := func(p engine.ListPage) (engine.Page[bursar.Entity], error) {
-		return versioned[engine.Page[bursar.Entity]](q)(a.engine.Entities(q.ctx, in.options(q), q.path[0], engine.EntityQuery{
+		return versioned[engine.Page[bursar.Entity]](q)(a.engine.Entities(q.ctx, q.options(in.freshness), q.path[0], engine.EntityQuery{
 			TypeID: in.EntityTypeID, IncludeArchived: in.IncludeArchived, ParentID: in.ParentID, Search: in.Search, ListPage: p,
 		}))
 	}
@@ -25,7 +25,7 @@ func (a *API) listEntities(q *request, in *entityList) (page[bursar.Entity], err
 }
 
 func (a *API) getEntity(q *request, in *readOnly) (bursar.Entity, error) {
-	return versioned[bursar.Entity](q)(a.engine.Entity(q.ctx, in.options(q), q.path[0], q.path[1]))
+	return versioned[bursar.Entity](q)(a.engine.Entity(q.ctx, q.options(in.freshness), q.path[0], q.path[1]))
 }
 
 // entityFields are what a client says of an entity, but for its id and type.

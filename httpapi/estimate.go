@@ -55,7 +55,7 @@ func (a *API) viewEstimate(e *bursar.Estimate) estimateOut {
 }
 
 func (a *API) estimate(q *request, f freshness, in bursar.EstimateInput) (estimatesOut, error) {
-	got, warnings, version, err := a.engine.Estimate(q.ctx, f.options(q), in)
+	got, warnings, version, err := a.engine.Estimate(q.ctx, q.options(f), in)
 	q.version = version
 	out := estimatesOut{Estimates: make([]estimateOut, len(got)), Warnings: warnings}
 	for i := range got {

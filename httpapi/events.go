@@ -111,5 +111,6 @@ func (a *API) reportEvents(q *request, in *eventsIn) (out eventsOut, err error) 
 		q.version = versions[inputs[0].CustomerID]
 	}
 	a.metrics.recorded.Add(float64(len(inputs)))
+	a.observed.used(q.now, len(inputs))
 	return out, nil
 }

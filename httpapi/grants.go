@@ -110,7 +110,7 @@ func (a *API) listGrants(q *request, in *grantList) (page[grantOut], error) {
 	from, to := in.CreatedAt.bounds()
 	at := func(g *bursar.Grant) engine.ListPos { return engine.ListPos{CreatedAt: g.CreatedAt, ID: g.ID} }
 	get := func(p engine.ListPage) (engine.Page[bursar.Grant], error) {
-		return versioned[engine.Page[bursar.Grant]](q)(a.engine.Grants(q.ctx, in.options(q), engine.GrantQuery{
+		return versioned[engine.Page[bursar.Grant]](q)(a.engine.Grants(q.ctx, q.options(in.freshness), engine.GrantQuery{
 			CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, CreatedFrom: from, CreatedTo: to, ListPage: p,
 		}))
 	}
@@ -154,7 +154,7 @@ func (a *API) ledger(q *request, in *ledgerQuery) (page[ledgerOut], error) {
 	get := func(p engine.ListPage) (engine.Page[bursar.LedgerEntry], error) {
 		query := engine.LedgerQuery{CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, Types: in.EventType, Limit: p.Limit}
 		query.Below, query.Above = belowAbove(p)
-		return versioned[engine.Page[bursar.LedgerEntry]](q)(a.engine.Ledger(q.ctx, in.options(q), query))
+		return versioned[engine.Page[bursar.LedgerEntry]](q)(a.engine.Ledger(q.ctx, q.options(in.freshness), query))
 	}
 	return list(q, in.paging, at, get, func(e bursar.LedgerEntry) ledgerOut {
 		return ledgerOut{

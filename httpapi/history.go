@@ -44,7 +44,7 @@ func (a *API) history(q *request, customer string, f freshness, query engine.His
 	if query.To != 0 && query.To <= query.From {
 		return historyOut{}, bursar.ErrorAt("?endDate", bursar.CodeValidationFailed, "must be after startDate")
 	}
-	got, version, err := a.engine.History(q.ctx, f.options(q), customer, query)
+	got, version, err := a.engine.History(q.ctx, q.options(f), customer, query)
 	q.version = version
 	if err == nil {
 		err = a.known(query.Capability)

@@ -139,6 +139,12 @@ func (d *document) operation(r *route, base string) object {
 	if r.access != open {
 		o["security"] = []any{object{"apiKey": []any{}}, object{"bearer": []any{}}}
 		o["x-key-scopes"] = strings.Split(r.access.names(), " or ")
+		switch {
+		case r.access&tokenRead != 0:
+			o["x-token-permission"] = "read"
+		case r.access&tokenManage != 0:
+			o["x-token-permission"] = "manage"
+		}
 	}
 	return o
 }
@@ -167,6 +173,9 @@ func (d *document) success(r *route) object {
 		kind, schema = "text/plain", object{"type": "string"}
 	case r.pattern == "/openapi.json":
 		schema = object{"type": "object"}
+	case r.pattern == streamPattern:
+		kind, schema = "text/event-stream", object{"type": "string", "description": "Events node (data: a row of the tree), removed ({assignmentId}), entity (an entity) and resync (read the tree again). " +
+			"Last-Event-ID goes on where an earlier stream ended, or yields resync."}
 	default:
 		schema = d.output(r.out)
 		if !r.out.Implements(reflect.TypeFor[enveloped]()) {
@@ -347,6 +356,10 @@ func (d *document) output(t reflect.Type) object {
 		return object{"type": "object", "additionalProperties": object{"anyOf": []any{text, object{"type": "array", "items": text}}}}
 	case reflect.TypeFor[chains]():
 		return d.output(reflect.TypeFor[[][]nodeReply]())
+	case reflect.TypeFor[bindingView]():
+		return d.output(reflect.TypeFor[*bindingReply]())
+	case reflect.TypeFor[decisionView]():
+		return d.output(reflect.TypeFor[decisionReply]())
 	case reflect.TypeFor[decisions]():
 		return object{"type": "array", "items": d.output(reflect.TypeFor[decisionReply]())}
 	case reflect.TypeFor[decisionReply]():

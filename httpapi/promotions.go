@@ -143,7 +143,7 @@ type promotionList struct {
 }
 
 func (a *API) listPromotions(q *request, in *promotionList) (page[promotionOut], error) {
-	got, err := versioned[[]bursar.Promotion](q)(a.engine.Promotions(q.ctx, in.options(q), q.path[0]))
+	got, err := versioned[[]bursar.Promotion](q)(a.engine.Promotions(q.ctx, q.options(in.freshness), q.path[0]))
 	if err != nil {
 		return page[promotionOut]{}, err
 	}
@@ -188,7 +188,7 @@ func (a *API) entitlements(q *request, in *entitlementsQuery) (entitlementsOut, 
 	if bursar.CheckCustomerID(q.path[0]) != nil {
 		return denied(bursar.CodeCustomerNotFound)
 	}
-	c, version, err := a.engine.Customer(q.ctx, in.options(q), q.path[0])
+	c, version, err := a.engine.Customer(q.ctx, q.options(in.freshness), q.path[0])
 	q.version = version
 	switch {
 	case hasCode(err, bursar.CodeCustomerNotFound):
@@ -200,6 +200,6 @@ func (a *API) entitlements(q *request, in *entitlementsQuery) (entitlementsOut, 
 	case in.ResourceID != "":
 		return denied(bursar.CodeCustomerResourceNotFound)
 	}
-	got, err := versioned[[]bursar.Decision](q)(a.engine.Entitlements(q.ctx, in.options(q), q.path[0]))
+	got, err := versioned[[]bursar.Decision](q)(a.engine.Entitlements(q.ctx, q.options(in.freshness), q.path[0]))
 	return entitlementsOut{Entitlements: decisions{list: got, engine: a.engine}}, err
 }

@@ -111,6 +111,15 @@ func appendReply(b []byte, v any) ([]byte, error) {
 	return b, nil
 }
 
+// appendBare appends v alone, on one line. It is of a type that can be written.
+func appendBare(b []byte, v any) []byte {
+	text, err := json.Marshal(v, replyOptions)
+	if err != nil {
+		panic(err)
+	}
+	return append(b, text...)
+}
+
 func appendString(b []byte, s string) []byte {
 	b, _ = jsontext.AppendQuote(b, s) // it quotes invalid UTF-8 too, with U+FFFD
 	return b

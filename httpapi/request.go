@@ -29,8 +29,10 @@ type request struct {
 	path  [maxPathParams]string
 	start time.Time
 
-	id    string // request id
-	actor string // id of the API key
+	id    string              // request id
+	actor string              // id of the API key or access token
+	token *bursar.AccessToken // limits what is seen and done; nil = an API key
+	now   bursar.Time         // of the engine, when the caller was identified
 
 	query []pair // of the URL, decoded
 	body  []byte // as sent, at most maxBody
@@ -73,7 +75,7 @@ func (q *request) end() {
 	q.api.metrics.request(q)
 	q.logRequest()
 	clear(q.query[:cap(q.query)])
-	q.r, q.w, q.ctx, q.route, q.err = nil, nil, nil, nil, nil
+	q.r, q.w, q.ctx, q.route, q.token, q.err = nil, nil, nil, nil, nil, nil
 	if cap(q.body) > pooledBytes {
 		q.body = nil
 	}
@@ -143,7 +145,7 @@ func (q *request) serve() error {
 		}
 	}
 	if rt.customer && !rt.denies && bursar.CheckCustomerID(q.path[0]) != nil {
-		return bursar.Errorf(bursar.CodeCustomerNotFound, "there is no such customer")
+		return errNoSuchCustomer()
 	}
 	return rt.run(q)
 }
@@ -259,7 +261,11 @@ func traceID(h string) string {
 // by is who asks, for operations that an Idempotency-Key makes no difference to or that
 // have keys of their own.
 func (q *request) by() engine.Caller {
-	return engine.Caller{ActorType: "API_KEY", ActorID: q.actor, RequestID: q.id}
+	c := engine.Caller{ActorType: "API_KEY", ActorID: q.actor, RequestID: q.id}
+	if q.token != nil {
+		c.ActorType, c.Subject, c.Token = "ACCESS_TOKEN", q.token.Subject, q.token
+	}
+	return c
 }
 
 // caller says who asks for a write. When the request has an Idempotency-Key header,

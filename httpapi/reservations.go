@@ -61,7 +61,9 @@ func (a *API) reserve(q *request, in *reserveIn) (reservationOut, error) {
 	if err != nil {
 		return reservationOut{}, err
 	}
-	return q.reservationReply(a.engine.Reserve(q.ctx, c, q.path[0], spend, or(in.TTLSeconds, bursar.DefaultHoldTTL), or(in.OnExpire, bursar.ExpireRelease)))
+	got, version, err := a.engine.Reserve(q.ctx, c, q.path[0], spend, or(in.TTLSeconds, bursar.DefaultHoldTTL), or(in.OnExpire, bursar.ExpireRelease))
+	q.spent(kindReserve, &spend, err, got.Duplicate)
+	return q.reservationReply(got, version, err)
 }
 
 type commitIn struct {
@@ -73,7 +75,11 @@ func (a *API) commitReservation(q *request, in *commitIn) (reservationOut, error
 	if err != nil {
 		return reservationOut{}, err
 	}
-	return q.reservationReply(a.engine.CommitReservation(q.ctx, c, q.path[0], q.path[1], in.Amount))
+	got, version, err := a.engine.CommitReservation(q.ctx, c, q.path[0], q.path[1], in.Amount)
+	if err == nil && !got.Duplicate {
+		a.observed.used(q.now, 1)
+	}
+	return q.reservationReply(got, version, err)
 }
 
 func (a *API) releaseReservation(q *request, _ *nothing) (reservationOut, error) {
@@ -97,7 +103,7 @@ func (a *API) extendReservation(q *request, in *extendIn) (reservationOut, error
 }
 
 func (a *API) getReservation(q *request, in *readOnly) (reservationOut, error) {
-	return q.reservationReply(a.engine.Reservation(q.ctx, in.options(q), q.path[0], q.path[1]))
+	return q.reservationReply(a.engine.Reservation(q.ctx, q.options(in.freshness), q.path[0], q.path[1]))
 }
 
 type reservationList struct {
@@ -112,7 +118,7 @@ func (a *API) listReservations(q *request, in *reservationList) (page[reservatio
 		return engine.ListPos{CreatedAt: r.CreatedAt, ID: r.ID}
 	}
 	get := func(p engine.ListPage) (engine.Page[bursar.Reservation], error) {
-		return versioned[engine.Page[bursar.Reservation]](q)(a.engine.Reservations(q.ctx, in.options(q), q.path[0],
+		return versioned[engine.Page[bursar.Reservation]](q)(a.engine.Reservations(q.ctx, q.options(in.freshness), q.path[0],
 			engine.ReservationQuery{Status: in.Status, EntityID: in.EntityID, ListPage: p}))
 	}
 	return list(q, in.paging, at, get, viewReservation)

@@ -53,24 +53,26 @@ const (
 	boosts       = "/{assignmentId}/boosts"
 	reservation  = customer + "/reservations/{reservationId}"
 	webhook      = "/webhooks/{webhookId}"
+
+	streamPattern = customer + "/governance/stream"
 )
 
 func (a *API) catalogueRoutes() []row {
 	return []row{
-		{"GET", "/entity-types", both, reads, 200, op(a.listEntityTypes), "List entity types"},
+		{"GET", "/entity-types", both, shows, 200, op(a.listEntityTypes), "List entity types"},
 		{"PUT", "/entity-types", both, writes, 200, op(a.putEntityTypes), "Create or replace entity types"},
 		{"POST", "/entity-types/archive", both, writes, 200, op(a.archiveEntityTypes(true)), "Archive entity types"},
 		{"POST", "/entity-types/unarchive", both, writes, 200, op(a.archiveEntityTypes(false)), "Restore entity types"},
 
 		{"POST", "/features", v1, writes, 201, op(a.createFeature), "Create a feature"},
-		{"GET", "/features", v1, reads, 200, op(a.listFeatures), "List features"},
-		{"GET", "/features/{featureId}", v1, reads, 200, op(a.getFeature), "Read a feature"},
+		{"GET", "/features", v1, shows, 200, op(a.listFeatures), "List features"},
+		{"GET", "/features/{featureId}", v1, shows, 200, op(a.getFeature), "Read a feature"},
 		{"PATCH", "/features/{featureId}", v1, writes, 200, op(a.patchFeature), "Update a feature"},
 		{"POST", "/features/{featureId}/archive", v1, writes, 200, op(a.archiveFeature(true)), "Archive a feature"},
 		{"POST", "/features/{featureId}/unarchive", v1, writes, 200, op(a.archiveFeature(false)), "Restore a feature"},
 
 		{"POST", "/credits/custom-currencies", v1, writes, 201, op(a.createCurrency), "Create a currency"},
-		{"GET", "/credits/custom-currencies", v1, reads, 200, op(a.listCurrencies), "List currencies"},
+		{"GET", "/credits/custom-currencies", v1, shows, 200, op(a.listCurrencies), "List currencies"},
 		{"PATCH", currency, v1, writes, 200, op(a.patchCurrency), "Update a currency"},
 		{"POST", currency + "/archive", v1, writes, 200, op(a.archiveCurrency(true)), "Archive a currency"},
 		{"POST", currency + "/unarchive", v1, writes, 200, op(a.archiveCurrency(false)), "Restore a currency"},
@@ -78,7 +80,7 @@ func (a *API) catalogueRoutes() []row {
 
 		{"POST", "/customers", v1, writes, 201, op(a.createCustomer), "Create a customer"},
 		{"GET", "/customers", v1, reads, 200, op(a.listCustomers), "List customers"},
-		{"GET", customer, v1, reads, 200, op(a.getCustomer), "Read a customer"},
+		{"GET", customer, v1, shows, 200, op(a.getCustomer), "Read a customer"},
 		{"PATCH", customer, v1, writes, 200, op(a.patchCustomer), "Update a customer"},
 		{"POST", customer + "/archive", v1, writes, 200, op(a.archiveCustomer(true)), "Archive a customer"},
 		{"POST", customer + "/unarchive", v1, writes, 200, op(a.archiveCustomer(false)), "Restore a customer"},
@@ -111,31 +113,31 @@ func (a *API) moneyRoutes() []row {
 
 func (a *API) governanceRoutes() []row {
 	return []row{
-		{"GET", customer + "/entities", both, reads, 200, op(a.listEntities), "List entities"},
+		{"GET", customer + "/entities", both, shows, 200, op(a.listEntities), "List entities"},
 		{"PUT", customer + "/entities", both, writes, 200, op(a.putEntities), "Create, update or move entities"},
-		{"GET", customer + "/entities/{entityId}", both, reads, 200, op(a.getEntity), "Read an entity"},
-		{"PATCH", customer + "/entities/{entityId}", v1, writes, 200, op(a.patchEntity), "Update or move an entity"},
+		{"GET", customer + "/entities/{entityId}", both, shows, 200, op(a.getEntity), "Read an entity"},
+		{"PATCH", customer + "/entities/{entityId}", v1, governs, 200, op(a.patchEntity), "Update or move an entity"},
 		{"POST", customer + "/entities/archive", both, writes, 200, op(a.archiveEntities(true)), "Archive entities"},
 		{"POST", customer + "/entities/unarchive", both, writes, 200, op(a.archiveEntities(false)), "Restore entities"},
-		{"GET", customer + "/entities/{entityId}/usage", v1, reads, 200, op(a.entityUsage), "Read the usage of an entity over time"},
+		{"GET", customer + "/entities/{entityId}/usage", v1, shows, 200, op(a.entityUsage), "Read the usage of an entity over time"},
 
-		{"GET", assignments, both, reads, 200, op(a.listAssignments), "List limits"},
-		{"PUT", assignments, both, writes, 200, op(a.putAssignments), "Create or update limits"},
-		{"GET", assignments + "/{assignmentId}", v1, reads, 200, op(a.getAssignment), "Read a limit"},
-		{"DELETE", assignments + "/{assignmentId}", v1, writes, 200, op(a.deleteAssignment), "Delete a limit with its counters"},
-		{"POST", assignments + boosts, v1, writes, 201, op(a.createBoost), "Raise a limit for a time"},
-		{"GET", assignments + boosts, v1, reads, 200, op(a.listBoosts), "List the boosts of a limit"},
-		{"DELETE", assignments + boosts + "/{boostId}", v1, writes, 200, op(a.endBoost), "End a boost"},
-		{"GET", customer + "/allocation", v1, reads, 200, op(a.allocation), "Read how limits are shared out"},
-		{"POST", customer + "/simulate", v1, reads, 200, op(a.simulate), "Backtest drafts of limits"},
+		{"GET", assignments, both, shows, 200, op(a.listAssignments), "List limits"},
+		{"PUT", assignments, both, governs, 200, op(a.putAssignments), "Create or update limits"},
+		{"GET", assignments + "/{assignmentId}", v1, shows, 200, op(a.getAssignment), "Read a limit"},
+		{"DELETE", assignments + "/{assignmentId}", v1, governs, 200, op(a.deleteAssignment), "Delete a limit with its counters"},
+		{"POST", assignments + boosts, v1, governs, 201, op(a.createBoost), "Raise a limit for a time"},
+		{"GET", assignments + boosts, v1, shows, 200, op(a.listBoosts), "List the boosts of a limit"},
+		{"DELETE", assignments + boosts + "/{boostId}", v1, governs, 200, op(a.endBoost), "End a boost"},
+		{"GET", customer + "/allocation", v1, shows, 200, op(a.allocation), "Read how limits are shared out"},
+		{"POST", customer + "/simulate", v1, shows, 200, op(a.simulate), "Backtest drafts of limits"},
 
-		{"GET", entitlement, both, reads, 200, op(a.listAssignments), "List limits"},
-		{"PUT", entitlement, both, writes, 200, op(a.putEntitlements), "Create or update limits"},
-		{"GET", entitlement + "/{assignmentId}", v1, reads, 200, op(a.getAssignment), "Read a limit"},
-		{"DELETE", entitlement + "/{assignmentId}", v1, writes, 200, op(a.deleteAssignment), "Delete a limit with its counters"},
-		{"POST", entitlement + boosts, v1, writes, 201, op(a.createBoost), "Raise a limit for a time"},
-		{"GET", entitlement + boosts, v1, reads, 200, op(a.listBoosts), "List the boosts of a limit"},
-		{"DELETE", entitlement + boosts + "/{boostId}", v1, writes, 200, op(a.endBoost), "End a boost"},
+		{"GET", entitlement, both, shows, 200, op(a.listAssignments), "List limits"},
+		{"PUT", entitlement, both, governs, 200, op(a.putEntitlements), "Create or update limits"},
+		{"GET", entitlement + "/{assignmentId}", v1, shows, 200, op(a.getAssignment), "Read a limit"},
+		{"DELETE", entitlement + "/{assignmentId}", v1, governs, 200, op(a.deleteAssignment), "Delete a limit with its counters"},
+		{"POST", entitlement + boosts, v1, governs, 201, op(a.createBoost), "Raise a limit for a time"},
+		{"GET", entitlement + boosts, v1, shows, 200, op(a.listBoosts), "List the boosts of a limit"},
+		{"DELETE", entitlement + boosts + "/{boostId}", v1, governs, 200, op(a.endBoost), "End a boost"},
 	}
 }
 
@@ -151,15 +153,19 @@ func (a *API) runtimeRoutes() []row {
 		{"POST", "/credits/consumption/async", v1, spends, 201, op(a.consumptions), "Record many consumptions of credits"},
 		{"POST", customer + "/consume", v1, spends, 200, op(a.consume), "Check and record in one step"},
 		{"POST", customer + "/reservations", v1, spends, 201, op(a.reserve), "Hold an amount"},
-		{"GET", customer + "/reservations", v1, asks, 200, op(a.listReservations), "List reservations"},
+		{"GET", customer + "/reservations", v1, asks | tokenRead, 200, op(a.listReservations), "List reservations"},
 		{"GET", reservation, v1, asks, 200, op(a.getReservation), "Read a reservation"},
 		{"POST", reservation + "/commit", v1, spends, 200, op(a.commitReservation), "Record what was used and free the rest"},
 		{"POST", reservation + "/release", v1, spends, 200, op(a.releaseReservation), "Free a hold"},
 		{"POST", reservation + "/extend", v1, spends, 200, op(a.extendReservation), "Keep a hold for longer"},
 
-		{"GET", customer + "/governance", both, reads, 200, op(a.tree), "Read the governance tree"},
+		{"GET", customer + "/governance", both, shows, 200, op(a.tree), "Read the governance tree"},
+		{"GET", streamPattern, v1, shows, 200, raw[streamQuery, streamEvent](a.stream), "Follow the governance tree as Server-Sent Events"},
+		{"GET", customer + "/denials", v1, shows, 200, op(a.denials), "List recent denials"},
+		{"POST", customer + "/explain", v1, reads, 200, op(a.explain), "Explain a decision"},
+		{"GET", "/overview", v1, reads, 200, op(a.overview), "Read an overview of this node"},
 		{"GET", "/usage/{customerId}/history/{featureId}", v1, reads, 200, op(a.usageHistory), "Read the usage of a feature over time"},
-		{"GET", customer + "/activity", v1, reads, 200, op(a.activity), "List governance writes"},
+		{"GET", customer + "/activity", v1, shows, 200, op(a.activity), "List governance writes"},
 	}
 }
 
@@ -168,6 +174,9 @@ func (a *API) operationRoutes() []row {
 		{"POST", "/api-keys", v1, writes, 201, op(a.createAPIKey), "Create an API key"},
 		{"GET", "/api-keys", v1, writes, 200, op(a.listAPIKeys), "List API keys"},
 		{"DELETE", "/api-keys/{keyId}", v1, writes, 200, op(a.revokeAPIKey), "Revoke an API key"},
+
+		{"POST", customer + "/access-tokens", v1, writes, 201, op(a.createAccessToken), "Create an access token"},
+		{"DELETE", customer + "/access-tokens/{tokenId}", v1, writes, 200, op(a.revokeAccessToken), "Revoke an access token"},
 
 		{"POST", "/webhooks", v1, writes, 201, op(a.createWebhook), "Create a webhook"},
 		{"GET", "/webhooks", v1, writes, 200, op(a.listWebhooks), "List webhooks"},

@@ -75,7 +75,7 @@ func (a *API) simulate(q *request, in *simulateIn) (simulationOut, error) {
 	if err != nil {
 		return simulationOut{}, err
 	}
-	got, err := versioned[engine.Simulation](q)(a.engine.Simulate(q.ctx, in.options(q), q.path[0],
+	got, err := versioned[engine.Simulation](q)(a.engine.Simulate(q.ctx, q.options(in.freshness), q.path[0],
 		engine.SimulateInput{From: in.StartDate, To: orZero(in.EndDate), Drafts: drafts}))
 	return viewSimulation(&got), err
 }

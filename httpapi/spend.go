@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/bursarhq/bursar"
@@ -23,6 +24,20 @@ func (q *request) spend(in *spendIn, amount bursar.Amount) (bursar.SpendInput, e
 	}
 	key, err := q.requiredKey(in.IdempotencyKey)
 	return bursar.SpendInput{Capability: capability, Amount: amount, Dimensions: in.Dimensions, IdempotencyKey: key}, c, err
+}
+
+// spent notes the decision that a consumption or a reservation was.
+func (q *request) spent(kind string, in *bursar.SpendInput, err error, duplicate bool) {
+	var e *bursar.Error
+	switch {
+	case errors.As(err, &e) && e.Denial != nil:
+		q.decided(kind, in.Capability, in.Amount, in.Dimensions, e.Denial)
+	case err == nil && !duplicate:
+		q.api.observed.decided(q.now, true)
+		if kind == kindConsume {
+			q.api.observed.used(q.now, 1)
+		}
+	}
 }
 
 type consumeIn struct {
@@ -63,6 +78,7 @@ func (a *API) consume(q *request, in *consumeIn) (consumeOut, error) {
 	}
 	got, version, err := a.engine.Consume(q.ctx, c, q.path[0], spend)
 	q.version = version
+	q.spent(kindConsume, &spend, err, got.Duplicate)
 	if err != nil {
 		return consumeOut{}, err
 	}

@@ -7,23 +7,28 @@ import (
 	"github.com/bursarhq/bursar/engine"
 )
 
-type treeQuery struct {
-	freshness
+// treeFilters say which rows of the tree are meant.
+type treeFilters struct {
 	FeatureIDs      []string         `query:"featureIds" is:"n=0-100" doc:"Without features and currencies: one row per entity."`
 	CurrencyIDs     []string         `query:"currencyIds" is:"n=0-100"`
 	EntityTypeIDs   []string         `query:"entityTypeIds" is:"n=0-100"`
 	Scope           engine.TreeScope `query:"scope" is:"enum=all|nodeWide|scoped,default=all"`
 	MinUtilization  *bursar.Amount   `query:"minUtilization" is:"min=0"`
 	Search          string           `query:"entityIdSearch" is:"len=1-255" doc:"Part of the id or the display name, in any case."`
-	SortBy          engine.TreeSort  `query:"sortBy" is:"enum=utilization|currentUsage|usageLimit|scopeSize|id|createdAt,default=utilization"`
-	Order           string           `query:"order" is:"enum=desc|asc,default=desc"`
 	RootEntityID    string           `query:"rootEntityId" doc:"Only this subtree, itself included."`
 	Depth           *int             `query:"depth" is:"n=0-9" doc:"Levels below the roots."`
 	ParentID        *string          `query:"parentId" doc:"Only direct children."`
 	IncludeArchived bool             `query:"includeArchived"`
 	Label           *string          `query:"label" is:"label"`
-	After           string           `query:"after" doc:"A cursor: the page behind it."`
-	Limit           int              `query:"limit" is:"n=1-1000,default=100"`
+}
+
+type treeQuery struct {
+	freshness
+	treeFilters
+	SortBy engine.TreeSort `query:"sortBy" is:"enum=utilization|currentUsage|usageLimit|scopeSize|id|createdAt,default=utilization"`
+	Order  string          `query:"order" is:"enum=desc|asc,default=desc"`
+	After  string          `query:"after" doc:"A cursor: the page behind it."`
+	Limit  int             `query:"limit" is:"n=1-1000,default=100"`
 }
 
 // treeRow is an entity, with a limit of it or, in tree mode, without.
@@ -83,11 +88,10 @@ func viewTreeRow(r *engine.TreeRow) treeRow {
 	return out
 }
 
-func (a *API) tree(q *request, in *treeQuery) (treeOut, error) {
+func (in *treeFilters) query() engine.TreeQuery {
 	query := engine.TreeQuery{
-		TypeIDs: in.EntityTypeIDs, Scope: in.Scope, MinUtilization: in.MinUtilization, Search: in.Search, SortBy: in.SortBy,
-		Desc: in.Order == "desc", RootEntityID: in.RootEntityID, Depth: in.Depth, ParentID: in.ParentID,
-		IncludeArchived: in.IncludeArchived, Label: in.Label, Limit: in.Limit,
+		TypeIDs: in.EntityTypeIDs, Scope: in.Scope, MinUtilization: in.MinUtilization, Search: in.Search,
+		RootEntityID: in.RootEntityID, Depth: in.Depth, ParentID: in.ParentID, IncludeArchived: in.IncludeArchived, Label: in.Label,
 	}
 	for _, id := range in.FeatureIDs {
 		query.Capabilities = append(query.Capabilities, bursar.Capability{Kind: bursar.KindFeature, ID: id})
@@ -95,6 +99,12 @@ func (a *API) tree(q *request, in *treeQuery) (treeOut, error) {
 	for _, id := range in.CurrencyIDs {
 		query.Capabilities = append(query.Capabilities, bursar.Capability{Kind: bursar.KindCurrency, ID: id})
 	}
+	return query
+}
+
+func (a *API) tree(q *request, in *treeQuery) (treeOut, error) {
+	query := in.query()
+	query.SortBy, query.Desc, query.Limit = in.SortBy, in.Order == "desc", in.Limit
 	if in.After != "" {
 		after, err := q.unseal("after", in.After)
 		if err != nil {
@@ -102,7 +112,7 @@ func (a *API) tree(q *request, in *treeQuery) (treeOut, error) {
 		}
 		query.After = after
 	}
-	got, err := a.engine.Tree(q.ctx, in.options(q), q.path[0], query)
+	got, err := a.engine.Tree(q.ctx, q.options(in.freshness), q.path[0], query)
 	q.version = got.Version
 	if err != nil {
 		return treeOut{}, err

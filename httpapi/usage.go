@@ -109,4 +109,5 @@ func (q *request) ingested(got []bursar.UsageResult, versions map[string]uint64,
 	q.replayed = duplicates == len(got)
 	q.api.metrics.duplicates.Add(float64(duplicates))
 	q.api.metrics.recorded.Add(float64(len(got) - duplicates))
+	q.api.observed.used(q.now, len(got)-duplicates)
 }

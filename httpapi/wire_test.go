@@ -37,9 +37,9 @@ import (
 //
 // or a command: "advance 1h" moves the clock, "unversioned" leaves X-Bursar-Version out
 // from then on (holds expire in the background), "as read" sends the key of that scope
-// from then on ("as nobody" none), "attempt FAILED 500 text" is what became of every
+// from then on ("as nobody" none, "as <token-1>" that token), "attempt FAILED 500 text" is what became of every
 // webhook delivery that is due. Ids, keys, secrets and cursors differ between runs: they
-// are replaced by <id-1>, <key-1>, <secret-1>, <cursor-1> in order of appearance, and
+// are replaced by <id-1>, <key-1>, <token-1>, <secret-1>, <cursor-1> in order of appearance, and
 // such a name in a request stands for the text again.
 //
 // Every reply is checked against openapi.json too. With -update the replies are
@@ -59,7 +59,7 @@ func TestWire(t *testing.T) {
 		}
 	})
 	for _, r := range testRouter.all() {
-		if _, ok := done.Load(r); !ok && r.pattern != "/metrics" && r.pattern != "/openapi.json" {
+		if _, ok := done.Load(r); !ok && r.pattern != "/metrics" && r.pattern != "/openapi.json" && r.pattern != streamPattern {
 			t.Errorf("no script has a success of %s %s", r.method, r.pattern)
 		}
 	}
@@ -133,11 +133,23 @@ type testServer struct {
 	logs  *bytes.Buffer
 	store *mem.Store
 
+	stop     func()
 	poisoned bool // Close need not succeed
 }
 
 func newTestServer(t testing.TB) *testServer {
 	s := &testServer{t: t, clock: newTestClock(), logs: &bytes.Buffer{}, store: mem.New()}
+	return s.open()
+}
+
+// restarted is another server over the same store.
+func (s *testServer) restarted() *testServer {
+	s.stop()
+	return (&testServer{t: s.t, clock: s.clock, logs: &bytes.Buffer{}, store: s.store}).open()
+}
+
+func (s *testServer) open() *testServer {
+	t := s.t
 	e, err := engine.Open(context.Background(), s.store, engine.Options{Clock: s.clock.time})
 	if err != nil {
 		t.Fatal(err)
@@ -149,12 +161,14 @@ func newTestServer(t testing.TB) *testServer {
 		WebhookStats:   func() WebhookStats { return WebhookStats{Succeeded: 2, Failed: 1} },
 	})
 	s.Server = httptest.NewServer(s.api)
-	t.Cleanup(func() {
+	s.stop = sync.OnceFunc(func() {
+		s.api.Drain()
 		s.Server.Close()
 		if err := e.Close(context.Background()); err != nil && !s.poisoned {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(s.stop)
 	return s
 }
 
@@ -303,6 +317,9 @@ func (sc *script) step(block string) string {
 		case word == "unversioned":
 			sc.unversioned = true
 		case word == "as":
+			if text, ok := sc.texts[rest]; ok {
+				sc.keys[rest] = text
+			}
 			if _, ok := sc.keys[rest]; !ok {
 				sc.t.Fatalf("no key %q", rest)
 			}
@@ -318,8 +335,8 @@ func (sc *script) step(block string) string {
 }
 
 var (
-	nameRE     = regexp.MustCompile(`<(id|key|secret|cursor)-\d+>`)
-	volatileRE = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|bsk_[0-9a-f]+(_[0-9a-f]+)?|whsec_[A-Za-z0-9+/=]+|[0-9a-f]{16}|"(next|prev)": "[A-Za-z0-9_-]+"`)
+	nameRE     = regexp.MustCompile(`<(id|key|token|secret|cursor)-\d+>`)
+	volatileRE = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|bsk_[0-9a-f]+(_[0-9a-f]+)?|whsec_[A-Za-z0-9+/=]+|[0-9a-f]{16}|"(next|prev)": "[A-Za-z0-9_-]+"`)
 )
 
 func (sc *script) exchange(lines []string) string {
@@ -415,6 +432,9 @@ func (sc *script) name(text string) string {
 			return member + `": "` + sc.name(cursor[:len(cursor)-1]) + `"`
 		}
 		return member + `": "` + sc.named("cursor", cursor[:len(cursor)-1]) + `"`
+	}
+	if strings.HasPrefix(text, "eyJ") {
+		return sc.named("token", text)
 	}
 	if strings.HasPrefix(text, "whsec_") {
 		return sc.named("secret", text)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/netip"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,8 @@ type config struct {
 	MetricsToken     string        `help:"Serve /metrics on the API's address to bearers of this token. Or BURSAR_METRICS_TOKEN_FILE." placeholder:"TOKEN"`
 	AdminKey         string        `help:"API key of full scope that always works. Set BURSAR_ADMIN_KEY or BURSAR_ADMIN_KEY_FILE rather than the flag, which others on the machine can see." placeholder:"KEY"`
 	CORSOrigin       []string      `help:"Browser origins that may call the API." env:"BURSAR_CORS_ORIGIN" placeholder:"ORIGIN,…"`
+	EmbedOrigins     []string      `help:"Origins whose pages may show the embedded governance view (/embed) in a frame; none by default." placeholder:"ORIGIN,…"`
+	NoConsole        bool          `help:"Do not serve the operators' console."`
 	AlertThresholds  []string      `help:"Percentages of a limit at which it warns, unless it has its own: 80,100 by default, none = it does not." default:"80,100" placeholder:"PERCENT,…"`
 	WebhookAllow     []string      `help:"Private networks that webhooks may reach, such as 10.1.0.0/16; by default they reach public addresses only." placeholder:"CIDR,…"`
 	WebhookAllowHTTP bool          `name:"webhook-allow-http" env:"BURSAR_WEBHOOK_ALLOW_HTTP" help:"Webhooks may be http, not https alone."`
@@ -38,6 +41,9 @@ type config struct {
 	LogLevel         slog.Level    `help:"debug (every request), info, warn or error; info by default." default:"info" placeholder:"LEVEL"`
 	ShutdownTimeout  time.Duration `help:"How long requests may finish after SIGTERM; 10s by default." default:"10s" placeholder:"DURATION"`
 }
+
+// embedOrigin is what may stand in a frame-ancestors directive, and nothing else may.
+var embedOrigin = regexp.MustCompile(`^https?://(\*\.)?[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*(:[0-9]{1,5})?$`)
 
 // maxThreshold is the highest percentage that a limit may warn at.
 const maxThreshold = 1000
@@ -85,6 +91,11 @@ func (c *config) check(env func(string) string) error {
 	for _, origin := range c.CORSOrigin {
 		if !strings.HasPrefix(origin, "https://") && !strings.HasPrefix(origin, "http://") || strings.HasSuffix(origin, "/") {
 			return exitf(exitConfig, "--cors-origin: %q is no origin; write https://example.com, without a path", origin)
+		}
+	}
+	for _, origin := range c.EmbedOrigins {
+		if !embedOrigin.MatchString(origin) {
+			return exitf(exitConfig, "--embed-origins: %q is no origin; write https://app.example.com, or https://*.example.com, without a path", origin)
 		}
 	}
 	return nil

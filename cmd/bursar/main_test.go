@@ -288,6 +288,8 @@ func TestExitCodes(t *testing.T) {
 		{env: []string{"BURSAR_ADMIN_KEY_FILE=" + secret}, code: 3, says: "16 to 256"},
 		{env: []string{"BURSAR_ADMIN_KEY_FILE=" + dir + "/nosuch"}, code: 3, says: "nosuch"},
 		{args: "--cors-origin https://a.example/path/", code: 3, says: "no origin"},
+		{args: "--embed-origins https://a.example/path", code: 3, says: "no origin"},
+		{env: []string{"BURSAR_EMBED_ORIGINS=https://a.example; script-src *"}, code: 3, says: "no origin"},
 		{args: "--alert-thresholds 80,0", code: 3, says: `"0" is no whole percentage from 1 to 1000`},
 		{args: "--alert-thresholds 1001", code: 3, says: "from 1 to 1000"},
 		{args: "--alert-thresholds many", code: 3, says: "write 80,100, or none"},

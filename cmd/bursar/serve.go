@@ -16,6 +16,7 @@ import (
 	"github.com/bursarhq/bursar/httpapi"
 	"github.com/bursarhq/bursar/store/postgres"
 	"github.com/bursarhq/bursar/store/sqlite"
+	"github.com/bursarhq/bursar/webui"
 )
 
 type serveCommand struct {
@@ -124,7 +125,7 @@ func (c *config) storeName() string {
 }
 
 func (s *server) listen(ctx context.Context) error {
-	addr, err := s.serve(ctx, s.config.Listen, s.api)
+	addr, err := s.serve(ctx, s.config.Listen, webui.Handler(webui.Options{EmbedOrigins: s.config.EmbedOrigins, NoConsole: s.config.NoConsole}, s.api))
 	if err != nil {
 		return exitf(exitConfig, "--listen: %w", err)
 	}

@@ -1,0 +1,401 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bursarhq/bursar"
+)
+
+// tokenRoutes is every route that an access token is for, with the permission. A route
+// that is not here must refuse tokens.
+var tokenRoutes = map[string]string{
+	"GET /entity-types": "read", "GET /features": "read", "GET /features/{featureId}": "read", "GET /credits/custom-currencies": "read",
+	"GET " + customer: "read", "GET " + customer + "/entities": "read", "GET " + customer + "/entities/{entityId}": "read",
+	"PATCH " + customer + "/entities/{entityId}": "manage", "GET " + customer + "/entities/{entityId}/usage": "read",
+	"GET " + assignments: "read", "PUT " + assignments: "manage", "GET " + assignments + "/{assignmentId}": "read", "DELETE " + assignments + "/{assignmentId}": "manage",
+	"POST " + assignments + boosts: "manage", "GET " + assignments + boosts: "read", "DELETE " + assignments + boosts + "/{boostId}": "manage",
+	"GET " + entitlement: "read", "PUT " + entitlement: "manage", "GET " + entitlement + "/{assignmentId}": "read", "DELETE " + entitlement + "/{assignmentId}": "manage",
+	"POST " + entitlement + boosts: "manage", "GET " + entitlement + boosts: "read", "DELETE " + entitlement + boosts + "/{boostId}": "manage",
+	"GET " + customer + "/allocation": "read", "POST " + customer + "/simulate": "read", "GET " + customer + "/governance": "read",
+	"GET " + customer + "/activity": "read", "GET " + streamPattern: "read", "GET " + customer + "/denials": "read", "GET " + customer + "/reservations": "read",
+}
+
+// tokenWorld is two customers with a tree, and tokens of every kind. What a token of the
+// red team must not learn has names and figures that nothing else has.
+type tokenWorld struct {
+	*testServer
+	limits, boosts map[string]string // by entity
+	tokens         map[string]string
+}
+
+// unseen is what no reply to a token of the red team may hold.
+var unseen = regexp.MustCompile(`orgroot|blueteam|bobuser|oldblue|gonechild|Hidden|4444|5555|rival|key-owner|gold`)
+
+const tokenDims = `{"orgId":"orgroot","userId":"annuser","agentId":"bobuser","model":"m"}`
+
+func newTokenWorld(t testing.TB) *tokenWorld {
+	w := &tokenWorld{testServer: newTestServer(t), limits: map[string]string{}, boosts: map[string]string{}, tokens: map[string]string{}}
+	w.api.pace.poll = time.Millisecond
+	w.admin("PUT", "/api/v1/entity-types", `{"types":[{"id":"org","displayName":"Org","attributionKeys":["orgId"]},{"id":"team","displayName":"Team","attributionKeys":["teamId"]},{"id":"user","displayName":"User","attributionKeys":["userId","agentId"]}]}`)
+	w.admin("POST", "/api/v1/features", `{"id":"calls","displayName":"Calls","featureType":"NUMBER"}`)
+	for _, id := range []string{"acme", "rival"} {
+		base := "/api/v1/customers/" + id
+		w.admin("POST", "/api/v1/customers", `{"id":"`+id+`","name":"Corp","email":"key-owner@x","metadata":{"plan":"gold"}}`)
+		w.admin("PUT", base+"/entities", `{"entities":[{"id":"orgroot","entityTypeId":"org","displayName":"Hidden"},{"id":"redteam","entityTypeId":"team","parentId":"orgroot"},
+			{"id":"blueteam","entityTypeId":"team","parentId":"orgroot","displayName":"Hidden"},{"id":"annuser","entityTypeId":"user","parentId":"blueteam"},{"id":"oldann","entityTypeId":"user","parentId":"redteam"},
+			{"id":"bobuser","entityTypeId":"user","parentId":"blueteam","displayName":"Hidden"},{"id":"oldblue","entityTypeId":"user","parentId":"blueteam"}]}`)
+		w.admin("PATCH", base+"/entities/annuser", `{"parentId":"redteam"}`)
+		w.admin("PUT", base+"/entities", `{"entities":[{"id":"gonechild","entityTypeId":"user","parentId":"redteam"}]}`)
+		w.admin("POST", "/api/v1/usage", `{"usages":[{"customerId":"`+id+`","featureId":"calls","value":1,"dimensions":{"userId":"gonechild"}}]}`)
+		w.admin("PATCH", base+"/entities/gonechild", `{"parentId":"blueteam"}`)
+		for _, limit := range []string{`"orgroot","usageLimit":44440`, `"redteam","usageLimit":100`, `"blueteam","usageLimit":55550`, `"annuser","usageLimit":50`,
+			`"oldann","usageLimit":50`, `"bobuser","usageLimit":55551`, `"oldblue","usageLimit":55552`, `"annuser","usageLimit":55553,"scopeEntityIds":["bobuser"]`} {
+			var out struct {
+				Data []assignmentOut `json:"data"`
+			}
+			mustUnmarshal(t, w.admin("PUT", base+"/assignments", `{"assignments":[{"featureId":"calls","cadence":"P1M","entityId":`+limit+`}]}`), &out)
+			if id == "acme" {
+				name := out.Data[0].EntityID + strings.Join(out.Data[0].ScopeEntityIDs, "+")
+				w.limits[name] = out.Data[0].ID
+				var b struct {
+					Data boostOut `json:"data"`
+				}
+				mustUnmarshal(t, w.admin("POST", base+"/assignments/"+out.Data[0].ID+"/boosts", `{"amount":1}`), &b)
+				w.boosts[name] = b.Data.ID
+			}
+		}
+		w.admin("POST", base+"/entities/archive", `{"ids":["oldann","oldblue"]}`)
+		w.admin("POST", "/api/v1/usage", `{"usages":[{"customerId":"`+id+`","featureId":"calls","value":3,"dimensions":`+tokenDims+`},{"customerId":"`+id+`","featureId":"calls","value":4444,"dimensions":{"userId":"bobuser"}}]}`)
+		w.admin("POST", base+"/reservations", `{"featureId":"calls","amount":2,"dimensions":`+tokenDims+`,"idempotencyKey":"1"}`)
+		w.admin("POST", base+"/reservations", `{"featureId":"calls","amount":4444,"dimensions":{"userId":"bobuser"},"idempotencyKey":"2"}`)
+	}
+	for _, query := range []string{"dimensions[userId]=bobuser", "dimensions[userId]=annuser", "dimensions=" + url.QueryEscape(tokenDims)} {
+		w.admin("GET", "/api/v1/customers/acme/entitlements/check?featureId=calls&requestedUsage=99999&"+query, "")
+	}
+	w.limits["missing"], w.boosts["missing"] = "01a09f70-97fa-7000-8000-0014000378db", "01a09f70-97fa-7000-8000-0014000378dc"
+	w.makeTokens()
+	return w
+}
+
+func (w *tokenWorld) makeTokens() {
+	make := func(customer, body string) (token, id string) {
+		var out struct {
+			Data accessTokenOut `json:"data"`
+		}
+		mustUnmarshal(w.t, w.admin("POST", "/api/v1/customers/"+customer+"/access-tokens", body), &out)
+		return out.Data.Token, out.Data.ID
+	}
+	w.tokens["expired"], _ = make("acme", `{"permissions":["manage"],"expiresInSeconds":60}`)
+	w.clock.advance(time.Minute)
+	w.tokens["read"], _ = make("acme", `{"permissions":["read"]}`)
+	w.tokens["manage"], _ = make("acme", `{"permissions":["read","manage"]}`)
+	w.tokens["scoped"], _ = make("acme", `{"permissions":["manage"],"rootEntityId":"redteam"}`)
+	w.tokens["scoped read"], _ = make("acme", `{"permissions":["read"],"rootEntityId":"redteam"}`)
+	revoked, id := make("acme", `{"permissions":["manage"]}`)
+	w.admin("DELETE", "/api/v1/customers/acme/access-tokens/"+id, "")
+	w.tokens["revoked"] = revoked
+	parts := strings.Split(w.tokens["scoped"], ".")
+	claims, _ := base64.RawURLEncoding.DecodeString(parts[1])
+	wider := base64.RawURLEncoding.EncodeToString(bytes.Replace(claims, []byte(`,"rootEntityId":"redteam"`), nil, 1))
+	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`))
+	w.tokens["tampered"] = parts[0] + "." + wider + "." + parts[2]
+	w.tokens["alg none"] = none + "." + parts[1] + "."
+	w.tokens["alg none, signed"] = none + "." + parts[1] + "." + parts[2]
+	w.tokens["too long"] = parts[0] + "." + strings.Repeat("A", maxTokenBytes) + "." + parts[2]
+}
+
+func (w *tokenWorld) as(token, method, path, body string) (*http.Response, string) {
+	w.t.Helper()
+	resp, reply := w.do(method, path, body, "Authorization: Bearer "+w.tokens[token], "X-Request-Id: test")
+	return resp, string(reply)
+}
+
+// bodyFor is a good body for a write that names an entity.
+func bodyFor(r *route, entity string) string {
+	switch {
+	case strings.HasSuffix(r.pattern, "/boosts") && r.method == "POST":
+		return `{"amount":1}`
+	case r.method == "PATCH":
+		return `{"metadata":{"a":"b"}}`
+	case r.method == "PUT":
+		return `{"assignments":[{"featureId":"calls","cadence":"P1M","usageLimit":7,"label":"new","entityId":"` + entity + `"}]}`
+	case r.method == "POST":
+		return `{"startDate":"2026-09-01T00:00:00Z","assignments":[{"featureId":"calls","cadence":"P1M","usageLimit":1,"entityId":"` + entity + `"}]}`
+	}
+	return ""
+}
+
+// targets are the requests of a route about one entity of a customer.
+func (w *tokenWorld) targets(r *route, base, customer, entity string) []string {
+	path := base + strings.NewReplacer("{customerId}", customer, "{entityId}", entity, "{assignmentId}", w.limits[entity], "{boostId}", w.boosts[entity],
+		"{featureId}", "calls", "{currencyId}", "c", "{rateCardId}", "c", "{grantId}", w.limits["missing"], "{reservationId}", w.limits["missing"],
+		"{keyId}", "k", "{webhookId}", "w", "{deliveryId}", "d", "{tokenId}", w.limits["missing"]).Replace(r.pattern)
+	switch r.pattern {
+	case assignments, entitlement:
+		if r.method == "GET" {
+			return []string{path + "?entityId=" + entity}
+		}
+	case "/customers/{customerId}/entities":
+		return []string{path + "?parentId=" + entity, path + "?includeArchived=true&search=" + entity}
+	case "/customers/{customerId}/entities/{entityId}/usage":
+		return []string{path + "?featureId=calls&startDate=2026-09-01T00:00:00Z&groupBy=$child,model"}
+	case "/customers/{customerId}/allocation":
+		return []string{path + "?featureId=calls&entityId=" + entity}
+	case "/customers/{customerId}/governance", streamPattern:
+		return []string{path + "?featureIds=calls&rootEntityId=" + entity, path + "?featureIds=calls&parentId=" + entity, path + "?includeArchived=true&entityIdSearch=" + entity}
+	case "/customers/{customerId}/activity", "/customers/{customerId}/reservations":
+		return []string{path + "?entityId=" + entity}
+	}
+	return []string{path}
+}
+
+// TestTokenRoutes: a route is open to tokens only if it is listed, and every route
+// refuses tokens that are no longer, or never were, good.
+func TestTokenRoutes(t *testing.T) {
+	w := newTokenWorld(t)
+	for _, r := range (&API{}).routes() {
+		name := r.method + " " + r.pattern
+		takes := tokenRoutes[name]
+		if got := r.access & tokens; got == tokenRead != (takes == "read") || got == tokenManage != (takes == "manage") || got == tokens {
+			t.Errorf("%s: tokens with %b may call it, listed is %q", name, got, takes)
+		}
+		if r.access == open {
+			continue
+		}
+		for _, base := range r.bases {
+			for _, customer := range []string{"acme", "rival", "nosuch"} {
+				path := w.targets(r, base, customer, "annuser")[0]
+				for _, token := range []string{"expired", "revoked", "tampered", "alg none", "alg none, signed", "too long"} {
+					w.api.guard = newGuard()
+					resp, reply := w.as(token, r.method, path, bodyFor(r, "annuser"))
+					if resp.StatusCode != 401 || !strings.Contains(reply, "is not valid: it may be mistyped") {
+						t.Errorf("%s with a token that is %s: %d %s", name, token, resp.StatusCode, reply)
+					}
+				}
+				var valid []string
+				if takes == "" {
+					valid = []string{"read", "manage", "scoped", "scoped read"}
+				} else if takes == "manage" {
+					valid = []string{"read", "scoped read"}
+				}
+				for _, token := range valid {
+					if resp, reply := w.as(token, r.method, path, bodyFor(r, "annuser")); resp.StatusCode != 403 || strings.Contains(reply, customer) {
+						t.Errorf("%s with %s: %d %s", name, token, resp.StatusCode, reply)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestTokensSeeTheirOwn: what a token may not see answers exactly as what does not
+// exist, whatever the route and the kind of id, and nothing of it is in any reply.
+func TestTokensSeeTheirOwn(t *testing.T) {
+	for _, r := range (&API{}).routes() {
+		takes := tokenRoutes[r.method+" "+r.pattern]
+		if takes == "" || r.pattern == streamPattern {
+			continue
+		}
+		t.Run(r.method+r.pattern, func(t *testing.T) {
+			t.Parallel()
+			w := newTokenWorld(t)
+			for _, token := range []string{"scoped read", "scoped", "read", "manage"} {
+				if takes == "manage" && strings.HasSuffix(token, "read") {
+					continue
+				}
+				w.compare(r, token)
+			}
+		})
+	}
+}
+
+func (w *tokenWorld) compare(r *route, token string) {
+	scoped := strings.HasPrefix(token, "scoped")
+	for _, base := range r.bases {
+		ask := func(customer, entity string) (replies []string) {
+			for _, path := range w.targets(r, base, customer, entity) {
+				resp, reply := w.as(token, r.method, path, bodyFor(r, entity))
+				for _, id := range []string{entity, w.limits[entity], w.boosts[entity]} {
+					reply = strings.ReplaceAll(reply, id, "ID")
+				}
+				reply = fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("X-Bursar-Version"), " ", regexp.MustCompile(`"asOf":"[^"]*"`).ReplaceAllString(reply, ""))
+				if leak := unseen.FindString(reply); scoped && leak != "" {
+					w.t.Errorf("%s %s with %s of %s: %q in %s", r.method, path, token, entity, leak, reply)
+				}
+				replies = append(replies, reply)
+			}
+			return replies
+		}
+		missing := ask("acme", "missing")
+		if scoped {
+			for _, foreign := range []string{"orgroot", "blueteam", "bobuser", "oldblue", "annuser" + "bobuser"} {
+				if w.boosts[foreign] == "" || foreign == "annuserbobuser" && !strings.Contains(r.pattern, "{assignmentId}") {
+					continue
+				}
+				if got := ask("acme", foreign); !slices.Equal(got, missing) {
+					w.t.Errorf("%s with %s of %s\n%s, of a missing one\n%s", r.pattern, token, foreign, got, missing)
+				}
+			}
+		}
+		if r.customer {
+			none := ask("nosuch", "annuser")
+			if got := ask("rival", "annuser"); !slices.Equal(got, none) || !strings.Contains(got[0], "404 ") {
+				w.t.Errorf("%s of another customer\n%s, of a missing one\n%s", r.pattern, got, none)
+			}
+		}
+		if scoped {
+			want := "20"
+			if tokenRoutes[r.method+" "+r.pattern] == "manage" {
+				want = "403 "
+			}
+			if got := ask("acme", "redteam"); !strings.HasPrefix(got[0], want) {
+				w.t.Errorf("%s on the root: %s", r.pattern, got)
+			}
+			if path := w.targets(r, base, "acme", "redteam")[0]; strings.Contains(path, "entityId=") {
+				if _, reply := w.as(token, r.method, strings.Replace(path, "entityId=redteam", "", 1), ""); unseen.MatchString(reply) {
+					w.t.Errorf("%s, all of it: %s", path, reply)
+				}
+			}
+		}
+		if strings.HasPrefix(token, "scoped") || !strings.Contains(r.method, "DELETE") {
+			for _, got := range ask("acme", "annuser") {
+				if !strings.HasPrefix(got, "20") && !(strings.HasPrefix(got, "404") && r.method == "DELETE") {
+					w.t.Errorf("%s on what is its own: %s", r.pattern, got)
+				}
+			}
+		}
+	}
+}
+
+// TestTokensBeyondPaths: ids in bodies, and moves, reach no further than those in paths;
+// what is shown of a reservation and of the past names nothing outside.
+func TestTokensBeyondPaths(t *testing.T) {
+	w := newTokenWorld(t)
+	const base = "/api/v1/customers/acme"
+	row := func(member string) string {
+		return `{"assignments":[{"entityId":"annuser","featureId":"calls","cadence":"P1M","usageLimit":7,` + member + `}]}`
+	}
+	for _, c := range []struct{ method, path, body string }{
+		{"PUT", "/assignments", row(`"scopeEntityIds":["%s"]`)},
+		{"PUT", "/assignments", row(`"parentId":"%s"`)},
+		{"PATCH", "/entities/annuser", `{"parentId":"%s"}`},
+		{"POST", "/simulate", strings.Replace(row(`"scopeEntityIds":["%s"]`), "{", `{"startDate":"2026-09-01T00:00:00Z",`, 1)},
+		{"POST", "/simulate", strings.Replace(row(`"parentId":"%s"`), "{", `{"startDate":"2026-09-01T00:00:00Z",`, 1)},
+	} {
+		var missing string
+		for _, id := range []string{"nosuch", "orgroot", "blueteam", "bobuser", "oldblue"} {
+			resp, reply := w.as("scoped", c.method, base+c.path, fmt.Sprintf(c.body, id))
+			reply = fmt.Sprint(resp.StatusCode, strings.ReplaceAll(reply, id, "ID"))
+			if id == "nosuch" {
+				missing = reply
+			}
+			if reply != missing || !strings.Contains(reply, "NotFound") {
+				t.Errorf("%s %s with %s: %s, missing: %s", c.method, c.path, id, reply, missing)
+			}
+		}
+	}
+	for _, c := range []struct{ method, path, body string }{
+		{"PUT", "/assignments", row(`"parentId":null`)}, {"PATCH", "/entities/annuser", `{"parentId":null}`}, {"PATCH", "/entities/redteam", `{"parentId":null}`},
+	} {
+		if resp, reply := w.as("scoped", c.method, base+c.path, c.body); resp.StatusCode != 403 {
+			t.Errorf("%s %s moves out: %d %s", c.method, c.path, resp.StatusCode, reply)
+		}
+	}
+	_, reply := w.as("scoped", "GET", base+"/reservations", "")
+	if !strings.Contains(reply, `"dimensions":{"model":"m","userId":"annuser"}`) || strings.Count(reply, `"status":"OPEN"`) != 1 || strings.Count(reply, `"assignmentId"`) != 2 || unseen.MatchString(reply) {
+		t.Errorf("reservations: %s", reply)
+	}
+	_, reply = w.as("scoped", "GET", base+"/denials", "")
+	if strings.Count(reply, `"kind":"CHECK"`) != 2 || strings.Count(reply, `"binding":null`) != 1 || strings.Count(reply, `"entityId":"redteam"`) != 2 || unseen.MatchString(reply) {
+		t.Errorf("denials: %s", reply)
+	}
+	_, reply = w.as("scoped", "GET", base+"/activity?limit=100", "")
+	if !strings.Contains(reply, `"parentId":null`) || unseen.MatchString(reply) {
+		t.Errorf("activity: %s", reply)
+	}
+	_, all := w.as("read", "GET", base+"/activity?limit=100", "")
+	if !strings.Contains(all, "blueteam") || strings.Contains(all, "key-owner") {
+		t.Errorf("activity for a token of the customer: %s", all)
+	}
+	// Page by page it is the same list.
+	var paged struct {
+		Data       []activityOut `json:"data"`
+		Pagination pagination    `json:"pagination"`
+	}
+	var first struct {
+		Data []activityOut `json:"data"`
+	}
+	mustUnmarshal(t, []byte(reply), &first)
+	var ids []string
+	for after := ""; ; after = "&after=" + *paged.Pagination.Next {
+		_, reply := w.as("scoped", "GET", base+"/activity?limit=2"+after, "")
+		paged.Pagination = pagination{}
+		paged.Data = nil
+		mustUnmarshal(t, []byte(reply), &paged)
+		for _, a := range paged.Data {
+			ids = append(ids, a.ID)
+		}
+		if paged.Pagination.Next == nil {
+			break
+		}
+	}
+	if want := idsOf(first.Data); !slices.Equal(ids, want) {
+		t.Errorf("paged %v, whole %v", ids, want)
+	}
+}
+
+func idsOf(list []activityOut) (ids []string) {
+	for _, a := range list {
+		ids = append(ids, a.ID)
+	}
+	return ids
+}
+
+// TestTokenSurvivesRestart: a revocation does, too.
+func TestTokenSurvivesRestart(t *testing.T) {
+	w := newTokenWorld(t)
+	again := w.restarted()
+	for token, status := range map[string]int{"read": 200, "revoked": 401, "expired": 401, "tampered": 401} {
+		resp, reply := again.do("GET", "/api/v1/customers/acme", "", "Authorization: Bearer "+w.tokens[token])
+		if resp.StatusCode != status {
+			t.Errorf("%s: %d %s", token, resp.StatusCode, reply)
+		}
+	}
+}
+
+// TestTokenKey: a token of another environment is not good here, and no key is.
+func TestTokenKey(t *testing.T) {
+	k, other := newTokenKey([32]byte{1}), newTokenKey([32]byte{2})
+	token := &bursar.AccessToken{ID: "i", CustomerID: "c", Permissions: []bursar.Permission{"read"}, ExpiresAt: 1e9}
+	text, err := k.sign(token)
+	if err != nil || !looksLikeToken(text) {
+		t.Fatal(text, err)
+	}
+	if got := k.verify(text, 0); got == nil || got.ID != "i" || got.CustomerID != "c" || got.ExpiresAt != 1e9 || got.Manages() {
+		t.Errorf("%+v", got)
+	}
+	if k.verify(text, 1e9) != nil || other.verify(text, 0) != nil || k.verify("eyJ.a.b", 0) != nil || k.verify("", 0) != nil {
+		t.Error("it is good where it should not be")
+	}
+}
+
+func FuzzTokenVerify(f *testing.F) {
+	k := newTokenKey([32]byte{1})
+	text, _ := k.sign(&bursar.AccessToken{ID: "i", CustomerID: "c", ExpiresAt: 1e9})
+	f.Add(text)
+	f.Add("eyJhbGciOiJub25lIn0.e30.")
+	f.Fuzz(func(t *testing.T, other string) {
+		if got := k.verify(other, 0); got != nil && (got.ID != "i" || got.CustomerID != "c") {
+			t.Fatalf("%+v", got)
+		}
+	})
+}

@@ -1,0 +1,98 @@
+package httpapi
+
+import (
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+type explainIn struct {
+	freshness
+	checkItem
+}
+
+// explainOut is a decision, as a check gives it but for its chains, with its arithmetic.
+type explainOut struct {
+	Decision     decisionView      `json:"decision"`
+	Gates        []explainedGate   `json:"gates" doc:"Of the customer: the promotional entitlement of the feature, the pool of each currency."`
+	Chains       [][]explainedNode `json:"chains" doc:"As a check gives them; [] without dimensions."`
+	GrantedAfter *bursar.Time      `json:"grantedAfter" doc:"The end of a window at which it would be granted if nothing else were used; null when it is granted now, or never by time alone."`
+}
+
+type explainedGate struct {
+	Source       bursar.BindingSource `json:"source" is:"enum=CUSTOMER|CREDITS"`
+	FeatureID    *string              `json:"featureId,omitempty"`
+	CurrencyID   *string              `json:"currencyId,omitempty"`
+	UsageLimit   bursar.Amount        `json:"usageLimit"`
+	CurrentUsage bursar.Amount        `json:"currentUsage"`
+	Reserved     bursar.Amount        `json:"reserved"`
+	Requested    bursar.Amount        `json:"requested"`
+	ResetsAt     *bursar.Time         `json:"resetsAt"`
+	fitOut
+}
+
+type explainedNode struct {
+	nodeReply
+	fitOut
+}
+
+type fitOut struct {
+	Fits      bool          `json:"fits" doc:"usage + held + requested is within the limit, hard or soft."`
+	WouldNeed bursar.Amount `json:"wouldNeed" doc:"By how much the limit would have to be higher."`
+}
+
+// decisionView is a decision as a check writes it.
+type decisionView struct {
+	*bursar.Decision
+	engine *engine.Engine
+}
+
+func (v decisionView) appendTo(b []byte) []byte { return appendDecision(b, v.Decision, v.engine) }
+
+func viewNode(n *bursar.Node) nodeReply {
+	out := nodeReply{
+		AssignmentID: n.AssignmentID, EntityID: n.EntityID, EntityTypeID: n.EntityTypeID, ScopeEntityIDs: n.ScopeEntityIDs, Label: n.Label,
+		Enforcement: n.Enforcement, UsageLimit: n.UsageLimit, CurrentUsage: n.CurrentUsage, Requested: n.Requested, Reserved: n.Reserved,
+		Remaining: n.Remaining(), ResetsAt: n.ResetsAt, IsGranted: n.Granted, Exceeded: n.Exceeded,
+	}
+	out.FeatureID, out.CurrencyID = capabilityIDs(n.Capability)
+	return out
+}
+
+func viewGate(g *engine.ExplainedGate) explainedGate {
+	out := explainedGate{
+		Source: bursar.BindingCustomer, UsageLimit: g.UsageLimit, CurrentUsage: g.CurrentUsage, Reserved: g.Reserved, Requested: g.Requested,
+		ResetsAt: timeOrNil(g.ResetsAt), fitOut: fitOut(g.Fit),
+	}
+	if g.Capability.Kind == bursar.KindCurrency { // its credits come back with no window
+		out.Source, out.ResetsAt = bursar.BindingCredits, nil
+	}
+	out.FeatureID, out.CurrencyID = capabilityIDs(g.Capability)
+	return out
+}
+
+// explain answers a question as a check does, with its arithmetic. It counts as none.
+func (a *API) explain(q *request, in *explainIn) (explainOut, error) {
+	input := engine.CheckInput{Requested: or(in.RequestedUsage, bursar.AmountFromInt(1)), Dimensions: in.Dimensions}
+	var ok bool
+	if input.Capability, ok = capability(in.FeatureID, in.CurrencyID); !ok {
+		return explainOut{}, bursar.ErrorAt("/featureId", bursar.CodeValidationFailed, errNotOneCapability)
+	}
+	x, err := versioned[engine.Explanation](q)(a.engine.Explain(q.ctx, q.options(in.freshness), q.path[0], input))
+	if err != nil {
+		return explainOut{}, err
+	}
+	d := x.Decision
+	out := explainOut{Decision: decisionView{&d, a.engine}, Gates: make([]explainedGate, len(x.Gates)), Chains: make([][]explainedNode, len(d.Chains)),
+		GrantedAfter: timeOrNil(x.GrantedAfter)}
+	for i := range x.Gates {
+		out.Gates[i] = viewGate(&x.Gates[i])
+	}
+	for i, chain := range d.Chains {
+		out.Chains[i] = make([]explainedNode, len(chain))
+		for j := range chain {
+			out.Chains[i][j] = explainedNode{viewNode(&chain[j]), fitOut(x.Fits[i][j])}
+		}
+	}
+	d.Chains = nil
+	return out, nil
+}

@@ -1,0 +1,104 @@
+package httpapi
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bursarhq/bursar"
+)
+
+func someDenial(customer string, i int, dims ...bursar.Dimension) *denial {
+	return &denial{customer: customer, at: bursar.Time(i), dims: dims, decision: bursar.Decision{Binding: &bursar.Binding{
+		Source: bursar.BindingEntity, Node: bursar.Node{AssignmentID: fmt.Sprint(customer, i%7), Label: "l"}}}}
+}
+
+// TestDenialsAreBounded: in number for a customer and for all, and in memory.
+func TestDenialsAreBounded(t *testing.T) {
+	o := newObserved(0)
+	for i := range 3 * maxCustomerDenials {
+		o.deny(someDenial("a", i))
+	}
+	if got := o.of("a"); len(got) != maxCustomerDenials || got[0].at != 3*maxCustomerDenials-1 || got[len(got)-1].at != 2*maxCustomerDenials {
+		t.Errorf("%d, from %d to %d", len(got), got[0].at, got[len(got)-1].at)
+	}
+	for i := range 2 * maxDenials {
+		o.deny(someDenial(fmt.Sprint("c", i/3), i))
+	}
+	kept := 0
+	for _, list := range o.denials {
+		kept += len(list)
+	}
+	if kept != maxDenials || len(o.oldest) != maxDenials || len(o.of("a")) != 0 || len(o.binding) > maxBinding {
+		t.Errorf("%d kept, %d in line, %d of a, %d limits", kept, len(o.oldest), len(o.of("a")), len(o.binding))
+	}
+	large := bursar.Dimension{Key: "k", Value: strings.Repeat("x", 1<<20)}
+	for i := range 100 {
+		o.deny(someDenial("large", i, large))
+	}
+	if o.bytes > maxDenialBytes || len(o.of("large")) < 20 {
+		t.Errorf("%d bytes, %d kept", o.bytes, len(o.of("large")))
+	}
+	if left := o.oldest; len(left) == 0 || o.bytes != sizeOf(left) {
+		t.Errorf("%d bytes are counted, there are %d", o.bytes, sizeOf(left))
+	}
+}
+
+func sizeOf(list []*denial) (n int) {
+	for _, d := range list {
+		n += d.size()
+	}
+	return n
+}
+
+// TestMostBinding: what denies most stays when rare ones come in numbers.
+func TestMostBinding(t *testing.T) {
+	o := newObserved(0)
+	for i := range 50 {
+		o.deny(someDenial("often", i*7))
+	}
+	for i := range 3 * maxBinding {
+		o.deny(someDenial(fmt.Sprint("rare", i), i))
+	}
+	top := o.mostBinding()[0]
+	if top.customer != "often" || o.binding[top].denials != 50 || o.binding[top].label != "l" {
+		t.Errorf("%+v %+v", top, o.binding[top])
+	}
+}
+
+// TestMinutes: decisions are counted in their minute, whoever comes first into it, and a
+// slot that comes round begins at zero.
+func TestMinutes(t *testing.T) {
+	o := newObserved(0)
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Go(func() {
+			for i := range 3 * minuteSlots {
+				now := bursar.Time(i) * bursar.Time(time.Minute)
+				o.decided(now, worker%2 == 0)
+				o.used(now, 2)
+				if worker == 0 {
+					o.of("a")
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if o.granted.Load() != 4*3*minuteSlots || o.denied.Load() != 4*3*minuteSlots {
+		t.Errorf("%d granted, %d denied", o.granted.Load(), o.denied.Load())
+	}
+	out := overviewOut{AsOf: bursar.Time(1000 * time.Minute)}
+	o.decided(out.AsOf, false)
+	o.used(out.AsOf, 5)
+	o.show(&out)
+	last := out.Minutes[minutesShown-1]
+	if len(out.Minutes) != minutesShown || last.Timestamp != out.AsOf || last.Denied != 1 || last.UsageEvents != 5 || last.Granted != 0 {
+		t.Errorf("%+v", last)
+	}
+	if slices.ContainsFunc(out.Minutes[:minutesShown-1], func(m minuteOut) bool { return m.Denied+m.Granted+m.UsageEvents != 0 }) {
+		t.Error("what is long ago is shown")
+	}
+}

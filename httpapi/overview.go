@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"sync"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+// overviewOut is what an operator sees first. Decisions, minutes and what bound them are
+// what this node saw since it started; limits, holds and spend are of the customers that
+// it has in memory.
+type overviewOut struct {
+	AsOf      bursar.Time     `json:"asOf"`
+	Since     bursar.Time     `json:"since" doc:"When this node started."`
+	Checks    decisionCounts  `json:"checks" doc:"Decisions of checks, consumptions and reservations since then."`
+	Minutes   []minuteOut     `json:"minutes" doc:"The last 60, the current one last."`
+	Customers int             `json:"customers" doc:"Not archived; counted once a minute, up to 100,000."`
+	HoldsOpen int64           `json:"holdsOpen"`
+	Closest   []closestRow    `json:"closest" doc:"The 20 limits, hard or soft, that have used most, from 80 % on."`
+	Binding   []boundOut      `json:"binding" doc:"The 20 limits that denied most since then."`
+	Spend     []currencySpend `json:"spend"`
+}
+
+type decisionCounts struct {
+	Granted int64 `json:"granted"`
+	Denied  int64 `json:"denied"`
+}
+
+type minuteOut struct {
+	Timestamp   bursar.Time `json:"timestamp"`
+	Granted     int64       `json:"granted"`
+	Denied      int64       `json:"denied"`
+	UsageEvents int64       `json:"usageEvents" doc:"Items of usage, consumption and events that were recorded."`
+}
+
+type closestRow struct {
+	CustomerID string `json:"customerId"`
+	treeRow
+}
+
+type boundOut struct {
+	CustomerID   string               `json:"customerId"`
+	AssignmentID *string              `json:"assignmentId"`
+	Source       bursar.BindingSource `json:"source" is:"enum=ENTITY|CUSTOMER|CREDITS"`
+	EntityID     *string              `json:"entityId"`
+	FeatureID    *string              `json:"featureId,omitempty"`
+	CurrencyID   *string              `json:"currencyId,omitempty"`
+	Label        string               `json:"label"`
+	Denials      int64                `json:"denials"`
+	LastAt       bursar.Time          `json:"lastAt"`
+}
+
+type currencySpend struct {
+	CurrencyID  string        `json:"currencyId"`
+	DisplayName string        `json:"displayName"`
+	Symbol      *string       `json:"symbol"`
+	Last24Hours bursar.Amount `json:"last24Hours"`
+}
+
+// Limits of an overview, and for how long what it takes a search to find is shown again.
+const (
+	overviewRows  = 20
+	closeFrom     = 0.8
+	overviewFor   = 2 * bursar.Time(time.Second)
+	customersFor  = bursar.Time(time.Minute)
+	overviewSpend = bursar.Time(24 * time.Hour)
+)
+
+// overviewCache keeps what an overview searches for, so that many who look at once cost
+// one search.
+type overviewCache struct {
+	mu                sync.Mutex
+	searched, counted bursar.Time
+	closest           []engine.Closest
+	spend             map[string]bursar.Amount
+	customers         int
+	holdsOpen         int64
+}
+
+func (a *API) overview(q *request, _ *nothing) (overviewOut, error) {
+	out := overviewOut{AsOf: q.now, Since: a.observed.since, Closest: []closestRow{}, Spend: []currencySpend{}}
+	c := &a.overviews
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.search(q); err != nil {
+		return out, err
+	}
+	out.Customers, out.HoldsOpen = c.customers, c.holdsOpen
+	for i := range c.closest {
+		out.Closest = append(out.Closest, closestRow{c.closest[i].CustomerID, viewTreeRow(&c.closest[i].Row)})
+	}
+	for _, cur := range a.engine.Catalogue().Currencies() {
+		if sum := c.spend[cur.ID]; cur.ArchivedAt == nil || !sum.IsZero() {
+			out.Spend = append(out.Spend, currencySpend{cur.ID, cur.DisplayName, cur.Symbol, sum})
+		}
+	}
+	a.observed.show(&out)
+	return out, nil
+}
+
+// search looks anew when what there is has become old. The caller holds c's lock.
+func (c *overviewCache) search(q *request) (err error) {
+	e, now := q.api.engine, q.now
+	if c.searched == 0 || now-c.searched >= overviewFor {
+		if c.closest, err = e.Closest(q.ctx, overviewRows, closeFrom); err != nil {
+			return err
+		}
+		if c.spend, err = e.Spend(q.ctx, now-overviewSpend); err != nil {
+			return err
+		}
+		c.holdsOpen, c.searched = e.Stats().OpenHolds, now
+	}
+	if c.counted == 0 || now-c.counted >= customersFor {
+		if c.customers, err = e.CountCustomers(q.ctx); err != nil {
+			return err
+		}
+		c.counted = now
+	}
+	return nil
+}
+
+// show fills in what o counted.
+func (o *observed) show(out *overviewOut) {
+	out.Checks = decisionCounts{int64(o.granted.Load()), int64(o.denied.Load())}
+	last := minuteOf(out.AsOf)
+	for n := last - minutesShown + 1; n <= last; n++ {
+		m := minuteOut{Timestamp: bursar.Time(n * int64(time.Minute))}
+		if slot := &o.minutes[n%minuteSlots]; slot.number.Load() == n {
+			m.Granted, m.Denied, m.UsageEvents = int64(slot.granted.Load()), int64(slot.denied.Load()), int64(slot.usage.Load())
+		}
+		out.Minutes = append(out.Minutes, m)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out.Binding = []boundOut{}
+	for _, k := range o.mostBinding()[:min(len(o.binding), overviewRows)] {
+		c := o.binding[k]
+		b := boundOut{CustomerID: k.customer, AssignmentID: orNil(&k.assignment), Source: k.source, EntityID: orNil(&k.entity), Label: c.label,
+			Denials: int64(c.denials), LastAt: c.last}
+		b.FeatureID, b.CurrencyID = capabilityIDs(k.capability)
+		out.Binding = append(out.Binding, b)
+	}
+}
