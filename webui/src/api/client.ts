@@ -70,7 +70,12 @@ export class Api {
     return items;
   }
 
-  private async send<T>(method: string, path: string, body?: unknown, more: { signal?: AbortSignal; idempotencyKey?: string } = {}): Promise<T> {
+  private async send<T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    more: { signal?: AbortSignal; idempotencyKey?: string } = {},
+  ): Promise<T> {
     const text = body === undefined ? undefined : encode(body);
     const start = performance.now();
     const done = (status: number) => this.record({ at: Date.now(), method, path, body: text, status, ms: performance.now() - start });
@@ -80,7 +85,13 @@ export class Api {
     } catch (e) {
       if ((e as Error).name === "AbortError") throw e;
       done(0);
-      throw new Problem({ code: "Unreachable", title: "No answer", status: 0, detail: "The server could not be reached.", retryable: true });
+      throw new Problem({
+        code: "Unreachable",
+        title: "No answer",
+        status: 0,
+        detail: "The server could not be reached.",
+        retryable: true,
+      });
     }
     const content = await reply.text();
     done(reply.status);
@@ -120,7 +131,12 @@ function problemOf(reply: Response, content: string): ProblemBody {
   } catch {
     // Something between this page and the server answered.
   }
-  return { code: `Http${reply.status}`, title: `Status ${reply.status}`, status: reply.status, detail: `The server answered ${reply.status}.` };
+  return {
+    code: `Http${reply.status}`,
+    title: `Status ${reply.status}`,
+    status: reply.status,
+    detail: `The server answered ${reply.status}.`,
+  };
 }
 
 export function queryString(query: Query = {}): string {

@@ -29,11 +29,17 @@ async function follow(store: TreeStore, ended: AbortSignal, state: (s: LiveState
   let last = "";
   for (let failures = 0; !ended.aborted; failures++) {
     try {
-      const streams = await stream(store, ended, last, id => {
-        last = id;
-        failures = 0;
-        state("live");
-      }, reload);
+      const streams = await stream(
+        store,
+        ended,
+        last,
+        id => {
+          last = id;
+          failures = 0;
+          state("live");
+        },
+        reload,
+      );
       if (!streams) return poll(store, ended, state);
     } catch {
       // The connection was lost; it is made again below.
@@ -45,7 +51,13 @@ async function follow(store: TreeStore, ended: AbortSignal, state: (s: LiveState
 }
 
 /** Reads the stream until it ends. False: the server has none. */
-async function stream(store: TreeStore, ended: AbortSignal, last: string, heard: (id: string) => void, reload: () => void): Promise<boolean> {
+async function stream(
+  store: TreeStore,
+  ended: AbortSignal,
+  last: string,
+  heard: (id: string) => void,
+  reload: () => void,
+): Promise<boolean> {
   const c = store.capability;
   const query = queryString(c ? { [c.kind === "currency" ? "currencyIds" : "featureIds"]: [c.id] } : {});
   const headers: Record<string, string> = { Authorization: `Bearer ${store.api.token()}`, Accept: "text/event-stream" };

@@ -8,7 +8,17 @@ const credits: Capability = { kind: "currency", id: "credits", name: "Credits", 
 function row(id: string, parentId: string | null, more: Partial<TreeRow> = {}): TreeRow {
   const none = { usageLimit: null, currentUsage: null, utilization: null, cadence: null, usagePeriodStart: null, usagePeriodEnd: null };
   const rest = { assignmentId: null, label: null, enforcement: null, reserved: null, remaining: null, status: null, archivedAt: null };
-  return { entityId: id, entityTypeId: "team", displayName: id.toUpperCase(), parentId, scopeEntityIds: [], childCount: 0, ...none, ...rest, ...more };
+  return {
+    entityId: id,
+    entityTypeId: "team",
+    displayName: id.toUpperCase(),
+    parentId,
+    scopeEntityIds: [],
+    childCount: 0,
+    ...none,
+    ...rest,
+    ...more,
+  };
 }
 const limit = (remaining: number | null, more: Partial<TreeRow> = {}): Partial<TreeRow> => ({
   assignmentId: `a${remaining}`,

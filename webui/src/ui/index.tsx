@@ -248,12 +248,26 @@ type TextProps = Omit<FieldProps, "children"> & {
 export function Text({ label, hint, problem, wide, value, onChange, ...rest }: TextProps) {
   return (
     <Field label={label} hint={hint} problem={problem} wide={wide}>
-      {p => <input className="input" autoComplete="off" spellCheck={false} {...p} {...rest} value={value} onChange={e => onChange(e.target.value)} />}
+      {p => (
+        <input
+          className="input"
+          autoComplete="off"
+          spellCheck={false}
+          {...p}
+          {...rest}
+          value={value}
+          onChange={e => onChange(e.target.value)}
+        />
+      )}
     </Field>
   );
 }
 
-type SelectProps<T extends string> = Omit<FieldProps, "children"> & { value: T; onChange: (v: T) => void; options: (readonly [T, string])[] };
+type SelectProps<T extends string> = Omit<FieldProps, "children"> & {
+  value: T;
+  onChange: (v: T) => void;
+  options: (readonly [T, string])[];
+};
 export function Select<T extends string>({ label, hint, problem, wide, value, onChange, options }: SelectProps<T>) {
   return (
     <Field label={label} hint={hint} problem={problem} wide={wide}>
@@ -279,7 +293,14 @@ export function Checkbox({ checked, onChange, children }: { checked: boolean; on
   );
 }
 
-type DialogProps = { title: ReactNode; onClose: () => void; children: ReactNode; foot?: ReactNode; kind?: "drawer" | "wide"; tools?: ReactNode };
+type DialogProps = {
+  title: ReactNode;
+  onClose: () => void;
+  children: ReactNode;
+  foot?: ReactNode;
+  kind?: "drawer" | "wide";
+  tools?: ReactNode;
+};
 
 /** A modal dialog. The browser keeps the focus within it and gives it back at the end. */
 export function Dialog({ title, onClose, children, foot, kind, tools }: DialogProps) {
@@ -321,6 +342,7 @@ export function Dialog({ title, onClose, children, foot, kind, tools }: DialogPr
         {children}
       </div>
       {foot && <div className="foot">{foot}</div>}
+      <Toasts />
     </dialog>
   );
 }
@@ -353,7 +375,14 @@ export function Confirm({ title, children, action, danger, onConfirm, onClose }:
     </Dialog>
   );
 }
-type ConfirmProps = { title: string; children: ReactNode; action: string; danger?: boolean; onConfirm: () => Promise<unknown>; onClose: () => void };
+type ConfirmProps = {
+  title: string;
+  children: ReactNode;
+  action: string;
+  danger?: boolean;
+  onConfirm: () => Promise<unknown>;
+  onClose: () => void;
+};
 
 /** One write at a time, with its error. */
 export function useAction() {
@@ -388,25 +417,28 @@ export function toast(text: string, action?: Toast["action"]) {
   setTimeout(() => setToasts(toasts.filter(x => x !== t)), action ? 12_000 : 5000);
 }
 
+let hosts: symbol[] = [];
+
+/** Where toasts show: in the latest of these, since a modal dialog makes all that is outside of it inert. */
 export function Toasts() {
-  const ref = useRef<HTMLDivElement>(null);
-  const list = useSyncExternalStore(
-    f => {
-      toastWatchers.add(f);
-      return () => toastWatchers.delete(f);
-    },
-    () => toasts,
-  );
+  const [self] = useState(() => Symbol());
+  const subscribe = (f: () => void) => {
+    toastWatchers.add(f);
+    return () => toastWatchers.delete(f);
+  };
+  const list = useSyncExternalStore(subscribe, () => toasts);
+  const mine = useSyncExternalStore(subscribe, () => hosts.at(-1) === self);
   useEffect(() => {
-    // Shown anew so that it is above a dialog that has opened since.
-    const el = ref.current;
-    if (!el?.showPopover) return;
-    if (el.matches(":popover-open")) el.hidePopover();
-    if (list.length) el.showPopover();
-  }, [list]);
+    hosts = [...hosts, self];
+    setToasts(toasts);
+    return () => {
+      hosts = hosts.filter(h => h !== self);
+      setToasts(toasts);
+    };
+  }, [self]);
   return (
-    <div ref={ref} popover="manual" className="toasts" role="status" aria-live="polite">
-      {list.map(t => (
+    <div className="toasts" role="status" aria-live="polite">
+      {(mine ? list : []).map(t => (
         <div key={t.id} className="toast">
           <span className="break">{t.text}</span>
           {t.action && (

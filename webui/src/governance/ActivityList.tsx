@@ -1,0 +1,111 @@
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { path } from "../api/client";
+import type { Activity, Page } from "../api/types";
+import { longTime, shortTime } from "../lib/time";
+import { Empty, Skeleton, Text, Trouble } from "../ui";
+import { Pager } from "./Holds";
+import { useSession } from "./session";
+
+/** Who changed what, newest first. */
+export default function ActivityList({ entityId }: { entityId?: string }) {
+  const s = useSession();
+  const [cursors, setCursors] = useState<string[]>([""]);
+  const [action, setAction] = useState("");
+  const after = cursors.at(-1) ?? "";
+  const got = useQuery({
+    queryKey: ["activity", s.customerId, entityId, action, after],
+    queryFn: () => s.api.get<Page<Activity>>(path`/customers/${s.customerId}/activity`, { entityId, action, limit: 50, after }),
+  });
+  return (
+    <div className="stack">
+      {entityId === undefined && (
+        <div className="fields">
+          <Text
+            label="Action"
+            value={action}
+            onChange={v => {
+              setAction(v.trim());
+              setCursors([""]);
+            }}
+            placeholder="all"
+            list="actions"
+          />
+          <datalist id="actions">
+            {[...new Set(got.data?.data.map(a => a.action))].map(a => (
+              <option key={a} value={a} />
+            ))}
+          </datalist>
+        </div>
+      )}
+      {got.isPending && <Skeleton lines={6} />}
+      {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
+      {got.data?.data.length === 0 && <Empty title="No changes yet" />}
+      <ol className="timeline">
+        {got.data?.data.map(a => (
+          <li key={a.id}>
+            <time className="muted num" dateTime={a.timestamp} title={longTime(a.timestamp)}>
+              {shortTime(a.timestamp)}
+            </time>
+            <div className="stack tight">
+              <span className="break">
+                <span className="strong">{words(a.action)}</span>{" "}
+                {a.entityId && entityId === undefined ? (
+                  <button type="button" className="link" onClick={() => s.open(a.entityId)}>
+                    {a.entityId}
+                  </button>
+                ) : (
+                  !a.entityId && <code className="muted">{a.target.id}</code>
+                )}
+                <span className="muted"> by {actor(a)}</span>
+              </span>
+              <Diff before={a.before} after={a.after} />
+            </div>
+          </li>
+        ))}
+      </ol>
+      <Pager cursors={cursors} setCursors={setCursors} next={got.data?.pagination.next} />
+    </div>
+  );
+}
+
+/** "assignment.updated" is "Limit updated". */
+function words(action: string): string {
+  const [thing = "", verb = ""] = action.split(".");
+  const names: Record<string, string> = {
+    assignment: "Limit",
+    entitlement: "Limit",
+    entity: "Entity",
+    grant: "Credit grant",
+    boost: "Boost",
+    token: "Access token",
+  };
+  return `${names[thing] ?? thing.replace(/^./, c => c.toUpperCase())} ${verb.replaceAll("_", " ")}`;
+}
+
+const actor = (a: Activity) =>
+  a.actor.subject ?? { API_KEY: `API key ${a.actor.id}`, ACCESS_TOKEN: `token ${a.actor.id}`, SYSTEM: "the system" }[a.actor.type];
+
+function Diff({ before, after }: Pick<Activity, "before" | "after">) {
+  const keys = Object.keys({ ...before, ...after });
+  const text = (v: unknown) => (v === undefined || v === null ? "–" : typeof v === "object" ? JSON.stringify(v) : String(v));
+  const changed = keys.filter(k => text(before?.[k]) !== text(after?.[k]) && !k.endsWith("Id") && k !== "id" && k !== "updatedAt");
+  if (changed.length === 0) return null;
+  return (
+    <div className="diff">
+      {changed.slice(0, 8).map(k => (
+        <span key={k} style={{ display: "contents" }}>
+          <span className="muted">{k}</span>
+          <span className="break">
+            {before && (
+              <>
+                <del>{text(before[k])}</del> →{" "}
+              </>
+            )}
+            <ins>{text(after?.[k])}</ins>
+          </span>
+        </span>
+      ))}
+    </div>
+  );
+}
