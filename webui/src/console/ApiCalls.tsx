@@ -29,7 +29,7 @@ export function ApiCalls({ onClose }: { onClose: () => void }) {
                   <code className="strong">{c.method}</code>
                   <code className="ellipsis">{decodeURIComponent(c.path)}</code>
                 </Button>
-                <span className={`num small ${c.status >= 400 || c.status === 0 ? "bad" : "muted"}`}>{c.status || "–"}</span>
+                <span className={`num small ${c.status >= 400 || c.status === 0 ? "ink-bad" : "muted"}`}>{c.status || "–"}</span>
                 <span className="num small muted">{Math.round(c.ms)} ms</span>
                 <span className="num small muted call-at">{since(c.at, now)}</span>
               </div>

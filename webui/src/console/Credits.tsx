@@ -9,23 +9,7 @@ import { Pager } from "../governance/Holds";
 import { day, fromLocal } from "../lib/time";
 import { Amt, At, Button, Confirm, Dialog, Empty, Select, Skeleton, Text, Trouble, toast, UsageBar, useAction } from "../ui";
 import { useApi } from "./App";
-
-/** Grants in the order in which they are burned. */
-export function burnOrder(grants: Grant[]): Grant[] {
-  const kinds = { PROMOTIONAL: 0, RECURRING: 0, PAID: 1, OVERDRAFT: 2 };
-  const live = grants.filter(g => g.status === "ACTIVE" && g.grantType !== "OVERDRAFT" && nano(g.consumedAmount) < nano(g.amount));
-  const time = (t: string | null) => (t === null ? Number.POSITIVE_INFINITY : Date.parse(t));
-  const order = (a: number, b: number) => (a === b ? 0 : a < b ? -1 : 1);
-  return live.sort(
-    (a, b) =>
-      a.priority - b.priority ||
-      order(time(a.expireAt), time(b.expireAt)) ||
-      kinds[a.grantType] - kinds[b.grantType] ||
-      time(a.effectiveAt) - time(b.effectiveAt) ||
-      order(time(a.createdAt), time(b.createdAt)) ||
-      (a.id < b.id ? -1 : 1),
-  );
-}
+import { burnOrder } from "./burn";
 
 export function Credits({ customerId }: { customerId: string }) {
   const api = useApi();
@@ -65,7 +49,7 @@ export function Credits({ customerId }: { customerId: string }) {
   const left = sub(sub(granted, used), overdraft);
   return (
     <Body>
-      <div className="row between wrap">
+      <div className="row between wrap" style={{ alignItems: "flex-end" }}>
         <div style={{ width: 220 }}>
           <Select
             label="Currency"
@@ -85,7 +69,7 @@ export function Credits({ customerId }: { customerId: string }) {
           <dl className="figures">
             <div>
               <dt>Left</dt>
-              <dd className={nano(left) <= 0n ? "bad" : ""}>
+              <dd className={nano(left) <= 0n ? "ink-bad" : ""}>
                 <Amt v={left} />
               </dd>
             </div>
@@ -98,7 +82,7 @@ export function Credits({ customerId }: { customerId: string }) {
             {!isZero(overdraft) && (
               <div>
                 <dt>Overdraft</dt>
-                <dd className="bad">
+                <dd className="ink-bad">
                   <Amt v={overdraft} />
                 </dd>
               </div>

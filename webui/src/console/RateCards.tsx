@@ -4,7 +4,7 @@ import { useState } from "react";
 import { formatExact, parseAmount } from "../api/amount";
 import { path } from "../api/client";
 import type { Currency, Feature, Page, Rate, RateCard, RateVersion, Unpriced } from "../api/types";
-import { fromLocal, longTime } from "../lib/time";
+import { fromLocal, longTime, shortTime } from "../lib/time";
 import { Button, Confirm, Dialog, Empty, Notice, Select, Skeleton, Text, Trouble, toast, useAction } from "../ui";
 import { useApi } from "./App";
 import { Editor } from "./Catalogue";
@@ -130,7 +130,7 @@ function Card({ card, onClose }: { card: RateCard; onClose: () => void }) {
                 v =>
                   [
                     String(v.version),
-                    `${v.version} · from ${longTime(v.effectiveFrom)}${v.corrects ? ` · corrects ${v.corrects}` : ""}`,
+                    `${v.version} · from ${shortTime(v.effectiveFrom)}${v.corrects ? ` · corrects ${v.corrects}` : ""}`,
                   ] as const,
               )}
             />

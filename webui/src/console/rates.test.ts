@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import type { Grant } from "../api/types";
-import { burnOrder } from "./Credits";
+import type { Grant, Rate } from "../api/types";
+import { burnOrder } from "./burn";
 import { diffRates, matchText, parseMatch, perMillion } from "./rates";
 
 it("shows a price per million exactly", () => {
@@ -10,11 +10,11 @@ it("shows a price per million exactly", () => {
 });
 
 it("compares versions by price, whatever they are stated per", () => {
-  const before = [
+  const before: Rate[] = [
     { featureId: "f", amount: 3, per: 1_000_000, match: { model: "a" } },
     { featureId: "f", amount: 1, per: 1_000_000, match: {} },
   ];
-  const after = [
+  const after: Rate[] = [
     { featureId: "f", amount: "0.000003", per: 1, match: { model: ["a"] } },
     { featureId: "g", amount: 2, per: 1_000_000, match: {} },
   ];

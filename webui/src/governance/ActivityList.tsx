@@ -1,10 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { formatExact } from "../api/amount";
 import { path } from "../api/client";
 import type { Activity, Page } from "../api/types";
 import { longTime, shortTime } from "../lib/time";
 import { Empty, Skeleton, Text, Trouble } from "../ui";
 import { Pager } from "./Holds";
+import { useNames } from "./names";
 import { useSession } from "./session";
 
 /** Who changed what, newest first. */
@@ -17,6 +19,7 @@ export default function ActivityList({ entityId }: { entityId?: string }) {
     queryKey: ["activity", s.customerId, entityId, action, after],
     queryFn: () => s.api.get<Page<Activity>>(path`/customers/${s.customerId}/activity`, { entityId, action, limit: 50, after }),
   });
+  const name = useNames(entityId === undefined ? (got.data?.data.flatMap(a => a.entityId ?? []) ?? []) : []);
   return (
     <div className="stack">
       {entityId === undefined && (
@@ -52,10 +55,10 @@ export default function ActivityList({ entityId }: { entityId?: string }) {
                 <span className="strong">{words(a.action)}</span>{" "}
                 {a.entityId && entityId === undefined ? (
                   <button type="button" className="link" onClick={() => s.open(a.entityId)}>
-                    {a.entityId}
+                    {name(a.entityId)}
                   </button>
                 ) : (
-                  !a.entityId && <code className="muted">{a.target.id}</code>
+                  !a.entityId && entityId === undefined && <span>{String(a.after?.displayName ?? a.before?.displayName ?? "")}</span>
                 )}
                 <span className="muted"> by {actor(a)}</span>
               </span>
@@ -84,28 +87,32 @@ function words(action: string): string {
 }
 
 const actor = (a: Activity) =>
-  a.actor.subject ?? { API_KEY: `API key ${a.actor.id}`, ACCESS_TOKEN: `token ${a.actor.id}`, SYSTEM: "the system" }[a.actor.type];
+  a.actor.subject ?? { API_KEY: `key ${a.actor.id.slice(0, 8)}`, ACCESS_TOKEN: `token ${a.actor.id}`, SYSTEM: "the system" }[a.actor.type];
 
+/** What has changed, value by value. Of something new only what it is. */
 function Diff({ before, after }: Pick<Activity, "before" | "after">) {
   const keys = Object.keys({ ...before, ...after });
-  const text = (v: unknown) => (v === undefined || v === null ? "–" : typeof v === "object" ? JSON.stringify(v) : String(v));
-  const changed = keys.filter(k => text(before?.[k]) !== text(after?.[k]) && !k.endsWith("Id") && k !== "id" && k !== "updatedAt");
+  const changed = keys.filter(
+    k => text(before?.[k]) !== text(after?.[k]) && !/(^id|Id|At|^status|^priority)$/.test(k) && text(after?.[k] ?? before?.[k]) !== "–",
+  );
   if (changed.length === 0) return null;
   return (
-    <div className="diff">
+    <ul className="diff small">
       {changed.slice(0, 8).map(k => (
-        <span key={k} style={{ display: "contents" }}>
-          <span className="muted">{k}</span>
-          <span className="break">
-            {before && (
-              <>
-                <del>{text(before[k])}</del> →{" "}
-              </>
-            )}
-            <ins>{text(after?.[k])}</ins>
-          </span>
-        </span>
+        <li key={k} className="break">
+          <span className="muted">{spaced(k)}</span> {before && after && k in before && <del>{text(before[k])} →</del>}{" "}
+          <ins>{text((after ?? before)?.[k])}</ins>
+        </li>
       ))}
-    </div>
+    </ul>
   );
+}
+
+const spaced = (k: string) => k.replace(/[A-Z]/g, c => ` ${c.toLowerCase()}`);
+
+function text(v: unknown): string {
+  if (v === undefined || v === null || v === "" || (Array.isArray(v) && v.length === 0)) return "–";
+  if (typeof v === "number" || (typeof v === "string" && /^-?\d+(\.\d+)?$/.test(v))) return formatExact(v);
+  if (Array.isArray(v)) return v.map(text).join(", ");
+  return typeof v === "object" ? JSON.stringify(v) : String(v);
 }

@@ -7,6 +7,10 @@ import type { Line } from "./UsagePanel";
 // Apart in lightness as well as in hue, and never without the name beside.
 const strokes = ["--bursar-accent", "--bursar-near-bar", "--bursar-ok", "--bursar-blocked", "--bursar-muted", "--bursar-over"];
 
+const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const tick = (t: number, step: number) => (step < 86_400 ? hours : days).format(new Date(t * 1000));
+
 /** Usage per step: bars of one series, lines of several. The table beside it has the digits. */
 export default function Chart({ series, unit, bars }: { series: Line[]; unit: string; bars: boolean }) {
   const ref = useRef<HTMLDivElement>(null);
@@ -16,18 +20,19 @@ export default function Chart({ series, unit, bars }: { series: Line[]; unit: st
     const css = getComputedStyle(document.documentElement);
     const colour = (name: string) => css.getPropertyValue(name).trim();
     const times = [...new Set(series.flatMap(l => l.points.map(p => Date.parse(p.timestamp) / 1000)))].sort((a, b) => a - b);
+    const step = (times[1] ?? 0) - (times[0] ?? 0) || 3600;
     const at = new Map(times.map((t, i) => [t, i]));
     const values = series.map(l => {
       const v: (number | null)[] = times.map(() => 0);
       for (const p of l.points) v[at.get(Date.parse(p.timestamp) / 1000) ?? 0] = approx(p.value);
       return v;
     });
-    const paths = bars && series.length === 1 ? uPlot.paths.bars?.({ size: [0.7, 40], align: 1 }) : undefined;
+    const paths = bars && series.length === 1 ? uPlot.paths.bars?.({ size: [0.7, 40] }) : undefined;
     const axis = {
       stroke: colour("--bursar-muted"),
       grid: { stroke: colour("--bursar-border"), width: 1 },
       ticks: { show: false },
-      font: `12px ${colour("--bursar-font")}`,
+      font: "12px Inter, system-ui, sans-serif",
     };
     const plot = new uPlot(
       {
@@ -35,13 +40,17 @@ export default function Chart({ series, unit, bars }: { series: Line[]; unit: st
         height: 200,
         cursor: { y: false, points: { size: 6 } },
         legend: { show: true, live: true },
-        scales: { x: { time: true }, y: { range: (_, __, max) => [0, max || 1] } },
+        scales: {
+          x: { time: true, range: (_, min, max) => [min - step / 2, max + step / 2] },
+          y: { range: (_, __, max) => [0, max || 1] },
+        },
         axes: [
-          { ...axis, grid: { show: false } },
+          { ...axis, grid: { show: false }, space: 64, values: (_, ticks) => ticks.map(t => tick(t, step)) },
           { ...axis, size: 56, values: (_, ticks) => ticks.map(t => formatShort(t)) },
         ],
         series: [
           {
+            label: "From",
             value: (_, t) =>
               t ? new Date(t * 1000).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }) : "–",
           },

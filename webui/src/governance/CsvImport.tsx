@@ -147,7 +147,7 @@ export function compare(rows: Record<string, string>[], limits: Assignment[]): P
   );
   const plan: Plan = { changes: [], same: 0, problems: [] };
   const seen = new Set<string>();
-  rows.forEach((row, i) => {
+  const take = (row: Record<string, string>, i: number): unknown => {
     const line = i + 2;
     const get = (k: string) => (row[k] ?? "").trim();
     const bad = (why: string) => plan.problems.push(`Line ${line}: ${why}`);
@@ -193,7 +193,9 @@ export function compare(rows: Record<string, string>[], limits: Assignment[]): P
         (enforcement && before?.enforcement !== enforcement ? ` ${enforcement}` : ""),
       was: before ? (before.usageLimit === null ? "unlimited" : formatExact(before.usageLimit)) + each(before.cadence) : "",
     });
-  });
+    return undefined;
+  };
+  for (const [i, row] of rows.entries()) take(row, i);
   return plan;
 }
 

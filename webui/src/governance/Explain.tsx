@@ -7,6 +7,7 @@ import type { Amount, Exact } from "../api/json";
 import type { Binding, Decision, Denial, Node, One, Page } from "../api/types";
 import { longTime, until } from "../lib/time";
 import { Amt, Button, Empty, Notice, Select, Skeleton, Text, Trouble, useAction, When } from "../ui";
+import { useNames } from "./names";
 import { capabilityOf, type Session, useSession } from "./session";
 
 type Question = { capability: string; amount: string; dimensions: [string, string][] };
@@ -222,9 +223,12 @@ function Answer({ d, requested }: { d: Decision; requested: string }) {
   const s = useSession();
   const seen = new Set<string>();
   const chains = (d.chains ?? []).map(chain => chain.filter(n => !seen.has(n.assignmentId) && seen.add(n.assignmentId)));
+  const nodes = chains.flat();
+  const name = useNames(nodes.flatMap(n => [n.entityId, ...n.scopeEntityIds]));
   const gate = d.binding && d.binding.source !== "ENTITY" ? d.binding : null;
   const bound = d.binding?.source === "ENTITY" ? d.binding : null;
-  const resets = d.grantedAfter ?? d.binding?.resetsAt ?? null;
+  const short = nodes.filter(n => !(n.fits ?? n.isGranted) && n.enforcement === "hard");
+  const after = d.isGranted ? null : grantedAfter(d, short);
   return (
     <section className="stack" aria-label="Answer">
       <div className={`notice ${d.isGranted ? "good" : "bad"}`}>
@@ -235,15 +239,23 @@ function Answer({ d, requested }: { d: Decision; requested: string }) {
               ? `Yes: ${formatAsked(requested)} would be granted`
               : `No: ${reasonWords(d.accessDeniedReason).replace(/^no, /, "")}`}
           </h2>
-          {!d.isGranted && d.binding && (
+          {!d.isGranted && (
             <ul className="stack tight">
-              <li className="row wrap" style={{ gap: 4 }}>
-                <ArrowRight size={14} aria-hidden /> {change(d.binding, d.binding.requested ?? requested)}
-              </li>
-              {resets && (
-                <li className="row wrap" style={{ gap: 4 }}>
-                  <ArrowRight size={14} aria-hidden /> or wait: it resets {until(resets)}, on {longTime(resets)}
-                </li>
+              {gate && (
+                <Todo>
+                  The {gate.source === "CREDITS" ? "prepaid pool" : "customer's own limit"} {change(gate, gate.requested ?? requested)}
+                </Todo>
+              )}
+              {short.map(n => (
+                <Todo key={n.assignmentId}>
+                  {name(n.entityId)}
+                  {n.label && ` (${n.label})`} {change(n, n.requested)}
+                </Todo>
+              ))}
+              {after && (
+                <Todo>
+                  or wait: what stands in the way resets {until(after)}, on {longTime(after)}
+                </Todo>
               )}
             </ul>
           )}
@@ -252,9 +264,9 @@ function Answer({ d, requested }: { d: Decision; requested: string }) {
       {gate && (
         <div className="panel">
           <div className="level binding">
-            <Ban size={16} className="bad" aria-hidden />
+            <Ban size={16} className="ink-bad" aria-hidden />
             <span className="strong">{gate.source === "CREDITS" ? "Prepaid pool of the customer" : "Limit of the whole customer"}</span>
-            <span className="small muted">decides</span>
+            <span className="small ink-bad strong">decides</span>
             <Sum used={gate.currentUsage} held={gate.reserved} asked={gate.requested ?? requested} limit={gate.usageLimit} fits={false} />
           </div>
         </div>
@@ -264,7 +276,7 @@ function Answer({ d, requested }: { d: Decision; requested: string }) {
           // biome-ignore lint/suspicious/noArrayIndexKey: chains have no other identity
           <div key={i} className="panel levels">
             {chain.map(n => (
-              <Level key={n.assignmentId} n={n} binds={bound?.assignmentId === n.assignmentId} />
+              <Level key={n.assignmentId} n={n} name={name} binds={bound?.assignmentId === n.assignmentId} />
             ))}
           </div>
         ),
@@ -289,30 +301,52 @@ function Answer({ d, requested }: { d: Decision; requested: string }) {
   );
 }
 
+function Todo({ children }: { children: React.ReactNode }) {
+  return (
+    <li className="row" style={{ gap: 6, alignItems: "flex-start" }}>
+      <ArrowRight size={14} aria-hidden style={{ flex: "none", marginTop: 3 }} />
+      <span className="break">{children}</span>
+    </li>
+  );
+}
+
+/** When waiting alone would help: when the last of the limits in the way begins anew, if each is large enough at all. */
+function grantedAfter(d: Decision, short: Node[]): string | null {
+  if (d.grantedAfter !== undefined) return d.grantedAfter;
+  if ((d.binding && d.binding.source !== "ENTITY") || short.length === 0) return null;
+  if (short.some(n => n.usageLimit === null || less(n.usageLimit, n.requested))) return null;
+  return (
+    short
+      .map(n => n.resetsAt)
+      .sort()
+      .at(-1) ?? null
+  );
+}
+
 const formatAsked = (text: string) => {
   const a = parseAmount(text);
   return a ? formatExact(a.text) : text;
 };
 
-function Level({ n, binds }: { n: Node; binds: boolean }) {
+function Level({ n, name, binds }: { n: Node; name: (id: string) => string; binds: boolean }) {
   const s = useSession();
   const fits = n.fits ?? n.isGranted;
   const soft = n.enforcement === "soft";
   const Icon = fits ? (n.exceeded ? TriangleAlert : CircleCheck) : Ban;
   return (
     <div className={`level ${binds ? "binding" : ""}`}>
-      <Icon size={16} className={fits ? (n.exceeded ? "" : "good") : "bad"} aria-label={fits ? "fits" : "does not fit"} />
+      <Icon size={16} className={fits ? (n.exceeded ? "" : "ink-good") : "ink-bad"} aria-label={fits ? "fits" : "does not fit"} />
       <span className="row wrap" style={{ gap: "2px 8px" }}>
         <button type="button" className="link strong break" onClick={() => s.open(n.entityId)}>
-          {n.entityId}
+          {name(n.entityId)}
         </button>
         <span className="muted small">{s.types.get(n.entityTypeId)?.displayName ?? n.entityTypeId}</span>
         {n.label && <span className="chip ellipsis">{n.label}</span>}
-        {n.scopeEntityIds.length > 0 && <span className="chip ellipsis">on {n.scopeEntityIds.join(" + ")}</span>}
+        {n.scopeEntityIds.length > 0 && <span className="chip ellipsis">on {n.scopeEntityIds.map(name).join(" + ")}</span>}
         {soft && <span className="chip">soft</span>}
       </span>
       <span className="small muted right">
-        {binds ? <span className="bad strong">decides</span> : capabilityOf(n, s.capabilities)?.name}
+        {binds ? <span className="ink-bad strong">decides</span> : capabilityOf(n, s.capabilities)?.name}
       </span>
       <Sum used={n.currentUsage} held={n.reserved} asked={n.requested} limit={n.usageLimit} fits={fits} />
       <span className="sum muted small">

@@ -61,7 +61,7 @@ export function Holds({ entityId }: { entityId?: string }) {
                 {status !== "OPEN" && <th className="right">Recorded</th>}
                 <th>For</th>
                 <th>{status === "OPEN" ? "Expires" : "Ended"}</th>
-                {status === "OPEN" && s.canEdit && (
+                {status === "OPEN" && s.rights.provision && (
                   <th>
                     <span className="hidden">Actions</span>
                   </th>
@@ -85,7 +85,7 @@ export function Holds({ entityId }: { entityId?: string }) {
                       .join(" ")}
                   </td>
                   <td>{status === "OPEN" ? <When at={r.expiresAt} future /> : r.closedAt ? <At at={r.closedAt} /> : "–"}</td>
-                  {status === "OPEN" && s.canEdit && (
+                  {status === "OPEN" && s.rights.provision && (
                     <td className="right">
                       <Button size="small" look="quiet" onClick={() => setEnding(r)}>
                         Release

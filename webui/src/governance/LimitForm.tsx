@@ -7,6 +7,7 @@ import type { Assignment, Enforcement, One, Simulation } from "../api/types";
 import { cadenceWords, day } from "../lib/time";
 import { Amt, Button, Checkbox, Notice, Select, Skeleton, Text, Trouble, useAction, useSettled } from "../ui";
 import { EntityPicker } from "./EntityPicker";
+import { useNames } from "./names";
 import { capabilityOf, type LimitInput, named, putLimits, useSession } from "./session";
 
 const cadences = ["PT15M", "PT1H", "P1D", "P1W", "P1M", "P1Y", "P100Y"];
@@ -223,6 +224,7 @@ function Preview({ input }: { input: LimitInput }) {
     retry: false,
     staleTime: 60_000,
   });
+  const name = useNames(result.data?.data.entities.slice(0, 3).flatMap(e => e.entityId ?? []) ?? []);
   if (input.usageLimit === null) return <Notice>Usage is counted and shown; nothing is stopped.</Notice>;
   if (result.isPending) return <Skeleton lines={1} />;
   // Access tokens may not backtest; the form works without.
@@ -249,7 +251,7 @@ function Preview({ input }: { input: LimitInput }) {
           Most:{" "}
           {entities
             .slice(0, 3)
-            .map(e => `${e.entityId ?? "the customer"} (${e.stopped.toLocaleString("en")})`)
+            .map(e => `${e.entityId ? name(e.entityId) : "the customer"} (${e.stopped.toLocaleString("en")})`)
             .join(", ")}
         </div>
       )}

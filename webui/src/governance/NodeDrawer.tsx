@@ -45,24 +45,28 @@ export default function NodeDrawer({ entityId }: { entityId: string }) {
               <CopyButton text={entity.id} label="Copy id" />
             </span>
           </nav>
-          {s.canEdit && (
+          {s.mayEdit(entityId) && (
             <div className="row wrap">
-              <Button size="small" icon={<Plus size={14} />} onClick={() => setAct("child")}>
-                Add below
-              </Button>
+              {s.rights.provision && (
+                <Button size="small" icon={<Plus size={14} />} onClick={() => setAct("child")}>
+                  Add below
+                </Button>
+              )}
               <Button size="small" icon={<Pencil size={14} />} onClick={() => setAct("rename")}>
                 Rename
               </Button>
               <Button size="small" icon={<FolderInput size={14} />} onClick={() => setAct("move")}>
                 Move
               </Button>
-              <Button
-                size="small"
-                icon={entity.archivedAt ? <ArchiveRestore size={14} /> : <Archive size={14} />}
-                onClick={() => setAct("archive")}
-              >
-                {entity.archivedAt ? "Restore" : "Archive"}
-              </Button>
+              {s.rights.provision && (
+                <Button
+                  size="small"
+                  icon={entity.archivedAt ? <ArchiveRestore size={14} /> : <Archive size={14} />}
+                  onClick={() => setAct("archive")}
+                >
+                  {entity.archivedAt ? "Restore" : "Archive"}
+                </Button>
+              )}
             </div>
           )}
           <Tabs>

@@ -66,7 +66,7 @@ export function NodeLimits({ entityId }: { entityId: string }) {
           <LimitForm entityId={entityId} limit={null} onDone={() => setEditing(null)} />
         </div>
       ) : (
-        s.canEdit && (
+        s.mayEdit(entityId) && (
           <div>
             <Button icon={<Plus size={15} />} disabled={s.capabilities.length === 0} onClick={() => setEditing("new")}>
               Set a limit
@@ -131,7 +131,7 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
       </p>
       {capability && limit.scopeEntityIds.length === 0 && <Shared limit={limit} />}
       <Boosts limit={limit} />
-      {s.canEdit && (
+      {s.mayEdit(limit.entityId) && (
         <div className="row wrap">
           <Button size="small" icon={<Pencil size={14} />} onClick={onEdit}>
             Edit
@@ -219,7 +219,7 @@ function Boosts({ limit }: { limit: Assignment }) {
             Boost of <Amt v={b.amount} /> ends <When at={b.expiresAt} future />
             {b.reason && <span className="muted break"> · {b.reason}</span>}
           </span>
-          {s.canEdit && (
+          {s.mayEdit(limit.entityId) && (
             <Button
               size="small"
               look="quiet"

@@ -121,7 +121,7 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
     <div
       ref={setScroller}
       role="treegrid"
-      className={`grid ${narrow ? "narrow" : ""}`}
+      className={`grid ${narrow ? "narrow" : ""} ${store.flat ? "flat" : ""}`}
       aria-label={`Budgets: ${s.capability?.name ?? "entities"}`}
       aria-rowcount={lines.length + 1}
       aria-multiselectable={s.canEdit || undefined}
@@ -130,7 +130,6 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
       onKeyDown={onKeyDown}
     >
       <div role="rowgroup" className="grid-head">
-        {/* biome-ignore lint/a11y/useFocusableInteractive: the table has the focus */}
         <div role="row" aria-rowindex={1} className="grid-row">
           {s.canEdit && (
             <span role="columnheader" className="c-pick">
@@ -239,8 +238,6 @@ const Row = memo(function Row({ id, index, line, style, active, picked, typeName
   const status = statusOf(limit, ceiling);
   const name = node.name ?? node.id;
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the table handles the keys of its active row
-    // biome-ignore lint/a11y/useFocusableInteractive: the table has the focus
     <div
       id={id}
       role="row"

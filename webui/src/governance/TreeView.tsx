@@ -73,11 +73,11 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
   }, [store]);
 
   const last = writes.at(-1);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once for each write
   useEffect(() => {
     if (!last) return;
     if (last.entityIds === null || last.entityIds.length > 20) reload();
     else for (const id of last.entityIds) void store.reread(id).catch(() => {});
-    // biome-ignore lint/correctness/useExhaustiveDependencies: once for each write
   }, [last]);
 
   const top = store.branches.get(rootKey);
@@ -183,17 +183,28 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
           </select>
         </label>
         <fieldset className="segmented" aria-label="Arrangement">
-          <button type="button" aria-pressed={!flat} onClick={() => (setRanked(false), setFilter(noFilter))}>
+          <button
+            type="button"
+            aria-pressed={!flat}
+            onClick={() => {
+              setRanked(false);
+              setFilter(noFilter);
+            }}
+          >
             Tree
           </button>
           <button type="button" aria-pressed={flat} onClick={() => setRanked(true)}>
             Ranked
           </button>
         </fieldset>
+      </div>
+      <div className="gov-bar second">
+        <Live state={live} store={store} />
+        <span className="grow" />
         <span className="row gov-sort">
           <label>
             <span className="hidden">Order by</span>
-            <select className="input" value={sort} onChange={e => setSort(e.target.value as Sort)}>
+            <select className="input quiet" value={sort} onChange={e => setSort(e.target.value as Sort)}>
               {sorts.map(([v, text]) => (
                 <option key={v} value={v}>
                   {text}
@@ -202,15 +213,13 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
             </select>
           </label>
           <Button
+            size="small"
+            look="quiet"
             aria-label={descending ? "Highest first" : "Lowest first"}
             icon={descending ? <ArrowDownNarrowWide size={16} /> : <ArrowUpNarrowWide size={16} />}
             onClick={() => setDescending(!descending)}
           />
         </span>
-      </div>
-      <div className="gov-bar second">
-        <Live state={live} store={store} />
-        <span className="grow" />
         {loading !== null && (
           <span className="muted small row num" role="status">
             <LoaderCircle size={14} className="spin" aria-hidden />
@@ -244,9 +253,11 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
             <Button size="small" look="quiet" icon={<Upload size={15} />} onClick={() => setOpen("import")}>
               Import
             </Button>
-            <Button size="small" look="quiet" icon={<Plus size={15} />} onClick={() => setOpen("new")}>
-              Add
-            </Button>
+            {s.rights.provision && (
+              <Button size="small" look="quiet" icon={<Plus size={15} />} onClick={() => setOpen("new")}>
+                Add
+              </Button>
+            )}
           </>
         )}
       </div>
@@ -278,7 +289,9 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
         <TreeGrid store={store} lines={lines} selected={selected} onPick={pick} onPickAll={setSelected} />
       )}
       <Suspense fallback={null}>
-        {open === "bulk" && <BulkEdit nodes={[...selected].flatMap(id => store.nodes.get(id) ?? [])} onClose={() => setOpen(null)} />}
+        {open === "bulk" && (
+          <BulkEdit nodes={[...selected].filter(s.mayEdit).flatMap(id => store.nodes.get(id) ?? [])} onClose={() => setOpen(null)} />
+        )}
         {open === "import" && <CsvImport onClose={() => setOpen(null)} />}
         {open === "new" && <NewEntity parentId={null} onClose={() => setOpen(null)} />}
       </Suspense>
@@ -291,7 +304,7 @@ function NoEntities() {
   return (
     <Empty title="No departments, teams, users or agents yet">
       <p>
-        {s.canEdit
+        {s.rights.provision
           ? "Add the organisation first, then what is in it. Your product's backend usually does this as people and agents are created: PUT /customers/{id}/entities."
           : "They appear here as soon as they are set up."}
       </p>

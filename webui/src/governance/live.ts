@@ -1,4 +1,3 @@
-import { createParser } from "eventsource-parser";
 import { useEffect, useState } from "react";
 import { queryString } from "../api/client";
 import { decode } from "../api/json";
@@ -27,12 +26,14 @@ export function useLive(store: TreeStore | null, reload: () => void): LiveState 
 
 async function follow(store: TreeStore, ended: AbortSignal, state: (s: LiveState) => void, reload: () => void) {
   let last = "";
+  let again = false;
   for (let failures = 0; !ended.aborted; failures++) {
     try {
       const streams = await stream(
         store,
         ended,
         last,
+        again,
         id => {
           last = id;
           failures = 0;
@@ -45,6 +46,7 @@ async function follow(store: TreeStore, ended: AbortSignal, state: (s: LiveState
       // The connection was lost; it is made again below.
     }
     if (ended.aborted) return;
+    again = true;
     state("offline");
     await pause(Math.min(30_000, 1000 * 2 ** failures) * (0.75 + Math.random() / 2), ended);
   }
@@ -55,6 +57,7 @@ async function stream(
   store: TreeStore,
   ended: AbortSignal,
   last: string,
+  again: boolean,
   heard: (id: string) => void,
   reload: () => void,
 ): Promise<boolean> {
@@ -66,6 +69,9 @@ async function stream(
   const reply = await fetch(url, { headers, signal: ended });
   if ([404, 405, 501].includes(reply.status)) return false;
   if (!reply.ok || !reply.body) throw new Error(`status ${reply.status}`);
+  const { createParser } = await import("eventsource-parser");
+  // Without a place to go on from, what happened meanwhile is read again.
+  if (again && !last) reload();
   heard(last);
   const apply = batched(store, ended);
   const parser = createParser({

@@ -1,8 +1,9 @@
 import { type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
-import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from "react";
+import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from "react";
 import { asExact } from "../api/amount";
-import { type Api, isStatus, path } from "../api/client";
+import { type Api, path } from "../api/client";
 import type { Exact } from "../api/json";
+import { type Rights, rightsOf } from "../api/rights";
 import type { Assignment, Capability, Currency, Enforcement, EntityType, Feature, Tree, TreeRow } from "../api/types";
 import { toast } from "../ui";
 
@@ -10,7 +11,10 @@ import { toast } from "../ui";
 export type Session = {
   api: Api;
   customerId: string;
+  rights: Rights;
+  /** Whether anything may be changed, and whether this entity may. */
   canEdit: boolean;
+  mayEdit: (entityId: string) => boolean;
   types: Map<string, EntityType>;
   capabilities: Capability[];
   capability: Capability | null;
@@ -46,32 +50,17 @@ export function capabilities(features: Feature[], currencies: Currency[]): Capab
   ];
 }
 
-/**
- * Whether the credential may change limits. The API is asked with a write of nothing: it
- * refuses that as forbidden or as empty, and changes nothing either way.
- */
-async function mayEdit(api: Api, customerId: string): Promise<boolean> {
-  try {
-    await api.put(path`/customers/${customerId}/assignments`, { assignments: [] });
-    return true;
-  } catch (e) {
-    if (isStatus(e, 400)) return true;
-    if (isStatus(e, 403, 404)) return false;
-    throw e;
-  }
-}
-
-export type Start = { canEdit: boolean; types: EntityType[]; capabilities: Capability[]; first: Capability | null };
+export type Start = { rights: Rights; types: EntityType[]; capabilities: Capability[]; first: Capability | null };
 
 async function start(api: Api, customerId: string): Promise<Start> {
-  const [canEdit, types, features, currencies] = await Promise.all([
-    mayEdit(api, customerId),
+  const [rights, types, features, currencies] = await Promise.all([
+    rightsOf(api, customerId),
     api.all<EntityType>("/entity-types", { includeArchived: true }),
     api.all<Feature>("/features"),
     api.all<Currency>("/credits/custom-currencies"),
   ]);
   const all = capabilities(features, currencies);
-  return { canEdit, types, capabilities: all, first: await fullest(api, customerId, all) };
+  return { rights, types, capabilities: all, first: await fullest(api, customerId, all) };
 }
 
 /** The capability of the fullest limit is where to look first. */
@@ -137,12 +126,13 @@ export function SessionProvider({ api, customerId, start, onOpen, onWrote, child
     [client, onWrote],
   );
 
-  useEffect(() => setUndo(null), [customerId]);
   const session = useMemo(
     () => ({
       api,
       customerId,
-      canEdit: start.canEdit,
+      rights: start.rights,
+      canEdit: start.rights.edit,
+      mayEdit: (id: string) => start.rights.edit && id !== start.rights.root,
       types,
       capabilities: start.capabilities,
       capability,

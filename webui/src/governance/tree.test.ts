@@ -122,6 +122,11 @@ it("names how a limit stands", () => {
   expect(status(limit(0, { status: "exceeded", enforcement: "soft" }))).toBe("over");
   expect(status(limit(null))).toBe("unlimited");
   expect(statusOf(undefined, null)).toBe("untracked");
-  expect(statusOf(undefined, { remaining: 0, node: fake([]).nodes.get("x")! })).toBe("above");
+  expect(
+    statusOf(undefined, {
+      remaining: 0,
+      node: { id: "org", typeId: "", name: null, parentId: null, childCount: 0, archived: false, limits: [] },
+    }),
+  ).toBe("above");
   expect(tightest([row("x", null, limit(50)), row("x", null, limit(10))])?.remaining).toBe(10);
 });

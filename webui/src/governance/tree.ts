@@ -124,8 +124,8 @@ export class TreeStore {
 
   /** Loads the next page of a branch. */
   async load(parentId: string): Promise<void> {
-    let b = this.branches.get(parentId);
-    if (!b) this.branches.set(parentId, (b = newBranch()));
+    const b = this.branches.get(parentId) ?? newBranch();
+    this.branches.set(parentId, b);
     if (b.loading || b.phase === "done") return;
     b.loading = true;
     b.error = null;

@@ -306,15 +306,19 @@ type DialogProps = {
 export function Dialog({ title, onClose, children, foot, kind, tools }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
+  // Taken while rendering: a field of the dialog may have the focus when effects run.
+  const [before] = useState(() => document.activeElement);
   useEffect(() => {
     const d = ref.current;
-    const before = document.activeElement;
-    if (d && !d.open) d.showModal();
+    if (!d) return;
+    const wanted = d.contains(document.activeElement) ? document.activeElement : d.querySelector("h2");
+    if (!d.open) d.showModal();
+    if (wanted instanceof HTMLElement) wanted.focus();
     return () => {
-      d?.close();
+      d.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
     };
-  }, []);
+  }, [before]);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes it, too
     <dialog
@@ -331,16 +335,13 @@ export function Dialog({ title, onClose, children, foot, kind, tools }: DialogPr
       }}
     >
       <div className="head">
-        <h2 id={id} className="grow ellipsis">
+        <h2 id={id} className="grow ellipsis" tabIndex={-1}>
           {title}
         </h2>
         {tools}
         <Button look="quiet" size="small" aria-label="Close" icon={<X size={16} />} onClick={onClose} />
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-      <div className="content" tabIndex={-1}>
-        {children}
-      </div>
+      <div className="content">{children}</div>
       {foot && <div className="foot">{foot}</div>}
       <Toasts />
     </dialog>
