@@ -48,34 +48,63 @@ export function front(api, port = 0) {
   );
 }
 
-/** Builds the binary and starts it on an empty store. */
-export async function startServer() {
-  const dir = mkdtempSync(join(tmpdir(), "bursar-e2e-"));
-  const binary = join(dir, "bursar");
+const dir = mkdtempSync(join(tmpdir(), "bursar-e2e-"));
+const started = [];
+
+let binary = process.env.BURSAR_BINARY;
+function build() {
+  if (binary) return binary;
+  binary = join(dir, "bursar");
   execFileSync("go", ["build", "-o", binary, "./cmd/bursar"], { cwd: resolve(root, ".."), stdio: "inherit" });
-  const key = "bsk_e2e_0123456789abcdef0123456789abcdef";
-  const child = spawn(
-    binary,
-    ["serve", "--listen", "127.0.0.1:0", "--data", join(dir, "store"), "--webhook-allow", "127.0.0.0/8", "--webhook-allow-http"],
-    {
-      env: { ...process.env, BURSAR_ADMIN_KEY: key },
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
-  const url = await address(child);
+  return binary;
+}
+
+/** A server with pages in front of it, where it has none of its own. */
+async function served(child, url, key) {
   const pages = (await fetch(`${url}/embed`)).ok ? { url, close: () => {} } : await front(url);
-  return {
-    api: url,
-    url: pages.url,
-    key,
-    call: (method, path, body) => call(url, key, method, path, body),
-    stop: async () => {
-      pages.close();
-      child.kill("SIGTERM");
-      await new Promise(done => child.once("exit", done));
-      rmSync(dir, { recursive: true, force: true });
-    },
-  };
+  started.push(() => {
+    pages.close();
+    child.kill("SIGTERM");
+  });
+  return { api: url, url: pages.url, key, call: (method, path, body) => call(url, key, method, path, body) };
+}
+
+/** The binary on an empty store. */
+export async function startServer() {
+  const key = "bsk_e2e_0123456789abcdef0123456789abcdef";
+  const args = [
+    "serve",
+    "--listen",
+    "127.0.0.1:0",
+    "--data",
+    mkdtempSync(join(dir, "store-")),
+    "--webhook-allow",
+    "127.0.0.0/8",
+    "--webhook-allow-http",
+  ];
+  const child = spawn(build(), args, { env: { ...process.env, BURSAR_ADMIN_KEY: key }, stdio: ["ignore", "pipe", "pipe"] });
+  return served(child, await address(child), key);
+}
+
+/** The demo: its organisation after an hour of traffic, quickly. */
+export async function startDemo() {
+  const args = ["demo", "--listen", "127.0.0.1:0", "--data", mkdtempSync(join(dir, "demo-")), "--speed", "400", "--requests", "3000"];
+  const child = spawn(build(), args, { stdio: ["ignore", "pipe", "inherit"] });
+  const [url, key] = await new Promise((done, fail) => {
+    let text = "";
+    child.stdout.on("data", chunk => {
+      text += chunk;
+      const m = /URL\s+(http:\S+)\s+key\s+(bsk_\S+)/.exec(text);
+      if (m) done([m[1], m[2]]);
+    });
+    child.once("exit", code => fail(new Error(`the demo ended with ${code}: ${text}`)));
+  });
+  return served(child, url, key);
+}
+
+export function stopAll() {
+  for (const stop of started) stop();
+  rmSync(dir, { recursive: true, force: true });
 }
 
 function address(child) {

@@ -213,9 +213,9 @@ function Boosts({ limit }: { limit: Assignment }) {
   return (
     <ul className="stack tight small">
       {active.map(b => (
-        <li key={b.id} className="row wrap">
-          <Zap size={13} aria-hidden />
-          <span>
+        <li key={b.id} className="row">
+          <Zap size={13} aria-hidden style={{ flex: "none" }} />
+          <span className="grow">
             Boost of <Amt v={b.amount} /> ends <When at={b.expiresAt} future />
             {b.reason && <span className="muted break"> · {b.reason}</span>}
           </span>

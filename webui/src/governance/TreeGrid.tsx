@@ -197,6 +197,7 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
               typeName={s.types.get(l.node.typeId)?.displayName ?? l.node.typeId}
               canPick={s.canEdit}
               flat={store.flat}
+              narrow={narrow}
               now={now}
               onAct={(act, e) => {
                 setActive(item.index);
@@ -213,7 +214,7 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
   );
 }
 
-const indent = (level: number) => (level - 1) * 20;
+const indent = (level: number, narrow = false) => (level - 1) * (narrow ? 10 : 20);
 const stampOf = (limits: TreeRow[]) => limits.map(l => `${l.currentUsage}/${l.reserved}/${l.usageLimit}/${l.status}`).join();
 
 type RowProps = {
@@ -228,11 +229,12 @@ type RowProps = {
   typeName: string;
   canPick: boolean;
   flat: boolean;
+  narrow: boolean;
   now: number;
   onAct: (act: "toggle" | "pick" | "open", e: MouseEvent | React.ChangeEvent) => void;
 };
 
-const Row = memo(function Row({ id, index, line, style, active, picked, typeName, canPick, flat, now, onAct }: RowProps) {
+const Row = memo(function Row({ id, index, line, style, active, picked, typeName, canPick, flat, narrow, now, onAct }: RowProps) {
   const { node, level, position, size, open, ceiling } = line;
   const limit = tightest(node.limits);
   const status = statusOf(limit, ceiling);
@@ -263,7 +265,7 @@ const Row = memo(function Row({ id, index, line, style, active, picked, typeName
           />
         </span>
       )}
-      <span role="gridcell" className="c-name" style={{ paddingLeft: flat ? 0 : indent(level) }}>
+      <span role="gridcell" className="c-name" style={{ paddingLeft: flat ? 0 : indent(level, narrow) }}>
         {!flat &&
           (node.childCount > 0 ? (
             <button

@@ -8,6 +8,7 @@ import {
   Plus,
   RotateCw,
   Search,
+  SlidersHorizontal,
   Undo2,
   Upload,
 } from "lucide-react";
@@ -43,6 +44,7 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
   const [epoch, setEpoch] = useState(0);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [open, setOpen] = useState<Open>(null);
+  const [more, setMore] = useState(false);
   const [loading, setLoading] = useState<number | null>(null);
   const settled = useSettled(filter);
   const filtered = settled.search !== "" || settled.typeId !== "" || settled.status !== "" || settled.scope !== "all";
@@ -155,33 +157,6 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
             onChange={e => set({ search: e.target.value })}
           />
         </label>
-        <label>
-          <span className="hidden">Type</span>
-          <select className="input" value={filter.typeId} onChange={e => set({ typeId: e.target.value })}>
-            <option value="">All types</option>
-            {[...s.types.values()].map(t => (
-              <option key={t.id} value={t.id}>
-                {t.displayName}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          <span className="hidden">Status</span>
-          <select className="input" value={filter.status} onChange={e => set({ status: e.target.value as Filter["status"] })}>
-            <option value="">Any status</option>
-            <option value="near">At 80% or more</option>
-            <option value="over">Over or blocked</option>
-          </select>
-        </label>
-        <label>
-          <span className="hidden">Scope</span>
-          <select className="input" value={filter.scope} onChange={e => set({ scope: e.target.value as Filter["scope"] })}>
-            <option value="all">All limits</option>
-            <option value="nodeWide">Not scoped</option>
-            <option value="scoped">Scoped only</option>
-          </select>
-        </label>
         <fieldset className="segmented" aria-label="Arrangement">
           <button
             type="button"
@@ -197,6 +172,42 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
             Ranked
           </button>
         </fieldset>
+        <Button
+          className="gov-more"
+          aria-label="Filters"
+          aria-expanded={more}
+          icon={<SlidersHorizontal size={15} />}
+          onClick={() => setMore(!more)}
+        />
+        <div className={`gov-filters ${more ? "open" : ""}`}>
+          <label>
+            <span className="hidden">Type</span>
+            <select className="input" value={filter.typeId} onChange={e => set({ typeId: e.target.value })}>
+              <option value="">All types</option>
+              {[...s.types.values()].map(t => (
+                <option key={t.id} value={t.id}>
+                  {t.displayName}
+                </option>
+              ))}
+            </select>
+          </label>
+          <label>
+            <span className="hidden">Status</span>
+            <select className="input" value={filter.status} onChange={e => set({ status: e.target.value as Filter["status"] })}>
+              <option value="">Any status</option>
+              <option value="near">At 80% or more</option>
+              <option value="over">Over or blocked</option>
+            </select>
+          </label>
+          <label>
+            <span className="hidden">Scope</span>
+            <select className="input" value={filter.scope} onChange={e => set({ scope: e.target.value as Filter["scope"] })}>
+              <option value="all">All limits</option>
+              <option value="nodeWide">Not scoped</option>
+              <option value="scoped">Scoped only</option>
+            </select>
+          </label>
+        </div>
       </div>
       <div className="gov-bar second">
         <Live state={live} store={store} />
