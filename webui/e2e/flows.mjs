@@ -10,6 +10,7 @@ export function flowTests(browser, server, createServer) {
   const { call } = server;
   let page;
   const dialog = () => page.getByRole("dialog").last();
+  const field = label => dialog().getByLabel(label, { exact: true });
   const button = (name, within = page) => within.getByRole("button", { name, exact: true });
   const toast = text => page.getByText(text).last().waitFor();
   const row = name => page.getByRole("row", { name });
@@ -19,6 +20,7 @@ export function flowTests(browser, server, createServer) {
       "flow: sign in",
       async () => {
         page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+        page.setDefaultTimeout(8000);
         page.problems = [];
         page.on("console", m => /Content Security Policy|Uncaught/.test(m.text()) && page.problems.push(m.text()));
         page.on("pageerror", e => page.problems.push(e.message));
@@ -48,38 +50,38 @@ export function flowTests(browser, server, createServer) {
           ["agent", "Agent", "agentId, botId"],
         ]) {
           await button("Add a type").click();
-          await dialog().getByLabel("Id").fill(id);
-          await dialog().getByLabel("Name").fill(name);
-          await dialog().getByLabel("Attribution keys").fill(keys);
+          await field("Id").fill(id);
+          await field("Name").fill(name);
+          await field("Attribution keys").fill(keys);
           await button("Save", dialog()).click();
           await toast(`${name} saved`);
         }
         await page.goto(`${server.url}/console/catalogue/features`);
         await button("Add a feature").click();
-        await dialog().getByLabel("Id").fill("tokens");
-        await dialog().getByLabel("Name").fill("LLM tokens");
+        await field("Id").fill("tokens");
+        await field("Name").fill("LLM tokens");
         await dialog().getByLabel("Fed by events").check();
-        await dialog().getByLabel("Event name").fill("llm");
-        await dialog().getByLabel("Of property").fill("tokens.input");
+        await field("Event name").fill("llm");
+        await field("Of property").fill("tokens.input");
         await button("Save", dialog()).click();
         await page.getByText("sum of tokens.input in llm events").waitFor();
         await page.goto(`${server.url}/console/catalogue/currencies`);
         await button("Add a currency").click();
-        await dialog().getByLabel("Id").fill("credits");
-        await dialog().getByLabel("Name").fill("Credits");
+        await field("Id").fill("credits");
+        await field("Name").fill("Credits");
         await button("Save", dialog()).click();
         await toast("Credits saved");
         await page.goto(`${server.url}/console/catalogue/rates`);
         await button("Add a rate card").click();
-        await dialog().getByLabel("Id").fill("models");
-        await dialog().getByLabel("Name").fill("Models");
-        await dialog().getByLabel("When").fill("model=large|larger");
-        await dialog().getByLabel("Price per million").fill("2.5");
+        await field("Id").fill("models");
+        await field("Name").fill("Models");
+        await field("When").fill("model=large|larger");
+        await field("Price per million").fill("2.5");
         await button("Save", dialog()).click();
         await toast("Models saved");
         await button("Open").click();
         await button("New version", dialog()).click();
-        await dialog().getByLabel("Price per million").fill("3");
+        await field("Price per million").fill("3");
         await button("Save", dialog()).click();
         await page.getByText("2.5 → 3").waitFor();
         const card = await call("GET", "/rate-cards/models");
@@ -91,13 +93,13 @@ export function flowTests(browser, server, createServer) {
       async () => {
         await page.goto(`${server.url}/console/customers`);
         await button("Add a customer").first().click();
-        await dialog().getByLabel("Id").fill("acme");
-        await dialog().getByLabel("Name").fill("Acme Corp");
+        await field("Id").fill("acme");
+        await field("Name").fill("Acme Corp");
         await button("Add", dialog()).click();
         await page.getByText("No departments, teams, users or agents yet").waitFor();
         await button("Add").click();
-        await dialog().getByLabel("Name").fill("Acme");
-        await dialog().getByLabel("Type").selectOption("org");
+        await field("Name").fill("Acme");
+        await field("Type").selectOption("org");
         await button("Add", dialog()).click();
         await row(/Acme/).waitFor();
         for (const [id, name, type, below] of [
@@ -194,14 +196,14 @@ export function flowTests(browser, server, createServer) {
       "flow: boost, usage, history",
       async () => {
         await button("Boost", dialog()).click();
-        await dialog().getByLabel("Amount").fill("25");
-        await dialog().getByLabel("Reason").fill("launch week");
+        await field("Amount").fill("25");
+        await field("Reason").fill("launch week");
         await button("Boost", dialog()).click();
         await page.getByText("launch week").waitFor();
         await button("End now", dialog()).click();
         await toast("Boost ended");
         await page.getByRole("tab", { name: "Usage" }).click();
-        await page.getByLabel("By").selectOption("dimension");
+        await page.getByLabel("By", { exact: true }).selectOption("dimension");
         await page.getByRole("cell", { name: "large" }).waitFor();
         await page.locator("canvas").waitFor();
         await page.getByRole("tab", { name: "History" }).click();
@@ -212,11 +214,11 @@ export function flowTests(browser, server, createServer) {
       "flow: rename, move, archive",
       async () => {
         await button("Rename", dialog()).click();
-        await dialog().getByLabel("Name").fill("Search & Find");
+        await field("Name").fill("Search & Find");
         await button("Save", dialog()).click();
         await toast(/Renamed/);
         await button("Move", dialog()).click();
-        await dialog().getByLabel("Below").fill("ads");
+        await field("Below").fill("ads");
         await page.getByRole("option", { name: /Ads/ }).click();
         await button("Move", dialog()).click();
         await toast(/moved below Ads/);
@@ -303,9 +305,9 @@ export function flowTests(browser, server, createServer) {
       async () => {
         await page.goto(`${server.url}/console/customers/acme/credits`);
         await button("Grant credits").click();
-        await dialog().getByLabel("Amount").fill("250");
-        await dialog().getByLabel("Name").fill("Order 7");
-        await dialog().getByLabel("Type").selectOption("PROMOTIONAL");
+        await field("Amount").fill("250");
+        await field("Name").fill("Order 7");
+        await field("Type").selectOption("PROMOTIONAL");
         await button("Grant", dialog()).click();
         await toast(/250/);
         const order = page.getByRole("table").first().getByRole("row");
@@ -330,8 +332,8 @@ export function flowTests(browser, server, createServer) {
       async () => {
         await page.goto(`${server.url}/console/developers/keys`);
         await button("Create a key").click();
-        await dialog().getByLabel("Name").fill("reader");
-        await dialog().getByLabel("Scope").selectOption("read");
+        await field("Name").fill("reader");
+        await field("Scope").selectOption("read");
         await button("Save", dialog()).click();
         const key = await dialog().locator("pre").textContent();
         assert.match(key, /^bsk_/);
@@ -339,7 +341,7 @@ export function flowTests(browser, server, createServer) {
         await button("Done", dialog()).click();
         await page.getByText("reader").waitFor();
         await button("Create a key").click();
-        await dialog().getByLabel("Name").fill("gone");
+        await field("Name").fill("gone");
         await button("Save", dialog()).click();
         await button("Done", dialog()).click();
         await page.getByRole("row", { name: /gone/ }).getByRole("button", { name: "Revoke" }).click();
@@ -358,7 +360,7 @@ export function flowTests(browser, server, createServer) {
         await new Promise(done => receiver.listen(0, "127.0.0.1", done));
         await page.goto(`${server.url}/console/developers/webhooks`);
         await button("Add a webhook").click();
-        await dialog().getByLabel("URL").fill(`http://127.0.0.1:${receiver.address().port}/in`);
+        await field("URL").fill(`http://127.0.0.1:${receiver.address().port}/in`);
         await button("Save", dialog()).click();
         assert.match(await dialog().locator("pre").textContent(), /^whsec_/);
         await button("Done", dialog()).click();

@@ -1,9 +1,9 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
-import { useState } from "react";
+import { useId, useState } from "react";
 import { path } from "../api/client";
 import type { Currency, EntityType, Feature, Meter } from "../api/types";
-import { Button, Checkbox, Confirm, Dialog, Empty, Field, Select, Skeleton, Text, Trouble, toast, useAction } from "../ui";
+import { Button, Checkbox, Confirm, Dialog, Empty, Select, Skeleton, Text, Trouble, toast, useAction } from "../ui";
 import { Parts, useApi } from "./App";
 import { RateCards } from "./RateCards";
 
@@ -165,6 +165,7 @@ type EditorProps = {
 
 /** A dialog with a form of fields. */
 export function Editor({ title, run, ready, onSave, onClose, children, wide }: EditorProps) {
+  const id = useId();
   return (
     <Dialog
       title={title}
@@ -173,13 +174,14 @@ export function Editor({ title, run, ready, onSave, onClose, children, wide }: E
       foot={
         <>
           <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" busy={run.busy} disabled={!ready} onClick={onSave}>
+          <Button type="submit" form={id} look="primary" busy={run.busy} disabled={!ready}>
             Save
           </Button>
         </>
       }
     >
       <form
+        id={id}
         className="stack"
         onSubmit={e => {
           e.preventDefault();
@@ -188,9 +190,6 @@ export function Editor({ title, run, ready, onSave, onClose, children, wide }: E
       >
         <div className="fields">{children}</div>
         {run.error !== null && <Trouble error={run.error} />}
-        <button type="submit" className="hidden" tabIndex={-1}>
-          Save
-        </button>
       </form>
     </Dialog>
   );
@@ -556,14 +555,11 @@ function CurrencyForm({ currency, onClose }: { currency: Currency | null; onClos
       <Text label="Unit" value={one} onChange={setOne} placeholder="credit" />
       <Text label="Units" value={many} onChange={setMany} placeholder="credits" />
       {!currency && (
-        <Field label="Pool" wide>
-          {p => (
-            <label className="check">
-              <input type="checkbox" {...p} checked={prepaid} onChange={e => setPrepaid(e.target.checked)} />
-              <span>Prepaid: requests stop when the pool is empty</span>
-            </label>
-          )}
-        </Field>
+        <div className="wide">
+          <Checkbox checked={prepaid} onChange={setPrepaid}>
+            Prepaid: requests stop when the customer's pool is empty
+          </Checkbox>
+        </div>
       )}
     </Editor>
   );

@@ -120,31 +120,29 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
   return (
     <section className="gov-tree" aria-label="Budgets">
       <div className="gov-bar">
-        <label className="gov-cap">
-          <span className="hidden">Capability</span>
-          <select
-            className="input"
-            value={s.capability ? `${s.capability.kind}:${s.capability.id}` : ""}
-            onChange={e => {
-              const next = s.capabilities.find(c => `${c.kind}:${c.id}` === e.target.value);
-              if (next) s.setCapability(next);
-            }}
-          >
-            {s.capabilities.length === 0 && <option value="">Nothing to limit yet</option>}
-            {(["currency", "feature"] as const).map(kind => {
-              const list = s.capabilities.filter(c => c.kind === kind);
-              return list.length === 0 ? null : (
-                <optgroup key={kind} label={kind === "currency" ? "Credits" : "Features"}>
-                  {list.map(c => (
-                    <option key={c.id} value={`${c.kind}:${c.id}`}>
-                      {c.name}
-                    </option>
-                  ))}
-                </optgroup>
-              );
-            })}
-          </select>
-        </label>
+        <select
+          aria-label="Capability"
+          className="input gov-cap"
+          value={s.capability ? `${s.capability.kind}:${s.capability.id}` : ""}
+          onChange={e => {
+            const next = s.capabilities.find(c => `${c.kind}:${c.id}` === e.target.value);
+            if (next) s.setCapability(next);
+          }}
+        >
+          {s.capabilities.length === 0 && <option value="">Nothing to limit yet</option>}
+          {(["currency", "feature"] as const).map(kind => {
+            const list = s.capabilities.filter(c => c.kind === kind);
+            return list.length === 0 ? null : (
+              <optgroup key={kind} label={kind === "currency" ? "Credits" : "Features"}>
+                {list.map(c => (
+                  <option key={c.id} value={`${c.kind}:${c.id}`}>
+                    {c.name}
+                  </option>
+                ))}
+              </optgroup>
+            );
+          })}
+        </select>
         <label className="searchbox gov-search">
           <span className="hidden">Find by name or id</span>
           <Search size={15} aria-hidden />
@@ -180,49 +178,47 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
           onClick={() => setMore(!more)}
         />
         <div className={`gov-filters ${more ? "open" : ""}`}>
-          <label>
-            <span className="hidden">Type</span>
-            <select className="input" value={filter.typeId} onChange={e => set({ typeId: e.target.value })}>
-              <option value="">All types</option>
-              {[...s.types.values()].map(t => (
-                <option key={t.id} value={t.id}>
-                  {t.displayName}
-                </option>
-              ))}
-            </select>
-          </label>
-          <label>
-            <span className="hidden">Status</span>
-            <select className="input" value={filter.status} onChange={e => set({ status: e.target.value as Filter["status"] })}>
-              <option value="">Any status</option>
-              <option value="near">At 80% or more</option>
-              <option value="over">Over or blocked</option>
-            </select>
-          </label>
-          <label>
-            <span className="hidden">Scope</span>
-            <select className="input" value={filter.scope} onChange={e => set({ scope: e.target.value as Filter["scope"] })}>
-              <option value="all">All limits</option>
-              <option value="nodeWide">Not scoped</option>
-              <option value="scoped">Scoped only</option>
-            </select>
-          </label>
+          <select aria-label="Type" className="input" value={filter.typeId} onChange={e => set({ typeId: e.target.value })}>
+            <option value="">All types</option>
+            {[...s.types.values()].map(t => (
+              <option key={t.id} value={t.id}>
+                {t.displayName}
+              </option>
+            ))}
+          </select>
+          <select
+            aria-label="Status"
+            className="input"
+            value={filter.status}
+            onChange={e => set({ status: e.target.value as Filter["status"] })}
+          >
+            <option value="">Any status</option>
+            <option value="near">At 80% or more</option>
+            <option value="over">Over or blocked</option>
+          </select>
+          <select
+            aria-label="Scope"
+            className="input"
+            value={filter.scope}
+            onChange={e => set({ scope: e.target.value as Filter["scope"] })}
+          >
+            <option value="all">All limits</option>
+            <option value="nodeWide">Not scoped</option>
+            <option value="scoped">Scoped only</option>
+          </select>
         </div>
       </div>
       <div className="gov-bar second">
         <Live state={live} store={store} />
         <span className="grow" />
         <span className="row gov-sort">
-          <label>
-            <span className="hidden">Order by</span>
-            <select className="input quiet" value={sort} onChange={e => setSort(e.target.value as Sort)}>
-              {sorts.map(([v, text]) => (
-                <option key={v} value={v}>
-                  {text}
-                </option>
-              ))}
-            </select>
-          </label>
+          <select aria-label="Order by" className="input quiet" value={sort} onChange={e => setSort(e.target.value as Sort)}>
+            {sorts.map(([v, text]) => (
+              <option key={v} value={v}>
+                {text}
+              </option>
+            ))}
+          </select>
           <Button
             size="small"
             look="quiet"
