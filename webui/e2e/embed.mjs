@@ -29,8 +29,8 @@ export function embedTests(browser, server) {
           res.setHeader("Content-Type", "text/html");
           res.end(html);
         });
-        await new Promise(done => vendor.listen(0, "127.0.0.1", done));
-        const at = `http://localhost:${vendor.address().port}/`;
+        await new Promise(done => vendor.listen(server.vendorPort, "127.0.0.1", done));
+        const at = `http://localhost:${server.vendorPort}/`;
         const page = await browser.newPage({ viewport: { width: 900, height: 900 } });
         const urls = [];
         page.on("request", r => urls.push(r.url()));

@@ -362,7 +362,12 @@ export function flowTests(browser, server, createServer) {
         await button("Add a webhook").click();
         await field("URL").fill(`http://127.0.0.1:${receiver.address().port}/in`);
         await button("Save", dialog()).click();
-        assert.match(await dialog().locator("pre").textContent(), /^whsec_/);
+        await page
+          .getByText(/^whsec_/)
+          .waitFor()
+          .catch(async e => {
+            throw new Error(`${await dialog().textContent()} ${e}`);
+          });
         await button("Done", dialog()).click();
         await button("Open").click();
         await button("Send a test", dialog()).click();

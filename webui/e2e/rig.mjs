@@ -12,7 +12,7 @@ export const out = join(root, "e2e", "out");
 mkdirSync(out, { recursive: true });
 
 const policy = ancestors =>
-  `default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors ${ancestors}`;
+  `default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors ${ancestors}`;
 const kinds = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript",
@@ -71,6 +71,7 @@ async function served(child, url, key) {
 
 /** The binary on an empty store. */
 export async function startServer() {
+  const vendorPort = await freePort();
   const key = "bsk_e2e_0123456789abcdef0123456789abcdef";
   const args = [
     "serve",
@@ -83,7 +84,7 @@ export async function startServer() {
     "--webhook-allow-http",
   ];
   const child = spawn(build(), args, { env: { ...process.env, BURSAR_ADMIN_KEY: key }, stdio: ["ignore", "pipe", "pipe"] });
-  return served(child, await address(child), key);
+  return { ...(await served(child, await address(child), key)), vendorPort };
 }
 
 /** The demo: its organisation after an hour of traffic, quickly. */
@@ -105,6 +106,16 @@ export async function startDemo() {
 export function stopAll() {
   for (const stop of started) stop();
   rmSync(dir, { recursive: true, force: true });
+}
+
+/** A port that nobody listens on at the moment. */
+function freePort() {
+  return new Promise(done => {
+    const s = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = s.address();
+      s.close(() => done(port));
+    });
+  });
 }
 
 function address(child) {

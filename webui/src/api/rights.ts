@@ -6,6 +6,8 @@ export type Rights = {
   edit: boolean;
   /** Entities made and archived: the vendor's backend does that, with an API key. */
   provision: boolean;
+  /** Questions beyond what was recorded: would this be granted? */
+  ask: boolean;
   /** The entity whose subtree is all that the credential sees. It may not be changed itself. */
   root: string | null;
 };
@@ -16,9 +18,9 @@ export type Rights = {
  */
 export async function rightsOf(api: Api, customerId: string): Promise<Rights> {
   const claims = claimsOf(api.token());
-  if (claims) return { edit: claims.permissions.includes("manage"), provision: false, root: claims.rootEntityId ?? null };
+  if (claims) return { edit: claims.permissions.includes("manage"), provision: false, ask: false, root: claims.rootEntityId ?? null };
   const edit = await mayWrite(api, customerId);
-  return { edit, provision: edit, root: null };
+  return { edit, provision: edit, ask: true, root: null };
 }
 
 async function mayWrite(api: Api, customerId: string): Promise<boolean> {

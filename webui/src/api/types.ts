@@ -179,8 +179,8 @@ export type Node = {
   resetsAt: string;
   isGranted: boolean;
   exceeded: boolean;
-  fits?: boolean;
-  wouldNeed?: Amount | null;
+  /** Of an explanation: by how much the limit would have to be higher. */
+  wouldNeed?: Amount;
 };
 export type Binding = Partial<Omit<Node, "entityId">> & {
   source: "ENTITY" | "CUSTOMER" | "CREDITS";
@@ -200,6 +200,7 @@ export type Decision = {
   costs?: { currencyId: string; amount: Amount }[];
   grantedAfter?: string | null;
 };
+export type Explanation = { decision: Decision; chains: Node[][]; grantedAfter: string | null };
 export type Denial = {
   id: string;
   timestamp: string;
@@ -289,7 +290,8 @@ export type Webhook = {
   kind: "webhook" | "slack" | "email";
   url: string;
   description: string | null;
-  eventTypes: string[];
+  /** null: all. */
+  eventTypes: string[] | null;
   customerId: string | null;
   status: "ENABLED" | "DISABLED";
   secret?: string;

@@ -78,7 +78,15 @@ export function Access({ customerId }: { customerId: string }) {
                 Shown once; it ends <When at={made.expiresAt} future />.
               </Notice>
               <Code text={made.token} />
-              <div>
+              <div className="row wrap">
+                <a
+                  className="button"
+                  target="_blank"
+                  rel="noreferrer"
+                  href={`/embed#customer=${encodeURIComponent(customerId)}&token=${encodeURIComponent(made.token)}&theme=${document.documentElement.dataset.theme}`}
+                >
+                  Open the view with it
+                </a>
                 <Button
                   look="danger"
                   busy={revoke.busy}
@@ -118,16 +126,6 @@ curl -X POST -H "X-API-KEY: $BURSAR_API_KEY" -H 'Content-Type: application/json'
           />
         </div>
       </div>
-      {made && (
-        <section className="stack">
-          <h2>Preview</h2>
-          <iframe
-            className="preview"
-            title="Preview of the embedded view"
-            src={`/embed#customer=${encodeURIComponent(customerId)}&token=${encodeURIComponent(made.token)}&theme=${document.documentElement.dataset.theme}`}
-          />
-        </section>
-      )}
     </div>
   );
 }

@@ -4,7 +4,7 @@ import { createContext, useContext, useEffect, useMemo, useState } from "react";
 import { Link, Redirect, Route, Switch, useLocation } from "wouter";
 import { Api } from "../api/client";
 import { applyTheme } from "../lib/theme";
-import { Button, Empty, Toasts } from "../ui";
+import { Button, Empty, Guard, Toasts } from "../ui";
 import { ApiCalls } from "./ApiCalls";
 import { Catalogue } from "./Catalogue";
 import { CustomerPage } from "./Customer";
@@ -114,24 +114,26 @@ function Frame({ onSignOut }: { onSignOut: () => void }) {
         </div>
       </header>
       <main id="main" tabIndex={-1}>
-        <Switch>
-          <Route path="/console" component={Home} />
-          <Route path="/console/customers" component={Customers} />
-          <Route path="/console/customers/:id/:tab?">{p => <CustomerPage id={decodeURIComponent(p.id)} tab={p.tab ?? "tree"} />}</Route>
-          <Route path="/console/catalogue/:part?">{p => <Catalogue part={p.part ?? "types"} />}</Route>
-          <Route path="/console/developers/:part?">{p => <Developers part={p.part ?? "keys"} />}</Route>
-          <Route path="/">
-            <Redirect to="/console" replace />
-          </Route>
-          <Route path="/console.html">
-            <Redirect to="/console" replace />
-          </Route>
-          <Route>
-            <Empty title="No such page">
-              <Link href="/console">To the start</Link>
-            </Empty>
-          </Route>
-        </Switch>
+        <Guard key={at}>
+          <Switch>
+            <Route path="/console" component={Home} />
+            <Route path="/console/customers" component={Customers} />
+            <Route path="/console/customers/:id/:tab?">{p => <CustomerPage id={decodeURIComponent(p.id)} tab={p.tab ?? "tree"} />}</Route>
+            <Route path="/console/catalogue/:part?">{p => <Catalogue part={p.part ?? "types"} />}</Route>
+            <Route path="/console/developers/:part?">{p => <Developers part={p.part ?? "keys"} />}</Route>
+            <Route path="/">
+              <Redirect to="/console" replace />
+            </Route>
+            <Route path="/console.html">
+              <Redirect to="/console" replace />
+            </Route>
+            <Route>
+              <Empty title="No such page">
+                <Link href="/console">To the start</Link>
+              </Empty>
+            </Route>
+          </Switch>
+        </Guard>
       </main>
       {calls && <ApiCalls onClose={() => setCalls(false)} />}
     </div>

@@ -213,7 +213,7 @@ function Webhooks() {
                   </td>
                   <td className="muted">{w.kind}</td>
                   <td className="small muted">
-                    {w.eventTypes.length === 0 ? "everything" : `${w.eventTypes.length} ${w.eventTypes.length === 1 ? "event" : "events"}`}
+                    {!w.eventTypes?.length ? "everything" : `${w.eventTypes.length} ${w.eventTypes.length === 1 ? "event" : "events"}`}
                   </td>
                   <td className="muted">{w.customerId ?? "all"}</td>
                   <td>{w.status === "ENABLED" ? <span className="badge ok">On</span> : <span className="badge">Off</span>}</td>
@@ -322,7 +322,7 @@ function Endpoint({
           </Button>
         </div>
         {act.error !== null && <Trouble error={act.error} />}
-        <p className="small muted break">{hook.eventTypes.length === 0 ? "All events" : hook.eventTypes.join(", ")}</p>
+        <p className="small muted break">{hook.eventTypes?.length ? hook.eventTypes.join(", ") : "All events"}</p>
         <h3>Deliveries</h3>
         {got.isPending && <Skeleton />}
         {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}

@@ -5,7 +5,7 @@ import { createRoot } from "react-dom/client";
 import { Api, Problem } from "../api/client";
 import { GovernanceView } from "../governance/GovernanceView";
 import { applyTheme, type Theme } from "../lib/theme";
-import { Empty, Toasts } from "../ui";
+import { Empty, Guard, Toasts } from "../ui";
 import "../ui/theme.css";
 import "../ui/base.css";
 import { channel, type Host, type Settings } from "./protocol";
@@ -144,7 +144,9 @@ if (root)
   createRoot(root).render(
     <StrictMode>
       <QueryClientProvider client={queries}>
-        <Embedded />
+        <Guard>
+          <Embedded />
+        </Guard>
       </QueryClientProvider>
     </StrictMode>,
   );

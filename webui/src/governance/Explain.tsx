@@ -4,7 +4,7 @@ import { useState } from "react";
 import { add, formatExact, less, parseAmount, sub } from "../api/amount";
 import { isStatus, path } from "../api/client";
 import type { Amount, Exact } from "../api/json";
-import type { Binding, Decision, Denial, Node, One, Page } from "../api/types";
+import type { Binding, Decision, Denial, Explanation, Node, One, Page } from "../api/types";
 import { longTime, until } from "../lib/time";
 import { Amt, Button, Empty, Notice, Select, Skeleton, Text, Trouble, useAction, When } from "../ui";
 import { useNames } from "./names";
@@ -46,91 +46,93 @@ export default function Explain() {
     setQ(question);
     setPast(d);
     setAnswer(null);
-    void askAbout(question);
+    if (s.rights.ask) void askAbout(question);
   };
   const amount = parseAmount(q.amount);
 
   return (
     <div className="explain">
       <div className="stack">
-        <form
-          className="stack"
-          onSubmit={e => {
-            e.preventDefault();
-            setPast(null);
-            void askAbout(q);
-          }}
-        >
-          <h2>May this request be made now?</h2>
-          <div className="fields">
-            <Select
-              label="Of"
-              value={q.capability}
-              onChange={v => setQ({ ...q, capability: v })}
-              options={s.capabilities.map(c => [`${c.kind}:${c.id}`, c.name] as const)}
-            />
-            <Text
-              label="Amount"
-              value={q.amount}
-              onChange={v => setQ({ ...q, amount: v })}
-              inputMode="decimal"
-              problem={amount ? null : "A number from 0"}
-            />
-          </div>
-          <fieldset className="stack tight plain">
-            <legend className="small strong">Dimensions of the request</legend>
-            {q.dimensions.map(([k, v], i) => {
-              const set = (pair: [string, string]) => setQ({ ...q, dimensions: q.dimensions.map((d, j) => (j === i ? pair : d)) });
-              return (
-                // biome-ignore lint/suspicious/noArrayIndexKey: the place is the identity
-                <div key={i} className="row">
-                  <input
-                    className="input"
-                    list="explain-keys"
-                    aria-label="Key"
-                    value={k}
-                    onChange={e => set([e.target.value, v])}
-                    spellCheck={false}
-                  />
-                  <input
-                    className="input"
-                    aria-label={`Value of ${k}`}
-                    placeholder="id"
-                    value={v}
-                    onChange={e => set([k, e.target.value])}
-                    spellCheck={false}
-                  />
-                  <Button
-                    look="quiet"
-                    aria-label={`Remove ${k}`}
-                    icon={<X size={15} />}
-                    onClick={() => setQ({ ...q, dimensions: q.dimensions.filter((_, j) => j !== i) })}
-                  />
-                </div>
-              );
-            })}
-            <datalist id="explain-keys">
-              {keys.map(k => (
-                <option key={k} value={k} />
-              ))}
-            </datalist>
-          </fieldset>
-          <div className="row between">
-            <Button
-              size="small"
-              look="quiet"
-              icon={<Plus size={14} />}
-              onClick={() =>
-                setQ({ ...q, dimensions: [...q.dimensions, [keys.find(k => !q.dimensions.some(([x]) => x === k)) ?? "", ""]] })
-              }
-            >
-              Dimension
-            </Button>
-            <Button type="submit" look="primary" busy={run.busy} disabled={!amount || !q.capability}>
-              Explain
-            </Button>
-          </div>
-        </form>
+        {s.rights.ask && (
+          <form
+            className="stack"
+            onSubmit={e => {
+              e.preventDefault();
+              setPast(null);
+              void askAbout(q);
+            }}
+          >
+            <h2>May this request be made now?</h2>
+            <div className="fields">
+              <Select
+                label="Of"
+                value={q.capability}
+                onChange={v => setQ({ ...q, capability: v })}
+                options={s.capabilities.map(c => [`${c.kind}:${c.id}`, c.name] as const)}
+              />
+              <Text
+                label="Amount"
+                value={q.amount}
+                onChange={v => setQ({ ...q, amount: v })}
+                inputMode="decimal"
+                problem={amount ? null : "A number from 0"}
+              />
+            </div>
+            <fieldset className="stack tight plain">
+              <legend className="small strong">Dimensions of the request</legend>
+              {q.dimensions.map(([k, v], i) => {
+                const set = (pair: [string, string]) => setQ({ ...q, dimensions: q.dimensions.map((d, j) => (j === i ? pair : d)) });
+                return (
+                  // biome-ignore lint/suspicious/noArrayIndexKey: the place is the identity
+                  <div key={i} className="row">
+                    <input
+                      className="input"
+                      list="explain-keys"
+                      aria-label="Key"
+                      value={k}
+                      onChange={e => set([e.target.value, v])}
+                      spellCheck={false}
+                    />
+                    <input
+                      className="input"
+                      aria-label={`Value of ${k}`}
+                      placeholder="id"
+                      value={v}
+                      onChange={e => set([k, e.target.value])}
+                      spellCheck={false}
+                    />
+                    <Button
+                      look="quiet"
+                      aria-label={`Remove ${k}`}
+                      icon={<X size={15} />}
+                      onClick={() => setQ({ ...q, dimensions: q.dimensions.filter((_, j) => j !== i) })}
+                    />
+                  </div>
+                );
+              })}
+              <datalist id="explain-keys">
+                {keys.map(k => (
+                  <option key={k} value={k} />
+                ))}
+              </datalist>
+            </fieldset>
+            <div className="row between">
+              <Button
+                size="small"
+                look="quiet"
+                icon={<Plus size={14} />}
+                onClick={() =>
+                  setQ({ ...q, dimensions: [...q.dimensions, [keys.find(k => !q.dimensions.some(([x]) => x === k)) ?? "", ""]] })
+                }
+              >
+                Dimension
+              </Button>
+              <Button type="submit" look="primary" busy={run.busy} disabled={!amount || !q.capability}>
+                Explain
+              </Button>
+            </div>
+          </form>
+        )}
         {denials.data && denials.data.data.length > 0 && (
           <section className="stack tight">
             <h3>Stopped lately</h3>
@@ -164,21 +166,36 @@ export default function Explain() {
                 : {place(past.binding)} had {formatExact(past.binding.remaining ?? 0)} left
               </>
             )}
-            . Below is how it stands now.
+            . Below is how it {answer ? "stands now" : "stood then"}.
           </Notice>
         )}
         {run.busy && <Skeleton lines={5} />}
         {run.error !== null && <Trouble error={run.error} />}
         {!run.busy && answer && <Answer d={answer} requested={q.amount} />}
-        {!run.busy && !answer && run.error === null && (
+        {!run.busy && !answer && past && run.error === null && <Answer d={recorded(past)} requested={String(past.requested)} />}
+        {!run.busy && !answer && !past && run.error === null && (
           <Empty title="Every limit on the way, with its sum">
-            <p>Name what your product sends with a request, such as the agent, the user and the model. Nothing is recorded.</p>
+            <p>
+              {s.rights.ask
+                ? "Name what your product sends with a request, such as the agent, the user and the model. Nothing is recorded."
+                : "Choose a request that was stopped."}
+            </p>
           </Empty>
         )}
       </div>
     </div>
   );
 }
+
+/** What was decided when a request was stopped. */
+const recorded = (d: Denial): Decision => ({
+  type: d.currencyId ? "CREDIT" : "FEATURE",
+  isGranted: false,
+  accessDeniedReason: d.reason,
+  binding: d.binding,
+  chains: d.chains,
+  grantedAfter: null,
+});
 
 /** Asks the server to explain; one that cannot is asked for the same decision by a check. */
 async function ask(s: Session, q: Question): Promise<Decision> {
@@ -187,8 +204,8 @@ async function ask(s: Session, q: Question): Promise<Decision> {
   const dimensions = Object.fromEntries(q.dimensions.filter(([k, v]) => k && v));
   const question = { ...target, requestedUsage: parseAmount(q.amount) as Exact, dimensions };
   try {
-    const got = await s.api.post<One<Decision>>(path`/customers/${s.customerId}/explain`, question);
-    return got.data;
+    const { data } = await s.api.post<One<Explanation>>(path`/customers/${s.customerId}/explain`, question);
+    return { ...data.decision, chains: data.chains, grantedAfter: data.grantedAfter };
   } catch (e) {
     if (!isStatus(e, 404, 405)) throw e;
     const got = await s.api.post<{ data: Decision[] }>(path`/customers/${s.customerId}/entitlements/checks`, { checks: [question] });
@@ -227,7 +244,7 @@ function Answer({ d, requested }: { d: Decision; requested: string }) {
   const name = useNames(nodes.flatMap(n => [n.entityId, ...n.scopeEntityIds]));
   const gate = d.binding && d.binding.source !== "ENTITY" ? d.binding : null;
   const bound = d.binding?.source === "ENTITY" ? d.binding : null;
-  const short = nodes.filter(n => !(n.fits ?? n.isGranted) && n.enforcement === "hard");
+  const short = nodes.filter(n => !n.isGranted && n.enforcement === "hard");
   const after = d.isGranted ? null : grantedAfter(d, short);
   return (
     <section className="stack" aria-label="Answer">
@@ -330,7 +347,7 @@ const formatAsked = (text: string) => {
 
 function Level({ n, name, binds }: { n: Node; name: (id: string) => string; binds: boolean }) {
   const s = useSession();
-  const fits = n.fits ?? n.isGranted;
+  const fits = n.isGranted;
   const soft = n.enforcement === "soft";
   const Icon = fits ? (n.exceeded ? TriangleAlert : CircleCheck) : Ban;
   return (
@@ -376,14 +393,13 @@ function Sum({ used, held, asked, limit, fits }: { used: Amount; held: Amount; a
 
 /** What would have to change for the amount to fit. */
 function change(
-  n: Pick<Node, "usageLimit" | "currentUsage" | "reserved"> & { wouldNeed?: Amount | null; source?: string },
+  n: Pick<Node, "usageLimit" | "currentUsage" | "reserved"> & { wouldNeed?: Amount; source?: string },
   asked: Amount,
 ): string {
-  const needed = n.wouldNeed ?? add(add(n.currentUsage, n.reserved), parseAmount(String(asked))?.text ?? 0);
-  const what = n.source === "CREDITS" ? "a grant" : "a limit";
   if (n.usageLimit === null) return "";
-  const short = sub(needed, n.usageLimit);
+  const total = add(add(n.currentUsage, n.reserved), parseAmount(String(asked))?.text ?? 0);
+  const short = n.wouldNeed ?? sub(total, n.usageLimit);
   return n.source === "CREDITS"
-    ? `needs ${what} of ${formatExact(short)} more`
-    : `needs ${what} of ${formatExact(needed)} (${formatExact(short)} more)`;
+    ? `needs a grant of ${formatExact(short)} more`
+    : `needs a limit of ${formatExact(add(n.usageLimit, short))} (${formatExact(short)} more)`;
 }

@@ -1,6 +1,6 @@
 import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowUpFromLine, ChevronRight, LoaderCircle } from "lucide-react";
-import { type KeyboardEvent, type MouseEvent, memo, useEffect, useId, useState } from "react";
+import { type KeyboardEvent, memo, useCallback, useEffect, useId, useState } from "react";
 import { formatExact, formatRatio, isZero, less } from "../api/amount";
 import type { TreeRow } from "../api/types";
 import { cadenceWords, longTime, until } from "../lib/time";
@@ -116,6 +116,19 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
     move();
   };
 
+  const { open } = s;
+  // The same function as long as the table is, so that rows in view are not drawn again for each that comes.
+  const act = useCallback<Act>(
+    (what, index, id, on = false) => {
+      setActive(index);
+      scroller?.focus({ preventScroll: true });
+      if (what === "toggle") void store.toggle(id);
+      else if (what === "pick") onPick(id, on);
+      else open(id);
+    },
+    [scroller, store, onPick, open],
+  );
+
   const activeLine = lines[at];
   return (
     <div
@@ -189,9 +202,8 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
               id={`${base}-${item.index}`}
               index={item.index}
               line={l}
-              limits={l.node.limits}
-              stamp={l.node.limits.length === 0 ? "" : stampOf(l.node.limits)}
-              style={place}
+              start={item.start}
+              height={height}
               active={item.index === at}
               picked={selected.has(l.node.id)}
               typeName={s.types.get(l.node.typeId)?.displayName ?? l.node.typeId}
@@ -199,13 +211,7 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
               flat={store.flat}
               narrow={narrow}
               now={now}
-              onAct={(act, e) => {
-                setActive(item.index);
-                scroller?.focus({ preventScroll: true });
-                if (act === "toggle") void store.toggle(l.node.id);
-                else if (act === "pick") onPick(l.node.id, (e.target as HTMLInputElement).checked);
-                else s.open(l.node.id);
-              }}
+              onAct={act}
             />
           );
         })}
@@ -215,15 +221,15 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
 }
 
 const indent = (level: number, narrow = false) => (level - 1) * (narrow ? 10 : 20);
-const stampOf = (limits: TreeRow[]) => limits.map(l => `${l.currentUsage}/${l.reserved}/${l.usageLimit}/${l.status}`).join();
+
+type Act = (what: "toggle" | "pick" | "open", index: number, id: string, on?: boolean) => void;
 
 type RowProps = {
   id: string;
   index: number;
   line: Extract<Line, { kind: "node" }>;
-  limits: TreeRow[];
-  stamp: string;
-  style: { transform: string; height: number };
+  start: number;
+  height: number;
   active: boolean;
   picked: boolean;
   typeName: string;
@@ -231,10 +237,10 @@ type RowProps = {
   flat: boolean;
   narrow: boolean;
   now: number;
-  onAct: (act: "toggle" | "pick" | "open", e: MouseEvent | React.ChangeEvent) => void;
+  onAct: Act;
 };
 
-const Row = memo(function Row({ id, index, line, style, active, picked, typeName, canPick, flat, narrow, now, onAct }: RowProps) {
+const Row = memo(function Row({ id, index, line, start, height, active, picked, typeName, canPick, flat, narrow, now, onAct }: RowProps) {
   const { node, level, position, size, open, ceiling } = line;
   const limit = tightest(node.limits);
   const status = statusOf(limit, ceiling);
@@ -250,8 +256,8 @@ const Row = memo(function Row({ id, index, line, style, active, picked, typeName
       aria-expanded={!flat && node.childCount > 0 ? open : undefined}
       aria-selected={canPick ? picked : undefined}
       className={`grid-row placed ${active ? "active" : ""} ${picked ? "picked" : ""} ${node.archived ? "archived" : ""}`}
-      style={style}
-      onClick={e => onAct("open", e)}
+      style={{ transform: `translateY(${start}px)`, height }}
+      onClick={() => onAct("open", index, node.id)}
     >
       {canPick && (
         <span role="gridcell" className="c-pick">
@@ -261,7 +267,7 @@ const Row = memo(function Row({ id, index, line, style, active, picked, typeName
             aria-label={`Select ${name}`}
             checked={picked}
             onClick={e => e.stopPropagation()}
-            onChange={e => onAct("pick", e)}
+            onChange={e => onAct("pick", index, node.id, e.target.checked)}
           />
         </span>
       )}
@@ -276,7 +282,7 @@ const Row = memo(function Row({ id, index, line, style, active, picked, typeName
               aria-label={`${open ? "Close" : "Open"} ${name}`}
               onClick={e => {
                 e.stopPropagation();
-                onAct("toggle", e);
+                onAct("toggle", index, node.id);
               }}
             >
               <ChevronRight size={15} aria-hidden />

@@ -88,13 +88,16 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
   useEffect(() => onHeight?.(Math.max(lines.length, 4) * 40 + 220), [lines.length, onHeight]);
 
   const set = (f: Partial<Filter>) => setFilter(old => ({ ...old, ...f }));
-  const pick = (id: string, on: boolean) =>
-    setSelected(old => {
-      const next = new Set(old);
-      if (on) next.add(id);
-      else next.delete(id);
-      return next;
-    });
+  const pick = useCallback(
+    (id: string, on: boolean) =>
+      setSelected(old => {
+        const next = new Set(old);
+        if (on) next.add(id);
+        else next.delete(id);
+        return next;
+      }),
+    [],
+  );
 
   const openAll = async () => {
     setLoading(0);

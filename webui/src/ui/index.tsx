@@ -14,7 +14,7 @@ import {
   TriangleAlert,
   X,
 } from "lucide-react";
-import { type ButtonHTMLAttributes, type ReactNode, useEffect, useId, useRef, useState, useSyncExternalStore } from "react";
+import { type ButtonHTMLAttributes, Component, type ReactNode, useEffect, useId, useRef, useState, useSyncExternalStore } from "react";
 import { formatExact, formatShort, percent } from "../api/amount";
 import { Problem } from "../api/client";
 import type { Amount } from "../api/json";
@@ -477,4 +477,18 @@ export function useSettled<T>(value: T, ms = 300): T {
     return () => clearTimeout(t);
   }, [value, ms]);
   return settled;
+}
+
+/** Shows what broke instead of an empty page; going elsewhere or trying again starts anew. */
+export class Guard extends Component<{ children: ReactNode }, { error: unknown }> {
+  state = { error: null as unknown };
+  static getDerivedStateFromError = (error: unknown) => ({ error });
+  render() {
+    if (this.state.error === null) return this.props.children;
+    return (
+      <div style={{ padding: 24 }}>
+        <Trouble error={this.state.error} retry={() => this.setState({ error: null })} />
+      </div>
+    );
+  }
 }
