@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 const page1 = (server, attributes) => `<!doctype html><html lang="en"><title>Vendor</title>
 <style>bursar-governance { --bursar-accent: rgb(120, 40, 200); }</style>
 <script src="${server.url}/embed.js"></script>
-<bursar-governance customer="acme" ${attributes}></bursar-governance>
+<bursar-governance customer="shop" ${attributes}></bursar-governance>
 <script>
   window.asked = 0;
   document.querySelector("bursar-governance").addEventListener("tokenexpiring", () => window.asked++);
@@ -16,10 +16,23 @@ export function embedTests(browser, server) {
     [
       "embed: the element shows the tree, themed, and asks for new tokens",
       async () => {
+        const { call } = server;
+        await call("PUT", "/entity-types", { types: [{ id: "group", displayName: "Group", attributionKeys: ["groupId"] }] });
+        await call("POST", "/features", { id: "calls", displayName: "Calls", featureType: "NUMBER" });
+        await call("POST", "/customers", { id: "shop", name: "Shop" });
+        await call("PUT", "/customers/shop/entities", {
+          entities: [
+            { id: "all", entityTypeId: "group", displayName: "All" },
+            { id: "search", entityTypeId: "group", displayName: "Search", parentId: "all" },
+          ],
+        });
+        await call("PUT", "/customers/shop/assignments", {
+          assignments: [{ entityId: "search", featureId: "calls", usageLimit: 10, cadence: "P1D" }],
+        });
         // Servers without access tokens are asked with a key, for the sake of the test alone.
         const token = async permissions => {
           const got = await server
-            .call("POST", "/customers/acme/access-tokens", { permissions, expiresInSeconds: 3600, subject: "ada" })
+            .call("POST", "/customers/shop/access-tokens", { permissions, expiresInSeconds: 3600, subject: "ada" })
             .catch(() => null);
           return got?.data.token ?? server.key;
         };

@@ -47,7 +47,7 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
     count: lines.length,
     getScrollElement: () => scroller,
     estimateSize: () => height,
-    overscan: 12,
+    overscan: 6,
     rangeExtractor: range => {
       const shown = defaultRangeExtractor(range);
       if (at < lines.length && !shown.includes(at)) shown.push(at);
