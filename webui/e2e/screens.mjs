@@ -18,7 +18,7 @@ export const screens = [
     show: async page => {
       await grid(page);
       await page.getByRole("button", { name: "Open all" }).click();
-      await page.waitForFunction(() => document.querySelectorAll('[role="row"]').length > 12);
+      await page.waitForFunction(() => Number(document.querySelector('[role="treegrid"]').getAttribute("aria-rowcount")) > 100);
     },
   },
   {

@@ -50,7 +50,7 @@ function EntityTypes() {
       {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
       {got.data?.length === 0 && <Empty title="No entity types yet">Such as organisation, team, user, agent.</Empty>}
       {got.data && got.data.length > 0 && (
-        <div className="panel table-wrap">
+        <div className="panel table-wrap" tabIndex={0}>
           <table>
             <thead>
               <tr>
@@ -219,7 +219,7 @@ function Features() {
       {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
       {got.data?.length === 0 && <Empty title="No features yet">Such as LLM tokens, messages, seats.</Empty>}
       {got.data && got.data.length > 0 && (
-        <div className="panel table-wrap">
+        <div className="panel table-wrap" tabIndex={0}>
           <table>
             <thead>
               <tr>
@@ -460,7 +460,7 @@ function Currencies() {
       {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
       {got.data?.length === 0 && <Empty title="No currencies yet">Such as credits.</Empty>}
       {got.data && got.data.length > 0 && (
-        <div className="panel table-wrap">
+        <div className="panel table-wrap" tabIndex={0}>
           <table>
             <thead>
               <tr>

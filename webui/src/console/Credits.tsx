@@ -132,7 +132,7 @@ function GrantTable({ title, grants, numbered, onVoid, empty }: GrantTableProps)
       {grants.length === 0 ? (
         <Empty title={empty} />
       ) : (
-        <div className="table-wrap">
+        <div className="table-wrap" tabIndex={0}>
           <table>
             <thead>
               <tr>
@@ -318,7 +318,7 @@ function Ledger({ customerId, currencyId, grants }: { customerId: string; curren
       )}
       {got.data?.data.length === 0 && <Empty title="No entries" />}
       {got.data && got.data.data.length > 0 && (
-        <div className="table-wrap">
+        <div className="table-wrap" tabIndex={0}>
           <table>
             <thead>
               <tr>

@@ -55,7 +55,7 @@ export function Customers() {
       )}
       {list.data && rows.length === 0 && search !== "" && <Empty title={`No customer of the name “${search}”`} />}
       {rows.length > 0 && (
-        <div className="panel table-wrap">
+        <div className="panel table-wrap" tabIndex={0}>
           <table>
             <thead>
               <tr>

@@ -45,7 +45,7 @@ function Keys() {
       {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
       {got.data?.length === 0 && <Empty title="No keys beside the one the server was started with" />}
       {got.data && got.data.length > 0 && (
-        <div className="panel table-wrap">
+        <div className="panel table-wrap" tabIndex={0}>
           <table>
             <thead>
               <tr>
@@ -190,7 +190,7 @@ function Webhooks() {
       {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
       {got.data?.length === 0 && <Empty title="No webhooks yet">Alerts are recorded all the same; a webhook brings them to you.</Empty>}
       {got.data && got.data.length > 0 && (
-        <div className="panel table-wrap">
+        <div className="panel table-wrap" tabIndex={0}>
           <table>
             <thead>
               <tr>
@@ -328,7 +328,7 @@ function Endpoint({
         {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
         {got.data?.data.length === 0 && <Empty title="Nothing was sent yet" />}
         {got.data && got.data.data.length > 0 && (
-          <div className="panel table-wrap">
+          <div className="panel table-wrap" tabIndex={0}>
             <table>
               <thead>
                 <tr>

@@ -100,7 +100,7 @@ function Figures({ o }: { o: Overview }) {
           {o.closest.length === 0 ? (
             <Empty title="Nobody is at 80% or more" />
           ) : (
-            <div className="table-wrap">
+            <div className="table-wrap" tabIndex={0}>
               <table>
                 <thead>
                   <tr>
@@ -149,7 +149,7 @@ function Figures({ o }: { o: Overview }) {
           {o.binding.length === 0 ? (
             <Empty title="Nothing has been stopped" />
           ) : (
-            <div className="table-wrap">
+            <div className="table-wrap" tabIndex={0}>
               <table>
                 <thead>
                   <tr>

@@ -45,7 +45,7 @@ export function RateCards() {
       )}
       {cards.data?.length === 0 && <Empty title="No rate cards yet">Credits per million tokens, for example, by model.</Empty>}
       {cards.data && cards.data.length > 0 && (
-        <div className="panel table-wrap">
+        <div className="panel table-wrap" tabIndex={0}>
           <table>
             <thead>
               <tr>
@@ -173,7 +173,7 @@ function Card({ card, onClose }: { card: RateCard; onClose: () => void }) {
 
 function RateTable({ rates, currency }: { rates: Rate[]; currency: string }) {
   return (
-    <div className="panel table-wrap">
+    <div className="panel table-wrap" tabIndex={0}>
       <table>
         <thead>
           <tr>

@@ -91,9 +91,9 @@ const actor = (a: Activity) =>
 
 /** What has changed, value by value. Of something new only what it is. */
 function Diff({ before, after }: Pick<Activity, "before" | "after">) {
-  const keys = Object.keys({ ...before, ...after });
+  const keys = Object.keys({ ...before, ...after }).sort((a, b) => weight(a) - weight(b));
   const changed = keys.filter(
-    k => text(before?.[k]) !== text(after?.[k]) && !/(^id|Id|At|^status|^priority)$/.test(k) && text(after?.[k] ?? before?.[k]) !== "–",
+    k => text(before?.[k]) !== text(after?.[k]) && !(before && after ? plumbing : dull).test(k) && text(after?.[k] ?? before?.[k]) !== "–",
   );
   if (changed.length === 0) return null;
   return (
@@ -107,6 +107,14 @@ function Diff({ before, after }: Pick<Activity, "before" | "after">) {
     </ul>
   );
 }
+
+// Not worth a word: of a change, and of something new.
+const plumbing = /(^id|Id|At)$/;
+const dull = /(^id|Id|At|^status|^priority|^anchor|^allocation|^timezone|^metadata)$/;
+
+// What people look for first.
+const first = ["displayName", "usageLimit", "amount", "cadence", "label", "enforcement"];
+const weight = (k: string) => (first.indexOf(k) + first.length + 1) % (first.length + 1);
 
 const spaced = (k: string) => k.replace(/[A-Z]/g, c => ` ${c.toLowerCase()}`);
 

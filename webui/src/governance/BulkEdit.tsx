@@ -137,7 +137,7 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
           </Checkbox>
         )}
         {changes.length > 0 && (
-          <div className="panel table-wrap">
+          <div className="panel table-wrap" tabIndex={0}>
             <table>
               <thead>
                 <tr>

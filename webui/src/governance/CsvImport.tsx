@@ -99,7 +99,7 @@ export default function CsvImport({ onClose }: { onClose: () => void }) {
           </p>
         )}
         {plan && plan.changes.length > 0 && (
-          <div className="panel table-wrap">
+          <div className="panel table-wrap" tabIndex={0}>
             <table>
               <thead>
                 <tr>

@@ -52,7 +52,7 @@ export default function Explain() {
 
   return (
     <div className="explain">
-      <div className="stack">
+      <div className="ask">
         {s.rights.ask && (
           <form
             className="stack"
@@ -133,31 +133,8 @@ export default function Explain() {
             </div>
           </form>
         )}
-        {denials.data && denials.data.data.length > 0 && (
-          <section className="stack tight">
-            <h3>Stopped lately</h3>
-            <ul className="picks">
-              {denials.data.data.map(d => (
-                <li key={d.id}>
-                  <button type="button" aria-pressed={past?.id === d.id} onClick={() => pick(d)}>
-                    <span className="row between">
-                      <span className="strong ellipsis">{Object.values(d.dimensions)[0] ?? "(no dimensions)"}</span>
-                      <span className="muted small">
-                        <When at={d.timestamp} />
-                      </span>
-                    </span>
-                    <span className="small muted ellipsis">
-                      {formatExact(d.requested)} {capabilityOf(d, s.capabilities)?.name ?? d.featureId ?? d.currencyId} · {place(d.binding)}
-                    </span>
-                  </button>
-                </li>
-              ))}
-            </ul>
-          </section>
-        )}
-        {denials.data?.data.length === 0 && <p className="small muted">Nothing has been stopped lately.</p>}
       </div>
-      <div className="stack" aria-live="polite">
+      <div className="stack answer" aria-live="polite">
         {past && (
           <Notice>
             At {longTime(past.timestamp)} the answer was {reasonWords(past.reason)}
@@ -182,6 +159,31 @@ export default function Explain() {
             </p>
           </Empty>
         )}
+      </div>
+      <div className="lately">
+        {denials.data && denials.data.data.length > 0 && (
+          <section className="stack tight">
+            <h3>Stopped lately</h3>
+            <ul className="picks">
+              {denials.data.data.map(d => (
+                <li key={d.id}>
+                  <button type="button" aria-pressed={past?.id === d.id} onClick={() => pick(d)}>
+                    <span className="row between">
+                      <span className="strong ellipsis">{Object.values(d.dimensions)[0] ?? "(no dimensions)"}</span>
+                      <span className="muted small">
+                        <When at={d.timestamp} />
+                      </span>
+                    </span>
+                    <span className="small muted ellipsis">
+                      {formatExact(d.requested)} {capabilityOf(d, s.capabilities)?.name ?? d.featureId ?? d.currencyId} · {place(d.binding)}
+                    </span>
+                  </button>
+                </li>
+              ))}
+            </ul>
+          </section>
+        )}
+        {denials.data?.data.length === 0 && <p className="small muted">Nothing has been stopped lately.</p>}
       </div>
     </div>
   );

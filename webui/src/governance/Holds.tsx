@@ -51,7 +51,7 @@ export function Holds({ entityId }: { entityId?: string }) {
         </Empty>
       )}
       {got.data && got.data.data.length > 0 && (
-        <div className="panel table-wrap">
+        <div className="panel table-wrap" tabIndex={0}>
           <table>
             <thead>
               <tr>

@@ -106,7 +106,7 @@ function ranked(series: Series[]): Line[] {
 function SeriesTable({ series, grouped }: { series: Line[]; grouped: boolean }) {
   if (grouped)
     return (
-      <div className="table-wrap panel">
+      <div className="table-wrap panel" tabIndex={0}>
         <table>
           <thead>
             <tr>
@@ -127,7 +127,7 @@ function SeriesTable({ series, grouped }: { series: Line[]; grouped: boolean }) 
     );
   const points = (series[0]?.points ?? []).filter(p => Number(p.value) !== 0).toReversed();
   return (
-    <div className="table-wrap panel">
+    <div className="table-wrap panel" tabIndex={0}>
       <table>
         <thead>
           <tr>

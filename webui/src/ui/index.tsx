@@ -205,7 +205,6 @@ async function copy(text: string) {
 export function Code({ text }: { text: string }) {
   return (
     <div className="code">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <pre tabIndex={0}>{text}</pre>
       <CopyButton text={text} />
     </div>
