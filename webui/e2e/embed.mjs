@@ -45,6 +45,7 @@ export function embedTests(browser, server) {
         await new Promise(done => vendor.listen(server.vendorPort, "127.0.0.1", done));
         const at = `http://localhost:${server.vendorPort}/`;
         const page = await browser.newPage({ viewport: { width: 900, height: 900 } });
+        page.setDefaultTimeout(60_000);
         const urls = [];
         page.on("request", r => urls.push(r.url()));
         await page.goto(at);

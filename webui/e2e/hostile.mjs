@@ -102,6 +102,7 @@ export function hostileTests(browser, server) {
           await page.goto(server.url + path);
           await page.waitForTimeout(600);
           if (path === at) {
+            await page.locator(".grid .name").nth(49).waitFor();
             // All of them are there, as text.
             const shown = await page.evaluate(() => document.querySelectorAll(".grid .name").length);
             assert.ok(shown >= 50, `${shown} shown`);

@@ -40,7 +40,7 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
   const [active, setActive] = useState(0);
   const narrow = useNarrow(scroller);
   const height = narrow ? 64 : 40;
-  const now = useNow(10_000);
+  const now = useNow(10_000) + store.skew;
   const at = Math.min(active, Math.max(0, lines.length - 1));
 
   const virtual = useVirtualizer({

@@ -8,6 +8,9 @@ export type LiveState = "connecting" | "live" | "polling" | "offline";
 
 const pollEvery = 10_000;
 const applyEvery = 250;
+const staleEvery = 5000;
+const allEvery = 60_000;
+const branchesAtOnce = 12;
 
 /**
  * Keeps a tree up to date: by the stream of its changes, or, where the server has none, by
@@ -19,6 +22,7 @@ export function useLive(store: TreeStore | null, reload: () => void): LiveState 
     if (!store) return;
     const ended = new AbortController();
     void follow(store, ended.signal, setState, reload);
+    void renew(store, ended.signal);
     return () => ended.abort();
   }, [store, reload]);
   return state;
@@ -111,6 +115,25 @@ function batched(store: TreeStore, ended: AbortSignal) {
   };
 }
 
+const loaded = (store: TreeStore) => [rootKey, ...store.open].filter(id => store.branches.has(id));
+
+async function refresh(store: TreeStore, branches: string[]) {
+  for (const id of branches.slice(0, branchesAtOnce)) await store.refresh(id);
+}
+
+/** Reads again what changes by time alone: ended periods soon, ended boosts and holds within a minute. */
+async function renew(store: TreeStore, ended: AbortSignal) {
+  for (let all = Date.now() + allEvery; ; ) {
+    await pause(staleEvery, ended);
+    if (ended.aborted) return;
+    if (document.hidden || !store.capability) continue;
+    const due = Date.now() >= all;
+    if (due) all = Date.now() + allEvery;
+    // What cannot be read now is due again in a moment.
+    await refresh(store, due ? loaded(store) : store.stale()).catch(() => {});
+  }
+}
+
 async function poll(store: TreeStore, ended: AbortSignal, state: (s: LiveState) => void) {
   state("polling");
   for (;;) {
@@ -118,8 +141,7 @@ async function poll(store: TreeStore, ended: AbortSignal, state: (s: LiveState) 
     if (ended.aborted) return;
     if (document.hidden) continue;
     try {
-      const open = [rootKey, ...store.open].filter(id => store.branches.has(id));
-      for (const id of open.slice(0, 12)) await store.refresh(id);
+      await refresh(store, loaded(store));
       state("polling");
     } catch {
       if (!ended.aborted) state("offline");

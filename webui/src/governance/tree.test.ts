@@ -114,6 +114,15 @@ it("flattens 100,000 lines quickly", () => {
   expect(performance.now() - start).toBeLessThan(500);
 });
 
+it("notices periods that have ended", async () => {
+  const past = { usagePeriodEnd: "2020-01-01T00:00:00Z" };
+  const s = fake([row("org", null, { childCount: 1 }), row("a", "org", limit(5, past)), row("a", "org")]);
+  await s.load(rootKey);
+  expect(s.stale()).toEqual([]);
+  await s.toggle("org");
+  expect(s.stale()).toEqual(["org"]);
+});
+
 it("names how a limit stands", () => {
   const status = (more: Partial<TreeRow>) => statusOf(row("x", null, more), null);
   expect(status(limit(50))).toBe("ok");

@@ -52,6 +52,8 @@ export class TreeStore {
   open = new Set<string>();
   /** When anything was last heard of the server, by this machine's clock. */
   heardAt = 0;
+  /** How far the server's clock is ahead of this machine's, in milliseconds. */
+  skew = 0;
   version = 0;
   private watchers = new Set<() => void>();
   private lines: Line[] | null = null;
@@ -147,7 +149,7 @@ export class TreeStore {
     const limits = b.phase === "limits";
     const where = { ...this.place(parentId), after: b.cursor };
     const got = await this.api.get<Tree>(this.treePath, limits ? this.limitQuery(where) : this.entityQuery(where), this.ended.signal);
-    this.heardAt = Date.now();
+    this.heard(got.asOf);
     const known = new Set(b.ids);
     for (const row of got.data) {
       this.put(row);
@@ -254,8 +256,26 @@ export class TreeStore {
     if (!this.capability) return;
     const got = await this.api.get<Tree>(this.treePath, this.limitQuery(this.place(parentId)), this.ended.signal);
     for (const row of got.data) if (this.nodes.has(row.entityId)) this.put(row);
-    this.heardAt = Date.now();
+    this.heard(got.asOf);
     this.changed();
+  }
+
+  private heard(asOf: string) {
+    this.heardAt = Date.now();
+    const at = Date.parse(asOf);
+    // Seconds of difference are the way of the answer.
+    if (!Number.isNaN(at)) this.skew = Math.abs(at - this.heardAt) < 5000 ? 0 : at - this.heardAt;
+  }
+
+  /** The branches in which a limit's period has ended since it was read: no write says so. */
+  stale(): string[] {
+    const now = Date.now() + this.skew;
+    const found = new Set<string>();
+    for (const n of this.nodes.values()) {
+      if (n.limits.some(l => l.usagePeriodEnd !== null && Date.parse(l.usagePeriodEnd) <= now))
+        found.add(this.flat ? rootKey : (n.parentId ?? rootKey));
+    }
+    return [...found].filter(id => id === rootKey || this.open.has(id));
   }
 
   /** Takes news of an entity: it may be new, renamed, moved or archived. */
