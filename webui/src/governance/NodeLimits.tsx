@@ -53,7 +53,10 @@ export function NodeLimits({ entityId }: { entityId: string }) {
       {limits.data.map(b =>
         editing === b.limit.id ? (
           <div key={b.limit.id} className="limit">
-            <h3>{title(s, b.limit)}</h3>
+            <div className="row wrap">
+              <h3>{title(s, b.limit)}</h3>
+              <Kind limit={b.limit} />
+            </div>
             <LimitForm entityId={entityId} limit={b.limit} onDone={() => setEditing(null)} />
           </div>
         ) : (
@@ -80,6 +83,16 @@ export function NodeLimits({ entityId }: { entityId: string }) {
 
 const title = (s: Session, a: Assignment) => capabilityOf(a, s.capabilities)?.name ?? a.featureId ?? a.currencyId ?? "";
 
+/** Which of several limits of a capability it is. */
+function Kind({ limit }: { limit: Assignment }) {
+  return (
+    <>
+      {limit.label && <span className="chip ellipsis">{limit.label}</span>}
+      {limit.scopeEntityIds.length > 0 && <span className="chip ellipsis">on {limit.scopeEntityIds.join(" + ")}</span>}
+    </>
+  );
+}
+
 function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
   const s = useSession();
   const [act, setAct] = useState<"boost" | "delete" | null>(null);
@@ -91,8 +104,7 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
     <section className="limit" aria-label={`${title(s, limit)} ${limit.label}`}>
       <div className="row wrap">
         <h3>{title(s, limit)}</h3>
-        {limit.label && <span className="chip ellipsis">{limit.label}</span>}
-        {limit.scopeEntityIds.length > 0 && <span className="chip ellipsis">on {limit.scopeEntityIds.join(" + ")}</span>}
+        <Kind limit={limit} />
         <span className="grow" />
         <StatusBadge status={status} />
       </div>

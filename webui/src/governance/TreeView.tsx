@@ -13,10 +13,8 @@ import {
   Upload,
 } from "lucide-react";
 import { lazy, Suspense, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
-import { download, writeCsv } from "../lib/csv";
 import { since } from "../lib/time";
 import { Button, Empty, Trouble, toast, useNow, useSettled } from "../ui";
-import { exportColumns, exportRows } from "./export";
 import { type LiveState, useLive } from "./live";
 import { useSession, type Written } from "./session";
 import { TreeGrid } from "./TreeGrid";
@@ -111,6 +109,7 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
   const save = async () => {
     setLoading(0);
     try {
+      const [{ exportColumns, exportRows }, { download, writeCsv }] = await Promise.all([import("./export"), import("../lib/csv")]);
       const rows = await exportRows(s, settled, setLoading);
       download(`${s.customerId}-${s.capability?.id ?? "limits"}.csv`, await writeCsv(exportColumns, rows));
       toast(`${rows.length.toLocaleString("en")} limits exported`);

