@@ -45,7 +45,7 @@ export function embedTests(browser, server) {
         await new Promise(done => vendor.listen(server.vendorPort, "127.0.0.1", done));
         const at = `http://localhost:${server.vendorPort}/`;
         const page = await browser.newPage({ viewport: { width: 900, height: 900 } });
-        page.setDefaultTimeout(60_000);
+        page.setDefaultTimeout(30_000);
         const urls = [];
         page.on("request", r => urls.push(r.url()));
         await page.goto(at);
@@ -103,6 +103,18 @@ export function embedTests(browser, server) {
             .getByRole("row", { name: /Search/ })
             .waitFor();
           assert.equal(await page.frameLocator("iframe").getByRole("button", { name: "Import" }).count(), 0);
+        }
+        // A subtree's admin sees its root and may not raise it.
+        const rooted = await call("POST", "/customers/shop/access-tokens", { permissions: ["manage"], rootEntityId: "all" }).catch(
+          () => null,
+        );
+        if (rooted) {
+          html = page1(server, `token="${rooted.data.token}"`);
+          await page.goto(at);
+          await page.frameLocator("iframe").getByRole("row", { name: /All/ }).click();
+          const drawer = page.frameLocator("iframe").getByRole("dialog");
+          await drawer.getByText("No limit of its own").waitFor();
+          assert.equal(await drawer.getByRole("button", { name: "Set a limit" }).count(), 0);
         }
         await page.close();
         vendor.close();

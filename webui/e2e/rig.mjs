@@ -83,7 +83,10 @@ export async function startServer() {
     "127.0.0.0/8",
     "--webhook-allow-http",
   ];
-  const child = spawn(build(), args, { env: { ...process.env, BURSAR_ADMIN_KEY: key }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(build(), args, {
+    env: { ...process.env, BURSAR_ADMIN_KEY: key, BURSAR_EMBED_ORIGINS: `http://localhost:${vendorPort}` },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   return { ...(await served(child, await address(child), key)), vendorPort };
 }
 
