@@ -1,0 +1,124 @@
+// The element in a vendor's page of another origin.
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+
+const page1 = (server, attributes) => `<!doctype html><html lang="en"><title>Vendor</title>
+<style>bursar-governance { --bursar-accent: rgb(120, 40, 200); }</style>
+<script src="${server.url}/embed.js"></script>
+<bursar-governance customer="shop" ${attributes}></bursar-governance>
+<script>
+  window.asked = 0;
+  document.querySelector("bursar-governance").addEventListener("tokenexpiring", () => window.asked++);
+</script></html>`;
+
+export function embedTests(browser, server) {
+  return [
+    [
+      "embed: the element shows the tree, themed, and asks for new tokens",
+      async () => {
+        const { call } = server;
+        await call("PUT", "/entity-types", { types: [{ id: "group", displayName: "Group", attributionKeys: ["groupId"] }] });
+        await call("POST", "/features", { id: "calls", displayName: "Calls", featureType: "NUMBER" });
+        await call("POST", "/customers", { id: "shop", name: "Shop" });
+        await call("PUT", "/customers/shop/entities", {
+          entities: [
+            { id: "all", entityTypeId: "group", displayName: "All" },
+            { id: "search", entityTypeId: "group", displayName: "Search", parentId: "all" },
+          ],
+        });
+        await call("PUT", "/customers/shop/assignments", {
+          assignments: [{ entityId: "search", featureId: "calls", usageLimit: 10, cadence: "P1D" }],
+        });
+        // Servers without access tokens are asked with a key, for the sake of the test alone.
+        const token = async permissions => {
+          const got = await server
+            .call("POST", "/customers/shop/access-tokens", { permissions, expiresInSeconds: 3600, subject: "ada" })
+            .catch(() => null);
+          return got?.data.token ?? server.key;
+        };
+        const good = await token(["read", "manage"]);
+        let html = page1(server, `token="${good}" theme="dark"`);
+        const vendor = createServer((_, res) => {
+          res.setHeader("Content-Type", "text/html");
+          res.end(html);
+        });
+        await new Promise(done => vendor.listen(server.vendorPort, "127.0.0.1", done));
+        const at = `http://localhost:${server.vendorPort}/`;
+        const page = await browser.newPage({ viewport: { width: 900, height: 900 } });
+        page.setDefaultTimeout(30_000);
+        const urls = [];
+        page.on("request", r => urls.push(r.url()));
+        await page.goto(at);
+        const frame = page.frameLocator("iframe");
+        await frame.getByRole("row", { name: /Search/ }).waitFor();
+        assert.ok(
+          urls.every(u => !u.includes(good)),
+          "the token is in no address",
+        );
+        const inner = page.frames().find(f => f.url().startsWith(server.url));
+        assert.equal(await inner.evaluate(() => document.documentElement.dataset.theme), "dark");
+        assert.equal(
+          await inner.evaluate(() => getComputedStyle(document.documentElement).getPropertyValue("--bursar-accent").trim()),
+          "rgb(120, 40, 200)",
+        );
+        assert.equal(await inner.evaluate(() => location.hash), "");
+        await page.evaluate(() => document.querySelector("bursar-governance").setAttribute("theme", "light"));
+        await inner.waitForFunction(() => document.documentElement.dataset.theme === "light");
+        const height = await page.locator("iframe").evaluate(f => f.clientHeight);
+        assert.ok(height >= 420 && height <= 860, `${height}`);
+        await frame.getByRole("row", { name: /Search/ }).click();
+        await frame.getByRole("dialog").getByText("Remaining").first().waitFor();
+        await frame.getByRole("dialog").getByRole("button", { name: "Edit" }).first().waitFor();
+
+        // A message of another origin, or of another shape, changes nothing.
+        await page.evaluate(() => {
+          const f = document.querySelector("bursar-governance").shadowRoot.querySelector("iframe");
+          f.contentWindow.postMessage(
+            { namespace: "penpal", channel: "x", type: "CALL", methodPath: ["configure"], args: [{ customer: "evil", theme: "dark" }] },
+            "*",
+          );
+          f.contentWindow.postMessage("configure", "*");
+        });
+        await page.waitForTimeout(300);
+        assert.equal(await inner.evaluate(() => document.documentElement.dataset.theme), "light");
+
+        // A refused token is replaced by the page's next one.
+        html = page1(server, 'token="eyJx.eyJ9.x"').replace(
+          "window.asked = 0;",
+          `window.asked = 0; document.querySelector("bursar-governance").refreshToken = async () => "${good}";`,
+        );
+        await page.goto(at);
+        await page
+          .frameLocator("iframe")
+          .getByRole("row", { name: /Search/ })
+          .waitFor();
+        assert.ok((await page.evaluate(() => window.asked)) >= 1);
+
+        const reading = await token(["read"]);
+        if (reading !== server.key) {
+          html = page1(server, `token="${reading}"`);
+          await page.goto(at);
+          await page
+            .frameLocator("iframe")
+            .getByRole("row", { name: /Search/ })
+            .waitFor();
+          assert.equal(await page.frameLocator("iframe").getByRole("button", { name: "Import" }).count(), 0);
+        }
+        // A subtree's admin sees its root and may not raise it.
+        const rooted = await call("POST", "/customers/shop/access-tokens", { permissions: ["manage"], rootEntityId: "all" }).catch(
+          () => null,
+        );
+        if (rooted) {
+          html = page1(server, `token="${rooted.data.token}"`);
+          await page.goto(at);
+          await page.frameLocator("iframe").getByRole("row", { name: /All/ }).click();
+          const drawer = page.frameLocator("iframe").getByRole("dialog");
+          await drawer.getByText("No limit of its own").waitFor();
+          assert.equal(await drawer.getByRole("button", { name: "Set a limit" }).count(), 0);
+        }
+        await page.close();
+        vendor.close();
+      },
+    ],
+  ];
+}

@@ -1,0 +1,80 @@
+// Every screen, by the customer of the demo.
+const grid = page => page.getByRole("treegrid").waitFor();
+const settled = page => page.waitForFunction(() => !document.querySelector(".skeleton"), null, { timeout: 8000 });
+const drawer = tab => async page => {
+  await page.getByRole("dialog").waitFor();
+  if (tab) await page.getByRole("tab", { name: tab }).click();
+  await settled(page);
+  await page.waitForTimeout(400);
+};
+
+export const screens = [
+  { name: "home", path: () => "/console", show: settled },
+  { name: "customers", path: () => "/console/customers", show: settled },
+  { name: "tree", path: () => "/console/customers/acme", show: grid },
+  {
+    name: "tree-open",
+    path: () => "/console/customers/acme",
+    show: async page => {
+      await grid(page);
+      await page.getByRole("button", { name: "Open all" }).click();
+      await page.waitForFunction(() => Number(document.querySelector('[role="treegrid"]').getAttribute("aria-rowcount")) > 100);
+    },
+  },
+  {
+    name: "tree-ranked",
+    path: () => "/console/customers/acme",
+    show: async page => {
+      await grid(page);
+      await page.getByRole("button", { name: "Ranked" }).click();
+      await page.waitForTimeout(700);
+    },
+  },
+  { name: "node", path: () => "/console/customers/acme/tree?node=operations", show: drawer() },
+  {
+    name: "node-edit",
+    path: () => "/console/customers/acme/tree?node=operations",
+    show: async page => {
+      await drawer()(page);
+      await page.getByRole("dialog").getByRole("button", { name: "Edit" }).first().click();
+      await page.getByLabel(/^Amount/).fill("300");
+      await page.waitForTimeout(1200);
+    },
+  },
+  { name: "node-usage", path: () => "/console/customers/acme/tree?node=operations", show: drawer("Usage") },
+  { name: "node-history", path: () => "/console/customers/acme/tree?node=operations", show: drawer("History") },
+  { name: "credits", path: () => "/console/customers/acme/credits", show: settled },
+  { name: "holds", path: () => "/console/customers/acme/holds", show: settled },
+  {
+    name: "explain",
+    path: () => "/console/customers/acme/explain",
+    show: async page => {
+      await page.getByLabel("Amount").fill("100");
+      const keys = page.getByLabel("Key");
+      await keys.first().fill("agentId");
+      await page.getByLabel("Value of agentId").fill("yusuf.cohen.pipeline-doctor");
+      await page.getByRole("button", { name: "Dimension" }).click();
+      await keys.nth(1).fill("model");
+      await page.getByLabel("Value of model").fill("fjord-large");
+      await page.getByRole("button", { name: "Explain", exact: true }).click();
+      await page.getByRole("region", { name: "Answer" }).waitFor();
+    },
+  },
+  { name: "activity", path: () => "/console/customers/acme/activity", show: settled },
+  { name: "access", path: () => "/console/customers/acme/access" },
+  { name: "types", path: () => "/console/catalogue/types", show: settled },
+  { name: "features", path: () => "/console/catalogue/features", show: settled },
+  { name: "currencies", path: () => "/console/catalogue/currencies", show: settled },
+  {
+    name: "rates",
+    path: () => "/console/catalogue/rates",
+    show: async page => {
+      await page.getByRole("button", { name: "Open" }).first().click();
+      await page.getByRole("dialog").waitFor();
+      await settled(page);
+    },
+  },
+  { name: "keys", path: () => "/console/developers/keys", show: settled },
+  { name: "webhooks", path: () => "/console/developers/webhooks", show: settled },
+  { name: "embed", path: key => `/embed#customer=acme&token=${key}`, show: grid },
+];

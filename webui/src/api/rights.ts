@@ -1,0 +1,50 @@
+import { type Api, isStatus, path } from "./client";
+
+/** What a credential may do with one customer, so that only that is offered. */
+export type Rights = {
+  /** Limits, boosts, names and places. */
+  edit: boolean;
+  /** Entities made and archived: the vendor's backend does that, with an API key. */
+  provision: boolean;
+  /** Questions beyond what was recorded: would this be granted? */
+  ask: boolean;
+  /** The entity whose subtree is all that the credential sees. It may not be changed itself. */
+  root: string | null;
+};
+
+/**
+ * An access token says what it allows; the server decides all the same. Of an API key the
+ * API is asked, with a write of nothing: it refuses that as forbidden or as empty.
+ */
+export async function rightsOf(api: Api, customerId: string): Promise<Rights> {
+  const claims = claimsOf(api.token());
+  if (claims) return { edit: claims.permissions.includes("manage"), provision: false, ask: false, root: claims.rootEntityId ?? null };
+  const edit = await mayWrite(api, customerId);
+  return { edit, provision: edit, ask: true, root: null };
+}
+
+async function mayWrite(api: Api, customerId: string): Promise<boolean> {
+  try {
+    await api.put(path`/customers/${customerId}/assignments`, { assignments: [] });
+    return true;
+  } catch (e) {
+    if (isStatus(e, 400)) return true;
+    if (isStatus(e, 403, 404)) return false;
+    throw e;
+  }
+}
+
+type Claims = { permissions: string[]; rootEntityId?: string; customerId?: string };
+
+/** What is written in an access token, unverified: for what to show, never for what to allow. */
+export function claimsOf(token: string): Claims | null {
+  const parts = token.split(".");
+  if (parts.length !== 3) return null;
+  try {
+    const bytes = Uint8Array.from(atob((parts[1] ?? "").replace(/-/g, "+").replace(/_/g, "/")), c => c.charCodeAt(0));
+    const claims = JSON.parse(new TextDecoder().decode(bytes));
+    return Array.isArray(claims.permissions) ? claims : null;
+  } catch {
+    return null;
+  }
+}

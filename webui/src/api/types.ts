@@ -1,0 +1,320 @@
+import type { Amount } from "./json";
+
+// What the API answers, as far as these pages read it. docs: GET /openapi.json.
+
+export type Page<T> = { data: T[]; pagination: { next: string | null; prev?: string | null } };
+export type One<T> = { data: T };
+export type Dimensions = Record<string, string | number | boolean>;
+export type Enforcement = "hard" | "soft";
+
+export type TreeRow = {
+  entityId: string;
+  entityTypeId: string;
+  displayName: string | null;
+  parentId: string | null;
+  featureId?: string;
+  currencyId?: string;
+  scopeEntityIds: string[];
+  usageLimit: Amount | null;
+  currentUsage: Amount | null;
+  utilization: Amount | null;
+  cadence: string | null;
+  usagePeriodStart: string | null;
+  usagePeriodEnd: string | null;
+  assignmentId: string | null;
+  label: string | null;
+  enforcement: Enforcement | null;
+  reserved: Amount | null;
+  remaining: Amount | null;
+  status: "ok" | "warning" | "exceeded" | null;
+  childCount: number;
+  archivedAt: string | null;
+};
+export type Tree = Page<TreeRow> & { asOf: string };
+
+export type EntityType = {
+  id: string;
+  displayName: string;
+  attributionKeys: string[];
+  description: string | null;
+  archivedAt: string | null;
+};
+export type Entity = {
+  id: string;
+  entityTypeId: string;
+  displayName: string | null;
+  metadata: Record<string, string>;
+  parentId: string | null;
+  createdAt: string;
+  updatedAt: string;
+  archivedAt: string | null;
+};
+
+export type Assignment = {
+  id: string;
+  entityId: string;
+  scopeEntityIds: string[];
+  featureId?: string;
+  currencyId?: string;
+  usageLimit: Amount | null;
+  effectiveUsageLimit: Amount | null;
+  cadence: string;
+  label: string;
+  enforcement: Enforcement;
+  alertThresholds: number[];
+  timezone: string;
+  anchor: string | null;
+  allocation: "none" | "strict";
+  createdAt: string;
+  updatedAt: string;
+};
+export type Boost = {
+  id: string;
+  assignmentId: string;
+  amount: Amount;
+  reason: string | null;
+  createdAt: string;
+  expiresAt: string;
+  endedAt: string | null;
+  createdBy: string;
+};
+export type Allocation = {
+  assignmentId: string;
+  entityId: string;
+  label: string;
+  allocation: "none" | "strict";
+  usageLimit: Amount | null;
+  allocated: Amount;
+  unallocated: Amount | null;
+  overCommitted: Amount;
+  children: number;
+  unlimited: number;
+};
+
+export type MeterCondition = { field: string; operation: string; value?: string; values?: string[] };
+export type Meter = {
+  eventName: string;
+  aggregation: { function: "COUNT" | "SUM" | "MAX" | "UNIQUE"; field?: string };
+  filters: { conditions: MeterCondition[] }[];
+};
+export type Feature = {
+  id: string;
+  displayName: string;
+  meterType: "INCREMENTAL" | "FLUCTUATING";
+  featureStatus: string;
+  description: string | null;
+  featureUnits: string | null;
+  featureUnitsPlural: string | null;
+  meter: Meter | null;
+  archivedAt: string | null;
+};
+export type Currency = {
+  id: string;
+  displayName: string;
+  description: string | null;
+  symbol: string | null;
+  units: { singular: string; plural: string } | null;
+  prepaid: boolean;
+  archivedAt: string | null;
+};
+export type Rate = { featureId: string; amount: Amount; per: number; match: Record<string, string | string[]> };
+export type RateCard = {
+  id: string;
+  currencyId: string;
+  displayName: string;
+  effectiveFrom: string;
+  rates: Rate[];
+  version: number;
+  createdAt: string;
+  archivedAt: string | null;
+};
+export type RateVersion = { version: number; effectiveFrom: string; createdAt: string; corrects: number | null; rates: Rate[] };
+export type Unpriced = { featureId: string; currencyId: string; dimensions: Dimensions; amount: Amount; count: number; lastSeen: string };
+
+export type Customer = {
+  id: string;
+  name: string | null;
+  email: string | null;
+  timezone: string | null;
+  createdAt: string;
+  archivedAt: string | null;
+};
+export type Grant = {
+  id: string;
+  currencyId: string;
+  displayName: string;
+  amount: Amount;
+  consumedAmount: Amount;
+  grantType: "PAID" | "PROMOTIONAL" | "RECURRING" | "OVERDRAFT";
+  status: "ACTIVE" | "SCHEDULED" | "EXPIRED" | "VOIDED" | "PAYMENT_PENDING";
+  effectiveAt: string;
+  expireAt: string | null;
+  priority: number;
+  comment: string | null;
+  createdAt: string;
+};
+export type LedgerEntry = {
+  amount: Amount;
+  creditCurrencyId: string;
+  creditGrantId: string;
+  eventType: string;
+  featureId: string | null;
+  timestamp: string;
+};
+
+export type Node = {
+  entityId: string;
+  entityTypeId: string;
+  scopeEntityIds: string[];
+  featureId?: string;
+  currencyId?: string;
+  assignmentId: string;
+  label: string;
+  enforcement: Enforcement;
+  usageLimit: Amount | null;
+  currentUsage: Amount;
+  reserved: Amount;
+  requested: Amount;
+  remaining: Amount | null;
+  resetsAt: string;
+  isGranted: boolean;
+  exceeded: boolean;
+  /** Of an explanation: by how much the limit would have to be higher. */
+  wouldNeed?: Amount;
+};
+export type Binding = Partial<Omit<Node, "entityId">> & {
+  source: "ENTITY" | "CUSTOMER" | "CREDITS";
+  entityId: string | null;
+  usageLimit: Amount | null;
+  currentUsage: Amount;
+  reserved: Amount;
+  remaining: Amount | null;
+  resetsAt: string | null;
+};
+export type Decision = {
+  type: "FEATURE" | "CREDIT";
+  isGranted: boolean;
+  accessDeniedReason: string | null;
+  binding: Binding | null;
+  chains?: Node[][];
+  costs?: { currencyId: string; amount: Amount }[];
+  grantedAfter?: string | null;
+};
+export type Explanation = { decision: Decision; chains: Node[][]; grantedAfter: string | null };
+export type Denial = {
+  id: string;
+  timestamp: string;
+  kind: "CHECK" | "CONSUME" | "RESERVE";
+  featureId?: string;
+  currencyId?: string;
+  requested: Amount;
+  dimensions: Dimensions;
+  reason: string;
+  requestId: string | null;
+  binding: Binding | null;
+  chains: Node[][];
+};
+
+export type Reservation = {
+  id: string;
+  featureId?: string;
+  currencyId?: string;
+  amount: Amount;
+  dimensions: Dimensions;
+  status: "OPEN" | "COMMITTED" | "RELEASED" | "EXPIRED";
+  onExpire: "release" | "settle";
+  createdAt: string;
+  expiresAt: string;
+  closedAt: string | null;
+  committedAmount: Amount | null;
+  cost: { currencyId: string; amount: Amount }[];
+};
+export type Activity = {
+  id: string;
+  timestamp: string;
+  actor: { type: "API_KEY" | "ACCESS_TOKEN" | "SYSTEM"; id: string; subject: string | null };
+  action: string;
+  target: { type: string; id: string };
+  entityId: string | null;
+  before: Record<string, unknown> | null;
+  after: Record<string, unknown> | null;
+  requestId: string | null;
+};
+export type Series = { points: { timestamp: string; value: Amount }[]; tags: { key: string; value: string }[] };
+export type History = { series: Series[] };
+
+export type Simulation = {
+  startDate: string;
+  endDate: string;
+  replayed: number;
+  note: string;
+  drafts: { index: number; stopped: number; stoppedUsage: Amount; firstStoppedAt: string | null; peakUsage: Amount }[];
+  entities: { entityId: string | null; draft: number; stopped: number; stoppedUsage: Amount; firstStoppedAt: string }[];
+};
+
+export type Overview = {
+  asOf: string;
+  since: string;
+  checks: { granted: number; denied: number };
+  minutes: { timestamp: string; granted: number; denied: number; usageEvents: number }[];
+  customers: number;
+  holdsOpen: number;
+  closest: (TreeRow & { customerId: string })[];
+  binding: {
+    customerId: string;
+    assignmentId: string | null;
+    source: string;
+    entityId: string | null;
+    featureId?: string;
+    currencyId?: string;
+    label: string;
+    denials: number;
+    lastAt: string;
+  }[];
+  spend: { currencyId: string; displayName: string; symbol: string | null; last24Hours: Amount }[];
+};
+
+export type ApiKey = {
+  id: string;
+  name: string;
+  scope: "full" | "runtime" | "read";
+  prefix: string;
+  key?: string;
+  createdAt: string;
+  expiresAt: string | null;
+  lastUsedAt: string | null;
+  revokedAt: string | null;
+};
+export type Webhook = {
+  id: string;
+  kind: "webhook" | "slack" | "email";
+  url: string;
+  description: string | null;
+  /** null: all. */
+  eventTypes: string[] | null;
+  customerId: string | null;
+  status: "ENABLED" | "DISABLED";
+  secret?: string;
+  createdAt: string;
+};
+export type Delivery = {
+  id: string;
+  messageId: string;
+  eventType: string;
+  status: "PENDING" | "SUCCEEDED" | "FAILED";
+  attempts: number;
+  responseStatus: number | null;
+  error: string | null;
+  nextAttemptAt: string | null;
+  createdAt: string;
+};
+export type AccessToken = {
+  id: string;
+  token: string;
+  customerId: string;
+  expiresAt: string;
+  permissions: string[];
+  rootEntityId?: string | null;
+};
+
+export type Capability = { kind: "feature" | "currency"; id: string; name: string; unit: string };

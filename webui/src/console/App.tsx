@@ -1,0 +1,164 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { Building2, Code2, Home as HomeIcon, LogOut, Moon, Sun, Tags, Terminal } from "lucide-react";
+import { createContext, useContext, useEffect, useMemo, useState } from "react";
+import { Link, Redirect, Route, Switch, useLocation } from "wouter";
+import { Api } from "../api/client";
+import { applyTheme } from "../lib/theme";
+import { Button, Empty, Guard, Toasts } from "../ui";
+import { ApiCalls } from "./ApiCalls";
+import { Catalogue } from "./Catalogue";
+import { CustomerPage } from "./Customer";
+import { Customers } from "./Customers";
+import { Developers } from "./Developers";
+import { Home } from "./Home";
+import { Logo, SignIn } from "./SignIn";
+
+const stored = "bursar-key";
+const Context = createContext<Api | null>(null);
+
+export function useApi(): Api {
+  const api = useContext(Context);
+  if (!api) throw new Error("not signed in");
+  return api;
+}
+
+/** The vendor's console. The key stays in this tab's session and goes nowhere but to the API. */
+export function App() {
+  const client = useQueryClient();
+  const [key, setKey] = useState(() => sessionStorage.getItem(stored) ?? "");
+  const [refused, setRefused] = useState(false);
+  const api = useMemo(() => {
+    if (!key) return null;
+    const out = () => {
+      sessionStorage.removeItem(stored);
+      setRefused(true);
+      setKey("");
+    };
+    return new Api("", () => key, out);
+  }, [key]);
+
+  if (!api)
+    return (
+      <SignIn
+        refused={refused}
+        onKey={k => {
+          sessionStorage.setItem(stored, k);
+          client.clear();
+          setRefused(false);
+          setKey(k);
+        }}
+      />
+    );
+  return (
+    <Context value={api}>
+      <Frame
+        onSignOut={() => {
+          sessionStorage.removeItem(stored);
+          client.clear();
+          setKey("");
+        }}
+      />
+      <Toasts />
+    </Context>
+  );
+}
+
+const places = [
+  ["/console", "Home", HomeIcon],
+  ["/console/customers", "Customers", Building2],
+  ["/console/catalogue", "Catalogue", Tags],
+  ["/console/developers", "Developers", Code2],
+] as const;
+
+function Frame({ onSignOut }: { onSignOut: () => void }) {
+  const [at] = useLocation();
+  const [calls, setCalls] = useState(false);
+  const [theme, setTheme] = useState(document.documentElement.dataset.theme);
+  const here = places.findLast(([to]) => at === to || at.startsWith(`${to}/`));
+  useEffect(() => {
+    document.title = here && here[1] !== "Home" ? `${here[1]} · Bursar` : "Bursar";
+  }, [here]);
+  const turn = () => {
+    const next = theme === "dark" ? "light" : "dark";
+    localStorage.setItem("bursar-theme", next);
+    applyTheme(next);
+    setTheme(next);
+  };
+  return (
+    <div className="frame">
+      <a className="skip" href="#main">
+        Skip to the content
+      </a>
+      <header className="side">
+        <Link href="/console" className="brand">
+          <Logo />
+          <span>Bursar</span>
+        </Link>
+        <nav aria-label="Main">
+          {places.map(([to, name, Icon]) => (
+            <Link key={to} href={to} className="place" aria-current={here?.[0] === to ? "page" : undefined}>
+              <Icon size={16} aria-hidden />
+              <span>{name}</span>
+            </Link>
+          ))}
+        </nav>
+        <div className="side-end">
+          <Button look="quiet" aria-label="API calls of this page" icon={<Terminal size={16} />} onClick={() => setCalls(true)} />
+          <Button
+            look="quiet"
+            aria-label={theme === "dark" ? "Light colours" : "Dark colours"}
+            icon={theme === "dark" ? <Sun size={16} /> : <Moon size={16} />}
+            onClick={turn}
+          />
+          <Button look="quiet" aria-label="Sign out" icon={<LogOut size={16} />} onClick={onSignOut} />
+        </div>
+      </header>
+      <main id="main" tabIndex={-1}>
+        <Guard key={at}>
+          <Switch>
+            <Route path="/console" component={Home} />
+            <Route path="/console/customers" component={Customers} />
+            <Route path="/console/customers/:id/:tab?">{p => <CustomerPage id={decodeURIComponent(p.id)} tab={p.tab ?? "tree"} />}</Route>
+            <Route path="/console/catalogue/:part?">{p => <Catalogue part={p.part ?? "types"} />}</Route>
+            <Route path="/console/developers/:part?">{p => <Developers part={p.part ?? "keys"} />}</Route>
+            <Route path="/">
+              <Redirect to="/console" replace />
+            </Route>
+            <Route path="/console.html">
+              <Redirect to="/console" replace />
+            </Route>
+            <Route>
+              <Empty title="No such page">
+                <Link href="/console">To the start</Link>
+              </Empty>
+            </Route>
+          </Switch>
+        </Guard>
+      </main>
+      {calls && <ApiCalls onClose={() => setCalls(false)} />}
+    </div>
+  );
+}
+
+/** The parts of a page, as links. */
+export function Parts({
+  base,
+  at,
+  parts,
+  label,
+}: {
+  base: string;
+  at: string;
+  parts: readonly (readonly [string, string])[];
+  label: string;
+}) {
+  return (
+    <nav className="tabs" aria-label={label}>
+      {parts.map(([id, name]) => (
+        <Link key={id} href={`${base}/${id}`} aria-current={at === id ? "page" : undefined}>
+          {name}
+        </Link>
+      ))}
+    </nav>
+  );
+}

@@ -1,0 +1,76 @@
+import { useQuery } from "@tanstack/react-query";
+import { ChevronRight } from "lucide-react";
+
+import { Link } from "wouter";
+import { path } from "../api/client";
+import type { Customer, One } from "../api/types";
+import { GovernanceView } from "../governance/GovernanceView";
+import { Holds } from "../governance/Holds";
+import { SessionProvider, useStart } from "../governance/session";
+import { CopyButton, Empty, Skeleton, Trouble } from "../ui";
+import { Access } from "./Access";
+import { Parts, useApi } from "./App";
+import { Credits } from "./Credits";
+
+const parts = [
+  ["tree", "Budgets"],
+  ["credits", "Credits"],
+  ["holds", "Holds"],
+  ["explain", "Explain"],
+  ["activity", "Activity"],
+  ["access", "Access"],
+] as const;
+
+/** One customer: its governance as its own admins see it, and what only the vendor does. */
+export function CustomerPage({ id, tab }: { id: string; tab: string }) {
+  const api = useApi();
+  const got = useQuery({ queryKey: ["customer", id], queryFn: () => api.get<One<Customer>>(path`/customers/${id}`) });
+  const c = got.data?.data;
+  if (got.isError)
+    return (
+      <div className="page stack">
+        <h1>{id}</h1>
+        <Trouble error={got.error} retry={() => got.refetch()} />
+        <Link href="/console/customers">All customers</Link>
+      </div>
+    );
+  const governance = tab === "tree" || tab === "explain" || tab === "activity";
+  return (
+    <div className={`customer ${tab === "tree" ? "filled" : ""}`}>
+      <div className="customer-head">
+        <div className="crumbs">
+          <Link href="/console/customers">Customers</Link>
+          <ChevronRight size={12} aria-hidden />
+        </div>
+        <div className="row wrap">
+          <h1 className="break">{c?.name ?? id}</h1>
+          <span className="row" style={{ gap: 2 }}>
+            <code className="muted">{id}</code>
+            <CopyButton text={id} label="Copy id" />
+          </span>
+          {c?.archivedAt && <span className="chip">archived</span>}
+        </div>
+        <Parts base={`/console/customers/${encodeURIComponent(id)}`} at={tab} parts={parts} label="Parts of the customer" />
+      </div>
+      {governance && <GovernanceView api={api} customerId={id} view={tab as "tree" | "explain" | "activity"} />}
+      {tab === "credits" && <Credits customerId={id} />}
+      {tab === "holds" && <CustomerHolds id={id} />}
+      {tab === "access" && <Access customerId={id} />}
+      {!parts.some(([p]) => p === tab) && <Empty title="No such page" />}
+    </div>
+  );
+}
+
+function CustomerHolds({ id }: { id: string }) {
+  const api = useApi();
+  const begin = useStart(api, id);
+  if (begin.isPending) return <Skeleton />;
+  if (begin.isError) return <Trouble error={begin.error} retry={() => begin.refetch()} />;
+  return (
+    <SessionProvider api={api} customerId={id} start={begin.data} onOpen={() => {}} onWrote={() => {}}>
+      <div className="customer-body">
+        <Holds />
+      </div>
+    </SessionProvider>
+  );
+}

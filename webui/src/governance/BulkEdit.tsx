@@ -1,0 +1,188 @@
+import { useState } from "react";
+import { decimal, formatExact, nano, parseAmount } from "../api/amount";
+import { Exact } from "../api/json";
+import type { Assignment, Enforcement, TreeRow } from "../api/types";
+import { cadenceWords } from "../lib/time";
+import { Button, Checkbox, Dialog, Notice, Select, Text, Trouble, useAction } from "../ui";
+import { inputOf, type LimitInput, named, putLimits, readLimits, useSession } from "./session";
+import type { TreeNode } from "./tree";
+
+type How = "set" | "percent" | "unlimited" | "enforcement";
+
+/** Changes one capability's limits of many entities at once, after showing what will change. */
+export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClose: () => void }) {
+  const s = useSession();
+  const [how, setHow] = useState<How>("set");
+  const [value, setValue] = useState("");
+  const [cadence, setCadence] = useState("P1M");
+  const [enforcement, setEnforcement] = useState<Enforcement>("hard");
+  const [label, setLabel] = useState("");
+  const [create, setCreate] = useState(true);
+  const run = useAction();
+  const c = s.capability;
+  const labels = [...new Set(["", ...nodes.flatMap(n => n.limits.map(l => l.label ?? ""))])];
+
+  const own = (n: TreeNode) => n.limits.find(l => l.scopeEntityIds.length === 0 && l.label === label);
+  const amount = how === "set" ? parseAmount(value) : null;
+  const factor = how === "percent" && /^[+-]?\d{1,4}(\.\d{1,4})?$/.test(value.trim()) ? Number(value) : null;
+  const ready = how === "unlimited" || how === "enforcement" || amount !== null || (factor !== null && factor >= -100);
+  const changes = ready ? nodes.flatMap(n => change(n, own(n))) : [];
+
+  function change(n: TreeNode, row: TreeRow | undefined): { node: TreeNode; before: TreeRow | undefined; after: Exact | null }[] {
+    if (!row && (how === "percent" || how === "enforcement" || !create)) return [];
+    if (how === "set") return [{ node: n, before: row, after: amount }];
+    if (how === "unlimited") return [{ node: n, before: row, after: null }];
+    if (row?.usageLimit == null) return how === "enforcement" ? [{ node: n, before: row, after: null }] : [];
+    return [
+      { node: n, before: row, after: how === "percent" ? scaled(row.usageLimit, factor ?? 0) : new Exact(decimal(nano(row.usageLimit))) },
+    ];
+  }
+
+  const save = () =>
+    run.start(async () => {
+      if (!c) return;
+      const before = await readLimits(
+        s,
+        changes.flatMap(x => x.before ?? []),
+      );
+      const byId = new Map(before.map(a => [a.id, a]));
+      const inputs = changes.map(x => input(x.node, byId.get(x.before?.assignmentId ?? ""), x.after));
+      const undo = await putLimits(s, inputs, before);
+      s.wrote({ text: `${inputs.length.toLocaleString("en")} limits changed`, entityIds: changes.map(x => x.node.id), undo });
+    }, onClose);
+
+  function input(n: TreeNode, a: Assignment | undefined, after: Exact | null): LimitInput {
+    if (!a) return { entityId: n.id, ...(c ? named(c) : {}), scopeEntityIds: [], label, usageLimit: after, cadence, enforcement };
+    const now = inputOf(a);
+    if (how === "enforcement") return { ...now, enforcement };
+    // The row shows the limit with its boosts; a percentage is of the limit itself.
+    if (how === "percent" && a.usageLimit !== null) return { ...now, usageLimit: scaled(a.usageLimit, factor ?? 0) };
+    return { ...now, usageLimit: after };
+  }
+
+  const made = changes.filter(x => !x.before).length;
+  return (
+    <Dialog
+      title={`Edit limits of ${nodes.length.toLocaleString("en")} ${nodes.length === 1 ? "entity" : "entities"}`}
+      kind="wide"
+      onClose={onClose}
+      foot={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="primary" busy={run.busy} disabled={changes.length === 0} onClick={save}>
+            Change {changes.length.toLocaleString("en")} {changes.length === 1 ? "limit" : "limits"}
+          </Button>
+        </>
+      }
+    >
+      <div className="stack">
+        <div className="fields">
+          <Select
+            label={`${c?.name ?? ""}: what to do`}
+            value={how}
+            onChange={setHow}
+            options={[
+              ["set", "Set the same amount"],
+              ["percent", "Raise or lower by percent"],
+              ["unlimited", "Make unlimited"],
+              ["enforcement", "Change hard or soft"],
+            ]}
+          />
+          {how === "set" && (
+            <Text
+              label="Amount"
+              value={value}
+              onChange={setValue}
+              inputMode="decimal"
+              autoFocus
+              problem={value && !amount ? "A number from 0" : null}
+            />
+          )}
+          {how === "percent" && (
+            <Text
+              label="Percent"
+              value={value}
+              onChange={setValue}
+              placeholder="+10 or -25"
+              autoFocus
+              problem={value && (factor === null || factor < -100) ? "From -100" : null}
+            />
+          )}
+          {labels.length > 1 && (
+            <Select label="Label" value={label} onChange={setLabel} options={labels.map(l => [l, l || "(none)"] as const)} />
+          )}
+          {(how === "enforcement" || how === "set") && (
+            <Select
+              label={how === "set" ? "New limits are" : "When it is reached"}
+              value={enforcement}
+              onChange={setEnforcement}
+              options={[
+                ["hard", "Hard: stop requests"],
+                ["soft", "Soft: report only"],
+              ]}
+            />
+          )}
+          {(how === "set" || how === "unlimited") && (
+            <Select
+              label="New limits reset every"
+              value={cadence}
+              onChange={setCadence}
+              options={["PT1H", "P1D", "P1W", "P1M", "P1Y"].map(x => [x, cadenceWords(x)] as const)}
+            />
+          )}
+        </div>
+        {(how === "set" || how === "unlimited") && (
+          <Checkbox checked={create} onChange={setCreate}>
+            Also set it where there is no such limit yet
+          </Checkbox>
+        )}
+        {changes.length > 0 && (
+          <div className="panel table-wrap" tabIndex={0}>
+            <table>
+              <thead>
+                <tr>
+                  <th>Entity</th>
+                  <th className="right">Now</th>
+                  <th className="right">Then</th>
+                </tr>
+              </thead>
+              <tbody>
+                {changes.slice(0, 12).map(x => (
+                  <tr key={x.node.id}>
+                    <td className="break">{x.node.name ?? x.node.id}</td>
+                    <td className="right num">
+                      {x.before ? (
+                        x.before.usageLimit === null ? (
+                          "unlimited"
+                        ) : (
+                          formatExact(x.before.usageLimit)
+                        )
+                      ) : (
+                        <span className="muted">none</span>
+                      )}
+                    </td>
+                    <td className="right num">
+                      {how === "enforcement" ? enforcement : x.after === null ? "unlimited" : formatExact(x.after.text)}
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+        {changes.length > 12 && <p className="small muted">and {(changes.length - 12).toLocaleString("en")} more</p>}
+        {made > 0 && <Notice>{made.toLocaleString("en")} of them have no such limit yet; it will count from now on.</Notice>}
+        {changes.length > 100 && (
+          <Notice kind="warn">Sent a hundred at a time: should one be refused, those before it stay changed.</Notice>
+        )}
+        {run.error !== null && <Trouble error={run.error} />}
+      </div>
+    </Dialog>
+  );
+}
+
+/** An amount changed by a percentage with up to four decimals, exactly and rounded down. */
+function scaled(a: NonNullable<TreeRow["usageLimit"]>, percent: number): Exact {
+  const basis = 1_000_000n + BigInt(Math.round(percent * 10_000));
+  return new Exact(decimal((nano(a) * basis) / 1_000_000n));
+}

@@ -1,0 +1,205 @@
+import { Upload } from "lucide-react";
+import { useState } from "react";
+import { decimal, formatExact, nano, parseAmount } from "../api/amount";
+import { path } from "../api/client";
+import type { Exact } from "../api/json";
+import type { Assignment } from "../api/types";
+import { readCsv } from "../lib/csv";
+import { cadenceWords } from "../lib/time";
+import { Button, Dialog, Notice, Skeleton, Trouble, useAction } from "../ui";
+import { type LimitInput, putLimits, useSession } from "./session";
+
+type Change = { line: number; input: LimitInput; before: Assignment | undefined; amount: string; was: string };
+type Plan = { changes: Change[]; same: number; problems: string[] };
+
+const linesAllowed = 20_000;
+
+/** Sets limits from a file, after showing how they differ from what is there. */
+export default function CsvImport({ onClose }: { onClose: () => void }) {
+  const s = useSession();
+  const [plan, setPlan] = useState<Plan | null>(null);
+  const reading = useAction();
+  const run = useAction();
+
+  const read = (file: File) =>
+    reading.start(async () => {
+      if (file.size > 8 << 20) throw new Error("The file is larger than 8 MiB.");
+      const { rows, problem } = await readCsv(await file.text());
+      if (problem) throw new Error(problem);
+      if (rows.length > linesAllowed) throw new Error(`More than ${linesAllowed.toLocaleString("en")} lines.`);
+      const limits = await s.api.all<Assignment>(path`/customers/${s.customerId}/assignments`, {}, 500_000);
+      setPlan(compare(rows, limits));
+    });
+
+  const save = () =>
+    run.start(async () => {
+      if (!plan) return;
+      const before = plan.changes.flatMap(c => c.before ?? []);
+      const undo = await putLimits(
+        s,
+        plan.changes.map(c => c.input),
+        before,
+      );
+      s.wrote({ text: `${plan.changes.length.toLocaleString("en")} limits imported`, entityIds: null, undo });
+    }, onClose);
+
+  return (
+    <Dialog
+      title="Import limits"
+      kind="wide"
+      onClose={onClose}
+      foot={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="primary" busy={run.busy} disabled={!plan || plan.changes.length === 0 || plan.problems.length > 0} onClick={save}>
+            {plan ? `Apply ${plan.changes.length.toLocaleString("en")} changes` : "Apply"}
+          </Button>
+        </>
+      }
+    >
+      <div className="stack">
+        <p className="muted">
+          The columns of an export: entityId, featureId or currencyId, and usageLimit (a number, or “unlimited”); scopeEntityIds, label,
+          cadence and enforcement may be left out. Nothing is written before you have seen the differences.
+        </p>
+        <label className="button" style={{ alignSelf: "flex-start" }}>
+          <Upload size={15} aria-hidden />
+          Choose a CSV file
+          <input
+            type="file"
+            className="hidden"
+            accept=".csv,text/csv"
+            onChange={e => {
+              const file = e.target.files?.[0];
+              setPlan(null);
+              if (file) void read(file);
+              e.target.value = "";
+            }}
+          />
+        </label>
+        {reading.busy && <Skeleton lines={3} />}
+        {reading.error !== null && <Trouble error={reading.error} />}
+        {plan && plan.problems.length > 0 && (
+          <Notice kind="bad">
+            <span className="strong">{plan.problems.length.toLocaleString("en")} lines cannot be read.</span> Correct the file and choose it
+            again.
+            <ul className="small">
+              {plan.problems.slice(0, 8).map(p => (
+                <li key={p} className="break">
+                  {p}
+                </li>
+              ))}
+            </ul>
+          </Notice>
+        )}
+        {plan && plan.problems.length === 0 && (
+          <p>
+            <span className="strong">{plan.changes.length.toLocaleString("en")} changes</span>, {plan.same.toLocaleString("en")} lines say
+            what is already so.
+          </p>
+        )}
+        {plan && plan.changes.length > 0 && (
+          <div className="panel table-wrap" tabIndex={0}>
+            <table>
+              <thead>
+                <tr>
+                  <th>Line</th>
+                  <th>Entity</th>
+                  <th>Of</th>
+                  <th className="right">Now</th>
+                  <th className="right">Then</th>
+                </tr>
+              </thead>
+              <tbody>
+                {plan.changes.slice(0, 100).map(c => (
+                  <tr key={c.line}>
+                    <td className="num muted">{c.line}</td>
+                    <td className="break">{c.input.entityId}</td>
+                    <td className="small muted break">
+                      {c.input.featureId ?? c.input.currencyId} {c.input.label}
+                    </td>
+                    <td className="right num">{c.was || <span className="muted">none</span>}</td>
+                    <td className="right num">{c.amount}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+        {plan && plan.changes.length > 100 && (
+          <p className="small muted">
+            The first 100 are shown. Sent a hundred at a time: should one be refused, those before it stay changed.
+          </p>
+        )}
+        {run.error !== null && <Trouble error={run.error} />}
+      </div>
+    </Dialog>
+  );
+}
+
+const keyOf = (entityId: string, capability: string, scope: string[], label: string) =>
+  JSON.stringify([entityId, capability, [...scope].sort(), label]);
+
+/** What a file would change. */
+export function compare(rows: Record<string, string>[], limits: Assignment[]): Plan {
+  const there = new Map(
+    limits.map(a => [keyOf(a.entityId, a.featureId ? `f:${a.featureId}` : `c:${a.currencyId}`, a.scopeEntityIds, a.label), a]),
+  );
+  const plan: Plan = { changes: [], same: 0, problems: [] };
+  const seen = new Set<string>();
+  const take = (row: Record<string, string>, i: number): unknown => {
+    const line = i + 2;
+    const get = (k: string) => (row[k] ?? "").trim();
+    const bad = (why: string) => plan.problems.push(`Line ${line}: ${why}`);
+    const [entityId, featureId, currencyId] = [get("entityId"), get("featureId"), get("currencyId")];
+    if (!entityId) return bad("no entityId");
+    if ((featureId === "") === (currencyId === "")) return bad("exactly one of featureId and currencyId");
+    const scope = get("scopeEntityIds")
+      .split(/[\s;|]+/)
+      .filter(Boolean);
+    const label = get("label");
+    const unlimited = get("usageLimit").toLowerCase() === "unlimited";
+    const amount = unlimited ? null : parseAmount(get("usageLimit"));
+    if (!unlimited && amount === null) return bad(`“${get("usageLimit")}” is no amount`);
+    const enforcement = get("enforcement");
+    if (enforcement && enforcement !== "hard" && enforcement !== "soft") return bad("enforcement is hard or soft");
+    const key = keyOf(entityId, featureId ? `f:${featureId}` : `c:${currencyId}`, scope, label);
+    if (seen.has(key)) return bad("the same limit twice");
+    seen.add(key);
+    const before = there.get(key);
+    const cadence = get("cadence");
+    if (!before && !cadence) return bad("a new limit needs a cadence");
+    if (before && same(before, amount, cadence, enforcement)) {
+      plan.same++;
+      return;
+    }
+    const input: LimitInput = {
+      entityId,
+      ...(featureId ? { featureId } : { currencyId }),
+      scopeEntityIds: scope,
+      label,
+      usageLimit: amount,
+      ...(cadence ? { cadence } : {}),
+      ...(enforcement ? { enforcement: enforcement as "hard" | "soft" } : {}),
+    };
+    const each = (c: string) => (cadence && before?.cadence !== cadence ? ` / ${cadenceWords(c)}` : "");
+    plan.changes.push({
+      line,
+      input,
+      before,
+      amount:
+        (amount ? formatExact(amount.text) : "unlimited") +
+        each(cadence) +
+        (enforcement && before?.enforcement !== enforcement ? ` ${enforcement}` : ""),
+      was: before ? (before.usageLimit === null ? "unlimited" : formatExact(before.usageLimit)) + each(before.cadence) : "",
+    });
+    return undefined;
+  };
+  for (const [i, row] of rows.entries()) take(row, i);
+  return plan;
+}
+
+function same(a: Assignment, amount: Exact | null, cadence: string, enforcement: string): boolean {
+  const limit = a.usageLimit === null ? null : decimal(nano(a.usageLimit));
+  return limit === (amount?.text ?? null) && (!cadence || cadence === a.cadence) && (!enforcement || enforcement === a.enforcement);
+}

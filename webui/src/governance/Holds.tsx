@@ -1,0 +1,135 @@
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { isStatus, path } from "../api/client";
+import type { Page, Reservation } from "../api/types";
+import { Amt, At, Button, Confirm, Empty, Notice, Select, Skeleton, Trouble, toast, When } from "../ui";
+import { capabilityOf, useSession } from "./session";
+
+type Status = Reservation["status"];
+
+/** Amounts that are set aside until their request says what it used. */
+export function Holds({ entityId }: { entityId?: string }) {
+  const s = useSession();
+  const [status, setStatus] = useState<Status>("OPEN");
+  const [cursors, setCursors] = useState<string[]>([""]);
+  const [ending, setEnding] = useState<Reservation | null>(null);
+  const after = cursors.at(-1) ?? "";
+  const got = useQuery({
+    queryKey: ["holds", s.customerId, entityId, status, after],
+    queryFn: () => s.api.get<Page<Reservation>>(path`/customers/${s.customerId}/reservations`, { entityId, status, limit: 50, after }),
+    refetchInterval: status === "OPEN" ? 10_000 : false,
+  });
+  // Access tokens may not list holds.
+  if (isStatus(got.error, 403, 404)) return <Notice>Open holds are not shown with this access; their sums are on each limit.</Notice>;
+  const next = got.data?.pagination.next;
+  return (
+    <div className="stack">
+      <div className="fields">
+        <Select
+          label="Show"
+          value={status}
+          onChange={v => {
+            setStatus(v);
+            setCursors([""]);
+          }}
+          options={[
+            ["OPEN", "Open"],
+            ["COMMITTED", "Committed"],
+            ["RELEASED", "Released"],
+            ["EXPIRED", "Expired"],
+          ]}
+        />
+      </div>
+      {got.isPending && <Skeleton lines={4} />}
+      {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
+      {got.data?.data.length === 0 && (
+        <Empty title={status === "OPEN" ? "Nothing is held" : "None"}>
+          <p>
+            An agent that must not overspend holds an amount before it calls a model and commits what it used: POST /customers/{"{id}"}
+            /reservations.
+          </p>
+        </Empty>
+      )}
+      {got.data && got.data.data.length > 0 && (
+        <div className="panel table-wrap" tabIndex={0}>
+          <table>
+            <thead>
+              <tr>
+                <th>Made</th>
+                <th>Of</th>
+                <th className="right">Held</th>
+                {status !== "OPEN" && <th className="right">Recorded</th>}
+                <th>For</th>
+                <th>{status === "OPEN" ? "Expires" : "Ended"}</th>
+                {status === "OPEN" && s.rights.provision && (
+                  <th>
+                    <span className="hidden">Actions</span>
+                  </th>
+                )}
+              </tr>
+            </thead>
+            <tbody>
+              {got.data.data.map(r => (
+                <tr key={r.id}>
+                  <td title={r.id}>
+                    <At at={r.createdAt} />
+                  </td>
+                  <td>{capabilityOf(r, s.capabilities)?.name ?? r.featureId ?? r.currencyId}</td>
+                  <td className="right">
+                    <Amt v={r.amount} />
+                  </td>
+                  {status !== "OPEN" && <td className="right">{r.committedAmount === null ? "–" : <Amt v={r.committedAmount} />}</td>}
+                  <td className="small muted break">
+                    {Object.entries(r.dimensions)
+                      .map(([k, v]) => `${k}=${v}`)
+                      .join(" ")}
+                  </td>
+                  <td>{status === "OPEN" ? <When at={r.expiresAt} future /> : r.closedAt ? <At at={r.closedAt} /> : "–"}</td>
+                  {status === "OPEN" && s.rights.provision && (
+                    <td className="right">
+                      <Button size="small" look="quiet" onClick={() => setEnding(r)}>
+                        Release
+                      </Button>
+                    </td>
+                  )}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      <Pager cursors={cursors} setCursors={setCursors} next={next} />
+      {ending && (
+        <Confirm
+          title="Release this hold?"
+          action="Release"
+          danger
+          onClose={() => setEnding(null)}
+          onConfirm={async () => {
+            await s.api.post(path`/customers/${s.customerId}/reservations/${ending.id}/release`);
+            toast("Hold released");
+            void got.refetch();
+          }}
+        >
+          <p>The amount can be spent by others at once. The request that made the hold can no longer commit it.</p>
+        </Confirm>
+      )}
+    </div>
+  );
+}
+
+type PagerProps = { cursors: string[]; setCursors: (c: string[]) => void; next: string | null | undefined };
+
+export function Pager({ cursors, setCursors, next }: PagerProps) {
+  if (cursors.length < 2 && !next) return null;
+  return (
+    <nav className="row end" aria-label="Pages">
+      <Button size="small" disabled={cursors.length < 2} onClick={() => setCursors(cursors.slice(0, -1))}>
+        Newer
+      </Button>
+      <Button size="small" disabled={!next} onClick={() => next && setCursors([...cursors, next])}>
+        Older
+      </Button>
+    </nav>
+  );
+}

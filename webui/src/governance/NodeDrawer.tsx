@@ -1,0 +1,227 @@
+import { useQuery } from "@tanstack/react-query";
+import { Archive, ArchiveRestore, ChevronRight, FolderInput, Pencil, Plus } from "lucide-react";
+import { useState } from "react";
+import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
+import { type Api, path } from "../api/client";
+import type { Entity, One } from "../api/types";
+import { Button, Confirm, CopyButton, Dialog, Empty, Skeleton, Text, Trouble, useAction } from "../ui";
+import ActivityList from "./ActivityList";
+import { EntityPicker } from "./EntityPicker";
+import { Holds } from "./Holds";
+import NewEntity from "./NewEntity";
+import { NodeLimits } from "./NodeLimits";
+import { useSession } from "./session";
+import { UsagePanel } from "./UsagePanel";
+
+type Act = "rename" | "move" | "archive" | "child" | null;
+
+/** Everything about one entity. */
+export default function NodeDrawer({ entityId }: { entityId: string }) {
+  const s = useSession();
+  const [act, setAct] = useState<Act>(null);
+  const line = useQuery({ queryKey: ["line", s.customerId, entityId], queryFn: () => lineage(s.api, s.customerId, entityId) });
+  const entity = line.data?.at(-1);
+  const name = entity ? (entity.displayName ?? entity.id) : entityId;
+  const close = () => s.open(null);
+
+  return (
+    <Dialog kind="drawer" title={name} onClose={close}>
+      {line.isPending && <Skeleton lines={6} />}
+      {line.isError && <Trouble error={line.error} retry={() => line.refetch()} />}
+      {entity && (
+        <div className="stack">
+          <nav className="crumbs" aria-label="Where it is">
+            {line.data?.slice(0, -1).map(e => (
+              <span key={e.id} className="row" style={{ gap: 4 }}>
+                <button type="button" onClick={() => s.open(e.id)}>
+                  {e.displayName ?? e.id}
+                </button>
+                <ChevronRight size={12} aria-hidden />
+              </span>
+            ))}
+            <span>{s.types.get(entity.entityTypeId)?.displayName ?? entity.entityTypeId}</span>
+            <span className="row" style={{ gap: 2, marginLeft: 8 }}>
+              <code>{entity.id}</code>
+              <CopyButton text={entity.id} label="Copy id" />
+            </span>
+          </nav>
+          {s.mayEdit(entityId) && (
+            <div className="row wrap">
+              {s.rights.provision && (
+                <Button size="small" icon={<Plus size={14} />} onClick={() => setAct("child")}>
+                  Add below
+                </Button>
+              )}
+              <Button size="small" icon={<Pencil size={14} />} onClick={() => setAct("rename")}>
+                Rename
+              </Button>
+              <Button size="small" icon={<FolderInput size={14} />} onClick={() => setAct("move")}>
+                Move
+              </Button>
+              {s.rights.provision && (
+                <Button
+                  size="small"
+                  icon={entity.archivedAt ? <ArchiveRestore size={14} /> : <Archive size={14} />}
+                  onClick={() => setAct("archive")}
+                >
+                  {entity.archivedAt ? "Restore" : "Archive"}
+                </Button>
+              )}
+            </div>
+          )}
+          <Tabs>
+            <TabList className="tabs" aria-label={`About ${name}`}>
+              <Tab id="limits">Limits</Tab>
+              <Tab id="usage">Usage</Tab>
+              <Tab id="holds">Holds</Tab>
+              <Tab id="history">History</Tab>
+            </TabList>
+            <TabPanel id="limits" className="drawer-panel">
+              <NodeLimits entityId={entityId} />
+            </TabPanel>
+            <TabPanel id="usage" className="drawer-panel">
+              <UsagePanel entityId={entityId} />
+            </TabPanel>
+            <TabPanel id="holds" className="drawer-panel">
+              <Holds entityId={entityId} />
+            </TabPanel>
+            <TabPanel id="history" className="drawer-panel">
+              <ActivityList entityId={entityId} />
+            </TabPanel>
+          </Tabs>
+          {act === "rename" && <Rename entity={entity} onClose={() => setAct(null)} />}
+          {act === "move" && <Move entity={entity} onClose={() => setAct(null)} />}
+          {act === "child" && <NewEntity parentId={entity.id} onClose={() => setAct(null)} />}
+          {act === "archive" && <SetArchived entity={entity} onClose={() => setAct(null)} />}
+        </div>
+      )}
+      {line.data?.length === 0 && <Empty title="Not found" />}
+    </Dialog>
+  );
+}
+
+/** An entity below its ancestors, root first. What the credential may not see ends the line. */
+async function lineage(api: Api, customerId: string, entityId: string): Promise<Entity[]> {
+  const up: Entity[] = [];
+  for (let id: string | null = entityId; id !== null && up.length < 10; ) {
+    const got: One<Entity> = await api.get<One<Entity>>(path`/customers/${customerId}/entities/${id}`);
+    up.unshift(got.data);
+    id = got.data.parentId;
+  }
+  return up;
+}
+
+function Rename({ entity, onClose }: { entity: Entity; onClose: () => void }) {
+  const s = useSession();
+  const [name, setName] = useState(entity.displayName ?? "");
+  const run = useAction();
+  const target = path`/customers/${s.customerId}/entities/${entity.id}`;
+  const save = () =>
+    run.start(async () => {
+      await s.api.patch(target, { displayName: name });
+      s.wrote({
+        text: `Renamed to ${name || entity.id}`,
+        entityIds: [entity.id],
+        undo: () => s.api.patch(target, { displayName: entity.displayName ?? "" }),
+      });
+    }, onClose);
+  return (
+    <Dialog
+      title="Rename"
+      onClose={onClose}
+      foot={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="primary" busy={run.busy} onClick={save}>
+            Save
+          </Button>
+        </>
+      }
+    >
+      <div className="stack">
+        <Text label="Name" value={name} onChange={setName} hint={`Without a name its id is shown: ${entity.id}`} autoFocus />
+        {run.error !== null && <Trouble error={run.error} />}
+      </div>
+    </Dialog>
+  );
+}
+
+function Move({ entity, onClose }: { entity: Entity; onClose: () => void }) {
+  const s = useSession();
+  const [to, setTo] = useState<Entity | null | undefined>(undefined);
+  const run = useAction();
+  const target = path`/customers/${s.customerId}/entities/${entity.id}`;
+  const name = entity.displayName ?? entity.id;
+  const save = () =>
+    run.start(async () => {
+      await s.api.patch(target, { parentId: to?.id ?? null });
+      const text = to ? `${name} moved below ${to.displayName ?? to.id}` : `${name} is at the top now`;
+      s.wrote({ text, entityIds: null, undo: () => s.api.patch(target, { parentId: entity.parentId }) });
+    }, onClose);
+  return (
+    <Dialog
+      title={`Move ${name}`}
+      onClose={onClose}
+      foot={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="primary" busy={run.busy} disabled={to === undefined} onClick={save}>
+            Move
+          </Button>
+        </>
+      }
+    >
+      <div className="stack">
+        <p className="muted">
+          It moves with everything below it. Usage so far stays where it was charged; from now on it counts on the limits of its new place.
+        </p>
+        <EntityPicker label="Below" exclude={[entity.id]} onPick={setTo} />
+        <div className="row wrap between">
+          <span>
+            {to === undefined ? (
+              <span className="muted">Nothing chosen</span>
+            ) : to === null ? (
+              "To the top of the tree"
+            ) : (
+              `Below ${to.displayName ?? to.id}`
+            )}
+          </span>
+          <Button size="small" onClick={() => setTo(null)}>
+            To the top
+          </Button>
+        </div>
+        {run.error !== null && <Trouble error={run.error} />}
+      </div>
+    </Dialog>
+  );
+}
+
+function SetArchived({ entity, onClose }: { entity: Entity; onClose: () => void }) {
+  const s = useSession();
+  const archived = entity.archivedAt !== null;
+  const name = entity.displayName ?? entity.id;
+  const act = (verb: "archive" | "unarchive") => s.api.post(path`/customers/${s.customerId}/entities/` + verb, { ids: [entity.id] });
+  return (
+    <Confirm
+      title={`${archived ? "Restore" : "Archive"} ${name}?`}
+      action={archived ? "Restore" : "Archive"}
+      danger={!archived}
+      onClose={onClose}
+      onConfirm={async () => {
+        await act(archived ? "unarchive" : "archive");
+        s.wrote({
+          text: `${name} ${archived ? "restored" : "archived"}`,
+          entityIds: null,
+          undo: () => act(archived ? "archive" : "unarchive"),
+        });
+        if (!archived) s.open(null);
+      }}
+    >
+      <p>
+        {archived
+          ? "Its own limits stop requests again, with the usage they had counted."
+          : "It leaves the tree and its own limits no longer stop anything. What is below it stays, and the limits above it go on counting."}
+      </p>
+    </Confirm>
+  );
+}

@@ -1,0 +1,222 @@
+import { type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
+import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from "react";
+import { asExact } from "../api/amount";
+import { type Api, path } from "../api/client";
+import type { Exact } from "../api/json";
+import { type Rights, rightsOf } from "../api/rights";
+import type { Assignment, Capability, Currency, Enforcement, EntityType, Feature, Tree, TreeRow } from "../api/types";
+import { toast } from "../ui";
+
+/** What every part of the governance view of one customer needs. */
+export type Session = {
+  api: Api;
+  customerId: string;
+  rights: Rights;
+  /** Whether anything may be changed, and whether this entity may. */
+  canEdit: boolean;
+  mayEdit: (entityId: string) => boolean;
+  types: Map<string, EntityType>;
+  capabilities: Capability[];
+  capability: Capability | null;
+  setCapability: (c: Capability) => void;
+  /** Opens an entity's drawer. */
+  open: (entityId: string | null) => void;
+  /** Called after a write, with the entities whose rows may have changed, or null for anything. */
+  wrote: (what: Written) => void;
+  undo: Written | null;
+};
+
+/** A write that is done, and how to take it back. */
+export type Written = { text: string; entityIds: string[] | null; undo?: () => Promise<unknown> };
+
+const Context = createContext<Session | null>(null);
+
+export function useSession(): Session {
+  const s = useContext(Context);
+  if (!s) throw new Error("no session");
+  return s;
+}
+
+export const capabilityOf = (s: { featureId?: string; currencyId?: string }, all: Capability[]): Capability | undefined =>
+  all.find(c => (c.kind === "feature" ? c.id === s.featureId : c.id === s.currencyId));
+
+/** The query or body member that names a capability. */
+export const named = (c: Capability) => (c.kind === "feature" ? { featureId: c.id } : { currencyId: c.id });
+
+export function capabilities(features: Feature[], currencies: Currency[]): Capability[] {
+  return [
+    ...currencies.map(c => ({ kind: "currency" as const, id: c.id, name: c.displayName, unit: c.units?.plural ?? c.symbol ?? "" })),
+    ...features.map(f => ({ kind: "feature" as const, id: f.id, name: f.displayName, unit: f.featureUnitsPlural ?? f.featureUnits ?? "" })),
+  ];
+}
+
+export type Start = { rights: Rights; types: EntityType[]; capabilities: Capability[]; first: Capability | null };
+
+async function start(api: Api, customerId: string): Promise<Start> {
+  const [rights, types, features, currencies] = await Promise.all([
+    rightsOf(api, customerId),
+    api.all<EntityType>("/entity-types", { includeArchived: true }),
+    api.all<Feature>("/features"),
+    api.all<Currency>("/credits/custom-currencies"),
+  ]);
+  const all = capabilities(features, currencies);
+  return { rights, types, capabilities: all, first: await fullest(api, customerId, all) };
+}
+
+/** The capability of the fullest limit is where to look first. */
+async function fullest(api: Api, customerId: string, all: Capability[]): Promise<Capability | null> {
+  if (all.length < 2) return all[0] ?? null;
+  const ids = (kind: string) =>
+    all
+      .filter(c => c.kind === kind)
+      .slice(0, 100)
+      .map(c => c.id);
+  const query = { featureIds: ids("feature"), currencyIds: ids("currency"), limit: 1 };
+  const got = await api.get<Tree>(path`/customers/${customerId}/governance`, query);
+  const row = got.data[0];
+  return (row && capabilityOf(row, all)) ?? all[0] ?? null;
+}
+
+export function useStart(api: Api, customerId: string) {
+  return useQuery({ queryKey: ["start", customerId], queryFn: () => start(api, customerId), staleTime: 60_000 });
+}
+
+type ProviderProps = {
+  api: Api;
+  customerId: string;
+  start: Start;
+  onOpen: (id: string | null) => void;
+  onWrote: (w: Written) => void;
+  children: ReactNode;
+};
+
+export function SessionProvider({ api, customerId, start, onOpen, onWrote, children }: ProviderProps) {
+  const client = useQueryClient();
+  const [capability, setCapability] = useState(start.first);
+  const [undo, setUndo] = useState<Written | null>(null);
+  const types = useMemo(() => new Map(start.types.map(t => [t.id, t])), [start.types]);
+
+  const wrote = useCallback(
+    (w: Written) => {
+      void refreshQueries(client);
+      onWrote(w);
+      if (!w.undo) {
+        setUndo(null);
+        toast(w.text);
+        return;
+      }
+      const back = w.undo;
+      const undoable: Written = {
+        ...w,
+        undo: async () => {
+          setUndo(null);
+          try {
+            await back();
+            toast(`Undone: ${w.text}`);
+          } catch (e) {
+            toast(`Could not undo: ${(e as Error).message}`);
+          }
+          void refreshQueries(client);
+          onWrote({ text: "", entityIds: w.entityIds });
+        },
+      };
+      setUndo(undoable);
+      toast(w.text, { label: "Undo", run: () => void undoable.undo?.() });
+    },
+    [client, onWrote],
+  );
+
+  const session = useMemo(
+    () => ({
+      api,
+      customerId,
+      rights: start.rights,
+      canEdit: start.rights.edit,
+      mayEdit: (id: string) => start.rights.edit && id !== start.rights.root,
+      types,
+      capabilities: start.capabilities,
+      capability,
+      setCapability,
+      open: onOpen,
+      wrote,
+      undo,
+    }),
+    [api, customerId, start, types, capability, onOpen, wrote, undo],
+  );
+  return <Context value={session}>{children}</Context>;
+}
+
+const refreshQueries = (client: QueryClient) => client.invalidateQueries({ predicate: q => q.queryKey[0] !== "start" });
+
+/** A limit as the input that would set it again. */
+export function inputOf(a: Assignment): LimitInput {
+  return {
+    entityId: a.entityId,
+    ...(a.featureId ? { featureId: a.featureId } : { currencyId: a.currencyId }),
+    scopeEntityIds: a.scopeEntityIds,
+    label: a.label,
+    usageLimit: a.usageLimit === null ? null : asExact(a.usageLimit),
+    cadence: a.cadence,
+    enforcement: a.enforcement,
+    alertThresholds: a.alertThresholds,
+    timezone: a.timezone,
+    anchor: a.anchor,
+    allocation: a.allocation,
+  };
+}
+export type LimitInput = {
+  entityId: string;
+  featureId?: string;
+  currencyId?: string;
+  scopeEntityIds?: string[];
+  label?: string;
+  usageLimit?: Exact | null;
+  cadence?: string;
+  enforcement?: Enforcement;
+  alertThresholds?: number[];
+  timezone?: string;
+  anchor?: string | null;
+  allocation?: "none" | "strict";
+};
+
+const chunk = 100;
+
+/**
+ * Puts limits and says how to take that back: what was there is put again, what was not is
+ * deleted. Above 100 it takes several requests; each is whole or not at all.
+ */
+export async function putLimits(s: Session, inputs: LimitInput[], before: Assignment[]): Promise<() => Promise<unknown>> {
+  const target = path`/customers/${s.customerId}/assignments`;
+  const known = new Set(before.map(a => a.id));
+  const made: string[] = [];
+  for (let i = 0; i < inputs.length; i += chunk) {
+    const got = await s.api.put<{ data: Assignment[] }>(target, { assignments: inputs.slice(i, i + chunk) });
+    made.push(...got.data.filter(a => !known.has(a.id)).map(a => a.id));
+  }
+  return async () => {
+    for (const id of made) await s.api.delete(path`/customers/${s.customerId}/assignments/${id}`);
+    for (let i = 0; i < before.length; i += chunk) await s.api.put(target, { assignments: before.slice(i, i + chunk).map(inputOf) });
+  };
+}
+
+/** The current limits behind some rows of the tree. */
+export function readLimits(s: Session, rows: TreeRow[]): Promise<Assignment[]> {
+  return inTurns(
+    rows.filter(r => r.assignmentId !== null),
+    async r => {
+      const got = await s.api.get<{ data: Assignment }>(path`/customers/${s.customerId}/assignments/${r.assignmentId ?? ""}`);
+      return got.data;
+    },
+  );
+}
+
+/** Maps with a few requests at a time. */
+export async function inTurns<T, U>(items: T[], f: (item: T) => Promise<U>, width = 6): Promise<U[]> {
+  const out: U[] = new Array(items.length);
+  let next = 0;
+  const work = async () => {
+    for (let i = next++; i < items.length; i = next++) out[i] = await f(items[i] as T);
+  };
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, work));
+  return out;
+}

@@ -1,0 +1,46 @@
+const units: Record<string, string> = { M: "month", Y: "year", D: "day", W: "week" };
+
+/** An ISO duration in words: P1M is "month", PT15M "15 min". */
+export function cadenceWords(cadence: string): string {
+  const m = /^P(T?)(\d+)([MHDWY])$/.exec(cadence);
+  if (!m) return cadence;
+  const n = Number(m[2]);
+  if (m[3] === "Y" && n >= 100) return "all time";
+  const unit = m[1] ? (m[3] === "M" ? "min" : "hour") : (units[m[3] ?? ""] ?? "");
+  if (n === 1) return unit === "min" ? "minute" : unit;
+  return `${n} ${unit}${unit === "min" ? "" : "s"}`;
+}
+
+/** "in 3 d", "in 12 min"; distances are cut, so that nothing is promised too early. */
+export function until(iso: string, now = Date.now()): string {
+  const s = Math.floor((Date.parse(iso) - now) / 1000);
+  if (Number.isNaN(s)) return "";
+  if (s <= 0) return "now";
+  if (s > 40 * 365 * 86_400) return "never";
+  return `in ${span(s)}`;
+}
+
+export function since(iso: string | number, now = Date.now()): string {
+  const t = typeof iso === "number" ? iso : Date.parse(iso);
+  const s = Math.max(0, Math.floor((now - t) / 1000));
+  return s < 2 ? "just now" : `${span(s)} ago`;
+}
+
+function span(s: number): string {
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 48 * 3600) return `${Math.floor(s / 3600)} h`;
+  if (s < 730 * 86_400) return `${Math.floor(s / 86_400)} d`;
+  return `${Math.floor(s / (365 * 86_400))} y`;
+}
+
+const short = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const long = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
+const dateOnly = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+
+export const shortTime = (iso: string) => short.format(new Date(iso));
+export const longTime = (iso: string) => long.format(new Date(iso));
+export const day = (iso: string) => dateOnly.format(new Date(iso));
+
+/** The value of a datetime-local field, in the reader's zone, as an instant. */
+export const fromLocal = (value: string): string | undefined => (value ? new Date(value).toISOString() : undefined);

@@ -1,0 +1,493 @@
+import {
+  AlertTriangle,
+  ArrowUpFromLine,
+  Ban,
+  Check,
+  CircleAlert,
+  CircleCheck,
+  Copy,
+  Infinity as Endless,
+  Info,
+  LoaderCircle,
+  Minus,
+  RotateCw,
+  TriangleAlert,
+  X,
+} from "lucide-react";
+import { type ButtonHTMLAttributes, Component, type ReactNode, useEffect, useId, useRef, useState, useSyncExternalStore } from "react";
+import { formatExact, formatShort, percent } from "../api/amount";
+import { Problem } from "../api/client";
+import type { Amount } from "../api/json";
+import type { Status } from "../governance/tree";
+import { longTime, shortTime, since, until } from "../lib/time";
+
+type ButtonProps = ButtonHTMLAttributes<HTMLButtonElement> & {
+  look?: "primary" | "danger" | "quiet";
+  size?: "small";
+  icon?: ReactNode;
+  busy?: boolean;
+};
+
+/** A button; without children its label must be given and is shown as its title. */
+export function Button({ look, size, icon, busy, children, className = "", ...rest }: ButtonProps) {
+  const classes = ["button", look, size, children ? "" : "icon", className].filter(Boolean).join(" ");
+  return (
+    <button type="button" title={children ? undefined : rest["aria-label"]} {...rest} disabled={rest.disabled || busy} className={classes}>
+      {busy ? <LoaderCircle size={15} className="spin" aria-hidden /> : icon}
+      {children}
+    </button>
+  );
+}
+
+/** An amount, short, with all its digits in its title. */
+export function Amt({ v, unit }: { v: Amount; unit?: string }) {
+  const short = formatShort(v);
+  const exact = formatExact(v);
+  return (
+    <span className="num" title={unit ? `${exact} ${unit}` : exact}>
+      {short}
+      {unit && <span className="muted"> {unit}</span>}
+    </span>
+  );
+}
+
+export function When({ at, future }: { at: string; future?: boolean }) {
+  return (
+    <time dateTime={at} title={longTime(at)} className="nowrap">
+      {future ? until(at) : since(at)}
+    </time>
+  );
+}
+
+export function At({ at }: { at: string }) {
+  return (
+    <time dateTime={at} title={longTime(at)} className="num">
+      {shortTime(at)}
+    </time>
+  );
+}
+
+const statusWords: Record<Status, [string, typeof Check, string]> = {
+  ok: ["OK", CircleCheck, "Well within the limit"],
+  near: ["Near", TriangleAlert, "Past its first alert threshold"],
+  over: ["Over", CircleAlert, "Past a soft limit: reported, not stopped"],
+  blocked: ["Blocked", Ban, "Nothing is left: requests are stopped"],
+  above: ["Blocked", ArrowUpFromLine, "A limit above has nothing left: requests are stopped"],
+  unlimited: ["Counted", Endless, "Counted without a limit"],
+  untracked: ["No limit", Minus, "Nothing limits this one itself"],
+};
+
+export function StatusBadge({ status }: { status: Status }) {
+  const [word, Icon, title] = statusWords[status];
+  const plain = status === "untracked" || status === "unlimited";
+  return (
+    <span className={`badge ${status} ${plain ? "plain" : ""}`} title={title}>
+      <Icon size={14} aria-hidden />
+      {word}
+      {status === "above" && <span className="hidden"> by a limit above</span>}
+    </span>
+  );
+}
+
+/** How much of a limit is used, and, hatched, how much is held. */
+export function UsageBar({ used, held, limit, status }: { used: Amount; held: Amount; limit: Amount | null; status: Status }) {
+  const usedPart = limit === null ? 0 : Math.min(100, percent(used, limit));
+  const heldPart = limit === null ? 0 : Math.min(100 - usedPart, percent(held, limit));
+  return (
+    <div className={`bar ${status}`} aria-hidden>
+      <span style={{ width: `${usedPart}%`, minWidth: usedPart > 0 ? 2 : 0 }} />
+      <span className="held" style={{ width: `${heldPart}%` }} />
+    </div>
+  );
+}
+
+/** What went wrong, in the server's words, and a way to try again. */
+export function Trouble({ error, retry }: { error: unknown; retry?: () => void }) {
+  const body = error instanceof Problem ? error.body : null;
+  const title =
+    body?.status === 404 ? "Not found" : body?.status === 403 ? "Not allowed" : body?.status === 0 ? "No connection" : "That did not work";
+  return (
+    <div className="notice bad" role="alert">
+      <CircleAlert size={16} aria-hidden />
+      <div className="grow stack tight">
+        <div>
+          <span className="strong">{title}. </span>
+          <span className="break">{body?.detail ?? String((error as Error)?.message ?? error)}</span>
+        </div>
+        {body?.errors && body.errors.length > 1 && (
+          <ul className="small">
+            {body.errors.slice(0, 8).map(e => (
+              <li key={e.pointer + e.code} className="break">
+                <code>{e.pointer}</code> {e.detail}
+              </li>
+            ))}
+          </ul>
+        )}
+        {body?.allocation && (
+          <div className="small">
+            The limit of <code>{body.allocation.entityId}</code> shares out {formatExact(body.allocation.usageLimit as Amount)} strictly;{" "}
+            {formatExact(body.allocation.available as Amount)} is left to give.
+          </div>
+        )}
+        {body?.instance && <div className="small muted break">Request {body.instance.replace("urn:bursar:request:", "")}</div>}
+      </div>
+      {retry && (
+        <Button size="small" icon={<RotateCw size={14} />} onClick={retry}>
+          Try again
+        </Button>
+      )}
+    </div>
+  );
+}
+
+export function Notice({ kind, children }: { kind?: "good" | "warn" | "bad"; children: ReactNode }) {
+  const Icon = kind === "good" ? CircleCheck : kind === "warn" ? AlertTriangle : kind === "bad" ? CircleAlert : Info;
+  return (
+    <div className={`notice ${kind ?? ""}`}>
+      <Icon size={16} aria-hidden />
+      <div className="grow">{children}</div>
+    </div>
+  );
+}
+
+export function Empty({ title, children, icon }: { title: string; children?: ReactNode; icon?: ReactNode }) {
+  return (
+    <div className="empty">
+      {icon}
+      <h2>{title}</h2>
+      {children}
+    </div>
+  );
+}
+
+export function Skeleton({ lines = 3 }: { lines?: number }) {
+  return (
+    <div className="stack" role="status" aria-label="Loading">
+      {Array.from({ length: lines }, (_, i) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: lines without identity
+        <span key={i} className="skeleton" style={{ width: `${90 - ((i * 23) % 50)}%` }} />
+      ))}
+    </div>
+  );
+}
+
+export function CopyButton({ text, label = "Copy" }: { text: string; label?: string }) {
+  const [done, setDone] = useState(false);
+  return (
+    <Button
+      size="small"
+      look="quiet"
+      aria-label={done ? "Copied" : label}
+      icon={done ? <Check size={14} /> : <Copy size={14} />}
+      onClick={async () => {
+        await copy(text);
+        setDone(true);
+        setTimeout(() => setDone(false), 1600);
+      }}
+    />
+  );
+}
+
+/** In a frame without the clipboard permission the old way still works. */
+async function copy(text: string) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    (document.querySelector("dialog[open]") ?? document.body).append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+}
+
+export function Code({ text }: { text: string }) {
+  return (
+    <div className="code">
+      <pre tabIndex={0}>{text}</pre>
+      <CopyButton text={text} />
+    </div>
+  );
+}
+
+export function Field({ label, hint, problem, wide, children }: FieldProps) {
+  const id = useId();
+  return (
+    <div className={`field ${wide ? "wide" : ""}`}>
+      <label htmlFor={id}>{label}</label>
+      {children({ id, "aria-invalid": problem ? true : undefined, "aria-describedby": problem || hint ? `${id}-note` : undefined })}
+      {(problem || hint) && (
+        <span id={`${id}-note`} className={problem ? "problem" : "hint"}>
+          {problem || hint}
+        </span>
+      )}
+    </div>
+  );
+}
+type FieldProps = {
+  label: string;
+  hint?: ReactNode;
+  problem?: string | null;
+  wide?: boolean;
+  children: (props: { id: string; "aria-invalid"?: boolean; "aria-describedby"?: string }) => ReactNode;
+};
+
+type TextProps = Omit<FieldProps, "children"> & {
+  value: string;
+  onChange: (v: string) => void;
+  placeholder?: string;
+  type?: string;
+  required?: boolean;
+  autoFocus?: boolean;
+  inputMode?: "decimal" | "numeric";
+  list?: string;
+  pattern?: string;
+};
+export function Text({ label, hint, problem, wide, value, onChange, ...rest }: TextProps) {
+  return (
+    <Field label={label} hint={hint} problem={problem} wide={wide}>
+      {p => (
+        <input
+          className="input"
+          autoComplete="off"
+          spellCheck={false}
+          {...p}
+          {...rest}
+          value={value}
+          onChange={e => onChange(e.target.value)}
+        />
+      )}
+    </Field>
+  );
+}
+
+type SelectProps<T extends string> = Omit<FieldProps, "children"> & {
+  value: T;
+  onChange: (v: T) => void;
+  options: (readonly [T, string])[];
+};
+export function Select<T extends string>({ label, hint, problem, wide, value, onChange, options }: SelectProps<T>) {
+  return (
+    <Field label={label} hint={hint} problem={problem} wide={wide}>
+      {p => (
+        <select className="input" {...p} value={value} onChange={e => onChange(e.target.value as T)}>
+          {options.map(([v, text]) => (
+            <option key={v} value={v}>
+              {text}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+}
+
+export function Checkbox({ checked, onChange, children }: { checked: boolean; onChange: (v: boolean) => void; children: ReactNode }) {
+  return (
+    <label className="check">
+      <input type="checkbox" checked={checked} onChange={e => onChange(e.target.checked)} />
+      <span>{children}</span>
+    </label>
+  );
+}
+
+type DialogProps = {
+  title: ReactNode;
+  onClose: () => void;
+  children: ReactNode;
+  foot?: ReactNode;
+  kind?: "drawer" | "wide";
+  tools?: ReactNode;
+};
+
+/** A modal dialog. The browser keeps the focus within it and gives it back at the end. */
+export function Dialog({ title, onClose, children, foot, kind, tools }: DialogProps) {
+  const ref = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  // Taken while rendering: a field of the dialog may have the focus when effects run.
+  const [before] = useState(() => document.activeElement);
+  useEffect(() => {
+    const d = ref.current;
+    if (!d) return;
+    const wanted = d.contains(document.activeElement) ? document.activeElement : d.querySelector("h2");
+    if (!d.open) d.showModal();
+    if (wanted instanceof HTMLElement) wanted.focus();
+    return () => {
+      d.close();
+      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+    };
+  }, [before]);
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes it, too
+    <dialog
+      ref={ref}
+      className={kind}
+      aria-labelledby={id}
+      onCancel={e => {
+        e.preventDefault();
+        e.stopPropagation();
+        onClose();
+      }}
+      onClick={e => {
+        if (e.target === ref.current && outside(ref.current, e)) onClose();
+      }}
+    >
+      <div className="head">
+        <h2 id={id} className="grow ellipsis" tabIndex={-1}>
+          {title}
+        </h2>
+        {tools}
+        <Button look="quiet" size="small" aria-label="Close" icon={<X size={16} />} onClick={onClose} />
+      </div>
+      <div className="content">{children}</div>
+      {foot && <div className="foot">{foot}</div>}
+      <Toasts />
+    </dialog>
+  );
+}
+
+function outside(d: HTMLDialogElement, e: { clientX: number; clientY: number }): boolean {
+  const r = d.getBoundingClientRect();
+  return e.clientX < r.left || e.clientX > r.right || e.clientY < r.top || e.clientY > r.bottom;
+}
+
+/** Asks before something that cannot be taken back, naming what follows from it. */
+export function Confirm({ title, children, action, danger, onConfirm, onClose }: ConfirmProps) {
+  const run = useAction();
+  return (
+    <Dialog
+      title={title}
+      onClose={onClose}
+      foot={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look={danger ? "danger" : "primary"} busy={run.busy} onClick={() => run.start(onConfirm, onClose)}>
+            {action}
+          </Button>
+        </>
+      }
+    >
+      <div className="stack">
+        {children}
+        {run.error !== null && <Trouble error={run.error} />}
+      </div>
+    </Dialog>
+  );
+}
+type ConfirmProps = {
+  title: string;
+  children: ReactNode;
+  action: string;
+  danger?: boolean;
+  onConfirm: () => Promise<unknown>;
+  onClose: () => void;
+};
+
+/** One write at a time, with its error. */
+export function useAction() {
+  const [state, setState] = useState<{ busy: boolean; error: unknown }>({ busy: false, error: null });
+  const start = async <T,>(act: () => Promise<T>, then?: (v: T) => void) => {
+    setState({ busy: true, error: null });
+    try {
+      const v = await act();
+      setState({ busy: false, error: null });
+      then?.(v);
+    } catch (error) {
+      setState({ busy: false, error });
+    }
+  };
+  return { ...state, start };
+}
+
+type Toast = { id: number; text: string; action?: { label: string; run: () => void } };
+let toasts: Toast[] = [];
+let toastId = 0;
+const toastWatchers = new Set<() => void>();
+
+function setToasts(next: Toast[]) {
+  toasts = next;
+  for (const w of toastWatchers) w();
+}
+
+/** Says what has happened, for a while. */
+export function toast(text: string, action?: Toast["action"]) {
+  const t = { id: ++toastId, text, action };
+  setToasts([...toasts.slice(-1), t]);
+  setTimeout(() => setToasts(toasts.filter(x => x !== t)), action ? 12_000 : 5000);
+}
+
+let hosts: symbol[] = [];
+
+/** Where toasts show: in the latest of these, since a modal dialog makes all that is outside of it inert. */
+export function Toasts() {
+  const [self] = useState(() => Symbol());
+  const subscribe = (f: () => void) => {
+    toastWatchers.add(f);
+    return () => toastWatchers.delete(f);
+  };
+  const list = useSyncExternalStore(subscribe, () => toasts);
+  const mine = useSyncExternalStore(subscribe, () => hosts.at(-1) === self);
+  useEffect(() => {
+    hosts = [...hosts, self];
+    setToasts(toasts);
+    return () => {
+      hosts = hosts.filter(h => h !== self);
+      setToasts(toasts);
+    };
+  }, [self]);
+  return (
+    <div className="toasts" role="status" aria-live="polite">
+      {(mine ? list : []).map(t => (
+        <div key={t.id} className="toast">
+          <span className="break">{t.text}</span>
+          {t.action && (
+            <Button
+              size="small"
+              onClick={() => {
+                setToasts(toasts.filter(x => x !== t));
+                t.action?.run();
+              }}
+            >
+              {t.action.label}
+            </Button>
+          )}
+        </div>
+      ))}
+    </div>
+  );
+}
+
+/** The present, again every few seconds, for distances in time. */
+export function useNow(everyMs = 1000): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const t = setInterval(() => setNow(Date.now()), everyMs);
+    return () => clearInterval(t);
+  }, [everyMs]);
+  return now;
+}
+
+/** A value that has not changed for a while. */
+export function useSettled<T>(value: T, ms = 300): T {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const t = setTimeout(() => setSettled(value), ms);
+    return () => clearTimeout(t);
+  }, [value, ms]);
+  return settled;
+}
+
+/** Shows what broke instead of an empty page; going elsewhere or trying again starts anew. */
+export class Guard extends Component<{ children: ReactNode }, { error: unknown }> {
+  state = { error: null as unknown };
+  static getDerivedStateFromError = (error: unknown) => ({ error });
+  render() {
+    if (this.state.error === null) return this.props.children;
+    return (
+      <div style={{ padding: 24 }}>
+        <Trouble error={this.state.error} retry={() => this.setState({ error: null })} />
+      </div>
+    );
+  }
+}
