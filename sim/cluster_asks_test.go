@@ -140,9 +140,11 @@ func (a askClose) leaves(c *exchange) (engine.StepKind, string, bool) {
 	return a.how, a.hold, !c.refused() && err == nil && (!got.Duplicate || c.tries > 1)
 }
 
+// askCheck is a check that accepts an age of stale milliseconds.
 type askCheck struct {
-	customer, query string // what the model's input was made of
+	customer, query string // which says what in does
 	in              engine.CheckInput
+	stale           int64
 }
 
 func newAskCheck(customer string, k bursar.Capability, amount bursar.Amount, d client.Dimensions) askCheck {
@@ -154,7 +156,14 @@ func newAskCheck(customer string, k bursar.Capability, amount bursar.Amount, d c
 	for _, key := range sortedKeys(d) {
 		q += "&dimensions%5B" + key + "%5D=" + d[key]
 	}
-	return askCheck{customer, q, engine.CheckInput{Capability: k, Requested: amount, Dimensions: dimensionsOf(d)}}
+	return askCheck{customer: customer, query: q, in: engine.CheckInput{Capability: k, Requested: amount, Dimensions: dimensionsOf(d)}}
+}
+
+// within lets a check be answered from what was true up to stale milliseconds before.
+func (a askCheck) within(stale int) askCheck {
+	a.stale = int64(stale)
+	a.query += fmt.Sprintf("&maxStalenessMs=%d", stale)
+	return a
 }
 
 func (a askCheck) request() (string, string, any) {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -58,7 +59,9 @@ func mustJSON(v any) string {
 // again.
 type load struct {
 	*cluster
+	t         *testing.T
 	ctx       context.Context
+	keyed     bool // governance writes carry an Idempotency-Key, so that they may be repeated
 	serial    atomic.Int64
 	limits    sync.Map // customer → *limitList
 	mu        sync.Mutex
@@ -72,21 +75,24 @@ type limitList struct {
 	ids []string
 }
 
-func newLoad(ctx context.Context, c *cluster) *load {
-	return &load{cluster: c, ctx: ctx, exchanges: map[string][]*exchange{}}
+func newLoad(ctx context.Context, t *testing.T, c *cluster) *load {
+	return &load{cluster: c, t: t, ctx: ctx, exchanges: map[string][]*exchange{}}
 }
 
 // do sends a request to node n, or to others if that does not answer, and notes it.
 func (l *load) do(n int, customer string, a asking) *exchange {
 	x := &exchange{asking: a, customer: customer, id: fmt.Sprintf("q%d", l.serial.Add(1))}
 	method, path, in := a.request()
-	var body []byte
+	what := call{method: method, path: path, id: x.id}
 	if in != nil {
-		body = []byte(mustJSON(in))
+		what.body = []byte(mustJSON(in))
+	}
+	if kind, _, _ := a.leaves(x); kind == engine.StepGovern && l.keyed {
+		what.key = x.id
 	}
 	x.began = time.Now().UnixNano()
 	var err error
-	if x.answer, x.tries, err = l.settle(l.ctx, n, method, path, body, x.id); err != nil {
+	if x.answer, x.tries, err = l.settle(l.ctx, n, what); err != nil {
 		l.t.Errorf("%v: %v", x, err)
 	}
 	x.ended = time.Now().UnixNano()
@@ -200,8 +206,11 @@ func (a *asker) ask() {
 		a.close(n)
 	case p < 960:
 		s := a.spend(customer)
-		k := spendOf(s).Capability
-		a.do(n, customer, newAskCheck(customer, k, s.Amount, s.Dimensions))
+		check := newAskCheck(customer, spendOf(s).Capability, s.Amount, s.Dimensions)
+		if chance(a.r, 5) {
+			check = check.within(pick(a.r, []int{20, 100, 400}))
+		}
+		a.do(n, customer, check)
 	default:
 		a.govern(n, customer, p)
 	}
@@ -290,7 +299,7 @@ func (a *asker) close(n int) {
 	switch p := a.r.IntN(10); {
 	case p < 3:
 		c.how = engine.StepRelease
-	case p < 5:
+	case p < 5 && !a.keyed: // to extend twice is not to extend once
 		c.how, c.ttl = engine.StepExtend, 60+a.r.IntN(300)
 	}
 	a.do(n, h.customer, c)

@@ -242,15 +242,21 @@ func (r *replayer) trial(f func() string) string {
 }
 
 // backInTime finds replies that are older than what somebody had already been told when
-// they were asked for.
+// they were asked for or, of a check that accepts an age, that long before.
 func backInTime(all []*exchange) string {
+	since := func(x *exchange) int64 {
+		if c, ok := x.asking.(askCheck); ok {
+			return x.began - c.stale*int64(time.Millisecond)
+		}
+		return x.began
+	}
 	bySent, byDone := slices.Clone(all), slices.Clone(all)
-	slices.SortFunc(bySent, func(a, b *exchange) int { return cmp.Compare(a.began, b.began) })
+	slices.SortFunc(bySent, func(a, b *exchange) int { return cmp.Compare(since(a), since(b)) })
 	slices.SortFunc(byDone, func(a, b *exchange) int { return cmp.Compare(a.ended, b.ended) })
 	var newest *exchange
 	for i, n := 0, 0; i < len(bySent); i++ {
 		x := bySent[i]
-		for ; n < len(byDone) && byDone[n].ended < x.began; n++ {
+		for ; n < len(byDone) && byDone[n].ended < since(x); n++ {
 			if newest == nil || byDone[n].version > newest.version {
 				newest = byDone[n]
 			}

@@ -56,22 +56,55 @@ func (l *logTail) String() string {
 
 // cluster is real processes that share a PostgreSQL, and what speaks to them.
 type cluster struct {
-	t     *testing.T
-	bin   string
+	t    *testing.T
+	bin  string
+	http *http.Client
+
+	mu    sync.Mutex
 	nodes []*node
-	http  *http.Client
 }
 
-// newCluster builds the program and starts a node for each URL of the database.
+// node is number n, round and round.
+func (c *cluster) node(n int) *node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nodes[n%len(c.nodes)]
+}
+
+// program builds bursar once for all tests, in a directory that TestMain removes.
+var (
+	programDir string
+	program    = sync.OnceValues(func() (bin string, err error) {
+		if programDir, err = os.MkdirTemp("", "bursar-cluster-"); err != nil {
+			return "", err
+		}
+		bin = filepath.Join(programDir, "bursar")
+		if out, err := exec.Command("go", "build", "-o", bin, "../cmd/bursar").CombinedOutput(); err != nil {
+			return "", fmt.Errorf("go build: %w\n%s", err, out)
+		}
+		return bin, nil
+	})
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if programDir != "" {
+		_ = os.RemoveAll(programDir) // the system's to tidy otherwise
+	}
+	os.Exit(code)
+}
+
+// newCluster starts a node for each URL of the database.
 func newCluster(t *testing.T, urls ...string) *cluster {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds and starts processes")
 	}
-	c := &cluster{t: t, bin: filepath.Join(t.TempDir(), "bursar")}
-	if out, err := exec.Command("go", "build", "-o", c.bin, "../cmd/bursar").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	bin, err := program()
+	if err != nil {
+		t.Fatal(err)
 	}
+	c := &cluster{t: t, bin: bin}
 	c.http = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 2 * clusterClients}}
 	for _, url := range urls {
 		n, err := c.start(url)
@@ -83,12 +116,9 @@ func newCluster(t *testing.T, urls ...string) *cluster {
 	return c
 }
 
-func same3(url string) []string { return []string{url, url, url}[:clusterNodes] }
-
 // start starts a node and waits until it listens.
 func (c *cluster) start(url string) (*node, error) {
-	n := &node{cmd: exec.Command(c.bin, "--listen", "127.0.0.1:0", "--log-level", "warn"), done: make(chan struct{})}
-	n.cmd.Args[len(n.cmd.Args)-1] = "info" // the address is logged at this level
+	n := &node{cmd: exec.Command(c.bin, "--listen", "127.0.0.1:0"), done: make(chan struct{})}
 	n.cmd.Env = append(os.Environ(), "BURSAR_ADMIN_KEY="+clusterKey, "BURSAR_DATABASE_URL="+url)
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stderr, err := n.cmd.StderrPipe()
@@ -143,16 +173,26 @@ type answer struct {
 	header  http.Header
 }
 
-// send sends one request to a node. id is the request's, which the log keeps.
-func (c *cluster) send(ctx context.Context, n *node, method, path string, body []byte, id string) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, method, n.base+"/api/v1"+path, bytes.NewReader(body))
+// call is a request: id is its own, which the log keeps, and key its Idempotency-Key.
+type call struct {
+	method, path string
+	body         []byte
+	id, key      string
+}
+
+// send sends one request to a node.
+func (c *cluster) send(ctx context.Context, n *node, what call) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, what.method, n.base+"/api/v1"+what.path, bytes.NewReader(what.body))
 	if err != nil {
 		return answer{}, err
 	}
 	req.Header.Set("X-API-KEY", clusterKey)
 	req.Header.Set("Content-Type", "application/json")
-	if id != "" {
-		req.Header.Set("X-Request-Id", id)
+	if what.id != "" {
+		req.Header.Set("X-Request-Id", what.id)
+	}
+	if what.key != "" {
+		req.Header.Set("Idempotency-Key", what.key)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
@@ -170,7 +210,7 @@ func (c *cluster) send(ctx context.Context, n *node, method, path string, body [
 // must sends a request that succeeds.
 func (c *cluster) must(method, path, body string) answer {
 	c.t.Helper()
-	a, err := c.send(context.Background(), c.nodes[0], method, path, []byte(body), "")
+	a, err := c.send(context.Background(), c.nodes[0], call{method: method, path: path, body: []byte(body)})
 	if err != nil || a.status >= 300 {
 		c.t.Fatalf("%s %s: %d %v %s", method, path, a.status, err, a.body)
 	}
@@ -190,9 +230,9 @@ func (a answer) again(err error) bool {
 }
 
 // settle sends a request until it is answered, to one node after the other.
-func (c *cluster) settle(ctx context.Context, n int, method, path string, body []byte, id string) (a answer, tries int, err error) {
+func (c *cluster) settle(ctx context.Context, n int, what call) (a answer, tries int, err error) {
 	for {
-		a, err = c.send(ctx, c.nodes[(n+tries)%len(c.nodes)], method, path, body, id)
+		a, err = c.send(ctx, c.node(n+tries), what)
 		tries++
 		if !a.again(err) || ctx.Err() != nil {
 			return a, tries, err

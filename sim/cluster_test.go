@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -16,15 +17,25 @@ import (
 
 var clusterOps = flag.Int("clusterops", 60_000, "requests that TestClusterReplays sends")
 
-// Three processes on one database, many clients: what each was answered is what one
-// server would have answered, had it got the requests in the order of the versions.
-func TestClusterReplays(t *testing.T) {
+// Three processes on one database, many clients.
+func TestCluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and starts processes")
+	}
 	db := pgtest.New(t, pgtest.Options{}).Database(t)
-	c := newCluster(t, same3(db)...)
+	c := newCluster(t, db, db, db)
+	c.furnishCatalogue()
+	t.Run("last unit", func(t *testing.T) { raceOnCluster(t, c) })
+	t.Run("linearizable", func(t *testing.T) { linearizable(t, c) })
+	t.Run("replay", func(t *testing.T) { replayOnCluster(t, c, db) })
+}
+
+// What each client was answered is what one server would have answered, had it got the
+// requests in the order of the versions.
+func replayOnCluster(t *testing.T, c *cluster, db string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
-	c.furnishCatalogue()
-	l := newLoad(ctx, c)
+	l := newLoad(ctx, t, c)
 	customers := []string{hotCustomer}
 	for i := range coldCustomers {
 		customers = append(customers, fmt.Sprintf("c%d", i))
@@ -35,15 +46,50 @@ func TestClusterReplays(t *testing.T) {
 	began := time.Now()
 	l.run(clusterClients, *clusterOps)
 	took := time.Since(began)
-	for _, n := range c.nodes {
-		n.stop()
-	}
 	if t.Failed() {
 		return
 	}
 	t.Logf("%d requests in %v (%.0f/s), %d sent more than once: %s", *clusterOps, took.Round(time.Millisecond),
 		float64(*clusterOps)/took.Seconds(), l.unsure.Load(), l.counts())
 	replayAll(ctx, t, db, customers, l.exchanges)
+	catchesLies(ctx, t, db, l.exchanges)
+}
+
+// catchesLies replays exchanges of a customer with a reply that was tampered with, once
+// for each sort of lie: the replay must see it.
+func catchesLies(ctx context.Context, t *testing.T, db string, exchanges map[string][]*exchange) {
+	store, err := postgres.Open(ctx, db, postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	told := 0
+	for _, lie := range [][2]string{
+		{`"isGranted":true,"accessDeniedReason":null`, `"isGranted":false,"accessDeniedReason":"BudgetExceeded"`},
+		{`"currentUsage":`, `"currentUsage":1`}, {`"reserved":0`, `"reserved":1`}, {`"status":"OPEN"`, `"status":"COMMITTED"`}, {`"duplicate":true`, `"duplicate":false`},
+	} {
+		for _, id := range sortedKeys(exchanges) {
+			i := slices.IndexFunc(exchanges[id], func(x *exchange) bool { return x.status < 300 && bytes.Contains(x.body, []byte(lie[0])) })
+			if id == hotCustomer || i < 0 {
+				continue
+			}
+			rows, err := readCommits(ctx, store, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := *exchanges[id][i]
+			x.body = bytes.Replace(x.body, []byte(lie[0]), []byte(lie[1]), 1)
+			all := slices.Clone(exchanges[id])
+			all[i] = &x
+			if told++; newReplayer(id, rows).run(all) == "" {
+				t.Errorf("the replay did not see that %s was made %s in %v", lie[0], lie[1], exchanges[id][i])
+			}
+			break
+		}
+	}
+	if told < 4 {
+		t.Errorf("only %d lies were told", told)
+	}
 }
 
 // replayAll replays each customer's exchanges.
