@@ -27,7 +27,7 @@ func raceOnCluster(t *testing.T, c *cluster) {
 	began := time.Now()
 	granted, denied := 0, 0
 	for race := range *clusterRaces {
-		customer, k := fmt.Sprintf("race%d", race/racesOfOne), 1+race%8
+		customer, k := fmt.Sprintf("race%d", race/racesOfOne), 1+race%racesOfOne%8
 		if race%racesOfOne == 0 {
 			l.furnishRaces(customer)
 		}
@@ -74,7 +74,7 @@ func (l *load) race(customer, agent string) (granted, denied int) {
 			}
 			ready.Done()
 			<-gun
-			switch x := l.do(i%len(l.nodes), customer, a); x.status {
+			switch x := l.do(i%clusterNodes, customer, a); x.status {
 			case 200, 201:
 				got.Add(1)
 			case 402:

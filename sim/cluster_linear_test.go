@@ -125,10 +125,13 @@ func porcupineCatches(t *testing.T, history []porcupine.Operation) {
 		}
 		t.Errorf("nothing to plant %s in", what)
 	}
-	plant("a denial that was granted", func(in counterOp, out *counterReply) bool {
-		wrong := in.how == "consume" && !out.granted
-		out.granted, out.shown = out.granted || wrong, out.shown && !wrong
-		return wrong
+	plant("a denial of what fits", func(in counterOp, out *counterReply) bool {
+		out.granted = false // of figures that it would have left
+		return in.how == "check" && out.shown && out.used+out.held == 0
+	})
+	plant("a grant without room", func(in counterOp, out *counterReply) bool {
+		out.granted = true
+		return in.how == "check" && out.shown && out.used+out.held >= history[0].Input.(counterOp).amount
 	})
 	plant("a stale check", func(in counterOp, out *counterReply) bool {
 		out.used += 3
@@ -177,7 +180,7 @@ type linearHold struct {
 }
 
 func (a *linearClient) step() (counterOp, *exchange) {
-	n, amount := a.r.IntN(len(a.nodes)), int64(1+a.r.IntN(2))
+	n, amount := a.r.IntN(clusterNodes), int64(1+a.r.IntN(2))
 	d := client.Dimensions{"agentId": "a"}
 	key := fmt.Sprintf("k%d", a.serial.Add(1))
 	spend := client.SpendInput{FeatureID: "seats", Amount: bursar.AmountFromInt(amount), Dimensions: d, IdempotencyKey: key}

@@ -177,7 +177,7 @@ func (l *load) run(clients, n int) {
 	left.Store(int64(n))
 	for i := range clients {
 		all.Go(func() {
-			a := &asker{load: l, r: rand.New(rand.NewPCG(uint64(i), *seedFlag))}
+			a := &asker{load: l, r: newRand(uint64(i))}
 			for left.Add(-1) >= 0 && l.ctx.Err() == nil {
 				a.ask()
 			}
@@ -194,7 +194,7 @@ func (a *asker) customer() string {
 }
 
 func (a *asker) ask() {
-	customer, n := a.customer(), a.r.IntN(len(a.nodes))
+	customer, n := a.customer(), a.r.IntN(clusterNodes)
 	switch p := a.r.IntN(1000); {
 	case p < 300:
 		a.again(n, customer, a.usage(customer))
@@ -344,3 +344,5 @@ func (a *asker) govern(n int, customer string, p int) {
 		}
 	}
 }
+
+func newRand(client uint64) *rand.Rand { return rand.New(rand.NewPCG(client, *seedFlag)) }
