@@ -28,6 +28,7 @@ var (
 
 const (
 	chaosClients = 24
+	probeEvery   = 20 * time.Millisecond
 	// answerWithin and readyWithin are the promise; patience is what a machine that runs
 	// other tests may add to it.
 	answerWithin = 2 * time.Second
@@ -77,16 +78,22 @@ func TestChaos(t *testing.T) {
 		s := (&asker{load: c.load, r: newRand(uint64(i))}).spend(hotCustomer)
 		c.do(i, hotCustomer, newAskCheck(hotCustomer, spendOf(s).Capability, s.Amount, s.Dimensions))
 	}
-	asked := 0
-	for _, list := range c.exchanges {
-		asked += len(list)
-	}
-	t.Logf("%d requests acknowledged; of %d the first answer was none or 503, all settled by sending them again: %s", asked, c.unsure.Load(), c.counts())
+	t.Logf("%d requests acknowledged; of %d the first answer was none or 503, all settled by sending them again: %s", c.asked(), c.unsure.Load(), c.counts())
 	if t.Failed() {
 		return
 	}
 	replayAll(c.ctx, t, c.db, customers, c.exchanges)
 	verifyLogs(c.ctx, t, c.db, customers)
+}
+
+// asked is how many requests have their answer.
+func (c *chaos) asked() (n int) {
+	c.load.mu.Lock()
+	defer c.load.mu.Unlock()
+	for _, list := range c.exchanges {
+		n += len(list)
+	}
+	return n
 }
 
 func newChaos(t *testing.T) *chaos {
@@ -124,10 +131,12 @@ func (c *chaos) clients() (stop func()) {
 			}
 		})
 	}
-	return func() {
+	stop = sync.OnceFunc(func() {
 		close(end)
 		all.Wait()
-	}
+	})
+	c.t.Cleanup(stop)
+	return stop
 }
 
 // fault is something that goes wrong for a while.
@@ -201,9 +210,15 @@ func (c *chaos) repeat(do func()) func() func() {
 
 // takeConnections takes all that PostgreSQL has, and ends those of the nodes.
 func (c *chaos) takeConnections() func() {
-	var taken []*pgx.Conn
+	first, err := pgx.Connect(c.ctx, c.db)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	taken := []*pgx.Conn{first}
 	for range 3 {
-		c.pg.Terminate(c.t)
+		if _, err := first.Exec(c.ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'bursar'"); err != nil {
+			c.t.Error(err)
+		}
 		for {
 			conn, err := pgx.Connect(c.ctx, c.db)
 			if err != nil {
@@ -256,24 +271,19 @@ func (c *chaos) killNode() func() {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		c.mu2(func() { c.nodes[2] = n })
+		c.cluster.mu.Lock()
+		c.nodes[2] = n
+		c.cluster.mu.Unlock()
 		c.stopped[2].Store(false)
 	}
-}
-
-func (c *chaos) mu2(do func()) {
-	c.cluster.mu.Lock()
-	defer c.cluster.mu.Unlock()
-	do()
 }
 
 // suffer lets a fault last for a while, during which each node is asked all the time and
 // must answer in time.
 func (c *chaos) suffer(f fault) {
-	before := c.serial.Load()
-	unsure := c.unsure.Load()
+	before, unsure := c.asked(), c.unsure.Load()
 	c.slowest.took, c.slowest.bad, c.slowest.n = 0, nil, map[int]int{}
-	stop := c.probe(f)
+	stop := c.probe()
 	end := f.begin()
 	<-time.After(*faultFlag)
 	stop()
@@ -283,7 +293,7 @@ func (c *chaos) suffer(f fault) {
 		c.ready(f, i)
 	}
 	ready := time.Since(at)
-	c.t.Logf("%-34s %6d requests, %4d sent again; probes: slowest answer %5d ms, %v; ready after %d ms", f.name+":", c.serial.Load()-before,
+	c.t.Logf("%-34s %6d requests, %4d sent again; probes: slowest answer %5d ms, %v; ready after %d ms", f.name+":", c.asked()-before,
 		c.unsure.Load()-unsure, c.slowest.took.Milliseconds(), c.slowest.n, ready.Milliseconds())
 	if c.slowest.took > answerWithin+patience {
 		c.t.Errorf("%s: an answer took %v", f.name, c.slowest.took)
@@ -300,16 +310,18 @@ func (c *chaos) suffer(f fault) {
 }
 
 // probe asks each node that can answer for a check and a consumption, over and over.
-func (c *chaos) probe(f fault) (stop func()) {
+func (c *chaos) probe() (stop func()) {
 	end := make(chan struct{})
 	for i := range c.proxies {
 		for _, a := range []string{"check", "consume"} {
 			c.probes.Go(func() {
-				for n := 0; ; n++ {
+				tick := time.NewTicker(probeEvery)
+				defer tick.Stop()
+				for {
 					select {
 					case <-end:
 						return
-					default:
+					case <-tick.C:
 						c.probeOnce(i, a)
 					}
 				}
@@ -326,7 +338,6 @@ func (c *chaos) probe(f fault) (stop func()) {
 // amount never fits.
 func (c *chaos) probeOnce(i int, what string) {
 	if c.stopped[i].Load() {
-		<-time.After(20 * time.Millisecond)
 		return
 	}
 	ask := call{method: "GET", path: "/customers/" + hotCustomer + "/entitlements/check?featureId=tokens&requestedUsage=1e9&dimensions%5BagentId%5D=t0-u0-a0"}

@@ -127,7 +127,7 @@ func porcupineCatches(t *testing.T, history []porcupine.Operation) {
 	}
 	plant("a denial of what fits", func(in counterOp, out *counterReply) bool {
 		out.granted = false // of figures that it would have left
-		return in.how == "check" && out.shown && out.used+out.held == 0
+		return in.how == "check" && out.shown && out.used+out.held == 0 && in.amount <= history[0].Input.(counterOp).amount
 	})
 	plant("a grant without room", func(in counterOp, out *counterReply) bool {
 		out.granted = true
