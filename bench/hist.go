@@ -25,6 +25,13 @@ func (h *hist) add(ns int64) {
 	h.counts[(e-5)*histSub+int(ns>>(e-6))&(histSub-1)]++
 }
 
+func (h *hist) merge(o *hist) {
+	for i, n := range o.counts {
+		h.counts[i] += n
+	}
+	h.n, h.max = h.n+o.n, max(h.max, o.max)
+}
+
 // quantile is in microseconds.
 func (h *hist) quantile(q float64) float64 {
 	if h.n == 0 {

@@ -27,6 +27,8 @@ func runRole(name string) {
 		err = answer(runEngine)
 	case "floor":
 		err = runFloor()
+	case "node":
+		err = runNode()
 	default:
 		err = fmt.Errorf("no role %q", name)
 	}

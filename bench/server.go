@@ -83,8 +83,18 @@ const adminKey = "BURSAR_ADMIN_KEY=bench-bench-bench-bench-bench"
 
 // startBursar returns as soon as the server listens.
 func startBursar(ctx context.Context, binary, dir, key string) (*server, error) {
-	cmd := command(ctx, binary, "serve", "--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0", "--data="+dir)
-	cmd.Env = append(os.Environ(), adminKey)
+	return startServing(command(ctx, binary, "serve", "--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0", "--data="+dir), key)
+}
+
+// startNode is startBursar for one of the servers of a database.
+func startNode(ctx context.Context, binary, url, key string) (*server, error) {
+	cmd := command(ctx, binary, "serve", "--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0")
+	cmd.Env = append(os.Environ(), "BURSAR_DATABASE_URL="+url)
+	return startServing(cmd, key)
+}
+
+func startServing(cmd *exec.Cmd, key string) (*server, error) {
+	cmd.Env = append(cmd.Environ(), adminKey)
 	logs, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err

@@ -3,9 +3,9 @@ package engine
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/bursarhq/bursar"
 )
@@ -95,16 +95,20 @@ func (e *Engine) ReportEvents(ctx context.Context, c Caller, in []bursar.EventIn
 		}
 	}
 	versions := make(map[string]uint64, len(order))
-	for n, id := range order {
+	var mu sync.Mutex
+	err := e.writeAll(order, func(id string) error {
 		_, version, err := e.write(ctx, c.RequestID, id, byCustomer[id])
 		if err != nil {
-			if n > 0 && isRefusal(err) {
-				err = e.unavailable(fmt.Errorf("customer %q changed after a report on several customers was checked: %w", id, err))
-			}
-			return nil, err
+			return err
 		}
-		e.noteUnpriced(byCustomer[id].unpriced)
+		mu.Lock()
 		versions[id] = version
+		mu.Unlock()
+		e.noteUnpriced(byCustomer[id].unpriced)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return versions, nil
 }

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/bursarhq/bursar"
 )
@@ -68,21 +70,60 @@ func (e *Engine) report(ctx context.Context, c Caller, base string, o operation,
 	}
 	out := make([]bursar.UsageResult, len(in))
 	versions := make(map[string]uint64, len(order))
-	for n, id := range order {
+	var mu sync.Mutex
+	err := e.writeAll(order, func(id string) error {
 		reply, version, err := e.write(ctx, c.RequestID, id, byCustomer[id])
-		if err == nil {
-			e.noteUnpriced(byCustomer[id].unpriced)
-			err = e.fillUsage(ctx, id, byCustomer[id], reply.([]recorded), out)
-		}
 		if err != nil {
-			if n > 0 && isRefusal(err) {
-				err = e.unavailable(fmt.Errorf("customer %q changed after a report on several customers was checked: %w", id, err))
-			}
-			return nil, nil, err
+			return err
 		}
+		mu.Lock()
 		versions[id] = version
+		mu.Unlock()
+		e.noteUnpriced(byCustomer[id].unpriced)
+		return e.fillUsage(ctx, id, byCustomer[id], reply.([]recorded), out)
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	return out, versions, nil
+}
+
+// writeAll writes what a report has of several customers, at once, so that they share
+// batches. A customer that refuses what was found good is another than it was a moment
+// ago: sent again the report is checked again, and what was recorded is so once.
+func (e *Engine) writeAll(order []string, write func(id string) error) error {
+	errs := together(order, write)
+	for i, err := range errs {
+		if err != nil && len(order) > 1 && isRefusal(err) {
+			err = e.unavailable(fmt.Errorf("customer %q changed after a report on several customers was checked: %w", order[i], err))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// together calls f for each id at once. A panic is the error of its id.
+func together(ids []string, f func(id string) error) []error {
+	errs := make([]error, len(ids))
+	if len(ids) == 1 {
+		errs[0] = f(ids[0])
+		return errs
+	}
+	var all sync.WaitGroup
+	for i, id := range ids {
+		all.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					errs[i] = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+				}
+			}()
+			errs[i] = f(id)
+		})
+	}
+	all.Wait()
+	return errs
 }
 
 func isRefusal(err error) bool {
@@ -93,8 +134,7 @@ func isRefusal(err error) bool {
 // rehearseAll gathers what is wrong with the items of all customers.
 func rehearseAll[O op](ctx context.Context, e *Engine, order []string, reports map[string]O) error {
 	var all bursar.Error
-	for _, id := range order {
-		err := e.rehearse(ctx, id, reports[id])
+	for _, err := range together(order, func(id string) error { return e.rehearse(ctx, id, reports[id]) }) {
 		var refused *bursar.Error
 		switch {
 		case err == nil:

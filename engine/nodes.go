@@ -44,9 +44,10 @@ const (
 	catalogueAge = time.Second
 	looksMost    = 4                       // at a time
 	lookTimeout  = 1500 * time.Millisecond // so that a caller is answered within 2 s
-	// writeTimeout bounds the wait for an answer of the lane; what is decided after it is
-	// settled by its idempotency key.
-	writeTimeout = 1900 * time.Millisecond
+	// answerTimeout bounds each wait for the store: for a look, which may have to wait for
+	// others that get no answer, and for the lane, where what is decided after it is settled
+	// by its idempotency key.
+	answerTimeout = 1900 * time.Millisecond
 	// strayRecords are the records after which a node that does not save a customer's
 	// checkpoints reads the customer anew, to let go of what it remembers for saving.
 	strayRecords = 500_000
@@ -105,10 +106,14 @@ func (e *Engine) confirm(ctx context.Context, cs ...*customer) error {
 		go e.look()
 	}
 	n.mu.Unlock()
+	late := time.NewTimer(answerTimeout)
+	defer late.Stop()
 	select {
 	case <-l.done:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-late.C:
+		return errNoAnswer
 	}
 	if l.err != nil {
 		return l.err
@@ -392,5 +397,7 @@ const (
 	claimWebhooks   = "webhooks"
 	claimOfCustomer = "customer/"
 )
+
+var errNoAnswer = errors.New("the store does not answer")
 
 var errWentBack = errors.New("it does not continue what was read before, as when the database was restored")

@@ -45,7 +45,7 @@ func (e *Engine) write(ctx context.Context, trace, customerID string, o op) (any
 func (e *Engine) await(ctx context.Context, r *request) bool {
 	var late <-chan time.Time
 	if e.nodes != nil {
-		timer := time.NewTimer(writeTimeout)
+		timer := time.NewTimer(answerTimeout)
 		defer timer.Stop()
 		late = timer.C
 	}
