@@ -8,7 +8,7 @@
 
 FUZZTIME ?= 30s
 
-.PHONY: demo deps test vet unit race sim crash bench fuzz build golden deploy-check
+.PHONY: demo deps test vet unit race ui sim crash bench fuzz build golden deploy-check
 
 demo:
 	go run ./cmd/bursar demo
@@ -19,7 +19,7 @@ build:
 deps:
 	scripts/test-deps.sh
 
-test: vet unit race
+test: vet unit race ui
 
 vet:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "run gofmt on:" $$files; exit 1; fi
@@ -31,6 +31,11 @@ unit:
 # The race detector makes everything slow, so the long property tests run short here.
 race:
 	go test -race -short -timeout 30m ./engine/... ./store/... ./httpapi/... ./client/... ./webhook/... ./sim/...
+
+# The web interface: its own checks, that webui/dist is what its source builds, and every
+# flow and screen in a real browser.
+ui:
+	cd webui && npm ci --no-fund --no-audit && npm run check && ./check-dist.sh && npm run e2e
 
 bench:
 	go run ./bench

@@ -181,9 +181,17 @@ func (d *decider) checkGrant(in *bursar.GrantInput, p *bursar.Problems) {
 	}
 }
 
+// orNull is how an audit entry shows an instant that may be none.
+func orNull(t bursar.Time) *bursar.Time {
+	if t == 0 {
+		return nil
+	}
+	return &t
+}
+
 func grantAudit(g bursar.Grant) map[string]any {
 	return map[string]any{"currencyId": g.CurrencyID, "amount": g.Amount, "displayName": g.DisplayName, "grantType": g.Type,
-		"effectiveAt": g.EffectiveAt, "expireAt": g.ExpireAt, "priority": g.Priority, "status": g.Status}
+		"effectiveAt": g.EffectiveAt, "expireAt": orNull(g.ExpireAt), "priority": g.Priority, "status": g.Status}
 }
 
 type voidGrant struct {

@@ -126,7 +126,7 @@ func (d *decider) writePromotion(c *Caller, pr bursar.Promotion, sched *schedule
 
 func promotionAudit(p bursar.Promotion) map[string]any {
 	return map[string]any{"featureId": p.FeatureID, "usageLimit": p.UsageLimit, "hasUnlimitedUsage": p.Unlimited, "hasSoftLimit": p.Soft,
-		"period": p.Period, "startDate": p.StartDate, "endDate": p.EndDate, "resetPeriod": p.ResetPeriod, "accordingTo": p.AccordingTo}
+		"period": p.Period, "startDate": p.StartDate, "endDate": orNull(p.EndDate), "resetPeriod": p.ResetPeriod, "accordingTo": p.AccordingTo}
 }
 
 type deletePromotion struct {
