@@ -2,13 +2,15 @@
 # make test   everything that must hold; CI runs this
 # make bench  figures as ratios to a bare net/http handler, all in one run
 # make fuzz   each decoder for FUZZTIME
-# make deps   what the tests need besides Go: PostgreSQL
+# make deps   what the tests need besides Go and Node: PostgreSQL, Chromium
+# make cluster three servers on one PostgreSQL, in full: 200,000 requests replayed, 2,000
+#             races, faults; needs PostgreSQL's programs. make test runs less of the same
 # make build  bin/bursar
 # make deploy-check  what is in deploy/, with promtool, yamllint, helm and nginx where they are
 
 FUZZTIME ?= 30s
 
-.PHONY: demo deps test vet unit race ui sim crash bench fuzz build golden deploy-check
+.PHONY: demo deps test vet unit race ui crash bench cluster fuzz build golden deploy-check
 
 demo:
 	go run ./cmd/bursar demo
@@ -39,6 +41,10 @@ ui:
 
 bench:
 	go run ./bench
+
+cluster:
+	go test ./sim -run 'TestCluster$$|TestChaos' -clusterops 200000 -races 2000 -linear 100 -fault 5s -lock 30s -timeout 60m -v
+	go run ./bench -cluster
 
 # Regenerates the golden files; review the difference.
 golden:

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,6 +26,10 @@ const (
 	crowd         = 1000   // customers of one path each
 	clusterConns  = 48     // in all, whatever the number of nodes
 )
+
+// clusterParts are the parts of -cluster: against a transaction per event, and how nodes
+// take turns.
+var clusterParts = []string{"compare", "queueing"}
 
 // clusterBench is servers on one PostgreSQL, and beside them, in it, what they are
 // compared with.
@@ -54,11 +60,25 @@ func (b *bench) clusterPart() (err error) {
 	if err := c.seed(); err != nil {
 		return err
 	}
+	defer c.kill()
+	if slices.Contains(b.parts, "compare") {
+		if err := c.compare(); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains(b.parts, "queueing") {
+		return nil
+	}
+	return c.queueing()
+}
+
+// compare measures all cells against one transaction per event.
+func (c *clusterBench) compare() (err error) {
+	b := c.bench
 	if c.plain, err = openPlain(b.ctx, c.url); err != nil {
 		return err
 	}
 	defer c.plain.close()
-	defer c.kill()
 	if err := c.start(func() (*server, error) { return startNode(b.ctx, b.config.bursar, c.url, c.key) }); err != nil {
 		return err
 	}
@@ -72,7 +92,7 @@ func (b *bench) clusterPart() (err error) {
 		return err
 	}
 	c.kill()
-	return c.queueing()
+	return nil
 }
 
 func createDatabase(ctx context.Context, url, name string) error {
@@ -108,8 +128,28 @@ func (c *clusterBench) start(one func() (*server, error)) error {
 			return err
 		}
 		c.nodes = append(c.nodes, s)
+		if err := c.warmUp(s); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// warmUp has a node read the hot customer, which takes it a while after much was written.
+func (c *clusterBench) warmUp(s *server) error {
+	s.key = c.key
+	r := checkOf(acme, c.key)
+	r.Path = strings.ReplaceAll(r.Path, "{leaf}", strings.Repeat("0", leafWidth))
+	for began := time.Now(); ; {
+		status, body, err := s.send(&r)
+		if err == nil && status == r.Status {
+			return nil
+		}
+		if time.Since(began) > time.Minute {
+			return fmt.Errorf("a node does not answer within a minute: %d %s %w", status, body, err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 func (c *clusterBench) kill() {

@@ -2,6 +2,10 @@
 // handlers that do the least that the same service needs. Run it from the module:
 //
 //	go run ./bench [-quick] [-parts check,ingest] [-dir DIR]
+//	go run ./bench -cluster
+//
+// With -cluster it measures one and three servers on a private PostgreSQL instead, beside
+// one transaction per event in the same PostgreSQL.
 //
 // Everything runs in one go, interleaved, so that ratios compare like with like; each
 // figure is the median of the rounds with its spread. The servers, the load generator

@@ -98,6 +98,12 @@ func parseFlags() *config {
 	}
 	c.million = c.million * 9 / 10 // a tree of fan-out 10 has a ninth of its leaves above them
 	c.parts = strings.Split(*parts, ",")
+	if c.cluster {
+		if *parts == strings.Join(names, ",") {
+			c.parts = clusterParts
+		}
+		names = clusterParts
+	}
 	for _, p := range c.parts {
 		if !slices.Contains(names, p) {
 			fmt.Fprintf(os.Stderr, "bench: no part %q; there are %s\n", p, strings.Join(names, ", "))

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -109,34 +110,36 @@ func linearizable(t *testing.T, c *cluster) {
 	porcupineCatches(t, some)
 }
 
-// porcupineCatches plants errors in a history.
+// porcupineCatches makes sure that wrong histories are seen to be wrong.
 func porcupineCatches(t *testing.T, history []porcupine.Operation) {
-	plant := func(what string, edit func(in counterOp, out *counterReply) bool) {
-		edited := append([]porcupine.Operation{}, history...)
-		for i := len(edited) / 2; i < len(edited); i++ {
-			out := edited[i].Output.(counterReply)
-			if edit(edited[i].Input.(counterOp), &out) {
-				edited[i].Output = out
-				if porcupine.CheckOperationsTimeout(counterModel, edited, porcupineTimeout) != porcupine.Illegal {
-					t.Errorf("a history with %s passes", what)
-				}
-				return
-			}
-		}
-		t.Errorf("nothing to plant %s in", what)
+	at := int64(0)
+	op := func(in counterOp, out counterReply) porcupine.Operation {
+		at += 2
+		return porcupine.Operation{Input: in, Output: out, Call: at, Return: at + 1}
 	}
-	plant("a denial of what fits", func(in counterOp, out *counterReply) bool {
-		out.granted = false // of figures that it would have left
-		return in.how == "check" && out.shown && out.used+out.held == 0 && in.amount <= history[0].Input.(counterOp).amount
+	limit := op(counterOp{how: "limit", amount: 1}, counterReply{})
+	taken := op(counterOp{how: "consume", amount: 1}, counterReply{granted: true, shown: true, used: 1})
+	for what, last := range map[string]porcupine.Operation{
+		"a unit granted twice":        op(counterOp{how: "consume", amount: 1}, counterReply{granted: true}),
+		"a stale check":               op(counterOp{how: "check", amount: 1}, counterReply{granted: true, shown: true}),
+		"a hold on what is used":      op(counterOp{how: "reserve", amount: 1}, counterReply{granted: true}),
+		"a denial of what would fit":  op(counterOp{how: "check"}, counterReply{}),
+		"a return that was forgotten": op(counterOp{how: "check", amount: 1}, counterReply{granted: true, shown: true, used: -1}),
+	} {
+		if porcupine.CheckOperationsTimeout(counterModel, []porcupine.Operation{limit, taken, last}, porcupineTimeout) != porcupine.Illegal {
+			t.Errorf("a history with %s passes", what)
+		}
+	}
+	edited := append([]porcupine.Operation{}, history...)
+	i := slices.IndexFunc(edited, func(o porcupine.Operation) bool {
+		return o.Input.(counterOp).how == "check" && o.Output.(counterReply).shown
 	})
-	plant("a grant without room", func(in counterOp, out *counterReply) bool {
-		out.granted = true
-		return in.how == "check" && out.shown && out.used+out.held >= history[0].Input.(counterOp).amount
-	})
-	plant("a stale check", func(in counterOp, out *counterReply) bool {
-		out.used += 3
-		return in.how == "check" && out.shown
-	})
+	out := edited[i].Output.(counterReply)
+	out.used += 100
+	edited[i].Output = out
+	if porcupine.CheckOperationsTimeout(counterModel, edited, porcupineTimeout) != porcupine.Illegal {
+		t.Error("a real history with the figures of a check edited passes")
+	}
 }
 
 // history is what clients of a customer of their own did to one limit, in at most

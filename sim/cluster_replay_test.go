@@ -173,8 +173,12 @@ func (r *replayer) later(x *exchange, from bursar.Time) (difference string) {
 	if c == nil {
 		return "there was no such customer yet"
 	}
+	ask := func() string { return x.replay(r, x) }
+	if difference = r.at(c, from, ask); difference == "" {
+		return ""
+	}
 	until := bursar.Time(x.ended) + clockSlack
-	instants := []bursar.Time{from}
+	var instants []bursar.Time
 	for _, h := range c.open {
 		instants = append(instants, h.ExpiresAt)
 	}
@@ -191,14 +195,9 @@ func (r *replayer) later(x *exchange, from bursar.Time) (difference string) {
 	}
 	slices.Sort(instants)
 	for _, t := range slices.Compact(instants) {
-		if t < from || t > until {
-			continue
-		}
-		d := r.at(c, t, func() string { return x.replay(r, x) })
-		if d == "" {
+		if from < t && t <= until && r.at(c, t, ask) == "" {
 			return ""
 		}
-		difference = cmp.Or(difference, d)
 	}
 	return difference
 }
