@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
-# Installs what the tests need besides Go, where it is missing: PostgreSQL's programs,
-# from Debian's packages. No server is started: the tests start their own.
+# Installs what the tests need besides Go and Node, where it is missing, from Debian's
+# packages: PostgreSQL's programs (no server is started: the tests start their own) and
+# Chromium.
 set -euo pipefail
 
-if command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+missing=()
+command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+[ -x /usr/bin/chromium ] || missing+=(chromium fonts-inter)
+if [ ${#missing[@]} = 0 ]; then
   exit 0
 fi
 if ! command -v apt-get >/dev/null; then
-  echo "The tests need PostgreSQL 13 or newer (initdb, pg_ctl, postgres); install it." >&2
+  echo "The tests need ${missing[*]}: PostgreSQL 13 or newer (initdb, pg_ctl, postgres), /usr/bin/chromium; install them." >&2
   exit 1
 fi
 sudo=
@@ -18,4 +22,4 @@ if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
   echo 'create_main_cluster = false' | $sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
 fi
 $sudo apt-get update -qq
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
