@@ -21,7 +21,7 @@ build:
 deps:
 	scripts/test-deps.sh
 
-test: vet unit race ui
+test: deps vet unit race ui
 
 vet:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "run gofmt on:" $$files; exit 1; fi
