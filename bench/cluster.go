@@ -21,10 +21,10 @@ import (
 
 const (
 	clusterNodes  = 3
-	clusterLevels = 6      // counters that an event moves
-	clusterLeaves = 10_000 // of the hot customer
-	crowd         = 1000   // customers of one path each
-	clusterConns  = 48     // in all, whatever the number of nodes
+	clusterLevels = 6    // counters that an event moves
+	clusterLeaves = 1000 // of the hot customer
+	crowd         = 1000 // customers of one path each
+	clusterConns  = 48   // in all, whatever the number of nodes
 )
 
 // clusterParts are the parts of -cluster: against a transaction per event, and how nodes

@@ -165,10 +165,27 @@ func (t *tree) seedLevel(ctx context.Context, e *engine.Engine, level, from, to 
 		limits = append(limits, bursar.AssignmentInput{EntityID: in.ID, Capability: bursar.Capability{Kind: bursar.KindFeature, ID: feature},
 			UsageLimit: bursar.Some(bursar.AmountFromInt(1e12)), Cadence: bursar.Some(month)})
 	}
-	if _, _, err := e.PutEntities(ctx, seeder, t.ID, entities); err != nil {
+	err = untilKnown(func() error {
+		_, _, err := e.PutEntities(ctx, seeder, t.ID, entities)
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	_, _, err = e.PutAssignments(ctx, seeder, t.ID, limits)
+	return untilKnown(func() error {
+		_, _, err := e.PutAssignments(ctx, seeder, t.ID, limits)
+		return err
+	})
+}
+
+// untilKnown repeats what may be repeated while a shared store is too slow to answer.
+func untilKnown(write func() error) (err error) {
+	for range 20 {
+		var e *bursar.Error
+		if err = write(); !errors.As(err, &e) || e.Code != bursar.CodeGovernanceUnavailable {
+			return err
+		}
+	}
 	return err
 }
 
