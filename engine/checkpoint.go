@@ -144,11 +144,7 @@ func (b bucket) compare(c bucket) int {
 func (s *state) saved(k *capture) {
 	s.seriesBase, s.flushing = k.cp.Head.Seq, nil
 	s.forgetSteps(k.cp.Head.Seq)
-	for id, h := range k.dirty.holds {
-		if s.holds[id] == h && h.status != bursar.HoldOpen {
-			delete(s.holds, id)
-		}
-	}
+	s.letClosedGo(k.dirty.holds)
 	for _, g := range k.cp.Generations {
 		i := slices.IndexFunc(s.keys.closing, func(c closedGen) bool { return c.gen == g.Gen })
 		c := s.keys.closing[i]
@@ -158,6 +154,15 @@ func (s *state) saved(k *capture) {
 	}
 	if s.keys.gen == k.gen {
 		s.keys.saved = k.keys
+	}
+}
+
+// letClosedGo forgets those of holds that are closed: the store has them.
+func (s *state) letClosedGo(holds map[[16]byte]*hold) {
+	for id, h := range holds {
+		if s.holds[id] == h && h.status != bursar.HoldOpen {
+			delete(s.holds, id)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -42,6 +43,22 @@ type lane struct {
 	wake   sync.Cond
 	queue  []*request
 	closed bool
+
+	// asking is since when the store has been asked without success, in nanoseconds of the
+	// Unix epoch; 0 = the last call succeeded.
+	asking atomic.Int64
+}
+
+func (l *lane) ask() {
+	if l.asking.Load() == 0 {
+		l.asking.Store(time.Now().UnixNano())
+	}
+}
+
+func (l *lane) answered(err error) {
+	if err == nil {
+		l.asking.Store(0)
+	}
 }
 
 // gather is how long the lane waits for company when the batch before was larger than
@@ -114,7 +131,7 @@ func (l *lane) run(e *Engine) {
 		batch := l.queue[:n:n]
 		l.queue = slices.Clone(l.queue[n:])
 		l.mu.Unlock()
-		if again := e.commitBatch(batch); len(again) > 0 {
+		if again := e.commitBatch(l, batch); len(again) > 0 {
 			l.mu.Lock()
 			l.queue = append(again, l.queue...)
 			l.mu.Unlock()
@@ -134,15 +151,18 @@ type work struct {
 
 // commitBatch decides, appends, merges and answers. It returns the requests that must
 // be decided again.
-func (e *Engine) commitBatch(batch []*request) (again []*request) {
+func (e *Engine) commitBatch(l *lane, batch []*request) (again []*request) {
 	works, again := groupByCustomer(batch)
-	if err := e.Fresh(context.Background()); err != nil {
+	l.ask()
+	err := e.Fresh(context.Background())
+	if err != nil {
 		for _, w := range works {
 			w.fail(err)
 		}
 	} else {
-		e.commitWorks(works)
+		err = e.commitWorks(works)
 	}
+	l.answered(err)
 	for _, w := range works {
 		again = append(again, w.later...)
 		for _, r := range w.reqs {
@@ -153,12 +173,16 @@ func (e *Engine) commitBatch(batch []*request) (again []*request) {
 }
 
 // commitWorks decides and appends: afterwards each request has its answer, or is to be
-// decided again.
-func (e *Engine) commitWorks(works []*work) {
+// decided again. An error is the store's.
+func (e *Engine) commitWorks(works []*work) error {
 	e.catMu.RLock()
 	var writers, quiet []*work
 	for _, w := range works {
-		e.decide(w)
+		if w.c.contended {
+			w.leave()
+		} else {
+			e.decide(w)
+		}
 		if w.commit != nil {
 			writers = append(writers, w)
 		} else {
@@ -168,9 +192,22 @@ func (e *Engine) commitWorks(works []*work) {
 	outcomes, err := e.append(writers)
 	e.catMu.RUnlock()
 	for i, w := range writers {
+		if err == nil && w.commit == nil {
+			quiet = append(quiet, w) // decided again, and nothing is to be written
+			continue
+		}
 		e.finish(w, outcomes[i], err)
 	}
-	e.confirmQuiet(quiet)
+	return errors.Join(err, e.confirmQuiet(quiet))
+}
+
+// leave leaves the deciding to the moment when the store has locked the stream: on a
+// customer that other nodes write to it would have to be done again then.
+func (w *work) leave() {
+	w.c.mu.RLock()
+	defer w.c.mu.RUnlock()
+	w.at = w.c.st.head
+	w.commit = &Commit{Stream: w.c.id, After: w.at, Undecided: true}
 }
 
 // append appends the commits of writers. Where other processes wrote to a customer
@@ -188,7 +225,9 @@ func (e *Engine) append(writers []*work) ([]Outcome, error) {
 	outcomes, err := e.store.Append(context.Background(), commits, func(i int, tail []LogRow) *Commit {
 		w := writers[i]
 		w.commit = nil
+		w.c.contended = len(tail) > 0
 		if err := w.c.fold(tail); err != nil {
+			e.drop(w.c)
 			w.fail(e.unavailable(err))
 			return nil
 		}
@@ -222,13 +261,14 @@ func (e *Engine) finish(w *work, o Outcome, err error) {
 		w.answered(w.commit.After.Seq + 1)
 	case err != nil:
 		w.fail(e.unavailable(err))
-	case w.commit == nil: // decided again, and nothing is to be written; w.c is as new as can be
-		w.answered(w.at.Seq)
 	case o == Stale && e.nodes == nil:
 		if err := e.catchUp(context.Background(), w.c, w.commit.After.Seq+1); err != nil {
 			w.fail(e.unavailable(err))
 			return
 		}
+		w.retry(e)
+	case o == Stale && w.commit.Undecided: // the store could not have it decided
+		w.c.contended = false
 		w.retry(e)
 	case (o == Stale || o == OldCatalogue || o == Skewed) && e.nodes != nil:
 		if err := e.confirm(context.Background(), w.c); err != nil {
@@ -243,7 +283,7 @@ func (e *Engine) finish(w *work, o Outcome, err error) {
 
 // confirmQuiet makes sure that what was refused, or was there already, is so in the
 // newest state.
-func (e *Engine) confirmQuiet(quiet []*work) {
+func (e *Engine) confirmQuiet(quiet []*work) error {
 	var ask []*customer
 	for _, w := range quiet {
 		if len(w.reqs) > 0 {
@@ -267,6 +307,7 @@ func (e *Engine) confirmQuiet(quiet []*work) {
 			w.answered(w.at.Seq)
 		}
 	}
+	return err
 }
 
 // answered says at which version the replies are true.

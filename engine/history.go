@@ -134,6 +134,10 @@ func (s *state) savedElsewhere(seq uint64) {
 			s.series[k] = s.series[k].Add(a)
 		}
 	}
+	if seq == s.head.Seq { // nothing is left to save
+		s.letClosedGo(s.dirty.holds)
+		s.dirty = newDirty()
+	}
 }
 
 func (v *view) pendingSeries(q *SeriesQuery) pendingSeries {

@@ -44,10 +44,14 @@ const (
 	catalogueAge = time.Second
 	looksMost    = 4                       // at a time
 	lookTimeout  = 1500 * time.Millisecond // so that a caller is answered within 2 s
-	// answerTimeout bounds each wait for the store: for a look, which may have to wait for
-	// others that get no answer, and for the lane, where what is decided after it is settled
-	// by its idempotency key.
-	answerTimeout = 1900 * time.Millisecond
+	// A caller is answered within 2 s when the store is not: it waits freshTimeout for a
+	// catalogue that may be used and answerTimeout for a look, or for the lane, which has
+	// by then asked without success for stuckAfter. What the lane decides later is settled by
+	// its idempotency key. A lane that is merely busy is waited for.
+	freshTimeout  = 400 * time.Millisecond
+	answerTimeout = 1400 * time.Millisecond
+	stuckAfter    = time.Second
+	stuckLook     = 50 * time.Millisecond // how often a caller looks whether it is stuck
 	// strayRecords are the records after which a node that does not save a customer's
 	// checkpoints reads the customer anew, to let go of what it remembers for saving.
 	strayRecords = 500_000
@@ -212,6 +216,8 @@ func (e *Engine) Fresh(ctx context.Context) error {
 	if e.catalogueFresh() {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, freshTimeout)
+	defer cancel()
 	return e.Newest(ctx)
 }
 

@@ -26,9 +26,11 @@ type customer struct {
 	some atomic.Bool  // its log has commits
 	seen atomic.Int64 // when the last look at its head started; see nodes
 
-	saving sync.Mutex  // one checkpoint at a time
-	due    atomic.Bool // a checkpoint is due before its time
-	stray  atomic.Bool // to be read anew: another node has saved a checkpoint of it
+	saving    sync.Mutex // one checkpoint at a time
+	contended bool       // other nodes write to it, too; its lane's alone
+
+	due   atomic.Bool // a checkpoint is due before its time
+	stray atomic.Bool // to be read anew: another node has saved a checkpoint of it
 
 	notBefore time.Time // under mu: no checkpoint before its time until then
 }

@@ -58,6 +58,9 @@ type Commit struct {
 	Catalogue uint64
 	// Unused, on commits of the catalogue: refuse the commit while any stream uses one of these.
 	Unused []Use
+	// Undecided commits hold the place of one: they are always stale, so that it is decided
+	// by Again. Only After and Stream of them count.
+	Undecided bool
 	// Imported commits were made elsewhere: Now is not compared with the store's clock, nor
 	// Catalogue with the catalogue.
 	Imported bool

@@ -17,11 +17,12 @@ func (e *Engine) write(ctx context.Context, trace, customerID string, o op) (any
 			return nil, 0, err
 		}
 		r := &request{c: c, op: o, trace: trace, facts: f, done: make(chan struct{})}
-		if !e.laneOf(customerID).add(r) {
+		l := e.laneOf(customerID)
+		if !l.add(r) {
 			e.release(c)
 			return nil, 0, e.unavailable(nil)
 		}
-		if !e.await(ctx, r) {
+		if !e.await(ctx, l, r) {
 			go func() { // the customer stays while its request is in the lane
 				<-r.done
 				e.release(c)
@@ -41,21 +42,27 @@ func (e *Engine) write(ctx context.Context, trace, customerID string, o op) (any
 }
 
 // await waits until r is answered, and not longer than a caller is to wait for a store
-// that other processes use too.
-func (e *Engine) await(ctx context.Context, r *request) bool {
+// that other processes use too and that does not answer.
+func (e *Engine) await(ctx context.Context, l *lane, r *request) bool {
 	var late <-chan time.Time
 	if e.nodes != nil {
 		timer := time.NewTimer(answerTimeout)
 		defer timer.Stop()
 		late = timer.C
 	}
-	select {
-	case <-r.done:
-		return true
-	case <-ctx.Done():
-	case <-late:
+	for {
+		select {
+		case <-r.done:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-late:
+		}
+		if since := l.asking.Load(); since != 0 && time.Since(time.Unix(0, since)) >= stuckAfter {
+			return false
+		}
+		late = time.After(stuckLook)
 	}
-	return false
 }
 
 // fetch reads the facts that n asks for, beside those that are there.

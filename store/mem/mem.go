@@ -183,7 +183,7 @@ func (s *Store) tail(c *engine.Commit) (rows []engine.LogRow) {
 
 // refusal says why c may not be appended, or Committed.
 func (s *Store) refusal(st *stream, c *engine.Commit) engine.Outcome {
-	if st.head != c.After {
+	if st.head != c.After || c.Undecided {
 		return engine.Stale
 	}
 	if !c.Imported && s.Clock != nil && c.Now != c.After.Now {

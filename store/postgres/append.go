@@ -182,7 +182,7 @@ func (a *appending) whole(i int) bool {
 // outcome says what becomes of c by itself.
 func (a *appending) outcome(ctx context.Context, conn *conn, c *engine.Commit) (engine.Outcome, error) {
 	st, ok := a.streams[c.Stream]
-	if !ok || st.head != c.After {
+	if !ok || st.head != c.After || c.Undecided {
 		return engine.Stale, nil
 	}
 	if off := c.Now - a.now; !c.Imported && c.Now != c.After.Now && (off > engine.MaxSkew || off < -engine.MaxSkew) {
