@@ -248,13 +248,10 @@ func (e *Engine) readCatalogue(ctx context.Context, c *Catalogue) error {
 }
 
 func (e *Engine) openCatalogue(ctx context.Context) error {
-	c := newCatalogue()
-	c.thresholds = e.o.AlertThresholds
-	if err := e.readCatalogue(ctx, c); err != nil {
+	if err := e.rereadCatalogue(ctx); err != nil {
 		return err
 	}
-	e.cat.Store(c)
-	if c.secret == ([32]byte{}) {
+	if e.cat.Load().secret == ([32]byte{}) {
 		var s [32]byte
 		if _, err := rand.Read(s[:]); err != nil {
 			return err
@@ -285,11 +282,9 @@ func (e *Engine) changeCatalogue(ctx context.Context, c Caller, change func(*cat
 	}
 	for range maxTries {
 		if e.nodes != nil {
-			next := e.cat.Load().clone()
-			if err := e.readCatalogue(ctx, next); err != nil {
+			if err := e.readOnCatalogue(ctx); err != nil {
 				return nil, e.unavailable(err)
 			}
-			e.cat.Store(next)
 		}
 		result, again, err := e.tryCatalogue(ctx, c, change)
 		if !again {

@@ -198,11 +198,29 @@ func (e *Engine) followCatalogue(ctx context.Context, had, head Head) error {
 	if head.Seq <= cur.head.Seq && head.Seq > had.Seq {
 		return nil // somebody has read it on meanwhile
 	}
-	c := cur.clone()
 	if head.Seq <= had.Seq {
-		c = newCatalogue()
-		c.thresholds = e.o.AlertThresholds
+		return e.rereadCatalogue(ctx)
 	}
+	return e.readOnCatalogue(ctx)
+}
+
+// readOnCatalogue reads what the catalogue's log has more. One that does not continue
+// what is in memory is read from its beginning. The caller has catMu.
+func (e *Engine) readOnCatalogue(ctx context.Context) error {
+	c := e.cat.Load().clone()
+	if err := e.readCatalogue(ctx, c); err != nil {
+		if ctx.Err() != nil || e.store.Err() != nil {
+			return err
+		}
+		return e.rereadCatalogue(ctx)
+	}
+	e.cat.Store(c)
+	return nil
+}
+
+func (e *Engine) rereadCatalogue(ctx context.Context) error {
+	c := newCatalogue()
+	c.thresholds = e.o.AlertThresholds
 	if err := e.readCatalogue(ctx, c); err != nil {
 		return err
 	}

@@ -389,7 +389,9 @@ type Store interface {
 	// rows as of one same moment only.
 	Load(ctx context.Context, stream string, visit func(*Checkpoint) error) error
 	// Save replaces and adds the rows of cp in one transaction. It refuses, with
-	// ErrSuperseded, a cp that is not ahead of the saved one or whose Base is not it.
+	// ErrSuperseded, a cp that is not ahead of the saved one or whose Base is not it; a
+	// store that other processes use too refuses so one whose Head is not in the log, as
+	// when the log was restored to an earlier state.
 	Save(ctx context.Context, cp *Checkpoint) error
 	// Saved reads the Seqs of the streams' checkpoints, in the order given; 0 = none.
 	Saved(ctx context.Context, streams []string) ([]uint64, error)

@@ -209,6 +209,8 @@ The server goes on, and alerts go on showing here. Ctrl-C ends it; "bursar demo"
   URL  %s
   key  %s
 
+Open the URL in a browser and sign in with the key: the console shows the same tree, live.
+
 Try it.
 
   May this agent spend 100 credits? The answer names the budget that decides.

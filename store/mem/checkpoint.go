@@ -66,6 +66,9 @@ func (s *Store) save(in *engine.Checkpoint) error {
 	if in.Head.Seq <= cp.head.Seq || in.Base != cp.head.Seq {
 		return fmt.Errorf("%w: %d on %d, saved is %d", engine.ErrSuperseded, in.Head.Seq, in.Base, cp.head.Seq)
 	}
+	if at := in.Head.Seq; s.Clock != nil && (at > uint64(len(st.log)) || st.log[at-1].Head != in.Head) {
+		return fmt.Errorf("%w: the log does not have commit %d as it was read", engine.ErrSuperseded, at)
+	}
 	s.streams[in.Stream], st.saved = st, cp
 	cp.head, cp.due, cp.meta = in.Head, in.Due, bytes.Clone(in.Meta)
 	for _, r := range in.Entities {

@@ -13,8 +13,10 @@ import (
 const (
 	insertSaved = `INSERT INTO checkpoints (stream, seq, hash, now, due)
 		SELECT id, 0, ''::bytea, 0, 0 FROM streams WHERE name = $1 ON CONFLICT DO NOTHING`
-	lockSaved = `SELECT p.stream, p.seq FROM streams s JOIN checkpoints p ON p.stream = s.id
-		WHERE s.name = $1 FOR NO KEY UPDATE OF p`
+	// The log must hold the commit that the checkpoint is true at: a node that has not seen
+	// yet that the database was restored must not save what is not in its log any more.
+	lockSaved = `SELECT p.stream, p.seq, EXISTS (SELECT FROM log l WHERE l.stream = s.id AND l.seq = $2 AND l.hash = $3)::int::bigint
+		FROM streams s JOIN checkpoints p ON p.stream = s.id WHERE s.name = $1 FOR NO KEY UPDATE OF p`
 	updateSaved = "UPDATE checkpoints SET seq = $2, hash = $3, now = $4, due = $5, meta = $6 WHERE stream = $1"
 	markSaved   = "UPDATE streams SET saved = $2 WHERE id = $1"
 	caughtUp    = "DELETE FROM behind b USING streams s WHERE b.stream = $1 AND s.id = $1 AND s.seq <= s.saved"
@@ -61,7 +63,7 @@ type saving struct {
 }
 
 func (w *saving) begin(ctx context.Context, cp *engine.Checkpoint) error {
-	name, seq := text(cp.Stream), uint64(0)
+	name, seq, inLog := text(cp.Stream), uint64(0), false
 	var b batch
 	b.exec("BEGIN")
 	b.exec(patient)
@@ -70,11 +72,14 @@ func (w *saving) begin(ctx context.Context, cp *engine.Checkpoint) error {
 		b.exec(insertSaved, name)
 	}
 	b.query(func(r row) error {
-		w.stream, seq = r.int(0), uint64(r.int(1))
+		w.stream, seq, inLog = r.int(0), uint64(r.int(1)), r.int(2) == 1
 		return nil
-	}, lockSaved, name)
+	}, lockSaved, name, int64(cp.Head.Seq), cp.Head.Hash[:])
 	if err := w.c.run(ctx, &b); err != nil {
 		return err
+	}
+	if !inLog {
+		return fmt.Errorf("%w: the log does not have commit %d as it was read", engine.ErrSuperseded, cp.Head.Seq)
 	}
 	if cp.Head.Seq <= seq || cp.Base != seq {
 		return fmt.Errorf("%w: %d on %d, saved is %d", engine.ErrSuperseded, cp.Head.Seq, cp.Base, seq)

@@ -141,6 +141,21 @@ var sharedTests = []test{
 		e.ok(err)
 		equal(e, "saved", saved, []uint64{2})
 	}},
+	{"a checkpoint of a log that is not there any more", func(e *env) {
+		if _, shared := e.now(); !shared {
+			e.Skip("what is in memory came from this log")
+		}
+		st := e.stream("acme")
+		st.append()
+		lost, other := st.commit(), st.head
+		other.Hash[0]++
+		for _, head := range []engine.Head{lost.Head(), other} {
+			if err := e.Save(ctx, &engine.Checkpoint{Stream: "acme", Head: head}); !errors.Is(err, engine.ErrSuperseded) {
+				e.Errorf("a checkpoint at %+v: %v", head, err)
+			}
+		}
+		st.save()
+	}},
 	{"a claim keeps others out until it ends", func(e *env) {
 		claim := func(holder string, ttl time.Duration, names ...string) []bool {
 			got, err := e.Claim(ctx, names, holder, ttl)

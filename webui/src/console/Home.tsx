@@ -124,6 +124,7 @@ function Figures({ o }: { o: Overview }) {
                           </Link>
                           <div className="small muted break">
                             {r.customerId} · {r.currencyId ?? r.featureId} per {cadenceWords(r.cadence ?? "")}
+                            {r.scopeEntityIds.length > 0 && ` · on ${r.scopeEntityIds.join(", ")}`}
                           </div>
                         </td>
                         <td className="cell-bar">

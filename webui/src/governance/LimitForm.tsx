@@ -234,9 +234,9 @@ function Preview({ input }: { input: LimitInput }) {
   if (!d || replayed === 0) return <Notice>Nothing in the last {previewDays} days would have counted on this limit.</Notice>;
   if (d.stopped === 0)
     return (
-      <Notice kind="good">
-        Would have stopped nothing of the last {previewDays} days: <span className="num">{replayed.toLocaleString("en")}</span> records, at
-        most <Amt v={d.peakUsage} /> in one period.
+      <Notice>
+        Would have stopped none of the <span className="num">{replayed.toLocaleString("en")}</span> records of the last {previewDays} days,
+        at most <Amt v={d.peakUsage} /> in one period. Requests that were refused then are not among them.
       </Notice>
     );
   return (

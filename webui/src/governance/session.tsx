@@ -54,7 +54,7 @@ export type Start = { rights: Rights; types: EntityType[]; capabilities: Capabil
 
 async function start(api: Api, customerId: string): Promise<Start> {
   const [rights, types, features, currencies] = await Promise.all([
-    rightsOf(api, customerId),
+    rightsOf(api),
     api.all<EntityType>("/entity-types", { includeArchived: true }),
     api.all<Feature>("/features"),
     api.all<Currency>("/credits/custom-currencies"),
