@@ -161,7 +161,7 @@ func (c *exchange) items() (ids []string) {
 
 func (a askUsage) replay(r *replayer, c *exchange) string {
 	in := a.inputs()
-	if _, _, effect := a.leaves(c); !effect {
+	if _, _, effect := a.leaves(c); !effect || c.idle {
 		cust := r.model.customers[r.customer]
 		for _, x := range in {
 			if _, known := cust.keys[keyID{x.FeatureID, x.IdempotencyKey}]; !known {
@@ -214,7 +214,7 @@ func (a askConsume) replay(r *replayer, c *exchange) string {
 		return r.refusal(c, f)
 	}
 	got, err := dataOf[client.Consumption](c.body)
-	if err != nil || got.Duplicate && c.tries == 1 && done == nil {
+	if err != nil || got.Duplicate && (c.tries == 1 || c.idle) && done == nil {
 		return notYet
 	}
 	want, f := r.model.consume(r.customer, in)
@@ -237,7 +237,7 @@ func (a askReserve) replay(r *replayer, c *exchange) string {
 		return r.refusal(c, f)
 	}
 	got, err := dataOf[client.Reservation](c.body)
-	if err != nil || got.Duplicate && c.tries == 1 && done == nil {
+	if err != nil || got.Duplicate && (c.tries == 1 || c.idle) && done == nil {
 		return notYet
 	}
 	how := a.in.OnExpire

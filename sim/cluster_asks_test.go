@@ -29,6 +29,7 @@ type exchange struct {
 	id       string // of the request
 	answer
 	tries        int
+	idle         bool  // it left nothing in the log: what it is a duplicate of did
 	began, ended int64 // nanoseconds of the wall clock
 }
 

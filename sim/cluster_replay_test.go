@@ -104,6 +104,7 @@ func (r *replayer) place(all []*exchange) (effects map[uint64][]effect, idle map
 		case ok && c.tries == 1 && kind != engine.StepGovern: // governance that changes nothing leaves nothing
 			return nil, nil, fmt.Sprintf("not in the log at its version: %v", c)
 		default:
+			c.idle = true
 			idle[c.version] = append(idle[c.version], c)
 		}
 	}

@@ -197,7 +197,8 @@ func TestTrimmedTailIsNotWhole(t *testing.T) {
 	for n := 1; n <= 4; n++ {
 		appends(t, s, commit("acme", n, nil))
 	}
-	ok(t, s.Save(ctx, &engine.Checkpoint{Stream: "acme", Head: engine.Head{Seq: 3}}))
+	third := commit("acme", 3, nil)
+	ok(t, s.Save(ctx, &engine.Checkpoint{Stream: "acme", Head: third.Head()}))
 	if n, err := s.TrimLog(ctx, 100, 0); n != 3 || err != nil {
 		t.Fatalf("TrimLog = %d, %v", n, err)
 	}
@@ -228,7 +229,8 @@ func TestTrimLogGoesRound(t *testing.T) {
 	}
 	for i := range streams {
 		if i%2 == 0 {
-			ok(t, s.Save(ctx, &engine.Checkpoint{Stream: fmt.Sprint("s", i), Head: engine.Head{Seq: each}}))
+			last := commit(fmt.Sprint("s", i), each, nil)
+			ok(t, s.Save(ctx, &engine.Checkpoint{Stream: last.Stream, Head: last.Head()}))
 		}
 	}
 	total := 0
@@ -252,7 +254,8 @@ func TestAnyText(t *testing.T) {
 	s := open(t, pgtest.Database(t))
 	defer func() { ok(t, s.Close()) }()
 	names := []string{"a", "a\x00", "a\x00\x01", "a\x01", "a\x010", "a\x02", "aé", "a\ufffd", "\\x00", "a\xff", "a\xfe\x00\xff"}
-	holds := &engine.Checkpoint{Stream: names[1], Head: engine.Head{Seq: 1}}
+	first := commit(names[1], 1, nil)
+	holds := &engine.Checkpoint{Stream: names[1], Head: first.Head()}
 	for _, name := range names {
 		c := commit(name, 1, nil)
 		c.Listing = &bursar.Customer{ID: name, Name: &name, CreatedAt: 1, Metadata: map[string]string{name: name}}
