@@ -260,12 +260,13 @@ func TestStuckStore(t *testing.T) {
 	s := newTestServer(t)
 	s.seed()
 	release := make(chan struct{})
-	s.store.Fail = func(op string) error {
+	stuck := func(op string) error {
 		if op == "append" {
 			<-release
 		}
 		return nil
 	}
+	s.fault.Store(&stuck)
 	q := newRequest(s.api, &discardWriter{header: http.Header{}}, mustRequest("POST", "/api/v1/usage", usageOf(`"value":1`)))
 	q.ctx.at = time.Now().Add(20 * time.Millisecond)
 	if err := q.serve(); err == nil {
@@ -287,7 +288,7 @@ func TestStoreDown(t *testing.T) {
 	s.seed()
 	var mu sync.Mutex
 	var fail error
-	s.store.Fail = func(op string) error {
+	down := func(op string) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if op == "append" {
@@ -295,6 +296,7 @@ func TestStoreDown(t *testing.T) {
 		}
 		return nil
 	}
+	s.fault.Store(&down)
 	set := func(err error) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -317,7 +319,7 @@ func TestStoreDown(t *testing.T) {
 	if resp.StatusCode != 503 || !bytes.Contains(reply, []byte(`"store":"unavailable"`)) || bytes.Contains(reply, []byte("fsync")) {
 		t.Errorf("%d %s", resp.StatusCode, reply)
 	}
-	s.store.Fail = nil
+	s.fault.Store(nil)
 	s.poisoned = true
 }
 

@@ -132,6 +132,7 @@ type testServer struct {
 	clock *testClock
 	logs  *bytes.Buffer
 	store *mem.Store
+	fault atomic.Pointer[func(op string) error] // what mem.Store.Fail does
 
 	stop     func()
 	poisoned bool // Close need not succeed
@@ -139,6 +140,12 @@ type testServer struct {
 
 func newTestServer(t testing.TB) *testServer {
 	s := &testServer{t: t, clock: newTestClock(), logs: &bytes.Buffer{}, store: mem.New()}
+	s.store.Fail = func(op string) error {
+		if f := s.fault.Load(); f != nil {
+			return (*f)(op)
+		}
+		return nil
+	}
 	return s.open()
 }
 
