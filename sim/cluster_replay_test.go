@@ -168,7 +168,8 @@ func (r *replayer) explain(waiting []*exchange) []*exchange {
 const clockSlack = bursar.Time(250 * time.Millisecond)
 
 // later looks for an instant between the commit and the reply at which the state of the
-// commit explains x: time alone ends windows, reservations and boosts.
+// commit explains x: time alone ends windows, reservations and boosts, also the one that x
+// asks for.
 func (r *replayer) later(x *exchange, from bursar.Time) (difference string) {
 	c := r.model.customers[r.customer]
 	if c == nil {
@@ -180,6 +181,9 @@ func (r *replayer) later(x *exchange, from bursar.Time) (difference string) {
 	}
 	until := bursar.Time(x.ended) + clockSlack
 	var instants []bursar.Time
+	if b, ok := x.asking.(askBoost); ok {
+		instants = append(instants, *b.in.ExpiresAt) // a boost of the past is refused
+	}
 	for _, h := range c.open {
 		instants = append(instants, h.ExpiresAt)
 	}
