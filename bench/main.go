@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -28,9 +29,10 @@ type config struct {
 	million  int // leaves of the large customer
 	quick    bool
 	strict   bool
-	bursar   string // a built binary; "" builds it
-	profiles string // where CPU profiles of the server go; "" takes none
-	cluster  bool   // measure servers that share a PostgreSQL, and nothing else
+	bursar   string         // a built binary; "" builds it
+	profiles string         // where CPU profiles of the server go; "" takes none
+	cells    *regexp.Regexp // of -cluster that are measured
+	cluster  bool           // measure servers that share a PostgreSQL, and nothing else
 }
 
 // part is one group of figures.
@@ -81,9 +83,15 @@ func parseFlags() *config {
 	flag.BoolVar(&c.quick, "quick", false, "short cells and a smaller tree: a smoke test, no measurement")
 	flag.BoolVar(&c.strict, "strict", false, "exit with 1 when a goal is missed")
 	flag.BoolVar(&c.cluster, "cluster", false, "measure servers that share a PostgreSQL instead: starts a private one")
+	cells := flag.String("cells", "", "with -cluster, a regular expression of the cells to measure; all without")
 	flag.StringVar(&c.bursar, "bursar", "", "a bursar binary to measure instead of building one")
 	flag.StringVar(&c.profiles, "profiles", "", "directory for CPU profiles of the server, one a part")
 	flag.Parse()
+	var err error
+	if c.cells, err = regexp.Compile(*cells); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: -cells:", err)
+		os.Exit(2)
+	}
 	c.leaves, c.warm = 100_000, 500*time.Millisecond
 	if c.quick {
 		c.leaves, c.warm = 10_000, 150*time.Millisecond

@@ -118,6 +118,9 @@ func (p *plain) run(ctx context.Context, conns int, d time.Duration, hot bool) (
 
 func (c *clusterBench) plainRound() error {
 	for _, name := range []string{plainHot, plainCrowd} {
+		if !c.cells.MatchString(name) {
+			continue
+		}
 		best, late := 0.0, 0.0
 		for _, conns := range plainConns {
 			if _, _, _, err := c.plain.run(c.ctx, conns, c.warm, name == plainHot); err != nil {
