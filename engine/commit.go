@@ -4,13 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"runtime/debug"
-	"slices"
-	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/bursarhq/bursar"
 )
@@ -18,6 +12,7 @@ import (
 // request is a write that waits for its answer.
 type request struct {
 	c     *customer
+	q     *queue
 	op    op
 	trace string // the caller's id of it
 	facts *facts
@@ -29,119 +24,10 @@ type request struct {
 	done    chan struct{}
 }
 
-// lane is the write path. Requests queue, not records: when the lane is free it takes
-// all that wait, decides each customer's in order against its durable state and what
-// the batch did before, appends one commit for each customer in one transaction,
-// merges, and then answers everybody, denied and granted alike. So a batch grows with
-// the load and the cost of a sync is shared (group commit), and nobody sees what is
-// not durable.
-//
-// Each customer is in one lane. Invariants: only its lane decides; a state has only durable ones;
-// what was decided on a batch that is refused is dropped with it.
-type lane struct {
-	mu     sync.Mutex
-	wake   sync.Cond
-	queue  []*request
-	closed bool
-
-	// asking is since when the store has been asked without success, in nanoseconds of the
-	// Unix epoch; 0 = the last call succeeded.
-	asking atomic.Int64
-}
-
-func (l *lane) ask() {
-	if l.asking.Load() == 0 {
-		l.asking.Store(time.Now().UnixNano())
-	}
-}
-
-func (l *lane) answered(err error) {
-	if err == nil {
-		l.asking.Store(0)
-	}
-}
-
-// gather is how long the lane waits for company when the batch before was larger than
-// what has come so far: clients that were just answered are about to ask again, and one
-// sync for all of them is cheaper than one for the first and one for the rest. A lone
-// client never waits.
-const gather = 50 * time.Microsecond
-
-// maxBatch bounds the requests of one batch, and so the pause that merging makes.
-const maxBatch = 4096
-
-// lanesShared are the lanes of a store that other processes use too: while one waits for
-// a customer that another process writes to, the customers of the others go on. A store
-// that is this process's alone has one writer, and one lane makes the largest batches.
-const lanesShared = 4
-
-func newLane() *lane {
-	l := &lane{}
-	l.wake.L = &l.mu
-	return l
-}
-
-// laneOf is the lane of a customer.
-func (e *Engine) laneOf(id string) *lane {
-	if len(e.lanes) == 1 {
-		return e.lanes[0]
-	}
-	return e.lanes[maphash.String(laneSeed, id)%uint64(len(e.lanes))]
-}
-
-var laneSeed = maphash.MakeSeed()
-
-func (l *lane) add(r *request) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return false
-	}
-	l.queue = append(l.queue, r)
-	l.wake.Signal()
-	return true
-}
-
-func (l *lane) close() {
-	l.mu.Lock()
-	l.closed = true
-	l.wake.Broadcast()
-	l.mu.Unlock()
-}
-
-// run works until close, and then until the queue is empty.
-func (l *lane) run(e *Engine) {
-	last := 0 // requests of the batch before
-	for {
-		l.mu.Lock()
-		for len(l.queue) == 0 && !l.closed {
-			l.wake.Wait()
-		}
-		if len(l.queue) < last && !l.closed {
-			l.mu.Unlock()
-			time.Sleep(gather)
-			l.mu.Lock()
-		}
-		last = len(l.queue)
-		if len(l.queue) == 0 {
-			l.mu.Unlock()
-			return
-		}
-		n := min(len(l.queue), maxBatch)
-		batch := l.queue[:n:n]
-		l.queue = slices.Clone(l.queue[n:])
-		l.mu.Unlock()
-		if again := e.commitBatch(l, batch); len(again) > 0 {
-			l.mu.Lock()
-			l.queue = append(again, l.queue...)
-			l.mu.Unlock()
-		}
-	}
-}
-
 // work is one customer's part of a batch.
 type work struct {
 	c      *customer
+	q      *queue
 	reqs   []*request
 	later  []*request // that must be decided again
 	d      *decider
@@ -149,11 +35,9 @@ type work struct {
 	commit *Commit // nil when nothing is to be written
 }
 
-// commitBatch decides, appends, merges and answers. It returns the requests that must
-// be decided again.
-func (e *Engine) commitBatch(l *lane, batch []*request) (again []*request) {
-	works, again := groupByCustomer(batch)
-	l.ask()
+// commitBatch decides, appends, merges and answers all but what must be decided again,
+// which is in later of the works. An error is the store's.
+func (e *Engine) commitBatch(works []*work) error {
 	err := e.Fresh(context.Background())
 	if err != nil {
 		for _, w := range works {
@@ -162,20 +46,20 @@ func (e *Engine) commitBatch(l *lane, batch []*request) (again []*request) {
 	} else {
 		err = e.commitWorks(works)
 	}
-	l.answered(err)
 	for _, w := range works {
-		again = append(again, w.later...)
 		for _, r := range w.reqs {
 			close(r.done)
 		}
 	}
-	return again
+	return err
 }
 
 // commitWorks decides and appends: afterwards each request has its answer, or is to be
 // decided again. An error is the store's.
 func (e *Engine) commitWorks(works []*work) error {
-	e.catMu.RLock()
+	if e.nodes == nil { // else the store refuses what was decided on an older catalogue
+		e.catMu.RLock()
+	}
 	var writers, quiet []*work
 	for _, w := range works {
 		if w.c.contended {
@@ -190,7 +74,9 @@ func (e *Engine) commitWorks(works []*work) error {
 		}
 	}
 	outcomes, err := e.append(writers)
-	e.catMu.RUnlock()
+	if e.nodes == nil {
+		e.catMu.RUnlock()
+	}
 	for i, w := range writers {
 		if err == nil && w.commit == nil {
 			quiet = append(quiet, w) // decided again, and nothing is to be written
@@ -333,29 +219,6 @@ func (w *work) fail(err error) {
 	for _, r := range w.reqs {
 		r.reply, r.err = nil, err
 	}
-}
-
-// groupByCustomer keeps the order of requests within a customer and sorts customers by
-// id, the order in which stores lock them.
-// A customer that was read anew (drop) while requests on the old copy waited is in a
-// batch once: requests on the other copy come later.
-func groupByCustomer(batch []*request) (works []*work, later []*request) {
-	byID := make(map[string]*work, len(batch))
-	for _, r := range batch {
-		w := byID[r.c.id]
-		if w == nil {
-			w = &work{c: r.c}
-			byID[r.c.id] = w
-			works = append(works, w)
-		}
-		if w.c != r.c {
-			later = append(later, r)
-			continue
-		}
-		w.reqs = append(w.reqs, r)
-	}
-	slices.SortFunc(works, func(a, b *work) int { return strings.Compare(a.c.id, b.c.id) })
-	return works, later
 }
 
 // decide runs the requests of one customer and prepares its commit. Requests that

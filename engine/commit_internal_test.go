@@ -37,10 +37,7 @@ func TestPanicInDecideHarmsNobodyElse(t *testing.T) {
 		defer e.release(c)
 		batch = append(batch, &request{c: c, op: ops[id], done: make(chan struct{})})
 	}
-	e.lanes[0].mu.Lock() // so that all three are in one batch
-	e.lanes[0].queue = append(e.lanes[0].queue, batch...)
-	e.lanes[0].wake.Signal()
-	e.lanes[0].mu.Unlock()
+	e.lane.add(batch...) // in one batch
 	for _, r := range batch {
 		<-r.done
 	}

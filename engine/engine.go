@@ -48,10 +48,10 @@ type Engine struct {
 	o      Options
 	secret [32]byte
 
-	catMu sync.RWMutex // held shared from decide to append, so that no archive comes between
+	catMu sync.RWMutex // where this process has the store for itself, held shared from decide to append, so that no archive comes between
 	cat   atomic.Pointer[Catalogue]
 
-	lanes []*lane
+	lane  *lane
 	ids   commitIDs
 	nodes *nodes // nil where this process has the store for itself
 
@@ -105,7 +105,7 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
 	}
-	e := &Engine{store: s, o: o, customers: map[string]*customer{}, stop: make(chan struct{})}
+	e := &Engine{store: s, o: o, lane: newLane(), customers: map[string]*customer{}, stop: make(chan struct{})}
 	if _, err := rand.Read(e.ids.seed[:]); err != nil {
 		return nil, err
 	}
@@ -115,17 +115,13 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if err := e.openCatalogue(ctx); err != nil {
 		return nil, fmt.Errorf("reading the catalogue: %w", err)
 	}
-	e.lanes = make([]*lane, 1)
+	workers := 1
 	if e.nodes != nil {
-		e.lanes = make([]*lane, lanesShared)
-	}
-	if e.nodes != nil {
+		workers = workersShared
 		e.loops.Go(e.poll)
 	}
-	for i := range e.lanes {
-		l := newLane()
-		e.lanes[i] = l
-		e.loops.Go(func() { l.run(e) })
+	for range workers {
+		e.loops.Go(func() { e.lane.run(e) })
 	}
 	e.loops.Go(e.housekeeping)
 	return e, nil
@@ -166,9 +162,7 @@ func setDefault[T comparable](p *T, v T) {
 // may be called once.
 func (e *Engine) Close(ctx context.Context) error {
 	e.closing.Store(true)
-	for _, l := range e.lanes {
-		l.close()
-	}
+	e.lane.close()
 	close(e.stop)
 	e.loops.Wait()
 	if e.store.Err() != nil {

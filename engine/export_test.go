@@ -2,9 +2,13 @@ package engine
 
 // Waiting counts the requests that wait for the write path.
 func Waiting(e *Engine) int {
-	e.lanes[0].mu.Lock()
-	defer e.lanes[0].mu.Unlock()
-	return len(e.lanes[0].queue)
+	e.lane.mu.Lock()
+	defer e.lane.mu.Unlock()
+	n := 0
+	for _, q := range e.lane.queues {
+		n += len(q.reqs)
+	}
+	return n
 }
 
 // FeedSize is how much a watcher may miss.

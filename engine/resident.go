@@ -27,7 +27,8 @@ type customer struct {
 	seen atomic.Int64 // when the last look at its head started; see nodes
 
 	saving    sync.Mutex // one checkpoint at a time
-	contended bool       // other nodes write to it, too; its lane's alone
+	contended bool       // other nodes write to it, too; its batch's alone
+	alone     bool       // its last batch failed; under lane.mu
 
 	due   atomic.Bool // a checkpoint is due before its time
 	stray atomic.Bool // to be read anew: another node has saved a checkpoint of it

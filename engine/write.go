@@ -17,12 +17,11 @@ func (e *Engine) write(ctx context.Context, trace, customerID string, o op) (any
 			return nil, 0, err
 		}
 		r := &request{c: c, op: o, trace: trace, facts: f, done: make(chan struct{})}
-		l := e.laneOf(customerID)
-		if !l.add(r) {
+		if !e.lane.add(r) {
 			e.release(c)
 			return nil, 0, e.unavailable(nil)
 		}
-		if !e.await(ctx, l, r) {
+		if !e.await(ctx, r) {
 			go func() { // the customer stays while its request is in the lane
 				<-r.done
 				e.release(c)
@@ -43,7 +42,7 @@ func (e *Engine) write(ctx context.Context, trace, customerID string, o op) (any
 
 // await waits until r is answered, and not longer than a caller is to wait for a store
 // that other processes use too and that does not answer.
-func (e *Engine) await(ctx context.Context, l *lane, r *request) bool {
+func (e *Engine) await(ctx context.Context, r *request) bool {
 	var late <-chan time.Time
 	if e.nodes != nil {
 		timer := time.NewTimer(answerTimeout)
@@ -58,7 +57,7 @@ func (e *Engine) await(ctx context.Context, l *lane, r *request) bool {
 			return false
 		case <-late:
 		}
-		if since := l.asking.Load(); since != 0 && time.Since(time.Unix(0, since)) >= stuckAfter {
+		if r.q.asking.stuck() || e.lane.asking.stuck() {
 			return false
 		}
 		late = time.After(stuckLook)
