@@ -248,8 +248,13 @@ func (c *clusterBench) strongChecks() cell {
 }
 
 // checkRound measures strong checks alone, and while another node takes 5,000 events a
-// second.
+// second, beside a bare read of a row.
 func (c *clusterBench) checkRound() error {
+	if c.cells.MatchString(plainSelect) {
+		if err := c.selects(); err != nil {
+			return err
+		}
+	}
 	for _, beside := range []bool{false, true} {
 		done := make(chan error, 1)
 		one := c.strongChecks()

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -139,4 +140,39 @@ func (c *clusterBench) plainRound() error {
 		c.report.add(name+": p99", "ms", goal{}, late/1e3)
 	}
 	return nil
+}
+
+// plainSelect is a read of one row by its key at the rate of the strong checks, each of
+// which is such a read and more.
+const plainSelect = "one SELECT by key at 1,000/s"
+
+// selects reads a row of plain at a rate, each read whether or not earlier ones were
+// answered, and measures from when it was begun.
+func (c *clusterBench) selects() error {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	var err error
+	h, began := new(hist), time.Now()
+	tick := time.NewTicker(time.Second / clusterChecks)
+	defer tick.Stop()
+	for time.Since(began) < c.warm+c.cell {
+		<-tick.C
+		all.Go(func() {
+			var used int64
+			at := time.Now()
+			e := c.plain.pool.QueryRow(c.ctx, "SELECT used FROM plain.counters WHERE customer = $1 AND level = 0 AND id = 0", 1+rand.IntN(crowd)).Scan(&used)
+			took := time.Since(at)
+			mu.Lock()
+			defer mu.Unlock()
+			if err = errors.Join(err, e); at.Sub(began) > c.warm {
+				h.add(int64(took))
+			}
+		})
+	}
+	all.Wait()
+	p50, p99 := h.quantile(.5), h.quantile(.99)
+	fmt.Printf("%-44s %9.0f/s  p50 %7.0f  p99 %7.0f µs\n", plainSelect, float64(h.n)/c.cell.Seconds(), p50, p99)
+	c.report.add(plainSelect+": p50", "µs", goal{}, p50)
+	c.report.add(plainSelect+": p99", "µs", goal{}, p99)
+	return err
 }

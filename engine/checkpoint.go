@@ -48,6 +48,7 @@ func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 	c.saving.Lock()
 	defer c.saving.Unlock()
 	began := time.Now()
+	c.saved = began
 	c.mu.Lock()
 	if c.st.dirty.records == 0 {
 		c.mu.Unlock()

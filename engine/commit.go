@@ -148,7 +148,7 @@ func (e *Engine) finish(w *work, o Outcome, err error) {
 	case err != nil:
 		w.fail(e.unavailable(err))
 	case o == Stale && e.nodes == nil:
-		if err := e.catchUp(context.Background(), w.c, w.commit.After.Seq+1); err != nil {
+		if err := e.catchUp(context.Background(), w.c, w.commit.After.Seq+1, nil); err != nil {
 			w.fail(e.unavailable(err))
 			return
 		}

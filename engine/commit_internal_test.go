@@ -116,14 +116,14 @@ func (s *plainStore) Append(_ context.Context, commits []Commit, _ Again) ([]Out
 	return out, nil
 }
 
-func (s *plainStore) Heads(_ context.Context, names []string) ([]Head, bursar.Time, error) {
+func (s *plainStore) Heads(_ context.Context, names []string, _ []uint64) ([]Head, [][]LogRow, bursar.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []Head
 	for _, n := range names {
 		out = append(out, s.head(n))
 	}
-	return out, 0, nil
+	return out, nil, 0, nil
 }
 
 func (s *plainStore) ReadLog(_ context.Context, name string, after uint64, limit int, visit func(LogRow) error) error {

@@ -131,7 +131,7 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 // then only measures how the store's goes on, without the steps that are made in it.
 func (e *Engine) joinNodes(ctx context.Context, systems bool) error {
 	before := e.o.Clock()
-	_, now, err := e.store.Heads(ctx, nil)
+	_, _, now, err := e.store.Heads(ctx, nil, nil)
 	if err != nil || now == 0 {
 		return err
 	}

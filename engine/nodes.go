@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -156,14 +157,16 @@ func (e *Engine) look() {
 func (e *Engine) lookAt(ctx context.Context, about map[*customer]error) error {
 	n := e.nodes
 	streams, list, had := []string{CatalogueStream}, make([]*customer, 0, len(about)), make([]Head, 0, len(about))
+	after := []uint64{math.MaxUint64}
 	for c := range about {
 		c.mu.RLock()
-		streams, list, had = append(streams, c.id), append(list, c), append(had, c.st.head)
+		head := c.st.head
 		c.mu.RUnlock()
+		streams, list, had, after = append(streams, c.id), append(list, c), append(had, head), append(after, head.Seq)
 	}
 	catalogue := e.cat.Load().head
 	began, before := time.Since(n.began), e.o.Clock()
-	heads, now, err := e.store.Heads(ctx, streams)
+	heads, tails, now, err := e.store.Heads(ctx, streams, after)
 	if err != nil {
 		return err
 	}
@@ -178,7 +181,7 @@ func (e *Engine) lookAt(ctx context.Context, about map[*customer]error) error {
 			e.drop(c)
 			about[c] = fmt.Errorf("the log of %q ended at commit %d and now ends at %d: %w", c.id, had[i].Seq, h.Seq, errWentBack)
 		case h.Seq > had[i].Seq:
-			about[c] = e.catchUp(ctx, c, h.Seq)
+			about[c] = e.catchUp(ctx, c, h.Seq, tails[i+1])
 		}
 		c.seen.Store(max(c.seen.Load(), int64(began)))
 	}
@@ -273,6 +276,7 @@ func (e *Engine) refresh(ctx context.Context, c *customer, o *ReadOptions) error
 // poll keeps the catalogue and the customers in memory warm, so that reads that accept
 // some age need not look, and strong ones find little to read.
 func (e *Engine) poll() {
+	n := e.nodes
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for from := 0; ; {
@@ -289,7 +293,9 @@ func (e *Engine) poll() {
 		from += pollMost
 		about := map[*customer]error{}
 		for _, c := range some {
-			about[c] = nil
+			if n.since(&c.seen) >= pollEvery {
+				about[c] = nil
+			}
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 		if err := e.lookAt(ctx, about); err != nil && e.store.Err() == nil {

@@ -225,11 +225,11 @@ type blind struct {
 	lost atomic.Bool
 }
 
-func (b *blind) Heads(ctx context.Context, streams []string) ([]engine.Head, bursar.Time, error) {
+func (b *blind) Heads(ctx context.Context, streams []string, after []uint64) ([]engine.Head, [][]engine.LogRow, bursar.Time, error) {
 	if b.lost.Load() {
-		return nil, 0, errors.New("connection lost")
+		return nil, nil, 0, errors.New("connection lost")
 	}
-	return b.Store.Heads(ctx, streams)
+	return b.Store.Heads(ctx, streams, after)
 }
 
 // What accepts some age is answered without a look, until it is too old.
@@ -273,7 +273,7 @@ func TestDamagedLogIsRefused(t *testing.T) {
 	a.furnish("acme", "beta")
 	a.close()
 	forged := engine.Commit{Stream: "acme", Now: a.Now(), Payload: []byte("nonsense"), Hash: [16]byte{1}}
-	heads, _, err := s.Heads(context.Background(), []string{"acme"})
+	heads, _, _, err := s.Heads(context.Background(), []string{"acme"}, nil)
 	a.must(err)
 	forged.After = heads[0]
 	if out, err := s.Append(context.Background(), []engine.Commit{forged}, nil); err != nil || out[0] != engine.Committed {

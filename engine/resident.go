@@ -33,7 +33,9 @@ type customer struct {
 	due   atomic.Bool // a checkpoint is due before its time
 	stray atomic.Bool // to be read anew: another node has saved a checkpoint of it
 
-	notBefore time.Time // under mu: no checkpoint before its time until then
+	saved     time.Time   // when the last checkpoint began, or when it was read; housekeeping's alone
+	notBefore time.Time   // under mu: no checkpoint before its time until then
+	ticking   atomic.Bool // what is due is being recorded
 }
 
 // acquire has a customer in memory, reading it from the store when it is not, and
@@ -117,6 +119,7 @@ func (e *Engine) load(ctx context.Context, c *customer) {
 		st.shared = true
 		c.seen.Store(int64(time.Since(n.began)))
 	}
+	c.saved = time.Now()
 	ctx = context.WithoutCancel(ctx) // others may be waiting for it too
 	if c.err = e.store.Load(ctx, c.id, st.restore); c.err != nil {
 		return
@@ -160,8 +163,13 @@ func checkRow(head Head, stream string, row *LogRow) ([]record, error) {
 
 // catchUp applies what another process appended, which is at least up to seq. A log
 // that has not got there is another one than what is in memory was read from. c is not
-// locked while the store is read: who has the store's lock may want c (append).
-func (e *Engine) catchUp(ctx context.Context, c *customer, seq uint64) error {
+// locked while the store is read: who has the store's lock may want c (append). tail is
+// what was read already.
+func (e *Engine) catchUp(ctx context.Context, c *customer, seq uint64, tail []LogRow) error {
+	if err := c.fold(tail); err != nil {
+		e.drop(c)
+		return err
+	}
 	for {
 		c.mu.RLock()
 		head := c.st.head.Seq
@@ -206,9 +214,10 @@ func (c *customer) fold(rows []LogRow) error {
 // housekeeping ends holds in time, saves checkpoints and lets idle customers go. What
 // one process is enough for is done by the one with the claim.
 func (e *Engine) housekeeping() {
-	tick := time.NewTicker(100 * time.Millisecond)
+	tick := time.NewTicker(housekeepEvery)
 	defer tick.Stop()
-	var sweep, save, trim, keep time.Time
+	var sweep, trim, keep, evicted time.Time
+	loads := e.counters.loads.Load()
 	for {
 		select {
 		case <-e.stop:
@@ -223,13 +232,15 @@ func (e *Engine) housekeeping() {
 			keep = now
 			e.shareSaving()
 		}
-		for _, c := range e.residents() {
-			e.keepHouse(c, now.Sub(save) >= e.o.CheckpointEvery)
+		residents := e.residents()
+		for _, c := range residents {
+			e.tickDue(c)
 		}
-		if now.Sub(save) >= e.o.CheckpointEvery {
-			save = now
+		e.saveSome(residents)
+		if n := e.counters.loads.Load(); n != loads || now.Sub(evicted) >= evictEvery {
+			loads, evicted = n, now
+			e.evict()
 		}
-		e.evict()
 		if now.Sub(sweep) >= sweepEvery {
 			sweep = now
 			if e.has(claimSweep) {
@@ -244,6 +255,11 @@ func (e *Engine) housekeeping() {
 }
 
 const (
+	housekeepEvery = 100 * time.Millisecond
+	// saveShare is how much of each housekeepEvery goes to checkpoints: they are never
+	// urgent, and requests are.
+	saveShare  = housekeepEvery / 10
+	evictEvery = time.Second // when nothing was loaded
 	sweepEvery = 10 * time.Second
 	trimEvery  = time.Hour
 )
@@ -271,17 +287,42 @@ const trimRows = 5000
 // keptMessages is how long messages stay that have nothing left to deliver.
 const keptMessages = bursar.Time(30 * 24 * time.Hour)
 
-func (e *Engine) keepHouse(c *customer, save bool) {
+// tickDue has what is due of c recorded. It does not wait: a customer that cannot be
+// written to delays no other.
+func (e *Engine) tickDue(c *customer) {
 	c.mu.RLock()
-	due, dirty := c.st.due(), c.st.dirty.records > 0
-	early := time.Now().After(c.notBefore)
+	due := c.st.due()
 	c.mu.RUnlock()
-	if wait := e.now() - due; due != 0 && wait >= 0 && (e.saves(c) || wait > otherNodesTick) {
-		e.tick(c.id)
+	if wait := e.now() - due; due == 0 || wait < 0 || !e.saves(c) && wait <= otherNodesTick || !c.ticking.CompareAndSwap(false, true) {
+		return
 	}
-	if dirty && (save || early && c.due.Swap(false)) {
+	e.loops.Go(func() {
+		defer c.ticking.Store(false)
+		e.tick(c.id)
+	})
+}
+
+// saveSome saves those whose last checkpoint is at least CheckpointEvery ago, or much is
+// new since, the oldest first, as far as the time allows.
+func (e *Engine) saveSome(residents []*customer) {
+	began := time.Now()
+	var list []*customer
+	for _, c := range residents {
+		c.mu.RLock()
+		dirty, early := c.st.dirty.records > 0, c.due.Load() && began.After(c.notBefore)
+		c.mu.RUnlock()
+		if dirty && (early || began.Sub(c.saved) >= e.o.CheckpointEvery) && e.saves(c) {
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, func(a, b *customer) int { return a.saved.Compare(b.saved) })
+	for _, c := range list {
+		c.due.Store(false)
 		if err := e.checkpoint(context.Background(), c); err != nil {
 			e.o.Log.Warn("checkpoint failed; the log has everything", "customerId", c.id, "err", err)
+		}
+		if time.Since(began) >= saveShare {
+			return
 		}
 	}
 }
@@ -292,7 +333,7 @@ const otherNodesTick = bursar.Time(3 * time.Second)
 
 // tick makes the lane record what time has changed.
 func (e *Engine) tick(id string) {
-	if _, _, err := e.write(context.Background(), "", id, tickOp{}); err != nil {
+	if _, _, err := e.write(context.Background(), "", id, tickOp{}); err != nil && !e.closing.Load() {
 		e.o.Log.Warn("expiring holds failed; it will be tried again", "customerId", id, "err", err)
 	}
 }

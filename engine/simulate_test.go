@@ -69,14 +69,14 @@ type simCase struct {
 
 func (r *rig) simulateAll(cases []simCase) {
 	r.t.Helper()
-	before, _, err := r.store.Heads(context.Background(), []string{"acme"})
+	before, _, _, err := r.store.Heads(context.Background(), []string{"acme"}, nil)
 	r.must(err)
 	for _, c := range cases {
 		if got := r.simulate(c.from, c.to, c.drafts...); strings.TrimSpace(got) != strings.TrimSpace(strings.ReplaceAll(c.want, "\n\t\t\t", "\n")) {
 			r.t.Errorf("%s: got\n%swant\n%s", c.name, got, c.want)
 		}
 	}
-	after, _, err := r.store.Heads(context.Background(), []string{"acme"})
+	after, _, _, err := r.store.Heads(context.Background(), []string{"acme"}, nil)
 	r.must(err)
 	if before[0] != after[0] {
 		r.t.Error("a simulation has written something")
@@ -294,7 +294,7 @@ func TestHistoryTrimmed(t *testing.T) {
 		r.use("acme", "10", 0, onUser)
 		r.advance(time.Hour)
 	}
-	heads, _, err := s.Heads(t.Context(), []string{"acme"})
+	heads, _, _, err := s.Heads(t.Context(), []string{"acme"}, nil)
 	r.must(err)
 	r.correct("card", "0.2", "0.5")
 	s.upTo = heads[0].Seq - 2 // the first usage is gone

@@ -377,8 +377,11 @@ type Store interface {
 	Settle(ctx context.Context, commits []Commit) ([]Outcome, error)
 	// Heads reads the positions of streams, in the order given; zero for an unknown one.
 	// now is the store's clock, which all processes that share it go by; 0 where this
-	// process has the store for itself and goes by its own.
-	Heads(ctx context.Context, streams []string) (heads []Head, now bursar.Time, err error)
+	// process has the store for itself and goes by its own. Where after is not nil, a store
+	// that other processes use too gives along, of each stream that has more than after
+	// says, the first rows behind that, as many as it likes: tails is nil or as long as
+	// heads.
+	Heads(ctx context.Context, streams []string, after []uint64) (heads []Head, tails [][]LogRow, now bursar.Time, err error)
 	// ReadLog calls visit with each row of the stream after seq, in order, until the
 	// end, limit rows (0 = all) or an error, which it returns.
 	ReadLog(ctx context.Context, stream string, after uint64, limit int, visit func(LogRow) error) error

@@ -122,7 +122,7 @@ func (e *exporter) list() error {
 }
 
 func (e *exporter) heads(names []string) error {
-	heads, _, err := e.s.Heads(e.ctx, names)
+	heads, _, _, err := e.s.Heads(e.ctx, names, nil)
 	for i := range heads {
 		e.cuts[names[i]] = heads[i]
 	}

@@ -84,7 +84,7 @@ func (im *importer) header(h *headerLine) error {
 }
 
 func (im *importer) begin(stream string) error {
-	heads, _, err := im.s.Heads(im.ctx, []string{stream})
+	heads, _, _, err := im.s.Heads(im.ctx, []string{stream}, nil)
 	if err != nil {
 		return err
 	}

@@ -241,22 +241,35 @@ func (s *Store) append(c *engine.Commit) engine.Outcome {
 }
 
 // Heads implements engine.Store.
-func (s *Store) Heads(ctx context.Context, streams []string) (heads []engine.Head, now bursar.Time, err error) {
+func (s *Store) Heads(ctx context.Context, streams []string, after []uint64) (heads []engine.Head, tails [][]engine.LogRow, now bursar.Time, err error) {
 	if err := s.begin(ctx, "heads"); err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
 	defer s.mu.Unlock()
 	if s.Clock != nil {
 		now = s.Clock()
+		tails = make([][]engine.LogRow, len(streams))
 	}
 	heads = make([]engine.Head, len(streams))
 	for i, name := range streams {
-		if st := s.streams[name]; st != nil {
-			heads[i] = st.head
+		st := s.streams[name]
+		if st == nil {
+			continue
+		}
+		heads[i] = st.head
+		if s.Clock != nil && after != nil && after[i] < uint64(len(st.log)) {
+			for _, r := range page(st.log[after[i]:], tailRows) {
+				r.Payload = bytes.Clone(r.Payload)
+				tails[i] = append(tails[i], r)
+			}
 		}
 	}
-	return heads, now, nil
+	return heads, tails, now, nil
 }
+
+// tailRows is how many rows of each stream Heads gives along. It is small so that tests
+// meet logs that have more.
+const tailRows = 3
 
 // Settle implements engine.Store.
 func (s *Store) Settle(ctx context.Context, commits []engine.Commit) ([]engine.Outcome, error) {

@@ -52,7 +52,7 @@ func waiting(t *testing.T, s *mem.Store) int {
 
 func seq(t *testing.T, s *mem.Store) uint64 {
 	t.Helper()
-	heads, _, err := s.Heads(ctx, []string{"acme"})
+	heads, _, _, err := s.Heads(ctx, []string{"acme"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -122,7 +122,7 @@ func BenchmarkHeads(b *testing.B) {
 			var took []time.Duration
 			for b.Loop() {
 				start := time.Now()
-				if _, _, err := s.Heads(ctx, names[:n]); err != nil {
+				if _, _, _, err := s.Heads(ctx, names[:n], nil); err != nil {
 					b.Fatal(err)
 				}
 				took = append(took, time.Since(start))

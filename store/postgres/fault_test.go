@@ -133,7 +133,7 @@ func TestLockHeld(t *testing.T) {
 	if _, err := s.Settle(ctx, []engine.Commit{first}); err == nil {
 		t.Error("settled without the lock")
 	}
-	if _, _, err := s.Heads(ctx, []string{"acme"}); err != nil || s.Err() != nil {
+	if _, _, _, err := s.Heads(ctx, []string{"acme"}, nil); err != nil || s.Err() != nil {
 		t.Errorf("Heads = %v, Err = %v", err, s.Err())
 	}
 	_, err = c.Exec(ctx, "ROLLBACK")
@@ -151,7 +151,7 @@ func TestServerHangs(t *testing.T) {
 	appends(t, s, commit("acme", 1, nil))
 	p.on(func([]string) action { return hang })
 	start := time.Now()
-	_, _, heads := s.Heads(ctx, []string{"acme"})
+	_, _, _, heads := s.Heads(ctx, []string{"acme"}, nil)
 	took := time.Since(start)
 	start = time.Now()
 	_, lost := s.Append(ctx, []engine.Commit{commit("acme", 2, nil)}, nil)
@@ -195,7 +195,7 @@ func TestServerAway(t *testing.T) {
 		appends(t, s, c)
 		server.Stop(t, immediate)
 		start := time.Now()
-		if _, _, err := s.Heads(ctx, []string{"acme"}); err == nil || time.Since(start) > 2*time.Second {
+		if _, _, _, err := s.Heads(ctx, []string{"acme"}, nil); err == nil || time.Since(start) > 2*time.Second {
 			t.Errorf("Heads = %v after %s", err, time.Since(start))
 		}
 		if _, err := s.Append(ctx, []engine.Commit{commit("acme", n+2, nil)}, nil); !errors.Is(err, engine.ErrNotCommitted) {
@@ -218,10 +218,10 @@ func TestReplica(t *testing.T) {
 	defer func() { ok(t, s.Close()) }()
 	appends(t, s, commit("acme", 1, nil))
 	server.Demote(t)
-	if _, _, err := s.Heads(ctx, []string{"acme"}); err == nil {
+	if _, _, _, err := s.Heads(ctx, []string{"acme"}, nil); err == nil {
 		t.Error("a replica answers") // the old connections are gone with its restart
 	}
-	if _, _, err := s.Heads(ctx, []string{"acme"}); err == nil || !strings.Contains(err.Error(), "not a primary") {
+	if _, _, _, err := s.Heads(ctx, []string{"acme"}, nil); err == nil || !strings.Contains(err.Error(), "not a primary") {
 		t.Errorf("Heads = %v", err)
 	}
 	if s.Err() == nil {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -11,8 +12,12 @@ import (
 )
 
 const (
-	selectHeads = `SELECT c.now, q.n, s.seq, s.hash, s.now FROM (SELECT clock_timestamp()) c (now)
-		LEFT JOIN unnest($1::text[]) WITH ORDINALITY q (name, n) ON true LEFT JOIN streams s ON s.name = q.name`
+	selectHeads = `SELECT c.now, q.n, s.seq, s.hash, s.now, l.seq, l.now, l.hash, l.commit_id, l.payload
+		FROM (SELECT clock_timestamp()) c (now)
+		LEFT JOIN unnest($1::text[], $2::bigint[]) WITH ORDINALITY q (name, after, n) ON true
+		LEFT JOIN streams s ON s.name = q.name
+		LEFT JOIN LATERAL (SELECT * FROM log WHERE stream = s.id AND seq > q.after AND s.seq > q.after ORDER BY seq LIMIT $3) l ON true
+		ORDER BY q.n, l.seq`
 	// Rows up to a number, and up to the one with which they get too long.
 	selectLog = `SELECT seq, now, hash, commit_id, payload FROM (
 			SELECT l.*, sum(octet_length(l.payload)) OVER (ORDER BY l.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
@@ -30,23 +35,46 @@ const (
 	logBatchLength = 1 << 20 // bytes of payloads, above which a batch ends
 )
 
+// How many rows of a stream Heads gives along: a check that waits for one customer is
+// done with them, and a poll of many reads no more than it has to.
+const (
+	few          = 8 // streams
+	tailRowsFew  = int64(32)
+	tailRowsMany = int64(4)
+)
+
 // Heads implements engine.Store.
-func (s *Store) Heads(ctx context.Context, streams []string) (heads []engine.Head, now bursar.Time, err error) {
-	heads = make([]engine.Head, len(streams))
+func (s *Store) Heads(ctx context.Context, streams []string, after []uint64) (heads []engine.Head, tails [][]engine.LogRow, now bursar.Time, err error) {
+	heads, tails = make([]engine.Head, len(streams)), make([][]engine.LogRow, len(streams))
+	from := make([]int64, len(streams))
+	for i := range from {
+		if from[i] = math.MaxInt64; after != nil {
+			from[i] = int64(min(after[i], math.MaxInt64))
+		}
+	}
+	rows := tailRowsMany
+	if len(streams) <= few {
+		rows = tailRowsFew
+	}
 	names := texts(streams)
 	err = s.do(ctx, s.opts.Timeout, func(ctx context.Context, c *conn) error {
 		return c.query(ctx, func(r row) error {
 			now = max(now, r.instant(0))
-			if !r.null(2) {
-				heads[r.int(1)-1] = engine.Head{Seq: uint64(r.int(2)), Hash: r.id(3), Now: r.time(4)}
+			if r.null(2) {
+				return nil
+			}
+			i := r.int(1) - 1
+			heads[i] = engine.Head{Seq: uint64(r.int(2)), Hash: r.id(3), Now: r.time(4)}
+			if !r.null(5) {
+				tails[i] = append(tails[i], readLogRow(r[5:]))
 			}
 			return nil
-		}, selectHeads, names)
+		}, selectHeads, names, from, rows)
 	})
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
-	return heads, now, nil
+	return heads, tails, now, nil
 }
 
 // Settle implements engine.Store. It locks as an Append does. Its own commit, which has

@@ -89,7 +89,7 @@ func (f *follower) round(names []string, decideAgain bool) (committed int) {
 
 func (f *follower) look(names []string) {
 	names = append([]string{engine.CatalogueStream}, names...)
-	heads, _, err := f.s.Heads(ctx, names)
+	heads, _, _, err := f.s.Heads(ctx, names, nil)
 	if err != nil {
 		f.t.Error(err)
 		return

@@ -51,7 +51,7 @@ func faultChild(dir string) {
 		switch {
 		case errors.Is(err, engine.ErrPoisoned):
 			_, again := s.Append(ctx, []engine.Commit{commit("acme", n, 0, nil)}, nil)
-			_, _, heads := s.Heads(ctx, nil)
+			_, _, _, heads := s.Heads(ctx, nil, nil)
 			_, due := s.DueDeliveries(ctx, 9, 9)
 			for _, err := range []error{
 				again, heads, due, s.Err(), s.Save(ctx, &engine.Checkpoint{}),
@@ -145,7 +145,7 @@ func checkOutcome(t *testing.T, dir string, out []byte, when string) {
 	}
 	s := open(t, dir)
 	defer closeStore(t, s)
-	heads, _, err := s.Heads(ctx, []string{"acme"})
+	heads, _, _, err := s.Heads(ctx, []string{"acme"}, nil)
 	ok(t, err)
 	found := int(heads[0].Seq)
 	if found < acked || found > acked+1 || found > acked && last == "refused" && lastN == found {

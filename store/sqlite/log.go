@@ -155,7 +155,7 @@ func head(ctx context.Context, c *conn, name string) (id int64, h engine.Head, e
 }
 
 // Heads implements engine.Store.
-func (s *Store) Heads(ctx context.Context, streams []string) (heads []engine.Head, now bursar.Time, err error) {
+func (s *Store) Heads(ctx context.Context, streams []string, _ []uint64) (heads []engine.Head, tails [][]engine.LogRow, now bursar.Time, err error) {
 	heads = make([]engine.Head, len(streams))
 	err = s.read(ctx, s.logReaders, func(c *conn) (err error) {
 		for i, name := range streams {
@@ -165,7 +165,7 @@ func (s *Store) Heads(ctx context.Context, streams []string) (heads []engine.Hea
 		}
 		return nil
 	})
-	return heads, 0, err
+	return heads, nil, 0, err
 }
 
 // Settle implements engine.Store.

@@ -45,7 +45,7 @@ func TestOlderSchema(t *testing.T) {
 	ok(t, sqlite.Exec(filepath.Join(dir, "state.db"), "DROP TABLE parts; CREATE TABLE old (x); INSERT INTO old VALUES (1); PRAGMA user_version=1"))
 
 	s = open(t, dir)
-	heads, _, err := s.Heads(ctx, []string{"acme", "umbrella"})
+	heads, _, _, err := s.Heads(ctx, []string{"acme", "umbrella"}, nil)
 	if ok(t, err); heads[0].Seq != 3 || heads[1].Seq != 1 {
 		t.Errorf("heads %v", heads)
 	}
@@ -103,7 +103,7 @@ func TestDiskFullOutbox(t *testing.T) {
 	if got := status(t, s, "m"); got != engine.DeliveryPending || s.Err() != nil {
 		t.Errorf("m is %s, Err = %v", got, s.Err())
 	}
-	heads, _, err := s.Heads(ctx, []string{"acme", "other"})
+	heads, _, _, err := s.Heads(ctx, []string{"acme", "other"}, nil)
 	if ok(t, err); heads[0].Seq != 0 || heads[1].Seq != 0 {
 		t.Errorf("heads %v", heads)
 	}

@@ -156,7 +156,7 @@ func TestOneProcess(t *testing.T) {
 	grow(t, s, "acme", 1, 1, 0)
 	closeStore(t, s)
 	closeStore(t, s)
-	if _, _, err := s.Heads(ctx, nil); err == nil || s.Err() == nil {
+	if _, _, _, err := s.Heads(ctx, nil, nil); err == nil || s.Err() == nil {
 		t.Error("a closed store answers")
 	}
 	s = open(t, dir)
@@ -211,7 +211,7 @@ func TestDiskFull(t *testing.T) {
 	if err := s.Save(ctx, cp); !errors.Is(err, engine.ErrNotCommitted) {
 		t.Errorf("Save = %v", err)
 	}
-	heads, _, err := s.Heads(ctx, []string{"acme"})
+	heads, _, _, err := s.Heads(ctx, []string{"acme"}, nil)
 	if ok(t, err); heads[0] != big.After || s.Err() != nil {
 		t.Errorf("head %v, Err %v", heads[0], s.Err())
 	}

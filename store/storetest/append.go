@@ -300,12 +300,36 @@ var logTests = []test{
 		a.append()
 		a.append()
 		b.append()
-		got, _, err := e.Heads(ctx, []string{"b", "nobody", "a", "b"})
+		got, _, _, err := e.Heads(ctx, []string{"b", "nobody", "a", "b"}, nil)
 		e.ok(err)
 		equal(e, "heads", got, []engine.Head{b.head, {}, a.head, b.head})
-		got, _, err = e.Heads(ctx, nil)
+		got, _, _, err = e.Heads(ctx, nil, nil)
 		e.ok(err)
 		equal(e, "heads of no stream", got, nil)
+	}},
+	{"heads come with the beginning of what is new", func(e *env) {
+		if _, shared := e.now(); !shared {
+			e.Skip("nobody else writes")
+		}
+		a, b := e.stream("a"), e.stream("b")
+		for range 3 {
+			a.append()
+		}
+		b.append()
+		heads, tails, _, err := e.Heads(ctx, []string{"b", "nobody", "a", "a", "a", "a"}, []uint64{1, 0, 0, 1, 3, 9})
+		e.ok(err)
+		equal(e, "heads", heads, []engine.Head{b.head, {}, a.head, a.head, a.head, a.head})
+		for i, after := range map[int]uint64{2: 0, 3: 1} {
+			rows := a.log(after, 0)
+			if n := len(tails[i]); n == 0 || n > len(rows) {
+				e.Errorf("%d rows after %d, the log has %d", n, after, len(rows))
+			} else {
+				equal(e, "rows", tails[i], rows[:n])
+			}
+		}
+		for _, i := range []int{0, 1, 4, 5} {
+			equal(e, "rows where nothing is new", tails[i], nil)
+		}
 	}},
 	{"rows come in order, after, up to the limit", func(e *env) {
 		st, other := e.stream("acme"), e.stream("b")
@@ -358,7 +382,7 @@ var logTests = []test{
 		e.stream("acme").append()
 		done, cancel := context.WithCancel(ctx)
 		cancel()
-		if _, _, err := e.Heads(done, []string{"acme"}); !errors.Is(err, context.Canceled) {
+		if _, _, _, err := e.Heads(done, []string{"acme"}, nil); !errors.Is(err, context.Canceled) {
 			e.Errorf("Heads = %v", err)
 		}
 		err := e.ReadLog(done, "acme", 0, 0, func(engine.LogRow) error { return nil })

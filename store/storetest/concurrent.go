@@ -30,7 +30,7 @@ var concurrentTests = []test{
 						st.head = c.Head()
 						continue
 					}
-					heads, _, err := e.Heads(ctx, []string{"acme"})
+					heads, _, _, err := e.Heads(ctx, []string{"acme"}, nil)
 					if err != nil {
 						e.Error(err)
 						return

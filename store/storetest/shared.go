@@ -12,7 +12,7 @@ import (
 // now is the store's clock, or this process's where it goes by that; shared tells which.
 func (e *env) now() (now bursar.Time, shared bool) {
 	e.Helper()
-	_, now, err := e.Heads(ctx, nil)
+	_, _, now, err := e.Heads(ctx, nil, nil)
 	e.ok(err)
 	if now == 0 {
 		return bursar.TimeOf(time.Now()), false

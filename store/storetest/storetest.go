@@ -150,7 +150,7 @@ func (e *env) outcomes(commits []engine.Commit, want ...engine.Outcome) {
 // ends compares where the stream's log ends with what the test believes.
 func (st *stream) ends() {
 	st.e.Helper()
-	heads, _, err := st.e.Heads(ctx, []string{st.name})
+	heads, _, _, err := st.e.Heads(ctx, []string{st.name}, nil)
 	st.e.ok(err)
 	equal(st.e, "head of "+st.name, heads, []engine.Head{st.head})
 }
