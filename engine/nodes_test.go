@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -307,5 +308,73 @@ func TestMinVersion(t *testing.T) {
 	}
 	if _, v, err := r.Consume(context.Background(), tester, "acme", spendOf("tokens", 1, "")); err != nil || v <= version {
 		t.Errorf("a write does not raise the version: %d → %d, %v", version, v, err)
+	}
+}
+
+// stuck is a store in which one customer's row is locked by somebody: whoever appends to
+// it waits, and fails once the lock has been waited for in vain.
+type stuck struct {
+	engine.Store
+	name    string
+	waiting chan struct{} // told when an append waits
+	end     chan struct{} // ends one wait
+}
+
+func (s *stuck) Append(ctx context.Context, cs []engine.Commit, again engine.Again) ([]engine.Outcome, error) {
+	if s.name != "" && slices.ContainsFunc(cs, func(c engine.Commit) bool { return c.Stream == s.name }) {
+		s.waiting <- struct{}{}
+		<-s.end
+		return nil, fmt.Errorf("%w: the lock was waited for in vain", engine.ErrNotCommitted)
+	}
+	return s.Store.Append(ctx, cs, again)
+}
+
+// Who waits for a customer that cannot be written to delays no other: what comes while its
+// batch waits goes on beside it, and after the first failure it is in no batch with
+// others.
+func TestLockedCustomerDelaysNoOther(t *testing.T) {
+	s := &stuck{Store: shared(), waiting: make(chan struct{}, 9), end: make(chan struct{})}
+	r := newRig(t, s, quiet)
+	defer r.close()
+	others := []string{"a", "b", "c", "d"}
+	r.furnish(append(others, "locked")...)
+	s.name = "locked"
+	locked := make(chan error, 9)
+	for i := range 3 {
+		go func() {
+			_, err := r.consume("locked", 1, fmt.Sprint("locked", i))
+			locked <- err
+		}()
+		<-s.waiting
+		for _, id := range others { // each is answered although the store still waits
+			_, err := r.consume(id, 1, fmt.Sprint(i))
+			r.must(err)
+		}
+		go func() { // comes while the customer's batch waits, and is in the next one
+			_, err := r.consume("locked", 1, fmt.Sprint("next", i))
+			locked <- err
+		}()
+		eventually(t, 5*time.Second, "the second waits", func() bool { return engine.Waiting(r.Engine) == 1 })
+		var all sync.WaitGroup
+		all.Go(func() { s.end <- struct{}{} })
+		for _, id := range others {
+			all.Go(func() {
+				_, err := r.consume(id, 1, fmt.Sprint("beside", i))
+				r.must(err)
+			})
+		}
+		all.Wait()
+		<-s.waiting
+		s.end <- struct{}{}
+		for range 2 {
+			if err := <-locked; codeOf(err) != bursar.CodeGovernanceUnavailable {
+				t.Errorf("on the locked customer: %v", err)
+			}
+		}
+	}
+	for _, id := range others {
+		if used, _ := r.usedBy(id); used != amt("6") {
+			t.Errorf("%s used %s, want 6", id, used)
+		}
 	}
 }
