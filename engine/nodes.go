@@ -43,8 +43,8 @@ const (
 	pollEvery    = 250 * time.Millisecond
 	pollMost     = 500 // customers of one poll
 	catalogueAge = time.Second
-	looksMost    = 4                       // at a time
-	lookTimeout  = 1500 * time.Millisecond // so that a caller is answered within 2 s
+	looksMost    = 4             // at a time
+	lookTimeout  = answerTimeout // a caller may do it
 	// A caller is answered within 2 s when the store is not: it waits freshTimeout for a
 	// catalogue that may be used and answerTimeout for a look, or for the lane, which has
 	// by then asked without success for stuckAfter. What the lane decides later is settled by
@@ -106,11 +106,16 @@ func (e *Engine) confirm(ctx context.Context, cs ...*customer) error {
 	for _, c := range cs {
 		l.about[c] = nil
 	}
-	if n.looking < looksMost {
+	mine := n.looking < looksMost // else who looks now goes on with it
+	if mine {
 		n.looking++
-		go e.look()
+		n.next = newLook()
 	}
 	n.mu.Unlock()
+	if mine {
+		e.look(l)
+		return l.result(cs)
+	}
 	late := time.NewTimer(answerTimeout)
 	defer late.Stop()
 	select {
@@ -120,6 +125,11 @@ func (e *Engine) confirm(ctx context.Context, cs ...*customer) error {
 	case <-late.C:
 		return errNoAnswer
 	}
+	return l.result(cs)
+}
+
+// result is what a look that is done came to for cs.
+func (l *look) result(cs []*customer) error {
 	if l.err != nil {
 		return l.err
 	}
@@ -131,24 +141,22 @@ func (e *Engine) confirm(ctx context.Context, cs ...*customer) error {
 	return nil
 }
 
-// look looks until nobody waits any more.
-func (e *Engine) look() {
+// look does l, and has the next one done that others wait for meanwhile.
+func (e *Engine) look(l *look) {
+	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+	defer cancel()
+	l.err = e.lookAt(ctx, l.about)
+	close(l.done)
 	n := e.nodes
-	for {
-		n.mu.Lock()
-		l := n.next
-		if !l.wanted {
-			n.looking--
-			n.mu.Unlock()
-			return
-		}
-		n.next = newLook()
-		n.mu.Unlock()
-		ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
-		l.err = e.lookAt(ctx, l.about)
-		cancel()
-		close(l.done)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	next := n.next
+	if !next.wanted {
+		n.looking--
+		return
 	}
+	n.next = newLook()
+	go e.look(next)
 }
 
 // lookAt reads where the catalogue's log and those of the customers end, and reads on
