@@ -102,7 +102,7 @@ func (im *importer) begin(stream string) error {
 // readCatalogue folds the store's catalogue.
 func readCatalogue(ctx context.Context, s Store, to Head) (*Catalogue, error) {
 	c := newCatalogue()
-	return c, readLogTo(ctx, s, CatalogueStream, to, c.fold)
+	return c, readLogTo(ctx, s, CatalogueStream, Head{}, to, c.fold)
 }
 
 func (im *importer) commit(row *LogRow) error {
@@ -120,7 +120,7 @@ func (im *importer) commit(row *LogRow) error {
 	return im.in.add(row)
 }
 
-func (im *importer) end(head Head, state string) error {
+func (im *importer) end(head Head, exported sums) error {
 	if im.in.name == CatalogueStream && im.home != nil {
 		if im.home.secret != im.cat.secret {
 			return fmt.Errorf("%w, with another secret: keys that the customer's callers send again would not be recognised", ErrOtherEnvironment)
@@ -131,14 +131,31 @@ func (im *importer) end(head Head, state string) error {
 		return err
 	}
 	im.in.st = nil // the memory is wanted for the other one
-	f := newRefold(im.in.name)
-	if err := readLogTo(im.ctx, im.s, im.in.name, head, f.add); err != nil {
+	same, err := im.readBack(head, exported)
+	if err != nil {
 		return fmt.Errorf("reading %s back: %w", streamTitle(im.in.name), err)
 	}
-	if f.sum() != state {
-		im.mismatches = append(im.mismatches, fmt.Errorf("%s: %w", streamTitle(im.in.name), ErrMismatch))
+	if !same {
+		im.mismatch()
 	}
 	return nil
+}
+
+// readBack tells whether the store's log folds to what was exported. A log that has gone
+// on since, so far that its base is behind that, tells nothing.
+func (im *importer) readBack(head Head, exported sums) (same bool, err error) {
+	f := newRefold(im.in.name)
+	if err := f.base(im.ctx, im.s, func(*Checkpoint) error { return nil }); err != nil || f.head().Seq > head.Seq {
+		return true, err
+	}
+	if err := readLogTo(im.ctx, im.s, im.in.name, f.head(), head, f.add); err != nil {
+		return false, err
+	}
+	return !f.sums().differ(exported), nil
+}
+
+func (im *importer) mismatch() {
+	im.mismatches = append(im.mismatches, fmt.Errorf("%s: %w", streamTitle(im.in.name), ErrMismatch))
 }
 
 // message adds a message unless it is there.
@@ -173,9 +190,12 @@ type incoming struct {
 	batch []Commit
 	bytes int
 	saves bool // checkpoints are still ours to save
+	// unsure: the last row was trimmed from the store's log. Its hash is in that of the
+	// next one, which is still there unless the file ends first.
+	unsure bool
 }
 
-// open reads the customer's state as the store has it.
+// open reads the customer's state as the store has it, to the end of its log.
 func (in *incoming) open() error {
 	if in.im.o.DryRun {
 		return nil
@@ -186,7 +206,12 @@ func (in *incoming) open() error {
 		return err
 	}
 	in.st.restored()
-	return nil
+	return readLogTo(in.im.ctx, in.im.s, in.name, in.st.head, in.had, func(row *LogRow) error {
+		if err := in.apply(row, nil); err != nil || in.st.dirty.records < importCheckpoint {
+			return err
+		}
+		return in.save()
+	})
 }
 
 func (in *incoming) add(row *LogRow) (err error) {
@@ -196,10 +221,10 @@ func (in *incoming) add(row *LogRow) (err error) {
 		}
 		in.im.t.Seq = row.Head.Seq
 		in.im.t.Present++
-		if in.st == nil || row.Head.Seq <= in.st.head.Seq {
-			return nil
-		}
-		return in.apply(row, nil)
+		return nil
+	}
+	if in.unsure {
+		return in.trimmed(row.Head.Seq - 1)
 	}
 	c := Commit{Stream: in.name, ID: row.ID, Now: row.Head.Now, Hash: row.Head.Hash, Payload: row.Payload, Imported: true}
 	switch {
@@ -226,19 +251,24 @@ func (in *incoming) add(row *LogRow) (err error) {
 
 // compare tells whether a row is the store's, too.
 func (in *incoming) compare(row *LogRow) error {
-	mine, err := in.there.next()
+	mine, err := in.there.at(row.Head.Seq)
 	if err != nil {
 		return err
 	}
+	if in.unsure = mine == nil; in.unsure {
+		return nil
+	}
 	switch {
-	case mine == nil || mine.Head.Seq > row.Head.Seq:
-		return fmt.Errorf("%s cannot be compared at commit %d: %w", streamTitle(in.name), row.Head.Seq, ErrTrimmed)
 	case mine.Head == row.Head && mine.ID == row.ID:
 		return nil
 	case in.name == CatalogueStream:
 		return fmt.Errorf("%w: its catalogue differs from commit %d on; a whole environment goes into a store that no server was started on", ErrOtherEnvironment, row.Head.Seq)
 	}
 	return fmt.Errorf("%w of customer %q: commit %d, of %s, is another one than the file's, of %s", ErrDiverges, in.name, row.Head.Seq, mine.Head.Now, row.Head.Now)
+}
+
+func (in *incoming) trimmed(seq uint64) error {
+	return fmt.Errorf("%s cannot be compared at commit %d, where the file's ends: in the store %w", streamTitle(in.name), seq, ErrTrimmed)
 }
 
 // apply folds a row and makes c, if it is given, write what the row's commit wrote.
@@ -270,21 +300,36 @@ func (in *incoming) dry(row *LogRow) error {
 
 // lacks tells what records begin to use that the store's environment does not have.
 func (in *incoming) lacks(recs []record) error {
+	if in.im.home == nil {
+		return nil
+	}
+	var types []string
+	var caps []bursar.Capability
+	for _, r := range recs {
+		switch r := r.(type) {
+		case *typeRec:
+			types = append(types, r.id)
+		case *capabilityRec:
+			caps = append(caps, r.capability)
+		}
+	}
+	return in.lacksAny(types, caps)
+}
+
+func (in *incoming) lacksAny(types []string, caps []bursar.Capability) error {
 	home := in.im.home
 	if home == nil {
 		return nil
 	}
-	for _, r := range recs {
-		switch r := r.(type) {
-		case *typeRec:
-			if home.types[r.id] == nil {
-				return fmt.Errorf("%w: the entity type %q", ErrMissing, r.id)
-			}
-		case *capabilityRec:
-			feature := r.capability.Kind == bursar.KindFeature
-			if feature && home.features[r.capability.ID] == nil || !feature && home.currencies[r.capability.ID] == nil {
-				return fmt.Errorf("%w: the %s", ErrMissing, r.capability)
-			}
+	for _, id := range types {
+		if home.types[id] == nil {
+			return fmt.Errorf("%w: the entity type %q", ErrMissing, id)
+		}
+	}
+	for _, cap := range caps {
+		feature := cap.Kind == bursar.KindFeature
+		if feature && home.features[cap.ID] == nil || !feature && home.currencies[cap.ID] == nil {
+			return fmt.Errorf("%w: the %s", ErrMissing, cap)
 		}
 	}
 	return nil
@@ -332,6 +377,9 @@ func (in *incoming) save() error {
 
 // close writes what is left.
 func (in *incoming) close() error {
+	if in.unsure {
+		return in.trimmed(in.im.t.Seq)
+	}
 	if err := in.flush(); err != nil || in.st == nil {
 		return err
 	}
@@ -347,9 +395,13 @@ type logPager struct {
 	rows []LogRow
 }
 
-// next is the next row; nil at the end.
-func (p *logPager) next() (*LogRow, error) {
+// at is the row with seq, or nil when the log begins after it. It is called in order.
+func (p *logPager) at(seq uint64) (*LogRow, error) {
+	for len(p.rows) > 0 && p.rows[0].Head.Seq < seq {
+		p.rows = p.rows[1:]
+	}
 	if len(p.rows) == 0 {
+		p.seq = max(p.seq, seq-1)
 		err := p.s.ReadLog(p.ctx, p.name, p.seq, scanChunk, func(row LogRow) error {
 			p.rows = append(p.rows, row)
 			return nil
@@ -359,7 +411,8 @@ func (p *logPager) next() (*LogRow, error) {
 		}
 		p.seq = p.rows[len(p.rows)-1].Head.Seq
 	}
-	row := &p.rows[0]
-	p.rows = p.rows[1:]
-	return row, nil
+	if p.rows[0].Head.Seq > seq {
+		return nil, nil
+	}
+	return &p.rows[0], nil
 }

@@ -165,7 +165,7 @@ func TestTransferRefusesDamage(t *testing.T) {
 		"no catalogue":             edit(func(l [][]byte) [][]byte { return slices.Delete(l, at("catalogue", 0), at("customer", 0)) }),
 		"another customer's name":  bytes.Replace(file, []byte(`"customer","id":"acme"`), []byte(`"customer","id":"acmf"`), 1),
 		"one customer, it says":    bytes.Replace(file, []byte(`"created":"`), []byte(`"customer":"acme","created":"`), 1),
-		"a newer format":           bytes.Replace(file, []byte(`"format":1`), []byte(`"format":2`), 1),
+		"a newer format":           bytes.Replace(file, []byte(`"format":2`), []byte(`"format":3`), 1),
 		"a commit of another log":  edit(func(l [][]byte) [][]byte { l[at("commit", 12)] = l[at("commit", 60)]; return l }),
 	}
 	body := bytes.IndexByte(file, '\n') + 1
