@@ -112,6 +112,10 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if err := e.joinNodes(ctx, systems); err != nil {
 		return nil, fmt.Errorf("reading the store's clock: %w", err)
 	}
+	writers, err := e.joinWriters(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if err := e.openCatalogue(ctx); err != nil {
 		return nil, fmt.Errorf("reading the catalogue: %w", err)
 	}
@@ -121,6 +125,7 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	}
 	if e.nodes != nil {
 		e.loops.Go(e.poll)
+		e.loops.Go(func() { writers.keep(e.stop) })
 	}
 	for i := range e.lanes {
 		l := newLane()

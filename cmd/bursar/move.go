@@ -159,7 +159,8 @@ type importStoreCommand struct {
 }
 
 func (*importStoreCommand) Help() string {
-	return `Nothing else may use the store meanwhile. A whole environment goes into a store that no server was started on;
+	return `Nothing else may use the store meanwhile: an import refuses a store that is served from, or was 10 seconds ago, and
+nodes do not start while it runs. A whole environment goes into a store that no server was started on;
 one customer also into an environment with the same secret that has the entity types, features and currencies it uses.
 What is there already is compared and skipped, so an import that was interrupted can be run again. When it is done, each
 log is read back and folded, and its state compared with the one that was exported.`
@@ -194,6 +195,9 @@ func (c *importStoreCommand) Run(p *process) (err error) {
 func (c *importStoreCommand) run(p *process, s engine.Store, in io.Reader) error {
 	began := time.Now()
 	t, err := engine.Import(p.ctx, s, in, engine.ImportOptions{DryRun: c.DryRun, Progress: progress(p.stderr, "read")})
+	if errors.Is(err, engine.ErrServed) && t.Written == 0 {
+		return exitf(exitStore, "%w\nNothing was written.", err)
+	}
 	did := "Imported"
 	if c.DryRun {
 		did = "Would import"
