@@ -23,6 +23,9 @@ func (im *importer) base(at Head, parts iter.Seq2[*BasePart, error]) error {
 				return err
 			}
 		}
+		if in.dry != nil {
+			in.dry.st, in.dry.based = b.st, true
+		}
 		return nil
 	}
 	b.writes = true
@@ -48,6 +51,7 @@ type basis struct {
 	st      *state
 	sum     rowSum
 	commits uint64
+	due     bursar.Time // as the checkpoint has it
 	writes  bool
 }
 
@@ -71,8 +75,11 @@ func (b *basis) checked(parts iter.Seq2[*BasePart, error]) iter.Seq2[*BasePart, 
 func (b *basis) take(p *BasePart) (err error) {
 	defer b.recovered(&err)
 	if cp := p.Checkpoint; cp != nil {
-		if err := checkOrds(cp); err != nil {
+		if err := checkPart(cp); err != nil {
 			return b.wrong(err)
+		}
+		if cp.Meta != nil && b.st.head.Seq > 0 {
+			return b.wrong(errors.New("it begins twice"))
 		}
 		if err := b.st.base(cp); err != nil {
 			return b.wrong(err)
@@ -80,18 +87,20 @@ func (b *basis) take(p *BasePart) (err error) {
 		if err := b.sum.add(cp); err != nil {
 			return err
 		}
+		if cp.Meta != nil {
+			b.due = cp.Due
+		}
 	}
 	for i := range p.Log {
 		switch {
 		case b.writes:
 			b.commits++
 		case b.in.had.Seq > 0:
-			err = b.in.add(&p.Log[i])
+			if err := b.in.present(&p.Log[i]); err != nil {
+				return err
+			}
 		default:
-			err = b.in.dry(&p.Log[i])
-		}
-		if err != nil {
-			return err
+			b.in.im.t.Written++
 		}
 	}
 	return nil
@@ -111,6 +120,9 @@ func (b *basis) last() (p *BasePart, err error) {
 	if err := s.checkHeld(); err != nil {
 		return nil, b.wrong(err)
 	}
+	if s.due() != b.due {
+		return nil, b.wrong(fmt.Errorf("it is due at %s and not at %s", s.due(), b.due))
+	}
 	s.dump() // which visits all that is in it
 	return &BasePart{Listing: s.customer, Uses: s.allUses()}, b.in.lacksAny(s.types.list, s.caps.list)
 }
@@ -127,16 +139,18 @@ func (b *basis) recovered(err *error) {
 
 // maxOrd bounds the numbers in a checkpoint that comes from outside: what is found by
 // number is in slices.
-const maxOrd = 1 << 24
+const maxOrd = 1 << 23
 
-// checkOrds tells whether a part's numbers may be taken in.
-func checkOrds(cp *Checkpoint) error {
+// checkPart tells whether a part may be taken in.
+func checkPart(cp *Checkpoint) error {
 	top := uint32(0)
 	for i := range cp.Entities {
 		top = max(top, cp.Entities[i].Ord, cp.Entities[i].ParentOrd)
 	}
 	for i := range cp.Assignments {
-		top = max(top, cp.Assignments[i].Ord)
+		if top = max(top, cp.Assignments[i].Ord); cp.Assignments[i].Deleted {
+			return fmt.Errorf("the deleted assignment %s", cp.Assignments[i].ID)
+		}
 	}
 	for i := range cp.Counters {
 		top = max(top, cp.Counters[i].Ord)
@@ -156,6 +170,9 @@ func checkOrds(cp *Checkpoint) error {
 		if m.Rows < 0 || m.Rows > maxOrd {
 			return fmt.Errorf("a number of %d", m.Rows)
 		}
+	}
+	if cp.Base != 0 || cp.DropGenerations != 0 || cp.Meta == nil && cp.Due != 0 {
+		return errors.New("a part that changes another checkpoint")
 	}
 	if top > maxOrd {
 		return fmt.Errorf("a number of %d", top)

@@ -25,6 +25,9 @@ var (
 	ErrMismatch = errors.New("what the store has now does not fold to the state that was exported")
 )
 
+// errNotFolds says that a file contradicts itself, so that nothing was written of it.
+var errNotFolds = fmt.Errorf("%w: its log does not fold to the state that the file says", ErrExport)
+
 // Import reads an export into a store, which no engine uses meanwhile: with ErrServed it
 // refuses one that nodes use. What is there already is
 // compared and skipped, so that an import that was interrupted can be run again; what
@@ -94,6 +97,9 @@ func (im *importer) begin(stream string) error {
 		return err
 	}
 	im.in = &incoming{im: im, name: stream, had: heads[0], there: logPager{ctx: im.ctx, s: im.s, name: stream}}
+	if im.o.DryRun {
+		im.in.dry = newRefold(stream)
+	}
 	if stream == CatalogueStream {
 		im.cat = newCatalogue()
 		if im.in.had.Seq > 0 && im.customer != "" {
@@ -138,7 +144,8 @@ func readCatalogue(ctx context.Context, s Store, to Head) (*Catalogue, error) {
 	return c, readLogTo(ctx, s, CatalogueStream, Head{}, to, c.fold)
 }
 
-func (im *importer) commit(row *LogRow) error {
+func (im *importer) commit(row *LogRow) (err error) {
+	defer recovered(im.in.name, row, &err)
 	if im.in.name == CatalogueStream {
 		if err := im.cat.fold(row); err != nil {
 			return err
@@ -162,8 +169,14 @@ func (im *importer) end(head Head, exported sums) error {
 		}
 		return nil
 	}
-	if err := im.in.close(); err != nil || im.o.DryRun {
+	if err := im.in.close(); err != nil {
 		return err
+	}
+	if im.o.DryRun {
+		if im.in.dry.sums().differ(exported) {
+			return fmt.Errorf("%s: %w", streamTitle(im.in.name), errNotFolds)
+		}
+		return nil
 	}
 	im.in.st = nil // the memory is wanted for the other one
 	same, err := im.readBack(head, exported)

@@ -15,6 +15,7 @@ type incoming struct {
 	had   Head     // of the store's log at the beginning
 	there logPager // the store's rows, for comparison
 	st    *state   // of a customer; nil in a dry run
+	dry   *refold  // what the file's log folds to; nil unless in a dry run
 	batch []Commit
 	bytes int
 	saves bool // checkpoints are still ours to save
@@ -43,21 +44,22 @@ func (in *incoming) open() error {
 }
 
 func (in *incoming) add(row *LogRow) (err error) {
-	if row.Head.Seq <= in.had.Seq {
-		if err := in.compare(row); err != nil {
+	if in.dry != nil {
+		if err := in.fold(row); err != nil {
 			return err
 		}
-		in.im.t.Seq = row.Head.Seq
-		in.im.t.Present++
-		return nil
+	}
+	if row.Head.Seq <= in.had.Seq {
+		return in.present(row)
 	}
 	if in.unsure {
 		return in.trimmed(row.Head.Seq - 1)
 	}
 	c := Commit{Stream: in.name, ID: row.ID, Now: row.Head.Now, Hash: row.Head.Hash, Payload: row.Payload, Imported: true}
 	switch {
-	case in.im.o.DryRun:
-		return in.dry(row)
+	case in.dry != nil:
+		in.im.t.Written++
+		return nil
 	case in.st == nil: // the catalogue, whose commits come alone
 		c.After = in.had
 		in.batch = append(in.batch, c)
@@ -75,6 +77,16 @@ func (in *incoming) add(row *LogRow) (err error) {
 		return err
 	}
 	return in.save()
+}
+
+// present compares a row that the store has.
+func (in *incoming) present(row *LogRow) error {
+	if err := in.compare(row); err != nil {
+		return err
+	}
+	in.im.t.Seq = row.Head.Seq
+	in.im.t.Present++
+	return nil
 }
 
 // compare tells whether a row is the store's, too.
@@ -116,13 +128,15 @@ func (in *incoming) apply(row *LogRow, c *Commit) (err error) {
 	return nil
 }
 
-// dry looks at a row that would be written.
-func (in *incoming) dry(row *LogRow) error {
+// fold folds a row of the file when nothing is written, so that it is known to be right.
+func (in *incoming) fold(row *LogRow) error {
+	if err := in.dry.add(row); err != nil || in.name == CatalogueStream {
+		return err
+	}
 	recs, err := decodePayload(row.Payload)
 	if err != nil {
-		return fmt.Errorf("%s, commit %d: %w", streamTitle(in.name), row.Head.Seq, err)
+		return err
 	}
-	in.im.t.Written++
 	return in.lacks(recs)
 }
 

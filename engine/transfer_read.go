@@ -15,8 +15,8 @@ import (
 // ErrExport says that a file is no whole, unchanged export.
 var ErrExport = errors.New("this is no whole, unchanged export")
 
-// maxLine bounds a line: a commit has at most maxRecords records.
-const maxLine = 1 << 30
+// maxLine bounds a line. The longest that is written has a generation of keys.
+const maxLine = 1 << 27
 
 // exportSink takes what is in an export, in its order. Rows and messages are its to keep.
 type exportSink interface {
@@ -56,7 +56,7 @@ func readExport(from io.Reader, t *Transfer, sink exportSink) error {
 			return err
 		}
 		if err := r.take(); err != nil {
-			return err
+			return r.at(err)
 		}
 	}
 	if _, err := r.in.ReadByte(); err == nil {
@@ -68,7 +68,24 @@ func readExport(from io.Reader, t *Transfer, sink exportSink) error {
 }
 
 func (r *exportReader) damaged(format string, args ...any) error {
-	return fmt.Errorf("%w: line %d: %s", ErrExport, r.number, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: %w", ErrExport, lineError{r.number, fmt.Errorf(format, args...)})
+}
+
+// lineError says in which line of the file something is wrong.
+type lineError struct {
+	line uint64
+	err  error
+}
+
+func (e lineError) Error() string { return fmt.Sprintf("line %d: %v", e.line, e.err) }
+func (e lineError) Unwrap() error { return e.err }
+
+// at says, of an error that does not, to which line it belongs.
+func (r *exportReader) at(err error) error {
+	if said := (lineError{}); errors.As(err, &said) {
+		return err
+	}
+	return lineError{r.number, err}
 }
 
 // next reads a line.
@@ -77,18 +94,35 @@ func (r *exportReader) next() error {
 	for {
 		part, err := r.in.ReadSlice('\n')
 		r.line = append(r.line, part...)
+		if err := r.begins(); err != nil {
+			return err
+		}
 		switch {
 		case err == nil:
 			r.t.Bytes += int64(len(r.line))
 			return nil
 		case errors.Is(err, io.EOF):
-			return r.damaged("it is cut off here")
+			return r.damaged("the file is cut off here")
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return err
 		case len(r.line) > maxLine:
-			return r.damaged("the line is too long")
+			return r.damaged("the line is longer than %d MB", maxLine>>20)
 		}
 	}
+}
+
+// lineBegin is how every line begins.
+const lineBegin = `{"type":"`
+
+// begins refuses what is no line of an export, before all of it is read.
+func (r *exportReader) begins() error {
+	switch {
+	case bytes.HasPrefix(r.line, []byte{0x1f, 0x8b}) && r.number == 1:
+		return r.damaged("the file is compressed; decompress it first")
+	case len(r.line) >= len(lineBegin) && !bytes.HasPrefix(r.line, []byte(lineBegin)):
+		return r.damaged("it does not begin as a line of an export")
+	}
+	return nil
 }
 
 // take gives the line that was read to the sink.
@@ -121,7 +155,7 @@ func (r *exportReader) take() error {
 // split tells the line's type and adds it to the sums.
 func (r *exportReader) split() (kind string, text []byte, err error) {
 	text = bytes.TrimSuffix(r.line, []byte{'\n'})
-	rest, ok := bytes.CutPrefix(text, []byte(`{"type":"`))
+	rest, ok := bytes.CutPrefix(text, []byte(lineBegin))
 	name, _, found := bytes.Cut(rest, []byte{'"'})
 	if !ok || !found {
 		return "", nil, r.damaged("it does not begin as a line of an export")
@@ -206,6 +240,8 @@ func (r *exportReader) row(text []byte, head Head) (row LogRow, err error) {
 		return row, r.damaged("a commit that cannot be read")
 	case row.Head.Seq != head.Seq+1:
 		return row, r.damaged("commit %d of %s follows commit %d", row.Head.Seq, streamTitle(r.stream), head.Seq)
+	case row.Head.Now < head.Now:
+		return row, r.damaged("commit %d of %s is of an earlier time than the one before", row.Head.Seq, streamTitle(r.stream))
 	case chain(head, row.ID, row.Head.Now, row.Payload) != row.Head.Hash:
 		return row, r.damaged("commit %d of %s is not what its hash says", row.Head.Seq, streamTitle(r.stream))
 	}

@@ -135,17 +135,24 @@ func (c *exportStoreCommand) output(p *process) (io.Writer, func(complete bool) 
 	if c.Out == "" {
 		return p.stdout, func(bool) error { return nil }, nil
 	}
-	part := c.Out + ".partial"
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if st, err := os.Lstat(c.Out); err == nil && !st.Mode().IsRegular() {
+		return nil, nil, exitf(exitConfig, "--out: %s is no regular file, and would be replaced; name the file itself, or leave --out away for standard output", c.Out)
+	}
+	f, err := os.CreateTemp(filepath.Dir(c.Out), filepath.Base(c.Out)+".partial-*") // nobody else's, and its owner's alone
 	if err != nil {
 		return nil, nil, exitf(exitConfig, "--out: %w", err)
 	}
+	part := f.Name()
 	return f, func(complete bool) error {
 		if !complete {
 			return errors.Join(f.Close(), os.Remove(part))
 		}
-		if err := errors.Join(f.Sync(), f.Close(), os.Rename(part, c.Out)); err != nil {
-			return exitf(exitFailed, "--out: %w", err)
+		err := errors.Join(f.Sync(), f.Close())
+		if err == nil {
+			err = os.Rename(part, c.Out)
+		}
+		if err != nil {
+			return exitf(exitFailed, "--out: %w", errors.Join(err, os.Remove(part)))
 		}
 		return nil
 	}, nil
