@@ -27,6 +27,8 @@ import (
 
 var moveCommits = flag.Int("commits", 30_000, "commits that TestMoveTakesConstantMemory moves; 1000000 is what the figures in docs/operating.md are of")
 
+var moveCustomers = flag.Int("customers", 1, "customers that -commits are of")
+
 // bursarRun runs a command to its end and returns what it prints and how much memory it
 // took at most, in bytes.
 func bursarRun(t *testing.T, code int, in []byte, args ...string) (stdout, stderr string, memory int64) {
@@ -227,7 +229,7 @@ func TestMoveTakesConstantMemory(t *testing.T) {
 func longExport(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "long.jsonl")
-	writer := exec.Command(os.Args[0], "-test.run=^TestWriteLong$", fmt.Sprint("-commits=", *moveCommits))
+	writer := exec.Command(os.Args[0], "-test.run=^TestWriteLong$", fmt.Sprint("-commits=", *moveCommits), fmt.Sprint("-customers=", *moveCustomers))
 	writer.Env = append(os.Environ(), longFile+"="+file)
 	if out, err := writer.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -299,7 +301,7 @@ func afterHeader(file string) string {
 
 const longFile = "BURSAR_TEST_LONG_FILE"
 
-// TestWriteLong exports a customer with so many commits, ten a second of its clock: a
+// TestWriteLong exports customers with so many commits, ten a second of their clock: a
 // third consume, the others hold and commit. It is the other test's process.
 func TestWriteLong(t *testing.T) {
 	file, commits := os.Getenv(longFile), *moveCommits
@@ -322,27 +324,31 @@ func TestWriteLong(t *testing.T) {
 	must(err)
 	_, err = e.CreateFeature(ctx, by, bursar.Feature{ID: "tokens", DisplayName: "Tokens"})
 	must(err)
-	_, _, err = e.CreateCustomer(ctx, by, "acme", bursar.CustomerInput{})
-	must(err)
 	tokens := bursar.Capability{Kind: bursar.KindFeature, ID: "tokens"}
-	for i := range 100 {
-		id := fmt.Sprint("agent-", i)
-		_, _, err = e.PutEntities(ctx, by, "acme", []bursar.EntityInput{{ID: id, EntityTypeID: "agent"}})
+	agents := max(100 / *moveCustomers, 1)
+	name := func(i int) string { return fmt.Sprint("acme-", i%*moveCustomers) }
+	for c := range *moveCustomers {
+		_, _, err = e.CreateCustomer(ctx, by, name(c), bursar.CustomerInput{})
 		must(err)
-		_, _, err = e.PutAssignments(ctx, by, "acme", []bursar.AssignmentInput{{EntityID: id, Capability: tokens, UsageLimit: bursar.Some(bursar.AmountFromInt(1e12)),
-			Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitDay})}})
-		must(err)
+		for i := range agents {
+			id := fmt.Sprint("agent-", i)
+			_, _, err = e.PutEntities(ctx, by, name(c), []bursar.EntityInput{{ID: id, EntityTypeID: "agent"}})
+			must(err)
+			_, _, err = e.PutAssignments(ctx, by, name(c), []bursar.AssignmentInput{{EntityID: id, Capability: tokens, UsageLimit: bursar.Some(bursar.AmountFromInt(1e12)),
+				Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitDay})}})
+			must(err)
+		}
 	}
 	for i := 0; i < commits; i += 3 {
 		in := bursar.SpendInput{Capability: tokens, Amount: bursar.AmountFromInt(100), IdempotencyKey: fmt.Sprint("consume-", i),
-			Dimensions: []bursar.Dimension{{Key: "agent", Value: fmt.Sprint("agent-", i%100)}, {Key: "model", Value: "gpt-5"}}}
+			Dimensions: []bursar.Dimension{{Key: "agent", Value: fmt.Sprint("agent-", i/3 / *moveCustomers % agents)}, {Key: "model", Value: "gpt-5"}}}
 		clock.Add(int64(300 * time.Millisecond))
-		_, _, err = e.Consume(ctx, by, "acme", in)
+		_, _, err = e.Consume(ctx, by, name(i/3), in)
 		must(err)
 		in.IdempotencyKey = fmt.Sprint("hold-", i)
-		h, _, err := e.Reserve(ctx, by, "acme", in, 60, "")
+		h, _, err := e.Reserve(ctx, by, name(i/3), in, 60, "")
 		must(err)
-		_, _, err = e.CommitReservation(ctx, by, "acme", h.ID, bursar.AmountFromInt(90))
+		_, _, err = e.CommitReservation(ctx, by, name(i/3), h.ID, bursar.AmountFromInt(90))
 		must(err)
 	}
 	must(e.Close(ctx))
