@@ -39,7 +39,7 @@ func (im *importer) base(at Head, parts iter.Seq2[*BasePart, error]) error {
 		return fmt.Errorf("reading back what %s goes on from: %w", streamTitle(in.name), err)
 	}
 	if sum.text() != b.sum.text() {
-		im.mismatch()
+		im.mismatches = append(im.mismatches, in.mismatch())
 	}
 	return in.open()
 }

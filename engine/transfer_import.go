@@ -48,19 +48,15 @@ func Import(ctx context.Context, s Store, from io.Reader, o ImportOptions) (Tran
 	}
 	defer release()
 	if err = readExport(from, &im.t, im); err == nil {
+		err = im.flush()
+	}
+	if err == nil {
 		im.t.Stream, im.t.Seq = "", 0
 		im.progress()
 		err = errors.Join(im.mismatches...)
 	}
 	return im.t, err
 }
-
-// importBatch bounds what one transaction of an import writes: commits, and about how
-// many bytes of them.
-const (
-	importBatch      = 512
-	importBatchBytes = 1 << 20
-)
 
 // importCheckpoint is how many records of a customer an import has in memory before it
 // saves a checkpoint.
@@ -77,6 +73,7 @@ type importer struct {
 	// unfinished: that may be what an import that was interrupted wrote of the file's.
 	unfinished bool
 	in         *incoming
+	batch      batch
 	mismatches []error
 }
 
@@ -92,6 +89,11 @@ func (im *importer) header(h *headerLine) error {
 }
 
 func (im *importer) begin(stream string) error {
+	if slices.ContainsFunc(im.batch.ended, func(in *incoming) bool { return in.name == stream }) {
+		if err := im.flush(); err != nil { // the file has it twice
+			return err
+		}
+	}
 	heads, _, err := im.s.Heads(im.ctx, []string{stream})
 	if err != nil {
 		return err
@@ -169,41 +171,17 @@ func (im *importer) end(head Head, exported sums) error {
 		}
 		return nil
 	}
-	if err := im.in.close(); err != nil {
-		return err
-	}
-	if im.o.DryRun {
-		if im.in.dry.sums().differ(exported) {
-			return fmt.Errorf("%s: %w", streamTitle(im.in.name), errNotFolds)
-		}
-		return nil
-	}
-	im.in.st = nil // the memory is wanted for the other one
-	same, err := im.readBack(head, exported)
-	if err != nil {
-		return fmt.Errorf("reading %s back: %w", streamTitle(im.in.name), err)
-	}
-	if !same {
-		im.mismatch()
+	in := im.in
+	switch {
+	case in.unsure:
+		return in.trimmed(im.t.Seq)
+	case in.dry == nil:
+		in.ends, in.exported = head, exported
+		return im.ends(in)
+	case in.dry.sums().differ(exported):
+		return fmt.Errorf("%s: %w", streamTitle(in.name), errNotFolds)
 	}
 	return nil
-}
-
-// readBack tells whether the store's log folds to what was exported. A log that has gone
-// on since, so far that its base is behind that, tells nothing.
-func (im *importer) readBack(head Head, exported sums) (same bool, err error) {
-	f := newRefold(im.in.name)
-	if err := f.base(im.ctx, im.s, func(*Checkpoint) error { return nil }); err != nil || f.head().Seq > head.Seq {
-		return true, err
-	}
-	if err := readLogTo(im.ctx, im.s, im.in.name, f.head(), head, f.add); err != nil {
-		return false, err
-	}
-	return !f.sums().differ(exported), nil
-}
-
-func (im *importer) mismatch() {
-	im.mismatches = append(im.mismatches, fmt.Errorf("%s: %w", streamTitle(im.in.name), ErrMismatch))
 }
 
 // message adds a message unless it is there.
@@ -219,6 +197,9 @@ func (im *importer) message(m *Message) error {
 		return nil
 	}
 	if there, err := im.s.Delivery(im.ctx, m.Deliveries[0].ID); err != nil || there != nil || im.o.DryRun {
+		return err
+	}
+	if err := im.flush(); err != nil { // it is of a log that is there
 		return err
 	}
 	if err := im.s.AddMessage(im.ctx, *m); err != nil {

@@ -16,12 +16,13 @@ type incoming struct {
 	there logPager // the store's rows, for comparison
 	st    *state   // of a customer; nil in a dry run
 	dry   *refold  // what the file's log folds to; nil unless in a dry run
-	batch []Commit
-	bytes int
-	saves bool // checkpoints are still ours to save
+	saves bool     // checkpoints are still ours to save
 	// unsure: the last row was trimmed from the store's log. Its hash is in that of the
 	// next one, which is still there unless the file ends first.
 	unsure bool
+	// Once the file has all of it: where it ends, and what it folds to.
+	ends     Head
+	exported sums
 }
 
 // open reads the customer's state as the store has it, to the end of its log.
@@ -62,18 +63,19 @@ func (in *incoming) add(row *LogRow) (err error) {
 		return nil
 	case in.st == nil: // the catalogue, whose commits come alone
 		c.After = in.had
-		in.batch = append(in.batch, c)
-		return in.flush()
+		if err := in.im.put(in, c); err != nil {
+			return err
+		}
+		return in.im.flush()
 	}
 	c.After = in.st.head
 	if err := in.apply(row, &c); err != nil {
 		return err
 	}
-	in.batch = append(in.batch, c)
-	if in.bytes += len(c.Payload); len(in.batch) < importBatch && in.bytes < importBatchBytes {
-		return nil
+	if err := in.im.put(in, c); err != nil || in.st.dirty.records < importCheckpoint {
+		return err
 	}
-	if err := in.flush(); err != nil || in.st.dirty.records < importCheckpoint {
+	if err := in.im.flush(); err != nil {
 		return err
 	}
 	return in.save()
@@ -177,28 +179,6 @@ func (in *incoming) lacksAny(types []string, caps []bursar.Capability) error {
 	return nil
 }
 
-// flush appends the batch.
-func (in *incoming) flush() error {
-	if len(in.batch) == 0 {
-		return nil
-	}
-	outcomes, err := in.im.s.Append(in.im.ctx, in.batch, nil)
-	if err != nil {
-		return fmt.Errorf("writing %s after commit %d: %w", streamTitle(in.name), in.batch[0].After.Seq, err)
-	}
-	for i, o := range outcomes {
-		if o != Committed {
-			return fmt.Errorf("%s was written by somebody else at commit %d; stop what uses the store", streamTitle(in.name), in.batch[i].After.Seq+1)
-		}
-		in.im.t.Written++
-		in.had = in.batch[i].Head()
-		in.im.t.Seq = in.had.Seq
-	}
-	clear(in.batch)
-	in.batch, in.bytes = in.batch[:0], 0
-	return nil
-}
-
 // save saves a checkpoint, so that memory does not grow with the log and the customer
 // opens quickly. No key is forgotten that the longest horizon would still ask for.
 func (in *incoming) save() error {
@@ -215,17 +195,6 @@ func (in *incoming) save() error {
 	}
 	in.st.saved(k)
 	return nil
-}
-
-// close writes what is left.
-func (in *incoming) close() error {
-	if in.unsure {
-		return in.trimmed(in.im.t.Seq)
-	}
-	if err := in.flush(); err != nil || in.st == nil {
-		return err
-	}
-	return in.save()
 }
 
 // logPager reads a log a page at a time.

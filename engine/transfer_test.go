@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -100,9 +101,12 @@ func TestTransferIsInterrupted(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for round := range 60 {
 		s := mem.New()
+		var mu sync.Mutex // logs are finished side by side
 		left := r.IntN(14)
 		op := []string{"append", "append.after", "addmessage", "addmessage.after", "save", "save.after", "readlog"}[round%7]
 		s.Fail = func(at string) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if at == op {
 				if left--; left < 0 {
 					left = r.IntN(200)
