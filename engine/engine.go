@@ -112,6 +112,10 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if err := e.joinNodes(ctx, systems); err != nil {
 		return nil, fmt.Errorf("reading the store's clock: %w", err)
 	}
+	writers, err := e.joinWriters(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if err := e.openCatalogue(ctx); err != nil {
 		return nil, fmt.Errorf("reading the catalogue: %w", err)
 	}
@@ -119,6 +123,7 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if e.nodes != nil {
 		workers = workersShared
 		e.loops.Go(e.poll)
+		e.loops.Go(func() { writers.keep(e.stop) })
 	}
 	for range workers {
 		e.loops.Go(func() { e.lane.run(e) })

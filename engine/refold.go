@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,20 +13,33 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// refold makes a stream's state from its whole log, and a sum of it by which two stores
-// can be compared. Of reservations that have ended only the sum remains, and keys and
-// series, which nothing folds from, are not made, so that its memory follows the state
-// and not the length of the log.
+// refold makes a stream's state from its log, whole or on from a base, and sums of it by
+// which two stores can be compared. Of reservations that have ended only the sum remains,
+// and keys and series, which nothing folds from, are not made, so that its memory follows
+// the state and not the length of the log.
 type refold struct {
 	stream string
 	st     *state     // of a customer
 	cat    *Catalogue // of the catalogue
-	closed hash.Hash
+	based  bool
+	ended  hash.Hash
 	b      encoder
 }
 
+// sums are of what a log folds to. Ended is of the reservations that have ended, in the
+// order in which they did; a log that was trimmed does not tell.
+type sums struct {
+	State string `json:"state"`
+	Ended string `json:"ended,omitempty"`
+}
+
+// differ tells whether a and b cannot be of one log.
+func (a sums) differ(b sums) bool {
+	return a.State != b.State || a.Ended != b.Ended && a.Ended != "" && b.Ended != ""
+}
+
 func newRefold(stream string) *refold {
-	f := &refold{stream: stream, closed: sha256.New()}
+	f := &refold{stream: stream, ended: sha256.New()}
 	if stream == CatalogueStream {
 		f.cat = newCatalogue()
 	} else {
@@ -59,7 +73,7 @@ func (f *refold) add(row *LogRow) (err error) {
 		if h := f.st.holds[id]; h.status != bursar.HoldOpen {
 			f.b.b = f.b.b[:0]
 			h.dump(&f.b)
-			f.closed.Write(f.b.b)
+			f.ended.Write(f.b.b)
 			delete(f.st.holds, id)
 		}
 	}
@@ -77,16 +91,35 @@ func recovered(stream string, row *LogRow, err *error) {
 	}
 }
 
-// sum is the sum of the state.
-func (f *refold) sum() string {
-	h := sha256.New()
+// base takes in what the log goes on from, before any row.
+func (f *refold) base(ctx context.Context, s Store, each func(*Checkpoint) error) error {
 	if f.cat != nil {
-		h.Write(f.cat.dump())
-	} else {
-		h.Write(f.st.dump())
+		return nil // it is never trimmed
 	}
-	h.Write(f.closed.Sum(nil))
-	return hex.EncodeToString(h.Sum(nil))
+	err := s.Base(ctx, f.stream, func(cp *Checkpoint) error {
+		f.based = true
+		if err := f.st.base(cp); err != nil {
+			return err
+		}
+		return each(cp)
+	})
+	if f.based && err == nil {
+		f.st.restored()
+	}
+	return err
+}
+
+func (f *refold) sums() sums {
+	dump := f.st.dump
+	if f.cat != nil {
+		dump = f.cat.dump
+	}
+	state := sha256.Sum256(dump())
+	s := sums{State: hex.EncodeToString(state[:])}
+	if !f.based {
+		s.Ended = sumText(f.ended)
+	}
+	return s
 }
 
 // fold applies one row of the catalogue's log.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -396,6 +397,15 @@ type Store interface {
 	// store that other processes use too refuses so one whose Head is not in the log, as
 	// when the log was restored to an earlier state.
 	Save(ctx context.Context, cp *Checkpoint) error
+	// Base calls visit with the parts of a checkpoint that a stream's log goes on from, when
+	// it does not begin with its first commit; never when it does. Unlike Load it gives all
+	// rows: reservations that have ended, series, and generations with their blocks. It may
+	// hold a transaction meanwhile.
+	Base(ctx context.Context, stream string, visit func(*Checkpoint) error) error
+	// Begin makes a stream, in one transaction, of the parts of a base: where the first one's
+	// checkpoint is, there its log ends. It wraps ErrNotCommitted when nothing was written:
+	// when parts ends with an error, which it returns, and when there is such a stream.
+	Begin(ctx context.Context, stream string, parts iter.Seq2[*BasePart, error]) error
 	// Saved reads the Seqs of the streams' checkpoints, in the order given; 0 = none.
 	Saved(ctx context.Context, streams []string) ([]uint64, error)
 	// Due lists up to limit streams whose checkpoint's Due is set and ≤ before, or whose

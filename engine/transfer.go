@@ -19,26 +19,39 @@ import (
 //	catalogue      begins the environment's own log; it is in every export
 //	customer       begins a customer's log
 //	commit         one row of the log, in order
-//	end            ends a log: its head, the SHA-256 of its lines from the first on, and
-//	               that of the state it folds to
+//	end            ends a log: its head, the SHA-256 of its lines from the first on, that of
+//	               the state it folds to and, of a whole log, that of reservations that ended
 //	message        a webhook message that is not delivered everywhere, with its deliveries
 //	total          counts, and the SHA-256 of all lines between the header and this one
+//
+// A log that was trimmed has, before the commits that the state is folded from:
+//
+//	checkpoint     a part of its checkpoint: the state at some commit, with all that a store
+//	               keeps of it
+//	activity       entries of the activity listing, of commits up to that one
+//	first          the first commit that the log still has, if it is not after that one;
+//	               those up to it follow
+//	base           ends this: where the checkpoint is, and the SHA-256 of the lines so far
 //
 // A commit proves itself by its hash, which chains it to the one before. Every other line
 // ends with the SHA-256 of what it has before that, so that nothing is written for a line
 // that was changed, even where the sums that follow are not read yet. Two exports of the
 // same content differ in the header alone. Payloads and bodies are bytes in base64, hashes
 // and ids of commits hexadecimal, instants nanoseconds.
-const exportFormat = 1
+const exportFormat = 2
 
 const (
-	lineHeader    = "bursar-export"
-	lineCatalogue = "catalogue"
-	lineCustomer  = "customer"
-	lineCommit    = "commit"
-	lineEnd       = "end"
-	lineMessage   = "message"
-	lineTotal     = "total"
+	lineHeader     = "bursar-export"
+	lineCatalogue  = "catalogue"
+	lineCustomer   = "customer"
+	lineCheckpoint = "checkpoint"
+	lineActivity   = "activity"
+	lineFirst      = "first"
+	lineBase       = "base"
+	lineCommit     = "commit"
+	lineEnd        = "end"
+	lineMessage    = "message"
+	lineTotal      = "total"
 )
 
 type headerLine struct {
@@ -59,7 +72,19 @@ type endLine struct {
 	Commits uint64 `json:"commits"`
 	Hash    string `json:"hash"`
 	Lines   string `json:"lines"`
-	State   string `json:"state"`
+	sums
+}
+
+// rowsLine has rows as EncodeRows writes them: a Checkpoint, entries of activity or a LogRow.
+type rowsLine struct {
+	Type string          `json:"type"`
+	Rows json.RawMessage `json:"rows"`
+}
+
+type baseLine struct {
+	Type    string `json:"type"`
+	Commits uint64 `json:"commits"`
+	Lines   string `json:"lines"`
 }
 
 type messageLine struct {

@@ -17,7 +17,7 @@ type ExportOptions struct {
 	Progress func(Transfer)
 }
 
-// ErrTrimmed says that a log does not begin at its first commit any more.
+// ErrTrimmed says that a log does not reach back to where it is needed.
 var ErrTrimmed = errors.New("its log was trimmed")
 
 // ErrNoCustomer says that the store has no such customer.
@@ -25,8 +25,9 @@ var ErrNoCustomer = errors.New("the store has no such customer")
 
 // Export writes an environment, or one customer with the environment's catalogue, as
 // Import reads it. Of each log it writes what there is when it begins, whatever is
-// appended meanwhile; the catalogue is not older than the customers. A log that is
-// damaged or trimmed is an error, and the export is then of no use.
+// appended meanwhile; the catalogue is not older than the customers. A log that was trimmed
+// goes on from its checkpoint. One that is damaged is an error, and the export is then of
+// no use.
 func Export(ctx context.Context, s Store, to io.Writer, o ExportOptions) (Transfer, error) {
 	e := &exporter{ctx: ctx, s: s, o: o, cuts: map[string]Head{}}
 	e.w = exportWriter{to: to, section: newSum(), all: newSum(), t: &e.t}
@@ -141,14 +142,14 @@ func (e *exporter) stream(name string) error {
 		return err
 	}
 	f := newRefold(name)
-	if err := readLogTo(e.ctx, e.s, name, e.cuts[name], func(row *LogRow) error {
+	if err := e.base(f); err != nil {
+		return err
+	}
+	if err := readLogTo(e.ctx, e.s, name, f.head(), e.cuts[name], func(row *LogRow) error {
 		if err := f.add(row); err != nil {
 			return err
 		}
-		if e.t.Seq = row.Head.Seq; row.Head.Seq%1024 == 0 {
-			e.progress()
-		}
-		return e.w.commit(row)
+		return e.commit(row)
 	}); err != nil {
 		return err
 	}
@@ -157,18 +158,25 @@ func (e *exporter) stream(name string) error {
 	}
 	head := f.head()
 	e.t.Streams++
-	return e.w.sealed(endLine{lineEnd, head.Seq, fmt.Sprintf("%x", head.Hash), sumText(e.w.section), f.sum()})
+	return e.w.sealed(endLine{lineEnd, head.Seq, fmt.Sprintf("%x", head.Hash), sumText(e.w.section), f.sums()})
 }
 
-// readLogTo visits a log's rows from the first on up to a head, at which it must arrive.
-func readLogTo(ctx context.Context, s Store, name string, to Head, visit func(*LogRow) error) error {
-	if to.Seq == 0 {
+func (e *exporter) commit(row *LogRow) error {
+	if e.t.Seq = row.Head.Seq; row.Head.Seq%1024 == 0 {
+		e.progress()
+	}
+	return e.w.commit(row)
+}
+
+// readLogTo visits a log's rows after a head up to another, at which it must arrive.
+func readLogTo(ctx context.Context, s Store, name string, from, to Head, visit func(*LogRow) error) error {
+	if to.Seq <= from.Seq {
 		return nil
 	}
-	var at Head
-	err := s.ReadLog(ctx, name, 0, int(to.Seq), func(row LogRow) error {
-		if at.Seq == 0 && row.Head.Seq > 1 {
-			return fmt.Errorf("%w: it begins with commit %d", ErrTrimmed, row.Head.Seq)
+	at := from
+	err := s.ReadLog(ctx, name, from.Seq, int(to.Seq-from.Seq), func(row LogRow) error {
+		if at == from && row.Head.Seq > from.Seq+1 {
+			return fmt.Errorf("%w meanwhile: it begins with commit %d", ErrTrimmed, row.Head.Seq)
 		}
 		at = row.Head
 		return visit(&row)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-
-	"github.com/bursarhq/bursar"
 )
 
 // ImportOptions say how to import.
@@ -27,7 +25,11 @@ var (
 	ErrMismatch = errors.New("what the store has now does not fold to the state that was exported")
 )
 
-// Import reads an export into a store that no engine uses. What is there already is
+// errNotFolds says that a file contradicts itself, so that nothing was written of it.
+var errNotFolds = fmt.Errorf("%w: its log does not fold to the state that the file says", ErrExport)
+
+// Import reads an export into a store, which no engine uses meanwhile: with ErrServed it
+// refuses one that nodes use. What is there already is
 // compared and skipped, so that an import that was interrupted can be run again; what
 // is there and differs is refused.
 //
@@ -40,7 +42,14 @@ var (
 // The Transfer is right after an error, too.
 func Import(ctx context.Context, s Store, from io.Reader, o ImportOptions) (Transfer, error) {
 	im := &importer{ctx: ctx, s: s, o: o}
-	err := readExport(from, &im.t, im)
+	release, err := im.takeStore()
+	if err != nil {
+		return im.t, err
+	}
+	defer release()
+	if err = readExport(from, &im.t, im); err == nil {
+		err = im.flush()
+	}
 	if err == nil {
 		im.t.Stream, im.t.Seq = "", 0
 		im.progress()
@@ -49,26 +58,22 @@ func Import(ctx context.Context, s Store, from io.Reader, o ImportOptions) (Tran
 	return im.t, err
 }
 
-// importBatch bounds what one transaction of an import writes: commits, and about how
-// many bytes of them.
-const (
-	importBatch      = 512
-	importBatchBytes = 1 << 20
-)
-
 // importCheckpoint is how many records of a customer an import has in memory before it
 // saves a checkpoint.
 const importCheckpoint = 50_000
 
 type importer struct {
-	ctx        context.Context
-	s          Store
-	o          ImportOptions
-	t          Transfer
-	customer   string     // "" = the whole environment
-	cat        *Catalogue // the file's
-	home       *Catalogue // the store's, when one customer comes into it
+	ctx      context.Context
+	s        Store
+	o        ImportOptions
+	t        Transfer
+	customer string     // "" = the whole environment
+	cat      *Catalogue // the file's
+	home     *Catalogue // the store's, when one customer comes into it
+	// unfinished: that may be what an import that was interrupted wrote of the file's.
+	unfinished bool
 	in         *incoming
+	batch      batch
 	mismatches []error
 }
 
@@ -84,34 +89,73 @@ func (im *importer) header(h *headerLine) error {
 }
 
 func (im *importer) begin(stream string) error {
+	if slices.ContainsFunc(im.batch.ended, func(in *incoming) bool { return in.name == stream }) {
+		if err := im.flush(); err != nil { // the file has it twice
+			return err
+		}
+	}
 	heads, _, _, err := im.s.Heads(im.ctx, []string{stream}, nil)
 	if err != nil {
 		return err
 	}
 	im.in = &incoming{im: im, name: stream, had: heads[0], there: logPager{ctx: im.ctx, s: im.s, name: stream}}
+	if im.o.DryRun {
+		im.in.dry = newRefold(stream)
+	}
 	if stream == CatalogueStream {
 		im.cat = newCatalogue()
 		if im.in.had.Seq > 0 && im.customer != "" {
-			im.home, err = readCatalogue(im.ctx, im.s, im.in.had)
+			return im.atHome()
 		}
-		return err
+		return nil
 	}
 	return im.in.open()
+}
+
+// atHome reads the environment that a customer comes into. One without customers may be an
+// unfinished one.
+func (im *importer) atHome() (err error) {
+	if im.home, err = readCatalogue(im.ctx, im.s, im.in.had); err != nil {
+		return err
+	}
+	some, err := im.s.Customers(im.ctx, CustomerQuery{IncludeArchived: true, Limit: 1})
+	im.unfinished = len(some) == 0
+	return err
+}
+
+// finishes tells whether a row of the catalogue is to be written into an environment that
+// is unfinished, of which all rows so far are the file's.
+func (im *importer) finishes(row *LogRow) (bool, error) {
+	if im.unfinished && row.Head.Seq > im.in.had.Seq {
+		im.home = nil
+		return true, nil
+	}
+	if im.unfinished {
+		err := im.in.compare(row)
+		im.unfinished = err == nil
+		if err != nil && !errors.Is(err, ErrOtherEnvironment) {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // readCatalogue folds the store's catalogue.
 func readCatalogue(ctx context.Context, s Store, to Head) (*Catalogue, error) {
 	c := newCatalogue()
-	return c, readLogTo(ctx, s, CatalogueStream, to, c.fold)
+	return c, readLogTo(ctx, s, CatalogueStream, Head{}, to, c.fold)
 }
 
-func (im *importer) commit(row *LogRow) error {
+func (im *importer) commit(row *LogRow) (err error) {
+	defer recovered(im.in.name, row, &err)
 	if im.in.name == CatalogueStream {
 		if err := im.cat.fold(row); err != nil {
 			return err
 		}
-		if im.home != nil {
-			return nil // it stays as it is
+		if im.home != nil { // which stays as it is
+			if finishes, err := im.finishes(row); err != nil || !finishes {
+				return err
+			}
 		}
 	}
 	if row.Head.Seq%1024 == 0 {
@@ -120,23 +164,22 @@ func (im *importer) commit(row *LogRow) error {
 	return im.in.add(row)
 }
 
-func (im *importer) end(head Head, state string) error {
+func (im *importer) end(head Head, exported sums) error {
 	if im.in.name == CatalogueStream && im.home != nil {
 		if im.home.secret != im.cat.secret {
 			return fmt.Errorf("%w, with another secret: keys that the customer's callers send again would not be recognised", ErrOtherEnvironment)
 		}
 		return nil
 	}
-	if err := im.in.close(); err != nil || im.o.DryRun {
-		return err
-	}
-	im.in.st = nil // the memory is wanted for the other one
-	f := newRefold(im.in.name)
-	if err := readLogTo(im.ctx, im.s, im.in.name, head, f.add); err != nil {
-		return fmt.Errorf("reading %s back: %w", streamTitle(im.in.name), err)
-	}
-	if f.sum() != state {
-		im.mismatches = append(im.mismatches, fmt.Errorf("%s: %w", streamTitle(im.in.name), ErrMismatch))
+	in := im.in
+	switch {
+	case in.unsure:
+		return in.trimmed(im.t.Seq)
+	case in.dry == nil:
+		in.ends, in.exported = head, exported
+		return im.ends(in)
+	case in.dry.sums().differ(exported):
+		return fmt.Errorf("%s: %w", streamTitle(in.name), errNotFolds)
 	}
 	return nil
 }
@@ -156,210 +199,12 @@ func (im *importer) message(m *Message) error {
 	if there, err := im.s.Delivery(im.ctx, m.Deliveries[0].ID); err != nil || there != nil || im.o.DryRun {
 		return err
 	}
+	if err := im.flush(); err != nil { // it is of a log that is there
+		return err
+	}
 	if err := im.s.AddMessage(im.ctx, *m); err != nil {
 		return err
 	}
 	im.t.Added++
 	return nil
-}
-
-// incoming is a log that is being imported.
-type incoming struct {
-	im    *importer
-	name  string
-	had   Head     // of the store's log at the beginning
-	there logPager // the store's rows, for comparison
-	st    *state   // of a customer; nil in a dry run
-	batch []Commit
-	bytes int
-	saves bool // checkpoints are still ours to save
-}
-
-// open reads the customer's state as the store has it.
-func (in *incoming) open() error {
-	if in.im.o.DryRun {
-		return nil
-	}
-	in.st, in.saves = newState(), true
-	in.st.keys.limit = defaultKeysInMemory
-	if err := in.im.s.Load(in.im.ctx, in.name, in.st.restore); err != nil {
-		return err
-	}
-	in.st.restored()
-	return nil
-}
-
-func (in *incoming) add(row *LogRow) (err error) {
-	if row.Head.Seq <= in.had.Seq {
-		if err := in.compare(row); err != nil {
-			return err
-		}
-		in.im.t.Seq = row.Head.Seq
-		in.im.t.Present++
-		if in.st == nil || row.Head.Seq <= in.st.head.Seq {
-			return nil
-		}
-		return in.apply(row, nil)
-	}
-	c := Commit{Stream: in.name, ID: row.ID, Now: row.Head.Now, Hash: row.Head.Hash, Payload: row.Payload, Imported: true}
-	switch {
-	case in.im.o.DryRun:
-		return in.dry(row)
-	case in.st == nil: // the catalogue, whose commits come alone
-		c.After = in.had
-		in.batch = append(in.batch, c)
-		return in.flush()
-	}
-	c.After = in.st.head
-	if err := in.apply(row, &c); err != nil {
-		return err
-	}
-	in.batch = append(in.batch, c)
-	if in.bytes += len(c.Payload); len(in.batch) < importBatch && in.bytes < importBatchBytes {
-		return nil
-	}
-	if err := in.flush(); err != nil || in.st.dirty.records < importCheckpoint {
-		return err
-	}
-	return in.save()
-}
-
-// compare tells whether a row is the store's, too.
-func (in *incoming) compare(row *LogRow) error {
-	mine, err := in.there.next()
-	if err != nil {
-		return err
-	}
-	switch {
-	case mine == nil || mine.Head.Seq > row.Head.Seq:
-		return fmt.Errorf("%s cannot be compared at commit %d: %w", streamTitle(in.name), row.Head.Seq, ErrTrimmed)
-	case mine.Head == row.Head && mine.ID == row.ID:
-		return nil
-	case in.name == CatalogueStream:
-		return fmt.Errorf("%w: its catalogue differs from commit %d on; a whole environment goes into a store that no server was started on", ErrOtherEnvironment, row.Head.Seq)
-	}
-	return fmt.Errorf("%w of customer %q: commit %d, of %s, is another one than the file's, of %s", ErrDiverges, in.name, row.Head.Seq, mine.Head.Now, row.Head.Now)
-}
-
-// apply folds a row and makes c, if it is given, write what the row's commit wrote.
-func (in *incoming) apply(row *LogRow, c *Commit) (err error) {
-	defer recovered(in.name, row, &err)
-	v, recs, err := in.st.step(in.name, row)
-	if err != nil {
-		return err
-	}
-	if err := in.lacks(recs); err != nil {
-		return err
-	}
-	if c != nil {
-		v.effects(c, recs)
-	}
-	v.merge(row.Head)
-	return nil
-}
-
-// dry looks at a row that would be written.
-func (in *incoming) dry(row *LogRow) error {
-	recs, err := decodePayload(row.Payload)
-	if err != nil {
-		return fmt.Errorf("%s, commit %d: %w", streamTitle(in.name), row.Head.Seq, err)
-	}
-	in.im.t.Written++
-	return in.lacks(recs)
-}
-
-// lacks tells what records begin to use that the store's environment does not have.
-func (in *incoming) lacks(recs []record) error {
-	home := in.im.home
-	if home == nil {
-		return nil
-	}
-	for _, r := range recs {
-		switch r := r.(type) {
-		case *typeRec:
-			if home.types[r.id] == nil {
-				return fmt.Errorf("%w: the entity type %q", ErrMissing, r.id)
-			}
-		case *capabilityRec:
-			feature := r.capability.Kind == bursar.KindFeature
-			if feature && home.features[r.capability.ID] == nil || !feature && home.currencies[r.capability.ID] == nil {
-				return fmt.Errorf("%w: the %s", ErrMissing, r.capability)
-			}
-		}
-	}
-	return nil
-}
-
-// flush appends the batch.
-func (in *incoming) flush() error {
-	if len(in.batch) == 0 {
-		return nil
-	}
-	outcomes, err := in.im.s.Append(in.im.ctx, in.batch, nil)
-	if err != nil {
-		return fmt.Errorf("writing %s after commit %d: %w", streamTitle(in.name), in.batch[0].After.Seq, err)
-	}
-	for i, o := range outcomes {
-		if o != Committed {
-			return fmt.Errorf("%s was written by somebody else at commit %d; stop what uses the store", streamTitle(in.name), in.batch[i].After.Seq+1)
-		}
-		in.im.t.Written++
-		in.had = in.batch[i].Head()
-		in.im.t.Seq = in.had.Seq
-	}
-	clear(in.batch)
-	in.batch, in.bytes = in.batch[:0], 0
-	return nil
-}
-
-// save saves a checkpoint, so that memory does not grow with the log and the customer
-// opens quickly. No key is forgotten that the longest horizon would still ask for.
-func (in *incoming) save() error {
-	if in.st.dirty.records == 0 {
-		return nil
-	}
-	k, fill := in.st.capture(in.name, Options{LateHorizon: maxLateHorizon})
-	fill()
-	if in.saves {
-		err := in.im.s.Save(in.im.ctx, &k.cp)
-		if in.saves = err == nil; err != nil && !errors.Is(err, ErrSuperseded) {
-			return fmt.Errorf("saving a checkpoint of %s: %w", streamTitle(in.name), err)
-		}
-	}
-	in.st.saved(k)
-	return nil
-}
-
-// close writes what is left.
-func (in *incoming) close() error {
-	if err := in.flush(); err != nil || in.st == nil {
-		return err
-	}
-	return in.save()
-}
-
-// logPager reads a log a page at a time.
-type logPager struct {
-	ctx  context.Context
-	s    Store
-	name string
-	seq  uint64 // of the last row read
-	rows []LogRow
-}
-
-// next is the next row; nil at the end.
-func (p *logPager) next() (*LogRow, error) {
-	if len(p.rows) == 0 {
-		err := p.s.ReadLog(p.ctx, p.name, p.seq, scanChunk, func(row LogRow) error {
-			p.rows = append(p.rows, row)
-			return nil
-		})
-		if err != nil || len(p.rows) == 0 {
-			return nil, err
-		}
-		p.seq = p.rows[len(p.rows)-1].Head.Seq
-	}
-	row := &p.rows[0]
-	p.rows = p.rows[1:]
-	return row, nil
 }

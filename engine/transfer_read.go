@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"iter"
 
 	"github.com/bursarhq/bursar"
 )
@@ -14,16 +15,19 @@ import (
 // ErrExport says that a file is no whole, unchanged export.
 var ErrExport = errors.New("this is no whole, unchanged export")
 
-// maxLine bounds a line: a commit has at most maxRecords records.
-const maxLine = 1 << 30
+// maxLine bounds a line. The longest that is written has a generation of keys.
+const maxLine = 1 << 27
 
 // exportSink takes what is in an export, in its order. Rows and messages are its to keep.
 type exportSink interface {
 	header(h *headerLine) error
 	begin(stream string) error
+	// base comes before the commits of a log that was trimmed: parts are read from the file,
+	// and end with an error when they are not those that were written.
+	base(at Head, parts iter.Seq2[*BasePart, error]) error
 	commit(row *LogRow) error
 	// end comes once the lines of the stream have the sum that they must have.
-	end(head Head, state string) error
+	end(head Head, s sums) error
 	message(m *Message) error
 }
 
@@ -52,7 +56,7 @@ func readExport(from io.Reader, t *Transfer, sink exportSink) error {
 			return err
 		}
 		if err := r.take(); err != nil {
-			return err
+			return r.at(err)
 		}
 	}
 	if _, err := r.in.ReadByte(); err == nil {
@@ -64,7 +68,24 @@ func readExport(from io.Reader, t *Transfer, sink exportSink) error {
 }
 
 func (r *exportReader) damaged(format string, args ...any) error {
-	return fmt.Errorf("%w: line %d: %s", ErrExport, r.number, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: %w", ErrExport, lineError{r.number, fmt.Errorf(format, args...)})
+}
+
+// lineError says in which line of the file something is wrong.
+type lineError struct {
+	line uint64
+	err  error
+}
+
+func (e lineError) Error() string { return fmt.Sprintf("line %d: %v", e.line, e.err) }
+func (e lineError) Unwrap() error { return e.err }
+
+// at says, of an error that does not, to which line it belongs.
+func (r *exportReader) at(err error) error {
+	if said := (lineError{}); errors.As(err, &said) {
+		return err
+	}
+	return lineError{r.number, err}
 }
 
 // next reads a line.
@@ -73,48 +94,50 @@ func (r *exportReader) next() error {
 	for {
 		part, err := r.in.ReadSlice('\n')
 		r.line = append(r.line, part...)
+		if err := r.begins(); err != nil {
+			return err
+		}
 		switch {
 		case err == nil:
 			r.t.Bytes += int64(len(r.line))
 			return nil
 		case errors.Is(err, io.EOF):
-			return r.damaged("it is cut off here")
+			return r.damaged("the file is cut off here")
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return err
 		case len(r.line) > maxLine:
-			return r.damaged("the line is too long")
+			return r.damaged("the line is longer than %d MB", maxLine>>20)
 		}
 	}
 }
 
-// take gives a line to the sink.
-func (r *exportReader) take() error {
-	text := bytes.TrimSuffix(r.line, []byte{'\n'})
-	rest, ok := bytes.CutPrefix(text, []byte(`{"type":"`))
-	kind, _, found := bytes.Cut(rest, []byte{'"'})
-	if !ok || !found {
+// lineBegin is how every line begins.
+const lineBegin = `{"type":"`
+
+// begins refuses what is no line of an export, before all of it is read.
+func (r *exportReader) begins() error {
+	switch {
+	case bytes.HasPrefix(r.line, []byte{0x1f, 0x8b}) && r.number == 1:
+		return r.damaged("the file is compressed; decompress it first")
+	case len(r.line) >= len(lineBegin) && !bytes.HasPrefix(r.line, []byte(lineBegin)):
 		return r.damaged("it does not begin as a line of an export")
 	}
-	if r.phase == "" && string(kind) != lineHeader {
-		return r.damaged("an export begins with its header")
+	return nil
+}
+
+// take gives the line that was read to the sink.
+func (r *exportReader) take() error {
+	kind, text, err := r.split()
+	if err != nil {
+		return err
 	}
-	switch string(kind) { // what these sum up does not have them in it
-	case lineTotal:
-		r.before = sumText(r.all)
-	case lineEnd:
-		r.before = sumText(r.section)
-	case lineCatalogue, lineCustomer:
-		r.section.Reset()
-	}
-	r.section.Write(r.line)
-	if r.phase != "" {
-		r.all.Write(r.line)
-	}
-	switch string(kind) {
+	switch kind {
 	case lineHeader:
 		return r.header(text)
 	case lineCatalogue, lineCustomer:
 		return r.begin(text)
+	case lineCheckpoint:
+		return r.base(text)
 	case lineCommit:
 		return r.commit(text)
 	case lineEnd:
@@ -123,8 +146,36 @@ func (r *exportReader) take() error {
 		return r.message(text)
 	case lineTotal:
 		return r.total(text)
+	case lineActivity, lineFirst, lineBase:
+		return r.damaged("a line of type %s in the wrong place", kind)
 	}
 	return r.damaged("a line of type %.32q", kind)
+}
+
+// split tells the line's type and adds it to the sums.
+func (r *exportReader) split() (kind string, text []byte, err error) {
+	text = bytes.TrimSuffix(r.line, []byte{'\n'})
+	rest, ok := bytes.CutPrefix(text, []byte(lineBegin))
+	name, _, found := bytes.Cut(rest, []byte{'"'})
+	if !ok || !found {
+		return "", nil, r.damaged("it does not begin as a line of an export")
+	}
+	if kind = string(name); r.phase == "" && kind != lineHeader {
+		return "", nil, r.damaged("an export begins with its header")
+	}
+	switch kind { // what these sum up does not have them in it
+	case lineTotal:
+		r.before = sumText(r.all)
+	case lineEnd, lineBase:
+		r.before = sumText(r.section)
+	case lineCatalogue, lineCustomer:
+		r.section.Reset()
+	}
+	r.section.Write(r.line)
+	if r.phase != "" {
+		r.all.Write(r.line)
+	}
+	return kind, text, nil
 }
 
 func (r *exportReader) decode(text []byte, v any) error {
@@ -169,20 +220,32 @@ func (r *exportReader) begin(text []byte) error {
 }
 
 func (r *exportReader) commit(text []byte) error {
-	row, ok := parseCommitLine(text)
-	switch {
-	case !ok:
-		return r.damaged("a commit that cannot be read")
-	case r.phase != lineCommit:
+	if r.phase != lineCommit {
 		return r.damaged("a commit outside of a log")
-	case row.Head.Seq != r.head.Seq+1:
-		return r.damaged("commit %d of %s follows commit %d", row.Head.Seq, streamTitle(r.stream), r.head.Seq)
-	case chain(r.head, row.ID, row.Head.Now, row.Payload) != row.Head.Hash:
-		return r.damaged("commit %d of %s is not what its hash says", row.Head.Seq, streamTitle(r.stream))
+	}
+	row, err := r.row(text, r.head)
+	if err != nil {
+		return err
 	}
 	r.head = row.Head
 	r.t.Commits++
 	return r.sink.commit(&row)
+}
+
+// row reads the commit that follows a head.
+func (r *exportReader) row(text []byte, head Head) (row LogRow, err error) {
+	row, ok := parseCommitLine(text)
+	switch {
+	case !ok:
+		return row, r.damaged("a commit that cannot be read")
+	case row.Head.Seq != head.Seq+1:
+		return row, r.damaged("commit %d of %s follows commit %d", row.Head.Seq, streamTitle(r.stream), head.Seq)
+	case row.Head.Now < head.Now:
+		return row, r.damaged("commit %d of %s is of an earlier time than the one before", row.Head.Seq, streamTitle(r.stream))
+	case chain(head, row.ID, row.Head.Now, row.Payload) != row.Head.Hash:
+		return row, r.damaged("commit %d of %s is not what its hash says", row.Head.Seq, streamTitle(r.stream))
+	}
+	return row, nil
 }
 
 func (r *exportReader) end(text []byte) error {
@@ -195,7 +258,7 @@ func (r *exportReader) end(text []byte) error {
 	}
 	r.phase = lineEnd
 	r.t.Streams++
-	return r.sink.end(r.head, l.State)
+	return r.sink.end(r.head, l.sums)
 }
 
 func (r *exportReader) message(text []byte) error {

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -100,9 +101,12 @@ func TestTransferIsInterrupted(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for round := range 60 {
 		s := mem.New()
+		var mu sync.Mutex // logs are finished side by side
 		left := r.IntN(14)
 		op := []string{"append", "append.after", "addmessage", "addmessage.after", "save", "save.after", "readlog"}[round%7]
 		s.Fail = func(at string) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if at == op {
 				if left--; left < 0 {
 					left = r.IntN(200)
@@ -131,43 +135,99 @@ func TestTransferIsInterrupted(t *testing.T) {
 // and a check beforehand finds it.
 func TestTransferRefusesDamage(t *testing.T) {
 	file := exported(t, lived(t, "acme", "beta"), "")
-	lines := bytes.SplitAfter(bytes.TrimSuffix(file, []byte("\n")), []byte("\n"))
-	at := func(kind string, n int) int {
-		for i, l := range lines {
-			if bytes.HasPrefix(l, []byte(`{"type":"`+kind+`"`)) {
-				if n--; n < 0 {
-					return i
-				}
+	f := newDamage(t, file)
+	refusesDamage(t, file, map[string][]byte{
+		"nothing":                 nil,
+		"another file":            []byte("{\"hello\":1}\n"),
+		"cut between lines":       f.edit(func(l [][]byte) [][]byte { return l[:f.at("commit", 9)] }),
+		"two in one":              slices.Concat(file, exported(t, lived(t, "acme"), "")),
+		"reordered commits":       f.swap(f.at("commit", 8), f.at("commit", 9)),
+		"reordered messages":      f.swap(f.at("message", 0), f.at("message", 1)),
+		"a commit less":           f.drop(f.at("commit", 12)),
+		"the last commit less":    f.drop(f.at("end", 1) - 1),
+		"a message less":          f.drop(f.at("message", 0)),
+		"no catalogue":            f.edit(func(l [][]byte) [][]byte { return slices.Delete(l, f.at("catalogue", 0), f.at("customer", 0)) }),
+		"another customer's name": bytes.Replace(file, []byte(`"customer","id":"acme"`), []byte(`"customer","id":"acmf"`), 1),
+		"one customer, it says":   bytes.Replace(file, []byte(`"created":"`), []byte(`"customer":"acme","created":"`), 1),
+		"a newer format":          bytes.Replace(file, []byte(`"format":2`), []byte(`"format":3`), 1),
+		"a commit of another log": f.edit(func(l [][]byte) [][]byte { l[f.at("commit", 12)] = l[f.at("commit", 60)]; return l }),
+	})
+}
+
+// So it is with a log that goes on from a base, of which nothing is written unless all is.
+func TestTransferRefusesDamagedBase(t *testing.T) {
+	s, _ := trimmedStore(t)
+	file := exported(t, s, "acme")
+	f := newDamage(t, file)
+	move := func(from, to int) []byte {
+		return f.edit(func(l [][]byte) [][]byte {
+			line := l[from]
+			return slices.Insert(slices.Delete(l, from, from+1), to, line)
+		})
+	}
+	refusesDamage(t, file, map[string][]byte{
+		"cut within the checkpoint":   f.edit(func(l [][]byte) [][]byte { return l[:f.at("checkpoint", 2)] }),
+		"cut before the base ends":    f.edit(func(l [][]byte) [][]byte { return l[:f.at("base", 0)] }),
+		"reordered parts":             f.swap(f.at("checkpoint", 1), f.at("checkpoint", 2)),
+		"another part first":          f.swap(f.at("checkpoint", 0), f.at("checkpoint", 1)),
+		"a part less":                 f.drop(f.at("checkpoint", 2)),
+		"the first part less":         f.drop(f.at("checkpoint", 0)),
+		"a part twice":                f.edit(func(l [][]byte) [][]byte { return slices.Insert(l, f.at("checkpoint", 2), l[f.at("checkpoint", 1)]) }),
+		"no activity":                 f.drop(f.at("activity", 0)),
+		"no first commit":             f.drop(f.at("first", 0)),
+		"a commit of history less":    f.drop(f.at("first", 0) + 1),
+		"no checkpoint":               f.edit(func(l [][]byte) [][]byte { return slices.Delete(l, f.at("checkpoint", 0), f.at("first", 0)) }),
+		"no end of the base":          f.drop(f.at("base", 0)),
+		"the base ends too early":     move(f.at("base", 0), f.at("base", 0)-1),
+		"the base ends too late":      move(f.at("base", 0), f.at("base", 0)+1),
+		"a part after the base":       move(f.at("checkpoint", 1), f.at("base", 0)),
+		"a part in the catalogue":     move(f.at("checkpoint", 1), f.at("catalogue", 0)+1),
+		"the base in the catalogue":   move(f.at("base", 0), f.at("catalogue", 0)+1),
+		"the first commit after that": f.swap(f.at("first", 0), f.at("first", 0)+1),
+	})
+}
+
+// damage makes files with something wrong of one.
+type damage struct {
+	t     *testing.T
+	lines [][]byte
+}
+
+func newDamage(t *testing.T, file []byte) damage {
+	return damage{t, bytes.SplitAfter(bytes.TrimSuffix(file, []byte("\n")), []byte("\n"))}
+}
+
+// at is where the n-th line of a type is.
+func (d damage) at(kind string, n int) int {
+	for i, l := range d.lines {
+		if bytes.HasPrefix(l, []byte(`{"type":"`+kind+`"`)) {
+			if n--; n < 0 {
+				return i
 			}
 		}
-		t.Fatalf("no line of type %s", kind)
-		return 0
 	}
-	edit := func(f func([][]byte) [][]byte) []byte { return bytes.Join(f(slices.Clone(lines)), nil) }
-	swap := func(i, j int) []byte {
-		return edit(func(l [][]byte) [][]byte { l[i], l[j] = l[j], l[i]; return l })
+	d.t.Fatalf("no line of type %s", kind)
+	return 0
+}
+
+func (d damage) edit(f func([][]byte) [][]byte) []byte {
+	out := bytes.Join(f(slices.Clone(d.lines)), nil)
+	if !bytes.HasSuffix(out, []byte("\n")) {
+		out = append(out, '\n')
 	}
-	drop := func(i int) []byte {
-		return edit(func(l [][]byte) [][]byte { return slices.Delete(l, i, i+1) })
-	}
-	other := exported(t, lived(t, "acme"), "")
-	bad := map[string][]byte{
-		"nothing":                  nil,
-		"another file":             []byte("{\"hello\":1}\n"),
-		"cut between lines":        edit(func(l [][]byte) [][]byte { return l[:at("commit", 9)] }),
-		"without its last newline": file[:len(file)-1],
-		"two in one":               slices.Concat(file, other),
-		"reordered commits":        swap(at("commit", 8), at("commit", 9)),
-		"reordered messages":       swap(at("message", 0), at("message", 1)),
-		"a commit less":            drop(at("commit", 12)),
-		"the last commit less":     drop(at("end", 1) - 1),
-		"a message less":           drop(at("message", 0)),
-		"no catalogue":             edit(func(l [][]byte) [][]byte { return slices.Delete(l, at("catalogue", 0), at("customer", 0)) }),
-		"another customer's name":  bytes.Replace(file, []byte(`"customer","id":"acme"`), []byte(`"customer","id":"acmf"`), 1),
-		"one customer, it says":    bytes.Replace(file, []byte(`"created":"`), []byte(`"customer":"acme","created":"`), 1),
-		"a newer format":           bytes.Replace(file, []byte(`"format":1`), []byte(`"format":2`), 1),
-		"a commit of another log":  edit(func(l [][]byte) [][]byte { l[at("commit", 12)] = l[at("commit", 60)]; return l }),
-	}
+	return out
+}
+
+func (d damage) swap(i, j int) []byte {
+	return d.edit(func(l [][]byte) [][]byte { l[i], l[j] = l[j], l[i]; return l })
+}
+
+func (d damage) drop(i int) []byte {
+	return d.edit(func(l [][]byte) [][]byte { return slices.Delete(l, i, i+1) })
+}
+
+func refusesDamage(t *testing.T, file []byte, bad map[string][]byte) {
+	bad["without its last newline"] = file[:len(file)-1]
 	body := bytes.IndexByte(file, '\n') + 1
 	r := rand.New(rand.NewPCG(2, 2))
 	for range 150 {
@@ -177,6 +237,11 @@ func TestTransferRefusesDamage(t *testing.T) {
 		bad[fmt.Sprintf("bit of byte %d", i)] = flipped
 		bad[fmt.Sprintf("cut at byte %d", i)] = file[:i]
 	}
+	whole := mem.New()
+	if _, err := imported(whole, file); err != nil {
+		t.Fatal(err)
+	}
+	want := exported(t, whole, "")
 	for name, text := range bad {
 		s := mem.New()
 		if _, err := engine.Import(context.Background(), s, bytes.NewReader(text), engine.ImportOptions{DryRun: true}); err == nil {
@@ -187,7 +252,7 @@ func TestTransferRefusesDamage(t *testing.T) {
 		}
 		if got, err := imported(s, file); err != nil {
 			t.Errorf("%s: the whole file afterwards: %+v, %v", name, got, err)
-		} else if !bytes.Equal(exported(t, s, ""), file) {
+		} else if !bytes.Equal(exported(t, s, ""), want) {
 			t.Errorf("%s: what was written was not right", name)
 		}
 	}

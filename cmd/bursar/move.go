@@ -135,17 +135,24 @@ func (c *exportStoreCommand) output(p *process) (io.Writer, func(complete bool) 
 	if c.Out == "" {
 		return p.stdout, func(bool) error { return nil }, nil
 	}
-	part := c.Out + ".partial"
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if st, err := os.Lstat(c.Out); err == nil && !st.Mode().IsRegular() {
+		return nil, nil, exitf(exitConfig, "--out: %s is no regular file, and would be replaced; name the file itself, or leave --out away for standard output", c.Out)
+	}
+	f, err := os.CreateTemp(filepath.Dir(c.Out), filepath.Base(c.Out)+".partial-*") // nobody else's, and its owner's alone
 	if err != nil {
 		return nil, nil, exitf(exitConfig, "--out: %w", err)
 	}
+	part := f.Name()
 	return f, func(complete bool) error {
 		if !complete {
 			return errors.Join(f.Close(), os.Remove(part))
 		}
-		if err := errors.Join(f.Sync(), f.Close(), os.Rename(part, c.Out)); err != nil {
-			return exitf(exitFailed, "--out: %w", err)
+		err := errors.Join(f.Sync(), f.Close())
+		if err == nil {
+			err = os.Rename(part, c.Out)
+		}
+		if err != nil {
+			return exitf(exitFailed, "--out: %w", errors.Join(err, os.Remove(part)))
 		}
 		return nil
 	}, nil
@@ -159,7 +166,8 @@ type importStoreCommand struct {
 }
 
 func (*importStoreCommand) Help() string {
-	return `Nothing else may use the store meanwhile. A whole environment goes into a store that no server was started on;
+	return `Nothing else may use the store meanwhile: an import refuses a store that is served from, or was 10 seconds ago, and
+nodes do not start while it runs. A whole environment goes into a store that no server was started on;
 one customer also into an environment with the same secret that has the entity types, features and currencies it uses.
 What is there already is compared and skipped, so an import that was interrupted can be run again. When it is done, each
 log is read back and folded, and its state compared with the one that was exported.`
@@ -194,6 +202,9 @@ func (c *importStoreCommand) Run(p *process) (err error) {
 func (c *importStoreCommand) run(p *process, s engine.Store, in io.Reader) error {
 	began := time.Now()
 	t, err := engine.Import(p.ctx, s, in, engine.ImportOptions{DryRun: c.DryRun, Progress: progress(p.stderr, "read")})
+	if errors.Is(err, engine.ErrServed) && t.Written == 0 {
+		return exitf(exitStore, "%w\nNothing was written.", err)
+	}
 	did := "Imported"
 	if c.DryRun {
 		did = "Would import"

@@ -27,6 +27,8 @@ import (
 
 var moveCommits = flag.Int("commits", 30_000, "commits that TestMoveTakesConstantMemory moves; 1000000 is what the figures in docs/operating.md are of")
 
+var moveCustomers = flag.Int("customers", 1, "customers that -commits are of")
+
 // bursarRun runs a command to its end and returns what it prints and how much memory it
 // took at most, in bytes.
 func bursarRun(t *testing.T, code int, in []byte, args ...string) (stdout, stderr string, memory int64) {
@@ -164,7 +166,7 @@ func TestMoveRefused(t *testing.T) {
 		says(t, out, "no whole, unchanged export")
 	}
 	_, out, _ := bursarRun(t, exitFailed, []byte(whole[:len(whole)*2/3]), "import", "--data", to)
-	says(t, out, "it is cut off here", "the same command does the rest", `Imported \d+ commits`)
+	says(t, out, "the file is cut off here", "the same command does the rest", `Imported \d+ commits`)
 	_, out, _ = bursarRun(t, 0, []byte(whole), "import", "--data", to)
 	says(t, out, `[1-9]\d* commits were there already`)
 
@@ -178,7 +180,21 @@ func TestMoveRefused(t *testing.T) {
 	_, out, _ = bursarRun(t, exitFailed, []byte(acme), "import", "--data", other)
 	says(t, out, "another secret")
 
-	bursarRun(t, exitFailed, nil, "export", "--data", from, "--customer", "nobody")
+	link, target := filepath.Join(dir, "link"), filepath.Join(dir, "target")
+	if err := errors.Join(os.WriteFile(target, []byte("mine"), 0o600), os.Symlink(target, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, place := range []string{link, dir, "/dev/null"} {
+		_, out, _ = bursarRun(t, exitConfig, nil, "export", "--data", from, "--out", place)
+		says(t, out, "no regular file")
+	}
+	if text, err := os.ReadFile(link); string(text) != "mine" {
+		t.Errorf("what a link led to is %q, %v", text, err)
+	}
+	bursarRun(t, exitFailed, nil, "export", "--data", from, "--customer", "nobody", "--out", filepath.Join(dir, "nothing"))
+	if left, _ := filepath.Glob(filepath.Join(dir, "nothing*")); len(left) > 0 {
+		t.Errorf("an export that failed left %v", left)
+	}
 	bursarRun(t, exitConfig, nil, "export", "--data", filepath.Join(dir, "nowhere"))
 	bursarRun(t, exitConfig, nil, "import", "--data", to, "--in", filepath.Join(dir, "nowhere"))
 	bursarRun(t, exitUsage, nil, "export")
@@ -191,12 +207,7 @@ func TestMoveTakesConstantMemory(t *testing.T) {
 		t.Skip("makes a long log")
 	}
 	dir := t.TempDir()
-	file, data := filepath.Join(dir, "long.jsonl"), filepath.Join(dir, "data")
-	writer := exec.Command(os.Args[0], "-test.run=^TestWriteLong$", fmt.Sprint("-commits=", *moveCommits))
-	writer.Env = append(os.Environ(), longFile+"="+file) // what this process once took, its children would have taken, too
-	if out, err := writer.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	file, data := longExport(t), filepath.Join(dir, "data")
 	st, err := os.Stat(file)
 	if err != nil {
 		t.Fatal(err)
@@ -210,6 +221,39 @@ func TestMoveTakesConstantMemory(t *testing.T) {
 	t.Logf("export: %d MB of memory; %s", used>>20, out)
 	if bound := int64(200 << 20); used > bound {
 		t.Errorf("an export of %d MB took %d MB of memory", st.Size()>>20, used>>20)
+	}
+}
+
+// longExport is the file that TestWriteLong writes, in a process of its own: what this one
+// once took of memory, its children would have taken, too.
+func longExport(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "long.jsonl")
+	writer := exec.Command(os.Args[0], "-test.run=^TestWriteLong$", fmt.Sprint("-commits=", *moveCommits), fmt.Sprint("-customers=", *moveCustomers))
+	writer.Env = append(os.Environ(), longFile+"="+file)
+	if out, err := writer.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return file
+}
+
+// A long log goes to PostgreSQL and comes back; with -v it tells how fast.
+func TestMoveLongToPostgreSQL(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes a long log, and starts PostgreSQL")
+	}
+	url, file := pgtest.Database(t), longExport(t)
+	_, in, _ := bursarRun(t, 0, nil, "import", "--database-url", url, "--in", file)
+	says(t, in, "folds to the state that was exported")
+	again := filepath.Join(t.TempDir(), "again.jsonl")
+	_, out, _ := bursarRun(t, 0, nil, "export", "--database-url", url, "--out", again)
+	t.Logf("in: %s\nout: %s", in, out)
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(again); err != nil || afterHeader(string(text)) != afterHeader(string(whole)) {
+		t.Errorf("what is exported from PostgreSQL is another file (%v)", err)
 	}
 }
 
@@ -257,7 +301,7 @@ func afterHeader(file string) string {
 
 const longFile = "BURSAR_TEST_LONG_FILE"
 
-// TestWriteLong exports a customer with so many commits, ten a second of its clock: a
+// TestWriteLong exports customers with so many commits, ten a second of their clock: a
 // third consume, the others hold and commit. It is the other test's process.
 func TestWriteLong(t *testing.T) {
 	file, commits := os.Getenv(longFile), *moveCommits
@@ -280,27 +324,31 @@ func TestWriteLong(t *testing.T) {
 	must(err)
 	_, err = e.CreateFeature(ctx, by, bursar.Feature{ID: "tokens", DisplayName: "Tokens"})
 	must(err)
-	_, _, err = e.CreateCustomer(ctx, by, "acme", bursar.CustomerInput{})
-	must(err)
 	tokens := bursar.Capability{Kind: bursar.KindFeature, ID: "tokens"}
-	for i := range 100 {
-		id := fmt.Sprint("agent-", i)
-		_, _, err = e.PutEntities(ctx, by, "acme", []bursar.EntityInput{{ID: id, EntityTypeID: "agent"}})
+	agents := max(100 / *moveCustomers, 1)
+	name := func(i int) string { return fmt.Sprint("acme-", i%*moveCustomers) }
+	for c := range *moveCustomers {
+		_, _, err = e.CreateCustomer(ctx, by, name(c), bursar.CustomerInput{})
 		must(err)
-		_, _, err = e.PutAssignments(ctx, by, "acme", []bursar.AssignmentInput{{EntityID: id, Capability: tokens, UsageLimit: bursar.Some(bursar.AmountFromInt(1e12)),
-			Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitDay})}})
-		must(err)
+		for i := range agents {
+			id := fmt.Sprint("agent-", i)
+			_, _, err = e.PutEntities(ctx, by, name(c), []bursar.EntityInput{{ID: id, EntityTypeID: "agent"}})
+			must(err)
+			_, _, err = e.PutAssignments(ctx, by, name(c), []bursar.AssignmentInput{{EntityID: id, Capability: tokens, UsageLimit: bursar.Some(bursar.AmountFromInt(1e12)),
+				Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitDay})}})
+			must(err)
+		}
 	}
 	for i := 0; i < commits; i += 3 {
 		in := bursar.SpendInput{Capability: tokens, Amount: bursar.AmountFromInt(100), IdempotencyKey: fmt.Sprint("consume-", i),
-			Dimensions: []bursar.Dimension{{Key: "agent", Value: fmt.Sprint("agent-", i%100)}, {Key: "model", Value: "gpt-5"}}}
+			Dimensions: []bursar.Dimension{{Key: "agent", Value: fmt.Sprint("agent-", i/3 / *moveCustomers % agents)}, {Key: "model", Value: "gpt-5"}}}
 		clock.Add(int64(300 * time.Millisecond))
-		_, _, err = e.Consume(ctx, by, "acme", in)
+		_, _, err = e.Consume(ctx, by, name(i/3), in)
 		must(err)
 		in.IdempotencyKey = fmt.Sprint("hold-", i)
-		h, _, err := e.Reserve(ctx, by, "acme", in, 60, "")
+		h, _, err := e.Reserve(ctx, by, name(i/3), in, 60, "")
 		must(err)
-		_, _, err = e.CommitReservation(ctx, by, "acme", h.ID, bursar.AmountFromInt(90))
+		_, _, err = e.CommitReservation(ctx, by, name(i/3), h.ID, bursar.AmountFromInt(90))
 		must(err)
 	}
 	must(e.Close(ctx))

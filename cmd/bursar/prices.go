@@ -26,7 +26,7 @@ type importCommand struct {
 	Card          string            `help:"The rate card. It is made if missing, else it gets a new version." required:"" env:"-" placeholder:"ID"`
 	Currency      string            `help:"The card's currency." required:"" env:"-" placeholder:"ID"`
 	Name          string            `help:"Display name of a new card; its id when left out." env:"-" placeholder:"TEXT"`
-	Feature       map[string]string `help:"Which feature counts which kind of token: input, output, cacheRead, cacheWrite, cacheWrite1h, reasoning. Kinds that are not named get no rates." required:"" mapsep:"," env:"-" placeholder:"KIND=ID,…"`
+	Feature       map[string]string `help:"Which feature counts which kind of token: input, output, cacheRead, cacheWrite, cacheWrite1h, reasoning; cache_read and the like, as events have it, are the same. Kinds that are not named get no rates." required:"" mapsep:"," env:"-" placeholder:"KIND=ID,…"`
 	CreditsPerUSD amountFlag        `name:"credits-per-usd" help:"What a US dollar is in the currency; 100 by default." default:"100" env:"-" placeholder:"AMOUNT"`
 	Models        []string          `help:"Only models that one of these patterns matches, such as 'gpt-*,claude-*'." env:"-" placeholder:"PATTERN,…"`
 	Providers     []string          `help:"Only models of these providers (litellm_provider)." env:"-" placeholder:"NAME,…"`
@@ -61,18 +61,41 @@ func (c *importCommand) Run(p *process) error {
 }
 
 func (c *importCommand) read() ([]bursar.Rate, bursar.PriceListReport, error) {
+	features, err := priceFeatures(c.Feature)
+	if err != nil {
+		return nil, bursar.PriceListReport{}, err
+	}
 	f, err := os.Open(c.File)
 	if err != nil {
 		return nil, bursar.PriceListReport{}, exitf(exitFailed, "--file: %w", err)
 	}
 	defer f.Close()
 	rates, report, err := bursar.ParsePriceList(f, bursar.PriceListOptions{
-		Credits: c.CreditsPerUSD.Amount, Features: c.Feature, ModelKey: c.ModelKey, TrimProvider: c.TrimProvider, Models: c.Models, Providers: c.Providers,
+		Credits: c.CreditsPerUSD.Amount, Features: features, ModelKey: c.ModelKey, TrimProvider: c.TrimProvider, Models: c.Models, Providers: c.Providers,
 	})
 	if err != nil {
 		return nil, report, exitf(exitFailed, "%s: %w", c.File, err)
 	}
 	return rates, report, nil
+}
+
+// priceFeatures takes kinds as events name them, too: cache_read for cacheRead.
+func priceFeatures(given map[string]string) (map[string]string, error) {
+	features := map[string]string{}
+	for kind, id := range given {
+		words := strings.Split(kind, "_")
+		for i, w := range words[1:] {
+			if w != "" {
+				words[i+1] = strings.ToUpper(w[:1]) + w[1:]
+			}
+		}
+		name := strings.Join(words, "")
+		if features[name] != "" {
+			return nil, exitf(exitUsage, "--feature: %s is there twice", name)
+		}
+		features[name] = id
+	}
+	return features, nil
 }
 
 func clientRates(rates []bursar.Rate) []client.Rate {

@@ -123,6 +123,8 @@ func TestPricesRefused(t *testing.T) {
 	says(t, run(1, text, "credits", "input=input"), `not a JSON object`)
 	says(t, run(1, "nosuch", "credits", "input=input"), `nosuch`)
 	says(t, run(1, good, "credits", "inputs=input"), `"inputs" is not a kind of token`)
+	says(t, run(0, good, "credits", "input=input,cache_read=cache_read", "--dry-run"), `cache_read `)
+	says(t, run(2, good, "credits", "cacheRead=input,cache_read=cache_read", "--dry-run"), `--feature: cacheRead is there twice`)
 	says(t, run(1, good, "credits", "input=nosuch"), `creating the rate card models: .*`, `/rates/0/featureId: .*nosuch`)
 	says(t, run(1, good, "nosuch", "input=input"), `nosuch`)
 	says(t, run(1, good, "credits", "input=input", "--models", "gpt-*"), `Took 0 models`, `no prices of what was asked for`)

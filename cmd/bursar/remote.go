@@ -26,7 +26,7 @@ func (r *remote) client() (*client.Client, error) {
 		r.APIKey = os.Getenv("BURSAR_ADMIN_KEY") // of a server that was started from the same shell
 	}
 	if r.APIKey == "" {
-		return nil, exitf(exitUsage, "there is no API key; set BURSAR_API_KEY")
+		return nil, exitf(exitUsage, "there is no API key; set BURSAR_API_KEY (or BURSAR_ADMIN_KEY)")
 	}
 	if u, err := url.Parse(r.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, exitf(exitUsage, "--url: %q is no URL of a server; write http://127.0.0.1:8080", r.URL)

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"reflect"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/bursarhq/bursar"
@@ -17,8 +21,16 @@ type repriceCommand struct {
 	From     timeFlag `help:"Usage from here on is priced again." required:"" env:"-" placeholder:"TIME"`
 	To       timeFlag `help:"Until here; now when left out." env:"-" placeholder:"TIME"`
 	Customer string   `help:"Only this customer's usage." env:"-" placeholder:"ID"`
-	DryRun   bool     `help:"Show what would change and write nothing." env:"-" xor:"mode" required:""`
-	Apply    bool     `help:"Change it. What was put right already is not changed twice." env:"-" xor:"mode" required:""`
+	DryRun   bool     `help:"Show what would change and write nothing. Give this or --apply." env:"-" xor:"mode"`
+	Apply    bool     `help:"Change it. What was put right already is not changed twice." env:"-" xor:"mode"`
+}
+
+// Validate is called once the flags are read.
+func (c *repriceCommand) Validate() error {
+	if !c.DryRun && !c.Apply {
+		return errors.New("say --dry-run or --apply")
+	}
+	return nil
 }
 
 func (c *repriceCommand) Run(p *process) error {
@@ -35,7 +47,74 @@ func (c *repriceCommand) Run(p *process) error {
 		}
 		return err
 	}
-	return printRepricing(p.stdout, &got)
+	if err := printRepricing(p.stdout, &got); err != nil {
+		return err
+	}
+	return c.warn(p, api, &got)
+}
+
+// warn names the rates that the correcting version leaves out: what they priced keeps its
+// cost, and later usage costs nothing.
+func (c *repriceCommand) warn(p *process, api *client.Client, r *client.Repricing) error {
+	var old, by []client.Rate
+	q := client.Paging{Limit: 100}
+	for {
+		page, err := api.RateVersions(p.ctx, c.Card, q)
+		if err != nil {
+			return refusal("reading the versions of "+c.Card, err)
+		}
+		for _, v := range page.Items {
+			switch v.Version {
+			case r.Version:
+				old = v.Rates
+			case r.By:
+				by = v.Rates
+			}
+		}
+		if q.After = page.Pagination.Next; q.After == "" {
+			break
+		}
+	}
+	for i, rate := range leftOut(old, by) {
+		if i == 0 {
+			fmt.Fprintf(p.stdout, "\nWarning: version %d leaves out rates that version %d has; what they priced keeps its cost:\n", r.By, r.Version)
+		}
+		fmt.Fprintf(p.stdout, "  %s%s\n", rate.FeatureID, matchText(rate.Match))
+	}
+	return nil
+}
+
+// leftOut are the rates of old, or what is left of their values, that by has no price for.
+func leftOut(old, by []client.Rate) (left []client.Rate) {
+	for _, r := range old {
+		if slices.ContainsFunc(by, func(b client.Rate) bool {
+			return b.FeatureID == r.FeatureID && (len(b.Match) == 0 || reflect.DeepEqual(b.Match, r.Match))
+		}) {
+			continue
+		}
+		for key, values := range r.Match {
+			if len(r.Match) > 1 {
+				break
+			}
+			values = slices.DeleteFunc(slices.Clone(values), func(v string) bool {
+				return slices.ContainsFunc(by, func(b client.Rate) bool {
+					return b.FeatureID == r.FeatureID && len(b.Match) == 1 && slices.Contains(b.Match[key], v)
+				})
+			})
+			r.Match = map[string]client.Texts{key: values}
+		}
+		if len(r.Match) != 1 || !slices.ContainsFunc(slices.Collect(maps.Values(r.Match)), func(t client.Texts) bool { return len(t) == 0 }) {
+			left = append(left, r)
+		}
+	}
+	return left
+}
+
+func matchText(match map[string]client.Texts) (text string) {
+	for _, key := range slices.Sorted(maps.Keys(match)) {
+		text += fmt.Sprintf(" %s=%s", key, someModels(match[key]))
+	}
+	return text
 }
 
 func printRepricing(out io.Writer, r *client.Repricing) error {

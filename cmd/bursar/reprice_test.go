@@ -29,6 +29,9 @@ func TestReprice(t *testing.T) {
 	p.addVersion("/models/versions", `{"corrects":1,"rates":[{"featureId":"input","amount":2,"per":1000}]}`)
 	changes := []string{`version 1, corrected by version 2\. 2 charges`, `acme +search +\S+ +600 +60 +-540 +\S+`,
 		`acme +all charges +800 +80 +-720`, `acme +pool +\+720`, `TOTAL +all charges +800 +80 +-720`}
+	if out := reprice(0, "--dry-run"); strings.Contains(out, "Warning") {
+		t.Errorf("nothing is left out:\n%s", out)
+	}
 	says(t, reprice(0, "--dry-run"), append(changes, `nothing was written`)...)
 	if got := p.spent(); got != "800" {
 		t.Errorf("after a dry run %s credits are spent", got)
@@ -51,9 +54,12 @@ func TestReprice(t *testing.T) {
 	}
 
 	says(t, reprice(2), `--dry-run or --apply`)
+	if help := p.cli(0, "reprice", "--help"); !strings.Contains(help, "Usage: bursar reprice --card=ID --from=TIME [flags]") {
+		t.Errorf("the help demands more than it should:\n%s", help)
+	}
 	says(t, reprice(2, "--dry-run", "--apply"), `--dry-run and --apply`)
 	says(t, reprice(1, "--dry-run", "--customer", "nobody"), `nobody`)
-	says(t, reprice(2, "--dry-run", "--api-key", ""), `there is no API key`)
+	says(t, reprice(2, "--dry-run", "--api-key", ""), `there is no API key; set BURSAR_API_KEY \(or BURSAR_ADMIN_KEY\)`)
 }
 
 // TestRepriceUnmatched: what the corrected version does not price is told and keeps its
@@ -68,7 +74,7 @@ func TestRepriceUnmatched(t *testing.T) {
 		{"customerId":"acme","eventName":"llm","dimensions":{"model":"b","tokens.input":10000,"tokens.output":0,"tokens.cache_read":0},"idempotencyKey":"2"}]}`)
 	p.addVersion("/models/versions", `{"corrects":1,"rates":[{"featureId":"input","amount":2,"per":1000,"match":{"model":"a"}}]}`)
 	out := p.cli(0, "reprice", "--card", "models", "--from", from, "--apply")
-	says(t, out, `2 charges`, `1 of them keep what they cost: version 2 has no rate`, `TOTAL +all charges .* -540 `)
+	says(t, out, `2 charges`, `1 of them keep what they cost: version 2 has no rate`, `TOTAL +all charges .* -540 `, `Warning: version 2 leaves out rates that version 1 has.*\n  input\n`)
 	if got := p.spent(); got != "260" {
 		t.Errorf("%s credits are spent, want 200 + 60", got)
 	}

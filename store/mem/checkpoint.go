@@ -66,11 +66,16 @@ func (s *Store) save(in *engine.Checkpoint) error {
 	if in.Head.Seq <= cp.head.Seq || in.Base != cp.head.Seq {
 		return fmt.Errorf("%w: %d on %d, saved is %d", engine.ErrSuperseded, in.Head.Seq, in.Base, cp.head.Seq)
 	}
-	if at := in.Head.Seq; s.Clock != nil && (at > uint64(len(st.log)) || st.log[at-1].Head != in.Head) {
-		return fmt.Errorf("%w: the log does not have commit %d as it was read", engine.ErrSuperseded, at)
+	if rows := st.after(in.Head.Seq - 1); s.Clock != nil && (len(rows) == 0 || rows[0].Head != in.Head) {
+		return fmt.Errorf("%w: the log does not have commit %d as it was read", engine.ErrSuperseded, in.Head.Seq)
 	}
 	s.streams[in.Stream], st.saved = st, cp
 	cp.head, cp.due, cp.meta = in.Head, in.Due, bytes.Clone(in.Meta)
+	cp.saveRows(in)
+	return nil
+}
+
+func (cp *checkpoint) saveRows(in *engine.Checkpoint) {
 	for _, r := range in.Entities {
 		cp.entities[r.Ord] = cloneEntity(r)
 	}
@@ -102,7 +107,6 @@ func (s *Store) save(in *engine.Checkpoint) error {
 		}
 	}
 	cp.saveKeys(in)
-	return nil
 }
 
 func (cp *checkpoint) saveKeys(in *engine.Checkpoint) {

@@ -31,10 +31,10 @@ var (
 type Store struct {
 	// Fail, when set, is called at the start of every operation with its name:
 	// "append", "settle", "heads", "readlog", "load", "save", "saved", "claim", "due", "findkeys", "hold", "holds",
-	// "series", "customers", "activity", "users", "addmessage", "savedeliveries",
+	// "series", "customers", "activity", "users", "base", "begin", "trimlog", "addmessage", "savedeliveries",
 	// "trimoutbox", "duedeliveries", "deliveries", "delivery" or "pendingdeliveries".
 	// The operation does nothing and returns the error, if there is one. "append.after",
-	// "save.after", "addmessage.after", "savedeliveries.after" and "trimoutbox.after" are
+	// "save.after", "begin.after", "addmessage.after", "savedeliveries.after" and "trimoutbox.after" are
 	// called once the write is done: an error then leaves the caller without its
 	// outcome. An error that wraps engine.ErrPoisoned poisons the store. No lock is held
 	// during the call. Set it before the store is used.
@@ -175,8 +175,8 @@ func (s *Store) Append(ctx context.Context, commits []engine.Commit, again engin
 
 // tail is what c's stream has after c.After.
 func (s *Store) tail(c *engine.Commit) (rows []engine.LogRow) {
-	if st := s.streams[c.Stream]; st != nil && c.After.Seq < st.head.Seq {
-		rows = slices.Clone(st.log[c.After.Seq:])
+	if st := s.streams[c.Stream]; st != nil {
+		rows = slices.Clone(st.after(c.After.Seq))
 	}
 	return rows
 }
@@ -304,9 +304,32 @@ func (s *Store) Claim(ctx context.Context, names []string, holder string, ttl ti
 	return got, nil
 }
 
-// TrimLog implements engine.Store: it keeps all.
-func (s *Store) TrimLog(context.Context, bursar.Time, int) (int, error) {
-	return 0, errors.ErrUnsupported
+// after is what the log has after seq.
+func (st *stream) after(seq uint64) []engine.LogRow {
+	trimmed := st.head.Seq - uint64(len(st.log))
+	if seq >= st.head.Seq {
+		return nil
+	}
+	return st.log[max(seq, trimmed)-trimmed:]
+}
+
+// TrimLog implements engine.Store.
+func (s *Store) TrimLog(ctx context.Context, before bursar.Time, limit int) (n int, err error) {
+	if err := s.begin(ctx, "trimlog"); err != nil {
+		return 0, err
+	}
+	defer s.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(s.streams)) {
+		st := s.streams[name]
+		for name != engine.CatalogueStream && st.saved != nil && len(st.log) > 1 && st.log[0].Head.Seq <= st.saved.head.Seq && st.log[0].Head.Now < before {
+			if limit > 0 && n == limit {
+				return n, nil
+			}
+			st.log = st.log[1:]
+			n++
+		}
+	}
+	return n, nil
 }
 
 // ReadLog implements engine.Store.
@@ -315,8 +338,8 @@ func (s *Store) ReadLog(ctx context.Context, name string, after uint64, limit in
 		return err
 	}
 	var rows []engine.LogRow
-	if st := s.streams[name]; st != nil && after < st.head.Seq {
-		rows = page(st.log[after:], limit)
+	if st := s.streams[name]; st != nil {
+		rows = page(st.after(after), limit)
 	}
 	s.mu.Unlock() // rows of the log never change
 	for _, r := range rows {

@@ -103,23 +103,9 @@ func (l *loading) first(ctx context.Context) (*engine.Checkpoint, error) {
 		l.rows = r.int(0)
 		return nil
 	}, loadSize, name)
-	b.query(func(r row) error {
-		value, err := r.amount(4)
-		held, err2 := r.amount(5)
-		cp.Totals = append(cp.Totals, engine.TotalRow{
-			Level: r.bool(0), EntityOrd: uint32(r.int(1)), Capability: r.capability(2, 3), Value: value, Held: held, At: r.time(6),
-		})
-		return errors.Join(err, err2)
-	}, loadTotals, name)
-	b.query(func(r row) error {
-		h, err := readHold(r)
-		cp.Holds = append(cp.Holds, h)
-		return err
-	}, loadHolds, name)
-	b.query(func(r row) error {
-		cp.Segments = append(cp.Segments, engine.KeySegment{Gen: r.int(0), Part: uint64(r.int(1)), Data: r.blob(2)})
-		return nil
-	}, loadSegments, name)
+	b.query(func(r row) error { return addTotal(r, cp) }, loadTotals, name)
+	b.query(func(r row) error { return addHold(r, cp) }, loadHolds, name)
+	b.query(func(r row) error { return addSegment(r, cp) }, loadSegments, name)
 	b.query(func(r row) error {
 		cp.Generations = append(cp.Generations, engine.KeyGeneration{Gen: r.int(0), End: r.time(1), Count: int(r.int(2)), Filter: r.blob(3)})
 		return nil

@@ -43,12 +43,8 @@ func (s *Store) Save(ctx context.Context, cp *engine.Checkpoint) error {
 		if err := w.begin(ctx, cp); err != nil {
 			return err
 		}
-		for _, f := range []func(context.Context, *engine.Checkpoint) error{
-			w.entities, w.counters, w.assignments, w.totals, w.series, w.holds, w.parts, w.keys,
-		} {
-			if err := f(ctx, cp); err != nil {
-				return err
-			}
+		if err := w.checkpoint(ctx, cp); err != nil {
+			return err
 		}
 		return w.end(ctx, cp)
 	})
@@ -83,6 +79,18 @@ func (w *saving) begin(ctx context.Context, cp *engine.Checkpoint) error {
 	}
 	if cp.Head.Seq <= seq || cp.Base != seq {
 		return fmt.Errorf("%w: %d on %d, saved is %d", engine.ErrSuperseded, cp.Head.Seq, cp.Base, seq)
+	}
+	return nil
+}
+
+// checkpoint puts the rows of cp.
+func (w *saving) checkpoint(ctx context.Context, cp *engine.Checkpoint) error {
+	for _, f := range []func(context.Context, *engine.Checkpoint) error{
+		w.entities, w.counters, w.assignments, w.totals, w.series, w.holds, w.parts, w.keys,
+	} {
+		if err := f(ctx, cp); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -146,6 +146,9 @@ func (s *Store) onLog(ctx context.Context, name string, h engine.Head) (ok bool,
 		if err != nil || h.Seq > end.Seq {
 			return err
 		}
+		if ok, err = atBase(ctx, c, id, h); err != nil || ok {
+			return err
+		}
 		return c.query(ctx, func(r row) error {
 			ok = r.id(0) == h.Hash
 			return nil

@@ -17,21 +17,35 @@ const (
 )
 
 // Load implements engine.Store. A checkpoint that is not on the log, because that was
-// restored from an older copy, is dropped: there is none. Rows of a table come in order
-// of Ord; parts of different tables come in any order after the first.
+// restored from an older copy, is dropped. Where there is none it is made of the stream's
+// base, if that has one. Rows of a table come in order of Ord; parts of different tables
+// come in any order after the first.
 func (s *Store) Load(ctx context.Context, stream string, visit func(*engine.Checkpoint) error) error {
-	if err := s.Err(); err != nil {
+	found, err := s.load(ctx, stream, visit)
+	if err != nil || found {
 		return err
+	}
+	if based, err := s.rebase(ctx, stream); err != nil || !based {
+		return err
+	}
+	_, err = s.load(ctx, stream, visit)
+	return err
+}
+
+// load loads the checkpoint that state.db has, if there is one on the log.
+func (s *Store) load(ctx context.Context, stream string, visit func(*engine.Checkpoint) error) (found bool, err error) {
+	if err := s.Err(); err != nil {
+		return false, err
 	}
 	l, err := s.loaders.take(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer s.loaders.give(l)
 	stray := false
 	err = s.read(ctx, s.stateReaders, func(c *conn) (err error) {
 		v, err := l.open(ctx, c, stream)
-		if err != nil || v.id == 0 {
+		if found = v != nil && v.id != 0; err != nil || !found {
 			return cmp.Or(err, v.end())
 		}
 		defer func() { err = cmp.Or(err, v.end()) }()
@@ -42,9 +56,9 @@ func (s *Store) Load(ctx context.Context, stream string, visit func(*engine.Chec
 		return v.load(ctx, visit)
 	})
 	if err == nil && stray {
-		return s.drop(ctx, stream)
+		return false, s.drop(ctx, stream)
 	}
-	return err
+	return found, err
 }
 
 // view is a checkpoint as of one moment, seen through several connections.

@@ -86,17 +86,26 @@ func save(c *conn, cp *engine.Checkpoint) error {
 		return fmt.Errorf("%w: %d on %d, saved is %d", engine.ErrSuperseded, cp.Head.Seq, cp.Base, saved.Seq)
 	}
 	if id == 0 {
-		st, err := c.prepare(insertSaved)
-		if err != nil {
-			return err
-		}
-		id, err = st.insert(cp.Stream, cp.Head.Seq, cp.Head.Hash[:], cp.Head.Now, cp.Due, cp.Meta)
-		if err != nil {
-			return err
-		}
-	} else if err := c.exec(updateSaved, cp.Head.Seq, cp.Head.Hash[:], cp.Head.Now, cp.Due, cp.Meta, id); err != nil {
+		id, err = insertCheckpoint(c, cp.Stream, cp)
+	} else {
+		err = c.exec(updateSaved, cp.Head.Seq, cp.Head.Hash[:], cp.Head.Now, cp.Due, cp.Meta, id)
+	}
+	if err != nil {
 		return err
 	}
+	return saveRows(c, id, cp)
+}
+
+// insertCheckpoint makes a checkpoint that has no rows yet.
+func insertCheckpoint(c *conn, stream string, cp *engine.Checkpoint) (id int64, err error) {
+	st, err := c.prepare(insertSaved)
+	if err != nil {
+		return 0, err
+	}
+	return st.insert(stream, cp.Head.Seq, cp.Head.Hash[:], cp.Head.Now, cp.Due, cp.Meta)
+}
+
+func saveRows(c *conn, id int64, cp *engine.Checkpoint) error {
 	for _, f := range []func(*conn, int64, *engine.Checkpoint) error{
 		saveEntities, saveCounters, saveAssignments, saveTotals, saveSeries, saveHolds, saveParts, saveKeys,
 	} {

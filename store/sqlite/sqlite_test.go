@@ -354,3 +354,56 @@ func TestDamageIsRecognised(t *testing.T) {
 		}
 	}
 }
+
+// A checkpoint that goes on from a base is made of it again, with state.db deleted or
+// ahead of a log that was restored.
+func TestBaseWithoutState(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	at := engine.Head{Seq: 4, Hash: [16]byte{4}, Now: 4}
+	zero := bursar.Amount{}
+	base := &engine.Checkpoint{Stream: "acme", Head: at, Meta: []byte("meta"), Assignments: []engine.AssignmentRow{{Ord: 1, ID: "a", Limit: &zero}},
+		Holds: []engine.HoldRow{{ID: "h", Status: bursar.HoldReleased}}}
+	ok(t, s.Begin(ctx, "acme", func(yield func(*engine.BasePart, error) bool) { yield(&engine.BasePart{Checkpoint: base}, nil) }))
+	c := engine.Commit{Stream: "acme", After: at, Now: 5, Hash: [16]byte{5}, Imported: true}
+	restored := t.TempDir()
+	copyDir(t, dir, restored)
+	out, err := s.Append(ctx, []engine.Commit{c}, nil)
+	if err != nil || out[0] != engine.Committed {
+		t.Fatal(out, err)
+	}
+	ok(t, s.Save(ctx, &engine.Checkpoint{Stream: "acme", Head: c.Head(), Base: 4, Meta: []byte("later"), Assignments: []engine.AssignmentRow{{Ord: 1, Deleted: true}}}))
+	closeStore(t, s)
+	copyState := func(from, to string) {
+		b, err := os.ReadFile(filepath.Join(from, "state.db"))
+		ok(t, err)
+		ok(t, os.WriteFile(filepath.Join(to, "state.db"), b, 0o600))
+	}
+	for _, name := range []string{"state.db", "state.db-wal"} {
+		_ = os.Remove(filepath.Join(restored, name))
+	}
+	for _, ahead := range []bool{false, true} {
+		if ahead {
+			copyState(dir, restored)
+		}
+		s := open(t, restored)
+		var got *engine.Checkpoint
+		for range 2 {
+			got = nil
+			ok(t, s.Load(ctx, "acme", func(cp *engine.Checkpoint) error {
+				if got == nil {
+					got = &engine.Checkpoint{Head: cp.Head, Meta: cp.Meta}
+				}
+				got.Assignments = append(got.Assignments, cp.Assignments...)
+				return nil
+			}))
+		}
+		if got == nil || got.Head != at || string(got.Meta) != "meta" || len(got.Assignments) != 1 || got.Assignments[0].Limit == nil {
+			t.Errorf("ahead %v: %+v", ahead, got)
+		}
+		if h, err := s.Hold(ctx, "acme", "h"); err != nil || h == nil {
+			t.Errorf("ahead %v: the hold is %v, %v", ahead, h, err)
+		}
+		closeStore(t, s)
+	}
+}

@@ -186,6 +186,12 @@ func (e *env) readAll(name string, seq uint64) {
 }
 
 var reopenTests = []reopenTest{
+	{"finds what a stream began with", func(e *env, reopen func()) {
+		parts, _ := basis("acme", 2)
+		e.ok(e.Begin(ctx, "acme", given(parts, nil)))
+		reopen()
+		e.begun("acme", 2)
+	}},
 	{"finds what was appended", func(e *env, reopen func()) {
 		a, catalogue := e.stream("a"), e.stream(engine.CatalogueStream)
 		a.append(everything)

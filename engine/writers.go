@@ -1,0 +1,220 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The nodes of a shared store and an import never write at one time: whoever writes has
+// the claim to claimWriters, which all nodes hold as one, and each import for itself. It
+// ends by itself writersFor after the last of its holders was heard of.
+//
+// Nobody writes who was not heard of for so long that the claim could end before the write
+// does: a node's commit is refused by the store when it is more than MaxSkew old.
+const (
+	claimWriters  = "writers"
+	holderNodes   = "nodes"
+	writersFor    = 10 * time.Second
+	writersEvery  = 2 * time.Second
+	writersMargin = 2 * time.Duration(MaxSkew)
+	writersRetry  = 250 * time.Millisecond
+)
+
+// ErrImporting says that an import is writing into the store, which no node uses meanwhile.
+var ErrImporting = errors.New("an import is writing into the store; nodes start once it has ended, at the latest 10 s after it was killed")
+
+// ErrServed says that nodes use the store, into which nothing is imported meanwhile.
+var ErrServed = errors.New("nodes use the store, or another import does; stop them, and import again")
+
+// writers keeps the claim of one holder.
+type writers struct {
+	s      Store
+	holder string
+	began  time.Time
+	until  atomic.Int64 // since began: when the claim ends at the earliest
+	taken  atomic.Bool  // somebody else has it
+	mu     sync.Mutex   // one renewal at a time
+}
+
+func newWriters(s Store, holder string) *writers {
+	return &writers{s: s, holder: holder, began: time.Now()}
+}
+
+// newImporter is the holder of one import.
+func newImporter() string {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return "import/" + hex.EncodeToString(b[:])
+}
+
+// renew takes or renews the claim, and tells whether the holder has it.
+func (w *writers) renew(ctx context.Context) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	asked := time.Since(w.began)
+	got, err := w.s.Claim(ctx, []string{claimWriters}, w.holder, writersFor)
+	if err != nil {
+		return false, err
+	}
+	w.taken.Store(!got[0])
+	if got[0] {
+		w.until.Store(int64(asked + writersFor))
+	} else {
+		w.until.Store(0)
+	}
+	return got[0], nil
+}
+
+func (w *writers) sure() bool {
+	return time.Duration(w.until.Load())-time.Since(w.began) > writersMargin
+}
+
+// may is nil while the holder may write. After a pause it asks.
+func (w *writers) may(ctx context.Context) error {
+	if w.sure() {
+		return nil
+	}
+	got, err := w.renew(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the claim to write could not be renewed: %w", err)
+	case !got:
+		return w.refusal()
+	}
+	return nil
+}
+
+// refusal says who has the claim.
+func (w *writers) refusal() error {
+	if w.holder == holderNodes {
+		return ErrImporting
+	}
+	return ErrServed
+}
+
+// keep renews the claim until stop is closed.
+func (w *writers) keep(stop <-chan struct{}) {
+	tick := time.NewTicker(writersEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), writersEvery)
+		_, _ = w.renew(ctx) // what cannot be renewed is asked for when something is to be written
+		cancel()
+	}
+}
+
+// claimedStore is a shared store for somebody who writes with the claim alone.
+type claimedStore struct {
+	Store
+	writers *writers
+}
+
+func (s *claimedStore) may(ctx context.Context) error {
+	if err := s.writers.may(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotCommitted, err)
+	}
+	return nil
+}
+
+// Append implements Store.
+func (s *claimedStore) Append(ctx context.Context, commits []Commit, again Again) ([]Outcome, error) {
+	if err := s.may(ctx); err != nil {
+		return nil, err
+	}
+	return s.Store.Append(ctx, commits, again)
+}
+
+// Begin implements Store.
+func (s *claimedStore) Begin(ctx context.Context, stream string, parts iter.Seq2[*BasePart, error]) error {
+	if err := s.may(ctx); err != nil {
+		return err
+	}
+	return s.Store.Begin(ctx, stream, parts)
+}
+
+// Save implements Store.
+func (s *claimedStore) Save(ctx context.Context, cp *Checkpoint) error {
+	if err := s.may(ctx); err != nil {
+		return err
+	}
+	return s.Store.Save(ctx, cp)
+}
+
+// AddMessage implements Store.
+func (s *claimedStore) AddMessage(ctx context.Context, m Message) error {
+	if err := s.may(ctx); err != nil {
+		return err
+	}
+	return s.Store.AddMessage(ctx, m)
+}
+
+// Err implements Store.
+func (s *claimedStore) Err() error {
+	if err := s.Store.Err(); err != nil {
+		return err
+	}
+	if s.writers.taken.Load() {
+		return s.writers.refusal()
+	}
+	return nil
+}
+
+// joinWriters makes this process one of the store's nodes.
+func (e *Engine) joinWriters(ctx context.Context) (*writers, error) {
+	w := newWriters(e.store, holderNodes)
+	if e.nodes == nil {
+		return w, nil
+	}
+	e.store = &claimedStore{e.store, w}
+	return w, w.may(ctx)
+}
+
+// takeStore waits until nodes that were stopped are forgotten, and keeps the claim for an
+// import until release is called. A store that this process has for itself needs none.
+func (im *importer) takeStore() (release func(), err error) {
+	_, _, now, err := im.s.Heads(im.ctx, nil, nil)
+	if err != nil || now == 0 || im.o.DryRun {
+		return func() {}, err
+	}
+	w := newWriters(im.s, newImporter())
+	for {
+		got, err := w.renew(im.ctx)
+		if err != nil {
+			return nil, err
+		}
+		if got {
+			break
+		}
+		if time.Since(w.began) > writersFor+writersRetry {
+			return nil, ErrServed
+		}
+		select {
+		case <-im.ctx.Done():
+			return nil, im.ctx.Err()
+		case <-time.After(writersRetry):
+		}
+	}
+	store := im.s
+	im.s = &claimedStore{store, w}
+	stop := make(chan struct{})
+	var keeping sync.WaitGroup
+	keeping.Go(func() { w.keep(stop) })
+	return func() {
+		close(stop)
+		keeping.Wait()
+		// Where it cannot be given up it ends by itself.
+		_, _ = store.Claim(context.WithoutCancel(im.ctx), []string{claimWriters}, w.holder, 0)
+	}, nil
+}

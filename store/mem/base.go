@@ -1,0 +1,104 @@
+package mem
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+var errStreamExists = errors.New("the stream is there already")
+
+// Base implements engine.Store: a log is trimmed only up to its checkpoint.
+func (s *Store) Base(ctx context.Context, name string, visit func(*engine.Checkpoint) error) error {
+	if err := s.begin(ctx, "base"); err != nil {
+		return err
+	}
+	var parts []*engine.Checkpoint
+	if st := s.streams[name]; st != nil && st.saved != nil && st.head.Seq > uint64(len(st.log)) {
+		parts = st.saved.whole(name)
+	}
+	s.mu.Unlock()
+	for _, part := range parts {
+		if err := cmp.Or(ctx.Err(), visit(part)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whole is load with all rows.
+func (cp *checkpoint) whole(name string) []*engine.Checkpoint {
+	parts := cp.load(name)
+	first := parts[0]
+	first.Holds = values(cp.holds, cloneHold)
+	first.Generations = values(cp.generations, cloneGeneration)
+	for key, amount := range cp.series {
+		first.Series = append(first.Series, engine.SeriesRow{SeriesKey: key, Amount: amount})
+	}
+	slices.SortFunc(first.Series, func(a, b engine.SeriesRow) int {
+		return cmp.Or(cmp.Compare(a.Bucket, b.Bucket), cmp.Compare(a.EntityOrd, b.EntityOrd), compareCapabilities(a.Capability, b.Capability),
+			cmp.Compare(a.ChildOrd, b.ChildOrd), cmp.Compare(a.Combo, b.Combo))
+	})
+	return parts
+}
+
+// Begin implements engine.Store.
+func (s *Store) Begin(ctx context.Context, name string, parts iter.Seq2[*engine.BasePart, error]) error {
+	if err := s.beginWrite(ctx, "begin"); err != nil {
+		return err
+	}
+	s.mu.Unlock() // so that parts may use the store
+	st := &stream{activity: map[string]engine.Activity{}, saved: newCheckpoint()}
+	var listing *bursar.Customer
+	var uses []engine.Use
+	for p, err := range parts {
+		if err != nil {
+			return fmt.Errorf("%w: %w", engine.ErrNotCommitted, err)
+		}
+		st.begin(p)
+		if p.Listing != nil {
+			listing = p.Listing
+		}
+		uses = append(uses, p.Uses...)
+	}
+	s.mu.Lock()
+	if old := s.streams[name]; old != nil && old.head.Seq > 0 {
+		s.mu.Unlock()
+		return fmt.Errorf("%w: %w", engine.ErrNotCommitted, errStreamExists)
+	}
+	s.streams[name] = st
+	if listing != nil {
+		s.customers[listing.ID] = cloneCustomer(*listing)
+	}
+	for _, u := range uses {
+		if s.uses[u] == nil {
+			s.uses[u] = map[string]bool{}
+		}
+		s.uses[u][name] = true
+	}
+	s.mu.Unlock()
+	return s.fail("begin.after")
+}
+
+func (st *stream) begin(p *engine.BasePart) {
+	if in := p.Checkpoint; in != nil {
+		if st.head == (engine.Head{}) {
+			st.head, st.saved.head, st.saved.due, st.saved.meta = in.Head, in.Head, in.Due, bytes.Clone(in.Meta)
+		}
+		st.saved.saveRows(in)
+	}
+	for _, r := range p.Log {
+		r.Payload = bytes.Clone(r.Payload)
+		st.log = append(st.log, r)
+	}
+	for _, a := range p.Activity {
+		st.activity[a.ID] = cloneActivity(a)
+	}
+}
