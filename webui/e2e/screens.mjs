@@ -60,7 +60,10 @@ export const screens = [
     path: () => "/console/customers/acme/entitlements",
     show: async page => {
       await settled(page);
-      await page.getByRole("row", { name: /Active/ }).first().waitFor();
+      await page
+        .getByRole("row", { name: /Active/ })
+        .first()
+        .waitFor();
     },
   },
   {

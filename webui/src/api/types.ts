@@ -185,8 +185,6 @@ export type PromotionalEntitlement = {
 };
 /** What a customer may use of a feature or currency, without chains. */
 export type Entitlement = {
-  type: "FEATURE" | "CREDIT";
-  isGranted: boolean;
   feature?: { id: string };
   currentUsage?: Amount;
   usageLimit?: Amount | null;
@@ -248,7 +246,7 @@ export type Denial = {
   requested: Amount;
   dimensions: Dimensions;
   reason: string;
-  requestId: string | null;
+  requestId: string;
   binding: Binding | null;
   chains: Node[][];
 };
@@ -350,11 +348,12 @@ export type Delivery = {
 };
 export type AccessToken = {
   id: string;
-  token: string;
+  /** Only in the reply that made it. */
+  token?: string;
   customerId: string;
   expiresAt: string;
   permissions: string[];
-  rootEntityId?: string | null;
+  rootEntityId: string | null;
 };
 
 export type Capability = { kind: "feature" | "currency"; id: string; name: string; unit: string };

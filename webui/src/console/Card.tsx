@@ -43,7 +43,7 @@ export function Card({ card, onClose }: { card: RateCard; onClose: () => void })
       {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
       {at && (
         <div className="stack">
-          <div className="fields">
+          <div className="version">
             <Select
               label="Version"
               value={String(at.version)}

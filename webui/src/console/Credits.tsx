@@ -155,9 +155,10 @@ function GrantTable({ title, grants, numbered, onVoid, empty }: GrantTableProps)
             numbered === true && { head: "Next", look: "num muted", cell: (_, i) => i + 1 },
             {
               head: "Grant",
+              look: "break",
               cell: g => (
                 <>
-                  <span className="strong break">{g.displayName}</span>
+                  <span className="strong">{g.displayName}</span>
                   <div className="small muted">
                     {g.grantType.toLowerCase()}
                     {g.priority > 0 && ` · priority ${g.priority}`}

@@ -57,6 +57,8 @@ export function Figures({ o }: { o: Overview }) {
   );
 }
 
+const dot = "\u00a0· ";
+
 type Names = ReturnType<typeof useNames>;
 type Named = { customerId: string; entityId: string | null; scopeEntityIds: string[]; featureId?: string; currencyId?: string };
 
@@ -77,13 +79,17 @@ function useNames(o: Overview) {
 function Counts({ names, of, each, label }: { names: Names; of: Named; each?: string; label?: string }) {
   const { name, capability } = names;
   return (
-    <div className="small muted break">
-      <span title={of.customerId}>{name(of.customerId, null)}</span> · <span title={of.currencyId ?? of.featureId}>{capability(of)}</span>
+    <div className="small muted">
+      <span title={of.customerId}>{name(of.customerId, null)}</span>
+      {dot}
+      <span title={of.currencyId ?? of.featureId}>{capability(of)}</span>
       {each}
       {of.scopeEntityIds.length > 0 && (
-        <span title={of.scopeEntityIds.join(", ")}> · on {of.scopeEntityIds.map(id => name(of.customerId, id)).join(", ")}</span>
+        <span title={of.scopeEntityIds.join(", ")}>
+          {dot}on {of.scopeEntityIds.map(id => name(of.customerId, id)).join(", ")}
+        </span>
       )}
-      {label && ` · ${label}`}
+      {label && dot + label}
     </div>
   );
 }
@@ -107,9 +113,10 @@ function Closest({ o, names }: { o: Overview; names: Names }) {
           columns={[
             {
               head: "Who",
+              look: "break",
               cell: r => (
                 <>
-                  <Link href={node(r)} className="strong break" title={r.entityId}>
+                  <Link href={node(r)} className="strong" title={r.entityId}>
                     {r.displayName ?? r.entityId}
                   </Link>
                   <Counts names={names} of={r} each={` per ${cadenceWords(r.cadence ?? "")}`} label={r.label ?? ""} />
@@ -152,7 +159,7 @@ function Limit({ names, of: b }: { names: Names; of: Bound }) {
       </Link>
     );
   return (
-    <Link href={node(b)} className="strong break" title={b.entityId ?? undefined}>
+    <Link href={node(b)} className="strong" title={b.entityId ?? undefined}>
       {names.name(b.customerId, b.entityId)}
     </Link>
   );
@@ -173,6 +180,7 @@ function Stopping({ o, names }: { o: Overview; names: Names }) {
           columns={[
             {
               head: "Limit",
+              look: "break",
               cell: b => (
                 <>
                   <Limit names={names} of={b} />

@@ -5,7 +5,7 @@ import { nano, sub } from "../api/amount";
 import { path } from "../api/client";
 import type { Amount } from "../api/json";
 import type { One, RateCard, RateVersion, Repricing } from "../api/types";
-import { fromLocal, shortTime, toLocal } from "../lib/time";
+import { fromLocal, toLocal } from "../lib/time";
 import { Button, Confirm, Dialog, Notice, Text, Trouble, toast, useAction } from "../ui";
 import { useFields } from "../ui/FormDialog";
 import { Full } from "../ui/Full";
@@ -109,15 +109,17 @@ const customers = (r: Repricing) => (r.customers.length === 1 ? "1 customer" : `
 function Found({ found, currency }: { found: Repricing; currency: string }) {
   if (found.customers.length === 0)
     return <Notice kind="good">Nothing to correct: of {charges(found.records)} none was priced differently.</Notice>;
+  const all = { customerId: "", was: found.was, is: found.is, rows: found.customers.flatMap(c => c.rows) };
+  const rows = found.customers.length > 1 ? [...found.customers, all] : found.customers;
   return (
-    <section className="stack" aria-label={found.applied ? "What was corrected" : "What would change"}>
+    <section className="stack" ref={show} aria-label={found.applied ? "What was corrected" : "What would change"}>
       {found.applied ? (
         <Notice kind="good">
-          Applied: version {found.by} in place of {found.version}.
+          Applied: version {found.by} in place of version {found.version}.
         </Notice>
       ) : (
         <p>
-          Version {found.by} in place of {found.version}, {charges(found.records)}, {customers(found)}. Nothing is changed yet.
+          Version {found.by} in place of version {found.version}: {charges(found.records)} of {customers(found)}. Nothing is changed yet.
         </p>
       )}
       {found.unmatched > 0 && (
@@ -127,32 +129,18 @@ function Found({ found, currency }: { found: Repricing; currency: string }) {
       )}
       <Table
         look="panel"
-        rows={[
-          ...found.customers.map(c => ({ ...c, total: false })),
-          { customerId: "All", was: found.was, is: found.is, pool: 0, rows: [], total: true },
-        ]}
-        id={c => (c.total ? "" : c.customerId)}
+        rows={rows}
+        id={c => c.customerId}
         columns={[
           {
             head: "Customer",
             look: "break",
-            cell: c =>
-              c.total ? (
-                <span className="strong">All</span>
-              ) : (
-                <Link href={`/console/customers/${encodeURIComponent(c.customerId)}`}>{c.customerId}</Link>
-              ),
+            cell: c => (c === all ? "All" : <Link href={`/console/customers/${encodeURIComponent(c.customerId)}`}>{c.customerId}</Link>),
           },
           { head: "Charged", look: "right", cell: c => <Full v={c.was} /> },
           { head: "Corrected", look: "right", cell: c => <Full v={c.is} /> },
           { head: `Difference, ${currency}`, look: "right", cell: c => <Signed v={sub(c.is, c.was)} /> },
-          {
-            head: "Limits that change",
-            look: "small muted break",
-            cell: c =>
-              [...new Set(c.rows.map(r => `${r.entityId} (${shortTime(r.usagePeriodStart)})`))].slice(0, 4).join(", ") +
-              more(c.rows.length - 4),
-          },
+          { head: "Limits changed", look: "right num", cell: c => limits(c.rows) },
         ]}
       />
     </section>
@@ -160,7 +148,8 @@ function Found({ found, currency }: { found: Repricing; currency: string }) {
 }
 
 const charges = (n: number) => `${n.toLocaleString("en")} ${n === 1 ? "charge" : "charges"}`;
-const more = (n: number) => (n > 0 ? ` and ${n} more` : "");
+const limits = (rows: Repricing["customers"][number]["rows"]) => new Set(rows.map(r => r.assignmentId)).size.toLocaleString("en");
+const show = (section: HTMLElement | null) => section?.scrollIntoView({ block: "nearest" });
 
 function Signed({ v }: { v: Amount }) {
   return (

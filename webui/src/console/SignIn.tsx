@@ -55,7 +55,7 @@ export function SignIn({ refused, onKey }: { refused: boolean; onKey: (key: stri
             hint={
               <>
                 The server's <code>BURSAR_ADMIN_KEY</code>; without that variable, the key that the server printed once at its first start.
-                Kept in this tab until it is closed.
+                It stays in this tab until the tab is closed.
               </>
             }
           />
