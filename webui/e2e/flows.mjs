@@ -350,6 +350,19 @@ export function flowTests(browser, server, createServer) {
         await call("POST", "/customers/acme/consume", { currencyId: "credits", amount: 3, idempotencyKey: "small" });
         await page.reload();
         await page.getByRole("row", { name: /Small.*used up/ }).waitFor();
+        const long = await call("POST", "/credits/grants", { ...used, displayName: "Long", amount: 123456789012.125, priority: 9 });
+        await page.reload();
+        const amount = page.getByRole("row", { name: /Long/ }).locator(".brief").first();
+        const shown = () =>
+          amount.evaluate(e =>
+            [...e.children]
+              .filter(c => getComputedStyle(c).display !== "none" && getComputedStyle(c).position === "static")
+              .map(c => c.textContent),
+          );
+        assert.deepEqual(await shown(), ["123B"]);
+        await amount.focus();
+        assert.deepEqual(await shown(), ["123,456,789,012.125"]);
+        await call("POST", `/credits/grants/${long.data.id}/void`);
       },
     ],
     [
