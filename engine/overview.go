@@ -17,6 +17,33 @@ type Closest struct {
 	Row        TreeRow
 }
 
+// DisplayNames are, of customers in memory, their own, under "", and those of the entities
+// asked for, where they have one.
+func (e *Engine) DisplayNames(of map[string][]string) map[string]map[string]string {
+	names := map[string]map[string]string{}
+	for _, c := range e.residents() {
+		if ids, ok := of[c.id]; ok {
+			c.mu.RLock()
+			names[c.id] = c.st.viewAt(e.now(), e.cat.Load()).displayNames(ids)
+			c.mu.RUnlock()
+		}
+	}
+	return names
+}
+
+func (v *view) displayNames(ids []string) map[string]string {
+	names := map[string]string{}
+	if c := v.cust(); c != nil && c.Name != nil {
+		names[""] = *c.Name
+	}
+	for _, id := range ids {
+		if ord := v.entOrd(id); ord != 0 && v.ent(ord).name != nil {
+			names[id] = *v.ent(ord).name
+		}
+	}
+	return names
+}
+
 type closest struct {
 	c    *customer
 	row  uint32

@@ -182,6 +182,7 @@ type ActivityQuery struct {
 // filter.
 type CustomerQuery struct {
 	Email, Name     string      // exact
+	Search          string      // part of the id, name or email; A to Z match a to z
 	CreatedFrom     bursar.Time // CreatedAt ≥
 	CreatedTo       bursar.Time // CreatedAt <
 	IncludeArchived bool

@@ -95,6 +95,7 @@ type customerList struct {
 	paging
 	Email           string    `query:"email"`
 	Name            string    `query:"name"`
+	Search          string    `query:"search" is:"len=1-255" doc:"Part of the id, the name or the email; A to Z match a to z."`
 	CreatedAt       timeRange `query:"createdAt"`
 	IncludeArchived bool      `query:"includeArchived"`
 }
@@ -104,7 +105,7 @@ func (a *API) listCustomers(q *request, in *customerList) (page[bursar.Customer]
 	at := func(c *bursar.Customer) engine.ListPos { return engine.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
 	get := func(p engine.ListPage) (engine.Page[bursar.Customer], error) {
 		return a.engine.Customers(q.ctx, engine.CustomerQuery{
-			Email: in.Email, Name: in.Name, CreatedFrom: from, CreatedTo: to, IncludeArchived: in.IncludeArchived,
+			Email: in.Email, Name: in.Name, Search: in.Search, CreatedFrom: from, CreatedTo: to, IncludeArchived: in.IncludeArchived,
 			After: (*engine.CustomerPos)(p.After), Before: (*engine.CustomerPos)(p.Before), Limit: p.Limit,
 		})
 	}

@@ -119,6 +119,7 @@ type bindingKey struct {
 }
 
 type bindingCount struct {
+	scope   []string
 	label   string
 	denials uint64
 	last    bursar.Time
@@ -143,7 +144,7 @@ func (o *observed) deny(d *denial) {
 		o.forget()
 	}
 	if b := d.decision.Binding; b != nil {
-		o.count(bindingKey{d.customer, b.Node.AssignmentID, b.Node.EntityID, b.Source, b.Node.Capability}, b.Node.Label, d.at)
+		o.count(bindingKey{d.customer, b.Node.AssignmentID, b.Node.EntityID, b.Source, b.Node.Capability}, b.Node.ScopeEntityIDs, b.Node.Label, d.at)
 	}
 }
 
@@ -163,7 +164,7 @@ func (o *observed) forget() {
 	}
 }
 
-func (o *observed) count(k bindingKey, label string, at bursar.Time) {
+func (o *observed) count(k bindingKey, scope []string, label string, at bursar.Time) {
 	c := o.binding[k]
 	if c == nil {
 		if len(o.binding) == maxBinding {
@@ -174,7 +175,7 @@ func (o *observed) count(k bindingKey, label string, at bursar.Time) {
 		c = &bindingCount{}
 		o.binding[k] = c
 	}
-	c.label, c.last = label, at
+	c.scope, c.label, c.last = append([]string{}, scope...), label, at
 	c.denials++
 }
 

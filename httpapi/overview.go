@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +22,7 @@ type overviewOut struct {
 	HoldsOpen int64           `json:"holdsOpen"`
 	Closest   []closestRow    `json:"closest" doc:"The 20 limits, hard or soft, that have used most, from 80 % on."`
 	Binding   []boundOut      `json:"binding" doc:"The 20 limits that denied most since then."`
+	Names     []displayName   `json:"names" doc:"Of the customers and entities that closest and binding mention, where they have one."`
 	Spend     []currencySpend `json:"spend"`
 }
 
@@ -41,15 +44,22 @@ type closestRow struct {
 }
 
 type boundOut struct {
-	CustomerID   string               `json:"customerId"`
-	AssignmentID *string              `json:"assignmentId"`
-	Source       bursar.BindingSource `json:"source" is:"enum=ENTITY|CUSTOMER|CREDITS"`
-	EntityID     *string              `json:"entityId"`
-	FeatureID    *string              `json:"featureId,omitempty"`
-	CurrencyID   *string              `json:"currencyId,omitempty"`
-	Label        string               `json:"label"`
-	Denials      int64                `json:"denials"`
-	LastAt       bursar.Time          `json:"lastAt"`
+	CustomerID     string               `json:"customerId"`
+	AssignmentID   *string              `json:"assignmentId"`
+	Source         bursar.BindingSource `json:"source" is:"enum=ENTITY|CUSTOMER|CREDITS"`
+	EntityID       *string              `json:"entityId"`
+	ScopeEntityIDs []string             `json:"scopeEntityIds"`
+	FeatureID      *string              `json:"featureId,omitempty"`
+	CurrencyID     *string              `json:"currencyId,omitempty"`
+	Label          string               `json:"label"`
+	Denials        int64                `json:"denials"`
+	LastAt         bursar.Time          `json:"lastAt"`
+}
+
+type displayName struct {
+	CustomerID  string  `json:"customerId"`
+	EntityID    *string `json:"entityId" doc:"null: the customer's own."`
+	DisplayName string  `json:"displayName"`
 }
 
 type currencySpend struct {
@@ -97,7 +107,27 @@ func (a *API) overview(q *request, _ *nothing) (overviewOut, error) {
 		}
 	}
 	a.observed.show(&out)
+	out.Names = a.namesIn(&out)
 	return out, nil
+}
+
+// namesIn looks up the names of what o mentions, in order of customers and entities.
+func (a *API) namesIn(o *overviewOut) []displayName {
+	mentioned := map[string][]string{}
+	for _, r := range o.Closest {
+		mentioned[r.CustomerID] = append(append(mentioned[r.CustomerID], r.EntityID), r.ScopeEntityIDs...)
+	}
+	for _, b := range o.Binding {
+		mentioned[b.CustomerID] = append(append(mentioned[b.CustomerID], orZero(b.EntityID)), b.ScopeEntityIDs...)
+	}
+	out := []displayName{}
+	names := a.engine.DisplayNames(mentioned)
+	for _, customer := range slices.Sorted(maps.Keys(names)) {
+		for _, id := range slices.Sorted(maps.Keys(names[customer])) {
+			out = append(out, displayName{customer, orNil(&id), names[customer][id]})
+		}
+	}
+	return out
 }
 
 // search looks anew when what there is has become old. The caller holds c's lock.
@@ -137,7 +167,7 @@ func (o *observed) show(out *overviewOut) {
 	out.Binding = []boundOut{}
 	for _, k := range o.mostBinding()[:min(len(o.binding), overviewRows)] {
 		c := o.binding[k]
-		b := boundOut{CustomerID: k.customer, AssignmentID: orNil(&k.assignment), Source: k.source, EntityID: orNil(&k.entity), Label: c.label,
+		b := boundOut{CustomerID: k.customer, AssignmentID: orNil(&k.assignment), Source: k.source, EntityID: orNil(&k.entity), ScopeEntityIDs: c.scope, Label: c.label,
 			Denials: int64(c.denials), LastAt: c.last}
 		b.FeatureID, b.CurrencyID = capabilityIDs(k.capability)
 		out.Binding = append(out.Binding, b)

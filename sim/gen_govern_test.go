@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -160,7 +161,7 @@ func genGetCustomer(g *gen) action { return getCustomer{g.customer(), chance(g.r
 
 func genListCustomers(g *gen) action {
 	q := engine.CustomerQuery{Limit: 1 + g.r.IntN(6), IncludeArchived: chance(g.r, 2)}
-	switch g.r.IntN(5) {
+	switch g.r.IntN(6) {
 	case 0:
 		q.Email = "a@b.example"
 	case 1:
@@ -168,6 +169,8 @@ func genListCustomers(g *gen) action {
 	case 2:
 		q.CreatedFrom = g.now - bursar.Time(g.r.Int64N(max(1, int64(1+g.now-epoch))))
 	case 3:
+		q.Search = strings.ToUpper(string(g.customer()[0]))
+	case 4:
 		q.CreatedTo = g.now - bursar.Time(g.r.Int64N(max(1, int64(1+g.now-epoch))))
 	}
 	return listCustomers{q}

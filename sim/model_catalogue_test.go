@@ -343,6 +343,7 @@ func (m *model) listCustomers(q engine.CustomerQuery) engine.Page[bursar.Custome
 		x := c.info
 		if x.ArchivedAt != nil && !q.IncludeArchived || q.Email != "" && (x.Email == nil || *x.Email != q.Email) ||
 			q.Name != "" && (x.Name == nil || *x.Name != q.Name) ||
+			q.Search != "" && !inAny(q.Search, &x.ID, x.Name, x.Email) ||
 			q.CreatedFrom != 0 && x.CreatedAt < q.CreatedFrom || q.CreatedTo != 0 && x.CreatedAt >= q.CreatedTo {
 			continue
 		}
@@ -351,6 +352,10 @@ func (m *model) listCustomers(q engine.CustomerQuery) engine.Page[bursar.Custome
 	place := func(x bursar.Customer) engine.ListPos { return engine.ListPos{CreatedAt: x.CreatedAt, ID: x.ID} }
 	page := engine.ListPage{Limit: q.Limit, After: (*engine.ListPos)(q.After), Before: (*engine.ListPos)(q.Before)}
 	return pageOf(list, place, page)
+}
+
+func inAny(part string, texts ...*string) bool {
+	return slices.ContainsFunc(texts, func(t *string) bool { return t != nil && strings.Contains(strings.ToLower(*t), strings.ToLower(part)) })
 }
 
 // pageOf sorts a list by its places and cuts a page out of it.

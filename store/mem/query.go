@@ -117,6 +117,7 @@ func (s *Store) Customers(ctx context.Context, q engine.CustomerQuery) ([]bursar
 		pos := engine.CustomerPos{CreatedAt: c.CreatedAt, ID: c.ID}
 		if (q.Email == "" || c.Email != nil && *c.Email == q.Email) &&
 			(q.Name == "" || c.Name != nil && *c.Name == q.Name) &&
+			(q.Search == "" || contains(&c.ID, q.Search) || contains(c.Name, q.Search) || contains(c.Email, q.Search)) &&
 			(q.CreatedFrom == 0 || c.CreatedAt >= q.CreatedFrom) &&
 			(q.CreatedTo == 0 || c.CreatedAt < q.CreatedTo) &&
 			(q.IncludeArchived || c.ArchivedAt == nil) &&
@@ -129,6 +130,18 @@ func (s *Store) Customers(ctx context.Context, q engine.CustomerQuery) ([]bursar
 		return cmp.Or(cmp.Compare(a.CreatedAt, b.CreatedAt), strings.Compare(a.ID, b.ID))
 	})
 	return pageOf(rows, q.Limit, q.Before != nil), nil
+}
+
+// contains tells whether part is in text, where A to Z match a to z.
+func contains(text *string, part string) bool {
+	return text != nil && strings.Contains(strings.Map(lower, *text), strings.Map(lower, part))
+}
+
+func lower(r rune) rune {
+	if 'A' <= r && r <= 'Z' {
+		r += 'a' - 'A'
+	}
+	return r
 }
 
 func comparePos(a, b engine.CustomerPos) int {

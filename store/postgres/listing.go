@@ -41,6 +41,11 @@ func (s *Store) Customers(ctx context.Context, q engine.CustomerQuery) (rows []b
 	if q.Name != "" {
 		w.and("name = ?", text(q.Name))
 	}
+	if q.Search != "" { // in the collation C, lower knows A to Z alone
+		part := text(q.Search)
+		w.and(`(strpos(lower(id), lower(?::text COLLATE "C")) > 0 OR strpos(lower(name), lower(?::text COLLATE "C")) > 0 OR strpos(lower(email), lower(?::text COLLATE "C")) > 0)`,
+			part, part, part)
+	}
 	if q.CreatedFrom != 0 {
 		w.and("created_at >= ?", int64(q.CreatedFrom))
 	}

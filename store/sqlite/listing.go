@@ -91,6 +91,9 @@ func (s *Store) Customers(ctx context.Context, q engine.CustomerQuery) (rows []b
 	if q.Name != "" {
 		w.and("name = ?", q.Name)
 	}
+	if q.Search != "" { // lower knows A to Z alone
+		w.and("(instr(lower(id), lower(?)) > 0 OR instr(lower(name), lower(?)) > 0 OR instr(lower(email), lower(?)) > 0)", q.Search, q.Search, q.Search)
+	}
 	if q.CreatedFrom != 0 {
 		w.and("created_at >= ?", q.CreatedFrom)
 	}

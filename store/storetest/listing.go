@@ -14,7 +14,7 @@ func listing(c bursar.Customer) func(*engine.Commit) {
 // customers lists five customers: c and d were created at one instant, e is archived.
 func (e *env) customers() {
 	for _, c := range []bursar.Customer{
-		{ID: "d", CreatedAt: 30, Name: ptr("Dee"), Email: ptr("x@example.com")},
+		{ID: "d", CreatedAt: 30, Name: ptr("Dédé"), Email: ptr("x@example.com")},
 		{ID: "a", CreatedAt: 10, Name: ptr("Ann"), Email: ptr("x@example.com")},
 		{ID: "c", CreatedAt: 30, Name: ptr("Ann")},
 		{ID: "b", CreatedAt: 20, Email: ptr("y@example.com")},
@@ -76,6 +76,13 @@ var customerTests = []test{
 			{engine.CustomerQuery{Name: "Ann"}, "ac"},
 			{engine.CustomerQuery{Name: "Ann", IncludeArchived: true}, "ace"},
 			{engine.CustomerQuery{Name: "Ann", Email: "x@example.com"}, "a"},
+			{engine.CustomerQuery{Search: "B"}, "b"},
+			{engine.CustomerQuery{Search: "nN"}, "ac"},
+			{engine.CustomerQuery{Search: "X@EXAMPLE"}, "ad"},
+			{engine.CustomerQuery{Search: "%"}, ""},
+			{engine.CustomerQuery{Search: "é"}, "d"},
+			{engine.CustomerQuery{Search: "É"}, ""},
+			{engine.CustomerQuery{Search: "e", CreatedTo: 20}, "a"},
 			{engine.CustomerQuery{CreatedFrom: 20}, "bcd"},
 			{engine.CustomerQuery{CreatedFrom: 21}, "cd"},
 			{engine.CustomerQuery{CreatedTo: 30}, "ab"},

@@ -8,7 +8,7 @@ import { flowTests } from "./flows.mjs";
 import { hostileTests } from "./hostile.mjs";
 import { largeTests } from "./large.mjs";
 import { out, startBrowser, startDemo, startServer, stopAll } from "./rig.mjs";
-import { screens } from "./screens.mjs";
+import { furnish, screens } from "./screens.mjs";
 
 const only = process.argv[2] ?? "";
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -16,6 +16,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 /** Every screen in both themes and at both widths: a picture, and no serious finding of axe. */
 async function screenTests(browser) {
   const demo = await startDemo();
+  await furnish(demo.call);
   return screens.map(s => [
     `screen ${s.name}`,
     async () => {

@@ -8,6 +8,17 @@ const drawer = tab => async page => {
   await page.waitForTimeout(400);
 };
 
+/** What the screens show that the demo has nothing of. */
+export async function furnish(call) {
+  const [feature] = (await call("GET", "/features")).data;
+  const [card] = (await call("GET", "/rate-cards")).data;
+  const trial = { featureId: feature.id, usageLimit: 2_500_000, period: "1 month", resetPeriod: "DAY" };
+  await call("POST", "/customers/acme/promotional-entitlements", { promotionalEntitlements: [trial] });
+  const rates = card.rates.map(r => ({ ...r, amount: r.amount * 0.8 }));
+  await call("POST", `/rate-cards/${card.id}/versions`, { corrects: 1, rates });
+  await call("POST", "/api-keys", { name: "Dashboards", scope: "read", expiresAt: "2099-01-01T00:00:00Z" });
+}
+
 export const screens = [
   { name: "home", path: () => "/console", show: settled },
   { name: "customers", path: () => "/console/customers", show: settled },
@@ -44,6 +55,25 @@ export const screens = [
   { name: "node-usage", path: () => "/console/customers/acme/tree?node=operations", show: drawer("Usage") },
   { name: "node-history", path: () => "/console/customers/acme/tree?node=operations", show: drawer("History") },
   { name: "credits", path: () => "/console/customers/acme/credits", show: settled },
+  {
+    name: "entitlements",
+    path: () => "/console/customers/acme/entitlements",
+    show: async page => {
+      await settled(page);
+      await page
+        .getByRole("row", { name: /Active/ })
+        .first()
+        .waitFor();
+    },
+  },
+  {
+    name: "entitlement",
+    path: () => "/console/customers/acme/entitlements",
+    show: async page => {
+      await page.getByRole("button", { name: "Add an entitlement" }).click();
+      await page.getByLabel("Resets").selectOption("WEEK");
+    },
+  },
   { name: "holds", path: () => "/console/customers/acme/holds", show: settled },
   {
     name: "explain",
@@ -74,7 +104,23 @@ export const screens = [
       await settled(page);
     },
   },
+  {
+    name: "reprice",
+    path: () => "/console/catalogue/rates",
+    show: async page => {
+      await page.getByRole("button", { name: "Open" }).first().click();
+      await page.getByRole("button", { name: "Re-price" }).click();
+      await page.getByRole("button", { name: "Dry run" }).click();
+      await page.getByRole("region", { name: "What would change" }).waitFor();
+    },
+  },
   { name: "keys", path: () => "/console/developers/keys", show: settled },
   { name: "webhooks", path: () => "/console/developers/webhooks", show: settled },
+  { name: "missing", path: () => "/console/customers/nobody", show: page => page.getByText("No such customer").waitFor() },
+  {
+    name: "sign-in",
+    path: () => "/console",
+    show: page => page.getByRole("button", { name: "Sign out" }).click(),
+  },
   { name: "embed", path: key => `/embed#customer=acme&token=${key}`, show: grid },
 ];

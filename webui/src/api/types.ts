@@ -129,6 +129,22 @@ export type RateCard = {
   archivedAt: string | null;
 };
 export type RateVersion = { version: number; effectiveFrom: string; createdAt: string; corrects: number | null; rates: Rate[] };
+export type Repricing = {
+  version: number;
+  by: number;
+  records: number;
+  unmatched: number;
+  was: Amount;
+  is: Amount;
+  customers: {
+    customerId: string;
+    was: Amount;
+    is: Amount;
+    pool: Amount;
+    rows: { assignmentId: string; entityId: string; usagePeriodStart: string; was: Amount; is: Amount }[];
+  }[];
+  applied: boolean;
+};
 export type Unpriced = { featureId: string; currencyId: string; dimensions: Dimensions; amount: Amount; count: number; lastSeen: string };
 
 export type Customer = {
@@ -152,6 +168,26 @@ export type Grant = {
   priority: number;
   comment: string | null;
   createdAt: string;
+};
+export type PromotionalEntitlement = {
+  id: string;
+  featureId: string;
+  usageLimit: Amount | null;
+  hasUnlimitedUsage: boolean | null;
+  hasSoftLimit: boolean | null;
+  period: "1 week" | "1 month" | "6 month" | "1 year" | "lifetime" | "custom";
+  startDate: string;
+  endDate: string | null;
+  status: "Active" | "Expired" | "Paused";
+  resetPeriod: "YEAR" | "MONTH" | "WEEK" | "DAY" | "HOUR" | null;
+  resetPeriodConfiguration: { accordingTo: string } | null;
+  createdAt: string;
+};
+/** What a customer may use of a feature or currency, without chains. */
+export type Entitlement = {
+  feature?: { id: string };
+  currentUsage?: Amount;
+  usageLimit?: Amount | null;
 };
 export type LedgerEntry = {
   amount: Amount;
@@ -210,7 +246,7 @@ export type Denial = {
   requested: Amount;
   dimensions: Dimensions;
   reason: string;
-  requestId: string | null;
+  requestId: string;
   binding: Binding | null;
   chains: Node[][];
 };
@@ -265,12 +301,14 @@ export type Overview = {
     assignmentId: string | null;
     source: string;
     entityId: string | null;
+    scopeEntityIds: string[];
     featureId?: string;
     currencyId?: string;
     label: string;
     denials: number;
     lastAt: string;
   }[];
+  names: { customerId: string; entityId: string | null; displayName: string }[];
   spend: { currencyId: string; displayName: string; symbol: string | null; last24Hours: Amount }[];
 };
 
@@ -310,11 +348,12 @@ export type Delivery = {
 };
 export type AccessToken = {
   id: string;
-  token: string;
+  /** Only in the reply that made it. */
+  token?: string;
   customerId: string;
   expiresAt: string;
   permissions: string[];
-  rootEntityId?: string | null;
+  rootEntityId: string | null;
 };
 
 export type Capability = { kind: "feature" | "currency"; id: string; name: string; unit: string };

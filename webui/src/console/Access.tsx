@@ -77,13 +77,13 @@ export function Access({ customerId }: { customerId: string }) {
               <Notice kind="good">
                 Shown once; it ends <When at={made.expiresAt} future />.
               </Notice>
-              <Code text={made.token} />
+              <Code text={made.token ?? ""} />
               <div className="row wrap">
                 <a
                   className="button"
                   target="_blank"
                   rel="noreferrer"
-                  href={`/embed#customer=${encodeURIComponent(customerId)}&token=${encodeURIComponent(made.token)}&theme=${document.documentElement.dataset.theme}`}
+                  href={`/embed#customer=${encodeURIComponent(customerId)}&token=${encodeURIComponent(made.token ?? "")}&theme=${document.documentElement.dataset.theme}`}
                 >
                   Open the view with it
                 </a>

@@ -140,6 +140,8 @@ function Frame({ onSignOut }: { onSignOut: () => void }) {
   );
 }
 
+const intoView = (link: HTMLElement | null) => link?.scrollIntoView({ block: "nearest", inline: "center" });
+
 /** The parts of a page, as links. */
 export function Parts({
   base,
@@ -155,7 +157,7 @@ export function Parts({
   return (
     <nav className="tabs" aria-label={label}>
       {parts.map(([id, name]) => (
-        <Link key={id} href={`${base}/${id}`} aria-current={at === id ? "page" : undefined}>
+        <Link key={id} ref={at === id ? intoView : undefined} href={`${base}/${id}`} aria-current={at === id ? "page" : undefined}>
           {name}
         </Link>
       ))}

@@ -1,8 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { ChevronRight } from "lucide-react";
-
 import { Link } from "wouter";
-import { path } from "../api/client";
+import { isStatus, path } from "../api/client";
 import type { Customer, One } from "../api/types";
 import { GovernanceView } from "../governance/GovernanceView";
 import { Holds } from "../governance/Holds";
@@ -11,10 +10,12 @@ import { CopyButton, Empty, Skeleton, Trouble } from "../ui";
 import { Access } from "./Access";
 import { Parts, useApi } from "./App";
 import { Credits } from "./Credits";
+import { Entitlements } from "./Entitlements";
 
 const parts = [
   ["tree", "Budgets"],
   ["credits", "Credits"],
+  ["entitlements", "Entitlements"],
   ["holds", "Holds"],
   ["explain", "Explain"],
   ["activity", "Activity"],
@@ -29,9 +30,21 @@ export function CustomerPage({ id, tab }: { id: string; tab: string }) {
   if (got.isError)
     return (
       <div className="page stack">
-        <h1>{id}</h1>
-        <Trouble error={got.error} retry={() => got.refetch()} />
-        <Link href="/console/customers">All customers</Link>
+        {isStatus(got.error, 404) ? (
+          <Empty title="No such customer">
+            <p className="break">
+              No customer has the id <code>{id}</code>.
+            </p>
+            <Link className="button" href="/console/customers">
+              All customers
+            </Link>
+          </Empty>
+        ) : (
+          <>
+            <h1 className="break">{id}</h1>
+            <Trouble error={got.error} retry={() => got.refetch()} />
+          </>
+        )}
       </div>
     );
   const governance = tab === "tree" || tab === "explain" || tab === "activity";
@@ -54,6 +67,7 @@ export function CustomerPage({ id, tab }: { id: string; tab: string }) {
       </div>
       {governance && <GovernanceView api={api} customerId={id} view={tab as "tree" | "explain" | "activity"} />}
       {tab === "credits" && <Credits customerId={id} />}
+      {tab === "entitlements" && <Entitlements customerId={id} />}
       {tab === "holds" && <CustomerHolds id={id} />}
       {tab === "access" && <Access customerId={id} />}
       {!parts.some(([p]) => p === tab) && <Empty title="No such page" />}

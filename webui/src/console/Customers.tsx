@@ -1,10 +1,12 @@
-import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { Plus, Search } from "lucide-react";
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import type { Customer, Page } from "../api/types";
 import { day } from "../lib/time";
-import { Button, Checkbox, Code, Dialog, Empty, Skeleton, Text, Trouble, toast, useAction, useSettled } from "../ui";
+import { Button, Checkbox, Code, Empty, Skeleton, Text, Trouble, useSettled } from "../ui";
+import { FormDialog, useFields } from "../ui/FormDialog";
+import { Table } from "../ui/List";
 import { useApi } from "./App";
 
 export function Customers() {
@@ -17,11 +19,7 @@ export function Customers() {
     queryKey: ["customers", search, archived],
     initialPageParam: "",
     queryFn: ({ pageParam, signal }) =>
-      api.get<Page<Customer>>(
-        "/customers",
-        { [search.includes("@") ? "email" : "name"]: search, includeArchived: archived || undefined, limit: 50, after: pageParam },
-        signal,
-      ),
+      api.get<Page<Customer>>("/customers", { search, includeArchived: archived || undefined, limit: 50, after: pageParam }, signal),
     getNextPageParam: p => p.pagination.next ?? undefined,
   });
   const rows = list.data?.pages.flatMap(p => p.data) ?? [];
@@ -35,9 +33,9 @@ export function Customers() {
       </div>
       <div className="row wrap">
         <label className="searchbox" style={{ flex: "0 1 320px" }}>
-          <span className="hidden">Find by name or email</span>
+          <span className="hidden">Find by name, id or email</span>
           <Search size={15} aria-hidden />
-          <input className="input" type="search" placeholder="Name or email" value={text} onChange={e => setText(e.target.value)} />
+          <input className="input" type="search" placeholder="Name, id or email" value={text} onChange={e => setText(e.target.value)} />
         </label>
         <Checkbox checked={archived} onChange={setArchived}>
           Archived, too
@@ -53,37 +51,29 @@ export function Customers() {
           />
         </Empty>
       )}
-      {list.data && rows.length === 0 && search !== "" && <Empty title={`No customer of the name “${search}”`} />}
+      {list.data && rows.length === 0 && search !== "" && <Empty title={`No customer’s name, id or email has “${search}” in it`} />}
       {rows.length > 0 && (
-        <div className="panel table-wrap" tabIndex={0}>
-          <table>
-            <thead>
-              <tr>
-                <th>Name</th>
-                <th>Id</th>
-                <th>Email</th>
-                <th>Time zone</th>
-                <th>Since</th>
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map(c => (
-                <tr key={c.id}>
-                  <td className="strong break">
-                    <Link href={`/console/customers/${encodeURIComponent(c.id)}`}>{c.name ?? c.id}</Link>
-                    {c.archivedAt && <span className="chip">archived</span>}
-                  </td>
-                  <td>
-                    <code>{c.id}</code>
-                  </td>
-                  <td className="muted break">{c.email ?? "–"}</td>
-                  <td className="muted">{c.timezone ?? "UTC"}</td>
-                  <td className="muted num">{day(c.createdAt)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          look="panel"
+          rows={rows}
+          id={c => c.id}
+          columns={[
+            {
+              head: "Name",
+              look: "strong break",
+              cell: c => (
+                <>
+                  <Link href={`/console/customers/${encodeURIComponent(c.id)}`}>{c.name ?? c.id}</Link>{" "}
+                  {c.archivedAt && <span className="chip">archived</span>}
+                </>
+              ),
+            },
+            { head: "Id", look: "break", cell: c => <code>{c.id}</code> },
+            { head: "Email", look: "muted break", cell: c => c.email ?? "–" },
+            { head: "Time zone", look: "muted", cell: c => c.timezone ?? "UTC" },
+            { head: "Since", look: "muted num", cell: c => day(c.createdAt) },
+          ]}
+        />
       )}
       {list.hasNextPage && (
         <div>
@@ -99,45 +89,23 @@ export function Customers() {
 
 function AddCustomer({ onClose }: { onClose: () => void }) {
   const api = useApi();
-  const client = useQueryClient();
   const [, go] = useLocation();
-  const [id, setId] = useState("");
-  const [name, setName] = useState("");
-  const [email, setEmail] = useState("");
-  const [timezone, setTimezone] = useState("");
-  const run = useAction();
-  const save = () =>
-    run.start(
-      () => api.post("/customers", { id, name: name || null, email: email || null, timezone: timezone || null }),
-      () => {
-        void client.invalidateQueries({ queryKey: ["customers"] });
-        toast(`${name || id} added`);
-        onClose();
-        go(`/console/customers/${encodeURIComponent(id)}`);
-      },
-    );
+  const { values, bind } = useFields({ id: "", name: "", email: "", timezone: "" });
+  const { id, name, email, timezone } = values;
   return (
-    <Dialog
+    <FormDialog
       title="Add a customer"
+      action="Add"
+      ready={id !== ""}
+      save={() => api.post("/customers", { id, name: name || null, email: email || null, timezone: timezone || null })}
+      said={`${name || id} added`}
+      onSaved={() => go(`/console/customers/${encodeURIComponent(id)}`)}
       onClose={onClose}
-      foot={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" busy={run.busy} disabled={id === ""} onClick={save}>
-            Add
-          </Button>
-        </>
-      }
     >
-      <div className="stack">
-        <div className="fields">
-          <Text label="Id" value={id} onChange={setId} autoFocus hint="As your product calls it; it cannot be changed" />
-          <Text label="Name" value={name} onChange={setName} />
-          <Text label="Email" value={email} onChange={setEmail} type="email" />
-          <Text label="Time zone" value={timezone} onChange={setTimezone} placeholder="UTC" hint="In which its days and months begin" />
-        </div>
-        {run.error !== null && <Trouble error={run.error} />}
-      </div>
-    </Dialog>
+      <Text label="Id" {...bind("id")} autoFocus hint="As your product calls it; it cannot be changed" />
+      <Text label="Name" {...bind("name")} />
+      <Text label="Email" {...bind("email")} type="email" />
+      <Text label="Time zone" {...bind("timezone")} placeholder="UTC" hint="Limits reset by it; such as Europe/Prague" />
+    </FormDialog>
   );
 }

@@ -52,7 +52,12 @@ export function SignIn({ refused, onKey }: { refused: boolean; onKey: (key: stri
             autoFocus
             required
             problem={refused ? "The key was refused. Sign in again." : null}
-            hint="Kept in this tab until it is closed. A new server prints its first key when it starts."
+            hint={
+              <>
+                The server's <code>BURSAR_ADMIN_KEY</code>; without that variable, the key that the server printed once at its first start.
+                It stays in this tab until the tab is closed.
+              </>
+            }
           />
           {run.error !== null && <Trouble error={run.error} />}
           <Button type="submit" look="primary" busy={run.busy} disabled={key.trim() === ""}>

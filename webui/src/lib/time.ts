@@ -44,3 +44,9 @@ export const day = (iso: string) => dateOnly.format(new Date(iso));
 
 /** The value of a datetime-local field, in the reader's zone, as an instant. */
 export const fromLocal = (value: string): string | undefined => (value ? new Date(value).toISOString() : undefined);
+
+/** An instant as the value of a datetime-local field, in the reader's zone, cut to the minute. */
+export function toLocal(iso: string): string {
+  const t = new Date(iso);
+  return new Date(t.getTime() - t.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
