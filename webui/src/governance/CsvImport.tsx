@@ -5,7 +5,7 @@ import { path } from "../api/client";
 import type { Exact } from "../api/json";
 import type { Assignment } from "../api/types";
 import { readCsv } from "../lib/csv";
-import { cadenceWords } from "../lib/time";
+import { perCadence } from "../lib/time";
 import { Button, Dialog, Notice, Skeleton, Trouble, useAction } from "../ui";
 import { type LimitInput, putLimits, useSession } from "./session";
 
@@ -105,7 +105,7 @@ export default function CsvImport({ onClose }: { onClose: () => void }) {
                 <tr>
                   <th>Line</th>
                   <th>Entity</th>
-                  <th>Of</th>
+                  <th>Usage of</th>
                   <th className="right">Now</th>
                   <th className="right">Then</th>
                 </tr>
@@ -182,7 +182,7 @@ export function compare(rows: Record<string, string>[], limits: Assignment[]): P
       ...(cadence ? { cadence } : {}),
       ...(enforcement ? { enforcement: enforcement as "hard" | "soft" } : {}),
     };
-    const each = (c: string) => (cadence && before?.cadence !== cadence ? ` / ${cadenceWords(c)}` : "");
+    const each = (c: string) => (cadence && before?.cadence !== cadence ? ` ${perCadence(c)}` : "");
     plan.changes.push({
       line,
       input,
