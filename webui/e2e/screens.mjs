@@ -120,7 +120,10 @@ export const screens = [
     show: async page => {
       await page.getByRole("button", { name: "Explain" }).click();
       await page.getByLabel("Requested by").fill("pipeline doctor");
-      await page.getByRole("option").first().click();
+      await page
+        .getByRole("option", { name: /Pipeline doctor/ })
+        .first()
+        .click();
       await page.getByLabel("Amount").fill("100");
       await page.getByRole("button", { name: "Explain", exact: true }).last().click();
       await page.getByRole("region", { name: "Answer" }).waitFor();

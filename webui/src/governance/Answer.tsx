@@ -144,10 +144,7 @@ function Level({ n, name, binds }: { n: Node; name: (id: string) => string; bind
         {binds ? <span className="ink-bad strong">decides</span> : capabilityOf(n, s.capabilities)?.name}
       </span>
       <Sum used={n.currentUsage} held={n.reserved} asked={n.requested} limit={n.usageLimit} fits={fits} />
-      <span className="sum muted small">
-        resets {until(n.resetsAt)}
-        {!fits && n.usageLimit !== null && <> · {change(n, n.requested)}</>}
-      </span>
+      <span className="sum muted small">resets {until(n.resetsAt)}</span>
     </div>
   );
 }
@@ -185,13 +182,13 @@ function change(
 /** Why a request is denied. */
 export function reasonWords(reason: string | null): string {
   const words: Record<string, string> = {
-    BudgetExceeded: "the budget was used up",
-    RequestedUsageExceedingLimit: "it asked for more than was left",
-    InsufficientCredits: "the prepaid pool had too little",
-    CustomerNotFound: "there is no such customer",
-    CustomerIsArchived: "the customer is archived",
-    FeatureNotFound: "there is no such feature",
-    EntitlementNotFound: "there is no such currency",
+    BudgetExceeded: "budget used up",
+    RequestedUsageExceedingLimit: "not enough remaining",
+    InsufficientCredits: "too little in the prepaid pool",
+    CustomerNotFound: "no such customer",
+    CustomerIsArchived: "customer archived",
+    FeatureNotFound: "no such feature",
+    EntitlementNotFound: "no such currency",
     Unknown: "no rate prices this usage",
   };
   return words[reason ?? ""] ?? reason ?? "";

@@ -173,12 +173,13 @@ export default function Explain() {
           <section className="stack tight">
             <h3>Stopped lately</h3>
             <ul className="picks">
-              {denials.data.data.map(d => (
+              {alike(denials.data.data, isId).map(([d, n]) => (
                 <li key={d.id}>
                   <button type="button" aria-pressed={past?.id === d.id} onClick={() => pick(d)}>
                     <span className="row between">
                       <span className="strong ellipsis">{asker(d, isId, name)}</span>
-                      <span className="muted small">
+                      <span className="muted small nowrap">
+                        {n > 1 && `${n} times · `}
                         <When at={d.timestamp} />
                       </span>
                     </span>
@@ -215,6 +216,19 @@ async function ask(s: Session, q: Question): Promise<Decision> {
   const { data } = await s.api.post<One<Explanation>>(path`/customers/${s.customerId}/explain`, question);
   const { decision, ...arithmetic } = data;
   return { ...decision, ...arithmetic };
+}
+
+/** The newest of requests of the same entities that were stopped for the same, with how many there are. */
+function alike(denials: Denial[], isId: (key: string) => boolean): [Denial, number][] {
+  const by = new Map<string, [Denial, number]>();
+  for (const d of denials) {
+    const named = Object.entries(d.dimensions).filter(([k]) => isId(k));
+    const same = JSON.stringify([named, d.featureId, d.currencyId, d.requested, d.binding?.assignmentId]);
+    const found = by.get(same);
+    if (found) found[1]++;
+    else by.set(same, [d, 1]);
+  }
+  return [...by.values()].slice(0, 20);
 }
 
 /** Who made a request: what its first dimension names. */

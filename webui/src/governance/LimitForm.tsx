@@ -233,9 +233,7 @@ function Preview({ input }: { input: LimitInput }) {
   if (result.isError) return <Trouble error={result.error} />;
   const { drafts, entities, replayed } = result.data.data;
   const d = drafts[0];
-  const basis = (
-    <span className="small muted">Based on the usage that was accepted in the last {previewDays} days, against this limit alone.</span>
-  );
+  const basis = <span className="small muted">Based on usage accepted in the last {previewDays} days; other limits are ignored.</span>;
   if (!d || replayed === 0) return <Notice>No usage of the last {previewDays} days counts on this limit.</Notice>;
   const count = (n: number) => n.toLocaleString("en");
   if (d.stopped === 0)

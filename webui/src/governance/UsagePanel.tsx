@@ -5,7 +5,7 @@ import { path } from "../api/client";
 import type { Amount } from "../api/json";
 import type { History, One, Series } from "../api/types";
 import { shortTime } from "../lib/time";
-import { Amt, Empty, Select, Skeleton, Trouble } from "../ui";
+import { Empty, Select, Skeleton, Trouble } from "../ui";
 import { useNames } from "./names";
 import { named, useSession } from "./session";
 
@@ -152,9 +152,7 @@ function SeriesTable({ series, grouped }: { series: Line[]; grouped: boolean }) 
           ))}
           <tr>
             <td className="strong">Total</td>
-            <td className="right strong">
-              <Amt v={series[0]?.total ?? 0} />
-            </td>
+            <td className="right strong num">{formatExact(series[0]?.total ?? 0)}</td>
           </tr>
         </tbody>
       </table>

@@ -11,7 +11,7 @@ export function useDenials() {
   const s = useSession();
   return useQuery({
     queryKey: ["denials", s.customerId],
-    queryFn: () => s.api.get<Page<Denial>>(path`/customers/${s.customerId}/denials`, { limit: 30 }),
+    queryFn: () => s.api.get<Page<Denial>>(path`/customers/${s.customerId}/denials`, { limit: 100 }),
     retry: false,
     refetchInterval: 10_000,
   });

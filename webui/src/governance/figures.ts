@@ -25,13 +25,14 @@ export function figuresOf(used: Amount, held: Amount, limit: Amount, remaining: 
   return { used: text(u, spent), held: text(h, aside), limit: text(l, whole), remaining: text(r, left) };
 }
 
-/** Four digits of the whole or more, and enough for the parts to show at all while there is room. */
+/** Four digits of the whole or more, and while there is room three of each part, or what shows it at all. */
 function stepOf(whole: bigint, parts: bigint[]): bigint {
   let i = steps.length - 1;
   while (i > 0 && whole / (steps[i] ?? 1n) < 1000n) i--;
   for (; i > 0; i--) {
     const [step = 1n, finer = 1n] = [steps[i], steps[i - 1]];
-    if (whole / finer >= 10n ** 8n || !parts.some(p => p > 0n && p < step)) break;
+    const least = step > one ? 100n * step : step;
+    if (whole / finer >= 10n ** 8n || !parts.some(p => p > 0n && p < least)) break;
   }
   return steps[i] ?? 1n;
 }
