@@ -187,7 +187,7 @@ export function flowTests(browser, server, createServer) {
         await toast(/Limit changed/);
         await dialog().getByText("Blocked").waitFor();
         await button("Undo").last().click();
-        await toast(/Undone/);
+        await toast(/Undone: Limit changed/);
         const got = await call("GET", "/customers/acme/assignments?entityId=search");
         assert.equal(got.data[0].usageLimit, 100);
       },
@@ -224,7 +224,7 @@ export function flowTests(browser, server, createServer) {
         await toast(/moved below Ads/);
         assert.equal((await call("GET", "/customers/acme/entities/search")).data.parentId, "ads");
         await button("Undo").last().click();
-        await toast(/Undone/);
+        await toast(/Undone: .* moved below Ads/);
         assert.equal((await call("GET", "/customers/acme/entities/search")).data.parentId, "acme");
         await page.keyboard.press("Escape");
       },
@@ -244,7 +244,7 @@ export function flowTests(browser, server, createServer) {
         await toast("2 limits changed");
         assert.equal((await call("GET", "/customers/acme/assignments?entityId=ads")).data[0].usageLimit, 500);
         await button("Undo").last().click();
-        await toast(/Undone/);
+        await toast(/Undone: 2 limits changed/);
         assert.equal((await call("GET", "/customers/acme/assignments?entityId=ads")).data.length, 0);
         assert.equal((await call("GET", "/customers/acme/assignments?entityId=search")).data[0].usageLimit, 100);
       },

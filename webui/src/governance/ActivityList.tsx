@@ -138,6 +138,7 @@ const scopeOf = (limit: Activity["after"]): string[] => (Array.isArray(limit?.sc
 function said(k: string, v: unknown, name: (id: string) => string): string {
   if (k === "usageLimit" && v === null) return "unlimited";
   if (k === "cadence" && typeof v === "string") return perCadence(v);
+  if (k === "grantType") return text(v).toLowerCase();
   if (k === "enforcement") return v === "soft" ? "report only" : "stop requests";
   if (k === "scopeEntityIds" && Array.isArray(v) && v.length > 0) return v.map(id => name(String(id))).join(" + ");
   if (k === "alertThresholds" && Array.isArray(v)) return v.map(t => `${t}%`).join(", ") || "–";

@@ -218,12 +218,11 @@ async function ask(s: Session, q: Question): Promise<Decision> {
   return { ...decision, ...arithmetic };
 }
 
-/** The newest of requests of the same entities that were stopped for the same, with how many there are. */
+/** The newest of requests of the same asker that were stopped for the same, with how many there are. */
 function alike(denials: Denial[], isId: (key: string) => boolean): [Denial, number][] {
   const by = new Map<string, [Denial, number]>();
   for (const d of denials) {
-    const named = Object.entries(d.dimensions).filter(([k]) => isId(k));
-    const same = JSON.stringify([named, d.featureId, d.currencyId, d.requested, d.binding?.assignmentId]);
+    const same = JSON.stringify([asker(d, isId, id => id), d.featureId, d.currencyId, d.requested, d.binding?.assignmentId]);
     const found = by.get(same);
     if (found) found[1]++;
     else by.set(same, [d, 1]);
