@@ -44,7 +44,15 @@ func (v *view) sees(ent uint32) bool {
 	return false
 }
 
-// seesRow tells the same of a limit.
+// above is an entity's parent as far as it is seen; 0 = there is none.
+func (v *view) above(ent uint32) uint32 {
+	if ent == v.root {
+		return 0
+	}
+	return v.ent(ent).parent
+}
+
+// seesRow tells of a limit whether it is seen.
 func (v *view) seesRow(def *rowDef) bool {
 	return v.root == 0 || v.sees(def.ent) && !slices.ContainsFunc(def.scope, func(s uint32) bool { return !v.sees(s) })
 }

@@ -29,7 +29,14 @@ type Explanation struct {
 	// were used until then: windows end, holds and boosts run out, grants and prices begin.
 	// 0 = it is granted now, or no window that ends would change that.
 	GrantedAfter bursar.Time
+	// RootEntityID is the root of the access token that asked: only limits at and below it
+	// were asked, so that how much is left above it cannot be found out by asking. "" = all.
+	RootEntityID string
 }
+
+// errNamesNothing is of a question of a token with a root that is not about its subtree.
+var errNamesNothing = bursar.ErrorAt("/dimensions", bursar.CodeEntityNotFound,
+	"these dimensions name no entity that the access token sees: send the attribution key of one with its id, such as userId")
 
 // maxResets bounds how many ends of windows are looked at, one after the other.
 const maxResets = 8
@@ -39,6 +46,12 @@ func (e *Engine) Explain(ctx context.Context, o ReadOptions, customer string, in
 	in.Dimensions = sortDims(in.Dimensions)
 	cat := e.cat.Load()
 	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
+		if v.root != 0 {
+			if len(v.resolve(cat, in.Dimensions).leaves) == 0 {
+				return errNamesNothing
+			}
+			x.RootEntityID = o.Token.RootEntityID
+		}
 		x.Decision = v.check(cat, &in)
 		asks, _, err := v.asksFor(cat, in.Capability, in.Requested, in.Dimensions, v.now)
 		if err != nil {
@@ -51,7 +64,7 @@ func (e *Engine) Explain(ctx context.Context, o ReadOptions, customer string, in
 			if at.Granted || next <= v.now {
 				break
 			}
-			v = v.state.viewAt(next, cat)
+			v = v.state.viewAt(next, cat).limitTo(o.Token)
 			if at = v.check(cat, &in); at.Granted {
 				x.GrantedAfter = next
 			}

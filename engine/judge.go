@@ -3,8 +3,12 @@ package engine
 import "github.com/bursarhq/bursar"
 
 // gate is the customer's own pool of a capability: of a feature its promotional
-// entitlement while it is in force, of a prepaid currency its credits.
+// entitlement while it is in force, of a prepaid currency its credits. It is above every
+// subtree: a view that is limited to one has no gates.
 func (v *view) gate(cat *Catalogue, a *ask) bursar.Gate {
+	if v.root != 0 {
+		return bursar.Gate{Capability: a.c, Unlimited: true, Requested: a.amount}
+	}
 	t := v.total(a.cap)
 	g := bursar.Gate{Capability: a.c, Unlimited: true, CurrentUsage: t.value, Reserved: t.held, Requested: a.amount, UpdatedAt: t.at}
 	if g.UpdatedAt == 0 {

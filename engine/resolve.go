@@ -42,7 +42,7 @@ func (v *view) resolve(cat *Catalogue, dims []bursar.Dimension) resolved {
 		}
 		r.leaves = append(r.leaves, ord)
 		child := uint32(0)
-		for e := ord; e != 0; e = v.ent(e).parent {
+		for e := ord; e != 0; e = v.above(e) {
 			if r.has(e) {
 				break // and so are all above it
 			}
@@ -118,7 +118,7 @@ func (v *view) chains(r *resolved, asks []ask) [][]uint32 {
 	out := make([][]uint32, 0, len(r.leaves))
 	for _, leaf := range r.leaves {
 		var chain []uint32
-		for e := leaf; e != 0; e = v.ent(e).parent {
+		for e := leaf; e != 0; e = v.above(e) {
 			from := len(chain)
 			for i := range asks {
 				v.rowsOf(r, e, asks[i].cap, func(ord uint32, _ *rowDef) { chain = append(chain, ord) })

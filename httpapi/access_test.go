@@ -26,7 +26,7 @@ var tokenRoutes = map[string]string{
 	"GET " + entitlement: "read", "PUT " + entitlement: "manage", "GET " + entitlement + "/{assignmentId}": "read", "DELETE " + entitlement + "/{assignmentId}": "manage",
 	"POST " + entitlement + boosts: "manage", "GET " + entitlement + boosts: "read", "DELETE " + entitlement + boosts + "/{boostId}": "manage",
 	"GET " + customer + "/allocation": "read", "POST " + customer + "/simulate": "read", "GET " + customer + "/governance": "read",
-	"GET " + customer + "/activity": "read", "GET " + streamPattern: "read", "GET " + customer + "/denials": "read", "GET " + customer + "/reservations": "read",
+	"GET " + customer + "/activity": "read", "GET " + streamPattern: "read", "GET " + customer + "/denials": "read", "POST " + customer + "/explain": "read", "GET " + customer + "/reservations": "read",
 }
 
 // tokenWorld is two customers with a tree, and tokens of every kind. What a token of the
@@ -128,6 +128,8 @@ func bodyFor(r *route, entity string) string {
 		return `{"metadata":{"a":"b"}}`
 	case r.method == "PUT":
 		return `{"assignments":[{"featureId":"calls","cadence":"P1M","usageLimit":7,"label":"new","entityId":"` + entity + `"}]}`
+	case strings.HasSuffix(r.pattern, "/explain"):
+		return `{"featureId":"calls","dimensions":{"orgId":"` + entity + `","teamId":"` + entity + `","userId":"` + entity + `"}}`
 	case r.method == "POST":
 		return `{"startDate":"2026-09-01T00:00:00Z","assignments":[{"featureId":"calls","cadence":"P1M","usageLimit":1,"entityId":"` + entity + `"}]}`
 	}
@@ -350,6 +352,49 @@ func TestTokensBeyondPaths(t *testing.T) {
 	}
 	if want := idsOf(first.Data); !slices.Equal(ids, want) {
 		t.Errorf("paged %v, whole %v", ids, want)
+	}
+}
+
+// TestTokensExplain: a question of a token with a root is answered of its subtree alone,
+// whatever is above it, so that asking for more and more finds nothing out.
+func TestTokensExplain(t *testing.T) {
+	w := newTokenWorld(t)
+	const base = "/api/v1/customers/acme"
+	ask := func(token, amount, dims string) string {
+		resp, reply := w.as(token, "POST", base+"/explain", `{"featureId":"calls","requestedUsage":`+amount+`,"dimensions":`+dims+`}`)
+		return fmt.Sprint(resp.StatusCode, " ", reply)
+	}
+	var before []string
+	amounts := []string{"1", "40", "99", "30000", "99999"}
+	for _, amount := range amounts {
+		reply := ask("scoped", amount, tokenDims)
+		before = append(before, reply)
+		if strings.Count(reply, `"assignmentId"`) < 2 || !strings.Contains(reply, `"gates":[]`) || !strings.Contains(reply, `"rootEntityId":"redteam"`) ||
+			!strings.Contains(reply, `"currentUsage":0,"usageLimit":null`) || strings.Contains(reply, "4448") || unseen.MatchString(reply) {
+			t.Errorf("%s: %s", amount, reply)
+		}
+	}
+	if !strings.Contains(before[0], `"isGranted":true`) || !strings.Contains(before[2], `"accessDeniedReason":"RequestedUsageExceedingLimit"`) ||
+		!strings.Contains(before[2], `"source":"ENTITY"`) || strings.Contains(before[2], `"grantedAfter":"`) || !strings.Contains(before[1], `"grantedAfter":null`) {
+		t.Errorf("%s", before)
+	}
+	w.admin("PUT", base+"/assignments", `{"assignments":[{"featureId":"calls","entityId":"orgroot","usageLimit":0},{"featureId":"calls","entityId":"annuser","scopeEntityIds":["bobuser"],"usageLimit":0}]}`)
+	w.admin("POST", base+"/promotional-entitlements", `{"promotionalEntitlements":[{"featureId":"calls","usageLimit":1,"period":"lifetime"}]}`)
+	for i, amount := range amounts {
+		if got := ask("scoped", amount, tokenDims); got != before[i] {
+			t.Errorf("%s: with nothing left above it is %s, before it was %s", amount, got, before[i])
+		}
+	}
+	for _, token := range []string{"read", "manage"} { // all of the customer is theirs
+		reply := ask(token, "1", tokenDims)
+		if !strings.Contains(reply, `"isGranted":false`) || !strings.Contains(reply, `"binding":{"source":"CUSTOMER"`) || !strings.Contains(reply, `"entityId":"orgroot"`) || !strings.Contains(reply, `"rootEntityId":null`) {
+			t.Errorf("%s: %s", token, reply)
+		}
+	}
+	for _, dims := range []string{`{"orgId":"orgroot","userId":"bobuser"}`, `{"userId":"redteam"}`, `{"model":"m"}`, `{}`} {
+		if reply := ask("scoped", "1", dims); !strings.HasPrefix(reply, "404 ") || !strings.Contains(reply, `"pointer":"/dimensions","code":"EntityNotFound"`) || unseen.MatchString(reply) {
+			t.Errorf("%s: %s", dims, reply)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ type explainOut struct {
 	Gates        []explainedGate   `json:"gates" doc:"Of the customer: the promotional entitlement of the feature, the pool of each currency."`
 	Chains       [][]explainedNode `json:"chains" doc:"As a check gives them; [] without dimensions."`
 	GrantedAfter *bursar.Time      `json:"grantedAfter" doc:"The end of a window at which it would be granted if nothing else were used; null when it is granted now, or never by time alone."`
+	RootEntityID *string           `json:"rootEntityId" doc:"Of an access token with a root: only limits at and below it were asked, those above and the customer's own may still deny; the decision's figures of the customer are 0 and unlimited. Else null."`
 }
 
 type explainedGate struct {
@@ -83,7 +84,7 @@ func (a *API) explain(q *request, in *explainIn) (explainOut, error) {
 	}
 	d := x.Decision
 	out := explainOut{Decision: decisionView{&d, a.engine}, Gates: make([]explainedGate, len(x.Gates)), Chains: make([][]explainedNode, len(d.Chains)),
-		GrantedAfter: timeOrNil(x.GrantedAfter)}
+		GrantedAfter: timeOrNil(x.GrantedAfter), RootEntityID: orNil(&x.RootEntityID)}
 	for i := range x.Gates {
 		out.Gates[i] = viewGate(&x.Gates[i])
 	}

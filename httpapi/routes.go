@@ -162,7 +162,7 @@ func (a *API) runtimeRoutes() []row {
 		{"GET", customer + "/governance", both, shows, 200, op(a.tree), "Read the governance tree"},
 		{"GET", streamPattern, v1, shows, 200, raw[streamQuery, streamEvent](a.stream), "Follow the governance tree as Server-Sent Events"},
 		{"GET", customer + "/denials", v1, shows, 200, op(a.denials), "List recent denials"},
-		{"POST", customer + "/explain", v1, reads, 200, op(a.explain), "Explain a decision"},
+		{"POST", customer + "/explain", v1, shows, 200, op(a.explain), "Explain a decision"},
 		{"GET", "/overview", v1, reads, 200, op(a.overview), "Read an overview of this node"},
 		{"GET", "/usage/{customerId}/history/{featureId}", v1, reads, 200, op(a.usageHistory), "Read the usage of a feature over time"},
 		{"GET", customer + "/activity", v1, shows, 200, op(a.activity), "List governance writes"},

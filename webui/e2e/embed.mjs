@@ -115,6 +115,22 @@ export function embedTests(browser, server) {
           const drawer = page.frameLocator("iframe").getByRole("dialog");
           await drawer.getByText("No limit of its own").waitFor();
           assert.equal(await drawer.getByRole("button", { name: "Set a limit" }).count(), 0);
+          await page.keyboard.press("Escape");
+
+          // It may ask what would be granted, and is told that only its own limits were asked.
+          const view = page.frameLocator("iframe");
+          await view.getByRole("button", { name: "Explain" }).click();
+          await view.getByLabel("Requested by").fill("sea");
+          await view.getByRole("option", { name: /Search/ }).click();
+          await view.getByLabel("Amount").fill("11");
+          const ask = view.getByRole("button", { name: "Explain", exact: true }).last();
+          await ask.click();
+          const answer = view.getByRole("region", { name: "Answer" });
+          await answer.getByText("needs a limit of 11 (1 more)").first().waitFor();
+          await view.getByLabel("Amount").fill("9");
+          await ask.click();
+          await answer.getByText("Yes: 9 would be granted by the limits you see").waitFor();
+          await answer.getByText("Only limits of All and below were asked").waitFor();
         }
         await page.close();
         vendor.close();

@@ -191,7 +191,7 @@ export function flowTests(browser, server, createServer) {
         await dialog()
           .getByLabel(/^Amount/)
           .fill("50");
-        await dialog().getByText("Would have stopped 4 of 9 records").waitFor();
+        await dialog().getByText("It would have stopped 4 of 9 requests").waitFor();
         await button("Save", dialog()).click();
         await toast(/Limit changed/);
         await dialog().getByText("Blocked").waitFor();
@@ -329,7 +329,7 @@ export function flowTests(browser, server, createServer) {
         await page.goto(`${server.url}/console/customers/acme/holds`);
         await button("Release").click();
         await button("Release", dialog()).click();
-        await page.getByText("Nothing is held").waitFor();
+        await page.getByText("No open holds").waitFor();
         await page.goto(`${server.url}/console/customers/acme/activity`);
         await page.getByText("Credit grant created").first().waitFor();
       },

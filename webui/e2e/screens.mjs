@@ -7,6 +7,12 @@ const drawer = tab => async page => {
   await settled(page);
   await page.waitForTimeout(400);
 };
+/** Where there is little room, the table's tools wait behind a button. */
+const tool = async (page, name) => {
+  const fold = page.getByRole("button", { name: "Filters and tools" });
+  if (await fold.isVisible()) await fold.click();
+  await page.getByRole("button", { name }).click();
+};
 
 /** What the screens show that the demo has nothing of. */
 export async function furnish(call) {
@@ -28,7 +34,7 @@ export const screens = [
     path: () => "/console/customers/acme",
     show: async page => {
       await grid(page);
-      await page.getByRole("button", { name: "Open all" }).click();
+      await tool(page, "Open all");
       await page.waitForFunction(() => Number(document.querySelector('[role="treegrid"]').getAttribute("aria-rowcount")) > 100);
     },
   },
@@ -37,7 +43,7 @@ export const screens = [
     path: () => "/console/customers/acme",
     show: async page => {
       await grid(page);
-      await page.getByRole("button", { name: "Ranked" }).click();
+      await tool(page, "Ranked");
       await page.waitForTimeout(700);
     },
   },
@@ -50,6 +56,37 @@ export const screens = [
       await page.getByRole("dialog").getByRole("button", { name: "Edit" }).first().click();
       await page.getByLabel(/^Amount/).fill("300");
       await page.waitForTimeout(1200);
+    },
+  },
+  {
+    name: "node-limit",
+    path: () => "/console/customers/acme/tree?node=team-backend",
+    show: async page => {
+      await drawer()(page);
+      await page.getByRole("dialog").getByRole("button", { name: "Set a limit" }).click();
+      await page.getByLabel(/^Amount/).fill("3");
+      await page.waitForTimeout(1200);
+    },
+  },
+  {
+    name: "bulk",
+    path: () => "/console/customers/acme",
+    show: async page => {
+      await grid(page);
+      for (const name of ["Operations", "Product", "Engineering"]) await page.getByLabel(`Select ${name}`).check();
+      await page.getByRole("button", { name: "Edit limits" }).click();
+      await page.getByLabel(/^Amount/).fill("5000");
+    },
+  },
+  {
+    name: "import",
+    path: () => "/console/customers/acme",
+    show: async page => {
+      await grid(page);
+      await tool(page, "Import");
+      const lines = ["entityId,currencyId,label,usageLimit,cadence", "operations,credits,,9000,P1M", "product,credits,,unlimited,P1D"];
+      await page.setInputFiles("input[type=file]", { name: "limits.csv", mimeType: "text/csv", buffer: Buffer.from(lines.join("\n")) });
+      await page.getByText("2 changes").first().waitFor();
     },
   },
   { name: "node-usage", path: () => "/console/customers/acme/tree?node=operations", show: drawer("Usage") },
@@ -123,4 +160,19 @@ export const screens = [
     show: page => page.getByRole("button", { name: "Sign out" }).click(),
   },
   { name: "embed", path: key => `/embed#customer=acme&token=${key}`, show: grid },
+  {
+    name: "embed-explain",
+    path: key => `/embed#customer=acme&token=${key}`,
+    show: async page => {
+      await page.getByRole("button", { name: "Explain" }).click();
+      await page.getByLabel("Requested by").fill("pipeline doctor");
+      await page
+        .getByRole("option", { name: /Pipeline doctor/ })
+        .first()
+        .click();
+      await page.getByLabel("Amount").fill("100");
+      await page.getByRole("button", { name: "Explain", exact: true }).last().click();
+      await page.getByRole("region", { name: "Answer" }).waitFor();
+    },
+  },
 ];

@@ -6,8 +6,6 @@ export type Rights = {
   edit: boolean;
   /** Entities made and archived: the vendor's backend does that, with an API key. */
   provision: boolean;
-  /** Questions beyond what was recorded: would this be granted? */
-  ask: boolean;
   /** The entity whose subtree is all that the credential sees. It may not be changed itself. */
   root: string | null;
 };
@@ -18,9 +16,9 @@ export type Rights = {
  */
 export async function rightsOf(api: Api): Promise<Rights> {
   const claims = claimsOf(api.token());
-  if (claims) return { edit: claims.permissions.includes("manage"), provision: false, ask: false, root: claims.rootEntityId ?? null };
+  if (claims) return { edit: claims.permissions.includes("manage"), provision: false, root: claims.rootEntityId ?? null };
   const edit = await isFull(api);
-  return { edit, provision: edit, ask: true, root: null };
+  return { edit, provision: edit, root: null };
 }
 
 async function isFull(api: Api): Promise<boolean> {

@@ -235,8 +235,10 @@ export type Decision = {
   chains?: Node[][];
   costs?: { currencyId: string; amount: Amount }[];
   grantedAfter?: string | null;
+  /** Of an explanation for an access token with a root: only limits at and below it were asked. */
+  rootEntityId?: string | null;
 };
-export type Explanation = { decision: Decision; chains: Node[][]; grantedAfter: string | null };
+export type Explanation = { decision: Decision; chains: Node[][]; grantedAfter: string | null; rootEntityId: string | null };
 export type Denial = {
   id: string;
   timestamp: string;

@@ -3,10 +3,10 @@ import { useState } from "react";
 import { formatExact } from "../api/amount";
 import { path } from "../api/client";
 import type { Activity, Page } from "../api/types";
-import { longTime, shortTime } from "../lib/time";
+import { longTime, perCadence, shortTime } from "../lib/time";
 import { Empty, Skeleton, Text, Trouble } from "../ui";
 import { Pager } from "./Holds";
-import { useNames } from "./names";
+import { useKeyNames, useNames } from "./names";
 import { useSession } from "./session";
 
 /** Who changed what, newest first. */
@@ -19,7 +19,11 @@ export default function ActivityList({ entityId }: { entityId?: string }) {
     queryKey: ["activity", s.customerId, entityId, action, after],
     queryFn: () => s.api.get<Page<Activity>>(path`/customers/${s.customerId}/activity`, { entityId, action, limit: 50, after }),
   });
-  const name = useNames(entityId === undefined ? (got.data?.data.flatMap(a => a.entityId ?? []) ?? []) : []);
+  const list = got.data?.data ?? [];
+  const name = useNames(
+    list.flatMap(a => [...(entityId === undefined && a.entityId ? [a.entityId] : []), ...scopeOf(a.before), ...scopeOf(a.after)]),
+  );
+  const keyName = useKeyNames();
   return (
     <div className="stack">
       {entityId === undefined && (
@@ -60,9 +64,12 @@ export default function ActivityList({ entityId }: { entityId?: string }) {
                 ) : (
                   !a.entityId && entityId === undefined && <span>{String(a.after?.displayName ?? a.before?.displayName ?? "")}</span>
                 )}
-                <span className="muted"> by {actor(a)}</span>
+                <span className="muted" title={a.actor.id}>
+                  {" "}
+                  by {actor(a, keyName)}
+                </span>
               </span>
-              <Diff before={a.before} after={a.after} />
+              <Diff before={a.before} after={a.after} name={name} />
             </div>
           </li>
         ))}
@@ -86,11 +93,11 @@ function words(action: string): string {
   return `${names[thing] ?? thing.replace(/^./, c => c.toUpperCase())} ${verb.replaceAll("_", " ")}`;
 }
 
-const actor = (a: Activity) =>
-  a.actor.subject ?? { API_KEY: `key ${a.actor.id.slice(0, 8)}`, ACCESS_TOKEN: `token ${a.actor.id}`, SYSTEM: "the system" }[a.actor.type];
+const actor = ({ actor: a }: Activity, keyName: (id: string) => string) =>
+  a.subject ?? { API_KEY: keyName(a.id), ACCESS_TOKEN: "an access token", SYSTEM: "the system" }[a.type];
 
 /** What has changed, value by value. Of something new only what it is. */
-function Diff({ before, after }: Pick<Activity, "before" | "after">) {
+function Diff({ before, after, name }: Pick<Activity, "before" | "after"> & { name: (id: string) => string }) {
   const keys = Object.keys({ ...before, ...after }).sort((a, b) => weight(a) - weight(b));
   const changed = keys.filter(
     k => text(before?.[k]) !== text(after?.[k]) && !(before && after ? plumbing : dull).test(k) && text(after?.[k] ?? before?.[k]) !== "–",
@@ -100,8 +107,8 @@ function Diff({ before, after }: Pick<Activity, "before" | "after">) {
     <ul className="diff small">
       {changed.slice(0, 8).map(k => (
         <li key={k} className="break">
-          <span className="muted">{spaced(k)}</span> {before && after && k in before && <del>{text(before[k])} →</del>}{" "}
-          <ins>{text((after ?? before)?.[k])}</ins>
+          <span className="muted">{called[k] ?? spaced(k)}</span>{" "}
+          {before && after && k in before && <del>{said(k, before[k], name)} →</del>} <ins>{said(k, (after ?? before)?.[k], name)}</ins>
         </li>
       ))}
     </ul>
@@ -115,6 +122,28 @@ const dull = /(^id|Id|At|^status|^priority|^anchor|^allocation|^timezone|^metada
 // What people look for first.
 const first = ["displayName", "usageLimit", "amount", "cadence", "label", "enforcement"];
 const weight = (k: string) => (first.indexOf(k) + first.length + 1) % (first.length + 1);
+
+const called: Record<string, string> = {
+  displayName: "name",
+  usageLimit: "limit",
+  cadence: "",
+  alertThresholds: "alerts at",
+  enforcement: "at the limit",
+  scopeEntityIds: "only on",
+};
+
+const scopeOf = (limit: Activity["after"]): string[] => (Array.isArray(limit?.scopeEntityIds) ? limit.scopeEntityIds.map(String) : []);
+
+/** A value in words, where it has some. */
+function said(k: string, v: unknown, name: (id: string) => string): string {
+  if (k === "usageLimit" && v === null) return "unlimited";
+  if (k === "cadence" && typeof v === "string") return perCadence(v);
+  if (k === "grantType") return text(v).toLowerCase();
+  if (k === "enforcement") return v === "soft" ? "report only" : "stop requests";
+  if (k === "scopeEntityIds" && Array.isArray(v) && v.length > 0) return v.map(id => name(String(id))).join(" + ");
+  if (k === "alertThresholds" && Array.isArray(v)) return v.map(t => `${t}%`).join(", ") || "–";
+  return text(v);
+}
 
 const spaced = (k: string) => k.replace(/[A-Z]/g, c => ` ${c.toLowerCase()}`);
 

@@ -78,7 +78,7 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
       <div className="stack">
         <div className="fields">
           <Select
-            label={`${c?.name ?? ""}: what to do`}
+            label={`Change of ${c?.name ?? "limits"}`}
             value={how}
             onChange={setHow}
             options={[
@@ -142,8 +142,8 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
               <thead>
                 <tr>
                   <th>Entity</th>
-                  <th className="right">Now</th>
-                  <th className="right">Then</th>
+                  <th className="right">Current</th>
+                  <th className="right">New</th>
                 </tr>
               </thead>
               <tbody>
@@ -171,7 +171,11 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
           </div>
         )}
         {changes.length > 12 && <p className="small muted">and {(changes.length - 12).toLocaleString("en")} more</p>}
-        {made > 0 && <Notice>{made.toLocaleString("en")} of them have no such limit yet; it will count from now on.</Notice>}
+        {made > 0 && (
+          <Notice>
+            {made.toLocaleString("en")} of them {made === 1 ? "has" : "have"} no such limit yet; a new one counts from now on.
+          </Notice>
+        )}
         {changes.length > 100 && (
           <Notice kind="warn">Sent a hundred at a time: should one be refused, those before it stay changed.</Notice>
         )}

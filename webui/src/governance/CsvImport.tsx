@@ -5,9 +5,9 @@ import { path } from "../api/client";
 import type { Exact } from "../api/json";
 import type { Assignment } from "../api/types";
 import { readCsv } from "../lib/csv";
-import { cadenceWords } from "../lib/time";
+import { perCadence } from "../lib/time";
 import { Button, Dialog, Notice, Skeleton, Trouble, useAction } from "../ui";
-import { type LimitInput, putLimits, useSession } from "./session";
+import { capabilityOf, type LimitInput, putLimits, useSession } from "./session";
 
 type Change = { line: number; input: LimitInput; before: Assignment | undefined; amount: string; was: string };
 type Plan = { changes: Change[]; same: number; problems: string[] };
@@ -94,29 +94,30 @@ export default function CsvImport({ onClose }: { onClose: () => void }) {
         )}
         {plan && plan.problems.length === 0 && (
           <p>
-            <span className="strong">{plan.changes.length.toLocaleString("en")} changes</span>, {plan.same.toLocaleString("en")} lines say
-            what is already so.
+            <span className="strong">{plan.changes.length.toLocaleString("en")} changes</span>; {plan.same.toLocaleString("en")} lines are
+            unchanged.
           </p>
         )}
         {plan && plan.changes.length > 0 && (
-          <div className="panel table-wrap" tabIndex={0}>
+          <div className="panel table-wrap changes" tabIndex={0}>
             <table>
               <thead>
                 <tr>
                   <th>Line</th>
                   <th>Entity</th>
-                  <th>Of</th>
-                  <th className="right">Now</th>
-                  <th className="right">Then</th>
+                  <th className="right">Current</th>
+                  <th className="right">New</th>
                 </tr>
               </thead>
               <tbody>
                 {plan.changes.slice(0, 100).map(c => (
                   <tr key={c.line}>
                     <td className="num muted">{c.line}</td>
-                    <td className="break">{c.input.entityId}</td>
-                    <td className="small muted break">
-                      {c.input.featureId ?? c.input.currencyId} {c.input.label}
+                    <td className="break">
+                      {c.input.entityId}
+                      <div className="small muted">
+                        {capabilityOf(c.input, s.capabilities)?.name ?? c.input.featureId ?? c.input.currencyId} {c.input.label}
+                      </div>
                     </td>
                     <td className="right num">{c.was || <span className="muted">none</span>}</td>
                     <td className="right num">{c.amount}</td>
@@ -182,7 +183,7 @@ export function compare(rows: Record<string, string>[], limits: Assignment[]): P
       ...(cadence ? { cadence } : {}),
       ...(enforcement ? { enforcement: enforcement as "hard" | "soft" } : {}),
     };
-    const each = (c: string) => (cadence && before?.cadence !== cadence ? ` / ${cadenceWords(c)}` : "");
+    const each = (c: string) => (cadence && before?.cadence !== cadence ? ` ${perCadence(c)}` : "");
     plan.changes.push({
       line,
       input,

@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { isStatus, path } from "../api/client";
+import { path } from "../api/client";
 import type { Page, Reservation } from "../api/types";
-import { Amt, At, Button, Confirm, Empty, Notice, Select, Skeleton, Trouble, toast, When } from "../ui";
+import { Amt, At, Button, Confirm, Empty, Select, Skeleton, Trouble, toast, When } from "../ui";
+import { useNames } from "./names";
 import { capabilityOf, useSession } from "./session";
 
 type Status = Reservation["status"];
@@ -19,8 +20,10 @@ export function Holds({ entityId }: { entityId?: string }) {
     queryFn: () => s.api.get<Page<Reservation>>(path`/customers/${s.customerId}/reservations`, { entityId, status, limit: 50, after }),
     refetchInterval: status === "OPEN" ? 10_000 : false,
   });
-  // Access tokens may not list holds.
-  if (isStatus(got.error, 403, 404)) return <Notice>Open holds are not shown with this access; their sums are on each limit.</Notice>;
+  const keys = new Set([...s.types.values()].flatMap(t => t.attributionKeys));
+  const name = useNames(
+    got.data?.data.flatMap(r => Object.entries(r.dimensions).flatMap(([k, v]) => (keys.has(k) ? [String(v)] : []))) ?? [],
+  );
   const next = got.data?.pagination.next;
   return (
     <div className="stack">
@@ -43,11 +46,10 @@ export function Holds({ entityId }: { entityId?: string }) {
       {got.isPending && <Skeleton lines={4} />}
       {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
       {got.data?.data.length === 0 && (
-        <Empty title={status === "OPEN" ? "Nothing is held" : "None"}>
-          <p>
-            An agent that must not overspend holds an amount before it calls a model and commits what it used: POST /customers/{"{id}"}
-            /reservations.
-          </p>
+        <Empty title={`No ${status.toLowerCase()} holds`}>
+          {status === "OPEN" && (
+            <p>A hold sets an amount aside while a request runs, so that it cannot overspend. It ends when what was used is recorded.</p>
+          )}
         </Empty>
       )}
       {got.data && got.data.data.length > 0 && (
@@ -56,7 +58,7 @@ export function Holds({ entityId }: { entityId?: string }) {
             <thead>
               <tr>
                 <th>Made</th>
-                <th>Of</th>
+                <th>Usage of</th>
                 <th className="right">Held</th>
                 {status !== "OPEN" && <th className="right">Recorded</th>}
                 <th>For</th>
@@ -79,10 +81,15 @@ export function Holds({ entityId }: { entityId?: string }) {
                     <Amt v={r.amount} />
                   </td>
                   {status !== "OPEN" && <td className="right">{r.committedAmount === null ? "–" : <Amt v={r.committedAmount} />}</td>}
-                  <td className="small muted break">
-                    {Object.entries(r.dimensions)
+                  <td
+                    className="small muted break"
+                    title={Object.entries(r.dimensions)
                       .map(([k, v]) => `${k}=${v}`)
                       .join(" ")}
+                  >
+                    {Object.entries(r.dimensions)
+                      .map(([k, v]) => (keys.has(k) ? name(String(v)) : String(v)))
+                      .join(" · ")}
                   </td>
                   <td>{status === "OPEN" ? <When at={r.expiresAt} future /> : r.closedAt ? <At at={r.closedAt} /> : "–"}</td>
                   {status === "OPEN" && s.rights.provision && (

@@ -2,9 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import { X } from "lucide-react";
 import { useState } from "react";
 import { decimal, formatExact, nano, parseAmount } from "../api/amount";
-import { isStatus, path } from "../api/client";
+import { path } from "../api/client";
 import type { Assignment, Enforcement, One, Simulation } from "../api/types";
-import { cadenceWords, day } from "../lib/time";
+import { cadenceWords, day, perCadence } from "../lib/time";
 import { Amt, Button, Checkbox, Notice, Select, Skeleton, Text, Trouble, useAction, useSettled } from "../ui";
 import { EntityPicker } from "./EntityPicker";
 import { useNames } from "./names";
@@ -22,6 +22,7 @@ export function LimitForm({ entityId, limit, onDone }: Props) {
   const [capability, setCapability] = useState(start ?? s.capabilities[0] ?? null);
   const [label, setLabel] = useState(limit?.label ?? "");
   const [scope, setScope] = useState<string[]>(limit?.scopeEntityIds ?? []);
+  const scopeName = useNames(scope);
   const [amount, setAmount] = useState(limit?.usageLimit == null ? "" : decimal(nano(limit.usageLimit)));
   const [unlimited, setUnlimited] = useState(limit !== null && limit.usageLimit === null);
   const [cadence, setCadence] = useState(limit?.cadence ?? "P1M");
@@ -64,7 +65,7 @@ export function LimitForm({ entityId, limit, onDone }: Props) {
         const undo = await putLimits(s, [input], before);
         const what = unlimited ? "no limit" : formatExact(parsed?.text ?? 0);
         s.wrote({
-          text: `${limit ? "Limit changed" : "Limit set"}: ${capability?.name} ${what} per ${cadenceWords(cadence)}`,
+          text: `${limit ? "Limit changed" : "Limit set"}: ${capability?.name} ${what} ${perCadence(cadence)}`,
           entityIds: [entityId],
           undo,
         });
@@ -129,7 +130,7 @@ export function LimitForm({ entityId, limit, onDone }: Props) {
               value={cadence}
               onChange={v => setCadence(v.toUpperCase())}
               placeholder="PT6H, P2W"
-              hint={cadence && cadenceWords(cadence)}
+              hint={cadence && perCadence(cadence)}
             />
           )}
         </div>
@@ -139,7 +140,7 @@ export function LimitForm({ entityId, limit, onDone }: Props) {
           onChange={setTimezone}
           placeholder="the customer's"
           list="gov-zones"
-          hint="In which days and months begin"
+          hint="Periods begin at midnight there"
         />
         <datalist id="gov-zones">
           {zones.map(z => (
@@ -170,7 +171,7 @@ export function LimitForm({ entityId, limit, onDone }: Props) {
         {!limit && (
           <div className="wide stack tight">
             <EntityPicker
-              label="Only usage that also involves (scope)"
+              label="Scope: only usage that also involves"
               hint="For example a model: this team, on this model"
               exclude={[entityId, ...scope]}
               onPick={e => setScope([...scope, e.id])}
@@ -179,11 +180,13 @@ export function LimitForm({ entityId, limit, onDone }: Props) {
               <div className="row wrap">
                 {scope.map(id => (
                   <span key={id} className="chip">
-                    <span className="ellipsis">{id}</span>
+                    <span className="ellipsis" title={id}>
+                      {scopeName(id)}
+                    </span>
                     <Button
                       look="quiet"
                       size="small"
-                      aria-label={`Remove ${id}`}
+                      aria-label={`Remove ${scopeName(id)}`}
                       icon={<X size={12} />}
                       onClick={() => setScope(scope.filter(x => x !== id))}
                     />
@@ -227,34 +230,34 @@ function Preview({ input }: { input: LimitInput }) {
   const name = useNames(result.data?.data.entities.slice(0, 3).flatMap(e => e.entityId ?? []) ?? []);
   if (input.usageLimit === null) return <Notice>Usage is counted and shown; nothing is stopped.</Notice>;
   if (result.isPending) return <Skeleton lines={1} />;
-  // Access tokens may not backtest; the form works without.
-  if (result.isError) return isStatus(result.error, 403, 404) ? null : <Trouble error={result.error} />;
+  if (result.isError) return <Trouble error={result.error} />;
   const { drafts, entities, replayed } = result.data.data;
   const d = drafts[0];
-  if (!d || replayed === 0) return <Notice>Nothing in the last {previewDays} days would have counted on this limit.</Notice>;
+  const basis = <span className="small muted">Based on usage accepted in the last {previewDays} days; other limits are ignored.</span>;
+  if (!d || replayed === 0) return <Notice>No usage of the last {previewDays} days counts on this limit.</Notice>;
+  const count = (n: number) => n.toLocaleString("en");
   if (d.stopped === 0)
     return (
       <Notice>
-        Would have stopped none of the <span className="num">{replayed.toLocaleString("en")}</span> records of the last {previewDays} days,
-        at most <Amt v={d.peakUsage} /> in one period. Requests that were refused then are not among them.
+        It would have stopped none of {count(replayed)} requests; the fullest period used <Amt v={d.peakUsage} />.<div>{basis}</div>
       </Notice>
     );
   return (
     <Notice kind="warn">
       <span className="strong">
-        {input.enforcement === "soft" ? "Would have reported" : "Would have stopped"} {d.stopped.toLocaleString("en")} of{" "}
-        {replayed.toLocaleString("en")} records
+        It would have {input.enforcement === "soft" ? "reported" : "stopped"} {count(d.stopped)} of {count(replayed)} requests
       </span>{" "}
-      of the last {previewDays} days (<Amt v={d.stoppedUsage} /> in all), first on {d.firstStoppedAt ? day(d.firstStoppedAt) : "–"}.
+      (<Amt v={d.stoppedUsage} /> in all), the first on {d.firstStoppedAt ? day(d.firstStoppedAt) : "–"}.
       {entities.length > 0 && (
-        <div className="small break">
-          Most:{" "}
+        <div className="break">
+          Most affected:{" "}
           {entities
             .slice(0, 3)
-            .map(e => `${e.entityId ? name(e.entityId) : "the customer"} (${e.stopped.toLocaleString("en")})`)
+            .map(e => `${e.entityId ? name(e.entityId) : "the customer"} (${count(e.stopped)})`)
             .join(", ")}
         </div>
       )}
+      <div>{basis}</div>
     </Notice>
   );
 }

@@ -2,6 +2,7 @@ import { useState } from "react";
 import { path } from "../api/client";
 import { Button, Dialog, Notice, Select, Text, Trouble, useAction } from "../ui";
 import { EntityPicker } from "./EntityPicker";
+import { useNames } from "./names";
 import { useSession } from "./session";
 
 /** Adds an entity below another, or at the top. */
@@ -13,6 +14,7 @@ export default function NewEntity({ parentId, onClose }: { parentId: string | nu
   const [name, setName] = useState("");
   const [id, setId] = useState("");
   const run = useAction();
+  const nameOf = useNames(below ? [below] : []);
   const own = id || slug(name);
   const save = () =>
     run.start(async () => {
@@ -24,7 +26,7 @@ export default function NewEntity({ parentId, onClose }: { parentId: string | nu
     }, onClose);
   return (
     <Dialog
-      title={below ? `Add below ${below}` : "Add at the top"}
+      title={below ? `Add below ${nameOf(below)}` : "Add at the top"}
       onClose={onClose}
       foot={
         <>

@@ -1,14 +1,18 @@
 import { useQuery } from "@tanstack/react-query";
 import { Pencil, Plus, Trash2, Zap } from "lucide-react";
 import { useState } from "react";
-import { formatExact, isZero, nano, parseAmount } from "../api/amount";
+import { formatExact, formatShort, isZero, nano, parseAmount } from "../api/amount";
 import { newKey, path } from "../api/client";
+import type { Amount } from "../api/json";
 import type { Allocation, Assignment, Boost, One, Page, Tree, TreeRow } from "../api/types";
-import { cadenceWords, fromLocal, longTime, until } from "../lib/time";
-import { Amt, Button, Confirm, Dialog, Empty, Skeleton, StatusBadge, Text, Trouble, UsageBar, useAction, When } from "../ui";
+import { fromLocal, longTime, perCadence, until } from "../lib/time";
+import { Amt, Button, Confirm, Dialog, Empty, Notice, Skeleton, StatusBadge, Text, Trouble, UsageBar, useAction, When } from "../ui";
+import { refusalOf, useRefusals } from "./denials";
+import { figuresOf } from "./figures";
 import { LimitForm } from "./LimitForm";
+import { useNames } from "./names";
 import { capabilityOf, inputOf, type Session, useSession } from "./session";
-import { statusOf } from "./tree";
+import { type Status, statusOf } from "./tree";
 
 type Both = { limit: Assignment; row: TreeRow | undefined };
 
@@ -85,10 +89,15 @@ const title = (s: Session, a: Assignment) => capabilityOf(a, s.capabilities)?.na
 
 /** Which of several limits of a capability it is. */
 function Kind({ limit }: { limit: Assignment }) {
+  const name = useNames(limit.scopeEntityIds);
   return (
     <>
       {limit.label && <span className="chip ellipsis">{limit.label}</span>}
-      {limit.scopeEntityIds.length > 0 && <span className="chip ellipsis">on {limit.scopeEntityIds.join(" + ")}</span>}
+      {limit.scopeEntityIds.length > 0 && (
+        <span className="chip ellipsis" title={limit.scopeEntityIds.join(", ")}>
+          on {limit.scopeEntityIds.map(name).join(" + ")}
+        </span>
+      )}
     </>
   );
 }
@@ -99,7 +108,9 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
   const capability = capabilityOf(limit, s.capabilities);
   const boosted =
     limit.usageLimit !== null && limit.effectiveUsageLimit !== null && nano(limit.usageLimit) !== nano(limit.effectiveUsageLimit);
-  const status = statusOf(row, null);
+  const refusals = useRefusals();
+  const status = statusOf(row, null, refusals);
+  const refusal = status === "full" && row ? refusalOf(row, refusals) : undefined;
   return (
     <section className="limit" aria-label={`${title(s, limit)} ${limit.label}`}>
       <div className="row wrap">
@@ -108,40 +119,19 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
         <span className="grow" />
         <StatusBadge status={status} />
       </div>
-      {row?.currentUsage != null && row.reserved !== null && (
-        <>
-          {row.usageLimit !== null && <UsageBar used={row.currentUsage} held={row.reserved} limit={row.usageLimit} status={status} />}
-          <dl className="trio">
-            <div>
-              <dt>Used</dt>
-              <dd>
-                <Amt v={row.currentUsage} />
-              </dd>
-            </div>
-            <div>
-              <dt>Held</dt>
-              <dd>
-                <Amt v={row.reserved} />
-              </dd>
-            </div>
-            <div>
-              <dt>Limit{boosted ? " with boosts" : ""}</dt>
-              <dd>{row.usageLimit === null ? "Unlimited" : <Amt v={row.usageLimit} />}</dd>
-            </div>
-            <div>
-              <dt>Remaining</dt>
-              <dd>{row.remaining === null ? "–" : <Amt v={row.remaining} />}</dd>
-            </div>
-          </dl>
-        </>
+      {row?.currentUsage != null && row.reserved !== null && <Numbers row={row} boosted={boosted} status={status} />}
+      {refusal && (
+        <Notice kind="bad">
+          {formatExact(refusal.asked)} was asked for and stopped <When at={refusal.at} />; {formatExact(row?.remaining ?? 0)} is left.
+        </Notice>
       )}
       <p className="small muted">
-        {limit.enforcement === "hard" ? "Stops requests" : "Reports only"} · each {cadenceWords(limit.cadence)}
+        {limit.enforcement === "hard" ? "Stops requests" : "Reports only"} · {perCadence(limit.cadence)}
         {row?.usagePeriodEnd && <span title={longTime(row.usagePeriodEnd)}>, resets {until(row.usagePeriodEnd)}</span>} · {limit.timezone}
         {limit.alertThresholds.length > 0 && <> · alerts at {limit.alertThresholds.map(t => `${t}%`).join(", ")}</>}
         {boosted && limit.usageLimit !== null && <> · {formatExact(limit.usageLimit)} without boosts</>}
       </p>
-      {capability && limit.scopeEntityIds.length === 0 && <Shared limit={limit} />}
+      {capability && limit.scopeEntityIds.length === 0 && <Allocated limit={limit} />}
       <Boosts limit={limit} />
       {s.mayEdit(limit.entityId) && (
         <div className="row wrap">
@@ -178,8 +168,34 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
   );
 }
 
-/** How much of a limit the ones below it give out. */
-function Shared({ limit }: { limit: Assignment }) {
+type NumbersProps = { row: TreeRow; boosted: boolean; status: Status };
+
+function Numbers({ row, boosted, status }: NumbersProps) {
+  const [used, held, limit] = [row.currentUsage ?? 0, row.reserved ?? 0, row.usageLimit];
+  const shown = limit === null || row.remaining === null ? null : figuresOf(used, held, limit, row.remaining);
+  const figure = (label: string, exact: Amount | null, text: string | undefined) => (
+    <div>
+      <dt>{label}</dt>
+      <dd className="num" title={exact === null ? undefined : formatExact(exact)}>
+        {text ?? (exact === null ? "–" : formatShort(exact))}
+      </dd>
+    </div>
+  );
+  return (
+    <>
+      {limit !== null && <UsageBar used={used} held={held} limit={limit} status={status} />}
+      <dl className="trio">
+        {figure("Used", used, shown?.used)}
+        {figure("Held", held, shown?.held)}
+        {figure(`Limit${boosted ? " with boosts" : ""}`, limit, shown?.limit ?? "Unlimited")}
+        {figure("Remaining", row.remaining, shown?.remaining)}
+      </dl>
+    </>
+  );
+}
+
+/** How much of a limit is allocated to the ones below it. */
+function Allocated({ limit }: { limit: Assignment }) {
   const s = useSession();
   const query = {
     ...(limit.featureId ? { featureId: limit.featureId } : { currencyId: limit.currencyId }),
@@ -198,15 +214,15 @@ function Shared({ limit }: { limit: Assignment }) {
     <div className="stack tight small">
       <UsageBar used={a.allocated} held={0} limit={a.usageLimit} status={over ? "near" : "ok"} />
       <span>
-        <Amt v={a.allocated} /> shared out to {a.children.toLocaleString("en")} {a.children === 1 ? "limit" : "limits"} below
-        {a.unlimited > 0 && `, ${a.unlimited} of them unlimited`};{" "}
+        <Amt v={a.allocated} /> allocated to {a.children.toLocaleString("en")} {a.children === 1 ? "limit" : "limits"} below
+        {a.unlimited > 0 && `, ${a.unlimited.toLocaleString("en")} of them unlimited`};{" "}
         {over ? (
           <>
-            <Amt v={a.overCommitted} /> more than there is
+            over-committed by <Amt v={a.overCommitted} />
           </>
         ) : (
           <>
-            <Amt v={a.unallocated ?? 0} /> not shared out
+            <Amt v={a.unallocated ?? 0} /> unallocated
           </>
         )}
         {a.allocation === "strict" && " (strict)"}

@@ -1,12 +1,12 @@
 import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
-import { ArrowUpFromLine, ChevronRight, LoaderCircle } from "lucide-react";
-import { type KeyboardEvent, memo, useCallback, useEffect, useId, useState } from "react";
-import { formatExact, formatRatio, isZero, less } from "../api/amount";
-import type { TreeRow } from "../api/types";
-import { cadenceWords, longTime, until } from "../lib/time";
-import { Amt, StatusBadge, Trouble, UsageBar, useNow } from "../ui";
+import { LoaderCircle } from "lucide-react";
+import { type KeyboardEvent, useCallback, useEffect, useId, useState } from "react";
+import { Trouble, useNow } from "../ui";
+import { useRefusals } from "./denials";
+import { useNames } from "./names";
 import { useSession } from "./session";
-import { type Line, statusOf, type TreeNode, type TreeStore, tightest } from "./tree";
+import { type Act, indent, TreeLine } from "./TreeLine";
+import { type Line, type TreeStore, tightest } from "./tree";
 
 type Props = {
   store: TreeStore;
@@ -62,6 +62,9 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
   useEffect(() => virtual.measure(), [height]);
 
   const items = virtual.getVirtualItems();
+  const refusals = useRefusals();
+  const named = useNames(items.flatMap(i => unnamed(lines[i.index], store)));
+  const nameOf = (id: string) => store.nodes.get(id)?.name ?? named(id);
   useEffect(() => {
     for (const item of items) {
       const l = lines[item.index];
@@ -197,7 +200,7 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
               </div>
             );
           return (
-            <Row
+            <TreeLine
               key={item.key}
               id={`${base}-${item.index}`}
               index={item.index}
@@ -210,6 +213,9 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
               canPick={s.canEdit}
               flat={store.flat}
               narrow={narrow}
+              parent={store.flat && l.node.parentId !== null ? nameOf(l.node.parentId) : null}
+              scope={tightest(l.node.limits, refusals)?.scopeEntityIds.map(nameOf).join(" + ") ?? ""}
+              refusals={refusals}
               now={now}
               onAct={act}
             />
@@ -220,185 +226,11 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
   );
 }
 
-const indent = (level: number, narrow = false) => (level - 1) * (narrow ? 10 : 20);
-
-type Act = (what: "toggle" | "pick" | "open", index: number, id: string, on?: boolean) => void;
-
-type RowProps = {
-  id: string;
-  index: number;
-  line: Extract<Line, { kind: "node" }>;
-  start: number;
-  height: number;
-  active: boolean;
-  picked: boolean;
-  typeName: string;
-  canPick: boolean;
-  flat: boolean;
-  narrow: boolean;
-  now: number;
-  onAct: Act;
-};
-
-const Row = memo(function Row({ id, index, line, start, height, active, picked, typeName, canPick, flat, narrow, now, onAct }: RowProps) {
-  const { node, level, position, size, open, ceiling } = line;
-  const limit = tightest(node.limits);
-  const status = statusOf(limit, ceiling);
-  const name = node.name ?? node.id;
-  return (
-    <div
-      id={id}
-      role="row"
-      aria-rowindex={index + 2}
-      aria-level={level}
-      aria-posinset={position}
-      aria-setsize={size}
-      aria-expanded={!flat && node.childCount > 0 ? open : undefined}
-      aria-selected={canPick ? picked : undefined}
-      className={`grid-row placed ${active ? "active" : ""} ${picked ? "picked" : ""} ${node.archived ? "archived" : ""}`}
-      style={{ transform: `translateY(${start}px)`, height }}
-      onClick={() => onAct("open", index, node.id)}
-    >
-      {canPick && (
-        <span role="gridcell" className="c-pick">
-          <input
-            type="checkbox"
-            tabIndex={-1}
-            aria-label={`Select ${name}`}
-            checked={picked}
-            onClick={e => e.stopPropagation()}
-            onChange={e => onAct("pick", index, node.id, e.target.checked)}
-          />
-        </span>
-      )}
-      <span role="gridcell" className="c-name" style={{ paddingLeft: flat ? 0 : indent(level, narrow) }}>
-        {!flat &&
-          (node.childCount > 0 ? (
-            <button
-              type="button"
-              tabIndex={-1}
-              className="twist"
-              data-open={open}
-              aria-label={`${open ? "Close" : "Open"} ${name}`}
-              onClick={e => {
-                e.stopPropagation();
-                onAct("toggle", index, node.id);
-              }}
-            >
-              <ChevronRight size={15} aria-hidden />
-            </button>
-          ) : (
-            <span className="twist" />
-          ))}
-        <span className="ellipsis name" title={name === node.id ? name : `${name} (${node.id})`}>
-          {name}
-        </span>
-        <span className="muted small ellipsis type">
-          {typeName}
-          {!flat && node.childCount > 0 && <span className="num"> · {node.childCount.toLocaleString("en")}</span>}
-          {flat && node.parentId && <> · in {node.parentId}</>}
-        </span>
-        <Notes node={node} limit={limit} />
-      </span>
-      {limit?.currentUsage != null && limit.reserved !== null ? (
-        <Figures limit={limit} node={node} status={status} ceiling={line.ceiling} now={now} />
-      ) : (
-        <>
-          <span role="gridcell" className="c-used muted" />
-          <span role="gridcell" className="c-limit muted right">
-            –
-          </span>
-          <span role="gridcell" className="c-left right">
-            {ceiling ? <Least ceiling={ceiling} own={null} /> : <span className="muted">–</span>}
-          </span>
-          <span role="gridcell" className="c-reset" />
-        </>
-      )}
-      <span role="gridcell" className="c-status">
-        <StatusBadge status={status} />
-      </span>
-    </div>
-  );
-});
-
-function Notes({ node, limit }: { node: TreeNode; limit: TreeRow | undefined }) {
-  if (!limit) return null;
-  return (
-    <span className="row notes">
-      {limit.label && <span className="chip ellipsis">{limit.label}</span>}
-      {limit.scopeEntityIds.length > 0 && (
-        <span className="chip ellipsis" title={`Counts only usage on ${limit.scopeEntityIds.join(" and ")}`}>
-          on {limit.scopeEntityIds.join(" + ")}
-        </span>
-      )}
-      {node.limits.length > 1 && (
-        <span className="chip num" title={`${node.limits.length - 1} more limits, less full`}>
-          +{node.limits.length - 1}
-        </span>
-      )}
-    </span>
-  );
-}
-
-function Figures({
-  limit,
-  status,
-  ceiling,
-  now,
-}: {
-  limit: TreeRow;
-  node: TreeNode;
-  status: ReturnType<typeof statusOf>;
-  ceiling: RowProps["line"]["ceiling"];
-  now: number;
-}) {
-  const used = limit.currentUsage ?? 0;
-  const held = limit.reserved ?? 0;
-  const words = `${formatExact(used)} used${isZero(held) ? "" : `, ${formatExact(held)} held`} of ${limit.usageLimit === null ? "no limit" : formatExact(limit.usageLimit)}`;
-  return (
-    <>
-      <span role="gridcell" className="c-used" title={words}>
-        {limit.usageLimit !== null && <UsageBar used={used} held={held} limit={limit.usageLimit} status={status} />}
-        <span className="num amount" aria-hidden>
-          <Amt v={used} />
-        </span>
-        <span className="num muted ratio">{limit.utilization === null ? "" : formatRatio(Number(limit.utilization))}</span>
-        <span className="hidden">{words}</span>
-      </span>
-      <span role="gridcell" className="c-limit right">
-        {limit.usageLimit === null ? <span className="muted">none</span> : <Amt v={limit.usageLimit} />}
-      </span>
-      <span role="gridcell" className="c-left right">
-        {ceiling && (limit.remaining === null || less(ceiling.remaining, limit.remaining)) ? (
-          <Least ceiling={ceiling} own={limit.remaining} />
-        ) : limit.remaining === null ? (
-          <span className="muted">–</span>
-        ) : (
-          <Amt v={limit.remaining} />
-        )}
-      </span>
-      <span
-        role="gridcell"
-        className="c-reset small muted"
-        title={limit.usagePeriodEnd ? `Each ${cadenceWords(limit.cadence ?? "")}; next ${longTime(limit.usagePeriodEnd)}` : undefined}
-      >
-        {limit.usagePeriodEnd ? until(limit.usagePeriodEnd, now) : ""}
-      </span>
-    </>
-  );
-}
-
-/** What is left where an ancestor leaves less than the limit itself. */
-function Least({ ceiling, own }: { ceiling: NonNullable<RowProps["line"]["ceiling"]>; own: TreeRow["remaining"] }) {
-  const by = ceiling.node.name ?? ceiling.node.id;
-  return (
-    <span
-      className="num least"
-      title={`${by} leaves ${formatExact(ceiling.remaining)}${own === null ? "" : `; this limit alone would leave ${formatExact(own)}`}`}
-    >
-      <ArrowUpFromLine size={12} aria-hidden />
-      <span className="hidden">left by {by}: </span>
-      <Amt v={ceiling.remaining} />
-    </span>
-  );
+/** The ids that a line shows of entities whose names are not loaded. */
+function unnamed(line: Line | undefined, store: TreeStore): string[] {
+  if (line?.kind !== "node") return [];
+  const { limits, parentId } = line.node;
+  const ids = limits.flatMap(l => l.scopeEntityIds);
+  if (store.flat && parentId !== null) ids.push(parentId);
+  return ids.filter(id => !store.nodes.get(id)?.name);
 }

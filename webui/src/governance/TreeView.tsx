@@ -47,6 +47,8 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
   const settled = useSettled(filter);
   const filtered = settled.search !== "" || settled.typeId !== "" || settled.status !== "" || settled.scope !== "all";
   const flat = ranked || filtered;
+  // Where there is little room, all but the search waits behind a button.
+  const fold = more ? "open" : "";
   const reload = useCallback(() => setEpoch(e => e + 1), []);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new epoch reads everything again
@@ -157,7 +159,7 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
             onChange={e => set({ search: e.target.value })}
           />
         </label>
-        <fieldset className="segmented" aria-label="Arrangement">
+        <fieldset className={`segmented gov-fold ${fold}`} aria-label="Arrangement">
           <button
             type="button"
             aria-pressed={!flat}
@@ -174,12 +176,12 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
         </fieldset>
         <Button
           className="gov-more"
-          aria-label="Filters"
+          aria-label="Filters and tools"
           aria-expanded={more}
           icon={<SlidersHorizontal size={15} />}
           onClick={() => setMore(!more)}
         />
-        <div className={`gov-filters ${more ? "open" : ""}`}>
+        <div className={`gov-filters gov-fold ${fold}`}>
           <select aria-label="Type" className="input" value={filter.typeId} onChange={e => set({ typeId: e.target.value })}>
             <option value="">All types</option>
             {[...s.types.values()].map(t => (
@@ -196,7 +198,7 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
           >
             <option value="">Any status</option>
             <option value="near">At 80% or more</option>
-            <option value="over">Over or blocked</option>
+            <option value="over">At 100% or more</option>
           </select>
           <select
             aria-label="Scope"
@@ -205,7 +207,7 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
             onChange={e => set({ scope: e.target.value as Filter["scope"] })}
           >
             <option value="all">All limits</option>
-            <option value="nodeWide">Not scoped</option>
+            <option value="nodeWide">Unscoped only</option>
             <option value="scoped">Scoped only</option>
           </select>
         </div>
@@ -213,22 +215,6 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
       <div className="gov-bar second">
         <Live state={live} store={store} />
         <span className="grow" />
-        <span className="row gov-sort">
-          <select aria-label="Order by" className="input quiet" value={sort} onChange={e => setSort(e.target.value as Sort)}>
-            {sorts.map(([v, text]) => (
-              <option key={v} value={v}>
-                {text}
-              </option>
-            ))}
-          </select>
-          <Button
-            size="small"
-            look="quiet"
-            aria-label={descending ? "Highest first" : "Lowest first"}
-            icon={descending ? <ArrowDownNarrowWide size={16} /> : <ArrowUpNarrowWide size={16} />}
-            onClick={() => setDescending(!descending)}
-          />
-        </span>
         {loading !== null && (
           <span className="muted small row num" role="status">
             <LoaderCircle size={14} className="spin" aria-hidden />
@@ -240,35 +226,59 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
             Undo
           </Button>
         )}
-        {!flat && (
-          <>
+        <div className={`gov-tools gov-fold ${fold}`}>
+          <span className="row gov-sort">
+            <select aria-label="Order by" className="input quiet" value={sort} onChange={e => setSort(e.target.value as Sort)}>
+              {sorts.map(([v, text]) => (
+                <option key={v} value={v}>
+                  {text}
+                </option>
+              ))}
+            </select>
             <Button
               size="small"
               look="quiet"
-              aria-label="Open all"
-              icon={<ChevronsUpDown size={15} />}
-              disabled={loading !== null}
-              onClick={openAll}
+              aria-label={descending ? "Highest first" : "Lowest first"}
+              icon={descending ? <ArrowDownNarrowWide size={16} /> : <ArrowUpNarrowWide size={16} />}
+              onClick={() => setDescending(!descending)}
             />
-            <Button size="small" look="quiet" aria-label="Close all" icon={<ChevronsDownUp size={15} />} onClick={() => store.closeAll()} />
-          </>
-        )}
-        <Button size="small" look="quiet" aria-label="Read again" icon={<RotateCw size={15} />} onClick={reload} />
-        <Button size="small" look="quiet" icon={<Download size={15} />} disabled={loading !== null || !s.capability} onClick={save}>
-          Export
-        </Button>
-        {s.canEdit && (
-          <>
-            <Button size="small" look="quiet" icon={<Upload size={15} />} onClick={() => setOpen("import")}>
-              Import
-            </Button>
-            {s.rights.provision && (
-              <Button size="small" look="quiet" icon={<Plus size={15} />} onClick={() => setOpen("new")}>
-                Add
+          </span>
+          {!flat && (
+            <>
+              <Button
+                size="small"
+                look="quiet"
+                aria-label="Open all"
+                icon={<ChevronsUpDown size={15} />}
+                disabled={loading !== null}
+                onClick={openAll}
+              />
+              <Button
+                size="small"
+                look="quiet"
+                aria-label="Close all"
+                icon={<ChevronsDownUp size={15} />}
+                onClick={() => store.closeAll()}
+              />
+            </>
+          )}
+          <Button size="small" look="quiet" aria-label="Read again" icon={<RotateCw size={15} />} onClick={reload} />
+          <Button size="small" look="quiet" icon={<Download size={15} />} disabled={loading !== null || !s.capability} onClick={save}>
+            Export
+          </Button>
+          {s.canEdit && (
+            <>
+              <Button size="small" look="quiet" icon={<Upload size={15} />} onClick={() => setOpen("import")}>
+                Import
               </Button>
-            )}
-          </>
-        )}
+              {s.rights.provision && (
+                <Button size="small" look="quiet" icon={<Plus size={15} />} onClick={() => setOpen("new")}>
+                  Add
+                </Button>
+              )}
+            </>
+          )}
+        </div>
       </div>
       {selected.size > 0 && (
         <div className="gov-bar selection" role="status">

@@ -5,7 +5,8 @@ import { path } from "../api/client";
 import type { Amount } from "../api/json";
 import type { History, One, Series } from "../api/types";
 import { shortTime } from "../lib/time";
-import { Amt, Empty, Select, Skeleton, Trouble } from "../ui";
+import { Empty, Select, Skeleton, Trouble } from "../ui";
+import { useNames } from "./names";
 import { named, useSession } from "./session";
 
 const Chart = lazy(() => import("./Chart"));
@@ -45,14 +46,21 @@ export function UsagePanel({ entityId }: { entityId: string }) {
     enabled: capability !== null && (by !== "dimension" || group !== ""),
     retry: false,
   });
-  if (!capability) return <Empty title="Nothing is measured yet" />;
   const series = ranked(got.data?.data.series ?? []);
+  const name = useNames(by === "$child" ? series.map(x => x.name) : []);
+  if (by === "$child") for (const x of series) x.name = name(x.name);
+  if (!capability) return <Empty title="Nothing is measured yet" />;
   return (
     <div className="stack">
       <div className="fields">
-        <Select label="Of" value={chosen} onChange={setChosen} options={s.capabilities.map(c => [`${c.kind}:${c.id}`, c.name] as const)} />
         <Select
-          label="Over"
+          label="Usage of"
+          value={chosen}
+          onChange={setChosen}
+          options={s.capabilities.map(c => [`${c.kind}:${c.id}`, c.name] as const)}
+        />
+        <Select
+          label="Period"
           value={span}
           onChange={setSpan}
           options={(Object.keys(spans) as Span[]).map(k => [k, spans[k].label] as const)}
@@ -63,7 +71,7 @@ export function UsagePanel({ entityId }: { entityId: string }) {
           onChange={setBy}
           options={[
             ["", "Total"],
-            ["$child", "What is below it"],
+            ["$child", "Directly below"],
             ...(capability.kind === "currency" ? ([["$featureId", "Feature"]] as const) : []),
             ["dimension", "A dimension…"],
           ]}
@@ -144,9 +152,7 @@ function SeriesTable({ series, grouped }: { series: Line[]; grouped: boolean }) 
           ))}
           <tr>
             <td className="strong">Total</td>
-            <td className="right strong">
-              <Amt v={series[0]?.total ?? 0} />
-            </td>
+            <td className="right strong num">{formatExact(series[0]?.total ?? 0)}</td>
           </tr>
         </tbody>
       </table>

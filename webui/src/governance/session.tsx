@@ -63,18 +63,21 @@ async function start(api: Api, customerId: string): Promise<Start> {
   return { rights, types, capabilities: all, first: await fullest(api, customerId, all) };
 }
 
-/** The capability of the fullest limit is where to look first. */
+/** Where to look first: the capability of the fullest limit, of a currency before a feature, as money says more. */
 async function fullest(api: Api, customerId: string, all: Capability[]): Promise<Capability | null> {
   if (all.length < 2) return all[0] ?? null;
-  const ids = (kind: string) =>
-    all
-      .filter(c => c.kind === kind)
-      .slice(0, 100)
-      .map(c => c.id);
-  const query = { featureIds: ids("feature"), currencyIds: ids("currency"), limit: 1 };
-  const got = await api.get<Tree>(path`/customers/${customerId}/governance`, query);
-  const row = got.data[0];
-  return (row && capabilityOf(row, all)) ?? all[0] ?? null;
+  for (const [kind, member] of [
+    ["currency", "currencyIds"],
+    ["feature", "featureIds"],
+  ] as const) {
+    const ids = all.filter(c => c.kind === kind).map(c => c.id);
+    if (ids.length === 0) continue;
+    const got = await api.get<Tree>(path`/customers/${customerId}/governance`, { [member]: ids.slice(0, 100), limit: 1 });
+    const row = got.data[0];
+    const found = row && capabilityOf(row, all);
+    if (found) return found;
+  }
+  return all[0] ?? null;
 }
 
 export function useStart(api: Api, customerId: string) {

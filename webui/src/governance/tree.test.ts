@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { Api } from "../api/client";
-import type { Capability, Tree, TreeRow } from "../api/types";
+import type { Capability, Denial, Node, Tree, TreeRow } from "../api/types";
+import { refusalsOf } from "./denials";
 import { flatten, rootKey, statusOf, TreeStore, tightest } from "./tree";
 
 const credits: Capability = { kind: "currency", id: "credits", name: "Credits", unit: "credits" };
@@ -138,4 +139,24 @@ it("names how a limit stands", () => {
     }),
   ).toBe("above");
   expect(tightest([row("x", null, limit(50)), row("x", null, limit(10))])?.remaining).toBe(10);
+});
+
+it("calls a limit full that refuses what is asked of it", () => {
+  const node = (more: Partial<Node>) => ({ assignmentId: "a0.6", enforcement: "hard", isGranted: false, requested: 2, ...more }) as Node;
+  const denial = (timestamp: string, n: Node) => ({ timestamp, chains: [[n], [n]] }) as Denial;
+  const period = { usagePeriodStart: "2026-01-02T00:00:00Z", status: "warning" as const };
+  const row1 = row("x", null, limit(0.6, period));
+  const status = (l: TreeRow, ...denials: Denial[]) => statusOf(l, null, refusalsOf(denials));
+  const during = "2026-01-02T10:00:00Z";
+  expect(status(row1)).toBe("near");
+  expect(status(row1, denial(during, node({})))).toBe("full");
+  expect(status(row1, denial(during, node({ requested: 0.5 })), denial(during, node({})))).toBe("full");
+  expect(status(row1, denial("2026-01-01T10:00:00Z", node({})))).toBe("near");
+  expect(status(row1, denial(during, node({ requested: 0.5 })))).toBe("near");
+  expect(status(row1, denial(during, node({ isGranted: true })))).toBe("near");
+  expect(status(row1, denial(during, node({ enforcement: "soft" })))).toBe("near");
+  expect(status(row("x", null, limit(0.6, { ...period, status: "ok" })), denial(during, node({})))).toBe("ok");
+  const fuller = row("x", null, limit(0.1, { ...period, assignmentId: "other" }));
+  expect(tightest([fuller, row1], refusalsOf([denial(during, node({}))]))).toBe(row1);
+  expect(tightest([fuller, row1])).toBe(fuller);
 });

@@ -3,6 +3,7 @@ import type { Api, Query } from "../api/client";
 import { path } from "../api/client";
 import type { Amount } from "../api/json";
 import type { Capability, Entity, Tree, TreeRow } from "../api/types";
+import { type Refusals, refusalOf } from "./denials";
 
 /** An entity of the tree, with its limits of the chosen capability. */
 export type TreeNode = {
@@ -370,27 +371,35 @@ function lower(ceiling: Ceiling | null, node: TreeNode): Ceiling | null {
   return ceiling;
 }
 
-/** The limit that a line shows when an entity has several: the fullest. */
-export function tightest(limits: TreeRow[]): TreeRow | undefined {
+const noRefusals: Refusals = new Map();
+
+/** The limit that a line shows when an entity has several: one that refuses, else the fullest. */
+export function tightest(limits: TreeRow[], refusals: Refusals = noRefusals): TreeRow | undefined {
   let best: TreeRow | undefined;
+  let most = Number.NEGATIVE_INFINITY;
   for (const l of limits) {
-    if (!best || rank(l) > rank(best)) best = l;
+    const used = l.utilization === null ? -1 : Number(l.utilization);
+    const rank = standing(l, refusals) === "full" ? Math.max(1, used) : used;
+    if (!best || rank > most) [best, most] = [l, rank];
   }
   return best;
 }
-const rank = (l: TreeRow) => (l.utilization === null ? -1 : Number(l.utilization));
 
-export type Status = "ok" | "near" | "over" | "blocked" | "above" | "untracked" | "unlimited";
+export type Status = "ok" | "near" | "full" | "over" | "blocked" | "above" | "untracked" | "unlimited";
 
-/** How a limit stands. A hard limit with nothing left blocks, also when open holds take the rest. */
-export function statusOf(limit: TreeRow | undefined, ceiling: Ceiling | null): Status {
-  if (ceiling && nano(ceiling.remaining) <= 0n) return limit && standing(limit) === "blocked" ? "blocked" : "above";
-  return limit ? standing(limit) : "untracked";
+/**
+ * How a limit stands. A hard limit with nothing left blocks, also when open holds take the
+ * rest; one with less left than what it lately refused is full.
+ */
+export function statusOf(limit: TreeRow | undefined, ceiling: Ceiling | null, refusals: Refusals = noRefusals): Status {
+  const own = limit ? standing(limit, refusals) : "untracked";
+  return ceiling && nano(ceiling.remaining) <= 0n && own !== "blocked" ? "above" : own;
 }
 
-function standing(l: TreeRow): Status {
+function standing(l: TreeRow, refusals: Refusals): Status {
   if (l.usageLimit === null || l.remaining === null) return "unlimited";
   if (nano(l.remaining) <= 0n) return l.enforcement === "soft" ? "over" : "blocked";
   if (l.status === "exceeded") return l.enforcement === "soft" ? "over" : "blocked";
-  return l.status === "warning" ? "near" : "ok";
+  if (l.status !== "warning") return "ok";
+  return refusalOf(l, refusals) ? "full" : "near";
 }

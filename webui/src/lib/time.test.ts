@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { cadenceWords, since, until } from "./time";
+import { cadenceWords, perCadence, since, until } from "./time";
 
 it.each([
   ["P1M", "month"],
@@ -9,6 +9,12 @@ it.each([
   ["P100Y", "all time"],
   ["odd", "odd"],
 ])("%s is %s", (c, want) => expect(cadenceWords(c)).toBe(want));
+
+it.each([
+  ["P1D", "per day"],
+  ["PT15M", "per 15 min"],
+  ["P100Y", "for all time"],
+])("%s is %s", (c, want) => expect(perCadence(c)).toBe(want));
 
 it("cuts distances", () => {
   const now = Date.parse("2026-01-01T00:00:00Z");

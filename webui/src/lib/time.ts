@@ -11,6 +11,12 @@ export function cadenceWords(cadence: string): string {
   return `${n} ${unit}${unit === "min" ? "" : "s"}`;
 }
 
+/** How often a limit of a cadence begins anew: P1D is "per day". */
+export function perCadence(cadence: string): string {
+  const words = cadenceWords(cadence);
+  return words === "all time" ? "for all time" : `per ${words}`;
+}
+
 /** "in 3 d", "in 12 min"; distances are cut, so that nothing is promised too early. */
 export function until(iso: string, now = Date.now()): string {
   const s = Math.floor((Date.parse(iso) - now) / 1000);

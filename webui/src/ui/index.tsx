@@ -70,6 +70,7 @@ export function At({ at }: { at: string }) {
 const statusWords: Record<Status, [string, typeof Check, string]> = {
   ok: ["OK", CircleCheck, "Well within the limit"],
   near: ["Near", TriangleAlert, "Past its first alert threshold"],
+  full: ["At limit", Ban, "Less is left than was asked for lately: such requests are stopped"],
   over: ["Over", CircleAlert, "Past a soft limit: reported, not stopped"],
   blocked: ["Blocked", Ban, "Nothing is left: requests are stopped"],
   above: ["Blocked", ArrowUpFromLine, "A limit above has nothing left: requests are stopped"],
@@ -125,8 +126,8 @@ export function Trouble({ error, retry }: { error: unknown; retry?: () => void }
         )}
         {body?.allocation && (
           <div className="small">
-            The limit of <code>{body.allocation.entityId}</code> shares out {formatExact(body.allocation.usageLimit as Amount)} strictly;{" "}
-            {formatExact(body.allocation.available as Amount)} is left to give.
+            The limit of <code>{body.allocation.entityId}</code> allocates {formatExact(body.allocation.usageLimit as Amount)} strictly;{" "}
+            {formatExact(body.allocation.available as Amount)} is unallocated.
           </div>
         )}
         {body?.instance && <div className="small muted break">Request {body.instance.replace("urn:bursar:request:", "")}</div>}

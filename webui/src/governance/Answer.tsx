@@ -1,0 +1,195 @@
+import { ArrowRight, Ban, CircleCheck, TriangleAlert } from "lucide-react";
+import { add, formatExact, less, parseAmount, sub } from "../api/amount";
+import type { Amount } from "../api/json";
+import type { Decision, Node } from "../api/types";
+import { longTime, until } from "../lib/time";
+import { Amt, Notice } from "../ui";
+import { useNames } from "./names";
+import { capabilityOf, useSession } from "./session";
+
+/** What is decided about a request: every limit on its way with its arithmetic, and what would have to change. */
+export function Answer({ d, requested }: { d: Decision; requested: string }) {
+  const s = useSession();
+  const seen = new Set<string>();
+  const chains = (d.chains ?? []).map(chain => chain.filter(n => !seen.has(n.assignmentId) && seen.add(n.assignmentId)));
+  const nodes = chains.flat();
+  const name = useNames([...nodes.flatMap(n => [n.entityId, ...n.scopeEntityIds]), ...(d.rootEntityId ? [d.rootEntityId] : [])]);
+  const gate = d.binding && d.binding.source !== "ENTITY" ? d.binding : null;
+  const bound = d.binding?.source === "ENTITY" ? d.binding : null;
+  const short = nodes.filter(n => !n.isGranted && n.enforcement === "hard");
+  const after = d.isGranted ? null : grantedAfter(d, short);
+  return (
+    <section className="stack" aria-label="Answer">
+      <div className={`notice ${d.isGranted ? "good" : "bad"}`}>
+        {d.isGranted ? <CircleCheck size={18} aria-hidden /> : <Ban size={18} aria-hidden />}
+        <div className="stack tight">
+          <h2>
+            {d.isGranted
+              ? `Yes: ${formatAsked(requested)} would be granted${d.rootEntityId ? " by the limits you see" : ""}`
+              : `No: ${reasonWords(d.accessDeniedReason)}`}
+          </h2>
+          {!d.isGranted && (
+            <ul className="stack tight">
+              {gate && (
+                <Todo>
+                  The {gate.source === "CREDITS" ? "prepaid pool" : "customer's own limit"} {change(gate, gate.requested ?? requested)}
+                </Todo>
+              )}
+              {short.map(n => (
+                <Todo key={n.assignmentId}>
+                  {name(n.entityId)}
+                  {n.label && ` (${n.label})`} {change(n, n.requested)}
+                </Todo>
+              ))}
+              {after && (
+                <Todo>
+                  or wait: what stands in the way resets {until(after)}, on {longTime(after)}
+                </Todo>
+              )}
+            </ul>
+          )}
+        </div>
+      </div>
+      {gate && (
+        <div className="panel">
+          <div className="level binding">
+            <Ban size={16} className="ink-bad" aria-hidden />
+            <span className="strong">{gate.source === "CREDITS" ? "Prepaid pool of the customer" : "Limit of the whole customer"}</span>
+            <span className="small ink-bad strong">decides</span>
+            <Sum used={gate.currentUsage} held={gate.reserved} asked={gate.requested ?? requested} limit={gate.usageLimit} fits={false} />
+          </div>
+        </div>
+      )}
+      {chains.map((chain, i) =>
+        chain.length === 0 ? null : (
+          // biome-ignore lint/suspicious/noArrayIndexKey: chains have no other identity
+          <div key={i} className="panel levels">
+            {chain.map(n => (
+              <Level key={n.assignmentId} n={n} name={name} binds={bound?.assignmentId === n.assignmentId} />
+            ))}
+          </div>
+        ),
+      )}
+      {d.chains && chains.every(c => c.length === 0) && (
+        <Notice>Nothing that these dimensions name has a limit, so nothing stands in the way.</Notice>
+      )}
+      {d.rootEntityId && (
+        <Notice kind={d.isGranted ? "warn" : undefined}>
+          Only limits of {name(d.rootEntityId)} and below were asked. Those above it, which are not shown to you, may still stop the
+          request.
+        </Notice>
+      )}
+      {!d.chains && <Notice>Without dimensions only the customer as a whole is asked.</Notice>}
+      {d.costs && d.costs.length > 0 && (
+        <p className="small muted">
+          It would cost{" "}
+          {d.costs.map(c => (
+            <Amt
+              key={c.currencyId}
+              v={c.amount}
+              unit={s.capabilities.find(x => x.kind === "currency" && x.id === c.currencyId)?.unit ?? c.currencyId}
+            />
+          ))}
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Todo({ children }: { children: React.ReactNode }) {
+  return (
+    <li className="row" style={{ gap: 6, alignItems: "flex-start" }}>
+      <ArrowRight size={14} aria-hidden style={{ flex: "none", marginTop: 3 }} />
+      <span className="break">{children}</span>
+    </li>
+  );
+}
+
+/** When waiting alone would help: when the last of the limits in the way begins anew, if each is large enough at all. */
+function grantedAfter(d: Decision, short: Node[]): string | null {
+  if (d.grantedAfter !== undefined) return d.grantedAfter;
+  if ((d.binding && d.binding.source !== "ENTITY") || short.length === 0) return null;
+  if (short.some(n => n.usageLimit === null || less(n.usageLimit, n.requested))) return null;
+  return (
+    short
+      .map(n => n.resetsAt)
+      .sort()
+      .at(-1) ?? null
+  );
+}
+
+const formatAsked = (text: string) => {
+  const a = parseAmount(text);
+  return a ? formatExact(a.text) : text;
+};
+
+function Level({ n, name, binds }: { n: Node; name: (id: string) => string; binds: boolean }) {
+  const s = useSession();
+  const fits = n.isGranted;
+  const soft = n.enforcement === "soft";
+  const Icon = fits ? (n.exceeded ? TriangleAlert : CircleCheck) : Ban;
+  return (
+    <div className={`level ${binds ? "binding" : ""}`}>
+      <Icon size={16} className={fits ? (n.exceeded ? "" : "ink-good") : "ink-bad"} aria-label={fits ? "fits" : "does not fit"} />
+      <span className="row wrap" style={{ gap: "2px 8px" }}>
+        <button type="button" className="link strong break" onClick={() => s.open(n.entityId)}>
+          {name(n.entityId)}
+        </button>
+        <span className="muted small">{s.types.get(n.entityTypeId)?.displayName ?? n.entityTypeId}</span>
+        {n.label && <span className="chip ellipsis">{n.label}</span>}
+        {n.scopeEntityIds.length > 0 && <span className="chip ellipsis">on {n.scopeEntityIds.map(name).join(" + ")}</span>}
+        {soft && <span className="chip">soft</span>}
+      </span>
+      <span className="small muted right">
+        {binds ? <span className="ink-bad strong">decides</span> : capabilityOf(n, s.capabilities)?.name}
+      </span>
+      <Sum used={n.currentUsage} held={n.reserved} asked={n.requested} limit={n.usageLimit} fits={fits} />
+      <span className="sum muted small">resets {until(n.resetsAt)}</span>
+    </div>
+  );
+}
+
+function Sum({ used, held, asked, limit, fits }: { used: Amount; held: Amount; asked: Amount; limit: Amount | null; fits: boolean }) {
+  const total = add(add(used, held), parseAmount(String(asked))?.text ?? 0);
+  return (
+    <span className="sum num break" style={{ whiteSpace: "normal" }}>
+      {formatExact(used)} <span className="muted">used</span> + {formatExact(held)} <span className="muted">held</span> +{" "}
+      {formatAsked(String(asked))} <span className="muted">asked</span> = <span className="strong">{formatExact(total)}</span>{" "}
+      {limit === null ? (
+        <span className="muted">, no limit</span>
+      ) : fits && !less(limit, total) ? (
+        <>≤ {formatExact(limit)}</>
+      ) : (
+        <>&gt; {formatExact(limit)}</>
+      )}
+    </span>
+  );
+}
+
+/** What would have to change for the amount to fit. */
+function change(
+  n: Pick<Node, "usageLimit" | "currentUsage" | "reserved"> & { wouldNeed?: Amount; source?: string },
+  asked: Amount,
+): string {
+  if (n.usageLimit === null) return "";
+  const total = add(add(n.currentUsage, n.reserved), parseAmount(String(asked))?.text ?? 0);
+  const short = n.wouldNeed ?? sub(total, n.usageLimit);
+  return n.source === "CREDITS"
+    ? `needs a grant of ${formatExact(short)} more`
+    : `needs a limit of ${formatExact(add(n.usageLimit, short))} (${formatExact(short)} more)`;
+}
+
+/** Why a request is denied. */
+export function reasonWords(reason: string | null): string {
+  const words: Record<string, string> = {
+    BudgetExceeded: "budget used up",
+    RequestedUsageExceedingLimit: "not enough remaining",
+    InsufficientCredits: "too little in the prepaid pool",
+    CustomerNotFound: "no such customer",
+    CustomerIsArchived: "customer archived",
+    FeatureNotFound: "no such feature",
+    EntitlementNotFound: "no such currency",
+    Unknown: "no rate prices this usage",
+  };
+  return words[reason ?? ""] ?? reason ?? "";
+}
