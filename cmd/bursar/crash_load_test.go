@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -151,6 +152,33 @@ func (c *crash) verify(when string) {
 		c.t.Errorf("%s: %d limits, want %d", when, seen, n)
 	}
 	c.verifyHolds(when, 50)
+	for tenant := range crashTenants {
+		c.verifyOpen(when, tenant)
+	}
+}
+
+// verifyOpen looks for open reservations that the book does not have as open.
+func (c *crash) verifyOpen(when string, tenant int) {
+	path := fmt.Sprintf("/customers/c%d/reservations?status=OPEN&limit=100", tenant)
+	for after := ""; ; {
+		var page struct {
+			Data []struct {
+				ID     string
+				Amount json.Number
+			}
+			Pagination struct{ Next *string }
+		}
+		c.must("GET", path+after, "", &page)
+		for _, r := range page.Data {
+			if h := c.holds[r.ID]; h == nil || h.status != "OPEN" {
+				c.t.Errorf("%s: reservation %s of %s is open, want %+v", when, r.ID, r.Amount, h)
+			}
+		}
+		if page.Pagination.Next == nil {
+			return
+		}
+		after = "&after=" + url.QueryEscape(*page.Pagination.Next)
+	}
 }
 
 // verifyHolds reads up to n reservations.
