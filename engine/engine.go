@@ -59,6 +59,7 @@ type Engine struct {
 	customers map[string]*customer
 
 	closing  atomic.Bool
+	sweeping atomic.Bool // idle customers are being opened
 	fatal    sync.Once
 	stop     chan struct{}
 	loops    sync.WaitGroup

@@ -191,7 +191,9 @@ func (e *Engine) lookAt(ctx context.Context, about map[*customer]error) error {
 		case h.Seq > had[i].Seq:
 			about[c] = e.catchUp(ctx, c, h.Seq, tails[i+1])
 		}
-		c.seen.Store(max(c.seen.Load(), int64(began)))
+		if about[c] == nil { // else what is in memory is older than this look
+			c.seen.Store(max(c.seen.Load(), int64(began)))
+		}
 	}
 	return nil
 }

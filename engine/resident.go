@@ -354,16 +354,27 @@ func (e *Engine) sweepIdle() {
 		e.o.Log.Warn("looking for what is due failed", "err", err)
 		return
 	}
-	opened := 0
+	var idle []string
 	for _, id := range ids {
 		e.mu.Lock()
 		_, here := e.customers[id]
 		e.mu.Unlock()
-		if !here && opened < maxSweep {
-			opened++
-			e.tick(id)
+		if !here && len(idle) < maxSweep {
+			idle = append(idle, id)
 		}
 	}
+	if len(idle) == 0 || !e.sweeping.CompareAndSwap(false, true) {
+		return
+	}
+	e.loops.Go(func() { // housekeeping goes on while some of them cannot be written to
+		defer e.sweeping.Store(false)
+		for _, id := range idle {
+			if e.closing.Load() {
+				return
+			}
+			e.tick(id)
+		}
+	})
 }
 
 // evict lets customers go, the longest unused first, until the rest fits the budget.

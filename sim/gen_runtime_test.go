@@ -355,7 +355,7 @@ func genTree(g *gen) action {
 	}
 	switch g.r.IntN(8) {
 	case 0, 1:
-		q.RootEntityID = g.live(c)
+		q.RootEntityID = pick(g.r, []string{g.live(c), g.live(c), g.live(c), g.entity()}) // it may be archived
 	case 2:
 		p := pick(g.r, []string{"", g.live(c)})
 		if c.entities[p].ArchivedAt != nil { // what is below an archived one is open

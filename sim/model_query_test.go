@@ -21,18 +21,22 @@ func (c *mCust) place(e bursar.Entity, archivedToo bool) string {
 }
 
 // depthBelow is the number of levels of shown entities from the root, or from the
-// customer's roots, down to e; ok is false when e is not in that subtree.
+// customer's roots, down to e; ok is false when e is not in that subtree. A root that is
+// not shown is no level, as if each shown entity next below it were one.
 func (c *mCust) depthBelow(e bursar.Entity, root string, archivedToo bool) (depth int, ok bool) {
-	for id := e.ID; id != root; depth++ {
-		if id == "" {
-			return 0, false
+	if e.ID == root {
+		return 0, true
+	}
+	for _, id := range append(ancestors(c.entities, e.ID), "") {
+		shown := id != "" && (archivedToo || c.entities[id].ArchivedAt == nil)
+		if shown {
+			depth++
 		}
-		id = c.place(c.entities[id], archivedToo)
+		if id == root {
+			return depth, true
+		}
 	}
-	if root == "" {
-		depth--
-	}
-	return depth, true
+	return 0, false
 }
 
 // selected tells whether an entity passes the filters of a tree query.

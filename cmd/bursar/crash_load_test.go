@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 )
@@ -16,7 +17,7 @@ func randomEffect() effect {
 
 // next makes a new attempt, or one that ends an open reservation.
 func (c *crash) next() *attempt {
-	key := fmt.Sprint("k", c.serial.Add(1))
+	key := fmt.Sprint("k", os.Getpid(), "-", c.serial.Add(1))
 	e := randomEffect()
 	spend := fmt.Sprintf(`"featureId":"tokens","amount":%d,"dimensions":{"user":%q},"idempotencyKey":%q`, e.amount, userID(e.team, e.user), key)
 	customer := fmt.Sprintf("/customers/c%d", e.tenant)
@@ -151,7 +152,7 @@ func (c *crash) verify(when string) {
 	if n := crashTenants * (1 + crashTeams + crashTeams*crashUsers); seen != n {
 		c.t.Errorf("%s: %d limits, want %d", when, seen, n)
 	}
-	c.verifyHolds(when, 50)
+	c.verifyHolds(when, 500)
 	for tenant := range crashTenants {
 		c.verifyOpen(when, tenant)
 	}

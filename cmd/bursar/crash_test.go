@@ -20,8 +20,11 @@ import (
 
 var kills = flag.Int("kills", 20, "how often TestKill9 kills the server")
 
+// crashKey is of this process alone, as are idempotency keys: another run on the machine
+// may be given a port that a server of this one had.
+var crashKey = fmt.Sprint("crash-test-admin-key-", os.Getpid())
+
 const (
-	crashKey     = "crash-test-admin-key"
 	crashClients = 50
 	crashTenants = 3
 	crashTeams   = 4
@@ -263,6 +266,9 @@ func (c *crash) try(a *attempt) (known bool, err error) {
 		c.items += len(ids)
 		if a.hold != nil && a.hold.id == "" {
 			a.hold.id = ids[0]
+			if c.holds[ids[0]] != nil {
+				c.t.Errorf("two reservations have the id %s", ids[0])
+			}
 			c.holds[ids[0]] = a.hold
 		}
 	}

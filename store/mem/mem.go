@@ -257,8 +257,8 @@ func (s *Store) Heads(ctx context.Context, streams []string, after []uint64) (he
 			continue
 		}
 		heads[i] = st.head
-		if s.Clock != nil && after != nil && after[i] < uint64(len(st.log)) {
-			for _, r := range page(st.log[after[i]:], tailRows) {
+		if s.Clock != nil && after != nil {
+			for _, r := range page(st.after(after[i]), tailRows) {
 				r.Payload = bytes.Clone(r.Payload)
 				tails[i] = append(tails[i], r)
 			}
