@@ -139,7 +139,7 @@ func (l *lane) run(e *Engine) {
 			last += len(w.reqs)
 		}
 		l.running++
-		late := time.AfterFunc(patience, func() { l.slower(1) })
+		late := time.AfterFunc(patience, l.slower)
 		l.mu.Unlock()
 		err := e.commitBatch(works)
 		l.mu.Lock()
@@ -151,9 +151,10 @@ func (l *lane) run(e *Engine) {
 	}
 }
 
-func (l *lane) slower(n int) {
+// slower tells that a batch takes long: another may be under way instead of it.
+func (l *lane) slower() {
 	l.mu.Lock()
-	l.slow += n
+	l.slow++
 	l.wake.Signal()
 	l.mu.Unlock()
 }

@@ -52,12 +52,7 @@ func given(parts []*engine.BasePart, err error) iter.Seq2[*engine.BasePart, erro
 // base reads the base of a stream as one checkpoint; nil when there is none.
 func (st *stream) base() *engine.Checkpoint {
 	st.e.Helper()
-	var all *engine.Checkpoint
-	st.e.ok(st.e.Base(ctx, st.name, func(cp *engine.Checkpoint) error {
-		all = merge(all, cp)
-		return nil
-	}))
-	return all
+	return st.whole(st.e.Base)
 }
 
 // begun compares what the store has with basis.

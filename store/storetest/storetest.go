@@ -180,8 +180,14 @@ func (st *stream) save(changes ...func(*engine.Checkpoint)) {
 // load reads the checkpoint's parts as one; nil when there is none.
 func (st *stream) load() *engine.Checkpoint {
 	st.e.Helper()
+	return st.whole(st.e.Load)
+}
+
+// whole is what read gives of the stream, its parts as one; nil when there are none.
+func (st *stream) whole(read func(context.Context, string, func(*engine.Checkpoint) error) error) *engine.Checkpoint {
+	st.e.Helper()
 	var all *engine.Checkpoint
-	st.e.ok(st.e.Load(ctx, st.name, func(cp *engine.Checkpoint) error {
+	st.e.ok(read(ctx, st.name, func(cp *engine.Checkpoint) error {
 		all = merge(all, cp)
 		return nil
 	}))
