@@ -80,7 +80,7 @@ func (s *state) capture(id string, o Options) (*capture, func()) {
 	k.uniques = s.captureUniques(s.dirty.uniques)
 	s.dirty, s.series = newDirty(), map[bucket]bursar.Amount{}
 	s.flushing, s.flushTo = k.series, s.head.Seq
-	k.cp = Checkpoint{Stream: id, Head: s.head, Base: s.seriesBase, Due: s.due(), DropGenerations: s.keys.forget(s.head.Now, o.LateHorizon)}
+	k.cp = Checkpoint{Stream: id, Head: s.head, Base: s.seriesBase, Due: s.due(), DropGenerations: s.keys.outdated(s.head.Now, o.LateHorizon)}
 	m := meta{Customer: s.customer, Types: s.types.list, Caps: s.caps.list, Rows: len(s.rows), LastRow: formatID(s.rowIDs[len(s.rowIDs)-1])}
 	combos := s.combos.list
 	rowIDs := s.rowIDs
@@ -96,9 +96,8 @@ func (s *state) capture(id string, o Options) (*capture, func()) {
 		if segment := keys.from(from); len(segment) > 0 {
 			k.cp.Segments = []KeySegment{{Gen: k.gen, Part: k.cp.Head.Seq, Data: sortEntries(segment)}}
 		}
-		for i := range closing {
-			g := &closing[i]
-			k.cp.Generations = append(k.cp.Generations, KeyGeneration{Gen: g.gen, End: g.end, Count: g.count, Filter: g.filter, Blocks: g.blocks()})
+		for _, g := range closing {
+			k.cp.Generations = append(k.cp.Generations, g.store())
 		}
 	}
 	return k, fill
@@ -146,13 +145,10 @@ func (s *state) saved(k *capture) {
 	s.seriesBase, s.flushing = k.cp.Head.Seq, nil
 	s.forgetSteps(k.cp.Head.Seq)
 	s.letClosedGo(k.dirty.holds)
-	for _, g := range k.cp.Generations {
-		i := slices.IndexFunc(s.keys.closing, func(c closedGen) bool { return c.gen == g.Gen })
-		c := s.keys.closing[i]
-		c.entries = nil
-		s.keys.closing = slices.Delete(s.keys.closing, i, i+1)
-		s.keys.closed = append(s.keys.closed, c)
+	for i := range k.cp.Generations {
+		s.keys.stored(&k.cp.Generations[i])
 	}
+	s.keys.forget(k.cp.DropGenerations, k.cp.Head.Now)
 	if s.keys.gen == k.gen {
 		s.keys.saved = k.keys
 	}
@@ -378,7 +374,7 @@ func (s *state) restored() {
 
 func (s *state) restoreKeys(cp *Checkpoint) error {
 	for _, g := range cp.Generations {
-		s.keys.closed = append(s.keys.closed, closedGen{gen: g.Gen, end: g.End, count: g.Count, filter: g.Filter})
+		s.keys.closed = append(s.keys.closed, closedKeyGen{gen: g.Gen, end: g.End, count: g.Count, filter: g.Filter})
 	}
 	for _, seg := range cp.Segments {
 		if len(seg.Data)%KeyEntrySize != 0 {

@@ -39,29 +39,35 @@ type keyProbe struct {
 }
 
 // keySet is the idempotency keys of one customer, by hour of receipt. The open
-// generation is in memory whole; a closed one leaves a filter for 24 hours and its
-// sorted blocks in the store until no item can be late enough to ask for it.
+// generation is in memory whole, and so are those that are closing: they take no more
+// keys, and the next checkpoint puts them, sorted, into the store. A closed one leaves a
+// filter for 24 hours and its blocks in the store until no item can be late enough to ask
+// for it.
 type keySet struct {
-	gen    int64 // receipt of the open generation's first key; 0 = it has none
+	keyGen
+	saved   int            // entries of the open generation that checkpoints have, in segments
+	closing []*keyGen      // oldest first
+	closed  []closedKeyGen // oldest first
+	limit   int            // keys after which a generation closes early
+}
+
+// keyGen is a generation whose keys are in memory.
+type keyGen struct {
+	gen    int64 // receipt of its first key; 0 = it has none
 	last   bursar.Time
 	n      int
 	chunks [][]byte // entries in order of receipt, keysPerChunk to a chunk: nothing is copied to grow
 	// index finds entries (number+1, 0 = empty) by open addressing, in one table or, from
 	// keysPerChunk keys, in 256 by the hash's last byte, so that growing one is quick.
-	index   []keyTable
-	saved   int // entries that checkpoints have, in segments
-	closing []closedGen
-	closed  []closedGen // oldest first
-	limit   int         // keys after which a generation closes early
+	index []keyTable
 }
 
-// closedGen is a generation that takes no more keys.
-type closedGen struct {
-	gen     int64
-	end     bursar.Time
-	count   int
-	filter  []byte
-	entries []byte // sorted; nil once the store has them
+// closedKeyGen is a generation whose keys only the store has.
+type closedKeyGen struct {
+	gen    int64
+	end    bursar.Time
+	count  int
+	filter []byte
 }
 
 const keyGeneration = bursar.Time(time.Hour)
@@ -73,16 +79,16 @@ type keyTable struct {
 
 const keysPerChunk = 1024
 
-func (k *keySet) entry(i int) []byte {
+func (k *keyGen) entry(i int) []byte {
 	at := i % keysPerChunk * KeyEntrySize
 	return k.chunks[i/keysPerChunk][at : at+KeyEntrySize]
 }
 
 // frozen is k as it is now, for reading its entries while k goes on: they do not change.
-func (k *keySet) frozen() *keySet { return &keySet{n: k.n, chunks: slices.Clone(k.chunks)} }
+func (k *keyGen) frozen() *keyGen { return &keyGen{n: k.n, chunks: slices.Clone(k.chunks)} }
 
 // from copies the entries from number i on.
-func (k *keySet) from(i int) []byte {
+func (k *keyGen) from(i int) []byte {
 	out := make([]byte, 0, (k.n-i)*KeyEntrySize)
 	for ; i < k.n; i++ {
 		out = append(out, k.entry(i)...)
@@ -113,7 +119,7 @@ func (k *keySet) add(keys map[[16]byte]keyEntry, now bursar.Time) {
 	}
 }
 
-func (k *keySet) insert(entry []byte) {
+func (k *keyGen) insert(entry []byte) {
 	last := len(k.chunks) - 1
 	switch {
 	case k.n%keysPerChunk != 0:
@@ -137,14 +143,14 @@ func (k *keySet) insert(entry []byte) {
 }
 
 // table is the table for a hash, and the slot in it to look at first.
-func (k *keySet) table(hash []byte) (*keyTable, int) {
+func (k *keyGen) table(hash []byte) (*keyTable, int) {
 	t := &k.index[int(hash[15])%len(k.index)]
 	return t, int(uint64(binary.BigEndian.Uint32(hash)) * uint64(len(t.slots)) >> 32)
 }
 
 // place puts entry i, which no table has, where it belongs. Tables are at most 7/8 full
 // and grow by a quarter.
-func (k *keySet) place(i uint32) {
+func (k *keyGen) place(i uint32) {
 	t, at := k.table(k.entry(int(i)))
 	if t.n++; t.n*8 > len(t.slots)*7 {
 		old := t.slots
@@ -159,7 +165,7 @@ func (k *keySet) place(i uint32) {
 	t.occupy(at, i+1)
 }
 
-func (k *keySet) put(t *keyTable, x uint32) {
+func (k *keyGen) put(t *keyTable, x uint32) {
 	_, at := k.table(k.entry(int(x - 1)))
 	t.occupy(at, x)
 }
@@ -175,11 +181,11 @@ func (t *keyTable) occupy(at int, x uint32) {
 
 // restored is called when a checkpoint has been read.
 func (k *keySet) restored() {
-	slices.SortFunc(k.closed, func(a, b closedGen) int { return cmp.Compare(a.gen, b.gen) })
+	slices.SortFunc(k.closed, func(a, b closedKeyGen) int { return cmp.Compare(a.gen, b.gen) })
 	k.saved = k.n
 }
 
-func (k *keySet) lookup(hash [16]byte) *keyEntry {
+func (k *keyGen) lookup(hash [16]byte) *keyEntry {
 	if k.n == 0 {
 		return nil
 	}
@@ -199,11 +205,18 @@ func (k *keySet) lookup(hash [16]byte) *keyEntry {
 	return nil
 }
 
-// close ends the open generation: what it has waits, sorted, for the next checkpoint.
+// close ends the open generation. It takes no time: who has many keys is waited for by as
+// many requests.
 func (k *keySet) close() {
+	open := k.keyGen
+	k.closing = append(k.closing, &open)
+	k.keyGen, k.saved = keyGen{}, 0
+}
+
+// store makes of a generation that is closing what the store keeps of it.
+func (k *keyGen) store() KeyGeneration {
 	sorted := sortEntries(k.from(0))
-	k.closing = append(k.closing, closedGen{gen: k.gen, end: k.last, count: k.n, filter: newFilter(sorted), entries: sorted})
-	*k = keySet{closing: k.closing, closed: k.closed, limit: k.limit}
+	return KeyGeneration{Gen: k.gen, End: k.last, Count: k.n, Filter: newFilter(sorted), Blocks: keyBlocks(sorted)}
 }
 
 func sortEntries(b []byte) []byte {
@@ -228,8 +241,8 @@ func (k *keySet) find(hash [16]byte, oldest, now bursar.Time) (*keyEntry, []keyP
 	if e := k.lookup(hash); e != nil {
 		return e, nil
 	}
-	for i := len(k.closing) - 1; i >= 0 && k.closing[i].end >= oldest; i-- {
-		if e := searchEntries(k.closing[i].entries, hash); e != nil {
+	for i := len(k.closing) - 1; i >= 0 && k.closing[i].last >= oldest; i-- {
+		if e := k.closing[i].lookup(hash); e != nil {
 			return e, nil
 		}
 	}
@@ -242,16 +255,6 @@ func (k *keySet) find(hash [16]byte, oldest, now bursar.Time) (*keyEntry, []keyP
 		probes = append(probes, keyProbe{hash, g.gen})
 	}
 	return nil, probes
-}
-
-func searchEntries(b []byte, hash [16]byte) *keyEntry {
-	n := len(b) / KeyEntrySize
-	i := sort.Search(n, func(i int) bool { return bytes.Compare(b[i*KeyEntrySize:i*KeyEntrySize+16], hash[:]) >= 0 })
-	if i == n || !bytes.Equal(b[i*KeyEntrySize:i*KeyEntrySize+16], hash[:]) {
-		return nil
-	}
-	e := parseKeyEntry(b[i*KeyEntrySize:])
-	return &e
 }
 
 // A filter is a Bloom filter of 16 bits a key and 8 probes taken from the key's hash
@@ -290,52 +293,64 @@ func eachBit(f, hash []byte, visit func(b int, bit byte) bool) {
 
 const keysPerBlock = 2048
 
-// blocks cuts the sorted entries of a generation for the store.
-func (g *closedGen) blocks() []KeyBlock {
+// keyBlocks cuts sorted entries for the store.
+func keyBlocks(entries []byte) []KeyBlock {
 	var out []KeyBlock
-	for at := 0; at < len(g.entries); at += keysPerBlock * KeyEntrySize {
-		b := KeyBlock{Data: g.entries[at:min(len(g.entries), at+keysPerBlock*KeyEntrySize)]}
+	for at := 0; at < len(entries); at += keysPerBlock * KeyEntrySize {
+		b := KeyBlock{Data: entries[at:min(len(entries), at+keysPerBlock*KeyEntrySize)]}
 		copy(b.First[:], b.Data)
 		out = append(out, b)
 	}
 	return out
 }
 
-// forget drops filters that are older than keyMemory and generations that no item can
-// reach, and says below which generation the store may drop them too.
-func (k *keySet) forget(now bursar.Time, horizon time.Duration) (drop int64) {
+// outdated is below which generation no item can reach any more; 0 = all can be.
+func (k *keySet) outdated(now bursar.Time, horizon time.Duration) (below int64) {
+	limit := now - bursar.Time(horizon) - 2*maxAhead - keyGeneration
+	for i := range k.closed {
+		if k.closed[i].end >= limit {
+			break
+		}
+		below = k.closed[i].gen + 1
+	}
+	return below
+}
+
+// forget drops what the store has dropped, and filters that are older than keyMemory.
+func (k *keySet) forget(below int64, now bursar.Time) {
+	k.closed = slices.DeleteFunc(k.closed, func(g closedKeyGen) bool { return g.gen < below })
 	for i := range k.closed {
 		if k.closed[i].end < now-keyMemory {
 			k.closed[i].filter = nil
 		}
 	}
-	limit := now - bursar.Time(horizon) - 2*maxAhead - keyGeneration
-	n := 0
-	for n < len(k.closed) && k.closed[n].end < limit {
-		drop = k.closed[n].gen + 1
-		n++
-	}
-	k.closed = slices.Delete(k.closed, 0, n)
-	return drop
+}
+
+// stored notes that the store has g, which was closing.
+func (k *keySet) stored(g *KeyGeneration) {
+	k.closing = slices.DeleteFunc(k.closing, func(c *keyGen) bool { return c.gen == g.Gen })
+	k.closed = append(k.closed, closedKeyGen{gen: g.Gen, end: g.End, count: g.Count, filter: g.Filter})
 }
 
 // resident is how many keys are in memory.
 func (k *keySet) resident() int {
 	n := k.n
 	for _, g := range k.closing {
-		n += g.count
+		n += g.n
 	}
 	return n
 }
 
 // memory is about how many bytes the keys take.
 func (k *keySet) memory() int64 {
-	n := len(k.chunks)*keysPerChunk*KeyEntrySize + 5*k.n
+	n := k.keyGen.memory()
 	for _, g := range k.closing {
-		n += len(g.entries) + len(g.filter)
+		n += g.memory()
 	}
 	for _, g := range k.closed {
 		n += len(g.filter) + 64
 	}
 	return int64(n)
 }
+
+func (k *keyGen) memory() int { return len(k.chunks)*keysPerChunk*KeyEntrySize + 5*k.n }

@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"runtime"
+	"slices"
+	"sort"
 	"testing"
 	"time"
 
@@ -47,8 +50,14 @@ func TestKeysTakeLittleMemory(t *testing.T) {
 			t.Errorf("%d keys: the estimate is %.1f bytes a key, the heap says %.1f", n, own, each)
 		}
 		t.Logf("%d keys: %.1f bytes each", n, each)
+		var was, is runtime.MemStats
+		runtime.ReadMemStats(&was)
 		k.close()
-		filter := k.closing[0].filter
+		if runtime.ReadMemStats(&is); is.TotalAlloc-was.TotalAlloc > 100_000 {
+			t.Errorf("requests wait while the keys of a generation are copied: %d bytes", is.TotalAlloc-was.TotalAlloc)
+		}
+		g := k.closing[0].store()
+		filter := g.Filter
 		if each := float64(len(filter)) / float64(n); each > 2 {
 			t.Errorf("the filter takes %.2f bytes a key", each)
 		}
@@ -68,22 +77,23 @@ func TestKeysTakeLittleMemory(t *testing.T) {
 // Whatever generation a key is in, it is found if it was received at oldest or later.
 func TestKeysAreFound(t *testing.T) {
 	k := &keySet{limit: 100}
+	store := map[int64][]byte{}
 	const n = 5_000
 	const step = bursar.Time(20 * time.Second) // 180 an hour: by the limit and by the hour
 	start := bursar.Time(1_800_000_000e9)
 	for i := range n {
 		addKey(k, testKey(uint64(i)), start+bursar.Time(i)*step)
 		if i%700 == 699 { // a checkpoint: the store has the closed ones
-			k.closed = append(k.closed, k.closing...)
-			k.closing = nil
+			for _, c := range slices.Clone(k.closing) {
+				g := c.store()
+				for _, b := range g.Blocks {
+					store[g.Gen] = append(store[g.Gen], b.Data...)
+				}
+				k.stored(&g)
+			}
 		}
 	}
 	now := start + n*step
-	store := map[int64][]byte{}
-	for i := range k.closed {
-		store[k.closed[i].gen] = k.closed[i].entries
-		k.closed[i].entries = nil
-	}
 	for i := range n {
 		want := testKey(uint64(i))
 		got, probes := k.find(want.hash, start+bursar.Time(i)*step, now)
@@ -108,11 +118,18 @@ func TestKeysAreFound(t *testing.T) {
 		t.Errorf("%d absent keys made %d reads of %d generations", n, probed, len(k.closed))
 	}
 	seen := map[int64]bool{}
-	for _, g := range append(k.closing, k.closed...) {
-		if seen[g.gen] {
-			t.Errorf("two generations are called %d", g.gen)
+	gens := []int64{k.gen}
+	for _, g := range k.closing {
+		gens = append(gens, g.gen)
+	}
+	for i := range k.closed {
+		gens = append(gens, k.closed[i].gen)
+	}
+	for _, g := range gens {
+		if seen[g] {
+			t.Errorf("two generations are called %d", g)
 		}
-		seen[g.gen] = true
+		seen[g] = true
 	}
 }
 
@@ -124,9 +141,16 @@ func TestKeysForget(t *testing.T) {
 	for i := range 24 * 10 {
 		addKey(k, testKey(uint64(i)), start+bursar.Time(i)*hour)
 	}
-	k.closed, k.closing = k.closing, nil
+	for _, c := range slices.Clone(k.closing) {
+		g := c.store()
+		k.stored(&g)
+	}
 	now := start + 24*10*hour
-	drop := k.forget(now, 7*24*time.Hour)
+	drop := k.outdated(now, 7*24*time.Hour)
+	if again := k.outdated(now, 7*24*time.Hour); again != drop || drop == 0 {
+		t.Errorf("a checkpoint that failed had %d to drop, the next one %d", drop, again)
+	}
+	k.forget(drop, now)
 	for _, g := range k.closed {
 		if has := g.filter != nil; has != (g.end >= now-24*hour) {
 			t.Errorf("a generation that ended %v ago: filter %v", time.Duration(now-g.end), has)
@@ -138,9 +162,19 @@ func TestKeysForget(t *testing.T) {
 	if oldest := k.closed[0]; oldest.end > now-7*24*hour {
 		t.Errorf("the oldest generation ended %v ago: items of the last 7 days could be counted twice", time.Duration(now-oldest.end))
 	}
-	if k.forget(now, 7*24*time.Hour) != 0 {
-		t.Error("forgot twice")
+	if k.outdated(now, 7*24*time.Hour) != 0 {
+		t.Error("dropped twice")
 	}
+}
+
+func searchEntries(b []byte, hash [16]byte) *keyEntry {
+	n := len(b) / KeyEntrySize
+	i := sort.Search(n, func(i int) bool { return bytes.Compare(b[i*KeyEntrySize:i*KeyEntrySize+16], hash[:]) >= 0 })
+	if i == n || !bytes.Equal(b[i*KeyEntrySize:i*KeyEntrySize+16], hash[:]) {
+		return nil
+	}
+	e := parseKeyEntry(b[i*KeyEntrySize:])
+	return &e
 }
 
 // A segment of a checkpoint gives the same set again.
