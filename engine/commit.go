@@ -33,6 +33,7 @@ type work struct {
 	d      *decider
 	at     Head    // of the state that d decided on
 	commit *Commit // nil when nothing is to be written
+	held   bool    // others may keep the store from writing to the customer
 }
 
 // commitBatch decides, appends, merges and answers all but what must be decided again,
@@ -77,11 +78,13 @@ func (e *Engine) commitWorks(works []*work) error {
 	if e.nodes == nil {
 		e.catMu.RUnlock()
 	}
+	held := err != nil && e.store.Err() == nil // by one of them, perhaps
 	for i, w := range writers {
 		if err == nil && w.commit == nil {
 			quiet = append(quiet, w) // decided again, and nothing is to be written
 			continue
 		}
+		w.held = held
 		e.finish(w, outcomes[i], err)
 	}
 	return errors.Join(err, e.confirmQuiet(quiet))
@@ -157,7 +160,7 @@ func (e *Engine) finish(w *work, o Outcome, err error) {
 		w.c.contended = false
 		w.retry(e)
 	case (o == Stale || o == OldCatalogue || o == Skewed) && e.nodes != nil:
-		if err := e.confirm(context.Background(), w.c); err != nil {
+		if err := e.confirmOne(context.Background(), w.c); err != nil {
 			w.fail(e.unavailable(err))
 			return
 		}
@@ -176,17 +179,22 @@ func (e *Engine) confirmQuiet(quiet []*work) error {
 			ask = append(ask, w.c)
 		}
 	}
+	var l *look
 	var err error
 	if e.nodes != nil && len(ask) > 0 {
-		err = e.confirm(context.Background(), ask...)
+		l, err = e.confirm(context.Background(), ask...)
 	}
 	for _, w := range quiet {
 		w.c.mu.RLock()
 		moved := w.d != nil && (w.c.st.head != w.at || e.cat.Load() != w.d.cat)
 		w.c.mu.RUnlock()
+		its := err
+		if its == nil && l != nil {
+			its = l.about[w.c]
+		}
 		switch {
-		case err != nil:
-			w.fail(e.unavailable(err))
+		case its != nil:
+			w.fail(e.unavailable(its))
 		case e.nodes != nil && moved:
 			w.retry(e)
 		case w.d != nil:

@@ -20,8 +20,8 @@ import (
 // A store that is this process's alone has one worker: one makes the largest batches.
 // One that other processes use too may keep a batch waiting for a customer that they write
 // to. The others go on meanwhile: a batch that takes longer than patience no longer counts
-// among those that may be under way, and a customer whose batch failed is alone in its
-// next one.
+// among those that may be under way, and a customer whose batch could not be written is
+// alone in its next one.
 type lane struct {
 	mu      sync.Mutex
 	wake    sync.Cond
@@ -199,7 +199,7 @@ func (l *lane) done(works []*work, err error) {
 		if err == nil {
 			q.asking.succeeded(false)
 		}
-		w.c.alone = err != nil
+		w.c.alone = w.held
 		q.busy, q.reqs = false, append(w.later, q.reqs...)
 		if len(q.reqs) == 0 {
 			delete(l.queues, w.c.id)

@@ -61,9 +61,9 @@ const (
 // look is one read of heads.
 type look struct {
 	done   chan struct{}
-	err    error
+	err    error               // of all of it
 	wanted bool                // somebody waits for it
-	about  map[*customer]error // what reading on came to
+	about  map[*customer]error // what reading each on came to
 }
 
 func newNodes() (*nodes, error) {
@@ -97,8 +97,9 @@ func (n *nodes) since(seen *atomic.Int64) time.Duration {
 }
 
 // confirm has what is in memory of the customers confirmed by a look that starts after
-// this call: afterwards each is at least as new as the store was at this moment.
-func (e *Engine) confirm(ctx context.Context, cs ...*customer) error {
+// this call: afterwards each is at least as new as the store was at this moment, unless
+// the look's about says otherwise.
+func (e *Engine) confirm(ctx context.Context, cs ...*customer) (*look, error) {
 	n := e.nodes
 	n.mu.Lock()
 	l := n.next
@@ -114,31 +115,27 @@ func (e *Engine) confirm(ctx context.Context, cs ...*customer) error {
 	n.mu.Unlock()
 	if mine {
 		e.look(l)
-		return l.result(cs)
+		return l, l.err
 	}
 	late := time.NewTimer(answerTimeout)
 	defer late.Stop()
 	select {
 	case <-l.done:
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	case <-late.C:
-		return errNoAnswer
+		return nil, errNoAnswer
 	}
-	return l.result(cs)
+	return l, l.err
 }
 
-// result is what a look that is done came to for cs.
-func (l *look) result(cs []*customer) error {
-	if l.err != nil {
-		return l.err
+// confirmOne is confirm for one customer.
+func (e *Engine) confirmOne(ctx context.Context, c *customer) error {
+	l, err := e.confirm(ctx, c)
+	if err != nil {
+		return err
 	}
-	for _, c := range cs {
-		if err := l.about[c]; err != nil {
-			return err
-		}
-	}
-	return nil
+	return l.about[c]
 }
 
 // look does l, and has the next one done that others wait for meanwhile.
@@ -257,7 +254,7 @@ func (e *Engine) Newest(ctx context.Context) error {
 	if e.nodes == nil {
 		return nil
 	}
-	if err := e.confirm(ctx); err != nil {
+	if _, err := e.confirm(ctx); err != nil {
 		return e.unavailable(err)
 	}
 	return nil
@@ -277,7 +274,7 @@ func (e *Engine) refresh(ctx context.Context, c *customer, o *ReadOptions) error
 			return nil
 		}
 	}
-	if err := e.confirm(ctx, c); err != nil {
+	if err := e.confirmOne(ctx, c); err != nil {
 		return e.unavailable(err)
 	}
 	return nil

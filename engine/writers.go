@@ -37,14 +37,13 @@ var ErrServed = errors.New("nodes use the store, or another import does; stop th
 type writers struct {
 	s      Store
 	holder string
-	began  time.Time
-	until  atomic.Int64 // since began: when the claim ends at the earliest
-	taken  atomic.Bool  // somebody else has it
-	mu     sync.Mutex   // one renewal at a time
+	asked  atomic.Pointer[time.Time] // when the claim was asked for that the holder has; nil = it has none
+	taken  atomic.Bool               // somebody else has it
+	mu     sync.Mutex                // one renewal at a time
 }
 
 func newWriters(s Store, holder string) *writers {
-	return &writers{s: s, holder: holder, began: time.Now()}
+	return &writers{s: s, holder: holder}
 }
 
 // newImporter is the holder of one import.
@@ -58,22 +57,29 @@ func newImporter() string {
 func (w *writers) renew(ctx context.Context) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	asked := time.Since(w.began)
+	asked := time.Now()
 	got, err := w.s.Claim(ctx, []string{claimWriters}, w.holder, writersFor)
 	if err != nil {
 		return false, err
 	}
 	w.taken.Store(!got[0])
+	w.asked.Store(nil)
 	if got[0] {
-		w.until.Store(int64(asked + writersFor))
-	} else {
-		w.until.Store(0)
+		w.asked.Store(&asked)
 	}
 	return got[0], nil
 }
 
+// sure tells that nobody else can have the claim, without asking. Of the two clocks the
+// one that went further counts: one stands still while the machine sleeps, the other may
+// be set.
 func (w *writers) sure() bool {
-	return time.Duration(w.until.Load())-time.Since(w.began) > writersMargin
+	asked := w.asked.Load()
+	if asked == nil {
+		return false
+	}
+	now := time.Now()
+	return max(now.Sub(*asked), now.Round(0).Sub(asked.Round(0))) < writersFor-writersMargin
 }
 
 // may is nil while the holder may write. After a pause it asks.
@@ -133,7 +139,16 @@ func (s *claimedStore) Append(ctx context.Context, commits []Commit, again Again
 	if err := s.may(ctx); err != nil {
 		return nil, err
 	}
-	return s.Store.Append(ctx, commits, again)
+	if again == nil {
+		return s.Store.Append(ctx, commits, nil)
+	}
+	return s.Store.Append(ctx, commits, func(i int, tail []LogRow) *Commit {
+		c := again(i, tail)
+		if !s.writers.sure() { // it waited for others too long
+			return nil
+		}
+		return c
+	})
 }
 
 // Begin implements Store.
@@ -189,7 +204,7 @@ func (im *importer) takeStore() (release func(), err error) {
 		return func() {}, err
 	}
 	w := newWriters(im.s, newImporter())
-	for {
+	for began := time.Now(); ; {
 		got, err := w.renew(im.ctx)
 		if err != nil {
 			return nil, err
@@ -197,7 +212,7 @@ func (im *importer) takeStore() (release func(), err error) {
 		if got {
 			break
 		}
-		if time.Since(w.began) > writersFor+writersRetry {
+		if time.Since(began) > writersFor+writersRetry {
 			return nil, ErrServed
 		}
 		select {
