@@ -42,7 +42,7 @@ const savePause = 4
 // checkpoint saves what changed in c. Only taking the pointers to it holds c's lock;
 // nobody waits for the store.
 func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
-	if !e.saves(c) {
+	if !e.saves(c) || c.stray.Load() {
 		return nil
 	}
 	c.saving.Lock()
@@ -50,7 +50,7 @@ func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 	began := time.Now()
 	c.saved = began
 	c.mu.Lock()
-	if c.st.dirty.records == 0 {
+	if c.st.unsaved() == 0 {
 		c.mu.Unlock()
 		return nil
 	}
@@ -76,6 +76,8 @@ func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 // capture takes what is dirty, and leaves nothing dirty. fill makes the rows of it and
 // needs no lock: all that it reads is immutable.
 func (s *state) capture(id string, o Options) (*capture, func()) {
+	s.dirty.over(s.aged)
+	s.aged = dirty{}
 	k := &capture{dirty: s.dirty, series: s.series, gen: s.keys.gen, keys: s.keys.n}
 	k.uniques = s.captureUniques(s.dirty.uniques)
 	s.dirty, s.series = newDirty(), map[bucket]bursar.Amount{}
@@ -165,25 +167,61 @@ func (s *state) letClosedGo(holds map[[16]byte]*hold) {
 
 // restoreDirty takes back what could not be saved.
 func (s *state) restoreDirty(k *capture) {
-	s.dirty.records += k.dirty.records
-	s.dirty.entities = under(s.dirty.entities, k.dirty.entities)
-	s.dirty.rows = under(s.dirty.rows, k.dirty.rows)
-	s.dirty.counters = under(s.dirty.counters, k.dirty.counters)
-	s.dirty.totals = under(s.dirty.totals, k.dirty.totals)
-	s.dirty.levels = under(s.dirty.levels, k.dirty.levels)
-	s.dirty.holds = under(s.dirty.holds, k.dirty.holds)
-	s.dirty.parts = under(s.dirty.parts, k.dirty.parts)
-	s.dirty.uniques = under(s.dirty.uniques, k.dirty.uniques)
+	s.dirty.over(k.dirty)
 	for key, a := range k.series {
 		s.series[key] = s.series[key].Add(a)
 	}
 	s.flushing = nil
 }
 
-// under is newer laid over older.
-func under[K comparable, V any](newer, older map[K]V) map[K]V {
+// over lays d over older, which it takes.
+func (d *dirty) over(older dirty) {
+	if older.records == 0 {
+		return
+	}
+	d.records += older.records
+	d.entities = over(d.entities, older.entities)
+	d.rows = over(d.rows, older.rows)
+	d.counters = over(d.counters, older.counters)
+	d.totals = over(d.totals, older.totals)
+	d.levels = over(d.levels, older.levels)
+	d.holds = over(d.holds, older.holds)
+	d.parts = over(d.parts, older.parts)
+	d.uniques = over(d.uniques, older.uniques)
+}
+
+func over[K comparable, V any](newer, older map[K]V) map[K]V {
 	maps.Copy(older, newer)
 	return older
+}
+
+// unsaved is how many records changed what no checkpoint is known to have.
+func (s *state) unsaved() int { return s.dirty.records + s.aged.records }
+
+// savedElsewhere takes note that another process has saved a checkpoint at seq, and lets
+// go of what it has. What comes into the next one is since then.
+func (s *state) savedElsewhere(seq uint64, horizon time.Duration) {
+	if seq > s.head.Seq || s.flushing != nil {
+		return
+	}
+	s.keys.forget(s.keys.outdated(s.head.Now, horizon), s.head.Now)
+	if seq > s.seriesBase {
+		s.forgetSteps(seq)
+		s.seriesBase, s.series = seq, map[bucket]bursar.Amount{}
+		for _, st := range s.steps {
+			for k, a := range st.adds {
+				s.series[k] = s.series[k].Add(a)
+			}
+		}
+	}
+	if seq >= s.agedTo {
+		s.letClosedGo(s.aged.holds)
+		s.aged, s.agedTo, s.dirty = s.dirty, s.head.Seq, newDirty()
+	}
+	if seq == s.head.Seq {
+		s.letClosedGo(s.aged.holds)
+		s.aged = dirty{}
+	}
 }
 
 func entityRow(ord uint32, e *entity, types []string) EntityRow {
@@ -382,7 +420,10 @@ func (s *state) restoreKeys(cp *Checkpoint) error {
 		}
 		s.keys.gen, s.keys.last = seg.Gen, max(s.keys.last, s.head.Now)
 		for at := 0; at < len(seg.Data); at += KeyEntrySize {
-			s.keys.insert(seg.Data[at : at+KeyEntrySize])
+			entry := seg.Data[at : at+KeyEntrySize]
+			if s.keys.lookup([16]byte(entry)) == nil { // two processes may have saved it
+				s.keys.insert(entry)
+			}
 		}
 	}
 	return nil

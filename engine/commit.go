@@ -140,7 +140,7 @@ func (e *Engine) finish(w *work, o Outcome, err error) {
 		if head := w.commit.Head(); w.c.st.head.Seq < head.Seq { // else it was read on meanwhile, with this in it
 			w.d.merge(head)
 		}
-		if w.c.st.dirty.records >= e.o.CheckpointRecords {
+		if w.c.st.unsaved() >= e.o.CheckpointRecords {
 			w.c.due.Store(true)
 		}
 		w.c.mu.Unlock()

@@ -121,25 +121,6 @@ func (s *state) forgetSteps(seq uint64) {
 	s.steps = slices.Delete(s.steps, 0, i)
 }
 
-// savedElsewhere takes note that another process has saved a checkpoint at seq: what
-// comes into the next one is since then.
-func (s *state) savedElsewhere(seq uint64) {
-	if seq <= s.seriesBase || seq > s.head.Seq {
-		return
-	}
-	s.forgetSteps(seq)
-	s.seriesBase, s.series = seq, map[bucket]bursar.Amount{}
-	for _, st := range s.steps {
-		for k, a := range st.adds {
-			s.series[k] = s.series[k].Add(a)
-		}
-	}
-	if seq == s.head.Seq { // nothing is left to save
-		s.letClosedGo(s.dirty.holds)
-		s.dirty = newDirty()
-	}
-}
-
 func (v *view) pendingSeries(q *SeriesQuery) pendingSeries {
 	cap := v.caps.ord(q.Capability)
 	pick := func(m map[bucket]bursar.Amount) (out []SeriesRow) {

@@ -87,6 +87,20 @@ func (k *keyGen) entry(i int) []byte {
 // frozen is k as it is now, for reading its entries while k goes on: they do not change.
 func (k *keyGen) frozen() *keyGen { return &keyGen{n: k.n, chunks: slices.Clone(k.chunks)} }
 
+// ends are keys of the first and of the last commit.
+func (k *keyGen) ends() (first, last keyEntry) {
+	for i := range k.n {
+		e := parseKeyEntry(k.entry(i))
+		if i == 0 || e.seq < first.seq {
+			first = e
+		}
+		if e.seq >= last.seq {
+			last = e
+		}
+	}
+	return first, last
+}
+
 // from copies the entries from number i on.
 func (k *keyGen) from(i int) []byte {
 	out := make([]byte, 0, (k.n-i)*KeyEntrySize)
@@ -328,7 +342,8 @@ func (k *keySet) forget(below int64, now bursar.Time) {
 
 // stored notes that the store has g, which was closing.
 func (k *keySet) stored(g *KeyGeneration) {
-	k.closing = slices.DeleteFunc(k.closing, func(c *keyGen) bool { return c.gen == g.Gen })
+	i := slices.IndexFunc(k.closing, func(c *keyGen) bool { return c.gen == g.Gen })
+	k.closing = slices.Delete(slices.Clone(k.closing), i, i+1)
 	k.closed = append(k.closed, closedKeyGen{gen: g.Gen, end: g.End, count: g.Count, filter: g.Filter})
 }
 

@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,9 +55,6 @@ const (
 	answerTimeout = 1400 * time.Millisecond
 	stuckAfter    = time.Second
 	stuckLook     = 50 * time.Millisecond // how often a caller looks whether it is stuck
-	// strayRecords are the records after which a node that does not save a customer's
-	// checkpoints reads the customer anew, to let go of what it remembers for saving.
-	strayRecords = 500_000
 )
 
 // look is one read of heads.
@@ -381,7 +380,7 @@ func (e *Engine) shareSaving() {
 	var names, ids []string
 	for _, c := range e.residents() {
 		c.mu.RLock()
-		if c.st.dirty.records > 0 || c.stray.Load() {
+		if c.st.unsaved() > 0 || len(c.st.keys.closing) > 0 || c.stray.Load() {
 			changed, names, ids = append(changed, c), append(names, claimOfCustomer+c.id), append(ids, c.id)
 		}
 		c.mu.RUnlock()
@@ -397,13 +396,43 @@ func (e *Engine) shareSaving() {
 	}
 	for i, c := range changed {
 		c.mu.Lock()
-		c.st.savedElsewhere(saved[i])
-		stray := c.stray.Load() || !mine[i] && (c.st.dirty.records > strayRecords || len(c.st.keys.closing) > 1)
+		if !mine[i] || saved[i] > c.st.seriesBase {
+			c.st.savedElsewhere(saved[i], e.o.LateHorizon)
+		}
 		c.mu.Unlock()
-		if stray {
+		if c.stray.Load() || !mine[i] && !e.letKeysGo(c, saved[i]) {
 			e.readAnew(c)
 		}
 	}
+}
+
+// letKeysGo lets go of the generations of keys that a checkpoint at saved, of another
+// process, has closed. It is false when that one cut generations elsewhere.
+func (e *Engine) letKeysGo(c *customer, saved uint64) bool {
+	c.mu.RLock()
+	gens := append(slices.Clone(c.st.keys.closing), c.st.keys.frozen())
+	c.mu.RUnlock()
+	for i, g := range gens[:len(gens)-1] {
+		first, last := g.ends()
+		if last.seq > saved {
+			break
+		}
+		got, err := e.store.FindKeys(context.Background(), c.id, g.gen, [][16]byte{first.hash, last.hash})
+		if err != nil {
+			e.o.Log.Warn("looking for saved keys failed", "customerId", c.id, "err", err)
+			break
+		}
+		// A generation is all keys of some commits in a row.
+		if !bytes.Equal(got[0], first.append(nil)) || !bytes.Equal(got[1], last.append(nil)) {
+			next, _ := gens[i+1].ends()
+			return next.seq > saved
+		}
+		stored := KeyGeneration{Gen: g.gen, End: g.last, Count: g.n, Filter: newFilter(g.from(0))}
+		c.mu.Lock()
+		c.st.keys.stored(&stored)
+		c.mu.Unlock()
+	}
+	return true
 }
 
 // readAnew puts a fresh copy of c, read from the store, in its place. Requests that wait

@@ -212,6 +212,120 @@ func TestNodesShareSaving(t *testing.T) {
 	}
 }
 
+// A node that does not save a customer's checkpoints lets go of what another one saved,
+// without reading the customer anew, unless the two cut generations of keys differently;
+// it knows all keys, and goes on saving when the other one leaves.
+func TestNodesLetSavedGo(t *testing.T) {
+	for _, c := range []struct {
+		limits [2]int // of the keys in memory
+		anew   bool
+	}{{[2]int{64, 64}, false}, {[2]int{64, 50}, true}} {
+		t.Run(fmt.Sprint(c.limits), func(t *testing.T) {
+			s := shared()
+			o := engine.Options{CheckpointEvery: 5 * time.Millisecond, CheckpointRecords: 1, ClaimFor: 100 * time.Millisecond}
+			o.KeysInMemory = c.limits[0]
+			a := newRig(t, s, o)
+			a.furnish("acme")
+			eventually(t, 5*time.Second, "the first node saves", func() bool { return savedSeq(t, s) > 0 })
+			o.KeysInMemory = c.limits[1]
+			b := newRig(t, s, o)
+			defer b.close()
+			const keys = 1000
+			for i := range keys {
+				n := []*rig{a, b}[i%2]
+				_, err := n.consume("acme", 1, fmt.Sprint(i))
+				n.must(err)
+				if i%10 > 0 {
+					continue
+				}
+				h, _, err := n.Reserve(t.Context(), tester, "acme", spendOf("tokens", 1, fmt.Sprint("h", i)), 60, "")
+				n.must(err)
+				_, _, err = n.ReleaseReservation(t.Context(), tester, "acme", h.ID)
+				n.must(err)
+			}
+			eventually(t, 10*time.Second, "the other node lets keys go", func() bool {
+				return b.Stats().KeysInMemory <= 2*64 && a.Stats().KeysInMemory <= 2*64
+			})
+			if loads := b.Stats().Loads; loads > 1 != c.anew {
+				t.Errorf("the customer was read %d times", loads)
+			}
+			all := func(nodes ...*rig) {
+				for i := range keys {
+					n := nodes[i%len(nodes)]
+					if res, err := n.consume("acme", 1, fmt.Sprint(i)); err != nil || !res.Duplicate {
+						t.Fatalf("key %d again: %+v, %v", i, res, err)
+					}
+				}
+			}
+			all(b, a)
+			a.close()
+			was := savedSeq(t, s)
+			_, err := b.consume("acme", 1, "next")
+			b.must(err)
+			eventually(t, 5*time.Second, "the other node goes on saving", func() bool { return savedSeq(t, s) > was })
+			fresh := newRig(t, s, o)
+			defer fresh.close()
+			all(b, fresh)
+			for _, n := range []*rig{b, fresh} {
+				n.must(n.VerifyAll(t.Context()))
+				if used, held := n.usedBy("acme"); used != bursar.AmountFromInt(keys+1) || held != (bursar.Amount{}) {
+					t.Errorf("%s used, %s held", used, held)
+				}
+			}
+		})
+	}
+}
+
+// unsaving is a store of which one node cannot save while it is full.
+type unsaving struct {
+	engine.Store
+	full  atomic.Bool
+	asked atomic.Int64 // how often it was asked how far checkpoints are
+}
+
+func (u *unsaving) Save(ctx context.Context, cp *engine.Checkpoint) error {
+	if u.full.Load() {
+		return errors.New("disk full")
+	}
+	return u.Store.Save(ctx, cp)
+}
+
+func (u *unsaving) Saved(ctx context.Context, streams []string) ([]uint64, error) {
+	u.asked.Add(1)
+	return u.Store.Saved(ctx, streams)
+}
+
+// What the node that saves could not save the next one has not let go of.
+func TestUnsavedIsKept(t *testing.T) {
+	s := shared()
+	as, bs := &unsaving{Store: s}, &unsaving{Store: s}
+	o := engine.Options{CheckpointEvery: 5 * time.Millisecond, CheckpointRecords: 1, ClaimFor: 100 * time.Millisecond}
+	a := newRig(t, as, o)
+	a.furnish("acme")
+	eventually(t, 5*time.Second, "the first node saves", func() bool { return savedSeq(t, s) > 0 })
+	b := newRig(t, bs, o)
+	defer b.close()
+	b.usedBy("acme")
+	as.full.Store(true)
+	_, _, err := a.PutEntities(t.Context(), tester, "acme", []bursar.EntityInput{{ID: "late", EntityTypeID: "user", ParentID: bursar.Some("o")}})
+	a.must(err)
+	for i := range int64(4) {
+		_, err := b.consume("acme", 1, fmt.Sprint(i))
+		b.must(err)
+		asked := bs.asked.Load()
+		eventually(t, 5*time.Second, "the other node looks what is saved", func() bool { return bs.asked.Load() > asked })
+	}
+	was := savedSeq(t, s)
+	_ = a.Close(t.Context()) // it cannot save
+	eventually(t, 5*time.Second, "the other node goes on saving", func() bool { return savedSeq(t, s) > was })
+	fresh := newRig(t, s, o)
+	defer fresh.close()
+	fresh.must(fresh.VerifyAll(t.Context()))
+	if _, _, err := fresh.Entity(t.Context(), engine.ReadOptions{}, "acme", "late"); err != nil {
+		t.Error(err)
+	}
+}
+
 func savedSeq(t *testing.T, s engine.Store) uint64 {
 	saved, err := s.Saved(t.Context(), []string{"acme"})
 	if err != nil {

@@ -309,7 +309,7 @@ func (e *Engine) saveSome(residents []*customer) {
 	var list []*customer
 	for _, c := range residents {
 		c.mu.RLock()
-		dirty, early := c.st.dirty.records > 0, c.due.Load() && began.After(c.notBefore)
+		dirty, early := c.st.unsaved() > 0, c.due.Load() && began.After(c.notBefore)
 		c.mu.RUnlock()
 		if dirty && (early || began.Sub(c.saved) >= e.o.CheckpointEvery) && e.saves(c) {
 			list = append(list, c)
@@ -412,7 +412,7 @@ func (e *Engine) evictOne(c *customer) bool {
 	if c.pins > 0 || e.customers[c.id] != c || !c.mu.TryRLock() {
 		return false
 	}
-	dirty := c.st.dirty.records > 0
+	dirty := c.st.unsaved() > 0
 	c.mu.RUnlock()
 	if dirty && e.saves(c) {
 		return false

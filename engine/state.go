@@ -61,9 +61,12 @@ type state struct {
 	flushTo    uint64
 	dirty      dirty
 	// shared: other processes may save checkpoints too. steps then has what each commit
-	// since seriesBase added to the series, for whatever of it the store has.
+	// since seriesBase added to the series, for whatever of it the store has. aged is the
+	// older part of what is not known to be saved, up to agedTo; dirty is what came after.
 	shared bool
 	steps  []seriesStep
+	aged   dirty
+	agedTo uint64
 
 	// While a checkpoint is read: how many assignments there were and the last one's id.
 	rowCount int
