@@ -3,7 +3,7 @@ import { Link } from "wouter";
 import { formatRatio } from "../api/amount";
 import type { Feature, Overview } from "../api/types";
 import { statusOf } from "../governance/tree";
-import { cadenceWords } from "../lib/time";
+import { perCadence } from "../lib/time";
 import { Empty, StatusBadge, UsageBar, When } from "../ui";
 import { Full } from "../ui/Full";
 import { Table } from "../ui/List";
@@ -119,7 +119,7 @@ function Closest({ o, names }: { o: Overview; names: Names }) {
                   <Link href={node(r)} className="strong" title={r.entityId}>
                     {r.displayName ?? r.entityId}
                   </Link>
-                  <Counts names={names} of={r} each={` per ${cadenceWords(r.cadence ?? "")}`} label={r.label ?? ""} />
+                  <Counts names={names} of={r} each={` ${perCadence(r.cadence ?? "")}`} label={r.label ?? ""} />
                 </>
               ),
             },
