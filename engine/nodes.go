@@ -99,33 +99,42 @@ func (n *nodes) since(seen *atomic.Int64) time.Duration {
 // this call: afterwards each is at least as new as the store was at this moment, unless
 // the look's about says otherwise.
 func (e *Engine) confirm(ctx context.Context, cs ...*customer) (*look, error) {
-	n := e.nodes
-	n.mu.Lock()
-	l := n.next
-	l.wanted = true
-	for _, c := range cs {
-		l.about[c] = nil
-	}
-	mine := n.looking < looksMost // else who looks now goes on with it
-	if mine {
-		n.looking++
-		n.next = newLook()
-	}
-	n.mu.Unlock()
+	l, mine := e.nodes.join(cs)
 	if mine {
 		e.look(l)
 		return l, l.err
 	}
+	return l.wait(ctx)
+}
+
+// join adds cs to the next look; mine tells that the caller has to do it.
+func (n *nodes) join(cs []*customer) (l *look, mine bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	l = n.next
+	l.wanted = true
+	for _, c := range cs {
+		l.about[c] = nil
+	}
+	if n.looking == looksMost {
+		return l, false // who looks now goes on with it
+	}
+	n.looking++
+	n.next = newLook()
+	return l, true
+}
+
+func (l *look) wait(ctx context.Context) (*look, error) {
 	late := time.NewTimer(answerTimeout)
 	defer late.Stop()
 	select {
 	case <-l.done:
+		return l, l.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-late.C:
 		return nil, errNoAnswer
 	}
-	return l, l.err
 }
 
 // confirmOne is confirm for one customer.
@@ -245,7 +254,14 @@ func (e *Engine) Fresh(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, freshTimeout)
 	defer cancel()
-	return e.Newest(ctx)
+	l, mine := e.nodes.join(nil)
+	if mine {
+		go e.look(l)
+	}
+	if _, err := l.wait(ctx); err != nil {
+		return e.unavailable(err)
+	}
+	return nil
 }
 
 // Newest makes sure that the catalogue has all that any node wrote before this call.
