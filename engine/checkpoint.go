@@ -29,7 +29,8 @@ type capture struct {
 	cp      Checkpoint
 	dirty   dirty
 	series  map[bucket]bursar.Amount
-	gen     int64 // the open generation and how many of its keys are in the segment
+	steps   []seriesStep // in place of series where other processes save, too
+	gen     int64        // the open generation and how many of its keys are in the segment
 	keys    int
 	uniques []PartRow
 }
@@ -78,7 +79,7 @@ func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 func (s *state) capture(id string, o Options) (*capture, func()) {
 	s.dirty.over(s.aged)
 	s.aged = dirty{}
-	k := &capture{dirty: s.dirty, series: s.series, gen: s.keys.gen, keys: s.keys.n}
+	k := &capture{dirty: s.dirty, series: s.series, steps: slices.Clone(s.steps), gen: s.keys.gen, keys: s.keys.n}
 	k.uniques = s.captureUniques(s.dirty.uniques)
 	s.dirty, s.series = newDirty(), map[bucket]bursar.Amount{}
 	s.flushing, s.flushTo = k.series, s.head.Seq
@@ -133,8 +134,15 @@ func (k *capture) fillRows(rowIDs [][16]byte, types []string, caps []bursar.Capa
 	for _, id := range slices.SortedFunc(maps.Keys(k.dirty.holds), compareID) {
 		k.cp.Holds = append(k.cp.Holds, k.dirty.holds[id].row(caps))
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(k.series), bucket.compare) {
-		k.cp.Series = append(k.cp.Series, SeriesRow{key.named(caps), k.series[key]})
+	series := k.series
+	if len(k.steps) > 0 {
+		series = map[bucket]bursar.Amount{}
+	}
+	for _, st := range k.steps {
+		addUp(series, st.adds)
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(series), bucket.compare) {
+		k.cp.Series = append(k.cp.Series, SeriesRow{key.named(caps), series[key]})
 	}
 }
 
@@ -168,9 +176,7 @@ func (s *state) letClosedGo(holds map[[16]byte]*hold) {
 // restoreDirty takes back what could not be saved.
 func (s *state) restoreDirty(k *capture) {
 	s.dirty.over(k.dirty)
-	for key, a := range k.series {
-		s.series[key] = s.series[key].Add(a)
-	}
+	addUp(s.series, k.series)
 	s.flushing = nil
 }
 
@@ -206,13 +212,8 @@ func (s *state) savedElsewhere(seq uint64, horizon time.Duration) {
 	}
 	s.keys.forget(s.keys.outdated(s.head.Now, horizon), s.head.Now)
 	if seq > s.seriesBase {
+		s.seriesBase = seq
 		s.forgetSteps(seq)
-		s.seriesBase, s.series = seq, map[bucket]bursar.Amount{}
-		for _, st := range s.steps {
-			for k, a := range st.adds {
-				s.series[k] = s.series[k].Add(a)
-			}
-		}
 	}
 	if seq >= s.agedTo {
 		s.letClosedGo(s.aged.holds)

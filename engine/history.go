@@ -115,6 +115,12 @@ type pendingStep struct {
 	row SeriesRow
 }
 
+func addUp(sums, adds map[bucket]bursar.Amount) {
+	for k, a := range adds {
+		sums[k] = sums[k].Add(a)
+	}
+}
+
 // forgetSteps drops what a checkpoint at seq has.
 func (s *state) forgetSteps(seq uint64) {
 	i, _ := slices.BinarySearchFunc(s.steps, seq+1, func(st seriesStep, seq uint64) int { return cmp.Compare(st.seq, seq) })

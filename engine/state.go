@@ -60,8 +60,8 @@ type state struct {
 	flushing   map[bucket]bursar.Amount
 	flushTo    uint64
 	dirty      dirty
-	// shared: other processes may save checkpoints too. steps then has what each commit
-	// since seriesBase added to the series, for whatever of it the store has. aged is the
+	// shared: other processes may save checkpoints too. In place of series, steps then has
+	// what each commit since seriesBase added, for whatever of it the store has. aged is the
 	// older part of what is not known to be saved, up to agedTo; dirty is what came after.
 	shared bool
 	steps  []seriesStep

@@ -307,10 +307,10 @@ func (v *view) merge(head Head) {
 	}
 	s.trimExpiry()
 	s.keys.add(v.newKeys, head.Now)
-	for k, a := range v.adds {
-		s.series[k] = s.series[k].Add(a)
-	}
-	if s.shared && len(v.adds) > 0 {
+	switch {
+	case !s.shared:
+		addUp(s.series, v.adds)
+	case len(v.adds) > 0:
 		s.steps = append(s.steps, seriesStep{head.Seq, v.adds})
 	}
 	s.dirty.records += v.records
