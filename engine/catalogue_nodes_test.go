@@ -1,0 +1,40 @@
+package engine_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/bursarhq/bursar/engine"
+)
+
+// The node that sends knows the endpoint of everything that is due, however short ago
+// another node made it: what has no endpoint is given up.
+func TestWhoSendsKnowsTheEndpoints(t *testing.T) {
+	s := shared()
+	a, b := newRig(t, s, quiet), newRig(t, s, quiet)
+	defer a.close()
+	defer b.close()
+	due := func() []engine.DueDelivery {
+		rows, err := b.DueDeliveries(t.Context(), 100)
+		b.must(err)
+		return rows
+	}
+	eventually(t, 5*time.Second, "b is the one that sends", func() bool {
+		h, err := a.CreateWebhook(t.Context(), tester, engine.WebhookInput{URL: "https://example.com"})
+		a.must(err)
+		_, err = a.TestWebhook(t.Context(), tester, h.ID)
+		a.must(err)
+		return len(due()) > 0
+	})
+	for range 20 {
+		h, err := a.CreateWebhook(t.Context(), tester, engine.WebhookInput{URL: "https://example.com"})
+		a.must(err)
+		_, err = a.TestWebhook(t.Context(), tester, h.ID)
+		a.must(err)
+		for _, d := range due() {
+			if b.Catalogue().Webhook(d.EndpointID) == nil {
+				t.Fatal("a delivery is due whose endpoint is not known")
+			}
+		}
+	}
+}
