@@ -1,9 +1,11 @@
 package engine_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 )
 
@@ -36,5 +38,37 @@ func TestWhoSendsKnowsTheEndpoints(t *testing.T) {
 				t.Fatal("a delivery is due whose endpoint is not known")
 			}
 		}
+	}
+}
+
+// Nodes that start at once on an empty store make one key.
+func TestOneFirstKeyOfAllNodes(t *testing.T) {
+	s := shared()
+	var rigs []*rig
+	for range 4 {
+		n := newRig(t, s, quiet)
+		defer n.close()
+		rigs = append(rigs, n)
+	}
+	texts := make([]string, len(rigs))
+	var all sync.WaitGroup
+	for i, n := range rigs {
+		all.Go(func() {
+			var err error
+			if texts[i], err = n.FirstAPIKey(t.Context(), tester, "first"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	made := 0
+	for _, text := range texts {
+		if text != "" {
+			made++
+		}
+	}
+	rigs[0].must(rigs[0].Newest(t.Context()))
+	if keys := rigs[0].Catalogue().APIKeys(); made != 1 || len(keys) != 1 || keys[0].Scope != bursar.ScopeFull {
+		t.Errorf("%d keys were made, there are %v", made, keys)
 	}
 }
