@@ -117,13 +117,10 @@ func (e *Engine) CurrencyUsers(ctx context.Context, id string) ([]Associated, er
 // CreateAPIKey makes a key and returns it with its text, "bsk_<id>_<secret>", which is
 // not kept anywhere.
 func (e *Engine) CreateAPIKey(ctx context.Context, c Caller, name string, scope bursar.KeyScope, expiresAt *bursar.Time) (bursar.APIKey, string, error) {
-	var b [40]byte // 8 of the id, 32 of the secret
-	if _, err := rand.Read(b[:]); err != nil {
+	id, text, hash, err := newKey()
+	if err != nil {
 		return bursar.APIKey{}, "", err
 	}
-	id := hex.EncodeToString(b[:8])
-	text := "bsk_" + id + "_" + hex.EncodeToString(b[8:])
-	sum := sha256.Sum256([]byte(text))
 	k, err := catalogueDo(ctx, e, c, func(w *catalogueWrite) (bursar.APIKey, error) {
 		var p bursar.Problems
 		checkName("/name", name, &p)
@@ -133,7 +130,7 @@ func (e *Engine) CreateAPIKey(ctx context.Context, c Caller, name string, scope 
 		if expiresAt != nil && *expiresAt <= w.now {
 			p.Add("/expiresAt", bursar.CodeValidationFailed, "expiresAt lies in the past")
 		}
-		k := bursar.APIKey{ID: id, Name: name, Scope: scope, Prefix: "bsk_" + id, Hash: sum[:], CreatedAt: w.now.Milli(), ExpiresAt: expiresAt}
+		k := bursar.APIKey{ID: id, Name: name, Scope: scope, Prefix: "bsk_" + id, Hash: hash, CreatedAt: w.now.Milli(), ExpiresAt: expiresAt}
 		if err := p.Err(); err != nil {
 			return k, err
 		}
@@ -143,6 +140,43 @@ func (e *Engine) CreateAPIKey(ctx context.Context, c Caller, name string, scope 
 		text = ""
 	}
 	return k, text, err
+}
+
+// FirstAPIKey makes a key of full scope if no live one is there, and returns its text;
+// else "". Of nodes that call it at once, one makes a key.
+func (e *Engine) FirstAPIKey(ctx context.Context, c Caller, name string) (string, error) {
+	id, text, hash, err := newKey()
+	if err != nil {
+		return "", err
+	}
+	return catalogueDo(ctx, e, c, func(w *catalogueWrite) (string, error) {
+		if w.fullKeys("") > 0 {
+			return "", nil
+		}
+		return text, w.put("apiKey", &bursar.APIKey{ID: id, Name: name, Scope: bursar.ScopeFull, Prefix: "bsk_" + id, Hash: hash, CreatedAt: w.now.Milli()})
+	})
+}
+
+// newKey makes up a key.
+func newKey() (id, text string, hash []byte, err error) {
+	var b [40]byte // 8 of the id, 32 of the secret
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", "", nil, err
+	}
+	id = hex.EncodeToString(b[:8])
+	text = "bsk_" + id + "_" + hex.EncodeToString(b[8:])
+	sum := sha256.Sum256([]byte(text))
+	return id, text, sum[:], nil
+}
+
+// fullKeys counts the live keys of full scope, without the one of that id.
+func (w *catalogueWrite) fullKeys(but string) (n int) {
+	for _, k := range w.keys {
+		if k.ID != but && k.Scope == bursar.ScopeFull && k.Live(w.now) {
+			n++
+		}
+	}
+	return n
 }
 
 // RevokeAPIKey ends a key; it is idempotent. The last live key of full scope is
@@ -156,13 +190,7 @@ func (e *Engine) RevokeAPIKey(ctx context.Context, c Caller, id string) (bursar.
 		if old.RevokedAt != nil {
 			return *old, nil
 		}
-		others := 0
-		for _, k := range w.keys {
-			if k.ID != id && k.Scope == bursar.ScopeFull && k.Live(w.now) {
-				others++
-			}
-		}
-		if old.Scope == bursar.ScopeFull && others == 0 {
+		if old.Scope == bursar.ScopeFull && w.fullKeys(id) == 0 {
 			return *old, bursar.Errorf(bursar.CodeLastFullKey, "this is the last key of full scope; create another one first")
 		}
 		k := *old

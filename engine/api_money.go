@@ -188,12 +188,20 @@ func (e *Engine) EndBoost(ctx context.Context, c Caller, customer, assignmentID,
 }
 
 // DueDeliveries, SaveDeliveries and DisableWebhook are what a sender of webhooks works
-// with; see Store for the first two.
+// with; see Store for the first two. The catalogue has the endpoints of all that is due:
+// another node may have made them a moment ago.
 func (e *Engine) DueDeliveries(ctx context.Context, limit int) ([]DueDelivery, error) {
 	if !e.has(claimWebhooks) {
 		return nil, nil // another node sends them
 	}
-	return e.store.DueDeliveries(ctx, e.now(), limit)
+	due, err := e.store.DueDeliveries(ctx, e.now(), limit)
+	if err != nil || len(due) == 0 {
+		return nil, err
+	}
+	if err := e.Newest(ctx); err != nil {
+		return nil, err
+	}
+	return due, nil
 }
 
 func (e *Engine) SaveDeliveries(ctx context.Context, ds []Delivery) error {

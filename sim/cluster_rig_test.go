@@ -3,6 +3,7 @@ package sim
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -173,11 +174,13 @@ type answer struct {
 	header  http.Header
 }
 
-// call is a request: id is its own, which the log keeps, and key its Idempotency-Key.
+// call is a request: id is its own, which the log keeps, key its Idempotency-Key, and
+// credential whose it is, the administrator's when empty.
 type call struct {
 	method, path string
 	body         []byte
 	id, key      string
+	credential   string
 }
 
 // send sends one request to a node.
@@ -186,7 +189,7 @@ func (c *cluster) send(ctx context.Context, n *node, what call) (answer, error) 
 	if err != nil {
 		return answer{}, err
 	}
-	req.Header.Set("X-API-KEY", clusterKey)
+	req.Header.Set("X-API-KEY", cmp.Or(what.credential, clusterKey))
 	req.Header.Set("Content-Type", "application/json")
 	if what.id != "" {
 		req.Header.Set("X-Request-Id", what.id)

@@ -261,6 +261,43 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// TestAnotherNodeTookOver: what waits here and was sent by another node meanwhile is not
+// sent again.
+func TestAnotherNodeTookOver(t *testing.T) {
+	box := newShelf()
+	held, release := make(chan struct{}), make(chan struct{})
+	rec := newReceiver(t, func(w http.ResponseWriter, _ *http.Request, n int) {
+		if n == 0 {
+			close(held)
+			<-release
+		}
+	})
+	other := newReceiver(t, status(200))
+	box.add(bursar.Webhook{ID: "e", URL: rec.URL})
+	box.add(bursar.Webhook{ID: "other", URL: other.URL})
+	for i := range 20 {
+		box.put(fmt.Sprintf("%02d", i), "e", bursar.EventTest, "{}")
+	}
+	o := local
+	o.PerEndpoint = 1
+	run(t, newSender(t, box, o))
+	<-held
+	box.set(func() {
+		for id, r := range box.rows {
+			r.Status = engine.DeliverySucceeded
+			box.rows[id] = r
+		}
+	})
+	box.put("look", "other", bursar.EventTest, "{}")
+	box.settled(t, "look", 1)
+	close(release)
+	box.put("last", "e", bursar.EventTest, "{}")
+	box.settled(t, "last", 1)
+	if got := rec.requests(); len(got) != 2 || got[1].header.Get("webhook-id") != "m-last" {
+		t.Errorf("%d requests: %+v", len(got), got)
+	}
+}
+
 // TestStopLeavesNoConnections: kept connections end with Run.
 func TestStopLeavesNoConnections(t *testing.T) {
 	box := newShelf()

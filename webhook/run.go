@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/bursarhq/bursar/engine"
@@ -12,6 +13,7 @@ const (
 	linger     = 50 * time.Millisecond // for results to gather before they are saved
 	saveAt     = 64                    // results that are saved without lingering
 	finalFlush = 5 * time.Second       // for the last save
+	stale      = 10 * time.Second      // without a look into the outbox, its rows may be another node's by now
 )
 
 // work is the state of Run, which its goroutine alone touches; the goroutines of requests
@@ -29,6 +31,9 @@ const (
 //     endpoint is expected to get to them, at its measured pace and within a minute, and
 //     the next page is read at once. So each is rewritten about once, not once per look,
 //     memory stays bounded, and after a crash all of it is still in the outbox.
+//
+// What waits in a lane and is no longer due was sent by another node that took over, so
+// it leaves the lane. After a pause nothing starts before the outbox was looked at.
 type work struct {
 	*Sender
 	lanes   map[string]*lane // by endpoint
@@ -37,6 +42,7 @@ type work struct {
 	flying  int
 	done    chan result
 	unsaved []engine.Delivery
+	looked  time.Time // when the outbox was last read
 
 	readFailing, saveFailing bool
 }
@@ -98,7 +104,11 @@ func (w *work) fetch(ctx context.Context) (more bool) {
 	if err != nil {
 		return false
 	}
+	w.looked = time.Now()
 	full := len(due) >= limit
+	if !full {
+		w.keepDue(due)
+	}
 	now := w.outbox.Now()
 	for _, d := range due {
 		if _, ok := w.known[d.ID]; ok {
@@ -118,6 +128,23 @@ func (w *work) fetch(ctx context.Context) (more bool) {
 		w.save(ctx)
 	}
 	return full && !w.saveFailing
+}
+
+// keepDue takes out of the lanes what is not in due, which is all that is due.
+func (w *work) keepDue(due []engine.DueDelivery) {
+	still := make(map[string]struct{}, len(due))
+	for i := range due {
+		still[due[i].ID] = struct{}{}
+	}
+	for _, l := range w.turn {
+		l.waiting = slices.DeleteFunc(l.waiting, func(d engine.DueDelivery) bool {
+			_, ok := still[d.ID]
+			if !ok {
+				delete(w.known, d.ID)
+			}
+			return !ok
+		})
+	}
 }
 
 // keep remembers what is to be saved; until it is, the delivery is not picked again.
@@ -157,7 +184,7 @@ func (w *work) trouble(ctx context.Context, failing *bool, verb string, err erro
 // launch starts what may start. Endpoints that were slow the last time share half of the
 // slots, so that any number of them leaves the other half to the rest.
 func (w *work) launch(ctx context.Context) {
-	if w.saveFailing {
+	if w.saveFailing || time.Since(w.looked) > stale {
 		return
 	}
 	slow := 0

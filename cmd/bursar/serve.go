@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/httpapi"
 	"github.com/bursarhq/bursar/store/postgres"
@@ -182,15 +181,12 @@ func (s *server) firstKey(p *process) error {
 	if s.config.AdminKey != "" {
 		return nil
 	}
-	now := s.engine.Now()
-	for _, k := range s.engine.Catalogue().APIKeys() {
-		if k.Scope == bursar.ScopeFull && k.Live(now) {
-			return nil
-		}
-	}
-	_, key, err := s.engine.CreateAPIKey(p.ctx, engine.Caller{ActorType: "SYSTEM", ActorID: "first-start"}, "first key", bursar.ScopeFull, nil)
-	if err != nil {
+	key, err := s.engine.FirstAPIKey(p.ctx, engine.Caller{ActorType: "SYSTEM", ActorID: "first-start"}, "first key")
+	switch {
+	case err != nil:
 		return exitf(exitStore, "the first API key cannot be stored: %w", err)
+	case key == "":
+		return nil
 	}
 	fmt.Fprintf(p.stdout, "This is the first API key, of full scope. It is shown only now:\n\n    %s\n\n", key)
 	return nil
