@@ -435,7 +435,9 @@ type Store interface {
 	// earliest first (then by ID).
 	DueDeliveries(ctx context.Context, before bursar.Time, limit int) ([]DueDelivery, error)
 	// SaveDeliveries replaces what deliveries with these IDs have as Status, Attempts,
-	// ResponseStatus, Error and NextAttempt, durably; unknown IDs are ignored.
+	// ResponseStatus, Error and NextAttempt, durably; unknown IDs are ignored. What has
+	// SUCCEEDED only begins anew, PENDING with no Attempts: a process that was paused does
+	// not undo what another one has sent meanwhile.
 	SaveDeliveries(ctx context.Context, ds []Delivery) error
 	// Deliveries lists; Delivery reads one with its body, nil when there is none.
 	Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error)

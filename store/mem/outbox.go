@@ -84,7 +84,8 @@ func (s *Store) SaveDeliveries(ctx context.Context, ds []engine.Delivery) error 
 	return s.change(ctx, "savedeliveries", func(o outbox) {
 		for _, d := range ds {
 			saved, ok := o.deliveries[d.ID]
-			if !ok {
+			anew := d.Status == engine.DeliverySucceeded || d.Status == engine.DeliveryPending && d.Attempts == 0
+			if !ok || saved.Status == engine.DeliverySucceeded && !anew {
 				continue
 			}
 			saved.Status, saved.Attempts, saved.NextAttempt = d.Status, d.Attempts, d.NextAttempt

@@ -22,7 +22,8 @@ const (
 	saveDeliveries = `UPDATE deliveries d SET status = q.status, attempts = q.attempts, response_status = q.response_status,
 			error = q.error, next_attempt = q.next_attempt
 		FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[])
-			q (id, status, attempts, response_status, error, next_attempt) WHERE d.id = q.id`
+			q (id, status, attempts, response_status, error, next_attempt)
+		WHERE d.id = q.id AND (d.status <> 'SUCCEEDED' OR q.status = 'SUCCEEDED' OR q.status = 'PENDING' AND q.attempts = 0)`
 
 	deliveryColumns = `d.id, d.endpoint_id, m.id, m.type, m.customer_id, d.status, d.attempts, d.response_status, d.error,
 		d.created_at, d.next_attempt`

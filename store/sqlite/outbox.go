@@ -13,8 +13,8 @@ const (
 	insertMessage = "INSERT INTO messages (id, type, customer_id, created_at, body) VALUES (?, ?, ?, ?, ?)"
 	putDelivery   = `INSERT OR REPLACE INTO deliveries (id, endpoint_id, message, status, attempts, response_status, error,
 		created_at, next_attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	saveDelivery = `UPDATE deliveries SET status = ?, attempts = ?, response_status = ?, error = ?, next_attempt = ?
-		WHERE id = ?`
+	saveDelivery = `UPDATE deliveries SET status = ?1, attempts = ?2, response_status = ?3, error = ?4, next_attempt = ?5
+		WHERE id = ?6 AND (status <> 'SUCCEEDED' OR ?1 = 'SUCCEEDED' OR ?1 = 'PENDING' AND ?2 = 0)`
 	deliveryColumns = `d.id, d.endpoint_id, m.id, m.type, m.customer_id, d.status, d.attempts, d.response_status, d.error,
 		d.created_at, d.next_attempt`
 	fromDeliveries = " FROM deliveries d CROSS JOIN messages m ON m.n = d.message" // in this order

@@ -150,6 +150,19 @@ var deliveryTests = []test{
 		e.dueDeliveries(3, 0, "m/hook")
 		e.pending(1)
 	}},
+	{"what has succeeded only begins anew", func(e *env) {
+		e.add(message("m", pending("hook", 1)))
+		for _, late := range []engine.Delivery{
+			{Status: engine.DeliveryPending, Attempts: 3, NextAttempt: 9}, {Status: engine.DeliveryFailed, Attempts: 3}, {Status: engine.DeliveryFailed},
+		} {
+			e.ok(e.SaveDeliveries(ctx, []engine.Delivery{{ID: "m/hook", Status: engine.DeliverySucceeded, Attempts: 1, ResponseStatus: 200}}))
+			late.ID = "m/hook"
+			e.ok(e.SaveDeliveries(ctx, []engine.Delivery{late}))
+			e.saved("m/hook", engine.DeliverySucceeded, 1, 200, "", 0)
+		}
+		e.ok(e.SaveDeliveries(ctx, []engine.Delivery{{ID: "m/hook", Status: engine.DeliveryPending, NextAttempt: 3}}))
+		e.saved("m/hook", engine.DeliveryPending, 0, 0, "", 3)
+	}},
 	{"SaveDeliveries changes nothing else", func(e *env) {
 		m := rich("m")
 		e.add(m)
