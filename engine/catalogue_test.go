@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -194,5 +195,30 @@ func TestCatalogueWriteWithKey(t *testing.T) {
 	r.advance(24*time.Hour + 1)
 	if _, err = r.CreateFeature(ctx, caller(1), feature); codeOf(err) != bursar.CodeAlreadyExists {
 		t.Errorf("after a day: %v", err)
+	}
+}
+
+// A test message is sent once for each key, and a commit of nothing else is read again.
+func TestWebhookTestWithKey(t *testing.T) {
+	r := newRig(t, mem.New(), quiet)
+	defer func() { r.close() }()
+	h, err := r.CreateWebhook(t.Context(), tester, engine.WebhookInput{URL: "https://example.com"})
+	r.must(err)
+	keyed := tester
+	keyed.Key = &engine.RequestKey{Key: "k", Render: func(any) (int, []byte) { return 201, []byte("sent") }}
+	for _, c := range []engine.Caller{keyed, keyed, tester, tester} {
+		_, err := r.TestWebhook(t.Context(), c, h.ID)
+		var again *engine.Replay
+		if errors.As(err, &again) && string(again.Body) == "sent" {
+			continue
+		}
+		r.must(err)
+	}
+	r.close()
+	r.open()
+	list, err := r.Deliveries(t.Context(), engine.DeliveryQuery{EndpointID: h.ID, Limit: 10})
+	r.must(err)
+	if len(list.Items) != 3 {
+		t.Errorf("%d messages were sent by four requests, two of them with one key", len(list.Items))
 	}
 }

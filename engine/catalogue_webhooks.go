@@ -142,25 +142,19 @@ type testData struct {
 }
 
 // TestWebhook queues a webhook.test message for one endpoint.
-func (e *Engine) TestWebhook(ctx context.Context, c Caller, id string) (d Delivery, err error) {
-	h := e.Catalogue().Webhook(id)
-	if h == nil {
-		return d, errNoWebhook(id)
-	}
-	var commit [16]byte
-	if _, err := rand.Read(commit[:]); err != nil {
-		return d, err
-	}
-	var out outgoing
-	customer := ""
-	if h.CustomerID != nil {
-		customer = *h.CustomerID
-	}
-	out.addTo([]string{id}, e.now(), 0, commit, c.RequestID, bursar.EventTest, customer, testData{"A test message of Bursar. Nothing has happened."})
-	if err := e.store.AddMessage(ctx, out.messages[0]); err != nil {
-		return d, e.unavailable(err)
-	}
-	return out.messages[0].Deliveries[0], nil
+func (e *Engine) TestWebhook(ctx context.Context, c Caller, id string) (Delivery, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogueWrite) (Delivery, error) {
+		h := w.webhooks[id]
+		if h == nil {
+			return Delivery{}, errNoWebhook(id)
+		}
+		customer := ""
+		if h.CustomerID != nil {
+			customer = *h.CustomerID
+		}
+		w.out.addTo([]string{id}, w.now, w.head.Seq, w.commit, w.trace, bursar.EventTest, customer, testData{"A test message of Bursar. Nothing has happened."})
+		return w.out.messages[0].Deliveries[0], nil
+	})
 }
 
 // Deliveries lists what went or goes to one endpoint, newest first.

@@ -45,7 +45,11 @@ func (a *API) listDeliveries(q *request, in *deliveryList) (page[deliveryOut], e
 
 // testWebhook queues a message that says that nothing has happened.
 func (a *API) testWebhook(q *request, _ *nothing) (deliveryOut, error) {
-	d, err := a.engine.TestWebhook(q.ctx, q.by(), q.path[0])
+	c, err := caller(q, viewDelivery)
+	if err != nil {
+		return deliveryOut{}, err
+	}
+	d, err := a.engine.TestWebhook(q.ctx, c, q.path[0])
 	return viewDelivery(d), err
 }
 
