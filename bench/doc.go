@@ -5,7 +5,8 @@
 //	go run ./bench -cluster
 //
 // With -cluster it measures one and three servers on a private PostgreSQL instead, beside
-// one transaction per event in the same PostgreSQL.
+// one transaction per event in the same PostgreSQL. Strong checks come first, while
+// nothing that was written leaves work behind.
 //
 // Everything runs in one go, interleaved, so that ratios compare like with like; each
 // figure is the median of the rounds with its spread. The servers, the load generator
