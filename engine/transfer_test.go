@@ -65,7 +65,14 @@ func imported(s engine.Store, file []byte) (engine.Transfer, error) {
 }
 
 func TestTransferThroughBothStores(t *testing.T) {
-	file := exported(t, lived(t, "acme", "beta"), "")
+	source := lived(t, "acme", "beta")
+	last := newRig(t, source, quiet)
+	h, err := last.CreateWebhook(t.Context(), tester, engine.WebhookInput{URL: "https://hooks.example/c"})
+	last.must(err)
+	_, err = last.TestWebhook(t.Context(), tester, h.ID) // a commit of no records
+	last.must(err)
+	last.close()
+	file := exported(t, source, "")
 	for _, s := range []engine.Store{sqliteIn(t), mem.New()} {
 		got, err := imported(s, file)
 		if err != nil || got.Written != got.Commits || got.Added != got.Messages || got.Messages == 0 || got.Streams != 3 {
