@@ -9,6 +9,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store/postgres"
 	"github.com/bursarhq/bursar/store/postgres/pgtest"
 )
 
@@ -134,9 +135,18 @@ func BenchmarkHeads(b *testing.B) {
 
 const benchRows = 1_000_000
 
+// save appends the n-th commit of acme and saves cp at it.
+func save(b *testing.B, s *postgres.Store, cp *engine.Checkpoint, n int) {
+	c := commit("acme", n, nil)
+	_, err := s.Append(ctx, []engine.Commit{c}, nil)
+	ok(b, err)
+	cp.Head, cp.Base = c.Head(), uint64(n-1)
+	ok(b, s.Save(ctx, cp))
+}
+
 // large is rows from to to of a customer with many entities, each with one limit.
-func large(from, to int, at engine.Head) *engine.Checkpoint {
-	cp := &engine.Checkpoint{Stream: "acme", Head: at}
+func large(from, to int) *engine.Checkpoint {
+	cp := &engine.Checkpoint{Stream: "acme"}
 	month := bursar.TimeOf(time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC))
 	for i := from; i < to; i++ {
 		ord := uint32(i)
@@ -162,9 +172,7 @@ func BenchmarkLoad(b *testing.B) {
 	s := open(b, pgtest.Database(b))
 	defer func() { ok(b, s.Close()) }()
 	for from, n := 1, 1; from <= benchRows; from, n = from+100_000, n+1 {
-		cp := large(from, min(from+100_000, benchRows+1), engine.Head{Seq: uint64(n)})
-		cp.Base = uint64(n - 1)
-		ok(b, s.Save(ctx, cp))
+		save(b, s, large(from, min(from+100_000, benchRows+1)), n)
 	}
 	for b.Loop() {
 		rows := 0
@@ -183,7 +191,7 @@ func BenchmarkLoad(b *testing.B) {
 func BenchmarkLoadSmall(b *testing.B) {
 	s := open(b, pgtest.Database(b))
 	defer func() { ok(b, s.Close()) }()
-	ok(b, s.Save(ctx, large(1, 10, engine.Head{Seq: 1})))
+	save(b, s, large(1, 10), 1)
 	for b.Loop() {
 		ok(b, s.Load(ctx, "acme", func(*engine.Checkpoint) error { return nil }))
 	}
@@ -196,8 +204,8 @@ func BenchmarkSave(b *testing.B) {
 		rows int
 		cp   *engine.Checkpoint
 	}{
-		{"tree", 30_000, large(1, 10_001, engine.Head{})},
-		{"counters", 100_000, &engine.Checkpoint{Stream: "acme", Counters: large(1, 100_001, engine.Head{}).Counters}},
+		{"tree", 30_000, large(1, 10_001)},
+		{"counters", 100_000, &engine.Checkpoint{Stream: "acme", Counters: large(1, 100_001).Counters}},
 		{"series", 100_000, &engine.Checkpoint{Stream: "acme", Series: benchSeries(100_000)}},
 		{"holds", 10_000, &engine.Checkpoint{Stream: "acme", Holds: benchHolds(10_000)}},
 	} {
@@ -207,11 +215,10 @@ func BenchmarkSave(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				n++
-				c.cp.Head, c.cp.Base = engine.Head{Seq: uint64(n)}, uint64(n-1)
 				for i := range c.cp.Holds { // they are new ones each time
 					c.cp.Holds[i].ID = fmt.Sprintf("0198c0de-7000-7000-%04d-%012d", n, i)
 				}
-				ok(b, s.Save(ctx, c.cp))
+				save(b, s, c.cp, n)
 			}
 			b.ReportMetric(float64(c.rows*b.N)/b.Elapsed().Seconds(), "rows/s")
 		})
