@@ -269,9 +269,10 @@ func (k *keySet) find(hash [16]byte, oldest, now bursar.Time) (*keyEntry, []keyP
 		}
 	}
 	var probes []keyProbe
-	for i := len(k.closed) - 1; i >= 0 && k.closed[i].end >= oldest; i-- {
+	// Where processes cut differently, only the beginnings are in order.
+	for i := len(k.closed) - 1; i >= 0 && bursar.Time(k.closed[i].gen)+keyGeneration >= oldest; i-- {
 		g := &k.closed[i]
-		if g.filter != nil && !mayHave(g.filter, hash) {
+		if g.end < oldest || g.filter != nil && !mayHave(g.filter, hash) {
 			continue
 		}
 		probes = append(probes, keyProbe{hash, g.gen})

@@ -411,20 +411,31 @@ func (e *Engine) shareSaving() {
 		return
 	}
 	for i, c := range changed {
-		c.mu.Lock()
-		if !mine[i] || saved[i] > c.st.seriesBase {
-			c.st.savedElsewhere(saved[i], e.o.LateHorizon)
+		c.mu.RLock()
+		others := !mine[i] || saved[i] > c.st.seriesBase // saved it
+		others = others || c.st.unsaved() == 0
+		c.mu.RUnlock()
+		same := true
+		if others {
+			if same, err = e.letKeysGo(c, saved[i]); err != nil {
+				e.o.Log.Warn("looking for saved keys failed", "customerId", c.id, "err", err)
+				continue
+			}
 		}
-		c.mu.Unlock()
-		if c.stray.Load() || !mine[i] && !e.letKeysGo(c, saved[i]) {
+		if c.stray.Load() || !same {
 			e.readAnew(c)
+		} else if others {
+			c.mu.Lock()
+			c.st.savedElsewhere(saved[i], e.o.LateHorizon)
+			c.mu.Unlock()
 		}
 	}
 }
 
 // letKeysGo lets go of the generations of keys that a checkpoint at saved, of another
-// process, has closed. It is false when that one cut generations elsewhere.
-func (e *Engine) letKeysGo(c *customer, saved uint64) bool {
+// process, has closed. It is false when that one cut generations elsewhere: who relies on
+// what it saved must find it there, so c must not be saved on top of it.
+func (e *Engine) letKeysGo(c *customer, saved uint64) (bool, error) {
 	c.mu.RLock()
 	gens := append(slices.Clone(c.st.keys.closing), c.st.keys.frozen())
 	c.mu.RUnlock()
@@ -435,20 +446,19 @@ func (e *Engine) letKeysGo(c *customer, saved uint64) bool {
 		}
 		got, err := e.store.FindKeys(context.Background(), c.id, g.gen, [][16]byte{first.hash, last.hash})
 		if err != nil {
-			e.o.Log.Warn("looking for saved keys failed", "customerId", c.id, "err", err)
-			break
+			return false, err
 		}
 		// A generation is all keys of some commits in a row.
 		if !bytes.Equal(got[0], first.append(nil)) || !bytes.Equal(got[1], last.append(nil)) {
 			next, _ := gens[i+1].ends()
-			return next.seq > saved
+			return next.seq > saved, nil
 		}
 		stored := KeyGeneration{Gen: g.gen, End: g.last, Count: g.n, Filter: newFilter(g.from(0))}
 		c.mu.Lock()
 		c.st.keys.stored(&stored)
 		c.mu.Unlock()
 	}
-	return true
+	return true, nil
 }
 
 // readAnew puts a fresh copy of c, read from the store, in its place. Requests that wait

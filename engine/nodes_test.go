@@ -280,7 +280,8 @@ func TestNodesLetSavedGo(t *testing.T) {
 type unsaving struct {
 	engine.Store
 	full  atomic.Bool
-	asked atomic.Int64 // how often it was asked how far checkpoints are
+	blind atomic.Bool  // it cannot see how far checkpoints are
+	asked atomic.Int64 // how often it was asked that
 }
 
 func (u *unsaving) Save(ctx context.Context, cp *engine.Checkpoint) error {
@@ -292,6 +293,9 @@ func (u *unsaving) Save(ctx context.Context, cp *engine.Checkpoint) error {
 
 func (u *unsaving) Saved(ctx context.Context, streams []string) ([]uint64, error) {
 	u.asked.Add(1)
+	if u.blind.Load() {
+		return nil, errors.New("connection lost")
+	}
 	return u.Store.Saved(ctx, streams)
 }
 
@@ -323,6 +327,53 @@ func TestUnsavedIsKept(t *testing.T) {
 	fresh.must(fresh.VerifyAll(t.Context()))
 	if _, _, err := fresh.Entity(t.Context(), engine.ReadOptions{}, "acme", "late"); err != nil {
 		t.Error(err)
+	}
+}
+
+// unclaiming is a store in which one node gets no claims but that to write.
+type unclaiming struct{ engine.Store }
+
+func (u *unclaiming) Claim(ctx context.Context, names []string, holder string, ttl time.Duration) ([]bool, error) {
+	if len(names) == 1 && names[0] == "writers" {
+		return u.Store.Claim(ctx, names, holder, ttl)
+	}
+	return make([]bool, len(names)), nil
+}
+
+// A node that saves after another one, and closed a generation of keys elsewhere, does not
+// put its own in place of the one that the others rely on.
+func TestGenerationsAreKept(t *testing.T) {
+	s := shared()
+	start := func(st engine.Store, keys int) *rig {
+		return newRig(t, st, engine.Options{CheckpointEvery: 5 * time.Millisecond, CheckpointRecords: 1, ClaimFor: 100 * time.Millisecond, KeysInMemory: keys})
+	}
+	a := start(s, 64)
+	a.furnish("acme")
+	eventually(t, 5*time.Second, "the first node saves", func() bool { return savedSeq(t, s) > 0 })
+	b := start(&unclaiming{s}, 64)
+	defer b.close()
+	late := &unsaving{Store: s}
+	late.blind.Store(true)
+	c := start(late, 50)
+	defer c.close()
+	const keys = 70
+	for i := range keys {
+		_, err := a.consume("acme", 1, fmt.Sprint(i))
+		a.must(err)
+		b.usedBy("acme")
+		c.usedBy("acme")
+	}
+	eventually(t, 5*time.Second, "the second node lets keys go", func() bool { return b.Stats().KeysInMemory < keys-50 })
+	a.close()
+	was := savedSeq(t, s)
+	late.blind.Store(false)
+	_, err := c.consume("acme", 1, "next")
+	c.must(err)
+	eventually(t, 5*time.Second, "the third node goes on saving", func() bool { return savedSeq(t, s) > was && c.Stats().Checkpoints > 0 })
+	for i := range keys {
+		if res, err := b.consume("acme", 1, fmt.Sprint(i)); err != nil || !res.Duplicate {
+			t.Errorf("key %d is forgotten: %v", i, err)
+		}
 	}
 }
 
