@@ -262,7 +262,9 @@ func (r *replayer) sameHold(got client.Reservation, want bursar.Reservation) str
 func (a askClose) replay(r *replayer, c *exchange) string {
 	id := r.modelID(a.hold)
 	_, _, h, f := r.model.findHold(r.customer, id)
-	if _, _, effect := a.leaves(c); !effect && f == nil {
+	// What closed the reservation is another request's record: it comes first.
+	repeats := c.idle && a.how != engine.StepExtend
+	if _, _, effect := a.leaves(c); (!effect || repeats) && f == nil {
 		late := h.Status == bursar.HoldExpired && h.OnExpire == bursar.ExpireRelease && a.how == engine.StepCommit
 		if h.Status == bursar.HoldOpen || late {
 			return notYet
