@@ -63,9 +63,10 @@ func (w *writers) renew(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	w.taken.Store(!got[0])
-	w.asked.Store(nil)
 	if got[0] {
 		w.asked.Store(&asked)
+	} else {
+		w.asked.Store(nil)
 	}
 	return got[0], nil
 }
