@@ -361,6 +361,24 @@ type HoldQuery struct {
 	Limit         int
 }
 
+// JobRow is one piece of long work, as the store keeps it.
+type JobRow struct {
+	ID    string      // in order of creation
+	Key   string      // of the request that asked for it, unique; "" = none; what the first save gave stays
+	Rev   uint64      // how often it was saved
+	Ended bursar.Time // 0 while it waits or runs
+	Body  []byte      // all else; opaque to stores
+}
+
+// JobQuery selects jobs, newest first (by ID). Bounds are exclusive; with Above the rows
+// just above it are meant, still newest first.
+type JobQuery struct {
+	Open         bool   // only those that have not ended
+	Key          string // "" = any
+	Below, Above string
+	Limit        int
+}
+
 // Store keeps the logs, the checkpoints and the listings. It decides nothing. All
 // methods are safe for concurrent use; slices that a store is given or gives are
 // neither kept nor changed by the other side.
@@ -447,6 +465,14 @@ type Store interface {
 	// TrimOutbox deletes messages created before t that have no PENDING delivery, with
 	// their deliveries.
 	TrimOutbox(ctx context.Context, before bursar.Time) error
+
+	// SaveJob writes a job durably, and gives it the next Rev. It writes nothing, and says
+	// so, unless the saved one has the Rev of j, or j has 0 and there is none with its ID or
+	// its Key.
+	SaveJob(ctx context.Context, j JobRow) (bool, error)
+	// Jobs lists; TrimJobs deletes those that ended before t.
+	Jobs(ctx context.Context, q JobQuery) ([]JobRow, error)
+	TrimJobs(ctx context.Context, before bursar.Time) error
 
 	// Claim gives each name to holder for ttl and says which it got: those that no other
 	// holder has. With ttl 0 it gives up those that holder has. Where this process has the

@@ -176,6 +176,14 @@ func (s *claimedStore) AddMessage(ctx context.Context, m Message) error {
 	return s.Store.AddMessage(ctx, m)
 }
 
+// SaveJob implements Store.
+func (s *claimedStore) SaveJob(ctx context.Context, j JobRow) (bool, error) {
+	if err := s.may(ctx); err != nil {
+		return false, err
+	}
+	return s.Store.SaveJob(ctx, j)
+}
+
 // Err implements Store.
 func (s *claimedStore) Err() error {
 	if err := s.Store.Err(); err != nil {

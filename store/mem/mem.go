@@ -32,7 +32,8 @@ type Store struct {
 	// Fail, when set, is called at the start of every operation with its name:
 	// "append", "settle", "heads", "readlog", "load", "save", "saved", "claim", "due", "findkeys", "hold", "holds",
 	// "series", "customers", "activity", "users", "base", "begin", "trimlog", "addmessage", "savedeliveries",
-	// "trimoutbox", "duedeliveries", "deliveries", "delivery" or "pendingdeliveries".
+	// "trimoutbox", "duedeliveries", "deliveries", "delivery", "pendingdeliveries",
+	// "savejob", "jobs" or "trimjobs".
 	// The operation does nothing and returns the error, if there is one. "append.after",
 	// "save.after", "begin.after", "addmessage.after", "savedeliveries.after" and "trimoutbox.after" are
 	// called once the write is done: an error then leaves the caller without its
@@ -50,6 +51,7 @@ type Store struct {
 	uses      map[engine.Use]map[string]bool // streams by what they use
 	outbox    outbox
 	claims    map[string]claim
+	jobs      map[string]engine.JobRow
 }
 
 // claim is who has a name until when, by the system's clock.
@@ -73,6 +75,7 @@ func New() *Store {
 		uses:      map[engine.Use]map[string]bool{},
 		outbox:    newOutbox(),
 		claims:    map[string]claim{},
+		jobs:      map[string]engine.JobRow{},
 	}
 }
 
@@ -93,6 +96,9 @@ func (s *Store) CrashClone() *Store {
 		c.uses[u] = maps.Clone(users)
 	}
 	c.outbox = s.outbox.clone()
+	for id, j := range s.jobs {
+		c.jobs[id] = cloneJob(j)
+	}
 	return c
 }
 

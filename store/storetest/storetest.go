@@ -28,7 +28,7 @@ func Run(t *testing.T, open Open, reopen Reopen) {
 		{"Append", appendTests}, {"Uses", useTests}, {"Shared", sharedTests}, {"Log", logTests}, {"Customers", customerTests},
 		{"Activity", activityTests}, {"Checkpoint", checkpointTests}, {"Load", loadTests}, {"Base", baseTests}, {"Keys", keyTests},
 		{"Parts", partTests}, {"Due", dueTests}, {"Holds", holdTests}, {"Series", seriesTests},
-		{"Outbox", outboxTests}, {"Deliveries", deliveryTests}, {"Trim", trimTests}, {"Concurrent", concurrentTests},
+		{"Outbox", outboxTests}, {"Deliveries", deliveryTests}, {"Trim", trimTests}, {"Jobs", jobTests}, {"Concurrent", concurrentTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.tests {
