@@ -56,6 +56,7 @@ type EntityInput struct {
 	DisplayName  Opt[string]
 	Metadata     map[string]string // merges; "" deletes a key
 	ParentID     Opt[string]
+	IfMatch      string // the revision that this is based on, or a word for it; "" = does not say
 }
 
 // Enforcement says what happens when a limit is reached.
@@ -106,4 +107,5 @@ type AssignmentInput struct {
 	Timezone        Opt[string]
 	Anchor          Opt[Time]
 	Allocation      Opt[string]
+	IfMatch         string // the revision that this is based on, or a word for it; "" = does not say
 }

@@ -61,6 +61,7 @@ const (
 	CodeLastFullKey          Code = "LastFullKey"
 	CodeAllocationExceeded   Code = "AllocationExceeded"
 	CodeGrantNotVoidable     Code = "GrantNotVoidable"
+	CodeRevisionMismatch     Code = "RevisionMismatch"
 
 	CodeTooLarge              Code = "TooLarge"
 	CodeUnsupportedMediaType  Code = "UnsupportedMediaType"
@@ -88,6 +89,8 @@ type Error struct {
 	Denial *Decision
 	// Allocation is set with CodeAllocationExceeded.
 	Allocation *AllocationProblem
+	// Conflicts are set with CodeRevisionMismatch: what the request would have changed.
+	Conflicts []Conflict
 }
 
 // AllocationProblem says how a write broke a strict allocation.
@@ -114,7 +117,10 @@ func ErrorAt(pointer string, code Code, format string, args ...any) *Error {
 
 // Problems gathers the bad places of a bulk request, so that one reply names all of
 // them. The zero value is ready.
-type Problems struct{ fields []FieldError }
+type Problems struct {
+	fields    []FieldError
+	conflicts []Conflict
+}
 
 // Add notes one bad place.
 func (p *Problems) Add(pointer string, code Code, format string, args ...any) {
@@ -130,7 +136,7 @@ func (p *Problems) Err() error {
 	if len(p.fields) == 0 {
 		return nil
 	}
-	return &Error{Code: p.fields[0].Code, Message: p.fields[0].Detail, Fields: p.fields}
+	return &Error{Code: p.fields[0].Code, Message: p.fields[0].Detail, Fields: p.fields, Conflicts: p.conflicts}
 }
 
 // Fields are the bad places so far.

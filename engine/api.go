@@ -263,6 +263,7 @@ func (e *Engine) PutEntities(ctx context.Context, c Caller, customer string, in 
 
 // PatchEntity updates one entity that exists and does not restore it.
 func (e *Engine) PatchEntity(ctx context.Context, c Caller, customer string, in bursar.EntityInput) (out bursar.Entity, version uint64, err error) {
+	in.IfMatch = c.IfMatch
 	list, version, err := govern[[]bursar.Entity](ctx, e, &c, customer, &putEntities{caller: c, in: []bursar.EntityInput{in}, patch: true})
 	if err == nil {
 		out = list[0]

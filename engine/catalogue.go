@@ -194,6 +194,7 @@ type catalogueWrite struct {
 	recs   []record
 	commit [16]byte
 	trace  string
+	caller *Caller
 	out    outgoing
 	unused []Use
 	places []string // where the request names each of unused
@@ -251,7 +252,8 @@ func (w *catalogueWrite) putEntityTypes(in []EntityTypeInput) ([]bursar.EntityTy
 		if t.Description != nil && *t.Description != "" {
 			v.Description = t.Description
 		}
-		if old := w.types[t.ID]; old != nil {
+		old := w.types[t.ID]
+		if p.CheckRevision(at+"/ifMatch", t.IfMatch, old, old != nil); old != nil {
 			v.CreatedAt = old.CreatedAt
 		}
 		if p.Empty() {
@@ -363,6 +365,9 @@ func (w *catalogueWrite) updateFeature(id string, in *FeaturePatch) (bursar.Feat
 	if old == nil {
 		return bursar.Feature{}, errNoFeature(id)
 	}
+	if err := w.stillAt(old); err != nil {
+		return *old, err
+	}
 	f := *old
 	if in.DisplayName.Set {
 		f.DisplayName = in.DisplayName.Value
@@ -390,6 +395,9 @@ func (w *catalogueWrite) archiveFeature(id string, archive bool) (bursar.Feature
 	old := w.features[id]
 	if old == nil {
 		return bursar.Feature{}, errNoFeature(id)
+	}
+	if err := w.stillAt(old); err != nil {
+		return *old, err
 	}
 	if (old.ArchivedAt != nil) == archive {
 		return *old, nil
@@ -436,6 +444,9 @@ func (w *catalogueWrite) updateCurrency(id string, in *CurrencyPatch) (bursar.Cu
 	if old == nil {
 		return bursar.Currency{}, errNoCurrency(id)
 	}
+	if err := w.stillAt(old); err != nil {
+		return *old, err
+	}
 	c := *old
 	if in.DisplayName.Set {
 		c.DisplayName = in.DisplayName.Value
@@ -459,6 +470,9 @@ func (w *catalogueWrite) archiveCurrency(id string, archive bool) (bursar.Curren
 	old := w.currencies[id]
 	if old == nil {
 		return bursar.Currency{}, errNoCurrency(id)
+	}
+	if err := w.stillAt(old); err != nil {
+		return *old, err
 	}
 	if (old.ArchivedAt != nil) == archive {
 		return *old, nil

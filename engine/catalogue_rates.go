@@ -45,6 +45,9 @@ func (w *catalogueWrite) addCardVersion(id string, in *RateVersionInput) (bursar
 	if c == nil {
 		return bursar.RateCard{}, errNoCard(id)
 	}
+	if err := w.stillAt(c); err != nil {
+		return *c, err
+	}
 	if c.ArchivedAt != nil {
 		return bursar.RateCard{}, bursar.Errorf(bursar.CodeValidationFailed, "the rate card %q is archived; make another one", id)
 	}
@@ -213,6 +216,9 @@ func (w *catalogueWrite) archiveCard(id string) (bursar.RateCard, error) {
 	old := w.cards[id]
 	if old == nil {
 		return bursar.RateCard{}, errNoCard(id)
+	}
+	if err := w.stillAt(old); err != nil {
+		return *old, err
 	}
 	if old.ArchivedAt != nil {
 		return *old, nil

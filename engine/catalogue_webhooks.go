@@ -99,6 +99,9 @@ func (e *Engine) changeWebhook(ctx context.Context, c Caller, id string, change 
 		if old == nil {
 			return bursar.Webhook{}, errNoWebhook(id)
 		}
+		if err := w.stillAt(old); err != nil {
+			return *old, err
+		}
 		h := *old
 		if err := change(w, &h); err != nil {
 			return h, err
@@ -113,6 +116,9 @@ func (e *Engine) DeleteWebhook(ctx context.Context, c Caller, id string) (bursar
 		old := w.webhooks[id]
 		if old == nil {
 			return bursar.Webhook{}, errNoWebhook(id)
+		}
+		if err := w.stillAt(old); err != nil {
+			return *old, err
 		}
 		return *old, w.put("webhookDeleted", id)
 	})

@@ -156,6 +156,9 @@ func (d *decider) putAssignment(caller *Caller, in *bursar.AssignmentInput, at s
 		ord = d.findRow(t, d.capOrd(in.Capability), in.Label)
 	}
 	ok = d.capabilityOK(in.Capability, ord != 0, at, p) && ok
+	if in.IfMatch != "" && t.ent != 0 {
+		ok = d.rowStillAt(ord, in.IfMatch, at, p) && ok
+	}
 	def := rowDef{label: in.Label, scope: t.scope, ent: t.ent, created: d.now.Milli(), thresholds: d.cat.thresholds}
 	var before any
 	if ord != 0 {
@@ -178,6 +181,18 @@ func (d *decider) putAssignment(caller *Caller, in *bursar.AssignmentInput, at s
 		return 0
 	}
 	return d.writeRow(caller, ord, def, in.Capability, before)
+}
+
+// rowStillAt adds to p if a row, 0 = none, is not at the revision that a write is based on.
+func (d *decider) rowStillAt(ord uint32, ifMatch, at string, p *bursar.Problems) bool {
+	n := len(p.Fields())
+	if ord == 0 {
+		p.CheckRevision(at+"/ifMatch", ifMatch, nil, false)
+	} else {
+		now := d.assignmentOut(ord)
+		p.CheckRevision(at+"/ifMatch", ifMatch, &now, true)
+	}
+	return len(p.Fields()) == n
 }
 
 func (d *decider) writeRow(caller *Caller, ord uint32, def rowDef, c bursar.Capability, before any) uint32 {
@@ -325,6 +340,9 @@ func (o *deleteAssignment) decide(d *decider) (any, error) {
 		return nil, errNoAssignment(o.id)
 	}
 	out := d.assignmentOut(ord)
+	if err := o.caller.stillAt(&out); err != nil {
+		return nil, err
+	}
 	d.touch(d.def(ord).ent)
 	d.emit(&rowDeleteRec{ord})
 	d.audit(&o.caller, "assignment.deleted", "assignment", out.ID, out.EntityID, assignmentAudit(out), nil)

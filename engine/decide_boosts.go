@@ -23,6 +23,11 @@ func (o *createBoost) decide(d *decider) (any, error) {
 		return nil, errNoAssignment(o.row)
 	}
 	def := d.def(ord)
+	if now := d.assignmentOut(ord); o.caller.IfMatch != "" {
+		if err := o.caller.stillAt(&now); err != nil {
+			return nil, err
+		}
+	}
 	var p bursar.Problems
 	if o.in.Amount.Sign() <= 0 || !o.in.Amount.InRange() {
 		p.Add("/amount", bursar.CodeInvalidAmount, "a boost is above 0")
@@ -79,8 +84,12 @@ func (o *endBoost) decide(d *decider) (any, error) {
 		if b.id != id {
 			continue
 		}
+		now := boostOut(d.rowID(ord), b)
+		if err := o.caller.stillAt(&now); err != nil {
+			return nil, err
+		}
 		if !b.activeAt(d.now) {
-			return boostOut(d.rowID(ord), b), nil
+			return now, nil
 		}
 		before := boostAudit(boostOut(d.rowID(ord), b))
 		d.emit(&boostEndRec{ord, id, d.now.Milli()})

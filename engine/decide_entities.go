@@ -43,6 +43,9 @@ func (o *updateCustomer) decide(d *decider) (any, error) {
 	if d.cust() == nil {
 		return nil, errNoCustomer
 	}
+	if err := o.caller.stillAt(d.cust()); err != nil {
+		return nil, err
+	}
 	return d.putCustomer(&o.caller, *d.cust(), &o.in, "customer.updated")
 }
 
@@ -120,6 +123,9 @@ func (o *archiveCustomer) decide(d *decider) (any, error) {
 		return nil, errNoCustomer
 	}
 	c := *d.cust()
+	if err := o.caller.stillAt(&c); err != nil {
+		return nil, err
+	}
 	if (c.ArchivedAt != nil) == o.archive {
 		return c, nil
 	}
@@ -195,6 +201,9 @@ func (d *decider) putEntity(caller *Caller, in *bursar.EntityInput, at string, p
 	} else if err := bursar.CheckEntityID(in.ID); err != nil {
 		bad("/id", bursar.CodeValidationFailed, "%v", err)
 	}
+	if in.IfMatch != "" {
+		good = d.entityStillAt(ord, in.IfMatch, at, patch, p) && good
+	}
 	if !patch {
 		e.archived = 0
 	}
@@ -235,6 +244,22 @@ func (d *decider) putEntity(caller *Caller, in *bursar.EntityInput, at string, p
 		return nil
 	}
 	return d.writeEntity(caller, ord, e, before)
+}
+
+// entityStillAt adds to p if an entity, 0 = none, is not at the revision that a write is
+// based on.
+func (d *decider) entityStillAt(ord uint32, ifMatch, at string, patch bool, p *bursar.Problems) bool {
+	n := len(p.Fields())
+	if !patch { // a patch is of one entity and says it in a header
+		at += "/ifMatch"
+	}
+	if ord == 0 {
+		p.CheckRevision(at, ifMatch, nil, false)
+	} else {
+		now := d.entityOut(ord)
+		p.CheckRevision(at, ifMatch, &now, true)
+	}
+	return len(p.Fields()) == n
 }
 
 func (d *decider) writeEntity(caller *Caller, ord uint32, e entity, before any) *bursar.Entity {

@@ -297,7 +297,7 @@ func (e *Engine) changeCatalogue(ctx context.Context, c Caller, change func(*cat
 // tryCatalogue decides and appends; again tells that another node wrote first.
 func (e *Engine) tryCatalogue(ctx context.Context, c Caller, change func(*catalogueWrite) (any, error)) (result any, again bool, err error) {
 	cur := e.cat.Load()
-	w := &catalogueWrite{Catalogue: cur.clone(), now: max(cur.head.Now, e.now()), commit: e.ids.next(), trace: c.RequestID}
+	w := &catalogueWrite{Catalogue: cur.clone(), now: max(cur.head.Now, e.now()), commit: e.ids.next(), trace: c.RequestID, caller: &c}
 	var key identity
 	if c.Key != nil {
 		key = keyOf(&e.secret, "\x00", c.Key.Key, c.Key.Content[:])

@@ -16,6 +16,10 @@ type Caller struct {
 	// Key is set when the request came with an Idempotency-Key header on a route whose
 	// body has no keys of its own.
 	Key *RequestKey
+	// IfMatch is the revision, of the one thing that the request changes, that it is based
+	// on, or a word for it; "" = it does not say. Where a request changes several things,
+	// each says its own.
+	IfMatch string
 }
 
 // RequestKey makes a whole write request idempotent for 24 hours: the reply is kept
@@ -56,6 +60,7 @@ type EntityTypeInput struct {
 	DisplayName     string
 	AttributionKeys []string
 	Description     *string
+	IfMatch         string // the revision that this is based on, or a word for it; "" = does not say
 }
 
 // FeaturePatch updates a feature; absent members are kept.

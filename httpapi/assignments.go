@@ -29,6 +29,7 @@ type assignmentOut struct {
 	Anchor              *bursar.Time       `json:"anchor"`
 	Allocation          string             `json:"allocation" is:"enum=none|strict" doc:"strict: the nearest limits below may not add up to more."`
 	EffectiveUsageLimit *bursar.Amount     `json:"effectiveUsageLimit" doc:"With active boosts."`
+	withRevision
 }
 
 func viewAssignment(a bursar.Assignment) assignmentOut {
@@ -36,6 +37,7 @@ func viewAssignment(a bursar.Assignment) assignmentOut {
 		ID: a.ID, EntityID: a.EntityID, ParentID: a.ParentID, ScopeEntityIDs: a.ScopeEntityIDs, UsageLimit: a.UsageLimit,
 		Cadence: a.Cadence.String(), CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, Label: a.Label, Enforcement: a.Enforcement,
 		AlertThresholds: a.AlertThresholds, Timezone: a.Timezone, Anchor: a.Anchor, Allocation: a.Allocation, EffectiveUsageLimit: a.EffectiveLimit,
+		withRevision: withRevision{a.Revision()},
 	}
 	out.FeatureID, out.CurrencyID = capabilityIDs(a.Capability)
 	return out
@@ -115,6 +117,7 @@ type assignmentIn struct {
 	Timezone        bursar.Opt[string]             `json:"timezone" is:"len=1-255"`
 	Anchor          bursar.Opt[bursar.Time]        `json:"anchor"`
 	Allocation      bursar.Opt[string]             `json:"allocation" is:"enum=none|strict"`
+	basedItem
 }
 
 type assignmentsIn struct {
@@ -154,7 +157,7 @@ func assignmentInputs(items []assignmentIn, pointer string) ([]bursar.Assignment
 		inputs[i] = bursar.AssignmentInput{
 			EntityID: item.EntityID, Capability: capability, ScopeEntityIDs: item.ScopeEntityIDs, Label: orZero(item.Label),
 			UsageLimit: item.UsageLimit, Cadence: item.Cadence, ParentID: item.ParentID, Enforcement: item.Enforcement,
-			AlertThresholds: item.AlertThresholds, Timezone: item.Timezone, Anchor: item.Anchor, Allocation: item.Allocation,
+			AlertThresholds: item.AlertThresholds, Timezone: item.Timezone, Anchor: item.Anchor, Allocation: item.Allocation, IfMatch: itemMatch(item.basedItem),
 		}
 	}
 	return inputs, problems.Err()
@@ -196,7 +199,7 @@ func (a *API) getAssignment(q *request, in *readOnly) (assignmentOut, error) {
 	return viewAssignment(got), err
 }
 
-func (a *API) deleteAssignment(q *request, _ *nothing) (assignmentOut, error) {
+func (a *API) deleteAssignment(q *request, _ *basedOnly) (assignmentOut, error) {
 	c, err := caller(q, viewAssignment)
 	if err != nil {
 		return assignmentOut{}, err

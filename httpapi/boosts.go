@@ -6,6 +6,7 @@ import (
 )
 
 type boostIn struct {
+	based
 	Amount    bursar.Amount `json:"amount" is:"required,positive"`
 	ExpiresAt *bursar.Time  `json:"expiresAt" doc:"The end of the limit's current window when left out."`
 	Reason    *string       `json:"reason" is:"len=0-500"`
@@ -21,9 +22,12 @@ type boostOut struct {
 	ExpiresAt    bursar.Time   `json:"expiresAt"`
 	EndedAt      *bursar.Time  `json:"endedAt" doc:"When it was ended before its time."`
 	CreatedBy    string        `json:"createdBy"`
+	withRevision
 }
 
-func viewBoost(b bursar.Boost) boostOut { return boostOut(b) }
+func viewBoost(b bursar.Boost) boostOut {
+	return boostOut{b.ID, b.AssignmentID, b.Amount, b.Reason, b.CreatedAt, b.ExpiresAt, b.EndedAt, b.CreatedBy, withRevision{b.Revision()}}
+}
 
 func (a *API) createBoost(q *request, in *boostIn) (boostOut, error) {
 	c, err := caller(q, viewBoost)
@@ -57,7 +61,7 @@ func (a *API) listBoosts(q *request, in *boostList) (page[boostOut], error) {
 	return list(q, in.paging, at, get, viewBoost)
 }
 
-func (a *API) endBoost(q *request, _ *nothing) (boostOut, error) {
+func (a *API) endBoost(q *request, _ *basedOnly) (boostOut, error) {
 	c, err := caller(q, viewBoost)
 	if err != nil {
 		return boostOut{}, err

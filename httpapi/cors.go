@@ -16,12 +16,12 @@ func (q *request) crossOrigin() (done bool, err error) {
 		return false, nil
 	}
 	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Bursar-Version, X-Bursar-Age-Ms, Idempotency-Replayed, Retry-After")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Bursar-Version, X-Bursar-Age-Ms, Idempotency-Replayed, Retry-After, ETag")
 	if q.r.Method != http.MethodOptions || q.r.Header.Get("Access-Control-Request-Method") == "" {
 		return false, nil
 	}
 	h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
-	h.Set("Access-Control-Allow-Headers", "Authorization, X-API-KEY, Content-Type, Idempotency-Key, X-Request-Id, Traceparent, Last-Event-ID")
+	h.Set("Access-Control-Allow-Headers", "Authorization, X-API-KEY, Content-Type, Idempotency-Key, If-Match, X-Request-Id, Traceparent, Last-Event-ID")
 	h.Set("Access-Control-Max-Age", "600")
 	h.Set("X-Request-Id", q.id)
 	q.status = http.StatusNoContent

@@ -22,7 +22,7 @@ type currencyIn struct {
 	Prepaid     *bool             `json:"prepaid" is:"default=true" doc:"false: limits gate, no pool of credits does."`
 }
 
-func (a *API) createCurrency(q *request, in *currencyIn) (bursar.Currency, error) {
+func (a *API) createCurrency(q *request, in *currencyIn) (currencyOut, error) {
 	cur := bursar.Currency{
 		ID: in.ID, DisplayName: in.DisplayName, Description: orNil(in.Description), Symbol: orNil(in.Symbol),
 		Metadata: withoutEmpty(in.Metadata), Prepaid: or(in.Prepaid, true),
@@ -30,11 +30,11 @@ func (a *API) createCurrency(q *request, in *currencyIn) (bursar.Currency, error
 	if in.Units != nil {
 		cur.Units = &bursar.Units{Singular: in.Units.Singular, Plural: in.Units.Plural}
 	}
-	c, err := caller(q, same[bursar.Currency])
+	c, err := caller(q, viewCurrency)
 	if err != nil {
-		return cur, err
+		return currencyOut{}, err
 	}
-	return a.engine.CreateCurrency(q.ctx, c, cur)
+	return shown(viewCurrency)(a.engine.CreateCurrency(q.ctx, c, cur))
 }
 
 type currencyList struct {
@@ -42,7 +42,7 @@ type currencyList struct {
 	Status []string `query:"status" is:"n=0-2,enum=ACTIVE|ARCHIVED,default=ACTIVE"`
 }
 
-func (a *API) listCurrencies(q *request, in *currencyList) (page[bursar.Currency], error) {
+func (a *API) listCurrencies(q *request, in *currencyList) (page[currencyOut], error) {
 	keep := func(c *bursar.Currency) bool {
 		if c.ArchivedAt != nil {
 			return slices.Contains(in.Status, "ARCHIVED")
@@ -52,10 +52,11 @@ func (a *API) listCurrencies(q *request, in *currencyList) (page[bursar.Currency
 	rows := a.engine.Catalogue().Currencies()
 	at := func(c *bursar.Currency) engine.ListPos { return engine.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
 	get := func(p engine.ListPage) (engine.Page[bursar.Currency], error) { return pageOf(rows, p, at, keep), nil }
-	return list(q, in.paging, at, get, same[bursar.Currency])
+	return list(q, in.paging, at, get, viewCurrency)
 }
 
 type currencyPatch struct {
+	based
 	DisplayName bursar.Opt[string]  `json:"displayName" is:"len=1-255"`
 	Description bursar.Opt[string]  `json:"description" is:"len=0-2000"`
 	Symbol      bursar.Opt[string]  `json:"symbol" is:"len=0-255"`
@@ -63,25 +64,25 @@ type currencyPatch struct {
 	Metadata    map[string]string   `json:"metadata" doc:"Merges; \"\" deletes a key."`
 }
 
-func (a *API) patchCurrency(q *request, in *currencyPatch) (bursar.Currency, error) {
+func (a *API) patchCurrency(q *request, in *currencyPatch) (currencyOut, error) {
 	p := engine.CurrencyPatch{
 		DisplayName: in.DisplayName, Description: in.Description, Symbol: in.Symbol, Metadata: in.Metadata,
 		Units: bursar.Opt[bursar.Units]{Set: in.Units.Set, Null: in.Units.Null, Value: bursar.Units(in.Units.Value)},
 	}
-	c, err := caller(q, same[bursar.Currency])
+	c, err := caller(q, viewCurrency)
 	if err != nil {
-		return bursar.Currency{}, err
+		return currencyOut{}, err
 	}
-	return a.engine.UpdateCurrency(q.ctx, c, q.path[0], p)
+	return shown(viewCurrency)(a.engine.UpdateCurrency(q.ctx, c, q.path[0], p))
 }
 
-func (a *API) archiveCurrency(archive bool) func(*request, *nothing) (bursar.Currency, error) {
-	return func(q *request, _ *nothing) (bursar.Currency, error) {
-		c, err := caller(q, same[bursar.Currency])
+func (a *API) archiveCurrency(archive bool) func(*request, *basedOnly) (currencyOut, error) {
+	return func(q *request, _ *basedOnly) (currencyOut, error) {
+		c, err := caller(q, viewCurrency)
 		if err != nil {
-			return bursar.Currency{}, err
+			return currencyOut{}, err
 		}
-		return a.engine.ArchiveCurrency(q.ctx, c, q.path[0], archive)
+		return shown(viewCurrency)(a.engine.ArchiveCurrency(q.ctx, c, q.path[0], archive))
 	}
 }
 

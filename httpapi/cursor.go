@@ -69,7 +69,7 @@ func (q *request) cursorMAC(payload []byte) []byte {
 	known := q.route.shape
 	var filters []string
 	for _, p := range q.query {
-		if notFilters[p.name] || !slices.ContainsFunc(known.fields, func(f field) bool { return f.query && f.name == p.name }) {
+		if notFilters[p.name] || !slices.ContainsFunc(known.fields, func(f field) bool { return f.query && !f.header && f.name == p.name }) {
 			continue
 		}
 		filters = append(filters, p.name+"\x00"+p.sub+"\x00"+p.value)

@@ -42,22 +42,25 @@ type customerIn struct {
 	customerFields
 }
 
-func (a *API) createCustomer(q *request, in *customerIn) (bursar.Customer, error) {
-	c, err := caller(q, same[bursar.Customer])
+func (a *API) createCustomer(q *request, in *customerIn) (customerOut, error) {
+	c, err := caller(q, viewCustomer)
 	if err != nil {
-		return bursar.Customer{}, err
+		return customerOut{}, err
 	}
-	return versioned[bursar.Customer](q)(a.engine.CreateCustomer(q.ctx, c, in.ID, in.input()))
+	return shown(viewCustomer)(versioned[bursar.Customer](q)(a.engine.CreateCustomer(q.ctx, c, in.ID, in.input())))
 }
 
-type customerPatch struct{ customerFields }
+type customerPatch struct {
+	based
+	customerFields
+}
 
-func (a *API) patchCustomer(q *request, in *customerPatch) (bursar.Customer, error) {
-	c, err := caller(q, same[bursar.Customer])
+func (a *API) patchCustomer(q *request, in *customerPatch) (customerOut, error) {
+	c, err := caller(q, viewCustomer)
 	if err != nil {
-		return bursar.Customer{}, err
+		return customerOut{}, err
 	}
-	return versioned[bursar.Customer](q)(a.engine.UpdateCustomer(q.ctx, c, q.path[0], in.input()))
+	return shown(viewCustomer)(versioned[bursar.Customer](q)(a.engine.UpdateCustomer(q.ctx, c, q.path[0], in.input())))
 }
 
 // versioned notes the version that an engine call returns and passes on the rest.
@@ -68,13 +71,13 @@ func versioned[T any](q *request) func(T, uint64, error) (T, error) {
 	}
 }
 
-func (a *API) archiveCustomer(archive bool) func(*request, *nothing) (bursar.Customer, error) {
-	return func(q *request, _ *nothing) (bursar.Customer, error) {
-		c, err := caller(q, same[bursar.Customer])
+func (a *API) archiveCustomer(archive bool) func(*request, *basedOnly) (customerOut, error) {
+	return func(q *request, _ *basedOnly) (customerOut, error) {
+		c, err := caller(q, viewCustomer)
 		if err != nil {
-			return bursar.Customer{}, err
+			return customerOut{}, err
 		}
-		return versioned[bursar.Customer](q)(a.engine.ArchiveCustomer(q.ctx, c, q.path[0], archive))
+		return shown(viewCustomer)(versioned[bursar.Customer](q)(a.engine.ArchiveCustomer(q.ctx, c, q.path[0], archive)))
 	}
 }
 
@@ -83,12 +86,12 @@ type readOnly struct{ freshness }
 
 // getCustomer shows the holder of a token little: what the vendor notes of a customer is
 // the vendor's.
-func (a *API) getCustomer(q *request, in *readOnly) (bursar.Customer, error) {
+func (a *API) getCustomer(q *request, in *readOnly) (customerOut, error) {
 	c, err := versioned[bursar.Customer](q)(a.engine.Customer(q.ctx, q.options(in.freshness), q.path[0]))
 	if q.token != nil {
 		c = bursar.Customer{ID: c.ID, Name: c.Name, Timezone: c.Timezone, Metadata: map[string]string{}, CreatedAt: c.CreatedAt, UpdatedAt: c.CreatedAt, ArchivedAt: c.ArchivedAt}
 	}
-	return c, err
+	return viewCustomer(c), err
 }
 
 type customerList struct {
@@ -100,7 +103,7 @@ type customerList struct {
 	IncludeArchived bool      `query:"includeArchived"`
 }
 
-func (a *API) listCustomers(q *request, in *customerList) (page[bursar.Customer], error) {
+func (a *API) listCustomers(q *request, in *customerList) (page[customerOut], error) {
 	from, to := in.CreatedAt.bounds()
 	at := func(c *bursar.Customer) engine.ListPos { return engine.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
 	get := func(p engine.ListPage) (engine.Page[bursar.Customer], error) {
@@ -109,5 +112,5 @@ func (a *API) listCustomers(q *request, in *customerList) (page[bursar.Customer]
 			After: (*engine.CustomerPos)(p.After), Before: (*engine.CustomerPos)(p.Before), Limit: p.Limit,
 		})
 	}
-	return list(q, in.paging, at, get, same[bursar.Customer])
+	return list(q, in.paging, at, get, viewCustomer)
 }

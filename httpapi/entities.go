@@ -14,18 +14,18 @@ type entityList struct {
 	Search          string `query:"search" is:"len=1-255" doc:"Part of the id or the display name, in any case."`
 }
 
-func (a *API) listEntities(q *request, in *entityList) (page[bursar.Entity], error) {
+func (a *API) listEntities(q *request, in *entityList) (page[entityOut], error) {
 	at := func(e *bursar.Entity) engine.ListPos { return engine.ListPos{CreatedAt: e.CreatedAt, ID: e.ID} }
 	get := func(p engine.ListPage) (engine.Page[bursar.Entity], error) {
 		return versioned[engine.Page[bursar.Entity]](q)(a.engine.Entities(q.ctx, q.options(in.freshness), q.path[0], engine.EntityQuery{
 			TypeID: in.EntityTypeID, IncludeArchived: in.IncludeArchived, ParentID: in.ParentID, Search: in.Search, ListPage: p,
 		}))
 	}
-	return list(q, in.paging, at, get, same[bursar.Entity])
+	return list(q, in.paging, at, get, viewEntity)
 }
 
-func (a *API) getEntity(q *request, in *readOnly) (bursar.Entity, error) {
-	return versioned[bursar.Entity](q)(a.engine.Entity(q.ctx, q.options(in.freshness), q.path[0], q.path[1]))
+func (a *API) getEntity(q *request, in *readOnly) (entityOut, error) {
+	return shown(viewEntity)(versioned[bursar.Entity](q)(a.engine.Entity(q.ctx, q.options(in.freshness), q.path[0], q.path[1])))
 }
 
 // entityFields are what a client says of an entity, but for its id and type.
@@ -43,32 +43,37 @@ type entityIn struct {
 	ID           string  `json:"id" is:"required,entityId"`
 	EntityTypeID *string `json:"entityTypeId" is:"id" doc:"Required to create one."`
 	entityFields
+	basedItem
 }
 
 type entitiesIn struct {
 	Entities []entityIn `json:"entities" is:"required,n=1-100"`
 }
 
-func (a *API) putEntities(q *request, in *entitiesIn) ([]bursar.Entity, error) {
+func (a *API) putEntities(q *request, in *entitiesIn) ([]entityOut, error) {
 	inputs := make([]bursar.EntityInput, len(in.Entities))
 	for i := range in.Entities {
 		inputs[i] = in.Entities[i].input(in.Entities[i].ID, orZero(in.Entities[i].EntityTypeID))
+		inputs[i].IfMatch = itemMatch(in.Entities[i].basedItem)
 	}
-	c, err := caller(q, same[[]bursar.Entity])
+	c, err := caller(q, viewEach(viewEntity))
 	if err != nil {
 		return nil, err
 	}
-	return versioned[[]bursar.Entity](q)(a.engine.PutEntities(q.ctx, c, q.path[0], inputs))
+	return shown(viewEach(viewEntity))(versioned[[]bursar.Entity](q)(a.engine.PutEntities(q.ctx, c, q.path[0], inputs)))
 }
 
-type entityPatch struct{ entityFields }
+type entityPatch struct {
+	based
+	entityFields
+}
 
-func (a *API) patchEntity(q *request, in *entityPatch) (bursar.Entity, error) {
-	c, err := caller(q, func(list []bursar.Entity) bursar.Entity { return list[0] }) // the engine patches as it puts
+func (a *API) patchEntity(q *request, in *entityPatch) (entityOut, error) {
+	c, err := caller(q, func(list []bursar.Entity) entityOut { return viewEntity(list[0]) }) // the engine patches as it puts
 	if err != nil {
-		return bursar.Entity{}, err
+		return entityOut{}, err
 	}
-	return versioned[bursar.Entity](q)(a.engine.PatchEntity(q.ctx, c, q.path[0], in.input(q.path[1], "")))
+	return shown(viewEntity)(versioned[bursar.Entity](q)(a.engine.PatchEntity(q.ctx, c, q.path[0], in.input(q.path[1], ""))))
 }
 
 func (a *API) archiveEntities(archive bool) func(*request, *idsIn) (idsOut, error) {

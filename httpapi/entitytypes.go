@@ -12,13 +12,13 @@ type entityTypeList struct {
 	IncludeArchived bool `query:"includeArchived"`
 }
 
-func (a *API) listEntityTypes(q *request, in *entityTypeList) (page[bursar.EntityType], error) {
+func (a *API) listEntityTypes(q *request, in *entityTypeList) (page[entityTypeOut], error) {
 	rows := a.engine.Catalogue().EntityTypes()
 	at := func(t *bursar.EntityType) engine.ListPos { return engine.ListPos{CreatedAt: t.CreatedAt, ID: t.ID} }
 	get := func(p engine.ListPage) (engine.Page[bursar.EntityType], error) {
 		return pageOf(rows, p, at, func(t *bursar.EntityType) bool { return in.IncludeArchived || t.ArchivedAt == nil }), nil
 	}
-	return list(q, in.paging, at, get, same[bursar.EntityType])
+	return list(q, in.paging, at, get, viewEntityType)
 }
 
 // same shows a thing as it is.
@@ -33,9 +33,10 @@ type entityTypeIn struct {
 	DisplayName     string   `json:"displayName" is:"required,len=1-255"`
 	AttributionKeys []string `json:"attributionKeys" is:"required,n=0-2,each=1-128" doc:"Dimensions whose value is the id of an entity of this type."`
 	Description     *string  `json:"description" is:"len=0-2000" doc:"\"\" or null clears it."`
+	basedItem
 }
 
-func (a *API) putEntityTypes(q *request, in *entityTypesIn) ([]bursar.EntityType, error) {
+func (a *API) putEntityTypes(q *request, in *entityTypesIn) ([]entityTypeOut, error) {
 	var problems bursar.Problems
 	inputs := make([]engine.EntityTypeInput, len(in.Types))
 	for i, t := range in.Types {
@@ -44,16 +45,16 @@ func (a *API) putEntityTypes(q *request, in *entityTypesIn) ([]bursar.EntityType
 				problems.Add("/types/"+strconv.Itoa(i)+"/attributionKeys/"+strconv.Itoa(j), bursar.CodeValidationFailed, "%v", err)
 			}
 		}
-		inputs[i] = engine.EntityTypeInput{ID: t.ID, DisplayName: t.DisplayName, AttributionKeys: t.AttributionKeys, Description: t.Description}
+		inputs[i] = engine.EntityTypeInput{ID: t.ID, DisplayName: t.DisplayName, AttributionKeys: t.AttributionKeys, Description: t.Description, IfMatch: itemMatch(t.basedItem)}
 	}
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
-	c, err := caller(q, same[[]bursar.EntityType])
+	c, err := caller(q, viewEach(viewEntityType))
 	if err != nil {
 		return nil, err
 	}
-	return a.engine.PutEntityTypes(q.ctx, c, inputs)
+	return shown(viewEach(viewEntityType))(a.engine.PutEntityTypes(q.ctx, c, inputs))
 }
 
 // idsIn names things to act on.

@@ -12,9 +12,12 @@ type featureOut struct {
 	bursar.Feature
 	EnumConfiguration  *nothing `json:"enumConfiguration"`
 	UnitTransformation *nothing `json:"unitTransformation"`
+	withRevision
 }
 
-func viewFeature(f bursar.Feature) featureOut { return featureOut{Feature: f} }
+func viewFeature(f bursar.Feature) featureOut {
+	return featureOut{Feature: f, withRevision: withRevision{f.Revision()}}
+}
 
 type featureIn struct {
 	ID                 string            `json:"id" is:"required,id"`
@@ -145,6 +148,7 @@ func (a *API) listFeatures(q *request, in *featureList) (page[featureOut], error
 func oneOf(wanted []string, v string) bool { return len(wanted) == 0 || slices.Contains(wanted, v) }
 
 type featurePatch struct {
+	based
 	DisplayName        bursar.Opt[string]  `json:"displayName" is:"len=1-255"`
 	Description        bursar.Opt[string]  `json:"description" is:"len=0-2000"`
 	FeatureUnits       bursar.Opt[string]  `json:"featureUnits" is:"len=0-255"`
@@ -172,8 +176,8 @@ func (a *API) patchFeature(q *request, in *featurePatch) (featureOut, error) {
 	return viewFeature(f), err
 }
 
-func (a *API) archiveFeature(archive bool) func(*request, *nothing) (featureOut, error) {
-	return func(q *request, _ *nothing) (featureOut, error) {
+func (a *API) archiveFeature(archive bool) func(*request, *basedOnly) (featureOut, error) {
+	return func(q *request, _ *basedOnly) (featureOut, error) {
 		c, err := caller(q, viewFeature)
 		if err != nil {
 			return featureOut{}, err

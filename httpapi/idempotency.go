@@ -60,6 +60,9 @@ func (q *request) contentHash() [sha256.Size]byte {
 		h.Write([]byte{':'})
 		h.Write([]byte(s))
 	}
+	if c := q.r.Header["If-Match"]; len(c) > 0 {
+		h.Write([]byte("If-Match:" + c[0]))
+	}
 	h.Write(q.body)
 	return [sha256.Size]byte(h.Sum(nil))
 }

@@ -183,14 +183,24 @@ func (d *document) success(r *route) object {
 		}
 	}
 	reply := object{"description": "Done.", "content": object{kind: object{"schema": schema}}}
+	headers := object{}
+	if r.out.Implements(reflect.TypeFor[revised]()) {
+		headers["ETag"] = object{"description": "The revision of what is shown, for If-Match.", "schema": object{"type": "string"}}
+	}
 	if r.customer {
-		reply["headers"] = object{"X-Bursar-Version": object{"description": "The version of the customer that the reply is true at.", "schema": object{"type": "integer"}}}
+		headers["X-Bursar-Version"] = object{"description": "The version of the customer that the reply is true at.", "schema": object{"type": "integer"}}
+	}
+	if len(headers) > 0 {
+		reply["headers"] = headers
 	}
 	return reply
 }
 
 func (d *document) parameter(f *field) object {
 	p := object{"name": f.name, "in": "query", "schema": d.value(f.shape)}
+	if f.header {
+		p["in"] = "header"
+	}
 	if f.required {
 		p["required"] = true
 	}
@@ -467,6 +477,11 @@ func (d *document) problem() object {
 			"resetsAt":   object{"type": []any{"string", "null"}, "format": "date-time"},
 			"chains":     d.output(reflect.TypeFor[chains]()),
 			"allocation": d.output(reflect.TypeFor[allocationProblem]()),
+			"conflicts": object{"type": "array", "description": "With RevisionMismatch: what is there now, as a read of it shows it, where the request named an older revision.", "items": object{
+				"type": "object", "required": []any{"pointer", "current"},
+				"properties": object{"pointer": object{"type": "string", "description": "Of the item's ifMatch; empty for the header If-Match."},
+					"current": object{"anyOf": []any{object{"type": "object"}, object{"type": "null"}}, "description": "null: there is none any more."}},
+			}},
 		},
 	}
 }

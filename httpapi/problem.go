@@ -52,6 +52,7 @@ var statuses = map[bursar.Code]int{
 	bursar.CodeCustomerIsArchived:   409,
 	bursar.CodeLastFullKey:          409,
 	bursar.CodeGrantNotVoidable:     409,
+	bursar.CodeRevisionMismatch:     409,
 
 	bursar.CodeTooLarge:              413,
 	bursar.CodeUnsupportedMediaType:  415,
@@ -166,6 +167,9 @@ func (q *request) appendProblem(b []byte, e *bursar.Error, status int, retry boo
 	}
 	if x := e.Allocation; x != nil {
 		b = appendAllocationProblem(append(b, `,"allocation":`...), x)
+	}
+	if len(e.Conflicts) > 0 {
+		b = appendBare(append(b, `,"conflicts":`...), viewConflicts(e.Conflicts))
 	}
 	return append(b, '}')
 }

@@ -74,6 +74,10 @@ func (q *request) bind(s *shape, v reflect.Value, problems *bursar.Problems) {
 		if !f.query {
 			continue
 		}
+		if f.header {
+			q.bindHeader(f, v, problems)
+			continue
+		}
 		b := binder{q: q, f: f, problems: problems}
 		found := false
 		for j := range q.query {

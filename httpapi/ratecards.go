@@ -41,6 +41,7 @@ type rateCardIn struct {
 }
 
 type rateVersionIn struct {
+	based
 	rateVersionFields
 	Corrects *int `json:"corrects" is:"n=1-1000000" doc:"An earlier version whose charges re-pricing replaces by this one's."`
 }
@@ -90,10 +91,12 @@ type rateCardOut struct {
 	Version       int          `json:"version"`
 	CreatedAt     bursar.Time  `json:"createdAt"`
 	ArchivedAt    *bursar.Time `json:"archivedAt"`
+	withRevision
 }
 
 func viewRateCard(c bursar.RateCard) rateCardOut {
-	out := rateCardOut{ID: c.ID, CurrencyID: c.CurrencyID, DisplayName: c.DisplayName, CreatedAt: c.CreatedAt, ArchivedAt: c.ArchivedAt}
+	out := rateCardOut{ID: c.ID, CurrencyID: c.CurrencyID, DisplayName: c.DisplayName, CreatedAt: c.CreatedAt, ArchivedAt: c.ArchivedAt,
+		withRevision: withRevision{c.Revision()}}
 	if n := len(c.Versions); n > 0 {
 		v := &c.Versions[n-1]
 		out.EffectiveFrom, out.Rates, out.Version = v.EffectiveFrom, viewRates(v.Rates), v.Version
@@ -207,7 +210,7 @@ func (a *API) listRateVersions(q *request, in *paging) (page[rateVersionOut], er
 	return list(q, *in, at, get, viewRateVersion)
 }
 
-func (a *API) archiveRateCard(q *request, _ *nothing) (rateCardOut, error) {
+func (a *API) archiveRateCard(q *request, _ *basedOnly) (rateCardOut, error) {
 	c, err := caller(q, viewRateCard)
 	if err != nil {
 		return rateCardOut{}, err

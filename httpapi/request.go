@@ -174,6 +174,9 @@ func op[In, Out any](do func(*request, *In) (Out, error)) operation {
 		if err != nil {
 			return err
 		}
+		if r, ok := any(out).(revised); ok {
+			q.w.Header().Set("ETag", `"`+r.revision()+`"`)
+		}
 		b, err := appendReply(q.out[:0], out)
 		if err != nil {
 			return err
@@ -198,6 +201,9 @@ func (q *request) read(s *shape, v reflect.Value) error {
 		return err
 	}
 	q.bind(s, v, &problems)
+	if err := q.condition(s); err != nil {
+		return err
+	}
 	if q.r.Method != http.MethodGet && q.r.Method != http.MethodHead {
 		if err := q.readBody(); err != nil {
 			return err
@@ -272,6 +278,10 @@ func (q *request) by() engine.Caller {
 // view is how the engine's result becomes the reply, which is then kept.
 func caller[Result, Out any](q *request, view func(Result) Out) (engine.Caller, error) {
 	c := q.by()
+	var err error
+	if c.IfMatch, err = q.ifMatch(); err != nil {
+		return c, err
+	}
 	key, err := q.idempotencyKey()
 	if err != nil || key == "" {
 		return c, err

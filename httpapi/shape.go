@@ -15,6 +15,7 @@ import (
 //
 //	json:"name"   a member of the body
 //	query:"name"  a parameter of the query
+//	header:"Name" a header
 //	is:"…"        rules, separated by commas: required, id, customerId, entityId, key,
 //	              label, eventType; len=lo-hi (characters), n=lo-hi (items, or an integer),
 //	              enum=A|B (integers, too), min=0 and positive (amounts),
@@ -62,7 +63,8 @@ type field struct {
 	name     string
 	doc      string
 	index    []int
-	query    bool
+	query    bool // of the query or, with header, a header
+	header   bool
 	pointer  bool // *T
 	opt      bool // bursar.Opt[T]
 	required bool
@@ -133,6 +135,8 @@ func (s *shape) addFields(t reflect.Type, at []int) {
 		f := field{index: index, doc: sf.Tag.Get("doc")}
 		if f.name = sf.Tag.Get("query"); f.name != "" {
 			f.query = true
+		} else if f.name = sf.Tag.Get("header"); f.name != "" {
+			f.query, f.header = true, true
 		} else if f.name, _, _ = strings.Cut(sf.Tag.Get("json"), ","); f.name == "" {
 			panic(fmt.Sprintf("httpapi: %v.%s has no name", t, sf.Name))
 		}

@@ -141,7 +141,7 @@ func (s *streamer) events(changes []engine.Change) []byte {
 		case c.Removed != "":
 			name, data = "removed", removedOut{c.Removed}
 		case c.Entity != nil:
-			name, data = "entity", *c.Entity
+			name, data = "entity", viewEntity(*c.Entity)
 		}
 		if i == len(changes)-1 {
 			b = append(append(append(b, "id: "...), s.watch.Position()...), '\n')

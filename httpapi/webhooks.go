@@ -14,6 +14,7 @@ type webhookIn struct {
 }
 
 type webhookPatch struct {
+	based
 	URL         bursar.Opt[string]   `json:"url" is:"len=1-2000"`
 	Description bursar.Opt[string]   `json:"description" is:"len=0-2000"`
 	EventTypes  bursar.Opt[[]string] `json:"eventTypes" is:"n=1-100,eventType" doc:"null: all."`
@@ -33,11 +34,12 @@ type webhookOut struct {
 	CreatedAt   bursar.Time        `json:"createdAt"`
 	UpdatedAt   bursar.Time        `json:"updatedAt"`
 	Secret      string             `json:"secret,omitempty" doc:"Only in the replies that made or rotated it."`
+	withRevision
 }
 
 func viewWebhook(w bursar.Webhook) webhookOut {
 	out := webhookOut{ID: w.ID, Kind: w.Kind, URL: w.URL, Description: w.Description, CustomerID: w.CustomerID, Status: "DISABLED",
-		CreatedAt: w.CreatedAt, UpdatedAt: w.UpdatedAt}
+		CreatedAt: w.CreatedAt, UpdatedAt: w.UpdatedAt, withRevision: withRevision{w.Revision()}}
 	if w.EventTypes != nil {
 		out.EventTypes = &w.EventTypes
 	}
@@ -128,7 +130,7 @@ func (a *API) patchWebhook(q *request, in *webhookPatch) (webhookOut, error) {
 	return viewWebhook(changed), err
 }
 
-func (a *API) deleteWebhook(q *request, _ *nothing) (webhookOut, error) {
+func (a *API) deleteWebhook(q *request, _ *basedOnly) (webhookOut, error) {
 	c, err := caller(q, viewWebhook)
 	if err != nil {
 		return webhookOut{}, err
@@ -137,7 +139,7 @@ func (a *API) deleteWebhook(q *request, _ *nothing) (webhookOut, error) {
 	return viewWebhook(w), err
 }
 
-func (a *API) rotateWebhook(q *request, _ *nothing) (webhookOut, error) {
+func (a *API) rotateWebhook(q *request, _ *basedOnly) (webhookOut, error) {
 	c, err := caller(q, viewSecretWebhook)
 	if err != nil {
 		return webhookOut{}, err

@@ -342,8 +342,8 @@ func (sc *script) step(block string) string {
 }
 
 var (
-	nameRE     = regexp.MustCompile(`<(id|key|token|secret|cursor)-\d+>`)
-	volatileRE = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|bsk_[0-9a-f]+(_[0-9a-f]+)?|whsec_[A-Za-z0-9+/=]+|[0-9a-f]{16}|"(next|prev)": "[A-Za-z0-9_-]+"`)
+	nameRE     = regexp.MustCompile(`<(id|key|token|secret|cursor|rev)-\d+>`)
+	volatileRE = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|bsk_[0-9a-f]+(_[0-9a-f]+)?|whsec_[A-Za-z0-9+/=]+|\br?[0-9a-f]{16}|"(next|prev)": "[A-Za-z0-9_-]+"`)
 )
 
 func (sc *script) exchange(lines []string) string {
@@ -449,6 +449,9 @@ func (sc *script) name(text string) string {
 	if strings.HasPrefix(text, "bsk_") {
 		return sc.named("key", text)
 	}
+	if text[0] == 'r' {
+		return sc.named("rev", text)
+	}
 	return sc.named("id", text)
 }
 
@@ -471,6 +474,9 @@ func (sc *script) conforms(method, target string, resp *http.Response, reply []b
 	contentType := resp.Header.Get("Content-Type")
 	if want := "application/problem+json"; resp.StatusCode >= 300 && contentType != want {
 		fail("Content-Type %q", contentType)
+	}
+	if tag := resp.Header.Get("ETag"); tag != "" && resp.StatusCode < 300 && !strings.Contains(string(reply), `"revision":`+tag) {
+		fail("ETag %s", tag)
 	}
 	if resp.Header.Get("X-Request-Id") != "test" {
 		fail("X-Request-Id is not echoed")

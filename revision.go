@@ -1,0 +1,88 @@
+package bursar
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+)
+
+// A revision names one state of a thing that clients change. A write that says which
+// revision it is based on is refused when the thing has another one by then. It is
+// computed from what the thing says, so it needs no place in a store, and two states
+// that say the same have the same revision.
+//
+// What a write may say in place of a revision:
+const (
+	AnyRevision = "*"    // there is one, whatever it says
+	NoRevision  = "none" // there is none yet
+)
+
+func revision(parts ...any) string {
+	b, err := json.Marshal(parts)
+	if err != nil {
+		panic(err) // what has a revision can be written
+	}
+	sum := sha256.Sum256(b)
+	return "r" + hex.EncodeToString(sum[:8])
+}
+
+// Revision covers the limit and, by its effective limit, the boosts in force. The place
+// of its entity in the tree is the entity's.
+func (a *Assignment) Revision() string {
+	c := *a
+	c.ParentID = nil
+	return revision(c)
+}
+
+func (b *Boost) Revision() string      { return revision(b) }
+func (e *Entity) Revision() string     { return revision(e) }
+func (t *EntityType) Revision() string { return revision(t) }
+func (f *Feature) Revision() string    { return revision(f) }
+func (c *Currency) Revision() string   { return revision(c) }
+func (c *Customer) Revision() string   { return revision(c) }
+func (w *Webhook) Revision() string    { return revision(w) }
+
+// Revision counts the versions of the card, each of which is immutable.
+func (c *RateCard) Revision() string { return revision(c.ID, len(c.Versions), c.ArchivedAt) }
+
+// Conflict is one place of a request that is based on another revision than the
+// present one. Current is the thing as it is now, a value of this package; nil when
+// there is none.
+type Conflict struct {
+	Pointer string
+	Current any
+}
+
+// revised is a thing with a revision.
+type revised interface{ Revision() string }
+
+// CheckRevision notes a conflict unless current is at the revision ifMatch; "" asks
+// nothing. exists is false when there is no such thing, whatever current is.
+func (p *Problems) CheckRevision(pointer, ifMatch string, current revised, exists bool) {
+	var why string
+	switch {
+	case ifMatch == "":
+		return
+	case ifMatch == NoRevision:
+		if !exists {
+			return
+		}
+		why = "it exists by now"
+	case !exists:
+		why = "it does not exist any more"
+	case ifMatch == AnyRevision:
+		return
+	default:
+		now := current.Revision()
+		if now == ifMatch {
+			return
+		}
+		why = "it is at revision " + now + " by now, not " + ifMatch
+	}
+	p.Add(pointer, CodeRevisionMismatch, "%s: somebody else has changed it; look at it again before you write", why)
+	c := Conflict{Pointer: pointer}
+	if exists {
+		c.Current = current
+	}
+	p.conflicts = append(p.conflicts, c)
+}
