@@ -5,12 +5,14 @@
 # make deps   what the tests need besides Go and Node: PostgreSQL, Chromium
 # make cluster three servers on one PostgreSQL, in full: 200,000 requests replayed, 2,000
 #             races, faults; needs PostgreSQL's programs. make test runs less of the same
+# make attack what hostile clients, full disks and damaged files do to a server, each with
+#             its figure and goal; BEFORE=path sets another binary's figures beside
 # make build  bin/bursar
 # make deploy-check  what is in deploy/, with promtool, yamllint, helm and nginx where they are
 
 FUZZTIME ?= 30s
 
-.PHONY: demo deps test vet unit race ui crash bench cluster fuzz build golden deploy-check
+.PHONY: demo deps test vet unit race ui crash bench attack cluster fuzz build golden deploy-check
 
 demo:
 	go run ./cmd/bursar demo
@@ -41,6 +43,9 @@ ui:
 
 bench:
 	go run ./bench
+
+attack:
+	go run ./attack $(if $(BEFORE),-before $(BEFORE))
 
 cluster:
 	go test ./sim -run 'TestCluster$$|TestChaos' -clusterops 200000 -races 2000 -linear 100 -fault 5s -lock 30s -timeout 60m -v
