@@ -43,14 +43,15 @@ const savePause = 4
 // checkpoint saves what changed in c. Only taking the pointers to it holds c's lock;
 // nobody waits for the store.
 func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
+	defer e.keeper.note(c)
 	if !e.saves(c) || c.stray.Load() {
 		return nil
 	}
 	c.saving.Lock()
 	defer c.saving.Unlock()
 	began := time.Now()
-	c.saved = began
 	c.mu.Lock()
+	c.saved = began
 	if c.st.unsaved() == 0 {
 		c.mu.Unlock()
 		return nil

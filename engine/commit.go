@@ -115,8 +115,7 @@ func (e *Engine) append(writers []*work) ([]Outcome, error) {
 		w := writers[i]
 		w.commit = nil
 		w.c.contended = len(tail) > 0
-		if err := w.c.fold(tail); err != nil {
-			e.drop(w.c)
+		if err := e.foldIn(w.c, tail); err != nil {
 			w.fail(e.unavailable(err))
 			return nil
 		}
@@ -145,6 +144,7 @@ func (e *Engine) finish(w *work, o Outcome, err error) {
 		}
 		w.c.mu.Unlock()
 		w.c.some.Store(true)
+		e.keeper.note(w.c)
 		e.counters.commits.Add(1)
 		e.counters.records.Add(uint64(len(w.d.recs)))
 		w.answered(w.commit.After.Seq + 1)

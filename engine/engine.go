@@ -55,8 +55,8 @@ type Engine struct {
 	ids   commitIDs
 	nodes *nodes // nil where this process has the store for itself
 
-	mu        sync.Mutex
-	customers map[string]*customer
+	residents *residents
+	keeper    *keeper
 
 	closing  atomic.Bool
 	sweeping atomic.Bool // idle customers are being opened
@@ -106,7 +106,7 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
 	}
-	e := &Engine{store: s, o: o, lane: newLane(), customers: map[string]*customer{}, stop: make(chan struct{})}
+	e := &Engine{store: s, o: o, lane: newLane(), residents: newResidents(), keeper: newKeeper(), stop: make(chan struct{})}
 	if _, err := rand.Read(e.ids.seed[:]); err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	defer e.releaseClaims(ctx)
 	var errs []error
-	for _, c := range e.residents() {
+	for _, c := range e.residents.all() {
 		if ctx.Err() != nil {
 			break // the log has everything; the next start reads more of it
 		}
@@ -210,17 +210,11 @@ func (e *Engine) Secret() [32]byte { return e.secret }
 
 // Stats reads the figures.
 func (e *Engine) Stats() Stats {
-	s := Stats{Commits: e.counters.commits.Load(), Records: e.counters.records.Load(), Checkpoints: e.counters.checkpoints.Load(),
+	e.keeper.lookAtNoted(e)
+	n, sum := e.keeper.counted()
+	return Stats{ResidentCustomers: int64(n), ResidentBytes: sum.bytes, OpenHolds: sum.holds, KeysInMemory: sum.keys,
+		Commits: e.counters.commits.Load(), Records: e.counters.records.Load(), Checkpoints: e.counters.checkpoints.Load(),
 		Loads: e.counters.loads.Load(), Evictions: e.counters.evictions.Load()}
-	for _, c := range e.residents() {
-		c.mu.RLock()
-		s.ResidentCustomers++
-		s.ResidentBytes += c.st.memory()
-		s.OpenHolds += int64(len(c.st.expiry))
-		s.KeysInMemory += int64(c.st.keys.resident())
-		c.mu.RUnlock()
-	}
-	return s
 }
 
 // unavailable is the error when the store cannot be used; the cause is for the log.

@@ -94,3 +94,16 @@ func Payload(b []byte) []byte {
 	n := len(b) - 4
 	return binary.LittleEndian.AppendUint32(b[:n:n], crc32.Checksum(b[:n], castagnoli))
 }
+
+// Housekeep is one round of housekeeping, and Looks how many customers rounds have had a
+// look at so far.
+func Housekeep(e *Engine) {
+	e.keepUp()
+	e.evict()
+}
+
+func Looks(e *Engine) int {
+	e.keeper.mu.Lock()
+	defer e.keeper.mu.Unlock()
+	return e.keeper.looks
+}

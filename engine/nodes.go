@@ -301,21 +301,20 @@ func (e *Engine) poll() {
 	n := e.nodes
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
-	for from := 0; ; {
+	for round := []*customer(nil); ; { // who is still to be asked about
 		select {
 		case <-e.stop:
 			return
 		case <-tick.C:
 		}
-		all := e.residents()
-		if from >= len(all) {
-			from = 0
+		if len(round) == 0 {
+			round = e.residents.all()
 		}
-		some := all[from:min(len(all), from+pollMost)]
-		from += pollMost
+		some := round[:min(len(round), pollMost)]
+		round = round[len(some):]
 		about := map[*customer]error{}
 		for _, c := range some {
-			if n.since(&c.seen) >= pollEvery {
+			if n.since(&c.seen) >= pollEvery && e.residents.has(c) {
 				about[c] = nil
 			}
 		}
@@ -394,7 +393,7 @@ func (e *Engine) saves(c *customer) bool {
 func (e *Engine) shareSaving() {
 	var changed []*customer
 	var names, ids []string
-	for _, c := range e.residents() {
+	for _, c := range e.keeper.changed() {
 		c.mu.RLock()
 		if c.st.unsaved() > 0 || len(c.st.keys.closing) > 0 || c.stray.Load() {
 			changed, names, ids = append(changed, c), append(names, claimOfCustomer+c.id), append(ids, c.id)
@@ -411,24 +410,31 @@ func (e *Engine) shareSaving() {
 		return
 	}
 	for i, c := range changed {
-		c.mu.RLock()
-		others := !mine[i] || saved[i] > c.st.seriesBase // saved it
-		others = others || c.st.unsaved() == 0
-		c.mu.RUnlock()
-		same := true
-		if others {
-			if same, err = e.letKeysGo(c, saved[i]); err != nil {
-				e.o.Log.Warn("looking for saved keys failed", "customerId", c.id, "err", err)
-				continue
-			}
+		e.shareOne(c, mine[i], saved[i])
+	}
+}
+
+// shareOne lets go of what another process has saved of c, at saved.
+func (e *Engine) shareOne(c *customer, mine bool, saved uint64) {
+	defer e.keeper.note(c)
+	c.mu.RLock()
+	others := !mine || saved > c.st.seriesBase // saved it
+	others = others || c.st.unsaved() == 0
+	c.mu.RUnlock()
+	same := true
+	if others {
+		var err error
+		if same, err = e.letKeysGo(c, saved); err != nil {
+			e.o.Log.Warn("looking for saved keys failed", "customerId", c.id, "err", err)
+			return
 		}
-		if c.stray.Load() || !same {
-			e.readAnew(c)
-		} else if others {
-			c.mu.Lock()
-			c.st.savedElsewhere(saved[i], e.o.LateHorizon)
-			c.mu.Unlock()
-		}
+	}
+	if c.stray.Load() || !same {
+		e.readAnew(c)
+	} else if others {
+		c.mu.Lock()
+		c.st.savedElsewhere(saved, e.o.LateHorizon)
+		c.mu.Unlock()
 	}
 }
 
@@ -471,10 +477,9 @@ func (e *Engine) readAnew(c *customer) {
 		return
 	}
 	fresh.used.Store(c.used.Load())
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.customers[c.id] == c {
-		e.customers[c.id] = fresh
+	if e.residents.replace(c, fresh, nil) {
+		e.keeper.note(c)
+		e.keeper.note(fresh)
 	}
 }
 

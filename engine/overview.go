@@ -21,10 +21,10 @@ type Closest struct {
 // asked for, where they have one.
 func (e *Engine) DisplayNames(of map[string][]string) map[string]map[string]string {
 	names := map[string]map[string]string{}
-	for _, c := range e.residents() {
-		if ids, ok := of[c.id]; ok {
+	for id, ids := range of {
+		if c := e.residents.get(id); c != nil {
 			c.mu.RLock()
-			names[c.id] = c.st.viewAt(e.now(), e.cat.Load()).displayNames(ids)
+			names[id] = c.st.viewAt(e.now(), e.cat.Load()).displayNames(ids)
 			c.mu.RUnlock()
 		}
 	}
@@ -55,7 +55,7 @@ type closest struct {
 // whose utilization is the highest, from least on. A limit of 0 is not close to anything.
 func (e *Engine) Closest(ctx context.Context, n int, least float64) ([]Closest, error) {
 	var top []closest
-	for _, c := range e.residents() {
+	for _, c := range e.residents.all() {
 		for next := 1; next > 0; {
 			if err := ctx.Err(); err != nil {
 				return nil, e.unavailable(err)
@@ -123,7 +123,7 @@ const maxSpenders = 1000
 // Spend is what the customers in memory were charged in each currency since from, to the
 // quarter of an hour: of those that were charged anything, the maxSpenders last used.
 func (e *Engine) Spend(ctx context.Context, from bursar.Time) (map[string]bursar.Amount, error) {
-	list := e.residents()
+	list := e.residents.all()
 	slices.SortFunc(list, func(a, b *customer) int { return cmp.Compare(b.used.Load(), a.used.Load()) })
 	out := map[string]bursar.Amount{}
 	asked := 0

@@ -17,7 +17,7 @@ import (
 // add up to the totals. It reads whole logs; tests and self-audits call it.
 func (e *Engine) VerifyAll(ctx context.Context) error {
 	var errs []error
-	for _, c := range e.residents() {
+	for _, c := range e.residents.all() {
 		if err := e.verify(ctx, c.id); err != nil {
 			errs = append(errs, fmt.Errorf("customer %q: %w", c.id, err))
 		}

@@ -1,0 +1,182 @@
+package engine
+
+import (
+	"sync"
+	"time"
+)
+
+// keeper knows of the customers in memory what housekeeping goes by. Who changes a customer
+// notes it; housekeeping looks at those that were noted, and at no other.
+type keeper struct {
+	notes struct {
+		sync.Mutex
+		of []*customer
+	}
+
+	mu      sync.Mutex
+	due     agenda // by when time changes something next, bursar.Time
+	unsaved agenda // by when a checkpoint is to be made, nanoseconds of the Unix epoch
+	unused  agenda // all, by when they were last used, or were when somebody last asked
+	sum     figures
+	looks   int // at customers, for whatever reason
+}
+
+// figures are what customers in memory take.
+type figures struct{ bytes, holds, keys int64 }
+
+func newKeeper() *keeper {
+	k := new(keeper)
+	k.unsaved.slot, k.unused.slot = 1, 2
+	return k
+}
+
+// note has housekeeping look at c: it has changed, come or gone.
+func (k *keeper) note(c *customer) {
+	if c.noted.CompareAndSwap(false, true) {
+		k.notes.Lock()
+		k.notes.of = append(k.notes.of, c)
+		k.notes.Unlock()
+	}
+}
+
+// lookAtNoted looks at all that were noted.
+func (k *keeper) lookAtNoted(e *Engine) {
+	k.notes.Lock()
+	noted := k.notes.of
+	k.notes.of = nil
+	k.notes.Unlock()
+	for _, c := range noted {
+		c.noted.Store(false)
+		k.look(e, c)
+	}
+}
+
+// look learns how c stands. One that is being changed is looked at the next time: that
+// waits for nobody.
+func (k *keeper) look(e *Engine, c *customer) {
+	if !c.mu.TryRLock() {
+		k.note(c)
+		return
+	}
+	now := figures{bytes: c.st.memory(), holds: int64(len(c.st.expiry)), keys: int64(c.st.keys.resident())}
+	due, mine := int64(c.st.due()), e.saves(c)
+	unsaved := c.st.unsaved() > 0
+	changed := unsaved || len(c.st.keys.closing) > 0 || c.stray.Load()
+	save := c.saved.Add(e.o.CheckpointEvery)
+	if c.due.Load() && c.notBefore.Before(save) {
+		save = c.notBefore
+	}
+	c.mu.RUnlock()
+	if !mine && due != 0 {
+		due += int64(otherNodesTick)
+	}
+	if !mine || !unsaved || c.stray.Load() { // nothing to save, or not for this node: see shareSaving
+		save = time.Now().Add(e.o.ClaimFor / 4)
+	}
+
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.looks++
+	if !e.residents.has(c) {
+		k.remove(c)
+		return
+	}
+	k.sum.add(now, 1)
+	k.sum.add(c.known, -1)
+	c.known = now
+	if !k.unused.has(c) {
+		k.unused.set(c, c.used.Load())
+	}
+	if due == 0 || c.ticking.Load() {
+		k.due.remove(c)
+	} else {
+		k.due.set(c, due)
+	}
+	if changed {
+		k.unsaved.set(c, save.UnixNano())
+	} else {
+		k.unsaved.remove(c)
+	}
+}
+
+func (f *figures) add(g figures, sign int64) {
+	f.bytes += sign * g.bytes
+	f.holds += sign * g.holds
+	f.keys += sign * g.keys
+}
+
+// forget takes c, which is no longer in memory, out of everything.
+func (k *keeper) forget(c *customer) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.remove(c)
+}
+
+func (k *keeper) remove(c *customer) {
+	k.due.remove(c)
+	k.unsaved.remove(c)
+	k.unused.remove(c)
+	k.sum.add(c.known, -1)
+	c.known = figures{}
+}
+
+// next takes the first of an agenda out if its time has come; nil = there is none.
+func (k *keeper) next(a *agenda, at int64) *customer {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c, _ := a.take(at)
+	if c != nil {
+		k.looks++
+		if a == &k.due {
+			c.ticking.Store(true)
+		}
+	}
+	return c
+}
+
+// longestUnused takes out who has not been used for the longest time; nil = there is none.
+func (k *keeper) longestUnused() *customer {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for len(k.unused.list.of) > 0 {
+		k.looks++
+		first := k.unused.list.of[0]
+		if used := first.c.used.Load(); used > first.at {
+			k.unused.set(first.c, used) // since it was last asked
+			continue
+		}
+		k.unused.remove(first.c)
+		return first.c
+	}
+	return nil
+}
+
+// keep puts back who could not go: they are in use.
+func (k *keeper) keep(cs []*customer) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, c := range cs {
+		k.unused.set(c, time.Now().UnixNano())
+		k.note(c)
+	}
+}
+
+func (k *keeper) over(budget int64) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.sum.bytes > budget
+}
+
+// counted is how many customers are in memory, and what they take.
+func (k *keeper) counted() (int, figures) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.unused.list.of), k.sum
+}
+
+// changed are those that have something that no checkpoint has.
+func (k *keeper) changed() []*customer {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.unsaved.all()
+}
