@@ -37,30 +37,11 @@ func fullDisk(r *rig) error {
 	if err := fill(ballast); err != nil {
 		return err
 	}
-	acknowledged, refused, other := 0.0, 0.0, 0.0
-	for range 3000 {
-		status, _, err := s.call(admin, "POST", "/usage", usage("acme", "agent-0-0", 100))
-		switch {
-		case err == nil && status == 201:
-			acknowledged += 100
-		case err == nil && status == 503:
-			refused++
-		default:
-			other++
-		}
-		if refused+other > 50 {
-			break
-		}
-	}
-	reads := 0.0
-	for range 50 {
-		if status, _, err := s.call(admin, "GET", "/customers/acme/entitlements/check?featureId=tokens&dimensions[agentId]=agent-0-0", nil); err == nil && status == 200 {
-			reads++
-		}
-	}
-	r.add("writes answered 503", refused, "", atLeast(1))
-	r.add("writes answered otherwise, or not at all", other, "", exactly(0))
-	r.add("reads answered of 50 while it is full", reads, "", exactly(50))
+	full := s.whileFull()
+	acknowledged := full.acknowledged
+	r.add("writes answered 503", full.refused, "", atLeast(1))
+	r.add("writes answered otherwise, or not at all", full.other, "", exactly(0))
+	r.add("reads answered of 50 while it is full", full.reads, "", exactly(50))
 	starts := 1.0
 	s.kill()
 	if s, err = r.startOn(dir); err != nil {
@@ -85,6 +66,33 @@ func fullDisk(r *rig) error {
 	used, err := s.used("acme")
 	r.add("acknowledged and not counted, or counted twice", max(0, acknowledged-used["org"]), "units", exactly(0))
 	return err
+}
+
+// answered is what a server did while its disk was full.
+type answered struct{ acknowledged, refused, other, reads float64 }
+
+// whileFull writes until writes are refused, and then reads.
+func (s *server) whileFull() (a answered) {
+	for range 3000 {
+		status, _, err := s.call(admin, "POST", "/usage", usage("acme", "agent-0-0", 100))
+		switch {
+		case err == nil && status == 201:
+			a.acknowledged += 100
+		case err == nil && status == 503:
+			a.refused++
+		default:
+			a.other++
+		}
+		if a.refused+a.other > 50 {
+			break
+		}
+	}
+	for range 50 {
+		if status, _, err := s.call(admin, "GET", "/customers/acme/entitlements/check?featureId=tokens&dimensions[agentId]=agent-0-0", nil); err == nil && status == 200 {
+			a.reads++
+		}
+	}
+	return a
 }
 
 // fill writes a file until the file system is full.
