@@ -66,7 +66,7 @@ func (e *Engine) Closest(ctx context.Context, n int, least float64) ([]Closest, 
 		}
 	}
 	out := make([]Closest, 0, len(top))
-	s := treeScan{q: &TreeQuery{}}
+	s := treeScan{q: &TreeQuery{}, cat: e.cat.Load()}
 	for i := range top {
 		c := top[i].c
 		c.mu.RLock()

@@ -40,17 +40,22 @@ func (v *view) resolve(cat *Catalogue, dims []bursar.Dimension) resolved {
 			r.missing = append(r.missing, dims[i].Key)
 			continue
 		}
-		r.leaves = append(r.leaves, ord)
-		child := uint32(0)
-		for e := ord; e != 0; e = v.above(e) {
-			if r.has(e) {
-				break // and so are all above it
-			}
-			r.path = append(r.path, step{e, child})
-			child = e
-		}
+		r.join(v, ord)
 	}
 	return r
+}
+
+// join adds a leaf and all above it.
+func (r *resolved) join(v *view, leaf uint32) {
+	r.leaves = append(r.leaves, leaf)
+	child := uint32(0)
+	for e := leaf; e != 0; e = v.above(e) {
+		if r.has(e) {
+			break // and so are all above it
+		}
+		r.path = append(r.path, step{e, child})
+		child = e
+	}
 }
 
 // rowsOf calls f with the rows of one entity that apply to r: the entity is live, the

@@ -87,6 +87,7 @@ func (x *treeItem) cursor() []byte {
 type treeScan struct {
 	q      *TreeQuery
 	cat    *Catalogue
+	look   *outlook        // of the view that was looked through last
 	caps   map[uint32]bool // nil: tree mode
 	types  map[uint32]bool // nil: all
 	ents   []uint32        // the entities to look at; nil: all
@@ -386,7 +387,13 @@ func (s *treeScan) row(v *view, x *treeItem) (r TreeRow, ok bool) {
 		t := e.archived
 		r.ArchivedAt = &t
 	}
+	if s.look == nil || s.look.v != v {
+		s.look = newOutlook(v, s.cat)
+	}
 	if x.row == 0 {
+		if s.q.Effective.ID != "" {
+			r.Effective = s.look.of(x.ent, nil, s.q.Effective, 0)
+		}
 		return r, true
 	}
 	def := v.def(x.row)
@@ -394,6 +401,7 @@ func (s *treeScan) row(v *view, x *treeItem) (r TreeRow, ok bool) {
 		return r, false
 	}
 	r.Limit = v.treeLimit(x.row, def)
+	r.Effective = s.look.of(def.ent, def.scope, r.Limit.Capability, x.row)
 	return r, true
 }
 
@@ -412,18 +420,6 @@ func (v *view) treeLimit(ord uint32, def *rowDef) *TreeLimit {
 	rest := bursar.MaxAmount(bursar.Amount{}, limit.Sub(c.used).Sub(c.held))
 	l.Remaining = &rest
 	u := utilization(c.used, limit)
-	l.Utilization = &u
-	warn := warnAt
-	if len(def.thresholds) > 0 {
-		warn = def.thresholds[0]
-	}
-	switch {
-	case u >= 1:
-		l.Status = "exceeded"
-	case u >= float64(warn)/100:
-		l.Status = "warning"
-	default:
-		l.Status = "ok"
-	}
+	l.Utilization, l.Status = &u, v.statusOf(ord, def)
 	return l
 }

@@ -171,6 +171,8 @@ type TreeQuery struct {
 	Label           *string
 	After           []byte // a page's Next; nil = from the beginning
 	Limit           int
+	// Effective, in tree mode: of which capability rows tell what is effective.
+	Effective bursar.Capability
 }
 
 // TreeRow is one entity, or one limit of it.
@@ -182,6 +184,7 @@ type TreeRow struct {
 	ChildCount   int
 	ArchivedAt   *bursar.Time
 	Limit        *TreeLimit // nil in tree mode
+	Effective    *Effective // of the limit's capability; in tree mode of the query's, if it names one
 }
 
 // TreeLimit is the limit of a TreeRow.

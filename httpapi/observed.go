@@ -24,6 +24,7 @@ type observed struct {
 	denials map[string][]*denial // by customer, oldest first
 	oldest  []*denial            // of all customers, oldest first; with those that their customer forgot
 	bytes   int                  // about what they take
+	numbers uint64               // of the newest
 	binding map[bindingKey]*bindingCount
 }
 
@@ -89,6 +90,7 @@ func (o *observed) used(now bursar.Time, n int) { o.at(now).usage.Add(uint64(n))
 // denial is one denial as it was answered.
 type denial struct {
 	id         string
+	number     uint64 // grows from denial to denial
 	customer   string
 	at         bursar.Time
 	kind       string
@@ -132,6 +134,8 @@ func (o *observed) deny(d *denial) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.numbers++
+	d.number = o.numbers
 	list := append(o.denials[d.customer], d)
 	if len(list) > maxCustomerDenials {
 		list[0].forgotten = true
@@ -200,6 +204,16 @@ func (o *observed) of(customer string) []*denial {
 	list := slices.Clone(o.denials[customer])
 	slices.Reverse(list)
 	return list
+}
+
+// last is the number of a customer's newest denial, 0 when there is none.
+func (o *observed) last(customer string) uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if list := o.denials[customer]; len(list) > 0 {
+		return list[len(list)-1].number
+	}
+	return 0
 }
 
 // Kinds of denials.

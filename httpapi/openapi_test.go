@@ -174,7 +174,7 @@ func (d *document) success(r *route) object {
 	case r.pattern == "/openapi.json":
 		schema = object{"type": "object"}
 	case r.pattern == streamPattern:
-		kind, schema = "text/event-stream", object{"type": "string", "description": "Events node (data: a row of the tree), removed ({assignmentId}), entity (an entity) and resync (read the tree again). " +
+		kind, schema = "text/event-stream", object{"type": "string", "description": "Events node (data: a row of the tree), removed ({assignmentId}), entity (an entity), refused (a hard limit refused: {assignmentId, at, requested}) and resync (read the tree again). " +
 			"Last-Event-ID goes on where an earlier stream ended, or yields resync."}
 	default:
 		schema = d.output(r.out)

@@ -168,4 +168,3 @@ func shown[T, Out any](view func(T) Out) func(T, error) (Out, error) {
 		return view(v), nil
 	}
 }
-

@@ -54,7 +54,7 @@ func (a *API) stream(q *request) error {
 		return err
 	}
 	defer w.Close()
-	s := &streamer{q: q, watch: w, control: http.NewResponseController(q.w)}
+	s := &streamer{q: q, watch: w, control: http.NewResponseController(q.w), capabilities: in.query().Capabilities, denials: a.observed.last(q.path[0])}
 	s.begin()
 	if q.r.Method != http.MethodHead {
 		s.run()
@@ -68,6 +68,9 @@ type streamer struct {
 	watch   *engine.Watch
 	control *http.ResponseController
 	sent    time.Time
+
+	capabilities []bursar.Capability // that it is about; none = all
+	denials      uint64              // number of the last denial that it looked at
 }
 
 // begin sends the head, and where the stream begins: a client that reads the tree from
@@ -113,6 +116,9 @@ func (s *streamer) run() {
 		if len(changes) > 0 && !s.send(s.events(changes)) {
 			return
 		}
+		if refused := s.refused(); len(refused) > 0 && !s.send(s.refusals(refused)) {
+			return
+		}
 		if time.Since(s.sent) >= a.pace.beat && !s.send(append(s.q.out[:0], ": alive\n\n"...)) {
 			return
 		}
@@ -149,6 +155,16 @@ func (s *streamer) events(changes []engine.Change) []byte {
 		b = append(append(append(b, "event: "...), name...), "\ndata: "...)
 		b = appendBare(b, data)
 		b = append(b, "\n\n"...)
+	}
+	return b
+}
+
+// refusals writes what was refused. Such events have no position: they are not told
+// again, a read of the tree has them.
+func (s *streamer) refusals(refused []refusedOut) []byte {
+	b := s.q.out[:0]
+	for _, r := range refused {
+		b = append(appendBare(append(b, "event: refused\ndata: "...), r), "\n\n"...)
 	}
 	return b
 }

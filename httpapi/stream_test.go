@@ -225,3 +225,33 @@ func TestStreamRefuses(t *testing.T) {
 	refused(t, resp, reply, 429, "RateLimited")
 	w.api.streams.Store(0)
 }
+
+// TestStreamTellsRefusals: a hard limit that refuses says so in the stream, once, to those
+// who see the limit and asked for its capability; nobody needs to poll denials.
+func TestStreamTellsRefusals(t *testing.T) {
+	s := newTestServer(t)
+	s.seed()
+	s.admin("PUT", "/api/v1/customers/acme/entities", `{"entities":[{"id":"eve","entityTypeId":"user"}]}`)
+	s.admin("PUT", "/api/v1/customers/acme/assignments", `{"assignments":[{"entityId":"eve","featureId":"tokens","usageLimit":5,"cadence":"P1M"}]}`)
+	var token struct {
+		Data struct {
+			Token string `json:"token"`
+		} `json:"data"`
+	}
+	mustUnmarshal(t, s.admin("POST", "/api/v1/customers/acme/access-tokens", `{"rootEntityId":"ann","permissions":["read"]}`), &token)
+	all, anns := s.follow("featureIds=tokens", "X-API-KEY: "+testAdminKey), s.follow("", "Authorization: Bearer "+token.Data.Token)
+	other := s.follow("featureIds=other", "X-API-KEY: "+testAdminKey)
+	ask := func(user, amount string) {
+		s.admin("GET", "/api/v1/customers/acme/entitlements/check?featureId=tokens&requestedUsage="+amount+"&dimensions[userId]="+user, "")
+	}
+	ask("eve", "6")
+	all.expect(`refused {"assignmentId":"`, `"requested":6}`)
+	ask("ann", "101")
+	all.expect(`refused {"assignmentId":"`, `"requested":101}`)
+	anns.expect(`refused {"assignmentId":"`, `"requested":101}`) // nothing of eve's
+	s.admin("POST", "/api/v1/usage", usageOf(`"value":1`))
+	all.expect("node ", `"currentUsage":1`)
+	anns.expect("node ", `"currentUsage":1`)
+	s.admin("PATCH", "/api/v1/customers/acme/entities/eve", `{"displayName":"Eve"}`)
+	other.expect("entity ", `"displayName":"Eve"`) // and nothing of another capability before
+}

@@ -29,6 +29,9 @@ type treeQuery struct {
 	Order  string          `query:"order" is:"enum=desc|asc,default=desc"`
 	After  string          `query:"after" doc:"A cursor: the page behind it."`
 	Limit  int             `query:"limit" is:"n=1-1000,default=100"`
+
+	EffectiveFeatureID  string `query:"effectiveFeatureId" doc:"In tree mode: the capability that effective is about, this or effectiveCurrencyId."`
+	EffectiveCurrencyID string `query:"effectiveCurrencyId"`
 }
 
 // treeRow is an entity, with a limit of it or, in tree mode, without.
@@ -51,7 +54,9 @@ type treeRow struct {
 	Enforcement      *bursar.Enforcement `json:"enforcement" is:"enum=hard|soft"`
 	Reserved         *bursar.Amount      `json:"reserved"`
 	Remaining        *bursar.Amount      `json:"remaining"`
-	Status           *string             `json:"status" is:"enum=ok|warning|exceeded"`
+	Status           *string             `json:"status" is:"enum=ok|warning|exceeded" doc:"Of this limit by itself."`
+	Refused          *refusal            `json:"refused" doc:"The newest refusal by this hard limit, in its period, for which too little is still left; of those that this node remembers. The stream tells new ones as events of the name refused: {assignmentId, at, requested}."`
+	Effective        *effectiveOut       `json:"effective" doc:"With all that limits it; null in tree mode without effectiveFeatureId and effectiveCurrencyId. What changes above sends no event for the rows below."`
 	ChildCount       int                 `json:"childCount"`
 	ArchivedAt       *bursar.Time        `json:"archivedAt"`
 }
@@ -74,7 +79,8 @@ type treePagination struct {
 func (treeOut) envelope() {}
 
 func viewTreeRow(r *engine.TreeRow) treeRow {
-	out := treeRow{EntityID: r.EntityID, EntityTypeID: r.EntityTypeID, DisplayName: r.DisplayName, ParentID: r.ParentID, ChildCount: r.ChildCount, ArchivedAt: r.ArchivedAt}
+	out := treeRow{EntityID: r.EntityID, EntityTypeID: r.EntityTypeID, DisplayName: r.DisplayName, ParentID: r.ParentID, ChildCount: r.ChildCount, ArchivedAt: r.ArchivedAt,
+		Effective: viewEffective(r.Effective)}
 	l := r.Limit
 	if l == nil {
 		return out
@@ -105,6 +111,12 @@ func (in *treeFilters) query() engine.TreeQuery {
 func (a *API) tree(q *request, in *treeQuery) (treeOut, error) {
 	query := in.query()
 	query.SortBy, query.Desc, query.Limit = in.SortBy, in.Order == "desc", in.Limit
+	if in.EffectiveFeatureID+in.EffectiveCurrencyID != "" {
+		var ok bool
+		if query.Effective, ok = capability(in.EffectiveFeatureID, in.EffectiveCurrencyID); !ok {
+			return treeOut{}, bursar.ErrorAt("?effectiveCurrencyId", bursar.CodeValidationFailed, "give effectiveFeatureId or effectiveCurrencyId, not both")
+		}
+	}
 	if in.After != "" {
 		after, err := q.unseal("after", in.After)
 		if err != nil {
@@ -118,8 +130,10 @@ func (a *API) tree(q *request, in *treeQuery) (treeOut, error) {
 		return treeOut{}, err
 	}
 	out := treeOut{Data: make([]treeRow, len(got.Rows)), AsOf: got.AsOf}
+	refusals, _ := a.observed.refusals(q.path[0], 0, seesAll) // rows show which of them are seen
 	for i := range got.Rows {
 		out.Data[i] = viewTreeRow(&got.Rows[i])
+		out.Data[i].Refused = refusedBy(got.Rows[i].Limit, refusals)
 	}
 	if got.Next != nil {
 		next := q.seal(got.Next)
