@@ -97,7 +97,7 @@ func (e *Engine) ReportEvents(ctx context.Context, c Caller, in []bursar.EventIn
 	versions := make(map[string]uint64, len(order))
 	var mu sync.Mutex
 	err := e.writeAll(order, func(id string) error {
-		_, version, err := e.write(ctx, c.RequestID, id, byCustomer[id])
+		_, version, err := e.write(ctx, &c, id, byCustomer[id])
 		if err != nil {
 			return err
 		}

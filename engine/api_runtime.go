@@ -72,7 +72,7 @@ func (e *Engine) report(ctx context.Context, c Caller, base string, o operation,
 	versions := make(map[string]uint64, len(order))
 	var mu sync.Mutex
 	err := e.writeAll(order, func(id string) error {
-		reply, version, err := e.write(ctx, c.RequestID, id, byCustomer[id])
+		reply, version, err := e.write(ctx, &c, id, byCustomer[id])
 		if err != nil {
 			return err
 		}
@@ -262,7 +262,7 @@ func (e *Engine) Consume(ctx context.Context, c Caller, customer string, in burs
 		return res, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "an amount is 0 or more")
 	}
 	s := e.spendOf(opConsume, in)
-	reply, version, err := e.write(ctx, c.RequestID, customer, &consume{s})
+	reply, version, err := e.write(ctx, &c, customer, &consume{s})
 	var twin *seen
 	if errors.As(err, &twin) {
 		return e.consumedBefore(ctx, customer, &s, twin)
@@ -319,7 +319,7 @@ func (e *Engine) Reserve(ctx context.Context, c Caller, customer string, in burs
 	if ttlSeconds < bursar.MinHoldTTL || ttlSeconds > bursar.MaxHoldTTL {
 		return res, 0, bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "ttlSeconds is %d to %d", bursar.MinHoldTTL, bursar.MaxHoldTTL)
 	}
-	reply, version, err := e.write(ctx, c.RequestID, customer, &reserve{e.spendOf(opReserve, in), ttlSeconds, onExpire == bursar.ExpireSettle})
+	reply, version, err := e.write(ctx, &c, customer, &reserve{e.spendOf(opReserve, in), ttlSeconds, onExpire == bursar.ExpireSettle})
 	var twin *seen
 	if errors.As(err, &twin) {
 		p, err := e.recordAt(ctx, customer, twin)
@@ -341,36 +341,33 @@ func (e *Engine) Reserve(ctx context.Context, c Caller, customer string, in burs
 }
 
 // CommitReservation records what was used, even above the hold, and frees the rest.
-func (e *Engine) CommitReservation(ctx context.Context, _ Caller, customer, id string, amount bursar.Amount) (bursar.Reservation, uint64, error) {
+func (e *Engine) CommitReservation(ctx context.Context, c Caller, customer, id string, amount bursar.Amount) (bursar.Reservation, uint64, error) {
 	if amount.Sign() < 0 {
 		return bursar.Reservation{}, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "an amount is 0 or more")
 	}
-	return e.close(ctx, customer, id, closeHold{action: holdCommit, amount: amount})
+	return e.changeHold(ctx, &c, customer, id, closeHold{action: holdCommit, amount: amount})
 }
 
-// ReleaseReservation frees what is held.
-func (e *Engine) ReleaseReservation(ctx context.Context, _ Caller, customer, id string) (bursar.Reservation, uint64, error) {
-	return e.close(ctx, customer, id, closeHold{action: holdRelease})
+// ReleaseReservation frees what is held. One that was released or has expired holds
+// nothing: it stays as it is.
+func (e *Engine) ReleaseReservation(ctx context.Context, c Caller, customer, id string) (bursar.Reservation, uint64, error) {
+	return e.changeHold(ctx, &c, customer, id, closeHold{action: holdRelease})
 }
 
 // ExtendReservation lets an open hold expire ttlSeconds from now, at most 7 days from
 // its creation.
-func (e *Engine) ExtendReservation(ctx context.Context, _ Caller, customer, id string, ttlSeconds int) (bursar.Reservation, uint64, error) {
+func (e *Engine) ExtendReservation(ctx context.Context, c Caller, customer, id string, ttlSeconds int) (bursar.Reservation, uint64, error) {
 	if ttlSeconds < bursar.MinHoldTTL || ttlSeconds > bursar.MaxHoldTTL {
 		return bursar.Reservation{}, 0, bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "ttlSeconds is %d to %d", bursar.MinHoldTTL, bursar.MaxHoldTTL)
 	}
-	return e.close(ctx, customer, id, closeHold{action: holdExtend, ttl: ttlSeconds})
+	return e.changeHold(ctx, &c, customer, id, closeHold{action: holdExtend, ttl: ttlSeconds})
 }
 
-func (e *Engine) close(ctx context.Context, customer, id string, o closeHold) (res bursar.Reservation, version uint64, err error) {
+func (e *Engine) changeHold(ctx context.Context, c *Caller, customer, id string, o closeHold) (res bursar.Reservation, version uint64, err error) {
 	u, ok := parseID(id)
 	if !ok {
 		return res, 0, bursar.Errorf(bursar.CodeReservationNotFound, "there is no reservation %.64q", id)
 	}
 	o.id = u
-	reply, version, err := e.write(ctx, "", customer, &o)
-	if err != nil {
-		return res, version, err
-	}
-	return reply.(bursar.Reservation), version, nil
+	return govern[bursar.Reservation](ctx, e, c, customer, &o)
 }

@@ -179,6 +179,10 @@ func (e *Engine) Deliveries(ctx context.Context, q DeliveryQuery) (p Page[Delive
 
 // Redeliver makes a delivery PENDING again, due now.
 func (e *Engine) Redeliver(ctx context.Context, c Caller, webhookID, deliveryID string) (Delivery, error) {
+	return once(ctx, e, c, func() (Delivery, error) { return e.redeliver(ctx, webhookID, deliveryID) })
+}
+
+func (e *Engine) redeliver(ctx context.Context, webhookID, deliveryID string) (Delivery, error) {
 	switch h := e.Catalogue().Webhook(webhookID); {
 	case h == nil:
 		return Delivery{}, errNoWebhook(webhookID)

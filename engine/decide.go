@@ -46,8 +46,13 @@ func (*reserve) settled()      {}
 func (*closeHold) settled()    {}
 
 // facts is what decide may need from the store beside the state, fetched beforehand.
+//
+// A closed generation of keys never changes. A hold does: what the store has of one that
+// is not in memory is true for as long as memory goes by the checkpoint at base, since a
+// hold leaves memory only with a checkpoint that has it.
 type facts struct {
 	keys  map[[16]byte]map[int64]*keyEntry // by hash and generation; nil = not in it
+	base  uint64                           // the checkpoint that holds are true with
 	holds map[[16]byte]*hold               // nil = there is none
 }
 
@@ -55,6 +60,7 @@ type facts struct {
 // fetches them and asks again.
 type needs struct {
 	keys  []keyProbe
+	base  uint64 // the checkpoint that memory goes by
 	holds [][16]byte
 }
 
@@ -183,9 +189,19 @@ func (d *decider) known(k identity, oldest bursar.Time) (*keyEntry, error) {
 		}
 	}
 	if len(missing) > 0 {
-		return nil, &needs{keys: missing}
+		return nil, &needs{base: d.seriesBase, keys: missing}
 	}
 	return nil, nil
+}
+
+// savedHold is what the store has of a hold that is not in memory; nil = nothing.
+func (d *decider) savedHold(id [16]byte) (*hold, error) {
+	if d.facts != nil && d.facts.base == d.seriesBase {
+		if h, known := d.facts.holds[id]; known {
+			return h, nil
+		}
+	}
+	return nil, &needs{base: d.seriesBase, holds: [][16]byte{id}}
 }
 
 func (f *facts) key(p keyProbe) (*keyEntry, bool) {
@@ -343,6 +359,9 @@ func asJSON(v any) []byte {
 	return b
 }
 
+// keptAt is seen, of a whole request by its Idempotency-Key.
+type keptAt struct{ seen }
+
 // keyed wraps a write that came with an Idempotency-Key: its reply is kept beside it.
 type keyed struct {
 	op
@@ -360,7 +379,7 @@ func (k *keyed) decide(d *decider) (any, error) {
 		if e.content != k.key.content {
 			return nil, reused("", k.text)
 		}
-		return nil, &seen{e.seq, e.index}
+		return nil, &keptAt{seen{e.seq, e.index}}
 	}
 	reply, err := k.op.decide(d)
 	if err != nil {

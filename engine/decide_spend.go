@@ -268,12 +268,9 @@ func (o *closeHold) decide(d *decider) (any, error) {
 	}
 	h := d.view.hold(o.id)
 	if h == nil {
-		var known bool
-		if d.facts != nil {
-			h, known = d.facts.holds[o.id]
-		}
-		if !known {
-			return nil, &needs{holds: [][16]byte{o.id}}
+		var err error
+		if h, err = d.savedHold(o.id); err != nil {
+			return nil, err
 		}
 		if h == nil {
 			return nil, errNoReservation(o.id)

@@ -302,7 +302,7 @@ func (e *Engine) tryCatalogue(ctx context.Context, c Caller, change func(*catalo
 			return nil, false, &Replay{Status: r.Status, Body: r.Body}
 		}
 	}
-	if result, err = change(w); err != nil || len(w.recs)+len(w.out.messages) == 0 {
+	if result, err = change(w); err != nil || len(w.recs)+len(w.out.messages) == 0 && !key.set {
 		return result, false, err
 	}
 	if key.set {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -106,4 +107,10 @@ func Looks(e *Engine) int {
 	e.keeper.mu.Lock()
 	defer e.keeper.mu.Unlock()
 	return e.keeper.looks
+}
+
+// Tick records what time has done to a customer.
+func (e *Engine) Tick(customer string) error {
+	_, _, err := e.write(context.Background(), system, customer, tickOp{})
+	return err
 }

@@ -111,7 +111,7 @@ const otherNodesTick = bursar.Time(3 * time.Second)
 
 // tick makes the lane record what time has changed.
 func (e *Engine) tick(id string) {
-	if _, _, err := e.write(context.Background(), "", id, tickOp{}); err != nil && !e.closing.Load() {
+	if _, _, err := e.write(context.Background(), system, id, tickOp{}); err != nil && !e.closing.Load() {
 		e.o.Log.Warn("expiring holds failed; it will be tried again", "customerId", id, "err", err)
 	}
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -154,13 +155,15 @@ func (e *Engine) Reservation(ctx context.Context, o ReadOptions, customer, id st
 		return res, 0, bursar.Errorf(bursar.CodeReservationNotFound, "there is no reservation %.64q", id)
 	}
 	var saved *hold
-	for range 2 {
+	var base uint64 // the checkpoint that memory went by before saved was read
+	for range maxAsked {
 		found := false
 		version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
 			h := v.hold(u)
-			if h == nil {
+			if h == nil && base == v.seriesBase {
 				h = saved
 			}
+			base = v.seriesBase
 			if found = h != nil; found {
 				res = v.reservationOut(e.cat.Load(), h)
 			}
@@ -180,7 +183,7 @@ func (e *Engine) Reservation(ctx context.Context, o ReadOptions, customer, id st
 			return res, 0, err
 		}
 	}
-	return res, version, err
+	return res, 0, e.unavailable(fmt.Errorf("%w: of %q", errMoving, customer))
 }
 
 // Reservations lists the reservations of one status, in order of their IDs.

@@ -20,6 +20,15 @@ import (
 // chains of corrections the last version holds. Usage that cost nothing, for its rate
 // was 0 or there was none, is priced too.
 func (e *Engine) Reprice(ctx context.Context, c Caller, in RepriceInput) (Repricing, error) {
+	do := func() (Repricing, error) { return e.reprice(ctx, c, in) }
+	if !in.Apply {
+		return do()
+	}
+	return once(ctx, e, c, do)
+}
+
+func (e *Engine) reprice(ctx context.Context, c Caller, in RepriceInput) (Repricing, error) {
+	c.Key = nil // it is of all commits together
 	rp, err := newRepricer(e.cat.Load(), c, &in, e.now())
 	if err != nil {
 		return Repricing{}, err
@@ -157,7 +166,7 @@ func (rp *repricer) carryOut(ctx context.Context, e *Engine, id string, plan *re
 		var reply any
 		var err error
 		if rp.apply {
-			reply, upTo, err = e.write(ctx, rp.caller.RequestID, id, o)
+			reply, upTo, err = e.write(ctx, &rp.caller, id, o)
 		} else {
 			reply, err = o.record(rehearsal), rehearsal.fault
 		}

@@ -7,11 +7,33 @@ import (
 	"time"
 )
 
+// system is who writes what time has done.
+var system = &Caller{ActorType: "SYSTEM"}
+
 // write sends a request down the lane and waits for its answer, fetching facts from
-// the store as decide asks for them.
-func (e *Engine) write(ctx context.Context, trace, customerID string, o op) (any, uint64, error) {
+// the store as decide asks for them. It is done within what c's token allows, and once
+// for c's Idempotency-Key: a repeat's error is a *Replay.
+func (e *Engine) write(ctx context.Context, c *Caller, customerID string, o op) (any, uint64, error) {
+	reply, version, err := e.decided(ctx, c.RequestID, customerID, e.withKey(c, o))
+	var twin *keptAt
+	if errors.As(err, &twin) {
+		r, err := e.recordAt(ctx, customerID, &twin.seen)
+		if err != nil {
+			return nil, 0, err
+		}
+		kept, ok := r.record.(*keptRec)
+		if !ok {
+			return nil, 0, fmt.Errorf("%w: not a kept reply", errRecord)
+		}
+		return nil, 0, &Replay{Status: kept.status, Body: kept.body, Version: twin.seq}
+	}
+	return reply, version, err
+}
+
+// decided is the answer to a request, which is asked again with the facts that it needs.
+func (e *Engine) decided(ctx context.Context, trace, customerID string, o op) (any, uint64, error) {
 	var f *facts
-	for range 8 {
+	for range maxAsked {
 		c, err := e.acquire(ctx, customerID)
 		if err != nil {
 			return nil, 0, err
@@ -37,8 +59,10 @@ func (e *Engine) write(ctx context.Context, trace, customerID string, o op) (any
 			return nil, 0, err
 		}
 	}
-	return nil, 0, errors.New("facts of the store kept changing")
+	return nil, 0, e.unavailable(fmt.Errorf("%w: of %q", errMoving, customerID))
 }
+
+var errMoving = errors.New("checkpoints kept being saved while facts of the store were read")
 
 // await waits until r is answered, and not longer than a caller is to wait for a store
 // that other processes use too and that does not answer.
@@ -64,11 +88,18 @@ func (e *Engine) await(ctx context.Context, r *request) bool {
 	}
 }
 
-// fetch reads the facts that n asks for, beside those that are there.
+// maxAsked bounds how often a decision asks for facts: once for keys, once for a hold, and
+// again for the hold whenever a checkpoint was saved meanwhile.
+const maxAsked = 50
+
+// fetch reads the facts that n asks for, beside those that are there and still true.
 func (e *Engine) fetch(ctx context.Context, customerID string, n *needs, have *facts) (*facts, error) {
-	f := &facts{keys: map[[16]byte]map[int64]*keyEntry{}, holds: map[[16]byte]*hold{}}
+	f := &facts{base: n.base, keys: map[[16]byte]map[int64]*keyEntry{}, holds: map[[16]byte]*hold{}}
 	if have != nil {
-		f = have
+		f.keys = have.keys
+		if have.base == n.base {
+			f.holds = have.holds
+		}
 	}
 	byGen := map[int64][][16]byte{}
 	for _, p := range n.keys {
@@ -105,25 +136,30 @@ func (e *Engine) fetch(ctx context.Context, customerID string, n *needs, have *f
 	return f, nil
 }
 
-// govern is write for requests that may come with an Idempotency-Key.
+// govern is write with the type of the reply.
 func govern[R any](ctx context.Context, e *Engine, c *Caller, customerID string, o op) (result R, version uint64, err error) {
-	reply, version, err := e.write(ctx, c.RequestID, customerID, e.withKey(c, o))
-	var twin *seen
-	if errors.As(err, &twin) {
-		r, err := e.recordAt(ctx, customerID, twin)
-		if err != nil {
-			return result, 0, err
-		}
-		kept, ok := r.record.(*keptRec)
-		if !ok {
-			return result, 0, fmt.Errorf("%w: not a kept reply", errRecord)
-		}
-		return result, 0, &Replay{Status: kept.status, Body: kept.body, Version: twin.seq}
-	}
+	reply, version, err := e.write(ctx, c, customerID, o)
 	if err != nil {
 		return result, version, err
 	}
 	return reply.(R), version, nil
+}
+
+// once does, for c's Idempotency-Key, what is in no log: the reply is kept in the
+// catalogue's once it is done. Two requests with one key at the same moment both do it.
+func once[R any](ctx context.Context, e *Engine, c Caller, do func() (R, error)) (r R, err error) {
+	if c.Key == nil {
+		return do()
+	}
+	errNew := errors.New("the key is new")
+	if _, err = catalogueDo(ctx, e, c, func(*catalogueWrite) (R, error) { return r, errNew }); err != errNew {
+		return r, err
+	}
+	if r, err = do(); err != nil {
+		return r, err
+	}
+	done := r
+	return catalogueDo(context.WithoutCancel(ctx), e, c, func(*catalogueWrite) (R, error) { return done, nil })
 }
 
 // logRow is a row of the log, decoded.

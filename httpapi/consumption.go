@@ -72,7 +72,7 @@ func (a *API) consumptions(q *request, in *consumptionsIn) (nothing, error) {
 }
 
 func (a *API) consumed(q *request, base string, inputs []bursar.UsageInput) ([]bursar.UsageResult, error) {
-	got, versions, err := a.engine.ReportConsumption(q.ctx, q.by(), base, inputs)
+	got, versions, err := a.engine.ReportConsumption(q.ctx, q.reporter(), base, inputs)
 	if err != nil {
 		a.metrics.refused.Add(float64(len(inputs)))
 		return nil, err

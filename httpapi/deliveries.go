@@ -55,6 +55,10 @@ func (a *API) testWebhook(q *request, _ *nothing) (deliveryOut, error) {
 
 // redeliver makes a delivery wait again, with all its attempts.
 func (a *API) redeliver(q *request, _ *nothing) (deliveryOut, error) {
-	d, err := a.engine.Redeliver(q.ctx, q.by(), q.path[0], q.path[1])
+	c, err := caller(q, viewDelivery)
+	if err != nil {
+		return deliveryOut{}, err
+	}
+	d, err := a.engine.Redeliver(q.ctx, c, q.path[0], q.path[1])
 	return viewDelivery(d), err
 }

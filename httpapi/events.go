@@ -94,7 +94,7 @@ func (a *API) reportEvents(q *request, in *eventsIn) (out eventsOut, err error) 
 	if err := problems.Err(); err != nil {
 		return out, err
 	}
-	versions, err := a.engine.ReportEvents(q.ctx, q.by(), inputs)
+	versions, err := a.engine.ReportEvents(q.ctx, q.reporter(), inputs)
 	if err != nil {
 		a.metrics.refused.Add(float64(len(inputs)))
 		return out, err

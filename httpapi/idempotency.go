@@ -9,6 +9,7 @@ import (
 
 // idempotencyKey is the Idempotency-Key header, "" when there is none.
 func (q *request) idempotencyKey() (string, error) {
+	q.keyed = true
 	keys := q.r.Header["Idempotency-Key"]
 	if len(keys) == 0 || len(keys) == 1 && keys[0] == "" {
 		return "", nil
@@ -26,6 +27,7 @@ func (q *request) idempotencyKey() (string, error) {
 // of several has the header's key with #i; i is -1 for the only one.
 func (q *request) itemKey(own *string, i int) (string, error) {
 	if own != nil {
+		q.keyed = true
 		return *own, nil
 	}
 	key, err := q.idempotencyKey()

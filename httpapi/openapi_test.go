@@ -124,7 +124,7 @@ func (d *document) operation(r *route, base string) object {
 			parameters = append(parameters, d.parameter(&f))
 		}
 	}
-	if r.method != "GET" && r.access&accessRead == 0 { // others only read, whatever their method
+	if r.changes() {
 		parameters = append(parameters, object{
 			"name": "Idempotency-Key", "in": "header", "description": "Makes it safe to send the request again.",
 			"schema": object{"type": "string", "minLength": 1, "maxLength": bursar.MaxKeyLen},

@@ -76,12 +76,15 @@ func viewRepricing(r engine.Repricing) repricingOut {
 	return out
 }
 
-// reprice has no use for an Idempotency-Key: what was put right is right the next time.
 func (a *API) reprice(q *request, in *repriceIn) (repricingOut, error) {
 	if in.To != nil && *in.To <= in.From {
 		return repricingOut{}, bursar.ErrorAt("/to", bursar.CodeValidationFailed, "must be after from")
 	}
-	got, err := a.engine.Reprice(q.ctx, q.by(), engine.RepriceInput{
+	c, err := caller(q, viewRepricing)
+	if err != nil {
+		return repricingOut{}, err
+	}
+	got, err := a.engine.Reprice(q.ctx, c, engine.RepriceInput{
 		CardID: q.path[0], CustomerID: orZero(in.CustomerID), From: in.From, To: orZero(in.To), Apply: in.Apply,
 	})
 	return viewRepricing(got), err

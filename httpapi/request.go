@@ -42,6 +42,7 @@ type request struct {
 	aged     bool   // some age was accepted, of which the reply has
 	age      time.Duration
 	replayed bool
+	keyed    bool // the operation has asked for the Idempotency-Key
 
 	status int // 0 until the reply is written
 	code   bursar.Code
@@ -86,6 +87,9 @@ func (q *request) end() {
 }
 
 var errPanic = errors.New("panic")
+
+// errKeyIgnored is a bug that every use of its route shows.
+var errKeyIgnored = errors.New("the operation writes without asking for the Idempotency-Key")
 
 func (q *request) logRequest() {
 	level := slog.LevelDebug
@@ -173,6 +177,9 @@ func op[In, Out any](do func(*request, *In) (Out, error)) operation {
 		out, err := do(q, in)
 		if err != nil {
 			return err
+		}
+		if !q.keyed && q.route.changes() {
+			return errKeyIgnored
 		}
 		if r, ok := any(out).(revised); ok {
 			q.w.Header().Set("ETag", `"`+r.revision()+`"`)
@@ -264,9 +271,9 @@ func traceID(h string) string {
 	return parts[1]
 }
 
-// by is who asks, for operations that an Idempotency-Key makes no difference to or that
-// have keys of their own.
-func (q *request) by() engine.Caller {
+// reporter is who asks, for operations whose body has keys of its own: itemKey and
+// requiredKey are where an Idempotency-Key goes then. All others ask caller.
+func (q *request) reporter() engine.Caller {
 	c := engine.Caller{ActorType: "API_KEY", ActorID: q.actor, RequestID: q.id}
 	if q.token != nil {
 		c.ActorType, c.Subject, c.Token = "ACCESS_TOKEN", q.token.Subject, q.token
@@ -277,7 +284,7 @@ func (q *request) by() engine.Caller {
 // caller says who asks for a write. When the request has an Idempotency-Key header,
 // view is how the engine's result becomes the reply, which is then kept.
 func caller[Result, Out any](q *request, view func(Result) Out) (engine.Caller, error) {
-	c := q.by()
+	c := q.reporter()
 	var err error
 	if c.IfMatch, err = q.ifMatch(); err != nil {
 		return c, err

@@ -22,6 +22,11 @@ type route struct {
 	denies   bool // an unknown customer is a denial here, not an error
 }
 
+// changes tells that the route writes: it is no question, and none of scope read may use it.
+func (r *route) changes() bool {
+	return r.method != "GET" && r.access != open && r.access&accessRead == 0
+}
+
 // Where a route is served. The reference API has its governance routes under the beta
 // base; both bases answer alike.
 var (

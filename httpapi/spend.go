@@ -17,7 +17,7 @@ type spendIn struct {
 }
 
 func (q *request) spend(in *spendIn, amount bursar.Amount) (bursar.SpendInput, engine.Caller, error) {
-	c := q.by()
+	c := q.reporter()
 	capability, ok := capability(orZero(in.FeatureID), orZero(in.CurrencyID))
 	if !ok {
 		return bursar.SpendInput{}, c, bursar.ErrorAt("/featureId", bursar.CodeValidationFailed, errNotOneCapability)

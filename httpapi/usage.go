@@ -78,7 +78,7 @@ func (a *API) reportUsage(q *request, in *usageIn) ([]usageOut, error) {
 			Dimensions: item.Dimensions, IdempotencyKey: key, Timestamp: orZero(item.CreatedAt),
 		}
 	}
-	got, versions, err := a.engine.ReportUsage(q.ctx, q.by(), inputs)
+	got, versions, err := a.engine.ReportUsage(q.ctx, q.reporter(), inputs)
 	if err != nil {
 		a.metrics.refused.Add(float64(len(inputs)))
 		if keyless { // some of it may be recorded

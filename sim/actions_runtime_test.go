@@ -87,7 +87,7 @@ func (a check) run(w *world) string {
 	if d := diff(got, want); d != "" || w.model.customers[a.Customer] == nil {
 		return d
 	}
-	return w.sawVersion(a.Customer, v, w.writes(a.Customer))
+	return w.sawVersion(a.Customer, v)
 }
 
 type reportUsage struct{ In []bursar.UsageInput }
@@ -100,9 +100,9 @@ type consumeCredits struct{ In []bursar.UsageInput }
 func (a consumeCredits) run(w *world) string { return w.runReport(ofConsumption, a.In) }
 
 func (w *world) runReport(o reporting, in []bursar.UsageInput) string {
-	before := map[string]int{}
+	customers := map[string]bool{}
 	for _, x := range in {
-		before[x.CustomerID] = w.writes(x.CustomerID)
+		customers[x.CustomerID] = true
 	}
 	var got []bursar.UsageResult
 	var versions map[string]uint64
@@ -127,8 +127,8 @@ func (w *world) runReport(o reporting, in []bursar.UsageInput) string {
 			return fmt.Sprintf("usage %d: %s", i, d)
 		}
 	}
-	for _, id := range sortedKeys(before) {
-		if d := w.sawVersion(id, versions[id], before[id]); d != "" {
+	for _, id := range sortedKeys(customers) {
+		if d := w.sawVersion(id, versions[id]); d != "" {
 			return d
 		}
 	}
@@ -177,7 +177,6 @@ type consume struct {
 }
 
 func (a consume) run(w *world) string {
-	before := w.writes(a.Customer)
 	got, v, err := w.engine.Consume(w.ctx, caller, a.Customer, a.In)
 	want, f := w.model.consume(a.Customer, a.In)
 	if d := w.diffDenial(err, f); d != "" || f != nil {
@@ -195,7 +194,7 @@ func (a consume) run(w *world) string {
 		w.againCredit(a.Customer, got.Credit, &want.Credit, free && want.Capability.Kind == bursar.KindFeature)
 		got.Credit, want.Credit = balance(got.Credit), balance(want.Credit)
 	}
-	return first(diff(got, want), w.sawVersion(a.Customer, v, before))
+	return first(diff(got, want), w.sawVersion(a.Customer, v))
 }
 
 type reserve struct {
@@ -206,7 +205,6 @@ type reserve struct {
 }
 
 func (a reserve) run(w *world) string {
-	before := w.writes(a.Customer)
 	got, v, err := w.engine.Reserve(w.ctx, caller, a.Customer, a.In, a.TTL, a.OnExpire)
 	want, f := w.model.reserve(a.Customer, a.In, a.TTL, a.OnExpire)
 	if d := w.diffDenial(err, f); d != "" || f != nil {
@@ -220,7 +218,7 @@ func (a reserve) run(w *world) string {
 	} else if got.Decision == nil {
 		return "reserved without a decision"
 	}
-	return first(diff(w.hold(got), comparableHold(want)), w.sawVersion(a.Customer, v, before))
+	return first(diff(w.hold(got), comparableHold(want)), w.sawVersion(a.Customer, v))
 }
 
 // hold is the engine's reservation with the model's ids.
@@ -260,12 +258,12 @@ func (w *world) holdID(customer string, ref holdRef) string {
 }
 
 // onHold compares what two calls say about one reservation.
-func (w *world) onHold(customer string, got bursar.Reservation, v uint64, err error, want bursar.Reservation, f *fail, before int) string {
+func (w *world) onHold(customer string, got bursar.Reservation, v uint64, err error, want bursar.Reservation, f *fail) string {
 	if d := diffErr(err, f); d != "" || f != nil {
 		return d
 	}
 	got.Decision, want.Decision = nil, nil
-	return first(diff(w.hold(got), comparableHold(want)), w.sawVersion(customer, v, before))
+	return first(diff(w.hold(got), comparableHold(want)), w.sawVersion(customer, v))
 }
 
 type commitHold struct {
@@ -275,10 +273,10 @@ type commitHold struct {
 }
 
 func (a commitHold) run(w *world) string {
-	before, id := w.writes(a.Customer), w.holdID(a.Customer, a.Ref)
+	id := w.holdID(a.Customer, a.Ref)
 	got, v, err := w.engine.CommitReservation(w.ctx, caller, a.Customer, w.engineID(id), a.Amount)
 	want, f := w.model.commitReservation(a.Customer, id, a.Amount)
-	return w.onHold(a.Customer, got, v, err, want, f, before)
+	return w.onHold(a.Customer, got, v, err, want, f)
 }
 
 type releaseHold struct {
@@ -287,10 +285,10 @@ type releaseHold struct {
 }
 
 func (a releaseHold) run(w *world) string {
-	before, id := w.writes(a.Customer), w.holdID(a.Customer, a.Ref)
+	id := w.holdID(a.Customer, a.Ref)
 	got, v, err := w.engine.ReleaseReservation(w.ctx, caller, a.Customer, w.engineID(id))
 	want, f := w.model.releaseReservation(a.Customer, id)
-	return w.onHold(a.Customer, got, v, err, want, f, before)
+	return w.onHold(a.Customer, got, v, err, want, f)
 }
 
 type extendHold struct {
@@ -300,10 +298,10 @@ type extendHold struct {
 }
 
 func (a extendHold) run(w *world) string {
-	before, id := w.writes(a.Customer), w.holdID(a.Customer, a.Ref)
+	id := w.holdID(a.Customer, a.Ref)
 	got, v, err := w.engine.ExtendReservation(w.ctx, caller, a.Customer, w.engineID(id), a.TTL)
 	want, f := w.model.extendReservation(a.Customer, id, a.TTL)
-	return w.onHold(a.Customer, got, v, err, want, f, before)
+	return w.onHold(a.Customer, got, v, err, want, f)
 }
 
 type getHold struct {
@@ -315,7 +313,7 @@ func (a getHold) run(w *world) string {
 	id := w.holdID(a.Customer, a.Ref)
 	got, v, err := w.engine.Reservation(w.ctx, w.fresh(a.Customer), a.Customer, w.engineID(id))
 	want, f := w.model.reservation(a.Customer, id)
-	return w.onHold(a.Customer, got, v, err, want, f, w.writes(a.Customer))
+	return w.onHold(a.Customer, got, v, err, want, f)
 }
 
 type listHolds struct {

@@ -13,13 +13,12 @@ type putEntities struct {
 }
 
 func (a putEntities) run(w *world) string {
-	before := w.writes(a.Customer)
 	got, v, err := w.engine.PutEntities(w.ctx, caller, a.Customer, a.In)
 	want, f := w.model.putEntities(a.Customer, a.In)
 	if d := first(reply(got, err, want, f), w.diffAllocation(err, f)); d != "" || f != nil {
 		return d
 	}
-	return w.sawVersion(a.Customer, v, before)
+	return w.sawVersion(a.Customer, v)
 }
 
 type patchEntity struct {
@@ -28,13 +27,12 @@ type patchEntity struct {
 }
 
 func (a patchEntity) run(w *world) string {
-	before := w.writes(a.Customer)
 	got, v, err := w.engine.PatchEntity(w.ctx, caller, a.Customer, a.In)
 	want, f := w.model.patchEntity(a.Customer, a.In)
 	if d := first(reply(got, err, want, f), w.diffAllocation(err, f)); d != "" || f != nil {
 		return d
 	}
-	return w.sawVersion(a.Customer, v, before)
+	return w.sawVersion(a.Customer, v)
 }
 
 type archiveEntities struct {
@@ -44,13 +42,12 @@ type archiveEntities struct {
 }
 
 func (a archiveEntities) run(w *world) string {
-	before := w.writes(a.Customer)
 	v, err := w.engine.ArchiveEntities(w.ctx, caller, a.Customer, a.IDs, a.Archive)
 	f := w.model.archiveEntities(a.Customer, a.IDs, a.Archive)
 	if d := first(diffErr(err, f), w.diffAllocation(err, f)); d != "" || f != nil {
 		return d
 	}
-	return w.sawVersion(a.Customer, v, before)
+	return w.sawVersion(a.Customer, v)
 }
 
 // fresh asks for nothing older than what was seen.
@@ -66,7 +63,7 @@ func (a getEntity) run(w *world) string {
 	if d := reply(got, err, want, f); d != "" || f != nil {
 		return d
 	}
-	return w.sawVersion(a.Customer, v, w.writes(a.Customer))
+	return w.sawVersion(a.Customer, v)
 }
 
 type listEntities struct {
@@ -98,7 +95,6 @@ type putAssignments struct {
 }
 
 func (a putAssignments) run(w *world) string {
-	before := w.writes(a.Customer)
 	got, v, err := w.engine.PutAssignments(w.ctx, caller, a.Customer, a.In)
 	want, f := w.model.putAssignments(a.Customer, a.In)
 	if d := first(diffErr(err, f), w.diffAllocation(err, f)); d != "" || f != nil {
@@ -112,7 +108,7 @@ func (a putAssignments) run(w *world) string {
 			return fmt.Sprintf("assignment %d: %s", i, d)
 		}
 	}
-	return w.sawVersion(a.Customer, v, before)
+	return w.sawVersion(a.Customer, v)
 }
 
 // assignment is a with the model's id.
@@ -137,13 +133,13 @@ type deleteAssignment struct {
 }
 
 func (a deleteAssignment) run(w *world) string {
-	before, id := w.writes(a.Customer), w.rowID(a.Customer, a.Key)
+	id := w.rowID(a.Customer, a.Key)
 	got, v, err := w.engine.DeleteAssignment(w.ctx, caller, a.Customer, w.engineID(id))
 	want, f := w.model.deleteAssignment(a.Customer, id)
 	if d := first(reply(w.assignment(got), err, want, f), w.diffAllocation(err, f)); d != "" || f != nil {
 		return d
 	}
-	return w.sawVersion(a.Customer, v, before)
+	return w.sawVersion(a.Customer, v)
 }
 
 type getAssignment struct {
@@ -158,7 +154,7 @@ func (a getAssignment) run(w *world) string {
 	if d := reply(w.assignment(got), err, want, f); d != "" || f != nil {
 		return d
 	}
-	return w.sawVersion(a.Customer, v, w.writes(a.Customer))
+	return w.sawVersion(a.Customer, v)
 }
 
 type listAssignments struct {
@@ -208,7 +204,7 @@ func (a readTree) run(w *world) string {
 		if c, now := w.model.customer(a.Customer); page.AsOf.Milli() != now.Milli() {
 			return fmt.Sprintf("as of %s, model %s of %s", instant(page.AsOf), instant(now), c.info.ID)
 		}
-		if d := w.sawVersion(a.Customer, page.Version, w.writes(a.Customer)); d != "" {
+		if d := w.sawVersion(a.Customer, page.Version); d != "" {
 			return d
 		}
 		if len(page.Rows) > q.Limit || len(page.Rows) < q.Limit && page.Next != nil {
@@ -261,7 +257,7 @@ func (a readHistory) run(w *world) string {
 			return fmt.Sprintf("series %q is missing: %s", name, d)
 		}
 	}
-	return w.sawVersion(a.Customer, v, w.writes(a.Customer))
+	return w.sawVersion(a.Customer, v)
 }
 
 // compare takes a step that is not listed as one without a change.

@@ -77,15 +77,20 @@ var weights = []weighted{
 	{8, genCard}, {1, genReadCards}, {30, genGrant}, {12, genVoid}, {10, genListGrants}, {25, genConsumption},
 	{10, genPromote}, {2, genDemote}, {5, genListPromotions}, {20, genBoost}, {10, genEndBoost}, {6, genListBoosts},
 	{8, genAllocations}, {6, genEntitlements}, {8, genStrict}, {60, genEvents},
+	{30, genSave}, {15, genUnload}, {40, genSlow},
 }
 
 // next makes one operation.
 func (g *gen) next() op {
 	g.step()
+	return op{g.now, g.any()}
+}
+
+func (g *gen) any() action {
 	n := g.r.IntN(g.total)
 	for _, w := range g.weights {
 		if n -= w.weight; n < 0 {
-			return op{g.now, w.make(g)}
+			return w.make(g)
 		}
 	}
 	panic("unreachable")

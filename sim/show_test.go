@@ -154,6 +154,8 @@ func brief(v reflect.Value) string {
 			return "nil"
 		}
 		return "&" + brief(v.Elem())
+	case v.Kind() == reflect.Interface:
+		return v.Elem().Type().Name() + brief(v.Elem())
 	case v.Kind() == reflect.Struct:
 		var parts []string
 		for i := range v.NumField() {

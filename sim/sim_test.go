@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store/postgres/pgtest"
 )
 
 var (
@@ -17,6 +18,7 @@ var (
 	opsFlag    = flag.Int("ops", 1_000_000, "operations on store/mem")
 	nodesFlag  = flag.Int("nodesops", 100_000, "operations on store/mem that several engines share")
 	sqliteFlag = flag.Int("sqliteops", 100_000, "operations on store/sqlite")
+	pgFlag     = flag.Int("pgops", 20_000, "operations on store/postgres that several engines share")
 	worldFlag  = flag.Int("worldops", 50_000, "operations of one world")
 	shrinkFlag = flag.Duration("shrink", time.Minute, "time to look for a smaller failing script")
 	fileFlag   = flag.String("script", "", "file to write the whole failing script to")
@@ -32,6 +34,16 @@ func TestNodesAgreeWithModel(t *testing.T) {
 
 func TestEngineAgreesWithModelOnSQLite(t *testing.T) {
 	runWorlds(t, *sqliteFlag, func() (backing, error) { return newSQLiteBacking(t.TempDir()) })
+}
+
+func TestNodesAgreeWithModelOnPostgres(t *testing.T) {
+	server := pgtest.New(t, pgtest.Options{NoSync: true, Settings: []string{"allow_system_table_mods=on"}})
+	if testing.Short() {
+		*pgFlag = min(*pgFlag, 4000)
+	}
+	t.Run("worlds", func(t *testing.T) {
+		runWorlds(t, *pgFlag, func() (backing, error) { return newPGBacking(server, t) })
+	})
 }
 
 // runWorlds makes as many worlds as the operations need, each with its own options.

@@ -10,7 +10,8 @@ import (
 )
 
 // spy is a store that notes what it commits. An engine commits on its own, too, when
-// time has come for a hold or a grant; what is told then depends on when that was.
+// time has come for a hold or a grant; what is told then depends on when that was. It can
+// also be slow to hand over what a decision asked it for.
 type spy struct {
 	engine.Store
 	mu   sync.Mutex
@@ -45,6 +46,30 @@ func (s *spy) Append(ctx context.Context, commits []engine.Commit, again engine.
 		}
 	}
 	return outcomes, nil
+}
+
+// Hold implements engine.Store.
+func (s *spy) Hold(ctx context.Context, stream, id string) (*engine.HoldRow, error) {
+	row, err := s.Store.Hold(ctx, stream, id)
+	pause(ctx)
+	return row, err
+}
+
+// FindKeys implements engine.Store.
+func (s *spy) FindKeys(ctx context.Context, stream string, gen int64, hashes [][16]byte) ([][]byte, error) {
+	rows, err := s.Store.FindKeys(ctx, stream, gen, hashes)
+	pause(ctx)
+	return rows, err
+}
+
+// whileAsking is the key of what happens while a request with this context waits for a
+// fact that it asked the store for.
+type whileAsking struct{}
+
+func pause(ctx context.Context) {
+	if f, ok := ctx.Value(whileAsking{}).(func()); ok {
+		f()
+	}
 }
 
 // take gives what was committed since the last time.

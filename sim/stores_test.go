@@ -1,13 +1,20 @@
 package sim
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"testing"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/store/mem"
+	"github.com/bursarhq/bursar/store/postgres"
+	"github.com/bursarhq/bursar/store/postgres/pgtest"
 	"github.com/bursarhq/bursar/store/sqlite"
 )
 
@@ -46,7 +53,72 @@ type sharedBacking struct{ memBacking }
 
 const sharedNodes = 3
 
+// sharing is a backing that several engines share, whose clock is theirs.
+type sharing interface {
+	// clock has the store go by now. The function it returns, if any, must be told each
+	// change.
+	clock(now func() bursar.Time) func(bursar.Time) error
+}
+
+func (b *sharedBacking) clock(now func() bursar.Time) func(bursar.Time) error {
+	b.s.Clock = now
+	return nil
+}
+
 func newSharedBacking() backing { return &sharedBacking{memBacking{mem.New()}} }
+
+// pgBacking is a PostgreSQL that several engines share. What they take for its clock is a
+// row that the test writes.
+type pgBacking struct {
+	url  string
+	conn *pgx.Conn
+	s    *postgres.Store
+}
+
+// testClock takes the place of the database's clock. It is precise to a microsecond.
+const testClock = `CREATE TABLE public.test_clock (at timestamptz NOT NULL);
+	INSERT INTO public.test_clock VALUES (pg_catalog.now());
+	CREATE OR REPLACE FUNCTION pg_catalog.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT at FROM public.test_clock'`
+
+func newPGBacking(server *pgtest.Server, t *testing.T) (backing, error) {
+	ctx := context.Background()
+	b := &pgBacking{url: server.Database(t)}
+	var err error
+	if b.conn, err = pgx.Connect(ctx, b.url); err != nil {
+		return nil, err
+	}
+	if _, err = b.conn.Exec(ctx, testClock); err != nil {
+		return nil, err
+	}
+	b.s, err = postgres.Open(ctx, b.url, postgres.Options{})
+	return b, err
+}
+
+func (b *pgBacking) store() engine.Store { return b.s }
+func (b *pgBacking) close() error {
+	return errors.Join(b.conn.Close(context.Background()), b.s.Close())
+}
+
+func (b *pgBacking) clock(now func() bursar.Time) func(bursar.Time) error {
+	tell := func(at bursar.Time) error {
+		_, err := b.conn.Exec(context.Background(), "UPDATE public.test_clock SET at = $1", at.Std())
+		return err
+	}
+	if err := tell(now()); err != nil {
+		panic(err)
+	}
+	return tell
+}
+
+// reopen connects anew; what an engine that has crashed did not write it cannot write.
+func (b *pgBacking) reopen(ending) error {
+	if err := b.s.Close(); err != nil {
+		return err
+	}
+	var err error
+	b.s, err = postgres.Open(context.Background(), b.url, postgres.Options{})
+	return err
+}
 
 type sqliteBacking struct {
 	dir string

@@ -45,10 +45,12 @@ type world struct {
 	toEngine map[string]string
 	newest   map[string]string // by customer, the greatest id so far
 	version  map[string]uint64
-	log      *bytes.Buffer // warnings of the engine
+	wrote    map[string]int // by customer, its writes when version was seen
+	log      *bytes.Buffer  // warnings of the engine
 	spy      *spy
-	endpoint string                 // the webhook that hears everything
-	sent     map[string]bursar.Time // by message, when it was made, of deliveries that are still due
+	tell     func(bursar.Time) error // tells a store with a clock of its own the time; nil = it has none
+	endpoint string                  // the webhook that hears everything
+	sent     map[string]bursar.Time  // by message, when it was made, of deliveries that are still due
 }
 
 var caller = engine.Caller{ActorType: "API_KEY", ActorID: "sim"}
@@ -58,7 +60,7 @@ const horizon = 7 * 24 * time.Hour
 func newWorld(b backing, o engine.Options) (*world, error) {
 	w := &world{nodes: 1,
 		ctx: context.Background(), clock: new(atomic.Int64), backing: b, model: newModel(horizon),
-		sent: map[string]bursar.Time{}, toModel: map[string]string{}, toEngine: map[string]string{}, newest: map[string]string{}, version: map[string]uint64{},
+		sent: map[string]bursar.Time{}, toModel: map[string]string{}, toEngine: map[string]string{}, newest: map[string]string{}, version: map[string]uint64{}, wrote: map[string]int{},
 	}
 	w.clock.Store(int64(epoch))
 	w.model.clock = epoch
@@ -67,9 +69,9 @@ func newWorld(b backing, o engine.Options) (*world, error) {
 	w.options.Clock = func() bursar.Time { return bursar.Time(w.clock.Load()) }
 	w.log = new(bytes.Buffer)
 	w.options.Log = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if m, ok := b.(*sharedBacking); ok {
+	if m, ok := b.(sharing); ok {
 		w.nodes = sharedNodes
-		m.s.Clock = w.options.Clock
+		w.tell = m.clock(w.options.Clock)
 	}
 	if err := w.open(); err != nil {
 		return w, err
@@ -127,20 +129,28 @@ func (w *world) do(o op) (difference string) {
 	if n := len(w.engines); n > 1 {
 		w.engine = w.engines[uint64(o.at)%9973%uint64(n)]
 	}
-	if difference = o.run(w); difference == "" {
-		difference = w.compareMessages()
-	}
-	if difference != "" && w.log.Len() > 0 {
+	if difference = w.perform(o.action); difference != "" && w.log.Len() > 0 {
 		text := w.log.String()
 		difference += "\nthe engine's log: …" + text[max(0, len(text)-2000):]
 	}
 	return difference
 }
 
+// perform runs an action, and compares what was told because of it.
+func (w *world) perform(a action) string {
+	if d := a.run(w); d != "" {
+		return d
+	}
+	return w.compareMessages()
+}
+
 // setClock moves the test's clock. Before it goes back, every log that may or may not
 // have been written since its last certain write is written for certain, so that both
 // sides know the time below which it will not go.
 func (w *world) setClock(at bursar.Time) string {
+	if w.tell != nil { // such clocks are precise to a microsecond
+		at -= at % bursar.Time(time.Microsecond)
+	}
 	if at < w.model.clock {
 		for _, id := range sortedKeys(w.model.customers) {
 			c, now := w.model.customer(id)
@@ -159,6 +169,11 @@ func (w *world) setClock(at bursar.Time) string {
 	}
 	w.model.clock = at
 	w.clock.Store(int64(at))
+	if w.tell != nil {
+		if err := w.tell(at); err != nil {
+			return "telling the time: " + err.Error()
+		}
+	}
 	return ""
 }
 
@@ -171,12 +186,12 @@ func (w *world) writes(customer string) int {
 }
 
 // sawVersion: a customer's version never goes back, and each write raises it.
-func (w *world) sawVersion(customer string, v uint64, writesBefore int) string {
-	last := w.version[customer]
-	if v < last || v == last && w.writes(customer) > writesBefore {
+func (w *world) sawVersion(customer string, v uint64) string {
+	last, wrote := w.version[customer], w.writes(customer)
+	if v < last || v == last && wrote > w.wrote[customer] {
 		return fmt.Sprintf("version of %s is %d after %d", customer, v, last)
 	}
-	w.version[customer] = v
+	w.version[customer], w.wrote[customer] = v, wrote
 	return ""
 }
 
