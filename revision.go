@@ -17,7 +17,8 @@ const (
 	NoRevision  = "none" // there is none yet
 )
 
-func revision(parts ...any) string {
+// RevisionOf is the revision of something that says parts.
+func RevisionOf(parts ...any) string {
 	b, err := json.Marshal(parts)
 	if err != nil {
 		panic(err) // what has a revision can be written
@@ -31,22 +32,22 @@ func revision(parts ...any) string {
 func (a *Assignment) Revision() string {
 	c := *a
 	c.ParentID = nil
-	return revision(c)
+	return RevisionOf(c)
 }
 
-func (b *Boost) Revision() string      { return revision(b) }
-func (e *Entity) Revision() string     { return revision(e) }
-func (t *EntityType) Revision() string { return revision(t) }
-func (f *Feature) Revision() string    { return revision(f) }
-func (c *Currency) Revision() string   { return revision(c) }
-func (c *Customer) Revision() string   { return revision(c) }
-func (w *Webhook) Revision() string    { return revision(w) }
+func (b *Boost) Revision() string      { return RevisionOf(b) }
+func (e *Entity) Revision() string     { return RevisionOf(e) }
+func (t *EntityType) Revision() string { return RevisionOf(t) }
+func (f *Feature) Revision() string    { return RevisionOf(f) }
+func (c *Currency) Revision() string   { return RevisionOf(c) }
+func (c *Customer) Revision() string   { return RevisionOf(c) }
+func (w *Webhook) Revision() string    { return RevisionOf(w) }
 
 // Revision counts the versions of the card, each of which is immutable.
-func (c *RateCard) Revision() string { return revision(c.ID, len(c.Versions), c.ArchivedAt) }
+func (c *RateCard) Revision() string { return RevisionOf(c.ID, len(c.Versions), c.ArchivedAt) }
 
 // Conflict is one place of a request that is based on another revision than the
-// present one. Current is the thing as it is now, a value of this package; nil when
+// present one. Current is the thing as it is now, a pointer to it; nil when
 // there is none.
 type Conflict struct {
 	Pointer string

@@ -271,12 +271,6 @@ func (e *Engine) PatchEntity(ctx context.Context, c Caller, customer string, in 
 	return out, version, err
 }
 
-// ArchiveEntities archives or unarchives, all or none; it is idempotent.
-func (e *Engine) ArchiveEntities(ctx context.Context, c Caller, customer string, ids []string, archive bool) (uint64, error) {
-	_, version, err := govern[[]string](ctx, e, &c, customer, &archiveEntities{c, ids, archive})
-	return version, err
-}
-
 // Entity reads one entity, archived or not.
 func (e *Engine) Entity(ctx context.Context, o ReadOptions, customer, id string) (out bursar.Entity, version uint64, err error) {
 	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {

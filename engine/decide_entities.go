@@ -316,53 +316,6 @@ func (d *decider) checkParent(ord uint32, in bursar.Opt[string]) (uint32, *bursa
 	return parent, nil
 }
 
-type archiveEntities struct {
-	caller  Caller
-	ids     []string
-	archive bool
-}
-
-func (o *archiveEntities) decide(d *decider) (any, error) {
-	if err := d.writable(); err != nil {
-		return nil, err
-	}
-	var p bursar.Problems
-	for i, id := range o.ids {
-		ord := d.entOrd(id)
-		if ord == 0 {
-			p.Add(fmt.Sprintf("/ids/%d", i), bursar.CodeEntityNotFound, "there is no entity %q", id)
-			continue
-		}
-		e := *d.ent(ord)
-		if (e.archived != 0) == o.archive {
-			continue
-		}
-		if typ := d.typeID(e.typ); !o.archive && (d.cat.types[typ] == nil || d.cat.types[typ].ArchivedAt != nil) {
-			p.Add(fmt.Sprintf("/ids/%d", i), bursar.CodeEntityTypeArchived, "the entity type %q of %q is archived", typ, id)
-			continue
-		}
-		before := d.entityOut(ord)
-		e.archived, e.updated = 0, d.now.Milli()
-		action := "entity.unarchived"
-		if o.archive {
-			e.archived = e.updated
-			action = "entity.archived"
-		}
-		d.emit(&entityRec{ord, e})
-		out := d.entityOut(ord)
-		d.touch(ord)
-		d.audit(&o.caller, action, "entity", id, id, before, out)
-		if !o.archive {
-			action = bursar.EventEntityUpdated
-		}
-		d.notify(action, entityData{d.cust().ID, out})
-	}
-	if err := p.Err(); err != nil {
-		return nil, err
-	}
-	return o.ids, d.checkAllocations(noPointer)
-}
-
 func (v *view) entityOut(ord uint32) bursar.Entity {
 	e := v.ent(ord)
 	out := bursar.Entity{ID: e.id, EntityTypeID: v.typeID(e.typ), DisplayName: e.name, Metadata: e.meta,

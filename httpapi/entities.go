@@ -76,14 +76,3 @@ func (a *API) patchEntity(q *request, in *entityPatch) (entityOut, error) {
 	return shown(viewEntity)(versioned[bursar.Entity](q)(a.engine.PatchEntity(q.ctx, c, q.path[0], in.input(q.path[1], ""))))
 }
 
-func (a *API) archiveEntities(archive bool) func(*request, *idsIn) (idsOut, error) {
-	return func(q *request, in *idsIn) (idsOut, error) {
-		out := idsOut{in.IDs}
-		c, err := caller(q, func(ids []string) idsOut { return idsOut{ids} })
-		if err != nil {
-			return out, err
-		}
-		q.version, err = a.engine.ArchiveEntities(q.ctx, c, q.path[0], in.IDs, archive)
-		return out, err
-	}
-}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
 )
 
 // Writes may say which revision they are based on, so that nobody undoes what another
@@ -113,6 +114,8 @@ func viewCurrent(v any) any {
 		return viewCustomer(*v)
 	case *bursar.RateCard:
 		return viewRateCard(*v)
+	case *engine.Archival:
+		return viewArchival(*v)
 	case *bursar.Webhook:
 		return viewWebhook(*v)
 	}

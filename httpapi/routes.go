@@ -122,8 +122,8 @@ func (a *API) governanceRoutes() []row {
 		{"PUT", customer + "/entities", both, writes, 200, op(a.putEntities), "Create, update or move entities"},
 		{"GET", customer + "/entities/{entityId}", both, shows, 200, op(a.getEntity), "Read an entity"},
 		{"PATCH", customer + "/entities/{entityId}", v1, governs, 200, op(a.patchEntity), "Update or move an entity"},
-		{"POST", customer + "/entities/archive", both, writes, 200, op(a.archiveEntities(true)), "Archive entities"},
-		{"POST", customer + "/entities/unarchive", both, writes, 200, op(a.archiveEntities(false)), "Restore entities"},
+		{"POST", customer + "/entities/archive", both, writes, 200, op(a.archiveEntities), "Archive entities"},
+		{"POST", customer + "/entities/unarchive", both, writes, 200, op(a.unarchiveEntities), "Restore entities"},
 		{"GET", customer + "/entities/{entityId}/usage", v1, shows, 200, op(a.entityUsage), "Read the usage of an entity over time"},
 
 		{"GET", assignments, both, shows, 200, op(a.listAssignments), "List limits"},
