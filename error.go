@@ -62,6 +62,7 @@ const (
 	CodeAllocationExceeded   Code = "AllocationExceeded"
 	CodeGrantNotVoidable     Code = "GrantNotVoidable"
 	CodeRevisionMismatch     Code = "RevisionMismatch"
+	CodeTooManyLimits        Code = "TooManyLimits"
 
 	CodeTooLarge              Code = "TooLarge"
 	CodeUnsupportedMediaType  Code = "UnsupportedMediaType"

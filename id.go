@@ -16,7 +16,9 @@ const (
 	MaxDimensions      = 50
 	MaxDimensionKeyLen = 128
 	MaxDimensionLen    = 1024
-	MaxRowsPerEvent    = 512
+	MaxRowsPerEvent    = 512 // limits of one capability that a piece of usage counts on
+	MaxPlainLimits     = 16  // of one capability without a scope, on an entity
+	MaxScopedLimits    = 32  // of one capability with a scope, by one of the entities that they name
 	MaxBulk            = 100
 	MaxThresholds      = 10
 	MaxKeyLen          = 255

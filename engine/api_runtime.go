@@ -301,7 +301,8 @@ func (e *Engine) consumedBefore(ctx context.Context, customer string, s *spend, 
 			}
 		}
 		r := v.resolve(cat, s.in.Dimensions)
-		res.Decision = v.after(cat, asks, v.chains(&r, asks))
+		chains, _ := v.chains(&r, asks)
+		res.Decision = v.after(cat, asks, chains)
 		if res.Credit = v.credit(cat, asks); res.Credit != nil {
 			res.Credit.Consumed = &bursar.Amount{}
 		}

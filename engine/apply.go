@@ -30,6 +30,9 @@ func (v *view) apply(r record) error {
 	case *rowRec:
 		return v.applyRow(r)
 	case *rowDeleteRec:
+		if def := v.def(r.ord); def != nil {
+			v.countNamed(def, -1)
+		}
 		put(v, &v.defs, r.ord, nil)
 	case *usageRec:
 		return v.applyUsage(r)
@@ -95,6 +98,7 @@ func (v *view) applyRow(r *rowRec) error {
 		push(v, &v.newRowIDs, r.id)
 		rows := v.newRows[def.ent]
 		put(v, &v.newRows, def.ent, append(rows[:len(rows):len(rows)], r.ord))
+		v.countNamed(&def, 1)
 	case r.ord > 0 && int(r.ord) < v.nextRowOrd() && v.def(r.ord) != nil:
 		if r.carry {
 			c := v.counter(r.ord, v.def(r.ord))

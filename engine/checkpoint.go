@@ -404,6 +404,7 @@ func (s *state) restored() {
 		if def != nil {
 			def.sched = s.intern(def.sched)
 			s.link(uint32(ord), def)
+			s.countNamed(def, 1)
 			s.liveCaps[def.cap]++
 			s.countStrict(def, 1)
 		}

@@ -159,6 +159,9 @@ func (d *decider) putAssignment(caller *Caller, in *bursar.AssignmentInput, at s
 	if in.IfMatch != "" && t.ent != 0 {
 		ok = d.rowStillAt(ord, in.IfMatch, at, p) && ok
 	}
+	if ok && ord == 0 {
+		ok = d.roomFor(t, in.Capability, at, p)
+	}
 	def := rowDef{label: in.Label, scope: t.scope, ent: t.ent, created: d.now.Milli(), thresholds: d.cat.thresholds}
 	var before any
 	if ord != 0 {

@@ -52,21 +52,15 @@ func (d *decider) admit(o *spend) (*admitted, error) {
 		return nil, errNoRate(id, unpriced)
 	}
 	r := d.resolve(d.cat, o.in.Dimensions)
-	rows, err := d.rowsOn(&r, asks[0].cap)
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range asks[1:] {
-		if _, err := d.rowsOn(&r, a.cap); err != nil {
-			return nil, err
-		}
-	}
-	chains := d.chains(&r, asks)
+	chains, over := d.chains(&r, asks)
 	j := d.judge(d.cat, asks, chains)
 	if !j.Granted {
 		return nil, &bursar.Error{Code: j.Reason, Message: denial(&j), Denial: &j}
 	}
-	return &admitted{resolved: r, rows: d.withPromo(rows, asks[0].cap), chains: chains, asks: asks, Decision: j}, nil
+	if err := cannotCount(asks, over); err != nil {
+		return nil, err
+	}
+	return &admitted{resolved: r, rows: d.withPromo(d.rowsOn(&r, asks[0].cap).rows, asks[0].cap), chains: chains, asks: asks, Decision: j}, nil
 }
 
 // admitted is a granted spend: what it is decided on.

@@ -19,6 +19,7 @@ type usageItem struct {
 	level    level    // of a SET: what the leaf's level becomes
 	stale    bool     // a SET older than the level
 	unpriced []string // currencies without a rate for it
+	cut      []string // warnings of limits that it does not count on
 	// Of an event whose meter is a MAX or a UNIQUE: which, and the value that was met.
 	aggregate string
 	text      string
@@ -215,14 +216,10 @@ func (d *decider) chargeable(it *usageItem, amount bursar.Amount) *bursar.Error 
 	if it.asks, it.unpriced, err = d.asksFor(d.cat, it.in.Capability(), amount, it.in.Dimensions, at); err != nil {
 		return err.(*bursar.Error)
 	}
-	if it.rows, err = d.rowsOn(&it.path, it.asks[0].cap); err != nil {
-		return err.(*bursar.Error)
-	}
-	it.rows = d.withPromo(it.rows, it.asks[0].cap)
-	for _, a := range it.asks[1:] {
-		if _, err := d.rowsOn(&it.path, a.cap); err != nil {
-			return err.(*bursar.Error)
-		}
+	a := d.rowsOn(&it.path, it.asks[0].cap)
+	it.rows, it.cut = d.withPromo(a.rows, it.asks[0].cap), warnCut(it.asks[0].c, a.cut, nil)
+	for _, x := range it.asks[1:] {
+		it.cut = warnCut(x.c, d.rowsOn(&it.path, x.cap).cut, it.cut)
 	}
 	return nil
 }
@@ -278,6 +275,7 @@ func (d *decider) recordUsage(it *usageItem, o operation) bursar.UsageResult {
 	if len(it.unpriced) > 0 {
 		res.Warnings = append(res.Warnings, "RATE_NOT_FOUND")
 	}
+	res.Warnings = append(res.Warnings, it.cut...)
 	var met *seenRec
 	switch it.aggregate {
 	case "MAX":
@@ -324,10 +322,9 @@ func (d *decider) chargeCosts(asks []ask, of int, feature uint32, path *resolved
 			continue // a currency, too, pays back at most what was used of it
 		}
 		cap := d.capFor(a.c)
-		rows, _ := d.rowsOn(path, cap) // judged before
 		rec := &costRec{cap: cap, feature: feature, of: uint32(of), card: a.price.card.ID, version: a.price.version,
 			units: asks[0].amount, amount: a.amount, at: at, combo: d.costCombo(dims, asks[0].c.ID), path: path.path}
-		rec.charges = d.charges(rows, at, a.amount, now)
+		rec.charges = d.charges(d.rowsOn(path, cap).rows, at, a.amount, now)
 		rec.total = a.amount
 		d.emit(rec)
 		d.alertCharges(rec.charges)

@@ -121,7 +121,11 @@ func (v *view) check(cat *Catalogue, in *CheckInput) bursar.Decision {
 		return deny(bursar.CodeRequestedUsageExceeding) // no limit is as high as that cost
 	}
 	r := v.resolve(cat, in.Dimensions)
-	d := v.judge(cat, asks, v.chains(&r, asks))
+	chains, over := v.chains(&r, asks)
+	d := v.judge(cat, asks, chains)
+	if d.Granted && cannotCount(asks, over) != nil {
+		d.Granted, d.Reason = false, bursar.CodeUnknown
+	}
 	if len(unpriced) > 0 {
 		d.Granted, d.Reason, d.Binding, d.Unpriced = false, bursar.CodeUnknown, nil, unpriced
 	}

@@ -100,27 +100,15 @@ func (r *resolved) covers(scope []uint32) bool {
 	return true
 }
 
-// rowsOn lists the rows that usage of cap on r counts on, each once. It is an error
-// to have more than MaxRowsPerEvent.
-func (v *view) rowsOn(r *resolved, cap uint32) ([]uint32, error) {
-	var rows []uint32
-	for i := range r.path {
-		v.rowsOf(r, r.path[i].ent, cap, func(ord uint32, _ *rowDef) { rows = append(rows, ord) })
-	}
-	if len(rows) > bursar.MaxRowsPerEvent {
-		return nil, bursar.ErrorAt("/dimensions", bursar.CodeValidationFailed,
-			"%d limits apply to these dimensions; at most %d may", len(rows), bursar.MaxRowsPerEvent)
-	}
-	return rows, nil
-}
-
 // chains lists the rows of each leaf's path that apply to any of asks, from the leaf to
-// the root; a leaf without any has none. nil when no dimensions were given.
-func (v *view) chains(r *resolved, asks []ask) [][]uint32 {
+// the root; a leaf without any has none. nil when no dimensions were given. Where more
+// limits apply than usage counts on, over says so for each of asks.
+func (v *view) chains(r *resolved, asks []ask) (out [][]uint32, over []applied) {
 	if !r.given {
-		return nil
+		return nil, nil
 	}
-	out := make([][]uint32, 0, len(r.leaves))
+	n := 0
+	out = make([][]uint32, 0, len(r.leaves))
 	for _, leaf := range r.leaves {
 		var chain []uint32
 		for e := leaf; e != 0; e = v.above(e) {
@@ -135,8 +123,12 @@ func (v *view) chains(r *resolved, asks []ask) [][]uint32 {
 		if len(chain) > 0 {
 			out = append(out, chain)
 		}
+		n += len(chain)
 	}
-	return out
+	if n > bursar.MaxRowsPerEvent { // of all of asks, and those of several leaves more than once
+		return v.cutChains(r, asks, out)
+	}
+	return out, nil
 }
 
 // compareRows orders the rows of one entity: node-wide first, then by the size of the

@@ -47,6 +47,7 @@ type state struct {
 	liveTypes map[uint32]int // live entities by type
 	liveCaps  map[uint32]int // rows by capability
 	strict    int            // rows with a strict allocation
+	named     map[naming]int // limits with a scope, by each entity that they name
 
 	feed *feed // nil = nobody watches
 
@@ -224,7 +225,7 @@ func newState() *state {
 		rows: make([]*rowDef, 1), rowIDs: make([][16]byte, 1), counters: make([]*counter, 1),
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), scoped: map[[2]uint32]uint32{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
 		totals: map[uint32]*total{}, levels: map[levelKey]*level{}, holds: map[[16]byte]*hold{},
-		schedules: map[rule]*schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{},
+		schedules: map[rule]*schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{}, named: map[naming]int{},
 		money: newMoney(), series: map[bucket]bursar.Amount{}, dirty: newDirty(),
 	}
 }
@@ -270,9 +271,11 @@ func (s *state) setRow(ord uint32, id [16]byte, def *rowDef) {
 	switch {
 	case old == nil && def != nil:
 		s.link(ord, def)
+		s.countNamed(def, 1)
 		s.liveCaps[def.cap]++
 	case old != nil && def == nil:
 		s.unlink(ord, old)
+		s.countNamed(old, -1)
 		s.liveCaps[old.cap]--
 		s.counters[ord] = nil
 	}

@@ -25,6 +25,7 @@ type view struct {
 	defs        map[uint32]*rowDef // nil value = deleted
 	newRowIDs   [][16]byte
 	newRows     map[uint32][]uint32 // by entity: rows that are new
+	newNamed    map[naming]int      // what comes to the state's named
 	ctrs        map[uint32]*counter
 	tots        map[uint32]*total
 	lvls        map[levelKey]*level

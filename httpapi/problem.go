@@ -53,6 +53,7 @@ var statuses = map[bursar.Code]int{
 	bursar.CodeLastFullKey:          409,
 	bursar.CodeGrantNotVoidable:     409,
 	bursar.CodeRevisionMismatch:     409,
+	bursar.CodeTooManyLimits:        409,
 
 	bursar.CodeTooLarge:              413,
 	bursar.CodeUnsupportedMediaType:  415,

@@ -319,6 +319,23 @@ func (g *gen) assignmentInput(c *mCust) bursar.AssignmentInput {
 	return x
 }
 
+// genCrowd puts many limits on one entity, which it has room for only a few times.
+func genCrowd(g *gen) action {
+	a := putAssignments{Customer: g.customer()}
+	c := g.known(a.Customer)
+	x := bursar.AssignmentInput{EntityID: g.live(c), Capability: g.capability(), UsageLimit: bursar.Null[bursar.Amount](),
+		Cadence: bursar.Some(randomCadence(g.r))}
+	if chance(g.r, 2) { // few pairs, so that they fill up
+		x.EntityID, x.ScopeEntityIDs = g.entities[0], []string{g.entities[1+g.r.IntN(2)]}
+	}
+	first := g.r.IntN(24)
+	for i := range 4 + g.r.IntN(14) {
+		x.Label = fmt.Sprint("n", first+i)
+		a.In = append(a.In, x)
+	}
+	return a
+}
+
 func (g *gen) thresholds() []int {
 	list := []int{}
 	for range g.r.IntN(4) {

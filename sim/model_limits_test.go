@@ -52,6 +52,7 @@ func (m *model) putAssignments(customer string, in []bursar.AssignmentInput) ([]
 	for i, x := range in {
 		p.item = fmt.Sprintf("/assignments/%d", i)
 		m.judgeAssignment(&p, c, x)
+		judgeRoom(&p, c, in[:i], x)
 		judgeRepeats(&p, in[:i], x)
 		if e, known := tree[x.EntityID]; known && e.ArchivedAt == nil {
 			before := e.ParentID
@@ -103,6 +104,46 @@ func (m *model) putAssignments(customer string, in []bursar.AssignmentInput) ([]
 }
 
 func sameText(a, b *string) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
+
+// judgeRoom: a new limit has few of its capability beside it. After a bad item it is open
+// what of the request counts.
+func judgeRoom(p *problems, c *mCust, before []bursar.AssignmentInput, x bursar.AssignmentInput) {
+	if c.rowByKey(keyOf(x)) != nil {
+		return
+	}
+	plain, named := 0, map[string]int{}
+	count := func(entity string, scope []string) {
+		if len(scope) == 0 && entity == x.EntityID {
+			plain++
+		}
+		if len(scope) > 0 {
+			for _, id := range setOf(append(scope, entity)) {
+				named[id]++
+			}
+		}
+	}
+	for _, r := range c.rows {
+		if r.cap == x.Capability {
+			count(r.entity, slices.Clone(r.scope))
+		}
+	}
+	for i, y := range before {
+		again := slices.ContainsFunc(before[:i], func(z bursar.AssignmentInput) bool { return keyOf(z) == keyOf(y) })
+		if y.Capability == x.Capability && c.rowByKey(keyOf(y)) == nil && !again {
+			count(y.EntityID, setOf(y.ScopeEntityIDs))
+		}
+	}
+	full, rest := plain >= bursar.MaxPlainLimits, "/entityId"
+	if len(x.ScopeEntityIDs) > 0 {
+		full, rest = true, "/scopeEntityIds"
+		for _, id := range append(setOf(x.ScopeEntityIDs), x.EntityID) {
+			full = full && named[id] >= bursar.MaxScopedLimits
+		}
+	}
+	if full {
+		p.list = append(p.list, problem{p.item, rest, bursar.CodeTooManyLimits, len(p.list) > 0})
+	}
+}
 
 // judgeRepeats: neither a natural key twice, nor two parents for one entity. After a bad
 // item it is open whether it still counts.
