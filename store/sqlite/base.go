@@ -60,6 +60,9 @@ func (s *Store) Begin(ctx context.Context, stream string, parts iter.Seq2[*engin
 		return nil
 	}, func() {
 		s.ids[stream] = b.id
+		if b.a.row > 0 {
+			s.logMark.rows = b.a.row
+		}
 		s.behind.appended(stream, b.head.Seq)
 		s.keeper.written(b.work)
 	})
@@ -129,7 +132,7 @@ func (b *beginning) part(p *engine.BasePart) error {
 	for i := range p.Log {
 		r := &p.Log[i]
 		b.work += len(r.Payload) + pageSize
-		if err := w.exec(insertLog, b.id, r.Head.Seq, r.Head.Now, r.Head.Hash[:], r.ID[:], r.Payload); err != nil {
+		if err := b.a.put(b.id, r.Head, &r.ID, r.Payload); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,8 @@ import (
 
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/bursarhq/bursar/store/sqlite/vfs"
 )
 
 // bulk is a reading connection for the large tables of a checkpoint. It calls SQLite
@@ -18,37 +20,70 @@ type bulk struct {
 	stmts map[string]uintptr // prepared statements
 }
 
-func openBulk(path string) (*bulk, error) {
+// openBulk opens a database that vfs.Register's VFS reads.
+func openBulk(path, pragmas string) (*bulk, error) {
 	b := &bulk{tls: libc.NewTLS(), stmts: map[string]uintptr{}}
-	name, err := libc.CString(path)
-	if err != nil {
-		b.tls.Close()
-		return nil, err
-	}
-	defer libc.Xfree(b.tls, name)
-	out := b.tls.Alloc(8)
-	defer b.tls.Free(8)
-	rc := sqlite3.Xsqlite3_open_v2(b.tls, name, out, sqlite3.SQLITE_OPEN_READWRITE|sqlite3.SQLITE_OPEN_NOMUTEX, 0)
-	b.db = *(*uintptr)(pointer(out))
-	if rc != sqlite3.SQLITE_OK {
-		err := b.failed(rc)
+	if err := b.open(path, vfs.Name, sqlite3.SQLITE_OPEN_READWRITE|sqlite3.SQLITE_OPEN_NOMUTEX); err != nil {
 		b.close()
 		return nil, err
 	}
-	sqlite3.Xsqlite3_extended_result_codes(b.tls, b.db, 1)
-	if err := b.exec(readPragmas); err != nil {
+	if err := b.exec(pragmas); err != nil {
 		b.close()
 		return nil, err
 	}
 	return b, nil
 }
 
+func (b *bulk) open(path, vfs string, flags int32) error {
+	name, err := libc.CString(path)
+	if err != nil {
+		return err
+	}
+	defer libc.Xfree(b.tls, name)
+	by := uintptr(0) // SQLite's own
+	if vfs != "" {
+		if by, err = libc.CString(vfs); err != nil {
+			return err
+		}
+		defer libc.Xfree(b.tls, by)
+	}
+	out := b.tls.Alloc(8)
+	defer b.tls.Free(8)
+	rc := sqlite3.Xsqlite3_open_v2(b.tls, name, out, flags, by)
+	b.db = *(*uintptr)(pointer(out))
+	if rc != sqlite3.SQLITE_OK {
+		return b.failed(rc)
+	}
+	sqlite3.Xsqlite3_extended_result_codes(b.tls, b.db, 1)
+	return nil
+}
+
+// reserve makes room for checksums in the pages of a database that is made.
+func (b *bulk) reserve() error {
+	main, err := libc.CString("main")
+	if err != nil {
+		return err
+	}
+	defer libc.Xfree(b.tls, main)
+	n := b.tls.Alloc(8)
+	defer b.tls.Free(8)
+	*(*int32)(pointer(n)) = vfs.Reserve
+	if rc := sqlite3.Xsqlite3_file_control(b.tls, b.db, main, sqlite3.SQLITE_FCNTL_RESERVE_BYTES, n); rc != sqlite3.SQLITE_OK {
+		return b.failed(rc)
+	}
+	return nil
+}
+
 func (b *bulk) close() {
+	if b.tls == nil {
+		return
+	}
 	for _, stmt := range b.stmts {
 		sqlite3.Xsqlite3_finalize(b.tls, stmt)
 	}
 	sqlite3.Xsqlite3_close_v2(b.tls, b.db)
 	b.tls.Close()
+	b.tls = nil
 }
 
 // bulkError is an error of SQLite, like the driver's.

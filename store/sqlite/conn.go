@@ -11,6 +11,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/store/sqlite/vfs"
 )
 
 // Pragmas of the connections. A reader's view is as old as its transaction; all
@@ -56,6 +57,7 @@ func amountAdd(_ *sqlite.FunctionContext, args []driver.Value) (sum driver.Value
 // itself: database/sql would add a lock, allocations and a choice of connection to
 // every statement.
 type conn struct {
+	path  string
 	c     driver.Conn
 	stmts map[string]*stmt
 }
@@ -67,12 +69,12 @@ type stmt struct {
 }
 
 func openConn(path, pragmas string) (*conn, error) {
-	name := url.URL{Scheme: "file", Path: path}
+	name := url.URL{Scheme: "file", Path: path, RawQuery: "vfs=" + vfs.Name}
 	dc, err := sqliteDriver.Open(name.String())
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{c: dc, stmts: map[string]*stmt{}}
+	c := &conn{path: path, c: dc, stmts: map[string]*stmt{}}
 	if err := c.script(pragmas); err != nil {
 		return nil, errors.Join(err, c.close())
 	}

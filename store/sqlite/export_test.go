@@ -3,9 +3,12 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store/sqlite/vfs"
 )
 
 // SetMaxPages makes log.db and state.db full at n pages, as a full disk would.
@@ -55,4 +58,53 @@ func (s *Store) Count(table string) (n int, err error) {
 		return nil
 	}, "SELECT count(*) FROM "+table)
 	return n, err
+}
+
+// SetWALLength makes log.db's write-ahead log n bytes long in stores that are opened until
+// the test ends.
+func SetWALLength(t interface{ Cleanup(func()) }, n int64) {
+	walBegin = n
+	t.Cleanup(func() { walBegin = walLength })
+}
+
+// MakeOld writes the log.db in dir as schema 3 has it, without checksums, and leaves
+// nothing else there.
+func MakeOld(dir string) error {
+	if err := vfs.Register(); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, "log.db")
+	old := filepath.Join(dir, "old.db")
+	c, err := openConn(old, allPragmas+"PRAGMA journal_mode=WAL")
+	if err != nil {
+		return err
+	}
+	for i, script := range []string{log1, log2, log3} {
+		if err := c.migrate(script, i+1); err != nil {
+			return err
+		}
+	}
+	if err := c.exec("ATTACH ? AS new", path); err != nil {
+		return err
+	}
+	for _, table := range []string{"streams", "log", "uses", "customers", "activity", "messages", "deliveries", "bases", "base_parts"} {
+		if err := c.script(fmt.Sprintf("INSERT INTO main.%s SELECT * FROM new.%s", table, table)); err != nil {
+			return err
+		}
+	}
+	if err := c.close(); err != nil {
+		return err
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if f.Name() != "old.db" {
+			if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return os.Rename(old, path)
 }

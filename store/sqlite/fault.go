@@ -7,6 +7,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store/sqlite/vfs"
 )
 
 // resultCode is SQLite's extended result code of err, 0 when err is not SQLite's.
@@ -19,9 +20,17 @@ func resultCode(err error) int {
 }
 
 // damaged tells that an error outside of a COMMIT leaves the files in doubt: a sync
-// failed, which a large transaction may also do before its COMMIT, or what was read
-// is not a database.
+// failed, which a large transaction may also do before its COMMIT, or what was read is not
+// what was written, or not a database.
 func damaged(err error) bool {
+	var e stateError
+	return changed(err) || errors.As(err, &e) || inDoubt(err)
+}
+
+// changed tells that what was read has a wrong checksum.
+func changed(err error) bool { return resultCode(err) == sqlite3.SQLITE_IOERR_DATA }
+
+func inDoubt(err error) bool {
 	switch code := resultCode(err); code {
 	case sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC, sqlite3.SQLITE_IOERR_CORRUPTFS:
 		return true
@@ -31,12 +40,39 @@ func damaged(err error) bool {
 	}
 }
 
-// fault poisons the store if err calls for it, and returns err or what it became.
-func (s *Store) fault(err error) error {
-	if err == nil || !damaged(err) {
+// fault poisons the store if err, of the database at path, calls for it, and returns err or
+// what it became.
+func (s *Store) fault(path string, err error) error {
+	switch {
+	case err == nil || !damaged(err) || errors.Is(err, engine.ErrPoisoned):
 		return err
+	case path == s.statePath:
+		return s.loseState(err)
+	case changed(err):
+		return s.damage(path, err)
 	}
 	return s.poison(err)
+}
+
+// damage is err with the place. It has no code of SQLite's: whatever was being done
+// meanwhile with the other database is not at fault.
+func (s *Store) damage(path string, err error) error {
+	if d, ok := vfs.LastDamage(path); ok {
+		return d
+	}
+	return errors.New(err.Error())
+}
+
+// loseState has the next start make state.db anew, from the log. Until then nothing can be
+// told of what left memory.
+func (s *Store) loseState(err error) error {
+	if d, ok := vfs.LastDamage(s.statePath); ok {
+		err = errors.Join(d, err)
+	}
+	if s.stateMark != nil {
+		err = errors.Join(err, s.stateMark.put(lost), s.stateMark.f.Sync())
+	}
+	return s.poison(fmt.Errorf("state.db is damaged; the next start makes it anew from log.db: %w", err))
 }
 
 // poison makes err the store's last word: every later call returns it.
@@ -53,11 +89,14 @@ func (s *Store) poison(err error) error {
 
 // rolledBack ends a transaction in which err happened before its COMMIT.
 func (s *Store) rolledBack(w *writer, err error) error {
-	if damaged(err) {
-		return s.poison(err)
+	if inDoubt(err) || changed(err) && w == s.state {
+		return s.fault(w.path, err)
 	}
 	if e := rollback(w); e != nil {
 		return s.poison(errors.Join(err, e))
+	}
+	if changed(err) {
+		return fmt.Errorf("%w: %w", engine.ErrNotCommitted, s.damage(w.path, err))
 	}
 	if resultCode(err) == 0 {
 		return err

@@ -84,7 +84,7 @@ type loader struct {
 
 func (l *loader) lane(i int) (b *bulk, err error) {
 	if l.lanes[i] == nil {
-		l.lanes[i], err = openBulk(l.path)
+		l.lanes[i], err = openBulk(l.path, readPragmas)
 	}
 	return l.lanes[i], err
 }

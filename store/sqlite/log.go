@@ -51,6 +51,9 @@ func (s *Store) Append(ctx context.Context, commits []engine.Commit, _ engine.Ag
 			clear(s.ids)
 		}
 		maps.Copy(s.ids, a.found)
+		if a.row > 0 {
+			s.logMark.rows = a.row
+		}
 		for i := range commits {
 			if outcomes[i] == engine.Committed {
 				s.behind.appended(commits[i].Stream, commits[i].After.Seq+1)
@@ -69,6 +72,7 @@ type appending struct {
 	w     *writer
 	ids   map[string]int64 // of streams that are known to exist
 	found map[string]int64 // of streams met now, which a rollback may undo
+	row   int64            // the last one that was put into the log; 0 = none
 }
 
 func (a *appending) append(c *engine.Commit) (engine.Outcome, error) {
@@ -98,7 +102,7 @@ func (a *appending) append(c *engine.Commit) (engine.Outcome, error) {
 	if err != nil || n == 0 {
 		return engine.Stale, err
 	}
-	if err := a.w.exec(insertLog, id, c.After.Seq+1, c.Now, c.Hash[:], c.ID[:], c.Payload); err != nil {
+	if err := a.put(id, c.Head(), &c.ID, c.Payload); err != nil {
 		return 0, err
 	}
 	for i := range c.Messages {
@@ -107,6 +111,16 @@ func (a *appending) append(c *engine.Commit) (engine.Outcome, error) {
 		}
 	}
 	return engine.Committed, a.list(id, c)
+}
+
+// put puts a row into the log.
+func (a *appending) put(stream int64, at engine.Head, id *[16]byte, payload []byte) error {
+	st, err := a.w.prepare(insertLog)
+	if err != nil {
+		return err
+	}
+	a.row, err = st.insert(stream, at.Seq, at.Now, at.Hash[:], id[:], payload)
+	return err
 }
 
 // refuse says why c is not appended. A stale commit is stale before anything else: the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"modernc.org/sqlite"
@@ -13,19 +12,11 @@ import (
 // writer is the only connection that writes to its file. Who holds its turn uses it.
 type writer struct {
 	*conn
-	path string
 	turn chan struct{}
 }
 
-// openWriter creates the database as needed; upgrade brings its schema up to date.
+// openWriter opens a database; upgrade brings its schema up to date.
 func openWriter(path, pragmas string, upgrade func(*conn) error) (*writer, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o600) // SQLite's files take its mode
-	if err != nil {
-		return nil, err
-	}
-	if err := f.Close(); err != nil {
-		return nil, err
-	}
 	name := filepath.Base(path)
 	c, err := openConn(path, pragmas)
 	if err != nil {
@@ -38,7 +29,7 @@ func openWriter(path, pragmas string, upgrade func(*conn) error) (*writer, error
 	if _, err := c.c.(sqlite.FileControl).FileControlPersistWAL("main", 1); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
-	return &writer{conn: c, path: path, turn: make(chan struct{}, 1)}, nil
+	return &writer{conn: c, turn: make(chan struct{}, 1)}, nil
 }
 
 func (w *writer) take(ctx context.Context) error {

@@ -19,16 +19,19 @@ var log3 string
 //go:embed schema/log_4.sql
 var log4 string
 
+//go:embed schema/log_5.sql
+var log5 string
+
 //go:embed schema/state.sql
 var state string
 
 // logSchema leads from an empty log.db to today's, script by script. Its user_version
 // is how many of them it has had.
-var logSchema = []string{log1, log2, log3, log4}
+var logSchema = []string{log1, log2, log3, log4, log5}
 
 // stateVersion is the user_version of state.db. One of an older schema is made anew,
 // as if it had been deleted: its rows may lack what today's program makes of the log.
-const stateVersion = 2
+const stateVersion = 3
 
 // migrateLog runs the scripts that log.db has not had, each in a transaction.
 func migrateLog(c *conn) error {
@@ -44,8 +47,8 @@ func migrateLog(c *conn) error {
 	return nil
 }
 
-// renewState drops the tables of an older state.db and makes today's, in one transaction.
-func renewState(c *conn) error {
+// renewSchema drops the tables of an older state.db and makes today's, in one transaction.
+func renewSchema(c *conn) error {
 	version, err := schemaVersion(c, stateVersion)
 	if err != nil || version == stateVersion {
 		return err

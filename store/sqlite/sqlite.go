@@ -3,17 +3,23 @@
 //
 // log.db is the truth: the log, where each stream's log ends, and what commits write
 // besides, the listings and the outbox. An Append is one transaction and is durable
-// (WAL, synchronous=FULL) when it returns, as are the writes of the outbox. state.db holds the checkpoints and projections. It has its own
-// writer, so that a Save delays no Append, and its own readers; it is not synced with
-// each Save, since losing the last ones only makes the replay longer. While the service
-// is stopped state.db may be deleted, or log.db restored from an older copy: a
-// checkpoint that is not on the log is dropped and its stream is replayed.
+// (WAL, synchronous=FULL) when it returns, as are the writes of the outbox. state.db holds
+// the checkpoints and projections. It has its own writer, so that a Save delays no Append,
+// and its own readers; it is not synced with each Save, since losing the last ones only
+// makes the replay longer. While the service is stopped state.db may be deleted, or log.db
+// restored from an older copy without its log.end: a checkpoint that is not on the log is
+// dropped and its stream is replayed.
+//
+// Damage: all pages have checksums (package vfs), and log.end and state.end say how far
+// the write-ahead logs must reach (mark). What is damaged in log.db is not served, and a
+// log that lost commits is not opened; a damaged state.db is made anew when it is opened.
 //
 // Faults: a write that fails before its COMMIT is rolled back and wraps
 // engine.ErrNotCommitted; so does a COMMIT that finds the disk full or the file locked.
 // After any other failure of a COMMIT, of a checkpoint of the write-ahead log or of a
-// sync, and when a file turns out to be damaged, the store is poisoned: nobody can
-// tell what the disk holds, and asking it to sync again would hide the loss.
+// sync, when state.db turns out to be damaged and when log.db is not where it was, the
+// store is poisoned: nobody can tell what the disk holds, and asking it to sync again would
+// hide the loss.
 package sqlite
 
 import (
@@ -22,11 +28,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"runtime"
 	"sync"
 
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store/sqlite/vfs"
 )
 
 // Options configure a store.
@@ -41,13 +46,19 @@ type Store struct {
 	out  *slog.Logger
 	lock *os.File
 
+	logPath, statePath string
+
 	log          *writer // of log.db
+	logMark      *marker // guarded by log's turn, as is markFailed
+	markFailed   bool
+	inode        os.FileInfo // of log.db
 	logReaders   *pool[*conn]
 	ids          map[string]int64 // ids of committed streams; guarded by log's turn
 	keeper       *keeper
 	state        *writer // of state.db
 	stateReaders *pool[*conn]
 	loaders      *pool[*loader]
+	stateMark    *marker // guarded by state's turn
 	behind       behind
 
 	closing  sync.Once
@@ -68,44 +79,6 @@ func Open(dir string, opts Options) (*Store, error) {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
-}
-
-func (s *Store) open(dir string) error {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	if s.lock, err = lockDir(dir); err != nil {
-		return err
-	}
-	logPath, statePath := filepath.Join(dir, "log.db"), filepath.Join(dir, "state.db")
-	if s.log, err = openWriter(logPath, logPragmas, migrateLog); err != nil {
-		return err
-	}
-	if s.state, err = openWriter(statePath, statePragmas, renewState); err != nil {
-		return fmt.Errorf("%w (state.db may be deleted: it is rebuilt from log.db)", err)
-	}
-	if err := syncDir(dir); err != nil {
-		return err
-	}
-	readers := max(2*loadersMax, runtime.GOMAXPROCS(0))
-	if s.logReaders, err = newPool(readers, func() (*conn, error) { return openConn(logPath, readPragmas) }); err != nil {
-		return err
-	}
-	if s.stateReaders, err = newPool(readers, func() (*conn, error) { return openConn(statePath, readPragmas) }); err != nil {
-		return err
-	}
-	if s.loaders, err = newPool(loadersMax, func() (*loader, error) { return &loader{path: statePath}, nil }); err != nil {
-		return err
-	}
-	if err := s.reconcile(logPath, statePath); err != nil {
-		return err
-	}
-	s.keeper, err = s.startKeeper(logPath)
-	return err
 }
 
 // Err implements engine.Store.
@@ -138,20 +111,40 @@ func (s *Store) close() error {
 		errs = append(errs, s.keeper.stop())
 	}
 	errs = append(errs, s.loaders.close(), s.logReaders.close(), s.stateReaders.close())
-	for _, w := range []*writer{s.state, s.log} {
-		if w == nil {
-			continue
+	for _, end := range []struct {
+		w *writer
+		m *marker
+	}{{s.state, s.stateMark}, {s.log, s.logMark}} {
+		if end.w != nil {
+			_ = end.w.take(context.Background())
+			if !s.isPoisoned() {
+				errs = append(errs, closeWriter(end.w, end.m))
+			}
+			end.w.give() // who was waiting finds the store dead
 		}
-		_ = w.take(context.Background())
-		if !s.isPoisoned() {
-			errs = append(errs, w.close())
-		}
-		w.give() // who was waiting finds the store dead
 	}
 	if s.lock != nil && !s.isPoisoned() {
 		errs = append(errs, s.lock.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// closeWriter closes the last connection to a database. When the database has all of its
+// write-ahead log that log begins anew, and need not be whole any more.
+func closeWriter(w *writer, m *marker) error {
+	if m == nil { // it was not opened
+		return w.close()
+	}
+	_, left, err := walState(w.conn, "PASSIVE")
+	whole := err == nil && left == 0
+	if whole {
+		err = errors.Join(m.put(mark{rows: m.rows}), m.f.Sync())
+	}
+	err = errors.Join(err, w.close())
+	if whole && err == nil {
+		err = vfs.Begin(w.path)
+	}
+	return errors.Join(err, m.close())
 }
 
 func (s *Store) isPoisoned() bool {
@@ -181,8 +174,26 @@ func (s *Store) write(ctx context.Context, w *writer, f func() error, done func(
 	if err := w.exec("COMMIT"); err != nil {
 		return s.commitFailed(w, err)
 	}
+	if w == s.log {
+		if err := s.inPlace(); err != nil {
+			return s.poison(err)
+		}
+	}
 	done()
+	if w == s.log {
+		s.putMark()
+	}
 	return nil
+}
+
+// inPlace tells whether log.db is the file that was opened: what is written to one that
+// was removed or replaced is gone with the process.
+func (s *Store) inPlace() error {
+	st, err := os.Stat(s.logPath)
+	if err == nil && os.SameFile(st, s.inode) || err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return errors.New("log.db was removed or replaced while it was in use; what is written to it would be lost")
 }
 
 // read runs f on a reader of p.
@@ -195,5 +206,5 @@ func (s *Store) read(ctx context.Context, p *pool[*conn], f func(*conn) error) e
 		return err
 	}
 	defer p.give(c)
-	return s.fault(f(c))
+	return s.fault(c.path, f(c))
 }

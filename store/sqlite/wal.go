@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/bursarhq/bursar/store/sqlite/vfs"
 )
 
 const (
@@ -14,10 +15,11 @@ const (
 
 	// log.db's write-ahead log is made this long once and then written over again and
 	// again: an fsync of a file that grows waits for the file system's journal too and
-	// takes twice as long.
-	walLength = 16 << 20
-	walFull   = walLength * 3 / 4 // when it is copied to the database
-	walLook   = 1 << 20           // about how much is written between looks at it
+	// takes twice as long. It is a little less than the first part of SQLite's index of it
+	// is for: a full disk is met by the log itself, and not by its index when the log is
+	// written already.
+	walLength = 15 << 20
+	walLook   = 1 << 20 // about how much is written between looks at it
 
 	// What may be left to copy while nobody appends, in pages; more only when Appends
 	// come as fast as copying goes.
@@ -25,6 +27,12 @@ const (
 
 	stateWALFull = 16 << 20
 )
+
+// walBegin is how long log.db's write-ahead log is made; tests want it shorter.
+var walBegin int64 = walLength
+
+// walFull is when it is copied to the database.
+func walFull() int { return int(walBegin) * 3 / 4 }
 
 // keeper copies log.db's write-ahead log to the database and so lets SQLite begin the
 // file anew. That needs a moment at which all of it has been copied, which never comes
@@ -41,7 +49,7 @@ type keeper struct {
 }
 
 func (s *Store) startKeeper(path string) (*keeper, error) {
-	if err := extend(path+"-wal", walLength); err != nil {
+	if err := extend(path+"-wal", walBegin); err != nil {
 		return nil, err
 	}
 	c, err := openConn(path, logPragmas)
@@ -55,13 +63,13 @@ func (s *Store) startKeeper(path string) (*keeper, error) {
 
 // extend writes zeros behind the write-ahead log, which SQLite takes for its end.
 func extend(path string, length int64) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	f, err := vfs.OpenFile(path)
 	if err != nil {
 		return err
 	}
-	st, err := f.Stat()
-	if err == nil && st.Size() < length {
-		_, err = f.Write(make([]byte, length-st.Size()))
+	size, err := f.Size()
+	if err == nil && size < length {
+		_, err = f.WriteAt(make([]byte, length-size), size)
 		err = errors.Join(err, f.Sync())
 	}
 	return errors.Join(err, f.Close())
@@ -101,8 +109,11 @@ func (k *keeper) stop() error {
 
 func (k *keeper) trim() error {
 	pages, left, err := walState(k.c, "NOOP")
-	if err != nil || pages*pageSize < walFull || left == 0 {
-		return k.s.fault(err) // none left: the next Append begins the file anew
+	if err != nil || pages*pageSize < walFull() || left == 0 {
+		return k.s.fault(k.c.path, err) // none left: the next Append begins the file anew
+	}
+	if err := k.s.logMark.f.Sync(); err != nil { // what log.db is going to have of it must stay there
+		return err
 	}
 	for before := 2 * pages; left > walRest && left <= before/2; {
 		before = left
@@ -110,10 +121,10 @@ func (k *keeper) trim() error {
 			return nil // a poisoned store syncs nothing
 		}
 		if _, _, err = walState(k.c, "PASSIVE"); err != nil {
-			return k.s.checkpointFailed(err)
+			return k.s.checkpointFailed(k.c.path, err)
 		}
 		if _, left, err = walState(k.c, "NOOP"); err != nil {
-			return k.s.fault(err)
+			return k.s.fault(k.c.path, err)
 		}
 	}
 	if err := k.s.log.take(context.Background()); err != nil {
@@ -124,7 +135,7 @@ func (k *keeper) trim() error {
 		return nil
 	}
 	_, _, err = walState(k.c, "PASSIVE")
-	return k.s.checkpointFailed(err)
+	return k.s.checkpointFailed(k.c.path, err)
 }
 
 // trimState copies state.db's write-ahead log when it has become long. Nobody waits
@@ -139,10 +150,13 @@ func (s *Store) trimState(ctx context.Context) error {
 	}
 	pages, _, err := walState(s.state.conn, "NOOP")
 	if err != nil || pages*pageSize < stateWALFull {
-		return s.fault(err)
+		return s.fault(s.statePath, err)
+	}
+	if err := s.stateMark.sync(); err != nil { // what state.db is going to have of it must stay there
+		return err
 	}
 	_, _, err = walState(s.state.conn, "PASSIVE")
-	return s.checkpointFailed(err)
+	return s.checkpointFailed(s.statePath, err)
 }
 
 // walState runs a checkpoint of the mode and returns how many pages the write-ahead
@@ -157,9 +171,15 @@ func walState(c *conn, mode string) (pages, left int, err error) {
 
 // checkpointFailed: a full disk is met again by the next checkpoint, a failed write or
 // sync must not be tried again.
-func (s *Store) checkpointFailed(err error) error {
-	if resultCode(err)&0xff == sqlite3.SQLITE_IOERR {
+func (s *Store) checkpointFailed(path string, err error) error {
+	if path == s.logPath && resultCode(err)&0xff == sqlite3.SQLITE_IOERR {
+		if d, ok := vfs.LastDamage(path); ok && changed(err) {
+			err = errors.Join(d, err)
+		}
 		return s.poison(fmt.Errorf("checkpoint of the write-ahead log: %w", err))
 	}
-	return s.fault(err)
+	if resultCode(err)&0xff == sqlite3.SQLITE_IOERR {
+		return s.loseState(fmt.Errorf("checkpoint of its write-ahead log: %w", err))
+	}
+	return s.fault(path, err)
 }

@@ -1,4 +1,4 @@
--- state.db, schema 2: every stream's state as of its checkpoint, rebuilt from log.db
+-- state.db, schema 3: every stream's state as of its checkpoint, rebuilt from log.db
 -- when this file is missing or older. Amounts are exact decimals as text; instants are
 -- nanoseconds since the Unix epoch; an ord numbers a customer's entities, or its
 -- assignments, from 1. For example, what is most used:

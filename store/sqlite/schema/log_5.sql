@@ -1,0 +1,2 @@
+-- log.db, schema 5: its pages end with checksums, which programs that know schema 4 only
+-- would not write. Nothing else changes.
