@@ -7,6 +7,7 @@ import { embedTests } from "./embed.mjs";
 import { flowTests } from "./flows.mjs";
 import { hostileTests } from "./hostile.mjs";
 import { largeTests } from "./large.mjs";
+import { moneyTests } from "./money.mjs";
 import { out, startBrowser, startDemo, startServer, stopAll } from "./rig.mjs";
 import { furnish, screens } from "./screens.mjs";
 
@@ -61,6 +62,7 @@ try {
     const server = await startServer();
     tests.push(
       ...flowTests(browser, server, createServer),
+      ...moneyTests(browser, server),
       ...hostileTests(browser, server),
       ...embedTests(browser, server),
       ...largeTests(browser, server),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { add, decimal, formatExact, formatRatio, formatShort, nano, parseAmount, percent } from "./amount";
+import { add, decimal, formatExact, formatRatio, formatShort, nano, percent } from "./amount";
 import { decode, Exact, encode } from "./json";
 
 describe("amounts keep every digit", () => {
@@ -40,16 +40,6 @@ describe("formatShort", () => {
     ["123456789012345", "123T"],
     [-12_345, "-12.3k"],
   ])("%s is %s", (a, want) => expect(formatShort(a)).toBe(want));
-});
-
-describe("parseAmount", () => {
-  it.each([
-    ["1,000.50", "1000.5"],
-    [" 12 000 ", "12000"],
-    [".5", "0.5"],
-    ["999999999999999.999999999", "999999999999999.999999999"],
-  ])("%s", (typed, want) => expect(parseAmount(typed)?.text).toBe(want));
-  it.each(["", "-1", "1e3", "abc", "1000000000000000", "0.0000000001", "."])("refuses %s", typed => expect(parseAmount(typed)).toBeNull());
 });
 
 it("does not show 99.99 % as full", () => {

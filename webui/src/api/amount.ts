@@ -1,4 +1,5 @@
 import { type Amount, Exact } from "./json";
+import { reader, styled } from "./locale";
 
 // Arithmetic on amounts is on whole billionths, as in the server: nothing is rounded.
 const scale = 1_000_000_000n;
@@ -21,23 +22,11 @@ export function decimal(n: bigint): string {
   return `${n < 0n ? "-" : ""}${abs / scale}${fraction && `.${fraction}`}`;
 }
 
-/** What a person typed, ready to send; null when it is no amount from 0 to below 10^15. */
-export function parseAmount(input: string): Exact | null {
-  const text = input.replace(/[\s,_'’\u00a0]/g, "");
-  if (!/^(\d+\.?\d*|\.\d+)$/.test(text)) return null;
-  const [whole = "", fraction = ""] = text.split(".");
-  if (fraction.length > 9 || whole.replace(/^0+/, "").length > 15) return null;
-  return new Exact(decimal(nano(`${whole || "0"}.${fraction || "0"}`)));
-}
-
 /** An amount as a value to send back. */
 export const asExact = (a: Amount): Exact => new Exact(decimal(nano(a)));
 
-/** All digits, grouped: 1,234,567.5 */
-export function formatExact(a: Amount): string {
-  const [whole = "", fraction] = decimal(nano(a)).split(".");
-  return whole.replace(/\B(?=(\d{3})+$)/g, ",") + (fraction ? `.${fraction}` : "");
-}
+/** All digits, grouped as the reader writes them: 1,234,567.5 */
+export const formatExact = (a: Amount): string => styled(decimal(nano(a)), reader());
 
 const units: [bigint, string][] = [
   [10n ** 12n, "T"],
@@ -55,16 +44,15 @@ export function formatShort(a: Amount): string {
     const places = abs >= 1000n * scale ? 1 : abs >= scale ? 2 : 4;
     const cut = 10n ** BigInt(9 - places);
     const text = formatExact(decimal((abs / cut) * cut));
-    return text === "0" && abs > 0n ? `${sign}<0.0001` : sign + text;
+    return abs > 0n && abs < cut ? `${sign}<${formatExact("0.0001")}` : sign + text;
   }
   for (const [size, suffix] of units) {
     if (abs < size * scale) continue;
     const hundredths = (abs * 100n) / (size * scale);
     const places = hundredths >= 10_000n ? 0 : hundredths >= 1000n ? 1 : 2;
     const cut = 10n ** BigInt(2 - places);
-    const text = ((hundredths / cut) * cut).toString();
-    const fraction = text.slice(-2).replace(/0+$/, "");
-    return `${sign}${text.slice(0, -2)}${fraction && `.${fraction}`}${suffix}`;
+    const shown = (hundredths / cut) * cut;
+    return sign + formatExact(decimal((shown * scale) / 100n)) + suffix;
   }
   return formatExact(a);
 }
@@ -89,6 +77,6 @@ export const approx = (a: Amount): number => Number(a);
 export function formatRatio(u: number): string {
   const p = u * 100;
   if (p > 0 && p < 1) return "<1%";
-  if (p > 9999) return ">9,999%";
+  if (p > 9999) return `>${formatExact(9999)}%`;
   return `${Math.floor(p + 1e-9)}%`;
 }

@@ -10,6 +10,8 @@ export type ProblemBody = {
   retryable?: boolean;
   errors?: { pointer: string; code: string; detail: string }[];
   binding?: Binding | null;
+  /** Of a write that is based on what is no longer so: what is there now. */
+  conflicts?: { pointer: string; current: unknown }[];
   allocation?: { entityId: string; usageLimit: unknown; allocated: unknown; available: unknown };
 };
 
@@ -28,35 +30,39 @@ export const isStatus = (e: unknown, ...status: number[]) => e instanceof Proble
 export type Query = Record<string, string | number | boolean | string[] | null | undefined>;
 export type Call = { at: number; method: string; path: string; body?: string; status: number; ms: number };
 
+/** On what a write is to happen: once under a key, and on top of a revision. */
+type Conditions = { idempotencyKey?: string; ifMatch?: string };
+
 const callsKept = 60;
 
 /** The HTTP API with one credential. It remembers its latest calls, for people who want to make them themselves. */
 export class Api {
   private calls: readonly Call[] = [];
+  private used = false;
   private watchers = new Set<() => void>();
 
   constructor(
     readonly base: string,
     /** Read at each call: tokens are replaced while a page is open. */
     readonly token: () => string,
-    /** The credential is refused. */
-    readonly refused: () => void = () => {},
+    /** The credential is refused; used: it was accepted before. */
+    readonly refused: (used: boolean) => void = () => {},
   ) {}
 
   get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
     return this.send<T>("GET", path + queryString(query), undefined, { signal });
   }
-  post<T>(path: string, body?: unknown, idempotencyKey?: string): Promise<T> {
-    return this.send<T>("POST", path, body, { idempotencyKey });
+  post<T>(path: string, body?: unknown, more: Conditions = {}): Promise<T> {
+    return this.send<T>("POST", path, body, more);
   }
   put<T>(path: string, body: unknown): Promise<T> {
     return this.send<T>("PUT", path, body);
   }
-  patch<T>(path: string, body: unknown): Promise<T> {
-    return this.send<T>("PATCH", path, body);
+  patch<T>(path: string, body: unknown, ifMatch?: string): Promise<T> {
+    return this.send<T>("PATCH", path, body, { ifMatch });
   }
-  delete<T>(path: string): Promise<T> {
-    return this.send<T>("DELETE", path);
+  delete<T>(path: string, ifMatch?: string): Promise<T> {
+    return this.send<T>("DELETE", path, undefined, { ifMatch });
   }
 
   /** Every item of a list, at most max. */
@@ -70,18 +76,13 @@ export class Api {
     return items;
   }
 
-  private async send<T>(
-    method: string,
-    path: string,
-    body?: unknown,
-    more: { signal?: AbortSignal; idempotencyKey?: string } = {},
-  ): Promise<T> {
+  private async send<T>(method: string, path: string, body?: unknown, more: Conditions & { signal?: AbortSignal } = {}): Promise<T> {
     const text = body === undefined ? undefined : encode(body);
     const start = performance.now();
     const done = (status: number) => this.record({ at: Date.now(), method, path, body: text, status, ms: performance.now() - start });
     let reply: Response;
     try {
-      reply = await fetch(this.url(path), { method, body: text, signal: more.signal, headers: this.headers(text, more.idempotencyKey) });
+      reply = await fetch(this.url(path), { method, body: text, signal: more.signal, headers: this.headers(text, more) });
     } catch (e) {
       if ((e as Error).name === "AbortError") throw e;
       done(0);
@@ -95,8 +96,11 @@ export class Api {
     }
     const content = await reply.text();
     done(reply.status);
-    if (reply.ok) return decode(content) as T;
-    if (reply.status === 401) this.refused();
+    if (reply.ok) {
+      this.used = true;
+      return decode(content) as T;
+    }
+    if (reply.status === 401) this.refused(this.used);
     throw new Problem(problemOf(reply, content));
   }
 
@@ -104,10 +108,11 @@ export class Api {
     return `${this.base}/api/v1${path}`;
   }
 
-  private headers(body: string | undefined, key: string | undefined): Record<string, string> {
+  private headers(body: string | undefined, { idempotencyKey, ifMatch }: Conditions): Record<string, string> {
     const h: Record<string, string> = { Authorization: `Bearer ${this.token()}` };
     if (body !== undefined) h["Content-Type"] = "application/json";
-    if (key) h["Idempotency-Key"] = key;
+    if (idempotencyKey) h["Idempotency-Key"] = idempotencyKey;
+    if (ifMatch) h["If-Match"] = `"${ifMatch}"`;
     return h;
   }
 

@@ -33,6 +33,7 @@ export type TreeRow = {
 export type Tree = Page<TreeRow> & { asOf: string };
 
 export type EntityType = {
+  revision: string;
   id: string;
   displayName: string;
   attributionKeys: string[];
@@ -40,6 +41,7 @@ export type EntityType = {
   archivedAt: string | null;
 };
 export type Entity = {
+  revision: string;
   id: string;
   entityTypeId: string;
   displayName: string | null;
@@ -51,6 +53,7 @@ export type Entity = {
 };
 
 export type Assignment = {
+  revision: string;
   id: string;
   entityId: string;
   scopeEntityIds: string[];
@@ -69,6 +72,7 @@ export type Assignment = {
   updatedAt: string;
 };
 export type Boost = {
+  revision: string;
   id: string;
   assignmentId: string;
   amount: Amount;
@@ -98,6 +102,7 @@ export type Meter = {
   filters: { conditions: MeterCondition[] }[];
 };
 export type Feature = {
+  revision: string;
   id: string;
   displayName: string;
   meterType: "INCREMENTAL" | "FLUCTUATING";
@@ -109,6 +114,7 @@ export type Feature = {
   archivedAt: string | null;
 };
 export type Currency = {
+  revision: string;
   id: string;
   displayName: string;
   description: string | null;
@@ -119,6 +125,7 @@ export type Currency = {
 };
 export type Rate = { featureId: string; amount: Amount; per: number; match: Record<string, string | string[]> };
 export type RateCard = {
+  revision: string;
   id: string;
   currencyId: string;
   displayName: string;
@@ -148,6 +155,7 @@ export type Repricing = {
 export type Unpriced = { featureId: string; currencyId: string; dimensions: Dimensions; amount: Amount; count: number; lastSeen: string };
 
 export type Customer = {
+  revision: string;
   id: string;
   name: string | null;
   email: string | null;
@@ -326,6 +334,7 @@ export type ApiKey = {
   revokedAt: string | null;
 };
 export type Webhook = {
+  revision: string;
   id: string;
   kind: "webhook" | "slack" | "email";
   url: string;

@@ -1,19 +1,21 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Building2, Code2, Home as HomeIcon, LogOut, Moon, Sun, Tags, Terminal } from "lucide-react";
-import { createContext, useContext, useEffect, useMemo, useState } from "react";
+import { createContext, useCallback, useContext, useEffect, useState } from "react";
 import { Link, Redirect, Route, Switch, useLocation } from "wouter";
-import { Api } from "../api/client";
+import { Api, isStatus } from "../api/client";
 import { applyTheme } from "../lib/theme";
-import { Button, Empty, Guard, Toasts } from "../ui";
+import { Button, Dialog, Empty, Guard, Toasts } from "../ui";
 import { ApiCalls } from "./ApiCalls";
 import { Catalogue } from "./Catalogue";
 import { CustomerPage } from "./Customer";
 import { Customers } from "./Customers";
 import { Developers } from "./Developers";
 import { Home } from "./Home";
-import { Logo, SignIn } from "./SignIn";
+import { KeyForm, Logo, SignIn } from "./SignIn";
 
 const stored = "bursar-key";
+// Read at each call, so that another one may take its place while a page is open.
+let key = sessionStorage.getItem(stored) ?? "";
 const Context = createContext<Api | null>(null);
 
 export function useApi(): Api {
@@ -25,42 +27,79 @@ export function useApi(): Api {
 /** The vendor's console. The key stays in this tab's session and goes nowhere but to the API. */
 export function App() {
   const client = useQueryClient();
-  const [key, setKey] = useState(() => sessionStorage.getItem(stored) ?? "");
+  const [signedIn, setSignedIn] = useState(key !== "");
   const [refused, setRefused] = useState(false);
-  const api = useMemo(() => {
-    if (!key) return null;
-    const out = () => {
+  const signOut = useCallback(
+    (why: boolean) => {
       sessionStorage.removeItem(stored);
-      setRefused(true);
-      setKey("");
-    };
-    return new Api("", () => key, out);
-  }, [key]);
+      client.clear();
+      key = "";
+      setRefused(why);
+      setSignedIn(false);
+    },
+    [client],
+  );
+  const [api] = useState(
+    () =>
+      new Api(
+        "",
+        () => key,
+        used => {
+          // Within a page that is in use, what was typed is not thrown away for it.
+          if (used) void isRefused().then(setRefused);
+          else signOut(true);
+        },
+      ),
+  );
+  const signIn = (k: string) => {
+    sessionStorage.setItem(stored, k);
+    key = k;
+    setRefused(false);
+    setSignedIn(true);
+  };
 
-  if (!api)
+  if (!signedIn)
     return (
       <SignIn
         refused={refused}
         onKey={k => {
-          sessionStorage.setItem(stored, k);
           client.clear();
-          setRefused(false);
-          setKey(k);
+          signIn(k);
         }}
       />
     );
   return (
     <Context value={api}>
-      <Frame
-        onSignOut={() => {
-          sessionStorage.removeItem(stored);
-          client.clear();
-          setKey("");
-        }}
-      />
+      <Frame onSignOut={() => signOut(false)} />
+      {refused && (
+        <Dialog title="Sign in again" onClose={() => setRefused(false)}>
+          <div className="stack">
+            <p>Your key is not accepted any more: it has ended or was revoked. What you have typed on this page is still there.</p>
+            <KeyForm
+              onKey={k => {
+                signIn(k);
+                void client.invalidateQueries();
+              }}
+            />
+            <Button look="quiet" onClick={() => signOut(true)}>
+              Leave the page instead
+            </Button>
+          </div>
+        </Dialog>
+      )}
       <Toasts />
     </Context>
   );
+}
+
+/** Whether the key is refused indeed: one answer that says so may be a mistake of something between. */
+async function isRefused(): Promise<boolean> {
+  try {
+    await new Api("", () => key).get("/customers", { limit: 1 });
+    return false;
+  } catch (e) {
+    return isStatus(e, 401);
+  }
 }
 
 const places = [

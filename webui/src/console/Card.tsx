@@ -2,9 +2,10 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { formatExact } from "../api/amount";
 import { path } from "../api/client";
+import { count } from "../api/locale";
 import type { Rate, RateCard, RateVersion } from "../api/types";
 import { shortTime } from "../lib/time";
-import { Button, Confirm, Dialog, Select, Skeleton, Trouble, toast } from "../ui";
+import { Button, Confirm, Dialog, Reading, Select, toast } from "../ui";
 import { Table } from "../ui/List";
 import { useApi } from "./App";
 import { CardForm } from "./CardForm";
@@ -39,8 +40,7 @@ export function Card({ card, onClose }: { card: RateCard; onClose: () => void })
         )
       }
     >
-      {got.isPending && <Skeleton />}
-      {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
+      <Reading got={got} />
       {at && (
         <div className="stack">
           <div className="version">
@@ -97,7 +97,7 @@ function RateTable({ rates, currency }: { rates: Rate[]; currency: string }) {
         {
           head: `${currency} per million`,
           look: "right num",
-          cell: r => <span title={`${formatExact(r.amount)} per ${r.per.toLocaleString("en")}`}>{formatExact(perMillion(r))}</span>,
+          cell: r => <span title={`${formatExact(r.amount)} per ${count(r.per)}`}>{formatExact(perMillion(r))}</span>,
         },
       ]}
     />

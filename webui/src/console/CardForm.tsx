@@ -1,10 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { Plus, X } from "lucide-react";
-import { parseAmount } from "../api/amount";
 import { path } from "../api/client";
+import { editable, readAmount } from "../api/typed";
 import type { Currency, Feature, RateCard, RateVersion } from "../api/types";
 import { fromLocal } from "../lib/time";
 import { Button, Select, Text } from "../ui";
+import { Echo } from "../ui/AmountField";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { useApi } from "./App";
 import { matchText, parseMatch, perMillion } from "./rates";
@@ -22,7 +23,7 @@ export function CardForm({ card, from, onClose }: { card: RateCard | null; from:
     currencyId: card?.currencyId ?? "",
     effective: "",
     corrects: "",
-    rates: from?.rates.map((r): Draft => ({ featureId: r.featureId, match: matchText(r.match), price: perMillion(r) })) ?? [
+    rates: from?.rates.map((r): Draft => ({ featureId: r.featureId, match: matchText(r.match), price: editable(perMillion(r)) })) ?? [
       { featureId: "", match: "", price: "" },
     ],
   });
@@ -31,7 +32,7 @@ export function CardForm({ card, from, onClose }: { card: RateCard | null; from:
   const firstFeature = features.data?.[0]?.id ?? "";
   const rates = values.rates.map(r => ({
     featureId: r.featureId || firstFeature,
-    amount: parseAmount(r.price),
+    amount: readAmount(r.price).amount,
     per: 1_000_000,
     match: parseMatch(r.match),
   }));
@@ -39,16 +40,17 @@ export function CardForm({ card, from, onClose }: { card: RateCard | null; from:
     rates.length > 0 &&
     rates.every(r => r.featureId && r.amount && r.match) &&
     (card !== null || (id !== "" && displayName !== "" && currencyId !== ""));
-  const save = () => {
+  const save = (ifMatch?: string) => {
     const body = { rates, effectiveFrom: fromLocal(values.effective) };
     return card
-      ? api.post(path`/rate-cards/${card.id}/versions`, { ...body, ...(corrects ? { corrects: Number(corrects) } : {}) })
+      ? api.post(path`/rate-cards/${card.id}/versions`, { ...body, ...(corrects ? { corrects: Number(corrects) } : {}) }, { ifMatch })
       : api.post("/rate-cards", { ...body, id, displayName, currencyId });
   };
   return (
     <FormDialog
       title={card ? `New version of ${card.displayName}` : "Add a rate card"}
       ready={ready}
+      base={card ?? undefined}
       save={save}
       said={card ? "New version saved" : `${displayName} saved`}
       onClose={onClose}
@@ -118,7 +120,7 @@ function Prices({ value, onChange, features }: { value: Draft[]; onChange: (v: D
             inputMode="decimal"
             placeholder="0"
             value={r.price}
-            aria-invalid={(r.price !== "" && parseAmount(r.price) === null) || undefined}
+            aria-invalid={readAmount(r.price).problem !== null || undefined}
             onChange={e => set(i, { price: e.target.value })}
           />
           <Button
@@ -128,6 +130,11 @@ function Prices({ value, onChange, features }: { value: Draft[]; onChange: (v: D
             disabled={value.length === 1}
             onClick={() => onChange(value.filter((_, j) => j !== i))}
           />
+          {r.price !== "" && (
+            <span className={`small ${readAmount(r.price).problem ? "ink-bad" : "muted"}`}>
+              {readAmount(r.price).problem ?? <Echo value={r.price} />}
+            </span>
+          )}
         </div>
       ))}
       <div>

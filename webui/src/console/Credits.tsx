@@ -1,12 +1,14 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
 import { useState } from "react";
-import { add, formatExact, isZero, nano, parseAmount, sub } from "../api/amount";
+import { add, formatExact, isZero, nano, sub } from "../api/amount";
 import { newKey, path } from "../api/client";
 import type { Amount } from "../api/json";
+import { readAmount } from "../api/typed";
 import type { Currency, Grant } from "../api/types";
 import { day, fromLocal, longTime } from "../lib/time";
-import { Button, Confirm, Empty, Select, Skeleton, Text, Trouble, toast, UsageBar } from "../ui";
+import { Button, Confirm, Empty, Reading, Select, Text, toast, UsageBar } from "../ui";
+import { AmountField } from "../ui/AmountField";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { Full } from "../ui/Full";
 import { RowButton, Table } from "../ui/List";
@@ -28,11 +30,10 @@ export function Credits({ customerId }: { customerId: string }) {
     enabled: currency !== undefined,
     refetchInterval: 10_000,
   });
-  if (currencies.isPending) return <Body>{<Skeleton />}</Body>;
-  if (currencies.isError)
+  if (!currencies.data)
     return (
       <Body>
-        <Trouble error={currencies.error} retry={() => currencies.refetch()} />
+        <Reading got={currencies} />
       </Body>
     );
   if (!currency)
@@ -65,8 +66,7 @@ export function Credits({ customerId }: { customerId: string }) {
           Grant credits
         </Button>
       </div>
-      {grants.isPending && <Skeleton />}
-      {grants.isError && <Trouble error={grants.error} retry={() => grants.refetch()} />}
+      <Reading got={grants} />
       {grants.data && (
         <>
           <dl className="figures">
@@ -207,7 +207,7 @@ function GrantForm({ customerId, currency, onClose }: { customerId: string; curr
     expire: "",
     comment: "",
   });
-  const amount = parseAmount(values.amount);
+  const amount = readAmount(values.amount).amount;
   const { displayName, grantType, comment } = values;
   return (
     <FormDialog
@@ -228,19 +228,13 @@ function GrantForm({ customerId, currency, onClose }: { customerId: string; curr
             expireAt: fromLocal(values.expire),
             comment: comment || undefined,
           },
-          key,
+          { idempotencyKey: key },
         )
       }
       said={`${formatExact(amount?.text ?? 0)} ${currency.units?.plural ?? currency.displayName} granted`}
       onClose={onClose}
     >
-      <Text
-        label="Amount"
-        {...bind("amount")}
-        inputMode="decimal"
-        autoFocus
-        problem={values.amount && !amount ? "A number above 0" : null}
-      />
+      <AmountField label="Amount" {...bind("amount")} unit={currency.units?.plural ?? currency.displayName} above0 autoFocus />
       <Text label="Name" {...bind("displayName")} placeholder="Order 1003" />
       <Select
         label="Type"

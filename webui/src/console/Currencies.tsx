@@ -69,9 +69,10 @@ function CurrencyForm({ currency, onClose }: { currency: Currency | null; onClos
     <FormDialog
       title={currency ? `Edit ${currency.displayName}` : "Add a currency"}
       ready={id !== "" && displayName !== ""}
-      save={() =>
+      base={currency ?? undefined}
+      save={ifMatch =>
         currency
-          ? api.patch(path`/credits/custom-currencies/${id}`, { displayName, symbol, ...units })
+          ? api.patch(path`/credits/custom-currencies/${id}`, { displayName, symbol, ...units }, ifMatch)
           : api.post("/credits/custom-currencies", { id, displayName, ...(symbol ? { symbol } : {}), ...units, prepaid })
       }
       said={`${displayName} saved`}

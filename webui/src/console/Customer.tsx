@@ -6,7 +6,7 @@ import type { Customer, One } from "../api/types";
 import { GovernanceView } from "../governance/GovernanceView";
 import { Holds } from "../governance/Holds";
 import { SessionProvider, useStart } from "../governance/session";
-import { CopyButton, Empty, Skeleton, Trouble } from "../ui";
+import { CopyButton, Empty, Reading, Trouble } from "../ui";
 import { Access } from "./Access";
 import { Parts, useApi } from "./App";
 import { Credits } from "./Credits";
@@ -27,7 +27,7 @@ export function CustomerPage({ id, tab }: { id: string; tab: string }) {
   const api = useApi();
   const got = useQuery({ queryKey: ["customer", id], queryFn: () => api.get<One<Customer>>(path`/customers/${id}`) });
   const c = got.data?.data;
-  if (got.isError)
+  if (got.isError && !c)
     return (
       <div className="page stack">
         {isStatus(got.error, 404) ? (
@@ -78,8 +78,7 @@ export function CustomerPage({ id, tab }: { id: string; tab: string }) {
 function CustomerHolds({ id }: { id: string }) {
   const api = useApi();
   const begin = useStart(api, id);
-  if (begin.isPending) return <Skeleton />;
-  if (begin.isError) return <Trouble error={begin.error} retry={() => begin.refetch()} />;
+  if (!begin.data) return <Reading got={begin} />;
   return (
     <SessionProvider api={api} customerId={id} start={begin.data} onOpen={() => {}} onWrote={() => {}}>
       <div className="customer-body">

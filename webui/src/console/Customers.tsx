@@ -4,7 +4,7 @@ import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import type { Customer, Page } from "../api/types";
 import { day } from "../lib/time";
-import { Button, Checkbox, Code, Empty, Skeleton, Text, Trouble, useSettled } from "../ui";
+import { Button, Checkbox, Code, Empty, Reading, Text, useSettled } from "../ui";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { Table } from "../ui/List";
 import { useApi } from "./App";
@@ -41,8 +41,7 @@ export function Customers() {
           Archived, too
         </Checkbox>
       </div>
-      {list.isPending && <Skeleton lines={6} />}
-      {list.isError && <Trouble error={list.error} retry={() => list.refetch()} />}
+      <Reading got={list} lines={6} />
       {list.data && rows.length === 0 && search === "" && (
         <Empty title="No customers yet">
           <p>Each of your customers has its own tree of budgets and its own pool of credits. Your backend adds them as they sign up:</p>

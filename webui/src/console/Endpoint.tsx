@@ -4,7 +4,7 @@ import { path } from "../api/client";
 import type { Delivery, One, Page, Webhook } from "../api/types";
 import { Pager } from "../governance/Holds";
 import { longTime } from "../lib/time";
-import { At, Button, Confirm, Dialog, Empty, Skeleton, Trouble, toast, useAction, When } from "../ui";
+import { At, Button, Confirm, Dialog, Empty, Reading, Trouble, toast, useAction, When } from "../ui";
 import { RowButton, Table } from "../ui/List";
 import { useApi } from "./App";
 
@@ -99,8 +99,7 @@ function Deliveries({ target, onResend }: { target: string; onResend: (id: strin
   });
   return (
     <>
-      {got.isPending && <Skeleton />}
-      {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
+      <Reading got={got} />
       {got.data?.data.length === 0 && <Empty title="Nothing was sent yet" />}
       {got.data && got.data.data.length > 0 && (
         <Table
@@ -136,11 +135,7 @@ function Deliveries({ target, onResend }: { target: string; onResend: (id: strin
               ),
             },
           ]}
-          actions={d => (
-            <RowButton disabled={d.status === "PENDING"} onClick={() => onResend(d.id)}>
-              Send again
-            </RowButton>
-          )}
+          actions={d => <RowButton onClick={() => onResend(d.id)}>{d.status === "PENDING" ? "Send now" : "Send again"}</RowButton>}
         />
       )}
       <Pager cursors={cursors} setCursors={setCursors} next={got.data?.pagination.next} />

@@ -1,10 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { formatRatio, isZero, parseAmount, percent } from "../api/amount";
+import { formatRatio, isZero, percent } from "../api/amount";
 import { path } from "../api/client";
+import { editable, readAmount } from "../api/typed";
 import type { Entitlement, Feature, One, PromotionalEntitlement } from "../api/types";
 import { day, fromLocal, longTime, toLocal } from "../lib/time";
 import { Checkbox, Confirm, Select, Text, toast, UsageBar } from "../ui";
+import { AmountField } from "../ui/AmountField";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { Full } from "../ui/Full";
 import { List, RowButton } from "../ui/List";
@@ -133,7 +135,7 @@ function EntitlementForm({ customer, features, old, onClose }: FormProps) {
   const api = useApi();
   const { values, bind, set } = useFields({
     featureId: old?.featureId ?? "",
-    limit: old?.usageLimit == null ? "" : String(old.usageLimit),
+    limit: old?.usageLimit == null ? "" : editable(old.usageLimit),
     unlimited: old?.hasUnlimitedUsage ?? false,
     soft: old?.hasSoftLimit ?? false,
     period: old?.period ?? ("lifetime" as PromotionalEntitlement["period"]),
@@ -143,7 +145,8 @@ function EntitlementForm({ customer, features, old, onClose }: FormProps) {
   });
   const { unlimited, soft, period, end, reset, accordingTo } = values;
   const featureId = values.featureId || features[0]?.id || "";
-  const limit = parseAmount(values.limit);
+  const feature = features.find(f => f.id === featureId);
+  const limit = readAmount(values.limit).amount;
   const begins = beginnings(reset);
   const configuration = { YEAR: "yearly", MONTH: "monthly", WEEK: "weekly", DAY: "", HOUR: "", "": "" }[reset];
   return (
@@ -176,9 +179,7 @@ function EntitlementForm({ customer, features, old, onClose }: FormProps) {
           hint="One that it already has is replaced"
         />
       )}
-      {!unlimited && (
-        <Text label="Limit" {...bind("limit")} inputMode="decimal" autoFocus problem={values.limit && !limit ? "A number from 0" : null} />
-      )}
+      {!unlimited && <AmountField label="Limit" {...bind("limit")} unit={feature?.featureUnitsPlural ?? feature?.displayName} autoFocus />}
       <Select label="For" {...bind("period")} options={periods} hint="It starts at once" />
       {period === "custom" && <Text label="Ends" type="datetime-local" {...bind("end")} />}
       <Select

@@ -71,7 +71,8 @@ function TypeForm({ type, onClose }: { type: EntityType | null; onClose: () => v
     <FormDialog
       title={type ? `Edit ${type.displayName}` : "Add an entity type"}
       ready={values.id !== "" && values.displayName !== ""}
-      save={() => api.put("/entity-types", { types: [{ ...rest, attributionKeys: words(keys) }] })}
+      base={type ?? undefined}
+      save={ifMatch => api.put("/entity-types", { types: [{ ...rest, attributionKeys: words(keys), ifMatch: ifMatch ?? "none" }] })}
       said={`${values.displayName} saved`}
       onClose={onClose}
     >

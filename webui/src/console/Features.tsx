@@ -90,17 +90,18 @@ function FeatureForm({ feature, onClose }: { feature: Feature | null; onClose: (
       ) ?? [],
   });
   const { id, displayName, metered, fn, filters } = values;
-  const save = () => {
+  const save = (ifMatch?: string) => {
     const meter = metered ? meterOf(values.event, fn, values.field, filters) : null;
     const body = { displayName, featureUnits: values.unit, featureUnitsPlural: values.units };
     return feature
-      ? api.patch(path`/features/${id}`, { ...body, ...(meter || feature.meter ? { meter } : {}) })
+      ? api.patch(path`/features/${id}`, { ...body, ...(meter || feature.meter ? { meter } : {}) }, ifMatch)
       : api.post("/features", { ...body, id, featureType: "NUMBER", meterType: values.meterType, ...(meter ? { meter } : {}) });
   };
   return (
     <FormDialog
       title={feature ? `Edit ${feature.displayName}` : "Add a feature"}
       ready={displayName !== "" && id !== "" && (!metered || (values.event !== "" && (fn === "COUNT" || values.field !== "")))}
+      base={feature ?? undefined}
       save={save}
       said={`${displayName} saved`}
       onClose={onClose}

@@ -1,17 +1,18 @@
 import { useQuery } from "@tanstack/react-query";
 import { isStatus } from "../api/client";
 import type { One, Overview } from "../api/types";
-import { Notice, Skeleton, Trouble, When } from "../ui";
+import { Notice, Reading, Skeleton, When } from "../ui";
 import { useApi } from "./App";
-import { FirstSteps, firstSteps } from "./FirstSteps";
+import { FirstSteps, firstSteps, remembered } from "./FirstSteps";
 import { Figures } from "./Overview";
 
 /** What happens right now, over all customers. */
 export function Home() {
   const api = useApi();
   const got = useQuery({ queryKey: ["overview"], queryFn: () => api.get<One<Overview>>("/overview"), refetchInterval: 2000, retry: false });
-  const start = useQuery({ queryKey: ["first-steps"], queryFn: () => firstSteps(api), staleTime: 10_000 });
-  const done = start.data?.every(s => s.done);
+  const start = useQuery({ queryKey: ["first-steps"], queryFn: () => firstSteps(api), enabled: !remembered(), refetchInterval: 5000 });
+  // The last step is the first request: what comes before it is done where there is one.
+  const done = start.data?.at(-1)?.done;
   return (
     <div className="page stack loose">
       <div className="row between wrap">
@@ -28,7 +29,7 @@ export function Home() {
         (isStatus(got.error, 404) ? (
           <Notice>This server does not report an overview. Customers, their budgets and the catalogue work as always.</Notice>
         ) : (
-          <Trouble error={got.error} retry={() => got.refetch()} />
+          <Reading got={got} />
         ))}
       {got.data && <Figures o={got.data.data} />}
     </div>

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { formatExact } from "../api/amount";
 import type { Grant, LedgerEntry, Page } from "../api/types";
 import { Pager } from "../governance/Holds";
-import { At, Empty, Skeleton, Trouble } from "../ui";
+import { At, Empty, Reading } from "../ui";
 import { Table } from "../ui/List";
 import { useApi } from "./App";
 
@@ -40,14 +40,9 @@ export function Ledger({ customerId, currencyId, grants }: { customerId: string;
           ))}
         </select>
       </header>
-      {got.isPending && (
+      {(got.isPending || got.isError) && (
         <div className="body">
-          <Skeleton />
-        </div>
-      )}
-      {got.isError && (
-        <div className="body">
-          <Trouble error={got.error} retry={() => got.refetch()} />
+          <Reading got={got} />
         </div>
       )}
       {got.data?.data.length === 0 && <Empty title="No entries" />}

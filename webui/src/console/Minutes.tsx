@@ -1,3 +1,5 @@
+import { formatExact } from "../api/amount";
+import { count } from "../api/locale";
 import type { Overview } from "../api/types";
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
@@ -26,8 +28,8 @@ export function Minutes({ minutes }: { minutes: Overview["minutes"] }) {
       </header>
       <div className="body minutes">
         <div className="axis num small muted" aria-hidden>
-          <span>{top.toLocaleString("en")}</span>
-          <span>{(top / 2).toLocaleString("en")}</span>
+          <span>{count(top)}</span>
+          <span>{formatExact(top / 2)}</span>
           <span>0</span>
         </div>
         <svg

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { formatRatio } from "../api/amount";
+import { count } from "../api/locale";
 import type { Feature, Overview } from "../api/types";
 import { statusOf } from "../governance/tree";
 import { perCadence } from "../lib/time";
@@ -27,16 +28,16 @@ export function Figures({ o }: { o: Overview }) {
         <div>
           <dt>Denied</dt>
           <dd>
-            {o.checks.denied.toLocaleString("en")} <small>{checks > 0 && `${formatRatio(o.checks.denied / checks)} of checks`}</small>
+            {count(o.checks.denied)} <small>{checks > 0 && `${formatRatio(o.checks.denied / checks)} of checks`}</small>
           </dd>
         </div>
         <div>
           <dt>Holds open</dt>
-          <dd>{o.holdsOpen.toLocaleString("en")}</dd>
+          <dd>{count(o.holdsOpen)}</dd>
         </div>
         <div>
           <dt>Customers</dt>
-          <dd>{o.customers.toLocaleString("en")}</dd>
+          <dd>{count(o.customers)}</dd>
         </div>
         {o.spend.slice(0, 2).map(s => (
           <div key={s.currencyId}>
@@ -188,7 +189,7 @@ function Stopping({ o, names }: { o: Overview; names: Names }) {
                 </>
               ),
             },
-            { head: "Denials", look: "right num", cell: b => b.denials.toLocaleString("en") },
+            { head: "Denials", look: "right num", cell: b => count(b.denials) },
             { head: "Last", look: "small muted", cell: b => <When at={b.lastAt} /> },
           ]}
         />

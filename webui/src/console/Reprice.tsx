@@ -4,6 +4,7 @@ import { Link } from "wouter";
 import { nano, sub } from "../api/amount";
 import { path } from "../api/client";
 import type { Amount } from "../api/json";
+import { count } from "../api/locale";
 import type { One, RateCard, RateVersion, Repricing } from "../api/types";
 import { fromLocal, toLocal } from "../lib/time";
 import { Button, Confirm, Dialog, Notice, Text, Trouble, toast, useAction } from "../ui";
@@ -147,8 +148,8 @@ function Found({ found, currency }: { found: Repricing; currency: string }) {
   );
 }
 
-const charges = (n: number) => `${n.toLocaleString("en")} ${n === 1 ? "charge" : "charges"}`;
-const limits = (rows: Repricing["customers"][number]["rows"]) => new Set(rows.map(r => r.assignmentId)).size.toLocaleString("en");
+const charges = (n: number) => `${count(n)} ${n === 1 ? "charge" : "charges"}`;
+const limits = (rows: Repricing["customers"][number]["rows"]) => count(new Set(rows.map(r => r.assignmentId)).size);
 const show = (section: HTMLElement | null) => section?.scrollIntoView({ block: "nearest" });
 
 function Signed({ v }: { v: Amount }) {

@@ -12,6 +12,21 @@ export function Logo() {
 }
 
 export function SignIn({ refused, onKey }: { refused: boolean; onKey: (key: string) => void }) {
+  return (
+    <main className="sign-in">
+      <div className="stack loose">
+        <div className="row" style={{ gap: 10 }}>
+          <Logo />
+          <h1>Bursar</h1>
+        </div>
+        <KeyForm problem={refused ? "The key was refused. Sign in again." : null} onKey={onKey} />
+      </div>
+    </main>
+  );
+}
+
+/** Asks for a key and tries it. */
+export function KeyForm({ problem, onKey }: { problem?: string | null; onKey: (key: string) => void }) {
   const [key, setKey] = useState("");
   const run = useAction();
   const submit = () =>
@@ -30,41 +45,33 @@ export function SignIn({ refused, onKey }: { refused: boolean; onKey: (key: stri
       k => onKey(k),
     );
   return (
-    <main className="sign-in">
-      <form
-        className="stack loose"
-        onSubmit={e => {
-          e.preventDefault();
-          void submit();
-        }}
-      >
-        <div className="row" style={{ gap: 10 }}>
-          <Logo />
-          <h1>Bursar</h1>
-        </div>
-        <div className="stack">
-          <Text
-            label="API key"
-            type="password"
-            value={key}
-            onChange={setKey}
-            placeholder="bsk_…"
-            autoFocus
-            required
-            problem={refused ? "The key was refused. Sign in again." : null}
-            hint={
-              <>
-                The server's <code>BURSAR_ADMIN_KEY</code>; without that variable, the key that the server printed once at its first start.
-                It stays in this tab until the tab is closed.
-              </>
-            }
-          />
-          {run.error !== null && <Trouble error={run.error} />}
-          <Button type="submit" look="primary" busy={run.busy} disabled={key.trim() === ""}>
-            Sign in
-          </Button>
-        </div>
-      </form>
-    </main>
+    <form
+      className="stack"
+      onSubmit={e => {
+        e.preventDefault();
+        void submit();
+      }}
+    >
+      <Text
+        label="API key"
+        type="password"
+        value={key}
+        onChange={setKey}
+        placeholder="bsk_…"
+        autoFocus
+        required
+        problem={problem}
+        hint={
+          <>
+            The server's <code>BURSAR_ADMIN_KEY</code>; without that variable, the key that the server printed once at its first start. It
+            stays in this tab until the tab is closed.
+          </>
+        }
+      />
+      {run.error !== null && <Trouble error={run.error} />}
+      <Button type="submit" look="primary" busy={run.busy} disabled={key.trim() === ""}>
+        Sign in
+      </Button>
+    </form>
   );
 }

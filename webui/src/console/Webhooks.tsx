@@ -100,9 +100,12 @@ function WebhookForm({ hook, onClose, onSaved }: { hook: Webhook | null; onClose
     <FormDialog
       title={hook ? "Edit the webhook" : "Add a webhook"}
       ready={url !== ""}
-      save={() => {
+      base={hook ?? undefined}
+      save={ifMatch => {
         const body = { url, description: description || null, customerId: customerId || null, eventTypes: types.length ? types : null };
-        return hook ? api.patch<One<Webhook>>(path`/webhooks/${hook.id}`, body) : api.post<One<Webhook>>("/webhooks", { ...body, kind });
+        return hook
+          ? api.patch<One<Webhook>>(path`/webhooks/${hook.id}`, body, ifMatch)
+          : api.post<One<Webhook>>("/webhooks", { ...body, kind });
       }}
       onSaved={got => onSaved(got.data)}
       onClose={onClose}

@@ -2,12 +2,16 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Problem } from "../api/client";
+import { setLocale } from "../api/locale";
 import { applyTheme, type Theme } from "../lib/theme";
+import { watchDrafts } from "../ui/draft";
 import "../ui/theme.css";
 import "../ui/base.css";
 import { App } from "./App";
 import "./console.css";
 
+setLocale(navigator.language);
+watchDrafts();
 applyTheme((localStorage.getItem("bursar-theme") as Theme | null) ?? "auto");
 
 const queries = new QueryClient({

@@ -3,9 +3,11 @@ import { connect, WindowMessenger } from "penpal";
 import { StrictMode, useEffect, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { Api, Problem } from "../api/client";
+import { setLocale } from "../api/locale";
 import { GovernanceView } from "../governance/GovernanceView";
 import { applyTheme, type Theme } from "../lib/theme";
-import { Empty, Guard, Toasts } from "../ui";
+import { Button, Empty, Guard, Toasts } from "../ui";
+import { watchDrafts } from "../ui/draft";
 import "../ui/theme.css";
 import "../ui/base.css";
 import { channel, type Host, type Settings } from "./protocol";
@@ -18,6 +20,9 @@ const fragment = new URLSearchParams(location.hash.slice(1));
 // Nothing of it is left for the history or a copied address.
 if (location.hash) history.replaceState(null, "", location.pathname + location.search);
 
+setLocale(navigator.language);
+watchDrafts();
+
 let token = fragment.get("token") ?? "";
 let host: Host | null = null;
 
@@ -29,6 +34,7 @@ function renew(): Promise<boolean> {
       const next = await host?.refreshToken();
       if (!next || next === token) return false;
       token = next;
+      void queries.invalidateQueries();
       return true;
     } catch {
       return false;
@@ -106,18 +112,24 @@ function Embedded() {
     );
   return (
     <>
-      {expired && <Expired />}
+      {expired && <Expired retry={() => void renew().then(done => setExpired(!done))} />}
       <GovernanceView api={api} customerId={settings.customer} onHeight={height} />
       <Toasts />
     </>
   );
 }
 
-function Expired() {
+/** The page is asked for another token at each call; a person may ask as well. What is shown and typed stays. */
+function Expired({ retry }: { retry?: () => void }) {
   return (
     <div className="gov-pad">
       <div className="notice warn" role="alert">
-        This access has ended. Reload the page to go on.
+        <span className="grow">This access has ended, so what is shown may be old. Try again, or reload the page to go on.</span>
+        {retry && host && (
+          <Button size="small" onClick={retry}>
+            Try again
+          </Button>
+        )}
       </div>
     </div>
   );

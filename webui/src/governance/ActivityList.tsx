@@ -4,7 +4,7 @@ import { formatExact } from "../api/amount";
 import { path } from "../api/client";
 import type { Activity, Page } from "../api/types";
 import { longTime, perCadence, shortTime } from "../lib/time";
-import { Empty, Skeleton, Text, Trouble } from "../ui";
+import { Empty, Reading, Text } from "../ui";
 import { Pager } from "./Holds";
 import { useKeyNames, useNames } from "./names";
 import { useSession } from "./session";
@@ -45,8 +45,7 @@ export default function ActivityList({ entityId }: { entityId?: string }) {
           </datalist>
         </div>
       )}
-      {got.isPending && <Skeleton lines={6} />}
-      {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
+      <Reading got={got} lines={6} />
       {got.data?.data.length === 0 && <Empty title="No changes yet" />}
       <ol className="timeline">
         {got.data?.data.map(a => (

@@ -1,5 +1,5 @@
 import { ArrowRight, Ban, CircleCheck, TriangleAlert } from "lucide-react";
-import { add, formatExact, less, parseAmount, sub } from "../api/amount";
+import { add, formatExact, less, sub } from "../api/amount";
 import type { Amount } from "../api/json";
 import type { Decision, Node } from "../api/types";
 import { longTime, until } from "../lib/time";
@@ -8,7 +8,7 @@ import { useNames } from "./names";
 import { capabilityOf, useSession } from "./session";
 
 /** What is decided about a request: every limit on its way with its arithmetic, and what would have to change. */
-export function Answer({ d, requested }: { d: Decision; requested: string }) {
+export function Answer({ d, requested }: { d: Decision; requested: Amount }) {
   const s = useSession();
   const seen = new Set<string>();
   const chains = (d.chains ?? []).map(chain => chain.filter(n => !seen.has(n.assignmentId) && seen.add(n.assignmentId)));
@@ -25,7 +25,7 @@ export function Answer({ d, requested }: { d: Decision; requested: string }) {
         <div className="stack tight">
           <h2>
             {d.isGranted
-              ? `Yes: ${formatAsked(requested)} would be granted${d.rootEntityId ? " by the limits you see" : ""}`
+              ? `Yes: ${formatExact(requested)} would be granted${d.rootEntityId ? " by the limits you see" : ""}`
               : `No: ${reasonWords(d.accessDeniedReason)}`}
           </h2>
           {!d.isGranted && (
@@ -118,11 +118,6 @@ function grantedAfter(d: Decision, short: Node[]): string | null {
   );
 }
 
-const formatAsked = (text: string) => {
-  const a = parseAmount(text);
-  return a ? formatExact(a.text) : text;
-};
-
 function Level({ n, name, binds }: { n: Node; name: (id: string) => string; binds: boolean }) {
   const s = useSession();
   const fits = n.isGranted;
@@ -150,11 +145,11 @@ function Level({ n, name, binds }: { n: Node; name: (id: string) => string; bind
 }
 
 function Sum({ used, held, asked, limit, fits }: { used: Amount; held: Amount; asked: Amount; limit: Amount | null; fits: boolean }) {
-  const total = add(add(used, held), parseAmount(String(asked))?.text ?? 0);
+  const total = add(add(used, held), asked);
   return (
     <span className="sum num break" style={{ whiteSpace: "normal" }}>
       {formatExact(used)} <span className="muted">used</span> + {formatExact(held)} <span className="muted">held</span> +{" "}
-      {formatAsked(String(asked))} <span className="muted">asked</span> = <span className="strong">{formatExact(total)}</span>{" "}
+      {formatExact(asked)} <span className="muted">asked</span> = <span className="strong">{formatExact(total)}</span>{" "}
       {limit === null ? (
         <span className="muted">, no limit</span>
       ) : fits && !less(limit, total) ? (
@@ -172,7 +167,7 @@ function change(
   asked: Amount,
 ): string {
   if (n.usageLimit === null) return "";
-  const total = add(add(n.currentUsage, n.reserved), parseAmount(String(asked))?.text ?? 0);
+  const total = add(add(n.currentUsage, n.reserved), asked);
   const short = n.wouldNeed ?? sub(total, n.usageLimit);
   return n.source === "CREDITS"
     ? `needs a grant of ${formatExact(short)} more`

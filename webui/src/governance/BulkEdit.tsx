@@ -1,9 +1,12 @@
 import { useState } from "react";
-import { decimal, formatExact, nano, parseAmount } from "../api/amount";
+import { decimal, formatExact, nano } from "../api/amount";
 import { Exact } from "../api/json";
+import { count } from "../api/locale";
+import { readAmount } from "../api/typed";
 import type { Assignment, Enforcement, TreeRow } from "../api/types";
 import { cadenceWords } from "../lib/time";
 import { Button, Checkbox, Dialog, Notice, Select, Text, Trouble, useAction } from "../ui";
+import { AmountField } from "../ui/AmountField";
 import { inputOf, type LimitInput, named, putLimits, readLimits, useSession } from "./session";
 import type { TreeNode } from "./tree";
 
@@ -23,8 +26,8 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
   const labels = [...new Set(["", ...nodes.flatMap(n => n.limits.map(l => l.label ?? ""))])];
 
   const own = (n: TreeNode) => n.limits.find(l => l.scopeEntityIds.length === 0 && l.label === label);
-  const amount = how === "set" ? parseAmount(value) : null;
-  const factor = how === "percent" && /^[+-]?\d{1,4}(\.\d{1,4})?$/.test(value.trim()) ? Number(value) : null;
+  const amount = how === "set" ? readAmount(value).amount : null;
+  const factor = how === "percent" ? readPercent(value) : null;
   const ready = how === "unlimited" || how === "enforcement" || amount !== null || (factor !== null && factor >= -100);
   const changes = ready ? nodes.flatMap(n => change(n, own(n))) : [];
 
@@ -46,14 +49,29 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
         changes.flatMap(x => x.before ?? []),
       );
       const byId = new Map(before.map(a => [a.id, a]));
+      const moved = changes.find(x => x.before && !sameLimit(byId.get(x.before.assignmentId ?? ""), x.before));
+      if (moved)
+        throw new Error(
+          `The limit of ${moved.node.name ?? moved.node.id} was changed meanwhile. Close this, and choose again from what is there now.`,
+        );
       const inputs = changes.map(x => input(x.node, byId.get(x.before?.assignmentId ?? ""), x.after));
       const undo = await putLimits(s, inputs, before);
-      s.wrote({ text: `${inputs.length.toLocaleString("en")} limits changed`, entityIds: changes.map(x => x.node.id), undo });
+      s.wrote({ text: `${count(inputs.length)} limits changed`, entityIds: changes.map(x => x.node.id), undo });
     }, onClose);
 
   function input(n: TreeNode, a: Assignment | undefined, after: Exact | null): LimitInput {
-    if (!a) return { entityId: n.id, ...(c ? named(c) : {}), scopeEntityIds: [], label, usageLimit: after, cadence, enforcement };
-    const now = inputOf(a);
+    if (!a)
+      return {
+        entityId: n.id,
+        ...(c ? named(c) : {}),
+        scopeEntityIds: [],
+        label,
+        usageLimit: after,
+        cadence,
+        enforcement,
+        ifMatch: "none",
+      };
+    const now = { ...inputOf(a), ifMatch: a.revision };
     if (how === "enforcement") return { ...now, enforcement };
     // The row shows the limit with its boosts; a percentage is of the limit itself.
     if (how === "percent" && a.usageLimit !== null) return { ...now, usageLimit: scaled(a.usageLimit, factor ?? 0) };
@@ -63,19 +81,19 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
   const made = changes.filter(x => !x.before).length;
   return (
     <Dialog
-      title={`Edit limits of ${nodes.length.toLocaleString("en")} ${nodes.length === 1 ? "entity" : "entities"}`}
+      title={`Edit limits of ${count(nodes.length)} ${nodes.length === 1 ? "entity" : "entities"}`}
       kind="wide"
       onClose={onClose}
       foot={
         <>
           <Button onClick={onClose}>Cancel</Button>
           <Button look="primary" busy={run.busy} disabled={changes.length === 0} onClick={save}>
-            Change {changes.length.toLocaleString("en")} {changes.length === 1 ? "limit" : "limits"}
+            Change {count(changes.length)} {changes.length === 1 ? "limit" : "limits"}
           </Button>
         </>
       }
     >
-      <div className="stack">
+      <div className="stack" data-draft>
         <div className="fields">
           <Select
             label={`Change of ${c?.name ?? "limits"}`}
@@ -88,16 +106,7 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
               ["enforcement", "Change hard or soft"],
             ]}
           />
-          {how === "set" && (
-            <Text
-              label="Amount"
-              value={value}
-              onChange={setValue}
-              inputMode="decimal"
-              autoFocus
-              problem={value && !amount ? "A number from 0" : null}
-            />
-          )}
+          {how === "set" && <AmountField label="Amount" value={value} onChange={setValue} unit={c?.unit || c?.name} autoFocus />}
           {how === "percent" && (
             <Text
               label="Percent"
@@ -170,10 +179,10 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
             </table>
           </div>
         )}
-        {changes.length > 12 && <p className="small muted">and {(changes.length - 12).toLocaleString("en")} more</p>}
+        {changes.length > 12 && <p className="small muted">and {count(changes.length - 12)} more</p>}
         {made > 0 && (
           <Notice>
-            {made.toLocaleString("en")} of them {made === 1 ? "has" : "have"} no such limit yet; a new one counts from now on.
+            {count(made)} of them {made === 1 ? "has" : "have"} no such limit yet; a new one counts from now on.
           </Notice>
         )}
         {changes.length > 100 && (
@@ -183,6 +192,20 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
       </div>
     </Dialog>
   );
+}
+
+/** Whether a limit still is what a row of the tree, with its boosts, showed of it. */
+function sameLimit(a: Assignment | undefined, row: TreeRow): boolean {
+  const text = (v: TreeRow["usageLimit"] | undefined) => (v == null ? v : decimal(nano(v)));
+  return a !== undefined && text(a.effectiveUsageLimit) === text(row.usageLimit) && a.enforcement === row.enforcement;
+}
+
+/** "+10" or "-2.5", as the reader's language writes it; null when it is no percentage that can be taken exactly. */
+function readPercent(text: string): number | null {
+  const m = /^([+-]?)(.*)$/.exec(text.trim());
+  const { amount } = readAmount(m?.[2] ?? "");
+  if (!amount || !/^\d{1,4}(\.\d{1,4})?$/.test(amount.text)) return null;
+  return Number(`${m?.[1] ?? ""}${amount.text}`);
 }
 
 /** An amount changed by a percentage with up to four decimals, exactly and rounded down. */

@@ -2,17 +2,20 @@ import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { approx, formatShort } from "../api/amount";
-import type { Line } from "./UsagePanel";
+import type { Line } from "./usage";
 
 // Apart in lightness as well as in hue, and never without the name beside.
 const strokes = ["--bursar-accent", "--bursar-near-bar", "--bursar-ok", "--bursar-blocked", "--bursar-muted", "--bursar-over"];
 
 const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const instants = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const whole = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" });
 const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const tick = (t: number, step: number) => (step < 86_400 ? hours : days).format(new Date(t * 1000));
 
 /** Usage per step: bars of one series, lines of several. The table beside it has the digits. */
-export default function Chart({ series, unit, bars }: { series: Line[]; unit: string; bars: boolean }) {
+type Props = { series: Line[]; unit: string; bars: boolean /** Steps are days or more. */; days: boolean };
+
+export default function Chart({ series, unit, bars, days: daily }: Props) {
   const ref = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const el = ref.current;
@@ -45,14 +48,18 @@ export default function Chart({ series, unit, bars }: { series: Line[]; unit: st
           y: { range: (_, __, max) => [0, max || 1] },
         },
         axes: [
-          { ...axis, grid: { show: false }, space: 64, values: (_, ticks) => ticks.map(t => tick(t, step)) },
+          {
+            ...axis,
+            grid: { show: false },
+            space: 64,
+            values: (_, ticks) => ticks.map(t => (daily ? days : hours).format(new Date(t * 1000))),
+          },
           { ...axis, size: 56, values: (_, ticks) => ticks.map(t => formatShort(t)) },
         ],
         series: [
           {
-            label: "From",
-            value: (_, t) =>
-              t ? new Date(t * 1000).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }) : "–",
+            label: daily ? "Day" : "From",
+            value: (_, t) => (t ? (daily ? whole : instants).format(new Date(t * 1000)) : "–"),
           },
           ...series.map((l, i) => ({
             label: l.name,
@@ -74,7 +81,7 @@ export default function Chart({ series, unit, bars }: { series: Line[]; unit: st
       seen.disconnect();
       plot.destroy();
     };
-  }, [series, unit, bars]);
+  }, [series, unit, bars, daily]);
   return (
     <div
       ref={ref}

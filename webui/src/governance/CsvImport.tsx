@@ -1,8 +1,10 @@
 import { Upload } from "lucide-react";
 import { useState } from "react";
-import { decimal, formatExact, nano, parseAmount } from "../api/amount";
+import { decimal, formatExact, nano } from "../api/amount";
 import { path } from "../api/client";
 import type { Exact } from "../api/json";
+import { count } from "../api/locale";
+import { readPlain } from "../api/typed";
 import type { Assignment } from "../api/types";
 import { readCsv } from "../lib/csv";
 import { perCadence } from "../lib/time";
@@ -26,7 +28,7 @@ export default function CsvImport({ onClose }: { onClose: () => void }) {
       if (file.size > 8 << 20) throw new Error("The file is larger than 8 MiB.");
       const { rows, problem } = await readCsv(await file.text());
       if (problem) throw new Error(problem);
-      if (rows.length > linesAllowed) throw new Error(`More than ${linesAllowed.toLocaleString("en")} lines.`);
+      if (rows.length > linesAllowed) throw new Error(`More than ${count(linesAllowed)} lines.`);
       const limits = await s.api.all<Assignment>(path`/customers/${s.customerId}/assignments`, {}, 500_000);
       setPlan(compare(rows, limits));
     });
@@ -40,7 +42,7 @@ export default function CsvImport({ onClose }: { onClose: () => void }) {
         plan.changes.map(c => c.input),
         before,
       );
-      s.wrote({ text: `${plan.changes.length.toLocaleString("en")} limits imported`, entityIds: null, undo });
+      s.wrote({ text: `${count(plan.changes.length)} limits imported`, entityIds: null, undo });
     }, onClose);
 
   return (
@@ -52,15 +54,16 @@ export default function CsvImport({ onClose }: { onClose: () => void }) {
         <>
           <Button onClick={onClose}>Cancel</Button>
           <Button look="primary" busy={run.busy} disabled={!plan || plan.changes.length === 0 || plan.problems.length > 0} onClick={save}>
-            {plan ? `Apply ${plan.changes.length.toLocaleString("en")} changes` : "Apply"}
+            {plan ? `Apply ${count(plan.changes.length)} changes` : "Apply"}
           </Button>
         </>
       }
     >
-      <div className="stack">
+      <div className="stack" data-draft>
         <p className="muted">
-          The columns of an export: entityId, featureId or currencyId, and usageLimit (a number, or “unlimited”); scopeEntityIds, label,
-          cadence and enforcement may be left out. Nothing is written before you have seen the differences.
+          The columns of an export: entityId, featureId or currencyId, and usageLimit (“unlimited”, or digits with a point before decimals
+          and nothing between thousands, in every language: 1234.5); scopeEntityIds, label, cadence and enforcement may be left out. Nothing
+          is written before you have seen the differences.
         </p>
         <label className="button" style={{ alignSelf: "flex-start" }}>
           <Upload size={15} aria-hidden />
@@ -81,8 +84,7 @@ export default function CsvImport({ onClose }: { onClose: () => void }) {
         {reading.error !== null && <Trouble error={reading.error} />}
         {plan && plan.problems.length > 0 && (
           <Notice kind="bad">
-            <span className="strong">{plan.problems.length.toLocaleString("en")} lines cannot be read.</span> Correct the file and choose it
-            again.
+            <span className="strong">{count(plan.problems.length)} lines cannot be read.</span> Correct the file and choose it again.
             <ul className="small">
               {plan.problems.slice(0, 8).map(p => (
                 <li key={p} className="break">
@@ -94,8 +96,7 @@ export default function CsvImport({ onClose }: { onClose: () => void }) {
         )}
         {plan && plan.problems.length === 0 && (
           <p>
-            <span className="strong">{plan.changes.length.toLocaleString("en")} changes</span>; {plan.same.toLocaleString("en")} lines are
-            unchanged.
+            <span className="strong">{count(plan.changes.length)} changes</span>; {count(plan.same)} lines are unchanged.
           </p>
         )}
         {plan && plan.changes.length > 0 && (
@@ -160,8 +161,9 @@ export function compare(rows: Record<string, string>[], limits: Assignment[]): P
       .filter(Boolean);
     const label = get("label");
     const unlimited = get("usageLimit").toLowerCase() === "unlimited";
-    const amount = unlimited ? null : parseAmount(get("usageLimit"));
-    if (!unlimited && amount === null) return bad(`“${get("usageLimit")}” is no amount`);
+    const amount = unlimited ? null : readPlain(get("usageLimit"));
+    if (!unlimited && amount === null)
+      return bad(`“${get("usageLimit")}” is no amount as a file writes it: digits, and a point before decimals, such as 3000 or 1234.5`);
     const enforcement = get("enforcement");
     if (enforcement && enforcement !== "hard" && enforcement !== "soft") return bad("enforcement is hard or soft");
     const key = keyOf(entityId, featureId ? `f:${featureId}` : `c:${currencyId}`, scope, label);
@@ -179,6 +181,7 @@ export function compare(rows: Record<string, string>[], limits: Assignment[]): P
       ...(featureId ? { featureId } : { currencyId }),
       scopeEntityIds: scope,
       label,
+      ifMatch: before?.revision ?? "none",
       usageLimit: amount,
       ...(cadence ? { cadence } : {}),
       ...(enforcement ? { enforcement: enforcement as "hard" | "soft" } : {}),

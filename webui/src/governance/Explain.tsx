@@ -1,11 +1,13 @@
 import { Plus, X } from "lucide-react";
 import { useState } from "react";
-import { formatExact, parseAmount } from "../api/amount";
+import { formatExact } from "../api/amount";
 import { path } from "../api/client";
-import type { Exact } from "../api/json";
+import type { Amount } from "../api/json";
+import { editable, readAmount } from "../api/typed";
 import type { Decision, Denial, Entity, Explanation, One } from "../api/types";
 import { longTime } from "../lib/time";
-import { Button, Empty, Notice, Select, Skeleton, Text, Trouble, useAction, When } from "../ui";
+import { Button, Empty, Notice, Select, Skeleton, Trouble, useAction, When } from "../ui";
+import { AmountField } from "../ui/AmountField";
 import { Answer, reasonWords } from "./Answer";
 import { useDenials } from "./denials";
 import { EntityPicker } from "./EntityPicker";
@@ -23,7 +25,7 @@ export default function Explain() {
     amount: "1",
     dimensions: [[keys[0] ?? "userId", ""]],
   });
-  const [answer, setAnswer] = useState<Decision | null>(null);
+  const [answer, setAnswer] = useState<{ d: Decision; asked: Amount } | null>(null);
   const [past, setPast] = useState<Denial | null>(null);
   const run = useAction();
   const denials = useDenials();
@@ -36,16 +38,12 @@ export default function Explain() {
     ]),
   ]);
 
-  const askAbout = (question: Question) =>
-    run.start(
-      () => ask(s, question),
-      d => setAnswer(d),
-    );
+  const askAbout = (question: Question) => run.start(() => ask(s, question), setAnswer);
   const pick = (d: Denial) => {
     const c = capabilityOf(d, s.capabilities);
     const question: Question = {
       capability: c ? `${c.kind}:${c.id}` : "",
-      amount: String(d.requested),
+      amount: editable(d.requested),
       dimensions: Object.entries(d.dimensions).map(([k, v]) => [k, String(v)]),
     };
     setQ(question);
@@ -58,7 +56,8 @@ export default function Explain() {
     const others = q.dimensions.filter(([k, v]) => k !== key && (v !== "" || !isId(k)));
     setQ({ ...q, dimensions: [[key, e.id], ...others] });
   };
-  const amount = parseAmount(q.amount);
+  const { amount } = readAmount(q.amount);
+  const unit = s.capabilities.find(c => `${c.kind}:${c.id}` === q.capability);
 
   return (
     <div className="explain">
@@ -79,12 +78,12 @@ export default function Explain() {
               onChange={v => setQ({ ...q, capability: v })}
               options={s.capabilities.map(c => [`${c.kind}:${c.id}`, c.name] as const)}
             />
-            <Text
+            <AmountField
               label="Amount"
               value={q.amount}
               onChange={v => setQ({ ...q, amount: v })}
-              inputMode="decimal"
-              problem={amount ? null : "A number from 0"}
+              unit={unit?.unit || unit?.name}
+              hint="A number from 0"
             />
           </div>
           <EntityPicker label="Requested by" hint="Adds the agent, user or team to the dimensions below" onPick={about} />
@@ -158,8 +157,8 @@ export default function Explain() {
         )}
         {run.busy && <Skeleton lines={5} />}
         {run.error !== null && <Trouble error={run.error} />}
-        {!run.busy && answer && <Answer d={answer} requested={q.amount} />}
-        {!run.busy && !answer && past && run.error === null && <Answer d={recorded(past)} requested={String(past.requested)} />}
+        {!run.busy && answer && <Answer d={answer.d} requested={answer.asked} />}
+        {!run.busy && !answer && past && run.error === null && <Answer d={recorded(past)} requested={past.requested} />}
         {!run.busy && !answer && !past && run.error === null && (
           <Empty title="Every limit on the way, with its arithmetic">
             <p>
@@ -208,14 +207,16 @@ const recorded = (d: Denial): Decision => ({
   grantedAfter: null,
 });
 
-async function ask(s: Session, q: Question): Promise<Decision> {
+async function ask(s: Session, q: Question): Promise<{ d: Decision; asked: Amount }> {
+  const { amount } = readAmount(q.amount);
+  if (!amount) throw new Error("Say how much.");
   const [kind, ...id] = q.capability.split(":");
   const target = kind === "currency" ? { currencyId: id.join(":") } : { featureId: id.join(":") };
   const dimensions = Object.fromEntries(q.dimensions.filter(([k, v]) => k && v));
-  const question = { ...target, requestedUsage: parseAmount(q.amount) as Exact, dimensions };
+  const question = { ...target, requestedUsage: amount, dimensions };
   const { data } = await s.api.post<One<Explanation>>(path`/customers/${s.customerId}/explain`, question);
   const { decision, ...arithmetic } = data;
-  return { ...decision, ...arithmetic };
+  return { d: { ...decision, ...arithmetic }, asked: amount.text };
 }
 
 /** The newest of requests of the same asker that were stopped for the same, with how many there are. */

@@ -1,14 +1,15 @@
 import { Activity as ActivityIcon, ListTree, Scale } from "lucide-react";
-import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { type Api, isStatus } from "../api/client";
 import { Empty, Skeleton, Trouble } from "../ui";
+import { lazily } from "../ui/Lazily";
 import "./governance.css";
 import { SessionProvider, type Start, useStart, type Written } from "./session";
 import { TreeView } from "./TreeView";
 
-const NodeDrawer = lazy(() => import("./NodeDrawer"));
-const Explain = lazy(() => import("./Explain"));
-const ActivityList = lazy(() => import("./ActivityList"));
+const NodeDrawer = lazily(() => import("./NodeDrawer"));
+const Explain = lazily(() => import("./Explain"), <Skeleton lines={6} />);
+const ActivityList = lazily(() => import("./ActivityList"), <Skeleton lines={6} />);
 
 export type View = "tree" | "explain" | "activity";
 
@@ -24,8 +25,8 @@ type Props = {
 /** The governance of one customer: the same in the console and embedded in a vendor's product. */
 export function GovernanceView(props: Props) {
   const begin = useStart(props.api, props.customerId);
-  if (begin.isPending) return <LoadingTree />;
-  if (begin.isError) {
+  if (begin.isPending || (begin.isFetching && !begin.data)) return <LoadingTree />;
+  if (!begin.data) {
     if (isStatus(begin.error, 404))
       return (
         <Empty title="Nothing here">
@@ -76,17 +77,9 @@ function Loaded({ api, customerId, start, view, onHeight }: Props & { start: Sta
           </nav>
         )}
         {shown === "tree" && <TreeView writes={writes} onHeight={onHeight} />}
-        {shown !== "tree" && (
-          <Scrolled onHeight={onHeight}>
-            <Suspense fallback={<Skeleton lines={6} />}>{shown === "explain" ? <Explain /> : <ActivityList />}</Suspense>
-          </Scrolled>
-        )}
+        {shown !== "tree" && <Scrolled onHeight={onHeight}>{shown === "explain" ? <Explain /> : <ActivityList />}</Scrolled>}
       </div>
-      {drawer !== null && (
-        <Suspense fallback={null}>
-          <NodeDrawer key={drawer} entityId={drawer} />
-        </Suspense>
-      )}
+      {drawer !== null && <NodeDrawer key={drawer} entityId={drawer} />}
     </SessionProvider>
   );
 }

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { path } from "../api/client";
 import type { Page, Reservation } from "../api/types";
-import { Amt, At, Button, Confirm, Empty, Select, Skeleton, Trouble, toast, When } from "../ui";
+import { Amt, At, Button, Confirm, Empty, Reading, Select, toast, When } from "../ui";
 import { useNames } from "./names";
 import { capabilityOf, useSession } from "./session";
 
@@ -43,8 +43,7 @@ export function Holds({ entityId }: { entityId?: string }) {
           ]}
         />
       </div>
-      {got.isPending && <Skeleton lines={4} />}
-      {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
+      <Reading got={got} lines={4} />
       {got.data?.data.length === 0 && (
         <Empty title={`No ${status.toLowerCase()} holds`}>
           {status === "OPEN" && (

@@ -1,43 +1,56 @@
 import { useQuery } from "@tanstack/react-query";
 import { X } from "lucide-react";
-import { useState } from "react";
-import { decimal, formatExact, nano, parseAmount } from "../api/amount";
+import { useEffect, useState } from "react";
+import { formatExact, isZero, less, nano } from "../api/amount";
 import { path } from "../api/client";
-import type { Assignment, Enforcement, One, Simulation } from "../api/types";
+import type { Amount } from "../api/json";
+import { count } from "../api/locale";
+import { readAmount } from "../api/typed";
+import type { Assignment, One, Simulation } from "../api/types";
 import { cadenceWords, day, perCadence } from "../lib/time";
 import { Amt, Button, Checkbox, Notice, Select, Skeleton, Text, Trouble, useAction, useSettled } from "../ui";
+import { AmountField } from "../ui/AmountField";
+import { type Clash, currentOf, type Draft, draftOf, merge, words } from "./conflict";
 import { EntityPicker } from "./EntityPicker";
+import { limitWords, WhichLimit } from "./Limit";
 import { useNames } from "./names";
 import { capabilityOf, type LimitInput, named, putLimits, useSession } from "./session";
 
 const cadences = ["PT15M", "PT1H", "P1D", "P1W", "P1M", "P1Y", "P100Y"];
 const zones = Intl.supportedValuesOf?.("timeZone") ?? [];
 
-type Props = { entityId: string; limit: Assignment | null; onDone: () => void };
+type Props = {
+  entityId: string;
+  limit: Assignment | null;
+  /** What has been counted on it so far. */
+  used?: Amount | null;
+  onDone: () => void;
+};
 
-/** Sets one limit of an entity: a new one, or what may change of one that exists. */
-export function LimitForm({ entityId, limit, onDone }: Props) {
+/**
+ * Sets one limit of an entity: a new one, or what may change of one that exists. What is
+ * saved names the revision it was based on: what another one has saved meanwhile is shown,
+ * beside what was typed.
+ */
+export function LimitForm({ entityId, limit, used, onDone }: Props) {
   const s = useSession();
   const start = limit ? capabilityOf(limit, s.capabilities) : s.capability;
   const [capability, setCapability] = useState(start ?? s.capabilities[0] ?? null);
   const [label, setLabel] = useState(limit?.label ?? "");
   const [scope, setScope] = useState<string[]>(limit?.scopeEntityIds ?? []);
   const scopeName = useNames(scope);
-  const [amount, setAmount] = useState(limit?.usageLimit == null ? "" : decimal(nano(limit.usageLimit)));
-  const [unlimited, setUnlimited] = useState(limit !== null && limit.usageLimit === null);
-  const [cadence, setCadence] = useState(limit?.cadence ?? "P1M");
-  const [timezone, setTimezone] = useState(limit?.timezone ?? "");
-  const [enforcement, setEnforcement] = useState<Enforcement>(limit?.enforcement ?? "hard");
-  const [thresholds, setThresholds] = useState(limit ? limit.alertThresholds.join(", ") : "");
-  const [strict, setStrict] = useState(limit?.allocation === "strict");
+  const [base, setBase] = useState(limit);
+  const [draft, setDraft] = useState(draftOf(limit));
+  const [clashes, setClashes] = useState<Clash[] | "deleted" | null>(null);
+  const set = (d: Partial<Draft>) => setDraft(before => ({ ...before, ...d }));
+  const { amount, unlimited, cadence, timezone, enforcement, thresholds, strict } = draft;
   const save = useAction();
 
-  const parsed = parseAmount(amount);
+  const parsed = unlimited ? null : readAmount(amount).amount;
   const percents = thresholds
     .split(/[\s,;%]+/)
     .filter(Boolean)
     .map(Number);
-  const badAmount = !unlimited && amount !== "" && parsed === null;
   const badThresholds = percents.length > 10 || percents.some(p => !Number.isInteger(p) || p < 1 || p > 1000);
   const ready = capability !== null && (unlimited || parsed !== null) && !badThresholds && cadence !== "";
 
@@ -53,34 +66,65 @@ export function LimitForm({ entityId, limit, onDone }: Props) {
           cadence,
           enforcement,
           ...(timezone ? { timezone } : {}),
-          ...(thresholds.trim() || limit ? { alertThresholds: percents } : {}),
+          ...(thresholds.trim() || base ? { alertThresholds: percents } : {}),
           allocation: strict ? "strict" : "none",
         };
 
+  /** Takes what is there now as what the draft is based on. True when that says nothing new. */
+  const rebase = (now: Assignment | null): boolean => {
+    setBase(now);
+    if (now === null) {
+      setClashes("deleted");
+      return false;
+    }
+    const { draft: next, clashes: found } = merge(draft, draftOf(base), draftOf(now));
+    setDraft(next);
+    if (found.length > 0) setClashes(found);
+    return found.length === 0;
+  };
+
+  const put = async (from: Assignment | null) => {
+    if (!input) return;
+    const undo = await putLimits(s, [{ ...input, ifMatch: from?.revision ?? "none" }], from ? [from] : []);
+    const what = unlimited ? "no limit" : formatExact(parsed?.text ?? 0);
+    s.wrote({
+      text: `${from ? "Limit changed" : "Limit set"}: ${capability?.name} ${what} ${perCadence(cadence)}`,
+      entityIds: [entityId],
+      undo,
+    });
+    onDone();
+  };
+
   const submit = () =>
-    save.start(
-      async () => {
-        if (!input) return;
-        const before = limit ? [limit] : [];
-        const undo = await putLimits(s, [input], before);
-        const what = unlimited ? "no limit" : formatExact(parsed?.text ?? 0);
-        s.wrote({
-          text: `${limit ? "Limit changed" : "Limit set"}: ${capability?.name} ${what} ${perCadence(cadence)}`,
-          entityIds: [entityId],
-          undo,
-        });
-      },
-      () => onDone(),
-    );
+    save.start(async () => {
+      try {
+        await put(base);
+      } catch (e) {
+        const now = currentOf<Assignment>(e);
+        if (now === undefined) throw e;
+        // A boost that has ended is another revision, and no other limit.
+        if (rebase(now) && base && now) await put(now);
+      }
+    });
+
+  // The poll may know before the save does.
+  const known = limit?.revision;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: when another revision comes, and only then
+  useEffect(() => {
+    if (limit && base && known !== base.revision && !save.busy) rebase(limit);
+  }, [known]);
 
   return (
     <form
       className="stack"
+      data-draft
       onSubmit={e => {
         e.preventDefault();
         void submit();
       }}
     >
+      {limit && <WhichLimit limit={limit} />}
+      {clashes && <Clashes of={clashes} label={limit === null} />}
       <div className="fields">
         {!limit && (
           <>
@@ -101,19 +145,15 @@ export function LimitForm({ entityId, limit, onDone }: Props) {
           </>
         )}
         <div className="stack tight">
-          <Text
+          <AmountField
             label={`Amount${capability?.unit ? ` (${capability.unit})` : ""}`}
+            unit={capability?.unit || capability?.name}
             value={unlimited ? "" : amount}
-            onChange={v => {
-              setUnlimited(false);
-              setAmount(v);
-            }}
-            inputMode="decimal"
+            onChange={v => set({ unlimited: false, amount: v })}
             placeholder={unlimited ? "unlimited" : "0"}
-            problem={badAmount ? "A number from 0, at most 15 digits and 9 decimals" : null}
             autoFocus
           />
-          <Checkbox checked={unlimited} onChange={setUnlimited}>
+          <Checkbox checked={unlimited} onChange={v => set({ unlimited: v })}>
             Unlimited, only counted
           </Checkbox>
         </div>
@@ -121,14 +161,14 @@ export function LimitForm({ entityId, limit, onDone }: Props) {
           <Select
             label="Resets every"
             value={cadences.includes(cadence) ? cadence : "other"}
-            onChange={v => setCadence(v === "other" ? "" : v)}
+            onChange={v => set({ cadence: v === "other" ? "" : v })}
             options={[...cadences.map(c => [c, c === "P100Y" ? "never" : cadenceWords(c)] as const), ["other", "other…"] as const]}
           />
           {!cadences.includes(cadence) && (
             <Text
               label="ISO 8601 duration"
               value={cadence}
-              onChange={v => setCadence(v.toUpperCase())}
+              onChange={v => set({ cadence: v.toUpperCase() })}
               placeholder="PT6H, P2W"
               hint={cadence && perCadence(cadence)}
             />
@@ -137,7 +177,7 @@ export function LimitForm({ entityId, limit, onDone }: Props) {
         <Text
           label="Time zone"
           value={timezone}
-          onChange={setTimezone}
+          onChange={v => set({ timezone: v })}
           placeholder="the customer's"
           list="gov-zones"
           hint="Periods begin at midnight there"
@@ -150,7 +190,7 @@ export function LimitForm({ entityId, limit, onDone }: Props) {
         <Select
           label="When it is reached"
           value={enforcement}
-          onChange={setEnforcement}
+          onChange={v => set({ enforcement: v })}
           options={[
             ["hard", "Stop requests (hard)"],
             ["soft", "Report only (soft)"],
@@ -159,12 +199,12 @@ export function LimitForm({ entityId, limit, onDone }: Props) {
         <Text
           label="Alert at percent"
           value={thresholds}
-          onChange={setThresholds}
+          onChange={v => set({ thresholds: v })}
           placeholder={limit ? "none" : "80, 100"}
           problem={badThresholds ? "Up to ten whole percentages from 1 to 1000" : null}
         />
         <div className="wide">
-          <Checkbox checked={strict} onChange={setStrict}>
+          <Checkbox checked={strict} onChange={v => set({ strict: v })}>
             Limits below may not add up to more than this one
           </Checkbox>
         </div>
@@ -197,6 +237,7 @@ export function LimitForm({ entityId, limit, onDone }: Props) {
           </div>
         )}
       </div>
+      {limit && input && <Change from={base} to={input} used={used} />}
       {input && <Preview input={input} />}
       {save.error !== null && <Trouble error={save.error} />}
       <div className="row end">
@@ -207,6 +248,54 @@ export function LimitForm({ entityId, limit, onDone }: Props) {
       </div>
     </form>
   );
+}
+
+/** What another one has saved while this form was open, and what became of it here. */
+function Clashes({ of, label }: { of: Clash[] | "deleted"; label: boolean }) {
+  if (of === "deleted")
+    return <Notice kind="warn">Somebody has deleted this limit meanwhile. Saving sets it anew, counting from 0.</Notice>;
+  const shown = (c: Clash) => (c.theirs === true ? "yes" : c.theirs === false ? "no" : c.theirs || "none");
+  return (
+    <Notice kind="warn">
+      <span className="strong">{label ? "There is such a limit already." : "Somebody else has changed this limit meanwhile."}</span> Nothing
+      of yours is saved yet; look at it and save again.
+      <ul className="small">
+        {of.map(c => (
+          <li key={c.field} className="break">
+            {words[c.field]}: theirs is <span className="strong">{shown(c)}</span>
+            {c.kept ? "; yours is kept below and would replace it" : ", which is taken over below"}
+          </li>
+        ))}
+      </ul>
+    </Notice>
+  );
+}
+
+/** What saving would change: the limit now and then, and what was used of it. */
+function Change({ from, to, used }: { from: Assignment | null; to: LimitInput; used?: Amount | null }) {
+  const [was, is] = [from?.usageLimit ?? null, to.usageLimit?.text ?? null];
+  const gone = is !== null && used != null && !less(used, is);
+  return (
+    <p className="small">
+      Now <span className="strong num">{limitWords(was)}</span>
+      {used != null && (
+        <>
+          , of which <span className="num">{formatExact(used)}</span> is used
+        </>
+      )}
+      . Then <span className="strong num">{limitWords(is)}</span>
+      {was !== null && is !== null && !isZero(was) && ` (${difference(was, is)})`}
+      {gone && (
+        <span className="ink-bad"> which is used up: {to.enforcement === "soft" ? "it is reported" : "requests are stopped"} at once</span>
+      )}
+      .
+    </p>
+  );
+}
+
+function difference(was: Amount, is: Amount): string {
+  const p = Number(((nano(is) - nano(was)) * 1000n) / nano(was)) / 10;
+  return p === 0 && nano(is) === nano(was) ? "unchanged" : `${p < 0 ? "-" : "+"}${formatExact(Math.abs(p))}%`;
 }
 
 const previewDays = 30;
@@ -235,7 +324,6 @@ function Preview({ input }: { input: LimitInput }) {
   const d = drafts[0];
   const basis = <span className="small muted">Based on usage accepted in the last {previewDays} days; other limits are ignored.</span>;
   if (!d || replayed === 0) return <Notice>No usage of the last {previewDays} days counts on this limit.</Notice>;
-  const count = (n: number) => n.toLocaleString("en");
   if (d.stopped === 0)
     return (
       <Notice>

@@ -37,7 +37,7 @@ export default function NewEntity({ parentId, onClose }: { parentId: string | nu
         </>
       }
     >
-      <div className="stack">
+      <div className="stack" data-draft>
         {types.length === 0 && <Notice kind="warn">There is no entity type yet. They are made in the catalogue.</Notice>}
         <div className="fields">
           <Text label="Name" value={name} onChange={setName} autoFocus />

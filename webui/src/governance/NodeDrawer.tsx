@@ -4,14 +4,17 @@ import { useState } from "react";
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
 import { type Api, path } from "../api/client";
 import type { Entity, One } from "../api/types";
-import { Button, Confirm, CopyButton, Dialog, Empty, Skeleton, Text, Trouble, useAction } from "../ui";
+import { Button, Confirm, CopyButton, Dialog, Empty, Notice, Reading, Text, Trouble, useAction } from "../ui";
+import { useLeave } from "../ui/draft";
 import ActivityList from "./ActivityList";
+import { currentOf } from "./conflict";
 import { EntityPicker } from "./EntityPicker";
 import { Holds } from "./Holds";
 import NewEntity from "./NewEntity";
 import { NodeLimits } from "./NodeLimits";
 import { useSession } from "./session";
 import { UsagePanel } from "./UsagePanel";
+import { undoEntity } from "./undo";
 
 type Act = "rename" | "move" | "archive" | "child" | null;
 
@@ -26,18 +29,12 @@ export default function NodeDrawer({ entityId }: { entityId: string }) {
 
   return (
     <Dialog kind="drawer" title={name} onClose={close}>
-      {line.isPending && <Skeleton lines={6} />}
-      {line.isError && <Trouble error={line.error} retry={() => line.refetch()} />}
+      <Reading got={line} lines={6} />
       {entity && (
         <div className="stack">
           <nav className="crumbs" aria-label="Where it is">
             {line.data?.slice(0, -1).map(e => (
-              <span key={e.id} className="row" style={{ gap: 4 }}>
-                <button type="button" onClick={() => s.open(e.id)}>
-                  {e.displayName ?? e.id}
-                </button>
-                <ChevronRight size={12} aria-hidden />
-              </span>
+              <Crumb key={e.id} entity={e} />
             ))}
             <span>{s.types.get(entity.entityTypeId)?.displayName ?? entity.entityTypeId}</span>
             <span className="row" style={{ gap: 2, marginLeft: 8 }}>
@@ -76,7 +73,7 @@ export default function NodeDrawer({ entityId }: { entityId: string }) {
               <Tab id="holds">Holds</Tab>
               <Tab id="history">History</Tab>
             </TabList>
-            <TabPanel id="limits" className="drawer-panel">
+            <TabPanel id="limits" className="drawer-panel" shouldForceMount>
               <NodeLimits entityId={entityId} />
             </TabPanel>
             <TabPanel id="usage" className="drawer-panel">
@@ -100,6 +97,19 @@ export default function NodeDrawer({ entityId }: { entityId: string }) {
   );
 }
 
+function Crumb({ entity: e }: { entity: Entity }) {
+  const s = useSession();
+  const leave = useLeave();
+  return (
+    <span className="row" style={{ gap: 4 }}>
+      <button type="button" onClick={() => leave(() => s.open(e.id))}>
+        {e.displayName ?? e.id}
+      </button>
+      <ChevronRight size={12} aria-hidden />
+    </span>
+  );
+}
+
 /** An entity below its ancestors, root first. What the credential may not see ends the line. */
 async function lineage(api: Api, customerId: string, entityId: string): Promise<Entity[]> {
   const up: Entity[] = [];
@@ -114,17 +124,28 @@ async function lineage(api: Api, customerId: string, entityId: string): Promise<
 function Rename({ entity, onClose }: { entity: Entity; onClose: () => void }) {
   const s = useSession();
   const [name, setName] = useState(entity.displayName ?? "");
+  const [base, setBase] = useState(entity);
+  const [moved, setMoved] = useState(false);
   const run = useAction();
   const target = path`/customers/${s.customerId}/entities/${entity.id}`;
   const save = () =>
     run.start(async () => {
-      await s.api.patch(target, { displayName: name });
+      try {
+        await s.api.patch(target, { displayName: name }, base.revision);
+      } catch (e) {
+        const now = currentOf<Entity>(e);
+        if (!now) throw e;
+        setBase(now);
+        setMoved(true);
+        return;
+      }
+      onClose();
       s.wrote({
         text: `Renamed to ${name || entity.id}`,
         entityIds: [entity.id],
-        undo: () => s.api.patch(target, { displayName: entity.displayName ?? "" }),
+        undo: () => undoEntity(s, base, "displayName", name),
       });
-    }, onClose);
+    });
   return (
     <Dialog
       title="Rename"
@@ -138,7 +159,13 @@ function Rename({ entity, onClose }: { entity: Entity; onClose: () => void }) {
         </>
       }
     >
-      <div className="stack">
+      <div className="stack" data-draft>
+        {moved && (
+          <Notice kind="warn">
+            Somebody else has changed it meanwhile: its name is <span className="strong break">{base.displayName ?? base.id}</span> now.
+            Nothing is saved yet.
+          </Notice>
+        )}
         <Text label="Name" value={name} onChange={setName} hint={`Without a name its id is shown: ${entity.id}`} autoFocus />
         {run.error !== null && <Trouble error={run.error} />}
       </div>
@@ -154,9 +181,9 @@ function Move({ entity, onClose }: { entity: Entity; onClose: () => void }) {
   const name = entity.displayName ?? entity.id;
   const save = () =>
     run.start(async () => {
-      await s.api.patch(target, { parentId: to?.id ?? null });
+      await s.api.patch(target, { parentId: to?.id ?? null }, entity.revision);
       const text = to ? `${name} moved below ${to.displayName ?? to.id}` : `${name} is at the top now`;
-      s.wrote({ text, entityIds: null, undo: () => s.api.patch(target, { parentId: entity.parentId }) });
+      s.wrote({ text, entityIds: null, undo: () => undoEntity(s, entity, "parentId", to?.id ?? null) });
     }, onClose);
   return (
     <Dialog
@@ -171,7 +198,7 @@ function Move({ entity, onClose }: { entity: Entity; onClose: () => void }) {
         </>
       }
     >
-      <div className="stack">
+      <div className="stack" data-draft>
         <p className="muted">
           It moves with everything below it. Usage so far stays where it was charged; from now on it counts on the limits of its new place.
         </p>

@@ -1,18 +1,22 @@
 import { useQuery } from "@tanstack/react-query";
 import { Pencil, Plus, Trash2, Zap } from "lucide-react";
 import { useState } from "react";
-import { formatExact, formatShort, isZero, nano, parseAmount } from "../api/amount";
-import { newKey, path } from "../api/client";
+import { formatExact, formatShort, isZero, nano } from "../api/amount";
+import { path } from "../api/client";
 import type { Amount } from "../api/json";
-import type { Allocation, Assignment, Boost, One, Page, Tree, TreeRow } from "../api/types";
-import { fromLocal, longTime, perCadence, until } from "../lib/time";
-import { Amt, Button, Confirm, Dialog, Empty, Notice, Skeleton, StatusBadge, Text, Trouble, UsageBar, useAction, When } from "../ui";
+import { count } from "../api/locale";
+import type { Allocation, Assignment, Capability, Page, Tree, TreeRow } from "../api/types";
+import { longTime, perCadence, until } from "../lib/time";
+import { Amt, Button, Confirm, Empty, Notice, Reading, StatusBadge, UsageBar, When } from "../ui";
+import { useLeave } from "../ui/draft";
+import { BoostForm, Boosts } from "./Boost";
 import { refusalOf, useRefusals } from "./denials";
 import { figuresOf } from "./figures";
+import { Kind, limitWords, titleOf, WhichLimit } from "./Limit";
 import { LimitForm } from "./LimitForm";
-import { useNames } from "./names";
-import { capabilityOf, inputOf, type Session, useSession } from "./session";
+import { capabilityOf, type Session, useSession } from "./session";
 import { type Status, statusOf } from "./tree";
+import { undoDelete } from "./undo";
 
 type Both = { limit: Assignment; row: TreeRow | undefined };
 
@@ -35,70 +39,72 @@ async function read(s: Session, entityId: string): Promise<Both[]> {
     s.capabilities.length === 0 ? null : s.api.get<Tree>(path`/customers/${s.customerId}/governance`, query),
   ]);
   const rows = new Map(tree?.data.map(r => [r.assignmentId, r]));
-  const both = limits.map(limit => ({ limit, row: rows.get(limit.id) }));
-  const full = (b: Both) => (b.row?.utilization == null ? -1 : Number(b.row.utilization));
-  return both.sort((a, b) => full(b) - full(a));
+  return limits.map(limit => ({ limit, row: rows.get(limit.id) }));
+}
+
+/**
+ * Limits in an order that usage and saving do not change: what the tree shows first, then as
+ * the capabilities are listed; the entity's own before those on something.
+ */
+export function inOrder<T extends { limit: Assignment }>(all: T[], capabilities: Capability[], first: Capability | null): T[] {
+  const place = (a: Assignment) => {
+    const c = capabilityOf(a, capabilities);
+    return c && c.kind === first?.kind && c.id === first.id ? -1 : capabilities.indexOf(c as Capability);
+  };
+  return [...all].sort(
+    (x, y) =>
+      place(x.limit) - place(y.limit) ||
+      x.limit.scopeEntityIds.length - y.limit.scopeEntityIds.length ||
+      (x.limit.label < y.limit.label ? -1 : x.limit.label > y.limit.label ? 1 : 0) ||
+      (x.limit.id < y.limit.id ? -1 : 1),
+  );
 }
 
 /** The limits of an entity: of each capability, scope and label. */
 export function NodeLimits({ entityId }: { entityId: string }) {
   const s = useSession();
-  const [editing, setEditing] = useState<string | null>(null);
+  const leave = useLeave();
+  const [editing, setEditing] = useState<Both | "new" | null>(null);
   const limits = useQuery({ queryKey: ["limits", s.customerId, entityId], queryFn: () => read(s, entityId), refetchInterval: 10_000 });
-  if (limits.isPending) return <Skeleton lines={6} />;
-  if (limits.isError) return <Trouble error={limits.error} retry={() => limits.refetch()} />;
+  if (!limits.data) return <Reading got={limits} lines={6} />;
+  const shown = [...limits.data];
+  // What is being edited stays, whatever has become of it meanwhile.
+  if (editing && editing !== "new" && !shown.some(b => b.limit.id === editing.limit.id)) shown.push({ ...editing, row: undefined });
+  const list = inOrder(shown, s.capabilities, s.capability);
+  const edit = (what: Both | "new") => leave(() => setEditing(what));
+  const done = () => setEditing(null);
   return (
     <div className="stack">
-      {limits.data.length === 0 && editing !== "new" && (
+      <Reading got={limits} />
+      {list.length === 0 && editing !== "new" && (
         <Empty title="No limit of its own">
           <p>Requests here are stopped only by the limits above it, if there are any.</p>
         </Empty>
       )}
-      {limits.data.map(b =>
-        editing === b.limit.id ? (
-          <div key={b.limit.id} className="limit">
-            <div className="row wrap">
-              <h3>{title(s, b.limit)}</h3>
-              <Kind limit={b.limit} />
-            </div>
-            <LimitForm entityId={entityId} limit={b.limit} onDone={() => setEditing(null)} />
-          </div>
+      {list.map(b =>
+        editing && editing !== "new" && editing.limit.id === b.limit.id ? (
+          <section key={b.limit.id} className="limit" aria-label={`Edit ${titleOf(s, b.limit)} ${b.limit.label}`}>
+            <LimitForm entityId={entityId} limit={b.limit} used={b.row?.currentUsage} onDone={done} />
+          </section>
         ) : (
-          <LimitCard key={b.limit.id} {...b} onEdit={() => setEditing(b.limit.id)} />
+          <LimitCard key={b.limit.id} {...b} onEdit={() => edit(b)} />
         ),
       )}
       {editing === "new" ? (
-        <div className="limit">
+        <section className="limit" aria-label="New limit">
           <h3>New limit</h3>
-          <LimitForm entityId={entityId} limit={null} onDone={() => setEditing(null)} />
-        </div>
+          <LimitForm entityId={entityId} limit={null} onDone={done} />
+        </section>
       ) : (
         s.mayEdit(entityId) && (
           <div>
-            <Button icon={<Plus size={15} />} disabled={s.capabilities.length === 0} onClick={() => setEditing("new")}>
+            <Button icon={<Plus size={15} />} disabled={s.capabilities.length === 0} onClick={() => edit("new")}>
               Set a limit
             </Button>
           </div>
         )
       )}
     </div>
-  );
-}
-
-const title = (s: Session, a: Assignment) => capabilityOf(a, s.capabilities)?.name ?? a.featureId ?? a.currencyId ?? "";
-
-/** Which of several limits of a capability it is. */
-function Kind({ limit }: { limit: Assignment }) {
-  const name = useNames(limit.scopeEntityIds);
-  return (
-    <>
-      {limit.label && <span className="chip ellipsis">{limit.label}</span>}
-      {limit.scopeEntityIds.length > 0 && (
-        <span className="chip ellipsis" title={limit.scopeEntityIds.join(", ")}>
-          on {limit.scopeEntityIds.map(name).join(" + ")}
-        </span>
-      )}
-    </>
   );
 }
 
@@ -112,9 +118,9 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
   const status = statusOf(row, null, refusals);
   const refusal = status === "full" && row ? refusalOf(row, refusals) : undefined;
   return (
-    <section className="limit" aria-label={`${title(s, limit)} ${limit.label}`}>
+    <section className="limit" aria-label={`${titleOf(s, limit)} ${limit.label}`}>
       <div className="row wrap">
-        <h3>{title(s, limit)}</h3>
+        <h3>{titleOf(s, limit)}</h3>
         <Kind limit={limit} />
         <span className="grow" />
         <StatusBadge status={status} />
@@ -148,19 +154,32 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
           </Button>
         </div>
       )}
-      {act === "boost" && <BoostForm limit={limit} onClose={() => setAct(null)} />}
+      {act === "boost" && <BoostForm limit={limit} row={row} onClose={() => setAct(null)} />}
       {act === "delete" && (
         <Confirm
-          title="Delete this limit?"
+          title={`Delete the limit of ${titleOf(s, limit)}?`}
           action="Delete"
           danger
           onClose={() => setAct(null)}
           onConfirm={async () => {
-            await s.api.delete(path`/customers/${s.customerId}/assignments/${limit.id}`);
-            const again = () => s.api.put(path`/customers/${s.customerId}/assignments`, { assignments: [inputOf(limit)] });
-            s.wrote({ text: "Limit deleted", entityIds: [limit.entityId], undo: again });
+            await s.api.delete(path`/customers/${s.customerId}/assignments/${limit.id}`, limit.revision);
+            s.wrote({
+              text: `Limit deleted: ${titleOf(s, limit)} ${perCadence(limit.cadence)}`,
+              entityIds: [limit.entityId],
+              undo: () => undoDelete(s, limit),
+            });
           }}
         >
+          <WhichLimit limit={limit} />
+          <p>
+            Now <span className="strong num">{limitWords(limit.effectiveUsageLimit)}</span>
+            {row?.currentUsage != null && (
+              <>
+                , of which <span className="num">{formatExact(row.currentUsage)}</span> is used
+              </>
+            )}
+            . Then nothing limits this here but the limits above it.
+          </p>
           <p>What it has counted, its holds and its boosts are dropped; undoing sets the limit again, from zero.</p>
         </Confirm>
       )}
@@ -214,8 +233,8 @@ function Allocated({ limit }: { limit: Assignment }) {
     <div className="stack tight small">
       <UsageBar used={a.allocated} held={0} limit={a.usageLimit} status={over ? "near" : "ok"} />
       <span>
-        <Amt v={a.allocated} /> allocated to {a.children.toLocaleString("en")} {a.children === 1 ? "limit" : "limits"} below
-        {a.unlimited > 0 && `, ${a.unlimited.toLocaleString("en")} of them unlimited`};{" "}
+        <Amt v={a.allocated} /> allocated to {count(a.children)} {a.children === 1 ? "limit" : "limits"} below
+        {a.unlimited > 0 && `, ${count(a.unlimited)} of them unlimited`};{" "}
         {over ? (
           <>
             over-committed by <Amt v={a.overCommitted} />
@@ -228,91 +247,5 @@ function Allocated({ limit }: { limit: Assignment }) {
         {a.allocation === "strict" && " (strict)"}
       </span>
     </div>
-  );
-}
-
-function Boosts({ limit }: { limit: Assignment }) {
-  const s = useSession();
-  const target = path`/customers/${s.customerId}/assignments/${limit.id}/boosts`;
-  const got = useQuery({ queryKey: ["boosts", s.customerId, limit.id], queryFn: () => s.api.get<Page<Boost>>(target, { limit: 100 }) });
-  const end = useAction();
-  const active = (got.data?.data ?? []).filter(b => b.endedAt === null && Date.parse(b.expiresAt) > Date.now());
-  if (active.length === 0) return null;
-  return (
-    <ul className="stack tight small">
-      {active.map(b => (
-        <li key={b.id} className="row">
-          <Zap size={13} aria-hidden style={{ flex: "none" }} />
-          <span className="grow">
-            Boost of <Amt v={b.amount} /> ends <When at={b.expiresAt} future />
-            {b.reason && <span className="muted break"> · {b.reason}</span>}
-          </span>
-          {s.mayEdit(limit.entityId) && (
-            <Button
-              size="small"
-              look="quiet"
-              busy={end.busy}
-              onClick={() =>
-                end.start(async () => {
-                  await s.api.delete(`${target}/${encodeURIComponent(b.id)}`);
-                  s.wrote({ text: "Boost ended", entityIds: [limit.entityId] });
-                })
-              }
-            >
-              End now
-            </Button>
-          )}
-        </li>
-      ))}
-      {end.error !== null && <Trouble error={end.error} />}
-    </ul>
-  );
-}
-
-function BoostForm({ limit, onClose }: { limit: Assignment; onClose: () => void }) {
-  const s = useSession();
-  const [key] = useState(newKey);
-  const [amount, setAmount] = useState("");
-  const [ends, setEnds] = useState("");
-  const [reason, setReason] = useState("");
-  const run = useAction();
-  const parsed = parseAmount(amount);
-  const target = path`/customers/${s.customerId}/assignments/${limit.id}/boosts`;
-  const save = () =>
-    run.start(async () => {
-      const got = await s.api.post<One<Boost>>(target, { amount: parsed, expiresAt: fromLocal(ends), reason: reason || undefined }, key);
-      const undo = () => s.api.delete(`${target}/${encodeURIComponent(got.data.id)}`);
-      s.wrote({ text: `Boosted by ${formatExact(got.data.amount)}`, entityIds: [limit.entityId], undo });
-    }, onClose);
-  return (
-    <Dialog
-      title={`Boost ${title(s, limit)}`}
-      onClose={onClose}
-      foot={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" busy={run.busy} disabled={!parsed || isZero(parsed.text)} onClick={save}>
-            Boost
-          </Button>
-        </>
-      }
-    >
-      <div className="stack">
-        <p className="muted">The limit is higher for a while and goes back by itself.</p>
-        <div className="fields">
-          <Text
-            label="Amount"
-            value={amount}
-            onChange={setAmount}
-            inputMode="decimal"
-            autoFocus
-            problem={amount && !parsed ? "A number above 0" : null}
-          />
-          <Text label="Until" type="datetime-local" value={ends} onChange={setEnds} hint="Left empty: until the limit resets" />
-          <Text wide label="Reason" value={reason} onChange={v => setReason(v.slice(0, 500))} hint="Shown in the history" />
-        </div>
-        {run.error !== null && <Trouble error={run.error} />}
-      </div>
-    </Dialog>
   );
 }

@@ -16,12 +16,14 @@ type Props = {
   onPickAll: (ids: ReadonlySet<string>) => void;
 };
 
-/** Two lines to a row where there is no room for columns. */
+/** Below this width there is no room for columns beside a name that can be read: a row has two lines. */
+const columnsFrom = 900;
+
 function useNarrow(el: HTMLElement | null): boolean {
   const [narrow, setNarrow] = useState(false);
   useEffect(() => {
     if (!el) return;
-    const seen = new ResizeObserver(([e]) => setNarrow((e?.contentRect.width ?? 1000) < 640));
+    const seen = new ResizeObserver(([e]) => setNarrow((e?.contentRect.width ?? 1000) < columnsFrom));
     seen.observe(el);
     return () => seen.disconnect();
   }, [el]);

@@ -1,6 +1,7 @@
 import { ArrowUpFromLine, ChevronRight } from "lucide-react";
 import { memo, type ReactNode } from "react";
 import { formatExact, formatRatio, formatShort, isZero, less } from "../api/amount";
+import { count } from "../api/locale";
 import type { TreeRow } from "../api/types";
 import { longTime, perCadence, until } from "../lib/time";
 import { Amt, StatusBadge, UsageBar } from "../ui";
@@ -92,7 +93,7 @@ export const TreeLine = memo(function TreeLine(props: RowProps) {
         </span>
         <span className="muted small ellipsis type">
           {typeName}
-          {!flat && node.childCount > 0 && <span className="num"> · {node.childCount.toLocaleString("en")}</span>}
+          {!flat && node.childCount > 0 && <span className="num"> · {count(node.childCount)}</span>}
           {parent !== null && <span title={node.parentId ?? ""}> · in {parent}</span>}
         </span>
         {!narrow && notes}

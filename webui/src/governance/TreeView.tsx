@@ -12,17 +12,19 @@ import {
   Undo2,
   Upload,
 } from "lucide-react";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { count } from "../api/locale";
 import { since } from "../lib/time";
 import { Button, Empty, Trouble, toast, useNow, useSettled } from "../ui";
+import { lazily } from "../ui/Lazily";
 import { type LiveState, useLive } from "./live";
 import { useSession, type Written } from "./session";
 import { TreeGrid } from "./TreeGrid";
 import { type Filter, noFilter, rootKey, type Sort, TreeStore } from "./tree";
 
-const BulkEdit = lazy(() => import("./BulkEdit"));
-const CsvImport = lazy(() => import("./CsvImport"));
-const NewEntity = lazy(() => import("./NewEntity"));
+const BulkEdit = lazily(() => import("./BulkEdit"));
+const CsvImport = lazily(() => import("./CsvImport"));
+const NewEntity = lazily(() => import("./NewEntity"));
 
 type Open = "bulk" | "import" | "new" | null;
 
@@ -114,7 +116,7 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
       const [{ exportColumns, exportRows }, { download, writeCsv }] = await Promise.all([import("./export"), import("../lib/csv")]);
       const rows = await exportRows(s, settled, setLoading);
       download(`${s.customerId}-${s.capability?.id ?? "limits"}.csv`, await writeCsv(exportColumns, rows));
-      toast(`${rows.length.toLocaleString("en")} limits exported`);
+      toast(`${count(rows.length)} limits exported`);
     } catch (e) {
       toast(`Could not export: ${(e as Error).message}`);
     }
@@ -218,7 +220,7 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
         {loading !== null && (
           <span className="muted small row num" role="status">
             <LoaderCircle size={14} className="spin" aria-hidden />
-            {loading.toLocaleString("en")} read
+            {count(loading)} read
           </span>
         )}
         {s.undo && (
@@ -282,7 +284,7 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
       </div>
       {selected.size > 0 && (
         <div className="gov-bar selection" role="status">
-          <span className="strong num">{selected.size.toLocaleString("en")} selected</span>
+          <span className="strong num">{count(selected.size)} selected</span>
           {s.canEdit && (
             <Button size="small" look="primary" onClick={() => setOpen("bulk")}>
               Edit limits
@@ -303,22 +305,20 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
           <Button onClick={() => setFilter(noFilter)}>Clear the filters</Button>
         </Empty>
       ) : unused ? (
-        <NoEntities />
+        <NoEntities onAdd={() => setOpen("new")} />
       ) : (
         <TreeGrid store={store} lines={lines} selected={selected} onPick={pick} onPickAll={setSelected} />
       )}
-      <Suspense fallback={null}>
-        {open === "bulk" && (
-          <BulkEdit nodes={[...selected].filter(s.mayEdit).flatMap(id => store.nodes.get(id) ?? [])} onClose={() => setOpen(null)} />
-        )}
-        {open === "import" && <CsvImport onClose={() => setOpen(null)} />}
-        {open === "new" && <NewEntity parentId={null} onClose={() => setOpen(null)} />}
-      </Suspense>
+      {open === "bulk" && (
+        <BulkEdit nodes={[...selected].filter(s.mayEdit).flatMap(id => store.nodes.get(id) ?? [])} onClose={() => setOpen(null)} />
+      )}
+      {open === "import" && <CsvImport onClose={() => setOpen(null)} />}
+      {open === "new" && <NewEntity parentId={null} onClose={() => setOpen(null)} />}
     </section>
   );
 }
 
-function NoEntities() {
+function NoEntities({ onAdd }: { onAdd: () => void }) {
   const s = useSession();
   return (
     <Empty title="No departments, teams, users or agents yet">
@@ -327,6 +327,11 @@ function NoEntities() {
           ? "Add the organisation first, then what is in it. Your product's backend usually does this as people and agents are created: PUT /customers/{id}/entities."
           : "They appear here as soon as they are set up."}
       </p>
+      {s.rights.provision && (
+        <Button look="primary" icon={<Plus size={15} />} onClick={onAdd}>
+          Add the first one
+        </Button>
+      )}
     </Empty>
   );
 }

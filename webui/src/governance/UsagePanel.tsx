@@ -1,55 +1,61 @@
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useState } from "react";
-import { add, formatExact } from "../api/amount";
+import { useMemo, useState } from "react";
+import { formatExact } from "../api/amount";
 import { path } from "../api/client";
-import type { Amount } from "../api/json";
-import type { History, One, Series } from "../api/types";
-import { shortTime } from "../lib/time";
-import { Empty, Select, Skeleton, Trouble } from "../ui";
+import type { Capability, History, One } from "../api/types";
+import { dayWords, shortTime, zone } from "../lib/time";
+import { Empty, Reading, Select, Skeleton, Text } from "../ui";
+import { lazily } from "../ui/Lazily";
 import { useNames } from "./names";
 import { named, useSession } from "./session";
+import { grouped, type Line, type Span, startOf } from "./usage";
 
-const Chart = lazy(() => import("./Chart"));
+const Chart = lazily(() => import("./Chart"), <Skeleton lines={5} />);
 
-const spans = {
+const spans: Record<string, Span> = {
   day: { label: "24 hours", days: 1, granularity: "HOUR" },
   week: { label: "7 days", days: 7, granularity: "DAY" },
   month: { label: "30 days", days: 30, granularity: "DAY" },
   quarter: { label: "90 days", days: 90, granularity: "WEEK" },
-} as const;
-type Span = keyof typeof spans;
+};
 const linesShown = 6;
+const rowsShown = 200;
+const other = "dimension";
 
 /** Usage of an entity over time: as a chart and, digit for digit, as a table. */
 export function UsagePanel({ entityId }: { entityId: string }) {
   const s = useSession();
-  const [span, setSpan] = useState<Span>("month");
+  const [span, setSpan] = useState("month");
   const [by, setBy] = useState("");
-  const [dimension, setDimension] = useState("model");
+  const [then, setThen] = useState("");
+  const [dimension, setDimension] = useState("");
   const [chosen, setChosen] = useState(s.capability ? `${s.capability.kind}:${s.capability.id}` : "");
   const capability = s.capabilities.find(c => `${c.kind}:${c.id}` === chosen) ?? s.capability;
-  const group = by === "dimension" ? dimension.trim() : by;
-  const { days, granularity } = spans[span];
+  const key = (k: string) => (k === other ? dimension.trim() : k);
+  const groups = by === "" ? [] : [key(by), ...(then !== "" && then !== by ? [key(then)] : [])];
+  const during = spans[span] as Span;
   const got = useQuery({
-    queryKey: ["usage", s.customerId, entityId, capability?.kind, capability?.id, span, group],
+    queryKey: ["usage", s.customerId, entityId, capability?.kind, capability?.id, span, groups],
     queryFn: ({ signal }) =>
       s.api.get<One<History>>(
         path`/customers/${s.customerId}/entities/${entityId}/usage`,
         {
           ...(capability ? named(capability) : {}),
-          startDate: new Date(Date.now() - days * 86_400_000).toISOString(),
-          granularity,
-          groupBy: group ? [group] : [],
+          startDate: startOf(during),
+          granularity: during.granularity,
+          timezone: zone,
+          groupBy: groups,
         },
         signal,
       ),
-    enabled: capability !== null && (by !== "dimension" || group !== ""),
+    enabled: capability !== null && groups.every(g => g !== ""),
     retry: false,
   });
-  const series = ranked(got.data?.data.series ?? []);
-  const name = useNames(by === "$child" ? series.map(x => x.name) : []);
-  if (by === "$child") for (const x of series) x.name = name(x.name);
+  const lines = useMemo(() => grouped(got.data?.data.series ?? []), [got.data]);
+  const name = useLineNames(lines, groups);
   if (!capability) return <Empty title="Nothing is measured yet" />;
+  const hourly = during.granularity === "HOUR";
+  const shown = lines.slice(0, linesShown).map(l => ({ ...l, name: groups.length === 0 ? "Total" : name(l.id, 0) }));
   return (
     <div className="stack">
       <div className="fields">
@@ -59,100 +65,114 @@ export function UsagePanel({ entityId }: { entityId: string }) {
           onChange={setChosen}
           options={s.capabilities.map(c => [`${c.kind}:${c.id}`, c.name] as const)}
         />
-        <Select
-          label="Period"
-          value={span}
-          onChange={setSpan}
-          options={(Object.keys(spans) as Span[]).map(k => [k, spans[k].label] as const)}
-        />
-        <Select
-          label="By"
-          value={by}
-          onChange={setBy}
-          options={[
-            ["", "Total"],
-            ["$child", "Directly below"],
-            ...(capability.kind === "currency" ? ([["$featureId", "Feature"]] as const) : []),
-            ["dimension", "A dimension…"],
-          ]}
-        />
-        {by === "dimension" && (
-          <label className="field">
-            <span className="label">Dimension</span>
-            <input className="input" value={dimension} onChange={e => setDimension(e.target.value)} spellCheck={false} />
-          </label>
+        <Select label="Period" value={span} onChange={setSpan} options={Object.entries(spans).map(([k, v]) => [k, v.label] as const)} />
+        <Grouping label="By" value={by} onChange={setBy} capability={capability} none="Total" />
+        {by !== "" && <Grouping label="Then by" value={then} onChange={setThen} capability={capability} none="Nothing else" except={by} />}
+        {(by === other || then === other) && (
+          <Text label="Dimension" value={dimension} onChange={setDimension} placeholder="region" hint="As the requests name it" />
         )}
       </div>
-      {got.isPending && <Skeleton lines={5} />}
-      {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
+      {groups.every(g => g !== "") && <Reading got={got} lines={5} />}
       {got.data &&
-        (series.length === 0 ? (
+        (lines.length === 0 ? (
           <Empty title="No usage in this time" />
         ) : (
           <>
-            <Suspense fallback={<Skeleton lines={5} />}>
-              <Chart series={series.slice(0, linesShown)} unit={capability.unit} bars={span !== "day"} />
-            </Suspense>
-            <SeriesTable series={series} grouped={group !== ""} />
+            <Chart series={shown} unit={capability.unit} bars={!hourly} days={!hourly} />
+            {groups.length > 0 ? <GroupTable lines={lines} name={name} /> : <StepTable line={lines[0]} span={during} />}
+            {!hourly && <p className="small muted">Days begin at midnight in your time zone, {zone.replaceAll("_", " ")}.</p>}
           </>
         ))}
     </div>
   );
 }
 
-export type Line = { name: string; points: { timestamp: string; value: Amount }[]; total: Amount };
+type GroupingProps = { label: string; value: string; onChange: (v: string) => void; capability: Capability; none: string; except?: string };
 
-function ranked(series: Series[]): Line[] {
-  const lines = series.map(x => ({
-    name: x.tags.map(t => t.value || "(none)").join(" · ") || "Total",
-    points: x.points,
-    total: x.points.reduce<Amount>((sum, p) => add(sum, p.value), 0),
-  }));
-  return lines.filter(l => l.points.length > 0).sort((a, b) => Number(b.total) - Number(a.total));
+/** What usage can be told apart by: who it was charged to, each type of entity that requests name, or something else that they say. */
+function Grouping({ label, value, onChange, capability, none, except }: GroupingProps) {
+  const s = useSession();
+  const types = [...s.types.values()].filter(t => t.archivedAt === null && t.attributionKeys.length > 0);
+  const options = [
+    ["", none],
+    ["$child", "Directly below"],
+    ...types.map(t => [t.attributionKeys[0] ?? "", t.displayName] as const),
+    ...(capability.kind === "currency" ? ([["$featureId", "Feature"]] as const) : []),
+    [other, "A dimension…"],
+  ] as const;
+  return <Select label={label} value={value} onChange={onChange} options={options.filter(([v]) => v === "" || v !== except)} />;
 }
 
-function SeriesTable({ series, grouped }: { series: Line[]; grouped: boolean }) {
-  if (grouped)
-    return (
-      <div className="table-wrap panel" tabIndex={0}>
-        <table>
-          <thead>
-            <tr>
-              <th>Name</th>
-              <th className="right">In this time</th>
-            </tr>
-          </thead>
-          <tbody>
-            {series.slice(0, 200).map(l => (
-              <tr key={l.name}>
-                <td className="break">{l.name}</td>
-                <td className="right num">{formatExact(l.total)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-    );
-  const points = (series[0]?.points ?? []).filter(p => Number(p.value) !== 0).toReversed();
+/** What the ids of a grouping are called. */
+function useLineNames(lines: Line[], groups: string[]): (id: string, depth: number) => string {
+  const s = useSession();
+  const keys = new Set(["$child", ...[...s.types.values()].flatMap(t => t.attributionKeys)]);
+  const isId = (depth: number) => keys.has(groups[depth] ?? "");
+  const ids = [...(isId(0) ? lines.map(l => l.id) : []), ...(isId(1) ? lines.flatMap(l => l.parts.map(p => p.id)) : [])];
+  const entity = useNames(ids.filter(id => id !== ""));
+  return (id, depth) => {
+    if (id === "") return groups[depth] === "$child" ? "(itself)" : "(none)";
+    if (groups[depth] === "$featureId") return s.capabilities.find(c => c.kind === "feature" && c.id === id)?.name ?? id;
+    return isId(depth) ? entity(id) : id;
+  };
+}
+
+function GroupTable({ lines, name }: { lines: Line[]; name: (id: string, depth: number) => string }) {
+  const rows = lines.flatMap(l => [{ line: l, depth: 0, of: "" }, ...l.parts.map(p => ({ line: p, depth: 1, of: l.id }))]);
+  const inner = lines.some(l => l.parts.length > 0);
   return (
     <div className="table-wrap panel" tabIndex={0}>
       <table>
         <thead>
           <tr>
-            <th>From</th>
+            <th>Name</th>
+            <th className="right">In this time</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.slice(0, rowsShown).map(({ line, depth, of }) => (
+            <tr key={JSON.stringify([of, depth, line.id])} className={inner && depth === 0 ? "group" : ""}>
+              <td className={`break ${depth ? "within" : ""}`} title={line.id}>
+                {name(line.id, depth)}
+              </td>
+              <td className="right num">{formatExact(line.total)}</td>
+            </tr>
+          ))}
+          {rows.length > rowsShown && (
+            <tr>
+              <td colSpan={2} className="small muted">
+                and {formatExact(rows.length - rowsShown)} more
+              </td>
+            </tr>
+          )}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function StepTable({ line, span }: { line: Line | undefined; span: Span }) {
+  const points = (line?.points ?? []).filter(p => Number(p.value) !== 0).toReversed();
+  const words = { HOUR: shortTime, DAY: dayWords, WEEK: (t: string) => `Week of ${dayWords(t)}` }[span.granularity];
+  return (
+    <div className="table-wrap panel" tabIndex={0}>
+      <table>
+        <thead>
+          <tr>
+            <th>{span.granularity === "HOUR" ? "From" : span.granularity === "DAY" ? "Day" : "Week"}</th>
             <th className="right">Usage</th>
           </tr>
         </thead>
         <tbody>
           {points.map(p => (
             <tr key={p.timestamp}>
-              <td className="num">{shortTime(p.timestamp)}</td>
+              <td className="num">{words(p.timestamp)}</td>
               <td className="right num">{formatExact(p.value)}</td>
             </tr>
           ))}
           <tr>
             <td className="strong">Total</td>
-            <td className="right strong num">{formatExact(series[0]?.total ?? 0)}</td>
+            <td className="right strong num">{formatExact(line?.total ?? 0)}</td>
           </tr>
         </tbody>
       </table>

@@ -6,6 +6,7 @@ import type { Exact } from "../api/json";
 import { type Rights, rightsOf } from "../api/rights";
 import type { Assignment, Capability, Currency, Enforcement, EntityType, Feature, Tree, TreeRow } from "../api/types";
 import { toast } from "../ui";
+import { undoLimits } from "./undo";
 
 /** What every part of the governance view of one customer needs. */
 export type Session = {
@@ -23,6 +24,7 @@ export type Session = {
   open: (entityId: string | null) => void;
   /** Called after a write, with the entities whose rows may have changed, or null for anything. */
   wrote: (what: Written) => void;
+  /** The latest write that can be taken back. */
   undo: Written | null;
 };
 
@@ -96,7 +98,8 @@ type ProviderProps = {
 export function SessionProvider({ api, customerId, start, onOpen, onWrote, children }: ProviderProps) {
   const client = useQueryClient();
   const [capability, setCapability] = useState(start.first);
-  const [undo, setUndo] = useState<Written | null>(null);
+  const [undos, setUndos] = useState<Written[]>([]);
+  const undo = undos.at(-1) ?? null;
   const types = useMemo(() => new Map(start.types.map(t => [t.id, t])), [start.types]);
 
   const wrote = useCallback(
@@ -104,7 +107,6 @@ export function SessionProvider({ api, customerId, start, onOpen, onWrote, child
       void refreshQueries(client);
       onWrote(w);
       if (!w.undo) {
-        setUndo(null);
         toast(w.text);
         return;
       }
@@ -112,18 +114,19 @@ export function SessionProvider({ api, customerId, start, onOpen, onWrote, child
       const undoable: Written = {
         ...w,
         undo: async () => {
-          setUndo(null);
           try {
             await back();
+            // Others are still to be had: each takes back its own write.
+            setUndos(all => all.filter(u => u !== undoable));
             toast(`Undone: ${w.text}`);
           } catch (e) {
-            toast(`Could not undo: ${(e as Error).message}`);
+            toast(`Could not undo “${w.text}”: ${(e as Error).message}`);
           }
           void refreshQueries(client);
           onWrote({ text: "", entityIds: w.entityIds });
         },
       };
-      setUndo(undoable);
+      setUndos(all => [...all.slice(-19), undoable]);
       toast(w.text, { label: "Undo", run: () => void undoable.undo?.() });
     },
     [client, onWrote],
@@ -180,26 +183,24 @@ export type LimitInput = {
   timezone?: string;
   anchor?: string | null;
   allocation?: "none" | "strict";
+  /** The revision that it is based on; "none": there is no such limit yet. */
+  ifMatch?: string;
 };
 
 const chunk = 100;
 
 /**
- * Puts limits and says how to take that back: what was there is put again, what was not is
- * deleted. Above 100 it takes several requests; each is whole or not at all.
+ * Puts limits and says how to take that back. Above 100 it takes several requests; each is
+ * whole or not at all.
  */
 export async function putLimits(s: Session, inputs: LimitInput[], before: Assignment[]): Promise<() => Promise<unknown>> {
   const target = path`/customers/${s.customerId}/assignments`;
-  const known = new Set(before.map(a => a.id));
-  const made: string[] = [];
+  const after: Assignment[] = [];
   for (let i = 0; i < inputs.length; i += chunk) {
     const got = await s.api.put<{ data: Assignment[] }>(target, { assignments: inputs.slice(i, i + chunk) });
-    made.push(...got.data.filter(a => !known.has(a.id)).map(a => a.id));
+    after.push(...got.data);
   }
-  return async () => {
-    for (const id of made) await s.api.delete(path`/customers/${s.customerId}/assignments/${id}`);
-    for (let i = 0; i < before.length; i += chunk) await s.api.put(target, { assignments: before.slice(i, i + chunk).map(inputOf) });
-  };
+  return () => undoLimits(s, before, after);
 }
 
 /** The current limits behind some rows of the tree. */

@@ -90,7 +90,7 @@ it("tells which ancestor leaves the least", async () => {
 it("follows entities that move, appear and go", async () => {
   const s = fake(rows);
   await s.openAll(() => {});
-  const base = { entityTypeId: "team", displayName: null, metadata: {}, createdAt: "", updatedAt: "", archivedAt: null };
+  const base = { entityTypeId: "team", displayName: null, revision: "", metadata: {}, createdAt: "", updatedAt: "", archivedAt: null };
   s.entity({ ...base, id: "a", parentId: "b" });
   s.entity({ ...base, id: "e", parentId: "org" });
   s.entity({ ...base, id: "c", parentId: "org", archivedAt: "2026-01-01T00:00:00Z" });

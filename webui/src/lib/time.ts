@@ -44,6 +44,14 @@ const short = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short",
 const long = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
 const dateOnly = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 
+const weekday = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" });
+
+/** The reader's time zone, in which every time on these pages is shown. */
+export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
+/** A day that begins at an instant, where the reader is: "Sat, 28 Nov". */
+export const dayWords = (iso: string) => weekday.format(new Date(iso));
+
 export const shortTime = (iso: string) => short.format(new Date(iso));
 export const longTime = (iso: string) => long.format(new Date(iso));
 export const day = (iso: string) => dateOnly.format(new Date(iso));

@@ -1,7 +1,7 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
 import type { ReactNode } from "react";
-import { Button, Empty, Skeleton, Trouble } from ".";
+import { Button, Empty, Reading } from ".";
 
 export type Column<T> = { head: ReactNode; cell: (row: T, index: number) => ReactNode; look?: string };
 
@@ -72,8 +72,7 @@ export function List<T extends { id: string }>({ about, add, onAdd, got, none, c
           {add}
         </Button>
       </div>
-      {got.isPending && <Skeleton />}
-      {got.isError && <Trouble error={got.error} retry={() => got.refetch()} />}
+      <Reading got={got} />
       {got.data?.length === 0 && <Empty title={none.title}>{none.text}</Empty>}
       {got.data && got.data.length > 0 && <Table {...table} rows={got.data} id={r => r.id} look="panel" />}
       {children}

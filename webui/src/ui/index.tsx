@@ -1,3 +1,4 @@
+import type { UseQueryResult } from "@tanstack/react-query";
 import {
   AlertTriangle,
   ArrowUpFromLine,
@@ -12,14 +13,16 @@ import {
   Minus,
   RotateCw,
   TriangleAlert,
-  X,
 } from "lucide-react";
-import { type ButtonHTMLAttributes, Component, type ReactNode, useEffect, useId, useRef, useState, useSyncExternalStore } from "react";
+import { type ButtonHTMLAttributes, Component, type ReactNode, useEffect, useId, useState, useSyncExternalStore } from "react";
 import { formatExact, formatShort, percent } from "../api/amount";
 import { Problem } from "../api/client";
 import type { Amount } from "../api/json";
 import type { Status } from "../governance/tree";
 import { longTime, shortTime, since, until } from "../lib/time";
+import { Dialog } from "./Dialog";
+
+export { Dialog };
 
 type ButtonProps = ButtonHTMLAttributes<HTMLButtonElement> & {
   look?: "primary" | "danger" | "quiet";
@@ -161,6 +164,24 @@ export function Empty({ title, children, icon }: { title: string; children?: Rea
   );
 }
 
+type Got = Pick<UseQueryResult<unknown>, "isPending" | "isError" | "error" | "data">;
+
+/** What there is to say about something that is being read. What was read before stays, with a word that it may be old. */
+export function Reading({ got, lines }: { got: Got & { refetch: () => unknown }; lines?: number }) {
+  if (got.isPending) return <Skeleton lines={lines} />;
+  if (!got.isError) return null;
+  if (got.data === undefined) return <Trouble error={got.error} retry={() => got.refetch()} />;
+  return (
+    <div className="notice warn stale" role="status">
+      <TriangleAlert size={16} aria-hidden />
+      <span className="grow break">Could not be read again, so what is shown may be old. {(got.error as Error)?.message}</span>
+      <Button size="small" icon={<RotateCw size={14} />} onClick={() => got.refetch()}>
+        Try again
+      </Button>
+    </div>
+  );
+}
+
 export function Skeleton({ lines = 3 }: { lines?: number }) {
   return (
     <div className="stack" role="status" aria-label="Loading">
@@ -293,66 +314,6 @@ export function Checkbox({ checked, onChange, children }: { checked: boolean; on
   );
 }
 
-type DialogProps = {
-  title: ReactNode;
-  onClose: () => void;
-  children: ReactNode;
-  foot?: ReactNode;
-  kind?: "drawer" | "wide";
-  tools?: ReactNode;
-};
-
-/** A modal dialog. The browser keeps the focus within it and gives it back at the end. */
-export function Dialog({ title, onClose, children, foot, kind, tools }: DialogProps) {
-  const ref = useRef<HTMLDialogElement>(null);
-  const id = useId();
-  // Taken while rendering: a field of the dialog may have the focus when effects run.
-  const [before] = useState(() => document.activeElement);
-  useEffect(() => {
-    const d = ref.current;
-    if (!d) return;
-    const wanted = d.contains(document.activeElement) ? document.activeElement : d.querySelector("h2");
-    if (!d.open) d.showModal();
-    if (wanted instanceof HTMLElement) wanted.focus();
-    return () => {
-      d.close();
-      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
-    };
-  }, [before]);
-  return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes it, too
-    <dialog
-      ref={ref}
-      className={kind}
-      aria-labelledby={id}
-      onCancel={e => {
-        e.preventDefault();
-        e.stopPropagation();
-        onClose();
-      }}
-      onClick={e => {
-        if (e.target === ref.current && outside(ref.current, e)) onClose();
-      }}
-    >
-      <div className="head">
-        <h2 id={id} className="grow ellipsis" tabIndex={-1}>
-          {title}
-        </h2>
-        {tools}
-        <Button look="quiet" size="small" aria-label="Close" icon={<X size={16} />} onClick={onClose} />
-      </div>
-      <div className="content">{children}</div>
-      {foot && <div className="foot">{foot}</div>}
-      <Toasts />
-    </dialog>
-  );
-}
-
-function outside(d: HTMLDialogElement, e: { clientX: number; clientY: number }): boolean {
-  const r = d.getBoundingClientRect();
-  return e.clientX < r.left || e.clientX > r.right || e.clientY < r.top || e.clientY > r.bottom;
-}
-
 /** Asks before something that cannot be taken back, naming what follows from it. */
 export function Confirm({ title, children, action, danger, onConfirm, onClose }: ConfirmProps) {
   const run = useAction();
@@ -479,15 +440,44 @@ export function useSettled<T>(value: T, ms = 300): T {
   return settled;
 }
 
+const unloaded = /dynamically imported module|Importing a module script|preload CSS/i;
+
 /** Shows what broke instead of an empty page; going elsewhere or trying again starts anew. */
-export class Guard extends Component<{ children: ReactNode }, { error: unknown }> {
-  state = { error: null as unknown };
+export class Guard extends Component<{ children: ReactNode; onRetry?: () => void }, { error: unknown; tries: number }> {
+  state = { error: null as unknown, tries: 0 };
   static getDerivedStateFromError = (error: unknown) => ({ error });
   render() {
-    if (this.state.error === null) return this.props.children;
+    const { error, tries } = this.state;
+    if (error === null) return this.props.children;
+    const again = () => {
+      this.props.onRetry?.();
+      this.setState({ error: null, tries: tries + 1 });
+    };
+    if (!unloaded.test(String((error as Error).message)))
+      return (
+        <div className="broken">
+          <Trouble error={error} retry={again} />
+        </div>
+      );
     return (
-      <div style={{ padding: 24 }}>
-        <Trouble error={this.state.error} retry={() => this.setState({ error: null })} />
+      <div className="broken">
+        <div className="notice bad" role="alert">
+          <CircleAlert size={16} aria-hidden />
+          <span className="grow">
+            <span className="strong">A part of this page could not be loaded.</span>{" "}
+            {tries === 0
+              ? "The connection may have been lost for a moment."
+              : "The server may have been updated: then the page must be loaded anew."}
+          </span>
+          {tries > 0 && (
+            <Button size="small" onClick={() => location.reload()}>
+              Load the page anew
+            </Button>
+          )}
+          <Button size="small" icon={<RotateCw size={14} />} onClick={again}>
+            Try again
+          </Button>
+        </div>
       </div>
     );
   }

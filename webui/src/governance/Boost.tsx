@@ -1,0 +1,132 @@
+import { useQuery } from "@tanstack/react-query";
+import { Zap } from "lucide-react";
+import { useState } from "react";
+import { add, formatExact, isZero } from "../api/amount";
+import { newKey, path } from "../api/client";
+import { readAmount } from "../api/typed";
+import type { Assignment, Boost, One, Page, TreeRow } from "../api/types";
+import { fromLocal, longTime, until } from "../lib/time";
+import { Amt, Button, Dialog, Notice, Text, Trouble, useAction, When } from "../ui";
+import { AmountField } from "../ui/AmountField";
+import { currentOf } from "./conflict";
+import { limitWords, titleOf, unitOf, WhichLimit } from "./Limit";
+import { useSession } from "./session";
+
+/** The boosts of a limit that are in force. */
+export function Boosts({ limit }: { limit: Assignment }) {
+  const s = useSession();
+  const target = path`/customers/${s.customerId}/assignments/${limit.id}/boosts`;
+  const got = useQuery({ queryKey: ["boosts", s.customerId, limit.id], queryFn: () => s.api.get<Page<Boost>>(target, { limit: 100 }) });
+  const end = useAction();
+  const active = (got.data?.data ?? []).filter(b => b.endedAt === null && Date.parse(b.expiresAt) > Date.now());
+  if (active.length === 0) return null;
+  return (
+    <ul className="stack tight small">
+      {active.map(b => (
+        <li key={b.id} className="row">
+          <Zap size={13} aria-hidden style={{ flex: "none" }} />
+          <span className="grow">
+            Boost of <Amt v={b.amount} /> ends <When at={b.expiresAt} future />
+            {b.reason && <span className="muted break"> · {b.reason}</span>}
+          </span>
+          {s.mayEdit(limit.entityId) && (
+            <Button
+              size="small"
+              look="quiet"
+              busy={end.busy}
+              onClick={() =>
+                end.start(async () => {
+                  await s.api.delete(`${target}/${encodeURIComponent(b.id)}`);
+                  s.wrote({ text: `Boost of ${formatExact(b.amount)} ended`, entityIds: [limit.entityId] });
+                })
+              }
+            >
+              End now
+            </Button>
+          )}
+        </li>
+      ))}
+      {end.error !== null && <Trouble error={end.error} />}
+    </ul>
+  );
+}
+
+/** Raises a limit for a while, saying which one, from what to what. */
+export function BoostForm({ limit, row, onClose }: { limit: Assignment; row: TreeRow | undefined; onClose: () => void }) {
+  const s = useSession();
+  const [key, setKey] = useState(newKey);
+  const [base, setBase] = useState(limit);
+  const [moved, setMoved] = useState(false);
+  const [amount, setAmount] = useState("");
+  const [ends, setEnds] = useState("");
+  const [reason, setReason] = useState("");
+  const run = useAction();
+  const parsed = readAmount(amount).amount;
+  const more = parsed && !isZero(parsed.text) ? parsed.text : null;
+  const now = base.effectiveUsageLimit;
+  const target = path`/customers/${s.customerId}/assignments/${limit.id}/boosts`;
+  const save = () =>
+    run.start(async () => {
+      try {
+        const body = { amount: parsed, expiresAt: fromLocal(ends), reason: reason || undefined };
+        const got = await s.api.post<One<Boost>>(target, body, { idempotencyKey: key, ifMatch: base.revision });
+        const undo = () => s.api.delete(`${target}/${encodeURIComponent(got.data.id)}`);
+        s.wrote({ text: `Boosted by ${formatExact(got.data.amount)}`, entityIds: [limit.entityId], undo });
+        onClose();
+      } catch (e) {
+        const current = currentOf<Assignment>(e);
+        if (!current) throw e;
+        setBase(current);
+        setMoved(true);
+        setKey(newKey());
+      }
+    });
+  return (
+    <Dialog
+      title={`Boost ${titleOf(s, limit)}`}
+      onClose={onClose}
+      foot={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="primary" busy={run.busy} disabled={!more} onClick={save}>
+            Boost
+          </Button>
+        </>
+      }
+    >
+      <div className="stack" data-draft>
+        <WhichLimit limit={limit} />
+        {moved && (
+          <Notice kind="warn">
+            Somebody else has changed this limit meanwhile: it is <span className="strong">{limitWords(now)}</span> now. Nothing is saved
+            yet; boost again if that is still wanted.
+          </Notice>
+        )}
+        <div className="fields">
+          <AmountField label="Amount" value={amount} onChange={setAmount} unit={unitOf(s, limit)} above0 autoFocus />
+          <Text label="Until" type="datetime-local" value={ends} onChange={setEnds} hint="Left empty: until the limit resets" />
+          <Text wide label="Reason" value={reason} onChange={v => setReason(v.slice(0, 500))} hint="Shown in the history" />
+        </div>
+        <p className="small">
+          Now <span className="strong num">{limitWords(now)}</span>
+          {row?.currentUsage != null && (
+            <>
+              , of which <span className="num">{formatExact(row.currentUsage)}</span> is used
+            </>
+          )}
+          .{" "}
+          {now !== null && (
+            <>
+              With the boost <span className="strong num">{more ? formatExact(add(now, more)) : "…"}</span>
+              {row?.usagePeriodEnd && ends === "" && (
+                <span title={longTime(row.usagePeriodEnd)}>; it ends by itself {until(row.usagePeriodEnd)}</span>
+              )}
+              .
+            </>
+          )}
+        </p>
+        {run.error !== null && <Trouble error={run.error} />}
+      </div>
+    </Dialog>
+  );
+}

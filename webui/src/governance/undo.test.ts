@@ -1,0 +1,44 @@
+import { expect, it } from "vitest";
+import type { Assignment } from "../api/types";
+import { ChangedSince, stepBack } from "./undo";
+
+const limit = (over: Partial<Assignment> = {}): Assignment => ({
+  id: "a",
+  revision: "r1",
+  entityId: "e",
+  scopeEntityIds: [],
+  featureId: "f",
+  usageLimit: 10,
+  effectiveUsageLimit: 10,
+  cadence: "P1M",
+  label: "",
+  enforcement: "hard",
+  alertThresholds: [80],
+  timezone: "UTC",
+  anchor: null,
+  allocation: "none",
+  createdAt: "",
+  updatedAt: "",
+  ...over,
+});
+
+it("takes back the fields that it changed and leaves what others changed", () => {
+  const now = limit({ usageLimit: 20, alertThresholds: [90] });
+  const step = stepBack(limit(), limit({ usageLimit: 20 }), now);
+  expect(step?.put).toMatchObject({ usageLimit: { text: "10" }, alertThresholds: [90] });
+});
+
+it("refuses when the same field was changed again", () => {
+  expect(() => stepBack(limit(), limit({ usageLimit: 20 }), limit({ usageLimit: 30 }))).toThrow(ChangedSince);
+  expect(() => stepBack(limit(), limit({ usageLimit: 20 }), null)).toThrow(ChangedSince);
+});
+
+it("deletes what it made, unless it was changed since", () => {
+  expect(stepBack(undefined, limit(), limit())).toMatchObject({ id: "a", put: null });
+  expect(stepBack(undefined, limit(), null)).toBeNull();
+  expect(() => stepBack(undefined, limit(), limit({ enforcement: "soft" }))).toThrow(ChangedSince);
+});
+
+it("an amount is the same however it is written", () => {
+  expect(stepBack(limit(), limit({ usageLimit: "20.0" }), limit({ usageLimit: 20 }))?.put).toMatchObject({ usageLimit: { text: "10" } });
+});
