@@ -21,6 +21,7 @@ const (
 	CodeHierarchyCycle      Code = "HierarchyCycle"
 	CodeHierarchyTooDeep    Code = "HierarchyTooDeep"
 	CodeTimestampOutOfRange Code = "TimestampOutOfRange"
+	CodeTooMuchToRead       Code = "TooMuchToRead"
 	CodeRateNotFound        Code = "RateNotFound"
 	CodeFeatureHasMeter     Code = "CannotReportUsageForEntitlementWithMeterError"
 
@@ -46,6 +47,7 @@ const (
 	CodePromotionNotFound        Code = "PromotionalEntitlementNotFound"
 	CodeWebhookNotFound          Code = "WebhookNotFound"
 	CodeDeliveryNotFound         Code = "DeliveryNotFound"
+	CodeJobNotFound              Code = "JobNotFound"
 	CodeUnknown                  Code = "Unknown"
 	CodeHistoryTrimmed           Code = "HistoryTrimmed"
 	CodeNotFound                 Code = "NotFound"

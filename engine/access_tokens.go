@@ -173,7 +173,11 @@ func (e *Engine) accessToken(ctx context.Context, customer, id string) (t bursar
 	if len(rows) == 0 { // trimmed: it expired long ago
 		return t, version, missing
 	}
-	place, err := rows[0].at(at)
+	row, err := decodeRow(customer, &rows[0])
+	if err != nil {
+		return t, version, err
+	}
+	place, err := row.at(at)
 	if err != nil {
 		return t, version, missing
 	}

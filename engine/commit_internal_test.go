@@ -143,6 +143,7 @@ func (s *plainStore) ReadLog(_ context.Context, name string, after uint64, limit
 
 func (*plainStore) Load(context.Context, string, func(*Checkpoint) error) error { return nil }
 func (*plainStore) Save(context.Context, *Checkpoint) error                     { return nil }
+func (*plainStore) Jobs(context.Context, JobQuery) ([]JobRow, error)            { return nil, nil }
 func (*plainStore) Due(context.Context, bursar.Time, int) ([]string, error)     { return nil, nil }
 func (*plainStore) Hold(context.Context, string, string) (*HoldRow, error)      { return nil, nil }
 func (*plainStore) Holds(context.Context, string, HoldQuery) ([]HoldRow, error) { return nil, nil }

@@ -53,6 +53,7 @@ type Engine struct {
 
 	lane  *lane
 	ids   commitIDs
+	jobs  *jobs
 	nodes *nodes // nil where this process has the store for itself
 
 	residents *residents
@@ -106,7 +107,7 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
 	}
-	e := &Engine{store: s, o: o, lane: newLane(), residents: newResidents(), keeper: newKeeper(), stop: make(chan struct{})}
+	e := &Engine{store: s, o: o, lane: newLane(), jobs: newJobs(), residents: newResidents(), keeper: newKeeper(), stop: make(chan struct{})}
 	if _, err := rand.Read(e.ids.seed[:]); err != nil {
 		return nil, err
 	}
@@ -130,6 +131,7 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 		e.loops.Go(func() { e.lane.run(e) })
 	}
 	e.loops.Go(e.housekeeping)
+	e.loops.Go(e.runJobs)
 	return e, nil
 }
 

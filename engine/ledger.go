@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/bursarhq/bursar"
 )
 
 // Ledger lists what moved a customer's grants, newest first. It is read from the log,
-// backwards, and so as long as the log is.
+// backwards, and so as long as the log is: a page of what is rare ends where much of the
+// log was read, and says where it goes on.
 func (e *Engine) Ledger(ctx context.Context, o ReadOptions, q LedgerQuery) (p Page[bursar.LedgerEntry], version uint64, err error) {
 	if err := e.recordTime(ctx, o, q.CustomerID); err != nil {
 		return p, 0, err
@@ -36,6 +38,10 @@ func (e *Engine) Ledger(ctx context.Context, o ReadOptions, q LedgerQuery) (p Pa
 	}
 	p.Items = append(p.Items, l.found...)
 	p.cut(q.Limit, q.Below != "", q.Above != "")
+	if l.rest != 0 {
+		p.Rest = &ListPos{CreatedAt: l.restAt, ID: entryID(l.rest, 0, 0)}
+		p.HasNext, p.HasPrev = p.HasNext || q.Above == "", p.HasPrev || q.Above != ""
+	}
 	return p, version, nil
 }
 
@@ -46,6 +52,33 @@ type ledger struct {
 	grants []ledgerGrant // by ord
 	since  bursar.Time   // no entry is older; 0 = there are none at all
 	found  []bursar.LedgerEntry
+
+	read   int         // records so far
+	rest   uint64      // the commit behind which, or ahead of which, the list goes on; 0 = none
+	restAt bursar.Time // and its instant
+}
+
+// A page of the ledger that is not full ends once so many records were read for it, or
+// when the request has not got more time than this.
+const (
+	ledgerRecords = 500_000   // with something in it
+	ledgerEmpty   = 4_000_000 // with nothing in it yet
+	ledgerSpare   = 2 * time.Second
+)
+
+// enough tells, after a commit, whether the page ends there; then it goes on at seq.
+func (l *ledger) enough(ctx context.Context, row *logRow, seq uint64) bool {
+	l.read += len(row.recs)
+	most := ledgerEmpty
+	if len(l.found) > 0 {
+		most = ledgerRecords
+	}
+	until, limited := ctx.Deadline()
+	if l.read < most && !(limited && time.Until(until) < ledgerSpare) {
+		return false
+	}
+	l.rest, l.restAt = seq, row.Head.Now
+	return true
 }
 
 type ledgerGrant struct {
@@ -100,17 +133,25 @@ func (e *Engine) ledgerBelow(ctx context.Context, l *ledger, head uint64) error 
 		}
 		upTo = min(upTo, seq)
 	}
-	for upTo > 0 {
-		after := upTo - min(upTo, scanChunk)
+	for chunk := uint64(scanChunk); upTo > 0; {
+		after := upTo - min(upTo, chunk)
 		rows, err := e.readChunk(ctx, l.q.CustomerID, after, upTo)
 		if err != nil {
 			return err
+		}
+		if n := len(rows); n > 0 && rows[n-1].Head.Seq < upTo { // it ended early: these are not the newest
+			chunk = max(1, uint64(n)/2)
+			continue
 		}
 		for i := range slices.Backward(rows) {
 			if rows[i].Head.Now < l.since {
 				return nil
 			}
-			entries := l.entries(&rows[i])
+			row, err := decodeRow(l.q.CustomerID, &rows[i])
+			if err != nil {
+				return err
+			}
+			entries := l.entries(row)
 			for _, x := range slices.Backward(entries) {
 				if l.q.Below == "" || x.ID < l.q.Below {
 					if l.found = append(l.found, x); len(l.found) > l.q.Limit {
@@ -118,11 +159,14 @@ func (e *Engine) ledgerBelow(ctx context.Context, l *ledger, head uint64) error 
 					}
 				}
 			}
+			if l.enough(ctx, row, row.Head.Seq) {
+				return nil
+			}
 		}
 		if len(rows) < int(upTo-after) {
 			return nil // what was before is trimmed
 		}
-		upTo = after
+		upTo, chunk = after, min(scanChunk, 2*chunk)
 	}
 	return nil
 }
@@ -141,10 +185,18 @@ func (e *Engine) ledgerAbove(ctx context.Context, l *ledger, head uint64) error 
 			break
 		}
 		for i := range rows {
-			for _, x := range l.entries(&rows[i]) {
+			row, err := decodeRow(l.q.CustomerID, &rows[i])
+			if err != nil {
+				return err
+			}
+			for _, x := range l.entries(row) {
 				if x.ID > l.q.Above && len(l.found) <= l.q.Limit {
 					l.found = append(l.found, x)
 				}
+			}
+			if len(l.found) <= l.q.Limit && row.Head.Seq < head && l.enough(ctx, row, row.Head.Seq+1) {
+				slices.Reverse(l.found)
+				return nil
 			}
 		}
 		after = rows[len(rows)-1].Head.Seq

@@ -379,6 +379,17 @@ func (e *Engine) releaseClaims(ctx context.Context) {
 	}
 }
 
+// giveUp lets another process have a claim at once.
+func (e *Engine) giveUp(name string) {
+	if e.nodes == nil {
+		return
+	}
+	e.nodes.claimed.Delete(name)
+	if _, err := e.store.Claim(context.Background(), []string{name}, e.nodes.holder, 0); err != nil {
+		e.o.Log.Warn("giving up a claim failed; others take over when it ends", "err", err)
+	}
+}
+
 // saves tells whether this node saves c's checkpoints.
 func (e *Engine) saves(c *customer) bool {
 	if e.nodes == nil {

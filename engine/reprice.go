@@ -43,21 +43,27 @@ func (e *Engine) reprice(ctx context.Context, c Caller, in RepriceInput) (Repric
 		}
 		return rp.out, err
 	}
+	return rp.out, rp.all(ctx, e, nil, func(CustomerPos) {})
+}
+
+// all reprices the customers after a place in their list, and tells of each that is done.
+func (rp *repricer) all(ctx context.Context, e *Engine, after *CustomerPos, done func(CustomerPos)) error {
 	const page = 100
-	q := CustomerQuery{IncludeArchived: true, Limit: page}
+	q := CustomerQuery{IncludeArchived: true, Limit: page, After: after}
 	for {
 		list, err := e.store.Customers(ctx, q)
 		if err != nil {
-			return rp.out, e.unavailable(err)
+			return e.unavailable(err)
 		}
 		for i := range list {
 			if err := rp.customer(ctx, e, list[i].ID); err != nil {
-				return rp.out, err
+				return err
 			}
 			q.After = &CustomerPos{list[i].CreatedAt, list[i].ID}
+			done(*q.After)
 		}
 		if len(list) < page {
-			return rp.out, nil
+			return nil
 		}
 	}
 }
@@ -71,7 +77,9 @@ type repricer struct {
 	instead  map[int]int          // by version that is corrected: the one that holds
 	from, to bursar.Time          // [from, to), whole buckets
 	apply    bool
+	progress func(done, total uint64) // of the log of the customer being read; nil = nobody asks
 	out      Repricing
+	rows     int // of the customers in out
 }
 
 func newRepricer(cat *Catalogue, c Caller, in *RepriceInput, now bursar.Time) (*repricer, error) {
@@ -117,6 +125,12 @@ func newRepricer(cat *Catalogue, c Caller, in *RepriceInput, now bursar.Time) (*
 	}
 	return rp, nil
 }
+
+// What a repricing shows of each customer ends with that many; sums go on.
+const (
+	maxRepricedCustomers = 1_000
+	maxRepricedRows      = 10_000
+)
 
 func bucketStart(t bursar.Time) bursar.Time { return bursar.Time(bucketOf(t)) * bucketWidth }
 
@@ -186,6 +200,11 @@ func (rp *repricer) report(id string, p *repricePlan, effects *repriceEffects) {
 	if len(p.groups) == 0 {
 		return
 	}
+	rp.out.Changed++
+	rp.out.Pool = rp.out.Pool.Add(effects.pool)
+	if len(rp.out.Customers) == maxRepricedCustomers {
+		return
+	}
 	c := RepricedCustomer{CustomerID: id, Was: p.was, Is: p.is, Pool: effects.pool}
 	for _, r := range effects.rows {
 		if r.Was != r.Is {
@@ -195,7 +214,9 @@ func (rp *repricer) report(id string, p *repricePlan, effects *repriceEffects) {
 	slices.SortFunc(c.Rows, func(a, b RepricedRow) int {
 		return cmp.Or(cmp.Compare(a.AssignmentID, b.AssignmentID), cmp.Compare(a.PeriodStart, b.PeriodStart))
 	})
-	rp.out.Customers = append(rp.out.Customers, c)
+	if rp.rows += len(c.Rows); rp.rows <= maxRepricedRows {
+		rp.out.Customers = append(rp.out.Customers, c)
+	}
 }
 
 // repriceEffects is what corrections did to limits and the pool.

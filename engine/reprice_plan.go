@@ -79,7 +79,7 @@ func (rp *repricer) plan(ctx context.Context, e *Engine, id string) (*repricePla
 	if err != nil {
 		return nil, err
 	}
-	if err := e.scanLog(ctx, id, after, s.plan.head, s.row); err != nil {
+	if err := e.scanLog(ctx, id, after, s.plan.head, rp.progress, s.row); err != nil {
 		return nil, err
 	}
 	s.finish()

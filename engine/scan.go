@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/bursarhq/bursar"
@@ -10,52 +11,77 @@ import (
 // Reading logs again: what the ledger, backtests and re-pricing have in common. None of
 // it holds a customer's lock while it reads.
 
-// scanChunk is how many commits are read at a time.
+// scanChunk is how many commits are read at a time, at most.
 const scanChunk = 512
 
-// readChunk reads and decodes the commits of a stream after a seq, up to another and at
-// most scanChunk of them. What was trimmed is left out.
-func (e *Engine) readChunk(ctx context.Context, stream string, after, upTo uint64) ([]logRow, error) {
+// scanBytes is after how many bytes of commits a reading ends: what has grown large is
+// few commits, and they are not decoded before it is their turn.
+const scanBytes = 1 << 20
+
+// errChunkFull ends a reading.
+var errChunkFull = errors.New("enough for one reading")
+
+// readChunk reads the commits of a stream after a seq, up to another, as many as are read
+// at a time. What was trimmed is left out.
+func (e *Engine) readChunk(ctx context.Context, stream string, after, upTo uint64) (rows []LogRow, err error) {
 	if upTo <= after {
 		return nil, nil
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	rows := make([]logRow, 0, min(scanChunk, upTo-after))
-	err := e.store.ReadLog(ctx, stream, after, cap(rows), func(r LogRow) error {
-		if r.Head.Seq <= upTo {
-			rows = append(rows, logRow{LogRow: r})
+	size := 0
+	err = e.store.ReadLog(ctx, stream, after, int(min(scanChunk, upTo-after)), func(r LogRow) error {
+		if r.Head.Seq > upTo {
+			return errChunkFull
+		}
+		rows = append(rows, r)
+		if size += len(r.Payload); size >= scanBytes {
+			return errChunkFull
 		}
 		return nil
 	})
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errChunkFull) {
 		return nil, e.unavailable(err)
-	}
-	for i := range rows {
-		if rows[i].recs, err = decodePayload(rows[i].Payload); err != nil {
-			return nil, fmt.Errorf("stream %q, commit %d: %w", stream, rows[i].Head.Seq, err)
-		}
 	}
 	return rows, nil
 }
 
-// scanLog calls f with the commits of a stream after a seq, up to another, in order.
-func (e *Engine) scanLog(ctx context.Context, stream string, after, upTo uint64, f func(*logRow) error) error {
-	for {
+// decodeRow decodes one commit of a stream.
+func decodeRow(stream string, r *LogRow) (*logRow, error) {
+	recs, err := decodePayload(r.Payload)
+	if err != nil {
+		return nil, fmt.Errorf("stream %q, commit %d: %w", stream, r.Head.Seq, err)
+	}
+	return &logRow{*r, recs}, nil
+}
+
+// scanLog calls f with the commits of a stream after a seq, up to another, in order, and
+// progress, unless it is nil, now and then with how many were read, and of how many.
+func (e *Engine) scanLog(ctx context.Context, stream string, after, upTo uint64, progress func(done, total uint64), f func(*logRow) error) error {
+	for begin := after; ; {
 		rows, err := e.readChunk(ctx, stream, after, upTo)
 		if err != nil || len(rows) == 0 {
 			return err
 		}
 		for i := range rows {
-			if err := f(&rows[i]); err != nil {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			row, err := decodeRow(stream, &rows[i])
+			if err != nil {
+				return err
+			}
+			if err := f(row); err != nil {
 				return err
 			}
 		}
-		after = rows[len(rows)-1].Head.Seq
+		if after = rows[len(rows)-1].Head.Seq; progress != nil {
+			progress(after-begin, upTo-begin)
+		}
 	}
 }
 

@@ -30,6 +30,11 @@ const (
 // were archived or shares allocated. All that one event used is one act, too. Usage of MAX and UNIQUE features is compared by what it added to the
 // customer's figure; what re-pricing corrected later counts as it was charged.
 func (e *Engine) Simulate(ctx context.Context, o ReadOptions, customer string, in SimulateInput) (Simulation, uint64, error) {
+	return e.simulate(ctx, o, customer, in, nil)
+}
+
+// simulate tells progress, unless it is nil, how many commits were replayed, and of how many.
+func (e *Engine) simulate(ctx context.Context, o ReadOptions, customer string, in SimulateInput, progress func(done, total uint64)) (Simulation, uint64, error) {
 	if err := e.recordTime(ctx, o, customer); err != nil {
 		return Simulation{}, 0, err
 	}
@@ -53,7 +58,7 @@ func (e *Engine) Simulate(ctx context.Context, o ReadOptions, customer string, i
 		return Simulation{}, 0, err
 	}
 	holds := openHolds{}
-	err = e.scanLog(ctx, customer, after, version, func(row *logRow) error {
+	err = e.scanLog(ctx, customer, after, version, progress, func(row *logRow) error {
 		acts := oneByEvent(holds.actsOf(row))
 		for i := range acts {
 			if acts[i].ended && acts[i].hold == nil && acts[i].at >= s.since {

@@ -368,13 +368,16 @@ type JobRow struct {
 	Rev   uint64      // how often it was saved
 	Ended bursar.Time // 0 while it waits or runs
 	Body  []byte      // all else; opaque to stores
+	// Result is what it found or did so far; it may be large, and is given only when the
+	// job is asked for by its ID.
+	Result []byte
 }
 
-// JobQuery selects jobs, newest first (by ID). Bounds are exclusive; with Above the rows
+// JobQuery selects jobs, newest first (by ID). Zero members do not filter. Bounds are exclusive; with Above the rows
 // just above it are meant, still newest first.
 type JobQuery struct {
-	Open         bool   // only those that have not ended
-	Key          string // "" = any
+	Open         bool // only those that have not ended
+	ID, Key      string
 	Below, Above string
 	Limit        int
 }

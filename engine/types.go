@@ -100,6 +100,9 @@ type ListPage struct {
 type Page[T any] struct {
 	Items            []T
 	HasNext, HasPrev bool
+	// Rest is where the list goes on when the page is short since it took long to find what
+	// is in it: behind it, or ahead of it when the page ahead of something was asked for.
+	Rest *ListPos
 }
 
 // EntityQuery selects entities; zero members do not filter.

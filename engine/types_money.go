@@ -166,7 +166,9 @@ type Repricing struct {
 	Records     int // charges that were looked at
 	Unmatched   int // of these, usage that the correcting version has no rate for: it keeps its cost
 	Was, Is     bursar.Amount
-	Customers   []RepricedCustomer
+	Pool        bursar.Amount      // what pools lose (negative: get back)
+	Changed     int                // customers for whom something changes
+	Customers   []RepricedCustomer // the first 1,000 of them, with 10,000 rows at most
 	Applied     bool
 }
 

@@ -156,6 +156,11 @@ func list[T, Out any](q *request, p paging, at func(*T) engine.ListPos, get fetc
 			out.Pagination.Prev = q.cursorAt(at(&got.Items[0]))
 		}
 	}
+	if got.Rest != nil && p.Before == "" {
+		out.Pagination.Next = q.cursorAt(*got.Rest)
+	} else if got.Rest != nil {
+		out.Pagination.Prev = q.cursorAt(*got.Rest)
+	}
 	return out, nil
 }
 

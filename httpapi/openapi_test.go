@@ -113,6 +113,13 @@ func (d *document) operation(r *route, base string) object {
 			},
 		},
 	}
+	if r.jobs {
+		job := *r
+		job.out = reflect.TypeFor[jobOut]()
+		later := d.success(&job)
+		later["description"] = "It takes longer, and goes on as this job: follow it at /api/v1/jobs/{jobId}."
+		o["responses"].(object)["202"] = later
+	}
 	var parameters []any
 	for part := range strings.SplitSeq(r.pattern, "/") {
 		if name, ok := strings.CutPrefix(part, "{"); ok {

@@ -43,7 +43,9 @@ type repricingOut struct {
 	Unmatched  int                   `json:"unmatched" doc:"Of these, usage that the correcting version has no rate for: it keeps its cost."`
 	Was        bursar.Amount         `json:"was"`
 	Is         bursar.Amount         `json:"is"`
-	Customers  []repricedCustomerOut `json:"customers"`
+	Pool       bursar.Amount         `json:"pool" doc:"What the pools lose; below 0 they get back."`
+	Changed    int                   `json:"changedCustomers" doc:"Customers for whom something changes."`
+	Customers  []repricedCustomerOut `json:"customers" doc:"The first 1,000 of them, with at most 10,000 rows."`
 	Applied    bool                  `json:"applied"`
 }
 
@@ -65,7 +67,7 @@ type repricedRowOut struct {
 
 func viewRepricing(r engine.Repricing) repricingOut {
 	out := repricingOut{RateCardID: r.CardID, Version: r.Version, By: r.By, Records: r.Records, Unmatched: r.Unmatched, Was: r.Was, Is: r.Is,
-		Customers: make([]repricedCustomerOut, len(r.Customers)), Applied: r.Applied}
+		Pool: r.Pool, Changed: r.Changed, Customers: make([]repricedCustomerOut, len(r.Customers)), Applied: r.Applied}
 	for i, c := range r.Customers {
 		rows := make([]repricedRowOut, len(c.Rows))
 		for j, row := range c.Rows {
@@ -76,16 +78,29 @@ func viewRepricing(r engine.Repricing) repricingOut {
 	return out
 }
 
-func (a *API) reprice(q *request, in *repriceIn) (repricingOut, error) {
+// reprice is a job, which is not seen where it takes little. What was put right is right
+// the next time, so that the same request once more does the rest.
+func (a *API) reprice(q *request, in *repriceIn) (out repricingOut, _ *engine.Job, err error) {
 	if in.To != nil && *in.To <= in.From {
-		return repricingOut{}, bursar.ErrorAt("/to", bursar.CodeValidationFailed, "must be after from")
+		return out, nil, bursar.ErrorAt("/to", bursar.CodeValidationFailed, "must be after from")
 	}
-	c, err := caller(q, viewRepricing)
+	c, err := caller(q, viewJob)
 	if err != nil {
-		return repricingOut{}, err
+		return out, nil, err
 	}
-	got, err := a.engine.Reprice(q.ctx, c, engine.RepriceInput{
+	j, err := a.engine.StartReprice(q.ctx, c, engine.RepriceInput{
 		CardID: q.path[0], CustomerID: orZero(in.CustomerID), From: in.From, To: orZero(in.To), Apply: in.Apply,
 	})
-	return viewRepricing(got), err
+	if q.replayed = j.Repeated; err == nil {
+		j, err = a.engine.AwaitJob(q.ctx, j.ID, jobWait)
+	}
+	switch {
+	case err != nil:
+		return out, nil, err
+	case j.Status == engine.JobSucceeded:
+		return viewRepricing(*j.Result.Repricing), nil, nil
+	case j.Status == engine.JobFailed:
+		return out, nil, j.Problem.Err()
+	}
+	return out, &j, nil
 }

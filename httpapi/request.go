@@ -43,6 +43,7 @@ type request struct {
 	age      time.Duration
 	replayed bool
 	keyed    bool // the operation has asked for the Idempotency-Key
+	accepted bool // the work goes on as a job, which is the reply
 
 	status int // 0 until the reply is written
 	code   bursar.Code
@@ -157,6 +158,7 @@ func (q *request) serve() error {
 // operation is what a route does, with the types that it reads and answers.
 type operation struct {
 	in, out reflect.Type
+	jobs    bool // what takes long is answered with 202 and a job
 	shape   *shape
 	run     func(*request) error
 }
@@ -188,7 +190,11 @@ func op[In, Out any](do func(*request, *In) (Out, error)) operation {
 		if err != nil {
 			return err
 		}
-		q.send(q.route.status, b)
+		status := q.route.status
+		if q.accepted {
+			status = http.StatusAccepted
+		}
+		q.send(status, b)
 		return nil
 	}
 	return o

@@ -59,6 +59,7 @@ const (
 	reservation  = customer + "/reservations/{reservationId}"
 	webhook      = "/webhooks/{webhookId}"
 
+	jobsPattern   = "/jobs"
 	streamPattern = customer + "/governance/stream"
 )
 
@@ -101,7 +102,7 @@ func (a *API) moneyRoutes() []row {
 		{"POST", rateCard + "/versions", v1, writes, 201, op(a.addRateVersion), "Add a version to a rate card"},
 		{"GET", rateCard + "/versions", v1, reads, 200, op(a.listRateVersions), "List the versions of a rate card"},
 		{"POST", rateCard + "/archive", v1, writes, 200, op(a.archiveRateCard), "Archive a rate card"},
-		{"POST", rateCard + "/reprice", v1, writes, 200, op(a.reprice), "Compute charges again by a corrected version"},
+		{"POST", rateCard + "/reprice", v1, writes, 200, opOrJob(a.reprice), "Compute charges again by a corrected version"},
 
 		{"POST", "/credits/grants", v1, writes, 201, op(a.createGrant), "Grant credits"},
 		{"GET", "/credits/grants", v1, reads, 200, op(a.listGrants), "List grants"},
@@ -134,7 +135,7 @@ func (a *API) governanceRoutes() []row {
 		{"GET", assignments + boosts, v1, shows, 200, op(a.listBoosts), "List the boosts of a limit"},
 		{"DELETE", assignments + boosts + "/{boostId}", v1, governs, 200, op(a.endBoost), "End a boost"},
 		{"GET", customer + "/allocation", v1, shows, 200, op(a.allocation), "Read how limits are shared out"},
-		{"POST", customer + "/simulate", v1, shows, 200, op(a.simulate), "Backtest drafts of limits"},
+		{"POST", customer + "/simulate", v1, shows, 200, opOrJob(a.simulate), "Backtest drafts of limits"},
 
 		{"GET", entitlement, both, shows, 200, op(a.listAssignments), "List limits"},
 		{"PUT", entitlement, both, governs, 200, op(a.putEntitlements), "Create or update limits"},
@@ -192,6 +193,10 @@ func (a *API) operationRoutes() []row {
 		{"POST", webhook + "/test", v1, writes, 201, op(a.testWebhook), "Send a test message"},
 		{"GET", webhook + "/deliveries", v1, writes, 200, op(a.listDeliveries), "List deliveries to a webhook"},
 		{"POST", webhook + "/deliveries/{deliveryId}/redeliver", v1, writes, 200, op(a.redeliver), "Deliver a message again"},
+
+		{"GET", jobsPattern, v1, reads, 200, op(a.listJobs), "List jobs, newest first"},
+		{"GET", jobsPattern + "/{jobId}", v1, reads, 200, op(a.getJob), "Read a job with its result"},
+		{"POST", jobsPattern + "/{jobId}/cancel", v1, writes, 200, op(a.cancelJob), "End a job before it is done"},
 
 		{"GET", "/healthz", noBase, open, 200, op(a.healthz), "Whether the process runs"},
 		{"GET", "/readyz", noBase, open, 200, raw[nothing, health](a.readyz), "Whether requests should come here"},

@@ -1,6 +1,9 @@
 package httpapi
 
 import (
+	"context"
+	"errors"
+
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 )
@@ -66,16 +69,27 @@ func viewSimulation(s *engine.Simulation) simulationOut {
 	return out
 }
 
-// simulate backtests drafts of limits. It writes nothing.
-func (a *API) simulate(q *request, in *simulateIn) (simulationOut, error) {
+// simulate backtests drafts of limits. It writes nothing. What takes longer than a request
+// becomes a job where an API key asks; an access token is to ask for less.
+func (a *API) simulate(q *request, in *simulateIn) (out simulationOut, _ *engine.Job, err error) {
 	if in.EndDate != nil && *in.EndDate <= in.StartDate {
-		return simulationOut{}, bursar.ErrorAt("/endDate", bursar.CodeValidationFailed, "must be after startDate")
+		return out, nil, bursar.ErrorAt("/endDate", bursar.CodeValidationFailed, "must be after startDate")
 	}
 	drafts, err := assignmentInputs(in.Assignments, "/assignments")
 	if err != nil {
-		return simulationOut{}, err
+		return out, nil, err
 	}
-	got, err := versioned[engine.Simulation](q)(a.engine.Simulate(q.ctx, q.options(in.freshness), q.path[0],
-		engine.SimulateInput{From: in.StartDate, To: orZero(in.EndDate), Drafts: drafts}))
-	return viewSimulation(&got), err
+	input := engine.SimulateInput{From: in.StartDate, To: orZero(in.EndDate), Drafts: drafts}
+	ctx, cancel := context.WithTimeout(q.ctx, jobWait)
+	defer cancel()
+	got, err := versioned[engine.Simulation](q)(a.engine.Simulate(ctx, q.options(in.freshness), q.path[0], input))
+	if err == nil || !errors.Is(err, context.DeadlineExceeded) {
+		return viewSimulation(&got), nil, err
+	}
+	if q.token != nil {
+		return out, nil, bursar.ErrorAt("/startDate", bursar.CodeTooMuchToRead,
+			"replaying the usage since then takes longer than a request may: take a later startDate, or limits of a shorter cadence")
+	}
+	j, err := a.engine.StartSimulate(q.ctx, q.reporter(), q.path[0], input)
+	return out, &j, err
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func cloneJob(j engine.JobRow) engine.JobRow {
-	j.Body = bytes.Clone(j.Body)
+	j.Body, j.Result = bytes.Clone(j.Body), bytes.Clone(j.Result)
 	return j
 }
 
@@ -44,7 +44,11 @@ func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) (rows []engine.JobR
 	}
 	defer s.mu.Unlock()
 	for _, j := range s.jobs {
-		if (!q.Open || j.Ended == 0) && (q.Key == "" || j.Key == q.Key) && (q.Below == "" || j.ID < q.Below) && (q.Above == "" || j.ID > q.Above) {
+		if (!q.Open || j.Ended == 0) && (q.ID == "" || j.ID == q.ID) && (q.Key == "" || j.Key == q.Key) &&
+			(q.Below == "" || j.ID < q.Below) && (q.Above == "" || j.ID > q.Above) {
+			if q.ID == "" {
+				j.Result = nil
+			}
 			rows = append(rows, cloneJob(j))
 		}
 	}

@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	insertJob  = "INSERT INTO jobs (id, key, rev, ended, body) VALUES ($1, $2, 1, $3, $4) ON CONFLICT DO NOTHING RETURNING rev"
-	updateJob  = "UPDATE jobs SET rev = rev + 1, ended = $3, body = $4 WHERE id = $1 AND rev = $2 RETURNING rev"
-	selectJobs = "SELECT id, coalesce(key, ''), rev, ended, body FROM jobs"
+	insertJob  = "INSERT INTO jobs (id, key, rev, ended, body, result) VALUES ($1, $2, 1, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING rev"
+	updateJob  = "UPDATE jobs SET rev = rev + 1, ended = $3, body = $4, result = $5 WHERE id = $1 AND rev = $2 RETURNING rev"
+	selectJobs = "SELECT id, coalesce(key, ''), rev, ended, body, CASE WHEN $1 THEN result END FROM jobs"
 	trimJobs   = "DELETE FROM jobs WHERE ended <> 0 AND ended < $1"
 )
 
 // SaveJob implements engine.Store.
 func (s *Store) SaveJob(ctx context.Context, j engine.JobRow) (saved bool, err error) {
-	sql, args := updateJob, []any{text(j.ID), int64(j.Rev), int64(j.Ended), j.Body}
+	sql, args := updateJob, []any{text(j.ID), int64(j.Rev), int64(j.Ended), j.Body, j.Result}
 	if j.Rev == 0 {
 		var key *string
 		if j.Key != "" {
@@ -37,9 +37,12 @@ func (s *Store) SaveJob(ctx context.Context, j engine.JobRow) (saved bool, err e
 
 // Jobs implements engine.Store.
 func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) (rows []engine.JobRow, err error) {
-	var w where
+	w := where{args: []any{q.ID != ""}}
 	if q.Open {
 		w.and("ended = 0")
+	}
+	if q.ID != "" {
+		w.and("id = ?", text(q.ID))
 	}
 	if q.Key != "" {
 		w.and("key = ?", text(q.Key))
@@ -54,7 +57,7 @@ func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) (rows []engine.JobR
 	}
 	sql, args := w.query(selectJobs, " ORDER BY "+order, q.Limit)
 	err = s.read(ctx, func(r row) error {
-		rows = append(rows, engine.JobRow{ID: r.text(0), Key: r.text(1), Rev: uint64(r.int(2)), Ended: r.time(3), Body: r.blob(4)})
+		rows = append(rows, engine.JobRow{ID: r.text(0), Key: r.text(1), Rev: uint64(r.int(2)), Ended: r.time(3), Body: r.blob(4), Result: r.blob(5)})
 		return nil
 	}, sql, args...)
 	if q.Above != "" {

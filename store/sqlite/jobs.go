@@ -9,22 +9,22 @@ import (
 )
 
 const (
-	insertJob  = "INSERT INTO jobs (id, key, rev, ended, body) VALUES (?, ?, 1, ?, ?) ON CONFLICT DO NOTHING"
-	updateJob  = "UPDATE jobs SET rev = rev + 1, ended = ?, body = ? WHERE id = ? AND rev = ?"
-	selectJobs = "SELECT id, coalesce(key, ''), rev, ended, body FROM jobs"
+	insertJob  = "INSERT INTO jobs (id, key, rev, ended, body, result) VALUES (?, ?, 1, ?, ?, ?) ON CONFLICT DO NOTHING"
+	updateJob  = "UPDATE jobs SET rev = rev + 1, ended = ?, body = ?, result = ? WHERE id = ? AND rev = ?"
+	selectJobs = "SELECT id, coalesce(key, ''), rev, ended, body, iif(?, result, NULL) FROM jobs"
 	trimJobs   = "DELETE FROM jobs WHERE ended <> 0 AND ended < ?"
 )
 
 // SaveJob implements engine.Store.
 func (s *Store) SaveJob(ctx context.Context, j engine.JobRow) (saved bool, err error) {
-	err = s.writeOutbox(ctx, len(j.Body)+4*pageSize, func(c *conn) error {
-		sql, args := updateJob, []any{j.Ended, j.Body, j.ID, j.Rev}
+	err = s.writeOutbox(ctx, len(j.Body)+len(j.Result)+4*pageSize, func(c *conn) error {
+		sql, args := updateJob, []any{j.Ended, j.Body, j.Result, j.ID, j.Rev}
 		if j.Rev == 0 {
 			var key *string
 			if j.Key != "" {
 				key = &j.Key
 			}
-			sql, args = insertJob, []any{j.ID, key, j.Ended, j.Body}
+			sql, args = insertJob, []any{j.ID, key, j.Ended, j.Body, j.Result}
 		}
 		st, err := c.prepare(sql)
 		if err != nil {
@@ -39,9 +39,12 @@ func (s *Store) SaveJob(ctx context.Context, j engine.JobRow) (saved bool, err e
 
 // Jobs implements engine.Store.
 func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) (rows []engine.JobRow, err error) {
-	var w where
+	w := where{args: []any{q.ID != ""}}
 	if q.Open {
 		w.and("ended = 0")
+	}
+	if q.ID != "" {
+		w.and("id = ?", q.ID)
 	}
 	if q.Key != "" {
 		w.and("key = ?", q.Key)
@@ -56,7 +59,7 @@ func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) (rows []engine.JobR
 	}
 	err = s.read(ctx, s.logReaders, func(c *conn) error {
 		return c.query(ctx, func(r row) error {
-			rows = append(rows, engine.JobRow{ID: r.text(0), Key: r.text(1), Rev: uint64(r.int(2)), Ended: bursar.Time(r.int(3)), Body: r.blob(4)})
+			rows = append(rows, engine.JobRow{ID: r.text(0), Key: r.text(1), Rev: uint64(r.int(2)), Ended: bursar.Time(r.int(3)), Body: r.blob(4), Result: r.blob(5)})
 			return nil
 		}, selectJobs+w.text()+order, append(w.args, rowLimit(q.Limit))...)
 	})

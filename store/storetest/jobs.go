@@ -35,10 +35,15 @@ func (e *env) jobs(q engine.JobQuery, want ...string) {
 var jobTests = []test{
 	{"a job is as it was saved, with the next Rev", func(e *env) {
 		e.saveJob(engine.JobRow{ID: "a", Key: "k", Body: []byte("one")}, true)
-		e.saveJob(engine.JobRow{ID: "a", Rev: 1, Ended: 7, Body: []byte("two")}, true)
+		e.saveJob(engine.JobRow{ID: "a", Rev: 1, Ended: 7, Body: []byte("two"), Result: []byte("all")}, true)
 		rows, err := e.Jobs(ctx, engine.JobQuery{})
 		e.ok(err)
-		equal(e, "rows", rows, []engine.JobRow{{ID: "a", Key: "k", Rev: 2, Ended: 7, Body: []byte("two")}})
+		job := engine.JobRow{ID: "a", Key: "k", Rev: 2, Ended: 7, Body: []byte("two")}
+		equal(e, "listed without its result", rows, []engine.JobRow{job})
+		rows, err = e.Jobs(ctx, engine.JobQuery{ID: "a"})
+		e.ok(err)
+		job.Result = []byte("all")
+		equal(e, "by its ID", rows, []engine.JobRow{job})
 	}},
 	{"a Rev that is not the saved one writes nothing", func(e *env) {
 		e.saveJob(engine.JobRow{ID: "a", Body: []byte("one")}, true)
@@ -57,6 +62,8 @@ var jobTests = []test{
 		e.saveJob(engine.JobRow{ID: "d", Body: []byte("x")}, true)
 		e.jobs(engine.JobQuery{Key: "k"}, "a")
 		e.jobs(engine.JobQuery{Key: "other"})
+		e.jobs(engine.JobQuery{ID: "d"}, "d")
+		e.jobs(engine.JobQuery{ID: "e"})
 	}},
 	{"jobs are listed newest first, between bounds", func(e *env) {
 		for _, id := range []string{"b", "d", "a", "c"} {
