@@ -14,6 +14,8 @@ type request struct {
 	c     *customer
 	q     *queue
 	op    op
+	who   string // the caller, whose requests stay in order
+	items int    // how much of a turn it takes
 	trace string // the caller's id of it
 	facts *facts
 
@@ -34,6 +36,8 @@ type work struct {
 	at     Head    // of the state that d decided on
 	commit *Commit // nil when nothing is to be written
 	held   bool    // others may keep the store from writing to the customer
+	locked bool    // a reader had the customer locked: nothing is decided yet
+	behind bool    // a reader had the customer locked: what is durable is to be merged
 }
 
 // commitBatch decides, appends, merges and answers all but what must be decided again,
@@ -48,11 +52,17 @@ func (e *Engine) commitBatch(works []*work) error {
 		err = e.commitWorks(works)
 	}
 	for _, w := range works {
-		for _, r := range w.reqs {
-			close(r.done)
+		if !w.behind {
+			w.answer()
 		}
 	}
 	return err
+}
+
+func (w *work) answer() {
+	for _, r := range w.reqs {
+		close(r.done)
+	}
 }
 
 // commitWorks decides and appends: afterwards each request has its answer, or is to be
@@ -93,9 +103,7 @@ func (e *Engine) commitWorks(works []*work) error {
 // leave leaves the deciding to the moment when the store has locked the stream: on a
 // customer that other nodes write to it would have to be done again then.
 func (w *work) leave() {
-	w.c.mu.RLock()
-	defer w.c.mu.RUnlock()
-	w.at = w.c.st.head
+	w.at = w.c.at()
 	w.commit = &Commit{Stream: w.c.id, After: w.at, Undecided: true}
 }
 
@@ -115,10 +123,18 @@ func (e *Engine) append(writers []*work) ([]Outcome, error) {
 		w := writers[i]
 		w.commit = nil
 		w.c.contended = len(tail) > 0
-		if err := e.foldIn(w.c, tail); err != nil {
+		if !w.c.mu.TryLock() {
+			w.putOff()
+			return nil
+		}
+		err := w.c.fold(tail)
+		w.c.mu.Unlock()
+		if err != nil {
+			e.drop(w.c)
 			w.fail(e.unavailable(err))
 			return nil
 		}
+		e.keeper.note(w.c)
 		e.decide(w)
 		if w.commit != nil {
 			commits[i] = *w.commit
@@ -135,19 +151,9 @@ func (e *Engine) append(writers []*work) ([]Outcome, error) {
 func (e *Engine) finish(w *work, o Outcome, err error) {
 	switch {
 	case o == Committed:
-		w.c.mu.Lock()
-		if head := w.commit.Head(); w.c.st.head.Seq < head.Seq { // else it was read on meanwhile, with this in it
-			w.d.merge(head)
+		if w.behind = !w.c.mu.TryLock(); !w.behind {
+			e.merge(w)
 		}
-		if w.c.st.unsaved() >= e.o.CheckpointRecords {
-			w.c.due.Store(true)
-		}
-		w.c.mu.Unlock()
-		w.c.some.Store(true)
-		e.keeper.note(w.c)
-		e.counters.commits.Add(1)
-		e.counters.records.Add(uint64(len(w.d.recs)))
-		w.answered(w.commit.After.Seq + 1)
 	case err != nil:
 		w.fail(e.unavailable(err))
 	case o == Stale && e.nodes == nil:
@@ -170,6 +176,36 @@ func (e *Engine) finish(w *work, o Outcome, err error) {
 	}
 }
 
+// merge makes what is durable what readers see, and unlocks the customer.
+func (e *Engine) merge(w *work) {
+	if head := w.commit.Head(); w.c.st.head.Seq < head.Seq { // else it was read on meanwhile, with this in it
+		w.d.merge(head)
+		w.c.moved()
+	}
+	if w.c.st.unsaved() >= e.o.CheckpointRecords {
+		w.c.due.Store(true)
+	}
+	w.c.mu.Unlock()
+	w.c.some.Store(true)
+	e.keeper.note(w.c)
+	e.counters.commits.Add(1)
+	e.counters.records.Add(uint64(len(w.d.recs)))
+	w.answered(w.commit.After.Seq + 1)
+}
+
+// mergeBehind merges what could not be merged at once, and answers.
+func (e *Engine) mergeBehind(w *work) {
+	w.c.mu.Lock()
+	e.merge(w)
+	w.answer()
+}
+
+// putOff has all of w decided when its customer can be locked.
+func (w *work) putOff() {
+	w.locked = true
+	w.later, w.reqs = append(w.reqs, w.later...), nil
+}
+
 // confirmQuiet makes sure that what was refused, or was there already, is so in the
 // newest state.
 func (e *Engine) confirmQuiet(quiet []*work) error {
@@ -185,9 +221,7 @@ func (e *Engine) confirmQuiet(quiet []*work) error {
 		l, err = e.confirm(context.Background(), ask...)
 	}
 	for _, w := range quiet {
-		w.c.mu.RLock()
-		moved := w.d != nil && (w.c.st.head != w.at || e.cat.Load() != w.d.cat)
-		w.c.mu.RUnlock()
+		moved := w.d != nil && (w.c.at() != w.at || e.cat.Load() != w.d.cat)
 		its := err
 		if its == nil && l != nil {
 			its = l.about[w.c]
@@ -240,7 +274,10 @@ func (e *Engine) decide(w *work) {
 		}
 	}()
 	// Checkpoints take holds and keys that the store has out of the state.
-	w.c.mu.RLock()
+	if !w.c.mu.TryRLock() {
+		w.putOff()
+		return
+	}
 	defer w.c.mu.RUnlock()
 	st := w.c.st
 	d := &decider{view: newView(st, max(st.head.Now, e.now())), cat: e.cat.Load(), horizon: e.o.LateHorizon, commit: e.ids.next()}
@@ -249,7 +286,7 @@ func (e *Engine) decide(w *work) {
 		w.later, w.reqs = append(w.reqs, w.later...), nil
 	}
 	for i, r := range w.reqs {
-		if len(d.recs) > maxRecords-maxRequestRecords {
+		if len(d.recs) >= turnRecords || len(d.recs) > maxRecords-maxRequestRecords {
 			w.later = append(w.reqs[i:len(w.reqs):len(w.reqs)], w.later...)
 			w.reqs = w.reqs[:i]
 			break

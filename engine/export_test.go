@@ -15,7 +15,7 @@ func Waiting(e *Engine) int {
 	defer e.lane.mu.Unlock()
 	n := 0
 	for _, q := range e.lane.queues {
-		n += len(q.reqs)
+		n += q.n
 	}
 	return n
 }

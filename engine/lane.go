@@ -8,14 +8,18 @@ import (
 	"time"
 )
 
-// lane is the write path. Requests queue, not records: a worker that is free takes all
-// that wait, decides each customer's in order against its durable state and what the
-// batch did before, appends one commit for each customer in one transaction, merges, and
-// then answers everybody, denied and granted alike. So a batch grows with the load and
-// the cost of a sync is shared (group commit), and nobody sees what is not durable.
+// lane is the write path. Requests queue, not records: a worker that is free takes a turn
+// of each customer that has any, decides each one's in order against its durable state and
+// what the batch did before, appends one commit for each customer in one transaction,
+// merges, and then answers everybody, denied and granted alike. So a batch grows with the
+// load and the cost of a sync is shared (group commit), and nobody sees what is not durable.
 //
-// Invariants: a customer is in one batch at a time; a state has only what is durable;
-// what was decided on a batch that is refused is dropped with it.
+// Invariants: a customer is in one batch at a time; a state has only what is durable; what
+// was decided on a batch that is refused is dropped with it; requests of one caller about
+// one customer are decided in the order in which they came (but for those of several
+// customers, which come as they can). A worker waits for the store, and for nothing else: a
+// customer that a reader has locked is put off or merged by a goroutine of its own, and
+// nobody else is held up.
 //
 // A store that is this process's alone has one worker: one makes the largest batches.
 // One that other processes use too may keep a batch waiting for a customer that they write
@@ -31,14 +35,8 @@ type lane struct {
 	closed  bool
 	running int // batches under way
 	slow    int // those of them that take longer than patience
+	away    int // queues in no batch that wait until their customer is not locked
 	asking  asking
-}
-
-// queue is the requests of one customer.
-type queue struct {
-	reqs   []*request // that wait
-	busy   bool       // others are in a batch
-	asking asking
 }
 
 // asking is since when the store has been asked without success, in nanoseconds of the
@@ -66,7 +64,7 @@ const (
 	// client never waits.
 	gather = 50 * time.Microsecond
 
-	// maxBatch bounds the requests of one batch, and so the pause that merging makes.
+	// maxBatch bounds the requests of one batch.
 	maxBatch = 4096
 
 	workersShared = 8 // of a store that other processes use too
@@ -80,23 +78,25 @@ func newLane() *lane {
 	return l
 }
 
-func (l *lane) add(reqs ...*request) bool {
+// add queues requests, or says why it does not.
+func (l *lane) add(reqs ...*request) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return false
+		return errLaneClosed
 	}
 	for _, r := range reqs {
 		q := l.queues[r.c.id]
 		if q == nil {
 			q = new(queue)
-			l.queues[r.c.id] = q
 		}
-		r.q = q
-		q.reqs = append(q.reqs, r)
+		if err := q.add(r); err != nil {
+			return err
+		}
+		l.queues[r.c.id], r.q = q, q
 		switch {
 		case q.busy:
-		case len(q.reqs) == 1:
+		case q.n == 1:
 			l.ready = append(l.ready, q)
 			fallthrough
 		default:
@@ -104,7 +104,7 @@ func (l *lane) add(reqs ...*request) bool {
 		}
 	}
 	l.wake.Signal()
-	return true
+	return nil
 }
 
 func (l *lane) close() {
@@ -121,7 +121,7 @@ func (l *lane) run(e *Engine) {
 	defer l.mu.Unlock()
 	for {
 		switch {
-		case len(l.ready) == 0 && l.closed:
+		case len(l.ready) == 0 && l.closed && l.away == 0:
 			return
 		case len(l.ready) == 0 || l.running-l.slow >= quickBatches:
 			l.wake.Wait()
@@ -147,7 +147,7 @@ func (l *lane) run(e *Engine) {
 			l.slow--
 		}
 		l.running--
-		l.done(works, err)
+		l.done(e, works, err)
 	}
 }
 
@@ -159,29 +159,28 @@ func (l *lane) slower() {
 	l.mu.Unlock()
 }
 
-// take makes a batch of what is ready, sorted by customer.
+// take makes a batch of what is ready, sorted by customer: a turn of each, and of those
+// that want much as many as fit. Who is left out is first the next time.
 func (l *lane) take() (works []*work) {
-	n, rest := 0, l.ready[:0:0]
+	n, room, rest := 0, batchTurns*turn, l.ready[:0:0]
 	for i, q := range l.ready {
 		if n >= maxBatch || len(works) > 0 && works[0].c.alone {
 			rest = append(rest, l.ready[i:]...)
 			break
 		}
-		// A customer that was read anew (drop) while requests on the old copy waited is in a
-		// batch with one copy.
-		c, k := q.reqs[0].c, 1
-		for k < len(q.reqs) && k < maxBatch-n && q.reqs[k].c == c {
-			k++
-		}
-		if c.alone && len(works) > 0 {
+		if len(works) > 0 && (q.first().c.alone || q.heavy() && room <= 0) {
 			rest = append(rest, q)
 			continue
 		}
-		works = append(works, &work{c: c, q: q, reqs: q.reqs[:k:k]})
-		l.waiting -= len(q.reqs)
-		q.reqs, q.busy = slices.Clone(q.reqs[k:]), true
+		l.waiting -= q.n
+		reqs, size := q.take(maxBatch - n)
+		if size > light {
+			room -= size
+		}
+		works = append(works, &work{c: reqs[0].c, q: q, reqs: reqs})
+		q.busy = true
 		q.asking.begin()
-		n += k
+		n += len(reqs)
 	}
 	l.ready = rest
 	l.asking.begin()
@@ -190,23 +189,52 @@ func (l *lane) take() (works []*work) {
 }
 
 // done puts back what is to be decided again.
-func (l *lane) done(works []*work, err error) {
+func (l *lane) done(e *Engine, works []*work, err error) {
 	if err == nil {
 		l.asking.succeeded(l.running > 0)
 	}
 	for _, w := range works {
-		q := w.q
 		if err == nil {
-			q.asking.succeeded(false)
+			w.q.asking.succeeded(false)
 		}
 		w.c.alone = w.held
-		q.busy, q.reqs = false, append(w.later, q.reqs...)
-		if len(q.reqs) == 0 {
-			delete(l.queues, w.c.id)
-			continue
+		switch {
+		case w.behind:
+			l.later(e, w, func() { e.mergeBehind(w) })
+		case w.locked:
+			l.later(e, w, func() {
+				w.c.mu.RLock()
+				w.c.mu.RUnlock() //nolint:staticcheck // it was waited for
+			})
+		default:
+			l.back(w)
 		}
-		l.ready = append(l.ready, q)
-		l.waiting += len(q.reqs)
 	}
 	l.wake.Broadcast()
+}
+
+// later puts w back after f, which waits for the customer's lock.
+func (l *lane) later(e *Engine, w *work, f func()) {
+	l.away++
+	e.loops.Go(func() {
+		f()
+		l.mu.Lock()
+		l.away--
+		l.back(w)
+		l.wake.Broadcast()
+		l.mu.Unlock()
+	})
+}
+
+// back makes the customer of w ready for another batch.
+func (l *lane) back(w *work) {
+	q := w.q
+	q.busy = false
+	q.putBack(w.later)
+	if q.n == 0 {
+		delete(l.queues, w.c.id)
+		return
+	}
+	l.ready = append(l.ready, q)
+	l.waiting += q.n
 }

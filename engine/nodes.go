@@ -172,9 +172,7 @@ func (e *Engine) lookAt(ctx context.Context, about map[*customer]error) error {
 	streams, list, had := []string{CatalogueStream}, make([]*customer, 0, len(about)), make([]Head, 0, len(about))
 	after := []uint64{math.MaxUint64}
 	for c := range about {
-		c.mu.RLock()
-		head := c.st.head
-		c.mu.RUnlock()
+		head := c.at()
 		streams, list, had, after = append(streams, c.id), append(list, c), append(had, head), append(after, head.Seq)
 	}
 	catalogue := e.cat.Load().head
@@ -282,10 +280,7 @@ func (e *Engine) refresh(ctx context.Context, c *customer, o *ReadOptions) error
 		return nil
 	}
 	if n.since(&c.seen) <= o.MaxStaleness && e.catalogueFresh() {
-		c.mu.RLock()
-		seq := c.st.head.Seq
-		c.mu.RUnlock()
-		if seq >= o.MinVersion {
+		if c.at().Seq >= o.MinVersion {
 			return nil
 		}
 	}

@@ -20,6 +20,8 @@ type customer struct {
 	mu sync.RWMutex // of what st holds
 	st *state
 
+	head atomic.Pointer[Head] // st's, for those who need not lock: st is at least there
+
 	pins int // under the lock of its shard: users that keep it in memory
 	used atomic.Int64
 	some atomic.Bool  // its log has commits
@@ -39,6 +41,15 @@ type customer struct {
 	noted  atomic.Bool  // housekeeping is to look at it
 	places [agendas]int // in each agenda, plus 1; with known under keeper.mu
 	known  figures
+}
+
+// at is how far c has come.
+func (c *customer) at() Head { return *c.head.Load() }
+
+// moved takes note that st has come further. The caller holds c's lock.
+func (c *customer) moved() {
+	head := c.st.head
+	c.head.Store(&head)
 }
 
 // acquire has a customer in memory, reading it from the store when it is not, and
@@ -102,6 +113,7 @@ func (e *Engine) load(ctx context.Context, c *customer) {
 		return
 	}
 	c.st = st
+	c.moved()
 	c.used.Store(c.saved.UnixNano())
 	if st.head.Seq > 0 {
 		c.some.Store(true)
@@ -145,9 +157,7 @@ func (e *Engine) catchUp(ctx context.Context, c *customer, seq uint64, tail []Lo
 		return err
 	}
 	for {
-		c.mu.RLock()
-		head := c.st.head.Seq
-		c.mu.RUnlock()
+		head := c.at().Seq
 		if head >= seq {
 			return nil
 		}
@@ -175,7 +185,9 @@ func (e *Engine) foldIn(c *customer, rows []LogRow) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	c.mu.Lock()
 	err := c.fold(rows)
+	c.mu.Unlock()
 	if err != nil {
 		e.drop(c)
 	}
@@ -183,10 +195,10 @@ func (e *Engine) foldIn(c *customer, rows []LogRow) error {
 	return err
 }
 
-// fold applies rows that another process appended, those that are not there yet.
+// fold applies rows that another process appended, those that are not there yet. The
+// caller holds c's lock.
 func (c *customer) fold(rows []LogRow) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.moved()
 	for i := range rows {
 		if rows[i].Head.Seq <= c.st.head.Seq {
 			continue

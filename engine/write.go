@@ -14,7 +14,7 @@ var system = &Caller{ActorType: "SYSTEM"}
 // the store as decide asks for them. It is done within what c's token allows, and once
 // for c's Idempotency-Key: a repeat's error is a *Replay.
 func (e *Engine) write(ctx context.Context, c *Caller, customerID string, o op) (any, uint64, error) {
-	reply, version, err := e.decided(ctx, c.RequestID, customerID, e.withKey(c, o))
+	reply, version, err := e.decided(ctx, c, customerID, e.withKey(c, o), itemsOf(o))
 	var twin *keptAt
 	if errors.As(err, &twin) {
 		r, err := e.recordAt(ctx, customerID, &twin.seen)
@@ -31,17 +31,17 @@ func (e *Engine) write(ctx context.Context, c *Caller, customerID string, o op) 
 }
 
 // decided is the answer to a request, which is asked again with the facts that it needs.
-func (e *Engine) decided(ctx context.Context, trace, customerID string, o op) (any, uint64, error) {
+func (e *Engine) decided(ctx context.Context, by *Caller, customerID string, o op, items int) (any, uint64, error) {
 	var f *facts
 	for range maxAsked {
 		c, err := e.acquire(ctx, customerID)
 		if err != nil {
 			return nil, 0, err
 		}
-		r := &request{c: c, op: o, trace: trace, facts: f, done: make(chan struct{})}
-		if !e.lane.add(r) {
+		r := &request{c: c, op: o, who: by.ActorID, items: items, trace: by.RequestID, facts: f, done: make(chan struct{})}
+		if err := e.lane.add(r); err != nil {
 			e.release(c)
-			return nil, 0, e.unavailable(nil)
+			return nil, 0, err
 		}
 		if !e.await(ctx, r) {
 			go func() { // the customer stays while its request is in the lane
