@@ -115,6 +115,7 @@ func (v *view) applyRow(r *rowRec) error {
 
 // charge applies what rows took, and held changes what is held on each.
 func (v *view) charge(cs []charge) error {
+	v.visits += len(cs)
 	for i := range cs {
 		c := &cs[i]
 		def := v.def(c.row)
@@ -146,6 +147,7 @@ func carriedInto(c *counter, w window) bursar.Amount {
 }
 
 func (v *view) changeHeld(rows []uint32, a bursar.Amount) {
+	v.visits += len(rows)
 	for _, r := range rows {
 		if def := v.def(r); def != nil {
 			c := v.counter(r, def)
@@ -231,6 +233,7 @@ func (v *view) closeHold(id [16]byte, end func(*hold)) error {
 	if h == nil || h.status != bursar.HoldOpen {
 		return fmt.Errorf("%w: hold is not open", errRecord)
 	}
+	v.record(id)
 	v.changeHeld(v.heldRows(h, h.cap), h.amount.Neg())
 	v.addTotal(h.cap, bursar.Amount{}, h.amount.Neg(), v.now)
 	for _, c := range h.costs {

@@ -169,7 +169,7 @@ func (s *state) saved(k *capture) {
 func (s *state) letClosedGo(holds map[[16]byte]*hold) {
 	for id, h := range holds {
 		if s.holds[id] == h && h.status != bursar.HoldOpen {
-			delete(s.holds, id)
+			s.forgetHold(id)
 		}
 	}
 }
@@ -331,7 +331,7 @@ func (s *state) restore(cp *Checkpoint) error {
 		if err != nil {
 			return err
 		}
-		s.setHold(h)
+		s.holds[h.id] = h
 	}
 	for i := range cp.Parts {
 		if err := s.restorePart(&cp.Parts[i]); err != nil {
@@ -408,6 +408,9 @@ func (s *state) restored() {
 			s.liveCaps[def.cap]++
 			s.countStrict(def, 1)
 		}
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(s.holds), compareID) {
+		s.indexHold(s.holds[id])
 	}
 	s.setGrants()
 	s.keys.restored()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/bursarhq/bursar"
 )
@@ -282,7 +283,7 @@ func (e *Engine) decide(w *work) {
 	st := w.c.st
 	d := &decider{view: newView(st, max(st.head.Now, e.now())), cat: e.cat.Load(), horizon: e.o.LateHorizon, commit: e.ids.next()}
 	w.d, w.at = d, st.head
-	if !d.expire(maxExpiries) { // the requests wait until all are recorded
+	if !d.expire(w.expiries()) { // the requests wait until that is recorded
 		w.later, w.reqs = append(w.reqs, w.later...), nil
 	}
 	for i, r := range w.reqs {
@@ -304,8 +305,18 @@ func (e *Engine) decide(w *work) {
 	}
 }
 
-// maxExpiries bounds the holds that one commit ends by time.
-const maxExpiries = 8192
+// How many holds and grants one commit ends by time: of a tick, and with other requests.
+const (
+	maxExpiries = 512
+	fewExpiries = 64
+)
+
+func (w *work) expiries() int {
+	if slices.ContainsFunc(w.reqs, func(r *request) bool { return r.op == tickOp{} }) {
+		return maxExpiries
+	}
+	return fewExpiries
+}
 
 // maxRequestRecords is about what one request can emit: 1,000 events that feed a few
 // features each, with their costs, draws and alerts.

@@ -63,7 +63,7 @@ func (e *Engine) gather(ctx context.Context, o ReadOptions, customer string, h *
 // firstCurrency is the first currency, by id, that was ever used; "" = none was.
 func (v *view) firstCurrency() (first string) {
 	for i, c := range v.caps.list {
-		if c.Kind == bursar.KindCurrency && v.total(uint32(i+1)).at != 0 && (first == "" || c.ID < first) {
+		if c.Kind == bursar.KindCurrency && v.standingTotal(uint32(i+1)).at != 0 && (first == "" || c.ID < first) {
 			first = c.ID
 		}
 	}

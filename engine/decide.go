@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,7 @@ type decider struct {
 	touched map[uint32]bool // entities whose place or limits the request changed
 	ours    *int            // of a token's request: its first record
 	quiet   bool            // the decision is for reading: nobody is told
+	behind  bool            // more holds have ended than were recorded
 	fault   error           // apply refused a record that was just decided: a bug
 }
 
@@ -265,15 +267,25 @@ func reused(pointer, key string) *bursar.Error {
 		"the idempotency key %q was used before with other content; send a new key for a new request", key)
 }
 
-// expire records what time has done, up to limit holds and grants of it, and tells
-// whether that was all: holds that expired, grants that became active or expired, in the
-// order of their instants.
+// expire records what time has done, up to limit holds and grants of it, in the order of
+// their instants: holds that ended, grants that became active or expired. It tells
+// whether all is recorded that something may depend on. Holds that are returned are
+// recorded with the rest as far as the limit allows: they are looked up (endings). For
+// reading, it is all or nothing.
 func (d *decider) expire(limit int) bool {
-	holds, grants := d.expired(d.now), d.timedGrants()
-	for n := 0; len(holds)+len(grants) > 0; n++ {
-		if n == limit {
-			return false
-		}
+	holds, grants := d.ended(true, d.now, limit+1), d.timedGrants()
+	done := len(holds)+len(grants) <= limit
+	if d.quiet && !done {
+		return false
+	}
+	if done && !d.quiet {
+		room := limit - len(holds) - len(grants)
+		returned := d.ended(false, d.now, room+1)
+		d.behind = len(returned) > room
+		holds = append(holds, returned[:min(room, len(returned))]...)
+		slices.SortFunc(holds, func(a, b *hold) int { return compareExpiring(expiring{a.expires, a.id}, expiring{b.expires, b.id}) })
+	}
+	for n := 0; n < limit && len(holds)+len(grants) > 0; n++ {
 		if len(grants) == 0 || len(holds) > 0 && holds[0].expires <= grants[0].at {
 			d.expireHold(d.hold(holds[0].id))
 			holds = holds[1:]
@@ -282,7 +294,7 @@ func (d *decider) expire(limit int) bool {
 		d.passTime(grants[0])
 		grants = grants[1:]
 	}
-	return true
+	return done
 }
 
 func (d *decider) expireHold(h *hold) {

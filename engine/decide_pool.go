@@ -235,7 +235,7 @@ func errNoGrant(id string) error {
 // balance is a customer's pool as callers see it.
 func (v *view) balance(c bursar.Capability) bursar.Balance {
 	cap := v.capOrd(c)
-	p, t := v.pool(cap), v.total(cap)
+	p, t := v.pool(cap), v.standingTotal(cap)
 	b := bursar.Balance{CurrencyID: c.ID, Used: t.value, Limit: p.limit, Held: t.held, At: max(p.at, t.at)}
 	if b.At == 0 {
 		b.At = v.cust().CreatedAt

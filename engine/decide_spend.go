@@ -194,6 +194,7 @@ func (d *decider) settleCosts(h *hold, of int, amount bursar.Amount, at bursar.T
 
 // reservationOut shows a hold with its chains as they stand now.
 func (v *view) reservationOut(cat *Catalogue, h *hold) bursar.Reservation {
+	h = v.shown(h)
 	out := bursar.Reservation{ID: formatID(h.id), CustomerID: v.cust().ID, Capability: v.capability(h.cap), Amount: h.amount,
 		Dimensions: v.seenDims(cat, h.dims), Status: h.status, OnExpire: bursar.ExpireRelease, CreatedAt: h.created, ExpiresAt: h.expires,
 		ClosedAt: h.closed, LateCommit: h.late}
@@ -260,7 +261,7 @@ func (o *closeHold) decide(d *decider) (any, error) {
 	if d.cust() == nil {
 		return nil, errNoCustomer
 	}
-	h := d.view.hold(o.id)
+	h := d.shown(d.view.hold(o.id))
 	if h == nil {
 		var err error
 		if h, err = d.savedHold(o.id); err != nil {
@@ -318,6 +319,9 @@ func (d *decider) commitHold(h *hold, amount bursar.Amount) (repeat bool, err er
 		if _, ok := c.rate.Cost(amount); !ok {
 			return false, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "%s would cost 10^15 %s or more", amount, d.capability(c.cap).ID)
 		}
+	}
+	if open := d.view.hold(h.id); h.status == bursar.HoldExpired && open != nil && open.status == bursar.HoldOpen {
+		d.expireHold(open) // its end is recorded before what comes late
 	}
 	rec := &holdCommitRec{closing: closing{id: h.id, at: d.now, amount: amount, charges: d.charges(d.holdRows(h), d.now, amount, true)}}
 	if h.status == bursar.HoldExpired {

@@ -65,6 +65,7 @@ type Engine struct {
 	stop     chan struct{}
 	loops    sync.WaitGroup
 	counters counters
+	holding  holding
 	unpriced unpricedSeen
 }
 

@@ -112,16 +112,23 @@ func (e *Engine) tickDue() {
 // done before others do.
 const otherNodesTick = bursar.Time(3 * time.Second)
 
-// tick makes the lane record what time has changed.
+// tick makes the lane record what time has changed, a commit after the other, so that
+// other requests come between.
 func (e *Engine) tick(id string) {
-	if _, _, err := e.write(context.Background(), system, id, tickOp{}); err != nil && !e.closing.Load() {
-		e.o.Log.Warn("expiring holds failed; it will be tried again", "customerId", id, "err", err)
+	for !e.closing.Load() {
+		behind, _, err := e.write(context.Background(), system, id, tickOp{})
+		if err != nil && !e.closing.Load() {
+			e.o.Log.Warn("expiring holds failed; it will be tried again", "customerId", id, "err", err)
+		}
+		if err != nil || !behind.(bool) {
+			return
+		}
 	}
 }
 
 type tickOp struct{}
 
-func (tickOp) decide(*decider) (any, error) { return nil, nil }
+func (tickOp) decide(d *decider) (any, error) { return d.behind, nil }
 
 // saveSome saves those whose last checkpoint is at least CheckpointEvery ago, or much is
 // new since, the longest waiting first, as far as the time allows.

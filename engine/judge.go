@@ -9,7 +9,7 @@ func (v *view) gate(cat *Catalogue, a *ask) bursar.Gate {
 	if v.root != 0 {
 		return bursar.Gate{Capability: a.c, Unlimited: true, Requested: a.amount}
 	}
-	t := v.total(a.cap)
+	t := v.standingTotal(a.cap)
 	g := bursar.Gate{Capability: a.c, Unlimited: true, CurrentUsage: t.value, Reserved: t.held, Requested: a.amount, UpdatedAt: t.at}
 	if g.UpdatedAt == 0 {
 		g.UpdatedAt = v.cust().CreatedAt
@@ -24,7 +24,7 @@ func (v *view) gate(cat *Catalogue, a *ask) bursar.Gate {
 	if p == nil || p.EndDate != 0 && v.now >= p.EndDate {
 		return g
 	}
-	c := v.current(p.row, v.def(p.row))
+	c := v.standing(p.row, v.def(p.row))
 	shown := p.Promotion
 	g.Promotion, g.CurrentUsage = &shown, c.used
 	if p.ResetPeriod != "" {

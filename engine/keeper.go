@@ -58,7 +58,7 @@ func (k *keeper) look(e *Engine, c *customer) {
 		k.note(c)
 		return
 	}
-	now := figures{bytes: c.st.memory(), holds: int64(len(c.st.expiry)), keys: int64(c.st.keys.resident())}
+	now := figures{bytes: c.st.memory(), holds: int64(c.st.openHolds.n), keys: int64(c.st.keys.resident())}
 	due, mine := int64(c.st.due()), e.saves(c)
 	unsaved := c.st.unsaved() > 0
 	changed := unsaved || len(c.st.keys.closing) > 0 || c.stray.Load()

@@ -98,7 +98,7 @@ func (e *Engine) closestOf(c *customer, from int, top []closest, n int, least fl
 		if limit.Sign() <= 0 {
 			continue
 		}
-		x := closest{c, uint32(ord), utilization(v.current(uint32(ord), def).used, limit), v.rowIDs[ord]}
+		x := closest{c, uint32(ord), utilization(v.standing(uint32(ord), def).used, limit), v.rowIDs[ord]}
 		if x.used < least || len(top) == n && compareClosest(x, top[n-1]) >= 0 {
 			continue
 		}

@@ -1,10 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/bursarhq/bursar"
@@ -12,19 +11,23 @@ import (
 
 // Entities lists a customer's entities.
 func (e *Engine) Entities(ctx context.Context, o ReadOptions, customer string, q EntityQuery) (p Page[bursar.Entity], version uint64, err error) {
+	var m *entityMatch
 	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
-		m := entityMatch{v: v, typ: v.typeOrd(q.TypeID), archived: q.IncludeArchived, search: strings.ToLower(q.Search)}
-		if q.ParentID != "" {
-			m.parent = v.entOrd(q.ParentID)
+		if m == nil {
+			m = &entityMatch{typ: v.typeOrd(q.TypeID), archived: q.IncludeArchived, search: strings.ToLower(q.Search)}
+			if q.ParentID != "" {
+				m.parent = v.entOrd(q.ParentID)
+			}
 		}
+		p.Items = []bursar.Entity{}
 		if q.TypeID != "" && m.typ == 0 || q.ParentID != "" && m.parent == 0 {
-			p.Items = []bursar.Entity{}
 			return nil
 		}
-		ords := m.page(&q.ListPage)
-		p.Items = make([]bursar.Entity, len(ords))
-		for i, ord := range ords {
-			p.Items[i] = v.entityOut(ord)
+		if !m.page(v, &q.ListPage) {
+			return errGoOn
+		}
+		for _, ord := range m.found {
+			p.Items = append(p.Items, v.entityOut(ord))
 		}
 		p.cut(q.Limit, q.After != nil, q.Before != nil)
 		return nil
@@ -33,10 +36,11 @@ func (e *Engine) Entities(ctx context.Context, o ReadOptions, customer string, q
 }
 
 type entityMatch struct {
-	v           *view
 	typ, parent uint32
 	archived    bool
-	search      string // lower case
+	search      string   // lower case
+	last        *ListPos // of the entity looked at last
+	found       []uint32
 }
 
 func (m *entityMatch) ok(e *entity) bool {
@@ -48,62 +52,54 @@ func (e *entity) matches(search string) bool {
 	return search == "" || strings.Contains(strings.ToLower(e.id), search) || e.name != nil && strings.Contains(strings.ToLower(*e.name), search)
 }
 
-// page finds up to Limit+1 entities after or before the page's position, in list order.
-// Numbers go with creation, so only entities of one instant must be sorted by id.
-func (m *entityMatch) page(p *ListPage) (out []uint32) {
-	all := m.v.entities
-	back := p.Before != nil
-	pos := p.After
-	if back {
-		pos = p.Before
+// page goes on to find up to Limit+1 entities after or before the page's position, in list
+// order, and tells whether it has them all.
+func (m *entityMatch) page(v *view, p *ListPage) (done bool) {
+	done = true
+	visit := func(ord uint32) bool {
+		e := v.entities[ord]
+		if m.ok(e) && v.sees(ord) {
+			m.found = append(m.found, ord)
+		}
+		if len(m.found) > p.Limit {
+			return false
+		}
+		if v.visits++; v.tired() {
+			m.last, done = &ListPos{CreatedAt: e.created, ID: e.id}, false
+		}
+		return done
 	}
-	at := 1
+	at := m.last
+	if at == nil {
+		if at = p.After; p.Before != nil {
+			at = p.Before
+		}
+	}
+	from := func(ord uint32) bool { return v.entities[ord].compare(at) > 0 }
 	switch {
-	case back: // the last one that may be before it
-		at = sort.Search(len(all)-1, func(i int) bool { return all[i+1].created > pos.CreatedAt })
-	case pos != nil:
-		at = 1 + sort.Search(len(all)-1, func(i int) bool { return all[i+1].created >= pos.CreatedAt })
+	case p.Before != nil:
+		v.entOrder.descend(func(ord uint32) bool { return v.entities[ord].compare(at) >= 0 }, visit)
+	case at == nil:
+		v.entOrder.ascend(nil, visit)
+	default:
+		v.entOrder.ascend(from, visit)
 	}
-	for at >= 1 && at < len(all) && len(out) <= p.Limit {
-		group := m.instant(at, back)
-		if back {
-			at -= len(group)
-		} else {
-			at += len(group)
-		}
-		for _, ord := range group {
-			e := all[ord]
-			past := pos == nil || e.created != pos.CreatedAt || back && e.id < pos.ID || !back && e.id > pos.ID
-			if past && m.ok(e) && m.v.sees(ord) && len(out) <= p.Limit {
-				out = append(out, ord)
-			}
-		}
+	if done && p.Before != nil {
+		slices.Reverse(m.found)
 	}
-	if back {
-		slices.Reverse(out)
-	}
-	return out
+	return done
 }
 
-// instant lists the entities that were created when number at was, by id, going on in
-// the direction.
-func (m *entityMatch) instant(at int, back bool) (group []uint32) {
-	all := m.v.entities
-	step := 1
-	if back {
-		step = -1
-	}
-	for i := at; i >= 1 && i < len(all) && all[i].created == all[at].created; i += step {
-		group = append(group, uint32(i))
-	}
-	slices.SortFunc(group, func(a, b uint32) int { return step * strings.Compare(all[a].id, all[b].id) })
-	return group
+// compare is the order of lists: by creation, then by id.
+func (e *entity) compare(p *ListPos) int {
+	return cmp.Or(cmp.Compare(e.created, p.CreatedAt), strings.Compare(e.id, p.ID))
 }
 
 // Assignments lists a customer's assignments, in order of their IDs.
 func (e *Engine) Assignments(ctx context.Context, o ReadOptions, customer string, q AssignmentQuery) (p Page[bursar.Assignment], version uint64, err error) {
+	at, step := -1, 1
+	p.Items = []bursar.Assignment{}
 	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
-		p.Items = []bursar.Assignment{}
 		ent, cap := v.entOrd(q.EntityID), v.capOrd(q.Capability)
 		if q.EntityID != "" && ent == 0 || q.Capability.ID != "" && cap == 0 {
 			return nil
@@ -111,8 +107,14 @@ func (e *Engine) Assignments(ctx context.Context, o ReadOptions, customer string
 		ok := func(def *rowDef) bool {
 			return def != nil && def.ent != 0 && (ent == 0 || def.ent == ent) && (cap == 0 || def.cap == cap) && (q.Label == nil || def.label == *q.Label) && v.seesRow(def)
 		}
-		at, step := v.rowPosition(&q.ListPage)
+		if at < 0 {
+			at, step = v.rowPosition(&q.ListPage)
+		}
 		for ; at >= 1 && at < len(v.rows) && len(p.Items) <= q.Limit; at += step {
+			if v.tired() {
+				return errGoOn
+			}
+			v.visits++
 			if ok(v.rows[at]) {
 				p.Items = append(p.Items, v.assignmentOut(uint32(at)))
 			}
@@ -145,124 +147,6 @@ func (v *view) rowPosition(p *ListPage) (at, step int) {
 		return i + 1, 1
 	}
 	return 1, 1
-}
-
-// Reservation reads one reservation, open or closed. Its Decision shows the limits that
-// it is on as they stand now.
-func (e *Engine) Reservation(ctx context.Context, o ReadOptions, customer, id string) (res bursar.Reservation, version uint64, err error) {
-	u, ok := parseID(id)
-	if !ok {
-		return res, 0, bursar.Errorf(bursar.CodeReservationNotFound, "there is no reservation %.64q", id)
-	}
-	var saved *hold
-	var base uint64 // the checkpoint that memory went by before saved was read
-	for range maxAsked {
-		found := false
-		version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
-			h := v.hold(u)
-			if h == nil && base == v.seriesBase {
-				h = saved
-			}
-			base = v.seriesBase
-			if found = h != nil; found {
-				res = v.reservationOut(e.cat.Load(), h)
-			}
-			return nil
-		})
-		if err != nil || found {
-			return res, version, err
-		}
-		row, err := e.store.Hold(ctx, customer, id)
-		if err != nil {
-			return res, 0, e.unavailable(err)
-		}
-		if row == nil {
-			return res, 0, errNoReservation(u)
-		}
-		if saved, err = holdFromRow(row); err != nil {
-			return res, 0, err
-		}
-	}
-	return res, 0, e.unavailable(fmt.Errorf("%w: of %q", errMoving, customer))
-}
-
-// Reservations lists the reservations of one status, in order of their IDs.
-func (e *Engine) Reservations(ctx context.Context, o ReadOptions, customer string, q ReservationQuery) (p Page[bursar.Reservation], version uint64, err error) {
-	p.Items = []bursar.Reservation{}
-	if q.Status == "" {
-		q.Status = bursar.HoldOpen
-	}
-	var here map[[16]byte]bool // in memory, whatever its status: what the store has of it is old
-	var holds []*hold
-	ent, late := uint32(0), 0
-	_, err = e.readCustomer(ctx, o, customer, func(v *view) error {
-		if ent = v.entOrd(q.EntityID); q.EntityID == "" {
-			ent = v.root
-		}
-		here = make(map[[16]byte]bool, len(v.holds))
-		for id := range v.holds {
-			h := v.hold(id)
-			here[id] = true
-			if h.late {
-				late++
-			}
-			if h.status == q.Status && h.onEntity(ent) && inPage(h.id, &q.ListPage) {
-				holds = append(holds, h)
-			}
-		}
-		return nil
-	})
-	if err != nil || q.EntityID != "" && ent == 0 {
-		return p, 0, err
-	}
-	if q.Status != bursar.HoldOpen {
-		hq := HoldQuery{Status: q.Status, EntityOrd: ent, Limit: q.Limit + 1 + late}
-		if q.After != nil {
-			hq.After = q.After.ID
-		}
-		if q.Before != nil {
-			hq.Before = q.Before.ID
-		}
-		rows, err := e.store.Holds(ctx, customer, hq)
-		if err != nil {
-			return p, 0, e.unavailable(err)
-		}
-		for i := range rows {
-			h, err := holdFromRow(&rows[i])
-			if err != nil {
-				return p, 0, err
-			}
-			if !here[h.id] {
-				holds = append(holds, h)
-			}
-		}
-	}
-	slices.SortFunc(holds, func(a, b *hold) int { return compareID(a.id, b.id) })
-	if q.Before != nil {
-		holds = holds[max(0, len(holds)-q.Limit-1):]
-	} else {
-		holds = holds[:min(len(holds), q.Limit+1)]
-	}
-	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
-		for _, h := range holds {
-			p.Items = append(p.Items, v.reservationOut(e.cat.Load(), h))
-		}
-		return nil
-	})
-	p.cut(q.Limit, q.After != nil, q.Before != nil)
-	return p, version, err
-}
-
-func (h *hold) onEntity(ent uint32) bool {
-	return ent == 0 || slices.ContainsFunc(h.path, func(s step) bool { return s.ent == ent })
-}
-
-func inPage(id [16]byte, p *ListPage) bool {
-	bound := func(pos *ListPos) [16]byte {
-		u, _ := parseID(pos.ID)
-		return u
-	}
-	return (p.After == nil || compareID(id, bound(p.After)) > 0) && (p.Before == nil || compareID(id, bound(p.Before)) < 0)
 }
 
 // Activity lists who changed what, newest first. A token is shown what was done to the

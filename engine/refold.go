@@ -74,7 +74,7 @@ func (f *refold) add(row *LogRow) (err error) {
 			f.b.b = f.b.b[:0]
 			h.dump(&f.b)
 			f.ended.Write(f.b.b)
-			delete(f.st.holds, id)
+			f.st.forgetHold(id)
 		}
 	}
 	if f.st.dirty.records > 10_000 {

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -220,18 +219,24 @@ func (s *state) memory() int64 {
 	return sets + 600*int64(len(s.grants)) + 300*int64(len(s.boosts)+len(s.promos)) + 100*int64(len(s.fired)) + 4096 + 220*int64(len(s.entities)) + 260*int64(len(s.rows)) + 600*int64(len(s.holds)) + 100*int64(len(s.series)+len(s.levels)) + s.keys.memory()
 }
 
+// maxUnrecorded is up to how many settled holds and grants whose time has come a reader
+// works out what they did to credits and to the usage series; where there are more it sees
+// that as soon as commits have recorded it. Limits and totals it sees at once (endings).
+const maxUnrecorded = 100
+
 // viewAt is the customer as it reads at now: holds and grants whose time has come have
 // ended.
 func (s *state) viewAt(now bursar.Time, cat *Catalogue) *view {
 	v := newView(s, max(now, s.head.Now))
 	if due := s.due(); due != 0 && due <= v.now {
-		(&decider{view: v, cat: cat, quiet: true}).expire(math.MaxInt)
+		(&decider{view: v, cat: cat, quiet: true}).expire(maxUnrecorded)
 	}
 	return v
 }
 
-// read calls f with the customer as it is now, or with what o allows. f must not keep
-// the view.
+// read calls f with the customer as it is now, or with what o allows, again and again as
+// long as f returns errGoOn, each time with the customer as it is then. f must not keep
+// the view. The version is that of the first time.
 func (e *Engine) read(ctx context.Context, o ReadOptions, id string, f func(v *view) error) (uint64, error) {
 	if err := e.store.Err(); err != nil {
 		return 0, e.unavailable(nil)
@@ -247,12 +252,42 @@ func (e *Engine) read(ctx context.Context, o ReadOptions, id string, f func(v *v
 	if o.Age != nil && e.nodes != nil {
 		*o.Age = max(*o.Age, e.nodes.since(&c.seen))
 	}
+	var r reading
+	for {
+		done, err := e.readSlice(c, &o, &r, f)
+		if done {
+			return r.version, err
+		}
+		if err := ctx.Err(); err != nil {
+			return r.version, e.unavailable(err)
+		}
+	}
+}
+
+// reading is what the slices of one read share: the version of the first, and a now that
+// does not go back.
+type reading struct {
+	began   bool
+	version uint64
+	now     bursar.Time
+}
+
+// readSlice calls f under the customer's lock once; done tells whether that was all.
+func (e *Engine) readSlice(c *customer, o *ReadOptions, r *reading, f func(v *view) error) (done bool, err error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if c.st.head.Seq < o.MinVersion {
-		return c.st.head.Seq, bursar.Errorf(bursar.CodeGovernanceUnavailable, "version %d of the customer is asked for; this node has %d", o.MinVersion, c.st.head.Seq)
+	began := e.holding.begin()
+	if !r.began {
+		r.began, r.version = true, c.st.head.Seq
+		if r.version < o.MinVersion {
+			return true, bursar.Errorf(bursar.CodeGovernanceUnavailable, "version %d of the customer is asked for; this node has %d", o.MinVersion, r.version)
+		}
 	}
-	return c.st.head.Seq, f(c.st.viewAt(e.now(), e.cat.Load()).limitTo(o.Token))
+	r.now = max(r.now, e.now())
+	v := c.st.viewAt(r.now, e.cat.Load()).limitTo(o.Token)
+	err = f(v)
+	e.holding.end(readers, began, v.visits)
+	return err != errGoOn, err
 }
 
 // readCustomer is read for customers that must exist.

@@ -161,7 +161,7 @@ func (v *view) scopeIDs(def *rowDef) []string {
 // node shows a row to the caller, with what asks want on top of what it has.
 func (v *view) node(n *bursar.Node, ord uint32, asks []ask) {
 	def := v.def(ord)
-	c := v.current(ord, def)
+	c := v.standing(ord, def)
 	e := v.ent(def.ent)
 	*n = bursar.Node{
 		AssignmentID: formatID(v.rowID(ord)), EntityID: e.id, EntityTypeID: v.typeID(e.typ), ScopeEntityIDs: noIDs,

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"container/heap"
 	"maps"
 	"slices"
 	"sync"
@@ -26,6 +25,7 @@ type state struct {
 	entities []*entity // by ord
 	byID     map[string]uint32
 	children map[uint32][]uint32 // of 0: the roots
+	entOrder ordered[uint32]     // as they are listed
 
 	rows     []*rowDef // by ord; nil = deleted
 	rowIDs   [][16]byte
@@ -41,7 +41,9 @@ type state struct {
 	totals map[uint32]*total // by capability ord
 	levels map[levelKey]*level
 	holds  map[[16]byte]*hold // open ones, and closed ones until a checkpoint has them
-	expiry expiryHeap         // open holds; entries of closed or extended ones are stale
+	// holds by id, and the open ones by when they end
+	openHolds, closedHolds ordered[[16]byte]
+	endings                endings
 
 	schedules map[rule]*schedule
 	liveTypes map[uint32]int // live entities by type
@@ -217,7 +219,7 @@ func (n *names[T]) add(v T) {
 }
 
 func newState() *state {
-	return &state{
+	s := &state{
 		types:    names[string]{ords: map[string]uint32{}},
 		caps:     names[bursar.Capability]{ords: map[bursar.Capability]uint32{}},
 		combos:   names[string]{ords: map[string]uint32{}},
@@ -225,9 +227,14 @@ func newState() *state {
 		rows: make([]*rowDef, 1), rowIDs: make([][16]byte, 1), counters: make([]*counter, 1),
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), scoped: map[[2]uint32]uint32{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
 		totals: map[uint32]*total{}, levels: map[levelKey]*level{}, holds: map[[16]byte]*hold{},
+		openHolds: newOrdered(compareID), closedHolds: newOrdered(compareID), endings: newEndings(),
 		schedules: map[rule]*schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{}, named: map[naming]int{},
 		money: newMoney(), series: map[bucket]bursar.Amount{}, dirty: newDirty(),
 	}
+	s.entOrder = newOrdered(func(a, b uint32) int {
+		return s.entities[a].compare(&ListPos{CreatedAt: s.entities[b].created, ID: s.entities[b].id})
+	})
+	return s
 }
 
 // setEntity puts e at ord, which exists or is the next, and keeps the indexes.
@@ -240,6 +247,9 @@ func (s *state) setEntity(ord uint32, e *entity) {
 	}
 	old := s.entities[ord]
 	s.entities[ord] = e
+	if old == nil {
+		s.entOrder.insert(ord)
+	}
 	if old == nil || old.parent != e.parent {
 		if old != nil {
 			kids := s.children[old.parent]
@@ -278,6 +288,7 @@ func (s *state) setRow(ord uint32, id [16]byte, def *rowDef) {
 		s.countNamed(old, -1)
 		s.liveCaps[old.cap]--
 		s.counters[ord] = nil
+		s.untrackRow(ord, old.cap)
 	}
 	s.countStrict(old, -1)
 	s.countStrict(def, 1)
@@ -413,83 +424,40 @@ func (r *holdOpenRec) hold() *hold {
 		expires: r.expires, dims: r.dims, combo: r.combo, path: r.path, chains: r.chains}
 }
 
-// expiryHeap orders holds by (expires, id).
-type expiryHeap []expiring
-
-type expiring struct {
-	at bursar.Time
-	id [16]byte
-}
-
-func (h expiryHeap) Len() int { return len(h) }
-func (h expiryHeap) Less(i, j int) bool {
-	return h[i].at < h[j].at || h[i].at == h[j].at && compareID(h[i].id, h[j].id) < 0
-}
-func (h expiryHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *expiryHeap) Push(x any)   { *h = append(*h, x.(expiring)) }
-func (h *expiryHeap) Pop() any {
-	old := *h
-	x := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return x
-}
-
-// setHold puts h in, and in the heap while it is open.
+// setHold puts h in, and among the endings while it is open.
 func (s *state) setHold(h *hold) {
 	old := s.holds[h.id]
 	s.holds[h.id] = h
-	if h.status == bursar.HoldOpen && (old == nil || old.expires != h.expires) {
-		heap.Push(&s.expiry, expiring{h.expires, h.id})
+	if old != nil && old.status == bursar.HoldOpen {
+		s.untrack(old)
+		s.openHolds.remove(h.id)
 	}
-	s.trimExpiry()
+	s.indexHold(h)
 }
 
-func (s *state) trimExpiry() {
-	for len(s.expiry) > 0 && !s.expiry[0].live(s) {
-		heap.Pop(&s.expiry)
+func (s *state) indexHold(h *hold) {
+	if h.status != bursar.HoldOpen {
+		s.closedHolds.insert(h.id)
+		return
 	}
+	s.track(h)
+	s.openHolds.insert(h.id)
 }
 
-func (x expiring) live(s *state) bool {
-	h := s.holds[x.id]
-	return h != nil && h.status == bursar.HoldOpen && h.expires == x.at
+// forgetHold lets go of a hold that is closed.
+func (s *state) forgetHold(id [16]byte) {
+	delete(s.holds, id)
+	s.closedHolds.remove(id)
 }
 
 // due is when time alone changes something next: a hold expires, a grant becomes active
 // or expires; 0 = nothing does.
 func (s *state) due() bursar.Time {
 	due := s.timed
-	if len(s.expiry) > 0 && (due == 0 || s.expiry[0].at < due) {
-		due = s.expiry[0].at
+	if at := s.endings.next(); at != 0 && (due == 0 || at < due) {
+		due = at
 	}
 	return due
-}
-
-// expired lists the open holds whose time has come at now, in order of expiry.
-func (s *state) expired(now bursar.Time) []*hold {
-	if len(s.expiry) == 0 || s.expiry[0].at > now {
-		return nil
-	}
-	var out []*hold
-	todo := []int{0}
-	for len(todo) > 0 { // walks only the part of the heap that is due
-		i := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if i >= len(s.expiry) || s.expiry[i].at > now {
-			continue
-		}
-		if s.expiry[i].live(s) {
-			out = append(out, s.holds[s.expiry[i].id])
-		}
-		todo = append(todo, 2*i+1, 2*i+2)
-	}
-	slices.SortFunc(out, func(a, b *hold) int {
-		if a.expires != b.expires {
-			return int(max(-1, min(1, a.expires-b.expires)))
-		}
-		return compareID(a.id, b.id)
-	})
-	return slices.CompactFunc(out, func(a, b *hold) bool { return a.id == b.id })
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -286,7 +286,7 @@ func (s *treeScan) wantsRow(v *view, def *rowDef) bool {
 
 // wantsUse tells whether it has used as much as is asked for.
 func (s *treeScan) wantsUse(v *view, ord uint32, def *rowDef) bool {
-	return s.q.MinUtilization == nil || def.limited && utilization(v.current(ord, def).used, v.limitNow(ord, def)) >= s.q.MinUtilization.Float64()
+	return s.q.MinUtilization == nil || def.limited && utilization(v.standing(ord, def).used, v.limitNow(ord, def)) >= s.q.MinUtilization.Float64()
 }
 
 func (s *treeScan) limit(v *view, ord uint32, def *rowDef) {
@@ -305,10 +305,10 @@ func (s *treeScan) limit(v *view, ord uint32, def *rowDef) {
 	case SortUsageLimit:
 		x.none, x.amount = !def.limited, v.limitNow(ord, def)
 	case SortCurrentUsage:
-		x.amount = v.current(ord, def).used
+		x.amount = v.standing(ord, def).used
 	default:
 		if x.none = !def.limited; def.limited {
-			x.number = utilization(v.current(ord, def).used, v.limitNow(ord, def))
+			x.number = utilization(v.standing(ord, def).used, v.limitNow(ord, def))
 		}
 	}
 	if x.none {
@@ -409,7 +409,7 @@ func (s *treeScan) row(v *view, x *treeItem) (r TreeRow, ok bool) {
 const warnAt = 80
 
 func (v *view) treeLimit(ord uint32, def *rowDef) *TreeLimit {
-	c := v.current(ord, def)
+	c := v.standing(ord, def)
 	l := &TreeLimit{AssignmentID: formatID(v.rowID(ord)), Capability: v.capability(def.cap), Label: def.label, ScopeEntityIDs: v.scopeIDs(def),
 		Enforcement: enforcement(def.soft), CurrentUsage: c.used, Reserved: c.held, Cadence: def.sched.Cadence, PeriodStart: c.start, PeriodEnd: c.end}
 	if !def.limited {

@@ -13,6 +13,8 @@ type view struct {
 	*state
 	now  bursar.Time
 	root uint32 // of what is shown, see limitTo; 0 = everything
+	// visits counts what was looked at, see tired.
+	visits int
 
 	newCustomer *bursar.Customer
 	newTypes    []string
@@ -30,6 +32,7 @@ type view struct {
 	tots        map[uint32]*total
 	lvls        map[levelKey]*level
 	hlds        map[[16]byte]*hold
+	recorded    map[endKey]*deadlines // of holds that have ended by time: what v has recorded
 	newKeys     map[[16]byte]keyEntry
 	adds        map[bucket]bursar.Amount
 	moneyChanges
@@ -212,6 +215,7 @@ func (v *view) hold(id [16]byte) *hold {
 
 // eachChild calls f with the direct children of parent (0: the roots).
 func (v *view) eachChild(parent uint32, f func(ord uint32)) {
+	v.visits += len(v.children[parent])
 	for _, c := range v.children[parent] {
 		if v.ent(c).parent == parent {
 			f(c)
@@ -247,6 +251,7 @@ func (v *view) depth(ord uint32) int {
 // eachRow calls f with the live rows of one entity: all, or those of one capability.
 func (v *view) eachRow(ent, cap uint32, f func(ord uint32, def *rowDef)) {
 	visit := func(ord uint32) {
+		v.visits++
 		if def := v.def(ord); def != nil && (cap == 0 || def.cap == cap) {
 			f(ord, def)
 		}
@@ -306,7 +311,6 @@ func (v *view) merge(head Head) {
 		s.setHold(h)
 		s.dirty.holds[h.id] = h
 	}
-	s.trimExpiry()
 	s.keys.add(v.newKeys, head.Now)
 	switch {
 	case !s.shared:

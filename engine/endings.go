@@ -1,0 +1,288 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+)
+
+// Holds that end by time. A hold has ended when its time has come, whether a commit has
+// recorded that or not: what is not recorded yet is looked up, by the instant until which
+// it counts, so reading costs the same however many holds end together, and recording
+// them can go on in small commits.
+//
+// Holds that are returned when they end only free what they held: whoever decides looks
+// that up as readers do. Holds that are settled become usage, with alerts and draws of
+// credits; they are recorded before anything else is decided.
+
+// endings are the open holds of a customer by when they end.
+type endings struct {
+	returned, settled ordered[expiring]
+	sums              map[endKey]*deadlines
+}
+
+// endKey names what ends: that which is held on a row or, with row 0, of all that is held
+// of a capability.
+type endKey struct {
+	row, cap uint32
+	settled  bool
+}
+
+type expiring struct {
+	at bursar.Time
+	id [16]byte
+}
+
+func compareExpiring(a, b expiring) int {
+	return cmp.Or(cmp.Compare(a.at, b.at), compareID(a.id, b.id))
+}
+
+func newEndings() endings {
+	return endings{newOrdered(compareExpiring), newOrdered(compareExpiring), map[endKey]*deadlines{}}
+}
+
+func (x *endings) of(settled bool) *ordered[expiring] {
+	if settled {
+		return &x.settled
+	}
+	return &x.returned
+}
+
+// next is when the next hold ends; 0 = there is none.
+func (x *endings) next() (at bursar.Time) {
+	if r, ok := x.returned.first(); ok {
+		at = r.at
+	}
+	if s, ok := x.settled.first(); ok && (at == 0 || s.at < at) {
+		at = s.at
+	}
+	return at
+}
+
+// track takes an open hold in, and untrack out.
+func (s *state) track(h *hold) {
+	s.endings.of(h.settle).insert(expiring{h.expires, h.id})
+	s.eachHeld(h, func(k endKey, a bursar.Amount) {
+		d := s.endings.sums[k]
+		if d == nil {
+			d = new(deadlines)
+			s.endings.sums[k] = d
+		}
+		d.add(h.expires, a, 1)
+	})
+}
+
+func (s *state) untrack(h *hold) {
+	s.endings.of(h.settle).remove(expiring{h.expires, h.id})
+	s.eachHeld(h, func(k endKey, a bursar.Amount) {
+		if d := s.endings.sums[k]; d != nil && d.add(h.expires, a.Neg(), -1) {
+			delete(s.endings.sums, k)
+		}
+	})
+}
+
+// untrackRow forgets what ends on a row that is deleted.
+func (s *state) untrackRow(ord, cap uint32) {
+	delete(s.endings.sums, endKey{ord, cap, false})
+	delete(s.endings.sums, endKey{ord, cap, true})
+}
+
+// eachHeld calls f with what h holds where.
+func (s *state) eachHeld(h *hold, f func(endKey, bursar.Amount)) {
+	v := view{state: s}
+	v.eachHeld(h, f)
+}
+
+func (v *view) eachHeld(h *hold, f func(endKey, bursar.Amount)) {
+	of := func(cap uint32, a bursar.Amount) {
+		f(endKey{0, cap, h.settle}, a)
+		for _, row := range v.heldRows(h, cap) {
+			f(endKey{row, cap, h.settle}, a)
+		}
+	}
+	of(h.cap, h.amount)
+	for i := range h.costs {
+		of(h.costs[i].cap, h.costs[i].held)
+	}
+}
+
+// ended are up to n of the holds of one sort that have ended at now, in order.
+func (s *state) ended(settled bool, now bursar.Time, n int) (out []*hold) {
+	s.endings.of(settled).ascend(nil, func(x expiring) bool {
+		if x.at > now || len(out) == n {
+			return false
+		}
+		out = append(out, s.holds[x.id])
+		return true
+	})
+	return out
+}
+
+// unrecorded tells whether holds have ended that no commit has recorded.
+func (v *view) unrecorded() bool {
+	at := v.endings.next()
+	return at != 0 && at <= v.now
+}
+
+// standing is how a row stands at now: current, without what holds held that have ended,
+// and with what they became.
+func (v *view) standing(ord uint32, def *rowDef) counter {
+	c := v.current(ord, def)
+	if !v.unrecorded() {
+		return c
+	}
+	key := endKey{ord, def.cap, true}
+	if def.ent == 0 { // of the customer's own limit, which all usage of the feature is on
+		key.row = 0
+	} else {
+		c.held = c.held.Sub(v.endedSum(endKey{ord, def.cap, false}, v.now)).Sub(v.endedSum(key, v.now))
+		if v.ent(def.ent).archived != 0 {
+			return c
+		}
+	}
+	before := v.endedSum(key, c.start-1)
+	c.used = c.used.Add(v.endedSum(key, v.now).Sub(before))
+	c.prev = c.prev.Add(before.Sub(v.endedSum(key, c.prevStart-1)))
+	return c
+}
+
+// standingTotal is the same of all of a capability.
+func (v *view) standingTotal(cap uint32) total {
+	t := v.total(cap)
+	if !v.unrecorded() {
+		return t
+	}
+	key := endKey{0, cap, true}
+	settled := v.endedSum(key, v.now)
+	t.held = t.held.Sub(v.endedSum(endKey{0, cap, false}, v.now)).Sub(settled)
+	t.value = t.value.Add(settled)
+	if d := v.endings.sums[key]; d != nil && !settled.IsZero() {
+		t.at = max(t.at, d.last(v.now))
+	}
+	return t
+}
+
+// endedSum is how much of k the holds had that ended until t, unless v has recorded it.
+func (v *view) endedSum(k endKey, t bursar.Time) (sum bursar.Amount) {
+	if d := v.endings.sums[k]; d != nil {
+		v.visits += len(d.chunks)
+		sum = d.until(t)
+	}
+	if d := v.recorded[k]; d != nil {
+		sum = sum.Sub(d.until(t))
+	}
+	return sum
+}
+
+// record takes note that v closes a hold that its state has as ended.
+func (v *view) record(id [16]byte) {
+	h := v.holds[id]
+	if h == nil || h.status != bursar.HoldOpen || h.expires > v.now {
+		return
+	}
+	v.eachHeld(h, func(k endKey, a bursar.Amount) {
+		d := v.recorded[k]
+		if d == nil {
+			d = new(deadlines)
+			put(v, &v.recorded, k, d)
+		}
+		d.add(h.expires, a, 1)
+		if v.undoing {
+			v.undo = append(v.undo, func() { d.add(h.expires, a.Neg(), -1) })
+		}
+	})
+}
+
+// shown is a hold as it is at now.
+func (v *view) shown(h *hold) *hold {
+	if h == nil || h.status != bursar.HoldOpen || h.expires > v.now {
+		return h
+	}
+	n := *h
+	n.status, n.closed = bursar.HoldExpired, h.expires
+	if h.settle {
+		n.recorded, n.costs = h.amount, slices.Clone(h.costs)
+		for i := range n.costs {
+			n.costs[i].charged = n.costs[i].held
+		}
+	}
+	return &n
+}
+
+// deadlines are amounts by the instant until which they count, added up in chunks.
+type deadlines struct{ chunks []dueChunk }
+
+type dueChunk struct {
+	sum  bursar.Amount
+	list []dueAmount // never empty
+}
+
+// dueAmount is what ends at one instant: n amounts.
+type dueAmount struct {
+	at  bursar.Time
+	n   int
+	sum bursar.Amount
+}
+
+// add takes amounts in or, with a negative n, out, and tells whether there are none left.
+func (d *deadlines) add(at bursar.Time, a bursar.Amount, n int) (empty bool) {
+	i, _ := slices.BinarySearchFunc(d.chunks, at, func(c dueChunk, at bursar.Time) int { return cmp.Compare(c.list[len(c.list)-1].at, at) })
+	if i == len(d.chunks) {
+		if i == 0 || len(d.chunks[i-1].list) >= chunkSize {
+			d.chunks = append(d.chunks, dueChunk{})
+		} else {
+			i--
+		}
+	}
+	c := &d.chunks[i]
+	j, found := slices.BinarySearchFunc(c.list, at, func(x dueAmount, at bursar.Time) int { return cmp.Compare(x.at, at) })
+	if !found {
+		c.list = slices.Insert(c.list, j, dueAmount{at: at})
+	}
+	x := &c.list[j]
+	x.n, x.sum, c.sum = x.n+n, x.sum.Add(a), c.sum.Add(a)
+	switch {
+	case x.n == 0:
+		if c.list = slices.Delete(c.list, j, j+1); len(c.list) == 0 {
+			d.chunks = slices.Delete(d.chunks, i, i+1)
+		}
+	case len(c.list) > chunkSize:
+		rest := dueChunk{list: slices.Clone(c.list[chunkSize/2:])}
+		for _, x := range rest.list {
+			rest.sum = rest.sum.Add(x.sum)
+		}
+		c.list, c.sum = slices.Clip(c.list[:chunkSize/2]), c.sum.Sub(rest.sum)
+		d.chunks = slices.Insert(d.chunks, i+1, rest)
+	}
+	return len(d.chunks) == 0
+}
+
+// until is the sum of what ends not later than t.
+func (d *deadlines) until(t bursar.Time) (sum bursar.Amount) {
+	for i := range d.chunks {
+		c := &d.chunks[i]
+		if c.list[len(c.list)-1].at <= t {
+			sum = sum.Add(c.sum)
+			continue
+		}
+		for j := range c.list {
+			if c.list[j].at > t {
+				return sum
+			}
+			sum = sum.Add(c.list[j].sum)
+		}
+	}
+	return sum
+}
+
+// last is the last instant not later than t at which something ends; 0 = there is none.
+func (d *deadlines) last(t bursar.Time) bursar.Time {
+	for _, c := range slices.Backward(d.chunks) {
+		i, _ := slices.BinarySearchFunc(c.list, t+1, func(x dueAmount, t bursar.Time) int { return cmp.Compare(x.at, t) })
+		if i > 0 {
+			return c.list[i-1].at
+		}
+	}
+	return 0
+}

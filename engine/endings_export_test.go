@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/bursarhq/bursar"
+)
+
+// MostVisited is how many things were looked at while one reader, and one who saves, held
+// a customer's lock, at most.
+func MostVisited(e *Engine) (read, save int64) {
+	return e.holding.visits[readers].Load(), e.holding.visits[savers].Load()
+}
+
+// ForgetVisits begins to count anew.
+func ForgetVisits(e *Engine) {
+	for i := range e.holding.visits {
+		e.holding.visits[i].Store(0)
+	}
+}
+
+// Asking tells whether the write path waits for the store.
+func Asking(e *Engine) bool { return e.lane.asking.since.Load() != 0 }
+
+// RecordsOf counts the records of a commit.
+func RecordsOf(row *LogRow) int {
+	recs, err := decodePayload(row.Payload)
+	if err != nil {
+		panic(err)
+	}
+	return len(recs)
+}
+
+// EndingsAgree tells whether looking up what ended until now gives what recording it does.
+func EndingsAgree(e *Engine, customer string, now bursar.Time) error {
+	c, err := e.acquire(context.Background(), customer)
+	if err != nil {
+		return err
+	}
+	defer e.release(c)
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	seen := newView(c.st, now)
+	d := &decider{view: newView(c.st, now), cat: e.cat.Load()}
+	if !d.expire(1 << 30) {
+		return fmt.Errorf("not all that has ended is recorded")
+	}
+	half := c.st.viewAt(now, e.cat.Load()) // the settled ones recorded, the others looked up
+	for ord, def := range c.st.rows {
+		if def == nil {
+			continue
+		}
+		want := d.current(uint32(ord), def)
+		for _, v := range []*view{seen, half, d.view} {
+			if got := v.standing(uint32(ord), def); got != want {
+				return fmt.Errorf("row %d at %s is %+v, want %+v", ord, now, got, want)
+			}
+		}
+	}
+	for cap := range c.st.totals {
+		want := d.total(cap)
+		for _, v := range []*view{seen, half, d.view} {
+			if got := v.standingTotal(cap); got != want {
+				return fmt.Errorf("total %d at %s is %+v, want %+v", cap, now, got, want)
+			}
+		}
+	}
+	for id, h := range c.st.holds {
+		var got, want encoder
+		seen.shown(h).dump(&got)
+		d.hold(id).dump(&want)
+		if string(got.b) != string(want.b) {
+			return fmt.Errorf("hold %s at %s is %+v, want %+v", formatID(id), now, seen.shown(h), d.hold(id))
+		}
+	}
+	return nil
+}
