@@ -60,11 +60,12 @@ func (s *Store) Count(table string) (n int, err error) {
 	return n, err
 }
 
-// SetWALLength makes log.db's write-ahead log n bytes long in stores that are opened until
-// the test ends.
+// SetWALLength makes write-ahead logs about n bytes long in stores that are opened until the
+// test ends.
 func SetWALLength(t interface{ Cleanup(func()) }, n int64) {
-	walBegin = n
-	t.Cleanup(func() { walBegin = walLength })
+	before := stateFull
+	walBegin, stateFull = n, int(n)
+	t.Cleanup(func() { walBegin, stateFull = walLength, before })
 }
 
 // MakeOld writes the log.db in dir as schema 3 has it, without checksums, and leaves
@@ -107,4 +108,11 @@ func MakeOld(dir string) error {
 		}
 	}
 	return os.Rename(old, path)
+}
+
+// StopSyncing is a bug: log.db is not synced with each commit.
+func (s *Store) StopSyncing() {
+	if err := s.log.script("PRAGMA synchronous=OFF"); err != nil {
+		panic(err)
+	}
 }

@@ -24,12 +24,11 @@ const (
 	// What may be left to copy while nobody appends, in pages; more only when Appends
 	// come as fast as copying goes.
 	walRest = 64
-
-	stateWALFull = 16 << 20
 )
 
-// walBegin is how long log.db's write-ahead log is made; tests want it shorter.
-var walBegin int64 = walLength
+// walBegin is how long log.db's write-ahead log is made, and stateFull is when state.db's is
+// copied; tests want them shorter.
+var walBegin, stateFull = int64(walLength), 16 << 20
 
 // walFull is when it is copied to the database.
 func walFull() int { return int(walBegin) * 3 / 4 }
@@ -149,7 +148,7 @@ func (s *Store) trimState(ctx context.Context) error {
 		return nil
 	}
 	pages, _, err := walState(s.state.conn, "NOOP")
-	if err != nil || pages*pageSize < stateWALFull {
+	if err != nil || pages*pageSize < stateFull {
 		return s.fault(s.statePath, err)
 	}
 	if err := s.stateMark.sync(); err != nil { // what state.db is going to have of it must stay there

@@ -96,10 +96,7 @@ func read(tls *libc.TLS, p, buf uintptr, n int32, at int64) int32 {
 	}
 	switch {
 	case f.kind == database && f.sealed:
-		if n == PageSize && at%PageSize == 0 {
-			return f.verdict(checkPage(bytesAt(buf, n), at/PageSize+1), at/PageSize+1)
-		}
-		return f.checkPart(tls, p, n, at)
+		return f.checkRead(tls, p, bytesAt(buf, n), at)
 	case f.kind == writeAhead && n == PageSize && (at-walHeader)%frameSize == frameHeader:
 		if f.redone == 0 || at < f.redone {
 			return f.verdict(f.checkFrame(tls, p, bytesAt(buf, n), at), (at-walHeader)/frameSize+1)
@@ -108,20 +105,25 @@ func read(tls *libc.TLS, p, buf uintptr, n int32, at int64) int32 {
 	return rc
 }
 
-// checkPart looks at the page of which a part is read.
-func (f *file) checkPart(tls *libc.TLS, p uintptr, n int32, at int64) int32 {
-	page := at / PageSize
-	if at+int64(n) > (page+1)*PageSize {
+// checkRead looks at the page that was read, or of which a part was. The header alone is
+// read to find out how long pages are: then the first page is read, from the write-ahead
+// log if that has it.
+func (f *file) checkRead(tls *libc.TLS, p uintptr, b []byte, at int64) int32 {
+	page, n := at/PageSize, int64(len(b))
+	switch {
+	case n == PageSize && at%PageSize == 0:
+		return f.verdict(checkPage(b, page+1), page+1)
+	case at+n <= headerSize:
+		return sqlite3.SQLITE_OK
+	case at+n > (page+1)*PageSize:
 		return f.verdict(false, page+1) // its size of a page was changed
 	}
 	buf := tls.Alloc(PageSize)
 	defer tls.Free(PageSize)
-	switch rc := f.read(tls, p, buf, PageSize, page*PageSize); rc {
-	case sqlite3.SQLITE_OK:
-		return f.verdict(checkPage(bytesAt(buf, PageSize), page+1), page+1)
-	default:
+	if rc := f.read(tls, p, buf, PageSize, page*PageSize); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
+	return f.verdict(checkPage(bytesAt(buf, PageSize), page+1), page+1)
 }
 
 // checkFrame tells whether a page of the write-ahead log is the one that its frame's

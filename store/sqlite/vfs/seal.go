@@ -44,7 +44,13 @@ func Inspect(path string) (Condition, error) {
 		return Sealed, nil
 	case sealed(page) && empty(trailer):
 		return Unsealed, nil
-	case sealed(page) || string(trailer[:len(sealText)]) == sealText:
+	case sealed(page):
+		// A power cut may have torn it when it was copied from the write-ahead log, which has it.
+		if _, inWAL, err := scan(path); inWAL || err != nil {
+			return Sealed, err
+		}
+		return Sealed, Damage{path, "page", 1}
+	case string(trailer[:len(sealText)]) == sealText:
 		return Sealed, Damage{path, "page", 1}
 	}
 	return Unmade, nil

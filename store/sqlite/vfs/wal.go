@@ -13,39 +13,47 @@ import (
 // frames, and all before them, have their checksums. That is what SQLite finds when it
 // opens it. The End of one that is missing, empty or without a right header is zero.
 func ReadEnd(path string) (End, error) {
+	end, _, err := scan(path)
+	return end, err
+}
+
+// scan is ReadEnd; first tells that the first page of the database is in it.
+func scan(path string) (end End, first bool, err error) {
 	f, err := os.Open(path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
-		return End{}, nil
+		return End{}, false, nil
 	}
 	if err != nil {
-		return End{}, err
+		return End{}, false, err
 	}
 	defer f.Close()
 	r := bufio.NewReaderSize(f, 1<<16)
 	var header [walHeader]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
-		return End{}, ended(err)
+		return End{}, false, ended(err)
 	}
 	order, ok := walOrder(header[:])
 	if !ok || binary.BigEndian.Uint32(header[4:]) != walVersion || binary.BigEndian.Uint32(header[8:]) != PageSize {
-		return End{}, nil
+		return End{}, false, nil
 	}
 	sum := frameSum(order, [2]uint32{}, header[:walHeaderSums])
 	if sum != readSum(header[walHeaderSums:]) {
-		return End{}, nil
+		return End{}, false, nil
 	}
-	end := End{Salt: saltOf(header[16:])}
+	end.Salt = saltOf(header[16:])
+	met := false
 	frame := make([]byte, frameSize)
 	for n := int64(1); ; n++ {
 		if _, err := io.ReadFull(r, frame); err != nil {
-			return end, ended(err)
+			return end, first, ended(err)
 		}
 		sum = frameSum(order, sum, frame[:8], frame[frameHeader:])
 		if saltOf(frame[8:]) != end.Salt || sum != readSum(frame[16:]) || binary.BigEndian.Uint32(frame) == 0 {
-			return end, nil
+			return end, first, nil
 		}
+		met = met || binary.BigEndian.Uint32(frame) == 1
 		if binary.BigEndian.Uint32(frame[4:]) != 0 { // the last one of a commit
-			end.Frames = n
+			end.Frames, first = n, met
 		}
 	}
 }
