@@ -264,3 +264,12 @@ func TestOldStoreIsSealed(t *testing.T) {
 	}
 	ok(t, vfs.Check(filepath.Join(dir, "log.db"), func(d vfs.Damage) { t.Error(d) }))
 }
+
+// size is a file's length, 0 where there is none.
+func size(path string) int64 {
+	st, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return st.Size()
+}

@@ -22,10 +22,8 @@ func lockDir(dir string) (*os.File, error) {
 		err = fmt.Errorf("%s is in use by another bursar (process %s): %w", dir, strings.TrimSpace(string(holder)), err)
 		return nil, errors.Join(err, f.Close())
 	}
-	if err := f.Truncate(0); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	if _, err := fmt.Fprintln(f, os.Getpid()); err != nil {
+	// Over what is there, as long as any process's: on a full disk, too.
+	if _, err := f.WriteAt(fmt.Appendf(nil, "%-20d\n", os.Getpid()), 0); err != nil && !errors.Is(err, syscall.ENOSPC) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
