@@ -12,7 +12,7 @@
 
 FUZZTIME ?= 30s
 
-.PHONY: demo deps test vet unit race ui crash bench attack cluster fuzz build golden deploy-check
+.PHONY: demo deps test vet unit race clients ui crash bench attack cluster fuzz build golden deploy-check
 
 demo:
 	go run ./cmd/bursar demo
@@ -23,7 +23,7 @@ build:
 deps:
 	scripts/test-deps.sh
 
-test: deps vet unit race ui
+test: deps vet unit race clients ui
 
 vet:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "run gofmt on:" $$files; exit 1; fi
@@ -35,6 +35,10 @@ unit:
 # The race detector makes everything slow, so the long property tests run short here.
 race:
 	go test -race -short -timeout 30m ./engine/... ./store/... ./httpapi/... ./client/... ./webhook/... ./sim/...
+
+# What linters and generators of clients make of openapi.json.
+clients:
+	scripts/api-clients.sh
 
 # The web interface: its own checks, that webui/dist is what its source builds, and every
 # flow and screen in a real browser.

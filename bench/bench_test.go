@@ -4,8 +4,14 @@ package main
 
 import (
 	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestTemplateFillsItsSlots(t *testing.T) {
@@ -41,6 +47,28 @@ func TestReply(t *testing.T) {
 	r.n = copy(r.buf, "HTTP/1.1 200 OK\r\n\r\n")
 	if _, err := r.complete(); err == nil {
 		t.Error("a reply without a length was taken")
+	}
+}
+
+// TestIdleConnections: a server may close what a paced load does not use, and the load goes
+// on.
+func TestIdleConnections(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
+	var closed atomic.Int64
+	s.Config.IdleTimeout = time.Millisecond
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			closed.Add(1)
+		}
+	}
+	s.Start()
+	defer s.Close()
+	for closed.Load() < 10 {
+		r, err := runLoad(&loadSpec{Addr: s.Listener.Addr().String(), PID: os.Getpid(), Conns: 8, Rate: 100, Seconds: 0.3, Units: 1,
+			Requests: []request{{Method: "GET", Path: "/", Status: 200}}})
+		if err != nil || r.Refused > 0 || r.Ops == 0 {
+			t.Fatalf("%v: %+v", err, r)
+		}
 	}
 }
 

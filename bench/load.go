@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 	"unsafe"
@@ -66,6 +67,8 @@ type conn struct {
 	templates []*template
 	step      int // of the operation
 	began     time.Time
+	busy      bool // an operation is under way
+	again     bool // its request was sent a second time
 	id        []byte
 	reply     reply
 }
@@ -137,6 +140,20 @@ func dial(addr string) (int, error) {
 		syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1),
 		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, 1<<20),
 		syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}))
+}
+
+// redial replaces a connection that the server closed while nothing was under way on it:
+// where replies come fast, few of the connections of a paced load are used, and servers
+// close those that are idle for long.
+func (l *load) redial(c *conn) (err error) {
+	index := slices.Index(l.conns, c)
+	if err := syscall.Close(c.fd); err != nil { // which takes it from the epoll
+		return err
+	}
+	if c.fd, err = dial(l.spec.Addr); err != nil {
+		return err
+	}
+	return l.watch(c.fd, index)
 }
 
 // run warms up, measures and stops.
@@ -243,7 +260,7 @@ func (l *load) wake(after time.Duration) error {
 
 // begin starts an operation.
 func (l *load) begin(c *conn, at time.Time) error {
-	c.began, c.step = at, 0
+	c.began, c.step, c.busy, c.again = at, 0, true, false
 	return l.send(c)
 }
 
@@ -263,6 +280,15 @@ func (l *load) send(c *conn) error {
 func (l *load) receive(c *conn) error {
 	r := &c.reply
 	n, err := syscall.Read(c.fd, r.buf[r.n:])
+	if closed := n <= 0; closed && !c.busy {
+		return l.redial(c)
+	} else if closed && r.n == 0 && !c.again { // the request and the end crossed
+		if err := l.redial(c); err != nil {
+			return err
+		}
+		c.again = true
+		return l.send(c)
+	}
 	if err != nil {
 		return fmt.Errorf("receiving: %w", err)
 	}
@@ -285,6 +311,7 @@ func (l *load) receive(c *conn) error {
 		return l.send(c)
 	}
 	now := time.Now()
+	c.busy = false
 	if l.measuring {
 		l.hist.add(int64(now.Sub(c.began)))
 	}

@@ -2,8 +2,10 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -65,6 +67,38 @@ func TestOpenAPIRoutes(t *testing.T) {
 	}
 }
 
+// TestOpenAPIWords: every schema, member and parameter says what it is, and every route is
+// in a group.
+func TestOpenAPIWords(t *testing.T) {
+	routes := (&API{}).routes()
+	doc := buildDocument(routes)
+	for name, s := range at(doc, "components", "schemas").(object) {
+		schema := s.(object)
+		if schema["description"] == nil {
+			t.Errorf("schema %s has no description: say what it is in schemaWords", name)
+		}
+		properties, _ := schema["properties"].(object)
+		for member, v := range properties {
+			if m := v.(object); m["description"] == nil {
+				t.Errorf("%s.%s has no description: say what it means in a doc tag or, if it means that everywhere, in memberWords", name, member)
+			}
+		}
+	}
+	for _, r := range routes {
+		if tagOf(r) == "" {
+			t.Errorf("%s %s is in no group: see tags", r.method, r.pattern)
+		}
+		for _, base := range r.bases {
+			parameters, _ := at(doc, "paths", base+r.pattern, strings.ToLower(r.method), "parameters").([]any)
+			for _, p := range parameters {
+				if text, _ := p.(object)["description"].(string); text == "" {
+					t.Errorf("%s %s: %v has no description", r.method, r.pattern, p.(object)["name"])
+				}
+			}
+		}
+	}
+}
+
 type object = map[string]any
 
 // document builds an OpenAPI 3.1 document; schemas gathers the components.
@@ -84,15 +118,32 @@ func buildDocument(routes []*route) object {
 		}
 	}
 	d.schemas["Problem"] = d.problem()
+	for name, schema := range d.schemas {
+		d.describe(name, schema.(object))
+	}
+	var groups []any
+	for _, tag := range tags {
+		if slices.ContainsFunc(routes, func(r *route) bool { return tagOf(r) == tag.name }) {
+			groups = append(groups, object{"name": tag.name, "description": tag.description})
+		}
+	}
 	return object{
 		"openapi": "3.1.0",
 		"info": object{
 			"title": "Bursar", "version": "1",
 			"description": "Open, self-hosted governance of AI usage. Every reply that is not 2xx is a problem document.",
+			"license":     object{"name": "Apache-2.0", "identifier": "Apache-2.0"},
 		},
+		"servers": []any{object{"url": "{origin}", "description": "Where your server listens.",
+			"variables": object{"origin": object{"default": "http://127.0.0.1:8080", "description": "Scheme, host and port."}}}},
+		"tags":  groups,
 		"paths": paths,
 		"components": object{
 			"schemas": d.schemas,
+			"responses": object{"Problem": object{
+				"description": "What went wrong.",
+				"content":     object{"application/problem+json": object{"schema": ref("Problem")}},
+			}},
 			"securitySchemes": object{
 				"apiKey": object{"type": "apiKey", "in": "header", "name": "X-API-KEY"},
 				"bearer": object{"type": "http", "scheme": "bearer"},
@@ -105,12 +156,12 @@ func (d *document) operation(r *route, base string) object {
 	o := object{
 		"operationId": operationID(r, base),
 		"summary":     r.summary,
+		"tags":        []any{tagOf(r)},
+		"security":    []any{},
 		"responses": object{
 			fmt.Sprint(r.status): d.success(r),
-			"default": object{
-				"description": "What went wrong.",
-				"content":     object{"application/problem+json": object{"schema": ref("Problem")}},
-			},
+			"4XX":                object{"$ref": "#/components/responses/Problem"},
+			"default":            object{"$ref": "#/components/responses/Problem"},
 		},
 	}
 	if r.jobs {
@@ -123,7 +174,8 @@ func (d *document) operation(r *route, base string) object {
 	var parameters []any
 	for part := range strings.SplitSeq(r.pattern, "/") {
 		if name, ok := strings.CutPrefix(part, "{"); ok {
-			parameters = append(parameters, object{"name": name[:len(name)-1], "in": "path", "required": true, "schema": object{"type": "string"}})
+			parameters = append(parameters, object{"name": name[:len(name)-1], "in": "path", "required": true,
+				"description": memberWords[name[:len(name)-1]], "schema": object{"type": "string"}})
 		}
 	}
 	for _, f := range r.shape.fields {
@@ -156,12 +208,18 @@ func (d *document) operation(r *route, base string) object {
 	return o
 }
 
-// operationID is the summary in camel case, told apart where a path or a base is
-// another name of the same.
+// operationID is what the summary says up to its first comma or colon, in camel case and
+// without articles, told apart where a path or a base is another name of the same.
 func operationID(r *route, base string) string {
 	id := ""
-	for word := range strings.FieldsFuncSeq(r.summary, func(c rune) bool { return c == ' ' || c == ',' }) {
-		id += strings.ToUpper(word[:1]) + word[1:]
+	for word := range strings.FieldsSeq(heading(r)) {
+		switch word {
+		case "a", "an", "the":
+		case strings.ToUpper(word): // an abbreviation
+			id += word[:1] + strings.ToLower(word[1:])
+		default:
+			id += strings.ToUpper(word[:1]) + word[1:]
+		}
 	}
 	id = strings.ToLower(id[:1]) + id[1:]
 	if strings.Contains(r.pattern, "/entities/entitlements") {
@@ -171,6 +229,47 @@ func operationID(r *route, base string) string {
 		id += "Beta"
 	}
 	return id
+}
+
+func heading(r *route) string {
+	if i := strings.IndexAny(r.summary, ",:"); i >= 0 {
+		return r.summary[:i]
+	}
+	return r.summary
+}
+
+// tags are the groups of routes, each with how its patterns begin; the longest wins.
+var tags = []struct{ name, description, prefixes string }{
+	{"Checks", "May this be used? Answered from memory.", entitlements},
+	{"Usage", "What was used: reports, raw events, consumption, and check and record in one step.", "/usage /events /credits/consumption " + customer + "/consume"},
+	{"Reservations", "Amounts that are held until what was used is known.", customer + "/reservations"},
+	{"Governance", "The tree with its usage, what was denied and why, who changed what.", customer + "/governance " + customer + "/denials " + customer + "/explain " + customer + "/activity /overview"},
+	{"Customers", "Your customers.", "/customers"},
+	{"Entities", "Organisations, teams, users, agents: the nodes of a customer's tree.", customer + "/entities"},
+	{"Limits", "Limits of entities, raises for a time, and what drafts would have done.", assignments + " " + entitlement + " " + customer + "/allocation " + customer + "/simulate"},
+	{"Entity types", "Kinds of entity, and which dimensions name one.", "/entity-types"},
+	{"Features", "What is counted.", "/features"},
+	{"Currencies", "Credits that usage costs.", "/credits/custom-currencies"},
+	{"Rate cards", "What usage costs.", "/rate-cards"},
+	{"Credits", "Grants of credits, and what became of them.", "/credits"},
+	{"Promotional entitlements", "Limits of a customer as a whole.", promotions},
+	{"Access tokens", "For customers' own people.", customer + "/access-tokens"},
+	{"API keys", "For your backend.", "/api-keys"},
+	{"Webhooks", "Messages to you and your customers.", "/webhooks"},
+	{"Jobs", "Work that takes longer than a request.", "/jobs"},
+	{"Operations", "For operators and their tools.", "/healthz /readyz /metrics /openapi.json"},
+}
+
+func tagOf(r *route) string {
+	name, longest := "", 0
+	for _, tag := range tags {
+		for prefix := range strings.FieldsSeq(tag.prefixes) {
+			if strings.HasPrefix(r.pattern, prefix) && len(prefix) > longest {
+				name, longest = tag.name, len(prefix)
+			}
+		}
+	}
+	return name
 }
 
 func (d *document) success(r *route) object {
@@ -211,9 +310,7 @@ func (d *document) parameter(f *field) object {
 	if f.required {
 		p["required"] = true
 	}
-	if f.doc != "" {
-		p["description"] = f.doc
-	}
+	p["description"] = cmp.Or(f.doc, memberWords[f.name])
 	switch f.shape.kind {
 	case kindList:
 		p["style"], p["explode"] = "form", false
@@ -240,8 +337,13 @@ func (d *document) inputObject(s *shape) object {
 			continue
 		}
 		schema := d.value(f.shape)
-		if f.doc != "" {
-			schema["description"] = f.doc
+		text := cmp.Or(f.doc, memberWords[f.name])
+		if v, ok := schema["default"]; ok { // some generators take a member with a default as one that must be there
+			text = strings.TrimSpace(fmt.Sprintf("%s Default: %v.", text, v))
+			delete(schema, "default")
+		}
+		if text != "" {
+			schema["description"] = text
 		}
 		if f.opt {
 			schema = nullable(schema)
@@ -289,7 +391,7 @@ func (d *document) value(s *shape) object {
 			out["enum"] = values
 		}
 	case kindAmount:
-		out = object{"type": "number"}
+		out = object{"type": "number", "format": "double"}
 		if r.min {
 			out["minimum"] = 0
 		}
@@ -308,7 +410,7 @@ func (d *document) value(s *shape) object {
 	case kindTextMap:
 		out = object{"type": "object", "additionalProperties": object{"type": "string", "maxLength": bursar.MaxMetadataLen}, "maxProperties": bursar.MaxMetadataKeys}
 	case kindDims:
-		out = object{"type": "object", "additionalProperties": object{"type": []any{"string", "number", "boolean"}}, "maxProperties": bursar.MaxDimensions}
+		out = object{"type": "object", "additionalProperties": anyOf("string", "number", "boolean"), "maxProperties": bursar.MaxDimensions}
 	case kindMatch:
 		text := object{"type": "string", "maxLength": bursar.MaxDimensionLen}
 		out = object{"type": "object", "additionalProperties": object{"anyOf": []any{text, object{"type": "array", "items": text, "minItems": 1}}}}
@@ -338,19 +440,52 @@ var patterns = map[string]string{
 	"label":      `^[a-zA-Z0-9_.-]{0,64}$`,
 }
 
+// nullable says in the way that generators of clients understand that a value may be null.
 func nullable(schema object) object {
-	if kind, ok := schema["type"].(string); ok {
-		schema["type"] = []any{kind, "null"}
-		if enum, ok := schema["enum"].([]string); ok {
-			values := []any{nil}
-			for _, v := range enum {
-				values = append(values, v)
-			}
-			schema["enum"] = values
+	out := object{"anyOf": []any{schema, object{"type": "null"}}}
+	for _, word := range []string{"description", "default"} { // they are of the whole
+		if v, ok := schema[word]; ok {
+			out[word] = v
+			delete(schema, word)
 		}
-		return schema
 	}
-	return object{"anyOf": []any{schema, object{"type": "null"}}}
+	return out
+}
+
+// anyOf is a value of one of some kinds.
+func anyOf(kinds ...string) object {
+	var choices []any
+	for _, kind := range kinds {
+		choices = append(choices, object{"type": kind})
+	}
+	return object{"anyOf": choices}
+}
+
+// describe gives a schema and its members the words of their names, where they have none
+// of their own.
+func (d *document) describe(name string, schema object) {
+	text := schemaWords[name]
+	for _, form := range []struct{ prefix, suffix, text string }{{"PageOf", "", "A page of a list. "}, {"", "In", ""}, {"", "Patch", "What to change. "}} {
+		of, ok := strings.CutPrefix(name, form.prefix)
+		if !ok || text != "" {
+			continue
+		}
+		if of, ok = strings.CutSuffix(of, form.suffix); ok && of != name && schemaWords[of] != "" {
+			text = form.text + schemaWords[of]
+		}
+	}
+	if text != "" {
+		schema["description"] = text
+	}
+	properties, _ := schema["properties"].(object)
+	for member, v := range properties {
+		s := v.(object)
+		if s["description"] == nil && memberWords[member] != "" {
+			s = maps.Clone(s) // members may share it
+			s["description"] = memberWords[member]
+			properties[member] = s
+		}
+	}
 }
 
 func ref(name string) object { return object{"$ref": "#/components/schemas/" + name} }
@@ -359,7 +494,7 @@ func ref(name string) object { return object{"$ref": "#/components/schemas/" + n
 func (d *document) output(t reflect.Type) object {
 	switch t {
 	case typeAmount, reflect.TypeFor[ratio]():
-		return object{"type": "number"}
+		return object{"type": "number", "format": "double"}
 	case typeTime:
 		return object{"type": "string", "format": "date-time"}
 	case reflect.TypeFor[jsontext.Value]():
@@ -367,7 +502,7 @@ func (d *document) output(t reflect.Type) object {
 	case reflect.TypeFor[*nothing]():
 		return object{"type": "null"}
 	case reflect.TypeFor[dims]():
-		return object{"type": "object", "additionalProperties": object{"type": []any{"string", "number", "boolean"}}}
+		return object{"type": "object", "additionalProperties": anyOf("string", "number", "boolean")}
 	case reflect.TypeFor[rateMatch]():
 		text := object{"type": "string"}
 		return object{"type": "object", "additionalProperties": object{"anyOf": []any{text, object{"type": "array", "items": text}}}}
@@ -481,7 +616,7 @@ func (d *document) problem() object {
 				"properties": object{"pointer": object{"type": "string", "description": "A JSON pointer into the body, or ?name for a query parameter."}, "code": text, "detail": text},
 			}},
 			"binding":    object{"anyOf": []any{d.output(reflect.TypeFor[bindingReply]()), object{"type": "null"}}, "description": "The limit that refused (402)."},
-			"resetsAt":   object{"type": []any{"string", "null"}, "format": "date-time"},
+			"resetsAt":   nullable(object{"type": "string", "format": "date-time"}),
 			"chains":     d.output(reflect.TypeFor[chains]()),
 			"allocation": d.output(reflect.TypeFor[allocationProblem]()),
 			"conflicts": object{"type": "array", "description": "With RevisionMismatch: what is there now, as a read of it shows it, where the request named an older revision.", "items": object{

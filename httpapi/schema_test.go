@@ -39,7 +39,7 @@ func (s schemas) reply(method, pattern string, status int, contentType string, b
 		if status < 300 {
 			return fmt.Errorf("%s %s does not document status %d", method, pattern, status)
 		}
-		response = responses["default"]
+		response = at(s.doc, "components", "responses", "Problem")
 	}
 	schema := at(response, "content", contentType, "schema")
 	if schema == nil {

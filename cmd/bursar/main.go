@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func exitf(code int, format string, args ...any) error {
 
 // commands are what bursar can do.
 type commands struct {
-	Serve   serveCommand       `cmd:"" default:"withargs" help:"Run the server (the default)."`
+	Serve   serveCommand       `cmd:"" default:"withargs" help:"Run the server; what flags without a command are for."`
 	Demo    demoCommand        `cmd:"" help:"See it work: a server, an organisation and real traffic, in a minute."`
 	Reprice repriceCommand     `cmd:"" help:"Put right what a wrong version of a rate card charged."`
 	Prices  pricesCommand      `cmd:"" help:"Import model prices."`
@@ -50,6 +51,8 @@ type commands struct {
 	Migrate migrateCommand     `cmd:"" help:"Bring the schema of a PostgreSQL database up to date."`
 	Ready   readyCommand       `cmd:"" help:"Ask a server whether it may be used; exits with 1 if not."`
 	Version versionCommand     `cmd:"" help:"Print the version."`
+
+	PrintVersion kong.VersionFlag `name:"version" env:"-" help:"Print the version."`
 }
 
 type versionCommand struct{}
@@ -59,12 +62,33 @@ func (versionCommand) Run(p *process) error {
 	return err
 }
 
+// commit is set where the binary is built without the repository beside it, as in an image.
+var commit string
+
+// version is the module's version and the commit that it was built from.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
+	if !ok {
 		return "(devel)"
 	}
-	return info.Main.Version
+	return versionOf(info, commit)
+}
+
+func versionOf(info *debug.BuildInfo, commit string) string {
+	setting := map[string]string{}
+	for _, s := range info.Settings {
+		setting[s.Key] = s.Value
+	}
+	v := cmp.Or(info.Main.Version, "(devel)")
+	at := cmp.Or(commit, setting["vcs.revision"])
+	if at == "" {
+		return v
+	}
+	v += " (commit " + at[:min(12, len(at))]
+	if setting["vcs.modified"] == "true" {
+		v += ", with changes"
+	}
+	return v + ")"
 }
 
 // process is what a command has of the process around it.
@@ -82,10 +106,13 @@ func main() {
 }
 
 func run(p *process, args []string) int {
+	if len(args) == 0 { // somebody looks around; no server, no directory, no key
+		args = []string{"--help"}
+	}
 	var c commands
 	ended := -1 // by --help
 	parser, err := kong.New(&c, kong.Name("bursar"), kong.Description("Open, self-hosted governance of AI usage."),
-		kong.Writers(p.stdout, p.stderr), kong.DefaultEnvars("BURSAR"), kong.Exit(func(code int) { ended = code }))
+		kong.Writers(p.stdout, p.stderr), kong.DefaultEnvars("BURSAR"), kong.Vars{"version": "bursar " + version()}, kong.Exit(func(code int) { ended = code }))
 	if err != nil {
 		fmt.Fprintln(p.stderr, "bursar:", err)
 		return exitFailed

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -275,32 +276,34 @@ func TestExitCodes(t *testing.T) {
 		says string
 	}{
 		{args: "--help", code: 0, says: "Usage"},
+		{args: "", code: 0, says: "Usage"},
 		{args: "version", code: 0, says: "bursar"},
+		{args: "--version", code: 0, says: "bursar"},
 		{args: "--nope", code: 2, says: "--nope"},
 		{args: "fly", code: 2, says: "fly"},
 		{args: "--late-horizon soon", code: 2, says: "late-horizon"},
 		{args: "--memory-budget lots", code: 2, says: "512MiB"},
 		{args: "--late-horizon 1h", code: 3, says: "24h to 840h"},
-		{env: []string{"BURSAR_DATABASE_URL=postgres://u:verysecret@127.0.0.1:1/db"}, code: 4, says: "the database cannot be used"},
+		{args: "serve", env: []string{"BURSAR_DATABASE_URL=postgres://u:verysecret@127.0.0.1:1/db"}, code: 4, says: "the database cannot be used"},
 		{args: "--retain-log 2000h", code: 3, says: "--database-url"},
 		{args: "--database-max-conns 1", code: 3, says: "4 to 1000"},
-		{env: []string{"BURSAR_ADMIN_KEY=short"}, code: 3, says: "16 to 256"},
-		{env: []string{"BURSAR_ADMIN_KEY_FILE=" + secret}, code: 3, says: "16 to 256"},
-		{env: []string{"BURSAR_ADMIN_KEY_FILE=" + dir + "/nosuch"}, code: 3, says: "nosuch"},
+		{args: "serve", env: []string{"BURSAR_ADMIN_KEY=short"}, code: 3, says: "16 to 256"},
+		{args: "serve", env: []string{"BURSAR_ADMIN_KEY_FILE=" + secret}, code: 3, says: "16 to 256"},
+		{args: "serve", env: []string{"BURSAR_ADMIN_KEY_FILE=" + dir + "/nosuch"}, code: 3, says: "nosuch"},
 		{args: "--cors-origin https://a.example/path/", code: 3, says: "no origin"},
 		{args: "--embed-origins https://a.example/path", code: 3, says: "no origin"},
-		{env: []string{"BURSAR_EMBED_ORIGINS=https://a.example; script-src *"}, code: 3, says: "no origin"},
+		{args: "serve", env: []string{"BURSAR_EMBED_ORIGINS=https://a.example; script-src *"}, code: 3, says: "no origin"},
 		{args: "--alert-thresholds 80,0", code: 3, says: `"0" is no whole percentage from 1 to 1000`},
 		{args: "--alert-thresholds 1001", code: 3, says: "from 1 to 1000"},
 		{args: "--alert-thresholds many", code: 3, says: "write 80,100, or none"},
-		{env: []string{"BURSAR_ALERT_THRESHOLDS=1,2,3,4,5,6,7,8,9,10,11"}, code: 3, says: "at most 10"},
+		{args: "serve", env: []string{"BURSAR_ALERT_THRESHOLDS=1,2,3,4,5,6,7,8,9,10,11"}, code: 3, says: "at most 10"},
 		{args: "--webhook-allow 10.0.0.1", code: 3, says: "10.1.2.3/32 for one address"},
-		{env: []string{"BURSAR_WEBHOOK_ALLOW=10.0.0.0/8,10.1.2.3/16"}, code: 3, says: "write 10.1.0.0/16 for the network, or 10.1.2.3/32 for the address"},
-		{env: []string{"BURSAR_SMTP_URL=https://mail.example"}, code: 3, says: "smtp://user:password@host"},
-		{env: []string{"BURSAR_SMTP_URL=smtp://mail.example"}, code: 3, says: "sender's address"},
-		{env: []string{"BURSAR_SMTP_FROM=alerts@example.com"}, code: 3, says: "BURSAR_SMTP_URL"},
-		{env: []string{"BURSAR_SMTP_URL=smtp://u:verysecret@mail.example", "BURSAR_SMTP_URL_FILE=" + secret}, code: 3, says: "not both"},
-		{env: []string{"BURSAR_SMTP_URL_FILE=" + dir + "/nosuch"}, code: 3, says: "nosuch"},
+		{args: "serve", env: []string{"BURSAR_WEBHOOK_ALLOW=10.0.0.0/8,10.1.2.3/16"}, code: 3, says: "write 10.1.0.0/16 for the network, or 10.1.2.3/32 for the address"},
+		{args: "serve", env: []string{"BURSAR_SMTP_URL=https://mail.example"}, code: 3, says: "smtp://user:password@host"},
+		{args: "serve", env: []string{"BURSAR_SMTP_URL=smtp://mail.example"}, code: 3, says: "sender's address"},
+		{args: "serve", env: []string{"BURSAR_SMTP_FROM=alerts@example.com"}, code: 3, says: "BURSAR_SMTP_URL"},
+		{args: "serve", env: []string{"BURSAR_SMTP_URL=smtp://u:verysecret@mail.example", "BURSAR_SMTP_URL_FILE=" + secret}, code: 3, says: "not both"},
+		{args: "serve", env: []string{"BURSAR_SMTP_URL_FILE=" + dir + "/nosuch"}, code: 3, says: "nosuch"},
 		{args: "--data " + fresh + " --listen 127.0.0.1:99999", code: 3, says: "--listen"},
 		{args: "--data " + file, code: 4, says: file},
 		{args: "--data " + held, code: 4, says: held},
@@ -317,6 +320,22 @@ func TestExitCodes(t *testing.T) {
 		if code := cmd.ProcessState.ExitCode(); code != c.code || !strings.Contains(string(out), c.says) {
 			t.Errorf("bursar %s %v: exit code %d, want %d\n%s", c.args, c.env, code, c.code, out)
 		}
+	}
+}
+
+// TestVersion: a binary says which commit it is of, also when it was built without the
+// repository beside it.
+func TestVersion(t *testing.T) {
+	info := &debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}, Settings: []debug.BuildSetting{
+		{Key: "vcs.revision", Value: "0123456789abcdef0123"}, {Key: "vcs.modified", Value: "true"}}}
+	if v := versionOf(info, ""); v != "v1.2.3 (commit 0123456789ab, with changes)" {
+		t.Error(v)
+	}
+	if v := versionOf(&debug.BuildInfo{}, "fedcba9876543210"); v != "(devel) (commit fedcba987654)" {
+		t.Error(v)
+	}
+	if v := versionOf(&debug.BuildInfo{}, ""); v != "(devel)" {
+		t.Error(v)
 	}
 }
 
