@@ -87,6 +87,13 @@ type Assignment struct {
 	Allocation      string // none or strict
 	CreatedAt       Time
 	UpdatedAt       Time
+	Start           *Start // of a limit that the write made; nil in all other replies
+}
+
+// Start is where a new limit begins to count.
+type Start struct {
+	From  Time   // usage since then counts
+	Usage Amount // how much of it there was already
 }
 
 // DefaultThresholds is what an assignment warns at when it does not say.
@@ -107,5 +114,6 @@ type AssignmentInput struct {
 	Timezone        Opt[string]
 	Anchor          Opt[Time]
 	Allocation      Opt[string]
+	CountFrom       string // of a new one: now, which is the default, or periodStart
 	IfMatch         string // the revision that this is based on, or a word for it; "" = does not say
 }

@@ -28,10 +28,10 @@ func RevisionOf(parts ...any) string {
 }
 
 // Revision covers the limit and, by its effective limit, the boosts in force. The place
-// of its entity in the tree is the entity's.
+// of its entity in the tree is the entity's, and where it began is no state of it.
 func (a *Assignment) Revision() string {
 	c := *a
-	c.ParentID = nil
+	c.ParentID, c.Start = nil, nil
 	return RevisionOf(c)
 }
 

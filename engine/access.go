@@ -123,6 +123,8 @@ func (d *decider) confined() error {
 			ent = r.def.ent
 		case *rowDeleteRec:
 			ent = d.ownerOf(r.ord)
+		case *rowStartRec:
+			ent = d.ownerOf(r.ord)
 		case *boostRec:
 			ent = d.ownerOf(r.row)
 		case *boostEndRec:

@@ -29,6 +29,8 @@ func (v *view) apply(r record) error {
 		return v.applyEntity(r)
 	case *rowRec:
 		return v.applyRow(r)
+	case *rowStartRec:
+		return v.applyRowStart(r)
 	case *rowDeleteRec:
 		if def := v.def(r.ord); def != nil {
 			v.countNamed(def, -1)

@@ -53,17 +53,19 @@ func (*closeHold) settled()    {}
 // is not in memory is true for as long as memory goes by the checkpoint at base, since a
 // hold leaves memory only with a checkpoint that has it.
 type facts struct {
-	keys  map[[16]byte]map[int64]*keyEntry // by hash and generation; nil = not in it
-	base  uint64                           // the checkpoint that holds are true with
-	holds map[[16]byte]*hold               // nil = there is none
+	keys   map[[16]byte]map[int64]*keyEntry // by hash and generation; nil = not in it
+	base   uint64                           // the checkpoint that holds are true with
+	holds  map[[16]byte]*hold               // nil = there is none
+	series map[seriesKey]seriesFact
 }
 
 // needs is returned when a decision takes facts that are not in memory: the caller
 // fetches them and asks again.
 type needs struct {
-	keys  []keyProbe
-	base  uint64 // the checkpoint that memory goes by
-	holds [][16]byte
+	keys   []keyProbe
+	base   uint64 // the checkpoint that memory goes by
+	holds  [][16]byte
+	series map[seriesKey]SeriesQuery
 }
 
 func (*needs) Error() string { return "facts of the store are needed" }

@@ -21,6 +21,7 @@ func (o *putAssignments) decide(d *decider) (any, error) {
 	var p bursar.Problems
 	parents := map[string]bursar.Opt[string]{}
 	ords := map[uint32]bool{}
+	var asks needs
 	out := make([]bursar.Assignment, 0, len(o.in))
 	for i := range o.in {
 		in := &o.in[i]
@@ -32,18 +33,27 @@ func (o *putAssignments) decide(d *decider) (any, error) {
 			}
 			parents[in.EntityID] = in.ParentID
 		}
+		made := d.nextRowOrd()
 		ord := d.putAssignment(&o.caller, in, at, &p)
 		if ord == 0 {
 			continue
+		}
+		var start *bursar.Start
+		if int(ord) == made && !o.draft {
+			start = d.startRow(ord, in, &asks)
 		}
 		if ords[ord] {
 			p.Add(at, bursar.CodeValidationFailed, "this request has the same assignment (entity, capability, scope and label) twice")
 		}
 		ords[ord] = true
 		out = append(out, d.assignmentOut(ord))
+		out[len(out)-1].Start = start
 	}
 	if err := p.Err(); err != nil {
 		return nil, err
+	}
+	if len(asks.series) > 0 {
+		return nil, &asks
 	}
 	for i := range out { // a later item may have moved the entity
 		out[i].ParentID = d.parentID(d.entOrd(out[i].EntityID))
@@ -169,6 +179,9 @@ func (d *decider) putAssignment(caller *Caller, in *bursar.AssignmentInput, at s
 		before = assignmentAudit(d.assignmentOut(ord))
 	}
 	ok = d.defineRow(&def, in, ord == 0, at, p) && ok
+	if ord == 0 {
+		ok = d.checkCountFrom(&def, in, at, p) && ok
+	}
 	if in.ParentID.Set && t.ent != 0 {
 		parent, err := d.checkParent(t.ent, in.ParentID)
 		if err != nil {

@@ -48,6 +48,7 @@ const (
 	kindFired      recordKind = 26 // thresholds of a row that have fired
 	kindLow        recordKind = 27 // low-balance levels of a pool that have fired
 	kindSeen       recordKind = 28 // a UNIQUE counted a value
+	kindRowStart   recordKind = 30 // a new assignment has used that in its window already
 )
 
 var (
@@ -125,6 +126,8 @@ func newMoneyRecord(k recordKind) record {
 		return new(lowRec)
 	case kindSeen:
 		return new(seenRec)
+	case kindRowStart:
+		return new(rowStartRec)
 	}
 	return nil
 }

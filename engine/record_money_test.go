@@ -66,6 +66,8 @@ func (r random) moneyRecord(k recordKind) record {
 		return &firedRec{r.ord(), fired{r.time(), r.ints()}}
 	case kindLow:
 		return &lowRec{r.ord(), r.ints()}
+	case kindRowStart:
+		return &rowStartRec{r.ord(), r.amount(), r.window()}
 	case kindSeen:
 		s := &seenRec{cap: r.ord(), value: r.Uint64(), sets: make([]uniqueKey, r.IntN(3))}
 		for i := range s.sets {

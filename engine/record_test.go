@@ -212,7 +212,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if kinds != 28 {
+	if kinds != 29 {
 		t.Errorf("%d kinds of records are known", kinds)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/bursarhq/bursar"
 )
 
 // system is who writes what time has done.
@@ -94,7 +96,7 @@ const maxAsked = 50
 
 // fetch reads the facts that n asks for, beside those that are there and still true.
 func (e *Engine) fetch(ctx context.Context, customerID string, n *needs, have *facts) (*facts, error) {
-	f := &facts{base: n.base, keys: map[[16]byte]map[int64]*keyEntry{}, holds: map[[16]byte]*hold{}}
+	f := &facts{base: n.base, keys: map[[16]byte]map[int64]*keyEntry{}, holds: map[[16]byte]*hold{}, series: map[seriesKey]seriesFact{}}
 	if have != nil {
 		f.keys = have.keys
 		if have.base == n.base {
@@ -132,6 +134,17 @@ func (e *Engine) fetch(ctx context.Context, customerID string, n *needs, have *f
 				return nil, err
 			}
 		}
+	}
+	for k, q := range n.series {
+		rows, seq, err := e.store.Series(ctx, customerID, q)
+		if err != nil {
+			return nil, e.unavailable(err)
+		}
+		sum := bursar.Amount{}
+		for i := range rows {
+			sum = sum.Add(rows[i].Amount)
+		}
+		f.series[k] = seriesFact{sum, seq}
 	}
 	return f, nil
 }

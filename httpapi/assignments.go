@@ -29,6 +29,7 @@ type assignmentOut struct {
 	Anchor              *bursar.Time       `json:"anchor"`
 	Allocation          string             `json:"allocation" is:"enum=none|strict" doc:"strict: the nearest limits below may not add up to more."`
 	EffectiveUsageLimit *bursar.Amount     `json:"effectiveUsageLimit" doc:"With active boosts."`
+	Start               *startOut          `json:"start,omitempty" doc:"Only in the reply that made it: where it begins."`
 	withRevision
 }
 
@@ -40,7 +41,16 @@ func viewAssignment(a bursar.Assignment) assignmentOut {
 		withRevision: withRevision{a.Revision()},
 	}
 	out.FeatureID, out.CurrencyID = capabilityIDs(a.Capability)
+	if s := a.Start; s != nil {
+		out.Start = &startOut{s.From, s.Usage}
+	}
 	return out
+}
+
+// startOut is where a new limit begins.
+type startOut struct {
+	CountsFrom bursar.Time   `json:"countsFrom" doc:"Usage since then counts."`
+	Usage      bursar.Amount `json:"usage" doc:"What it has used already."`
 }
 
 func viewAssignments(list []bursar.Assignment) []assignmentOut {
@@ -117,6 +127,7 @@ type assignmentIn struct {
 	Timezone        bursar.Opt[string]             `json:"timezone" is:"len=1-255"`
 	Anchor          bursar.Opt[bursar.Time]        `json:"anchor"`
 	Allocation      bursar.Opt[string]             `json:"allocation" is:"enum=none|strict"`
+	CountFrom       *string                        `json:"countFrom" is:"enum=now|periodStart,default=now" doc:"Of a new limit: whether it begins at 0 or with what the entity has used in the period that is running. One that exists goes on counting as it did."`
 	basedItem
 }
 
@@ -157,7 +168,7 @@ func assignmentInputs(items []assignmentIn, pointer string) ([]bursar.Assignment
 		inputs[i] = bursar.AssignmentInput{
 			EntityID: item.EntityID, Capability: capability, ScopeEntityIDs: item.ScopeEntityIDs, Label: orZero(item.Label),
 			UsageLimit: item.UsageLimit, Cadence: item.Cadence, ParentID: item.ParentID, Enforcement: item.Enforcement,
-			AlertThresholds: item.AlertThresholds, Timezone: item.Timezone, Anchor: item.Anchor, Allocation: item.Allocation, IfMatch: itemMatch(item.basedItem),
+			AlertThresholds: item.AlertThresholds, Timezone: item.Timezone, Anchor: item.Anchor, Allocation: item.Allocation, CountFrom: orZero(item.CountFrom), IfMatch: itemMatch(item.basedItem),
 		}
 	}
 	return inputs, problems.Err()
