@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"sync/atomic"
 
 	"github.com/bursarhq/bursar"
 )
@@ -86,16 +87,20 @@ func (v *view) seenDims(cat *Catalogue, dims []bursar.Dimension) []bursar.Dimens
 type confinedOp struct {
 	op
 	token *bursar.AccessToken
+	wrote *atomic.Int64 // nil = nobody asks
 }
 
 func (o *confinedOp) decide(d *decider) (any, error) {
-	from := len(d.recs)
+	from, deliveries := len(d.recs), d.out.deliveries
 	d.limitTo(o.token)
 	d.ours = &from
 	defer func() { d.root, d.ours = 0, nil }()
 	reply, err := o.op.decide(d)
 	if err != nil {
 		return nil, err
+	}
+	if o.wrote != nil {
+		o.wrote.Store(int64(len(d.recs) - from + d.out.deliveries - deliveries))
 	}
 	return reply, d.confined()
 }

@@ -409,7 +409,7 @@ func (k *keyed) decide(d *decider) (any, error) {
 func (e *Engine) withKey(c *Caller, o op) op {
 	reach := ""
 	if c.Token != nil {
-		o, reach = &confinedOp{o, c.Token}, c.Token.RootEntityID
+		o, reach = &confinedOp{o, c.Token, c.Wrote}, c.Token.RootEntityID
 	}
 	if c.Key == nil {
 		return o

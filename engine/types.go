@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -13,6 +14,7 @@ type Caller struct {
 	Subject   string
 	RequestID string
 	Token     *bursar.AccessToken // limits what is written; nil = nothing does
+	Wrote     *atomic.Int64       // of a Token: told how many audit entries and webhook deliveries the request made
 	// Key is set when the request came with an Idempotency-Key header on a route whose
 	// body has no keys of its own.
 	Key *RequestKey

@@ -45,6 +45,7 @@ const tokenDims = `{"orgId":"orgroot","userId":"annuser","agentId":"bobuser","mo
 func newTokenWorld(t testing.TB) *tokenWorld {
 	w := &tokenWorld{testServer: newTestServer(t), limits: map[string]string{}, boosts: map[string]string{}, tokens: map[string]string{}}
 	w.api.pace.poll = time.Millisecond
+	w.api.uses.burst, w.api.uses.writes = 1e9, 1e9
 	w.admin("PUT", "/api/v1/entity-types", `{"types":[{"id":"org","displayName":"Org","attributionKeys":["orgId"]},{"id":"team","displayName":"Team","attributionKeys":["teamId"]},{"id":"user","displayName":"User","attributionKeys":["userId","agentId"]}]}`)
 	w.admin("POST", "/api/v1/features", `{"id":"calls","displayName":"Calls","featureType":"NUMBER"}`)
 	for _, id := range []string{"acme", "rival"} {

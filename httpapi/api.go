@@ -65,6 +65,7 @@ type API struct {
 	observed  *observed
 	overviews overviewCache
 	guard     *guard
+	uses      *tokenUses
 	lastUse   *lastUse
 	cors      map[string]bool
 	cursors   cursorKey
@@ -85,6 +86,7 @@ func New(e *engine.Engine, o Options) *API {
 		engine:       e,
 		log:          o.Log,
 		guard:        newGuard(),
+		uses:         newTokenUses(),
 		observed:     newObserved(e.Now()),
 		lastUse:      newLastUse(),
 		cors:         map[string]bool{},

@@ -66,19 +66,9 @@ func (q *request) authenticate() error {
 	if err != nil {
 		return err
 	}
-	if err := q.catalogue(); err != nil {
+	p, err := q.holder(text)
+	if err != nil {
 		return err
-	}
-	q.now = q.api.engine.Now()
-	p, ok := q.api.identify(text, q.now)
-	if !ok { // it may have been made on another node a moment ago
-		if err := q.api.engine.Newest(q.ctx); err != nil {
-			return err
-		}
-		p, ok = q.api.identify(text, q.now)
-	}
-	if !ok {
-		return q.refused("this API key or access token is not valid: it may be mistyped, expired or revoked")
 	}
 	q.actor, q.token = p.id, p.token
 	switch {
@@ -90,6 +80,42 @@ func (q *request) authenticate() error {
 		q.api.lastUse.note(p.id, q.now)
 	}
 	return nil
+}
+
+const errWrongKey = "this API key or access token is not valid: it may be mistyped, expired or revoked"
+
+// holder finds out whose text is. Where too many attempts from an address failed, it asks no
+// other node, and the admin key, which a person chose, is not taken either, unless it was
+// before: else each of the attempts would be a guess.
+func (q *request) holder(text string) (p principal, err error) {
+	from := clientIP(q.r.RemoteAddr)
+	shut := q.api.guard.shut(from, q.start)
+	if shut {
+		if err := q.api.engine.Fresh(q.ctx); err != nil {
+			return p, err
+		}
+		if p, ok := q.api.identify(text, q.api.engine.Now()); !ok || p.id == adminID && !q.api.guard.trusts(from) {
+			return p, q.refused(errWrongKey)
+		}
+	}
+	if err := q.catalogue(); err != nil {
+		return p, err
+	}
+	q.now = q.api.engine.Now()
+	p, ok := q.api.identify(text, q.now)
+	if !ok && !shut { // it may have been made on another node a moment ago
+		if err := q.api.engine.Newest(q.ctx); err != nil {
+			return p, err
+		}
+		p, ok = q.api.identify(text, q.now)
+	}
+	if !ok {
+		return p, q.refused(errWrongKey)
+	}
+	if p.id == adminID {
+		q.api.guard.trust(from)
+	}
+	return p, nil
 }
 
 // catalogue makes the catalogue as new as the request needs it: what is about the
@@ -234,18 +260,46 @@ const (
 	guardFailures  = 20
 	guardWindow    = time.Minute
 	guardAddresses = 100_000
+	guardTrusted   = 1000
 	retryAfterMax  = 30 * time.Second
 )
 
 // guard counts failed attempts by address and fixed minute. It refuses further failed
-// ones only: a valid key from the same address passes.
+// ones only: a valid key from the same address passes, but for the admin key where that
+// address has not used it.
 type guard struct {
-	mu     sync.Mutex
-	since  time.Time
-	counts map[netip.Addr]int
+	mu      sync.Mutex
+	since   time.Time
+	counts  map[netip.Addr]int
+	trusted map[netip.Addr]bool
 }
 
-func newGuard() *guard { return &guard{counts: map[netip.Addr]int{}} }
+func newGuard() *guard {
+	return &guard{counts: map[netip.Addr]int{}, trusted: map[netip.Addr]bool{}}
+}
+
+// shut tells that there were too many failures from an address.
+func (g *guard) shut(from netip.Addr, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.counts[from] >= guardFailures && now.Sub(g.since) < guardWindow
+}
+
+// trust notes that the admin key came from an address while it was open.
+func (g *guard) trust(from netip.Addr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.trusted) >= guardTrusted {
+		clear(g.trusted)
+	}
+	g.trusted[from] = true
+}
+
+func (g *guard) trusts(from netip.Addr) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.trusted[from]
+}
 
 // failed notes a failure at now. A wait above 0, in whole seconds, means that there
 // were too many.

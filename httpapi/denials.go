@@ -66,7 +66,31 @@ func viewDenial(d *denial, s *engine.Sight) (out denialOut, ok bool) {
 		}
 	}
 	if b := d.decision.Binding; b != nil && (b.Source != bursar.BindingEntity || !s.Limit(b.Node.EntityID, b.Node.ScopeEntityIDs)) {
-		out.Binding.Binding = nil
+		out.bindBy(firstRefusing(out.Chains))
 	}
 	return out, named
+}
+
+// firstRefusing is the first limit that does not let through; nil when all do.
+func firstRefusing(c chains) *bursar.Node {
+	for _, chain := range c {
+		for i := range chain {
+			if !chain[i].Granted {
+				return &chain[i]
+			}
+		}
+	}
+	return nil
+}
+
+// bindBy shows n as what denied, in place of something that is not seen; where nothing that
+// is seen denied, the reason alone tells of it.
+func (out *denialOut) bindBy(n *bursar.Node) {
+	if out.Binding.Binding = nil; n == nil {
+		return
+	}
+	out.Binding.Binding, out.Reason = &bursar.Binding{Source: bursar.BindingEntity, Node: *n}, bursar.CodeRequestedUsageExceeding
+	if n.UsageLimit != nil && !n.CurrentUsage.Add(n.Reserved).Less(*n.UsageLimit) {
+		out.Reason = bursar.CodeBudgetExceeded
+	}
 }

@@ -99,7 +99,8 @@ type denial struct {
 	requested  bursar.Amount
 	dims       []bursar.Dimension
 	decision   bursar.Decision // Reason, Binding and Chains
-	forgotten  bool            // by its customer
+	inBranch   string
+	forgotten  bool // by its customer
 }
 
 // size is about how many bytes d takes.
@@ -132,14 +133,16 @@ func (o *observed) deny(d *denial) {
 	if id, err := uuid.NewV7(); err == nil {
 		d.id = id.String()
 	}
+	d.inBranch = d.branch()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.numbers++
 	d.number = o.numbers
 	list := append(o.denials[d.customer], d)
 	if len(list) > maxCustomerDenials {
-		list[0].forgotten = true
-		list = slices.Clone(list[1:])
+		i := mostCommon(list)
+		list[i].forgotten = true
+		list = slices.Delete(slices.Clone(list), i, i+1)
 	}
 	o.denials[d.customer] = list
 	o.oldest = append(o.oldest, d)
@@ -150,6 +153,30 @@ func (o *observed) deny(d *denial) {
 	if b := d.decision.Binding; b != nil {
 		o.count(bindingKey{d.customer, b.Node.AssignmentID, b.Node.EntityID, b.Source, b.Node.Capability}, b.Node.ScopeEntityIDs, b.Node.Label, d.at)
 	}
+}
+
+// branch is the entity below the root, or the root, in whose subtree d was denied.
+func (d *denial) branch() string {
+	if len(d.decision.Chains) == 0 || len(d.decision.Chains[0]) == 0 {
+		return ""
+	}
+	path := slices.CompactFunc(slices.Clone(d.decision.Chains[0]), func(a, b bursar.Node) bool { return a.EntityID == b.EntityID })
+	return path[max(0, len(path)-2)].EntityID
+}
+
+// mostCommon is the oldest denial of the branch that has most of a customer's: those of one
+// team do not push out all others'.
+func mostCommon(list []*denial) (at int) {
+	n := map[string]int{}
+	for _, d := range list {
+		n[d.inBranch]++
+	}
+	for i, d := range list {
+		if n[d.inBranch] > n[list[at].inBranch] {
+			at = i
+		}
+	}
+	return at
 }
 
 // forget drops the oldest denial.

@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"fmt"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -100,5 +102,50 @@ func TestMinutes(t *testing.T) {
 	}
 	if slices.ContainsFunc(out.Minutes[:minutesShown-1], func(m minuteOut) bool { return m.Denied+m.Granted+m.UsageEvents != 0 }) {
 		t.Error("what is long ago is shown")
+	}
+}
+
+// Denials of one team push out its own before those of another.
+func TestDenialsOfOneBranchLeaveTheOthers(t *testing.T) {
+	o := newObserved(0)
+	deny := func(user, team string) {
+		o.deny(&denial{customer: "acme", decision: bursar.Decision{Chains: [][]bursar.Node{{{EntityID: user}, {EntityID: team, Label: "a"}, {EntityID: team}, {EntityID: "org"}}}}})
+	}
+	for range 5 {
+		deny("ann", "red")
+	}
+	for i := range 10 * maxCustomerDenials {
+		deny(fmt.Sprint("bob", i), "blue")
+	}
+	of := o.of("acme")
+	red := 0
+	for _, d := range of {
+		if d.inBranch == "red" {
+			red++
+		}
+	}
+	if len(of) != maxCustomerDenials || red != 5 {
+		t.Errorf("%d denials are left, %d of the red team", len(of), red)
+	}
+	for range maxDenials + 10 { // the oldest go in order whatever went before
+		deny("ann", "red")
+		o.mu.Lock()
+		o.forget()
+		o.mu.Unlock()
+	}
+	if n := len(o.denials["acme"]); n > maxCustomerDenials {
+		t.Errorf("%d", n)
+	}
+}
+
+// A denial by a limit that a token does not see shows the limit that it does see, when that
+// denied too.
+func TestADenialShowsTheVisibleLimit(t *testing.T) {
+	w := newTokenWorld(t)
+	w.admin("PUT", "/api/v1/customers/acme/assignments", `{"assignments":[{"entityId":"annuser","featureId":"calls","scopeEntityIds":["bobuser"],"usageLimit":0},{"entityId":"redteam","featureId":"calls","usageLimit":0}]}`)
+	w.admin("GET", "/api/v1/customers/acme/entitlements/check?featureId=calls&requestedUsage=7&dimensions="+url.QueryEscape(`{"agentId":"bobuser","userId":"annuser"}`), "")
+	_, reply := w.as("scoped", "GET", "/api/v1/customers/acme/denials?limit=1", "")
+	if !strings.Contains(reply, `"requested":7`) || !regexp.MustCompile(`"binding":\{"source":"ENTITY","assignmentId":"[^"]*","entityId":"(redteam|annuser)"`).MatchString(reply) || unseen.MatchString(reply) {
+		t.Errorf("%s", reply)
 	}
 }

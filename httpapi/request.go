@@ -32,6 +32,7 @@ type request struct {
 	id    string              // request id
 	actor string              // id of the API key or access token
 	token *bursar.AccessToken // limits what is seen and done; nil = an API key
+	wrote *atomic.Int64       // of a token: what the request wrote
 	now   bursar.Time         // of the engine, when the caller was identified
 
 	query []pair // of the URL, decoded
@@ -77,7 +78,7 @@ func (q *request) end() {
 	q.api.metrics.request(q)
 	q.logRequest()
 	clear(q.query[:cap(q.query)])
-	q.r, q.w, q.ctx, q.route, q.token, q.err = nil, nil, nil, nil, nil, nil
+	q.r, q.w, q.ctx, q.route, q.token, q.wrote, q.err = nil, nil, nil, nil, nil, nil, nil
 	if cap(q.body) > pooledBytes {
 		q.body = nil
 	}
@@ -136,6 +137,11 @@ func (q *request) customer() string {
 }
 
 func (q *request) serve() error {
+	if len(q.r.TransferEncoding) > 0 {
+		// A Content-Length beside it is gone by now, and a proxy that went by that one sees
+		// the next request begin elsewhere: there is none.
+		q.w.Header().Set("Connection", "close")
+	}
 	if done, err := q.crossOrigin(); done || err != nil {
 		return err
 	}
@@ -152,7 +158,7 @@ func (q *request) serve() error {
 	if rt.customer && !rt.denies && bursar.CheckCustomerID(q.path[0]) != nil {
 		return errNoSuchCustomer()
 	}
-	return rt.run(q)
+	return q.run()
 }
 
 // operation is what a route does, with the types that it reads and answers.
@@ -282,7 +288,7 @@ func traceID(h string) string {
 func (q *request) reporter() engine.Caller {
 	c := engine.Caller{ActorType: "API_KEY", ActorID: q.actor, RequestID: q.id}
 	if q.token != nil {
-		c.ActorType, c.Subject, c.Token = "ACCESS_TOKEN", q.token.Subject, q.token
+		c.ActorType, c.Subject, c.Token, c.Wrote = "ACCESS_TOKEN", q.token.Subject, q.token, q.wrote
 	}
 	return c
 }

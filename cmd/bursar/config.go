@@ -26,7 +26,7 @@ type config struct {
 	DatabaseMaxConns int           `help:"Connections to PostgreSQL of this server; 16 by default." default:"16" placeholder:"N"`
 	RetainLog        time.Duration `help:"Delete what is older from customers' logs, 1080h (45 days) or more; for ever by default. PostgreSQL only." placeholder:"DURATION"`
 	MetricsListen    string        `help:"Address that serves /metrics and /debug/pprof to anybody who reaches it; none by default." placeholder:"HOST:PORT"`
-	MetricsToken     string        `help:"Serve /metrics on the API's address to bearers of this token. Or BURSAR_METRICS_TOKEN_FILE." placeholder:"TOKEN"`
+	MetricsToken     string        `help:"Serve /metrics on the API's address to bearers of this token. Set BURSAR_METRICS_TOKEN or BURSAR_METRICS_TOKEN_FILE rather than the flag, which others on the machine can see." placeholder:"TOKEN"`
 	AdminKey         string        `help:"API key of full scope that always works. Set BURSAR_ADMIN_KEY or BURSAR_ADMIN_KEY_FILE rather than the flag, which others on the machine can see." placeholder:"KEY"`
 	CORSOrigin       []string      `help:"Browser origins that may call the API." env:"BURSAR_CORS_ORIGIN" placeholder:"ORIGIN,…"`
 	EmbedOrigins     []string      `help:"Origins whose pages may show the embedded governance view (/embed) in a frame; none by default." placeholder:"ORIGIN,…"`
