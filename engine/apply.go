@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/bursarhq/bursar"
 )
@@ -82,13 +83,10 @@ func (v *view) applyEntity(r *entityRec) error {
 	e := r.ent
 	put(v, &v.ents, r.ord, &e)
 	if old == nil || old.parent != e.parent {
-		kids := v.kids[e.parent]
-		for _, k := range kids {
-			if k == r.ord {
-				return nil
-			}
+		if old != nil && slices.Contains(v.kids[e.parent], r.ord) { // it went and comes back
+			return nil
 		}
-		put(v, &v.kids, e.parent, append(kids[:len(kids):len(kids)], r.ord))
+		put(v, &v.kids, e.parent, append(v.kids[e.parent], r.ord))
 	}
 	return nil
 }
@@ -98,8 +96,9 @@ func (v *view) applyRow(r *rowRec) error {
 	switch {
 	case int(r.ord) == v.nextRowOrd():
 		push(v, &v.newRowIDs, r.id)
-		rows := v.newRows[def.ent]
-		put(v, &v.newRows, def.ent, append(rows[:len(rows):len(rows)], r.ord))
+		p := v.placeOf(&def)
+		put(v, &v.newRows, def.ent, append(v.newRows[def.ent], r.ord))
+		put(v, &v.newPlaces, p, append(v.newPlaces[p], r.ord))
 		v.countNamed(&def, 1)
 	case r.ord > 0 && int(r.ord) < v.nextRowOrd() && v.def(r.ord) != nil:
 		if r.carry {

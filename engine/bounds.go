@@ -79,19 +79,12 @@ func (d *decider) roomFor(t target, c bursar.Capability, at string, p *bursar.Pr
 
 // plainLimits counts the limits of one capability on an entity that have no scope.
 func (v *view) plainLimits(ent, cap uint32) (n int) {
-	count := func(ord uint32) {
-		if def := v.def(ord); def != nil && def.cap == cap && len(def.scope) == 0 {
+	v.eachAt(place{ent: ent}, func(ord uint32) bool {
+		if def := v.def(ord); def != nil && def.cap == cap {
 			n++
 		}
-	}
-	if int(ent) < len(v.firstRow) {
-		for o := v.firstRow[ent]; o != 0; o = v.nextRow[o] {
-			count(o)
-		}
-	}
-	for _, o := range v.newRows[ent] {
-		count(o)
-	}
+		return true
+	})
 	return n
 }
 

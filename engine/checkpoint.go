@@ -380,7 +380,7 @@ func (s *state) restoreRow(r *AssignmentRow) error {
 	}
 	s.rowIDs = append(s.rowIDs, id)
 	s.rows = append(s.rows, def)
-	s.nextRow = append(s.nextRow, 0)
+	s.nextRow, s.under = append(s.nextRow, 0), append(s.under, 0)
 	return nil
 }
 
@@ -388,7 +388,7 @@ func (s *state) restoreRow(r *AssignmentRow) error {
 func (s *state) skipRow(id [16]byte) {
 	s.rowIDs = append(s.rowIDs, id)
 	s.rows = append(s.rows, nil)
-	s.nextRow = append(s.nextRow, 0)
+	s.nextRow, s.under = append(s.nextRow, 0), append(s.under, 0)
 }
 
 // restored makes what follows from the rows once all parts are in, in whatever order

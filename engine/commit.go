@@ -293,7 +293,9 @@ func (e *Engine) decide(w *work) {
 			break
 		}
 		d.facts, d.trace = r.facts, r.trace
+		before := d.visits
 		r.reply, r.err = d.attempt(r.op)
+		raise(&e.holding.visits[deciders], int64(d.visits-before))
 	}
 	if d.fault != nil {
 		e.o.Log.Error("decided records do not apply", "customerId", w.c.id, "err", d.fault)

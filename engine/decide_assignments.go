@@ -114,22 +114,19 @@ func (v *view) findRow(t target, cap uint32, label string) (found uint32) {
 	if cap == 0 {
 		return 0
 	}
-	match := func(ord uint32) {
+	match := func(ord uint32) bool {
 		if def := v.def(ord); def != nil && def.cap == cap && def.label == label && slices.Equal(def.scope, t.scope) {
 			found = ord
 		}
+		return found == 0
 	}
-	if int(t.ent) < len(v.firstRow) {
-		first := v.firstRow[t.ent]
-		if len(t.scope) > 0 {
-			first = v.scoped[[2]uint32{t.ent, t.scope[0]}]
-		}
-		for o := first; o != 0; o = v.nextRow[o] {
-			match(o)
-		}
+	if len(t.scope) == 0 {
+		v.eachAt(place{ent: t.ent}, match)
 	}
-	for _, o := range v.newRows[t.ent] {
-		match(o)
+	for _, by := range t.scope { // it is in one of these places
+		if found == 0 {
+			v.eachAt(place{t.ent, by}, match)
+		}
 	}
 	return found
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// MostVisited is how many things were looked at while one reader, and one who saves, held
-// a customer's lock, at most.
-func MostVisited(e *Engine) (read, save int64) {
-	return e.holding.visits[readers].Load(), e.holding.visits[savers].Load()
+// MostVisited is how many things were looked at, at most, while one reader held a customer's
+// lock, to decide one request, and while one who saves held it.
+func MostVisited(e *Engine) (read, decide, save int64) {
+	return e.holding.visits[readers].Load(), e.holding.visits[deciders].Load(), e.holding.visits[savers].Load()
 }
 
 // ForgetVisits begins to count anew.

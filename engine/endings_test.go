@@ -86,7 +86,7 @@ func TestHoldsThatEndTogether(t *testing.T) {
 			if len(page.Items) != 20 {
 				t.Errorf("%d of 20 expired reservations are listed", len(page.Items))
 			}
-			if read, _ := engine.MostVisited(r.Engine); read > 300 {
+			if read, _, _ := engine.MostVisited(r.Engine); read > 300 {
 				t.Errorf("a reader looked at %d things for %d holds that have ended", read, n)
 			}
 			if now := r.Stats(); now.Commits != before.Commits {

@@ -64,29 +64,18 @@ func (v *view) rowsOf(r *resolved, ent, cap uint32, f func(ord uint32, def *rowD
 	if cap == 0 || v.ent(ent).archived != 0 {
 		return
 	}
-	if int(ent) < len(v.firstRow) {
-		for o := v.firstRow[ent]; o != 0; o = v.nextRow[o] {
-			if def := v.def(o); def != nil && def.cap == cap {
-				f(o, def)
-			}
-		}
-		if v.inScope[ent]&ownsScoped != 0 {
-			for i := range r.path {
-				s := r.path[i].ent
-				if int(s) >= len(v.inScope) || v.inScope[s]&isScope == 0 {
-					continue
-				}
-				for o := v.scoped[[2]uint32{ent, s}]; o != 0; o = v.nextRow[o] {
-					if def := v.def(o); def != nil && def.cap == cap && r.covers(def.scope) {
-						f(o, def)
-					}
-				}
-			}
-		}
-	}
-	for _, o := range v.newRows[ent] {
+	visit := func(o uint32) bool {
 		if def := v.def(o); def != nil && def.cap == cap && r.covers(def.scope) {
 			f(o, def)
+		}
+		return true
+	}
+	v.eachAt(place{ent: ent}, visit)
+	old := int(ent) < len(v.inScope) && v.inScope[ent]&ownsScoped != 0
+	for i := range r.path {
+		s := r.path[i].ent
+		if old && int(s) < len(v.inScope) && v.inScope[s]&isScope != 0 || len(v.newPlaces) > 0 {
+			v.eachAt(place{ent, s}, visit)
 		}
 	}
 }

@@ -31,7 +31,8 @@ type holding struct {
 type holder int
 
 const (
-	readers holder = iota
+	readers  holder = iota
+	deciders        // of one request
 	savers
 )
 

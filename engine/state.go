@@ -30,11 +30,12 @@ type state struct {
 	rows     []*rowDef // by ord; nil = deleted
 	rowIDs   [][16]byte
 	counters []*counter // by ord; nil = as at creation
-	// Rows are found from their entity: node-wide ones from firstRow, scoped ones by
-	// (entity, lowest scope ord); both lists go on through nextRow.
+	// Rows are found from their entity: node-wide ones from firstRow, scoped ones by their
+	// place; both lists go on through nextRow.
 	firstRow []uint32 // by entity ord
 	nextRow  []uint32 // by row ord
-	scoped   map[[2]uint32]uint32
+	scoped   map[place]scopedRows
+	under    []uint32            // by row ord: the scope entity of its place
 	scopedOf map[uint32][]uint32 // by entity ord: its scoped rows, for listings
 	inScope  []uint8             // by entity ord: ownsScoped, isScope
 
@@ -225,7 +226,7 @@ func newState() *state {
 		combos:   names[string]{ords: map[string]uint32{}},
 		entities: make([]*entity, 1), byID: map[string]uint32{}, children: map[uint32][]uint32{},
 		rows: make([]*rowDef, 1), rowIDs: make([][16]byte, 1), counters: make([]*counter, 1),
-		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), scoped: map[[2]uint32]uint32{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
+		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), under: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
 		totals: map[uint32]*total{}, levels: map[levelKey]*level{}, holds: map[[16]byte]*hold{},
 		openHolds: newOrdered(compareID), closedHolds: newOrdered(compareID), endings: newEndings(),
 		schedules: map[rule]*schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{}, named: map[naming]int{},
@@ -270,7 +271,7 @@ func (s *state) setRow(ord uint32, id [16]byte, def *rowDef) {
 	if int(ord) == len(s.rows) {
 		s.rows = append(s.rows, nil)
 		s.counters = append(s.counters, nil)
-		s.nextRow = append(s.nextRow, 0)
+		s.nextRow, s.under = append(s.nextRow, 0), append(s.under, 0)
 		s.rowIDs = append(s.rowIDs, id)
 	}
 	old := s.rows[ord]
@@ -307,46 +308,6 @@ func (s *state) intern(sch *schedule) *schedule {
 	}
 	s.schedules[sch.rule] = sch
 	return sch
-}
-
-func (s *state) link(ord uint32, def *rowDef) {
-	if len(def.scope) == 0 {
-		s.nextRow[ord] = s.firstRow[def.ent]
-		s.firstRow[def.ent] = ord
-		return
-	}
-	k := [2]uint32{def.ent, def.scope[0]}
-	s.nextRow[ord] = s.scoped[k]
-	s.scoped[k] = ord
-	s.scopedOf[def.ent] = append(s.scopedOf[def.ent], ord)
-	s.inScope[def.ent] |= ownsScoped
-	s.inScope[def.scope[0]] |= isScope
-}
-
-func (s *state) unlink(ord uint32, def *rowDef) {
-	k := [2]uint32{}
-	at := s.firstRow[def.ent]
-	if len(def.scope) > 0 {
-		k = [2]uint32{def.ent, def.scope[0]}
-		at = s.scoped[k]
-		list := s.scopedOf[def.ent]
-		s.scopedOf[def.ent] = slices.Delete(list, slices.Index(list, ord), slices.Index(list, ord)+1)
-	}
-	if at == ord {
-		switch next := s.nextRow[ord]; {
-		case len(def.scope) == 0:
-			s.firstRow[def.ent] = next
-		case next == 0:
-			delete(s.scoped, k)
-		default:
-			s.scoped[k] = next
-		}
-		return
-	}
-	for s.nextRow[at] != ord {
-		at = s.nextRow[at]
-	}
-	s.nextRow[at] = s.nextRow[ord]
 }
 
 // rowByID finds a live row. rowIDs ascend; a number that was deleted before the

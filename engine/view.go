@@ -27,6 +27,7 @@ type view struct {
 	defs        map[uint32]*rowDef // nil value = deleted
 	newRowIDs   [][16]byte
 	newRows     map[uint32][]uint32 // by entity: rows that are new
+	newPlaces   map[place][]uint32  // by where they are found
 	newNamed    map[naming]int      // what comes to the state's named
 	ctrs        map[uint32]*counter
 	tots        map[uint32]*total
