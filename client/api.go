@@ -239,6 +239,12 @@ type TreeQuery struct {
 
 // Tree reads one page of the governance tree.
 func (c *Client) Tree(ctx context.Context, customer string, in TreeQuery) (TreePage, error) {
+	var page TreePage
+	err := c.do(ctx, call{method: http.MethodGet, path: segments("customers", customer, "governance"), query: in.query()}, &page)
+	return page, err
+}
+
+func (in *TreeQuery) query() url.Values {
 	q := url.Values{}
 	addAll(q, "featureIds[]", in.FeatureIDs)
 	addAll(q, "currencyIds[]", in.CurrencyIDs)
@@ -258,9 +264,7 @@ func (c *Client) Tree(ctx context.Context, customer string, in TreeQuery) (TreeP
 	if in.Limit > 0 {
 		q.Set("limit", strconv.Itoa(in.Limit))
 	}
-	var page TreePage
-	err := c.do(ctx, call{method: http.MethodGet, path: segments("customers", customer, "governance"), query: q}, &page)
-	return page, err
+	return q
 }
 
 func setNonEmpty(q url.Values, name, value string) {

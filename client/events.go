@@ -21,11 +21,17 @@ type EventInput struct {
 	Timestamp *bursar.Time `json:"timestamp,omitempty"`
 }
 
+// EventsReport is what events did otherwise than they may have been meant: a kind of token
+// that no meter reads, a model without a price, a dimension that names no entity.
+type EventsReport struct {
+	Warnings []string `json:"warnings"`
+}
+
 // ReportEvents records events, which no limit refuses: all or none of one customer's. At
 // most 1,000.
-func (c *Client) ReportEvents(ctx context.Context, events ...EventInput) error {
+func (c *Client) ReportEvents(ctx context.Context, events ...EventInput) (EventsReport, error) {
 	in := map[string]any{"events": events}
-	return c.do(ctx, call{method: http.MethodPost, path: "/events", in: in, key: keyFor("")}, nil)
+	return ask[EventsReport](ctx, c, call{method: http.MethodPost, path: "/events", in: in, key: keyFor("")})
 }
 
 // EstimateUsageInput asks what usage would cost.

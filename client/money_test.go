@@ -3,6 +3,7 @@ package client_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -137,16 +138,16 @@ func TestEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.cut.Store(1)
-	err = w.ReportEvents(ctx, client.EventInput{CustomerID: "acme", EventName: "llm", Dimensions: map[string]any{"agentId": "a", "tokens.output": 2.5}},
+	report, err := w.ReportEvents(ctx, client.EventInput{CustomerID: "acme", EventName: "llm", Dimensions: map[string]any{"agentId": "a", "tokens.output": 2.5}},
 		client.EventInput{CustomerID: "acme", EventName: "llm", Usage: json.RawMessage(`{"input_tokens": 3, "output_tokens": 4}`)})
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || !slices.Contains(report.Warnings, "UNMETERED:tokens.input") {
+		t.Fatal(report, err)
 	}
 	d, err := w.Check(ctx, "acme", client.CheckInput{FeatureID: "output"})
 	if err != nil || d.CurrentUsage != amount("6.5") {
 		t.Errorf("check is %+v %v", d, err)
 	}
-	err = w.ReportEvents(ctx, client.EventInput{CustomerID: "acme", EventName: "nosuch"})
+	_, err = w.ReportEvents(ctx, client.EventInput{CustomerID: "acme", EventName: "nosuch"})
 	var e *client.Error
 	if !errors.As(err, &e) || e.Code != bursar.CodeUnknownMeter || e.Fields[0].Pointer != "/events/0/eventName" {
 		t.Error(err)

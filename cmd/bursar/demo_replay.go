@@ -109,7 +109,7 @@ func (d *demoReplay) send(ctx context.Context, q *demoRequest) error {
 	}
 	event := client.EventInput{CustomerID: demoCustomer, EventName: demoEvent, IdempotencyKey: key, Usage: demoUsage(q),
 		Dimensions: map[string]any{"agentId": q.agent.id, "model": q.model.id}}
-	if err := d.client.ReportEvents(ctx, event); err != nil {
+	if _, err := d.client.ReportEvents(ctx, event); err != nil {
 		return fmt.Errorf("reporting for %s: %w", q.agent.id, err)
 	}
 	if _, err := d.client.Release(ctx, demoCustomer, hold.ID); err != nil {

@@ -1,0 +1,117 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/bursarhq/bursar"
+)
+
+// EntityTypes lists the kinds of entity.
+func (c *Client) EntityTypes(ctx context.Context, archivedToo bool, in Paging) (Page[bursar.EntityType], error) {
+	return list[bursar.EntityType](ctx, c, "/entity-types", withArchived(in.query(), archivedToo))
+}
+
+// ArchiveEntityTypes archives entity types, of which no entity may be left.
+func (c *Client) ArchiveEntityTypes(ctx context.Context, ids ...string) error {
+	return c.do(ctx, call{method: http.MethodPost, path: "/entity-types/archive", in: idList{ids}, key: keyFor("")}, nil)
+}
+
+// UnarchiveEntityTypes restores archived entity types.
+func (c *Client) UnarchiveEntityTypes(ctx context.Context, ids ...string) error {
+	return c.do(ctx, call{method: http.MethodPost, path: "/entity-types/unarchive", in: idList{ids}, key: keyFor("")}, nil)
+}
+
+type idList struct {
+	IDs []string `json:"ids"`
+}
+
+// FeatureQuery selects features; zero members do not filter.
+type FeatureQuery struct {
+	IDs      []string
+	Statuses []string // NEW, SUSPENDED, ACTIVE
+	Paging
+}
+
+// Features lists features.
+func (c *Client) Features(ctx context.Context, in FeatureQuery) (Page[bursar.Feature], error) {
+	q := in.query()
+	addAll(q, "id[]", in.IDs)
+	addAll(q, "status[]", in.Statuses)
+	return list[bursar.Feature](ctx, c, "/features", q)
+}
+
+// Feature reads a feature.
+func (c *Client) Feature(ctx context.Context, id string) (bursar.Feature, error) {
+	return ask[bursar.Feature](ctx, c, call{method: http.MethodGet, path: segments("features", id)})
+}
+
+// FeaturePatch changes a feature; absent members are kept, null clears.
+type FeaturePatch struct {
+	DisplayName Opt[string]       `json:"displayName,omitzero"`
+	Description Opt[string]       `json:"description,omitzero"`
+	Units       Opt[string]       `json:"featureUnits,omitzero"`
+	UnitsPlural Opt[string]       `json:"featureUnitsPlural,omitzero"`
+	Metadata    map[string]string `json:"metadata,omitempty"` // merges; "" deletes a key
+	Meter       Opt[bursar.Meter] `json:"meter,omitzero"`     // null: usage is reported from now on
+}
+
+// UpdateFeature changes a feature.
+func (c *Client) UpdateFeature(ctx context.Context, id string, in FeaturePatch) (bursar.Feature, error) {
+	return ask[bursar.Feature](ctx, c, call{method: http.MethodPatch, path: segments("features", id), in: in, key: keyFor("")})
+}
+
+// ArchiveFeature archives a feature: its limits go on, new ones are refused.
+func (c *Client) ArchiveFeature(ctx context.Context, id string) (bursar.Feature, error) {
+	return ask[bursar.Feature](ctx, c, call{method: http.MethodPost, path: segments("features", id, "archive"), key: keyFor("")})
+}
+
+// UnarchiveFeature restores a feature.
+func (c *Client) UnarchiveFeature(ctx context.Context, id string) (bursar.Feature, error) {
+	return ask[bursar.Feature](ctx, c, call{method: http.MethodPost, path: segments("features", id, "unarchive"), key: keyFor("")})
+}
+
+// Currencies lists currencies of a status, ACTIVE (the default) or ARCHIVED.
+func (c *Client) Currencies(ctx context.Context, status string, in Paging) (Page[bursar.Currency], error) {
+	q := in.query()
+	setNonEmpty(q, "status[]", status)
+	return list[bursar.Currency](ctx, c, currencies, q)
+}
+
+const currencies = "/credits/custom-currencies"
+
+// CurrencyPatch changes a currency; absent members are kept, null clears.
+type CurrencyPatch struct {
+	DisplayName Opt[string]       `json:"displayName,omitzero"`
+	Description Opt[string]       `json:"description,omitzero"`
+	Symbol      Opt[string]       `json:"symbol,omitzero"`
+	Units       Opt[bursar.Units] `json:"units,omitzero"`
+	Metadata    map[string]string `json:"metadata,omitempty"` // merges; "" deletes a key
+}
+
+// UpdateCurrency changes a currency.
+func (c *Client) UpdateCurrency(ctx context.Context, id string, in CurrencyPatch) (bursar.Currency, error) {
+	return ask[bursar.Currency](ctx, c, call{method: http.MethodPatch, path: currencies + segments(id), in: in, key: keyFor("")})
+}
+
+// ArchiveCurrency archives a currency that nothing live uses.
+func (c *Client) ArchiveCurrency(ctx context.Context, id string) (bursar.Currency, error) {
+	return ask[bursar.Currency](ctx, c, call{method: http.MethodPost, path: currencies + segments(id, "archive"), key: keyFor("")})
+}
+
+// UnarchiveCurrency restores a currency.
+func (c *Client) UnarchiveCurrency(ctx context.Context, id string) (bursar.Currency, error) {
+	return ask[bursar.Currency](ctx, c, call{method: http.MethodPost, path: currencies + segments(id, "unarchive"), key: keyFor("")})
+}
+
+// CurrencyUse is something that uses a currency.
+type CurrencyUse struct {
+	ID          string `json:"id"`
+	DisplayName string `json:"displayName"`
+	Type        string `json:"type"` // RateCard, Assignment or Grant
+}
+
+// CurrencyUses lists what uses a currency.
+func (c *Client) CurrencyUses(ctx context.Context, id string) ([]CurrencyUse, error) {
+	return ask[[]CurrencyUse](ctx, c, call{method: http.MethodGet, path: currencies + segments(id, "associated-entities")})
+}
