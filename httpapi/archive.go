@@ -30,7 +30,11 @@ func viewArchival(a engine.Archival) archiveOut {
 
 func (a *API) archiveEntities(q *request, in *archiveIn) (archiveOut, error) {
 	descendants := or(in.Descendants, false)
-	if or(in.DryRun, false) {
+	c, err := caller(q, viewArchival)
+	if err != nil {
+		return archiveOut{}, err
+	}
+	if or(in.DryRun, false) { // changes nothing, so its key is free for the write that may follow
 		got, err := versioned[engine.Archival](q)(a.engine.PreviewArchive(q.ctx, q.options(freshness{}), q.path[0], in.IDs, descendants))
 		if err != nil {
 			return archiveOut{}, err
@@ -38,10 +42,6 @@ func (a *API) archiveEntities(q *request, in *archiveIn) (archiveOut, error) {
 		out := viewArchival(got)
 		out.DryRun = true
 		return out, nil
-	}
-	c, err := caller(q, viewArchival)
-	if err != nil {
-		return archiveOut{}, err
 	}
 	return shown(viewArchival)(versioned[engine.Archival](q)(a.engine.Archive(q.ctx, c, q.path[0], in.IDs, descendants)))
 }
