@@ -9,6 +9,7 @@ type Code string
 const (
 	CodeValidationFailed    Code = "ValidationFailed"
 	CodeUnknownField        Code = "UnknownField"
+	CodeUnknownParameter    Code = "UnknownParameter"
 	CodeUnsupportedField    Code = "UnsupportedField"
 	CodeInvalidAmount       Code = "InvalidAmount"
 	CodeInvalidCursor       Code = "InvalidCursor"

@@ -79,6 +79,9 @@ func (c *Catalogue) Unmetered(eventName string, dims []bursar.Dimension) (keys [
 	return keys
 }
 
+// Attributes tells whether a dimension of that name names entities.
+func (c *Catalogue) Attributes(key string) bool { return c.attribution[key] != "" }
+
 // EntityTypes lists all, archived ones too, by (CreatedAt, ID); likewise those below.
 func (c *Catalogue) EntityTypes() []*bursar.EntityType {
 	return sorted(c.types, func(t *bursar.EntityType) (bursar.Time, string) { return t.CreatedAt, t.ID })

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -82,6 +83,8 @@ func (q *request) parseCheck(in *checkInput) error {
 			if in.fresh.MaxStalenessMs, err = strconv.Atoi(p.value); err != nil || in.fresh.MaxStalenessMs < 0 || in.fresh.MaxStalenessMs > 3_600_000 {
 				err = fmt.Errorf("must be a whole number of milliseconds from 0 to 3600000")
 			}
+		default:
+			code, err = bursar.CodeUnknownParameter, errors.New(q.unknown(q.route.shape, p.name))
 		}
 		if err != nil {
 			return bursar.ErrorAt("?"+p.name, code, "%v", err)

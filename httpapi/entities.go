@@ -75,4 +75,3 @@ func (a *API) patchEntity(q *request, in *entityPatch) (entityOut, error) {
 	}
 	return shown(viewEntity)(versioned[bursar.Entity](q)(a.engine.PatchEntity(q.ctx, c, q.path[0], in.input(q.path[1], ""))))
 }
-

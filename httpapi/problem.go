@@ -18,6 +18,7 @@ const CodeRequestInProgress bursar.Code = "RequestInProgress"
 var statuses = map[bursar.Code]int{
 	bursar.CodeValidationFailed:    400,
 	bursar.CodeUnknownField:        400,
+	bursar.CodeUnknownParameter:    400,
 	bursar.CodeUnsupportedField:    400,
 	bursar.CodeInvalidAmount:       400,
 	bursar.CodeInvalidCursor:       400,

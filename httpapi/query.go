@@ -14,7 +14,7 @@ import (
 )
 
 // pair is one name and value of a query, decoded and taken apart: for k=v Name is k;
-// for k[a]=v and k.a=v Sub is a. Pairs with an empty value are absent and left out.
+// for k[a]=v and k.a=v Sub is a. Pairs with an empty value (k=) are absent and left out.
 type pair struct {
 	name, sub, value string
 	nested           bool
@@ -26,8 +26,8 @@ func (q *request) parseQuery() error {
 	for raw != "" {
 		var item string
 		item, raw, _ = strings.Cut(raw, "&")
-		name, value, _ := strings.Cut(item, "=")
-		if value == "" {
+		name, value, given := strings.Cut(item, "=")
+		if value == "" && given || item == "" {
 			continue
 		}
 		name, err := unescape(name)

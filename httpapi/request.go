@@ -219,6 +219,9 @@ func (q *request) read(s *shape, v reflect.Value) error {
 	if err := q.parseQuery(); err != nil {
 		return err
 	}
+	if q.route.access != open { // probes and scrapers add what they like
+		q.unknownQuery(s, &problems)
+	}
 	q.bind(s, v, &problems)
 	if err := q.condition(s); err != nil {
 		return err

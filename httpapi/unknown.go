@@ -1,0 +1,99 @@
+package httpapi
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+)
+
+// A parameter that nobody reads changes what a request does without a word: a filter
+// that does not filter, a dryRun that writes. It is refused, with the name that was
+// meant as far as that can be told. One that is sent empty (name=) is absent: SDKs send
+// what they were not given so.
+
+// unknownQuery notes the parameters of q that its route does not have.
+func (q *request) unknownQuery(s *shape, problems *bursar.Problems) {
+	told := 0
+	for i := range q.query {
+		p := &q.query[i]
+		if s.parameter(p.name) == nil && told < maxProblems {
+			problems.Add("?"+p.name, bursar.CodeUnknownParameter, "%s", q.unknown(s, p.name))
+			told++
+		}
+	}
+}
+
+// parameter is the query parameter of a name, nil when there is none.
+func (s *shape) parameter(name string) *field {
+	for i := range s.fields {
+		if f := &s.fields[i]; f.query && !f.header && f.name == name {
+			return f
+		}
+	}
+	return nil
+}
+
+// unknown says that there is no parameter of the name, and what may be meant.
+func (q *request) unknown(s *shape, name string) string {
+	var names []string
+	for i := range s.fields {
+		f := &s.fields[i]
+		if !f.query || f.header || f.shape.kind == kindUnsupported {
+			continue
+		}
+		if f.shape.kind == kindDims && q.api.engine.Catalogue().Attributes(name) {
+			return "there is no such parameter; did you mean " + f.name + "[" + name + "]?"
+		}
+		names = append(names, f.name)
+	}
+	if near := nearest(name, names); near != "" {
+		return "there is no such parameter; did you mean " + near + "?"
+	}
+	if _, ok := s.names[name]; ok {
+		return "there is no such parameter; it is a member of the body"
+	}
+	if len(names) == 0 {
+		return "there is no such parameter; this request takes none"
+	}
+	slices.Sort(names)
+	return "there is no such parameter; this request takes " + strings.Join(names, ", ")
+}
+
+// nearest is the one of names that is most like name, "" when none is.
+func nearest(name string, names []string) (best string) {
+	name = strings.ToLower(name)
+	least := max(2, len(name)/3) + 1
+	for _, n := range names {
+		if d := distance(name, strings.ToLower(n)); d < least {
+			best, least = n, d
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be put in, taken out or replaced.
+func distance(a, b string) int {
+	if len(a) > maxNameDistance || len(b) > maxNameDistance {
+		return maxNameDistance
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			next := diagonal
+			if a[i] != b[j] {
+				next = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], next
+		}
+	}
+	return row[len(b)]
+}
+
+// maxNameDistance bounds the names that are compared.
+const maxNameDistance = 64
