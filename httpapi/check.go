@@ -3,6 +3,7 @@ package httpapi
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -35,6 +36,8 @@ type checkQuery struct {
 	ResourceID      string             `query:"resourceId" doc:"There are no resources: denied when not empty."`
 	freshness
 }
+
+var checkShape = shapeOf(reflect.TypeFor[checkQuery]())
 
 type checkInput struct {
 	engine.CheckInput
@@ -84,7 +87,7 @@ func (q *request) parseCheck(in *checkInput) error {
 				err = fmt.Errorf("must be a whole number of milliseconds from 0 to 3600000")
 			}
 		default:
-			code, err = bursar.CodeUnknownParameter, errors.New(q.unknown(q.route.shape, p.name))
+			code, err = bursar.CodeUnknownParameter, errors.New(q.unknown(checkShape, p.name))
 		}
 		if err != nil {
 			return bursar.ErrorAt("?"+p.name, code, "%v", err)

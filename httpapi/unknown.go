@@ -42,7 +42,7 @@ func (q *request) unknown(s *shape, name string) string {
 		if !f.query || f.header || f.shape.kind == kindUnsupported {
 			continue
 		}
-		if f.shape.kind == kindDims && q.api.engine.Catalogue().Attributes(name) {
+		if f.shape.kind == kindDims && q.attributes(name) {
 			return "there is no such parameter; did you mean " + f.name + "[" + name + "]?"
 		}
 		names = append(names, f.name)
@@ -58,6 +58,12 @@ func (q *request) unknown(s *shape, name string) string {
 	}
 	slices.Sort(names)
 	return "there is no such parameter; this request takes " + strings.Join(names, ", ")
+}
+
+// attributes tells whether a dimension of that name names entities. A query that is read
+// by itself, without an API, knows of none.
+func (q *request) attributes(name string) bool {
+	return q.api != nil && q.api.engine.Catalogue().Attributes(name)
 }
 
 // nearest is the one of names that is most like name, "" when none is.
