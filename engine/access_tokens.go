@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/bursarhq/bursar"
@@ -38,7 +37,7 @@ func (c *Catalogue) applyRevoked(body []byte) error {
 	if err := json.Unmarshal(body, &t); err != nil {
 		return fmt.Errorf("%w: %v", errRecord, err)
 	}
-	maps.DeleteFunc(c.revoked, func(_ string, old revokedToken) bool { return old.ExpiresAt+revokedSlack < t.RevokedAt })
+	sweep(&c.revokedSweep, c.revoked, func(_ string, old revokedToken) bool { return old.ExpiresAt+revokedSlack < t.RevokedAt })
 	c.revoked[t.ID] = t
 	return nil
 }
@@ -75,13 +74,14 @@ const tokenCreated = "access_token.created"
 type createToken struct {
 	caller Caller
 	in     AccessTokenInput
+	now    bursar.Time // of the engine, by which tokens end: the customer's may be ahead
 }
 
 func (o *createToken) decide(d *decider) (any, error) {
 	if err := d.writable(); err != nil {
 		return nil, err
 	}
-	t := bursar.AccessToken{CustomerID: d.cust().ID, RootEntityID: o.in.RootEntityID, Subject: o.in.Subject, CreatedAt: d.now.Milli()}
+	t := bursar.AccessToken{CustomerID: d.cust().ID, RootEntityID: o.in.RootEntityID, Subject: o.in.Subject, CreatedAt: o.now.Milli()}
 	var p bursar.Problems
 	for i, perm := range o.in.Permissions {
 		if perm != bursar.PermissionRead && perm != bursar.PermissionManage {
@@ -108,7 +108,7 @@ func (o *createToken) decide(d *decider) (any, error) {
 		return nil, err
 	}
 	// A signed token says its end in whole seconds.
-	t.ExpiresAt = (d.now + bursar.Time(o.in.TTLSeconds)*1e9) / 1e9 * 1e9
+	t.ExpiresAt = (o.now + bursar.Time(o.in.TTLSeconds)*1e9) / 1e9 * 1e9
 	t.ID = formatID(d.nextID())
 	d.audit(&o.caller, tokenCreated, "access_token", t.ID, t.RootEntityID, nil, auditToken(&t))
 	return t, nil
@@ -117,7 +117,7 @@ func (o *createToken) decide(d *decider) (any, error) {
 // CreateAccessToken makes a token of a customer that is not archived. Pointers of errors
 // begin at the body.
 func (e *Engine) CreateAccessToken(ctx context.Context, c Caller, customer string, in AccessTokenInput) (bursar.AccessToken, uint64, error) {
-	return govern[bursar.AccessToken](ctx, e, &c, customer, &createToken{c, in})
+	return govern[bursar.AccessToken](ctx, e, &c, customer, &createToken{c, in, e.now()})
 }
 
 type revokeToken struct {

@@ -27,7 +27,9 @@ type Catalogue struct {
 	replies     map[[16]byte]keptReply
 	revoked     map[string]revokedToken // access tokens, until they expire
 	secret      [32]byte
-	thresholds  []int // what a new assignment warns at when it does not say; configuration
+
+	repliesSweep, revokedSweep sweeper
+	thresholds                 []int // what a new assignment warns at when it does not say; configuration
 }
 
 // keptReply is the reply of a catalogue write with an Idempotency-Key.
@@ -37,6 +39,22 @@ type keptReply struct {
 	At      bursar.Time `json:"at"`
 	Status  int         `json:"status"`
 	Body    []byte      `json:"body"`
+}
+
+// sweeper says when a map is to be rid of what has ended: each time it has doubled, so that
+// an entry costs the same however many there are.
+type sweeper struct {
+	at     int // entries
+	looked int // entries looked at so far
+}
+
+func sweep[K comparable, V any](s *sweeper, m map[K]V, ended func(K, V) bool) {
+	if len(m) < s.at {
+		return
+	}
+	s.looked += len(m)
+	maps.DeleteFunc(m, ended)
+	s.at = max(64, 2*len(m))
 }
 
 func newCatalogue() *Catalogue {
@@ -169,7 +187,7 @@ func (c *Catalogue) apply(r record) error {
 		if err := json.Unmarshal(rec.body, &k); err != nil {
 			return fmt.Errorf("%w: %v", errRecord, err)
 		}
-		maps.DeleteFunc(c.replies, func(_ [16]byte, old keptReply) bool { return old.At < k.At-keyMemory })
+		sweep(&c.repliesSweep, c.replies, func(_ [16]byte, old keptReply) bool { return old.At < k.At-keyMemory })
 		c.replies[k.Hash] = k
 	case "secret":
 		if copy(c.secret[:], rec.body) != len(c.secret) {

@@ -24,17 +24,20 @@ import (
 
 // Options tune an Engine; the zero value is good.
 type Options struct {
-	Clock             func() bursar.Time // default: the system's
-	LateHorizon       time.Duration      // how old a timestamp may be; default 7 days, 1 to 35 days
-	MemoryBudget      int64              // bytes of customers in memory before idle ones leave; default 1 GiB
-	KeysInMemory      int                // idempotency keys of one customer before they move to the store early; default 1,048,576
-	CheckpointEvery   time.Duration      // of a customer that changed; default 15 s
-	CheckpointRecords int                // records of a customer that make a checkpoint due at once; default 200,000
-	ClaimFor          time.Duration      // how long what one node does for all stays with it after it was last heard of; default 30 s
-	KeepLog           time.Duration      // rows of customers' logs older than this are deleted; 0 = never; at least MinKeepLog
-	AlertThresholds   []int              // percent; what a new limit warns at when it does not say; default 80, 100
-	Log               *slog.Logger       // default: none
-	Fatal             func(error)        // called once when the store cannot be trusted any more
+	Clock func() bursar.Time // default: the system's, as steady as MaxClockStep says
+	// System is what the default clock goes by: what the system's clock reads, and how much
+	// time has passed since some moment, whatever was made of that clock.
+	System            func() (bursar.Time, time.Duration)
+	LateHorizon       time.Duration // how old a timestamp may be; default 7 days, 1 to 35 days
+	MemoryBudget      int64         // bytes of customers in memory before idle ones leave; default 1 GiB
+	KeysInMemory      int           // idempotency keys of one customer before they move to the store early; default 1,048,576
+	CheckpointEvery   time.Duration // of a customer that changed; default 15 s
+	CheckpointRecords int           // records of a customer that make a checkpoint due at once; default 200,000
+	ClaimFor          time.Duration // how long what one node does for all stays with it after it was last heard of; default 30 s
+	KeepLog           time.Duration // rows of customers' logs older than this are deleted; 0 = never; at least MinKeepLog
+	AlertThresholds   []int         // percent; what a new limit warns at when it does not say; default 80, 100
+	Log               *slog.Logger  // default: none
+	Fatal             func(error)   // called once when the store cannot be trusted any more
 }
 
 // MinKeepLog is the least that a log may be kept for: repeated requests are answered from
@@ -51,10 +54,11 @@ type Engine struct {
 	catMu sync.RWMutex // where this process has the store for itself, held shared from decide to append, so that no archive comes between
 	cat   atomic.Pointer[Catalogue]
 
-	lane  *lane
-	ids   commitIDs
-	jobs  *jobs
-	nodes *nodes // nil where this process has the store for itself
+	lane   *lane
+	ids    commitIDs
+	jobs   *jobs
+	nodes  *nodes       // nil where this process has the store for itself
+	steady *steadyClock // nil where the clock is given, or the store's
 
 	residents *residents
 	keeper    *keeper
@@ -114,6 +118,10 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	}
 	if err := e.joinNodes(ctx, systems); err != nil {
 		return nil, fmt.Errorf("reading the store's clock: %w", err)
+	}
+	if systems && e.nodes == nil {
+		e.steady = newSteadyClock(e.o.System)
+		e.o.Clock = e.steady.now
 	}
 	writers, err := e.joinWriters(ctx)
 	if err != nil {
@@ -201,7 +209,7 @@ func (e *Engine) Ready() error {
 	if !e.catalogueFresh() {
 		return errors.New("what other nodes wrote cannot be read")
 	}
-	return nil
+	return e.clockSteady()
 }
 
 // Now is the engine's clock.
@@ -276,6 +284,9 @@ func (e *Engine) changeCatalogue(ctx context.Context, c Caller, change func(*cat
 	defer e.catMu.Unlock()
 	if e.closing.Load() {
 		return nil, e.unavailable(nil)
+	}
+	if err := e.clockSteady(); err != nil {
+		return nil, err
 	}
 	for range maxTries {
 		if e.nodes != nil {

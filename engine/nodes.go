@@ -244,11 +244,11 @@ func (e *Engine) rereadCatalogue(ctx context.Context) error {
 	return nil
 }
 
-// Fresh makes sure that the catalogue is not older than a second: a key that was revoked
-// on another node works no longer.
+// Fresh makes sure that the catalogue is not older than a second, so that a key that was
+// revoked on another node works no longer, and that the clock is to be trusted.
 func (e *Engine) Fresh(ctx context.Context) error {
 	if e.catalogueFresh() {
-		return nil
+		return e.clockSteady()
 	}
 	ctx, cancel := context.WithTimeout(ctx, freshTimeout)
 	defer cancel()
@@ -265,7 +265,7 @@ func (e *Engine) Fresh(ctx context.Context) error {
 // Newest makes sure that the catalogue has all that any node wrote before this call.
 func (e *Engine) Newest(ctx context.Context) error {
 	if e.nodes == nil {
-		return nil
+		return e.clockSteady()
 	}
 	if _, err := e.confirm(ctx); err != nil {
 		return e.unavailable(err)
@@ -277,7 +277,7 @@ func (e *Engine) Newest(ctx context.Context) error {
 func (e *Engine) refresh(ctx context.Context, c *customer, o *ReadOptions) error {
 	n := e.nodes
 	if n == nil {
-		return nil
+		return e.clockSteady()
 	}
 	if n.since(&c.seen) <= o.MaxStaleness && e.catalogueFresh() {
 		if c.at().Seq >= o.MinVersion {

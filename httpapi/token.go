@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"strings"
+	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/go-jose/go-jose/v4"
@@ -21,6 +22,10 @@ const (
 	tokenIssuer   = "bursar"
 	tokenAudience = "bursar:governance"
 )
+
+// maxIssuedAhead is how far ahead a token may say that it was made. One that was made under
+// a wrong clock ends with that clock.
+const maxIssuedAhead = bursar.Time(5 * time.Minute)
 
 // tokenClaims are what a token says beside the registered claims.
 type tokenClaims struct {
@@ -74,6 +79,9 @@ func (k *tokenKey) verify(text string, now bursar.Time) *bursar.AccessToken {
 		return nil
 	}
 	if c.Issuer != tokenIssuer || !c.Audience.Contains(tokenAudience) || c.Expiry == nil || c.ID == "" || c.CustomerID == "" {
+		return nil
+	}
+	if c.IssuedAt == nil || bursar.TimeOf(c.IssuedAt.Time()) > now+maxIssuedAhead {
 		return nil
 	}
 	t := &bursar.AccessToken{ID: c.ID, CustomerID: c.CustomerID, RootEntityID: c.RootEntityID, Permissions: c.Permissions,
