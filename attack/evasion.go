@@ -5,7 +5,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"sync/atomic"
 )
 
@@ -45,7 +44,11 @@ func evasion(r *rig) error {
 		if err != nil {
 			return err
 		}
-		if !strings.Contains(string(reply), `"isGranted":true`) {
+		var d struct{ Data struct{ IsGranted bool } } // its chains say of each limit the same word
+		if err := json.Unmarshal(reply, &d); err != nil {
+			return err
+		}
+		if !d.Data.IsGranted {
 			continue
 		}
 		granted += 10
