@@ -409,6 +409,10 @@ type Store interface {
 	// end, limit rows (0 = all) or an error, which it returns.
 	ReadLog(ctx context.Context, stream string, after uint64, limit int, visit func(LogRow) error) error
 
+	// Streams lists up to limit streams that have commits, in one order, on from after the
+	// one given ("" = from the first); never the catalogue.
+	Streams(ctx context.Context, after string, limit int) ([]string, error)
+
 	// Load calls visit with the parts of the stream's checkpoint, the first of which
 	// has Head, Due and Meta; never when there is none. Of holds it gives the OPEN
 	// ones; of series none; of generations all, without blocks. It may also give saved

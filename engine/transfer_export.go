@@ -106,19 +106,16 @@ func (e *exporter) cut() error {
 	return nil
 }
 
-// list finds all customers, archived ones too.
+// list finds all customers, archived ones too. The logs are the truth of that: an export
+// is what makes a listing again that is damaged.
 func (e *exporter) list() error {
-	q := CustomerQuery{IncludeArchived: true, Limit: 1000}
-	for {
-		rows, err := e.s.Customers(e.ctx, q)
-		if err != nil || len(rows) == 0 {
+	for after := ""; ; {
+		names, err := e.s.Streams(e.ctx, after, 1000)
+		if err != nil || len(names) == 0 {
 			return err
 		}
-		for i := range rows {
-			e.customers = append(e.customers, rows[i].ID)
-		}
-		last := rows[len(rows)-1]
-		q.After = &CustomerPos{last.CreatedAt, last.ID}
+		e.customers = append(e.customers, names...)
+		after = names[len(names)-1]
 	}
 }
 

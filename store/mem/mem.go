@@ -30,7 +30,7 @@ var (
 // Store is an engine.Store in memory.
 type Store struct {
 	// Fail, when set, is called at the start of every operation with its name:
-	// "append", "settle", "heads", "readlog", "load", "save", "saved", "claim", "due", "findkeys", "hold", "holds",
+	// "append", "settle", "heads", "streams", "readlog", "load", "save", "saved", "claim", "due", "findkeys", "hold", "holds",
 	// "series", "customers", "activity", "users", "base", "begin", "trimlog", "addmessage", "savedeliveries",
 	// "trimoutbox", "duedeliveries", "deliveries", "delivery", "pendingdeliveries",
 	// "savejob", "jobs" or "trimjobs".
@@ -379,6 +379,22 @@ func (s *Store) Due(ctx context.Context, before bursar.Time, limit int) ([]strin
 		}
 		return strings.Compare(a, b)
 	})
+	return page(names, limit), nil
+}
+
+// Streams implements engine.Store, in order of name.
+func (s *Store) Streams(ctx context.Context, after string, limit int) ([]string, error) {
+	if err := s.begin(ctx, "streams"); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var names []string
+	for name, st := range s.streams {
+		if name > after && st.head.Seq > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
 	return page(names, limit), nil
 }
 

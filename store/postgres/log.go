@@ -77,6 +77,15 @@ func (s *Store) Heads(ctx context.Context, streams []string, after []uint64) (he
 	return heads, tails, now, nil
 }
 
+// Streams implements engine.Store.
+func (s *Store) Streams(ctx context.Context, after string, limit int) (names []string, err error) {
+	err = s.read(ctx, func(r row) error {
+		names = append(names, r.text(0))
+		return nil
+	}, "SELECT name FROM streams WHERE name > $1 AND seq > 0 ORDER BY name LIMIT $2", text(after), rowLimit(limit))
+	return names, err
+}
+
 // Settle implements engine.Store. It locks as an Append does. Its own commit, which has
 // locks to make durable, is behind all that it has read: with synchronous replication it
 // waits until that is replicated too.

@@ -182,6 +182,17 @@ func (s *Store) Heads(ctx context.Context, streams []string, _ []uint64) (heads 
 	return heads, nil, 0, err
 }
 
+// Streams implements engine.Store.
+func (s *Store) Streams(ctx context.Context, after string, limit int) (names []string, err error) {
+	err = s.read(ctx, s.logReaders, func(c *conn) error {
+		return c.query(ctx, func(r row) error {
+			names = append(names, r.text(0))
+			return nil
+		}, "SELECT name FROM streams WHERE name > ? AND seq > 0 ORDER BY name LIMIT ?", after, rowLimit(limit))
+	})
+	return names, err
+}
+
 // Settle implements engine.Store.
 func (s *Store) Settle(ctx context.Context, commits []engine.Commit) ([]engine.Outcome, error) {
 	out := make([]engine.Outcome, len(commits))

@@ -295,6 +295,27 @@ var useTests = []test{
 }
 
 var logTests = []test{
+	{"streams are listed once each, on from one of them, and never the catalogue", func(e *env) {
+		e.stream(engine.CatalogueStream).append()
+		want := map[string]bool{}
+		for _, name := range []string{"b", "a", "Ä", "a b"} {
+			e.stream(name).append()
+			want[name] = true
+		}
+		after := ""
+		for range len(want) {
+			got, err := e.Streams(ctx, after, 1)
+			e.ok(err)
+			if len(got) != 1 || !want[got[0]] {
+				e.Fatalf("after %q: %q", after, got)
+			}
+			after = got[0]
+			delete(want, after)
+		}
+		got, err := e.Streams(ctx, after, 9)
+		e.ok(err)
+		equal(e, "after the last", got, nil)
+	}},
 	{"heads come in the order given", func(e *env) {
 		a, b := e.stream("a"), e.stream("b")
 		a.append()

@@ -46,7 +46,7 @@ func Inspect(path string) (Condition, error) {
 		return Unsealed, nil
 	case sealed(page):
 		// A power cut may have torn it when it was copied from the write-ahead log, which has it.
-		if _, inWAL, err := scan(path); inWAL || err != nil {
+		if _, pages, err := scan(path); pages[1] || err != nil {
 			return Sealed, err
 		}
 		return Sealed, Damage{path, "page", 1}
@@ -112,8 +112,12 @@ func empty(b []byte) bool {
 }
 
 // Check reads all pages of a sealed database that nobody has open, and calls found with
-// each that is not what was written.
+// each that is not what was written. Those that its write-ahead log has count there.
 func Check(path string, found func(Damage)) error {
+	_, newer, err := scan(path)
+	if err != nil {
+		return err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -126,7 +130,7 @@ func Check(path string, found func(Damage)) error {
 			return nil
 		case err != nil:
 			return err
-		case n != lockPage && !checkPage(page, n):
+		case n != lockPage && !newer[uint32(n)] && !checkPage(page, n):
 			found(Damage{path, "page", n})
 		}
 	}

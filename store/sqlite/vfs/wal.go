@@ -17,43 +17,48 @@ func ReadEnd(path string) (End, error) {
 	return end, err
 }
 
-// scan is ReadEnd; first tells that the first page of the database is in it.
-func scan(path string) (end End, first bool, err error) {
+// scan is ReadEnd with the numbers of the pages that are in it.
+func scan(path string) (end End, pages map[uint32]bool, err error) {
 	f, err := os.Open(path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
-		return End{}, false, nil
+		return End{}, nil, nil
 	}
 	if err != nil {
-		return End{}, false, err
+		return End{}, nil, err
 	}
 	defer f.Close()
 	r := bufio.NewReaderSize(f, 1<<16)
 	var header [walHeader]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
-		return End{}, false, ended(err)
+		return End{}, nil, ended(err)
 	}
 	order, ok := walOrder(header[:])
 	if !ok || binary.BigEndian.Uint32(header[4:]) != walVersion || binary.BigEndian.Uint32(header[8:]) != PageSize {
-		return End{}, false, nil
+		return End{}, nil, nil
 	}
 	sum := frameSum(order, [2]uint32{}, header[:walHeaderSums])
 	if sum != readSum(header[walHeaderSums:]) {
-		return End{}, false, nil
+		return End{}, nil, nil
 	}
 	end.Salt = saltOf(header[16:])
-	met := false
+	pages = map[uint32]bool{}
+	var some []uint32 // of a commit that has not ended
 	frame := make([]byte, frameSize)
 	for n := int64(1); ; n++ {
 		if _, err := io.ReadFull(r, frame); err != nil {
-			return end, first, ended(err)
+			return end, pages, ended(err)
 		}
 		sum = frameSum(order, sum, frame[:8], frame[frameHeader:])
 		if saltOf(frame[8:]) != end.Salt || sum != readSum(frame[16:]) || binary.BigEndian.Uint32(frame) == 0 {
-			return end, first, nil
+			return end, pages, nil
 		}
-		met = met || binary.BigEndian.Uint32(frame) == 1
+		some = append(some, binary.BigEndian.Uint32(frame))
 		if binary.BigEndian.Uint32(frame[4:]) != 0 { // the last one of a commit
-			end.Frames, first = n, met
+			end.Frames = n
+			for _, page := range some {
+				pages[page] = true
+			}
+			some = some[:0]
 		}
 	}
 }

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
+
+	"github.com/bursarhq/bursar/store/postgres/pgtest"
+	"github.com/bursarhq/bursar/store/sqlite/vfs"
+)
+
+// tampered are changes of a store by SQL, each of which makes it differ from its logs, and
+// what is said then. The first half is of log.db, the second of state.db.
+var tampered = [2][][2]string{{
+	{"UPDATE activity SET action = 'x' WHERE id = (SELECT max(id) FROM activity)", "of the activity listing is not what its log says"},
+	{"DELETE FROM activity WHERE id = (SELECT max(id) FROM activity)", "the activity listing ends before"},
+	{"UPDATE customers SET name = 'Other'", "the listing of customers has"},
+	{"DELETE FROM customers", "it is not in the listing"},
+	{"UPDATE log SET now = now + 1 WHERE seq = 3", "breaks after commit 2"},
+	{"DELETE FROM log WHERE seq = 5", "breaks after commit 4"},
+	{"UPDATE streams SET seq = seq + 1 WHERE name = 'acme'", "ends at commit"},
+}, {
+	{"UPDATE counters SET used = '7' WHERE ord = 1", "its checkpoint at commit"},
+	{"UPDATE assignments SET usage_limit = '7' WHERE ord = 1", "its checkpoint at commit"},
+	{"UPDATE entities SET name = 'x' WHERE ord = 2", "its checkpoint at commit"},
+	{"UPDATE totals SET value = '7'", "its checkpoint at commit"},
+	{"UPDATE holds SET amount = '7' WHERE status = 'RELEASED'", "is not what its log says"},
+	{"DELETE FROM holds WHERE status = 'RELEASED'", "1 reservations that have ended are missing"},
+	{"DELETE FROM usage_series WHERE entity_ord = 0", "of the usage series of entity number 0"},
+	{"UPDATE usage_series SET amount = '7' WHERE entity_ord = 1", "of the usage series of entity number 1"},
+	{"DELETE FROM key_segments", "of its idempotency keys"},
+}}
+
+// traffic writes something of everything that verify compares.
+func (p *program) traffic() {
+	p.t.Helper()
+	p.furnishAlerts(3)
+	p.alarm(0, 2)
+	reply := p.must("POST", "/api/v1/customers/acme/reservations", rigKey, `{"featureId":"tokens","amount":3,"dimensions":{"agent":"a1"},"ttlSeconds":3600,"idempotencyKey":"hold"}`)
+	id := strings.SplitN(strings.SplitN(reply, `"id":"`, 2)[1], `"`, 2)[0]
+	p.must("POST", "/api/v1/customers/acme/reservations/"+id+"/release", rigKey, "")
+}
+
+// TestVerify: a store says nothing; whatever is changed behind its back is found.
+func TestVerify(t *testing.T) {
+	t.Run("embedded", func(t *testing.T) {
+		if err := vfs.Register(); err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		p := start(t, rigEnv(dir))
+		p.traffic()
+		if code := p.stop(); code != 0 {
+			t.Fatal(p.log())
+		}
+		_, says, _ := bursarRun(t, 0, nil, "verify", "--data", dir)
+		if !strings.Contains(says, "and 1 checkpoints") || !strings.Contains(says, " 0 differences") {
+			t.Errorf("it says %s", says)
+		}
+		for i, name := range []string{"log.db", "state.db"} {
+			for _, change := range tampered[i] {
+				to := copyStore(t, dir)
+				db, err := sql.Open("sqlite", "file:"+filepath.Join(to, name)+"?vfs="+vfs.Name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				tamper(t, db, change[0])
+				out, _, _ := bursarRun(t, exitFailed, nil, "verify", "--data", to)
+				if !strings.Contains(out, change[1]) {
+					t.Errorf("%s: it says %q", change[0], out)
+				}
+			}
+			to := copyStore(t, dir)
+			b, err := os.ReadFile(filepath.Join(to, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b[3*4096+100] ^= 1
+			if err := os.WriteFile(filepath.Join(to, name), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, _, _ := bursarRun(t, exitFailed, nil, "verify", "--data", to)
+			if want := "page 4 of " + name; !strings.Contains(out, want) {
+				t.Errorf("it says %q, and not %q", out, want)
+			}
+			if _, err := os.Stat(filepath.Join(to, "state.db.damaged")); err == nil {
+				t.Error("it changed the store")
+			}
+		}
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		url := pgtest.Database(t)
+		p := start(t, rigEnv("", "BURSAR_DATABASE_URL="+url))
+		p.traffic()
+		db, err := sql.Open("pgx", url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		db.SetMaxOpenConns(1) // its search_path is set once
+		if _, err := db.Exec("SET search_path = bursar, public"); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the customer is saved", func() bool {
+			n := 0
+			if err := db.QueryRow("SELECT count(*) FROM streams WHERE name = 'acme' AND saved = seq").Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n == 1
+		})
+		if code := p.stop(); code != 0 {
+			t.Fatal(p.log())
+		}
+		bursarRun(t, 0, nil, "verify", "--database-url", url)
+		for _, change := range append(tampered[0], tampered[1]...) {
+			tamperWhile(t, db, change[0], func() {
+				out, _, _ := bursarRun(t, exitFailed, nil, "verify", "--database-url", url)
+				if !strings.Contains(out, change[1]) {
+					t.Errorf("%s: it says %q", change[0], out)
+				}
+			})
+		}
+	})
+}
+
+func tamper(t *testing.T, db *sql.DB, change string) {
+	t.Helper()
+	r, err := db.Exec(change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := r.RowsAffected(); err != nil || n == 0 {
+		t.Fatalf("%s: %d rows, %v", change, n, err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tamperWhile makes the change for as long as f runs.
+func tamperWhile(t *testing.T, db *sql.DB, change string, f func()) {
+	t.Helper()
+	table := ""
+	for _, name := range []string{"activity", "customers", "log", "streams", "counters", "assignments", "entities", "totals", "holds", "usage_series", "key_segments"} {
+		if strings.Contains(change, " "+name+" ") || strings.HasSuffix(change, " "+name) {
+			table = name
+		}
+	}
+	do := func(sql string) {
+		if _, err := db.Exec(sql); err != nil {
+			t.Fatal(sql, err)
+		}
+	}
+	do("CREATE TABLE public.kept AS TABLE " + table)
+	do(change)
+	f()
+	do("DELETE FROM " + table)
+	do("INSERT INTO " + table + " OVERRIDING SYSTEM VALUE SELECT * FROM public.kept")
+	do("DROP TABLE public.kept")
+}
+
+func copyStore(t *testing.T, dir string) string {
+	t.Helper()
+	to := t.TempDir()
+	for _, name := range []string{"log.db", "state.db", "log.end", "state.end"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, name), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return to
+}

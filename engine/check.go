@@ -1,0 +1,312 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+)
+
+// Checked is how far CheckStore has come.
+type Checked struct {
+	Streams, Commits, Checkpoints, Differences uint64
+}
+
+// CheckOptions say what to check.
+type CheckOptions struct {
+	Customer string // "" = all, and the catalogue
+	Found    func(stream, difference string)
+	Progress func(Checked)
+}
+
+// CheckStore reads a store whole and folds its logs again: each log is chained to its end,
+// and what else the store has of it is what the log comes to: the checkpoint with
+// reservations, usage series and idempotency keys, the listing and the activity. What is
+// not is given to Found. It writes nothing; where nodes write meanwhile, each customer is
+// checked as of one moment.
+func CheckStore(ctx context.Context, s Store, o CheckOptions) (Checked, error) {
+	c := &checker{ctx: ctx, s: s, o: o}
+	if o.Customer != "" {
+		return c.done, c.streams([]string{o.Customer})
+	}
+	if err := c.streams([]string{CatalogueStream}); err != nil {
+		return c.done, err
+	}
+	const page = 500
+	for after := ""; ; {
+		names, err := s.Streams(ctx, after, page)
+		if err != nil {
+			return c.done, err
+		}
+		if len(names) == 0 {
+			break
+		}
+		if err := c.streams(names); err != nil {
+			return c.done, err
+		}
+		after = names[len(names)-1]
+	}
+	return c.done, c.strays()
+}
+
+type checker struct {
+	ctx  context.Context
+	s    Store
+	o    CheckOptions
+	done Checked
+}
+
+func (c *checker) found(stream, difference string) {
+	c.done.Differences++
+	c.o.Found(stream, difference)
+}
+
+// checkTries is how often a stream that is being written is checked again.
+const checkTries = 3
+
+func (c *checker) streams(names []string) error {
+	for _, name := range names {
+		var differences []string
+		for range checkTries {
+			k := &streamCheck{c: c, name: name}
+			moved, err := k.run()
+			if c.ctx.Err() != nil {
+				return c.ctx.Err()
+			}
+			if err != nil {
+				k.differ("%v", err)
+			}
+			if differences = k.differences; !moved || len(differences) == 0 {
+				break
+			}
+		}
+		for _, d := range differences {
+			c.found(name, d)
+		}
+		c.done.Streams++
+		if c.o.Progress != nil {
+			c.o.Progress(c.done)
+		}
+	}
+	return nil
+}
+
+// strays finds customers that are listed and have no log.
+func (c *checker) strays() error {
+	q := CustomerQuery{IncludeArchived: true, Limit: 500}
+	for {
+		rows, err := c.s.Customers(c.ctx, q)
+		if err != nil {
+			c.found(CatalogueStream, fmt.Sprintf("the listing of customers cannot be read: %v", err))
+			return c.ctx.Err()
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+		names := make([]string, len(rows))
+		for i := range rows {
+			names[i] = rows[i].ID
+		}
+		heads, _, _, err := c.s.Heads(c.ctx, names, nil)
+		if err != nil {
+			return err
+		}
+		for i := range heads {
+			if heads[i].Seq == 0 {
+				c.found(names[i], "it is listed and has no log")
+			}
+		}
+		q.After = &CustomerPos{rows[len(rows)-1].CreatedAt, rows[len(rows)-1].ID}
+	}
+}
+
+// streamCheck is the check of one stream.
+type streamCheck struct {
+	c           *checker
+	name        string
+	st          *state // the fold, without what has left it
+	saved       *state // the checkpoint
+	series      map[SeriesKey]bursar.Amount
+	ended       map[string]string // reservations that have ended, as rows
+	keys        map[[16]byte]keyEntry
+	activity    activityPages
+	checked     bool // the checkpoint was met
+	differences []string
+}
+
+func (k *streamCheck) differ(format string, args ...any) {
+	k.differences = append(k.differences, fmt.Sprintf(format, args...))
+}
+
+// run checks; moved tells that somebody wrote to the stream meanwhile.
+func (k *streamCheck) run() (moved bool, err error) {
+	heads, _, _, err := k.c.s.Heads(k.c.ctx, []string{k.name}, nil)
+	if err != nil {
+		return false, err
+	}
+	if k.name == CatalogueStream {
+		cat := newCatalogue()
+		return false, readLogTo(k.c.ctx, k.c.s, k.name, Head{}, heads[0], func(row *LogRow) (err error) {
+			defer recovered(k.name, row, &err)
+			k.c.done.Commits++
+			return cat.fold(row)
+		})
+	}
+	if err := k.load(); err != nil {
+		return false, err
+	}
+	if err := k.fold(heads[0]); err != nil {
+		return false, err
+	}
+	again, _, _, err := k.c.s.Heads(k.c.ctx, []string{k.name}, nil)
+	if err != nil {
+		return false, err
+	}
+	seqs, err := k.c.s.Saved(k.c.ctx, []string{k.name})
+	if err != nil {
+		return false, err
+	}
+	moved = again[0] != heads[0] || seqs[0] != k.saved.head.Seq
+	if !moved {
+		k.listing()
+		if more, err := k.activity.next(k); err != nil || more != nil {
+			k.differ("the activity listing has entries that its log has not (%v)", err)
+		}
+	}
+	if k.saved.head.Seq > 0 && !k.checked {
+		k.differ("its checkpoint at commit %d is not on its log", k.saved.head.Seq)
+	}
+	return moved, nil
+}
+
+// load reads the checkpoint and what the log goes on from.
+func (k *streamCheck) load() error {
+	k.st, k.saved = newState(), newState()
+	k.series, k.ended, k.keys = map[SeriesKey]bursar.Amount{}, map[string]string{}, map[[16]byte]keyEntry{}
+	if err := k.c.s.Load(k.c.ctx, k.name, k.saved.restore); err != nil {
+		return fmt.Errorf("its checkpoint: %w", err)
+	}
+	k.saved.restored()
+	err := k.c.s.Base(k.c.ctx, k.name, func(cp *Checkpoint) error {
+		for i := range cp.Series {
+			k.series[cp.Series[i].SeriesKey] = cp.Series[i].Amount
+		}
+		for i := range cp.Holds {
+			if cp.Holds[i].Status != bursar.HoldOpen {
+				k.end(&cp.Holds[i])
+			}
+		}
+		return k.st.base(cp)
+	})
+	if err != nil {
+		return err
+	}
+	if k.st.head.Seq > 0 {
+		k.st.restored()
+	}
+	k.activity.from = k.st.head.Seq
+	return nil
+}
+
+func (k *streamCheck) end(r *HoldRow) {
+	b, err := EncodeRows(r)
+	if err != nil {
+		k.differ("reservation %s: %v", r.ID, err)
+	}
+	k.ended[r.ID] = string(b)
+}
+
+// fold folds the log up to a head and looks at the checkpoint where it meets it.
+func (k *streamCheck) fold(to Head) error {
+	meet := func() error {
+		if k.saved.head.Seq == 0 || k.st.head != k.saved.head {
+			return nil
+		}
+		k.checked = true
+		k.c.done.Checkpoints++
+		return k.checkpoint()
+	}
+	if err := meet(); err != nil {
+		return err
+	}
+	return readLogTo(k.c.ctx, k.c.s, k.name, k.st.head, to, func(row *LogRow) error {
+		if err := k.row(row); err != nil {
+			return err
+		}
+		return meet()
+	})
+}
+
+// recentKeys is how far back every store has a customer's keys.
+const recentKeys = keyMemory
+
+func (k *streamCheck) row(row *LogRow) (err error) {
+	defer recovered(k.name, row, &err)
+	k.c.done.Commits++
+	v, recs, err := k.st.step(k.name, row)
+	if err != nil {
+		return err
+	}
+	c := Commit{After: k.st.head, ID: row.ID, Now: row.Head.Now}
+	v.effects(&c, recs)
+	for i := range c.Activity {
+		if err := k.entry(&c.Activity[i]); err != nil {
+			return err
+		}
+	}
+	adds, keys := v.adds, v.newKeys
+	v.adds, v.newKeys = nil, nil
+	changed := slices.SortedFunc(maps.Keys(v.hlds), compareID)
+	v.merge(row.Head)
+	for b, amount := range adds {
+		key := b.named(k.st.caps.list)
+		k.series[key] = k.series[key].Add(amount)
+	}
+	if row.Head.Now >= k.saved.head.Now-recentKeys && row.Head.Seq <= k.saved.head.Seq {
+		for hash, e := range keys {
+			k.keys[hash] = e
+		}
+	}
+	for _, id := range changed {
+		if h := k.st.holds[id]; h.status != bursar.HoldOpen {
+			r := h.row(k.st.caps.list)
+			k.end(&r)
+			delete(k.st.holds, id)
+		}
+	}
+	if k.st.dirty.records > 10_000 {
+		k.st.dirty = newDirty()
+	}
+	return nil
+}
+
+// listing compares the customer with its row among the customers.
+func (k *streamCheck) listing() {
+	want := k.st.customer
+	if want == nil {
+		return
+	}
+	rows, err := k.c.s.Customers(k.c.ctx, CustomerQuery{CreatedFrom: want.CreatedAt, CreatedTo: want.CreatedAt + 1, IncludeArchived: true})
+	if err != nil {
+		k.differ("the listing of customers cannot be read: %v", err)
+		return
+	}
+	i := slices.IndexFunc(rows, func(c bursar.Customer) bool { return c.ID == k.name })
+	if i < 0 {
+		k.differ("it is not in the listing of customers")
+		return
+	}
+	a, err1 := json.Marshal(want)
+	b, err2 := json.Marshal(rows[i])
+	if err := errors.Join(err1, err2); err != nil || string(a) != string(b) {
+		k.differ("the listing of customers has %s, its log %s", b, a)
+	}
+}
+
+// maxBucket is above every bucket of the series.
+const maxBucket = math.MaxInt32
