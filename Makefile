@@ -15,7 +15,7 @@ FUZZTIME ?= 30s
 .PHONY: demo deps test vet unit race clients ui crash bench attack cluster fuzz build golden deploy-check
 
 demo:
-	go run ./cmd/bursar demo
+	go run -v ./cmd/bursar demo
 
 build:
 	go build -trimpath -o bin/bursar ./cmd/bursar

@@ -17,6 +17,9 @@ var (
 	noStore     = []string{"no-store"}
 	noSniff     = []string{"nosniff"}
 	yes         = []string{"true"}
+
+	acceptEncoding = []string{"Accept-Encoding"}
+	gzipCoding     = []string{"gzip"}
 )
 
 // send writes the whole reply, body included, at once. b may be q.out's memory.
@@ -32,6 +35,13 @@ func (q *request) sendAs(contentType []string, status int, b []byte) {
 	q.out = b
 	q.status = status
 	h := q.w.Header()
+	if q.compressible() {
+		h["Vary"] = append(h["Vary"], acceptEncoding...)
+		var packed bool
+		if b, packed = q.compressed(b); packed {
+			h["Content-Encoding"] = gzipCoding
+		}
+	}
 	values := make([]string, 3)
 	h["Content-Type"] = contentType
 	h["Cache-Control"] = noStore

@@ -58,6 +58,7 @@ const (
 	boosts       = "/{assignmentId}/boosts"
 	reservation  = customer + "/reservations/{reservationId}"
 	webhook      = "/webhooks/{webhookId}"
+	accessTokens = customer + "/access-tokens"
 
 	jobsPattern   = "/jobs"
 	streamPattern = customer + "/governance/stream"
@@ -181,8 +182,8 @@ func (a *API) operationRoutes() []row {
 		{"GET", "/api-keys", v1, writes, 200, op(a.listAPIKeys), "List API keys"},
 		{"DELETE", "/api-keys/{keyId}", v1, writes, 200, op(a.revokeAPIKey), "Revoke an API key"},
 
-		{"POST", customer + "/access-tokens", v1, writes, 201, op(a.createAccessToken), "Create an access token"},
-		{"DELETE", customer + "/access-tokens/{tokenId}", v1, writes, 200, op(a.revokeAccessToken), "Revoke an access token"},
+		{"POST", accessTokens, v1, writes, 201, op(a.createAccessToken), "Create an access token"},
+		{"DELETE", accessTokens + "/{tokenId}", v1, writes, 200, op(a.revokeAccessToken), "Revoke an access token"},
 
 		{"POST", "/webhooks", v1, writes, 201, op(a.createWebhook), "Create a webhook"},
 		{"GET", "/webhooks", v1, writes, 200, op(a.listWebhooks), "List webhooks"},
