@@ -136,5 +136,51 @@ export function embedTests(browser, server) {
         vendor.close();
       },
     ],
+    [
+      "embed: readable from 320 to 1,600 pixels",
+      async () => {
+        const { call } = server;
+        await call("PUT", "/entity-types", { types: [{ id: "group", displayName: "Group", attributionKeys: ["groupId"] }] });
+        await call("POST", "/customers", { id: "wide", name: "Wide" });
+        await call("POST", "/features", { id: "rows", displayName: "Rows", featureType: "NUMBER" });
+        const names = ["Customer success", "Research and development", "Pipeline doctor", "Fjord large model"];
+        await call("PUT", "/customers/wide/entities", {
+          entities: names.map((displayName, i) => ({
+            id: `w${i}`,
+            entityTypeId: "group",
+            displayName,
+            ...(i > 1 ? { parentId: "w0" } : {}),
+          })),
+        });
+        await call("PUT", "/customers/wide/assignments", {
+          assignments: names.flatMap((_, i) => [
+            { entityId: `w${i}`, featureId: "rows", usageLimit: 1_234_567, cadence: "P1M" },
+            { entityId: `w${i}`, featureId: "rows", usageLimit: 12_345, cadence: "P1D", label: "pilot" },
+          ]),
+        });
+        const page = await browser.newPage({ viewport: { width: 1600, height: 900 } });
+        page.setDefaultTimeout(60_000);
+        await page.goto(`${server.url}/embed#customer=wide&token=${server.key}`);
+        await page.getByLabel("Capability").selectOption("feature:rows");
+        await page.getByRole("row", { name: /Research and development/ }).waitFor();
+        for (const width of [320, 360, 480, 640, 700, 768, 800, 860, 899, 940, 1024, 1280, 1600]) {
+          await page.setViewportSize({ width, height: 900 });
+          await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))));
+          const seen = await page.evaluate(() =>
+            [...document.querySelectorAll(".grid-row.placed")].map(row => {
+              const name = row.querySelector(".name");
+              const status = row.querySelector(".c-status .badge").getBoundingClientRect();
+              return { name: name.textContent, cut: name.scrollWidth - name.clientWidth, room: name.clientWidth, right: status.right };
+            }),
+          );
+          assert.ok(seen.length >= 2, `${width}: ${seen.length} rows`);
+          for (const r of seen) {
+            assert.ok(r.right <= width, `${width}: the status of ${r.name} ends at ${r.right}`);
+            assert.ok(r.cut <= 0 || r.room >= 120, `${width}: ${r.name} has ${r.room} px`);
+          }
+        }
+        await page.close();
+      },
+    ],
   ];
 }

@@ -166,6 +166,9 @@ export function moneyTests(browser, server) {
         const page = await open("/console/customers");
         await page.getByRole("link", { name: "Money", exact: true }).click();
         await page.getByRole("row", { name: new RegExp(`Purse ${made}`) }).click();
+        await dialogOf(page)
+          .getByRole("heading", { name: `Purse ${made}` })
+          .waitFor();
         await page.keyboard.press("Escape");
         await page.getByRole("dialog").waitFor({ state: "detached" });
         await page.getByRole("row", { name: new RegExp(`Purse ${made}`) }).click();
@@ -263,6 +266,13 @@ export function moneyTests(browser, server) {
       async () => {
         const id = await team();
         const page = await open(`${at}/tree?node=${id}`);
+        // Offers stay for as long as the test takes.
+        await page.addInitScript(() => {
+          const later = window.setTimeout;
+          window.setTimeout = (f, ms, ...rest) => later(f, ms === 12_000 ? 900_000 : ms, ...rest);
+        });
+        await page.reload();
+        const offers = dialogOf(page).locator(".toast").getByRole("button", { name: "Undo" });
         const save = async fill => {
           await edit(page);
           await fill();
@@ -271,11 +281,12 @@ export function moneyTests(browser, server) {
         };
         await save(() => amount(page).fill("2000"));
         await save(() => dialogOf(page).getByLabel("Alert at percent").fill("50"));
-        await button("Undo", page).nth(0).click();
+        await offers.nth(1).waitFor();
+        await offers.first().click();
         await page.getByText(/^Undone/).waitFor();
         let [now] = await limits(id);
         assert.deepEqual([now.usageLimit, now.alertThresholds], [1000, [50]]);
-        await button("Undo", page).last().click();
+        await offers.last().click();
         await page
           .getByText(/^Undone/)
           .nth(1)
@@ -285,7 +296,7 @@ export function moneyTests(browser, server) {
         // What was changed again is not taken back over the later change.
         await save(() => amount(page).fill("2000"));
         await put(id, { usageLimit: 3000 });
-        await button("Undo", page).last().click();
+        await offers.last().click();
         await page.getByText(/was changed again since/).waitFor();
         assert.equal((await limits(id))[0].usageLimit, 3000);
         await page.close();

@@ -10,6 +10,7 @@ import { largeTests } from "./large.mjs";
 import { moneyTests } from "./money.mjs";
 import { out, startBrowser, startDemo, startServer, stopAll } from "./rig.mjs";
 import { furnish, screens } from "./screens.mjs";
+import { truthTests } from "./truth.mjs";
 
 const only = process.argv[2] ?? "";
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -63,6 +64,7 @@ try {
     tests.push(
       ...flowTests(browser, server, createServer),
       ...moneyTests(browser, server),
+      ...truthTests(browser, server),
       ...hostileTests(browser, server),
       ...embedTests(browser, server),
       ...largeTests(browser, server),

@@ -26,9 +26,24 @@ export type TreeRow = {
   enforcement: Enforcement | null;
   reserved: Amount | null;
   remaining: Amount | null;
+  /** Of this limit by itself. */
   status: "ok" | "warning" | "exceeded" | null;
+  /** The newest refusal, for which too little is still left. */
+  refused: { at: string; requested: Amount } | null;
+  effective: Effective | null;
   childCount: number;
   archivedAt: string | null;
+};
+/** How an entity stands with all that limits it, and what decides that. */
+export type Effective = { status: "ok" | "warning" | "exceeded" | "blocked"; remaining: Amount | null; by: EffectiveBy | null };
+export type EffectiveBy = {
+  source: "ENTITY" | "CUSTOMER" | "CREDITS" | "ABOVE";
+  assignmentId: string | null;
+  entityId: string | null;
+  displayName: string | null;
+  label: string | null;
+  cadence: string | null;
+  resetsAt: string | null;
 };
 export type Tree = Page<TreeRow> & { asOf: string };
 
@@ -52,6 +67,16 @@ export type Entity = {
   archivedAt: string | null;
 };
 
+/** What archiving did, or would do. */
+export type Archival = {
+  revision: string;
+  archived: string[];
+  limits: Assignment[];
+  limitCount: number;
+  released: Entity[];
+  releasedCount: number;
+};
+
 export type Assignment = {
   revision: string;
   id: string;
@@ -68,6 +93,8 @@ export type Assignment = {
   timezone: string;
   anchor: string | null;
   allocation: "none" | "strict";
+  /** In the reply that made it. */
+  start?: { countsFrom: string; usage: Amount };
   createdAt: string;
   updatedAt: string;
 };
@@ -143,6 +170,8 @@ export type Repricing = {
   unmatched: number;
   was: Amount;
   is: Amount;
+  /** For how many customers something changes: the list may be shorter. */
+  changedCustomers: number;
   customers: {
     customerId: string;
     was: Amount;
@@ -320,6 +349,26 @@ export type Overview = {
   }[];
   names: { customerId: string; entityId: string | null; displayName: string }[];
   spend: { currencyId: string; displayName: string; symbol: string | null; last24Hours: Amount }[];
+};
+
+/** Work that takes longer than a request. */
+export type Job = {
+  id: string;
+  kind: "REPRICE" | "SIMULATE";
+  status: "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+  customerId: string | null;
+  rateCardId: string | null;
+  apply: boolean | null;
+  startDate: string;
+  createdAt: string;
+  startedAt: string | null;
+  finishedAt: string | null;
+  cancelling: boolean;
+  progress: { unit: "customers" | "commits"; done: number; total: number | null };
+  problem: { code: string; message: string } | null;
+  /** Of one that was read by itself. */
+  repricing?: Repricing | null;
+  simulation?: Simulation | null;
 };
 
 export type ApiKey = {

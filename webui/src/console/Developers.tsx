@@ -1,10 +1,12 @@
 import { Parts } from "./App";
+import { Jobs } from "./Jobs";
 import { Keys } from "./Keys";
 import { Webhooks } from "./Webhooks";
 
 const parts = [
   ["keys", "API keys"],
   ["webhooks", "Webhooks"],
+  ["jobs", "Jobs"],
 ] as const;
 
 export function Developers({ part }: { part: string }) {
@@ -14,6 +16,7 @@ export function Developers({ part }: { part: string }) {
       <Parts base="/console/developers" at={part} parts={parts} label="For developers" />
       {part === "keys" && <Keys />}
       {part === "webhooks" && <Webhooks />}
+      {part === "jobs" && <Jobs />}
     </div>
   );
 }

@@ -2,8 +2,8 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { formatRatio } from "../api/amount";
 import { count } from "../api/locale";
-import type { Feature, Overview } from "../api/types";
-import { statusOf } from "../governance/tree";
+import type { Feature, Overview, TreeRow } from "../api/types";
+import { standingOf } from "../governance/standing";
 import { perCadence } from "../lib/time";
 import { Empty, StatusBadge, UsageBar, When } from "../ui";
 import { Full } from "../ui/Full";
@@ -99,6 +99,8 @@ const customer = (id: string) => `/console/customers/${encodeURIComponent(id)}`;
 const node = (r: { customerId: string; entityId: string | null }) =>
   `${customer(r.customerId)}/tree?node=${encodeURIComponent(r.entityId ?? "")}`;
 
+const stands = (r: TreeRow) => standingOf({ id: r.entityId, effective: null }, r, null);
+
 function Closest({ o, names }: { o: Overview; names: Names }) {
   return (
     <section className="panel">
@@ -129,13 +131,13 @@ function Closest({ o, names }: { o: Overview; names: Names }) {
               look: "cell-bar",
               cell: r => (
                 <>
-                  <UsageBar used={r.currentUsage ?? 0} held={r.reserved ?? 0} limit={r.usageLimit} status={statusOf(r, null)} />
+                  <UsageBar used={r.currentUsage ?? 0} held={r.reserved ?? 0} limit={r.usageLimit} status={stands(r).status} />
                   <span className="num small muted">{r.utilization === null ? "" : formatRatio(Number(r.utilization))}</span>
                 </>
               ),
             },
             { head: "Limit", look: "right", cell: r => (r.usageLimit === null ? "–" : <Full v={r.usageLimit} />) },
-            { head: "Status", cell: r => <StatusBadge status={statusOf(r, null)} /> },
+            { head: "Status", cell: r => <StatusBadge {...stands(r)} /> },
           ]}
         />
       )}

@@ -1,13 +1,14 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Link } from "wouter";
 import { nano, sub } from "../api/amount";
 import { path } from "../api/client";
 import type { Amount } from "../api/json";
 import { count } from "../api/locale";
-import type { One, RateCard, RateVersion, Repricing } from "../api/types";
+import type { Job, One, RateCard, RateVersion, Repricing } from "../api/types";
+import { ended, isJob, JobProgress, useJob } from "../governance/jobs";
 import { fromLocal, toLocal } from "../lib/time";
-import { Button, Confirm, Dialog, Notice, Text, Trouble, toast, useAction } from "../ui";
+import { Button, Confirm, Dialog, Notice, Text, Trouble, useAction } from "../ui";
 import { useFields } from "../ui/FormDialog";
 import { Full } from "../ui/Full";
 import { Table } from "../ui/List";
@@ -22,6 +23,16 @@ export function Reprice({ card, versions, onClose }: { card: RateCard; versions:
   const [found, setFound] = useState<Repricing | null>(null);
   const [asking, setAsking] = useState(false);
   const run = useAction();
+  const [jobId, setJobId] = useState<string | null>(null);
+  const job = useJob(api, jobId).data?.data;
+  const result = job && ended(job) ? job : null;
+  const take = (got: Repricing | Job) => {
+    setJobId(isJob(got) ? got.id : null);
+    setFound(isJob(got) ? null : got);
+  };
+  useEffect(() => {
+    if (result?.repricing && result.status === "SUCCEEDED") setFound(result.repricing);
+  }, [result]);
   // What is applied is what the dry run showed: fields that change make it void.
   const field = (k: keyof typeof values) => {
     const { value, onChange } = bind(k);
@@ -34,7 +45,7 @@ export function Reprice({ card, versions, onClose }: { card: RateCard; versions:
     };
   };
   const send = (apply: boolean) =>
-    api.post<One<Repricing>>(path`/rate-cards/${card.id}/reprice`, {
+    api.post<One<Repricing | Job>>(path`/rate-cards/${card.id}/reprice`, {
       from: fromLocal(values.from),
       to: fromLocal(values.to),
       customerId: values.customerId || undefined,
@@ -55,7 +66,7 @@ export function Reprice({ card, versions, onClose }: { card: RateCard; versions:
             onClick={() =>
               run.start(
                 () => send(false),
-                got => setFound(got.data),
+                got => take(got.data),
               )
             }
           >
@@ -80,6 +91,15 @@ export function Reprice({ card, versions, onClose }: { card: RateCard; versions:
           <Text label="Only of customer" {...field("customerId")} placeholder="all" hint="An id" />
         </div>
         {run.error !== null && <Trouble error={run.error} />}
+        {job && !result && (
+          <Notice>
+            This takes longer: it goes on as a job, which is also shown under Developers, when this is closed.
+            <JobProgress api={api} job={job} />
+          </Notice>
+        )}
+        {result && result.status !== "SUCCEEDED" && (
+          <Notice kind="warn">{result.problem?.message ?? "The job was cancelled. What it has put right so far stays so."}</Notice>
+        )}
         {found && <Found found={found} currency={card.currencyId} />}
       </div>
       {asking && found && (
@@ -89,9 +109,7 @@ export function Reprice({ card, versions, onClose }: { card: RateCard; versions:
           danger
           onClose={() => setAsking(false)}
           onConfirm={async () => {
-            const got = await send(true);
-            setFound(got.data);
-            toast("Re-priced");
+            take((await send(true)).data);
             void client.invalidateQueries();
           }}
         >
@@ -105,7 +123,7 @@ export function Reprice({ card, versions, onClose }: { card: RateCard; versions:
   );
 }
 
-const customers = (r: Repricing) => (r.customers.length === 1 ? "1 customer" : `${r.customers.length} customers`);
+const customers = (r: Repricing) => (r.changedCustomers === 1 ? "1 customer" : `${count(r.changedCustomers)} customers`);
 
 function Found({ found, currency }: { found: Repricing; currency: string }) {
   if (found.customers.length === 0)

@@ -11,6 +11,7 @@ import { AmountField } from "../ui/AmountField";
 import { currentOf } from "./conflict";
 import { limitWords, titleOf, unitOf, WhichLimit } from "./Limit";
 import { useSession } from "./session";
+import { causeWords } from "./standing";
 
 /** The boosts of a limit that are in force. */
 export function Boosts({ limit }: { limit: Assignment }) {
@@ -125,6 +126,9 @@ export function BoostForm({ limit, row, onClose }: { limit: Assignment; row: Tre
             </>
           )}
         </p>
+        {row?.effective?.status === "blocked" && row.effective.by && row.effective.by.assignmentId !== limit.id && (
+          <Notice kind="warn">{causeWords(row.effective.by)} has nothing left: requests stay stopped, whatever this boost allows.</Notice>
+        )}
         {run.error !== null && <Trouble error={run.error} />}
       </div>
     </Dialog>

@@ -21,6 +21,7 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
   const [enforcement, setEnforcement] = useState<Enforcement>("hard");
   const [label, setLabel] = useState("");
   const [create, setCreate] = useState(true);
+  const [soFar, setSoFar] = useState(false);
   const run = useAction();
   const c = s.capability;
   const labels = [...new Set(["", ...nodes.flatMap(n => n.limits.map(l => l.label ?? ""))])];
@@ -55,7 +56,7 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
           `The limit of ${moved.node.name ?? moved.node.id} was changed meanwhile. Close this, and choose again from what is there now.`,
         );
       const inputs = changes.map(x => input(x.node, byId.get(x.before?.assignmentId ?? ""), x.after));
-      const undo = await putLimits(s, inputs, before);
+      const { undo } = await putLimits(s, inputs, before);
       s.wrote({ text: `${count(inputs.length)} limits changed`, entityIds: changes.map(x => x.node.id), undo });
     }, onClose);
 
@@ -70,6 +71,7 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
         cadence,
         enforcement,
         ifMatch: "none",
+        ...(soFar ? { countFrom: "periodStart" as const } : {}),
       };
     const now = { ...inputOf(a), ifMatch: a.revision };
     if (how === "enforcement") return { ...now, enforcement };
@@ -182,7 +184,11 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
         {changes.length > 12 && <p className="small muted">and {count(changes.length - 12)} more</p>}
         {made > 0 && (
           <Notice>
-            {count(made)} of them {made === 1 ? "has" : "have"} no such limit yet; a new one counts from now on.
+            {count(made)} of them {made === 1 ? "has" : "have"} no such limit yet; a new one begins{" "}
+            {soFar ? "with what was used in its first period so far" : "at 0, whatever was used before"}.
+            <Checkbox checked={soFar} onChange={setSoFar}>
+              Count what was used in the period so far
+            </Checkbox>
           </Notice>
         )}
         {changes.length > 100 && (

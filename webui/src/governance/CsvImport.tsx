@@ -37,7 +37,7 @@ export default function CsvImport({ onClose }: { onClose: () => void }) {
     run.start(async () => {
       if (!plan) return;
       const before = plan.changes.flatMap(c => c.before ?? []);
-      const undo = await putLimits(
+      const { undo } = await putLimits(
         s,
         plan.changes.map(c => c.input),
         before,

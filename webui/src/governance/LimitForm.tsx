@@ -1,17 +1,18 @@
 import { useQuery } from "@tanstack/react-query";
 import { X } from "lucide-react";
 import { useEffect, useState } from "react";
-import { formatExact, isZero, less, nano } from "../api/amount";
+import { add, formatExact, isZero, less, nano, sub } from "../api/amount";
 import { path } from "../api/client";
 import type { Amount } from "../api/json";
 import { count } from "../api/locale";
 import { readAmount } from "../api/typed";
-import type { Assignment, One, Simulation } from "../api/types";
+import type { Assignment, Job, One, Simulation } from "../api/types";
 import { cadenceWords, day, perCadence } from "../lib/time";
 import { Amt, Button, Checkbox, Notice, Select, Skeleton, Text, Trouble, useAction, useSettled } from "../ui";
 import { AmountField } from "../ui/AmountField";
 import { type Clash, currentOf, type Draft, draftOf, merge, words } from "./conflict";
 import { EntityPicker } from "./EntityPicker";
+import { ended, isJob, JobProgress, useAbandon, useJob } from "./jobs";
 import { limitWords, WhichLimit } from "./Limit";
 import { useNames } from "./names";
 import { capabilityOf, type LimitInput, named, putLimits, useSession } from "./session";
@@ -41,6 +42,7 @@ export function LimitForm({ entityId, limit, used, onDone }: Props) {
   const scopeName = useNames(scope);
   const [base, setBase] = useState(limit);
   const [draft, setDraft] = useState(draftOf(limit));
+  const [soFar, setSoFar] = useState(false);
   const [clashes, setClashes] = useState<Clash[] | "deleted" | null>(null);
   const set = (d: Partial<Draft>) => setDraft(before => ({ ...before, ...d }));
   const { amount, unlimited, cadence, timezone, enforcement, thresholds, strict } = draft;
@@ -69,6 +71,7 @@ export function LimitForm({ entityId, limit, used, onDone }: Props) {
           ...(thresholds.trim() || base ? { alertThresholds: percents } : {}),
           allocation: strict ? "strict" : "none",
         };
+  const begins = base === null && scope.length === 0 && soFar;
 
   /** Takes what is there now as what the draft is based on. True when that says nothing new. */
   const rebase = (now: Assignment | null): boolean => {
@@ -85,10 +88,12 @@ export function LimitForm({ entityId, limit, used, onDone }: Props) {
 
   const put = async (from: Assignment | null) => {
     if (!input) return;
-    const undo = await putLimits(s, [{ ...input, ifMatch: from?.revision ?? "none" }], from ? [from] : []);
+    const countFrom = begins && !from ? ({ countFrom: "periodStart" } as const) : {};
+    const { undo, limits } = await putLimits(s, [{ ...input, ...countFrom, ifMatch: from?.revision ?? "none" }], from ? [from] : []);
+    const start = limits[0]?.start;
     const what = unlimited ? "no limit" : formatExact(parsed?.text ?? 0);
     s.wrote({
-      text: `${from ? "Limit changed" : "Limit set"}: ${capability?.name} ${what} ${perCadence(cadence)}`,
+      text: `${from ? "Limit changed" : "Limit set"}: ${capability?.name} ${what} ${perCadence(cadence)}${start ? `, ${formatExact(start.usage)} of it used` : ""}`,
       entityIds: [entityId],
       undo,
     });
@@ -237,6 +242,28 @@ export function LimitForm({ entityId, limit, used, onDone }: Props) {
           </div>
         )}
       </div>
+      {base === null && cadence !== "" && (
+        <fieldset className="plain stack tight">
+          <legend className="small strong">It counts from</legend>
+          <label className="check">
+            <input type="radio" name="begins" checked={!soFar || scope.length > 0} onChange={() => setSoFar(false)} />
+            <span>Now: it begins at 0, whatever was used before</span>
+          </label>
+          <label className="check">
+            <input
+              type="radio"
+              name="begins"
+              checked={soFar && scope.length === 0}
+              disabled={scope.length > 0}
+              onChange={() => setSoFar(true)}
+            />
+            <span>
+              The beginning of its first period: what was used{" "}
+              {perCadence(cadence) === "for all time" ? "so far" : `this ${cadenceWords(cadence)} so far`} is used of it
+            </span>
+          </label>
+        </fieldset>
+      )}
       {limit && input && <Change from={base} to={input} used={used} />}
       {input && <Preview input={input} />}
       {save.error !== null && <Trouble error={save.error} />}
@@ -274,10 +301,13 @@ function Clashes({ of, label }: { of: Clash[] | "deleted"; label: boolean }) {
 /** What saving would change: the limit now and then, and what was used of it. */
 function Change({ from, to, used }: { from: Assignment | null; to: LimitInput; used?: Amount | null }) {
   const [was, is] = [from?.usageLimit ?? null, to.usageLimit?.text ?? null];
-  const gone = is !== null && used != null && !less(used, is);
+  const now = from?.effectiveUsageLimit ?? null;
+  const boosts = was !== null && now !== null ? sub(now, was) : 0;
+  const gone = is !== null && used != null && !less(used, add(is, boosts));
   return (
     <p className="small">
       Now <span className="strong num">{limitWords(was)}</span>
+      {!isZero(boosts) && now !== null && ` (${formatExact(now)} with boosts)`}
       {used != null && (
         <>
           , of which <span className="num">{formatExact(used)}</span> is used
@@ -308,7 +338,7 @@ function Preview({ input }: { input: LimitInput }) {
   const result = useQuery({
     queryKey: ["simulate", s.customerId, draft],
     queryFn: () =>
-      s.api.post<One<Simulation>>(path`/customers/${s.customerId}/simulate`, {
+      s.api.post<One<Simulation | Job>>(path`/customers/${s.customerId}/simulate`, {
         startDate: new Date(Date.now() - previewDays * 86_400_000).toISOString(),
         assignments: [input],
       }),
@@ -316,11 +346,22 @@ function Preview({ input }: { input: LimitInput }) {
     retry: false,
     staleTime: 60_000,
   });
-  const name = useNames(result.data?.data.entities.slice(0, 3).flatMap(e => e.entityId ?? []) ?? []);
+  const begun = result.data?.data;
+  const jobId = isJob(begun) ? begun.id : null;
+  const job = useJob(s.api, jobId).data?.data;
+  useAbandon(s.api, jobId);
+  const found = isJob(begun) ? job?.simulation : begun;
+  const name = useNames(found?.entities.slice(0, 3).flatMap(e => e.entityId ?? []) ?? []);
   if (input.usageLimit === null) return <Notice>Usage is counted and shown; nothing is stopped.</Notice>;
   if (result.isPending) return <Skeleton lines={1} />;
   if (result.isError) return <Trouble error={result.error} />;
-  const { drafts, entities, replayed } = result.data.data;
+  if (!found)
+    return job && ended(job) ? (
+      <Notice kind="warn">What it would have stopped is not known: {job.problem?.message ?? "that was cancelled"}</Notice>
+    ) : (
+      <Notice>What it would have stopped is being looked up{job && <JobProgress api={s.api} job={job} />}</Notice>
+    );
+  const { drafts, entities, replayed } = found;
   const d = drafts[0];
   const basis = <span className="small muted">Based on usage accepted in the last {previewDays} days; other limits are ignored.</span>;
   if (!d || replayed === 0) return <Notice>No usage of the last {previewDays} days counts on this limit.</Notice>;

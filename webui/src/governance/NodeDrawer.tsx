@@ -4,7 +4,7 @@ import { useState } from "react";
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
 import { type Api, path } from "../api/client";
 import type { Entity, One } from "../api/types";
-import { Button, Confirm, CopyButton, Dialog, Empty, Notice, Reading, Text, Trouble, useAction } from "../ui";
+import { Button, CopyButton, Dialog, Empty, Notice, Reading, Text, Trouble, useAction } from "../ui";
 import { useLeave } from "../ui/draft";
 import ActivityList from "./ActivityList";
 import { currentOf } from "./conflict";
@@ -12,6 +12,7 @@ import { EntityPicker } from "./EntityPicker";
 import { Holds } from "./Holds";
 import NewEntity from "./NewEntity";
 import { NodeLimits } from "./NodeLimits";
+import { SetArchived } from "./SetArchived";
 import { useSession } from "./session";
 import { UsagePanel } from "./UsagePanel";
 import { undoEntity } from "./undo";
@@ -220,35 +221,5 @@ function Move({ entity, onClose }: { entity: Entity; onClose: () => void }) {
         {run.error !== null && <Trouble error={run.error} />}
       </div>
     </Dialog>
-  );
-}
-
-function SetArchived({ entity, onClose }: { entity: Entity; onClose: () => void }) {
-  const s = useSession();
-  const archived = entity.archivedAt !== null;
-  const name = entity.displayName ?? entity.id;
-  const act = (verb: "archive" | "unarchive") => s.api.post(path`/customers/${s.customerId}/entities/` + verb, { ids: [entity.id] });
-  return (
-    <Confirm
-      title={`${archived ? "Restore" : "Archive"} ${name}?`}
-      action={archived ? "Restore" : "Archive"}
-      danger={!archived}
-      onClose={onClose}
-      onConfirm={async () => {
-        await act(archived ? "unarchive" : "archive");
-        s.wrote({
-          text: `${name} ${archived ? "restored" : "archived"}`,
-          entityIds: null,
-          undo: () => act(archived ? "archive" : "unarchive"),
-        });
-        if (!archived) s.open(null);
-      }}
-    >
-      <p>
-        {archived
-          ? "Its own limits stop requests again, with the usage they had counted."
-          : "It leaves the tree and its own limits no longer stop anything. What is below it stays, and the limits above it go on counting."}
-      </p>
-    </Confirm>
   );
 }

@@ -5,22 +5,23 @@ import { formatExact, formatShort, isZero, nano } from "../api/amount";
 import { path } from "../api/client";
 import type { Amount } from "../api/json";
 import { count } from "../api/locale";
-import type { Allocation, Assignment, Capability, Page, Tree, TreeRow } from "../api/types";
+import type { Allocation, Assignment, Capability, Effective, Page, Tree, TreeRow } from "../api/types";
 import { longTime, perCadence, until } from "../lib/time";
 import { Amt, Button, Confirm, Empty, Notice, Reading, StatusBadge, UsageBar, When } from "../ui";
 import { useLeave } from "../ui/draft";
 import { BoostForm, Boosts } from "./Boost";
-import { refusalOf, useRefusals } from "./denials";
 import { figuresOf } from "./figures";
 import { Kind, limitWords, titleOf, WhichLimit } from "./Limit";
 import { LimitForm } from "./LimitForm";
 import { capabilityOf, type Session, useSession } from "./session";
-import { type Status, statusOf } from "./tree";
+import { causeWords, refusalOf, type Status, standingOf } from "./standing";
 import { undoDelete } from "./undo";
 
 type Both = { limit: Assignment; row: TreeRow | undefined };
 
-async function read(s: Session, entityId: string): Promise<Both[]> {
+type Found = { limits: Both[]; effective: Effective | null };
+
+async function read(s: Session, entityId: string): Promise<Found> {
   const ids = (kind: string) =>
     s.capabilities
       .filter(c => c.kind === kind)
@@ -34,12 +35,20 @@ async function read(s: Session, entityId: string): Promise<Both[]> {
     currencyIds: ids("currency"),
     includeArchived: true,
   };
-  const [limits, tree] = await Promise.all([
+  const c = s.capability;
+  const about = {
+    rootEntityId: entityId,
+    depth: 0,
+    includeArchived: true,
+    [c?.kind === "currency" ? "effectiveCurrencyId" : "effectiveFeatureId"]: c?.id,
+  };
+  const [limits, tree, bare] = await Promise.all([
     s.api.all<Assignment>(path`/customers/${s.customerId}/assignments`, { entityId }),
     s.capabilities.length === 0 ? null : s.api.get<Tree>(path`/customers/${s.customerId}/governance`, query),
+    c ? s.api.get<Tree>(path`/customers/${s.customerId}/governance`, about) : null,
   ]);
   const rows = new Map(tree?.data.map(r => [r.assignmentId, r]));
-  return limits.map(limit => ({ limit, row: rows.get(limit.id) }));
+  return { limits: limits.map(limit => ({ limit, row: rows.get(limit.id) })), effective: bare?.data[0]?.effective ?? null };
 }
 
 /**
@@ -67,7 +76,7 @@ export function NodeLimits({ entityId }: { entityId: string }) {
   const [editing, setEditing] = useState<Both | "new" | null>(null);
   const limits = useQuery({ queryKey: ["limits", s.customerId, entityId], queryFn: () => read(s, entityId), refetchInterval: 10_000 });
   if (!limits.data) return <Reading got={limits} lines={6} />;
-  const shown = [...limits.data];
+  const shown = [...limits.data.limits];
   // What is being edited stays, whatever has become of it meanwhile.
   if (editing && editing !== "new" && !shown.some(b => b.limit.id === editing.limit.id)) shown.push({ ...editing, row: undefined });
   const list = inOrder(shown, s.capabilities, s.capability);
@@ -76,6 +85,7 @@ export function NodeLimits({ entityId }: { entityId: string }) {
   return (
     <div className="stack">
       <Reading got={limits} />
+      {list.length === 0 && <Stopped effective={limits.data.effective} />}
       {list.length === 0 && editing !== "new" && (
         <Empty title="No limit of its own">
           <p>Requests here are stopped only by the limits above it, if there are any.</p>
@@ -114,21 +124,22 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
   const capability = capabilityOf(limit, s.capabilities);
   const boosted =
     limit.usageLimit !== null && limit.effectiveUsageLimit !== null && nano(limit.usageLimit) !== nano(limit.effectiveUsageLimit);
-  const refusals = useRefusals();
-  const status = statusOf(row, null, refusals);
-  const refusal = status === "full" && row ? refusalOf(row, refusals) : undefined;
+  const { status, cause } = standingOf({ id: limit.entityId, effective: null }, row, null);
+  const refusal = status === "full" && row ? refusalOf(row) : null;
+  const stopped = cause !== "" && (status === "above" || status === "blocked");
   return (
     <section className="limit" aria-label={`${titleOf(s, limit)} ${limit.label}`}>
       <div className="row wrap">
         <h3>{titleOf(s, limit)}</h3>
         <Kind limit={limit} />
         <span className="grow" />
-        <StatusBadge status={status} />
+        <StatusBadge status={status} cause={cause} />
       </div>
       {row?.currentUsage != null && row.reserved !== null && <Numbers row={row} boosted={boosted} status={status} />}
+      {stopped && <Stopped effective={row?.effective ?? null} />}
       {refusal && (
         <Notice kind="bad">
-          {formatExact(refusal.asked)} was asked for and stopped <When at={refusal.at} />; {formatExact(row?.remaining ?? 0)} is left.
+          {formatExact(refusal.requested)} was asked for and stopped <When at={refusal.at} />; {formatExact(row?.remaining ?? 0)} is left.
         </Notice>
       )}
       <p className="small muted">
@@ -184,6 +195,30 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
         </Confirm>
       )}
     </section>
+  );
+}
+
+/** That something else than the limit beside it stops requests, which, and until when. */
+function Stopped({ effective }: { effective: Effective | null }) {
+  const s = useSession();
+  const leave = useLeave();
+  const by = effective?.by;
+  if (effective?.status !== "blocked" || !by) return null;
+  const id = by.source === "ENTITY" ? by.entityId : null;
+  return (
+    <Notice kind="bad">
+      <span className="strong">
+        {id ? (
+          <button type="button" className="link" onClick={() => leave(() => s.open(id))}>
+            {causeWords(by)}
+          </button>
+        ) : (
+          causeWords(by)
+        )}
+      </span>{" "}
+      has nothing left: requests here are stopped, whatever the limits here leave
+      {by.resetsAt && <span title={longTime(by.resetsAt)}>; it resets {until(by.resetsAt)}</span>}.
+    </Notice>
   );
 }
 

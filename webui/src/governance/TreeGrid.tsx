@@ -2,11 +2,11 @@ import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
 import { LoaderCircle } from "lucide-react";
 import { type KeyboardEvent, useCallback, useEffect, useId, useState } from "react";
 import { Trouble, useNow } from "../ui";
-import { useRefusals } from "./denials";
 import { useNames } from "./names";
 import { useSession } from "./session";
+import { standingOf } from "./standing";
 import { type Act, indent, TreeLine } from "./TreeLine";
-import { type Line, type TreeStore, tightest } from "./tree";
+import type { Line, TreeStore } from "./tree";
 
 type Props = {
   store: TreeStore;
@@ -64,7 +64,6 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
   useEffect(() => virtual.measure(), [height]);
 
   const items = virtual.getVirtualItems();
-  const refusals = useRefusals();
   const named = useNames(items.flatMap(i => unnamed(lines[i.index], store)));
   const nameOf = (id: string) => store.nodes.get(id)?.name ?? named(id);
   useEffect(() => {
@@ -216,8 +215,8 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
               flat={store.flat}
               narrow={narrow}
               parent={store.flat && l.node.parentId !== null ? nameOf(l.node.parentId) : null}
-              scope={tightest(l.node.limits, refusals)?.scopeEntityIds.map(nameOf).join(" + ") ?? ""}
-              refusals={refusals}
+              scope={l.limit?.scopeEntityIds.map(nameOf).join(" + ") ?? ""}
+              {...standingOf(l.node, l.limit, l.ceiling, store.find)}
               now={now}
               onAct={act}
             />

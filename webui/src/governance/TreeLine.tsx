@@ -3,18 +3,18 @@ import { memo, type ReactNode } from "react";
 import { formatExact, formatRatio, formatShort, isZero, less } from "../api/amount";
 import { count } from "../api/locale";
 import type { TreeRow } from "../api/types";
-import { longTime, perCadence, until } from "../lib/time";
+import { cadenceWords, longTime, perCadence, until } from "../lib/time";
 import { Amt, StatusBadge, UsageBar } from "../ui";
-import type { Refusals } from "./denials";
 import { type Figures, figuresOf } from "./figures";
-import { type Line, statusOf, type TreeNode, tightest } from "./tree";
+import type { Standing, Status } from "./standing";
+import type { Line, TreeNode } from "./tree";
 
 /** How far a line of a level is moved in. */
 export const indent = (level: number, narrow = false) => (level - 1) * (narrow ? 10 : 20);
 
 export type Act = (what: "toggle" | "pick" | "open", index: number, id: string, on?: boolean) => void;
 
-type RowProps = {
+type RowProps = Standing & {
   id: string;
   index: number;
   line: Extract<Line, { kind: "node" }>;
@@ -30,17 +30,15 @@ type RowProps = {
   parent: string | null;
   /** What else usage must involve to count on the limit that is shown. */
   scope: string;
-  refusals: Refusals;
   now: number;
   onAct: Act;
 };
 
 /** An entity as a line of the table. */
 export const TreeLine = memo(function TreeLine(props: RowProps) {
-  const { id, index, line, start, height, active, picked, typeName, canPick, flat, narrow, parent, scope, refusals, now, onAct } = props;
-  const { node, level, position, size, open, ceiling } = line;
-  const limit = tightest(node.limits, refusals);
-  const status = statusOf(limit, ceiling, refusals);
+  const { id, index, line, start, height, active, picked, typeName, canPick, flat, narrow, parent, scope, status, cause, now, onAct } =
+    props;
+  const { node, level, position, size, open, ceiling, limit } = line;
   const notes = limit && <Notes node={node} limit={limit} scope={scope} />;
   const name = node.name ?? node.id;
   return (
@@ -113,7 +111,7 @@ export const TreeLine = memo(function TreeLine(props: RowProps) {
         </>
       )}
       <span role="gridcell" className="c-status">
-        <StatusBadge status={status} />
+        <StatusBadge status={status} cause={cause} />
       </span>
     </div>
   );
@@ -122,6 +120,7 @@ export const TreeLine = memo(function TreeLine(props: RowProps) {
 function Notes({ node, limit, scope }: { node: TreeNode; limit: TreeRow; scope: string }) {
   return (
     <span className="row notes">
+      {limit.cadence && <span className="chip period">{cadenceWords(limit.cadence)}</span>}
       {limit.label && <span className="chip ellipsis">{limit.label}</span>}
       {scope && (
         <span className="chip ellipsis" title={`Counts only usage on ${limit.scopeEntityIds.join(" and ")}`}>
@@ -129,7 +128,7 @@ function Notes({ node, limit, scope }: { node: TreeNode; limit: TreeRow; scope: 
         </span>
       )}
       {node.limits.length > 1 && (
-        <span className="chip num" title={`${node.limits.length - 1} more limits, less full`}>
+        <span className="chip num" title={`${node.limits.length - 1} more limits: open it to see them`}>
           +{node.limits.length - 1}
         </span>
       )}
@@ -139,7 +138,7 @@ function Notes({ node, limit, scope }: { node: TreeNode; limit: TreeRow; scope: 
 
 type CellsProps = {
   limit: TreeRow;
-  status: ReturnType<typeof statusOf>;
+  status: Status;
   ceiling: RowProps["line"]["ceiling"];
   now: number;
   notes: ReactNode;

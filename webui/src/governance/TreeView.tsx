@@ -14,7 +14,7 @@ import {
 } from "lucide-react";
 import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { count } from "../api/locale";
-import { since } from "../lib/time";
+import { byLength, perCadence, since } from "../lib/time";
 import { Button, Empty, Trouble, toast, useNow, useSettled } from "../ui";
 import { lazily } from "../ui/Lazily";
 import { type LiveState, useLive } from "./live";
@@ -45,6 +45,7 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [open, setOpen] = useState<Open>(null);
   const [more, setMore] = useState(false);
+  const [lens, setLens] = useState("");
   const [loading, setLoading] = useState<number | null>(null);
   const settled = useSettled(filter);
   const filtered = settled.search !== "" || settled.typeId !== "" || settled.status !== "" || settled.scope !== "all";
@@ -60,6 +61,9 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
   );
   useSyncExternalStore(store.watch, store.snapshot);
   const live = useLive(store, reload);
+  useEffect(() => {
+    if (store.lens !== lens) store.look(lens);
+  }, [store, lens]);
 
   useEffect(() => {
     setSelected(new Set());
@@ -86,6 +90,7 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
 
   const top = store.branches.get(rootKey);
   const lines = store.visible();
+  const periods = byLength([...new Set([...store.periods(), ...(lens ? [lens] : [])])]);
   const unused = top?.phase === "done" && top.ids.length === 0 && !top.loading;
   useEffect(() => onHeight?.(Math.max(lines.length, 4) * 40 + 220), [lines.length, onHeight]);
 
@@ -192,6 +197,16 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
               </option>
             ))}
           </select>
+          {(periods.length > 1 || lens !== "") && (
+            <select aria-label="Period of the limits" className="input" value={lens} onChange={e => setLens(e.target.value)}>
+              <option value="">Any period</option>
+              {periods.map(p => (
+                <option key={p} value={p}>
+                  {perCadence(p).replace(/^./, c => c.toUpperCase())}
+                </option>
+              ))}
+            </select>
+          )}
           <select
             aria-label="Status"
             className="input"

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { formatExact } from "../api/amount";
 import { path } from "../api/client";
-import type { Capability, History, One } from "../api/types";
+import type { Capability, Entity, EntityType, History, One, Page } from "../api/types";
 import { dayWords, shortTime, zone } from "../lib/time";
 import { Empty, Reading, Select, Skeleton, Text } from "../ui";
 import { lazily } from "../ui/Lazily";
@@ -91,8 +91,7 @@ type GroupingProps = { label: string; value: string; onChange: (v: string) => vo
 
 /** What usage can be told apart by: who it was charged to, each type of entity that requests name, or something else that they say. */
 function Grouping({ label, value, onChange, capability, none, except }: GroupingProps) {
-  const s = useSession();
-  const types = [...s.types.values()].filter(t => t.archivedAt === null && t.attributionKeys.length > 0);
+  const types = useTypesToldApart();
   const options = [
     ["", none],
     ["$child", "Directly below"],
@@ -101,6 +100,30 @@ function Grouping({ label, value, onChange, capability, none, except }: Grouping
     [other, "A dimension…"],
   ] as const;
   return <Select label={label} value={value} onChange={onChange} options={options.filter(([v]) => v === "" || v !== except)} />;
+}
+
+/** The types of entity by which the server tells usage apart: asked once, of no time at all. */
+function useTypesToldApart(): EntityType[] {
+  const s = useSession();
+  const types = [...s.types.values()].filter(t => t.archivedAt === null && t.attributionKeys.length > 0);
+  const c = s.capability;
+  const key = types[0]?.attributionKeys[0] ?? "";
+  const root = useQuery({
+    queryKey: ["told-apart", s.customerId, key],
+    queryFn: async () => {
+      const [any] = (await s.api.get<Page<Entity>>(path`/customers/${s.customerId}/entities`, { limit: 1 })).data;
+      const now = new Date().toISOString();
+      const query = { ...(c ? named(c) : {}), startDate: now, groupBy: [key] };
+      return s.api.get(path`/customers/${s.customerId}/entities/${any?.id ?? ""}/usage`, query).then(
+        () => true,
+        () => false,
+      );
+    },
+    enabled: c !== null && key !== "",
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+  });
+  return root.data === true ? types : [];
 }
 
 /** What the ids of a grouping are called. */

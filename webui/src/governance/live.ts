@@ -1,6 +1,7 @@
 import { useEffect, useState } from "react";
+import { nano } from "../api/amount";
 import { queryString } from "../api/client";
-import { decode } from "../api/json";
+import { type Amount, decode } from "../api/json";
 import type { Entity, TreeRow } from "../api/types";
 import { rootKey, type TreeStore } from "./tree";
 
@@ -8,6 +9,7 @@ export type LiveState = "connecting" | "live" | "polling" | "offline";
 
 const pollEvery = 10_000;
 const applyEvery = 250;
+const belowAfter = 1500;
 const staleEvery = 5000;
 const allEvery = 60_000;
 const branchesAtOnce = 12;
@@ -99,13 +101,28 @@ async function stream(
 
 function batched(store: TreeStore, ended: AbortSignal) {
   let due: ReturnType<typeof setTimeout> | undefined;
-  ended.addEventListener("abort", () => clearTimeout(due));
+  let again: ReturnType<typeof setTimeout> | undefined;
+  ended.addEventListener("abort", () => {
+    clearTimeout(due);
+    clearTimeout(again);
+  });
+  // What is below a limit that has begun or ceased to stop is told by no event of its own.
+  const below = () => {
+    again ??= setTimeout(() => {
+      again = undefined;
+      void refresh(store, loaded(store)).catch(() => {});
+    }, belowAfter);
+  };
   return (event: string, data: string) => {
     const body = decode(data);
     if (event === "node") {
       const row = body as TreeRow;
+      if (turned(store, row)) below();
       // Entities that were not looked at yet come with their branch.
-      if (store.nodes.has(row.entityId)) store.put(row);
+      store.news(row);
+    } else if (event === "refused") {
+      const r = body as { assignmentId: string; at: string; requested: Amount };
+      store.refused(r.assignmentId, r.at, r.requested);
     } else if (event === "removed") store.removed((body as { assignmentId: string }).assignmentId);
     else if (event === "entity") store.entity(body as Entity);
     due ??= setTimeout(() => {
@@ -113,6 +130,15 @@ function batched(store: TreeStore, ended: AbortSignal) {
       store.changed();
     }, applyEvery);
   };
+}
+
+/** Whether a hard limit begins or ceases to leave nothing, as far as that is known. */
+function turned(store: TreeStore, row: TreeRow): boolean {
+  if (row.enforcement !== "hard" || row.remaining === null || row.assignmentId === null) return false;
+  const before = store.find(row.entityId, row.assignmentId)?.remaining;
+  const empty = (a: Amount) => nano(a) <= 0n;
+  // One that is not shown may block what is.
+  return before == null ? empty(row.remaining) : empty(before) !== empty(row.remaining);
 }
 
 const loaded = (store: TreeStore) => [rootKey, ...store.open].filter(id => store.branches.has(id));

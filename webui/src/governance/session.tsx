@@ -185,22 +185,26 @@ export type LimitInput = {
   allocation?: "none" | "strict";
   /** The revision that it is based on; "none": there is no such limit yet. */
   ifMatch?: string;
+  /** Of a new one: whether what was used in its first period so far counts. */
+  countFrom?: "now" | "periodStart";
 };
 
 const chunk = 100;
+
+type Put = { limits: Assignment[]; undo: () => Promise<unknown> };
 
 /**
  * Puts limits and says how to take that back. Above 100 it takes several requests; each is
  * whole or not at all.
  */
-export async function putLimits(s: Session, inputs: LimitInput[], before: Assignment[]): Promise<() => Promise<unknown>> {
+export async function putLimits(s: Session, inputs: LimitInput[], before: Assignment[]): Promise<Put> {
   const target = path`/customers/${s.customerId}/assignments`;
   const after: Assignment[] = [];
   for (let i = 0; i < inputs.length; i += chunk) {
     const got = await s.api.put<{ data: Assignment[] }>(target, { assignments: inputs.slice(i, i + chunk) });
     after.push(...got.data);
   }
-  return () => undoLimits(s, before, after);
+  return { limits: after, undo: () => undoLimits(s, before, after) };
 }
 
 /** The current limits behind some rows of the tree. */

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import { Api } from "../api/client";
-import type { Capability, Denial, Node, Tree, TreeRow } from "../api/types";
-import { refusalsOf } from "./denials";
-import { flatten, rootKey, statusOf, TreeStore, tightest } from "./tree";
+import type { Capability, Tree, TreeRow } from "../api/types";
+import { alone, standingOf } from "./standing";
+import { flatten, rootKey, type TreeNode, TreeStore, tightest } from "./tree";
 
 const credits: Capability = { kind: "currency", id: "credits", name: "Credits", unit: "credits" };
 
@@ -16,6 +16,8 @@ function row(id: string, parentId: string | null, more: Partial<TreeRow> = {}): 
     parentId,
     scopeEntityIds: [],
     childCount: 0,
+    refused: null,
+    effective: null,
     ...none,
     ...rest,
     ...more,
@@ -125,38 +127,67 @@ it("notices periods that have ended", async () => {
 });
 
 it("names how a limit stands", () => {
-  const status = (more: Partial<TreeRow>) => statusOf(row("x", null, more), null);
+  const status = (more: Partial<TreeRow>) => alone(row("x", null, more));
   expect(status(limit(50))).toBe("ok");
   expect(status(limit(10, { status: "warning" }))).toBe("near");
   expect(status(limit(0, { status: "warning" }))).toBe("blocked");
   expect(status(limit(0, { status: "exceeded", enforcement: "soft" }))).toBe("over");
   expect(status(limit(null))).toBe("unlimited");
-  expect(statusOf(undefined, null)).toBe("untracked");
-  expect(
-    statusOf(undefined, {
-      remaining: 0,
-      node: { id: "org", typeId: "", name: null, parentId: null, childCount: 0, archived: false, limits: [] },
-    }),
-  ).toBe("above");
+  expect(alone(undefined)).toBe("untracked");
   expect(tightest([row("x", null, limit(50)), row("x", null, limit(10))])?.remaining).toBe(10);
 });
 
-it("calls a limit full that refuses what is asked of it", () => {
-  const node = (more: Partial<Node>) => ({ assignmentId: "a0.6", enforcement: "hard", isGranted: false, requested: 2, ...more }) as Node;
-  const denial = (timestamp: string, n: Node) => ({ timestamp, chains: [[n], [n]] }) as Denial;
-  const period = { usagePeriodStart: "2026-01-02T00:00:00Z", status: "warning" as const };
-  const row1 = row("x", null, limit(0.6, period));
-  const status = (l: TreeRow, ...denials: Denial[]) => statusOf(l, null, refusalsOf(denials));
-  const during = "2026-01-02T10:00:00Z";
-  expect(status(row1)).toBe("near");
-  expect(status(row1, denial(during, node({})))).toBe("full");
-  expect(status(row1, denial(during, node({ requested: 0.5 })), denial(during, node({})))).toBe("full");
-  expect(status(row1, denial("2026-01-01T10:00:00Z", node({})))).toBe("near");
-  expect(status(row1, denial(during, node({ requested: 0.5 })))).toBe("near");
-  expect(status(row1, denial(during, node({ isGranted: true })))).toBe("near");
-  expect(status(row1, denial(during, node({ enforcement: "soft" })))).toBe("near");
-  expect(status(row("x", null, limit(0.6, { ...period, status: "ok" })), denial(during, node({})))).toBe("ok");
-  const fuller = row("x", null, limit(0.1, { ...period, assignmentId: "other" }));
-  expect(tightest([fuller, row1], refusalsOf([denial(during, node({}))]))).toBe(row1);
-  expect(tightest([fuller, row1])).toBe(fuller);
+it("calls a limit full that lately refused more than is left", () => {
+  const refused = (requested: number, more = {}) =>
+    alone(row("x", null, limit(0.6, { status: "warning", refused: { at: "", requested }, ...more })));
+  expect(refused(2)).toBe("full");
+  expect(refused(0.5)).toBe("near");
+  expect(refused(2, { status: "ok" })).toBe("ok");
+});
+
+it("is blocked by what is above, or by another limit of its own, until that has come free", () => {
+  const node = { id: "x", effective: null };
+  const by = {
+    source: "ENTITY",
+    assignmentId: "up",
+    entityId: "org",
+    displayName: "Org",
+    label: "",
+    cadence: "P1M",
+    resetsAt: null,
+  } as const;
+  const effective = { status: "blocked", remaining: 0, by } as const;
+  const own = row("x", "org", limit(50, { effective }));
+  expect(standingOf(node, own, null)).toEqual({ status: "above", cause: "Org, per month" });
+  expect(standingOf({ id: "x", effective }, undefined, null).status).toBe("above");
+  expect(standingOf(node, own, null, () => row("org", null, limit(5))).status).toBe("ok");
+  expect(standingOf(node, row("x", "org", limit(50)), { remaining: 0, node: { name: "Org" } as TreeNode })).toEqual({
+    status: "above",
+    cause: "Org",
+  });
+  const surge = { ...effective, by: { ...by, entityId: "x", displayName: "X", label: "surge", cadence: "PT15M" } };
+  expect(standingOf(node, row("x", "org", limit(50, { effective: surge })), null)).toEqual({
+    status: "blocked",
+    cause: "X, “surge” per 15 min",
+  });
+  const little = { status: "warning", remaining: 0.05, by } as const;
+  expect(standingOf(node, row("x", "org", limit(50, { effective: little })), null).status).toBe("near");
+});
+
+it("a line goes on showing the limit that it showed", async () => {
+  const [month, surge] = [limit(60, { cadence: "P1M", assignmentId: "m" }), limit(80, { cadence: "PT15M", assignmentId: "s" })];
+  const s = fake([row("org", null, month), row("org", null, surge), row("org", null)]);
+  await s.load(rootKey);
+  const shown = () => {
+    s.changed();
+    const [line] = s.visible();
+    return line?.kind === "node" ? line.limit?.assignmentId : "";
+  };
+  expect(shown()).toBe("m");
+  s.put(row("org", null, { ...surge, remaining: 0, utilization: 1 }));
+  expect(shown()).toBe("m");
+  s.look("PT15M");
+  expect(shown()).toBe("s");
+  s.look("P1D");
+  expect(shown()).toBeUndefined();
 });

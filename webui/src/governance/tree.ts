@@ -1,9 +1,8 @@
-import { less, nano } from "../api/amount";
+import { less } from "../api/amount";
 import type { Api, Query } from "../api/client";
 import { path } from "../api/client";
 import type { Amount } from "../api/json";
-import type { Capability, Entity, Tree, TreeRow } from "../api/types";
-import { type Refusals, refusalOf } from "./denials";
+import type { Capability, Effective, Entity, Tree, TreeRow } from "../api/types";
 
 /** An entity of the tree, with its limits of the chosen capability. */
 export type TreeNode = {
@@ -14,6 +13,9 @@ export type TreeNode = {
   childCount: number;
   archived: boolean;
   limits: TreeRow[];
+  /** The limit that its line shows: the same as long as the table is, so that a line does not come to mean another. */
+  shown: string | null;
+  effective: Effective | null;
 };
 
 export type Filter = { search: string; typeId: string; status: "" | "near" | "over"; scope: "all" | "nodeWide" | "scoped" };
@@ -32,7 +34,16 @@ export type Branch = {
 
 /** A line of the table. */
 export type Line =
-  | { kind: "node"; node: TreeNode; level: number; position: number; size: number; open: boolean; ceiling: Ceiling | null }
+  | {
+      kind: "node";
+      node: TreeNode;
+      level: number;
+      position: number;
+      size: number;
+      open: boolean;
+      ceiling: Ceiling | null;
+      limit: TreeRow | undefined;
+    }
   | { kind: "more"; parentId: string; level: number; branch: Branch };
 
 /** The least that an ancestor leaves, and which one. */
@@ -56,6 +67,8 @@ export class TreeStore {
   /** How far the server's clock is ahead of this machine's, in milliseconds. */
   skew = 0;
   version = 0;
+  /** Of which period limits are shown; "": of any. */
+  lens = "";
   private watchers = new Set<() => void>();
   private lines: Line[] | null = null;
   private ended = new AbortController();
@@ -113,7 +126,13 @@ export class TreeStore {
   }
 
   private entityQuery(more: Query): Query {
-    return this.query({ sortBy: "id", order: this.sort === "name" && this.descending ? "desc" : "asc", ...more });
+    return this.query({ ...this.about(), sortBy: "id", order: this.sort === "name" && this.descending ? "desc" : "asc", ...more });
+  }
+
+  /** Of which capability rows without a limit say how their entity stands. */
+  private about(): Query {
+    const c = this.capability;
+    return c ? { [c.kind === "currency" ? "effectiveCurrencyId" : "effectiveFeatureId"]: c.id } : {};
   }
 
   private get treePath() {
@@ -175,7 +194,17 @@ export class TreeStore {
   put(row: TreeRow) {
     let n = this.nodes.get(row.entityId);
     if (!n) {
-      n = { id: row.entityId, typeId: "", name: null, parentId: null, childCount: 0, archived: false, limits: [] };
+      n = {
+        id: row.entityId,
+        typeId: "",
+        name: null,
+        parentId: null,
+        childCount: 0,
+        archived: false,
+        limits: [],
+        shown: null,
+        effective: null,
+      };
       this.nodes.set(n.id, n);
     }
     n.typeId = row.entityTypeId;
@@ -183,10 +212,47 @@ export class TreeStore {
     n.parentId = row.parentId;
     n.childCount = row.childCount;
     n.archived = row.archivedAt !== null;
-    if (row.assignmentId === null) return;
+    if (row.assignmentId === null) {
+      n.effective = row.effective;
+      return;
+    }
     const i = n.limits.findIndex(l => l.assignmentId === row.assignmentId);
     if (i < 0) n.limits.push(row);
     else n.limits[i] = row;
+  }
+
+  /** The limit of an entity that its line shows. */
+  limitOf(n: TreeNode): TreeRow | undefined {
+    const among = this.lens === "" ? n.limits : n.limits.filter(l => l.cadence === this.lens);
+    if (among.length < 2) return among[0];
+    const chosen = among.find(l => l.assignmentId === n.shown) ?? tightest(among);
+    n.shown = chosen?.assignmentId ?? null;
+    return chosen;
+  }
+
+  find = (entityId: string, assignmentId: string) => this.nodes.get(entityId)?.limits.find(l => l.assignmentId === assignmentId);
+
+  look(lens: string) {
+    this.lens = lens;
+    for (const n of this.nodes.values()) n.shown = null;
+    this.changed();
+  }
+
+  /** The periods of the limits that are loaded. */
+  periods(): string[] {
+    return [...new Set([...this.nodes.values()].flatMap(n => n.limits.map(l => l.cadence ?? "")))].filter(Boolean);
+  }
+
+  /** A limit has refused a request. */
+  refused(assignmentId: string, at: string, requested: Amount) {
+    for (const n of this.nodes.values()) for (const l of n.limits) if (l.assignmentId === assignmentId) l.refused = { at, requested };
+  }
+
+  /** Takes a row that the stream sends: it tells of no refusals, which stay as long as the period does. */
+  news(row: TreeRow) {
+    const before = row.assignmentId === null ? undefined : this.find(row.entityId, row.assignmentId);
+    if (before?.refused && before.usagePeriodStart === row.usagePeriodStart) row.refused ??= before.refused;
+    if (this.nodes.has(row.entityId)) this.put(row);
   }
 
   async toggle(id: string, open = !this.open.has(id)) {
@@ -238,7 +304,7 @@ export class TreeStore {
   async reread(id: string): Promise<void> {
     const at = { rootEntityId: id, depth: 0, limit: 1000 };
     const [entity, limits] = await Promise.all([
-      this.api.get<Tree>(this.treePath, at, this.ended.signal),
+      this.api.get<Tree>(this.treePath, { ...this.about(), ...at }, this.ended.signal),
       this.capability ? this.api.get<Tree>(this.treePath, { ...this.capabilityQuery(), ...at }, this.ended.signal) : null,
     ]);
     const n = this.nodes.get(id);
@@ -252,12 +318,15 @@ export class TreeStore {
     return this.capability ? { [this.capability.kind === "currency" ? "currencyIds" : "featureIds"]: [this.capability.id] } : {};
   }
 
-  /** Reads the first page of a branch's limits again, for servers that do not stream. */
+  /** Reads the first pages of a branch again: for servers that do not stream, and for what no event tells. */
   async refresh(parentId: string): Promise<void> {
     if (!this.capability) return;
-    const got = await this.api.get<Tree>(this.treePath, this.limitQuery(this.place(parentId)), this.ended.signal);
-    for (const row of got.data) if (this.nodes.has(row.entityId)) this.put(row);
-    this.heard(got.asOf);
+    const queries = [this.limitQuery(this.place(parentId)), this.entityQuery(this.place(parentId))];
+    for (const query of queries) {
+      const got = await this.api.get<Tree>(this.treePath, query, this.ended.signal);
+      for (const row of got.data) if (this.nodes.has(row.entityId)) this.put(row);
+      this.heard(got.asOf);
+    }
     this.changed();
   }
 
@@ -301,7 +370,17 @@ export class TreeStore {
     if (!b) return;
     if (!n) {
       const parentId = to === rootKey ? null : to;
-      this.nodes.set(e.id, { id: e.id, typeId: e.entityTypeId, name: e.displayName, parentId, childCount: 0, archived: false, limits: [] });
+      this.nodes.set(e.id, {
+        id: e.id,
+        typeId: e.entityTypeId,
+        name: e.displayName,
+        parentId,
+        childCount: 0,
+        archived: false,
+        limits: [],
+        shown: null,
+        effective: null,
+      });
     }
     if (!b.ids.includes(e.id)) b.ids.push(e.id);
   }
@@ -335,7 +414,7 @@ export class TreeStore {
 }
 
 /** What the table shows of what is loaded and open. */
-export function flatten(s: Pick<TreeStore, "nodes" | "branches" | "open" | "flat">): Line[] {
+export function flatten(s: Pick<TreeStore, "nodes" | "branches" | "open" | "flat" | "lens" | "limitOf">): Line[] {
   const lines: Line[] = [];
   type Frame = { parentId: string; branch: Branch; next: number; level: number; ceiling: Ceiling | null };
   const top = s.branches.get(rootKey);
@@ -352,9 +431,12 @@ export function flatten(s: Pick<TreeStore, "nodes" | "branches" | "open" | "flat
       continue;
     }
     f.next++;
+    const limit = s.limitOf(node);
+    // A list of limits of a period is of those that have one.
+    if (s.flat && s.lens !== "" && !limit) continue;
     const size = branch.phase === "done" ? branch.ids.length : -1;
     const open = !s.flat && node.childCount > 0 && s.open.has(node.id);
-    lines.push({ kind: "node", node, level, position: f.next, size, open, ceiling: f.ceiling });
+    lines.push({ kind: "node", node, level, position: f.next, size, open, ceiling: f.ceiling, limit });
     const below = open ? s.branches.get(node.id) : undefined;
     if (below) stack.push({ parentId: node.id, branch: below, next: 0, level: level + 1, ceiling: lower(f.ceiling, node) });
   }
@@ -371,35 +453,8 @@ function lower(ceiling: Ceiling | null, node: TreeNode): Ceiling | null {
   return ceiling;
 }
 
-const noRefusals: Refusals = new Map();
-
-/** The limit that a line shows when an entity has several: one that refuses, else the fullest. */
-export function tightest(limits: TreeRow[], refusals: Refusals = noRefusals): TreeRow | undefined {
-  let best: TreeRow | undefined;
-  let most = Number.NEGATIVE_INFINITY;
-  for (const l of limits) {
-    const used = l.utilization === null ? -1 : Number(l.utilization);
-    const rank = standing(l, refusals) === "full" ? Math.max(1, used) : used;
-    if (!best || rank > most) [best, most] = [l, rank];
-  }
-  return best;
-}
-
-export type Status = "ok" | "near" | "full" | "over" | "blocked" | "above" | "untracked" | "unlimited";
-
-/**
- * How a limit stands. A hard limit with nothing left blocks, also when open holds take the
- * rest; one with less left than what it lately refused is full.
- */
-export function statusOf(limit: TreeRow | undefined, ceiling: Ceiling | null, refusals: Refusals = noRefusals): Status {
-  const own = limit ? standing(limit, refusals) : "untracked";
-  return ceiling && nano(ceiling.remaining) <= 0n && own !== "blocked" ? "above" : own;
-}
-
-function standing(l: TreeRow, refusals: Refusals): Status {
-  if (l.usageLimit === null || l.remaining === null) return "unlimited";
-  if (nano(l.remaining) <= 0n) return l.enforcement === "soft" ? "over" : "blocked";
-  if (l.status === "exceeded") return l.enforcement === "soft" ? "over" : "blocked";
-  if (l.status !== "warning") return "ok";
-  return refusalOf(l, refusals) ? "full" : "near";
+/** The limit that a line shows when an entity has several, until it is chosen: the fullest. */
+export function tightest(limits: TreeRow[]): TreeRow | undefined {
+  const used = (l: TreeRow) => (l.utilization === null ? -1 : Number(l.utilization));
+  return limits.reduce<TreeRow | undefined>((best, l) => (best && used(best) >= used(l) ? best : l), undefined);
 }

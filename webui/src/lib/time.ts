@@ -11,6 +11,16 @@ export function cadenceWords(cadence: string): string {
   return `${n} ${unit}${unit === "min" ? "" : "s"}`;
 }
 
+/** ISO durations, the shortest first. */
+export function byLength(cadences: string[]): string[] {
+  const day = { H: 1 / 24, D: 1, W: 7, M: 30, Y: 365 } as Record<string, number>;
+  const length = (c: string) => {
+    const m = /^P(T?)(\d+)([MHDWY])$/.exec(c);
+    return m ? Number(m[2]) * (m[1] && m[3] === "M" ? 1 / 1440 : (day[m[3] ?? ""] ?? 0)) : 0;
+  };
+  return [...cadences].sort((a, b) => length(a) - length(b));
+}
+
 /** How often a limit of a cadence begins anew: P1D is "per day". */
 export function perCadence(cadence: string): string {
   const words = cadenceWords(cadence);

@@ -18,7 +18,7 @@ import { type ButtonHTMLAttributes, Component, type ReactNode, useEffect, useId,
 import { formatExact, formatShort, percent } from "../api/amount";
 import { Problem } from "../api/client";
 import type { Amount } from "../api/json";
-import type { Status } from "../governance/tree";
+import type { Status } from "../governance/standing";
 import { longTime, shortTime, since, until } from "../lib/time";
 import { Dialog } from "./Dialog";
 
@@ -81,14 +81,16 @@ const statusWords: Record<Status, [string, typeof Check, string]> = {
   untracked: ["No limit", Minus, "Nothing limits this one itself"],
 };
 
-export function StatusBadge({ status }: { status: Status }) {
-  const [word, Icon, title] = statusWords[status];
+/** How something stands; cause: what makes it so, where that is something else. */
+export function StatusBadge({ status, cause }: { status: Status; cause?: string }) {
+  const [word, Icon, why] = statusWords[status];
+  const title = !cause ? why : status === "near" ? `${cause} has little left` : `${cause} has nothing left: requests are stopped`;
   const plain = status === "untracked" || status === "unlimited";
   return (
     <span className={`badge ${status} ${plain ? "plain" : ""}`} title={title}>
       <Icon size={14} aria-hidden />
       {word}
-      {status === "above" && <span className="hidden"> by a limit above</span>}
+      {status === "above" && <span className="hidden"> by {cause || "a limit above"}</span>}
     </span>
   );
 }
@@ -315,7 +317,7 @@ export function Checkbox({ checked, onChange, children }: { checked: boolean; on
 }
 
 /** Asks before something that cannot be taken back, naming what follows from it. */
-export function Confirm({ title, children, action, danger, onConfirm, onClose }: ConfirmProps) {
+export function Confirm({ title, children, action, danger, ready = true, onConfirm, onClose }: ConfirmProps) {
   const run = useAction();
   return (
     <Dialog
@@ -324,7 +326,7 @@ export function Confirm({ title, children, action, danger, onConfirm, onClose }:
       foot={
         <>
           <Button onClick={onClose}>Cancel</Button>
-          <Button look={danger ? "danger" : "primary"} busy={run.busy} onClick={() => run.start(onConfirm, onClose)}>
+          <Button look={danger ? "danger" : "primary"} busy={run.busy} disabled={!ready} onClick={() => run.start(onConfirm, onClose)}>
             {action}
           </Button>
         </>
@@ -342,6 +344,8 @@ type ConfirmProps = {
   children: ReactNode;
   action: string;
   danger?: boolean;
+  /** Whether what must be said or chosen first is. */
+  ready?: boolean;
   onConfirm: () => Promise<unknown>;
   onClose: () => void;
 };
