@@ -7,12 +7,14 @@
 #             races, faults; needs PostgreSQL's programs. make test runs less of the same
 # make attack what hostile clients, full disks and damaged files do to a server, each with
 #             its figure and goal; BEFORE=path sets another binary's figures beside
+# make model  MODELOPS operations of the model test on each store; make test runs fewer
 # make build  bin/bursar
 # make deploy-check  what is in deploy/, with promtool, yamllint, helm and nginx where they are
 
 FUZZTIME ?= 30s
+MODELOPS ?= 1000000
 
-.PHONY: demo deps test vet unit race clients ui crash bench attack cluster fuzz build golden deploy-check
+.PHONY: demo deps test vet unit race clients ui crash bench attack cluster model fuzz build golden deploy-check
 
 demo:
 	go run -v ./cmd/bursar demo
@@ -54,6 +56,9 @@ attack:
 cluster:
 	go test ./sim -run 'TestCluster$$|TestChaos' -clusterops 200000 -races 2000 -linear 100 -fault 5s -lock 30s -timeout 60m -v
 	go run ./bench -cluster
+
+model:
+	go test ./sim -run 'AgreesWithModel|AgreeWithModel' -ops $(MODELOPS) -nodesops $(MODELOPS) -sqliteops $(MODELOPS) -pgops $(MODELOPS) -timeout 12h -v
 
 # Regenerates the golden files; review the difference.
 golden:

@@ -19,7 +19,6 @@ const (
 	MaxRowsPerEvent    = 512 // limits of one capability that a piece of usage counts on
 	MaxPlainLimits     = 16  // of one capability without a scope, on an entity
 	MaxScopedLimits    = 32  // of one capability with a scope, by one of the entities that they name
-	MaxBulk            = 100
 	MaxThresholds      = 10
 	MaxKeyLen          = 255
 )
@@ -107,8 +106,8 @@ func CheckDimensions(dims []Dimension) (key string, err error) {
 				return d.Key, fmt.Errorf("a dimension key holds letters, digits and _ . $ -")
 			}
 		}
-		if len(d.Value) > MaxDimensionLen {
-			return d.Key, fmt.Errorf("a dimension value has at most %d bytes, this one %d", MaxDimensionLen, len(d.Value))
+		if err := CheckText(d.Value, MaxDimensionLen); err != nil {
+			return d.Key, fmt.Errorf("a dimension value %w", err)
 		}
 	}
 	return "", nil

@@ -61,36 +61,6 @@ func (v *RateVersion) Prices(featureID string) bool {
 	return false
 }
 
-// Rate is the rate that applies to usage of a feature with dims; nil when none does.
-func (v *RateVersion) Rate(featureID string, dims []Dimension) *Rate {
-	var best *Rate
-	for i := range v.Rates {
-		r := &v.Rates[i]
-		if r.FeatureID == featureID && (best == nil || len(r.Match) > len(best.Match)) && r.matches(dims) {
-			best = r
-		}
-	}
-	return best
-}
-
-func (r *Rate) matches(dims []Dimension) bool {
-	for key, values := range r.Match {
-		found := false
-		for i := range dims {
-			if dims[i].Key != key {
-				continue
-			}
-			for _, v := range values {
-				found = found || v == dims[i].Value
-			}
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
-}
-
 // Cost is what amount units cost: amount × Amount ÷ Per, rounded half-even to 9
 // decimals. ok is false when that is 10^15 or more.
 func (r *Rate) Cost(amount Amount) (cost Amount, ok bool) { return amount.MulDiv(r.Amount, r.Per) }

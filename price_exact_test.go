@@ -243,60 +243,6 @@ func TestRateCardAt(t *testing.T) {
 	}
 }
 
-func TestRateVersionRate(t *testing.T) {
-	rate := func(feature string, nanos int64, match map[string][]string) bursar.Rate {
-		return bursar.Rate{FeatureID: feature, Amount: bursar.AmountFromNanos(nanos), Per: 1, Match: match}
-	}
-	v := bursar.RateVersion{Rates: []bursar.Rate{
-		rate("in", 1, nil),
-		rate("in", 2, map[string][]string{"model": {"gpt-5", "gpt-5-mini"}}),
-		rate("in", 3, map[string][]string{"model": {"gpt-5"}, "tier": {"priority", "flex"}}),
-		rate("in", 4, map[string][]string{"model": {"gpt-5"}, "tier": {"priority"}, "region": {"eu"}}),
-		rate("in", 5, map[string][]string{"batch": {"true"}}),
-		rate("in", 6, map[string][]string{"context": {"200000"}}),
-		rate("out", 7, map[string][]string{"model": {"gpt-5"}}),
-		rate("out", 8, map[string][]string{"model": {""}}),
-	}}
-	str := func(key, value string) bursar.Dimension { return bursar.Dimension{Key: key, Value: value} }
-	for i, c := range []struct {
-		feature string
-		dims    []bursar.Dimension
-		want    int64 // 0 = none
-	}{
-		{"in", nil, 1},
-		{"in", []bursar.Dimension{str("model", "o3")}, 1},
-		{"in", []bursar.Dimension{str("Model", "gpt-5")}, 1},
-		{"in", []bursar.Dimension{str("model", "gpt-5")}, 2},
-		{"in", []bursar.Dimension{str("model", "gpt-5-mini")}, 2},
-		{"in", []bursar.Dimension{str("model", "gpt-5-mini"), str("tier", "flex")}, 2},
-		{"in", []bursar.Dimension{str("model", "gpt-5"), str("tier", "flex")}, 3},
-		{"in", []bursar.Dimension{str("tier", "flex"), str("model", "gpt-5"), str("region", "eu")}, 3},
-		{"in", []bursar.Dimension{str("model", "gpt-5"), str("tier", "priority"), str("region", "eu"), str("user", "u")}, 4},
-		{"in", []bursar.Dimension{str("tier", "flex")}, 1},
-		{"in", []bursar.Dimension{{Key: "batch", Value: "true", Kind: bursar.DimBool}}, 5},
-		{"in", []bursar.Dimension{{Key: "context", Value: "200000", Kind: bursar.DimNumber}}, 6},
-		{"out", []bursar.Dimension{str("model", "gpt-5")}, 7},
-		{"out", []bursar.Dimension{str("model", "")}, 8},
-		{"out", []bursar.Dimension{str("model", "o3")}, 0},
-		{"out", nil, 0},
-		{"none", []bursar.Dimension{str("model", "gpt-5")}, 0},
-	} {
-		var got int64
-		if r := v.Rate(c.feature, c.dims); r != nil {
-			_, lo := r.Amount.Nanos()
-			got = int64(lo)
-		}
-		if got != c.want {
-			t.Errorf("%d: %s with %v: rate %d, want %d", i, c.feature, c.dims, got, c.want)
-		}
-	}
-	for feature, want := range map[string]bool{"in": true, "out": true, "none": false, "": false} {
-		if v.Prices(feature) != want {
-			t.Errorf("Prices(%q) is %v", feature, !want)
-		}
-	}
-}
-
 func ExampleRate_Cost() {
 	r := bursar.Rate{Amount: bursar.AmountFromInt(3), Per: 1_000_000} // 3 per million
 	cost, _ := r.Cost(bursar.AmountFromInt(1537))

@@ -135,11 +135,11 @@ func TestPriceListCharges(t *testing.T) {
 		var sum Amount
 		for _, d := range dims {
 			n, _ := AmountFromString(d.Value)
-			r := v.Rate(d.Key, []Dimension{{Key: "model", Value: c.model}})
-			if r == nil {
+			i := slices.IndexFunc(v.Rates, func(r Rate) bool { return r.FeatureID == d.Key && slices.Contains(r.Match["model"], c.model) })
+			if i < 0 {
 				t.Fatalf("%s has no rate for %s", c.model, d.Key)
 			}
-			cost, _ := r.Cost(n)
+			cost, _ := v.Rates[i].Cost(n)
 			sum = sum.Add(cost)
 		}
 		if sum.String() != c.dollars {

@@ -18,7 +18,7 @@ type EntityTypeInput struct {
 	ID              string   `json:"id"`
 	DisplayName     string   `json:"displayName"`
 	AttributionKeys []string `json:"attributionKeys"` // may be empty, not nil
-	Description     string   `json:"description,omitempty"`
+	Description     *string  `json:"description,omitempty"` // nil keeps it, "" clears it
 }
 
 // PutEntityTypes creates or replaces entity types: all or none, at most 100.
@@ -218,7 +218,8 @@ func (c *Client) Commit(ctx context.Context, customer, reservation string, used 
 	return ask[Reservation](ctx, c, call{method: http.MethodPost, path: segments("customers", customer, "reservations", reservation, "commit"), in: in})
 }
 
-// Release frees a hold. Repeating it gives the same answer.
+// Release frees a hold. One that was released or has expired stays as it is; so Release may
+// be deferred whatever became of the hold, but for one that was committed.
 func (c *Client) Release(ctx context.Context, customer, reservation string) (Reservation, error) {
 	return ask[Reservation](ctx, c, call{method: http.MethodPost, path: segments("customers", customer, "reservations", reservation, "release")})
 }

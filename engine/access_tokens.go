@@ -93,8 +93,8 @@ func (o *createToken) decide(d *decider) (any, error) {
 	if t.Permissions = slices.Compact(t.Permissions); len(t.Permissions) == 0 {
 		p.Add("/permissions", bursar.CodeValidationFailed, "a token has at least one permission: read or manage")
 	}
-	if len(t.Subject) > bursar.MaxNameLen {
-		p.Add("/subject", bursar.CodeValidationFailed, "a subject has at most %d bytes", bursar.MaxNameLen)
+	if err := bursar.CheckText(t.Subject, bursar.MaxNameLen); err != nil {
+		p.Add("/subject", bursar.CodeValidationFailed, "a subject %v", err)
 	}
 	if o.in.TTLSeconds < bursar.MinTokenTTL || o.in.TTLSeconds > bursar.MaxTokenTTL {
 		p.Add("/expiresInSeconds", bursar.CodeValidationFailed, "expiresInSeconds is %d to %d", bursar.MinTokenTTL, bursar.MaxTokenTTL)

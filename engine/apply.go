@@ -57,6 +57,9 @@ func (v *view) apply(r record) error {
 		put(v, &v.hlds, r.id, &n)
 	case *holdExpireRec:
 		return v.applyExpire(r)
+	case *levelRec:
+		l := r.level
+		put(v, &v.lvls, r.key, &l)
 	case *keptRec:
 		v.remember(r.key)
 	case *activityRec:
@@ -125,7 +128,7 @@ func (v *view) charge(cs []charge) error {
 		}
 		n := v.counter(c.row, def)
 		if c.rolled {
-			n = counter{window: c.window, held: n.held, prev: carriedInto(&n, c.window)}
+			n = n.rolled(c.window)
 		}
 		switch c.slot {
 		case slotCurrent:
@@ -136,15 +139,6 @@ func (v *view) charge(cs []charge) error {
 		put(v, &v.ctrs, c.row, &n)
 	}
 	return nil
-}
-
-// carriedInto is what c's window means to w: the usage of w's previous window if that
-// is the one.
-func carriedInto(c *counter, w window) bursar.Amount {
-	if c.start == w.prevStart && c.end == w.start {
-		return c.used
-	}
-	return bursar.Amount{}
 }
 
 func (v *view) changeHeld(rows []uint32, a bursar.Amount) {

@@ -103,6 +103,11 @@ func (s *state) allUses() (uses []Use) {
 			uses = append(uses, Use{"currency", cap.ID})
 		}
 	}
+	for i, cap := range s.caps.list {
+		if t := s.totals[uint32(i+1)]; cap.Kind == bursar.KindFeature && t != nil && t.figures() {
+			uses = append(uses, Use{"feature", cap.ID})
+		}
+	}
 	for _, g := range s.grants[1:] {
 		uses = append(uses, Use{"grant", g.ID})
 	}

@@ -26,6 +26,7 @@ type Catalogue struct {
 	attribution map[string]string            // key → live entity type
 	replies     map[[16]byte]keptReply
 	revoked     map[string]revokedToken // access tokens, until they expire
+	noted       map[string]bool         // features whose use in customers has been noted since they were made
 	secret      [32]byte
 
 	repliesSweep, revokedSweep sweeper
@@ -60,7 +61,7 @@ func sweep[K comparable, V any](s *sweeper, m map[K]V, ended func(K, V) bool) {
 func newCatalogue() *Catalogue {
 	return &Catalogue{types: map[string]*bursar.EntityType{}, features: map[string]*bursar.Feature{},
 		currencies: map[string]*bursar.Currency{}, keys: map[string]*bursar.APIKey{}, cards: map[string]*bursar.RateCard{},
-		webhooks: map[string]*bursar.Webhook{}, prices: map[string][]pricedBy{}, attribution: map[string]string{}, replies: map[[16]byte]keptReply{}, revoked: map[string]revokedToken{}}
+		webhooks: map[string]*bursar.Webhook{}, prices: map[string][]pricedBy{}, attribution: map[string]string{}, replies: map[[16]byte]keptReply{}, revoked: map[string]revokedToken{}, noted: map[string]bool{}}
 }
 
 // clone copies c so that records can be applied to the copy.
@@ -69,6 +70,7 @@ func (c *Catalogue) clone() *Catalogue {
 	n.types, n.features, n.currencies = maps.Clone(c.types), maps.Clone(c.features), maps.Clone(c.currencies)
 	n.keys, n.attribution, n.replies = maps.Clone(c.keys), maps.Clone(c.attribution), maps.Clone(c.replies)
 	n.cards, n.webhooks, n.revoked = maps.Clone(c.cards), maps.Clone(c.webhooks), maps.Clone(c.revoked)
+	n.noted = maps.Clone(c.noted)
 	return &n
 }
 
@@ -150,6 +152,8 @@ func (c *Catalogue) apply(r record) error {
 		err := set(c.features, rec.body, func(t *bursar.Feature) string { return t.ID })
 		c.meters = indexMeters(c.features)
 		return err
+	case "featureNoted":
+		return named(rec.body, func(id string) { c.noted[id] = true })
 	case "rateCard":
 		return set(c.cards, rec.body, func(t *bursar.RateCard) string {
 			c.prices = indexCard(c.prices, t)
@@ -170,12 +174,7 @@ func (c *Catalogue) apply(r record) error {
 	case "webhook":
 		return set(c.webhooks, rec.body, func(t *bursar.Webhook) string { return t.ID })
 	case "webhookDeleted":
-		var id string
-		if err := json.Unmarshal(rec.body, &id); err != nil {
-			return fmt.Errorf("%w: %v", errRecord, err)
-		}
-		delete(c.webhooks, id)
-		return nil
+		return named(rec.body, func(id string) { delete(c.webhooks, id) })
 	case "currency":
 		return set(c.currencies, rec.body, func(t *bursar.Currency) string { return t.ID })
 	case "apiKey":
@@ -196,6 +195,16 @@ func (c *Catalogue) apply(r record) error {
 	default:
 		return fmt.Errorf("%w: a %q in the catalogue", errRecord, rec.sort)
 	}
+	return nil
+}
+
+// named calls f with the id that is all of a record's body.
+func named(body []byte, f func(id string)) error {
+	var id string
+	if err := json.Unmarshal(body, &id); err != nil {
+		return fmt.Errorf("%w: %v", errRecord, err)
+	}
+	f(id)
 	return nil
 }
 
@@ -240,14 +249,17 @@ func (w *catalogueWrite) add(r *catalogueRec) error {
 }
 
 func checkName(pointer, name string, p *bursar.Problems) {
-	if name == "" || len(name) > bursar.MaxNameLen {
-		p.Add(pointer, bursar.CodeValidationFailed, "a display name has 1 to %d bytes, this one %d", bursar.MaxNameLen, len(name))
+	if err := bursar.CheckName(name); err != nil {
+		p.Add(pointer, bursar.CodeValidationFailed, "a display name %v", err)
 	}
 }
 
 func checkText(pointer string, s *string, p *bursar.Problems) {
-	if s != nil && len(*s) > bursar.MaxDescriptionLen {
-		p.Add(pointer, bursar.CodeValidationFailed, "a text has at most %d bytes, this one %d", bursar.MaxDescriptionLen, len(*s))
+	if s == nil {
+		return
+	}
+	if err := bursar.CheckText(*s, bursar.MaxDescriptionLen); err != nil {
+		p.Add(pointer, bursar.CodeValidationFailed, "a text %v", err)
 	}
 }
 
@@ -266,17 +278,15 @@ func (w *catalogueWrite) putEntityTypes(in []EntityTypeInput) ([]bursar.EntityTy
 		}
 		seen[t.ID] = true
 		checkName(at+"/displayName", t.DisplayName, &p)
-		checkText(at+"/description", t.Description, &p)
+		checkText(at+"/description", &t.Description.Value, &p)
 		w.checkAttribution(at, t, &p)
 		v := bursar.EntityType{ID: t.ID, DisplayName: t.DisplayName, AttributionKeys: append([]string{}, t.AttributionKeys...),
 			CreatedAt: w.now.Milli(), UpdatedAt: w.now.Milli()}
-		if t.Description != nil && *t.Description != "" {
-			v.Description = t.Description
-		}
 		old := w.types[t.ID]
 		if p.CheckRevision(at+"/ifMatch", t.IfMatch, old, old != nil); old != nil {
-			v.CreatedAt = old.CreatedAt
+			v.CreatedAt, v.Description = old.CreatedAt, old.Description
 		}
+		setOpt(&v.Description, t.Description)
 		if p.Empty() {
 			if err := w.put("entityType", &v); err != nil {
 				return nil, err
@@ -359,7 +369,11 @@ func (w *catalogueWrite) createFeature(f bursar.Feature) (bursar.Feature, error)
 	oneOf("/featureStatus", f.FeatureStatus, "NEW", "SUSPENDED", "ACTIVE")
 	in := f.Metadata
 	f.Metadata, f.CreatedAt, f.ArchivedAt = nil, w.now.Milli(), nil
-	return w.putFeature(f, in, &p)
+	f, err := w.putFeature(f, in, &p)
+	if err != nil {
+		return f, err
+	}
+	return f, w.put("featureNoted", f.ID)
 }
 
 func (w *catalogueWrite) putFeature(f bursar.Feature, metadata map[string]string, p *bursar.Problems) (bursar.Feature, error) {
@@ -403,10 +417,18 @@ func (w *catalogueWrite) updateFeature(id string, in *FeaturePatch) (bursar.Feat
 	}
 	var p bursar.Problems
 	if adds := func(m *bursar.Meter) bool { return m == nil || summing(m) }; adds(old.Meter) != adds(f.Meter) {
-		p.Add("/meter/aggregation/function", bursar.CodeValidationFailed, "a feature whose usage adds up cannot become one of MAX or UNIQUE, nor back: its figures would mean another thing; make another feature")
+		if !w.noted[id] { // nobody knows who uses it
+			p.Add(functionPointer, bursar.CodeValidationFailed, errOtherFigures, id)
+		}
+		w.unused, w.places = append(w.unused, Use{"feature", id}), append(w.places, functionPointer)
 	}
 	return w.putFeature(f, in.Metadata, &p)
 }
+
+const (
+	functionPointer = "/meter/aggregation/function"
+	errOtherFigures = "the feature %q has recorded usage: one whose usage adds up cannot become one of MAX or UNIQUE, nor back, for its figures would mean another thing; make another feature"
+)
 
 func errNoFeature(id string) error {
 	return bursar.Errorf(bursar.CodeFeatureNotFound, "there is no feature %.64q", id)

@@ -43,8 +43,8 @@ func checkMeter(in *bursar.Meter, p *bursar.Problems) *bursar.Meter {
 			}
 		}
 	}
-	if m.EventName == "" || len(m.EventName) > bursar.MaxNameLen {
-		p.Add("/meter/eventName", bursar.CodeValidationFailed, "a meter names the event it counts, in at most %d bytes", bursar.MaxNameLen)
+	if err := bursar.CheckName(m.EventName); err != nil {
+		p.Add("/meter/eventName", bursar.CodeValidationFailed, "a meter names the event it counts: the name %v", err)
 	}
 	return &m
 }

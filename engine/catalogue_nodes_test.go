@@ -3,7 +3,6 @@ package engine_test
 import (
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
@@ -21,7 +20,7 @@ func TestWhoSendsKnowsTheEndpoints(t *testing.T) {
 		b.must(err)
 		return rows
 	}
-	eventually(t, 5*time.Second, "b is the one that sends", func() bool {
+	eventually(t, "b is the one that sends", func() bool {
 		h, err := a.CreateWebhook(t.Context(), tester, engine.WebhookInput{URL: "https://example.com"})
 		a.must(err)
 		_, err = a.TestWebhook(t.Context(), tester, h.ID)

@@ -22,7 +22,7 @@ func TestInUseAcrossCustomers(t *testing.T) {
 		r.furnish(customers...)
 		r.furnish("other")
 		gone := func() {
-			eventually(t, 10*time.Second, "nobody is in memory", func() bool { return r.Stats().ResidentCustomers == 0 })
+			eventually(t, "nobody is in memory", func() bool { return r.Stats().ResidentCustomers == 0 })
 		}
 		inUse := func(what string) {
 			t.Helper()

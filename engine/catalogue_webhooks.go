@@ -52,8 +52,8 @@ func (w *catalogueWrite) putWebhook(h bursar.Webhook) (bursar.Webhook, error) {
 	if h.Kind != bursar.WebhookStandard && h.Kind != bursar.WebhookSlack && h.Kind != bursar.WebhookEmail {
 		p.Add("/kind", bursar.CodeValidationFailed, "a kind is webhook, slack or email")
 	}
-	if h.URL == "" || len(h.URL) > bursar.MaxDescriptionLen {
-		p.Add("/url", bursar.CodeValidationFailed, "a url has 1 to %d bytes", bursar.MaxDescriptionLen)
+	if n := bursar.Length(h.URL); n < 1 || n > bursar.MaxDescriptionLen {
+		p.Add("/url", bursar.CodeValidationFailed, "a url has 1 to %d characters, this one %d", bursar.MaxDescriptionLen, n)
 	}
 	checkText("/description", h.Description, &p)
 	for i, t := range h.EventTypes {

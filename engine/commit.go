@@ -20,11 +20,12 @@ type request struct {
 	trace string // the caller's id of it
 	facts *facts
 
-	tries   int // how often others were first
-	reply   any
-	err     error
-	version uint64
-	done    chan struct{}
+	tries    int  // how often others were first
+	tooLarge bool // it was refused with errTooLarge
+	reply    any
+	err      error
+	version  uint64
+	done     chan struct{}
 }
 
 // work is one customer's part of a batch.
@@ -280,23 +281,15 @@ func (e *Engine) decide(w *work) {
 		return
 	}
 	defer w.c.mu.RUnlock()
-	st := w.c.st
-	d := &decider{view: newView(st, max(st.head.Now, e.now())), cat: e.cat.Load(), horizon: e.o.LateHorizon, commit: e.ids.next()}
-	w.d, w.at = d, st.head
-	if !d.expire(w.expiries()) { // the requests wait until that is recorded
-		w.later, w.reqs = append(w.reqs, w.later...), nil
+	n := -1
+	for n < 0 {
+		n = e.run(w)
 	}
-	for i, r := range w.reqs {
-		if len(d.recs) >= turnRecords || len(d.recs) > maxRecords-maxRequestRecords {
-			w.later = append(w.reqs[i:len(w.reqs):len(w.reqs)], w.later...)
-			w.reqs = w.reqs[:i]
-			break
-		}
-		d.facts, d.trace = r.facts, r.trace
-		before := d.visits
-		r.reply, r.err = d.attempt(r.op)
-		raise(&e.holding.visits[deciders], int64(d.visits-before))
+	if n < len(w.reqs) {
+		w.later = append(w.reqs[n:len(w.reqs):len(w.reqs)], w.later...)
+		w.reqs = w.reqs[:n]
 	}
+	d := w.d
 	if d.fault != nil {
 		e.o.Log.Error("decided records do not apply", "customerId", w.c.id, "err", d.fault)
 		w.fail(d.fault)
@@ -320,7 +313,39 @@ func (w *work) expiries() int {
 	return fewExpiries
 }
 
-// maxRequestRecords is about what one request can emit: 1,000 events that feed a few
+// run decides as many requests as the commit has room for, and tells how many these are;
+// -1 when it is to run again, without a request that was too large.
+func (e *Engine) run(w *work) int {
+	st := w.c.st
+	d := &decider{view: newView(st, max(st.head.Now, e.now())), cat: e.cat.Load(), horizon: e.o.LateHorizon, commit: e.ids.next()}
+	w.d, w.at = d, st.head
+	if !d.expire(w.expiries()) { // the requests wait until that is recorded
+		return 0
+	}
+	for i, r := range w.reqs {
+		if r.tooLarge {
+			continue
+		}
+		if len(d.recs) >= turnRecords || d.full() {
+			return i
+		}
+		d.facts, d.trace = r.facts, r.trace
+		before := d.visits
+		r.reply, r.err = d.attempt(r.op)
+		raise(&e.holding.visits[deciders], int64(d.visits-before))
+		if r.err == errTooLarge {
+			r.tooLarge = true
+			return -1
+		}
+	}
+	return len(w.reqs)
+}
+
+// full tells that the commit may have no room for another request, nor for more of what
+// time has done.
+func (d *decider) full() bool { return len(d.recs) > maxRecords-maxRequestRecords }
+
+// maxRequestRecords bounds what one request may record: 1,000 events that feed a few
 // features each, with their costs, draws and alerts.
 const maxRequestRecords = 48_000
 
@@ -360,6 +385,12 @@ func (v *view) uses() (begin, end []Use) {
 		}
 		if !g.ended() {
 			caps[g.cap]++
+		}
+	}
+	for c, t := range v.tots {
+		old := v.totals[c]
+		if cap := v.capability(c); cap.Kind == bursar.KindFeature && t.figures() && (old == nil || !old.figures()) {
+			begin = append(begin, Use{"feature", cap.ID})
 		}
 	}
 	note := func(u Use, was, change int) {

@@ -88,14 +88,25 @@ func (d *decider) emit(r record) {
 // nextID is the id of what the record that is emitted next makes.
 func (d *decider) nextID() [16]byte { return idAt(d.now, d.head.Seq+1, len(d.recs), d.commit) }
 
-// attempt runs one request; if it fails the batch is as if it had not been.
+// errTooLarge refuses a request that would record more than one may.
+var errTooLarge = bursar.Errorf(bursar.CodeValidationFailed,
+	"the request would make more than %d records, which is the most for one: with their costs, limits and alerts its items are too many; send fewer at once", maxRequestRecords)
+
+// attempt runs one request; if it fails the batch is as if it had not been, but for
+// errTooLarge: then what is decided must be decided without that request.
 func (d *decider) attempt(o op) (reply any, err error) {
-	if _, ok := o.(settled); ok {
-		return o.decide(d)
-	}
 	from, recs, out := len(d.recs), d.records, d.out
+	if _, ok := o.(settled); ok {
+		if reply, err = o.decide(d); len(d.recs)-from > maxRequestRecords {
+			return nil, errTooLarge
+		}
+		return reply, err
+	}
 	d.undoing = true
-	if reply, err = o.decide(d); err != nil {
+	if reply, err = o.decide(d); len(d.recs)-from > maxRequestRecords {
+		err = errTooLarge
+	}
+	if err != nil {
 		d.rollback()
 		d.recs, d.records, d.out, d.touched = d.recs[:from], recs, out, nil
 		return nil, err
@@ -288,6 +299,9 @@ func (d *decider) expire(limit int) bool {
 		slices.SortFunc(holds, func(a, b *hold) int { return compareExpiring(expiring{a.expires, a.id}, expiring{b.expires, b.id}) })
 	}
 	for n := 0; n < limit && len(holds)+len(grants) > 0; n++ {
+		if d.full() && !d.quiet {
+			return false
+		}
 		if len(grants) == 0 || len(holds) > 0 && holds[0].expires <= grants[0].at {
 			d.expireHold(d.hold(holds[0].id))
 			holds = holds[1:]
@@ -308,6 +322,7 @@ func (d *decider) expireHold(h *hold) {
 	of := len(d.recs)
 	d.emit(r)
 	if h.settle {
+		d.moveLevels(h.cap, h.path, h.amount)
 		d.alertCharges(r.charges)
 		d.settleCosts(h, of, h.amount, h.expires, false)
 	}

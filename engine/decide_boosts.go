@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"unicode/utf8"
-
 	"github.com/bursarhq/bursar"
 )
 
@@ -42,8 +40,10 @@ func (o *createBoost) decide(d *decider) (any, error) {
 	if expires <= d.now {
 		p.Add("/expiresAt", bursar.CodeValidationFailed, "expiresAt %s is not in the future (now is %s)", expires, d.now)
 	}
-	if o.in.Reason != nil && utf8.RuneCountInString(*o.in.Reason) > maxReason {
-		p.Add("/reason", bursar.CodeValidationFailed, "a reason has at most %d characters", maxReason)
+	if o.in.Reason != nil {
+		if err := bursar.CheckText(*o.in.Reason, maxReason); err != nil {
+			p.Add("/reason", bursar.CodeValidationFailed, "a reason %v", err)
+		}
 	}
 	active := 0
 	for _, b := range d.boostsOf(ord) {

@@ -52,8 +52,8 @@ func (o *updateCustomer) decide(d *decider) (any, error) {
 func (d *decider) putCustomer(caller *Caller, c bursar.Customer, in *bursar.CustomerInput, action string) (any, error) {
 	var p bursar.Problems
 	text := func(name string, dst **string, src bursar.Opt[string]) {
-		if src.Set && len(src.Value) > bursar.MaxNameLen {
-			p.Add("/"+name, bursar.CodeValidationFailed, "%s has at most %d bytes", name, bursar.MaxNameLen)
+		if err := bursar.CheckText(src.Value, bursar.MaxNameLen); src.Set && err != nil {
+			p.Add("/"+name, bursar.CodeValidationFailed, "%s %v", name, err)
 		}
 		setOpt(dst, src)
 	}
@@ -98,9 +98,9 @@ func patchMetadata(m, in map[string]string, pointer string, p *bursar.Problems) 
 	maps.Copy(out, m)
 	for _, k := range sortedKeys(in) {
 		v := in[k]
-		switch {
-		case k == "" || len(k) > bursar.MaxMetadataLen || len(v) > bursar.MaxMetadataLen:
-			p.Add(pointer+"/"+escapePointer(k), bursar.CodeValidationFailed, "metadata keys and values have at most %d bytes, keys at least one", bursar.MaxMetadataLen)
+		switch err := bursar.CheckMetadata(k, v); {
+		case err != nil:
+			p.Add(pointer+"/"+escapePointer(k), bursar.CodeValidationFailed, "%v", err)
 		case v == "":
 			delete(out, k)
 		default:
@@ -222,8 +222,8 @@ func (d *decider) putEntity(caller *Caller, in *bursar.EntityInput, at string, p
 			e.typ = d.typeFor(typ)
 		}
 	}
-	if in.DisplayName.Set && len(in.DisplayName.Value) > bursar.MaxNameLen {
-		bad("/displayName", bursar.CodeValidationFailed, "a display name has at most %d bytes", bursar.MaxNameLen)
+	if err := bursar.CheckText(in.DisplayName.Value, bursar.MaxNameLen); in.DisplayName.Set && err != nil {
+		bad("/displayName", bursar.CodeValidationFailed, "a display name %v", err)
 	}
 	setOpt(&e.name, in.DisplayName)
 	if in.Metadata != nil {

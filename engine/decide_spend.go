@@ -107,6 +107,7 @@ func (o *consume) decide(d *decider) (any, error) {
 	res := bursar.ConsumeResult{ID: formatID(d.nextID()), Capability: o.in.Capability, Amount: o.in.Amount, Timestamp: d.now, Costs: costsOf(j.asks)}
 	of := len(d.recs)
 	d.emit(rec)
+	d.moveLevels(cap, rec.path, rec.delta)
 	d.alertCharges(rec.charges)
 	if c := o.in.Capability; c.Kind == bursar.KindCurrency && d.cat.prepaid(c.ID) {
 		d.draw(cap, o.in.Amount, 0, of, drawConsumed, d.now)
@@ -329,6 +330,7 @@ func (d *decider) commitHold(h *hold, amount bursar.Amount) (repeat bool, err er
 	}
 	of := len(d.recs)
 	d.emit(rec)
+	d.moveLevels(h.cap, h.path, amount)
 	d.alertCharges(rec.charges)
 	if rec.late != nil {
 		for _, c := range h.costs {
@@ -341,7 +343,7 @@ func (d *decider) commitHold(h *hold, amount bursar.Amount) (repeat bool, err er
 
 func (d *decider) releaseHold(h *hold) (repeat bool, err error) {
 	switch h.status {
-	case bursar.HoldReleased:
+	case bursar.HoldReleased, bursar.HoldExpired: // it holds nothing any more
 		return true, nil
 	case bursar.HoldOpen:
 		d.emit(&holdFreeRec{h.id, d.now})

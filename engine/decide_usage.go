@@ -68,7 +68,7 @@ func (o *reportUsage) decide(d *decider) (any, error) {
 		pointer := func() string { return o.at(it, "idempotencyKey") }
 		var fresh bool
 		if twins[i], fresh = keys.look(d, i, it.key, it.in.IdempotencyKey, it.in.Timestamp, pointer, &p); fresh {
-			o.setLevel(leaf, it)
+			o.setLevel(d, leaf, it)
 		}
 	}
 	if err := keys.unknown(); err != nil {
@@ -158,25 +158,35 @@ func (d *decider) checkUsage(o *reportUsage, it *usageItem, p *bursar.Problems) 
 
 // change is by how much a SET changes its level, after the items before it.
 func (d *decider) change(o *reportUsage, leaf uint32, it *usageItem) bursar.Amount {
-	old, ok := o.levels[leafLevel{leaf, it.in.FeatureID}]
-	if !ok {
-		old = d.level(levelKey{leaf, d.capOrd(it.in.Capability())})
-	}
-	it.level = level{it.in.Value, it.in.Timestamp}
-	if it.level.at == 0 {
-		it.level.at = d.now
+	old := o.level(d, leaf, it)
+	it.level = level{bursar.MaxAmount(it.in.Value, bursar.Amount{}), d.now}
+	if it.in.Timestamp != 0 {
+		it.level.at = min(it.in.Timestamp, d.now)
 	}
 	if it.stale = it.level.at < old.at; it.stale {
 		it.level = old
 		return bursar.Amount{}
 	}
-	return it.in.Value.Sub(old.value)
+	return it.level.value.Sub(old.value)
 }
 
-// setLevel notes what a SET that is recorded leaves to the items after it.
-func (o *reportUsage) setLevel(leaf uint32, it *usageItem) {
-	if it.in.Behavior == bursar.Set {
+// level is that of an item's leaf after the items before it.
+func (o *reportUsage) level(d *decider, leaf uint32, it *usageItem) level {
+	if l, ok := o.levels[leafLevel{leaf, it.in.FeatureID}]; ok {
+		return l
+	}
+	return d.level(levelKey{leaf, d.capOrd(it.in.Capability())})
+}
+
+// setLevel notes what an item that is recorded leaves to the items after it.
+func (o *reportUsage) setLevel(d *decider, leaf uint32, it *usageItem) {
+	switch {
+	case it.in.Behavior == bursar.Set:
 		o.levels[leafLevel{leaf, it.in.FeatureID}] = it.level
+	case d.levelled(it.in.Capability()):
+		for _, l := range d.lowest(it.path.path) {
+			o.levels[leafLevel{l, it.in.FeatureID}] = o.level(d, l, it).moved(it.in.Value)
+		}
 	}
 }
 
@@ -294,6 +304,7 @@ func (d *decider) recordUsage(it *usageItem, o operation) bursar.UsageResult {
 	if met != nil {
 		d.emit(met)
 	}
+	d.noteLevel(it, rec)
 	d.alertCharges(rec.charges)
 	if in.CurrencyID != "" && d.cat.prepaid(in.CurrencyID) {
 		d.draw(cap, rec.total, 0, of, drawConsumed, d.now)
@@ -302,6 +313,16 @@ func (d *decider) recordUsage(it *usageItem, o operation) bursar.UsageResult {
 	res.Costs = costsOf(it.asks)
 	d.showUsage(&res, it.asks)
 	return res
+}
+
+// noteLevel records the level that an item leaves, where its record does not say it.
+func (d *decider) noteLevel(it *usageItem, rec *usageRec) {
+	switch {
+	case !rec.set:
+		d.moveLevels(rec.cap, rec.path, rec.delta)
+	case !rec.stale && it.level != level{rec.amount, rec.timestamp}:
+		d.emit(&levelRec{levelKey{rec.leaf, rec.cap}, it.level})
+	}
 }
 
 // repriceAsks makes asks those of another amount: only what was used can be paid back.

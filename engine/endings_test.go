@@ -64,7 +64,7 @@ func TestHoldsThatEndTogether(t *testing.T) {
 			}
 			s.gate.Lock()
 			r.advance(time.Minute)
-			eventually(t, 20*time.Second, "the first of them are being recorded", func() bool { return engine.Asking(r.Engine) })
+			eventually(t, "the first of them are being recorded", func() bool { return engine.Asking(r.Engine) })
 			engine.ForgetVisits(r.Engine)
 			before := r.Stats()
 			want := bursar.Amount{}
@@ -104,7 +104,7 @@ func TestHoldsThatEndTogether(t *testing.T) {
 			_, err = r.consume("acme", 5, "consume")
 			r.must(err)
 			want = want.Add(bursar.AmountFromInt(5))
-			eventually(t, 60*time.Second, "all is recorded", func() bool { return r.Stats().OpenHolds == 0 })
+			eventually(t, "all is recorded", func() bool { return r.Stats().OpenHolds == 0 })
 			if used, held := r.usedBy("acme"); used != want || !held.IsZero() {
 				t.Errorf("in the end used %s, held %s; want %s and 0", used, held, want)
 			}

@@ -353,6 +353,9 @@ func (e *Engine) tryCatalogue(ctx context.Context, c Caller, change func(*catalo
 func (e *Engine) errInUse(ctx context.Context, w *catalogueWrite) error {
 	var p bursar.Problems
 	for i, u := range w.unused {
+		if u.Kind == "feature" {
+			return bursar.ErrorAt(w.places[i], bursar.CodeValidationFailed, errOtherFigures, u.ID)
+		}
 		if u.Kind == "currency" {
 			return bursar.Errorf(bursar.CodeCurrencyInUse, "the currency %q is in use by live limits or grants; remove or void them first", u.ID)
 		}

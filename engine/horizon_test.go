@@ -96,7 +96,7 @@ func keysAreBounded(r *rig) {
 	r.t.Helper()
 	// 2 bytes of filter for each key, 40 for each of those in memory, and a customer of
 	// this size: far from 40 bytes for each of 10,000.
-	eventually(r.t, 20*time.Second, "closed generations left memory", func() bool {
+	eventually(r.t, "closed generations left memory", func() bool {
 		st := r.Stats()
 		return st.KeysInMemory <= 64+perReport && st.ResidentBytes < 100_000
 	})

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -146,37 +147,55 @@ func (e *Engine) saveSome() {
 	}
 }
 
-// maxSweep bounds the idle customers that one sweep opens.
-const maxSweep = 64
+const (
+	// maxSweep bounds the idle customers that are looked for at once, sweepers how many of
+	// them are opened at once: they share commits with one another.
+	maxSweep = 1024
+	sweepers = 16
+)
 
 // sweepIdle opens customers that are not in memory but have something due, or a log
-// that is ahead of their checkpoint.
+// that is ahead of their checkpoint, until it finds no more of them.
 func (e *Engine) sweepIdle() {
-	// Residents are in the list too, so there is room for them.
-	resident, _ := e.keeper.counted()
-	ids, err := e.store.Due(context.Background(), e.now(), maxSweep+resident)
-	if err != nil {
-		e.o.Log.Warn("looking for what is due failed", "err", err)
-		return
-	}
-	var idle []string
-	for _, id := range ids {
-		if e.residents.get(id) == nil && len(idle) < maxSweep {
-			idle = append(idle, id)
-		}
-	}
-	if len(idle) == 0 || !e.sweeping.CompareAndSwap(false, true) {
+	if !e.sweeping.CompareAndSwap(false, true) {
 		return
 	}
 	e.loops.Go(func() { // housekeeping goes on while some of them cannot be written to
 		defer e.sweeping.Store(false)
-		for _, id := range idle {
-			if e.closing.Load() {
+		swept := map[string]bool{}
+		for {
+			idle, err := e.idle(swept)
+			if err != nil {
+				e.o.Log.Warn("looking for what is due failed", "err", err)
+			}
+			if len(idle) == 0 {
 				return
 			}
-			e.tick(id)
+			for some := range slices.Chunk(idle, sweepers) {
+				if e.closing.Load() {
+					return
+				}
+				together(some, func(id string) error {
+					e.tick(id)
+					return nil
+				})
+			}
 		}
 	})
+}
+
+// idle are customers to open that are not among those swept, to which it adds them.
+func (e *Engine) idle(swept map[string]bool) (list []string, err error) {
+	// Residents are in the store's list too, so there is room for them.
+	resident, _ := e.keeper.counted()
+	ids, err := e.store.Due(context.Background(), e.now(), maxSweep+resident)
+	for _, id := range ids {
+		if !swept[id] && e.residents.get(id) == nil && len(list) < maxSweep {
+			swept[id] = true
+			list = append(list, id)
+		}
+	}
+	return list, err
 }
 
 // evict lets customers go, the longest unused first, until the rest fits the budget.

@@ -51,7 +51,7 @@ func TestHousekeepingFollowsWhatChanged(t *testing.T) {
 			r.must(err)
 			engine.Housekeep(r.Engine)
 			r.advance(time.Hour)
-			eventually(t, 10*time.Second, "the hold has ended in the log", func() bool {
+			eventually(t, "the hold has ended in the log", func() bool {
 				engine.Housekeep(r.Engine)
 				return r.Stats().OpenHolds == 0
 			})
@@ -73,7 +73,7 @@ func TestLongestUnusedLeaves(t *testing.T) {
 		_, err := r.consume(customers[0], 1, "") // all the time
 		r.must(err)
 	}
-	eventually(t, 10*time.Second, "residents fit the budget", func() bool {
+	eventually(t, "residents fit the budget", func() bool {
 		engine.Housekeep(r.Engine)
 		return r.Stats().ResidentBytes <= 20*8192
 	})

@@ -36,7 +36,7 @@ func TestCustomersLeaveMemoryAndComeBack(t *testing.T) {
 					holds[c] = h
 				}
 			}
-			eventually(t, 20*time.Second, "residents fit the budget", func() bool { return r.Stats().ResidentBytes <= budget })
+			eventually(t, "residents fit the budget", func() bool { return r.Stats().ResidentBytes <= budget })
 			if st := r.Stats(); st.ResidentCustomers == 0 || st.ResidentCustomers > 60 || st.Evictions == 0 {
 				t.Errorf("round %d: %+v", round, st)
 			}
@@ -89,9 +89,9 @@ func TestHoldsOfIdleCustomersEnd(t *testing.T) {
 			r.must(err)
 			ids[c] = h.ID
 		}
-		eventually(t, 10*time.Second, "nobody is in memory", func() bool { return r.Stats().ResidentCustomers == 0 })
+		eventually(t, "nobody is in memory", func() bool { return r.Stats().ResidentCustomers == 0 })
 		r.advance(time.Minute)
-		eventually(t, 25*time.Second, "the store has the ends of the holds", func() bool {
+		eventually(t, "the store has the ends of the holds", func() bool {
 			for c, id := range ids {
 				h, err := s.Hold(context.Background(), c, id)
 				r.must(err)
@@ -138,7 +138,7 @@ func TestCheckpointsRunBesideWrites(t *testing.T) {
 			})
 		}
 		before := r.Stats().Checkpoints
-		eventually(t, time.Minute, "six checkpoints", func() bool { return r.Stats().Checkpoints >= before+6 })
+		eventually(t, "six checkpoints", func() bool { return r.Stats().Checkpoints >= before+6 })
 		close(stop)
 		done.Wait()
 		if _, held := r.usedBy("acme"); !held.IsZero() {

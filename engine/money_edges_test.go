@@ -180,9 +180,9 @@ func TestUniqueAndScheduleInOneCommit(t *testing.T) {
 	go func() { r.consume("acme", 1, "x"); done <- struct{}{} }()
 	<-s.waiting // its commit is under way: what comes now is decided together
 	go func() { seen("2", "bob"); done <- struct{}{} }()
-	eventually(t, 5*time.Second, "the event waits", func() bool { return engine.Waiting(r.Engine) == 1 })
+	eventually(t, "the event waits", func() bool { return engine.Waiting(r.Engine) == 1 })
 	go func() { put(bursar.UnitMonth); done <- struct{}{} }()
-	eventually(t, 5*time.Second, "the limit waits", func() bool { return engine.Waiting(r.Engine) == 2 })
+	eventually(t, "the limit waits", func() bool { return engine.Waiting(r.Engine) == 2 })
 	s.shut = nil
 	close(open)
 	for range 3 {

@@ -279,7 +279,7 @@ func (e *Engine) refresh(ctx context.Context, c *customer, o *ReadOptions) error
 	if n == nil {
 		return e.clockSteady()
 	}
-	if n.since(&c.seen) <= o.MaxStaleness && e.catalogueFresh() {
+	if o.MaxStaleness > 0 && n.since(&c.seen) <= o.MaxStaleness && e.catalogueFresh() {
 		if c.at().Seq >= o.MinVersion {
 			return nil
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -142,7 +143,7 @@ func TestCatalogueIsFollowed(t *testing.T) {
 	}
 	k, _, err := a.CreateAPIKey(t.Context(), tester, "k", bursar.ScopeRead, nil)
 	a.must(err)
-	eventually(t, 5*time.Second, "the key arrives", func() bool { return b.Fresh(t.Context()) == nil && b.Catalogue().APIKey(k.ID) != nil })
+	eventually(t, "the key arrives", func() bool { return b.Fresh(t.Context()) == nil && b.Catalogue().APIKey(k.ID) != nil })
 }
 
 // The clock of a node does not matter.
@@ -170,46 +171,48 @@ func TestNodesGoByTheStoresClock(t *testing.T) {
 // One node saves a customer's checkpoints; all of them tell the same history, before and
 // after it goes, and what the next one starts from is whole.
 func TestNodesShareSaving(t *testing.T) {
-	s := shared()
-	o := engine.Options{CheckpointEvery: 5 * time.Millisecond, CheckpointRecords: 1, ClaimFor: 100 * time.Millisecond}
-	a, b := newRig(t, s, o), newRig(t, s, o)
-	defer b.close()
-	a.furnish("acme")
-	used := int64(0)
-	both := func(nodes ...*rig) {
-		for i := range 200 {
-			n := nodes[i%len(nodes)]
-			_, err := n.consume("acme", 1, fmt.Sprint(used))
-			n.must(err)
-			used++
-			if i%20 > 0 {
-				continue
-			}
-			for _, n := range nodes {
-				series, _, err := n.History(t.Context(), engine.ReadOptions{}, "acme", engine.HistoryQuery{Capability: capability("tokens"), From: scriptStart, To: scriptStart + bursar.Time(time.Hour), EntityID: "o"})
+	synctest.Test(t, func(t *testing.T) {
+		s := shared()
+		o := engine.Options{CheckpointEvery: 5 * time.Millisecond, CheckpointRecords: 1, ClaimFor: 300 * time.Millisecond}
+		a, b := newRig(t, s, o), newRig(t, s, o)
+		defer b.close()
+		a.furnish("acme")
+		used := int64(0)
+		both := func(nodes ...*rig) {
+			for i := range 200 {
+				n := nodes[i%len(nodes)]
+				_, err := n.consume("acme", 1, fmt.Sprint(used))
 				n.must(err)
-				if got := series[0].Points[0].Value; got != bursar.AmountFromInt(used) {
-					t.Fatalf("the history says %s of %d", got, used)
+				used++
+				if i%20 > 0 {
+					continue
+				}
+				for _, n := range nodes {
+					series, _, err := n.History(t.Context(), engine.ReadOptions{}, "acme", engine.HistoryQuery{Capability: capability("tokens"), From: scriptStart, To: scriptStart + bursar.Time(time.Hour), EntityID: "o"})
+					n.must(err)
+					if got := series[0].Points[0].Value; got != bursar.AmountFromInt(used) {
+						t.Fatalf("the history says %s of %d", got, used)
+					}
 				}
 			}
 		}
-	}
-	both(a, b)
-	eventually(t, 5*time.Second, "a checkpoint is saved", func() bool { return savedSeq(t, s) > 0 })
-	both(a, b)
-	a.close()
-	was := savedSeq(t, s)
-	both(b)
-	eventually(t, 5*time.Second, "the other node goes on saving", func() bool { return savedSeq(t, s) > was })
-	c := newRig(t, s, o)
-	defer c.close()
-	both(b, c)
-	for _, n := range []*rig{b, c} {
-		n.must(n.VerifyAll(t.Context()))
-		if res, err := n.consume("acme", 1, "0"); err != nil || !res.Duplicate {
-			t.Errorf("the first key again: %+v, %v", res, err)
+		both(a, b)
+		eventually(t, "a checkpoint is saved", func() bool { return savedSeq(t, s) > 0 })
+		both(a, b)
+		a.close()
+		was := savedSeq(t, s)
+		both(b)
+		eventually(t, "the other node goes on saving", func() bool { return savedSeq(t, s) > was })
+		c := newRig(t, s, o)
+		defer c.close()
+		both(b, c)
+		for _, n := range []*rig{b, c} {
+			n.must(n.VerifyAll(t.Context()))
+			if res, err := n.consume("acme", 1, "0"); err != nil || !res.Duplicate {
+				t.Errorf("the first key again: %+v, %v", res, err)
+			}
 		}
-	}
+	})
 }
 
 // A node that does not save a customer's checkpoints lets go of what another one saved,
@@ -221,57 +224,60 @@ func TestNodesLetSavedGo(t *testing.T) {
 		anew   bool
 	}{{[2]int{64, 64}, false}, {[2]int{64, 50}, true}} {
 		t.Run(fmt.Sprint(c.limits), func(t *testing.T) {
-			s := shared()
-			o := engine.Options{CheckpointEvery: 5 * time.Millisecond, CheckpointRecords: 1, ClaimFor: 100 * time.Millisecond}
-			o.KeysInMemory = c.limits[0]
-			a := newRig(t, s, o)
-			a.furnish("acme")
-			eventually(t, 5*time.Second, "the first node saves", func() bool { return savedSeq(t, s) > 0 })
-			o.KeysInMemory = c.limits[1]
-			b := newRig(t, s, o)
-			defer b.close()
-			const keys = 1000
-			for i := range keys {
-				n := []*rig{a, b}[i%2]
-				_, err := n.consume("acme", 1, fmt.Sprint(i))
-				n.must(err)
-				if i%10 > 0 {
-					continue
-				}
-				h, _, err := n.Reserve(t.Context(), tester, "acme", spendOf("tokens", 1, fmt.Sprint("h", i)), 60, "")
-				n.must(err)
-				_, _, err = n.ReleaseReservation(t.Context(), tester, "acme", h.ID)
-				n.must(err)
-			}
-			eventually(t, 10*time.Second, "the other node lets keys go", func() bool {
-				return b.Stats().KeysInMemory <= 2*64 && a.Stats().KeysInMemory <= 2*64
-			})
-			if loads := b.Stats().Loads; loads > 1 != c.anew {
-				t.Errorf("the customer was read %d times", loads)
-			}
-			all := func(nodes ...*rig) {
+			synctest.Test(t, func(t *testing.T) {
+				s := shared()
+				o := engine.Options{CheckpointEvery: 5 * time.Millisecond, CheckpointRecords: 1, ClaimFor: 300 * time.Millisecond}
+				o.KeysInMemory = c.limits[0]
+				a := newRig(t, s, o)
+				a.furnish("acme")
+				eventually(t, "the first node saves", func() bool { return savedSeq(t, s) > 0 })
+				o.KeysInMemory = c.limits[1]
+				b := newRig(t, s, o)
+				defer b.close()
+				const keys = 1000
 				for i := range keys {
-					n := nodes[i%len(nodes)]
-					if res, err := n.consume("acme", 1, fmt.Sprint(i)); err != nil || !res.Duplicate {
-						t.Fatalf("key %d again: %+v, %v", i, res, err)
+					time.Sleep(time.Millisecond) // by the bubble's clock: the nodes get on meanwhile
+					n := []*rig{a, b}[i%2]
+					_, err := n.consume("acme", 1, fmt.Sprint(i))
+					n.must(err)
+					if i%10 > 0 {
+						continue
+					}
+					h, _, err := n.Reserve(t.Context(), tester, "acme", spendOf("tokens", 1, fmt.Sprint("h", i)), 60, "")
+					n.must(err)
+					_, _, err = n.ReleaseReservation(t.Context(), tester, "acme", h.ID)
+					n.must(err)
+				}
+				eventually(t, "the other node lets keys go", func() bool {
+					return b.Stats().KeysInMemory <= 2*64 && a.Stats().KeysInMemory <= 2*64
+				})
+				if loads := b.Stats().Loads; loads > 1 != c.anew {
+					t.Errorf("the customer was read %d times", loads)
+				}
+				all := func(nodes ...*rig) {
+					for i := range keys {
+						n := nodes[i%len(nodes)]
+						if res, err := n.consume("acme", 1, fmt.Sprint(i)); err != nil || !res.Duplicate {
+							t.Fatalf("key %d again: %+v, %v", i, res, err)
+						}
 					}
 				}
-			}
-			all(b, a)
-			a.close()
-			was := savedSeq(t, s)
-			_, err := b.consume("acme", 1, "next")
-			b.must(err)
-			eventually(t, 5*time.Second, "the other node goes on saving", func() bool { return savedSeq(t, s) > was })
-			fresh := newRig(t, s, o)
-			defer fresh.close()
-			all(b, fresh)
-			for _, n := range []*rig{b, fresh} {
-				n.must(n.VerifyAll(t.Context()))
-				if used, held := n.usedBy("acme"); used != bursar.AmountFromInt(keys+1) || held != (bursar.Amount{}) {
-					t.Errorf("%s used, %s held", used, held)
+				all(b, a)
+				a.close()
+				was := savedSeq(t, s)
+				_, err := b.consume("acme", 1, "next")
+				b.must(err)
+				eventually(t, "the other node goes on saving", func() bool { return savedSeq(t, s) > was })
+				fresh := newRig(t, s, o)
+				defer fresh.close()
+				all(b, fresh)
+				for _, n := range []*rig{b, fresh} {
+					n.must(n.VerifyAll(t.Context()))
+					if used, held := n.usedBy("acme"); used != bursar.AmountFromInt(keys+1) || held != (bursar.Amount{}) {
+						t.Errorf("%s used, %s held", used, held)
+					}
 				}
-			}
+			})
 		})
 	}
 }
@@ -301,33 +307,35 @@ func (u *unsaving) Saved(ctx context.Context, streams []string) ([]uint64, error
 
 // What the node that saves could not save the next one has not let go of.
 func TestUnsavedIsKept(t *testing.T) {
-	s := shared()
-	as, bs := &unsaving{Store: s}, &unsaving{Store: s}
-	o := engine.Options{CheckpointEvery: 5 * time.Millisecond, CheckpointRecords: 1, ClaimFor: 100 * time.Millisecond}
-	a := newRig(t, as, o)
-	a.furnish("acme")
-	eventually(t, 5*time.Second, "the first node saves", func() bool { return savedSeq(t, s) > 0 })
-	b := newRig(t, bs, o)
-	defer b.close()
-	b.usedBy("acme")
-	as.full.Store(true)
-	_, _, err := a.PutEntities(t.Context(), tester, "acme", []bursar.EntityInput{{ID: "late", EntityTypeID: "user", ParentID: bursar.Some("o")}})
-	a.must(err)
-	for i := range int64(4) {
-		_, err := b.consume("acme", 1, fmt.Sprint(i))
-		b.must(err)
-		asked := bs.asked.Load()
-		eventually(t, 5*time.Second, "the other node looks what is saved", func() bool { return bs.asked.Load() > asked })
-	}
-	was := savedSeq(t, s)
-	_ = a.Close(t.Context()) // it cannot save
-	eventually(t, 5*time.Second, "the other node goes on saving", func() bool { return savedSeq(t, s) > was })
-	fresh := newRig(t, s, o)
-	defer fresh.close()
-	fresh.must(fresh.VerifyAll(t.Context()))
-	if _, _, err := fresh.Entity(t.Context(), engine.ReadOptions{}, "acme", "late"); err != nil {
-		t.Error(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := shared()
+		as, bs := &unsaving{Store: s}, &unsaving{Store: s}
+		o := engine.Options{CheckpointEvery: 5 * time.Millisecond, CheckpointRecords: 1, ClaimFor: 300 * time.Millisecond}
+		a := newRig(t, as, o)
+		a.furnish("acme")
+		eventually(t, "the first node saves", func() bool { return savedSeq(t, s) > 0 })
+		b := newRig(t, bs, o)
+		defer b.close()
+		b.usedBy("acme")
+		as.full.Store(true)
+		_, _, err := a.PutEntities(t.Context(), tester, "acme", []bursar.EntityInput{{ID: "late", EntityTypeID: "user", ParentID: bursar.Some("o")}})
+		a.must(err)
+		for i := range int64(4) {
+			_, err := b.consume("acme", 1, fmt.Sprint(i))
+			b.must(err)
+			asked := bs.asked.Load()
+			eventually(t, "the other node looks what is saved", func() bool { return bs.asked.Load() > asked })
+		}
+		was := savedSeq(t, s)
+		_ = a.Close(t.Context()) // it cannot save
+		eventually(t, "the other node goes on saving", func() bool { return savedSeq(t, s) > was })
+		fresh := newRig(t, s, o)
+		defer fresh.close()
+		fresh.must(fresh.VerifyAll(t.Context()))
+		if _, _, err := fresh.Entity(t.Context(), engine.ReadOptions{}, "acme", "late"); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // unclaiming is a store in which one node gets no claims but that to write.
@@ -343,38 +351,41 @@ func (u *unclaiming) Claim(ctx context.Context, names []string, holder string, t
 // A node that saves after another one, and closed a generation of keys elsewhere, does not
 // put its own in place of the one that the others rely on.
 func TestGenerationsAreKept(t *testing.T) {
-	s := shared()
-	start := func(st engine.Store, keys int) *rig {
-		return newRig(t, st, engine.Options{CheckpointEvery: 5 * time.Millisecond, CheckpointRecords: 1, ClaimFor: 100 * time.Millisecond, KeysInMemory: keys})
-	}
-	a := start(s, 64)
-	a.furnish("acme")
-	eventually(t, 5*time.Second, "the first node saves", func() bool { return savedSeq(t, s) > 0 })
-	b := start(&unclaiming{s}, 64)
-	defer b.close()
-	late := &unsaving{Store: s}
-	late.blind.Store(true)
-	c := start(late, 50)
-	defer c.close()
-	const keys = 70
-	for i := range keys {
-		_, err := a.consume("acme", 1, fmt.Sprint(i))
-		a.must(err)
-		b.usedBy("acme")
-		c.usedBy("acme")
-	}
-	eventually(t, 5*time.Second, "the second node lets keys go", func() bool { return b.Stats().KeysInMemory < keys-50 })
-	a.close()
-	was := savedSeq(t, s)
-	late.blind.Store(false)
-	_, err := c.consume("acme", 1, "next")
-	c.must(err)
-	eventually(t, 5*time.Second, "the third node goes on saving", func() bool { return savedSeq(t, s) > was && c.Stats().Checkpoints > 0 })
-	for i := range keys {
-		if res, err := b.consume("acme", 1, fmt.Sprint(i)); err != nil || !res.Duplicate {
-			t.Errorf("key %d is forgotten: %v", i, err)
+	synctest.Test(t, func(t *testing.T) {
+		s := shared()
+		start := func(st engine.Store, keys int) *rig {
+			return newRig(t, st, engine.Options{CheckpointEvery: 5 * time.Millisecond, CheckpointRecords: 1, ClaimFor: 300 * time.Millisecond, KeysInMemory: keys})
 		}
-	}
+		a := start(s, 64)
+		a.furnish("acme")
+		eventually(t, "the first node saves", func() bool { return savedSeq(t, s) > 0 })
+		b := start(&unclaiming{s}, 64)
+		defer b.close()
+		late := &unsaving{Store: s}
+		late.blind.Store(true)
+		c := start(late, 50)
+		defer c.close()
+		const keys = 70
+		for i := range keys {
+			time.Sleep(5 * time.Millisecond) // by the bubble's clock: the nodes get on meanwhile
+			_, err := a.consume("acme", 1, fmt.Sprint(i))
+			a.must(err)
+			b.usedBy("acme")
+			c.usedBy("acme")
+		}
+		eventually(t, "the second node lets keys go", func() bool { return b.Stats().KeysInMemory < keys-50 })
+		a.close()
+		was := savedSeq(t, s)
+		late.blind.Store(false)
+		_, err := c.consume("acme", 1, "next")
+		c.must(err)
+		eventually(t, "the third node goes on saving", func() bool { return savedSeq(t, s) > was && c.Stats().Checkpoints > 0 })
+		for i := range keys {
+			if res, err := b.consume("acme", 1, fmt.Sprint(i)); err != nil || !res.Duplicate {
+				t.Errorf("key %d is forgotten: %v", i, err)
+			}
+		}
+	})
 }
 
 func savedSeq(t *testing.T, s engine.Store) uint64 {
@@ -400,36 +411,39 @@ func (b *blind) Heads(ctx context.Context, streams []string, after []uint64) ([]
 
 // What accepts some age is answered without a look, until it is too old.
 func TestMaxStaleness(t *testing.T) {
-	s := shared()
-	f := &blind{Store: s}
-	a, b := newRig(t, s, quiet), newRig(t, f, quiet)
-	defer a.close()
-	defer b.close()
-	a.furnish("acme")
-	b.usedBy("acme")
-	check := func(age time.Duration) error {
-		stated := time.Duration(-1)
-		_, _, err := b.Check(t.Context(), engine.ReadOptions{MaxStaleness: age, Age: &stated}, "acme", []engine.CheckInput{{Capability: capability("tokens"), Dimensions: onUser}})
-		if most := max(age, 10*time.Second); err == nil && (stated <= 0 || stated > most) {
-			t.Errorf("an age of %v is stated; %v is accepted", stated, age)
+	synctest.Test(t, func(t *testing.T) {
+		s := shared()
+		f := &blind{Store: s}
+		a, b := newRig(t, s, quiet), newRig(t, f, quiet)
+		defer a.close()
+		defer b.close()
+		a.furnish("acme")
+		b.usedBy("acme")
+		check := func(age time.Duration) error {
+			time.Sleep(time.Millisecond) // by the bubble's clock
+			stated := time.Duration(-1)
+			_, _, err := b.Check(t.Context(), engine.ReadOptions{MaxStaleness: age, Age: &stated}, "acme", []engine.CheckInput{{Capability: capability("tokens"), Dimensions: onUser}})
+			if most := max(age, 10*time.Second); err == nil && (stated < 0 || stated > most) {
+				t.Errorf("an age of %v is stated; %v is accepted", stated, age)
+			}
+			return err
 		}
-		return err
-	}
-	f.lost.Store(true)
-	if err := check(time.Hour); err != nil {
-		t.Errorf("an hour old will do: %v", err)
-	}
-	if err := check(0); codeOf(err) != bursar.CodeGovernanceUnavailable {
-		t.Errorf("the newest: %v", err)
-	}
-	eventually(t, 5*time.Second, "the catalogue is too old", func() bool { return codeOf(check(time.Hour)) == bursar.CodeGovernanceUnavailable })
-	if _, err := b.consume("acme", 1, "k"); codeOf(err) != bursar.CodeGovernanceUnavailable {
-		t.Errorf("a write: %v", err)
-	}
-	f.lost.Store(false)
-	if err := check(0); err != nil {
-		t.Errorf("it is back: %v", err)
-	}
+		f.lost.Store(true)
+		if err := check(time.Hour); err != nil {
+			t.Errorf("an hour old will do: %v", err)
+		}
+		if err := check(0); codeOf(err) != bursar.CodeGovernanceUnavailable {
+			t.Errorf("the newest: %v", err)
+		}
+		eventually(t, "the catalogue is too old", func() bool { return codeOf(check(time.Hour)) == bursar.CodeGovernanceUnavailable })
+		if _, err := b.consume("acme", 1, "k"); codeOf(err) != bursar.CodeGovernanceUnavailable {
+			t.Errorf("a write: %v", err)
+		}
+		f.lost.Store(false)
+		if err := check(0); err != nil {
+			t.Errorf("it is back: %v", err)
+		}
+	})
 }
 
 // A log that is not the continuation of what is in memory is refused, not guessed at.
@@ -519,7 +533,7 @@ func TestLockedCustomerDelaysNoOther(t *testing.T) {
 			_, err := r.consume("locked", 1, fmt.Sprint("next", i))
 			locked <- err
 		}()
-		eventually(t, 5*time.Second, "the second waits", func() bool { return engine.Waiting(r.Engine) == 1 })
+		eventually(t, "the second waits", func() bool { return engine.Waiting(r.Engine) == 1 })
 		var all sync.WaitGroup
 		all.Go(func() { s.end <- struct{}{} })
 		for _, id := range others {

@@ -93,3 +93,43 @@ func TestPreviousWindowIsCorrected(t *testing.T) {
 		}
 	}
 }
+
+// A window is the previous one if it ended where the current one began: an older one is
+// forgotten, and nothing is taken back from it.
+func TestOlderWindowIsNotThePreviousOne(t *testing.T) {
+	ctx := context.Background()
+	for days, want := range map[int]int64{1: 7 - 5, 2: 0, 3: 0} {
+		s := mem.New()
+		r := newRig(t, s, quiet)
+		r.furnish("acme")
+		_, err := r.CreateFeature(ctx, tester, bursar.Feature{ID: "seats", DisplayName: "Seats", MeterType: "FLUCTUATING"})
+		r.must(err)
+		_, _, err = r.PutAssignments(ctx, tester, "acme", []bursar.AssignmentInput{{EntityID: "o", Capability: capability("seats"),
+			UsageLimit: bursar.Null[bursar.Amount](), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitDay})}})
+		r.must(err)
+		report := func(value int64, at bursar.Time) {
+			_, _, err := r.ReportUsage(ctx, tester, []bursar.UsageInput{{CustomerID: "acme", FeatureID: "seats", Value: bursar.AmountFromInt(value), Dimensions: onUser, Timestamp: at}})
+			r.must(err)
+		}
+		report(7, scriptStart)
+		r.advance(time.Duration(days) * 24 * time.Hour)
+		yesterday := scriptStart + bursar.Time(time.Duration(days-1)*24*time.Hour)
+		report(-5, yesterday)
+		r.close()
+		found := false
+		r.must(s.Load(ctx, "acme", func(cp *engine.Checkpoint) error {
+			for _, c := range cp.Counters {
+				if c.PrevStart == yesterday-bursar.Time(12*time.Hour) {
+					found = true
+					if c.Previous != bursar.AmountFromInt(want) || !c.Used.IsZero() {
+						t.Errorf("%d days after: %+v, want %d in the window before", days, c, want)
+					}
+				}
+			}
+			return nil
+		}))
+		if !found {
+			t.Errorf("%d days after: no counter", days)
+		}
+	}
+}

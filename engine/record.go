@@ -48,6 +48,7 @@ const (
 	kindFired      recordKind = 26 // thresholds of a row that have fired
 	kindLow        recordKind = 27 // low-balance levels of a pool that have fired
 	kindSeen       recordKind = 28 // a UNIQUE counted a value
+	kindLevel      recordKind = 29 // the level of a leaf
 	kindRowStart   recordKind = 30 // a new assignment has used that in its window already
 )
 
@@ -96,6 +97,8 @@ func newRecord(k recordKind) record {
 		return new(activityRec)
 	case kindCatalogue:
 		return new(catalogueRec)
+	case kindLevel:
+		return new(levelRec)
 	}
 	return newMoneyRecord(k)
 }

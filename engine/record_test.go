@@ -183,6 +183,8 @@ func (r random) record(k recordKind) record {
 			TargetType: r.text(), TargetID: r.text(), EntityID: r.text(), RequestID: r.text(), Before: r.bytes(), After: r.bytes()}}
 	case kindCatalogue:
 		return &catalogueRec{r.text(), r.bytes()}
+	case kindLevel:
+		return &levelRec{levelKey{r.ord(), r.ord()}, level{r.amount(), r.time()}}
 	}
 	return r.moneyRecord(k)
 }
@@ -212,7 +214,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if kinds != 29 {
+	if kinds != 30 {
 		t.Errorf("%d kinds of records are known", kinds)
 	}
 }

@@ -75,6 +75,9 @@ func (r *entityRec) decode(d *decoder) {
 // where this one starts; prevStart = start when the one before is not tracked.
 type window struct{ prevStart, start, end bursar.Time }
 
+// follows tells that p is the window just before w.
+func (w window) follows(p window) bool { return p.end == w.start }
+
 func (w window) encode(e *encoder) {
 	e.time(w.start)
 	e.uint(uint64(w.end - w.start))

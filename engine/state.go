@@ -131,10 +131,23 @@ type counter struct {
 	prev, used, held bursar.Amount
 }
 
+// rolled is c in a later window w: what was used is of w's previous window, or of one
+// that is forgotten.
+func (c counter) rolled(w window) counter {
+	r := counter{window: w, held: c.held}
+	if w.follows(c.window) {
+		r.prev = c.used
+	}
+	return r
+}
+
 type total struct {
 	value, held bursar.Amount
 	at          bursar.Time
 }
+
+// figures tells that something was used or is held. Nothing takes that back.
+func (t *total) figures() bool { return t.at != 0 || !t.held.IsZero() }
 
 // bucket is a SeriesKey by numbers.
 type bucket struct{ at, cap, ent, child, combo uint32 }

@@ -61,8 +61,8 @@ type EntityTypeInput struct {
 	ID              string
 	DisplayName     string
 	AttributionKeys []string
-	Description     *string
-	IfMatch         string // the revision that this is based on, or a word for it; "" = does not say
+	Description     bursar.Opt[string] // absent keeps it; null or "" clears it
+	IfMatch         string             // the revision that this is based on, or a word for it; "" = does not say
 }
 
 // FeaturePatch updates a feature; absent members are kept.

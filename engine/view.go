@@ -174,12 +174,7 @@ func (v *view) at(c counter, def *rowDef) (counter, bool) {
 	if v.now < c.end {
 		return c, false
 	}
-	w := def.sched.windowAt(v.now)
-	r := counter{window: w, held: c.held}
-	if c.start == w.prevStart {
-		r.prev = c.used
-	}
-	return r, true
+	return c.rolled(def.sched.windowAt(v.now)), true
 }
 
 func (v *view) current(ord uint32, def *rowDef) counter {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/bursarhq/bursar"
 )
 
 // The nodes of a shared store and an import never write at one time: whoever writes has
@@ -122,11 +124,15 @@ func (w *writers) keep(stop <-chan struct{}) {
 	}
 }
 
-// claimedStore is a shared store for somebody who writes with the claim alone.
+// claimedStore is a shared store for somebody who writes with the claim alone. It embeds
+// what reads, so a method that writes cannot be left out.
 type claimedStore struct {
-	Store
+	StoreReads
+	to      StoreWrites
 	writers *writers
 }
+
+func newClaimedStore(s Store, w *writers) *claimedStore { return &claimedStore{s, s, w} }
 
 func (s *claimedStore) may(ctx context.Context) error {
 	if err := s.writers.may(ctx); err != nil {
@@ -141,9 +147,9 @@ func (s *claimedStore) Append(ctx context.Context, commits []Commit, again Again
 		return nil, err
 	}
 	if again == nil {
-		return s.Store.Append(ctx, commits, nil)
+		return s.to.Append(ctx, commits, nil)
 	}
-	return s.Store.Append(ctx, commits, func(i int, tail []LogRow) *Commit {
+	return s.to.Append(ctx, commits, func(i int, tail []LogRow) *Commit {
 		c := again(i, tail)
 		if !s.writers.sure() { // it waited for others too long
 			return nil
@@ -157,7 +163,7 @@ func (s *claimedStore) Begin(ctx context.Context, stream string, parts iter.Seq2
 	if err := s.may(ctx); err != nil {
 		return err
 	}
-	return s.Store.Begin(ctx, stream, parts)
+	return s.to.Begin(ctx, stream, parts)
 }
 
 // Save implements Store.
@@ -165,7 +171,7 @@ func (s *claimedStore) Save(ctx context.Context, cp *Checkpoint) error {
 	if err := s.may(ctx); err != nil {
 		return err
 	}
-	return s.Store.Save(ctx, cp)
+	return s.to.Save(ctx, cp)
 }
 
 // AddMessage implements Store.
@@ -173,7 +179,31 @@ func (s *claimedStore) AddMessage(ctx context.Context, m Message) error {
 	if err := s.may(ctx); err != nil {
 		return err
 	}
-	return s.Store.AddMessage(ctx, m)
+	return s.to.AddMessage(ctx, m)
+}
+
+// SaveDeliveries implements Store.
+func (s *claimedStore) SaveDeliveries(ctx context.Context, ds []Delivery) error {
+	if err := s.may(ctx); err != nil {
+		return err
+	}
+	return s.to.SaveDeliveries(ctx, ds)
+}
+
+// TrimOutbox implements Store.
+func (s *claimedStore) TrimOutbox(ctx context.Context, before bursar.Time) error {
+	if err := s.may(ctx); err != nil {
+		return err
+	}
+	return s.to.TrimOutbox(ctx, before)
+}
+
+// TrimLog implements Store.
+func (s *claimedStore) TrimLog(ctx context.Context, before bursar.Time, limit int) (int, error) {
+	if err := s.may(ctx); err != nil {
+		return 0, err
+	}
+	return s.to.TrimLog(ctx, before, limit)
 }
 
 // SaveJob implements Store.
@@ -181,12 +211,20 @@ func (s *claimedStore) SaveJob(ctx context.Context, j JobRow) (bool, error) {
 	if err := s.may(ctx); err != nil {
 		return false, err
 	}
-	return s.Store.SaveJob(ctx, j)
+	return s.to.SaveJob(ctx, j)
+}
+
+// TrimJobs implements Store.
+func (s *claimedStore) TrimJobs(ctx context.Context, before bursar.Time) error {
+	if err := s.may(ctx); err != nil {
+		return err
+	}
+	return s.to.TrimJobs(ctx, before)
 }
 
 // Err implements Store.
 func (s *claimedStore) Err() error {
-	if err := s.Store.Err(); err != nil {
+	if err := s.StoreReads.Err(); err != nil {
 		return err
 	}
 	if s.writers.taken.Load() {
@@ -201,7 +239,7 @@ func (e *Engine) joinWriters(ctx context.Context) (*writers, error) {
 	if e.nodes == nil {
 		return w, nil
 	}
-	e.store = &claimedStore{e.store, w}
+	e.store = newClaimedStore(e.store, w)
 	return w, w.may(ctx)
 }
 
@@ -231,7 +269,7 @@ func (im *importer) takeStore() (release func(), err error) {
 		}
 	}
 	store := im.s
-	im.s = &claimedStore{store, w}
+	im.s = newClaimedStore(store, w)
 	stop := make(chan struct{})
 	var keeping sync.WaitGroup
 	keeping.Go(func() { w.keep(stop) })

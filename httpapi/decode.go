@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/bursarhq/bursar"
 	"github.com/go-json-experiment/json/jsontext"
@@ -331,11 +330,11 @@ func (d *decoder) textMap(v reflect.Value) error {
 		text, _ := jsontext.AppendUnquote(nil, raw)
 		switch {
 		case n >= bursar.MaxMetadataKeys:
-		case key == "" || len(key) > bursar.MaxIDLen:
-			d.bad(bursar.CodeValidationFailed, "a key has 1 to %d bytes", bursar.MaxIDLen)
-		case utf8.RuneCount(text) > bursar.MaxMetadataLen:
-			d.bad(bursar.CodeValidationFailed, "has at most %d characters", bursar.MaxMetadataLen)
 		default:
+			if err := bursar.CheckMetadata(key, string(text)); err != nil {
+				d.bad(bursar.CodeValidationFailed, "%v", err)
+				continue
+			}
 			m[key] = string(text)
 		}
 	}

@@ -29,10 +29,10 @@ type entityTypesIn struct {
 }
 
 type entityTypeIn struct {
-	ID              string   `json:"id" is:"required,id"`
-	DisplayName     string   `json:"displayName" is:"required,len=1-255"`
-	AttributionKeys []string `json:"attributionKeys" is:"required,n=0-2,each=1-128" doc:"Dimensions whose value is the id of an entity of this type."`
-	Description     *string  `json:"description" is:"len=0-2000" doc:"\"\" or null clears it."`
+	ID              string             `json:"id" is:"required,id"`
+	DisplayName     string             `json:"displayName" is:"required,len=1-255"`
+	AttributionKeys []string           `json:"attributionKeys" is:"required,n=0-2,each=1-128" doc:"Dimensions whose value is the id of an entity of this type."`
+	Description     bursar.Opt[string] `json:"description" is:"len=0-2000" doc:"Kept when left out; \"\" or null clears it."`
 	basedItem
 }
 

@@ -11,9 +11,6 @@ import (
 	"github.com/bursarhq/bursar/engine"
 )
 
-// CodeRequestInProgress is answered to a request whose Idempotency-Key is still at work.
-const CodeRequestInProgress bursar.Code = "RequestInProgress"
-
 // statuses of codes, but for those that end in NotFound, which are 404.
 var statuses = map[bursar.Code]int{
 	bursar.CodeValidationFailed:    400,
@@ -47,7 +44,6 @@ var statuses = map[bursar.Code]int{
 
 	bursar.CodeAlreadyExists:        409,
 	bursar.CodeIdempotencyKeyReused: 409,
-	CodeRequestInProgress:           409,
 	bursar.CodeAllocationExceeded:   409,
 	bursar.CodeReservationClosed:    409,
 	bursar.CodeCurrencyInUse:        409,
@@ -82,7 +78,7 @@ func statusOf(code bursar.Code) int {
 
 // retryable tells whether the same request may succeed later.
 func retryable(code bursar.Code) bool {
-	return code == bursar.CodeGovernanceUnavailable || code == CodeRequestInProgress || code == CodeRequestTimeout
+	return code == bursar.CodeGovernanceUnavailable || code == CodeRequestTimeout
 }
 
 // notResendable marks an error after which the same request might count twice.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/bursarhq/bursar"
 	"github.com/go-json-experiment/json/jsontext"
@@ -37,7 +36,7 @@ func (r *rules) text(text string) error {
 	case r.enum != nil && !slices.Contains(r.enum, text):
 		return fmt.Errorf("must be one of %s, not %.100q", strings.Join(r.enum, ", "), text)
 	case r.hi > 0:
-		if n := utf8.RuneCountInString(text); n < r.lo || n > r.hi {
+		if n := bursar.Length(text); n < r.lo || n > r.hi {
 			return fmt.Errorf("must have %d to %d characters, not %d", r.lo, r.hi, n)
 		}
 	}

@@ -114,6 +114,7 @@ func (a putAssignments) run(w *world) string {
 // assignment is a with the model's id.
 func (w *world) assignment(a bursar.Assignment) bursar.Assignment {
 	a.ID = w.modelID(a.ID)
+	a.Start = nil // the model's limits begin at 0; what that is said with is not compared
 	return a
 }
 
@@ -211,6 +212,7 @@ func (a readTree) run(w *world) string {
 			return fmt.Sprintf("page %d of %d has %d rows, next %q", n, q.Limit, len(page.Rows), page.Next)
 		}
 		for _, row := range page.Rows {
+			row.Effective = nil // the model does not say what blocks from above
 			if row.Limit != nil {
 				l := *row.Limit
 				l.AssignmentID = w.modelID(l.AssignmentID)

@@ -229,7 +229,7 @@ func dataOf[T any](body []byte) (v T, err error) {
 
 // again tells that nobody knows whether a request counted: it is to be sent once more.
 func (a answer) again(err error) bool {
-	return err != nil || a.status >= 500 || a.status == 409 && bytes.Contains(a.body, []byte("RequestInProgress"))
+	return err != nil || a.status >= 500
 }
 
 // settle sends a request until it is answered, to one node after the other.

@@ -79,10 +79,7 @@ func genPutTypes(g *gen) action {
 				x.AttributionKeys = append(x.AttributionKeys, pick(g.r, keyNames))
 			}
 		}
-		if chance(g.r, 2) {
-			d := g.name()
-			x.Description = &d
-		}
+		x.Description = opt(g, 5, 1, g.name)
 		in = append(in, x)
 	}
 	return putTypes{in}

@@ -45,10 +45,8 @@ func (m *model) putEntityTypes(in []engine.EntityTypeInput) ([]bursar.EntityType
 			types[x.ID] = t
 		}
 		t.DisplayName, t.AttributionKeys = x.DisplayName, append([]string{}, x.AttributionKeys...)
-		t.Description, t.UpdatedAt, t.ArchivedAt = nil, now.Milli(), nil
-		if x.Description != nil && *x.Description != "" {
-			t.Description = x.Description
-		}
+		t.UpdatedAt, t.ArchivedAt = now.Milli(), nil
+		setName(&t.Description, x.Description)
 		out = append(out, *t)
 	}
 	if f := p.err(); f != nil {

@@ -189,6 +189,7 @@ func (c *mCust) measure(f *bursar.Feature, x bursar.EventInput, at fact, a attri
 func (c *mCust) spendMeasured(k bursar.Capability, d num, at fact, a attribution, now bursar.Time) {
 	costs, _ := c.charges(k, d, c.m.pricesOf(k.ID, at.dims, bursar.Time(at.at)))
 	c.spend(k, d, costs, c.counting(a), at, now)
+	c.moveLevels(k, at.route, d)
 }
 
 // recordHighest: a maximum is raised, wherever it is lower.

@@ -66,6 +66,33 @@ func (a attribution) leaf() (id string, ok bool) {
 	return "", len(a.chains) == 0
 }
 
+// moveLevels: what was used of a fluctuating feature is part of the level of each entity
+// that it came from, or of the customer's where there is none.
+func (c *mCust) moveLevels(k bursar.Capability, route []hop, d num) {
+	f := c.m.features[k.ID]
+	if k.Kind != bursar.KindFeature || f == nil || !f.Fluctuating() {
+		return
+	}
+	var from []string
+	for _, h := range route {
+		below := func(x hop) bool {
+			p := c.entities[x.entity].ParentID
+			return p != nil && *p == h.entity
+		}
+		if h.entity != "" && h.child == "" && !slices.ContainsFunc(route, below) {
+			from = append(from, h.entity)
+		}
+	}
+	if len(from) == 0 {
+		from = []string{""}
+	}
+	for _, id := range from {
+		l := c.levels[levelKey{id, k.ID}]
+		l.value = notBelowZero(l.value.add(d))
+		c.levels[levelKey{id, k.ID}] = l
+	}
+}
+
 // applies: the row is of a live entity that is resolved, as all of its scope is.
 func (c *mCust) applies(r *mRow, k bursar.Capability, a attribution) bool {
 	if r.cap != k || !a.set[r.entity] || c.entities[r.entity].ArchivedAt != nil {
@@ -247,7 +274,7 @@ func (m *model) judgeUsage(p *problems, o reporting, x bursar.UsageInput, before
 	}
 	if _, _, tooMuch := c.costsOf(x, now); tooMuch && !p.bad() {
 		levelled := func(y bursar.UsageInput) bool {
-			return y.CustomerID == x.CustomerID && y.FeatureID == x.FeatureID && y.Behavior == bursar.Set
+			return y.CustomerID == x.CustomerID && y.FeatureID == x.FeatureID
 		}
 		if x.Behavior == bursar.Set && slices.ContainsFunc(before, levelled) {
 			p.maybe(o.value, bursar.CodeInvalidAmount) // what an earlier item leaves decides
@@ -288,10 +315,10 @@ func (c *mCust) changeOf(x bursar.UsageInput, now bursar.Time) (d num, at bursar
 	if x.Behavior == bursar.Set {
 		leaf, _ := c.attribute(x.Dimensions).leaf()
 		level := c.levels[levelKey{leaf, x.FeatureID}]
-		if given < level.at {
+		if at < level.at {
 			return num{}, now, true
 		}
-		return d.sub(level.value), now, false
+		return greater(d, num{}).sub(level.value), now, false
 	}
 	return d, at, false
 }
@@ -355,7 +382,9 @@ func (m *model) recordUsage(o reporting, x bursar.UsageInput) bursar.UsageResult
 	if stale {
 		r.Warnings = append(r.Warnings, "STALE_SET")
 	} else if leaf, _ := a.leaf(); x.Behavior == bursar.Set {
-		c.levels[levelKey{leaf, x.FeatureID}] = mLevel{numOf(x.Value), r.Timestamp}
+		c.levels[levelKey{leaf, x.FeatureID}] = mLevel{greater(numOf(x.Value), num{}), min(r.Timestamp, now)}
+	} else {
+		c.moveLevels(k, a.route, d)
 	}
 	c.spend(k, d, costs, c.counting(a), fact{at: int64(at), route: a.route, dims: x.Dimensions}, now)
 	r.Costs = costsShown(costs)

@@ -110,6 +110,7 @@ func (m *model) consume(customer string, x bursar.SpendInput) (bursar.ConsumeRes
 		return bursar.ConsumeResult{}, f
 	}
 	c.spend(x.Capability, numOf(x.Amount), o.charges(), c.counting(o.attribution), fact{at: int64(now), route: o.route, dims: x.Dimensions}, now)
+	c.moveLevels(x.Capability, o.route, numOf(x.Amount))
 	c.log.wrote(now)
 	r := bursar.ConsumeResult{
 		ID: m.newID("u"), Capability: x.Capability, Amount: x.Amount, Timestamp: now, Costs: costsShown(o.charges()),
@@ -254,6 +255,7 @@ func (c *mCust) settle(h *mHold, amount num, now bursar.Time) {
 		costs = append(costs, charge{x.currency, cost})
 	}
 	c.spend(h.Capability, amount, costs, live, fact{at: int64(now), route: h.route, dims: h.Dimensions}, now)
+	c.moveLevels(h.Capability, h.route, amount)
 	h.CommittedAmount, h.Costs = amount.ptr(), costsShown(costs)
 }
 
@@ -313,7 +315,7 @@ func (m *model) releaseReservation(customer, id string) (bursar.Reservation, *fa
 	}
 	c.log.tried(now)
 	switch h.Status {
-	case bursar.HoldReleased:
+	case bursar.HoldReleased, bursar.HoldExpired:
 		return h.show(true), nil
 	case bursar.HoldOpen:
 		c.closeHold(h, bursar.HoldReleased, now)

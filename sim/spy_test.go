@@ -16,6 +16,8 @@ type spy struct {
 	engine.Store
 	mu   sync.Mutex
 	list []heard
+
+	clock sync.RWMutex // the clocks move
 }
 
 // heard is what one commit told.
@@ -70,6 +72,13 @@ func pause(ctx context.Context) {
 	if f, ok := ctx.Value(whileAsking{}).(func()); ok {
 		f()
 	}
+}
+
+// Heads implements engine.Store.
+func (s *spy) Heads(ctx context.Context, streams []string, after []uint64) ([]engine.Head, [][]engine.LogRow, bursar.Time, error) {
+	s.clock.RLock()
+	defer s.clock.RUnlock()
+	return s.Store.Heads(ctx, streams, after)
 }
 
 // take gives what was committed since the last time.

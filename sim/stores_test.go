@@ -78,7 +78,8 @@ type pgBacking struct {
 // testClock takes the place of the database's clock. It is precise to a microsecond.
 const testClock = `CREATE TABLE public.test_clock (at timestamptz NOT NULL);
 	INSERT INTO public.test_clock VALUES (pg_catalog.now());
-	CREATE OR REPLACE FUNCTION pg_catalog.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT at FROM public.test_clock'`
+	ALTER FUNCTION pg_catalog.clock_timestamp() RENAME TO wall_clock;
+	CREATE FUNCTION pg_catalog.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT at FROM public.test_clock'`
 
 func newPGBacking(server *pgtest.Server, t *testing.T) (backing, error) {
 	ctx := context.Background()

@@ -148,8 +148,8 @@ func (w *world) perform(a action) string {
 // have been written since its last certain write is written for certain, so that both
 // sides know the time below which it will not go.
 func (w *world) setClock(at bursar.Time) string {
-	if w.tell != nil { // such clocks are precise to a microsecond
-		at -= at % bursar.Time(time.Microsecond)
+	if w.tell != nil { // such clocks are precise to a microsecond, and what a node reads while one goes back is nothing
+		at = max(at-at%bursar.Time(time.Microsecond), w.model.clock)
 	}
 	if at < w.model.clock {
 		for _, id := range sortedKeys(w.model.customers) {
@@ -167,6 +167,8 @@ func (w *world) setClock(at bursar.Time) string {
 			}
 		}
 	}
+	w.spy.clock.Lock() // no node sees one clock moved and not the other
+	defer w.spy.clock.Unlock()
 	w.model.clock = at
 	w.clock.Store(int64(at))
 	if w.tell != nil {

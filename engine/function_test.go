@@ -1,0 +1,70 @@
+package engine_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+)
+
+// A meter changes its function from adding up to a maximum, and back, until somebody has
+// used or holds something of the feature, whatever became of that.
+func TestFunctionChangesUntilUsed(t *testing.T) {
+	ctx := context.Background()
+	meter := func(function string) bursar.Opt[bursar.Meter] {
+		return bursar.Some(bursar.Meter{EventName: "call", Aggregation: bursar.Aggregation{Function: function, Field: "n"}})
+	}
+	uses := map[string]func(r *rig, id string){
+		"an event": func(r *rig, id string) {
+			_, err := r.ReportEvents(ctx, tester, []bursar.EventInput{{CustomerID: "acme", EventName: "call", IdempotencyKey: id,
+				Dimensions: []bursar.Dimension{{Key: "n", Value: "3", Kind: bursar.DimNumber}}}})
+			r.must(err)
+		},
+		"a consumption": func(r *rig, id string) {
+			_, _, err := r.Consume(ctx, tester, "acme", bursar.SpendInput{Capability: capability(id), Amount: bursar.AmountFromInt(1), IdempotencyKey: id})
+			r.must(err)
+		},
+		"a reservation": func(r *rig, id string) {
+			_, _, err := r.Reserve(ctx, tester, "acme", bursar.SpendInput{Capability: capability(id), Amount: bursar.AmountFromInt(1), IdempotencyKey: id}, 60, "")
+			r.must(err)
+		},
+	}
+	eachStore(t, func(t *testing.T, s engine.Store) {
+		r := newRig(t, s, engine.Options{CheckpointEvery: time.Hour})
+		defer func() { r.close() }()
+		r.furnish("acme")
+		change := func(id, function string) bursar.Code {
+			_, err := r.UpdateFeature(ctx, tester, id, engine.FeaturePatch{Meter: meter(function)})
+			return codeOf(err)
+		}
+		for what, use := range uses {
+			id := map[string]string{"an event": "f1", "a consumption": "f2", "a reservation": "f3"}[what]
+			_, err := r.CreateFeature(ctx, tester, bursar.Feature{ID: id, DisplayName: id, Meter: &bursar.Meter{EventName: "call", Aggregation: bursar.Aggregation{Function: "SUM", Field: "n"}}})
+			r.must(err)
+			_, _, err = r.PutAssignments(ctx, tester, "acme", []bursar.AssignmentInput{{EntityID: "u", Capability: capability(id),
+				UsageLimit: bursar.Some(bursar.AmountFromInt(1000)), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitYear})}})
+			r.must(err)
+			for _, function := range []string{"MAX", "UNIQUE", "COUNT", "MAX", "SUM"} {
+				if code := change(id, function); code != "" {
+					t.Errorf("unused, to %s: %s", function, code)
+				}
+			}
+			use(r, id)
+			r.advance(2 * time.Minute)
+			r.must(r.Tick("acme"))
+			r.must(r.Save(ctx, "acme"))
+			for range 2 {
+				if code := change(id, "MAX"); code != bursar.CodeValidationFailed {
+					t.Errorf("after %s, to MAX: %q", what, code)
+				}
+				if code := change(id, "COUNT"); code != "" {
+					t.Errorf("after %s, to COUNT: %q", what, code)
+				}
+				r.close()
+				r.open()
+			}
+		}
+	})
+}

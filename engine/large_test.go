@@ -1,0 +1,75 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store/mem"
+)
+
+// A request that would record more than a commit can tell apart is refused, with the
+// limit, and records nothing; the requests beside it are served, and half of it is.
+func TestTooManyRecordsAreRefused(t *testing.T) {
+	ctx := context.Background()
+	r := newRig(t, mem.New(), quiet)
+	defer r.close()
+	r.furnish("acme")
+	var rates []string
+	for i := range 8 {
+		id := fmt.Sprint("f", i)
+		rates = append(rates, id)
+		_, err := r.CreateFeature(ctx, tester, bursar.Feature{ID: id, DisplayName: id, Meter: &bursar.Meter{EventName: "call", Aggregation: bursar.Aggregation{Function: "COUNT"}}})
+		r.must(err)
+	}
+	for i := range 5 {
+		id := fmt.Sprint("coin", i)
+		_, err := r.CreateCurrency(ctx, tester, bursar.Currency{ID: id, DisplayName: id, Prepaid: true})
+		r.must(err)
+		in := engine.RateCardInput{ID: id, CurrencyID: id, DisplayName: id}
+		for _, f := range rates {
+			in.Rates = append(in.Rates, bursar.Rate{FeatureID: f, Amount: bursar.AmountFromInt(1), Per: 1})
+		}
+		_, err = r.CreateRateCard(ctx, tester, in)
+		r.must(err)
+	}
+	events := func(n int, run string) (list []bursar.EventInput) {
+		for i := range n {
+			list = append(list, bursar.EventInput{CustomerID: "acme", EventName: "call", IdempotencyKey: fmt.Sprint(run, i), Dimensions: onUser})
+		}
+		return list
+	}
+	before := r.version("acme")
+	_, err := r.ReportEvents(ctx, tester, events(1000, "all"))
+	if codeOf(err) != bursar.CodeValidationFailed || !strings.Contains(err.Error(), "48000 records") {
+		t.Fatalf("%v", err)
+	}
+	if v := r.version("acme"); v != before {
+		t.Errorf("version %d after %d", v, before)
+	}
+	_, err = r.ReportEvents(ctx, tester, events(500, "half"))
+	r.must(err)
+	ids := map[string]bool{}
+	_, err = r.ReportEvents(ctx, tester, events(1000, "all")[500:])
+	r.must(err)
+	page, _, err := r.Ledger(ctx, engine.ReadOptions{}, engine.LedgerQuery{CustomerID: "acme", Limit: 1e6})
+	r.must(err)
+	entries := map[string]bool{}
+	for _, x := range page.Items {
+		ids[x.EventID], entries[x.ID] = true, true
+	}
+	if len(ids) != 1000*8 || len(entries) != len(page.Items) {
+		t.Errorf("1,000 events of 8 features have %d ids; %d of %d entries have one of their own", len(ids), len(entries), len(page.Items))
+	}
+	r.must(r.VerifyAll(ctx))
+}
+
+func (r *rig) version(customer string) uint64 {
+	r.t.Helper()
+	_, v, err := r.Customer(context.Background(), engine.ReadOptions{}, customer)
+	r.must(err)
+	return v
+}
