@@ -340,7 +340,6 @@ var schemaWords = map[string]string{
 	"RepricedCustomer":  "What changes for a customer.",
 	"RepricedRow":       "What changes for a limit.",
 	"Refusal":           "A request that a limit refused lately.",
-	"Start":             "Where a new limit begins to count.",
 	"Repricing":         "What charges are by the corrected version.",
 	"Reservation":       "An amount that is held.",
 	"Reserve":           "An amount to hold.",
