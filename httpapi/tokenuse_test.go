@@ -107,7 +107,7 @@ func TestATokensRequestsTakeTurns(t *testing.T) {
 func TestATokenHasFewStreams(t *testing.T) {
 	w := newTokenWorld(t)
 	open := func(token string) *follower {
-		return w.follow("featureId=calls", "Authorization: Bearer "+w.tokens[token])
+		return w.follow("featureIds=calls", "Authorization: Bearer "+w.tokens[token])
 	}
 	var streams []*follower
 	for range tokenStreams {
