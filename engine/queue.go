@@ -26,7 +26,7 @@ const (
 	// turn is about how many items of one customer are decided at a time while others may
 	// wait. What a batch costs beyond its sync is by the item, so this bounds how long the
 	// next one has to wait.
-	turn = 1000
+	turn = 500
 
 	// turnRecords is how many records end a turn: items of some kinds make several.
 	turnRecords = 4 * turn

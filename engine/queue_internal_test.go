@@ -69,7 +69,7 @@ func TestHeavyCustomersShareBatches(t *testing.T) {
 	const heavy, batches = 10, 20
 	turns := map[string]int{}
 	for i := range heavy {
-		if err := l.add(asked(&customer{id: fmt.Sprint("heavy-", i)}, "key", 100, 500)...); err != nil {
+		if err := l.add(asked(&customer{id: fmt.Sprint("heavy-", i)}, "key", 100, 100)...); err != nil {
 			t.Fatal(err)
 		}
 	}

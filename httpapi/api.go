@@ -67,6 +67,7 @@ type API struct {
 	guard     *guard
 	uses      *tokenUses
 	lastUse   *lastUse
+	decoding  chan struct{} // has an element for each large body that is being decoded
 	cors      map[string]bool
 	cursors   cursorKey
 	tokens    tokenKey
@@ -89,6 +90,7 @@ func New(e *engine.Engine, o Options) *API {
 		uses:         newTokenUses(),
 		observed:     newObserved(e.Now()),
 		lastUse:      newLastUse(),
+		decoding:     newDecoding(),
 		cors:         map[string]bool{},
 		cursors:      newCursorKey(e.Secret()),
 		tokens:       newTokenKey(e.Secret()),

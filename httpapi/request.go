@@ -230,7 +230,7 @@ func (q *request) read(s *shape, v reflect.Value) error {
 		if err := q.readBody(); err != nil {
 			return err
 		}
-		if err := decodeBody(q.body, s, v, &problems); err != nil {
+		if err := q.decode(s, v, &problems); err != nil {
 			return err
 		}
 	}
