@@ -350,6 +350,7 @@ var schemaWords = map[string]string{
 	"SimulatedEntity":   "What would have been stopped of an entity.",
 	"SimulatedStop":     "A request that would have been stopped.",
 	"Simulation":        "What drafts of limits would have stopped.",
+	"Start":             "Where a new limit begins to count.",
 	"Tag":               "A dimension and its value.",
 	"Target":            "What a change was made to.",
 	"Tree":              "Rows of the governance tree.",
