@@ -71,6 +71,7 @@ const (
 	CodeUnsupportedMediaType  Code = "UnsupportedMediaType"
 	CodeRateLimited           Code = "RateLimited"
 	CodeInternal              Code = "Internal"
+	CodeOverloaded            Code = "Overloaded"
 	CodeGovernanceUnavailable Code = "GovernanceUnavailable"
 )
 

@@ -36,7 +36,7 @@ func TestLedger(t *testing.T) {
 	if _, err = w.AddRateVersion(ctx, "llm", client.RateVersionInput{Rates: []client.Rate{{FeatureID: "tokens", Amount: tokens(1), Per: 1000}}, Corrects: 1}); err != nil {
 		t.Fatal(err)
 	}
-	r, err := w.Reprice(ctx, "llm", client.RepriceInput{From: from, Apply: true})
+	r, err := w.Reprice(ctx, "llm", client.RepriceInput{From: from, Apply: true}, nil)
 	if err != nil || !r.Applied || r.Was != amount("0.1") || r.Is != amount("0.05") || len(r.Customers) != 1 {
 		t.Errorf("repricing is %+v %v", r, err)
 	}

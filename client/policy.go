@@ -200,7 +200,22 @@ type Simulation struct {
 	} `json:"entities"` // the 100 that would have lost most
 }
 
-// Simulate backtests drafts of limits and writes nothing.
+// Simulate backtests drafts of limits and writes nothing. What takes longer than a request
+// is a job, whose end it waits for.
 func (c *Client) Simulate(ctx context.Context, customer string, in SimulateInput) (Simulation, error) {
-	return ask[Simulation](ctx, c, call{method: http.MethodPost, path: segments("customers", customer, "simulate"), in: in})
+	got, err := ask[struct {
+		Simulation
+		ID string `json:"id"` // of the job that it became
+	}](ctx, c, call{method: http.MethodPost, path: segments("customers", customer, "simulate"), in: in})
+	if err != nil || got.ID == "" {
+		return got.Simulation, err
+	}
+	j, err := c.FollowJob(ctx, got.ID, nil)
+	if err == nil {
+		err = j.ended()
+	}
+	if err != nil {
+		return Simulation{}, err
+	}
+	return *j.Simulation, nil
 }

@@ -164,7 +164,9 @@ type Repricing struct {
 	Unmatched int                `json:"unmatched"`
 	Was       bursar.Amount      `json:"was"`
 	Is        bursar.Amount      `json:"is"`
-	Customers []RepricedCustomer `json:"customers"`
+	Pool      bursar.Amount      `json:"pool"`             // what the pools lose; below 0 they get back
+	Changed   int                `json:"changedCustomers"` // customers for whom something changes
+	Customers []RepricedCustomer `json:"customers"`        // the first 1,000 of them
 	Applied   bool               `json:"applied"`
 }
 
@@ -184,9 +186,4 @@ type RepricedRow struct {
 	PeriodStart  bursar.Time   `json:"usagePeriodStart"`
 	Was          bursar.Amount `json:"was"`
 	Is           bursar.Amount `json:"is"`
-}
-
-// Reprice computes what a corrected version changes and, if asked to, puts it right.
-func (c *Client) Reprice(ctx context.Context, card string, in RepriceInput) (Repricing, error) {
-	return ask[Repricing](ctx, c, call{method: http.MethodPost, path: segments("rate-cards", card, "reprice"), in: in})
 }

@@ -154,7 +154,7 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 	},
 	"archiveRateCard": func(ctx context.Context, c *client.Client) error { return only(c.ArchiveRateCard(ctx, "nosuch")) },
 	"repriceRateCard": func(ctx context.Context, c *client.Client) error {
-		return only(c.Reprice(ctx, "nosuch", client.RepriceInput{From: bursar.Time(0)}))
+		return only(c.Reprice(ctx, "nosuch", client.RepriceInput{From: bursar.Time(0)}, nil))
 	},
 
 	"createGrant": func(ctx context.Context, c *client.Client) error {

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,6 +58,8 @@ type Engine struct {
 	lane   *lane
 	ids    commitIDs
 	jobs   *jobs
+	share  *turns       // of the cores, for reads that scan: each slice of one is a turn
+	scans  *turns       // of logs that are read again, a few at a time
 	nodes  *nodes       // nil where this process has the store for itself
 	steady *steadyClock // nil where the clock is given, or the store's
 
@@ -112,7 +115,8 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
 	}
-	e := &Engine{store: s, o: o, lane: newLane(), jobs: newJobs(), residents: newResidents(), keeper: newKeeper(), stop: make(chan struct{})}
+	e := &Engine{store: s, o: o, lane: newLane(), jobs: newJobs(), share: newTurns(max(1, runtime.GOMAXPROCS(0)/2)), scans: newTurns(maxScans),
+		residents: newResidents(), keeper: newKeeper(), stop: make(chan struct{})}
 	if _, err := rand.Read(e.ids.seed[:]); err != nil {
 		return nil, err
 	}

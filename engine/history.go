@@ -12,10 +12,12 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// Limits of a history: points of a line, lines, and keys to group by.
+// Limits of a history: points of a line, lines, both together, and keys to group by.
 const (
 	maxPoints  = 10_000
 	maxSeries  = 1_000
+	maxAnswer  = 50_000    // points of all lines together
+	maxBuckets = 1_000_000 // that are read for one
 	maxGroupBy = 3
 )
 
@@ -81,9 +83,13 @@ func (e *Engine) seriesRows(ctx context.Context, o ReadOptions, customer string,
 		if err != nil {
 			return nil, 0, err
 		}
+		sq.Limit = maxBuckets + 1
 		saved, seq, err := e.store.Series(ctx, customer, sq)
 		if err != nil {
 			return nil, 0, e.unavailable(err)
+		}
+		if len(saved) > maxBuckets {
+			return nil, 0, bursar.ErrorAt("?startDate", bursar.CodeTooMuchToRead, "more than %d figures would have to be added up: take a shorter time", maxBuckets)
 		}
 		if more, ok := pending.since(seq); ok {
 			return append(saved, more...), version, nil
@@ -181,6 +187,7 @@ type history struct {
 	lines map[string]*line
 	steps map[uint32]bursar.Time // start of a bucket's step
 	first bursar.Time            // start of the first step
+	most  int                    // lines of so many steps
 	// resets is the customer's own window of the feature, of running totals.
 	resets *schedule
 }
@@ -228,6 +235,8 @@ func (h *history) begin(v *view) error {
 		return bursar.ErrorAt("?startDate", bursar.CodeValidationFailed, "%d points are asked for; at most %d: take a coarser granularity or a shorter time", n, maxPoints)
 	}
 	h.first = bursar.Time(start)
+	points := (int64(q.To) - start + end - start - 1) / (end - start)
+	h.most = int(min(maxSeries, max(1, maxAnswer/max(1, points))))
 	if p := v.promoOf(v.capOrd(q.Capability)); q.Running && p != nil && (p.EndDate == 0 || v.now < p.EndDate) {
 		h.resets = v.def(p.row).sched
 	}
@@ -244,8 +253,10 @@ func (h *history) add(v *view, r *SeriesRow) error {
 	}
 	l := h.lines[text.String()]
 	if l == nil {
-		if len(h.lines) == maxSeries {
-			return bursar.ErrorAt("?groupBy", bursar.CodeValidationFailed, "more than %d groups: group by fewer keys", maxSeries)
+		if len(h.lines) == h.most {
+			return bursar.ErrorAt("?groupBy", bursar.CodeValidationFailed,
+				"more than %d groups, and a reply has at most %d groups and %d points in all: group by fewer keys, or take a coarser granularity or a shorter time",
+				h.most, maxSeries, maxAnswer)
 		}
 		l = &line{tags: tags, values: map[bursar.Time]bursar.Amount{}, quarters: map[uint32]bursar.Amount{}}
 		h.lines[text.String()] = l

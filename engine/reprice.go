@@ -179,8 +179,8 @@ func (rp *repricer) carryOut(ctx context.Context, e *Engine, id string, plan *re
 		o := &repriceOp{rp: rp, state: plan.state, upTo: upTo, groups: todo[:n]}
 		var reply any
 		var err error
-		if rp.apply {
-			reply, upTo, err = e.write(ctx, &rp.caller, id, o)
+		if rp.apply { // what is begun is waited for, so that the report has it
+			reply, upTo, err = e.write(context.WithoutCancel(ctx), &rp.caller, id, o)
 		} else {
 			reply, err = o.record(rehearsal), rehearsal.fault
 		}

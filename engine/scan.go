@@ -16,7 +16,10 @@ const scanChunk = 512
 
 // scanBytes is after how many bytes of commits a reading ends: what has grown large is
 // few commits, and they are not decoded before it is their turn.
-const scanBytes = 1 << 20
+const scanBytes = 256 << 10
+
+// maxScans is how many logs are read again at one time in this process.
+const maxScans = 4
 
 // errChunkFull ends a reading.
 var errChunkFull = errors.New("enough for one reading")
@@ -62,27 +65,44 @@ func decodeRow(stream string, r *LogRow) (*logRow, error) {
 // scanLog calls f with the commits of a stream after a seq, up to another, in order, and
 // progress, unless it is nil, now and then with how many were read, and of how many.
 func (e *Engine) scanLog(ctx context.Context, stream string, after, upTo uint64, progress func(done, total uint64), f func(*logRow) error) error {
-	for begin := after; ; {
-		rows, err := e.readChunk(ctx, stream, after, upTo)
-		if err != nil || len(rows) == 0 {
+	if err := e.scans.take(ctx, stream); err != nil {
+		return err
+	}
+	defer e.scans.give()
+	for begin, done := after, false; !done; {
+		err := e.share.turn(ctx, stream, func() error {
+			rows, err := e.readChunk(ctx, stream, after, upTo)
+			if done = len(rows) == 0; err != nil || done {
+				return err
+			}
+			after = rows[len(rows)-1].Head.Seq
+			return eachRow(ctx, stream, rows, f)
+		})
+		if err != nil {
 			return err
 		}
-		for i := range rows {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			row, err := decodeRow(stream, &rows[i])
-			if err != nil {
-				return err
-			}
-			if err := f(row); err != nil {
-				return err
-			}
-		}
-		if after = rows[len(rows)-1].Head.Seq; progress != nil {
+		if progress != nil {
 			progress(after-begin, upTo-begin)
 		}
 	}
+	return nil
+}
+
+// eachRow decodes one commit after the other for f.
+func eachRow(ctx context.Context, stream string, rows []LogRow, f func(*logRow) error) error {
+	for i := range rows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		row, err := decodeRow(stream, &rows[i])
+		if err != nil {
+			return err
+		}
+		if err := f(row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // logSince finds the seq after which the commits of a stream with now ≥ t are; whole

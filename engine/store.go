@@ -327,6 +327,7 @@ type SeriesQuery struct {
 	EntityOrd  uint32
 	Capability bursar.Capability
 	From, To   uint32
+	Limit      int // rows of Series; 0 = all
 }
 
 // KeySegment is a part of the open generation: sorted KeyEntrySize-byte entries.

@@ -18,6 +18,7 @@ const (
 	maxEventsBytes    = 10 << 20 // of POST /events
 	maxItemBytes      = 1 << 20  // of one of them
 	maxBodyDepth      = 32
+	maxMembers        = 1000 // of one object of a body
 	maxHeaderBytes    = 16 << 10
 	maxQueryPairs     = 1000
 	maxProblems       = 100 // bad places that one reply names
@@ -79,6 +80,8 @@ type API struct {
 	drained      chan struct{} // closed with draining: streams end
 	streams      atomic.Int64
 	pace         pace
+	jobWait      time.Duration
+	bodies       *bodies
 }
 
 // New serves e.
@@ -99,6 +102,8 @@ func New(e *engine.Engine, o Options) *API {
 		checkTarget:  o.CheckTarget,
 		drained:      make(chan struct{}),
 		pace:         pace{poll: streamPoll, beat: streamBeat},
+		jobWait:      jobWait,
+		bodies:       newBodies(),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)

@@ -1,8 +1,8 @@
 package httpapi
 
 import (
-	"bytes"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"os"
@@ -27,14 +27,12 @@ func (q *request) readBody() error {
 	if r.ContentLength == 0 {
 		return nil
 	}
-	buf := bytes.NewBuffer(q.body[:0])
-	if r.ContentLength > 0 {
-		buf.Grow(int(r.ContentLength) + bytes.MinRead)
-	}
-	_, err := buf.ReadFrom(http.MaxBytesReader(q.w, r.Body, most))
-	q.body = buf.Bytes()
+	err := q.fill(http.MaxBytesReader(q.w, r.Body, most))
 	var tooLarge *http.MaxBytesError
+	var full *bursar.Error
 	switch {
+	case errors.As(err, &full):
+		return full
 	case errors.As(err, &tooLarge):
 		return errTooLarge(most)
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -50,6 +48,46 @@ func (q *request) readBody() error {
 		return bursar.Errorf(bursar.CodeUnsupportedMediaType, "send the body as Content-Type: application/json, in UTF-8")
 	}
 	return nil
+}
+
+// firstBody is how much room a body gets before any of it has come. What a request says
+// of its length reserves nothing.
+const firstBody = 4 << 10
+
+// fill reads body into q.body, which grows with what arrives. What it has beyond firstBody
+// is taken from the budget of bodies until the request ends.
+func (q *request) fill(body io.Reader) error {
+	if cap(q.body) < firstBody {
+		q.body = make([]byte, 0, firstBody)
+	}
+	for {
+		n, err := body.Read(q.body[len(q.body):cap(q.body)])
+		q.body = q.body[:len(q.body)+n]
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(q.body) < cap(q.body) {
+			continue
+		}
+		more := cap(q.body)
+		if left := int(q.r.ContentLength) + 1 - len(q.body); left > 0 { // one more shows that it has ended
+			more = min(more, left)
+		}
+		if !q.api.bodies.take(q, int64(more)) {
+			return errNoRoom()
+		}
+		grown := make([]byte, len(q.body), len(q.body)+more)
+		copy(grown, q.body)
+		q.body = grown
+	}
+}
+
+// errNoRoom is the answer while other bodies take all the memory that bodies may take.
+func errNoRoom() error {
+	return bursar.Errorf(bursar.CodeOverloaded, "too many large requests are under way; send it again in a moment")
 }
 
 // maxBody is the largest body that a route takes.

@@ -37,8 +37,11 @@ func decodeBody(body []byte, s *shape, v reflect.Value, problems *bursar.Problem
 	if body[0] != '{' {
 		return bursar.ErrorAt("", bursar.CodeValidationFailed, "the body must be one JSON object")
 	}
-	if tooDeep(body) {
+	switch deep, crowded := outgrows(body); {
+	case deep:
 		return bursar.ErrorAt(deepest(body), bursar.CodeValidationFailed, "the body is nested deeper than %d levels", maxBodyDepth)
+	case crowded:
+		return bursar.ErrorAt("", bursar.CodeValidationFailed, "an object of the body has more than %d members", maxMembers)
 	}
 	d := decoders.Get().(*decoder)
 	d.buf = *bytes.NewBuffer(body)
@@ -69,9 +72,11 @@ func (s *shape) requires() bool {
 	return false
 }
 
-// tooDeep reports whether brackets nest deeper than maxBodyDepth.
-func tooDeep(body []byte) bool {
+// outgrows reports whether brackets nest deeper than maxBodyDepth, or an object has more
+// than maxMembers: whoever reads it remembers the names of all of them.
+func outgrows(body []byte) (deep, crowded bool) {
 	depth, quoted := 0, false
+	var members [maxBodyDepth + 1]int
 	for i := 0; i < len(body); i++ {
 		switch c := body[i]; {
 		case quoted && c == '\\':
@@ -81,13 +86,18 @@ func tooDeep(body []byte) bool {
 		case quoted:
 		case c == '{' || c == '[':
 			if depth++; depth > maxBodyDepth {
-				return true
+				return true, false
 			}
+			members[max(0, depth)] = 0
 		case c == '}' || c == ']':
 			depth--
+		case c == ':':
+			if members[max(0, depth)]++; members[max(0, depth)] > maxMembers {
+				return false, true
+			}
 		}
 	}
-	return false
+	return false, false
 }
 
 // deepest points at the first place of body that is nested too deep.

@@ -58,6 +58,7 @@ var statuses = map[bursar.Code]int{
 	bursar.CodeRateLimited:           429,
 	bursar.CodeInternal:              500,
 	bursar.CodeGovernanceUnavailable: 503,
+	bursar.CodeOverloaded:            503,
 }
 
 // hasCode reports whether err is an error of ours with the code.
@@ -78,7 +79,7 @@ func statusOf(code bursar.Code) int {
 
 // retryable tells whether the same request may succeed later.
 func retryable(code bursar.Code) bool {
-	return code == bursar.CodeGovernanceUnavailable || code == CodeRequestTimeout
+	return code == bursar.CodeGovernanceUnavailable || code == bursar.CodeOverloaded || code == CodeRequestTimeout
 }
 
 // notResendable marks an error after which the same request might count twice.
@@ -111,7 +112,7 @@ func (q *request) fail(err error) {
 		safe := retry && !errors.As(err, new(notResendable))
 		q.w.Header().Set("X-Should-Retry", strconv.FormatBool(safe))
 	}
-	if e.Code == bursar.CodeGovernanceUnavailable {
+	if e.Code == bursar.CodeGovernanceUnavailable || e.Code == bursar.CodeOverloaded {
 		q.w.Header().Set("Retry-After", "1")
 	}
 	q.send(status, q.appendProblem(q.out[:0], e, status, retry))

@@ -92,7 +92,7 @@ func (a *API) reprice(q *request, in *repriceIn) (out repricingOut, _ *engine.Jo
 		CardID: q.path[0], CustomerID: orZero(in.CustomerID), From: in.From, To: orZero(in.To), Apply: in.Apply,
 	})
 	if q.replayed = j.Repeated; err == nil {
-		j, err = a.engine.AwaitJob(q.ctx, j.ID, jobWait)
+		j, err = a.engine.AwaitJob(q.ctx, j.ID, a.jobWait)
 	}
 	switch {
 	case err != nil:

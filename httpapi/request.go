@@ -37,6 +37,7 @@ type request struct {
 
 	query []pair // of the URL, decoded
 	body  []byte // as sent, at most maxBody
+	taken int64  // of the budget of bodies
 	out   []byte // the reply
 
 	version  uint64 // of the customer that the reply is about; 0 = none
@@ -75,6 +76,7 @@ func (q *request) end() {
 		q.fail(errPanic)
 	}
 	q.ctx.end()
+	q.api.bodies.give(q)
 	q.api.metrics.request(q)
 	q.logRequest()
 	clear(q.query[:cap(q.query)])

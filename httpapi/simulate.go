@@ -80,7 +80,7 @@ func (a *API) simulate(q *request, in *simulateIn) (out simulationOut, _ *engine
 		return out, nil, err
 	}
 	input := engine.SimulateInput{From: in.StartDate, To: orZero(in.EndDate), Drafts: drafts}
-	ctx, cancel := context.WithTimeout(q.ctx, jobWait)
+	ctx, cancel := context.WithTimeout(q.ctx, a.jobWait)
 	defer cancel()
 	got, err := versioned[engine.Simulation](q)(a.engine.Simulate(ctx, q.options(in.freshness), q.path[0], input))
 	if err == nil || !errors.Is(err, context.DeadlineExceeded) {

@@ -100,7 +100,8 @@ func readDims(d *jsontext.Decoder, bad func(why error)) ([]bursar.Dimension, err
 		return nil, err
 	}
 	dims := make([]bursar.Dimension, 0, 4)
-	for d.PeekKind() != '}' {
+	n := 0
+	for ; d.PeekKind() != '}'; n++ {
 		name, err := d.ReadToken()
 		if err != nil {
 			return nil, err
@@ -123,19 +124,19 @@ func readDims(d *jsontext.Decoder, bad func(why error)) ([]bursar.Dimension, err
 			bad(fmt.Errorf("must be a string, a number or a boolean, not %s", kindName(next)))
 			continue
 		}
-		if len(dims) < bursar.MaxDimensions {
+		if n < bursar.MaxDimensions { // what is more than that is refused, and not built
 			if _, err := bursar.CheckDimensions([]bursar.Dimension{dim}); err != nil {
 				bad(err)
 				continue
 			}
+			dims = append(dims, dim)
 		}
-		dims = append(dims, dim)
 	}
 	if _, err := d.ReadToken(); err != nil {
 		return nil, err
 	}
-	if len(dims) > bursar.MaxDimensions {
-		bad(fmt.Errorf("at most %d dimensions, here are %d", bursar.MaxDimensions, len(dims)))
+	if n > bursar.MaxDimensions {
+		bad(fmt.Errorf("at most %d dimensions, here are %d", bursar.MaxDimensions, n))
 		return nil, nil
 	}
 	return dims, nil

@@ -45,6 +45,7 @@ type commands struct {
 	Serve   serveCommand       `cmd:"" default:"withargs" help:"Run the server; what flags without a command are for."`
 	Demo    demoCommand        `cmd:"" help:"See it work: a server, an organisation and real traffic, in a minute."`
 	Reprice repriceCommand     `cmd:"" help:"Put right what a wrong version of a rate card charged."`
+	Jobs    jobsCommand        `cmd:"" help:"List long work on a server, such as re-pricing, follow or end it."`
 	Prices  pricesCommand      `cmd:"" help:"Import model prices."`
 	Export  exportStoreCommand `cmd:"" help:"Write a store, or one customer of it, into a file."`
 	Import  importStoreCommand `cmd:"" help:"Read such a file into a store."`

@@ -38,8 +38,15 @@ func (c *repriceCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	api.Retries = 0 // the reply to a second attempt would not have what the first one did
-	got, err := api.Reprice(p.ctx, c.Card, client.RepriceInput{From: c.From.Time, To: c.To.orNil(), CustomerID: c.Customer, Apply: c.Apply})
+	job := ""
+	got, err := api.Reprice(p.ctx, c.Card, client.RepriceInput{From: c.From.Time, To: c.To.orNil(), CustomerID: c.Customer, Apply: c.Apply}, func(j client.Job) {
+		if job = j.ID; j.FinishedAt == nil {
+			fmt.Fprintf(p.stderr, "job %s: %s\n", j.ID, progressText(&j))
+		}
+	})
+	if err != nil && p.ctx.Err() != nil && job != "" {
+		return exitf(exitFailed, "The server goes on with the job: see bursar jobs; end it with bursar jobs --cancel %s.", job)
+	}
 	if err != nil {
 		err = refusal("re-pricing "+c.Card, err)
 		if c.Apply {
@@ -132,7 +139,6 @@ func printRepricing(out io.Writer, r *client.Repricing) error {
 	line := func(customer, of, window string, was, is bursar.Amount, limit string) {
 		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\n", customer, of, window, commas(was), commas(is), signed(is.Sub(was)), limit)
 	}
-	var pools bursar.Amount
 	for _, c := range r.Customers {
 		for _, row := range c.Rows {
 			line(c.CustomerID, row.EntityID, row.PeriodStart.String(), row.Was, row.Is, row.AssignmentID)
@@ -140,12 +146,14 @@ func printRepricing(out io.Writer, r *client.Repricing) error {
 		line(c.CustomerID, "all charges", "", c.Was, c.Is, "")
 		if !c.Pool.IsZero() {
 			fmt.Fprintf(w, "  %s\tpool\t\t\t\t%s\t\n", c.CustomerID, signed(c.Pool.Neg()))
-			pools = pools.Add(c.Pool)
 		}
 	}
+	if more := r.Changed - len(r.Customers); more > 0 {
+		fmt.Fprintf(w, "  %s more customers\t\t\t\t\t\t\n", commas(more))
+	}
 	line("TOTAL", "all charges", "", r.Was, r.Is, "")
-	if !pools.IsZero() {
-		fmt.Fprintf(w, "  TOTAL\tpools\t\t\t\t%s\t\n", signed(pools.Neg()))
+	if !r.Pool.IsZero() {
+		fmt.Fprintf(w, "  TOTAL\tpools\t\t\t\t%s\t\n", signed(r.Pool.Neg()))
 	}
 	if err := w.Flush(); err != nil {
 		return err

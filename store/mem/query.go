@@ -94,6 +94,9 @@ func (s *Store) Series(ctx context.Context, name string, q engine.SeriesQuery) (
 		return cmp.Or(cmp.Compare(a.Bucket, b.Bucket), compareCapabilities(a.Capability, b.Capability),
 			cmp.Compare(a.ChildOrd, b.ChildOrd), cmp.Compare(a.Combo, b.Combo))
 	})
+	if q.Limit > 0 && len(rows) > q.Limit {
+		rows = rows[:q.Limit]
+	}
 	return rows, cp.head.Seq, nil
 }
 

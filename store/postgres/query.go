@@ -136,6 +136,10 @@ func (s *Store) Saved(ctx context.Context, streams []string) ([]uint64, error) {
 
 // Series implements engine.Store.
 func (s *Store) Series(ctx context.Context, stream string, q engine.SeriesQuery) (rows []engine.SeriesRow, seq uint64, err error) {
+	sql := selectSeries
+	if q.Limit > 0 {
+		sql += fmt.Sprint(" LIMIT ", q.Limit)
+	}
 	err = s.read(ctx, func(r row) error {
 		if !r.null(0) {
 			seq = uint64(r.int(0))
@@ -149,7 +153,7 @@ func (s *Store) Series(ctx context.Context, stream string, q engine.SeriesQuery)
 			ChildOrd: uint32(r.int(4)), Combo: uint32(r.int(5)),
 		}, Amount: amount})
 		return err
-	}, selectSeries, seriesArgs(stream, q)...)
+	}, sql, seriesArgs(stream, q)...)
 	return rows, seq, err
 }
 

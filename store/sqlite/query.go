@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sort"
 
@@ -154,6 +155,9 @@ func (s *Store) eachSeries(ctx context.Context, stream string, q engine.SeriesQu
 		}
 		if q.Capability.ID != "" {
 			sql, args = sql+" AND u.capability = ?8", append(args, q.Capability.ID)
+		}
+		if q.Limit > 0 {
+			sql += fmt.Sprint(" LIMIT ", q.Limit)
 		}
 		return c.query(ctx, func(r row) error {
 			var d decoder

@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/bursarhq/bursar"
+)
+
+// queue has somebody wait for a turn, who then notes who it is and gives it back.
+func (t *turns) queue(test *testing.T, ctx context.Context, customer string, served chan<- string) {
+	test.Helper()
+	t.mu.Lock()
+	before := t.waiting
+	t.mu.Unlock()
+	go func() {
+		if err := t.take(ctx, customer); err != nil {
+			served <- err.Error()
+			return
+		}
+		served <- customer
+		t.give()
+	}()
+	for waiting := before; waiting == before; { // it is in the queue
+		t.mu.Lock()
+		waiting = t.waiting
+		t.mu.Unlock()
+	}
+}
+
+// TestTurnsAreFair: a customer that asks for much has every other turn beside one that
+// asks for little.
+func TestTurnsAreFair(t *testing.T) {
+	turns := newTurns(1)
+	if err := turns.take(t.Context(), "noisy"); err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan string, 100)
+	for range 10 {
+		turns.queue(t, t.Context(), "noisy", served)
+	}
+	turns.queue(t, t.Context(), "quiet", served)
+	turns.queue(t, t.Context(), "quiet", served)
+	turns.give()
+	var order []string
+	for range 12 {
+		order = append(order, <-served)
+	}
+	if last := slices.Index(order[2:], "quiet"); order[1] != "quiet" && order[0] != "quiet" || last > 2 {
+		t.Errorf("the turns went to %v", order)
+	}
+}
+
+// TestTurnsAreBounded: who would wait behind many is told so; who gives up leaves its place.
+func TestTurnsAreBounded(t *testing.T) {
+	turns := newTurns(1)
+	if err := turns.take(t.Context(), "noisy"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan string, maxWaiting)
+	for range maxWaitingOfCustomer {
+		turns.queue(t, ctx, "noisy", served)
+	}
+	var e *bursar.Error
+	if err := turns.take(ctx, "noisy"); !errors.As(err, &e) || e.Code != bursar.CodeOverloaded {
+		t.Errorf("one more: %v", err)
+	}
+	turns.queue(t, t.Context(), "quiet", served)
+	cancel()
+	for range maxWaitingOfCustomer {
+		if got := <-served; got != context.Canceled.Error() {
+			t.Errorf("who gave up got %q", got)
+		}
+	}
+	turns.give()
+	if got := <-served; got != "quiet" {
+		t.Errorf("the turn went to %q", got)
+	}
+	if err := turns.take(t.Context(), "noisy"); err != nil || turns.waiting != 0 {
+		t.Errorf("a turn afterwards: %v, %d wait", err, turns.waiting)
+	}
+}
