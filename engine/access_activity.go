@@ -7,18 +7,47 @@ import (
 )
 
 // activityChunk is how many entries are looked at together for a token.
-const activityChunk = 200
+const activityChunk = 1000
+
+// seenIDs lists the entities that a token sees.
+func (e *Engine) seenIDs(ctx context.Context, o ReadOptions, customer string) (ids []string, err error) {
+	var left []uint32 // whose subtrees are not listed yet
+	for begun := false; !begun || len(left) > 0; begun = true {
+		if _, err := e.readTurn(ctx, o, customer, func(v *view) error {
+			if !begun && v.root != seesNone {
+				left = append(left, v.root) // 0 is above all
+			}
+			for n := 0; n < treeSlice && len(left) > 0; n++ {
+				ent := left[len(left)-1]
+				left = left[:len(left)-1]
+				if ent != 0 {
+					ids = append(ids, v.ent(ent).id)
+				}
+				v.eachChild(ent, func(child uint32) { left = append(left, child) })
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
 
 // seenActivity is the page of entries that are about entities which a token sees.
 func (e *Engine) seenActivity(ctx context.Context, o ReadOptions, customer string, q ActivityQuery) (p Page[Activity], err error) {
 	want, up := q.Limit, q.Above != ""
 	below := q.Below != ""
-	q.Limit = activityChunk
 	p.Items = []Activity{}
-	for len(p.Items) <= want {
-		rows, err := e.store.Activity(ctx, customer, q)
-		if err != nil {
-			return p, e.unavailable(err)
+	if q.EntityIDs, err = e.seenIDs(ctx, o, customer); err != nil || len(q.EntityIDs) == 0 {
+		return p, err
+	}
+	for q.Limit = min(want+1, activityChunk); len(p.Items) <= want; q.Limit = activityChunk {
+		var rows []Activity
+		if err := e.share.turn(ctx, customer, func() (err error) {
+			rows, err = e.store.Activity(ctx, customer, q)
+			return err
+		}); err != nil {
+			return p, e.notNow(err)
 		}
 		n := len(rows)
 		if n == 0 {
@@ -42,7 +71,7 @@ func (e *Engine) seenActivity(ctx context.Context, o ReadOptions, customer strin
 		} else {
 			p.Items = append(p.Items, rows...)
 		}
-		if n < activityChunk {
+		if n < q.Limit {
 			break
 		}
 	}

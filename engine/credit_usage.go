@@ -35,29 +35,16 @@ func (e *Engine) CreditUsage(ctx context.Context, o ReadOptions, q CreditUsageQu
 	counts := amounts
 	counts.lines = map[string]*line{}
 	for ent, h := range map[uint32]*history{0: &amounts, countsOfCustomer: &counts} {
-		if version, err = e.gather(ctx, o, q.CustomerID, h, ent); err != nil {
+		sq := SeriesQuery{EntityOrd: ent, Capability: h.q.Capability, From: bucketOf(h.q.From), To: bucketOf(h.q.To-1) + 1}
+		err = e.share.turn(ctx, q.CustomerID, func() (err error) {
+			version, err = e.gather(ctx, o, q.CustomerID, h, sq)
+			return err
+		})
+		if err != nil {
 			return "", nil, 0, err
 		}
 	}
 	return currencyID, creditSeries(&amounts, &counts), version, nil
-}
-
-// gather reads the buckets of one entity number into h.
-func (e *Engine) gather(ctx context.Context, o ReadOptions, customer string, h *history, ent uint32) (uint64, error) {
-	rows, version, err := e.seriesRows(ctx, o, customer, SeriesQuery{EntityOrd: ent, Capability: h.q.Capability,
-		From: bucketOf(h.q.From), To: bucketOf(h.q.To-1) + 1})
-	if err != nil {
-		return 0, err
-	}
-	_, err = e.readCustomer(ctx, o, customer, func(v *view) error {
-		for i := range rows {
-			if err := h.add(v, &rows[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return version, err
 }
 
 // firstCurrency is the first currency, by id, that was ever used; "" = none was.

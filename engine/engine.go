@@ -234,6 +234,9 @@ func (e *Engine) Stats() Stats {
 
 // unavailable is the error when the store cannot be used; the cause is for the log.
 func (e *Engine) unavailable(cause error) error {
+	if errors.Is(cause, context.DeadlineExceeded) || errors.Is(cause, context.Canceled) {
+		return bursar.Errorf(bursar.CodeGovernanceUnavailable, "the answer took longer than a request may; nothing was granted")
+	}
 	if cause != nil {
 		e.o.Log.Error("store unavailable", "err", cause)
 	}
@@ -241,6 +244,15 @@ func (e *Engine) unavailable(cause error) error {
 		e.fatal.Do(func() { e.o.Fatal(err) })
 	}
 	return bursar.Errorf(bursar.CodeGovernanceUnavailable, "the store cannot be reached or trusted at this moment; nothing was granted")
+}
+
+// notNow is what a read answers when it could not wait for its turn, or for the store.
+func (e *Engine) notNow(err error) error {
+	var known *bursar.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	return e.unavailable(err)
 }
 
 // errUnknown tells that a write's outcome is not known to the caller.

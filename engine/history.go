@@ -46,20 +46,40 @@ func (e *Engine) History(ctx context.Context, o ReadOptions, customer string, q 
 	if q.Running {
 		sq.From = 0
 	}
-	rows, version, err := e.seriesRows(ctx, o, customer, sq)
-	if err != nil {
-		return nil, 0, err
-	}
-	_, err = e.readCustomer(ctx, o, customer, func(v *view) error {
-		for i := range rows {
-			if err := h.add(v, &rows[i]); err != nil {
-				return err
-			}
+	var out []Series
+	var version uint64
+	err = e.share.turn(ctx, customer, func() (err error) {
+		if version, err = e.gather(ctx, o, customer, &h, sq); err == nil {
+			out = h.series()
 		}
-		return nil
+		return err
 	})
-	return h.series(), version, err
+	return out, version, err
 }
+
+// gather reads the buckets that sq selects into h.
+func (e *Engine) gather(ctx context.Context, o ReadOptions, customer string, h *history, sq SeriesQuery) (uint64, error) {
+	rows, version, err := e.seriesRows(ctx, o, customer, sq)
+	for len(rows) > 0 && err == nil {
+		some := rows[:min(len(rows), addSlice)]
+		rows = rows[len(some):]
+		if err = ctx.Err(); err != nil {
+			break
+		}
+		_, err = e.readCustomer(ctx, o, customer, func(v *view) error {
+			for i := range some {
+				if err := h.add(v, &some[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return version, err
+}
+
+// addSlice is how many buckets are added up before the customer's lock is let go.
+const addSlice = 2048
 
 // checkGroupBy refuses keys that series do not tell apart.
 func (c *Catalogue) checkGroupBy(keys []string) error {

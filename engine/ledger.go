@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -27,11 +28,11 @@ func (e *Engine) Ledger(ctx context.Context, o ReadOptions, q LedgerQuery) (p Pa
 	}
 	p.Items = []bursar.LedgerEntry{}
 	if l.since != 0 {
+		read := e.ledgerBelow
 		if q.Above != "" {
-			err = e.ledgerAbove(ctx, &l, version)
-		} else {
-			err = e.ledgerBelow(ctx, &l, version)
+			read = e.ledgerAbove
 		}
+		err = read(ctx, &l, version)
 	}
 	if err != nil {
 		return p, 0, err
@@ -133,42 +134,52 @@ func (e *Engine) ledgerBelow(ctx context.Context, l *ledger, head uint64) error 
 		}
 		upTo = min(upTo, seq)
 	}
-	for chunk := uint64(scanChunk); upTo > 0; {
-		after := upTo - min(upTo, chunk)
-		rows, err := e.readChunk(ctx, l.q.CustomerID, after, upTo)
+	chunk := uint64(scanChunk)
+	for done := false; !done && upTo > 0; {
+		err := e.share.turn(ctx, l.q.CustomerID, func() (err error) {
+			upTo, chunk, done, err = e.ledgerChunk(ctx, l, upTo, chunk)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		if n := len(rows); n > 0 && rows[n-1].Head.Seq < upTo { // it ended early: these are not the newest
-			chunk = max(1, uint64(n)/2)
-			continue
-		}
-		for i := range slices.Backward(rows) {
-			if rows[i].Head.Now < l.since {
-				return nil
-			}
-			row, err := decodeRow(l.q.CustomerID, &rows[i])
-			if err != nil {
-				return err
-			}
-			entries := l.entries(row)
-			for _, x := range slices.Backward(entries) {
-				if l.q.Below == "" || x.ID < l.q.Below {
-					if l.found = append(l.found, x); len(l.found) > l.q.Limit {
-						return nil
-					}
-				}
-			}
-			if l.enough(ctx, row, row.Head.Seq) {
-				return nil
-			}
-		}
-		if len(rows) < int(upTo-after) {
-			return nil // what was before is trimmed
-		}
-		upTo, chunk = after, min(scanChunk, 2*chunk)
 	}
 	return nil
+}
+
+// ledgerChunk looks for entries in the chunk commits up to upTo, the newest first. It
+// gives those that come next, and whether the page ends here.
+func (e *Engine) ledgerChunk(ctx context.Context, l *ledger, upTo, chunk uint64) (uint64, uint64, bool, error) {
+	after := upTo - min(upTo, chunk)
+	rows, err := e.readChunk(ctx, l.q.CustomerID, after, upTo)
+	if err != nil {
+		return upTo, chunk, true, err
+	}
+	if n := len(rows); n > 0 && rows[n-1].Head.Seq < upTo { // it ended early: these are not the newest
+		return upTo, max(1, uint64(n)/2), false, nil
+	}
+	for i := range slices.Backward(rows) {
+		if rows[i].Head.Now < l.since {
+			return upTo, chunk, true, nil
+		}
+		row, err := decodeRow(l.q.CustomerID, &rows[i])
+		if err != nil {
+			return upTo, chunk, true, err
+		}
+		entries := l.entries(row)
+		for _, x := range slices.Backward(entries) {
+			if l.q.Below == "" || x.ID < l.q.Below {
+				if l.found = append(l.found, x); len(l.found) > l.q.Limit {
+					return upTo, chunk, true, nil
+				}
+			}
+		}
+		if l.enough(ctx, row, row.Head.Seq) {
+			return upTo, chunk, true, nil
+		}
+	}
+	trimmed := len(rows) < int(upTo-after) // what was before
+	return after, min(scanChunk, 2*chunk), trimmed, nil
 }
 
 func (e *Engine) ledgerAbove(ctx context.Context, l *ledger, head uint64) error {
@@ -176,30 +187,29 @@ func (e *Engine) ledgerAbove(ctx context.Context, l *ledger, head uint64) error 
 	if err != nil {
 		return err
 	}
-	for after := seq - min(seq, 1); len(l.found) <= l.q.Limit; {
-		rows, err := e.readChunk(ctx, l.q.CustomerID, after, head)
-		if err != nil {
-			return err
-		}
-		if len(rows) == 0 {
-			break
-		}
-		for i := range rows {
-			row, err := decodeRow(l.q.CustomerID, &rows[i])
-			if err != nil {
+	after := seq - min(seq, 1)
+	for done := false; !done && len(l.found) <= l.q.Limit; {
+		err := e.share.turn(ctx, l.q.CustomerID, func() error {
+			rows, err := e.readChunk(ctx, l.q.CustomerID, after, head)
+			if done = len(rows) == 0; err != nil || done {
 				return err
 			}
-			for _, x := range l.entries(row) {
-				if x.ID > l.q.Above && len(l.found) <= l.q.Limit {
-					l.found = append(l.found, x)
+			after = rows[len(rows)-1].Head.Seq
+			return eachRow(ctx, l.q.CustomerID, rows, func(row *logRow) error {
+				for _, x := range l.entries(row) {
+					if x.ID > l.q.Above && len(l.found) <= l.q.Limit {
+						l.found = append(l.found, x)
+					}
 				}
-			}
-			if len(l.found) <= l.q.Limit && row.Head.Seq < head && l.enough(ctx, row, row.Head.Seq+1) {
-				slices.Reverse(l.found)
+				if done = len(l.found) <= l.q.Limit && row.Head.Seq < head && l.enough(ctx, row, row.Head.Seq+1); done {
+					return errChunkFull
+				}
 				return nil
-			}
+			})
+		})
+		if err != nil && !errors.Is(err, errChunkFull) {
+			return err
 		}
-		after = rows[len(rows)-1].Head.Seq
 	}
 	slices.Reverse(l.found)
 	return nil

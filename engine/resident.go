@@ -290,6 +290,16 @@ func (e *Engine) readSlice(c *customer, o *ReadOptions, r *reading, f func(v *vi
 	return err != errGoOn, err
 }
 
+// readTurn is readCustomer for one slice of a read that scans, when it is the customer's
+// turn.
+func (e *Engine) readTurn(ctx context.Context, o ReadOptions, id string, f func(v *view) error) (version uint64, err error) {
+	err = e.share.turn(ctx, id, func() (err error) {
+		version, err = e.readCustomer(ctx, o, id, f)
+		return err
+	})
+	return version, err
+}
+
 // readCustomer is read for customers that must exist.
 func (e *Engine) readCustomer(ctx context.Context, o ReadOptions, id string, f func(v *view) error) (uint64, error) {
 	return e.read(ctx, o, id, func(v *view) error {

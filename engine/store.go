@@ -171,6 +171,7 @@ type DeliveryQuery struct {
 // customer). Zero members do not filter.
 type ActivityQuery struct {
 	EntityID, Action, ActorID string
+	EntityIDs                 []string    // one of these; nil does not filter
 	From, To                  bursar.Time // [From, To)
 	// Below and Above bound the ID exclusively. With Above set, the rows just above it
 	// are meant: the Limit smallest IDs above it, still returned newest first.

@@ -21,7 +21,7 @@ const treeSlice = 8192
 func (e *Engine) Tree(ctx context.Context, o ReadOptions, customer string, q TreeQuery) (TreePage, error) {
 	s := treeScan{q: &q, cat: e.cat.Load()}
 	page := TreePage{Rows: []TreeRow{}}
-	version, err := e.readCustomer(ctx, o, customer, func(v *view) error {
+	version, err := e.readTurn(ctx, o, customer, func(v *view) error {
 		page.AsOf = v.now
 		return s.begin(v)
 	})
@@ -33,7 +33,7 @@ func (e *Engine) Tree(ctx context.Context, o ReadOptions, customer string, q Tre
 		if err := ctx.Err(); err != nil {
 			return page, e.unavailable(err)
 		}
-		if _, err = e.readCustomer(ctx, o, customer, func(v *view) error {
+		if _, err = e.readTurn(ctx, o, customer, func(v *view) error {
 			v.now = max(v.now, page.AsOf)
 			done = s.slice(v)
 			return nil

@@ -81,7 +81,7 @@ type API struct {
 	streams      atomic.Int64
 	pace         pace
 	jobWait      time.Duration
-	bodies       *bodies
+	bodies       *bodyBudget
 }
 
 // New serves e.
@@ -103,7 +103,7 @@ func New(e *engine.Engine, o Options) *API {
 		drained:      make(chan struct{}),
 		pace:         pace{poll: streamPoll, beat: streamBeat},
 		jobWait:      jobWait,
-		bodies:       newBodies(),
+		bodies:       newBodyBudget(),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)

@@ -125,6 +125,9 @@ func (q *request) hide(err error) *bursar.Error {
 	switch {
 	case errors.Is(err, engine.ErrNotCommitted), errors.Is(err, engine.ErrPoisoned), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, context.Canceled), q.ctx.Err() != nil, q.api.engine.Ready() != nil:
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			return bursar.Errorf(bursar.CodeGovernanceUnavailable, "the answer took longer than the %v that a request may; nothing was granted", requestTimeout)
+		}
 		return bursar.Errorf(bursar.CodeGovernanceUnavailable, "the store cannot answer now; nothing is granted meanwhile")
 	}
 	return bursar.Errorf(bursar.CodeInternal, "something went wrong here; the log has it under request %s", q.id)

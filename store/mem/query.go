@@ -164,6 +164,7 @@ func (s *Store) Activity(ctx context.Context, name string, q engine.ActivityQuer
 	var rows []engine.Activity
 	for _, a := range values(st.activity, same) {
 		if (q.EntityID == "" || a.EntityID == q.EntityID) &&
+			(q.EntityIDs == nil || a.EntityID != "" && slices.Contains(q.EntityIDs, a.EntityID)) &&
 			(q.Action == "" || a.Action == q.Action) &&
 			(q.ActorID == "" || a.ActorID == q.ActorID) &&
 			(q.From == 0 || a.Timestamp >= q.From) &&

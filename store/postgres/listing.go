@@ -114,6 +114,9 @@ func activityWhere(stream string, q engine.ActivityQuery) (w where) {
 	if q.EntityID != "" {
 		w.and("entity_id = ? AND entity_id <> ''", text(q.EntityID)) // the second for the partial index
 	}
+	if q.EntityIDs != nil {
+		w.and("entity_id = ANY(?::text[]) AND entity_id <> ''", texts(q.EntityIDs))
+	}
 	if q.Action != "" {
 		w.and("action = ?", text(q.Action))
 	}

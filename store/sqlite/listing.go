@@ -176,6 +176,10 @@ func activityWhere(stream int64, q engine.ActivityQuery) (w where) {
 	if q.EntityID != "" {
 		w.and("entity_id = ? AND entity_id <> ''", q.EntityID) // the second for the partial index
 	}
+	if q.EntityIDs != nil {
+		ids, _ := json.Marshal(q.EntityIDs) // texts can be written
+		w.and("entity_id IN (SELECT value FROM json_each(?)) AND entity_id <> ''", string(ids))
+	}
 	if q.Action != "" {
 		w.and("action = ?", q.Action)
 	}

@@ -148,6 +148,24 @@ func (e *env) activityIDs(q engine.ActivityQuery) string {
 }
 
 var activityTests = []test{
+	{"selects entries of some entities", func(e *env) {
+		st := e.stream("acme")
+		st.append(func(c *engine.Commit) {
+			c.Activity = []engine.Activity{{ID: "1", EntityID: "a"}, {ID: "2", EntityID: "b"}, {ID: "3"}, {ID: "4", EntityID: "c"}, {ID: "5", EntityID: "a"}}
+		})
+		for _, c := range []struct {
+			of   []string
+			want string
+		}{{[]string{"a", "c"}, "541"}, {[]string{"d", ""}, ""}, {[]string{}, ""}, {nil, "54321"}} {
+			rows, err := e.Activity(ctx, "acme", engine.ActivityQuery{EntityIDs: c.of, Limit: 10})
+			e.ok(err)
+			got := ""
+			for _, a := range rows {
+				got += a.ID
+			}
+			equal(e, "entries", got, c.want)
+		}
+	}},
 	{"keeps every field", func(e *env) {
 		full := engine.Activity{
 			ID: "b", Timestamp: 1_790_000_000_000_000_001, ActorType: "API_KEY", ActorID: "key", Subject: "user",

@@ -10,17 +10,17 @@ const (
 	maxTokenBodies = 4 << 20
 )
 
-// bodies counts the memory that requests' bodies take.
-type bodies struct {
+// bodyBudget counts the memory that requests' bodies take.
+type bodyBudget struct {
 	mu  sync.Mutex
 	all int64
 	by  map[string]int64 // by API key or access token
 }
 
-func newBodies() *bodies { return &bodies{by: map[string]int64{}} }
+func newBodyBudget() *bodyBudget { return &bodyBudget{by: map[string]int64{}} }
 
 // take notes n bytes more for q; false, and nothing is noted, when they are too many.
-func (b *bodies) take(q *request, n int64) bool {
+func (b *bodyBudget) take(q *request, n int64) bool {
 	most := int64(maxKeyBodies)
 	if q.token != nil {
 		most = maxTokenBodies
@@ -37,7 +37,7 @@ func (b *bodies) take(q *request, n int64) bool {
 }
 
 // give takes back what q has.
-func (b *bodies) give(q *request) {
+func (b *bodyBudget) give(q *request) {
 	if q.taken == 0 {
 		return
 	}
