@@ -80,7 +80,7 @@ func TestJobGoesOn(t *testing.T) {
 	<-reached
 	closed := make(chan error)
 	go func() { closed <- r.Close(context.Background()) }()
-	eventually(t, 10*time.Second, "the engine closes", func() bool { return r.Ready() != nil })
+	eventually(t, "the engine closes", func() bool { return r.Ready() != nil })
 	close(resume)
 	r.must(<-closed)
 	r.open()
