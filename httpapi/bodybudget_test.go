@@ -35,7 +35,7 @@ func TestBodiesHaveABudget(t *testing.T) {
 	id, key := s.newKey("full")
 	_, other := s.newKey("full")
 	body := func(n int) string {
-		return `{"types":[{"id":"team","displayName":"Team","description":"` + strings.Repeat("x", n) + `"}]}`
+		return `{"types":[{"id":"team","displayName":"Team","attributionKeys":["team"],"description":"` + strings.Repeat("x", n) + `"}]}`
 	}
 	greedy := &request{api: s.api, actor: id}
 	if !s.api.bodies.take(greedy, maxKeyBodies) {
