@@ -17,7 +17,7 @@ type Dimensions map[string]string
 type EntityTypeInput struct {
 	ID              string   `json:"id"`
 	DisplayName     string   `json:"displayName"`
-	AttributionKeys []string `json:"attributionKeys"` // may be empty, not nil
+	AttributionKeys []string `json:"attributionKeys"`       // may be empty, not nil
 	Description     *string  `json:"description,omitempty"` // nil keeps it, "" clears it
 }
 
