@@ -73,6 +73,9 @@ func command(env []string, args ...string) *exec.Cmd {
 // start runs bursar until it listens.
 func start(t *testing.T, env []string, args ...string) *program {
 	t.Helper()
+	if len(args) == 0 {
+		args = []string{"serve"} // without a command or a flag it prints its help
+	}
 	p := &program{t: t, cmd: command(env, args...), addrs: map[string]string{}, ended: make(chan struct{})}
 	p.cmd.Stdout = &p.stdout
 	stderr, err := p.cmd.StderrPipe()
