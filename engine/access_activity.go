@@ -17,7 +17,7 @@ func (e *Engine) seenIDs(ctx context.Context, o ReadOptions, customer string) (i
 			if !begun && v.root != seesNone {
 				left = append(left, v.root) // 0 is above all
 			}
-			for n := 0; n < treeSlice && len(left) > 0; n++ {
+			for n := 0; n < sliceSize && len(left) > 0; n++ {
 				ent := left[len(left)-1]
 				left = left[:len(left)-1]
 				if ent != 0 {

@@ -20,20 +20,46 @@ type share struct {
 	odd       uint32 // one that has another schedule, 0 = none
 }
 
-// shareOf walks from the entity of a row down to the nearest rows like it.
-func (v *view) shareOf(ord uint32, def *rowDef) (s share) {
-	var down func(ent uint32)
-	down = func(ent uint32) {
-		v.eachChild(ent, func(c uint32) {
-			if r := v.nodeWide(c, def.cap, def.label); r != 0 && v.ent(c).archived == 0 {
-				s.add(v.def(r), def, r)
-				return
-			}
-			down(c)
-		})
+// shareWalk walks from the entity of a row down to the nearest rows like it.
+type shareWalk struct {
+	share
+	def  *rowDef
+	todo []uint32 // entities to look at
+}
+
+func (v *view) shareWalk(def *rowDef) *shareWalk {
+	w := &shareWalk{def: def}
+	w.below(v, def.ent)
+	return w
+}
+
+func (w *shareWalk) below(v *view, ent uint32) {
+	v.eachChild(ent, func(c uint32) { w.todo = append(w.todo, c) })
+}
+
+// step looks at the next entity, and tells whether there was one.
+func (w *shareWalk) step(v *view) bool {
+	n := len(w.todo) - 1
+	if n < 0 {
+		return false
 	}
-	down(def.ent)
-	return s
+	c := w.todo[n]
+	w.todo = w.todo[:n]
+	v.visits++
+	if r := v.nodeWide(c, w.def.cap, w.def.label); r != 0 && v.ent(c).archived == 0 {
+		w.add(v.def(r), w.def, r)
+	} else {
+		w.below(v, c)
+	}
+	return true
+}
+
+// shareOf is what the nearest limits below a row add up to.
+func (v *view) shareOf(def *rowDef) share {
+	w := v.shareWalk(def)
+	for w.step(v) {
+	}
+	return w.share
 }
 
 func (s *share) add(child, parent *rowDef, ord uint32) {
@@ -95,7 +121,7 @@ func (d *decider) checkShares(ent uint32, touched map[uint32]bool, pointer func(
 		if err != nil || !def.strict || len(def.scope) > 0 {
 			return
 		}
-		s := d.shareOf(ord, def)
+		s := d.shareOf(def)
 		if s.unlimited == 0 && s.odd == 0 && !def.limit.Less(s.sum) {
 			return
 		}
@@ -173,39 +199,64 @@ func (v *view) strictRows() int {
 // Allocations lists node-wide limits with what the limits below them add up to, in order
 // of assignment IDs; next is the After of the following page, "" at the end.
 func (e *Engine) Allocations(ctx context.Context, o ReadOptions, customer string, q AllocationQuery) (out []Allocation, next string, version uint64, err error) {
-	out = []Allocation{}
-	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
-		var ent uint32
-		if q.EntityID != "" {
-			if ent = v.entOrd(q.EntityID); ent == 0 {
-				return errNoEntity(q.EntityID)
-			}
+	l := allocationList{q: &q, at: -1, out: []Allocation{}}
+	version, err = e.readCustomer(ctx, o, customer, l.on)
+	return l.out, l.next, version, err
+}
+
+// allocationList gathers a page of allocations.
+type allocationList struct {
+	q    *AllocationQuery
+	at   int        // the row that is looked at
+	walk *shareWalk // below it
+	out  []Allocation
+	next string
+}
+
+func (l *allocationList) on(v *view) error {
+	q, ent := l.q, uint32(0)
+	if q.EntityID != "" {
+		if ent = v.entOrd(q.EntityID); ent == 0 {
+			return errNoEntity(q.EntityID)
 		}
+	}
+	if l.at < 0 {
 		page := ListPage{}
 		if q.After != "" {
 			page.After = &ListPos{ID: q.After}
 		}
-		cap := v.capOrd(q.Capability)
-		at, _ := v.rowPosition(&page)
-		for ; at < len(v.rows); at++ {
-			def := v.rows[at]
-			if def == nil || def.ent == 0 || def.cap != cap || len(def.scope) > 0 || q.Label != nil && def.label != *q.Label ||
-				ent != 0 && def.ent != ent || v.ent(def.ent).archived != 0 || !v.seesRow(def) {
-				continue
-			}
-			if len(out) == q.Limit {
-				next = out[len(out)-1].AssignmentID
-				break
-			}
-			out = append(out, v.allocationOut(uint32(at), def))
+		l.at, _ = v.rowPosition(&page)
+	}
+	cap := v.capOrd(q.Capability)
+	for ; l.at < len(v.rows); l.at++ {
+		if v.visits++; v.tired() {
+			return errGoOn
 		}
-		return nil
-	})
-	return out, next, version, err
+		def := v.rows[l.at]
+		if def == nil || def.ent == 0 || def.cap != cap || len(def.scope) > 0 || q.Label != nil && def.label != *q.Label ||
+			ent != 0 && def.ent != ent || v.ent(def.ent).archived != 0 || !v.seesRow(def) {
+			l.walk = nil
+			continue
+		}
+		if len(l.out) == q.Limit {
+			l.next = l.out[len(l.out)-1].AssignmentID
+			return nil
+		}
+		if l.walk == nil || l.walk.def != def {
+			l.walk = v.shareWalk(def)
+		}
+		for l.walk.step(v) {
+			if v.tired() {
+				return errGoOn
+			}
+		}
+		l.out = append(l.out, v.allocationOut(uint32(l.at), def, &l.walk.share))
+		l.walk = nil
+	}
+	return nil
 }
 
-func (v *view) allocationOut(ord uint32, def *rowDef) Allocation {
-	s := v.shareOf(ord, def)
+func (v *view) allocationOut(ord uint32, def *rowDef, s *share) Allocation {
 	a := Allocation{AssignmentID: formatID(v.rowID(ord)), EntityID: v.ent(def.ent).id, Capability: v.capability(def.cap), Label: def.label,
 		Strict: def.strict, Allocated: s.sum, Children: len(s.list) - s.unlimited, Unlimited: s.unlimited}
 	if def.limited {

@@ -20,7 +20,7 @@ type moneyChanges struct {
 	correct   bool
 }
 
-// uniqueChange is what a batch adds to a set. A set that counts exactly is not copied.
+// uniqueChange is what a batch adds to a set.
 type uniqueChange struct {
 	added map[uint64]bool
 	full  *uniqueSet // a copy with added, once the set does not count exactly
@@ -361,7 +361,12 @@ func (s *state) dropRowParts(row uint32) {
 
 func (s *state) dropUnique(k uniqueKey) {
 	delete(s.uniques, k)
-	s.dirty.uniques[k] = true
+	s.dirty.uniques[k] = nil
+}
+
+func (s *state) setUnique(k uniqueKey, set *uniqueSet) {
+	s.uniques[k] = set
+	s.dirty.uniques[k] = set
 }
 
 func (v *view) mergeUniques() {
@@ -374,8 +379,7 @@ func (v *view) mergeUniques() {
 		}
 		delete(s.windows, row)
 		if set != nil {
-			s.uniques[to] = set
-			s.dirty.uniques[to] = true
+			s.setUnique(to, set)
 			s.windows[row] = []bursar.Time{to.start}
 		}
 	}
@@ -383,20 +387,16 @@ func (v *view) mergeUniques() {
 		if k.row != 0 && v.def(k.row) == nil || len(c.added) == 0 && c.full == nil {
 			continue
 		}
-		set := s.uniques[k]
-		switch {
-		case c.full != nil:
-			s.uniques[k] = c.full
-		case set == nil:
-			set = newUniqueSet()
-			s.uniques[k] = set
-			fallthrough
-		default:
+		set := c.full
+		if set == nil {
+			if set = newUniqueSet(); s.uniques[k] != nil {
+				set = s.uniques[k].clone()
+			}
 			for x := range c.added {
 				set.add(x)
 			}
 		}
-		s.dirty.uniques[k] = true
+		s.setUnique(k, set)
 		if k.row != 0 && !slices.Contains(s.windows[k.row], k.start) {
 			s.keepWindows(k)
 		}

@@ -26,13 +26,12 @@ type meta struct {
 // capture is a checkpoint that is being saved: what was dirty at its head, which new
 // changes no longer touch.
 type capture struct {
-	cp      Checkpoint
-	dirty   dirty
-	series  map[bucket]bursar.Amount
-	steps   []seriesStep // in place of series where other processes save, too
-	gen     int64        // the open generation and how many of its keys are in the segment
-	keys    int
-	uniques []PartRow
+	cp     Checkpoint
+	dirty  dirty
+	series map[bucket]bursar.Amount
+	steps  []seriesStep // in place of series where other processes save, too
+	gen    int64        // the open generation and how many of its keys are in the segment
+	keys   int
 }
 
 // savePause bounds the share of time that saving one busy customer takes: after a
@@ -56,10 +55,21 @@ func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 		c.mu.Unlock()
 		return nil
 	}
+	held := e.holding.begin()
 	k, fill := c.st.capture(c.id, e.o)
+	e.holding.end(savers, held, 1)
 	c.mu.Unlock()
 	fill()
 	err := e.store.Save(ctx, &k.cp)
+	e.saved(c, k, began, err)
+	if err == nil {
+		e.letClosedGo(c, k.dirty.holds)
+	}
+	return err
+}
+
+// saved takes note of how saving k went.
+func (e *Engine) saved(c *customer, k *capture, began time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
@@ -67,12 +77,25 @@ func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 		if errors.Is(err, ErrSuperseded) && e.nodes != nil {
 			c.stray.Store(true)
 		}
-		return err
+		return
 	}
 	c.st.saved(k)
 	c.notBefore = time.Now().Add(savePause * time.Since(began))
 	e.counters.checkpoints.Add(1)
-	return nil
+}
+
+// letClosedGo forgets those of holds, which the store has, that are closed; others have
+// their turn meanwhile.
+func (e *Engine) letClosedGo(c *customer, holds map[[16]byte]*hold) {
+	for list := slices.Collect(maps.Values(holds)); len(list) > 0; {
+		n := min(len(list), sliceSize/8)
+		c.mu.Lock()
+		began := e.holding.begin()
+		c.st.letClosedGo(list[:n])
+		e.holding.end(savers, began, n)
+		c.mu.Unlock()
+		list = list[n:]
+	}
 }
 
 // capture takes what is dirty, and leaves nothing dirty. fill makes the rows of it and
@@ -81,7 +104,6 @@ func (s *state) capture(id string, o Options) (*capture, func()) {
 	s.dirty.over(s.aged)
 	s.aged = dirty{}
 	k := &capture{dirty: s.dirty, series: s.series, steps: slices.Clone(s.steps), gen: s.keys.gen, keys: s.keys.n}
-	k.uniques = s.captureUniques(s.dirty.uniques)
 	s.dirty, s.series = newDirty(), map[bucket]bursar.Amount{}
 	s.flushing, s.flushTo = k.series, s.head.Seq
 	k.cp = Checkpoint{Stream: id, Head: s.head, Base: s.seriesBase, Due: s.due(), DropGenerations: s.keys.outdated(s.head.Now, o.LateHorizon)}
@@ -155,7 +177,6 @@ func (b bucket) compare(c bucket) int {
 func (s *state) saved(k *capture) {
 	s.seriesBase, s.flushing = k.cp.Head.Seq, nil
 	s.forgetSteps(k.cp.Head.Seq)
-	s.letClosedGo(k.dirty.holds)
 	for i := range k.cp.Generations {
 		s.keys.stored(&k.cp.Generations[i])
 	}
@@ -166,10 +187,10 @@ func (s *state) saved(k *capture) {
 }
 
 // letClosedGo forgets those of holds that are closed: the store has them.
-func (s *state) letClosedGo(holds map[[16]byte]*hold) {
-	for id, h := range holds {
-		if s.holds[id] == h && h.status != bursar.HoldOpen {
-			s.forgetHold(id)
+func (s *state) letClosedGo(holds []*hold) {
+	for _, h := range holds {
+		if s.holds[h.id] == h && h.status != bursar.HoldOpen {
+			s.forgetHold(h.id)
 		}
 	}
 }
@@ -217,11 +238,11 @@ func (s *state) savedElsewhere(seq uint64, horizon time.Duration) {
 		s.forgetSteps(seq)
 	}
 	if seq >= s.agedTo {
-		s.letClosedGo(s.aged.holds)
+		s.letClosedGo(slices.Collect(maps.Values(s.aged.holds)))
 		s.aged, s.agedTo, s.dirty = s.dirty, s.head.Seq, newDirty()
 	}
 	if seq == s.head.Seq {
-		s.letClosedGo(s.aged.holds)
+		s.letClosedGo(slices.Collect(maps.Values(s.aged.holds)))
 		s.aged = dirty{}
 	}
 }

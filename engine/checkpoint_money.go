@@ -108,15 +108,13 @@ func (k *capture) fillParts(caps []bursar.Capability) {
 	for _, key := range keys {
 		k.cp.Parts = append(k.cp.Parts, PartRow{key.sort, fmt.Sprintf("%010d", key.ord), partBody(k.dirty.parts[key], caps)})
 	}
-	k.cp.Parts = append(k.cp.Parts, k.uniques...)
+	k.cp.Parts = append(k.cp.Parts, uniqueParts(k.dirty.uniques)...)
 }
 
-// captureUniques encodes the sets that changed: they are the one thing in a state that
-// changes in place.
-func (s *state) captureUniques(changed map[uniqueKey]bool) (parts []PartRow) {
-	for key := range changed {
+func uniqueParts(sets map[uniqueKey]*uniqueSet) (parts []PartRow) {
+	for key, set := range sets {
 		p := PartRow{Sort: partUnique, Key: fmt.Sprintf("%010d/%d/%d", key.row, key.cap, key.start)}
-		if set := s.uniques[key]; set != nil {
+		if set != nil {
 			p.Body = set.encode()
 		}
 		parts = append(parts, p)
@@ -209,11 +207,7 @@ func (s *state) dumpMoney(e *encoder) {
 	dumpParts(e, s.boosts)
 	dumpParts(e, s.promos)
 	dumpParts(e, s.fired)
-	all := make(map[uniqueKey]bool, len(s.uniques))
-	for k := range s.uniques {
-		all[k] = true
-	}
-	for _, p := range s.captureUniques(all) {
+	for _, p := range uniqueParts(s.uniques) {
 		e.string(p.Key)
 		e.bytes(p.Body)
 	}

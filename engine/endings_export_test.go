@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/bursarhq/bursar"
 )
@@ -13,10 +14,12 @@ func MostVisited(e *Engine) (read, decide, save int64) {
 	return e.holding.visits[readers].Load(), e.holding.visits[deciders].Load(), e.holding.visits[savers].Load()
 }
 
-// ForgetVisits begins to count anew.
+// ForgetVisits begins to count anew, and to measure time.
 func ForgetVisits(e *Engine) {
+	e.holding.timed.Store(true)
 	for i := range e.holding.visits {
 		e.holding.visits[i].Store(0)
+		e.holding.time[i].Store(0)
 	}
 }
 
@@ -75,4 +78,23 @@ func EndingsAgree(e *Engine, customer string, now bursar.Time) error {
 		}
 	}
 	return nil
+}
+
+// LongestHeld is for how long somebody held a customer's lock at most, since ForgetVisits.
+func LongestHeld(e *Engine) time.Duration {
+	most := int64(0)
+	for i := range e.holding.time {
+		most = max(most, e.holding.time[i].Load())
+	}
+	return time.Duration(most)
+}
+
+// Save makes a checkpoint of a customer.
+func Save(e *Engine, customer string) error {
+	c, err := e.acquire(context.Background(), customer)
+	if err != nil {
+		return err
+	}
+	defer e.release(c)
+	return e.checkpoint(context.Background(), c)
 }

@@ -45,6 +45,10 @@ const maxResets = 8
 func (e *Engine) Explain(ctx context.Context, o ReadOptions, customer string, in CheckInput) (x Explanation, version uint64, err error) {
 	in.Dimensions = sortDims(in.Dimensions)
 	cat := e.cat.Load()
+	var asks []ask
+	var at bursar.Decision // at now, which is later with each look
+	var now bursar.Time
+	looks := 0
 	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
 		if v.root != 0 {
 			if len(v.resolve(cat, in.Dimensions).leaves) == 0 {
@@ -52,24 +56,26 @@ func (e *Engine) Explain(ctx context.Context, o ReadOptions, customer string, in
 			}
 			x.RootEntityID = o.Token.RootEntityID
 		}
-		x.Decision = v.check(cat, &in)
-		asks, _, err := v.asksFor(cat, in.Capability, in.Requested, in.Dimensions, v.now)
-		if err != nil {
-			return err
-		}
-		x.explain(asks)
-		at := x.Decision
-		for range maxResets {
-			next := blockedUntil(&at, asks)
-			if at.Granted || next <= v.now {
-				break
+		if asks == nil {
+			x.Decision = v.check(cat, &in)
+			var err error
+			if asks, _, err = v.asksFor(cat, in.Capability, in.Requested, in.Dimensions, v.now); err != nil {
+				return err
 			}
-			v = v.state.viewAt(next, cat).limitTo(o.Token)
-			if at = v.check(cat, &in); at.Granted {
-				x.GrantedAfter = next
-			}
+			x.explain(asks)
+			at, now = x.Decision, v.now
 		}
-		return nil
+		next := blockedUntil(&at, asks)
+		if at.Granted || next <= now || looks == maxResets {
+			return nil
+		}
+		later := v.state.viewAt(next, cat).limitTo(o.Token)
+		if at = later.check(cat, &in); at.Granted {
+			x.GrantedAfter = next
+		}
+		looks, now = looks+1, later.now
+		v.visits += later.visits
+		return errGoOn
 	})
 	return x, version, err
 }

@@ -214,7 +214,7 @@ func (c *customer) fold(rows []LogRow) error {
 func (s *state) memory() int64 {
 	sets := int64(0)
 	for _, set := range s.uniques {
-		sets += 24*int64(min(set.count(), maxExact)) + 100
+		sets += 10*int64(min(set.count(), maxExact)) + 200
 	}
 	return sets + 600*int64(len(s.grants)) + 300*int64(len(s.boosts)+len(s.promos)) + 100*int64(len(s.fired)) + 4096 + 220*int64(len(s.entities)) + 260*int64(len(s.rows)) + 600*int64(len(s.holds)) + 100*int64(len(s.series)+len(s.levels)) + s.keys.memory()
 }
@@ -238,6 +238,11 @@ func (s *state) viewAt(now bursar.Time, cat *Catalogue) *view {
 // long as f returns errGoOn, each time with the customer as it is then. f must not keep
 // the view. The version is that of the first time.
 func (e *Engine) read(ctx context.Context, o ReadOptions, id string, f func(v *view) error) (uint64, error) {
+	return e.readIn(ctx, o, id, false, f)
+}
+
+// readIn is read with each slice in a turn of the customer, or each but the first.
+func (e *Engine) readIn(ctx context.Context, o ReadOptions, id string, turn bool, f func(v *view) error) (uint64, error) {
 	if err := e.store.Err(); err != nil {
 		return 0, e.unavailable(nil)
 	}
@@ -254,7 +259,12 @@ func (e *Engine) read(ctx context.Context, o ReadOptions, id string, f func(v *v
 	}
 	var r reading
 	for {
-		done, err := e.readSlice(c, &o, &r, f)
+		var done bool
+		if turn || r.began {
+			done, err = e.sliceInTurn(ctx, c, &o, &r, f)
+		} else {
+			done, err = e.readSlice(c, &o, &r, f)
+		}
 		if done {
 			return r.version, err
 		}
@@ -285,27 +295,36 @@ func (e *Engine) readSlice(c *customer, o *ReadOptions, r *reading, f func(v *vi
 	}
 	r.now = max(r.now, e.now())
 	v := c.st.viewAt(r.now, e.cat.Load()).limitTo(o.Token)
+	v.rested = v.visits
 	err = f(v)
 	e.holding.end(readers, began, v.visits)
 	return err != errGoOn, err
 }
 
-// readTurn is readCustomer for one slice of a read that scans, when it is the customer's
-// turn.
-func (e *Engine) readTurn(ctx context.Context, o ReadOptions, id string, f func(v *view) error) (version uint64, err error) {
-	err = e.share.turn(ctx, id, func() (err error) {
-		version, err = e.readCustomer(ctx, o, id, f)
+func (e *Engine) sliceInTurn(ctx context.Context, c *customer, o *ReadOptions, r *reading, f func(v *view) error) (done bool, err error) {
+	done = true
+	err = e.share.turn(ctx, c.id, func() (err error) {
+		done, err = e.readSlice(c, o, r, f)
 		return err
 	})
-	return version, err
+	return done, err
+}
+
+// readTurn is readCustomer for a read that scans: each slice is in a turn of the customer.
+func (e *Engine) readTurn(ctx context.Context, o ReadOptions, id string, f func(v *view) error) (version uint64, err error) {
+	return e.readIn(ctx, o, id, true, existing(f))
 }
 
 // readCustomer is read for customers that must exist.
 func (e *Engine) readCustomer(ctx context.Context, o ReadOptions, id string, f func(v *view) error) (uint64, error) {
-	return e.read(ctx, o, id, func(v *view) error {
+	return e.read(ctx, o, id, existing(f))
+}
+
+func existing(f func(v *view) error) func(v *view) error {
+	return func(v *view) error {
 		if v.cust() == nil {
 			return errNoCustomer
 		}
 		return f(v)
-	})
+	}
 }

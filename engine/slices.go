@@ -18,7 +18,7 @@ const sliceSize = 4096
 var errGoOn = errors.New("there is more to read")
 
 // tired tells that enough was looked at under one lock.
-func (v *view) tired() bool { return v.visits >= sliceSize }
+func (v *view) tired() bool { return v.visits-v.rested >= sliceSize }
 
 // holding is the longest that a customer's lock was held, by readers and by those who save
 // it: in things looked at, always, and in time, where that is asked for.

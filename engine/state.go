@@ -25,6 +25,7 @@ type state struct {
 	entities []*entity // by ord
 	byID     map[string]uint32
 	children map[uint32][]uint32 // of 0: the roots
+	kidCount map[uint32]kidCount // of those
 	entOrder ordered[uint32]     // as they are listed
 
 	rows     []*rowDef // by ord; nil = deleted
@@ -93,11 +94,11 @@ type dirty struct {
 	levels   map[levelKey]*level
 	holds    map[[16]byte]*hold
 	parts    map[partKey]any
-	uniques  map[uniqueKey]bool
+	uniques  map[uniqueKey]*uniqueSet // nil value = dropped
 }
 
 func newDirty() dirty {
-	return dirty{parts: map[partKey]any{}, uniques: map[uniqueKey]bool{}, entities: map[uint32]*entity{}, rows: map[uint32]*rowDef{}, counters: map[uint32]*counter{},
+	return dirty{parts: map[partKey]any{}, uniques: map[uniqueKey]*uniqueSet{}, entities: map[uint32]*entity{}, rows: map[uint32]*rowDef{}, counters: map[uint32]*counter{},
 		totals: map[uint32]*total{}, levels: map[levelKey]*level{}, holds: map[[16]byte]*hold{}}
 }
 
@@ -237,7 +238,7 @@ func newState() *state {
 		types:    names[string]{ords: map[string]uint32{}},
 		caps:     names[bursar.Capability]{ords: map[bursar.Capability]uint32{}},
 		combos:   names[string]{ords: map[string]uint32{}},
-		entities: make([]*entity, 1), byID: map[string]uint32{}, children: map[uint32][]uint32{},
+		entities: make([]*entity, 1), byID: map[string]uint32{}, children: map[uint32][]uint32{}, kidCount: map[uint32]kidCount{},
 		rows: make([]*rowDef, 1), rowIDs: make([][16]byte, 1), counters: make([]*counter, 1),
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), under: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
 		totals: map[uint32]*total{}, levels: map[levelKey]*level{}, holds: map[[16]byte]*hold{},
@@ -271,12 +272,22 @@ func (s *state) setEntity(ord uint32, e *entity) {
 		}
 		s.children[e.parent] = append(s.children[e.parent], ord)
 	}
-	if old != nil && old.archived == 0 {
-		s.liveTypes[old.typ]--
+	if old != nil {
+		s.countEntity(old, -1)
 	}
-	if e.archived == 0 {
-		s.liveTypes[e.typ]++
+	s.countEntity(e, 1)
+}
+
+// kidCount is how many children an entity has.
+type kidCount struct{ all, live int }
+
+func (s *state) countEntity(e *entity, n int) {
+	k := s.kidCount[e.parent]
+	if k.all += n; e.archived == 0 {
+		k.live += n
+		s.liveTypes[e.typ] += n
 	}
+	s.kidCount[e.parent] = k
 }
 
 // setRow puts def at ord, which exists or is the next; nil deletes it.

@@ -9,7 +9,7 @@ import (
 )
 
 // money is the part of a customer's state that is about credits, prices and alerts. Like
-// the rest of the state its values are immutable, except sets of UNIQUE values.
+// the rest of the state its values are immutable.
 type money struct {
 	grants  []*grant // by ord
 	pools   map[uint32]*pool

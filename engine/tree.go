@@ -12,9 +12,6 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// treeSlice is how many rows are looked at before the customer's lock is let go.
-const treeSlice = 8192
-
 // Tree selects, sorts and pages the governance tree: a top-k scan over the state, so a
 // later page costs what the first one does. A row whose sort value crosses the cursor
 // between two pages may repeat or be missed.
@@ -22,24 +19,20 @@ func (e *Engine) Tree(ctx context.Context, o ReadOptions, customer string, q Tre
 	s := treeScan{q: &q, cat: e.cat.Load()}
 	page := TreePage{Rows: []TreeRow{}}
 	version, err := e.readTurn(ctx, o, customer, func(v *view) error {
-		page.AsOf = v.now
-		return s.begin(v)
+		if page.AsOf == 0 {
+			page.AsOf = v.now
+			if err := s.begin(v); err != nil {
+				return err
+			}
+		}
+		if !s.pickOn(v) || !s.slice(v) {
+			return errGoOn
+		}
+		return nil
 	})
 	page.Version = version
 	if err != nil {
 		return page, err
-	}
-	for done := false; !done; {
-		if err := ctx.Err(); err != nil {
-			return page, e.unavailable(err)
-		}
-		if _, err = e.readTurn(ctx, o, customer, func(v *view) error {
-			v.now = max(v.now, page.AsOf)
-			done = s.slice(v)
-			return nil
-		}); err != nil {
-			return page, err
-		}
 	}
 	slices.SortFunc(s.top, func(a, b treeItem) int { return s.compare(&a, &b) })
 	more := len(s.top) > q.Limit
@@ -47,8 +40,13 @@ func (e *Engine) Tree(ctx context.Context, o ReadOptions, customer string, q Tre
 		s.top = s.top[:q.Limit]
 		page.Next = s.top[len(s.top)-1].cursor()
 	}
+	i := 0
 	_, err = e.readCustomer(ctx, o, customer, func(v *view) error {
-		for i := range s.top {
+		for ; i < len(s.top); i++ {
+			if v.tired() {
+				return errGoOn
+			}
+			v.visits++
 			if r, ok := s.row(v, &s.top[i]); ok {
 				page.Rows = append(page.Rows, r)
 			}
@@ -90,8 +88,10 @@ type treeScan struct {
 	look   *outlook        // of the view that was looked through last
 	caps   map[uint32]bool // nil: tree mode
 	types  map[uint32]bool // nil: all
-	ents   []uint32        // the entities to look at; nil: all
+	ents   []uint32        // the entities to look at, unless all
 	all    bool
+	root   uint32 // only it and what is below it; 0 = everything
+	picks  []pick // what ents is still to get
 	search string
 	after  *treeItem
 	next   int
@@ -144,7 +144,7 @@ func (s *treeScan) begin(v *view) error {
 	return nil
 }
 
-// selectEntities finds the entities of a subtree or of one level.
+// selectEntities begins to find the entities of a subtree or of one level.
 func (s *treeScan) selectEntities(v *view) error {
 	q := s.q
 	if v.root != 0 && q.RootEntityID == "" { // as if it were asked for
@@ -159,94 +159,109 @@ func (s *treeScan) selectEntities(v *view) error {
 		s.all = true
 		return nil
 	}
-	if q.ParentID != nil {
-		parent := uint32(0)
-		if *q.ParentID != "" {
-			if parent = v.entOrd(*q.ParentID); parent == 0 {
-				return errNoEntity(*q.ParentID)
-			}
+	parent := uint32(0)
+	if orEmpty(q.ParentID) != "" {
+		if parent = v.entOrd(*q.ParentID); parent == 0 {
+			return errNoEntity(*q.ParentID)
 		}
-		s.children(v, parent)
-		if q.RootEntityID == "" {
-			return nil
+	}
+	if q.RootEntityID != "" {
+		if s.root = v.entOrd(q.RootEntityID); s.root == 0 {
+			return errNoEntity(q.RootEntityID)
 		}
 	}
 	depth := bursar.MaxDepth
 	if q.Depth != nil {
 		depth = *q.Depth
 	}
-	if q.RootEntityID == "" {
-		v.eachChild(0, func(c uint32) { s.descend(v, c, depth) })
-		return nil
+	switch {
+	case q.ParentID != nil:
+		s.pickBelow(v, parent, 0, true)
+	case q.RootEntityID != "":
+		s.picks = []pick{{ord: s.root, depth: depth}}
+	default:
+		s.pickBelow(v, 0, depth, false)
 	}
-	root := v.entOrd(q.RootEntityID)
-	if root == 0 {
-		return errNoEntity(q.RootEntityID)
-	}
-	if q.ParentID == nil {
-		s.descend(v, root, depth)
-		return nil
-	}
-	s.ents = slices.DeleteFunc(s.ents, func(ord uint32) bool {
-		for ; ord != 0 && ord != root; ord = v.ent(ord).parent {
-		}
-		return ord == 0
-	})
 	return nil
 }
 
-// descend lists a subtree to a depth. An archived entity that is not shown is no level.
-func (s *treeScan) descend(v *view, ord uint32, depth int) {
-	if v.ent(ord).archived == 0 || s.q.IncludeArchived {
-		s.ents = append(s.ents, ord)
-		depth--
-	}
-	if depth >= 0 {
-		v.eachChild(ord, func(c uint32) { s.descend(v, c, depth) })
-	}
+// pick is an entity that is to be selected: with level it alone, else with what is below
+// it to a depth.
+type pick struct {
+	ord   uint32
+	depth int
+	level bool
 }
 
-// children lists the direct children; an archived one that is not shown gives way to
-// its own.
-func (s *treeScan) children(v *view, parent uint32) {
-	v.eachChild(parent, func(c uint32) {
-		if v.ent(c).archived != 0 && !s.q.IncludeArchived {
-			s.children(v, c)
-			return
+func (s *treeScan) pickBelow(v *view, parent uint32, depth int, level bool) {
+	v.eachChild(parent, func(c uint32) { s.picks = append(s.picks, pick{c, depth, level}) })
+}
+
+// pickOn goes on to select entities, and tells whether it has them all. An archived one
+// that is not shown is no level: what is below it takes its place.
+func (s *treeScan) pickOn(v *view) (done bool) {
+	for len(s.picks) > 0 {
+		if v.tired() {
+			return false
 		}
-		s.ents = append(s.ents, c)
-	})
+		v.visits++
+		p := s.picks[len(s.picks)-1]
+		s.picks = s.picks[:len(s.picks)-1]
+		shown := v.ent(p.ord).archived == 0 || s.q.IncludeArchived
+		if shown && s.belowRoot(v, p.ord) {
+			s.ents = append(s.ents, p.ord)
+		}
+		switch {
+		case p.level && !shown:
+			s.pickBelow(v, p.ord, 0, true)
+		case p.level:
+		case !shown:
+			s.pickBelow(v, p.ord, p.depth, false)
+		case p.depth > 0:
+			s.pickBelow(v, p.ord, p.depth-1, false)
+		}
+	}
+	return true
+}
+
+func (s *treeScan) belowRoot(v *view, ord uint32) bool {
+	for s.root != 0 && ord != s.root {
+		if ord = v.ent(ord).parent; ord == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // slice looks at the next rows, and tells whether those were the last.
 func (s *treeScan) slice(v *view) (done bool) {
-	end := s.next + treeSlice
+	n := len(s.ents)
 	switch {
-	case !s.all:
-		end = min(end, len(s.ents))
-		for _, ord := range s.ents[s.next:end] {
-			s.entity(v, ord)
-		}
-		done = end == len(s.ents)
-	case s.caps == nil:
+	case s.all && s.caps == nil:
+		n = len(v.entities)
+	case s.all:
+		n = len(v.rows)
+	}
+	if s.all {
 		s.next = max(1, s.next)
-		end = min(end, len(v.entities))
-		for ord := s.next; ord < end; ord++ {
-			s.entity(v, uint32(ord))
+	}
+	for ; s.next < n; s.next++ {
+		if v.tired() {
+			return false
 		}
-		done = end == len(v.entities)
-	default:
-		s.next = max(1, s.next)
-		end = min(end, len(v.rows))
-		for ord := s.next; ord < end; ord++ {
-			if def := v.rows[ord]; def != nil && def.ent != 0 && s.caps[def.cap] && s.wants(v.entities[def.ent]) {
-				s.limit(v, uint32(ord), def)
+		v.visits++
+		switch {
+		case !s.all:
+			s.entity(v, s.ents[s.next])
+		case s.caps == nil:
+			s.entity(v, uint32(s.next))
+		default:
+			if def := v.rows[s.next]; def != nil && def.ent != 0 && s.caps[def.cap] && s.wants(v.entities[def.ent]) {
+				s.limit(v, uint32(s.next), def)
 			}
 		}
-		done = end == len(v.rows)
 	}
-	s.next = end
-	return done
+	return true
 }
 
 func (s *treeScan) wants(e *entity) bool {
@@ -378,11 +393,10 @@ func (s *treeScan) row(v *view, x *treeItem) (r TreeRow, ok bool) {
 			break
 		}
 	}
-	v.eachChild(x.ent, func(c uint32) {
-		if s.q.IncludeArchived || v.ent(c).archived == 0 {
-			r.ChildCount++
-		}
-	})
+	kids := v.kidCount[x.ent]
+	if r.ChildCount = kids.live; s.q.IncludeArchived {
+		r.ChildCount = kids.all
+	}
 	if e.archived != 0 {
 		t := e.archived
 		r.ArchivedAt = &t

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"math/bits"
 	"slices"
 )
@@ -23,15 +22,22 @@ import (
 // would need tables, and a standard error below 0.833/√16384 = 0.65 %, where the estimate
 // from the registers alone has 0.81 %. Libraries were left aside: that of axiomhq has no
 // canonical encoding, by its own words, and adds up all registers for each estimate.
+//
+// The values of an exact set are in parts by their first bits, ascending in each. A part is
+// never changed but replaced, so a clone shares parts and costs little.
 type uniqueSet struct {
-	exact     map[uint64]struct{} // nil once there are more than maxExact
-	registers []uint8             // sketchSize of them, or nil
-	sum       uint64              // Σ 2^(sketchRankMax − register), 2^62 × the probability that a new value changes one
-	sketched  uint64              // the count in 2^−sketchFraction, when not exact
+	exact     [][]uint64 // 1 part, or exactParts of them; nil once there are more than maxExact
+	n         int        // values in exact
+	registers []uint8    // sketchSize of them, or nil
+	sum       uint64     // Σ 2^(sketchRankMax − register), 2^62 × the probability that a new value changes one
+	sketched  uint64     // the count in 2^−sketchFraction, when not exact
 }
 
 const (
 	maxExact       = 65_536
+	exactBits      = 8
+	exactParts     = 1 << exactBits
+	maxOnePart     = 512 // values in one part while there is one
 	sketchBits     = 14
 	sketchSize     = 1 << sketchBits
 	sketchRankMax  = 48 // of 51: the next would be reached after some 10^14 values
@@ -45,19 +51,52 @@ func hashValue(text string) uint64 {
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-func newUniqueSet() *uniqueSet { return &uniqueSet{exact: map[uint64]struct{}{}} }
+func newUniqueSet() *uniqueSet { return &uniqueSet{exact: make([][]uint64, 1)} }
 
-// clone is a copy that shares nothing.
+// clone is a copy that can be changed while s stays as it is.
 func (s *uniqueSet) clone() *uniqueSet {
 	c := *s
-	c.exact, c.registers = maps.Clone(s.exact), slices.Clone(s.registers)
+	c.exact, c.registers = slices.Clone(s.exact), slices.Clone(s.registers)
 	return &c
+}
+
+// part is the number of the part of h.
+func (s *uniqueSet) part(h uint64) int {
+	if len(s.exact) == 1 {
+		return 0
+	}
+	return int(h >> (64 - exactBits))
+}
+
+// insert takes h, which is not there, into an exact set.
+func (s *uniqueSet) insert(h uint64) {
+	if s.n++; s.n > maxOnePart && len(s.exact) == 1 {
+		s.divide()
+	}
+	i := s.part(h)
+	old := s.exact[i]
+	at, _ := slices.BinarySearch(old, h)
+	part := append(make([]uint64, 0, len(old)+1), old[:at]...)
+	s.exact[i] = append(append(part, h), old[at:]...)
+}
+
+// divide goes over from one part to all.
+func (s *uniqueSet) divide() {
+	all := s.exact[0]
+	s.exact = make([][]uint64, exactParts)
+	for i := range s.exact {
+		end, _ := slices.BinarySearch(all, uint64(i+1)<<(64-exactBits))
+		if i == exactParts-1 {
+			end = len(all)
+		}
+		s.exact[i], all = all[:end:end], all[end:]
+	}
 }
 
 // count is how many distinct values were added.
 func (s *uniqueSet) count() uint64 {
 	if s.registers == nil {
-		return uint64(len(s.exact))
+		return uint64(s.n)
 	}
 	return (s.sketched + 1<<(sketchFraction-1)) >> sketchFraction
 }
@@ -66,7 +105,7 @@ func (s *uniqueSet) count() uint64 {
 // while the set is exact.
 func (s *uniqueSet) has(h uint64) bool {
 	if s.registers == nil {
-		_, ok := s.exact[h]
+		_, ok := slices.BinarySearch(s.exact[s.part(h)], h)
 		return ok
 	}
 	i, rank := sketchPlace(h)
@@ -79,8 +118,8 @@ func (s *uniqueSet) add(h uint64) (grew uint64) {
 		return 0
 	}
 	if s.registers == nil {
-		if len(s.exact) < maxExact {
-			s.exact[h] = struct{}{}
+		if s.n < maxExact {
+			s.insert(h)
 			return 1
 		}
 		s.sketch()
@@ -101,11 +140,13 @@ func (s *uniqueSet) add(h uint64) (grew uint64) {
 // sketch goes over from exact to sketched counting. The count stays.
 func (s *uniqueSet) sketch() {
 	s.registers, s.sum = make([]uint8, sketchSize), sketchSize<<sketchRankMax
-	for h := range s.exact {
-		s.raise(h)
+	for _, part := range s.exact {
+		for _, h := range part {
+			s.raise(h)
+		}
 	}
-	s.sketched = uint64(len(s.exact)) << sketchFraction
-	s.exact = nil
+	s.sketched = uint64(s.n) << sketchFraction
+	s.exact, s.n = nil, 0
 }
 
 // raise takes h into the registers and tells whether one changed.
@@ -140,9 +181,11 @@ func (s *uniqueSet) encode() []byte {
 		b := make([]byte, 0, 9+sketchSize)
 		return append(binary.BigEndian.AppendUint64(append(b, uniqueSketch), s.sketched), s.registers...)
 	}
-	b := append(make([]byte, 0, 1+8*len(s.exact)), uniqueExact)
-	for _, h := range slices.Sorted(maps.Keys(s.exact)) {
-		b = binary.BigEndian.AppendUint64(b, h)
+	b := append(make([]byte, 0, 1+8*s.n), uniqueExact)
+	for _, part := range s.exact {
+		for _, h := range part {
+			b = binary.BigEndian.AppendUint64(b, h)
+		}
 	}
 	return b
 }
@@ -156,14 +199,17 @@ func decodeUniqueSet(b []byte) (*uniqueSet, error) {
 		if len(b)%8 != 0 || len(b)/8 > maxExact {
 			return bad("length")
 		}
-		s := &uniqueSet{exact: make(map[uint64]struct{}, len(b)/8)}
-		last := uint64(0)
+		values := make([]uint64, 0, len(b)/8)
 		for ; len(b) > 0; b = b[8:] {
 			h := binary.BigEndian.Uint64(b)
-			if h <= last && len(s.exact) > 0 {
+			if n := len(values); n > 0 && h <= values[n-1] {
 				return bad("order")
 			}
-			s.exact[h], last = struct{}{}, h
+			values = append(values, h)
+		}
+		s := &uniqueSet{exact: [][]uint64{values}, n: len(values)}
+		if s.n > maxOnePart {
+			s.divide()
 		}
 		return s, nil
 	case len(b) == 9+sketchSize && b[0] == uniqueSketch:

@@ -167,3 +167,24 @@ func BenchmarkUniqueSet(b *testing.B) {
 		})
 	}
 }
+
+// A set that is being saved, or that somebody reads, stays as it is while values are added
+// to a clone of it.
+func TestClonesLeaveSetsAlone(t *testing.T) {
+	s := newUniqueSet()
+	for i := range maxExact + 3000 {
+		x := uniqueValue(i)
+		if i%1999 > 1 && i != maxOnePart && i != maxExact {
+			s.add(x)
+			continue
+		}
+		before := s.encode()
+		old := s
+		if s = old.clone(); s.add(x) > 0 && s.count() == old.count() {
+			t.Fatalf("value %d counts nothing", i)
+		}
+		if !bytes.Equal(old.encode(), before) {
+			t.Fatalf("value %d changed the set it was not added to", i)
+		}
+	}
+}

@@ -13,8 +13,8 @@ type view struct {
 	*state
 	now  bursar.Time
 	root uint32 // of what is shown, see limitTo; 0 = everything
-	// visits counts what was looked at, see tired.
-	visits int
+	// visits counts what was looked at, and rested is that count when a reader began, see tired.
+	visits, rested int
 
 	newCustomer *bursar.Customer
 	newTypes    []string
@@ -211,9 +211,9 @@ func (v *view) hold(id [16]byte) *hold {
 
 // eachChild calls f with the direct children of parent (0: the roots).
 func (v *view) eachChild(parent uint32, f func(ord uint32)) {
-	v.visits += len(v.children[parent])
+	v.visits += len(v.children[parent])/16 + 1 // next to nothing, beside what f does
 	for _, c := range v.children[parent] {
-		if v.ent(c).parent == parent {
+		if len(v.ents) == 0 || v.ent(c).parent == parent {
 			f(c)
 		}
 	}

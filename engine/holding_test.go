@@ -1,0 +1,156 @@
+package engine_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store/mem"
+)
+
+// -large makes TestNobodyHoldsACustomerForLong about 100,000 entities and holds, and has
+// it print for how many milliseconds each reader held the customer's lock at most:
+//
+//	go test ./engine -run TestNobodyHoldsACustomerForLong -large -v
+var large = flag.Bool("large", false, "tests of large customers are about 100,000 entities, and print times")
+
+// crowd is a customer with n users below an org, a limit for each, n open holds and a
+// UNIQUE that has seen many values.
+func crowd(t *testing.T, n int) *rig {
+	ctx := t.Context()
+	r := newRig(t, mem.New(), quiet)
+	r.furnish("acme")
+	_, err := r.CreateFeature(ctx, tester, bursar.Feature{ID: "people", DisplayName: "People",
+		Meter: &bursar.Meter{EventName: "seen", Aggregation: bursar.Aggregation{Function: "UNIQUE", Field: "who"}}})
+	r.must(err)
+	_, err = r.CreateFeature(ctx, tester, bursar.Feature{ID: "seats", DisplayName: "Seats"})
+	r.must(err)
+	year := bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitYear})
+	for i := 0; i < n; i += 500 {
+		var ents []bursar.EntityInput
+		var limits []bursar.AssignmentInput
+		for j := i; j < i+500; j++ {
+			id := fmt.Sprint("user-", j)
+			ents = append(ents, bursar.EntityInput{ID: id, EntityTypeID: "user", ParentID: bursar.Some("o")})
+			limits = append(limits, bursar.AssignmentInput{EntityID: id, Capability: capability("tokens"), UsageLimit: bursar.Some(bursar.AmountFromInt(100)), Cadence: year})
+		}
+		_, _, err := r.PutEntities(ctx, tester, "acme", ents)
+		r.must(err)
+		_, _, err = r.PutAssignments(ctx, tester, "acme", limits)
+		r.must(err)
+	}
+	_, _, err = r.PutAssignments(ctx, tester, "acme", []bursar.AssignmentInput{{EntityID: "o", Capability: capability("people"), UsageLimit: bursar.Some(bursar.AmountFromInt(1e9)), Cadence: year}})
+	r.must(err)
+	r.reserveMany("acme", n, 3600, bursar.ExpireRelease)
+	for i := 0; i < n; i += 500 {
+		var events []bursar.EventInput
+		for j := i; j < i+500; j++ {
+			events = append(events, bursar.EventInput{CustomerID: "acme", EventName: "seen", IdempotencyKey: fmt.Sprint("e", j),
+				Dimensions: dims("user", fmt.Sprint("user-", j), "who", fmt.Sprint(j))})
+		}
+		_, err := r.ReportEvents(ctx, tester, events)
+		r.must(err)
+	}
+	return r
+}
+
+// No reader and nobody who saves holds a customer's lock for more than some thousand
+// things that are looked at, however large the customer is.
+func TestNobodyHoldsACustomerForLong(t *testing.T) {
+	n, most := 10_000, int64(6000)
+	if *large {
+		n = 100_000
+	}
+	r := crowd(t, n)
+	defer r.close()
+	o := engine.ReadOptions{}
+	token := engine.ReadOptions{Token: &bursar.AccessToken{CustomerID: "acme", RootEntityID: "o"}}
+	page := engine.ListPage{Limit: 50}
+	tokens := []bursar.Capability{capability("tokens")}
+	ctx := context.Background()
+	readers := []struct {
+		name string
+		read func() error
+	}{
+		{"search", func() error {
+			_, _, err := r.Entities(ctx, o, "acme", engine.EntityQuery{Search: "nobody", ListPage: page})
+			return err
+		}},
+		{"entities", func() error {
+			_, _, err := r.Entities(ctx, token, "acme", engine.EntityQuery{ListPage: page})
+			return err
+		}},
+		{"limits of a label", func() error {
+			label := "none"
+			_, _, err := r.Assignments(ctx, o, "acme", engine.AssignmentQuery{Label: &label, ListPage: page})
+			return err
+		}},
+		{"open reservations", func() error {
+			_, _, err := r.Reservations(ctx, o, "acme", engine.ReservationQuery{ListPage: page})
+			return err
+		}},
+		{"reservations of an entity", func() error {
+			_, _, err := r.Reservations(ctx, o, "acme", engine.ReservationQuery{EntityID: "user-3", ListPage: page})
+			return err
+		}},
+		{"committed reservations", func() error {
+			_, _, err := r.Reservations(ctx, o, "acme", engine.ReservationQuery{Status: bursar.HoldCommitted, ListPage: page})
+			return err
+		}},
+		{"allocation", func() error {
+			_, _, _, err := r.Allocations(ctx, o, "acme", engine.AllocationQuery{Capability: capability("tokens"), Limit: 50})
+			return err
+		}},
+		{"tree", func() error {
+			_, err := r.Tree(ctx, o, "acme", engine.TreeQuery{Capabilities: tokens, Limit: 50})
+			return err
+		}},
+		{"tree of a token", func() error {
+			_, err := r.Tree(ctx, token, "acme", engine.TreeQuery{Capabilities: tokens, Limit: 50})
+			return err
+		}},
+		{"children of the org", func() error {
+			parent := "o"
+			_, err := r.Tree(ctx, o, "acme", engine.TreeQuery{ParentID: &parent, Limit: 50})
+			return err
+		}},
+		{"roots", func() error {
+			depth := 0
+			_, err := r.Tree(ctx, o, "acme", engine.TreeQuery{Depth: &depth, Limit: 50})
+			return err
+		}},
+		{"explain", func() error {
+			_, _, err := r.Explain(ctx, o, "acme", engine.CheckInput{Capability: capability("tokens"), Requested: bursar.AmountFromInt(1e9), Dimensions: onUser})
+			return err
+		}},
+		{"usage by child", func() error {
+			_, _, err := r.History(ctx, o, "acme", engine.HistoryQuery{Capability: capability("people"), EntityID: "user-3", From: r.Now() - bursar.Time(time.Hour), GroupBy: []string{"$child"}})
+			return err
+		}},
+	}
+	for _, x := range readers {
+		engine.ForgetVisits(r.Engine)
+		r.must(x.read())
+		read, _, _ := engine.MostVisited(r.Engine)
+		if read > most {
+			t.Errorf("%s: looked at %d things under one lock", x.name, read)
+		}
+		t.Logf("%-26s %6d things, %8v", x.name, read, engine.LongestHeld(r.Engine))
+	}
+	engine.ForgetVisits(r.Engine)
+	r.must(engine.Save(r.Engine, "acme"))
+	_, _, save := engine.MostVisited(r.Engine)
+	t.Logf("%-26s %6d things, %8v", "checkpoint", save, engine.LongestHeld(r.Engine))
+	r.advance(2 * time.Hour) // all holds end
+	eventually(t, 5*time.Minute, "all is recorded", func() bool { return r.Stats().OpenHolds == 0 })
+	engine.ForgetVisits(r.Engine)
+	r.must(engine.Save(r.Engine, "acme"))
+	if _, _, save = engine.MostVisited(r.Engine); save > most {
+		t.Errorf("checkpoint: looked at %d things under one lock", save)
+	}
+	t.Logf("%-26s %6d things, %8v", "checkpoint of ended holds", save, engine.LongestHeld(r.Engine))
+}
