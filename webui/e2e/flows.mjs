@@ -46,7 +46,9 @@ export function flowTests(browser, server, createServer) {
       "flow: an empty server teaches the first steps",
       async () => {
         await page.getByRole("heading", { name: "First steps" }).waitFor();
-        await page.getByText("/api/v1/entity-types").first().waitFor();
+        const steps = page.getByRole("region", { name: "First steps" });
+        await steps.getByText("/api/v1/entity-types").first().waitFor();
+        await steps.getByRole("link", { name: "Add entity types" }).waitFor();
       },
     ],
     [
@@ -209,9 +211,10 @@ export function flowTests(browser, server, createServer) {
         await button("Boost", dialog()).click();
         await page.getByText("launch week").waitFor();
         await button("End now", dialog()).click();
-        await toast("Boost ended");
+        await toast("Boost of 25 ended");
         await page.getByRole("tab", { name: "Usage" }).click();
         await page.getByLabel("By", { exact: true }).selectOption("dimension");
+        await field("Dimension").fill("model");
         await page.getByRole("cell", { name: "large" }).waitFor();
         await page.locator("canvas").waitFor();
         await page.getByRole("tab", { name: "History" }).click();
@@ -526,7 +529,7 @@ export function flowTests(browser, server, createServer) {
         await page.getByText("Acme Corp").waitFor();
         await button("API calls of this page").click();
         await dialog().getByText("/customers?limit=50").first().click();
-        await dialog().getByText("$BURSAR_API_KEY").waitFor();
+        await dialog().getByText("$BURSAR_ADMIN_KEY").waitFor();
         assert.ok(!(await dialog().textContent()).includes(server.key));
         await page.keyboard.press("Escape");
       },

@@ -22,6 +22,7 @@ export async function furnish(call) {
   await call("POST", "/customers/acme/promotional-entitlements", { promotionalEntitlements: [trial] });
   const rates = card.rates.map(r => ({ ...r, amount: r.amount * 0.8 }));
   await call("POST", `/rate-cards/${card.id}/versions`, { corrects: 1, rates });
+  await call("POST", `/rate-cards/${card.id}/reprice`, { from: new Date(Date.now() - 3_600_000).toISOString(), apply: false });
   await call("POST", "/api-keys", { name: "Dashboards", scope: "read", expiresAt: "2099-01-01T00:00:00Z" });
 }
 
@@ -89,6 +90,35 @@ export const screens = [
       await page.getByText("2 changes").first().waitFor();
     },
   },
+  {
+    name: "node-boost",
+    path: () => "/console/customers/acme/tree?node=operations",
+    show: async page => {
+      await drawer()(page);
+      await page.getByRole("dialog").getByRole("button", { name: "Boost" }).first().click();
+      await page.getByLabel("Amount").fill("250");
+      await page.getByLabel("Reason").fill("Launch week");
+    },
+  },
+  {
+    name: "node-archive",
+    path: () => "/console/customers/acme/tree?node=operations",
+    show: async page => {
+      await drawer()(page);
+      await page.getByRole("dialog").getByRole("button", { name: "Archive" }).click();
+      await page.getByText("And what is below?").waitFor();
+    },
+  },
+  {
+    name: "node-usage-grouped",
+    path: () => "/console/customers/acme/tree?node=operations",
+    show: async page => {
+      await drawer("Usage")(page);
+      await page.getByLabel("By", { exact: true }).selectOption("$child");
+      await page.getByLabel("Then by").selectOption("$featureId");
+      await page.getByRole("dialog").locator(".within").first().waitFor();
+    },
+  },
   { name: "node-usage", path: () => "/console/customers/acme/tree?node=operations", show: drawer("Usage") },
   { name: "node-history", path: () => "/console/customers/acme/tree?node=operations", show: drawer("History") },
   { name: "credits", path: () => "/console/customers/acme/credits", show: settled },
@@ -153,6 +183,11 @@ export const screens = [
   },
   { name: "keys", path: () => "/console/developers/keys", show: settled },
   { name: "webhooks", path: () => "/console/developers/webhooks", show: settled },
+  {
+    name: "jobs",
+    path: () => "/console/developers/jobs",
+    show: page => page.getByRole("row", { name: /dry run/ }).waitFor(),
+  },
   { name: "missing", path: () => "/console/customers/nobody", show: page => page.getByText("No such customer").waitFor() },
   {
     name: "sign-in",

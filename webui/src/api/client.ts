@@ -163,7 +163,7 @@ export function path(strings: TemplateStringsArray, ...values: string[]): string
 export function curl(call: Call, origin: string): string {
   const body = call.body === undefined ? "" : ` \\\n  -H 'Content-Type: application/json' -d ${quote(call.body)}`;
   const verb = call.method === "GET" ? "" : `-X ${call.method} `;
-  return `curl -s ${verb}-H "Authorization: Bearer $BURSAR_API_KEY" \\\n  ${quote(`${origin}/api/v1${call.path}`)}${body}`;
+  return `curl -s ${verb}-H "Authorization: Bearer $BURSAR_ADMIN_KEY" \\\n  ${quote(`${origin}/api/v1${call.path}`)}${body}`;
 }
 
 const quote = (s: string) => `'${s.replaceAll("'", `'\\''`)}'`;

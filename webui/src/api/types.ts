@@ -35,8 +35,8 @@ export type TreeRow = {
   archivedAt: string | null;
 };
 /** How an entity stands with all that limits it, and what decides that. */
-export type Effective = { status: "ok" | "warning" | "exceeded" | "blocked"; remaining: Amount | null; by: EffectiveBy | null };
-export type EffectiveBy = {
+export type Effective = { status: "ok" | "warning" | "exceeded" | "blocked"; remaining: Amount | null; by: EffectiveLimit | null };
+export type EffectiveLimit = {
   source: "ENTITY" | "CUSTOMER" | "CREDITS" | "ABOVE";
   assignmentId: string | null;
   entityId: string | null;
@@ -68,7 +68,7 @@ export type Entity = {
 };
 
 /** What archiving did, or would do. */
-export type Archival = {
+export type Archive = {
   revision: string;
   archived: string[];
   limits: Assignment[];
@@ -367,8 +367,8 @@ export type Job = {
   progress: { unit: "customers" | "commits"; done: number; total: number | null };
   problem: { code: string; message: string } | null;
   /** Of one that was read by itself. */
-  repricing?: Repricing | null;
-  simulation?: Simulation | null;
+  repricing: Repricing | null;
+  simulation: Simulation | null;
 };
 
 export type ApiKey = {

@@ -111,7 +111,7 @@ export function Access({ customerId }: { customerId: string }) {
           <h2>In your product</h2>
           <Code
             text={`# your backend, for the signed-in admin
-curl -X POST -H "X-API-KEY: $BURSAR_API_KEY" -H 'Content-Type: application/json' \\
+curl -X POST -H "X-API-KEY: $BURSAR_ADMIN_KEY" -H 'Content-Type: application/json' \\
   ${origin}/api/v1/customers/${customerId}/access-tokens \\
   -d '{"permissions":["read","manage"],"expiresInSeconds":900}'`}
           />

@@ -46,7 +46,7 @@ export function Customers() {
         <Empty title="No customers yet">
           <p>Each of your customers has its own tree of budgets and its own pool of credits. Your backend adds them as they sign up:</p>
           <Code
-            text={`curl -X POST -H "X-API-KEY: $BURSAR_API_KEY" -H 'Content-Type: application/json' \\\n  ${location.origin}/api/v1/customers -d '{"id":"acme","name":"Acme Corp"}'`}
+            text={`curl -X POST -H "X-API-KEY: $BURSAR_ADMIN_KEY" -H 'Content-Type: application/json' \\\n  ${location.origin}/api/v1/customers -d '{"id":"acme","name":"Acme Corp"}'`}
           />
         </Empty>
       )}

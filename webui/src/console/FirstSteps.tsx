@@ -83,7 +83,7 @@ export async function firstSteps(api: Api): Promise<Step[]> {
     {
       title: "Ask before the first request",
       text: "Waiting for it: this list ends when the first check, or the first usage, has arrived.",
-      code: `curl -H "X-API-KEY: $BURSAR_API_KEY" \\\n  '${location.origin}/api/v1${checkPath(customer, features.data[0], currencies.data[0], types.data[0], entities[0])}'`,
+      code: `curl -H "X-API-KEY: $BURSAR_ADMIN_KEY" \\\n  '${location.origin}/api/v1${checkPath(customer, features.data[0], currencies.data[0], types.data[0], entities[0])}'`,
       done: asked,
     },
   ];
@@ -155,7 +155,7 @@ export function FirstSteps({ steps }: { steps: Step[] }) {
         ))}
       </ol>
       <div className="body small muted">
-        <code>$BURSAR_ADMIN_KEY</code> is the key you signed in with, <code>$BURSAR_API_KEY</code> the one your product gets.
+        <code>$BURSAR_ADMIN_KEY</code> is the key you signed in with. Your product asks with a runtime key of its own.
       </div>
     </section>
   );

@@ -69,8 +69,20 @@ export function Jobs() {
                 </>
               ),
             },
-            { head: "Begun", look: "muted", cell: j => <At at={j.startedAt ?? j.createdAt} /> },
-            { head: "Ended", look: "muted", cell: j => (j.finishedAt ? <At at={j.finishedAt} /> : "–") },
+            {
+              head: "Begun",
+              look: "muted nowrap",
+              cell: j => (
+                <>
+                  <At at={j.startedAt ?? j.createdAt} />
+                  {j.finishedAt && (
+                    <div className="small">
+                      ended <At at={j.finishedAt} />
+                    </div>
+                  )}
+                </>
+              ),
+            },
           ]}
           actions={j =>
             !ended(j) && (

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { path } from "../api/client";
 import { count } from "../api/locale";
-import type { Archival, Entity, One } from "../api/types";
+import type { Archive, Entity, One } from "../api/types";
 import { perCadence } from "../lib/time";
 import { Confirm, Notice, Reading } from "../ui";
 import { limitWords, titleOf } from "./Limit";
@@ -12,29 +12,30 @@ const named = 5;
 
 /** Archives an entity, saying first what that releases, or restores one. */
 export function SetArchived({ entity, onClose }: { entity: Entity; onClose: () => void }) {
-  return entity.archivedAt === null ? <Archive entity={entity} onClose={onClose} /> : <Restore entity={entity} onClose={onClose} />;
+  return entity.archivedAt === null ? <Archiving entity={entity} onClose={onClose} /> : <Restore entity={entity} onClose={onClose} />;
 }
 
 type Props = { entity: Entity; onClose: () => void };
 
-function Archive({ entity, onClose }: Props) {
+function Archiving({ entity, onClose }: Props) {
   const s = useSession();
   const [below, setBelow] = useState<"too" | "stay" | null>(null);
   const name = entity.displayName ?? entity.id;
   const target = path`/customers/${s.customerId}/entities`;
   const would = useQuery({
     queryKey: ["archival", s.customerId, entity.id, below === "too"],
-    queryFn: () => s.api.post<One<Archival>>(`${target}/archive`, { ids: [entity.id], descendants: below === "too", dryRun: true }),
+    queryFn: () => s.api.post<One<Archive>>(`${target}/archive`, { ids: [entity.id], descendants: below === "too", dryRun: true }),
     staleTime: 0,
     placeholderData: before => before,
   });
   // Of those that stay it is asked without those below: what it releases is asked about once.
   const alone = useQuery({
     queryKey: ["archival", s.customerId, entity.id, false],
-    queryFn: () => s.api.post<One<Archival>>(`${target}/archive`, { ids: [entity.id], descendants: false, dryRun: true }),
+    queryFn: () => s.api.post<One<Archive>>(`${target}/archive`, { ids: [entity.id], descendants: false, dryRun: true }),
     staleTime: 0,
   });
   const releases = alone.data?.data.releasedCount ?? 0;
+  const one = alone.data?.data.limitCount === 1;
   const got = would.data?.data;
   return (
     <Confirm
@@ -45,7 +46,7 @@ function Archive({ entity, onClose }: Props) {
       onClose={onClose}
       onConfirm={async () => {
         const body = { ids: [entity.id], descendants: below === "too" };
-        const { data } = await s.api.post<One<Archival>>(`${target}/archive`, body, { ifMatch: got?.revision });
+        const { data } = await s.api.post<One<Archive>>(`${target}/archive`, body, { ifMatch: got?.revision });
         const others = data.archived.length - 1;
         s.wrote({
           text: `${name} archived${others > 0 ? `, with ${count(others)} below` : ""}`,
@@ -74,8 +75,7 @@ function Archive({ entity, onClose }: Props) {
         <>
           <Notice kind="warn">
             <span className="strong">
-              {count(releases)} {releases === 1 ? "entity" : "entities"} below would go on without{" "}
-              {alone.data?.data.limitCount === 1 ? "it" : "them"}:
+              {count(releases)} {releases === 1 ? "entity" : "entities"} below would go on without {one ? "it" : "them"}:
             </span>{" "}
             <span className="break">
               {alone.data?.data.released
@@ -84,7 +84,7 @@ function Archive({ entity, onClose }: Props) {
                 .join(", ")}
               {releases > named && ` and ${count(releases - named)} more`}
             </span>
-            . What these limits forbade is then granted.
+            . What {one ? "this limit" : "these limits"} forbade is then granted.
           </Notice>
           <fieldset className="plain stack tight">
             <legend className="small strong">And what is below?</legend>
@@ -94,7 +94,7 @@ function Archive({ entity, onClose }: Props) {
             </label>
             <label className="check">
               <input type="radio" name="below" checked={below === "stay"} onChange={() => setBelow("stay")} />
-              <span>Leave it as it is, no longer stopped by these limits</span>
+              <span>Leave it as it is, no longer stopped by {one ? "this limit" : "these limits"}</span>
             </label>
           </fieldset>
         </>

@@ -31,7 +31,11 @@ export function UsagePanel({ entityId }: { entityId: string }) {
   const [dimension, setDimension] = useState("");
   const [chosen, setChosen] = useState(s.capability ? `${s.capability.kind}:${s.capability.id}` : "");
   const capability = s.capabilities.find(c => `${c.kind}:${c.id}` === chosen) ?? s.capability;
-  const key = (k: string) => (k === other ? dimension.trim() : k);
+  const told = useTypesToldApart();
+  const typed = dimension.trim();
+  // The server refuses such a key: that is said beside it, and not asked for.
+  const entities = told.length > 0 ? undefined : [...s.types.values()].find(t => t.attributionKeys.includes(typed));
+  const key = (k: string) => (k === other ? (entities ? "" : typed) : k);
   const groups = by === "" ? [] : [key(by), ...(then !== "" && then !== by ? [key(then)] : [])];
   const during = spans[span] as Span;
   const got = useQuery({
@@ -69,7 +73,14 @@ export function UsagePanel({ entityId }: { entityId: string }) {
         <Grouping label="By" value={by} onChange={setBy} capability={capability} none="Total" />
         {by !== "" && <Grouping label="Then by" value={then} onChange={setThen} capability={capability} none="Nothing else" except={by} />}
         {(by === other || then === other) && (
-          <Text label="Dimension" value={dimension} onChange={setDimension} placeholder="region" hint="As the requests name it" />
+          <Text
+            label="Dimension"
+            value={dimension}
+            onChange={setDimension}
+            placeholder="region"
+            hint="As the requests name it"
+            problem={entities && `This names entities of the type ${entities.displayName}: open one in the tree to see its usage`}
+          />
         )}
       </div>
       {groups.every(g => g !== "") && <Reading got={got} lines={5} />}

@@ -1,5 +1,5 @@
 import { less, nano } from "../api/amount";
-import type { EffectiveBy, TreeRow } from "../api/types";
+import type { EffectiveLimit, TreeRow } from "../api/types";
 import { perCadence } from "../lib/time";
 import type { Ceiling, TreeNode } from "./tree";
 
@@ -24,7 +24,7 @@ export function alone(l: TreeRow | undefined): Status {
 export const refusalOf = (l: TreeRow) => (l.refused && l.remaining !== null && less(l.remaining, l.refused.requested) ? l.refused : null);
 
 /** What decides, in words: "Engineering (12.6M), per month". */
-export function causeWords(by: EffectiveBy): string {
+export function causeWords(by: EffectiveLimit): string {
   switch (by.source) {
     case "CREDITS":
       return "The prepaid pool";
@@ -63,7 +63,7 @@ export function standingOf(
   return { status: own, cause: "" };
 }
 
-function free(by: EffectiveBy, find: Find): boolean {
+function free(by: EffectiveLimit, find: Find): boolean {
   const now = by.entityId !== null && by.assignmentId !== null ? find(by.entityId, by.assignmentId) : undefined;
   return now?.remaining != null && nano(now.remaining) > 0n;
 }
