@@ -195,9 +195,11 @@ func (e *Engine) Close(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break // the log has everything; the next start reads more of it
 		}
-		if err := e.checkpoint(ctx, c); err != nil {
-			errs = append(errs, err)
+		err := e.checkpoint(ctx, c)
+		if e.nodes != nil && errors.Is(err, ErrSuperseded) {
+			err = nil // another process has saved more
 		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

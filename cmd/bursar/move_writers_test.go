@@ -58,7 +58,7 @@ func TestImportKeepsNodesOut(t *testing.T) {
 	writes(t, url, "import/")
 	_, out, _ := bursarRun(t, exitStore, []byte(whole), "import", "--database-url", url)
 	says(t, out, "or another import does")
-	refused := command(env)
+	refused := command(env, "serve")
 	told := new(output)
 	refused.Stderr = told
 	_ = refused.Run()
