@@ -50,10 +50,7 @@ type system struct {
 	delete deleteFunc
 }
 
-var (
-	sys  system
-	ours sqlite3.Tsqlite3_vfs
-)
+var sys system
 
 // Register makes the VFS known to SQLite, once.
 var Register = sync.OnceValue(func() error {
@@ -65,7 +62,11 @@ var Register = sync.OnceValue(func() error {
 	if sys.vfs = sqlite3.Xsqlite3_vfs_find(tls, 0); sys.vfs == 0 {
 		return errors.New("SQLite has no VFS here")
 	}
-	ours = *(*sqlite3.Tsqlite3_vfs)(pointer(sys.vfs))
+	at, err := outside(tls, *(*sqlite3.Tsqlite3_vfs)(pointer(sys.vfs)))
+	if err != nil {
+		return err
+	}
+	ours := (*sqlite3.Tsqlite3_vfs)(pointer(at))
 	sys.open, sys.delete = function[openFunc](ours.FxOpen), function[deleteFunc](ours.FxDelete)
 	name, err := libc.CString(Name)
 	if err != nil {
@@ -75,11 +76,22 @@ var Register = sync.OnceValue(func() error {
 	sys.size = (ours.FszOsFile + 7) &^ 7
 	ours.FszOsFile = sys.size + 8
 	ours.FxOpen, ours.FxDelete = address[openFunc](open), address[deleteFunc](remove)
-	if rc := sqlite3.Xsqlite3_vfs_register(tls, uintptr(unsafe.Pointer(&ours)), 0); rc != sqlite3.SQLITE_OK {
+	if rc := sqlite3.Xsqlite3_vfs_register(tls, at, 0); rc != sqlite3.SQLITE_OK {
 		return fmt.Errorf("SQLite does not take the VFS (%d)", rc)
 	}
 	return nil
 })
+
+// outside puts a copy of v outside of Go's heap, for as long as the process lives: SQLite
+// knows it by a number, which keeps nothing alive and which Go's checks of pointers refuse.
+func outside[T any](tls *libc.TLS, v T) (uintptr, error) {
+	at := libc.Xmalloc(tls, libc.Tsize_t(unsafe.Sizeof(v)))
+	if at == 0 {
+		return 0, errors.New("no memory for SQLite's VFS")
+	}
+	*(*T)(pointer(at)) = v
+	return at, nil
+}
 
 // function is the function at an address that address gave, or SQLite.
 func function[F any](p uintptr) F { return *(*F)(unsafe.Pointer(&struct{ uintptr }{p})) }
@@ -111,8 +123,10 @@ func open(tls *libc.TLS, _, name, p uintptr, flags int32, out uintptr) int32 {
 	if methods.FpMethods == 0 {
 		return rc
 	}
-	f.table = tableOf(methods.FpMethods)
-	methods.FpMethods = uintptr(unsafe.Pointer(&f.ours))
+	if f.table = tableOf(tls, methods.FpMethods); f.table == nil {
+		return sqlite3.SQLITE_NOMEM
+	}
+	methods.FpMethods = f.ours
 	f.look(tls, p)
 	f.put(p)
 	return rc
@@ -127,7 +141,7 @@ func remove(tls *libc.TLS, _, name uintptr, sync int32) int32 {
 
 // table is the functions of the system's files, and ours in front of them.
 type table struct {
-	ours     sqlite3.Tsqlite3_io_methods
+	ours     uintptr // Tsqlite3_io_methods
 	close    closeFunc
 	read     ioFunc
 	write    ioFunc
@@ -139,21 +153,26 @@ type table struct {
 
 var tables sync.Map // the system's table, by its address → *table
 
-func tableOf(p uintptr) *table {
+// tableOf is nil when there is no memory for it.
+func tableOf(tls *libc.TLS, p uintptr) *table {
 	if t, ok := tables.Load(p); ok {
 		return t.(*table)
 	}
 	m := *(*sqlite3.Tsqlite3_io_methods)(pointer(p))
 	t := &table{
-		ours: m, close: function[closeFunc](m.FxClose), read: function[ioFunc](m.FxRead), write: function[ioFunc](m.FxWrite),
+		close: function[closeFunc](m.FxClose), read: function[ioFunc](m.FxRead), write: function[ioFunc](m.FxWrite),
 		truncate: function[truncateFunc](m.FxTruncate), sync: function[syncFunc](m.FxSync),
 		control: function[controlFunc](m.FxFileControl), shmMap: function[shmMapFunc](m.FxShmMap),
 	}
-	t.ours.FiVersion = 2 // no memory that is mapped: what is read goes through read
-	t.ours.FxClose = address[closeFunc](closeFile)
-	t.ours.FxRead, t.ours.FxWrite = address[ioFunc](read), address[ioFunc](write)
-	t.ours.FxTruncate, t.ours.FxSync = address[truncateFunc](truncate), address[syncFunc](syncFile)
-	t.ours.FxShmMap = address[shmMapFunc](shmMap)
+	m.FiVersion = 2 // no memory that is mapped: what is read goes through read
+	m.FxClose = address[closeFunc](closeFile)
+	m.FxRead, m.FxWrite = address[ioFunc](read), address[ioFunc](write)
+	m.FxTruncate, m.FxSync = address[truncateFunc](truncate), address[syncFunc](syncFile)
+	m.FxShmMap = address[shmMapFunc](shmMap)
+	var err error
+	if t.ours, err = outside(tls, m); err != nil {
+		return nil
+	}
 	kept, _ := tables.LoadOrStore(p, t)
 	return kept.(*table)
 }
