@@ -65,7 +65,7 @@ func (m *model) judgePromotion(p *problems, x bursar.PromotionInput, now bursar.
 	if _, known := periods[x.Period]; !known && x.Period != "lifetime" && x.Period != "custom" {
 		p.at("/period", bursar.CodeValidationFailed)
 	}
-	if x.Period == "custom" && x.CustomEnd <= now {
+	if x.Period == "custom" && x.CustomEnd.Milli() <= now.Milli() {
 		p.at("/customEndDate", bursar.CodeValidationFailed)
 	}
 	if _, known := resets[x.ResetPeriod]; !known {
