@@ -61,19 +61,16 @@ func migrateBy(ctx context.Context, url string, scripts []string) (from, to int,
 }
 
 // migrate runs the scripts that the schema has not had, each in a transaction of its own
-// with its version: what fails leaves no trace, and may be tried again.
+// with its version: what fails leaves no trace, and may be tried again. Another process may
+// run some of them meanwhile: to − from is how many this call ran.
 func migrate(ctx context.Context, c *pgx.Conn, schema string, scripts []string) (from, to int, err error) {
-	from = -1
-	for {
+	for ran := 0; ; ran++ {
 		version, err := migrateOne(ctx, c, schema, scripts)
 		if err != nil {
-			return max(from, 0), version, fmt.Errorf("postgres: migration: %w", err)
-		}
-		if from < 0 {
-			from = version
+			return max(version-ran, 0), version, fmt.Errorf("postgres: migration: %w", err)
 		}
 		if version == len(scripts) {
-			return from, version, nil
+			return version - ran, version, nil
 		}
 	}
 }
