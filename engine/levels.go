@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/bursarhq/bursar"
+import (
+	"slices"
+
+	"github.com/bursarhq/bursar"
+)
 
 // The level of a leaf is its own usage of a FLUCTUATING feature, as SETs and all that was
 // used since have left it: a SET charges what is missing to it. It is kept for a leaf, or
@@ -54,20 +58,26 @@ func (d *decider) levelled(c bursar.Capability) bool {
 	return c.Kind == bursar.KindFeature && f != nil && f.Fluctuating() && (f.Meter == nil || summing(f.Meter))
 }
 
-// lowest are the entities of a path below which it has no other: usage came from them.
-// 0 alone stands for the customer.
-func (v *view) lowest(path []step) (leaves []uint32) {
+// lowest are the entities that a path was resolved for and that have no other such below
+// them in today's tree: usage came from them. 0 alone stands for the customer.
+func (v *view) lowest(path []step) []uint32 {
 	if len(path) == 0 {
 		return []uint32{0}
 	}
-	above := make(map[uint32]bool, len(path))
+	var matched []uint32
 	for _, s := range path {
-		above[v.ent(s.ent).parent] = true
-	}
-	for _, s := range path {
-		if s.child == 0 && !above[s.ent] {
-			leaves = append(leaves, s.ent)
+		if s.child == 0 {
+			matched = append(matched, s.ent)
 		}
 	}
-	return leaves
+	if len(matched) == 1 {
+		return matched
+	}
+	above := map[uint32]bool{}
+	for _, m := range matched {
+		for up := v.ent(m).parent; up != 0 && !above[up]; up = v.ent(up).parent {
+			above[up] = true
+		}
+	}
+	return slices.DeleteFunc(matched, func(m uint32) bool { return above[m] })
 }

@@ -73,6 +73,31 @@ func TestSetLeavesTheLeafAtItsValue(t *testing.T) {
 	r.must(r.VerifyAll(ctx))
 }
 
+// A hold that is committed after its entity was put above its former parent still moves
+// the level of that entity.
+func TestCommitAfterAMoveMovesTheLeaf(t *testing.T) {
+	ctx := context.Background()
+	r := newRig(t, mem.New(), quiet)
+	defer r.close()
+	r.furnishSeats()
+	h, _, err := r.Reserve(ctx, tester, "acme", bursar.SpendInput{Capability: capability("seats"), Amount: bursar.AmountFromInt(7),
+		Dimensions: onUser, IdempotencyKey: "r"}, 60, bursar.ExpireRelease)
+	r.must(err)
+	for _, move := range []bursar.EntityInput{{ID: "u", ParentID: bursar.Null[string]()}, {ID: "o", ParentID: bursar.Some("u")}} {
+		_, _, err = r.PutEntities(ctx, tester, "acme", []bursar.EntityInput{move})
+		r.must(err)
+	}
+	_, _, err = r.CommitReservation(ctx, tester, "acme", h.ID, bursar.AmountFromInt(7))
+	r.must(err)
+	res, _, err := r.ReportUsage(ctx, tester, []bursar.UsageInput{{CustomerID: "acme", FeatureID: "seats", Value: bursar.AmountFromInt(2),
+		Behavior: bursar.Set, Dimensions: onUser}})
+	r.must(err)
+	if got := res[0].CurrentUsage; got != bursar.AmountFromInt(2) {
+		t.Errorf("after a SET to 2 the customer uses %s", got)
+	}
+	r.must(r.VerifyAll(ctx))
+}
+
 // A SET from a clock that is ahead counts as of now, so SETs after it from right clocks
 // are not older than it.
 func TestSetFromAFastClock(t *testing.T) {

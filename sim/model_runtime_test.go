@@ -73,16 +73,16 @@ func (c *mCust) moveLevels(k bursar.Capability, route []hop, d num) {
 	if k.Kind != bursar.KindFeature || f == nil || !f.Fluctuating() {
 		return
 	}
-	var from []string
+	matched, above := []string{}, map[string]bool{}
 	for _, h := range route {
-		below := func(x hop) bool {
-			p := c.entities[x.entity].ParentID
-			return p != nil && *p == h.entity
-		}
-		if h.entity != "" && h.child == "" && !slices.ContainsFunc(route, below) {
-			from = append(from, h.entity)
+		if h.entity != "" && h.child == "" {
+			matched = append(matched, h.entity)
+			for _, id := range ancestors(c.entities, h.entity) {
+				above[id] = true
+			}
 		}
 	}
+	from := slices.DeleteFunc(matched, func(id string) bool { return above[id] })
 	if len(from) == 0 {
 		from = []string{""}
 	}
