@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -18,12 +19,15 @@ import (
 
 // TestSchedule: retries come when the schedule says, and after the last there is a dead
 // letter that is left alone.
-func TestSchedule(t *testing.T) {
+func TestSchedule(t *testing.T) { bubble(t, schedule) }
+
+func schedule(t *testing.T, net *wires) {
 	box := newShelf()
-	rec := newReceiver(t, status(500))
+	rec := net.receiver(t, status(500))
 	box.add(bursar.Webhook{ID: "e", URL: rec.URL})
 	box.put("d", "e", bursar.EventTest, "{}")
 	sender := newSender(t, box, local)
+	net.connect(sender)
 	run(t, sender)
 	total := time.Duration(0)
 	for i, want := range []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 10 * time.Hour} {
@@ -37,7 +41,7 @@ func TestSchedule(t *testing.T) {
 		}
 		total += wait
 		box.advance(wait - time.Millisecond)
-		time.Sleep(3 * local.Poll)
+		looks()
 		if n := len(rec.requests()); n != i+1 {
 			t.Fatalf("%d requests before attempt %d is due", n, i+2)
 		}
@@ -51,13 +55,19 @@ func TestSchedule(t *testing.T) {
 		t.Errorf("given up after %v", total)
 	}
 	box.advance(1000 * time.Hour)
-	time.Sleep(3 * local.Poll)
+	looks()
 	if n := len(rec.requests()); n != 8 {
 		t.Errorf("%d requests in all", n)
 	}
 	if got := sender.Stats(); got != (Stats{0, 8, 1}) {
 		t.Errorf("stats %+v", got)
 	}
+}
+
+// looks lets a sender look into the outbox a few times, and what it does then come about.
+func looks() {
+	time.Sleep(3 * local.Poll) // by the bubble's clock
+	synctest.Wait()
 }
 
 // TestJitter: retries of deliveries that failed together are spread.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -324,32 +325,28 @@ func TestStopLeavesNoConnections(t *testing.T) {
 
 // TestStop: attempts under way have the grace; one that ends within it is recorded,
 // another counts as not made.
-func TestStop(t *testing.T) {
+func TestStop(t *testing.T) { bubble(t, stopped) }
+
+func stopped(t *testing.T, net *wires) {
 	box := newShelf()
-	arrived := make(chan struct{}, 2)
-	finish := make(chan struct{})
-	quick := newReceiver(t, func(http.ResponseWriter, *http.Request, int) {
-		arrived <- struct{}{}
-		<-finish
-	})
-	dead := newReceiver(t, func(w http.ResponseWriter, r *http.Request, n int) {
-		arrived <- struct{}{}
-		stall(w, r, n)
-	})
+	quick := net.receiver(t, func(http.ResponseWriter, *http.Request, int) { time.Sleep(stopGrace / 2) }) // by the bubble's clock
+	dead := net.receiver(t, stall)
 	box.add(bursar.Webhook{ID: "quick", URL: quick.URL})
 	box.add(bursar.Webhook{ID: "dead", URL: dead.URL})
 	box.put("quick", "quick", bursar.EventTest, "{}")
 	box.put("dead", "dead", bursar.EventTest, "{}")
 	sender := newSender(t, box, local)
-	sender.grace = 500 * time.Millisecond
+	net.connect(sender)
+	sender.grace = stopGrace
 	stop := run(t, sender)
-	<-arrived
-	<-arrived
-	time.AfterFunc(50*time.Millisecond, func() { close(finish) })
+	synctest.Wait()
+	if q, d := len(quick.requests()), len(dead.requests()); q != 1 || d != 1 {
+		t.Fatalf("%d and %d requests are under way", q, d)
+	}
 	begin := time.Now()
 	stop()
-	if took := time.Since(begin); took < sender.grace || took > 5*time.Second {
-		t.Errorf("it took %v to end", took)
+	if took := time.Since(begin); took != stopGrace {
+		t.Errorf("it took %v to end, with a grace of %v", took, stopGrace)
 	}
 	box.set(func() {
 		if q, d := box.rows["quick"], box.rows["dead"]; q.Status != engine.DeliverySucceeded || d.Status != engine.DeliveryPending || d.Attempts != 0 {

@@ -227,16 +227,20 @@ type receiver struct {
 // newReceiver answers the n-th request, counted from 0, with answer.
 func newReceiver(t *testing.T, answer func(w http.ResponseWriter, r *http.Request, n int)) *receiver {
 	rec := &receiver{}
-	rec.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		rec.mu.Lock()
-		n := len(rec.got)
-		rec.got = append(rec.got, request{r.Header.Clone(), string(body), time.Now()})
-		rec.mu.Unlock()
-		answer(w, r, n)
-	}))
+	rec.Server = httptest.NewServer(rec.handler(answer))
 	t.Cleanup(rec.Close)
 	return rec
+}
+
+func (r *receiver) handler(answer func(w http.ResponseWriter, r *http.Request, n int)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		r.mu.Lock()
+		n := len(r.got)
+		r.got = append(r.got, request{req.Header.Clone(), string(body), time.Now()})
+		r.mu.Unlock()
+		answer(w, req, n)
+	})
 }
 
 func (r *receiver) requests() []request {

@@ -83,7 +83,11 @@ var concurrentTests = []test{
 		wg.Wait()
 		for w := range writers {
 			st := e.stream(fmt.Sprint("s", w))
-			equal(e, "counters", st.load().Counters, []engine.CounterRow{{Ord: 1, Used: whole(9)}})
+			cp := st.load()
+			if cp == nil {
+				e.Fatalf("%s has no checkpoint", st.name)
+			}
+			equal(e, "counters", cp.Counters, []engine.CounterRow{{Ord: 1, Used: whole(9)}})
 		}
 		e.due(0, 0)
 		e.pending(writers * 10)
