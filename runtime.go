@@ -97,6 +97,8 @@ type Decision struct {
 	// when the request had no dimensions.
 	Chains  [][]Node
 	Binding *Binding
+	// Warnings say what of the request may be meant otherwise, see WarnNotResolved.
+	Warnings []string
 }
 
 // PricedGate is a cost and the pool that it is drawn from.
@@ -147,7 +149,7 @@ type UsageResult struct {
 	Credit                 *Balance // of the first currency that the feature is priced in
 	Costs                  []Cost
 	Duplicate              bool
-	Warnings               []string
+	Warnings               []string // see WarnNotResolved
 }
 
 // SpendInput asks to consume or to reserve.

@@ -171,7 +171,7 @@ type UsageResult struct {
 	PeriodEnd    *bursar.Time   `json:"usagePeriodEnd"`
 	Credit       *Credit        `json:"credit"` // the pool that a priced feature drew on
 	Duplicate    bool           `json:"duplicate"`
-	Warnings     []string       `json:"warnings"`
+	Warnings     []string       `json:"warnings"` // see bursar.WarnNotResolved
 }
 
 // ReportUsage records what was used; no limit refuses it. At most 100 items.

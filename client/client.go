@@ -66,7 +66,7 @@ func New(baseURL, key string) *Client {
 	}
 }
 
-// Error is a reply that is not a success. Binding, ResetsAt and Chains are set when a
+// Error is a reply that is not a success. Binding, ResetsAt, Chains and Warnings are set when a
 // limit denied, Allocation when a write would have broken a strict one.
 type Error struct {
 	Status    int
@@ -79,6 +79,7 @@ type Error struct {
 	Binding  *Binding
 	ResetsAt *bursar.Time // when the binding limit's window ends
 	Chains   [][]Node
+	Warnings []string
 
 	Allocation *AllocationProblem
 
@@ -204,6 +205,7 @@ func failure(resp *http.Response, reply []byte) *Error {
 		Binding   *Binding            `json:"binding"`
 		ResetsAt  *bursar.Time        `json:"resetsAt"`
 		Chains    [][]Node            `json:"chains"`
+		Warnings  []string            `json:"warnings"`
 
 		Allocation *AllocationProblem `json:"allocation"`
 	}
@@ -212,7 +214,7 @@ func failure(resp *http.Response, reply []byte) *Error {
 	}
 	e := &Error{
 		Status: resp.StatusCode, Code: p.Code, Message: p.Message, Retryable: p.Retryable, RequestID: resp.Header.Get("X-Request-Id"),
-		Fields: p.Errors, Binding: p.Binding, ResetsAt: p.ResetsAt, Chains: p.Chains, Allocation: p.Allocation, shouldRetry: resp.Header.Get("X-Should-Retry"),
+		Fields: p.Errors, Binding: p.Binding, ResetsAt: p.ResetsAt, Chains: p.Chains, Warnings: p.Warnings, Allocation: p.Allocation, shouldRetry: resp.Header.Get("X-Should-Retry"),
 	}
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
 		e.retryAfter = time.Duration(min(s, int(MaxRetryAfter/time.Second))) * time.Second

@@ -163,7 +163,8 @@ type ConsumptionInput struct {
 type CreditConsumption struct {
 	Amount    bursar.Amount `json:"amount"`
 	Timestamp bursar.Time   `json:"timestamp"`
-	Credit    *Credit       `json:"credit"` // nil when the currency is not prepaid
+	Credit    *Credit       `json:"credit"`   // nil when the currency is not prepaid
+	Warnings  []string      `json:"warnings"` // see bursar.WarnNotResolved
 }
 
 // ConsumeCredits records that credits were consumed; no limit refuses it.
@@ -172,7 +173,7 @@ func (c *Client) ConsumeCredits(ctx context.Context, in ConsumptionInput) (Credi
 }
 
 // ConsumeCreditsAsync is ConsumeCredits for at most 1,000 at once, without their pools.
-func (c *Client) ConsumeCreditsAsync(ctx context.Context, items ...ConsumptionInput) error {
+func (c *Client) ConsumeCreditsAsync(ctx context.Context, items ...ConsumptionInput) (Report, error) {
 	in := map[string]any{"consumptions": items}
-	return c.do(ctx, call{method: http.MethodPost, path: "/credits/consumption/async", in: in, key: keyFor("")}, nil)
+	return ask[Report](ctx, c, call{method: http.MethodPost, path: "/credits/consumption/async", in: in, key: keyFor("")})
 }

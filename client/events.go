@@ -21,17 +21,18 @@ type EventInput struct {
 	Timestamp *bursar.Time `json:"timestamp,omitempty"`
 }
 
-// EventsReport is what events did otherwise than they may have been meant: a kind of token
-// that no meter reads, a model without a price, a dimension that names no entity.
-type EventsReport struct {
-	Warnings []string `json:"warnings"`
+// Report tells what of many items may be meant otherwise than it was understood: a kind of
+// token that no meter reads, a model without a price, a dimension that names no entity, a
+// feature that nothing limits. See bursar.WarnNotResolved.
+type Report struct {
+	Warnings []string `json:"warnings"` // each once
 }
 
 // ReportEvents records events, which no limit refuses: all or none of one customer's. At
 // most 1,000.
-func (c *Client) ReportEvents(ctx context.Context, events ...EventInput) (EventsReport, error) {
+func (c *Client) ReportEvents(ctx context.Context, events ...EventInput) (Report, error) {
 	in := map[string]any{"events": events}
-	return ask[EventsReport](ctx, c, call{method: http.MethodPost, path: "/events", in: in, key: keyFor("")})
+	return ask[Report](ctx, c, call{method: http.MethodPost, path: "/events", in: in, key: keyFor("")})
 }
 
 // EstimateUsageInput asks what usage would cost.
@@ -51,8 +52,9 @@ type EstimateEventInput struct {
 	Usage      json.RawMessage `json:"usage,omitempty"`
 }
 
-// Estimates are what usage would cost in each currency. Warnings has FEATURE_NOT_FOUND
-// or FEATURE_NOT_CREDIT_BASED when nothing is priced.
+// Estimates are what usage would cost in each currency. The first of Warnings is
+// FEATURE_NOT_FOUND or FEATURE_NOT_CREDIT_BASED when nothing is priced; the others are what
+// the report would have.
 type Estimates struct {
 	Estimates []Estimate `json:"estimates"`
 	Warnings  []string   `json:"warnings"`

@@ -121,7 +121,7 @@ func TestCredits(t *testing.T) {
 	if err != nil || c.Credit == nil || c.Credit.CurrentUsage != tokens(3) {
 		t.Errorf("consumption is %+v %v", c, err)
 	}
-	if err := w.ConsumeCreditsAsync(ctx, client.ConsumptionInput{CustomerID: "acme", CurrencyID: "credits", Amount: tokens(1)},
+	if _, err := w.ConsumeCreditsAsync(ctx, client.ConsumptionInput{CustomerID: "acme", CurrencyID: "credits", Amount: tokens(1)},
 		client.ConsumptionInput{CustomerID: "acme", CurrencyID: "credits", Amount: tokens(1)}); err != nil {
 		t.Error(err)
 	}

@@ -77,9 +77,11 @@ type Decision struct {
 	Currency struct {
 		ID string `json:"currencyId"`
 	} `json:"currency"`
-	Costs   []Cost   `json:"costs"` // of a priced feature
-	Chains  [][]Node `json:"chains"`
-	Binding *Binding `json:"binding"`
+	Costs    []Cost   `json:"costs"`    // of a priced feature
+	Unpriced []string `json:"unpriced"` // with the reason Unknown: currencies without a rate for it
+	Chains   [][]Node `json:"chains"`
+	Binding  *Binding `json:"binding"`
+	Warnings []string `json:"warnings"` // see bursar.WarnNotResolved
 }
 
 // Cost is an amount of a currency.
@@ -109,9 +111,10 @@ type Consumption struct {
 	Credit     *Credit       `json:"credit"` // the pool that was drawn on
 	Chains     [][]Node      `json:"chains"`
 	Duplicate  bool          `json:"duplicate"`
+	Warnings   []string      `json:"warnings"` // see bursar.WarnNotResolved
 }
 
-// Reservation is a hold. Chains are there only in the reply to Reserve.
+// Reservation is a hold. Warnings are there only in the reply to Reserve.
 type Reservation struct {
 	ID              string            `json:"id"`
 	CustomerID      string            `json:"customerId"`
@@ -129,6 +132,7 @@ type Reservation struct {
 	Cost            []Cost            `json:"cost"` // held while open, then charged
 	Chains          [][]Node          `json:"chains"`
 	Duplicate       bool              `json:"duplicate"`
+	Warnings        []string          `json:"warnings"` // see bursar.WarnNotResolved
 }
 
 // TreePage is one page of the governance tree, true at AsOf.

@@ -174,7 +174,7 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 		return only(c.ConsumeCredits(ctx, client.ConsumptionInput{CustomerID: "acme", CurrencyID: "nosuch", Amount: tokens(1), IdempotencyKey: "k"}))
 	},
 	"reportCreditConsumptions": func(ctx context.Context, c *client.Client) error {
-		return c.ConsumeCreditsAsync(ctx, client.ConsumptionInput{CustomerID: "acme", CurrencyID: "nosuch", Amount: tokens(1), IdempotencyKey: "k"})
+		return only(c.ConsumeCreditsAsync(ctx, client.ConsumptionInput{CustomerID: "acme", CurrencyID: "nosuch", Amount: tokens(1), IdempotencyKey: "k"}))
 	},
 
 	"upsertPromotionalEntitlements": func(ctx context.Context, c *client.Client) error {

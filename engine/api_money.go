@@ -73,9 +73,9 @@ func (e *Engine) Grants(ctx context.Context, o ReadOptions, q GrantQuery) (p Pag
 	return p, version, err
 }
 
-// ReportEvents turns events into usage by the meters of their names. Pointers of errors
-// begin with /events/i.
-func (e *Engine) ReportEvents(ctx context.Context, c Caller, in []bursar.EventInput) (map[string]uint64, error) {
+// ReportEvents turns events into usage by the meters of their names. It gives the warnings
+// of each and the versions of the customers. Pointers of errors begin with /events/i.
+func (e *Engine) ReportEvents(ctx context.Context, c Caller, in []bursar.EventInput) (warnings [][]string, versions map[string]uint64, err error) {
 	byCustomer := map[string]*reportEvents{}
 	for i := range in {
 		it := eventItem{index: i, in: in[i]}
@@ -91,13 +91,13 @@ func (e *Engine) ReportEvents(ctx context.Context, c Caller, in []bursar.EventIn
 	order := sortedKeys(byCustomer)
 	if len(order) > 1 {
 		if err := rehearseAll(ctx, e, order, byCustomer); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	versions := make(map[string]uint64, len(order))
+	warnings, versions = make([][]string, len(in)), make(map[string]uint64, len(order))
 	var mu sync.Mutex
-	err := e.writeAll(order, func(id string) error {
-		_, version, err := e.write(ctx, &c, id, byCustomer[id])
+	err = e.writeAll(order, func(id string) error {
+		reply, version, err := e.write(ctx, &c, id, byCustomer[id])
 		if err != nil {
 			return err
 		}
@@ -105,12 +105,15 @@ func (e *Engine) ReportEvents(ctx context.Context, c Caller, in []bursar.EventIn
 		versions[id] = version
 		mu.Unlock()
 		e.noteUnpriced(byCustomer[id].unpriced)
+		for i, w := range reply.([][]string) {
+			warnings[byCustomer[id].items[i].index] = w
+		}
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return versions, nil
+	return warnings, versions, nil
 }
 
 // Entitlements is a check of amount 0 for every feature and currency that the customer

@@ -288,7 +288,7 @@ func (e *Engine) consumedBefore(ctx context.Context, customer string, s *spend, 
 	}
 	version, err = e.readCustomer(ctx, ReadOptions{}, customer, func(v *view) error {
 		cat := e.cat.Load()
-		asks, _, err := v.asksFor(cat, s.in.Capability, rec.amount, s.in.Dimensions, rec.timestamp)
+		asks, unpriced, err := v.asksFor(cat, s.in.Capability, rec.amount, s.in.Dimensions, rec.timestamp)
 		if err != nil {
 			return err
 		}
@@ -301,8 +301,9 @@ func (e *Engine) consumedBefore(ctx context.Context, customer string, s *spend, 
 			}
 		}
 		r := v.resolve(cat, s.in.Dimensions)
-		chains, _ := v.chains(&r, asks)
+		chains, over := v.chains(&r, asks)
 		res.Decision = v.after(cat, asks, chains)
+		res.Decision.Warnings = warnOver(asks, over, v.warnings(cat, &r, asks, unpriced, len(chains) > 0))
 		if res.Credit = v.credit(cat, asks); res.Credit != nil {
 			res.Credit.Consumed = &bursar.Amount{}
 		}
@@ -332,6 +333,9 @@ func (e *Engine) Reserve(ctx context.Context, c Caller, customer string, in burs
 			return res, 0, fmt.Errorf("%w: not a reservation", errRecord)
 		}
 		res, version, err = e.Reservation(ctx, ReadOptions{}, customer, formatID(rec.id))
+		if err == nil {
+			err = e.warnAgain(ctx, customer, &in, &res)
+		}
 		res.Duplicate = true
 		return res, version, err
 	}

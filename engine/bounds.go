@@ -160,15 +160,6 @@ func cannotCount(asks []ask, over []applied) *bursar.Error {
 	return nil
 }
 
-// warnCut is the warning that usage did not count on all limits that apply to it; none when
-// it did.
-func warnCut(c bursar.Capability, cut int, to []string) []string {
-	if cut == 0 {
-		return to
-	}
-	return append(to, "TOO_MANY_LIMITS:"+c.ID)
-}
-
 // errCut refuses what limits would have to be asked for that usage cannot count on.
 func errCut(c bursar.Capability, a *applied) *bursar.Error {
 	return bursar.ErrorAt("/dimensions", bursar.CodeTooManyLimits,

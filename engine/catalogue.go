@@ -85,20 +85,6 @@ func (c *Catalogue) APIKey(id string) *bursar.APIKey         { return c.keys[id]
 func (c *Catalogue) RateCard(id string) *bursar.RateCard     { return c.cards[id] }
 func (c *Catalogue) Webhook(id string) *bursar.Webhook       { return c.webhooks[id] }
 
-// Unmetered are the token counts of an event (tokens.input and the like) that are above
-// 0 and that no meter of the event's name reads: they are neither counted nor priced.
-func (c *Catalogue) Unmetered(eventName string, dims []bursar.Dimension) (keys []string) {
-	for _, d := range dims {
-		if !strings.HasPrefix(d.Key, "tokens.") || d.Kind != bursar.DimNumber || d.Value == "0" {
-			continue
-		}
-		if !slices.ContainsFunc(c.meters[eventName], func(f *bursar.Feature) bool { return f.Meter.Aggregation.Field == d.Key }) {
-			keys = append(keys, d.Key)
-		}
-	}
-	return keys
-}
-
 // Attributes tells whether a dimension of that name names entities.
 func (c *Catalogue) Attributes(key string) bool { return c.attribution[key] != "" }
 

@@ -24,7 +24,8 @@ type eventItem struct {
 	in    bursar.EventInput // dimensions ordered by key
 	key   identity
 
-	usages []usageItem // one for each feature that it feeds
+	usages   []usageItem // one for each feature that it feeds
+	warnings []string
 }
 
 type reportEvents struct {
@@ -32,7 +33,7 @@ type reportEvents struct {
 	unpriced []Unpriced
 }
 
-// decide judges all events before it records the first.
+// decide judges all events before it records the first. The reply is the warnings of each.
 func (o *reportEvents) decide(d *decider) (any, error) {
 	var p bursar.Problems
 	if d.cust() == nil {
@@ -71,7 +72,11 @@ func (o *reportEvents) decide(d *decider) (any, error) {
 			o.unpriced = append(o.unpriced, d.unpriced(&u.in, u.unpriced)...)
 		}
 	}
-	return nil, nil
+	out := make([][]string, len(o.items))
+	for i := range o.items {
+		out[i] = o.items[i].warnings
+	}
+	return out, nil
 }
 
 // maxFed bounds the usage that one request's events make.
@@ -95,7 +100,7 @@ func (d *decider) checkEvent(it *eventItem, at string, p *bursar.Problems) {
 		p.Add(at+"/timestamp", bursar.CodeTimestampOutOfRange,
 			"the timestamp is %s; it may lie at most %v back and 5 minutes ahead of %s", t, d.horizon, d.now)
 	}
-	it.usages = nil
+	it.usages, it.warnings = nil, nil
 	labels := labelsOf(it.in.Dimensions)
 	for _, f := range features {
 		if !meterAccepts(f.Meter, it.in.EventName, it.in.Dimensions) {
@@ -115,6 +120,7 @@ func (d *decider) checkEvent(it *eventItem, at string, p *bursar.Problems) {
 		}
 		it.usages = append(it.usages, u)
 	}
+	it.warnings = eventWarnings(&it.in, it.usages)
 }
 
 // labelsOf are the dimensions of an event that say what it is about. Its numbers are
@@ -134,6 +140,9 @@ func (d *decider) meter(f *bursar.Feature, in *bursar.EventInput, labels []bursa
 	}
 	u = usageItem{in: bursar.UsageInput{CustomerID: in.CustomerID, FeatureID: f.ID, Value: value, Behavior: bursar.Delta,
 		Dimensions: labels, Timestamp: in.Timestamp}, text: text}
+	if f.Meter.Aggregation.Function != "COUNT" {
+		u.field = f.Meter.Aggregation.Field
+	}
 	if !summing(f.Meter) {
 		u.aggregate = f.Meter.Aggregation.Function
 	}

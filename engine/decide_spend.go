@@ -54,6 +54,7 @@ func (d *decider) admit(o *spend) (*admitted, error) {
 	r := d.resolve(d.cat, o.in.Dimensions)
 	chains, over := d.chains(&r, asks)
 	j := d.judge(d.cat, asks, chains)
+	j.Warnings = warnOver(asks, over, d.warnings(d.cat, &r, asks, nil, len(chains) > 0))
 	if !j.Granted {
 		return nil, &bursar.Error{Code: j.Reason, Message: denial(&j), Denial: &j}
 	}
@@ -117,6 +118,7 @@ func (o *consume) decide(d *decider) (any, error) {
 		j.asks[i].cap = d.capOrd(j.asks[i].c) // it may be new
 	}
 	res.Decision = d.after(d.cat, j.asks, j.chains)
+	res.Decision.Warnings = j.Warnings
 	res.Credit = d.credit(d.cat, j.asks)
 	return res, nil
 }
@@ -164,6 +166,7 @@ func (o *reserve) decide(d *decider) (any, error) {
 			rate: bursar.Rate{Amount: a.price.rate.Amount, Per: a.price.rate.Per}, held: a.amount}})
 	}
 	out := d.reservationOut(d.cat, d.hold(rec.id))
+	out.Decision.Warnings = j.Warnings
 	return out, nil
 }
 

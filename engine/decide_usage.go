@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/bursarhq/bursar"
 )
@@ -19,7 +20,8 @@ type usageItem struct {
 	level    level    // of a SET: what the leaf's level becomes
 	stale    bool     // a SET older than the level
 	unpriced []string // currencies without a rate for it
-	cut      []string // warnings of limits that it does not count on
+	warnings []string // but for that of a stale SET
+	field    string   // of an event: the property that its meter reads
 	// Of an event whose meter is a MAX or a UNIQUE: which, and the value that was met.
 	aggregate string
 	text      string
@@ -85,7 +87,7 @@ func (o *reportUsage) decide(d *decider) (any, error) {
 			continue
 		}
 		if twins[i] != nil {
-			out[i] = recorded{seen: twins[i], result: bursar.UsageResult{Input: o.items[i].in, Duplicate: true}}
+			out[i] = recorded{seen: twins[i], result: bursar.UsageResult{Input: o.items[i].in, Duplicate: true, Warnings: o.items[i].warnings}}
 			continue
 		}
 		out[i].result = d.recordUsage(&o.items[i], o.op)
@@ -118,7 +120,7 @@ func (o *reportUsage) noCustomer() error {
 func (d *decider) showUsage(r *bursar.UsageResult, asks []ask) {
 	cap := d.capOrd(asks[0].c)
 	r.CurrentUsage = d.total(cap).value
-	if p := d.promoOf(cap); p != nil && (p.EndDate == 0 || d.now < p.EndDate) {
+	if p := d.promoNow(cap); p != nil {
 		c := d.current(p.row, d.def(p.row))
 		if r.CurrentUsage = c.used; p.ResetPeriod != "" {
 			r.PeriodStart, r.PeriodEnd = c.start, c.end
@@ -216,7 +218,8 @@ func (d *decider) checkTarget(o *reportUsage, it *usageItem, p *bursar.Problems)
 	return true
 }
 
-// chargeable finds the rows and the costs of amount, of an item whose path is resolved.
+// chargeable finds the rows, the costs and the warnings of amount, of an item whose path is
+// resolved.
 func (d *decider) chargeable(it *usageItem, amount bursar.Amount) *bursar.Error {
 	at := d.now
 	if it.in.Timestamp != 0 {
@@ -227,10 +230,16 @@ func (d *decider) chargeable(it *usageItem, amount bursar.Amount) *bursar.Error 
 		return err.(*bursar.Error)
 	}
 	a := d.rowsOn(&it.path, it.asks[0].cap)
-	it.rows, it.cut = d.withPromo(a.rows, it.asks[0].cap), warnCut(it.asks[0].c, a.cut, nil)
+	limited, unpriced, cut := len(a.rows) > 0, it.unpriced, warnCut(it.asks[0].c, a.cut, nil)
+	it.rows = d.withPromo(a.rows, it.asks[0].cap)
 	for _, x := range it.asks[1:] {
-		it.cut = warnCut(x.c, d.rowsOn(&it.path, x.cap).cut, it.cut)
+		on := d.rowsOn(&it.path, x.cap)
+		limited, cut = limited || len(on.rows) > 0, warnCut(x.c, on.cut, cut)
 	}
+	if it.aggregate == "" && amount.IsZero() { // what uses nothing needs neither price nor limit
+		limited, unpriced = true, nil
+	}
+	it.warnings = append(d.warnings(d.cat, &it.path, it.asks, unpriced, limited), cut...)
 	return nil
 }
 
@@ -273,19 +282,13 @@ func (d *decider) recordUsage(it *usageItem, o operation) bursar.UsageResult {
 	}
 	rec.at = min(rec.timestamp, d.now)
 	res := bursar.UsageResult{Input: *in, Timestamp: rec.timestamp, CreatedAt: d.now}
-	for _, k := range r.missing {
-		res.Warnings = append(res.Warnings, "DIMENSION_NOT_RESOLVED:"+k)
-	}
+	res.Warnings = it.warnings
 	if in.Behavior == bursar.Set {
 		rec.set, rec.stale, rec.delta, rec.at = true, it.stale, it.asks[0].amount, d.now
 		if rec.leaf, _ = d.leaf(r); rec.stale {
-			res.Warnings = append(res.Warnings, "STALE_SET")
+			res.Warnings = append(slices.Clip(res.Warnings), bursar.WarnStaleSet)
 		}
 	}
-	if len(it.unpriced) > 0 {
-		res.Warnings = append(res.Warnings, "RATE_NOT_FOUND")
-	}
-	res.Warnings = append(res.Warnings, it.cut...)
 	var met *seenRec
 	switch it.aggregate {
 	case "MAX":

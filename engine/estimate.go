@@ -8,15 +8,8 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// Warnings of an estimate.
-const (
-	warnNoFeature   = "FEATURE_NOT_FOUND"
-	warnNotPriced   = "FEATURE_NOT_CREDIT_BASED"
-	warnAggregation = "UNSUPPORTED_AGGREGATION"
-)
-
-// Estimate tells what usage or an event would cost. warnings has FEATURE_NOT_FOUND or
-// FEATURE_NOT_CREDIT_BASED when nothing is priced.
+// Estimate tells what usage or an event would cost. The first of warnings is
+// FEATURE_NOT_FOUND or FEATURE_NOT_CREDIT_BASED when nothing is priced.
 func (e *Engine) Estimate(ctx context.Context, o ReadOptions, in bursar.EstimateInput) (out []bursar.Estimate, warnings []string, version uint64, err error) {
 	in.Dimensions = sortDims(in.Dimensions)
 	cat := e.cat.Load()
@@ -26,13 +19,18 @@ func (e *Engine) Estimate(ctx context.Context, o ReadOptions, in bursar.Estimate
 		if in.EventName != "" {
 			price = x.event
 		}
-		warning, err := price()
+		none, err := price()
 		if err != nil {
 			return err
 		}
-		if out = x.estimates(); len(out) == 0 {
-			warnings = []string{warning}
+		if out, warnings = x.estimates(), nil; len(out) == 0 {
+			warnings = append(warnings, none)
+		} else {
+			for _, id := range x.free {
+				warnings = append(warnings, bursar.WarnNotPriced+":"+id)
+			}
 		}
+		warnings = append(warnings, x.warnings...)
 		return nil
 	})
 	return out, warnings, version, err
@@ -41,8 +39,10 @@ func (e *Engine) Estimate(ctx context.Context, o ReadOptions, in bursar.Estimate
 // estimator gathers what one request would cost.
 type estimator struct {
 	*decider
-	in    *bursar.EstimateInput
-	items []estimated
+	in       *bursar.EstimateInput
+	items    []estimated
+	free     []string // features that have no price
+	warnings []string
 }
 
 // estimated is what one feature would cost in one currency; without a currency, that it
@@ -52,63 +52,61 @@ type estimated struct {
 	bursar.EstimateItem
 }
 
-// feature adds the cost of a usage. The warning is for when nothing is priced.
-func (x *estimator) feature() (warning string, err error) {
+// feature adds the cost of a usage. none is the warning for when nothing is priced.
+func (x *estimator) feature() (none string, err error) {
 	f := x.cat.features[x.in.FeatureID]
 	if f == nil {
-		return warnNoFeature, nil
+		return bursar.WarnNoFeature, nil
 	}
 	if x.in.Value.Sign() < 0 && !f.Fluctuating() {
 		return "", bursar.ErrorAt("/value", bursar.CodeInvalidAmount, "only a FLUCTUATING feature takes negative values; %q is INCREMENTAL", f.ID)
 	}
-	asks, unpriced, err := x.asksFor(x.cat, bursar.Capability{Kind: bursar.KindFeature, ID: f.ID}, x.in.Value, x.in.Dimensions, x.now)
-	if err != nil {
-		return "", bursar.ErrorAt("/value", bursar.CodeInvalidAmount, "%s", err.(*bursar.Error).Message)
-	}
-	if len(unpriced) > 0 {
-		return "", errNoRate(f.ID, unpriced)
-	}
+	u := usageItem{in: bursar.UsageInput{FeatureID: f.ID, Dimensions: x.in.Dimensions}, path: x.resolve(x.cat, x.in.Dimensions)}
+	amount := x.in.Value
 	if x.in.Behavior == bursar.Set {
-		if err := x.setTo(asks); err != nil {
+		if amount, err = x.change(&u); err != nil {
 			return "", err
 		}
 	}
-	x.add(f.ID, asks)
-	return warnNotPriced, nil
+	if err := x.chargeable(&u, amount); err != nil {
+		return "", bursar.ErrorAt("/value", bursar.CodeInvalidAmount, "%s", err.Message)
+	}
+	if len(u.unpriced) > 0 {
+		return "", errNoRate(f.ID, u.unpriced)
+	}
+	x.add(f.ID, u.asks)
+	x.warnings = u.warnings
+	return bursar.WarnNotPriced, nil
 }
 
-// setTo makes the costs those of the change of the level, as setLevel does.
-func (x *estimator) setTo(asks []ask) error {
-	path := x.resolve(x.cat, x.in.Dimensions)
-	leaf, ok := x.leaf(&path)
+// change is by how much a SET would change the level.
+func (x *estimator) change(u *usageItem) (by bursar.Amount, err error) {
+	leaf, ok := x.leaf(&u.path)
 	if !ok {
-		return bursar.ErrorAt("/dimensions", bursar.CodeValidationFailed, "SET needs one entity below all others that the dimensions name; here are several")
+		return by, bursar.ErrorAt("/dimensions", bursar.CodeValidationFailed, "SET needs one entity below all others that the dimensions name; here are several")
 	}
-	old := x.level(levelKey{leaf, asks[0].cap})
-	delta := x.in.Value.Sub(old.value)
+	old := x.level(levelKey{leaf, x.capOrd(u.in.Capability())})
 	if x.now < old.at {
-		delta = bursar.Amount{}
+		return by, nil
 	}
-	for i := range asks[1:] {
-		asks[i+1].amount, _ = asks[i+1].price.rate.Cost(delta)
-	}
-	return nil
+	return bursar.MaxAmount(x.in.Value, bursar.Amount{}).Sub(old.value), nil
 }
 
 // event adds the costs of all usage that an event makes.
-func (x *estimator) event() (warning string, err error) {
+func (x *estimator) event() (none string, err error) {
 	features := x.cat.meters[x.in.EventName]
 	if len(features) == 0 {
 		return "", bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "no feature has a meter of the event %q", x.in.EventName)
 	}
 	in := bursar.EventInput{CustomerID: x.in.CustomerID, EventName: x.in.EventName, Dimensions: x.in.Dimensions}
 	labels := labelsOf(in.Dimensions)
-	warning = warnNoFeature
+	none = bursar.WarnNoFeature
+	var usages []usageItem
 	for _, f := range features {
 		if !meterAccepts(f.Meter, in.EventName, in.Dimensions) {
 			continue
 		}
-		warning = warnNotPriced
+		none = bursar.WarnNotPriced
 		u, err := x.meter(f, &in, labels)
 		if err != nil {
 			pointer := "/dimensions"
@@ -120,16 +118,20 @@ func (x *estimator) event() (warning string, err error) {
 		if len(u.unpriced) > 0 {
 			return "", errNoRate(f.ID, u.unpriced)
 		}
-		if u.aggregate != "" {
-			x.items = append(x.items, estimated{"", bursar.EstimateItem{FeatureID: f.ID, Warning: warnAggregation}})
+		if usages = append(usages, u); u.aggregate != "" {
+			x.items = append(x.items, estimated{"", bursar.EstimateItem{FeatureID: f.ID, Warning: bursar.WarnAggregation}})
 			continue
 		}
 		x.add(f.ID, u.asks)
 	}
-	return warning, nil
+	x.warnings = eventWarnings(&in, usages)
+	return none, nil
 }
 
 func (x *estimator) add(featureID string, asks []ask) {
+	if len(asks) == 1 && !asks[0].amount.IsZero() {
+		x.free = append(x.free, featureID)
+	}
 	for _, a := range asks[1:] {
 		c := bursar.Cost{CurrencyID: a.c.ID, Amount: a.amount}
 		x.items = append(x.items, estimated{c.CurrencyID, bursar.EstimateItem{FeatureID: featureID, Cost: c.Amount}})

@@ -25,7 +25,7 @@ func (r *rig) estimate(in bursar.EstimateInput) string {
 		}
 		b.WriteString("; ")
 	}
-	return strings.TrimSuffix(b.String(), "; ") + strings.Join(warnings, " ")
+	return strings.TrimSpace(strings.TrimSuffix(b.String(), "; ") + " " + strings.Join(warnings, " "))
 }
 
 func meterOf(event, function, field string, filters ...bursar.MeterFilter) *bursar.Meter {
@@ -70,16 +70,16 @@ func TestEstimate(t *testing.T) {
 		{bursar.EstimateInput{FeatureID: "seats", Value: amount("-1")}, "gold -3 of 2: seats=-3"},
 		{bursar.EstimateInput{FeatureID: "seats", Value: amount("4"), Behavior: bursar.Set, Dimensions: onUser}, "gold 9 of 2: seats=9"},
 		{bursar.EstimateInput{FeatureID: "seats", Value: amount("4"), Behavior: bursar.Set}, "gold 12 of 2: seats=12"},
-		{bursar.EstimateInput{FeatureID: "free", Value: amount("4")}, "FEATURE_NOT_CREDIT_BASED"},
+		{bursar.EstimateInput{FeatureID: "free", Value: amount("4")}, "FEATURE_NOT_CREDIT_BASED UNGOVERNED:free"},
 		{bursar.EstimateInput{FeatureID: "nothing", Value: amount("4")}, "FEATURE_NOT_FOUND"},
 		{bursar.EstimateInput{FeatureID: "in", Value: amount("1000")}, "RateNotFound at /dimensions"}, // credits has no rate for it
 		{bursar.EstimateInput{EventName: "call", Dimensions: call},
 			"credits 1500 of 0: in=1500 peak=0UNSUPPORTED_AGGREGATION people=0UNSUPPORTED_AGGREGATION; " +
-				"gold 3.25 of 2: calls=0.25 in=3 peak=0UNSUPPORTED_AGGREGATION people=0UNSUPPORTED_AGGREGATION"},
+				"gold 3.25 of 2: calls=0.25 in=3 peak=0UNSUPPORTED_AGGREGATION people=0UNSUPPORTED_AGGREGATION UNGOVERNED:peak UNGOVERNED:people"},
 		{bursar.EstimateInput{EventName: "call", Dimensions: number(dims("who", "w"), "in", "2")}, "RateNotFound at /dimensions"},
 		{bursar.EstimateInput{EventName: "call", Dimensions: dims("model", "big", "who", "w")}, "ValidationFailed at /dimensions/in"},
-		{bursar.EstimateInput{EventName: "login", Dimensions: dims("who", "w")}, "FEATURE_NOT_CREDIT_BASED"},
-		{bursar.EstimateInput{EventName: "ping"}, "FEATURE_NOT_FOUND"},
+		{bursar.EstimateInput{EventName: "login", Dimensions: dims("who", "w")}, "FEATURE_NOT_CREDIT_BASED UNGOVERNED:lone"},
+		{bursar.EstimateInput{EventName: "ping"}, "FEATURE_NOT_FOUND UNMETERED:ping"},
 		{bursar.EstimateInput{EventName: "pong"}, "UnknownMeter at /eventName"},
 	} {
 		if got := r.estimate(c.in); got != c.want {

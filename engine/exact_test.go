@@ -70,7 +70,7 @@ func TestPricedEventsAreExact(t *testing.T) {
 			price, _ := new(big.Rat).SetString(p.prices[i])
 			want.Add(want, halfEven(new(big.Rat).Mul(price, big.NewRat(count*1000, 1)))) // ÷ 10^6 × 10^9
 		}
-		_, err := r.ReportEvents(ctx, tester, []bursar.EventInput{e})
+		_, _, err := r.ReportEvents(ctx, tester, []bursar.EventInput{e})
 		r.must(err)
 	}
 	d, _, err := r.Check(ctx, engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability("coins"), Dimensions: onUser}})

@@ -18,7 +18,7 @@ func TestFunctionChangesUntilUsed(t *testing.T) {
 	}
 	uses := map[string]func(r *rig, id string){
 		"an event": func(r *rig, id string) {
-			_, err := r.ReportEvents(ctx, tester, []bursar.EventInput{{CustomerID: "acme", EventName: "call", IdempotencyKey: id,
+			_, _, err := r.ReportEvents(ctx, tester, []bursar.EventInput{{CustomerID: "acme", EventName: "call", IdempotencyKey: id,
 				Dimensions: []bursar.Dimension{{Key: "n", Value: "3", Kind: bursar.DimNumber}}}})
 			r.must(err)
 		},

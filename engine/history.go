@@ -257,7 +257,7 @@ func (h *history) begin(v *view) error {
 	h.first = bursar.Time(start)
 	points := (int64(q.To) - start + end - start - 1) / (end - start)
 	h.most = int(min(maxSeries, max(1, maxAnswer/max(1, points))))
-	if p := v.promoOf(v.capOrd(q.Capability)); q.Running && p != nil && (p.EndDate == 0 || v.now < p.EndDate) {
+	if p := v.promoNow(v.capOrd(q.Capability)); q.Running && p != nil {
 		h.resets = v.def(p.row).sched
 	}
 	return nil

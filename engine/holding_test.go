@@ -52,7 +52,7 @@ func crowd(t *testing.T, n int) *rig {
 			events = append(events, bursar.EventInput{CustomerID: "acme", EventName: "seen", IdempotencyKey: fmt.Sprint("e", j),
 				Dimensions: dims("user", fmt.Sprint("user-", j), "who", fmt.Sprint(j))})
 		}
-		_, err := r.ReportEvents(ctx, tester, events)
+		_, _, err := r.ReportEvents(ctx, tester, events)
 		r.must(err)
 	}
 	return r

@@ -20,8 +20,8 @@ func (v *view) gate(cat *Catalogue, a *ask) bursar.Gate {
 		}
 		return g
 	}
-	p := v.promoOf(a.cap)
-	if p == nil || p.EndDate != 0 && v.now >= p.EndDate {
+	p := v.promoNow(a.cap)
+	if p == nil {
 		return g
 	}
 	c := v.standing(p.row, v.def(p.row))
@@ -34,6 +34,14 @@ func (v *view) gate(cat *Catalogue, a *ask) bursar.Gate {
 		g.Unlimited, g.Soft, g.UsageLimit = false, p.Soft, *p.UsageLimit
 	}
 	return g
+}
+
+// promoNow is the promotional entitlement of a feature while it is in force; else nil.
+func (v *view) promoNow(cap uint32) *promo {
+	if p := v.promoOf(cap); p != nil && (p.EndDate == 0 || v.now < p.EndDate) {
+		return p
+	}
+	return nil
 }
 
 func (c *Catalogue) prepaid(currencyID string) bool {
@@ -123,6 +131,7 @@ func (v *view) check(cat *Catalogue, in *CheckInput) bursar.Decision {
 	r := v.resolve(cat, in.Dimensions)
 	chains, over := v.chains(&r, asks)
 	d := v.judge(cat, asks, chains)
+	d.Warnings = warnOver(asks, over, v.warnings(cat, &r, asks, unpriced, len(chains) > 0))
 	if d.Granted && cannotCount(asks, over) != nil {
 		d.Granted, d.Reason = false, bursar.CodeUnknown
 	}

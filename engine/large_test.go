@@ -43,17 +43,17 @@ func TestTooManyRecordsAreRefused(t *testing.T) {
 		return list
 	}
 	before := r.version("acme")
-	_, err := r.ReportEvents(ctx, tester, events(1000, "all"))
+	_, _, err := r.ReportEvents(ctx, tester, events(1000, "all"))
 	if codeOf(err) != bursar.CodeValidationFailed || !strings.Contains(err.Error(), "48000 records") {
 		t.Fatalf("%v", err)
 	}
 	if v := r.version("acme"); v != before {
 		t.Errorf("version %d after %d", v, before)
 	}
-	_, err = r.ReportEvents(ctx, tester, events(500, "half"))
+	_, _, err = r.ReportEvents(ctx, tester, events(500, "half"))
 	r.must(err)
 	ids := map[string]bool{}
-	_, err = r.ReportEvents(ctx, tester, events(1000, "all")[500:])
+	_, _, err = r.ReportEvents(ctx, tester, events(1000, "all")[500:])
 	r.must(err)
 	page, _, err := r.Ledger(ctx, engine.ReadOptions{}, engine.LedgerQuery{CustomerID: "acme", Limit: 1e6})
 	r.must(err)

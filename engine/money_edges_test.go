@@ -162,7 +162,7 @@ func TestUniqueAndScheduleInOneCommit(t *testing.T) {
 		r.must(err)
 	}
 	seen := func(key string, who string) {
-		_, err := r.ReportEvents(ctx, tester, []bursar.EventInput{{CustomerID: "acme", EventName: "seen", IdempotencyKey: key,
+		_, _, err := r.ReportEvents(ctx, tester, []bursar.EventInput{{CustomerID: "acme", EventName: "seen", IdempotencyKey: key,
 			Dimensions: append([]bursar.Dimension{{Key: "who", Value: who}}, onUser...)}})
 		r.must(err)
 	}

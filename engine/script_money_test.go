@@ -327,7 +327,12 @@ func (w *world) opEvent(o *op) error {
 		}
 		in = append(in, e)
 	}
-	_, err := w.engine.ReportEvents(w.t.Context(), tester, in)
+	warnings, _, err := w.engine.ReportEvents(w.t.Context(), tester, in)
+	for i := range warnings {
+		if len(warnings[i]) > 0 {
+			w.printf("%s%s\n", in[i].EventName, warningsText(warnings[i]))
+		}
+	}
 	return err
 }
 

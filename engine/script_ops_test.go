@@ -205,7 +205,7 @@ func (w *world) opUsage(o *op) error {
 func (w *world) opConsume(o *op) error {
 	res, _, err := w.engine.Consume(w.t.Context(), tester, "acme", spendInput(o.item()))
 	if err == nil {
-		w.printf("consumed %s%s at %s%s\n", res.Amount, costText(res.Costs), instantText(res.Timestamp), mark(res.Duplicate, ", duplicate"))
+		w.printf("consumed %s%s at %s%s\n", res.Amount, costText(res.Costs), instantText(res.Timestamp), mark(res.Duplicate, ", duplicate")+warningsText(res.Decision.Warnings))
 		w.printChains(res.Decision.Chains)
 	}
 	return err

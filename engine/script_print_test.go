@@ -56,9 +56,9 @@ func (w *world) printChains(chains [][]bursar.Node) {
 
 func (w *world) printDecision(d *bursar.Decision) {
 	if d.Granted {
-		w.printf("granted%s\n", mark(d.Chains != nil && len(d.Chains) == 0, ", nothing governs it"))
+		w.printf("granted%s\n", warningsText(d.Warnings))
 	} else {
-		w.printf("denied %s%s\n", d.Reason, bindingText(d.Binding))
+		w.printf("denied %s%s%s\n", d.Reason, bindingText(d.Binding), warningsText(d.Warnings))
 	}
 	w.printChains(d.Chains)
 }
@@ -77,8 +77,10 @@ func bindingText(b *bursar.Binding) string {
 func (w *world) printUsage(r *bursar.UsageResult) {
 	w.printf("%s %s recorded, %s in all%s%s%s%s\n", r.Input.Value, r.Input.Capability().ID, r.CurrentUsage, costText(r.Costs),
 		mark(r.Input.Timestamp != 0 || r.Duplicate, ", at "+instantText(r.Timestamp)), mark(r.Duplicate, ", duplicate"),
-		mark(len(r.Warnings) > 0, ", "+strings.Join(r.Warnings, " ")))
+		warningsText(r.Warnings))
 }
+
+func warningsText(w []string) string { return mark(len(w) > 0, ", "+strings.Join(w, " ")) }
 
 func costText(costs []bursar.Cost) string {
 	s := ""
@@ -100,7 +102,11 @@ func (w *world) printReservation(r *bursar.Reservation) {
 	} else {
 		w.printf(", expires %s", instantText(r.ExpiresAt))
 	}
-	w.printf("%s\n", mark(r.Duplicate, ", duplicate"))
+	w.printf("%s", mark(r.Duplicate, ", duplicate"))
+	if r.Decision != nil {
+		w.printf("%s", warningsText(r.Decision.Warnings))
+	}
+	w.printf("\n")
 }
 
 func (w *world) printError(err error) {

@@ -36,7 +36,7 @@ func trimmedStore(t testing.TB) (s *mem.Store, now int64) {
 	r.must(err)
 	see := func(from, to int) {
 		for i := from; i < to; i++ {
-			_, err := r.ReportEvents(ctx, tester, []bursar.EventInput{{CustomerID: "acme", EventName: "seen", IdempotencyKey: fmt.Sprint("seen-", i),
+			_, _, err := r.ReportEvents(ctx, tester, []bursar.EventInput{{CustomerID: "acme", EventName: "seen", IdempotencyKey: fmt.Sprint("seen-", i),
 				Dimensions: append([]bursar.Dimension{{Key: "who", Value: fmt.Sprint("w", i%7)}}, onUser...)}})
 			r.must(err)
 			r.advance(20 * time.Minute)

@@ -26,6 +26,7 @@ type featureCheck struct {
 	Unpriced           []string       `json:"unpriced,omitempty" doc:"With the reason Unknown: currencies that the feature has a price in, but not for these dimensions."`
 	Chains             [][]nodeReply  `json:"chains,omitempty" doc:"Left out when the request has no dimensions."`
 	Binding            *bindingReply  `json:"binding"`
+	Warnings           []string       `json:"warnings,omitempty"`
 }
 
 type checkFeature struct {
@@ -49,6 +50,7 @@ type creditCheck struct {
 	Remaining          *bursar.Amount `json:"remaining" doc:"null when no pool gates."`
 	Chains             [][]nodeReply  `json:"chains,omitempty" doc:"Left out when the request has no dimensions."`
 	Binding            *bindingReply  `json:"binding"`
+	Warnings           []string       `json:"warnings,omitempty"`
 }
 
 type checkCurrency struct {
@@ -98,14 +100,7 @@ func appendDecision(b []byte, d *bursar.Decision, e *engine.Engine) []byte {
 		b = appendPeriod(b, &d.Gate)
 		b = appendCosts(b, d.Costs)
 		if len(d.Unpriced) > 0 {
-			b = append(b, `,"unpriced":[`...)
-			for i, id := range d.Unpriced {
-				if i > 0 {
-					b = append(b, ',')
-				}
-				b = appendID(b, id)
-			}
-			b = append(b, ']')
+			b = append(appendIDs(append(b, `,"unpriced":[`...), d.Unpriced), ']')
 		}
 	}
 	return appendPath(b, d)
@@ -186,7 +181,25 @@ func appendPath(b []byte, d *bursar.Decision) []byte {
 		b = appendChains(b, d.Chains)
 	}
 	b = append(b, `,"binding":`...)
-	return append(appendBinding(b, d.Binding), '}')
+	return append(appendWarnings(appendBinding(b, d.Binding), d.Warnings), '}')
+}
+
+// appendWarnings appends them where there are any.
+func appendWarnings(b []byte, warnings []string) []byte {
+	if len(warnings) == 0 {
+		return b
+	}
+	return append(appendIDs(append(b, `,"warnings":[`...), warnings), ']')
+}
+
+func appendIDs(b []byte, ids []string) []byte {
+	for i, id := range ids {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendID(b, id)
+	}
+	return b
 }
 
 func appendCreditCheck(b []byte, d *bursar.Decision, e *engine.Engine) []byte {

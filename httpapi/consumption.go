@@ -33,6 +33,7 @@ type consumptionOut struct {
 	Timestamp  bursar.Time    `json:"timestamp"`
 	Credit     *creditBalance `json:"credit" doc:"null when the currency is not prepaid."`
 	ResourceID *nothing       `json:"resourceId"`
+	Warnings   []string       `json:"warnings,omitempty"`
 }
 
 // consumption records that credits were consumed; no limit refuses it.
@@ -46,18 +47,19 @@ func (a *API) consumption(q *request, in *consumptionIn) (consumptionOut, error)
 		return consumptionOut{}, err
 	}
 	r := &got[0]
-	return consumptionOut{CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, Amount: r.Input.Value, Timestamp: r.Timestamp, Credit: viewBalance(r.Credit)}, nil
+	return consumptionOut{CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, Amount: r.Input.Value, Timestamp: r.Timestamp,
+		Credit: viewBalance(r.Credit), Warnings: r.Warnings}, nil
 }
 
 // consumptions is the same for many. It is counted before the answer, too.
-func (a *API) consumptions(q *request, in *consumptionsIn) (nothing, error) {
+func (a *API) consumptions(q *request, in *consumptionsIn) (out reportOut, err error) {
 	var problems bursar.Problems
 	inputs := make([]bursar.UsageInput, len(in.Consumptions))
 	for i := range in.Consumptions {
 		item := &in.Consumptions[i]
 		key, err := q.itemKey(item.IdempotencyKey, i)
 		if err != nil {
-			return nothing{}, err
+			return out, err
 		}
 		if key == "" {
 			problems.Add("/consumptions/"+strconv.Itoa(i)+"/idempotencyKey", bursar.CodeValidationFailed, errNoKey)
@@ -65,10 +67,13 @@ func (a *API) consumptions(q *request, in *consumptionsIn) (nothing, error) {
 		inputs[i] = item.input(key)
 	}
 	if err := problems.Err(); err != nil {
-		return nothing{}, err
+		return out, err
 	}
-	_, err := a.consumed(q, "/consumptions", inputs)
-	return nothing{}, err
+	got, err := a.consumed(q, "/consumptions", inputs)
+	for i := range got {
+		out.add(got[i].Warnings)
+	}
+	return out, err
 }
 
 func (a *API) consumed(q *request, base string, inputs []bursar.UsageInput) ([]bursar.UsageResult, error) {

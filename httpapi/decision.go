@@ -85,13 +85,7 @@ func appendNode(b []byte, n *bursar.Node) []byte {
 	b = append(b, `,"entityTypeId":`...)
 	b = appendID(b, n.EntityTypeID)
 	b = append(b, `,"scopeEntityIds":[`...)
-	for i, id := range n.ScopeEntityIDs {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendID(b, id)
-	}
-	b = append(b, ']')
+	b = append(appendIDs(b, n.ScopeEntityIDs), ']')
 	b = appendCapability(b, n.Capability)
 	b = append(b, `,"label":`...)
 	b = appendID(b, n.Label)

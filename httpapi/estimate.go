@@ -22,7 +22,7 @@ type eventEstimateIn struct {
 // estimatesOut is what usage would cost.
 type estimatesOut struct {
 	Estimates []estimateOut `json:"estimates"`
-	Warnings  []string      `json:"warnings" doc:"FEATURE_NOT_FOUND, FEATURE_NOT_CREDIT_BASED"`
+	Warnings  []string      `json:"warnings" doc:"FEATURE_NOT_FOUND or FEATURE_NOT_CREDIT_BASED when nothing has a price, FEATURE_NOT_CREDIT_BASED:feature for one that has none; else as the report would have them."`
 }
 
 type estimateOut struct {

@@ -70,13 +70,22 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// eventsOut says what of the events was not counted.
-type eventsOut struct {
-	Warnings []string `json:"warnings,omitempty" doc:"UNMETERED:tokens.… for each kind of token that no meter of the event reads: it is neither counted nor priced."`
+// reportOut is the reply to a report whose items get none of their own.
+type reportOut struct {
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// add adds the warnings of an item, each once.
+func (out *reportOut) add(warnings []string) {
+	for _, w := range warnings {
+		if !slices.Contains(out.Warnings, w) {
+			out.Warnings = append(out.Warnings, w)
+		}
+	}
 }
 
 // reportEvents turns events into usage of the features whose meters want them.
-func (a *API) reportEvents(q *request, in *eventsIn) (out eventsOut, err error) {
+func (a *API) reportEvents(q *request, in *eventsIn) (out reportOut, err error) {
 	var problems bursar.Problems
 	inputs := make([]bursar.EventInput, len(in.Events))
 	for i := range in.Events {
@@ -94,18 +103,13 @@ func (a *API) reportEvents(q *request, in *eventsIn) (out eventsOut, err error) 
 	if err := problems.Err(); err != nil {
 		return out, err
 	}
-	versions, err := a.engine.ReportEvents(q.ctx, q.reporter(), inputs)
+	warnings, versions, err := a.engine.ReportEvents(q.ctx, q.reporter(), inputs)
 	if err != nil {
 		a.metrics.refused.Add(float64(len(inputs)))
 		return out, err
 	}
-	cat := a.engine.Catalogue()
-	for i := range inputs {
-		for _, k := range cat.Unmetered(inputs[i].EventName, inputs[i].Dimensions) {
-			if w := "UNMETERED:" + k; !slices.Contains(out.Warnings, w) {
-				out.Warnings = append(out.Warnings, w)
-			}
-		}
+	for i := range warnings {
+		out.add(warnings[i])
 	}
 	if len(versions) == 1 {
 		q.version = versions[inputs[0].CustomerID]

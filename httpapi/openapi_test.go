@@ -618,6 +618,7 @@ func (d *document) problem() object {
 			"binding":    object{"anyOf": []any{d.output(reflect.TypeFor[bindingReply]()), object{"type": "null"}}, "description": "The limit that refused (402)."},
 			"resetsAt":   nullable(object{"type": "string", "format": "date-time"}),
 			"chains":     d.output(reflect.TypeFor[chains]()),
+			"warnings":   object{"type": "array", "items": text, "description": "With a denial (402): what of the request may be meant otherwise."},
 			"allocation": d.output(reflect.TypeFor[allocationProblem]()),
 			"conflicts": object{"type": "array", "description": "With RevisionMismatch: what is there now, as a read of it shows it, where the request named an older revision.", "items": object{
 				"type": "object", "required": []any{"pointer", "current"},

@@ -166,7 +166,7 @@ func (q *request) appendProblem(b []byte, e *bursar.Error, status int, retry boo
 			b = append(b, "null"...)
 		}
 		b = append(b, `,"chains":`...)
-		b = appendChains(b, d.Chains)
+		b = appendWarnings(appendChains(b, d.Chains), d.Warnings)
 	}
 	if x := e.Allocation; x != nil {
 		b = appendAllocationProblem(append(b, `,"allocation":`...), x)

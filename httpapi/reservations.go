@@ -30,6 +30,7 @@ type reservationOut struct {
 	Cost            []cost            `json:"cost" doc:"Held while it is open, then charged; none after a release."`
 	Chains          chains            `json:"chains" doc:"The limits on its path, and their figures when this was answered."`
 	Duplicate       bool              `json:"duplicate"`
+	Warnings        []string          `json:"warnings,omitempty" doc:"Of the request that made it; in the reply to that alone."`
 }
 
 func viewReservation(r bursar.Reservation) reservationOut {
@@ -41,7 +42,7 @@ func viewReservation(r bursar.Reservation) reservationOut {
 	out.FeatureID, out.CurrencyID = capabilityIDs(r.Capability)
 	out.ClosedAt = timeOrNil(r.ClosedAt)
 	if r.Decision != nil {
-		out.Chains = r.Decision.Chains
+		out.Chains, out.Warnings = r.Decision.Chains, r.Decision.Warnings
 	}
 	return out
 }

@@ -69,6 +69,7 @@ type consumeOut struct {
 	Chains     chains         `json:"chains"`
 	Credit     *creditBalance `json:"credit"`
 	Duplicate  bool           `json:"duplicate"`
+	Warnings   []string       `json:"warnings,omitempty"`
 }
 
 func (a *API) consume(q *request, in *consumeIn) (consumeOut, error) {
@@ -84,7 +85,7 @@ func (a *API) consume(q *request, in *consumeIn) (consumeOut, error) {
 	}
 	q.replayed = got.Duplicate
 	out := consumeOut{ID: got.ID, Amount: got.Amount, Timestamp: got.Timestamp, Cost: viewCosts(got.Costs), Chains: got.Decision.Chains,
-		Credit: viewBalance(got.Credit), Duplicate: got.Duplicate}
+		Credit: viewBalance(got.Credit), Duplicate: got.Duplicate, Warnings: got.Decision.Warnings}
 	out.FeatureID, out.CurrencyID = capabilityIDs(got.Capability)
 	return out, nil
 }

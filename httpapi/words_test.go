@@ -238,7 +238,7 @@ var memberWords = map[string]string{
 	"version":                         "Counts up from 1.",
 	"voidedAt":                        "When what was left of it was taken back; null: it was not.",
 	"warningCode":                     "Why there is no price; null: there is one.",
-	"warnings":                        "What was recorded otherwise than it may have been meant.",
+	"warnings":                        "What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET.",
 	"was":                             "What it was charged.",
 	"webhookId":                       "The webhook.",
 	"weeklyResetPeriodConfiguration":  "When a week begins.",
@@ -248,6 +248,7 @@ var memberWords = map[string]string{
 // schemaWords describes a schema by its name. "PageOf…" is a page of what follows, and
 // "…In" and "…Patch" are what is sent to make or change what precedes.
 var schemaWords = map[string]string{
+	"Report":            "A report that was recorded.",
 	"Restore":           "Entities to restore.",
 	"JobProgress":       "How far a job is.",
 	"JobProblem":        "Why a job failed.",

@@ -151,10 +151,15 @@ func (a reportEvents) run(w *world) string {
 	for _, x := range a.In {
 		customers[x.CustomerID] = true
 	}
-	versions, err := w.engine.ReportEvents(w.ctx, caller, a.In)
-	f := w.model.reportEvents(a.In)
+	got, versions, err := w.engine.ReportEvents(w.ctx, caller, a.In)
+	want, f := w.model.reportEvents(a.In)
 	if d := diffErr(err, f); d != "" || f != nil {
 		return d
+	}
+	for i := range got {
+		if d := diff(slices.Sorted(slices.Values(got[i])), want[i]); d != "" {
+			return fmt.Sprintf("warnings of event %d: %s", i, d)
+		}
 	}
 	for _, id := range sortedKeys(customers) {
 		if d := w.sawVersion(id, versions[id]); d != "" {

@@ -40,6 +40,7 @@ func comparable(d bursar.Decision) bursar.Decision {
 	case bursar.CodeCustomerNotFound, bursar.CodeCustomerIsArchived, bursar.CodeFeatureNotFound, bursar.CodeEntitlementNotFound, bursar.CodeUnknown:
 		return bursar.Decision{Granted: d.Granted, Reason: d.Reason, Capability: d.Capability}
 	}
+	d.Warnings = slices.Sorted(slices.Values(d.Warnings))
 	d.Gate.UpdatedAt = d.Gate.UpdatedAt.Milli()
 	d.Gate.Soft = d.Gate.Soft && !d.Gate.Unlimited
 	d.Costs = slices.Clone(d.Costs)
@@ -62,7 +63,7 @@ func current(d bursar.Decision) bursar.Decision {
 			chain[j].Granted, chain[j].Exceeded = false, false
 		}
 	}
-	d.Granted, d.Reason, d.Binding = false, "", nil
+	d.Granted, d.Reason, d.Binding, d.Warnings = false, "", nil, nil
 	return d
 }
 

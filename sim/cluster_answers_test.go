@@ -58,7 +58,7 @@ func wireBinding(b *bursar.Binding) *client.Binding {
 func wireDecision(d bursar.Decision) client.Decision {
 	g := d.Gate
 	out := client.Decision{Type: "FEATURE", Granted: d.Granted, Reason: d.Reason, CurrentUsage: g.CurrentUsage, Unlimited: g.Unlimited,
-		Chains: wireChains(d.Chains), Binding: wireBinding(d.Binding)}
+		Chains: wireChains(d.Chains), Binding: wireBinding(d.Binding), Warnings: d.Warnings}
 	if d.Capability.Kind == bursar.KindFeature {
 		out.Feature.ID = d.Capability.ID
 		if !g.Unlimited {
@@ -87,7 +87,7 @@ func wireHold(r bursar.Reservation) client.Reservation {
 		out.FeatureID, out.CurrencyID = "", r.Capability.ID
 	}
 	if r.Decision != nil {
-		out.Chains = wireChains(r.Decision.Chains)
+		out.Chains, out.Warnings = wireChains(r.Decision.Chains), r.Decision.Warnings
 	}
 	return out
 }
@@ -225,7 +225,8 @@ func (a askConsume) replay(r *replayer, c *exchange) string {
 		return d
 	}
 	w := client.Consumption{ID: got.ID, FeatureID: a.in.FeatureID, CurrencyID: a.in.CurrencyID, Amount: want.Amount, Timestamp: want.Timestamp.Milli(),
-		Chains: wireChains(want.Decision.Chains), Credit: wireCredit(want.Credit), Duplicate: want.Duplicate}
+		Chains: wireChains(want.Decision.Chains), Credit: wireCredit(want.Credit), Duplicate: want.Duplicate,
+		Warnings: want.Decision.Warnings}
 	got.Chains = r.readNodes(got.Chains)
 	return diff(got, w)
 }

@@ -227,6 +227,9 @@ func (g *gen) event(id string, before []bursar.EventInput) bursar.EventInput {
 	if !chance(g.r, 60) {
 		x.Dimensions = append(x.Dimensions, bursar.Dimension{Key: "who", Value: fmt.Sprintf("p%d", g.r.IntN(12))})
 	}
+	if chance(g.r, 10) {
+		x.Dimensions = append(x.Dimensions, bursar.Dimension{Key: "tokens.odd", Value: pick(g.r, []string{"0", "0.0", "1", "1e1"}), Kind: bursar.DimNumber})
+	}
 	x.Dimensions = append(x.Dimensions, bursar.Dimension{Key: "status", Value: pick(g.r, []string{"ok", "ok", "bad", "/v1/x"})})
 	g.events = append(g.events[max(0, len(g.events)-100):], x)
 	return x

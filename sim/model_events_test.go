@@ -17,7 +17,7 @@ type measured struct {
 	value   string // of UNIQUE
 }
 
-func (m *model) reportEvents(in []bursar.EventInput) *fail {
+func (m *model) reportEvents(in []bursar.EventInput) (warnings [][]string, f *fail) {
 	var p problems
 	var items []keyed
 	for i, x := range in {
@@ -27,12 +27,13 @@ func (m *model) reportEvents(in []bursar.EventInput) *fail {
 	}
 	m.judgeKeys(&p, "/events", items)
 	if f := p.err(); f != nil {
-		return f
+		return nil, f
 	}
+	warnings = m.eventWarnings(in)
 	for _, x := range in {
 		m.recordEvent(x)
 	}
-	return nil
+	return warnings, nil
 }
 
 func eventContent(x bursar.EventInput) string {

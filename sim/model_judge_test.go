@@ -210,12 +210,15 @@ func (m *model) check(customer string, in []engine.CheckInput) []bursar.Decision
 			out = append(out, bursar.Decision{Reason: reason, Capability: x.Capability})
 			continue
 		}
-		asks, _, f := m.asksOf(x.Capability, numOf(x.Requested), x.Dimensions, now)
+		asks, prices, f := m.asksOf(x.Capability, numOf(x.Requested), x.Dimensions, now)
 		if f != nil { // no price, or one beyond all bounds
 			out = append(out, bursar.Decision{Reason: bursar.CodeUnknown, Capability: x.Capability})
 			continue
 		}
-		out = append(out, c.decide(asks, c.attribute(x.Dimensions), now))
+		a := c.attribute(x.Dimensions)
+		d := c.decide(asks, a, now)
+		d.Warnings = c.warnings(x.Capability, prices, a, now)
+		out = append(out, d)
 	}
 	return out
 }

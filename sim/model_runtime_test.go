@@ -324,18 +324,18 @@ func (c *mCust) changeOf(x bursar.UsageInput, now bursar.Time) (d num, at bursar
 }
 
 // costsOf is what an item of a report costs, by currency.
-func (c *mCust) costsOf(x bursar.UsageInput, now bursar.Time) (list []charge, missing, tooMuch bool) {
+func (c *mCust) costsOf(x bursar.UsageInput, now bursar.Time) (list []charge, prices []price, tooMuch bool) {
 	if x.CurrencyID != "" {
-		return nil, false, false
+		return nil, nil, false
 	}
 	d, _, _ := c.changeOf(x, now)
 	at := now
 	if x.Timestamp != 0 {
 		at = min(x.Timestamp, now) // of a SET, too, which is charged now
 	}
-	prices := c.m.pricesOf(x.FeatureID, x.Dimensions, at)
+	prices = c.m.pricesOf(x.FeatureID, x.Dimensions, at)
 	list, tooMuch = c.charges(featureOf(x.FeatureID), d, prices)
-	return list, unpriced(prices), tooMuch
+	return list, prices, tooMuch
 }
 
 // charges is what an amount costs. Only what was used is paid back: a negative amount
@@ -371,16 +371,11 @@ func (m *model) recordUsage(o reporting, x bursar.UsageInput) bursar.UsageResult
 	if x.Timestamp == 0 {
 		r.Timestamp = now
 	}
-	for _, key := range a.ignored {
-		r.Warnings = append(r.Warnings, "DIMENSION_NOT_RESOLVED:"+key)
-	}
 	d, at, stale := c.changeOf(x, now)
-	costs, missing, _ := c.costsOf(x, now)
-	if missing {
-		r.Warnings = append(r.Warnings, "RATE_NOT_FOUND")
-	}
+	costs, prices, _ := c.costsOf(x, now)
+	r.Warnings = c.reportWarnings(k, d, prices, a, now)
 	if stale {
-		r.Warnings = append(r.Warnings, "STALE_SET")
+		r.Warnings = slices.Sorted(slices.Values(append(r.Warnings, "STALE_SET")))
 	} else if leaf, _ := a.leaf(); x.Behavior == bursar.Set {
 		c.levels[levelKey{leaf, x.FeatureID}] = mLevel{greater(numOf(x.Value), num{}), min(r.Timestamp, now)}
 	} else {

@@ -77,6 +77,7 @@ func (m *model) judgeSpend(c *mCust, now bursar.Time, x bursar.SpendInput) (o of
 		return o, f
 	}
 	o.before = c.decide(o.asks, o.attribution, now)
+	o.before.Warnings = c.warnings(x.Capability, o.prices, o.attribution, now)
 	if !o.before.Granted {
 		return o, denied(o.before)
 	}
@@ -147,7 +148,7 @@ func verdict(before, after bursar.Decision) bursar.Decision {
 			n.Granted, n.Exceeded = b.Granted, b.Exceeded
 		}
 	}
-	after.Granted, after.Reason, after.Binding = true, "", nil
+	after.Granted, after.Reason, after.Binding, after.Warnings = true, "", nil, before.Warnings
 	return after
 }
 

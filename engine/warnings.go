@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+)
+
+// The rule of each warning stands here, for whatever call it is about.
+
+// warnings tells what of a request may be meant otherwise; nil, without an allocation, when
+// nothing may. limited tells that limits of entities apply to some of asks.
+func (v *view) warnings(cat *Catalogue, r *resolved, asks []ask, unpriced []string, limited bool) (out []string) {
+	for _, key := range r.missing {
+		out = append(out, bursar.WarnNotResolved+":"+key)
+	}
+	if len(unpriced) > 0 {
+		out = append(out, bursar.WarnNoRate)
+	}
+	if !limited && !v.gated(cat, asks) {
+		out = append(out, bursar.WarnUngoverned+":"+asks[0].c.ID)
+	}
+	return out
+}
+
+// gated tells whether the customer itself has something that limits one of asks. Of a view
+// of a subtree, which has no gates, nobody can say that there is none.
+func (v *view) gated(cat *Catalogue, asks []ask) bool {
+	if v.root != 0 {
+		return true
+	}
+	for i := range asks {
+		if asks[i].c.Kind == bursar.KindCurrency {
+			if cat.prepaid(asks[i].c.ID) {
+				return true
+			}
+		} else if v.promoNow(asks[i].cap) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// warnCut is the warning that usage does not count on all limits that apply to it; none
+// when it does.
+func warnCut(c bursar.Capability, cut int, to []string) []string {
+	if cut == 0 {
+		return to
+	}
+	return append(to, bursar.WarnTooManyLimits+":"+c.ID)
+}
+
+// warnOver is warnCut for each of asks; over is nil when usage counts on all limits.
+func warnOver(asks []ask, over []applied, to []string) []string {
+	for i := range over {
+		to = warnCut(asks[i].c, over[i].cut, to)
+	}
+	return to
+}
+
+// eventWarnings are those of an event: of the usage that it makes, each once, and of what
+// it makes none of.
+func eventWarnings(in *bursar.EventInput, usages []usageItem) (out []string) {
+	if len(usages) == 0 {
+		return []string{bursar.WarnUnmetered + ":" + in.EventName}
+	}
+	for i := range usages {
+		for _, w := range usages[i].warnings {
+			if w == bursar.WarnNoRate { // there may be several features
+				w += ":" + usages[i].in.FeatureID
+			}
+			if !slices.Contains(out, w) {
+				out = append(out, w)
+			}
+		}
+	}
+	for i := range in.Dimensions {
+		if d := &in.Dimensions[i]; isTokens(d) && !slices.ContainsFunc(usages, func(u usageItem) bool { return u.field == d.Key }) {
+			out = append(out, bursar.WarnUnmetered+":"+d.Key)
+		}
+	}
+	return out
+}
+
+// isTokens tells whether a dimension is a count of tokens of some kind, above 0.
+func isTokens(d *bursar.Dimension) bool {
+	if d.Kind != bursar.DimNumber || !strings.HasPrefix(d.Key, "tokens.") {
+		return false
+	}
+	n, ok := parseDecimal(d.Value)
+	return ok && n.sign() > 0
+}
+
+// warnAgain puts into a reservation that was made before what would be warned of now: its
+// first reply may have been lost.
+func (e *Engine) warnAgain(ctx context.Context, customer string, in *bursar.SpendInput, res *bursar.Reservation) error {
+	dims := sortDims(in.Dimensions)
+	_, err := e.readCustomer(ctx, ReadOptions{}, customer, func(v *view) error {
+		cat := e.cat.Load()
+		asks, unpriced, err := v.asksFor(cat, in.Capability, in.Amount, dims, v.now)
+		if err != nil {
+			return err
+		}
+		r := v.resolve(cat, dims)
+		chains, over := v.chains(&r, asks)
+		res.Decision.Warnings = warnOver(asks, over, v.warnings(cat, &r, asks, unpriced, len(chains) > 0))
+		return nil
+	})
+	return err
+}

@@ -1,0 +1,102 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+)
+
+// warnings are what a request is warned of, in order of the alphabet.
+func (c *mCust) warnings(k bursar.Capability, prices []price, a attribution, now bursar.Time) []string {
+	var out []string
+	for _, key := range a.ignored {
+		out = append(out, "DIMENSION_NOT_RESOLVED:"+key)
+	}
+	if unpriced(prices) {
+		out = append(out, "RATE_NOT_FOUND")
+	}
+	if !c.governed(k, prices, a, now) {
+		out = append(out, "UNGOVERNED:"+k.ID)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// governed: something limits use of k, or of a currency that it costs.
+func (c *mCust) governed(k bursar.Capability, prices []price, a attribution, now bursar.Time) bool {
+	if len(c.applying(k, a)) > 0 {
+		return true
+	}
+	if k.Kind == bursar.KindCurrency {
+		return c.m.currencies[k.ID].Prepaid
+	}
+	if p := c.promos[k.ID]; p != nil && !p.ended(now) {
+		return true
+	}
+	return slices.ContainsFunc(prices, func(p price) bool { return p.rate != nil && c.governed(currencyOf(p.currency), nil, a, now) })
+}
+
+// reportWarnings are those of an amount that is recorded; of nothing there is little to
+// warn of.
+func (c *mCust) reportWarnings(k bursar.Capability, d num, prices []price, a attribution, now bursar.Time) []string {
+	out := c.warnings(k, prices, a, now)
+	if d.sign() == 0 {
+		out = slices.DeleteFunc(out, func(w string) bool { return !strings.HasPrefix(w, "DIMENSION") })
+	}
+	return out
+}
+
+// eventWarnings are those of each event, in order of the alphabet.
+func (m *model) eventWarnings(in []bursar.EventInput) [][]string {
+	out := make([][]string, len(in))
+	for i, x := range in {
+		out[i] = slices.Sorted(slices.Values(m.warningsOf(x)))
+	}
+	return out
+}
+
+func (m *model) warningsOf(x bursar.EventInput) []string {
+	c, now := m.customer(x.CustomerID)
+	at := now
+	if x.Timestamp != 0 {
+		at = min(x.Timestamp, now)
+	}
+	dims := labelsOf(x.Dimensions)
+	warned, read := map[string]bool{}, map[string]bool{}
+	counted := false
+	for _, id := range sortedKeys(m.features) {
+		f := m.features[id]
+		if f.ArchivedAt != nil || f.Meter == nil || f.Meter.EventName != x.EventName || !takes(f.Meter, x) {
+			continue
+		}
+		counted = true
+		amount, prices := numOf(bursar.AmountFromInt(1)), []price(nil)
+		switch f.Meter.Aggregation.Function {
+		case "SUM":
+			amount = numOf(parse(property(x, f.Meter.Aggregation.Field).Value))
+			prices = m.pricesOf(id, dims, at)
+		case "COUNT":
+			prices = m.pricesOf(id, dims, at)
+		}
+		if f.Meter.Aggregation.Function != "COUNT" {
+			read[f.Meter.Aggregation.Field] = true
+		}
+		for _, w := range c.reportWarnings(featureOf(id), amount, prices, c.attribute(dims), now) {
+			if w == "RATE_NOT_FOUND" {
+				w += ":" + id
+			}
+			warned[w] = true
+		}
+	}
+	if !counted {
+		return []string{"UNMETERED:" + x.EventName}
+	}
+	for _, d := range x.Dimensions {
+		order, number := compareDecimals(d.Value, "0")
+		if strings.HasPrefix(d.Key, "tokens.") && d.Kind == bursar.DimNumber && number && order > 0 && !read[d.Key] {
+			warned["UNMETERED:"+d.Key] = true
+		}
+	}
+	return sortedKeys(warned)
+}
