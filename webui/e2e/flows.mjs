@@ -308,6 +308,9 @@ export function flowTests(browser, server, createServer) {
         await answer.getByText("90 used + 0 held + 61 asked = 151 > 150").waitFor();
         await answer.getByText("needs a limit of 151 (1 more)").first().waitFor();
         await answer.getByText("decides").waitFor();
+        await page.getByLabel("Value of teamId").fill("serach");
+        await button("Explain").click();
+        await answer.getByText("teamId names nobody").waitFor();
       },
     ],
     [

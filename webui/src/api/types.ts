@@ -271,6 +271,8 @@ export type Decision = {
   binding: Binding | null;
   chains?: Node[][];
   costs?: { currencyId: string; amount: Amount }[];
+  /** What of the request may be meant otherwise, each a code or code:what. */
+  warnings?: string[];
   grantedAfter?: string | null;
   /** Of an explanation for an access token with a root: only limits at and below it were asked. */
   rootEntityId?: string | null;

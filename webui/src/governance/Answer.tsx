@@ -70,8 +70,13 @@ export function Answer({ d, requested }: { d: Decision; requested: Amount }) {
           </div>
         ),
       )}
-      {d.chains && chains.every(c => c.length === 0) && (
-        <Notice>Nothing that these dimensions name has a limit, so nothing stands in the way.</Notice>
+      {d.warnings?.map(w => (
+        <Notice key={w} kind="warn">
+          {warningWords(w, id => s.capabilities.find(c => c.id === id)?.name ?? id)}
+        </Notice>
+      ))}
+      {d.chains && chains.every(c => c.length === 0) && !d.warnings?.length && (
+        <Notice>Nothing that these dimensions name has a limit.</Notice>
       )}
       {d.rootEntityId && (
         <Notice kind={d.isGranted ? "warn" : undefined}>
@@ -172,6 +177,20 @@ function change(
   return n.source === "CREDITS"
     ? `needs a grant of ${formatExact(short)} more`
     : `needs a limit of ${formatExact(add(n.usageLimit, short))} (${formatExact(short)} more)`;
+}
+
+/** What a warning says of a request. */
+export function warningWords(warning: string, name: (capability: string) => string): string {
+  const colon = warning.indexOf(":");
+  const code = colon < 0 ? warning : warning.slice(0, colon);
+  const about = colon < 0 ? "" : warning.slice(colon + 1);
+  const words: Record<string, string> = {
+    DIMENSION_NOT_RESOLVED: `${about} names nobody: there is no such id, so no limit was found by it.`,
+    UNGOVERNED: `Nothing limits this use of ${name(about)}: no limit, no entitlement, no pool.`,
+    RATE_NOT_FOUND: "No rate prices this: it would be recorded at cost 0.",
+    TOO_MANY_LIMITS: `More limits of ${name(about)} apply than usage counts on.`,
+  };
+  return words[code] ?? warning;
 }
 
 /** Why a request is denied. */
