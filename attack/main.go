@@ -48,6 +48,8 @@ var attacks = []attack{
 	{"explain", "8 explains at a time of a customer with 50,000 holds", slowExplain},
 	{"expiry", "100,000 holds that end together", endTogether},
 	{"reservations", "pages of 100,000 open reservations", manyReservations},
+	{"dead", "100,000 deliveries to an endpoint that refuses connections", deadEndpoint},
+	{"deaf", "100,000 deliveries to an endpoint that never answers", deafEndpoint},
 	{"residents", "100,000 idle customers in memory", idleResidents},
 	{"tokens", "one token that opens 1,000 streams and asks without a pause", greedyToken},
 	{"keys", "wrong keys", wrongKeys},

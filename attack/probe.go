@@ -16,6 +16,11 @@ type latencies struct {
 	refused int // other statuses than asked for
 }
 
+func (l *latencies) add(m *latencies) {
+	l.took = append(l.took, m.took...)
+	l.refused += m.refused
+}
+
 func (l *latencies) quantile(q float64) float64 {
 	if len(l.took) == 0 {
 		return 0
@@ -82,8 +87,7 @@ func (s *server) quietly() quiet {
 
 // beside measures the quiet customers alone and then beside n clients that do noise.
 func (r *rig) beside(s *server, n int, noise func(i int) error) error {
-	err := each(quietCustomers, 4, func(i int) error { return s.customer(fmt.Sprintf("quiet-%d", i), 1, 1) })
-	if err != nil {
+	if err := s.quietCustomers(); err != nil {
 		return err
 	}
 	s.quietly() // warms up
@@ -96,6 +100,16 @@ func (r *rig) beside(s *server, n int, noise func(i int) error) error {
 	if err != nil {
 		return err
 	}
+	r.compare(alone, loud)
+	r.add("requests of the noisy ones", float64(done)/took.Seconds(), "/s", goal{})
+	return nil
+}
+
+func (s *server) quietCustomers() error {
+	return each(quietCustomers, 4, func(i int) error { return s.customer(fmt.Sprintf("quiet-%d", i), 1, 1) })
+}
+
+func (r *rig) compare(alone, loud quiet) {
 	r.add("checks p99 alone", alone.checks.quantile(.99), "ms", goal{})
 	r.add("checks p99 beside", loud.checks.quantile(.99), "ms", goal{})
 	r.add("checks p99, beside ÷ alone", loud.checks.quantile(.99)/alone.checks.quantile(.99), "", atMost(3))
@@ -104,6 +118,4 @@ func (r *rig) beside(s *server, n int, noise func(i int) error) error {
 	r.add("writes p50, beside ÷ alone", loud.writes.quantile(.5)/alone.writes.quantile(.5), "", atMost(3))
 	r.add("writes p99 beside", loud.writes.quantile(.99), "ms", atMost(20))
 	r.add("quiet requests refused", float64(alone.checks.refused+alone.writes.refused+loud.checks.refused+loud.writes.refused), "", exactly(0))
-	r.add("requests of the noisy ones", float64(done)/took.Seconds(), "/s", goal{})
-	return nil
 }

@@ -198,3 +198,18 @@ func (r *rig) peak(s *server, before float64) {
 	}
 	r.add("the server is alive", alive, "", exactly(1))
 }
+
+// written is how many bytes the process has had written to the disk.
+func (s *server) written() float64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", s.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "write_bytes:"); ok {
+			n, _ := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			return n
+		}
+	}
+	return 0
+}

@@ -193,7 +193,7 @@ func (e *Engine) EndBoost(ctx context.Context, c Caller, customer, assignmentID,
 // DueDeliveries, SaveDeliveries and DisableWebhook are what a sender of webhooks works
 // with; see Store for the first two. The catalogue has the endpoints of all that is due:
 // another node may have made them a moment ago.
-func (e *Engine) DueDeliveries(ctx context.Context, limit int) ([]DueDelivery, error) {
+func (e *Engine) DueDeliveries(ctx context.Context, limit func(endpoint string) int) ([]DueDelivery, error) {
 	if !e.has(claimWebhooks) {
 		return nil, nil // another node sends them
 	}

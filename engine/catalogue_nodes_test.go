@@ -16,7 +16,7 @@ func TestWhoSendsKnowsTheEndpoints(t *testing.T) {
 	defer a.close()
 	defer b.close()
 	due := func() []engine.DueDelivery {
-		rows, err := b.DueDeliveries(t.Context(), 100)
+		rows, err := b.DueDeliveries(t.Context(), func(string) int { return 100 })
 		b.must(err)
 		return rows
 	}

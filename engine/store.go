@@ -485,9 +485,9 @@ type StoreReads interface {
 	// Customers and Activity read the listings that Append writes.
 	Customers(ctx context.Context, q CustomerQuery) ([]bursar.Customer, error)
 	Activity(ctx context.Context, stream string, q ActivityQuery) ([]Activity, error)
-	// DueDeliveries lists up to limit PENDING deliveries with NextAttempt ≤ before, the
-	// earliest first (then by ID).
-	DueDeliveries(ctx context.Context, before bursar.Time, limit int) ([]DueDelivery, error)
+	// DueDeliveries lists PENDING deliveries with NextAttempt ≤ before, endpoint by endpoint:
+	// of each up to limit of its ID, the earliest first (then by ID).
+	DueDeliveries(ctx context.Context, before bursar.Time, limit func(endpoint string) int) ([]DueDelivery, error)
 	// Deliveries lists; Delivery reads one with its body, nil when there is none.
 	Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error)
 	Delivery(ctx context.Context, id string) (*DueDelivery, error)

@@ -63,7 +63,7 @@ func TestAlertsOfACommitNameItsRequest(t *testing.T) {
 	s.admin("POST", "/api/v1/webhooks", `{"url":"https://hooks.example","eventTypes":["entity.entitlement.usage_exceeded"]}`)
 	made := s.admin("POST", "/api/v1/customers/acme/reservations", `{"featureId":"tokens","amount":90,"dimensions":{"userId":"ann"},"idempotencyKey":"k"}`)
 	s.do("POST", "/api/v1/customers/acme/reservations/"+dataID(t, made)+"/commit", `{"amount":90}`, "X-API-KEY: "+testAdminKey, "X-Request-Id: the-commit")
-	due, err := s.api.engine.DueDeliveries(t.Context(), 10)
+	due, err := s.api.engine.DueDeliveries(t.Context(), func(string) int { return 10 })
 	if err != nil || len(due) != 1 {
 		t.Fatalf("%d deliveries, %v", len(due), err)
 	}

@@ -194,7 +194,7 @@ func (s *testServer) attempt(outcome string) {
 	if _, err := fmt.Sscan(outcome, &status, &response); err != nil {
 		s.t.Fatal(err)
 	}
-	due, err := s.api.engine.DueDeliveries(context.Background(), 100)
+	due, err := s.api.engine.DueDeliveries(context.Background(), func(string) int { return 100 })
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -187,7 +187,7 @@ func (w *world) dueDeliveries() ([]engine.DueDelivery, error) {
 	var due []engine.DueDelivery
 	var err error
 	for _, e := range w.engines { // one of them sends
-		if due, err = e.DueDeliveries(w.ctx, 1<<30); err != nil || len(due) > 0 {
+		if due, err = e.DueDeliveries(w.ctx, func(string) int { return 1 << 30 }); err != nil || len(due) > 0 {
 			break
 		}
 	}

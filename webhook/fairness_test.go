@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,38 +53,129 @@ func TestDeadEndpointDelaysNobody(t *testing.T) {
 	}
 	stop()
 	box.set(func() {
-		if box.written > backlog+100 {
-			t.Errorf("%d rows were written for a backlog of %d", box.written, backlog)
+		if box.written > 21 {
+			t.Errorf("%d rows were written beside the 21 that were delivered", box.written-21)
 		}
 		for id, r := range box.rows {
 			if strings.HasPrefix(id, "dead") && (r.Status != engine.DeliveryPending || r.Attempts != 0) {
-				t.Fatalf("put off, %+v", r.Delivery)
-			}
-			if r.NextAttempt > box.now+bursar.Time(time.Minute) {
-				t.Fatalf("%s was put off by more than a minute", id)
+				t.Fatalf("%+v", r.Delivery)
 			}
 		}
 	})
 }
 
-// TestBookings: deliveries put off come back one after the other at the endpoint's pace,
-// not before a second and within a minute.
-func TestBookings(t *testing.T) {
-	l := lane{pace: 200 * time.Millisecond}
-	last := bursar.Time(0)
-	for i := range 2000 {
-		at := time.Duration(l.book(0, 4))
-		want := min(time.Second+time.Duration(i+1)*50*time.Millisecond, time.Minute)
-		if at != want || at < time.Duration(last) {
-			t.Fatalf("the %dth at %v, not %v", i+1, at, want)
+// TestDeadEndpointWritesNothing: what waits for an endpoint that does not work is not
+// written while it waits, goes out when the endpoint works again, and is given up in the
+// end, in one write each.
+func TestDeadEndpointWritesNothing(t *testing.T) { bubble(t, deadEndpoint) }
+
+func deadEndpoint(t *testing.T, net *wires) {
+	const backlog = 2500
+	box := newShelf()
+	box.began = time.Now()
+	var works atomic.Bool
+	rec := net.receiver(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
+		if !works.Load() {
+			w.WriteHeader(502)
 		}
-		last = bursar.Time(at)
+	})
+	box.add(bursar.Webhook{ID: "e", URL: rec.URL})
+	fill := func(of string) {
+		now := box.Now()
+		for i := range backlog {
+			box.put(fmt.Sprintf("%s-%05d", of, i), "e", bursar.EventTest, "{}")
+		}
+		box.set(func() {
+			for id, r := range box.rows {
+				if strings.HasPrefix(id, of) {
+					r.NextAttempt = now
+					box.rows[id] = r
+				}
+			}
+		})
 	}
-	if at := time.Duration(l.book(bursar.Time(time.Hour), 4)); at != time.Hour+time.Second+50*time.Millisecond {
-		t.Errorf("an hour later, at %v", at)
+	o, log := logged(local)
+	o.Poll = time.Minute
+	sender := newSender(t, box, o)
+	net.connect(sender)
+	fill("a")
+	run(t, sender)
+	time.Sleep(2*time.Hour + time.Second) // by the bubble's clock
+	synctest.Wait()
+	tried := len(rec.requests())
+	box.set(func() {
+		if box.written != tried || tried < 60 || tried > 200 {
+			t.Errorf("%d rows were written in 2 hours, at %d attempts", box.written, tried)
+		}
+	})
+	works.Store(true)
+	time.Sleep(5 * time.Minute)
+	if got := sender.Stats().Succeeded; got < backlog-uint64(tried) {
+		t.Errorf("%d of %d have succeeded 5 minutes after the endpoint works again", got, backlog)
 	}
-	if quick, dead := (&lane{pace: time.Millisecond}).room(4, 0), (&lane{pace: 10 * time.Second}).room(4, 0); quick != maxRoom || dead != minRoom {
-		t.Errorf("room for %d and %d", quick, dead)
+	time.Sleep(10 * time.Hour) // the tries of those that had failed
+	if got := sender.Stats(); got.Succeeded != backlog || got.Dead != 0 {
+		t.Errorf("%+v", got)
+	}
+	works.Store(false)
+	fill("b")
+	time.Sleep(27 * time.Hour)
+	if got := sender.Stats(); got.Dead != 0 {
+		t.Errorf("given up too early: %+v", got)
+	}
+	time.Sleep(90*time.Minute + time.Second)
+	synctest.Wait()
+	all := len(rec.requests())
+	box.set(func() {
+		dead := int(sender.Stats().Dead)
+		if untried := 2*backlog - all + tried; dead < untried || untried < backlog/4 {
+			t.Errorf("%d of the %d that were not tried in 28 hours were given up", dead, untried)
+		}
+		if box.written != all+dead {
+			t.Errorf("%d rows were written at %d attempts, and %d that were given up", box.written, all, dead)
+		}
+	})
+	for _, line := range []string{"one delivery at a time is tried", "works again"} {
+		if !strings.Contains(log.String(), line) {
+			t.Errorf("not logged: %s", line)
+		}
+	}
+}
+
+// TestRest: an endpoint rests after failures that are its own, one attempt at a time ends
+// that, and what it says of a message is no failure.
+func TestRest(t *testing.T) {
+	l := lane{pace: 10 * time.Second}
+	bad, refused := outcome{status: 500, problem: "status 500"}, outcome{status: 422, problem: "status 422"}
+	for range downAfter - 1 {
+		l.judge(bad, 0)
+	}
+	if l.judge(refused, 0); l.failures != 0 {
+		t.Errorf("%+v", l)
+	}
+	for range downAfter {
+		if l.resting(0) {
+			t.Fatal("it rests too early")
+		}
+		l.judge(bad, 0)
+	}
+	for _, want := range []time.Duration{5, 10, 20, 40, 60, 60} {
+		want *= time.Second
+		if at := time.Duration(l.probe); at != want || !l.resting(bursar.Time(at-1)) || l.resting(bursar.Time(at)) {
+			t.Fatalf("the next attempt at %v, not %v", at, want)
+		}
+		l.flying = 1
+		if !l.resting(bursar.Time(time.Hour)) {
+			t.Fatal("two at a time")
+		}
+		l.flying = 0
+		l.judge(bad, 0)
+	}
+	if l.judge(outcome{status: 204}, 0); l.resting(0) {
+		t.Error("it rests though it works")
+	}
+	if quick, slow := (&lane{pace: time.Millisecond}).room(4, 0), (&lane{pace: 10 * time.Second}).room(4, 0); quick != maxRoom || slow != minRoom {
+		t.Errorf("room for %d and %d", quick, slow)
 	}
 	l = lane{pace: firstPace}
 	for range 8 {

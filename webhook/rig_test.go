@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -64,24 +65,24 @@ func (s *shelf) clock() bursar.Time {
 	return s.now + bursar.Time(time.Since(s.began))
 }
 
-func (s *shelf) DueDeliveries(ctx context.Context, limit int) ([]engine.DueDelivery, error) {
+func (s *shelf) DueDeliveries(ctx context.Context, limit func(string) int) ([]engine.DueDelivery, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	type due struct {
-		at bursar.Time
-		id string
-	}
-	var all []due
-	now := s.clock()
-	for id, d := range s.rows {
+	due, now := map[string][]*engine.Delivery{}, s.clock()
+	for _, d := range s.rows {
 		if d.Status == engine.DeliveryPending && d.NextAttempt <= now {
-			all = append(all, due{d.NextAttempt, id})
+			due[d.EndpointID] = append(due[d.EndpointID], &d.Delivery)
 		}
 	}
-	slices.SortFunc(all, func(a, b due) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.id, b.id)) })
 	var out []engine.DueDelivery
-	for _, d := range all[:min(limit, len(all))] {
-		out = append(out, s.rows[d.id])
+	for _, endpoint := range slices.Sorted(maps.Keys(due)) {
+		its := due[endpoint]
+		slices.SortFunc(its, func(a, b *engine.Delivery) int {
+			return cmp.Or(cmp.Compare(a.NextAttempt, b.NextAttempt), cmp.Compare(a.ID, b.ID))
+		})
+		for _, d := range its[:min(limit(endpoint), len(its))] {
+			out = append(out, s.rows[d.ID])
+		}
 	}
 	return out, ctx.Err()
 }

@@ -1,16 +1,18 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
+	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 )
 
 const (
-	pageRows   = 256                   // new deliveries asked for at once
-	linger     = 50 * time.Millisecond // for results to gather before they are saved
+	linger     = 50 * time.Millisecond // for results to gather before they are saved, and between looks of the hungry
 	saveAt     = 64                    // results that are saved without lingering
 	finalFlush = 5 * time.Second       // for the last save
 	stale      = 10 * time.Second      // without a look into the outbox, its rows may be another node's by now
@@ -19,18 +21,14 @@ const (
 // work is the state of Run, which its goroutine alone touches; the goroutines of requests
 // hand their results over through done.
 //
-// One slow endpoint may own every row that DueDeliveries returns, ten thousand of them
-// and all the earliest. Three things keep it from delaying others:
-//   - A lane holds at most what its endpoint takes in about two seconds (less when much
-//     waits in all), and at most PerEndpoint requests of it are under way; free slots go
-//     round the lanes.
-//   - Rows known here (waiting, under way, not yet saved) are asked for on top of a page,
-//     so they cannot fill it.
-//   - When a page is full all the same, there may be others' rows behind it: the rows
-//     that found no room are booked, that is their NextAttempt is put off to when the
-//     endpoint is expected to get to them, at its measured pace and within a minute, and
-//     the next page is read at once. So each is rewritten about once, not once per look,
-//     memory stays bounded, and after a crash all of it is still in the outbox.
+// One endpoint may own nearly all rows that are due, a hundred thousand of them and all the
+// earliest. Neither others nor the store notice:
+//   - What is due is read endpoint by endpoint. A lane holds at most what its endpoint takes
+//     in about two seconds (less when much waits in all); the rest stays in the outbox as it
+//     is. At most PerEndpoint requests of it are under way; free slots go round the lanes.
+//   - A lane whose endpoint does not work rests (lane.resting): one delivery is tried now
+//     and then, and the others are not written until it is well again, or they have waited
+//     in vain for longer than their own tries would have taken.
 //
 // What waits in a lane and is no longer due was sent by another node that took over, so
 // it leaves the lane. After a pause nothing starts before the outbox was looked at.
@@ -38,7 +36,7 @@ type work struct {
 	*Sender
 	lanes   map[string]*lane // by endpoint
 	turn    []*lane          // the same, in the order of their next turns
-	known   map[string]struct{}
+	known   map[string]*lane // deliveries that wait, are under way or are not yet saved
 	flying  int
 	done    chan result
 	unsaved []engine.Delivery
@@ -61,11 +59,11 @@ func (s *Sender) Run(ctx context.Context) {
 	defer s.client.CloseIdleConnections()
 	sending, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	w := &work{Sender: s, lanes: map[string]*lane{}, known: map[string]struct{}{}, done: make(chan result, s.opts.Concurrency)}
+	w := &work{Sender: s, lanes: map[string]*lane{}, known: map[string]*lane{}, done: make(chan result, s.opts.Concurrency)}
 	poll, flush := time.NewTimer(0), time.NewTimer(time.Hour)
 	defer poll.Stop()
 	defer flush.Stop()
-	gathering := false
+	gathering, hurried := false, false
 	for {
 		select {
 		case <-ctx.Done():
@@ -78,13 +76,15 @@ func (s *Sender) Run(ctx context.Context) {
 			w.save(ctx)
 		case <-poll.C:
 			w.save(ctx)
-			if w.fetch(ctx) {
-				poll.Reset(0)
-			} else {
-				poll.Reset(s.opts.Poll)
-			}
+			w.fetch(ctx)
+			poll.Reset(s.opts.Poll)
+			hurried = false
 		}
 		w.launch(sending)
+		if !hurried && w.hungry() {
+			poll.Reset(min(linger, s.opts.Poll))
+			hurried = true
+		}
 		switch {
 		case w.saveFailing: // the next poll tries again
 		case len(w.unsaved) >= saveAt:
@@ -96,60 +96,94 @@ func (s *Sender) Run(ctx context.Context) {
 	}
 }
 
-// fetch takes in what is due and reports whether there may be more.
-func (w *work) fetch(ctx context.Context) (more bool) {
-	limit := pageRows + len(w.known)
-	due, err := w.outbox.DueDeliveries(ctx, limit)
+// fetch takes in what is due.
+func (w *work) fetch(ctx context.Context) {
+	held := len(w.known)
+	due, err := w.outbox.DueDeliveries(ctx, func(endpoint string) int {
+		l := w.lane(endpoint)
+		l.asked = l.held + max(l.room(w.opts.PerEndpoint, held)-len(l.waiting), 0)
+		if l.overdue {
+			l.asked = l.held + overduePage
+		}
+		held += l.asked - l.held
+		return l.asked
+	})
 	w.trouble(ctx, &w.readFailing, "read", err)
 	if err != nil {
-		return false
+		return
 	}
 	w.looked = time.Now()
-	full := len(due) >= limit
-	if !full {
-		w.keepDue(due)
-	}
-	now := w.outbox.Now()
+	w.keepDue(due)
+	now, crowd := w.outbox.Now(), len(w.known)
 	for _, d := range due {
-		if _, ok := w.known[d.ID]; ok {
-			continue
-		}
 		l := w.lane(d.EndpointID)
-		switch {
-		case len(l.waiting) < l.room(w.opts.PerEndpoint, len(w.known)):
+		switch _, ok := w.known[d.ID]; {
+		case ok:
+		case l.down() && now-d.NextAttempt > bursar.Time(patience):
+			if l.overdue = !w.saveFailing; l.overdue {
+				w.giveUp(l, d.Delivery, fmt.Sprintf("the endpoint has not worked for %d hours", patience/time.Hour))
+			}
+		case len(l.waiting) < l.room(w.opts.PerEndpoint, crowd):
 			l.waiting = append(l.waiting, d)
-			w.known[d.ID] = struct{}{}
-		case full:
-			d.NextAttempt = l.book(now, w.opts.PerEndpoint)
-			w.keep(d.Delivery)
+			w.hold(l, d.ID)
 		}
 	}
-	if full {
-		w.save(ctx)
-	}
-	return full && !w.saveFailing
 }
 
-// keepDue takes out of the lanes what is not in due, which is all that is due.
+// hungry tells that a lane has room again, and there was more for it at the last look.
+func (w *work) hungry() bool {
+	return !w.saveFailing && slices.ContainsFunc(w.turn, func(l *lane) bool {
+		return l.more && (l.overdue || len(l.waiting) == 0 && !l.down())
+	})
+}
+
+// keepDue takes out of the lanes what is not due any more: what comes before the last row
+// of the lane in due and is not in due itself.
 func (w *work) keepDue(due []engine.DueDelivery) {
+	for _, l := range w.turn {
+		l.got, l.overdue = 0, false
+	}
 	still := make(map[string]struct{}, len(due))
 	for i := range due {
 		still[due[i].ID] = struct{}{}
+		l := w.lane(due[i].EndpointID)
+		l.got++
+		l.last = due[i].Delivery
 	}
 	for _, l := range w.turn {
+		l.more = l.got > 0 && l.got >= l.asked
 		l.waiting = slices.DeleteFunc(l.waiting, func(d engine.DueDelivery) bool {
-			_, ok := still[d.ID]
-			if !ok {
-				delete(w.known, d.ID)
+			if _, ok := still[d.ID]; ok || l.more && !before(&d.Delivery, &l.last) {
+				return false
 			}
-			return !ok
+			w.forget(d.ID)
+			return true
 		})
 	}
 }
 
+// before is the order of the outbox.
+func before(a, b *engine.Delivery) bool {
+	return cmp.Or(cmp.Compare(a.NextAttempt, b.NextAttempt), cmp.Compare(a.ID, b.ID)) < 0
+}
+
+func (w *work) hold(l *lane, id string) {
+	if w.known[id] == nil {
+		w.known[id] = l
+		l.held++
+	}
+}
+
+func (w *work) forget(id string) {
+	if l := w.known[id]; l != nil {
+		l.held--
+		delete(w.known, id)
+	}
+}
+
 // keep remembers what is to be saved; until it is, the delivery is not picked again.
-func (w *work) keep(d engine.Delivery) {
-	w.known[d.ID] = struct{}{}
+func (w *work) keep(l *lane, d engine.Delivery) {
+	w.hold(l, d.ID)
 	w.unsaved = append(w.unsaved, d)
 }
 
@@ -165,7 +199,7 @@ func (w *work) save(ctx context.Context) {
 		return
 	}
 	for i := range w.unsaved {
-		delete(w.known, w.unsaved[i].ID)
+		w.forget(w.unsaved[i].ID)
 	}
 	w.unsaved = nil
 }
@@ -187,7 +221,7 @@ func (w *work) launch(ctx context.Context) {
 	if w.saveFailing || time.Since(w.looked) > stale {
 		return
 	}
-	slow := 0
+	slow, now := 0, w.outbox.Now()
 	for _, l := range w.turn {
 		if l.slow {
 			slow += l.flying
@@ -196,7 +230,7 @@ func (w *work) launch(ctx context.Context) {
 	for skipped := 0; skipped < len(w.turn) && w.flying < w.opts.Concurrency; {
 		l := w.turn[0]
 		w.turn = append(w.turn[1:], l)
-		if len(l.waiting) == 0 || l.flying >= w.opts.PerEndpoint || l.slow && slow >= max(1, w.opts.Concurrency/2) {
+		if len(l.waiting) == 0 || l.flying >= w.opts.PerEndpoint || l.resting(now) || l.slow && slow >= max(1, w.opts.Concurrency/2) {
 			skipped++
 			continue
 		}
@@ -214,7 +248,8 @@ func (w *work) start(ctx context.Context, l *lane) bool {
 	l.waiting = l.waiting[1:]
 	hook := w.endpoint(d.EndpointID)
 	if hook == nil || !hook.Enabled {
-		w.giveUp(d.Delivery)
+		l.failures = 0
+		w.giveUp(l, d.Delivery, "endpoint is disabled")
 		return false
 	}
 	l.flying++
@@ -250,6 +285,7 @@ func (w *work) land(r result) {
 		return
 	}
 	settle(&r.d, r.o, w.outbox.Now())
+	w.judge(r)
 	switch r.d.Status {
 	case engine.DeliverySucceeded:
 		w.succeeded.Add(1)
@@ -261,14 +297,27 @@ func (w *work) land(r result) {
 	default:
 		w.failed.Add(1)
 	}
-	w.keep(r.d)
+	w.keep(r.lane, r.d)
+}
+
+// judge takes in what an attempt says of its endpoint.
+func (w *work) judge(r result) {
+	was := r.lane.down()
+	r.lane.judge(r.o, w.outbox.Now())
+	switch now := r.lane.down(); {
+	case now && !was:
+		w.opts.Log.Warn("webhooks: an endpoint does not work: one delivery at a time is tried until it does",
+			"endpoint", r.d.EndpointID, "status", r.o.status, "err", r.o.problem)
+	case was && !now:
+		w.opts.Log.Info("webhooks: an endpoint works again", "endpoint", r.d.EndpointID)
+	}
 }
 
 // giveUp ends a delivery whose endpoint takes none; that is not an attempt.
-func (w *work) giveUp(d engine.Delivery) {
-	d.Status, d.Error, d.NextAttempt = engine.DeliveryFailed, "endpoint is disabled", 0
+func (w *work) giveUp(l *lane, d engine.Delivery, problem string) {
+	d.Status, d.Error, d.NextAttempt = engine.DeliveryFailed, problem, 0
 	w.dead.Add(1)
-	w.keep(d)
+	w.keep(l, d)
 }
 
 // stop waits for the requests under way, cuts them off after the grace and saves.

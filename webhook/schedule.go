@@ -40,40 +40,72 @@ func settle(d *engine.Delivery, o outcome, now bursar.Time) {
 // A lane is what is under way to one endpoint and waits for it. There is one for each
 // endpoint that was ever sent to.
 type lane struct {
-	waiting []engine.DueDelivery
-	flying  int
-	pace    time.Duration // an attempt's usual duration
-	slow    bool          // the last attempt took long
-	booked  bursar.Time   // when the last of the deliveries put off has its turn
+	waiting  []engine.DueDelivery
+	flying   int
+	held     int           // in work.known: waiting, flying or not yet saved
+	pace     time.Duration // an attempt's usual duration
+	slow     bool          // the last attempt took long
+	failures int           // attempts one after the other that speak of the endpoint
+	probe    bursar.Time   // when the next may be, while the endpoint does not work
+
+	// Of the last look into the outbox: how many rows it asked for and got, the last of
+	// them, whether there may be more, and whether some had waited in vain.
+	asked, got    int
+	last          engine.Delivery
+	more, overdue bool
 }
 
 const (
-	firstPace = 10 * time.Millisecond // until it is measured: hopeful, as a wrong hope costs a second booking only
-	ahead     = 2 * time.Second       // of work to hold; more than a Poll
-	minRoom   = 8
-	maxRoom   = 1024
-	crowded   = 4096        // deliveries held in all, from which on each lane has minRoom
-	soonest   = time.Second // of a booking
-	latest    = time.Minute // of a booking: the endpoint may recover before then
+	firstPace   = 10 * time.Millisecond // until it is measured
+	ahead       = 2 * time.Second       // of work to hold; more than a Poll
+	minRoom     = 8
+	maxRoom     = 1024
+	crowded     = 4096 // deliveries held in all, from which on each lane has minRoom
+	downAfter   = 20   // failures from which on an endpoint does not work
+	firstProbe  = 5 * time.Second
+	lastProbe   = time.Minute
+	patience    = 28 * time.Hour // for an endpoint that does not work, as long as a delivery's own tries take
+	overduePage = 256
 )
 
 // room is how many deliveries may wait while so many are held in all.
 func (l *lane) room(parallel, held int) int {
-	if held >= crowded {
+	if held >= crowded || l.down() {
 		return minRoom
 	}
 	return int(min(max(ahead*time.Duration(parallel)/max(l.pace, time.Microsecond), minRoom), maxRoom))
-}
-
-// book is when a delivery that finds no room may come back: when its turn is expected.
-func (l *lane) book(now bursar.Time, parallel int) bursar.Time {
-	l.booked = max(l.booked, now+bursar.Time(soonest)) + bursar.Time(l.pace)/bursar.Time(parallel)
-	l.booked = min(l.booked, now+bursar.Time(latest))
-	return l.booked
 }
 
 // learn takes in how long an attempt took.
 func (l *lane) learn(took, timeout time.Duration) {
 	l.pace += (took - l.pace) / 4
 	l.slow = took >= timeout/5
+}
+
+// down tells that the endpoint does not work.
+func (l *lane) down() bool { return l.failures >= downAfter }
+
+// resting tells that no attempt may start: one at a time does while the endpoint does not
+// work, after a wait.
+func (l *lane) resting(now bursar.Time) bool { return l.down() && (l.flying > 0 || now < l.probe) }
+
+// judge takes in how an attempt ended that is not under way any more.
+func (l *lane) judge(o outcome, now bursar.Time) {
+	if !o.ofEndpoint() {
+		l.failures = 0
+		return
+	}
+	l.failures++
+	if n := l.failures - downAfter; n >= 0 && l.flying == 0 {
+		l.probe = now + bursar.Time(min(firstProbe<<min(n, 8), lastProbe))
+	}
+}
+
+// ofEndpoint tells that the attempt failed, and not because of what was sent.
+func (o outcome) ofEndpoint() bool {
+	switch o.status {
+	case http.StatusGone, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return false
+	}
+	return o.problem != ""
 }

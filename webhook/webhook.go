@@ -26,8 +26,9 @@ import (
 
 // Outbox is what a Sender works on; *engine.Engine is one.
 type Outbox interface {
-	// DueDeliveries lists up to limit PENDING deliveries that are due, earliest first.
-	DueDeliveries(ctx context.Context, limit int) ([]engine.DueDelivery, error)
+	// DueDeliveries lists PENDING deliveries that are due, of each endpoint up to limit of
+	// its id, the earliest first.
+	DueDeliveries(ctx context.Context, limit func(endpoint string) int) ([]engine.DueDelivery, error)
 	// SaveDeliveries records where deliveries stand.
 	SaveDeliveries(ctx context.Context, ds []engine.Delivery) error
 	// DisableWebhook ends deliveries to an endpoint; doing so twice is harmless.

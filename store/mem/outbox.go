@@ -101,21 +101,26 @@ func (s *Store) TrimOutbox(ctx context.Context, before bursar.Time) error {
 }
 
 // DueDeliveries implements engine.Store.
-func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit int) ([]engine.DueDelivery, error) {
+func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit func(string) int) ([]engine.DueDelivery, error) {
 	if err := s.begin(ctx, "duedeliveries"); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	var rows []engine.DueDelivery
+	due := map[string][]engine.DueDelivery{}
 	for _, d := range s.outbox.deliveries {
 		if d.Status == engine.DeliveryPending && d.NextAttempt <= before {
-			rows = append(rows, s.outbox.due(d))
+			due[d.EndpointID] = append(due[d.EndpointID], s.outbox.due(d))
 		}
 	}
-	slices.SortFunc(rows, func(a, b engine.DueDelivery) int {
-		return cmp.Or(cmp.Compare(a.NextAttempt, b.NextAttempt), strings.Compare(a.ID, b.ID))
-	})
-	return page(rows, limit), nil
+	var rows []engine.DueDelivery
+	for _, endpoint := range slices.Sorted(maps.Keys(due)) {
+		its := due[endpoint]
+		slices.SortFunc(its, func(a, b engine.DueDelivery) int {
+			return cmp.Or(cmp.Compare(a.NextAttempt, b.NextAttempt), strings.Compare(a.ID, b.ID))
+		})
+		rows = append(rows, page(its, limit(endpoint))...)
+	}
+	return rows, nil
 }
 
 // Deliveries implements engine.Store.

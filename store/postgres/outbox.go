@@ -31,9 +31,17 @@ const (
 	withBody       = "SELECT " + deliveryColumns + ", m.body" + fromDeliveries
 	withoutBody    = "SELECT " + deliveryColumns + fromDeliveries
 	someDeliveries = "SELECT * FROM deliveries"
-	dueDeliveries  = someDeliveries + " WHERE status = 'PENDING' AND next_attempt <= $1 ORDER BY next_attempt, id LIMIT $2"
-	oneDelivery    = someDeliveries + " WHERE id = $1"
-	countPending   = "SELECT count(*) FROM deliveries WHERE status = 'PENDING'"
+	// The endpoints for which deliveries wait, whatever the number of these.
+	waitingEndpoints = `WITH RECURSIVE e AS (
+			(SELECT endpoint_id FROM deliveries WHERE status = 'PENDING' ORDER BY endpoint_id LIMIT 1)
+			UNION ALL SELECT n.endpoint_id FROM e CROSS JOIN LATERAL (SELECT endpoint_id FROM deliveries
+				WHERE status = 'PENDING' AND endpoint_id > e.endpoint_id ORDER BY endpoint_id LIMIT 1) n)
+		SELECT endpoint_id FROM e`
+	dueDeliveries = `SELECT due.* FROM unnest($2::text[], $3::bigint[]) q (endpoint, n) CROSS JOIN LATERAL (
+			SELECT * FROM deliveries WHERE status = 'PENDING' AND endpoint_id = q.endpoint AND next_attempt <= $1
+			ORDER BY next_attempt, id LIMIT q.n) due`
+	oneDelivery  = someDeliveries + " WHERE id = $1"
+	countPending = "SELECT count(*) FROM deliveries WHERE status = 'PENDING'"
 
 	// The next messages to trim, and their deliveries, which nobody changes then.
 	lockTrim = `SELECT id, created_at FROM messages WHERE (created_at, id) > ($1, $2) AND created_at < $3
@@ -159,11 +167,20 @@ func (s *Store) TrimOutbox(ctx context.Context, before bursar.Time) error {
 }
 
 // DueDeliveries implements engine.Store.
-func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit int) (rows []engine.DueDelivery, err error) {
+func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit func(string) int) (rows []engine.DueDelivery, err error) {
+	var endpoints []string
+	var limits []*int64
+	err = s.read(ctx, func(r row) error {
+		endpoints, limits = append(endpoints, string(r[0])), append(limits, rowLimit(limit(r.text(0))))
+		return nil
+	}, waitingEndpoints)
+	if err != nil || len(endpoints) == 0 {
+		return nil, err
+	}
 	err = s.read(ctx, func(r row) error {
 		rows = append(rows, engine.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)})
 		return nil
-	}, fmt.Sprintf(withBody, dueDeliveries)+"d.next_attempt, d.id", int64(before), rowLimit(limit))
+	}, fmt.Sprintf(withBody, dueDeliveries)+"d.endpoint_id, d.next_attempt, d.id", int64(before), endpoints, limits)
 	return rows, err
 }
 

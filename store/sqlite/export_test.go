@@ -39,7 +39,7 @@ var Damaged = damaged
 func (s *Store) Plan(name string) (plan string, err error) {
 	listed, _ := deliveriesSQL(engine.DeliveryQuery{Below: "z"})
 	failed, _ := deliveriesSQL(engine.DeliveryQuery{Below: "z", Status: engine.DeliveryFailed})
-	sql := map[string]string{"due": selectDue, "pending": countPending, "listed": listed, "failed": failed, "trim": selectTrim}[name]
+	sql := map[string]string{"due": selectDue, "waiting": selectWaiting, "pending": countPending, "listed": listed, "failed": failed, "trim": selectTrim}[name]
 	w := s.log
 	if name == "parts" {
 		sql, w = largeTables[3].sql, s.state

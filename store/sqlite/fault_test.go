@@ -52,7 +52,7 @@ func faultChild(dir string) {
 		case errors.Is(err, engine.ErrPoisoned):
 			_, again := s.Append(ctx, []engine.Commit{commit("acme", n, 0, nil)}, nil)
 			_, _, _, heads := s.Heads(ctx, nil, nil)
-			_, due := s.DueDeliveries(ctx, 9, 9)
+			_, due := s.DueDeliveries(ctx, 9, func(string) int { return 9 })
 			for _, err := range []error{
 				again, heads, due, s.Err(), s.Save(ctx, &engine.Checkpoint{}),
 				s.AddMessage(ctx, message("x", 1)), s.SaveDeliveries(ctx, nil), s.TrimOutbox(ctx, 9),

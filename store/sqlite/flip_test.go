@@ -55,7 +55,7 @@ func ask(s *sqlite.Store) (a answers) {
 		names = append(names, fmt.Sprint(c.ID, *c.Name, c.UpdatedAt))
 	}
 	say(&a.log, err, names)
-	due, err := s.DueDeliveries(ctx, 9e9, 1000)
+	due, err := s.DueDeliveries(ctx, 9e9, func(string) int { return 1000 })
 	say(&a.log, err, due)
 	users, err := s.Users(ctx, engine.Use{Kind: "currency", ID: "usd"}, 9)
 	say(&a.log, err, users)

@@ -19,7 +19,9 @@ const (
 		d.created_at, d.next_attempt`
 	fromDeliveries = " FROM deliveries d CROSS JOIN messages m ON m.n = d.message" // in this order
 	selectDue      = "SELECT " + deliveryColumns + ", m.body" + fromDeliveries +
-		" WHERE d.status = 'PENDING' AND d.next_attempt <= ? ORDER BY d.next_attempt, d.id LIMIT ?"
+		" WHERE d.status = 'PENDING' AND d.endpoint_id = ? AND d.next_attempt <= ? ORDER BY d.next_attempt, d.id LIMIT ?"
+	// The next endpoint for which deliveries wait, whatever their number.
+	selectWaiting    = "SELECT endpoint_id FROM deliveries WHERE status = 'PENDING' AND endpoint_id > ? ORDER BY endpoint_id LIMIT 1"
 	selectDelivery   = "SELECT " + deliveryColumns + ", m.body" + fromDeliveries + " WHERE d.id = ?"
 	selectDeliveries = "SELECT " + deliveryColumns + fromDeliveries
 	countPending     = "SELECT count(*) FROM deliveries WHERE status = 'PENDING'"
@@ -121,12 +123,25 @@ func (t *trim) batch(c *conn) (more bool, err error) {
 }
 
 // DueDeliveries implements engine.Store.
-func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit int) (rows []engine.DueDelivery, err error) {
+func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit func(string) int) (rows []engine.DueDelivery, err error) {
 	err = s.read(ctx, s.logReaders, func(c *conn) error {
-		return c.query(ctx, func(r row) error {
-			rows = append(rows, engine.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)})
-			return nil
-		}, selectDue, before, rowLimit(limit))
+		for endpoint := ""; ; {
+			found := false
+			err := c.query(ctx, func(r row) error {
+				endpoint, found = r.text(0), true
+				return nil
+			}, selectWaiting, endpoint)
+			if err != nil || !found {
+				return err
+			}
+			err = c.query(ctx, func(r row) error {
+				rows = append(rows, engine.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)})
+				return nil
+			}, selectDue, endpoint, before, rowLimit(limit(endpoint)))
+			if err != nil {
+				return err
+			}
+		}
 	})
 	return rows, err
 }

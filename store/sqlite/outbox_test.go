@@ -138,8 +138,9 @@ func TestPlans(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer closeStore(t, s)
 	for _, c := range []struct{ name, want string }{
-		{"due", "deliveries_due (next_attempt<?)"},
-		{"pending", "COVERING INDEX deliveries_due"},
+		{"due", "deliveries_waiting (endpoint_id=? AND next_attempt<?)"},
+		{"waiting", "COVERING INDEX deliveries_waiting (endpoint_id>?)"},
+		{"pending", "COVERING INDEX deliveries_waiting"},
 		{"listed", "deliveries_endpoint (endpoint_id=? AND id<?)"},
 		{"failed", "deliveries_failed (endpoint_id=? AND id<?)"},
 		{"trim", "COVERING INDEX messages_created (created_at>? AND created_at<?)"},

@@ -116,7 +116,7 @@ var concurrentTests = []test{
 		}
 		wg.Wait()
 		e.pending(writers * each / 2)
-		got, err := e.DueDeliveries(ctx, 1, 0)
+		got, err := e.DueDeliveries(ctx, 1, ofEach(0))
 		e.ok(err)
 		for _, d := range got {
 			equal(e, "who waits", d.EndpointID, "other")
@@ -238,7 +238,7 @@ var reopenTests = []reopenTest{
 		st.append(messages(message("m1", pending("hook", 5), pending("other", 6))))
 		e.ok(e.AddMessage(ctx, message("m2", pending("hook", 7))))
 		reopen()
-		e.dueDeliveries(9, 0, "m1/hook", "m1/other", "m2/hook")
+		e.dueDeliveries(9, 0, "m1/hook", "m2/hook", "m1/other")
 		e.ok(e.SaveDeliveries(ctx, []engine.Delivery{
 			{ID: "m1/hook", Status: engine.DeliverySucceeded, Attempts: 1, ResponseStatus: 200},
 			{ID: "m1/other", Status: engine.DeliveryPending, Attempts: 1, Error: "refused", NextAttempt: 8},

@@ -108,7 +108,7 @@ var deliveryTests = []test{
 			}
 		}
 	}},
-	{"due are the PENDING ones whose time has come, the earliest first, then by ID", func(e *env) {
+	{"due are the PENDING ones whose time has come, of each endpoint the earliest first, then by ID", func(e *env) {
 		const now = 1_790_000_000_000_000_000
 		ended := pending("ended", now) // its NextAttempt means nothing
 		ended.Status = engine.DeliveryFailed
@@ -117,12 +117,31 @@ var deliveryTests = []test{
 		e.dueDeliveries(-1, 0)
 		e.dueDeliveries(0, 0, "c/x")
 		e.dueDeliveries(now-1, 0, "c/x", "a/y")
-		e.dueDeliveries(now, 0, "c/x", "a/y", "a/x", "b/x")
-		e.dueDeliveries(now+9, 0, "c/x", "a/y", "a/x", "b/x", "b/y", "c/y")
-		e.dueDeliveries(now+9, 1, "c/x")
-		e.dueDeliveries(now+9, 3, "c/x", "a/y", "a/x")
-		e.dueDeliveries(now+9, 6, "c/x", "a/y", "a/x", "b/x", "b/y", "c/y")
+		e.dueDeliveries(now, 0, "c/x", "a/x", "b/x", "a/y")
+		e.dueDeliveries(now+9, 0, "c/x", "a/x", "b/x", "a/y", "b/y", "c/y")
+		e.dueDeliveries(now+9, 1, "c/x", "a/y")
+		e.dueDeliveries(now+9, 2, "c/x", "a/x", "a/y", "b/y")
+		e.dueDeliveries(now+9, 3, "c/x", "a/x", "b/x", "a/y", "b/y", "c/y")
 		e.pending(6)
+	}},
+	{"each endpoint has a limit of its own", func(e *env) {
+		for i := range 4 {
+			e.add(message(fmt.Sprint(i), pending("x", 1), pending("é\x00", 2), pending("y", 3), pending("z", 9)))
+		}
+		asked := map[string]bool{}
+		rows, err := e.DueDeliveries(ctx, 3, func(endpoint string) int {
+			if asked[endpoint] {
+				e.Errorf("asked again for %s", endpoint)
+			}
+			asked[endpoint] = true
+			return map[string]int{"x": 1, "é\x00": 3, "y": 2, "z": 9}[endpoint]
+		})
+		e.ok(err)
+		got := map[string]int{}
+		for _, d := range rows {
+			got[d.EndpointID]++
+		}
+		equal(e, "rows", got, map[string]int{"x": 1, "é\x00": 3, "y": 2})
 	}},
 	{"SaveDeliveries replaces how they stand", func(e *env) {
 		e.add(message("m", pending("a", 1), pending("b", 1), pending("c", 1)))
@@ -134,7 +153,7 @@ var deliveryTests = []test{
 		e.saved("m/b", engine.DeliveryPending, 2, 500, "later", 8)
 		e.saved("m/c", engine.DeliveryPending, 0, 0, "", 1)
 		e.dueDeliveries(7, 0, "m/c")
-		e.dueDeliveries(8, 0, "m/c", "m/b")
+		e.dueDeliveries(8, 0, "m/b", "m/c")
 		e.pending(2)
 		e.ok(e.SaveDeliveries(ctx, []engine.Delivery{{ID: "m/b", Status: engine.DeliveryFailed, Attempts: 3}}))
 		e.saved("m/b", engine.DeliveryFailed, 3, 0, "", 0)

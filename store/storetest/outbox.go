@@ -56,10 +56,13 @@ func (e *env) deliveries(q engine.DeliveryQuery, want ...string) {
 	equal(e, fmt.Sprintf("%+v", q), ids, want)
 }
 
-// dueDeliveries compares the IDs of the deliveries that are due.
+// ofEach is the same limit for every endpoint.
+func ofEach(n int) func(string) int { return func(string) int { return n } }
+
+// dueDeliveries compares the IDs of the deliveries that are due, limit of each endpoint.
 func (e *env) dueDeliveries(before bursar.Time, limit int, want ...string) {
 	e.Helper()
-	rows, err := e.DueDeliveries(ctx, before, limit)
+	rows, err := e.DueDeliveries(ctx, before, ofEach(limit))
 	e.ok(err)
 	var ids []string
 	for _, d := range rows {
@@ -88,7 +91,7 @@ func (e *env) outboxKeeps(m engine.Message) {
 		if d.Status != engine.DeliveryPending {
 			continue
 		}
-		due, err := e.DueDeliveries(ctx, d.NextAttempt, 1)
+		due, err := e.DueDeliveries(ctx, d.NextAttempt, ofEach(1))
 		e.ok(err)
 		equal(e, "due", due, []engine.DueDelivery{{Delivery: d, Body: m.Body}})
 	}
@@ -171,7 +174,7 @@ var outboxTests = []test{
 		e.add(message("m", pending("hook", 1)))
 		done, cancel := context.WithCancel(ctx)
 		cancel()
-		_, due := e.DueDeliveries(done, 9, 9)
+		_, due := e.DueDeliveries(done, 9, ofEach(9))
 		_, list := e.Deliveries(done, engine.DeliveryQuery{EndpointID: "hook"})
 		_, one := e.Delivery(done, "m/hook")
 		_, count := e.PendingDeliveries(done)
@@ -191,7 +194,7 @@ var outboxTests = []test{
 		e.add(n)
 		body[0], m.Deliveries[0].Status, n.Deliveries[0].Status = '!', "!", "!"
 		for range 2 { // the second time behind what the test did to the first result
-			due, err := e.DueDeliveries(ctx, 9, 0)
+			due, err := e.DueDeliveries(ctx, 9, ofEach(0))
 			e.ok(err)
 			for i := range due {
 				equal(e, "body", string(due[i].Body), "body")
