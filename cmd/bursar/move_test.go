@@ -46,6 +46,28 @@ func bursarRun(t *testing.T, code int, in []byte, args ...string) (stdout, stder
 	return out.String(), errs.String(), cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
 }
 
+// TestOneServerToADirectory: a directory has one server, also when its file lock is removed
+// under that one.
+func TestOneServerToADirectory(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, rigEnv(dir))
+	for _, gone := range []bool{false, true} {
+		if gone {
+			if err := os.Remove(filepath.Join(dir, "lock")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, out, _ := bursarRun(t, exitStore, nil, "serve", "--data", dir, "--listen", "127.0.0.1:0")
+		says(t, out, `in use by another bursar`)
+		p.must("POST", "/api/v1/customers", rigKey, fmt.Sprintf(`{"id":"c-%v"}`, gone))
+	}
+	if code := p.stop(); code != 0 {
+		t.Fatal(p.log())
+	}
+	p = start(t, rigEnv(dir))
+	p.must("GET", "/api/v1/customers/c-true", rigKey, "")
+}
+
 // TestMove moves a server's store with alerts that were not delivered: the other server
 // gives the same answers, knows the keys that were used and delivers each alert, once.
 func TestMove(t *testing.T) {

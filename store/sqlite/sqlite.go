@@ -44,7 +44,7 @@ var errClosed = errors.New("sqlite: store is closed")
 // Store is an engine.Store in a directory.
 type Store struct {
 	out  *slog.Logger
-	lock *os.File
+	lock *dirLock
 
 	logPath, statePath string
 
