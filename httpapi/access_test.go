@@ -361,9 +361,17 @@ func TestTokensBeyondPaths(t *testing.T) {
 func TestTokensExplain(t *testing.T) {
 	w := newTokenWorld(t)
 	const base = "/api/v1/customers/acme"
-	ask := func(token, amount, dims string) string {
-		resp, reply := w.as(token, "POST", base+"/explain", `{"featureId":"calls","requestedUsage":`+amount+`,"dimensions":`+dims+`}`)
+	about := func(feature, token, amount, dims string) string {
+		resp, reply := w.as(token, "POST", base+"/explain", `{"featureId":"`+feature+`","requestedUsage":`+amount+`,"dimensions":`+dims+`}`)
 		return fmt.Sprint(resp.StatusCode, " ", reply)
+	}
+	ask := func(token, amount, dims string) string { return about("calls", token, amount, dims) }
+	// Whether nothing limits a request is known to who sees all limits.
+	w.admin("POST", "/api/v1/features", `{"id":"loose","displayName":"Loose","featureType":"NUMBER"}`)
+	for token, warns := range map[string]bool{"scoped": false, "read": true} {
+		if reply := about("loose", token, "1", tokenDims); strings.Contains(reply, "UNGOVERNED:loose") != warns || !strings.Contains(reply, `"isGranted":true`) {
+			t.Errorf("%s: %s", token, reply)
+		}
 	}
 	var before []string
 	amounts := []string{"1", "40", "99", "30000", "99999"}
