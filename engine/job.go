@@ -188,18 +188,9 @@ func (e *Engine) Jobs(ctx context.Context, q JobQuery) (p Page[Job], err error) 
 
 // StartReprice makes a job of a repricing. What is wrong with the request is told now.
 func (e *Engine) StartReprice(ctx context.Context, c Caller, in RepriceInput) (Job, error) {
-	rp, err := newRepricer(e.cat.Load(), c, &in, e.now())
+	rp, err := e.repricer(ctx, c, &in)
 	if err != nil {
 		return Job{}, err
-	}
-	if in.CustomerID != "" {
-		_, err := e.readCustomer(ctx, ReadOptions{}, in.CustomerID, func(*view) error { return nil })
-		if errors.Is(err, errNoCustomer) {
-			err = bursar.ErrorAt("/customerId", bursar.CodeCustomerNotFound, "there is no customer %q", in.CustomerID)
-		}
-		if err != nil {
-			return Job{}, err
-		}
 	}
 	in.To = rp.to // what comes later is not part of it
 	return e.startJob(ctx, &c, Job{Kind: JobReprice, CustomerID: in.CustomerID, Reprice: &in, Result: &JobResult{Repricing: &rp.out}, Unit: unitCustomers})

@@ -20,30 +20,30 @@ import (
 // chains of corrections the last version holds. Usage that cost nothing, for its rate
 // was 0 or there was none, is priced too.
 func (e *Engine) Reprice(ctx context.Context, c Caller, in RepriceInput) (Repricing, error) {
-	do := func() (Repricing, error) { return e.reprice(ctx, c, in) }
-	if !in.Apply {
-		return do()
-	}
-	return once(ctx, e, c, do)
-}
-
-func (e *Engine) reprice(ctx context.Context, c Caller, in RepriceInput) (Repricing, error) {
-	c.Key = nil // it is of all commits together
-	rp, err := newRepricer(e.cat.Load(), c, &in, e.now())
+	rp, err := e.repricer(ctx, c, &in)
 	if err != nil {
 		return Repricing{}, err
 	}
 	if in.CustomerID != "" {
-		_, err := e.readCustomer(ctx, ReadOptions{}, in.CustomerID, func(*view) error { return nil })
-		if errors.Is(err, errNoCustomer) {
-			err = bursar.ErrorAt("/customerId", bursar.CodeCustomerNotFound, "there is no customer %q", in.CustomerID)
-		}
-		if err == nil {
-			err = rp.customer(ctx, e, in.CustomerID)
-		}
-		return rp.out, err
+		err = rp.customer(ctx, e, in.CustomerID)
+	} else {
+		err = rp.all(ctx, e, nil, func(CustomerPos) {})
 	}
-	return rp.out, rp.all(ctx, e, nil, func(CustomerPos) {})
+	return rp.out, err
+}
+
+// repricer begins a repricing, or says what is wrong with the request.
+func (e *Engine) repricer(ctx context.Context, c Caller, in *RepriceInput) (*repricer, error) {
+	c.Key = nil // it is of all commits together
+	rp, err := newRepricer(e.cat.Load(), c, in, e.now())
+	if err != nil || in.CustomerID == "" {
+		return rp, err
+	}
+	_, err = e.readCustomer(ctx, ReadOptions{}, in.CustomerID, func(*view) error { return nil })
+	if errors.Is(err, errNoCustomer) {
+		err = bursar.ErrorAt("/customerId", bursar.CodeCustomerNotFound, "there is no customer %q", in.CustomerID)
+	}
+	return rp, err
 }
 
 // all reprices the customers after a place in their list, and tells of each that is done.
