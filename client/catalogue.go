@@ -14,16 +14,12 @@ func (c *Client) EntityTypes(ctx context.Context, archivedToo bool, in Paging) (
 
 // ArchiveEntityTypes archives entity types, of which no entity may be left.
 func (c *Client) ArchiveEntityTypes(ctx context.Context, ids ...string) error {
-	return c.do(ctx, call{method: http.MethodPost, path: "/entity-types/archive", in: idList{ids}, key: keyFor("")}, nil)
+	return postIDs(ctx, c, "/entity-types/archive", ids)
 }
 
 // UnarchiveEntityTypes restores archived entity types.
 func (c *Client) UnarchiveEntityTypes(ctx context.Context, ids ...string) error {
-	return c.do(ctx, call{method: http.MethodPost, path: "/entity-types/unarchive", in: idList{ids}, key: keyFor("")}, nil)
-}
-
-type idList struct {
-	IDs []string `json:"ids"`
+	return postIDs(ctx, c, "/entity-types/unarchive", ids)
 }
 
 // FeatureQuery selects features; zero members do not filter.
@@ -63,12 +59,12 @@ func (c *Client) UpdateFeature(ctx context.Context, id string, in FeaturePatch) 
 
 // ArchiveFeature archives a feature: its limits go on, new ones are refused.
 func (c *Client) ArchiveFeature(ctx context.Context, id string) (bursar.Feature, error) {
-	return ask[bursar.Feature](ctx, c, call{method: http.MethodPost, path: segments("features", id, "archive"), key: keyFor("")})
+	return post[bursar.Feature](ctx, c, segments("features", id, "archive"))
 }
 
 // UnarchiveFeature restores a feature.
 func (c *Client) UnarchiveFeature(ctx context.Context, id string) (bursar.Feature, error) {
-	return ask[bursar.Feature](ctx, c, call{method: http.MethodPost, path: segments("features", id, "unarchive"), key: keyFor("")})
+	return post[bursar.Feature](ctx, c, segments("features", id, "unarchive"))
 }
 
 // Currencies lists currencies of a status, ACTIVE (the default) or ARCHIVED.
@@ -96,12 +92,12 @@ func (c *Client) UpdateCurrency(ctx context.Context, id string, in CurrencyPatch
 
 // ArchiveCurrency archives a currency that nothing live uses.
 func (c *Client) ArchiveCurrency(ctx context.Context, id string) (bursar.Currency, error) {
-	return ask[bursar.Currency](ctx, c, call{method: http.MethodPost, path: currencies + segments(id, "archive"), key: keyFor("")})
+	return post[bursar.Currency](ctx, c, currencies + segments(id, "archive"))
 }
 
 // UnarchiveCurrency restores a currency.
 func (c *Client) UnarchiveCurrency(ctx context.Context, id string) (bursar.Currency, error) {
-	return ask[bursar.Currency](ctx, c, call{method: http.MethodPost, path: currencies + segments(id, "unarchive"), key: keyFor("")})
+	return post[bursar.Currency](ctx, c, currencies + segments(id, "unarchive"))
 }
 
 // CurrencyUse is something that uses a currency.

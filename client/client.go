@@ -269,3 +269,14 @@ func ask[T any](ctx context.Context, c *Client, what call) (T, error) {
 	err := c.do(ctx, what, &out)
 	return out.Data, err
 }
+
+// post sends what needs no body, such as …/archive.
+func post[T any](ctx context.Context, c *Client, path string) (T, error) {
+	return ask[T](ctx, c, call{method: http.MethodPost, path: path, key: keyFor("")})
+}
+
+// postIDs sends what is about several things and answers with nothing of use.
+func postIDs(ctx context.Context, c *Client, path string, ids []string) error {
+	in := map[string]any{"ids": ids}
+	return c.do(ctx, call{method: http.MethodPost, path: path, in: in, key: keyFor("")}, nil)
+}

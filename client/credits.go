@@ -51,7 +51,7 @@ func (c *Client) GrantCredits(ctx context.Context, in GrantInput) (Grant, error)
 
 // VoidGrant takes back what is left of an ACTIVE or SCHEDULED grant.
 func (c *Client) VoidGrant(ctx context.Context, id string) (Grant, error) {
-	return ask[Grant](ctx, c, call{method: http.MethodPost, path: segments("credits", "grants", id, "void"), key: keyFor("")})
+	return post[Grant](ctx, c, segments("credits", "grants", id, "void"))
 }
 
 // GrantQuery selects grants of one customer. CurrencyID "" = of any currency.

@@ -52,12 +52,12 @@ func (c *Client) UpdateCustomer(ctx context.Context, id string, in CustomerPatch
 
 // ArchiveCustomer archives a customer: checks deny, usage is still recorded.
 func (c *Client) ArchiveCustomer(ctx context.Context, id string) (bursar.Customer, error) {
-	return ask[bursar.Customer](ctx, c, call{method: http.MethodPost, path: segments("customers", id, "archive"), key: keyFor("")})
+	return post[bursar.Customer](ctx, c, segments("customers", id, "archive"))
 }
 
 // UnarchiveCustomer restores a customer.
 func (c *Client) UnarchiveCustomer(ctx context.Context, id string) (bursar.Customer, error) {
-	return ask[bursar.Customer](ctx, c, call{method: http.MethodPost, path: segments("customers", id, "unarchive"), key: keyFor("")})
+	return post[bursar.Customer](ctx, c, segments("customers", id, "unarchive"))
 }
 
 // EntityQuery selects entities; zero members do not filter.
@@ -121,7 +121,7 @@ func (c *Client) ArchiveEntities(ctx context.Context, customer string, in Archiv
 
 // UnarchiveEntities restores entities.
 func (c *Client) UnarchiveEntities(ctx context.Context, customer string, ids ...string) error {
-	return c.do(ctx, call{method: http.MethodPost, path: segments("customers", customer, "entities", "unarchive"), in: idList{ids}, key: keyFor("")}, nil)
+	return postIDs(ctx, c, segments("customers", customer, "entities", "unarchive"), ids)
 }
 
 // AssignmentQuery selects limits; zero members do not filter.

@@ -87,22 +87,19 @@ func (c *Client) Denials(ctx context.Context, customer string, limit int) ([]Den
 // ExplainedNode is a limit on the path, and what it would take to be granted by it.
 type ExplainedNode struct {
 	Node
+	Fit
+}
+
+// Fit tells whether a request fits on a limit, hard or soft.
+type Fit struct {
 	Fits      bool          `json:"fits"`
-	WouldNeed bursar.Amount `json:"wouldNeed"` // the limit that would grant it
+	WouldNeed bursar.Amount `json:"wouldNeed"` // by how much the limit would have to be higher
 }
 
 // ExplainedGate is a limit of the customer as a whole.
 type ExplainedGate struct {
-	Source       bursar.BindingSource `json:"source"`
-	FeatureID    string               `json:"featureId"`
-	CurrencyID   string               `json:"currencyId"`
-	UsageLimit   bursar.Amount        `json:"usageLimit"`
-	CurrentUsage bursar.Amount        `json:"currentUsage"`
-	Requested    bursar.Amount        `json:"requested"`
-	Reserved     bursar.Amount        `json:"reserved"`
-	ResetsAt     *bursar.Time         `json:"resetsAt"`
-	Fits         bool                 `json:"fits"`
-	WouldNeed    bursar.Amount        `json:"wouldNeed"`
+	Binding
+	Fit
 }
 
 // Explanation is a decision, limit by limit.
@@ -111,6 +108,7 @@ type Explanation struct {
 	Gates        []ExplainedGate   `json:"gates"`
 	Chains       [][]ExplainedNode `json:"chains"`
 	GrantedAfter *bursar.Time      `json:"grantedAfter"` // nil: time alone does not help
+	RootEntityID string            `json:"rootEntityId"` // of an access token that sees, and asked, only what is below it
 }
 
 // Explain says why a request would be granted or denied, and changes nothing.

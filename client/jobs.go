@@ -60,7 +60,7 @@ func (c *Client) Job(ctx context.Context, id string) (Job, error) {
 
 // CancelJob has a job end before it is done; what it did stays done.
 func (c *Client) CancelJob(ctx context.Context, id string) (Job, error) {
-	return ask[Job](ctx, c, call{method: http.MethodPost, path: segments("jobs", id, "cancel"), key: keyFor("")})
+	return post[Job](ctx, c, segments("jobs", id, "cancel"))
 }
 
 // jobPoll is how often FollowJob reads a job.

@@ -125,7 +125,7 @@ func (c *Client) RateVersions(ctx context.Context, card string, in Paging) (Page
 
 // ArchiveRateCard ends a card's pricing from now on.
 func (c *Client) ArchiveRateCard(ctx context.Context, id string) (RateCard, error) {
-	return ask[RateCard](ctx, c, call{method: http.MethodPost, path: segments("rate-cards", id, "archive"), key: keyFor("")})
+	return post[RateCard](ctx, c, segments("rate-cards", id, "archive"))
 }
 
 // Unpriced is a combination for which usage came and no rate matched.

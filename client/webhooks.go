@@ -68,7 +68,7 @@ func (c *Client) DeleteWebhook(ctx context.Context, id string) (Webhook, error) 
 // RotateWebhookSecret gives an endpoint a new secret; the old one signs too for 24
 // hours.
 func (c *Client) RotateWebhookSecret(ctx context.Context, id string) (Webhook, error) {
-	return ask[Webhook](ctx, c, call{method: http.MethodPost, path: segments("webhooks", id, "rotate-secret"), key: keyFor("")})
+	return post[Webhook](ctx, c, segments("webhooks", id, "rotate-secret"))
 }
 
 // Delivery is one message on its way to one endpoint.
