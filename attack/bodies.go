@@ -62,11 +62,10 @@ func announcedTokenBodies(r *rig) error {
 	if err != nil {
 		return err
 	}
-	token, err := s.token("acme", "", "read")
+	token, before, err := s.reader()
 	if err != nil {
 		return err
 	}
-	before := s.memory("VmRSS")
 	if err := s.announce(2000, 1_000_000, token, "/customers/acme/explain"); err != nil {
 		return err
 	}

@@ -141,6 +141,12 @@ func (s *server) token(customer, root string, permissions ...string) (as, error)
 	return as(made.Token), err
 }
 
+// reader is a token that reads acme, and the memory that the server has before it is used.
+func (s *server) reader() (token as, before float64, err error) {
+	token, err = s.token("acme", "", "read")
+	return token, s.memory("VmRSS"), err
+}
+
 // usage is a report of n usages of a customer by an agent.
 func usage(customer, agent string, n int) object {
 	usages := make([]object, n)

@@ -23,13 +23,12 @@ func wideHistory(r *rig) error {
 			return err
 		}
 	}
-	token, err := s.token("acme", "", "read")
+	token, before, err := s.reader()
 	if err != nil {
 		return err
 	}
 	path := "/customers/acme/entities/team-0/usage?featureId=tokens&granularity=HOUR&groupBy=tag&startDate=" +
 		time.Now().AddDate(0, 0, -400).UTC().Format(time.RFC3339)
-	before := s.memory("VmRSS")
 	var mu sync.Mutex
 	longest, largest := 0.0, 0
 	err = each(4, 4, func(int) error {
@@ -59,11 +58,10 @@ func manySimulations(r *rig) error {
 	if err != nil {
 		return err
 	}
-	token, err := s.token("acme", "", "read")
+	token, before, err := s.reader()
 	if err != nil {
 		return err
 	}
-	before := s.memory("VmRSS")
 	var mu sync.Mutex
 	statuses, longest := map[int]float64{}, 0.0
 	err = each(8, 8, func(int) error {
