@@ -152,13 +152,13 @@ func (d *decider) meter(f *bursar.Feature, in *bursar.EventInput, labels []bursa
 
 // chargeHighest makes rec what a MAX charges: each row, and the customer, the amount by
 // which the value is above the highest one so far.
-func (d *decider) chargeHighest(it *usageItem, rec *usageRec) {
+func (d *decider) chargeHighest(rows []uint32, value bursar.Amount, rec *usageRec) {
 	above := func(had bursar.Amount) bursar.Amount {
-		return bursar.MaxAmount(bursar.Amount{}, it.in.Value.Sub(had))
+		return bursar.MaxAmount(bursar.Amount{}, value.Sub(had))
 	}
 	rec.total = above(d.total(rec.cap).value)
 	rec.delta = rec.total
-	rec.charges = d.charges(it.rows, rec.at, bursar.Amount{}, false)
+	rec.charges = d.charges(rows, rec.at, bursar.Amount{}, false)
 	for i := range rec.charges {
 		ch := &rec.charges[i]
 		c := d.current(ch.row, d.def(ch.row))
@@ -174,8 +174,8 @@ func (d *decider) chargeHighest(it *usageItem, rec *usageRec) {
 // chargeDistinct makes rec what a UNIQUE charges: one on each row, and the customer,
 // that has not met the value yet. It returns what they have met with that, nil when it
 // is new to none.
-func (d *decider) chargeDistinct(it *usageItem, rec *usageRec) *seenRec {
-	met := &seenRec{cap: rec.cap, value: hashValue(it.text)}
+func (d *decider) chargeDistinct(rows []uint32, value uint64, rec *usageRec) *seenRec {
+	met := &seenRec{cap: rec.cap, value: value}
 	grow := func(k uniqueKey) bursar.Amount {
 		n := d.uniqueGrowth(k, met.value)
 		if !d.uniqueHas(k, met.value) {
@@ -186,7 +186,7 @@ func (d *decider) chargeDistinct(it *usageItem, rec *usageRec) *seenRec {
 	rec.amount = oneUnit
 	rec.total = grow(uniqueKey{cap: rec.cap})
 	rec.delta = rec.total
-	rec.charges = d.charges(it.rows, rec.at, bursar.Amount{}, false)
+	rec.charges = d.charges(rows, rec.at, bursar.Amount{}, false)
 	for i := range rec.charges {
 		ch := &rec.charges[i]
 		c := d.current(ch.row, d.def(ch.row))

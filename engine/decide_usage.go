@@ -292,9 +292,9 @@ func (d *decider) recordUsage(it *usageItem, o operation) bursar.UsageResult {
 	var met *seenRec
 	switch it.aggregate {
 	case "MAX":
-		d.chargeHighest(it, rec)
+		d.chargeHighest(it.rows, in.Value, rec)
 	case "UNIQUE":
-		met = d.chargeDistinct(it, rec)
+		met = d.chargeDistinct(it.rows, hashValue(it.text), rec)
 	default:
 		rec.charges = d.charges(it.rows, rec.at, rec.delta, rec.set)
 		if rec.total = d.clampTotal(cap, rec.delta); rec.total != rec.delta {

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"slices"
+	"time"
 )
 
 // Waiting counts the requests that wait for the write path.
@@ -113,4 +115,44 @@ func Looks(e *Engine) int {
 func (e *Engine) Tick(customer string) error {
 	_, _, err := e.write(context.Background(), system, customer, tickOp{})
 	return err
+}
+
+// Standing is what a customer's log comes to, without its instants: who used and holds how
+// much, and how reservations, grants and sets of values stand.
+func Standing(ctx context.Context, s Store, customer string) (string, error) {
+	st := newState()
+	if err := s.ReadLog(ctx, customer, 0, 0, func(row LogRow) error { return st.fold(customer, &row) }); err != nil {
+		return "", err
+	}
+	var b bytes.Buffer
+	for ord, def := range st.rows {
+		if def != nil {
+			c := newView(st, st.head.Now).counter(uint32(ord), def)
+			fmt.Fprintf(&b, "row %d: %s before, %s used, %s held\n", ord, c.prev, c.used, c.held)
+		}
+		if f := st.fired[uint32(ord)]; f != nil {
+			fmt.Fprintf(&b, "row %d: fired %v\n", ord, f.levels)
+		}
+	}
+	for _, cap := range sortedOrds(st.totals) {
+		fmt.Fprintf(&b, "%s: %s used, %s held\n", st.caps.at(cap), st.totals[cap].value, st.totals[cap].held)
+	}
+	for k, l := range st.levels {
+		fmt.Fprintf(&b, "level %v: %s\n", k, l.value)
+	}
+	for id, h := range st.holds {
+		fmt.Fprintf(&b, "%s: %s, %s of %s for %s\n", formatID(id), h.status, h.recorded, h.amount, time.Duration(h.expires-h.created))
+	}
+	for ord, g := range st.grants[1:] {
+		fmt.Fprintf(&b, "grant %d: %s, %s of %s\n", ord+1, g.Status, g.Consumed, g.Amount)
+	}
+	for cap, p := range st.pools {
+		fmt.Fprintf(&b, "pool %d: %s of %s, %v\n", cap, p.used, p.limit, p.low)
+	}
+	for k, set := range st.uniques {
+		fmt.Fprintf(&b, "values of %d, %d: %d\n", k.row, k.cap, set.count())
+	}
+	lines := bytes.Split(b.Bytes(), []byte("\n"))
+	slices.SortFunc(lines, bytes.Compare)
+	return string(bytes.Join(lines, []byte("\n"))), nil
 }

@@ -132,7 +132,7 @@ func (e *Engine) Assignments(ctx context.Context, o ReadOptions, customer string
 func (v *view) rowPosition(p *ListPage) (at, step int) {
 	find := func(pos *ListPos) (int, bool) {
 		id, _ := parseID(pos.ID)
-		return slices.BinarySearchFunc(v.rowIDs[1:], id, compareID)
+		return slices.BinarySearchFunc(v.rowIDs[1:], id, comparePlaces)
 	}
 	switch {
 	case p.Before != nil:

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -197,6 +198,23 @@ func idAt(now bursar.Time, seq uint64, index int, commit [16]byte) (u [16]byte) 
 func placeOf(id [16]byte) *seen {
 	hi, lo := binary.BigEndian.Uint64(id[:]), binary.BigEndian.Uint64(id[8:])
 	return &seen{seq: hi&0xfff<<28 | lo>>34&0xfffffff, index: uint32(lo >> 18 & 0xffff)}
+}
+
+// LastID is above all ids of what a stream's commits up to at made, and below all of later
+// ones.
+func LastID(at Head) string {
+	var last [16]byte
+	for i := range last {
+		last[i] = 0xff
+	}
+	return formatID(idAt(at.Now, at.Seq, maxRecords, last))
+}
+
+// comparePlaces is the order in which the things of one stream were made that have ids by
+// idAt. Unlike the order of the ids it stays when a log is repaired.
+func comparePlaces(a, b [16]byte) int {
+	x, y := placeOf(a), placeOf(b)
+	return cmp.Or(cmp.Compare(x.seq, y.seq), cmp.Compare(x.index, y.index))
 }
 
 const maxRecords = 0xffff // in one commit, so that idAt stays unique

@@ -249,7 +249,7 @@ func (s *repriceScan) rowsOn(path []step, record [16]byte) (rows []uint32) {
 	r := resolved{path: path}
 	for _, p := range path {
 		for _, ord := range s.byEntity[p.ent] {
-			if compareID(s.plan.frozen.rowIDs[ord], record) < 0 && r.covers(s.plan.frozen.rows[ord].scope) {
+			if comparePlaces(s.plan.frozen.rowIDs[ord], record) < 0 && r.covers(s.plan.frozen.rows[ord].scope) {
 				rows = append(rows, ord)
 			}
 		}

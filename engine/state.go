@@ -334,11 +334,11 @@ func (s *state) intern(sch *schedule) *schedule {
 	return sch
 }
 
-// rowByID finds a live row. rowIDs ascend; a number that was deleted before the
+// rowByID finds a live row. rowIDs ascend by place; a number that was deleted before the
 // checkpoint was read repeats the ID before it.
 func (s *state) rowByID(id [16]byte) uint32 {
-	i, ok := slices.BinarySearchFunc(s.rowIDs[1:], id, compareID)
-	if ok && s.rows[i+1] != nil {
+	i, ok := slices.BinarySearchFunc(s.rowIDs[1:], id, comparePlaces)
+	if ok && s.rowIDs[i+1] == id && s.rows[i+1] != nil {
 		return uint32(i + 1)
 	}
 	return 0

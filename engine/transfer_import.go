@@ -42,11 +42,14 @@ var errNotFolds = fmt.Errorf("%w: its log does not fold to the state that the fi
 // The Transfer is right after an error, too.
 func Import(ctx context.Context, s Store, from io.Reader, o ImportOptions) (Transfer, error) {
 	im := &importer{ctx: ctx, s: s, o: o}
-	release, err := im.takeStore()
-	if err != nil {
-		return im.t, err
+	var err error
+	if !o.DryRun {
+		var release func()
+		if im.s, release, err = takeStore(ctx, s); err != nil {
+			return im.t, err
+		}
+		defer release()
 	}
-	defer release()
 	if err = readExport(from, &im.t, im); err == nil {
 		err = im.flush()
 	}

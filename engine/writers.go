@@ -166,6 +166,14 @@ func (s *claimedStore) Begin(ctx context.Context, stream string, parts iter.Seq2
 	return s.to.Begin(ctx, stream, parts)
 }
 
+// Rewrite implements Store.
+func (s *claimedStore) Rewrite(ctx context.Context, stream string, to Head, parts iter.Seq2[*BasePart, error]) error {
+	if err := s.may(ctx); err != nil {
+		return err
+	}
+	return s.to.Rewrite(ctx, stream, to, parts)
+}
+
 // Save implements Store.
 func (s *claimedStore) Save(ctx context.Context, cp *Checkpoint) error {
 	if err := s.may(ctx); err != nil {
@@ -244,39 +252,38 @@ func (e *Engine) joinWriters(ctx context.Context) (*writers, error) {
 }
 
 // takeStore waits until nodes that were stopped are forgotten, and keeps the claim for an
-// import until release is called. A store that this process has for itself needs none.
-func (im *importer) takeStore() (release func(), err error) {
-	_, _, now, err := im.s.Heads(im.ctx, nil, nil)
-	if err != nil || now == 0 || im.o.DryRun {
-		return func() {}, err
+// import until release is called. The store it gives is to be written with. One that this
+// process has for itself needs no claim.
+func takeStore(ctx context.Context, s Store) (claimed Store, release func(), err error) {
+	_, _, now, err := s.Heads(ctx, nil, nil)
+	if err != nil || now == 0 {
+		return s, func() {}, err
 	}
-	w := newWriters(im.s, newImporter())
+	w := newWriters(s, newImporter())
 	for began := time.Now(); ; {
-		got, err := w.renew(im.ctx)
+		got, err := w.renew(ctx)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if got {
 			break
 		}
 		if time.Since(began) > writersFor+writersRetry {
-			return nil, ErrServed
+			return nil, nil, ErrServed
 		}
 		select {
-		case <-im.ctx.Done():
-			return nil, im.ctx.Err()
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
 		case <-time.After(writersRetry):
 		}
 	}
-	store := im.s
-	im.s = newClaimedStore(store, w)
 	stop := make(chan struct{})
 	var keeping sync.WaitGroup
 	keeping.Go(func() { w.keep(stop) })
-	return func() {
+	return newClaimedStore(s, w), func() {
 		close(stop)
 		keeping.Wait()
 		// Where it cannot be given up it ends by itself.
-		_, _ = store.Claim(context.WithoutCancel(im.ctx), []string{claimWriters}, w.holder, 0)
+		_, _ = s.Claim(context.WithoutCancel(ctx), []string{claimWriters}, w.holder, 0)
 	}, nil
 }

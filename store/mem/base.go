@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/bursarhq/bursar"
@@ -100,5 +101,71 @@ func (st *stream) begin(p *engine.BasePart) {
 	}
 	for _, a := range p.Activity {
 		st.activity[a.ID] = cloneActivity(a)
+	}
+}
+
+// Rewrite implements engine.Store.
+func (s *Store) Rewrite(ctx context.Context, name string, to engine.Head, parts iter.Seq2[*engine.BasePart, error]) error {
+	if err := s.beginWrite(ctx, "rewrite"); err != nil {
+		return err
+	}
+	s.mu.Unlock() // so that parts may use the store
+	added := &stream{activity: map[string]engine.Activity{}}
+	var listing *bursar.Customer
+	var uses []engine.Use
+	for p, err := range parts {
+		if err != nil {
+			return fmt.Errorf("%w: %w", engine.ErrNotCommitted, err)
+		}
+		added.begin(p)
+		if p.Listing != nil {
+			listing = p.Listing
+		}
+		uses = append(uses, p.Uses...)
+	}
+	s.mu.Lock()
+	st := s.streams[name]
+	if st == nil || !st.has(to) {
+		s.mu.Unlock()
+		return fmt.Errorf("%w: the log of %q was never at commit %d as given", engine.ErrNotCommitted, name, to.Seq)
+	}
+	st.rewind(to)
+	st.log = append(st.log, added.log...)
+	if n := len(st.log); n > 0 {
+		st.head = st.log[n-1].Head
+	}
+	maps.Copy(st.activity, added.activity)
+	if listing != nil {
+		s.customers[listing.ID] = cloneCustomer(*listing)
+	}
+	for _, users := range s.uses {
+		delete(users, name)
+	}
+	for _, u := range uses {
+		if s.uses[u] == nil {
+			s.uses[u] = map[string]bool{}
+		}
+		s.uses[u][name] = true
+	}
+	s.mu.Unlock()
+	return s.fail("rewrite.after")
+}
+
+// has tells whether the log was at h.
+func (st *stream) has(h engine.Head) bool {
+	if h == (engine.Head{}) || st.saved != nil && st.saved.head == h {
+		return true
+	}
+	return slices.ContainsFunc(st.log, func(r engine.LogRow) bool { return r.Head == h })
+}
+
+// rewind forgets what came after to.
+func (st *stream) rewind(to engine.Head) {
+	st.head = to
+	st.log = slices.DeleteFunc(st.log, func(r engine.LogRow) bool { return r.Head.Seq > to.Seq })
+	last := engine.LastID(to)
+	maps.DeleteFunc(st.activity, func(id string, _ engine.Activity) bool { return id > last })
+	if st.saved != nil && st.saved.head.Seq > to.Seq {
+		st.saved = nil
 	}
 }

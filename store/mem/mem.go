@@ -31,11 +31,11 @@ var (
 type Store struct {
 	// Fail, when set, is called at the start of every operation with its name:
 	// "append", "settle", "heads", "streams", "readlog", "load", "save", "saved", "claim", "due", "findkeys", "hold", "holds",
-	// "series", "customers", "activity", "users", "base", "begin", "trimlog", "addmessage", "savedeliveries",
+	// "series", "customers", "activity", "users", "base", "begin", "rewrite", "trimlog", "addmessage", "savedeliveries",
 	// "trimoutbox", "duedeliveries", "deliveries", "delivery", "pendingdeliveries",
 	// "savejob", "jobs" or "trimjobs".
 	// The operation does nothing and returns the error, if there is one. "append.after",
-	// "save.after", "begin.after", "addmessage.after", "savedeliveries.after" and "trimoutbox.after" are
+	// "save.after", "begin.after", "rewrite.after", "addmessage.after", "savedeliveries.after" and "trimoutbox.after" are
 	// called once the write is done: an error then leaves the caller without its
 	// outcome. An error that wraps engine.ErrPoisoned poisons the store. No lock is held
 	// during the call. Set it before the store is used.

@@ -170,12 +170,14 @@ func (s *Store) readLog(ctx context.Context, stream string, after uint64, want i
 }
 
 const (
-	// A claim of one's own goes on; another's is taken once it has ended. Names are in
-	// order, in which the rows are locked.
+	// A claim of one's own goes on; another's is taken once it has ended, or when it ends so
+	// late that the database's clock must have been set back. Names are in order, in which the
+	// rows are locked.
 	putClaims = `INSERT INTO claims AS c (name, holder, until)
 		SELECT name, $2, clock_timestamp() + $3 * interval '1 microsecond' FROM unnest($1::text[]) name ORDER BY name COLLATE "C"
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
-		WHERE c.holder = excluded.holder OR c.until <= clock_timestamp() RETURNING c.name`
+		WHERE c.holder = excluded.holder OR c.until <= clock_timestamp()
+			OR c.until > clock_timestamp() + interval '1 hour' + $3 * interval '1 microsecond' RETURNING c.name`
 	// What is given up, and what had ended, is deleted; the answer is what nobody else has.
 	dropClaims = `WITH dropped AS (
 			DELETE FROM claims WHERE name = ANY($1::text[]) AND (holder = $2 OR until <= clock_timestamp()))

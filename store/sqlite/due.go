@@ -125,17 +125,22 @@ func (s *Store) drop(ctx context.Context, name string) error {
 		}
 		s.out.Warn("checkpoint is not on the log: dropped, the stream is replayed", "stream", name,
 			"checkpoint", saved.Seq, "log", end.Seq)
-		for _, table := range stateTables {
-			if err := s.state.exec("DELETE FROM "+table+" WHERE stream = ?", id); err != nil {
-				return err
-			}
-		}
-		return s.state.exec("DELETE FROM checkpoints WHERE id = ?", id)
+		return s.deleteCheckpoint(id)
 	}, func() {
 		if end.Seq > 0 {
 			s.behind.appended(name, end.Seq)
 		}
 	})
+}
+
+// deleteCheckpoint deletes it in the transaction that state.db is in.
+func (s *Store) deleteCheckpoint(id int64) error {
+	for _, table := range stateTables {
+		if err := s.state.exec("DELETE FROM "+table+" WHERE stream = ?", id); err != nil {
+			return err
+		}
+	}
+	return s.state.exec("DELETE FROM checkpoints WHERE id = ?", id)
 }
 
 // onLog tells whether the log has been at h, and where it ends.

@@ -26,7 +26,7 @@ func Run(t *testing.T, open Open, reopen Reopen) {
 		tests []test
 	}{
 		{"Append", appendTests}, {"Uses", useTests}, {"Shared", sharedTests}, {"Log", logTests}, {"Customers", customerTests},
-		{"Activity", activityTests}, {"Checkpoint", checkpointTests}, {"Load", loadTests}, {"Base", baseTests}, {"Keys", keyTests},
+		{"Activity", activityTests}, {"Checkpoint", checkpointTests}, {"Load", loadTests}, {"Base", baseTests}, {"Rewrite", rewriteTests}, {"Keys", keyTests},
 		{"Parts", partTests}, {"Due", dueTests}, {"Holds", holdTests}, {"Series", seriesTests},
 		{"Outbox", outboxTests}, {"Deliveries", deliveryTests}, {"Trim", trimTests}, {"Jobs", jobTests}, {"Concurrent", concurrentTests},
 	} {
