@@ -253,7 +253,7 @@ func (r *repairer) deliveries(now bursar.Time) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	all, err := r.s.DueDeliveries(r.ctx, math.MaxInt64, n)
+	all, err := r.s.DueDeliveries(r.ctx, math.MaxInt64, func(string) int { return n })
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func TestRepairTakesTheFutureBack(t *testing.T) {
 	met := 0
 	meet := func(name, key, value string, kind bursar.DimensionKind) {
 		met++
-		_, err := r.ReportEvents(ctx, tester, []bursar.EventInput{{CustomerID: "acme", EventName: name, IdempotencyKey: fmt.Sprint("event-", met),
+		_, _, err := r.ReportEvents(ctx, tester, []bursar.EventInput{{CustomerID: "acme", EventName: name, IdempotencyKey: fmt.Sprint("event-", met),
 			Dimensions: append([]bursar.Dimension{{Key: key, Kind: kind, Value: value}}, onUser...)}})
 		r.must(err)
 	}
