@@ -401,12 +401,17 @@ func TestMetrics(t *testing.T) {
 	s.admin("GET", "/api/v1/customers/acme/entitlements/check?featureId=tokens", "")
 	s.admin("GET", "/api/v1/customers/nosuch/entitlements/check?featureId=tokens", "")
 	s.admin("POST", "/api/v1/usage", usageOf(`"value":1`))
+	for range 2 { // one of them is recorded
+		s.admin("POST", "/api/v1/usage", strings.Replace(usageOf(`"value":1,"idempotencyKey":"m"`), "ann", "mistyped", 1))
+		s.admin("POST", "/api/v1/customers/acme/consume", `{"featureId":"tokens","amount":1,"dimensions":{"userId":"mistyped"},"idempotencyKey":"c"}`)
+	}
 	resp, reply := s.do("GET", "/metrics", "", "Authorization: Bearer a metrics token")
 	text := string(reply)
 	for _, line := range []string{
 		`bursar_checks_total{reason="",result="granted"} 1`, `bursar_checks_total{reason="CustomerNotFound",result="denied"} 1`,
-		`bursar_ingest_events_total{result="recorded"} 1`, "bursar_check_duration_seconds_count 2", "bursar_customers_resident 1", "bursar_ready 1",
-		`bursar_http_requests_total{class="2xx",method="POST",route="/usage"} 1`, "bursar_holds_open 0", "bursar_unpriced_total 0",
+		`bursar_warnings_total{code="DIMENSION_NOT_RESOLVED"} 2`, `bursar_warnings_total{code="UNGOVERNED"} 3`, `bursar_warnings_total{code="STALE_SET"} 0`,
+		`bursar_ingest_events_total{result="recorded"} 2`, "bursar_check_duration_seconds_count 2", "bursar_customers_resident 1", "bursar_ready 1",
+		`bursar_http_requests_total{class="2xx",method="POST",route="/usage"} 3`, "bursar_holds_open 0", "bursar_unpriced_total 0",
 		"bursar_webhook_backlog 1", `bursar_webhook_deliveries_total{result="succeeded"} 2`, `bursar_webhook_deliveries_total{result="failed"} 1`,
 		`bursar_webhook_deliveries_total{result="dead"} 0`,
 	} {

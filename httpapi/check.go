@@ -128,6 +128,7 @@ func (a *API) check(q *request) error {
 		d, q.version = got[0], version
 	}
 	a.metrics.check(d.Granted, d.Reason)
+	a.metrics.warned(d.Warnings)
 	q.decided(kindCheck, in.Capability, in.Requested, in.Dimensions, &d)
 	b := append(q.out[:0], `{"data":`...)
 	b = appendDecision(b, &d, a.engine)
@@ -196,6 +197,7 @@ func (a *API) checks(q *request, in *checksIn) (decisions, error) {
 	}
 	for i := range got {
 		a.metrics.check(got[i].Granted, got[i].Reason)
+		a.metrics.warned(got[i].Warnings)
 		q.decided(kindCheck, inputs[i].Capability, inputs[i].Requested, inputs[i].Dimensions, &got[i])
 	}
 	out.list, q.version = got, version

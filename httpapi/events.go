@@ -109,6 +109,7 @@ func (a *API) reportEvents(q *request, in *eventsIn) (out reportOut, err error) 
 		return out, err
 	}
 	for i := range warnings {
+		a.metrics.warned(warnings[i])
 		out.add(warnings[i])
 	}
 	if len(versions) == 1 {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -27,6 +28,7 @@ type metrics struct {
 	recorded     prometheus.Counter
 	duplicates   prometheus.Counter
 	refused      prometheus.Counter
+	warnings     map[string]prometheus.Counter // by code
 	requests     map[*route]*[6]prometheus.Counter // by status class
 	unrouted     *[6]prometheus.Counter
 }
@@ -36,6 +38,11 @@ var denialReasons = []bursar.Code{
 	bursar.CodeCustomerNotFound, bursar.CodeCustomerIsArchived, bursar.CodeFeatureNotFound, bursar.CodeEntitlementNotFound,
 	bursar.CodeRequestedUsageExceeding, bursar.CodeInsufficientCredits, bursar.CodeBudgetExceeded,
 	bursar.CodeFeatureTypeMismatch, bursar.CodeCustomerResourceNotFound,
+}
+
+// warningCodes are what replies to others than estimates may warn of.
+var warningCodes = []string{
+	bursar.WarnNotResolved, bursar.WarnUngoverned, bursar.WarnNoRate, bursar.WarnUnmetered, bursar.WarnTooManyLimits, bursar.WarnStaleSet,
 }
 
 func newMetrics(e *engine.Engine, routes []*route, o *Options) *metrics {
@@ -56,6 +63,13 @@ func newMetrics(e *engine.Engine, routes []*route, o *Options) *metrics {
 		Name: "bursar_ingest_events_total", Help: "Usage items, by what became of them.",
 	}, []string{"result"})
 	m.recorded, m.duplicates, m.refused = ingest.WithLabelValues("recorded"), ingest.WithLabelValues("duplicate"), ingest.WithLabelValues("refused")
+	warnings := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "bursar_warnings_total", Help: "Warnings in replies to checks, spending and reports, by code.",
+	}, []string{"code"})
+	m.warnings = map[string]prometheus.Counter{}
+	for _, code := range warningCodes {
+		m.warnings[code] = warnings.WithLabelValues(code)
+	}
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bursar_http_requests_total", Help: "Requests answered, by route and class of status.",
 	}, []string{"method", "route", "class"})
@@ -72,7 +86,7 @@ func newMetrics(e *engine.Engine, routes []*route, o *Options) *metrics {
 		m.requests[r] = classes(r.method, r.pattern)
 	}
 	m.unrouted = classes("", "none")
-	m.registry.MustRegister(m.checkSeconds, checks, ingest, requests, engineCollector{e, o.WebhookBacklog, o.WebhookStats},
+	m.registry.MustRegister(m.checkSeconds, checks, ingest, warnings, requests, engineCollector{e, o.WebhookBacklog, o.WebhookStats},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return m
@@ -95,6 +109,17 @@ func (m *metrics) check(granted bool, reason bursar.Code) {
 		c.Inc()
 	} else {
 		m.deniedOther.Inc()
+	}
+}
+
+// warned counts the warnings of a reply: those who use an SDK that does not know of them
+// never see them.
+func (m *metrics) warned(warnings []string) {
+	for _, w := range warnings {
+		code, _, _ := strings.Cut(w, ":")
+		if c := m.warnings[code]; c != nil {
+			c.Inc()
+		}
 	}
 }
 

@@ -63,7 +63,7 @@ func (a *API) reserve(q *request, in *reserveIn) (reservationOut, error) {
 		return reservationOut{}, err
 	}
 	got, version, err := a.engine.Reserve(q.ctx, c, q.path[0], spend, or(in.TTLSeconds, bursar.DefaultHoldTTL), or(in.OnExpire, bursar.ExpireRelease))
-	q.spent(kindReserve, &spend, err, got.Duplicate)
+	q.spent(kindReserve, &spend, got.Decision, err, got.Duplicate)
 	return q.reservationReply(got, version, err)
 }
 

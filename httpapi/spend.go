@@ -27,12 +27,14 @@ func (q *request) spend(in *spendIn, amount bursar.Amount) (bursar.SpendInput, e
 }
 
 // spent notes the decision that a consumption or a reservation was.
-func (q *request) spent(kind string, in *bursar.SpendInput, err error, duplicate bool) {
+func (q *request) spent(kind string, in *bursar.SpendInput, d *bursar.Decision, err error, duplicate bool) {
 	var e *bursar.Error
 	switch {
 	case errors.As(err, &e) && e.Denial != nil:
+		q.api.metrics.warned(e.Denial.Warnings)
 		q.decided(kind, in.Capability, in.Amount, in.Dimensions, e.Denial)
 	case err == nil && !duplicate:
+		q.api.metrics.warned(d.Warnings)
 		q.api.observed.decided(q.now, true)
 		if kind == kindConsume {
 			q.api.observed.used(q.now, 1)
@@ -79,7 +81,7 @@ func (a *API) consume(q *request, in *consumeIn) (consumeOut, error) {
 	}
 	got, version, err := a.engine.Consume(q.ctx, c, q.path[0], spend)
 	q.version = version
-	q.spent(kindConsume, &spend, err, got.Duplicate)
+	q.spent(kindConsume, &spend, &got.Decision, err, got.Duplicate)
 	if err != nil {
 		return consumeOut{}, err
 	}

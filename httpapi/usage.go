@@ -104,6 +104,8 @@ func (q *request) ingested(got []bursar.UsageResult, versions map[string]uint64,
 	for i := range got {
 		if got[i].Duplicate {
 			duplicates++
+		} else {
+			q.api.metrics.warned(got[i].Warnings)
 		}
 	}
 	q.replayed = duplicates == len(got)
