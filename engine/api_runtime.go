@@ -345,6 +345,24 @@ func (e *Engine) Reserve(ctx context.Context, c Caller, customer string, in burs
 	return reply.(bursar.Reservation), version, nil
 }
 
+// warnAgain puts into a reservation that was made before what would be warned of now: its
+// first reply may have been lost.
+func (e *Engine) warnAgain(ctx context.Context, customer string, in *bursar.SpendInput, res *bursar.Reservation) error {
+	dims := sortDims(in.Dimensions)
+	_, err := e.readCustomer(ctx, ReadOptions{}, customer, func(v *view) error {
+		cat := e.cat.Load()
+		asks, unpriced, err := v.asksFor(cat, in.Capability, in.Amount, dims, v.now)
+		if err != nil {
+			return err
+		}
+		r := v.resolve(cat, dims)
+		chains, over := v.chains(&r, asks)
+		res.Decision.Warnings = warnOver(asks, over, v.warnings(cat, &r, asks, unpriced, len(chains) > 0))
+		return nil
+	})
+	return err
+}
+
 // CommitReservation records what was used, even above the hold, and frees the rest.
 func (e *Engine) CommitReservation(ctx context.Context, c Caller, customer, id string, amount bursar.Amount) (bursar.Reservation, uint64, error) {
 	if amount.Sign() < 0 {

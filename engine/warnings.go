@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"slices"
 	"strings"
 
@@ -91,22 +90,4 @@ func isTokens(d *bursar.Dimension) bool {
 	}
 	n, ok := parseDecimal(d.Value)
 	return ok && n.sign() > 0
-}
-
-// warnAgain puts into a reservation that was made before what would be warned of now: its
-// first reply may have been lost.
-func (e *Engine) warnAgain(ctx context.Context, customer string, in *bursar.SpendInput, res *bursar.Reservation) error {
-	dims := sortDims(in.Dimensions)
-	_, err := e.readCustomer(ctx, ReadOptions{}, customer, func(v *view) error {
-		cat := e.cat.Load()
-		asks, unpriced, err := v.asksFor(cat, in.Capability, in.Amount, dims, v.now)
-		if err != nil {
-			return err
-		}
-		r := v.resolve(cat, dims)
-		chains, over := v.chains(&r, asks)
-		res.Decision.Warnings = warnOver(asks, over, v.warnings(cat, &r, asks, unpriced, len(chains) > 0))
-		return nil
-	})
-	return err
 }
