@@ -219,16 +219,18 @@ func (d *decider) checkTarget(o *reportUsage, it *usageItem, p *bursar.Problems)
 }
 
 // chargeable finds the rows, the costs and the warnings of amount, of an item whose path is
-// resolved.
+// resolved. A negative amount costs what it takes of the feature's total.
 func (d *decider) chargeable(it *usageItem, amount bursar.Amount) *bursar.Error {
 	at := d.now
 	if it.in.Timestamp != 0 {
 		at = min(it.in.Timestamp, d.now)
 	}
 	var err error
-	if it.asks, it.unpriced, err = d.asksFor(d.cat, it.in.Capability(), amount, it.in.Dimensions, at); err != nil {
+	back := d.clampTotal(d.capOrd(it.in.Capability()), amount)
+	if it.asks, it.unpriced, err = d.asksFor(d.cat, it.in.Capability(), back, it.in.Dimensions, at); err != nil {
 		return err.(*bursar.Error)
 	}
+	it.asks[0].amount = amount
 	a := d.rowsOn(&it.path, it.asks[0].cap)
 	limited, unpriced, cut := len(a.rows) > 0, it.unpriced, warnCut(it.asks[0].c, a.cut, nil)
 	it.rows = d.withPromo(a.rows, it.asks[0].cap)
@@ -297,7 +299,7 @@ func (d *decider) recordUsage(it *usageItem, o operation) bursar.UsageResult {
 		met = d.chargeDistinct(it.rows, hashValue(it.text), rec)
 	default:
 		rec.charges = d.charges(it.rows, rec.at, rec.delta, rec.set)
-		if rec.total = d.clampTotal(cap, rec.delta); rec.total != rec.delta {
+		if rec.total = d.clampTotal(cap, rec.delta); rec.delta.Sign() < 0 {
 			repriceAsks(it.asks, rec.total)
 		}
 	}
@@ -328,12 +330,16 @@ func (d *decider) noteLevel(it *usageItem, rec *usageRec) {
 	}
 }
 
-// repriceAsks makes asks those of another amount: only what was used can be paid back.
+// repriceAsks makes asks those of the amount that is paid back: what was used of it. One
+// that would cost 10^15 or more, since an earlier item of the request used that much, pays
+// back what was checked.
 func repriceAsks(asks []ask, amount bursar.Amount) {
 	asks[0].amount = amount
 	for i := range asks[1:] {
 		a := &asks[i+1]
-		a.amount, _ = a.price.rate.Cost(amount) // nearer to 0 than the cost that was checked
+		if cost, ok := a.price.rate.Cost(amount); ok {
+			a.amount = cost
+		}
 	}
 }
 

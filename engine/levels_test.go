@@ -98,6 +98,34 @@ func TestCommitAfterAMoveMovesTheLeaf(t *testing.T) {
 	r.must(r.VerifyAll(ctx))
 }
 
+// A SET costs what it takes of the customer's total, not the whole of what it takes from
+// its leaf, which may be more than may be paid back.
+func TestSetPaysBackWhatWasUsed(t *testing.T) {
+	ctx := context.Background()
+	r := newRig(t, mem.New(), quiet)
+	defer r.close()
+	r.furnishSeats()
+	report := func(value int64, how bursar.UpdateBehavior, dims []bursar.Dimension) bursar.UsageResult {
+		t.Helper()
+		res, _, err := r.ReportUsage(ctx, tester, []bursar.UsageInput{{CustomerID: "acme", FeatureID: "seats", Value: bursar.AmountFromInt(value),
+			Behavior: how, Dimensions: dims}})
+		r.must(err)
+		return res[0]
+	}
+	report(9e14, bursar.Delta, onUser)
+	report(-9e14, bursar.Delta, []bursar.Dimension{{Key: "org", Value: "o"}})
+	report(3, bursar.Delta, []bursar.Dimension{{Key: "org", Value: "o"}})
+	_, err := r.CreateRateCard(ctx, tester, engine.RateCardInput{ID: "c", CurrencyID: "credits", DisplayName: "C",
+		RateVersionInput: engine.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "seats", Amount: bursar.AmountFromInt(2), Per: 1}}}})
+	r.must(err)
+	report(7, bursar.Delta, []bursar.Dimension{{Key: "org", Value: "o"}}) // 14 credits
+	res := report(4, bursar.Set, onUser)
+	if res.CurrentUsage != (bursar.Amount{}) || len(res.Costs) != 1 || res.Costs[0].Amount != bursar.AmountFromInt(-14) {
+		t.Errorf("the customer uses %s after it, and it cost %v", res.CurrentUsage, res.Costs)
+	}
+	r.must(r.VerifyAll(ctx))
+}
+
 // A SET from a clock that is ahead counts as of now, so SETs after it from right clocks
 // are not older than it.
 func TestSetFromAFastClock(t *testing.T) {
