@@ -200,7 +200,7 @@ func (v *view) strictRows() int {
 // of assignment IDs; next is the After of the following page, "" at the end.
 func (e *Engine) Allocations(ctx context.Context, o ReadOptions, customer string, q AllocationQuery) (out []Allocation, next string, version uint64, err error) {
 	l := allocationList{q: &q, at: -1, out: []Allocation{}}
-	version, err = e.readCustomer(ctx, o, customer, l.on)
+	version, err = e.readTurn(ctx, o, customer, l.on)
 	return l.out, l.next, version, err
 }
 

@@ -192,7 +192,7 @@ func (e *Engine) Archive(ctx context.Context, c Caller, customer string, ids []s
 
 // PreviewArchive tells what Archive would do.
 func (e *Engine) PreviewArchive(ctx context.Context, o ReadOptions, customer string, ids []string, descendants bool) (out Archival, version uint64, err error) {
-	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
+	version, err = e.readTurn(ctx, o, customer, func(v *view) error {
 		var p bursar.Problems
 		out, _ = v.archival(ids, descendants, &p)
 		return p.Err()

@@ -49,7 +49,7 @@ func (e *Engine) Explain(ctx context.Context, o ReadOptions, customer string, in
 	var at bursar.Decision // at now, which is later with each look
 	var now bursar.Time
 	looks := 0
-	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
+	version, err = e.readTurn(ctx, o, customer, func(v *view) error {
 		if v.root != 0 {
 			if len(v.resolve(cat, in.Dimensions).leaves) == 0 {
 				return errNamesNothing

@@ -12,7 +12,7 @@ import (
 // Entities lists a customer's entities.
 func (e *Engine) Entities(ctx context.Context, o ReadOptions, customer string, q EntityQuery) (p Page[bursar.Entity], version uint64, err error) {
 	var m *entityMatch
-	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
+	version, err = e.readTurn(ctx, o, customer, func(v *view) error {
 		if m == nil {
 			m = &entityMatch{typ: v.typeOrd(q.TypeID), archived: q.IncludeArchived, search: strings.ToLower(q.Search)}
 			if q.ParentID != "" {
@@ -99,7 +99,7 @@ func (e *entity) compare(p *ListPos) int {
 func (e *Engine) Assignments(ctx context.Context, o ReadOptions, customer string, q AssignmentQuery) (p Page[bursar.Assignment], version uint64, err error) {
 	at, step := -1, 1
 	p.Items = []bursar.Assignment{}
-	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
+	version, err = e.readTurn(ctx, o, customer, func(v *view) error {
 		ent, cap := v.entOrd(q.EntityID), v.capOrd(q.Capability)
 		if q.EntityID != "" && ent == 0 || q.Capability.ID != "" && cap == 0 {
 			return nil

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/bursarhq/bursar"
 )
 
 // sizedOp is a request of so many items.
@@ -122,5 +124,22 @@ func TestLongLines(t *testing.T) {
 	}
 	if err := l.add(asked(&customer{id: "c"}, "loud", 1, 1)...); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestItemsOf: each request of several items takes as much of a turn as it has.
+func TestItemsOf(t *testing.T) {
+	for _, o := range []op{
+		&reportUsage{items: make([]usageItem, 100)}, &reportEvents{items: make([]eventItem, 100)},
+		&putEntities{in: make([]bursar.EntityInput, 100)}, &putAssignments{in: make([]bursar.AssignmentInput, 100)},
+		&putPromotions{in: make([]bursar.PromotionInput, 100)}, &archiveEntities{ids: make([]string, 100)},
+		&repriceOp{groups: make([]repriceGroup, 100)},
+	} {
+		if n := itemsOf(o); n != 100 {
+			t.Errorf("%T of 100 items is taken for one of %d", o, n)
+		}
+	}
+	if n := itemsOf(&putEntities{}) + itemsOf(&consume{}); n != 2 {
+		t.Errorf("two requests of one thing each are taken for %d", n)
 	}
 }

@@ -53,7 +53,7 @@ func (e *Engine) Reservations(ctx context.Context, o ReadOptions, customer strin
 		q.Status = bursar.HoldOpen
 	}
 	l := holdList{q: &q}
-	if _, err = e.readCustomer(ctx, o, customer, l.inMemory); err == nil && !l.nothing && q.Status != bursar.HoldOpen {
+	if _, err = e.readTurn(ctx, o, customer, l.inMemory); err == nil && !l.nothing && q.Status != bursar.HoldOpen {
 		err = l.inStore(ctx, e, customer)
 	}
 	p.Items = []bursar.Reservation{}
@@ -61,7 +61,7 @@ func (e *Engine) Reservations(ctx context.Context, o ReadOptions, customer strin
 		return p, 0, err
 	}
 	holds := l.cut()
-	version, err = e.readCustomer(ctx, o, customer, func(v *view) error {
+	version, err = e.readTurn(ctx, o, customer, func(v *view) error {
 		for _, h := range holds {
 			p.Items = append(p.Items, v.reservationOut(e.cat.Load(), h))
 		}
@@ -183,7 +183,7 @@ func (l *holdList) inStore(ctx context.Context, e *Engine, customer string) erro
 				return err
 			}
 		}
-		_, err = e.readCustomer(ctx, ReadOptions{}, customer, func(v *view) error {
+		_, err = e.readTurn(ctx, ReadOptions{}, customer, func(v *view) error {
 			for _, h := range holds {
 				if v.hold(h.id) == nil {
 					l.found = append(l.found, h)

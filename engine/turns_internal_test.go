@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -81,5 +82,74 @@ func TestTurnsAreBounded(t *testing.T) {
 	}
 	if err := turns.take(t.Context(), "noisy"); err != nil || turns.waiting != 0 {
 		t.Errorf("a turn afterwards: %v, %d wait", err, turns.waiting)
+	}
+}
+
+// TestReadsThatScanTakeTurns: what looks at many things of a customer waits for a turn on
+// the cores; what looks at one path does not.
+func TestReadsThatScanTakeTurns(t *testing.T) {
+	ctx := t.Context()
+	e, err := Open(ctx, newPlainStore(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := e.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, _, err := e.CreateCustomer(ctx, Caller{}, "a", bursar.CustomerInput{}); err != nil {
+		t.Fatal(err)
+	}
+	tokens, o, page := bursar.Capability{Kind: bursar.KindFeature, ID: "tokens"}, ReadOptions{}, ListPage{Limit: 10}
+	reads := []func() error{
+		func() error {
+			_, _, err := e.Entities(ctx, o, "a", EntityQuery{Search: "x", ListPage: page})
+			return err
+		},
+		func() error { _, _, err := e.Assignments(ctx, o, "a", AssignmentQuery{ListPage: page}); return err },
+		func() error { _, _, err := e.Reservations(ctx, o, "a", ReservationQuery{ListPage: page}); return err },
+		func() error {
+			_, _, _, err := e.Allocations(ctx, o, "a", AllocationQuery{Capability: tokens, Limit: 10})
+			return err
+		},
+		func() error { _, _, err := e.Explain(ctx, o, "a", CheckInput{Capability: tokens}); return err },
+		func() error { _, _, err := e.PreviewArchive(ctx, o, "a", nil, true); return err },
+	}
+	free := 0
+	for e.share.free > 0 { // until all turns are taken
+		if err := e.share.take(ctx, "noisy"); err != nil {
+			t.Fatal(err)
+		}
+		free++
+	}
+	done := make(chan error, len(reads))
+	for i, read := range reads {
+		go func() { done <- read() }()
+		for waiting := 0; waiting <= i; {
+			select {
+			case err := <-done:
+				t.Fatalf("read %d took no turn: %v", i, err)
+			default:
+				runtime.Gosched()
+			}
+			e.share.mu.Lock()
+			waiting = e.share.waiting
+			e.share.mu.Unlock()
+		}
+	}
+	if _, _, err := e.Check(ctx, o, "a", []CheckInput{{Capability: tokens}}); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := e.Customer(ctx, o, "a"); err != nil {
+		t.Error(err)
+	}
+	for range free {
+		e.share.give()
+	}
+	for range reads {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }
