@@ -24,7 +24,7 @@ type share struct {
 type shareWalk struct {
 	share
 	def  *rowDef
-	todo []uint32 // entities to look at
+	todo [][]uint32 // lists of entities to look at
 }
 
 func (v *view) shareWalk(def *rowDef) *shareWalk {
@@ -34,7 +34,9 @@ func (v *view) shareWalk(def *rowDef) *shareWalk {
 }
 
 func (w *shareWalk) below(v *view, ent uint32) {
-	v.eachChild(ent, func(c uint32) { w.todo = append(w.todo, c) })
+	if list := v.childList(ent); len(list) > 0 {
+		w.todo = append(w.todo, list)
+	}
 }
 
 // step looks at the next entity, and tells whether there was one.
@@ -43,8 +45,11 @@ func (w *shareWalk) step(v *view) bool {
 	if n < 0 {
 		return false
 	}
-	c := w.todo[n]
-	w.todo = w.todo[:n]
+	list := w.todo[n]
+	c := list[len(list)-1]
+	if w.todo[n] = list[:len(list)-1]; len(list) == 1 {
+		w.todo = w.todo[:n]
+	}
 	v.visits++
 	if r := v.nodeWide(c, w.def.cap, w.def.label); r != 0 && v.ent(c).archived == 0 {
 		w.add(v.def(r), w.def, r)

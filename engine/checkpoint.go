@@ -84,11 +84,14 @@ func (e *Engine) saved(c *customer, k *capture, began time.Time, err error) {
 	e.counters.checkpoints.Add(1)
 }
 
+// forgetSlice is how many holds are let go under one lock.
+const forgetSlice = 128
+
 // letClosedGo forgets those of holds, which the store has, that are closed; others have
 // their turn meanwhile.
 func (e *Engine) letClosedGo(c *customer, holds map[[16]byte]*hold) {
 	for list := slices.Collect(maps.Values(holds)); len(list) > 0; {
-		n := min(len(list), sliceSize/8)
+		n := min(len(list), forgetSlice)
 		c.mu.Lock()
 		began := e.holding.begin()
 		c.st.letClosedGo(list[:n])
@@ -226,11 +229,11 @@ func over[K comparable, V any](newer, older map[K]V) map[K]V {
 // unsaved is how many records changed what no checkpoint is known to have.
 func (s *state) unsaved() int { return s.dirty.records + s.aged.records }
 
-// savedElsewhere takes note that another process has saved a checkpoint at seq, and lets
-// go of what it has. What comes into the next one is since then.
-func (s *state) savedElsewhere(seq uint64, horizon time.Duration) {
+// savedElsewhere takes note that another process has saved a checkpoint at seq, and gives
+// the holds that it has. What comes into the next one is since then.
+func (s *state) savedElsewhere(seq uint64, horizon time.Duration) (has []map[[16]byte]*hold) {
 	if seq > s.head.Seq || s.flushing != nil {
-		return
+		return nil
 	}
 	s.keys.forget(s.keys.outdated(s.head.Now, horizon), s.head.Now)
 	if seq > s.seriesBase {
@@ -238,13 +241,14 @@ func (s *state) savedElsewhere(seq uint64, horizon time.Duration) {
 		s.forgetSteps(seq)
 	}
 	if seq >= s.agedTo {
-		s.letClosedGo(slices.Collect(maps.Values(s.aged.holds)))
+		has = append(has, s.aged.holds)
 		s.aged, s.agedTo, s.dirty = s.dirty, s.head.Seq, newDirty()
 	}
 	if seq == s.head.Seq {
-		s.letClosedGo(slices.Collect(maps.Values(s.aged.holds)))
+		has = append(has, s.aged.holds)
 		s.aged = dirty{}
 	}
+	return has
 }
 
 func entityRow(ord uint32, e *entity, types []string) EntityRow {

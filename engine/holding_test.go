@@ -133,14 +133,25 @@ func TestNobodyHoldsACustomerForLong(t *testing.T) {
 			return err
 		}},
 	}
+	rounds := 1
+	if *large {
+		rounds = 7 // others have the processor meanwhile: the shortest is how long it takes
+	}
 	for _, x := range readers {
-		engine.ForgetVisits(r.Engine)
-		r.must(x.read())
-		read, _, _ := engine.MostVisited(r.Engine)
+		read, held := int64(0), time.Hour
+		for range rounds {
+			engine.ForgetVisits(r.Engine)
+			r.must(x.read())
+			read, _, _ = engine.MostVisited(r.Engine)
+			held = min(held, engine.LongestHeld(r.Engine))
+		}
 		if read > most {
 			t.Errorf("%s: looked at %d things under one lock", x.name, read)
 		}
-		t.Logf("%-26s %6d things, %8v", x.name, read, engine.LongestHeld(r.Engine))
+		t.Logf("%-26s %6d things, %8v", x.name, read, held)
+	}
+	if *large {
+		timeWrites(t, r)
 	}
 	engine.ForgetVisits(r.Engine)
 	r.must(engine.Save(r.Engine, "acme"))
@@ -154,4 +165,39 @@ func TestNobodyHoldsACustomerForLong(t *testing.T) {
 		t.Errorf("checkpoint: looked at %d things under one lock", save)
 	}
 	t.Logf("%-26s %6d things, %8v", "checkpoint of ended holds", save, engine.LongestHeld(r.Engine))
+}
+
+// timeWrites prints how long writes take that look at much, the store being next to
+// nothing: who saves the customer waits while one is decided.
+func timeWrites(t *testing.T, r *rig) {
+	ctx := t.Context()
+	_, _, err := r.PutEntities(ctx, tester, "acme", []bursar.EntityInput{{ID: "o2", EntityTypeID: "org"}})
+	r.must(err)
+	limit := func(id string, n int64, allocation string) func(int) error {
+		return func(i int) error {
+			_, _, err := r.PutAssignments(ctx, tester, "acme", []bursar.AssignmentInput{{EntityID: id, Capability: capability("tokens"),
+				UsageLimit: bursar.Some(bursar.AmountFromInt(n + int64(i))), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitYear}), Allocation: bursar.Some(allocation)}})
+			return err
+		}
+	}
+	for _, x := range []struct {
+		name  string
+		write func(i int) error
+	}{
+		{"a limit", limit("user-7", 100, "none")},
+		{"move among siblings", func(i int) error {
+			_, _, err := r.PutEntities(ctx, tester, "acme", []bursar.EntityInput{{ID: "user-5", EntityTypeID: "user", ParentID: bursar.Some([]string{"o2", "o"}[i%2])}})
+			return err
+		}},
+		{"a strict limit above all", limit("o", 1e12, "strict")},
+		{"a limit below a strict one", limit("user-7", 100, "none")},
+	} {
+		took := time.Hour
+		for i := range 8 {
+			began := time.Now()
+			r.must(x.write(i))
+			took = min(took, time.Since(began))
+		}
+		t.Logf("%-26s %14s %8v", x.name, "", took)
+	}
 }

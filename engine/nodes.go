@@ -439,8 +439,11 @@ func (e *Engine) shareOne(c *customer, mine bool, saved uint64) {
 		e.readAnew(c)
 	} else if others {
 		c.mu.Lock()
-		c.st.savedElsewhere(saved, e.o.LateHorizon)
+		has := c.st.savedElsewhere(saved, e.o.LateHorizon)
 		c.mu.Unlock()
+		for _, holds := range has {
+			e.letClosedGo(c, holds)
+		}
 	}
 }
 

@@ -88,7 +88,7 @@ func (e *Engine) closestOf(c *customer, from int, top []closest, n int, least fl
 	if v.cust() == nil || v.cust().ArchivedAt != nil {
 		return top, 0
 	}
-	to := min(from+sliceSize, len(v.rows))
+	to := min(from+sliceSize/rowLook, len(v.rows))
 	for ord := from; ord < to; ord++ {
 		def := v.rows[ord]
 		if def == nil || def.ent == 0 || !def.limited || v.ent(def.ent).archived != 0 {

@@ -125,7 +125,7 @@ func (l *holdList) walk(v *view, w *holdWalk) bool {
 			l.found = append(l.found, h)
 			w.n++
 		}
-		v.visits++
+		v.visits += holdLook
 		tired = v.tired() && w.n <= l.q.Limit
 		w.last = &id
 		return w.n <= l.q.Limit && !tired

@@ -184,15 +184,28 @@ func (e *Engine) foldIn(c *customer, rows []LogRow) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	c.mu.Lock()
-	err := c.fold(rows)
-	c.mu.Unlock()
-	if err != nil {
-		e.drop(c)
+	defer e.keeper.note(c)
+	for len(rows) > 0 {
+		n, size := 1, len(rows[0].Payload)
+		for n < len(rows) && size+len(rows[n].Payload) <= foldSlice {
+			size += len(rows[n].Payload)
+			n++
+		}
+		c.mu.Lock()
+		err := c.fold(rows[:n])
+		c.mu.Unlock()
+		if err != nil {
+			e.drop(c)
+			return err
+		}
+		rows = rows[n:]
 	}
-	e.keeper.note(c)
-	return err
+	return nil
 }
+
+// foldSlice is how many bytes of a log are applied under one lock, but for a commit that
+// has more: a few hundred records.
+const foldSlice = 32 << 10
 
 // fold applies rows that another process appended, those that are not there yet. The
 // caller holds c's lock.

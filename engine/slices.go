@@ -14,6 +14,12 @@ import (
 // millisecond.
 const sliceSize = 4096
 
+// What looking at one of many counts where that is more than a look.
+const (
+	holdLook = 4 // they lie apart in memory
+	rowLook  = 2 // of the tree: what it has used is worked out
+)
+
 // errGoOn tells read to let others have their turn, and to call again.
 var errGoOn = errors.New("there is more to read")
 

@@ -24,7 +24,7 @@ type state struct {
 
 	entities []*entity // by ord
 	byID     map[string]uint32
-	children map[uint32][]uint32 // of 0: the roots
+	children map[uint32][]uint32 // of 0: the roots; a list only grows at its end, or is another one
 	kidCount map[uint32]kidCount // of those
 	entOrder ordered[uint32]     // as they are listed
 
@@ -268,7 +268,8 @@ func (s *state) setEntity(ord uint32, e *entity) {
 	if old == nil || old.parent != e.parent {
 		if old != nil {
 			kids := s.children[old.parent]
-			s.children[old.parent] = slices.Delete(kids, slices.Index(kids, ord), slices.Index(kids, ord)+1)
+			at := slices.Index(kids, ord)
+			s.children[old.parent] = slices.Concat(kids[:at], kids[at+1:])
 		}
 		s.children[e.parent] = append(s.children[e.parent], ord)
 	}

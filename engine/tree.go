@@ -178,23 +178,25 @@ func (s *treeScan) selectEntities(v *view) error {
 	case q.ParentID != nil:
 		s.pickBelow(v, parent, 0, true)
 	case q.RootEntityID != "":
-		s.picks = []pick{{ord: s.root, depth: depth}}
+		s.picks = []pick{{ords: []uint32{s.root}, depth: depth}}
 	default:
 		s.pickBelow(v, 0, depth, false)
 	}
 	return nil
 }
 
-// pick is an entity that is to be selected: with level it alone, else with what is below
-// it to a depth.
+// pick is entities that are to be selected: with level they alone, else with what is below
+// them to a depth.
 type pick struct {
-	ord   uint32
+	ords  []uint32
 	depth int
 	level bool
 }
 
 func (s *treeScan) pickBelow(v *view, parent uint32, depth int, level bool) {
-	v.eachChild(parent, func(c uint32) { s.picks = append(s.picks, pick{c, depth, level}) })
+	if list := v.childList(parent); len(list) > 0 {
+		s.picks = append(s.picks, pick{list, depth, level})
+	}
 }
 
 // pickOn goes on to select entities, and tells whether it has them all. An archived one
@@ -205,20 +207,24 @@ func (s *treeScan) pickOn(v *view) (done bool) {
 			return false
 		}
 		v.visits++
-		p := s.picks[len(s.picks)-1]
-		s.picks = s.picks[:len(s.picks)-1]
-		shown := v.ent(p.ord).archived == 0 || s.q.IncludeArchived
-		if shown && s.belowRoot(v, p.ord) {
-			s.ents = append(s.ents, p.ord)
+		n := len(s.picks) - 1
+		p := s.picks[n]
+		ord := p.ords[len(p.ords)-1]
+		if s.picks[n].ords = p.ords[:len(p.ords)-1]; len(p.ords) == 1 {
+			s.picks = s.picks[:n]
+		}
+		shown := v.ent(ord).archived == 0 || s.q.IncludeArchived
+		if shown && s.belowRoot(v, ord) {
+			s.ents = append(s.ents, ord)
 		}
 		switch {
 		case p.level && !shown:
-			s.pickBelow(v, p.ord, 0, true)
+			s.pickBelow(v, ord, 0, true)
 		case p.level:
 		case !shown:
-			s.pickBelow(v, p.ord, p.depth, false)
+			s.pickBelow(v, ord, p.depth, false)
 		case p.depth > 0:
-			s.pickBelow(v, p.ord, p.depth-1, false)
+			s.pickBelow(v, ord, p.depth-1, false)
 		}
 	}
 	return true
@@ -249,7 +255,7 @@ func (s *treeScan) slice(v *view) (done bool) {
 		if v.tired() {
 			return false
 		}
-		v.visits++
+		v.visits += rowLook
 		switch {
 		case !s.all:
 			s.entity(v, s.ents[s.next])

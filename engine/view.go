@@ -228,6 +228,15 @@ func (v *view) eachChild(parent uint32, f func(ord uint32)) {
 	}
 }
 
+// childList is the direct children of parent. It stays as it is when the customer changes.
+func (v *view) childList(parent uint32) (list []uint32) {
+	if len(v.ents) == 0 {
+		return v.children[parent]
+	}
+	v.eachChild(parent, func(c uint32) { list = append(list, c) })
+	return list
+}
+
 // height is the number of levels of the subtree at ord, itself included.
 func (v *view) height(ord uint32) int {
 	h := 0
