@@ -17,7 +17,7 @@ const (
 		FROM unnest($1::text[]) WITH ORDINALITY q (name, n) ORDER BY n ON CONFLICT DO NOTHING`
 	lockStreams = "SELECT id, name, seq, hash, now, saved FROM streams WHERE name = ANY($1::text[]) ORDER BY id " + exclusive
 	selectClock = "SELECT clock_timestamp()"
-	selectTails = `SELECT q.n, l.seq, l.now, l.hash, l.commit_id, l.payload
+	selectTails = `SELECT q.n, l.seq, l.now, l.hash, l.commit_id, l.payload, l.sum
 		FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY q (name, after, n)
 		JOIN streams s ON s.name = q.name
 		CROSS JOIN LATERAL (SELECT * FROM log WHERE stream = s.id AND seq > q.after ORDER BY seq) l`
@@ -98,7 +98,9 @@ func (a *appending) lock(ctx context.Context, c *conn) error {
 		}
 		b.query(func(r row) error {
 			i := r.int(0) - 1
-			a.tails[i] = append(a.tails[i], readLogRow(r[1:]))
+			if l, err := readLogRow(r[1:]); err == nil { // who reads the log finds what is damaged
+				a.tails[i] = append(a.tails[i], l)
+			}
 			return nil
 		}, selectTails, names, after)
 	}
@@ -249,12 +251,5 @@ func (a *appending) note(c *engine.Commit) {
 			}
 			a.uses[u][c.Stream] = i == 0
 		}
-	}
-}
-
-func readLogRow(r row) engine.LogRow {
-	return engine.LogRow{
-		Head: engine.Head{Seq: uint64(r.int(0)), Now: r.time(1), Hash: r.id(2)},
-		ID:   r.id(3), Payload: r.blob(4),
 	}
 }

@@ -23,8 +23,8 @@ const (
 
 	lockNew    = "SELECT id, seq FROM streams WHERE name = $1 " + exclusive
 	beginSaved = "INSERT INTO checkpoints (stream, seq, hash, now, due, meta) VALUES ($1, $2, $3, $4, $5, $6)"
-	keepLog    = `INSERT INTO log (stream, seq, now, hash, commit_id, payload)
-		SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[])`
+	keepLog    = `INSERT INTO log (stream, seq, now, hash, commit_id, payload, sum)
+		SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[])`
 	beginHead = "UPDATE streams SET seq = $2, hash = $3, now = $4, saved = $2 WHERE id = $1"
 )
 
@@ -172,7 +172,8 @@ func (w *saving) part(ctx context.Context, p *engine.BasePart) error {
 			column(rows, func(r *engine.LogRow) int64 { return int64(r.Head.Now) }),
 			column(rows, func(r *engine.LogRow) []byte { return r.Head.Hash[:] }),
 			column(rows, func(r *engine.LogRow) []byte { return r.ID[:] }),
-			column(rows, func(r *engine.LogRow) []byte { return r.Payload }))
+			column(rows, func(r *engine.LogRow) []byte { return r.Payload }),
+			column(rows, func(r *engine.LogRow) int64 { return logSum(r.Head, r.ID, r.Payload) }))
 		if err != nil {
 			return err
 		}

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	selectHeads = `SELECT c.now, q.n, s.seq, s.hash, s.now, l.seq, l.now, l.hash, l.commit_id, l.payload
+	selectHeads = `SELECT c.now, q.n, s.seq, s.hash, s.now, l.seq, l.now, l.hash, l.commit_id, l.payload, l.sum
 		FROM (SELECT clock_timestamp()) c (now)
 		LEFT JOIN unnest($1::text[], $2::bigint[]) WITH ORDINALITY q (name, after, n) ON true
 		LEFT JOIN streams s ON s.name = q.name
 		LEFT JOIN LATERAL (SELECT * FROM log WHERE stream = s.id AND seq > q.after AND s.seq > q.after ORDER BY seq LIMIT $3) l ON true
 		ORDER BY q.n, l.seq`
 	// Rows up to a number, and up to the one with which they get too long.
-	selectLog = `SELECT seq, now, hash, commit_id, payload FROM (
+	selectLog = `SELECT seq, now, hash, commit_id, payload, sum FROM (
 			SELECT l.*, sum(octet_length(l.payload)) OVER (ORDER BY l.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
 			FROM streams s CROSS JOIN LATERAL (SELECT * FROM log WHERE stream = s.id AND seq > $2 ORDER BY seq LIMIT $3) l
 			WHERE s.name = $1) l
@@ -56,7 +56,7 @@ func (s *Store) Heads(ctx context.Context, streams []string, after []uint64) (he
 	if len(streams) <= few {
 		rows = tailRowsFew
 	}
-	names := texts(streams)
+	names, broken := texts(streams), map[int64]bool{}
 	err = s.do(ctx, s.opts.Timeout, func(ctx context.Context, c *conn) error {
 		return c.query(ctx, func(r row) error {
 			now = max(now, r.instant(0))
@@ -65,8 +65,15 @@ func (s *Store) Heads(ctx context.Context, streams []string, after []uint64) (he
 			}
 			i := r.int(1) - 1
 			heads[i] = engine.Head{Seq: uint64(r.int(2)), Hash: r.id(3), Now: r.time(4)}
-			if !r.null(5) {
-				tails[i] = append(tails[i], readLogRow(r[5:]))
+			if r.null(5) {
+				return nil
+			}
+			l, err := readLogRow(r[5:])
+			if n := len(tails[i]); err != nil || n > 0 && l.Head.Seq != tails[i][n-1].Head.Seq+1 {
+				broken[i] = true // the tail ends before it: who reads the log finds it
+			}
+			if !broken[i] {
+				tails[i] = append(tails[i], l)
 			}
 			return nil
 		}, selectHeads, names, from, rows)
@@ -161,7 +168,11 @@ func (s *Store) readLog(ctx context.Context, stream string, after uint64, want i
 	length := 0
 	err = s.do(ctx, s.opts.Slow, func(ctx context.Context, c *conn) error {
 		return c.query(ctx, func(r row) error {
-			rows = append(rows, readLogRow(r))
+			l, err := readLogRow(r)
+			if err != nil {
+				return fmt.Errorf("stream %q: %w", stream, err)
+			}
+			rows = append(rows, l)
 			length += len(r[4])
 			return nil
 		}, selectLog, text(stream), int64(after), int64(want), int64(logBatchLength))

@@ -116,9 +116,9 @@ func (s *Store) checkServer(ctx context.Context, schema string) error {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Slow)
 	defer cancel()
 	var version int
-	var encoding, fsync string
+	var encoding, fsync, checksums string
 	err := s.pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, current_setting('server_encoding'),
-		current_setting('fsync')`).Scan(&version, &encoding, &fsync)
+		current_setting('fsync'), current_setting('data_checksums')`).Scan(&version, &encoding, &fsync, &checksums)
 	switch {
 	case err != nil:
 		return err
@@ -126,8 +126,12 @@ func (s *Store) checkServer(ctx context.Context, schema string) error {
 		return fmt.Errorf("the server is PostgreSQL %d, need 13 or newer", version/10000)
 	case encoding != "UTF8":
 		return fmt.Errorf("the database's encoding is %s, need UTF8", encoding)
-	case fsync != "on":
+	}
+	if fsync != "on" {
 		s.opts.Log.Warn("postgres: the server has fsync off: a crash of its machine loses what was acknowledged")
+	}
+	if checksums != "on" {
+		s.opts.Log.Warn("postgres: the server has data_checksums off: damage of its files is noticed in the log alone, not in checkpoints and listings; stop it and run pg_checksums --enable")
 	}
 	return checkSchema(ctx, s.pool, schema)
 }

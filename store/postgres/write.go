@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	insertLog = `INSERT INTO log (stream, seq, now, hash, commit_id, payload)
-		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[])`
+	insertLog = `INSERT INTO log (stream, seq, now, hash, commit_id, payload, sum)
+		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[])`
 	advance = `UPDATE streams s SET seq = q.seq, now = q.now, hash = q.hash
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[]) q (id, seq, now, hash) WHERE s.id = q.id`
 	insertBehind = "INSERT INTO behind SELECT unnest($1::bigint[]) ON CONFLICT DO NOTHING"
@@ -36,15 +36,15 @@ const (
 // commit writes the commits that judge has chosen, with all that comes with them.
 func (a *appending) commit(ctx context.Context, c *conn) error {
 	var (
-		b                           batch
-		ids, seqs, nows, behind     []int64
-		hashes, commitIDs, payloads [][]byte
-		heads                       = map[string]locked{} // where the streams of imported runs end
-		listed                      = map[string]*bursar.Customer{}
-		lists                       customers
-		entries                     activities
-		begin, end                  uses
-		out                         outbox
+		b                             batch
+		ids, seqs, nows, behind, sums []int64
+		hashes, commitIDs, payloads   [][]byte
+		heads                         = map[string]locked{} // where the streams of imported runs end
+		listed                        = map[string]*bursar.Customer{}
+		lists                         customers
+		entries                       activities
+		begin, end                    uses
+		out                           outbox
 	)
 	for i := range a.commits {
 		if a.out[i] != engine.Committed {
@@ -54,6 +54,7 @@ func (a *appending) commit(ctx context.Context, c *conn) error {
 		st := a.streams[m.Stream]
 		ids, seqs, nows = append(ids, st.id), append(seqs, int64(m.After.Seq+1)), append(nows, int64(m.Now))
 		hashes, commitIDs, payloads = append(hashes, m.Hash[:]), append(commitIDs, m.ID[:]), append(payloads, m.Payload)
+		sums = append(sums, logSum(m.Head(), m.ID, m.Payload))
 		heads[m.Stream] = st
 		if m.After.Seq == st.saved && m.Stream != engine.CatalogueStream {
 			behind = append(behind, st.id)
@@ -66,7 +67,7 @@ func (a *appending) commit(ctx context.Context, c *conn) error {
 			out.add(&m.Messages[j])
 		}
 	}
-	b.exec(insertLog, ids, seqs, nows, hashes, commitIDs, payloads)
+	b.exec(insertLog, ids, seqs, nows, hashes, commitIDs, payloads, sums)
 	advanceAll(&b, heads)
 	for _, c := range listed {
 		if err := lists.add(c); err != nil {
