@@ -142,6 +142,30 @@ func deadEndpoint(t *testing.T, net *wires) {
 	}
 }
 
+// TestRestEndsWithTheURL: an endpoint that rests is tried at once where it is moved to.
+func TestRestEndsWithTheURL(t *testing.T) { bubble(t, moved) }
+
+func moved(t *testing.T, net *wires) {
+	box := newShelf()
+	old, now := net.receiver(t, status(502)), net.receiver(t, status(200))
+	box.add(bursar.Webhook{ID: "e", URL: old.URL})
+	for i := range 2 * downAfter {
+		box.put(fmt.Sprint(i), "e", bursar.EventTest, "{}")
+	}
+	sender := newSender(t, box, local)
+	net.connect(sender)
+	run(t, sender)
+	looks()
+	if n := len(old.requests()); n >= 2*downAfter {
+		t.Fatalf("it does not rest after %d requests", n)
+	}
+	box.add(bursar.Webhook{ID: "e", URL: now.URL})
+	looks()
+	if n := len(now.requests()); n == 0 {
+		t.Error("nothing came where the endpoint is now")
+	}
+}
+
 // TestRest: an endpoint rests after failures that are its own, one attempt at a time ends
 // that, and what it says of a message is no failure.
 func TestRest(t *testing.T) {

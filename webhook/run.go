@@ -98,6 +98,7 @@ func (s *Sender) Run(ctx context.Context) {
 
 // fetch takes in what is due.
 func (w *work) fetch(ctx context.Context) {
+	w.rouse()
 	held := len(w.known)
 	due, err := w.outbox.DueDeliveries(ctx, func(endpoint string) int {
 		l := w.lane(endpoint)
@@ -126,6 +127,18 @@ func (w *work) fetch(ctx context.Context) {
 		case len(l.waiting) < l.room(w.opts.PerEndpoint, crowd):
 			l.waiting = append(l.waiting, d)
 			w.hold(l, d.ID)
+		}
+	}
+}
+
+// rouse ends the rest of endpoints that are somewhere else now.
+func (w *work) rouse() {
+	for id, l := range w.lanes {
+		if !l.down() {
+			continue
+		}
+		if hook := w.endpoint(id); hook != nil && hook.URL != l.url {
+			l.failures = 0
 		}
 	}
 }
@@ -253,6 +266,7 @@ func (w *work) start(ctx context.Context, l *lane) bool {
 		return false
 	}
 	l.flying++
+	l.url = hook.URL
 	w.flying++
 	go func() {
 		begin := time.Now()

@@ -47,6 +47,7 @@ type lane struct {
 	slow     bool          // the last attempt took long
 	failures int           // attempts one after the other that speak of the endpoint
 	probe    bursar.Time   // when the next may be, while the endpoint does not work
+	url      string        // where the last attempt went
 
 	// Of the last look into the outbox: how many rows it asked for and got, the last of
 	// them, whether there may be more, and whether some had waited in vain.
