@@ -106,7 +106,7 @@ type CreditUsageQuery struct {
 	CustomerID string
 	CurrencyID string // "" = the first that the customer used
 	From, To   *bursar.Time
-	GroupBy    []string // at most 3 dimension keys
+	GroupBy    []string // at most 3 keys that name entities or are dimensions
 }
 
 // CreditUsage is a page of lines, one for each feature and combination of tags.
@@ -116,6 +116,7 @@ type CreditUsage struct {
 		DisplayName string `json:"displayName"`
 	} `json:"currency"` // nil when the customer has used none
 	Series     []CreditSeries `json:"series"`
+	Warnings   []string       `json:"warnings"` // as a History has
 	Pagination struct {
 		Next string `json:"next"`
 		Prev string `json:"prev"`
@@ -136,6 +137,7 @@ type CreditSeries struct {
 		Key   string `json:"key"`
 		Value string `json:"value"`
 	} `json:"tags"`
+	Untold bool `json:"untold"` // it is not known what entities the usage named
 }
 
 // CreditUsage reports what a currency was spent on.

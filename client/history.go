@@ -21,11 +21,15 @@ type History struct {
 			Key   string `json:"key"`
 			Value string `json:"value"`
 		} `json:"tags"`
+		// Untold: usage of which it is not known what entities it named.
+		Untold bool `json:"untold"`
 	} `json:"series"`
 	Markers []struct {
 		Timestamp bursar.Time `json:"timestamp"`
 		Type      string      `json:"type"`
 	} `json:"markers"`
+	// Warnings: USAGE_NOT_TOLD_APART, DIMENSIONS_NOT_TOLD_APART.
+	Warnings []string `json:"warnings"`
 }
 
 // HistoryQuery selects usage.
@@ -35,7 +39,7 @@ type HistoryQuery struct {
 	Start, End  *bursar.Time
 	Granularity string   // HOUR, DAY (default), WEEK, MONTH
 	Timezone    string   // of an entity's usage: IANA
-	GroupBy     []string // dimensions; of an entity's usage also $child and $featureId
+	GroupBy     []string // keys that name entities, dimensions; of an entity's usage also $child and $featureId
 }
 
 func (in *HistoryQuery) query() url.Values {

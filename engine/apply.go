@@ -26,6 +26,8 @@ func (v *view) apply(r record) error {
 		push(v, &v.newCaps, r.capability)
 	case *comboRec:
 		push(v, &v.newCombos, encodeCombo(r.dims))
+	case *pathRec:
+		v.applyPath(r)
 	case *entityRec:
 		return v.applyEntity(r)
 	case *rowRec:
@@ -167,39 +169,6 @@ func (v *view) remember(k identity) {
 	}
 }
 
-// track adds to the 15-minute buckets of the customer and of each entity of a path.
-func (v *view) track(cap uint32, at bursar.Time, combo uint32, path []step, a bursar.Amount) {
-	if a.IsZero() {
-		return
-	}
-	k := bucket{at: bucketOf(at), cap: cap, combo: combo}
-	add := func() { put(v, &v.adds, k, v.adds[k].Add(a)) }
-	add()
-	for _, s := range path {
-		k.ent, k.child = s.ent, s.child
-		add()
-	}
-}
-
-// countUse counts a use of a currency, so that reports can tell how many there were.
-func (v *view) countUse(cap uint32, at bursar.Time, combo uint32, a bursar.Amount) {
-	if a.IsZero() || v.capability(cap).Kind != bursar.KindCurrency {
-		return
-	}
-	k := bucket{at: bucketOf(at), cap: cap, ent: countsOfCustomer, combo: combo}
-	put(v, &v.adds, k, v.adds[k].Add(oneUnit))
-}
-
-// countsOfCustomer is the entity number under which the buckets of a currency count how
-// many times it was charged.
-const countsOfCustomer = 1<<32 - 1
-
-var oneUnit = bursar.AmountFromInt(1)
-
-const bucketWidth = 15 * 60 * 1e9
-
-func bucketOf(t bursar.Time) uint32 { return uint32(max(0, int64(t)/bucketWidth)) }
-
 func (v *view) applyUsage(r *usageRec) error {
 	v.remember(r.key)
 	if err := v.charge(r.charges); err != nil {
@@ -209,8 +178,7 @@ func (v *view) applyUsage(r *usageRec) error {
 	if r.set && !r.stale {
 		put(v, &v.lvls, levelKey{r.leaf, r.cap}, &level{r.amount, r.timestamp})
 	}
-	v.track(r.cap, r.at, r.combo, r.path, r.delta)
-	v.countUse(r.cap, r.at, r.combo, r.delta)
+	v.track(r.cap, r.at, r.combo, r.path, r.delta, true)
 	return nil
 }
 
@@ -246,8 +214,7 @@ func (v *view) settle(c *closing, h *hold) error {
 		return err
 	}
 	v.addTotal(h.cap, c.amount, bursar.Amount{}, c.at)
-	v.track(h.cap, c.at, h.combo, h.path, c.amount)
-	v.countUse(h.cap, c.at, h.combo, c.amount)
+	v.track(h.cap, c.at, h.combo, h.path, c.amount, true)
 	return nil
 }
 

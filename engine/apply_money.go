@@ -89,11 +89,9 @@ func (v *view) applyCost(r *costRec) error {
 		at = r.at
 	}
 	v.addTotal(r.cap, r.total, bursar.Amount{}, at)
-	v.track(r.cap, r.at, r.combo, r.path, r.amount)
+	v.track(r.cap, r.at, r.combo, r.path, r.amount, !r.correction)
 	if r.correction {
 		v.noteCorrection()
-	} else {
-		v.countUse(r.cap, r.at, r.combo, r.amount)
 	}
 	if !r.held {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"reflect"
+	"slices"
 
 	"github.com/bursarhq/bursar"
 )
@@ -66,7 +67,12 @@ func (k *streamCheck) buckets() error {
 			byEntity[key.EntityOrd][key] = amount
 		}
 	}
+	ords := slices.AppendSeq([]uint32{usesByPath, countsByPath, countsOfCustomer}, maps.Keys(byEntity))
 	for ord := range uint32(len(k.st.entities)) {
+		ords = append(ords, ord)
+	}
+	slices.Sort(ords)
+	for _, ord := range slices.Compact(ords) {
 		want := byEntity[ord]
 		rows, _, err := k.c.s.Series(k.c.ctx, k.name, SeriesQuery{EntityOrd: ord, To: maxBucket})
 		if err != nil {

@@ -19,6 +19,7 @@ const (
 	partPromo  = "promotion"
 	partFired  = "fired"
 	partUnique = "unique"
+	partPaths  = "paths"
 )
 
 type partKey struct {
@@ -93,6 +94,8 @@ func partBody(v any, caps []bursar.Capability) []byte {
 			return nil
 		}
 		body = firedPart{v.start, v.levels}
+	case pathsPart:
+		body = v
 	}
 	b, _ := json.Marshal(body) // no type in them can fail
 	return b
@@ -174,6 +177,11 @@ func (s *state) restoreJSON(p *PartRow, ord uint32) (err error) {
 		var q firedPart
 		if read(&q) {
 			s.fired[ord] = &fired{q.Start, q.Levels}
+		}
+	case partPaths:
+		var q pathsPart
+		if read(&q) {
+			s.restorePaths(ord, q)
 		}
 	default:
 		return fmt.Errorf("checkpoint: parts of sort %q are from a newer version", p.Sort)

@@ -1,50 +1,50 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
 	"github.com/bursarhq/bursar"
 )
 
-// CreditUsage reports what a currency was spent on. The currency's id is that of the
-// reply when the query had none; "" when the customer has not used any.
-func (e *Engine) CreditUsage(ctx context.Context, o ReadOptions, q CreditUsageQuery) (currencyID string, out []CreditSeries, version uint64, err error) {
+// CreditUsage reports what a currency was spent on.
+func (e *Engine) CreditUsage(ctx context.Context, o ReadOptions, q CreditUsageQuery) (out CreditReport, version uint64, err error) {
 	if len(q.GroupBy) > maxGroupBy {
-		return "", nil, 0, bursar.ErrorAt("?groupBy", bursar.CodeValidationFailed, "at most %d keys to group by", maxGroupBy)
+		return out, 0, bursar.ErrorAt("?groupBy", bursar.CodeValidationFailed, "at most %d keys to group by", maxGroupBy)
 	}
-	cat := e.cat.Load()
-	if err := cat.checkGroupBy(q.GroupBy); err != nil {
-		return "", nil, 0, err
+	if q.CurrencyID != "" && e.cat.Load().currencies[q.CurrencyID] == nil {
+		return out, 0, bursar.ErrorAt("?currencyId", bursar.CodeCurrencyNotFound, "there is no currency %.64q", q.CurrencyID)
 	}
-	if q.CurrencyID != "" && cat.currencies[q.CurrencyID] == nil {
-		return "", nil, 0, bursar.ErrorAt("?currencyId", bursar.CodeCurrencyNotFound, "there is no currency %.64q", q.CurrencyID)
-	}
-	amounts := history{q: &HistoryQuery{From: q.From, To: q.To, Granularity: Day}, lines: map[string]*line{}, steps: map[uint32]bursar.Time{}}
+	amounts := e.newHistory(HistoryQuery{From: q.From, To: q.To, Granularity: Day})
 	version, err = e.readCustomer(ctx, o, q.CustomerID, func(v *view) error {
-		if currencyID = q.CurrencyID; currencyID == "" {
-			currencyID = v.firstCurrency()
+		if out.CurrencyID = q.CurrencyID; out.CurrencyID == "" {
+			out.CurrencyID = v.firstCurrency()
 		}
 		return amounts.begin(v)
 	})
-	if err != nil || currencyID == "" {
-		return "", []CreditSeries{}, version, err
+	if err != nil || out.CurrencyID == "" {
+		return out, version, err
 	}
-	amounts.q.Capability = bursar.Capability{Kind: bursar.KindCurrency, ID: currencyID}
+	amounts.q.Capability = bursar.Capability{Kind: bursar.KindCurrency, ID: out.CurrencyID}
 	amounts.q.GroupBy = append([]string{featureKey}, q.GroupBy...)
-	counts := amounts
+	counts := *amounts
 	counts.lines = map[string]*line{}
-	for ent, h := range map[uint32]*history{0: &amounts, countsOfCustomer: &counts} {
-		sq := SeriesQuery{EntityOrd: ent, Capability: h.q.Capability, From: bucketOf(h.q.From), To: bucketOf(h.q.To-1) + 1}
-		err = e.share.turn(ctx, q.CustomerID, func() (err error) {
-			version, err = e.gather(ctx, o, q.CustomerID, h, sq)
+	amounts.group(e.cat.Load())
+	counts.group(e.cat.Load())
+	counts.uses = countsOfCustomer
+	err = e.share.turn(ctx, q.CustomerID, func() (err error) {
+		if version, err = e.gather(ctx, o, q.CustomerID, amounts, &counts); err != nil {
 			return err
-		})
-		if err != nil {
-			return "", nil, 0, err
 		}
+		return cmp.Or(amounts.keepRest(), counts.keepRest())
+	})
+	if err != nil {
+		return CreditReport{}, 0, err
 	}
-	return currencyID, creditSeries(&amounts, &counts), version, nil
+	out.Warnings = amounts.warnings()
+	out.Series = creditSeries(amounts, &counts)
+	return out, version, nil
 }
 
 // firstCurrency is the first currency, by id, that was ever used; "" = none was.
@@ -62,12 +62,17 @@ func (v *view) firstCurrency() (first string) {
 func creditSeries(amounts, counts *history) []CreditSeries {
 	out := make([]CreditSeries, 0, len(amounts.lines))
 	none := &line{}
+	for key, n := range counts.lines {
+		if amounts.lines[key] == nil { // what came was taken back
+			amounts.lines[key] = &line{tags: n.tags, untold: n.untold}
+		}
+	}
 	for _, key := range sortedKeys(amounts.lines) {
 		l, n := amounts.lines[key], counts.lines[key]
 		if n == nil {
 			n = none
 		}
-		s := CreditSeries{FeatureID: l.tags[0].Value, Tags: slices.Clone(l.tags[1:])}
+		s := CreditSeries{FeatureID: l.tags[0].Value, Tags: slices.Clone(l.tags[1:]), Untold: l.untold}
 		for at := int64(amounts.first); at < int64(amounts.q.To); _, at = amounts.step.Window(at) {
 			t := bursar.Time(at)
 			p := CreditPoint{Timestamp: t, Value: l.values[t], EventCount: wholeUnits(n.values[t])}

@@ -33,12 +33,12 @@ func TestCreditUsage(t *testing.T) {
 		ctx := t.Context()
 		ask := func(q engine.CreditUsageQuery) string {
 			q.CustomerID = "acme"
-			id, list, version, err := r.CreditUsage(ctx, engine.ReadOptions{}, q)
+			got, version, err := r.CreditUsage(ctx, engine.ReadOptions{}, q)
 			r.must(err)
 			if version == 0 {
 				t.Error("no version")
 			}
-			return id + "\n" + creditText(list)
+			return got.CurrencyID + "\n" + creditText(got.Series)
 		}
 		if got := ask(engine.CreditUsageQuery{From: scriptStart}); got != "\n" {
 			t.Errorf("nothing was used, but %s", got)
@@ -74,18 +74,19 @@ func TestCreditUsage(t *testing.T) {
 			t.Errorf("credits: %s", got)
 		}
 		// The lines of the usage history can be told apart by feature, too.
-		series, _, err := r.History(ctx, engine.ReadOptions{}, "acme", engine.HistoryQuery{Capability: capability("gold"), From: scriptStart, GroupBy: []string{"$featureId"}})
+		history, _, err := r.History(ctx, engine.ReadOptions{}, "acme", engine.HistoryQuery{Capability: capability("gold"), From: scriptStart, GroupBy: []string{"$featureId"}})
 		r.must(err)
+		series := history.Series
 		if len(series) != 3 || series[2].Tags[0].Value != "tokens" {
 			t.Errorf("history by feature: %+v", series)
 		}
 		for q, want := range map[string]bursar.Code{"tin": bursar.CodeCurrencyNotFound, "gold": bursar.CodeValidationFailed} {
-			_, _, _, err := r.CreditUsage(ctx, engine.ReadOptions{}, engine.CreditUsageQuery{CustomerID: "acme", CurrencyID: q, From: scriptStart, GroupBy: []string{"a", "b", "c", "d"}[:map[string]int{"tin": 1, "gold": 4}[q]]})
+			_, _, err := r.CreditUsage(ctx, engine.ReadOptions{}, engine.CreditUsageQuery{CustomerID: "acme", CurrencyID: q, From: scriptStart, GroupBy: []string{"a", "b", "c", "d"}[:map[string]int{"tin": 1, "gold": 4}[q]]})
 			if codeOf(err) != want {
 				t.Errorf("%s: %v", q, err)
 			}
 		}
-		_, _, _, err = r.CreditUsage(ctx, engine.ReadOptions{}, engine.CreditUsageQuery{CustomerID: "nobody", CurrencyID: "gold"})
+		_, _, err = r.CreditUsage(ctx, engine.ReadOptions{}, engine.CreditUsageQuery{CustomerID: "nobody", CurrencyID: "gold"})
 		if codeOf(err) != bursar.CodeCustomerNotFound {
 			t.Errorf("nobody: %v", err)
 		}

@@ -139,29 +139,34 @@ const maxCombos = 1000
 // comboFor is the number of the dimensions that are no attribution keys, by which
 // series can be grouped; 0 when there are none.
 func (d *decider) comboFor(dims []bursar.Dimension) uint32 {
-	var plain []bursar.Dimension
-	for _, x := range dims {
-		if _, ok := d.cat.attribution[x.Key]; !ok {
-			plain = append(plain, x)
-		}
-	}
+	plain := d.plain(dims)
 	if len(plain) == 0 {
 		return 0
 	}
 	return d.comboOf(plain, maxCombos)
 }
 
+// plain are the dimensions that are no attribution keys.
+func (d *decider) plain(dims []bursar.Dimension) (out []bursar.Dimension) {
+	for _, x := range dims {
+		if _, ok := d.cat.attribution[x.Key]; !ok {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
 // featureKey is the dimension that usage series of a currency have beside those of the
 // usage: the feature whose cost it was.
 const featureKey = "$featureId"
 
-// costCombo is the number of the dimensions of a cost: those of the usage and the
-// feature, or the feature alone when there are too many combinations.
-func (d *decider) costCombo(dims []bursar.Dimension, featureID string) uint32 {
+// costCombo is the number of the dimensions of a cost: the plain ones of the usage and
+// the feature, or the feature alone when there are too many combinations.
+func (d *decider) costCombo(plain []bursar.Dimension, featureID string) uint32 {
 	feature := bursar.Dimension{Key: featureKey, Value: featureID}
 	all := []bursar.Dimension{feature}
-	for _, x := range dims {
-		if _, ok := d.cat.attribution[x.Key]; !ok && x.Key != featureKey {
+	for _, x := range plain {
+		if x.Key != featureKey {
 			all = append(all, x)
 		}
 	}

@@ -104,6 +104,7 @@ func (o *consume) decide(d *decider) (any, error) {
 	cap := d.capFor(o.in.Capability)
 	rec := &usageRec{op: opConsume, cap: cap, amount: o.in.Amount, timestamp: d.now, at: d.now, key: o.key, dims: o.in.Dimensions,
 		combo: d.comboFor(o.in.Dimensions), path: j.path, delta: o.in.Amount, total: o.in.Amount}
+	d.notePath(j.path)
 	rec.charges = d.charges(j.rows, d.now, o.in.Amount, true)
 	res := bursar.ConsumeResult{ID: formatID(d.nextID()), Capability: o.in.Capability, Amount: o.in.Amount, Timestamp: d.now, Costs: costsOf(j.asks)}
 	of := len(d.recs)
@@ -157,6 +158,7 @@ func (o *reserve) decide(d *decider) (any, error) {
 	}
 	cap := d.capFor(o.in.Capability)
 	combo := d.comboFor(o.in.Dimensions)
+	d.notePath(j.path)
 	rec := &holdOpenRec{id: d.nextID(), cap: cap, amount: o.in.Amount, created: d.now,
 		expires: d.now + bursar.Time(o.ttl)*1e9, settle: o.settle, key: o.key, dims: o.in.Dimensions, combo: combo, path: j.path, chains: j.chains}
 	d.emit(rec)
@@ -179,6 +181,10 @@ func (d *decider) settleCosts(h *hold, of int, amount bursar.Amount, at bursar.T
 	if c := d.capability(h.cap); c.Kind == bursar.KindCurrency && d.cat.prepaid(c.ID) {
 		d.draw(h.cap, amount, 0, of, drawConsumed, at)
 	}
+	var plain []bursar.Dimension // as they were when the hold began
+	if h.combo != 0 {
+		plain = decodeCombo(d.view.combo(h.combo))
+	}
 	for i := range h.costs {
 		c := &h.costs[i]
 		cost, _ := c.rate.Cost(amount) // checked when the amount came
@@ -186,7 +192,7 @@ func (d *decider) settleCosts(h *hold, of int, amount bursar.Amount, at bursar.T
 			continue
 		}
 		rec := &costRec{cap: c.cap, feature: h.cap, of: uint32(of), card: c.card, version: c.version, units: amount, amount: cost, total: cost,
-			at: at, combo: d.costCombo(h.dims, d.capability(h.cap).ID), path: h.path, held: true, hold: h.id, dims: h.dims}
+			at: at, combo: d.costCombo(plain, d.capability(h.cap).ID), path: h.path, held: true, hold: h.id, dims: h.dims}
 		rec.charges = d.charges(d.heldRows(h, c.cap), at, cost, now)
 		d.emit(rec)
 		d.alertCharges(rec.charges)

@@ -291,6 +291,7 @@ func (d *decider) recordUsage(it *usageItem, o operation) bursar.UsageResult {
 			res.Warnings = append(slices.Clip(res.Warnings), bursar.WarnStaleSet)
 		}
 	}
+	d.notePath(r.path)
 	var met *seenRec
 	switch it.aggregate {
 	case "MAX":
@@ -353,7 +354,7 @@ func (d *decider) chargeCosts(asks []ask, of int, feature uint32, path *resolved
 		}
 		cap := d.capFor(a.c)
 		rec := &costRec{cap: cap, feature: feature, of: uint32(of), card: a.price.card.ID, version: a.price.version,
-			units: asks[0].amount, amount: a.amount, at: at, combo: d.costCombo(dims, asks[0].c.ID), path: path.path}
+			units: asks[0].amount, amount: a.amount, at: at, combo: d.costCombo(d.plain(dims), asks[0].c.ID), path: path.path}
 		rec.charges = d.charges(d.rowsOn(path, cap).rows, at, a.amount, now)
 		rec.total = a.amount
 		d.emit(rec)

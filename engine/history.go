@@ -1,12 +1,9 @@
 package engine
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -23,15 +20,11 @@ const (
 
 // History reads usage over time from the 15-minute buckets: of the customer or of one
 // entity, in steps of the granularity in the zone.
-func (e *Engine) History(ctx context.Context, o ReadOptions, customer string, q HistoryQuery) ([]Series, uint64, error) {
-	if err := e.cat.Load().checkGroupBy(q.GroupBy); err != nil {
-		return nil, 0, err
-	}
-	h := history{q: &q, lines: map[string]*line{}, steps: map[uint32]bursar.Time{}}
-	var ent uint32
+func (e *Engine) History(ctx context.Context, o ReadOptions, customer string, q HistoryQuery) (History, uint64, error) {
+	h := e.newHistory(q)
 	_, err := e.readCustomer(ctx, o, customer, func(v *view) error {
 		if q.EntityID != "" {
-			if ent = v.entOrd(q.EntityID); ent == 0 {
+			if h.ent = v.entOrd(q.EntityID); h.ent == 0 {
 				return errNoEntity(q.EntityID)
 			}
 		} else if v.root != 0 {
@@ -40,26 +33,32 @@ func (e *Engine) History(ctx context.Context, o ReadOptions, customer string, q 
 		return h.begin(v)
 	})
 	if err != nil {
-		return nil, 0, err
+		return History{}, 0, err
 	}
-	sq := SeriesQuery{EntityOrd: ent, Capability: q.Capability, From: bucketOf(q.From), To: bucketOf(q.To-1) + 1}
-	if q.Running {
-		sq.From = 0
-	}
-	var out []Series
+	var out History
 	var version uint64
 	err = e.share.turn(ctx, customer, func() (err error) {
-		if version, err = e.gather(ctx, o, customer, &h, sq); err == nil {
-			out = h.series()
+		if version, err = e.gather(ctx, o, customer, h); err != nil {
+			return err
 		}
+		out.Series, err = h.series()
 		return err
 	})
+	out.Warnings = h.warnings()
 	return out, version, err
 }
 
-// gather reads the buckets that sq selects into h.
-func (e *Engine) gather(ctx context.Context, o ReadOptions, customer string, h *history, sq SeriesQuery) (uint64, error) {
-	rows, version, err := e.seriesRows(ctx, o, customer, sq)
+// gather reads the buckets of histories of one customer, all as of one moment.
+func (e *Engine) gather(ctx context.Context, o ReadOptions, customer string, hs ...*history) (uint64, error) {
+	s := seriesSource{through: hs[0].ent}
+	at := map[uint32]*history{} // by the number that buckets are under
+	for _, h := range hs {
+		for _, ent := range h.sources() {
+			at[ent] = h
+			s.queries = append(s.queries, SeriesQuery{EntityOrd: ent, Capability: h.q.Capability, From: h.from(), To: bucketOf(h.q.To-1) + 1})
+		}
+	}
+	rows, version, err := e.seriesRows(ctx, o, customer, &s)
 	for len(rows) > 0 && err == nil {
 		some := rows[:min(len(rows), addSlice)]
 		rows = rows[len(some):]
@@ -68,7 +67,7 @@ func (e *Engine) gather(ctx context.Context, o ReadOptions, customer string, h *
 		}
 		_, err = e.readCustomer(ctx, o, customer, func(v *view) error {
 			for i := range some {
-				if err := h.add(v, &some[i]); err != nil {
+				if err := at[some[i].EntityOrd].add(v, &some[i]); err != nil {
 					return err
 				}
 			}
@@ -78,131 +77,24 @@ func (e *Engine) gather(ctx context.Context, o ReadOptions, customer string, h *
 	return version, err
 }
 
+// from is the first bucket that the history needs.
+func (h *history) from() uint32 {
+	switch {
+	case h.resets != nil:
+		return bucketOf(h.resets.windowAt(h.first).start)
+	case h.q.Running:
+		return 0
+	}
+	return bucketOf(h.q.From)
+}
+
 // addSlice is how many buckets are added up before the customer's lock is let go.
 const addSlice = 2048
-
-// checkGroupBy refuses keys that series do not tell apart.
-func (c *Catalogue) checkGroupBy(keys []string) error {
-	for _, k := range keys {
-		if typ, ok := c.attribution[k]; ok {
-			return bursar.ErrorAt("?groupBy", bursar.CodeValidationFailed,
-				"%q names entities of type %q: what each of them used is in their own usage, GET /customers/{id}/entities/{entityId}/usage, and in the governance tree", k, typ)
-		}
-	}
-	return nil
-}
-
-// seriesRows reads buckets: what checkpoints have saved, and what came since.
-func (e *Engine) seriesRows(ctx context.Context, o ReadOptions, customer string, sq SeriesQuery) ([]SeriesRow, uint64, error) {
-	for range 100 { // a checkpoint may come between the two looks
-		var pending pendingSeries
-		version, err := e.readCustomer(ctx, o, customer, func(v *view) error {
-			pending = v.pendingSeries(&sq)
-			return nil
-		})
-		if err != nil {
-			return nil, 0, err
-		}
-		sq.Limit = maxBuckets + 1
-		saved, seq, err := e.store.Series(ctx, customer, sq)
-		if err != nil {
-			return nil, 0, e.unavailable(err)
-		}
-		if len(saved) > maxBuckets {
-			return nil, 0, bursar.ErrorAt("?startDate", bursar.CodeTooMuchToRead, "more than %d figures would have to be added up: take a shorter time", maxBuckets)
-		}
-		if more, ok := pending.since(seq); ok {
-			return append(saved, more...), version, nil
-		}
-	}
-	return nil, 0, e.unavailable(errors.New("checkpoints kept coming while a series was read"))
-}
-
-// pendingSeries is what a checkpoint has not saved yet, in two parts while one is being
-// saved.
-type pendingSeries struct {
-	base, mid     uint64
-	flushing      bool
-	first, second []SeriesRow
-
-	head  uint64
-	steps []pendingStep // in place of first and second where other processes save too
-	timed []SeriesRow   // of holds that have ended by time
-}
-
-// seriesStep is what one commit added to the series.
-type seriesStep struct {
-	seq  uint64
-	adds map[bucket]bursar.Amount
-}
-
-type pendingStep struct {
-	seq uint64
-	row SeriesRow
-}
-
-func addUp(sums, adds map[bucket]bursar.Amount) {
-	for k, a := range adds {
-		sums[k] = sums[k].Add(a)
-	}
-}
-
-// forgetSteps drops what a checkpoint at seq has.
-func (s *state) forgetSteps(seq uint64) {
-	i, _ := slices.BinarySearchFunc(s.steps, seq+1, func(st seriesStep, seq uint64) int { return cmp.Compare(st.seq, seq) })
-	s.steps = slices.Delete(s.steps, 0, i)
-}
-
-func (v *view) pendingSeries(q *SeriesQuery) pendingSeries {
-	cap := v.caps.ord(q.Capability)
-	pick := func(m map[bucket]bursar.Amount) (out []SeriesRow) {
-		for k, a := range m {
-			if k.ent == q.EntityOrd && k.cap == cap && q.From <= k.at && k.at < q.To {
-				out = append(out, SeriesRow{k.named(v.caps.list), a})
-			}
-		}
-		return out
-	}
-	if v.shared {
-		p := pendingSeries{base: v.seriesBase, head: v.head.Seq, timed: pick(v.adds)}
-		for _, st := range v.steps {
-			for _, r := range pick(st.adds) {
-				p.steps = append(p.steps, pendingStep{st.seq, r})
-			}
-		}
-		return p
-	}
-	// adds is of holds that have ended by time, which no commit has recorded yet.
-	return pendingSeries{base: v.seriesBase, mid: v.flushTo, flushing: v.flushing != nil,
-		first: pick(v.flushing), second: append(pick(v.series), pick(v.adds)...)}
-}
-
-// since is what the store lacks when it is at seq; not ok when the store was read too
-// late for p.
-func (p *pendingSeries) since(seq uint64) ([]SeriesRow, bool) {
-	switch {
-	case p.head > 0: // other processes save too
-		if seq < p.base || seq > p.head {
-			return nil, false
-		}
-		rows := p.timed
-		for _, s := range p.steps {
-			if s.seq > seq {
-				rows = append(rows, s.row)
-			}
-		}
-		return rows, true
-	case p.flushing && seq == p.mid:
-		return p.second, true
-	case seq == p.base:
-		return append(p.first, p.second...), true
-	}
-	return nil, false
-}
 
 // history gathers buckets into lines of steps.
 type history struct {
 	q     *HistoryQuery
+	ent   uint32 // 0 = the customer
 	step  bursar.Schedule
 	lines map[string]*line
 	steps map[uint32]bursar.Time // start of a bucket's step
@@ -210,10 +102,12 @@ type history struct {
 	most  int                    // lines of so many steps
 	// resets is the customer's own window of the feature, of running totals.
 	resets *schedule
+	groups
 }
 
 type line struct {
 	tags     []Tag
+	untold   bool          // it is what was not told apart
 	before   bursar.Amount // of running totals: before the first step
 	values   map[bursar.Time]bursar.Amount
 	quarters map[uint32]bursar.Amount // all buckets, when there are resets
@@ -263,30 +157,26 @@ func (h *history) begin(v *view) error {
 	return nil
 }
 
+// add adds a bucket's amount to a line.
 func (h *history) add(v *view, r *SeriesRow) error {
-	var text strings.Builder
-	tags := make([]Tag, len(h.q.GroupBy))
-	for i, k := range h.q.GroupBy {
-		tags[i] = Tag{k, v.seriesTag(r, k)}
-		text.WriteString(tags[i].Value)
-		text.WriteByte(0)
+	if h.attributed() {
+		return h.addTold(v, r)
 	}
-	l := h.lines[text.String()]
-	if l == nil {
-		if len(h.lines) == h.most {
-			return bursar.ErrorAt("?groupBy", bursar.CodeValidationFailed,
-				"more than %d groups, and a reply has at most %d groups and %d points in all: group by fewer keys, or take a coarser granularity or a shorter time",
-				h.most, maxSeries, maxAnswer)
-		}
-		l = &line{tags: tags, values: map[bursar.Time]bursar.Amount{}, quarters: map[uint32]bursar.Amount{}}
-		h.lines[text.String()] = l
+	return h.addTo(h.lines, h.tagsOf(v, r, nil), r, r.Amount)
+}
+
+// addTo adds an amount of the time of r to the line of tags.
+func (h *history) addTo(lines map[string]*line, tags []Tag, r *SeriesRow, a bursar.Amount) error {
+	l, err := h.lineOf(lines, tags)
+	if err != nil {
+		return err
 	}
 	if h.resets != nil {
-		l.quarters[r.Bucket] = l.quarters[r.Bucket].Add(r.Amount)
+		l.quarters[r.Bucket] = l.quarters[r.Bucket].Add(a)
 		return nil
 	}
 	if r.Bucket < bucketOf(h.q.From) {
-		l.before = l.before.Add(r.Amount)
+		l.before = l.before.Add(a)
 		return nil
 	}
 	at, ok := h.steps[r.Bucket]
@@ -295,43 +185,42 @@ func (h *history) add(v *view, r *SeriesRow) error {
 		at = bursar.Time(start)
 		h.steps[r.Bucket] = at
 	}
-	l.values[at] = l.values[at].Add(r.Amount)
+	l.values[at] = l.values[at].Add(a)
 	return nil
 }
 
-// seriesTag is the value of one group-by key for a bucket.
-func (v *view) seriesTag(r *SeriesRow, key string) string {
-	switch key {
-	case featureKey:
-		if r.Capability.Kind == bursar.KindFeature {
-			return r.Capability.ID
-		} // of a currency it is a dimension: the feature whose cost it was
-	case "$child":
-		if r.ChildOrd == 0 || !v.sees(r.ChildOrd) {
-			return ""
+func (h *history) lineOf(lines map[string]*line, tags []Tag) (*line, error) {
+	key := tagsText(tags)
+	l := lines[key]
+	if l == nil {
+		if len(lines) == h.most {
+			return nil, bursar.ErrorAt("?groupBy", bursar.CodeValidationFailed,
+				"more than %d groups, and a reply has at most %d groups and %d points in all: group by fewer keys, or take a coarser granularity or a shorter time",
+				h.most, maxSeries, maxAnswer)
 		}
-		return v.ent(r.ChildOrd).id
+		l = newLine(tags)
+		lines[key] = l
 	}
-	if r.Combo != 0 {
-		for _, d := range decodeCombo(v.combo(r.Combo)) {
-			if d.Key == key {
-				return d.Value
-			}
-		}
-	}
-	return ""
+	return l, nil
+}
+
+func newLine(tags []Tag) *line {
+	return &line{tags: tags, values: map[bursar.Time]bursar.Amount{}, quarters: map[uint32]bursar.Amount{}}
 }
 
 // series gives every line a point for every step. Without any usage there is one line
 // of zeros when nothing is grouped.
-func (h *history) series() []Series {
+func (h *history) series() ([]Series, error) {
+	if err := h.keepRest(); err != nil {
+		return nil, err
+	}
 	if len(h.lines) == 0 && len(h.q.GroupBy) == 0 {
-		h.lines[""] = &line{tags: []Tag{}, values: map[bursar.Time]bursar.Amount{}}
+		h.lines[""] = newLine([]Tag{})
 	}
 	out := make([]Series, 0, len(h.lines))
 	for _, key := range sortedKeys(h.lines) {
 		l := h.lines[key]
-		s := Series{Tags: l.tags}
+		s := Series{Tags: l.tags, Untold: l.untold}
 		if h.resets != nil {
 			s.Points = h.sinceReset(l)
 			out = append(out, s)
@@ -347,7 +236,7 @@ func (h *history) series() []Series {
 		}
 		out = append(out, s)
 	}
-	return slices.Clip(out)
+	return slices.Clip(out), nil
 }
 
 // sinceReset gives every step what was used, until its end, since the window that its

@@ -190,7 +190,7 @@ func TestNodesShareSaving(t *testing.T) {
 				for _, n := range nodes {
 					series, _, err := n.History(t.Context(), engine.ReadOptions{}, "acme", engine.HistoryQuery{Capability: capability("tokens"), From: scriptStart, To: scriptStart + bursar.Time(time.Hour), EntityID: "o"})
 					n.must(err)
-					if got := series[0].Points[0].Value; got != bursar.AmountFromInt(used) {
+					if got := series.Series[0].Points[0].Value; got != bursar.AmountFromInt(used) {
 						t.Fatalf("the history says %s of %d", got, used)
 					}
 				}

@@ -51,6 +51,7 @@ const (
 	kindSeen       recordKind = 28 // a UNIQUE counted a value
 	kindLevel      recordKind = 29 // the level of a leaf
 	kindRowStart   recordKind = 30 // a new assignment has used that in its window already
+	kindPath       recordKind = 31 // a way through the tree gets a number
 )
 
 var (
@@ -100,6 +101,8 @@ func newRecord(k recordKind) record {
 		return new(catalogueRec)
 	case kindLevel:
 		return new(levelRec)
+	case kindPath:
+		return new(pathRec)
 	}
 	return newMoneyRecord(k)
 }

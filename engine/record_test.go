@@ -153,6 +153,8 @@ func (r random) record(k recordKind) record {
 		return &capabilityRec{bursar.Capability{Kind: bursar.CapabilityKind(1 + r.IntN(2)), ID: r.text()}}
 	case kindCombo:
 		return &comboRec{r.dims()}
+	case kindPath:
+		return &pathRec{r.path()}
 	case kindEntity:
 		return r.entity()
 	case kindRow:

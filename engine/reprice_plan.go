@@ -283,12 +283,6 @@ func (s *repriceScan) group(k repriceKey) *repriceGroup {
 	return g
 }
 
-func pathText(path []step) string {
-	var e encoder
-	encodeSteps(&e, path)
-	return string(e.b)
-}
-
 func (s *repriceScan) comboText(combo uint32) string {
 	if combo == 0 {
 		return ""

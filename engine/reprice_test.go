@@ -81,7 +81,7 @@ func (r *rig) gold() string {
 	}
 	series, _, err := r.History(context.Background(), engine.ReadOptions{}, "acme", engine.HistoryQuery{Capability: capability("gold"), From: later(-48 * time.Hour), GroupBy: []string{"$featureId", "model"}})
 	r.must(err)
-	for _, s := range series {
+	for _, s := range series.Series {
 		var sum bursar.Amount
 		for _, p := range s.Points {
 			sum = sum.Add(p.Value)

@@ -77,7 +77,7 @@ type HoldRow struct {
 }
 
 // PartRow is one of the smaller things of a customer: a grant, a pool, a boost, a
-// promotion, what alerts have fired, the values that a UNIQUE counted. Key: (Sort, Key).
+// promotion, some paths, what alerts have fired, the values that a UNIQUE counted. Key: (Sort, Key).
 type PartRow struct {
 	Sort string
 	Key  string
@@ -86,7 +86,8 @@ type PartRow struct {
 
 // SeriesKey names one bucket of usage: what was used of a capability in 15 minutes,
 // counted on an entity (0 = the customer), having come through one of its children
-// (0 = directly), with one combination of dimensions (0 = none).
+// (0 = directly), with one combination of dimensions (0 = none). Of some numbers beyond
+// those of entities the child is the number of a path.
 type SeriesKey struct {
 	Bucket     uint32 // whole 15-minute steps since the Unix epoch
 	Capability bursar.Capability
@@ -102,9 +103,10 @@ type SeriesRow struct {
 }
 
 // SeriesQuery selects buckets of one entity: From ≤ Bucket < To. Kind and ID "" in
-// Capability do not filter.
+// Capability do not filter, nor do Children that are nil.
 type SeriesQuery struct {
 	EntityOrd  uint32
+	Children   []uint32 // ascending
 	Capability bursar.Capability
 	From, To   uint32
 	Limit      int // rows of Series; 0 = all

@@ -32,9 +32,9 @@ func (w *world) opLedger(o *op) error {
 // opSpent is "currency [group-by key…]": what it went to in the last 30 days.
 func (w *world) opSpent(o *op) error {
 	it := o.item()
-	_, list, _, err := w.engine.CreditUsage(w.t.Context(), engine.ReadOptions{}, engine.CreditUsageQuery{CustomerID: "acme", CurrencyID: it.word(0),
+	list, _, err := w.engine.CreditUsage(w.t.Context(), engine.ReadOptions{}, engine.CreditUsageQuery{CustomerID: "acme", CurrencyID: it.word(0),
 		From: w.clock() - 30*86400e9, GroupBy: it.words[1:]})
-	for _, s := range list {
+	for _, s := range list.Series {
 		w.printf("%s %v: %s in %d times,", s.FeatureID, s.Tags, s.Total, s.EventCount)
 		for _, p := range s.Points {
 			if p.EventCount != 0 {

@@ -21,6 +21,7 @@ type state struct {
 	types  names[string]
 	caps   names[bursar.Capability]
 	combos names[string] // encoded dimensions
+	paths  names[string] // encoded steps
 
 	entities []*entity // by ord
 	byID     map[string]uint32
@@ -238,6 +239,7 @@ func newState() *state {
 		types:    names[string]{ords: map[string]uint32{}},
 		caps:     names[bursar.Capability]{ords: map[bursar.Capability]uint32{}},
 		combos:   names[string]{ords: map[string]uint32{}},
+		paths:    names[string]{ords: map[string]uint32{}},
 		entities: make([]*entity, 1), byID: map[string]uint32{}, children: map[uint32][]uint32{}, kidCount: map[uint32]kidCount{},
 		rows: make([]*rowDef, 1), rowIDs: make([][16]byte, 1), counters: make([]*counter, 1),
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), under: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),

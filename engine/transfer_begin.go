@@ -53,6 +53,9 @@ type basis struct {
 	commits uint64
 	due     bursar.Time // as the checkpoint has it
 	writes  bool
+	// buckets of the usage series that came last: those of one hour
+	hour    uint32
+	buckets map[SeriesKey]bool
 }
 
 // checked gives the parts that are right, and one more with what the listings show. An
@@ -76,6 +79,9 @@ func (b *basis) take(p *BasePart) (err error) {
 	defer b.recovered(&err)
 	if cp := p.Checkpoint; cp != nil {
 		if err := checkPart(cp); err != nil {
+			return b.wrong(err)
+		}
+		if err := b.series(cp.Series); err != nil {
 			return b.wrong(err)
 		}
 		if cp.Meta != nil && b.st.head.Seq > 0 {
@@ -125,6 +131,24 @@ func (b *basis) last() (p *BasePart, err error) {
 	}
 	s.dump() // which visits all that is in it
 	return &BasePart{Listing: s.customer, Uses: s.allUses()}, b.in.lacksAny(s.types.list, s.caps.list)
+}
+
+// series tells whether buckets come hour by hour and each once.
+func (b *basis) series(rows []SeriesRow) error {
+	for i := range rows {
+		hour := rows[i].Bucket / 4
+		if hour < b.hour {
+			return errors.New("the usage series go back in time")
+		}
+		if hour > b.hour || b.buckets == nil {
+			b.hour, b.buckets = hour, map[SeriesKey]bool{}
+		}
+		if b.buckets[rows[i].SeriesKey] {
+			return errors.New("a bucket of the usage series is there twice")
+		}
+		b.buckets[rows[i].SeriesKey] = true
+	}
+	return nil
 }
 
 func (b *basis) wrong(err error) error {
@@ -223,6 +247,9 @@ func (s *state) sound() error {
 		if !ok {
 			return fmt.Errorf("reservation %s names what is not there", formatID(id))
 		}
+	}
+	if !s.soundPaths() {
+		return errors.New("a path goes through entities that are not there")
 	}
 	return s.soundMoney(isCap, isRow, isGrant)
 }

@@ -235,7 +235,7 @@ type HistoryQuery struct {
 	From, To    bursar.Time // To 0 = now
 	Granularity Granularity
 	Timezone    string   // IANA; "" = the customer's, else UTC
-	GroupBy     []string // dimension keys, $child, $featureId
+	GroupBy     []string // keys that name entities or are dimensions, $child, $featureId
 	// Running asks for running totals instead of the amount of each step: since the
 	// beginning or, for a feature that the customer has a promotional entitlement of,
 	// since the beginning of the entitlement's window that the end of the step is in, to
@@ -243,9 +243,18 @@ type HistoryQuery struct {
 	Running bool
 }
 
-// Series is one line of a history.
+// History is usage over time, a line for each group.
+type History struct {
+	Series   []Series
+	Warnings []string // USAGE_NOT_TOLD_APART, DIMENSIONS_NOT_TOLD_APART
+}
+
+// Series is one line of a history. Untold: it is usage of which it is not known what
+// entities it named, since it was recorded before that was kept, or on more paths through
+// the tree than are told apart.
 type Series struct {
 	Tags   []Tag // in the order of GroupBy
+	Untold bool
 	Points []Point
 }
 

@@ -59,7 +59,15 @@ type CreditUsageQuery struct {
 	CustomerID string
 	CurrencyID string      // "" = the customer's first currency that was used
 	From, To   bursar.Time // To 0 = now
-	GroupBy    []string    // at most 3 dimension keys
+	GroupBy    []string    // at most 3 keys that name entities or are dimensions
+}
+
+// CreditReport says what a currency was spent on. The currency is the customer's first
+// when the query named none; "" when it has not used any.
+type CreditReport struct {
+	CurrencyID string
+	Series     []CreditSeries
+	Warnings   []string // as a History has
 }
 
 // CreditSeries is one line of a credit usage report. FeatureID "" = the currency itself
@@ -69,6 +77,7 @@ type CreditSeries struct {
 	EventCount int64
 	Total      bursar.Amount
 	Tags       []Tag
+	Untold     bool
 	Points     []CreditPoint
 }
 

@@ -82,6 +82,9 @@ func (s *state) dump() []byte {
 	for _, c := range s.combos.list {
 		e.string(c)
 	}
+	for _, p := range s.paths.list {
+		e.string(p)
+	}
 	for ord, x := range s.entities {
 		if x != nil {
 			(&entityRec{uint32(ord), *x}).encode(&e)

@@ -20,6 +20,8 @@ type view struct {
 	newTypes    []string
 	newCaps     []bursar.Capability
 	newCombos   []string
+	newPaths    []string
+	newPathOrds map[string]uint32
 	ents        map[uint32]*entity
 	newIDs      map[string]uint32
 	kids        map[uint32][]uint32 // entities that came to a parent
@@ -293,6 +295,7 @@ func (v *view) merge(head Head) {
 	for _, c := range v.newCombos {
 		s.combos.add(c)
 	}
+	v.mergePaths()
 	for ord := len(s.entities); ord < v.entCount; ord++ { // in order, so that each is the next
 		s.setEntity(uint32(ord), v.ents[uint32(ord)])
 	}

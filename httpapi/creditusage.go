@@ -18,7 +18,7 @@ type creditUsageQuery struct {
 	StartDate  bursar.Time `query:"startDate" doc:"Outranks timeRange."`
 	EndDate    bursar.Time `query:"endDate" doc:"Now when left out."`
 	TimeRange  string      `query:"timeRange" is:"enum=LAST_DAY|LAST_WEEK|LAST_MONTH|LAST_YEAR,default=LAST_MONTH"`
-	GroupBy    []string    `query:"groupBy" is:"n=0-3,len=1-128" doc:"Dimension keys."`
+	GroupBy    []string    `query:"groupBy" is:"n=0-3,len=1-128" doc:"Dimension keys and attribution keys."`
 	ResourceID unsupported `query:"resourceId"`
 }
 
@@ -26,6 +26,7 @@ type creditUsageQuery struct {
 type creditUsageOut struct {
 	Currency   *creditCurrency   `json:"currency"`
 	Series     []creditSeriesOut `json:"series"`
+	Warnings   []string          `json:"warnings" doc:"As of a usage history."`
 	Pagination pagination        `json:"pagination"`
 }
 
@@ -44,6 +45,7 @@ type creditSeriesOut struct {
 	TotalCredits bursar.Amount    `json:"totalCredits"`
 	Points       []creditPointOut `json:"points"`
 	Tags         []tagOut         `json:"tags,omitempty" doc:"With groupBy."`
+	Untold       bool             `json:"untold" doc:"Usage of which it is not known what entities it named: it was recorded before that was kept, or on more paths through the tree than are told apart."`
 }
 
 type creditPointOut struct {
@@ -75,23 +77,24 @@ func (a *API) creditUsage(q *request, in *creditUsageQuery) (creditUsageOut, err
 	if err != nil {
 		return creditUsageOut{}, err
 	}
-	id, series, version, err := a.engine.CreditUsage(q.ctx, q.options(in.freshness), engine.CreditUsageQuery{
+	report, version, err := a.engine.CreditUsage(q.ctx, q.options(in.freshness), engine.CreditUsageQuery{
 		CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, From: from, To: to, GroupBy: in.GroupBy,
 	})
 	q.version = version
 	if err != nil {
 		return creditUsageOut{}, err
 	}
-	rows := make([]*engine.CreditSeries, len(series))
-	for i := range series {
-		rows[i] = &series[i]
+	rows := make([]*engine.CreditSeries, len(report.Series))
+	for i := range report.Series {
+		rows[i] = &report.Series[i]
 	}
 	slices.SortFunc(rows, func(a, b *engine.CreditSeries) int { return comparePos(seriesPos(a), seriesPos(b)) })
 	get := func(p engine.ListPage) (engine.Page[engine.CreditSeries], error) {
 		return pageOf(rows, p, seriesPos, func(*engine.CreditSeries) bool { return true }), nil
 	}
 	got, err := list(q, in.paging, seriesPos, get, a.viewCreditSeries)
-	return creditUsageOut{Currency: viewCreditCurrency(a.engine.Catalogue().Currency(id)), Series: got.Data, Pagination: got.Pagination}, err
+	return creditUsageOut{Currency: viewCreditCurrency(a.engine.Catalogue().Currency(report.CurrencyID)), Series: got.Data,
+		Warnings: append([]string{}, report.Warnings...), Pagination: got.Pagination}, err
 }
 
 // seriesPos is the place of a line among the others: its feature and its tags.
@@ -102,11 +105,14 @@ func seriesPos(s *engine.CreditSeries) engine.ListPos {
 		id.WriteByte(1) // which neither an id nor a quoted text has
 		id.WriteString(strconv.Quote(t.Value))
 	}
+	if s.Untold {
+		id.WriteByte(2)
+	}
 	return engine.ListPos{ID: id.String()}
 }
 
 func (a *API) viewCreditSeries(s engine.CreditSeries) creditSeriesOut {
-	out := creditSeriesOut{FeatureID: orNil(&s.FeatureID), EventCount: s.EventCount, TotalCredits: s.Total, Points: make([]creditPointOut, len(s.Points))}
+	out := creditSeriesOut{FeatureID: orNil(&s.FeatureID), EventCount: s.EventCount, TotalCredits: s.Total, Untold: s.Untold, Points: make([]creditPointOut, len(s.Points))}
 	if f := a.engine.Catalogue().Feature(s.FeatureID); f != nil {
 		out.FeatureName = &f.DisplayName
 	}

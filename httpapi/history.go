@@ -9,19 +9,21 @@ type historyQuery struct {
 	freshness
 	StartDate   bursar.Time        `query:"startDate" is:"required"`
 	EndDate     bursar.Time        `query:"endDate" doc:"Now when left out."`
-	GroupBy     []string           `query:"groupBy" is:"n=0-3,len=1-128" doc:"Dimension keys."`
+	GroupBy     []string           `query:"groupBy" is:"n=0-3,len=1-128" doc:"Dimension keys, and attribution keys, which stand for the entity of their type that the usage was charged to, at that time: teamId with model."`
 	Granularity engine.Granularity `query:"granularity" is:"enum=HOUR|DAY|WEEK|MONTH,default=DAY"`
 	ResourceID  unsupported        `query:"resourceId"`
 }
 
 type historyOut struct {
-	Series  []seriesOut `json:"series"`
-	Markers []markerOut `json:"markers"`
+	Series   []seriesOut `json:"series"`
+	Markers  []markerOut `json:"markers"`
+	Warnings []string    `json:"warnings" doc:"USAGE_NOT_TOLD_APART: a series has untold. DIMENSIONS_NOT_TOLD_APART: the customer has more combinations of dimensions than the 1,000 that are told apart; usage with further ones is in the series without them."`
 }
 
 type seriesOut struct {
 	Points []pointOut `json:"points"`
 	Tags   []tagOut   `json:"tags"`
+	Untold bool       `json:"untold" doc:"Usage of which it is not known what entities it named: it was recorded before that was kept, or on more paths through the tree than are told apart."`
 }
 
 type pointOut struct {
@@ -49,8 +51,8 @@ func (a *API) history(q *request, customer string, f freshness, query engine.His
 	if err == nil {
 		err = a.known(query.Capability)
 	}
-	out := historyOut{Series: make([]seriesOut, len(got)), Markers: markersOf(got)}
-	for i, s := range got {
+	out := historyOut{Series: make([]seriesOut, len(got.Series)), Markers: markersOf(got.Series), Warnings: got.Warnings}
+	for i, s := range got.Series {
 		points := make([]pointOut, len(s.Points))
 		for j, p := range s.Points {
 			points[j] = pointOut{Timestamp: p.Timestamp, Value: p.Value, IsResetPoint: p.Reset}
@@ -59,7 +61,7 @@ func (a *API) history(q *request, customer string, f freshness, query engine.His
 		for j, t := range s.Tags {
 			tags[j] = tagOut(t)
 		}
-		out.Series[i] = seriesOut{Points: points, Tags: tags}
+		out.Series[i] = seriesOut{Points: points, Tags: tags, Untold: s.Untold}
 	}
 	return out, err
 }
@@ -105,7 +107,7 @@ type entityUsageQuery struct {
 	EndDate     bursar.Time        `query:"endDate" doc:"Now when left out."`
 	Granularity engine.Granularity `query:"granularity" is:"enum=HOUR|DAY|WEEK|MONTH,default=DAY"`
 	Timezone    string             `query:"timezone" is:"len=1-255" doc:"IANA name; the customer's when left out."`
-	GroupBy     []string           `query:"groupBy" is:"n=0-3,len=1-128" doc:"Dimension keys, $child, $featureId."`
+	GroupBy     []string           `query:"groupBy" is:"n=0-3,len=1-128" doc:"Dimension keys, attribution keys, $child, $featureId."`
 }
 
 // entityUsage is what one entity used in each step of time.

@@ -240,7 +240,7 @@ func (a readHistory) run(w *world) string {
 		return d
 	}
 	seen := map[string]bool{}
-	for _, s := range got {
+	for _, s := range got.Series {
 		name := ""
 		for _, t := range s.Tags {
 			name += t.Key + "=" + t.Value + "\n"

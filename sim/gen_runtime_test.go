@@ -396,5 +396,11 @@ func genHistory(g *gen) action {
 			q.GroupBy = append(q.GroupBy, key)
 		}
 	}
+	for len(q.GroupBy) < 3 && chance(g.r, 2) {
+		if key := pick(g.r, keyNames); !slices.Contains(q.GroupBy, key) {
+			q.GroupBy = append(q.GroupBy, key)
+		}
+	}
+	g.r.Shuffle(len(q.GroupBy), func(i, j int) { q.GroupBy[i], q.GroupBy[j] = q.GroupBy[j], q.GroupBy[i] })
 	return readHistory{id, q}
 }

@@ -166,7 +166,7 @@ func (m *model) recordEvent(x bursar.EventInput) {
 		if f.ArchivedAt != nil || f.Meter == nil || f.Meter.EventName != x.EventName || !takes(f.Meter, x) {
 			continue
 		}
-		c.measure(f, x, fact{at: int64(at), route: a.route, dims: dims}, a, now)
+		c.measure(f, x, fact{at: int64(at), route: a.route, dims: c.plain(dims)}, a, now)
 		c.log.wrote(now)
 		c.keys[id] = mKey{content: eventContent(x), at: now}
 	}

@@ -43,7 +43,7 @@ func (m *model) history(customer string, q engine.HistoryQuery) (map[string]*lin
 		if i < 0 || q.Capability.ID != "" && f.cap != q.Capability || at >= int64(q.To) || at < int64(q.From) && !q.Running {
 			continue
 		}
-		l := lineOf(lines, f, f.route[i].child, q.GroupBy)
+		l := m.lineOf(lines, c, f, f.route[i].child, q.GroupBy)
 		l.all = append(l.all, f)
 		l.end = func(start bursar.Time) bursar.Time { return min(q.To, bursar.Time(step.window(int64(start)).end)) }
 		if p := c.promos[q.Capability.ID]; p != nil && q.Capability.Kind == bursar.KindFeature && !p.ended(now) {
@@ -74,7 +74,7 @@ func stepUnit(g engine.Granularity) bursar.CadenceUnit {
 	return bursar.UnitDay
 }
 
-func lineOf(lines map[string]*line, f fact, child string, groupBy []string) *line {
+func (m *model) lineOf(lines map[string]*line, c *mCust, f fact, child string, groupBy []string) *line {
 	var tags []engine.Tag
 	name := ""
 	for _, key := range groupBy {
@@ -85,6 +85,9 @@ func lineOf(lines map[string]*line, f fact, child string, groupBy []string) *lin
 		case "$featureId":
 			tag.Value = f.source
 		default:
+			if tag.Value = c.chargedOf(f.route, m.typeNamed(key)); tag.Value != "" {
+				break
+			}
 			for _, d := range f.dims {
 				if d.Key == key {
 					tag.Value = d.Value
@@ -98,4 +101,18 @@ func lineOf(lines map[string]*line, f fact, child string, groupBy []string) *lin
 		lines[name] = &line{tags: tags, steps: map[bursar.Time]num{}}
 	}
 	return lines[name]
+}
+
+// chargedOf is the entity of a type that a fact is about: the first one that it names
+// itself, else the first above those.
+func (c *mCust) chargedOf(route []hop, typ string) string {
+	of := func(h hop) bool { return typ != "" && h.entity != "" && c.entities[h.entity].EntityTypeID == typ }
+	i := slices.IndexFunc(route, func(h hop) bool { return of(h) && h.child == "" })
+	if i < 0 {
+		i = slices.IndexFunc(route, of)
+	}
+	if i < 0 {
+		return ""
+	}
+	return route[i].entity
 }

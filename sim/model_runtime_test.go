@@ -52,6 +52,26 @@ func (c *mCust) attribute(dims []bursar.Dimension) attribution {
 	return a
 }
 
+// plain are the dimensions whose keys name entities of no type.
+func (c *mCust) plain(dims []bursar.Dimension) (out []bursar.Dimension) {
+	for _, d := range dims {
+		if c.m.typeNamed(d.Key) == "" {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// typeNamed is the type of the entities that a dimension's key names; "" = none.
+func (m *model) typeNamed(key string) string {
+	for _, t := range m.types {
+		if t.ArchivedAt == nil && slices.Contains(t.AttributionKeys, key) {
+			return t.ID
+		}
+	}
+	return ""
+}
+
 // leaf is the matched entity below all others; "" when none matched.
 func (a attribution) leaf() (id string, ok bool) {
 	for _, chain := range a.chains {
@@ -381,7 +401,7 @@ func (m *model) recordUsage(o reporting, x bursar.UsageInput) bursar.UsageResult
 	} else {
 		c.moveLevels(k, a.route, d)
 	}
-	c.spend(k, d, costs, c.counting(a), fact{at: int64(at), route: a.route, dims: x.Dimensions}, now)
+	c.spend(k, d, costs, c.counting(a), fact{at: int64(at), route: a.route, dims: c.plain(x.Dimensions)}, now)
 	r.Costs = costsShown(costs)
 	c.showUse(&r, k, now)
 	asks := []ask{{k, d}}

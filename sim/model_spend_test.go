@@ -110,7 +110,7 @@ func (m *model) consume(customer string, x bursar.SpendInput) (bursar.ConsumeRes
 	if f != nil {
 		return bursar.ConsumeResult{}, f
 	}
-	c.spend(x.Capability, numOf(x.Amount), o.charges(), c.counting(o.attribution), fact{at: int64(now), route: o.route, dims: x.Dimensions}, now)
+	c.spend(x.Capability, numOf(x.Amount), o.charges(), c.counting(o.attribution), fact{at: int64(now), route: o.route, dims: c.plain(x.Dimensions)}, now)
 	c.moveLevels(x.Capability, o.route, numOf(x.Amount))
 	c.log.wrote(now)
 	r := bursar.ConsumeResult{
@@ -178,7 +178,7 @@ func (m *model) reserve(customer string, x bursar.SpendInput, ttl int, onExpire 
 			ID: m.newID("r"), CustomerID: customer, Capability: x.Capability, Amount: x.Amount, Dimensions: x.Dimensions,
 			Status: bursar.HoldOpen, OnExpire: onExpire, CreatedAt: now, ExpiresAt: now + bursar.Time(ttl)*1e9, Costs: costsShown(o.charges()),
 		},
-		ref: holdRef{x.Capability.ID, x.IdempotencyKey}, amount: numOf(x.Amount), route: o.route,
+		ref: holdRef{x.Capability.ID, x.IdempotencyKey}, amount: numOf(x.Amount), route: o.route, plain: c.plain(x.Dimensions),
 	}
 	h.freeze(c, &o)
 	c.hold(h, 1)
@@ -255,7 +255,7 @@ func (c *mCust) settle(h *mHold, amount num, now bursar.Time) {
 		cost, _ := x.price.cost(amount)
 		costs = append(costs, charge{x.currency, cost})
 	}
-	c.spend(h.Capability, amount, costs, live, fact{at: int64(now), route: h.route, dims: h.Dimensions}, now)
+	c.spend(h.Capability, amount, costs, live, fact{at: int64(now), route: h.route, dims: h.plain}, now)
 	c.moveLevels(h.Capability, h.route, amount)
 	h.CommittedAmount, h.Costs = amount.ptr(), costsShown(costs)
 }

@@ -129,6 +129,7 @@ type mHold struct {
 	rows               []string // ids
 	costs              []heldCost
 	route              []hop
+	plain              []bursar.Dimension
 }
 
 // heldCost is a currency that a reservation was priced in, at the rate of its creation.
@@ -148,8 +149,8 @@ type fact struct {
 	cap    bursar.Capability
 	amount num
 	route  []hop
-	dims   []bursar.Dimension
-	source string // of a cost: its feature
+	dims   []bursar.Dimension // those that named no entities then
+	source string             // of a cost: its feature
 }
 
 func newModel(horizon time.Duration) *model {

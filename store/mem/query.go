@@ -86,7 +86,8 @@ func (s *Store) Series(ctx context.Context, name string, q engine.SeriesQuery) (
 	for k, amount := range cp.series {
 		if k.EntityOrd == q.EntityOrd && q.From <= k.Bucket && k.Bucket < q.To &&
 			(q.Capability.Kind == 0 || k.Capability.Kind == q.Capability.Kind) &&
-			(q.Capability.ID == "" || k.Capability.ID == q.Capability.ID) {
+			(q.Capability.ID == "" || k.Capability.ID == q.Capability.ID) &&
+			(q.Children == nil || slices.Contains(q.Children, k.ChildOrd)) {
 			rows = append(rows, engine.SeriesRow{SeriesKey: k, Amount: amount})
 		}
 	}

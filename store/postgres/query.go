@@ -34,7 +34,8 @@ const (
 			UNION ALL SELECT (SELECT min(hour) FROM usage_series WHERE stream = ` + ofStream + ` AND hour > hours.hour)
 			FROM hours WHERE hour < $3) `
 	seriesFrom = ` FROM hours CROSS JOIN LATERAL (SELECT * FROM usage_series WHERE stream = ` + ofStream + ` AND hour = hours.hour
-			AND entity_ord = $4 AND bucket >= $5 AND bucket < $6 AND ($7 = '' OR kind = $7) AND ($8 = '' OR capability = $8) OFFSET 0) u`
+			AND entity_ord = $4 AND bucket >= $5 AND bucket < $6 AND ($7 = '' OR kind = $7) AND ($8 = '' OR capability = $8)
+			AND ($9::bigint[] IS NULL OR child_ord = ANY($9)) OFFSET 0) u`
 	// Both in one statement, as of one moment.
 	seriesSeq    = "(SELECT seq FROM checkpoints WHERE stream = " + ofStream + ")"
 	selectSeries = seriesHours + "SELECT p.seq, u.bucket, u.kind, u.capability, u.child_ord, u.combo, u.amount FROM (SELECT " +
@@ -171,6 +172,13 @@ func (s *Store) SeriesSum(ctx context.Context, stream string, q engine.SeriesQue
 
 func seriesArgs(stream string, q engine.SeriesQuery) []any {
 	from, to := int64(q.From), int64(q.To)
+	var children []int64
+	for _, c := range q.Children {
+		children = append(children, int64(c))
+	}
+	if q.Children != nil && children == nil {
+		children = []int64{}
+	}
 	return []any{text(stream), from / bucketsPerHour, (to - 1) / bucketsPerHour, int64(q.EntityOrd), from, to,
-		kindNames[q.Capability.Kind], text(q.Capability.ID)}
+		kindNames[q.Capability.Kind], text(q.Capability.ID), children}
 }

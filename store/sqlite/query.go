@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"sort"
@@ -155,6 +156,16 @@ func (s *Store) eachSeries(ctx context.Context, stream string, q engine.SeriesQu
 		}
 		if q.Capability.ID != "" {
 			sql, args = sql+" AND u.capability = ?8", append(args, q.Capability.ID)
+		}
+		if q.Children != nil {
+			children, err := json.Marshal(q.Children)
+			if err != nil {
+				return err
+			}
+			if q.Capability.ID == "" {
+				args = append(args, nil)
+			}
+			sql, args = sql+" AND u.child_ord IN (SELECT value FROM json_each(?9))", append(args, string(children))
 		}
 		if q.Limit > 0 {
 			sql += fmt.Sprint(" LIMIT ", q.Limit)

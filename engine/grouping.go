@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+)
+
+// groups is what a history knows of the keys that it groups by. Keys that name entities
+// are those of paths; what of an entity's buckets is in no path's is the rest.
+type groups struct {
+	types []string // by key: the type of entity that it names; "" = none
+	uses  uint32   // the number that buckets of the customer are under
+	rest  map[string]*line
+	paths map[uint32]*pathTags
+	full  bool // there were more combinations of dimensions than are told apart
+}
+
+// pathTags is what a path says of the usage on it.
+type pathTags struct {
+	named []string // by key: the entity
+	child uint32   // of the history's entity
+}
+
+// childKey groups the usage of an entity by the child that it came through.
+const childKey = "$child"
+
+// What a history warns of.
+const (
+	warnUntold     = "USAGE_NOT_TOLD_APART"
+	warnDimensions = "DIMENSIONS_NOT_TOLD_APART"
+)
+
+func (e *Engine) newHistory(q HistoryQuery) *history {
+	h := &history{q: &q, lines: map[string]*line{}, steps: map[uint32]bursar.Time{}}
+	h.group(e.cat.Load())
+	return h
+}
+
+// group prepares for the keys that the query groups by.
+func (h *history) group(cat *Catalogue) {
+	h.groups = groups{types: make([]string, len(h.q.GroupBy)), rest: map[string]*line{}, paths: map[uint32]*pathTags{}}
+	for i, k := range h.q.GroupBy {
+		h.types[i] = cat.attribution[k]
+	}
+}
+
+// attributed tells whether any key names entities.
+func (h *history) attributed() bool {
+	return slices.ContainsFunc(h.types, func(t string) bool { return t != "" })
+}
+
+// sources are the numbers that the history's buckets are under.
+func (h *history) sources() []uint32 {
+	ent, byPath := h.ent, uint32(usesByPath)
+	if h.uses == countsOfCustomer {
+		ent, byPath = countsOfCustomer, countsByPath
+	}
+	if !h.attributed() {
+		return []uint32{ent}
+	}
+	return []uint32{ent, byPath}
+}
+
+// addTold adds a bucket to the line of its path, or to the rest.
+func (h *history) addTold(v *view, r *SeriesRow) error {
+	path := r.EntityOrd == usesByPath || r.EntityOrd == countsByPath
+	if !path && (r.EntityOrd == 0 || r.EntityOrd == countsOfCustomer) && r.ChildOrd == namedNone {
+		return h.addTo(h.lines, h.tagsOf(v, r, nil), r, r.Amount)
+	}
+	if !path {
+		return h.addTo(h.rest, h.tagsOf(v, r, nil), r, r.Amount)
+	}
+	of := h.pathTags(v, r.ChildOrd)
+	if err := h.addTo(h.lines, h.tagsOf(v, r, of), r, r.Amount); err != nil {
+		return err
+	}
+	rest := *r
+	rest.ChildOrd = of.child
+	return h.addTo(h.rest, h.tagsOf(v, &rest, nil), r, r.Amount.Neg())
+}
+
+func (h *history) pathTags(v *view, ord uint32) *pathTags {
+	if p := h.paths[ord]; p != nil {
+		return p
+	}
+	path := v.path(ord)
+	p := &pathTags{named: make([]string, len(h.types))}
+	for i, typ := range h.types {
+		if typ == "" {
+			continue
+		}
+		if ent := v.chargedOf(path, typ); ent != 0 && v.sees(ent) {
+			p.named[i] = v.ent(ent).id
+		}
+	}
+	for _, s := range path {
+		if s.ent == h.ent {
+			p.child = s.child
+		}
+	}
+	h.paths[ord] = p
+	return p
+}
+
+// tagsOf are the values of the keys for a bucket, which is of a path unless path is nil.
+func (h *history) tagsOf(v *view, r *SeriesRow, path *pathTags) []Tag {
+	if h.full = h.full || len(v.combos.list) >= maxCombos; path != nil {
+		child := *r
+		child.ChildOrd, r = path.child, &child
+	}
+	tags := make([]Tag, len(h.q.GroupBy))
+	for i, k := range h.q.GroupBy {
+		if tags[i].Key = k; path != nil {
+			tags[i].Value = path.named[i]
+		}
+		if tags[i].Value == "" {
+			tags[i].Value = v.seriesTag(r, k)
+		}
+	}
+	return tags
+}
+
+func tagsText(tags []Tag) string {
+	var text strings.Builder
+	for _, t := range tags {
+		text.WriteString(t.Value)
+		text.WriteByte(0)
+	}
+	return text.String()
+}
+
+// seriesTag is the value of one group-by key for a bucket of an entity.
+func (v *view) seriesTag(r *SeriesRow, key string) string {
+	switch key {
+	case featureKey:
+		if r.Capability.Kind == bursar.KindFeature {
+			return r.Capability.ID
+		} // of a currency it is a dimension: the feature whose cost it was
+	case childKey:
+		if r.ChildOrd == 0 || r.ChildOrd == namedNone || !v.sees(r.ChildOrd) {
+			return ""
+		}
+		return v.ent(r.ChildOrd).id
+	}
+	if r.Combo != 0 {
+		for _, d := range decodeCombo(v.combo(r.Combo)) {
+			if d.Key == key {
+				return d.Value
+			}
+		}
+	}
+	return ""
+}
+
+// keepRest adds what was not told apart to the lines. What said of each key that names
+// entities now what it was, when that was a dimension like others, is told apart.
+func (h *history) keepRest() error {
+	for _, key := range sortedKeys(h.rest) {
+		l := h.rest[key]
+		if l.zero() {
+			continue
+		}
+		for i, t := range l.tags {
+			l.untold = l.untold || h.types[i] != "" && t.Value == ""
+		}
+		if l.untold {
+			key += "\x00" // beside the line of what named no entity
+		} else if told := h.lines[key]; told != nil {
+			told.take(l)
+			continue
+		}
+		if len(h.lines) == h.most {
+			_, err := h.lineOf(h.lines, append(slices.Clone(l.tags), Tag{}))
+			return err
+		}
+		h.lines[key] = l
+	}
+	h.rest = nil
+	return nil
+}
+
+func (l *line) zero() bool {
+	sum := l.before.IsZero()
+	for _, a := range l.values {
+		sum = sum && a.IsZero()
+	}
+	for _, a := range l.quarters {
+		sum = sum && a.IsZero()
+	}
+	return sum
+}
+
+// take adds what another line has.
+func (l *line) take(o *line) {
+	l.before = l.before.Add(o.before)
+	for at, a := range o.values {
+		l.values[at] = l.values[at].Add(a)
+	}
+	addUp(l.quarters, o.quarters)
+}
+
+// warnings tell what of the groups is not what it seems.
+func (h *history) warnings() []string {
+	out := []string{}
+	for _, l := range h.lines {
+		if l.untold {
+			out = append(out, warnUntold)
+			break
+		}
+	}
+	for i, k := range h.q.GroupBy {
+		if h.full && h.types[i] == "" && k != featureKey && k != childKey {
+			return append(out, warnDimensions)
+		}
+	}
+	return out
+}
