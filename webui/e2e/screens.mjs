@@ -119,6 +119,16 @@ export const screens = [
       await page.getByRole("dialog").locator(".within").first().waitFor();
     },
   },
+  {
+    name: "node-usage-by-model",
+    path: () => "/console/customers/acme/tree?node=operations",
+    show: async page => {
+      await drawer("Usage")(page);
+      await page.getByLabel("By", { exact: true }).selectOption({ label: "Model" });
+      await page.getByLabel("Then by").selectOption({ label: "Agent" });
+      await page.getByRole("dialog").locator(".within").first().waitFor();
+    },
+  },
   { name: "node-usage", path: () => "/console/customers/acme/tree?node=operations", show: drawer("Usage") },
   { name: "node-history", path: () => "/console/customers/acme/tree?node=operations", show: drawer("History") },
   { name: "credits", path: () => "/console/customers/acme/credits", show: settled },

@@ -70,7 +70,7 @@ export function truthTests(browser, server) {
         await page.getByRole("row", { name: /West wing.*Blocked by Head office, per month/ }).waitFor();
         await page.getByLabel("Find by name or id").fill("");
         await button("Ranked", page).click();
-        await page.getByRole("row", { name: /West wing.*Blocked/ }).click();
+        await page.getByRole("row", { name: /^Select West wing.*Blocked/ }).click();
         await dialogOf(page).getByRole("button", { name: "Head office, per month" }).waitFor();
         await dialogOf(page).getByText("has nothing left: requests here are stopped").waitFor();
         await button("Boost", dialogOf(page)).click();
@@ -190,10 +190,39 @@ export function truthTests(browser, server) {
         await d.getByLabel("Then by").selectOption("$child");
         await d.getByRole("row", { name: "large 3" }).waitFor();
         await d.getByRole("row", { name: "Robot one 3" }).waitFor();
-        // What the server does not tell apart is said beside the field, and not asked for.
-        await d.getByLabel("Dimension").fill("mind");
-        await d.getByText("This names entities of the type Mind").waitFor();
+        await page.close();
+      },
+    ],
+    [
+      "truth: usage by model and by agent, of a team and of all of it",
+      async () => {
+        await use(5, { robotId: "r1", mind: "large" });
+        await use(4, { robotId: "r2", mind: "large" });
+        await use(1, { squadId: "west", mind: "small" });
+        const page = await open(`${at}/tree?node=west`);
+        const asked = [];
+        page.on("response", r => r.url().includes("/usage?") && asked.push(r.status()));
+        await page.getByRole("tab", { name: "Usage" }).click();
+        const d = dialogOf(page);
+        await d.getByLabel("Usage of").selectOption("currency:gold");
+        await d.getByLabel("By", { exact: true }).selectOption("mind");
+        await d.getByRole("row", { name: "Large mind 5" }).waitFor();
+        await d.getByRole("row", { name: "Small mind 1" }).waitFor();
+        await d.getByRole("row", { name: "(none) 12" }).waitFor();
+        await d.getByLabel("Then by").selectOption("robotId");
+        await d.getByRole("row", { name: "Robot one 5" }).waitFor();
+        await d.getByRole("row", { name: "Robot one 12" }).waitFor();
+        // Of the model itself: which teams used it, and which of their agents.
+        await page.goto(`${at}/tree?node=large`);
+        await page.getByRole("tab", { name: "Usage" }).click();
+        await d.getByLabel("Usage of").selectOption("currency:gold");
+        await d.getByLabel("By", { exact: true }).selectOption("squadId");
+        await d.getByLabel("Then by").selectOption("robotId");
+        await d.getByRole("row", { name: "West wing 5" }).waitFor();
+        await d.getByRole("row", { name: "East wing 4" }).waitFor();
+        await d.getByRole("row", { name: "Robot two 4" }).waitFor();
         assert.equal(await d.getByRole("alert").count(), 0);
+        assert.ok(asked.length > 0 && asked.every(status => status === 200), `${asked}`);
         await page.close();
       },
     ],

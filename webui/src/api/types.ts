@@ -317,8 +317,8 @@ export type Activity = {
   after: Record<string, unknown> | null;
   requestId: string | null;
 };
-export type Series = { points: { timestamp: string; value: Amount }[]; tags: { key: string; value: string }[] };
-export type History = { series: Series[] };
+export type Series = { points: { timestamp: string; value: Amount }[]; tags: { key: string; value: string }[]; untold: boolean };
+export type History = { series: Series[]; warnings: string[] };
 
 export type Simulation = {
   startDate: string;

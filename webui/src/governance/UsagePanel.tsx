@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { formatExact } from "../api/amount";
 import { path } from "../api/client";
-import type { Capability, Entity, EntityType, History, One, Page } from "../api/types";
+import type { Capability, EntityType, History, One } from "../api/types";
 import { dayWords, shortTime, zone } from "../lib/time";
 import { Empty, Reading, Select, Skeleton, Text } from "../ui";
 import { lazily } from "../ui/Lazily";
@@ -22,6 +22,15 @@ const linesShown = 6;
 const rowsShown = 200;
 const other = "dimension";
 
+const warnings: Record<string, string> = {
+  USAGE_NOT_TOLD_APART:
+    "Not told apart: it is not known whom this usage named. It was recorded before that was kept, or by more combinations than are.",
+  DIMENSIONS_NOT_TOLD_APART: "There are more combinations of dimensions than are told apart: what is in none may have had some.",
+};
+
+/** The keys by which requests name entities. */
+const keysOf = (types: EntityType[]) => new Set(types.flatMap(t => t.attributionKeys));
+
 /** Usage of an entity over time: as a chart and, digit for digit, as a table. */
 export function UsagePanel({ entityId }: { entityId: string }) {
   const s = useSession();
@@ -31,11 +40,7 @@ export function UsagePanel({ entityId }: { entityId: string }) {
   const [dimension, setDimension] = useState("");
   const [chosen, setChosen] = useState(s.capability ? `${s.capability.kind}:${s.capability.id}` : "");
   const capability = s.capabilities.find(c => `${c.kind}:${c.id}` === chosen) ?? s.capability;
-  const told = useTypesToldApart();
-  const typed = dimension.trim();
-  // The server refuses such a key: that is said beside it, and not asked for.
-  const entities = told.length > 0 ? undefined : [...s.types.values()].find(t => t.attributionKeys.includes(typed));
-  const key = (k: string) => (k === other ? (entities ? "" : typed) : k);
+  const key = (k: string) => (k === other ? dimension.trim() : k);
   const groups = by === "" ? [] : [key(by), ...(then !== "" && then !== by ? [key(then)] : [])];
   const during = spans[span] as Span;
   const got = useQuery({
@@ -55,11 +60,11 @@ export function UsagePanel({ entityId }: { entityId: string }) {
     enabled: capability !== null && groups.every(g => g !== ""),
     retry: false,
   });
-  const lines = useMemo(() => grouped(got.data?.data.series ?? []), [got.data]);
+  const lines = useMemo(() => grouped(got.data?.data.series ?? [], keysOf([...s.types.values()])), [got.data, s.types]);
   const name = useLineNames(lines, groups);
   if (!capability) return <Empty title="Nothing is measured yet" />;
   const hourly = during.granularity === "HOUR";
-  const shown = lines.slice(0, linesShown).map(l => ({ ...l, name: groups.length === 0 ? "Total" : name(l.id, 0) }));
+  const shown = lines.slice(0, linesShown).map(l => ({ ...l, name: groups.length === 0 ? "Total" : name(l, 0) }));
   return (
     <div className="stack">
       <div className="fields">
@@ -73,14 +78,7 @@ export function UsagePanel({ entityId }: { entityId: string }) {
         <Grouping label="By" value={by} onChange={setBy} capability={capability} none="Total" />
         {by !== "" && <Grouping label="Then by" value={then} onChange={setThen} capability={capability} none="Nothing else" except={by} />}
         {(by === other || then === other) && (
-          <Text
-            label="Dimension"
-            value={dimension}
-            onChange={setDimension}
-            placeholder="region"
-            hint="As the requests name it"
-            problem={entities && `This names entities of the type ${entities.displayName}: open one in the tree to see its usage`}
-          />
+          <Text label="Dimension" value={dimension} onChange={setDimension} placeholder="region" hint="As the requests name it" />
         )}
       </div>
       {groups.every(g => g !== "") && <Reading got={got} lines={5} />}
@@ -91,6 +89,14 @@ export function UsagePanel({ entityId }: { entityId: string }) {
           <>
             <Chart series={shown} unit={capability.unit} bars={!hourly} days={!hourly} />
             {groups.length > 0 ? <GroupTable lines={lines} name={name} /> : <StepTable line={lines[0]} span={during} />}
+            {got.data.data.warnings.map(
+              w =>
+                warnings[w] && (
+                  <p className="small muted" key={w}>
+                    {warnings[w]}
+                  </p>
+                ),
+            )}
             {!hourly && <p className="small muted">Days begin at midnight in your time zone, {zone.replaceAll("_", " ")}.</p>}
           </>
         ))}
@@ -102,7 +108,8 @@ type GroupingProps = { label: string; value: string; onChange: (v: string) => vo
 
 /** What usage can be told apart by: who it was charged to, each type of entity that requests name, or something else that they say. */
 function Grouping({ label, value, onChange, capability, none, except }: GroupingProps) {
-  const types = useTypesToldApart();
+  const s = useSession();
+  const types = [...s.types.values()].filter(t => t.archivedAt === null && t.attributionKeys.length > 0);
   const options = [
     ["", none],
     ["$child", "Directly below"],
@@ -113,46 +120,23 @@ function Grouping({ label, value, onChange, capability, none, except }: Grouping
   return <Select label={label} value={value} onChange={onChange} options={options.filter(([v]) => v === "" || v !== except)} />;
 }
 
-/** The types of entity by which the server tells usage apart: asked once, of no time at all. */
-function useTypesToldApart(): EntityType[] {
-  const s = useSession();
-  const types = [...s.types.values()].filter(t => t.archivedAt === null && t.attributionKeys.length > 0);
-  const c = s.capability;
-  const key = types[0]?.attributionKeys[0] ?? "";
-  const root = useQuery({
-    queryKey: ["told-apart", s.customerId, key],
-    queryFn: async () => {
-      const [any] = (await s.api.get<Page<Entity>>(path`/customers/${s.customerId}/entities`, { limit: 1 })).data;
-      const now = new Date().toISOString();
-      const query = { ...(c ? named(c) : {}), startDate: now, groupBy: [key] };
-      return s.api.get(path`/customers/${s.customerId}/entities/${any?.id ?? ""}/usage`, query).then(
-        () => true,
-        () => false,
-      );
-    },
-    enabled: c !== null && key !== "",
-    staleTime: Number.POSITIVE_INFINITY,
-    retry: false,
-  });
-  return root.data === true ? types : [];
-}
-
 /** What the ids of a grouping are called. */
-function useLineNames(lines: Line[], groups: string[]): (id: string, depth: number) => string {
+function useLineNames(lines: Line[], groups: string[]): (line: Line, depth: number) => string {
   const s = useSession();
-  const keys = new Set(["$child", ...[...s.types.values()].flatMap(t => t.attributionKeys)]);
+  const keys = keysOf([...s.types.values()]).add("$child");
   const isId = (depth: number) => keys.has(groups[depth] ?? "");
   const ids = [...(isId(0) ? lines.map(l => l.id) : []), ...(isId(1) ? lines.flatMap(l => l.parts.map(p => p.id)) : [])];
   const entity = useNames(ids.filter(id => id !== ""));
-  return (id, depth) => {
+  return ({ id, untold }, depth) => {
+    if (untold) return "(not told apart)";
     if (id === "") return groups[depth] === "$child" ? "(itself)" : "(none)";
     if (groups[depth] === "$featureId") return s.capabilities.find(c => c.kind === "feature" && c.id === id)?.name ?? id;
     return isId(depth) ? entity(id) : id;
   };
 }
 
-function GroupTable({ lines, name }: { lines: Line[]; name: (id: string, depth: number) => string }) {
-  const rows = lines.flatMap(l => [{ line: l, depth: 0, of: "" }, ...l.parts.map(p => ({ line: p, depth: 1, of: l.id }))]);
+function GroupTable({ lines, name }: { lines: Line[]; name: (line: Line, depth: number) => string }) {
+  const rows = lines.flatMap(l => [{ line: l, depth: 0, of: "" }, ...l.parts.map(p => ({ line: p, depth: 1, of: l.name }))]);
   const inner = lines.some(l => l.parts.length > 0);
   return (
     <div className="table-wrap panel" tabIndex={0}>
@@ -165,9 +149,9 @@ function GroupTable({ lines, name }: { lines: Line[]; name: (id: string, depth: 
         </thead>
         <tbody>
           {rows.slice(0, rowsShown).map(({ line, depth, of }) => (
-            <tr key={JSON.stringify([of, depth, line.id])} className={inner && depth === 0 ? "group" : ""}>
+            <tr key={JSON.stringify([of, depth, line.name])} className={inner && depth === 0 ? "group" : ""}>
               <td className={`break ${depth ? "within" : ""}`} title={line.id}>
-                {name(line.id, depth)}
+                {name(line, depth)}
               </td>
               <td className="right num">{formatExact(line.total)}</td>
             </tr>

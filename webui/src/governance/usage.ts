@@ -3,8 +3,8 @@ import type { Amount } from "../api/json";
 import type { Series } from "../api/types";
 
 export type Point = { timestamp: string; value: Amount };
-/** One name of a grouping with its usage in each step, and what it is made of. */
-export type Line = { id: string; name: string; points: Point[]; total: Amount; parts: Line[] };
+/** One name of a grouping with its usage in each step, and what it is made of; untold: it is not known whom it named. */
+export type Line = { id: string; name: string; untold: boolean; points: Point[]; total: Amount; parts: Line[] };
 
 const totalOf = (points: Point[]) => points.reduce<Amount>((sum, p) => add(sum, p.value), 0);
 
@@ -15,22 +15,28 @@ function sum(series: Series[]): Point[] {
   return [...by].map(([timestamp, value]) => ({ timestamp, value })).sort((a, b) => Date.parse(a.timestamp) - Date.parse(b.timestamp));
 }
 
-/** Series by their first tag, and within it by the next; the most used first. */
-export function grouped(series: Series[], depth = 0): Line[] {
+/** Series by their first tag, and within it by the next; the most used first. keys are those that name entities. */
+export function grouped(series: Series[], keys: ReadonlySet<string> = new Set(), depth = 0): Line[] {
   const by = new Map<string, Series[]>();
   for (const s of series) {
     if (s.points.length === 0) continue;
-    const id = s.tags[depth]?.value ?? "";
-    const list = by.get(id);
+    const name = isUntold(s, keys, depth) ? "\0" : (s.tags[depth]?.value ?? "");
+    const list = by.get(name);
     if (list) list.push(s);
-    else by.set(id, [s]);
+    else by.set(name, [s]);
   }
-  const lines = [...by].map(([id, list]): Line => {
+  const lines = [...by].map(([name, list]): Line => {
     const points = sum(list);
     const deeper = list.some(s => s.tags.length > depth + 1);
-    return { id, name: id, points, total: totalOf(points), parts: deeper ? grouped(list, depth + 1) : [] };
+    const untold = name === "\0";
+    return { id: untold ? "" : name, name, untold, points, total: totalOf(points), parts: deeper ? grouped(list, keys, depth + 1) : [] };
   });
   return lines.sort((a, b) => Number(b.total) - Number(a.total));
+}
+
+function isUntold(s: Series, keys: ReadonlySet<string>, depth: number): boolean {
+  const tag = s.tags[depth];
+  return s.untold === true && tag?.value === "" && keys.has(tag.key);
 }
 
 export type Span = { label: string; days: number; granularity: "HOUR" | "DAY" | "WEEK" };
