@@ -19,6 +19,11 @@ const (
 	// WarnStaleSet: the SET is older than the last one and changed nothing.
 	WarnStaleSet = "STALE_SET"
 
+	// WarnUntold: of some usage it is not known what entities it named.
+	WarnUntold = "USAGE_NOT_TOLD_APART"
+	// WarnDimensions: there are more combinations of dimensions than are told apart.
+	WarnDimensions = "DIMENSIONS_NOT_TOLD_APART"
+
 	// WarnNoFeature: there is no feature to estimate the cost of.
 	WarnNoFeature = "FEATURE_NOT_FOUND"
 	// WarnNotPriced: nothing in an estimate has a price, or not the feature that is named.

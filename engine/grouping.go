@@ -26,12 +26,6 @@ type pathTags struct {
 // childKey groups the usage of an entity by the child that it came through.
 const childKey = "$child"
 
-// What a history warns of.
-const (
-	warnUntold     = "USAGE_NOT_TOLD_APART"
-	warnDimensions = "DIMENSIONS_NOT_TOLD_APART"
-)
-
 func (e *Engine) newHistory(q HistoryQuery) *history {
 	h := &history{q: &q, lines: map[string]*line{}, steps: map[uint32]bursar.Time{}}
 	h.group(e.cat.Load())
@@ -206,13 +200,13 @@ func (h *history) warnings() []string {
 	out := []string{}
 	for _, l := range h.lines {
 		if l.untold {
-			out = append(out, warnUntold)
+			out = append(out, bursar.WarnUntold)
 			break
 		}
 	}
 	for i, k := range h.q.GroupBy {
 		if h.full && h.types[i] == "" && k != featureKey && k != childKey {
-			return append(out, warnDimensions)
+			return append(out, bursar.WarnDimensions)
 		}
 	}
 	return out
