@@ -140,7 +140,7 @@ func (e *Engine) RevokeAccessToken(ctx context.Context, c Caller, customer, id s
 	if err != nil || t.RevokedAt != nil {
 		return t, version, err
 	}
-	revoked, err := catalogueDo(ctx, e, Caller{RequestID: c.RequestID}, func(w *catalogueWrite) (revokedToken, error) {
+	revoked, err := changeAside(ctx, e, Caller{RequestID: c.RequestID}, func(w *catalogueWrite) (revokedToken, error) {
 		if old, ok := w.revoked[id]; ok {
 			return old, nil
 		}

@@ -15,6 +15,7 @@ import (
 // makes another.
 type Catalogue struct {
 	head        Head
+	binding     uint64 // the last commit that was not aside
 	types       map[string]*bursar.EntityType
 	features    map[string]*bursar.Feature
 	currencies  map[string]*bursar.Currency
@@ -117,6 +118,24 @@ func sorted[T any](m map[string]*T, key func(*T) (bursar.Time, string)) []*T {
 	})
 }
 
+// aside tells whether records leave alone what customers' commits are decided by. Requests of
+// access tokens, and those with a key, are judged before they come to a customer.
+func aside(recs []record) bool {
+	for _, r := range recs {
+		if rec, ok := r.(*catalogueRec); !ok || rec.sort != "tokenRevoked" && rec.sort != "reply" {
+			return false
+		}
+	}
+	return true
+}
+
+// moved notes where c's log ends after a commit.
+func (c *Catalogue) moved(head Head, aside bool) {
+	if c.head = head; !aside {
+		c.binding = head.Seq
+	}
+}
+
 // apply is the one place where a record changes the catalogue.
 func (c *Catalogue) apply(r record) error {
 	rec, ok := r.(*catalogueRec)
@@ -201,321 +220,4 @@ func set[T any](m map[string]*T, body []byte, id func(*T) string) error {
 	}
 	m[id(v)] = v
 	return nil
-}
-
-// catalogueWrite is a catalogue that is being changed.
-type catalogueWrite struct {
-	*Catalogue
-	now    bursar.Time
-	recs   []record
-	commit [16]byte
-	trace  string
-	caller *Caller
-	out    outgoing
-	unused []Use
-	places []string // where the request names each of unused
-}
-
-// notify queues a message about the environment.
-func (w *catalogueWrite) notify(typ string, data any) {
-	w.out.add(w.Catalogue, w.now, w.head.Seq, w.commit, w.trace, typ, "", data)
-}
-
-func (w *catalogueWrite) put(sort string, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return w.add(&catalogueRec{sort, body})
-}
-
-func (w *catalogueWrite) add(r *catalogueRec) error {
-	w.recs = append(w.recs, r)
-	return w.apply(r)
-}
-
-func checkName(pointer, name string, p *bursar.Problems) {
-	if err := bursar.CheckName(name); err != nil {
-		p.Add(pointer, bursar.CodeValidationFailed, "a display name %v", err)
-	}
-}
-
-func checkText(pointer string, s *string, p *bursar.Problems) {
-	if s == nil {
-		return
-	}
-	if err := bursar.CheckText(*s, bursar.MaxDescriptionLen); err != nil {
-		p.Add(pointer, bursar.CodeValidationFailed, "a text %v", err)
-	}
-}
-
-func (w *catalogueWrite) putEntityTypes(in []EntityTypeInput) ([]bursar.EntityType, error) {
-	var p bursar.Problems
-	out := make([]bursar.EntityType, 0, len(in))
-	seen := map[string]bool{}
-	for i := range in {
-		at := fmt.Sprintf("/types/%d", i)
-		t := &in[i]
-		if err := bursar.CheckID(t.ID); err != nil {
-			p.Add(at+"/id", bursar.CodeValidationFailed, "%v", err)
-		}
-		if seen[t.ID] {
-			p.Add(at+"/id", bursar.CodeValidationFailed, "the entity type %q is in this request twice", t.ID)
-		}
-		seen[t.ID] = true
-		checkName(at+"/displayName", t.DisplayName, &p)
-		checkText(at+"/description", &t.Description.Value, &p)
-		w.checkAttribution(at, t, &p)
-		v := bursar.EntityType{ID: t.ID, DisplayName: t.DisplayName, AttributionKeys: append([]string{}, t.AttributionKeys...),
-			CreatedAt: w.now.Milli(), UpdatedAt: w.now.Milli()}
-		old := w.types[t.ID]
-		if p.CheckRevision(at+"/ifMatch", t.IfMatch, old, old != nil); old != nil {
-			v.CreatedAt, v.Description = old.CreatedAt, old.Description
-		}
-		setOpt(&v.Description, t.Description)
-		if p.Empty() {
-			if err := w.put("entityType", &v); err != nil {
-				return nil, err
-			}
-			w.notify(bursar.EventEntityTypeUpdated, entityTypeData{v})
-		}
-		out = append(out, v)
-	}
-	return out, p.Err()
-}
-
-func (w *catalogueWrite) checkAttribution(at string, t *EntityTypeInput, p *bursar.Problems) {
-	if len(t.AttributionKeys) > 2 {
-		p.Add(at+"/attributionKeys", bursar.CodeValidationFailed, "an entity type has at most 2 attribution keys")
-	}
-	for j, k := range t.AttributionKeys {
-		pointer := fmt.Sprintf("%s/attributionKeys/%d", at, j)
-		if bad, err := bursar.CheckDimensions([]bursar.Dimension{{Key: k}}); err != nil {
-			p.Add(pointer, bursar.CodeValidationFailed, "%q cannot be an attribution key: %v", bad, err)
-		}
-		if owner := w.attribution[k]; owner != "" && owner != t.ID {
-			p.Add(pointer, bursar.CodeValidationFailed, "the attribution key %q belongs to the entity type %q", k, owner)
-		}
-		if slices.Contains(t.AttributionKeys[:j], k) {
-			p.Add(pointer, bursar.CodeValidationFailed, "the attribution key %q is here twice", k)
-		}
-	}
-}
-
-func (w *catalogueWrite) archiveEntityTypes(ids []string, archive bool) error {
-	var p bursar.Problems
-	for i, id := range ids {
-		at := fmt.Sprintf("/ids/%d", i)
-		old := w.types[id]
-		if old == nil {
-			p.Add(at, bursar.CodeEntityTypeNotFound, "there is no entity type %q", id)
-			continue
-		}
-		if (old.ArchivedAt != nil) == archive {
-			continue
-		}
-		v := *old
-		now := w.now.Milli()
-		if v.ArchivedAt, v.UpdatedAt = nil, now; archive {
-			v.ArchivedAt = &now
-			w.unused, w.places = append(w.unused, Use{"entityType", id}), append(w.places, at)
-		} else {
-			w.checkAttribution("", &EntityTypeInput{ID: id, AttributionKeys: v.AttributionKeys}, &p)
-		}
-		if err := w.put("entityType", &v); err != nil {
-			return err
-		}
-		w.notify(bursar.EventEntityTypeUpdated, entityTypeData{v})
-	}
-	return p.Err()
-}
-
-type entityTypeData struct {
-	EntityType bursar.EntityType `json:"entityType"`
-}
-
-func (w *catalogueWrite) createFeature(f bursar.Feature) (bursar.Feature, error) {
-	if w.features[f.ID] != nil {
-		return f, bursar.ErrorAt("/id", bursar.CodeAlreadyExists, "the feature %q exists already", f.ID)
-	}
-	var p bursar.Problems
-	if err := bursar.CheckID(f.ID); err != nil {
-		p.Add("/id", bursar.CodeValidationFailed, "%v", err)
-	}
-	f.FeatureType = cmp.Or(f.FeatureType, "NUMBER")
-	f.MeterType = cmp.Or(f.MeterType, "INCREMENTAL")
-	f.FeatureStatus = cmp.Or(f.FeatureStatus, "ACTIVE")
-	oneOf := func(pointer, v string, allowed ...string) {
-		if !slices.Contains(allowed, v) {
-			p.Add(pointer, bursar.CodeValidationFailed, "%.32q is not one of %s", v, strings.Join(allowed, ", "))
-		}
-	}
-	oneOf("/featureType", f.FeatureType, "NUMBER")
-	oneOf("/meterType", f.MeterType, "INCREMENTAL", "FLUCTUATING")
-	oneOf("/featureStatus", f.FeatureStatus, "NEW", "SUSPENDED", "ACTIVE")
-	in := f.Metadata
-	f.Metadata, f.CreatedAt, f.ArchivedAt = nil, w.now.Milli(), nil
-	f, err := w.putFeature(f, in, &p)
-	if err != nil {
-		return f, err
-	}
-	return f, w.put("featureNoted", f.ID)
-}
-
-func (w *catalogueWrite) putFeature(f bursar.Feature, metadata map[string]string, p *bursar.Problems) (bursar.Feature, error) {
-	checkName("/displayName", f.DisplayName, p)
-	checkText("/description", f.Description, p)
-	checkText("/featureUnits", f.FeatureUnits, p)
-	checkText("/featureUnitsPlural", f.FeatureUnitsPlural, p)
-	f.Metadata = patchMetadata(f.Metadata, metadata, "/metadata", p)
-	if f.Meter != nil {
-		f.Meter = checkMeter(f.Meter, p)
-		if !summing(f.Meter) && w.livePrice(f.ID) {
-			p.Add("/meter/aggregation/function", bursar.CodeValidationFailed, "the feature %q has a price; a %s cannot be priced", f.ID, f.Meter.Aggregation.Function)
-		}
-	}
-	if err := p.Err(); err != nil {
-		return f, err
-	}
-	f.UpdatedAt = w.now.Milli()
-	return f, w.put("feature", &f)
-}
-
-func (w *catalogueWrite) updateFeature(id string, in *FeaturePatch) (bursar.Feature, error) {
-	old := w.features[id]
-	if old == nil {
-		return bursar.Feature{}, errNoFeature(id)
-	}
-	if err := w.stillAt(old); err != nil {
-		return *old, err
-	}
-	f := *old
-	if in.DisplayName.Set {
-		f.DisplayName = in.DisplayName.Value
-	}
-	setOpt(&f.Description, in.Description)
-	setOpt(&f.FeatureUnits, in.FeatureUnits)
-	setOpt(&f.FeatureUnitsPlural, in.FeatureUnitsPlural)
-	if in.Meter.Set {
-		if f.Meter = nil; !in.Meter.Null {
-			f.Meter = &in.Meter.Value
-		}
-	}
-	var p bursar.Problems
-	if adds := func(m *bursar.Meter) bool { return m == nil || summing(m) }; adds(old.Meter) != adds(f.Meter) {
-		if !w.noted[id] { // nobody knows who uses it
-			p.Add(functionPointer, bursar.CodeValidationFailed, errOtherFigures, id)
-		}
-		w.unused, w.places = append(w.unused, Use{"feature", id}), append(w.places, functionPointer)
-	}
-	return w.putFeature(f, in.Metadata, &p)
-}
-
-const (
-	functionPointer = "/meter/aggregation/function"
-	errOtherFigures = "the feature %q has recorded usage: one whose usage adds up cannot become one of MAX or UNIQUE, nor back, for its figures would mean another thing; make another feature"
-)
-
-func errNoFeature(id string) error {
-	return bursar.Errorf(bursar.CodeFeatureNotFound, "there is no feature %.64q", id)
-}
-
-func (w *catalogueWrite) archiveFeature(id string, archive bool) (bursar.Feature, error) {
-	old := w.features[id]
-	if old == nil {
-		return bursar.Feature{}, errNoFeature(id)
-	}
-	if err := w.stillAt(old); err != nil {
-		return *old, err
-	}
-	if (old.ArchivedAt != nil) == archive {
-		return *old, nil
-	}
-	f := *old
-	now := w.now.Milli()
-	if f.ArchivedAt, f.UpdatedAt = nil, now; archive {
-		f.ArchivedAt = &now
-	}
-	return f, w.put("feature", &f)
-}
-
-func (w *catalogueWrite) createCurrency(c bursar.Currency) (bursar.Currency, error) {
-	if w.currencies[c.ID] != nil {
-		return c, bursar.ErrorAt("/id", bursar.CodeAlreadyExists, "the currency %q exists already", c.ID)
-	}
-	var p bursar.Problems
-	if err := bursar.CheckID(c.ID); err != nil {
-		p.Add("/id", bursar.CodeValidationFailed, "%v", err)
-	}
-	in := c.Metadata
-	c.Metadata, c.CreatedAt, c.ArchivedAt = nil, w.now.Milli(), nil
-	return w.putCurrency(c, in, &p)
-}
-
-func (w *catalogueWrite) putCurrency(c bursar.Currency, metadata map[string]string, p *bursar.Problems) (bursar.Currency, error) {
-	checkName("/displayName", c.DisplayName, p)
-	checkText("/description", c.Description, p)
-	checkText("/symbol", c.Symbol, p)
-	if c.Units != nil {
-		checkText("/units/singular", &c.Units.Singular, p)
-		checkText("/units/plural", &c.Units.Plural, p)
-	}
-	c.Metadata = patchMetadata(c.Metadata, metadata, "/metadata", p)
-	if err := p.Err(); err != nil {
-		return c, err
-	}
-	c.UpdatedAt = w.now.Milli()
-	return c, w.put("currency", &c)
-}
-
-func (w *catalogueWrite) updateCurrency(id string, in *CurrencyPatch) (bursar.Currency, error) {
-	old := w.currencies[id]
-	if old == nil {
-		return bursar.Currency{}, errNoCurrency(id)
-	}
-	if err := w.stillAt(old); err != nil {
-		return *old, err
-	}
-	c := *old
-	if in.DisplayName.Set {
-		c.DisplayName = in.DisplayName.Value
-	}
-	setOpt(&c.Description, in.Description)
-	setOpt(&c.Symbol, in.Symbol)
-	if in.Units.Set {
-		if c.Units = nil; !in.Units.Null {
-			c.Units = &in.Units.Value
-		}
-	}
-	var p bursar.Problems
-	return w.putCurrency(c, in.Metadata, &p)
-}
-
-func errNoCurrency(id string) error {
-	return bursar.Errorf(bursar.CodeCurrencyNotFound, "there is no currency %.64q", id)
-}
-
-func (w *catalogueWrite) archiveCurrency(id string, archive bool) (bursar.Currency, error) {
-	old := w.currencies[id]
-	if old == nil {
-		return bursar.Currency{}, errNoCurrency(id)
-	}
-	if err := w.stillAt(old); err != nil {
-		return *old, err
-	}
-	if (old.ArchivedAt != nil) == archive {
-		return *old, nil
-	}
-	c := *old
-	now := w.now.Milli()
-	if c.ArchivedAt, c.UpdatedAt = nil, now; archive {
-		for _, card := range w.RateCards() {
-			if card.CurrencyID == id && card.ArchivedAt == nil {
-				return c, bursar.Errorf(bursar.CodeCurrencyInUse, "the rate card %q prices in %q; archive it first", card.ID, id)
-			}
-		}
-		c.ArchivedAt = &now
-		w.unused = append(w.unused, Use{"currency", id})
-	}
-	return c, w.put("currency", &c)
 }

@@ -223,7 +223,7 @@ func (e *Engine) confirmQuiet(quiet []*work) error {
 		l, err = e.confirm(context.Background(), ask...)
 	}
 	for _, w := range quiet {
-		moved := w.d != nil && (w.c.at() != w.at || e.cat.Load() != w.d.cat)
+		moved := w.d != nil && (w.c.at() != w.at || e.cat.Load().binding != w.d.cat.binding)
 		its := err
 		if its == nil && l != nil {
 			its = l.about[w.c]

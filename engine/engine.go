@@ -52,8 +52,9 @@ type Engine struct {
 	o      Options
 	secret [32]byte
 
-	catMu sync.RWMutex // where this process has the store for itself, held shared from decide to append, so that no archive comes between
-	cat   atomic.Pointer[Catalogue]
+	catWriting sync.Mutex   // held by who puts another catalogue into cat
+	catMu      sync.RWMutex // where this process has the store for itself, held shared from decide to append, so that no archive comes between
+	cat        atomic.Pointer[Catalogue]
 
 	lane   *lane
 	ids    commitIDs
@@ -260,129 +261,4 @@ func (e *Engine) notNow(err error) error {
 // errUnknown tells that a write's outcome is not known to the caller.
 func errUnknown() error {
 	return bursar.Errorf(bursar.CodeGovernanceUnavailable, "the outcome of this request is not known; send it again with the same idempotency key")
-}
-
-// Catalogue is the catalogue as it is now.
-func (e *Engine) Catalogue() *Catalogue { return e.cat.Load() }
-
-// readCatalogue applies to c what its log has after c's head.
-func (e *Engine) readCatalogue(ctx context.Context, c *Catalogue) error {
-	return e.store.ReadLog(ctx, CatalogueStream, c.head.Seq, 0, func(row LogRow) error { return c.fold(&row) })
-}
-
-func (e *Engine) openCatalogue(ctx context.Context) error {
-	if err := e.rereadCatalogue(ctx); err != nil {
-		return err
-	}
-	if e.cat.Load().secret == ([32]byte{}) {
-		var s [32]byte
-		if _, err := rand.Read(s[:]); err != nil {
-			return err
-		}
-		_, err := e.changeCatalogue(ctx, Caller{}, func(w *catalogueWrite) (any, error) {
-			if w.secret != ([32]byte{}) {
-				return nil, nil // another node was first
-			}
-			return nil, w.add(&catalogueRec{"secret", s[:]})
-		})
-		if err != nil {
-			return err
-		}
-	}
-	e.secret = e.cat.Load().secret
-	return nil
-}
-
-// maxTries bounds how often a write is decided again since others wrote first.
-const maxTries = 50
-
-// changeCatalogue runs one write of the catalogue.
-func (e *Engine) changeCatalogue(ctx context.Context, c Caller, change func(*catalogueWrite) (any, error)) (any, error) {
-	e.catMu.Lock()
-	defer e.catMu.Unlock()
-	if e.closing.Load() {
-		return nil, e.unavailable(nil)
-	}
-	if err := e.clockSteady(); err != nil {
-		return nil, err
-	}
-	for range maxTries {
-		if e.nodes != nil {
-			if err := e.readOnCatalogue(ctx); err != nil {
-				return nil, e.unavailable(err)
-			}
-		}
-		result, again, err := e.tryCatalogue(ctx, c, change)
-		if !again {
-			return result, err
-		}
-	}
-	return nil, e.unavailable(errors.New("other nodes kept writing the catalogue"))
-}
-
-// tryCatalogue decides and appends; again tells that another node wrote first.
-func (e *Engine) tryCatalogue(ctx context.Context, c Caller, change func(*catalogueWrite) (any, error)) (result any, again bool, err error) {
-	cur := e.cat.Load()
-	w := &catalogueWrite{Catalogue: cur.clone(), now: max(cur.head.Now, e.now()), commit: e.ids.next(), trace: c.RequestID, caller: &c}
-	var key identity
-	if c.Key != nil {
-		key = keyOf(&e.secret, "\x00", c.Key.Key, c.Key.Content[:])
-		if r, ok := cur.replies[key.hash]; ok && r.At >= w.now-keyMemory {
-			if r.Content != key.content {
-				return nil, false, reused("", c.Key.Key)
-			}
-			return nil, false, &Replay{Status: r.Status, Body: r.Body}
-		}
-	}
-	if result, err = change(w); err != nil || len(w.recs)+len(w.out.messages) == 0 && !key.set {
-		return result, false, err
-	}
-	if key.set {
-		status, body := c.Key.Render(result)
-		if err := w.put("reply", keptReply{key.hash, key.content, w.now, status, body}); err != nil {
-			return nil, false, err
-		}
-	}
-	payload := encodePayload(nil, w.recs)
-	commit := Commit{Stream: CatalogueStream, After: cur.head, ID: w.commit, Now: w.now, Payload: payload, Unused: w.unused, Messages: w.out.messages}
-	commit.Hash = chain(cur.head, commit.ID, commit.Now, payload)
-	outcomes, err := e.store.Append(ctx, []Commit{commit}, nil)
-	if err != nil {
-		if outcomes = e.settle([]Commit{commit}, err); outcomes[0] != Committed {
-			return nil, false, e.unavailable(err)
-		}
-	}
-	switch {
-	case outcomes[0] == InUse:
-		return nil, false, e.errInUse(ctx, w)
-	case outcomes[0] == Stale && e.nodes != nil:
-		return nil, true, nil
-	case outcomes[0] == Skewed:
-		return nil, false, e.unavailable(errors.New("this node's clock is off the database's"))
-	case outcomes[0] != Committed:
-		return nil, false, e.unavailable(errors.New("the catalogue was written by another process"))
-	}
-	w.Catalogue.head = commit.Head()
-	e.cat.Store(w.Catalogue)
-	return result, false, nil
-}
-
-// errInUse says which of the things that w wanted to archive are in use.
-func (e *Engine) errInUse(ctx context.Context, w *catalogueWrite) error {
-	var p bursar.Problems
-	for i, u := range w.unused {
-		if u.Kind == "feature" {
-			return bursar.ErrorAt(w.places[i], bursar.CodeValidationFailed, errOtherFigures, u.ID)
-		}
-		if u.Kind == "currency" {
-			return bursar.Errorf(bursar.CodeCurrencyInUse, "the currency %q is in use by live limits or grants; remove or void them first", u.ID)
-		}
-		if users, err := e.store.Users(ctx, u, 1); err == nil && len(users) > 0 {
-			p.Add(w.places[i], bursar.CodeEntityTypeInUse, "the entity type %q has live entities, of customer %q among others; archive them first", u.ID, users[0])
-		}
-	}
-	if p.Empty() { // the last user went meanwhile
-		return bursar.Errorf(bursar.CodeEntityTypeInUse, "there were live entities of these types; try again")
-	}
-	return p.Err()
 }

@@ -9,6 +9,8 @@ import (
 	"hash/crc32"
 	"slices"
 	"time"
+
+	"github.com/bursarhq/bursar"
 )
 
 // Waiting counts the requests that wait for the write path.
@@ -156,3 +158,27 @@ func Standing(ctx context.Context, s Store, customer string) (string, error) {
 	slices.SortFunc(lines, bytes.Compare)
 	return string(bytes.Join(lines, []byte("\n"))), nil
 }
+
+// Revoke appends n revocations of tokens, each a commit as RevokeAccessToken makes it, to the
+// catalogue's log, which no engine uses meanwhile.
+func Revoke(ctx context.Context, s Store, n int, now, until bursar.Time) error {
+	heads, _, _, err := s.Heads(ctx, []string{CatalogueStream}, nil)
+	at := heads[0]
+	for n > 0 && err == nil {
+		var commits []Commit
+		for ; n > 0 && len(commits) < importBatch; n-- {
+			body, _ := json.Marshal(&revokedToken{formatID(idAt(now, uint64(n), 0, at.Hash)), now.Milli(), until})
+			c := Commit{Stream: CatalogueStream, After: at, ID: at.Hash, Now: now, Payload: encodePayload(nil, []record{&catalogueRec{"tokenRevoked", body}}), Imported: true}
+			c.Hash = chain(at, c.ID, c.Now, c.Payload)
+			at = c.Head()
+			commits = append(commits, c)
+		}
+		_, err = s.Append(ctx, commits, nil)
+	}
+	return err
+}
+
+// RevokedCount is how many revocations are known; RevokedLooks how many were looked at, all in
+// all, to be rid of those that have ended.
+func RevokedCount(e *Engine) int { return len(e.Catalogue().revoked) }
+func RevokedLooks(e *Engine) int { return e.Catalogue().revokedSweep.looked }

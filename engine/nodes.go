@@ -208,8 +208,8 @@ func (e *Engine) followCatalogue(ctx context.Context, had, head Head) error {
 	if head == had {
 		return nil
 	}
-	e.catMu.Lock()
-	defer e.catMu.Unlock()
+	e.catWriting.Lock()
+	defer e.catWriting.Unlock()
 	cur := e.cat.Load()
 	if head.Seq <= cur.head.Seq && head.Seq > had.Seq {
 		return nil // somebody has read it on meanwhile
@@ -221,7 +221,8 @@ func (e *Engine) followCatalogue(ctx context.Context, had, head Head) error {
 }
 
 // readOnCatalogue reads what the catalogue's log has more. One that does not continue
-// what is in memory is read from its beginning. The caller has catMu.
+// what is in memory is read from its beginning. The caller has
+// catWriting.
 func (e *Engine) readOnCatalogue(ctx context.Context) error {
 	c := e.cat.Load().clone()
 	if err := e.readCatalogue(ctx, c); err != nil {

@@ -133,7 +133,7 @@ func (c *Catalogue) fold(row *LogRow) error {
 			return err
 		}
 	}
-	c.head = row.Head
+	c.moved(row.Head, aside(recs))
 	return nil
 }
 

@@ -53,10 +53,14 @@ type Commit struct {
 	End      []Use            // uses that it ends; ending an unknown one is harmless
 	Messages []Message        // webhook events, each with the deliveries that are due from now on
 	// Catalogue is the Seq of the catalogue that this was decided with. With Begin set it
-	// must still be that when this is committed: what begins to be used has not been
-	// archived meanwhile. A store that other processes use too demands of every commit that
-	// it was that when the Append began, or later: nothing is decided by what was replaced.
+	// must still be that when this is committed, but for commits Aside: what begins to be
+	// used has not been archived meanwhile. A store that other processes use too demands of
+	// every commit that it was that when the Append began, or later: nothing is decided by
+	// what was replaced.
 	Catalogue uint64
+	// Aside, on commits of the catalogue, says that nothing changes by which customers' commits
+	// are decided: what was decided with the catalogue before it need not be decided again.
+	Aside bool
 	// Unused, on commits of the catalogue: refuse the commit while any stream uses one of these.
 	Unused []Use
 	// Undecided commits hold the place of one: they are always stale, so that it is decided
@@ -84,7 +88,7 @@ const (
 	Committed    Outcome = iota + 1
 	Stale                // the stream's head is not After: nothing was written
 	InUse                // one of Unused is in use: nothing was written
-	OldCatalogue         // the catalogue is not at Catalogue: nothing was written
+	OldCatalogue         // the catalogue has gone on from Catalogue, not only Aside: nothing was written
 	Skewed               // Now is neither After.Now nor within MaxSkew of the store's clock: nothing was written
 )
 

@@ -165,14 +165,14 @@ func once[R any](ctx context.Context, e *Engine, c Caller, do func() (R, error))
 		return do()
 	}
 	errNew := errors.New("the key is new")
-	if _, err = catalogueDo(ctx, e, c, func(*catalogueWrite) (R, error) { return r, errNew }); err != errNew {
+	if _, err = changeAside(ctx, e, c, func(*catalogueWrite) (R, error) { return r, errNew }); err != errNew {
 		return r, err
 	}
 	if r, err = do(); err != nil {
 		return r, err
 	}
 	done := r
-	return catalogueDo(context.WithoutCancel(ctx), e, c, func(*catalogueWrite) (R, error) { return done, nil })
+	return changeAside(context.WithoutCancel(ctx), e, c, func(*catalogueWrite) (R, error) { return done, nil })
 }
 
 // logRow is a row of the log, decoded.

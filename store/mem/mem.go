@@ -50,6 +50,7 @@ type Store struct {
 	customers map[string]bursar.Customer
 	uses      map[engine.Use]map[string]bool // streams by what they use
 	outbox    outbox
+	asides    engine.Asides
 	claims    map[string]claim
 	jobs      map[string]engine.JobRow
 }
@@ -95,7 +96,7 @@ func (s *Store) CrashClone() *Store {
 	for u, users := range s.uses {
 		c.uses[u] = maps.Clone(users)
 	}
-	c.outbox = s.outbox.clone()
+	c.outbox, c.asides = s.outbox.clone(), s.asides
 	for id, j := range s.jobs {
 		c.jobs[id] = cloneJob(j)
 	}
@@ -202,7 +203,7 @@ func (s *Store) refusal(st *stream, c *engine.Commit) engine.Outcome {
 		if catalogue != nil {
 			seq = catalogue.head.Seq
 		}
-		if seq != c.Catalogue {
+		if !s.asides.Rule(c.Catalogue, seq) {
 			return engine.OldCatalogue
 		}
 	}
@@ -224,6 +225,9 @@ func (s *Store) append(c *engine.Commit) engine.Outcome {
 	}
 	s.streams[c.Stream] = st
 	st.head = c.Head()
+	if c.Aside {
+		s.asides.Add(st.head.Seq)
+	}
 	st.log = append(st.log, engine.LogRow{Head: st.head, ID: c.ID, Payload: bytes.Clone(c.Payload)})
 	if c.Listing != nil {
 		s.customers[c.Listing.ID] = cloneCustomer(*c.Listing)

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	lockCatalogue = "SELECT seq FROM streams WHERE name = '' "
+	lockCatalogue = "SELECT seq, CASE WHEN aside_at = seq THEN asides ELSE 0 END FROM streams WHERE name = '' "
 	shared        = "FOR SHARE"
 	sharedAtOnce  = "FOR SHARE SKIP LOCKED"
 	exclusive     = "FOR NO KEY UPDATE"
@@ -60,8 +60,8 @@ type appending struct {
 	streams   map[string]locked
 	now       bursar.Time
 	tails     [][]engine.LogRow
-	catalogue *uint64                        // its seq, while a lock keeps it from moving
-	newest    uint64                         // its seq, behind the locks of the streams
+	catalogue *catalogue                     // where it ends, while a lock keeps it from moving
+	newest    catalogue                      // where it ends, behind the locks of the streams
 	uses      map[engine.Use]map[string]bool // what the commits change: whether a stream uses it
 }
 
@@ -87,7 +87,7 @@ func (a *appending) lock(ctx context.Context, c *conn) error {
 		return nil
 	}, selectClock)
 	b.query(func(r row) error {
-		a.newest = uint64(r.int(0))
+		a.newest = readCatalogue(r)
 		return nil
 	}, lockCatalogue)
 	if a.again != nil {
@@ -143,10 +143,21 @@ func (a *appending) catalogueLock() string {
 }
 
 func (a *appending) addCatalogue(r row) error {
-	seq := uint64(r.int(0))
-	a.catalogue = &seq
+	end := readCatalogue(r)
+	a.catalogue = &end
 	return nil
 }
+
+// catalogue is where the catalogue's log ends, and the last of its commits that is not Aside.
+type catalogue struct{ seq, binding uint64 }
+
+func readCatalogue(r row) catalogue {
+	seq := uint64(r.int(0))
+	return catalogue{seq, seq - uint64(r.int(1))}
+}
+
+// rules tells whether what was decided with the catalogue at seq may be written.
+func (c catalogue) rules(seq uint64) bool { return c.binding <= seq && seq <= c.seq }
 
 // judge decides what becomes of each commit, in the order given, and tells whether any
 // is to be written.
@@ -199,11 +210,11 @@ func (a *appending) outcome(ctx context.Context, conn *conn, c *engine.Commit) (
 		switch {
 		case a.catalogue == nil:
 			return engine.Stale, nil
-		case *a.catalogue != c.Catalogue:
+		case !a.catalogue.rules(c.Catalogue):
 			return engine.OldCatalogue, nil
 		}
 	}
-	if c.Stream != engine.CatalogueStream && !c.Imported && a.newest != c.Catalogue {
+	if c.Stream != engine.CatalogueStream && !c.Imported && !a.newest.rules(c.Catalogue) {
 		return engine.OldCatalogue, nil
 	}
 	for _, u := range c.Unused {
@@ -241,8 +252,7 @@ func (a *appending) note(c *engine.Commit) {
 	st.head = c.Head()
 	a.streams[c.Stream] = st
 	if c.Stream == engine.CatalogueStream {
-		seq := c.After.Seq + 1
-		a.catalogue = &seq
+		a.catalogue = &catalogue{c.After.Seq + 1, c.After.Seq + 1}
 	}
 	for i, uses := range [][]engine.Use{c.Begin, c.End} {
 		for _, u := range uses {

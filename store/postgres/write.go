@@ -12,6 +12,7 @@ const (
 		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[])`
 	advance = `UPDATE streams s SET seq = q.seq, now = q.now, hash = q.hash
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[]) q (id, seq, now, hash) WHERE s.id = q.id`
+	advanceAside = `UPDATE streams SET asides = CASE WHEN aside_at = seq - 1 THEN asides + 1 ELSE 1 END, aside_at = seq WHERE name = ''`
 	insertBehind = "INSERT INTO behind SELECT unnest($1::bigint[]) ON CONFLICT DO NOTHING"
 	putCustomers = `INSERT INTO customers (id, name, email, metadata, timezone, language, billing_id, billing_currency,
 			created_at, updated_at, archived_at)
@@ -45,6 +46,7 @@ func (a *appending) commit(ctx context.Context, c *conn) error {
 		entries                       activities
 		begin, end                    uses
 		out                           outbox
+		aside                         bool
 	)
 	for i := range a.commits {
 		if a.out[i] != engine.Committed {
@@ -62,6 +64,7 @@ func (a *appending) commit(ctx context.Context, c *conn) error {
 		if m.Listing != nil {
 			listed[m.Listing.ID] = m.Listing
 		}
+		aside = aside || m.Aside
 		entries.add(st.id, m.Activity)
 		for j := range m.Messages {
 			out.add(&m.Messages[j])
@@ -69,6 +72,9 @@ func (a *appending) commit(ctx context.Context, c *conn) error {
 	}
 	b.exec(insertLog, ids, seqs, nows, hashes, commitIDs, payloads, sums)
 	advanceAll(&b, heads)
+	if aside {
+		b.exec(advanceAside)
+	}
 	for _, c := range listed {
 		if err := lists.add(c); err != nil {
 			return err

@@ -35,6 +35,7 @@ func (s *Store) Append(ctx context.Context, commits []engine.Commit, _ engine.Ag
 	outcomes := make([]engine.Outcome, len(commits))
 	work := 0
 	err := s.write(ctx, s.log, func() (err error) {
+		a.asides = s.asides
 		for i := range commits {
 			if outcomes[i], err = a.append(&commits[i]); err != nil {
 				return err
@@ -57,6 +58,9 @@ func (s *Store) Append(ctx context.Context, commits []engine.Commit, _ engine.Ag
 		for i := range commits {
 			if outcomes[i] == engine.Committed {
 				s.behind.appended(commits[i].Stream, commits[i].After.Seq+1)
+				if commits[i].Aside {
+					s.asides.Add(commits[i].After.Seq + 1)
+				}
 			}
 		}
 		s.keeper.written(work)
@@ -69,10 +73,11 @@ func (s *Store) Append(ctx context.Context, commits []engine.Commit, _ engine.Ag
 
 // appending is one transaction of Append.
 type appending struct {
-	w     *writer
-	ids   map[string]int64 // of streams that are known to exist
-	found map[string]int64 // of streams met now, which a rollback may undo
-	row   int64            // the last one that was put into the log; 0 = none
+	w      *writer
+	ids    map[string]int64 // of streams that are known to exist
+	found  map[string]int64 // of streams met now, which a rollback may undo
+	row    int64            // the last one that was put into the log; 0 = none
+	asides engine.Asides
 }
 
 func (a *appending) append(c *engine.Commit) (engine.Outcome, error) {
@@ -86,7 +91,7 @@ func (a *appending) append(c *engine.Commit) (engine.Outcome, error) {
 		if err != nil {
 			return 0, err
 		}
-		if catalogue.Seq != c.Catalogue {
+		if !a.asides.Rule(c.Catalogue, catalogue.Seq) {
 			return a.refuse(c, engine.OldCatalogue)
 		}
 	}

@@ -60,6 +60,7 @@ type Store struct {
 	loaders      *pool[*loader]
 	stateMark    *marker // guarded by state's turn
 	behind       behind
+	asides       engine.Asides // of this process, which decided nothing before; guarded by log's turn
 
 	closing  sync.Once
 	mu       sync.Mutex

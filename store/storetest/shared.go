@@ -53,6 +53,31 @@ var sharedTests = []test{
 		st.append(made(st.head.Now))                                                                 // what is there already is never too far ahead
 		st.ends()
 	}},
+	{"commits aside of the catalogue refuse nothing that was decided before them", func(e *env) {
+		now, _ := e.now()
+		cat, st := e.stream(engine.CatalogueStream), e.stream("acme")
+		aside := func(c *engine.Commit) { c.Aside = true }
+		by := func(seq uint64) func(*engine.Commit) { return func(c *engine.Commit) { c.Catalogue = seq } }
+		gold := engine.Use{Kind: "currency", ID: "gold"}
+		cat.append()      // 1
+		cat.append()      // 2 binds
+		cat.append(aside) // 3
+		cat.append(aside) // 4
+		for _, seq := range []uint64{1, 5} {
+			e.outcomes([]engine.Commit{st.commit(made(now, gold), by(seq))}, engine.OldCatalogue)
+		}
+		for seq := uint64(2); seq <= 4; seq++ {
+			now, _ := e.now()
+			st.append(made(now, gold), by(seq))
+		}
+		cat.append()      // 5 binds
+		cat.append(aside) // 6
+		for seq := uint64(2); seq <= 4; seq++ {
+			e.outcomes([]engine.Commit{st.commit(made(st.head.Now, gold), by(seq))}, engine.OldCatalogue)
+		}
+		st.append(made(st.head.Now, gold), by(5))
+		st.ends()
+	}},
 	{"refuses what begins to be used by an old catalogue", func(e *env) {
 		now, shared := e.now()
 		cat := e.stream(engine.CatalogueStream)

@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+)
+
+func (w *catalogueWrite) putEntityTypes(in []EntityTypeInput) ([]bursar.EntityType, error) {
+	var p bursar.Problems
+	out := make([]bursar.EntityType, 0, len(in))
+	seen := map[string]bool{}
+	for i := range in {
+		at := fmt.Sprintf("/types/%d", i)
+		t := &in[i]
+		if err := bursar.CheckID(t.ID); err != nil {
+			p.Add(at+"/id", bursar.CodeValidationFailed, "%v", err)
+		}
+		if seen[t.ID] {
+			p.Add(at+"/id", bursar.CodeValidationFailed, "the entity type %q is in this request twice", t.ID)
+		}
+		seen[t.ID] = true
+		checkName(at+"/displayName", t.DisplayName, &p)
+		checkText(at+"/description", &t.Description.Value, &p)
+		w.checkAttribution(at, t, &p)
+		v := bursar.EntityType{ID: t.ID, DisplayName: t.DisplayName, AttributionKeys: append([]string{}, t.AttributionKeys...),
+			CreatedAt: w.now.Milli(), UpdatedAt: w.now.Milli()}
+		old := w.types[t.ID]
+		if p.CheckRevision(at+"/ifMatch", t.IfMatch, old, old != nil); old != nil {
+			v.CreatedAt, v.Description = old.CreatedAt, old.Description
+		}
+		setOpt(&v.Description, t.Description)
+		if p.Empty() {
+			if err := w.put("entityType", &v); err != nil {
+				return nil, err
+			}
+			w.notify(bursar.EventEntityTypeUpdated, entityTypeData{v})
+		}
+		out = append(out, v)
+	}
+	return out, p.Err()
+}
+
+func (w *catalogueWrite) checkAttribution(at string, t *EntityTypeInput, p *bursar.Problems) {
+	if len(t.AttributionKeys) > 2 {
+		p.Add(at+"/attributionKeys", bursar.CodeValidationFailed, "an entity type has at most 2 attribution keys")
+	}
+	for j, k := range t.AttributionKeys {
+		pointer := fmt.Sprintf("%s/attributionKeys/%d", at, j)
+		if bad, err := bursar.CheckDimensions([]bursar.Dimension{{Key: k}}); err != nil {
+			p.Add(pointer, bursar.CodeValidationFailed, "%q cannot be an attribution key: %v", bad, err)
+		}
+		if owner := w.attribution[k]; owner != "" && owner != t.ID {
+			p.Add(pointer, bursar.CodeValidationFailed, "the attribution key %q belongs to the entity type %q", k, owner)
+		}
+		if slices.Contains(t.AttributionKeys[:j], k) {
+			p.Add(pointer, bursar.CodeValidationFailed, "the attribution key %q is here twice", k)
+		}
+	}
+}
+
+func (w *catalogueWrite) archiveEntityTypes(ids []string, archive bool) error {
+	var p bursar.Problems
+	for i, id := range ids {
+		at := fmt.Sprintf("/ids/%d", i)
+		old := w.types[id]
+		if old == nil {
+			p.Add(at, bursar.CodeEntityTypeNotFound, "there is no entity type %q", id)
+			continue
+		}
+		if (old.ArchivedAt != nil) == archive {
+			continue
+		}
+		v := *old
+		now := w.now.Milli()
+		if v.ArchivedAt, v.UpdatedAt = nil, now; archive {
+			v.ArchivedAt = &now
+			w.unused, w.places = append(w.unused, Use{"entityType", id}), append(w.places, at)
+		} else {
+			w.checkAttribution("", &EntityTypeInput{ID: id, AttributionKeys: v.AttributionKeys}, &p)
+		}
+		if err := w.put("entityType", &v); err != nil {
+			return err
+		}
+		w.notify(bursar.EventEntityTypeUpdated, entityTypeData{v})
+	}
+	return p.Err()
+}
+
+type entityTypeData struct {
+	EntityType bursar.EntityType `json:"entityType"`
+}
