@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"slices"
 
@@ -56,12 +57,20 @@ func (v *view) applyPath(r *pathRec) {
 // pathOrd is the number of a path; 0 = it has none.
 func (v *view) pathOrd(path []step) uint32 {
 	var b [96]byte
-	e := encoder{b[:0]}
-	encodeSteps(&e, path)
-	if o := v.paths.ords[string(e.b)]; o != 0 {
+	text := appendPath(b[:0], path) // which stays on the stack
+	if o := v.paths.ords[string(text)]; o != 0 {
 		return o
 	}
-	return v.newPathOrds[string(e.b)]
+	return v.newPathOrds[string(text)]
+}
+
+// appendPath writes as encodeSteps does.
+func appendPath(b []byte, path []step) []byte {
+	b = binary.AppendUvarint(b, uint64(len(path)))
+	for _, s := range path {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(s.ent)), uint64(s.child))
+	}
+	return b
 }
 
 // path is that of a number; nil when there is no such number.
@@ -72,11 +81,7 @@ func (v *view) path(ord uint32) []step {
 	return decodePath(nameAt(&v.paths, v.newPaths, ord))
 }
 
-func pathText(path []step) string {
-	var e encoder
-	encodeSteps(&e, path)
-	return string(e.b)
-}
+func pathText(path []step) string { return string(appendPath(nil, path)) }
 
 func decodePath(s string) []step { return decodeSteps(&decoder{b: []byte(s)}) }
 
