@@ -229,7 +229,7 @@ func (s *state) memory() int64 {
 	for _, set := range s.uniques {
 		sets += 10*int64(min(set.count(), maxExact)) + 200
 	}
-	return sets + 600*int64(len(s.grants)) + 300*int64(len(s.boosts)+len(s.promos)) + 100*int64(len(s.fired)) + 4096 + 150*int64(len(s.paths.list)) + 220*int64(len(s.entities)) + 260*int64(len(s.rows)) + 600*int64(len(s.holds)) + 100*int64(len(s.series)+len(s.levels)) + s.keys.memory()
+	return sets + 600*int64(len(s.grants)) + 300*int64(len(s.boosts)+len(s.promos)) + 100*int64(len(s.fired)) + 4096 + 150*int64(len(s.paths.list)) + 220*int64(len(s.entities)) + 260*int64(len(s.rows)) + 600*int64(len(s.holds)) + 100*int64(len(s.series)+len(s.levels)+s.added+len(s.steps)) + s.keys.memory()
 }
 
 // maxUnrecorded is up to how many settled holds and grants whose time has come a reader

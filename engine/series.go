@@ -114,6 +114,9 @@ func addUp[K comparable](sums, adds map[K]bursar.Amount) {
 // forgetSteps drops what a checkpoint at seq has.
 func (s *state) forgetSteps(seq uint64) {
 	i, _ := slices.BinarySearchFunc(s.steps, seq+1, func(st seriesStep, seq uint64) int { return cmp.Compare(st.seq, seq) })
+	for _, st := range s.steps[:i] {
+		s.added -= len(st.adds)
+	}
 	s.steps = slices.Delete(s.steps, 0, i)
 }
 

@@ -71,6 +71,7 @@ type state struct {
 	// older part of what is not known to be saved, up to agedTo; dirty is what came after.
 	shared bool
 	steps  []seriesStep
+	added  int // buckets in steps
 	aged   dirty
 	agedTo uint64
 

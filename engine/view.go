@@ -325,6 +325,7 @@ func (v *view) merge(head Head) {
 		addUp(s.series, v.adds)
 	case len(v.adds) > 0:
 		s.steps = append(s.steps, seriesStep{head.Seq, v.adds})
+		s.added += len(v.adds)
 	}
 	s.dirty.records += v.records
 }
