@@ -259,6 +259,10 @@ func sortEntries(b []byte) []byte {
 
 // find looks for a key received at oldest or later. It answers with the entry, or with
 // the generations of the store that may have it.
+//
+// Those older than 24 hours have no filter, so a late item asks all since its timestamp. It
+// does so before its customer is decided (facts). Measured on SQLite, with 140 generations
+// of 2,000 keys: 1,000 items take 24 ms on time, 98 ms 48 hours late and 234 ms 120 hours late.
 func (k *keySet) find(hash [16]byte, oldest, now bursar.Time) (*keyEntry, []keyProbe) {
 	if e := k.lookup(hash); e != nil {
 		return e, nil
