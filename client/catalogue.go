@@ -92,12 +92,12 @@ func (c *Client) UpdateCurrency(ctx context.Context, id string, in CurrencyPatch
 
 // ArchiveCurrency archives a currency that nothing live uses.
 func (c *Client) ArchiveCurrency(ctx context.Context, id string) (bursar.Currency, error) {
-	return post[bursar.Currency](ctx, c, currencies + segments(id, "archive"))
+	return post[bursar.Currency](ctx, c, currencies+segments(id, "archive"))
 }
 
 // UnarchiveCurrency restores a currency.
 func (c *Client) UnarchiveCurrency(ctx context.Context, id string) (bursar.Currency, error) {
-	return post[bursar.Currency](ctx, c, currencies + segments(id, "unarchive"))
+	return post[bursar.Currency](ctx, c, currencies+segments(id, "unarchive"))
 }
 
 // CurrencyUse is something that uses a currency.

@@ -28,7 +28,7 @@ type metrics struct {
 	recorded     prometheus.Counter
 	duplicates   prometheus.Counter
 	refused      prometheus.Counter
-	warnings     map[string]prometheus.Counter // by code
+	warnings     map[string]prometheus.Counter     // by code
 	requests     map[*route]*[6]prometheus.Counter // by status class
 	unrouted     *[6]prometheus.Counter
 }
