@@ -118,6 +118,9 @@ func TestVerify(t *testing.T) {
 		}
 		bursarRun(t, 0, nil, "verify", "--database-url", url)
 		for _, change := range append(tampered[0], tampered[1]...) {
+			if strings.HasPrefix(change[0], "UPDATE log ") { // a row has a checksum of its own there
+				change[1] = "commit 3 is not what was written"
+			}
 			tamperWhile(t, db, change[0], func() {
 				out, _, _ := bursarRun(t, exitFailed, nil, "verify", "--database-url", url)
 				if !strings.Contains(out, change[1]) {
