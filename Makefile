@@ -36,7 +36,7 @@ unit:
 
 # The race detector makes everything slow, so the long property tests run short here.
 race:
-	go test -race -short -timeout 30m ./engine/... ./store/... ./httpapi/... ./client/... ./webhook/... ./sim/...
+	go test -race -short -timeout 30m ./record/... ./catalogue/... ./ledger/... ./engine/... ./transfer/... ./store/... ./httpapi/... ./client/... ./webhook/... ./sim/...
 
 # What linters and generators of clients make of openapi.json.
 clients:

@@ -16,17 +16,35 @@ const module = "github.com/bursarhq/bursar"
 // mayImport says which of our packages each package may import; arrows only go down.
 var mayImport = map[string][]string{
 	".":                     {},
-	"engine":                {"."},
-	"store/mem":             {".", "engine"},
-	"store/sqlite":          {".", "engine", "store/sqlite/vfs"},
+	"store":                 {"."},
+	"store/mem":             {".", "store"},
+	"store/sqlite":          {".", "store", "store/sqlite/vfs"},
 	"store/sqlite/vfs":      {},
-	"store/postgres":        {".", "engine"},
+	"store/postgres":        {".", "store"},
 	"store/postgres/pgtest": {},
-	"httpapi":               {".", "engine"},
+	"store/storetest":       {".", "store"},
+	"record":                {".", "store"},
+	"catalogue":             {".", "store", "record"},
+	"ledger":                {".", "store", "record", "catalogue"},
+	"engine":                {".", "store", "record", "catalogue", "ledger"},
+	"transfer":              {".", "store", "record", "catalogue", "ledger"},
+	"httpapi":               {".", "store", "catalogue", "ledger", "engine"},
+	"webhook":               {".", "store", "catalogue", "engine"},
 	"client":                {"."},
-	"store/storetest":       {".", "engine"},
-	"webhook":               {".", "engine"},
 	"webui":                 {},
+}
+
+// pure packages decide and remember, and do nothing else: the same input gives the same
+// output, on every machine and whenever a log is read again.
+var pure = []string{".", "record", "catalogue", "ledger"}
+
+// roles are the interfaces by which a store is called.
+var roles = []string{"Store", "Writes", "Reads"}
+
+// notPure says what pure packages may not import, and what they may not use of a package.
+var notPure = map[string][]string{
+	"context": nil, "sync": nil, "math/rand": nil, "math/rand/v2": nil, "os": nil, "net": nil,
+	"time": {"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"},
 }
 
 // TestLayout holds the code to what docs/architecture.md says: imports go down, the root
@@ -53,6 +71,9 @@ func TestLayout(t *testing.T) {
 		documented[dir] = documented[dir] || f.Doc != nil
 		checkImports(t, path, dir, f)
 		checkLengths(t, path, fset, f)
+		if slices.Contains(pure, dir) {
+			checkPure(t, path, fset, f)
+		}
 		return nil
 	})
 	if err != nil {
@@ -101,4 +122,30 @@ func checkLengths(t *testing.T, path string, fset *token.FileSet, f *ast.File) {
 			t.Errorf("%s: %s has %d lines, more than %d", path, fn.Name.Name, n, maxFunctionLines)
 		}
 	}
+}
+
+// checkPure refuses what a pure package may not do: wait, lock, read a clock, draw lots or
+// call a store.
+func checkPure(t *testing.T, path string, fset *token.FileSet, f *ast.File) {
+	for _, imp := range f.Imports {
+		p := strings.Trim(imp.Path.Value, `"`)
+		if some, known := notPure[p]; known && some == nil {
+			t.Errorf("%s imports %s: what is decided here depends on its input alone", path, p)
+		}
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			t.Errorf("%s: a goroutine; only the engine has them", fset.Position(n.Pos()))
+		case *ast.SelectorExpr:
+			x, ok := n.X.(*ast.Ident)
+			if ok && x.Obj == nil && slices.Contains(notPure[x.Name], n.Sel.Name) {
+				t.Errorf("%s: %s.%s; the instant is an input", fset.Position(n.Pos()), x.Name, n.Sel.Name)
+			}
+			if ok && x.Name == "store" && slices.Contains(roles, n.Sel.Name) {
+				t.Errorf("%s: store.%s; what is missing is asked for, not fetched", fset.Position(n.Pos()), n.Sel.Name)
+			}
+		}
+		return true
+	})
 }

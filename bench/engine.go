@@ -12,6 +12,8 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 	"github.com/bursarhq/bursar/store/sqlite"
 )
@@ -30,7 +32,7 @@ type engineResult struct{ Nanos, Allocs []float64 }
 
 func runEngine(s *engineSpec) (r engineResult, err error) {
 	ctx := context.Background()
-	var store engine.Store = mem.New()
+	var store store.Store = mem.New()
 	if s.Dir != "" {
 		if store, err = sqlite.Open(s.Dir, sqlite.Options{}); err != nil {
 			return r, err
@@ -55,9 +57,9 @@ func measureChecks(ctx context.Context, e *engine.Engine, s *engineSpec) (r engi
 		ids[i] = s.Tree.entityID(s.Tree.Levels, rand.IntN(s.Tree.Leaves))
 	}
 	check := func(i int) error {
-		in := engine.CheckInput{Capability: bursar.Capability{Kind: bursar.KindFeature, ID: feature}, Requested: bursar.AmountFromInt(1),
+		in := ledger.CheckInput{Capability: bursar.Capability{Kind: bursar.KindFeature, ID: feature}, Requested: bursar.AmountFromInt(1),
 			Dimensions: []bursar.Dimension{{Key: "agentId", Value: ids[i%len(ids)]}}}
-		out, _, err := e.Check(ctx, engine.ReadOptions{}, s.Tree.ID, []engine.CheckInput{in})
+		out, _, err := e.Check(ctx, ledger.ReadOptions{}, s.Tree.ID, []ledger.CheckInput{in})
 		if err == nil && (!out[0].Granted || len(out[0].Chains) != 1 || len(out[0].Chains[0]) != s.Tree.Levels) {
 			err = fmt.Errorf("a check of %q was answered wrongly: %+v", ids[i%len(ids)], out[0])
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/httpapi"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/postgres"
 )
 
@@ -28,9 +29,9 @@ type nodeSpec struct {
 
 // retrying is a store that never decides again within an Append: who was not first
 // reads what it missed, decides again and appends anew.
-type retrying struct{ engine.Store }
+type retrying struct{ store.Store }
 
-func (r retrying) Append(ctx context.Context, commits []engine.Commit, _ engine.Again) ([]engine.Outcome, error) {
+func (r retrying) Append(ctx context.Context, commits []store.Commit, _ store.Again) ([]store.Outcome, error) {
 	return r.Store.Append(ctx, commits, nil)
 }
 
@@ -46,7 +47,7 @@ func runNode() error {
 	if err != nil {
 		return err
 	}
-	var store engine.Store = opened
+	var store store.Store = opened
 	if s.Retry {
 		store = retrying{store}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/store/sqlite"
 )
@@ -94,11 +95,11 @@ func runSeed(s *seedSpec) (r seedResult, err error) {
 	return r, err
 }
 
-var seeder = engine.Caller{ActorType: "SYSTEM", ActorID: "bench"}
+var seeder = catalogue.Caller{ActorType: "SYSTEM", ActorID: "bench"}
 
 // seed makes the catalogue, an API key for requests and the customers.
 func seed(ctx context.Context, e *engine.Engine, customers []tree) (key string, err error) {
-	_, err = e.PutEntityTypes(ctx, seeder, []engine.EntityTypeInput{
+	_, err = e.PutEntityTypes(ctx, seeder, []catalogue.EntityTypeInput{
 		{ID: "agent", DisplayName: "Agent", AttributionKeys: []string{"agentId"}}, {ID: "node", DisplayName: "Node"}})
 	if err != nil {
 		return "", err

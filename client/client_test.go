@@ -15,6 +15,7 @@ import (
 	"github.com/bursarhq/bursar/client"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/httpapi"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -34,14 +35,14 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{}
-	store := mem.New()
-	store.Fail = func(op string) error {
+	st := mem.New()
+	st.Fail = func(op string) error {
 		if op == "append" && w.failing.Add(-1) >= 0 {
-			return fmt.Errorf("the disk is away: %w", engine.ErrNotCommitted)
+			return fmt.Errorf("the disk is away: %w", store.ErrNotCommitted)
 		}
 		return nil
 	}
-	e, err := engine.Open(t.Context(), store, engine.Options{})
+	e, err := engine.Open(t.Context(), st, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,8 @@
 package engine
 
-import "container/heap"
+import (
+	"container/heap"
+)
 
 // agenda has customers in the order of a number, the least first: each at most once. What
 // is asked of it costs what is asked, not how many there are. Its users share a lock.
@@ -60,8 +62,10 @@ type agendaHeap struct {
 	of   []appointment
 }
 
-func (h *agendaHeap) Len() int           { return len(h.of) }
+func (h *agendaHeap) Len() int { return len(h.of) }
+
 func (h *agendaHeap) Less(i, j int) bool { return h.of[i].at < h.of[j].at }
+
 func (h *agendaHeap) Swap(i, j int) {
 	h.of[i], h.of[j] = h.of[j], h.of[i]
 	h.of[i].c.places[h.slot], h.of[j].c.places[h.slot] = i+1, j+1

@@ -8,18 +8,20 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // meddled is a store in which something happens between the deciding of a customer's commit
 // and its being written, once.
 type meddled struct {
-	engine.Store
+	store.Store
 	before  atomic.Pointer[func()]
 	appends atomic.Int64 // of the customer "acme"
 	refused atomic.Int64 // of these, as decided with an old catalogue
 }
 
-func (s *meddled) Append(ctx context.Context, commits []engine.Commit, again engine.Again) ([]engine.Outcome, error) {
+func (s *meddled) Append(ctx context.Context, commits []store.Commit, again store.Again) ([]store.Outcome, error) {
 	if commits[0].Stream != "acme" {
 		return s.Store.Append(ctx, commits, again)
 	}
@@ -29,7 +31,7 @@ func (s *meddled) Append(ctx context.Context, commits []engine.Commit, again eng
 	out, err := s.Store.Append(ctx, commits, again)
 	s.appends.Add(1)
 	for _, o := range out {
-		if o == engine.OldCatalogue {
+		if o == store.OldCatalogue {
 			s.refused.Add(1)
 		}
 	}
@@ -39,7 +41,7 @@ func (s *meddled) Append(ctx context.Context, commits []engine.Commit, again eng
 // A revoked token and a reply that is kept are nothing that customers' writes wait for or are
 // decided again for: not on one node, nor on several. A change of the catalogue is.
 func TestWritesGoOnBesideRevocations(t *testing.T) {
-	for name, open := range map[string]func() engine.Store{"one node": func() engine.Store { return sqliteIn(t) }, "several": func() engine.Store { return shared() }} {
+	for name, open := range map[string]func() store.Store{"one node": func() store.Store { return sqliteIn(t) }, "several": func() store.Store { return shared() }} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
 			s := &meddled{Store: open()}
@@ -51,7 +53,7 @@ func TestWritesGoOnBesideRevocations(t *testing.T) {
 				defer other.close()
 			}
 			r.furnish("acme", "globex")
-			token, _, err := r.CreateAccessToken(ctx, tester, "globex", engine.AccessTokenInput{Permissions: []bursar.Permission{bursar.PermissionRead}, TTLSeconds: 600})
+			token, _, err := r.CreateAccessToken(ctx, tester, "globex", ledger.AccessTokenInput{Permissions: []bursar.Permission{bursar.PermissionRead}, TTLSeconds: 600})
 			r.must(err)
 			revoked := make(chan error, 1)
 			f := func() {

@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -22,13 +24,13 @@ func openOrg(b *testing.B, n, depth int) *engine.Engine {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { e.Close(ctx) })
-	c := engine.Caller{ActorType: "SYSTEM"}
+	c := catalogue.Caller{ActorType: "SYSTEM"}
 	check := func(err error) {
 		if err != nil {
 			b.Fatal(err)
 		}
 	}
-	_, err = e.PutEntityTypes(ctx, c, []engine.EntityTypeInput{{ID: "node", DisplayName: "Node"}, {ID: "agent", DisplayName: "Agent", AttributionKeys: []string{"agentId"}}})
+	_, err = e.PutEntityTypes(ctx, c, []catalogue.EntityTypeInput{{ID: "node", DisplayName: "Node"}, {ID: "agent", DisplayName: "Agent", AttributionKeys: []string{"agentId"}}})
 	check(err)
 	_, err = e.CreateFeature(ctx, c, bursar.Feature{ID: "tokens", DisplayName: "Tokens"})
 	check(err)
@@ -76,7 +78,7 @@ func BenchmarkCheck(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := 0; b.Loop(); i++ {
-				d, _, err := e.Check(ctx, engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: tokens, Requested: bursar.AmountFromInt(1),
+				d, _, err := e.Check(ctx, ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: tokens, Requested: bursar.AmountFromInt(1),
 					Dimensions: []bursar.Dimension{{Key: "agentId", Value: fmt.Sprintf("a%d", i*7919%10_000)}}}})
 				if err != nil || !d[0].Granted {
 					b.Fatal(d, err)
@@ -101,7 +103,7 @@ func BenchmarkUsage(b *testing.B) {
 					in[j] = bursar.UsageInput{CustomerID: "acme", FeatureID: "tokens", Value: bursar.AmountFromInt(1), IdempotencyKey: fmt.Sprint("k", n),
 						Dimensions: []bursar.Dimension{{Key: "agentId", Value: fmt.Sprintf("a%d", n*7919%10_000)}}}
 				}
-				if _, _, err := e.ReportUsage(ctx, engine.Caller{}, in); err != nil {
+				if _, _, err := e.ReportUsage(ctx, catalogue.Caller{}, in); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -114,14 +116,14 @@ func BenchmarkTree(b *testing.B) {
 	e := openOrg(b, 100_000, 5)
 	ctx := context.Background()
 	root := "n3"
-	for name, q := range map[string]engine.TreeQuery{
-		"top by utilization": {SortBy: engine.SortUtilization},
-		"children of one":    {SortBy: engine.SortUtilization, ParentID: &root},
+	for name, q := range map[string]ledger.TreeQuery{
+		"top by utilization": {SortBy: ledger.SortUtilization},
+		"children of one":    {SortBy: ledger.SortUtilization, ParentID: &root},
 	} {
 		b.Run(name, func(b *testing.B) {
 			q.Capabilities, q.Desc, q.Limit = []bursar.Capability{tokens}, true, 50
 			for b.Loop() {
-				if p, err := e.Tree(ctx, engine.ReadOptions{}, "acme", q); err != nil || len(p.Rows) != 50 {
+				if p, err := e.Tree(ctx, ledger.ReadOptions{}, "acme", q); err != nil || len(p.Rows) != 50 {
 					b.Fatal(len(p.Rows), err)
 				}
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -26,7 +27,7 @@ func limitOn(entity, label string, scope ...string) bursar.AssignmentInput {
 // checkOne asks whether u may use amount of tokens.
 func (r *rig) checkOne(amount int64) bursar.Decision {
 	r.t.Helper()
-	d, _, err := r.Check(r.t.Context(), engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability("tokens"), Requested: bursar.AmountFromInt(amount), Dimensions: onUser}})
+	d, _, err := r.Check(r.t.Context(), ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability("tokens"), Requested: bursar.AmountFromInt(amount), Dimensions: onUser}})
 	r.must(err)
 	return d[0]
 }
@@ -149,7 +150,7 @@ func TestLimitsOfAnEntityAreBounded(t *testing.T) {
 	if err := put(many[0]); codeOf(err) != bursar.CodeTooManyLimits {
 		t.Errorf("after a restart, one too many: %v", err)
 	}
-	list, _, err := r.Assignments(ctx, engine.ReadOptions{}, "acme", engine.AssignmentQuery{EntityID: "u", ListPage: engine.ListPage{Limit: 5}})
+	list, _, err := r.Assignments(ctx, ledger.ReadOptions{}, "acme", ledger.AssignmentQuery{EntityID: "u", ListPage: ledger.ListPage{Limit: 5}})
 	r.must(err)
 	_, _, err = r.DeleteAssignment(ctx, tester, "acme", list.Items[1].ID)
 	r.must(err)

@@ -1,223 +1,209 @@
 package engine
 
 import (
-	"cmp"
-	"encoding/json"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
-// Catalogue is the environment's catalogue at one version. It is immutable; a write
-// makes another.
-type Catalogue struct {
-	head        Head
-	binding     uint64 // the last commit that was not aside
-	types       map[string]*bursar.EntityType
-	features    map[string]*bursar.Feature
-	currencies  map[string]*bursar.Currency
-	keys        map[string]*bursar.APIKey
-	cards       map[string]*bursar.RateCard
-	webhooks    map[string]*bursar.Webhook
-	prices      map[string][]pricedBy        // by feature; follows from cards
-	meters      map[string][]*bursar.Feature // by event name; follows from features
-	attribution map[string]string            // key → live entity type
-	replies     map[[16]byte]keptReply
-	revoked     map[string]revokedToken // access tokens, until they expire
-	noted       map[string]bool         // features whose use in customers has been noted since they were made
-	secret      [32]byte
-
-	repliesSweep, revokedSweep sweeper
-	thresholds                 []int // what a new assignment warns at when it does not say; configuration
+// PutEntityTypes creates or replaces entity types, restoring archived ones: all or
+// none. Pointers of errors begin with /types/i.
+func (e *Engine) PutEntityTypes(ctx context.Context, c catalogue.Caller, in []catalogue.EntityTypeInput) ([]bursar.EntityType, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) ([]bursar.EntityType, error) { return w.PutEntityTypes(in) })
 }
 
-// keptReply is the reply of a catalogue write with an Idempotency-Key.
-type keptReply struct {
-	Hash    [16]byte    `json:"hash"`
-	Content [8]byte     `json:"content"`
-	At      bursar.Time `json:"at"`
-	Status  int         `json:"status"`
-	Body    []byte      `json:"body"`
+// ArchiveEntityTypes archives or unarchives: all or none. A type with live entities in
+// any customer is EntityTypeInUse.
+func (e *Engine) ArchiveEntityTypes(ctx context.Context, c catalogue.Caller, ids []string, archive bool) error {
+	_, err := catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) ([]string, error) { return ids, w.ArchiveEntityTypes(ids, archive) })
+	return err
 }
 
-// sweeper says when a map is to be rid of what has ended: each time it has doubled, so that
-// an entry costs the same however many there are.
-type sweeper struct {
-	at     int // entries
-	looked int // entries looked at so far
+// CreateFeature takes every input member of f; the engine sets its times.
+func (e *Engine) CreateFeature(ctx context.Context, c catalogue.Caller, f bursar.Feature) (bursar.Feature, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.Feature, error) { return w.CreateFeature(f) })
 }
 
-func sweep[K comparable, V any](s *sweeper, m map[K]V, ended func(K, V) bool) {
-	if len(m) < s.at {
-		return
+// UpdateFeature changes what p has.
+func (e *Engine) UpdateFeature(ctx context.Context, c catalogue.Caller, id string, p catalogue.FeaturePatch) (bursar.Feature, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.Feature, error) { return w.UpdateFeature(id, &p) })
+}
+
+// ArchiveFeature archives or unarchives; it is idempotent. An archived feature takes no
+// new limits; old ones go on.
+func (e *Engine) ArchiveFeature(ctx context.Context, c catalogue.Caller, id string, archive bool) (bursar.Feature, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.Feature, error) { return w.ArchiveFeature(id, archive) })
+}
+
+// CreateCurrency takes every input member of v; the engine sets its times.
+func (e *Engine) CreateCurrency(ctx context.Context, c catalogue.Caller, v bursar.Currency) (bursar.Currency, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.Currency, error) { return w.CreateCurrency(v) })
+}
+
+// UpdateCurrency changes what p has.
+func (e *Engine) UpdateCurrency(ctx context.Context, c catalogue.Caller, id string, p catalogue.CurrencyPatch) (bursar.Currency, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.Currency, error) { return w.UpdateCurrency(id, &p) })
+}
+
+// ArchiveCurrency archives or unarchives; it is idempotent. A currency that live limits
+// are about is CurrencyInUse.
+func (e *Engine) ArchiveCurrency(ctx context.Context, c catalogue.Caller, id string, archive bool) (bursar.Currency, error) {
+	if archive { // grants may have expired that no commit has recorded
+		users, err := e.store.Users(ctx, store.Use{Kind: "currency", ID: id}, maxAssociated)
+		if err != nil {
+			return bursar.Currency{}, e.unavailable(err)
+		}
+		for _, customer := range users {
+			e.tick(customer)
+		}
 	}
-	s.looked += len(m)
-	maps.DeleteFunc(m, ended)
-	s.at = max(64, 2*len(m))
+	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.Currency, error) { return w.ArchiveCurrency(id, archive) })
 }
 
-func newCatalogue() *Catalogue {
-	return &Catalogue{types: map[string]*bursar.EntityType{}, features: map[string]*bursar.Feature{},
-		currencies: map[string]*bursar.Currency{}, keys: map[string]*bursar.APIKey{}, cards: map[string]*bursar.RateCard{},
-		webhooks: map[string]*bursar.Webhook{}, prices: map[string][]pricedBy{}, attribution: map[string]string{}, replies: map[[16]byte]keptReply{}, revoked: map[string]revokedToken{}, noted: map[string]bool{}}
+func catalogueDo[R any](ctx context.Context, e *Engine, c catalogue.Caller, f func(*catalogue.CatalogueWrite) (R, error)) (r R, err error) {
+	v, err := e.changeCatalogue(ctx, c, func(w *catalogue.CatalogueWrite) (any, error) { return f(w) })
+	if err != nil {
+		return r, err
+	}
+	return v.(R), nil
 }
 
-// clone copies c so that records can be applied to the copy.
-func (c *Catalogue) clone() *Catalogue {
-	n := *c
-	n.types, n.features, n.currencies = maps.Clone(c.types), maps.Clone(c.features), maps.Clone(c.currencies)
-	n.keys, n.attribution, n.replies = maps.Clone(c.keys), maps.Clone(c.attribution), maps.Clone(c.replies)
-	n.cards, n.webhooks, n.revoked = maps.Clone(c.cards), maps.Clone(c.webhooks), maps.Clone(c.revoked)
-	n.noted = maps.Clone(c.noted)
-	return &n
+// Associated is a thing that uses a currency. Type is RateCard, Assignment or Grant.
+type Associated struct{ ID, DisplayName, Type string }
+
+// maxAssociated bounds the answer of CurrencyUsers.
+const maxAssociated = 1000
+
+// CurrencyUsers lists what uses a currency, at most 1,000 things.
+func (e *Engine) CurrencyUsers(ctx context.Context, id string) ([]Associated, error) {
+	if e.Catalogue().Currency(id) == nil {
+		return nil, catalogue.ErrNoCurrency(id)
+	}
+	users, err := e.store.Users(ctx, store.Use{Kind: "currency", ID: id}, maxAssociated)
+	if err != nil {
+		return nil, e.unavailable(err)
+	}
+	out := []Associated{}
+	for _, c := range e.Catalogue().RateCards() {
+		if c.CurrencyID == id && c.ArchivedAt == nil {
+			out = append(out, Associated{c.ID, c.DisplayName, "RateCard"})
+		}
+	}
+	for _, customer := range users {
+		_, err := e.readCustomer(ctx, ledger.ReadOptions{}, customer, func(v *ledger.View) error {
+			cap := v.CapOrd(bursar.Capability{Kind: bursar.KindCurrency, ID: id})
+			for ord, def := range v.Rows {
+				if def != nil && def.Cap == cap && cap != 0 && len(out) < maxAssociated {
+					out = append(out, Associated{store.FormatID(v.RowIDs[ord]), customer + " / " + v.Ent(def.Ent).ID, "Assignment"})
+				}
+			}
+			for _, ord := range v.Pool(cap).Live {
+				if g := v.Grant(ord); len(out) < maxAssociated {
+					out = append(out, Associated{g.ID, customer + " / " + g.DisplayName, "Grant"})
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
-// Version grows with every write of the catalogue.
-func (c *Catalogue) Version() uint64 { return c.head.Seq }
-
-// EntityType is nil when there is none of that id; likewise those below.
-func (c *Catalogue) EntityType(id string) *bursar.EntityType { return c.types[id] }
-func (c *Catalogue) Feature(id string) *bursar.Feature       { return c.features[id] }
-func (c *Catalogue) Currency(id string) *bursar.Currency     { return c.currencies[id] }
-func (c *Catalogue) APIKey(id string) *bursar.APIKey         { return c.keys[id] }
-func (c *Catalogue) RateCard(id string) *bursar.RateCard     { return c.cards[id] }
-func (c *Catalogue) Webhook(id string) *bursar.Webhook       { return c.webhooks[id] }
-
-// Attributes tells whether a dimension of that name names entities.
-func (c *Catalogue) Attributes(key string) bool { return c.attribution[key] != "" }
-
-// EntityTypes lists all, archived ones too, by (CreatedAt, ID); likewise those below.
-func (c *Catalogue) EntityTypes() []*bursar.EntityType {
-	return sorted(c.types, func(t *bursar.EntityType) (bursar.Time, string) { return t.CreatedAt, t.ID })
-}
-func (c *Catalogue) Features() []*bursar.Feature {
-	return sorted(c.features, func(t *bursar.Feature) (bursar.Time, string) { return t.CreatedAt, t.ID })
-}
-func (c *Catalogue) Currencies() []*bursar.Currency {
-	return sorted(c.currencies, func(t *bursar.Currency) (bursar.Time, string) { return t.CreatedAt, t.ID })
-}
-func (c *Catalogue) APIKeys() []*bursar.APIKey {
-	return sorted(c.keys, func(t *bursar.APIKey) (bursar.Time, string) { return t.CreatedAt, t.ID })
-}
-
-func (c *Catalogue) RateCards() []*bursar.RateCard {
-	return sorted(c.cards, func(t *bursar.RateCard) (bursar.Time, string) { return t.CreatedAt, t.ID })
-}
-func (c *Catalogue) Webhooks() []*bursar.Webhook {
-	return sorted(c.webhooks, func(t *bursar.Webhook) (bursar.Time, string) { return t.CreatedAt, t.ID })
+// CreateAPIKey makes a key and returns it with its text, "bsk_<id>_<secret>", which is
+// not kept anywhere.
+func (e *Engine) CreateAPIKey(ctx context.Context, c catalogue.Caller, name string, scope bursar.KeyScope, expiresAt *bursar.Time) (bursar.APIKey, string, error) {
+	id, text, hash, err := newKey()
+	if err != nil {
+		return bursar.APIKey{}, "", err
+	}
+	k, err := catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.APIKey, error) {
+		var p bursar.Problems
+		catalogue.CheckName("/name", name, &p)
+		if scope != bursar.ScopeFull && scope != bursar.ScopeRuntime && scope != bursar.ScopeRead {
+			p.Add("/scope", bursar.CodeValidationFailed, "a scope is full, runtime or read")
+		}
+		if expiresAt != nil && *expiresAt <= w.Now {
+			p.Add("/expiresAt", bursar.CodeValidationFailed, "expiresAt lies in the past")
+		}
+		k := bursar.APIKey{ID: id, Name: name, Scope: scope, Prefix: "bsk_" + id, Hash: hash, CreatedAt: w.Now.Milli(), ExpiresAt: expiresAt}
+		if err := p.Err(); err != nil {
+			return k, err
+		}
+		return k, w.Put("apiKey", &k)
+	})
+	if err != nil {
+		text = ""
+	}
+	return k, text, err
 }
 
-func sorted[T any](m map[string]*T, key func(*T) (bursar.Time, string)) []*T {
-	return slices.SortedFunc(maps.Values(m), func(a, b *T) int {
-		at, aid := key(a)
-		bt, bid := key(b)
-		return cmp.Or(cmp.Compare(at, bt), strings.Compare(aid, bid))
+// FirstAPIKey makes a key of full scope if no live one is there, and returns its text;
+// else "". Of nodes that call it at once, one makes a key.
+func (e *Engine) FirstAPIKey(ctx context.Context, c catalogue.Caller, name string) (string, error) {
+	id, text, hash, err := newKey()
+	if err != nil {
+		return "", err
+	}
+	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (string, error) {
+		if w.FullKeys("") > 0 {
+			return "", nil
+		}
+		return text, w.Put("apiKey", &bursar.APIKey{ID: id, Name: name, Scope: bursar.ScopeFull, Prefix: "bsk_" + id, Hash: hash, CreatedAt: w.Now.Milli()})
 	})
 }
 
-// aside tells whether records leave alone what customers' commits are decided by. Requests of
-// access tokens, and those with a key, are judged before they come to a customer.
-func aside(recs []record) bool {
-	for _, r := range recs {
-		if rec, ok := r.(*catalogueRec); !ok || rec.sort != "tokenRevoked" && rec.sort != "reply" {
-			return false
-		}
+// newKey makes up a key.
+func newKey() (id, text string, hash []byte, err error) {
+	var b [40]byte // 8 of the id, 32 of the secret
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", "", nil, err
 	}
-	return true
+	id = hex.EncodeToString(b[:8])
+	text = "bsk_" + id + "_" + hex.EncodeToString(b[8:])
+	sum := sha256.Sum256([]byte(text))
+	return id, text, sum[:], nil
 }
 
-// moved notes where c's log ends after a commit.
-func (c *Catalogue) moved(head Head, aside bool) {
-	if c.head = head; !aside {
-		c.binding = head.Seq
-	}
+// RevokeAPIKey ends a key; it is idempotent. The last live key of full scope is
+// LastFullKey.
+func (e *Engine) RevokeAPIKey(ctx context.Context, c catalogue.Caller, id string) (bursar.APIKey, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.APIKey, error) {
+		old := w.KeyOf[id]
+		if old == nil {
+			return bursar.APIKey{}, bursar.Errorf(bursar.CodeAPIKeyNotFound, "there is no API key %.64q", id)
+		}
+		if old.RevokedAt != nil {
+			return *old, nil
+		}
+		if old.Scope == bursar.ScopeFull && w.FullKeys(id) == 0 {
+			return *old, bursar.Errorf(bursar.CodeLastFullKey, "this is the last key of full scope; create another one first")
+		}
+		k := *old
+		now := w.Now.Milli()
+		k.RevokedAt = &now
+		return k, w.Put("apiKey", &k)
+	})
 }
 
-// apply is the one place where a record changes the catalogue.
-func (c *Catalogue) apply(r record) error {
-	rec, ok := r.(*catalogueRec)
-	if !ok {
-		return fmt.Errorf("%w: kind %d in the catalogue", errRecord, r.kind())
+// changeAside is changeCatalogue for what no customer's commit is decided by: none waits
+// for it, nor is decided again.
+func changeAside[R any](ctx context.Context, e *Engine, c catalogue.Caller, change func(*catalogue.CatalogueWrite) (R, error)) (r R, err error) {
+	e.catWriting.Lock()
+	defer e.catWriting.Unlock()
+	v, err := e.writeCatalogue(ctx, c, func(w *catalogue.CatalogueWrite) (any, error) {
+		w.MustAside = true
+		return change(w)
+	})
+	if err != nil {
+		return r, err
 	}
-	switch rec.sort {
-	case "entityType":
-		return set(c.types, rec.body, func(t *bursar.EntityType) string {
-			maps.DeleteFunc(c.attribution, func(_, typ string) bool { return typ == t.ID })
-			if t.ArchivedAt == nil {
-				for _, k := range t.AttributionKeys {
-					c.attribution[k] = t.ID
-				}
-			}
-			return t.ID
-		})
-	case "feature":
-		err := set(c.features, rec.body, func(t *bursar.Feature) string { return t.ID })
-		c.meters = indexMeters(c.features)
-		return err
-	case "featureNoted":
-		return named(rec.body, func(id string) { c.noted[id] = true })
-	case "rateCard":
-		return set(c.cards, rec.body, func(t *bursar.RateCard) string {
-			c.prices = indexCard(c.prices, t)
-			return t.ID
-		})
-	case "rateVersion":
-		var v cardVersion
-		if err := json.Unmarshal(rec.body, &v); err != nil {
-			return fmt.Errorf("%w: %v", errRecord, err)
-		}
-		return c.applyCard(v.CardID, func(card *bursar.RateCard) { card.Versions = append(slices.Clone(card.Versions), v.Version) })
-	case "rateCardArchived":
-		var end cardEnd
-		if err := json.Unmarshal(rec.body, &end); err != nil {
-			return fmt.Errorf("%w: %v", errRecord, err)
-		}
-		return c.applyCard(end.CardID, func(card *bursar.RateCard) { card.ArchivedAt = &end.At })
-	case "webhook":
-		return set(c.webhooks, rec.body, func(t *bursar.Webhook) string { return t.ID })
-	case "webhookDeleted":
-		return named(rec.body, func(id string) { delete(c.webhooks, id) })
-	case "currency":
-		return set(c.currencies, rec.body, func(t *bursar.Currency) string { return t.ID })
-	case "apiKey":
-		return set(c.keys, rec.body, func(t *bursar.APIKey) string { return t.ID })
-	case "tokenRevoked":
-		return c.applyRevoked(rec.body)
-	case "reply":
-		var k keptReply
-		if err := json.Unmarshal(rec.body, &k); err != nil {
-			return fmt.Errorf("%w: %v", errRecord, err)
-		}
-		sweep(&c.repliesSweep, c.replies, func(_ [16]byte, old keptReply) bool { return old.At < k.At-keyMemory })
-		c.replies[k.Hash] = k
-	case "secret":
-		if copy(c.secret[:], rec.body) != len(c.secret) {
-			return fmt.Errorf("%w: secret", errRecord)
-		}
-	default:
-		return fmt.Errorf("%w: a %q in the catalogue", errRecord, rec.sort)
-	}
-	return nil
-}
-
-// named calls f with the id that is all of a record's body.
-func named(body []byte, f func(id string)) error {
-	var id string
-	if err := json.Unmarshal(body, &id); err != nil {
-		return fmt.Errorf("%w: %v", errRecord, err)
-	}
-	f(id)
-	return nil
-}
-
-func set[T any](m map[string]*T, body []byte, id func(*T) string) error {
-	v := new(T)
-	if err := json.Unmarshal(body, v); err != nil {
-		return fmt.Errorf("%w: %v", errRecord, err)
-	}
-	m[id(v)] = v
-	return nil
+	return v.(R), nil
 }

@@ -5,7 +5,8 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/store"
 )
 
 // The node that sends knows the endpoint of everything that is due, however short ago
@@ -15,20 +16,20 @@ func TestWhoSendsKnowsTheEndpoints(t *testing.T) {
 	a, b := newRig(t, s, quiet), newRig(t, s, quiet)
 	defer a.close()
 	defer b.close()
-	due := func() []engine.DueDelivery {
+	due := func() []store.DueDelivery {
 		rows, err := b.DueDeliveries(t.Context(), func(string) int { return 100 })
 		b.must(err)
 		return rows
 	}
 	eventually(t, "b is the one that sends", func() bool {
-		h, err := a.CreateWebhook(t.Context(), tester, engine.WebhookInput{URL: "https://example.com"})
+		h, err := a.CreateWebhook(t.Context(), tester, catalogue.WebhookInput{URL: "https://example.com"})
 		a.must(err)
 		_, err = a.TestWebhook(t.Context(), tester, h.ID)
 		a.must(err)
 		return len(due()) > 0
 	})
 	for range 20 {
-		h, err := a.CreateWebhook(t.Context(), tester, engine.WebhookInput{URL: "https://example.com"})
+		h, err := a.CreateWebhook(t.Context(), tester, catalogue.WebhookInput{URL: "https://example.com"})
 		a.must(err)
 		_, err = a.TestWebhook(t.Context(), tester, h.ID)
 		a.must(err)

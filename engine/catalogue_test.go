@@ -7,14 +7,17 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
 // A type is in use while any customer has a live entity of it, in memory or not; a
 // currency while any limit is about it.
 func TestInUseAcrossCustomers(t *testing.T) {
-	eachStore(t, func(t *testing.T, s engine.Store) {
+	eachStore(t, func(t *testing.T, s store.Store) {
 		ctx := context.Background()
 		r := newRig(t, s, engine.Options{MemoryBudget: 1})
 		defer func() { r.close() }()
@@ -72,7 +75,7 @@ func TestUseRacesArchive(t *testing.T) {
 	r := newRig(t, mem.New(), quiet)
 	defer r.close()
 	r.furnish("acme")
-	_, err := r.PutEntityTypes(ctx, tester, []engine.EntityTypeInput{{ID: "robot", DisplayName: "Robot", AttributionKeys: []string{"robot"}}})
+	_, err := r.PutEntityTypes(ctx, tester, []catalogue.EntityTypeInput{{ID: "robot", DisplayName: "Robot", AttributionKeys: []string{"robot"}}})
 	r.must(err)
 	for range 100 {
 		used := make(chan error, 1)
@@ -144,7 +147,7 @@ func TestLastFullKey(t *testing.T) {
 
 // The secret is random for each environment and stays.
 func TestSecretIsStable(t *testing.T) {
-	eachStore(t, func(t *testing.T, s engine.Store) {
+	eachStore(t, func(t *testing.T, s store.Store) {
 		r := newRig(t, s, quiet)
 		first := r.Secret()
 		r.furnish("acme")
@@ -167,9 +170,9 @@ func TestCatalogueWriteWithKey(t *testing.T) {
 	ctx := context.Background()
 	r := newRig(t, mem.New(), quiet)
 	defer func() { r.close() }()
-	caller := func(content byte) engine.Caller {
+	caller := func(content byte) catalogue.Caller {
 		c := tester
-		c.Key = &engine.RequestKey{Key: "k", Content: [32]byte{content}, Render: func(any) (int, []byte) { return 201, []byte("made") }}
+		c.Key = &catalogue.RequestKey{Key: "k", Content: [32]byte{content}, Render: func(any) (int, []byte) { return 201, []byte("made") }}
 		return c
 	}
 	feature := bursar.Feature{ID: "f", DisplayName: "F"}
@@ -182,7 +185,7 @@ func TestCatalogueWriteWithKey(t *testing.T) {
 			r.open()
 		}
 		_, err = r.CreateFeature(ctx, caller(1), feature)
-		if p, ok := err.(*engine.Replay); !ok || p.Status != 201 || string(p.Body) != "made" {
+		if p, ok := err.(*ledger.Replay); !ok || p.Status != 201 || string(p.Body) != "made" {
 			t.Errorf("repeated: %v", err)
 		}
 		if _, err = r.CreateFeature(ctx, caller(2), feature); codeOf(err) != bursar.CodeIdempotencyKeyReused {
@@ -202,13 +205,13 @@ func TestCatalogueWriteWithKey(t *testing.T) {
 func TestWebhookTestWithKey(t *testing.T) {
 	r := newRig(t, mem.New(), quiet)
 	defer func() { r.close() }()
-	h, err := r.CreateWebhook(t.Context(), tester, engine.WebhookInput{URL: "https://example.com"})
+	h, err := r.CreateWebhook(t.Context(), tester, catalogue.WebhookInput{URL: "https://example.com"})
 	r.must(err)
 	keyed := tester
-	keyed.Key = &engine.RequestKey{Key: "k", Render: func(any) (int, []byte) { return 201, []byte("sent") }}
-	for _, c := range []engine.Caller{keyed, keyed, tester, tester} {
+	keyed.Key = &catalogue.RequestKey{Key: "k", Render: func(any) (int, []byte) { return 201, []byte("sent") }}
+	for _, c := range []catalogue.Caller{keyed, keyed, tester, tester} {
 		_, err := r.TestWebhook(t.Context(), c, h.ID)
-		var again *engine.Replay
+		var again *ledger.Replay
 		if errors.As(err, &again) && string(again.Body) == "sent" {
 			continue
 		}
@@ -216,7 +219,7 @@ func TestWebhookTestWithKey(t *testing.T) {
 	}
 	r.close()
 	r.open()
-	list, err := r.Deliveries(t.Context(), engine.DeliveryQuery{EndpointID: h.ID, Limit: 10})
+	list, err := r.Deliveries(t.Context(), store.DeliveryQuery{EndpointID: h.ID, Limit: 10})
 	r.must(err)
 	if len(list.Items) != 3 {
 		t.Errorf("%d messages were sent by four requests, two of them with one key", len(list.Items))

@@ -10,6 +10,10 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
 )
 
 // Checked is how far CheckStore has come.
@@ -29,12 +33,12 @@ type CheckOptions struct {
 // reservations, usage series and idempotency keys, the listing and the activity. What is
 // not is given to Found. It writes nothing; where nodes write meanwhile, each customer is
 // checked as of one moment.
-func CheckStore(ctx context.Context, s Store, o CheckOptions) (Checked, error) {
+func CheckStore(ctx context.Context, s store.Store, o CheckOptions) (Checked, error) {
 	c := &checker{ctx: ctx, s: s, o: o}
 	if o.Customer != "" {
 		return c.done, c.streams([]string{o.Customer})
 	}
-	if err := c.streams([]string{CatalogueStream}); err != nil {
+	if err := c.streams([]string{store.CatalogueStream}); err != nil {
 		return c.done, err
 	}
 	const page = 500
@@ -56,7 +60,7 @@ func CheckStore(ctx context.Context, s Store, o CheckOptions) (Checked, error) {
 
 type checker struct {
 	ctx  context.Context
-	s    Store
+	s    store.Store
 	o    CheckOptions
 	done Checked
 }
@@ -98,11 +102,11 @@ func (c *checker) streams(names []string) error {
 
 // strays finds customers that are listed and have no log.
 func (c *checker) strays() error {
-	q := CustomerQuery{IncludeArchived: true, Limit: 500}
+	q := store.CustomerQuery{IncludeArchived: true, Limit: 500}
 	for {
 		rows, err := c.s.Customers(c.ctx, q)
 		if err != nil {
-			c.found(CatalogueStream, fmt.Sprintf("the listing of customers cannot be read: %v", err))
+			c.found(store.CatalogueStream, fmt.Sprintf("the listing of customers cannot be read: %v", err))
 			return c.ctx.Err()
 		}
 		if len(rows) == 0 {
@@ -121,7 +125,7 @@ func (c *checker) strays() error {
 				c.found(names[i], "it is listed and has no log")
 			}
 		}
-		q.After = &CustomerPos{rows[len(rows)-1].CreatedAt, rows[len(rows)-1].ID}
+		q.After = &store.CustomerPos{CreatedAt: rows[len(rows)-1].CreatedAt, ID: rows[len(rows)-1].ID}
 	}
 }
 
@@ -129,11 +133,11 @@ func (c *checker) strays() error {
 type streamCheck struct {
 	c           *checker
 	name        string
-	st          *state // the fold, without what has left it
-	saved       *state // the checkpoint
-	series      map[SeriesKey]bursar.Amount
+	st          *ledger.State // the fold, without what has left it
+	saved       *ledger.State // the checkpoint
+	series      map[store.SeriesKey]bursar.Amount
 	ended       map[string]string // reservations that have ended, as rows
-	keys        map[[16]byte]keyEntry
+	keys        map[[16]byte]ledger.KeyEntry
 	activity    activityPages
 	checked     bool // the checkpoint was met
 	differences []string
@@ -149,12 +153,12 @@ func (k *streamCheck) run() (moved bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if k.name == CatalogueStream {
-		cat := newCatalogue()
-		return false, readLogTo(k.c.ctx, k.c.s, k.name, Head{}, heads[0], func(row *LogRow) (err error) {
-			defer recovered(k.name, row, &err)
+	if k.name == store.CatalogueStream {
+		cat := catalogue.NewCatalogue()
+		return false, store.ReadLogTo(k.c.ctx, k.c.s, k.name, store.Head{}, heads[0], func(row *store.LogRow) (err error) {
+			defer ledger.Recovered(k.name, row, &err)
 			k.c.done.Commits++
-			return cat.fold(row)
+			return cat.Fold(row)
 		})
 	}
 	if err := k.load(); err != nil {
@@ -171,28 +175,28 @@ func (k *streamCheck) run() (moved bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	moved = again[0] != heads[0] || seqs[0] != k.saved.head.Seq
+	moved = again[0] != heads[0] || seqs[0] != k.saved.Head.Seq
 	if !moved {
 		k.listing()
 		if more, err := k.activity.next(k); err != nil || more != nil {
 			k.differ("the activity listing has entries that its log has not (%v)", err)
 		}
 	}
-	if k.saved.head.Seq > 0 && !k.checked {
-		k.differ("its checkpoint at commit %d is not on its log", k.saved.head.Seq)
+	if k.saved.Head.Seq > 0 && !k.checked {
+		k.differ("its checkpoint at commit %d is not on its log", k.saved.Head.Seq)
 	}
 	return moved, nil
 }
 
 // load reads the checkpoint and what the log goes on from.
 func (k *streamCheck) load() error {
-	k.st, k.saved = newState(), newState()
-	k.series, k.ended, k.keys = map[SeriesKey]bursar.Amount{}, map[string]string{}, map[[16]byte]keyEntry{}
-	if err := k.c.s.Load(k.c.ctx, k.name, k.saved.restore); err != nil {
+	k.st, k.saved = ledger.NewState(), ledger.NewState()
+	k.series, k.ended, k.keys = map[store.SeriesKey]bursar.Amount{}, map[string]string{}, map[[16]byte]ledger.KeyEntry{}
+	if err := k.c.s.Load(k.c.ctx, k.name, k.saved.Restore); err != nil {
 		return fmt.Errorf("its checkpoint: %w", err)
 	}
-	k.saved.restored()
-	err := k.c.s.Base(k.c.ctx, k.name, func(cp *Checkpoint) error {
+	k.saved.Restored()
+	err := k.c.s.Base(k.c.ctx, k.name, func(cp *store.Checkpoint) error {
 		for i := range cp.Series {
 			k.series[cp.Series[i].SeriesKey] = cp.Series[i].Amount
 		}
@@ -201,20 +205,20 @@ func (k *streamCheck) load() error {
 				k.end(&cp.Holds[i])
 			}
 		}
-		return k.st.base(cp)
+		return k.st.Base(cp)
 	})
 	if err != nil {
 		return err
 	}
-	if k.st.head.Seq > 0 {
-		k.st.restored()
+	if k.st.Head.Seq > 0 {
+		k.st.Restored()
 	}
-	k.activity.from = k.st.head.Seq
+	k.activity.from = k.st.Head.Seq
 	return nil
 }
 
-func (k *streamCheck) end(r *HoldRow) {
-	b, err := EncodeRows(r)
+func (k *streamCheck) end(r *store.HoldRow) {
+	b, err := store.EncodeRows(r)
 	if err != nil {
 		k.differ("reservation %s: %v", r.ID, err)
 	}
@@ -222,9 +226,9 @@ func (k *streamCheck) end(r *HoldRow) {
 }
 
 // fold folds the log up to a head and looks at the checkpoint where it meets it.
-func (k *streamCheck) fold(to Head) error {
+func (k *streamCheck) fold(to store.Head) error {
 	meet := func() error {
-		if k.saved.head.Seq == 0 || k.st.head != k.saved.head {
+		if k.saved.Head.Seq == 0 || k.st.Head != k.saved.Head {
 			return nil
 		}
 		k.checked = true
@@ -234,7 +238,7 @@ func (k *streamCheck) fold(to Head) error {
 	if err := meet(); err != nil {
 		return err
 	}
-	return readLogTo(k.c.ctx, k.c.s, k.name, k.st.head, to, func(row *LogRow) error {
+	return store.ReadLogTo(k.c.ctx, k.c.s, k.name, k.st.Head, to, func(row *store.LogRow) error {
 		if err := k.row(row); err != nil {
 			return err
 		}
@@ -243,55 +247,55 @@ func (k *streamCheck) fold(to Head) error {
 }
 
 // recentKeys is how far back every store has a customer's keys.
-const recentKeys = keyMemory
+const recentKeys = record.KeyMemory
 
-func (k *streamCheck) row(row *LogRow) (err error) {
-	defer recovered(k.name, row, &err)
+func (k *streamCheck) row(row *store.LogRow) (err error) {
+	defer ledger.Recovered(k.name, row, &err)
 	k.c.done.Commits++
-	v, recs, err := k.st.step(k.name, row)
+	v, recs, err := k.st.Step(k.name, row)
 	if err != nil {
 		return err
 	}
-	c := Commit{After: k.st.head, ID: row.ID, Now: row.Head.Now}
-	v.effects(&c, recs)
+	c := store.Commit{After: k.st.Head, ID: row.ID, Now: row.Head.Now}
+	v.Effects(&c, recs)
 	for i := range c.Activity {
 		if err := k.entry(&c.Activity[i]); err != nil {
 			return err
 		}
 	}
-	adds, keys := v.adds, v.newKeys
-	v.adds, v.newKeys = nil, nil
-	changed := slices.SortedFunc(maps.Keys(v.hlds), compareID)
-	v.merge(row.Head)
+	adds, keys := v.Adds, v.NewKeys
+	v.Adds, v.NewKeys = nil, nil
+	changed := slices.SortedFunc(maps.Keys(v.Hlds), record.CompareID)
+	v.Merge(row.Head)
 	for b, amount := range adds {
-		key := b.named(k.st.caps.list)
+		key := b.Named(k.st.Caps.List)
 		k.series[key] = k.series[key].Add(amount)
 	}
-	if row.Head.Now >= k.saved.head.Now-recentKeys && row.Head.Seq <= k.saved.head.Seq {
+	if row.Head.Now >= k.saved.Head.Now-recentKeys && row.Head.Seq <= k.saved.Head.Seq {
 		for hash, e := range keys {
 			k.keys[hash] = e
 		}
 	}
 	for _, id := range changed {
-		if h := k.st.holds[id]; h.status != bursar.HoldOpen {
-			r := h.row(k.st.caps.list)
+		if h := k.st.Holds[id]; h.Status != bursar.HoldOpen {
+			r := h.Row(k.st.Caps.List)
 			k.end(&r)
-			delete(k.st.holds, id)
+			delete(k.st.Holds, id)
 		}
 	}
-	if k.st.dirty.records > 10_000 {
-		k.st.dirty = newDirty()
+	if k.st.Dirty.Records > 10_000 {
+		k.st.Dirty = ledger.NewDirty()
 	}
 	return nil
 }
 
 // listing compares the customer with its row among the customers.
 func (k *streamCheck) listing() {
-	want := k.st.customer
+	want := k.st.Customer
 	if want == nil {
 		return
 	}
-	rows, err := k.c.s.Customers(k.c.ctx, CustomerQuery{CreatedFrom: want.CreatedAt, CreatedTo: want.CreatedAt + 1, IncludeArchived: true})
+	rows, err := k.c.s.Customers(k.c.ctx, store.CustomerQuery{CreatedFrom: want.CreatedAt, CreatedTo: want.CreatedAt + 1, IncludeArchived: true})
 	if err != nil {
 		k.differ("the listing of customers cannot be read: %v", err)
 		return

@@ -9,14 +9,17 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
 )
 
 // What CheckStore compares with a log besides its commits.
 
 // checkpoint compares the saved state with the fold, which is where that was saved.
 func (k *streamCheck) checkpoint() error {
-	if !bytes.Equal(k.st.dump(), k.saved.dump()) {
-		k.differ("its checkpoint at commit %d is not what its log comes to", k.saved.head.Seq)
+	if !bytes.Equal(k.st.Dump(), k.saved.Dump()) {
+		k.differ("its checkpoint at commit %d is not what its log comes to", k.saved.Head.Seq)
 	}
 	if err := k.holds(); err != nil {
 		return err
@@ -31,14 +34,14 @@ func (k *streamCheck) checkpoint() error {
 func (k *streamCheck) holds() error {
 	left := maps.Clone(k.ended)
 	for _, status := range []bursar.HoldStatus{bursar.HoldCommitted, bursar.HoldReleased, bursar.HoldExpired} {
-		q := HoldQuery{Status: status, Limit: 1000}
+		q := store.HoldQuery{Status: status, Limit: 1000}
 		for {
 			rows, err := k.c.s.Holds(k.c.ctx, k.name, q)
 			if err != nil {
 				return fmt.Errorf("its reservations: %w", err)
 			}
 			for i := range rows {
-				b, err := EncodeRows(&rows[i])
+				b, err := store.EncodeRows(&rows[i])
 				if err != nil || k.ended[rows[i].ID] != string(b) {
 					k.differ("reservation %s is not what its log says", rows[i].ID)
 				}
@@ -58,23 +61,23 @@ func (k *streamCheck) holds() error {
 
 // buckets compares the usage series.
 func (k *streamCheck) buckets() error {
-	byEntity := map[uint32]map[SeriesKey]bursar.Amount{}
+	byEntity := map[uint32]map[store.SeriesKey]bursar.Amount{}
 	for key, amount := range k.series {
 		if byEntity[key.EntityOrd] == nil {
-			byEntity[key.EntityOrd] = map[SeriesKey]bursar.Amount{}
+			byEntity[key.EntityOrd] = map[store.SeriesKey]bursar.Amount{}
 		}
 		if !amount.IsZero() {
 			byEntity[key.EntityOrd][key] = amount
 		}
 	}
-	ords := slices.AppendSeq([]uint32{usesByPath, countsByPath, countsOfCustomer}, maps.Keys(byEntity))
-	for ord := range uint32(len(k.st.entities)) {
+	ords := slices.AppendSeq([]uint32{ledger.UsesByPath, ledger.CountsByPath, ledger.CountsOfCustomer}, maps.Keys(byEntity))
+	for ord := range uint32(len(k.st.Entities)) {
 		ords = append(ords, ord)
 	}
 	slices.Sort(ords)
 	for _, ord := range slices.Compact(ords) {
 		want := byEntity[ord]
-		rows, _, err := k.c.s.Series(k.c.ctx, k.name, SeriesQuery{EntityOrd: ord, To: maxBucket})
+		rows, _, err := k.c.s.Series(k.c.ctx, k.name, store.SeriesQuery{EntityOrd: ord, To: maxBucket})
 		if err != nil {
 			return fmt.Errorf("its usage series: %w", err)
 		}
@@ -97,7 +100,7 @@ func (k *streamCheck) knownKeys() error {
 	probes, wrong := map[int64][][16]byte{}, 0
 	missing := map[[16]byte]bool{}
 	for hash, e := range k.keys {
-		got, gens := k.saved.keys.find(hash, math.MinInt64/2, k.saved.head.Now)
+		got, gens := k.saved.Keys.Find(hash, math.MinInt64/2, k.saved.Head.Now)
 		if got != nil && *got != e {
 			wrong++
 		}
@@ -105,7 +108,7 @@ func (k *streamCheck) knownKeys() error {
 			delete(missing, hash)
 		}
 		for _, p := range gens {
-			probes[p.gen] = append(probes[p.gen], hash)
+			probes[p.Gen] = append(probes[p.Gen], hash)
 		}
 	}
 	for gen, hashes := range probes {
@@ -118,7 +121,7 @@ func (k *streamCheck) knownKeys() error {
 				continue
 			}
 			delete(missing, hashes[i])
-			if parseKeyEntry(b) != k.keys[hashes[i]] {
+			if ledger.ParseKeyEntry(b) != k.keys[hashes[i]] {
 				wrong++
 			}
 		}
@@ -130,7 +133,7 @@ func (k *streamCheck) knownKeys() error {
 }
 
 // entry compares one entry of the activity with the listing's next one.
-func (k *streamCheck) entry(want *Activity) error {
+func (k *streamCheck) entry(want *store.Activity) error {
 	got, err := k.activity.next(k)
 	if err != nil {
 		return fmt.Errorf("its activity: %w", err)
@@ -146,7 +149,7 @@ func (k *streamCheck) entry(want *Activity) error {
 	return nil
 }
 
-func sameActivity(a, b *Activity) bool {
+func sameActivity(a, b *store.Activity) bool {
 	x, y := *a, *b
 	x.Before, x.After, y.Before, y.After = nil, nil, nil, nil
 	return reflect.DeepEqual(x, y) && bytes.Equal(a.Before, b.Before) && bytes.Equal(a.After, b.After)
@@ -156,14 +159,14 @@ func sameActivity(a, b *Activity) bool {
 // log does not have any more.
 type activityPages struct {
 	from   uint64
-	page   []Activity // newest first
+	page   []store.Activity // newest first
 	above  string
 	ended  bool
 	broken bool // it is out of step with the log
 }
 
 // next is the next entry, nil behind the last one.
-func (p *activityPages) next(k *streamCheck) (*Activity, error) {
+func (p *activityPages) next(k *streamCheck) (*store.Activity, error) {
 	if p.broken {
 		return nil, nil
 	}
@@ -176,7 +179,7 @@ func (p *activityPages) next(k *streamCheck) (*Activity, error) {
 				p.above = "0" // every id is above it
 			}
 			const limit = 1000
-			page, err := k.c.s.Activity(k.c.ctx, k.name, ActivityQuery{Above: p.above, Limit: limit})
+			page, err := k.c.s.Activity(k.c.ctx, k.name, store.ActivityQuery{Above: p.above, Limit: limit})
 			if err != nil {
 				return nil, err
 			}
@@ -187,7 +190,7 @@ func (p *activityPages) next(k *streamCheck) (*Activity, error) {
 		}
 		a := &p.page[len(p.page)-1]
 		p.page = p.page[:len(p.page)-1]
-		if id, ok := parseID(a.ID); !ok || placeOf(id).seq > p.from {
+		if id, ok := store.ParseID(a.ID); !ok || record.PlaceOf(id).Seq > p.from {
 			return a, nil
 		}
 	}

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"time"
+
+	"github.com/bursarhq/bursar/store"
 )
 
 // Names of claims. Those of customers' checkpoints are claimOfCustomer and the id.
@@ -83,4 +85,14 @@ func (e *Engine) saves(c *customer) bool {
 	}
 	until, ok := e.nodes.claimed.Load(claimOfCustomer + c.id)
 	return ok && until.(time.Duration) > time.Since(e.nodes.began)
+}
+
+// joinWriters makes this process one of the store's nodes.
+func (e *Engine) joinWriters(ctx context.Context) (*store.Writers, error) {
+	w := store.NewWriters(e.store, store.HolderNodes)
+	if e.nodes == nil {
+		return w, nil
+	}
+	e.store = store.NewClaimedStore(e.store, w)
+	return w, w.May(ctx)
 }

@@ -6,12 +6,8 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/store"
 )
-
-// MaxClockStep is how far the system's clock may be from where it would be had nobody set
-// it since the process started. Beyond, nothing is decided: a customer's now never goes
-// back, so one commit under a wrong clock would stay.
-const MaxClockStep = 5 * time.Second
 
 // clockPace is how much of a smaller step is followed: 1/clockPace of the time that passes.
 const clockPace = 100
@@ -55,7 +51,7 @@ func (c *steadyClock) now() bursar.Time {
 func (c *steadyClock) step() time.Duration {
 	system, passed := c.read()
 	ahead := time.Duration(system - c.start - bursar.Time(c.offset.Load()) - bursar.Time(passed))
-	if ahead.Abs() > MaxClockStep {
+	if ahead.Abs() > store.MaxClockStep {
 		return ahead
 	}
 	last := c.followed.Load()
@@ -73,7 +69,7 @@ func (e *Engine) clockSteady() error {
 		return nil
 	}
 	ahead := c.step()
-	if ahead.Abs() <= MaxClockStep {
+	if ahead.Abs() <= store.MaxClockStep {
 		if c.wrong.Load() && c.wrong.Swap(false) {
 			e.o.Log.Info("the system's clock is back where it was; deciding goes on")
 		}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // testSystem is a system's clock that somebody sets, and the time that passes whatever they
@@ -21,7 +23,7 @@ func (s *testSystem) read() (bursar.Time, time.Duration) {
 func (s *testSystem) set(ahead time.Duration) { s.clock.Store(int64(ahead)) }
 
 // newSystemRig is a rig whose engine goes by the clock of a system.
-func newSystemRig(t *testing.T, s engine.Store) (*rig, *testSystem) {
+func newSystemRig(t *testing.T, s store.Store) (*rig, *testSystem) {
 	sys := &testSystem{}
 	r := &rig{t: t, store: s, options: engine.Options{System: sys.read, CheckpointEvery: time.Hour}}
 	r.open()
@@ -35,10 +37,10 @@ func TestNothingIsDecidedUnderAClockThatJumped(t *testing.T) {
 	r, sys := newSystemRig(t, sqliteIn(t))
 	r.furnish("acme")
 	ask := func() error {
-		_, _, err := r.Check(ctx, engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability("tokens"), Dimensions: onUser}})
+		_, _, err := r.Check(ctx, ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability("tokens"), Dimensions: onUser}})
 		return err
 	}
-	for _, step := range []time.Duration{115 * 24 * time.Hour, -time.Hour, engine.MaxClockStep + time.Second} {
+	for _, step := range []time.Duration{115 * 24 * time.Hour, -time.Hour, store.MaxClockStep + time.Second} {
 		sys.set(step)
 		sys.passed.Add(int64(time.Minute))
 		if _, err := r.consume("acme", 1, ""); codeOf(err) != bursar.CodeGovernanceUnavailable {
@@ -99,7 +101,7 @@ func TestATokenEndsByTheClock(t *testing.T) {
 	_, err := r.consume("acme", 1, "")
 	r.must(err)
 	r.now.Store(int64(start))
-	token, _, err := r.CreateAccessToken(context.WithoutCancel(ctx), tester, "acme", engine.AccessTokenInput{Permissions: []bursar.Permission{bursar.PermissionRead}, TTLSeconds: 60})
+	token, _, err := r.CreateAccessToken(context.WithoutCancel(ctx), tester, "acme", ledger.AccessTokenInput{Permissions: []bursar.Permission{bursar.PermissionRead}, TTLSeconds: 60})
 	r.must(err)
 	if left := time.Duration(token.ExpiresAt - start); left > time.Minute {
 		t.Errorf("a token of 60 seconds lives %v", left)

@@ -7,18 +7,20 @@ import (
 	"runtime/debug"
 	"slices"
 
-	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // request is a write that waits for its answer.
 type request struct {
 	c     *customer
 	q     *queue
-	op    op
+	op    ledger.Op
 	who   string // the caller, whose requests stay in order
 	items int    // how much of a turn it takes
 	trace string // the caller's id of it
-	facts *facts
+	facts *ledger.Facts
 
 	tries    int  // how often others were first
 	tooLarge bool // it was refused with errTooLarge
@@ -34,12 +36,12 @@ type work struct {
 	q      *queue
 	reqs   []*request
 	later  []*request // that must be decided again
-	d      *decider
-	at     Head    // of the state that d decided on
-	commit *Commit // nil when nothing is to be written
-	held   bool    // others may keep the store from writing to the customer
-	locked bool    // a reader had the customer locked: nothing is decided yet
-	behind bool    // a reader had the customer locked: what is durable is to be merged
+	d      *ledger.Decider
+	at     store.Head    // of the state that d decided on
+	commit *store.Commit // nil when nothing is to be written
+	held   bool          // others may keep the store from writing to the customer
+	locked bool          // a reader had the customer locked: nothing is decided yet
+	behind bool          // a reader had the customer locked: what is durable is to be merged
 }
 
 // commitBatch decides, appends, merges and answers all but what must be decided again,
@@ -78,7 +80,7 @@ func (e *Engine) commitWorks(works []*work) error {
 		if w.c.contended {
 			w.leave()
 		} else {
-			e.decide(w)
+			e.Decide(w)
 		}
 		if w.commit != nil {
 			writers = append(writers, w)
@@ -106,22 +108,22 @@ func (e *Engine) commitWorks(works []*work) error {
 // customer that other nodes write to it would have to be done again then.
 func (w *work) leave() {
 	w.at = w.c.at()
-	w.commit = &Commit{Stream: w.c.id, After: w.at, Undecided: true}
+	w.commit = &store.Commit{Stream: w.c.id, After: w.at, Undecided: true}
 }
 
 // append appends the commits of writers. Where other processes wrote to a customer
 // first, its requests are decided again while the store keeps them out: a customer that
 // many nodes write to goes from one to the next, and none of them starves. Where the
 // error is not nil, an outcome is Committed or 0 (not known, or certainly not committed).
-func (e *Engine) append(writers []*work) ([]Outcome, error) {
+func (e *Engine) append(writers []*work) ([]store.Outcome, error) {
 	if len(writers) == 0 {
 		return nil, nil
 	}
-	commits := make([]Commit, len(writers))
+	commits := make([]store.Commit, len(writers))
 	for i, w := range writers {
 		commits[i] = *w.commit
 	}
-	outcomes, err := e.store.Append(context.Background(), commits, func(i int, tail []LogRow) *Commit {
+	outcomes, err := e.store.Append(context.Background(), commits, func(i int, tail []store.LogRow) *store.Commit {
 		w := writers[i]
 		w.commit = nil
 		w.c.contended = len(tail) > 0
@@ -137,7 +139,7 @@ func (e *Engine) append(writers []*work) ([]Outcome, error) {
 			return nil
 		}
 		e.keeper.note(w.c)
-		e.decide(w)
+		e.Decide(w)
 		if w.commit != nil {
 			commits[i] = *w.commit
 		}
@@ -150,24 +152,24 @@ func (e *Engine) append(writers []*work) ([]Outcome, error) {
 }
 
 // finish answers the requests of a writer once its outcome is known.
-func (e *Engine) finish(w *work, o Outcome, err error) {
+func (e *Engine) finish(w *work, o store.Outcome, err error) {
 	switch {
-	case o == Committed:
+	case o == store.Committed:
 		if w.behind = !w.c.mu.TryLock(); !w.behind {
 			e.merge(w)
 		}
 	case err != nil:
 		w.fail(e.unavailable(err))
-	case o == Stale && e.nodes == nil:
+	case o == store.Stale && e.nodes == nil:
 		if err := e.catchUp(context.Background(), w.c, w.commit.After.Seq+1, nil); err != nil {
 			w.fail(e.unavailable(err))
 			return
 		}
 		w.retry(e)
-	case o == Stale && w.commit.Undecided: // the store could not have it decided
+	case o == store.Stale && w.commit.Undecided: // the store could not have it decided
 		w.c.contended = false
 		w.retry(e)
-	case (o == Stale || o == OldCatalogue || o == Skewed) && e.nodes != nil:
+	case (o == store.Stale || o == store.OldCatalogue || o == store.Skewed) && e.nodes != nil:
 		if err := e.confirmOne(context.Background(), w.c); err != nil {
 			w.fail(e.unavailable(err))
 			return
@@ -180,18 +182,18 @@ func (e *Engine) finish(w *work, o Outcome, err error) {
 
 // merge makes what is durable what readers see, and unlocks the customer.
 func (e *Engine) merge(w *work) {
-	if head := w.commit.Head(); w.c.st.head.Seq < head.Seq { // else it was read on meanwhile, with this in it
-		w.d.merge(head)
+	if head := w.commit.Head(); w.c.st.Head.Seq < head.Seq { // else it was read on meanwhile, with this in it
+		w.d.Merge(head)
 		w.c.moved()
 	}
-	if w.c.st.unsaved() >= e.o.CheckpointRecords {
+	if w.c.st.Unsaved() >= e.o.CheckpointRecords {
 		w.c.due.Store(true)
 	}
 	w.c.mu.Unlock()
 	w.c.some.Store(true)
 	e.keeper.note(w.c)
 	e.counters.commits.Add(1)
-	e.counters.records.Add(uint64(len(w.d.recs)))
+	e.counters.records.Add(uint64(len(w.d.Recs)))
 	w.answered(w.commit.After.Seq + 1)
 }
 
@@ -223,7 +225,7 @@ func (e *Engine) confirmQuiet(quiet []*work) error {
 		l, err = e.confirm(context.Background(), ask...)
 	}
 	for _, w := range quiet {
-		moved := w.d != nil && (w.c.at() != w.at || e.cat.Load().binding != w.d.cat.binding)
+		moved := w.d != nil && (w.c.at() != w.at || e.cat.Load().Binding != w.d.Cat.Binding)
 		its := err
 		if its == nil && l != nil {
 			its = l.about[w.c]
@@ -252,7 +254,7 @@ func (w *work) retry(e *Engine) {
 	if len(w.reqs) == 0 {
 		return
 	}
-	if w.reqs[0].tries++; w.reqs[0].tries > maxTries {
+	if w.reqs[0].tries++; w.reqs[0].tries > catalogue.MaxTries {
 		w.fail(e.unavailable(fmt.Errorf("the state of %q kept changing", w.c.id)))
 		return
 	}
@@ -265,9 +267,9 @@ func (w *work) fail(err error) {
 	}
 }
 
-// decide runs the requests of one customer and prepares its commit. Requests that
+// Decide runs the requests of one customer and prepares its commit. Requests that
 // would make the commit too large are left for later.
-func (e *Engine) decide(w *work) {
+func (e *Engine) Decide(w *work) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.o.Log.Error("deciding panicked", "customerId", w.c.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -290,13 +292,13 @@ func (e *Engine) decide(w *work) {
 		w.reqs = w.reqs[:n]
 	}
 	d := w.d
-	if d.fault != nil {
-		e.o.Log.Error("decided records do not apply", "customerId", w.c.id, "err", d.fault)
-		w.fail(d.fault)
+	if d.Fault != nil {
+		e.o.Log.Error("decided records do not apply", "customerId", w.c.id, "err", d.Fault)
+		w.fail(d.Fault)
 		return
 	}
-	if len(d.recs) > 0 {
-		w.commit = d.prepare(w.c.id)
+	if len(d.Recs) > 0 {
+		w.commit = d.Prepare(w.c.id)
 	}
 }
 
@@ -307,7 +309,7 @@ const (
 )
 
 func (w *work) expiries() int {
-	if slices.ContainsFunc(w.reqs, func(r *request) bool { return r.op == tickOp{} }) {
+	if slices.ContainsFunc(w.reqs, func(r *request) bool { return r.op == ledger.TickOp{} }) {
 		return maxExpiries
 	}
 	return fewExpiries
@@ -317,23 +319,23 @@ func (w *work) expiries() int {
 // -1 when it is to run again, without a request that was too large.
 func (e *Engine) run(w *work) int {
 	st := w.c.st
-	d := &decider{view: newView(st, max(st.head.Now, e.now())), cat: e.cat.Load(), horizon: e.o.LateHorizon, commit: e.ids.next()}
-	w.d, w.at = d, st.head
-	if !d.expire(w.expiries()) { // the requests wait until that is recorded
+	d := &ledger.Decider{View: ledger.NewView(st, max(st.Head.Now, e.now())), Cat: e.cat.Load(), Horizon: e.o.LateHorizon, Commit: e.ids.next()}
+	w.d, w.at = d, st.Head
+	if !d.Expire(w.expiries()) { // the requests wait until that is recorded
 		return 0
 	}
 	for i, r := range w.reqs {
 		if r.tooLarge {
 			continue
 		}
-		if len(d.recs) >= turnRecords || d.full() {
+		if len(d.Recs) >= turnRecords || d.Full() {
 			return i
 		}
-		d.facts, d.trace = r.facts, r.trace
-		before := d.visits
-		r.reply, r.err = d.attempt(r.op)
-		raise(&e.holding.visits[deciders], int64(d.visits-before))
-		if r.err == errTooLarge {
+		d.Facts, d.Trace = r.facts, r.trace
+		before := d.Visits
+		r.reply, r.err = d.Attempt(r.op)
+		raise(&e.holding.visits[deciders], int64(d.Visits-before))
+		if r.err == ledger.ErrTooLarge {
 			r.tooLarge = true
 			return -1
 		}
@@ -341,83 +343,12 @@ func (e *Engine) run(w *work) int {
 	return len(w.reqs)
 }
 
-// full tells that the commit may have no room for another request, nor for more of what
-// time has done.
-func (d *decider) full() bool { return len(d.recs) > maxRecords-maxRequestRecords }
-
-// maxRequestRecords bounds what one request may record: 1,000 events that feed a few
-// features each, with their costs, draws and alerts.
-const maxRequestRecords = 48_000
-
-// prepare makes the commit of what was decided.
-func (d *decider) prepare(stream string) *Commit {
-	c := &Commit{Stream: stream, After: d.head, ID: d.commit, Now: d.now, Payload: encodePayload(nil, d.recs), Catalogue: d.cat.head.Seq, Messages: d.out.messages}
-	c.Hash = chain(c.After, c.ID, c.Now, c.Payload)
-	d.effects(c, d.recs)
-	return c
-}
-
-// uses are the things of the catalogue that the changes begin and end to use.
-func (v *view) uses() (begin, end []Use) {
-	types, caps := map[uint32]int{}, map[uint32]int{}
-	for ord, e := range v.ents {
-		if int(ord) < len(v.entities) && v.entities[ord].archived == 0 {
-			types[v.entities[ord].typ]--
-		}
-		if e.archived == 0 {
-			types[e.typ]++
-		}
-	}
-	for ord, def := range v.defs {
-		if int(ord) < len(v.rows) && v.rows[ord] != nil {
-			caps[v.rows[ord].cap]--
-		}
-		if def != nil {
-			caps[def.cap]++
-		}
-	}
-	for ord, g := range v.grts { // a grant that has not ended uses its currency, too
-		if g.Type == bursar.GrantOverdraft {
-			continue // nobody could end it
-		}
-		if int(ord) < len(v.grants) && !v.grants[ord].ended() {
-			caps[g.cap]--
-		}
-		if !g.ended() {
-			caps[g.cap]++
-		}
-	}
-	for c, t := range v.tots {
-		old := v.totals[c]
-		if cap := v.capability(c); cap.Kind == bursar.KindFeature && t.figures() && (old == nil || !old.figures()) {
-			begin = append(begin, Use{"feature", cap.ID})
-		}
-	}
-	note := func(u Use, was, change int) {
-		switch {
-		case was == 0 && change > 0:
-			begin = append(begin, u)
-		case was > 0 && was+change == 0:
-			end = append(end, u)
-		}
-	}
-	for t, n := range types {
-		note(Use{"entityType", v.typeID(t)}, v.liveTypes[t], n)
-	}
-	for c, n := range caps {
-		if cap := v.capability(c); cap.Kind == bursar.KindCurrency {
-			note(Use{"currency", cap.ID}, v.liveCaps[c]+v.liveGrants(c), n)
-		}
-	}
-	return begin, end
-}
-
 // settle finds out what became of commits whose Append failed. Where one is not
 // certainly in the log its outcome is 0; where nobody can tell, its customer is read
 // anew before it is used again.
-func (e *Engine) settle(commits []Commit, err error) []Outcome {
-	outcomes := make([]Outcome, len(commits))
-	if errors.Is(err, ErrNotCommitted) {
+func (e *Engine) settle(commits []store.Commit, err error) []store.Outcome {
+	outcomes := make([]store.Outcome, len(commits))
+	if errors.Is(err, store.ErrNotCommitted) {
 		return outcomes
 	}
 	e.o.Log.Error("outcome of a commit is unknown", "err", err)
@@ -426,8 +357,8 @@ func (e *Engine) settle(commits []Commit, err error) []Outcome {
 		switch {
 		case serr != nil:
 			e.dropID(commits[i].Stream)
-		case settled[i] == Committed:
-			outcomes[i] = Committed
+		case settled[i] == store.Committed:
+			outcomes[i] = store.Committed
 		}
 	}
 	return outcomes

@@ -11,6 +11,8 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -78,11 +80,11 @@ func TestNotCommittedIs503AndNothingHappened(t *testing.T) {
 	h, _, err := r.Reserve(context.Background(), tester, "acme", spendOf("tokens", 5, "h"), 60, "")
 	r.must(err)
 	used, held := r.usedBy("acme")
-	customer, version, err := r.Customer(context.Background(), engine.ReadOptions{}, "acme")
+	customer, version, err := r.Customer(context.Background(), ledger.ReadOptions{}, "acme")
 	r.must(err)
 	catalogue := r.Catalogue().Version()
 
-	f.set(on("append", engine.ErrNotCommitted))
+	f.set(on("append", store.ErrNotCommitted))
 	for what, err := range everyWrite(r, h.ID, 1) {
 		if codeOf(err) != bursar.CodeGovernanceUnavailable {
 			t.Errorf("%s: %v", what, err)
@@ -91,7 +93,7 @@ func TestNotCommittedIs503AndNothingHappened(t *testing.T) {
 	if u, h := r.usedBy("acme"); u != used || h != held {
 		t.Errorf("%s used and %s held, want %s and %s", u, h, used, held)
 	}
-	again, v, err := r.Customer(context.Background(), engine.ReadOptions{}, "acme")
+	again, v, err := r.Customer(context.Background(), ledger.ReadOptions{}, "acme")
 	if err != nil || v != version || again.UpdatedAt != customer.UpdatedAt || again.Name != nil || r.Catalogue().Version() != catalogue {
 		t.Errorf("something changed: version %d → %d, %+v, %v", version, v, again, err)
 	}
@@ -187,7 +189,7 @@ func TestPoisonedStore(t *testing.T) {
 	var told atomic.Int32
 	o := quiet
 	o.Fatal = func(err error) {
-		if !errors.Is(err, engine.ErrPoisoned) {
+		if !errors.Is(err, store.ErrPoisoned) {
 			t.Errorf("Fatal(%v)", err)
 		}
 		told.Add(1)
@@ -196,7 +198,7 @@ func TestPoisonedStore(t *testing.T) {
 	r.furnish("acme")
 	h, _, err := r.Reserve(context.Background(), tester, "acme", spendOf("tokens", 5, "h"), 60, "")
 	r.must(err)
-	f.set(on("append", engine.ErrPoisoned))
+	f.set(on("append", store.ErrPoisoned))
 	if _, err := r.consume("acme", 3, "k"); codeOf(err) != bursar.CodeGovernanceUnavailable {
 		t.Errorf("the write that met it: %v", err)
 	}
@@ -209,16 +211,16 @@ func TestPoisonedStore(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if d, _, err := r.Check(context.Background(), engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability("tokens")}}); codeOf(err) != bursar.CodeGovernanceUnavailable {
+	if d, _, err := r.Check(context.Background(), ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability("tokens")}}); codeOf(err) != bursar.CodeGovernanceUnavailable {
 		t.Errorf("check: %+v, %v", d, err)
 	}
-	if _, _, err := r.Entity(context.Background(), engine.ReadOptions{}, "acme", "o"); codeOf(err) != bursar.CodeGovernanceUnavailable {
+	if _, _, err := r.Entity(context.Background(), ledger.ReadOptions{}, "acme", "o"); codeOf(err) != bursar.CodeGovernanceUnavailable {
 		t.Errorf("read: %v", err)
 	}
 	if told.Load() != 1 {
 		t.Errorf("Fatal was called %d times", told.Load())
 	}
-	if err := r.Close(context.Background()); !errors.Is(err, engine.ErrPoisoned) {
+	if err := r.Close(context.Background()); !errors.Is(err, store.ErrPoisoned) {
 		t.Errorf("Close: %v", err)
 	}
 }
@@ -246,7 +248,7 @@ func TestNothingIsSeenBeforeItIsDurable(t *testing.T) {
 	if used, _ := r.usedBy("acme"); !used.IsZero() {
 		t.Errorf("a check sees %s that the log does not have", used)
 	}
-	if _, _, err := r.Entity(context.Background(), engine.ReadOptions{}, "acme", "u"); err != nil {
+	if _, _, err := r.Entity(context.Background(), ledger.ReadOptions{}, "acme", "u"); err != nil {
 		t.Errorf("a read during a write: %v", err)
 	}
 	select {

@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
 // One key, sent by many at once: one is recorded, all get its id.
 func TestSameKeyAtOnce(t *testing.T) {
-	eachStore(t, func(t *testing.T, s engine.Store) {
+	eachStore(t, func(t *testing.T, s store.Store) {
 		r := newRig(t, s, quiet)
 		defer r.close()
 		r.furnish("acme")
@@ -73,7 +74,7 @@ func TestHoldEndsOnce(t *testing.T) {
 		}
 		ended.Wait()
 		r.now.Add(61e9)
-		now, _, err := r.Reservation(ctx, engine.ReadOptions{}, "acme", h.ID)
+		now, _, err := r.Reservation(ctx, ledger.ReadOptions{}, "acme", h.ID)
 		r.must(err)
 		switch {
 		case committed.Load() && !released.Load() && now.Status == bursar.HoldCommitted:

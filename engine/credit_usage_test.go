@@ -7,10 +7,11 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
-func creditText(list []engine.CreditSeries) string {
+func creditText(list []ledger.CreditSeries) string {
 	var b strings.Builder
 	for _, s := range list {
 		fmt.Fprintf(&b, "%s", s.FeatureID)
@@ -27,20 +28,20 @@ func creditText(list []engine.CreditSeries) string {
 }
 
 func TestCreditUsage(t *testing.T) {
-	eachStore(t, func(t *testing.T, s engine.Store) {
+	eachStore(t, func(t *testing.T, s store.Store) {
 		r := shop(t, s, "acme")
 		defer r.close()
 		ctx := t.Context()
-		ask := func(q engine.CreditUsageQuery) string {
+		ask := func(q ledger.CreditUsageQuery) string {
 			q.CustomerID = "acme"
-			got, version, err := r.CreditUsage(ctx, engine.ReadOptions{}, q)
+			got, version, err := r.CreditUsage(ctx, ledger.ReadOptions{}, q)
 			r.must(err)
 			if version == 0 {
 				t.Error("no version")
 			}
 			return got.CurrencyID + "\n" + creditText(got.Series)
 		}
-		if got := ask(engine.CreditUsageQuery{From: scriptStart}); got != "\n" {
+		if got := ask(ledger.CreditUsageQuery{From: scriptStart}); got != "\n" {
 			t.Errorf("nothing was used, but %s", got)
 		}
 		r.sellSeats("3")
@@ -61,32 +62,32 @@ func TestCreditUsage(t *testing.T) {
 		const byTeam = "gold\n team= 0.5 in 1: 14T18 0/0 15T18 0.5/1\nseats team= 12 in 2: 14T18 0/0 15T18 12/2\n" +
 			"tokens team=x 6 in 2: 14T18 6/2 15T18 0/0\ntokens team=y 1.1 in 2: 14T18 0.1/1 15T18 1/1\n"
 		for range 2 {
-			if got := ask(engine.CreditUsageQuery{From: scriptStart}); got != plain {
+			if got := ask(ledger.CreditUsageQuery{From: scriptStart}); got != plain {
 				t.Errorf("got\n%swant\n%s", got, plain)
 			}
-			if got := ask(engine.CreditUsageQuery{CurrencyID: "gold", From: scriptStart, GroupBy: []string{"team"}}); got != byTeam {
+			if got := ask(ledger.CreditUsageQuery{CurrencyID: "gold", From: scriptStart, GroupBy: []string{"team"}}); got != byTeam {
 				t.Errorf("got\n%swant\n%s", got, byTeam)
 			}
 			r.close() // with a checkpoint: the same from the store
 			r.open()
 		}
-		if got := ask(engine.CreditUsageQuery{CurrencyID: "credits", From: scriptStart}); got != "credits\n" {
+		if got := ask(ledger.CreditUsageQuery{CurrencyID: "credits", From: scriptStart}); got != "credits\n" {
 			t.Errorf("credits: %s", got)
 		}
 		// The lines of the usage history can be told apart by feature, too.
-		history, _, err := r.History(ctx, engine.ReadOptions{}, "acme", engine.HistoryQuery{Capability: capability("gold"), From: scriptStart, GroupBy: []string{"$featureId"}})
+		history, _, err := r.History(ctx, ledger.ReadOptions{}, "acme", ledger.HistoryQuery{Capability: capability("gold"), From: scriptStart, GroupBy: []string{"$featureId"}})
 		r.must(err)
 		series := history.Series
 		if len(series) != 3 || series[2].Tags[0].Value != "tokens" {
 			t.Errorf("history by feature: %+v", series)
 		}
 		for q, want := range map[string]bursar.Code{"tin": bursar.CodeCurrencyNotFound, "gold": bursar.CodeValidationFailed} {
-			_, _, err := r.CreditUsage(ctx, engine.ReadOptions{}, engine.CreditUsageQuery{CustomerID: "acme", CurrencyID: q, From: scriptStart, GroupBy: []string{"a", "b", "c", "d"}[:map[string]int{"tin": 1, "gold": 4}[q]]})
+			_, _, err := r.CreditUsage(ctx, ledger.ReadOptions{}, ledger.CreditUsageQuery{CustomerID: "acme", CurrencyID: q, From: scriptStart, GroupBy: []string{"a", "b", "c", "d"}[:map[string]int{"tin": 1, "gold": 4}[q]]})
 			if codeOf(err) != want {
 				t.Errorf("%s: %v", q, err)
 			}
 		}
-		_, _, err = r.CreditUsage(ctx, engine.ReadOptions{}, engine.CreditUsageQuery{CustomerID: "nobody", CurrencyID: "gold"})
+		_, _, err = r.CreditUsage(ctx, ledger.ReadOptions{}, ledger.CreditUsageQuery{CustomerID: "nobody", CurrencyID: "gold"})
 		if codeOf(err) != bursar.CodeCustomerNotFound {
 			t.Errorf("nobody: %v", err)
 		}

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
 )
 
 // MostVisited is how many things were looked at, at most, while one reader held a customer's
@@ -27,8 +30,8 @@ func ForgetVisits(e *Engine) {
 func Asking(e *Engine) bool { return e.lane.asking.since.Load() != 0 }
 
 // RecordsOf counts the records of a commit.
-func RecordsOf(row *LogRow) int {
-	recs, err := decodePayload(row.Payload)
+func RecordsOf(row *store.LogRow) int {
+	recs, err := record.DecodePayload(row.Payload)
 	if err != nil {
 		panic(err)
 	}
@@ -44,37 +47,37 @@ func EndingsAgree(e *Engine, customer string, now bursar.Time) error {
 	defer e.release(c)
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	seen := newView(c.st, now)
-	d := &decider{view: newView(c.st, now), cat: e.cat.Load()}
-	if !d.expire(1 << 30) {
+	seen := ledger.NewView(c.st, now)
+	d := &ledger.Decider{View: ledger.NewView(c.st, now), Cat: e.cat.Load()}
+	if !d.Expire(1 << 30) {
 		return fmt.Errorf("not all that has ended is recorded")
 	}
-	half := c.st.viewAt(now, e.cat.Load()) // the settled ones recorded, the others looked up
-	for ord, def := range c.st.rows {
+	half := c.st.ViewAt(now, e.cat.Load()) // the settled ones recorded, the others looked up
+	for ord, def := range c.st.Rows {
 		if def == nil {
 			continue
 		}
-		want := d.current(uint32(ord), def)
-		for _, v := range []*view{seen, half, d.view} {
-			if got := v.standing(uint32(ord), def); got != want {
+		want := d.Current(uint32(ord), def)
+		for _, v := range []*ledger.View{seen, half, d.View} {
+			if got := v.Standing(uint32(ord), def); got != want {
 				return fmt.Errorf("row %d at %s is %+v, want %+v", ord, now, got, want)
 			}
 		}
 	}
-	for cap := range c.st.totals {
-		want := d.total(cap)
-		for _, v := range []*view{seen, half, d.view} {
-			if got := v.standingTotal(cap); got != want {
+	for cap := range c.st.Totals {
+		want := d.Total(cap)
+		for _, v := range []*ledger.View{seen, half, d.View} {
+			if got := v.StandingTotal(cap); got != want {
 				return fmt.Errorf("total %d at %s is %+v, want %+v", cap, now, got, want)
 			}
 		}
 	}
-	for id, h := range c.st.holds {
-		var got, want encoder
-		seen.shown(h).dump(&got)
-		d.hold(id).dump(&want)
-		if string(got.b) != string(want.b) {
-			return fmt.Errorf("hold %s at %s is %+v, want %+v", formatID(id), now, seen.shown(h), d.hold(id))
+	for id, h := range c.st.Holds {
+		var got, want record.Encoder
+		seen.Shown(h).Dump(&got)
+		d.Hold(id).Dump(&want)
+		if string(got.B) != string(want.B) {
+			return fmt.Errorf("hold %s at %s is %+v, want %+v", store.FormatID(id), now, seen.Shown(h), d.Hold(id))
 		}
 	}
 	return nil

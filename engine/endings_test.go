@@ -10,16 +10,18 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
 // heldStore is a store whose appends wait while it is shut.
 type heldStore struct {
-	engine.Store
+	store.Store
 	gate sync.RWMutex
 }
 
-func (g *heldStore) Append(ctx context.Context, commits []engine.Commit, again engine.Again) ([]engine.Outcome, error) {
+func (g *heldStore) Append(ctx context.Context, commits []store.Commit, again store.Again) ([]store.Outcome, error) {
 	g.gate.RLock()
 	defer g.gate.RUnlock()
 	return g.Store.Append(ctx, commits, again)
@@ -74,14 +76,14 @@ func TestHoldsThatEndTogether(t *testing.T) {
 			if used, held := r.usedBy("acme"); used != want || !held.IsZero() {
 				t.Errorf("used %s, held %s; want %s and 0", used, held, want)
 			}
-			_, _, err := r.Explain(ctx, engine.ReadOptions{}, "acme", engine.CheckInput{Capability: capability("tokens"), Requested: bursar.AmountFromInt(1e6), Dimensions: onUser})
+			_, _, err := r.Explain(ctx, ledger.ReadOptions{}, "acme", ledger.CheckInput{Capability: capability("tokens"), Requested: bursar.AmountFromInt(1e6), Dimensions: onUser})
 			r.must(err)
-			one, _, err := r.Reservation(ctx, engine.ReadOptions{}, "acme", ids[n-1])
+			one, _, err := r.Reservation(ctx, ledger.ReadOptions{}, "acme", ids[n-1])
 			r.must(err)
 			if one.Status != bursar.HoldExpired || one.ClosedAt != one.ExpiresAt {
 				t.Errorf("a reservation whose time has come is %+v", one)
 			}
-			page, _, err := r.Reservations(ctx, engine.ReadOptions{}, "acme", engine.ReservationQuery{Status: bursar.HoldExpired, ListPage: engine.ListPage{Limit: 20}})
+			page, _, err := r.Reservations(ctx, ledger.ReadOptions{}, "acme", ledger.ReservationQuery{Status: bursar.HoldExpired, ListPage: ledger.ListPage{Limit: 20}})
 			r.must(err)
 			if len(page.Items) != 20 {
 				t.Errorf("%d of 20 expired reservations are listed", len(page.Items))
@@ -117,7 +119,7 @@ func TestHoldsThatEndTogether(t *testing.T) {
 // boundedCommits checks that no commit has more records than that.
 func (r *rig) boundedCommits(customer string, most int) {
 	r.t.Helper()
-	err := r.store.ReadLog(context.Background(), customer, 0, 0, func(row engine.LogRow) error {
+	err := r.store.ReadLog(context.Background(), customer, 0, 0, func(row store.LogRow) error {
 		if n := engine.RecordsOf(&row); n > most {
 			r.t.Errorf("commit %d has %d records", row.Head.Seq, n)
 		}
@@ -174,7 +176,7 @@ func TestEndedIsAsRecorded(t *testing.T) {
 	look()
 	r.close() // and so it is when the customer is read again
 	r.open()
-	_, _, err = r.Entities(ctx, engine.ReadOptions{}, "acme", engine.EntityQuery{})
+	_, _, err = r.Entities(ctx, ledger.ReadOptions{}, "acme", ledger.EntityQuery{})
 	if r.must(err); r.Stats().OpenHolds < 100 {
 		t.Fatal("hardly anything is held")
 	}

@@ -1,12 +1,10 @@
-// Package engine holds the state of customers, takes every decision about them and
-// has the one path by which anything is written.
+// Package engine runs ledgers: who waits, who writes, who is in memory.
 //
-// A customer is a log of records and the state that follows from it. A write is
-// decided against that state (decide*.go, pure), appended to the log in a group with
-// others (commit.go, the only durable step), applied (apply.go, also used when a log is
-// read again) and only then answered. Reads see durable state alone and never wait for
-// a write. Customers that nobody asks for leave memory for their checkpoint
-// (resident.go, checkpoint.go).
+// A write is decided by a customer's ledger, appended to its log in a group with others
+// (commit.go, the only durable step), applied and only then answered. Reads see durable
+// state alone and never wait for a write. Customers that nobody asks for leave memory for
+// their checkpoint (resident.go, checkpoint.go). All goroutines, locks, clocks and calls of
+// stores are here.
 package engine
 
 import (
@@ -21,6 +19,9 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // Options tune an Engine; the zero value is good.
@@ -48,13 +49,13 @@ const MinKeepLog = 45 * 24 * time.Hour
 // Engine is one node's cache over the logs of a Store. Its methods may be used
 // concurrently.
 type Engine struct {
-	store  Store
+	store  store.Store
 	o      Options
 	secret [32]byte
 
 	catWriting sync.Mutex   // held by who puts another catalogue into cat
 	catMu      sync.RWMutex // where this process has the store for itself, held shared from decide to append, so that no archive comes between
-	cat        atomic.Pointer[Catalogue]
+	cat        atomic.Pointer[catalogue.Catalogue]
 
 	lane   *lane
 	ids    commitIDs
@@ -88,7 +89,7 @@ type Stats struct {
 }
 
 // Open starts an engine on s, which it does not close.
-func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
+func Open(ctx context.Context, s store.Store, o Options) (*Engine, error) {
 	systems := o.Clock == nil
 	if systems {
 		o.Clock = func() bursar.Time { return bursar.TimeOf(time.Now()) }
@@ -96,7 +97,7 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if o.LateHorizon == 0 {
 		o.LateHorizon = 7 * 24 * time.Hour
 	}
-	if o.LateHorizon < 24*time.Hour || o.LateHorizon > maxLateHorizon {
+	if o.LateHorizon < 24*time.Hour || o.LateHorizon > ledger.MaxLateHorizon {
 		return nil, fmt.Errorf("the late horizon is %v; it may be 1 to 35 days", o.LateHorizon)
 	}
 	if o.KeepLog != 0 && o.KeepLog < MinKeepLog {
@@ -106,7 +107,7 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 		o.AlertThresholds = bursar.DefaultThresholds
 	}
 	setDefault(&o.MemoryBudget, 1<<30)
-	setDefault(&o.KeysInMemory, defaultKeysInMemory)
+	setDefault(&o.KeysInMemory, ledger.DefaultKeysInMemory)
 	setDefault(&o.ClaimFor, 30*time.Second)
 	setDefault(&o.CheckpointEvery, 15*time.Second)
 	setDefault(&o.CheckpointRecords, 200_000)
@@ -116,7 +117,7 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
 	}
-	e := &Engine{store: s, o: o, lane: newLane(), jobs: newJobs(), share: newTurns(max(1, runtime.GOMAXPROCS(0)/2)), scans: newTurns(maxScans),
+	e := &Engine{store: s, o: o, lane: newLane(), jobs: newJobs(), share: newTurns(max(1, runtime.GOMAXPROCS(0)/2)), scans: newTurns(ledger.MaxScans),
 		residents: newResidents(), keeper: newKeeper(), stop: make(chan struct{})}
 	if _, err := rand.Read(e.ids.seed[:]); err != nil {
 		return nil, err
@@ -139,7 +140,7 @@ func Open(ctx context.Context, s Store, o Options) (*Engine, error) {
 	if e.nodes != nil {
 		workers = workersShared
 		e.loops.Go(e.poll)
-		e.loops.Go(func() { writers.keep(e.stop) })
+		e.loops.Go(func() { writers.Keep(e.stop) })
 	}
 	for range workers {
 		e.loops.Go(func() { e.lane.run(e) })
@@ -167,12 +168,6 @@ func (e *Engine) joinNodes(ctx context.Context, systems bool) error {
 	return nil
 }
 
-// What an import goes by, too.
-const (
-	defaultKeysInMemory = 1 << 20
-	maxLateHorizon      = 35 * 24 * time.Hour
-)
-
 func setDefault[T comparable](p *T, v T) {
 	var zero T
 	if *p == zero {
@@ -197,7 +192,7 @@ func (e *Engine) Close(ctx context.Context) error {
 			break // the log has everything; the next start reads more of it
 		}
 		err := e.checkpoint(ctx, c)
-		if e.nodes != nil && errors.Is(err, ErrSuperseded) {
+		if e.nodes != nil && errors.Is(err, store.ErrSuperseded) {
 			err = nil // another process has saved more
 		}
 		errs = append(errs, err)
@@ -243,7 +238,7 @@ func (e *Engine) unavailable(cause error) error {
 	if cause != nil {
 		e.o.Log.Error("store unavailable", "err", cause)
 	}
-	if err := e.store.Err(); errors.Is(err, ErrPoisoned) {
+	if err := e.store.Err(); errors.Is(err, store.ErrPoisoned) {
 		e.fatal.Do(func() { e.o.Fatal(err) })
 	}
 	return bursar.Errorf(bursar.CodeGovernanceUnavailable, "the store cannot be reached or trusted at this moment; nothing was granted")

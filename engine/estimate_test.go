@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
 func (r *rig) estimate(in bursar.EstimateInput) string {
 	in.CustomerID = "acme"
-	out, warnings, _, err := r.Estimate(r.t.(*testing.T).Context(), engine.ReadOptions{}, in)
+	out, warnings, _, err := r.Estimate(r.t.(*testing.T).Context(), ledger.ReadOptions{}, in)
 	if err != nil {
 		e := err.(*bursar.Error)
 		return fmt.Sprintf("%s at %s", e.Code, e.Fields[0].Pointer)
@@ -47,7 +48,7 @@ func TestEstimate(t *testing.T) {
 	for currency, rates := range map[string][]bursar.Rate{
 		"gold":    {{FeatureID: "in", Amount: amount("2"), Per: 1000}, {FeatureID: "calls", Amount: amount("0.25")}},
 		"credits": {{FeatureID: "in", Amount: amount("1"), Match: map[string][]string{"model": {"big"}}}}} {
-		_, err := r.CreateRateCard(ctx, tester, engine.RateCardInput{ID: "events-" + currency, CurrencyID: currency, DisplayName: "E", RateVersionInput: engine.RateVersionInput{Rates: rates}})
+		_, err := r.CreateRateCard(ctx, tester, catalogue.RateCardInput{ID: "events-" + currency, CurrencyID: currency, DisplayName: "E", RateVersionInput: catalogue.RateVersionInput{Rates: rates}})
 		r.must(err)
 	}
 	r.grant(bursar.GrantInput{CustomerID: "acme", Amount: amount("5"), DisplayName: "G"})
@@ -86,7 +87,7 @@ func TestEstimate(t *testing.T) {
 			t.Errorf("%+v:\n got %s\nwant %s", c.in, got, c.want)
 		}
 	}
-	if _, _, _, err := r.Estimate(ctx, engine.ReadOptions{}, bursar.EstimateInput{CustomerID: "nobody", FeatureID: "tokens"}); codeOf(err) != bursar.CodeCustomerNotFound {
+	if _, _, _, err := r.Estimate(ctx, ledger.ReadOptions{}, bursar.EstimateInput{CustomerID: "nobody", FeatureID: "tokens"}); codeOf(err) != bursar.CodeCustomerNotFound {
 		t.Errorf("nobody: %v", err)
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -51,7 +53,7 @@ func TestPricedEventsAreExact(t *testing.T) {
 			rates = append(rates, bursar.Rate{FeatureID: kind, Amount: amt(p.prices[i]), Per: 1_000_000, Match: map[string][]string{"model": {p.model}}})
 		}
 	}
-	_, err = r.CreateRateCard(ctx, tester, engine.RateCardInput{ID: "llm", CurrencyID: "coins", DisplayName: "Models", RateVersionInput: engine.RateVersionInput{Rates: rates}})
+	_, err = r.CreateRateCard(ctx, tester, catalogue.RateCardInput{ID: "llm", CurrencyID: "coins", DisplayName: "Models", RateVersionInput: catalogue.RateVersionInput{Rates: rates}})
 	r.must(err)
 	_, _, err = r.PutAssignments(ctx, tester, "acme", []bursar.AssignmentInput{{EntityID: "o", Capability: capability("coins"),
 		UsageLimit: bursar.Null[bursar.Amount](), Cadence: bursar.Some(bursar.Cadence{N: 100, Unit: bursar.UnitYear})}})
@@ -73,7 +75,7 @@ func TestPricedEventsAreExact(t *testing.T) {
 		_, _, err := r.ReportEvents(ctx, tester, []bursar.EventInput{e})
 		r.must(err)
 	}
-	d, _, err := r.Check(ctx, engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability("coins"), Dimensions: onUser}})
+	d, _, err := r.Check(ctx, ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability("coins"), Dimensions: onUser}})
 	r.must(err)
 	for what, got := range map[string]bursar.Amount{"the limit": d[0].Chains[0][0].CurrentUsage, "the pool": d[0].Gate.CurrentUsage} {
 		hi, lo := got.Nanos()

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/record"
 )
 
 // crowdLimits makes limits that no write of this version would: each copies the one that
@@ -16,14 +18,14 @@ type crowdLimits struct {
 	def    func(i int, limit *bursar.Amount) (limited, soft bool)
 }
 
-func (o *crowdLimits) decide(d *decider) (any, error) {
-	ent := d.entOrd(o.entity)
-	from := *d.def(d.findRow(target{ent: ent}, d.capOrd(o.c), ""))
+func (o *crowdLimits) Decide(d *ledger.Decider) (any, error) {
+	ent := d.EntOrd(o.entity)
+	from := *d.Def(d.FindRow(ledger.Target{Ent: ent}, d.CapOrd(o.c), ""))
 	for i := range o.n {
 		def := from
-		def.label = fmt.Sprintf("crowd-%d", i)
-		def.limited, def.soft = o.def(i, &def.limit)
-		d.emit(&rowRec{ord: uint32(d.nextRowOrd()), id: d.nextID(), def: def})
+		def.Label = fmt.Sprintf("crowd-%d", i)
+		def.Limited, def.Soft = o.def(i, &def.Limit)
+		d.Emit(&record.LimitPut{Ord: uint32(d.NextRowOrd()), ID: d.NextID(), Def: def})
 	}
 	return nil, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/record"
 )
 
 // oldUsage records usage as versions did that did not number paths.
@@ -13,11 +15,11 @@ type oldUsage struct {
 	dims   []bursar.Dimension
 }
 
-func (o *oldUsage) decide(d *decider) (any, error) {
-	path := d.resolve(d.cat, o.dims)
-	cap := d.capFor(o.c)
-	d.emit(&usageRec{op: opUsage, cap: cap, amount: o.amount, timestamp: d.now, at: d.now, dims: o.dims, combo: d.comboFor(o.dims),
-		path: path.path, delta: o.amount, total: o.amount, charges: d.charges(d.rowsOn(&path, cap).rows, d.now, o.amount, true)})
+func (o *oldUsage) Decide(d *ledger.Decider) (any, error) {
+	path := d.Resolve(d.Cat, o.dims)
+	cap := d.CapFor(o.c)
+	d.Emit(&record.Usage{Op: record.OpUsage, Cap: cap, Amount: o.amount, Timestamp: d.Now, At: d.Now, Dims: o.dims, Combo: d.ComboFor(o.dims),
+		Path: path.Path, Delta: o.amount, Total: o.amount, Charges: d.Charges(d.RowsOn(&path, cap).Rows, d.Now, o.amount, true)})
 	return nil, nil
 }
 
@@ -29,6 +31,6 @@ func (e *Engine) UseAsBefore(ctx context.Context, customer string, c bursar.Capa
 
 // The bound on the paths that a customer's usage is told apart by.
 const (
-	MaxPaths       = maxPaths
-	PathsPerEntity = pathsPerEntity
+	MaxPaths       = ledger.MaxPaths
+	PathsPerEntity = ledger.PathsPerEntity
 )

@@ -7,16 +7,18 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
 // slowStore runs meanwhile after it has read a hold and before it hands the row over.
 type slowStore struct {
-	engine.Store
+	store.Store
 	meanwhile func()
 }
 
-func (s *slowStore) Hold(ctx context.Context, stream, id string) (*engine.HoldRow, error) {
+func (s *slowStore) Hold(ctx context.Context, stream, id string) (*store.HoldRow, error) {
 	row, err := s.Store.Hold(ctx, stream, id)
 	if f := s.meanwhile; f != nil {
 		s.meanwhile = nil
@@ -81,7 +83,7 @@ func TestReservationReadWhileItIsCommitted(t *testing.T) {
 		r.must(err)
 		r.must(r.Save(ctx, "acme"))
 	}
-	got, version, err := r.Reservation(ctx, engine.ReadOptions{}, "acme", h.ID)
+	got, version, err := r.Reservation(ctx, ledger.ReadOptions{}, "acme", h.ID)
 	r.must(err)
 	if version >= committed && got.Status != bursar.HoldCommitted {
 		t.Errorf("at version %d it is %s; it was committed at %d", version, got.Status, committed)

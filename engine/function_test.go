@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // A meter changes its function from adding up to a maximum, and back, until somebody has
@@ -31,12 +33,12 @@ func TestFunctionChangesUntilUsed(t *testing.T) {
 			r.must(err)
 		},
 	}
-	eachStore(t, func(t *testing.T, s engine.Store) {
+	eachStore(t, func(t *testing.T, s store.Store) {
 		r := newRig(t, s, engine.Options{CheckpointEvery: time.Hour})
 		defer func() { r.close() }()
 		r.furnish("acme")
 		change := func(id, function string) bursar.Code {
-			_, err := r.UpdateFeature(ctx, tester, id, engine.FeaturePatch{Meter: meter(function)})
+			_, err := r.UpdateFeature(ctx, tester, id, catalogue.FeaturePatch{Meter: meter(function)})
 			return codeOf(err)
 		}
 		for what, use := range uses {

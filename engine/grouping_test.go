@@ -8,16 +8,19 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // groupRig is a customer of two teams under an org, agents below them, and models beside.
-func groupRig(t *testing.T, s engine.Store) *rig {
+func groupRig(t *testing.T, s store.Store) *rig {
 	r := newRig(t, s, quiet)
 	ctx := t.Context()
-	var types []engine.EntityTypeInput
+	var types []catalogue.EntityTypeInput
 	for _, typ := range []string{"org", "team", "agent", "model"} {
-		types = append(types, engine.EntityTypeInput{ID: typ, DisplayName: typ, AttributionKeys: []string{typ + "Id"}})
+		types = append(types, catalogue.EntityTypeInput{ID: typ, DisplayName: typ, AttributionKeys: []string{typ + "Id"}})
 	}
 	_, err := r.PutEntityTypes(ctx, tester, types)
 	r.must(err)
@@ -25,8 +28,8 @@ func groupRig(t *testing.T, s engine.Store) *rig {
 	r.must(err)
 	_, err = r.CreateCurrency(ctx, tester, bursar.Currency{ID: "gold", DisplayName: "Gold"})
 	r.must(err)
-	_, err = r.CreateRateCard(ctx, tester, engine.RateCardInput{ID: "card", CurrencyID: "gold", DisplayName: "Card",
-		RateVersionInput: engine.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "tokens", Amount: amount("2")}}}})
+	_, err = r.CreateRateCard(ctx, tester, catalogue.RateCardInput{ID: "card", CurrencyID: "gold", DisplayName: "Card",
+		RateVersionInput: catalogue.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "tokens", Amount: amount("2")}}}})
 	r.must(err)
 	_, _, err = r.CreateCustomer(ctx, tester, "acme", bursar.CustomerInput{})
 	r.must(err)
@@ -42,9 +45,9 @@ func groupRig(t *testing.T, s engine.Store) *rig {
 
 // grouped is usage since the script's start by keys, and checks that it adds up to what
 // there is without them.
-func (r *rig) grouped(entity, capab string, o engine.ReadOptions, keys ...string) string {
+func (r *rig) grouped(entity, capab string, o ledger.ReadOptions, keys ...string) string {
 	r.t.Helper()
-	q := engine.HistoryQuery{Capability: capability(capab), EntityID: entity, From: scriptStart}
+	q := ledger.HistoryQuery{Capability: capability(capab), EntityID: entity, From: scriptStart}
 	whole, _, err := r.History(r.t.Context(), o, "acme", q)
 	r.must(err)
 	q.GroupBy = keys
@@ -80,7 +83,7 @@ func (r *rig) grouped(entity, capab string, o engine.ReadOptions, keys ...string
 // Usage is told apart by the entities that it was charged to, alone, together and with
 // plain dimensions, and it stays where it was when they move.
 func TestUsageIsGroupedByEntities(t *testing.T) {
-	eachStore(t, func(t *testing.T, s engine.Store) {
+	eachStore(t, func(t *testing.T, s store.Store) {
 		r := groupRig(t, s)
 		ctx := t.Context()
 		r.use("acme", "1", 0, dims("agentId", "a", "modelId", "big", "region", "eu"))
@@ -116,11 +119,11 @@ func TestUsageIsGroupedByEntities(t *testing.T) {
 		check := func(when string) {
 			for _, w := range want {
 				of := strings.Split(w[0], " ")
-				if got := r.grouped(of[0], "tokens", engine.ReadOptions{}, of[1:]...); got != w[1] {
+				if got := r.grouped(of[0], "tokens", ledger.ReadOptions{}, of[1:]...); got != w[1] {
 					t.Errorf("%s: %s: %s, want %s", when, w[0], got, w[1])
 				}
 			}
-			report, _, err := r.CreditUsage(ctx, engine.ReadOptions{}, engine.CreditUsageQuery{CustomerID: "acme", CurrencyID: "gold", From: scriptStart, GroupBy: []string{"teamId", "modelId"}})
+			report, _, err := r.CreditUsage(ctx, ledger.ReadOptions{}, ledger.CreditUsageQuery{CustomerID: "acme", CurrencyID: "gold", From: scriptStart, GroupBy: []string{"teamId", "modelId"}})
 			r.must(err)
 			var lines []string
 			for _, s := range report.Series {
@@ -140,7 +143,7 @@ func TestUsageIsGroupedByEntities(t *testing.T) {
 		want = [][2]string{{"t1 agentId", "=8 a=1 b=1130 c=32"}, {" teamId modelId", "/=16 t1/=40 t1/big=129 t1/small=1002 t2/=64 t2/big=4"}}
 		for _, w := range want {
 			of := strings.Split(w[0], " ")
-			if got := r.grouped(of[0], "tokens", engine.ReadOptions{}, of[1:]...); got != w[1] {
+			if got := r.grouped(of[0], "tokens", ledger.ReadOptions{}, of[1:]...); got != w[1] {
 				t.Errorf("in part from the store: %s: %s, want %s", w[0], got, w[1])
 			}
 		}
@@ -154,7 +157,7 @@ func TestGroupsOfATokenNameWhatItSees(t *testing.T) {
 	defer r.close()
 	r.use("acme", "1", 0, dims("agentId", "a", "modelId", "big"))
 	r.use("acme", "2", 0, dims("agentId", "b", "teamId", "t2"))
-	o := engine.ReadOptions{Token: &bursar.AccessToken{CustomerID: "acme", RootEntityID: "t1"}}
+	o := ledger.ReadOptions{Token: &bursar.AccessToken{CustomerID: "acme", RootEntityID: "t1"}}
 	for keys, want := range map[string]string{"agentId": "a=1 b=2", "teamId agentId": "/b=2 t1/a=1", "modelId": "=3", "orgId": "=3"} {
 		if got := r.grouped("t1", "tokens", o, strings.Fields(keys)...); got != want {
 			t.Errorf("by %s: %s, want %s", keys, got, want)
@@ -166,7 +169,7 @@ func TestGroupsOfATokenNameWhatItSees(t *testing.T) {
 // usage of the same entities is told apart; dimensions that named nothing then still say
 // what they said.
 func TestUsageFromBeforeIsNotLost(t *testing.T) {
-	eachStore(t, func(t *testing.T, s engine.Store) {
+	eachStore(t, func(t *testing.T, s store.Store) {
 		r := groupRig(t, s)
 		ctx := t.Context()
 		before := func(a string, pairs ...string) {
@@ -178,7 +181,7 @@ func TestUsageFromBeforeIsNotLost(t *testing.T) {
 		before("8", "agentId", "a", "regionId", "r")
 		r.use("acme", "16", 0, dims("agentId", "a", "modelId", "big"))
 		r.use("acme", "32", 0, dims("region", "eu"))
-		_, err := r.PutEntityTypes(ctx, tester, []engine.EntityTypeInput{{ID: "region", DisplayName: "Region", AttributionKeys: []string{"regionId"}}})
+		_, err := r.PutEntityTypes(ctx, tester, []catalogue.EntityTypeInput{{ID: "region", DisplayName: "Region", AttributionKeys: []string{"regionId"}}})
 		r.must(err)
 		for range 2 {
 			for _, w := range [][2]string{
@@ -190,7 +193,7 @@ func TestUsageFromBeforeIsNotLost(t *testing.T) {
 				{"t1 regionId", "=16 =1? r=8 USAGE_NOT_TOLD_APART"},
 			} {
 				of := strings.Split(w[0], " ")
-				if got := r.grouped(of[0], "tokens", engine.ReadOptions{}, of[1:]...); got != w[1] {
+				if got := r.grouped(of[0], "tokens", ledger.ReadOptions{}, of[1:]...); got != w[1] {
 					t.Errorf("%s: %s, want %s", w[0], got, w[1])
 				}
 			}
@@ -235,7 +238,7 @@ func TestPathsAreBounded(t *testing.T) {
 		r.must(err)
 	}
 	r.advance(time.Minute)
-	got := r.grouped("", "tokens", engine.ReadOptions{}, "teamId")
+	got := r.grouped("", "tokens", ledger.ReadOptions{}, "teamId")
 	if want := fmt.Sprintf("=%d? t1=%d USAGE_NOT_TOLD_APART", 2*len(uses)-room, room); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -68,9 +69,9 @@ func TestNobodyHoldsACustomerForLong(t *testing.T) {
 	most := int64(5000 + n/16) // to list the children of one entity counts a sixteenth each
 	r := crowd(t, n)
 	defer r.close()
-	o := engine.ReadOptions{}
-	token := engine.ReadOptions{Token: &bursar.AccessToken{CustomerID: "acme", RootEntityID: "o"}}
-	page := engine.ListPage{Limit: 50}
+	o := ledger.ReadOptions{}
+	token := ledger.ReadOptions{Token: &bursar.AccessToken{CustomerID: "acme", RootEntityID: "o"}}
+	page := ledger.ListPage{Limit: 50}
 	tokens := []bursar.Capability{capability("tokens")}
 	ctx := context.Background()
 	readers := []struct {
@@ -78,58 +79,58 @@ func TestNobodyHoldsACustomerForLong(t *testing.T) {
 		read func() error
 	}{
 		{"search", func() error {
-			_, _, err := r.Entities(ctx, o, "acme", engine.EntityQuery{Search: "nobody", ListPage: page})
+			_, _, err := r.Entities(ctx, o, "acme", ledger.EntityQuery{Search: "nobody", ListPage: page})
 			return err
 		}},
 		{"entities", func() error {
-			_, _, err := r.Entities(ctx, token, "acme", engine.EntityQuery{ListPage: page})
+			_, _, err := r.Entities(ctx, token, "acme", ledger.EntityQuery{ListPage: page})
 			return err
 		}},
 		{"limits of a label", func() error {
 			label := "none"
-			_, _, err := r.Assignments(ctx, o, "acme", engine.AssignmentQuery{Label: &label, ListPage: page})
+			_, _, err := r.Assignments(ctx, o, "acme", ledger.AssignmentQuery{Label: &label, ListPage: page})
 			return err
 		}},
 		{"open reservations", func() error {
-			_, _, err := r.Reservations(ctx, o, "acme", engine.ReservationQuery{ListPage: page})
+			_, _, err := r.Reservations(ctx, o, "acme", ledger.ReservationQuery{ListPage: page})
 			return err
 		}},
 		{"reservations of an entity", func() error {
-			_, _, err := r.Reservations(ctx, o, "acme", engine.ReservationQuery{EntityID: "user-3", ListPage: page})
+			_, _, err := r.Reservations(ctx, o, "acme", ledger.ReservationQuery{EntityID: "user-3", ListPage: page})
 			return err
 		}},
 		{"committed reservations", func() error {
-			_, _, err := r.Reservations(ctx, o, "acme", engine.ReservationQuery{Status: bursar.HoldCommitted, ListPage: page})
+			_, _, err := r.Reservations(ctx, o, "acme", ledger.ReservationQuery{Status: bursar.HoldCommitted, ListPage: page})
 			return err
 		}},
 		{"allocation", func() error {
-			_, _, _, err := r.Allocations(ctx, o, "acme", engine.AllocationQuery{Capability: capability("tokens"), Limit: 50})
+			_, _, _, err := r.Allocations(ctx, o, "acme", ledger.AllocationQuery{Capability: capability("tokens"), Limit: 50})
 			return err
 		}},
 		{"tree", func() error {
-			_, err := r.Tree(ctx, o, "acme", engine.TreeQuery{Capabilities: tokens, Limit: 50})
+			_, err := r.Tree(ctx, o, "acme", ledger.TreeQuery{Capabilities: tokens, Limit: 50})
 			return err
 		}},
 		{"tree of a token", func() error {
-			_, err := r.Tree(ctx, token, "acme", engine.TreeQuery{Capabilities: tokens, Limit: 50})
+			_, err := r.Tree(ctx, token, "acme", ledger.TreeQuery{Capabilities: tokens, Limit: 50})
 			return err
 		}},
 		{"children of the org", func() error {
 			parent := "o"
-			_, err := r.Tree(ctx, o, "acme", engine.TreeQuery{ParentID: &parent, Limit: 50})
+			_, err := r.Tree(ctx, o, "acme", ledger.TreeQuery{ParentID: &parent, Limit: 50})
 			return err
 		}},
 		{"roots", func() error {
 			depth := 0
-			_, err := r.Tree(ctx, o, "acme", engine.TreeQuery{Depth: &depth, Limit: 50})
+			_, err := r.Tree(ctx, o, "acme", ledger.TreeQuery{Depth: &depth, Limit: 50})
 			return err
 		}},
 		{"explain", func() error {
-			_, _, err := r.Explain(ctx, o, "acme", engine.CheckInput{Capability: capability("tokens"), Requested: bursar.AmountFromInt(1e9), Dimensions: onUser})
+			_, _, err := r.Explain(ctx, o, "acme", ledger.CheckInput{Capability: capability("tokens"), Requested: bursar.AmountFromInt(1e9), Dimensions: onUser})
 			return err
 		}},
 		{"usage by child", func() error {
-			_, _, err := r.History(ctx, o, "acme", engine.HistoryQuery{Capability: capability("people"), EntityID: "user-3", From: r.Now() - bursar.Time(time.Hour), GroupBy: []string{"$child"}})
+			_, _, err := r.History(ctx, o, "acme", ledger.HistoryQuery{Capability: capability("people"), EntityID: "user-3", From: r.Now() - bursar.Time(time.Hour), GroupBy: []string{"$child"}})
 			return err
 		}},
 	}

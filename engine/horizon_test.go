@@ -8,6 +8,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -103,7 +104,7 @@ func keysAreBounded(r *rig) {
 }
 
 func TestKeysOutliveMemory(t *testing.T) {
-	eachStore(t, func(t *testing.T, s engine.Store) {
+	eachStore(t, func(t *testing.T, s store.Store) {
 		r := newRig(t, s, engine.Options{KeysInMemory: 64, CheckpointEvery: 50 * time.Millisecond})
 		defer func() { r.close() }()
 		r.furnish("acme")

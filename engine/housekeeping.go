@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 const (
@@ -117,7 +118,7 @@ const otherNodesTick = bursar.Time(3 * time.Second)
 // other requests come between.
 func (e *Engine) tick(id string) {
 	for !e.closing.Load() {
-		behind, _, err := e.write(context.Background(), system, id, tickOp{})
+		behind, _, err := e.write(context.Background(), system, id, ledger.TickOp{})
 		if err != nil && !e.closing.Load() {
 			e.o.Log.Warn("expiring holds failed; it will be tried again", "customerId", id, "err", err)
 		}
@@ -126,10 +127,6 @@ func (e *Engine) tick(id string) {
 		}
 	}
 }
-
-type tickOp struct{}
-
-func (tickOp) decide(d *decider) (any, error) { return d.behind, nil }
 
 // saveSome saves those whose last checkpoint is at least CheckpointEvery ago, or much is
 // new since, the longest waiting first, as far as the time allows.
@@ -225,7 +222,7 @@ func (e *Engine) evictOne(c *customer) bool {
 			return false
 		}
 		defer c.mu.RUnlock()
-		return c.st.unsaved() == 0 || !e.saves(c)
+		return c.st.Unsaved() == 0 || !e.saves(c)
 	})
 	if gone {
 		e.counters.evictions.Add(1)

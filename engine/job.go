@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // JobKind is what a job does.
@@ -53,15 +56,15 @@ type Job struct {
 
 	Repeated bool `json:"-"` // the request that asks for it has done so before, with its key
 
-	Reprice  *RepriceInput
-	Simulate *SimulateInput
+	Reprice  *ledger.RepriceInput
+	Simulate *ledger.SimulateInput
 	Result   *JobResult `json:"-"` // what it found or did so far; nil in lists
 }
 
 // JobResult has the member of the job's kind.
 type JobResult struct {
-	Repricing  *Repricing
-	Simulation *Simulation // once it has succeeded
+	Repricing  *ledger.Repricing
+	Simulation *ledger.Simulation // once it has succeeded
 }
 
 // What a job's progress is counted in.
@@ -101,8 +104,8 @@ type savedJob struct {
 	rev uint64
 }
 
-func (s *savedJob) row() (JobRow, error) {
-	r := JobRow{ID: s.ID, Key: s.key, Rev: s.rev, Ended: s.FinishedAt}
+func (s *savedJob) row() (store.JobRow, error) {
+	r := store.JobRow{ID: s.ID, Key: s.key, Rev: s.rev, Ended: s.FinishedAt}
 	var err error
 	if r.Body, err = json.Marshal(&s.Job); err == nil && s.Result != nil {
 		r.Result, err = json.Marshal(s.Result)
@@ -110,7 +113,7 @@ func (s *savedJob) row() (JobRow, error) {
 	return r, err
 }
 
-func jobOf(r *JobRow) (*savedJob, error) {
+func jobOf(r *store.JobRow) (*savedJob, error) {
 	s := &savedJob{key: r.Key, rev: r.Rev}
 	err := json.Unmarshal(r.Body, &s.Job)
 	if err == nil && r.Result != nil {
@@ -141,7 +144,7 @@ func (e *Engine) saveJob(ctx context.Context, s *savedJob) (bool, error) {
 
 // job reads a job.
 func (e *Engine) job(ctx context.Context, id string) (*savedJob, error) {
-	rows, err := e.store.Jobs(ctx, JobQuery{ID: id, Limit: 1})
+	rows, err := e.store.Jobs(ctx, store.JobQuery{ID: id, Limit: 1})
 	if err != nil {
 		return nil, e.unavailable(err)
 	}
@@ -160,14 +163,8 @@ func (e *Engine) Job(ctx context.Context, id string) (Job, error) {
 	return s.Job, nil
 }
 
-// job is the id of a job that is made now, behind those that this process made before.
-func (c *commitIDs) job(now bursar.Time) [16]byte {
-	random := c.next()
-	return idAt(now, c.n.Load(), 0, random)
-}
-
 // Jobs lists jobs, newest first. ID and Key of the query are not used.
-func (e *Engine) Jobs(ctx context.Context, q JobQuery) (p Page[Job], err error) {
+func (e *Engine) Jobs(ctx context.Context, q store.JobQuery) (p ledger.Page[Job], err error) {
 	want := q.Limit
 	q.Limit, q.ID, q.Key = want+1, "", ""
 	rows, err := e.store.Jobs(ctx, q)
@@ -182,22 +179,22 @@ func (e *Engine) Jobs(ctx context.Context, q JobQuery) (p Page[Job], err error) 
 		}
 		p.Items[i] = s.Job
 	}
-	p.cut(want, q.Below != "", q.Above != "")
+	p.Cut(want, q.Below != "", q.Above != "")
 	return p, nil
 }
 
 // StartReprice makes a job of a repricing. What is wrong with the request is told now.
-func (e *Engine) StartReprice(ctx context.Context, c Caller, in RepriceInput) (Job, error) {
+func (e *Engine) StartReprice(ctx context.Context, c catalogue.Caller, in ledger.RepriceInput) (Job, error) {
 	rp, err := e.repricer(ctx, c, &in)
 	if err != nil {
 		return Job{}, err
 	}
-	in.To = rp.to // what comes later is not part of it
-	return e.startJob(ctx, &c, Job{Kind: JobReprice, CustomerID: in.CustomerID, Reprice: &in, Result: &JobResult{Repricing: &rp.out}, Unit: unitCustomers})
+	in.To = rp.To // what comes later is not part of it
+	return e.startJob(ctx, &c, Job{Kind: JobReprice, CustomerID: in.CustomerID, Reprice: &in, Result: &JobResult{Repricing: &rp.Out}, Unit: unitCustomers})
 }
 
 // StartSimulate makes a job of a backtest, for callers without a token.
-func (e *Engine) StartSimulate(ctx context.Context, c Caller, customer string, in SimulateInput) (Job, error) {
+func (e *Engine) StartSimulate(ctx context.Context, c catalogue.Caller, customer string, in ledger.SimulateInput) (Job, error) {
 	if in.To == 0 {
 		in.To = e.now().Milli()
 	}
@@ -205,19 +202,19 @@ func (e *Engine) StartSimulate(ctx context.Context, c Caller, customer string, i
 }
 
 // startJob queues j. A request that is repeated with its key finds the job that it made.
-func (e *Engine) startJob(ctx context.Context, c *Caller, j Job) (Job, error) {
+func (e *Engine) startJob(ctx context.Context, c *catalogue.Caller, j Job) (Job, error) {
 	now := e.now()
-	j.ID, j.Status, j.CreatedAt = formatID(e.ids.job(now)), JobQueued, now.Milli()
+	j.ID, j.Status, j.CreatedAt = store.FormatID(e.ids.job(now)), JobQueued, now.Milli()
 	j.ActorType, j.ActorID, j.RequestID = c.ActorType, c.ActorID, c.RequestID
 	s := &savedJob{Job: j}
 	if c.Key != nil {
-		k := keyOf(&e.secret, "\x00job", c.Key.Key, c.Key.Content[:])
-		s.key, s.Content = hex.EncodeToString(k.hash[:]), k.content
+		k := ledger.KeyOf(&e.secret, "\x00job", c.Key.Key, c.Key.Content[:])
+		s.key, s.Content = hex.EncodeToString(k.Hash[:]), k.Content
 		if twin, err := e.jobWithKey(ctx, s, c.Key.Key); twin.ID != "" || err != nil {
 			return twin, err
 		}
 	}
-	open, err := e.store.Jobs(ctx, JobQuery{Open: true, Limit: maxOpenJobs})
+	open, err := e.store.Jobs(ctx, store.JobQuery{Open: true, Limit: maxOpenJobs})
 	switch {
 	case err != nil:
 		return Job{}, e.unavailable(err)
@@ -238,7 +235,7 @@ func (e *Engine) startJob(ctx context.Context, c *Caller, j Job) (Job, error) {
 // jobWithKey is the job that a request with the key of s made; one without an ID when
 // there is none.
 func (e *Engine) jobWithKey(ctx context.Context, s *savedJob, key string) (Job, error) {
-	rows, err := e.store.Jobs(ctx, JobQuery{Key: s.key, Limit: 1})
+	rows, err := e.store.Jobs(ctx, store.JobQuery{Key: s.key, Limit: 1})
 	if err != nil {
 		return Job{}, e.unavailable(err)
 	}
@@ -247,7 +244,7 @@ func (e *Engine) jobWithKey(ctx context.Context, s *savedJob, key string) (Job, 
 	}
 	twin, err := jobOf(&rows[0])
 	if err == nil && twin.Content != s.Content {
-		err = reused("", key)
+		err = ledger.Reused("", key)
 	}
 	if err != nil {
 		return Job{}, err
@@ -260,7 +257,7 @@ func (e *Engine) jobWithKey(ctx context.Context, s *savedJob, key string) (Job, 
 // CancelJob has a job end before it is done. What it did stays done. A job that has ended
 // stays as it is.
 func (e *Engine) CancelJob(ctx context.Context, id string) (Job, error) {
-	for range maxTries {
+	for range catalogue.MaxTries {
 		s, err := e.job(ctx, id)
 		if err != nil || s.Ended() {
 			if err != nil {

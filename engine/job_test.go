@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -16,14 +19,14 @@ import (
 func wronglyPriced(t *testing.T, s *mem.Store, customers ...string) *rig {
 	r := newRig(t, s, quiet)
 	r.furnish(customers...)
-	_, err := r.CreateRateCard(t.Context(), tester, engine.RateCardInput{ID: "card", CurrencyID: "credits", DisplayName: "Card",
-		RateVersionInput: engine.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "tokens", Amount: amount("0.1")}}}})
+	_, err := r.CreateRateCard(t.Context(), tester, catalogue.RateCardInput{ID: "card", CurrencyID: "credits", DisplayName: "Card",
+		RateVersionInput: catalogue.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "tokens", Amount: amount("0.1")}}}})
 	r.must(err)
 	for _, c := range customers {
 		r.use(c, "10", 0, onUser)
 	}
 	r.advance(time.Second)
-	_, err = r.AddRateVersion(t.Context(), tester, "card", engine.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "tokens", Amount: amount("0.2")}}, Corrects: 1})
+	_, err = r.AddRateVersion(t.Context(), tester, "card", catalogue.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "tokens", Amount: amount("0.2")}}, Corrects: 1})
 	r.must(err)
 	return r
 }
@@ -35,9 +38,9 @@ func (r *rig) job(id string) engine.Job {
 	return j
 }
 
-func (r *rig) startReprice(c engine.Caller) engine.Job {
+func (r *rig) startReprice(c catalogue.Caller) engine.Job {
 	r.t.Helper()
-	j, err := r.StartReprice(context.Background(), c, engine.RepriceInput{CardID: "card", From: scriptStart, Apply: true})
+	j, err := r.StartReprice(context.Background(), c, ledger.RepriceInput{CardID: "card", From: scriptStart, Apply: true})
 	r.must(err)
 	return j
 }
@@ -47,7 +50,7 @@ func (r *rig) correctedOnce(customers []string, want int) {
 	r.t.Helper()
 	corrected := 0
 	for _, c := range customers {
-		p, _, err := r.Activity(context.Background(), engine.ReadOptions{}, c, engine.ActivityQuery{Action: "rateCard.repriced", Limit: 10})
+		p, _, err := r.Activity(context.Background(), ledger.ReadOptions{}, c, store.ActivityQuery{Action: "rateCard.repriced", Limit: 10})
 		r.must(err)
 		if len(p.Items) > 1 {
 			r.t.Errorf("%s was corrected %d times", c, len(p.Items))
@@ -183,22 +186,22 @@ func TestJobsAreBounded(t *testing.T) {
 	defer r.close()
 	hold.Store(true)
 	keyed := tester
-	keyed.Key = &engine.RequestKey{Key: "once", Content: [32]byte{1}}
+	keyed.Key = &catalogue.RequestKey{Key: "once", Content: [32]byte{1}}
 	first := r.startReprice(keyed)
 	for range 31 {
 		r.startReprice(tester)
 	}
-	if _, err := r.StartReprice(t.Context(), tester, engine.RepriceInput{CardID: "card", From: scriptStart}); codeOf(err) != bursar.CodeRateLimited {
+	if _, err := r.StartReprice(t.Context(), tester, ledger.RepriceInput{CardID: "card", From: scriptStart}); codeOf(err) != bursar.CodeRateLimited {
 		t.Errorf("the 33rd: %v", err)
 	}
 	if again := r.startReprice(keyed); again.ID != first.ID || !again.Repeated {
 		t.Errorf("the same request made %s, then %s", first.ID, again.ID)
 	}
-	keyed.Key = &engine.RequestKey{Key: "once", Content: [32]byte{2}}
-	if _, err := r.StartReprice(t.Context(), keyed, engine.RepriceInput{CardID: "card", From: scriptStart}); codeOf(err) != bursar.CodeIdempotencyKeyReused {
+	keyed.Key = &catalogue.RequestKey{Key: "once", Content: [32]byte{2}}
+	if _, err := r.StartReprice(t.Context(), keyed, ledger.RepriceInput{CardID: "card", From: scriptStart}); codeOf(err) != bursar.CodeIdempotencyKeyReused {
 		t.Errorf("the key with other content: %v", err)
 	}
-	open, err := r.Jobs(t.Context(), engine.JobQuery{Open: true, Limit: 100})
+	open, err := r.Jobs(t.Context(), store.JobQuery{Open: true, Limit: 100})
 	r.must(err)
 	if len(open.Items) != 32 {
 		t.Errorf("%d jobs are open", len(open.Items))

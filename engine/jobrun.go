@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/store"
 )
 
 // Jobs at work. Each open job has a claim, so that one node works on it; the node that
@@ -60,8 +62,8 @@ func (l *jobs) cancel(id string) {
 	}
 }
 
-// begin makes the context of a job; nil when it is at work here, or no more may be.
-func (l *jobs) begin(id string) context.Context {
+// Begin makes the context of a job; nil when it is at work here, or no more may be.
+func (l *jobs) Begin(id string) context.Context {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.running[id] != nil || len(l.running) >= maxRunningJobs {
@@ -128,12 +130,12 @@ func (e *Engine) takeJobs(work *sync.WaitGroup) error {
 	if e.store.Err() != nil {
 		return nil
 	}
-	rows, err := e.store.Jobs(context.Background(), JobQuery{Open: true})
+	rows, err := e.store.Jobs(context.Background(), store.JobQuery{Open: true})
 	if err != nil {
 		return err
 	}
 	for _, r := range slices.Backward(rows) {
-		ctx := e.jobs.begin(r.ID)
+		ctx := e.jobs.Begin(r.ID)
 		if ctx == nil {
 			continue
 		}
@@ -181,7 +183,7 @@ func (r *jobRun) update(f func(*Job)) {
 func (r *jobRun) save(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for range maxTries {
+	for range catalogue.MaxTries {
 		if !r.dirty && !r.saved.Ended() {
 			return nil
 		}

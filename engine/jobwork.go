@@ -4,24 +4,27 @@ import (
 	"context"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // reprice does a repricing, or goes on with it.
 func (r *jobRun) reprice(ctx context.Context, j Job) error {
 	e := r.e
-	rp, err := newRepricer(e.cat.Load(), Caller{ActorType: j.ActorType, ActorID: j.ActorID, RequestID: j.RequestID}, j.Reprice, e.now())
+	rp, err := ledger.NewRepricer(e.cat.Load(), catalogue.Caller{ActorType: j.ActorType, ActorID: j.ActorID, RequestID: j.RequestID}, j.Reprice, e.now())
 	if err != nil {
 		return err
 	}
 	if j.Result != nil && j.Result.Repricing != nil {
-		rp.resume(j.Result.Repricing)
+		rp.Resume(j.Result.Repricing)
 	}
 	if j.CustomerID != "" {
-		rp.progress = func(done, total uint64) {
+		rp.Progress = func(done, total uint64) {
 			r.update(func(j *Job) { j.Unit, j.Done, j.Total = unitCommits, int64(done), int64(total) })
 		}
-		err := rp.customer(ctx, e, j.CustomerID)
-		out := rp.out
+		err := e.repriceCustomer(ctx, rp, j.CustomerID)
+		out := rp.Out
 		r.update(func(j *Job) { j.Result = &JobResult{Repricing: &out} })
 		return err
 	}
@@ -32,12 +35,12 @@ func (r *jobRun) reprice(ctx context.Context, j Job) error {
 		}
 		r.update(func(j *Job) { j.Total = total })
 	}
-	var after *CustomerPos
+	var after *store.CustomerPos
 	if j.After != nil {
-		after = &CustomerPos{bursar.Time(j.After.CreatedAt), j.After.ID}
+		after = &store.CustomerPos{CreatedAt: bursar.Time(j.After.CreatedAt), ID: j.After.ID}
 	}
-	return rp.all(ctx, e, after, func(pos CustomerPos) {
-		out := rp.out
+	return e.repriceAll(ctx, rp, after, func(pos store.CustomerPos) {
+		out := rp.Out
 		r.update(func(j *Job) {
 			j.Result, j.After = &JobResult{Repricing: &out}, &jobPlace{int64(pos.CreatedAt), pos.ID}
 			j.Done++
@@ -46,17 +49,9 @@ func (r *jobRun) reprice(ctx context.Context, j Job) error {
 	})
 }
 
-// resume has rp go on where it had found out.
-func (rp *repricer) resume(out *Repricing) {
-	rp.out = *out
-	for i := range out.Customers {
-		rp.rows += len(out.Customers[i].Rows)
-	}
-}
-
 // countCustomers counts all customers, archived ones too.
 func (e *Engine) countCustomers(ctx context.Context) (n int64, err error) {
-	q := CustomerQuery{IncludeArchived: true, Limit: 1000}
+	q := store.CustomerQuery{IncludeArchived: true, Limit: 1000}
 	for {
 		list, err := e.store.Customers(ctx, q)
 		if err != nil {
@@ -66,14 +61,14 @@ func (e *Engine) countCustomers(ctx context.Context) (n int64, err error) {
 			return n, nil
 		}
 		last := &list[len(list)-1]
-		q.After = &CustomerPos{last.CreatedAt, last.ID}
+		q.After = &store.CustomerPos{CreatedAt: last.CreatedAt, ID: last.ID}
 	}
 }
 
 // simulate does a backtest. What it needs to go on elsewhere would be as large as a
 // customer, so it begins anew there.
 func (r *jobRun) simulate(ctx context.Context, j Job) error {
-	got, _, err := r.e.simulate(ctx, ReadOptions{}, j.CustomerID, *j.Simulate, func(done, total uint64) {
+	got, _, err := r.e.simulate(ctx, ledger.ReadOptions{}, j.CustomerID, *j.Simulate, func(done, total uint64) {
 		r.update(func(j *Job) { j.Done, j.Total = int64(done), int64(total) })
 	})
 	if err == nil {

@@ -58,10 +58,10 @@ func (k *keeper) look(e *Engine, c *customer) {
 		k.note(c)
 		return
 	}
-	now := figures{bytes: c.st.memory(), holds: int64(c.st.openHolds.n), keys: int64(c.st.keys.resident())}
-	due, mine := int64(c.st.due()), e.saves(c)
-	unsaved := c.st.unsaved() > 0
-	changed := unsaved || len(c.st.keys.closing) > 0 || c.stray.Load()
+	now := figures{bytes: c.st.Memory(), holds: int64(c.st.OpenHolds.N), keys: int64(c.st.Keys.Resident())}
+	due, mine := int64(c.st.Due()), e.saves(c)
+	unsaved := c.st.Unsaved() > 0
+	changed := unsaved || len(c.st.Keys.Closing) > 0 || c.stray.Load()
 	save := c.saved.Add(e.o.CheckpointEvery)
 	if c.due.Load() && c.notBefore.Before(save) {
 		save = c.notBefore

@@ -43,12 +43,12 @@ type lane struct {
 // Unix epoch; 0 = the last call succeeded.
 type asking struct{ since atomic.Int64 }
 
-func (a *asking) begin() { a.since.CompareAndSwap(0, time.Now().UnixNano()) }
+func (a *asking) Begin() { a.since.CompareAndSwap(0, time.Now().UnixNano()) }
 
 func (a *asking) succeeded(others bool) {
 	a.since.Store(0)
 	if others {
-		a.begin()
+		a.Begin()
 	}
 }
 
@@ -179,11 +179,11 @@ func (l *lane) take() (works []*work) {
 		}
 		works = append(works, &work{c: reqs[0].c, q: q, reqs: reqs})
 		q.busy = true
-		q.asking.begin()
+		q.asking.Begin()
 		n += len(reqs)
 	}
 	l.ready = rest
-	l.asking.begin()
+	l.asking.Begin()
 	slices.SortFunc(works, func(a, b *work) int { return strings.Compare(a.c.id, b.c.id) })
 	return works
 }

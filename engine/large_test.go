@@ -7,7 +7,8 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -29,7 +30,7 @@ func TestTooManyRecordsAreRefused(t *testing.T) {
 		id := fmt.Sprint("coin", i)
 		_, err := r.CreateCurrency(ctx, tester, bursar.Currency{ID: id, DisplayName: id, Prepaid: true})
 		r.must(err)
-		in := engine.RateCardInput{ID: id, CurrencyID: id, DisplayName: id}
+		in := catalogue.RateCardInput{ID: id, CurrencyID: id, DisplayName: id}
 		for _, f := range rates {
 			in.Rates = append(in.Rates, bursar.Rate{FeatureID: f, Amount: bursar.AmountFromInt(1), Per: 1})
 		}
@@ -55,7 +56,7 @@ func TestTooManyRecordsAreRefused(t *testing.T) {
 	ids := map[string]bool{}
 	_, _, err = r.ReportEvents(ctx, tester, events(1000, "all")[500:])
 	r.must(err)
-	page, _, err := r.Ledger(ctx, engine.ReadOptions{}, engine.LedgerQuery{CustomerID: "acme", Limit: 1e6})
+	page, _, err := r.Ledger(ctx, ledger.ReadOptions{}, ledger.LedgerQuery{CustomerID: "acme", Limit: 1e6})
 	r.must(err)
 	entries := map[string]bool{}
 	for _, x := range page.Items {
@@ -69,7 +70,7 @@ func TestTooManyRecordsAreRefused(t *testing.T) {
 
 func (r *rig) version(customer string) uint64 {
 	r.t.Helper()
-	_, v, err := r.Customer(context.Background(), engine.ReadOptions{}, customer)
+	_, v, err := r.Customer(context.Background(), ledger.ReadOptions{}, customer)
 	r.must(err)
 	return v
 }

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -25,13 +27,13 @@ func later(d time.Duration) bursar.Time { return scriptStart + bursar.Time(d) }
 
 // shop is a rig with customers as furnish makes them, a prepaid currency gold, and a card
 // that prices tokens in it: 0.5 for the model big, else 0.1.
-func shop(t *testing.T, s engine.Store, customers ...string) *rig {
+func shop(t *testing.T, s store.Store, customers ...string) *rig {
 	r := newRig(t, s, quiet)
 	r.furnish(customers...)
 	_, err := r.CreateCurrency(t.Context(), tester, bursar.Currency{ID: "gold", DisplayName: "Gold", Prepaid: true})
 	r.must(err)
-	_, err = r.CreateRateCard(t.Context(), tester, engine.RateCardInput{ID: "card", CurrencyID: "gold", DisplayName: "Card",
-		RateVersionInput: engine.RateVersionInput{Rates: tokenRates("0.1", "0.5")}})
+	_, err = r.CreateRateCard(t.Context(), tester, catalogue.RateCardInput{ID: "card", CurrencyID: "gold", DisplayName: "Card",
+		RateVersionInput: catalogue.RateVersionInput{Rates: tokenRates("0.1", "0.5")}})
 	r.must(err)
 	return r
 }
@@ -53,8 +55,8 @@ func (r *rig) sellSeats(price string) {
 	r.t.Helper()
 	_, err := r.CreateFeature(context.Background(), tester, bursar.Feature{ID: "seats", DisplayName: "Seats", MeterType: "FLUCTUATING"})
 	r.must(err)
-	_, err = r.CreateRateCard(context.Background(), tester, engine.RateCardInput{ID: "seats", CurrencyID: "gold", DisplayName: "Seats",
-		RateVersionInput: engine.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "seats", Amount: amount(price)}}}})
+	_, err = r.CreateRateCard(context.Background(), tester, catalogue.RateCardInput{ID: "seats", CurrencyID: "gold", DisplayName: "Seats",
+		RateVersionInput: catalogue.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "seats", Amount: amount(price)}}}})
 	r.must(err)
 }
 
@@ -74,12 +76,12 @@ func (r *rig) grant(in bursar.GrantInput) bursar.Grant {
 	return g
 }
 
-func (r *rig) ledger(q engine.LedgerQuery) engine.Page[bursar.LedgerEntry] {
+func (r *rig) ledger(q ledger.LedgerQuery) ledger.Page[bursar.LedgerEntry] {
 	r.t.Helper()
 	if q.CustomerID = "acme"; q.Limit == 0 {
 		q.Limit = 100
 	}
-	p, version, err := r.Ledger(context.Background(), engine.ReadOptions{}, q)
+	p, version, err := r.Ledger(context.Background(), ledger.ReadOptions{}, q)
 	r.must(err)
 	if version == 0 {
 		r.t.Error("no version")
@@ -139,7 +141,7 @@ func everyEntry(r *rig) map[string]string {
 
 func (r *rig) pool() []bursar.Grant {
 	r.t.Helper()
-	p, _, err := r.Grants(context.Background(), engine.ReadOptions{}, engine.GrantQuery{CustomerID: "acme", ListPage: engine.ListPage{Limit: 100}})
+	p, _, err := r.Grants(context.Background(), ledger.ReadOptions{}, ledger.GrantQuery{CustomerID: "acme", ListPage: ledger.ListPage{Limit: 100}})
 	r.must(err)
 	return p.Items
 }
@@ -161,7 +163,7 @@ func TestLedger(t *testing.T) {
 	r := shop(t, mem.New(), "acme")
 	defer r.close()
 	names := everyEntry(r)
-	all := r.ledger(engine.LedgerQuery{})
+	all := r.ledger(ledger.LedgerQuery{})
 	if got := ledgerText(all.Items, names); got != everyEntryText {
 		t.Errorf("the ledger is\n%swant\n%s", got, everyEntryText)
 	}
@@ -194,19 +196,19 @@ func TestLedgerExpiry(t *testing.T) {
 	r.use("acme", "25", 0, nil)
 	r.advance(time.Hour) // nothing is written: reading the ledger tells all the same
 	names := map[string]string{g.ID: "g"}
-	p := r.ledger(engine.LedgerQuery{Types: []bursar.LedgerType{bursar.LedgerExpired, bursar.LedgerGranted}})
+	p := r.ledger(ledger.LedgerQuery{Types: []bursar.LedgerType{bursar.LedgerExpired, bursar.LedgerGranted}})
 	if got, want := ledgerText(p.Items, names), "GRANTED g 10 0s\nEXPIRED g -7.5 1h0m0s\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
-	if p := r.ledger(engine.LedgerQuery{CurrencyID: "coins"}); len(p.Items) != 0 {
+	if p := r.ledger(ledger.LedgerQuery{CurrencyID: "coins"}); len(p.Items) != 0 {
 		t.Errorf("another currency has %+v", p.Items)
 	}
-	if _, _, err := r.Ledger(t.Context(), engine.ReadOptions{}, engine.LedgerQuery{CustomerID: "nobody", Limit: 1}); codeOf(err) != bursar.CodeCustomerNotFound {
+	if _, _, err := r.Ledger(t.Context(), ledger.ReadOptions{}, ledger.LedgerQuery{CustomerID: "nobody", Limit: 1}); codeOf(err) != bursar.CodeCustomerNotFound {
 		t.Errorf("nobody's: %v", err)
 	}
-	for _, q := range []engine.LedgerQuery{{Below: "x"}, {Above: strings.Repeat("z", 27)}} {
+	for _, q := range []ledger.LedgerQuery{{Below: "x"}, {Above: strings.Repeat("z", 27)}} {
 		q.CustomerID, q.Limit = "acme", 1
-		if _, _, err := r.Ledger(t.Context(), engine.ReadOptions{}, q); codeOf(err) != bursar.CodeInvalidCursor {
+		if _, _, err := r.Ledger(t.Context(), ledger.ReadOptions{}, q); codeOf(err) != bursar.CodeInvalidCursor {
 			t.Errorf("%+v: %v", q, err)
 		}
 	}
@@ -230,7 +232,7 @@ func TestLedgerTime(t *testing.T) {
 	}
 	const want = "GRANTED g 1 0s\nCONSUMED g -1 0s tokens of u\nCONSUMED overdraft -1 0s tokens of u\nCONSUMED overdraft -1 1m0s tokens of h\n" +
 		"GRANTED later 5 2m0s\nCONSUMPTION_TRANSFER_SOURCE overdraft 2 2m0s\nCONSUMPTION_TRANSFER_TARGET later -2 2m0s\n"
-	if got := ledgerText(r.ledger(engine.LedgerQuery{}).Items, names); got != want {
+	if got := ledgerText(r.ledger(ledger.LedgerQuery{}).Items, names); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
@@ -253,7 +255,7 @@ func TestLedgerRefund(t *testing.T) {
 		}
 	}
 	const want = "GRANTED g 10 0s\nCONSUMED g -10 0s seats of u0\nCONSUMED overdraft -2 0s seats of u0\nCONSUMED overdraft 2 0s seats of u1\nCONSUMED g 7 0s seats of u1\n"
-	if got := ledgerText(r.ledger(engine.LedgerQuery{}).Items, names); got != want {
+	if got := ledgerText(r.ledger(ledger.LedgerQuery{}).Items, names); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
@@ -268,13 +270,13 @@ func TestLedgerPages(t *testing.T) {
 		r.must(err)
 	}
 	r.use("acme", "100", 0, nil)
-	all := r.ledger(engine.LedgerQuery{}).Items
+	all := r.ledger(ledger.LedgerQuery{}).Items
 	if len(all) != 13 {
 		t.Fatalf("%d entries", len(all))
 	}
 	for size := 1; size <= 14; size++ {
 		var down, up []bursar.LedgerEntry
-		q := engine.LedgerQuery{Limit: size}
+		q := ledger.LedgerQuery{Limit: size}
 		for {
 			p := r.ledger(q)
 			if p.HasPrev != (q.Below != "") {
@@ -288,7 +290,7 @@ func TestLedgerPages(t *testing.T) {
 		if !slices.Equal(down, all) {
 			t.Errorf("pages of %d give %d entries", size, len(down))
 		}
-		for q = (engine.LedgerQuery{Limit: size, Above: all[len(all)-1].ID}); ; q.Above = up[0].ID {
+		for q = (ledger.LedgerQuery{Limit: size, Above: all[len(all)-1].ID}); ; q.Above = up[0].ID {
 			p := r.ledger(q)
 			if up = append(slices.Clone(p.Items), up...); !p.HasPrev {
 				break

@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -27,7 +28,7 @@ func TestSetLeavesTheLeafAtItsValue(t *testing.T) {
 	}
 	used := func(want int64, after string) {
 		t.Helper()
-		d, _, err := r.Check(ctx, engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability("seats"), Dimensions: onUser}})
+		d, _, err := r.Check(ctx, ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability("seats"), Dimensions: onUser}})
 		r.must(err)
 		if got := d[0].Chains[0][0].CurrentUsage; got != bursar.AmountFromInt(want) {
 			t.Errorf("after %s the leaf uses %s, want %d", after, got, want)
@@ -115,8 +116,8 @@ func TestSetPaysBackWhatWasUsed(t *testing.T) {
 	report(9e14, bursar.Delta, onUser)
 	report(-9e14, bursar.Delta, []bursar.Dimension{{Key: "org", Value: "o"}})
 	report(3, bursar.Delta, []bursar.Dimension{{Key: "org", Value: "o"}})
-	_, err := r.CreateRateCard(ctx, tester, engine.RateCardInput{ID: "c", CurrencyID: "credits", DisplayName: "C",
-		RateVersionInput: engine.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "seats", Amount: bursar.AmountFromInt(2), Per: 1}}}})
+	_, err := r.CreateRateCard(ctx, tester, catalogue.RateCardInput{ID: "c", CurrencyID: "credits", DisplayName: "C",
+		RateVersionInput: catalogue.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "seats", Amount: bursar.AmountFromInt(2), Per: 1}}}})
 	r.must(err)
 	report(7, bursar.Delta, []bursar.Dimension{{Key: "org", Value: "o"}}) // 14 credits
 	res := report(4, bursar.Set, onUser)

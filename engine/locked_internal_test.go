@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // written waits for a write that runs beside the test, and fails when it does not end.
@@ -31,14 +33,14 @@ func TestReaderHoldsUpNobodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"a", "b"} {
-		if _, _, err := e.CreateCustomer(ctx, Caller{}, id, bursar.CustomerInput{}); err != nil {
+		if _, _, err := e.CreateCustomer(ctx, catalogue.Caller{}, id, bursar.CustomerInput{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write := func(id, name string) <-chan error {
 		done := make(chan error, 1)
 		go func() {
-			_, _, err := e.UpdateCustomer(ctx, Caller{}, id, bursar.CustomerInput{Name: bursar.Some(name)})
+			_, _, err := e.UpdateCustomer(ctx, catalogue.Caller{}, id, bursar.CustomerInput{Name: bursar.Some(name)})
 			done <- err
 		}()
 		return done
@@ -47,7 +49,7 @@ func TestReaderHoldsUpNobodyElse(t *testing.T) {
 		entered, leave := make(chan struct{}), make(chan struct{})
 		read := make(chan error, 1)
 		go func() {
-			_, err := e.read(ctx, ReadOptions{}, "a", func(*view) error {
+			_, err := e.read(ctx, ledger.ReadOptions{}, "a", func(*ledger.View) error {
 				close(entered)
 				<-leave
 				return nil
@@ -105,12 +107,12 @@ func TestCloseWaitsForReaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := e.CreateCustomer(ctx, Caller{}, "a", bursar.CustomerInput{}); err != nil {
+	if _, _, err := e.CreateCustomer(ctx, catalogue.Caller{}, "a", bursar.CustomerInput{}); err != nil {
 		t.Fatal(err)
 	}
 	entered, leave, closed, done := make(chan struct{}), make(chan struct{}), make(chan error, 1), make(chan error, 1)
 	go func() {
-		_, _ = e.read(ctx, ReadOptions{}, "a", func(*view) error {
+		_, _ = e.read(ctx, ledger.ReadOptions{}, "a", func(*ledger.View) error {
 			close(entered)
 			<-leave
 			return nil
@@ -119,7 +121,7 @@ func TestCloseWaitsForReaders(t *testing.T) {
 	<-entered
 	seq := e.residents.get("a").at().Seq
 	go func() {
-		_, version, err := e.ArchiveCustomer(ctx, Caller{}, "a", true)
+		_, version, err := e.ArchiveCustomer(ctx, catalogue.Caller{}, "a", true)
 		if err == nil && version != seq+1 {
 			err = fmt.Errorf("answered with version %d", version)
 		}

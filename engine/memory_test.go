@@ -9,17 +9,18 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
-func eachStore(t *testing.T, test func(*testing.T, engine.Store)) {
+func eachStore(t *testing.T, test func(*testing.T, store.Store)) {
 	t.Run("mem", func(t *testing.T) { t.Parallel(); test(t, mem.New()) })
 	t.Run("sqlite", func(t *testing.T) { t.Parallel(); test(t, sqliteIn(t)) })
 }
 
 // 200 customers in memory for about 40: they leave and come back whole.
 func TestCustomersLeaveMemoryAndComeBack(t *testing.T) {
-	eachStore(t, func(t *testing.T, s engine.Store) {
+	eachStore(t, func(t *testing.T, s store.Store) {
 		const budget = 40 * 8192
 		r := newRig(t, s, engine.Options{MemoryBudget: budget})
 		defer r.close()
@@ -78,7 +79,7 @@ func cameBack(r *rig, c string, each int64, h bursar.Reservation) {
 
 // A hold of a customer that is not in memory ends in the log too, without anybody asking.
 func TestHoldsOfIdleCustomersEnd(t *testing.T) {
-	eachStore(t, func(t *testing.T, s engine.Store) {
+	eachStore(t, func(t *testing.T, s store.Store) {
 		r := newRig(t, s, engine.Options{MemoryBudget: 1})
 		defer r.close()
 		customers := names(3)
@@ -112,7 +113,7 @@ func TestHoldsOfIdleCustomersEnd(t *testing.T) {
 // Checkpoints run beside writes and reads of the same customer. (With -race: they share
 // nothing that is not guarded.)
 func TestCheckpointsRunBesideWrites(t *testing.T) {
-	eachStore(t, func(t *testing.T, s engine.Store) {
+	eachStore(t, func(t *testing.T, s store.Store) {
 		r := newRig(t, s, engine.Options{CheckpointRecords: 1, CheckpointEvery: 50 * time.Millisecond, KeysInMemory: 50})
 		defer r.close()
 		r.furnish("acme")

@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -30,7 +33,7 @@ func prepaid(t *testing.T, price string) *rig {
 	r.must(err)
 	_, err = r.CreateFeature(ctx, tester, bursar.Feature{ID: "seats", DisplayName: "Seats", MeterType: "FLUCTUATING"})
 	r.must(err)
-	_, err = r.CreateRateCard(ctx, tester, engine.RateCardInput{ID: "card", CurrencyID: "coins", DisplayName: "Card", RateVersionInput: engine.RateVersionInput{
+	_, err = r.CreateRateCard(ctx, tester, catalogue.RateCardInput{ID: "card", CurrencyID: "coins", DisplayName: "Card", RateVersionInput: catalogue.RateVersionInput{
 		Rates: []bursar.Rate{{FeatureID: "tokens", Amount: amt(price), Per: 1}, {FeatureID: "seats", Amount: amt(price), Per: 1}}}})
 	r.must(err)
 	return r
@@ -38,7 +41,7 @@ func prepaid(t *testing.T, price string) *rig {
 
 func (r *rig) gate(what string) bursar.Gate {
 	r.t.Helper()
-	d, _, err := r.Check(context.Background(), engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability(what)}})
+	d, _, err := r.Check(context.Background(), ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability(what)}})
 	r.must(err)
 	return d[0].Gate
 }
@@ -133,12 +136,12 @@ func TestOnlyLiveGrantsUseACurrency(t *testing.T) {
 
 // gated is a store whose appends wait while it is shut.
 type gated struct {
-	engine.Store
+	store.Store
 	shut    chan struct{} // nil = open
 	waiting chan struct{} // told when an append waits
 }
 
-func (g *gated) Append(ctx context.Context, cs []engine.Commit, again engine.Again) ([]engine.Outcome, error) {
+func (g *gated) Append(ctx context.Context, cs []store.Commit, again store.Again) ([]store.Outcome, error) {
 	if c := g.shut; c != nil {
 		g.waiting <- struct{}{}
 		<-c
@@ -169,7 +172,7 @@ func TestUniqueAndScheduleInOneCommit(t *testing.T) {
 	put(bursar.UnitDay)
 	seen("1", "ann")
 	version := func() uint64 {
-		_, v, err := r.Customer(ctx, engine.ReadOptions{}, "acme")
+		_, v, err := r.Customer(ctx, ledger.ReadOptions{}, "acme")
 		r.must(err)
 		return v
 	}
@@ -193,7 +196,7 @@ func TestUniqueAndScheduleInOneCommit(t *testing.T) {
 	}
 	seen("3", "bob")
 	seen("4", "ann")
-	d, _, err := r.Check(ctx, engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability("people"), Dimensions: onUser}})
+	d, _, err := r.Check(ctx, ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability("people"), Dimensions: onUser}})
 	r.must(err)
 	if used := d[0].Chains[0][0].CurrentUsage; used != amt("2") {
 		t.Errorf("%s people were seen, want 2", used)

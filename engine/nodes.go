@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // nodes is what an engine needs when other processes use its store too. It is a cache
@@ -169,13 +172,13 @@ func (e *Engine) look(l *look) {
 // was restored, and the customer is read anew.
 func (e *Engine) lookAt(ctx context.Context, about map[*customer]error) error {
 	n := e.nodes
-	streams, list, had := []string{CatalogueStream}, make([]*customer, 0, len(about)), make([]Head, 0, len(about))
+	streams, list, had := []string{store.CatalogueStream}, make([]*customer, 0, len(about)), make([]store.Head, 0, len(about))
 	after := []uint64{math.MaxUint64}
 	for c := range about {
 		head := c.at()
 		streams, list, had, after = append(streams, c.id), append(list, c), append(had, head), append(after, head.Seq)
 	}
-	catalogue := e.cat.Load().head
+	catalogue := e.cat.Load().Head
 	began, before := time.Since(n.began), e.o.Clock()
 	heads, tails, now, err := e.store.Heads(ctx, streams, after)
 	if err != nil {
@@ -204,14 +207,14 @@ func (e *Engine) lookAt(ctx context.Context, about map[*customer]error) error {
 // followCatalogue reads on the catalogue's log, which was seen to end at head, when it
 // had ended at had. A log that does not continue what is in memory is read from its
 // beginning.
-func (e *Engine) followCatalogue(ctx context.Context, had, head Head) error {
+func (e *Engine) followCatalogue(ctx context.Context, had, head store.Head) error {
 	if head == had {
 		return nil
 	}
 	e.catWriting.Lock()
 	defer e.catWriting.Unlock()
 	cur := e.cat.Load()
-	if head.Seq <= cur.head.Seq && head.Seq > had.Seq {
+	if head.Seq <= cur.Head.Seq && head.Seq > had.Seq {
 		return nil // somebody has read it on meanwhile
 	}
 	if head.Seq <= had.Seq {
@@ -224,7 +227,7 @@ func (e *Engine) followCatalogue(ctx context.Context, had, head Head) error {
 // what is in memory is read from its beginning. The caller has
 // catWriting.
 func (e *Engine) readOnCatalogue(ctx context.Context) error {
-	c := e.cat.Load().clone()
+	c := e.cat.Load().Clone()
 	if err := e.readCatalogue(ctx, c); err != nil {
 		if ctx.Err() != nil || e.store.Err() != nil {
 			return err
@@ -236,8 +239,8 @@ func (e *Engine) readOnCatalogue(ctx context.Context) error {
 }
 
 func (e *Engine) rereadCatalogue(ctx context.Context) error {
-	c := newCatalogue()
-	c.thresholds = e.o.AlertThresholds
+	c := catalogue.NewCatalogue()
+	c.Thresholds = e.o.AlertThresholds
 	if err := e.readCatalogue(ctx, c); err != nil {
 		return err
 	}
@@ -275,7 +278,7 @@ func (e *Engine) Newest(ctx context.Context) error {
 }
 
 // refresh makes c as new as o asks for.
-func (e *Engine) refresh(ctx context.Context, c *customer, o *ReadOptions) error {
+func (e *Engine) refresh(ctx context.Context, c *customer, o *ledger.ReadOptions) error {
 	n := e.nodes
 	if n == nil {
 		return e.clockSteady()
@@ -329,7 +332,7 @@ func (e *Engine) shareSaving() {
 	var names, ids []string
 	for _, c := range e.keeper.changed() {
 		c.mu.RLock()
-		if c.st.unsaved() > 0 || len(c.st.keys.closing) > 0 || c.stray.Load() {
+		if c.st.Unsaved() > 0 || len(c.st.Keys.Closing) > 0 || c.stray.Load() {
 			changed, names, ids = append(changed, c), append(names, claimOfCustomer+c.id), append(ids, c.id)
 		}
 		c.mu.RUnlock()
@@ -352,8 +355,8 @@ func (e *Engine) shareSaving() {
 func (e *Engine) shareOne(c *customer, mine bool, saved uint64) {
 	defer e.keeper.note(c)
 	c.mu.RLock()
-	others := !mine || saved > c.st.seriesBase // saved it
-	others = others || c.st.unsaved() == 0
+	others := !mine || saved > c.st.SeriesBase // saved it
+	others = others || c.st.Unsaved() == 0
 	c.mu.RUnlock()
 	same := true
 	if others {
@@ -367,7 +370,7 @@ func (e *Engine) shareOne(c *customer, mine bool, saved uint64) {
 		e.readAnew(c)
 	} else if others {
 		c.mu.Lock()
-		has := c.st.savedElsewhere(saved, e.o.LateHorizon)
+		has := c.st.SavedElsewhere(saved, e.o.LateHorizon)
 		c.mu.Unlock()
 		for _, holds := range has {
 			e.letClosedGo(c, holds)
@@ -380,25 +383,25 @@ func (e *Engine) shareOne(c *customer, mine bool, saved uint64) {
 // what it saved must find it there, so c must not be saved on top of it.
 func (e *Engine) letKeysGo(c *customer, saved uint64) (bool, error) {
 	c.mu.RLock()
-	gens := append(slices.Clone(c.st.keys.closing), c.st.keys.frozen())
+	gens := append(slices.Clone(c.st.Keys.Closing), c.st.Keys.Frozen())
 	c.mu.RUnlock()
 	for i, g := range gens[:len(gens)-1] {
-		first, last := g.ends()
-		if last.seq > saved {
+		first, last := g.Ends()
+		if last.Seq > saved {
 			break
 		}
-		got, err := e.store.FindKeys(context.Background(), c.id, g.gen, [][16]byte{first.hash, last.hash})
+		got, err := e.store.FindKeys(context.Background(), c.id, g.Gen, [][16]byte{first.Hash, last.Hash})
 		if err != nil {
 			return false, err
 		}
 		// A generation is all keys of some commits in a row.
-		if !bytes.Equal(got[0], first.append(nil)) || !bytes.Equal(got[1], last.append(nil)) {
-			next, _ := gens[i+1].ends()
-			return next.seq > saved, nil
+		if !bytes.Equal(got[0], first.Append(nil)) || !bytes.Equal(got[1], last.Append(nil)) {
+			next, _ := gens[i+1].Ends()
+			return next.Seq > saved, nil
 		}
-		stored := KeyGeneration{Gen: g.gen, End: g.last, Count: g.n, Filter: newFilter(g.from(0))}
+		stored := store.KeyGeneration{Gen: g.Gen, End: g.Last, Count: g.N, Filter: ledger.NewFilter(g.From(0))}
 		c.mu.Lock()
-		c.st.keys.stored(&stored)
+		c.st.Keys.Stored(&stored)
 		c.mu.Unlock()
 	}
 	return true, nil

@@ -13,6 +13,8 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -188,7 +190,7 @@ func TestNodesShareSaving(t *testing.T) {
 					continue
 				}
 				for _, n := range nodes {
-					series, _, err := n.History(t.Context(), engine.ReadOptions{}, "acme", engine.HistoryQuery{Capability: capability("tokens"), From: scriptStart, To: scriptStart + bursar.Time(time.Hour), EntityID: "o"})
+					series, _, err := n.History(t.Context(), ledger.ReadOptions{}, "acme", ledger.HistoryQuery{Capability: capability("tokens"), From: scriptStart, To: scriptStart + bursar.Time(time.Hour), EntityID: "o"})
 					n.must(err)
 					if got := series.Series[0].Points[0].Value; got != bursar.AmountFromInt(used) {
 						t.Fatalf("the history says %s of %d", got, used)
@@ -284,13 +286,13 @@ func TestNodesLetSavedGo(t *testing.T) {
 
 // unsaving is a store of which one node cannot save while it is full.
 type unsaving struct {
-	engine.Store
+	store.Store
 	full  atomic.Bool
 	blind atomic.Bool  // it cannot see how far checkpoints are
 	asked atomic.Int64 // how often it was asked that
 }
 
-func (u *unsaving) Save(ctx context.Context, cp *engine.Checkpoint) error {
+func (u *unsaving) Save(ctx context.Context, cp *store.Checkpoint) error {
 	if u.full.Load() {
 		return errors.New("disk full")
 	}
@@ -332,14 +334,14 @@ func TestUnsavedIsKept(t *testing.T) {
 		fresh := newRig(t, s, o)
 		defer fresh.close()
 		fresh.must(fresh.VerifyAll(t.Context()))
-		if _, _, err := fresh.Entity(t.Context(), engine.ReadOptions{}, "acme", "late"); err != nil {
+		if _, _, err := fresh.Entity(t.Context(), ledger.ReadOptions{}, "acme", "late"); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
 // unclaiming is a store in which one node gets no claims but that to write.
-type unclaiming struct{ engine.Store }
+type unclaiming struct{ store.Store }
 
 func (u *unclaiming) Claim(ctx context.Context, names []string, holder string, ttl time.Duration) ([]bool, error) {
 	if len(names) == 1 && names[0] == "writers" {
@@ -353,7 +355,7 @@ func (u *unclaiming) Claim(ctx context.Context, names []string, holder string, t
 func TestGenerationsAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := shared()
-		start := func(st engine.Store, keys int) *rig {
+		start := func(st store.Store, keys int) *rig {
 			return newRig(t, st, engine.Options{CheckpointEvery: 5 * time.Millisecond, CheckpointRecords: 1, ClaimFor: 300 * time.Millisecond, KeysInMemory: keys})
 		}
 		a := start(s, 64)
@@ -388,7 +390,7 @@ func TestGenerationsAreKept(t *testing.T) {
 	})
 }
 
-func savedSeq(t *testing.T, s engine.Store) uint64 {
+func savedSeq(t *testing.T, s store.Store) uint64 {
 	saved, err := s.Saved(t.Context(), []string{"acme"})
 	if err != nil {
 		t.Fatal(err)
@@ -398,11 +400,11 @@ func savedSeq(t *testing.T, s engine.Store) uint64 {
 
 // blind is a store of which one node cannot read heads while it is lost.
 type blind struct {
-	engine.Store
+	store.Store
 	lost atomic.Bool
 }
 
-func (b *blind) Heads(ctx context.Context, streams []string, after []uint64) ([]engine.Head, [][]engine.LogRow, bursar.Time, error) {
+func (b *blind) Heads(ctx context.Context, streams []string, after []uint64) ([]store.Head, [][]store.LogRow, bursar.Time, error) {
 	if b.lost.Load() {
 		return nil, nil, 0, errors.New("connection lost")
 	}
@@ -422,7 +424,7 @@ func TestMaxStaleness(t *testing.T) {
 		check := func(age time.Duration) error {
 			time.Sleep(time.Millisecond) // by the bubble's clock
 			stated := time.Duration(-1)
-			_, _, err := b.Check(t.Context(), engine.ReadOptions{MaxStaleness: age, Age: &stated}, "acme", []engine.CheckInput{{Capability: capability("tokens"), Dimensions: onUser}})
+			_, _, err := b.Check(t.Context(), ledger.ReadOptions{MaxStaleness: age, Age: &stated}, "acme", []ledger.CheckInput{{Capability: capability("tokens"), Dimensions: onUser}})
 			if most := max(age, 10*time.Second); err == nil && (stated < 0 || stated > most) {
 				t.Errorf("an age of %v is stated; %v is accepted", stated, age)
 			}
@@ -452,11 +454,11 @@ func TestDamagedLogIsRefused(t *testing.T) {
 	a := newRig(t, s, quiet)
 	a.furnish("acme", "beta")
 	a.close()
-	forged := engine.Commit{Stream: "acme", Now: a.Now(), Payload: []byte("nonsense"), Hash: [16]byte{1}}
+	forged := store.Commit{Stream: "acme", Now: a.Now(), Payload: []byte("nonsense"), Hash: [16]byte{1}}
 	heads, _, _, err := s.Heads(context.Background(), []string{"acme"}, nil)
 	a.must(err)
 	forged.After = heads[0]
-	if out, err := s.Append(context.Background(), []engine.Commit{forged}, nil); err != nil || out[0] != engine.Committed {
+	if out, err := s.Append(context.Background(), []store.Commit{forged}, nil); err != nil || out[0] != store.Committed {
 		t.Fatal(out, err)
 	}
 	b := newRig(t, s, quiet)
@@ -464,7 +466,7 @@ func TestDamagedLogIsRefused(t *testing.T) {
 	if _, err := b.consume("acme", 1, "k"); codeOf(err) != bursar.CodeGovernanceUnavailable {
 		t.Errorf("a write on a damaged log: %v", err)
 	}
-	if _, _, err := b.Check(context.Background(), engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability("tokens")}}); codeOf(err) != bursar.CodeGovernanceUnavailable {
+	if _, _, err := b.Check(context.Background(), ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability("tokens")}}); codeOf(err) != bursar.CodeGovernanceUnavailable {
 		t.Errorf("a check on a damaged log: %v", err)
 	}
 	if _, err := b.consume("beta", 1, "k"); err != nil {
@@ -479,10 +481,10 @@ func TestMinVersion(t *testing.T) {
 	r.furnish("acme")
 	_, version, err := r.Consume(context.Background(), tester, "acme", spendOf("tokens", 1, ""))
 	r.must(err)
-	if _, v, err := r.Customer(context.Background(), engine.ReadOptions{MinVersion: version}, "acme"); err != nil || v != version {
+	if _, v, err := r.Customer(context.Background(), ledger.ReadOptions{MinVersion: version}, "acme"); err != nil || v != version {
 		t.Errorf("its own version: %d, %v", v, err)
 	}
-	if _, _, err := r.Customer(context.Background(), engine.ReadOptions{MinVersion: version + 1}, "acme"); codeOf(err) != bursar.CodeGovernanceUnavailable {
+	if _, _, err := r.Customer(context.Background(), ledger.ReadOptions{MinVersion: version + 1}, "acme"); codeOf(err) != bursar.CodeGovernanceUnavailable {
 		t.Errorf("a version that is not there: %v", err)
 	}
 	if _, v, err := r.Consume(context.Background(), tester, "acme", spendOf("tokens", 1, "")); err != nil || v <= version {
@@ -493,17 +495,17 @@ func TestMinVersion(t *testing.T) {
 // stuck is a store in which one customer's row is locked by somebody: whoever appends to
 // it waits, and fails once the lock has been waited for in vain.
 type stuck struct {
-	engine.Store
+	store.Store
 	name    string
 	waiting chan struct{} // told when an append waits
 	end     chan struct{} // ends one wait
 }
 
-func (s *stuck) Append(ctx context.Context, cs []engine.Commit, again engine.Again) ([]engine.Outcome, error) {
-	if s.name != "" && slices.ContainsFunc(cs, func(c engine.Commit) bool { return c.Stream == s.name }) {
+func (s *stuck) Append(ctx context.Context, cs []store.Commit, again store.Again) ([]store.Outcome, error) {
+	if s.name != "" && slices.ContainsFunc(cs, func(c store.Commit) bool { return c.Stream == s.name }) {
 		s.waiting <- struct{}{}
 		<-s.end
-		return nil, fmt.Errorf("%w: the lock was waited for in vain", engine.ErrNotCommitted)
+		return nil, fmt.Errorf("%w: the lock was waited for in vain", store.ErrNotCommitted)
 	}
 	return s.Store.Append(ctx, cs, again)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -36,8 +37,8 @@ func TestExplain(t *testing.T) {
 	r.useOn("c", "tokens", 8)
 	day, _ := bursar.ParseCadence("P1D")
 	_, end := bursar.Schedule{Cadence: day, Location: time.UTC}.Window(int64(r.Now()))
-	explain := func(n int64) engine.Explanation {
-		x, _, err := r.Explain(ctx, engine.ReadOptions{}, "c", engine.CheckInput{Capability: capability("tokens"), Requested: bursar.AmountFromInt(n), Dimensions: onUser})
+	explain := func(n int64) ledger.Explanation {
+		x, _, err := r.Explain(ctx, ledger.ReadOptions{}, "c", ledger.CheckInput{Capability: capability("tokens"), Requested: bursar.AmountFromInt(n), Dimensions: onUser})
 		r.must(err)
 		return x
 	}
@@ -45,7 +46,7 @@ func TestExplain(t *testing.T) {
 		t.Errorf("%+v", x)
 	}
 	x := explain(5)
-	if x.Decision.Granted || x.GrantedAfter != bursar.Time(end) || x.Fits[0][0] != (engine.Fit{Fits: true}) || x.Fits[0][1] != (engine.Fit{WouldNeed: bursar.AmountFromInt(3)}) {
+	if x.Decision.Granted || x.GrantedAfter != bursar.Time(end) || x.Fits[0][0] != (ledger.Fit{Fits: true}) || x.Fits[0][1] != (ledger.Fit{WouldNeed: bursar.AmountFromInt(3)}) {
 		t.Errorf("%+v", x)
 	}
 	if x := explain(11); x.GrantedAfter != 0 {
@@ -107,7 +108,7 @@ func TestClosestAndSpend(t *testing.T) {
 		t.Errorf("nobody is in memory: %v, %v", ids, spent)
 	}
 	for _, id := range []string{"a", "b", "c"} {
-		_, _, err := r.Customer(ctx, engine.ReadOptions{}, id)
+		_, _, err := r.Customer(ctx, ledger.ReadOptions{}, id)
 		r.must(err)
 	}
 	if ids, spent := look(20); len(ids) != 2 || spent != bursar.AmountFromInt(90) {

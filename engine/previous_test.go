@@ -7,6 +7,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -40,7 +41,7 @@ func TestPreviousWindowIsCounted(t *testing.T) {
 	report(9, "2026-01-14T23:59:59.999999999Z")  // the day before: on no limit
 	r.close()
 	found := 0
-	err = s.Load(ctx, "acme", func(cp *engine.Checkpoint) error {
+	err = s.Load(ctx, "acme", func(cp *store.Checkpoint) error {
 		for _, c := range cp.Counters {
 			if c.WindowStart != mustTime("2026-01-16T00:00:00Z") {
 				continue
@@ -77,7 +78,7 @@ func TestPreviousWindowIsCorrected(t *testing.T) {
 		}
 		r.close()
 		found := false
-		r.must(s.Load(ctx, "acme", func(cp *engine.Checkpoint) error {
+		r.must(s.Load(ctx, "acme", func(cp *store.Checkpoint) error {
 			for _, c := range cp.Counters {
 				if c.PrevStart == mustTime("2026-01-15T00:00:00Z") {
 					found = true
@@ -117,7 +118,7 @@ func TestOlderWindowIsNotThePreviousOne(t *testing.T) {
 		report(-5, yesterday)
 		r.close()
 		found := false
-		r.must(s.Load(ctx, "acme", func(cp *engine.Checkpoint) error {
+		r.must(s.Load(ctx, "acme", func(cp *store.Checkpoint) error {
 			for _, c := range cp.Counters {
 				if c.PrevStart == yesterday-bursar.Time(12*time.Hour) {
 					found = true

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // queue is the requests of one customer that wait for the lane, a line for each caller.
@@ -134,16 +135,8 @@ func (q *queue) putBack(reqs []*request) {
 // sized is an op of several items.
 type sized interface{ size() int }
 
-func (o *reportUsage) size() int     { return len(o.items) }
-func (o *reportEvents) size() int    { return len(o.items) }
-func (o *putEntities) size() int     { return len(o.in) }
-func (o *archiveEntities) size() int { return len(o.ids) }
-func (o *putAssignments) size() int  { return len(o.in) }
-func (o *putPromotions) size() int   { return len(o.in) }
-func (o *repriceOp) size() int       { return len(o.groups) }
-
 // itemsOf is how much of a turn o takes.
-func itemsOf(o op) int {
+func itemsOf(o ledger.Op) int {
 	if s, ok := o.(sized); ok {
 		return max(1, s.size())
 	}

@@ -6,13 +6,15 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // sizedOp is a request of so many items.
 type sizedOp int
 
-func (sizedOp) decide(*decider) (any, error) { return nil, nil }
-func (n sizedOp) size() int                  { return int(n) }
+func (sizedOp) Decide(*ledger.Decider) (any, error) { return nil, nil }
+
+func (n sizedOp) size() int { return int(n) }
 
 func asked(c *customer, who string, n, items int) (reqs []*request) {
 	for i := range n {
@@ -129,17 +131,17 @@ func TestLongLines(t *testing.T) {
 
 // TestItemsOf: each request of several items takes as much of a turn as it has.
 func TestItemsOf(t *testing.T) {
-	for _, o := range []op{
-		&reportUsage{items: make([]usageItem, 100)}, &reportEvents{items: make([]eventItem, 100)},
-		&putEntities{in: make([]bursar.EntityInput, 100)}, &putAssignments{in: make([]bursar.AssignmentInput, 100)},
-		&putPromotions{in: make([]bursar.PromotionInput, 100)}, &archiveEntities{ids: make([]string, 100)},
-		&repriceOp{groups: make([]repriceGroup, 100)},
+	for _, o := range []ledger.Op{
+		&ledger.ReportUsage{Items: make([]ledger.UsageItem, 100)}, &ledger.ReportEvents{Items: make([]ledger.EventItem, 100)},
+		&ledger.PutEntities{In: make([]bursar.EntityInput, 100)}, &ledger.PutAssignments{In: make([]bursar.AssignmentInput, 100)},
+		&ledger.PutPromotions{In: make([]bursar.PromotionInput, 100)}, &ledger.ArchiveEntities{IDs: make([]string, 100)},
+		&ledger.RepriceOp{Groups: make([]ledger.RepriceGroup, 100)},
 	} {
 		if n := itemsOf(o); n != 100 {
 			t.Errorf("%T of 100 items is taken for one of %d", o, n)
 		}
 	}
-	if n := itemsOf(&putEntities{}) + itemsOf(&consume{}); n != 2 {
+	if n := itemsOf(&ledger.PutEntities{}) + itemsOf(&ledger.Consume{}); n != 2 {
 		t.Errorf("two requests of one thing each are taken for %d", n)
 	}
 }

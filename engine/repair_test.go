@@ -10,12 +10,15 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
+	"github.com/bursarhq/bursar/transfer"
 )
 
-func repair(t *testing.T, s engine.Store, now bursar.Time, write bool) (done engine.Repaired, found []engine.Ahead) {
+func repair(t *testing.T, s store.Store, now bursar.Time, write bool) (done transfer.Repaired, found []transfer.Ahead) {
 	t.Helper()
-	done, err := engine.Repair(t.Context(), s, engine.RepairOptions{Write: write, Now: now, Found: func(a engine.Ahead, err error) {
+	done, err := transfer.Repair(t.Context(), s, transfer.RepairOptions{Write: write, Now: now, Found: func(a transfer.Ahead, err error) {
 		if err != nil {
 			t.Errorf("%q: %v", a.Stream, err)
 		}
@@ -28,7 +31,7 @@ func repair(t *testing.T, s engine.Store, now bursar.Time, write bool) (done eng
 }
 
 // sound checks a store as "bursar verify" does.
-func sound(t *testing.T, s engine.Store) {
+func sound(t *testing.T, s store.Store) {
 	t.Helper()
 	_, err := engine.CheckStore(t.Context(), s, engine.CheckOptions{Found: func(stream, difference string) { t.Errorf("%q: %s", stream, difference) }})
 	if err != nil {
@@ -115,7 +118,7 @@ func TestRepairTakesTheFutureBack(t *testing.T) {
 	if again != done {
 		t.Errorf("it mends %+v, and found %+v", again, done)
 	}
-	if done, _ := repair(t, r.store, now, true); done != (engine.Repaired{}) {
+	if done, _ := repair(t, r.store, now, true); done != (transfer.Repaired{}) {
 		t.Errorf("after a repair there is %+v", done)
 	}
 	sound(t, r.store)
@@ -127,14 +130,14 @@ func TestRepairTakesTheFutureBack(t *testing.T) {
 			t.Errorf("%q again: %+v, %v", key, got, err)
 		}
 	}
-	rows, _, err := r.Assignments(ctx, engine.ReadOptions{}, "acme", engine.AssignmentQuery{ListPage: engine.ListPage{Limit: 10}})
+	rows, _, err := r.Assignments(ctx, ledger.ReadOptions{}, "acme", ledger.AssignmentQuery{ListPage: ledger.ListPage{Limit: 10}})
 	r.must(err)
 	for _, a := range rows.Items {
 		if a.CreatedAt > now {
 			t.Errorf("the limit %q was made at %s", a.Label, a.CreatedAt)
 		}
 	}
-	d, _, err := r.Check(ctx, engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability("tokens"), Dimensions: onUser}})
+	d, _, err := r.Check(ctx, ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability("tokens"), Dimensions: onUser}})
 	r.must(err)
 	used := map[string]string{}
 	for i := range d[0].Chains[0] {
@@ -152,7 +155,7 @@ func TestRepairTakesTheFutureBack(t *testing.T) {
 		}
 	}
 	for id, want := range map[string]string{"people": "2", "peak": "7"} {
-		d, _, err := r.Check(ctx, engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability(id), Dimensions: onUser}})
+		d, _, err := r.Check(ctx, ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability(id), Dimensions: onUser}})
 		r.must(err)
 		if got := d[0].Chains[0][0].CurrentUsage.String(); got != want || d[0].Gate.CurrentUsage.String() != want {
 			t.Errorf("%s used %s, and %s in all, want %s", id, got, d[0].Gate.CurrentUsage, want)
@@ -162,10 +165,10 @@ func TestRepairTakesTheFutureBack(t *testing.T) {
 		t.Errorf("the reservation of before: %v", err)
 	}
 	r.advance(2 * time.Minute)
-	if got, _, err := r.Reservation(ctx, engine.ReadOptions{}, "acme", future.ID); err != nil || got.Status != bursar.HoldExpired {
+	if got, _, err := r.Reservation(ctx, ledger.ReadOptions{}, "acme", future.ID); err != nil || got.Status != bursar.HoldExpired {
 		t.Errorf("the reservation of the future: %+v, %v", got, err)
 	}
-	coins, _, err := r.Check(ctx, engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability("coins"), Dimensions: onUser, Requested: bursar.AmountFromInt(70)}})
+	coins, _, err := r.Check(ctx, ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability("coins"), Dimensions: onUser, Requested: bursar.AmountFromInt(70)}})
 	r.must(err)
 	if !coins[0].Granted {
 		t.Errorf("the grant that lasts for thirty days: %+v", coins[0])

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -21,7 +23,7 @@ func (r *rig) correct(card, other, big string) {
 	r.t.Helper()
 	r.advance(time.Second)
 	versions := r.Catalogue().RateCard(card).Versions
-	_, err := r.AddRateVersion(r.t.(*testing.T).Context(), tester, card, engine.RateVersionInput{Rates: tokenRates(other, big), Corrects: len(versions)})
+	_, err := r.AddRateVersion(r.t.(*testing.T).Context(), tester, card, catalogue.RateVersionInput{Rates: tokenRates(other, big), Corrects: len(versions)})
 	r.must(err)
 }
 
@@ -37,7 +39,7 @@ func (r *rig) goldLimit(entity, label, cadence string, anchor bursar.Time) strin
 }
 
 // reprice is a repricing as text.
-func (r *rig) reprice(in engine.RepriceInput) string {
+func (r *rig) reprice(in ledger.RepriceInput) string {
 	r.t.Helper()
 	if in.CardID == "" {
 		in.CardID = "card"
@@ -59,7 +61,7 @@ func (r *rig) reprice(in engine.RepriceInput) string {
 	for _, c := range out.Customers {
 		fmt.Fprintf(&b, "%s: %s is %s, pool %s\n", c.CustomerID, c.Was, c.Is, c.Pool)
 		for _, x := range c.Rows {
-			a, _, err := r.Assignment(context.Background(), engine.ReadOptions{}, c.CustomerID, x.AssignmentID)
+			a, _, err := r.Assignment(context.Background(), ledger.ReadOptions{}, c.CustomerID, x.AssignmentID)
 			r.must(err)
 			fmt.Fprintf(&b, "  %s/%s from %s: %s is %s\n", x.EntityID, a.Label, x.PeriodStart.Std().Format("02T15:04"), x.Was, x.Is)
 		}
@@ -70,7 +72,7 @@ func (r *rig) reprice(in engine.RepriceInput) string {
 // gold is what acme has used of gold: the pool, the total, and the limits of o and u.
 func (r *rig) gold() string {
 	r.t.Helper()
-	d, _, err := r.Check(context.Background(), engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability("gold"), Dimensions: onUser}})
+	d, _, err := r.Check(context.Background(), ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability("gold"), Dimensions: onUser}})
 	r.must(err)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s of %s", d[0].Gate.CurrentUsage, d[0].Gate.UsageLimit)
@@ -79,7 +81,7 @@ func (r *rig) gold() string {
 			fmt.Fprintf(&b, " %s/%s=%s", n.EntityID, n.Label, n.CurrentUsage)
 		}
 	}
-	series, _, err := r.History(context.Background(), engine.ReadOptions{}, "acme", engine.HistoryQuery{Capability: capability("gold"), From: later(-48 * time.Hour), GroupBy: []string{"$featureId", "model"}})
+	series, _, err := r.History(context.Background(), ledger.ReadOptions{}, "acme", ledger.HistoryQuery{Capability: capability("gold"), From: later(-48 * time.Hour), GroupBy: []string{"$featureId", "model"}})
 	r.must(err)
 	for _, s := range series.Series {
 		var sum bursar.Amount
@@ -91,7 +93,7 @@ func (r *rig) gold() string {
 	return b.String()
 }
 
-func (r *rig) wantReprice(in engine.RepriceInput, want string) {
+func (r *rig) wantReprice(in ledger.RepriceInput, want string) {
 	r.t.Helper()
 	if got := r.reprice(in); got != want {
 		r.t.Errorf("%+v: got\n%swant\n%s", in, got, want)
@@ -106,7 +108,7 @@ func (r *rig) wantGold(want string) {
 }
 
 func TestReprice(t *testing.T) {
-	eachStore(t, func(t *testing.T, s engine.Store) {
+	eachStore(t, func(t *testing.T, s store.Store) {
 		r := shop(t, s, "acme", "other", "idle")
 		defer func() { r.close() }()
 		r.goldLimit("o", "year", "P1Y", 0)
@@ -134,27 +136,27 @@ func TestReprice(t *testing.T) {
 		rows := strings.SplitAfter(want, "\n")
 		rows[2], rows[3] = rows[3], rows[2] // by id: the year's was made first
 		want = strings.Join(rows, "")
-		r.wantReprice(engine.RepriceInput{}, want)
-		r.wantReprice(engine.RepriceInput{}, want) // it was but a rehearsal
-		r.wantReprice(engine.RepriceInput{Apply: true}, want)
+		r.wantReprice(ledger.RepriceInput{}, want)
+		r.wantReprice(ledger.RepriceInput{}, want) // it was but a rehearsal
+		r.wantReprice(ledger.RepriceInput{Apply: true}, want)
 		after := "13 of 20 u/day=7 o/new=2 o/year=13 tokens:=9 tokens:big=4"
 		r.wantGold(after)
 		const nothing = "v1 by v2: 5, 0 unmatched, 13 is 13\n"
-		r.wantReprice(engine.RepriceInput{Apply: true}, nothing)
+		r.wantReprice(ledger.RepriceInput{Apply: true}, nothing)
 		r.close() // and from a checkpoint, too, which does not tell what was corrected
 		r.open()
-		r.wantReprice(engine.RepriceInput{Apply: true}, nothing)
+		r.wantReprice(ledger.RepriceInput{Apply: true}, nothing)
 		r.wantGold(after)
 
 		// What comes late, of the time of the old version, is all that a later run finds.
 		r.use("acme", "100", later(time.Hour), onUser) // 10
-		r.wantReprice(engine.RepriceInput{CustomerID: "acme", Apply: true}, "v1 by v2: 5, 0 unmatched, 21 is 31\nacme: 21 is 31, pool 10\n"+
+		r.wantReprice(ledger.RepriceInput{CustomerID: "acme", Apply: true}, "v1 by v2: 5, 0 unmatched, 21 is 31\nacme: 21 is 31, pool 10\n"+
 			"  o/year from 01T00:00: 23 is 33\n  u/day from 15T00:00: 16 is 26\n  o/new from 01T00:00: 12 is 22\n")
 		r.wantGold("33 of 20 u/day=7 o/new=22 o/year=33 tokens:=29 tokens:big=4")
 		r.must(r.VerifyAll(t.Context()))
 
 		var updated bursar.Amount
-		for _, x := range r.ledger(engine.LedgerQuery{Types: []bursar.LedgerType{bursar.LedgerUpdated}}).Items {
+		for _, x := range r.ledger(ledger.LedgerQuery{Types: []bursar.LedgerType{bursar.LedgerUpdated}}).Items {
 			if updated = updated.Add(x.Amount); x.FeatureID != "tokens" || x.EventID != "" {
 				t.Errorf("entry %+v", x)
 			}
@@ -162,7 +164,7 @@ func TestReprice(t *testing.T) {
 		if updated != amount("-12.5") {
 			t.Errorf("the ledger says %s", updated)
 		}
-		log, _, err := r.Activity(t.Context(), engine.ReadOptions{}, "acme", engine.ActivityQuery{Action: "rateCard.repriced", Limit: 10})
+		log, _, err := r.Activity(t.Context(), ledger.ReadOptions{}, "acme", store.ActivityQuery{Action: "rateCard.repriced", Limit: 10})
 		r.must(err)
 		if len(log.Items) != 2 || log.Items[0].TargetID != "card" || log.Items[0].ActorID != "test" {
 			t.Errorf("activity: %+v", log.Items)
@@ -180,8 +182,8 @@ func TestRepriceRefunds(t *testing.T) {
 	r.use("acme", "10", 0, onUser)                            // 1
 	r.correct("card", "0.1", "0.2")
 	const want = "v1 by v2: 2, 0 unmatched, 6 is 3\nacme: 6 is 3, pool -3\n  u/day from 15T00:00: 6 is 3\n"
-	r.wantReprice(engine.RepriceInput{}, want)
-	r.wantReprice(engine.RepriceInput{Apply: true}, want)
+	r.wantReprice(ledger.RepriceInput{}, want)
+	r.wantReprice(ledger.RepriceInput{Apply: true}, want)
 	r.wantGold("3 of 4 u/day=3 tokens:=1 tokens:big=2")
 	for _, x := range r.pool() {
 		if x.ID == g.ID && x.Consumed != amount("3") || x.ID != g.ID && !x.Consumed.IsZero() {
@@ -201,8 +203,8 @@ func TestRepriceFromNothing(t *testing.T) {
 	r.goldLimit("u", "day", "P1D", 0)
 	r.use("acme", "1000", 0, onUser) // before the card
 	r.advance(time.Hour)
-	_, err = r.CreateRateCard(t.Context(), tester, engine.RateCardInput{ID: "card", CurrencyID: "gold", DisplayName: "Card",
-		RateVersionInput: engine.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "tokens", Match: map[string][]string{"model": {"big"}}}}}})
+	_, err = r.CreateRateCard(t.Context(), tester, catalogue.RateCardInput{ID: "card", CurrencyID: "gold", DisplayName: "Card",
+		RateVersionInput: catalogue.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "tokens", Match: map[string][]string{"model": {"big"}}}}}})
 	r.must(err)
 	big := dims("model", "big", "user", "u")
 	r.use("acme", "10", 0, big)
@@ -216,13 +218,13 @@ func TestRepriceFromNothing(t *testing.T) {
 	r.must(err)
 	r.wantGold("0 of 0 u/day=0")
 	const want = "v1 by v2: 3, 0 unmatched, 0 is 7\nacme: 0 is 7, pool 7\n  u/day from 15T00:00: 0 is 7\n"
-	r.wantReprice(engine.RepriceInput{}, want)
-	r.wantReprice(engine.RepriceInput{Apply: true}, want)
+	r.wantReprice(ledger.RepriceInput{}, want)
+	r.wantReprice(ledger.RepriceInput{Apply: true}, want)
 	r.wantGold("7 of 0 u/day=7 tokens:=1 tokens:big=6")
 	r.use("acme", "10", 0, big) // 5: there is a combination of it now
 	r.close()
 	r.open()
-	r.wantReprice(engine.RepriceInput{Apply: true}, "v1 by v2: 3, 0 unmatched, 7 is 7\n")
+	r.wantReprice(ledger.RepriceInput{Apply: true}, "v1 by v2: 3, 0 unmatched, 7 is 7\n")
 	r.must(r.VerifyAll(t.Context()))
 }
 
@@ -232,14 +234,14 @@ func TestRepriceChains(t *testing.T) {
 	defer r.close()
 	r.use("acme", "10", 0, onUser) // 1, to be 3
 	r.correct("card", "0.2", "0.5")
-	r.wantReprice(engine.RepriceInput{Apply: true}, "v1 by v2: 1, 0 unmatched, 1 is 2\nacme: 1 is 2, pool 1\n")
+	r.wantReprice(ledger.RepriceInput{Apply: true}, "v1 by v2: 1, 0 unmatched, 1 is 2\nacme: 1 is 2, pool 1\n")
 	r.advance(time.Hour)
 	r.use("acme", "100", 0, onUser) // 20, to be 30
 	r.correct("card", "0.3", "0.5")
 	const want = "v2 by v3: 2, 0 unmatched, 22 is 33\nacme: 22 is 33, pool 11\n"
-	r.wantReprice(engine.RepriceInput{}, want)
-	r.wantReprice(engine.RepriceInput{Apply: true}, want)
-	r.wantReprice(engine.RepriceInput{Apply: true}, "v2 by v3: 2, 0 unmatched, 33 is 33\n")
+	r.wantReprice(ledger.RepriceInput{}, want)
+	r.wantReprice(ledger.RepriceInput{Apply: true}, want)
+	r.wantReprice(ledger.RepriceInput{Apply: true}, "v2 by v3: 2, 0 unmatched, 33 is 33\n")
 	r.wantGold("33 of 0 tokens:=33")
 	r.must(r.VerifyAll(t.Context()))
 }
@@ -250,10 +252,10 @@ func TestRepriceLeavesUnmatched(t *testing.T) {
 	r.use("acme", "10", 0, onUser)
 	r.use("acme", "10", 0, dims("model", "big"))
 	r.advance(time.Second)
-	_, err := r.AddRateVersion(t.Context(), tester, "card", engine.RateVersionInput{Rates: tokenRates("0.1", "0.6")[1:], Corrects: 1})
+	_, err := r.AddRateVersion(t.Context(), tester, "card", catalogue.RateVersionInput{Rates: tokenRates("0.1", "0.6")[1:], Corrects: 1})
 	r.must(err)
-	r.wantReprice(engine.RepriceInput{Apply: true}, "v1 by v2: 2, 1 unmatched, 6 is 7\nacme: 6 is 7, pool 1\n")
-	r.wantReprice(engine.RepriceInput{Apply: true}, "v1 by v2: 2, 1 unmatched, 7 is 7\n")
+	r.wantReprice(ledger.RepriceInput{Apply: true}, "v1 by v2: 2, 1 unmatched, 6 is 7\nacme: 6 is 7, pool 1\n")
+	r.wantReprice(ledger.RepriceInput{Apply: true}, "v1 by v2: 2, 1 unmatched, 7 is 7\n")
 }
 
 // Intervals are taken to whole buckets, so that parts of one are not corrected for the
@@ -267,20 +269,20 @@ func TestRepriceIntervals(t *testing.T) {
 		r.advance(5 * time.Minute)
 	}
 	r.correct("card", "0.2", "0.5")
-	in := engine.RepriceInput{From: later(6 * time.Minute), To: later(11 * time.Minute), Apply: true}
+	in := ledger.RepriceInput{From: later(6 * time.Minute), To: later(11 * time.Minute), Apply: true}
 	r.wantReprice(in, "v1 by v2: 3, 0 unmatched, 3 is 6\nacme: 3 is 6, pool 3\n  u/cut from 15T11:07: 2 is 4\n  u/cut from 15T12:07: 6 is 7\n")
 	in.From, in.To = later(time.Minute), later(2*time.Minute)
 	r.wantReprice(in, "v1 by v2: 3, 0 unmatched, 6 is 6\n")
 	in.From, in.To = later(14*time.Minute), later(30*time.Minute)
 	r.wantReprice(in, "v1 by v2: 6, 0 unmatched, 9 is 12\nacme: 9 is 12, pool 3\n  u/cut from 15T12:07: 7 is 10\n")
-	r.wantReprice(engine.RepriceInput{Apply: true}, "v1 by v2: 8, 0 unmatched, 14 is 16\nacme: 14 is 16, pool 2\n  u/cut from 15T12:07: 10 is 12\n")
+	r.wantReprice(ledger.RepriceInput{Apply: true}, "v1 by v2: 8, 0 unmatched, 14 is 16\nacme: 14 is 16, pool 2\n  u/cut from 15T12:07: 10 is 12\n")
 	r.wantGold("16 of 0 u/cut=12 tokens:=16")
 	// Another schedule, whose windows begin elsewhere, does not make it begin anew.
-	a, _, err := r.Assignments(t.Context(), engine.ReadOptions{}, "acme", engine.AssignmentQuery{Capability: capability("gold"), ListPage: engine.ListPage{Limit: 1}})
+	a, _, err := r.Assignments(t.Context(), ledger.ReadOptions{}, "acme", ledger.AssignmentQuery{Capability: capability("gold"), ListPage: ledger.ListPage{Limit: 1}})
 	r.must(err)
 	_, _, err = r.PutAssignments(t.Context(), tester, "acme", []bursar.AssignmentInput{{EntityID: "u", Capability: capability("gold"), Label: a.Items[0].Label, Anchor: bursar.Some(later(4 * time.Minute))}})
 	r.must(err)
-	r.wantReprice(engine.RepriceInput{Apply: true}, "v1 by v2: 8, 0 unmatched, 16 is 16\n")
+	r.wantReprice(ledger.RepriceInput{Apply: true}, "v1 by v2: 8, 0 unmatched, 16 is 16\n")
 	r.must(r.VerifyAll(t.Context()))
 }
 
@@ -298,33 +300,33 @@ func TestRepriceRowsThatAreGone(t *testing.T) {
 	_, _, err = r.ArchiveCustomer(t.Context(), tester, "acme", true)
 	r.must(err)
 	r.correct("card", "0.2", "0.5")
-	r.wantReprice(engine.RepriceInput{Apply: true}, "v1 by v2: 1, 0 unmatched, 1 is 2\nacme: 1 is 2, pool 1\n")
+	r.wantReprice(ledger.RepriceInput{Apply: true}, "v1 by v2: 1, 0 unmatched, 1 is 2\nacme: 1 is 2, pool 1\n")
 	r.must(r.VerifyAll(t.Context()))
 }
 
 func TestRepriceRefusals(t *testing.T) {
 	r := shop(t, mem.New(), "acme")
 	defer r.close()
-	r.wantReprice(engine.RepriceInput{CardID: "none"}, "RateCardNotFound")
-	r.wantReprice(engine.RepriceInput{}, "ValidationFailed") // nothing corrects
+	r.wantReprice(ledger.RepriceInput{CardID: "none"}, "RateCardNotFound")
+	r.wantReprice(ledger.RepriceInput{}, "ValidationFailed") // nothing corrects
 	r.correct("card", "0.2", "0.5")
-	r.wantReprice(engine.RepriceInput{From: later(time.Hour)}, "ValidationFailed at /from")
-	r.wantReprice(engine.RepriceInput{CustomerID: "nobody"}, "CustomerNotFound at /customerId")
-	r.wantReprice(engine.RepriceInput{CustomerID: "acme"}, "v1 by v2: 0, 0 unmatched, 0 is 0\n")
+	r.wantReprice(ledger.RepriceInput{From: later(time.Hour)}, "ValidationFailed at /from")
+	r.wantReprice(ledger.RepriceInput{CustomerID: "nobody"}, "CustomerNotFound at /customerId")
+	r.wantReprice(ledger.RepriceInput{CustomerID: "acme"}, "v1 by v2: 0, 0 unmatched, 0 is 0\n")
 	r.use("acme", "10", 0, onUser) // priced by what is right
-	r.wantReprice(engine.RepriceInput{}, "v1 by v2: 0, 0 unmatched, 0 is 0\n")
+	r.wantReprice(ledger.RepriceInput{}, "v1 by v2: 0, 0 unmatched, 0 is 0\n")
 	r.use("acme", "10", later(0), onUser)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if out, err := r.Reprice(ctx, tester, engine.RepriceInput{CardID: "card", Apply: true}); err == nil {
+	if out, err := r.Reprice(ctx, tester, ledger.RepriceInput{CardID: "card", Apply: true}); err == nil {
 		t.Errorf("cancelled, but %+v", out)
 	}
-	r.wantReprice(engine.RepriceInput{}, "v1 by v2: 1, 0 unmatched, 1 is 2\nacme: 1 is 2, pool 1\n")
+	r.wantReprice(ledger.RepriceInput{}, "v1 by v2: 1, 0 unmatched, 1 is 2\nacme: 1 is 2, pool 1\n")
 }
 
 // busy is a rig with usage in many buckets, which takes several commits to correct. Each
 // was 1 and is to be 2.
-func busy(t *testing.T, s engine.Store, n int) *rig {
+func busy(t *testing.T, s store.Store, n int) *rig {
 	r := shop(t, s, "acme")
 	r.goldLimit("o", "year", "P1Y", 0)
 	for range n {
@@ -351,25 +353,25 @@ func TestRepriceCrash(t *testing.T) {
 			}
 			return nil
 		})
-		if _, err := r.Reprice(t.Context(), tester, engine.RepriceInput{CardID: "card", Apply: true}); codeOf(err) != bursar.CodeGovernanceUnavailable {
+		if _, err := r.Reprice(t.Context(), tester, ledger.RepriceInput{CardID: "card", Apply: true}); codeOf(err) != bursar.CodeGovernanceUnavailable {
 			t.Fatalf("%s: it went on: %v", op, err)
 		}
 		f.set(nil)
 		crashed := newRig(t, f.CrashClone(), quiet)
 		crashed.now.Store(r.now.Load())
-		out, err := crashed.Reprice(t.Context(), tester, engine.RepriceInput{CardID: "card"})
+		out, err := crashed.Reprice(t.Context(), tester, ledger.RepriceInput{CardID: "card"})
 		crashed.must(err)
 		if left := out.Is.Sub(out.Was); left.Sign() <= 0 || !left.Less(amount("1000")) || out.Is != amount("2000") {
 			t.Errorf("%s: after the crash %s is to be %s", op, out.Was, out.Is)
 		}
-		_, err = crashed.Reprice(t.Context(), tester, engine.RepriceInput{CardID: "card", Apply: true})
+		_, err = crashed.Reprice(t.Context(), tester, ledger.RepriceInput{CardID: "card", Apply: true})
 		crashed.must(err)
 		crashed.wantGold("2000 of 0 o/year=2000 tokens:=2000")
-		crashed.wantReprice(engine.RepriceInput{}, fmt.Sprintf("v1 by v2: %d, 0 unmatched, 2000 is 2000\n", n))
+		crashed.wantReprice(ledger.RepriceInput{}, fmt.Sprintf("v1 by v2: %d, 0 unmatched, 2000 is 2000\n", n))
 		crashed.must(crashed.VerifyAll(t.Context()))
 		crashed.close()
 		// The process that lived on does the same.
-		_, err = r.Reprice(t.Context(), tester, engine.RepriceInput{CardID: "card", Apply: true})
+		_, err = r.Reprice(t.Context(), tester, ledger.RepriceInput{CardID: "card", Apply: true})
 		r.must(err)
 		r.wantGold("2000 of 0 o/year=2000 tokens:=2000")
 		r.must(r.VerifyAll(t.Context()))
@@ -388,7 +390,7 @@ func TestRepriceAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			_, err := r.Reprice(t.Context(), tester, engine.RepriceInput{CardID: "card", Apply: true})
+			_, err := r.Reprice(t.Context(), tester, ledger.RepriceInput{CardID: "card", Apply: true})
 			if err != nil {
 				t.Error(err)
 			}
@@ -412,7 +414,7 @@ func TestRepriceIsAsIfItHadBeenRight(t *testing.T) {
 		b := wander(t, seed, "0.1", "0.5")
 		b.advance(time.Second)
 		for i, d := range []bursar.Time{later(-time.Hour), later(5 * time.Hour)} { // in two parts
-			in := engine.RepriceInput{CardID: "card", Apply: true, From: []bursar.Time{0, d}[i]}
+			in := ledger.RepriceInput{CardID: "card", Apply: true, From: []bursar.Time{0, d}[i]}
 			if i == 0 {
 				in.To = later(5 * time.Hour)
 			}
@@ -426,7 +428,7 @@ func TestRepriceIsAsIfItHadBeenRight(t *testing.T) {
 		if got, want := a.gold(), b.gold(); got != want {
 			t.Errorf("seed %d:\n got %s\nwant %s", seed, got, want)
 		}
-		out, err := a.Reprice(t.Context(), tester, engine.RepriceInput{CardID: "card"})
+		out, err := a.Reprice(t.Context(), tester, ledger.RepriceInput{CardID: "card"})
 		a.must(err)
 		if len(out.Customers) != 0 || out.Was != out.Is || out.Records == 0 {
 			t.Errorf("seed %d: something is left: %+v", seed, out)
@@ -443,8 +445,8 @@ func wander(t *testing.T, seed uint64, other, big string) *rig {
 	r.furnish("acme")
 	_, err := r.CreateCurrency(t.Context(), tester, bursar.Currency{ID: "gold", DisplayName: "Gold", Prepaid: true})
 	r.must(err)
-	_, err = r.CreateRateCard(t.Context(), tester, engine.RateCardInput{ID: "card", CurrencyID: "gold", DisplayName: "Card",
-		RateVersionInput: engine.RateVersionInput{Rates: tokenRates(other, big)}})
+	_, err = r.CreateRateCard(t.Context(), tester, catalogue.RateCardInput{ID: "card", CurrencyID: "gold", DisplayName: "Card",
+		RateVersionInput: catalogue.RateVersionInput{Rates: tokenRates(other, big)}})
 	r.must(err)
 	r.grant(bursar.GrantInput{CustomerID: "acme", Amount: amount("100000"), DisplayName: "G"})
 	r.goldLimit("o", "year", "P1Y", 0)

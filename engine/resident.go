@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // customer is one customer in memory.
@@ -17,9 +19,9 @@ type customer struct {
 	err   error
 
 	mu sync.RWMutex // of what st holds
-	st *state
+	st *ledger.State
 
-	head atomic.Pointer[Head] // st's, for those who need not lock: st is at least there
+	head atomic.Pointer[store.Head] // st's, for those who need not lock: st is at least there
 
 	pins int // under the lock of its shard: users that keep it in memory
 	used atomic.Int64
@@ -43,11 +45,11 @@ type customer struct {
 }
 
 // at is how far c has come.
-func (c *customer) at() Head { return *c.head.Load() }
+func (c *customer) at() store.Head { return *c.head.Load() }
 
 // moved takes note that st has come further. The caller holds c's lock.
 func (c *customer) moved() {
-	head := c.st.head
+	head := c.st.Head
 	c.head.Store(&head)
 }
 
@@ -96,25 +98,25 @@ func (e *Engine) dropID(id string) {
 // load reads a customer's checkpoint and the tail of its log.
 func (e *Engine) load(ctx context.Context, c *customer) {
 	defer close(c.ready)
-	st := newState()
-	st.keys.limit = e.o.KeysInMemory
+	st := ledger.NewState()
+	st.Keys.Limit = e.o.KeysInMemory
 	if n := e.nodes; n != nil {
-		st.shared = true
+		st.Shared = true
 		c.seen.Store(int64(time.Since(n.began)))
 	}
 	c.saved = time.Now()
 	ctx = context.WithoutCancel(ctx) // others may be waiting for it too
-	if c.err = e.store.Load(ctx, c.id, st.restore); c.err != nil {
+	if c.err = e.store.Load(ctx, c.id, st.Restore); c.err != nil {
 		return
 	}
-	st.restored()
+	st.Restored()
 	if c.err = e.replay(ctx, c.id, st); c.err != nil {
 		return
 	}
 	c.st = st
 	c.moved()
 	c.used.Store(c.saved.UnixNano())
-	if st.head.Seq > 0 {
+	if st.Head.Seq > 0 {
 		c.some.Store(true)
 		e.counters.loads.Add(1)
 		e.keeper.note(c)
@@ -122,36 +124,15 @@ func (e *Engine) load(ctx context.Context, c *customer) {
 }
 
 // replay applies the log after st's head.
-func (e *Engine) replay(ctx context.Context, stream string, st *state) error {
-	return e.store.ReadLog(ctx, stream, st.head.Seq, 0, func(row LogRow) error { return st.fold(stream, &row) })
-}
-
-// fold applies one row of the log.
-func (s *state) fold(stream string, row *LogRow) error {
-	v, _, err := s.step(stream, row)
-	if err == nil {
-		v.merge(row.Head)
-	}
-	return err
-}
-
-// checkRow tells that row is the one after head, and decodes it.
-func checkRow(head Head, stream string, row *LogRow) ([]record, error) {
-	if row.Head.Seq != head.Seq+1 || chain(head, row.ID, row.Head.Now, row.Payload) != row.Head.Hash {
-		return nil, fmt.Errorf("the log of %q breaks after commit %d: it was restored or damaged", stream, head.Seq)
-	}
-	recs, err := decodePayload(row.Payload)
-	if err != nil {
-		return nil, fmt.Errorf("stream %q, commit %d: %w", stream, row.Head.Seq, err)
-	}
-	return recs, nil
+func (e *Engine) replay(ctx context.Context, stream string, st *ledger.State) error {
+	return e.store.ReadLog(ctx, stream, st.Head.Seq, 0, func(row store.LogRow) error { return st.Fold(stream, &row) })
 }
 
 // catchUp applies what another process appended, which is at least up to seq. A log
 // that has not got there is another one than what is in memory was read from. c is not
 // locked while the store is read: who has the store's lock may want c (append). tail is
 // what was read already.
-func (e *Engine) catchUp(ctx context.Context, c *customer, seq uint64, tail []LogRow) error {
+func (e *Engine) catchUp(ctx context.Context, c *customer, seq uint64, tail []store.LogRow) error {
 	if err := e.foldIn(c, tail); err != nil {
 		return err
 	}
@@ -160,8 +141,8 @@ func (e *Engine) catchUp(ctx context.Context, c *customer, seq uint64, tail []Lo
 		if head >= seq {
 			return nil
 		}
-		rows := make([]LogRow, 0, min(seq-head, scanChunk))
-		err := e.store.ReadLog(ctx, c.id, head, scanChunk, func(r LogRow) error {
+		rows := make([]store.LogRow, 0, min(seq-head, ledger.ScanChunk))
+		err := e.store.ReadLog(ctx, c.id, head, ledger.ScanChunk, func(r store.LogRow) error {
 			rows = append(rows, r)
 			return nil
 		})
@@ -180,7 +161,7 @@ func (e *Engine) catchUp(ctx context.Context, c *customer, seq uint64, tail []Lo
 
 // foldIn applies rows that another process appended, and drops a customer that they do
 // not continue.
-func (e *Engine) foldIn(c *customer, rows []LogRow) error {
+func (e *Engine) foldIn(c *customer, rows []store.LogRow) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -209,13 +190,13 @@ const foldSlice = 32 << 10
 
 // fold applies rows that another process appended, those that are not there yet. The
 // caller holds c's lock.
-func (c *customer) fold(rows []LogRow) error {
+func (c *customer) fold(rows []store.LogRow) error {
 	defer c.moved()
 	for i := range rows {
-		if rows[i].Head.Seq <= c.st.head.Seq {
+		if rows[i].Head.Seq <= c.st.Head.Seq {
 			continue
 		}
-		if err := c.st.fold(c.id, &rows[i]); err != nil {
+		if err := c.st.Fold(c.id, &rows[i]); err != nil {
 			return err
 		}
 		c.some.Store(true)
@@ -223,39 +204,15 @@ func (c *customer) fold(rows []LogRow) error {
 	return nil
 }
 
-// memory is about how many bytes s takes.
-func (s *state) memory() int64 {
-	sets := int64(0)
-	for _, set := range s.uniques {
-		sets += 10*int64(min(set.count(), maxExact)) + 200
-	}
-	return sets + 600*int64(len(s.grants)) + 300*int64(len(s.boosts)+len(s.promos)) + 100*int64(len(s.fired)) + 4096 + 150*int64(len(s.paths.list)) + 220*int64(len(s.entities)) + 260*int64(len(s.rows)) + 600*int64(len(s.holds)) + 100*int64(len(s.series)+len(s.levels)+s.added+len(s.steps)) + s.keys.memory()
-}
-
-// maxUnrecorded is up to how many settled holds and grants whose time has come a reader
-// works out what they did to credits and to the usage series; where there are more it sees
-// that as soon as commits have recorded it. Limits and totals it sees at once (endings).
-const maxUnrecorded = 100
-
-// viewAt is the customer as it reads at now: holds and grants whose time has come have
-// ended.
-func (s *state) viewAt(now bursar.Time, cat *Catalogue) *view {
-	v := newView(s, max(now, s.head.Now))
-	if due := s.due(); due != 0 && due <= v.now {
-		(&decider{view: v, cat: cat, quiet: true}).expire(maxUnrecorded)
-	}
-	return v
-}
-
 // read calls f with the customer as it is now, or with what o allows, again and again as
 // long as f returns errGoOn, each time with the customer as it is then. f must not keep
 // the view. The version is that of the first time.
-func (e *Engine) read(ctx context.Context, o ReadOptions, id string, f func(v *view) error) (uint64, error) {
+func (e *Engine) read(ctx context.Context, o ledger.ReadOptions, id string, f func(v *ledger.View) error) (uint64, error) {
 	return e.readIn(ctx, o, id, false, f)
 }
 
 // readIn is read with each slice in a turn of the customer, or each but the first.
-func (e *Engine) readIn(ctx context.Context, o ReadOptions, id string, turn bool, f func(v *view) error) (uint64, error) {
+func (e *Engine) readIn(ctx context.Context, o ledger.ReadOptions, id string, turn bool, f func(v *ledger.View) error) (uint64, error) {
 	if err := e.store.Err(); err != nil {
 		return 0, e.unavailable(nil)
 	}
@@ -296,47 +253,38 @@ type reading struct {
 }
 
 // readSlice calls f under the customer's lock once; done tells whether that was all.
-func (e *Engine) readSlice(c *customer, o *ReadOptions, r *reading, f func(v *view) error) (done bool, err error) {
+func (e *Engine) readSlice(c *customer, o *ledger.ReadOptions, r *reading, f func(v *ledger.View) error) (done bool, err error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	began := e.holding.begin()
+	began := e.holding.Begin()
 	if !r.began {
-		r.began, r.version = true, c.st.head.Seq
+		r.began, r.version = true, c.st.Head.Seq
 		if r.version < o.MinVersion {
 			return true, bursar.Errorf(bursar.CodeGovernanceUnavailable, "version %d of the customer is asked for; this node has %d", o.MinVersion, r.version)
 		}
 	}
 	r.now = max(r.now, e.now())
-	v := c.st.viewAt(r.now, e.cat.Load()).limitTo(o.Token)
-	v.rested = v.visits
+	v := c.st.ViewAt(r.now, e.cat.Load()).LimitTo(o.Token)
+	v.Rested = v.Visits
 	err = f(v)
-	e.holding.end(readers, began, v.visits)
-	return err != errGoOn, err
-}
-
-func (e *Engine) sliceInTurn(ctx context.Context, c *customer, o *ReadOptions, r *reading, f func(v *view) error) (done bool, err error) {
-	done = true
-	err = e.share.turn(ctx, c.id, func() (err error) {
-		done, err = e.readSlice(c, o, r, f)
-		return err
-	})
-	return done, err
+	e.holding.end(readers, began, v.Visits)
+	return err != ledger.ErrGoOn, err
 }
 
 // readTurn is readCustomer for a read that scans: each slice is in a turn of the customer.
-func (e *Engine) readTurn(ctx context.Context, o ReadOptions, id string, f func(v *view) error) (version uint64, err error) {
+func (e *Engine) readTurn(ctx context.Context, o ledger.ReadOptions, id string, f func(v *ledger.View) error) (version uint64, err error) {
 	return e.readIn(ctx, o, id, true, existing(f))
 }
 
 // readCustomer is read for customers that must exist.
-func (e *Engine) readCustomer(ctx context.Context, o ReadOptions, id string, f func(v *view) error) (uint64, error) {
+func (e *Engine) readCustomer(ctx context.Context, o ledger.ReadOptions, id string, f func(v *ledger.View) error) (uint64, error) {
 	return e.read(ctx, o, id, existing(f))
 }
 
-func existing(f func(v *view) error) func(v *view) error {
-	return func(v *view) error {
-		if v.cust() == nil {
-			return errNoCustomer
+func existing(f func(v *ledger.View) error) func(v *ledger.View) error {
+	return func(v *ledger.View) error {
+		if v.Cust() == nil {
+			return ledger.ErrNoCustomer
 		}
 		return f(v)
 	}

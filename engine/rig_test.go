@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/sqlite"
 )
 
@@ -17,12 +20,12 @@ import (
 type rig struct {
 	*engine.Engine
 	t       testing.TB
-	store   engine.Store
+	store   store.Store
 	options engine.Options
 	now     atomic.Int64
 }
 
-func newRig(t testing.TB, s engine.Store, o engine.Options) *rig {
+func newRig(t testing.TB, s store.Store, o engine.Options) *rig {
 	r := &rig{t: t, store: s, options: o}
 	r.now.Store(int64(scriptStart))
 	r.options.Clock = func() bursar.Time { return bursar.Time(r.now.Load()) }
@@ -54,7 +57,7 @@ func (r *rig) furnish(customers ...string) {
 	r.t.Helper()
 	ctx := context.Background()
 	if r.Catalogue().Feature("tokens") == nil {
-		_, err := r.PutEntityTypes(ctx, tester, []engine.EntityTypeInput{{ID: "org", DisplayName: "Org", AttributionKeys: []string{"org"}},
+		_, err := r.PutEntityTypes(ctx, tester, []catalogue.EntityTypeInput{{ID: "org", DisplayName: "Org", AttributionKeys: []string{"org"}},
 			{ID: "user", DisplayName: "User", AttributionKeys: []string{"user"}}})
 		r.must(err)
 		_, err = r.CreateFeature(ctx, tester, bursar.Feature{ID: "tokens", DisplayName: "Tokens"})
@@ -90,7 +93,7 @@ func (r *rig) consume(customer string, amount int64, key string) (bursar.Consume
 // usedBy is what the limits of o and of u on tokens have used and hold, which must agree.
 func (r *rig) usedBy(customer string) (used, held bursar.Amount) {
 	r.t.Helper()
-	d, _, err := r.Check(context.Background(), engine.ReadOptions{}, customer, []engine.CheckInput{{Capability: capability("tokens"), Dimensions: onUser}})
+	d, _, err := r.Check(context.Background(), ledger.ReadOptions{}, customer, []ledger.CheckInput{{Capability: capability("tokens"), Dimensions: onUser}})
 	r.must(err)
 	if len(d[0].Chains) != 1 || len(d[0].Chains[0]) != 2 {
 		r.t.Fatalf("customer %s: %+v", customer, d[0])
@@ -126,7 +129,7 @@ func codeOf(err error) bursar.Code {
 	return ""
 }
 
-func sqliteIn(t testing.TB) engine.Store {
+func sqliteIn(t testing.TB) store.Store {
 	s, err := sqlite.Open(t.TempDir(), sqlite.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -22,8 +23,8 @@ func TestHistoryIsBounded(t *testing.T) {
 		r.use("acme", "1", 0, append(dims("tag", fmt.Sprint("value-", i)), onUser...))
 	}
 	read := func(from bursar.Time) error {
-		_, _, err := r.History(t.Context(), engine.ReadOptions{}, "acme", engine.HistoryQuery{
-			EntityID: "u", Capability: capability("tokens"), From: from, Granularity: engine.Hour, GroupBy: []string{"tag"}})
+		_, _, err := r.History(t.Context(), ledger.ReadOptions{}, "acme", ledger.HistoryQuery{
+			EntityID: "u", Capability: capability("tokens"), From: from, Granularity: ledger.Hour, GroupBy: []string{"tag"}})
 		return err
 	}
 	if err := read(later(-200 * 24 * time.Hour)); err != nil {
@@ -58,7 +59,7 @@ func TestActivityOfAToken(t *testing.T) {
 	}
 	looks.Store(0)
 	token := &bursar.AccessToken{ID: "t", CustomerID: "acme", RootEntityID: "u"}
-	p, _, err := r.Activity(context.Background(), engine.ReadOptions{Token: token}, "acme", engine.ActivityQuery{Limit: 20})
+	p, _, err := r.Activity(context.Background(), ledger.ReadOptions{Token: token}, "acme", store.ActivityQuery{Limit: 20})
 	r.must(err)
 	if len(p.Items) == 0 || len(p.Items) > 4 {
 		t.Errorf("the token sees %d entries", len(p.Items))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -50,7 +51,7 @@ func TestScopesOfTwoAreFoundByTheRarer(t *testing.T) {
 			check := func() {
 				t.Helper()
 				engine.ForgetVisits(r.Engine)
-				d, _, err := r.Check(ctx, engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability("tokens"), Dimensions: dims("org", "m", "user", "u77")}})
+				d, _, err := r.Check(ctx, ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability("tokens"), Dimensions: dims("org", "m", "user", "u77")}})
 				r.must(err)
 				if n := len(d[0].Chains); n != 1 || len(d[0].Chains[0]) != 2 {
 					t.Fatalf("%d chains: %+v", n, d[0].Chains)
@@ -104,7 +105,7 @@ func TestScopedLimitsAreFound(t *testing.T) {
 		t.Helper()
 		for m := range 12 {
 			for u := range 12 {
-				d, _, err := r.Check(ctx, engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability("tokens"), Dimensions: dims("org", fmt.Sprint("m", m), "user", fmt.Sprint("u", u))}})
+				d, _, err := r.Check(ctx, ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability("tokens"), Dimensions: dims("org", fmt.Sprint("m", m), "user", fmt.Sprint("u", u))}})
 				r.must(err)
 				var found []string
 				for _, c := range d[0].Chains {

@@ -6,7 +6,8 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // operations are the verbs of the language.
@@ -73,7 +74,7 @@ func (w *world) opPatch(o *op) error {
 
 func (w *world) opShow(o *op) error {
 	for _, id := range o.item().words {
-		e, _, err := w.engine.Entity(w.t.Context(), engine.ReadOptions{}, "acme", id)
+		e, _, err := w.engine.Entity(w.t.Context(), ledger.ReadOptions{}, "acme", id)
 		if err != nil {
 			return err
 		}
@@ -87,8 +88,8 @@ func (w *world) opEntities(o *op) error {
 	typ, _ := it.take("type")
 	parent, _ := it.take("parent")
 	search, _ := it.take("search")
-	p, _, err := w.engine.Entities(w.t.Context(), engine.ReadOptions{}, "acme", engine.EntityQuery{TypeID: typ, ParentID: parent,
-		Search: search, IncludeArchived: it.flag("archived"), ListPage: engine.ListPage{Limit: 100}})
+	p, _, err := w.engine.Entities(w.t.Context(), ledger.ReadOptions{}, "acme", ledger.EntityQuery{TypeID: typ, ParentID: parent,
+		Search: search, IncludeArchived: it.flag("archived"), ListPage: ledger.ListPage{Limit: 100}})
 	for i := range p.Items {
 		w.printEntity(&p.Items[i])
 	}
@@ -174,7 +175,7 @@ func (w *world) opPutLimit(o *op) error {
 }
 
 func (w *world) assignments() []bursar.Assignment {
-	p, _, err := w.engine.Assignments(w.t.Context(), engine.ReadOptions{}, "acme", engine.AssignmentQuery{ListPage: engine.ListPage{Limit: 1000}})
+	p, _, err := w.engine.Assignments(w.t.Context(), ledger.ReadOptions{}, "acme", ledger.AssignmentQuery{ListPage: ledger.ListPage{Limit: 1000}})
 	w.must(err)
 	return p.Items
 }
@@ -206,7 +207,7 @@ var allCapabilities = []bursar.Capability{capability("tokens"), capability("call
 
 // opUsed shows how every limit stands, by entity.
 func (w *world) opUsed(*op) error {
-	p, err := w.engine.Tree(w.t.Context(), engine.ReadOptions{}, "acme", engine.TreeQuery{Capabilities: allCapabilities, SortBy: engine.SortID, IncludeArchived: true, Limit: 1000})
+	p, err := w.engine.Tree(w.t.Context(), ledger.ReadOptions{}, "acme", ledger.TreeQuery{Capabilities: allCapabilities, SortBy: ledger.SortID, IncludeArchived: true, Limit: 1000})
 	for i := range p.Rows {
 		w.printLimit(&p.Rows[i])
 	}
@@ -215,15 +216,15 @@ func (w *world) opUsed(*op) error {
 
 func (w *world) opTree(o *op) error {
 	it := o.item()
-	q := &engine.TreeQuery{SortBy: engine.SortUtilization, Limit: 100, Desc: true}
+	q := &ledger.TreeQuery{SortBy: ledger.SortUtilization, Limit: 100, Desc: true}
 	for k, v := range it.pairs {
 		switch k {
 		case "sort":
-			q.SortBy = engine.TreeSort(v)
+			q.SortBy = ledger.TreeSort(v)
 		case "type":
 			q.TypeIDs = strings.Split(v, ",")
 		case "scope":
-			q.Scope = engine.TreeScope(v)
+			q.Scope = ledger.TreeScope(v)
 		case "min":
 			a, err := bursar.AmountFromString(v)
 			w.must(err)
@@ -264,7 +265,7 @@ func (w *world) opTree(o *op) error {
 
 // opMore shows the next page of the last tree.
 func (w *world) opMore(*op) error {
-	p, err := w.engine.Tree(w.t.Context(), engine.ReadOptions{}, "acme", *w.page)
+	p, err := w.engine.Tree(w.t.Context(), ledger.ReadOptions{}, "acme", *w.page)
 	if err != nil {
 		return err
 	}
@@ -298,7 +299,7 @@ func (w *world) opCustomer(o *op) error {
 func (w *world) opType(o *op) error {
 	it := o.item()
 	if it.word(0) == "put" {
-		_, err := w.engine.PutEntityTypes(w.t.Context(), tester, []engine.EntityTypeInput{{ID: it.word(1), DisplayName: it.word(1), AttributionKeys: it.words[2:]}})
+		_, err := w.engine.PutEntityTypes(w.t.Context(), tester, []catalogue.EntityTypeInput{{ID: it.word(1), DisplayName: it.word(1), AttributionKeys: it.words[2:]}})
 		return err
 	}
 	return w.engine.ArchiveEntityTypes(w.t.Context(), tester, it.words[1:], it.word(0) == "archive")

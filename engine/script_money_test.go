@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 func init() {
@@ -54,7 +56,7 @@ func (w *world) opCard(o *op) error {
 		return err
 	}
 	from, _ := it.take("from")
-	in := engine.RateCardInput{ID: it.word(0), CurrencyID: it.word(1), DisplayName: it.word(0)}
+	in := catalogue.RateCardInput{ID: it.word(0), CurrencyID: it.word(1), DisplayName: it.word(0)}
 	in.EffectiveFrom = w.instant(it, from)
 	in.Rates = rates(o.items, 2)
 	_, err := w.engine.CreateRateCard(w.t.Context(), tester, in)
@@ -66,7 +68,7 @@ func (w *world) opPrice(o *op) error {
 	it := o.item()
 	from, _ := it.take("from")
 	corrects, _ := it.take("corrects")
-	in := engine.RateVersionInput{EffectiveFrom: w.instant(it, from), Corrects: it.number(corrects, 0)}
+	in := catalogue.RateVersionInput{EffectiveFrom: w.instant(it, from), Corrects: it.number(corrects, 0)}
 	card := it.word(0)
 	in.Rates = rates(o.items, 1)
 	c, err := w.engine.AddRateVersion(w.t.Context(), tester, card, in)
@@ -103,7 +105,7 @@ func (w *world) opGrant(o *op) error {
 }
 
 func (w *world) grants(currency string) []bursar.Grant {
-	p, _, err := w.engine.Grants(w.t.Context(), engine.ReadOptions{}, engine.GrantQuery{CustomerID: "acme", CurrencyID: currency, ListPage: engine.ListPage{Limit: 1000}})
+	p, _, err := w.engine.Grants(w.t.Context(), ledger.ReadOptions{}, ledger.GrantQuery{CustomerID: "acme", CurrencyID: currency, ListPage: ledger.ListPage{Limit: 1000}})
 	w.must(err)
 	slices.SortStableFunc(p.Items, func(a, b bursar.Grant) int {
 		return cmp.Or(cmp.Compare(a.CreatedAt, b.CreatedAt), strings.Compare(a.DisplayName, b.DisplayName))
@@ -136,7 +138,7 @@ func (w *world) opGrants(o *op) error {
 // opPool shows the gate of currencies.
 func (w *world) opPool(o *op) error {
 	for _, id := range o.item().words {
-		d, _, err := w.engine.Check(w.t.Context(), engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability(id)}})
+		d, _, err := w.engine.Check(w.t.Context(), ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability(id)}})
 		if err != nil {
 			return err
 		}
@@ -200,11 +202,11 @@ func (w *world) opDemote(o *op) error {
 }
 
 func (w *world) opPromotions(*op) error {
-	list, _, err := w.engine.Promotions(w.t.Context(), engine.ReadOptions{}, "acme")
+	list, _, err := w.engine.Promotions(w.t.Context(), ledger.ReadOptions{}, "acme")
 	for _, p := range list {
 		w.printf("%s: %s %s", p.FeatureID, limitText(p.UsageLimit), p.Status)
 		w.printf("%s%s\n", mark(p.EndDate != 0, " until "+instantText(p.EndDate)), mark(p.ResetPeriod != "", ", resets each "+p.ResetPeriod))
-		d, _, err := w.engine.Check(w.t.Context(), engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability(p.FeatureID)}})
+		d, _, err := w.engine.Check(w.t.Context(), ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability(p.FeatureID)}})
 		if err != nil {
 			return err
 		}
@@ -247,7 +249,7 @@ func (w *world) opBoost(o *op) error {
 func (w *world) opUnboost(o *op) error {
 	it := o.item()
 	row := w.assignmentOf(it)
-	list, _, err := w.engine.Boosts(w.t.Context(), engine.ReadOptions{}, "acme", row)
+	list, _, err := w.engine.Boosts(w.t.Context(), ledger.ReadOptions{}, "acme", row)
 	id := "01940000-0000-7000-8000-000000000000"
 	for _, b := range list {
 		if b.Reason != nil && *b.Reason == it.word(2) {
@@ -261,7 +263,7 @@ func (w *world) opUnboost(o *op) error {
 }
 
 func (w *world) opBoosts(o *op) error {
-	list, _, err := w.engine.Boosts(w.t.Context(), engine.ReadOptions{}, "acme", w.assignmentOf(o.item()))
+	list, _, err := w.engine.Boosts(w.t.Context(), ledger.ReadOptions{}, "acme", w.assignmentOf(o.item()))
 	for _, b := range list {
 		reason := ""
 		if b.Reason != nil {
@@ -278,7 +280,7 @@ func (w *world) opBoosts(o *op) error {
 
 func (w *world) opAllocation(o *op) error {
 	it := o.item()
-	list, _, _, err := w.engine.Allocations(w.t.Context(), engine.ReadOptions{}, "acme", engine.AllocationQuery{Capability: capability(it.word(0)), EntityID: it.word(1), Limit: 100})
+	list, _, _, err := w.engine.Allocations(w.t.Context(), ledger.ReadOptions{}, "acme", ledger.AllocationQuery{Capability: capability(it.word(0)), EntityID: it.word(1), Limit: 100})
 	for _, a := range list {
 		w.printf("%s: %s given out of %s to %d", limitName(a.EntityID, nil, a.Label, a.Capability), a.Allocated, limitText(a.UsageLimit), a.Children)
 		if a.Unallocated != nil {
@@ -343,7 +345,7 @@ func (w *world) opListen(o *op) error {
 		types = []string{bursar.EventUsageExceeded, bursar.EventUsageRecovered, bursar.EventCreditsLow, bursar.EventGrantDepleted,
 			bursar.EventCreditsExpired, bursar.EventCreditsGranted, bursar.EventReservationExpired}
 	}
-	_, err := w.engine.CreateWebhook(w.t.Context(), tester, engine.WebhookInput{URL: "https://example.com", EventTypes: types})
+	_, err := w.engine.CreateWebhook(w.t.Context(), tester, catalogue.WebhookInput{URL: "https://example.com", EventTypes: types})
 	return err
 }
 
@@ -353,7 +355,7 @@ func (w *world) opHeard(*op) error {
 	if err != nil {
 		return err
 	}
-	var done []engine.Delivery
+	var done []store.Delivery
 	for _, d := range due {
 		var m struct {
 			Type string
@@ -366,7 +368,7 @@ func (w *world) opHeard(*op) error {
 		data, err := json.Marshal(m.Data)
 		w.must(err)
 		w.printf("%s %s\n", m.Type, data)
-		d.Status = engine.DeliverySucceeded
+		d.Status = store.DeliverySucceeded
 		done = append(done, d.Delivery)
 	}
 	if len(due) == 0 {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // op is one line of a script: words, options that its operation knows, and dimensions.
@@ -171,8 +171,8 @@ func spendInput(it *item) bursar.SpendInput {
 func (w *world) opCheck(o *op) error {
 	it := o.item()
 	customer, _ := it.take("customer")
-	d, _, err := w.engine.Check(w.t.Context(), engine.ReadOptions{}, cmp.Or(customer, "acme"),
-		[]engine.CheckInput{{Capability: capability(it.word(0)), Requested: it.amount(1), Dimensions: it.dims()}})
+	d, _, err := w.engine.Check(w.t.Context(), ledger.ReadOptions{}, cmp.Or(customer, "acme"),
+		[]ledger.CheckInput{{Capability: capability(it.word(0)), Requested: it.amount(1), Dimensions: it.dims()}})
 	if err == nil {
 		w.printDecision(&d[0])
 	}
@@ -255,7 +255,7 @@ func (w *world) opExtend(o *op) error {
 }
 
 func (w *world) opReservation(o *op) error {
-	r, _, err := w.engine.Reservation(w.t.Context(), engine.ReadOptions{}, "acme", w.hold(o.item().word(0)))
+	r, _, err := w.engine.Reservation(w.t.Context(), ledger.ReadOptions{}, "acme", w.hold(o.item().word(0)))
 	return w.ended(&r, err)
 }
 
@@ -270,8 +270,8 @@ func (w *world) ended(r *bursar.Reservation, err error) error {
 func (w *world) opReservations(o *op) error {
 	it := o.item()
 	entity, _ := it.take("entity")
-	p, _, err := w.engine.Reservations(w.t.Context(), engine.ReadOptions{}, "acme", engine.ReservationQuery{
-		Status: bursar.HoldStatus(it.word(0)), EntityID: entity, ListPage: engine.ListPage{Limit: 100}})
+	p, _, err := w.engine.Reservations(w.t.Context(), ledger.ReadOptions{}, "acme", ledger.ReservationQuery{
+		Status: bursar.HoldStatus(it.word(0)), EntityID: entity, ListPage: ledger.ListPage{Limit: 100}})
 	if err != nil {
 		return err
 	}
@@ -290,7 +290,7 @@ func (w *world) opReservations(o *op) error {
 // opTotal shows the customer's lifetime usage of capabilities.
 func (w *world) opTotal(o *op) error {
 	for _, id := range o.item().words {
-		d, _, err := w.engine.Check(w.t.Context(), engine.ReadOptions{}, "acme", []engine.CheckInput{{Capability: capability(id)}})
+		d, _, err := w.engine.Check(w.t.Context(), ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability(id)}})
 		if err != nil {
 			return err
 		}

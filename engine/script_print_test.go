@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 func (w *world) printf(format string, args ...any) { fmt.Fprintf(&w.out, format, args...) }
@@ -158,14 +158,14 @@ func (w *world) printAssignment(a *bursar.Assignment) {
 	w.printf("%s\n", mark(a.Allocation != "none", ", "+a.Allocation))
 }
 
-func (w *world) printLimit(r *engine.TreeRow) {
+func (w *world) printLimit(r *ledger.TreeRow) {
 	l := r.Limit
 	w.printf("%s: %s of %s%s from %s until %s\n", limitName(r.EntityID, l.ScopeEntityIDs, l.Label, l.Capability), l.CurrentUsage,
 		limitText(l.UsageLimit), mark(!l.Reserved.IsZero(), ", "+l.Reserved.String()+" held"), instantText(l.PeriodStart), instantText(l.PeriodEnd))
 }
 
 // printRow shows a row of the tree as one line.
-func (w *world) printRow(r *engine.TreeRow) {
+func (w *world) printRow(r *ledger.TreeRow) {
 	if r.Limit == nil {
 		w.printf("%s %s", r.EntityTypeID, r.EntityID)
 	} else {

@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 func init() {
@@ -18,7 +18,7 @@ func init() {
 
 // opLedger shows the entries of a currency, newest first.
 func (w *world) opLedger(o *op) error {
-	p, _, err := w.engine.Ledger(w.t.Context(), engine.ReadOptions{}, engine.LedgerQuery{CustomerID: "acme", CurrencyID: o.item().word(0), Limit: 100})
+	p, _, err := w.engine.Ledger(w.t.Context(), ledger.ReadOptions{}, ledger.LedgerQuery{CustomerID: "acme", CurrencyID: o.item().word(0), Limit: 100})
 	names := map[string]string{}
 	for _, g := range w.grants("") {
 		names[g.ID] = g.DisplayName
@@ -32,7 +32,7 @@ func (w *world) opLedger(o *op) error {
 // opSpent is "currency [group-by key…]": what it went to in the last 30 days.
 func (w *world) opSpent(o *op) error {
 	it := o.item()
-	list, _, err := w.engine.CreditUsage(w.t.Context(), engine.ReadOptions{}, engine.CreditUsageQuery{CustomerID: "acme", CurrencyID: it.word(0),
+	list, _, err := w.engine.CreditUsage(w.t.Context(), ledger.ReadOptions{}, ledger.CreditUsageQuery{CustomerID: "acme", CurrencyID: it.word(0),
 		From: w.clock() - 30*86400e9, GroupBy: it.words[1:]})
 	for _, s := range list.Series {
 		w.printf("%s %v: %s in %d times,", s.FeatureID, s.Tags, s.Total, s.EventCount)
@@ -64,7 +64,7 @@ func (w *world) opEstimate(o *op) error {
 		}
 		in.Dimensions = append(in.Dimensions, d)
 	}
-	list, warnings, _, err := w.engine.Estimate(w.t.Context(), engine.ReadOptions{}, in)
+	list, warnings, _, err := w.engine.Estimate(w.t.Context(), ledger.ReadOptions{}, in)
 	for _, e := range list {
 		w.printf("%s %s of %s left\n", e.Cost, e.CurrencyID, e.Balance.Limit.Sub(e.Balance.Used))
 		for _, b := range e.Breakdown {
@@ -83,11 +83,11 @@ func (w *world) opSimulate(o *op) error {
 	it := o.item()
 	from, _ := it.take("from")
 	to, _ := it.take("to")
-	in := engine.SimulateInput{From: w.instant(it, from), To: w.instant(it, to)}
+	in := ledger.SimulateInput{From: w.instant(it, from), To: w.instant(it, to)}
 	for _, d := range o.items[1:] {
 		in.Drafts = append(in.Drafts, w.limitInput(d))
 	}
-	s, _, err := w.engine.Simulate(w.t.Context(), engine.ReadOptions{}, "acme", in)
+	s, _, err := w.engine.Simulate(w.t.Context(), ledger.ReadOptions{}, "acme", in)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (w *world) opReprice(o *op) error {
 	it := o.item()
 	from, _ := it.take("from")
 	to, _ := it.take("to")
-	in := engine.RepriceInput{CardID: it.word(0), From: w.instant(it, from), To: w.instant(it, to), Apply: it.flag("apply")}
+	in := ledger.RepriceInput{CardID: it.word(0), From: w.instant(it, from), To: w.instant(it, to), Apply: it.flag("apply")}
 	r, err := w.engine.Reprice(w.t.Context(), tester, in)
 	if err != nil {
 		return err

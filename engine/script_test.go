@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -126,7 +128,7 @@ type world struct {
 	engine *engine.Engine
 	now    atomic.Int64
 	holds  map[string]string // reservations by the names that the script gives them
-	page   *engine.TreeQuery // the last page of the tree, for "more"
+	page   *ledger.TreeQuery // the last page of the tree, for "more"
 	out    strings.Builder
 }
 
@@ -183,14 +185,14 @@ func (w *world) crash() {
 	w.open()
 }
 
-var tester = engine.Caller{ActorType: "SYSTEM", ActorID: "test"}
+var tester = catalogue.Caller{ActorType: "SYSTEM", ActorID: "test"}
 
 // furnish makes the catalogue and the customer that every script begins with.
 func (w *world) furnish() {
 	ctx := context.Background()
-	var types []engine.EntityTypeInput
+	var types []catalogue.EntityTypeInput
 	for _, id := range []string{"org", "team", "user", "agent", "model"} {
-		types = append(types, engine.EntityTypeInput{ID: id, DisplayName: id, AttributionKeys: []string{id}})
+		types = append(types, catalogue.EntityTypeInput{ID: id, DisplayName: id, AttributionKeys: []string{id}})
 	}
 	_, err := w.engine.PutEntityTypes(ctx, tester, types)
 	w.must(err)

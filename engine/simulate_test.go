@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -30,7 +32,7 @@ func softly(in bursar.AssignmentInput) bursar.AssignmentInput {
 // simulate is a simulation as text: "replayed N", a line for each draft, stop and entity.
 func (r *rig) simulate(from, to bursar.Time, drafts ...bursar.AssignmentInput) string {
 	r.t.Helper()
-	s, version, err := r.Simulate(context.Background(), engine.ReadOptions{}, "acme", engine.SimulateInput{From: from, To: to, Drafts: drafts})
+	s, version, err := r.Simulate(context.Background(), ledger.ReadOptions{}, "acme", ledger.SimulateInput{From: from, To: to, Drafts: drafts})
 	if err != nil {
 		pointer := ""
 		if e := err.(*bursar.Error); len(e.Fields) > 0 {
@@ -88,7 +90,7 @@ func (r *rig) simulateAll(cases []simCase) {
 // below o, with the user, and 1 on nothing.
 func dayOfUsage(r *rig) {
 	ctx := context.Background()
-	_, err := r.PutEntityTypes(ctx, tester, []engine.EntityTypeInput{{ID: "project", DisplayName: "Project", AttributionKeys: []string{"project"}}})
+	_, err := r.PutEntityTypes(ctx, tester, []catalogue.EntityTypeInput{{ID: "project", DisplayName: "Project", AttributionKeys: []string{"project"}}})
 	r.must(err)
 	_, _, err = r.PutEntities(ctx, tester, "acme", []bursar.EntityInput{{ID: "p", EntityTypeID: "project", ParentID: bursar.Some("o")}, {ID: "o2", EntityTypeID: "org"}})
 	r.must(err)
@@ -176,12 +178,12 @@ func TestSimulate(t *testing.T) {
 		{"none", scriptStart, soon, nil, "ValidationFailed at /assignments"},
 		{"nothing between", soon, soon, list(draftOf("u", "tokens", "1", "P1D")), "ValidationFailed at /from"},
 	})
-	if _, _, err := r.Simulate(t.Context(), engine.ReadOptions{}, "nobody", engine.SimulateInput{}); codeOf(err) != bursar.CodeCustomerNotFound {
+	if _, _, err := r.Simulate(t.Context(), ledger.ReadOptions{}, "nobody", ledger.SimulateInput{}); codeOf(err) != bursar.CodeCustomerNotFound {
 		t.Errorf("nobody: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := r.Simulate(ctx, engine.ReadOptions{}, "acme", engine.SimulateInput{Drafts: list(draftOf("u", "tokens", "1", "P1D"))}); err == nil {
+	if _, _, err := r.Simulate(ctx, ledger.ReadOptions{}, "acme", ledger.SimulateInput{Drafts: list(draftOf("u", "tokens", "1", "P1D"))}); err == nil {
 		t.Error("cancelled, but it answers")
 	}
 }
@@ -274,12 +276,12 @@ func TestSimulateActs(t *testing.T) {
 
 // trimmed is a store whose logs begin after a commit.
 type trimmed struct {
-	engine.Store
+	store.Store
 	upTo uint64
 }
 
-func (s *trimmed) ReadLog(ctx context.Context, stream string, after uint64, limit int, visit func(engine.LogRow) error) error {
-	if stream != engine.CatalogueStream {
+func (s *trimmed) ReadLog(ctx context.Context, stream string, after uint64, limit int, visit func(store.LogRow) error) error {
+	if stream != store.CatalogueStream {
 		after = max(after, s.upTo)
 	}
 	return s.Store.ReadLog(ctx, stream, after, limit, visit)
@@ -311,10 +313,10 @@ func TestHistoryTrimmed(t *testing.T) {
 	if got := r.simulate(later(26*time.Hour), 0, draft); !strings.HasPrefix(got, "replayed 1\n") {
 		t.Errorf("what is there: %s", got)
 	}
-	if _, err := r.Reprice(t.Context(), tester, engine.RepriceInput{CardID: "card", From: later(0)}); codeOf(err) != bursar.CodeHistoryTrimmed {
+	if _, err := r.Reprice(t.Context(), tester, ledger.RepriceInput{CardID: "card", From: later(0)}); codeOf(err) != bursar.CodeHistoryTrimmed {
 		t.Errorf("reprice: %v", err)
 	}
-	if p := r.ledger(engine.LedgerQuery{}); len(p.Items) != 2 || p.HasNext {
+	if p := r.ledger(ledger.LedgerQuery{}); len(p.Items) != 2 || p.HasNext {
 		t.Errorf("ledger: %+v", p)
 	}
 }
@@ -336,7 +338,7 @@ func TestSimulateCuts(t *testing.T) {
 			r.use("acme", "2", later(time.Hour-time.Duration(2*i+n)*time.Second), dims("user", fmt.Sprintf("u%03d", i)))
 		}
 	}
-	s, _, err := r.Simulate(t.Context(), engine.ReadOptions{}, "acme", engine.SimulateInput{Drafts: []bursar.AssignmentInput{draftOf("o", "tokens", "1", "P1D")}})
+	s, _, err := r.Simulate(t.Context(), ledger.ReadOptions{}, "acme", ledger.SimulateInput{Drafts: []bursar.AssignmentInput{draftOf("o", "tokens", "1", "P1D")}})
 	r.must(err)
 	if s.Replayed != 211 || s.Drafts[0].Stopped != 211 || s.Drafts[0].StoppedUsage != amount("422") || len(s.Stopped) != 100 || len(s.Entities) != 100 {
 		t.Errorf("%d replayed, %+v, %d stops, %d entities", s.Replayed, s.Drafts, len(s.Stopped), len(s.Entities))

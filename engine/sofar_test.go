@@ -7,16 +7,18 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // afterSeries is a store that lets something happen when a series was read: between the
 // facts of a decision and the decision.
 type afterSeries struct {
-	engine.Store
+	store.Store
 	after func()
 }
 
-func (s *afterSeries) Series(ctx context.Context, customer string, q engine.SeriesQuery) ([]engine.SeriesRow, uint64, error) {
+func (s *afterSeries) Series(ctx context.Context, customer string, q store.SeriesQuery) ([]store.SeriesRow, uint64, error) {
 	rows, seq, err := s.Store.Series(ctx, customer, q)
 	if f := s.after; f != nil {
 		s.after = nil
@@ -64,7 +66,7 @@ func TestLimitCountsThePeriodSoFar(t *testing.T) {
 	}
 	use(2)
 	usedOf := func() (used []string) {
-		page, err := r.Tree(ctx, engine.ReadOptions{}, "acme", engine.TreeQuery{Capabilities: []bursar.Capability{capability("tokens")}, RootEntityID: "o", Depth: new(int), SortBy: engine.SortCreatedAt, Limit: 10})
+		page, err := r.Tree(ctx, ledger.ReadOptions{}, "acme", ledger.TreeQuery{Capabilities: []bursar.Capability{capability("tokens")}, RootEntityID: "o", Depth: new(int), SortBy: ledger.SortCreatedAt, Limit: 10})
 		r.must(err)
 		for _, row := range page.Rows {
 			if row.Limit.Label != "" {

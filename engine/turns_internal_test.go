@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // queue has somebody wait for a turn, who then notes who it is and gives it back.
@@ -98,22 +100,28 @@ func TestReadsThatScanTakeTurns(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if _, _, err := e.CreateCustomer(ctx, Caller{}, "a", bursar.CustomerInput{}); err != nil {
+	if _, _, err := e.CreateCustomer(ctx, catalogue.Caller{}, "a", bursar.CustomerInput{}); err != nil {
 		t.Fatal(err)
 	}
-	tokens, o, page := bursar.Capability{Kind: bursar.KindFeature, ID: "tokens"}, ReadOptions{}, ListPage{Limit: 10}
+	tokens, o, page := bursar.Capability{Kind: bursar.KindFeature, ID: "tokens"}, ledger.ReadOptions{}, ledger.ListPage{Limit: 10}
 	reads := []func() error{
 		func() error {
-			_, _, err := e.Entities(ctx, o, "a", EntityQuery{Search: "x", ListPage: page})
+			_, _, err := e.Entities(ctx, o, "a", ledger.EntityQuery{Search: "x", ListPage: page})
 			return err
 		},
-		func() error { _, _, err := e.Assignments(ctx, o, "a", AssignmentQuery{ListPage: page}); return err },
-		func() error { _, _, err := e.Reservations(ctx, o, "a", ReservationQuery{ListPage: page}); return err },
 		func() error {
-			_, _, _, err := e.Allocations(ctx, o, "a", AllocationQuery{Capability: tokens, Limit: 10})
+			_, _, err := e.Assignments(ctx, o, "a", ledger.AssignmentQuery{ListPage: page})
 			return err
 		},
-		func() error { _, _, err := e.Explain(ctx, o, "a", CheckInput{Capability: tokens}); return err },
+		func() error {
+			_, _, err := e.Reservations(ctx, o, "a", ledger.ReservationQuery{ListPage: page})
+			return err
+		},
+		func() error {
+			_, _, _, err := e.Allocations(ctx, o, "a", ledger.AllocationQuery{Capability: tokens, Limit: 10})
+			return err
+		},
+		func() error { _, _, err := e.Explain(ctx, o, "a", ledger.CheckInput{Capability: tokens}); return err },
 		func() error { _, _, err := e.PreviewArchive(ctx, o, "a", nil, true); return err },
 	}
 	free := 0
@@ -138,7 +146,7 @@ func TestReadsThatScanTakeTurns(t *testing.T) {
 			e.share.mu.Unlock()
 		}
 	}
-	if _, _, err := e.Check(ctx, o, "a", []CheckInput{{Capability: tokens}}); err != nil {
+	if _, _, err := e.Check(ctx, o, "a", []ledger.CheckInput{{Capability: tokens}}); err != nil {
 		t.Error(err)
 	}
 	if _, _, err := e.Customer(ctx, o, "a"); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -63,7 +64,7 @@ func TestWatchSelects(t *testing.T) {
 		}
 		for range 60 {
 			q := randomTreeQuery(rnd, ids)
-			o := engine.ReadOptions{}
+			o := ledger.ReadOptions{}
 			if rnd.IntN(2) == 0 {
 				o.Token = &bursar.AccessToken{CustomerID: "c", RootEntityID: ids[rnd.IntN(len(ids))]}
 			}
@@ -101,9 +102,9 @@ func TestWatchSelects(t *testing.T) {
 	}
 }
 
-func randomTreeQuery(rnd *rand.Rand, ids []string) engine.TreeQuery {
-	q := engine.TreeQuery{Capabilities: []bursar.Capability{capability("calls")}, SortBy: engine.SortID, Limit: 1000}
-	q.Scope = []engine.TreeScope{engine.ScopeAll, engine.ScopeNodeWide, engine.ScopeScoped}[rnd.IntN(3)]
+func randomTreeQuery(rnd *rand.Rand, ids []string) ledger.TreeQuery {
+	q := ledger.TreeQuery{Capabilities: []bursar.Capability{capability("calls")}, SortBy: ledger.SortID, Limit: 1000}
+	q.Scope = []ledger.TreeScope{ledger.ScopeAll, ledger.ScopeNodeWide, ledger.ScopeScoped}[rnd.IntN(3)]
 	if rnd.IntN(2) == 0 {
 		q.RootEntityID = ids[rnd.IntN(len(ids))]
 	}
@@ -135,14 +136,14 @@ func TestWatchFallsBehind(t *testing.T) {
 	defer r.close()
 	r.furnish("c")
 	ctx := context.Background()
-	w, _, err := r.Watch(ctx, engine.ReadOptions{}, "c", engine.TreeQuery{}, "")
+	w, _, err := r.Watch(ctx, ledger.ReadOptions{}, "c", ledger.TreeQuery{}, "")
 	r.must(err)
 	defer w.Close()
 	use := func() {
 		_, _, err := r.ReportUsage(ctx, tester, []bursar.UsageInput{{CustomerID: "c", FeatureID: "tokens", Value: bursar.AmountFromInt(1), Dimensions: onUser}})
 		r.must(err)
 	}
-	poll := func() []engine.Change {
+	poll := func() []ledger.Change {
 		changes, err := w.Poll(ctx)
 		r.must(err)
 		return changes
@@ -171,7 +172,7 @@ func TestWatchThroughEviction(t *testing.T) {
 	r := newRig(t, mem.New(), engine.Options{})
 	r.furnish("c")
 	ctx := context.Background()
-	w, _, err := r.Watch(ctx, engine.ReadOptions{}, "c", engine.TreeQuery{}, "")
+	w, _, err := r.Watch(ctx, ledger.ReadOptions{}, "c", ledger.TreeQuery{}, "")
 	r.must(err)
 	r.Forget("c")
 	changes, err := w.Poll(ctx)

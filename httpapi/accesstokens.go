@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type accessTokenIn struct {
@@ -42,7 +42,7 @@ func (a *API) createAccessToken(q *request, in *accessTokenIn) (accessTokenOut, 
 	if err != nil {
 		return accessTokenOut{}, err
 	}
-	t, err := versioned[bursar.AccessToken](q)(a.engine.CreateAccessToken(q.ctx, c, q.path[0], engine.AccessTokenInput{
+	t, err := versioned[bursar.AccessToken](q)(a.engine.CreateAccessToken(q.ctx, c, q.path[0], ledger.AccessTokenInput{
 		RootEntityID: orZero(in.RootEntityID), Permissions: in.Permissions, Subject: orZero(in.Subject),
 		TTLSeconds: or(in.ExpiresInSeconds, bursar.DefaultTokenTTL),
 	}))

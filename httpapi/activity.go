@@ -2,7 +2,8 @@ package httpapi
 
 import (
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -40,7 +41,7 @@ type targetOut struct {
 	ID   string `json:"id"`
 }
 
-func viewActivity(a engine.Activity) activityOut {
+func viewActivity(a store.Activity) activityOut {
 	return activityOut{
 		ID: a.ID, Timestamp: a.Timestamp, Actor: actorOut{Type: a.ActorType, ID: a.ActorID, Subject: orNil(&a.Subject)}, Action: a.Action,
 		Target: targetOut{Type: a.TargetType, ID: a.TargetID}, EntityID: orNil(&a.EntityID), Before: a.Before, After: a.After, RequestID: orNil(&a.RequestID),
@@ -49,11 +50,11 @@ func viewActivity(a engine.Activity) activityOut {
 
 // activity lists newest first.
 func (a *API) activity(q *request, in *activityQuery) (page[activityOut], error) {
-	at := func(x *engine.Activity) engine.ListPos { return engine.ListPos{CreatedAt: x.Timestamp, ID: x.ID} }
-	get := func(p engine.ListPage) (engine.Page[engine.Activity], error) {
-		query := engine.ActivityQuery{EntityID: in.EntityID, Action: in.Action, ActorID: in.ActorID, From: in.StartDate, To: in.EndDate, Limit: p.Limit}
+	at := func(x *store.Activity) ledger.ListPos { return ledger.ListPos{CreatedAt: x.Timestamp, ID: x.ID} }
+	get := func(p ledger.ListPage) (ledger.Page[store.Activity], error) {
+		query := store.ActivityQuery{EntityID: in.EntityID, Action: in.Action, ActorID: in.ActorID, From: in.StartDate, To: in.EndDate, Limit: p.Limit}
 		query.Below, query.Above = belowAbove(p)
-		return versioned[engine.Page[engine.Activity]](q)(a.engine.Activity(q.ctx, q.options(in.freshness), q.path[0], query))
+		return versioned[ledger.Page[store.Activity]](q)(a.engine.Activity(q.ctx, q.options(in.freshness), q.path[0], query))
 	}
 	return list(q, in.paging, at, get, viewActivity)
 }

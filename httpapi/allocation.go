@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type allocationQuery struct {
@@ -38,7 +38,7 @@ type allocationsOut struct {
 
 func (allocationsOut) envelope() {}
 
-func viewAllocation(x *engine.Allocation) allocationOut {
+func viewAllocation(x *ledger.Allocation) allocationOut {
 	out := allocationOut{
 		AssignmentID: x.AssignmentID, EntityID: x.EntityID, Label: x.Label, Allocation: "none", UsageLimit: x.UsageLimit, Allocated: x.Allocated,
 		Unallocated: x.Unallocated, OverCommitted: x.OverCommitted, Children: x.Children, Unlimited: x.Unlimited,
@@ -52,7 +52,7 @@ func viewAllocation(x *engine.Allocation) allocationOut {
 
 // allocation lists in order of assignments.
 func (a *API) allocation(q *request, in *allocationQuery) (allocationsOut, error) {
-	query := engine.AllocationQuery{Label: in.Label, EntityID: in.EntityID, Limit: in.Limit}
+	query := ledger.AllocationQuery{Label: in.Label, EntityID: in.EntityID, Limit: in.Limit}
 	var ok bool
 	if query.Capability, ok = capability(in.FeatureID, in.CurrencyID); !ok {
 		return allocationsOut{}, bursar.ErrorAt("?featureId", bursar.CodeValidationFailed, errNotOneCapability)

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // problemIn is a problem document as a client reads it.
@@ -302,7 +302,7 @@ func TestStoreDown(t *testing.T) {
 		defer mu.Unlock()
 		fail = err
 	}
-	set(fmt.Errorf("disk full: %w", engine.ErrNotCommitted))
+	set(fmt.Errorf("disk full: %w", store.ErrNotCommitted))
 	resp, reply := s.do("POST", "/api/v1/usage", usageOf(`"value":1,"idempotencyKey":"k"`), "X-API-KEY: "+testAdminKey)
 	refused(t, resp, reply, 503, "GovernanceUnavailable")
 	if resp.Header.Get("X-Should-Retry") != "true" || resp.Header.Get("Retry-After") != "1" || bytes.Contains(reply, []byte("disk")) {
@@ -312,7 +312,7 @@ func TestStoreDown(t *testing.T) {
 	set(nil)
 	s.admin("POST", "/api/v1/usage", usageOf(`"value":1,"idempotencyKey":"k"`))
 
-	set(fmt.Errorf("fsync: %w", engine.ErrPoisoned))
+	set(fmt.Errorf("fsync: %w", store.ErrPoisoned))
 	resp, reply = s.do("POST", "/api/v1/usage", usageOf(`"value":1,"idempotencyKey":"l"`), "X-API-KEY: "+testAdminKey)
 	refused(t, resp, reply, 503, "GovernanceUnavailable")
 	resp, reply = s.do("GET", "/readyz", "")

@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type apiKeyIn struct {
@@ -48,8 +48,8 @@ func (a *API) createAPIKey(q *request, in *apiKeyIn) (apiKeyOut, error) {
 
 func (a *API) listAPIKeys(q *request, in *paging) (page[apiKeyOut], error) {
 	rows := a.engine.Catalogue().APIKeys()
-	at := func(k *bursar.APIKey) engine.ListPos { return engine.ListPos{CreatedAt: k.CreatedAt, ID: k.ID} }
-	get := func(p engine.ListPage) (engine.Page[bursar.APIKey], error) {
+	at := func(k *bursar.APIKey) ledger.ListPos { return ledger.ListPos{CreatedAt: k.CreatedAt, ID: k.ID} }
+	get := func(p ledger.ListPage) (ledger.Page[bursar.APIKey], error) {
 		return pageOf(rows, p, at, func(*bursar.APIKey) bool { return true }), nil
 	}
 	return list(q, *in, at, get, a.viewAPIKey)

@@ -1,7 +1,7 @@
 package httpapi
 
 import (
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type archiveIn struct {
@@ -23,7 +23,7 @@ type archiveOut struct {
 	withRevision
 }
 
-func viewArchival(a engine.Archival) archiveOut {
+func viewArchival(a ledger.Archival) archiveOut {
 	return archiveOut{IDs: a.IDs, Archived: a.Archived, Limits: viewAssignments(a.Limits), LimitCount: a.LimitCount,
 		Released: viewEach(viewEntity)(a.Entities), ReleasedCount: a.EntityCount, withRevision: withRevision{a.Revision()}}
 }
@@ -35,7 +35,7 @@ func (a *API) archiveEntities(q *request, in *archiveIn) (archiveOut, error) {
 		return archiveOut{}, err
 	}
 	if or(in.DryRun, false) { // changes nothing, so its key is free for the write that may follow
-		got, err := versioned[engine.Archival](q)(a.engine.PreviewArchive(q.ctx, q.options(freshness{}), q.path[0], in.IDs, descendants))
+		got, err := versioned[ledger.Archival](q)(a.engine.PreviewArchive(q.ctx, q.options(freshness{}), q.path[0], in.IDs, descendants))
 		if err != nil {
 			return archiveOut{}, err
 		}
@@ -43,7 +43,7 @@ func (a *API) archiveEntities(q *request, in *archiveIn) (archiveOut, error) {
 		out.DryRun = true
 		return out, nil
 	}
-	return shown(viewArchival)(versioned[engine.Archival](q)(a.engine.Archive(q.ctx, c, q.path[0], in.IDs, descendants)))
+	return shown(viewArchival)(versioned[ledger.Archival](q)(a.engine.Archive(q.ctx, c, q.path[0], in.IDs, descendants)))
 }
 
 // restoreIn names entities that come back: what one request archived fits.
@@ -53,7 +53,7 @@ type restoreIn struct {
 
 func (a *API) unarchiveEntities(q *request, in *restoreIn) (idsOut, error) {
 	out := idsOut{in.IDs}
-	c, err := caller(q, func(a engine.Archival) idsOut { return idsOut{a.IDs} })
+	c, err := caller(q, func(a ledger.Archival) idsOut { return idsOut{a.IDs} })
 	if err != nil {
 		return out, err
 	}

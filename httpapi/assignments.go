@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/google/uuid"
 )
 
@@ -73,7 +73,7 @@ type assignmentList struct {
 // listAssignments is not like the other lists: the cursor is the id of a row.
 func (a *API) listAssignments(q *request, in *assignmentList) (page[assignmentOut], error) {
 	none := page[assignmentOut]{}
-	query := engine.AssignmentQuery{EntityID: in.EntityID, Label: in.Label, ListPage: engine.ListPage{Limit: in.Limit}}
+	query := ledger.AssignmentQuery{EntityID: in.EntityID, Label: in.Label, ListPage: ledger.ListPage{Limit: in.Limit}}
 	if in.FeatureID != "" || in.CurrencyID != "" {
 		var ok bool
 		if query.Capability, ok = capability(in.FeatureID, in.CurrencyID); !ok {
@@ -105,12 +105,12 @@ func (a *API) listAssignments(q *request, in *assignmentList) (page[assignmentOu
 	return out, nil
 }
 
-func assignmentPos(name, id string) (*engine.ListPos, error) {
+func assignmentPos(name, id string) (*ledger.ListPos, error) {
 	parsed, err := uuid.Parse(id)
 	if err != nil || parsed.String() != id {
 		return nil, bursar.ErrorAt("?"+name, bursar.CodeInvalidCursor, "the cursor of this list is the id of an assignment")
 	}
-	return &engine.ListPos{ID: id}, nil
+	return &ledger.ListPos{ID: id}, nil
 }
 
 type assignmentIn struct {

@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type boostIn struct {
@@ -54,8 +54,8 @@ func (a *API) listBoosts(q *request, in *boostList) (page[boostOut], error) {
 	for i := range got {
 		rows[i] = &got[i]
 	}
-	at := func(b *bursar.Boost) engine.ListPos { return engine.ListPos{ID: b.ID} } // which grows with time
-	get := func(p engine.ListPage) (engine.Page[bursar.Boost], error) {
+	at := func(b *bursar.Boost) ledger.ListPos { return ledger.ListPos{ID: b.ID} } // which grows with time
+	get := func(p ledger.ListPage) (ledger.Page[bursar.Boost], error) {
 		return pageOf(rows, p, at, func(*bursar.Boost) bool { return true }), nil
 	}
 	return list(q, in.paging, at, get, viewBoost)

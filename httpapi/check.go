@@ -9,6 +9,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // freshness bounds how old an answer may be.
@@ -18,8 +19,8 @@ type freshness struct {
 }
 
 // options bound a read by what the request asks for and by what its caller may see.
-func (q *request) options(f freshness) engine.ReadOptions {
-	o := engine.ReadOptions{MinVersion: f.MinVersion, MaxStaleness: time.Duration(f.MaxStalenessMs) * time.Millisecond, Token: q.token}
+func (q *request) options(f freshness) ledger.ReadOptions {
+	o := ledger.ReadOptions{MinVersion: f.MinVersion, MaxStaleness: time.Duration(f.MaxStalenessMs) * time.Millisecond, Token: q.token}
 	if o.MaxStaleness > 0 { // the reply states its age
 		q.aged, o.Age = true, &q.age
 	}
@@ -40,7 +41,7 @@ type checkQuery struct {
 var checkShape = shapeOf(reflect.TypeFor[checkQuery]())
 
 type checkInput struct {
-	engine.CheckInput
+	ledger.CheckInput
 	fresh freshness
 	// refusal is a reason to deny that needs no look at the customer.
 	refusal bursar.Code
@@ -121,7 +122,7 @@ func (a *API) check(q *request) error {
 	case bursar.CheckCustomerID(q.path[0]) != nil:
 		d = bursar.Decision{Capability: in.Capability, Reason: bursar.CodeCustomerNotFound}
 	default:
-		got, version, err := a.engine.Check(q.ctx, q.options(in.fresh), q.path[0], []engine.CheckInput{in.CheckInput})
+		got, version, err := a.engine.Check(q.ctx, q.options(in.fresh), q.path[0], []ledger.CheckInput{in.CheckInput})
 		if err != nil {
 			return err
 		}
@@ -169,9 +170,9 @@ func (ds decisions) appendTo(b []byte) []byte {
 
 func (a *API) checks(q *request, in *checksIn) (decisions, error) {
 	var problems bursar.Problems
-	inputs := make([]engine.CheckInput, len(in.Checks))
+	inputs := make([]ledger.CheckInput, len(in.Checks))
 	for i, c := range in.Checks {
-		input := engine.CheckInput{Requested: bursar.AmountFromInt(1), Dimensions: c.Dimensions}
+		input := ledger.CheckInput{Requested: bursar.AmountFromInt(1), Dimensions: c.Dimensions}
 		if c.RequestedUsage != nil {
 			input.Requested = *c.RequestedUsage
 		}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type creditUsageQuery struct {
@@ -77,20 +77,20 @@ func (a *API) creditUsage(q *request, in *creditUsageQuery) (creditUsageOut, err
 	if err != nil {
 		return creditUsageOut{}, err
 	}
-	report, version, err := a.engine.CreditUsage(q.ctx, q.options(in.freshness), engine.CreditUsageQuery{
+	report, version, err := a.engine.CreditUsage(q.ctx, q.options(in.freshness), ledger.CreditUsageQuery{
 		CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, From: from, To: to, GroupBy: in.GroupBy,
 	})
 	q.version = version
 	if err != nil {
 		return creditUsageOut{}, err
 	}
-	rows := make([]*engine.CreditSeries, len(report.Series))
+	rows := make([]*ledger.CreditSeries, len(report.Series))
 	for i := range report.Series {
 		rows[i] = &report.Series[i]
 	}
-	slices.SortFunc(rows, func(a, b *engine.CreditSeries) int { return comparePos(seriesPos(a), seriesPos(b)) })
-	get := func(p engine.ListPage) (engine.Page[engine.CreditSeries], error) {
-		return pageOf(rows, p, seriesPos, func(*engine.CreditSeries) bool { return true }), nil
+	slices.SortFunc(rows, func(a, b *ledger.CreditSeries) int { return comparePos(seriesPos(a), seriesPos(b)) })
+	get := func(p ledger.ListPage) (ledger.Page[ledger.CreditSeries], error) {
+		return pageOf(rows, p, seriesPos, func(*ledger.CreditSeries) bool { return true }), nil
 	}
 	got, err := list(q, in.paging, seriesPos, get, a.viewCreditSeries)
 	return creditUsageOut{Currency: viewCreditCurrency(a.engine.Catalogue().Currency(report.CurrencyID)), Series: got.Data,
@@ -98,7 +98,7 @@ func (a *API) creditUsage(q *request, in *creditUsageQuery) (creditUsageOut, err
 }
 
 // seriesPos is the place of a line among the others: its feature and its tags.
-func seriesPos(s *engine.CreditSeries) engine.ListPos {
+func seriesPos(s *ledger.CreditSeries) ledger.ListPos {
 	var id strings.Builder
 	id.WriteString(s.FeatureID)
 	for _, t := range s.Tags {
@@ -108,10 +108,10 @@ func seriesPos(s *engine.CreditSeries) engine.ListPos {
 	if s.Untold {
 		id.WriteByte(2)
 	}
-	return engine.ListPos{ID: id.String()}
+	return ledger.ListPos{ID: id.String()}
 }
 
-func (a *API) viewCreditSeries(s engine.CreditSeries) creditSeriesOut {
+func (a *API) viewCreditSeries(s ledger.CreditSeries) creditSeriesOut {
 	out := creditSeriesOut{FeatureID: orNil(&s.FeatureID), EventCount: s.EventCount, TotalCredits: s.Total, Untold: s.Untold, Points: make([]creditPointOut, len(s.Points))}
 	if f := a.engine.Catalogue().Feature(s.FeatureID); f != nil {
 		out.FeatureName = &f.DisplayName

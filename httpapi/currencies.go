@@ -4,7 +4,8 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type unitsIn struct {
@@ -50,8 +51,8 @@ func (a *API) listCurrencies(q *request, in *currencyList) (page[currencyOut], e
 		return len(in.Status) == 0 || slices.Contains(in.Status, "ACTIVE")
 	}
 	rows := a.engine.Catalogue().Currencies()
-	at := func(c *bursar.Currency) engine.ListPos { return engine.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
-	get := func(p engine.ListPage) (engine.Page[bursar.Currency], error) { return pageOf(rows, p, at, keep), nil }
+	at := func(c *bursar.Currency) ledger.ListPos { return ledger.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
+	get := func(p ledger.ListPage) (ledger.Page[bursar.Currency], error) { return pageOf(rows, p, at, keep), nil }
 	return list(q, in.paging, at, get, viewCurrency)
 }
 
@@ -65,7 +66,7 @@ type currencyPatch struct {
 }
 
 func (a *API) patchCurrency(q *request, in *currencyPatch) (currencyOut, error) {
-	p := engine.CurrencyPatch{
+	p := catalogue.CurrencyPatch{
 		DisplayName: in.DisplayName, Description: in.Description, Symbol: in.Symbol, Metadata: in.Metadata,
 		Units: bursar.Opt[bursar.Units]{Set: in.Units.Set, Null: in.Units.Null, Value: bursar.Units(in.Units.Value)},
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // A cursor is the place of a row in a list, authenticated: base64url of a payload and
@@ -97,7 +97,7 @@ func (q *request) unseal(name, cursor string) ([]byte, error) {
 }
 
 // cursorAt is the cursor of a row.
-func (q *request) cursorAt(at engine.ListPos) *string {
+func (q *request) cursorAt(at ledger.ListPos) *string {
 	payload := binary.BigEndian.AppendUint64(nil, uint64(at.CreatedAt.Std().UnixMilli()))[2:]
 	if len(at.ID) <= cursorMaxID {
 		payload = append(payload, at.ID...)
@@ -113,7 +113,7 @@ func (q *request) cursorAt(at engine.ListPos) *string {
 
 // belowAbove are the bounds of a page of a list that shows the newest first: the page
 // behind a row holds smaller ids.
-func belowAbove(p engine.ListPage) (below, above string) {
+func belowAbove(p ledger.ListPage) (below, above string) {
 	if p.After != nil {
 		below = p.After.ID
 	}
@@ -124,12 +124,12 @@ func belowAbove(p engine.ListPage) (below, above string) {
 }
 
 // fetch reads one page of a list.
-type fetch[T any] func(engine.ListPage) (engine.Page[T], error)
+type fetch[T any] func(ledger.ListPage) (ledger.Page[T], error)
 
 // list answers the page that p asks for. at tells the place of a row, view what is
 // shown of it.
-func list[T, Out any](q *request, p paging, at func(*T) engine.ListPos, get fetch[T], view func(T) Out) (page[Out], error) {
-	lp := engine.ListPage{Limit: p.Limit}
+func list[T, Out any](q *request, p paging, at func(*T) ledger.ListPos, get fetch[T], view func(T) Out) (page[Out], error) {
+	lp := ledger.ListPage{Limit: p.Limit}
 	err := p.check()
 	if err == nil && p.After != "" {
 		lp.After, err = locate(q, "after", p.After, at, get)
@@ -164,14 +164,14 @@ func list[T, Out any](q *request, p paging, at func(*T) engine.ListPos, get fetc
 	return out, nil
 }
 
-func locate[T any](q *request, name, cursor string, at func(*T) engine.ListPos, get fetch[T]) (*engine.ListPos, error) {
+func locate[T any](q *request, name, cursor string, at func(*T) ledger.ListPos, get fetch[T]) (*ledger.ListPos, error) {
 	payload, err := q.unseal(name, cursor)
 	if err != nil {
 		return nil, err
 	}
 	var ms [8]byte
 	copy(ms[2:], payload[:6])
-	pos := &engine.ListPos{CreatedAt: bursar.TimeOf(time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:])))), ID: string(payload[6:])}
+	pos := &ledger.ListPos{CreatedAt: bursar.TimeOf(time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:])))), ID: string(payload[6:])}
 	cut := len(pos.ID) - 1 - cursorHashLen
 	if cut < 0 || pos.ID[cut] != 0 {
 		return pos, nil
@@ -181,12 +181,12 @@ func locate[T any](q *request, name, cursor string, at func(*T) engine.ListPos, 
 
 // relocate finds the row whose id was cut. When it is gone, the place of the cut id is
 // the answer: rows may repeat then, but none is missed.
-func relocate[T any](cutPos engine.ListPos, cut int, at func(*T) engine.ListPos, get fetch[T]) (*engine.ListPos, error) {
-	start := engine.ListPos{CreatedAt: cutPos.CreatedAt, ID: cutPos.ID[:cut]}
+func relocate[T any](cutPos ledger.ListPos, cut int, at func(*T) ledger.ListPos, get fetch[T]) (*ledger.ListPos, error) {
+	start := ledger.ListPos{CreatedAt: cutPos.CreatedAt, ID: cutPos.ID[:cut]}
 	hash := cutPos.ID[cut+1:]
 	from := start
 	for {
-		got, err := get(engine.ListPage{After: &from, Limit: 100})
+		got, err := get(ledger.ListPage{After: &from, Limit: 100})
 		if err != nil {
 			return nil, err
 		}
@@ -207,7 +207,7 @@ func relocate[T any](cutPos engine.ListPos, cut int, at func(*T) engine.ListPos,
 }
 
 // pageOf is one page of rows that are all in memory, ordered by (createdAt, id).
-func pageOf[T any](rows []*T, p engine.ListPage, at func(*T) engine.ListPos, keep func(*T) bool) engine.Page[T] {
+func pageOf[T any](rows []*T, p ledger.ListPage, at func(*T) ledger.ListPos, keep func(*T) bool) ledger.Page[T] {
 	kept := rows[:0:0]
 	for _, r := range rows {
 		if keep(r) {
@@ -216,7 +216,7 @@ func pageOf[T any](rows []*T, p engine.ListPage, at func(*T) engine.ListPos, kee
 	}
 	from, to := 0, len(kept)
 	if p.After != nil {
-		from, _ = slices.BinarySearchFunc(kept, *p.After, func(r *T, pos engine.ListPos) int {
+		from, _ = slices.BinarySearchFunc(kept, *p.After, func(r *T, pos ledger.ListPos) int {
 			if comparePos(at(r), pos) <= 0 {
 				return -1
 			}
@@ -224,18 +224,18 @@ func pageOf[T any](rows []*T, p engine.ListPage, at func(*T) engine.ListPos, kee
 		})
 	}
 	if p.Before != nil {
-		to, _ = slices.BinarySearchFunc(kept, *p.Before, func(r *T, pos engine.ListPos) int { return comparePos(at(r), pos) })
+		to, _ = slices.BinarySearchFunc(kept, *p.Before, func(r *T, pos ledger.ListPos) int { return comparePos(at(r), pos) })
 		from = max(from, to-p.Limit)
 	}
 	to = min(to, from+p.Limit)
-	out := engine.Page[T]{HasPrev: from > 0, HasNext: to < len(kept)}
+	out := ledger.Page[T]{HasPrev: from > 0, HasNext: to < len(kept)}
 	for _, r := range kept[from:to] {
 		out.Items = append(out.Items, *r)
 	}
 	return out
 }
 
-func comparePos(a, b engine.ListPos) int {
+func comparePos(a, b ledger.ListPos) int {
 	switch {
 	case a.CreatedAt != b.CreatedAt:
 		if a.CreatedAt < b.CreatedAt {

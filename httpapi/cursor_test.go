@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 func requestWith(header, value string) *http.Request {
@@ -39,8 +39,8 @@ func (l *lister) get(query string) (page[string], error) {
 		return page[string]{}, e
 	}
 	q.parseQuery()
-	at := func(c *bursar.Customer) engine.ListPos { return engine.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
-	get := func(p engine.ListPage) (engine.Page[bursar.Customer], error) {
+	at := func(c *bursar.Customer) ledger.ListPos { return ledger.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
+	get := func(p ledger.ListPage) (ledger.Page[bursar.Customer], error) {
 		return pageOf(l.rows, p, at, func(c *bursar.Customer) bool { return c.ArchivedAt == nil }), nil
 	}
 	return list(q, in.paging, at, get, func(c bursar.Customer) string { return c.ID })

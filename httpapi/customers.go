@@ -2,7 +2,8 @@ package httpapi
 
 import (
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // customerFields are what a client says of a customer.
@@ -105,11 +106,11 @@ type customerList struct {
 
 func (a *API) listCustomers(q *request, in *customerList) (page[customerOut], error) {
 	from, to := in.CreatedAt.bounds()
-	at := func(c *bursar.Customer) engine.ListPos { return engine.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
-	get := func(p engine.ListPage) (engine.Page[bursar.Customer], error) {
-		return a.engine.Customers(q.ctx, engine.CustomerQuery{
+	at := func(c *bursar.Customer) ledger.ListPos { return ledger.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
+	get := func(p ledger.ListPage) (ledger.Page[bursar.Customer], error) {
+		return a.engine.Customers(q.ctx, store.CustomerQuery{
 			Email: in.Email, Name: in.Name, Search: in.Search, CreatedFrom: from, CreatedTo: to, IncludeArchived: in.IncludeArchived,
-			After: (*engine.CustomerPos)(p.After), Before: (*engine.CustomerPos)(p.Before), Limit: p.Limit,
+			After: (*store.CustomerPos)(p.After), Before: (*store.CustomerPos)(p.Before), Limit: p.Limit,
 		})
 	}
 	return list(q, in.paging, at, get, viewCustomer)

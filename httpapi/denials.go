@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type denialsQuery struct {
@@ -34,7 +34,7 @@ func (v bindingView) appendTo(b []byte) []byte { return appendBinding(b, v.Bindi
 // denials are those that this node remembers.
 func (a *API) denials(q *request, in *denialsQuery) ([]denialOut, error) {
 	out := []denialOut{}
-	version, err := a.engine.See(q.ctx, q.options(freshness{}), q.path[0], func(s *engine.Sight) {
+	version, err := a.engine.See(q.ctx, q.options(freshness{}), q.path[0], func(s *ledger.Sight) {
 		for _, d := range a.observed.of(q.path[0]) {
 			if len(out) == in.Limit {
 				return
@@ -50,7 +50,7 @@ func (a *API) denials(q *request, in *denialsQuery) ([]denialOut, error) {
 
 // viewDenial shows what s lets see of a denial: one of a request that named an entity it
 // sees, without limits and dimensions that it does not see. ok is false for others.
-func viewDenial(d *denial, s *engine.Sight) (out denialOut, ok bool) {
+func viewDenial(d *denial, s *ledger.Sight) (out denialOut, ok bool) {
 	out = denialOut{ID: d.id, Timestamp: d.at, Kind: d.kind, Requested: d.requested, Dimensions: d.dims, Reason: d.decision.Reason,
 		RequestID: d.requestID, Binding: bindingView{d.decision.Binding}, Chains: d.decision.Chains}
 	out.FeatureID, out.CurrencyID = capabilityIDs(d.capability)

@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // effectiveOut is where an entity stands with all that limits it: its own limits, those
@@ -27,7 +27,7 @@ type effectiveLimitOut struct {
 	ResetsAt       *bursar.Time         `json:"resetsAt"`
 }
 
-func viewEffective(e *engine.Effective) *effectiveOut {
+func viewEffective(e *ledger.Effective) *effectiveOut {
 	if e == nil {
 		return nil
 	}
@@ -37,7 +37,7 @@ func viewEffective(e *engine.Effective) *effectiveOut {
 		return out
 	}
 	out.By = &effectiveLimitOut{Source: l.Source, ScopeEntityIDs: []string{}}
-	if l.Source == engine.BindingAbove {
+	if l.Source == ledger.BindingAbove {
 		return out
 	}
 	out.By.FeatureID, out.By.CurrencyID = capabilityIDs(l.Capability)

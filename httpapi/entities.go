@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type entityList struct {
@@ -15,9 +15,9 @@ type entityList struct {
 }
 
 func (a *API) listEntities(q *request, in *entityList) (page[entityOut], error) {
-	at := func(e *bursar.Entity) engine.ListPos { return engine.ListPos{CreatedAt: e.CreatedAt, ID: e.ID} }
-	get := func(p engine.ListPage) (engine.Page[bursar.Entity], error) {
-		return versioned[engine.Page[bursar.Entity]](q)(a.engine.Entities(q.ctx, q.options(in.freshness), q.path[0], engine.EntityQuery{
+	at := func(e *bursar.Entity) ledger.ListPos { return ledger.ListPos{CreatedAt: e.CreatedAt, ID: e.ID} }
+	get := func(p ledger.ListPage) (ledger.Page[bursar.Entity], error) {
+		return versioned[ledger.Page[bursar.Entity]](q)(a.engine.Entities(q.ctx, q.options(in.freshness), q.path[0], ledger.EntityQuery{
 			TypeID: in.EntityTypeID, IncludeArchived: in.IncludeArchived, ParentID: in.ParentID, Search: in.Search, ListPage: p,
 		}))
 	}

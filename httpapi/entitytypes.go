@@ -4,7 +4,8 @@ import (
 	"strconv"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type entityTypeList struct {
@@ -14,8 +15,8 @@ type entityTypeList struct {
 
 func (a *API) listEntityTypes(q *request, in *entityTypeList) (page[entityTypeOut], error) {
 	rows := a.engine.Catalogue().EntityTypes()
-	at := func(t *bursar.EntityType) engine.ListPos { return engine.ListPos{CreatedAt: t.CreatedAt, ID: t.ID} }
-	get := func(p engine.ListPage) (engine.Page[bursar.EntityType], error) {
+	at := func(t *bursar.EntityType) ledger.ListPos { return ledger.ListPos{CreatedAt: t.CreatedAt, ID: t.ID} }
+	get := func(p ledger.ListPage) (ledger.Page[bursar.EntityType], error) {
 		return pageOf(rows, p, at, func(t *bursar.EntityType) bool { return in.IncludeArchived || t.ArchivedAt == nil }), nil
 	}
 	return list(q, in.paging, at, get, viewEntityType)
@@ -38,14 +39,14 @@ type entityTypeIn struct {
 
 func (a *API) putEntityTypes(q *request, in *entityTypesIn) ([]entityTypeOut, error) {
 	var problems bursar.Problems
-	inputs := make([]engine.EntityTypeInput, len(in.Types))
+	inputs := make([]catalogue.EntityTypeInput, len(in.Types))
 	for i, t := range in.Types {
 		for j, key := range t.AttributionKeys {
 			if _, err := bursar.CheckDimensions([]bursar.Dimension{{Key: key}}); err != nil {
 				problems.Add("/types/"+strconv.Itoa(i)+"/attributionKeys/"+strconv.Itoa(j), bursar.CodeValidationFailed, "%v", err)
 			}
 		}
-		inputs[i] = engine.EntityTypeInput{ID: t.ID, DisplayName: t.DisplayName, AttributionKeys: t.AttributionKeys, Description: t.Description, IfMatch: itemMatch(t.basedItem)}
+		inputs[i] = catalogue.EntityTypeInput{ID: t.ID, DisplayName: t.DisplayName, AttributionKeys: t.AttributionKeys, Description: t.Description, IfMatch: itemMatch(t.basedItem)}
 	}
 	if err := problems.Err(); err != nil {
 		return nil, err

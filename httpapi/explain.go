@@ -3,6 +3,7 @@ package httpapi
 import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type explainIn struct {
@@ -59,7 +60,7 @@ func viewNode(n *bursar.Node) nodeReply {
 	return out
 }
 
-func viewGate(g *engine.ExplainedGate) explainedGate {
+func viewGate(g *ledger.ExplainedGate) explainedGate {
 	out := explainedGate{
 		Source: bursar.BindingCustomer, UsageLimit: g.UsageLimit, CurrentUsage: g.CurrentUsage, Reserved: g.Reserved, Requested: g.Requested,
 		ResetsAt: timeOrNil(g.ResetsAt), fitOut: fitOut(g.Fit),
@@ -73,12 +74,12 @@ func viewGate(g *engine.ExplainedGate) explainedGate {
 
 // explain answers a question as a check does, with its arithmetic. It counts as none.
 func (a *API) explain(q *request, in *explainIn) (explainOut, error) {
-	input := engine.CheckInput{Requested: or(in.RequestedUsage, bursar.AmountFromInt(1)), Dimensions: in.Dimensions}
+	input := ledger.CheckInput{Requested: or(in.RequestedUsage, bursar.AmountFromInt(1)), Dimensions: in.Dimensions}
 	var ok bool
 	if input.Capability, ok = capability(in.FeatureID, in.CurrencyID); !ok {
 		return explainOut{}, bursar.ErrorAt("/featureId", bursar.CodeValidationFailed, errNotOneCapability)
 	}
-	x, err := versioned[engine.Explanation](q)(a.engine.Explain(q.ctx, q.options(in.freshness), q.path[0], input))
+	x, err := versioned[ledger.Explanation](q)(a.engine.Explain(q.ctx, q.options(in.freshness), q.path[0], input))
 	if err != nil {
 		return explainOut{}, err
 	}

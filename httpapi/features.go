@@ -4,7 +4,8 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // featureOut is a feature with the members that clients of the reference expect.
@@ -139,8 +140,8 @@ func (a *API) listFeatures(q *request, in *featureList) (page[featureOut], error
 			oneOf(in.FeatureType, f.FeatureType) && oneOf(in.MeterType, f.MeterType) && oneOf(in.Status, f.FeatureStatus)
 	}
 	rows := a.engine.Catalogue().Features()
-	at := func(f *bursar.Feature) engine.ListPos { return engine.ListPos{CreatedAt: f.CreatedAt, ID: f.ID} }
-	get := func(p engine.ListPage) (engine.Page[bursar.Feature], error) { return pageOf(rows, p, at, keep), nil }
+	at := func(f *bursar.Feature) ledger.ListPos { return ledger.ListPos{CreatedAt: f.CreatedAt, ID: f.ID} }
+	get := func(p ledger.ListPage) (ledger.Page[bursar.Feature], error) { return pageOf(rows, p, at, keep), nil }
 	return list(q, in.paging, at, get, viewFeature)
 }
 
@@ -160,7 +161,7 @@ type featurePatch struct {
 }
 
 func (a *API) patchFeature(q *request, in *featurePatch) (featureOut, error) {
-	p := engine.FeaturePatch{
+	p := catalogue.FeaturePatch{
 		DisplayName: in.DisplayName, Description: in.Description, FeatureUnits: in.FeatureUnits,
 		FeatureUnitsPlural: in.FeatureUnitsPlural, Metadata: in.Metadata,
 		Meter: bursar.Opt[bursar.Meter]{Set: in.Meter.Set, Null: in.Meter.Null},

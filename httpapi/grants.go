@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type moneyIn struct {
@@ -108,9 +108,9 @@ type grantList struct {
 
 func (a *API) listGrants(q *request, in *grantList) (page[grantOut], error) {
 	from, to := in.CreatedAt.bounds()
-	at := func(g *bursar.Grant) engine.ListPos { return engine.ListPos{CreatedAt: g.CreatedAt, ID: g.ID} }
-	get := func(p engine.ListPage) (engine.Page[bursar.Grant], error) {
-		return versioned[engine.Page[bursar.Grant]](q)(a.engine.Grants(q.ctx, q.options(in.freshness), engine.GrantQuery{
+	at := func(g *bursar.Grant) ledger.ListPos { return ledger.ListPos{CreatedAt: g.CreatedAt, ID: g.ID} }
+	get := func(p ledger.ListPage) (ledger.Page[bursar.Grant], error) {
+		return versioned[ledger.Page[bursar.Grant]](q)(a.engine.Grants(q.ctx, q.options(in.freshness), ledger.GrantQuery{
 			CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, CreatedFrom: from, CreatedTo: to, ListPage: p,
 		}))
 	}
@@ -150,11 +150,11 @@ type ledgerOut struct {
 
 // ledger lists newest first.
 func (a *API) ledger(q *request, in *ledgerQuery) (page[ledgerOut], error) {
-	at := func(e *bursar.LedgerEntry) engine.ListPos { return engine.ListPos{CreatedAt: e.Timestamp, ID: e.ID} }
-	get := func(p engine.ListPage) (engine.Page[bursar.LedgerEntry], error) {
-		query := engine.LedgerQuery{CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, Types: in.EventType, Limit: p.Limit}
+	at := func(e *bursar.LedgerEntry) ledger.ListPos { return ledger.ListPos{CreatedAt: e.Timestamp, ID: e.ID} }
+	get := func(p ledger.ListPage) (ledger.Page[bursar.LedgerEntry], error) {
+		query := ledger.LedgerQuery{CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, Types: in.EventType, Limit: p.Limit}
 		query.Below, query.Above = belowAbove(p)
-		return versioned[engine.Page[bursar.LedgerEntry]](q)(a.engine.Ledger(q.ctx, q.options(in.freshness), query))
+		return versioned[ledger.Page[bursar.LedgerEntry]](q)(a.engine.Ledger(q.ctx, q.options(in.freshness), query))
 	}
 	return list(q, in.paging, at, get, func(e bursar.LedgerEntry) ledgerOut {
 		return ledgerOut{

@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type historyQuery struct {
@@ -10,7 +10,7 @@ type historyQuery struct {
 	StartDate   bursar.Time        `query:"startDate" is:"required"`
 	EndDate     bursar.Time        `query:"endDate" doc:"Now when left out."`
 	GroupBy     []string           `query:"groupBy" is:"n=0-3,len=1-128" doc:"Dimension keys, and attribution keys, which stand for the entity of their type that the usage was charged to, at that time: teamId with model."`
-	Granularity engine.Granularity `query:"granularity" is:"enum=HOUR|DAY|WEEK|MONTH,default=DAY"`
+	Granularity ledger.Granularity `query:"granularity" is:"enum=HOUR|DAY|WEEK|MONTH,default=DAY"`
 	ResourceID  unsupported        `query:"resourceId"`
 }
 
@@ -42,7 +42,7 @@ type markerOut struct {
 	Type      string      `json:"type" is:"enum=PERIODIC_RESET|SUBSCRIPTION_CHANGE_RESET"`
 }
 
-func (a *API) history(q *request, customer string, f freshness, query engine.HistoryQuery) (historyOut, error) {
+func (a *API) history(q *request, customer string, f freshness, query ledger.HistoryQuery) (historyOut, error) {
 	if query.To != 0 && query.To <= query.From {
 		return historyOut{}, bursar.ErrorAt("?endDate", bursar.CodeValidationFailed, "must be after startDate")
 	}
@@ -67,7 +67,7 @@ func (a *API) history(q *request, customer string, f freshness, query engine.His
 }
 
 // markersOf are the instants at which running totals begin anew, which all series share.
-func markersOf(series []engine.Series) []markerOut {
+func markersOf(series []ledger.Series) []markerOut {
 	out := []markerOut{}
 	if len(series) == 0 {
 		return out
@@ -93,7 +93,7 @@ func (a *API) known(c bursar.Capability) error {
 
 // usageHistory is the running total of a feature over the whole customer.
 func (a *API) usageHistory(q *request, in *historyQuery) (historyOut, error) {
-	return a.history(q, q.path[0], in.freshness, engine.HistoryQuery{
+	return a.history(q, q.path[0], in.freshness, ledger.HistoryQuery{
 		Capability: bursar.Capability{Kind: bursar.KindFeature, ID: q.path[1]},
 		From:       in.StartDate, To: in.EndDate, Granularity: in.Granularity, GroupBy: in.GroupBy, Running: true,
 	})
@@ -105,7 +105,7 @@ type entityUsageQuery struct {
 	CurrencyID  string             `query:"currencyId"`
 	StartDate   bursar.Time        `query:"startDate" is:"required"`
 	EndDate     bursar.Time        `query:"endDate" doc:"Now when left out."`
-	Granularity engine.Granularity `query:"granularity" is:"enum=HOUR|DAY|WEEK|MONTH,default=DAY"`
+	Granularity ledger.Granularity `query:"granularity" is:"enum=HOUR|DAY|WEEK|MONTH,default=DAY"`
 	Timezone    string             `query:"timezone" is:"len=1-255" doc:"IANA name; the customer's when left out."`
 	GroupBy     []string           `query:"groupBy" is:"n=0-3,len=1-128" doc:"Dimension keys, attribution keys, $child, $featureId."`
 }
@@ -116,7 +116,7 @@ func (a *API) entityUsage(q *request, in *entityUsageQuery) (historyOut, error) 
 	if !ok {
 		return historyOut{}, bursar.ErrorAt("?featureId", bursar.CodeValidationFailed, errNotOneCapability)
 	}
-	return a.history(q, q.path[0], in.freshness, engine.HistoryQuery{
+	return a.history(q, q.path[0], in.freshness, ledger.HistoryQuery{
 		EntityID: q.path[1], Capability: capability, From: in.StartDate, To: in.EndDate,
 		Granularity: in.Granularity, Timezone: in.Timezone, GroupBy: in.GroupBy,
 	})

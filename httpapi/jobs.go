@@ -6,6 +6,8 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // jobWait is how long a request waits for work that may take longer than a request; what
@@ -95,9 +97,9 @@ type jobList struct {
 
 // listJobs lists newest first.
 func (a *API) listJobs(q *request, in *jobList) (page[jobBrief], error) {
-	at := func(j *engine.Job) engine.ListPos { return engine.ListPos{CreatedAt: j.CreatedAt, ID: j.ID} }
-	get := func(p engine.ListPage) (engine.Page[engine.Job], error) {
-		query := engine.JobQuery{Open: in.Open, Limit: p.Limit}
+	at := func(j *engine.Job) ledger.ListPos { return ledger.ListPos{CreatedAt: j.CreatedAt, ID: j.ID} }
+	get := func(p ledger.ListPage) (ledger.Page[engine.Job], error) {
+		query := store.JobQuery{Open: in.Open, Limit: p.Limit}
 		query.Below, query.Above = belowAbove(p)
 		return a.engine.Jobs(q.ctx, query)
 	}

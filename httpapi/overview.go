@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // overviewOut is what an operator sees first. Decisions, minutes and what bound them are
@@ -83,7 +83,7 @@ const (
 type overviewCache struct {
 	mu                sync.Mutex
 	searched, counted bursar.Time
-	closest           []engine.Closest
+	closest           []ledger.Closest
 	spend             map[string]bursar.Amount
 	customers         int
 	holdsOpen         int64

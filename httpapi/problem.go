@@ -8,7 +8,8 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // statuses of codes, but for those that end in NotFound, which are 404.
@@ -92,7 +93,7 @@ func (q *request) fail(err error) {
 	if q.status != 0 {
 		return // a panic after the reply
 	}
-	var replay *engine.Replay
+	var replay *ledger.Replay
 	if errors.As(err, &replay) {
 		q.version, q.replayed = replay.Version, true
 		q.send(replay.Status, append(q.out[:0], replay.Body...))
@@ -123,7 +124,7 @@ func (q *request) fail(err error) {
 func (q *request) hide(err error) *bursar.Error {
 	q.err = err
 	switch {
-	case errors.Is(err, engine.ErrNotCommitted), errors.Is(err, engine.ErrPoisoned), errors.Is(err, context.DeadlineExceeded),
+	case errors.Is(err, store.ErrNotCommitted), errors.Is(err, store.ErrPoisoned), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, context.Canceled), q.ctx.Err() != nil, q.api.engine.Ready() != nil:
 		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 			return bursar.Errorf(bursar.CodeGovernanceUnavailable, "the answer took longer than the %v that a request may; nothing was granted", requestTimeout)

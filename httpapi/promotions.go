@@ -4,7 +4,7 @@ import (
 	"strconv"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // promotionIn is a customer-wide limit of a feature as the reference API takes it.
@@ -155,8 +155,8 @@ func (a *API) listPromotions(q *request, in *promotionList) (page[promotionOut],
 	keep := func(p *bursar.Promotion) bool {
 		return oneOf(in.Status, p.Status) && p.CreatedAt >= from && (to == 0 || p.CreatedAt < to)
 	}
-	at := func(p *bursar.Promotion) engine.ListPos { return engine.ListPos{CreatedAt: p.CreatedAt, ID: p.ID} }
-	get := func(p engine.ListPage) (engine.Page[bursar.Promotion], error) { return pageOf(rows, p, at, keep), nil }
+	at := func(p *bursar.Promotion) ledger.ListPos { return ledger.ListPos{CreatedAt: p.CreatedAt, ID: p.ID} }
+	get := func(p ledger.ListPage) (ledger.Page[bursar.Promotion], error) { return pageOf(rows, p, at, keep), nil }
 	return list(q, in.paging, at, get, viewPromotion)
 }
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // bindFor reads a raw query as the input T.
@@ -55,7 +55,7 @@ func TestQueryScalars(t *testing.T) {
 	if in.Order != "asc" || *in.Depth != 3 || in.MinUtilization.String() != "0.8" || !in.IncludeArchived || in.Search != "a b%" || *in.Label != "daily" {
 		t.Errorf("%+v", in)
 	}
-	if in.Limit != 100 || in.SortBy != engine.SortUtilization || in.Scope != engine.ScopeAll || in.ParentID != nil {
+	if in.Limit != 100 || in.SortBy != ledger.SortUtilization || in.Scope != ledger.ScopeAll || in.ParentID != nil {
 		t.Errorf("defaults: %+v", in)
 	}
 	for raw, want := range map[string]string{

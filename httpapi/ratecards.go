@@ -6,7 +6,8 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // unpricedID is no id of a rate card: it names a route.
@@ -25,8 +26,8 @@ type rateVersionFields struct {
 	Rates         []rateIn     `json:"rates" is:"required,n=1-1000"`
 }
 
-func (f *rateVersionFields) input() engine.RateVersionInput {
-	in := engine.RateVersionInput{EffectiveFrom: orZero(f.EffectiveFrom), Rates: make([]bursar.Rate, len(f.Rates))}
+func (f *rateVersionFields) input() catalogue.RateVersionInput {
+	in := catalogue.RateVersionInput{EffectiveFrom: orZero(f.EffectiveFrom), Rates: make([]bursar.Rate, len(f.Rates))}
 	for i, r := range f.Rates {
 		in.Rates[i] = bursar.Rate{FeatureID: r.FeatureID, Amount: r.Amount, Per: or(r.Per, 1), Match: r.Match}
 	}
@@ -137,7 +138,7 @@ func (a *API) createRateCard(q *request, in *rateCardIn) (rateCardOut, error) {
 	if err != nil {
 		return rateCardOut{}, err
 	}
-	card, err := a.engine.CreateRateCard(q.ctx, c, engine.RateCardInput{
+	card, err := a.engine.CreateRateCard(q.ctx, c, catalogue.RateCardInput{
 		ID: in.ID, CurrencyID: in.CurrencyID, DisplayName: in.DisplayName, RateVersionInput: in.input(),
 	})
 	return viewRateCard(card), err
@@ -156,8 +157,8 @@ func (a *API) listRateCards(q *request, in *rateCardList) (page[rateCardOut], er
 			(in.FeatureID == "" || len(c.Versions) > 0 && c.Versions[len(c.Versions)-1].Prices(in.FeatureID))
 	}
 	rows := a.engine.Catalogue().RateCards()
-	at := func(c *bursar.RateCard) engine.ListPos { return engine.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
-	get := func(p engine.ListPage) (engine.Page[bursar.RateCard], error) { return pageOf(rows, p, at, keep), nil }
+	at := func(c *bursar.RateCard) ledger.ListPos { return ledger.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
+	get := func(p ledger.ListPage) (ledger.Page[bursar.RateCard], error) { return pageOf(rows, p, at, keep), nil }
 	return list(q, in.paging, at, get, viewRateCard)
 }
 
@@ -201,10 +202,10 @@ func (a *API) listRateVersions(q *request, in *paging) (page[rateVersionOut], er
 	for i := range c.Versions {
 		rows[i] = &c.Versions[i]
 	}
-	at := func(v *bursar.RateVersion) engine.ListPos {
-		return engine.ListPos{ID: fmt.Sprintf("%010d", v.Version)} // in order of the text, too
+	at := func(v *bursar.RateVersion) ledger.ListPos {
+		return ledger.ListPos{ID: fmt.Sprintf("%010d", v.Version)} // in order of the text, too
 	}
-	get := func(p engine.ListPage) (engine.Page[bursar.RateVersion], error) {
+	get := func(p ledger.ListPage) (ledger.Page[bursar.RateVersion], error) {
 		return pageOf(rows, p, at, func(*bursar.RateVersion) bool { return true }), nil
 	}
 	return list(q, *in, at, get, viewRateVersion)

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // refusal is that a hard limit was one of those that denied a request.
@@ -49,7 +49,7 @@ func (o *observed) refusals(customer string, from uint64, see func(*bursar.Node)
 
 // refusedBy is the newest refusal of a row's limit, in its period, for which too little
 // is still left.
-func refusedBy(l *engine.TreeLimit, by map[string][]refusal) *refusal {
+func refusedBy(l *ledger.TreeLimit, by map[string][]refusal) *refusal {
 	if l == nil || l.Remaining == nil || l.Enforcement != bursar.Hard {
 		return nil
 	}
@@ -71,7 +71,7 @@ func (s *streamer) refused() []refusedOut {
 		return nil
 	}
 	var out []refusedOut
-	_, err := s.q.api.engine.See(s.q.r.Context(), s.q.options(freshness{}), s.q.path[0], func(sight *engine.Sight) {
+	_, err := s.q.api.engine.See(s.q.r.Context(), s.q.options(freshness{}), s.q.path[0], func(sight *ledger.Sight) {
 		by, last := o.refusals(s.q.path[0], s.denials, func(n *bursar.Node) bool {
 			return (len(s.capabilities) == 0 || slices.Contains(s.capabilities, n.Capability)) && sight.Limit(n.EntityID, n.ScopeEntityIDs)
 		})

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // unpricedOut is a combination for which usage came and no rate matched.
@@ -65,7 +66,7 @@ type repricedRowOut struct {
 	Is               bursar.Amount `json:"is"`
 }
 
-func viewRepricing(r engine.Repricing) repricingOut {
+func viewRepricing(r ledger.Repricing) repricingOut {
 	out := repricingOut{RateCardID: r.CardID, Version: r.Version, By: r.By, Records: r.Records, Unmatched: r.Unmatched, Was: r.Was, Is: r.Is,
 		Pool: r.Pool, Changed: r.Changed, Customers: make([]repricedCustomerOut, len(r.Customers)), Applied: r.Applied}
 	for i, c := range r.Customers {
@@ -88,7 +89,7 @@ func (a *API) reprice(q *request, in *repriceIn) (out repricingOut, _ *engine.Jo
 	if err != nil {
 		return out, nil, err
 	}
-	j, err := a.engine.StartReprice(q.ctx, c, engine.RepriceInput{
+	j, err := a.engine.StartReprice(q.ctx, c, ledger.RepriceInput{
 		CardID: q.path[0], CustomerID: orZero(in.CustomerID), From: in.From, To: orZero(in.To), Apply: in.Apply,
 	})
 	if q.replayed = j.Repeated; err == nil {

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
 )
 
 // request is one request while it is served. It is pooled: nothing that may outlive
@@ -290,8 +290,8 @@ func traceID(h string) string {
 
 // reporter is who asks, for operations whose body has keys of its own: itemKey and
 // requiredKey are where an Idempotency-Key goes then. All others ask caller.
-func (q *request) reporter() engine.Caller {
-	c := engine.Caller{ActorType: "API_KEY", ActorID: q.actor, RequestID: q.id}
+func (q *request) reporter() catalogue.Caller {
+	c := catalogue.Caller{ActorType: "API_KEY", ActorID: q.actor, RequestID: q.id}
 	if q.token != nil {
 		c.ActorType, c.Subject, c.Token, c.Wrote = "ACCESS_TOKEN", q.token.Subject, q.token, q.wrote
 	}
@@ -300,7 +300,7 @@ func (q *request) reporter() engine.Caller {
 
 // caller says who asks for a write. When the request has an Idempotency-Key header,
 // view is how the engine's result becomes the reply, which is then kept.
-func caller[Result, Out any](q *request, view func(Result) Out) (engine.Caller, error) {
+func caller[Result, Out any](q *request, view func(Result) Out) (catalogue.Caller, error) {
 	c := q.reporter()
 	var err error
 	if c.IfMatch, err = q.ifMatch(); err != nil {
@@ -311,7 +311,7 @@ func caller[Result, Out any](q *request, view func(Result) Out) (engine.Caller, 
 		return c, err
 	}
 	status := q.route.status // Render may run when q serves another request
-	c.Key = &engine.RequestKey{Key: key, Content: q.contentHash(), Render: func(result any) (int, []byte) {
+	c.Key = &catalogue.RequestKey{Key: key, Content: q.contentHash(), Render: func(result any) (int, []byte) {
 		b, err := appendReply(nil, view(result.(Result)))
 		if err != nil {
 			panic(err) // the types of replies can all be written

@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type reserveIn struct {
@@ -115,12 +115,12 @@ type reservationList struct {
 }
 
 func (a *API) listReservations(q *request, in *reservationList) (page[reservationOut], error) {
-	at := func(r *bursar.Reservation) engine.ListPos {
-		return engine.ListPos{CreatedAt: r.CreatedAt, ID: r.ID}
+	at := func(r *bursar.Reservation) ledger.ListPos {
+		return ledger.ListPos{CreatedAt: r.CreatedAt, ID: r.ID}
 	}
-	get := func(p engine.ListPage) (engine.Page[bursar.Reservation], error) {
-		return versioned[engine.Page[bursar.Reservation]](q)(a.engine.Reservations(q.ctx, q.options(in.freshness), q.path[0],
-			engine.ReservationQuery{Status: in.Status, EntityID: in.EntityID, ListPage: p}))
+	get := func(p ledger.ListPage) (ledger.Page[bursar.Reservation], error) {
+		return versioned[ledger.Page[bursar.Reservation]](q)(a.engine.Reservations(q.ctx, q.options(in.freshness), q.path[0],
+			ledger.ReservationQuery{Status: in.Status, EntityID: in.EntityID, ListPage: p}))
 	}
 	return list(q, in.paging, at, get, viewReservation)
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // Writes may say which revision they are based on, so that nobody undoes what another
@@ -114,7 +114,7 @@ func viewCurrent(v any) any {
 		return viewCustomer(*v)
 	case *bursar.RateCard:
 		return viewRateCard(*v)
-	case *engine.Archival:
+	case *ledger.Archival:
 		return viewArchival(*v)
 	case *bursar.Webhook:
 		return viewWebhook(*v)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type simulateIn struct {
@@ -52,7 +53,7 @@ type simulatedEntityOut struct {
 
 const simulationNote = "accepted usage only: requests that were denied at the time are not in the log"
 
-func viewSimulation(s *engine.Simulation) simulationOut {
+func viewSimulation(s *ledger.Simulation) simulationOut {
 	out := simulationOut{
 		StartDate: s.From, EndDate: s.To, Replayed: s.Replayed, Note: simulationNote, Drafts: make([]simulatedDraftOut, len(s.Drafts)),
 		Stopped: make([]simulatedStopOut, len(s.Stopped)), Entities: make([]simulatedEntityOut, len(s.Entities)),
@@ -79,10 +80,10 @@ func (a *API) simulate(q *request, in *simulateIn) (out simulationOut, _ *engine
 	if err != nil {
 		return out, nil, err
 	}
-	input := engine.SimulateInput{From: in.StartDate, To: orZero(in.EndDate), Drafts: drafts}
+	input := ledger.SimulateInput{From: in.StartDate, To: orZero(in.EndDate), Drafts: drafts}
 	ctx, cancel := context.WithTimeout(q.ctx, a.jobWait)
 	defer cancel()
-	got, err := versioned[engine.Simulation](q)(a.engine.Simulate(ctx, q.options(in.freshness), q.path[0], input))
+	got, err := versioned[ledger.Simulation](q)(a.engine.Simulate(ctx, q.options(in.freshness), q.path[0], input))
 	if err == nil || !errors.Is(err, context.DeadlineExceeded) {
 		return viewSimulation(&got), nil, err
 	}

@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
 )
 
 // spendIn is what consume and reserve share.
@@ -16,7 +16,7 @@ type spendIn struct {
 	IdempotencyKey *string            `json:"idempotencyKey" is:"key" doc:"Required, here or as the Idempotency-Key header."`
 }
 
-func (q *request) spend(in *spendIn, amount bursar.Amount) (bursar.SpendInput, engine.Caller, error) {
+func (q *request) spend(in *spendIn, amount bursar.Amount) (bursar.SpendInput, catalogue.Caller, error) {
 	c := q.reporter()
 	capability, ok := capability(orZero(in.FeatureID), orZero(in.CurrencyID))
 	if !ok {

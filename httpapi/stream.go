@@ -8,6 +8,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // Limits of streams. A row is sent at most once in streamPoll.
@@ -136,7 +137,7 @@ func (s *streamer) run() {
 }
 
 // events writes changes; the last one has the position behind all of them.
-func (s *streamer) events(changes []engine.Change) []byte {
+func (s *streamer) events(changes []ledger.Change) []byte {
 	b := s.q.out[:0]
 	for i := range changes {
 		c := &changes[i]

@@ -4,7 +4,7 @@ import (
 	"strconv"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // treeFilters say which rows of the tree are meant.
@@ -12,7 +12,7 @@ type treeFilters struct {
 	FeatureIDs      []string         `query:"featureIds" is:"n=0-100" doc:"Without features and currencies: one row per entity."`
 	CurrencyIDs     []string         `query:"currencyIds" is:"n=0-100"`
 	EntityTypeIDs   []string         `query:"entityTypeIds" is:"n=0-100"`
-	Scope           engine.TreeScope `query:"scope" is:"enum=all|nodeWide|scoped,default=all"`
+	Scope           ledger.TreeScope `query:"scope" is:"enum=all|nodeWide|scoped,default=all"`
 	MinUtilization  *bursar.Amount   `query:"minUtilization" is:"min=0"`
 	Search          string           `query:"entityIdSearch" is:"len=1-255" doc:"Part of the id or the display name, in any case."`
 	RootEntityID    string           `query:"rootEntityId" doc:"Only this subtree, itself included."`
@@ -25,7 +25,7 @@ type treeFilters struct {
 type treeQuery struct {
 	freshness
 	treeFilters
-	SortBy engine.TreeSort `query:"sortBy" is:"enum=utilization|currentUsage|usageLimit|scopeSize|id|createdAt,default=utilization"`
+	SortBy ledger.TreeSort `query:"sortBy" is:"enum=utilization|currentUsage|usageLimit|scopeSize|id|createdAt,default=utilization"`
 	Order  string          `query:"order" is:"enum=desc|asc,default=desc"`
 	After  string          `query:"after" doc:"A cursor: the page behind it."`
 	Limit  int             `query:"limit" is:"n=1-1000,default=100"`
@@ -78,7 +78,7 @@ type treePagination struct {
 
 func (treeOut) envelope() {}
 
-func viewTreeRow(r *engine.TreeRow) treeRow {
+func viewTreeRow(r *ledger.TreeRow) treeRow {
 	out := treeRow{EntityID: r.EntityID, EntityTypeID: r.EntityTypeID, DisplayName: r.DisplayName, ParentID: r.ParentID, ChildCount: r.ChildCount, ArchivedAt: r.ArchivedAt,
 		Effective: viewEffective(r.Effective)}
 	l := r.Limit
@@ -94,8 +94,8 @@ func viewTreeRow(r *engine.TreeRow) treeRow {
 	return out
 }
 
-func (in *treeFilters) query() engine.TreeQuery {
-	query := engine.TreeQuery{
+func (in *treeFilters) query() ledger.TreeQuery {
+	query := ledger.TreeQuery{
 		TypeIDs: in.EntityTypeIDs, Scope: in.Scope, MinUtilization: in.MinUtilization, Search: in.Search,
 		RootEntityID: in.RootEntityID, Depth: in.Depth, ParentID: in.ParentID, IncludeArchived: in.IncludeArchived, Label: in.Label,
 	}

@@ -2,7 +2,8 @@ package httpapi
 
 import (
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type webhookIn struct {
@@ -75,7 +76,7 @@ func (a *API) createWebhook(q *request, in *webhookIn) (webhookOut, error) {
 	if err != nil {
 		return webhookOut{}, err
 	}
-	w, err := a.engine.CreateWebhook(q.ctx, c, engine.WebhookInput{
+	w, err := a.engine.CreateWebhook(q.ctx, c, catalogue.WebhookInput{
 		Kind: kind, URL: in.URL, Description: orNil(in.Description), EventTypes: in.EventTypes.Value, CustomerID: orNil(in.CustomerID),
 	})
 	return viewSecretWebhook(w), err
@@ -83,8 +84,8 @@ func (a *API) createWebhook(q *request, in *webhookIn) (webhookOut, error) {
 
 func (a *API) listWebhooks(q *request, in *paging) (page[webhookOut], error) {
 	rows := a.engine.Catalogue().Webhooks()
-	at := func(w *bursar.Webhook) engine.ListPos { return engine.ListPos{CreatedAt: w.CreatedAt, ID: w.ID} }
-	get := func(p engine.ListPage) (engine.Page[bursar.Webhook], error) {
+	at := func(w *bursar.Webhook) ledger.ListPos { return ledger.ListPos{CreatedAt: w.CreatedAt, ID: w.ID} }
+	get := func(p ledger.ListPage) (ledger.Page[bursar.Webhook], error) {
 		return pageOf(rows, p, at, func(*bursar.Webhook) bool { return true }), nil
 	}
 	return list(q, *in, at, get, viewWebhook)
@@ -118,7 +119,7 @@ func (a *API) patchWebhook(q *request, in *webhookPatch) (webhookOut, error) {
 	if err != nil {
 		return webhookOut{}, err
 	}
-	p := engine.WebhookPatch{URL: in.URL, Description: emptyIsNull(in.Description), EventTypes: in.EventTypes, CustomerID: emptyIsNull(in.CustomerID)}
+	p := catalogue.WebhookPatch{URL: in.URL, Description: emptyIsNull(in.Description), EventTypes: in.EventTypes, CustomerID: emptyIsNull(in.CustomerID)}
 	if in.Status != nil {
 		p.Enabled = bursar.Some(*in.Status == "ENABLED")
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -189,7 +190,7 @@ func checkTestTarget(kind bursar.WebhookKind, url string) error {
 // attempt makes up what became of every delivery that is due: "FAILED 500 text".
 func (s *testServer) attempt(outcome string) {
 	s.t.Helper()
-	var status engine.DeliveryStatus
+	var status store.DeliveryStatus
 	var response int
 	if _, err := fmt.Sscan(outcome, &status, &response); err != nil {
 		s.t.Fatal(err)
@@ -198,14 +199,14 @@ func (s *testServer) attempt(outcome string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	var done []engine.Delivery
+	var done []store.Delivery
 	for _, d := range due {
 		d.Status, d.ResponseStatus, d.NextAttempt, d.Error = status, response, 0, ""
 		d.Attempts++
 		if parts := strings.SplitN(outcome, " ", 3); len(parts) == 3 {
 			d.Error = parts[2]
 		}
-		if status == engine.DeliveryPending {
+		if status == store.DeliveryPending {
 			d.NextAttempt = s.clock.time() + 5e9
 		}
 		done = append(done, d.Delivery)

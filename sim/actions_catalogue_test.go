@@ -6,7 +6,9 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // first gives the first difference.
@@ -27,7 +29,7 @@ func reply[T any](got T, err error, want T, f *fail) string {
 	return diff(got, want)
 }
 
-type putTypes struct{ In []engine.EntityTypeInput }
+type putTypes struct{ In []catalogue.EntityTypeInput }
 
 func (a putTypes) run(w *world) string {
 	got, err := w.engine.PutEntityTypes(w.ctx, caller, a.In)
@@ -54,7 +56,7 @@ func (a createFeature) run(w *world) string {
 
 type patchFeature struct {
 	ID string
-	P  engine.FeaturePatch
+	P  catalogue.FeaturePatch
 }
 
 func (a patchFeature) run(w *world) string {
@@ -84,7 +86,7 @@ func (a createCurrency) run(w *world) string {
 
 type patchCurrency struct {
 	ID string
-	P  engine.CurrencyPatch
+	P  catalogue.CurrencyPatch
 }
 
 func (a patchCurrency) run(w *world) string {
@@ -121,10 +123,10 @@ func (readCatalogue) run(w *world) string {
 	for _, x := range c.Currencies() {
 		currencies = append(currencies, *x)
 	}
-	all := engine.ListPage{Limit: 1 << 20}
-	wantTypes := pageOf(values(w.model.types), func(t bursar.EntityType) engine.ListPos { return engine.ListPos{CreatedAt: t.CreatedAt, ID: t.ID} }, all)
-	wantFeatures := pageOf(values(w.model.features), func(f bursar.Feature) engine.ListPos { return engine.ListPos{CreatedAt: f.CreatedAt, ID: f.ID} }, all)
-	wantCurrencies := pageOf(values(w.model.currencies), func(c bursar.Currency) engine.ListPos { return engine.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }, all)
+	all := ledger.ListPage{Limit: 1 << 20}
+	wantTypes := pageOf(values(w.model.types), func(t bursar.EntityType) ledger.ListPos { return ledger.ListPos{CreatedAt: t.CreatedAt, ID: t.ID} }, all)
+	wantFeatures := pageOf(values(w.model.features), func(f bursar.Feature) ledger.ListPos { return ledger.ListPos{CreatedAt: f.CreatedAt, ID: f.ID} }, all)
+	wantCurrencies := pageOf(values(w.model.currencies), func(c bursar.Currency) ledger.ListPos { return ledger.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }, all)
 	return first(diff(types, wantTypes.Items), diff(features, wantFeatures.Items), diff(currencies, wantCurrencies.Items))
 }
 
@@ -208,7 +210,7 @@ type getCustomer struct {
 }
 
 func (a getCustomer) run(w *world) string {
-	ro := engine.ReadOptions{MinVersion: w.version[a.ID]}
+	ro := ledger.ReadOptions{MinVersion: w.version[a.ID]}
 	c, _ := w.model.customer(a.ID)
 	if a.TooNew && c != nil {
 		ro.MinVersion += 1 << 30
@@ -225,36 +227,36 @@ func (a getCustomer) run(w *world) string {
 	return w.sawVersion(a.ID, v)
 }
 
-type listCustomers struct{ Q engine.CustomerQuery }
+type listCustomers struct{ Q store.CustomerQuery }
 
 func (a listCustomers) run(w *world) string {
-	query := func(p engine.ListPage) engine.CustomerQuery {
+	query := func(p ledger.ListPage) store.CustomerQuery {
 		q := a.Q
-		q.Limit, q.After, q.Before = p.Limit, (*engine.CustomerPos)(p.After), (*engine.CustomerPos)(p.Before)
+		q.Limit, q.After, q.Before = p.Limit, (*store.CustomerPos)(p.After), (*store.CustomerPos)(p.Before)
 		return q
 	}
 	return comparePages(pages[bursar.Customer]{
-		got: func(p engine.ListPage) (engine.Page[bursar.Customer], error) {
+		got: func(p ledger.ListPage) (ledger.Page[bursar.Customer], error) {
 			return w.engine.Customers(w.ctx, query(p))
 		},
-		want: func(p engine.ListPage) (engine.Page[bursar.Customer], *fail) {
+		want: func(p ledger.ListPage) (ledger.Page[bursar.Customer], *fail) {
 			return w.model.listCustomers(query(p)), nil
 		},
-		place: func(c bursar.Customer) engine.ListPos { return engine.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} },
-	}, engine.ListPage{Limit: a.Q.Limit, After: (*engine.ListPos)(a.Q.After)})
+		place: func(c bursar.Customer) ledger.ListPos { return ledger.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} },
+	}, ledger.ListPage{Limit: a.Q.Limit, After: (*ledger.ListPos)(a.Q.After)})
 }
 
 // pages compares two paged lists page by page.
 type pages[T any] struct {
-	got      func(engine.ListPage) (engine.Page[T], error)
-	want     func(engine.ListPage) (engine.Page[T], *fail)
-	place    func(T) engine.ListPos
+	got      func(ledger.ListPage) (ledger.Page[T], error)
+	want     func(ledger.ListPage) (ledger.Page[T], *fail)
+	place    func(T) ledger.ListPos
 	norm     func(T) T                           // replaces the engine's ids
-	toEngine func(engine.ListPos) engine.ListPos // puts them back into a cursor
+	toEngine func(ledger.ListPos) ledger.ListPos // puts them back into a cursor
 }
 
 // comparePages walks to the end, then back by one page.
-func comparePages[T any](p pages[T], page engine.ListPage) string {
+func comparePages[T any](p pages[T], page ledger.ListPage) string {
 	for n := 0; ; n++ {
 		want, f := p.want(page)
 		if d := p.compare(page, want, f); d != "" || f != nil {
@@ -274,10 +276,10 @@ func comparePages[T any](p pages[T], page engine.ListPage) string {
 	}
 }
 
-func (p pages[T]) compare(page engine.ListPage, want engine.Page[T], f *fail) string {
+func (p pages[T]) compare(page ledger.ListPage, want ledger.Page[T], f *fail) string {
 	asked := page
 	if p.toEngine != nil {
-		for _, pos := range []**engine.ListPos{&asked.After, &asked.Before} {
+		for _, pos := range []**ledger.ListPos{&asked.After, &asked.Before} {
 			if *pos != nil {
 				at := p.toEngine(**pos)
 				*pos = &at

@@ -4,10 +4,11 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
 )
 
-type createCard struct{ In engine.RateCardInput }
+type createCard struct{ In catalogue.RateCardInput }
 
 func (a createCard) run(w *world) string {
 	got, err := w.engine.CreateRateCard(w.ctx, caller, a.In)
@@ -17,7 +18,7 @@ func (a createCard) run(w *world) string {
 
 type addVersion struct {
 	Card  string
-	Input engine.RateVersionInput
+	Input catalogue.RateVersionInput
 }
 
 func (a addVersion) run(w *world) string {
@@ -84,25 +85,25 @@ func (a voidGrant) run(w *world) string {
 
 type listGrants struct {
 	Customer string
-	Q        engine.GrantQuery
+	Q        ledger.GrantQuery
 }
 
 func (a listGrants) run(w *world) string {
 	if c := w.model.customers[a.Customer]; c != nil && c.grantsAtOnce() {
 		return a.together(w)
 	}
-	query := func(p engine.ListPage) engine.GrantQuery {
+	query := func(p ledger.ListPage) ledger.GrantQuery {
 		q := a.Q
 		q.CustomerID, q.ListPage = a.Customer, p
 		return q
 	}
 	return comparePages(pages[bursar.Grant]{
-		got: func(p engine.ListPage) (engine.Page[bursar.Grant], error) {
+		got: func(p ledger.ListPage) (ledger.Page[bursar.Grant], error) {
 			page, _, err := w.engine.Grants(w.ctx, w.fresh(a.Customer), query(p))
 			return page, err
 		},
-		want:  func(p engine.ListPage) (engine.Page[bursar.Grant], *fail) { return w.model.listGrants(query(p)) },
-		place: func(g bursar.Grant) engine.ListPos { return engine.ListPos{ID: g.ID} },
+		want:  func(p ledger.ListPage) (ledger.Page[bursar.Grant], *fail) { return w.model.listGrants(query(p)) },
+		place: func(g bursar.Grant) ledger.ListPos { return ledger.ListPos{ID: g.ID} },
 		norm: func(g bursar.Grant) bursar.Grant {
 			w.knowOverdraft(a.Customer, g)
 			return w.grant(g)
@@ -124,7 +125,7 @@ func (c *mCust) grantsAtOnce() bool {
 // together compares all grants, in whatever order.
 func (a listGrants) together(w *world) string {
 	q := a.Q
-	q.CustomerID, q.ListPage = a.Customer, engine.ListPage{Limit: 1 << 20}
+	q.CustomerID, q.ListPage = a.Customer, ledger.ListPage{Limit: 1 << 20}
 	want, f := w.model.listGrants(q)
 	page, _, err := w.engine.Grants(w.ctx, w.fresh(a.Customer), q)
 	if d := diffErr(err, f); d != "" || f != nil {
@@ -165,7 +166,7 @@ func (readCards) run(w *world) string {
 	for _, c := range w.catalogue().RateCards() {
 		got = append(got, *c)
 	}
-	want := pageOf(values(w.model.cards), func(c bursar.RateCard) engine.ListPos { return engine.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} },
-		engine.ListPage{Limit: 1 << 20})
+	want := pageOf(values(w.model.cards), func(c bursar.RateCard) ledger.ListPos { return ledger.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} },
+		ledger.ListPage{Limit: 1 << 20})
 	return diff(slices.Clone(got), want.Items)
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type putPromotions struct {
@@ -122,12 +122,12 @@ func (a listBoosts) run(w *world) string {
 // readAllocations walks all pages.
 type readAllocations struct {
 	Customer string
-	Q        engine.AllocationQuery
+	Q        ledger.AllocationQuery
 }
 
 func (a readAllocations) run(w *world) string {
 	want, f := w.model.allocationList(a.Customer, a.Q)
-	var all []engine.Allocation
+	var all []ledger.Allocation
 	for q := a.Q; ; {
 		page, next, _, err := w.engine.Allocations(w.ctx, w.fresh(a.Customer), a.Customer, q)
 		if d := diffErr(err, f); d != "" || f != nil {

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // decision is d with the model's ids; the engine's value is not changed.
@@ -69,7 +69,7 @@ func current(d bursar.Decision) bursar.Decision {
 
 type check struct {
 	Customer string
-	In       []engine.CheckInput
+	In       []ledger.CheckInput
 }
 
 func (a check) run(w *world) string {
@@ -319,28 +319,28 @@ func (a getHold) run(w *world) string {
 
 type listHolds struct {
 	Customer string
-	Q        engine.ReservationQuery
+	Q        ledger.ReservationQuery
 }
 
 func (a listHolds) run(w *world) string {
-	query := func(p engine.ListPage) engine.ReservationQuery {
+	query := func(p ledger.ListPage) ledger.ReservationQuery {
 		q := a.Q
 		q.ListPage = p
 		return q
 	}
 	return comparePages(pages[bursar.Reservation]{
-		got: func(p engine.ListPage) (engine.Page[bursar.Reservation], error) {
+		got: func(p ledger.ListPage) (ledger.Page[bursar.Reservation], error) {
 			page, _, err := w.engine.Reservations(w.ctx, w.fresh(a.Customer), a.Customer, query(p))
 			return page, err
 		},
-		want: func(p engine.ListPage) (engine.Page[bursar.Reservation], *fail) {
+		want: func(p ledger.ListPage) (ledger.Page[bursar.Reservation], *fail) {
 			page, f := w.model.listReservations(a.Customer, query(p))
 			for i := range page.Items {
 				page.Items[i] = comparableHold(page.Items[i])
 			}
 			return page, f
 		},
-		place: func(r bursar.Reservation) engine.ListPos { return engine.ListPos{ID: r.ID} },
+		place: func(r bursar.Reservation) ledger.ListPos { return ledger.ListPos{ID: r.ID} },
 		norm: func(r bursar.Reservation) bursar.Reservation {
 			r.Decision = nil
 			return w.hold(r)

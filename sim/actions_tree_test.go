@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type putEntities struct {
@@ -51,8 +51,8 @@ func (a archiveEntities) run(w *world) string {
 }
 
 // fresh asks for nothing older than what was seen.
-func (w *world) fresh(customer string) engine.ReadOptions {
-	return engine.ReadOptions{MinVersion: w.version[customer]}
+func (w *world) fresh(customer string) ledger.ReadOptions {
+	return ledger.ReadOptions{MinVersion: w.version[customer]}
 }
 
 type getEntity struct{ Customer, ID string }
@@ -68,24 +68,24 @@ func (a getEntity) run(w *world) string {
 
 type listEntities struct {
 	Customer string
-	Q        engine.EntityQuery
+	Q        ledger.EntityQuery
 }
 
 func (a listEntities) run(w *world) string {
-	query := func(p engine.ListPage) engine.EntityQuery {
+	query := func(p ledger.ListPage) ledger.EntityQuery {
 		q := a.Q
 		q.ListPage = p
 		return q
 	}
 	return comparePages(pages[bursar.Entity]{
-		got: func(p engine.ListPage) (engine.Page[bursar.Entity], error) {
+		got: func(p ledger.ListPage) (ledger.Page[bursar.Entity], error) {
 			page, _, err := w.engine.Entities(w.ctx, w.fresh(a.Customer), a.Customer, query(p))
 			return page, err
 		},
-		want: func(p engine.ListPage) (engine.Page[bursar.Entity], *fail) {
+		want: func(p ledger.ListPage) (ledger.Page[bursar.Entity], *fail) {
 			return w.model.listEntities(a.Customer, query(p))
 		},
-		place: func(e bursar.Entity) engine.ListPos { return engine.ListPos{CreatedAt: e.CreatedAt, ID: e.ID} },
+		place: func(e bursar.Entity) ledger.ListPos { return ledger.ListPos{CreatedAt: e.CreatedAt, ID: e.ID} },
 	}, a.Q.ListPage)
 }
 
@@ -160,30 +160,30 @@ func (a getAssignment) run(w *world) string {
 
 type listAssignments struct {
 	Customer string
-	Q        engine.AssignmentQuery
+	Q        ledger.AssignmentQuery
 }
 
 func (a listAssignments) run(w *world) string {
-	query := func(p engine.ListPage) engine.AssignmentQuery {
+	query := func(p ledger.ListPage) ledger.AssignmentQuery {
 		q := a.Q
 		q.ListPage = p
 		return q
 	}
 	return comparePages(pages[bursar.Assignment]{
-		got: func(p engine.ListPage) (engine.Page[bursar.Assignment], error) {
+		got: func(p ledger.ListPage) (ledger.Page[bursar.Assignment], error) {
 			page, _, err := w.engine.Assignments(w.ctx, w.fresh(a.Customer), a.Customer, query(p))
 			return page, err
 		},
-		want: func(p engine.ListPage) (engine.Page[bursar.Assignment], *fail) {
+		want: func(p ledger.ListPage) (ledger.Page[bursar.Assignment], *fail) {
 			return w.model.listAssignments(a.Customer, query(p))
 		},
-		place:    func(x bursar.Assignment) engine.ListPos { return engine.ListPos{ID: x.ID} },
+		place:    func(x bursar.Assignment) ledger.ListPos { return ledger.ListPos{ID: x.ID} },
 		norm:     w.assignment,
 		toEngine: w.enginePos,
 	}, a.Q.ListPage)
 }
 
-func (w *world) enginePos(p engine.ListPos) engine.ListPos {
+func (w *world) enginePos(p ledger.ListPos) ledger.ListPos {
 	p.ID = w.engineID(p.ID)
 	return p
 }
@@ -191,12 +191,12 @@ func (w *world) enginePos(p engine.ListPos) engine.ListPos {
 // readTree walks all pages of a tree query.
 type readTree struct {
 	Customer string
-	Q        engine.TreeQuery
+	Q        ledger.TreeQuery
 }
 
 func (a readTree) run(w *world) string {
 	want, f := w.model.tree(a.Customer, a.Q)
-	q, rows := a.Q, []engine.TreeRow{}
+	q, rows := a.Q, []ledger.TreeRow{}
 	for n := 0; ; n++ {
 		page, err := w.engine.Tree(w.ctx, w.fresh(a.Customer), a.Customer, q)
 		if d := diffErr(err, f); d != "" || f != nil {
@@ -230,7 +230,7 @@ func (a readTree) run(w *world) string {
 // readHistory compares a usage series: its amounts, or its running totals.
 type readHistory struct {
 	Customer string
-	Q        engine.HistoryQuery
+	Q        ledger.HistoryQuery
 }
 
 func (a readHistory) run(w *world) string {
@@ -263,7 +263,7 @@ func (a readHistory) run(w *world) string {
 }
 
 // compare takes a step that is not listed as one without a change.
-func (l *line) compare(points []engine.Point, running bool) string {
+func (l *line) compare(points []ledger.Point, running bool) string {
 	sum, last := l.from, bursar.Time(-1<<63)
 	for _, p := range points {
 		if p.Timestamp <= last {
@@ -301,7 +301,7 @@ func (l *line) total(end bursar.Time) num {
 	return sum
 }
 
-func hasPoint(points []engine.Point, t bursar.Time) bool {
+func hasPoint(points []ledger.Point, t bursar.Time) bool {
 	for _, p := range points {
 		if p.Timestamp == t {
 			return true

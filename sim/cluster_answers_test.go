@@ -6,7 +6,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // What the model says, as the API writes it.
@@ -264,18 +264,18 @@ func (a askClose) replay(r *replayer, c *exchange) string {
 	id := r.modelID(a.hold)
 	_, _, h, f := r.model.findHold(r.customer, id)
 	// What closed the reservation is another request's record: it comes first.
-	repeats := c.idle && a.how != engine.StepExtend
+	repeats := c.idle && a.how != ledger.StepExtend
 	if _, _, effect := a.leaves(c); (!effect || repeats) && f == nil {
-		late := h.Status == bursar.HoldExpired && h.OnExpire == bursar.ExpireRelease && a.how == engine.StepCommit
+		late := h.Status == bursar.HoldExpired && h.OnExpire == bursar.ExpireRelease && a.how == ledger.StepCommit
 		if h.Status == bursar.HoldOpen || late {
 			return notYet
 		}
 	}
 	var want bursar.Reservation
 	switch a.how {
-	case engine.StepCommit:
+	case ledger.StepCommit:
 		want, f = r.model.commitReservation(r.customer, id, a.amount)
-	case engine.StepRelease:
+	case ledger.StepRelease:
 		want, f = r.model.releaseReservation(r.customer, id)
 	default:
 		want, f = r.model.extendReservation(r.customer, id, a.ttl)
@@ -316,7 +316,7 @@ func (r *replayer) figures(chains [][]client.Node) string {
 }
 
 func (a askCheck) replay(r *replayer, c *exchange) string {
-	want := wireDecision(r.model.check(r.customer, []engine.CheckInput{a.in})[0])
+	want := wireDecision(r.model.check(r.customer, []ledger.CheckInput{a.in})[0])
 	got, err := dataOf[client.Decision](c.body)
 	if err != nil || c.refused() {
 		return "not a decision"

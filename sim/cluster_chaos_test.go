@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/postgres"
 	"github.com/bursarhq/bursar/store/postgres/pgtest"
 )
@@ -399,7 +400,7 @@ func verifyLogs(ctx context.Context, t *testing.T, db string, customers []string
 		t.Fatal(err)
 	}
 	for _, id := range customers {
-		if _, _, err := e.Customer(ctx, engine.ReadOptions{}, id); err != nil {
+		if _, _, err := e.Customer(ctx, ledger.ReadOptions{}, id); err != nil {
 			t.Errorf("%s: %v", id, err)
 		}
 	}

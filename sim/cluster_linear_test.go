@@ -15,7 +15,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 var linearRounds = flag.Int("linear", 50, "histories that porcupine checks on a cluster")
@@ -204,10 +204,10 @@ func (a *linearClient) step() (counterOp, *exchange) {
 	default:
 		h := a.holds[0]
 		a.holds = a.holds[1:]
-		c := askClose{customer: a.customer, hold: h.id, how: engine.StepRelease}
+		c := askClose{customer: a.customer, hold: h.id, how: ledger.StepRelease}
 		op := counterOp{how: "release", hold: h.amount}
 		if chance(a.r, 2) {
-			c.how, c.amount = engine.StepCommit, spend.Amount
+			c.how, c.amount = ledger.StepCommit, spend.Amount
 			op = counterOp{how: "commit", hold: h.amount, amount: amount}
 		}
 		return op, a.do(n, a.customer, c)

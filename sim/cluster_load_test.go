@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/client"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
-var clusterTypes = []engine.EntityTypeInput{
+var clusterTypes = []catalogue.EntityTypeInput{
 	{ID: "org", DisplayName: "Org"}, {ID: "team", DisplayName: "Team"},
 	{ID: "user", DisplayName: "User", AttributionKeys: []string{"userId"}},
 	{ID: "agent", DisplayName: "Agent", AttributionKeys: []string{"agentId"}},
@@ -87,7 +88,7 @@ func (l *load) do(n int, customer string, a asking) *exchange {
 	if in != nil {
 		what.body = []byte(mustJSON(in))
 	}
-	if kind, _, _ := a.leaves(x); kind == engine.StepGovern && l.keyed {
+	if kind, _, _ := a.leaves(x); kind == ledger.StepGovern && l.keyed {
 		what.key = x.id
 	}
 	x.began = time.Now().UnixNano()
@@ -295,15 +296,15 @@ func (a *asker) close(n int) {
 	}
 	i := a.r.IntN(len(a.holds))
 	h := a.holds[i]
-	c := askClose{customer: h.customer, hold: h.id, how: engine.StepCommit, amount: parse(pick(a.r, clusterAmounts))}
+	c := askClose{customer: h.customer, hold: h.id, how: ledger.StepCommit, amount: parse(pick(a.r, clusterAmounts))}
 	switch p := a.r.IntN(10); {
 	case p < 3:
-		c.how = engine.StepRelease
+		c.how = ledger.StepRelease
 	case p < 5 && !a.keyed: // to extend twice is not to extend once
-		c.how, c.ttl = engine.StepExtend, 60+a.r.IntN(300)
+		c.how, c.ttl = ledger.StepExtend, 60+a.r.IntN(300)
 	}
 	a.do(n, h.customer, c)
-	if c.how != engine.StepExtend && !chance(a.r, 10) { // now and then it is closed again
+	if c.how != ledger.StepExtend && !chance(a.r, 10) { // now and then it is closed again
 		a.holds = append(a.holds[:i], a.holds[i+1:]...)
 	}
 }

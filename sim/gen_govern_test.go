@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // homeKeys are the attribution keys that a type has from the beginning.
@@ -20,9 +22,9 @@ func homeKeys(id string) []string {
 
 // setup lists what every run begins with.
 func (g *gen) setup() []op {
-	var in []engine.EntityTypeInput
+	var in []catalogue.EntityTypeInput
 	for _, id := range typeNames {
-		in = append(in, engine.EntityTypeInput{ID: id, DisplayName: id, AttributionKeys: homeKeys(id)})
+		in = append(in, catalogue.EntityTypeInput{ID: id, DisplayName: id, AttributionKeys: homeKeys(id)})
 	}
 	acts := []action{putTypes{in}}
 	for _, id := range featureNames {
@@ -69,9 +71,9 @@ func (g *gen) metadata() map[string]string {
 func (g *gen) name() string { return pick(g.r, []string{"", "Anna", "Otto", "R_D", "100%", "anna b"}) }
 
 func genPutTypes(g *gen) action {
-	var in []engine.EntityTypeInput
+	var in []catalogue.EntityTypeInput
 	for range 1 + g.r.IntN(2) {
-		x := engine.EntityTypeInput{ID: pick(g.r, typeNames), DisplayName: "T " + g.name()}
+		x := catalogue.EntityTypeInput{ID: pick(g.r, typeNames), DisplayName: "T " + g.name()}
 		x.AttributionKeys = homeKeys(x.ID)
 		if chance(g.r, 6) {
 			x.AttributionKeys = nil
@@ -100,7 +102,7 @@ func genFeature(g *gen) action {
 	case 1, 2:
 		return archiveFeature{g.feature(), chance(g.r, 3)}
 	}
-	return patchFeature{g.feature(), engine.FeaturePatch{
+	return patchFeature{g.feature(), catalogue.FeaturePatch{
 		DisplayName: opt(g, 7, 0, func() string { return "New " + g.name() }), Metadata: g.metadata(),
 		Description: opt(g, 5, 2, g.name), FeatureUnits: opt(g, 5, 2, g.name), FeatureUnitsPlural: opt(g, 5, 2, g.name),
 	}}
@@ -116,7 +118,7 @@ func genCurrency(g *gen) action {
 	case 3:
 		return readCurrencyUsers{id}
 	}
-	return patchCurrency{id, engine.CurrencyPatch{
+	return patchCurrency{id, catalogue.CurrencyPatch{
 		DisplayName: opt(g, 7, 0, func() string { return "New " + g.name() }), Metadata: g.metadata(),
 		Description: opt(g, 5, 2, g.name), Symbol: opt(g, 5, 2, g.name),
 		Units: opt(g, 5, 2, func() bursar.Units { return bursar.Units{Singular: "coin", Plural: "coins"} }),
@@ -157,7 +159,7 @@ func genArchiveCustomer(g *gen) action {
 func genGetCustomer(g *gen) action { return getCustomer{g.customer(), chance(g.r, 5)} }
 
 func genListCustomers(g *gen) action {
-	q := engine.CustomerQuery{Limit: 1 + g.r.IntN(6), IncludeArchived: chance(g.r, 2)}
+	q := store.CustomerQuery{Limit: 1 + g.r.IntN(6), IncludeArchived: chance(g.r, 2)}
 	switch g.r.IntN(6) {
 	case 0:
 		q.Email = "a@b.example"
@@ -251,7 +253,7 @@ func genArchiveEntities(g *gen) action {
 func genGetEntity(g *gen) action { return getEntity{g.customer(), g.entity()} }
 
 func genListEntities(g *gen) action {
-	q := engine.EntityQuery{ListPage: g.page(), IncludeArchived: chance(g.r, 2)}
+	q := ledger.EntityQuery{ListPage: g.page(), IncludeArchived: chance(g.r, 2)}
 	switch g.r.IntN(5) {
 	case 0:
 		q.TypeID = pick(g.r, typeNames)
@@ -260,7 +262,7 @@ func genListEntities(g *gen) action {
 	case 2:
 		q.Search = pick(g.r, []string{"e1", "AN", "%", "_", "x"})
 	case 3:
-		q.After = &engine.ListPos{CreatedAt: g.now.Milli() - bursar.Time(time.Duration(g.r.IntN(1000))*time.Second), ID: g.entity()}
+		q.After = &ledger.ListPos{CreatedAt: g.now.Milli() - bursar.Time(time.Duration(g.r.IntN(1000))*time.Second), ID: g.entity()}
 	}
 	return listEntities{g.customer(), q}
 }
@@ -389,7 +391,7 @@ func genGetAssignment(g *gen) action {
 
 func genListAssignments(g *gen) action {
 	id := g.customer()
-	q := engine.AssignmentQuery{ListPage: g.page()}
+	q := ledger.AssignmentQuery{ListPage: g.page()}
 	if chance(g.r, 3) {
 		q.EntityID = g.live(g.known(id))
 	}

@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 var cardNames = []string{"c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8"}
@@ -33,7 +34,7 @@ func genCard(g *gen) action {
 	if chance(g.r, 20) {
 		id = pick(g.r, cardNames)
 	}
-	return createCard{engine.RateCardInput{ID: id, CurrencyID: g.currency(), DisplayName: "Card " + id, RateVersionInput: g.version("")}}
+	return createCard{catalogue.RateCardInput{ID: id, CurrencyID: g.currency(), DisplayName: "Card " + id, RateVersionInput: g.version("")}}
 }
 
 func (g *gen) currency() string {
@@ -44,8 +45,8 @@ func (g *gen) currency() string {
 }
 
 // version is a price list: mostly one that an old one could become.
-func (g *gen) version(card string) engine.RateVersionInput {
-	var v engine.RateVersionInput
+func (g *gen) version(card string) catalogue.RateVersionInput {
+	var v catalogue.RateVersionInput
 	c := g.m.cards[card]
 	if chance(g.r, 3) {
 		v.EffectiveFrom = g.now + bursar.Time(g.r.Int64N(int64(pick(g.r, []time.Duration{time.Minute, time.Hour, 24 * time.Hour}))))
@@ -156,7 +157,7 @@ func genVoid(g *gen) action {
 }
 
 func genListGrants(g *gen) action {
-	q := engine.GrantQuery{ListPage: g.page()}
+	q := ledger.GrantQuery{ListPage: g.page()}
 	if chance(g.r, 2) {
 		q.CurrencyID = pick(g.r, currencyNames)
 	}

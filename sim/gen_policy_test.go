@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 func genPromote(g *gen) action {
@@ -122,7 +122,7 @@ func genListBoosts(g *gen) action {
 func genAllocations(g *gen) action {
 	id := g.customer()
 	c := g.known(id)
-	q := engine.AllocationQuery{Capability: g.capability(), Limit: 1 + g.r.IntN(6)}
+	q := ledger.AllocationQuery{Capability: g.capability(), Limit: 1 + g.r.IntN(6)}
 	if chance(g.r, 3) {
 		l := pick(g.r, labels)
 		q.Label = &l

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 func genCheck(g *gen) action {
@@ -16,9 +16,9 @@ func genCheck(g *gen) action {
 	if chance(g.r, 8) {
 		n = 2 + g.r.IntN(5)
 	}
-	var in []engine.CheckInput
+	var in []ledger.CheckInput
 	for range n {
-		x := engine.CheckInput{Capability: g.capability(), Dimensions: g.dims(c)}
+		x := ledger.CheckInput{Capability: g.capability(), Dimensions: g.dims(c)}
 		x.Requested = g.fitting(c, x.Capability, x.Dimensions)
 		if x.Requested.Cmp(parse("1000000")) > 0 {
 			x.Requested = parse("1000000") // what a check of a cost beyond all bounds says is open
@@ -320,7 +320,7 @@ func genGetHold(g *gen) action {
 
 func genListHolds(g *gen) action {
 	id := g.customer()
-	q := engine.ReservationQuery{ListPage: g.page(), Status: pick(g.r, []bursar.HoldStatus{
+	q := ledger.ReservationQuery{ListPage: g.page(), Status: pick(g.r, []bursar.HoldStatus{
 		bursar.HoldOpen, bursar.HoldOpen, bursar.HoldCommitted, bursar.HoldReleased, bursar.HoldExpired,
 	})}
 	if chance(g.r, 2) {
@@ -332,10 +332,10 @@ func genListHolds(g *gen) action {
 func genTree(g *gen) action {
 	id := g.customer()
 	c := g.known(id)
-	q := engine.TreeQuery{
-		SortBy: pick(g.r, []engine.TreeSort{engine.SortUtilization, engine.SortUtilization, engine.SortCurrentUsage,
-			engine.SortUsageLimit, engine.SortScopeSize, engine.SortID, engine.SortCreatedAt}),
-		Desc: chance(g.r, 2), Scope: pick(g.r, []engine.TreeScope{engine.ScopeAll, engine.ScopeAll, engine.ScopeNodeWide, engine.ScopeScoped}),
+	q := ledger.TreeQuery{
+		SortBy: pick(g.r, []ledger.TreeSort{ledger.SortUtilization, ledger.SortUtilization, ledger.SortCurrentUsage,
+			ledger.SortUsageLimit, ledger.SortScopeSize, ledger.SortID, ledger.SortCreatedAt}),
+		Desc: chance(g.r, 2), Scope: pick(g.r, []ledger.TreeScope{ledger.ScopeAll, ledger.ScopeAll, ledger.ScopeNodeWide, ledger.ScopeScoped}),
 		IncludeArchived: chance(g.r, 3), Limit: pick(g.r, []int{1, 3, 10, 100}),
 	}
 	for range g.r.IntN(3) {
@@ -379,8 +379,8 @@ func genTree(g *gen) action {
 
 func genHistory(g *gen) action {
 	id := g.customer()
-	q := engine.HistoryQuery{
-		Capability: featureOf(featureNames[g.r.IntN(4)]), Granularity: pick(g.r, []engine.Granularity{engine.Hour, engine.Day, engine.Day, engine.Week, engine.Month}),
+	q := ledger.HistoryQuery{
+		Capability: featureOf(featureNames[g.r.IntN(4)]), Granularity: pick(g.r, []ledger.Granularity{ledger.Hour, ledger.Day, ledger.Day, ledger.Week, ledger.Month}),
 		Timezone: pick(g.r, []string{"", "UTC", "Asia/Kolkata", "America/New_York"}), Running: chance(g.r, 4),
 	}
 	if !chance(g.r, 4) {

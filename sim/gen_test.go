@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 var epoch = bursar.TimeOf(time.Date(2026, 1, 31, 22, 0, 0, 0, time.UTC))
@@ -317,4 +317,4 @@ func opt[T any](g *gen, absent, null int, value func() T) bursar.Opt[T] {
 	return bursar.Some(value())
 }
 
-func (g *gen) page() engine.ListPage { return engine.ListPage{Limit: 1 + g.r.IntN(12)} }
+func (g *gen) page() ledger.ListPage { return ledger.ListPage{Limit: 1 + g.r.IntN(12)} }

@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 func (m *model) catalogueNow() bursar.Time {
@@ -17,7 +19,7 @@ func (m *model) catalogueNow() bursar.Time {
 
 // putEntityTypes judges each item against the catalogue as the items before it leave
 // it. Once an item was bad, what later items say about keys may depend on it.
-func (m *model) putEntityTypes(in []engine.EntityTypeInput) ([]bursar.EntityType, *fail) {
+func (m *model) putEntityTypes(in []catalogue.EntityTypeInput) ([]bursar.EntityType, *fail) {
 	now := m.catalogueNow()
 	types := map[string]*bursar.EntityType{}
 	for id, t := range m.types {
@@ -28,7 +30,7 @@ func (m *model) putEntityTypes(in []engine.EntityTypeInput) ([]bursar.EntityType
 	var out []bursar.EntityType
 	for i, x := range in {
 		p.item = fmt.Sprintf("/types/%d", i)
-		if slices.ContainsFunc(in[:i], func(y engine.EntityTypeInput) bool { return y.ID == x.ID }) {
+		if slices.ContainsFunc(in[:i], func(y catalogue.EntityTypeInput) bool { return y.ID == x.ID }) {
 			p.at("/id", bursar.CodeValidationFailed)
 		}
 		afterBad := len(p.list) > 0
@@ -143,7 +145,7 @@ func (m *model) createFeature(f bursar.Feature) (bursar.Feature, *fail) {
 	return f, nil
 }
 
-func (m *model) updateFeature(id string, p engine.FeaturePatch) (bursar.Feature, *fail) {
+func (m *model) updateFeature(id string, p catalogue.FeaturePatch) (bursar.Feature, *fail) {
 	now := m.catalogueNow()
 	f := m.features[id]
 	if f == nil {
@@ -196,7 +198,7 @@ func (m *model) createCurrency(x bursar.Currency) (bursar.Currency, *fail) {
 	return x, nil
 }
 
-func (m *model) updateCurrency(id string, p engine.CurrencyPatch) (bursar.Currency, *fail) {
+func (m *model) updateCurrency(id string, p catalogue.CurrencyPatch) (bursar.Currency, *fail) {
 	now := m.catalogueNow()
 	x := m.currencies[id]
 	if x == nil {
@@ -335,7 +337,7 @@ func (m *model) archiveCustomer(id string, archive bool) (bursar.Customer, *fail
 	return c.info, nil
 }
 
-func (m *model) listCustomers(q engine.CustomerQuery) engine.Page[bursar.Customer] {
+func (m *model) listCustomers(q store.CustomerQuery) ledger.Page[bursar.Customer] {
 	var list []bursar.Customer
 	for _, c := range m.customers {
 		x := c.info
@@ -347,8 +349,8 @@ func (m *model) listCustomers(q engine.CustomerQuery) engine.Page[bursar.Custome
 		}
 		list = append(list, x)
 	}
-	place := func(x bursar.Customer) engine.ListPos { return engine.ListPos{CreatedAt: x.CreatedAt, ID: x.ID} }
-	page := engine.ListPage{Limit: q.Limit, After: (*engine.ListPos)(q.After), Before: (*engine.ListPos)(q.Before)}
+	place := func(x bursar.Customer) ledger.ListPos { return ledger.ListPos{CreatedAt: x.CreatedAt, ID: x.ID} }
+	page := ledger.ListPage{Limit: q.Limit, After: (*ledger.ListPos)(q.After), Before: (*ledger.ListPos)(q.Before)}
 	return pageOf(list, place, page)
 }
 
@@ -357,7 +359,7 @@ func inAny(part string, texts ...*string) bool {
 }
 
 // pageOf sorts a list by its places and cuts a page out of it.
-func pageOf[T any](list []T, place func(T) engine.ListPos, p engine.ListPage) engine.Page[T] {
+func pageOf[T any](list []T, place func(T) ledger.ListPos, p ledger.ListPage) ledger.Page[T] {
 	slices.SortFunc(list, func(a, b T) int { return comparePos(place(a), place(b)) })
 	from, to := 0, len(list)
 	if p.After != nil {
@@ -372,10 +374,10 @@ func pageOf[T any](list []T, place func(T) engine.ListPos, p engine.ListPage) en
 		from = max(from, to-p.Limit)
 	}
 	to = min(to, from+p.Limit)
-	return engine.Page[T]{Items: list[from:to], HasPrev: from > 0, HasNext: to < len(list)}
+	return ledger.Page[T]{Items: list[from:to], HasPrev: from > 0, HasNext: to < len(list)}
 }
 
-func comparePos(a, b engine.ListPos) int {
+func comparePos(a, b ledger.ListPos) int {
 	if a.CreatedAt != b.CreatedAt {
 		if a.CreatedAt < b.CreatedAt {
 			return -1

@@ -4,12 +4,12 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // line is one series of a history: its amounts by the start of their step.
 type line struct {
-	tags  []engine.Tag
+	tags  []ledger.Tag
 	steps map[bursar.Time]num
 	from  num // what came before the first step
 	all   []fact
@@ -19,7 +19,7 @@ type line struct {
 }
 
 // history adds up the facts. Only steps with an amount are listed.
-func (m *model) history(customer string, q engine.HistoryQuery) (map[string]*line, *fail) {
+func (m *model) history(customer string, q ledger.HistoryQuery) (map[string]*line, *fail) {
 	c, now := m.customer(customer)
 	if c == nil {
 		return nil, failed(bursar.CodeCustomerNotFound)
@@ -62,23 +62,23 @@ func (m *model) history(customer string, q engine.HistoryQuery) (map[string]*lin
 	return lines, nil
 }
 
-func stepUnit(g engine.Granularity) bursar.CadenceUnit {
+func stepUnit(g ledger.Granularity) bursar.CadenceUnit {
 	switch g {
-	case engine.Hour:
+	case ledger.Hour:
 		return bursar.UnitHour
-	case engine.Week:
+	case ledger.Week:
 		return bursar.UnitWeek
-	case engine.Month:
+	case ledger.Month:
 		return bursar.UnitMonth
 	}
 	return bursar.UnitDay
 }
 
 func (m *model) lineOf(lines map[string]*line, c *mCust, f fact, child string, groupBy []string) *line {
-	var tags []engine.Tag
+	var tags []ledger.Tag
 	name := ""
 	for _, key := range groupBy {
-		tag := engine.Tag{Key: key}
+		tag := ledger.Tag{Key: key}
 		switch key {
 		case "$child":
 			tag.Value = child

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // ask is an amount of one capability that a request is about: first what it names, then
@@ -191,7 +191,7 @@ func unknownCapability(m *model, k bursar.Capability) bool {
 	return m.currencies[k.ID] == nil
 }
 
-func (m *model) check(customer string, in []engine.CheckInput) []bursar.Decision {
+func (m *model) check(customer string, in []ledger.CheckInput) []bursar.Decision {
 	c, now := m.customer(customer)
 	var out []bursar.Decision
 	for _, x := range in {

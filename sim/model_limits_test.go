@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type naturalKey struct {
@@ -391,10 +391,10 @@ func (m *model) getAssignment(customer, id string) (bursar.Assignment, *fail) {
 	return c.assignment(r, now), nil
 }
 
-func (m *model) listAssignments(customer string, q engine.AssignmentQuery) (engine.Page[bursar.Assignment], *fail) {
+func (m *model) listAssignments(customer string, q ledger.AssignmentQuery) (ledger.Page[bursar.Assignment], *fail) {
 	c, now := m.customer(customer)
 	if c == nil {
-		return engine.Page[bursar.Assignment]{}, failed(bursar.CodeCustomerNotFound)
+		return ledger.Page[bursar.Assignment]{}, failed(bursar.CodeCustomerNotFound)
 	}
 	var list []bursar.Assignment
 	for _, r := range c.rows {
@@ -404,14 +404,14 @@ func (m *model) listAssignments(customer string, q engine.AssignmentQuery) (engi
 		}
 		list = append(list, c.assignment(r, now))
 	}
-	return pageOf(list, func(a bursar.Assignment) engine.ListPos { return engine.ListPos{ID: a.ID} }, byID(q.ListPage)), nil
+	return pageOf(list, func(a bursar.Assignment) ledger.ListPos { return ledger.ListPos{ID: a.ID} }, byID(q.ListPage)), nil
 }
 
 // byID drops the times of a page's bounds: the list is ordered by id.
-func byID(p engine.ListPage) engine.ListPage {
-	for _, pos := range []**engine.ListPos{&p.After, &p.Before} {
+func byID(p ledger.ListPage) ledger.ListPage {
+	for _, pos := range []**ledger.ListPos{&p.After, &p.Before} {
 		if *pos != nil {
-			*pos = &engine.ListPos{ID: (*pos).ID}
+			*pos = &ledger.ListPos{ID: (*pos).ID}
 		}
 	}
 	return p

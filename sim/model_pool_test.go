@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // mGrant is one grant; of an overdraft, consumed is the deficit.
@@ -288,10 +288,10 @@ func (m *model) voidGrant(id string) (bursar.Grant, *fail) {
 	return bursar.Grant{}, failed(bursar.CodeGrantNotFound)
 }
 
-func (m *model) listGrants(q engine.GrantQuery) (engine.Page[bursar.Grant], *fail) {
+func (m *model) listGrants(q ledger.GrantQuery) (ledger.Page[bursar.Grant], *fail) {
 	c, _ := m.customer(q.CustomerID)
 	if c == nil {
-		return engine.Page[bursar.Grant]{}, failed(bursar.CodeCustomerNotFound)
+		return ledger.Page[bursar.Grant]{}, failed(bursar.CodeCustomerNotFound)
 	}
 	var list []bursar.Grant
 	for _, g := range c.grants {
@@ -299,7 +299,7 @@ func (m *model) listGrants(q engine.GrantQuery) (engine.Page[bursar.Grant], *fai
 			list = append(list, g.show())
 		}
 	}
-	return pageOf(list, func(g bursar.Grant) engine.ListPos { return engine.ListPos{ID: g.ID} }, byID(q.ListPage)), nil
+	return pageOf(list, func(g bursar.Grant) ledger.ListPos { return ledger.ListPos{ID: g.ID} }, byID(q.ListPage)), nil
 }
 
 // credit is the balance as a reply shows it.

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
 )
 
 // price is what a feature costs in one currency at one time.
@@ -79,7 +79,7 @@ func currencyOf(id string) bursar.Capability {
 	return bursar.Capability{Kind: bursar.KindCurrency, ID: id}
 }
 
-func (m *model) createCard(in engine.RateCardInput) (bursar.RateCard, *fail) {
+func (m *model) createCard(in catalogue.RateCardInput) (bursar.RateCard, *fail) {
 	now := m.catalogueNow()
 	p := problems{}
 	if m.cards[in.ID] != nil {
@@ -100,7 +100,7 @@ func (m *model) createCard(in engine.RateCardInput) (bursar.RateCard, *fail) {
 	return *m.cards[in.ID], nil
 }
 
-func (m *model) addVersion(id string, in engine.RateVersionInput) (bursar.RateCard, *fail) {
+func (m *model) addVersion(id string, in catalogue.RateVersionInput) (bursar.RateCard, *fail) {
 	now := m.catalogueNow()
 	card := m.cards[id]
 	if card == nil {
@@ -121,7 +121,7 @@ func (m *model) addVersion(id string, in engine.RateVersionInput) (bursar.RateCa
 }
 
 // judgeVersion: all that can be wrong with a price list.
-func (m *model) judgeVersion(p *problems, card *bursar.RateCard, currency string, in engine.RateVersionInput, now bursar.Time) bursar.RateVersion {
+func (m *model) judgeVersion(p *problems, card *bursar.RateCard, currency string, in catalogue.RateVersionInput, now bursar.Time) bursar.RateVersion {
 	v := bursar.RateVersion{EffectiveFrom: in.EffectiveFrom.Milli(), Corrects: in.Corrects, CreatedAt: now.Milli()}
 	switch {
 	case in.EffectiveFrom == 0:

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // place is the nearest shown entity above e, or "" for a root: archived ones are
@@ -40,7 +40,7 @@ func (c *mCust) depthBelow(e bursar.Entity, root string, archivedToo bool) (dept
 }
 
 // selected tells whether an entity passes the filters of a tree query.
-func (c *mCust) selected(e bursar.Entity, q engine.TreeQuery) bool {
+func (c *mCust) selected(e bursar.Entity, q ledger.TreeQuery) bool {
 	depth, in := c.depthBelow(e, q.RootEntityID, q.IncludeArchived)
 	switch {
 	case e.ArchivedAt != nil && !q.IncludeArchived, !in, q.Depth != nil && depth > *q.Depth:
@@ -54,7 +54,7 @@ func (c *mCust) selected(e bursar.Entity, q engine.TreeQuery) bool {
 }
 
 // tree lists all rows of a query; the driver pages. No cursor to begin with is one.
-func (m *model) tree(customer string, q engine.TreeQuery) ([]engine.TreeRow, *fail) {
+func (m *model) tree(customer string, q ledger.TreeQuery) ([]ledger.TreeRow, *fail) {
 	c, now := m.customer(customer)
 	if c == nil {
 		return nil, failed(bursar.CodeCustomerNotFound)
@@ -72,7 +72,7 @@ func (m *model) tree(customer string, q engine.TreeQuery) ([]engine.TreeRow, *fa
 		return nil, failedAt("?after", bursar.CodeInvalidCursor)
 	}
 	type sortable struct {
-		engine.TreeRow
+		ledger.TreeRow
 		created bursar.Time
 	}
 	var list []sortable
@@ -103,15 +103,15 @@ func (m *model) tree(customer string, q engine.TreeQuery) ([]engine.TreeRow, *fa
 		}
 		return strings.Compare(a.Limit.AssignmentID, b.Limit.AssignmentID)
 	})
-	rows := []engine.TreeRow{}
+	rows := []ledger.TreeRow{}
 	for _, x := range list {
 		rows = append(rows, x.TreeRow)
 	}
 	return rows, nil
 }
 
-func (c *mCust) treeRow(e bursar.Entity, archivedToo bool) engine.TreeRow {
-	row := engine.TreeRow{EntityID: e.ID, EntityTypeID: e.EntityTypeID, DisplayName: e.DisplayName, ArchivedAt: e.ArchivedAt}
+func (c *mCust) treeRow(e bursar.Entity, archivedToo bool) ledger.TreeRow {
+	row := ledger.TreeRow{EntityID: e.ID, EntityTypeID: e.EntityTypeID, DisplayName: e.DisplayName, ArchivedAt: e.ArchivedAt}
 	if p := c.place(e, archivedToo); p != "" {
 		row.ParentID = &p
 	}
@@ -123,9 +123,9 @@ func (c *mCust) treeRow(e bursar.Entity, archivedToo bool) engine.TreeRow {
 	return row
 }
 
-func wanted(r *mRow, q engine.TreeQuery) bool {
+func wanted(r *mRow, q ledger.TreeQuery) bool {
 	return slices.Contains(q.Capabilities, r.cap) && (q.Label == nil || *q.Label == r.label) &&
-		(q.Scope != engine.ScopeNodeWide || len(r.scope) == 0) && (q.Scope != engine.ScopeScoped || len(r.scope) > 0)
+		(q.Scope != ledger.ScopeNodeWide || len(r.scope) == 0) && (q.Scope != ledger.ScopeScoped || len(r.scope) > 0)
 }
 
 // utilization is shown as a float64, and what follows from it follows from that.
@@ -137,9 +137,9 @@ func (r *mRow) utilization(now bursar.Time) float64 {
 	return r.usedAt(now).ratio(*limit)
 }
 
-func (r *mRow) show(now bursar.Time) *engine.TreeLimit {
+func (r *mRow) show(now bursar.Time) *ledger.TreeLimit {
 	w, used := r.window(int64(now)), r.usedAt(now)
-	l := &engine.TreeLimit{
+	l := &ledger.TreeLimit{
 		AssignmentID: r.id, Capability: r.cap, Label: r.label, ScopeEntityIDs: r.scope, Enforcement: r.enforcement(),
 		CurrentUsage: used.amount(), Reserved: r.held.amount(), Cadence: r.cal.cadence,
 		PeriodStart: bursar.Time(w.start), PeriodEnd: bursar.Time(w.end),
@@ -167,12 +167,12 @@ func (r *mRow) show(now bursar.Time) *engine.TreeLimit {
 }
 
 // compareBy orders by the chosen column; rows without a value come last either way.
-func compareBy(a, b engine.TreeRow, createdA, createdB bursar.Time, q engine.TreeQuery) int {
+func compareBy(a, b ledger.TreeRow, createdA, createdB bursar.Time, q ledger.TreeQuery) int {
 	d, known := 0, true
 	switch q.SortBy {
-	case engine.SortID:
+	case ledger.SortID:
 		d = strings.Compare(a.EntityID, b.EntityID)
-	case engine.SortCreatedAt:
+	case ledger.SortCreatedAt:
 		d = cmp.Compare(createdA, createdB)
 	default:
 		if a.Limit == nil {
@@ -187,11 +187,11 @@ func compareBy(a, b engine.TreeRow, createdA, createdB bursar.Time, q engine.Tre
 }
 
 // compareLimits: known is false when d places the row that has no value last.
-func compareLimits(a, b *engine.TreeLimit, by engine.TreeSort) (d int, known bool) {
+func compareLimits(a, b *ledger.TreeLimit, by ledger.TreeSort) (d int, known bool) {
 	switch by {
-	case engine.SortScopeSize:
+	case ledger.SortScopeSize:
 		return len(a.ScopeEntityIDs) - len(b.ScopeEntityIDs), true
-	case engine.SortCurrentUsage:
+	case ledger.SortCurrentUsage:
 		return a.CurrentUsage.Cmp(b.CurrentUsage), true
 	}
 	switch {
@@ -201,7 +201,7 @@ func compareLimits(a, b *engine.TreeLimit, by engine.TreeSort) (d int, known boo
 		return 1, false
 	case b.UsageLimit == nil:
 		return -1, false
-	case by == engine.SortUsageLimit:
+	case by == ledger.SortUsageLimit:
 		return a.UsageLimit.Cmp(*b.UsageLimit), true
 	}
 	return cmp.Compare(*a.Utilization, *b.Utilization), true

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // shares lists the nearest node-wide limits of the row's capability and label below it,
@@ -96,12 +96,12 @@ func (c *mCust) problemOf(tree map[string]bursar.Entity, r *mRow, in []bursar.As
 	return s
 }
 
-func (m *model) allocationList(customer string, q engine.AllocationQuery) ([]engine.Allocation, *fail) {
+func (m *model) allocationList(customer string, q ledger.AllocationQuery) ([]ledger.Allocation, *fail) {
 	c, _ := m.customer(customer)
 	if c == nil {
 		return nil, failed(bursar.CodeCustomerNotFound)
 	}
-	var list []engine.Allocation
+	var list []ledger.Allocation
 	for _, r := range c.rows {
 		if r.cap != q.Capability || q.Label != nil && *q.Label != r.label || len(r.scope) > 0 || c.entities[r.entity].ArchivedAt != nil ||
 			q.EntityID != "" && q.EntityID != r.entity {
@@ -109,7 +109,7 @@ func (m *model) allocationList(customer string, q engine.AllocationQuery) ([]eng
 		}
 		shares := c.shares(c.entities, r)
 		sum, unlimited := sumOf(shares)
-		a := engine.Allocation{
+		a := ledger.Allocation{
 			AssignmentID: r.id, EntityID: r.entity, Capability: r.cap, Label: r.label, Strict: r.allocation == "strict",
 			Allocated: sum.amount(), Children: len(shares) - unlimited, Unlimited: unlimited,
 		}

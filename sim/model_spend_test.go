@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // spendable is the customer of a consume or a reservation, or why nobody may spend so.
@@ -355,10 +355,10 @@ func (m *model) reservation(customer, id string) (bursar.Reservation, *fail) {
 	return h.show(false), nil
 }
 
-func (m *model) listReservations(customer string, q engine.ReservationQuery) (engine.Page[bursar.Reservation], *fail) {
+func (m *model) listReservations(customer string, q ledger.ReservationQuery) (ledger.Page[bursar.Reservation], *fail) {
 	c, _ := m.customer(customer)
 	if c == nil {
-		return engine.Page[bursar.Reservation]{}, failed(bursar.CodeCustomerNotFound)
+		return ledger.Page[bursar.Reservation]{}, failed(bursar.CodeCustomerNotFound)
 	}
 	var list []bursar.Reservation
 	for _, h := range c.holds {
@@ -367,5 +367,5 @@ func (m *model) listReservations(customer string, q engine.ReservationQuery) (en
 			list = append(list, h.show(false))
 		}
 	}
-	return pageOf(list, func(r bursar.Reservation) engine.ListPos { return engine.ListPos{ID: r.ID} }, byID(q.ListPage)), nil
+	return pageOf(list, func(r bursar.Reservation) ledger.ListPos { return ledger.ListPos{ID: r.ID} }, byID(q.ListPage)), nil
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 var zones sync.Map // names to *time.Location
@@ -246,10 +246,10 @@ func (m *model) entity(customer, id string) (bursar.Entity, *fail) {
 	return e, nil
 }
 
-func (m *model) listEntities(customer string, q engine.EntityQuery) (engine.Page[bursar.Entity], *fail) {
+func (m *model) listEntities(customer string, q ledger.EntityQuery) (ledger.Page[bursar.Entity], *fail) {
 	c, _ := m.customer(customer)
 	if c == nil {
-		return engine.Page[bursar.Entity]{}, failed(bursar.CodeCustomerNotFound)
+		return ledger.Page[bursar.Entity]{}, failed(bursar.CodeCustomerNotFound)
 	}
 	var list []bursar.Entity
 	for _, e := range c.entities {
@@ -259,7 +259,7 @@ func (m *model) listEntities(customer string, q engine.EntityQuery) (engine.Page
 		}
 		list = append(list, e)
 	}
-	return pageOf(list, func(e bursar.Entity) engine.ListPos { return engine.ListPos{CreatedAt: e.CreatedAt, ID: e.ID} }, q.ListPage), nil
+	return pageOf(list, func(e bursar.Entity) ledger.ListPos { return ledger.ListPos{CreatedAt: e.CreatedAt, ID: e.ID} }, q.ListPage), nil
 }
 
 // found: the text is part of the id or the name, whatever the case.

@@ -9,7 +9,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
+	"github.com/bursarhq/bursar/transfer"
 )
 
 // A world that is exported and imported again and again, from one kind of store to the
@@ -51,21 +52,21 @@ func (m *mover) reopen(how ending) error {
 }
 
 // move exports and imports, and compares everything that can be read of both.
-func move(from, to engine.Store) error {
+func move(from, to store.Store) error {
 	ctx := context.Background()
 	var file, again bytes.Buffer
-	sent, err := engine.Export(ctx, from, &file, engine.ExportOptions{Version: "from", Created: 1})
+	sent, err := transfer.Export(ctx, from, &file, transfer.ExportOptions{Version: "from", Created: 1})
 	if err != nil {
 		return fmt.Errorf("exporting: %w", err)
 	}
-	got, err := engine.Import(ctx, to, bytes.NewReader(file.Bytes()), engine.ImportOptions{})
+	got, err := transfer.Import(ctx, to, bytes.NewReader(file.Bytes()), transfer.ImportOptions{})
 	if err != nil {
 		return fmt.Errorf("importing: %w", err)
 	}
 	if got.Written != sent.Commits || got.Added != sent.Messages || got.Dropped != 0 {
 		return fmt.Errorf("of %+v there came %+v", sent, got)
 	}
-	if _, err := engine.Export(ctx, to, &again, engine.ExportOptions{Version: "to", Created: 2}); err != nil {
+	if _, err := transfer.Export(ctx, to, &again, transfer.ExportOptions{Version: "to", Created: 2}); err != nil {
 		return fmt.Errorf("exporting again: %w", err)
 	}
 	if !bytes.Equal(afterHeader(file.Bytes()), afterHeader(again.Bytes())) {
@@ -80,8 +81,8 @@ func afterHeader(file []byte) []byte {
 }
 
 // sameListings compares what commits write besides the log.
-func sameListings(ctx context.Context, a, b engine.Store) error {
-	q := engine.CustomerQuery{IncludeArchived: true, Limit: 10_000}
+func sameListings(ctx context.Context, a, b store.Store) error {
+	q := store.CustomerQuery{IncludeArchived: true, Limit: 10_000}
 	customers, err := a.Customers(ctx, q)
 	others, errB := b.Customers(ctx, q)
 	if err := errors.Join(err, errB); err != nil {
@@ -90,16 +91,16 @@ func sameListings(ctx context.Context, a, b engine.Store) error {
 	if !reflect.DeepEqual(customers, others) {
 		return errors.New("the listings of customers differ")
 	}
-	uses := map[engine.Use]bool{}
+	uses := map[store.Use]bool{}
 	for _, kind := range []string{"entityType", "currency"} {
 		for _, list := range [][]string{typeNames, currencyNames} {
 			for _, id := range list {
-				uses[engine.Use{Kind: kind, ID: id}] = true
+				uses[store.Use{Kind: kind, ID: id}] = true
 			}
 		}
 	}
 	for i := range customers {
-		q := engine.ActivityQuery{Limit: 1 << 20}
+		q := store.ActivityQuery{Limit: 1 << 20}
 		x, err := a.Activity(ctx, customers[i].ID, q)
 		y, errB := b.Activity(ctx, customers[i].ID, q)
 		if err := errors.Join(err, errB); err != nil {
@@ -110,7 +111,7 @@ func sameListings(ctx context.Context, a, b engine.Store) error {
 		}
 		for _, e := range x {
 			if e.TargetType == "grant" {
-				uses[engine.Use{Kind: "grant", ID: e.TargetID}] = true
+				uses[store.Use{Kind: "grant", ID: e.TargetID}] = true
 			}
 		}
 	}

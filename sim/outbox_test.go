@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // canonical writes a JSON value in one way only.
@@ -35,7 +35,7 @@ type envelope struct {
 }
 
 // parse is the engine's message with the model's ids.
-func (w *world) parse(x engine.Message) (message, error) {
+func (w *world) parse(x store.Message) (message, error) {
 	var e envelope
 	d := json.NewDecoder(bytes.NewReader(x.Body))
 	d.UseNumber()
@@ -162,12 +162,12 @@ func (readOutbox) run(w *world) string {
 	if len(due) != expected {
 		return fmt.Sprintf("%d deliveries are due, %d were made", len(due), expected)
 	}
-	var done []engine.Delivery
+	var done []store.Delivery
 	for i, d := range due {
 		if d.EndpointID != w.endpoint || i > 0 && cmp.Compare(d.NextAttempt, due[i-1].NextAttempt) < 0 {
 			return fmt.Sprintf("delivery %d: %+v", i, d.Delivery)
 		}
-		d.Status, d.NextAttempt, d.Attempts, d.ResponseStatus = engine.DeliverySucceeded, 0, 1, 200
+		d.Status, d.NextAttempt, d.Attempts, d.ResponseStatus = store.DeliverySucceeded, 0, 1, 200
 		done = append(done, d.Delivery)
 	}
 	if err := w.engine.SaveDeliveries(w.ctx, done); err != nil {
@@ -183,15 +183,15 @@ func (readOutbox) run(w *world) string {
 }
 
 // dueDeliveries are those of messages that were compared.
-func (w *world) dueDeliveries() ([]engine.DueDelivery, error) {
-	var due []engine.DueDelivery
+func (w *world) dueDeliveries() ([]store.DueDelivery, error) {
+	var due []store.DueDelivery
 	var err error
 	for _, e := range w.engines { // one of them sends
 		if due, err = e.DueDeliveries(w.ctx, func(string) int { return 1 << 30 }); err != nil || len(due) > 0 {
 			break
 		}
 	}
-	return slices.DeleteFunc(due, func(d engine.DueDelivery) bool {
+	return slices.DeleteFunc(due, func(d store.DueDelivery) bool {
 		_, known := w.sent[d.MessageID]
 		return !known
 	}), err

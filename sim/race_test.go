@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 var (
@@ -46,7 +48,7 @@ func race(t *testing.T, b backing, rounds int) {
 			t.Error(err)
 		}
 	}()
-	_, err = e.PutEntityTypes(ctx, caller, []engine.EntityTypeInput{
+	_, err = e.PutEntityTypes(ctx, caller, []catalogue.EntityTypeInput{
 		{ID: "org", DisplayName: "Org"}, {ID: "agent", DisplayName: "Agent", AttributionKeys: []string{"agent"}},
 	})
 	if err != nil {
@@ -100,7 +102,7 @@ func raceOnce(t *testing.T, e *engine.Engine, customer string, limit int, byRese
 	if granted.Load() != int64(limit) || deniedCount.Load() != int64(*racersFlag-limit) {
 		t.Errorf("%s: %d granted, %d denied of %d; the limit is %d", customer, granted.Load(), deniedCount.Load(), *racersFlag, limit)
 	}
-	d, _, err := e.Check(ctx, engine.ReadOptions{}, customer, []engine.CheckInput{{Capability: featureOf("tokens"), Dimensions: on("agent=a0")}})
+	d, _, err := e.Check(ctx, ledger.ReadOptions{}, customer, []ledger.CheckInput{{Capability: featureOf("tokens"), Dimensions: on("agent=a0")}})
 	if err != nil {
 		t.Fatal(err)
 	}

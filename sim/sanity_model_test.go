@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 // scene is a model with one customer "acme": org ─ team ─ user, and an agent under the
@@ -24,9 +25,9 @@ var start = bursar.TimeOf(time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC))
 func newScene(t *testing.T) *scene {
 	s := &scene{T: t, m: newModel(horizon)}
 	s.m.clock = start
-	var types []engine.EntityTypeInput
+	var types []catalogue.EntityTypeInput
 	for _, id := range []string{"org", "team", "user", "agent"} {
-		types = append(types, engine.EntityTypeInput{ID: id, DisplayName: id, AttributionKeys: []string{id}})
+		types = append(types, catalogue.EntityTypeInput{ID: id, DisplayName: id, AttributionKeys: []string{id}})
 	}
 	_, f := s.m.putEntityTypes(types)
 	s.fine(f)
@@ -87,7 +88,7 @@ func (s *scene) use(feature, value string, at bursar.Time, how bursar.UpdateBeha
 
 // ask shows the outcome of a check and each node as entity:used+held/limit.
 func (s *scene) ask(amount string, dims ...string) string {
-	d := s.m.check("acme", []engine.CheckInput{{Capability: featureOf("tokens"), Requested: parse(amount), Dimensions: on(dims...)}})[0]
+	d := s.m.check("acme", []ledger.CheckInput{{Capability: featureOf("tokens"), Requested: parse(amount), Dimensions: on(dims...)}})[0]
 	text := "granted"
 	if !d.Granted {
 		text = fmt.Sprintf("%s by %s", d.Reason, d.Binding.Node.EntityID)
@@ -203,7 +204,7 @@ func TestModelTree(t *testing.T) {
 	s.limit("t", "0", "P1D")
 	s.limit("u", "4", "P1D")
 	s.use("tokens", "3", 0, bursar.Delta, "user=u")
-	rows, f := s.m.tree("acme", engine.TreeQuery{Capabilities: []bursar.Capability{featureOf("tokens")}, SortBy: engine.SortUtilization, Desc: true})
+	rows, f := s.m.tree("acme", ledger.TreeQuery{Capabilities: []bursar.Capability{featureOf("tokens")}, SortBy: ledger.SortUtilization, Desc: true})
 	s.fine(f)
 	var text []string
 	for _, r := range rows {
@@ -211,14 +212,14 @@ func TestModelTree(t *testing.T) {
 	}
 	s.want(strings.Join(text, ", "), "t 1 exceeded, u 0.75 ok, o 0.03 ok")
 	s.fine(s.m.archiveEntities("acme", []string{"t"}, true))
-	rows, f = s.m.tree("acme", engine.TreeQuery{SortBy: engine.SortID})
+	rows, f = s.m.tree("acme", ledger.TreeQuery{SortBy: ledger.SortID})
 	s.fine(f)
 	text = nil
 	for _, r := range rows {
 		text = append(text, fmt.Sprintf("%s %v", r.EntityID, r.ChildCount))
 	}
 	s.want(strings.Join(text, ", "), "a 0, o 1, u 0")
-	if i := slices.IndexFunc(rows, func(r engine.TreeRow) bool { return r.EntityID == "u" }); *rows[i].ParentID != "o" {
+	if i := slices.IndexFunc(rows, func(r ledger.TreeRow) bool { return r.EntityID == "u" }); *rows[i].ParentID != "o" {
 		t.Errorf("the parent of u is shown as %s", *rows[i].ParentID)
 	}
 }

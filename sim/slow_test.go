@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // slow is a request that, if it asks the store for a fact, gets it late: first other
@@ -52,7 +52,7 @@ type save struct{ Customer string }
 
 func (a save) run(w *world) string {
 	for _, e := range w.engines {
-		if err := e.Save(w.ctx, a.Customer); err != nil && !errors.Is(err, engine.ErrSuperseded) {
+		if err := e.Save(w.ctx, a.Customer); err != nil && !errors.Is(err, store.ErrSuperseded) {
 			return "saving: " + err.Error()
 		}
 	}

@@ -6,14 +6,14 @@ import (
 	"sync"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // spy is a store that notes what it commits. An engine commits on its own, too, when
 // time has come for a hold or a grant; what is told then depends on when that was. It can
 // also be slow to hand over what a decision asked it for.
 type spy struct {
-	engine.Store
+	store.Store
 	mu   sync.Mutex
 	list []heard
 
@@ -24,15 +24,15 @@ type spy struct {
 type heard struct {
 	stream string
 	now    bursar.Time
-	got    []engine.Message
+	got    []store.Message
 	want   []message
 }
 
-func (s *spy) Append(ctx context.Context, commits []engine.Commit, again engine.Again) ([]engine.Outcome, error) {
+func (s *spy) Append(ctx context.Context, commits []store.Commit, again store.Again) ([]store.Outcome, error) {
 	s.mu.Lock() // commits of a stream are noted in their order
 	defer s.mu.Unlock()
 	written := slices.Clone(commits)
-	outcomes, err := s.Store.Append(ctx, commits, func(i int, tail []engine.LogRow) *engine.Commit {
+	outcomes, err := s.Store.Append(ctx, commits, func(i int, tail []store.LogRow) *store.Commit {
 		c := again(i, tail)
 		if c != nil {
 			written[i] = *c
@@ -43,21 +43,21 @@ func (s *spy) Append(ctx context.Context, commits []engine.Commit, again engine.
 		return outcomes, err
 	}
 	for i, c := range written {
-		if outcomes[i] == engine.Committed {
+		if outcomes[i] == store.Committed {
 			s.list = append(s.list, heard{stream: c.Stream, now: c.Now, got: c.Messages})
 		}
 	}
 	return outcomes, nil
 }
 
-// Hold implements engine.Store.
-func (s *spy) Hold(ctx context.Context, stream, id string) (*engine.HoldRow, error) {
+// Hold implements store.Store.
+func (s *spy) Hold(ctx context.Context, stream, id string) (*store.HoldRow, error) {
 	row, err := s.Store.Hold(ctx, stream, id)
 	pause(ctx)
 	return row, err
 }
 
-// FindKeys implements engine.Store.
+// FindKeys implements store.Store.
 func (s *spy) FindKeys(ctx context.Context, stream string, gen int64, hashes [][16]byte) ([][]byte, error) {
 	rows, err := s.Store.FindKeys(ctx, stream, gen, hashes)
 	pause(ctx)
@@ -74,8 +74,8 @@ func pause(ctx context.Context) {
 	}
 }
 
-// Heads implements engine.Store.
-func (s *spy) Heads(ctx context.Context, streams []string, after []uint64) ([]engine.Head, [][]engine.LogRow, bursar.Time, error) {
+// Heads implements store.Store.
+func (s *spy) Heads(ctx context.Context, streams []string, after []uint64) ([]store.Head, [][]store.LogRow, bursar.Time, error) {
 	s.clock.RLock()
 	defer s.clock.RUnlock()
 	return s.Store.Heads(ctx, streams, after)

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 	"github.com/bursarhq/bursar/store/postgres"
 	"github.com/bursarhq/bursar/store/postgres/pgtest"
@@ -20,7 +20,7 @@ import (
 
 // backing is a store that a world can lose and find again.
 type backing interface {
-	store() engine.Store
+	store() store.Store
 	// reopen ends the use of the store and gives it back as a new process would find it.
 	reopen(how ending) error
 	close() error
@@ -39,8 +39,8 @@ type memBacking struct{ s *mem.Store }
 
 func newMemBacking() backing { return &memBacking{mem.New()} }
 
-func (b *memBacking) store() engine.Store { return b.s }
-func (b *memBacking) close() error        { return b.s.Close() }
+func (b *memBacking) store() store.Store { return b.s }
+func (b *memBacking) close() error       { return b.s.Close() }
 func (b *memBacking) reopen(how ending) error {
 	if how == crashed {
 		b.s = b.s.CrashClone()
@@ -95,7 +95,7 @@ func newPGBacking(server *pgtest.Server, t *testing.T) (backing, error) {
 	return b, err
 }
 
-func (b *pgBacking) store() engine.Store { return b.s }
+func (b *pgBacking) store() store.Store { return b.s }
 func (b *pgBacking) close() error {
 	return errors.Join(b.conn.Close(context.Background()), b.s.Close())
 }
@@ -134,8 +134,8 @@ func newSQLiteBacking(dir string) (backing, error) {
 	return &sqliteBacking{dir, s}, nil
 }
 
-func (b *sqliteBacking) store() engine.Store { return b.s }
-func (b *sqliteBacking) close() error        { return b.s.Close() }
+func (b *sqliteBacking) store() store.Store { return b.s }
+func (b *sqliteBacking) close() error       { return b.s.Close() }
 
 // reopen closes the store under an engine that has crashed: what it did not save by
 // then it cannot save any more.

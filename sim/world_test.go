@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
 )
 
@@ -53,7 +54,7 @@ type world struct {
 	sent     map[string]bursar.Time  // by message, when it was made, of deliveries that are still due
 }
 
-var caller = engine.Caller{ActorType: "API_KEY", ActorID: "sim"}
+var caller = catalogue.Caller{ActorType: "API_KEY", ActorID: "sim"}
 
 const horizon = 7 * 24 * time.Hour
 
@@ -77,7 +78,7 @@ func newWorld(b backing, o engine.Options) (*world, error) {
 		return w, err
 	}
 	w.model.commits = func() []heard { return w.spy.take() }
-	hook, err := w.engine.CreateWebhook(w.ctx, caller, engine.WebhookInput{URL: "https://hooks.example/all"})
+	hook, err := w.engine.CreateWebhook(w.ctx, caller, catalogue.WebhookInput{URL: "https://hooks.example/all"})
 	w.endpoint = hook.ID
 	return w, err
 }
@@ -97,7 +98,7 @@ func (w *world) open() (err error) {
 
 // catalogue is the newest one, whichever engine wrote it. (One that cannot be read shows
 // as a difference.)
-func (w *world) catalogue() *engine.Catalogue {
+func (w *world) catalogue() *catalogue.Catalogue {
 	_ = w.engine.Newest(w.ctx)
 	return w.engine.Catalogue()
 }

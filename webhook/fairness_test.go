@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // TestDeadEndpointDelaysNobody: ten thousand deliveries wait for an endpoint that never
@@ -39,7 +39,7 @@ func TestDeadEndpointDelaysNobody(t *testing.T) {
 	stop := run(t, sender)
 	box.await(t, "the live endpoint has all", func() bool {
 		for i := range 20 {
-			if box.rows[fmt.Sprintf("live-%02d", i)].Status != engine.DeliverySucceeded {
+			if box.rows[fmt.Sprintf("live-%02d", i)].Status != store.DeliverySucceeded {
 				return false
 			}
 		}
@@ -57,7 +57,7 @@ func TestDeadEndpointDelaysNobody(t *testing.T) {
 			t.Errorf("%d rows were written beside the 21 that were delivered", box.written-21)
 		}
 		for id, r := range box.rows {
-			if strings.HasPrefix(id, "dead") && (r.Status != engine.DeliveryPending || r.Attempts != 0) {
+			if strings.HasPrefix(id, "dead") && (r.Status != store.DeliveryPending || r.Attempts != 0) {
 				t.Fatalf("%+v", r.Delivery)
 			}
 		}
@@ -345,7 +345,7 @@ func TestSaveFails(t *testing.T) {
 		if i == n {
 			id = "late"
 		}
-		if d := box.settled(t, id, 1); d.Status != engine.DeliverySucceeded || d.Attempts != 1 {
+		if d := box.settled(t, id, 1); d.Status != store.DeliverySucceeded || d.Attempts != 1 {
 			t.Errorf("%+v", d)
 		}
 	}
@@ -369,7 +369,7 @@ func TestCrash(t *testing.T) {
 	stop()
 	box.set(func() { box.refuse = nil })
 	run(t, newSender(t, box, local))
-	if d := box.settled(t, "a", 1); d.Status != engine.DeliverySucceeded {
+	if d := box.settled(t, "a", 1); d.Status != store.DeliverySucceeded {
 		t.Errorf("%+v", d)
 	}
 	got := rec.requests()
@@ -401,7 +401,7 @@ func TestAnotherNodeTookOver(t *testing.T) {
 	<-held
 	box.set(func() {
 		for id, r := range box.rows {
-			r.Status = engine.DeliverySucceeded
+			r.Status = store.DeliverySucceeded
 			box.rows[id] = r
 		}
 	})
@@ -465,7 +465,7 @@ func stopped(t *testing.T, net *wires) {
 		t.Errorf("it took %v to end, with a grace of %v", took, stopGrace)
 	}
 	box.set(func() {
-		if q, d := box.rows["quick"], box.rows["dead"]; q.Status != engine.DeliverySucceeded || d.Status != engine.DeliveryPending || d.Attempts != 0 {
+		if q, d := box.rows["quick"], box.rows["dead"]; q.Status != store.DeliverySucceeded || d.Status != store.DeliveryPending || d.Attempts != 0 {
 			t.Errorf("%+v\n%+v", q.Delivery, d.Delivery)
 		}
 	})

@@ -14,7 +14,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // mailer sends mail through one server, over a connection of its own each time: alerts
@@ -55,7 +55,7 @@ func newMailer(server, from string) (*mailer, error) {
 }
 
 // send mails d to the endpoint's addresses. The server takes it for all or for none.
-func (m *mailer) send(ctx context.Context, now bursar.Time, target string, d *engine.DueDelivery) outcome {
+func (m *mailer) send(ctx context.Context, now bursar.Time, target string, d *store.DueDelivery) outcome {
 	to, err := recipients(target)
 	if err != nil {
 		return outcome{problem: "the URL " + err.Error()}
@@ -99,7 +99,7 @@ func (m *mailer) options(ctx context.Context) []gomail.Option {
 	return out
 }
 
-func (m *mailer) compose(now bursar.Time, to []string, d *engine.DueDelivery) *gomail.Msg {
+func (m *mailer) compose(now bursar.Time, to []string, d *store.DueDelivery) *gomail.Msg {
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	msg.FromMailAddress(m.from)
 	for _, a := range to {

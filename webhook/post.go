@@ -18,7 +18,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // outcome is how one attempt ended. problem is "" when it succeeded; it is one of our own
@@ -29,7 +29,7 @@ type outcome struct {
 }
 
 // attempt sends d once and waits for the end of it.
-func (s *Sender) attempt(ctx context.Context, hook *bursar.Webhook, d *engine.DueDelivery) outcome {
+func (s *Sender) attempt(ctx context.Context, hook *bursar.Webhook, d *store.DueDelivery) outcome {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	if err := checkTarget(hook.Kind, hook.URL, s.opts.AllowHTTP, s.guard); err != nil {
@@ -58,7 +58,7 @@ func (s *Sender) attempt(ctx context.Context, hook *bursar.Webhook, d *engine.Du
 }
 
 // sign is the signature by the endpoint's secret and, while it is valid, by its old one.
-func sign(hook *bursar.Webhook, now bursar.Time, d *engine.DueDelivery) (string, error) {
+func sign(hook *bursar.Webhook, now bursar.Time, d *store.DueDelivery) (string, error) {
 	secrets := []string{hook.Secret}
 	if hook.OldSecret != "" && now < hook.OldUntil {
 		secrets = append(secrets, hook.OldSecret)

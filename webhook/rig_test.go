@@ -19,7 +19,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,7 +34,7 @@ type shelf struct {
 	now      bursar.Time
 	began    time.Time // not zero: the clock goes on by itself since then
 	hooks    map[string]*bursar.Webhook
-	rows     map[string]engine.DueDelivery
+	rows     map[string]store.DueDelivery
 	refuse   error // what SaveDeliveries returns
 	written  int   // deliveries in all SaveDeliveries
 	saves    int
@@ -42,7 +44,7 @@ type shelf struct {
 
 func newShelf() *shelf {
 	return &shelf{now: bursar.TimeOf(time.Now()).Milli(), hooks: map[string]*bursar.Webhook{},
-		rows: map[string]engine.DueDelivery{}, changed: make(chan struct{})}
+		rows: map[string]store.DueDelivery{}, changed: make(chan struct{})}
 }
 
 func (s *shelf) tell() {
@@ -50,7 +52,7 @@ func (s *shelf) tell() {
 	s.changed = make(chan struct{})
 }
 
-func (s *shelf) Catalogue() *engine.Catalogue { return nil } // Sender.endpoint is replaced
+func (s *shelf) Catalogue() *catalogue.Catalogue { return nil } // Sender.endpoint is replaced
 
 func (s *shelf) Now() bursar.Time {
 	s.mu.Lock()
@@ -65,19 +67,19 @@ func (s *shelf) clock() bursar.Time {
 	return s.now + bursar.Time(time.Since(s.began))
 }
 
-func (s *shelf) DueDeliveries(ctx context.Context, limit func(string) int) ([]engine.DueDelivery, error) {
+func (s *shelf) DueDeliveries(ctx context.Context, limit func(string) int) ([]store.DueDelivery, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	due, now := map[string][]*engine.Delivery{}, s.clock()
+	due, now := map[string][]*store.Delivery{}, s.clock()
 	for _, d := range s.rows {
-		if d.Status == engine.DeliveryPending && d.NextAttempt <= now {
+		if d.Status == store.DeliveryPending && d.NextAttempt <= now {
 			due[d.EndpointID] = append(due[d.EndpointID], &d.Delivery)
 		}
 	}
-	var out []engine.DueDelivery
+	var out []store.DueDelivery
 	for _, endpoint := range slices.Sorted(maps.Keys(due)) {
 		its := due[endpoint]
-		slices.SortFunc(its, func(a, b *engine.Delivery) int {
+		slices.SortFunc(its, func(a, b *store.Delivery) int {
 			return cmp.Or(cmp.Compare(a.NextAttempt, b.NextAttempt), cmp.Compare(a.ID, b.ID))
 		})
 		for _, d := range its[:min(limit(endpoint), len(its))] {
@@ -87,7 +89,7 @@ func (s *shelf) DueDeliveries(ctx context.Context, limit func(string) int) ([]en
 	return out, ctx.Err()
 }
 
-func (s *shelf) SaveDeliveries(ctx context.Context, ds []engine.Delivery) error {
+func (s *shelf) SaveDeliveries(ctx context.Context, ds []store.Delivery) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.tell()
@@ -138,8 +140,8 @@ func (s *shelf) add(h bursar.Webhook) {
 func (s *shelf) put(id, endpoint, eventType, body string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rows[id] = engine.DueDelivery{Body: []byte(body), Delivery: engine.Delivery{ID: id, EndpointID: endpoint, MessageID: "m-" + id,
-		EventType: eventType, CustomerID: "acme", Status: engine.DeliveryPending, CreatedAt: s.now, NextAttempt: s.now}}
+	s.rows[id] = store.DueDelivery{Body: []byte(body), Delivery: store.Delivery{ID: id, EndpointID: endpoint, MessageID: "m-" + id,
+		EventType: eventType, CustomerID: "acme", Status: store.DeliveryPending, CreatedAt: s.now, NextAttempt: s.now}}
 }
 
 func (s *shelf) advance(d time.Duration) {
@@ -174,11 +176,11 @@ func (s *shelf) await(t *testing.T, what string, ok func() bool) {
 }
 
 // settled waits until a delivery was attempted n times and recorded, and gives it.
-func (s *shelf) settled(t *testing.T, id string, n int) engine.Delivery {
+func (s *shelf) settled(t *testing.T, id string, n int) store.Delivery {
 	t.Helper()
 	s.await(t, fmt.Sprintf("%s was attempted %d times", id, n), func() bool {
 		r := s.rows[id]
-		return r.Attempts >= n || r.Status == engine.DeliveryFailed
+		return r.Attempts >= n || r.Status == store.DeliveryFailed
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -39,7 +39,7 @@ type work struct {
 	known   map[string]*lane // deliveries that wait, are under way or are not yet saved
 	flying  int
 	done    chan result
-	unsaved []engine.Delivery
+	unsaved []store.Delivery
 	looked  time.Time // when the outbox was last read
 
 	readFailing, saveFailing bool
@@ -47,7 +47,7 @@ type work struct {
 
 type result struct {
 	lane *lane
-	d    engine.Delivery
+	d    store.Delivery
 	o    outcome
 	took time.Duration
 	cut  bool // Run ended before the attempt did: it counts as not made
@@ -152,7 +152,7 @@ func (w *work) hungry() bool {
 
 // keepDue takes out of the lanes what is not due any more: what comes before the last row
 // of the lane in due and is not in due itself.
-func (w *work) keepDue(due []engine.DueDelivery) {
+func (w *work) keepDue(due []store.DueDelivery) {
 	for _, l := range w.turn {
 		l.got, l.overdue = 0, false
 	}
@@ -165,7 +165,7 @@ func (w *work) keepDue(due []engine.DueDelivery) {
 	}
 	for _, l := range w.turn {
 		l.more = l.got > 0 && l.got >= l.asked
-		l.waiting = slices.DeleteFunc(l.waiting, func(d engine.DueDelivery) bool {
+		l.waiting = slices.DeleteFunc(l.waiting, func(d store.DueDelivery) bool {
 			if _, ok := still[d.ID]; ok || l.more && !before(&d.Delivery, &l.last) {
 				return false
 			}
@@ -176,7 +176,7 @@ func (w *work) keepDue(due []engine.DueDelivery) {
 }
 
 // before is the order of the outbox.
-func before(a, b *engine.Delivery) bool {
+func before(a, b *store.Delivery) bool {
 	return cmp.Or(cmp.Compare(a.NextAttempt, b.NextAttempt), cmp.Compare(a.ID, b.ID)) < 0
 }
 
@@ -195,7 +195,7 @@ func (w *work) forget(id string) {
 }
 
 // keep remembers what is to be saved; until it is, the delivery is not picked again.
-func (w *work) keep(l *lane, d engine.Delivery) {
+func (w *work) keep(l *lane, d store.Delivery) {
 	w.hold(l, d.ID)
 	w.unsaved = append(w.unsaved, d)
 }
@@ -257,7 +257,7 @@ func (w *work) launch(ctx context.Context) {
 // start sends the lane's next delivery and reports whether it took a slot.
 func (w *work) start(ctx context.Context, l *lane) bool {
 	d := l.waiting[0]
-	l.waiting[0] = engine.DueDelivery{} // frees the body
+	l.waiting[0] = store.DueDelivery{} // frees the body
 	l.waiting = l.waiting[1:]
 	hook := w.endpoint(d.EndpointID)
 	if hook == nil || !hook.Enabled {
@@ -301,9 +301,9 @@ func (w *work) land(r result) {
 	settle(&r.d, r.o, w.outbox.Now())
 	w.judge(r)
 	switch r.d.Status {
-	case engine.DeliverySucceeded:
+	case store.DeliverySucceeded:
 		w.succeeded.Add(1)
-	case engine.DeliveryFailed:
+	case store.DeliveryFailed:
 		w.failed.Add(1)
 		w.dead.Add(1)
 		w.opts.Log.Warn("webhooks: a delivery was given up", "endpoint", r.d.EndpointID, "delivery", r.d.ID,
@@ -328,8 +328,8 @@ func (w *work) judge(r result) {
 }
 
 // giveUp ends a delivery whose endpoint takes none; that is not an attempt.
-func (w *work) giveUp(l *lane, d engine.Delivery, problem string) {
-	d.Status, d.Error, d.NextAttempt = engine.DeliveryFailed, problem, 0
+func (w *work) giveUp(l *lane, d store.Delivery, problem string) {
+	d.Status, d.Error, d.NextAttempt = store.DeliveryFailed, problem, 0
 	w.dead.Add(1)
 	w.keep(l, d)
 }

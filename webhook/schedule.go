@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // delays are the waits before the second attempt, the third and so on, about 27.6 hours
@@ -23,16 +23,16 @@ func jitter(d time.Duration) time.Duration {
 func (o outcome) gone() bool { return o.status == http.StatusGone }
 
 // settle says in d how an attempt that ended now went and what follows from it.
-func settle(d *engine.Delivery, o outcome, now bursar.Time) {
+func settle(d *store.Delivery, o outcome, now bursar.Time) {
 	d.Attempts++
 	d.ResponseStatus, d.Error, d.NextAttempt = o.status, o.problem, 0
 	switch {
 	case o.problem == "":
-		d.Status = engine.DeliverySucceeded
+		d.Status = store.DeliverySucceeded
 	case o.gone() || d.Attempts > len(delays):
-		d.Status = engine.DeliveryFailed
+		d.Status = store.DeliveryFailed
 	default:
-		d.Status = engine.DeliveryPending
+		d.Status = store.DeliveryPending
 		d.NextAttempt = (now + bursar.Time(jitter(delays[d.Attempts-1]))).Milli()
 	}
 }
@@ -40,7 +40,7 @@ func settle(d *engine.Delivery, o outcome, now bursar.Time) {
 // A lane is what is under way to one endpoint and waits for it. There is one for each
 // endpoint that was ever sent to.
 type lane struct {
-	waiting  []engine.DueDelivery
+	waiting  []store.DueDelivery
 	flying   int
 	held     int           // in work.known: waiting, flying or not yet saved
 	pace     time.Duration // an attempt's usual duration
@@ -52,7 +52,7 @@ type lane struct {
 	// Of the last look into the outbox: how many rows it asked for and got, the last of
 	// them, whether there may be more, and whether some had waited in vain.
 	asked, got    int
-	last          engine.Delivery
+	last          store.Delivery
 	more, overdue bool
 }
 

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 func TestCheckTarget(t *testing.T) {
@@ -194,7 +194,7 @@ func TestPrivateNames(t *testing.T) {
 	run(t, newSender(t, box, Options{AllowHTTP: true, Poll: local.Poll}))
 	for _, id := range []string{"trap", "slack"} {
 		box.put(id, id, bursar.EventTest, "{}")
-		if d := box.settled(t, id, 1); d.Status != engine.DeliveryPending || d.ResponseStatus != 0 || d.Error != "the host leads to an address that is not public" {
+		if d := box.settled(t, id, 1); d.Status != store.DeliveryPending || d.ResponseStatus != 0 || d.Error != "the host leads to an address that is not public" {
 			t.Errorf("%+v", d)
 		}
 	}
@@ -205,7 +205,7 @@ func TestPrivateNames(t *testing.T) {
 	other.add(*box.hooks["rec"])
 	other.put("rec", "rec", bursar.EventTest, "{}")
 	run(t, newSender(t, other, local))
-	if d := other.settled(t, "rec", 1); d.Status != engine.DeliverySucceeded {
+	if d := other.settled(t, "rec", 1); d.Status != store.DeliverySucceeded {
 		t.Errorf("permitted, %+v", d)
 	}
 }
@@ -301,7 +301,7 @@ func TestNoSecretsShown(t *testing.T) {
 		id := fmt.Sprint(i)
 		box.add(bursar.Webhook{ID: id, Kind: bursar.WebhookSlack, URL: h + "/services/SECRET?k=SECRET"})
 		box.put(id, id, bursar.EventTest, "{}")
-		box.rows[id] = func(d engine.DueDelivery) engine.DueDelivery { d.Attempts = 7; return d }(box.rows[id])
+		box.rows[id] = func(d store.DueDelivery) store.DueDelivery { d.Attempts = 7; return d }(box.rows[id])
 	}
 	o, log := logged(local)
 	sender := newSender(t, box, o)
@@ -310,7 +310,7 @@ func TestNoSecretsShown(t *testing.T) {
 	seen := map[string]bool{}
 	for i := range hosts {
 		d := box.settled(t, fmt.Sprint(i), 8)
-		if d.Status != engine.DeliveryFailed || d.Error == "" || strings.Contains(d.Error, "SECRET") || len(d.Error) > 120 {
+		if d.Status != store.DeliveryFailed || d.Error == "" || strings.Contains(d.Error, "SECRET") || len(d.Error) > 120 {
 			t.Errorf("%s: %+v", hosts[i], d)
 		}
 		seen[d.Error] = true

@@ -21,20 +21,21 @@ import (
 	"code.dny.dev/ssrf"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/store"
 )
 
 // Outbox is what a Sender works on; *engine.Engine is one.
 type Outbox interface {
 	// DueDeliveries lists PENDING deliveries that are due, of each endpoint up to limit of
 	// its id, the earliest first.
-	DueDeliveries(ctx context.Context, limit func(endpoint string) int) ([]engine.DueDelivery, error)
+	DueDeliveries(ctx context.Context, limit func(endpoint string) int) ([]store.DueDelivery, error)
 	// SaveDeliveries records where deliveries stand.
-	SaveDeliveries(ctx context.Context, ds []engine.Delivery) error
+	SaveDeliveries(ctx context.Context, ds []store.Delivery) error
 	// DisableWebhook ends deliveries to an endpoint; doing so twice is harmless.
 	DisableWebhook(ctx context.Context, id string) error
 	// Catalogue has the endpoints as they are now; one that it lacks is gone.
-	Catalogue() *engine.Catalogue
+	Catalogue() *catalogue.Catalogue
 	Now() bursar.Time
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/client"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/store/sqlite"
@@ -131,7 +132,7 @@ func (c *demoCommand) start(p *process, clock *demoClock, dir string) (*server, 
 
 // show builds the organisation, replays the trace and tells what came of it.
 func (c *demoCommand) show(p *process, s *server, clock *demoClock, receiver *demoReceiver, rows []demoRow) error {
-	_, key, err := s.engine.CreateAPIKey(p.ctx, engine.Caller{ActorType: "SYSTEM", ActorID: "demo"}, "demo", bursar.ScopeFull, nil)
+	_, key, err := s.engine.CreateAPIKey(p.ctx, catalogue.Caller{ActorType: "SYSTEM", ActorID: "demo"}, "demo", bursar.ScopeFull, nil)
 	if err != nil {
 		return exitf(exitStore, "the API key cannot be stored: %w", err)
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -345,16 +346,16 @@ func TestVersion(t *testing.T) {
 // TestPoisoned: a store that cannot be trusted any more ends the server with its own
 // exit code and without a checkpoint.
 func TestPoisoned(t *testing.T) {
-	store := mem.New()
+	st := mem.New()
 	var fail atomic.Bool
-	store.Fail = func(op string) error {
+	st.Fail = func(op string) error {
 		if op == "append" && fail.Load() {
-			return engine.ErrPoisoned
+			return store.ErrPoisoned
 		}
 		return nil
 	}
 	c := &config{Listen: "127.0.0.1:0", AdminKey: "0123456789abcdef", LateHorizon: 24 * time.Hour, MemoryBudget: 1 << 30}
-	s, err := openServer(t.Context(), c, store, engine.Options{Log: slog.New(slog.DiscardHandler)})
+	s, err := openServer(t.Context(), c, st, engine.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,9 +12,10 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/postgres"
 	"github.com/bursarhq/bursar/store/sqlite"
+	"github.com/bursarhq/bursar/transfer"
 )
 
 // storeFlags say which store a command works on, without a server. That the environment
@@ -25,7 +26,7 @@ type storeFlags struct {
 }
 
 // openStore opens the store that the flags name. An embedded one is made if create is set.
-func (f *storeFlags) openStore(p *process, create bool) (engine.Store, error) {
+func (f *storeFlags) openStore(p *process, create bool) (store.Store, error) {
 	log := slog.New(slog.NewTextHandler(p.stderr, nil))
 	if f.Data == "" {
 		if err := secretFile(&f.DatabaseURL, "BURSAR_DATABASE_URL", os.Getenv); err != nil {
@@ -51,7 +52,7 @@ func (f *storeFlags) openStore(p *process, create bool) (engine.Store, error) {
 }
 
 // openDatabase opens PostgreSQL, whose schema it brings up to this program's.
-func openDatabase(ctx context.Context, url string, o postgres.Options) (engine.Store, error) {
+func openDatabase(ctx context.Context, url string, o postgres.Options) (store.Store, error) {
 	s, err := postgres.Open(ctx, url, o)
 	if err != nil {
 		return nil, exitf(exitStore, "the database cannot be used: %w", err)
@@ -117,7 +118,7 @@ func (c *exportStoreCommand) Run(p *process) (err error) {
 	}
 	began := time.Now()
 	buffer := bufio.NewWriterSize(to, 1<<20)
-	t, err := engine.Export(p.ctx, s, buffer, engine.ExportOptions{Customer: c.Customer, Version: version(), Created: bursar.TimeOf(began),
+	t, err := transfer.Export(p.ctx, s, buffer, transfer.ExportOptions{Customer: c.Customer, Version: version(), Created: bursar.TimeOf(began),
 		Progress: progress(p.stderr, "exported")})
 	if err = errors.Join(err, buffer.Flush()); err != nil {
 		_ = finish(false)
@@ -189,7 +190,7 @@ func (c *importStoreCommand) Run(p *process) (err error) {
 	}
 	defer func() { err = errors.Join(err, closed(s)) }()
 	if f, ok := in.(*os.File); ok && c.In != "" && !c.DryRun {
-		if _, err := engine.Import(p.ctx, s, bufio.NewReaderSize(f, 1<<20), engine.ImportOptions{DryRun: true, Progress: progress(p.stderr, "checked")}); err != nil {
+		if _, err := transfer.Import(p.ctx, s, bufio.NewReaderSize(f, 1<<20), transfer.ImportOptions{DryRun: true, Progress: progress(p.stderr, "checked")}); err != nil {
 			return exitf(exitFailed, "%w\nNothing was written.", err)
 		}
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -199,10 +200,10 @@ func (c *importStoreCommand) Run(p *process) (err error) {
 	return c.run(p, s, in)
 }
 
-func (c *importStoreCommand) run(p *process, s engine.Store, in io.Reader) error {
+func (c *importStoreCommand) run(p *process, s store.Store, in io.Reader) error {
 	began := time.Now()
-	t, err := engine.Import(p.ctx, s, in, engine.ImportOptions{DryRun: c.DryRun, Progress: progress(p.stderr, "read")})
-	if errors.Is(err, engine.ErrServed) && t.Written == 0 {
+	t, err := transfer.Import(p.ctx, s, in, transfer.ImportOptions{DryRun: c.DryRun, Progress: progress(p.stderr, "read")})
+	if errors.Is(err, store.ErrServed) && t.Written == 0 {
 		return exitf(exitStore, "%w\nNothing was written.", err)
 	}
 	did := "Imported"
@@ -220,7 +221,7 @@ func (c *importStoreCommand) run(p *process, s engine.Store, in io.Reader) error
 		return nil
 	case err == nil:
 		return nil
-	case errors.Is(err, engine.ErrMismatch):
+	case errors.Is(err, transfer.ErrMismatch):
 		return exitf(exitFailed, "%w", err)
 	case s.Err() != nil:
 		return exitf(exitStore, "%w", err)
@@ -232,13 +233,13 @@ func (c *importStoreCommand) run(p *process, s engine.Store, in io.Reader) error
 }
 
 func ofStream(name string) string {
-	if name == engine.CatalogueStream {
+	if name == store.CatalogueStream {
 		return "The catalogue"
 	}
 	return fmt.Sprintf("Customer %q", name)
 }
 
-func closed(s engine.Store) error {
+func closed(s store.Store) error {
 	if err := s.Close(); err != nil {
 		return exitf(exitStore, "closing the store: %w", err)
 	}
@@ -246,7 +247,7 @@ func closed(s engine.Store) error {
 }
 
 // customers counts what a transfer has beside the catalogue.
-func customers(t engine.Transfer) string {
+func customers(t transfer.Transfer) string {
 	n := max(t.Streams, 1) - 1
 	if n == 1 {
 		return "the catalogue and 1 customer"
@@ -254,15 +255,15 @@ func customers(t engine.Transfer) string {
 	return fmt.Sprintf("the catalogue and %s customers", commas(n))
 }
 
-func rate(t engine.Transfer, began time.Time) string {
+func rate(t transfer.Transfer, began time.Time) string {
 	took := max(time.Since(began).Seconds(), 1e-3)
 	return fmt.Sprintf("%.1f MB in %.1f s, %.1f MB/s, %.0f commits/s", float64(t.Bytes)/1e6, took, float64(t.Bytes)/1e6/took, float64(t.Commits)/took)
 }
 
 // progress tells how far a transfer has come, at most every two seconds.
-func progress(to io.Writer, done string) func(engine.Transfer) {
+func progress(to io.Writer, done string) func(transfer.Transfer) {
 	last := time.Now()
-	return func(t engine.Transfer) {
+	return func(t transfer.Transfer) {
 		if now := time.Now(); now.Sub(last) >= 2*time.Second {
 			last = now
 			fmt.Fprintf(to, "%s so far: %.1f MB, %s commits of %s\n", done, float64(t.Bytes)/1e6, commas(t.Commits), customers(t))

@@ -20,9 +20,11 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/store/mem"
 	"github.com/bursarhq/bursar/store/postgres/pgtest"
+	"github.com/bursarhq/bursar/transfer"
 )
 
 var moveCommits = flag.Int("commits", 30_000, "commits that TestMoveTakesConstantMemory moves; 1000000 is what the figures in docs/operating.md are of")
@@ -333,7 +335,7 @@ func TestWriteLong(t *testing.T) {
 	now := bursar.TimeOf(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	var clock atomic.Int64
 	clock.Store(int64(now))
-	s, ctx, by := mem.New(), context.Background(), engine.Caller{ActorType: "SYSTEM", ActorID: "test"}
+	s, ctx, by := mem.New(), context.Background(), catalogue.Caller{ActorType: "SYSTEM", ActorID: "test"}
 	e, err := engine.Open(ctx, s, engine.Options{Clock: func() bursar.Time { return bursar.Time(clock.Load()) }})
 	must := func(err error) {
 		t.Helper()
@@ -342,7 +344,7 @@ func TestWriteLong(t *testing.T) {
 		}
 	}
 	must(err)
-	_, err = e.PutEntityTypes(ctx, by, []engine.EntityTypeInput{{ID: "agent", DisplayName: "Agent", AttributionKeys: []string{"agent"}}})
+	_, err = e.PutEntityTypes(ctx, by, []catalogue.EntityTypeInput{{ID: "agent", DisplayName: "Agent", AttributionKeys: []string{"agent"}}})
 	must(err)
 	_, err = e.CreateFeature(ctx, by, bursar.Feature{ID: "tokens", DisplayName: "Tokens"})
 	must(err)
@@ -377,6 +379,6 @@ func TestWriteLong(t *testing.T) {
 	f, err := os.Create(file)
 	must(err)
 	w := bufio.NewWriterSize(f, 1<<20)
-	_, err = engine.Export(ctx, s, w, engine.ExportOptions{Version: "test"})
+	_, err = transfer.Export(ctx, s, w, transfer.ExportOptions{Version: "test"})
 	must(errors.Join(err, w.Flush(), f.Close()))
 }

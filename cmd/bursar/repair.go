@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
+	"github.com/bursarhq/bursar/transfer"
 )
 
 // repairCommand mends what was written while the clock was ahead.
@@ -43,8 +44,8 @@ func (c *repairCommand) Run(p *process) (err error) {
 	if !c.Write {
 		would = "would be "
 	}
-	done, err := engine.Repair(p.ctx, s, engine.RepairOptions{Write: c.Write, At: at, Now: bursar.TimeOf(time.Now()),
-		Found: func(a engine.Ahead, err error) {
+	done, err := transfer.Repair(p.ctx, s, transfer.RepairOptions{Write: c.Write, At: at, Now: bursar.TimeOf(time.Now()),
+		Found: func(a transfer.Ahead, err error) {
 			what := fmt.Sprintf("%s: commits %d to %d are of the future, up to %s", ofStream(a.Stream), a.First, a.First+a.Commits-1, a.Until)
 			if err != nil {
 				fmt.Fprintf(p.stdout, "%s, and stay so: %v\n", what, err)
@@ -53,7 +54,7 @@ func (c *repairCommand) Run(p *process) (err error) {
 			fmt.Fprintf(p.stdout, "%s; they %sof %s now\n", what, cmp.Or(would, "are "), a.At)
 		}})
 	switch {
-	case errors.Is(err, engine.ErrServed):
+	case errors.Is(err, store.ErrServed):
 		return exitf(exitStore, "nodes use the store, or an import does; stop them, and repair again")
 	case err != nil && s.Err() != nil:
 		return exitf(exitStore, "%w", err)

@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/store/mem"
 	"github.com/bursarhq/bursar/store/postgres/pgtest"
+	"github.com/bursarhq/bursar/transfer"
 )
 
 // fromTheFuture is an export of a store whose customer "acme" used 10 of "tokens", and then 5
@@ -32,8 +34,8 @@ func fromTheFuture(t *testing.T) []byte {
 	s := mem.New()
 	e, err := engine.Open(ctx, s, engine.Options{Clock: func() bursar.Time { return bursar.TimeOf(time.Now()) + bursar.Time(ahead.Load()) }})
 	must(err)
-	c := engine.Caller{ActorType: "SYSTEM", ActorID: "test"}
-	_, err = e.PutEntityTypes(ctx, c, []engine.EntityTypeInput{{ID: "agent", DisplayName: "Agent", AttributionKeys: []string{"agent"}}})
+	c := catalogue.Caller{ActorType: "SYSTEM", ActorID: "test"}
+	_, err = e.PutEntityTypes(ctx, c, []catalogue.EntityTypeInput{{ID: "agent", DisplayName: "Agent", AttributionKeys: []string{"agent"}}})
 	must(err)
 	_, err = e.CreateFeature(ctx, c, bursar.Feature{ID: "tokens", DisplayName: "Tokens"})
 	must(err)
@@ -56,7 +58,7 @@ func fromTheFuture(t *testing.T) []byte {
 	must(err)
 	must(e.Close(ctx))
 	var out bytes.Buffer
-	_, err = engine.Export(ctx, s, &out, engine.ExportOptions{Created: bursar.TimeOf(time.Now())})
+	_, err = transfer.Export(ctx, s, &out, transfer.ExportOptions{Created: bursar.TimeOf(time.Now())})
 	must(err)
 	return out.Bytes()
 }

@@ -12,8 +12,10 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/httpapi"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/postgres"
 	"github.com/bursarhq/bursar/store/sqlite"
 	"github.com/bursarhq/bursar/webui"
@@ -54,7 +56,7 @@ func (c *serveCommand) Run(p *process) error {
 }
 
 // openStore opens the store that c names.
-func (c *config) openStore(ctx context.Context, log *slog.Logger) (engine.Store, error) {
+func (c *config) openStore(ctx context.Context, log *slog.Logger) (store.Store, error) {
 	if c.DatabaseURL != "" {
 		return openDatabase(ctx, c.DatabaseURL, postgres.Options{Log: log, MaxConns: c.DatabaseMaxConns})
 	}
@@ -72,7 +74,7 @@ const closeTimeout = 30 * time.Second
 type server struct {
 	config   *config
 	log      *slog.Logger
-	store    engine.Store
+	store    store.Store
 	engine   *engine.Engine
 	api      *httpapi.API
 	webhooks *webhooks
@@ -84,7 +86,7 @@ type server struct {
 // openServer makes a server over store as c says, which does not listen yet. o.Log is
 // the server's log too; o's Fatal and what c sets are filled in here. The server owns
 // store; if there is none, store is closed.
-func openServer(ctx context.Context, c *config, store engine.Store, o engine.Options) (*server, error) {
+func openServer(ctx context.Context, c *config, store store.Store, o engine.Options) (*server, error) {
 	s := &server{config: c, log: o.Log, store: store, failed: make(chan error, 4)}
 	o.LateHorizon, o.MemoryBudget, o.KeepLog = c.LateHorizon, int64(c.MemoryBudget), c.RetainLog
 	o.Fatal = func(err error) {
@@ -181,7 +183,7 @@ func (s *server) firstKey(p *process) error {
 	if s.config.AdminKey != "" {
 		return nil
 	}
-	key, err := s.engine.FirstAPIKey(p.ctx, engine.Caller{ActorType: "SYSTEM", ActorID: "first-start"}, "first key")
+	key, err := s.engine.FirstAPIKey(p.ctx, catalogue.Caller{ActorType: "SYSTEM", ActorID: "first-start"}, "first key")
 	switch {
 	case err != nil:
 		return exitf(exitStore, "the first API key cannot be stored: %w", err)

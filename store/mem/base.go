@@ -11,17 +11,17 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 var errStreamExists = errors.New("the stream is there already")
 
-// Base implements engine.Store: a log is trimmed only up to its checkpoint.
-func (s *Store) Base(ctx context.Context, name string, visit func(*engine.Checkpoint) error) error {
+// Base implements store.Store: a log is trimmed only up to its checkpoint.
+func (s *Store) Base(ctx context.Context, name string, visit func(*store.Checkpoint) error) error {
 	if err := s.begin(ctx, "base"); err != nil {
 		return err
 	}
-	var parts []*engine.Checkpoint
+	var parts []*store.Checkpoint
 	if st := s.streams[name]; st != nil && st.saved != nil && st.head.Seq > uint64(len(st.log)) {
 		parts = st.saved.whole(name)
 	}
@@ -35,33 +35,33 @@ func (s *Store) Base(ctx context.Context, name string, visit func(*engine.Checkp
 }
 
 // whole is load with all rows.
-func (cp *checkpoint) whole(name string) []*engine.Checkpoint {
+func (cp *checkpoint) whole(name string) []*store.Checkpoint {
 	parts := cp.load(name)
 	first := parts[0]
 	first.Holds = values(cp.holds, cloneHold)
 	first.Generations = values(cp.generations, cloneGeneration)
 	for key, amount := range cp.series {
-		first.Series = append(first.Series, engine.SeriesRow{SeriesKey: key, Amount: amount})
+		first.Series = append(first.Series, store.SeriesRow{SeriesKey: key, Amount: amount})
 	}
-	slices.SortFunc(first.Series, func(a, b engine.SeriesRow) int {
+	slices.SortFunc(first.Series, func(a, b store.SeriesRow) int {
 		return cmp.Or(cmp.Compare(a.Bucket, b.Bucket), cmp.Compare(a.EntityOrd, b.EntityOrd), compareCapabilities(a.Capability, b.Capability),
 			cmp.Compare(a.ChildOrd, b.ChildOrd), cmp.Compare(a.Combo, b.Combo))
 	})
 	return parts
 }
 
-// Begin implements engine.Store.
-func (s *Store) Begin(ctx context.Context, name string, parts iter.Seq2[*engine.BasePart, error]) error {
+// Begin implements store.Store.
+func (s *Store) Begin(ctx context.Context, name string, parts iter.Seq2[*store.BasePart, error]) error {
 	if err := s.beginWrite(ctx, "begin"); err != nil {
 		return err
 	}
 	s.mu.Unlock() // so that parts may use the store
-	st := &stream{activity: map[string]engine.Activity{}, saved: newCheckpoint()}
+	st := &stream{activity: map[string]store.Activity{}, saved: newCheckpoint()}
 	var listing *bursar.Customer
-	var uses []engine.Use
+	var uses []store.Use
 	for p, err := range parts {
 		if err != nil {
-			return fmt.Errorf("%w: %w", engine.ErrNotCommitted, err)
+			return fmt.Errorf("%w: %w", store.ErrNotCommitted, err)
 		}
 		st.begin(p)
 		if p.Listing != nil {
@@ -72,7 +72,7 @@ func (s *Store) Begin(ctx context.Context, name string, parts iter.Seq2[*engine.
 	s.mu.Lock()
 	if old := s.streams[name]; old != nil && old.head.Seq > 0 {
 		s.mu.Unlock()
-		return fmt.Errorf("%w: %w", engine.ErrNotCommitted, errStreamExists)
+		return fmt.Errorf("%w: %w", store.ErrNotCommitted, errStreamExists)
 	}
 	s.streams[name] = st
 	if listing != nil {
@@ -88,9 +88,9 @@ func (s *Store) Begin(ctx context.Context, name string, parts iter.Seq2[*engine.
 	return s.fail("begin.after")
 }
 
-func (st *stream) begin(p *engine.BasePart) {
+func (st *stream) begin(p *store.BasePart) {
 	if in := p.Checkpoint; in != nil {
-		if st.head == (engine.Head{}) {
+		if st.head == (store.Head{}) {
 			st.head, st.saved.head, st.saved.due, st.saved.meta = in.Head, in.Head, in.Due, bytes.Clone(in.Meta)
 		}
 		st.saved.saveRows(in)
@@ -104,18 +104,18 @@ func (st *stream) begin(p *engine.BasePart) {
 	}
 }
 
-// Rewrite implements engine.Store.
-func (s *Store) Rewrite(ctx context.Context, name string, to engine.Head, parts iter.Seq2[*engine.BasePart, error]) error {
+// Rewrite implements store.Store.
+func (s *Store) Rewrite(ctx context.Context, name string, to store.Head, parts iter.Seq2[*store.BasePart, error]) error {
 	if err := s.beginWrite(ctx, "rewrite"); err != nil {
 		return err
 	}
 	s.mu.Unlock() // so that parts may use the store
-	added := &stream{activity: map[string]engine.Activity{}}
+	added := &stream{activity: map[string]store.Activity{}}
 	var listing *bursar.Customer
-	var uses []engine.Use
+	var uses []store.Use
 	for p, err := range parts {
 		if err != nil {
-			return fmt.Errorf("%w: %w", engine.ErrNotCommitted, err)
+			return fmt.Errorf("%w: %w", store.ErrNotCommitted, err)
 		}
 		added.begin(p)
 		if p.Listing != nil {
@@ -127,7 +127,7 @@ func (s *Store) Rewrite(ctx context.Context, name string, to engine.Head, parts 
 	st := s.streams[name]
 	if st == nil || !st.has(to) {
 		s.mu.Unlock()
-		return fmt.Errorf("%w: the log of %q was never at commit %d as given", engine.ErrNotCommitted, name, to.Seq)
+		return fmt.Errorf("%w: the log of %q was never at commit %d as given", store.ErrNotCommitted, name, to.Seq)
 	}
 	st.rewind(to)
 	st.log = append(st.log, added.log...)
@@ -152,19 +152,19 @@ func (s *Store) Rewrite(ctx context.Context, name string, to engine.Head, parts 
 }
 
 // has tells whether the log was at h.
-func (st *stream) has(h engine.Head) bool {
-	if h == (engine.Head{}) || st.saved != nil && st.saved.head == h {
+func (st *stream) has(h store.Head) bool {
+	if h == (store.Head{}) || st.saved != nil && st.saved.head == h {
 		return true
 	}
-	return slices.ContainsFunc(st.log, func(r engine.LogRow) bool { return r.Head == h })
+	return slices.ContainsFunc(st.log, func(r store.LogRow) bool { return r.Head == h })
 }
 
 // rewind forgets what came after to.
-func (st *stream) rewind(to engine.Head) {
+func (st *stream) rewind(to store.Head) {
 	st.head = to
-	st.log = slices.DeleteFunc(st.log, func(r engine.LogRow) bool { return r.Head.Seq > to.Seq })
-	last := engine.LastID(to)
-	maps.DeleteFunc(st.activity, func(id string, _ engine.Activity) bool { return id > last })
+	st.log = slices.DeleteFunc(st.log, func(r store.LogRow) bool { return r.Head.Seq > to.Seq })
+	last := store.LastID(to)
+	maps.DeleteFunc(st.activity, func(id string, _ store.Activity) bool { return id > last })
 	if st.saved != nil && st.saved.head.Seq > to.Seq {
 		st.saved = nil
 	}

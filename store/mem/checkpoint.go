@@ -9,23 +9,23 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // checkpoint is what was saved of one stream, rows by their keys.
 type checkpoint struct {
-	head        engine.Head
+	head        store.Head
 	due         bursar.Time
 	meta        []byte
-	entities    map[uint32]engine.EntityRow
-	assignments map[uint32]engine.AssignmentRow
-	counters    map[uint32]engine.CounterRow
-	totals      map[totalKey]engine.TotalRow
-	holds       map[string]engine.HoldRow
-	series      map[engine.SeriesKey]bursar.Amount
-	parts       map[partKey]engine.PartRow
-	segments    map[segmentKey]engine.KeySegment
-	generations map[int64]engine.KeyGeneration
+	entities    map[uint32]store.EntityRow
+	assignments map[uint32]store.AssignmentRow
+	counters    map[uint32]store.CounterRow
+	totals      map[totalKey]store.TotalRow
+	holds       map[string]store.HoldRow
+	series      map[store.SeriesKey]bursar.Amount
+	parts       map[partKey]store.PartRow
+	segments    map[segmentKey]store.KeySegment
+	generations map[int64]store.KeyGeneration
 }
 
 type totalKey struct {
@@ -41,8 +41,8 @@ type segmentKey struct {
 	part uint64
 }
 
-// Save implements engine.Store.
-func (s *Store) Save(ctx context.Context, cp *engine.Checkpoint) error {
+// Save implements store.Store.
+func (s *Store) Save(ctx context.Context, cp *store.Checkpoint) error {
 	if err := s.begin(ctx, "save"); err != nil {
 		return err
 	}
@@ -54,20 +54,20 @@ func (s *Store) Save(ctx context.Context, cp *engine.Checkpoint) error {
 	return s.fail("save.after")
 }
 
-func (s *Store) save(in *engine.Checkpoint) error {
+func (s *Store) save(in *store.Checkpoint) error {
 	st := s.streams[in.Stream]
 	if st == nil {
-		st = &stream{activity: map[string]engine.Activity{}}
+		st = &stream{activity: map[string]store.Activity{}}
 	}
 	cp := st.saved
 	if cp == nil {
 		cp = newCheckpoint()
 	}
 	if in.Head.Seq <= cp.head.Seq || in.Base != cp.head.Seq {
-		return fmt.Errorf("%w: %d on %d, saved is %d", engine.ErrSuperseded, in.Head.Seq, in.Base, cp.head.Seq)
+		return fmt.Errorf("%w: %d on %d, saved is %d", store.ErrSuperseded, in.Head.Seq, in.Base, cp.head.Seq)
 	}
 	if rows := st.after(in.Head.Seq - 1); s.Clock != nil && (len(rows) == 0 || rows[0].Head != in.Head) {
-		return fmt.Errorf("%w: the log does not have commit %d as it was read", engine.ErrSuperseded, in.Head.Seq)
+		return fmt.Errorf("%w: the log does not have commit %d as it was read", store.ErrSuperseded, in.Head.Seq)
 	}
 	s.streams[in.Stream], st.saved = st, cp
 	cp.head, cp.due, cp.meta = in.Head, in.Due, bytes.Clone(in.Meta)
@@ -75,7 +75,7 @@ func (s *Store) save(in *engine.Checkpoint) error {
 	return nil
 }
 
-func (cp *checkpoint) saveRows(in *engine.Checkpoint) {
+func (cp *checkpoint) saveRows(in *store.Checkpoint) {
 	for _, r := range in.Entities {
 		cp.entities[r.Ord] = cloneEntity(r)
 	}
@@ -109,24 +109,24 @@ func (cp *checkpoint) saveRows(in *engine.Checkpoint) {
 	cp.saveKeys(in)
 }
 
-func (cp *checkpoint) saveKeys(in *engine.Checkpoint) {
+func (cp *checkpoint) saveKeys(in *store.Checkpoint) {
 	for _, r := range in.Segments {
 		cp.segments[segmentKey{r.Gen, r.Part}] = cloneSegment(r)
 	}
 	for _, g := range in.Generations {
 		cp.generations[g.Gen] = cloneGeneration(g)
-		maps.DeleteFunc(cp.segments, func(k segmentKey, _ engine.KeySegment) bool { return k.gen == g.Gen })
+		maps.DeleteFunc(cp.segments, func(k segmentKey, _ store.KeySegment) bool { return k.gen == g.Gen })
 	}
-	maps.DeleteFunc(cp.segments, func(k segmentKey, _ engine.KeySegment) bool { return k.gen < in.DropGenerations })
-	maps.DeleteFunc(cp.generations, func(gen int64, _ engine.KeyGeneration) bool { return gen < in.DropGenerations })
+	maps.DeleteFunc(cp.segments, func(k segmentKey, _ store.KeySegment) bool { return k.gen < in.DropGenerations })
+	maps.DeleteFunc(cp.generations, func(gen int64, _ store.KeyGeneration) bool { return gen < in.DropGenerations })
 }
 
-// Load implements engine.Store.
-func (s *Store) Load(ctx context.Context, name string, visit func(*engine.Checkpoint) error) error {
+// Load implements store.Store.
+func (s *Store) Load(ctx context.Context, name string, visit func(*store.Checkpoint) error) error {
 	if err := s.begin(ctx, "load"); err != nil {
 		return err
 	}
-	var parts []*engine.Checkpoint
+	var parts []*store.Checkpoint
 	if st := s.streams[name]; st != nil && st.saved != nil {
 		parts = st.saved.load(name)
 	}
@@ -139,8 +139,8 @@ func (s *Store) Load(ctx context.Context, name string, visit func(*engine.Checkp
 	return nil
 }
 
-func (cp *checkpoint) load(name string) []*engine.Checkpoint {
-	first := &engine.Checkpoint{
+func (cp *checkpoint) load(name string) []*store.Checkpoint {
+	first := &store.Checkpoint{
 		Stream: name, Head: cp.head, Due: cp.due, Meta: bytes.Clone(cp.meta),
 		Totals: slices.SortedFunc(maps.Values(cp.totals), compareTotals),
 	}
@@ -152,26 +152,26 @@ func (cp *checkpoint) load(name string) []*engine.Checkpoint {
 	for _, k := range slices.SortedFunc(maps.Keys(cp.segments), compareSegments) {
 		first.Segments = append(first.Segments, cloneSegment(cp.segments[k]))
 	}
-	first.Generations = values(cp.generations, func(g engine.KeyGeneration) engine.KeyGeneration {
+	first.Generations = values(cp.generations, func(g store.KeyGeneration) store.KeyGeneration {
 		g.Blocks = nil
 		return cloneGeneration(g)
 	})
-	parts := []*engine.Checkpoint{first}
+	parts := []*store.Checkpoint{first}
 	for keys := range slices.Chunk(slices.SortedFunc(maps.Keys(cp.parts), compareParts), partRows) {
-		part := &engine.Checkpoint{Stream: name, Head: cp.head}
+		part := &store.Checkpoint{Stream: name, Head: cp.head}
 		for _, k := range keys {
 			part.Parts = append(part.Parts, clonePart(cp.parts[k]))
 		}
 		parts = append(parts, part)
 	}
 	for rows := range slices.Chunk(values(cp.entities, cloneEntity), partRows) {
-		parts = append(parts, &engine.Checkpoint{Stream: name, Head: cp.head, Entities: rows})
+		parts = append(parts, &store.Checkpoint{Stream: name, Head: cp.head, Entities: rows})
 	}
 	for rows := range slices.Chunk(values(cp.assignments, cloneAssignment), partRows) {
-		parts = append(parts, &engine.Checkpoint{Stream: name, Head: cp.head, Assignments: rows})
+		parts = append(parts, &store.Checkpoint{Stream: name, Head: cp.head, Assignments: rows})
 	}
 	for rows := range slices.Chunk(values(cp.counters, same), partRows) {
-		parts = append(parts, &engine.Checkpoint{Stream: name, Head: cp.head, Counters: rows})
+		parts = append(parts, &store.Checkpoint{Stream: name, Head: cp.head, Counters: rows})
 	}
 	return parts
 }
@@ -187,7 +187,7 @@ func values[K cmp.Ordered, V any](m map[K]V, clone func(V) V) []V {
 
 func same[T any](v T) T { return v }
 
-func compareTotals(a, b engine.TotalRow) int {
+func compareTotals(a, b store.TotalRow) int {
 	level := map[bool]int{true: 1}
 	return cmp.Or(level[a.Level]-level[b.Level], cmp.Compare(a.EntityOrd, b.EntityOrd), compareCapabilities(a.Capability, b.Capability))
 }
@@ -204,7 +204,7 @@ func compareSegments(a, b segmentKey) int {
 	return cmp.Or(cmp.Compare(a.gen, b.gen), cmp.Compare(a.part, b.part))
 }
 
-// Saved implements engine.Store.
+// Saved implements store.Store.
 func (s *Store) Saved(ctx context.Context, streams []string) ([]uint64, error) {
 	if err := s.begin(ctx, "saved"); err != nil {
 		return nil, err

@@ -6,11 +6,11 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 func (st *stream) clone() *stream {
-	c := &stream{head: st.head, activity: map[string]engine.Activity{}}
+	c := &stream{head: st.head, activity: map[string]store.Activity{}}
 	for _, r := range st.log {
 		r.Payload = bytes.Clone(r.Payload)
 		c.log = append(c.log, r)
@@ -26,15 +26,15 @@ func (st *stream) clone() *stream {
 
 func newCheckpoint() *checkpoint {
 	return &checkpoint{
-		entities:    map[uint32]engine.EntityRow{},
-		assignments: map[uint32]engine.AssignmentRow{},
-		counters:    map[uint32]engine.CounterRow{},
-		totals:      map[totalKey]engine.TotalRow{},
-		holds:       map[string]engine.HoldRow{},
-		series:      map[engine.SeriesKey]bursar.Amount{},
-		parts:       map[partKey]engine.PartRow{},
-		segments:    map[segmentKey]engine.KeySegment{},
-		generations: map[int64]engine.KeyGeneration{},
+		entities:    map[uint32]store.EntityRow{},
+		assignments: map[uint32]store.AssignmentRow{},
+		counters:    map[uint32]store.CounterRow{},
+		totals:      map[totalKey]store.TotalRow{},
+		holds:       map[string]store.HoldRow{},
+		series:      map[store.SeriesKey]bursar.Amount{},
+		parts:       map[partKey]store.PartRow{},
+		segments:    map[segmentKey]store.KeySegment{},
+		generations: map[int64]store.KeyGeneration{},
 	}
 }
 
@@ -65,13 +65,13 @@ func (cp *checkpoint) clone() *checkpoint {
 	return c
 }
 
-func cloneEntity(r engine.EntityRow) engine.EntityRow {
+func cloneEntity(r store.EntityRow) store.EntityRow {
 	r.Name = clonePtr(r.Name)
 	r.Metadata = bytes.Clone(r.Metadata)
 	return r
 }
 
-func cloneAssignment(r engine.AssignmentRow) engine.AssignmentRow {
+func cloneAssignment(r store.AssignmentRow) store.AssignmentRow {
 	r.Scope = slices.Clone(r.Scope)
 	r.Limit = clonePtr(r.Limit)
 	r.Anchor = clonePtr(r.Anchor)
@@ -79,23 +79,23 @@ func cloneAssignment(r engine.AssignmentRow) engine.AssignmentRow {
 	return r
 }
 
-func cloneHold(r engine.HoldRow) engine.HoldRow {
+func cloneHold(r store.HoldRow) store.HoldRow {
 	r.Entities = slices.Clone(r.Entities)
 	r.Detail = bytes.Clone(r.Detail)
 	return r
 }
 
-func clonePart(r engine.PartRow) engine.PartRow {
+func clonePart(r store.PartRow) store.PartRow {
 	r.Body = bytes.Clone(r.Body)
 	return r
 }
 
-func cloneSegment(r engine.KeySegment) engine.KeySegment {
+func cloneSegment(r store.KeySegment) store.KeySegment {
 	r.Data = bytes.Clone(r.Data)
 	return r
 }
 
-func cloneGeneration(g engine.KeyGeneration) engine.KeyGeneration {
+func cloneGeneration(g store.KeyGeneration) store.KeyGeneration {
 	g.Filter = bytes.Clone(g.Filter)
 	g.Blocks = slices.Clone(g.Blocks)
 	for i := range g.Blocks {
@@ -113,7 +113,7 @@ func cloneCustomer(c bursar.Customer) bursar.Customer {
 	return c
 }
 
-func cloneActivity(a engine.Activity) engine.Activity {
+func cloneActivity(a store.Activity) store.Activity {
 	a.Before = bytes.Clone(a.Before)
 	a.After = bytes.Clone(a.After)
 	return a

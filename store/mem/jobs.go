@@ -8,16 +8,16 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
-func cloneJob(j engine.JobRow) engine.JobRow {
+func cloneJob(j store.JobRow) store.JobRow {
 	j.Body, j.Result = bytes.Clone(j.Body), bytes.Clone(j.Result)
 	return j
 }
 
-// SaveJob implements engine.Store.
-func (s *Store) SaveJob(ctx context.Context, j engine.JobRow) (bool, error) {
+// SaveJob implements store.Store.
+func (s *Store) SaveJob(ctx context.Context, j store.JobRow) (bool, error) {
 	if err := s.beginWrite(ctx, "savejob"); err != nil {
 		return false, err
 	}
@@ -37,8 +37,8 @@ func (s *Store) SaveJob(ctx context.Context, j engine.JobRow) (bool, error) {
 	return saves, s.fail("savejob.after")
 }
 
-// Jobs implements engine.Store.
-func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) (rows []engine.JobRow, err error) {
+// Jobs implements store.Store.
+func (s *Store) Jobs(ctx context.Context, q store.JobQuery) (rows []store.JobRow, err error) {
 	if err := s.begin(ctx, "jobs"); err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) (rows []engine.JobR
 			rows = append(rows, cloneJob(j))
 		}
 	}
-	slices.SortFunc(rows, func(a, b engine.JobRow) int { return cmp.Compare(b.ID, a.ID) })
+	slices.SortFunc(rows, func(a, b store.JobRow) int { return cmp.Compare(b.ID, a.ID) })
 	if n := len(rows); q.Limit > 0 && n > q.Limit && q.Above != "" {
 		rows = rows[n-q.Limit:]
 	} else if q.Limit > 0 && n > q.Limit {
@@ -61,12 +61,12 @@ func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) (rows []engine.JobR
 	return rows, nil
 }
 
-// TrimJobs implements engine.Store.
+// TrimJobs implements store.Store.
 func (s *Store) TrimJobs(ctx context.Context, before bursar.Time) error {
 	if err := s.beginWrite(ctx, "trimjobs"); err != nil {
 		return err
 	}
-	maps.DeleteFunc(s.jobs, func(_ string, j engine.JobRow) bool { return j.Ended != 0 && j.Ended < before })
+	maps.DeleteFunc(s.jobs, func(_ string, j store.JobRow) bool { return j.Ended != 0 && j.Ended < before })
 	s.mu.Unlock()
 	return s.fail("trimjobs.after")
 }

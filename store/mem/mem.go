@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // partRows is how many rows of one table a part of Load holds. It is small so that
@@ -27,7 +27,7 @@ var (
 	errClosed = errors.New("mem: store is closed")
 )
 
-// Store is an engine.Store in memory.
+// Store is a store.Store in memory.
 type Store struct {
 	// Fail, when set, is called at the start of every operation with its name:
 	// "append", "settle", "heads", "streams", "readlog", "load", "save", "saved", "claim", "due", "findkeys", "hold", "holds",
@@ -48,11 +48,11 @@ type Store struct {
 	dead      error // ErrPoisoned or errClosed, once it is so
 	streams   map[string]*stream
 	customers map[string]bursar.Customer
-	uses      map[engine.Use]map[string]bool // streams by what they use
+	uses      map[store.Use]map[string]bool // streams by what they use
 	outbox    outbox
-	asides    engine.Asides
+	asides    store.Asides
 	claims    map[string]claim
-	jobs      map[string]engine.JobRow
+	jobs      map[string]store.JobRow
 }
 
 // claim is who has a name until when, by the system's clock.
@@ -62,9 +62,9 @@ type claim struct {
 }
 
 type stream struct {
-	head     engine.Head
-	log      []engine.LogRow
-	activity map[string]engine.Activity
+	head     store.Head
+	log      []store.LogRow
+	activity map[string]store.Activity
 	saved    *checkpoint
 }
 
@@ -73,10 +73,10 @@ func New() *Store {
 	return &Store{
 		streams:   map[string]*stream{},
 		customers: map[string]bursar.Customer{},
-		uses:      map[engine.Use]map[string]bool{},
+		uses:      map[store.Use]map[string]bool{},
 		outbox:    newOutbox(),
 		claims:    map[string]claim{},
-		jobs:      map[string]engine.JobRow{},
+		jobs:      map[string]store.JobRow{},
 	}
 }
 
@@ -123,7 +123,7 @@ func (s *Store) begin(ctx context.Context, op string) error {
 func (s *Store) beginWrite(ctx context.Context, op string) error {
 	err := s.begin(ctx, op)
 	if err != nil && errors.Is(err, ctx.Err()) {
-		return fmt.Errorf("%w: %w", engine.ErrNotCommitted, err)
+		return fmt.Errorf("%w: %w", store.ErrNotCommitted, err)
 	}
 	return err
 }
@@ -133,7 +133,7 @@ func (s *Store) fail(op string) error {
 		return nil
 	}
 	err := s.Fail(op)
-	if err == nil || !errors.Is(err, engine.ErrPoisoned) {
+	if err == nil || !errors.Is(err, store.ErrPoisoned) {
 		return err
 	}
 	s.mu.Lock()
@@ -142,14 +142,14 @@ func (s *Store) fail(op string) error {
 	return err
 }
 
-// Err implements engine.Store.
+// Err implements store.Store.
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.dead
 }
 
-// Close implements engine.Store.
+// Close implements store.Store.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,15 +159,15 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Append implements engine.Store.
-func (s *Store) Append(ctx context.Context, commits []engine.Commit, again engine.Again) ([]engine.Outcome, error) {
+// Append implements store.Store.
+func (s *Store) Append(ctx context.Context, commits []store.Commit, again store.Again) ([]store.Outcome, error) {
 	if err := s.beginWrite(ctx, "append"); err != nil {
 		return nil, err
 	}
-	out := make([]engine.Outcome, len(commits))
+	out := make([]store.Outcome, len(commits))
 	for i := range commits {
 		c := &commits[i]
-		if out[i] = s.append(c); out[i] == engine.Stale && again != nil && s.Clock != nil {
+		if out[i] = s.append(c); out[i] == store.Stale && again != nil && s.Clock != nil {
 			if c = again(i, s.tail(c)); c != nil {
 				out[i] = s.append(c)
 			}
@@ -181,7 +181,7 @@ func (s *Store) Append(ctx context.Context, commits []engine.Commit, again engin
 }
 
 // tail is what c's stream has after c.After.
-func (s *Store) tail(c *engine.Commit) (rows []engine.LogRow) {
+func (s *Store) tail(c *store.Commit) (rows []store.LogRow) {
 	if st := s.streams[c.Stream]; st != nil {
 		rows = slices.Clone(st.after(c.After.Seq))
 	}
@@ -189,38 +189,38 @@ func (s *Store) tail(c *engine.Commit) (rows []engine.LogRow) {
 }
 
 // refusal says why c may not be appended, or Committed.
-func (s *Store) refusal(st *stream, c *engine.Commit) engine.Outcome {
+func (s *Store) refusal(st *stream, c *store.Commit) store.Outcome {
 	if st.head != c.After || c.Undecided {
-		return engine.Stale
+		return store.Stale
 	}
 	if !c.Imported && s.Clock != nil && c.Now != c.After.Now {
-		if off := c.Now - s.Clock(); off > engine.MaxSkew || off < -engine.MaxSkew {
-			return engine.Skewed
+		if off := c.Now - s.Clock(); off > store.MaxSkew || off < -store.MaxSkew {
+			return store.Skewed
 		}
 	}
-	if catalogue := s.streams[engine.CatalogueStream]; c.Stream != engine.CatalogueStream && (len(c.Begin) > 0 || s.Clock != nil) && !c.Imported {
+	if catalogue := s.streams[store.CatalogueStream]; c.Stream != store.CatalogueStream && (len(c.Begin) > 0 || s.Clock != nil) && !c.Imported {
 		seq := uint64(0)
 		if catalogue != nil {
 			seq = catalogue.head.Seq
 		}
 		if !s.asides.Rule(c.Catalogue, seq) {
-			return engine.OldCatalogue
+			return store.OldCatalogue
 		}
 	}
 	for _, u := range c.Unused {
 		if len(s.uses[u]) > 0 {
-			return engine.InUse
+			return store.InUse
 		}
 	}
-	return engine.Committed
+	return store.Committed
 }
 
-func (s *Store) append(c *engine.Commit) engine.Outcome {
+func (s *Store) append(c *store.Commit) store.Outcome {
 	st := s.streams[c.Stream]
 	if st == nil {
-		st = &stream{activity: map[string]engine.Activity{}}
+		st = &stream{activity: map[string]store.Activity{}}
 	}
-	if refusal := s.refusal(st, c); refusal != engine.Committed {
+	if refusal := s.refusal(st, c); refusal != store.Committed {
 		return refusal
 	}
 	s.streams[c.Stream] = st
@@ -228,7 +228,7 @@ func (s *Store) append(c *engine.Commit) engine.Outcome {
 	if c.Aside {
 		s.asides.Add(st.head.Seq)
 	}
-	st.log = append(st.log, engine.LogRow{Head: st.head, ID: c.ID, Payload: bytes.Clone(c.Payload)})
+	st.log = append(st.log, store.LogRow{Head: st.head, ID: c.ID, Payload: bytes.Clone(c.Payload)})
 	if c.Listing != nil {
 		s.customers[c.Listing.ID] = cloneCustomer(*c.Listing)
 	}
@@ -247,20 +247,20 @@ func (s *Store) append(c *engine.Commit) engine.Outcome {
 	for _, m := range c.Messages {
 		s.outbox.add(m)
 	}
-	return engine.Committed
+	return store.Committed
 }
 
-// Heads implements engine.Store.
-func (s *Store) Heads(ctx context.Context, streams []string, after []uint64) (heads []engine.Head, tails [][]engine.LogRow, now bursar.Time, err error) {
+// Heads implements store.Store.
+func (s *Store) Heads(ctx context.Context, streams []string, after []uint64) (heads []store.Head, tails [][]store.LogRow, now bursar.Time, err error) {
 	if err := s.begin(ctx, "heads"); err != nil {
 		return nil, nil, 0, err
 	}
 	defer s.mu.Unlock()
 	if s.Clock != nil {
 		now = s.Clock()
-		tails = make([][]engine.LogRow, len(streams))
+		tails = make([][]store.LogRow, len(streams))
 	}
-	heads = make([]engine.Head, len(streams))
+	heads = make([]store.Head, len(streams))
 	for i, name := range streams {
 		st := s.streams[name]
 		if st == nil {
@@ -281,23 +281,23 @@ func (s *Store) Heads(ctx context.Context, streams []string, after []uint64) (he
 // meet logs that have more.
 const tailRows = 3
 
-// Settle implements engine.Store.
-func (s *Store) Settle(ctx context.Context, commits []engine.Commit) ([]engine.Outcome, error) {
+// Settle implements store.Store.
+func (s *Store) Settle(ctx context.Context, commits []store.Commit) ([]store.Outcome, error) {
 	if err := s.begin(ctx, "settle"); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	out := make([]engine.Outcome, len(commits))
+	out := make([]store.Outcome, len(commits))
 	for i := range commits {
-		out[i] = engine.Stale
+		out[i] = store.Stale
 		if tail := s.tail(&commits[i]); len(tail) > 0 && tail[0].ID == commits[i].ID {
-			out[i] = engine.Committed
+			out[i] = store.Committed
 		}
 	}
 	return out, nil
 }
 
-// Claim implements engine.Store.
+// Claim implements store.Store.
 func (s *Store) Claim(ctx context.Context, names []string, holder string, ttl time.Duration) ([]bool, error) {
 	if err := s.begin(ctx, "claim"); err != nil {
 		return nil, err
@@ -315,7 +315,7 @@ func (s *Store) Claim(ctx context.Context, names []string, holder string, ttl ti
 }
 
 // after is what the log has after seq.
-func (st *stream) after(seq uint64) []engine.LogRow {
+func (st *stream) after(seq uint64) []store.LogRow {
 	trimmed := st.head.Seq - uint64(len(st.log))
 	if seq >= st.head.Seq {
 		return nil
@@ -323,7 +323,7 @@ func (st *stream) after(seq uint64) []engine.LogRow {
 	return st.log[max(seq, trimmed)-trimmed:]
 }
 
-// TrimLog implements engine.Store.
+// TrimLog implements store.Store.
 func (s *Store) TrimLog(ctx context.Context, before bursar.Time, limit int) (n int, err error) {
 	if err := s.begin(ctx, "trimlog"); err != nil {
 		return 0, err
@@ -331,7 +331,7 @@ func (s *Store) TrimLog(ctx context.Context, before bursar.Time, limit int) (n i
 	defer s.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(s.streams)) {
 		st := s.streams[name]
-		for name != engine.CatalogueStream && st.saved != nil && len(st.log) > 1 && st.log[0].Head.Seq <= st.saved.head.Seq && st.log[0].Head.Now < before {
+		for name != store.CatalogueStream && st.saved != nil && len(st.log) > 1 && st.log[0].Head.Seq <= st.saved.head.Seq && st.log[0].Head.Now < before {
 			if limit > 0 && n == limit {
 				return n, nil
 			}
@@ -342,12 +342,12 @@ func (s *Store) TrimLog(ctx context.Context, before bursar.Time, limit int) (n i
 	return n, nil
 }
 
-// ReadLog implements engine.Store.
-func (s *Store) ReadLog(ctx context.Context, name string, after uint64, limit int, visit func(engine.LogRow) error) error {
+// ReadLog implements store.Store.
+func (s *Store) ReadLog(ctx context.Context, name string, after uint64, limit int, visit func(store.LogRow) error) error {
 	if err := s.begin(ctx, "readlog"); err != nil {
 		return err
 	}
-	var rows []engine.LogRow
+	var rows []store.LogRow
 	if st := s.streams[name]; st != nil {
 		rows = page(st.after(after), limit)
 	}
@@ -361,7 +361,7 @@ func (s *Store) ReadLog(ctx context.Context, name string, after uint64, limit in
 	return ctx.Err()
 }
 
-// Due implements engine.Store, least recently written streams first.
+// Due implements store.Store, least recently written streams first.
 func (s *Store) Due(ctx context.Context, before bursar.Time, limit int) ([]string, error) {
 	if err := s.begin(ctx, "due"); err != nil {
 		return nil, err
@@ -370,7 +370,7 @@ func (s *Store) Due(ctx context.Context, before bursar.Time, limit int) ([]strin
 	var names []string
 	for name, st := range s.streams {
 		switch cp := st.saved; {
-		case name == engine.CatalogueStream:
+		case name == store.CatalogueStream:
 		case cp == nil && st.head.Seq > 0,
 			cp != nil && st.head.Seq > cp.head.Seq,
 			cp != nil && cp.due != 0 && cp.due <= before:
@@ -386,7 +386,7 @@ func (s *Store) Due(ctx context.Context, before bursar.Time, limit int) ([]strin
 	return page(names, limit), nil
 }
 
-// Streams implements engine.Store, in order of name.
+// Streams implements store.Store, in order of name.
 func (s *Store) Streams(ctx context.Context, after string, limit int) ([]string, error) {
 	if err := s.begin(ctx, "streams"); err != nil {
 		return nil, err
@@ -402,8 +402,8 @@ func (s *Store) Streams(ctx context.Context, after string, limit int) ([]string,
 	return page(names, limit), nil
 }
 
-// Users implements engine.Store, in order of name.
-func (s *Store) Users(ctx context.Context, u engine.Use, limit int) ([]string, error) {
+// Users implements store.Store, in order of name.
+func (s *Store) Users(ctx context.Context, u store.Use, limit int) ([]string, error) {
 	if err := s.begin(ctx, "users"); err != nil {
 		return nil, err
 	}

@@ -8,22 +8,22 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 	"github.com/bursarhq/bursar/store/storetest"
 )
 
-var _ engine.Store = (*mem.Store)(nil)
+var _ store.Store = (*mem.Store)(nil)
 
 func TestConformance(t *testing.T) {
 	storetest.Run(t,
-		func(*testing.T) engine.Store { return mem.New() },
-		func(_ *testing.T, s engine.Store) engine.Store { return s.(*mem.Store).CrashClone() })
+		func(*testing.T) store.Store { return mem.New() },
+		func(_ *testing.T, s store.Store) store.Store { return s.(*mem.Store).CrashClone() })
 }
 
 // As several engines would share it.
 func TestSharedConformance(t *testing.T) {
-	storetest.Run(t, func(*testing.T) engine.Store {
+	storetest.Run(t, func(*testing.T) store.Store {
 		s := mem.New()
 		s.Clock = func() bursar.Time { return bursar.TimeOf(time.Now()) }
 		return s
@@ -32,12 +32,12 @@ func TestSharedConformance(t *testing.T) {
 
 var ctx = context.Background()
 
-func commit(payload string) []engine.Commit {
-	return []engine.Commit{{Stream: "acme", Hash: [16]byte{1}, Payload: []byte(payload), Messages: []engine.Message{message("m")}}}
+func commit(payload string) []store.Commit {
+	return []store.Commit{{Stream: "acme", Hash: [16]byte{1}, Payload: []byte(payload), Messages: []store.Message{message("m")}}}
 }
 
-func message(id string) engine.Message {
-	return engine.Message{ID: id, Body: []byte("body"), Deliveries: []engine.Delivery{{ID: id, Status: engine.DeliveryPending}}}
+func message(id string) store.Message {
+	return store.Message{ID: id, Body: []byte("body"), Deliveries: []store.Delivery{{ID: id, Status: store.DeliveryPending}}}
 }
 
 // waiting counts the pending deliveries.
@@ -111,7 +111,7 @@ func TestFailOutbox(t *testing.T) {
 		{"addmessage", func(s *mem.Store) error { return s.AddMessage(ctx, message("n")) }, "n:PENDING m:PENDING ended:SUCCEEDED "},
 		{"trimoutbox", func(s *mem.Store) error { return s.TrimOutbox(ctx, 9) }, "m:PENDING "},
 		{"savedeliveries", func(s *mem.Store) error {
-			return s.SaveDeliveries(ctx, []engine.Delivery{{ID: "m", Status: engine.DeliveryFailed}})
+			return s.SaveDeliveries(ctx, []store.Delivery{{ID: "m", Status: store.DeliveryFailed}})
 		}, "m:FAILED ended:SUCCEEDED "},
 	} {
 		for _, op := range []string{c.op, c.op + ".after"} {
@@ -126,8 +126,8 @@ func TestFailOutbox(t *testing.T) {
 			if err := s.AddMessage(ctx, message("m")); err != nil {
 				t.Fatal(err)
 			}
-			ended := engine.Delivery{ID: "ended", Status: engine.DeliverySucceeded}
-			if err := s.AddMessage(ctx, engine.Message{ID: "e", Deliveries: []engine.Delivery{ended}}); err != nil {
+			ended := store.Delivery{ID: "ended", Status: store.DeliverySucceeded}
+			if err := s.AddMessage(ctx, store.Message{ID: "e", Deliveries: []store.Delivery{ended}}); err != nil {
 				t.Fatal(err)
 			}
 			want := "m:PENDING ended:SUCCEEDED "
@@ -150,7 +150,7 @@ func TestFailOutbox(t *testing.T) {
 // outbox is all deliveries, newest first.
 func outbox(t *testing.T, s *mem.Store) (all string) {
 	t.Helper()
-	rows, err := s.Deliveries(ctx, engine.DeliveryQuery{})
+	rows, err := s.Deliveries(ctx, store.DeliveryQuery{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,16 +164,16 @@ func TestFailPoisons(t *testing.T) {
 	s := mem.New()
 	s.Fail = func(op string) error {
 		if op == "save" {
-			return fmt.Errorf("sync: %w", engine.ErrPoisoned)
+			return fmt.Errorf("sync: %w", store.ErrPoisoned)
 		}
 		return nil
 	}
-	if err := s.Save(ctx, &engine.Checkpoint{}); !errors.Is(err, engine.ErrPoisoned) {
+	if err := s.Save(ctx, &store.Checkpoint{}); !errors.Is(err, store.ErrPoisoned) {
 		t.Errorf("Save = %v", err)
 	}
 	_, err := s.Append(ctx, commit("x"), nil)
 	for _, err := range []error{err, s.Err(), s.Load(ctx, "acme", nil)} {
-		if !errors.Is(err, engine.ErrPoisoned) {
+		if !errors.Is(err, store.ErrPoisoned) {
 			t.Errorf("behind the fault: %v", err)
 		}
 	}

@@ -9,21 +9,21 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // outbox is the messages and their deliveries, both by ID.
 type outbox struct {
-	messages   map[string]engine.Message // without Deliveries
-	deliveries map[string]engine.Delivery
+	messages   map[string]store.Message // without Deliveries
+	deliveries map[string]store.Delivery
 }
 
 func newOutbox() outbox {
-	return outbox{map[string]engine.Message{}, map[string]engine.Delivery{}}
+	return outbox{map[string]store.Message{}, map[string]store.Delivery{}}
 }
 
 func (o outbox) clone() outbox {
-	c := outbox{map[string]engine.Message{}, maps.Clone(o.deliveries)}
+	c := outbox{map[string]store.Message{}, maps.Clone(o.deliveries)}
 	for id, m := range o.messages {
 		c.messages[id] = cloneMessage(m)
 	}
@@ -31,13 +31,13 @@ func (o outbox) clone() outbox {
 }
 
 // cloneMessage is m without its deliveries, which are kept apart.
-func cloneMessage(m engine.Message) engine.Message {
+func cloneMessage(m store.Message) store.Message {
 	m.Body, m.Deliveries = bytes.Clone(m.Body), nil
 	return m
 }
 
 // add puts m with its deliveries in. What a delivery repeats of its message is m's.
-func (o outbox) add(m engine.Message) {
+func (o outbox) add(m store.Message) {
 	o.messages[m.ID] = cloneMessage(m)
 	for _, d := range m.Deliveries {
 		d.MessageID, d.EventType, d.CustomerID = m.ID, m.Type, m.CustomerID
@@ -45,8 +45,8 @@ func (o outbox) add(m engine.Message) {
 	}
 }
 
-func (o outbox) due(d engine.Delivery) engine.DueDelivery {
-	return engine.DueDelivery{Delivery: d, Body: bytes.Clone(o.messages[d.MessageID].Body)}
+func (o outbox) due(d store.Delivery) store.DueDelivery {
+	return store.DueDelivery{Delivery: d, Body: bytes.Clone(o.messages[d.MessageID].Body)}
 }
 
 // trim deletes as TrimOutbox says.
@@ -56,12 +56,12 @@ func (o outbox) trim(before bursar.Time) {
 		keep[id] = m.CreatedAt >= before
 	}
 	for _, d := range o.deliveries {
-		if d.Status == engine.DeliveryPending {
+		if d.Status == store.DeliveryPending {
 			keep[d.MessageID] = true
 		}
 	}
-	maps.DeleteFunc(o.messages, func(id string, _ engine.Message) bool { return !keep[id] })
-	maps.DeleteFunc(o.deliveries, func(_ string, d engine.Delivery) bool { return !keep[d.MessageID] })
+	maps.DeleteFunc(o.messages, func(id string, _ store.Message) bool { return !keep[id] })
+	maps.DeleteFunc(o.deliveries, func(_ string, d store.Delivery) bool { return !keep[d.MessageID] })
 }
 
 // change runs f as the write op on the outbox.
@@ -74,18 +74,18 @@ func (s *Store) change(ctx context.Context, op string, f func(outbox)) error {
 	return s.fail(op + ".after")
 }
 
-// AddMessage implements engine.Store.
-func (s *Store) AddMessage(ctx context.Context, m engine.Message) error {
+// AddMessage implements store.Store.
+func (s *Store) AddMessage(ctx context.Context, m store.Message) error {
 	return s.change(ctx, "addmessage", func(o outbox) { o.add(m) })
 }
 
-// SaveDeliveries implements engine.Store.
-func (s *Store) SaveDeliveries(ctx context.Context, ds []engine.Delivery) error {
+// SaveDeliveries implements store.Store.
+func (s *Store) SaveDeliveries(ctx context.Context, ds []store.Delivery) error {
 	return s.change(ctx, "savedeliveries", func(o outbox) {
 		for _, d := range ds {
 			saved, ok := o.deliveries[d.ID]
-			anew := d.Status == engine.DeliverySucceeded || d.Status == engine.DeliveryPending && d.Attempts == 0
-			if !ok || saved.Status == engine.DeliverySucceeded && !anew {
+			anew := d.Status == store.DeliverySucceeded || d.Status == store.DeliveryPending && d.Attempts == 0
+			if !ok || saved.Status == store.DeliverySucceeded && !anew {
 				continue
 			}
 			saved.Status, saved.Attempts, saved.NextAttempt = d.Status, d.Attempts, d.NextAttempt
@@ -95,27 +95,27 @@ func (s *Store) SaveDeliveries(ctx context.Context, ds []engine.Delivery) error 
 	})
 }
 
-// TrimOutbox implements engine.Store.
+// TrimOutbox implements store.Store.
 func (s *Store) TrimOutbox(ctx context.Context, before bursar.Time) error {
 	return s.change(ctx, "trimoutbox", func(o outbox) { o.trim(before) })
 }
 
-// DueDeliveries implements engine.Store.
-func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit func(string) int) ([]engine.DueDelivery, error) {
+// DueDeliveries implements store.Store.
+func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit func(string) int) ([]store.DueDelivery, error) {
 	if err := s.begin(ctx, "duedeliveries"); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	due := map[string][]engine.DueDelivery{}
+	due := map[string][]store.DueDelivery{}
 	for _, d := range s.outbox.deliveries {
-		if d.Status == engine.DeliveryPending && d.NextAttempt <= before {
+		if d.Status == store.DeliveryPending && d.NextAttempt <= before {
 			due[d.EndpointID] = append(due[d.EndpointID], s.outbox.due(d))
 		}
 	}
-	var rows []engine.DueDelivery
+	var rows []store.DueDelivery
 	for _, endpoint := range slices.Sorted(maps.Keys(due)) {
 		its := due[endpoint]
-		slices.SortFunc(its, func(a, b engine.DueDelivery) int {
+		slices.SortFunc(its, func(a, b store.DueDelivery) int {
 			return cmp.Or(cmp.Compare(a.NextAttempt, b.NextAttempt), strings.Compare(a.ID, b.ID))
 		})
 		rows = append(rows, page(its, limit(endpoint))...)
@@ -123,13 +123,13 @@ func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit fun
 	return rows, nil
 }
 
-// Deliveries implements engine.Store.
-func (s *Store) Deliveries(ctx context.Context, q engine.DeliveryQuery) ([]engine.Delivery, error) {
+// Deliveries implements store.Store.
+func (s *Store) Deliveries(ctx context.Context, q store.DeliveryQuery) ([]store.Delivery, error) {
 	if err := s.begin(ctx, "deliveries"); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	var rows []engine.Delivery
+	var rows []store.Delivery
 	for _, d := range values(s.outbox.deliveries, same) {
 		if d.EndpointID == q.EndpointID && (q.Status == "" || d.Status == q.Status) &&
 			(q.Below == "" || d.ID < q.Below) && d.ID > q.Above {
@@ -141,8 +141,8 @@ func (s *Store) Deliveries(ctx context.Context, q engine.DeliveryQuery) ([]engin
 	return rows, nil
 }
 
-// Delivery implements engine.Store.
-func (s *Store) Delivery(ctx context.Context, id string) (*engine.DueDelivery, error) {
+// Delivery implements store.Store.
+func (s *Store) Delivery(ctx context.Context, id string) (*store.DueDelivery, error) {
 	if err := s.begin(ctx, "delivery"); err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (s *Store) Delivery(ctx context.Context, id string) (*engine.DueDelivery, e
 	return &due, nil
 }
 
-// PendingDeliveries implements engine.Store.
+// PendingDeliveries implements store.Store.
 func (s *Store) PendingDeliveries(ctx context.Context) (int, error) {
 	if err := s.begin(ctx, "pendingdeliveries"); err != nil {
 		return 0, err
@@ -163,7 +163,7 @@ func (s *Store) PendingDeliveries(ctx context.Context) (int, error) {
 	defer s.mu.Unlock()
 	n := 0
 	for _, d := range s.outbox.deliveries {
-		if d.Status == engine.DeliveryPending {
+		if d.Status == store.DeliveryPending {
 			n++
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // read starts the query op on the stream's checkpoint, which is empty when there is
@@ -23,7 +23,7 @@ func (s *Store) read(ctx context.Context, op, name string) (*checkpoint, error) 
 	return newCheckpoint(), nil
 }
 
-// FindKeys implements engine.Store.
+// FindKeys implements store.Store.
 func (s *Store) FindKeys(ctx context.Context, name string, gen int64, hashes [][16]byte) ([][]byte, error) {
 	cp, err := s.read(ctx, "findkeys", name)
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Store) FindKeys(ctx context.Context, name string, gen int64, hashes [][
 	found := make([][]byte, len(hashes))
 	for i := range hashes {
 		for _, b := range cp.generations[gen].Blocks {
-			for e := range slices.Chunk(b.Data, engine.KeyEntrySize) {
+			for e := range slices.Chunk(b.Data, store.KeyEntrySize) {
 				if bytes.HasPrefix(e, hashes[i][:]) {
 					found[i] = bytes.Clone(e)
 				}
@@ -43,8 +43,8 @@ func (s *Store) FindKeys(ctx context.Context, name string, gen int64, hashes [][
 	return found, nil
 }
 
-// Hold implements engine.Store.
-func (s *Store) Hold(ctx context.Context, name, id string) (*engine.HoldRow, error) {
+// Hold implements store.Store.
+func (s *Store) Hold(ctx context.Context, name, id string) (*store.HoldRow, error) {
 	cp, err := s.read(ctx, "hold", name)
 	if err != nil {
 		return nil, err
@@ -58,14 +58,14 @@ func (s *Store) Hold(ctx context.Context, name, id string) (*engine.HoldRow, err
 	return &h, nil
 }
 
-// Holds implements engine.Store.
-func (s *Store) Holds(ctx context.Context, name string, q engine.HoldQuery) ([]engine.HoldRow, error) {
+// Holds implements store.Store.
+func (s *Store) Holds(ctx context.Context, name string, q store.HoldQuery) ([]store.HoldRow, error) {
 	cp, err := s.read(ctx, "holds", name)
 	if err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	var rows []engine.HoldRow
+	var rows []store.HoldRow
 	for _, h := range values(cp.holds, same) {
 		if h.Status == q.Status && h.ID > q.After && (q.Before == "" || h.ID < q.Before) &&
 			(q.EntityOrd == 0 || slices.Contains(h.Entities, q.EntityOrd)) {
@@ -75,23 +75,23 @@ func (s *Store) Holds(ctx context.Context, name string, q engine.HoldQuery) ([]e
 	return pageOf(rows, q.Limit, q.Before != ""), nil
 }
 
-// Series implements engine.Store, in order of bucket, capability, child and combination.
-func (s *Store) Series(ctx context.Context, name string, q engine.SeriesQuery) ([]engine.SeriesRow, uint64, error) {
+// Series implements store.Store, in order of bucket, capability, child and combination.
+func (s *Store) Series(ctx context.Context, name string, q store.SeriesQuery) ([]store.SeriesRow, uint64, error) {
 	cp, err := s.read(ctx, "series", name)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer s.mu.Unlock()
-	var rows []engine.SeriesRow
+	var rows []store.SeriesRow
 	for k, amount := range cp.series {
 		if k.EntityOrd == q.EntityOrd && q.From <= k.Bucket && k.Bucket < q.To &&
 			(q.Capability.Kind == 0 || k.Capability.Kind == q.Capability.Kind) &&
 			(q.Capability.ID == "" || k.Capability.ID == q.Capability.ID) &&
 			(q.Children == nil || slices.Contains(q.Children, k.ChildOrd)) {
-			rows = append(rows, engine.SeriesRow{SeriesKey: k, Amount: amount})
+			rows = append(rows, store.SeriesRow{SeriesKey: k, Amount: amount})
 		}
 	}
-	slices.SortFunc(rows, func(a, b engine.SeriesRow) int {
+	slices.SortFunc(rows, func(a, b store.SeriesRow) int {
 		return cmp.Or(cmp.Compare(a.Bucket, b.Bucket), compareCapabilities(a.Capability, b.Capability),
 			cmp.Compare(a.ChildOrd, b.ChildOrd), cmp.Compare(a.Combo, b.Combo))
 	})
@@ -101,8 +101,8 @@ func (s *Store) Series(ctx context.Context, name string, q engine.SeriesQuery) (
 	return rows, cp.head.Seq, nil
 }
 
-// SeriesSum implements engine.Store.
-func (s *Store) SeriesSum(ctx context.Context, name string, q engine.SeriesQuery) (sum bursar.Amount, seq uint64, err error) {
+// SeriesSum implements store.Store.
+func (s *Store) SeriesSum(ctx context.Context, name string, q store.SeriesQuery) (sum bursar.Amount, seq uint64, err error) {
 	rows, seq, err := s.Series(ctx, name, q)
 	for _, r := range rows {
 		sum = sum.Add(r.Amount)
@@ -110,15 +110,15 @@ func (s *Store) SeriesSum(ctx context.Context, name string, q engine.SeriesQuery
 	return sum, seq, err
 }
 
-// Customers implements engine.Store.
-func (s *Store) Customers(ctx context.Context, q engine.CustomerQuery) ([]bursar.Customer, error) {
+// Customers implements store.Store.
+func (s *Store) Customers(ctx context.Context, q store.CustomerQuery) ([]bursar.Customer, error) {
 	if err := s.begin(ctx, "customers"); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
 	var rows []bursar.Customer
 	for _, c := range s.customers {
-		pos := engine.CustomerPos{CreatedAt: c.CreatedAt, ID: c.ID}
+		pos := store.CustomerPos{CreatedAt: c.CreatedAt, ID: c.ID}
 		if (q.Email == "" || c.Email != nil && *c.Email == q.Email) &&
 			(q.Name == "" || c.Name != nil && *c.Name == q.Name) &&
 			(q.Search == "" || contains(&c.ID, q.Search) || contains(c.Name, q.Search) || contains(c.Email, q.Search)) &&
@@ -148,12 +148,12 @@ func lower(r rune) rune {
 	return r
 }
 
-func comparePos(a, b engine.CustomerPos) int {
+func comparePos(a, b store.CustomerPos) int {
 	return cmp.Or(cmp.Compare(a.CreatedAt, b.CreatedAt), strings.Compare(a.ID, b.ID))
 }
 
-// Activity implements engine.Store.
-func (s *Store) Activity(ctx context.Context, name string, q engine.ActivityQuery) ([]engine.Activity, error) {
+// Activity implements store.Store.
+func (s *Store) Activity(ctx context.Context, name string, q store.ActivityQuery) ([]store.Activity, error) {
 	if err := s.begin(ctx, "activity"); err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func (s *Store) Activity(ctx context.Context, name string, q engine.ActivityQuer
 	if st == nil {
 		return nil, nil
 	}
-	var rows []engine.Activity
+	var rows []store.Activity
 	for _, a := range values(st.activity, same) {
 		if (q.EntityID == "" || a.EntityID == q.EntityID) &&
 			(q.EntityIDs == nil || a.EntityID != "" && slices.Contains(q.EntityIDs, a.EntityID)) &&

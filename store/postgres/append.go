@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -24,11 +24,11 @@ const (
 	selectUsers = `SELECT s.name FROM uses u JOIN streams s ON s.id = u.stream WHERE u.kind = $1 AND u.id = $2 LIMIT $3`
 )
 
-// Append implements engine.Store. Of the commits that again gives, one that begins the
+// Append implements store.Store. Of the commits that again gives, one that begins the
 // use of something when none of the others did may find the catalogue locked; it is
 // refused then, as stale: to wait here would be out of the order of locks.
-func (s *Store) Append(ctx context.Context, commits []engine.Commit, again engine.Again) ([]engine.Outcome, error) {
-	a := &appending{commits: slices.Clone(commits), again: again, out: make([]engine.Outcome, len(commits))}
+func (s *Store) Append(ctx context.Context, commits []store.Commit, again store.Again) ([]store.Outcome, error) {
+	a := &appending{commits: slices.Clone(commits), again: again, out: make([]store.Outcome, len(commits))}
 	err := s.write(ctx, s.opts.Timeout, func(ctx context.Context, c *conn) error {
 		if len(commits) == 0 {
 			return nil
@@ -53,22 +53,22 @@ func (s *Store) Append(ctx context.Context, commits []engine.Commit, again engin
 
 // appending is one transaction of Append.
 type appending struct {
-	commits []engine.Commit
-	again   engine.Again
-	out     []engine.Outcome
+	commits []store.Commit
+	again   store.Again
+	out     []store.Outcome
 
 	streams   map[string]locked
 	now       bursar.Time
-	tails     [][]engine.LogRow
-	catalogue *catalogue                     // where it ends, while a lock keeps it from moving
-	newest    catalogue                      // where it ends, behind the locks of the streams
-	uses      map[engine.Use]map[string]bool // what the commits change: whether a stream uses it
+	tails     [][]store.LogRow
+	catalogue *catalogue                    // where it ends, while a lock keeps it from moving
+	newest    catalogue                     // where it ends, behind the locks of the streams
+	uses      map[store.Use]map[string]bool // what the commits change: whether a stream uses it
 }
 
 // locked is a stream whose row is locked.
 type locked struct {
 	id    int64
-	head  engine.Head
+	head  store.Head
 	saved uint64
 }
 
@@ -91,7 +91,7 @@ func (a *appending) lock(ctx context.Context, c *conn) error {
 		return nil
 	}, lockCatalogue)
 	if a.again != nil {
-		a.tails = make([][]engine.LogRow, len(a.commits))
+		a.tails = make([][]store.LogRow, len(a.commits))
 		names, after := make([]string, len(a.commits)), make([]int64, len(a.commits))
 		for i := range a.commits {
 			names[i], after[i] = text(a.commits[i].Stream), int64(a.commits[i].After.Seq)
@@ -109,12 +109,12 @@ func (a *appending) lock(ctx context.Context, c *conn) error {
 
 // lockRows locks the streams of commits. A stream with no commit yet is made, which
 // waits for a transaction that is making it.
-func lockRows(b *batch, commits []engine.Commit, found map[string]locked) {
+func lockRows(b *batch, commits []store.Commit, found map[string]locked) {
 	var fresh []string
 	names := make([]string, len(commits))
 	for i := range commits {
 		names[i] = text(commits[i].Stream)
-		if commits[i].After == (engine.Head{}) && names[i] != engine.CatalogueStream {
+		if commits[i].After == (store.Head{}) && names[i] != store.CatalogueStream {
 			fresh = append(fresh, names[i])
 		}
 	}
@@ -123,7 +123,7 @@ func lockRows(b *batch, commits []engine.Commit, found map[string]locked) {
 		b.exec(insertStreams, fresh)
 	}
 	b.query(func(r row) error {
-		found[r.text(1)] = locked{r.int(0), engine.Head{Seq: uint64(r.int(2)), Hash: r.id(3), Now: r.time(4)}, uint64(r.int(5))}
+		found[r.text(1)] = locked{r.int(0), store.Head{Seq: uint64(r.int(2)), Hash: r.id(3), Now: r.time(4)}, uint64(r.int(5))}
 		return nil
 	}, lockStreams, names)
 }
@@ -132,7 +132,7 @@ func lockRows(b *batch, commits []engine.Commit, found map[string]locked) {
 func (a *appending) catalogueLock() string {
 	mode := ""
 	for i := range a.commits {
-		if a.commits[i].Stream == engine.CatalogueStream {
+		if a.commits[i].Stream == store.CatalogueStream {
 			return exclusive
 		}
 		if len(a.commits[i].Begin) > 0 {
@@ -162,12 +162,12 @@ func (c catalogue) rules(seq uint64) bool { return c.binding <= seq && seq <= c.
 // judge decides what becomes of each commit, in the order given, and tells whether any
 // is to be written.
 func (a *appending) judge(ctx context.Context, c *conn) (written bool, err error) {
-	a.uses = map[engine.Use]map[string]bool{}
+	a.uses = map[store.Use]map[string]bool{}
 	for i := range a.commits {
 		if a.out[i], err = a.outcome(ctx, c, &a.commits[i]); err != nil {
 			return false, err
 		}
-		if a.out[i] == engine.Stale && a.again != nil && a.whole(i) {
+		if a.out[i] == store.Stale && a.again != nil && a.whole(i) {
 			again := a.again(i, a.tails[i])
 			if again == nil {
 				continue
@@ -177,7 +177,7 @@ func (a *appending) judge(ctx context.Context, c *conn) (written bool, err error
 				return false, err
 			}
 		}
-		if a.out[i] == engine.Committed {
+		if a.out[i] == store.Committed {
 			written = true
 			a.note(&a.commits[i])
 		}
@@ -193,13 +193,13 @@ func (a *appending) whole(i int) bool {
 }
 
 // outcome says what becomes of c by itself.
-func (a *appending) outcome(ctx context.Context, conn *conn, c *engine.Commit) (engine.Outcome, error) {
+func (a *appending) outcome(ctx context.Context, conn *conn, c *store.Commit) (store.Outcome, error) {
 	st, ok := a.streams[c.Stream]
 	if !ok || st.head != c.After || c.Undecided {
-		return engine.Stale, nil
+		return store.Stale, nil
 	}
-	if off := c.Now - a.now; !c.Imported && c.Now != c.After.Now && (off > engine.MaxSkew || off < -engine.MaxSkew) {
-		return engine.Skewed, nil
+	if off := c.Now - a.now; !c.Imported && c.Now != c.After.Now && (off > store.MaxSkew || off < -store.MaxSkew) {
+		return store.Skewed, nil
 	}
 	if len(c.Begin) > 0 && !c.Imported {
 		if a.catalogue == nil {
@@ -209,13 +209,13 @@ func (a *appending) outcome(ctx context.Context, conn *conn, c *engine.Commit) (
 		}
 		switch {
 		case a.catalogue == nil:
-			return engine.Stale, nil
+			return store.Stale, nil
 		case !a.catalogue.rules(c.Catalogue):
-			return engine.OldCatalogue, nil
+			return store.OldCatalogue, nil
 		}
 	}
-	if c.Stream != engine.CatalogueStream && !c.Imported && !a.newest.rules(c.Catalogue) {
-		return engine.OldCatalogue, nil
+	if c.Stream != store.CatalogueStream && !c.Imported && !a.newest.rules(c.Catalogue) {
+		return store.OldCatalogue, nil
 	}
 	for _, u := range c.Unused {
 		used, err := a.used(ctx, conn, u)
@@ -223,15 +223,15 @@ func (a *appending) outcome(ctx context.Context, conn *conn, c *engine.Commit) (
 			return 0, err
 		}
 		if used {
-			return engine.InUse, nil
+			return store.InUse, nil
 		}
 	}
-	return engine.Committed, nil
+	return store.Committed, nil
 }
 
 // used tells whether any stream uses u, with the commits before this one. The lock of
 // the catalogue keeps others from beginning to.
-func (a *appending) used(ctx context.Context, c *conn, u engine.Use) (used bool, err error) {
+func (a *appending) used(ctx context.Context, c *conn, u store.Use) (used bool, err error) {
 	changed := a.uses[u]
 	for _, uses := range changed {
 		if uses {
@@ -247,14 +247,14 @@ func (a *appending) used(ctx context.Context, c *conn, u engine.Use) (used bool,
 }
 
 // note remembers what a commit that is to be written changes for those after it.
-func (a *appending) note(c *engine.Commit) {
+func (a *appending) note(c *store.Commit) {
 	st := a.streams[c.Stream]
 	st.head = c.Head()
 	a.streams[c.Stream] = st
-	if c.Stream == engine.CatalogueStream {
+	if c.Stream == store.CatalogueStream {
 		a.catalogue = &catalogue{c.After.Seq + 1, c.After.Seq + 1}
 	}
-	for i, uses := range [][]engine.Use{c.Begin, c.End} {
+	for i, uses := range [][]store.Use{c.Begin, c.End} {
 		for _, u := range uses {
 			if a.uses[u] == nil {
 				a.uses[u] = map[string]bool{}

@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -32,46 +32,46 @@ const (
 var baseTables = append(largeTables[:len(largeTables):len(largeTables)],
 	table{baseTotals, addTotal}, table{baseHolds, addHold}, table{baseSeries, addSeriesRow}, table{loadSegments, addSegment})
 
-func addTotal(r row, cp *engine.Checkpoint) error {
+func addTotal(r row, cp *store.Checkpoint) error {
 	value, err := r.amount(4)
 	held, err2 := r.amount(5)
-	cp.Totals = append(cp.Totals, engine.TotalRow{
+	cp.Totals = append(cp.Totals, store.TotalRow{
 		Level: r.bool(0), EntityOrd: uint32(r.int(1)), Capability: r.capability(2, 3), Value: value, Held: held, At: r.time(6),
 	})
 	return errors.Join(err, err2)
 }
 
-func addHold(r row, cp *engine.Checkpoint) error {
+func addHold(r row, cp *store.Checkpoint) error {
 	h, err := readHold(r)
 	cp.Holds = append(grown(cp.Holds), h)
 	return err
 }
 
-func addSeriesRow(r row, cp *engine.Checkpoint) error {
+func addSeriesRow(r row, cp *store.Checkpoint) error {
 	amount, err := r.amount(6)
-	cp.Series = append(grown(cp.Series), engine.SeriesRow{SeriesKey: engine.SeriesKey{
+	cp.Series = append(grown(cp.Series), store.SeriesRow{SeriesKey: store.SeriesKey{
 		Bucket: uint32(r.int(0)), Capability: r.capability(1, 2), EntityOrd: uint32(r.int(3)), ChildOrd: uint32(r.int(4)), Combo: uint32(r.int(5)),
 	}, Amount: amount})
 	return err
 }
 
-func addSegment(r row, cp *engine.Checkpoint) error {
-	cp.Segments = append(cp.Segments, engine.KeySegment{Gen: r.int(0), Part: uint64(r.int(1)), Data: r.blob(2)})
+func addSegment(r row, cp *store.Checkpoint) error {
+	cp.Segments = append(cp.Segments, store.KeySegment{Gen: r.int(0), Part: uint64(r.int(1)), Data: r.blob(2)})
 	return nil
 }
 
-// Base implements engine.Store: a log is trimmed only up to its checkpoint, which is read
+// Base implements store.Store: a log is trimmed only up to its checkpoint, which is read
 // as of one moment.
-func (s *Store) Base(ctx context.Context, stream string, visit func(*engine.Checkpoint) error) error {
+func (s *Store) Base(ctx context.Context, stream string, visit func(*store.Checkpoint) error) error {
 	return s.do(ctx, bulkTimeout, func(ctx context.Context, c *conn) error {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel() // nobody is going to read the rest after an error
-		var first *engine.Checkpoint
+		var first *store.Checkpoint
 		var b batch
 		b.exec(beginLoad)
 		b.exec(patient)
 		b.query(func(r row) error {
-			first = &engine.Checkpoint{Stream: stream, Head: engine.Head{Seq: uint64(r.int(1)), Hash: r.id(2), Now: r.time(3)}, Due: r.time(4), Meta: r.blob(5)}
+			first = &store.Checkpoint{Stream: stream, Head: store.Head{Seq: uint64(r.int(1)), Hash: r.id(2), Now: r.time(3)}, Due: r.time(4), Meta: r.blob(5)}
 			return nil
 		}, selectTrimmed, text(stream))
 		if err := c.run(ctx, &b); err != nil {
@@ -97,9 +97,9 @@ func (s *Store) Base(ctx context.Context, stream string, visit func(*engine.Chec
 
 // generations gives the closed generations of keys, each with its blocks.
 func (l *loading) generations(ctx context.Context, visit give) error {
-	var all []engine.KeyGeneration
+	var all []store.KeyGeneration
 	err := l.c.query(ctx, func(r row) error {
-		all = append(all, engine.KeyGeneration{Gen: r.int(0), End: r.time(1), Count: int(r.int(2)), Filter: r.blob(3)})
+		all = append(all, store.KeyGeneration{Gen: r.int(0), End: r.time(1), Count: int(r.int(2)), Filter: r.blob(3)})
 		return nil
 	}, loadGens, text(l.stream))
 	for i := range all {
@@ -108,19 +108,19 @@ func (l *loading) generations(ctx context.Context, visit give) error {
 		}
 		g := &all[i]
 		err = l.c.query(ctx, func(r row) error {
-			g.Blocks = append(g.Blocks, engine.KeyBlock{First: r.id(0), Data: r.blob(1)})
+			g.Blocks = append(g.Blocks, store.KeyBlock{First: r.id(0), Data: r.blob(1)})
 			return nil
 		}, baseBlocks, text(l.stream), g.Gen)
 		if err == nil {
-			err = visit(&engine.Checkpoint{Stream: l.stream, Head: l.head, Generations: all[i : i+1]})
+			err = visit(&store.Checkpoint{Stream: l.stream, Head: l.head, Generations: all[i : i+1]})
 		}
-		all[i] = engine.KeyGeneration{}
+		all[i] = store.KeyGeneration{}
 	}
 	return err
 }
 
-// Begin implements engine.Store.
-func (s *Store) Begin(ctx context.Context, stream string, parts iter.Seq2[*engine.BasePart, error]) error {
+// Begin implements store.Store.
+func (s *Store) Begin(ctx context.Context, stream string, parts iter.Seq2[*store.BasePart, error]) error {
 	return s.write(ctx, bulkTimeout, func(ctx context.Context, c *conn) error {
 		w := saving{c: c}
 		if err := w.lockNew(ctx, stream); err != nil {
@@ -160,7 +160,7 @@ func (w *saving) lockNew(ctx context.Context, stream string) error {
 	return w.c.run(ctx, &b)
 }
 
-func (w *saving) part(ctx context.Context, p *engine.BasePart) error {
+func (w *saving) part(ctx context.Context, p *store.BasePart) error {
 	if p.Checkpoint != nil {
 		if err := w.checkpoint(ctx, p.Checkpoint); err != nil {
 			return err
@@ -168,12 +168,12 @@ func (w *saving) part(ctx context.Context, p *engine.BasePart) error {
 	}
 	for rows := range slices.Chunk(p.Log, saveRows) {
 		err := w.put(ctx, len(rows), keepLog,
-			column(rows, func(r *engine.LogRow) int64 { return int64(r.Head.Seq) }),
-			column(rows, func(r *engine.LogRow) int64 { return int64(r.Head.Now) }),
-			column(rows, func(r *engine.LogRow) []byte { return r.Head.Hash[:] }),
-			column(rows, func(r *engine.LogRow) []byte { return r.ID[:] }),
-			column(rows, func(r *engine.LogRow) []byte { return r.Payload }),
-			column(rows, func(r *engine.LogRow) int64 { return logSum(r.Head, r.ID, r.Payload) }))
+			column(rows, func(r *store.LogRow) int64 { return int64(r.Head.Seq) }),
+			column(rows, func(r *store.LogRow) int64 { return int64(r.Head.Now) }),
+			column(rows, func(r *store.LogRow) []byte { return r.Head.Hash[:] }),
+			column(rows, func(r *store.LogRow) []byte { return r.ID[:] }),
+			column(rows, func(r *store.LogRow) []byte { return r.Payload }),
+			column(rows, func(r *store.LogRow) int64 { return logSum(r.Head, r.ID, r.Payload) }))
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ const (
 	lastStream = 1<<63 - 1
 )
 
-// Due implements engine.Store: first the streams whose time has come, earliest first.
+// Due implements store.Store: first the streams whose time has come, earliest first.
 // Of those whose log is ahead each call lists others, so that no stream can hide another
 // one for long.
 func (s *Store) Due(ctx context.Context, before bursar.Time, limit int) (names []string, err error) {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/postgres"
 	"github.com/bursarhq/bursar/store/postgres/pgtest"
 )
@@ -26,22 +26,22 @@ func within(t *testing.T, d time.Duration, what string, f func() bool) {
 	}
 }
 
-func appends(t *testing.T, s *postgres.Store, commits ...engine.Commit) {
+func appends(t *testing.T, s *postgres.Store, commits ...store.Commit) {
 	t.Helper()
 	out, err := s.Append(ctx, commits, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, o := range out {
-		if o != engine.Committed {
+		if o != store.Committed {
 			t.Fatalf("outcomes %v", out)
 		}
 	}
 }
 
-func settles(t *testing.T, s *postgres.Store, c engine.Commit, want engine.Outcome) {
+func settles(t *testing.T, s *postgres.Store, c store.Commit, want store.Outcome) {
 	t.Helper()
-	got, err := s.Settle(ctx, []engine.Commit{c})
+	got, err := s.Settle(ctx, []store.Commit{c})
 	if err != nil || got[0] != want {
 		t.Fatalf("Settle = %v, %v; want %v", got, err, want)
 	}
@@ -54,14 +54,14 @@ func TestConnectionLost(t *testing.T) {
 		name, at string
 		do       func() action
 		unknown  bool
-		want     engine.Outcome
+		want     store.Outcome
 	}{
-		{"before the locks", "BEGIN", func() action { return cut }, false, engine.Stale},
-		{"behind the locks", "BEGIN", func() action { return swallow }, false, engine.Stale},
-		{"before the commit", "COMMIT", func() action { return cut }, true, engine.Stale},
-		{"behind the commit", "COMMIT", func() action { return swallow }, true, engine.Committed},
-		{"session ended before the locks", "BEGIN", func() action { server.Terminate(t); return pass }, false, engine.Stale},
-		{"session ended before the commit", "COMMIT", func() action { server.Terminate(t); return pass }, true, engine.Stale},
+		{"before the locks", "BEGIN", func() action { return cut }, false, store.Stale},
+		{"behind the locks", "BEGIN", func() action { return swallow }, false, store.Stale},
+		{"before the commit", "COMMIT", func() action { return cut }, true, store.Stale},
+		{"behind the commit", "COMMIT", func() action { return swallow }, true, store.Committed},
+		{"session ended before the locks", "BEGIN", func() action { server.Terminate(t); return pass }, false, store.Stale},
+		{"session ended before the commit", "COMMIT", func() action { server.Terminate(t); return pass }, true, store.Stale},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p, url := newProxy(t, server, server.Database(t))
@@ -71,15 +71,15 @@ func TestConnectionLost(t *testing.T) {
 				appends(t, s, commit("other", n, nil))
 				p.once(c.at, c.do)
 				lost := commit("acme", n, []byte("lost"))
-				_, err := s.Append(ctx, []engine.Commit{lost}, nil)
-				if err == nil || errors.Is(err, engine.ErrNotCommitted) == c.unknown {
+				_, err := s.Append(ctx, []store.Commit{lost}, nil)
+				if err == nil || errors.Is(err, store.ErrNotCommitted) == c.unknown {
 					t.Fatalf("Append = %v", err)
 				}
 				settles(t, s, lost, c.want)
-				if c.want == engine.Stale {
+				if c.want == store.Stale {
 					appends(t, s, lost)
 				}
-				settles(t, s, lost, engine.Committed)
+				settles(t, s, lost, store.Committed)
 				within(t, 5*time.Second, "Err is nil again", func() bool { return s.Err() == nil })
 			}
 		})
@@ -96,10 +96,10 @@ func TestCommitRefused(t *testing.T) {
 	exec(t, url, `CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON bursar.log DEFERRABLE INITIALLY DEFERRED
 		FOR EACH ROW EXECUTE FUNCTION refuse()`)
 	c := commit("acme", 1, nil)
-	if _, err := s.Append(ctx, []engine.Commit{c}, nil); !errors.Is(err, engine.ErrNotCommitted) {
+	if _, err := s.Append(ctx, []store.Commit{c}, nil); !errors.Is(err, store.ErrNotCommitted) {
 		t.Errorf("Append = %v", err)
 	}
-	settles(t, s, c, engine.Stale)
+	settles(t, s, c, store.Stale)
 	exec(t, url, "DROP TRIGGER refuse ON bursar.log")
 	appends(t, s, c)
 }
@@ -126,11 +126,11 @@ func TestLockHeld(t *testing.T) {
 	_, err = c.Exec(ctx, "BEGIN; SELECT 1 FROM bursar.streams WHERE name = 'acme' FOR UPDATE")
 	ok(t, err)
 	start := time.Now()
-	_, err = s.Append(ctx, []engine.Commit{commit("acme", 2, nil), commit("other", 1, nil)}, nil)
-	if took := time.Since(start); !errors.Is(err, engine.ErrNotCommitted) || took > 2*time.Second {
+	_, err = s.Append(ctx, []store.Commit{commit("acme", 2, nil), commit("other", 1, nil)}, nil)
+	if took := time.Since(start); !errors.Is(err, store.ErrNotCommitted) || took > 2*time.Second {
 		t.Errorf("Append = %v after %s", err, took)
 	}
-	if _, err := s.Settle(ctx, []engine.Commit{first}); err == nil {
+	if _, err := s.Settle(ctx, []store.Commit{first}); err == nil {
 		t.Error("settled without the lock")
 	}
 	if _, _, _, err := s.Heads(ctx, []string{"acme"}, nil); err != nil || s.Err() != nil {
@@ -138,7 +138,7 @@ func TestLockHeld(t *testing.T) {
 	}
 	_, err = c.Exec(ctx, "ROLLBACK")
 	ok(t, err)
-	settles(t, s, first, engine.Committed)
+	settles(t, s, first, store.Committed)
 	appends(t, s, commit("acme", 2, nil), commit("other", 1, nil))
 }
 
@@ -154,8 +154,8 @@ func TestServerHangs(t *testing.T) {
 	_, _, _, heads := s.Heads(ctx, []string{"acme"}, nil)
 	took := time.Since(start)
 	start = time.Now()
-	_, lost := s.Append(ctx, []engine.Commit{commit("acme", 2, nil)}, nil)
-	if heads == nil || !errors.Is(lost, engine.ErrNotCommitted) || took > 2*time.Second || time.Since(start) > 2*time.Second {
+	_, lost := s.Append(ctx, []store.Commit{commit("acme", 2, nil)}, nil)
+	if heads == nil || !errors.Is(lost, store.ErrNotCommitted) || took > 2*time.Second || time.Since(start) > 2*time.Second {
 		t.Errorf("Heads = %v after %s, Append = %v after %s", heads, took, lost, time.Since(start))
 	}
 	if s.Err() == nil {
@@ -173,12 +173,12 @@ func TestPlansSurvive(t *testing.T) {
 	defer func() { ok(t, s.Close()) }()
 	for n := 1; n <= 3; n++ {
 		c := commit("acme", n, nil)
-		if out, err := s.Append(ctx, []engine.Commit{c}, again); err != nil || out[0] != engine.Committed {
+		if out, err := s.Append(ctx, []store.Commit{c}, again); err != nil || out[0] != store.Committed {
 			t.Fatalf("Append = %v, %v", out, err)
 		}
-		settles(t, s, c, engine.Committed)
-		ok(t, s.Save(ctx, &engine.Checkpoint{Stream: "acme", Head: c.Head(), Base: uint64(n - 1), Counters: []engine.CounterRow{{Ord: 1}}}))
-		ok(t, s.Load(ctx, "acme", func(*engine.Checkpoint) error { return nil }))
+		settles(t, s, c, store.Committed)
+		ok(t, s.Save(ctx, &store.Checkpoint{Stream: "acme", Head: c.Head(), Base: uint64(n - 1), Counters: []store.CounterRow{{Ord: 1}}}))
+		ok(t, s.Load(ctx, "acme", func(*store.Checkpoint) error { return nil }))
 		for _, table := range []string{"streams", "log", "checkpoints", "counters", "holds"} {
 			exec(t, url, fmt.Sprintf("ALTER TABLE bursar.%s ADD extra%d text; ANALYZE bursar.%[1]s", table, n))
 		}
@@ -198,15 +198,15 @@ func TestServerAway(t *testing.T) {
 		if _, _, _, err := s.Heads(ctx, []string{"acme"}, nil); err == nil || time.Since(start) > 2*time.Second {
 			t.Errorf("Heads = %v after %s", err, time.Since(start))
 		}
-		if _, err := s.Append(ctx, []engine.Commit{commit("acme", n+2, nil)}, nil); !errors.Is(err, engine.ErrNotCommitted) {
+		if _, err := s.Append(ctx, []store.Commit{commit("acme", n+2, nil)}, nil); !errors.Is(err, store.ErrNotCommitted) {
 			t.Errorf("Append = %v", err)
 		}
-		if err := s.Err(); err == nil || errors.Is(err, engine.ErrPoisoned) {
+		if err := s.Err(); err == nil || errors.Is(err, store.ErrPoisoned) {
 			t.Errorf("Err = %v", err)
 		}
 		server.Start(t)
 		within(t, 5*time.Second, "Err is nil again", func() bool { return s.Err() == nil })
-		settles(t, s, c, engine.Committed)
+		settles(t, s, c, store.Committed)
 	}
 }
 
@@ -248,22 +248,22 @@ func TestUnreplicated(t *testing.T) {
 	server.Exec(t, "SELECT pg_reload_conf()")
 	c := commit("acme", 2, nil)
 	within(t, 10*time.Second, "the setting holds", func() bool {
-		_, err := s.Append(ctx, []engine.Commit{c}, nil)
+		_, err := s.Append(ctx, []store.Commit{c}, nil)
 		if err == nil {
 			c = commit("acme", int(c.After.Seq)+2, nil)
-		} else if errors.Is(err, engine.ErrNotCommitted) {
+		} else if errors.Is(err, store.ErrNotCommitted) {
 			t.Fatal(err)
 		}
 		return err != nil
 	})
-	if out, err := s.Settle(ctx, []engine.Commit{c}); err == nil {
+	if out, err := s.Settle(ctx, []store.Commit{c}); err == nil {
 		t.Errorf("Settle = %v of what is not replicated", out)
 	}
 	server.Exec(t, "ALTER SYSTEM RESET synchronous_standby_names")
 	server.Exec(t, "SELECT pg_reload_conf()")
 	within(t, 10*time.Second, "it settles", func() bool {
-		out, err := s.Settle(ctx, []engine.Commit{c})
-		return err == nil && out[0] == engine.Committed
+		out, err := s.Settle(ctx, []store.Commit{c})
+		return err == nil && out[0] == store.Committed
 	})
 }
 

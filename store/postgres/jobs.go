@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -15,8 +15,8 @@ const (
 	trimJobs   = "DELETE FROM jobs WHERE ended <> 0 AND ended < $1"
 )
 
-// SaveJob implements engine.Store.
-func (s *Store) SaveJob(ctx context.Context, j engine.JobRow) (saved bool, err error) {
+// SaveJob implements store.Store.
+func (s *Store) SaveJob(ctx context.Context, j store.JobRow) (saved bool, err error) {
 	sql, args := updateJob, []any{text(j.ID), int64(j.Rev), int64(j.Ended), j.Body, j.Result}
 	if j.Rev == 0 {
 		var key *string
@@ -35,8 +35,8 @@ func (s *Store) SaveJob(ctx context.Context, j engine.JobRow) (saved bool, err e
 	return saved && err == nil, err
 }
 
-// Jobs implements engine.Store.
-func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) (rows []engine.JobRow, err error) {
+// Jobs implements store.Store.
+func (s *Store) Jobs(ctx context.Context, q store.JobQuery) (rows []store.JobRow, err error) {
 	w := where{args: []any{q.ID != ""}}
 	if q.Open {
 		w.and("ended = 0")
@@ -57,7 +57,7 @@ func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) (rows []engine.JobR
 	}
 	sql, args := w.query(selectJobs, " ORDER BY "+order, q.Limit)
 	err = s.read(ctx, func(r row) error {
-		rows = append(rows, engine.JobRow{ID: r.text(0), Key: r.text(1), Rev: uint64(r.int(2)), Ended: r.time(3), Body: r.blob(4), Result: r.blob(5)})
+		rows = append(rows, store.JobRow{ID: r.text(0), Key: r.text(1), Rev: uint64(r.int(2)), Ended: r.time(3), Body: r.blob(4), Result: r.blob(5)})
 		return nil
 	}, sql, args...)
 	if q.Above != "" {
@@ -66,7 +66,7 @@ func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) (rows []engine.JobR
 	return rows, err
 }
 
-// TrimJobs implements engine.Store.
+// TrimJobs implements store.Store.
 func (s *Store) TrimJobs(ctx context.Context, before bursar.Time) error {
 	return s.transact(ctx, func(_ context.Context, _ *conn, b *batch) error {
 		b.exec(trimJobs, int64(before))

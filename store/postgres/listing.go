@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -23,8 +23,8 @@ func (s *Store) read(ctx context.Context, f func(row) error, sql string, args ..
 	return s.do(ctx, s.opts.Slow, func(ctx context.Context, c *conn) error { return c.query(ctx, f, sql, args...) })
 }
 
-// Users implements engine.Store.
-func (s *Store) Users(ctx context.Context, u engine.Use, limit int) (names []string, err error) {
+// Users implements store.Store.
+func (s *Store) Users(ctx context.Context, u store.Use, limit int) (names []string, err error) {
 	err = s.read(ctx, func(r row) error {
 		names = append(names, r.text(0))
 		return nil
@@ -32,8 +32,8 @@ func (s *Store) Users(ctx context.Context, u engine.Use, limit int) (names []str
 	return names, err
 }
 
-// Customers implements engine.Store.
-func (s *Store) Customers(ctx context.Context, q engine.CustomerQuery) (rows []bursar.Customer, err error) {
+// Customers implements store.Store.
+func (s *Store) Customers(ctx context.Context, q store.CustomerQuery) (rows []bursar.Customer, err error) {
 	var w where
 	if q.Email != "" {
 		w.and("email = ?", text(q.Email))
@@ -86,8 +86,8 @@ func readCustomer(r row) (bursar.Customer, error) {
 	return c, json.Unmarshal(r.json(3), &c.Metadata)
 }
 
-// Activity implements engine.Store.
-func (s *Store) Activity(ctx context.Context, stream string, q engine.ActivityQuery) (rows []engine.Activity, err error) {
+// Activity implements store.Store.
+func (s *Store) Activity(ctx context.Context, stream string, q store.ActivityQuery) (rows []store.Activity, err error) {
 	w := activityWhere(text(stream), q)
 	order := " ORDER BY id DESC"
 	if q.Above != "" {
@@ -95,7 +95,7 @@ func (s *Store) Activity(ctx context.Context, stream string, q engine.ActivityQu
 	}
 	sql, args := w.query(selectActivity, order, q.Limit)
 	err = s.read(ctx, func(r row) error {
-		rows = append(rows, engine.Activity{
+		rows = append(rows, store.Activity{
 			ID: r.text(0), Timestamp: r.time(1), ActorType: r.text(2), ActorID: r.text(3),
 			Subject: r.text(4), Action: r.text(5), TargetType: r.text(6), TargetID: r.text(7),
 			EntityID: r.text(8), Before: r.json(9), After: r.json(10), RequestID: r.text(11),
@@ -108,7 +108,7 @@ func (s *Store) Activity(ctx context.Context, stream string, q engine.ActivityQu
 	return rows, err
 }
 
-func activityWhere(stream string, q engine.ActivityQuery) (w where) {
+func activityWhere(stream string, q store.ActivityQuery) (w where) {
 	const ofStream = "(SELECT id FROM streams WHERE name = ?)"
 	w.and("stream = "+ofStream, stream)
 	if q.EntityID != "" {

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -35,11 +35,11 @@ const (
 	loadSegments = "SELECT gen, part, data FROM key_segments WHERE stream = " + ofStream + " ORDER BY gen, part"
 )
 
-// Load implements engine.Store. It asks for everything in few messages and reads the
+// Load implements store.Store. It asks for everything in few messages and reads the
 // answers, in a snapshot, as they come: what is not taken yet stays with the server.
 // Rows of a table come in order of Ord; parts of different tables come in any order
 // after the first.
-func (s *Store) Load(ctx context.Context, stream string, visit func(*engine.Checkpoint) error) error {
+func (s *Store) Load(ctx context.Context, stream string, visit func(*store.Checkpoint) error) error {
 	select {
 	case s.loads <- struct{}{}:
 		defer func() { <-s.loads }()
@@ -50,7 +50,7 @@ func (s *Store) Load(ctx context.Context, stream string, visit func(*engine.Chec
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		l := loading{s: s, stream: stream, c: c}
-		return l.load(ctx, func(cp *engine.Checkpoint) error {
+		return l.load(ctx, func(cp *store.Checkpoint) error {
 			err := visit(cp)
 			if err != nil {
 				cancel() // nobody is going to read the rest
@@ -65,11 +65,11 @@ type loading struct {
 	s      *Store
 	stream string
 	c      *conn
-	head   engine.Head
+	head   store.Head
 	rows   int64 // in the large tables, about
 }
 
-type give func(*engine.Checkpoint) error
+type give func(*store.Checkpoint) error
 
 func (l *loading) load(ctx context.Context, visit give) error {
 	first, err := l.first(ctx)
@@ -88,14 +88,14 @@ func (l *loading) load(ctx context.Context, visit give) error {
 }
 
 // first is the part that has everything but the large tables.
-func (l *loading) first(ctx context.Context) (*engine.Checkpoint, error) {
-	cp := &engine.Checkpoint{Stream: l.stream}
+func (l *loading) first(ctx context.Context) (*store.Checkpoint, error) {
+	cp := &store.Checkpoint{Stream: l.stream}
 	name := text(l.stream)
 	var b batch
 	b.exec(beginLoad)
 	b.exec(patient)
 	b.query(func(r row) error {
-		l.head = engine.Head{Seq: uint64(r.int(0)), Hash: r.id(1), Now: r.time(2)}
+		l.head = store.Head{Seq: uint64(r.int(0)), Hash: r.id(1), Now: r.time(2)}
 		cp.Head, cp.Due, cp.Meta = l.head, r.time(3), r.blob(4)
 		return nil
 	}, loadHead, name)
@@ -107,7 +107,7 @@ func (l *loading) first(ctx context.Context) (*engine.Checkpoint, error) {
 	b.query(func(r row) error { return addHold(r, cp) }, loadHolds, name)
 	b.query(func(r row) error { return addSegment(r, cp) }, loadSegments, name)
 	b.query(func(r row) error {
-		cp.Generations = append(cp.Generations, engine.KeyGeneration{Gen: r.int(0), End: r.time(1), Count: int(r.int(2)), Filter: r.blob(3)})
+		cp.Generations = append(cp.Generations, store.KeyGeneration{Gen: r.int(0), End: r.time(1), Count: int(r.int(2)), Filter: r.blob(3)})
 		return nil
 	}, loadGens, name)
 	return cp, l.c.run(ctx, &b)
@@ -136,8 +136,8 @@ func (l *loading) rest(ctx context.Context, visit give) error {
 func (l *loading) parallel(ctx context.Context, visit give) (moved bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	parts := make(chan *engine.Checkpoint, partsAhead)
-	hand := func(cp *engine.Checkpoint) error {
+	parts := make(chan *store.Checkpoint, partsAhead)
+	hand := func(cp *store.Checkpoint) error {
 		select {
 		case parts <- cp:
 			return nil
@@ -209,15 +209,15 @@ func (l *loading) tables(ctx context.Context, c *conn, b *batch, some []table, h
 // parts makes parts of the rows of a table.
 type parts struct {
 	l         *loading
-	add       func(row, *engine.Checkpoint) error
+	add       func(row, *store.Checkpoint) error
 	give      give
-	cp        *engine.Checkpoint
+	cp        *store.Checkpoint
 	n, length int // rows in cp, and bytes
 }
 
 func (p *parts) row(r row) error {
 	if p.cp == nil {
-		p.cp, p.n, p.length = &engine.Checkpoint{Stream: p.l.stream, Head: p.l.head}, 0, 0
+		p.cp, p.n, p.length = &store.Checkpoint{Stream: p.l.stream, Head: p.l.head}, 0, 0
 	}
 	if err := p.add(r, p.cp); err != nil {
 		return err

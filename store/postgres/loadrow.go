@@ -3,13 +3,13 @@ package postgres
 import (
 	"errors"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // table is one of the large tables of a checkpoint, which is read whole.
 type table struct {
 	sql string
-	add func(r row, cp *engine.Checkpoint) error // the row, to the part
+	add func(r row, cp *store.Checkpoint) error // the row, to the part
 }
 
 // largeTables begin with the one that takes the longest.
@@ -23,17 +23,17 @@ var largeTables = [...]table{
 	{"SELECT sort, key, body, bytes FROM parts WHERE stream = " + ofStream + " ORDER BY sort, key", addPart},
 }
 
-func addEntity(r row, cp *engine.Checkpoint) error {
-	cp.Entities = append(grown(cp.Entities), engine.EntityRow{
+func addEntity(r row, cp *store.Checkpoint) error {
+	cp.Entities = append(grown(cp.Entities), store.EntityRow{
 		Ord: uint32(r.int(0)), ID: r.text(1), TypeID: r.text(2), ParentOrd: uint32(r.int(3)),
 		Name: r.optText(4), Metadata: r.json(5), CreatedAt: r.time(6), UpdatedAt: r.time(7), ArchivedAt: r.time(8),
 	})
 	return nil
 }
 
-func addAssignment(r row, cp *engine.Checkpoint) error {
+func addAssignment(r row, cp *store.Checkpoint) error {
 	limit, err := r.optAmount(7)
-	cp.Assignments = append(grown(cp.Assignments), engine.AssignmentRow{
+	cp.Assignments = append(grown(cp.Assignments), store.AssignmentRow{
 		Ord: uint32(r.int(0)), ID: r.text(1), EntityOrd: uint32(r.int(2)),
 		Capability: r.capability(3, 4), Label: r.text(5), Scope: ints[uint32](r[6]),
 		Limit: limit, Cadence: r.text(8), Timezone: r.text(9), Anchor: r.optTime(10),
@@ -42,26 +42,26 @@ func addAssignment(r row, cp *engine.Checkpoint) error {
 	return err
 }
 
-func addCounter(r row, cp *engine.Checkpoint) error {
+func addCounter(r row, cp *store.Checkpoint) error {
 	previous, err := r.amount(4)
 	used, err2 := r.amount(5)
 	held, err3 := r.amount(6)
 	if err != nil || err2 != nil || err3 != nil {
 		return errors.Join(err, err2, err3)
 	}
-	cp.Counters = append(grown(cp.Counters), engine.CounterRow{
+	cp.Counters = append(grown(cp.Counters), store.CounterRow{
 		Ord: uint32(r.int(0)), PrevStart: r.time(1), WindowStart: r.time(2), WindowEnd: r.time(3),
 		Previous: previous, Used: used, Held: held,
 	})
 	return nil
 }
 
-func addPart(r row, cp *engine.Checkpoint) error {
+func addPart(r row, cp *store.Checkpoint) error {
 	body := r.blob(2) // as it was: what has to be escaped is in bytes
 	if r.null(2) {
 		body = r.blob(3)
 	}
-	cp.Parts = append(cp.Parts, engine.PartRow{Sort: r.text(0), Key: r.text(1), Body: body})
+	cp.Parts = append(cp.Parts, store.PartRow{Sort: r.text(0), Key: r.text(1), Body: body})
 	return nil
 }
 

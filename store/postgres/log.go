@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -43,9 +43,9 @@ const (
 	tailRowsMany = int64(4)
 )
 
-// Heads implements engine.Store.
-func (s *Store) Heads(ctx context.Context, streams []string, after []uint64) (heads []engine.Head, tails [][]engine.LogRow, now bursar.Time, err error) {
-	heads, tails = make([]engine.Head, len(streams)), make([][]engine.LogRow, len(streams))
+// Heads implements store.Store.
+func (s *Store) Heads(ctx context.Context, streams []string, after []uint64) (heads []store.Head, tails [][]store.LogRow, now bursar.Time, err error) {
+	heads, tails = make([]store.Head, len(streams)), make([][]store.LogRow, len(streams))
 	from := make([]int64, len(streams))
 	for i := range from {
 		if from[i] = math.MaxInt64; after != nil {
@@ -64,7 +64,7 @@ func (s *Store) Heads(ctx context.Context, streams []string, after []uint64) (he
 				return nil
 			}
 			i := r.int(1) - 1
-			heads[i] = engine.Head{Seq: uint64(r.int(2)), Hash: r.id(3), Now: r.time(4)}
+			heads[i] = store.Head{Seq: uint64(r.int(2)), Hash: r.id(3), Now: r.time(4)}
 			if r.null(5) {
 				return nil
 			}
@@ -84,7 +84,7 @@ func (s *Store) Heads(ctx context.Context, streams []string, after []uint64) (he
 	return heads, tails, now, nil
 }
 
-// Streams implements engine.Store.
+// Streams implements store.Store.
 func (s *Store) Streams(ctx context.Context, after string, limit int) (names []string, err error) {
 	err = s.read(ctx, func(r row) error {
 		names = append(names, r.text(0))
@@ -93,11 +93,11 @@ func (s *Store) Streams(ctx context.Context, after string, limit int) (names []s
 	return names, err
 }
 
-// Settle implements engine.Store. It locks as an Append does. Its own commit, which has
+// Settle implements store.Store. It locks as an Append does. Its own commit, which has
 // locks to make durable, is behind all that it has read: with synchronous replication it
 // waits until that is replicated too.
-func (s *Store) Settle(ctx context.Context, commits []engine.Commit) ([]engine.Outcome, error) {
-	out := make([]engine.Outcome, len(commits))
+func (s *Store) Settle(ctx context.Context, commits []store.Commit) ([]store.Outcome, error) {
+	out := make([]store.Outcome, len(commits))
 	if len(commits) == 0 {
 		return out, s.Err()
 	}
@@ -122,11 +122,11 @@ func (s *Store) Settle(ctx context.Context, commits []engine.Commit) ([]engine.O
 			m := &commits[i]
 			switch {
 			case slices.Equal(ids[i], m.ID[:]):
-				out[i] = engine.Committed
+				out[i] = store.Committed
 			case ids[i] == nil && m.After.Seq < found[m.Stream].head.Seq:
 				return fmt.Errorf("%q: commit %d is trimmed", m.Stream, m.After.Seq+1)
 			default:
-				out[i] = engine.Stale
+				out[i] = store.Stale
 			}
 		}
 		return c.commit(ctx, &end)
@@ -137,9 +137,9 @@ func (s *Store) Settle(ctx context.Context, commits []engine.Commit) ([]engine.O
 	return out, nil
 }
 
-// ReadLog implements engine.Store. It reads in batches, so that a slow visit holds no
+// ReadLog implements store.Store. It reads in batches, so that a slow visit holds no
 // connection.
-func (s *Store) ReadLog(ctx context.Context, stream string, after uint64, limit int, visit func(engine.LogRow) error) error {
+func (s *Store) ReadLog(ctx context.Context, stream string, after uint64, limit int, visit func(store.LogRow) error) error {
 	for left := limit; limit <= 0 || left > 0; {
 		want := logBatchRows
 		if limit > 0 {
@@ -164,7 +164,7 @@ func (s *Store) ReadLog(ctx context.Context, stream string, after uint64, limit 
 }
 
 // readLog reads the next rows, up to want; more tells that there may be more.
-func (s *Store) readLog(ctx context.Context, stream string, after uint64, want int) (rows []engine.LogRow, more bool, err error) {
+func (s *Store) readLog(ctx context.Context, stream string, after uint64, want int) (rows []store.LogRow, more bool, err error) {
 	length := 0
 	err = s.do(ctx, s.opts.Slow, func(ctx context.Context, c *conn) error {
 		return c.query(ctx, func(r row) error {
@@ -196,7 +196,7 @@ const (
 			SELECT 1 FROM claims c WHERE c.name = q.name AND c.holder <> $2 AND c.until > clock_timestamp())`
 )
 
-// Claim implements engine.Store.
+// Claim implements store.Store.
 func (s *Store) Claim(ctx context.Context, names []string, holder string, ttl time.Duration) ([]bool, error) {
 	sorted := texts(names)
 	slices.Sort(sorted)

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -64,7 +64,7 @@ type outbox struct {
 	deliveries            deliveries
 }
 
-func (o *outbox) add(m *engine.Message) {
+func (o *outbox) add(m *store.Message) {
 	o.ids, o.types, o.customers = append(o.ids, text(m.ID)), append(o.types, text(m.Type)), append(o.customers, text(m.CustomerID))
 	o.created, o.bodies = append(o.created, int64(m.CreatedAt)), append(o.bodies, m.Body)
 	for i := range m.Deliveries {
@@ -88,7 +88,7 @@ type deliveries struct {
 	attempts, responses, created, next         []int64
 }
 
-func (l *deliveries) add(message string, d *engine.Delivery) {
+func (l *deliveries) add(message string, d *store.Delivery) {
 	l.ids, l.endpoints, l.messages = append(l.ids, text(d.ID)), append(l.endpoints, text(d.EndpointID)), append(l.messages, text(message))
 	l.statuses, l.errors = append(l.statuses, string(d.Status)), append(l.errors, text(d.Error))
 	l.attempts, l.responses = append(l.attempts, int64(d.Attempts)), append(l.responses, int64(d.ResponseStatus))
@@ -109,8 +109,8 @@ func (s *Store) transact(ctx context.Context, f func(ctx context.Context, c *con
 	})
 }
 
-// AddMessage implements engine.Store.
-func (s *Store) AddMessage(ctx context.Context, m engine.Message) error {
+// AddMessage implements store.Store.
+func (s *Store) AddMessage(ctx context.Context, m store.Message) error {
 	return s.transact(ctx, func(_ context.Context, _ *conn, b *batch) error {
 		var o outbox
 		o.add(&m)
@@ -119,8 +119,8 @@ func (s *Store) AddMessage(ctx context.Context, m engine.Message) error {
 	})
 }
 
-// SaveDeliveries implements engine.Store.
-func (s *Store) SaveDeliveries(ctx context.Context, ds []engine.Delivery) error {
+// SaveDeliveries implements store.Store.
+func (s *Store) SaveDeliveries(ctx context.Context, ds []store.Delivery) error {
 	var l deliveries
 	for i := range ds {
 		l.add("", &ds[i])
@@ -132,7 +132,7 @@ func (s *Store) SaveDeliveries(ctx context.Context, ds []engine.Delivery) error 
 	})
 }
 
-// TrimOutbox implements engine.Store, in several transactions: an error may come when a
+// TrimOutbox implements store.Store, in several transactions: an error may come when a
 // part is trimmed.
 func (s *Store) TrimOutbox(ctx context.Context, before bursar.Time) error {
 	at, id := int64(math.MinInt64), ""
@@ -149,7 +149,7 @@ func (s *Store) TrimOutbox(ctx context.Context, before bursar.Time) error {
 			}
 			pending := map[string]bool{}
 			err = c.query(ctx, func(r row) error {
-				if string(r[1]) == string(engine.DeliveryPending) {
+				if string(r[1]) == string(store.DeliveryPending) {
 					pending[string(r[0])] = true
 				}
 				return nil
@@ -166,8 +166,8 @@ func (s *Store) TrimOutbox(ctx context.Context, before bursar.Time) error {
 	}
 }
 
-// DueDeliveries implements engine.Store.
-func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit func(string) int) (rows []engine.DueDelivery, err error) {
+// DueDeliveries implements store.Store.
+func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit func(string) int) (rows []store.DueDelivery, err error) {
 	var endpoints []string
 	var limits []*int64
 	err = s.read(ctx, func(r row) error {
@@ -178,23 +178,23 @@ func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit fun
 		return nil, err
 	}
 	err = s.read(ctx, func(r row) error {
-		rows = append(rows, engine.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)})
+		rows = append(rows, store.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)})
 		return nil
 	}, fmt.Sprintf(withBody, dueDeliveries)+"d.endpoint_id, d.next_attempt, d.id", int64(before), endpoints, limits)
 	return rows, err
 }
 
-// Delivery implements engine.Store.
-func (s *Store) Delivery(ctx context.Context, id string) (d *engine.DueDelivery, err error) {
+// Delivery implements store.Store.
+func (s *Store) Delivery(ctx context.Context, id string) (d *store.DueDelivery, err error) {
 	err = s.read(ctx, func(r row) error {
-		d = &engine.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)}
+		d = &store.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)}
 		return nil
 	}, fmt.Sprintf(withBody, oneDelivery)+"d.id", text(id))
 	return d, err
 }
 
-// Deliveries implements engine.Store.
-func (s *Store) Deliveries(ctx context.Context, q engine.DeliveryQuery) (rows []engine.Delivery, err error) {
+// Deliveries implements store.Store.
+func (s *Store) Deliveries(ctx context.Context, q store.DeliveryQuery) (rows []store.Delivery, err error) {
 	sql, args := deliveriesSQL(q)
 	err = s.read(ctx, func(r row) error {
 		rows = append(rows, readDelivery(r))
@@ -206,12 +206,12 @@ func (s *Store) Deliveries(ctx context.Context, q engine.DeliveryQuery) (rows []
 	return rows, err
 }
 
-func deliveriesSQL(q engine.DeliveryQuery) (sql string, args []any) {
+func deliveriesSQL(q store.DeliveryQuery) (sql string, args []any) {
 	var w where
 	w.and("endpoint_id = ?", text(q.EndpointID))
 	switch q.Status {
 	case "":
-	case engine.DeliveryFailed:
+	case store.DeliveryFailed:
 		w.and("status = 'FAILED'") // spelled out for the partial index
 	default:
 		w.and("status = ?", string(q.Status))
@@ -228,15 +228,15 @@ func deliveriesSQL(q engine.DeliveryQuery) (sql string, args []any) {
 	return fmt.Sprintf(withoutBody, some) + "d." + order, args
 }
 
-func readDelivery(r row) engine.Delivery {
-	return engine.Delivery{
+func readDelivery(r row) store.Delivery {
+	return store.Delivery{
 		ID: r.text(0), EndpointID: r.text(1), MessageID: r.text(2), EventType: r.text(3), CustomerID: r.text(4),
-		Status: engine.DeliveryStatus(r.text(5)), Attempts: int(r.int(6)), ResponseStatus: int(r.int(7)), Error: r.text(8),
+		Status: store.DeliveryStatus(r.text(5)), Attempts: int(r.int(6)), ResponseStatus: int(r.int(7)), Error: r.text(8),
 		CreatedAt: r.time(9), NextAttempt: r.time(10),
 	}
 }
 
-// PendingDeliveries implements engine.Store.
+// PendingDeliveries implements store.Store.
 func (s *Store) PendingDeliveries(ctx context.Context) (n int, err error) {
 	err = s.read(ctx, func(r row) error {
 		n = int(r.int(0))

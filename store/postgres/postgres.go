@@ -30,7 +30,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // Options configure a store. Zero members take the default.
@@ -51,7 +51,7 @@ const (
 
 var errClosed = errors.New("postgres: store is closed")
 
-// Store is an engine.Store in a database.
+// Store is a store.Store in a database.
 type Store struct {
 	opts  Options
 	pool  *pgxpool.Pool
@@ -136,7 +136,7 @@ func (s *Store) checkServer(ctx context.Context, schema string) error {
 	return checkSchema(ctx, s.pool, schema)
 }
 
-// Err implements engine.Store: while the server cannot be reached it says why.
+// Err implements store.Store: while the server cannot be reached it says why.
 func (s *Store) Err() error {
 	if s.closed.Load() {
 		return errClosed
@@ -144,7 +144,7 @@ func (s *Store) Err() error {
 	return s.health.err()
 }
 
-// Close implements engine.Store. It waits for the calls in progress; closing twice is
+// Close implements store.Store. It waits for the calls in progress; closing twice is
 // harmless.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
@@ -187,10 +187,10 @@ func (s *Store) write(ctx context.Context, timeout time.Duration, f func(ctx con
 		sent = c.sent
 		return err
 	})
-	if err == nil || sent || errors.Is(err, engine.ErrSuperseded) {
+	if err == nil || sent || errors.Is(err, store.ErrSuperseded) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", engine.ErrNotCommitted, err)
+	return fmt.Errorf("%w: %w", store.ErrNotCommitted, err)
 }
 
 // ping tells whether the server can be used.

@@ -4,13 +4,13 @@ import (
 	"context"
 	"testing"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/postgres"
 	"github.com/bursarhq/bursar/store/postgres/pgtest"
 	"github.com/bursarhq/bursar/store/storetest"
 )
 
-var _ engine.Store = (*postgres.Store)(nil)
+var _ store.Store = (*postgres.Store)(nil)
 
 var ctx = context.Background()
 
@@ -18,15 +18,15 @@ func TestConformance(t *testing.T) {
 	server := pgtest.New(t, pgtest.Options{NoSync: true})
 	migrated := server.Database(t)
 	ok(t, open(t, migrated).Close())
-	urls := map[engine.Store]string{}
+	urls := map[store.Store]string{}
 	storetest.Run(t,
-		func(t *testing.T) engine.Store {
+		func(t *testing.T) store.Store {
 			url := server.Copy(t, migrated)
 			s := open(t, url)
 			urls[s] = url
 			return s
 		},
-		func(t *testing.T, s engine.Store) engine.Store {
+		func(t *testing.T, s store.Store) store.Store {
 			ok(t, s.Close())
 			again := open(t, urls[s])
 			urls[again] = urls[s]

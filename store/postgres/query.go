@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -43,7 +43,7 @@ const (
 	sumSeries = seriesHours + "SELECT " + seriesSeq + ", coalesce(sum(u.amount), 0)" + seriesFrom
 )
 
-// FindKeys implements engine.Store. It reads each block once.
+// FindKeys implements store.Store. It reads each block once.
 func (s *Store) FindKeys(ctx context.Context, stream string, gen int64, hashes [][16]byte) ([][]byte, error) {
 	keys := make([][]byte, len(hashes))
 	for i := range hashes {
@@ -71,7 +71,7 @@ func (s *Store) FindKeys(ctx context.Context, stream string, gen int64, hashes [
 
 // entry is the entry of h in a sorted run, nil if there is none.
 func entry(block, h []byte) []byte {
-	const size = engine.KeyEntrySize
+	const size = store.KeyEntrySize
 	n := len(block) / size
 	i := sort.Search(n, func(i int) bool { return bytes.Compare(block[i*size:][:16], h) >= 0 })
 	if i == n || !bytes.HasPrefix(block[i*size:], h) {
@@ -80,8 +80,8 @@ func entry(block, h []byte) []byte {
 	return block[i*size:][:size]
 }
 
-// Hold implements engine.Store.
-func (s *Store) Hold(ctx context.Context, stream, id string) (hold *engine.HoldRow, err error) {
+// Hold implements store.Store.
+func (s *Store) Hold(ctx context.Context, stream, id string) (hold *store.HoldRow, err error) {
 	err = s.read(ctx, func(r row) error {
 		h, err := readHold(r)
 		hold = &h
@@ -90,8 +90,8 @@ func (s *Store) Hold(ctx context.Context, stream, id string) (hold *engine.HoldR
 	return hold, err
 }
 
-// Holds implements engine.Store.
-func (s *Store) Holds(ctx context.Context, stream string, q engine.HoldQuery) (holds []engine.HoldRow, err error) {
+// Holds implements store.Store.
+func (s *Store) Holds(ctx context.Context, stream string, q store.HoldQuery) (holds []store.HoldRow, err error) {
 	var w where
 	w.and("stream = (SELECT id FROM streams WHERE name = ?)", text(stream))
 	w.and("entity_ord = ?", int64(q.EntityOrd))
@@ -116,16 +116,16 @@ func (s *Store) Holds(ctx context.Context, stream string, q engine.HoldQuery) (h
 	return holds, err
 }
 
-func readHold(r row) (engine.HoldRow, error) {
+func readHold(r row) (store.HoldRow, error) {
 	amount, err := r.amount(7)
-	return engine.HoldRow{
+	return store.HoldRow{
 		ID: r.text(0), Capability: r.capability(1, 2), Status: bursar.HoldStatus(r.text(3)),
 		CreatedAt: r.time(4), ExpiresAt: r.time(5), ClosedAt: r.time(6),
 		Amount: amount, Entities: ints[uint32](r[8]), Detail: r.blob(9),
 	}, err
 }
 
-// Saved implements engine.Store.
+// Saved implements store.Store.
 func (s *Store) Saved(ctx context.Context, streams []string) ([]uint64, error) {
 	out := make([]uint64, len(streams))
 	err := s.read(ctx, func(r row) error {
@@ -135,8 +135,8 @@ func (s *Store) Saved(ctx context.Context, streams []string) ([]uint64, error) {
 	return out, err
 }
 
-// Series implements engine.Store.
-func (s *Store) Series(ctx context.Context, stream string, q engine.SeriesQuery) (rows []engine.SeriesRow, seq uint64, err error) {
+// Series implements store.Store.
+func (s *Store) Series(ctx context.Context, stream string, q store.SeriesQuery) (rows []store.SeriesRow, seq uint64, err error) {
 	sql := selectSeries
 	if q.Limit > 0 {
 		sql += fmt.Sprint(" LIMIT ", q.Limit)
@@ -149,7 +149,7 @@ func (s *Store) Series(ctx context.Context, stream string, q engine.SeriesQuery)
 			return nil
 		}
 		amount, err := r.amount(6)
-		rows = append(rows, engine.SeriesRow{SeriesKey: engine.SeriesKey{
+		rows = append(rows, store.SeriesRow{SeriesKey: store.SeriesKey{
 			Bucket: uint32(r.int(1)), Capability: r.capability(2, 3), EntityOrd: q.EntityOrd,
 			ChildOrd: uint32(r.int(4)), Combo: uint32(r.int(5)),
 		}, Amount: amount})
@@ -158,8 +158,8 @@ func (s *Store) Series(ctx context.Context, stream string, q engine.SeriesQuery)
 	return rows, seq, err
 }
 
-// SeriesSum implements engine.Store.
-func (s *Store) SeriesSum(ctx context.Context, stream string, q engine.SeriesQuery) (sum bursar.Amount, seq uint64, err error) {
+// SeriesSum implements store.Store.
+func (s *Store) SeriesSum(ctx context.Context, stream string, q store.SeriesQuery) (sum bursar.Amount, seq uint64, err error) {
 	err = s.read(ctx, func(r row) (err error) {
 		if !r.null(0) {
 			seq = uint64(r.int(0))
@@ -170,7 +170,7 @@ func (s *Store) SeriesSum(ctx context.Context, stream string, q engine.SeriesQue
 	return sum, seq, err
 }
 
-func seriesArgs(stream string, q engine.SeriesQuery) []any {
+func seriesArgs(stream string, q store.SeriesQuery) []any {
 	from, to := int64(q.From), int64(q.To)
 	var children []int64
 	for _, c := range q.Children {

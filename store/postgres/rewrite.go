@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"iter"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -23,8 +23,8 @@ var savedTables = []string{
 	"usage_series", "key_segments", "key_generations", "key_blocks", "checkpoints",
 }
 
-// Rewrite implements engine.Store.
-func (s *Store) Rewrite(ctx context.Context, stream string, to engine.Head, parts iter.Seq2[*engine.BasePart, error]) error {
+// Rewrite implements store.Store.
+func (s *Store) Rewrite(ctx context.Context, stream string, to store.Head, parts iter.Seq2[*store.BasePart, error]) error {
 	return s.write(ctx, bulkTimeout, func(ctx context.Context, c *conn) error {
 		w := saving{c: c}
 		saved, err := w.rewind(ctx, stream, to)
@@ -44,7 +44,7 @@ func (s *Store) Rewrite(ctx context.Context, stream string, to engine.Head, part
 			}
 		}
 		w.b.exec(rewindHead, w.stream, int64(head.Seq), head.Hash[:], int64(head.Now), saved)
-		if stream != engine.CatalogueStream && head.Seq > uint64(saved) {
+		if stream != store.CatalogueStream && head.Seq > uint64(saved) {
 			w.b.exec(insertBehind, []int64{w.stream})
 		}
 		return w.c.commit(ctx, &w.b)
@@ -53,7 +53,7 @@ func (s *Store) Rewrite(ctx context.Context, stream string, to engine.Head, part
 
 // rewind locks the stream, takes what it has after to out of the log and the listings, and
 // tells where the checkpoint is then.
-func (w *saving) rewind(ctx context.Context, stream string, to engine.Head) (saved int64, err error) {
+func (w *saving) rewind(ctx context.Context, stream string, to store.Head) (saved int64, err error) {
 	there := false
 	var b batch
 	b.exec("BEGIN")
@@ -69,7 +69,7 @@ func (w *saving) rewind(ctx context.Context, stream string, to engine.Head) (sav
 		return 0, fmt.Errorf("the log of %q was never at commit %d as given", stream, to.Seq)
 	}
 	w.b.exec(rewindLog, w.stream, int64(to.Seq))
-	w.b.exec(rewindActivity, w.stream, engine.LastID(to))
+	w.b.exec(rewindActivity, w.stream, store.LastID(to))
 	w.b.exec(rewindUses, w.stream)
 	if uint64(saved) > to.Seq {
 		for _, table := range savedTables {

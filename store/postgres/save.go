@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -35,9 +35,9 @@ const (
 	sendRows = 64 * 1024
 )
 
-// Save implements engine.Store. It waits for another Save of the stream, and touches the
+// Save implements store.Store. It waits for another Save of the stream, and touches the
 // row that Appends lock only at its end.
-func (s *Store) Save(ctx context.Context, cp *engine.Checkpoint) error {
+func (s *Store) Save(ctx context.Context, cp *store.Checkpoint) error {
 	return s.write(ctx, bulkTimeout, func(ctx context.Context, c *conn) error {
 		w := saving{c: c}
 		if err := w.begin(ctx, cp); err != nil {
@@ -58,7 +58,7 @@ type saving struct {
 	rows   int   // in it
 }
 
-func (w *saving) begin(ctx context.Context, cp *engine.Checkpoint) error {
+func (w *saving) begin(ctx context.Context, cp *store.Checkpoint) error {
 	name, seq, inLog := text(cp.Stream), uint64(0), false
 	var b batch
 	b.exec("BEGIN")
@@ -75,17 +75,17 @@ func (w *saving) begin(ctx context.Context, cp *engine.Checkpoint) error {
 		return err
 	}
 	if !inLog {
-		return fmt.Errorf("%w: the log does not have commit %d as it was read", engine.ErrSuperseded, cp.Head.Seq)
+		return fmt.Errorf("%w: the log does not have commit %d as it was read", store.ErrSuperseded, cp.Head.Seq)
 	}
 	if cp.Head.Seq <= seq || cp.Base != seq {
-		return fmt.Errorf("%w: %d on %d, saved is %d", engine.ErrSuperseded, cp.Head.Seq, cp.Base, seq)
+		return fmt.Errorf("%w: %d on %d, saved is %d", store.ErrSuperseded, cp.Head.Seq, cp.Base, seq)
 	}
 	return nil
 }
 
 // checkpoint puts the rows of cp.
-func (w *saving) checkpoint(ctx context.Context, cp *engine.Checkpoint) error {
-	for _, f := range []func(context.Context, *engine.Checkpoint) error{
+func (w *saving) checkpoint(ctx context.Context, cp *store.Checkpoint) error {
+	for _, f := range []func(context.Context, *store.Checkpoint) error{
 		w.entities, w.counters, w.assignments, w.totals, w.series, w.holds, w.parts, w.keys,
 	} {
 		if err := f(ctx, cp); err != nil {
@@ -95,7 +95,7 @@ func (w *saving) checkpoint(ctx context.Context, cp *engine.Checkpoint) error {
 	return nil
 }
 
-func (w *saving) end(ctx context.Context, cp *engine.Checkpoint) error {
+func (w *saving) end(ctx context.Context, cp *store.Checkpoint) error {
 	w.b.exec(updateSaved, w.stream, int64(cp.Head.Seq), cp.Head.Hash[:], int64(cp.Head.Now), int64(cp.Due), cp.Meta)
 	w.b.exec(markSaved, w.stream, int64(cp.Head.Seq))
 	w.b.exec(caughtUp, w.stream)
@@ -145,18 +145,18 @@ const putEntities = `INSERT INTO entities (stream, ord, id, type, parent_ord, na
 		name = excluded.name, metadata = excluded.metadata, created_at = excluded.created_at,
 		updated_at = excluded.updated_at, archived_at = excluded.archived_at`
 
-func (w *saving) entities(ctx context.Context, cp *engine.Checkpoint) error {
+func (w *saving) entities(ctx context.Context, cp *store.Checkpoint) error {
 	for rows := range slices.Chunk(cp.Entities, saveRows) {
 		err := w.put(ctx, len(rows), putEntities,
-			column(rows, func(r *engine.EntityRow) int64 { return int64(r.Ord) }),
-			column(rows, func(r *engine.EntityRow) string { return text(r.ID) }),
-			column(rows, func(r *engine.EntityRow) string { return text(r.TypeID) }),
-			column(rows, func(r *engine.EntityRow) int64 { return int64(r.ParentOrd) }),
-			column(rows, func(r *engine.EntityRow) *string { return optText(r.Name) }),
-			column(rows, func(r *engine.EntityRow) *string { return jsonText(r.Metadata) }),
-			column(rows, func(r *engine.EntityRow) int64 { return int64(r.CreatedAt) }),
-			column(rows, func(r *engine.EntityRow) int64 { return int64(r.UpdatedAt) }),
-			column(rows, func(r *engine.EntityRow) int64 { return int64(r.ArchivedAt) }))
+			column(rows, func(r *store.EntityRow) int64 { return int64(r.Ord) }),
+			column(rows, func(r *store.EntityRow) string { return text(r.ID) }),
+			column(rows, func(r *store.EntityRow) string { return text(r.TypeID) }),
+			column(rows, func(r *store.EntityRow) int64 { return int64(r.ParentOrd) }),
+			column(rows, func(r *store.EntityRow) *string { return optText(r.Name) }),
+			column(rows, func(r *store.EntityRow) *string { return jsonText(r.Metadata) }),
+			column(rows, func(r *store.EntityRow) int64 { return int64(r.CreatedAt) }),
+			column(rows, func(r *store.EntityRow) int64 { return int64(r.UpdatedAt) }),
+			column(rows, func(r *store.EntityRow) int64 { return int64(r.ArchivedAt) }))
 		if err != nil {
 			return err
 		}
@@ -171,16 +171,16 @@ const putCounters = `INSERT INTO counters (stream, ord, prev_start, window_start
 	ON CONFLICT (stream, ord) DO UPDATE SET prev_start = excluded.prev_start, window_start = excluded.window_start,
 		window_end = excluded.window_end, previous = excluded.previous, used = excluded.used, held = excluded.held`
 
-func (w *saving) counters(ctx context.Context, cp *engine.Checkpoint) error {
+func (w *saving) counters(ctx context.Context, cp *store.Checkpoint) error {
 	for rows := range slices.Chunk(cp.Counters, saveRows) {
 		err := w.put(ctx, len(rows), putCounters,
-			column(rows, func(r *engine.CounterRow) int64 { return int64(r.Ord) }),
-			column(rows, func(r *engine.CounterRow) int64 { return int64(r.PrevStart) }),
-			column(rows, func(r *engine.CounterRow) int64 { return int64(r.WindowStart) }),
-			column(rows, func(r *engine.CounterRow) int64 { return int64(r.WindowEnd) }),
-			column(rows, func(r *engine.CounterRow) string { return r.Previous.String() }),
-			column(rows, func(r *engine.CounterRow) string { return r.Used.String() }),
-			column(rows, func(r *engine.CounterRow) string { return r.Held.String() }))
+			column(rows, func(r *store.CounterRow) int64 { return int64(r.Ord) }),
+			column(rows, func(r *store.CounterRow) int64 { return int64(r.PrevStart) }),
+			column(rows, func(r *store.CounterRow) int64 { return int64(r.WindowStart) }),
+			column(rows, func(r *store.CounterRow) int64 { return int64(r.WindowEnd) }),
+			column(rows, func(r *store.CounterRow) string { return r.Previous.String() }),
+			column(rows, func(r *store.CounterRow) string { return r.Used.String() }),
+			column(rows, func(r *store.CounterRow) string { return r.Held.String() }))
 		if err != nil {
 			return err
 		}
@@ -207,10 +207,10 @@ const (
 )
 
 // assignments comes after counters: deleting an assignment deletes its counter.
-func (w *saving) assignments(ctx context.Context, cp *engine.Checkpoint) error {
+func (w *saving) assignments(ctx context.Context, cp *store.Checkpoint) error {
 	for some := range slices.Chunk(cp.Assignments, saveRows) {
 		var deleted []int64
-		rows := make([]*engine.AssignmentRow, 0, len(some))
+		rows := make([]*store.AssignmentRow, 0, len(some))
 		for i := range some {
 			if some[i].Deleted {
 				deleted = append(deleted, int64(some[i].Ord))
@@ -232,8 +232,8 @@ func (w *saving) assignments(ctx context.Context, cp *engine.Checkpoint) error {
 	return nil
 }
 
-func (w *saving) putAssignments(ctx context.Context, rows []*engine.AssignmentRow) error {
-	type r = *engine.AssignmentRow
+func (w *saving) putAssignments(ctx context.Context, rows []*store.AssignmentRow) error {
+	type r = *store.AssignmentRow
 	if len(rows) == 0 {
 		return nil
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 func amountText(a *bursar.Amount) *string {
@@ -65,16 +65,16 @@ const (
 		ON CONFLICT (stream, gen, first) DO UPDATE SET data = excluded.data`
 )
 
-func (w *saving) totals(ctx context.Context, cp *engine.Checkpoint) error {
+func (w *saving) totals(ctx context.Context, cp *store.Checkpoint) error {
 	for rows := range slices.Chunk(cp.Totals, saveRows) {
 		err := w.put(ctx, len(rows), putTotals,
-			column(rows, func(r *engine.TotalRow) bool { return r.Level }),
-			column(rows, func(r *engine.TotalRow) int64 { return int64(r.EntityOrd) }),
-			column(rows, func(r *engine.TotalRow) string { return kindNames[r.Capability.Kind] }),
-			column(rows, func(r *engine.TotalRow) string { return text(r.Capability.ID) }),
-			column(rows, func(r *engine.TotalRow) string { return r.Value.String() }),
-			column(rows, func(r *engine.TotalRow) string { return r.Held.String() }),
-			column(rows, func(r *engine.TotalRow) int64 { return int64(r.At) }))
+			column(rows, func(r *store.TotalRow) bool { return r.Level }),
+			column(rows, func(r *store.TotalRow) int64 { return int64(r.EntityOrd) }),
+			column(rows, func(r *store.TotalRow) string { return kindNames[r.Capability.Kind] }),
+			column(rows, func(r *store.TotalRow) string { return text(r.Capability.ID) }),
+			column(rows, func(r *store.TotalRow) string { return r.Value.String() }),
+			column(rows, func(r *store.TotalRow) string { return r.Held.String() }),
+			column(rows, func(r *store.TotalRow) int64 { return int64(r.At) }))
 		if err != nil {
 			return err
 		}
@@ -82,16 +82,16 @@ func (w *saving) totals(ctx context.Context, cp *engine.Checkpoint) error {
 	return nil
 }
 
-func (w *saving) series(ctx context.Context, cp *engine.Checkpoint) error {
+func (w *saving) series(ctx context.Context, cp *store.Checkpoint) error {
 	for rows := range slices.Chunk(cp.Series, saveRows) {
 		err := w.put(ctx, len(rows), addSeries,
-			column(rows, func(r *engine.SeriesRow) int64 { return int64(r.EntityOrd) }),
-			column(rows, func(r *engine.SeriesRow) string { return kindNames[r.Capability.Kind] }),
-			column(rows, func(r *engine.SeriesRow) string { return text(r.Capability.ID) }),
-			column(rows, func(r *engine.SeriesRow) int64 { return int64(r.Bucket) }),
-			column(rows, func(r *engine.SeriesRow) int64 { return int64(r.ChildOrd) }),
-			column(rows, func(r *engine.SeriesRow) int64 { return int64(r.Combo) }),
-			column(rows, func(r *engine.SeriesRow) string { return r.Amount.String() }),
+			column(rows, func(r *store.SeriesRow) int64 { return int64(r.EntityOrd) }),
+			column(rows, func(r *store.SeriesRow) string { return kindNames[r.Capability.Kind] }),
+			column(rows, func(r *store.SeriesRow) string { return text(r.Capability.ID) }),
+			column(rows, func(r *store.SeriesRow) int64 { return int64(r.Bucket) }),
+			column(rows, func(r *store.SeriesRow) int64 { return int64(r.ChildOrd) }),
+			column(rows, func(r *store.SeriesRow) int64 { return int64(r.Combo) }),
+			column(rows, func(r *store.SeriesRow) string { return r.Amount.String() }),
 			int64(bucketsPerHour))
 		if err != nil {
 			return err
@@ -100,24 +100,24 @@ func (w *saving) series(ctx context.Context, cp *engine.Checkpoint) error {
 	return nil
 }
 
-func (w *saving) holds(ctx context.Context, cp *engine.Checkpoint) error {
+func (w *saving) holds(ctx context.Context, cp *store.Checkpoint) error {
 	for rows := range slices.Chunk(cp.Holds, saveRows) {
-		ids := column(rows, func(r *engine.HoldRow) string { return text(r.ID) })
-		statuses := column(rows, func(r *engine.HoldRow) string { return string(r.Status) })
-		entities := column(rows, func(r *engine.HoldRow) *string { return intsText(r.Entities) })
+		ids := column(rows, func(r *store.HoldRow) string { return text(r.ID) })
+		statuses := column(rows, func(r *store.HoldRow) string { return string(r.Status) })
+		entities := column(rows, func(r *store.HoldRow) *string { return intsText(r.Entities) })
 		if err := w.put(ctx, len(rows), unlistHolds, ids); err != nil {
 			return err
 		}
 		err := w.put(ctx, len(rows), putHolds, ids,
-			column(rows, func(r *engine.HoldRow) string { return kindNames[r.Capability.Kind] }),
-			column(rows, func(r *engine.HoldRow) string { return text(r.Capability.ID) }),
+			column(rows, func(r *store.HoldRow) string { return kindNames[r.Capability.Kind] }),
+			column(rows, func(r *store.HoldRow) string { return text(r.Capability.ID) }),
 			statuses,
-			column(rows, func(r *engine.HoldRow) int64 { return int64(r.CreatedAt) }),
-			column(rows, func(r *engine.HoldRow) int64 { return int64(r.ExpiresAt) }),
-			column(rows, func(r *engine.HoldRow) int64 { return int64(r.ClosedAt) }),
-			column(rows, func(r *engine.HoldRow) string { return r.Amount.String() }),
+			column(rows, func(r *store.HoldRow) int64 { return int64(r.CreatedAt) }),
+			column(rows, func(r *store.HoldRow) int64 { return int64(r.ExpiresAt) }),
+			column(rows, func(r *store.HoldRow) int64 { return int64(r.ClosedAt) }),
+			column(rows, func(r *store.HoldRow) string { return r.Amount.String() }),
 			entities,
-			column(rows, func(r *engine.HoldRow) []byte { return r.Detail }))
+			column(rows, func(r *store.HoldRow) []byte { return r.Detail }))
 		if err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (w *saving) holds(ctx context.Context, cp *engine.Checkpoint) error {
 	return nil
 }
 
-func (w *saving) parts(ctx context.Context, cp *engine.Checkpoint) error {
+func (w *saving) parts(ctx context.Context, cp *store.Checkpoint) error {
 	for rows := range slices.Chunk(cp.Parts, saveRows) {
 		var sorts, keys, goneSorts, goneKeys []string
 		var bodies []*string
@@ -161,12 +161,12 @@ func (w *saving) parts(ctx context.Context, cp *engine.Checkpoint) error {
 	return nil
 }
 
-func (w *saving) keys(ctx context.Context, cp *engine.Checkpoint) error {
+func (w *saving) keys(ctx context.Context, cp *store.Checkpoint) error {
 	if rows := cp.Segments; len(rows) > 0 {
 		err := w.put(ctx, len(rows), putSegments,
-			column(rows, func(r *engine.KeySegment) int64 { return r.Gen }),
-			column(rows, func(r *engine.KeySegment) int64 { return int64(r.Part) }),
-			column(rows, func(r *engine.KeySegment) []byte { return r.Data }))
+			column(rows, func(r *store.KeySegment) int64 { return r.Gen }),
+			column(rows, func(r *store.KeySegment) int64 { return int64(r.Part) }),
+			column(rows, func(r *store.KeySegment) []byte { return r.Data }))
 		if err != nil {
 			return err
 		}
@@ -182,28 +182,28 @@ func (w *saving) keys(ctx context.Context, cp *engine.Checkpoint) error {
 	return nil
 }
 
-func (w *saving) generations(ctx context.Context, rows []engine.KeyGeneration) error {
+func (w *saving) generations(ctx context.Context, rows []store.KeyGeneration) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	gens := column(rows, func(r *engine.KeyGeneration) int64 { return r.Gen })
+	gens := column(rows, func(r *store.KeyGeneration) int64 { return r.Gen })
 	for _, table := range []string{"key_segments", "key_blocks"} {
 		if err := w.put(ctx, len(rows), fmt.Sprintf(deleteOfGens, table), gens); err != nil {
 			return err
 		}
 	}
 	err := w.put(ctx, len(rows), putGenerations, gens,
-		column(rows, func(r *engine.KeyGeneration) int64 { return int64(r.End) }),
-		column(rows, func(r *engine.KeyGeneration) int64 { return int64(r.Count) }),
-		column(rows, func(r *engine.KeyGeneration) []byte { return r.Filter }))
+		column(rows, func(r *store.KeyGeneration) int64 { return int64(r.End) }),
+		column(rows, func(r *store.KeyGeneration) int64 { return int64(r.Count) }),
+		column(rows, func(r *store.KeyGeneration) []byte { return r.Filter }))
 	if err != nil {
 		return err
 	}
 	for i := range rows {
 		for blocks := range slices.Chunk(rows[i].Blocks, saveRows/64) {
 			err := w.put(ctx, len(blocks)*64, putBlocks, rows[i].Gen,
-				column(blocks, func(b *engine.KeyBlock) []byte { return b.First[:] }),
-				column(blocks, func(b *engine.KeyBlock) []byte { return b.Data }))
+				column(blocks, func(b *store.KeyBlock) []byte { return b.First[:] }),
+				column(blocks, func(b *store.KeyBlock) []byte { return b.Data }))
 			if err != nil {
 				return err
 			}

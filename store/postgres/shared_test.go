@@ -9,12 +9,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/postgres"
 	"github.com/bursarhq/bursar/store/postgres/pgtest"
 )
 
-var gpu = engine.Use{Kind: "currency", ID: "gpu"}
+var gpu = store.Use{Kind: "currency", ID: "gpu"}
 
 // follower appends to streams that others append to, too.
 type follower struct {
@@ -22,15 +22,15 @@ type follower struct {
 	s     *postgres.Store
 	id    int
 	rnd   *rand.Rand
-	heads map[string]engine.Head
+	heads map[string]store.Head
 	cat   uint64 // the catalogue's seq, as far as it knows
 	wrote int
 }
 
 // next is a commit that goes on from head.
-func (f *follower) next(stream string, head engine.Head) engine.Commit {
+func (f *follower) next(stream string, head store.Head) store.Commit {
 	f.wrote++
-	c := engine.Commit{Stream: stream, After: head, Now: head.Now, Payload: fmt.Append(nil, f.id, ".", f.wrote)}
+	c := store.Commit{Stream: stream, After: head, Now: head.Now, Payload: fmt.Append(nil, f.id, ".", f.wrote)}
 	copy(c.ID[:], c.Payload)
 	copy(c.Hash[:], fmt.Append(nil, head.Seq+1, "/", f.id, ".", f.wrote))
 	return c
@@ -40,33 +40,33 @@ func (f *follower) next(stream string, head engine.Head) engine.Commit {
 // was committed.
 func (f *follower) round(names []string, decideAgain bool) (committed int) {
 	f.rnd.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
-	var commits []engine.Commit
+	var commits []store.Commit
 	for _, name := range names[:1+f.rnd.IntN(len(names))] {
 		c := f.next(name, f.heads[name])
 		switch f.rnd.IntN(4) {
 		case 0:
-			c.Begin, c.Catalogue = []engine.Use{gpu}, f.cat
+			c.Begin, c.Catalogue = []store.Use{gpu}, f.cat
 		case 1:
-			c.End = []engine.Use{gpu}
+			c.End = []store.Use{gpu}
 		}
 		commits = append(commits, c)
 	}
 	if f.rnd.IntN(8) == 0 {
-		c := f.next(engine.CatalogueStream, f.heads[engine.CatalogueStream])
-		c.Unused = []engine.Use{gpu}
-		commits = []engine.Commit{c}
+		c := f.next(store.CatalogueStream, f.heads[store.CatalogueStream])
+		c.Unused = []store.Use{gpu}
+		commits = []store.Commit{c}
 	}
-	var again engine.Again
+	var again store.Again
 	if decideAgain {
-		again = func(i int, tail []engine.LogRow) *engine.Commit {
+		again = func(i int, tail []store.LogRow) *store.Commit {
 			if len(tail) == 0 {
 				f.t.Errorf("%q is stale at %d without a tail", commits[i].Stream, commits[i].After.Seq)
 				return nil
 			}
 			c := f.next(commits[i].Stream, tail[len(tail)-1].Head)
 			c.Begin, c.Unused, c.Catalogue = commits[i].Begin, commits[i].Unused, f.cat
-			if f.rnd.IntN(4) == 0 && c.Stream != engine.CatalogueStream {
-				c.Begin, c.Catalogue = []engine.Use{gpu}, f.cat // which the first one did not
+			if f.rnd.IntN(4) == 0 && c.Stream != store.CatalogueStream {
+				c.Begin, c.Catalogue = []store.Use{gpu}, f.cat // which the first one did not
 			}
 			commits[i] = c
 			return &c
@@ -78,7 +78,7 @@ func (f *follower) round(names []string, decideAgain bool) (committed int) {
 		return 0
 	}
 	for i, o := range out {
-		if o == engine.Committed {
+		if o == store.Committed {
 			f.heads[commits[i].Stream] = commits[i].Head()
 			committed++
 		}
@@ -88,7 +88,7 @@ func (f *follower) round(names []string, decideAgain bool) (committed int) {
 }
 
 func (f *follower) look(names []string) {
-	names = append([]string{engine.CatalogueStream}, names...)
+	names = append([]string{store.CatalogueStream}, names...)
 	heads, _, _, err := f.s.Heads(ctx, names, nil)
 	if err != nil {
 		f.t.Error(err)
@@ -116,7 +116,7 @@ func TestNoDeadlock(t *testing.T) {
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {
-			f := &follower{t: t, s: stores[w%2], id: w, rnd: rand.New(rand.NewPCG(uint64(w), 7)), heads: map[string]engine.Head{}}
+			f := &follower{t: t, s: stores[w%2], id: w, rnd: rand.New(rand.NewPCG(uint64(w), 7)), heads: map[string]store.Head{}}
 			mine := append([]string{}, names...)
 			for i := range rounds {
 				committed.Add(int64(f.round(mine, i%2 == 0)))
@@ -125,9 +125,9 @@ func TestNoDeadlock(t *testing.T) {
 	}
 	wg.Wait()
 	rows := 0
-	for _, name := range append(names, engine.CatalogueStream) {
-		at := engine.Head{}
-		ok(t, stores[0].ReadLog(ctx, name, 0, 0, func(r engine.LogRow) error {
+	for _, name := range append(names, store.CatalogueStream) {
+		at := store.Head{}
+		ok(t, stores[0].ReadLog(ctx, name, 0, 0, func(r store.LogRow) error {
 			rows++
 			if at.Seq++; r.Head.Seq != at.Seq {
 				t.Fatalf("row %d of %q has seq %d", at.Seq, name, r.Head.Seq)
@@ -153,8 +153,8 @@ func TestAgainUnderContention(t *testing.T) {
 		wg.Go(func() {
 			f := &follower{t: t, id: w}
 			for range each {
-				c := f.next("acme", engine.Head{})
-				out, err := stores[w%2].Append(ctx, []engine.Commit{c}, func(_ int, tail []engine.LogRow) *engine.Commit {
+				c := f.next("acme", store.Head{})
+				out, err := stores[w%2].Append(ctx, []store.Commit{c}, func(_ int, tail []store.LogRow) *store.Commit {
 					again := c
 					again.After = tail[len(tail)-1].Head
 					again.Now = again.After.Now + 1
@@ -162,7 +162,7 @@ func TestAgainUnderContention(t *testing.T) {
 					copy(again.Hash[:], fmt.Append(nil, again.After.Seq+1, again.Hash))
 					return &again
 				})
-				if err != nil || out[0] != engine.Committed {
+				if err != nil || out[0] != store.Committed {
 					t.Errorf("Append = %v, %v", out, err)
 				}
 			}
@@ -171,7 +171,7 @@ func TestAgainUnderContention(t *testing.T) {
 	wg.Wait()
 	seen := map[string]int{}
 	last := bursar.Time(-1)
-	ok(t, stores[1].ReadLog(ctx, "acme", 0, 0, func(r engine.LogRow) error {
+	ok(t, stores[1].ReadLog(ctx, "acme", 0, 0, func(r store.LogRow) error {
 		if seen[string(r.Payload)]++; r.Head.Now <= last {
 			t.Errorf("row %d goes back in time", r.Head.Seq)
 		}
@@ -198,19 +198,19 @@ func TestTrimmedTailIsNotWhole(t *testing.T) {
 		appends(t, s, commit("acme", n, nil))
 	}
 	third := commit("acme", 3, nil)
-	ok(t, s.Save(ctx, &engine.Checkpoint{Stream: "acme", Head: third.Head()}))
+	ok(t, s.Save(ctx, &store.Checkpoint{Stream: "acme", Head: third.Head()}))
 	if n, err := s.TrimLog(ctx, 100, 0); n != 3 || err != nil {
 		t.Fatalf("TrimLog = %d, %v", n, err)
 	}
 	c := commit("acme", 2, nil)
-	out, err := s.Append(ctx, []engine.Commit{c}, func(_ int, tail []engine.LogRow) *engine.Commit {
+	out, err := s.Append(ctx, []store.Commit{c}, func(_ int, tail []store.LogRow) *store.Commit {
 		t.Errorf("asked with %d rows of 3", len(tail))
 		return nil
 	})
-	if err != nil || out[0] != engine.Stale {
+	if err != nil || out[0] != store.Stale {
 		t.Errorf("Append = %v, %v", out, err)
 	}
-	if out, err := s.Settle(ctx, []engine.Commit{c}); err == nil {
+	if out, err := s.Settle(ctx, []store.Commit{c}); err == nil {
 		t.Errorf("Settle = %v of what is trimmed", out)
 	}
 }
@@ -221,7 +221,7 @@ func TestTrimLogGoesRound(t *testing.T) {
 	defer func() { ok(t, s.Close()) }()
 	const streams, each = 1100, 3
 	for n := 1; n <= each; n++ {
-		var commits []engine.Commit
+		var commits []store.Commit
 		for i := range streams {
 			commits = append(commits, commit(fmt.Sprint("s", i), n, nil))
 		}
@@ -230,7 +230,7 @@ func TestTrimLogGoesRound(t *testing.T) {
 	for i := range streams {
 		if i%2 == 0 {
 			last := commit(fmt.Sprint("s", i), each, nil)
-			ok(t, s.Save(ctx, &engine.Checkpoint{Stream: last.Stream, Head: last.Head()}))
+			ok(t, s.Save(ctx, &store.Checkpoint{Stream: last.Stream, Head: last.Head()}))
 		}
 	}
 	total := 0
@@ -255,25 +255,25 @@ func TestAnyText(t *testing.T) {
 	defer func() { ok(t, s.Close()) }()
 	names := []string{"a", "a\x00", "a\x00\x01", "a\x01", "a\x010", "a\x02", "aé", "a\ufffd", "\\x00", "a\xff", "a\xfe\x00\xff"}
 	first := commit(names[1], 1, nil)
-	holds := &engine.Checkpoint{Stream: names[1], Head: first.Head()}
+	holds := &store.Checkpoint{Stream: names[1], Head: first.Head()}
 	for _, name := range names {
 		c := commit(name, 1, nil)
 		c.Listing = &bursar.Customer{ID: name, Name: &name, CreatedAt: 1, Metadata: map[string]string{name: name}}
-		c.Begin = []engine.Use{gpu}
+		c.Begin = []store.Use{gpu}
 		appends(t, s, c)
 		if utf8.ValidString(name) {
-			holds.Holds = append(holds.Holds, engine.HoldRow{ID: name, Status: bursar.HoldOpen})
+			holds.Holds = append(holds.Holds, store.HoldRow{ID: name, Status: bursar.HoldOpen})
 		}
 	}
 	ok(t, s.Save(ctx, holds))
-	got, err := s.Holds(ctx, names[1], engine.HoldQuery{Status: bursar.HoldOpen, After: "a", Limit: 5})
+	got, err := s.Holds(ctx, names[1], store.HoldQuery{Status: bursar.HoldOpen, After: "a", Limit: 5})
 	ok(t, err)
 	for i, h := range got {
 		if h.ID != names[i+1] {
 			t.Errorf("hold %d is %q, want %q", i, h.ID, names[i+1])
 		}
 	}
-	listed, err := s.Customers(ctx, engine.CustomerQuery{})
+	listed, err := s.Customers(ctx, store.CustomerQuery{})
 	if ok(t, err); len(listed) != len(names) || len(got) != 5 {
 		t.Errorf("%d customers, %d holds", len(listed), len(got))
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // errDamaged says that a row is not what was written.
@@ -15,7 +15,7 @@ var errDamaged = errors.New("the log is damaged")
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // logSum is what is stored with a row of the log.
-func logSum(h engine.Head, id [16]byte, payload []byte) int64 {
+func logSum(h store.Head, id [16]byte, payload []byte) int64 {
 	var b [48]byte
 	binary.BigEndian.PutUint64(b[:], h.Seq)
 	binary.BigEndian.PutUint64(b[8:], uint64(h.Now))
@@ -25,9 +25,9 @@ func logSum(h engine.Head, id [16]byte, payload []byte) int64 {
 }
 
 // readLogRow reads a row of the log: seq, now, hash, commit_id, payload, sum.
-func readLogRow(r row) (engine.LogRow, error) {
-	l := engine.LogRow{
-		Head: engine.Head{Seq: uint64(r.int(0)), Now: r.time(1), Hash: r.id(2)},
+func readLogRow(r row) (store.LogRow, error) {
+	l := store.LogRow{
+		Head: store.Head{Seq: uint64(r.int(0)), Now: r.time(1), Hash: r.id(2)},
 		ID:   r.id(3), Payload: r.blob(4),
 	}
 	if len(r[2]) != len(l.Head.Hash) || len(r[3]) != len(l.ID) || !r.null(5) && r.int(5) != logSum(l.Head, l.ID, l.Payload) {

@@ -8,7 +8,10 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/postgres/pgtest"
 )
 
@@ -22,10 +25,10 @@ func TestDamagedCommitIsNotServed(t *testing.T) {
 	e, err := engine.Open(ctx, s, engine.Options{})
 	ok(t, err)
 	for _, id := range []string{"a", "b"} {
-		_, _, err := e.CreateCustomer(ctx, engine.Caller{}, id, bursar.CustomerInput{})
+		_, _, err := e.CreateCustomer(ctx, catalogue.Caller{}, id, bursar.CustomerInput{})
 		ok(t, err)
 		for i := range 3 {
-			_, _, err := e.UpdateCustomer(ctx, engine.Caller{}, id, bursar.CustomerInput{Name: bursar.Some(fmt.Sprint("name ", i))})
+			_, _, err := e.UpdateCustomer(ctx, catalogue.Caller{}, id, bursar.CustomerInput{Name: bursar.Some(fmt.Sprint("name ", i))})
 			ok(t, err)
 		}
 	}
@@ -49,9 +52,9 @@ func TestDamagedCommitIsNotServed(t *testing.T) {
 	var log bytes.Buffer
 	e, err = engine.Open(ctx, s, engine.Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	ok(t, err)
-	_, _, err = e.Customer(ctx, engine.ReadOptions{}, "b")
+	_, _, err = e.Customer(ctx, ledger.ReadOptions{}, "b")
 	ok(t, err)
-	_, _, err = e.Customer(ctx, engine.ReadOptions{}, "a")
+	_, _, err = e.Customer(ctx, ledger.ReadOptions{}, "a")
 	if ours, ok := err.(*bursar.Error); !ok || ours.Code != bursar.CodeGovernanceUnavailable {
 		t.Errorf("a damaged customer: %v", err)
 	}
@@ -67,9 +70,9 @@ func TestDamagedCommitIsNotServed(t *testing.T) {
 	}
 }
 
-func logOf(t *testing.T, s engine.Store) (all string) {
+func logOf(t *testing.T, s store.Store) (all string) {
 	t.Helper()
-	ok(t, s.ReadLog(ctx, "a", 0, 0, func(r engine.LogRow) error {
+	ok(t, s.ReadLog(ctx, "a", 0, 0, func(r store.LogRow) error {
 		all += fmt.Sprintf("%+v\n", r)
 		return nil
 	}))
@@ -77,10 +80,10 @@ func logOf(t *testing.T, s engine.Store) (all string) {
 }
 
 // refuses damages a commit, and has it as it was in the end.
-func refuses(t *testing.T, s engine.Store, url, change string) {
+func refuses(t *testing.T, s store.Store, url, change string) {
 	t.Helper()
 	exec(t, url, fmt.Sprintf(flipped, change))
-	err := s.ReadLog(ctx, "a", 0, 0, func(engine.LogRow) error { return nil })
+	err := s.ReadLog(ctx, "a", 0, 0, func(store.LogRow) error { return nil })
 	if err == nil || !strings.Contains(err.Error(), "the log is damaged") || !strings.Contains(err.Error(), `stream "a"`) {
 		t.Errorf("%s: ReadLog = %v", change, err)
 	}

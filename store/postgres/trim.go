@@ -27,7 +27,7 @@ type trimCursor struct {
 	stream int64
 }
 
-// TrimLog implements engine.Store, in several transactions: an error may come when a part
+// TrimLog implements store.Store, in several transactions: an error may come when a part
 // is trimmed. It needs no lock: where a log and its checkpoint end only grows.
 func (s *Store) TrimLog(ctx context.Context, before bursar.Time, limit int) (n int, err error) {
 	s.trim.mu.Lock()

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -49,7 +49,7 @@ func (a *appending) commit(ctx context.Context, c *conn) error {
 		aside                         bool
 	)
 	for i := range a.commits {
-		if a.out[i] != engine.Committed {
+		if a.out[i] != store.Committed {
 			continue
 		}
 		m := &a.commits[i]
@@ -58,7 +58,7 @@ func (a *appending) commit(ctx context.Context, c *conn) error {
 		hashes, commitIDs, payloads = append(hashes, m.Hash[:]), append(commitIDs, m.ID[:]), append(payloads, m.Payload)
 		sums = append(sums, logSum(m.Head(), m.ID, m.Payload))
 		heads[m.Stream] = st
-		if m.After.Seq == st.saved && m.Stream != engine.CatalogueStream {
+		if m.After.Seq == st.saved && m.Stream != store.CatalogueStream {
 			behind = append(behind, st.id)
 		}
 		if m.Listing != nil {
@@ -147,7 +147,7 @@ type activities struct {
 	requests       []string
 }
 
-func (l *activities) add(stream int64, rows []engine.Activity) {
+func (l *activities) add(stream int64, rows []store.Activity) {
 	for i := range rows {
 		r := &rows[i]
 		l.streams, l.times = append(l.streams, stream), append(l.times, int64(r.Timestamp))
@@ -172,7 +172,7 @@ type uses struct {
 	streams    []int64
 }
 
-func (l *uses) add(stream int64, u engine.Use) {
+func (l *uses) add(stream int64, u store.Use) {
 	l.kinds, l.ids, l.streams = append(l.kinds, text(u.Kind)), append(l.ids, text(u.ID)), append(l.streams, stream)
 }
 

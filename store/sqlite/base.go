@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"iter"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -17,14 +17,14 @@ const (
 	insertBasePart = "INSERT INTO base_parts (stream, part, rows) VALUES (?, ?, ?)"
 )
 
-// Base implements engine.Store. The base is in log.db: what was saved since is not of it.
-func (s *Store) Base(ctx context.Context, stream string, visit func(*engine.Checkpoint) error) error {
+// Base implements store.Store. The base is in log.db: what was saved since is not of it.
+func (s *Store) Base(ctx context.Context, stream string, visit func(*store.Checkpoint) error) error {
 	for part := int64(0); ; {
-		var cp *engine.Checkpoint
+		var cp *store.Checkpoint
 		err := s.read(ctx, s.logReaders, func(c *conn) error {
 			return c.query(ctx, func(r row) error {
-				part, cp = r.int(0), new(engine.Checkpoint)
-				return engine.DecodeRows(r.blob(1), cp)
+				part, cp = r.int(0), new(store.Checkpoint)
+				return store.DecodeRows(r.blob(1), cp)
 			}, selectBasePart, stream, part)
 		})
 		if err != nil || cp == nil {
@@ -36,9 +36,9 @@ func (s *Store) Base(ctx context.Context, stream string, visit func(*engine.Chec
 	}
 }
 
-// Begin implements engine.Store. Where the checkpoint cannot be made in state.db now, the
+// Begin implements store.Store. Where the checkpoint cannot be made in state.db now, the
 // next Load makes it.
-func (s *Store) Begin(ctx context.Context, stream string, parts iter.Seq2[*engine.BasePart, error]) error {
+func (s *Store) Begin(ctx context.Context, stream string, parts iter.Seq2[*store.BasePart, error]) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (s *Store) Begin(ctx context.Context, stream string, parts iter.Seq2[*engin
 		s.keeper.written(b.work)
 	})
 	if err != nil && refused != nil && s.Err() == nil {
-		return fmt.Errorf("%w: %w", engine.ErrNotCommitted, refused)
+		return fmt.Errorf("%w: %w", store.ErrNotCommitted, refused)
 	}
 	if err != nil {
 		return err
@@ -82,14 +82,14 @@ func (s *Store) Begin(ctx context.Context, stream string, parts iter.Seq2[*engin
 type beginning struct {
 	a     appending
 	id    int64
-	head  engine.Head
+	head  store.Head
 	parts int
 	work  int
 }
 
 // open makes the stream, which has no commit yet.
 func (b *beginning) open(stream string, refused *error) (err error) {
-	var h engine.Head
+	var h store.Head
 	if b.id, h, err = head(context.Background(), b.a.w.conn, stream); err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (b *beginning) open(stream string, refused *error) (err error) {
 	return err
 }
 
-func (b *beginning) part(p *engine.BasePart) error {
+func (b *beginning) part(p *store.BasePart) error {
 	w := b.a.w
 	if cp := p.Checkpoint; cp != nil {
 		if b.parts++; b.parts == 1 {
@@ -120,7 +120,7 @@ func (b *beginning) part(p *engine.BasePart) error {
 				return err
 			}
 		}
-		rows, err := engine.EncodeRows(cp)
+		rows, err := store.EncodeRows(cp)
 		if err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (b *beginning) part(p *engine.BasePart) error {
 			return err
 		}
 	}
-	return b.a.list(b.id, &engine.Commit{Listing: p.Listing, Activity: p.Activity, Begin: p.Uses})
+	return b.a.list(b.id, &store.Commit{Listing: p.Listing, Activity: p.Activity, Begin: p.Uses})
 }
 
 // rebase makes the stream's checkpoint of its base, if it has one, and tells whether it did.
@@ -151,14 +151,14 @@ func (s *Store) rebase(ctx context.Context, stream string) (done bool, err error
 	if err != nil || !has {
 		return false, err
 	}
-	var at engine.Head
+	var at store.Head
 	err = s.write(ctx, s.state, func() error {
 		id, _, err := savedHead(ctx, s.state.conn, stream)
 		if err != nil || id != 0 { // somebody else was faster
 			done = id != 0
 			return err
 		}
-		return s.Base(ctx, stream, func(cp *engine.Checkpoint) error {
+		return s.Base(ctx, stream, func(cp *store.Checkpoint) error {
 			if !done {
 				done, at = true, cp.Head
 				if id, err = insertCheckpoint(s.state.conn, stream, cp); err != nil {
@@ -176,7 +176,7 @@ func (s *Store) rebase(ctx context.Context, stream string) (done bool, err error
 }
 
 // atBase tells whether h is where the base of a stream is.
-func atBase(ctx context.Context, c *conn, id int64, h engine.Head) (ok bool, err error) {
+func atBase(ctx context.Context, c *conn, id int64, h store.Head) (ok bool, err error) {
 	err = c.query(ctx, func(r row) error {
 		ok = r.id(0) == h.Hash
 		return nil

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // BenchmarkAppend measures durable commits, each of a stream of its own with 300 bytes.
@@ -18,7 +18,7 @@ func BenchmarkAppend(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			s := open(b, b.TempDir())
 			defer closeStore(b, s)
-			commits := make([]engine.Commit, n)
+			commits := make([]store.Commit, n)
 			payload := make([]byte, 300)
 			streams := make([]string, n)
 			for i := range streams {
@@ -63,22 +63,22 @@ func percentiles(b *testing.B, took []time.Duration) {
 const benchRows = 1_100_000
 
 // large is rows from to to of a customer with many entities, each with one limit.
-func large(from, to int, at engine.Head) *engine.Checkpoint {
-	cp := &engine.Checkpoint{Stream: "acme", Head: at}
+func large(from, to int, at store.Head) *store.Checkpoint {
+	cp := &store.Checkpoint{Stream: "acme", Head: at}
 	month := bursar.TimeOf(time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC))
 	for i := from; i < to; i++ {
 		ord := uint32(i)
 		limit := bursar.AmountFromInt(100_000)
 		name := fmt.Sprint("Agent ", i)
-		cp.Entities = append(cp.Entities, engine.EntityRow{
+		cp.Entities = append(cp.Entities, store.EntityRow{
 			Ord: ord, ID: fmt.Sprintf("agent-%08d", i), TypeID: "agent", ParentOrd: ord / 10, Name: &name, CreatedAt: month, UpdatedAt: month,
 		})
-		cp.Assignments = append(cp.Assignments, engine.AssignmentRow{
+		cp.Assignments = append(cp.Assignments, store.AssignmentRow{
 			Ord: ord, ID: fmt.Sprintf("0198c0de-7000-7000-8000-%012d", i), EntityOrd: ord, Limit: &limit,
 			Capability: bursar.Capability{Kind: bursar.KindFeature, ID: "tokens"}, Cadence: "MONTH", Timezone: "UTC",
 			Thresholds: []int{80, 100}, CreatedAt: month, UpdatedAt: month,
 		})
-		cp.Counters = append(cp.Counters, engine.CounterRow{
+		cp.Counters = append(cp.Counters, store.CounterRow{
 			Ord: ord, PrevStart: month, WindowStart: month, WindowEnd: month + 30*86400e9, Used: bursar.AmountFromNanos(int64(i) * 1_234_567),
 		})
 	}
@@ -102,7 +102,7 @@ func BenchmarkLoad(b *testing.B) {
 	cpu := cpuTime()
 	for b.Loop() {
 		rows := 0
-		ok(b, s.Load(ctx, "acme", func(cp *engine.Checkpoint) error {
+		ok(b, s.Load(ctx, "acme", func(cp *store.Checkpoint) error {
 			rows += len(cp.Entities) + len(cp.Assignments) + len(cp.Counters)
 			return nil
 		}))
@@ -122,7 +122,7 @@ func BenchmarkLoadSmall(b *testing.B) {
 	c := commit("acme", 1, 0, nil)
 	ok(b, s.Save(ctx, large(1, 10, c.Head())))
 	for b.Loop() {
-		ok(b, s.Load(ctx, "acme", func(*engine.Checkpoint) error { return nil }))
+		ok(b, s.Load(ctx, "acme", func(*store.Checkpoint) error { return nil }))
 	}
 }
 
@@ -132,12 +132,12 @@ func BenchmarkSave(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		rows int
-		cp   *engine.Checkpoint
+		cp   *store.Checkpoint
 	}{
-		{"tree", 30_000, large(1, 10_001, engine.Head{})},
-		{"counters", 100_000, &engine.Checkpoint{Stream: "acme", Counters: large(1, 100_001, engine.Head{}).Counters}},
-		{"series", 100_000, &engine.Checkpoint{Stream: "acme", Series: benchSeries(100_000)}},
-		{"holds", 10_000, &engine.Checkpoint{Stream: "acme", Holds: benchHolds(10_000)}},
+		{"tree", 30_000, large(1, 10_001, store.Head{})},
+		{"counters", 100_000, &store.Checkpoint{Stream: "acme", Counters: large(1, 100_001, store.Head{}).Counters}},
+		{"series", 100_000, &store.Checkpoint{Stream: "acme", Series: benchSeries(100_000)}},
+		{"holds", 10_000, &store.Checkpoint{Stream: "acme", Holds: benchHolds(10_000)}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			s := open(b, b.TempDir())
@@ -145,7 +145,7 @@ func BenchmarkSave(b *testing.B) {
 			n, cpu := 0, cpuTime()
 			for b.Loop() {
 				n++
-				c.cp.Head, c.cp.Base = engine.Head{Seq: uint64(n)}, uint64(n-1)
+				c.cp.Head, c.cp.Base = store.Head{Seq: uint64(n)}, uint64(n-1)
 				for i := range c.cp.Holds { // they are new ones each time
 					c.cp.Holds[i].ID = fmt.Sprintf("0198c0de-7000-7000-%04d-%012d", n, i)
 				}
@@ -157,18 +157,18 @@ func BenchmarkSave(b *testing.B) {
 	}
 }
 
-func benchSeries(n int) (rows []engine.SeriesRow) {
+func benchSeries(n int) (rows []store.SeriesRow) {
 	for i := range n {
-		rows = append(rows, engine.SeriesRow{SeriesKey: engine.SeriesKey{
+		rows = append(rows, store.SeriesRow{SeriesKey: store.SeriesKey{
 			Bucket: 2_000_000, Capability: bursar.Capability{Kind: bursar.KindFeature, ID: "tokens"}, EntityOrd: uint32(i / 3), ChildOrd: uint32(i % 3),
 		}, Amount: bursar.AmountFromNanos(int64(i) * 1_234_567)})
 	}
 	return rows
 }
 
-func benchHolds(n int) (rows []engine.HoldRow) {
+func benchHolds(n int) (rows []store.HoldRow) {
 	for i := range n {
-		rows = append(rows, engine.HoldRow{
+		rows = append(rows, store.HoldRow{
 			ID: fmt.Sprintf("0198c0de-7000-7000-8000-%012d", i), Capability: bursar.Capability{Kind: bursar.KindFeature, ID: "tokens"},
 			Status: bursar.HoldCommitted, CreatedAt: 1, ExpiresAt: 2, ClosedAt: 3, Amount: bursar.AmountFromInt(5),
 			Entities: []uint32{1, 2, 3, 4, uint32(i)}, Detail: make([]byte, 200),
@@ -181,7 +181,7 @@ func benchHolds(n int) (rows []engine.HoldRow) {
 func BenchmarkAppendBesideSave(b *testing.B) {
 	s := open(b, b.TempDir())
 	defer closeStore(b, s)
-	cp := large(1, 10_001, engine.Head{})
+	cp := large(1, 10_001, store.Head{})
 	cp.Stream = "other"
 	stop := make(chan struct{})
 	var saver sync.WaitGroup

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/sqlite"
 	"github.com/bursarhq/bursar/store/sqlite/vfs"
 )
@@ -33,10 +33,10 @@ func fill(t *testing.T, s *sqlite.Store, n int) {
 	t.Helper()
 	a, b := commit("acme", n, 0, []byte(fmt.Sprint("payload ", n))), commit("bolt", n, 0, make([]byte, 3000))
 	a.Listing = listed(n)
-	a.Activity = []engine.Activity{{ID: fmt.Sprintf("a%05d", n), Timestamp: a.Now, ActorType: "API_KEY", ActorID: "k", Action: "limit.changed", TargetID: fmt.Sprint(n)}}
-	a.Messages = []engine.Message{message(fmt.Sprint("m", n), 200)}
-	out, err := s.Append(ctx, []engine.Commit{a, b}, nil)
-	if err != nil || out[0] != engine.Committed || out[1] != engine.Committed {
+	a.Activity = []store.Activity{{ID: fmt.Sprintf("a%05d", n), Timestamp: a.Now, ActorType: "API_KEY", ActorID: "k", Action: "limit.changed", TargetID: fmt.Sprint(n)}}
+	a.Messages = []store.Message{message(fmt.Sprint("m", n), 200)}
+	out, err := s.Append(ctx, []store.Commit{a, b}, nil)
+	if err != nil || out[0] != store.Committed || out[1] != store.Committed {
 		t.Fatalf("Append %d = %v, %v", n, out, err)
 	}
 }
@@ -146,8 +146,8 @@ func TestLogRemovedWhileInUse(t *testing.T) {
 			defer closeStore(t, s)
 			fill(t, s, 1)
 			ok(t, remove(filepath.Join(dir, "log.db")))
-			_, err := s.Append(ctx, []engine.Commit{commit("acme", 2, 0, nil)}, nil)
-			if !errors.Is(err, engine.ErrPoisoned) || !strings.Contains(err.Error(), "removed or replaced") || s.Err() == nil {
+			_, err := s.Append(ctx, []store.Commit{commit("acme", 2, 0, nil)}, nil)
+			if !errors.Is(err, store.ErrPoisoned) || !strings.Contains(err.Error(), "removed or replaced") || s.Err() == nil {
 				t.Errorf("Append = %v, Err = %v", err, s.Err())
 			}
 		})
@@ -179,7 +179,7 @@ func TestBrokenStateIsMadeAnew(t *testing.T) {
 		ok(t, os.WriteFile(filepath.Join(dir, "state.db"), b, 0o600))
 		s := open(t, dir)
 		if err := readState(s); err != nil {
-			if !errors.Is(err, engine.ErrPoisoned) || !strings.Contains(err.Error(), "state.db is damaged") {
+			if !errors.Is(err, store.ErrPoisoned) || !strings.Contains(err.Error(), "state.db is damaged") {
 				t.Fatalf("page %d: %v", page+1, err)
 			}
 			again := t.TempDir()
@@ -200,9 +200,9 @@ func TestBrokenStateIsMadeAnew(t *testing.T) {
 }
 
 func readState(s *sqlite.Store) error {
-	err := s.Load(ctx, "acme", func(*engine.Checkpoint) error { return nil })
+	err := s.Load(ctx, "acme", func(*store.Checkpoint) error { return nil })
 	_, err2 := s.Hold(ctx, "acme", "h")
-	_, _, err3 := s.Series(ctx, "acme", engine.SeriesQuery{To: 9})
+	_, _, err3 := s.Series(ctx, "acme", store.SeriesQuery{To: 9})
 	_, err4 := s.Due(ctx, 9, 9)
 	return errors.Join(err, err2, err3, err4)
 }
@@ -229,7 +229,7 @@ func TestDamagedLogPage(t *testing.T) {
 	ok(t, os.WriteFile(path, b, 0o600))
 	s = open(t, dir)
 	defer closeStore(t, s)
-	err = s.ReadLog(ctx, "acme", 0, 0, func(engine.LogRow) error { return nil })
+	err = s.ReadLog(ctx, "acme", 0, 0, func(store.LogRow) error { return nil })
 	var d vfs.Damage
 	if !errors.As(err, &d) || d.Number != int64(at/4096)+1 || !strings.Contains(err.Error(), fmt.Sprintf("page %d of log.db", d.Number)) {
 		t.Errorf("ReadLog = %v, the damage is in page %d", err, at/4096+1)

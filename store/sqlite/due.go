@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // behind holds the streams whose log is ahead of their checkpoint, with the end of
@@ -17,7 +17,7 @@ type behind struct {
 }
 
 func (b *behind) appended(stream string, seq uint64) {
-	if stream == engine.CatalogueStream {
+	if stream == store.CatalogueStream {
 		return
 	}
 	b.mu.Lock()
@@ -53,7 +53,7 @@ func (b *behind) list(listed []string, limit int) []string {
 	return listed
 }
 
-// Due implements engine.Store: first the streams whose time has come, earliest first.
+// Due implements store.Store: first the streams whose time has come, earliest first.
 func (s *Store) Due(ctx context.Context, before bursar.Time, limit int) (names []string, err error) {
 	err = s.read(ctx, s.stateReaders, func(c *conn) error {
 		return c.query(ctx, func(r row) error {
@@ -113,7 +113,7 @@ var stateTables = []string{
 // drop deletes the stream's checkpoint if it is not on the log. What follows the log
 // by a replay then is as if it had never been saved.
 func (s *Store) drop(ctx context.Context, name string) error {
-	var end engine.Head
+	var end store.Head
 	return s.write(ctx, s.state, func() error {
 		id, saved, err := savedHead(ctx, s.state.conn, name)
 		if err != nil || id == 0 {
@@ -144,7 +144,7 @@ func (s *Store) deleteCheckpoint(id int64) error {
 }
 
 // onLog tells whether the log has been at h, and where it ends.
-func (s *Store) onLog(ctx context.Context, name string, h engine.Head) (ok bool, end engine.Head, err error) {
+func (s *Store) onLog(ctx context.Context, name string, h store.Head) (ok bool, end store.Head, err error) {
 	err = s.read(ctx, s.logReaders, func(c *conn) (err error) {
 		var id int64
 		id, end, err = head(ctx, c, name)
@@ -165,10 +165,10 @@ func (s *Store) onLog(ctx context.Context, name string, h engine.Head) (ok bool,
 const selectSaved = "SELECT id, seq, hash, now FROM checkpoints WHERE stream = ?"
 
 // savedHead is the position of the stream's checkpoint and its id, 0 for none.
-func savedHead(ctx context.Context, c *conn, name string) (id int64, h engine.Head, err error) {
+func savedHead(ctx context.Context, c *conn, name string) (id int64, h store.Head, err error) {
 	err = c.query(ctx, func(r row) error {
 		id = r.int(0)
-		h = engine.Head{Seq: uint64(r.int(1)), Hash: r.id(2), Now: bursar.Time(r.int(3))}
+		h = store.Head{Seq: uint64(r.int(1)), Hash: r.id(2), Now: bursar.Time(r.int(3))}
 		return nil
 	}, selectSaved, name)
 	return id, h, err

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/sqlite/vfs"
 )
 
@@ -37,8 +37,8 @@ var Damaged = damaged
 
 // Plan is how SQLite runs one of our queries.
 func (s *Store) Plan(name string) (plan string, err error) {
-	listed, _ := deliveriesSQL(engine.DeliveryQuery{Below: "z"})
-	failed, _ := deliveriesSQL(engine.DeliveryQuery{Below: "z", Status: engine.DeliveryFailed})
+	listed, _ := deliveriesSQL(store.DeliveryQuery{Below: "z"})
+	failed, _ := deliveriesSQL(store.DeliveryQuery{Below: "z", Status: store.DeliveryFailed})
 	sql := map[string]string{"due": selectDue, "waiting": selectWaiting, "pending": countPending, "listed": listed, "failed": failed, "trim": selectTrim}[name]
 	w := s.log
 	if name == "parts" {

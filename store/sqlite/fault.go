@@ -6,7 +6,7 @@ import (
 
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/sqlite/vfs"
 )
 
@@ -44,7 +44,7 @@ func inDoubt(err error) bool {
 // what it became.
 func (s *Store) fault(path string, err error) error {
 	switch {
-	case err == nil || !damaged(err) || errors.Is(err, engine.ErrPoisoned):
+	case err == nil || !damaged(err) || errors.Is(err, store.ErrPoisoned):
 		return err
 	case path == s.statePath:
 		return s.loseState(err)
@@ -81,7 +81,7 @@ func (s *Store) poison(err error) error {
 	defer s.mu.Unlock()
 	if !s.poisoned {
 		s.poisoned = true
-		s.dead = fmt.Errorf("%w: %w", engine.ErrPoisoned, err)
+		s.dead = fmt.Errorf("%w: %w", store.ErrPoisoned, err)
 		s.out.Error("store poisoned", "error", err)
 	}
 	return s.dead
@@ -96,12 +96,12 @@ func (s *Store) rolledBack(w *writer, err error) error {
 		return s.poison(errors.Join(err, e))
 	}
 	if changed(err) {
-		return fmt.Errorf("%w: %w", engine.ErrNotCommitted, s.damage(w.path, err))
+		return fmt.Errorf("%w: %w", store.ErrNotCommitted, s.damage(w.path, err))
 	}
 	if resultCode(err) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w: %w", engine.ErrNotCommitted, err)
+	return fmt.Errorf("%w: %w", store.ErrNotCommitted, err)
 }
 
 // commitFailed ends a transaction whose COMMIT failed with err. A full disk and a lock

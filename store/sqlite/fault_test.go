@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/sqlite"
 )
 
@@ -42,28 +42,28 @@ func faultChild(dir string) {
 		n, did, refused := step/2+1, "acked", "refused"
 		if step%2 == 0 {
 			c := commit("acme", n, 0, make([]byte, 6000))
-			c.Messages = []engine.Message{message(fmt.Sprint(n), 3000)}
-			_, err = s.Append(ctx, []engine.Commit{c}, nil)
+			c.Messages = []store.Message{message(fmt.Sprint(n), 3000)}
+			_, err = s.Append(ctx, []store.Commit{c}, nil)
 		} else {
 			did, refused = "ended", "refused-end"
-			err = s.SaveDeliveries(ctx, []engine.Delivery{{ID: fmt.Sprint(n), Status: engine.DeliverySucceeded}})
+			err = s.SaveDeliveries(ctx, []store.Delivery{{ID: fmt.Sprint(n), Status: store.DeliverySucceeded}})
 		}
 		switch {
-		case errors.Is(err, engine.ErrPoisoned):
-			_, again := s.Append(ctx, []engine.Commit{commit("acme", n, 0, nil)}, nil)
+		case errors.Is(err, store.ErrPoisoned):
+			_, again := s.Append(ctx, []store.Commit{commit("acme", n, 0, nil)}, nil)
 			_, _, _, heads := s.Heads(ctx, nil, nil)
 			_, due := s.DueDeliveries(ctx, 9, func(string) int { return 9 })
 			for _, err := range []error{
-				again, heads, due, s.Err(), s.Save(ctx, &engine.Checkpoint{}),
+				again, heads, due, s.Err(), s.Save(ctx, &store.Checkpoint{}),
 				s.AddMessage(ctx, message("x", 1)), s.SaveDeliveries(ctx, nil), s.TrimOutbox(ctx, 9),
 			} {
-				if !errors.Is(err, engine.ErrPoisoned) {
+				if !errors.Is(err, store.ErrPoisoned) {
 					fmt.Println("wrong: a poisoned store says", err)
 				}
 			}
 			fmt.Println("poisoned", n)
 			return
-		case errors.Is(err, engine.ErrNotCommitted):
+		case errors.Is(err, store.ErrNotCommitted):
 			fmt.Println(refused, n)
 		case err != nil:
 			fmt.Println("wrong:", err)
@@ -152,20 +152,20 @@ func checkOutcome(t *testing.T, dir string, out []byte, when string) {
 		t.Errorf("%s: %d acknowledged, then %s %d, but %d found\n%s", when, acked, last, lastN, found, out)
 	}
 	for n := 1; n <= childCommits; n++ {
-		got, want := status(t, s, fmt.Sprint(n)), engine.DeliveryStatus("")
+		got, want := status(t, s, fmt.Sprint(n)), store.DeliveryStatus("")
 		switch {
 		case n <= ended:
-			want = engine.DeliverySucceeded
+			want = store.DeliverySucceeded
 		case n <= found:
-			want = engine.DeliveryPending
+			want = store.DeliveryPending
 		}
 		unknown := n == ended+1 && n <= acked && last != "refused-end"
-		if got != want && !(unknown && got == engine.DeliverySucceeded) {
+		if got != want && !(unknown && got == store.DeliverySucceeded) {
 			t.Errorf("%s: delivery %d is %q, want %q\n%s", when, n, got, want, out)
 		}
 	}
 	n := 0
-	ok(t, s.ReadLog(ctx, "acme", 0, 0, func(r engine.LogRow) error {
+	ok(t, s.ReadLog(ctx, "acme", 0, 0, func(r store.LogRow) error {
 		n++
 		if c := commit("acme", n, 0, nil); r.Head != c.Head() {
 			t.Errorf("%s: row %d is %v", when, n, r.Head)

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/sqlite"
 )
 
@@ -37,19 +37,19 @@ func ask(s *sqlite.Store) (a answers) {
 	for _, name := range []string{"acme", "bolt"} {
 		heads, _, _, err := s.Heads(ctx, []string{name}, nil)
 		say(&a.log, err, heads)
-		var rows []engine.LogRow
-		err = s.ReadLog(ctx, name, 0, 0, func(r engine.LogRow) error {
+		var rows []store.LogRow
+		err = s.ReadLog(ctx, name, 0, 0, func(r store.LogRow) error {
 			rows = append(rows, r)
 			return nil
 		})
 		say(&a.log, err, rows)
-		act, err := s.Activity(ctx, name, engine.ActivityQuery{Limit: 1000})
+		act, err := s.Activity(ctx, name, store.ActivityQuery{Limit: 1000})
 		say(&a.log, err, act)
-		act, err = s.Activity(ctx, name, engine.ActivityQuery{From: 3, To: 20, Limit: 1000})
+		act, err = s.Activity(ctx, name, store.ActivityQuery{From: 3, To: 20, Limit: 1000})
 		say(&a.log, err, act)
 		askState(s, name, func(err error, what ...any) { say(&a.state, err, what...) })
 	}
-	customers, err := s.Customers(ctx, engine.CustomerQuery{Limit: 9})
+	customers, err := s.Customers(ctx, store.CustomerQuery{Limit: 9})
 	var names []string
 	for _, c := range customers {
 		names = append(names, fmt.Sprint(c.ID, *c.Name, c.UpdatedAt))
@@ -57,29 +57,29 @@ func ask(s *sqlite.Store) (a answers) {
 	say(&a.log, err, names)
 	due, err := s.DueDeliveries(ctx, 9e9, func(string) int { return 1000 })
 	say(&a.log, err, due)
-	users, err := s.Users(ctx, engine.Use{Kind: "currency", ID: "usd"}, 9)
+	users, err := s.Users(ctx, store.Use{Kind: "currency", ID: "usd"}, 9)
 	say(&a.log, err, users)
 	return a
 }
 
 func askState(s *sqlite.Store, name string, say func(err error, what ...any)) {
 	parts := []string{}
-	err := s.Load(ctx, name, func(cp *engine.Checkpoint) error {
-		b, err := engine.EncodeRows(cp)
+	err := s.Load(ctx, name, func(cp *store.Checkpoint) error {
+		b, err := store.EncodeRows(cp)
 		parts = append(parts, string(b))
 		return err
 	})
 	say(err, parts)
 	h, err := s.Hold(ctx, name, "h3")
 	if h == nil {
-		h = &engine.HoldRow{}
+		h = &store.HoldRow{}
 	}
 	say(err, *h)
-	holds, err := s.Holds(ctx, name, engine.HoldQuery{Status: bursar.HoldOpen, Limit: 99})
+	holds, err := s.Holds(ctx, name, store.HoldQuery{Status: bursar.HoldOpen, Limit: 99})
 	say(err, holds)
-	series, seq, err := s.Series(ctx, name, engine.SeriesQuery{To: 1000})
+	series, seq, err := s.Series(ctx, name, store.SeriesQuery{To: 1000})
 	say(err, series, seq)
-	sum, seq, err := s.SeriesSum(ctx, name, engine.SeriesQuery{To: 1000})
+	sum, seq, err := s.SeriesSum(ctx, name, store.SeriesQuery{To: 1000})
 	say(err, sum, seq)
 	keys, err := s.FindKeys(ctx, name, 7, [][16]byte{{1}, {2}})
 	say(err, keys)
@@ -98,20 +98,20 @@ func richCheckpoint(t *testing.T, s *sqlite.Store, name string, n int) {
 	c := commit(name, n, 0, nil)
 	limit := bursar.AmountFromInt(int64(n))
 	cap := bursar.Capability{Kind: bursar.KindFeature, ID: "tokens"}
-	cp := &engine.Checkpoint{Stream: name, Head: c.Head(), Base: saved[0], Due: bursar.Time(n), Meta: []byte(`{"customer":null}`)}
+	cp := &store.Checkpoint{Stream: name, Head: c.Head(), Base: saved[0], Due: bursar.Time(n), Meta: []byte(`{"customer":null}`)}
 	for i := range uint32(60) {
-		cp.Entities = append(cp.Entities, engine.EntityRow{Ord: i + 1, ID: fmt.Sprint("entity-", i, "-", n), TypeID: "agent", CreatedAt: 1})
-		cp.Assignments = append(cp.Assignments, engine.AssignmentRow{Ord: i + 1, ID: fmt.Sprint("a", i), EntityOrd: i + 1, Capability: cap, Limit: &limit, Cadence: "MONTH"})
-		cp.Counters = append(cp.Counters, engine.CounterRow{Ord: i + 1, WindowEnd: 99, Used: limit})
-		cp.Series = append(cp.Series, engine.SeriesRow{SeriesKey: engine.SeriesKey{Bucket: i * 5, Capability: cap}, Amount: limit})
-		cp.Holds = append(cp.Holds, engine.HoldRow{ID: fmt.Sprint("h", i), Capability: cap, Status: bursar.HoldOpen, Amount: limit, Entities: []uint32{i + 1}, Detail: []byte("detail")})
-		cp.Parts = append(cp.Parts, engine.PartRow{Sort: "grant", Key: fmt.Sprint(i), Body: []byte(`{"n":1}`)})
+		cp.Entities = append(cp.Entities, store.EntityRow{Ord: i + 1, ID: fmt.Sprint("entity-", i, "-", n), TypeID: "agent", CreatedAt: 1})
+		cp.Assignments = append(cp.Assignments, store.AssignmentRow{Ord: i + 1, ID: fmt.Sprint("a", i), EntityOrd: i + 1, Capability: cap, Limit: &limit, Cadence: "MONTH"})
+		cp.Counters = append(cp.Counters, store.CounterRow{Ord: i + 1, WindowEnd: 99, Used: limit})
+		cp.Series = append(cp.Series, store.SeriesRow{SeriesKey: store.SeriesKey{Bucket: i * 5, Capability: cap}, Amount: limit})
+		cp.Holds = append(cp.Holds, store.HoldRow{ID: fmt.Sprint("h", i), Capability: cap, Status: bursar.HoldOpen, Amount: limit, Entities: []uint32{i + 1}, Detail: []byte("detail")})
+		cp.Parts = append(cp.Parts, store.PartRow{Sort: "grant", Key: fmt.Sprint(i), Body: []byte(`{"n":1}`)})
 	}
-	cp.Totals = []engine.TotalRow{{Capability: cap, Value: limit}}
-	cp.Segments = []engine.KeySegment{{Gen: 9, Part: uint64(n), Data: make([]byte, 64)}}
+	cp.Totals = []store.TotalRow{{Capability: cap, Value: limit}}
+	cp.Segments = []store.KeySegment{{Gen: 9, Part: uint64(n), Data: make([]byte, 64)}}
 	block := make([]byte, 64)
 	block[0], block[32] = 1, 2
-	cp.Generations = []engine.KeyGeneration{{Gen: 7, End: 8, Count: 2, Filter: []byte("filter"), Blocks: []engine.KeyBlock{{First: [16]byte{1}, Data: block}}}}
+	cp.Generations = []store.KeyGeneration{{Gen: 7, End: 8, Count: 2, Filter: []byte("filter"), Blocks: []store.KeyBlock{{First: [16]byte{1}, Data: block}}}}
 	ok(t, s.Save(ctx, cp))
 }
 

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/sqlite/vfs"
 )
 
@@ -43,26 +43,26 @@ func TestFullDisk(t *testing.T) {
 			n, refused := 3, 0
 			for ; refused < 3; n++ { // the write-ahead log has room at first
 				c := commit("acme", n, 0, make([]byte, 1<<20))
-				out, err := s.Append(ctx, []engine.Commit{c}, nil)
-				if err == nil && out[0] == engine.Committed && n < 40 {
+				out, err := s.Append(ctx, []store.Commit{c}, nil)
+				if err == nil && out[0] == store.Committed && n < 40 {
 					continue
 				}
-				if !errors.Is(err, engine.ErrNotCommitted) || errors.Is(err, engine.ErrPoisoned) {
+				if !errors.Is(err, store.ErrNotCommitted) || errors.Is(err, store.ErrPoisoned) {
 					t.Fatalf("Append %d = %v, %v", n, out, err)
 				}
 				refused++
 				n--
 			}
 			n--
-			cp := &engine.Checkpoint{Stream: "acme", Head: ptr(commit("acme", n, 0, nil)).Head(), Base: 1, Meta: make([]byte, 1<<20)}
-			if err := s.Save(ctx, cp); !errors.Is(err, engine.ErrNotCommitted) {
+			cp := &store.Checkpoint{Stream: "acme", Head: ptr(commit("acme", n, 0, nil)).Head(), Base: 1, Meta: make([]byte, 1<<20)}
+			if err := s.Save(ctx, cp); !errors.Is(err, store.ErrNotCommitted) {
 				t.Errorf("Save = %v", err)
 			}
 			heads, _, _, err := s.Heads(ctx, []string{"acme"}, nil)
 			if ok(t, err); int(heads[0].Seq) != n || s.Err() != nil {
 				t.Errorf("the log is at %d and should be at %d; Err = %v", heads[0].Seq, n, s.Err())
 			}
-			ok(t, s.ReadLog(ctx, "acme", 0, 0, func(engine.LogRow) error { return nil }))
+			ok(t, s.ReadLog(ctx, "acme", 0, 0, func(store.LogRow) error { return nil }))
 			killed := copied(t, dir)
 			full.Store(false)
 			fillAt(t, s, n+1)
@@ -84,10 +84,10 @@ func TestFullDisk(t *testing.T) {
 }
 
 // fillAt appends a small commit.
-func fillAt(t *testing.T, s engine.Store, n int) {
+func fillAt(t *testing.T, s store.Store, n int) {
 	t.Helper()
-	out, err := s.Append(ctx, []engine.Commit{commit("acme", n, 0, []byte(strings.Repeat("x", 100)))}, nil)
-	if err != nil || out[0] != engine.Committed {
+	out, err := s.Append(ctx, []store.Commit{commit("acme", n, 0, []byte(strings.Repeat("x", 100)))}, nil)
+	if err != nil || out[0] != store.Committed {
 		t.Errorf("with room again: Append = %v, %v", out, err)
 	}
 }

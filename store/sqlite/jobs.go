@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -15,8 +15,8 @@ const (
 	trimJobs   = "DELETE FROM jobs WHERE ended <> 0 AND ended < ?"
 )
 
-// SaveJob implements engine.Store.
-func (s *Store) SaveJob(ctx context.Context, j engine.JobRow) (saved bool, err error) {
+// SaveJob implements store.Store.
+func (s *Store) SaveJob(ctx context.Context, j store.JobRow) (saved bool, err error) {
 	err = s.writeOutbox(ctx, len(j.Body)+len(j.Result)+4*pageSize, func(c *conn) error {
 		sql, args := updateJob, []any{j.Ended, j.Body, j.Result, j.ID, j.Rev}
 		if j.Rev == 0 {
@@ -37,8 +37,8 @@ func (s *Store) SaveJob(ctx context.Context, j engine.JobRow) (saved bool, err e
 	return saved && err == nil, err
 }
 
-// Jobs implements engine.Store.
-func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) (rows []engine.JobRow, err error) {
+// Jobs implements store.Store.
+func (s *Store) Jobs(ctx context.Context, q store.JobQuery) (rows []store.JobRow, err error) {
 	w := where{args: []any{q.ID != ""}}
 	if q.Open {
 		w.and("ended = 0")
@@ -59,7 +59,7 @@ func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) (rows []engine.JobR
 	}
 	err = s.read(ctx, s.logReaders, func(c *conn) error {
 		return c.query(ctx, func(r row) error {
-			rows = append(rows, engine.JobRow{ID: r.text(0), Key: r.text(1), Rev: uint64(r.int(2)), Ended: bursar.Time(r.int(3)), Body: r.blob(4), Result: r.blob(5)})
+			rows = append(rows, store.JobRow{ID: r.text(0), Key: r.text(1), Rev: uint64(r.int(2)), Ended: bursar.Time(r.int(3)), Body: r.blob(4), Result: r.blob(5)})
 			return nil
 		}, selectJobs+w.text()+order, append(w.args, rowLimit(q.Limit))...)
 	})
@@ -69,7 +69,7 @@ func (s *Store) Jobs(ctx context.Context, q engine.JobQuery) (rows []engine.JobR
 	return rows, err
 }
 
-// TrimJobs implements engine.Store.
+// TrimJobs implements store.Store.
 func (s *Store) TrimJobs(ctx context.Context, before bursar.Time) error {
 	return s.writeOutbox(ctx, 64*pageSize, func(c *conn) error { return c.exec(trimJobs, before) })
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -26,7 +26,7 @@ const (
 )
 
 // list writes what the listings show of c.
-func (a *appending) list(stream int64, c *engine.Commit) error {
+func (a *appending) list(stream int64, c *store.Commit) error {
 	if l := c.Listing; l != nil {
 		metadata, err := metadataText(l.Metadata)
 		if err != nil {
@@ -58,7 +58,7 @@ func (a *appending) list(stream int64, c *engine.Commit) error {
 	return nil
 }
 
-func (a *appending) inUse(unused []engine.Use) (used bool, err error) {
+func (a *appending) inUse(unused []store.Use) (used bool, err error) {
 	for _, u := range unused {
 		err := a.w.query(context.Background(), func(row) error {
 			used = true
@@ -71,8 +71,8 @@ func (a *appending) inUse(unused []engine.Use) (used bool, err error) {
 	return false, nil
 }
 
-// Users implements engine.Store.
-func (s *Store) Users(ctx context.Context, u engine.Use, limit int) (names []string, err error) {
+// Users implements store.Store.
+func (s *Store) Users(ctx context.Context, u store.Use, limit int) (names []string, err error) {
 	err = s.read(ctx, s.logReaders, func(c *conn) error {
 		return c.query(ctx, func(r row) error {
 			names = append(names, r.text(0))
@@ -82,8 +82,8 @@ func (s *Store) Users(ctx context.Context, u engine.Use, limit int) (names []str
 	return names, err
 }
 
-// Customers implements engine.Store.
-func (s *Store) Customers(ctx context.Context, q engine.CustomerQuery) (rows []bursar.Customer, err error) {
+// Customers implements store.Store.
+func (s *Store) Customers(ctx context.Context, q store.CustomerQuery) (rows []bursar.Customer, err error) {
 	var w where
 	if q.Email != "" {
 		w.and("email = ?", q.Email)
@@ -144,8 +144,8 @@ func metadataText(m map[string]string) (any, error) {
 	return string(b), err
 }
 
-// Activity implements engine.Store.
-func (s *Store) Activity(ctx context.Context, stream string, q engine.ActivityQuery) (rows []engine.Activity, err error) {
+// Activity implements store.Store.
+func (s *Store) Activity(ctx context.Context, stream string, q store.ActivityQuery) (rows []store.Activity, err error) {
 	err = s.read(ctx, s.logReaders, func(c *conn) error {
 		id, _, err := head(ctx, c, stream)
 		if err != nil || id == 0 {
@@ -157,7 +157,7 @@ func (s *Store) Activity(ctx context.Context, stream string, q engine.ActivityQu
 			order = " ORDER BY id LIMIT ?"
 		}
 		return c.query(ctx, func(r row) error {
-			rows = append(rows, engine.Activity{
+			rows = append(rows, store.Activity{
 				ID: r.text(0), Timestamp: bursar.Time(r.int(1)), ActorType: r.text(2), ActorID: r.text(3),
 				Subject: r.text(4), Action: r.text(5), TargetType: r.text(6), TargetID: r.text(7),
 				EntityID: r.text(8), Before: r.blob(9), After: r.blob(10), RequestID: r.text(11),
@@ -171,7 +171,7 @@ func (s *Store) Activity(ctx context.Context, stream string, q engine.ActivityQu
 	return rows, err
 }
 
-func activityWhere(stream int64, q engine.ActivityQuery) (w where) {
+func activityWhere(stream int64, q store.ActivityQuery) (w where) {
 	w.and("stream = ?", stream)
 	if q.EntityID != "" {
 		w.and("entity_id = ? AND entity_id <> ''", q.EntityID) // the second for the partial index

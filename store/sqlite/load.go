@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -16,11 +16,11 @@ const (
 	partsAhead   = 4         // parts read before visit has taken them
 )
 
-// Load implements engine.Store. A checkpoint that is not on the log, because that was
+// Load implements store.Store. A checkpoint that is not on the log, because that was
 // restored from an older copy, is dropped. Where there is none it is made of the stream's
 // base, if that has one. Rows of a table come in order of Ord; parts of different tables
 // come in any order after the first.
-func (s *Store) Load(ctx context.Context, stream string, visit func(*engine.Checkpoint) error) error {
+func (s *Store) Load(ctx context.Context, stream string, visit func(*store.Checkpoint) error) error {
 	found, err := s.load(ctx, stream, visit)
 	if err != nil || found {
 		return err
@@ -33,7 +33,7 @@ func (s *Store) Load(ctx context.Context, stream string, visit func(*engine.Chec
 }
 
 // load loads the checkpoint that state.db has, if there is one on the log.
-func (s *Store) load(ctx context.Context, stream string, visit func(*engine.Checkpoint) error) (found bool, err error) {
+func (s *Store) load(ctx context.Context, stream string, visit func(*store.Checkpoint) error) (found bool, err error) {
 	if err := s.Err(); err != nil {
 		return false, err
 	}
@@ -65,7 +65,7 @@ func (s *Store) load(ctx context.Context, stream string, visit func(*engine.Chec
 type view struct {
 	stream string
 	id     int64 // 0 if there is none
-	head   engine.Head
+	head   store.Head
 	rows   [len(largeTables)]int // in each of them, about
 	c      *conn
 	lanes  []*bulk // one, or one for each of largeTables
@@ -133,7 +133,7 @@ func (v *view) end() error {
 	return err
 }
 
-func (v *view) load(ctx context.Context, visit func(*engine.Checkpoint) error) error {
+func (v *view) load(ctx context.Context, visit func(*store.Checkpoint) error) error {
 	first, err := v.first(ctx)
 	if err != nil {
 		return err
@@ -153,16 +153,16 @@ func (v *view) load(ctx context.Context, visit func(*engine.Checkpoint) error) e
 }
 
 // parallel reads each table on its own connection while visit works on earlier parts.
-func (v *view) parallel(ctx context.Context, visit func(*engine.Checkpoint) error) error {
+func (v *view) parallel(ctx context.Context, visit func(*store.Checkpoint) error) error {
 	var readers sync.WaitGroup
 	defer readers.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	parts := make(chan *engine.Checkpoint, partsAhead)
+	parts := make(chan *store.Checkpoint, partsAhead)
 	errs := make([]error, len(largeTables))
 	for i, t := range largeTables {
 		readers.Go(func() {
-			errs[i] = v.read(ctx, v.lanes[i], t, v.rows[i], func(cp *engine.Checkpoint) error {
+			errs[i] = v.read(ctx, v.lanes[i], t, v.rows[i], func(cp *store.Checkpoint) error {
 				select {
 				case parts <- cp:
 					return nil
@@ -185,14 +185,14 @@ func (v *view) parallel(ctx context.Context, visit func(*engine.Checkpoint) erro
 }
 
 // read gives the rows of t, about rows, in parts.
-func (v *view) read(ctx context.Context, b *bulk, t table, rows int, give func(*engine.Checkpoint) error) error {
+func (v *view) read(ctx context.Context, b *bulk, t table, rows int, give func(*store.Checkpoint) error) error {
 	c, err := b.query(t.sql, v.id)
 	if err != nil {
 		return err
 	}
 	defer c.close()
 	for more := rows > 0; more; {
-		cp := &engine.Checkpoint{Stream: v.stream, Head: v.head}
+		cp := &store.Checkpoint{Stream: v.stream, Head: v.head}
 		n := 0
 		for c.taken = 0; more && n < partRows && c.taken < partLength; {
 			if more, err = c.next(); err == nil && more {
@@ -214,8 +214,8 @@ func (v *view) read(ctx context.Context, b *bulk, t table, rows int, give func(*
 }
 
 // first is the part that has everything but the large tables.
-func (v *view) first(ctx context.Context) (*engine.Checkpoint, error) {
-	cp := &engine.Checkpoint{Stream: v.stream, Head: v.head}
+func (v *view) first(ctx context.Context) (*store.Checkpoint, error) {
+	cp := &store.Checkpoint{Stream: v.stream, Head: v.head}
 	var d decoder
 	for _, q := range []struct {
 		sql string
@@ -226,7 +226,7 @@ func (v *view) first(ctx context.Context) (*engine.Checkpoint, error) {
 			return nil
 		}},
 		{"SELECT level, entity_ord, kind, capability, value, held, at FROM totals WHERE stream = ?", func(r row) error {
-			cp.Totals = append(cp.Totals, engine.TotalRow{
+			cp.Totals = append(cp.Totals, store.TotalRow{
 				Level: r.int(0) != 0, EntityOrd: uint32(r.int(1)), Capability: capability(r.text(2), r.text(3)),
 				Value: d.amount(r.text(4)), Held: d.amount(r.text(5)), At: bursar.Time(r.int(6)),
 			})
@@ -238,11 +238,11 @@ func (v *view) first(ctx context.Context) (*engine.Checkpoint, error) {
 			return err
 		}},
 		{"SELECT gen, part, data FROM key_segments WHERE stream = ? ORDER BY gen, part", func(r row) error {
-			cp.Segments = append(cp.Segments, engine.KeySegment{Gen: r.int(0), Part: uint64(r.int(1)), Data: r.blob(2)})
+			cp.Segments = append(cp.Segments, store.KeySegment{Gen: r.int(0), Part: uint64(r.int(1)), Data: r.blob(2)})
 			return nil
 		}},
 		{`SELECT gen, "end", count, filter FROM key_generations WHERE stream = ? ORDER BY gen`, func(r row) error {
-			cp.Generations = append(cp.Generations, engine.KeyGeneration{
+			cp.Generations = append(cp.Generations, store.KeyGeneration{
 				Gen: r.int(0), End: bursar.Time(r.int(1)), Count: int(r.int(2)), Filter: r.blob(3),
 			})
 			return nil

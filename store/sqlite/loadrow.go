@@ -2,7 +2,7 @@ package sqlite
 
 import (
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // table is one of the large tables of a checkpoint.
@@ -10,7 +10,7 @@ type table struct {
 	size string // counts the rows of one stream, cheaply and about
 	sql  string // selects them in order
 	// add adds the current row to the part, which is going to have up to n rows.
-	add func(c *cursor, cp *engine.Checkpoint, n int) error
+	add func(c *cursor, cp *store.Checkpoint, n int) error
 }
 
 // largeTables begin with the one that takes the longest.
@@ -25,11 +25,11 @@ var largeTables = [4]table{
 		"SELECT sort, key, body FROM parts WHERE stream = ? ORDER BY sort, key", addPart},
 }
 
-func addEntity(c *cursor, cp *engine.Checkpoint, n int) error {
+func addEntity(c *cursor, cp *store.Checkpoint, n int) error {
 	if cp.Entities == nil {
-		cp.Entities = make([]engine.EntityRow, 0, n)
+		cp.Entities = make([]store.EntityRow, 0, n)
 	}
-	cp.Entities = append(cp.Entities, engine.EntityRow{
+	cp.Entities = append(cp.Entities, store.EntityRow{
 		Ord: uint32(c.int(0)), ID: c.text(1), TypeID: c.text(2), ParentOrd: uint32(c.int(3)),
 		Name: optText(c, 4), Metadata: c.blob(5),
 		CreatedAt: bursar.Time(c.int(6)), UpdatedAt: bursar.Time(c.int(7)), ArchivedAt: bursar.Time(c.int(8)),
@@ -37,12 +37,12 @@ func addEntity(c *cursor, cp *engine.Checkpoint, n int) error {
 	return nil
 }
 
-func addAssignment(c *cursor, cp *engine.Checkpoint, n int) error {
+func addAssignment(c *cursor, cp *store.Checkpoint, n int) error {
 	if cp.Assignments == nil {
-		cp.Assignments = make([]engine.AssignmentRow, 0, n)
+		cp.Assignments = make([]store.AssignmentRow, 0, n)
 	}
 	var d decoder
-	cp.Assignments = append(cp.Assignments, engine.AssignmentRow{
+	cp.Assignments = append(cp.Assignments, store.AssignmentRow{
 		Ord: uint32(c.int(0)), ID: c.text(1), EntityOrd: uint32(c.int(2)),
 		Capability: capability(c.text(3), c.text(4)), Label: c.text(5), Scope: ints[uint32](&d, c.text(6)),
 		Limit: d.limit(c, 7), Cadence: c.text(8), Timezone: c.text(9), Anchor: optTime(c, 10),
@@ -52,23 +52,23 @@ func addAssignment(c *cursor, cp *engine.Checkpoint, n int) error {
 	return d.err
 }
 
-func addCounter(c *cursor, cp *engine.Checkpoint, n int) error {
+func addCounter(c *cursor, cp *store.Checkpoint, n int) error {
 	if cp.Counters == nil {
-		cp.Counters = make([]engine.CounterRow, 0, n)
+		cp.Counters = make([]store.CounterRow, 0, n)
 	}
 	var d decoder
-	cp.Counters = append(cp.Counters, engine.CounterRow{
+	cp.Counters = append(cp.Counters, store.CounterRow{
 		Ord: uint32(c.int(0)), PrevStart: bursar.Time(c.int(1)), WindowStart: bursar.Time(c.int(2)),
 		WindowEnd: bursar.Time(c.int(3)), Previous: d.amount(c.text(4)), Used: d.amount(c.text(5)), Held: d.amount(c.text(6)),
 	})
 	return d.err
 }
 
-func addPart(c *cursor, cp *engine.Checkpoint, n int) error {
+func addPart(c *cursor, cp *store.Checkpoint, n int) error {
 	if cp.Parts == nil {
-		cp.Parts = make([]engine.PartRow, 0, n)
+		cp.Parts = make([]store.PartRow, 0, n)
 	}
-	cp.Parts = append(cp.Parts, engine.PartRow{Sort: c.text(0), Key: c.text(1), Body: c.blob(2)})
+	cp.Parts = append(cp.Parts, store.PartRow{Sort: c.text(0), Key: c.text(1), Body: c.blob(2)})
 	return nil
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -26,13 +26,13 @@ const (
 	logBatchLength = 1 << 20 // bytes of their payloads, above which a batch ends
 )
 
-// Append implements engine.Store.
-func (s *Store) Append(ctx context.Context, commits []engine.Commit, _ engine.Again) ([]engine.Outcome, error) {
+// Append implements store.Store.
+func (s *Store) Append(ctx context.Context, commits []store.Commit, _ store.Again) ([]store.Outcome, error) {
 	if err := s.Err(); err != nil {
 		return nil, err
 	}
 	a := appending{w: s.log, ids: s.ids, found: map[string]int64{}}
-	outcomes := make([]engine.Outcome, len(commits))
+	outcomes := make([]store.Outcome, len(commits))
 	work := 0
 	err := s.write(ctx, s.log, func() (err error) {
 		a.asides = s.asides
@@ -56,7 +56,7 @@ func (s *Store) Append(ctx context.Context, commits []engine.Commit, _ engine.Ag
 			s.logMark.rows = a.row
 		}
 		for i := range commits {
-			if outcomes[i] == engine.Committed {
+			if outcomes[i] == store.Committed {
 				s.behind.appended(commits[i].Stream, commits[i].After.Seq+1)
 				if commits[i].Aside {
 					s.asides.Add(commits[i].After.Seq + 1)
@@ -77,27 +77,27 @@ type appending struct {
 	ids    map[string]int64 // of streams that are known to exist
 	found  map[string]int64 // of streams met now, which a rollback may undo
 	row    int64            // the last one that was put into the log; 0 = none
-	asides engine.Asides
+	asides store.Asides
 }
 
-func (a *appending) append(c *engine.Commit) (engine.Outcome, error) {
+func (a *appending) append(c *store.Commit) (store.Outcome, error) {
 	if used, err := a.inUse(c.Unused); err != nil {
 		return 0, err
 	} else if used {
-		return a.refuse(c, engine.InUse)
+		return a.refuse(c, store.InUse)
 	}
 	if len(c.Begin) > 0 && !c.Imported {
-		_, catalogue, err := head(context.Background(), a.w.conn, engine.CatalogueStream)
+		_, catalogue, err := head(context.Background(), a.w.conn, store.CatalogueStream)
 		if err != nil {
 			return 0, err
 		}
 		if !a.asides.Rule(c.Catalogue, catalogue.Seq) {
-			return a.refuse(c, engine.OldCatalogue)
+			return a.refuse(c, store.OldCatalogue)
 		}
 	}
 	id, err := a.stream(c)
 	if err != nil || id == 0 {
-		return engine.Stale, err
+		return store.Stale, err
 	}
 	st, err := a.w.prepare(advance)
 	if err != nil {
@@ -105,7 +105,7 @@ func (a *appending) append(c *engine.Commit) (engine.Outcome, error) {
 	}
 	n, err := st.exec(c.After.Seq+1, c.Hash[:], c.Now, id, c.After.Seq, c.After.Hash[:], c.After.Now)
 	if err != nil || n == 0 {
-		return engine.Stale, err
+		return store.Stale, err
 	}
 	if err := a.put(id, c.Head(), &c.ID, c.Payload); err != nil {
 		return 0, err
@@ -115,11 +115,11 @@ func (a *appending) append(c *engine.Commit) (engine.Outcome, error) {
 			return 0, err
 		}
 	}
-	return engine.Committed, a.list(id, c)
+	return store.Committed, a.list(id, c)
 }
 
 // put puts a row into the log.
-func (a *appending) put(stream int64, at engine.Head, id *[16]byte, payload []byte) error {
+func (a *appending) put(stream int64, at store.Head, id *[16]byte, payload []byte) error {
 	st, err := a.w.prepare(insertLog)
 	if err != nil {
 		return err
@@ -130,17 +130,17 @@ func (a *appending) put(stream int64, at engine.Head, id *[16]byte, payload []by
 
 // refuse says why c is not appended. A stale commit is stale before anything else: the
 // rest of it was chosen for another state.
-func (a *appending) refuse(c *engine.Commit, because engine.Outcome) (engine.Outcome, error) {
+func (a *appending) refuse(c *store.Commit, because store.Outcome) (store.Outcome, error) {
 	_, head, err := head(context.Background(), a.w.conn, c.Stream)
 	if head != c.After {
-		return engine.Stale, err
+		return store.Stale, err
 	}
 	return because, err
 }
 
 // stream is the id of c's stream, which is made if c is its first commit; 0 if c is
 // stale since its stream does not exist.
-func (a *appending) stream(c *engine.Commit) (int64, error) {
+func (a *appending) stream(c *store.Commit) (int64, error) {
 	if id := a.ids[c.Stream]; id != 0 {
 		return id, nil
 	}
@@ -148,7 +148,7 @@ func (a *appending) stream(c *engine.Commit) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if id == 0 && c.After == (engine.Head{}) {
+	if id == 0 && c.After == (store.Head{}) {
 		st, err := a.w.prepare(insertStream)
 		if err != nil {
 			return 0, err
@@ -164,18 +164,18 @@ func (a *appending) stream(c *engine.Commit) (int64, error) {
 }
 
 // head is the stream's id and position, zero for an unknown one.
-func head(ctx context.Context, c *conn, name string) (id int64, h engine.Head, err error) {
+func head(ctx context.Context, c *conn, name string) (id int64, h store.Head, err error) {
 	err = c.query(ctx, func(r row) error {
 		id = r.int(0)
-		h = engine.Head{Seq: uint64(r.int(1)), Hash: r.id(2), Now: bursar.Time(r.int(3))}
+		h = store.Head{Seq: uint64(r.int(1)), Hash: r.id(2), Now: bursar.Time(r.int(3))}
 		return nil
 	}, selectStream, name)
 	return id, h, err
 }
 
-// Heads implements engine.Store.
-func (s *Store) Heads(ctx context.Context, streams []string, _ []uint64) (heads []engine.Head, tails [][]engine.LogRow, now bursar.Time, err error) {
-	heads = make([]engine.Head, len(streams))
+// Heads implements store.Store.
+func (s *Store) Heads(ctx context.Context, streams []string, _ []uint64) (heads []store.Head, tails [][]store.LogRow, now bursar.Time, err error) {
+	heads = make([]store.Head, len(streams))
 	err = s.read(ctx, s.logReaders, func(c *conn) (err error) {
 		for i, name := range streams {
 			if _, heads[i], err = head(ctx, c, name); err != nil {
@@ -187,7 +187,7 @@ func (s *Store) Heads(ctx context.Context, streams []string, _ []uint64) (heads 
 	return heads, nil, 0, err
 }
 
-// Streams implements engine.Store.
+// Streams implements store.Store.
 func (s *Store) Streams(ctx context.Context, after string, limit int) (names []string, err error) {
 	err = s.read(ctx, s.logReaders, func(c *conn) error {
 		return c.query(ctx, func(r row) error {
@@ -198,23 +198,23 @@ func (s *Store) Streams(ctx context.Context, after string, limit int) (names []s
 	return names, err
 }
 
-// Settle implements engine.Store.
-func (s *Store) Settle(ctx context.Context, commits []engine.Commit) ([]engine.Outcome, error) {
-	out := make([]engine.Outcome, len(commits))
+// Settle implements store.Store.
+func (s *Store) Settle(ctx context.Context, commits []store.Commit) ([]store.Outcome, error) {
+	out := make([]store.Outcome, len(commits))
 	for i := range commits {
 		c := &commits[i]
 		rows, _, err := s.readLog(ctx, c.Stream, c.After.Seq, 1)
 		if err != nil {
 			return nil, err
 		}
-		if out[i] = engine.Stale; len(rows) > 0 && rows[0].ID == c.ID {
-			out[i] = engine.Committed
+		if out[i] = store.Stale; len(rows) > 0 && rows[0].ID == c.ID {
+			out[i] = store.Committed
 		}
 	}
 	return out, nil
 }
 
-// Claim implements engine.Store: the directory's lock is the claim.
+// Claim implements store.Store: the directory's lock is the claim.
 func (s *Store) Claim(_ context.Context, names []string, _ string, _ time.Duration) ([]bool, error) {
 	got := make([]bool, len(names))
 	for i := range got {
@@ -223,14 +223,14 @@ func (s *Store) Claim(_ context.Context, names []string, _ string, _ time.Durati
 	return got, s.Err()
 }
 
-// TrimLog implements engine.Store: state.db can be rebuilt as long as the log is whole.
+// TrimLog implements store.Store: state.db can be rebuilt as long as the log is whole.
 func (s *Store) TrimLog(context.Context, bursar.Time, int) (int, error) {
 	return 0, errors.ErrUnsupported
 }
 
-// ReadLog implements engine.Store. It reads in batches, so that a slow visit holds
+// ReadLog implements store.Store. It reads in batches, so that a slow visit holds
 // neither a connection nor, by an open transaction, the write-ahead log.
-func (s *Store) ReadLog(ctx context.Context, name string, after uint64, limit int, visit func(engine.LogRow) error) error {
+func (s *Store) ReadLog(ctx context.Context, name string, after uint64, limit int, visit func(store.LogRow) error) error {
 	for left := limit; limit <= 0 || left > 0; {
 		want := logBatchRows
 		if limit > 0 {
@@ -255,12 +255,12 @@ func (s *Store) ReadLog(ctx context.Context, name string, after uint64, limit in
 }
 
 // readLog reads the next rows, up to want; more tells that there may be more.
-func (s *Store) readLog(ctx context.Context, name string, after uint64, want int) (rows []engine.LogRow, more bool, err error) {
+func (s *Store) readLog(ctx context.Context, name string, after uint64, want int) (rows []store.LogRow, more bool, err error) {
 	length := 0
 	err = s.read(ctx, s.logReaders, func(c *conn) error {
 		return c.query(ctx, func(r row) error {
-			l := engine.LogRow{ID: r.id(3), Payload: r.blob(4)}
-			l.Head = engine.Head{Seq: uint64(r.int(0)), Now: bursar.Time(r.int(1)), Hash: r.id(2)}
+			l := store.LogRow{ID: r.id(3), Payload: r.blob(4)}
+			l.Head = store.Head{Seq: uint64(r.int(0)), Now: bursar.Time(r.int(1)), Hash: r.id(2)}
 			rows = append(rows, l)
 			if length += len(l.Payload); length > logBatchLength {
 				more = true

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -39,7 +39,7 @@ const trimBatch = 64
 
 // addMessage writes m in the transaction that c is in. What a delivery repeats of its
 // message is m's.
-func addMessage(c *conn, m *engine.Message) error {
+func addMessage(c *conn, m *store.Message) error {
 	st, err := c.prepare(insertMessage)
 	if err != nil {
 		return err
@@ -48,23 +48,23 @@ func addMessage(c *conn, m *engine.Message) error {
 	if err != nil {
 		return err
 	}
-	return each(c, putDelivery, m.Deliveries, func(d *engine.Delivery) []any {
+	return each(c, putDelivery, m.Deliveries, func(d *store.Delivery) []any {
 		return []any{d.ID, d.EndpointID, n, string(d.Status), d.Attempts, d.ResponseStatus, d.Error, d.CreatedAt, d.NextAttempt}
 	})
 }
 
 // messageWork is about how much of the write-ahead log m takes.
-func messageWork(m *engine.Message) int { return len(m.Body) + (2+4*len(m.Deliveries))*pageSize }
+func messageWork(m *store.Message) int { return len(m.Body) + (2+4*len(m.Deliveries))*pageSize }
 
-// AddMessage implements engine.Store.
-func (s *Store) AddMessage(ctx context.Context, m engine.Message) error {
+// AddMessage implements store.Store.
+func (s *Store) AddMessage(ctx context.Context, m store.Message) error {
 	return s.writeOutbox(ctx, messageWork(&m), func(c *conn) error { return addMessage(c, &m) })
 }
 
-// SaveDeliveries implements engine.Store.
-func (s *Store) SaveDeliveries(ctx context.Context, ds []engine.Delivery) error {
+// SaveDeliveries implements store.Store.
+func (s *Store) SaveDeliveries(ctx context.Context, ds []store.Delivery) error {
 	return s.writeOutbox(ctx, 2*len(ds)*pageSize, func(c *conn) error {
-		return each(c, saveDelivery, ds, func(d *engine.Delivery) []any {
+		return each(c, saveDelivery, ds, func(d *store.Delivery) []any {
 			return []any{string(d.Status), d.Attempts, d.ResponseStatus, d.Error, d.NextAttempt, d.ID}
 		})
 	})
@@ -78,7 +78,7 @@ func (s *Store) writeOutbox(ctx context.Context, work int, f func(*conn) error) 
 	return s.write(ctx, s.log, func() error { return f(s.log.conn) }, func() { s.keeper.written(work) })
 }
 
-// TrimOutbox implements engine.Store, in several transactions: an error may come when a
+// TrimOutbox implements store.Store, in several transactions: an error may come when a
 // part is trimmed.
 func (s *Store) TrimOutbox(ctx context.Context, before bursar.Time) error {
 	t := trim{before: before, at: math.MinInt64}
@@ -122,8 +122,8 @@ func (t *trim) batch(c *conn) (more bool, err error) {
 	return looked == trimBatch, nil
 }
 
-// DueDeliveries implements engine.Store.
-func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit func(string) int) (rows []engine.DueDelivery, err error) {
+// DueDeliveries implements store.Store.
+func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit func(string) int) (rows []store.DueDelivery, err error) {
 	err = s.read(ctx, s.logReaders, func(c *conn) error {
 		for endpoint := ""; ; {
 			found := false
@@ -135,7 +135,7 @@ func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit fun
 				return err
 			}
 			err = c.query(ctx, func(r row) error {
-				rows = append(rows, engine.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)})
+				rows = append(rows, store.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)})
 				return nil
 			}, selectDue, endpoint, before, rowLimit(limit(endpoint)))
 			if err != nil {
@@ -146,19 +146,19 @@ func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit fun
 	return rows, err
 }
 
-// Delivery implements engine.Store.
-func (s *Store) Delivery(ctx context.Context, id string) (d *engine.DueDelivery, err error) {
+// Delivery implements store.Store.
+func (s *Store) Delivery(ctx context.Context, id string) (d *store.DueDelivery, err error) {
 	err = s.read(ctx, s.logReaders, func(c *conn) error {
 		return c.query(ctx, func(r row) error {
-			d = &engine.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)}
+			d = &store.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)}
 			return nil
 		}, selectDelivery, id)
 	})
 	return d, err
 }
 
-// Deliveries implements engine.Store.
-func (s *Store) Deliveries(ctx context.Context, q engine.DeliveryQuery) (rows []engine.Delivery, err error) {
+// Deliveries implements store.Store.
+func (s *Store) Deliveries(ctx context.Context, q store.DeliveryQuery) (rows []store.Delivery, err error) {
 	sql, args := deliveriesSQL(q)
 	err = s.read(ctx, s.logReaders, func(c *conn) error {
 		return c.query(ctx, func(r row) error {
@@ -172,12 +172,12 @@ func (s *Store) Deliveries(ctx context.Context, q engine.DeliveryQuery) (rows []
 	return rows, err
 }
 
-func deliveriesSQL(q engine.DeliveryQuery) (sql string, args []any) {
+func deliveriesSQL(q store.DeliveryQuery) (sql string, args []any) {
 	var w where
 	w.and("d.endpoint_id = ?", q.EndpointID)
 	switch q.Status {
 	case "":
-	case engine.DeliveryFailed:
+	case store.DeliveryFailed:
 		w.and("d.status = 'FAILED'") // spelled out for the partial index
 	default:
 		w.and("d.status = ?", string(q.Status))
@@ -193,15 +193,15 @@ func deliveriesSQL(q engine.DeliveryQuery) (sql string, args []any) {
 	return selectDeliveries + w.text() + order, append(w.args, rowLimit(q.Limit))
 }
 
-func readDelivery(r row) engine.Delivery {
-	return engine.Delivery{
+func readDelivery(r row) store.Delivery {
+	return store.Delivery{
 		ID: r.text(0), EndpointID: r.text(1), MessageID: r.text(2), EventType: r.text(3), CustomerID: r.text(4),
-		Status: engine.DeliveryStatus(r.text(5)), Attempts: int(r.int(6)), ResponseStatus: int(r.int(7)), Error: r.text(8),
+		Status: store.DeliveryStatus(r.text(5)), Attempts: int(r.int(6)), ResponseStatus: int(r.int(7)), Error: r.text(8),
 		CreatedAt: bursar.Time(r.int(9)), NextAttempt: bursar.Time(r.int(10)),
 	}
 }
 
-// PendingDeliveries implements engine.Store.
+// PendingDeliveries implements store.Store.
 func (s *Store) PendingDeliveries(ctx context.Context) (n int, err error) {
 	err = s.read(ctx, s.logReaders, func(c *conn) error {
 		return c.query(ctx, func(r row) error {

@@ -7,19 +7,19 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/sqlite"
 )
 
 // message is one with a pending delivery of the same ID and a body of n bytes.
-func message(id string, n int) engine.Message {
-	return engine.Message{ID: id, CreatedAt: 1, Body: make([]byte, n), Deliveries: []engine.Delivery{
-		{ID: id, EndpointID: "hook", MessageID: id, Status: engine.DeliveryPending, NextAttempt: 1},
+func message(id string, n int) store.Message {
+	return store.Message{ID: id, CreatedAt: 1, Body: make([]byte, n), Deliveries: []store.Delivery{
+		{ID: id, EndpointID: "hook", MessageID: id, Status: store.DeliveryPending, NextAttempt: 1},
 	}}
 }
 
 // status is how the delivery stands; "" when there is none.
-func status(t testing.TB, s *sqlite.Store, id string) engine.DeliveryStatus {
+func status(t testing.TB, s *sqlite.Store, id string) store.DeliveryStatus {
 	t.Helper()
 	d, err := s.Delivery(ctx, id)
 	if ok(t, err); d == nil {
@@ -36,7 +36,7 @@ func TestOlderSchema(t *testing.T) {
 	grow(t, s, "acme", 1, 3, 0)
 	listed := commit("umbrella", 1, 0, nil)
 	listed.Listing = &bursar.Customer{ID: "umbrella"}
-	_, err := s.Append(ctx, []engine.Commit{listed}, nil)
+	_, err := s.Append(ctx, []store.Commit{listed}, nil)
 	ok(t, err)
 	checkpoint(t, s, "acme", 3, 0)
 	checkpoint(t, s, "umbrella", 1, 0)
@@ -49,7 +49,7 @@ func TestOlderSchema(t *testing.T) {
 	if ok(t, err); heads[0].Seq != 3 || heads[1].Seq != 1 {
 		t.Errorf("heads %v", heads)
 	}
-	customers, err := s.Customers(ctx, engine.CustomerQuery{})
+	customers, err := s.Customers(ctx, store.CustomerQuery{})
 	if ok(t, err); len(customers) != 1 {
 		t.Errorf("customers %v", customers)
 	}
@@ -61,11 +61,11 @@ func TestOlderSchema(t *testing.T) {
 
 	s = open(t, dir) // once is enough
 	defer closeStore(t, s)
-	if !loads(t, s, "umbrella") || status(t, s, "m") != engine.DeliveryPending {
+	if !loads(t, s, "umbrella") || status(t, s, "m") != store.DeliveryPending {
 		t.Error("what was written behind the migration is gone")
 	}
 	rows := 0
-	ok(t, s.ReadLog(ctx, "acme", 0, 0, func(r engine.LogRow) error {
+	ok(t, s.ReadLog(ctx, "acme", 0, 0, func(r store.LogRow) error {
 		if rows++; string(r.Payload) != "payload" {
 			t.Errorf("row %d is %q", rows, r.Payload)
 		}
@@ -82,15 +82,15 @@ func TestDiskFullOutbox(t *testing.T) {
 	defer closeStore(t, s)
 	ok(t, s.AddMessage(ctx, message("m", 10)))
 	ok(t, s.SetMaxPages(1)) // means: as long as they are
-	long := engine.Delivery{ID: "m", Status: engine.DeliveryFailed, Error: strings.Repeat("x", 1<<20)}
+	long := store.Delivery{ID: "m", Status: store.DeliveryFailed, Error: strings.Repeat("x", 1<<20)}
 	with := commit("acme", 1, 0, nil)
-	with.Messages = []engine.Message{message("a", 10), message("b", 1<<20)}
+	with.Messages = []store.Message{message("a", 10), message("b", 1<<20)}
 	for range 2 {
-		_, err := s.Append(ctx, []engine.Commit{commit("other", 1, 0, nil), with}, nil)
+		_, err := s.Append(ctx, []store.Commit{commit("other", 1, 0, nil), with}, nil)
 		for what, err := range map[string]error{
-			"Append": err, "AddMessage": s.AddMessage(ctx, message("n", 1<<20)), "SaveDeliveries": s.SaveDeliveries(ctx, []engine.Delivery{long}),
+			"Append": err, "AddMessage": s.AddMessage(ctx, message("n", 1<<20)), "SaveDeliveries": s.SaveDeliveries(ctx, []store.Delivery{long}),
 		} {
-			if !errors.Is(err, engine.ErrNotCommitted) || errors.Is(err, engine.ErrPoisoned) {
+			if !errors.Is(err, store.ErrNotCommitted) || errors.Is(err, store.ErrPoisoned) {
 				t.Errorf("%s = %v", what, err)
 			}
 		}
@@ -100,7 +100,7 @@ func TestDiskFullOutbox(t *testing.T) {
 			t.Errorf("%s is %s", id, got)
 		}
 	}
-	if got := status(t, s, "m"); got != engine.DeliveryPending || s.Err() != nil {
+	if got := status(t, s, "m"); got != store.DeliveryPending || s.Err() != nil {
 		t.Errorf("m is %s, Err = %v", got, s.Err())
 	}
 	heads, _, _, err := s.Heads(ctx, []string{"acme", "other"}, nil)
@@ -108,8 +108,8 @@ func TestDiskFullOutbox(t *testing.T) {
 		t.Errorf("heads %v", heads)
 	}
 	ok(t, s.SetMaxPages(1<<30))
-	ok(t, s.SaveDeliveries(ctx, []engine.Delivery{long}))
-	if got := status(t, s, "m"); got != engine.DeliveryFailed {
+	ok(t, s.SaveDeliveries(ctx, []store.Delivery{long}))
+	if got := status(t, s, "m"); got != store.DeliveryFailed {
 		t.Errorf("with space again m is %s", got)
 	}
 }
@@ -120,9 +120,9 @@ func TestTrimFreesRows(t *testing.T) {
 	defer closeStore(t, s)
 	ok(t, s.AddMessage(ctx, message("m", 10)))
 	ended := message("ended", 10)
-	ended.Deliveries[0].Status = engine.DeliverySucceeded
+	ended.Deliveries[0].Status = store.DeliverySucceeded
 	ok(t, s.AddMessage(ctx, ended))
-	ok(t, s.AddMessage(ctx, engine.Message{ID: "to nobody", CreatedAt: 1}))
+	ok(t, s.AddMessage(ctx, store.Message{ID: "to nobody", CreatedAt: 1}))
 	ok(t, s.TrimOutbox(ctx, 2))
 	for _, table := range []string{"messages", "deliveries"} {
 		n, err := s.Count(table)

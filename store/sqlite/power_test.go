@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/sqlite"
 	"github.com/bursarhq/bursar/store/sqlite/vfs"
 )
@@ -170,21 +170,21 @@ func script(t *testing.T, plant func(*sqlite.Store)) *recording {
 	plant(s)
 	for n := 1; n <= 60; n++ {
 		c := commit("acme", n, 0, make([]byte, 500+n*100))
-		c.Listing, c.Messages = listed(n), []engine.Message{message(fmt.Sprint(n), 300)}
-		out, err := s.Append(ctx, []engine.Commit{c}, nil)
-		if err != nil || out[0] != engine.Committed {
+		c.Listing, c.Messages = listed(n), []store.Message{message(fmt.Sprint(n), 300)}
+		out, err := s.Append(ctx, []store.Commit{c}, nil)
+		if err != nil || out[0] != store.Committed {
 			t.Fatal(out, err)
 		}
 		r.acked(n)
 		if n%3 == 0 {
-			ok(t, s.SaveDeliveries(ctx, []engine.Delivery{{ID: fmt.Sprint(n), Status: engine.DeliverySucceeded}}))
+			ok(t, s.SaveDeliveries(ctx, []store.Delivery{{ID: fmt.Sprint(n), Status: store.DeliverySucceeded}}))
 		}
 		if n%4 == 0 {
 			saved, err := s.Saved(ctx, []string{"acme"})
 			ok(t, err)
-			ok(t, s.Save(ctx, &engine.Checkpoint{Stream: "acme", Head: c.Head(), Base: saved[0],
+			ok(t, s.Save(ctx, &store.Checkpoint{Stream: "acme", Head: c.Head(), Base: saved[0],
 				Meta:   make([]byte, n*300),
-				Series: []engine.SeriesRow{{Amount: bursar.AmountFromInt(int64(n) - int64(saved[0]))}}}))
+				Series: []store.SeriesRow{{Amount: bursar.AmountFromInt(int64(n) - int64(saved[0]))}}}))
 		}
 	}
 	closeStore(t, s)
@@ -208,7 +208,7 @@ func survived(dir string, acked int) error {
 		return fmt.Errorf("%d acknowledged, %d found", acked, found)
 	}
 	n := 0
-	err = s.ReadLog(ctx, "acme", 0, 0, func(r engine.LogRow) error {
+	err = s.ReadLog(ctx, "acme", 0, 0, func(r store.LogRow) error {
 		if n++; r.Head != ptr(commit("acme", n, 0, nil)).Head() || len(r.Payload) != 500+n*100 {
 			return fmt.Errorf("row %d is %v", n, r.Head)
 		}
@@ -222,13 +222,13 @@ func survived(dir string, acked int) error {
 		return errors.Join(err, fmt.Errorf("%d deliveries are pending at commit %d", due, found))
 	}
 	if found > 0 {
-		customers, err := s.Customers(ctx, engine.CustomerQuery{Limit: 2})
+		customers, err := s.Customers(ctx, store.CustomerQuery{Limit: 2})
 		if err != nil || len(customers) != 1 || int(customers[0].UpdatedAt) != found {
 			return errors.Join(err, fmt.Errorf("the listing is %v at commit %d", customers, found))
 		}
 	}
-	err = s.Load(ctx, "acme", func(*engine.Checkpoint) error { return nil })
-	sum, seq, err2 := s.SeriesSum(ctx, "acme", engine.SeriesQuery{To: 9})
+	err = s.Load(ctx, "acme", func(*store.Checkpoint) error { return nil })
+	sum, seq, err2 := s.SeriesSum(ctx, "acme", store.SeriesQuery{To: 9})
 	if err := errors.Join(err, err2); err != nil || sum != bursar.AmountFromInt(int64(seq)) || seq > uint64(found) {
 		return errors.Join(err, fmt.Errorf("a checkpoint at %d has a series of %v; the log ends at %d", seq, sum, found))
 	}

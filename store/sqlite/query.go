@@ -10,7 +10,7 @@ import (
 	"sort"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -31,7 +31,7 @@ const (
 		WHERE u.stream = ?1 AND u.hour = hours.hour AND u.entity_ord = ?4 AND u.bucket >= ?5 AND u.bucket < ?6`
 )
 
-// FindKeys implements engine.Store. It reads each block once, for hashes in order.
+// FindKeys implements store.Store. It reads each block once, for hashes in order.
 func (s *Store) FindKeys(ctx context.Context, stream string, gen int64, hashes [][16]byte) ([][]byte, error) {
 	found := make([][]byte, len(hashes))
 	order := make([]int, len(hashes))
@@ -64,12 +64,12 @@ func (s *Store) FindKeys(ctx context.Context, stream string, gen int64, hashes [
 // block's first entry.
 func covers(block, h []byte) bool {
 	n := len(block)
-	return n >= engine.KeyEntrySize && bytes.Compare(h, block[n-engine.KeyEntrySize:][:16]) <= 0
+	return n >= store.KeyEntrySize && bytes.Compare(h, block[n-store.KeyEntrySize:][:16]) <= 0
 }
 
 // entry is the entry of h in a sorted run, nil if there is none.
 func entry(block, h []byte) []byte {
-	const size = engine.KeyEntrySize
+	const size = store.KeyEntrySize
 	n := len(block) / size
 	i := sort.Search(n, func(i int) bool { return bytes.Compare(block[i*size:][:16], h) >= 0 })
 	if i == n || !bytes.HasPrefix(block[i*size:], h) {
@@ -78,8 +78,8 @@ func entry(block, h []byte) []byte {
 	return block[i*size:][:size]
 }
 
-// Hold implements engine.Store.
-func (s *Store) Hold(ctx context.Context, stream, id string) (hold *engine.HoldRow, err error) {
+// Hold implements store.Store.
+func (s *Store) Hold(ctx context.Context, stream, id string) (hold *store.HoldRow, err error) {
 	err = s.read(ctx, s.stateReaders, func(c *conn) error {
 		return c.query(ctx, func(r row) error {
 			h, err := readHold(r)
@@ -90,8 +90,8 @@ func (s *Store) Hold(ctx context.Context, stream, id string) (hold *engine.HoldR
 	return hold, err
 }
 
-// Holds implements engine.Store.
-func (s *Store) Holds(ctx context.Context, stream string, q engine.HoldQuery) (holds []engine.HoldRow, err error) {
+// Holds implements store.Store.
+func (s *Store) Holds(ctx context.Context, stream string, q store.HoldQuery) (holds []store.HoldRow, err error) {
 	sql, args := selectListed, []any{stream, q.EntityOrd, string(q.Status)}
 	if q.After != "" {
 		sql, args = sql+" AND e.id > ?", append(args, q.After)
@@ -114,9 +114,9 @@ func (s *Store) Holds(ctx context.Context, stream string, q engine.HoldQuery) (h
 	return holds, err
 }
 
-func readHold(r columns) (engine.HoldRow, error) {
+func readHold(r columns) (store.HoldRow, error) {
 	var d decoder
-	h := engine.HoldRow{
+	h := store.HoldRow{
 		ID: r.text(0), Capability: capability(r.text(1), r.text(2)), Status: bursar.HoldStatus(r.text(3)),
 		CreatedAt: bursar.Time(r.int(4)), ExpiresAt: bursar.Time(r.int(5)), ClosedAt: bursar.Time(r.int(6)),
 		Amount: d.amount(r.text(7)), Entities: ints[uint32](&d, r.text(8)), Detail: r.blob(9),
@@ -124,20 +124,20 @@ func readHold(r columns) (engine.HoldRow, error) {
 	return h, d.err
 }
 
-// Series implements engine.Store.
-func (s *Store) Series(ctx context.Context, stream string, q engine.SeriesQuery) (rows []engine.SeriesRow, seq uint64, err error) {
-	seq, err = s.eachSeries(ctx, stream, q, func(r engine.SeriesRow) { rows = append(rows, r) })
+// Series implements store.Store.
+func (s *Store) Series(ctx context.Context, stream string, q store.SeriesQuery) (rows []store.SeriesRow, seq uint64, err error) {
+	seq, err = s.eachSeries(ctx, stream, q, func(r store.SeriesRow) { rows = append(rows, r) })
 	return rows, seq, err
 }
 
-// SeriesSum implements engine.Store.
-func (s *Store) SeriesSum(ctx context.Context, stream string, q engine.SeriesQuery) (sum bursar.Amount, seq uint64, err error) {
-	seq, err = s.eachSeries(ctx, stream, q, func(r engine.SeriesRow) { sum = sum.Add(r.Amount) })
+// SeriesSum implements store.Store.
+func (s *Store) SeriesSum(ctx context.Context, stream string, q store.SeriesQuery) (sum bursar.Amount, seq uint64, err error) {
+	seq, err = s.eachSeries(ctx, stream, q, func(r store.SeriesRow) { sum = sum.Add(r.Amount) })
 	return sum, seq, err
 }
 
 // eachSeries reads in one transaction: as of one moment.
-func (s *Store) eachSeries(ctx context.Context, stream string, q engine.SeriesQuery, visit func(engine.SeriesRow)) (seq uint64, err error) {
+func (s *Store) eachSeries(ctx context.Context, stream string, q store.SeriesQuery, visit func(store.SeriesRow)) (seq uint64, err error) {
 	err = s.read(ctx, s.stateReaders, func(c *conn) (err error) {
 		if err := c.exec("BEGIN"); err != nil {
 			return err
@@ -172,7 +172,7 @@ func (s *Store) eachSeries(ctx context.Context, stream string, q engine.SeriesQu
 		}
 		return c.query(ctx, func(r row) error {
 			var d decoder
-			visit(engine.SeriesRow{SeriesKey: engine.SeriesKey{
+			visit(store.SeriesRow{SeriesKey: store.SeriesKey{
 				Bucket: uint32(r.int(0)), Capability: capability(r.text(1), r.text(2)), EntityOrd: q.EntityOrd,
 				ChildOrd: uint32(r.int(3)), Combo: uint32(r.int(4)),
 			}, Amount: d.amount(r.text(5))})

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"iter"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -14,14 +14,14 @@ const (
 	rewindUses     = "DELETE FROM uses WHERE stream = ?"
 )
 
-// Rewrite implements engine.Store. The checkpoint goes first: without one the stream is
+// Rewrite implements store.Store. The checkpoint goes first: without one the stream is
 // read from its log, whichever of the two that then is.
-func (s *Store) Rewrite(ctx context.Context, stream string, to engine.Head, parts iter.Seq2[*engine.BasePart, error]) error {
+func (s *Store) Rewrite(ctx context.Context, stream string, to store.Head, parts iter.Seq2[*store.BasePart, error]) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
 	if err := s.forget(ctx, stream, to.Seq); err != nil {
-		return fmt.Errorf("%w: its checkpoint: %w", engine.ErrNotCommitted, err)
+		return fmt.Errorf("%w: its checkpoint: %w", store.ErrNotCommitted, err)
 	}
 	b := beginning{a: appending{w: s.log}, head: to}
 	var refused error // for no fault of the database
@@ -47,7 +47,7 @@ func (s *Store) Rewrite(ctx context.Context, stream string, to engine.Head, part
 		s.keeper.written(b.work)
 	})
 	if err != nil && refused != nil && s.Err() == nil {
-		return fmt.Errorf("%w: %w", engine.ErrNotCommitted, refused)
+		return fmt.Errorf("%w: %w", store.ErrNotCommitted, refused)
 	}
 	return err
 }
@@ -58,7 +58,7 @@ func (b *beginning) rewind(stream string, refused *error) (err error) {
 	if b.id, _, err = head(ctx, b.a.w.conn, stream); err != nil {
 		return err
 	}
-	there := to == (engine.Head{})
+	there := to == (store.Head{})
 	if !there {
 		if there, err = atBase(ctx, b.a.w.conn, b.id, to); err != nil {
 			return err
@@ -80,7 +80,7 @@ func (b *beginning) rewind(stream string, refused *error) (err error) {
 	if err := b.a.w.exec(rewindLog, b.id, to.Seq); err != nil {
 		return err
 	}
-	if err := b.a.w.exec(rewindActivity, b.id, engine.LastID(to)); err != nil {
+	if err := b.a.w.exec(rewindActivity, b.id, store.LastID(to)); err != nil {
 		return err
 	}
 	return b.a.w.exec(rewindUses, b.id)

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -41,8 +41,8 @@ const (
 // bucketsPerHour relates a bucket of the series to the hour it is stored under.
 const bucketsPerHour = 4
 
-// Save implements engine.Store.
-func (s *Store) Save(ctx context.Context, cp *engine.Checkpoint) error {
+// Save implements store.Store.
+func (s *Store) Save(ctx context.Context, cp *store.Checkpoint) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (s *Store) Save(ctx context.Context, cp *engine.Checkpoint) error {
 	return nil // it is saved; a fault that poisoned the store meets the next call
 }
 
-// Saved implements engine.Store.
+// Saved implements store.Store.
 func (s *Store) Saved(ctx context.Context, streams []string) ([]uint64, error) {
 	out := make([]uint64, len(streams))
 	err := s.read(ctx, s.stateReaders, func(c *conn) error {
@@ -77,13 +77,13 @@ func (s *Store) Saved(ctx context.Context, streams []string) ([]uint64, error) {
 // save writes cp in the transaction that c is in. An error ends it at once, here as in
 // all that write: SQLite may have rolled the transaction back, and what came next would
 // be one of its own.
-func save(c *conn, cp *engine.Checkpoint) error {
+func save(c *conn, cp *store.Checkpoint) error {
 	id, saved, err := savedHead(context.Background(), c, cp.Stream)
 	if err != nil {
 		return err
 	}
 	if cp.Head.Seq <= saved.Seq || cp.Base != saved.Seq {
-		return fmt.Errorf("%w: %d on %d, saved is %d", engine.ErrSuperseded, cp.Head.Seq, cp.Base, saved.Seq)
+		return fmt.Errorf("%w: %d on %d, saved is %d", store.ErrSuperseded, cp.Head.Seq, cp.Base, saved.Seq)
 	}
 	if id == 0 {
 		id, err = insertCheckpoint(c, cp.Stream, cp)
@@ -97,7 +97,7 @@ func save(c *conn, cp *engine.Checkpoint) error {
 }
 
 // insertCheckpoint makes a checkpoint that has no rows yet.
-func insertCheckpoint(c *conn, stream string, cp *engine.Checkpoint) (id int64, err error) {
+func insertCheckpoint(c *conn, stream string, cp *store.Checkpoint) (id int64, err error) {
 	st, err := c.prepare(insertSaved)
 	if err != nil {
 		return 0, err
@@ -105,8 +105,8 @@ func insertCheckpoint(c *conn, stream string, cp *engine.Checkpoint) (id int64, 
 	return st.insert(stream, cp.Head.Seq, cp.Head.Hash[:], cp.Head.Now, cp.Due, cp.Meta)
 }
 
-func saveRows(c *conn, id int64, cp *engine.Checkpoint) error {
-	for _, f := range []func(*conn, int64, *engine.Checkpoint) error{
+func saveRows(c *conn, id int64, cp *store.Checkpoint) error {
+	for _, f := range []func(*conn, int64, *store.Checkpoint) error{
 		saveEntities, saveCounters, saveAssignments, saveTotals, saveSeries, saveHolds, saveParts, saveKeys,
 	} {
 		if err := f(c, id, cp); err != nil {
@@ -130,20 +130,20 @@ func each[T any](c *conn, sql string, rows []T, args func(*T) []any) error {
 	return nil
 }
 
-func saveEntities(c *conn, id int64, cp *engine.Checkpoint) error {
-	return each(c, putEntity, cp.Entities, func(r *engine.EntityRow) []any {
+func saveEntities(c *conn, id int64, cp *store.Checkpoint) error {
+	return each(c, putEntity, cp.Entities, func(r *store.EntityRow) []any {
 		return []any{id, r.Ord, r.ID, r.TypeID, r.ParentOrd, r.Name, jsonText(r.Metadata), r.CreatedAt, r.UpdatedAt, r.ArchivedAt}
 	})
 }
 
-func saveCounters(c *conn, id int64, cp *engine.Checkpoint) error {
-	return each(c, putCounter, cp.Counters, func(r *engine.CounterRow) []any {
+func saveCounters(c *conn, id int64, cp *store.Checkpoint) error {
+	return each(c, putCounter, cp.Counters, func(r *store.CounterRow) []any {
 		return []any{id, r.Ord, r.PrevStart, r.WindowStart, r.WindowEnd, r.Previous, r.Used, r.Held}
 	})
 }
 
 // saveAssignments comes after saveCounters: deleting an assignment deletes its counter.
-func saveAssignments(c *conn, id int64, cp *engine.Checkpoint) error {
+func saveAssignments(c *conn, id int64, cp *store.Checkpoint) error {
 	put, err := c.prepare(putAssignment)
 	if err != nil {
 		return err
@@ -163,19 +163,19 @@ func saveAssignments(c *conn, id int64, cp *engine.Checkpoint) error {
 	return nil
 }
 
-func saveTotals(c *conn, id int64, cp *engine.Checkpoint) error {
-	return each(c, putTotal, cp.Totals, func(r *engine.TotalRow) []any {
+func saveTotals(c *conn, id int64, cp *store.Checkpoint) error {
+	return each(c, putTotal, cp.Totals, func(r *store.TotalRow) []any {
 		return []any{id, r.Level, r.EntityOrd, r.Capability.Kind, r.Capability.ID, r.Value, r.Held, r.At}
 	})
 }
 
-func saveSeries(c *conn, id int64, cp *engine.Checkpoint) error {
-	return each(c, addSeries, cp.Series, func(r *engine.SeriesRow) []any {
+func saveSeries(c *conn, id int64, cp *store.Checkpoint) error {
+	return each(c, addSeries, cp.Series, func(r *store.SeriesRow) []any {
 		return []any{id, r.Bucket / bucketsPerHour, r.EntityOrd, r.Capability.Kind, r.Capability.ID, r.Bucket, r.ChildOrd, r.Combo, r.Amount}
 	})
 }
 
-func saveHolds(c *conn, id int64, cp *engine.Checkpoint) error {
+func saveHolds(c *conn, id int64, cp *store.Checkpoint) error {
 	insert, err := c.prepare(insertHold)
 	if err != nil {
 		return err
@@ -208,7 +208,7 @@ func saveHolds(c *conn, id int64, cp *engine.Checkpoint) error {
 }
 
 // relistHold takes the saved state of h out of holds_by_entity, unless h is listed alike.
-func relistHold(c *conn, id int64, h *engine.HoldRow) (listed bool, err error) {
+func relistHold(c *conn, id int64, h *store.HoldRow) (listed bool, err error) {
 	var status string
 	var entities []uint32
 	err = c.query(context.Background(), func(r row) (err error) {
@@ -225,7 +225,7 @@ func relistHold(c *conn, id int64, h *engine.HoldRow) (listed bool, err error) {
 // anyAnd is the JSON of the entities that a hold is listed under.
 func anyAnd(entities []uint32) any { return intsText(append([]uint32{0}, entities...)) }
 
-func saveParts(c *conn, id int64, cp *engine.Checkpoint) error {
+func saveParts(c *conn, id int64, cp *store.Checkpoint) error {
 	put, err := c.prepare(putPart)
 	if err != nil {
 		return err
@@ -245,15 +245,15 @@ func saveParts(c *conn, id int64, cp *engine.Checkpoint) error {
 }
 
 // partBody is a part's body: text when people can read it.
-func partBody(p *engine.PartRow) any {
+func partBody(p *store.PartRow) any {
 	if p.Sort == "unique" {
 		return p.Body
 	}
 	return string(p.Body)
 }
 
-func saveKeys(c *conn, id int64, cp *engine.Checkpoint) error {
-	err := each(c, putSegment, cp.Segments, func(r *engine.KeySegment) []any {
+func saveKeys(c *conn, id int64, cp *store.Checkpoint) error {
+	err := each(c, putSegment, cp.Segments, func(r *store.KeySegment) []any {
 		return []any{id, r.Gen, r.Part, r.Data}
 	})
 	if err != nil {
@@ -267,7 +267,7 @@ func saveKeys(c *conn, id int64, cp *engine.Checkpoint) error {
 		if err := c.exec(putGeneration, id, g.Gen, g.End, g.Count, g.Filter); err != nil {
 			return err
 		}
-		err := each(c, putBlock, g.Blocks, func(b *engine.KeyBlock) []any { return []any{id, g.Gen, b.First[:], b.Data} })
+		err := each(c, putBlock, g.Blocks, func(b *store.KeyBlock) []any { return []any{id, g.Gen, b.First[:], b.Data} })
 		if err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ import (
 	"os"
 	"sync"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/sqlite/vfs"
 )
 
@@ -41,7 +41,7 @@ type Options struct {
 
 var errClosed = errors.New("sqlite: store is closed")
 
-// Store is an engine.Store in a directory.
+// Store is a store.Store in a directory.
 type Store struct {
 	out  *slog.Logger
 	lock *dirLock
@@ -60,7 +60,7 @@ type Store struct {
 	loaders      *pool[*loader]
 	stateMark    *marker // guarded by state's turn
 	behind       behind
-	asides       engine.Asides // of this process, which decided nothing before; guarded by log's turn
+	asides       store.Asides // of this process, which decided nothing before; guarded by log's turn
 
 	closing  sync.Once
 	mu       sync.Mutex
@@ -82,14 +82,14 @@ func Open(dir string, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// Err implements engine.Store.
+// Err implements store.Store.
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.dead
 }
 
-// Close implements engine.Store. It waits for the calls in progress; closing twice is
+// Close implements store.Store. It waits for the calls in progress; closing twice is
 // harmless. A poisoned store keeps its writers and its lock until the process exits:
 // closing the files would sync them.
 func (s *Store) Close() error {
@@ -159,7 +159,7 @@ func (s *Store) isPoisoned() bool {
 // ErrNotCommitted; one of f's own is returned as it is, having written nothing.
 func (s *Store) write(ctx context.Context, w *writer, f func() error, done func()) error {
 	if err := w.take(ctx); err != nil {
-		return fmt.Errorf("%w: %w", engine.ErrNotCommitted, err)
+		return fmt.Errorf("%w: %w", store.ErrNotCommitted, err)
 	}
 	defer w.give()
 	if err := s.Err(); err != nil { // also what happened while waiting

@@ -11,26 +11,26 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/sqlite"
 	"github.com/bursarhq/bursar/store/storetest"
 )
 
-var _ engine.Store = (*sqlite.Store)(nil)
+var _ store.Store = (*sqlite.Store)(nil)
 
 var ctx = context.Background()
 
 // TestConformance reopens by a crash: on a copy of the files of the running store.
 func TestConformance(t *testing.T) {
-	dirs := map[engine.Store]string{}
+	dirs := map[store.Store]string{}
 	storetest.Run(t,
-		func(t *testing.T) engine.Store {
+		func(t *testing.T) store.Store {
 			dir := t.TempDir()
 			s := open(t, dir)
 			dirs[s] = dir
 			return s
 		},
-		func(t *testing.T, s engine.Store) engine.Store {
+		func(t *testing.T, s store.Store) store.Store {
 			dir := t.TempDir()
 			copyDir(t, dirs[s], dir)
 			again := open(t, dir)
@@ -77,17 +77,17 @@ func copyDir(t testing.TB, from, to string) {
 }
 
 // commit is the n-th commit of a stream whose hashes are marked by salt.
-func commit(stream string, n int, salt byte, payload []byte) engine.Commit {
-	head := func(n int) (h engine.Head) {
+func commit(stream string, n int, salt byte, payload []byte) store.Commit {
+	head := func(n int) (h store.Head) {
 		if n > 0 {
-			h = engine.Head{Seq: uint64(n), Hash: [16]byte{byte(n), byte(n >> 8), byte(n >> 16)}, Now: bursar.Time(n)}
+			h = store.Head{Seq: uint64(n), Hash: [16]byte{byte(n), byte(n >> 8), byte(n >> 16)}, Now: bursar.Time(n)}
 			if n > 2 { // histories with different salts part behind their second commit
 				h.Hash[15] = salt
 			}
 		}
 		return h
 	}
-	c := engine.Commit{Stream: stream, After: head(n - 1), Now: head(n).Now, Hash: head(n).Hash, Payload: payload}
+	c := store.Commit{Stream: stream, After: head(n - 1), Now: head(n).Now, Hash: head(n).Hash, Payload: payload}
 	c.ID = c.Hash
 	return c
 }
@@ -96,8 +96,8 @@ func commit(stream string, n int, salt byte, payload []byte) engine.Commit {
 func grow(t testing.TB, s *sqlite.Store, stream string, from, to int, salt byte) {
 	t.Helper()
 	for n := from; n <= to; n++ {
-		out, err := s.Append(ctx, []engine.Commit{commit(stream, n, salt, []byte("payload"))}, nil)
-		if err != nil || out[0] != engine.Committed {
+		out, err := s.Append(ctx, []store.Commit{commit(stream, n, salt, []byte("payload"))}, nil)
+		if err != nil || out[0] != store.Committed {
 			t.Fatalf("Append %d = %v, %v", n, out, err)
 		}
 	}
@@ -109,18 +109,18 @@ func checkpoint(t testing.TB, s *sqlite.Store, stream string, n int, salt byte) 
 	c := commit(stream, n, salt, nil)
 	saved, err := s.Saved(ctx, []string{stream})
 	ok(t, err)
-	ok(t, s.Save(ctx, &engine.Checkpoint{
+	ok(t, s.Save(ctx, &store.Checkpoint{
 		Stream: stream, Head: c.Head(), Base: saved[0], Due: 1,
-		Entities: []engine.EntityRow{{Ord: 1, ID: "e"}},
-		Series:   []engine.SeriesRow{{Amount: bursar.AmountFromInt(1)}},
-		Holds:    []engine.HoldRow{{ID: "h", Status: bursar.HoldOpen}},
+		Entities: []store.EntityRow{{Ord: 1, ID: "e"}},
+		Series:   []store.SeriesRow{{Amount: bursar.AmountFromInt(1)}},
+		Holds:    []store.HoldRow{{ID: "h", Status: bursar.HoldOpen}},
 	}))
 }
 
 func loads(t testing.TB, s *sqlite.Store, stream string) bool {
 	t.Helper()
 	loaded := false
-	ok(t, s.Load(ctx, stream, func(*engine.Checkpoint) error {
+	ok(t, s.Load(ctx, stream, func(*store.Checkpoint) error {
 		loaded = true
 		return nil
 	}))
@@ -137,7 +137,7 @@ func replays(t *testing.T, s *sqlite.Store, stream string) {
 	if ok(t, err); len(due) != 1 || due[0] != stream {
 		t.Errorf("due: %q", due)
 	}
-	sum, seq, err := s.SeriesSum(ctx, stream, engine.SeriesQuery{To: 9})
+	sum, seq, err := s.SeriesSum(ctx, stream, store.SeriesQuery{To: 9})
 	if ok(t, err); seq != 0 || !sum.IsZero() {
 		t.Errorf("series: %v at %d", sum, seq)
 	}
@@ -201,14 +201,14 @@ func TestDiskFull(t *testing.T) {
 	ok(t, s.SetMaxPages(1)) // means: as long as they are
 	big := commit("acme", 2, 0, make([]byte, 1<<20))
 	big.Listing = &bursar.Customer{ID: "acme"}
-	big.Messages = []engine.Message{message("m", 1<<20)}
+	big.Messages = []store.Message{message("m", 1<<20)}
 	for range 3 {
-		if _, err := s.Append(ctx, []engine.Commit{big}, nil); !errors.Is(err, engine.ErrNotCommitted) || errors.Is(err, engine.ErrPoisoned) {
+		if _, err := s.Append(ctx, []store.Commit{big}, nil); !errors.Is(err, store.ErrNotCommitted) || errors.Is(err, store.ErrPoisoned) {
 			t.Fatalf("Append = %v", err)
 		}
 	}
-	cp := &engine.Checkpoint{Stream: "acme", Head: big.After, Meta: make([]byte, 1<<20)}
-	if err := s.Save(ctx, cp); !errors.Is(err, engine.ErrNotCommitted) {
+	cp := &store.Checkpoint{Stream: "acme", Head: big.After, Meta: make([]byte, 1<<20)}
+	if err := s.Save(ctx, cp); !errors.Is(err, store.ErrNotCommitted) {
 		t.Errorf("Save = %v", err)
 	}
 	heads, _, _, err := s.Heads(ctx, []string{"acme"}, nil)
@@ -219,8 +219,8 @@ func TestDiskFull(t *testing.T) {
 		t.Error("loaded what was not saved")
 	}
 	ok(t, s.SetMaxPages(1<<30))
-	out, err := s.Append(ctx, []engine.Commit{big}, nil)
-	if err != nil || out[0] != engine.Committed {
+	out, err := s.Append(ctx, []store.Commit{big}, nil)
+	if err != nil || out[0] != store.Committed {
 		t.Errorf("with space again: Append = %v, %v", out, err)
 	}
 	ok(t, s.Save(ctx, cp))
@@ -300,7 +300,7 @@ func TestWriteAheadLogStaysShort(t *testing.T) {
 	defer closeStore(t, s)
 	payload := make([]byte, 1<<20)
 	for n := 1; n <= 200; n++ {
-		if _, err := s.Append(ctx, []engine.Commit{commit("acme", n, 0, payload)}, nil); err != nil {
+		if _, err := s.Append(ctx, []store.Commit{commit("acme", n, 0, payload)}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -333,19 +333,19 @@ func TestDamageIsRecognised(t *testing.T) {
 func TestBaseWithoutState(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	at := engine.Head{Seq: 4, Hash: [16]byte{4}, Now: 4}
+	at := store.Head{Seq: 4, Hash: [16]byte{4}, Now: 4}
 	zero := bursar.Amount{}
-	base := &engine.Checkpoint{Stream: "acme", Head: at, Meta: []byte("meta"), Assignments: []engine.AssignmentRow{{Ord: 1, ID: "a", Limit: &zero}},
-		Holds: []engine.HoldRow{{ID: "h", Status: bursar.HoldReleased}}}
-	ok(t, s.Begin(ctx, "acme", func(yield func(*engine.BasePart, error) bool) { yield(&engine.BasePart{Checkpoint: base}, nil) }))
-	c := engine.Commit{Stream: "acme", After: at, Now: 5, Hash: [16]byte{5}, Imported: true}
+	base := &store.Checkpoint{Stream: "acme", Head: at, Meta: []byte("meta"), Assignments: []store.AssignmentRow{{Ord: 1, ID: "a", Limit: &zero}},
+		Holds: []store.HoldRow{{ID: "h", Status: bursar.HoldReleased}}}
+	ok(t, s.Begin(ctx, "acme", func(yield func(*store.BasePart, error) bool) { yield(&store.BasePart{Checkpoint: base}, nil) }))
+	c := store.Commit{Stream: "acme", After: at, Now: 5, Hash: [16]byte{5}, Imported: true}
 	restored := t.TempDir()
 	copyDir(t, dir, restored)
-	out, err := s.Append(ctx, []engine.Commit{c}, nil)
-	if err != nil || out[0] != engine.Committed {
+	out, err := s.Append(ctx, []store.Commit{c}, nil)
+	if err != nil || out[0] != store.Committed {
 		t.Fatal(out, err)
 	}
-	ok(t, s.Save(ctx, &engine.Checkpoint{Stream: "acme", Head: c.Head(), Base: 4, Meta: []byte("later"), Assignments: []engine.AssignmentRow{{Ord: 1, Deleted: true}}}))
+	ok(t, s.Save(ctx, &store.Checkpoint{Stream: "acme", Head: c.Head(), Base: 4, Meta: []byte("later"), Assignments: []store.AssignmentRow{{Ord: 1, Deleted: true}}}))
 	closeStore(t, s)
 	copyState := func(from, to string) {
 		b, err := os.ReadFile(filepath.Join(from, "state.db"))
@@ -360,12 +360,12 @@ func TestBaseWithoutState(t *testing.T) {
 			copyState(dir, restored)
 		}
 		s := open(t, restored)
-		var got *engine.Checkpoint
+		var got *store.Checkpoint
 		for range 2 {
 			got = nil
-			ok(t, s.Load(ctx, "acme", func(cp *engine.Checkpoint) error {
+			ok(t, s.Load(ctx, "acme", func(cp *store.Checkpoint) error {
 				if got == nil {
-					got = &engine.Checkpoint{Head: cp.Head, Meta: cp.Meta}
+					got = &store.Checkpoint{Head: cp.Head, Meta: cp.Meta}
 				}
 				got.Assignments = append(got.Assignments, cp.Assignments...)
 				return nil

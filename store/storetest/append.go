@@ -7,16 +7,16 @@ import (
 	"fmt"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // everything makes a commit write all that a commit can.
-func everything(c *engine.Commit) {
+func everything(c *store.Commit) {
 	c.Payload = []byte("payload")
 	c.Listing = &bursar.Customer{ID: c.Stream, CreatedAt: 1, UpdatedAt: 2}
-	c.Activity = []engine.Activity{{ID: "a1", Timestamp: 3, Action: "create"}}
-	c.Begin = []engine.Use{{Kind: "currency", ID: "eur"}}
-	c.Messages = []engine.Message{message(fmt.Sprint(c.Stream, "-", c.After.Seq), pending("hook", 1))}
+	c.Activity = []store.Activity{{ID: "a1", Timestamp: 3, Action: "create"}}
+	c.Begin = []store.Use{{Kind: "currency", ID: "eur"}}
+	c.Messages = []store.Message{message(fmt.Sprint(c.Stream, "-", c.After.Seq), pending("hook", 1))}
 }
 
 // nothing compares that the stream's commit with everything left no trace.
@@ -25,13 +25,13 @@ func (e *env) nothing(name string) {
 	st := e.stream(name)
 	st.ends()
 	equal(e, "log", st.log(0, 0), nil)
-	customers, err := e.Customers(ctx, engine.CustomerQuery{Limit: 9})
+	customers, err := e.Customers(ctx, store.CustomerQuery{Limit: 9})
 	e.ok(err)
 	equal(e, "customers", customers, nil)
-	activity, err := e.Activity(ctx, name, engine.ActivityQuery{Limit: 9})
+	activity, err := e.Activity(ctx, name, store.ActivityQuery{Limit: 9})
 	e.ok(err)
 	equal(e, "activity", activity, nil)
-	users, err := e.Users(ctx, engine.Use{Kind: "currency", ID: "eur"}, 9)
+	users, err := e.Users(ctx, store.Use{Kind: "currency", ID: "eur"}, 9)
 	e.ok(err)
 	equal(e, "users", users, nil)
 	e.endpoint("hook")
@@ -42,32 +42,32 @@ var appendTests = []test{
 	{"writes a commit at its After", func(e *env) {
 		st := e.stream("acme")
 		a := st.append(everything)
-		b := st.append(func(c *engine.Commit) { c.Now = c.After.Now }) // the same instant again
+		b := st.append(func(c *store.Commit) { c.Now = c.After.Now }) // the same instant again
 		st.ends()
-		equal(e, "log", st.log(0, 0), []engine.LogRow{
+		equal(e, "log", st.log(0, 0), []store.LogRow{
 			{Head: a.Head(), ID: a.ID, Payload: []byte("payload")},
 			{Head: b.Head(), ID: b.ID},
 		})
 	}},
 	{"imported commits of a stream come together", func(e *env) {
 		st := e.stream("acme")
-		var run []engine.Commit
+		var run []store.Commit
 		for range 5 {
 			run = append(run, st.commit(everything))
 			st.head = run[len(run)-1].Head()
 		}
-		e.outcomes(run, engine.Committed, engine.Committed, engine.Committed, engine.Committed, engine.Committed)
+		e.outcomes(run, store.Committed, store.Committed, store.Committed, store.Committed, store.Committed)
 		st.ends()
 		equal(e, "rows", len(st.log(0, 0)), 5)
 		late := run[4]
 		late.After.Seq++
 		again := late
 		again.After = late.Head()
-		e.outcomes([]engine.Commit{late, again}, engine.Stale, engine.Stale)
+		e.outcomes([]store.Commit{late, again}, store.Stale, store.Stale)
 		st.ends()
 	}},
 	{"the catalogue is a stream", func(e *env) {
-		st := e.stream(engine.CatalogueStream)
+		st := e.stream(store.CatalogueStream)
 		st.append()
 		st.append()
 		st.ends()
@@ -80,7 +80,7 @@ var appendTests = []test{
 		for _, seq := range []uint64{0, 1, 3} {
 			c := st.commit()
 			c.After.Seq = seq
-			e.outcomes([]engine.Commit{c}, engine.Stale)
+			e.outcomes([]store.Commit{c}, store.Stale)
 		}
 		st.ends()
 	}},
@@ -89,9 +89,9 @@ var appendTests = []test{
 		st.append()
 		c := st.commit()
 		c.After.Hash[15] ^= 1
-		e.outcomes([]engine.Commit{c}, engine.Stale)
+		e.outcomes([]store.Commit{c}, store.Stale)
 		c.After.Hash = [16]byte{}
-		e.outcomes([]engine.Commit{c}, engine.Stale)
+		e.outcomes([]store.Commit{c}, store.Stale)
 		st.ends()
 	}},
 	{"refuses another Now", func(e *env) {
@@ -99,27 +99,27 @@ var appendTests = []test{
 		st.append()
 		c := st.commit()
 		c.After.Now--
-		e.outcomes([]engine.Commit{c}, engine.Stale)
+		e.outcomes([]store.Commit{c}, store.Stale)
 		st.ends()
 	}},
 	{"refuses a stream that does not exist", func(e *env) {
 		c := e.stream("acme").commit(everything)
 		c.After.Seq = 1
-		e.outcomes([]engine.Commit{c}, engine.Stale)
+		e.outcomes([]store.Commit{c}, store.Stale)
 		e.nothing("acme")
 	}},
 	{"a stale commit writes nothing", func(e *env) {
 		st := e.stream("acme")
 		c := st.commit(everything)
 		c.After.Hash[0] = 1
-		e.outcomes([]engine.Commit{c}, engine.Stale)
+		e.outcomes([]store.Commit{c}, store.Stale)
 		e.nothing("acme")
 	}},
 	{"a stale commit leaves none of its messages while others get theirs", func(e *env) {
 		a, b, c := e.stream("a"), e.stream("b"), e.stream("c")
 		ca, cb, cc := a.commit(everything), b.commit(everything), c.commit(everything)
 		cb.After.Seq = 7
-		e.outcomes([]engine.Commit{ca, cb, cc}, engine.Committed, engine.Stale, engine.Committed)
+		e.outcomes([]store.Commit{ca, cb, cc}, store.Committed, store.Stale, store.Committed)
 		e.endpoint("hook", "c-0/hook", "a-0/hook")
 		e.dueDeliveries(1, 0, "a-0/hook", "c-0/hook")
 		e.pending(2)
@@ -128,8 +128,8 @@ var appendTests = []test{
 		a, b, c, d := e.stream("a"), e.stream("b"), e.stream("c"), e.stream("d")
 		b.append()
 		ca, cb, cc, cd := a.commit(), b.commit(), c.commit(), d.commit()
-		cb.After, cc.After.Seq = engine.Head{}, 7
-		e.outcomes([]engine.Commit{ca, cb, cc, cd}, engine.Committed, engine.Stale, engine.Stale, engine.Committed)
+		cb.After, cc.After.Seq = store.Head{}, 7
+		e.outcomes([]store.Commit{ca, cb, cc, cd}, store.Committed, store.Stale, store.Stale, store.Committed)
 		a.head, d.head = ca.Head(), cd.Head()
 		for _, st := range []*stream{a, b, c, d} {
 			st.ends()
@@ -143,7 +143,7 @@ var appendTests = []test{
 	{"a done context writes nothing", func(e *env) {
 		done, cancel := context.WithCancel(ctx)
 		cancel()
-		if _, err := e.Append(done, []engine.Commit{e.stream("acme").commit(everything)}, nil); !errors.Is(err, engine.ErrNotCommitted) {
+		if _, err := e.Append(done, []store.Commit{e.stream("acme").commit(everything)}, nil); !errors.Is(err, store.ErrNotCommitted) {
 			e.Errorf("Append = %v, want ErrNotCommitted", err)
 		}
 		e.nothing("acme")
@@ -151,7 +151,7 @@ var appendTests = []test{
 	{"keeps payloads of any size", func(e *env) {
 		st := e.stream("acme")
 		for _, n := range []int{0, 1, 4095, 4096, 1 << 20} {
-			st.append(func(c *engine.Commit) { c.Payload = bytes.Repeat([]byte{7}, n) })
+			st.append(func(c *store.Commit) { c.Payload = bytes.Repeat([]byte{7}, n) })
 		}
 		for i, n := range []int{0, 1, 4095, 4096, 1 << 20} {
 			if got := st.log(uint64(i), 1)[0].Payload; len(got) != n || bytes.Count(got, []byte{7}) != n {
@@ -162,9 +162,9 @@ var appendTests = []test{
 	{"shares no slice", func(e *env) {
 		st := e.stream("acme")
 		payload, before := []byte("payload"), []byte(`"x"`)
-		st.append(func(c *engine.Commit) {
+		st.append(func(c *store.Commit) {
 			c.Payload = payload
-			c.Activity = []engine.Activity{{ID: "a", Before: before}}
+			c.Activity = []store.Activity{{ID: "a", Before: before}}
 			c.Listing = &bursar.Customer{ID: "acme", Metadata: map[string]string{"k": "v"}, Name: ptr("Acme")}
 		})
 		payload[0], before[1] = '!', '!'
@@ -172,11 +172,11 @@ var appendTests = []test{
 			row := st.log(0, 0)[0]
 			equal(e, "payload", string(row.Payload), "payload")
 			row.Payload[0] = '!'
-			activity, err := e.Activity(ctx, "acme", engine.ActivityQuery{})
+			activity, err := e.Activity(ctx, "acme", store.ActivityQuery{})
 			e.ok(err)
 			equal(e, "before", string(activity[0].Before), `"x"`)
 			activity[0].Before[0] = '!'
-			customers, err := e.Customers(ctx, engine.CustomerQuery{})
+			customers, err := e.Customers(ctx, store.CustomerQuery{})
 			e.ok(err)
 			equal(e, "metadata", customers[0].Metadata, map[string]string{"k": "v"})
 			equal(e, "name", *customers[0].Name, "Acme")
@@ -186,24 +186,24 @@ var appendTests = []test{
 }
 
 var (
-	eur = engine.Use{Kind: "currency", ID: "eur"}
-	org = engine.Use{Kind: "entityType", ID: "eur"} // the same id
+	eur = store.Use{Kind: "currency", ID: "eur"}
+	org = store.Use{Kind: "entityType", ID: "eur"} // the same id
 )
 
-func begin(uses ...engine.Use) func(*engine.Commit) {
-	return func(c *engine.Commit) { c.Begin = uses }
+func begin(uses ...store.Use) func(*store.Commit) {
+	return func(c *store.Commit) { c.Begin = uses }
 }
 
-func end(uses ...engine.Use) func(*engine.Commit) {
-	return func(c *engine.Commit) { c.End = uses }
+func end(uses ...store.Use) func(*store.Commit) {
+	return func(c *store.Commit) { c.End = uses }
 }
 
-func unused(uses ...engine.Use) func(*engine.Commit) {
-	return func(c *engine.Commit) { c.Unused = uses }
+func unused(uses ...store.Use) func(*store.Commit) {
+	return func(c *store.Commit) { c.Unused = uses }
 }
 
 // users compares who uses u.
-func (e *env) users(u engine.Use, want ...string) {
+func (e *env) users(u store.Use, want ...string) {
 	e.Helper()
 	got, err := e.Users(ctx, u, 0)
 	e.ok(err)
@@ -227,7 +227,7 @@ var useTests = []test{
 		a.append(end(eur))
 		e.users(eur, "b")
 		e.users(org, "a")
-		e.users(engine.Use{Kind: "currency", ID: "usd"})
+		e.users(store.Use{Kind: "currency", ID: "usd"})
 	}},
 	{"beginning twice and ending an unknown one are harmless", func(e *env) {
 		a := e.stream("a")
@@ -251,16 +251,16 @@ var useTests = []test{
 		}
 	}},
 	{"a commit is refused while one of its Unused is in use", func(e *env) {
-		a, catalogue := e.stream("a"), e.stream(engine.CatalogueStream)
+		a, catalogue := e.stream("a"), e.stream(store.CatalogueStream)
 		a.append(begin(eur))
-		c := catalogue.commit(unused(org, eur), func(c *engine.Commit) {
+		c := catalogue.commit(unused(org, eur), func(c *store.Commit) {
 			everything(c)
-			c.Begin = []engine.Use{org}
+			c.Begin = []store.Use{org}
 		})
-		e.outcomes([]engine.Commit{c}, engine.InUse)
+		e.outcomes([]store.Commit{c}, store.InUse)
 		catalogue.ends()
 		e.users(org)
-		customers, err := e.Customers(ctx, engine.CustomerQuery{})
+		customers, err := e.Customers(ctx, store.CustomerQuery{})
 		e.ok(err)
 		equal(e, "customers", customers, nil)
 		e.endpoint("hook")
@@ -271,24 +271,24 @@ var useTests = []test{
 	}},
 	{"a stale commit is refused, in use or not", func(e *env) {
 		e.stream("a").append(begin(eur))
-		c := e.stream(engine.CatalogueStream).commit(unused(eur))
+		c := e.stream(store.CatalogueStream).commit(unused(eur))
 		c.After.Seq = 3
-		got, err := e.Append(ctx, []engine.Commit{c}, nil)
+		got, err := e.Append(ctx, []store.Commit{c}, nil)
 		e.ok(err)
-		if got[0] == engine.Committed {
+		if got[0] == store.Committed {
 			e.Error("committed")
 		}
 	}},
 	{"commits of one call count in the order given", func(e *env) {
-		a, catalogue := e.stream("a"), e.stream(engine.CatalogueStream)
+		a, catalogue := e.stream("a"), e.stream(store.CatalogueStream)
 		started, archived := a.commit(begin(eur)), catalogue.commit(unused(eur))
-		e.outcomes([]engine.Commit{archived, started}, engine.Committed, engine.Committed)
+		e.outcomes([]store.Commit{archived, started}, store.Committed, store.Committed)
 		a.head, catalogue.head = started.Head(), archived.Head()
 		ended := a.commit(end(eur))
-		e.outcomes([]engine.Commit{catalogue.commit(unused(eur)), ended}, engine.InUse, engine.Committed)
+		e.outcomes([]store.Commit{catalogue.commit(unused(eur)), ended}, store.InUse, store.Committed)
 		a.head = ended.Head()
 		e.users(eur)
-		e.outcomes([]engine.Commit{a.commit(begin(eur)), catalogue.commit(unused(eur))}, engine.Committed, engine.InUse)
+		e.outcomes([]store.Commit{a.commit(begin(eur)), catalogue.commit(unused(eur))}, store.Committed, store.InUse)
 		e.users(eur, "a")
 		catalogue.ends()
 	}},
@@ -296,7 +296,7 @@ var useTests = []test{
 
 var logTests = []test{
 	{"streams are listed once each, on from one of them, and never the catalogue", func(e *env) {
-		e.stream(engine.CatalogueStream).append()
+		e.stream(store.CatalogueStream).append()
 		want := map[string]bool{}
 		for _, name := range []string{"b", "a", "Ä", "a b"} {
 			e.stream(name).append()
@@ -323,7 +323,7 @@ var logTests = []test{
 		b.append()
 		got, _, _, err := e.Heads(ctx, []string{"b", "nobody", "a", "b"}, nil)
 		e.ok(err)
-		equal(e, "heads", got, []engine.Head{b.head, {}, a.head, b.head})
+		equal(e, "heads", got, []store.Head{b.head, {}, a.head, b.head})
 		got, _, _, err = e.Heads(ctx, nil, nil)
 		e.ok(err)
 		equal(e, "heads of no stream", got, nil)
@@ -339,7 +339,7 @@ var logTests = []test{
 		b.append()
 		heads, tails, _, err := e.Heads(ctx, []string{"b", "nobody", "a", "a", "a", "a"}, []uint64{1, 0, 0, 1, 3, 9})
 		e.ok(err)
-		equal(e, "heads", heads, []engine.Head{b.head, {}, a.head, a.head, a.head, a.head})
+		equal(e, "heads", heads, []store.Head{b.head, {}, a.head, a.head, a.head, a.head})
 		for i, after := range map[int]uint64{2: 0, 3: 1} {
 			rows := a.log(after, 0)
 			if n := len(tails[i]); n == 0 || n > len(rows) {
@@ -355,10 +355,10 @@ var logTests = []test{
 	{"rows come in order, after, up to the limit", func(e *env) {
 		st, other := e.stream("acme"), e.stream("b")
 		const n = 600
-		var want []engine.LogRow
+		var want []store.LogRow
 		for i := range n {
-			c := st.append(func(c *engine.Commit) { c.Payload = []byte{byte(i), byte(i >> 8)} })
-			want = append(want, engine.LogRow{Head: c.Head(), ID: c.ID, Payload: c.Payload})
+			c := st.append(func(c *store.Commit) { c.Payload = []byte{byte(i), byte(i >> 8)} })
+			want = append(want, store.LogRow{Head: c.Head(), ID: c.ID, Payload: c.Payload})
 			if i%100 == 0 {
 				other.append()
 			}
@@ -380,7 +380,7 @@ var logTests = []test{
 			st.append()
 		}
 		stop, n := errors.New("stop"), 0
-		err := e.ReadLog(ctx, "acme", 0, 0, func(engine.LogRow) error {
+		err := e.ReadLog(ctx, "acme", 0, 0, func(store.LogRow) error {
 			if n++; n == 2 {
 				return stop
 			}
@@ -394,9 +394,9 @@ var logTests = []test{
 		st := e.stream("acme")
 		st.append()
 		st.append()
-		e.ok(e.ReadLog(ctx, "acme", 0, 0, func(engine.LogRow) error {
+		e.ok(e.ReadLog(ctx, "acme", 0, 0, func(store.LogRow) error {
 			st.append()
-			return e.ReadLog(ctx, "acme", 0, 1, func(engine.LogRow) error { return nil })
+			return e.ReadLog(ctx, "acme", 0, 1, func(store.LogRow) error { return nil })
 		}))
 	}},
 	{"a done context ends a read", func(e *env) {
@@ -406,7 +406,7 @@ var logTests = []test{
 		if _, _, _, err := e.Heads(done, []string{"acme"}, nil); !errors.Is(err, context.Canceled) {
 			e.Errorf("Heads = %v", err)
 		}
-		err := e.ReadLog(done, "acme", 0, 0, func(engine.LogRow) error { return nil })
+		err := e.ReadLog(done, "acme", 0, 0, func(store.LogRow) error { return nil })
 		if !errors.Is(err, context.Canceled) {
 			e.Errorf("ReadLog = %v", err)
 		}

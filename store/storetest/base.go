@@ -7,37 +7,37 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // basis is a base in parts, whose log has the commits after trimmed up to seq 5.
-func basis(name string, trimmed uint64) (parts []*engine.BasePart, head engine.Head) {
-	head = engine.Head{Seq: 5, Hash: [16]byte{5}, Now: 50}
-	first := &engine.Checkpoint{Stream: name, Head: head}
+func basis(name string, trimmed uint64) (parts []*store.BasePart, head store.Head) {
+	head = store.Head{Seq: 5, Hash: [16]byte{5}, Now: 50}
+	first := &store.Checkpoint{Stream: name, Head: head}
 	full(first)
-	second := &engine.Checkpoint{Stream: name, Head: head,
-		Entities: []engine.EntityRow{{Ord: 4, ID: "late", TypeID: "user", ParentOrd: 2}},
-		Holds:    []engine.HoldRow{{ID: "h3", Capability: tokens, Status: bursar.HoldCommitted, ClosedAt: 4, Amount: whole(3), Entities: []uint32{1}}},
-		Series:   []engine.SeriesRow{{SeriesKey: engine.SeriesKey{Bucket: 9, Capability: tokens, EntityOrd: 1, ChildOrd: 2, Combo: 3}, Amount: whole(7)}},
-		Generations: []engine.KeyGeneration{{Gen: 11, End: 12, Count: 1, Filter: []byte("h"), Blocks: []engine.KeyBlock{
-			{First: [16]byte{1}, Data: slices.Concat([]byte{1}, make([]byte, engine.KeyEntrySize-1))}}}},
+	second := &store.Checkpoint{Stream: name, Head: head,
+		Entities: []store.EntityRow{{Ord: 4, ID: "late", TypeID: "user", ParentOrd: 2}},
+		Holds:    []store.HoldRow{{ID: "h3", Capability: tokens, Status: bursar.HoldCommitted, ClosedAt: 4, Amount: whole(3), Entities: []uint32{1}}},
+		Series:   []store.SeriesRow{{SeriesKey: store.SeriesKey{Bucket: 9, Capability: tokens, EntityOrd: 1, ChildOrd: 2, Combo: 3}, Amount: whole(7)}},
+		Generations: []store.KeyGeneration{{Gen: 11, End: 12, Count: 1, Filter: []byte("h"), Blocks: []store.KeyBlock{
+			{First: [16]byte{1}, Data: slices.Concat([]byte{1}, make([]byte, store.KeyEntrySize-1))}}}},
 	}
-	parts = []*engine.BasePart{{Checkpoint: first}, {Checkpoint: second}, {
-		Activity: []engine.Activity{{ID: "a1", Timestamp: 10, Action: "made", Before: []byte(`{}`)}},
+	parts = []*store.BasePart{{Checkpoint: first}, {Checkpoint: second}, {
+		Activity: []store.Activity{{ID: "a1", Timestamp: 10, Action: "made", Before: []byte(`{}`)}},
 		Listing:  &bursar.Customer{ID: name, Name: ptr("A name"), CreatedAt: 7},
-		Uses:     []engine.Use{{Kind: "currency", ID: "gold"}, {Kind: "grant", ID: "g1"}},
+		Uses:     []store.Use{{Kind: "currency", ID: "gold"}, {Kind: "grant", ID: "g1"}},
 	}}
-	var log []engine.LogRow
+	var log []store.LogRow
 	for seq := trimmed + 1; seq <= head.Seq; seq++ {
-		log = append(log, engine.LogRow{Head: engine.Head{Seq: seq, Hash: [16]byte{byte(seq)}, Now: bursar.Time(10 * seq)}, ID: [16]byte{9, byte(seq)}, Payload: []byte{byte(seq)}})
+		log = append(log, store.LogRow{Head: store.Head{Seq: seq, Hash: [16]byte{byte(seq)}, Now: bursar.Time(10 * seq)}, ID: [16]byte{9, byte(seq)}, Payload: []byte{byte(seq)}})
 	}
 	parts[1].Log = log
 	return parts, head
 }
 
 // given gives the parts, and then err if it is not nil.
-func given(parts []*engine.BasePart, err error) iter.Seq2[*engine.BasePart, error] {
-	return func(yield func(*engine.BasePart, error) bool) {
+func given(parts []*store.BasePart, err error) iter.Seq2[*store.BasePart, error] {
+	return func(yield func(*store.BasePart, error) bool) {
 		for _, p := range parts {
 			if !yield(p, nil) {
 				return
@@ -50,7 +50,7 @@ func given(parts []*engine.BasePart, err error) iter.Seq2[*engine.BasePart, erro
 }
 
 // base reads the base of a stream as one checkpoint; nil when there is none.
-func (st *stream) base() *engine.Checkpoint {
+func (st *stream) base() *store.Checkpoint {
 	st.e.Helper()
 	return st.whole(st.e.Base)
 }
@@ -75,7 +75,7 @@ func (e *env) begun(name string, trimmed uint64) {
 	saved, err := e.Saved(ctx, []string{name})
 	e.ok(err)
 	equal(e, "saved", saved, []uint64{5})
-	sum, _, err := e.SeriesSum(ctx, name, engine.SeriesQuery{EntityOrd: 1, To: 100})
+	sum, _, err := e.SeriesSum(ctx, name, store.SeriesQuery{EntityOrd: 1, To: 100})
 	e.ok(err)
 	equal(e, "series", sum, whole(7))
 	h, err := e.Hold(ctx, name, "h3")
@@ -83,11 +83,11 @@ func (e *env) begun(name string, trimmed uint64) {
 	equal(e, "hold", *h, parts[1].Checkpoint.Holds[0])
 	keys, err := e.FindKeys(ctx, name, 11, [][16]byte{{1}})
 	e.ok(err)
-	equal(e, "key", keys[0], slices.Concat([]byte{1}, make([]byte, engine.KeyEntrySize-1)))
-	activity, err := e.Activity(ctx, name, engine.ActivityQuery{Limit: 10})
+	equal(e, "key", keys[0], slices.Concat([]byte{1}, make([]byte, store.KeyEntrySize-1)))
+	activity, err := e.Activity(ctx, name, store.ActivityQuery{Limit: 10})
 	e.ok(err)
 	equal(e, "activity", activity, parts[2].Activity)
-	list, err := e.Customers(ctx, engine.CustomerQuery{Limit: 10})
+	list, err := e.Customers(ctx, store.CustomerQuery{Limit: 10})
 	e.ok(err)
 	equal(e, "customers", list, []bursar.Customer{*parts[2].Listing})
 	for _, u := range parts[2].Uses {
@@ -114,15 +114,15 @@ var baseTests = []test{
 		e.due(parts[0].Checkpoint.Due-1, 0)
 		e.due(parts[0].Checkpoint.Due, 0, "acme")
 		st := &stream{e: e, name: "acme", head: head, saved: head.Seq}
-		stale := st.commit(func(c *engine.Commit) { c.After = engine.Head{} })
-		e.outcomes([]engine.Commit{stale}, engine.Stale)
+		stale := st.commit(func(c *store.Commit) { c.After = store.Head{} })
+		e.outcomes([]store.Commit{stale}, store.Stale)
 		c := st.append()
 		e.due(0, 0, "acme")
 		if rows := st.log(0, 0); len(rows) != 1 || rows[0].Head != c.Head() {
 			e.Errorf("log %+v", rows)
 		}
 		equal(e, "log after the base", len(st.log(head.Seq, 0)), 1)
-		st.save(func(cp *engine.Checkpoint) { cp.Entities = []engine.EntityRow{{Ord: 5, ID: "new"}} })
+		st.save(func(cp *store.Checkpoint) { cp.Entities = []store.EntityRow{{Ord: 5, ID: "new"}} })
 		st.ends()
 		equal(e, "entities", len(st.load().Entities), 5)
 	}},
@@ -130,7 +130,7 @@ var baseTests = []test{
 		stop := errors.New("stop")
 		parts, _ := basis("acme", 2)
 		for n := range len(parts) + 1 {
-			if err := e.Begin(ctx, "acme", given(parts[:n], stop)); !errors.Is(err, engine.ErrNotCommitted) || !errors.Is(err, stop) {
+			if err := e.Begin(ctx, "acme", given(parts[:n], stop)); !errors.Is(err, store.ErrNotCommitted) || !errors.Is(err, stop) {
 				e.Errorf("Begin = %v", err)
 			}
 			st := e.stream("acme")
@@ -138,7 +138,7 @@ var baseTests = []test{
 			if st.load() != nil || st.base() != nil || len(st.log(0, 0)) > 0 {
 				e.Error("something was written")
 			}
-			list, err := e.Customers(ctx, engine.CustomerQuery{Limit: 10})
+			list, err := e.Customers(ctx, store.CustomerQuery{Limit: 10})
 			e.ok(err)
 			equal(e, "customers", len(list), 0)
 		}
@@ -150,7 +150,7 @@ var baseTests = []test{
 		st.append()
 		for range 2 {
 			parts, _ := basis("acme", 2)
-			if err := e.Begin(ctx, "acme", given(parts, nil)); !errors.Is(err, engine.ErrNotCommitted) {
+			if err := e.Begin(ctx, "acme", given(parts, nil)); !errors.Is(err, store.ErrNotCommitted) {
 				e.Errorf("Begin = %v", err)
 			}
 			st.ends()
@@ -176,7 +176,7 @@ var baseTests = []test{
 		} else if err != nil {
 			e.Fatal(err)
 		}
-		want := &engine.Checkpoint{Head: engine.Head{Seq: 1, Hash: st.log(0, 0)[0].Head.Hash, Now: 10}}
+		want := &store.Checkpoint{Head: store.Head{Seq: 1, Hash: st.log(0, 0)[0].Head.Hash, Now: 10}}
 		full(want)
 		got := st.base()
 		if got == nil {

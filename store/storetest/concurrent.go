@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 const writers = 16
@@ -14,18 +14,18 @@ var concurrentTests = []test{
 	{"writers of one stream", func(e *env) {
 		const each = 20
 		var wg sync.WaitGroup
-		committed := make([][]engine.Commit, writers)
+		committed := make([][]store.Commit, writers)
 		for w := range writers {
 			wg.Go(func() {
 				st := e.stream("acme")
 				for len(committed[w]) < each {
-					c := st.commit(func(c *engine.Commit) { c.Payload = fmt.Append(nil, w, "/", len(committed[w])) })
-					out, err := e.Append(ctx, []engine.Commit{c}, nil)
+					c := st.commit(func(c *store.Commit) { c.Payload = fmt.Append(nil, w, "/", len(committed[w])) })
+					out, err := e.Append(ctx, []store.Commit{c}, nil)
 					if err != nil {
 						e.Error(err)
 						return
 					}
-					if out[0] == engine.Committed {
+					if out[0] == store.Committed {
 						committed[w] = append(committed[w], c)
 						st.head = c.Head()
 						continue
@@ -40,7 +40,7 @@ var concurrentTests = []test{
 			})
 		}
 		wg.Wait()
-		rows := map[uint64]engine.LogRow{}
+		rows := map[uint64]store.LogRow{}
 		for i, r := range e.stream("acme").log(0, 0) {
 			if r.Head.Seq != uint64(i+1) {
 				e.Fatalf("row %d has seq %d", i, r.Head.Seq)
@@ -52,7 +52,7 @@ var concurrentTests = []test{
 		}
 		for _, commits := range committed {
 			for _, c := range commits {
-				equal(e, "row", rows[c.After.Seq+1], engine.LogRow{Head: c.Head(), ID: c.ID, Payload: c.Payload})
+				equal(e, "row", rows[c.After.Seq+1], store.LogRow{Head: c.Head(), ID: c.ID, Payload: c.Payload})
 			}
 		}
 	}},
@@ -63,15 +63,15 @@ var concurrentTests = []test{
 				st := e.stream(fmt.Sprint("s", w))
 				for i := range 10 {
 					c := st.commit(everything)
-					out, err := e.Append(ctx, []engine.Commit{c}, nil)
-					if err != nil || out[0] != engine.Committed {
+					out, err := e.Append(ctx, []store.Commit{c}, nil)
+					if err != nil || out[0] != store.Committed {
 						e.Errorf("Append = %v, %v", out, err)
 						return
 					}
 					st.head = c.Head()
-					cp := &engine.Checkpoint{Stream: st.name, Head: st.head, Base: uint64(i)}
-					cp.Counters = []engine.CounterRow{{Ord: 1, Used: whole(int64(i))}}
-					cp.Series = []engine.SeriesRow{bucket(1, tokens, 0, 0, 0, whole(1))}
+					cp := &store.Checkpoint{Stream: st.name, Head: st.head, Base: uint64(i)}
+					cp.Counters = []store.CounterRow{{Ord: 1, Used: whole(int64(i))}}
+					cp.Series = []store.SeriesRow{bucket(1, tokens, 0, 0, 0, whole(1))}
 					if err := e.Save(ctx, cp); err != nil {
 						e.Error(err)
 						return
@@ -87,7 +87,7 @@ var concurrentTests = []test{
 			if cp == nil {
 				e.Fatalf("%s has no checkpoint", st.name)
 			}
-			equal(e, "counters", cp.Counters, []engine.CounterRow{{Ord: 1, Used: whole(9)}})
+			equal(e, "counters", cp.Counters, []store.CounterRow{{Ord: 1, Used: whole(9)}})
 		}
 		e.due(0, 0)
 		e.pending(writers * 10)
@@ -101,8 +101,8 @@ var concurrentTests = []test{
 				for i := range each {
 					m := message(fmt.Sprintf("%s-%d", st.name, i), pending("hook", 1), pending("other", 1))
 					c := st.commit(messages(m))
-					out, err := e.Append(ctx, []engine.Commit{c}, nil)
-					if err != nil || out[0] != engine.Committed {
+					out, err := e.Append(ctx, []store.Commit{c}, nil)
+					if err != nil || out[0] != store.Committed {
 						e.Errorf("Append = %v, %v", out, err)
 						return
 					}
@@ -128,13 +128,13 @@ var concurrentTests = []test{
 
 // send does what a sender may do to a message just written, from any goroutine: it
 // ends the first delivery, of every other message the second one too, and trims.
-func (e *env) send(m engine.Message) error {
+func (e *env) send(m store.Message) error {
 	ended := m.Deliveries[:1]
 	if n := m.ID[len(m.ID)-1]; n%2 == 0 {
 		ended = m.Deliveries
 	}
 	for i := range ended {
-		ended[i].Status, ended[i].NextAttempt = engine.DeliverySucceeded, 0
+		ended[i].Status, ended[i].NextAttempt = store.DeliverySucceeded, 0
 	}
 	if err := e.SaveDeliveries(ctx, ended); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (e *env) send(m engine.Message) error {
 	if err != nil {
 		return err
 	}
-	if d != nil && d.Status != engine.DeliverySucceeded { // nil: another sender has trimmed it
+	if d != nil && d.Status != store.DeliverySucceeded { // nil: another sender has trimmed it
 		return fmt.Errorf("%s is %s once saved", d.ID, d.Status)
 	}
 	return e.TrimOutbox(ctx, m.CreatedAt+1)
@@ -158,7 +158,7 @@ func (e *env) readAll(name string, seq uint64) {
 		}
 	}
 	var used bursar.Amount
-	check("Load", e.Load(ctx, name, func(cp *engine.Checkpoint) error {
+	check("Load", e.Load(ctx, name, func(cp *store.Checkpoint) error {
 		for _, r := range cp.Counters {
 			used = r.Used
 		}
@@ -167,20 +167,20 @@ func (e *env) readAll(name string, seq uint64) {
 	if used != whole(int64(seq)-1) {
 		check("Load", fmt.Errorf("used %v at %d", used, seq))
 	}
-	sum, at, e2 := e.SeriesSum(ctx, name, engine.SeriesQuery{To: 9})
+	sum, at, e2 := e.SeriesSum(ctx, name, store.SeriesQuery{To: 9})
 	check("SeriesSum", e2)
 	if at != seq || sum != whole(int64(seq)) {
 		check("SeriesSum", fmt.Errorf("%v at %d, want %d", sum, at, seq))
 	}
-	_, e2 = e.Customers(ctx, engine.CustomerQuery{Limit: 3})
+	_, e2 = e.Customers(ctx, store.CustomerQuery{Limit: 3})
 	check("Customers", e2)
-	_, e2 = e.Activity(ctx, name, engine.ActivityQuery{Limit: 3})
+	_, e2 = e.Activity(ctx, name, store.ActivityQuery{Limit: 3})
 	check("Activity", e2)
 	_, e2 = e.Users(ctx, eur, 3)
 	check("Users", e2)
 	_, e2 = e.Due(ctx, 0, 3)
 	check("Due", e2)
-	_, e2 = e.Holds(ctx, name, engine.HoldQuery{Status: bursar.HoldOpen})
+	_, e2 = e.Holds(ctx, name, store.HoldQuery{Status: bursar.HoldOpen})
 	check("Holds", e2)
 	_, e2 = e.FindKeys(ctx, name, 1, [][16]byte{{1}})
 	check("FindKeys", e2)
@@ -198,7 +198,7 @@ var reopenTests = []reopenTest{
 		e.begun("acme", 2)
 	}},
 	{"finds what was appended", func(e *env, reopen func()) {
-		a, catalogue := e.stream("a"), e.stream(engine.CatalogueStream)
+		a, catalogue := e.stream("a"), e.stream(store.CatalogueStream)
 		a.append(everything)
 		a.append()
 		catalogue.append()
@@ -207,13 +207,13 @@ var reopenTests = []reopenTest{
 		a.ends()
 		catalogue.ends()
 		equal(e, "log", a.log(0, 0), want)
-		equal(e, "customers", e.customerIDs(engine.CustomerQuery{}), "a")
+		equal(e, "customers", e.customerIDs(store.CustomerQuery{}), "a")
 		e.users(eur, "a")
-		activity, err := e.Activity(ctx, "a", engine.ActivityQuery{})
+		activity, err := e.Activity(ctx, "a", store.ActivityQuery{})
 		e.ok(err)
 		equal(e, "activity", len(activity), 1)
 		a.append()
-		e.outcomes([]engine.Commit{catalogue.commit(unused(eur))}, engine.InUse)
+		e.outcomes([]store.Commit{catalogue.commit(unused(eur))}, store.InUse)
 		reopen()
 		a.ends()
 	}},
@@ -223,12 +223,12 @@ var reopenTests = []reopenTest{
 		want := st.load()
 		reopen()
 		same(e, st.load(), want)
-		st.series(engine.SeriesQuery{To: 100}, bucket(7, tokens, 0, 0, 0, whole(5)))
+		st.series(store.SeriesQuery{To: 100}, bucket(7, tokens, 0, 0, 0, whole(5)))
 		e.finds("acme", 20, 10, 20, 10, 11)
-		if err := e.Save(ctx, &engine.Checkpoint{Stream: "acme", Head: st.head}); err == nil {
+		if err := e.Save(ctx, &store.Checkpoint{Stream: "acme", Head: st.head}); err == nil {
 			e.Error("saved again at the same position")
 		}
-		st.save(func(cp *engine.Checkpoint) { cp.Due, cp.Meta = want.Due, want.Meta })
+		st.save(func(cp *store.Checkpoint) { cp.Due, cp.Meta = want.Due, want.Meta })
 		reopen()
 		want.Head = st.head
 		same(e, st.load(), want)
@@ -239,10 +239,10 @@ var reopenTests = []reopenTest{
 		e.ok(e.AddMessage(ctx, message("m2", pending("hook", 7))))
 		reopen()
 		e.dueDeliveries(9, 0, "m1/hook", "m2/hook", "m1/other")
-		e.ok(e.SaveDeliveries(ctx, []engine.Delivery{
-			{ID: "m1/hook", Status: engine.DeliverySucceeded, Attempts: 1, ResponseStatus: 200},
-			{ID: "m1/other", Status: engine.DeliveryPending, Attempts: 1, Error: "refused", NextAttempt: 8},
-			{ID: "m2/hook", Status: engine.DeliveryFailed},
+		e.ok(e.SaveDeliveries(ctx, []store.Delivery{
+			{ID: "m1/hook", Status: store.DeliverySucceeded, Attempts: 1, ResponseStatus: 200},
+			{ID: "m1/other", Status: store.DeliveryPending, Attempts: 1, Error: "refused", NextAttempt: 8},
+			{ID: "m2/hook", Status: store.DeliveryFailed},
 		}))
 		want, err := e.Delivery(ctx, "m1/other")
 		e.ok(err)
@@ -259,12 +259,12 @@ var reopenTests = []reopenTest{
 	}},
 	{"knows what is due", func(e *env, reopen func()) {
 		a, b, c, d := e.stream("a"), e.stream("b"), e.stream("c"), e.stream("d")
-		a.save(func(cp *engine.Checkpoint) { cp.Due = 10 })
+		a.save(func(cp *store.Checkpoint) { cp.Due = 10 })
 		b.append()
 		c.save()
 		d.save()
 		d.append()
-		e.stream(engine.CatalogueStream).append()
+		e.stream(store.CatalogueStream).append()
 		reopen()
 		e.due(0, 0, "b", "d")
 		e.due(10, 0, "a", "b", "d")

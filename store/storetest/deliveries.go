@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // hooks puts nine messages to one endpoint into the outbox, in no order: 3, 6 and 9 are
@@ -14,9 +14,9 @@ func (e *env) hooks() {
 	for _, i := range []int{4, 9, 1, 6, 5, 8, 3, 2, 7} {
 		d := pending("hook", 5)
 		if i%3 == 0 {
-			d = delivery("hook", engine.DeliveryFailed)
+			d = delivery("hook", store.DeliveryFailed)
 		} else if i%2 == 0 {
-			d = delivery("hook", engine.DeliverySucceeded)
+			d = delivery("hook", store.DeliverySucceeded)
 		}
 		m := message(fmt.Sprint(i), d)
 		if i%2 == 1 {
@@ -36,7 +36,7 @@ func hook(ns ...int) (ids []string) {
 }
 
 // saved compares a delivery, but for what it was given when it was added.
-func (e *env) saved(id string, status engine.DeliveryStatus, attempts, response int, text string, next bursar.Time) {
+func (e *env) saved(id string, status store.DeliveryStatus, attempts, response int, text string, next bursar.Time) {
 	e.Helper()
 	d, err := e.Delivery(ctx, id)
 	e.ok(err)
@@ -50,13 +50,13 @@ func (e *env) saved(id string, status engine.DeliveryStatus, attempts, response 
 var deliveryTests = []test{
 	{"lists by endpoint and status, newest first", func(e *env) {
 		e.hooks()
-		for status, want := range map[engine.DeliveryStatus][]string{
-			"": hook(9, 8, 7, 6, 5, 4, 3, 2, 1), engine.DeliveryPending: hook(7, 5, 1),
-			engine.DeliverySucceeded: hook(8, 4, 2), engine.DeliveryFailed: hook(9, 6, 3),
+		for status, want := range map[store.DeliveryStatus][]string{
+			"": hook(9, 8, 7, 6, 5, 4, 3, 2, 1), store.DeliveryPending: hook(7, 5, 1),
+			store.DeliverySucceeded: hook(8, 4, 2), store.DeliveryFailed: hook(9, 6, 3),
 		} {
-			e.deliveries(engine.DeliveryQuery{EndpointID: "hook", Status: status}, want...)
+			e.deliveries(store.DeliveryQuery{EndpointID: "hook", Status: status}, want...)
 		}
-		e.deliveries(engine.DeliveryQuery{EndpointID: "other", Status: engine.DeliveryFailed})
+		e.deliveries(store.DeliveryQuery{EndpointID: "other", Status: store.DeliveryFailed})
 		e.endpoint("other", "9/other", "7/other", "5/other", "3/other", "1/other")
 		e.endpoint("hoo")
 		e.endpoint("")
@@ -64,25 +64,25 @@ var deliveryTests = []test{
 	{"pages in both directions", func(e *env) {
 		e.hooks()
 		for _, c := range []struct {
-			q    engine.DeliveryQuery
+			q    store.DeliveryQuery
 			want []string
 		}{
-			{engine.DeliveryQuery{Limit: 2}, hook(9, 8)},
-			{engine.DeliveryQuery{Limit: 9}, hook(9, 8, 7, 6, 5, 4, 3, 2, 1)},
-			{engine.DeliveryQuery{Below: "8/hook", Limit: 2}, hook(7, 6)},
-			{engine.DeliveryQuery{Below: "2/hook", Limit: 2}, hook(1)},
-			{engine.DeliveryQuery{Below: "1/hook", Limit: 2}, nil},
-			{engine.DeliveryQuery{Below: "5", Limit: 1}, hook(4)}, // a place where none is
-			{engine.DeliveryQuery{Above: "2/hook", Limit: 2}, hook(4, 3)},
-			{engine.DeliveryQuery{Above: "7/hook", Limit: 9}, hook(9, 8)},
-			{engine.DeliveryQuery{Above: "9/hook", Limit: 2}, nil},
-			{engine.DeliveryQuery{Above: "5", Limit: 1}, hook(5)},
-			{engine.DeliveryQuery{Above: "1/hook", Below: "5/hook", Limit: 2}, hook(3, 2)},
-			{engine.DeliveryQuery{Above: "1/hook", Below: "5/hook"}, hook(4, 3, 2)},
-			{engine.DeliveryQuery{Below: "9/hook", Status: engine.DeliveryFailed, Limit: 1}, hook(6)},
-			{engine.DeliveryQuery{Above: "3/hook", Status: engine.DeliveryFailed, Limit: 1}, hook(6)},
-			{engine.DeliveryQuery{Below: "7/hook", Status: engine.DeliveryPending}, hook(5, 1)},
-			{engine.DeliveryQuery{Above: "2/hook", Status: engine.DeliverySucceeded, Limit: 9}, hook(8, 4)},
+			{store.DeliveryQuery{Limit: 2}, hook(9, 8)},
+			{store.DeliveryQuery{Limit: 9}, hook(9, 8, 7, 6, 5, 4, 3, 2, 1)},
+			{store.DeliveryQuery{Below: "8/hook", Limit: 2}, hook(7, 6)},
+			{store.DeliveryQuery{Below: "2/hook", Limit: 2}, hook(1)},
+			{store.DeliveryQuery{Below: "1/hook", Limit: 2}, nil},
+			{store.DeliveryQuery{Below: "5", Limit: 1}, hook(4)}, // a place where none is
+			{store.DeliveryQuery{Above: "2/hook", Limit: 2}, hook(4, 3)},
+			{store.DeliveryQuery{Above: "7/hook", Limit: 9}, hook(9, 8)},
+			{store.DeliveryQuery{Above: "9/hook", Limit: 2}, nil},
+			{store.DeliveryQuery{Above: "5", Limit: 1}, hook(5)},
+			{store.DeliveryQuery{Above: "1/hook", Below: "5/hook", Limit: 2}, hook(3, 2)},
+			{store.DeliveryQuery{Above: "1/hook", Below: "5/hook"}, hook(4, 3, 2)},
+			{store.DeliveryQuery{Below: "9/hook", Status: store.DeliveryFailed, Limit: 1}, hook(6)},
+			{store.DeliveryQuery{Above: "3/hook", Status: store.DeliveryFailed, Limit: 1}, hook(6)},
+			{store.DeliveryQuery{Below: "7/hook", Status: store.DeliveryPending}, hook(5, 1)},
+			{store.DeliveryQuery{Above: "2/hook", Status: store.DeliverySucceeded, Limit: 9}, hook(8, 4)},
 		} {
 			c.q.EndpointID = "hook"
 			e.deliveries(c.q, c.want...)
@@ -94,11 +94,11 @@ var deliveryTests = []test{
 		b.CustomerID, b.Deliveries[0].CustomerID = "umbrella", "umbrella"
 		e.stream("acme").append(messages(a))
 		e.stream("umbrella").append(messages(b))
-		e.ok(e.SaveDeliveries(ctx, []engine.Delivery{{ID: "b/hook", Status: engine.DeliverySucceeded}}))
-		b.Deliveries[0].Status, b.Deliveries[0].NextAttempt = engine.DeliverySucceeded, 0
-		got, err := e.Deliveries(ctx, engine.DeliveryQuery{EndpointID: "hook"})
+		e.ok(e.SaveDeliveries(ctx, []store.Delivery{{ID: "b/hook", Status: store.DeliverySucceeded}}))
+		b.Deliveries[0].Status, b.Deliveries[0].NextAttempt = store.DeliverySucceeded, 0
+		got, err := e.Deliveries(ctx, store.DeliveryQuery{EndpointID: "hook"})
 		e.ok(err)
-		equal(e, "deliveries", got, []engine.Delivery{b.Deliveries[0], a.Deliveries[0]})
+		equal(e, "deliveries", got, []store.Delivery{b.Deliveries[0], a.Deliveries[0]})
 	}},
 	{"there is none of an unknown ID", func(e *env) {
 		e.add(message("m", pending("hook", 1)))
@@ -111,9 +111,9 @@ var deliveryTests = []test{
 	{"due are the PENDING ones whose time has come, of each endpoint the earliest first, then by ID", func(e *env) {
 		const now = 1_790_000_000_000_000_000
 		ended := pending("ended", now) // its NextAttempt means nothing
-		ended.Status = engine.DeliveryFailed
+		ended.Status = store.DeliveryFailed
 		e.add(message("b", pending("x", now), pending("y", now+1)), message("a", pending("x", now), ended, pending("y", now-1)),
-			message("c", pending("x", 0), pending("y", now+2), delivery("z", engine.DeliverySucceeded), delivery("w", engine.DeliveryFailed)))
+			message("c", pending("x", 0), pending("y", now+2), delivery("z", store.DeliverySucceeded), delivery("w", store.DeliveryFailed)))
 		e.dueDeliveries(-1, 0)
 		e.dueDeliveries(0, 0, "c/x")
 		e.dueDeliveries(now-1, 0, "c/x", "a/y")
@@ -145,49 +145,49 @@ var deliveryTests = []test{
 	}},
 	{"SaveDeliveries replaces how they stand", func(e *env) {
 		e.add(message("m", pending("a", 1), pending("b", 1), pending("c", 1)))
-		e.ok(e.SaveDeliveries(ctx, []engine.Delivery{
-			{ID: "m/a", Status: engine.DeliverySucceeded, Attempts: 1, ResponseStatus: 204},
-			{ID: "m/b", Status: engine.DeliveryPending, Attempts: 2, ResponseStatus: 500, Error: "later", NextAttempt: 8},
+		e.ok(e.SaveDeliveries(ctx, []store.Delivery{
+			{ID: "m/a", Status: store.DeliverySucceeded, Attempts: 1, ResponseStatus: 204},
+			{ID: "m/b", Status: store.DeliveryPending, Attempts: 2, ResponseStatus: 500, Error: "later", NextAttempt: 8},
 		}))
-		e.saved("m/a", engine.DeliverySucceeded, 1, 204, "", 0)
-		e.saved("m/b", engine.DeliveryPending, 2, 500, "later", 8)
-		e.saved("m/c", engine.DeliveryPending, 0, 0, "", 1)
+		e.saved("m/a", store.DeliverySucceeded, 1, 204, "", 0)
+		e.saved("m/b", store.DeliveryPending, 2, 500, "later", 8)
+		e.saved("m/c", store.DeliveryPending, 0, 0, "", 1)
 		e.dueDeliveries(7, 0, "m/c")
 		e.dueDeliveries(8, 0, "m/b", "m/c")
 		e.pending(2)
-		e.ok(e.SaveDeliveries(ctx, []engine.Delivery{{ID: "m/b", Status: engine.DeliveryFailed, Attempts: 3}}))
-		e.saved("m/b", engine.DeliveryFailed, 3, 0, "", 0)
-		e.deliveries(engine.DeliveryQuery{EndpointID: "b", Status: engine.DeliveryFailed}, "m/b")
+		e.ok(e.SaveDeliveries(ctx, []store.Delivery{{ID: "m/b", Status: store.DeliveryFailed, Attempts: 3}}))
+		e.saved("m/b", store.DeliveryFailed, 3, 0, "", 0)
+		e.deliveries(store.DeliveryQuery{EndpointID: "b", Status: store.DeliveryFailed}, "m/b")
 		e.dueDeliveries(99, 0, "m/c")
 		e.pending(1)
 	}},
 	{"what was given up may be tried again", func(e *env) {
-		e.add(message("m", delivery("hook", engine.DeliveryFailed)))
-		e.ok(e.SaveDeliveries(ctx, []engine.Delivery{{ID: "m/hook", Status: engine.DeliveryPending, NextAttempt: 3}}))
-		e.deliveries(engine.DeliveryQuery{EndpointID: "hook", Status: engine.DeliveryFailed})
-		e.deliveries(engine.DeliveryQuery{EndpointID: "hook", Status: engine.DeliveryPending}, "m/hook")
+		e.add(message("m", delivery("hook", store.DeliveryFailed)))
+		e.ok(e.SaveDeliveries(ctx, []store.Delivery{{ID: "m/hook", Status: store.DeliveryPending, NextAttempt: 3}}))
+		e.deliveries(store.DeliveryQuery{EndpointID: "hook", Status: store.DeliveryFailed})
+		e.deliveries(store.DeliveryQuery{EndpointID: "hook", Status: store.DeliveryPending}, "m/hook")
 		e.dueDeliveries(3, 0, "m/hook")
 		e.pending(1)
 	}},
 	{"what has succeeded only begins anew", func(e *env) {
 		e.add(message("m", pending("hook", 1)))
-		for _, late := range []engine.Delivery{
-			{Status: engine.DeliveryPending, Attempts: 3, NextAttempt: 9}, {Status: engine.DeliveryFailed, Attempts: 3}, {Status: engine.DeliveryFailed},
+		for _, late := range []store.Delivery{
+			{Status: store.DeliveryPending, Attempts: 3, NextAttempt: 9}, {Status: store.DeliveryFailed, Attempts: 3}, {Status: store.DeliveryFailed},
 		} {
-			e.ok(e.SaveDeliveries(ctx, []engine.Delivery{{ID: "m/hook", Status: engine.DeliverySucceeded, Attempts: 1, ResponseStatus: 200}}))
+			e.ok(e.SaveDeliveries(ctx, []store.Delivery{{ID: "m/hook", Status: store.DeliverySucceeded, Attempts: 1, ResponseStatus: 200}}))
 			late.ID = "m/hook"
-			e.ok(e.SaveDeliveries(ctx, []engine.Delivery{late}))
-			e.saved("m/hook", engine.DeliverySucceeded, 1, 200, "", 0)
+			e.ok(e.SaveDeliveries(ctx, []store.Delivery{late}))
+			e.saved("m/hook", store.DeliverySucceeded, 1, 200, "", 0)
 		}
-		e.ok(e.SaveDeliveries(ctx, []engine.Delivery{{ID: "m/hook", Status: engine.DeliveryPending, NextAttempt: 3}}))
-		e.saved("m/hook", engine.DeliveryPending, 0, 0, "", 3)
+		e.ok(e.SaveDeliveries(ctx, []store.Delivery{{ID: "m/hook", Status: store.DeliveryPending, NextAttempt: 3}}))
+		e.saved("m/hook", store.DeliveryPending, 0, 0, "", 3)
 	}},
 	{"SaveDeliveries changes nothing else", func(e *env) {
 		m := rich("m")
 		e.add(m)
 		want := m.Deliveries[0]
-		want.Status, want.Attempts, want.ResponseStatus, want.Error, want.NextAttempt = engine.DeliverySucceeded, 9, 201, "", 0
-		e.ok(e.SaveDeliveries(ctx, []engine.Delivery{{
+		want.Status, want.Attempts, want.ResponseStatus, want.Error, want.NextAttempt = store.DeliverySucceeded, 9, 201, "", 0
+		e.ok(e.SaveDeliveries(ctx, []store.Delivery{{
 			ID: want.ID, EndpointID: "!", MessageID: "!", EventType: "!", CustomerID: "!", CreatedAt: 77,
 			Status: want.Status, Attempts: want.Attempts, ResponseStatus: want.ResponseStatus,
 		}}))
@@ -198,11 +198,11 @@ var deliveryTests = []test{
 	{"SaveDeliveries ignores unknown IDs", func(e *env) {
 		e.add(message("m", pending("hook", 1)))
 		e.ok(e.SaveDeliveries(ctx, nil))
-		e.ok(e.SaveDeliveries(ctx, []engine.Delivery{
-			{ID: "x", EndpointID: "hook", Status: engine.DeliveryPending},
-			{ID: "m/hook", Status: engine.DeliverySucceeded}, {ID: "m", EndpointID: "hook"},
+		e.ok(e.SaveDeliveries(ctx, []store.Delivery{
+			{ID: "x", EndpointID: "hook", Status: store.DeliveryPending},
+			{ID: "m/hook", Status: store.DeliverySucceeded}, {ID: "m", EndpointID: "hook"},
 		}))
-		e.saved("m/hook", engine.DeliverySucceeded, 0, 0, "", 0)
+		e.saved("m/hook", store.DeliverySucceeded, 0, 0, "", 0)
 		e.endpoint("hook", "m/hook")
 		e.pending(0)
 	}},
@@ -211,7 +211,7 @@ var deliveryTests = []test{
 var trimTests = []test{
 	{"deletes messages created before, with their deliveries", func(e *env) {
 		for i := range 4 {
-			m := message(fmt.Sprint(i), delivery("hook", engine.DeliverySucceeded), delivery("other", engine.DeliveryFailed))
+			m := message(fmt.Sprint(i), delivery("hook", store.DeliverySucceeded), delivery("other", store.DeliveryFailed))
 			m.CreatedAt = bursar.Time(i) * 10
 			m.Deliveries[0].CreatedAt = bursar.Time(3-i) * 10 // the message's counts
 			e.add(m)
@@ -221,7 +221,7 @@ var trimTests = []test{
 		e.ok(e.TrimOutbox(ctx, 20))
 		e.endpoint("hook", "3/hook", "2/hook")
 		e.endpoint("other", "3/other", "2/other")
-		e.deliveries(engine.DeliveryQuery{EndpointID: "other", Status: engine.DeliveryFailed}, "3/other", "2/other")
+		e.deliveries(store.DeliveryQuery{EndpointID: "other", Status: store.DeliveryFailed}, "3/other", "2/other")
 		if d, err := e.Delivery(ctx, "1/hook"); d != nil || err != nil {
 			e.Errorf("Delivery = %v, %v", d, err)
 		}
@@ -229,12 +229,12 @@ var trimTests = []test{
 		e.endpoint("hook", "3/hook")
 	}},
 	{"keeps messages with a PENDING delivery, whole", func(e *env) {
-		m := message("m", delivery("a", engine.DeliverySucceeded), pending("b", 5), delivery("c", engine.DeliveryFailed))
-		e.add(m, message("n", delivery("a", engine.DeliverySucceeded)))
+		m := message("m", delivery("a", store.DeliverySucceeded), pending("b", 5), delivery("c", store.DeliveryFailed))
+		e.add(m, message("n", delivery("a", store.DeliverySucceeded)))
 		e.ok(e.TrimOutbox(ctx, 99))
 		e.outboxKeeps(m)
 		e.endpoint("a", "m/a")
-		e.ok(e.SaveDeliveries(ctx, []engine.Delivery{{ID: "m/b", Status: engine.DeliveryFailed}}))
+		e.ok(e.SaveDeliveries(ctx, []store.Delivery{{ID: "m/b", Status: store.DeliveryFailed}}))
 		e.ok(e.TrimOutbox(ctx, 99))
 		for _, endpoint := range []string{"a", "b", "c"} {
 			e.endpoint(endpoint)
@@ -242,16 +242,16 @@ var trimTests = []test{
 	}},
 	{"messages of commits too, however many, and not their commits", func(e *env) {
 		st := e.stream("acme")
-		var ms []engine.Message
+		var ms []store.Message
 		var want []string
 		for i := range 500 {
-			d := delivery("hook", engine.DeliverySucceeded)
+			d := delivery("hook", store.DeliverySucceeded)
 			if i >= 150 && i < 300 || i%7 == 0 {
 				d = pending("hook", 1)
 			}
 			m := message(fmt.Sprintf("%03d", i), d)
 			m.CreatedAt = bursar.Time(i/3 - 50) // several of one instant, some before the epoch
-			if ms = append(ms, m); d.Status == engine.DeliveryPending || m.CreatedAt >= 60 {
+			if ms = append(ms, m); d.Status == store.DeliveryPending || m.CreatedAt >= 60 {
 				want = append([]string{m.Deliveries[0].ID}, want...)
 			}
 		}
@@ -259,7 +259,7 @@ var trimTests = []test{
 		e.ok(e.TrimOutbox(ctx, 60))
 		e.endpoint("hook", want...)
 		st.ends()
-		equal(e, "log", st.log(0, 0), []engine.LogRow{{Head: c.Head(), ID: c.ID}})
+		equal(e, "log", st.log(0, 0), []store.LogRow{{Head: c.Head(), ID: c.ID}})
 	}},
 	{"nothing to trim", func(e *env) {
 		e.ok(e.TrimOutbox(ctx, 99))

@@ -7,11 +7,11 @@ import (
 	"sync/atomic"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // saveJob compares whether a job was saved.
-func (e *env) saveJob(j engine.JobRow, want bool) {
+func (e *env) saveJob(j store.JobRow, want bool) {
 	e.Helper()
 	got, err := e.SaveJob(ctx, j)
 	e.ok(err)
@@ -21,7 +21,7 @@ func (e *env) saveJob(j engine.JobRow, want bool) {
 }
 
 // jobs compares the IDs of what a query selects.
-func (e *env) jobs(q engine.JobQuery, want ...string) {
+func (e *env) jobs(q store.JobQuery, want ...string) {
 	e.Helper()
 	rows, err := e.Jobs(ctx, q)
 	e.ok(err)
@@ -34,63 +34,63 @@ func (e *env) jobs(q engine.JobQuery, want ...string) {
 
 var jobTests = []test{
 	{"a job is as it was saved, with the next Rev", func(e *env) {
-		e.saveJob(engine.JobRow{ID: "a", Key: "k", Body: []byte("one")}, true)
-		e.saveJob(engine.JobRow{ID: "a", Rev: 1, Ended: 7, Body: []byte("two"), Result: []byte("all")}, true)
-		rows, err := e.Jobs(ctx, engine.JobQuery{})
+		e.saveJob(store.JobRow{ID: "a", Key: "k", Body: []byte("one")}, true)
+		e.saveJob(store.JobRow{ID: "a", Rev: 1, Ended: 7, Body: []byte("two"), Result: []byte("all")}, true)
+		rows, err := e.Jobs(ctx, store.JobQuery{})
 		e.ok(err)
-		job := engine.JobRow{ID: "a", Key: "k", Rev: 2, Ended: 7, Body: []byte("two")}
-		equal(e, "listed without its result", rows, []engine.JobRow{job})
-		rows, err = e.Jobs(ctx, engine.JobQuery{ID: "a"})
+		job := store.JobRow{ID: "a", Key: "k", Rev: 2, Ended: 7, Body: []byte("two")}
+		equal(e, "listed without its result", rows, []store.JobRow{job})
+		rows, err = e.Jobs(ctx, store.JobQuery{ID: "a"})
 		e.ok(err)
 		job.Result = []byte("all")
-		equal(e, "by its ID", rows, []engine.JobRow{job})
+		equal(e, "by its ID", rows, []store.JobRow{job})
 	}},
 	{"a Rev that is not the saved one writes nothing", func(e *env) {
-		e.saveJob(engine.JobRow{ID: "a", Body: []byte("one")}, true)
+		e.saveJob(store.JobRow{ID: "a", Body: []byte("one")}, true)
 		for _, rev := range []uint64{0, 2} {
-			e.saveJob(engine.JobRow{ID: "a", Rev: rev, Body: []byte("two")}, false)
+			e.saveJob(store.JobRow{ID: "a", Rev: rev, Body: []byte("two")}, false)
 		}
-		e.saveJob(engine.JobRow{ID: "b", Rev: 1, Body: []byte("two")}, false)
-		rows, err := e.Jobs(ctx, engine.JobQuery{})
+		e.saveJob(store.JobRow{ID: "b", Rev: 1, Body: []byte("two")}, false)
+		rows, err := e.Jobs(ctx, store.JobQuery{})
 		e.ok(err)
-		equal(e, "rows", rows, []engine.JobRow{{ID: "a", Rev: 1, Body: []byte("one")}})
+		equal(e, "rows", rows, []store.JobRow{{ID: "a", Rev: 1, Body: []byte("one")}})
 	}},
 	{"a Key has one job, many jobs have none", func(e *env) {
-		e.saveJob(engine.JobRow{ID: "a", Key: "k", Body: []byte("x")}, true)
-		e.saveJob(engine.JobRow{ID: "b", Key: "k", Body: []byte("y")}, false)
-		e.saveJob(engine.JobRow{ID: "c", Body: []byte("x")}, true)
-		e.saveJob(engine.JobRow{ID: "d", Body: []byte("x")}, true)
-		e.jobs(engine.JobQuery{Key: "k"}, "a")
-		e.jobs(engine.JobQuery{Key: "other"})
-		e.jobs(engine.JobQuery{ID: "d"}, "d")
-		e.jobs(engine.JobQuery{ID: "e"})
+		e.saveJob(store.JobRow{ID: "a", Key: "k", Body: []byte("x")}, true)
+		e.saveJob(store.JobRow{ID: "b", Key: "k", Body: []byte("y")}, false)
+		e.saveJob(store.JobRow{ID: "c", Body: []byte("x")}, true)
+		e.saveJob(store.JobRow{ID: "d", Body: []byte("x")}, true)
+		e.jobs(store.JobQuery{Key: "k"}, "a")
+		e.jobs(store.JobQuery{Key: "other"})
+		e.jobs(store.JobQuery{ID: "d"}, "d")
+		e.jobs(store.JobQuery{ID: "e"})
 	}},
 	{"jobs are listed newest first, between bounds", func(e *env) {
 		for _, id := range []string{"b", "d", "a", "c"} {
-			e.saveJob(engine.JobRow{ID: id, Body: []byte("x")}, true)
+			e.saveJob(store.JobRow{ID: id, Body: []byte("x")}, true)
 		}
-		e.saveJob(engine.JobRow{ID: "c", Rev: 1, Ended: 1, Body: []byte("x")}, true)
-		e.jobs(engine.JobQuery{}, "d", "c", "b", "a")
-		e.jobs(engine.JobQuery{Limit: 2}, "d", "c")
-		e.jobs(engine.JobQuery{Below: "c", Limit: 1}, "b")
-		e.jobs(engine.JobQuery{Above: "a", Limit: 2}, "c", "b")
-		e.jobs(engine.JobQuery{Open: true}, "d", "b", "a")
+		e.saveJob(store.JobRow{ID: "c", Rev: 1, Ended: 1, Body: []byte("x")}, true)
+		e.jobs(store.JobQuery{}, "d", "c", "b", "a")
+		e.jobs(store.JobQuery{Limit: 2}, "d", "c")
+		e.jobs(store.JobQuery{Below: "c", Limit: 1}, "b")
+		e.jobs(store.JobQuery{Above: "a", Limit: 2}, "c", "b")
+		e.jobs(store.JobQuery{Open: true}, "d", "b", "a")
 	}},
 	{"jobs that ended before an instant are trimmed", func(e *env) {
 		for id, ended := range map[string]bursar.Time{"a": 0, "b": 5, "c": 6} {
-			e.saveJob(engine.JobRow{ID: id, Ended: ended, Body: []byte("x")}, true)
+			e.saveJob(store.JobRow{ID: id, Ended: ended, Body: []byte("x")}, true)
 		}
 		e.ok(e.TrimJobs(ctx, 6))
-		e.jobs(engine.JobQuery{}, "c", "a")
+		e.jobs(store.JobQuery{}, "c", "a")
 	}},
 	{"of those who save one Rev at once, one does", func(e *env) {
-		e.saveJob(engine.JobRow{ID: "a", Body: []byte("x")}, true)
+		e.saveJob(store.JobRow{ID: "a", Body: []byte("x")}, true)
 		var saved atomic.Int32
 		var all sync.WaitGroup
 		for i := range 8 {
 			all.Go(func() {
-				got, err := e.SaveJob(ctx, engine.JobRow{ID: "a", Rev: 1, Body: bytes.Repeat([]byte("y"), i+1)})
-				if err != nil && !errors.Is(err, engine.ErrNotCommitted) {
+				got, err := e.SaveJob(ctx, store.JobRow{ID: "a", Rev: 1, Body: bytes.Repeat([]byte("y"), i+1)})
+				if err != nil && !errors.Is(err, store.ErrNotCommitted) {
 					e.Error(err)
 				}
 				if got {
@@ -106,10 +106,10 @@ var jobTests = []test{
 }
 
 var jobReopen = reopenTest{"jobs are there after a restart", func(e *env, reopen func()) {
-	e.saveJob(engine.JobRow{ID: "a", Key: "k", Body: []byte("x")}, true)
-	e.saveJob(engine.JobRow{ID: "a", Rev: 1, Body: []byte("y")}, true)
+	e.saveJob(store.JobRow{ID: "a", Key: "k", Body: []byte("x")}, true)
+	e.saveJob(store.JobRow{ID: "a", Rev: 1, Body: []byte("y")}, true)
 	reopen()
-	rows, err := e.Jobs(ctx, engine.JobQuery{Open: true})
+	rows, err := e.Jobs(ctx, store.JobQuery{Open: true})
 	e.ok(err)
-	equal(e, "rows", rows, []engine.JobRow{{ID: "a", Key: "k", Rev: 2, Body: []byte("y")}})
+	equal(e, "rows", rows, []store.JobRow{{ID: "a", Key: "k", Rev: 2, Body: []byte("y")}})
 }}

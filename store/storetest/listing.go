@@ -4,11 +4,11 @@ import (
 	"fmt"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
-func listing(c bursar.Customer) func(*engine.Commit) {
-	return func(commit *engine.Commit) { commit.Listing = &c }
+func listing(c bursar.Customer) func(*store.Commit) {
+	return func(commit *store.Commit) { commit.Listing = &c }
 }
 
 // customers lists five customers: c and d were created at one instant, e is archived.
@@ -24,7 +24,7 @@ func (e *env) customers() {
 	}
 }
 
-func (e *env) customerIDs(q engine.CustomerQuery) string {
+func (e *env) customerIDs(q store.CustomerQuery) string {
 	e.Helper()
 	rows, err := e.Customers(ctx, q)
 	e.ok(err)
@@ -47,7 +47,7 @@ var customerTests = []test{
 		for _, c := range []bursar.Customer{full, bare, empty} {
 			e.stream(c.ID).append(listing(c))
 		}
-		got, err := e.Customers(ctx, engine.CustomerQuery{IncludeArchived: true})
+		got, err := e.Customers(ctx, store.CustomerQuery{IncludeArchived: true})
 		e.ok(err)
 		equal(e, "customers", got, []bursar.Customer{bare, empty, full})
 	}},
@@ -55,63 +55,63 @@ var customerTests = []test{
 		st := e.stream("acme")
 		st.append(listing(bursar.Customer{ID: "acme", Name: ptr("Old"), Email: ptr("old"), Metadata: map[string]string{"a": "b"}}))
 		st.append() // without a listing the row stays
-		equal(e, "by the old name", e.customerIDs(engine.CustomerQuery{Name: "Old"}), "acme")
+		equal(e, "by the old name", e.customerIDs(store.CustomerQuery{Name: "Old"}), "acme")
 		st.append(listing(bursar.Customer{ID: "acme", Name: ptr("New")}))
-		equal(e, "by the old name", e.customerIDs(engine.CustomerQuery{Name: "Old"}), "")
-		equal(e, "by the old email", e.customerIDs(engine.CustomerQuery{Email: "old"}), "")
-		got, err := e.Customers(ctx, engine.CustomerQuery{})
+		equal(e, "by the old name", e.customerIDs(store.CustomerQuery{Name: "Old"}), "")
+		equal(e, "by the old email", e.customerIDs(store.CustomerQuery{Email: "old"}), "")
+		got, err := e.Customers(ctx, store.CustomerQuery{})
 		e.ok(err)
 		equal(e, "customers", got, []bursar.Customer{{ID: "acme", Name: ptr("New")}})
 	}},
 	{"filters", func(e *env) {
 		e.customers()
 		for _, c := range []struct {
-			q    engine.CustomerQuery
+			q    store.CustomerQuery
 			want string
 		}{
-			{engine.CustomerQuery{}, "abcd"},
-			{engine.CustomerQuery{IncludeArchived: true}, "abcde"},
-			{engine.CustomerQuery{Email: "x@example.com"}, "ad"},
-			{engine.CustomerQuery{Email: "x@example"}, ""},
-			{engine.CustomerQuery{Name: "Ann"}, "ac"},
-			{engine.CustomerQuery{Name: "Ann", IncludeArchived: true}, "ace"},
-			{engine.CustomerQuery{Name: "Ann", Email: "x@example.com"}, "a"},
-			{engine.CustomerQuery{Search: "B"}, "b"},
-			{engine.CustomerQuery{Search: "nN"}, "ac"},
-			{engine.CustomerQuery{Search: "X@EXAMPLE"}, "ad"},
-			{engine.CustomerQuery{Search: "%"}, ""},
-			{engine.CustomerQuery{Search: "é"}, "d"},
-			{engine.CustomerQuery{Search: "É"}, ""},
-			{engine.CustomerQuery{Search: "e", CreatedTo: 20}, "a"},
-			{engine.CustomerQuery{CreatedFrom: 20}, "bcd"},
-			{engine.CustomerQuery{CreatedFrom: 21}, "cd"},
-			{engine.CustomerQuery{CreatedTo: 30}, "ab"},
-			{engine.CustomerQuery{CreatedTo: 31}, "abcd"},
-			{engine.CustomerQuery{CreatedFrom: 20, CreatedTo: 30}, "b"},
-			{engine.CustomerQuery{Name: "Ann", CreatedFrom: 11}, "c"},
+			{store.CustomerQuery{}, "abcd"},
+			{store.CustomerQuery{IncludeArchived: true}, "abcde"},
+			{store.CustomerQuery{Email: "x@example.com"}, "ad"},
+			{store.CustomerQuery{Email: "x@example"}, ""},
+			{store.CustomerQuery{Name: "Ann"}, "ac"},
+			{store.CustomerQuery{Name: "Ann", IncludeArchived: true}, "ace"},
+			{store.CustomerQuery{Name: "Ann", Email: "x@example.com"}, "a"},
+			{store.CustomerQuery{Search: "B"}, "b"},
+			{store.CustomerQuery{Search: "nN"}, "ac"},
+			{store.CustomerQuery{Search: "X@EXAMPLE"}, "ad"},
+			{store.CustomerQuery{Search: "%"}, ""},
+			{store.CustomerQuery{Search: "é"}, "d"},
+			{store.CustomerQuery{Search: "É"}, ""},
+			{store.CustomerQuery{Search: "e", CreatedTo: 20}, "a"},
+			{store.CustomerQuery{CreatedFrom: 20}, "bcd"},
+			{store.CustomerQuery{CreatedFrom: 21}, "cd"},
+			{store.CustomerQuery{CreatedTo: 30}, "ab"},
+			{store.CustomerQuery{CreatedTo: 31}, "abcd"},
+			{store.CustomerQuery{CreatedFrom: 20, CreatedTo: 30}, "b"},
+			{store.CustomerQuery{Name: "Ann", CreatedFrom: 11}, "c"},
 		} {
 			equal(e, fmt.Sprintf("%+v", c.q), e.customerIDs(c.q), c.want)
 		}
 	}},
 	{"pages in both directions", func(e *env) {
 		e.customers()
-		c := &engine.CustomerPos{CreatedAt: 30, ID: "c"}
-		none := &engine.CustomerPos{CreatedAt: 30, ID: "bb"} // a place where nobody is
+		c := &store.CustomerPos{CreatedAt: 30, ID: "c"}
+		none := &store.CustomerPos{CreatedAt: 30, ID: "bb"} // a place where nobody is
 		for _, c := range []struct {
-			q    engine.CustomerQuery
+			q    store.CustomerQuery
 			want string
 		}{
-			{engine.CustomerQuery{Limit: 2}, "ab"},
-			{engine.CustomerQuery{After: c, Limit: 2}, "d"},
-			{engine.CustomerQuery{After: c, Limit: 1, IncludeArchived: true}, "d"},
-			{engine.CustomerQuery{Before: c, Limit: 1}, "b"},
-			{engine.CustomerQuery{Before: c, Limit: 9}, "ab"},
-			{engine.CustomerQuery{After: none}, "cd"},
-			{engine.CustomerQuery{Before: none, Limit: 1}, "b"},
-			{engine.CustomerQuery{Name: "Ann", After: none}, "c"},
-			{engine.CustomerQuery{Name: "Ann", Before: c}, "a"},
-			{engine.CustomerQuery{After: &engine.CustomerPos{CreatedAt: 99}}, ""},
-			{engine.CustomerQuery{Before: &engine.CustomerPos{CreatedAt: 10, ID: "a"}, Limit: 5}, ""},
+			{store.CustomerQuery{Limit: 2}, "ab"},
+			{store.CustomerQuery{After: c, Limit: 2}, "d"},
+			{store.CustomerQuery{After: c, Limit: 1, IncludeArchived: true}, "d"},
+			{store.CustomerQuery{Before: c, Limit: 1}, "b"},
+			{store.CustomerQuery{Before: c, Limit: 9}, "ab"},
+			{store.CustomerQuery{After: none}, "cd"},
+			{store.CustomerQuery{Before: none, Limit: 1}, "b"},
+			{store.CustomerQuery{Name: "Ann", After: none}, "c"},
+			{store.CustomerQuery{Name: "Ann", Before: c}, "a"},
+			{store.CustomerQuery{After: &store.CustomerPos{CreatedAt: 99}}, ""},
+			{store.CustomerQuery{Before: &store.CustomerPos{CreatedAt: 10, ID: "a"}, Limit: 5}, ""},
 		} {
 			equal(e, fmt.Sprintf("%+v", c.q), e.customerIDs(c.q), c.want)
 		}
@@ -120,23 +120,23 @@ var customerTests = []test{
 
 // activity writes six entries, the last two of one instant, and one of another stream.
 func (e *env) activity() {
-	entry := func(id string, at bursar.Time, entity, action, actor string) engine.Activity {
-		return engine.Activity{ID: id, Timestamp: at, EntityID: entity, Action: action, ActorID: actor}
+	entry := func(id string, at bursar.Time, entity, action, actor string) store.Activity {
+		return store.Activity{ID: id, Timestamp: at, EntityID: entity, Action: action, ActorID: actor}
 	}
 	st := e.stream("acme")
-	st.append(func(c *engine.Commit) {
-		c.Activity = []engine.Activity{entry("1", 10, "", "create", "x"), entry("2", 20, "e1", "create", "x")}
+	st.append(func(c *store.Commit) {
+		c.Activity = []store.Activity{entry("1", 10, "", "create", "x"), entry("2", 20, "e1", "create", "x")}
 	})
-	st.append(func(c *engine.Commit) {
-		c.Activity = []engine.Activity{
+	st.append(func(c *store.Commit) {
+		c.Activity = []store.Activity{
 			entry("3", 30, "e2", "create", "y"), entry("4", 40, "e1", "update", "x"),
 			entry("5", 50, "e1", "update", "y"), entry("6", 50, "", "update", "x"),
 		}
 	})
-	e.stream("other").append(func(c *engine.Commit) { c.Activity = []engine.Activity{entry("4", 40, "e1", "update", "x")} })
+	e.stream("other").append(func(c *store.Commit) { c.Activity = []store.Activity{entry("4", 40, "e1", "update", "x")} })
 }
 
-func (e *env) activityIDs(q engine.ActivityQuery) string {
+func (e *env) activityIDs(q store.ActivityQuery) string {
 	e.Helper()
 	rows, err := e.Activity(ctx, "acme", q)
 	e.ok(err)
@@ -150,14 +150,14 @@ func (e *env) activityIDs(q engine.ActivityQuery) string {
 var activityTests = []test{
 	{"selects entries of some entities", func(e *env) {
 		st := e.stream("acme")
-		st.append(func(c *engine.Commit) {
-			c.Activity = []engine.Activity{{ID: "1", EntityID: "a"}, {ID: "2", EntityID: "b"}, {ID: "3"}, {ID: "4", EntityID: "c"}, {ID: "5", EntityID: "a"}}
+		st.append(func(c *store.Commit) {
+			c.Activity = []store.Activity{{ID: "1", EntityID: "a"}, {ID: "2", EntityID: "b"}, {ID: "3"}, {ID: "4", EntityID: "c"}, {ID: "5", EntityID: "a"}}
 		})
 		for _, c := range []struct {
 			of   []string
 			want string
 		}{{[]string{"a", "c"}, "541"}, {[]string{"d", ""}, ""}, {[]string{}, ""}, {nil, "54321"}} {
-			rows, err := e.Activity(ctx, "acme", engine.ActivityQuery{EntityIDs: c.of, Limit: 10})
+			rows, err := e.Activity(ctx, "acme", store.ActivityQuery{EntityIDs: c.of, Limit: 10})
 			e.ok(err)
 			got := ""
 			for _, a := range rows {
@@ -167,40 +167,40 @@ var activityTests = []test{
 		}
 	}},
 	{"keeps every field", func(e *env) {
-		full := engine.Activity{
+		full := store.Activity{
 			ID: "b", Timestamp: 1_790_000_000_000_000_001, ActorType: "API_KEY", ActorID: "key", Subject: "user",
 			Action: "update", TargetType: "entity", TargetID: "t", EntityID: "e",
 			Before: []byte(`{"a":"é"}`), After: []byte(`null`), RequestID: "r",
 		}
-		bare := engine.Activity{ID: "a"}
-		e.stream("acme").append(func(c *engine.Commit) { c.Activity = []engine.Activity{bare, full} })
-		got, err := e.Activity(ctx, "acme", engine.ActivityQuery{})
+		bare := store.Activity{ID: "a"}
+		e.stream("acme").append(func(c *store.Commit) { c.Activity = []store.Activity{bare, full} })
+		got, err := e.Activity(ctx, "acme", store.ActivityQuery{})
 		e.ok(err)
-		equal(e, "activity", got, []engine.Activity{full, bare})
-		got, err = e.Activity(ctx, "nobody", engine.ActivityQuery{})
+		equal(e, "activity", got, []store.Activity{full, bare})
+		got, err = e.Activity(ctx, "nobody", store.ActivityQuery{})
 		e.ok(err)
 		equal(e, "activity of a stream that does not exist", got, nil)
 	}},
 	{"filters, newest first", func(e *env) {
 		e.activity()
 		for _, c := range []struct {
-			q    engine.ActivityQuery
+			q    store.ActivityQuery
 			want string
 		}{
-			{engine.ActivityQuery{}, "654321"},
-			{engine.ActivityQuery{EntityID: "e1"}, "542"},
-			{engine.ActivityQuery{EntityID: "e9"}, ""},
-			{engine.ActivityQuery{Action: "update"}, "654"},
-			{engine.ActivityQuery{ActorID: "x"}, "6421"},
-			{engine.ActivityQuery{EntityID: "e1", Action: "update", ActorID: "x"}, "4"},
-			{engine.ActivityQuery{From: 30}, "6543"},
-			{engine.ActivityQuery{From: 31}, "654"},
-			{engine.ActivityQuery{From: 51}, ""},
-			{engine.ActivityQuery{To: 30}, "21"},
-			{engine.ActivityQuery{To: 50}, "4321"},
-			{engine.ActivityQuery{To: 51}, "654321"},
-			{engine.ActivityQuery{From: 20, To: 50}, "432"},
-			{engine.ActivityQuery{From: 20, To: 50, EntityID: "e1"}, "42"},
+			{store.ActivityQuery{}, "654321"},
+			{store.ActivityQuery{EntityID: "e1"}, "542"},
+			{store.ActivityQuery{EntityID: "e9"}, ""},
+			{store.ActivityQuery{Action: "update"}, "654"},
+			{store.ActivityQuery{ActorID: "x"}, "6421"},
+			{store.ActivityQuery{EntityID: "e1", Action: "update", ActorID: "x"}, "4"},
+			{store.ActivityQuery{From: 30}, "6543"},
+			{store.ActivityQuery{From: 31}, "654"},
+			{store.ActivityQuery{From: 51}, ""},
+			{store.ActivityQuery{To: 30}, "21"},
+			{store.ActivityQuery{To: 50}, "4321"},
+			{store.ActivityQuery{To: 51}, "654321"},
+			{store.ActivityQuery{From: 20, To: 50}, "432"},
+			{store.ActivityQuery{From: 20, To: 50, EntityID: "e1"}, "42"},
 		} {
 			equal(e, fmt.Sprintf("%+v", c.q), e.activityIDs(c.q), c.want)
 		}
@@ -208,19 +208,19 @@ var activityTests = []test{
 	{"pages in both directions", func(e *env) {
 		e.activity()
 		for _, c := range []struct {
-			q    engine.ActivityQuery
+			q    store.ActivityQuery
 			want string
 		}{
-			{engine.ActivityQuery{Limit: 2}, "65"},
-			{engine.ActivityQuery{Below: "5", Limit: 2}, "43"},
-			{engine.ActivityQuery{Below: "2", Limit: 2}, "1"},
-			{engine.ActivityQuery{Above: "2", Limit: 2}, "43"},
-			{engine.ActivityQuery{Above: "2", Limit: 9}, "6543"},
-			{engine.ActivityQuery{Above: "6", Limit: 2}, ""},
-			{engine.ActivityQuery{Above: "1", Below: "5", Limit: 2}, "32"},
-			{engine.ActivityQuery{Above: "1", EntityID: "e1", Limit: 2}, "42"},
-			{engine.ActivityQuery{Below: "5", EntityID: "e1", Limit: 1}, "4"},
-			{engine.ActivityQuery{Above: "1", From: 20, To: 50, Limit: 2}, "32"},
+			{store.ActivityQuery{Limit: 2}, "65"},
+			{store.ActivityQuery{Below: "5", Limit: 2}, "43"},
+			{store.ActivityQuery{Below: "2", Limit: 2}, "1"},
+			{store.ActivityQuery{Above: "2", Limit: 2}, "43"},
+			{store.ActivityQuery{Above: "2", Limit: 9}, "6543"},
+			{store.ActivityQuery{Above: "6", Limit: 2}, ""},
+			{store.ActivityQuery{Above: "1", Below: "5", Limit: 2}, "32"},
+			{store.ActivityQuery{Above: "1", EntityID: "e1", Limit: 2}, "42"},
+			{store.ActivityQuery{Below: "5", EntityID: "e1", Limit: 1}, "4"},
+			{store.ActivityQuery{Above: "1", From: 20, To: 50, Limit: 2}, "32"},
 		} {
 			equal(e, fmt.Sprintf("%+v", c.q), e.activityIDs(c.q), c.want)
 		}

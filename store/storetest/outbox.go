@@ -6,12 +6,12 @@ import (
 	"fmt"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // message is a message of acme's, created at 1, with deliveries named id/endpoint.
-func message(id string, ds ...engine.Delivery) engine.Message {
-	m := engine.Message{ID: id, Type: "usage_exceeded", CustomerID: "acme", CreatedAt: 1, Body: []byte(`{"messageId":"` + id + `"}`)}
+func message(id string, ds ...store.Delivery) store.Message {
+	m := store.Message{ID: id, Type: "usage_exceeded", CustomerID: "acme", CreatedAt: 1, Body: []byte(`{"messageId":"` + id + `"}`)}
 	for _, d := range ds {
 		d.ID, d.MessageID, d.EventType, d.CustomerID, d.CreatedAt = id+"/"+d.EndpointID, id, m.Type, m.CustomerID, m.CreatedAt
 		m.Deliveries = append(m.Deliveries, d)
@@ -19,20 +19,20 @@ func message(id string, ds ...engine.Delivery) engine.Message {
 	return m
 }
 
-func delivery(endpoint string, status engine.DeliveryStatus) engine.Delivery {
-	return engine.Delivery{EndpointID: endpoint, Status: status}
+func delivery(endpoint string, status store.DeliveryStatus) store.Delivery {
+	return store.Delivery{EndpointID: endpoint, Status: status}
 }
 
 // pending is a delivery that is due at at.
-func pending(endpoint string, at bursar.Time) engine.Delivery {
-	return engine.Delivery{EndpointID: endpoint, Status: engine.DeliveryPending, NextAttempt: at}
+func pending(endpoint string, at bursar.Time) store.Delivery {
+	return store.Delivery{EndpointID: endpoint, Status: store.DeliveryPending, NextAttempt: at}
 }
 
-func messages(ms ...engine.Message) func(*engine.Commit) {
-	return func(c *engine.Commit) { c.Messages = ms }
+func messages(ms ...store.Message) func(*store.Commit) {
+	return func(c *store.Commit) { c.Messages = ms }
 }
 
-func (e *env) add(ms ...engine.Message) {
+func (e *env) add(ms ...store.Message) {
 	e.Helper()
 	for _, m := range ms {
 		e.ok(e.AddMessage(ctx, m))
@@ -42,10 +42,10 @@ func (e *env) add(ms ...engine.Message) {
 // endpoint compares the IDs of all of an endpoint's deliveries.
 func (e *env) endpoint(id string, want ...string) {
 	e.Helper()
-	e.deliveries(engine.DeliveryQuery{EndpointID: id}, want...)
+	e.deliveries(store.DeliveryQuery{EndpointID: id}, want...)
 }
 
-func (e *env) deliveries(q engine.DeliveryQuery, want ...string) {
+func (e *env) deliveries(q store.DeliveryQuery, want ...string) {
 	e.Helper()
 	rows, err := e.Deliveries(ctx, q)
 	e.ok(err)
@@ -79,32 +79,32 @@ func (e *env) pending(want int) {
 }
 
 // outboxKeeps compares what was put into the outbox with what comes out of it.
-func (e *env) outboxKeeps(m engine.Message) {
+func (e *env) outboxKeeps(m store.Message) {
 	e.Helper()
 	for _, d := range m.Deliveries {
 		got, err := e.Delivery(ctx, d.ID)
 		e.ok(err)
-		equal(e, "delivery", got, &engine.DueDelivery{Delivery: d, Body: m.Body})
-		rows, err := e.Deliveries(ctx, engine.DeliveryQuery{EndpointID: d.EndpointID})
+		equal(e, "delivery", got, &store.DueDelivery{Delivery: d, Body: m.Body})
+		rows, err := e.Deliveries(ctx, store.DeliveryQuery{EndpointID: d.EndpointID})
 		e.ok(err)
-		equal(e, "listed", rows, []engine.Delivery{d})
-		if d.Status != engine.DeliveryPending {
+		equal(e, "listed", rows, []store.Delivery{d})
+		if d.Status != store.DeliveryPending {
 			continue
 		}
 		due, err := e.DueDeliveries(ctx, d.NextAttempt, ofEach(1))
 		e.ok(err)
-		equal(e, "due", due, []engine.DueDelivery{{Delivery: d, Body: m.Body}})
+		equal(e, "due", due, []store.DueDelivery{{Delivery: d, Body: m.Body}})
 	}
 }
 
 // rich is a message with each field set in some delivery and unset in another.
-func rich(id string) engine.Message {
+func rich(id string) store.Message {
 	const at = 1_790_000_000_000_000_001
-	m := engine.Message{ID: id, Type: "credits_low", CustomerID: "a customer é", CreatedAt: at, Body: anyBytes()}
-	for i, d := range []engine.Delivery{
-		{Status: engine.DeliveryPending, Attempts: 3, ResponseStatus: 503, Error: "503 é: \"no\"\n", CreatedAt: at + 1, NextAttempt: at + 2},
-		{Status: engine.DeliveryFailed, Attempts: 12, Error: "timeout", CreatedAt: -5},
-		{Status: engine.DeliverySucceeded, ResponseStatus: 200},
+	m := store.Message{ID: id, Type: "credits_low", CustomerID: "a customer é", CreatedAt: at, Body: anyBytes()}
+	for i, d := range []store.Delivery{
+		{Status: store.DeliveryPending, Attempts: 3, ResponseStatus: 503, Error: "503 é: \"no\"\n", CreatedAt: at + 1, NextAttempt: at + 2},
+		{Status: store.DeliveryFailed, Attempts: 12, Error: "timeout", CreatedAt: -5},
+		{Status: store.DeliverySucceeded, ResponseStatus: 200},
 	} {
 		d.ID, d.EndpointID, d.MessageID = fmt.Sprint(id, "-", i), fmt.Sprint("to ", i), id
 		d.EventType, d.CustomerID = m.Type, m.CustomerID
@@ -125,12 +125,12 @@ var outboxTests = []test{
 		e.outboxKeeps(m)
 	}},
 	{"a message may be of the environment and have no body", func(e *env) {
-		m := engine.Message{ID: "m", Deliveries: []engine.Delivery{{ID: "d", EndpointID: "hook", MessageID: "m", Status: engine.DeliveryPending}}}
+		m := store.Message{ID: "m", Deliveries: []store.Delivery{{ID: "d", EndpointID: "hook", MessageID: "m", Status: store.DeliveryPending}}}
 		e.add(m)
 		e.outboxKeeps(m)
 		n := m
-		n.ID, n.Deliveries = "n", []engine.Delivery{{ID: "f", EndpointID: "other", MessageID: "n", Status: engine.DeliveryFailed}}
-		e.stream(engine.CatalogueStream).append(messages(n))
+		n.ID, n.Deliveries = "n", []store.Delivery{{ID: "f", EndpointID: "other", MessageID: "n", Status: store.DeliveryFailed}}
+		e.stream(store.CatalogueStream).append(messages(n))
 		e.outboxKeeps(n)
 	}},
 	{"commits write their messages with all deliveries", func(e *env) {
@@ -138,7 +138,7 @@ var outboxTests = []test{
 		a.append(messages(message("m1", pending("hook", 1), pending("other", 1)), message("m2"), message("m3", pending("hook", 1))))
 		a.append()
 		ca, cb := a.commit(messages(message("m4", pending("hook", 1)))), b.commit(messages(message("m5", pending("hook", 1))))
-		e.outcomes([]engine.Commit{ca, cb}, engine.Committed, engine.Committed)
+		e.outcomes([]store.Commit{ca, cb}, store.Committed, store.Committed)
 		e.add(message("m6", pending("other", 1)), message("m7"))
 		e.endpoint("hook", "m5/hook", "m4/hook", "m3/hook", "m1/hook")
 		e.endpoint("other", "m6/other", "m1/other")
@@ -147,7 +147,7 @@ var outboxTests = []test{
 	}},
 	{"AddMessage is outside of any stream", func(e *env) {
 		e.add(message("m", pending("hook", 1)))
-		a, catalogue := e.stream("acme"), e.stream(engine.CatalogueStream)
+		a, catalogue := e.stream("acme"), e.stream(store.CatalogueStream)
 		a.ends()
 		catalogue.ends()
 		e.due(99, 0)
@@ -155,15 +155,15 @@ var outboxTests = []test{
 		catalogue.append()
 	}},
 	{"a done context writes nothing", func(e *env) {
-		e.add(message("m", pending("hook", 1), delivery("other", engine.DeliveryFailed)), message("n", delivery("hook", engine.DeliverySucceeded)))
+		e.add(message("m", pending("hook", 1), delivery("other", store.DeliveryFailed)), message("n", delivery("hook", store.DeliverySucceeded)))
 		done, cancel := context.WithCancel(ctx)
 		cancel()
 		for what, err := range map[string]error{
 			"AddMessage":     e.AddMessage(done, message("o", pending("hook", 1))),
-			"SaveDeliveries": e.SaveDeliveries(done, []engine.Delivery{{ID: "m/hook", Status: engine.DeliverySucceeded}}),
+			"SaveDeliveries": e.SaveDeliveries(done, []store.Delivery{{ID: "m/hook", Status: store.DeliverySucceeded}}),
 			"TrimOutbox":     e.TrimOutbox(done, 99),
 		} {
-			if !errors.Is(err, engine.ErrNotCommitted) {
+			if !errors.Is(err, store.ErrNotCommitted) {
 				e.Errorf("%s = %v, want ErrNotCommitted", what, err)
 			}
 		}
@@ -175,7 +175,7 @@ var outboxTests = []test{
 		done, cancel := context.WithCancel(ctx)
 		cancel()
 		_, due := e.DueDeliveries(done, 9, ofEach(9))
-		_, list := e.Deliveries(done, engine.DeliveryQuery{EndpointID: "hook"})
+		_, list := e.Deliveries(done, store.DeliveryQuery{EndpointID: "hook"})
 		_, one := e.Delivery(done, "m/hook")
 		_, count := e.PendingDeliveries(done)
 		for i, err := range []error{due, list, one, count} {
@@ -189,7 +189,7 @@ var outboxTests = []test{
 		m := message("m", pending("hook", 1))
 		m.Body = body
 		n := m
-		n.ID, n.Deliveries = "n", []engine.Delivery{{ID: "n/other", EndpointID: "other", Status: engine.DeliveryPending, NextAttempt: 2}}
+		n.ID, n.Deliveries = "n", []store.Delivery{{ID: "n/other", EndpointID: "other", Status: store.DeliveryPending, NextAttempt: 2}}
 		e.stream("acme").append(messages(m))
 		e.add(n)
 		body[0], m.Deliveries[0].Status, n.Deliveries[0].Status = '!', "!", "!"

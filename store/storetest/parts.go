@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"fmt"
 
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // parts are the bodies by sort and key; a key given twice shows.
-func parts(cp *engine.Checkpoint) map[[2]string]string {
+func parts(cp *store.Checkpoint) map[[2]string]string {
 	m := map[[2]string]string{}
 	for _, p := range cp.Parts {
 		m[[2]string{p.Sort, p.Key}] += fmt.Sprintf("%q;", p.Body)
@@ -16,21 +16,21 @@ func parts(cp *engine.Checkpoint) map[[2]string]string {
 	return m
 }
 
-func part(sort, key, body string) engine.PartRow {
-	return engine.PartRow{Sort: sort, Key: key, Body: []byte(body)}
+func part(sort, key, body string) store.PartRow {
+	return store.PartRow{Sort: sort, Key: key, Body: []byte(body)}
 }
 
 // gone is what is saved to delete a part.
-func gone(sort, key string) engine.PartRow { return engine.PartRow{Sort: sort, Key: key} }
+func gone(sort, key string) store.PartRow { return store.PartRow{Sort: sort, Key: key} }
 
-func savedParts(rows ...engine.PartRow) func(*engine.Checkpoint) {
-	return func(cp *engine.Checkpoint) { cp.Parts = rows }
+func savedParts(rows ...store.PartRow) func(*store.Checkpoint) {
+	return func(cp *store.Checkpoint) { cp.Parts = rows }
 }
 
 // has compares the parts of the stream's checkpoint.
-func (st *stream) has(want ...engine.PartRow) {
+func (st *stream) has(want ...store.PartRow) {
 	st.e.Helper()
-	equal(st.e, "parts of "+st.name, parts(st.load()), parts(&engine.Checkpoint{Parts: want}))
+	equal(st.e, "parts of "+st.name, parts(st.load()), parts(&store.Checkpoint{Parts: want}))
 }
 
 // anyBytes is each byte twice, once behind a zero.
@@ -45,7 +45,7 @@ func anyBytes() []byte {
 var partTests = []test{
 	{"the key is Sort and Key", func(e *env) {
 		st := e.stream("acme")
-		rows := []engine.PartRow{part("grant", "1", "a"), part("grant", "2", "b"), part("pool", "1", "c"), part("pool", "", "d"), part("", "1", "e")}
+		rows := []store.PartRow{part("grant", "1", "a"), part("grant", "2", "b"), part("pool", "1", "c"), part("pool", "", "d"), part("", "1", "e")}
 		st.save(savedParts(rows...))
 		st.has(rows...)
 	}},
@@ -81,8 +81,8 @@ var partTests = []test{
 		for _, sort := range []string{"grant", "unique"} {
 			for _, n := range []int{1, 2000, 1 << 20} {
 				st.save(savedParts(
-					engine.PartRow{Sort: sort, Key: fmt.Sprint("any", n), Body: anyBytes()},
-					engine.PartRow{Sort: sort, Key: fmt.Sprint("long", n), Body: bytes.Repeat([]byte{0xfe}, n)}))
+					store.PartRow{Sort: sort, Key: fmt.Sprint("any", n), Body: anyBytes()},
+					store.PartRow{Sort: sort, Key: fmt.Sprint("long", n), Body: bytes.Repeat([]byte{0xfe}, n)}))
 			}
 		}
 		got := st.load().Parts
@@ -103,7 +103,7 @@ var partTests = []test{
 	{"one that is refused changes none", func(e *env) {
 		st := e.stream("acme")
 		st.save(savedParts(part("grant", "1", "a"), part("grant", "2", "b")))
-		cp := &engine.Checkpoint{Stream: "acme", Head: st.head}
+		cp := &store.Checkpoint{Stream: "acme", Head: st.head}
 		savedParts(part("grant", "1", "new"), gone("grant", "2"), part("grant", "3", "c"))(cp)
 		if err := e.Save(ctx, cp); err == nil {
 			e.Error("saved twice at one position")
@@ -111,7 +111,7 @@ var partTests = []test{
 		st.has(part("grant", "1", "a"), part("grant", "2", "b"))
 	}},
 	{"streams do not mix", func(e *env) {
-		a, b, catalogue := e.stream("a"), e.stream("b"), e.stream(engine.CatalogueStream)
+		a, b, catalogue := e.stream("a"), e.stream("b"), e.stream(store.CatalogueStream)
 		a.save(savedParts(part("grant", "1", "of a"), part("grant", "2", "of a")))
 		b.save(savedParts(part("grant", "1", "of b"), gone("grant", "2")))
 		catalogue.save(savedParts(gone("grant", "1")))

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // now is the store's clock, or this process's where it goes by that; shared tells which.
@@ -21,8 +21,8 @@ func (e *env) now() (now bursar.Time, shared bool) {
 }
 
 // made is a commit that was made here and now.
-func made(now bursar.Time, uses ...engine.Use) func(*engine.Commit) {
-	return func(c *engine.Commit) { c.Imported, c.Now, c.Begin = false, now, uses }
+func made(now bursar.Time, uses ...store.Use) func(*store.Commit) {
+	return func(c *store.Commit) { c.Imported, c.Now, c.Begin = false, now, uses }
 }
 
 var sharedTests = []test{
@@ -44,27 +44,27 @@ var sharedTests = []test{
 			e.Skip("the process's own clock")
 		}
 		st := e.stream("acme")
-		for _, off := range []bursar.Time{-engine.MaxSkew - bursar.Time(time.Second), engine.MaxSkew + bursar.Time(time.Minute)} {
-			e.outcomes([]engine.Commit{st.commit(everything, made(now+off))}, engine.Skewed)
+		for _, off := range []bursar.Time{-store.MaxSkew - bursar.Time(time.Second), store.MaxSkew + bursar.Time(time.Minute)} {
+			e.outcomes([]store.Commit{st.commit(everything, made(now+off))}, store.Skewed)
 		}
 		e.nothing("acme")
 		st.append(made(now))
-		st.head.Now = st.append(func(c *engine.Commit) { c.Now = now + bursar.Time(time.Hour) }).Now // imported
-		st.append(made(st.head.Now))                                                                 // what is there already is never too far ahead
+		st.head.Now = st.append(func(c *store.Commit) { c.Now = now + bursar.Time(time.Hour) }).Now // imported
+		st.append(made(st.head.Now))                                                                // what is there already is never too far ahead
 		st.ends()
 	}},
 	{"commits aside of the catalogue refuse nothing that was decided before them", func(e *env) {
 		now, _ := e.now()
-		cat, st := e.stream(engine.CatalogueStream), e.stream("acme")
-		aside := func(c *engine.Commit) { c.Aside = true }
-		by := func(seq uint64) func(*engine.Commit) { return func(c *engine.Commit) { c.Catalogue = seq } }
-		gold := engine.Use{Kind: "currency", ID: "gold"}
+		cat, st := e.stream(store.CatalogueStream), e.stream("acme")
+		aside := func(c *store.Commit) { c.Aside = true }
+		by := func(seq uint64) func(*store.Commit) { return func(c *store.Commit) { c.Catalogue = seq } }
+		gold := store.Use{Kind: "currency", ID: "gold"}
 		cat.append()      // 1
 		cat.append()      // 2 binds
 		cat.append(aside) // 3
 		cat.append(aside) // 4
 		for _, seq := range []uint64{1, 5} {
-			e.outcomes([]engine.Commit{st.commit(made(now, gold), by(seq))}, engine.OldCatalogue)
+			e.outcomes([]store.Commit{st.commit(made(now, gold), by(seq))}, store.OldCatalogue)
 		}
 		for seq := uint64(2); seq <= 4; seq++ {
 			now, _ := e.now()
@@ -73,30 +73,30 @@ var sharedTests = []test{
 		cat.append()      // 5 binds
 		cat.append(aside) // 6
 		for seq := uint64(2); seq <= 4; seq++ {
-			e.outcomes([]engine.Commit{st.commit(made(st.head.Now, gold), by(seq))}, engine.OldCatalogue)
+			e.outcomes([]store.Commit{st.commit(made(st.head.Now, gold), by(seq))}, store.OldCatalogue)
 		}
 		st.append(made(st.head.Now, gold), by(5))
 		st.ends()
 	}},
 	{"refuses what begins to be used by an old catalogue", func(e *env) {
 		now, shared := e.now()
-		cat := e.stream(engine.CatalogueStream)
+		cat := e.stream(store.CatalogueStream)
 		cat.append()
 		cat.append()
 		st := e.stream("acme")
-		c := st.commit(everything, made(now, eur), func(c *engine.Commit) { c.Catalogue = 1 })
-		e.outcomes([]engine.Commit{c}, engine.OldCatalogue)
+		c := st.commit(everything, made(now, eur), func(c *store.Commit) { c.Catalogue = 1 })
+		e.outcomes([]store.Commit{c}, store.OldCatalogue)
 		e.nothing("acme")
-		if c = st.commit(made(now), func(c *engine.Commit) { c.Catalogue = 1 }); shared { // begins nothing
-			e.outcomes([]engine.Commit{c}, engine.OldCatalogue)
+		if c = st.commit(made(now), func(c *store.Commit) { c.Catalogue = 1 }); shared { // begins nothing
+			e.outcomes([]store.Commit{c}, store.OldCatalogue)
 		} else {
-			e.outcomes([]engine.Commit{c}, engine.Committed)
+			e.outcomes([]store.Commit{c}, store.Committed)
 			st.head = c.Head()
 		}
-		st.append(made(now, eur), func(c *engine.Commit) { c.Catalogue = 2 })
+		st.append(made(now, eur), func(c *store.Commit) { c.Catalogue = 2 })
 		e.users(eur, "acme")
-		c = st.commit(made(now, eur), func(c *engine.Commit) { c.Catalogue, c.After.Seq = 1, 7 })
-		e.outcomes([]engine.Commit{c}, engine.Stale) // before anything else
+		c = st.commit(made(now, eur), func(c *store.Commit) { c.Catalogue, c.After.Seq = 1, 7 })
+		e.outcomes([]store.Commit{c}, store.Stale) // before anything else
 	}},
 	{"a stale commit is decided again", func(e *env) {
 		if _, shared := e.now(); !shared {
@@ -105,8 +105,8 @@ var sharedTests = []test{
 		a, b := e.stream("a"), e.stream("b")
 		old, fresh := a.commit(everything), b.commit()
 		first, second := a.append(), a.append()
-		var tail []engine.LogRow
-		out, err := e.Append(ctx, []engine.Commit{old, fresh}, func(i int, rows []engine.LogRow) *engine.Commit {
+		var tail []store.LogRow
+		out, err := e.Append(ctx, []store.Commit{old, fresh}, func(i int, rows []store.LogRow) *store.Commit {
 			if i != 0 {
 				e.Errorf("asked about commit %d", i)
 			}
@@ -115,8 +115,8 @@ var sharedTests = []test{
 			return &c
 		})
 		e.ok(err)
-		equal(e, "outcomes", out, []engine.Outcome{engine.Committed, engine.Committed})
-		equal(e, "tail", tail, []engine.LogRow{{Head: first.Head(), ID: first.ID}, {Head: second.Head(), ID: second.ID}})
+		equal(e, "outcomes", out, []store.Outcome{store.Committed, store.Committed})
+		equal(e, "tail", tail, []store.LogRow{{Head: first.Head(), ID: first.ID}, {Head: second.Head(), ID: second.ID}})
 		again := a.commit(everything)
 		a.head, b.head = again.Head(), fresh.Head()
 		a.ends()
@@ -130,38 +130,38 @@ var sharedTests = []test{
 		st := e.stream("acme")
 		old := st.commit(everything)
 		st.append()
-		out, err := e.Append(ctx, []engine.Commit{old}, func(int, []engine.LogRow) *engine.Commit { return nil })
+		out, err := e.Append(ctx, []store.Commit{old}, func(int, []store.LogRow) *store.Commit { return nil })
 		e.ok(err)
-		equal(e, "outcomes", out, []engine.Outcome{engine.Stale})
+		equal(e, "outcomes", out, []store.Outcome{store.Stale})
 		st.ends()
 	}},
 	{"settles what is there and what is not", func(e *env) {
 		st := e.stream("acme")
 		first := st.commit()
-		rival := st.append(func(c *engine.Commit) { c.Payload = []byte("rival") })
+		rival := st.append(func(c *store.Commit) { c.Payload = []byte("rival") })
 		next := st.commit()
-		st.append(func(c *engine.Commit) { c.Payload = []byte("after") })
+		st.append(func(c *store.Commit) { c.Payload = []byte("after") })
 		future, nobody := st.commit(), e.stream("nobody").commit()
-		got, err := e.Settle(ctx, []engine.Commit{first, rival, next, future, nobody})
+		got, err := e.Settle(ctx, []store.Commit{first, rival, next, future, nobody})
 		e.ok(err)
-		equal(e, "outcomes", got, []engine.Outcome{engine.Stale, engine.Committed, engine.Stale, engine.Stale, engine.Stale})
+		equal(e, "outcomes", got, []store.Outcome{store.Stale, store.Committed, store.Stale, store.Stale, store.Stale})
 	}},
 	{"a checkpoint continues the one before", func(e *env) {
 		st := e.stream("acme")
 		st.save()
 		st.append()
 		for _, base := range []uint64{0, 2} {
-			if err := e.Save(ctx, &engine.Checkpoint{Stream: "acme", Head: st.head, Base: base}); !errors.Is(err, engine.ErrSuperseded) {
+			if err := e.Save(ctx, &store.Checkpoint{Stream: "acme", Head: st.head, Base: base}); !errors.Is(err, store.ErrSuperseded) {
 				e.Errorf("a checkpoint on %d where 1 is saved: %v", base, err)
 			}
 		}
-		if err := e.Save(ctx, &engine.Checkpoint{Stream: "acme", Head: engine.Head{Seq: 1}, Base: 1}); !errors.Is(err, engine.ErrSuperseded) {
+		if err := e.Save(ctx, &store.Checkpoint{Stream: "acme", Head: store.Head{Seq: 1}, Base: 1}); !errors.Is(err, store.ErrSuperseded) {
 			e.Errorf("a checkpoint that is not ahead: %v", err)
 		}
 		saved, err := e.Saved(ctx, []string{"nobody", "acme"})
 		e.ok(err)
 		equal(e, "saved", saved, []uint64{0, 1})
-		e.ok(e.Save(ctx, &engine.Checkpoint{Stream: "acme", Head: st.head, Base: 1}))
+		e.ok(e.Save(ctx, &store.Checkpoint{Stream: "acme", Head: st.head, Base: 1}))
 		saved, err = e.Saved(ctx, []string{"acme"})
 		e.ok(err)
 		equal(e, "saved", saved, []uint64{2})
@@ -174,8 +174,8 @@ var sharedTests = []test{
 		st.append()
 		lost, other := st.commit(), st.head
 		other.Hash[0]++
-		for _, head := range []engine.Head{lost.Head(), other} {
-			if err := e.Save(ctx, &engine.Checkpoint{Stream: "acme", Head: head}); !errors.Is(err, engine.ErrSuperseded) {
+		for _, head := range []store.Head{lost.Head(), other} {
+			if err := e.Save(ctx, &store.Checkpoint{Stream: "acme", Head: head}); !errors.Is(err, store.ErrSuperseded) {
 				e.Errorf("a checkpoint at %+v: %v", head, err)
 			}
 		}
@@ -205,7 +205,7 @@ var sharedTests = []test{
 	}},
 	{"trims what no checkpoint needs", func(e *env) {
 		st := e.stream("acme")
-		cat := e.stream(engine.CatalogueStream)
+		cat := e.stream(store.CatalogueStream)
 		for range 3 {
 			cat.append()
 			st.append() // at 10, 20, 30

@@ -10,14 +10,14 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/store"
 )
 
 // Open gives a new, empty store, which the test closes.
-type Open func(t *testing.T) engine.Store
+type Open func(t *testing.T) store.Store
 
 // Reopen closes or crashes s and opens the same data again. nil skips what needs it.
-type Reopen func(t *testing.T, s engine.Store) engine.Store
+type Reopen func(t *testing.T, s store.Store) store.Store
 
 // Run runs the suite.
 func Run(t *testing.T, open Open, reopen Reopen) {
@@ -62,7 +62,7 @@ type reopenTest struct {
 	run  func(e *env, reopen func())
 }
 
-func openStore(t *testing.T, open Open) engine.Store {
+func openStore(t *testing.T, open Open) store.Store {
 	s := open(t)
 	t.Cleanup(func() { (&env{T: t}).close(s) })
 	if err := s.Err(); err != nil {
@@ -74,12 +74,12 @@ func openStore(t *testing.T, open Open) engine.Store {
 // env is a test with its store.
 type env struct {
 	*testing.T
-	engine.Store
+	store.Store
 }
 
 var ctx = context.Background()
 
-func (e *env) close(s engine.Store) {
+func (e *env) close(s store.Store) {
 	e.Helper()
 	if err := s.Close(); err != nil {
 		e.Errorf("Close = %v", err)
@@ -110,15 +110,15 @@ func equal[T any](e *env, what string, got, want T) {
 type stream struct {
 	e     *env
 	name  string
-	head  engine.Head
+	head  store.Head
 	saved uint64 // the Seq of its checkpoint
 }
 
 func (e *env) stream(name string) *stream { return &stream{e: e, name: name} }
 
 // commit prepares the next commit, which changes may alter.
-func (st *stream) commit(changes ...func(*engine.Commit)) engine.Commit {
-	c := engine.Commit{Stream: st.name, After: st.head, Now: st.head.Now + 10, Imported: true} // on any store's clock
+func (st *stream) commit(changes ...func(*store.Commit)) store.Commit {
+	c := store.Commit{Stream: st.name, After: st.head, Now: st.head.Now + 10, Imported: true} // on any store's clock
 	for _, change := range changes {
 		change(&c)
 	}
@@ -129,16 +129,16 @@ func (st *stream) commit(changes ...func(*engine.Commit)) engine.Commit {
 }
 
 // append appends the next commit.
-func (st *stream) append(changes ...func(*engine.Commit)) engine.Commit {
+func (st *stream) append(changes ...func(*store.Commit)) store.Commit {
 	st.e.Helper()
 	c := st.commit(changes...)
-	st.e.outcomes([]engine.Commit{c}, engine.Committed)
+	st.e.outcomes([]store.Commit{c}, store.Committed)
 	st.head = c.Head()
 	return c
 }
 
 // outcomes appends and compares what became of the commits.
-func (e *env) outcomes(commits []engine.Commit, want ...engine.Outcome) {
+func (e *env) outcomes(commits []store.Commit, want ...store.Outcome) {
 	e.Helper()
 	got, err := e.Append(ctx, commits, nil)
 	e.ok(err)
@@ -152,13 +152,13 @@ func (st *stream) ends() {
 	st.e.Helper()
 	heads, _, _, err := st.e.Heads(ctx, []string{st.name}, nil)
 	st.e.ok(err)
-	equal(st.e, "head of "+st.name, heads, []engine.Head{st.head})
+	equal(st.e, "head of "+st.name, heads, []store.Head{st.head})
 }
 
 // log reads the stream's rows after seq.
-func (st *stream) log(after uint64, limit int) (rows []engine.LogRow) {
+func (st *stream) log(after uint64, limit int) (rows []store.LogRow) {
 	st.e.Helper()
-	st.e.ok(st.e.ReadLog(ctx, st.name, after, limit, func(r engine.LogRow) error {
+	st.e.ok(st.e.ReadLog(ctx, st.name, after, limit, func(r store.LogRow) error {
 		rows = append(rows, r)
 		return nil
 	}))
@@ -166,10 +166,10 @@ func (st *stream) log(after uint64, limit int) (rows []engine.LogRow) {
 }
 
 // save appends a commit and saves a checkpoint at it.
-func (st *stream) save(changes ...func(*engine.Checkpoint)) {
+func (st *stream) save(changes ...func(*store.Checkpoint)) {
 	st.e.Helper()
 	st.append()
-	cp := &engine.Checkpoint{Stream: st.name, Head: st.head, Base: st.saved}
+	cp := &store.Checkpoint{Stream: st.name, Head: st.head, Base: st.saved}
 	for _, change := range changes {
 		change(cp)
 	}
@@ -178,23 +178,23 @@ func (st *stream) save(changes ...func(*engine.Checkpoint)) {
 }
 
 // load reads the checkpoint's parts as one; nil when there is none.
-func (st *stream) load() *engine.Checkpoint {
+func (st *stream) load() *store.Checkpoint {
 	st.e.Helper()
 	return st.whole(st.e.Load)
 }
 
 // whole is what read gives of the stream, its parts as one; nil when there are none.
-func (st *stream) whole(read func(context.Context, string, func(*engine.Checkpoint) error) error) *engine.Checkpoint {
+func (st *stream) whole(read func(context.Context, string, func(*store.Checkpoint) error) error) *store.Checkpoint {
 	st.e.Helper()
-	var all *engine.Checkpoint
-	st.e.ok(read(ctx, st.name, func(cp *engine.Checkpoint) error {
+	var all *store.Checkpoint
+	st.e.ok(read(ctx, st.name, func(cp *store.Checkpoint) error {
 		all = merge(all, cp)
 		return nil
 	}))
 	return all
 }
 
-func merge(all, part *engine.Checkpoint) *engine.Checkpoint {
+func merge(all, part *store.Checkpoint) *store.Checkpoint {
 	if all == nil {
 		c := *part
 		return &c

@@ -1,0 +1,47 @@
+package catalogue
+
+import (
+	"sync/atomic"
+
+	"github.com/bursarhq/bursar"
+)
+
+// revised is a thing with a revision, see [bursar.Assignment.Revision].
+type revised interface{ Revision() string }
+
+// StillAt refuses a write that is based on another revision of the one thing it changes.
+func (c *Caller) StillAt(current revised) error {
+	var p bursar.Problems
+	p.CheckRevision("", c.IfMatch, current, true)
+	return p.Err()
+}
+
+// StillAt is that of the caller whose write changes the catalogue.
+func (w *CatalogueWrite) StillAt(current revised) error { return w.Caller.StillAt(current) }
+
+// Caller is who asks for a write, for the audit listing and for replays.
+type Caller struct {
+	ActorType string // API_KEY, ACCESS_TOKEN or SYSTEM
+	ActorID   string
+	Subject   string
+	RequestID string
+	Token     *bursar.AccessToken // limits what is written; nil = nothing does
+	Wrote     *atomic.Int64       // of a Token: told how many audit entries and webhook deliveries the request made
+	// Key is set when the request came with an Idempotency-Key header on a route whose
+	// body has no keys of its own.
+	Key *RequestKey
+	// IfMatch is the revision, of the one thing that the request changes, that it is based
+	// on, or a word for it; "" = it does not say. Where a request changes several things,
+	// each says its own.
+	IfMatch string
+}
+
+// RequestKey makes a whole write request idempotent for 24 hours: the reply is kept
+// with the write and given again to a request with the same key and content.
+type RequestKey struct {
+	Key     string
+	Content [32]byte // hash of method, path and body
+	// Render makes the reply that is kept, from what the method would return. It is
+	// called while the write is decided: it must be quick and must not call the engine.
+	Render func(result any) (status int, body []byte)
+}

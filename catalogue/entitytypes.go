@@ -1,0 +1,94 @@
+package catalogue
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/store"
+)
+
+func (w *CatalogueWrite) PutEntityTypes(in []EntityTypeInput) ([]bursar.EntityType, error) {
+	var p bursar.Problems
+	out := make([]bursar.EntityType, 0, len(in))
+	seen := map[string]bool{}
+	for i := range in {
+		at := fmt.Sprintf("/types/%d", i)
+		t := &in[i]
+		if err := bursar.CheckID(t.ID); err != nil {
+			p.Add(at+"/id", bursar.CodeValidationFailed, "%v", err)
+		}
+		if seen[t.ID] {
+			p.Add(at+"/id", bursar.CodeValidationFailed, "the entity type %q is in this request twice", t.ID)
+		}
+		seen[t.ID] = true
+		CheckName(at+"/displayName", t.DisplayName, &p)
+		CheckText(at+"/description", &t.Description.Value, &p)
+		w.checkAttribution(at, t, &p)
+		v := bursar.EntityType{ID: t.ID, DisplayName: t.DisplayName, AttributionKeys: append([]string{}, t.AttributionKeys...),
+			CreatedAt: w.Now.Milli(), UpdatedAt: w.Now.Milli()}
+		old := w.TypeOf[t.ID]
+		if p.CheckRevision(at+"/ifMatch", t.IfMatch, old, old != nil); old != nil {
+			v.CreatedAt, v.Description = old.CreatedAt, old.Description
+		}
+		SetOpt(&v.Description, t.Description)
+		if p.Empty() {
+			if err := w.Put("entityType", &v); err != nil {
+				return nil, err
+			}
+			w.notify(bursar.EventEntityTypeUpdated, entityTypeData{v})
+		}
+		out = append(out, v)
+	}
+	return out, p.Err()
+}
+
+func (w *CatalogueWrite) checkAttribution(at string, t *EntityTypeInput, p *bursar.Problems) {
+	if len(t.AttributionKeys) > 2 {
+		p.Add(at+"/attributionKeys", bursar.CodeValidationFailed, "an entity type has at most 2 attribution keys")
+	}
+	for j, k := range t.AttributionKeys {
+		pointer := fmt.Sprintf("%s/attributionKeys/%d", at, j)
+		if bad, err := bursar.CheckDimensions([]bursar.Dimension{{Key: k}}); err != nil {
+			p.Add(pointer, bursar.CodeValidationFailed, "%q cannot be an attribution key: %v", bad, err)
+		}
+		if owner := w.Attribution[k]; owner != "" && owner != t.ID {
+			p.Add(pointer, bursar.CodeValidationFailed, "the attribution key %q belongs to the entity type %q", k, owner)
+		}
+		if slices.Contains(t.AttributionKeys[:j], k) {
+			p.Add(pointer, bursar.CodeValidationFailed, "the attribution key %q is here twice", k)
+		}
+	}
+}
+
+func (w *CatalogueWrite) ArchiveEntityTypes(ids []string, archive bool) error {
+	var p bursar.Problems
+	for i, id := range ids {
+		at := fmt.Sprintf("/ids/%d", i)
+		old := w.TypeOf[id]
+		if old == nil {
+			p.Add(at, bursar.CodeEntityTypeNotFound, "there is no entity type %q", id)
+			continue
+		}
+		if (old.ArchivedAt != nil) == archive {
+			continue
+		}
+		v := *old
+		now := w.Now.Milli()
+		if v.ArchivedAt, v.UpdatedAt = nil, now; archive {
+			v.ArchivedAt = &now
+			w.Unused, w.Places = append(w.Unused, store.Use{Kind: "entityType", ID: id}), append(w.Places, at)
+		} else {
+			w.checkAttribution("", &EntityTypeInput{ID: id, AttributionKeys: v.AttributionKeys}, &p)
+		}
+		if err := w.Put("entityType", &v); err != nil {
+			return err
+		}
+		w.notify(bursar.EventEntityTypeUpdated, entityTypeData{v})
+	}
+	return p.Err()
+}
+
+type entityTypeData struct {
+	EntityType bursar.EntityType `json:"entityType"`
+}

@@ -1,0 +1,196 @@
+package catalogue
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/store"
+)
+
+func (w *CatalogueWrite) CreateFeature(f bursar.Feature) (bursar.Feature, error) {
+	if w.FeatureOf[f.ID] != nil {
+		return f, bursar.ErrorAt("/id", bursar.CodeAlreadyExists, "the feature %q exists already", f.ID)
+	}
+	var p bursar.Problems
+	if err := bursar.CheckID(f.ID); err != nil {
+		p.Add("/id", bursar.CodeValidationFailed, "%v", err)
+	}
+	f.FeatureType = cmp.Or(f.FeatureType, "NUMBER")
+	f.MeterType = cmp.Or(f.MeterType, "INCREMENTAL")
+	f.FeatureStatus = cmp.Or(f.FeatureStatus, "ACTIVE")
+	oneOf := func(pointer, v string, allowed ...string) {
+		if !slices.Contains(allowed, v) {
+			p.Add(pointer, bursar.CodeValidationFailed, "%.32q is not one of %s", v, strings.Join(allowed, ", "))
+		}
+	}
+	oneOf("/featureType", f.FeatureType, "NUMBER")
+	oneOf("/meterType", f.MeterType, "INCREMENTAL", "FLUCTUATING")
+	oneOf("/featureStatus", f.FeatureStatus, "NEW", "SUSPENDED", "ACTIVE")
+	in := f.Metadata
+	f.Metadata, f.CreatedAt, f.ArchivedAt = nil, w.Now.Milli(), nil
+	f, err := w.putFeature(f, in, &p)
+	if err != nil {
+		return f, err
+	}
+	return f, w.Put("featureNoted", f.ID)
+}
+
+func (w *CatalogueWrite) putFeature(f bursar.Feature, metadata map[string]string, p *bursar.Problems) (bursar.Feature, error) {
+	CheckName("/displayName", f.DisplayName, p)
+	CheckText("/description", f.Description, p)
+	CheckText("/featureUnits", f.FeatureUnits, p)
+	CheckText("/featureUnitsPlural", f.FeatureUnitsPlural, p)
+	f.Metadata = PatchMetadata(f.Metadata, metadata, "/metadata", p)
+	if f.Meter != nil {
+		f.Meter = checkMeter(f.Meter, p)
+		if !Summing(f.Meter) && w.livePrice(f.ID) {
+			p.Add("/meter/aggregation/function", bursar.CodeValidationFailed, "the feature %q has a price; a %s cannot be priced", f.ID, f.Meter.Aggregation.Function)
+		}
+	}
+	if err := p.Err(); err != nil {
+		return f, err
+	}
+	f.UpdatedAt = w.Now.Milli()
+	return f, w.Put("feature", &f)
+}
+
+func (w *CatalogueWrite) UpdateFeature(id string, in *FeaturePatch) (bursar.Feature, error) {
+	old := w.FeatureOf[id]
+	if old == nil {
+		return bursar.Feature{}, errNoFeature(id)
+	}
+	if err := w.StillAt(old); err != nil {
+		return *old, err
+	}
+	f := *old
+	if in.DisplayName.Set {
+		f.DisplayName = in.DisplayName.Value
+	}
+	SetOpt(&f.Description, in.Description)
+	SetOpt(&f.FeatureUnits, in.FeatureUnits)
+	SetOpt(&f.FeatureUnitsPlural, in.FeatureUnitsPlural)
+	if in.Meter.Set {
+		if f.Meter = nil; !in.Meter.Null {
+			f.Meter = &in.Meter.Value
+		}
+	}
+	var p bursar.Problems
+	if adds := func(m *bursar.Meter) bool { return m == nil || Summing(m) }; adds(old.Meter) != adds(f.Meter) {
+		if !w.noted[id] { // nobody knows who uses it
+			p.Add(functionPointer, bursar.CodeValidationFailed, ErrOtherFigures, id)
+		}
+		w.Unused, w.Places = append(w.Unused, store.Use{Kind: "feature", ID: id}), append(w.Places, functionPointer)
+	}
+	return w.putFeature(f, in.Metadata, &p)
+}
+
+const (
+	functionPointer = "/meter/aggregation/function"
+	ErrOtherFigures = "the feature %q has recorded usage: one whose usage adds up cannot become one of MAX or UNIQUE, nor back, for its figures would mean another thing; make another feature"
+)
+
+func errNoFeature(id string) error {
+	return bursar.Errorf(bursar.CodeFeatureNotFound, "there is no feature %.64q", id)
+}
+
+func (w *CatalogueWrite) ArchiveFeature(id string, archive bool) (bursar.Feature, error) {
+	old := w.FeatureOf[id]
+	if old == nil {
+		return bursar.Feature{}, errNoFeature(id)
+	}
+	if err := w.StillAt(old); err != nil {
+		return *old, err
+	}
+	if (old.ArchivedAt != nil) == archive {
+		return *old, nil
+	}
+	f := *old
+	now := w.Now.Milli()
+	if f.ArchivedAt, f.UpdatedAt = nil, now; archive {
+		f.ArchivedAt = &now
+	}
+	return f, w.Put("feature", &f)
+}
+
+func (w *CatalogueWrite) CreateCurrency(c bursar.Currency) (bursar.Currency, error) {
+	if w.CurrencyOf[c.ID] != nil {
+		return c, bursar.ErrorAt("/id", bursar.CodeAlreadyExists, "the currency %q exists already", c.ID)
+	}
+	var p bursar.Problems
+	if err := bursar.CheckID(c.ID); err != nil {
+		p.Add("/id", bursar.CodeValidationFailed, "%v", err)
+	}
+	in := c.Metadata
+	c.Metadata, c.CreatedAt, c.ArchivedAt = nil, w.Now.Milli(), nil
+	return w.putCurrency(c, in, &p)
+}
+
+func (w *CatalogueWrite) putCurrency(c bursar.Currency, metadata map[string]string, p *bursar.Problems) (bursar.Currency, error) {
+	CheckName("/displayName", c.DisplayName, p)
+	CheckText("/description", c.Description, p)
+	CheckText("/symbol", c.Symbol, p)
+	if c.Units != nil {
+		CheckText("/units/singular", &c.Units.Singular, p)
+		CheckText("/units/plural", &c.Units.Plural, p)
+	}
+	c.Metadata = PatchMetadata(c.Metadata, metadata, "/metadata", p)
+	if err := p.Err(); err != nil {
+		return c, err
+	}
+	c.UpdatedAt = w.Now.Milli()
+	return c, w.Put("currency", &c)
+}
+
+func (w *CatalogueWrite) UpdateCurrency(id string, in *CurrencyPatch) (bursar.Currency, error) {
+	old := w.CurrencyOf[id]
+	if old == nil {
+		return bursar.Currency{}, ErrNoCurrency(id)
+	}
+	if err := w.StillAt(old); err != nil {
+		return *old, err
+	}
+	c := *old
+	if in.DisplayName.Set {
+		c.DisplayName = in.DisplayName.Value
+	}
+	SetOpt(&c.Description, in.Description)
+	SetOpt(&c.Symbol, in.Symbol)
+	if in.Units.Set {
+		if c.Units = nil; !in.Units.Null {
+			c.Units = &in.Units.Value
+		}
+	}
+	var p bursar.Problems
+	return w.putCurrency(c, in.Metadata, &p)
+}
+
+func ErrNoCurrency(id string) error {
+	return bursar.Errorf(bursar.CodeCurrencyNotFound, "there is no currency %.64q", id)
+}
+
+func (w *CatalogueWrite) ArchiveCurrency(id string, archive bool) (bursar.Currency, error) {
+	old := w.CurrencyOf[id]
+	if old == nil {
+		return bursar.Currency{}, ErrNoCurrency(id)
+	}
+	if err := w.StillAt(old); err != nil {
+		return *old, err
+	}
+	if (old.ArchivedAt != nil) == archive {
+		return *old, nil
+	}
+	c := *old
+	now := w.Now.Milli()
+	if c.ArchivedAt, c.UpdatedAt = nil, now; archive {
+		for _, card := range w.RateCards() {
+			if card.CurrencyID == id && card.ArchivedAt == nil {
+				return c, bursar.Errorf(bursar.CodeCurrencyInUse, "the rate card %q prices in %q; archive it first", card.ID, id)
+			}
+		}
+		c.ArchivedAt = &now
+		w.Unused = append(w.Unused, store.Use{Kind: "currency", ID: id})
+	}
+	return c, w.Put("currency", &c)
+}

@@ -1,0 +1,124 @@
+package catalogue
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// envelope is the body of a webhook message (api.md, Webhooks).
+type envelope struct {
+	Type      string      `json:"type"`
+	MessageID string      `json:"messageId"`
+	TraceID   string      `json:"traceId"`
+	Timestamp bursar.Time `json:"timestamp"`
+	Data      any         `json:"data"`
+}
+
+// Outgoing are the messages of one commit that is being decided.
+type Outgoing struct {
+	Messages   []store.Message
+	Deliveries int
+}
+
+// Add queues a message for each of the endpoints that hear of it.
+func (o *Outgoing) Add(cat *Catalogue, now bursar.Time, seq uint64, commit [16]byte, traceID, typ, customer string, data any) {
+	var to []string
+	for _, id := range record.SortedKeys(cat.WebhookOf) {
+		if cat.WebhookOf[id].Hears(typ, customer) {
+			to = append(to, id)
+		}
+	}
+	if len(to) > 0 {
+		o.AddTo(to, now, seq, commit, traceID, typ, customer, data)
+	}
+}
+
+func (o *Outgoing) AddTo(endpoints []string, now bursar.Time, seq uint64, commit [16]byte, traceID, typ, customer string, data any) {
+	m := store.Message{ID: store.FormatID(GlobalID(now, seq, commit, 'm', len(o.Messages))), Type: typ, CustomerID: customer, CreatedAt: now.Milli()}
+	m.Body, _ = json.Marshal(envelope{typ, m.ID, traceID, m.CreatedAt, data}) // no type in it can fail
+	for _, id := range endpoints {
+		m.Deliveries = append(m.Deliveries, store.Delivery{ID: store.FormatID(GlobalID(now, seq, commit, 'd', o.Deliveries)), EndpointID: id, MessageID: m.ID,
+			EventType: typ, CustomerID: customer, Status: store.DeliveryPending, CreatedAt: m.CreatedAt, NextAttempt: m.CreatedAt})
+		o.Deliveries++
+	}
+	o.Messages = append(o.Messages, m)
+}
+
+// GlobalID is a UUIDv7 that no other commit makes, of whatever stream. Those of a
+// millisecond are in order of seq, then n, each up to 4096 of them.
+func GlobalID(now bursar.Time, seq uint64, commit [16]byte, sort byte, n int) (u [16]byte) {
+	var b [25]byte
+	copy(b[:], commit[:])
+	b[16] = sort
+	binary.BigEndian.PutUint64(b[17:], uint64(n))
+	sum := sha256.Sum256(b[:])
+	copy(u[8:], sum[:8])
+	binary.BigEndian.PutUint64(u[:], uint64(now)/1e6<<16|0x7000|seq&0xfff)
+	u[8], u[9] = 0x80|byte(n>>6)&0x3f, byte(n<<2)|u[9]&3
+	return u
+}
+
+type EntityData struct {
+	CustomerID string        `json:"customerId"`
+	Entity     bursar.Entity `json:"entity"`
+}
+
+type EntitlementData struct {
+	CustomerID  string         `json:"customerId"`
+	Entitlement map[string]any `json:"entitlement"`
+}
+
+type EntityRef struct {
+	ID     string `json:"id"`
+	TypeID string `json:"entityTypeId"`
+}
+
+// UsageData is the data of usage_exceeded and usage_recovered.
+type UsageData struct {
+	CustomerID   string             `json:"customerId"`
+	Entity       EntityRef          `json:"entity"`
+	AssignmentID string             `json:"assignmentId"`
+	FeatureID    string             `json:"featureId,omitempty"`
+	CurrencyID   string             `json:"currencyId,omitempty"`
+	Scope        []string           `json:"scopeEntityIds"`
+	Label        string             `json:"label"`
+	Thresholds   []int              `json:"thresholds"`
+	Percentage   *json.Number       `json:"usageUsedPercentage"` // null when unlimited or of limit 0
+	CurrentUsage bursar.Amount      `json:"currentUsage"`
+	UsageLimit   *bursar.Amount     `json:"usageLimit"`
+	Enforcement  bursar.Enforcement `json:"enforcement"`
+	PeriodStart  bursar.Time        `json:"usagePeriodStart"`
+	PeriodEnd    bursar.Time        `json:"usagePeriodEnd"`
+}
+
+type CreditData struct {
+	CustomerID string         `json:"customerId"`
+	CurrencyID string         `json:"currencyId"`
+	GrantID    string         `json:"grantId,omitempty"`
+	Amount     *bursar.Amount `json:"amount,omitempty"` // granted, or lapsed
+	Levels     []int          `json:"levels,omitempty"` // percent
+	Balance    bursar.Amount  `json:"balance"`
+}
+
+type ReservationData struct {
+	CustomerID    string          `json:"customerId"`
+	ReservationID string          `json:"reservationId"`
+	FeatureID     string          `json:"featureId,omitempty"`
+	CurrencyID    string          `json:"currencyId,omitempty"`
+	Amount        bursar.Amount   `json:"amount"`
+	OnExpire      bursar.OnExpire `json:"onExpire"`
+	ExpiresAt     bursar.Time     `json:"expiresAt"`
+}
+
+// CapabilityIDs are c as the two members of a message.
+func CapabilityIDs(c bursar.Capability) (feature, currency string) {
+	if c.Kind == bursar.KindCurrency {
+		return "", c.ID
+	}
+	return c.ID, ""
+}

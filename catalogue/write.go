@@ -1,0 +1,60 @@
+package catalogue
+
+import (
+	"encoding/json"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// CatalogueWrite is a catalogue that is being changed.
+type CatalogueWrite struct {
+	*Catalogue
+	Now    bursar.Time
+	Recs   []record.Record
+	Commit [16]byte
+	// MustAside: customers' commits go on meanwhile.
+	MustAside bool
+	Trace     string
+	Caller    *Caller
+	Out       Outgoing
+	Unused    []store.Use
+	Places    []string // where the request names each of unused
+}
+
+// notify queues a message about the environment.
+func (w *CatalogueWrite) notify(typ string, data any) {
+	w.Out.Add(w.Catalogue, w.Now, w.Head.Seq, w.Commit, w.Trace, typ, "", data)
+}
+
+func (w *CatalogueWrite) Put(sort string, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return w.Add(&record.Catalogue{Sort: sort, Body: body})
+}
+
+func (w *CatalogueWrite) Add(r *record.Catalogue) error {
+	w.Recs = append(w.Recs, r)
+	return w.Apply(r)
+}
+
+func CheckName(pointer, name string, p *bursar.Problems) {
+	if err := bursar.CheckName(name); err != nil {
+		p.Add(pointer, bursar.CodeValidationFailed, "a display name %v", err)
+	}
+}
+
+func CheckText(pointer string, s *string, p *bursar.Problems) {
+	if s == nil {
+		return
+	}
+	if err := bursar.CheckText(*s, bursar.MaxDescriptionLen); err != nil {
+		p.Add(pointer, bursar.CodeValidationFailed, "a text %v", err)
+	}
+}
+
+// MaxTries bounds how often a write is decided again since others wrote first.
+const MaxTries = 50

@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
+)
+
+// activityChunk is how many entries are looked at together for a token.
+const activityChunk = 1000
+
+// seenIDs lists the entities that a token sees.
+func (e *Engine) seenIDs(ctx context.Context, o ledger.ReadOptions, customer string) (ids []string, err error) {
+	var left []uint32 // whose subtrees are not listed yet
+	for begun := false; !begun || len(left) > 0; begun = true {
+		if _, err := e.readTurn(ctx, o, customer, func(v *ledger.View) error {
+			if !begun && v.Root != ledger.SeesNone {
+				left = append(left, v.Root) // 0 is above all
+			}
+			for n := 0; n < ledger.SliceSize && len(left) > 0; n++ {
+				ent := left[len(left)-1]
+				left = left[:len(left)-1]
+				if ent != 0 {
+					ids = append(ids, v.Ent(ent).ID)
+				}
+				v.EachChild(ent, func(child uint32) { left = append(left, child) })
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
+
+// seenActivity is the page of entries that are about entities which a token sees.
+func (e *Engine) seenActivity(ctx context.Context, o ledger.ReadOptions, customer string, q store.ActivityQuery) (p ledger.Page[store.Activity], err error) {
+	want, up := q.Limit, q.Above != ""
+	below := q.Below != ""
+	p.Items = []store.Activity{}
+	if q.EntityIDs, err = e.seenIDs(ctx, o, customer); err != nil || len(q.EntityIDs) == 0 {
+		return p, err
+	}
+	for q.Limit = min(want+1, activityChunk); len(p.Items) <= want; q.Limit = activityChunk {
+		var rows []store.Activity
+		if err := e.share.turn(ctx, customer, func() (err error) {
+			rows, err = e.store.Activity(ctx, customer, q)
+			return err
+		}); err != nil {
+			return p, e.notNow(err)
+		}
+		n := len(rows)
+		if n == 0 {
+			break
+		}
+		q.Above, q.Below = "", rows[n-1].ID
+		if up {
+			q.Above, q.Below = rows[0].ID, ""
+		}
+		if _, err := e.readCustomer(ctx, o, customer, func(v *ledger.View) error {
+			rows = slices.DeleteFunc(rows, func(a store.Activity) bool { return !v.SeesActivity(&a) })
+			for i := range rows {
+				rows[i].Before, rows[i].After = v.SeenJSON(rows[i].Before), v.SeenJSON(rows[i].After)
+			}
+			return nil
+		}); err != nil {
+			return p, err
+		}
+		if up {
+			p.Items = append(rows, p.Items...)
+		} else {
+			p.Items = append(p.Items, rows...)
+		}
+		if n < q.Limit {
+			break
+		}
+	}
+	if more := len(p.Items) - want - 1; more > 0 && up {
+		p.Items = p.Items[more:]
+	} else if more > 0 {
+		p.Items = p.Items[:want+1]
+	}
+	p.Cut(want, below, up)
+	return p, nil
+}
+
+// Activity lists who changed what, newest first. A token is shown what was done to the
+// entities it sees and their limits.
+func (e *Engine) Activity(ctx context.Context, o ledger.ReadOptions, customer string, q store.ActivityQuery) (p ledger.Page[store.Activity], version uint64, err error) {
+	version, err = e.readCustomer(ctx, o, customer, func(*ledger.View) error { return nil })
+	if err != nil {
+		return p, 0, err
+	}
+	if o.Token != nil {
+		p, err = e.seenActivity(ctx, o, customer, q)
+		return p, version, err
+	}
+	want := q.Limit
+	q.Limit++
+	if p.Items, err = e.store.Activity(ctx, customer, q); err != nil {
+		return p, 0, e.unavailable(err)
+	}
+	p.Cut(want, q.Below != "", q.Above != "")
+	return p, version, nil
+}

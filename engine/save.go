@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// savePause bounds the share of time that saving one busy customer takes: after a
+// checkpoint that took t it is left alone for savePause × t, unless CheckpointEvery says
+// that it is time.
+const savePause = 4
+
+// checkpoint saves what changed in c. Only taking the pointers to it holds c's lock;
+// nobody waits for the store.
+func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
+	defer e.keeper.note(c)
+	if !e.saves(c) || c.stray.Load() {
+		return nil
+	}
+	c.saving.Lock()
+	defer c.saving.Unlock()
+	began := time.Now()
+	c.mu.Lock()
+	c.saved = began
+	if c.st.Unsaved() == 0 {
+		c.mu.Unlock()
+		return nil
+	}
+	held := e.holding.Begin()
+	k, fill := c.st.Capture(c.id, e.o.LateHorizon)
+	e.holding.end(savers, held, 1)
+	c.mu.Unlock()
+	fill()
+	err := e.store.Save(ctx, &k.Cp)
+	e.saved(c, k, began, err)
+	if err == nil {
+		e.letClosedGo(c, k.Dirty.Holds)
+	}
+	return err
+}
+
+// saved takes note of how saving k went.
+func (e *Engine) saved(c *customer, k *ledger.Capture, began time.Time, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.st.RestoreDirty(k)
+		if errors.Is(err, store.ErrSuperseded) && e.nodes != nil {
+			c.stray.Store(true)
+		}
+		return
+	}
+	c.st.Saved(k)
+	c.notBefore = time.Now().Add(savePause * time.Since(began))
+	e.counters.checkpoints.Add(1)
+}
+
+// letClosedGo forgets those of holds, which the store has, that are closed; others have
+// their turn meanwhile.
+func (e *Engine) letClosedGo(c *customer, holds map[[16]byte]*record.Hold) {
+	for list := slices.Collect(maps.Values(holds)); len(list) > 0; {
+		n := min(len(list), ledger.ForgetSlice)
+		c.mu.Lock()
+		began := e.holding.Begin()
+		c.st.LetClosedGo(list[:n])
+		e.holding.end(savers, began, n)
+		c.mu.Unlock()
+		list = list[n:]
+	}
+}
+
+// Save saves what changed in a customer since its last checkpoint, which housekeeping does
+// in its time. On a shared store it does nothing where another node does it.
+func (e *Engine) Save(ctx context.Context, customer string) error {
+	c, err := e.acquire(ctx, customer)
+	if err != nil {
+		return err
+	}
+	defer e.release(c)
+	return e.checkpoint(ctx, c)
+}
+
+// Unload saves a customer and lets it leave memory, as housekeeping does when memory is
+// short. It tells whether the customer left: it stays while somebody uses it.
+func (e *Engine) Unload(ctx context.Context, customer string) (bool, error) {
+	c, err := e.acquire(ctx, customer)
+	if err != nil {
+		return false, err
+	}
+	e.release(c)
+	if !e.evictOne(c) {
+		return false, nil
+	}
+	e.keeper.forget(c)
+	return true, nil
+}

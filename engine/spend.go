@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/record"
+)
+
+// Check answers questions, all from one snapshot of the customer. A customer, feature
+// or currency that is missing or archived is a denial, not an error.
+func (e *Engine) Check(ctx context.Context, o ledger.ReadOptions, customer string, in []ledger.CheckInput) ([]bursar.Decision, uint64, error) {
+	out := make([]bursar.Decision, len(in))
+	version, err := e.read(ctx, o, customer, func(v *ledger.View) error {
+		cat := e.cat.Load()
+		for i := range in {
+			q := in[i]
+			q.Dimensions = record.SortDims(q.Dimensions)
+			out[i] = v.Check(cat, &q)
+		}
+		return nil
+	})
+	return out, version, err
+}
+
+func (e *Engine) spendOf(o record.Operation, in bursar.SpendInput) ledger.Spend {
+	in.Dimensions = record.SortDims(in.Dimensions)
+	s := ledger.Spend{In: in}
+	if in.IdempotencyKey != "" {
+		s.Key = ledger.KeyOf(&e.secret, ledger.TargetOf(in.Capability), in.IdempotencyKey, ledger.ContentOf(o, in.Capability, in.Amount, false, in.Dimensions))
+	}
+	return s
+}
+
+// Consume checks and records in one step. A denial is a *bursar.Error with Denial set.
+func (e *Engine) Consume(ctx context.Context, c catalogue.Caller, customer string, in bursar.SpendInput) (res bursar.ConsumeResult, version uint64, err error) {
+	if in.Amount.Sign() < 0 {
+		return res, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "an amount is 0 or more")
+	}
+	s := e.spendOf(record.OpConsume, in)
+	reply, version, err := e.write(ctx, &c, customer, &ledger.Consume{Spend: s})
+	var twin *record.Place
+	if errors.As(err, &twin) {
+		return e.consumedBefore(ctx, customer, &s, twin)
+	}
+	if err != nil {
+		return res, version, err
+	}
+	return reply.(bursar.ConsumeResult), version, nil
+}
+
+func (e *Engine) consumedBefore(ctx context.Context, customer string, s *ledger.Spend, twin *record.Place) (res bursar.ConsumeResult, version uint64, err error) {
+	p, err := e.recordAt(ctx, customer, twin)
+	if err != nil {
+		return res, 0, err
+	}
+	rec, ok := p.Record.(*record.Usage)
+	if !ok {
+		return res, 0, fmt.Errorf("%w: not a consumption", record.ErrRecord)
+	}
+	res = bursar.ConsumeResult{ID: p.ID(), Capability: s.In.Capability, Amount: rec.Amount, Timestamp: rec.Timestamp, Duplicate: true}
+	if res.Costs, err = e.costsBefore(ctx, customer, &p); err != nil {
+		return res, 0, err
+	}
+	version, err = e.readCustomer(ctx, ledger.ReadOptions{}, customer, func(v *ledger.View) error {
+		cat := e.cat.Load()
+		asks, unpriced, err := v.AsksFor(cat, s.In.Capability, rec.Amount, s.In.Dimensions, rec.Timestamp)
+		if err != nil {
+			return err
+		}
+		for i := range asks[1:] { // as they were charged
+			asks[i+1].Amount = bursar.Amount{}
+			for _, cost := range res.Costs {
+				if cost.CurrencyID == asks[i+1].C.ID {
+					asks[i+1].Amount = cost.Amount
+				}
+			}
+		}
+		r := v.Resolve(cat, s.In.Dimensions)
+		chains, over := v.Chains(&r, asks)
+		res.Decision = v.After(cat, asks, chains)
+		res.Decision.Warnings = ledger.WarnOver(asks, over, v.Warnings(cat, &r, asks, unpriced, len(chains) > 0))
+		if res.Credit = v.Credit(cat, asks); res.Credit != nil {
+			res.Credit.Consumed = &bursar.Amount{}
+		}
+		return nil
+	})
+	return res, version, err
+}
+
+// Explain answers a question as Check does, with its arithmetic.
+func (e *Engine) Explain(ctx context.Context, o ledger.ReadOptions, customer string, in ledger.CheckInput) (x ledger.Explanation, version uint64, err error) {
+	in.Dimensions = record.SortDims(in.Dimensions)
+	cat := e.cat.Load()
+	var asks []ledger.Ask
+	var at bursar.Decision // at now, which is later with each look
+	var now bursar.Time
+	looks := 0
+	version, err = e.readTurn(ctx, o, customer, func(v *ledger.View) error {
+		if v.Root != 0 {
+			if len(v.Resolve(cat, in.Dimensions).Leaves) == 0 {
+				return ledger.ErrNamesNothing
+			}
+			x.RootEntityID = o.Token.RootEntityID
+		}
+		if asks == nil {
+			x.Decision = v.Check(cat, &in)
+			var err error
+			if asks, _, err = v.AsksFor(cat, in.Capability, in.Requested, in.Dimensions, v.Now); err != nil {
+				return err
+			}
+			x.Explain(asks)
+			at, now = x.Decision, v.Now
+		}
+		next := ledger.BlockedUntil(&at, asks)
+		if at.Granted || next <= now || looks == ledger.MaxResets {
+			return nil
+		}
+		later := v.State.ViewAt(next, cat).LimitTo(o.Token)
+		if at = later.Check(cat, &in); at.Granted {
+			x.GrantedAfter = next
+		}
+		looks, now = looks+1, later.Now
+		v.Visits += later.Visits
+		return ledger.ErrGoOn
+	})
+	return x, version, err
+}

@@ -1,0 +1,296 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/record"
+)
+
+// ReportEvents turns events into usage by the meters of their names. It gives the warnings
+// of each and the versions of the customers. Pointers of errors begin with /events/i.
+func (e *Engine) ReportEvents(ctx context.Context, c catalogue.Caller, in []bursar.EventInput) (warnings [][]string, versions map[string]uint64, err error) {
+	byCustomer := map[string]*ledger.ReportEvents{}
+	for i := range in {
+		it := ledger.EventItem{Index: i, In: in[i]}
+		it.In.Dimensions = record.SortDims(it.In.Dimensions)
+		it.Key = ledger.KeyOf(&e.secret, "\x03"+it.In.EventName, it.In.IdempotencyKey, ledger.EventContent(&it.In))
+		r := byCustomer[it.In.CustomerID]
+		if r == nil {
+			r = &ledger.ReportEvents{}
+			byCustomer[it.In.CustomerID] = r
+		}
+		r.Items = append(r.Items, it)
+	}
+	order := record.SortedKeys(byCustomer)
+	if len(order) > 1 {
+		if err := rehearseAll(ctx, e, order, byCustomer); err != nil {
+			return nil, nil, err
+		}
+	}
+	warnings, versions = make([][]string, len(in)), make(map[string]uint64, len(order))
+	var mu sync.Mutex
+	err = e.writeAll(order, func(id string) error {
+		reply, version, err := e.write(ctx, &c, id, byCustomer[id])
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		versions[id] = version
+		mu.Unlock()
+		e.noteUnpriced(byCustomer[id].Unpriced)
+		for i, w := range reply.([][]string) {
+			warnings[byCustomer[id].Items[i].Index] = w
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return warnings, versions, nil
+}
+
+// ReportUsage records a report, whole or not at all for each customer, after all items
+// of all customers were found good. It gives the versions of the customers.
+func (e *Engine) ReportUsage(ctx context.Context, c catalogue.Caller, in []bursar.UsageInput) ([]bursar.UsageResult, map[string]uint64, error) {
+	return e.report(ctx, c, "/usages", record.OpUsage, in)
+}
+
+// ReportConsumption records that currencies were consumed, without a gate, as ReportUsage
+// does for features. base is where in the request the items are: "/consumptions", or ""
+// when the body is the only item. Items have CurrencyID in place of FeatureID.
+func (e *Engine) ReportConsumption(ctx context.Context, c catalogue.Caller, base string, in []bursar.UsageInput) ([]bursar.UsageResult, map[string]uint64, error) {
+	return e.report(ctx, c, base, record.OpConsumption, in)
+}
+
+func (e *Engine) report(ctx context.Context, c catalogue.Caller, base string, o record.Operation, in []bursar.UsageInput) ([]bursar.UsageResult, map[string]uint64, error) {
+	byCustomer := map[string]*ledger.ReportUsage{}
+	var order []string
+	for i := range in {
+		it := ledger.UsageItem{Index: i, In: in[i]}
+		it.In.Dimensions = record.SortDims(it.In.Dimensions)
+		it.In.Behavior = cmp.Or(it.In.Behavior, bursar.Delta)
+		if it.In.IdempotencyKey != "" {
+			c := it.In.Capability()
+			it.Key = ledger.KeyOf(&e.secret, ledger.TargetOf(c), it.In.IdempotencyKey, ledger.ContentOf(o, c, it.In.Value, it.In.Behavior == bursar.Set, it.In.Dimensions))
+		}
+		r := byCustomer[it.In.CustomerID]
+		if r == nil {
+			r = &ledger.ReportUsage{Base: base, Op: o}
+			byCustomer[it.In.CustomerID] = r
+			order = append(order, it.In.CustomerID)
+		}
+		r.Items = append(r.Items, it)
+	}
+	slices.Sort(order)
+	if len(order) > 1 {
+		if err := rehearseAll(ctx, e, order, byCustomer); err != nil {
+			return nil, nil, err
+		}
+	}
+	out := make([]bursar.UsageResult, len(in))
+	versions := make(map[string]uint64, len(order))
+	var mu sync.Mutex
+	err := e.writeAll(order, func(id string) error {
+		reply, version, err := e.write(ctx, &c, id, byCustomer[id])
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		versions[id] = version
+		mu.Unlock()
+		e.noteUnpriced(byCustomer[id].Unpriced)
+		return e.fillUsage(ctx, id, byCustomer[id], reply.([]ledger.Recorded), out)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return out, versions, nil
+}
+
+// writeAll writes what a report has of several customers, at once, so that they share
+// batches. A customer that refuses what was found good is another than it was a moment
+// ago: sent again the report is checked again, and what was recorded is so once.
+func (e *Engine) writeAll(order []string, write func(id string) error) error {
+	errs := together(order, write)
+	for i, err := range errs {
+		if err != nil && len(order) > 1 && isRefusal(err) {
+			err = e.unavailable(fmt.Errorf("customer %q changed after a report on several customers was checked: %w", order[i], err))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// together calls f for each id at once. A panic is the error of its id.
+func together(ids []string, f func(id string) error) []error {
+	errs := make([]error, len(ids))
+	if len(ids) == 1 {
+		errs[0] = f(ids[0])
+		return errs
+	}
+	var all sync.WaitGroup
+	for i, id := range ids {
+		all.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					errs[i] = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+				}
+			}()
+			errs[i] = f(id)
+		})
+	}
+	all.Wait()
+	return errs
+}
+
+func isRefusal(err error) bool {
+	var b *bursar.Error
+	return errors.As(err, &b)
+}
+
+// rehearseAll gathers what is wrong with the items of all customers.
+func rehearseAll[O ledger.Op](ctx context.Context, e *Engine, order []string, reports map[string]O) error {
+	var all bursar.Error
+	for _, err := range together(order, func(id string) error { return e.rehearse(ctx, id, reports[id]) }) {
+		var refused *bursar.Error
+		switch {
+		case err == nil:
+		case errors.As(err, &refused) && len(refused.Fields) > 0:
+			all.Fields = append(all.Fields, refused.Fields...)
+		default:
+			return err
+		}
+	}
+	if len(all.Fields) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(all.Fields, func(a, b bursar.FieldError) int { return cmp.Compare(itemOf(a), itemOf(b)) })
+	all.Code, all.Message = all.Fields[0].Code, all.Fields[0].Detail
+	return &all
+}
+
+// itemOf is the index in a pointer such as /usages/12/value.
+func itemOf(f bursar.FieldError) int {
+	_, rest, _ := strings.Cut(f.Pointer[1:], "/")
+	number, _, _ := strings.Cut(rest, "/")
+	n, _ := strconv.Atoi(number)
+	return n
+}
+
+// rehearse finds out what is wrong with a request, without recording it.
+func (e *Engine) rehearse(ctx context.Context, customer string, o ledger.Op) error {
+	var f *ledger.Facts
+	for {
+		var err error
+		_, rerr := e.read(ctx, ledger.ReadOptions{}, customer, func(v *ledger.View) error {
+			d := &ledger.Decider{View: v, Cat: e.cat.Load(), Horizon: e.o.LateHorizon, Facts: f, Quiet: true}
+			_, err = d.Attempt(o)
+			return nil
+		})
+		if rerr != nil {
+			return rerr
+		}
+		var n *ledger.Needs
+		if !errors.As(err, &n) {
+			return err
+		}
+		if f, err = e.fetch(ctx, customer, n, f); err != nil {
+			return err
+		}
+	}
+}
+
+// fillUsage puts the replies in the order of the request, and into duplicates what was
+// recorded the first time.
+func (e *Engine) fillUsage(ctx context.Context, customer string, r *ledger.ReportUsage, reply []ledger.Recorded, out []bursar.UsageResult) error {
+	var row *record.Row // the one read last: a report that is sent again is in one commit
+	for i := range reply {
+		res := &reply[i].Result
+		if at := reply[i].Seen; at != nil {
+			if row == nil || row.Head.Seq != at.Seq {
+				var err error
+				if row, err = e.readRow(ctx, customer, at.Seq); err != nil {
+					return err
+				}
+			}
+			p, err := row.At(at)
+			if err != nil {
+				return err
+			}
+			rec, ok := p.Record.(*record.Usage)
+			if !ok {
+				return fmt.Errorf("%w: not a usage record", record.ErrRecord)
+			}
+			res.ID, res.Timestamp, res.CreatedAt = p.ID(), rec.Timestamp, p.Row.Head.Now
+			if err := e.fillCosts(ctx, customer, &p, res); err != nil {
+				return err
+			}
+		}
+		out[r.Items[i].Index] = *res
+	}
+	return nil
+}
+
+// fillCosts puts into a duplicate what it cost the first time, and the balance of the
+// first prepaid currency among that.
+func (e *Engine) fillCosts(ctx context.Context, customer string, p *record.Placed, res *bursar.UsageResult) (err error) {
+	if res.Costs, err = e.costsBefore(ctx, customer, p); err != nil {
+		return err
+	}
+	cat := e.cat.Load()
+	i := slices.IndexFunc(res.Costs, func(c bursar.Cost) bool { return cat.Prepaid(c.CurrencyID) })
+	if i < 0 {
+		return nil
+	}
+	_, err = e.read(ctx, ledger.ReadOptions{}, customer, func(v *ledger.View) error {
+		b := v.Balance(bursar.Capability{Kind: bursar.KindCurrency, ID: res.Costs[i].CurrencyID})
+		b.Consumed = &bursar.Amount{}
+		res.Credit = &b
+		return nil
+	})
+	return err
+}
+
+// costsBefore is what a usage that was recorded before cost at the time.
+func (e *Engine) costsBefore(ctx context.Context, customer string, p *record.Placed) (out []bursar.Cost, err error) {
+	_, err = e.read(ctx, ledger.ReadOptions{}, customer, func(v *ledger.View) error {
+		for _, r := range p.Row.Recs[p.Index+1:] {
+			if c, ok := r.(*record.Cost); ok && int(c.Of) == p.Index {
+				out = append(out, bursar.Cost{CurrencyID: v.Capability(c.Cap).ID, Amount: c.Amount})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// warnAgain puts into a reservation that was made before what would be warned of now: its
+// first reply may have been lost.
+func (e *Engine) warnAgain(ctx context.Context, customer string, in *bursar.SpendInput, res *bursar.Reservation) error {
+	dims := record.SortDims(in.Dimensions)
+	_, err := e.readCustomer(ctx, ledger.ReadOptions{}, customer, func(v *ledger.View) error {
+		cat := e.cat.Load()
+		asks, unpriced, err := v.AsksFor(cat, in.Capability, in.Amount, dims, v.Now)
+		if err != nil {
+			return err
+		}
+		r := v.Resolve(cat, dims)
+		chains, over := v.Chains(&r, asks)
+		res.Decision.Warnings = ledger.WarnOver(asks, over, v.Warnings(cat, &r, asks, unpriced, len(chains) > 0))
+		return nil
+	})
+	return err
+}

@@ -1,0 +1,157 @@
+package ledger
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// alertOn fires and re-arms the thresholds of a row after a record changed its use, its
+// limit or its boosts. Only the current window counts; time alone fires nothing.
+func (d *Decider) alertOn(ord uint32) {
+	def := d.Def(ord)
+	if def == nil || def.Ent == 0 || d.Ent(def.Ent).Archived != 0 {
+		return
+	}
+	c := d.Current(ord, def)
+	had := d.firedOf(ord)
+	if had != nil && had.Start != c.Start {
+		had = nil
+	}
+	limit := d.LimitNow(ord, def)
+	reached := func(percent int) bool {
+		return def.Limited && c.Used.Sign() > 0 && c.Used.AtLeastPercent(int64(percent), limit)
+	}
+	if had == nil && (len(def.Thresholds) == 0 || !reached(def.Thresholds[0])) {
+		return
+	}
+	var now, fresh, recovered []int
+	if had != nil {
+		for _, t := range had.Levels {
+			if slices.Contains(def.Thresholds, t) {
+				now = append(now, t)
+			}
+		}
+		if len(now) > 0 && !reached(now[0]) {
+			now, recovered = nil, now
+		}
+	}
+	for _, t := range def.Thresholds {
+		if reached(t) && !slices.Contains(now, t) {
+			fresh = append(fresh, t)
+		}
+	}
+	now = append(now, fresh...)
+	slices.Sort(now)
+	if had != nil && slices.Equal(now, had.Levels) || had == nil && len(now) == 0 {
+		return
+	}
+	d.Emit(&record.AlertFired{Row: ord, Fired: record.Fired{Start: c.Start, Levels: now}})
+	if len(recovered) > 0 {
+		d.notifyUsage(bursar.EventUsageRecovered, ord, &c, limit, recovered)
+	}
+	if len(fresh) > 0 {
+		d.notifyUsage(bursar.EventUsageExceeded, ord, &c, limit, fresh)
+	}
+}
+
+// alertCharges is alertOn for rows that were just charged.
+func (d *Decider) alertCharges(cs []record.Charge) {
+	for i := range cs {
+		if cs[i].Slot == record.SlotCurrent && !cs[i].Delta.IsZero() {
+			d.alertOn(cs[i].Row)
+		}
+	}
+}
+
+func (d *Decider) notifyUsage(typ string, ord uint32, c *counter, limit bursar.Amount, thresholds []int) {
+	if d.Quiet || len(d.Cat.WebhookOf) == 0 {
+		return
+	}
+	def := d.Def(ord)
+	e := d.Ent(def.Ent)
+	data := catalogue.UsageData{CustomerID: d.Cust().ID, Entity: catalogue.EntityRef{ID: e.ID, TypeID: d.typeID(e.Typ)}, AssignmentID: store.FormatID(d.RowID(ord)),
+		Scope: d.scopeIDs(def), Label: def.Label, Thresholds: thresholds, CurrentUsage: c.Used, Enforcement: enforcement(def.Soft),
+		PeriodStart: c.Start, PeriodEnd: c.End}
+	data.FeatureID, data.CurrencyID = catalogue.CapabilityIDs(d.Capability(def.Cap))
+	if def.Limited {
+		data.UsageLimit = &limit
+		if limit.Sign() > 0 {
+			p := json.Number(c.Used.PercentOf(limit))
+			data.Percentage = &p
+		}
+	}
+	d.notify(typ, data)
+}
+
+// lowLevels are the levels of a pool, in percent of the active grants, at which
+// credits.usage_low is sent.
+var lowLevels = []int{0, 10, 20}
+
+// checkLow fires the low-balance levels that a pool fell to, or, when it did not fall,
+// only re-arms those that it has left.
+func (d *Decider) checkLow(cap uint32, fell bool) {
+	p := d.Pool(cap)
+	left := bursar.MaxAmount(bursar.Amount{}, p.left())
+	var now, fresh []int
+	for _, l := range lowLevels {
+		reached := left.IsZero()
+		if l > 0 {
+			reached = p.active.Sign() > 0 && !left.AtLeastPercent(int64(l), p.active) || left.EqualsPercent(int64(l), p.active) && p.active.Sign() > 0
+		}
+		had := slices.Contains(p.Low, l)
+		if l > 0 && p.active.IsZero() {
+			reached = had // without grants there is no share of them to be above
+		}
+		if !reached || !had && !fell {
+			continue
+		}
+		now = append(now, l)
+		if !had {
+			fresh = append(fresh, l)
+		}
+	}
+	if slices.Equal(now, p.Low) {
+		return
+	}
+	d.Emit(&record.BalanceLow{Cap: cap, Levels: now})
+	if len(fresh) > 0 {
+		d.notify(bursar.EventCreditsLow, catalogue.CreditData{CustomerID: d.Cust().ID, CurrencyID: d.Capability(cap).ID, Levels: fresh, Balance: p.left()})
+	}
+}
+
+// moveFired carries what a row's current window knows of itself, beside its counter, to
+// the window that takes its place when the schedule changes.
+func (v *View) moveFired(row uint32, from, to bursar.Time) {
+	if f := v.firedOf(row); f != nil {
+		moved := &record.Fired{Start: to}
+		if f.Start == from {
+			moved.Levels = f.Levels
+		}
+		put(v, &v.frd, row, moved)
+	}
+	if c := v.unq[record.UniqueKey{Row: row, Start: from}]; c != nil && from != to {
+		put(v, &v.unq, record.UniqueKey{Row: row, Start: to}, c)
+		put(v, &v.unq, record.UniqueKey{Row: row, Start: from}, &uniqueChange{})
+	}
+	if m, ok := v.moved[row]; ok {
+		from = m[0]
+	}
+	put(v, &v.moved, row, [2]bursar.Time{from, to})
+}
+
+type firedPart struct {
+	Start  bursar.Time `json:"start"`
+	Levels []int       `json:"levels"`
+}
+
+func (v *View) firedOf(row uint32) *record.Fired {
+	if f, ok := v.frd[row]; ok {
+		return f
+	}
+	return v.money.Fired[row]
+}

@@ -1,0 +1,224 @@
+package ledger
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+)
+
+// Limits of a simulation's reply.
+const (
+	maxSimulatedStops    = 100
+	maxSimulatedEntities = 100
+	// maxSimulatedWindows is how many windows of a draft are remembered before those that
+	// no usage can be late for are forgotten.
+	maxSimulatedWindows = 20_000
+)
+
+// Backtest is a backtest under way.
+type Backtest struct {
+	from, to bursar.Time // [from, to)
+	Since    bursar.Time // start of the earliest window that from is in
+	Horizon  bursar.Time
+	drafts   []draft
+	ents     []*record.Entity // of the tree as it is now, by number
+	sees     func(ent uint32) bool
+	out      Simulation
+	stopped  map[uint32]*SimulatedEntity // by lowest entity
+}
+
+// draft is one limit that is tried out.
+type draft struct {
+	def   *record.Limit
+	since bursar.Time                   // start of its window that the interval begins in
+	used  map[bursar.Time]bursar.Amount // by start of window
+	most  int                           // windows after which old ones are forgotten
+	out   SimulatedDraft
+}
+
+// NewSimulation puts the drafts on an overlay that is thrown away: that checks them and
+// fills in what they leave to the limits that they stand in for.
+func NewSimulation(v *View, cat *catalogue.Catalogue, in *SimulateInput) (*Backtest, error) {
+	s := &Backtest{from: in.From, to: in.To, ents: slices.Clone(v.Entities), sees: v.sightNow(), stopped: map[uint32]*SimulatedEntity{}}
+	if s.out.From, s.out.To = in.From, in.To; in.To == 0 || in.To > v.Now {
+		s.out.To, s.to = v.Now, v.Now+1 // now itself belongs to it
+	}
+	if s.from >= s.to {
+		return nil, bursar.ErrorAt("/from", bursar.CodeValidationFailed, "from, %s, is not before to, %s", s.from, s.out.To)
+	}
+	if len(in.Drafts) == 0 {
+		return nil, bursar.ErrorAt("/assignments", bursar.CodeValidationFailed, "there is no draft of a limit to try out")
+	}
+	d := &Decider{View: v, Cat: cat, Quiet: true}
+	reply, err := (&PutAssignments{In: in.Drafts, draft: true}).Decide(d)
+	if err != nil {
+		return nil, err
+	}
+	s.Since = s.from
+	for i, a := range reply.([]bursar.Assignment) {
+		def := d.Def(d.FindRowID(a.ID))
+		t := draft{def: def, since: def.Sched.WindowAt(s.from).Start, used: map[bursar.Time]bursar.Amount{}, most: maxSimulatedWindows, out: SimulatedDraft{Index: i}}
+		s.Since = min(s.Since, t.since)
+		s.drafts = append(s.drafts, t)
+	}
+	return s, nil
+}
+
+// Replay lets the drafts judge one act and counts it on them.
+func (s *Backtest) Replay(a *act, now bursar.Time) {
+	if a.At < s.Since || a.At >= s.to {
+		return
+	}
+	judged := a.At >= s.from
+	applies := false
+	for i := range s.drafts {
+		d := &s.drafts[i]
+		amount := d.amountOf(a)
+		if amount.IsZero() {
+			continue
+		}
+		applies = true
+		if judged && !d.def.Soft && d.def.Limited && amount.Sign() > 0 {
+			if used := d.used[d.window(a.At)]; d.def.Limit.Less(used.Add(amount)) {
+				s.out.Replayed++
+				s.stop(d, a, amount, used)
+				return
+			}
+		}
+	}
+	if applies && judged {
+		s.out.Replayed++
+	}
+	for i := range s.drafts {
+		s.drafts[i].count(a, judged)
+		s.drafts[i].forget(now - s.Horizon)
+	}
+}
+
+func (d *draft) window(at bursar.Time) bursar.Time { return d.def.Sched.WindowAt(at).Start }
+
+// amountOf is what of an act a draft is about: the usage, or what it cost.
+func (d *draft) amountOf(a *act) (sum bursar.Amount) {
+	if !a.on(d.def.Ent) || slices.ContainsFunc(d.def.Scope, func(ent uint32) bool { return !a.on(ent) }) {
+		return sum
+	}
+	return a.of(d.def.Cap)
+}
+
+// of is what an act used of a capability.
+func (a *act) of(cap uint32) (sum bursar.Amount) {
+	if a.cap == cap {
+		sum = a.amount
+	}
+	for _, c := range a.costs {
+		if c.Cap == cap {
+			sum = sum.Add(c.Amount)
+		}
+	}
+	for i := range a.with {
+		sum = sum.Add(a.with[i].of(cap))
+	}
+	return sum
+}
+
+func (a *act) on(ent uint32) bool {
+	return slices.ContainsFunc(a.path, func(s record.Step) bool { return s.Ent == ent })
+}
+
+// count counts an act that was not stopped. As rows do, a window does not go below 0.
+func (d *draft) count(a *act, judged bool) {
+	amount := d.amountOf(a)
+	if amount.IsZero() || a.At < d.since {
+		return
+	}
+	w := d.window(a.At)
+	used := bursar.MaxAmount(d.used[w].Add(amount), bursar.Amount{})
+	d.used[w] = used
+	if judged && amount.Sign() > 0 {
+		d.out.Peak = bursar.MaxAmount(d.out.Peak, used)
+	}
+}
+
+// forget drops windows that ended before t once there are many.
+func (d *draft) forget(t bursar.Time) {
+	if len(d.used) > d.most {
+		current := d.window(t)
+		maps.DeleteFunc(d.used, func(start bursar.Time, _ bursar.Amount) bool { return start < current })
+		d.most = max(maxSimulatedWindows, 2*len(d.used))
+	}
+}
+
+func (s *Backtest) stop(d *draft, a *act, amount, used bursar.Amount) {
+	if d.out.Stopped == 0 || a.At < d.out.FirstStopped {
+		d.out.FirstStopped = a.At
+	}
+	d.out.Stopped++
+	d.out.StoppedUsage = d.out.StoppedUsage.Add(amount)
+	ent := s.lowest(a.path)
+	x := s.stopped[ent]
+	if x == nil {
+		x = &SimulatedEntity{Draft: d.out.Index, FirstStopped: a.At}
+		s.stopped[ent] = x
+	}
+	if a.At < x.FirstStopped {
+		x.Draft, x.FirstStopped = d.out.Index, a.At
+	}
+	x.Stopped++
+	x.StoppedUsage = x.StoppedUsage.Add(amount)
+	s.out.Stopped = append(s.out.Stopped, SimulatedStop{Timestamp: a.At, EntityID: s.entityID(ent), Draft: d.out.Index, Amount: amount, Used: used})
+	if len(s.out.Stopped) >= 2*maxSimulatedStops {
+		s.cutStops()
+	}
+}
+
+// cutStops keeps the first ones. Late usage comes later than its time.
+func (s *Backtest) cutStops() {
+	slices.SortStableFunc(s.out.Stopped, func(a, b SimulatedStop) int { return cmp.Compare(a.Timestamp, b.Timestamp) })
+	s.out.Stopped = s.out.Stopped[:min(len(s.out.Stopped), maxSimulatedStops)]
+}
+
+// lowest is the deepest of the entities that usage was attributed to directly; 0 = it
+// was attributed to none that is shown.
+func (s *Backtest) lowest(path []record.Step) (lowest uint32) {
+	deepest := 0
+	for _, p := range path {
+		if p.Child != 0 || !s.sees(p.Ent) {
+			continue
+		}
+		depth := 0
+		for e := p.Ent; e != 0; e = s.ents[e].Parent {
+			depth++
+		}
+		if depth > deepest {
+			lowest, deepest = p.Ent, depth
+		}
+	}
+	return lowest
+}
+
+func (s *Backtest) entityID(ent uint32) string {
+	if ent == 0 {
+		return ""
+	}
+	return s.ents[ent].ID
+}
+
+func (s *Backtest) Result() Simulation {
+	s.cutStops()
+	for i := range s.drafts {
+		s.out.Drafts = append(s.out.Drafts, s.drafts[i].out)
+	}
+	for ent, x := range s.stopped {
+		x.EntityID = s.entityID(ent)
+		s.out.Entities = append(s.out.Entities, *x)
+	}
+	slices.SortFunc(s.out.Entities, func(a, b SimulatedEntity) int {
+		return cmp.Or(cmp.Compare(b.Stopped, a.Stopped), cmp.Compare(a.EntityID, b.EntityID))
+	})
+	s.out.Entities = slices.Clip(s.out.Entities[:min(len(s.out.Entities), maxSimulatedEntities)])
+	return s.out
+}

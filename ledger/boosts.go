@@ -1,0 +1,152 @@
+package ledger
+
+import (
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+type boostPart struct {
+	ID      string        `json:"id"`
+	Amount  bursar.Amount `json:"amount"`
+	Created bursar.Time   `json:"createdAt"`
+	Expires bursar.Time   `json:"expiresAt"`
+	Ended   bursar.Time   `json:"endedAt"`
+	Reason  *string       `json:"reason"`
+	By      string        `json:"createdBy"`
+}
+
+type CreateBoost struct {
+	Caller catalogue.Caller
+	Row    string
+	In     bursar.BoostInput
+}
+
+const maxReason = 500 // characters
+
+func (o *CreateBoost) Decide(d *Decider) (any, error) {
+	if err := d.writable(); err != nil {
+		return nil, err
+	}
+	ord := d.FindRowID(o.Row)
+	if ord == 0 {
+		return nil, ErrNoAssignment(o.Row)
+	}
+	def := d.Def(ord)
+	if now := d.AssignmentOut(ord); o.Caller.IfMatch != "" {
+		if err := o.Caller.StillAt(&now); err != nil {
+			return nil, err
+		}
+	}
+	var p bursar.Problems
+	if o.In.Amount.Sign() <= 0 || !o.In.Amount.InRange() {
+		p.Add("/amount", bursar.CodeInvalidAmount, "a boost is above 0")
+	}
+	if !def.Limited {
+		p.Add("/amount", bursar.CodeValidationFailed, "the assignment is unlimited: there is nothing to raise")
+	}
+	expires := o.In.ExpiresAt.Milli()
+	if expires == 0 {
+		expires = d.Current(ord, def).End
+	}
+	if expires <= d.Now {
+		p.Add("/expiresAt", bursar.CodeValidationFailed, "expiresAt %s is not in the future (now is %s)", expires, d.Now)
+	}
+	if o.In.Reason != nil {
+		if err := bursar.CheckText(*o.In.Reason, maxReason); err != nil {
+			p.Add("/reason", bursar.CodeValidationFailed, "a reason %v", err)
+		}
+	}
+	active := 0
+	for _, b := range d.BoostsOf(ord) {
+		if b.ActiveAt(d.Now) {
+			active++
+		}
+	}
+	if active >= maxBoosts {
+		p.Add("/amount", bursar.CodeValidationFailed, "an assignment has at most %d boosts at a time", maxBoosts)
+	}
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	// It counts from now on, which is in its millisecond.
+	b := record.Boost{ID: d.NextID(), Amount: o.In.Amount, Created: d.Now.Milli(), Expires: expires, Reason: o.In.Reason, By: o.Caller.ActorID}
+	d.Emit(&record.BoostMade{Row: ord, Boost: b})
+	d.alertOn(ord)
+	out := BoostOut(d.RowID(ord), &b)
+	d.audit(&o.Caller, "boost.created", "boost", out.ID, d.Ent(def.Ent).ID, nil, boostAudit(out))
+	return out, nil
+}
+
+type EndBoost struct {
+	Caller  catalogue.Caller
+	Row, ID string
+}
+
+func (o *EndBoost) Decide(d *Decider) (any, error) {
+	if err := d.writable(); err != nil {
+		return nil, err
+	}
+	ord := d.FindRowID(o.Row)
+	if ord == 0 {
+		return nil, ErrNoAssignment(o.Row)
+	}
+	id, _ := store.ParseID(o.ID)
+	for _, b := range d.BoostsOf(ord) {
+		if b.ID != id {
+			continue
+		}
+		now := BoostOut(d.RowID(ord), b)
+		if err := o.Caller.StillAt(&now); err != nil {
+			return nil, err
+		}
+		if !b.ActiveAt(d.Now) {
+			return now, nil
+		}
+		before := boostAudit(BoostOut(d.RowID(ord), b))
+		d.Emit(&record.BoostEnded{Row: ord, ID: id, At: d.Now.Milli()})
+		d.alertOn(ord)
+		n := *b
+		n.Ended = d.Now.Milli()
+		out := BoostOut(d.RowID(ord), &n)
+		d.audit(&o.Caller, "boost.ended", "boost", out.ID, d.Ent(d.Def(ord).Ent).ID, before, boostAudit(out))
+		return out, nil
+	}
+	return nil, bursar.Errorf(bursar.CodeBoostNotFound, "the assignment has no boost %.64q", o.ID)
+}
+
+func BoostOut(row [16]byte, b *record.Boost) bursar.Boost {
+	out := bursar.Boost{ID: store.FormatID(b.ID), AssignmentID: store.FormatID(row), Amount: b.Amount, Reason: b.Reason, CreatedAt: b.Created,
+		ExpiresAt: b.Expires, CreatedBy: b.By}
+	if b.Ended != 0 {
+		t := b.Ended
+		out.EndedAt = &t
+	}
+	return out
+}
+
+func boostAudit(b bursar.Boost) map[string]any {
+	return map[string]any{"assignmentId": b.AssignmentID, "amount": b.Amount, "reason": b.Reason, "expiresAt": b.ExpiresAt, "endedAt": b.EndedAt}
+}
+
+func (v *View) BoostsOf(row uint32) []*record.Boost {
+	if b, ok := v.bsts[row]; ok {
+		return b
+	}
+	return v.boosts[row]
+}
+
+// LimitNow is the limit of a row with the boosts of now.
+func (v *View) LimitNow(ord uint32, def *record.Limit) bursar.Amount {
+	limit := def.Limit
+	if len(v.boosts)+len(v.bsts) == 0 {
+		return limit
+	}
+	for _, b := range v.BoostsOf(ord) {
+		if b.ActiveAt(v.Now) {
+			limit = limit.Add(b.Amount)
+		}
+	}
+	return limit
+}

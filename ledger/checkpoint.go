@@ -1,0 +1,359 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// Meta is the small part of a checkpoint.
+type Meta struct {
+	Customer *bursar.Customer    `json:"customer"`
+	Types    []string            `json:"entityTypes"`
+	Caps     []bursar.Capability `json:"capabilities"`
+	Combos   [][]byte            `json:"combinations"`
+	Rows     int                 `json:"assignments"` // numbers given, to deleted ones too
+	LastRow  string              `json:"lastAssignment"`
+}
+
+// Capture is a checkpoint that is being saved: what was dirty at its head, which new
+// changes no longer touch.
+type Capture struct {
+	Cp     store.Checkpoint
+	Dirty  dirty
+	series map[Bucket]bursar.Amount
+	steps  []seriesStep // in place of series where other processes save, too
+	gen    int64        // the open generation and how many of its keys are in the segment
+	keys   int
+}
+
+// ForgetSlice is how many holds are let go under one lock.
+const ForgetSlice = 128
+
+// Capture takes what is dirty, and leaves nothing dirty. fill makes the rows of it and
+// needs no lock: all that it reads is immutable.
+func (s *State) Capture(id string, lateHorizon time.Duration) (*Capture, func()) {
+	s.Dirty.over(s.aged)
+	s.aged = dirty{}
+	k := &Capture{Dirty: s.Dirty, series: s.series, steps: slices.Clone(s.steps), gen: s.Keys.Gen, keys: s.Keys.N}
+	s.Dirty, s.series = NewDirty(), map[Bucket]bursar.Amount{}
+	s.flushing, s.flushTo = k.series, s.Head.Seq
+	k.Cp = store.Checkpoint{Stream: id, Head: s.Head, Base: s.SeriesBase, Due: s.Due(), DropGenerations: s.Keys.outdated(s.Head.Now, lateHorizon)}
+	m := Meta{Customer: s.Customer, Types: s.Types.List, Caps: s.Caps.List, Rows: len(s.Rows), LastRow: store.FormatID(s.RowIDs[len(s.RowIDs)-1])}
+	combos := s.combos.List
+	rowIDs := s.RowIDs
+	keys, from := s.Keys.Frozen(), s.Keys.saved
+	closing := slices.Clone(s.Keys.Closing)
+	fill := func() {
+		for _, c := range combos {
+			m.Combos = append(m.Combos, []byte(c))
+		}
+		k.Cp.Meta, _ = json.Marshal(m)
+		k.fillRows(rowIDs, m.Types, m.Caps)
+		k.fillParts(m.Caps)
+		if segment := keys.From(from); len(segment) > 0 {
+			k.Cp.Segments = []store.KeySegment{{Gen: k.gen, Part: k.Cp.Head.Seq, Data: sortEntries(segment)}}
+		}
+		for _, g := range closing {
+			k.Cp.Generations = append(k.Cp.Generations, g.store())
+		}
+	}
+	return k, fill
+}
+
+// fillRows makes the rows, in order of their keys: stores are faster so.
+func (k *Capture) fillRows(rowIDs [][16]byte, types []string, caps []bursar.Capability) {
+	for _, ord := range slices.Sorted(maps.Keys(k.Dirty.entities)) {
+		k.Cp.Entities = append(k.Cp.Entities, entityRow(ord, k.Dirty.entities[ord], types))
+	}
+	for _, ord := range slices.Sorted(maps.Keys(k.Dirty.rows)) {
+		k.Cp.Assignments = append(k.Cp.Assignments, assignmentRow(ord, rowIDs[ord], k.Dirty.rows[ord], caps))
+	}
+	for _, ord := range slices.Sorted(maps.Keys(k.Dirty.counters)) {
+		if def, changed := k.Dirty.rows[ord]; changed && def == nil {
+			continue // deleted, and its counter with it
+		}
+		c := k.Dirty.counters[ord]
+		k.Cp.Counters = append(k.Cp.Counters, store.CounterRow{Ord: ord, PrevStart: c.PrevStart, WindowStart: c.Start, WindowEnd: c.End, Previous: c.Prev, Used: c.Used, Held: c.Held})
+	}
+	for cap, t := range k.Dirty.totals {
+		k.Cp.Totals = append(k.Cp.Totals, store.TotalRow{Capability: caps[cap-1], Value: t.Value, Held: t.Held, At: t.At})
+	}
+	for key, l := range k.Dirty.levels {
+		k.Cp.Totals = append(k.Cp.Totals, store.TotalRow{Level: true, EntityOrd: key.Leaf, Capability: caps[key.Cap-1], Value: l.Value, At: l.At})
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(k.Dirty.Holds), record.CompareID) {
+		k.Cp.Holds = append(k.Cp.Holds, k.Dirty.Holds[id].Row(caps))
+	}
+	series := k.series
+	if len(k.steps) > 0 {
+		series = map[Bucket]bursar.Amount{}
+	}
+	for _, st := range k.steps {
+		addUp(series, st.adds)
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(series), Bucket.compare) {
+		k.Cp.Series = append(k.Cp.Series, store.SeriesRow{SeriesKey: key.Named(caps), Amount: series[key]})
+	}
+}
+
+// Saved takes note that the store has k.
+func (s *State) Saved(k *Capture) {
+	s.SeriesBase, s.flushing = k.Cp.Head.Seq, nil
+	s.ForgetSteps(k.Cp.Head.Seq)
+	for i := range k.Cp.Generations {
+		s.Keys.Stored(&k.Cp.Generations[i])
+	}
+	s.Keys.forget(k.Cp.DropGenerations, k.Cp.Head.Now)
+	if s.Keys.Gen == k.gen {
+		s.Keys.saved = k.keys
+	}
+}
+
+// LetClosedGo forgets those of holds that are closed: the store has them.
+func (s *State) LetClosedGo(holds []*record.Hold) {
+	for _, h := range holds {
+		if s.Holds[h.ID] == h && h.Status != bursar.HoldOpen {
+			s.forgetHold(h.ID)
+		}
+	}
+}
+
+// RestoreDirty takes back what could not be saved.
+func (s *State) RestoreDirty(k *Capture) {
+	s.Dirty.over(k.Dirty)
+	addUp(s.series, k.series)
+	s.flushing = nil
+}
+
+// over lays d over older, which it takes.
+func (d *dirty) over(older dirty) {
+	if older.Records == 0 {
+		return
+	}
+	d.Records += older.Records
+	d.entities = over(d.entities, older.entities)
+	d.rows = over(d.rows, older.rows)
+	d.counters = over(d.counters, older.counters)
+	d.totals = over(d.totals, older.totals)
+	d.levels = over(d.levels, older.levels)
+	d.Holds = over(d.Holds, older.Holds)
+	d.parts = over(d.parts, older.parts)
+	d.uniques = over(d.uniques, older.uniques)
+}
+
+func over[K comparable, V any](newer, older map[K]V) map[K]V {
+	maps.Copy(older, newer)
+	return older
+}
+
+// Unsaved is how many records changed what no checkpoint is known to have.
+func (s *State) Unsaved() int { return s.Dirty.Records + s.aged.Records }
+
+// SavedElsewhere takes note that another process has saved a checkpoint at seq, and gives
+// the holds that it has. What comes into the next one is since then.
+func (s *State) SavedElsewhere(seq uint64, horizon time.Duration) (has []map[[16]byte]*record.Hold) {
+	if seq > s.Head.Seq || s.flushing != nil {
+		return nil
+	}
+	s.Keys.forget(s.Keys.outdated(s.Head.Now, horizon), s.Head.Now)
+	if seq > s.SeriesBase {
+		s.SeriesBase = seq
+		s.ForgetSteps(seq)
+	}
+	if seq >= s.agedTo {
+		has = append(has, s.aged.Holds)
+		s.aged, s.agedTo, s.Dirty = s.Dirty, s.Head.Seq, NewDirty()
+	}
+	if seq == s.Head.Seq {
+		has = append(has, s.aged.Holds)
+		s.aged = dirty{}
+	}
+	return has
+}
+
+func entityRow(ord uint32, e *record.Entity, types []string) store.EntityRow {
+	r := store.EntityRow{Ord: ord, ID: e.ID, TypeID: types[e.Typ-1], ParentOrd: e.Parent, Name: e.Name, CreatedAt: e.Created, UpdatedAt: e.Updated, ArchivedAt: e.Archived}
+	if len(e.Meta) > 0 {
+		r.Metadata, _ = json.Marshal(e.Meta)
+	}
+	return r
+}
+
+func assignmentRow(ord uint32, id [16]byte, def *record.Limit, caps []bursar.Capability) store.AssignmentRow {
+	if def == nil {
+		return store.AssignmentRow{Ord: ord, ID: store.FormatID(id), Deleted: true}
+	}
+	r := store.AssignmentRow{Ord: ord, ID: store.FormatID(id), EntityOrd: def.Ent, Capability: caps[def.Cap-1], Label: def.Label, Scope: def.Scope,
+		Cadence: def.Sched.Cadence.String(), Timezone: def.Sched.Zone, Soft: def.Soft, Strict: def.Strict, Thresholds: def.Thresholds,
+		CreatedAt: def.Created, UpdatedAt: def.Updated}
+	if def.Limited {
+		r.Limit = &def.Limit
+	}
+	if def.Sched.HasAnchor {
+		t := bursar.Time(def.Sched.Anchor)
+		r.Anchor = &t
+	}
+	return r
+}
+
+// Restore takes one part of a checkpoint in. Entities and assignments come in order.
+func (s *State) Restore(cp *store.Checkpoint) error {
+	if cp.Meta != nil {
+		var m Meta
+		if err := json.Unmarshal(cp.Meta, &m); err != nil {
+			return fmt.Errorf("checkpoint of %q: %w", cp.Stream, err)
+		}
+		s.Head, s.Customer, s.SeriesBase = cp.Head, m.Customer, cp.Head.Seq
+		s.rowCount = m.Rows
+		s.lastRow, _ = store.ParseID(m.LastRow)
+		for _, t := range m.Types {
+			s.Types.add(t)
+		}
+		for _, c := range m.Caps {
+			s.Caps.add(c)
+		}
+		for _, c := range m.Combos {
+			s.combos.add(string(c))
+		}
+	}
+	for i := range cp.Entities {
+		if err := s.restoreEntity(&cp.Entities[i]); err != nil {
+			return err
+		}
+	}
+	for i := range cp.Assignments {
+		if err := s.restoreRow(&cp.Assignments[i]); err != nil {
+			return err
+		}
+	}
+	for i := range cp.Counters {
+		c := &cp.Counters[i]
+		for int(c.Ord) >= len(s.counters) {
+			s.counters = append(s.counters, nil)
+		}
+		s.counters[c.Ord] = &counter{record.Window{PrevStart: c.PrevStart, Start: c.WindowStart, End: c.WindowEnd}, c.Previous, c.Used, c.Held}
+	}
+	for i := range cp.Totals {
+		t := &cp.Totals[i]
+		cap := s.Caps.Ord(t.Capability)
+		if t.Level {
+			s.Levels[record.LevelKey{Leaf: t.EntityOrd, Cap: cap}] = &record.Level{Value: t.Value, At: t.At}
+		} else {
+			s.Totals[cap] = &total{t.Value, t.Held, t.At}
+		}
+	}
+	for i := range cp.Holds {
+		h, err := record.HoldFromRow(&cp.Holds[i])
+		if err != nil {
+			return err
+		}
+		s.Holds[h.ID] = h
+	}
+	for i := range cp.Parts {
+		if err := s.restorePart(&cp.Parts[i]); err != nil {
+			return err
+		}
+	}
+	return s.restoreKeys(cp)
+}
+
+func (s *State) restoreEntity(r *store.EntityRow) error {
+	if int(r.Ord) != len(s.Entities) {
+		return fmt.Errorf("checkpoint: entity number %d after %d", r.Ord, len(s.Entities)-1)
+	}
+	e := &record.Entity{ID: r.ID, Name: r.Name, Typ: s.Types.Ord(r.TypeID), Parent: r.ParentOrd, Created: r.CreatedAt, Updated: r.UpdatedAt, Archived: r.ArchivedAt}
+	if r.Metadata != nil {
+		if err := json.Unmarshal(r.Metadata, &e.Meta); err != nil {
+			return fmt.Errorf("checkpoint: metadata of entity %q: %w", r.ID, err)
+		}
+	}
+	s.setEntity(r.Ord, e)
+	return nil
+}
+
+func (s *State) restoreRow(r *store.AssignmentRow) error {
+	id, ok := store.ParseID(r.ID)
+	if !ok || int(r.Ord) < len(s.Rows) {
+		return fmt.Errorf("checkpoint: assignment number %d after %d", r.Ord, len(s.Rows)-1)
+	}
+	for len(s.Rows) < int(r.Ord) {
+		s.skipRow(s.RowIDs[len(s.RowIDs)-1])
+	}
+	sched, err := record.NewSchedule(r.Cadence, r.Timezone, r.Anchor != nil, 0)
+	if err != nil {
+		return fmt.Errorf("checkpoint: assignment %s: %w", r.ID, err)
+	}
+	if r.Anchor != nil {
+		sched.Anchor = int64(*r.Anchor)
+	}
+	def := &record.Limit{Ent: r.EntityOrd, Cap: s.Caps.Ord(r.Capability), Label: r.Label, Scope: r.Scope, Soft: r.Soft, Strict: r.Strict,
+		Sched: sched, Thresholds: r.Thresholds, Created: r.CreatedAt, Updated: r.UpdatedAt}
+	if len(r.Scope) == 0 {
+		def.Scope = nil
+	}
+	if r.Limit != nil {
+		def.Limit, def.Limited = *r.Limit, true
+	}
+	s.RowIDs = append(s.RowIDs, id)
+	s.Rows = append(s.Rows, def)
+	s.nextRow, s.under = append(s.nextRow, 0), append(s.under, 0)
+	return nil
+}
+
+// skipRow takes the number of a deleted assignment.
+func (s *State) skipRow(id [16]byte) {
+	s.RowIDs = append(s.RowIDs, id)
+	s.Rows = append(s.Rows, nil)
+	s.nextRow, s.under = append(s.nextRow, 0), append(s.under, 0)
+}
+
+// Restored makes what follows from the rows once all parts are in, in whatever order
+// their kinds came.
+func (s *State) Restored() {
+	for len(s.Rows) < s.rowCount {
+		s.skipRow(s.lastRow)
+	}
+	for len(s.counters) < len(s.Rows) {
+		s.counters = append(s.counters, nil)
+	}
+	for ord, def := range s.Rows {
+		if def != nil {
+			def.Sched = s.intern(def.Sched)
+			s.link(uint32(ord), def)
+			s.countNamed(def, 1)
+			s.liveCaps[def.Cap]++
+			s.countStrict(def, 1)
+		}
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(s.Holds), record.CompareID) {
+		s.indexHold(s.Holds[id])
+	}
+	s.setGrants()
+	s.Keys.restored()
+}
+
+func (s *State) restoreKeys(cp *store.Checkpoint) error {
+	for _, g := range cp.Generations {
+		s.Keys.closed = append(s.Keys.closed, closedKeyGen{gen: g.Gen, end: g.End, count: g.Count, filter: g.Filter})
+	}
+	for _, seg := range cp.Segments {
+		if len(seg.Data)%store.KeyEntrySize != 0 {
+			return fmt.Errorf("checkpoint: damaged idempotency keys")
+		}
+		s.Keys.Gen, s.Keys.Last = seg.Gen, max(s.Keys.Last, s.Head.Now)
+		for at := 0; at < len(seg.Data); at += store.KeyEntrySize {
+			entry := seg.Data[at : at+store.KeyEntrySize]
+			if s.Keys.lookup([16]byte(entry)) == nil { // two processes may have saved it
+				s.Keys.insert(entry)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+)
+
+func (v *View) applyRow(r *record.LimitPut) error {
+	def := r.Def
+	switch {
+	case int(r.Ord) == v.NextRowOrd():
+		push(v, &v.newRowIDs, r.ID)
+		p := v.placeOf(&def)
+		put(v, &v.newRows, def.Ent, append(v.newRows[def.Ent], r.Ord))
+		put(v, &v.newPlaces, p, append(v.newPlaces[p], r.Ord))
+		v.countNamed(&def, 1)
+	case r.Ord > 0 && int(r.Ord) < v.NextRowOrd() && v.Def(r.Ord) != nil:
+		if r.Carry {
+			c := v.Counter(r.Ord, v.Def(r.Ord))
+			v.moveFired(r.Ord, v.Current(r.Ord, v.Def(r.Ord)).Start, r.Window.Start)
+			c.Window, c.Used, c.Prev = r.Window, r.Used, bursar.Amount{}
+			put(v, &v.ctrs, r.Ord, &c)
+		}
+	default:
+		return fmt.Errorf("%w: assignment number %d", record.ErrRecord, r.Ord)
+	}
+	put(v, &v.defs, r.Ord, &def)
+	return nil
+}
+
+// charge applies what rows took, and held changes what is held on each.
+func (v *View) charge(cs []record.Charge) error {
+	v.Visits += len(cs)
+	for i := range cs {
+		c := &cs[i]
+		def := v.Def(c.Row)
+		if def == nil {
+			return fmt.Errorf("%w: charge on assignment number %d", record.ErrRecord, c.Row)
+		}
+		n := v.Counter(c.Row, def)
+		if c.Rolled {
+			n = n.rolled(c.Window)
+		}
+		switch c.Slot {
+		case record.SlotCurrent:
+			n.Used = n.Used.Add(c.Delta)
+		case record.SlotPrevious:
+			n.Prev = n.Prev.Add(c.Delta)
+		}
+		put(v, &v.ctrs, c.Row, &n)
+	}
+	return nil
+}
+
+// dropRowParts forgets what a deleted row had.
+func (s *State) dropRowParts(row uint32) {
+	if _, ok := s.boosts[row]; ok {
+		delete(s.boosts, row)
+		s.Dirty.part(partBoosts, row, []*record.Boost(nil))
+	}
+	if _, ok := s.Fired[row]; ok {
+		delete(s.Fired, row)
+		s.Dirty.part(partFired, row, (*record.Fired)(nil))
+	}
+	for _, start := range s.windows[row] {
+		s.dropUnique(record.UniqueKey{Row: row, Start: start})
+	}
+	delete(s.windows, row)
+}
+
+// keepWindows notes that the row has a set of the window k.start, and forgets those of
+// windows that are over for longer than the previous one.
+func (s *State) keepWindows(k record.UniqueKey) {
+	kept := []bursar.Time{k.Start}
+	oldest := k.Start
+	if int(k.Row) < len(s.counters) && s.counters[k.Row] != nil {
+		oldest = s.counters[k.Row].PrevStart
+	}
+	for _, start := range s.windows[k.Row] {
+		if start >= oldest {
+			kept = append(kept, start)
+		} else {
+			s.dropUnique(record.UniqueKey{Row: k.Row, Start: start})
+		}
+	}
+	slices.Sort(kept)
+	s.windows[k.Row] = kept
+}
+
+// counter is a row's usage. used is of the current window, prev of the one before it.
+type counter struct {
+	record.Window
+	Prev, Used, Held bursar.Amount
+}
+
+// rolled is c in a later window w: what was used is of w's previous window, or of one
+// that is forgotten.
+func (c counter) rolled(w record.Window) counter {
+	r := counter{Window: w, Held: c.Held}
+	if w.Follows(c.Window) {
+		r.Prev = c.Used
+	}
+	return r
+}
+
+// setRow puts def at ord, which exists or is the next; nil deletes it.
+func (s *State) setRow(ord uint32, id [16]byte, def *record.Limit) {
+	if int(ord) == len(s.Rows) {
+		s.Rows = append(s.Rows, nil)
+		s.counters = append(s.counters, nil)
+		s.nextRow, s.under = append(s.nextRow, 0), append(s.under, 0)
+		s.RowIDs = append(s.RowIDs, id)
+	}
+	old := s.Rows[ord]
+	if def != nil {
+		def.Sched = s.intern(def.Sched)
+	}
+	s.Rows[ord] = def
+	switch {
+	case old == nil && def != nil:
+		s.link(ord, def)
+		s.countNamed(def, 1)
+		s.liveCaps[def.Cap]++
+	case old != nil && def == nil:
+		s.unlink(ord, old)
+		s.countNamed(old, -1)
+		s.liveCaps[old.Cap]--
+		s.counters[ord] = nil
+		s.untrackRow(ord, old.Cap)
+	}
+	s.countStrict(old, -1)
+	s.countStrict(def, 1)
+}
+
+func (s *State) countStrict(def *record.Limit, n int) {
+	if def != nil && def.Strict {
+		s.strict += n
+	}
+}
+
+// rowByID finds a live row. rowIDs ascend by place; a number that was deleted before the
+// checkpoint was read repeats the ID before it.
+func (s *State) rowByID(id [16]byte) uint32 {
+	i, ok := slices.BinarySearchFunc(s.RowIDs[1:], id, record.ComparePlaces)
+	if ok && s.RowIDs[i+1] == id && s.Rows[i+1] != nil {
+		return uint32(i + 1)
+	}
+	return 0
+}

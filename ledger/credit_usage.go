@@ -1,0 +1,51 @@
+package ledger
+
+import (
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+)
+
+// FirstCurrency is the first currency, by id, that was ever used; "" = none was.
+func (v *View) FirstCurrency() (first string) {
+	for i, c := range v.Caps.List {
+		if c.Kind == bursar.KindCurrency && v.StandingTotal(uint32(i+1)).At != 0 && (first == "" || c.ID < first) {
+			first = c.ID
+		}
+	}
+	return first
+}
+
+// SeriesOfCredits puts the two histories of one currency together, with a point for every
+// day.
+func SeriesOfCredits(amounts, counts *HistoryRun) []CreditSeries {
+	out := make([]CreditSeries, 0, len(amounts.Lines))
+	none := &Line{}
+	for key, n := range counts.Lines {
+		if amounts.Lines[key] == nil { // what came was taken back
+			amounts.Lines[key] = &Line{tags: n.tags, untold: n.untold}
+		}
+	}
+	for _, key := range record.SortedKeys(amounts.Lines) {
+		l, n := amounts.Lines[key], counts.Lines[key]
+		if n == nil {
+			n = none
+		}
+		s := CreditSeries{FeatureID: l.tags[0].Value, Tags: slices.Clone(l.tags[1:]), Untold: l.untold}
+		for at := int64(amounts.first); at < int64(amounts.Q.To); _, at = amounts.step.Window(at) {
+			t := bursar.Time(at)
+			p := CreditPoint{Timestamp: t, Value: l.values[t], EventCount: wholeUnits(n.values[t])}
+			s.Total, s.EventCount = s.Total.Add(p.Value), s.EventCount+p.EventCount
+			s.Points = append(s.Points, p)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// wholeUnits is a count that was kept as an amount.
+func wholeUnits(a bursar.Amount) int64 {
+	_, nanos := a.Nanos()
+	return int64(nanos / 1e9)
+}

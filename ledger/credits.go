@@ -1,0 +1,266 @@
+package ledger
+
+import (
+	"crypto/sha256"
+	"maps"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// moneyChanges are the changes of a batch to what money has.
+type moneyChanges struct {
+	grts      map[uint32]*grant
+	newGrants int
+	pls       map[uint32]*pool
+	bsts      map[uint32][]*record.Boost
+	prms      map[uint32]*promo // nil value = deleted
+	frd       map[uint32]*record.Fired
+	unq       map[record.UniqueKey]*uniqueChange
+	moved     map[uint32][2]bursar.Time // by row: its current window began at the first and does so at the second
+	correct   bool
+}
+
+func (v *View) applyDraw(r *record.Draw) error {
+	for _, m := range r.Moves {
+		err := v.changeGrant(m.Grant, func(g *grant, p *pool) {
+			g.Consumed, g.UpdatedAt = g.Consumed.Add(m.Amount), r.At.Milli()
+			p.Used, p.at = p.Used.Add(m.Amount), r.At.Milli()
+			if g.ended() { // these credits have lapsed: they are not there to be used again
+				p.Limit = p.Limit.Add(m.Amount)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keptBoosts bounds the boosts of a row that are remembered, maxBoosts the active ones.
+const (
+	keptBoosts = 100
+	maxBoosts  = 20
+)
+
+// mergeMoney moves the changes into the state.
+func (v *View) mergeMoney(head store.Head) {
+	s := v.State
+	for range v.newGrants {
+		s.Grants = append(s.Grants, v.grts[uint32(len(s.Grants))])
+	}
+	for ord, g := range v.grts {
+		s.Grants[ord] = g
+		s.Dirty.part(partGrant, ord, g)
+	}
+	for cap, p := range v.pls {
+		s.Pools[cap] = p
+		s.Dirty.part(partPool, cap, p)
+	}
+	for row, b := range v.bsts {
+		if v.Def(row) != nil {
+			s.boosts[row] = b
+			s.Dirty.part(partBoosts, row, b)
+		}
+	}
+	for cap, p := range v.prms {
+		if p == nil {
+			delete(s.Promos, cap)
+		} else {
+			s.Promos[cap] = p
+		}
+		s.Dirty.part(partPromo, cap, p)
+	}
+	for row, f := range v.frd {
+		if v.Def(row) != nil {
+			s.Fired[row] = f
+			s.Dirty.part(partFired, row, f)
+		}
+	}
+	for row, def := range v.defs {
+		if def == nil {
+			s.dropRowParts(row)
+		}
+	}
+	v.mergeUniques()
+	if v.correct {
+		s.corrected = head.Seq
+	}
+	if len(v.grts) > 0 {
+		s.setGrants()
+	}
+}
+
+type poolPart struct {
+	Limit     bursar.Amount `json:"limit"`
+	Used      bursar.Amount `json:"used"`
+	Active    bursar.Amount `json:"active"`
+	At        bursar.Time   `json:"at"`
+	Overdraft uint32        `json:"overdraft"`
+	Live      []uint32      `json:"live"`
+	Ended     []uint32      `json:"ended"`
+	Low       []int         `json:"low"`
+}
+
+// draw takes amount from a pool, or gives it back when it is negative. What no grant
+// has, the overdraft takes.
+func (d *Decider) draw(cap uint32, amount bursar.Amount, feature uint32, of int, reason record.DrawReason, at bursar.Time) {
+	if amount.IsZero() {
+		return
+	}
+	r := &record.Draw{Cap: cap, Feature: feature, Of: uint32(of), Reason: reason, At: at}
+	if amount.Sign() > 0 {
+		r.Moves = d.burn(cap, amount, at)
+	} else {
+		r.Moves = d.refund(cap, amount.Neg())
+	}
+	d.Emit(r)
+	for _, m := range r.Moves {
+		if g := d.Grant(m.Grant); m.Amount.Sign() > 0 && g.Type != bursar.GrantOverdraft && g.left().IsZero() {
+			d.notify(bursar.EventGrantDepleted, catalogue.CreditData{CustomerID: d.Cust().ID, CurrencyID: g.CurrencyID, GrantID: g.ID, Balance: d.Pool(cap).left()})
+		}
+	}
+	d.checkLow(cap, amount.Sign() > 0)
+}
+
+func (d *Decider) burn(cap uint32, amount bursar.Amount, at bursar.Time) (moves []record.Move) {
+	for _, ord := range d.Pool(cap).Live {
+		g := d.Grant(ord)
+		if x := bursar.MinAmount(g.left(), amount); g.Status == bursar.GrantActive && x.Sign() > 0 {
+			moves = append(moves, record.Move{Grant: ord, Amount: x})
+			if amount = amount.Sub(x); amount.IsZero() {
+				return moves
+			}
+		}
+	}
+	return append(moves, record.Move{Grant: d.overdraftOf(cap, at), Amount: amount})
+}
+
+// overdraftOf is the number of a pool's overdraft grant, made at that instant if it has
+// none. Its id is the same for whoever reads before it is recorded.
+func (d *Decider) overdraftOf(cap uint32, at bursar.Time) uint32 {
+	if ord := d.Pool(cap).overdraft; ord != 0 {
+		return ord
+	}
+	now := at.Milli()
+	var owner [16]byte
+	sum := sha256.Sum256([]byte(d.Cust().ID))
+	copy(owner[:], sum[:])
+	r := &record.GrantMade{Ord: d.NextGrant(), Cap: cap, ID: catalogue.GlobalID(at, 0, owner, 'o', int(cap)), Active: true}
+	r.Grant = bursar.Grant{GrantInput: bursar.GrantInput{CustomerID: d.Cust().ID, CurrencyID: d.Capability(cap).ID, DisplayName: "Overdraft",
+		Type: bursar.GrantOverdraft, EffectiveAt: now, Cost: bursar.Money{Currency: "usd"}}, Status: bursar.GrantActive, CreatedAt: now, UpdatedAt: now}
+	d.Emit(r)
+	return r.Ord
+}
+
+func (d *Decider) refund(cap uint32, amount bursar.Amount) (moves []record.Move) {
+	p := d.Pool(cap)
+	take := func(ord uint32, ok bool) {
+		if x := bursar.MinAmount(d.Grant(ord).Consumed, amount); ok && x.Sign() > 0 {
+			moves = append(moves, record.Move{Grant: ord, Amount: x.Neg(), Ended: d.Grant(ord).ended()})
+			amount = amount.Sub(x)
+		}
+	}
+	if p.overdraft != 0 {
+		take(p.overdraft, true)
+	}
+	for _, ord := range slices.Backward(p.Live) {
+		take(ord, d.Grant(ord).Status == bursar.GrantActive)
+	}
+	ended := slices.Clone(p.ended)
+	slices.SortFunc(ended, func(a, b uint32) int { return int(b) - int(a) })
+	for _, ord := range ended {
+		take(ord, true)
+	}
+	return moves
+}
+
+// Balance is a customer's pool as callers see it.
+func (v *View) Balance(c bursar.Capability) bursar.Balance {
+	cap := v.CapOrd(c)
+	p, t := v.Pool(cap), v.StandingTotal(cap)
+	b := bursar.Balance{CurrencyID: c.ID, Used: t.Value, Limit: p.Limit, Held: t.Held, At: max(p.at, t.At)}
+	if b.At == 0 {
+		b.At = v.Cust().CreatedAt
+	}
+	for _, ord := range p.Live {
+		if g := v.Grant(ord); g.Status == bursar.GrantActive && g.left().Sign() > 0 && g.ExpireAt != 0 && (b.ExpiresAt == 0 || g.ExpireAt < b.ExpiresAt) {
+			b.ExpiresAt = g.ExpireAt
+		}
+	}
+	return b
+}
+
+// Credit is the balance that usage leaves in the first prepaid currency that it cost.
+func (v *View) Credit(cat *catalogue.Catalogue, asks []Ask) *bursar.Balance {
+	for _, a := range asks {
+		if a.C.Kind == bursar.KindCurrency && cat.Prepaid(a.C.ID) {
+			b := v.Balance(a.C)
+			amount := a.Amount
+			b.Consumed = &amount
+			return &b
+		}
+	}
+	return nil
+}
+
+// money is the part of a customer's state that is about credits, prices and alerts. Like
+// the rest of the state its values are immutable.
+type money struct {
+	Grants  []*grant // by ord
+	Pools   map[uint32]*pool
+	boosts  map[uint32][]*record.Boost // by row
+	Promos  map[uint32]*promo          // by feature
+	Fired   map[uint32]*record.Fired   // by row
+	Uniques map[record.UniqueKey]*uniqueSet
+	windows map[uint32][]bursar.Time // by row: windows that uniques has sets of
+	// corrected is the seq of the last commit that re-pricing made; unlike the rest it is
+	// only in the log, and 0 until one is seen.
+	corrected uint64
+	// timed is when the next grant becomes active or expires; 0 = none does.
+	timed bursar.Time
+}
+
+func newMoney() money {
+	return money{Grants: make([]*grant, 1), Pools: map[uint32]*pool{}, boosts: map[uint32][]*record.Boost{}, Promos: map[uint32]*promo{},
+		Fired: map[uint32]*record.Fired{}, Uniques: map[record.UniqueKey]*uniqueSet{}, windows: map[uint32][]bursar.Time{}}
+}
+
+// pool is a customer's credits of one currency. limit − used is what is left.
+type pool struct {
+	Limit, Used bursar.Amount
+	active      bursar.Amount // Σ amounts of active grants
+	at          bursar.Time
+	overdraft   uint32   // its grant; 0 = never needed
+	Live        []uint32 // scheduled and active grants, as they burn
+	ended       []uint32 // the others, as they ended
+	Low         []int    // low-balance levels that have fired
+}
+
+func (p *pool) left() bursar.Amount { return p.Limit.Sub(p.Used) }
+
+// poolCaps are the currencies that have a pool, in order of their numbers.
+func (v *View) poolCaps() []uint32 {
+	caps := slices.Collect(maps.Keys(v.Pools))
+	for c := range v.pls {
+		if v.Pools[c] == nil {
+			caps = append(caps, c)
+		}
+	}
+	slices.Sort(caps)
+	return caps
+}
+
+// Pool is never nil.
+func (v *View) Pool(cap uint32) *pool {
+	if p, ok := v.pls[cap]; ok {
+		return p
+	}
+	if p := v.Pools[cap]; p != nil {
+		return p
+	}
+	return &pool{}
+}

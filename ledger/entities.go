@@ -1,0 +1,368 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+)
+
+func (v *View) applyEntity(r *record.EntityPut) error {
+	var old *record.Entity
+	switch {
+	case int(r.Ord) == v.entCount:
+		v.entCount++
+		if v.undoing {
+			v.undo = append(v.undo, func() { v.entCount-- })
+		}
+		put(v, &v.newIDs, r.Ent.ID, r.Ord)
+	case r.Ord > 0 && int(r.Ord) < v.entCount:
+		old = v.Ent(r.Ord)
+	default:
+		return fmt.Errorf("%w: entity number %d", record.ErrRecord, r.Ord)
+	}
+	e := r.Ent
+	put(v, &v.ents, r.Ord, &e)
+	if old == nil || old.Parent != e.Parent {
+		if old != nil && slices.Contains(v.kids[e.Parent], r.Ord) { // it went and comes back
+			return nil
+		}
+		put(v, &v.kids, e.Parent, append(v.kids[e.Parent], r.Ord))
+	}
+	return nil
+}
+
+// writable is nil when governance writes may happen in the customer.
+func (d *Decider) writable() error {
+	switch c := d.Cust(); {
+	case c == nil:
+		return ErrNoCustomer
+	case c.ArchivedAt != nil:
+		return bursar.Errorf(bursar.CodeCustomerIsArchived, "the customer %q is archived; unarchive it first", c.ID)
+	}
+	return nil
+}
+
+var ErrNoCustomer = bursar.Errorf(bursar.CodeCustomerNotFound, "there is no such customer")
+
+type CreateCustomer struct {
+	Caller catalogue.Caller
+	ID     string
+	In     bursar.CustomerInput
+}
+
+func (o *CreateCustomer) Decide(d *Decider) (any, error) {
+	if d.Cust() != nil {
+		return nil, bursar.ErrorAt("/id", bursar.CodeAlreadyExists, "the customer %q exists already", o.ID)
+	}
+	c := bursar.Customer{ID: o.ID, Metadata: map[string]string{}, CreatedAt: d.Now.Milli()}
+	return d.putCustomer(&o.Caller, c, &o.In, "customer.created")
+}
+
+type UpdateCustomer struct {
+	Caller catalogue.Caller
+	In     bursar.CustomerInput
+}
+
+func (o *UpdateCustomer) Decide(d *Decider) (any, error) {
+	if d.Cust() == nil {
+		return nil, ErrNoCustomer
+	}
+	if err := o.Caller.StillAt(d.Cust()); err != nil {
+		return nil, err
+	}
+	return d.putCustomer(&o.Caller, *d.Cust(), &o.In, "customer.updated")
+}
+
+func (d *Decider) putCustomer(caller *catalogue.Caller, c bursar.Customer, in *bursar.CustomerInput, action string) (any, error) {
+	var p bursar.Problems
+	text := func(name string, dst **string, src bursar.Opt[string]) {
+		if err := bursar.CheckText(src.Value, bursar.MaxNameLen); src.Set && err != nil {
+			p.Add("/"+name, bursar.CodeValidationFailed, "%s %v", name, err)
+		}
+		catalogue.SetOpt(dst, src)
+	}
+	before := d.Cust()
+	text("name", &c.Name, in.Name)
+	text("email", &c.Email, in.Email)
+	text("language", &c.Language, in.Language)
+	text("billingId", &c.BillingID, in.BillingID)
+	text("billingCurrency", &c.BillingCurrency, in.BillingCurrency)
+	text("timezone", &c.Timezone, in.Timezone)
+	if in.Timezone.Set && c.Timezone != nil && !validZone(*c.Timezone) {
+		p.Add("/timezone", bursar.CodeValidationFailed, "%.64q is not an IANA time zone, such as Europe/Berlin", *c.Timezone)
+	}
+	c.Metadata = catalogue.PatchMetadata(c.Metadata, in.Metadata, "/metadata", &p)
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	c.UpdatedAt = d.Now.Milli()
+	d.Emit(&record.Customer{Customer: c})
+	if before == nil {
+		d.audit(caller, action, "customer", c.ID, "", nil, c)
+	} else {
+		d.audit(caller, action, "customer", c.ID, "", before, c)
+	}
+	return c, nil
+}
+
+type ArchiveCustomer struct {
+	Caller  catalogue.Caller
+	Archive bool
+}
+
+func (o *ArchiveCustomer) Decide(d *Decider) (any, error) {
+	if d.Cust() == nil {
+		return nil, ErrNoCustomer
+	}
+	c := *d.Cust()
+	if err := o.Caller.StillAt(&c); err != nil {
+		return nil, err
+	}
+	if (c.ArchivedAt != nil) == o.Archive {
+		return c, nil
+	}
+	now := d.Now.Milli()
+	action := "customer.unarchived"
+	before := c
+	c.ArchivedAt, c.UpdatedAt = nil, now
+	if o.Archive {
+		c.ArchivedAt = &now
+		action = "customer.archived"
+	}
+	d.Emit(&record.Customer{Customer: c})
+	d.audit(&o.Caller, action, "customer", c.ID, "", before, c)
+	return c, nil
+}
+
+type PutEntities struct {
+	Caller catalogue.Caller
+	In     []bursar.EntityInput
+	Patch  bool // one existing entity, pointers relative to it, not restored
+}
+
+func (o *PutEntities) Decide(d *Decider) (any, error) {
+	if err := d.writable(); err != nil {
+		return nil, err
+	}
+	var p bursar.Problems
+	seen := make(map[string]bool, len(o.In))
+	out := make([]bursar.Entity, 0, len(o.In))
+	for i := range o.In {
+		in := &o.In[i]
+		at := fmt.Sprintf("/entities/%d", i)
+		if o.Patch {
+			at = ""
+			if d.EntOrd(in.ID) == 0 {
+				return nil, ErrNoEntity(in.ID)
+			}
+		}
+		if seen[in.ID] {
+			p.Add(at+"/id", bursar.CodeValidationFailed, "the entity %q is in this request twice", in.ID)
+			continue
+		}
+		seen[in.ID] = true
+		if e := d.putEntity(&o.Caller, in, at, o.Patch, &p); e != nil {
+			out = append(out, *e)
+		}
+	}
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	return out, d.checkAllocations(noPointer)
+}
+
+func noPointer(uint32, string) string { return "" }
+
+func ErrNoEntity(id string) error {
+	return bursar.Errorf(bursar.CodeEntityNotFound, "there is no entity %q", id)
+}
+
+// putEntity writes one entity, or adds to p what is wrong with it.
+func (d *Decider) putEntity(caller *catalogue.Caller, in *bursar.EntityInput, at string, patch bool, p *bursar.Problems) *bursar.Entity {
+	good := true
+	bad := func(field string, code bursar.Code, format string, args ...any) {
+		p.Add(at+field, code, format, args...)
+		good = false
+	}
+	ord := d.EntOrd(in.ID)
+	e := record.Entity{ID: in.ID, Created: d.Now.Milli()}
+	var before any
+	if ord != 0 {
+		e = *d.Ent(ord)
+		before = d.EntityOut(ord)
+	} else if err := bursar.CheckEntityID(in.ID); err != nil {
+		bad("/id", bursar.CodeValidationFailed, "%v", err)
+	}
+	if in.IfMatch != "" {
+		good = d.entityStillAt(ord, in.IfMatch, at, patch, p) && good
+	}
+	if !patch {
+		e.Archived = 0
+	}
+	if typ := in.EntityTypeID; typ == "" && ord == 0 {
+		bad("/entityTypeId", bursar.CodeEntityTypeRequired, "the entity %q is new: say its entityTypeId", in.ID)
+	} else {
+		if typ == "" {
+			typ = d.typeID(e.Typ)
+		}
+		switch t := d.Cat.TypeOf[typ]; {
+		case t == nil:
+			bad("/entityTypeId", bursar.CodeEntityTypeNotFound, "there is no entity type %q", typ)
+		case t.ArchivedAt != nil && !(patch && e.Archived != 0) && (ord == 0 || d.Ent(ord).Archived != 0 || in.EntityTypeID != "" && d.typeID(e.Typ) != typ):
+			bad("/entityTypeId", bursar.CodeEntityTypeArchived, "the entity type %q is archived", typ)
+		case good:
+			e.Typ = d.TypeFor(typ)
+		}
+	}
+	if err := bursar.CheckText(in.DisplayName.Value, bursar.MaxNameLen); in.DisplayName.Set && err != nil {
+		bad("/displayName", bursar.CodeValidationFailed, "a display name %v", err)
+	}
+	catalogue.SetOpt(&e.Name, in.DisplayName)
+	if in.Metadata != nil {
+		n := len(p.Fields())
+		if e.Meta = catalogue.PatchMetadata(e.Meta, in.Metadata, at+"/metadata", p); len(e.Meta) == 0 {
+			e.Meta = nil
+		}
+		good = good && len(p.Fields()) == n
+	}
+	if in.ParentID.Set {
+		if parent, err := d.checkParent(ord, in.ParentID); err != nil {
+			bad("/parentId", err.Code, "%s", err.Message)
+		} else {
+			e.Parent = parent
+		}
+	}
+	if !good {
+		return nil
+	}
+	return d.writeEntity(caller, ord, e, before)
+}
+
+// entityStillAt adds to p if an entity, 0 = none, is not at the revision that a write is
+// based on.
+func (d *Decider) entityStillAt(ord uint32, ifMatch, at string, patch bool, p *bursar.Problems) bool {
+	n := len(p.Fields())
+	if !patch { // a patch is of one entity and says it in a header
+		at += "/ifMatch"
+	}
+	if ord == 0 {
+		p.CheckRevision(at, ifMatch, nil, false)
+	} else {
+		now := d.EntityOut(ord)
+		p.CheckRevision(at, ifMatch, &now, true)
+	}
+	return len(p.Fields()) == n
+}
+
+func (d *Decider) writeEntity(caller *catalogue.Caller, ord uint32, e record.Entity, before any) *bursar.Entity {
+	action := "entity.updated"
+	if ord == 0 {
+		ord = uint32(d.entCount)
+		action = "entity.created"
+	}
+	e.Updated = d.Now.Milli()
+	// Only a place in the tree, or whether it is live, has to do with what is shared out.
+	moved := int(ord) < d.entCount && (d.Ent(ord).Parent != e.Parent || d.Ent(ord).Archived != e.Archived)
+	d.Emit(&record.EntityPut{Ord: ord, Ent: e})
+	out := d.EntityOut(ord)
+	if moved {
+		d.touch(ord)
+	}
+	d.audit(caller, action, "entity", e.ID, e.ID, before, out)
+	d.notify(action, catalogue.EntityData{CustomerID: d.Cust().ID, Entity: out})
+	return &out
+}
+
+// checkParent tells which entity ord (0 = a new one) would get as its parent.
+func (d *Decider) checkParent(ord uint32, in bursar.Opt[string]) (uint32, *bursar.Error) {
+	if in.Null || in.Value == "" {
+		if d.Root != 0 {
+			return 0, errAboveToken
+		}
+		return 0, nil
+	}
+	parent := d.EntOrd(in.Value)
+	if parent == 0 {
+		return 0, bursar.Errorf(bursar.CodeParentNotFound, "there is no entity %q to be the parent", in.Value)
+	}
+	if ord != 0 && d.Ent(ord).Parent == parent {
+		return parent, nil
+	}
+	if d.Ent(parent).Archived != 0 {
+		return 0, bursar.Errorf(bursar.CodeParentNotFound, "the entity %q is archived and cannot become a parent", in.Value)
+	}
+	height := 1
+	if ord != 0 {
+		for up := parent; up != 0; up = d.Ent(up).Parent {
+			if up == ord {
+				return 0, bursar.Errorf(bursar.CodeHierarchyCycle, "the entity %q is %q itself or below it and cannot be its parent", in.Value, d.Ent(ord).ID)
+			}
+		}
+		height = d.height(ord)
+	}
+	if n := d.depth(parent) + height; n > bursar.MaxDepth && d.Root != 0 {
+		return 0, bursar.Errorf(bursar.CodeHierarchyTooDeep, "below %q the tree would have too many levels; at most %d are allowed, those above your root included", in.Value, bursar.MaxDepth)
+	} else if n > bursar.MaxDepth {
+		return 0, bursar.Errorf(bursar.CodeHierarchyTooDeep, "below %q the tree would have %d levels; at most %d are allowed", in.Value, n, bursar.MaxDepth)
+	}
+	return parent, nil
+}
+
+func (v *View) EntityOut(ord uint32) bursar.Entity {
+	e := v.Ent(ord)
+	out := bursar.Entity{ID: e.ID, EntityTypeID: v.typeID(e.Typ), DisplayName: e.Name, Metadata: e.Meta,
+		CreatedAt: e.Created, UpdatedAt: e.Updated}
+	if out.Metadata == nil {
+		out.Metadata = map[string]string{}
+	}
+	if e.Archived != 0 {
+		t := e.Archived
+		out.ArchivedAt = &t
+	}
+	out.ParentID = v.parentID(ord)
+	return out
+}
+
+func (o *PutEntities) size() int { return len(o.In) }
+
+// setEntity puts e at ord, which exists or is the next, and keeps the indexes.
+func (s *State) setEntity(ord uint32, e *record.Entity) {
+	if int(ord) == len(s.Entities) {
+		s.Entities = append(s.Entities, nil)
+		s.firstRow = append(s.firstRow, 0)
+		s.inScope = append(s.inScope, 0)
+		s.byID[e.ID] = ord
+	}
+	old := s.Entities[ord]
+	s.Entities[ord] = e
+	if old == nil {
+		s.entOrder.insert(ord)
+	}
+	if old == nil || old.Parent != e.Parent {
+		if old != nil {
+			kids := s.children[old.Parent]
+			at := slices.Index(kids, ord)
+			s.children[old.Parent] = slices.Concat(kids[:at], kids[at+1:])
+		}
+		s.children[e.Parent] = append(s.children[e.Parent], ord)
+	}
+	if old != nil {
+		s.countEntity(old, -1)
+	}
+	s.countEntity(e, 1)
+}
+
+// kidCount is how many children an entity has.
+type kidCount struct{ all, live int }
+
+func (s *State) countEntity(e *record.Entity, n int) {
+	k := s.kidCount[e.Parent]
+	if k.all += n; e.Archived == 0 {
+		k.live += n
+		s.liveTypes[e.Typ] += n
+	}
+	s.kidCount[e.Parent] = k
+}

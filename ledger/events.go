@@ -1,0 +1,208 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+)
+
+func (*ReportEvents) settled() {}
+
+// EventItem is one event of a report, with its place in the request.
+type EventItem struct {
+	Index int
+	In    bursar.EventInput // dimensions ordered by key
+	Key   record.Identity
+
+	usages   []UsageItem // one for each feature that it feeds
+	warnings []string
+}
+
+type ReportEvents struct {
+	Items    []EventItem
+	Unpriced []Unpriced
+}
+
+// Decide judges all events before it records the first. The reply is the warnings of each.
+func (o *ReportEvents) Decide(d *Decider) (any, error) {
+	var p bursar.Problems
+	if d.Cust() == nil {
+		for i := range o.Items {
+			p.Add(fmt.Sprintf("/events/%d/customerId", o.Items[i].Index), bursar.CodeCustomerNotFound, "there is no customer %q", o.Items[i].In.CustomerID)
+		}
+		return nil, p.Err()
+	}
+	o.Unpriced = nil
+	skip := make([]bool, len(o.Items))
+	keys := newReportKeys(len(o.Items))
+	for i := range o.Items {
+		it := &o.Items[i]
+		at := fmt.Sprintf("/events/%d", it.Index)
+		d.checkEvent(it, at, &p)
+		pointer := func() string { return at + "/idempotencyKey" }
+		_, fresh := keys.look(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &p)
+		skip[i] = !fresh
+	}
+	if n := o.fed(); n > maxFed {
+		p.Add("/events", bursar.CodeValidationFailed, "the events feed features %d times; one request may do so %d times: send fewer events at once", n, maxFed)
+	}
+	if err := keys.unknown(); err != nil {
+		return nil, err
+	}
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	for i := range o.Items {
+		if skip[i] {
+			continue
+		}
+		for j := range o.Items[i].usages {
+			u := &o.Items[i].usages[j]
+			d.recordUsage(u, record.OpEvent)
+			o.Unpriced = append(o.Unpriced, d.unpriced(&u.In, u.unpriced)...)
+		}
+	}
+	out := make([][]string, len(o.Items))
+	for i := range o.Items {
+		out[i] = o.Items[i].warnings
+	}
+	return out, nil
+}
+
+// maxFed bounds the usage that one request's events make.
+const maxFed = 8000
+
+func (o *ReportEvents) fed() (n int) {
+	for i := range o.Items {
+		n += len(o.Items[i].usages)
+	}
+	return n
+}
+
+// checkEvent adds to p what is wrong with an event, and finds the usage that it makes.
+func (d *Decider) checkEvent(it *EventItem, at string, p *bursar.Problems) {
+	features := d.Cat.Meters[it.In.EventName]
+	if len(features) == 0 {
+		p.Add(at+"/eventName", bursar.CodeUnknownMeter, "no feature has a meter of the event %q; give one a meter, or it would be lost silently", it.In.EventName)
+		return
+	}
+	if t := it.In.Timestamp; t != 0 && (t > d.Now+maxAhead || t < d.Now-bursar.Time(d.Horizon)) {
+		p.Add(at+"/timestamp", bursar.CodeTimestampOutOfRange,
+			"the timestamp is %s; it may lie at most %v back and 5 minutes ahead of %s", t, d.Horizon, d.Now)
+	}
+	it.usages, it.warnings = nil, nil
+	labels := labelsOf(it.In.Dimensions)
+	for _, f := range features {
+		if !catalogue.MeterAccepts(f.Meter, it.In.EventName, it.In.Dimensions) {
+			continue
+		}
+		u, err := d.meter(f, &it.In, labels)
+		if err != nil {
+			pointer := at + "/dimensions"
+			if len(err.Fields) > 0 {
+				pointer = at + err.Fields[0].Pointer
+			}
+			p.Add(pointer, err.Code, "feature %q: %s", f.ID, err.Message)
+			continue
+		}
+		if len(it.usages) == 0 {
+			u.Key = it.Key // one key for all that the event makes
+		}
+		it.usages = append(it.usages, u)
+	}
+	it.warnings = eventWarnings(&it.In, it.usages)
+}
+
+// labelsOf are the dimensions of an event that say what it is about. Its numbers are
+// measures: meters read them, nothing else does.
+func labelsOf(dims []bursar.Dimension) []bursar.Dimension {
+	return slices.DeleteFunc(slices.Clone(dims), func(x bursar.Dimension) bool { return x.Kind == bursar.DimNumber })
+}
+
+// meter is the usage of one feature that an event makes.
+func (d *Decider) meter(f *bursar.Feature, in *bursar.EventInput, labels []bursar.Dimension) (u UsageItem, err *bursar.Error) {
+	value, text, merr := catalogue.MeterValue(f.Meter, in.Dimensions)
+	if merr != nil {
+		return u, merr.(*bursar.Error)
+	}
+	if value.Sign() < 0 && !f.Fluctuating() {
+		return u, bursar.ErrorAt("/dimensions/"+catalogue.EscapePointer(f.Meter.Aggregation.Field), bursar.CodeInvalidAmount, "only a FLUCTUATING feature takes negative values")
+	}
+	u = UsageItem{In: bursar.UsageInput{CustomerID: in.CustomerID, FeatureID: f.ID, Value: value, Behavior: bursar.Delta,
+		Dimensions: labels, Timestamp: in.Timestamp}, text: text}
+	if f.Meter.Aggregation.Function != "COUNT" {
+		u.field = f.Meter.Aggregation.Field
+	}
+	if !catalogue.Summing(f.Meter) {
+		u.aggregate = f.Meter.Aggregation.Function
+	}
+	u.path = d.Resolve(d.Cat, labels)
+	return u, d.chargeable(&u, value)
+}
+
+// chargeHighest makes rec what a MAX charges: each row, and the customer, the amount by
+// which the value is above the highest one so far.
+func (d *Decider) chargeHighest(rows []uint32, value bursar.Amount, rec *record.Usage) {
+	above := func(had bursar.Amount) bursar.Amount {
+		return bursar.MaxAmount(bursar.Amount{}, value.Sub(had))
+	}
+	rec.Total = above(d.Total(rec.Cap).Value)
+	rec.Delta = rec.Total
+	rec.Charges = d.Charges(rows, rec.At, bursar.Amount{}, false)
+	for i := range rec.Charges {
+		ch := &rec.Charges[i]
+		c := d.Current(ch.Row, d.Def(ch.Row))
+		switch ch.Slot {
+		case record.SlotCurrent:
+			ch.Delta = above(c.Used)
+		case record.SlotPrevious:
+			ch.Delta = above(c.Prev)
+		}
+	}
+}
+
+// chargeDistinct makes rec what a UNIQUE charges: one on each row, and the customer,
+// that has not met the value yet. It returns what they have met with that, nil when it
+// is new to none.
+func (d *Decider) chargeDistinct(rows []uint32, value uint64, rec *record.Usage) *record.ValueSeen {
+	met := &record.ValueSeen{Cap: rec.Cap, Value: value}
+	grow := func(k record.UniqueKey) bursar.Amount {
+		n := d.uniqueGrowth(k, met.Value)
+		if !d.uniqueHas(k, met.Value) {
+			met.Sets = append(met.Sets, k)
+		}
+		return bursar.AmountFromInt(int64(n))
+	}
+	rec.Amount = OneUnit
+	rec.Total = grow(record.UniqueKey{Cap: rec.Cap})
+	rec.Delta = rec.Total
+	rec.Charges = d.Charges(rows, rec.At, bursar.Amount{}, false)
+	for i := range rec.Charges {
+		ch := &rec.Charges[i]
+		c := d.Current(ch.Row, d.Def(ch.Row))
+		switch ch.Slot {
+		case record.SlotCurrent:
+			ch.Delta = grow(record.UniqueKey{Row: ch.Row, Start: c.Start})
+		case record.SlotPrevious:
+			ch.Delta = grow(record.UniqueKey{Row: ch.Row, Start: c.PrevStart})
+		}
+	}
+	if len(met.Sets) == 0 {
+		return nil
+	}
+	return met
+}
+
+// EventContent is what must be equal for two events with one key to be the same event.
+func EventContent(in *bursar.EventInput) []byte {
+	e := record.Encoder{B: make([]byte, 0, 256)}
+	e.Byte(byte(record.OpEvent))
+	e.String(in.EventName)
+	e.Dims(in.Dimensions)
+	return e.B
+}
+
+func (o *ReportEvents) size() int { return len(o.Items) }

@@ -1,0 +1,95 @@
+package ledger
+
+import (
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+)
+
+// Watching a customer. Commits only note what they touched, when somebody watches, in a
+// ring that all watchers of the customer share; each watcher looks it up when it polls,
+// so it gets a row once however often that was charged meanwhile. A watcher that falls
+// behind the ring, or by more than maxChanges, is told to read the tree again (Resync),
+// so nothing here grows without bound and no commit waits for a watcher.
+
+// Limits of watching.
+const FeedSize = 1 << 15 // touches that a customer's ring remembers
+
+const feedKept = bursar.Time(60 * 1e9) // how long it is kept without a watcher, so that one may resume
+
+// Feed is what commits touched in one customer. It is guarded by the customer's lock.
+type Feed struct {
+	Epoch    string // tells its positions from those of another feed
+	Ring     []touch
+	Next     uint64 // position of the next touch
+	Watchers int
+	Idle     bursar.Time // since when there is none
+}
+
+// touch is one thing that a commit changed.
+type touch struct {
+	Kind touchKind
+	Ord  uint32
+	Old  uint32        // of an entity that moved: its parent before
+	Was  *record.Limit // of a limit that is gone
+}
+
+type touchKind uint8
+
+const (
+	touchRow    touchKind = iota
+	TouchEntity           // made or changed
+	TouchMoved            // also archived or restored: the tree has another form
+)
+
+func NewFeed(epoch string) *Feed { return &Feed{Epoch: epoch} }
+
+func (f *Feed) add(t touch) {
+	if len(f.Ring) < FeedSize {
+		f.Ring = append(f.Ring, t)
+	} else {
+		f.Ring[f.Next%FeedSize] = t
+	}
+	f.Next++
+}
+
+// note is called before v is merged into its state.
+func (f *Feed) note(v *View) {
+	s := v.State
+	if f.Watchers == 0 && v.Now-f.Idle > feedKept {
+		s.Feed = nil
+		return
+	}
+	for ord, e := range v.ents {
+		t := touch{Kind: TouchEntity, Ord: ord}
+		if int(ord) < len(s.Entities) {
+			if old := s.Entities[ord]; old.Parent != e.Parent || old.Archived != e.Archived {
+				t.Kind, t.Old = TouchMoved, old.Parent
+			}
+		}
+		f.add(t)
+	}
+	for ord, def := range v.defs {
+		t := touch{Ord: ord}
+		if def == nil && int(ord) < len(s.Rows) {
+			t.Was = s.Rows[ord]
+		}
+		f.add(t)
+	}
+	for ord := range v.ctrs {
+		f.add(touch{Ord: ord})
+	}
+	for ord := range v.bsts {
+		f.add(touch{Ord: ord})
+	}
+}
+
+// Has tells whether the ring still knows all from a position on.
+func (f *Feed) Has(at uint64) bool { return at <= f.Next && f.Next-at <= uint64(len(f.Ring)) }
+
+// Change is one thing that a watcher is told: one member is set.
+type Change struct {
+	Row     *TreeRow
+	Removed string // the id of a limit that is not there any more, or that the filters do not let through any more
+	Entity  *bursar.Entity
+	Resync  bool // read the tree again; what follows goes on from there
+}

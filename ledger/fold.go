@@ -1,0 +1,127 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+)
+
+// apply is the one place where a record changes a customer. It is used while a batch
+// is decided and when a log is read again, and depends on nothing but the view and the
+// record.
+func (v *View) apply(r record.Record) error {
+	v.Records++
+	switch r := r.(type) {
+	case *record.Customer:
+		c := r.Customer
+		if v.undoing {
+			old := v.newCustomer
+			v.undo = append(v.undo, func() { v.newCustomer = old })
+		}
+		v.newCustomer = &c
+	case *record.TypeName:
+		push(v, &v.newTypes, r.ID)
+	case *record.CapabilityName:
+		push(v, &v.newCaps, r.Capability)
+	case *record.ComboName:
+		push(v, &v.newCombos, record.EncodeCombo(r.Dims))
+	case *record.PathNamed:
+		v.applyPath(r)
+	case *record.EntityPut:
+		return v.applyEntity(r)
+	case *record.LimitPut:
+		return v.applyRow(r)
+	case *record.LimitStarted:
+		return v.applyRowStart(r)
+	case *record.LimitDeleted:
+		if def := v.Def(r.Ord); def != nil {
+			v.countNamed(def, -1)
+		}
+		put(v, &v.defs, r.Ord, nil)
+	case *record.Usage:
+		return v.applyUsage(r)
+	case *record.HoldOpened:
+		v.applyHoldOpen(r)
+	case *record.HoldCommitted:
+		return v.applyHoldCommit(r)
+	case *record.HoldFreed:
+		return v.closeHold(r.ID, func(h *record.Hold) {
+			h.Status, h.Closed = bursar.HoldReleased, r.At
+		})
+	case *record.HoldExtended:
+		h := v.Hold(r.ID)
+		if h == nil {
+			return fmt.Errorf("%w: no such hold", record.ErrRecord)
+		}
+		n := *h
+		n.Expires = r.Expires
+		put(v, &v.Hlds, r.ID, &n)
+	case *record.HoldExpired:
+		return v.applyExpire(r)
+	case *record.LevelSet:
+		l := r.Level
+		put(v, &v.lvls, r.Key, &l)
+	case *record.Kept:
+		v.remember(r.Key)
+	case *record.Activity:
+	default:
+		return v.applyMoney(r)
+	}
+	return nil
+}
+
+func (v *View) applyMoney(r record.Record) error {
+	switch r := r.(type) {
+	case *record.Cost:
+		return v.applyCost(r)
+	case *record.Draw:
+		return v.applyDraw(r)
+	case *record.HoldCost:
+		return v.applyHoldCost(r)
+	case *record.GrantMade:
+		return v.applyGrant(r)
+	case *record.GrantBegun:
+		return v.changeGrant(r.Ord, func(g *grant, p *pool) {
+			g.Status, g.UpdatedAt = bursar.GrantActive, r.At
+			p.Limit, p.active, p.at = p.Limit.Add(g.Amount), p.active.Add(g.Amount), r.At
+		})
+	case *record.GrantEnded:
+		return v.changeGrant(r.Ord, func(g *grant, p *pool) { endGrant(r, g, p) })
+	case *record.BoostMade:
+		b := r.Boost
+		list := append(slices.Clone(v.BoostsOf(r.Row)), &b)
+		put(v, &v.bsts, r.Row, list[max(0, len(list)-keptBoosts):])
+	case *record.BoostEnded:
+		list := slices.Clone(v.BoostsOf(r.Row))
+		for i, b := range list {
+			if b.ID == r.ID {
+				n := *b
+				n.Ended = r.At
+				list[i] = &n
+			}
+		}
+		put(v, &v.bsts, r.Row, list)
+	case *record.Promotion:
+		p := &promo{r.Row, r.Promotion}
+		if r.Deleted {
+			p = nil
+		}
+		put(v, &v.prms, r.Cap, p)
+	case *record.AlertFired:
+		f := r.Fired
+		put(v, &v.frd, r.Row, &f)
+	case *record.BalanceLow:
+		p := *v.Pool(r.Cap)
+		p.Low = r.Levels
+		put(v, &v.pls, r.Cap, &p)
+	case *record.ValueSeen:
+		for _, k := range r.Sets {
+			v.addUnique(k, r.Value)
+		}
+	default:
+		return fmt.Errorf("%w: kind %d in a customer's log", record.ErrRecord, r.Kind())
+	}
+	return nil
+}

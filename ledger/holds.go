@@ -1,0 +1,465 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+func (v *View) changeHeld(rows []uint32, a bursar.Amount) {
+	v.Visits += len(rows)
+	for _, r := range rows {
+		if def := v.Def(r); def != nil {
+			c := v.Counter(r, def)
+			c.Held = c.Held.Add(a)
+			put(v, &v.ctrs, r, &c)
+		}
+	}
+}
+
+func (v *View) applyHoldOpen(r *record.HoldOpened) {
+	v.remember(r.Key)
+	h := r.Hold()
+	put(v, &v.Hlds, r.ID, h)
+	v.changeHeld(v.heldRows(h, h.Cap), h.Amount)
+	v.addTotal(h.Cap, bursar.Amount{}, h.Amount, v.Now)
+}
+
+// closeHold ends an open hold: it frees what was held and lets end say how it ended.
+func (v *View) closeHold(id [16]byte, end func(*record.Hold)) error {
+	h := v.Hold(id)
+	if h == nil || h.Status != bursar.HoldOpen {
+		return fmt.Errorf("%w: hold is not open", record.ErrRecord)
+	}
+	v.record(id)
+	v.changeHeld(v.heldRows(h, h.Cap), h.Amount.Neg())
+	v.addTotal(h.Cap, bursar.Amount{}, h.Amount.Neg(), v.Now)
+	for _, c := range h.Costs {
+		v.changeHeld(v.heldRows(h, c.Cap), c.Held.Neg())
+		v.addTotal(c.Cap, bursar.Amount{}, c.Held.Neg(), v.Now)
+	}
+	n := *h
+	end(&n)
+	put(v, &v.Hlds, id, &n)
+	return nil
+}
+
+func (v *View) settle(c *record.Closing, h *record.Hold) error {
+	if err := v.charge(c.Charges); err != nil {
+		return err
+	}
+	v.addTotal(h.Cap, c.Amount, bursar.Amount{}, c.At)
+	v.track(h.Cap, c.At, h.Combo, h.Path, c.Amount, true)
+	return nil
+}
+
+func (v *View) applyHoldCommit(r *record.HoldCommitted) error {
+	if r.Late != nil {
+		n := *r.Late
+		n.Costs = nil // they follow, each with a record of its own
+		n.Status, n.Closed, n.Recorded, n.Late = bursar.HoldCommitted, r.At, r.Amount, true
+		put(v, &v.Hlds, r.ID, &n)
+		return v.settle(&r.Closing, &n)
+	}
+	err := v.closeHold(r.ID, func(h *record.Hold) {
+		h.Status, h.Closed, h.Recorded = bursar.HoldCommitted, r.At, r.Amount
+	})
+	if err != nil {
+		return err
+	}
+	return v.settle(&r.Closing, v.Hold(r.ID))
+}
+
+func (v *View) applyExpire(r *record.HoldExpired) error {
+	err := v.closeHold(r.ID, func(h *record.Hold) {
+		h.Status, h.Closed = bursar.HoldExpired, h.Expires
+		if r.Settle {
+			h.Recorded = h.Amount
+		}
+	})
+	if err != nil || !r.Settle {
+		return err
+	}
+	return v.settle(&r.Closing, v.Hold(r.ID))
+}
+
+func (*Reserve) settled() {}
+
+func (*CloseHold) settled() {}
+
+// savedHold is what the store has of a hold that is not in memory; nil = nothing.
+func (d *Decider) savedHold(id [16]byte) (*record.Hold, error) {
+	if d.Facts != nil && d.Facts.Base == d.SeriesBase {
+		if h, known := d.Facts.Holds[id]; known {
+			return h, nil
+		}
+	}
+	return nil, &Needs{Base: d.SeriesBase, Holds: [][16]byte{id}}
+}
+
+// Expire records what time has done, up to limit holds and grants of it, in the order of
+// their instants: holds that ended, grants that became active or expired. It tells
+// whether all is recorded that something may depend on. Holds that are returned are
+// recorded with the rest as far as the limit allows: they are looked up (endings). For
+// reading, it is all or nothing.
+func (d *Decider) Expire(limit int) bool {
+	holds, grants := d.ended(true, d.Now, limit+1), d.timedGrants()
+	done := len(holds)+len(grants) <= limit
+	if d.Quiet && !done {
+		return false
+	}
+	if done && !d.Quiet {
+		room := limit - len(holds) - len(grants)
+		returned := d.ended(false, d.Now, room+1)
+		d.behind = len(returned) > room
+		holds = append(holds, returned[:min(room, len(returned))]...)
+		slices.SortFunc(holds, func(a, b *record.Hold) int {
+			return compareExpiring(expiring{a.Expires, a.ID}, expiring{b.Expires, b.ID})
+		})
+	}
+	for n := 0; n < limit && len(holds)+len(grants) > 0; n++ {
+		if d.Full() && !d.Quiet {
+			return false
+		}
+		if len(grants) == 0 || len(holds) > 0 && holds[0].Expires <= grants[0].at {
+			d.expireHold(d.Hold(holds[0].ID))
+			holds = holds[1:]
+			continue
+		}
+		d.passTime(grants[0])
+		grants = grants[1:]
+	}
+	return done
+}
+
+func (d *Decider) expireHold(h *record.Hold) {
+	r := &record.HoldExpired{Settle: h.Settle, Closing: record.Closing{ID: h.ID, At: h.Expires}}
+	if h.Settle {
+		r.Amount = h.Amount
+		r.Charges = d.Charges(d.holdRows(h), h.Expires, h.Amount, false)
+	}
+	of := len(d.Recs)
+	d.Emit(r)
+	if h.Settle {
+		d.moveLevels(h.Cap, h.Path, h.Amount)
+		d.alertCharges(r.Charges)
+		d.settleCosts(h, of, h.Amount, h.Expires, false)
+	}
+	data := catalogue.ReservationData{CustomerID: d.Cust().ID, ReservationID: store.FormatID(h.ID), Amount: h.Amount, OnExpire: bursar.ExpireRelease, ExpiresAt: h.Expires}
+	if h.Settle {
+		data.OnExpire = bursar.ExpireSettle
+	}
+	data.FeatureID, data.CurrencyID = catalogue.CapabilityIDs(d.Capability(h.Cap))
+	d.notify(bursar.EventReservationExpired, data)
+}
+
+type Reserve struct {
+	Spend
+	Ttl    int // seconds
+	Settle bool
+}
+
+func (o *Reserve) Decide(d *Decider) (any, error) {
+	j, err := d.admit(&o.Spend)
+	if err != nil {
+		return nil, err
+	}
+	cap := d.CapFor(o.In.Capability)
+	combo := d.ComboFor(o.In.Dimensions)
+	d.notePath(j.Path)
+	rec := &record.HoldOpened{ID: d.NextID(), Cap: cap, Amount: o.In.Amount, Created: d.Now,
+		Expires: d.Now + bursar.Time(o.Ttl)*1e9, Settle: o.Settle, Key: o.Key, Dims: o.In.Dimensions, Combo: combo, Path: j.Path, Chains: j.chains}
+	d.Emit(rec)
+	for i := range j.asks[1:] {
+		a := &j.asks[i+1]
+		d.Emit(&record.HoldCost{ID: rec.ID, Cost: record.HeldCost{Cap: d.CapFor(a.C), Card: a.price.Card.ID, Version: a.price.Version,
+			Rate: bursar.Rate{Amount: a.price.Rate.Amount, Per: a.price.Rate.Per}, Held: a.Amount}})
+	}
+	out := d.ReservationOut(d.Cat, d.Hold(rec.ID))
+	out.Decision.Warnings = j.Warnings
+	return out, nil
+}
+
+// holdRows are the rows that a hold's own amount is charged on when it ends.
+func (v *View) holdRows(h *record.Hold) []uint32 { return v.withPromo(v.heldRows(h, h.Cap), h.Cap) }
+
+// settleCosts records what the amount that ended a hold costs, at the price that the
+// hold froze. of is the index of the record that ended it.
+func (d *Decider) settleCosts(h *record.Hold, of int, amount bursar.Amount, at bursar.Time, now bool) {
+	if c := d.Capability(h.Cap); c.Kind == bursar.KindCurrency && d.Cat.Prepaid(c.ID) {
+		d.draw(h.Cap, amount, 0, of, record.DrawConsumed, at)
+	}
+	var plain []bursar.Dimension // as they were when the hold began
+	if h.Combo != 0 {
+		plain = record.DecodeCombo(d.View.combo(h.Combo))
+	}
+	for i := range h.Costs {
+		c := &h.Costs[i]
+		cost, _ := c.Rate.Cost(amount) // checked when the amount came
+		if cost.IsZero() {
+			continue
+		}
+		rec := &record.Cost{Cap: c.Cap, Feature: h.Cap, Of: uint32(of), Card: c.Card, Version: c.Version, Units: amount, Amount: cost, Total: cost,
+			At: at, Combo: d.costCombo(plain, d.Capability(h.Cap).ID), Path: h.Path, Held: true, Hold: h.ID, Dims: h.Dims}
+		rec.Charges = d.Charges(d.heldRows(h, c.Cap), at, cost, now)
+		d.Emit(rec)
+		d.alertCharges(rec.Charges)
+		if d.Cat.Prepaid(d.Capability(c.Cap).ID) {
+			d.draw(c.Cap, cost, h.Cap, of, record.DrawConsumed, at)
+		}
+	}
+}
+
+// ReservationOut shows a hold with its chains as they stand now.
+func (v *View) ReservationOut(cat *catalogue.Catalogue, h *record.Hold) bursar.Reservation {
+	h = v.Shown(h)
+	out := bursar.Reservation{ID: store.FormatID(h.ID), CustomerID: v.Cust().ID, Capability: v.Capability(h.Cap), Amount: h.Amount,
+		Dimensions: v.seenDims(cat, h.Dims), Status: h.Status, OnExpire: bursar.ExpireRelease, CreatedAt: h.Created, ExpiresAt: h.Expires,
+		ClosedAt: h.Closed, LateCommit: h.Late}
+	if h.Settle {
+		out.OnExpire = bursar.ExpireSettle
+	}
+	if h.Status == bursar.HoldCommitted || h.Status == bursar.HoldExpired && h.Settle {
+		a := h.Recorded
+		out.CommittedAmount = &a
+	}
+	for _, c := range h.Costs {
+		amount := c.Charged
+		if h.Status == bursar.HoldOpen {
+			amount = c.Held
+		} else if out.CommittedAmount == nil {
+			continue
+		}
+		if amount.IsZero() {
+			continue
+		}
+		out.Costs = append(out.Costs, bursar.Cost{CurrencyID: v.Capability(c.Cap).ID, Amount: amount})
+	}
+	live := h.Chains
+	if live != nil {
+		live = make([][]uint32, 0, len(h.Chains))
+		for _, c := range h.Chains {
+			var chain []uint32
+			for _, ord := range c {
+				if def := v.Def(ord); def != nil && v.SeesRow(def) {
+					chain = append(chain, ord)
+				}
+			}
+			if len(chain) > 0 {
+				live = append(live, chain)
+			}
+		}
+	}
+	asks := []Ask{{C: out.Capability, Cap: h.Cap, Amount: h.Amount}}
+	for _, c := range h.Costs {
+		asks = append(asks, Ask{C: v.Capability(c.Cap), Cap: c.Cap, Amount: c.Held})
+	}
+	after := v.After(cat, asks, live)
+	out.Decision = &after
+	return out
+}
+
+// CloseHold is a commit, release or extension of one hold.
+type CloseHold struct {
+	ID     [16]byte
+	Action holdAction
+	Amount bursar.Amount // of a commit
+	Ttl    int           // seconds, of an extension
+}
+
+type holdAction uint8
+
+const (
+	HoldCommit holdAction = iota
+	HoldRelease
+	HoldExtend
+)
+
+func (o *CloseHold) Decide(d *Decider) (any, error) {
+	if d.Cust() == nil {
+		return nil, ErrNoCustomer
+	}
+	h := d.Shown(d.View.Hold(o.ID))
+	if h == nil {
+		var err error
+		if h, err = d.savedHold(o.ID); err != nil {
+			return nil, err
+		}
+		if h == nil {
+			return nil, ErrNoReservation(o.ID)
+		}
+	}
+	var err error
+	var repeat bool
+	switch o.Action {
+	case HoldCommit:
+		repeat, err = d.commitHold(h, o.Amount)
+	case HoldRelease:
+		repeat, err = d.releaseHold(h)
+	default:
+		err = d.extendHold(h, o.Ttl)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n := d.View.Hold(o.ID); n != nil {
+		h = n
+	}
+	out := d.ReservationOut(d.Cat, h)
+	out.Duplicate = repeat
+	return out, nil
+}
+
+func ErrNoReservation(id [16]byte) error {
+	return bursar.Errorf(bursar.CodeReservationNotFound, "there is no reservation %s", store.FormatID(id))
+}
+
+func errClosed(h *record.Hold, doing string) error {
+	return bursar.Errorf(bursar.CodeReservationClosed, "the reservation %s is %s since %s: it cannot be %s", store.FormatID(h.ID), h.Status, h.Closed, doing)
+}
+
+func (d *Decider) commitHold(h *record.Hold, amount bursar.Amount) (repeat bool, err error) {
+	switch h.Status {
+	case bursar.HoldCommitted:
+		if h.Recorded != amount {
+			return false, bursar.Errorf(bursar.CodeReservationClosed, "the reservation %s was committed with %s; it cannot be committed again with %s",
+				store.FormatID(h.ID), h.Recorded, amount)
+		}
+		return true, nil
+	case bursar.HoldReleased:
+		return false, errClosed(h, "committed")
+	case bursar.HoldExpired:
+		if h.Settle || d.Now > h.Created+bursar.MaxHoldLife {
+			return false, errClosed(h, "committed")
+		}
+	}
+	for _, c := range h.Costs {
+		if _, ok := c.Rate.Cost(amount); !ok {
+			return false, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "%s would cost 10^15 %s or more", amount, d.Capability(c.Cap).ID)
+		}
+	}
+	if open := d.View.Hold(h.ID); h.Status == bursar.HoldExpired && open != nil && open.Status == bursar.HoldOpen {
+		d.expireHold(open) // its end is recorded before what comes late
+	}
+	rec := &record.HoldCommitted{Closing: record.Closing{ID: h.ID, At: d.Now, Amount: amount, Charges: d.Charges(d.holdRows(h), d.Now, amount, true)}}
+	if h.Status == bursar.HoldExpired {
+		rec.Late = h
+	}
+	of := len(d.Recs)
+	d.Emit(rec)
+	d.moveLevels(h.Cap, h.Path, amount)
+	d.alertCharges(rec.Charges)
+	if rec.Late != nil {
+		for _, c := range h.Costs {
+			d.Emit(&record.HoldCost{ID: h.ID, Cost: c})
+		}
+	}
+	d.settleCosts(h, of, amount, d.Now, true)
+	return false, nil
+}
+
+func (d *Decider) releaseHold(h *record.Hold) (repeat bool, err error) {
+	switch h.Status {
+	case bursar.HoldReleased, bursar.HoldExpired: // it holds nothing any more
+		return true, nil
+	case bursar.HoldOpen:
+		d.Emit(&record.HoldFreed{ID: h.ID, At: d.Now})
+		return false, nil
+	}
+	return false, errClosed(h, "released")
+}
+
+func (d *Decider) extendHold(h *record.Hold, ttl int) error {
+	if h.Status != bursar.HoldOpen {
+		return errClosed(h, "extended")
+	}
+	expires := d.Now + bursar.Time(ttl)*1e9
+	if expires > h.Created+bursar.MaxHoldLife {
+		return bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "a reservation lives at most 7 days from its creation, until %s", h.Created+bursar.MaxHoldLife)
+	}
+	d.Emit(&record.HoldExtended{ID: h.ID, Expires: expires})
+	return nil
+}
+
+// track adds to the 15-minute buckets of the customer, of each entity of a path and of
+// the path itself; counted says that it is one more use of a currency.
+func (v *View) track(cap uint32, at bursar.Time, combo uint32, path []record.Step, a bursar.Amount, counted bool) {
+	if a.IsZero() {
+		return
+	}
+	told := v.pathOrd(path)
+	k := Bucket{At: BucketOf(at), cap: cap, combo: combo}
+	add := func(ent, child uint32, a bursar.Amount) {
+		k.Ent, k.child = ent, child
+		put(v, &v.Adds, k, v.Adds[k].Add(a))
+	}
+	whole := uint32(0)
+	if told != 0 && len(path) == 0 {
+		whole, told = namedNone, 0
+	}
+	add(0, whole, a)
+	for _, s := range path {
+		add(s.Ent, s.Child, a)
+	}
+	if told != 0 {
+		add(UsesByPath, told, a)
+	}
+	if counted = counted && v.Capability(cap).Kind == bursar.KindCurrency; counted {
+		add(CountsOfCustomer, whole, OneUnit)
+	}
+	if counted && told != 0 {
+		add(CountsByPath, told, OneUnit)
+	}
+}
+
+// heldRows is the rows of a capability that the hold is on and that still exist, each
+// once.
+func (v *View) heldRows(h *record.Hold, cap uint32) []uint32 {
+	var rows []uint32
+	for _, c := range h.Chains {
+		for _, ord := range c {
+			if def := v.Def(ord); def != nil && def.Cap == cap {
+				rows = append(rows, ord)
+			}
+		}
+	}
+	slices.Sort(rows)
+	return slices.Compact(rows)
+}
+
+// setHold puts h in, and among the endings while it is open.
+func (s *State) setHold(h *record.Hold) {
+	old := s.Holds[h.ID]
+	s.Holds[h.ID] = h
+	if old != nil && old.Status == bursar.HoldOpen {
+		s.untrack(old)
+		s.OpenHolds.remove(h.ID)
+	}
+	s.indexHold(h)
+}
+
+func (s *State) indexHold(h *record.Hold) {
+	if h.Status != bursar.HoldOpen {
+		s.closedHolds.insert(h.ID)
+		return
+	}
+	s.track(h)
+	s.OpenHolds.insert(h.ID)
+}
+
+// forgetHold lets go of a hold that is closed.
+func (s *State) forgetHold(id [16]byte) {
+	delete(s.Holds, id)
+	s.closedHolds.remove(id)
+}
+
+func (v *View) Hold(id [16]byte) *record.Hold {
+	if h, ok := v.Hlds[id]; ok {
+		return h
+	}
+	return v.Holds[id]
+}

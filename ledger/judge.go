@@ -1,0 +1,204 @@
+package ledger
+
+import (
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+)
+
+// leaves is what a limit still lets through.
+func (a *Ask) leaves(limit, used, held bursar.Amount) bursar.Amount {
+	if a.max {
+		used = bursar.Amount{}
+	}
+	return bursar.MaxAmount(bursar.Amount{}, limit.Sub(used).Sub(held))
+}
+
+// gate is the customer's own pool of a capability: of a feature its promotional
+// entitlement while it is in force, of a prepaid currency its credits. It is above every
+// subtree: a view that is limited to one has no gates.
+func (v *View) gate(cat *catalogue.Catalogue, a *Ask) bursar.Gate {
+	if v.Root != 0 {
+		return bursar.Gate{Capability: a.C, Unlimited: true, Requested: a.Amount}
+	}
+	t := v.StandingTotal(a.Cap)
+	g := bursar.Gate{Capability: a.C, Unlimited: true, CurrentUsage: t.Value, Reserved: t.Held, Requested: a.Amount, UpdatedAt: t.At}
+	if g.UpdatedAt == 0 {
+		g.UpdatedAt = v.Cust().CreatedAt
+	}
+	if a.C.Kind == bursar.KindCurrency {
+		if cat.Prepaid(a.C.ID) {
+			g.Unlimited, g.UsageLimit, g.ResetsAt = false, v.Pool(a.Cap).Limit, v.Balance(a.C).ExpiresAt
+		}
+		return g
+	}
+	p := v.promoNow(a.Cap)
+	if p == nil {
+		return g
+	}
+	c := v.Standing(p.row, v.Def(p.row))
+	shown := p.Promotion
+	g.Promotion, g.CurrentUsage = &shown, c.Used
+	if p.ResetPeriod != "" {
+		g.PeriodStart, g.ResetsAt = c.Start, c.End
+	}
+	if !p.Unlimited {
+		g.Unlimited, g.Soft, g.UsageLimit = false, p.Soft, *p.UsageLimit
+	}
+	return g
+}
+
+// promoNow is the promotional entitlement of a feature while it is in force; else nil.
+func (v *View) promoNow(cap uint32) *promo {
+	if p := v.promoOf(cap); p != nil && (p.EndDate == 0 || v.Now < p.EndDate) {
+		return p
+	}
+	return nil
+}
+
+// shut is the binding of a gate that does not let a through; nil when it does.
+func shut(g *bursar.Gate, a *Ask) *bursar.Binding {
+	if g.Unlimited || g.Soft || !g.UsageLimit.Less(a.onto(g.CurrentUsage, g.Reserved)) {
+		return nil
+	}
+	limit := g.UsageLimit
+	b := &bursar.Binding{Source: bursar.BindingCredits, Node: bursar.Node{Capability: a.C, UsageLimit: &limit,
+		CurrentUsage: g.CurrentUsage, Reserved: g.Reserved, Requested: a.Amount, Exceeded: true}}
+	if a.C.Kind == bursar.KindFeature {
+		b.Source, b.Node.ResetsAt = bursar.BindingCustomer, g.ResetsAt
+	}
+	return b
+}
+
+// Judge decides whether asks may be used on the rows of chains.
+func (v *View) Judge(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32) bursar.Decision {
+	d := bursar.Decision{Granted: true, Capability: asks[0].C, Gate: v.gate(cat, &asks[0]), Chains: v.nodes(chains, asks)}
+	if d.Binding = shut(&d.Gate, &asks[0]); d.Binding != nil {
+		d.Granted, d.Reason = false, gateReason(asks[0].C)
+	}
+	for i := range asks[1:] {
+		a := &asks[i+1]
+		p := bursar.PricedGate{Cost: bursar.Cost{CurrencyID: a.C.ID, Amount: a.Amount}, Gate: v.gate(cat, a)}
+		if b := shut(&p.Gate, a); b != nil && d.Granted {
+			d.Binding, d.Granted, d.Reason = b, false, gateReason(a.C)
+		}
+		d.Costs = append(d.Costs, p)
+	}
+	if d.Granted {
+		judgeNodes(&d)
+	}
+	return d
+}
+
+// judgeNodes denies d for the first node that does not let it through.
+func judgeNodes(d *bursar.Decision) {
+	for _, chain := range d.Chains {
+		for i := range chain {
+			n := &chain[i]
+			if n.Granted {
+				continue
+			}
+			d.Granted, d.Reason = false, bursar.CodeRequestedUsageExceeding
+			if !n.CurrentUsage.Add(n.Reserved).Less(*n.UsageLimit) {
+				d.Reason = bursar.CodeBudgetExceeded
+			}
+			d.Binding = &bursar.Binding{Source: bursar.BindingEntity, Node: *n}
+			return
+		}
+	}
+}
+
+func gateReason(c bursar.Capability) bursar.Code {
+	if c.Kind == bursar.KindCurrency {
+		return bursar.CodeInsufficientCredits
+	}
+	return bursar.CodeRequestedUsageExceeding
+}
+
+// Check answers one question, read-only.
+func (v *View) Check(cat *catalogue.Catalogue, in *CheckInput) bursar.Decision {
+	deny := func(reason bursar.Code) bursar.Decision {
+		return bursar.Decision{Reason: reason, Capability: in.Capability, Chains: emptyChains(in.Dimensions)}
+	}
+	cust := v.Cust()
+	switch {
+	case cust == nil:
+		return deny(bursar.CodeCustomerNotFound)
+	case cust.ArchivedAt != nil:
+		return deny(bursar.CodeCustomerIsArchived)
+	case in.Capability.Kind == bursar.KindFeature && cat.FeatureOf[in.Capability.ID] == nil:
+		return deny(bursar.CodeFeatureNotFound)
+	case in.Capability.Kind == bursar.KindCurrency && cat.CurrencyOf[in.Capability.ID] == nil:
+		return deny(bursar.CodeEntitlementNotFound)
+	}
+	asks, unpriced, err := v.AsksFor(cat, in.Capability, in.Requested, in.Dimensions, v.Now)
+	if err != nil {
+		return deny(bursar.CodeRequestedUsageExceeding) // no limit is as high as that cost
+	}
+	r := v.Resolve(cat, in.Dimensions)
+	chains, over := v.Chains(&r, asks)
+	d := v.Judge(cat, asks, chains)
+	d.Warnings = WarnOver(asks, over, v.Warnings(cat, &r, asks, unpriced, len(chains) > 0))
+	if d.Granted && cannotCount(asks, over) != nil {
+		d.Granted, d.Reason = false, bursar.CodeUnknown
+	}
+	if len(unpriced) > 0 {
+		d.Granted, d.Reason, d.Binding, d.Unpriced = false, bursar.CodeUnknown, nil, unpriced
+	}
+	return d
+}
+
+// Ask is an amount that a request wants of one capability: the one that it names, or a
+// currency that its feature is priced in.
+type Ask struct {
+	C      bursar.Capability
+	Cap    uint32 // 0 = the customer has never had to do with it
+	Amount bursar.Amount
+	max    bool // a MAX: what counts is the highest, not the sum
+	price  catalogue.Price
+}
+
+// AsksFor is what amount of c, at t, is in all capabilities: c first, then its costs.
+// unpriced lists the currencies for which there is no rate.
+func (v *View) AsksFor(cat *catalogue.Catalogue, c bursar.Capability, amount bursar.Amount, dims []bursar.Dimension, t bursar.Time) (asks []Ask, unpriced []string, err error) {
+	asks = []Ask{{C: c, Cap: v.CapOrd(c), Amount: amount}}
+	if c.Kind != bursar.KindFeature {
+		return asks, nil, nil
+	}
+	if f := cat.FeatureOf[c.ID]; f != nil && f.Meter != nil && !catalogue.Summing(f.Meter) {
+		asks[0].max = f.Meter.Aggregation.Function == "MAX"
+		return asks, nil, nil // an archived card may still have its price of before
+	}
+	for _, p := range cat.PricesOf(c.ID, dims, t) {
+		if p.Rate == nil {
+			unpriced = append(unpriced, p.Card.CurrencyID)
+			continue
+		}
+		cost, ok := p.Rate.Cost(amount)
+		if !ok {
+			return nil, nil, bursar.Errorf(bursar.CodeInvalidAmount, "%s of feature %q would cost 10^15 %s or more", amount, c.ID, p.Card.CurrencyID)
+		}
+		cur := bursar.Capability{Kind: bursar.KindCurrency, ID: p.Card.CurrencyID}
+		asks = append(asks, Ask{C: cur, Cap: v.CapOrd(cur), Amount: cost, price: p})
+	}
+	return asks, unpriced, nil
+}
+
+// costsOf are the costs of asks, without those of nothing.
+func costsOf(asks []Ask) []bursar.Cost {
+	var out []bursar.Cost
+	for _, a := range asks[1:] {
+		if a.Amount.IsZero() {
+			continue
+		}
+		out = append(out, bursar.Cost{CurrencyID: a.C.ID, Amount: a.Amount})
+	}
+	return out
+}
+
+// onto is what a limit has to bear when a comes on top of what is used and held.
+func (a *Ask) onto(used, held bursar.Amount) bursar.Amount {
+	if a.max {
+		return bursar.MaxAmount(used, a.Amount).Add(held)
+	}
+	return used.Add(held).Add(a.Amount)
+}

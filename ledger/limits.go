@@ -1,0 +1,437 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+type PutAssignments struct {
+	Caller catalogue.Caller
+	In     []bursar.AssignmentInput
+	draft  bool // only to be tried out: allocations need not add up
+}
+
+func (o *PutAssignments) Decide(d *Decider) (any, error) {
+	if err := d.writable(); err != nil {
+		return nil, err
+	}
+	var p bursar.Problems
+	parents := map[string]bursar.Opt[string]{}
+	ords := map[uint32]bool{}
+	var asks Needs
+	out := make([]bursar.Assignment, 0, len(o.In))
+	for i := range o.In {
+		in := &o.In[i]
+		at := fmt.Sprintf("/assignments/%d", i)
+		if in.ParentID.Set {
+			if was, ok := parents[in.EntityID]; ok && was != in.ParentID {
+				p.Add(at+"/parentId", bursar.CodeValidationFailed, "this request gives the entity %q two different parents", in.EntityID)
+				continue
+			}
+			parents[in.EntityID] = in.ParentID
+		}
+		made := d.NextRowOrd()
+		ord := d.putAssignment(&o.Caller, in, at, &p)
+		if ord == 0 {
+			continue
+		}
+		var start *bursar.Start
+		if int(ord) == made && !o.draft {
+			start = d.startRow(ord, in, &asks)
+		}
+		if ords[ord] {
+			p.Add(at, bursar.CodeValidationFailed, "this request has the same assignment (entity, capability, scope and label) twice")
+		}
+		ords[ord] = true
+		out = append(out, d.AssignmentOut(ord))
+		out[len(out)-1].Start = start
+	}
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	if len(asks.Series) > 0 {
+		return nil, &asks
+	}
+	for i := range out { // a later item may have moved the entity
+		out[i].ParentID = d.parentID(d.EntOrd(out[i].EntityID))
+	}
+	if o.draft {
+		return out, nil
+	}
+	return out, d.checkAllocations(func(cap uint32, label string) string {
+		for i := len(o.In) - 1; i >= 0; i-- {
+			if o.In[i].Label == label && d.CapOrd(o.In[i].Capability) == cap {
+				return fmt.Sprintf("/assignments/%d", i)
+			}
+		}
+		return ""
+	})
+}
+
+// Target is what an assignment is about, as numbers.
+type Target struct {
+	Ent   uint32
+	scope []uint32
+}
+
+// targetFor finds the entities of in, or adds to p what is wrong with them.
+func (d *Decider) targetFor(in *bursar.AssignmentInput, at string, p *bursar.Problems) (t Target, ok bool) {
+	ok = true
+	find := func(pointer, id string) uint32 {
+		ord := d.EntOrd(id)
+		switch {
+		case ord == 0:
+			p.Add(pointer, bursar.CodeEntityNotFound, "there is no entity %q", id)
+			ok = false
+		case d.Ent(ord).Archived != 0:
+			p.Add(pointer, bursar.CodeValidationFailed, "the entity %q is archived", id)
+			ok = false
+		}
+		return ord
+	}
+	t.Ent = find(at+"/entityId", in.EntityID)
+	for i, id := range in.ScopeEntityIDs {
+		t.scope = append(t.scope, find(fmt.Sprintf("%s/scopeEntityIds/%d", at, i), id))
+	}
+	slices.Sort(t.scope)
+	t.scope = slices.Compact(t.scope)
+	if len(in.ScopeEntityIDs) > bursar.MaxScopeEntities {
+		p.Add(at+"/scopeEntityIds", bursar.CodeValidationFailed, "a scope has at most %d entities", bursar.MaxScopeEntities)
+		ok = false
+	}
+	if err := bursar.CheckLabel(in.Label); err != nil {
+		p.Add(at+"/label", bursar.CodeValidationFailed, "%v", err)
+		ok = false
+	}
+	return t, ok
+}
+
+// FindRow is the row with a natural key; 0 = none.
+func (v *View) FindRow(t Target, cap uint32, label string) (found uint32) {
+	if cap == 0 {
+		return 0
+	}
+	match := func(ord uint32) bool {
+		if def := v.Def(ord); def != nil && def.Cap == cap && def.Label == label && slices.Equal(def.Scope, t.scope) {
+			found = ord
+		}
+		return found == 0
+	}
+	if len(t.scope) == 0 {
+		v.eachAt(place{ent: t.Ent}, match)
+	}
+	for _, by := range t.scope { // it is in one of these places
+		if found == 0 {
+			v.eachAt(place{t.Ent, by}, match)
+		}
+	}
+	return found
+}
+
+// capabilityOK tells whether new limits of c may be made, or with existing kept.
+func (d *Decider) capabilityOK(c bursar.Capability, existing bool, at string, p *bursar.Problems) bool {
+	if c.Kind == bursar.KindFeature {
+		switch f := d.Cat.FeatureOf[c.ID]; {
+		case f == nil:
+			p.Add(at+"/featureId", bursar.CodeFeatureNotFound, "there is no feature %q", c.ID)
+		case f.ArchivedAt != nil && !existing:
+			p.Add(at+"/featureId", bursar.CodeValidationFailed, "the feature %q is archived and takes no new limits", c.ID)
+		default:
+			return true
+		}
+		return false
+	}
+	switch f := d.Cat.CurrencyOf[c.ID]; {
+	case f == nil:
+		p.Add(at+"/currencyId", bursar.CodeCurrencyNotFound, "there is no currency %q", c.ID)
+	case f.ArchivedAt != nil && !existing:
+		p.Add(at+"/currencyId", bursar.CodeValidationFailed, "the currency %q is archived and takes no new limits", c.ID)
+	default:
+		return true
+	}
+	return false
+}
+
+// putAssignment writes one assignment, or adds to p what is wrong with it and gives 0.
+func (d *Decider) putAssignment(caller *catalogue.Caller, in *bursar.AssignmentInput, at string, p *bursar.Problems) uint32 {
+	t, ok := d.targetFor(in, at, p)
+	ord := uint32(0)
+	if t.Ent != 0 {
+		ord = d.FindRow(t, d.CapOrd(in.Capability), in.Label)
+	}
+	ok = d.capabilityOK(in.Capability, ord != 0, at, p) && ok
+	if in.IfMatch != "" && t.Ent != 0 {
+		ok = d.rowStillAt(ord, in.IfMatch, at, p) && ok
+	}
+	if ok && ord == 0 {
+		ok = d.roomFor(t, in.Capability, at, p)
+	}
+	def := record.Limit{Label: in.Label, Scope: t.scope, Ent: t.Ent, Created: d.Now.Milli(), Thresholds: d.Cat.Thresholds}
+	var before any
+	if ord != 0 {
+		def = *d.Def(ord)
+		before = assignmentAudit(d.AssignmentOut(ord))
+	}
+	ok = d.defineRow(&def, in, ord == 0, at, p) && ok
+	if ord == 0 {
+		ok = d.checkCountFrom(&def, in, at, p) && ok
+	}
+	if in.ParentID.Set && t.Ent != 0 {
+		parent, err := d.checkParent(t.Ent, in.ParentID)
+		if err != nil {
+			p.Add(at+"/parentId", err.Code, "%s", err.Message)
+			ok = false
+		} else if e := *d.Ent(t.Ent); ok && e.Parent != parent {
+			old := d.EntityOut(t.Ent)
+			e.Parent = parent
+			d.writeEntity(caller, t.Ent, e, old)
+		}
+	}
+	if !ok {
+		return 0
+	}
+	return d.writeRow(caller, ord, def, in.Capability, before)
+}
+
+// rowStillAt adds to p if a row, 0 = none, is not at the revision that a write is based on.
+func (d *Decider) rowStillAt(ord uint32, ifMatch, at string, p *bursar.Problems) bool {
+	n := len(p.Fields())
+	if ord == 0 {
+		p.CheckRevision(at+"/ifMatch", ifMatch, nil, false)
+	} else {
+		now := d.AssignmentOut(ord)
+		p.CheckRevision(at+"/ifMatch", ifMatch, &now, true)
+	}
+	return len(p.Fields()) == n
+}
+
+func (d *Decider) writeRow(caller *catalogue.Caller, ord uint32, def record.Limit, c bursar.Capability, before any) uint32 {
+	def.Cap = d.CapFor(c)
+	def.Updated = d.Now.Milli()
+	r := &record.LimitPut{Ord: ord, Def: def}
+	action := "assignment.updated"
+	if ord == 0 {
+		r.Ord, r.ID = uint32(d.NextRowOrd()), d.NextID()
+		action = "assignment.created"
+	} else {
+		r.ID = d.RowID(ord)
+		if old := d.Def(ord); old.Sched.Rule != def.Sched.Rule {
+			c := d.Current(ord, old)
+			r.Carry, r.Used, r.Window = true, c.Used, def.Sched.FirstWindow(d.Now)
+		}
+	}
+	d.Emit(r)
+	d.touch(def.Ent)
+	d.alertOn(r.Ord)
+	out := d.AssignmentOut(r.Ord)
+	d.audit(caller, action, "assignment", out.ID, out.EntityID, before, assignmentAudit(out))
+	d.notify("entity.entitlement."+strings.TrimPrefix(action, "assignment."), entitlementOf(d.Cust().ID, &out))
+	return r.Ord
+}
+
+// entitlementOf is how messages show an assignment.
+func entitlementOf(customer string, a *bursar.Assignment) catalogue.EntitlementData {
+	m := assignmentAudit(*a)
+	m["effectiveUsageLimit"] = a.EffectiveLimit
+	m["id"], m["parentId"], m["createdAt"], m["updatedAt"] = a.ID, a.ParentID, a.CreatedAt, a.UpdatedAt
+	return catalogue.EntitlementData{CustomerID: customer, Entitlement: m}
+}
+
+// defineRow puts what in says into def.
+func (d *Decider) defineRow(def *record.Limit, in *bursar.AssignmentInput, create bool, at string, p *bursar.Problems) bool {
+	n := len(p.Fields())
+	if create && !in.UsageLimit.Set {
+		p.Add(at+"/usageLimit", bursar.CodeValidationFailed, "a new assignment says its usageLimit; null is unlimited")
+	}
+	if in.UsageLimit.Set {
+		def.Limited, def.Limit = !in.UsageLimit.Null, in.UsageLimit.Value
+		if def.Limit.Sign() < 0 {
+			p.Add(at+"/usageLimit", bursar.CodeInvalidAmount, "a usage limit is 0 or more")
+		}
+	}
+	if e := in.Enforcement; e.Set {
+		if def.Soft = e.Value == bursar.Soft; !e.Null && e.Value != bursar.Soft && e.Value != bursar.Hard {
+			p.Add(at+"/enforcement", bursar.CodeValidationFailed, "enforcement is hard or soft")
+		}
+	}
+	if a := in.Allocation; a.Set {
+		if def.Strict = a.Value == "strict"; !a.Null && a.Value != "strict" && a.Value != "none" {
+			p.Add(at+"/allocation", bursar.CodeValidationFailed, "allocation is none or strict")
+		}
+	}
+	if n := d.strictOn(def); n >= maxStrict {
+		p.Add(at+"/allocation", bursar.CodeValidationFailed, "an entity has at most %d limits with strict allocation", maxStrict)
+	}
+	if def.Strict && (len(def.Scope) > 0 || !def.Limited) {
+		p.Add(at+"/allocation", bursar.CodeValidationFailed, "a strict allocation takes a limit with a number and without scope entities")
+	}
+	if th := in.AlertThresholds; th.Set {
+		def.Thresholds = d.Cat.Thresholds
+		if !th.Null {
+			def.Thresholds = slices.Compact(slices.Sorted(slices.Values(th.Value)))
+			for i, x := range th.Value {
+				if x < 1 || x > 1000 {
+					p.Add(fmt.Sprintf("%s/alertThresholds/%d", at, i), bursar.CodeValidationFailed, "a threshold is a whole percentage from 1 to 1000")
+				}
+			}
+			if len(th.Value) > bursar.MaxThresholds {
+				p.Add(at+"/alertThresholds", bursar.CodeValidationFailed, "at most %d thresholds", bursar.MaxThresholds)
+			}
+		}
+	}
+	d.defineSchedule(def, in, create, at, p)
+	return len(p.Fields()) == n
+}
+
+func (d *Decider) defineSchedule(def *record.Limit, in *bursar.AssignmentInput, create bool, at string, p *bursar.Problems) {
+	var s record.Rule
+	if def.Sched != nil {
+		s = def.Sched.Rule
+	} else {
+		s.Zone = d.defaultZone()
+	}
+	if in.Cadence.Null {
+		p.Add(at+"/cadence", bursar.CodeInvalidCadence, "a cadence cannot be null; leave it out to keep it")
+	} else if in.Cadence.Set {
+		s.Cadence = in.Cadence.Value
+	} else if create {
+		p.Add(at+"/cadence", bursar.CodeValidationFailed, "a new assignment says its cadence, such as P1M")
+		return
+	}
+	if in.Timezone.Set {
+		if s.Zone = in.Timezone.Value; in.Timezone.Null || s.Zone == "" {
+			s.Zone = d.defaultZone()
+		}
+		if !validZone(s.Zone) {
+			p.Add(at+"/timezone", bursar.CodeValidationFailed, "%.64q is not an IANA time zone, such as Europe/Berlin", s.Zone)
+			return
+		}
+	}
+	if in.Anchor.Set {
+		s.HasAnchor, s.Anchor = !in.Anchor.Null, int64(in.Anchor.Value.Milli())
+		if in.Anchor.Null {
+			s.Anchor = 0
+		}
+	}
+	if in.Cadence.Null {
+		return
+	}
+	def.Sched, _ = record.NewSchedule(s.Cadence.String(), s.Zone, s.HasAnchor, bursar.Time(s.Anchor))
+}
+
+func (d *Decider) defaultZone() string {
+	if z := d.Cust().Timezone; z != nil {
+		return *z
+	}
+	return "UTC"
+}
+
+// validZone tells whether name is an IANA zone. "Local" would mean another thing on
+// each machine.
+func validZone(name string) bool {
+	if name == "" || name == "Local" || len(name) > 64 {
+		return false
+	}
+	_, err := record.Location(name)
+	return err == nil
+}
+
+type DeleteAssignment struct {
+	Caller catalogue.Caller
+	ID     string
+}
+
+func (o *DeleteAssignment) Decide(d *Decider) (any, error) {
+	if err := d.writable(); err != nil {
+		return nil, err
+	}
+	ord := d.FindRowID(o.ID)
+	if ord == 0 {
+		return nil, ErrNoAssignment(o.ID)
+	}
+	out := d.AssignmentOut(ord)
+	if err := o.Caller.StillAt(&out); err != nil {
+		return nil, err
+	}
+	d.touch(d.Def(ord).Ent)
+	d.Emit(&record.LimitDeleted{Ord: ord})
+	d.audit(&o.Caller, "assignment.deleted", "assignment", out.ID, out.EntityID, assignmentAudit(out), nil)
+	d.notify(bursar.EventEntitlementDeleted, entitlementOf(d.Cust().ID, &out))
+	return out, d.checkAllocations(noPointer)
+}
+
+func ErrNoAssignment(id string) error {
+	return bursar.Errorf(bursar.CodeAssignmentNotFound, "there is no assignment %.64q", id)
+}
+
+// FindRowID finds a live row by its id's text; 0 = none.
+func (v *View) FindRowID(text string) uint32 {
+	id, ok := store.ParseID(text)
+	if !ok {
+		return 0
+	}
+	ord := v.rowByID(id)
+	if ord == 0 {
+		if i := slices.Index(v.newRowIDs, id); i >= 0 {
+			ord = uint32(len(v.RowIDs) + i)
+		}
+	}
+	if ord != 0 && (v.Def(ord) == nil || v.Def(ord).Ent == 0 || !v.SeesRow(v.Def(ord))) {
+		return 0
+	}
+	return ord
+}
+
+func (v *View) parentID(ent uint32) *string {
+	if p := v.Ent(ent).Parent; p != 0 && ent != v.Root {
+		id := v.Ent(p).ID
+		return &id
+	}
+	return nil
+}
+
+func (v *View) AssignmentOut(ord uint32) bursar.Assignment {
+	def := v.Def(ord)
+	a := bursar.Assignment{
+		ID: store.FormatID(v.RowID(ord)), EntityID: v.Ent(def.Ent).ID, ParentID: v.parentID(def.Ent),
+		ScopeEntityIDs: v.scopeIDs(def), Capability: v.Capability(def.Cap), Cadence: def.Sched.Cadence, Label: def.Label,
+		Enforcement: enforcement(def.Soft), AlertThresholds: def.Thresholds, Timezone: def.Sched.Zone,
+		Allocation: "none", CreatedAt: def.Created, UpdatedAt: def.Updated,
+	}
+	if def.Limited {
+		limit := v.LimitNow(ord, def)
+		a.UsageLimit, a.EffectiveLimit = &def.Limit, &limit
+	}
+	if a.AlertThresholds == nil {
+		a.AlertThresholds = []int{}
+	}
+	if def.Strict {
+		a.Allocation = "strict"
+	}
+	if def.Sched.HasAnchor {
+		t := bursar.Time(def.Sched.Anchor)
+		a.Anchor = &t
+	}
+	return a
+}
+
+// assignmentAudit is how the audit listing shows an assignment.
+func assignmentAudit(a bursar.Assignment) map[string]any {
+	m := map[string]any{"entityId": a.EntityID, "scopeEntityIds": a.ScopeEntityIDs, "usageLimit": a.UsageLimit,
+		"cadence": a.Cadence.String(), "label": a.Label, "enforcement": a.Enforcement, "alertThresholds": a.AlertThresholds,
+		"timezone": a.Timezone, "anchor": a.Anchor, "allocation": a.Allocation}
+	if a.Capability.Kind == bursar.KindCurrency {
+		m["currencyId"] = a.Capability.ID
+	} else {
+		m["featureId"] = a.Capability.ID
+	}
+	return m
+}
+
+func (o *PutAssignments) size() int { return len(o.In) }

@@ -1,0 +1,165 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// Sorts of parts of a checkpoint. The key of a unique set is "row/feature/start", of the
+// others one number: the grant's own, the row's, or the capability's.
+const (
+	partGrant  = "grant"
+	partPool   = "pool"
+	partBoosts = "boosts"
+	partPromo  = "promotion"
+	partFired  = "fired"
+	partUnique = "unique"
+	partPaths  = "paths"
+)
+
+type partKey struct {
+	sort string
+	ord  uint32
+}
+
+// part notes that a part has changed. A nil pointer or slice deletes it.
+func (d *dirty) part(sort string, ord uint32, v any) { d.parts[partKey{sort, ord}] = v }
+
+// partBody is the body of a part; nil deletes it.
+func partBody(v any, caps []bursar.Capability) []byte {
+	var body any
+	switch v := v.(type) {
+	case *grant:
+		body = grantPart{v.Grant, caps[v.cap-1]}
+	case *pool:
+		body = poolPart{v.Limit, v.Used, v.active, v.at, v.overdraft, v.Live, v.ended, v.Low}
+	case []*record.Boost:
+		if v == nil {
+			return nil
+		}
+		list := make([]boostPart, len(v))
+		for i, b := range v {
+			list[i] = boostPart{store.FormatID(b.ID), b.Amount, b.Created, b.Expires, b.Ended, b.Reason, b.By}
+		}
+		body = list
+	case *promo:
+		if v == nil {
+			return nil
+		}
+		body = promoPart{v.row, v.Promotion}
+	case *record.Fired:
+		if v == nil {
+			return nil
+		}
+		body = firedPart{v.Start, v.Levels}
+	case pathsPart:
+		body = v
+	}
+	b, _ := json.Marshal(body) // no type in them can fail
+	return b
+}
+
+func (k *Capture) fillParts(caps []bursar.Capability) {
+	keys := slices.SortedFunc(maps.Keys(k.Dirty.parts), func(a, b partKey) int {
+		if a.sort != b.sort {
+			return strings.Compare(a.sort, b.sort)
+		}
+		return int(int64(a.ord) - int64(b.ord))
+	})
+	for _, key := range keys {
+		k.Cp.Parts = append(k.Cp.Parts, store.PartRow{Sort: key.sort, Key: fmt.Sprintf("%010d", key.ord), Body: partBody(k.Dirty.parts[key], caps)})
+	}
+	k.Cp.Parts = append(k.Cp.Parts, uniqueParts(k.Dirty.uniques)...)
+}
+
+// restorePart takes one part in.
+func (s *State) restorePart(p *store.PartRow) error {
+	var ord uint32
+	if _, err := fmt.Sscanf(p.Key, "%d", &ord); err != nil {
+		return fmt.Errorf("checkpoint: %s %q: %w", p.Sort, p.Key, err)
+	}
+	if p.Sort == partUnique {
+		return s.restoreUnique(p)
+	}
+	return s.restoreJSON(p, ord)
+}
+
+func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
+	read := func(v any) bool {
+		if err = json.Unmarshal(p.Body, v); err != nil {
+			err = fmt.Errorf("checkpoint: %s %q: %w", p.Sort, p.Key, err)
+		}
+		return err == nil
+	}
+	switch p.Sort {
+	case partGrant:
+		var g grantPart
+		if read(&g) {
+			for int(ord) >= len(s.Grants) {
+				s.Grants = append(s.Grants, nil)
+			}
+			id, _ := store.ParseID(g.Grant.ID)
+			s.Grants[ord] = &grant{g.Grant, s.Caps.Ord(g.Cap), id}
+		}
+	case partPool:
+		var q poolPart
+		if read(&q) {
+			s.Pools[ord] = &pool{q.Limit, q.Used, q.Active, q.At, q.Overdraft, q.Live, q.Ended, q.Low}
+		}
+	case partBoosts:
+		var list []boostPart
+		if read(&list) {
+			for _, b := range list {
+				id, _ := store.ParseID(b.ID)
+				s.boosts[ord] = append(s.boosts[ord], &record.Boost{ID: id, Amount: b.Amount, Created: b.Created, Expires: b.Expires, Ended: b.Ended, Reason: b.Reason, By: b.By})
+			}
+		}
+	case partPromo:
+		var q promoPart
+		if read(&q) {
+			s.Promos[ord] = &promo{q.Row, q.Promotion}
+		}
+	case partFired:
+		var q firedPart
+		if read(&q) {
+			s.Fired[ord] = &record.Fired{Start: q.Start, Levels: q.Levels}
+		}
+	case partPaths:
+		var q pathsPart
+		if read(&q) {
+			s.restorePaths(ord, q)
+		}
+	default:
+		return fmt.Errorf("checkpoint: parts of sort %q are from a newer version", p.Sort)
+	}
+	return err
+}
+
+// dumpMoney is the part of dump that is about credits, prices and alerts.
+func (s *State) dumpMoney(e *record.Encoder) {
+	for _, g := range s.Grants[1:] {
+		e.Bytes(partBody(g, s.Caps.List))
+	}
+	dumpParts(e, s.Pools)
+	dumpParts(e, s.boosts)
+	dumpParts(e, s.Promos)
+	dumpParts(e, s.Fired)
+	for _, p := range uniqueParts(s.Uniques) {
+		e.String(p.Key)
+		e.Bytes(p.Body)
+	}
+}
+
+func dumpParts[V any](e *record.Encoder, m map[uint32]V) {
+	for _, ord := range slices.Sorted(maps.Keys(m)) {
+		e.Ord(ord)
+		e.Bytes(partBody(any(m[ord]), nil))
+	}
+}

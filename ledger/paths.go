@@ -1,0 +1,178 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"slices"
+
+	"github.com/bursarhq/bursar/record"
+)
+
+// Numbers in place of an entity's, under which buckets are those of paths: usesByPath of
+// what was used, countsByPath of how many times a currency was charged.
+const (
+	UsesByPath   = 1<<32 - 2
+	CountsByPath = 1<<32 - 3
+)
+
+// namedNone is, in place of a child, the mark of the customer's buckets of usage that was
+// told apart and named no entity: its path has no steps and needs no bucket of its own.
+const namedNone = 1<<32 - 1
+
+// maxPaths bounds the paths of a customer that are told apart, with pathsPerEntity more
+// for each entity that it ever had.
+const (
+	MaxPaths       = 10_000
+	PathsPerEntity = 4
+)
+
+// notePath gives a path a number, if there is room for one more.
+func (d *Decider) notePath(path []record.Step) {
+	if d.pathOrd(path) == 0 && len(d.paths.List)+len(d.newPaths) < MaxPaths+PathsPerEntity*d.entCount {
+		d.Emit(&record.PathNamed{Path: path})
+	}
+}
+
+func (v *View) applyPath(r *record.PathNamed) {
+	text := pathText(r.Path)
+	push(v, &v.newPaths, text)
+	put(v, &v.newPathOrds, text, uint32(len(v.paths.List)+len(v.newPaths)))
+}
+
+// pathOrd is the number of a path; 0 = it has none.
+func (v *View) pathOrd(path []record.Step) uint32 {
+	var b [96]byte
+	text := appendPath(b[:0], path) // which stays on the stack
+	if o := v.paths.ords[string(text)]; o != 0 {
+		return o
+	}
+	return v.newPathOrds[string(text)]
+}
+
+// appendPath writes as encodeSteps does.
+func appendPath(b []byte, path []record.Step) []byte {
+	b = binary.AppendUvarint(b, uint64(len(path)))
+	for _, s := range path {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(s.Ent)), uint64(s.Child))
+	}
+	return b
+}
+
+// path is that of a number; nil when there is no such number.
+func (v *View) path(ord uint32) []record.Step {
+	if ord == 0 || int(ord) > len(v.paths.List)+len(v.newPaths) {
+		return nil
+	}
+	return decodePath(nameAt(&v.paths, v.newPaths, ord))
+}
+
+func pathText(path []record.Step) string { return string(appendPath(nil, path)) }
+
+func decodePath(s string) []record.Step { return record.DecodeSteps(&record.Decoder{B: []byte(s)}) }
+
+// chargedOf is the entity of a type that a path was charged to: one that was named itself
+// rather than one above another, the lowest, and of several the first by its dimension.
+func (v *View) chargedOf(path []record.Step, typ string) (ent uint32) {
+	for _, s := range path {
+		if v.typeID(v.Ent(s.Ent).Typ) != typ {
+			continue
+		}
+		if s.Child == 0 {
+			return s.Ent
+		}
+		if ent == 0 {
+			ent = s.Ent
+		}
+	}
+	return ent
+}
+
+// pathsThrough goes on to find the paths that ent is on, in order of their numbers, and
+// tells whether it has them all.
+func (v *View) pathsThrough(ent uint32, found *[]uint32, looked *uint32) (done bool) {
+	for int(*looked) < len(v.paths.List)+len(v.newPaths) {
+		if v.Tired() {
+			return false
+		}
+		v.Visits++
+		*looked++
+		if slices.ContainsFunc(v.path(*looked), func(s record.Step) bool { return s.Ent == ent }) {
+			*found = append(*found, *looked)
+		}
+	}
+	return true
+}
+
+// mergePaths moves the new paths into the state.
+func (v *View) mergePaths() {
+	s := v.State
+	for _, p := range v.newPaths {
+		s.paths.add(p)
+		s.notePathPart(uint32(len(s.paths.List)-1) / pathsInPart)
+	}
+}
+
+// pathsInPart is how many paths one part of a checkpoint has; its key is the number of
+// the first one by that.
+const pathsInPart = 256
+
+func (s *State) notePathPart(n uint32) {
+	end := min(int(n+1)*pathsInPart, len(s.paths.List))
+	s.Dirty.part(partPaths, n, pathsPart(s.paths.List[n*pathsInPart:end:end]))
+}
+
+type pathsPart []string
+
+// MarshalJSON writes each path as its entities, each with the child that it came through.
+func (p pathsPart) MarshalJSON() ([]byte, error) {
+	lists := make([][][2]uint32, len(p))
+	for i, text := range p {
+		lists[i] = [][2]uint32{}
+		for _, s := range decodePath(text) {
+			lists[i] = append(lists[i], [2]uint32{s.Ent, s.Child})
+		}
+	}
+	return json.Marshal(lists)
+}
+
+func (p *pathsPart) UnmarshalJSON(b []byte) error {
+	var lists [][][2]uint32
+	err := json.Unmarshal(b, &lists)
+	for _, l := range lists {
+		var path []record.Step
+		for _, s := range l {
+			path = append(path, record.Step{Ent: s[0], Child: s[1]})
+		}
+		*p = append(*p, pathText(path))
+	}
+	return err
+}
+
+// restorePaths takes in part n. Parts come in any order.
+func (s *State) restorePaths(n uint32, p pathsPart) {
+	if len(p) > pathsInPart || n > 1<<22 { // no store has so many
+		return
+	}
+	for i, text := range p {
+		ord := int(n)*pathsInPart + i
+		for len(s.paths.List) <= ord {
+			s.paths.List = append(s.paths.List, "")
+		}
+		s.paths.List[ord] = text
+		s.paths.ords[text] = uint32(ord + 1)
+	}
+}
+
+// soundPaths tells whether paths go through entities that are there.
+func (s *State) soundPaths() bool {
+	for _, text := range s.paths.List {
+		d := record.Decoder{B: []byte(text)}
+		for _, p := range record.DecodeSteps(&d) {
+			d.Bad = d.Bad || p.Ent == 0 || int(p.Ent) >= len(s.Entities) || int(p.Child) >= len(s.Entities)
+		}
+		if d.Bad {
+			return false
+		}
+	}
+	return true
+}

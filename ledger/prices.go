@@ -1,0 +1,130 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+)
+
+func (v *View) applyCost(r *record.Cost) error {
+	if err := v.charge(r.Charges); err != nil {
+		return err
+	}
+	at := v.Now
+	if r.Held {
+		at = r.At
+	}
+	v.addTotal(r.Cap, r.Total, bursar.Amount{}, at)
+	v.track(r.Cap, r.At, r.Combo, r.Path, r.Amount, !r.Correction)
+	if r.Correction {
+		v.noteCorrection()
+	}
+	if !r.Held {
+		return nil
+	}
+	h := v.Hold(r.Hold)
+	if h == nil {
+		return fmt.Errorf("%w: cost of an unknown hold", record.ErrRecord)
+	}
+	n := *h
+	n.Costs = slices.Clone(h.Costs)
+	for i := range n.Costs {
+		if n.Costs[i].Cap == r.Cap {
+			n.Costs[i].Charged = r.Amount
+		}
+	}
+	put(v, &v.Hlds, r.Hold, &n)
+	return nil
+}
+
+func (v *View) noteCorrection() {
+	if v.undoing {
+		old := v.correct
+		v.undo = append(v.undo, func() { v.correct = old })
+	}
+	v.correct = true
+}
+
+func (v *View) applyHoldCost(r *record.HoldCost) error {
+	h := v.Hold(r.ID)
+	if h == nil {
+		return fmt.Errorf("%w: price of an unknown hold", record.ErrRecord)
+	}
+	n := *h
+	n.Costs = append(slices.Clone(h.Costs), r.Cost)
+	put(v, &v.Hlds, r.ID, &n)
+	if n.Status == bursar.HoldOpen {
+		v.changeHeld(v.heldRows(&n, r.Cost.Cap), r.Cost.Held)
+		v.addTotal(r.Cost.Cap, bursar.Amount{}, r.Cost.Held, v.Now)
+	}
+	return nil
+}
+
+// costCombo is the number of the dimensions of a cost: the plain ones of the usage and
+// the feature, or the feature alone when there are too many combinations.
+func (d *Decider) costCombo(plain []bursar.Dimension, featureID string) uint32 {
+	feature := bursar.Dimension{Key: FeatureKey, Value: featureID}
+	all := []bursar.Dimension{feature}
+	for _, x := range plain {
+		if x.Key != FeatureKey {
+			all = append(all, x)
+		}
+	}
+	if o := d.comboOf(record.SortDims(all), maxCombos); o != 0 {
+		return o
+	}
+	return d.comboOf(all[:1], 2*maxCombos)
+}
+
+// repriceAsks makes asks those of the amount that is paid back: what was used of it. One
+// that would cost 10^15 or more, since an earlier item of the request used that much, pays
+// back what was checked.
+func repriceAsks(asks []Ask, amount bursar.Amount) {
+	asks[0].Amount = amount
+	for i := range asks[1:] {
+		a := &asks[i+1]
+		if cost, ok := a.price.Rate.Cost(amount); ok {
+			a.Amount = cost
+		}
+	}
+}
+
+// chargeCosts records what usage, recorded by record number of of this commit, costs:
+// on the currencies' rows of its path and from their pools.
+func (d *Decider) chargeCosts(asks []Ask, of int, feature uint32, path *resolved, dims []bursar.Dimension, at bursar.Time, now bool) {
+	for i := range asks[1:] {
+		a := &asks[i+1]
+		if a.Amount = d.clampTotal(d.CapOrd(a.C), a.Amount); a.Amount.IsZero() {
+			continue // a currency, too, pays back at most what was used of it
+		}
+		cap := d.CapFor(a.C)
+		rec := &record.Cost{Cap: cap, Feature: feature, Of: uint32(of), Card: a.price.Card.ID, Version: a.price.Version,
+			Units: asks[0].Amount, Amount: a.Amount, At: at, Combo: d.costCombo(d.plain(dims), asks[0].C.ID), Path: path.Path}
+		rec.Charges = d.Charges(d.RowsOn(path, cap).Rows, at, a.Amount, now)
+		rec.Total = a.Amount
+		d.Emit(rec)
+		d.alertCharges(rec.Charges)
+		if d.Cat.Prepaid(a.C.ID) {
+			d.draw(cap, rec.Total, feature, of, record.DrawConsumed, d.Now)
+		}
+	}
+}
+
+// unpriced describes an item that has no rate in some currencies.
+func (d *Decider) unpriced(in *bursar.UsageInput, currencies []string) (out []Unpriced) {
+	if in.Value.IsZero() {
+		return nil // it would have cost nothing
+	}
+	for _, cur := range currencies {
+		u := Unpriced{FeatureID: in.FeatureID, CurrencyID: cur, Count: 1, Amount: in.Value, FirstSeen: d.Now.Milli(), LastSeen: d.Now.Milli()}
+		for _, x := range in.Dimensions {
+			if d.Cat.MatchesOn(in.FeatureID, cur, x.Key) {
+				u.Dimensions = append(u.Dimensions, x)
+			}
+		}
+		out = append(out, u)
+	}
+	return out
+}

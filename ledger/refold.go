@@ -1,0 +1,129 @@
+package ledger
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"maps"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// Refold makes a stream's state from its log, whole or on from a base, and sums of it by
+// which two stores can be compared. Of reservations that have ended only the sum remains,
+// and keys and series, which nothing folds from, are not made, so that its memory follows
+// the state and not the length of the log.
+type Refold struct {
+	Stream string
+	St     *State               // of a customer
+	Cat    *catalogue.Catalogue // of the catalogue
+	Based  bool
+	ended  hash.Hash
+	b      record.Encoder
+}
+
+// Sums are of what a log folds to. Ended is of the reservations that have ended, in the
+// order in which they did; a log that was trimmed does not tell.
+type Sums struct {
+	State string `json:"state"`
+	Ended string `json:"ended,omitempty"`
+}
+
+// Differ tells whether a and b cannot be of one log.
+func (a Sums) Differ(b Sums) bool {
+	return a.State != b.State || a.Ended != b.Ended && a.Ended != "" && b.Ended != ""
+}
+
+func NewRefold(stream string) *Refold {
+	f := &Refold{Stream: stream, ended: sha256.New()}
+	if stream == store.CatalogueStream {
+		f.Cat = catalogue.NewCatalogue()
+	} else {
+		f.St = NewState()
+	}
+	return f
+}
+
+func (f *Refold) Head() store.Head {
+	if f.Cat != nil {
+		return f.Cat.Head
+	}
+	return f.St.Head
+}
+
+// Add applies the next row. What does not continue the log, or does not apply, is an
+// error.
+func (f *Refold) Add(row *store.LogRow) (err error) {
+	defer Recovered(f.Stream, row, &err)
+	if f.Cat != nil {
+		return f.Cat.Fold(row)
+	}
+	v, _, err := f.St.Step(f.Stream, row)
+	if err != nil {
+		return err
+	}
+	v.NewKeys, v.Adds = nil, nil
+	ended := slices.SortedFunc(maps.Keys(v.Hlds), record.CompareID)
+	v.Merge(row.Head)
+	for _, id := range ended {
+		if h := f.St.Holds[id]; h.Status != bursar.HoldOpen {
+			f.b.B = f.b.B[:0]
+			h.Dump(&f.b)
+			f.ended.Write(f.b.B)
+			f.St.forgetHold(id)
+		}
+	}
+	if f.St.Dirty.Records > 10_000 {
+		f.St.Dirty = NewDirty()
+	}
+	return nil
+}
+
+// Recovered turns a panic over a row into an error: a log that was made up can have any
+// numbers in it.
+func Recovered(stream string, row *store.LogRow, err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("stream %q, commit %d does not apply: %v", stream, row.Head.Seq, p)
+	}
+}
+
+// Base takes in what the log goes on from, before any row.
+func (f *Refold) Base(read func(visit func(*store.Checkpoint) error) error, each func(*store.Checkpoint) error) error {
+	if f.Cat != nil {
+		return nil // it is never trimmed
+	}
+	err := read(func(cp *store.Checkpoint) error {
+		f.Based = true
+		if err := f.St.Base(cp); err != nil {
+			return err
+		}
+		return each(cp)
+	})
+	if f.Based && err == nil {
+		f.St.Restored()
+	}
+	return err
+}
+
+func (f *Refold) Sums() Sums {
+	dump := f.St.Dump
+	if f.Cat != nil {
+		dump = f.Cat.Dump
+	}
+	state := sha256.Sum256(dump())
+	s := Sums{State: hex.EncodeToString(state[:])}
+	if !f.Based {
+		s.Ended = SumText(f.ended)
+	}
+	return s
+}
+
+func SumText(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
+
+// NewSum is the sum of lines.
+func NewSum() hash.Hash { return sha256.New() }

@@ -1,0 +1,67 @@
+package ledger
+
+import (
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+)
+
+// reportKeys judges the idempotency keys of the items of one report, in their order.
+type reportKeys struct {
+	seen    map[[16]byte]reportKey
+	missing Needs
+}
+
+// reportKey is the first item of a report with a key.
+type reportKey struct {
+	place   int
+	content [8]byte
+}
+
+func newReportKeys(items int) *reportKeys {
+	return &reportKeys{seen: make(map[[16]byte]reportKey, items)}
+}
+
+// look tells whether item number i is new, and else, when it was recorded before this
+// report, where. A key that came with other content is added to p, at pointer.
+func (k *reportKeys) look(d *Decider, i int, key record.Identity, text string, timestamp bursar.Time, pointer func() string, p *bursar.Problems) (twin *record.Place, fresh bool) {
+	if !key.Set {
+		return nil, true
+	}
+	if other, ok := k.seen[key.Hash]; ok {
+		if other.content != key.Content {
+			p.Add(pointer(), bursar.CodeIdempotencyKeyReused, "the idempotency key %q is in this request with other content too", text)
+		}
+		return nil, false
+	}
+	k.seen[key.Hash] = reportKey{i, key.Content}
+	e, err := d.known(key, oldestReceipt(timestamp, d.Now))
+	if n, ok := err.(*Needs); ok {
+		k.missing.Keys = append(k.missing.Keys, n.Keys...)
+		return nil, false
+	}
+	if e == nil {
+		return nil, true
+	}
+	if e.content != key.Content {
+		err := Reused(pointer(), text)
+		p.Add(err.Fields[0].Pointer, err.Code, "%s", err.Message)
+		return nil, false
+	}
+	return &record.Place{Seq: e.Seq, Index: e.index}, false
+}
+
+// first is the number of the first item with the key of item number i.
+func (k *reportKeys) first(i int, key record.Identity) int {
+	if j, ok := k.seen[key.Hash]; ok && key.Set {
+		return j.place
+	}
+	return i
+}
+
+// unknown asks for the facts that keys could not be judged without; nil when all were.
+func (k *reportKeys) unknown() error {
+	if len(k.missing.Keys) > 0 {
+		return &k.missing
+	}
+	return nil
+}

@@ -1,0 +1,299 @@
+package ledger
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// maxRepriceGroups bounds the corrections of one customer that are planned at once.
+const maxRepriceGroups = 250_000
+
+// RepricePlan is what a repricing has to do for one customer.
+type RepricePlan struct {
+	State  *State // that it was made from
+	Frozen *State // what of that it needs, as it was
+	Head   uint64 // the log was read up to here
+	Groups []RepriceGroup
+
+	records, unmatched int
+	was, is            bursar.Amount
+}
+
+// RepriceKey is charges that are corrected together: those of a bucket, of one path and
+// one combination of dimensions. at is the start of the bucket or, where a window of
+// one of their limits begins within it, that: all of a group is in the same windows.
+type RepriceKey struct {
+	at      bursar.Time
+	feature uint32
+	version int
+	combo   string // encoded; the number may be to come
+	path    string // encoded steps
+}
+
+type RepriceGroup struct {
+	RepriceKey
+	diff bursar.Amount            // what is missing to what the charges should be
+	rows map[uint32]bursar.Amount // and of that on each limit: some may have come between the charges
+}
+
+func (g *RepriceGroup) steps() []record.Step {
+	return record.DecodeSteps(&record.Decoder{B: []byte(g.path)})
+}
+
+// Records is how many records the correction makes at most: itself, a combination, the
+// overdraft, the draw, a low balance, and an alert for each limit.
+func (g *RepriceGroup) Records() int { return 5 + len(g.rows) }
+
+// Freeze copies what deciding about charges reads, to do so without the customer's
+// lock. The values are immutable: lists and maps of them are copied.
+func (s *State) Freeze() *State {
+	f := NewState()
+	f.Head, f.Customer = s.Head, s.Customer
+	f.Caps = names[bursar.Capability]{slices.Clip(s.Caps.List), maps.Clone(s.Caps.ords)}
+	f.combos = names[string]{slices.Clip(s.combos.List), maps.Clone(s.combos.ords)}
+	f.Entities, f.Rows, f.RowIDs, f.counters = slices.Clone(s.Entities), slices.Clone(s.Rows), slices.Clip(s.RowIDs), slices.Clone(s.counters)
+	f.Totals = maps.Clone(s.Totals)
+	f.Grants, f.Pools = slices.Clone(s.Grants), maps.Clone(s.Pools)
+	f.boosts, f.Fired = maps.Clone(s.boosts), maps.Clone(s.Fired)
+	return f
+}
+
+// RepriceScan gathers the groups of one customer.
+type RepriceScan struct {
+	Rp       *Repricer
+	Customer string
+	Plan     *RepricePlan
+	Cap      uint32                         // the card's currency; 0 = never charged
+	Features map[uint32]*catalogue.PricedBy // by number: what the card prices
+	Holds    OpenHolds
+	Groups   map[RepriceKey]*RepriceGroup
+	byEntity map[uint32][]uint32 // limits of the currency
+}
+
+func (s *RepriceScan) inside(at bursar.Time) bool { return s.Rp.From <= at && at < s.Rp.To }
+
+func (s *RepriceScan) Row(row *record.Row) error {
+	acts := s.Holds.ActsOf(row)
+	for i := range acts {
+		a := &acts[i]
+		if !s.inside(a.At) {
+			continue
+		}
+		if a.Ended && a.Hold == nil {
+			return ErrTrimmed(s.Customer, s.Rp.From-bursar.MaxHoldLife)
+		}
+		s.act(a, store.IdAt(row.Head.Now, row.Head.Seq, a.record, row.ID))
+	}
+	for _, r := range row.Recs {
+		if c, ok := r.(*record.Cost); ok && c.Correction && c.Card == s.Rp.Card.ID && s.inside(c.At) && s.Rp.instead[c.Version] != 0 {
+			s.Plan.was = s.Plan.was.Add(c.Amount)
+			g := s.group(RepriceKey{c.At, c.Feature, c.Version, s.comboText(c.Combo), pathText(c.Path)})
+			g.diff = g.diff.Sub(c.Amount)
+			for _, ch := range c.Charges {
+				g.rows[ch.Row] = g.rows[ch.Row].Sub(ch.Delta)
+			}
+		}
+	}
+	if len(s.Groups) > maxRepriceGroups {
+		return bursar.ErrorAt("/to", bursar.CodeValidationFailed,
+			"more than %d corrections of one customer at once: take a shorter interval", maxRepriceGroups)
+	}
+	return nil
+}
+
+// act compares what an act, whose record has an id, cost with what it should.
+func (s *RepriceScan) act(a *act, id [16]byte) {
+	p := s.Features[a.cap]
+	if p == nil {
+		return
+	}
+	version, was, rows := s.charged(p, a, id)
+	by := s.Rp.instead[version]
+	if by == 0 {
+		return
+	}
+	is, matched := was, false
+	if cost, ok := costBy(p.Versions[by-1], a); ok {
+		// A refund may have been cut at what there was to pay back: the difference of the
+		// prices counts, not that cut.
+		old, _ := costBy(p.Versions[version-1], a)
+		is, matched = was.Add(cost.Sub(old)), true
+	}
+	if !matched && was.IsZero() && p.Versions[version-1] == nil {
+		return // neither version prices it
+	}
+	s.Plan.records++
+	if !matched {
+		s.Plan.unmatched++
+	}
+	s.Plan.was, s.Plan.is = s.Plan.was.Add(was), s.Plan.is.Add(is)
+	if is == was {
+		return
+	}
+	at := bucketStart(a.At)
+	for _, row := range rows {
+		if def := s.Plan.Frozen.Rows[row.ord]; def != nil {
+			at = max(at, def.Sched.WindowAt(a.At).Start)
+		}
+	}
+	g := s.group(RepriceKey{at, a.cap, version, s.costText(a), pathText(a.path)})
+	g.diff = g.diff.Add(is.Sub(was))
+	for _, row := range rows {
+		change := is.Sub(was)
+		if row.cut { // it had less to give back
+			change = bursar.MaxAmount(is, row.took).Sub(row.took)
+		}
+		g.rows[row.ord] = g.rows[row.ord].Add(change)
+	}
+}
+
+// costBy is what an act costs by one version's rates; not ok when it has none for it.
+func costBy(x *catalogue.RateIndex, a *act) (cost bursar.Amount, ok bool) {
+	if x == nil {
+		return cost, false
+	}
+	rate := x.Find(a.dims)
+	if rate == nil {
+		return cost, false
+	}
+	return rate.Cost(a.units)
+}
+
+// chargedRow is a limit that an act was charged on.
+type chargedRow struct {
+	ord  uint32
+	took bursar.Amount
+	cut  bool // it took less than the others: it would have gone below zero
+}
+
+// charged is by which version of the card an act was priced (0 = by none), what it cost
+// and on which limits. An act that cost nothing left no charge: then the version is
+// that which was in force, and the limits are those that it would have been on.
+func (s *RepriceScan) charged(p *catalogue.PricedBy, a *act, id [16]byte) (version int, was bursar.Amount, rows []chargedRow) {
+	for _, c := range a.costs {
+		if c.Card == s.Rp.Card.ID {
+			return c.Version, c.Amount, chargedRows(c)
+		}
+	}
+	if h := a.Hold; h != nil {
+		for i := range h.Costs {
+			if h.Costs[i].Card == s.Rp.Card.ID {
+				v := View{State: s.Plan.Frozen}
+				return h.Costs[i].Version, was, freeRows(v.heldRows(h, s.Cap))
+			}
+		}
+		return 0, was, nil
+	}
+	if v := s.Rp.Card.At(a.priced); v != nil { // whether it has a rate or left the feature out
+		return v.Version, was, freeRows(s.rowsOn(a.path, id))
+	}
+	return 0, was, nil
+}
+
+// rowsOn lists the limits of the currency that are on a path and are older than a record:
+// IDs are in order of creation.
+func (s *RepriceScan) rowsOn(path []record.Step, rec [16]byte) (rows []uint32) {
+	if s.Cap == 0 {
+		return nil
+	}
+	if s.byEntity == nil {
+		s.byEntity = map[uint32][]uint32{}
+		for ord, def := range s.Plan.Frozen.Rows {
+			if def != nil && def.Cap == s.Cap {
+				s.byEntity[def.Ent] = append(s.byEntity[def.Ent], uint32(ord))
+			}
+		}
+	}
+	r := resolved{Path: path}
+	for _, p := range path {
+		for _, ord := range s.byEntity[p.Ent] {
+			if record.ComparePlaces(s.Plan.Frozen.RowIDs[ord], rec) < 0 && r.covers(s.Plan.Frozen.Rows[ord].Scope) {
+				rows = append(rows, ord)
+			}
+		}
+	}
+	return rows
+}
+
+func chargedRows(c *record.Cost) []chargedRow {
+	rows := make([]chargedRow, len(c.Charges))
+	for i, ch := range c.Charges {
+		rows[i] = chargedRow{ch.Row, ch.Delta, ch.Slot != record.SlotNone && ch.Delta != c.Amount}
+	}
+	return rows
+}
+
+// freeRows are limits that an act was on and that it cost nothing.
+func freeRows(ords []uint32) []chargedRow {
+	rows := make([]chargedRow, len(ords))
+	for i, ord := range ords {
+		rows[i].ord = ord
+	}
+	return rows
+}
+
+func (s *RepriceScan) group(k RepriceKey) *RepriceGroup {
+	g := s.Groups[k]
+	if g == nil {
+		g = &RepriceGroup{RepriceKey: k, rows: map[uint32]bursar.Amount{}}
+		s.Groups[k] = g
+	}
+	return g
+}
+
+func (s *RepriceScan) comboText(combo uint32) string {
+	if combo == 0 {
+		return ""
+	}
+	return s.Plan.Frozen.combos.At(combo)
+}
+
+// costText is the combination that the cost of an act is, or would be, in the series
+// under: that of the usage with the feature. It follows from the log alone, not from how
+// many combinations there are, so that it is the same the next time.
+func (s *RepriceScan) costText(a *act) string {
+	for _, c := range a.costs {
+		if c.Card == s.Rp.Card.ID {
+			return s.comboText(c.Combo)
+		}
+	}
+	feature := bursar.Dimension{Key: FeatureKey, Value: s.Plan.Frozen.Caps.At(a.cap).ID}
+	all := []bursar.Dimension{feature}
+	if a.combo != 0 {
+		for _, x := range record.DecodeCombo(s.comboText(a.combo)) {
+			if x.Key != FeatureKey {
+				all = append(all, x)
+			}
+		}
+	}
+	return record.EncodeCombo(record.SortDims(all))
+}
+
+// Finish puts the groups in order and leaves out what is right already: groups without
+// a difference, and buckets whose differences add up to none. (The parts of a bucket
+// that a window divided may be others than when it was corrected, if a limit's schedule
+// has changed since.)
+func (s *RepriceScan) Finish() {
+	net := make(map[RepriceKey]bursar.Amount, len(s.Groups))
+	for k, g := range s.Groups {
+		k.at = bucketStart(k.at)
+		net[k] = net[k].Add(g.diff)
+	}
+	for k, g := range s.Groups {
+		k.at = bucketStart(k.at)
+		if !g.diff.IsZero() && !net[k].IsZero() {
+			s.Plan.Groups = append(s.Plan.Groups, *g)
+		}
+	}
+	slices.SortFunc(s.Plan.Groups, func(a, b RepriceGroup) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.feature, b.feature), cmp.Compare(a.version, b.version),
+			strings.Compare(a.combo, b.combo), strings.Compare(a.path, b.path))
+	})
+}

@@ -1,0 +1,218 @@
+package ledger
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// resolved is what dimensions mean in a customer's tree.
+type resolved struct {
+	given   bool          // there were dimensions at all
+	Leaves  []uint32      // matched entities, ordered by dimension key; one may appear twice
+	Path    []record.Step // they and all their ancestors, each once
+	missing []string      // attribution keys that resolved to nothing
+}
+
+func (r *resolved) has(ord uint32) bool {
+	for i := range r.Path {
+		if r.Path[i].Ent == ord {
+			return true
+		}
+	}
+	return false
+}
+
+// Resolve finds the entities that dims name: a dimension whose key is an attribution
+// key of a live type names the entity with that id and type, live or archived. dims
+// are ordered by key.
+func (v *View) Resolve(cat *catalogue.Catalogue, dims []bursar.Dimension) resolved {
+	r := resolved{given: dims != nil}
+	for i := range dims {
+		typ, ok := cat.Attribution[dims[i].Key]
+		if !ok {
+			continue
+		}
+		ord := v.EntOrd(dims[i].Value)
+		if ord == 0 || v.typeID(v.Ent(ord).Typ) != typ {
+			r.missing = append(r.missing, dims[i].Key)
+			continue
+		}
+		r.join(v, ord)
+	}
+	return r
+}
+
+// join adds a leaf and all above it.
+func (r *resolved) join(v *View, leaf uint32) {
+	r.Leaves = append(r.Leaves, leaf)
+	child := uint32(0)
+	for e := leaf; e != 0; e = v.above(e) {
+		if r.has(e) {
+			break // and so are all above it
+		}
+		r.Path = append(r.Path, record.Step{Ent: e, Child: child})
+		child = e
+	}
+}
+
+// rowsOf calls f with the rows of one entity that apply to r: the entity is live, the
+// row is of cap, and all its scope entities are resolved.
+func (v *View) rowsOf(r *resolved, ent, cap uint32, f func(ord uint32, def *record.Limit)) {
+	if cap == 0 || v.Ent(ent).Archived != 0 {
+		return
+	}
+	visit := func(o uint32) bool {
+		if def := v.Def(o); def != nil && def.Cap == cap && r.covers(def.Scope) {
+			f(o, def)
+		}
+		return true
+	}
+	v.eachAt(place{ent: ent}, visit)
+	old := int(ent) < len(v.inScope) && v.inScope[ent]&ownsScoped != 0
+	for i := range r.Path {
+		s := r.Path[i].Ent
+		if old && int(s) < len(v.inScope) && v.inScope[s]&isScope != 0 || len(v.newPlaces) > 0 {
+			v.eachAt(place{ent, s}, visit)
+		}
+	}
+}
+
+func (r *resolved) covers(scope []uint32) bool {
+	for _, s := range scope {
+		if !r.has(s) {
+			return false
+		}
+	}
+	return true
+}
+
+// Chains lists the rows of each leaf's path that apply to any of asks, from the leaf to
+// the root; a leaf without any has none. nil when no dimensions were given. Where more
+// limits apply than usage counts on, over says so for each of asks.
+func (v *View) Chains(r *resolved, asks []Ask) (out [][]uint32, over []applied) {
+	if !r.given {
+		return nil, nil
+	}
+	n := 0
+	out = make([][]uint32, 0, len(r.Leaves))
+	for _, leaf := range r.Leaves {
+		var chain []uint32
+		for e := leaf; e != 0; e = v.above(e) {
+			from := len(chain)
+			for i := range asks {
+				v.rowsOf(r, e, asks[i].Cap, func(ord uint32, _ *record.Limit) { chain = append(chain, ord) })
+			}
+			if len(chain)-from > 1 {
+				slices.SortFunc(chain[from:], v.compareRows)
+			}
+		}
+		if len(chain) > 0 {
+			out = append(out, chain)
+		}
+		n += len(chain)
+	}
+	if n > bursar.MaxRowsPerEvent { // of all of asks, and those of several leaves more than once
+		return v.cutChains(r, asks, out)
+	}
+	return out, nil
+}
+
+// compareRows orders the rows of one entity: node-wide first, then by the size of the
+// scope, its ids and the label; features before currencies.
+func (v *View) compareRows(a, b uint32) int {
+	x, y := v.Def(a), v.Def(b)
+	if n := len(x.Scope) - len(y.Scope); n != 0 {
+		return n
+	}
+	if n := slices.Compare(v.scopeIDs(x), v.scopeIDs(y)); n != 0 {
+		return n
+	}
+	if n := strings.Compare(x.Label, y.Label); n != 0 || x.Cap == y.Cap {
+		return n
+	}
+	c, d := v.Capability(x.Cap), v.Capability(y.Cap)
+	return cmp.Or(cmp.Compare(c.Kind, d.Kind), strings.Compare(c.ID, d.ID))
+}
+
+// scopeIDs are the ids of a row's scope entities, sorted; never nil.
+func (v *View) scopeIDs(def *record.Limit) []string {
+	ids := make([]string, len(def.Scope))
+	for i, s := range def.Scope {
+		ids[i] = v.Ent(s).ID
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// node shows a row to the caller, with what asks want on top of what it has.
+func (v *View) node(n *bursar.Node, ord uint32, asks []Ask) {
+	def := v.Def(ord)
+	c := v.Standing(ord, def)
+	e := v.Ent(def.Ent)
+	*n = bursar.Node{
+		AssignmentID: store.FormatID(v.RowID(ord)), EntityID: e.ID, EntityTypeID: v.typeID(e.Typ), ScopeEntityIDs: noIDs,
+		Capability: v.Capability(def.Cap), Label: def.Label, Enforcement: enforcement(def.Soft),
+		CurrentUsage: c.Used, Reserved: c.Held, ResetsAt: c.End, Granted: true,
+	}
+	if len(def.Scope) > 0 {
+		n.ScopeEntityIDs = v.scopeIDs(def)
+	}
+	sum := c.Used.Add(c.Held)
+	for i := range asks {
+		if a := &asks[i]; a.Cap == def.Cap {
+			n.Requested = a.Amount
+			sum = a.onto(c.Used, c.Held)
+		}
+	}
+	if def.Limited {
+		limit := &def.Limit
+		if len(v.boosts)+len(v.bsts) > 0 {
+			boosted := v.LimitNow(ord, def)
+			limit = &boosted
+		}
+		n.UsageLimit = limit
+		n.Exceeded = limit.Less(sum)
+		n.Granted = def.Soft || !n.Exceeded
+	}
+}
+
+var noIDs = []string{}
+
+func enforcement(soft bool) bursar.Enforcement {
+	if soft {
+		return bursar.Soft
+	}
+	return bursar.Hard
+}
+
+func (v *View) nodes(chains [][]uint32, asks []Ask) [][]bursar.Node {
+	if chains == nil {
+		return nil
+	}
+	out := make([][]bursar.Node, len(chains))
+	n := 0
+	for _, c := range chains {
+		n += len(c)
+	}
+	all := make([]bursar.Node, n)
+	for i, c := range chains {
+		out[i], all = all[:len(c):len(c)], all[len(c):]
+		for j, ord := range c {
+			v.node(&out[i][j], ord, asks)
+		}
+	}
+	return out
+}
+
+func emptyChains(dims []bursar.Dimension) [][]bursar.Node {
+	if dims == nil {
+		return nil
+	}
+	return [][]bursar.Node{}
+}

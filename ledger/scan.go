@@ -1,0 +1,121 @@
+package ledger
+
+import (
+	"errors"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+)
+
+// Reading logs again: what the ledger, backtests and re-pricing have in common. None of
+// it holds a customer's lock while it reads.
+
+// ScanChunk is how many commits are read at a time, at most.
+const ScanChunk = 512
+
+// ScanBytes is after how many bytes of commits a reading ends: what has grown large is
+// few commits, and they are not decoded before it is their turn.
+const ScanBytes = 256 << 10
+
+// MaxScans is how many logs are read again at one time in this process.
+const MaxScans = 4
+
+// ErrChunkFull ends a reading.
+var ErrChunkFull = errors.New("enough for one reading")
+
+func ErrTrimmed(customer string, t bursar.Time) *bursar.Error {
+	return bursar.Errorf(bursar.CodeHistoryTrimmed, "the log of customer %q does not reach back to %s any more", customer, t)
+}
+
+// act is one thing that used something: a usage or the end of a hold, with what it cost.
+type act struct {
+	record int // its number in the commit
+	cap    uint32
+	amount bursar.Amount // what every row took unless clamped; may be negative
+	units  bursar.Amount // what was priced: of it, what the customer's total took
+	At     bursar.Time   // effective
+	priced bursar.Time   // when its price was taken; of a hold the price is the hold's
+	dims   []bursar.Dimension
+	combo  uint32
+	path   []record.Step
+	Hold   *record.Hold // that it ended; nil = none
+	Ended  bool         // it ended a hold; with hold nil, one that the scan has not seen open
+	costs  []*record.Cost
+	event  int   // which event of the commit made it, from 1; 0 = none
+	with   []act // what else the same event used, once oneByEvent has put it there
+}
+
+// OneByEvent makes one act of all that an event used.
+func OneByEvent(acts []act) (out []act) {
+	for _, a := range acts {
+		if n := len(out) - 1; a.event != 0 && n >= 0 && out[n].event == a.event {
+			out[n].with = append(out[n].with, a)
+			continue
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// OpenHolds are the holds that were open where a scan has got to. A hold ends, and is
+// used, at most MaxHoldLife after it was made: a scan that begins that much earlier
+// than what it asks for knows all that it needs.
+type OpenHolds map[[16]byte]*record.Hold
+
+// ActsOf lists the acts of a commit, in order, and follows the holds.
+func (o OpenHolds) ActsOf(row *record.Row) []act {
+	var acts []act
+	var gone [][16]byte
+	events := 0
+	for i, r := range row.Recs {
+		switch r := r.(type) {
+		case *record.Usage:
+			event := 0
+			if r.Op == record.OpEvent {
+				if r.Key.Set { // the first of each event has its key
+					events++
+				}
+				event = events
+			}
+			if !r.Delta.IsZero() {
+				acts = append(acts, act{event: event, record: i, cap: r.Cap, amount: r.Delta, units: r.Total, At: r.At, priced: min(r.Timestamp, row.Head.Now),
+					dims: r.Dims, combo: r.Combo, path: r.Path})
+			}
+		case *record.HoldOpened:
+			o[r.ID] = r.Hold()
+		case *record.HoldCost:
+			if h := o[r.ID]; h != nil {
+				h.Costs = append(h.Costs, r.Cost)
+			}
+		case *record.HoldFreed:
+			gone = append(gone, r.ID)
+		case *record.HoldCommitted:
+			if r.Late != nil {
+				late := *r.Late
+				late.Costs = nil // they follow
+				o[r.ID] = &late
+			}
+			acts, gone = append(acts, o.ending(i, &r.Closing)), append(gone, r.ID)
+		case *record.HoldExpired:
+			if gone = append(gone, r.ID); r.Settle {
+				acts = append(acts, o.ending(i, &r.Closing))
+			}
+		case *record.Cost:
+			if n := len(acts) - 1; !r.Correction && n >= 0 && acts[n].record == int(r.Of) {
+				acts[n].costs = append(acts[n].costs, r)
+			}
+		}
+	}
+	for _, id := range gone {
+		delete(o, id)
+	}
+	return acts
+}
+
+func (o OpenHolds) ending(record int, c *record.Closing) act {
+	a := act{record: record, amount: c.Amount, units: c.Amount, At: c.At, Ended: true, Hold: o[c.ID]}
+	if h := a.Hold; h != nil {
+		a.cap, a.dims, a.combo, a.path = h.Cap, h.Dims, h.Combo, h.Path
+	}
+	return a
+}

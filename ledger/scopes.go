@@ -1,0 +1,96 @@
+package ledger
+
+import (
+	"slices"
+
+	"github.com/bursarhq/bursar/record"
+)
+
+// place is where limits with a scope are found: at their entity, by one entity of the
+// scope. That is the one which had the fewest of them when the limit came, and of several
+// the youngest: a limit for each of many users and one model is found by the user.
+type place struct{ ent, by uint32 }
+
+// scopedRows are the rows of a place: the first of a list, and how many they are.
+type scopedRows struct {
+	first uint32
+	n     int
+}
+
+// placeOf is the place that a new row gets; without a scope it is that of its entity alone.
+func (v *View) placeOf(def *record.Limit) (p place) {
+	p.ent = def.Ent
+	least := 0
+	for _, by := range def.Scope { // ascending, so the youngest is the last
+		k := place{def.Ent, by}
+		if n := v.scoped[k].n + len(v.newPlaces[k]); p.by == 0 || n <= least {
+			p, least = k, n
+		}
+	}
+	return p
+}
+
+// eachAt calls f with the rows of a place, until f is false.
+func (v *View) eachAt(p place, f func(ord uint32) bool) {
+	first := v.scoped[p].first
+	if p.by == 0 && int(p.ent) < len(v.firstRow) {
+		first = v.firstRow[p.ent]
+	}
+	for o := first; o != 0; o = v.nextRow[o] {
+		if v.Visits++; !f(o) {
+			return
+		}
+	}
+	for _, o := range v.newPlaces[p] {
+		if v.Visits++; !f(o) {
+			return
+		}
+	}
+}
+
+func (s *State) link(ord uint32, def *record.Limit) {
+	p := (&View{State: s}).placeOf(def)
+	s.under[ord] = p.by
+	if p.by == 0 {
+		s.nextRow[ord] = s.firstRow[def.Ent]
+		s.firstRow[def.Ent] = ord
+		return
+	}
+	rows := s.scoped[p]
+	s.nextRow[ord] = rows.first
+	s.scoped[p] = scopedRows{ord, rows.n + 1}
+	s.scopedOf[def.Ent] = append(s.scopedOf[def.Ent], ord)
+	s.inScope[def.Ent] |= ownsScoped
+	s.inScope[p.by] |= isScope
+}
+
+func (s *State) unlink(ord uint32, def *record.Limit) {
+	p := place{def.Ent, s.under[ord]}
+	if p.by == 0 {
+		s.firstRow[def.Ent] = s.without(s.firstRow[def.Ent], ord)
+		return
+	}
+	list := s.scopedOf[def.Ent]
+	i := slices.Index(list, ord)
+	s.scopedOf[def.Ent] = slices.Delete(list, i, i+1)
+	rows := s.scoped[p]
+	if rows.n--; rows.n == 0 {
+		delete(s.scoped, p)
+		return
+	}
+	rows.first = s.without(rows.first, ord)
+	s.scoped[p] = rows
+}
+
+// without takes a row out of the list that begins with first, and gives the new first.
+func (s *State) without(first, ord uint32) uint32 {
+	if first == ord {
+		return s.nextRow[ord]
+	}
+	at := first
+	for s.nextRow[at] != ord {
+		at = s.nextRow[at]
+	}
+	s.nextRow[at] = s.nextRow[ord]
+	return first
+}

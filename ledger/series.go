@@ -1,0 +1,155 @@
+package ledger
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/store"
+)
+
+func (b Bucket) Named(caps []bursar.Capability) store.SeriesKey {
+	return store.SeriesKey{Bucket: b.At, Capability: caps[b.cap-1], EntityOrd: b.Ent, ChildOrd: b.child, Combo: b.combo}
+}
+
+func (b Bucket) compare(c Bucket) int {
+	return cmp.Or(cmp.Compare(b.Ent, c.Ent), cmp.Compare(b.cap, c.cap), cmp.Compare(b.At, c.At), cmp.Compare(b.child, c.child), cmp.Compare(b.combo, c.combo))
+}
+
+// CountsOfCustomer is the entity number under which the buckets of a currency count how
+// many times it was charged.
+const CountsOfCustomer = 1<<32 - 1
+
+var OneUnit = bursar.AmountFromInt(1)
+
+const bucketWidth = 15 * 60 * 1e9
+
+func BucketOf(t bursar.Time) uint32 { return uint32(max(0, int64(t)/bucketWidth)) }
+
+// SeriesSource is what a reader of usage series asks for: some of the buckets of one
+// entity or more, all as of one version of the customer.
+type SeriesSource struct {
+	Queries []store.SeriesQuery
+	// paths is of the entity, if there is one, whose paths those of usesByPath and
+	// countsByPath are; looked is how many paths were looked at for it.
+	Through uint32
+	paths   []uint32
+	looked  uint32
+}
+
+// byPath tells whether q selects buckets of paths.
+func byPath(q *store.SeriesQuery) bool {
+	return q.EntityOrd == UsesByPath || q.EntityOrd == CountsByPath
+}
+
+// Pending notes what of the source no checkpoint has, at the version that v is of.
+func (s *SeriesSource) Pending(v *View) (out []PendingSeries, done bool) {
+	if s.Through != 0 && !v.pathsThrough(s.Through, &s.paths, &s.looked) {
+		return nil, false
+	}
+	for i := range s.Queries {
+		q := &s.Queries[i]
+		if byPath(q) && s.Through != 0 {
+			q.Children = append([]uint32{}, s.paths...)
+		}
+		out = append(out, v.PendingSeries(q))
+	}
+	return out, true
+}
+
+// PendingSeries is what a checkpoint has not saved yet, in two parts while one is being
+// saved.
+type PendingSeries struct {
+	Base, mid     uint64
+	flushing      bool
+	first, second []store.SeriesRow
+
+	head  uint64
+	steps []pendingStep     // in place of first and second where other processes save too
+	timed []store.SeriesRow // of holds that have ended by time
+}
+
+// seriesStep is what one commit added to the series.
+type seriesStep struct {
+	seq  uint64
+	adds map[Bucket]bursar.Amount
+}
+
+type pendingStep struct {
+	seq uint64
+	row store.SeriesRow
+}
+
+func addUp[K comparable](sums, adds map[K]bursar.Amount) {
+	for k, a := range adds {
+		sums[k] = sums[k].Add(a)
+	}
+}
+
+// ForgetSteps drops what a checkpoint at seq has.
+func (s *State) ForgetSteps(seq uint64) {
+	i, _ := slices.BinarySearchFunc(s.steps, seq+1, func(st seriesStep, seq uint64) int { return cmp.Compare(st.seq, seq) })
+	for _, st := range s.steps[:i] {
+		s.added -= len(st.adds)
+	}
+	s.steps = slices.Delete(s.steps, 0, i)
+}
+
+// selects tells whether a child is one of those that q asks for.
+func selects(q *store.SeriesQuery, child uint32) bool {
+	if q.Children == nil {
+		return true
+	}
+	_, ok := slices.BinarySearch(q.Children, child)
+	return ok
+}
+
+func (v *View) PendingSeries(q *store.SeriesQuery) PendingSeries {
+	cap := v.Caps.Ord(q.Capability)
+	pick := func(m map[Bucket]bursar.Amount) (out []store.SeriesRow) {
+		for k, a := range m {
+			if k.Ent == q.EntityOrd && k.cap == cap && q.From <= k.At && k.At < q.To && selects(q, k.child) {
+				out = append(out, store.SeriesRow{SeriesKey: k.Named(v.Caps.List), Amount: a})
+			}
+		}
+		return out
+	}
+	if v.Shared {
+		p := PendingSeries{Base: v.SeriesBase, head: v.Head.Seq, timed: pick(v.Adds)}
+		for _, st := range v.steps {
+			for _, r := range pick(st.adds) {
+				p.steps = append(p.steps, pendingStep{st.seq, r})
+			}
+		}
+		return p
+	}
+	// adds is of holds that have ended by time, which no commit has recorded yet.
+	return PendingSeries{Base: v.SeriesBase, mid: v.flushTo, flushing: v.flushing != nil,
+		first: pick(v.flushing), second: append(pick(v.series), pick(v.Adds)...)}
+}
+
+// Since is what the store lacks when it is at seq; not ok when the store was read too
+// late for p.
+func (p *PendingSeries) Since(seq uint64) ([]store.SeriesRow, bool) {
+	switch {
+	case p.head > 0: // other processes save too
+		if seq < p.Base || seq > p.head {
+			return nil, false
+		}
+		rows := p.timed
+		for _, s := range p.steps {
+			if s.seq > seq {
+				rows = append(rows, s.row)
+			}
+		}
+		return rows, true
+	case p.flushing && seq == p.mid:
+		return p.second, true
+	case seq == p.Base:
+		return append(p.first, p.second...), true
+	}
+	return nil, false
+}
+
+// Bucket is a SeriesKey by numbers.
+type Bucket struct{ At, cap, Ent, child, combo uint32 }

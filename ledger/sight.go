@@ -1,0 +1,195 @@
+package ledger
+
+import (
+	"math"
+	"slices"
+	"sync/atomic"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+)
+
+// What an access token sees and may change. Everything that is read or written for one
+// goes through a view that is limited to its subtree: there, entities and limits outside
+// it do not exist. It sees the root without its parent; limits whose scope names an
+// entity outside are hidden, lest they name it. What it writes is judged by the records
+// that it would make (confined), so no operation can forget to.
+
+// SeesNone is the root of a view that shows nothing.
+const SeesNone = math.MaxUint32
+
+// LimitTo limits v to what t shows; nil shows everything.
+func (v *View) LimitTo(t *bursar.AccessToken) *View {
+	switch {
+	case t == nil:
+	case v.Cust() == nil || v.Cust().ID != t.CustomerID:
+		v.Root = SeesNone
+	case t.RootEntityID != "":
+		if v.Root = v.EntOrd(t.RootEntityID); v.Root == 0 {
+			v.Root = SeesNone
+		}
+	}
+	return v
+}
+
+// Sees tells whether an entity is in what the view is limited to.
+func (v *View) Sees(ent uint32) bool {
+	if v.Root == 0 {
+		return true
+	}
+	for ; ent != 0; ent = v.Ent(ent).Parent {
+		if ent == v.Root {
+			return true
+		}
+	}
+	return false
+}
+
+// above is an entity's parent as far as it is seen; 0 = there is none.
+func (v *View) above(ent uint32) uint32 {
+	if ent == v.Root {
+		return 0
+	}
+	return v.Ent(ent).Parent
+}
+
+// SeesRow tells of a limit whether it is seen.
+func (v *View) SeesRow(def *record.Limit) bool {
+	return v.Root == 0 || v.Sees(def.Ent) && !slices.ContainsFunc(def.Scope, func(s uint32) bool { return !v.Sees(s) })
+}
+
+// sightNow is sees, to be asked after the view is gone; later moves do not change it.
+func (v *View) sightNow() func(ent uint32) bool {
+	if v.Root == 0 {
+		return func(uint32) bool { return true }
+	}
+	root, ents := v.Root, slices.Clone(v.Entities)
+	return func(ent uint32) bool {
+		for ; ent != 0 && ent != root; ent = ents[ent].Parent {
+		}
+		return ent == root
+	}
+}
+
+// seenDims leaves out the dimensions that name no entity of what the view is limited to,
+// though they are there to name one.
+func (v *View) seenDims(cat *catalogue.Catalogue, dims []bursar.Dimension) []bursar.Dimension {
+	if v.Root == 0 {
+		return dims
+	}
+	return slices.DeleteFunc(slices.Clone(dims), func(d bursar.Dimension) bool {
+		_, names := cat.Attribution[d.Key]
+		return names && v.EntOrd(d.Value) == 0
+	})
+}
+
+// ConfinedOp is a write for an access token.
+type ConfinedOp struct {
+	Op
+	Token *bursar.AccessToken
+	Wrote *atomic.Int64 // nil = nobody asks
+}
+
+func (o *ConfinedOp) Decide(d *Decider) (any, error) {
+	from, deliveries := len(d.Recs), d.out.Deliveries
+	d.LimitTo(o.Token)
+	d.ours = &from
+	defer func() { d.Root, d.ours = 0, nil }()
+	reply, err := o.Op.Decide(d)
+	if err != nil {
+		return nil, err
+	}
+	if o.Wrote != nil {
+		o.Wrote.Store(int64(len(d.Recs) - from + d.out.Deliveries - deliveries))
+	}
+	return reply, d.confined()
+}
+
+var (
+	errAboveToken = bursar.Errorf(bursar.CodeForbidden,
+		"an access token changes what is below its root entity: not the root, whose limits are set from above, and nothing may be moved out")
+	ErrNotForTokens = bursar.Errorf(bursar.CodeForbidden, "an access token may not do this")
+)
+
+// confined refuses what a token's request has recorded if the token may not: it changes
+// entities and limits strictly below its root, and leaves them there.
+func (d *Decider) confined() error {
+	if d.ours == nil {
+		return nil
+	}
+	for _, r := range d.Recs[*d.ours:] {
+		ent := uint32(0)
+		switch r := r.(type) {
+		case *record.Activity, *record.CapabilityName:
+			continue
+		case *record.EntityPut:
+			ent = r.Ord
+		case *record.LimitPut:
+			ent = r.Def.Ent
+		case *record.LimitDeleted:
+			ent = d.ownerOf(r.Ord)
+		case *record.LimitStarted:
+			ent = d.ownerOf(r.Ord)
+		case *record.BoostMade:
+			ent = d.ownerOf(r.Row)
+		case *record.BoostEnded:
+			ent = d.ownerOf(r.Row)
+		case *record.AlertFired:
+			ent = d.ownerOf(r.Row)
+		default:
+			return ErrNotForTokens
+		}
+		if ent == 0 {
+			return ErrNotForTokens
+		}
+		if d.Root != 0 && (ent == d.Root || !d.Sees(ent)) {
+			return errAboveToken
+		}
+	}
+	return nil
+}
+
+// ownerOf is the entity of a row, deleted or not; 0 = none.
+func (d *Decider) ownerOf(row uint32) uint32 {
+	if def := d.Def(row); def != nil {
+		return def.Ent
+	}
+	if int(row) < len(d.Rows) && d.Rows[row] != nil {
+		return d.Rows[row].Ent
+	}
+	for ent, rows := range d.newRows {
+		if slices.Contains(rows, row) {
+			return ent
+		}
+	}
+	return 0
+}
+
+// Sight tells what the holder of a token sees of a customer.
+type Sight struct {
+	V   *View
+	Cat *catalogue.Catalogue
+}
+
+// Entity tells whether there is such an entity to be seen; Limit the same of one with
+// its scope.
+func (s *Sight) Entity(id string) bool { return s.V.Root == 0 || s.V.EntOrd(id) != 0 }
+
+func (s *Sight) Limit(entity string, scope []string) bool {
+	return s.Entity(entity) && !slices.ContainsFunc(scope, func(id string) bool { return !s.Entity(id) })
+}
+
+// Dimensions leaves out those that name what is not seen. named tells whether one is left
+// that names an entity.
+func (s *Sight) Dimensions(dims []bursar.Dimension) (seen []bursar.Dimension, named bool) {
+	seen = s.V.seenDims(s.Cat, dims)
+	named = slices.ContainsFunc(seen, func(d bursar.Dimension) bool {
+		_, names := s.Cat.Attribution[d.Key]
+		return names
+	})
+	return seen, named
+}
+
+// Whole tells whether all of the customer is seen.
+func (s *Sight) Whole() bool { return s.V.Root == 0 }

@@ -1,0 +1,109 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/store"
+)
+
+// Sound tells whether all that a state's rows name is there.
+func (s *State) Sound() error {
+	for ord := range s.Entities[1:] {
+		e, depth := uint32(ord+1), 0
+		for ; e != 0 && int(e) < len(s.Entities) && depth <= bursar.MaxDepth; depth++ {
+			e = s.Entities[e].Parent
+		}
+		if e != 0 || s.Entities[ord+1].Typ == 0 {
+			return fmt.Errorf("entity %q has a type or parents that it cannot have", s.Entities[ord+1].ID)
+		}
+	}
+	isEntity := func(ord uint32) bool { return int(ord) < len(s.Entities) }
+	isCap := func(ord uint32) bool { return ord > 0 && int(ord) <= len(s.Caps.List) }
+	isRow := func(ord uint32) bool { return int(ord) < len(s.Rows) }
+	isGrant := func(ord uint32) bool { return int(ord) < len(s.Grants) }
+	for ord, def := range s.Rows {
+		if def == nil {
+			continue
+		}
+		ok := def.Ent > 0 && isEntity(def.Ent) && isCap(def.Cap)
+		for _, e := range def.Scope {
+			ok = ok && isEntity(e)
+		}
+		if !ok {
+			return fmt.Errorf("assignment %s names what is not there", store.FormatID(s.RowIDs[ord]))
+		}
+	}
+	for id, h := range s.Holds {
+		ok := isCap(h.Cap)
+		for _, p := range h.Path {
+			ok = ok && isEntity(p.Ent) && isEntity(p.Child)
+		}
+		for _, chain := range h.Chains {
+			for _, ord := range chain {
+				ok = ok && isRow(ord)
+			}
+		}
+		for _, c := range h.Costs {
+			ok = ok && isCap(c.Cap)
+		}
+		if !ok {
+			return fmt.Errorf("reservation %s names what is not there", store.FormatID(id))
+		}
+	}
+	if !s.soundPaths() {
+		return errors.New("a path goes through entities that are not there")
+	}
+	return s.soundMoney(isCap, isRow, isGrant)
+}
+
+func (s *State) soundMoney(isCap, isRow, isGrant func(uint32) bool) error {
+	for i, g := range s.Grants[1:] {
+		if g == nil || !isCap(g.cap) {
+			return fmt.Errorf("grant number %d is not there or of nothing", i+1)
+		}
+	}
+	for cap, p := range s.Pools {
+		ok := isCap(cap) && isGrant(p.overdraft)
+		for _, list := range [][]uint32{p.Live, p.ended} {
+			for _, ord := range list {
+				ok = ok && ord > 0 && isGrant(ord)
+			}
+		}
+		if !ok {
+			return fmt.Errorf("the pool number %d names what is not there", cap)
+		}
+	}
+	for cap := range s.Totals {
+		if !isCap(cap) {
+			return errors.New("a total of nothing")
+		}
+	}
+	for key := range s.Levels {
+		if !isCap(key.Cap) || int(key.Leaf) >= len(s.Entities) {
+			return errors.New("a level of nothing")
+		}
+	}
+	for cap, p := range s.Promos {
+		if !isCap(cap) || !isRow(p.row) {
+			return errors.New("a promotion of nothing")
+		}
+	}
+	for row := range s.boosts {
+		if !isRow(row) {
+			return errors.New("a boost of nothing")
+		}
+	}
+	for row := range s.Fired {
+		if !isRow(row) {
+			return errors.New("an alert of nothing")
+		}
+	}
+	for key := range s.Uniques {
+		if !isRow(key.Row) || key.Row == 0 && !isCap(key.Cap) {
+			return errors.New("a set of values of nothing")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+// Package ledger is one customer: a state that is the fold of the records of its log, every
+// decision that can be made about it, and every reading of it.
+//
+// A View lays what a request has changed so far over the state. A Decider judges a request
+// on a view and emits records; applying them is the same code that folds a log. Nothing
+// here waits, locks, reads a clock or calls a store: what is missing is asked for by name,
+// and whoever runs the ledger fetches it and asks again.
+package ledger
+
+import (
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// Fold applies one row of the log.
+func (s *State) Fold(stream string, row *store.LogRow) error {
+	v, _, err := s.Step(stream, row)
+	if err == nil {
+		v.Merge(row.Head)
+	}
+	return err
+}
+
+// Memory is about how many bytes s takes.
+func (s *State) Memory() int64 {
+	sets := int64(0)
+	for _, set := range s.Uniques {
+		sets += 10*int64(min(set.Count(), maxExact)) + 200
+	}
+	return sets + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 150*int64(len(s.paths.List)) + 220*int64(len(s.Entities)) + 260*int64(len(s.Rows)) + 600*int64(len(s.Holds)) + 100*int64(len(s.series)+len(s.Levels)+s.added+len(s.steps)) + s.Keys.memory()
+}
+
+// maxUnrecorded is up to how many settled holds and grants whose time has come a reader
+// works out what they did to credits and to the usage series; where there are more it sees
+// that as soon as commits have recorded it. Limits and totals it sees at once (endings).
+const maxUnrecorded = 100
+
+// ViewAt is the customer as it reads at now: holds and grants whose time has come have
+// ended.
+func (s *State) ViewAt(now bursar.Time, cat *catalogue.Catalogue) *View {
+	v := NewView(s, max(now, s.Head.Now))
+	if due := s.Due(); due != 0 && due <= v.Now {
+		(&Decider{View: v, Cat: cat, Quiet: true}).Expire(maxUnrecorded)
+	}
+	return v
+}
+
+// State is one customer: the fold of its log. Entities, definitions, counters, totals,
+// levels and holds are immutable once they are in it; a change replaces them, so a
+// reader or a checkpoint that has a pointer has a consistent value. Numbers ("ord")
+// count from 1 in order of creation and are never used again.
+type State struct {
+	Head     store.Head
+	Customer *bursar.Customer // nil = never created
+
+	Types  names[string]
+	Caps   names[bursar.Capability]
+	combos names[string] // encoded dimensions
+	paths  names[string] // encoded steps
+
+	Entities []*record.Entity // by ord
+	byID     map[string]uint32
+	children map[uint32][]uint32 // of 0: the roots; a list only grows at its end, or is another one
+	kidCount map[uint32]kidCount // of those
+	entOrder ordered[uint32]     // as they are listed
+
+	Rows     []*record.Limit // by ord; nil = deleted
+	RowIDs   [][16]byte
+	counters []*counter // by ord; nil = as at creation
+	// Rows are found from their entity: node-wide ones from firstRow, scoped ones by their
+	// place; both lists go on through nextRow.
+	firstRow []uint32 // by entity ord
+	nextRow  []uint32 // by row ord
+	scoped   map[place]scopedRows
+	under    []uint32            // by row ord: the scope entity of its place
+	scopedOf map[uint32][]uint32 // by entity ord: its scoped rows, for listings
+	inScope  []uint8             // by entity ord: ownsScoped, isScope
+
+	Totals map[uint32]*total // by capability ord
+	Levels map[record.LevelKey]*record.Level
+	Holds  map[[16]byte]*record.Hold // open ones, and closed ones until a checkpoint has them
+	// holds by id, and the open ones by when they end
+	OpenHolds, closedHolds ordered[[16]byte]
+	endings                endings
+
+	schedules map[record.Rule]*record.Schedule
+	liveTypes map[uint32]int        // live entities by type
+	liveCaps  map[uint32]int        // rows by capability
+	strict    int                   // rows with a strict allocation
+	named     map[record.Naming]int // limits with a scope, by each entity that they name
+
+	Feed *Feed // nil = nobody watches
+
+	money
+	Keys keySet
+	// Usage series: series has what was added since the checkpoint at seriesBase;
+	// while one is being saved, flushing has what goes into it and series what came
+	// after flushTo.
+	series     map[Bucket]bursar.Amount
+	SeriesBase uint64
+	flushing   map[Bucket]bursar.Amount
+	flushTo    uint64
+	Dirty      dirty
+	// Shared: other processes may save checkpoints too. In place of series, steps then has
+	// what each commit since seriesBase added, for whatever of it the store has. aged is the
+	// older part of what is not known to be saved, up to agedTo; dirty is what came after.
+	Shared bool
+	steps  []seriesStep
+	added  int // buckets in steps
+	aged   dirty
+	agedTo uint64
+
+	// While a checkpoint is read: how many assignments there were and the last one's id.
+	rowCount int
+	lastRow  [16]byte
+}
+
+const (
+	ownsScoped uint8 = 1
+	isScope    uint8 = 2
+)
+
+// dirty is what changed since the last checkpoint, as it is now: a checkpoint takes it
+// whole and at once.
+type dirty struct {
+	Records  int
+	entities map[uint32]*record.Entity
+	rows     map[uint32]*record.Limit // nil value = deleted
+	counters map[uint32]*counter
+	totals   map[uint32]*total
+	levels   map[record.LevelKey]*record.Level
+	Holds    map[[16]byte]*record.Hold
+	parts    map[partKey]any
+	uniques  map[record.UniqueKey]*uniqueSet // nil value = dropped
+}
+
+func NewDirty() dirty {
+	return dirty{parts: map[partKey]any{}, uniques: map[record.UniqueKey]*uniqueSet{}, entities: map[uint32]*record.Entity{}, rows: map[uint32]*record.Limit{}, counters: map[uint32]*counter{},
+		totals: map[uint32]*total{}, levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{}}
+}
+
+func NewState() *State {
+	s := &State{
+		Types:    names[string]{ords: map[string]uint32{}},
+		Caps:     names[bursar.Capability]{ords: map[bursar.Capability]uint32{}},
+		combos:   names[string]{ords: map[string]uint32{}},
+		paths:    names[string]{ords: map[string]uint32{}},
+		Entities: make([]*record.Entity, 1), byID: map[string]uint32{}, children: map[uint32][]uint32{}, kidCount: map[uint32]kidCount{},
+		Rows: make([]*record.Limit, 1), RowIDs: make([][16]byte, 1), counters: make([]*counter, 1),
+		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), under: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
+		Totals: map[uint32]*total{}, Levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{},
+		OpenHolds: newOrdered(record.CompareID), closedHolds: newOrdered(record.CompareID), endings: newEndings(),
+		schedules: map[record.Rule]*record.Schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{}, named: map[record.Naming]int{},
+		money: newMoney(), series: map[Bucket]bursar.Amount{}, Dirty: NewDirty(),
+	}
+	s.entOrder = newOrdered(func(a, b uint32) int {
+		return compareEntity(s.Entities[a], &ListPos{CreatedAt: s.Entities[b].Created, ID: s.Entities[b].ID})
+	})
+	return s
+}
+
+// intern makes rows of one schedule share it.
+func (s *State) intern(sch *record.Schedule) *record.Schedule {
+	if kept := s.schedules[sch.Rule]; kept != nil {
+		return kept
+	}
+	s.schedules[sch.Rule] = sch
+	return sch
+}
+
+// Due is when time alone changes something next: a hold expires, a grant becomes active
+// or expires; 0 = nothing does.
+func (s *State) Due() bursar.Time {
+	due := s.timed
+	if at := s.endings.next(); at != 0 && (due == 0 || at < due) {
+		due = at
+	}
+	return due
+}

@@ -1,0 +1,161 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// Statement makes entries of records.
+type Statement struct {
+	Q      *LedgerQuery
+	caps   []bursar.Capability
+	grants []ledgerGrant // by ord
+	Since  bursar.Time   // no entry is older; 0 = there are none at all
+	Found  []bursar.LedgerEntry
+
+	read   int         // records so far
+	Rest   uint64      // the commit behind which, or ahead of which, the list goes on; 0 = none
+	RestAt bursar.Time // and its instant
+}
+
+// A page of the ledger that is not full ends once so many records were read for it, or
+// when the request has not got more time than this.
+const ledgerRecords = 500_000 // with something in it
+
+const ledgerEmpty = 4_000_000 // with nothing in it yet
+
+// Enough tells, after a commit, whether the page ends there; then it goes on at seq.
+func (l *Statement) Enough(late bool, row *record.Row, seq uint64) bool {
+	l.read += len(row.Recs)
+	most := ledgerEmpty
+	if len(l.Found) > 0 {
+		most = ledgerRecords
+	}
+	if l.read < most && !late {
+		return false
+	}
+	l.Rest, l.RestAt = seq, row.Head.Now
+	return true
+}
+
+type ledgerGrant struct {
+	id, currency string
+	amount       bursar.Amount
+	lapse        bursar.LedgerType // of credits that come back once it has ended
+}
+
+// Snapshot takes from the state the names that records have numbers of. Numbers never
+// change their meaning.
+func (l *Statement) Snapshot(s *State) {
+	l.caps = slices.Clip(s.Caps.List)
+	l.grants = make([]ledgerGrant, len(s.Grants))
+	for ord, g := range s.Grants {
+		if g == nil {
+			continue
+		}
+		l.grants[ord] = ledgerGrant{g.ID, g.CurrencyID, g.Amount, bursar.LedgerExpired}
+		if g.Status == bursar.GrantVoided {
+			l.grants[ord].lapse = bursar.LedgerVoided
+		}
+		if (l.Q.CurrencyID == "" || g.CurrencyID == l.Q.CurrencyID) && (l.Since == 0 || g.CreatedAt < l.Since) {
+			l.Since = g.CreatedAt
+		}
+	}
+}
+
+// EntryID is fixed in width, so that the order of the texts is the order of time.
+func EntryID(seq uint64, record, entry int) string {
+	return fmt.Sprintf("%016x.%05x.%04x", seq, record, entry)
+}
+
+const entryIDSize = 16 + 1 + 5 + 1 + 4
+
+func EntrySeq(id string) (uint64, error) {
+	if len(id) != entryIDSize || id[16] != '.' || id[22] != '.' {
+		return 0, bursar.Errorf(bursar.CodeInvalidCursor, "%.64q is not a place in the ledger", id)
+	}
+	seq, err := strconv.ParseUint(id[:16], 16, 64)
+	if err != nil {
+		return 0, bursar.Errorf(bursar.CodeInvalidCursor, "%.64q is not a place in the ledger", id)
+	}
+	return seq, nil
+}
+
+// Entries are those of a commit that the query selects, oldest first.
+func (l *Statement) Entries(row *record.Row) (out []bursar.LedgerEntry) {
+	for i, r := range row.Recs {
+		n := 0
+		add := func(ord uint32, typ bursar.LedgerType, amount bursar.Amount, at bursar.Time, feature uint32, event string) {
+			x := bursar.LedgerEntry{ID: EntryID(row.Head.Seq, i, n), Amount: amount, Type: typ, Timestamp: at, EventID: event}
+			n++
+			if amount.IsZero() {
+				return
+			}
+			if x.GrantID, x.CurrencyID = l.grants[ord].id, l.grants[ord].currency; feature != 0 {
+				x.FeatureID = l.caps[feature-1].ID
+			}
+			if (l.Q.CurrencyID == "" || l.Q.CurrencyID == x.CurrencyID) && (l.Q.Types == nil || slices.Contains(l.Q.Types, typ)) {
+				out = append(out, x)
+			}
+		}
+		switch r := r.(type) {
+		case *record.GrantMade:
+			if r.Active {
+				add(r.Ord, bursar.LedgerGranted, r.Grant.Amount, row.Head.Now, 0, "") // an overdraft is of 0: no entry
+			}
+		case *record.GrantBegun:
+			add(r.Ord, bursar.LedgerGranted, l.grants[r.Ord].amount, r.At, 0, "")
+		case *record.GrantEnded:
+			typ := bursar.LedgerExpired
+			if r.Voided {
+				typ = bursar.LedgerVoided
+			}
+			add(r.Ord, typ, r.Lapsed.Neg(), r.At, 0, "")
+		case *record.Draw:
+			event := drawnFor(row, r)
+			for _, m := range r.Moves {
+				add(m.Grant, drawType(r.Reason, m), m.Amount.Neg(), r.At, r.Feature, event)
+				if m.Ended {
+					add(m.Grant, l.grants[m.Grant].lapse, m.Amount, r.At, 0, "")
+				}
+			}
+		}
+	}
+	return out
+}
+
+// drawType is the kind of entry that a move makes. What a transfer frees is the
+// overdraft's, what it takes is the new grant's.
+func drawType(reason record.DrawReason, m record.Move) bursar.LedgerType {
+	switch {
+	case reason == record.DrawCorrection:
+		return bursar.LedgerUpdated
+	case reason == record.DrawTransfer && m.Amount.Sign() < 0:
+		return bursar.LedgerTransferSource
+	case reason == record.DrawTransfer:
+		return bursar.LedgerTransferTarget
+	}
+	return bursar.LedgerConsumed
+}
+
+// drawnFor is the id of what a draw is for: a usage has one of its own, the end of a
+// hold is known by the reservation's.
+func drawnFor(row *record.Row, r *record.Draw) string {
+	if r.Reason != record.DrawConsumed || int(r.Of) >= len(row.Recs) {
+		return ""
+	}
+	switch of := row.Recs[r.Of].(type) {
+	case *record.HoldCommitted:
+		return store.FormatID(of.ID)
+	case *record.HoldExpired:
+		return store.FormatID(of.ID)
+	default:
+		p := record.Placed{Record: of, Row: row, Index: int(r.Of)}
+		return p.ID()
+	}
+}

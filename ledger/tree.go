@@ -1,0 +1,457 @@
+package ledger
+
+import (
+	"cmp"
+	"container/heap"
+	"encoding/binary"
+	"math"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// TreeItem is a row that is found, with what it is sorted by.
+type TreeItem struct {
+	none   bool // the sort value is null: last in either order
+	number float64
+	amount bursar.Amount
+	id     string // of the entity
+	Ent    uint32
+	Row    uint32 // 0 in tree mode
+	rowID  [16]byte
+}
+
+// Cursor is the place just behind x.
+func (x *TreeItem) Cursor() []byte {
+	b := make([]byte, 0, 45)
+	if x.none {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
+	b = binary.BigEndian.AppendUint64(b, math.Float64bits(x.number))
+	hi, lo := x.amount.Nanos()
+	b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, uint64(hi)), lo)
+	b = binary.BigEndian.AppendUint32(b, x.Ent)
+	return append(b, x.rowID[:]...)
+}
+
+type TreeScan struct {
+	Q      *TreeQuery
+	Cat    *catalogue.Catalogue
+	look   *outlook        // of the view that was looked through last
+	caps   map[uint32]bool // nil: tree mode
+	types  map[uint32]bool // nil: all
+	ents   []uint32        // the entities to look at, unless all
+	all    bool
+	root   uint32 // only it and what is below it; 0 = everything
+	picks  []pick // what ents is still to get
+	search string
+	after  *TreeItem
+	next   int
+	item   TreeItem   // the row being looked at
+	Top    []TreeItem // max-heap of the Limit+1 first rows
+}
+
+// Filters finds what the query's filters mean in v.
+func (s *TreeScan) Filters(v *View) {
+	q := s.Q
+	s.search = strings.ToLower(q.Search)
+	if len(q.Capabilities) > 0 {
+		s.caps = map[uint32]bool{}
+		for _, c := range q.Capabilities {
+			if o := v.CapOrd(c); o != 0 {
+				s.caps[o] = true
+			}
+		}
+	}
+	if len(q.TypeIDs) > 0 {
+		s.types = map[uint32]bool{}
+		for _, t := range q.TypeIDs {
+			s.types[v.TypeOrd(t)] = true
+		}
+	}
+}
+
+func (s *TreeScan) Begin(v *View) error {
+	q := s.Q
+	s.Filters(v)
+	if err := s.selectEntities(v); err != nil {
+		return err
+	}
+	if q.After == nil {
+		return nil
+	}
+	bad := bursar.ErrorAt("?after", bursar.CodeInvalidCursor, "this cursor does not belong to this query")
+	if len(q.After) != 45 {
+		return bad
+	}
+	x := &TreeItem{none: q.After[0] == 1, number: math.Float64frombits(binary.BigEndian.Uint64(q.After[1:])),
+		amount: bursar.AmountFromWords(int64(binary.BigEndian.Uint64(q.After[9:])), binary.BigEndian.Uint64(q.After[17:])),
+		Ent:    binary.BigEndian.Uint32(q.After[25:])}
+	copy(x.rowID[:], q.After[29:])
+	if x.Ent == 0 || int(x.Ent) >= len(v.Entities) {
+		return bad
+	}
+	x.id = v.Ent(x.Ent).ID
+	s.after = x
+	return nil
+}
+
+// selectEntities begins to find the entities of a subtree or of one level.
+func (s *TreeScan) selectEntities(v *View) error {
+	q := s.Q
+	if v.Root != 0 && q.RootEntityID == "" { // as if it were asked for
+		if v.Root == SeesNone {
+			return nil
+		}
+		limited := *q
+		limited.RootEntityID = v.Ent(v.Root).ID
+		q, s.Q = &limited, &limited
+	}
+	if q.RootEntityID == "" && q.ParentID == nil && q.Depth == nil {
+		s.all = true
+		return nil
+	}
+	parent := uint32(0)
+	if OrEmpty(q.ParentID) != "" {
+		if parent = v.EntOrd(*q.ParentID); parent == 0 {
+			return ErrNoEntity(*q.ParentID)
+		}
+	}
+	if q.RootEntityID != "" {
+		if s.root = v.EntOrd(q.RootEntityID); s.root == 0 {
+			return ErrNoEntity(q.RootEntityID)
+		}
+	}
+	depth := bursar.MaxDepth
+	if q.Depth != nil {
+		depth = *q.Depth
+	}
+	switch {
+	case q.ParentID != nil:
+		s.pickBelow(v, parent, 0, true)
+	case q.RootEntityID != "":
+		s.picks = []pick{{ords: []uint32{s.root}, depth: depth}}
+	default:
+		s.pickBelow(v, 0, depth, false)
+	}
+	return nil
+}
+
+// pick is entities that are to be selected: with level they alone, else with what is below
+// them to a depth.
+type pick struct {
+	ords  []uint32
+	depth int
+	level bool
+}
+
+func (s *TreeScan) pickBelow(v *View, parent uint32, depth int, level bool) {
+	if list := v.childList(parent); len(list) > 0 {
+		s.picks = append(s.picks, pick{list, depth, level})
+	}
+}
+
+// PickOn goes on to select entities, and tells whether it has them all. An archived one
+// that is not shown is no level: what is below it takes its place.
+func (s *TreeScan) PickOn(v *View) (done bool) {
+	for len(s.picks) > 0 {
+		if v.Tired() {
+			return false
+		}
+		v.Visits++
+		n := len(s.picks) - 1
+		p := s.picks[n]
+		ord := p.ords[len(p.ords)-1]
+		if s.picks[n].ords = p.ords[:len(p.ords)-1]; len(p.ords) == 1 {
+			s.picks = s.picks[:n]
+		}
+		shown := v.Ent(ord).Archived == 0 || s.Q.IncludeArchived
+		if shown && s.belowRoot(v, ord) {
+			s.ents = append(s.ents, ord)
+		}
+		switch {
+		case p.level && !shown:
+			s.pickBelow(v, ord, 0, true)
+		case p.level:
+		case !shown:
+			s.pickBelow(v, ord, p.depth, false)
+		case p.depth > 0:
+			s.pickBelow(v, ord, p.depth-1, false)
+		}
+	}
+	return true
+}
+
+func (s *TreeScan) belowRoot(v *View, ord uint32) bool {
+	for s.root != 0 && ord != s.root {
+		if ord = v.Ent(ord).Parent; ord == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Slice looks at the next rows, and tells whether those were the last.
+func (s *TreeScan) Slice(v *View) (done bool) {
+	n := len(s.ents)
+	switch {
+	case s.all && s.caps == nil:
+		n = len(v.Entities)
+	case s.all:
+		n = len(v.Rows)
+	}
+	if s.all {
+		s.next = max(1, s.next)
+	}
+	for ; s.next < n; s.next++ {
+		if v.Tired() {
+			return false
+		}
+		v.Visits += RowLook
+		switch {
+		case !s.all:
+			s.entity(v, s.ents[s.next])
+		case s.caps == nil:
+			s.entity(v, uint32(s.next))
+		default:
+			if def := v.Rows[s.next]; def != nil && def.Ent != 0 && s.caps[def.Cap] && s.wants(v.Entities[def.Ent]) {
+				s.limit(v, uint32(s.next), def)
+			}
+		}
+	}
+	return true
+}
+
+func (s *TreeScan) wants(e *record.Entity) bool {
+	return (s.Q.IncludeArchived || e.Archived == 0) && (s.types == nil || s.types[e.Typ]) && e.Matches(s.search)
+}
+
+func (s *TreeScan) entity(v *View, ord uint32) {
+	e := v.Ent(ord)
+	if !s.wants(e) {
+		return
+	}
+	if s.caps != nil {
+		v.eachRow(ord, 0, func(row uint32, def *record.Limit) {
+			if s.caps[def.Cap] {
+				s.limit(v, row, def)
+			}
+		})
+		return
+	}
+	x := &s.item
+	*x = TreeItem{id: e.ID, Ent: ord}
+	switch s.Q.SortBy {
+	case SortID:
+	case SortCreatedAt:
+		x.number = float64(e.Created / 1e6)
+	default:
+		x.none = true
+	}
+	s.offer(x)
+}
+
+// wantsRow tells whether the filters let a limit through, whatever it has used.
+func (s *TreeScan) wantsRow(v *View, def *record.Limit) bool {
+	return v.SeesRow(def) && (s.Q.Label == nil || def.Label == *s.Q.Label) &&
+		(s.Q.Scope != ScopeNodeWide || len(def.Scope) == 0) && (s.Q.Scope != ScopeScoped || len(def.Scope) > 0)
+}
+
+// wantsUse tells whether it has used as much as is asked for.
+func (s *TreeScan) wantsUse(v *View, ord uint32, def *record.Limit) bool {
+	return s.Q.MinUtilization == nil || def.Limited && Utilization(v.Standing(ord, def).Used, v.LimitNow(ord, def)) >= s.Q.MinUtilization.Float64()
+}
+
+func (s *TreeScan) limit(v *View, ord uint32, def *record.Limit) {
+	q := s.Q
+	if !s.wantsRow(v, def) || !s.wantsUse(v, ord, def) {
+		return
+	}
+	x := &s.item
+	*x = TreeItem{id: v.Ent(def.Ent).ID, Ent: def.Ent, Row: ord, rowID: v.RowID(ord)}
+	switch q.SortBy {
+	case SortID:
+	case SortCreatedAt:
+		x.number = float64(def.Created / 1e6)
+	case SortScopeSize:
+		x.number = float64(len(def.Scope))
+	case SortUsageLimit:
+		x.none, x.amount = !def.Limited, v.LimitNow(ord, def)
+	case SortCurrentUsage:
+		x.amount = v.Standing(ord, def).Used
+	default:
+		if x.none = !def.Limited; def.Limited {
+			x.number = Utilization(v.Standing(ord, def).Used, v.LimitNow(ord, def))
+		}
+	}
+	if x.none {
+		x.amount = bursar.Amount{}
+	}
+	s.offer(x)
+}
+
+// Utilization is used ÷ limit, and 1 for a limit of 0.
+func Utilization(used, limit bursar.Amount) float64 {
+	if limit.IsZero() {
+		return 1
+	}
+	return used.Ratio(limit)
+}
+
+// offer keeps x if it is among the first Limit+1 rows behind the cursor.
+func (s *TreeScan) offer(x *TreeItem) {
+	if s.after != nil && s.Compare(x, s.after) <= 0 {
+		return
+	}
+	if len(s.Top) > s.Q.Limit {
+		if s.Compare(x, &s.Top[0]) >= 0 {
+			return
+		}
+		s.Top[0] = *x
+		heap.Fix((*treeHeap)(s), 0)
+		return
+	}
+	heap.Push((*treeHeap)(s), *x)
+}
+
+// Compare is the order of the page. Ties go by entity id, then assignment id.
+func (s *TreeScan) Compare(a, b *TreeItem) int {
+	if a.none != b.none {
+		if a.none {
+			return 1
+		}
+		return -1
+	}
+	n := cmp.Or(cmp.Compare(a.number, b.number), a.amount.Cmp(b.amount))
+	if n == 0 && s.Q.SortBy == SortID {
+		n = strings.Compare(a.id, b.id)
+	}
+	if s.Q.Desc {
+		n = -n
+	}
+	return cmp.Or(n, strings.Compare(a.id, b.id), record.CompareID(a.rowID, b.rowID))
+}
+
+// treeHeap has the last of the kept rows on top.
+type treeHeap TreeScan
+
+func (h *treeHeap) Len() int { return len(h.Top) }
+
+func (h *treeHeap) Less(i, j int) bool { return (*TreeScan)(h).Compare(&h.Top[i], &h.Top[j]) > 0 }
+
+func (h *treeHeap) Swap(i, j int) { h.Top[i], h.Top[j] = h.Top[j], h.Top[i] }
+
+func (h *treeHeap) Push(x any) { h.Top = append(h.Top, x.(TreeItem)) }
+
+func (h *treeHeap) Pop() any { panic("only the top is replaced") }
+
+// Row shows an item; it is gone when its limit was deleted meanwhile.
+func (s *TreeScan) Row(v *View, x *TreeItem) (r TreeRow, ok bool) {
+	e := v.Ent(x.Ent)
+	r = TreeRow{EntityID: e.ID, EntityTypeID: v.typeID(e.Typ), DisplayName: e.Name}
+	up := x.Ent
+	for r.ParentID = v.parentID(up); r.ParentID != nil && !s.Q.IncludeArchived; r.ParentID = v.parentID(up) {
+		if up = v.Ent(up).Parent; v.Ent(up).Archived == 0 {
+			break
+		}
+	}
+	kids := v.kidCount[x.Ent]
+	if r.ChildCount = kids.live; s.Q.IncludeArchived {
+		r.ChildCount = kids.all
+	}
+	if e.Archived != 0 {
+		t := e.Archived
+		r.ArchivedAt = &t
+	}
+	if s.look == nil || s.look.v != v {
+		s.look = newOutlook(v, s.Cat)
+	}
+	if x.Row == 0 {
+		if s.Q.Effective.ID != "" {
+			r.Effective = s.look.of(x.Ent, nil, s.Q.Effective, 0)
+		}
+		return r, true
+	}
+	def := v.Def(x.Row)
+	if def == nil {
+		return r, false
+	}
+	r.Limit = v.treeLimit(x.Row, def)
+	r.Effective = s.look.of(def.Ent, def.Scope, r.Limit.Capability, x.Row)
+	return r, true
+}
+
+// warnAt is the utilization from which a limit without thresholds is a warning.
+const warnAt = 80
+
+func (v *View) treeLimit(ord uint32, def *record.Limit) *TreeLimit {
+	c := v.Standing(ord, def)
+	l := &TreeLimit{AssignmentID: store.FormatID(v.RowID(ord)), Capability: v.Capability(def.Cap), Label: def.Label, ScopeEntityIDs: v.scopeIDs(def),
+		Enforcement: enforcement(def.Soft), CurrentUsage: c.Used, Reserved: c.Held, Cadence: def.Sched.Cadence, PeriodStart: c.Start, PeriodEnd: c.End}
+	if !def.Limited {
+		return l
+	}
+	limit := v.LimitNow(ord, def)
+	l.UsageLimit = &limit
+	rest := bursar.MaxAmount(bursar.Amount{}, limit.Sub(c.Used).Sub(c.Held))
+	l.Remaining = &rest
+	u := Utilization(c.Used, limit)
+	l.Utilization, l.Status = &u, v.statusOf(ord, def)
+	return l
+}
+
+func OrEmpty(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// Change is what there is to say of a limit that was touched; was is what it was, if it
+// is gone.
+func (s *TreeScan) Change(v *View, ord uint32, was *record.Limit) (c Change, ok bool) {
+	def := v.Def(ord)
+	gone := def == nil
+	if gone {
+		def = was
+	}
+	if def == nil || def.Ent == 0 || s.caps != nil && !s.caps[def.Cap] || !s.wantsRow(v, def) || !s.Selects(v, def.Ent) {
+		return c, false
+	}
+	if gone || !s.wantsUse(v, ord, def) {
+		return Change{Removed: store.FormatID(v.RowID(ord))}, true
+	}
+	r, ok := s.Row(v, &TreeItem{Ent: def.Ent, Row: ord})
+	return Change{Row: &r}, ok
+}
+
+// Selects tells whether an entity is among those that the query is about, as
+// selectEntities would find out for all.
+func (s *TreeScan) Selects(v *View, ord uint32) bool {
+	if !s.wants(v.Ent(ord)) {
+		return false
+	}
+	root := v.Root
+	if s.Q.RootEntityID != "" {
+		root = v.EntOrd(s.Q.RootEntityID)
+	}
+	level, parent := 0, uint32(0)
+	asked := uint32(0)
+	if s.Q.ParentID != nil {
+		asked = v.EntOrd(*s.Q.ParentID)
+	}
+	e := ord
+	for ; e != root && e != 0; e = v.Ent(e).Parent {
+		if up := v.Ent(e).Parent; up != 0 && (s.Q.IncludeArchived || v.Ent(up).Archived == 0 || up == asked) {
+			if level++; parent == 0 {
+				parent = up
+			}
+		}
+	}
+	return e == root && (s.Q.ParentID == nil || parent == asked) && (s.Q.ParentID != nil || s.Q.Depth == nil || level <= *s.Q.Depth)
+}

@@ -1,0 +1,367 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+func (v *View) addTotal(cap uint32, value, held bursar.Amount, at bursar.Time) {
+	t := v.Total(cap)
+	t.Value, t.Held = t.Value.Add(value), t.Held.Add(held)
+	if !value.IsZero() {
+		t.At = max(t.At, at)
+	}
+	put(v, &v.tots, cap, &t)
+}
+
+func (v *View) applyUsage(r *record.Usage) error {
+	v.remember(r.Key)
+	if err := v.charge(r.Charges); err != nil {
+		return err
+	}
+	v.addTotal(r.Cap, r.Total, bursar.Amount{}, v.Now)
+	if r.Set && !r.Stale {
+		put(v, &v.lvls, record.LevelKey{Leaf: r.Leaf, Cap: r.Cap}, &record.Level{Value: r.Amount, At: r.Timestamp})
+	}
+	v.track(r.Cap, r.At, r.Combo, r.Path, r.Delta, true)
+	return nil
+}
+
+func (*ReportUsage) settled() {}
+
+// UsageItem is one item of a report, with its place in the request.
+type UsageItem struct {
+	Index int
+	In    bursar.UsageInput // dimensions ordered by key
+	Key   record.Identity
+
+	// found while the item is judged
+	path     resolved
+	rows     []uint32
+	asks     []Ask        // of a SET: what its change is
+	level    record.Level // of a SET: what the leaf's level becomes
+	stale    bool         // a SET older than the level
+	unpriced []string     // currencies without a rate for it
+	warnings []string     // but for that of a stale SET
+	field    string       // of an event: the property that its meter reads
+	// Of an event whose meter is a MAX or a UNIQUE: which, and the value that was met.
+	aggregate string
+	text      string
+}
+
+type ReportUsage struct {
+	Base     string           // where in the request the items are; "" = the body is the only one
+	Op       record.Operation // opUsage or opConsumption
+	Items    []UsageItem
+	Unpriced []Unpriced
+	levels   map[leafLevel]record.Level // that the items so far would leave
+}
+
+// leafLevel names a level while its feature may not have a number yet.
+type leafLevel struct {
+	leaf    uint32
+	feature string
+}
+
+func (o *ReportUsage) at(it *UsageItem, field string) string {
+	if o.Base == "" {
+		return "/" + field
+	}
+	return fmt.Sprintf("%s/%d/%s", o.Base, it.Index, field)
+}
+
+// Recorded is the reply for one item; a duplicate's place is told instead.
+type Recorded struct {
+	Result bursar.UsageResult
+	Seen   *record.Place
+}
+
+// Decide judges all items before it records the first, so that a report is recorded
+// whole or not at all.
+func (o *ReportUsage) Decide(d *Decider) (any, error) {
+	if d.Cust() == nil {
+		return nil, o.noCustomer()
+	}
+	var p bursar.Problems
+	o.Unpriced, o.levels = nil, map[leafLevel]record.Level{}
+	twins := make([]*record.Place, len(o.Items))
+	keys := newReportKeys(len(o.Items))
+	for i := range o.Items {
+		it := &o.Items[i]
+		leaf := d.checkUsage(o, it, &p)
+		pointer := func() string { return o.at(it, "idempotencyKey") }
+		var fresh bool
+		if twins[i], fresh = keys.look(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &p); fresh {
+			o.setLevel(d, leaf, it)
+		}
+	}
+	if err := keys.unknown(); err != nil {
+		return nil, err
+	}
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	out := make([]Recorded, len(o.Items))
+	for i := range o.Items {
+		if j := keys.first(i, o.Items[i].Key); j != i {
+			out[i] = Recorded{Result: out[j].Result, Seen: out[j].Seen}
+			out[i].Result.Duplicate = true
+			continue
+		}
+		if twins[i] != nil {
+			out[i] = Recorded{Seen: twins[i], Result: bursar.UsageResult{Input: o.Items[i].In, Duplicate: true, Warnings: o.Items[i].warnings}}
+			continue
+		}
+		out[i].Result = d.recordUsage(&o.Items[i], o.Op)
+		o.Unpriced = append(o.Unpriced, d.unpriced(&o.Items[i].In, o.Items[i].unpriced)...)
+	}
+	for i := range out { // duplicates show the balance that the request leaves
+		if r := &out[i].Result; r.Duplicate {
+			asks := o.Items[keys.first(i, o.Items[i].Key)].asks // a price is that of the first one's timestamp
+			if out[i].Seen != nil {
+				asks = asks[:1] // what it cost is in the log
+			}
+			d.showUsage(r, asks)
+			if r.Credit != nil {
+				r.Credit.Consumed = &bursar.Amount{}
+			}
+		}
+	}
+	return out, nil
+}
+
+func (o *ReportUsage) noCustomer() error {
+	var p bursar.Problems
+	for i := range o.Items {
+		p.Add(o.at(&o.Items[i], "customerId"), bursar.CodeCustomerNotFound, "there is no customer %q", o.Items[i].In.CustomerID)
+	}
+	return p.Err()
+}
+
+// showUsage fills in what the customer has used once the item is recorded.
+func (d *Decider) showUsage(r *bursar.UsageResult, asks []Ask) {
+	cap := d.CapOrd(asks[0].C)
+	r.CurrentUsage = d.Total(cap).Value
+	if p := d.promoNow(cap); p != nil {
+		c := d.Current(p.row, d.Def(p.row))
+		if r.CurrentUsage = c.Used; p.ResetPeriod != "" {
+			r.PeriodStart, r.PeriodEnd = c.Start, c.End
+		}
+	}
+	r.Credit = d.Credit(d.Cat, asks)
+}
+
+// checkUsage adds to p what is wrong with an item, and finds what it charges. It
+// returns the leaf of a SET.
+func (d *Decider) checkUsage(o *ReportUsage, it *UsageItem, p *bursar.Problems) (leaf uint32) {
+	if !d.checkTarget(o, it, p) {
+		return 0
+	}
+	if t := it.In.Timestamp; t != 0 && (t > d.Now+maxAhead || t < d.Now-bursar.Time(d.Horizon)) {
+		p.Add(o.at(it, "createdAt"), bursar.CodeTimestampOutOfRange,
+			"the timestamp is %s; it may lie at most %v back and 5 minutes ahead of %s", t, d.Horizon, d.Now)
+	}
+	it.path = d.Resolve(d.Cat, it.In.Dimensions)
+	amount := it.In.Value
+	if it.In.Behavior == bursar.Set {
+		var ok bool
+		if leaf, ok = d.leaf(&it.path); !ok {
+			p.Add(o.at(it, "dimensions"), bursar.CodeValidationFailed, "SET needs one entity below all others that the dimensions name; here are several")
+		}
+		amount = d.change(o, leaf, it)
+	}
+	if err := d.chargeable(it, amount); err != nil {
+		field := "dimensions"
+		if err.Code == bursar.CodeInvalidAmount {
+			field = "value"
+		}
+		p.Add(o.at(it, field), err.Code, "%s", err.Message)
+	}
+	return leaf
+}
+
+// change is by how much a SET changes its level, after the items before it.
+func (d *Decider) change(o *ReportUsage, leaf uint32, it *UsageItem) bursar.Amount {
+	old := o.level(d, leaf, it)
+	it.level = record.Level{Value: bursar.MaxAmount(it.In.Value, bursar.Amount{}), At: d.Now}
+	if it.In.Timestamp != 0 {
+		it.level.At = min(it.In.Timestamp, d.Now)
+	}
+	if it.stale = it.level.At < old.At; it.stale {
+		it.level = old
+		return bursar.Amount{}
+	}
+	return it.level.Value.Sub(old.Value)
+}
+
+// level is that of an item's leaf after the items before it.
+func (o *ReportUsage) level(d *Decider, leaf uint32, it *UsageItem) record.Level {
+	if l, ok := o.levels[leafLevel{leaf, it.In.FeatureID}]; ok {
+		return l
+	}
+	return d.level(record.LevelKey{Leaf: leaf, Cap: d.CapOrd(it.In.Capability())})
+}
+
+// setLevel notes what an item that is recorded leaves to the items after it.
+func (o *ReportUsage) setLevel(d *Decider, leaf uint32, it *UsageItem) {
+	switch {
+	case it.In.Behavior == bursar.Set:
+		o.levels[leafLevel{leaf, it.In.FeatureID}] = it.level
+	case d.levelled(it.In.Capability()):
+		for _, l := range d.lowest(it.path.Path) {
+			o.levels[leafLevel{l, it.In.FeatureID}] = o.level(d, l, it).Moved(it.In.Value)
+		}
+	}
+}
+
+// checkTarget adds to p what is wrong with what an item is usage of, and with how much.
+func (d *Decider) checkTarget(o *ReportUsage, it *UsageItem, p *bursar.Problems) bool {
+	if o.Op == record.OpConsumption {
+		if d.Cat.CurrencyOf[it.In.CurrencyID] == nil {
+			p.Add(o.at(it, "currencyId"), bursar.CodeCurrencyNotFound, "there is no currency %q", it.In.CurrencyID)
+			return false
+		}
+		if it.In.Value.Sign() <= 0 {
+			p.Add(o.at(it, "amount"), bursar.CodeInvalidAmount, "a consumption is above 0")
+		}
+		return true
+	}
+	f := d.Cat.FeatureOf[it.In.FeatureID]
+	switch {
+	case f == nil:
+		p.Add(o.at(it, "featureId"), bursar.CodeFeatureNotFound, "there is no feature %q", it.In.FeatureID)
+		return false
+	case f.Meter != nil:
+		p.Add(o.at(it, "featureId"), bursar.CodeFeatureHasMeter, "the feature %q has a meter: it is fed by events, not by usage reports", it.In.FeatureID)
+	}
+	if it.In.Value.Sign() < 0 && !f.Fluctuating() {
+		p.Add(o.at(it, "value"), bursar.CodeInvalidAmount, "only a FLUCTUATING feature takes negative values; %q is INCREMENTAL", it.In.FeatureID)
+	}
+	return true
+}
+
+// chargeable finds the rows, the costs and the warnings of amount, of an item whose path is
+// resolved. A negative amount costs what it takes of the feature's total.
+func (d *Decider) chargeable(it *UsageItem, amount bursar.Amount) *bursar.Error {
+	at := d.Now
+	if it.In.Timestamp != 0 {
+		at = min(it.In.Timestamp, d.Now)
+	}
+	var err error
+	back := d.clampTotal(d.CapOrd(it.In.Capability()), amount)
+	if it.asks, it.unpriced, err = d.AsksFor(d.Cat, it.In.Capability(), back, it.In.Dimensions, at); err != nil {
+		return err.(*bursar.Error)
+	}
+	it.asks[0].Amount = amount
+	a := d.RowsOn(&it.path, it.asks[0].Cap)
+	limited, unpriced, cut := len(a.Rows) > 0, it.unpriced, warnCut(it.asks[0].C, a.cut, nil)
+	it.rows = d.withPromo(a.Rows, it.asks[0].Cap)
+	for _, x := range it.asks[1:] {
+		on := d.RowsOn(&it.path, x.Cap)
+		limited, cut = limited || len(on.Rows) > 0, warnCut(x.C, on.cut, cut)
+	}
+	if it.aggregate == "" && amount.IsZero() { // what uses nothing needs neither price nor limit
+		limited, unpriced = true, nil
+	}
+	it.warnings = append(d.Warnings(d.Cat, &it.path, it.asks, unpriced, limited), cut...)
+	return nil
+}
+
+// leaf is the matched entity that is below all other matched ones; 0 when none is
+// matched, and not ok when several are.
+func (v *View) leaf(r *resolved) (leaf uint32, ok bool) {
+	for _, l := range r.Leaves {
+		if leaf == 0 || v.depth(l) > v.depth(leaf) {
+			leaf = l
+		}
+	}
+	for _, l := range r.Leaves {
+		e := leaf
+		for e != 0 && e != l {
+			e = v.Ent(e).Parent
+		}
+		if e == 0 {
+			return 0, false
+		}
+	}
+	return leaf, true
+}
+
+func (d *Decider) recordUsage(it *UsageItem, o record.Operation) bursar.UsageResult {
+	in := &it.In
+	cap := d.CapFor(in.Capability())
+	r := &it.path
+	rec := &record.Usage{Op: o, Cap: cap, Amount: in.Value, Timestamp: in.Timestamp, Key: it.Key,
+		Dims: in.Dimensions, Combo: d.ComboFor(in.Dimensions), Path: r.Path, Delta: in.Value}
+	if rec.Timestamp == 0 {
+		rec.Timestamp = d.Now
+	}
+	rec.At = min(rec.Timestamp, d.Now)
+	res := bursar.UsageResult{Input: *in, Timestamp: rec.Timestamp, CreatedAt: d.Now}
+	res.Warnings = it.warnings
+	if in.Behavior == bursar.Set {
+		rec.Set, rec.Stale, rec.Delta, rec.At = true, it.stale, it.asks[0].Amount, d.Now
+		if rec.Leaf, _ = d.leaf(r); rec.Stale {
+			res.Warnings = append(slices.Clip(res.Warnings), bursar.WarnStaleSet)
+		}
+	}
+	d.notePath(r.Path)
+	var met *record.ValueSeen
+	switch it.aggregate {
+	case "MAX":
+		d.chargeHighest(it.rows, in.Value, rec)
+	case "UNIQUE":
+		met = d.chargeDistinct(it.rows, hashValue(it.text), rec)
+	default:
+		rec.Charges = d.Charges(it.rows, rec.At, rec.Delta, rec.Set)
+		if rec.Total = d.clampTotal(cap, rec.Delta); rec.Delta.Sign() < 0 {
+			repriceAsks(it.asks, rec.Total)
+		}
+	}
+	res.ID = store.FormatID(d.NextID())
+	of := len(d.Recs)
+	d.Emit(rec)
+	if met != nil {
+		d.Emit(met)
+	}
+	d.noteLevel(it, rec)
+	d.alertCharges(rec.Charges)
+	if in.CurrencyID != "" && d.Cat.Prepaid(in.CurrencyID) {
+		d.draw(cap, rec.Total, 0, of, record.DrawConsumed, d.Now)
+	}
+	d.chargeCosts(it.asks, of, cap, r, in.Dimensions, rec.At, rec.Set)
+	res.Costs = costsOf(it.asks)
+	d.showUsage(&res, it.asks)
+	return res
+}
+
+// noteLevel records the level that an item leaves, where its record does not say it.
+func (d *Decider) noteLevel(it *UsageItem, rec *record.Usage) {
+	switch {
+	case !rec.Set:
+		d.moveLevels(rec.Cap, rec.Path, rec.Delta)
+	case !rec.Stale && it.level != record.Level{Value: rec.Amount, At: rec.Timestamp}:
+		d.Emit(&record.LevelSet{Key: record.LevelKey{Leaf: rec.Leaf, Cap: rec.Cap}, Level: it.level})
+	}
+}
+
+func (v *View) clampTotal(cap uint32, delta bursar.Amount) bursar.Amount {
+	if delta.Sign() >= 0 {
+		return delta
+	}
+	return bursar.MaxAmount(delta, v.Total(cap).Value.Neg())
+}
+
+func (o *ReportUsage) size() int { return len(o.Items) }
+
+type total struct {
+	Value, Held bursar.Amount
+	At          bursar.Time
+}
+
+// figures tells that something was used or is held. Nothing takes that back.
+func (t *total) figures() bool { return t.At != 0 || !t.Held.IsZero() }

@@ -1,0 +1,119 @@
+package ledger
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+var ErrFolded = errors.New("folded")
+
+// Dump is everything that follows from the log alone, in one order, as bytes.
+func (s *State) Dump() []byte {
+	var e record.Encoder
+	e.Uint(s.Head.Seq)
+	e.Hash(s.Head.Hash)
+	if s.Customer != nil {
+		(&record.Customer{Customer: *s.Customer}).Encode(&e)
+	}
+	for _, t := range s.Types.List {
+		e.String(t)
+	}
+	for _, c := range s.combos.List {
+		e.String(c)
+	}
+	for _, p := range s.paths.List {
+		e.String(p)
+	}
+	for ord, x := range s.Entities {
+		if x != nil {
+			(&record.EntityPut{Ord: uint32(ord), Ent: *x}).Encode(&e)
+		}
+	}
+	for ord, def := range s.Rows {
+		if def == nil {
+			continue
+		}
+		(&record.LimitPut{Ord: uint32(ord), ID: s.RowIDs[ord], Def: *def}).Encode(&e)
+		if c := s.counters[ord]; c != nil {
+			c.Window.Encode(&e)
+			for _, a := range []bursar.Amount{c.Prev, c.Used, c.Held} {
+				e.Amount(a)
+			}
+		}
+	}
+	for _, cap := range slices.Sorted(maps.Keys(s.Totals)) {
+		t := s.Totals[cap]
+		e.Ord(cap)
+		e.Amount(t.Value)
+		e.Amount(t.Held)
+		e.Time(t.At)
+	}
+	levels := slices.SortedFunc(maps.Keys(s.Levels), func(a, b record.LevelKey) int { return cmp.Or(cmp.Compare(a.Leaf, b.Leaf), cmp.Compare(a.Cap, b.Cap)) })
+	for _, k := range levels {
+		e.Ord(k.Leaf)
+		e.Ord(k.Cap)
+		e.Amount(s.Levels[k].Value)
+		e.Time(s.Levels[k].At)
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(s.Holds), record.CompareID) {
+		s.Holds[id].Dump(&e)
+	}
+	s.dumpMoney(&e)
+	return e.B
+}
+
+// CheckHeld tells whether what rows and totals hold is what open holds say.
+func (s *State) CheckHeld() error {
+	rows, caps := map[uint32]bursar.Amount{}, map[uint32]bursar.Amount{}
+	for _, h := range s.Holds {
+		if h.Status != bursar.HoldOpen {
+			continue
+		}
+		add := func(cap uint32, held bursar.Amount) {
+			caps[cap] = caps[cap].Add(held)
+			for _, r := range NewView(s, s.Head.Now).heldRows(h, cap) {
+				rows[r] = rows[r].Add(held)
+			}
+		}
+		add(h.Cap, h.Amount)
+		for _, c := range h.Costs {
+			add(c.Cap, c.Held)
+		}
+	}
+	for ord, c := range s.counters {
+		if c != nil && s.Rows[ord] != nil && c.Held != rows[uint32(ord)] {
+			return fmt.Errorf("assignment %s holds %s, its open reservations %s", store.FormatID(s.RowIDs[ord]), c.Held, rows[uint32(ord)])
+		}
+	}
+	for cap, t := range s.Totals {
+		if t.Held != caps[cap] {
+			return fmt.Errorf("%s holds %s, its open reservations %s", s.Caps.At(cap), t.Held, caps[cap])
+		}
+	}
+	return nil
+}
+
+// CheckSeries tells, of a state that was folded from its whole log, whether every
+// entity's buckets add up: what came through each child is what the entity has.
+func (s *State) CheckSeries() error {
+	customer := map[uint32]bursar.Amount{}
+	for k, a := range s.series {
+		if k.Ent == 0 {
+			customer[k.cap] = customer[k.cap].Add(a)
+		}
+	}
+	for cap, t := range s.Totals {
+		// A correction that was clamped took less from the total than from the series.
+		if sum := customer[cap]; t.Value.Less(sum) {
+			return fmt.Errorf("%s has a total of %s and usage series of %s", s.Caps.At(cap), t.Value, sum)
+		}
+	}
+	return nil
+}

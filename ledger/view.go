@@ -1,0 +1,321 @@
+package ledger
+
+import (
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// View is a state with the changes of a batch that is being decided laid over it. The
+// state is not touched until merge. A view without changes costs nothing to read and
+// is what queries read through.
+type View struct {
+	*State
+	Now  bursar.Time
+	Root uint32 // of what is shown, see limitTo; 0 = everything
+	// Visits counts what was looked at, and rested is that count when a reader began, see tired.
+	Visits, Rested int
+
+	newCustomer *bursar.Customer
+	newTypes    []string
+	newCaps     []bursar.Capability
+	newCombos   []string
+	newPaths    []string
+	newPathOrds map[string]uint32
+	ents        map[uint32]*record.Entity
+	newIDs      map[string]uint32
+	kids        map[uint32][]uint32 // entities that came to a parent
+	entCount    int
+	defs        map[uint32]*record.Limit // nil value = deleted
+	newRowIDs   [][16]byte
+	newRows     map[uint32][]uint32   // by entity: rows that are new
+	newPlaces   map[place][]uint32    // by where they are found
+	newNamed    map[record.Naming]int // what comes to the state's named
+	ctrs        map[uint32]*counter
+	tots        map[uint32]*total
+	lvls        map[record.LevelKey]*record.Level
+	Hlds        map[[16]byte]*record.Hold
+	recorded    map[endKey]*deadlines // of holds that have ended by time: what v has recorded
+	NewKeys     map[[16]byte]KeyEntry
+	Adds        map[Bucket]bursar.Amount
+	moneyChanges
+	Records int
+
+	// undo restores what a request changed when a later part of it is refused.
+	undoing bool
+	undo    []func()
+}
+
+func NewView(s *State, now bursar.Time) *View {
+	return &View{State: s, Now: now, entCount: len(s.Entities)}
+}
+
+// put sets m[k], making the map when it is needed, and notes how to take it back.
+func put[K comparable, V any](v *View, m *map[K]V, k K, val V) {
+	if *m == nil {
+		*m = map[K]V{}
+	}
+	if v.undoing {
+		old, had := (*m)[k]
+		v.undo = append(v.undo, func() {
+			if had {
+				(*m)[k] = old
+			} else {
+				delete(*m, k)
+			}
+		})
+	}
+	(*m)[k] = val
+}
+
+func push[T any](v *View, s *[]T, x T) {
+	if v.undoing {
+		n := len(*s)
+		v.undo = append(v.undo, func() { *s = (*s)[:n] })
+	}
+	*s = append(*s, x)
+}
+
+// rollback takes back everything since undoing was set.
+func (v *View) rollback() {
+	for _, f := range slices.Backward(v.undo) {
+		f()
+	}
+	v.undo, v.undoing = nil, false
+}
+
+func (v *View) keep() { v.undo, v.undoing = nil, false }
+
+func (v *View) Cust() *bursar.Customer {
+	if v.newCustomer != nil {
+		return v.newCustomer
+	}
+	return v.Customer
+}
+
+func (v *View) EntOrd(id string) uint32 {
+	o := v.byID[id]
+	if o == 0 {
+		o = v.newIDs[id]
+	}
+	if v.Root != 0 && !v.Sees(o) {
+		return 0
+	}
+	return o
+}
+
+func (v *View) Ent(ord uint32) *record.Entity {
+	if e, ok := v.ents[ord]; ok {
+		return e
+	}
+	return v.Entities[ord]
+}
+
+func (v *View) Def(ord uint32) *record.Limit {
+	if d, ok := v.defs[ord]; ok {
+		return d
+	}
+	if int(ord) < len(v.Rows) {
+		return v.Rows[ord]
+	}
+	return nil
+}
+
+func (v *View) RowID(ord uint32) [16]byte {
+	if int(ord) < len(v.RowIDs) {
+		return v.RowIDs[ord]
+	}
+	return v.newRowIDs[int(ord)-len(v.RowIDs)]
+}
+
+func (v *View) NextRowOrd() int { return len(v.Rows) + len(v.newRowIDs) }
+
+// Counter is where a row stands: not rolled to now.
+func (v *View) Counter(ord uint32, def *record.Limit) counter {
+	if c, ok := v.ctrs[ord]; ok {
+		return *c
+	}
+	if int(ord) < len(v.counters) {
+		if c := v.counters[ord]; c != nil {
+			return *c
+		}
+	}
+	return counter{Window: def.Sched.FirstWindow(def.Created)}
+}
+
+// at is the counter c of def as it reads at now, and whether its window had to be
+// rolled for that.
+func (v *View) at(c counter, def *record.Limit) (counter, bool) {
+	if v.Now < c.End {
+		return c, false
+	}
+	return c.rolled(def.Sched.WindowAt(v.Now)), true
+}
+
+func (v *View) Current(ord uint32, def *record.Limit) counter {
+	c, _ := v.at(v.Counter(ord, def), def)
+	return c
+}
+
+func (v *View) Total(cap uint32) total {
+	if t, ok := v.tots[cap]; ok {
+		return *t
+	}
+	if t := v.Totals[cap]; t != nil {
+		return *t
+	}
+	return total{}
+}
+
+func (v *View) level(k record.LevelKey) record.Level {
+	if l, ok := v.lvls[k]; ok {
+		return *l
+	}
+	if l := v.Levels[k]; l != nil {
+		return *l
+	}
+	return record.Level{}
+}
+
+// EachChild calls f with the direct children of parent (0: the roots).
+func (v *View) EachChild(parent uint32, f func(ord uint32)) {
+	v.Visits += len(v.children[parent])/16 + 1 // next to nothing, beside what f does
+	for _, c := range v.children[parent] {
+		if len(v.ents) == 0 || v.Ent(c).Parent == parent {
+			f(c)
+		}
+	}
+	for _, c := range v.kids[parent] {
+		if v.Ent(c).Parent != parent {
+			continue
+		}
+		if int(c) < len(v.Entities) && v.Entities[c].Parent == parent {
+			continue // came back; the state still lists it
+		}
+		f(c)
+	}
+}
+
+// childList is the direct children of parent. It stays as it is when the customer changes.
+func (v *View) childList(parent uint32) (list []uint32) {
+	if len(v.ents) == 0 {
+		return v.children[parent]
+	}
+	v.EachChild(parent, func(c uint32) { list = append(list, c) })
+	return list
+}
+
+// height is the number of levels of the subtree at ord, itself included.
+func (v *View) height(ord uint32) int {
+	h := 0
+	v.EachChild(ord, func(c uint32) { h = max(h, v.height(c)) })
+	return h + 1
+}
+
+// depth is the level of ord; a root's is 1.
+func (v *View) depth(ord uint32) int {
+	n := 0
+	for ; ord != 0; ord = v.Ent(ord).Parent {
+		n++
+	}
+	return n
+}
+
+// eachRow calls f with the live rows of one entity: all, or those of one capability.
+func (v *View) eachRow(ent, cap uint32, f func(ord uint32, def *record.Limit)) {
+	visit := func(ord uint32) {
+		v.Visits++
+		if def := v.Def(ord); def != nil && (cap == 0 || def.Cap == cap) {
+			f(ord, def)
+		}
+	}
+	if int(ent) < len(v.firstRow) {
+		for r := v.firstRow[ent]; r != 0; r = v.nextRow[r] {
+			visit(r)
+		}
+		for _, r := range v.scopedOf[ent] {
+			visit(r)
+		}
+	}
+	for _, r := range v.newRows[ent] {
+		visit(r)
+	}
+}
+
+// Merge moves the changes into the state. The caller holds the customer's lock.
+func (v *View) Merge(head store.Head) {
+	s := v.State
+	if s.Feed != nil {
+		s.Feed.note(v)
+	}
+	s.Head = head
+	if v.newCustomer != nil {
+		s.Customer = v.newCustomer
+	}
+	for _, t := range v.newTypes {
+		s.Types.add(t)
+	}
+	for _, c := range v.newCaps {
+		s.Caps.add(c)
+	}
+	for _, c := range v.newCombos {
+		s.combos.add(c)
+	}
+	v.mergePaths()
+	for ord := len(s.Entities); ord < v.entCount; ord++ { // in order, so that each is the next
+		s.setEntity(uint32(ord), v.ents[uint32(ord)])
+	}
+	for ord, e := range v.ents {
+		if s.Entities[ord] != e {
+			s.setEntity(ord, e)
+		}
+		s.Dirty.entities[ord] = e
+	}
+	v.mergeRows()
+	v.mergeMoney(head)
+	for k, t := range v.tots {
+		s.Totals[k] = t
+		s.Dirty.totals[k] = t
+	}
+	for k, l := range v.lvls {
+		s.Levels[k] = l
+		s.Dirty.levels[k] = l
+	}
+	for _, h := range v.Hlds {
+		s.setHold(h)
+		s.Dirty.Holds[h.ID] = h
+	}
+	s.Keys.add(v.NewKeys, head.Now)
+	switch {
+	case !s.Shared:
+		addUp(s.series, v.Adds)
+	case len(v.Adds) > 0:
+		s.steps = append(s.steps, seriesStep{head.Seq, v.Adds})
+		s.added += len(v.Adds)
+	}
+	s.Dirty.Records += v.Records
+}
+
+func (v *View) mergeRows() {
+	s := v.State
+	for _, id := range v.newRowIDs {
+		ord := uint32(len(s.Rows))
+		def := v.defs[ord]
+		s.setRow(ord, id, def)
+		s.Dirty.rows[ord] = def
+	}
+	for ord, def := range v.defs {
+		if s.Rows[ord] != def {
+			s.setRow(ord, s.RowIDs[ord], def)
+		}
+		s.Dirty.rows[ord] = def
+	}
+	for ord, c := range v.ctrs {
+		if s.Rows[ord] != nil {
+			s.counters[ord] = c
+			s.Dirty.counters[ord] = c
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package ledger
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+)
+
+// The rule of each warning stands here, for whatever call it is about.
+
+// Warnings tells what of a request may be meant otherwise; nil, without an allocation, when
+// nothing may. limited tells that limits of entities apply to some of asks.
+func (v *View) Warnings(cat *catalogue.Catalogue, r *resolved, asks []Ask, unpriced []string, limited bool) (out []string) {
+	for _, key := range r.missing {
+		out = append(out, bursar.WarnNotResolved+":"+key)
+	}
+	if len(unpriced) > 0 {
+		out = append(out, bursar.WarnNoRate)
+	}
+	if !limited && !v.gated(cat, asks) {
+		out = append(out, bursar.WarnUngoverned+":"+asks[0].C.ID)
+	}
+	return out
+}
+
+// gated tells whether the customer itself has something that limits one of asks. Of a view
+// of a subtree, which has no gates, nobody can say that there is none.
+func (v *View) gated(cat *catalogue.Catalogue, asks []Ask) bool {
+	if v.Root != 0 {
+		return true
+	}
+	for i := range asks {
+		if asks[i].C.Kind == bursar.KindCurrency {
+			if cat.Prepaid(asks[i].C.ID) {
+				return true
+			}
+		} else if v.promoNow(asks[i].Cap) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// warnCut is the warning that usage does not count on all limits that apply to it; none
+// when it does.
+func warnCut(c bursar.Capability, cut int, to []string) []string {
+	if cut == 0 {
+		return to
+	}
+	return append(to, bursar.WarnTooManyLimits+":"+c.ID)
+}
+
+// WarnOver is warnCut for each of asks; over is nil when usage counts on all limits.
+func WarnOver(asks []Ask, over []applied, to []string) []string {
+	for i := range over {
+		to = warnCut(asks[i].C, over[i].cut, to)
+	}
+	return to
+}
+
+// eventWarnings are those of an event: of the usage that it makes, each once, and of what
+// it makes none of.
+func eventWarnings(in *bursar.EventInput, usages []UsageItem) (out []string) {
+	if len(usages) == 0 {
+		return []string{bursar.WarnUnmetered + ":" + in.EventName}
+	}
+	for i := range usages {
+		for _, w := range usages[i].warnings {
+			if w == bursar.WarnNoRate { // there may be several features
+				w += ":" + usages[i].In.FeatureID
+			}
+			if !slices.Contains(out, w) {
+				out = append(out, w)
+			}
+		}
+	}
+	for i := range in.Dimensions {
+		if d := &in.Dimensions[i]; isTokens(d) && !slices.ContainsFunc(usages, func(u UsageItem) bool { return u.field == d.Key }) {
+			out = append(out, bursar.WarnUnmetered+":"+d.Key)
+		}
+	}
+	return out
+}
+
+// isTokens tells whether a dimension is a count of tokens of some kind, above 0.
+func isTokens(d *bursar.Dimension) bool {
+	if d.Kind != bursar.DimNumber || !strings.HasPrefix(d.Key, "tokens.") {
+		return false
+	}
+	n, ok := catalogue.ParseDecimal(d.Value)
+	return ok && n.Sign() > 0
+}

@@ -1,0 +1,81 @@
+package record
+
+import (
+	"github.com/bursarhq/bursar"
+)
+
+func (r random) cost() *Cost {
+	c := &Cost{Cap: r.ord(), Feature: r.ord(), Of: r.ord(), Card: r.text(), Version: r.IntN(9), Units: r.amount(), Amount: r.amount(),
+		At: r.time(), Combo: r.ord(), Path: r.path(), Correction: r.bool(), Held: r.bool()}
+	if c.Total = c.Amount; r.bool() {
+		c.Total = r.amount()
+	}
+	if c.Correction {
+		c.By = r.IntN(9)
+	}
+	if c.Held {
+		c.Hold, c.Dims = r.hash(), r.dims()
+	}
+	c.Charges = r.charges(c.Amount)
+	return c
+}
+
+func (r random) ms() bursar.Time { return bursar.Time(r.Int64N(2e12)) * 1e6 }
+
+func (r random) grant() *GrantMade {
+	return &GrantMade{Ord: r.ord(), Cap: r.ord(), ID: r.hash(), Active: r.bool(), Grant: bursar.Grant{
+		GrantInput: bursar.GrantInput{CustomerID: r.text(), CurrencyID: "c", Amount: bursar.AmountFromInt(r.Int64N(1e9)), Type: bursar.GrantPaid,
+			EffectiveAt: r.ms(), ExpireAt: r.ms(), Priority: r.IntN(9), Cost: bursar.Money{Currency: "usd"}, Metadata: map[string]string{"k": r.text()}},
+		Status: bursar.GrantScheduled, CreatedAt: r.ms(), UpdatedAt: r.ms()}}
+}
+
+func (r random) ints() (out []int) {
+	for range r.IntN(4) {
+		out = append(out, r.IntN(1000))
+	}
+	return out
+}
+
+func (r random) moneyRecord(k Kind) Record {
+	switch k {
+	case kindCost:
+		return r.cost()
+	case kindDraw:
+		d := &Draw{Cap: r.ord(), Feature: r.ord(), Of: r.ord(), Reason: DrawReason(r.IntN(3)), At: r.time(), Moves: make([]Move, r.IntN(4))}
+		for i := range d.Moves {
+			d.Moves[i] = Move{r.ord(), r.amount(), r.bool()}
+		}
+		return d
+	case kindHoldCost:
+		return &HoldCost{r.hash(), HeldCost{Cap: r.ord(), Card: r.text(), Version: r.IntN(9), Rate: bursar.Rate{Amount: r.amount(), Per: 1000},
+			Held: r.amount(), Charged: r.amount()}}
+	case kindGrant:
+		return r.grant()
+	case kindGrantBegin:
+		return &GrantBegun{r.ord(), r.time()}
+	case kindGrantEnd:
+		return &GrantEnded{r.ord(), r.time(), r.bool(), r.amount()}
+	case kindBoost:
+		reason := r.text()
+		return &BoostMade{r.ord(), Boost{ID: r.hash(), Amount: r.amount(), Created: r.time(), Expires: r.time(), Reason: &reason, By: r.text()}}
+	case kindBoostEnd:
+		return &BoostEnded{r.ord(), r.hash(), r.time()}
+	case kindPromotion:
+		limit := bursar.AmountFromInt(r.Int64N(100))
+		return &Promotion{Cap: r.ord(), Row: r.ord(), Deleted: r.bool(), Promotion: bursar.Promotion{ID: "p", StartDate: r.ms(),
+			PromotionInput: bursar.PromotionInput{FeatureID: r.text(), UsageLimit: &limit, Soft: r.bool()}}}
+	case kindFired:
+		return &AlertFired{r.ord(), Fired{r.time(), r.ints()}}
+	case kindLow:
+		return &BalanceLow{r.ord(), r.ints()}
+	case kindRowStart:
+		return &LimitStarted{r.ord(), r.amount(), r.window()}
+	case kindSeen:
+		s := &ValueSeen{Cap: r.ord(), Value: r.Uint64(), Sets: make([]UniqueKey, r.IntN(3))}
+		for i := range s.Sets {
+			s.Sets[i] = UniqueKey{r.ord(), r.ord(), r.time()}
+		}
+		return s
+	}
+	return nil
+}

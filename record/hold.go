@@ -1,0 +1,283 @@
+package record
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/store"
+)
+
+func (h *Hold) Row(caps []bursar.Capability) store.HoldRow {
+	var e Encoder
+	h.Encode(&e)
+	e.Uint(uint64(len(h.Costs)))
+	for i := range h.Costs {
+		h.Costs[i].Encode(&e)
+	}
+	r := store.HoldRow{ID: store.FormatID(h.ID), Capability: caps[h.Cap-1], Status: h.Status, CreatedAt: h.Created, ExpiresAt: h.Expires,
+		ClosedAt: h.Closed, Amount: h.Amount, Detail: e.B}
+	for _, s := range h.Path {
+		r.Entities = append(r.Entities, s.Ent)
+	}
+	return r
+}
+
+func HoldFromRow(r *store.HoldRow) (*Hold, error) {
+	h := new(Hold)
+	d := Decoder{B: r.Detail}
+	h.decode(&d)
+	h.Costs = make([]HeldCost, d.count())
+	for i := range h.Costs {
+		h.Costs[i].decode(&d)
+	}
+	if d.Bad {
+		return nil, fmt.Errorf("%w: saved hold %s", ErrRecord, r.ID)
+	}
+	return h, nil
+}
+
+type HoldOpened struct {
+	ID      [16]byte
+	Cap     uint32
+	Amount  bursar.Amount
+	Created bursar.Time
+	Expires bursar.Time
+	Settle  bool
+	Key     Identity
+	Dims    []bursar.Dimension
+	Combo   uint32
+	Path    []Step
+	Chains  [][]uint32 // rows, as the decision showed them
+}
+
+func (*HoldOpened) Kind() Kind { return kindHoldOpen }
+
+func (r *HoldOpened) Encode(e *Encoder) {
+	e.Hash(r.ID)
+	e.Ord(r.Cap)
+	e.Amount(r.Amount)
+	e.Time(r.Created)
+	e.Uint(uint64(r.Expires - r.Created))
+	e.Bool(r.Settle)
+	r.Key.Encode(e)
+	e.Dims(r.Dims)
+	e.Ord(r.Combo)
+	encodeSteps(e, r.Path)
+	e.Bool(r.Chains != nil)
+	e.Uint(uint64(len(r.Chains)))
+	for _, c := range r.Chains {
+		e.ords(c)
+	}
+}
+
+func (r *HoldOpened) decode(d *Decoder) {
+	r.ID, r.Cap, r.Amount, r.Created = d.hash(), d.ord(), d.amount(), d.time()
+	r.Expires = r.Created + bursar.Time(d.uint())
+	r.Settle = d.bool()
+	r.Key.decode(d)
+	r.Dims, r.Combo, r.Path = d.dims(), d.ord(), DecodeSteps(d)
+	has := d.bool()
+	n := d.count()
+	if has {
+		r.Chains = make([][]uint32, n)
+	}
+	for i := range r.Chains {
+		r.Chains[i] = d.ords()
+	}
+}
+
+// Closing is what a hold's end charges.
+type Closing struct {
+	ID      [16]byte
+	At      bursar.Time // effective time of the usage
+	Amount  bursar.Amount
+	Charges []Charge
+}
+
+func (r *Closing) Encode(e *Encoder) {
+	e.Hash(r.ID)
+	e.Time(r.At)
+	e.Amount(r.Amount)
+	encodeCharges(e, r.Charges, r.Amount)
+}
+
+func (r *Closing) decode(d *Decoder) {
+	r.ID, r.At, r.Amount = d.hash(), d.time(), d.amount()
+	r.Charges = decodeCharges(d, r.Amount)
+}
+
+type HoldCommitted struct {
+	Closing
+	Late *Hold // the hold when it had expired before, else nil
+}
+
+func (*HoldCommitted) Kind() Kind { return kindHoldCommit }
+
+func (r *HoldCommitted) Encode(e *Encoder) {
+	r.Closing.Encode(e)
+	e.Bool(r.Late != nil)
+	if r.Late != nil {
+		r.Late.Encode(e)
+	}
+}
+
+func (r *HoldCommitted) decode(d *Decoder) {
+	r.Closing.decode(d)
+	if d.bool() {
+		r.Late = new(Hold)
+		r.Late.decode(d)
+	}
+}
+
+type HoldFreed struct {
+	ID [16]byte
+	At bursar.Time
+}
+
+func (*HoldFreed) Kind() Kind { return kindHoldFree }
+
+func (r *HoldFreed) Encode(e *Encoder) {
+	e.Hash(r.ID)
+	e.Time(r.At)
+}
+
+func (r *HoldFreed) decode(d *Decoder) { r.ID, r.At = d.hash(), d.time() }
+
+type HoldExtended struct {
+	ID      [16]byte
+	Expires bursar.Time
+}
+
+func (*HoldExtended) Kind() Kind { return kindHoldExtend }
+
+func (r *HoldExtended) Encode(e *Encoder) {
+	e.Hash(r.ID)
+	e.Time(r.Expires)
+}
+
+func (r *HoldExtended) decode(d *Decoder) { r.ID, r.Expires = d.hash(), d.time() }
+
+// HoldExpired ends a hold at its own expiry. With settle its amount is used.
+type HoldExpired struct {
+	Settle bool
+	Closing
+}
+
+func (*HoldExpired) Kind() Kind { return kindHoldExpire }
+
+func (r *HoldExpired) Encode(e *Encoder) {
+	e.Bool(r.Settle)
+	r.Closing.Encode(e)
+}
+
+func (r *HoldExpired) decode(d *Decoder) {
+	r.Settle = d.bool()
+	r.Closing.decode(d)
+}
+
+// HoldCost freezes the price of a hold in one currency, and holds what it would cost.
+// For a hold that is not open any more it only says the price again.
+type HoldCost struct {
+	ID   [16]byte
+	Cost HeldCost
+}
+
+func (*HoldCost) Kind() Kind { return kindHoldCost }
+
+func (r *HoldCost) Encode(e *Encoder) {
+	e.Hash(r.ID)
+	r.Cost.Encode(e)
+}
+
+func (r *HoldCost) decode(d *Decoder) {
+	r.ID = d.hash()
+	r.Cost.decode(d)
+}
+
+// Dump writes all of h.
+func (h *Hold) Dump(e *Encoder) {
+	h.Encode(e)
+	for i := range h.Costs {
+		h.Costs[i].Encode(e)
+	}
+}
+
+func (h *Hold) OnEntity(ent uint32) bool {
+	return ent == 0 || slices.ContainsFunc(h.Path, func(s Step) bool { return s.Ent == ent })
+}
+
+// Hold is a reservation. The rows it charges are those of its chains.
+type Hold struct {
+	ID       [16]byte
+	Cap      uint32
+	Amount   bursar.Amount
+	Status   bursar.HoldStatus
+	Settle   bool
+	Created  bursar.Time
+	Expires  bursar.Time
+	Closed   bursar.Time
+	Recorded bursar.Amount // when COMMITTED or settled
+	Late     bool
+	Dims     []bursar.Dimension
+	Combo    uint32
+	Path     []Step
+	Chains   [][]uint32
+	Costs    []HeldCost
+}
+
+var statusCodes = []bursar.HoldStatus{bursar.HoldOpen, bursar.HoldCommitted, bursar.HoldReleased, bursar.HoldExpired}
+
+// Encode writes all of h.
+func (h *Hold) Encode(e *Encoder) {
+	(&HoldOpened{ID: h.ID, Cap: h.Cap, Amount: h.Amount, Created: h.Created, Expires: h.Expires, Settle: h.Settle,
+		Dims: h.Dims, Combo: h.Combo, Path: h.Path, Chains: h.Chains}).Encode(e)
+	e.Byte(byte(slices.Index(statusCodes, h.Status)))
+	e.Time(h.Closed)
+	e.Amount(h.Recorded)
+	e.Bool(h.Late)
+}
+
+func (h *Hold) decode(d *Decoder) {
+	var r HoldOpened
+	r.decode(d)
+	*h = *r.Hold()
+	c := d.byte()
+	if int(c) >= len(statusCodes) {
+		d.fail()
+		return
+	}
+	h.Status, h.Closed, h.Recorded, h.Late = statusCodes[c], d.time(), d.amount(), d.bool()
+}
+
+func (r *HoldOpened) Hold() *Hold {
+	return &Hold{ID: r.ID, Cap: r.Cap, Amount: r.Amount, Status: bursar.HoldOpen, Settle: r.Settle, Created: r.Created,
+		Expires: r.Expires, Dims: r.Dims, Combo: r.Combo, Path: r.Path, Chains: r.Chains}
+}
+
+// HeldCost is the frozen price of a hold in one currency.
+type HeldCost struct {
+	Cap     uint32
+	Card    string
+	Version int
+	Rate    bursar.Rate // Amount and Per only
+	Held    bursar.Amount
+	// Charged is what the hold's end cost; while it is open, and after a release, 0.
+	Charged bursar.Amount
+}
+
+func (c *HeldCost) Encode(e *Encoder) {
+	e.Ord(c.Cap)
+	e.String(c.Card)
+	e.Uint(uint64(c.Version))
+	e.Amount(c.Rate.Amount)
+	e.Uint(uint64(c.Rate.Per))
+	e.Amount(c.Held)
+	e.Amount(c.Charged)
+}
+
+func (c *HeldCost) decode(d *Decoder) {
+	c.Cap, c.Card, c.Version = d.ord(), d.string(), int(d.uint())
+	c.Rate.Amount, c.Rate.Per = d.amount(), int64(d.uint())
+	c.Held, c.Charged = d.amount(), d.amount()
+}

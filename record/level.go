@@ -1,0 +1,47 @@
+package record
+
+import (
+	"github.com/bursarhq/bursar"
+)
+
+// The level of a leaf is its own usage of a FLUCTUATING feature, as SETs and all that was
+// used since have left it: a SET charges what is missing to it. It is kept for a leaf, or
+// for the customer (0) where nothing resolves, and never goes below 0, as usage does not.
+
+// LevelSet gives a leaf a level. Before it there was none: a SET's usageRec gave the leaf
+// the amount as it came, at its timestamp.
+type LevelSet struct {
+	Key LevelKey
+	Level
+}
+
+func (*LevelSet) Kind() Kind { return kindLevel }
+
+func (r *LevelSet) Encode(e *Encoder) {
+	e.Ord(r.Key.Leaf)
+	e.Ord(r.Key.Cap)
+	e.Amount(r.Value)
+	e.Time(r.At)
+}
+
+func (r *LevelSet) decode(d *Decoder) {
+	r.Key.Leaf, r.Key.Cap = d.ord(), d.ord()
+	r.Value, r.At = d.amount(), d.time()
+}
+
+// Moved is l after usage of an amount, which may be negative. A level below 0 was SET by
+// a version that took it as it came.
+func (l Level) Moved(by bursar.Amount) Level {
+	v := l.Value.Add(by)
+	if least := bursar.MinAmount(l.Value, bursar.Amount{}); v.Less(least) {
+		v = least
+	}
+	return Level{v, l.At}
+}
+
+type LevelKey struct{ Leaf, Cap uint32 }
+
+type Level struct {
+	Value bursar.Amount
+	At    bursar.Time
+}

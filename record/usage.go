@@ -1,0 +1,168 @@
+package record
+
+import (
+	"github.com/bursarhq/bursar"
+)
+
+// Charge is what one row took. delta is what it really took, after clamping.
+type Charge struct {
+	Row    uint32
+	Slot   slot
+	Rolled bool // window says where the row stands from now on
+	Window Window
+	Delta  bursar.Amount
+}
+
+type slot uint8
+
+const (
+	SlotNone slot = iota // older than the previous window: usage series only
+	SlotCurrent
+	SlotPrevious
+)
+
+func encodeCharges(e *Encoder, cs []Charge, amount bursar.Amount) {
+	e.Uint(uint64(len(cs)))
+	for i := range cs {
+		c := &cs[i]
+		e.Ord(c.Row)
+		flags := byte(c.Slot)
+		if c.Rolled {
+			flags |= 4
+		}
+		if c.Delta != amount {
+			flags |= 8
+		}
+		e.Byte(flags)
+		if c.Rolled {
+			c.Window.Encode(e)
+		}
+		if c.Delta != amount {
+			e.Amount(c.Delta)
+		}
+	}
+}
+
+func decodeCharges(d *Decoder, amount bursar.Amount) []Charge {
+	cs := make([]Charge, d.count())
+	for i := range cs {
+		c := &cs[i]
+		c.Row = d.ord()
+		flags := d.byte()
+		c.Slot = slot(flags & 3)
+		if c.Rolled = flags&4 != 0; c.Rolled {
+			c.Window.decode(d)
+		}
+		if c.Delta = amount; flags&8 != 0 {
+			c.Delta = d.amount()
+		}
+	}
+	return cs
+}
+
+// Step is one entity of a path and the child through which the path reached it (0 when
+// the usage was attributed to the entity itself).
+type Step struct{ Ent, Child uint32 }
+
+func encodeSteps(e *Encoder, ss []Step) {
+	e.Uint(uint64(len(ss)))
+	for _, s := range ss {
+		e.Ord(s.Ent)
+		e.Ord(s.Child)
+	}
+}
+
+func DecodeSteps(d *Decoder) []Step {
+	ss := make([]Step, d.count())
+	for i := range ss {
+		ss[i] = Step{d.ord(), d.ord()}
+	}
+	return ss
+}
+
+type Operation uint8
+
+const (
+	OpUsage       Operation = 1
+	OpConsume     Operation = 2
+	OpReserve     Operation = 3
+	OpRequest     Operation = 4 // a whole request with an Idempotency-Key
+	OpConsumption Operation = 5 // credits that were consumed, reported without a gate
+	OpEvent       Operation = 6
+)
+
+type Usage struct {
+	Op        Operation
+	Cap       uint32
+	Amount    bursar.Amount // what was asked: the value, or the new level of a SET
+	Timestamp bursar.Time   // as given
+	At        bursar.Time   // effective: never after the commit
+	Key       Identity
+	Dims      []bursar.Dimension
+	Combo     uint32
+	Path      []Step
+	Delta     bursar.Amount // what each row takes unless clamped
+	Total     bursar.Amount // what the customer's total took
+	Set       bool          // a SET: leaf's level becomes amount, unless stale
+	Stale     bool
+	Leaf      uint32
+	Charges   []Charge
+}
+
+func (*Usage) Kind() Kind { return kindUsage }
+
+func (r *Usage) Encode(e *Encoder) {
+	e.Byte(byte(r.Op))
+	e.Ord(r.Cap)
+	e.Amount(r.Amount)
+	e.Time(r.At)
+	e.Time(r.Timestamp - r.At)
+	r.Key.Encode(e)
+	e.Dims(r.Dims)
+	e.Ord(r.Combo)
+	encodeSteps(e, r.Path)
+	flags := byte(0)
+	if r.Set {
+		flags |= 1
+	}
+	if r.Stale {
+		flags |= 2
+	}
+	if r.Delta != r.Amount {
+		flags |= 4
+	}
+	if r.Total != r.Delta {
+		flags |= 8
+	}
+	e.Byte(flags)
+	if r.Set {
+		e.Ord(r.Leaf)
+	}
+	if r.Delta != r.Amount {
+		e.Amount(r.Delta)
+	}
+	if r.Total != r.Delta {
+		e.Amount(r.Total)
+	}
+	encodeCharges(e, r.Charges, r.Delta)
+}
+
+func (r *Usage) decode(d *Decoder) {
+	r.Op = Operation(d.byte())
+	r.Cap, r.Amount, r.At = d.ord(), d.amount(), d.time()
+	r.Timestamp = r.At + d.time()
+	r.Key.decode(d)
+	r.Dims, r.Combo, r.Path = d.dims(), d.ord(), DecodeSteps(d)
+	flags := d.byte()
+	r.Set, r.Stale = flags&1 != 0, flags&2 != 0
+	if r.Set {
+		r.Leaf = d.ord()
+	}
+	if r.Delta = r.Amount; flags&4 != 0 {
+		r.Delta = d.amount()
+	}
+	if r.Total = r.Delta; flags&8 != 0 {
+		r.Total = d.amount()
+	}
+	r.Charges = decodeCharges(d, r.Delta)
+}
