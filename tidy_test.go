@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 var pure = []string{".", "record", "catalogue", "ledger"}
 
 // roles are the interfaces by which a store is called.
-var roles = []string{"Store", "Writes", "Reads"}
+var roles = []string{"Store", "Log", "Checkpoints", "Listings", "Outbox", "Jobs", "Moving", "Upkeep"}
 
 // notPure says what pure packages may not import, and what they may not use of a package.
 var notPure = map[string][]string{

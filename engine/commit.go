@@ -23,7 +23,7 @@ type request struct {
 	facts *ledger.Facts
 
 	tries    int  // how often others were first
-	tooLarge bool // it was refused with errTooLarge
+	tooLarge bool // it was refused with ErrTooLarge
 	reply    any
 	err      error
 	version  uint64

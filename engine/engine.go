@@ -3,7 +3,7 @@
 // A write is decided by a customer's ledger, appended to its log in a group with others
 // (commit.go, the only durable step), applied and only then answered. Reads see durable
 // state alone and never wait for a write. Customers that nobody asks for leave memory for
-// their checkpoint (resident.go, checkpoint.go). All goroutines, locks, clocks and calls of
+// their checkpoint (resident.go, save.go). All goroutines, locks, clocks and calls of
 // stores are here.
 package engine
 

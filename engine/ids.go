@@ -27,5 +27,5 @@ func (c *commitIDs) next() (id [16]byte) {
 // job is the id of a job that is made now, behind those that this process made before.
 func (c *commitIDs) job(now bursar.Time) [16]byte {
 	random := c.next()
-	return store.IdAt(now, c.n.Load(), 0, random)
+	return store.IDAt(now, c.n.Load(), 0, random)
 }

@@ -99,7 +99,7 @@ func compareClosest(a, b closest) int {
 }
 
 // Spend is what the customers in memory were charged in each currency since from, to the
-// quarter of an hour: of those that were charged anything, the maxSpenders last used.
+// quarter of an hour: of those that were charged anything, the MaxSpenders last used.
 func (e *Engine) Spend(ctx context.Context, from bursar.Time) (map[string]bursar.Amount, error) {
 	list := e.residents.all()
 	slices.SortFunc(list, func(a, b *customer) int { return cmp.Compare(b.used.Load(), a.used.Load()) })
@@ -131,7 +131,7 @@ func (e *Engine) Spend(ctx context.Context, from bursar.Time) (map[string]bursar
 	return out, nil
 }
 
-// CountCustomers counts the customers that are not archived, up to maxCounted. It reads
+// CountCustomers counts the customers that are not archived, up to MaxCounted. It reads
 // all of them.
 func (e *Engine) CountCustomers(ctx context.Context) (n int, err error) {
 	q := store.CustomerQuery{Limit: ledger.CountPage}

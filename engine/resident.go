@@ -205,7 +205,7 @@ func (c *customer) fold(rows []store.LogRow) error {
 }
 
 // read calls f with the customer as it is now, or with what o allows, again and again as
-// long as f returns errGoOn, each time with the customer as it is then. f must not keep
+// long as f returns ErrGoOn, each time with the customer as it is then. f must not keep
 // the view. The version is that of the first time.
 func (e *Engine) read(ctx context.Context, o ledger.ReadOptions, id string, f func(v *ledger.View) error) (uint64, error) {
 	return e.readIn(ctx, o, id, false, f)

@@ -141,7 +141,7 @@ func (s *State) countStrict(def *record.Limit, n int) {
 	}
 }
 
-// rowByID finds a live row. rowIDs ascend by place; a number that was deleted before the
+// rowByID finds a live row. RowIDs ascend by place; a number that was deleted before the
 // checkpoint was read repeats the ID before it.
 func (s *State) rowByID(id [16]byte) uint32 {
 	i, ok := slices.BinarySearchFunc(s.RowIDs[1:], id, record.ComparePlaces)

@@ -142,14 +142,14 @@ func (d *Decider) Emit(r record.Record) {
 }
 
 // NextID is the id of what the record that is emitted next makes.
-func (d *Decider) NextID() [16]byte { return store.IdAt(d.Now, d.Head.Seq+1, len(d.Recs), d.Commit) }
+func (d *Decider) NextID() [16]byte { return store.IDAt(d.Now, d.Head.Seq+1, len(d.Recs), d.Commit) }
 
 // ErrTooLarge refuses a request that would record more than one may.
 var ErrTooLarge = bursar.Errorf(bursar.CodeValidationFailed,
 	"the request would make more than %d records, which is the most for one: with their costs, limits and alerts its items are too many; send fewer at once", maxRequestRecords)
 
 // Attempt runs one request; if it fails the batch is as if it had not been, but for
-// errTooLarge: then what is decided must be decided without that request.
+// ErrTooLarge: then what is decided must be decided without that request.
 func (d *Decider) Attempt(o Op) (reply any, err error) {
 	from, recs, out := len(d.Recs), d.Records, d.out
 	if _, ok := o.(settled); ok {

@@ -14,7 +14,7 @@ func (v *View) Effects(c *store.Commit, recs []record.Record) {
 	for i, r := range recs {
 		if a, ok := r.(*record.Activity); ok {
 			entry := a.Entry
-			entry.ID = store.FormatID(store.IdAt(c.Now, c.After.Seq+1, i, c.ID))
+			entry.ID = store.FormatID(store.IDAt(c.Now, c.After.Seq+1, i, c.ID))
 			c.Activity = append(c.Activity, entry)
 		}
 	}

@@ -351,7 +351,7 @@ func (k *keySet) outdated(now bursar.Time, horizon time.Duration) (below int64) 
 	return below
 }
 
-// forget drops what the store has dropped, and filters that are older than keyMemory.
+// forget drops what the store has dropped, and filters that are older than KeyMemory.
 func (k *keySet) forget(below int64, now bursar.Time) {
 	k.closed = slices.DeleteFunc(k.closed, func(g closedKeyGen) bool { return g.gen < below })
 	for i := range k.closed {

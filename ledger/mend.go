@@ -21,7 +21,7 @@ type Mender struct {
 	At    bursar.Time       // the instant that takes the place of theirs
 	was   bursar.Time       // that of the commit at hand
 	Drawn map[uint32]bool   // grants that these commits drew on
-	met   *record.ValueSeen // what takes the place of the next seenRec
+	met   *record.ValueSeen // what takes the place of the next ValueSeen
 }
 
 // fixed is an instant that was taken from the clock, or had passed by it. What lies ahead

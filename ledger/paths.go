@@ -8,8 +8,8 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// Numbers in place of an entity's, under which buckets are those of paths: usesByPath of
-// what was used, countsByPath of how many times a currency was charged.
+// Numbers in place of an entity's, under which buckets are those of paths: UsesByPath of
+// what was used, CountsByPath of how many times a currency was charged.
 const (
 	UsesByPath   = 1<<32 - 2
 	CountsByPath = 1<<32 - 3
@@ -19,7 +19,7 @@ const (
 // told apart and named no entity: its path has no steps and needs no bucket of its own.
 const namedNone = 1<<32 - 1
 
-// maxPaths bounds the paths of a customer that are told apart, with pathsPerEntity more
+// MaxPaths bounds the paths of a customer that are told apart, with PathsPerEntity more
 // for each entity that it ever had.
 const (
 	MaxPaths       = 10_000

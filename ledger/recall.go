@@ -52,7 +52,7 @@ func (f *Facts) key(p keyProbe) (*KeyEntry, bool) {
 
 // oldestReceipt is the earliest receipt that the twin of an item can have had: with the
 // same timestamp not before that less maxAhead, and with another one, or none, we
-// remember it for keyMemory.
+// remember it for KeyMemory.
 func oldestReceipt(timestamp, now bursar.Time) bursar.Time {
 	if timestamp == 0 {
 		return now - record.KeyMemory

@@ -89,7 +89,7 @@ func (s *RepriceScan) Row(row *record.Row) error {
 		if a.Ended && a.Hold == nil {
 			return ErrTrimmed(s.Customer, s.Rp.From-bursar.MaxHoldLife)
 		}
-		s.act(a, store.IdAt(row.Head.Now, row.Head.Seq, a.record, row.ID))
+		s.act(a, store.IDAt(row.Head.Now, row.Head.Seq, a.record, row.ID))
 	}
 	for _, r := range row.Recs {
 		if c, ok := r.(*record.Cost); ok && c.Correction && c.Card == s.Rp.Card.ID && s.inside(c.At) && s.Rp.instead[c.Version] != 0 {
@@ -197,7 +197,7 @@ func (s *RepriceScan) charged(p *catalogue.PricedBy, a *act, id [16]byte) (versi
 	return 0, was, nil
 }
 
-// rowsOn lists the limits of the currency that are on a path and are older than a record:
+// RowsOn lists the limits of the currency that are on a path and are older than a record:
 // IDs are in order of creation.
 func (s *RepriceScan) rowsOn(path []record.Step, rec [16]byte) (rows []uint32) {
 	if s.Cap == 0 {

@@ -42,7 +42,7 @@ type act struct {
 	Ended  bool         // it ended a hold; with hold nil, one that the scan has not seen open
 	costs  []*record.Cost
 	event  int   // which event of the commit made it, from 1; 0 = none
-	with   []act // what else the same event used, once oneByEvent has put it there
+	with   []act // what else the same event used, once OneByEvent has put it there
 }
 
 // OneByEvent makes one act of all that an event used.

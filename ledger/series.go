@@ -30,8 +30,8 @@ func BucketOf(t bursar.Time) uint32 { return uint32(max(0, int64(t)/bucketWidth)
 // entity or more, all as of one version of the customer.
 type SeriesSource struct {
 	Queries []store.SeriesQuery
-	// paths is of the entity, if there is one, whose paths those of usesByPath and
-	// countsByPath are; looked is how many paths were looked at for it.
+	// paths is of the entity, if there is one, whose paths those of UsesByPath and
+	// CountsByPath are; looked is how many paths were looked at for it.
 	Through uint32
 	paths   []uint32
 	looked  uint32

@@ -6,7 +6,7 @@ import (
 
 // Nobody holds a customer's lock for long: who reads much does so in slices, and others
 // have their turn between them. A view counts what is looked at through it; once that is
-// sliceSize, v is tired, and what f returns to go on in the next slice is errGoOn.
+// SliceSize, v is tired, and what f returns to go on in the next slice is ErrGoOn.
 
 // SliceSize is how many things are looked at before a customer's lock is let go: about a
 // millisecond.

@@ -95,7 +95,7 @@ type State struct {
 
 	money
 	Keys keySet
-	// Usage series: series has what was added since the checkpoint at seriesBase;
+	// Usage series: series has what was added since the checkpoint at SeriesBase;
 	// while one is being saved, flushing has what goes into it and series what came
 	// after flushTo.
 	series     map[Bucket]bursar.Amount
@@ -104,7 +104,7 @@ type State struct {
 	flushTo    uint64
 	Dirty      dirty
 	// Shared: other processes may save checkpoints too. In place of series, steps then has
-	// what each commit since seriesBase added, for whatever of it the store has. aged is the
+	// what each commit since SeriesBase added, for whatever of it the store has. aged is the
 	// older part of what is not known to be saved, up to agedTo; dirty is what came after.
 	Shared bool
 	steps  []seriesStep

@@ -43,7 +43,7 @@ func Steps(row store.LogRow) ([]Step, error) {
 		s := Step{Index: i}
 		switch r := r.(type) {
 		case *record.Usage:
-			s.Kind, s.ID, s.Amount = StepUsage, store.FormatID(store.IdAt(row.Head.Now, row.Head.Seq, i, row.ID)), r.Amount
+			s.Kind, s.ID, s.Amount = StepUsage, store.FormatID(store.IDAt(row.Head.Now, row.Head.Seq, i, row.ID)), r.Amount
 		case *record.HoldOpened:
 			s.Kind, s.ID, s.Amount, s.Until = StepHold, store.FormatID(r.ID), r.Amount, r.Expires
 		case *record.HoldCommitted:

@@ -55,7 +55,7 @@ type UsageItem struct {
 
 type ReportUsage struct {
 	Base     string           // where in the request the items are; "" = the body is the only one
-	Op       record.Operation // opUsage or opConsumption
+	Op       record.Operation // OpUsage or OpConsumption
 	Items    []UsageItem
 	Unpriced []Unpriced
 	levels   map[leafLevel]record.Level // that the items so far would leave

@@ -14,7 +14,7 @@ import (
 type View struct {
 	*State
 	Now  bursar.Time
-	Root uint32 // of what is shown, see limitTo; 0 = everything
+	Root uint32 // of what is shown, see LimitTo; 0 = everything
 	// Visits counts what was looked at, and rested is that count when a reader began, see tired.
 	Visits, Rested int
 

@@ -51,7 +51,7 @@ var (
 )
 
 // ComparePlaces is the order in which the things of one stream were made that have ids by
-// idAt. Unlike the order of the ids it stays when a log is repaired.
+// IdAt. Unlike the order of the ids it stays when a log is repaired.
 func ComparePlaces(a, b [16]byte) int {
 	x, y := PlaceOf(a), PlaceOf(b)
 	return cmp.Or(cmp.Compare(x.Seq, y.Seq), cmp.Compare(x.Index, y.Index))

@@ -8,7 +8,7 @@ import (
 // used since have left it: a SET charges what is missing to it. It is kept for a leaf, or
 // for the customer (0) where nothing resolves, and never goes below 0, as usage does not.
 
-// LevelSet gives a leaf a level. Before it there was none: a SET's usageRec gave the leaf
+// LevelSet gives a leaf a level. Before it there was none: a SET's Usage gave the leaf
 // the amount as it came, at its timestamp.
 type LevelSet struct {
 	Key LevelKey

@@ -8,7 +8,7 @@ import (
 // where too many already stand beside it (roomFor): no path of a tree then has more than
 // MaxRowsPerEvent, however entities are moved. Usage that meets more all the same, since it
 // names several paths or the store is older than that rule, counts on the first
-// MaxRowsPerEvent of them in an order that keeps what was set from above (rowsOn).
+// MaxRowsPerEvent of them in an order that keeps what was set from above (RowsOn).
 
 // Naming is a count of limits by one entity that they name and their capability.
 type Naming struct{ Ent, Cap uint32 }
@@ -28,7 +28,7 @@ func (def *Limit) EachNamed(f func(Naming)) {
 }
 
 // Window is a counter's current window and the start of the one before it, which ends
-// where this one starts; prevStart = start when the one before is not tracked.
+// where this one starts; PrevStart = start when the one before is not tracked.
 type Window struct{ PrevStart, Start, End bursar.Time }
 
 // Follows tells that p is the window just before w.
@@ -119,7 +119,7 @@ func (r *LimitDeleted) decode(d *Decoder) { r.Ord = d.ord() }
 // the window that is running, by the usage series, in place of 0. Windows that do not
 // begin on a quarter of an hour count from the quarter before.
 
-// LimitStarted follows the rowRec of a new limit: what it has used in its window already.
+// LimitStarted follows the LimitPut of a new limit: what it has used in its window already.
 type LimitStarted struct {
 	Ord    uint32
 	Used   bursar.Amount

@@ -4,7 +4,7 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// TypeName, capabilityRec and comboRec give the next number of their sort.
+// TypeName, CapabilityName and ComboName give the next number of their sort.
 type TypeName struct{ ID string }
 
 func (*TypeName) Kind() Kind { return kindType }

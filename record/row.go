@@ -29,7 +29,7 @@ type Placed struct {
 }
 
 func (p *Placed) ID() string {
-	return store.FormatID(store.IdAt(p.Row.Head.Now, p.Row.Head.Seq, p.Index, p.Row.ID))
+	return store.FormatID(store.IDAt(p.Row.Head.Now, p.Row.Head.Seq, p.Index, p.Row.ID))
 }
 
 func (r *Row) At(at *Place) (Placed, error) {

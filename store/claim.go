@@ -127,12 +127,11 @@ func (w *Writers) Keep(stop <-chan struct{}) {
 // claimedStore is a shared store for somebody who writes with the claim alone. It embeds
 // what reads, so a method that writes cannot be left out.
 type claimedStore struct {
-	StoreReads
-	to      StoreWrites
+	to      Store
 	writers *Writers
 }
 
-func NewClaimedStore(s Store, w *Writers) *claimedStore { return &claimedStore{s, s, w} }
+func NewClaimedStore(s Store, w *Writers) *claimedStore { return &claimedStore{s, w} }
 
 func (s *claimedStore) may(ctx context.Context) error {
 	if err := s.writers.May(ctx); err != nil {
@@ -232,13 +231,108 @@ func (s *claimedStore) TrimJobs(ctx context.Context, before bursar.Time) error {
 
 // Err implements Store.
 func (s *claimedStore) Err() error {
-	if err := s.StoreReads.Err(); err != nil {
+	if err := s.to.Err(); err != nil {
 		return err
 	}
 	if s.writers.taken.Load() {
 		return s.writers.refusal()
 	}
 	return nil
+}
+
+// What reads is passed on. Each method is written out, so that a new one that writes cannot
+// slip past the claim.
+
+func (s *claimedStore) Settle(ctx context.Context, commits []Commit) ([]Outcome, error) {
+	return s.to.Settle(ctx, commits)
+}
+
+func (s *claimedStore) Heads(ctx context.Context, streams []string, after []uint64) (heads []Head, tails [][]LogRow, now bursar.Time, err error) {
+	return s.to.Heads(ctx, streams, after)
+}
+
+func (s *claimedStore) ReadLog(ctx context.Context, stream string, after uint64, limit int, visit func(LogRow) error) error {
+	return s.to.ReadLog(ctx, stream, after, limit, visit)
+}
+
+func (s *claimedStore) Streams(ctx context.Context, after string, limit int) ([]string, error) {
+	return s.to.Streams(ctx, after, limit)
+}
+
+func (s *claimedStore) Load(ctx context.Context, stream string, visit func(*Checkpoint) error) error {
+	return s.to.Load(ctx, stream, visit)
+}
+
+func (s *claimedStore) Base(ctx context.Context, stream string, visit func(*Checkpoint) error) error {
+	return s.to.Base(ctx, stream, visit)
+}
+
+func (s *claimedStore) Saved(ctx context.Context, streams []string) ([]uint64, error) {
+	return s.to.Saved(ctx, streams)
+}
+
+func (s *claimedStore) Due(ctx context.Context, before bursar.Time, limit int) ([]string, error) {
+	return s.to.Due(ctx, before, limit)
+}
+
+func (s *claimedStore) FindKeys(ctx context.Context, stream string, gen int64, hashes [][16]byte) ([][]byte, error) {
+	return s.to.FindKeys(ctx, stream, gen, hashes)
+}
+
+func (s *claimedStore) Hold(ctx context.Context, stream, id string) (*HoldRow, error) {
+	return s.to.Hold(ctx, stream, id)
+}
+
+func (s *claimedStore) Holds(ctx context.Context, stream string, q HoldQuery) ([]HoldRow, error) {
+	return s.to.Holds(ctx, stream, q)
+}
+
+func (s *claimedStore) Series(ctx context.Context, stream string, q SeriesQuery) (rows []SeriesRow, seq uint64, err error) {
+	return s.to.Series(ctx, stream, q)
+}
+
+func (s *claimedStore) SeriesSum(ctx context.Context, stream string, q SeriesQuery) (sum bursar.Amount, seq uint64, err error) {
+	return s.to.SeriesSum(ctx, stream, q)
+}
+
+func (s *claimedStore) Customers(ctx context.Context, q CustomerQuery) ([]bursar.Customer, error) {
+	return s.to.Customers(ctx, q)
+}
+
+func (s *claimedStore) Activity(ctx context.Context, stream string, q ActivityQuery) ([]Activity, error) {
+	return s.to.Activity(ctx, stream, q)
+}
+
+func (s *claimedStore) DueDeliveries(ctx context.Context, before bursar.Time, limit func(endpoint string) int) ([]DueDelivery, error) {
+	return s.to.DueDeliveries(ctx, before, limit)
+}
+
+func (s *claimedStore) Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error) {
+	return s.to.Deliveries(ctx, q)
+}
+
+func (s *claimedStore) Delivery(ctx context.Context, id string) (*DueDelivery, error) {
+	return s.to.Delivery(ctx, id)
+}
+
+func (s *claimedStore) PendingDeliveries(ctx context.Context) (int, error) {
+	return s.to.PendingDeliveries(ctx)
+}
+
+func (s *claimedStore) Jobs(ctx context.Context, q JobQuery) ([]JobRow, error) {
+	return s.to.Jobs(ctx, q)
+}
+
+func (s *claimedStore) Claim(ctx context.Context, names []string, holder string, ttl time.Duration) ([]bool, error) {
+	return s.to.Claim(ctx, names, holder, ttl)
+}
+
+func (s *claimedStore) Users(ctx context.Context, u Use, limit int) ([]string, error) {
+	return s.to.Users(ctx, u, limit)
+}
+
+func (s *claimedStore) Close() error {
+	return s.to.Close()
 }
 
 // TakeStore waits until nodes that were stopped are forgotten, and keeps the claim for an

@@ -6,10 +6,10 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// IdAt is the id of what record number index of a commit made: a UUIDv7 of the
+// IDAt is the id of what record number index of a commit made: a UUIDv7 of the
 // commit's millisecond, its seq and the index, so that within a stream ids are in order
 // of creation and an id leads back to its record.
-func IdAt(now bursar.Time, seq uint64, index int, commit [16]byte) (u [16]byte) {
+func IDAt(now bursar.Time, seq uint64, index int, commit [16]byte) (u [16]byte) {
 	ms := uint64(now) / 1e6
 	binary.BigEndian.PutUint64(u[:], ms<<16|0x7000|seq>>28&0xfff)
 	rnd := uint64(binary.BigEndian.Uint32(commit[:])) & 0x3ffff
@@ -24,10 +24,10 @@ func LastID(at Head) string {
 	for i := range last {
 		last[i] = 0xff
 	}
-	return FormatID(IdAt(at.Now, at.Seq, MaxRecords, last))
+	return FormatID(IDAt(at.Now, at.Seq, MaxRecords, last))
 }
 
-const MaxRecords = 0xffff // in one commit, so that idAt stays unique
+const MaxRecords = 0xffff // in one commit, so that IdAt stays unique
 
 func FormatID(u [16]byte) string {
 	const hex = "0123456789abcdef"
@@ -44,7 +44,7 @@ func FormatID(u [16]byte) string {
 	return string(b[:])
 }
 
-// ParseID reads the form that formatID writes, and no other.
+// ParseID reads the form that FormatID writes, and no other.
 func ParseID(s string) (u [16]byte, ok bool) {
 	if len(s) != 36 {
 		return u, false
