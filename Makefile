@@ -1,4 +1,5 @@
 # make demo   a sample organisation under load, then a server to look around in
+# make check  a minute or two, while working: vet, layout, the wire format, short tests
 # make test   everything that must hold; CI runs this
 # make bench  figures as ratios to a bare net/http handler, all in one run
 # make fuzz   each decoder for FUZZTIME
@@ -14,7 +15,7 @@
 FUZZTIME ?= 30s
 MODELOPS ?= 1000000
 
-.PHONY: demo deps test vet unit race clients ui crash bench attack cluster model fuzz build golden deploy-check
+.PHONY: demo deps check test vet unit race clients ui crash bench attack cluster model fuzz build golden deploy-check
 
 demo:
 	go run -v ./cmd/bursar demo
@@ -26,6 +27,9 @@ deps:
 	scripts/test-deps.sh
 
 test: deps vet unit race clients ui
+
+check: vet
+	go test -short . ./record/... ./catalogue/... ./ledger/... ./engine ./transfer ./store/mem ./httpapi ./client ./webui
 
 vet:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "run gofmt on:" $$files; exit 1; fi

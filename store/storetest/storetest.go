@@ -1,4 +1,4 @@
-// Package storetest is the conformance suite of engine.Store: each sentence of its
+// Package storetest is the conformance suite of store.Store: each sentence of its
 // contract is a test. A store is done when it passes.
 package storetest
 
