@@ -2,7 +2,7 @@ import { useState } from "react";
 import { isStatus, path } from "../api/client";
 import type { AccessToken, One } from "../api/types";
 import { Button, Code, Notice, Select, Text, Trouble, toast, useAction, When } from "../ui";
-import { useApi } from "./App";
+import { useApi } from "./session";
 
 /** Tokens with which a customer's admins govern themselves in the vendor's product, and how that looks. */
 export function Access({ customerId }: { customerId: string }) {

@@ -2,7 +2,7 @@ import { useState, useSyncExternalStore } from "react";
 import { type Call, curl } from "../api/client";
 import { since } from "../lib/time";
 import { Button, Code, Dialog, Empty, useNow } from "../ui";
-import { useApi } from "./App";
+import { useApi } from "./session";
 
 /** What this page has asked of the API, ready to be asked from a terminal. */
 export function ApiCalls({ onClose }: { onClose: () => void }) {

@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Building2, Code2, Home as HomeIcon, LogOut, Moon, Sun, Tags, Terminal } from "lucide-react";
-import { createContext, useCallback, useContext, useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { Link, Redirect, Route, Switch, useLocation } from "wouter";
 import { Api, isStatus } from "../api/client";
 import { applyTheme } from "../lib/theme";
@@ -12,18 +12,11 @@ import { Customers } from "./Customers";
 import { Developers } from "./Developers";
 import { Home } from "./Home";
 import { KeyForm, Logo, SignIn } from "./SignIn";
+import { ApiContext } from "./session";
 
 const stored = "bursar-key";
 // Read at each call, so that another one may take its place while a page is open.
 let key = sessionStorage.getItem(stored) ?? "";
-const Context = createContext<Api | null>(null);
-
-export function useApi(): Api {
-  const api = useContext(Context);
-  if (!api) throw new Error("not signed in");
-  return api;
-}
-
 /** The vendor's console. The key stays in this tab's session and goes nowhere but to the API. */
 export function App() {
   const client = useQueryClient();
@@ -69,7 +62,7 @@ export function App() {
       />
     );
   return (
-    <Context value={api}>
+    <ApiContext value={api}>
       <Frame onSignOut={() => signOut(false)} />
       {refused && (
         <Dialog title="Sign in again" onClose={() => setRefused(false)}>
@@ -88,7 +81,7 @@ export function App() {
         </Dialog>
       )}
       <Toasts />
-    </Context>
+    </ApiContext>
   );
 }
 
@@ -176,30 +169,5 @@ function Frame({ onSignOut }: { onSignOut: () => void }) {
       </main>
       {calls && <ApiCalls onClose={() => setCalls(false)} />}
     </div>
-  );
-}
-
-const intoView = (link: HTMLElement | null) => link?.scrollIntoView({ block: "nearest", inline: "center" });
-
-/** The parts of a page, as links. */
-export function Parts({
-  base,
-  at,
-  parts,
-  label,
-}: {
-  base: string;
-  at: string;
-  parts: readonly (readonly [string, string])[];
-  label: string;
-}) {
-  return (
-    <nav className="tabs" aria-label={label}>
-      {parts.map(([id, name]) => (
-        <Link key={id} ref={at === id ? intoView : undefined} href={`${base}/${id}`} aria-current={at === id ? "page" : undefined}>
-          {name}
-        </Link>
-      ))}
-    </nav>
   );
 }

@@ -7,10 +7,10 @@ import type { Rate, RateCard, RateVersion } from "../api/types";
 import { shortTime } from "../lib/time";
 import { Button, Confirm, Dialog, Reading, Select, toast } from "../ui";
 import { Table } from "../ui/List";
-import { useApi } from "./App";
 import { CardForm } from "./CardForm";
 import { Reprice } from "./Reprice";
 import { diffRates, matchWords, perMillion } from "./rates";
+import { useApi } from "./session";
 
 export function Card({ card, onClose }: { card: RateCard; onClose: () => void }) {
   const api = useApi();

@@ -7,8 +7,8 @@ import { fromLocal } from "../lib/time";
 import { Button, Select, Text } from "../ui";
 import { Echo } from "../ui/AmountField";
 import { FormDialog, useFields } from "../ui/FormDialog";
-import { useApi } from "./App";
 import { matchText, parseMatch, perMillion } from "./rates";
+import { useApi } from "./session";
 
 type Draft = { featureId: string; match: string; price: string };
 

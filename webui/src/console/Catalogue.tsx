@@ -1,7 +1,7 @@
-import { Parts } from "./App";
 import { Currencies } from "./Currencies";
 import { EntityTypes } from "./EntityTypes";
 import { Features } from "./Features";
+import { Parts } from "./Parts";
 import { RateCards } from "./RateCards";
 
 const parts = [

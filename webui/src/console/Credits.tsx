@@ -12,9 +12,9 @@ import { AmountField } from "../ui/AmountField";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { Full } from "../ui/Full";
 import { RowButton, Table } from "../ui/List";
-import { useApi } from "./App";
 import { burnOrder } from "./burn";
 import { Ledger } from "./Ledger";
+import { useApi } from "./session";
 
 export function Credits({ customerId }: { customerId: string }) {
   const api = useApi();

@@ -5,7 +5,7 @@ import type { Currency } from "../api/types";
 import { Checkbox, Confirm, Text, toast } from "../ui";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { List, RowButton } from "../ui/List";
-import { useApi } from "./App";
+import { useApi } from "./session";
 
 export function Currencies() {
   const api = useApi();

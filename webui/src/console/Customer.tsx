@@ -8,9 +8,10 @@ import { Holds } from "../governance/Holds";
 import { SessionProvider, useStart } from "../governance/session";
 import { CopyButton, Empty, Reading, Trouble } from "../ui";
 import { Access } from "./Access";
-import { Parts, useApi } from "./App";
 import { Credits } from "./Credits";
 import { Entitlements } from "./Entitlements";
+import { Parts } from "./Parts";
+import { useApi } from "./session";
 
 const parts = [
   ["tree", "Budgets"],

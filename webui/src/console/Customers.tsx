@@ -7,7 +7,7 @@ import { day } from "../lib/time";
 import { Button, Checkbox, Code, Empty, Reading, Text, useSettled } from "../ui";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { Table } from "../ui/List";
-import { useApi } from "./App";
+import { useApi } from "./session";
 
 export function Customers() {
   const api = useApi();

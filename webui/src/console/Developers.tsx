@@ -1,6 +1,6 @@
-import { Parts } from "./App";
 import { Jobs } from "./Jobs";
 import { Keys } from "./Keys";
+import { Parts } from "./Parts";
 import { Webhooks } from "./Webhooks";
 
 const parts = [

@@ -6,7 +6,7 @@ import { Pager } from "../governance/Holds";
 import { longTime } from "../lib/time";
 import { At, Button, Confirm, Dialog, Empty, Reading, Trouble, toast, useAction, When } from "../ui";
 import { RowButton, Table } from "../ui/List";
-import { useApi } from "./App";
+import { useApi } from "./session";
 
 type EndpointProps = { hook: Webhook; onEdit: () => void; onSecret: (s: string) => void; onClose: () => void };
 

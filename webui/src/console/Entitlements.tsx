@@ -10,7 +10,7 @@ import { AmountField } from "../ui/AmountField";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { Full } from "../ui/Full";
 import { List, RowButton } from "../ui/List";
-import { useApi } from "./App";
+import { useApi } from "./session";
 
 type Reset = NonNullable<PromotionalEntitlement["resetPeriod"]>;
 const resets: Record<Reset, string> = { HOUR: "hour", DAY: "day", WEEK: "week", MONTH: "month", YEAR: "year" };

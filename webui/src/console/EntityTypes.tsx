@@ -4,7 +4,7 @@ import type { EntityType } from "../api/types";
 import { Confirm, Text, toast } from "../ui";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { List, RowButton } from "../ui/List";
-import { useApi } from "./App";
+import { useApi } from "./session";
 
 const words = (text: string) => text.split(/[\s,]+/).filter(Boolean);
 

@@ -6,7 +6,7 @@ import type { Feature, Meter } from "../api/types";
 import { Button, Checkbox, Confirm, Select, Text, toast } from "../ui";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { List, RowButton } from "../ui/List";
-import { useApi } from "./App";
+import { useApi } from "./session";
 
 function meterWords(m: Meter | null): string {
   if (m === null) return "reported as usage";

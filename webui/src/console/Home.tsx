@@ -2,9 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import { isStatus } from "../api/client";
 import type { One, Overview } from "../api/types";
 import { Notice, Reading, Skeleton, When } from "../ui";
-import { useApi } from "./App";
 import { FirstSteps, firstSteps, remembered } from "./FirstSteps";
 import { Figures } from "./Overview";
+import { useApi } from "./session";
 
 /** What happens right now, over all customers. */
 export function Home() {

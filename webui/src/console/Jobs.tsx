@@ -8,7 +8,7 @@ import { cancelJob, ended, progressWords } from "../governance/jobs";
 import { day } from "../lib/time";
 import { At, Confirm, Empty, Reading, toast } from "../ui";
 import { RowButton, Table } from "../ui/List";
-import { useApi } from "./App";
+import { useApi } from "./session";
 
 const looks: Record<Job["status"], string> = { QUEUED: "", RUNNING: "near", SUCCEEDED: "ok", FAILED: "blocked", CANCELLED: "" };
 

@@ -6,7 +6,7 @@ import { day, fromLocal } from "../lib/time";
 import { Button, Code, Confirm, Dialog, Notice, Select, Text, toast, When } from "../ui";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { List, RowButton } from "../ui/List";
-import { useApi } from "./App";
+import { useApi } from "./session";
 
 export function Keys() {
   const api = useApi();

@@ -5,7 +5,7 @@ import type { Grant, LedgerEntry, Page } from "../api/types";
 import { Pager } from "../governance/Holds";
 import { At, Empty, Reading } from "../ui";
 import { Table } from "../ui/List";
-import { useApi } from "./App";
+import { useApi } from "./session";
 
 /** What moved a customer's grants, newest first. */
 export function Ledger({ customerId, currencyId, grants }: { customerId: string; currencyId: string; grants: Grant[] }) {

@@ -8,8 +8,8 @@ import { perCadence } from "../lib/time";
 import { Empty, StatusBadge, UsageBar, When } from "../ui";
 import { Full } from "../ui/Full";
 import { Table } from "../ui/List";
-import { useApi } from "./App";
 import { Minutes } from "./Minutes";
+import { useApi } from "./session";
 
 export function Figures({ o }: { o: Overview }) {
   const names = useNames(o);

@@ -4,9 +4,9 @@ import type { Page, RateCard, Unpriced } from "../api/types";
 import { day, longTime } from "../lib/time";
 import { Notice } from "../ui";
 import { List, RowButton } from "../ui/List";
-import { useApi } from "./App";
 import { Card } from "./Card";
 import { CardForm } from "./CardForm";
+import { useApi } from "./session";
 
 export function RateCards() {
   const api = useApi();

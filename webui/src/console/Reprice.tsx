@@ -12,7 +12,7 @@ import { Button, Confirm, Dialog, Notice, Text, Trouble, useAction } from "../ui
 import { useFields } from "../ui/FormDialog";
 import { Full } from "../ui/Full";
 import { Table } from "../ui/List";
-import { useApi } from "./App";
+import { useApi } from "./session";
 
 /** What was charged by a version that another one corrects: shown by a dry run, then put right. */
 export function Reprice({ card, versions, onClose }: { card: RateCard; versions: RateVersion[]; onClose: () => void }) {

@@ -5,9 +5,9 @@ import type { One, Webhook } from "../api/types";
 import { Select, Text } from "../ui";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { List, RowButton } from "../ui/List";
-import { useApi } from "./App";
 import { Endpoint } from "./Endpoint";
 import { Shown } from "./Keys";
+import { useApi } from "./session";
 
 const eventTypes = [
   "entity.entitlement.usage_exceeded",

@@ -7,7 +7,8 @@ import type { Assignment, Enforcement, TreeRow } from "../api/types";
 import { cadenceWords } from "../lib/time";
 import { Button, Checkbox, Dialog, Notice, Select, Text, Trouble, useAction } from "../ui";
 import { AmountField } from "../ui/AmountField";
-import { inputOf, type LimitInput, named, putLimits, readLimits, useSession } from "./session";
+import { inputOf, type LimitInput } from "./limit";
+import { named, putLimits, readLimits, useSession } from "./session";
 import type { TreeNode } from "./tree";
 
 type How = "set" | "percent" | "unlimited" | "enforcement";

@@ -9,7 +9,8 @@ import type { Assignment } from "../api/types";
 import { readCsv } from "../lib/csv";
 import { perCadence } from "../lib/time";
 import { Button, Dialog, Notice, Skeleton, Trouble, useAction } from "../ui";
-import { capabilityOf, type LimitInput, putLimits, useSession } from "./session";
+import type { LimitInput } from "./limit";
+import { capabilityOf, putLimits, useSession } from "./session";
 
 type Change = { line: number; input: LimitInput; before: Assignment | undefined; amount: string; was: string };
 type Plan = { changes: Change[]; same: number; problems: string[] };

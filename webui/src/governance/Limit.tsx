@@ -1,8 +1,9 @@
 import { formatExact } from "../api/amount";
 import type { Assignment } from "../api/types";
 import { cadenceWords, perCadence } from "../lib/time";
+import type { LimitInput } from "./limit";
 import { useNames } from "./names";
-import { capabilityOf, type LimitInput, type Session, useSession } from "./session";
+import { capabilityOf, type Session, useSession } from "./session";
 
 type Named = Pick<Assignment, "featureId" | "currencyId">;
 

@@ -14,8 +14,9 @@ import { type Clash, currentOf, type Draft, draftOf, merge, words } from "./conf
 import { EntityPicker } from "./EntityPicker";
 import { ended, isJob, JobProgress, useAbandon, useJob } from "./jobs";
 import { limitWords, WhichLimit } from "./Limit";
+import type { LimitInput } from "./limit";
 import { useNames } from "./names";
-import { capabilityOf, type LimitInput, named, putLimits, useSession } from "./session";
+import { capabilityOf, named, putLimits, useSession } from "./session";
 
 const cadences = ["PT15M", "PT1H", "P1D", "P1W", "P1M", "P1Y", "P100Y"];
 const zones = Intl.supportedValuesOf?.("timeZone") ?? [];

@@ -1,7 +1,8 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { path } from "../api/client";
 import type { ApiKey, Entity, One } from "../api/types";
-import { inTurns, useSession } from "./session";
+import { inTurns } from "../lib/turns";
+import { useSession } from "./session";
 
 const known = { staleTime: 60_000, gcTime: 10 * 60_000 };
 

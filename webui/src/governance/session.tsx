@@ -1,11 +1,11 @@
 import { type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from "react";
-import { asExact } from "../api/amount";
 import { type Api, path } from "../api/client";
-import type { Exact } from "../api/json";
 import { type Rights, rightsOf } from "../api/rights";
-import type { Assignment, Capability, Currency, Enforcement, EntityType, Feature, Tree, TreeRow } from "../api/types";
+import type { Assignment, Capability, Currency, EntityType, Feature, Tree, TreeRow } from "../api/types";
+import { inTurns } from "../lib/turns";
 import { toast } from "../ui";
+import type { LimitInput } from "./limit";
 import { undoLimits } from "./undo";
 
 /** What every part of the governance view of one customer needs. */
@@ -154,41 +154,6 @@ export function SessionProvider({ api, customerId, start, onOpen, onWrote, child
 
 const refreshQueries = (client: QueryClient) => client.invalidateQueries({ predicate: q => q.queryKey[0] !== "start" });
 
-/** A limit as the input that would set it again. */
-export function inputOf(a: Assignment): LimitInput {
-  return {
-    entityId: a.entityId,
-    ...(a.featureId ? { featureId: a.featureId } : { currencyId: a.currencyId }),
-    scopeEntityIds: a.scopeEntityIds,
-    label: a.label,
-    usageLimit: a.usageLimit === null ? null : asExact(a.usageLimit),
-    cadence: a.cadence,
-    enforcement: a.enforcement,
-    alertThresholds: a.alertThresholds,
-    timezone: a.timezone,
-    anchor: a.anchor,
-    allocation: a.allocation,
-  };
-}
-export type LimitInput = {
-  entityId: string;
-  featureId?: string;
-  currencyId?: string;
-  scopeEntityIds?: string[];
-  label?: string;
-  usageLimit?: Exact | null;
-  cadence?: string;
-  enforcement?: Enforcement;
-  alertThresholds?: number[];
-  timezone?: string;
-  anchor?: string | null;
-  allocation?: "none" | "strict";
-  /** The revision that it is based on; "none": there is no such limit yet. */
-  ifMatch?: string;
-  /** Of a new one: whether what was used in its first period so far counts. */
-  countFrom?: "now" | "periodStart";
-};
-
 const chunk = 100;
 
 type Put = { limits: Assignment[]; undo: () => Promise<unknown> };
@@ -216,15 +181,4 @@ export function readLimits(s: Session, rows: TreeRow[]): Promise<Assignment[]> {
       return got.data;
     },
   );
-}
-
-/** Maps with a few requests at a time. */
-export async function inTurns<T, U>(items: T[], f: (item: T) => Promise<U>, width = 6): Promise<U[]> {
-  const out: U[] = new Array(items.length);
-  let next = 0;
-  const work = async () => {
-    for (let i = next++; i < items.length; i = next++) out[i] = await f(items[i] as T);
-  };
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, work));
-  return out;
 }

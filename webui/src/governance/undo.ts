@@ -1,7 +1,9 @@
 import { isStatus, path } from "../api/client";
 import { encode } from "../api/json";
 import type { Assignment, Entity, One } from "../api/types";
-import { inputOf, inTurns, type LimitInput, type Session } from "./session";
+import { inTurns } from "../lib/turns";
+import { inputOf, type LimitInput } from "./limit";
+import type { Session } from "./session";
 
 /** Somebody has changed again what was to be taken back; nothing was written. */
 export class ChangedSince extends Error {

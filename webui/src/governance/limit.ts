@@ -1,0 +1,38 @@
+import { asExact } from "../api/amount";
+import type { Exact } from "../api/json";
+import type { Assignment, Enforcement } from "../api/types";
+
+/** A limit as the input that would set it again. */
+export function inputOf(a: Assignment): LimitInput {
+  return {
+    entityId: a.entityId,
+    ...(a.featureId ? { featureId: a.featureId } : { currencyId: a.currencyId }),
+    scopeEntityIds: a.scopeEntityIds,
+    label: a.label,
+    usageLimit: a.usageLimit === null ? null : asExact(a.usageLimit),
+    cadence: a.cadence,
+    enforcement: a.enforcement,
+    alertThresholds: a.alertThresholds,
+    timezone: a.timezone,
+    anchor: a.anchor,
+    allocation: a.allocation,
+  };
+}
+export type LimitInput = {
+  entityId: string;
+  featureId?: string;
+  currencyId?: string;
+  scopeEntityIds?: string[];
+  label?: string;
+  usageLimit?: Exact | null;
+  cadence?: string;
+  enforcement?: Enforcement;
+  alertThresholds?: number[];
+  timezone?: string;
+  anchor?: string | null;
+  allocation?: "none" | "strict";
+  /** The revision that it is based on; "none": there is no such limit yet. */
+  ifMatch?: string;
+  /** Of a new one: whether what was used in its first period so far counts. */
+  countFrom?: "now" | "periodStart";
+};
