@@ -62,7 +62,7 @@ func (e *Engine) saved(c *customer, k *ledger.Capture, began time.Time, err erro
 	e.counters.checkpoints.Add(1)
 }
 
-// LetClosedGo forgets those of holds, which the store has, that are closed; others have
+// letClosedGo forgets those of holds, which the store has, that are closed; others have
 // their turn meanwhile.
 func (e *Engine) letClosedGo(c *customer, holds map[[16]byte]*record.Hold) {
 	for list := slices.Collect(maps.Values(holds)); len(list) > 0; {

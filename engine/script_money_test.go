@@ -313,7 +313,7 @@ func (w *world) opMeter(o *op) error {
 	return err
 }
 
-// OpEvent is "name key=… [ts=] property=value…"; numbers are numbers.
+// opEvent is "name key=… [ts=] property=value…"; numbers are numbers.
 func (w *world) opEvent(o *op) error {
 	var in []bursar.EventInput
 	for i, it := range o.items {

@@ -104,7 +104,7 @@ func (h *HistoryRun) Add(v *View, r *store.SeriesRow) error {
 	return h.addTo(h.Lines, h.tagsOf(v, r, nil), r, r.Amount)
 }
 
-// AddTo adds an amount of the time of r to the line of tags.
+// addTo adds an amount of the time of r to the line of tags.
 func (h *HistoryRun) addTo(lines map[string]*Line, tags []Tag, r *store.SeriesRow, a bursar.Amount) error {
 	l, err := h.lineOf(lines, tags)
 	if err != nil {

@@ -29,7 +29,7 @@ func (v *View) applyHoldOpen(r *record.HoldOpened) {
 	v.addTotal(h.Cap, bursar.Amount{}, h.Amount, v.Now)
 }
 
-// CloseHold ends an open hold: it frees what was held and lets end say how it ended.
+// closeHold ends an open hold: it frees what was held and lets end say how it ended.
 func (v *View) closeHold(id [16]byte, end func(*record.Hold)) error {
 	h := v.Hold(id)
 	if h == nil || h.Status != bursar.HoldOpen {

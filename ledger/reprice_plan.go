@@ -197,7 +197,7 @@ func (s *RepriceScan) charged(p *catalogue.PricedBy, a *act, id [16]byte) (versi
 	return 0, was, nil
 }
 
-// RowsOn lists the limits of the currency that are on a path and are older than a record:
+// rowsOn lists the limits of the currency that are on a path and are older than a record:
 // IDs are in order of creation.
 func (s *RepriceScan) rowsOn(path []record.Step, rec [16]byte) (rows []uint32) {
 	if s.Cap == 0 {

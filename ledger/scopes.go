@@ -17,7 +17,7 @@ type scopedRows struct {
 	n     int
 }
 
-// PlaceOf is the place that a new row gets; without a scope it is that of its entity alone.
+// placeOf is the place that a new row gets; without a scope it is that of its entity alone.
 func (v *View) placeOf(def *record.Limit) (p place) {
 	p.ent = def.Ent
 	least := 0
