@@ -385,37 +385,6 @@ func (d *Decider) extendHold(h *record.Hold, ttl int) error {
 	return nil
 }
 
-// track adds to the 15-minute buckets of the customer, of each entity of a path and of
-// the path itself; counted says that it is one more use of a currency.
-func (v *View) track(cap uint32, at bursar.Time, combo uint32, path []record.Step, a bursar.Amount, counted bool) {
-	if a.IsZero() {
-		return
-	}
-	told := v.pathOrd(path)
-	k := Bucket{At: BucketOf(at), cap: cap, combo: combo}
-	add := func(ent, child uint32, a bursar.Amount) {
-		k.Ent, k.child = ent, child
-		put(v, &v.Adds, k, v.Adds[k].Add(a))
-	}
-	whole := uint32(0)
-	if told != 0 && len(path) == 0 {
-		whole, told = namedNone, 0
-	}
-	add(0, whole, a)
-	for _, s := range path {
-		add(s.Ent, s.Child, a)
-	}
-	if told != 0 {
-		add(UsesByPath, told, a)
-	}
-	if counted = counted && v.Capability(cap).Kind == bursar.KindCurrency; counted {
-		add(CountsOfCustomer, whole, OneUnit)
-	}
-	if counted && told != 0 {
-		add(CountsByPath, told, OneUnit)
-	}
-}
-
 // heldRows is the rows of a capability that the hold is on and that still exist, each
 // once.
 func (v *View) heldRows(h *record.Hold, cap uint32) []uint32 {
