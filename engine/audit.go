@@ -45,7 +45,7 @@ func (e *Engine) seenActivity(ctx context.Context, o ledger.ReadOptions, custome
 	}
 	for q.Limit = min(want+1, activityChunk); len(p.Items) <= want; q.Limit = activityChunk {
 		var rows []store.Activity
-		if err := e.share.turn(ctx, customer, func() (err error) {
+		if err := e.share.turn(ctx, customer, func(ctx context.Context) (err error) {
 			rows, err = e.store.Activity(ctx, customer, q)
 			return err
 		}); err != nil {

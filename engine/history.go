@@ -34,7 +34,7 @@ func (e *Engine) History(ctx context.Context, o ledger.ReadOptions, customer str
 	}
 	var out ledger.History
 	var version uint64
-	err = e.share.turn(ctx, customer, func() (err error) {
+	err = e.share.turn(ctx, customer, func(ctx context.Context) (err error) {
 		if version, err = e.gather(ctx, o, customer, h); err != nil {
 			return err
 		}

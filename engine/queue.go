@@ -133,12 +133,12 @@ func (q *queue) putBack(reqs []*request) {
 }
 
 // sized is an op of several items.
-type sized interface{ size() int }
+type sized interface{ Size() int }
 
 // itemsOf is how much of a turn o takes.
 func itemsOf(o ledger.Op) int {
 	if s, ok := o.(sized); ok {
-		return max(1, s.size())
+		return max(1, s.Size())
 	}
 	return 1
 }

@@ -14,7 +14,7 @@ type sizedOp int
 
 func (sizedOp) Decide(*ledger.Decider) (any, error) { return nil, nil }
 
-func (n sizedOp) size() int { return int(n) }
+func (n sizedOp) Size() int { return int(n) }
 
 func asked(c *customer, who string, n, items int) (reqs []*request) {
 	for i := range n {

@@ -47,7 +47,7 @@ func (e *Engine) scanLog(ctx context.Context, stream string, after, upTo uint64,
 	}
 	defer e.scans.give()
 	for begin, done := after, false; !done; {
-		err := e.share.turn(ctx, stream, func() error {
+		err := e.share.turn(ctx, stream, func(ctx context.Context) error {
 			rows, err := e.readChunk(ctx, stream, after, upTo)
 			if done = len(rows) == 0; err != nil || done {
 				return err

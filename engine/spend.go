@@ -72,14 +72,7 @@ func (e *Engine) consumedBefore(ctx context.Context, customer string, s *ledger.
 		if err != nil {
 			return err
 		}
-		for i := range asks[1:] { // as they were charged
-			asks[i+1].Amount = bursar.Amount{}
-			for _, cost := range res.Costs {
-				if cost.CurrencyID == asks[i+1].C.ID {
-					asks[i+1].Amount = cost.Amount
-				}
-			}
-		}
+		asks = v.Charged(asks, res.Costs)
 		r := v.Resolve(cat, s.In.Dimensions)
 		chains, over := v.Chains(&r, asks)
 		res.Decision = v.After(cat, asks, chains)

@@ -37,7 +37,7 @@ func (e *Engine) CreditUsage(ctx context.Context, o ledger.ReadOptions, q ledger
 	amounts.Group(e.cat.Load())
 	counts.Group(e.cat.Load())
 	counts.Uses = ledger.CountsOfCustomer
-	err = e.share.turn(ctx, q.CustomerID, func() (err error) {
+	err = e.share.turn(ctx, q.CustomerID, func(ctx context.Context) (err error) {
 		if version, err = e.gather(ctx, o, q.CustomerID, amounts, &counts); err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (e *Engine) ledgerBelow(ctx context.Context, l *ledger.Statement, head uint
 	}
 	chunk := uint64(ledger.ScanChunk)
 	for done := false; !done && upTo > 0; {
-		err := e.share.turn(ctx, l.Q.CustomerID, func() (err error) {
+		err := e.share.turn(ctx, l.Q.CustomerID, func(ctx context.Context) (err error) {
 			upTo, chunk, done, err = e.ledgerChunk(ctx, l, upTo, chunk)
 			return err
 		})
@@ -152,7 +152,7 @@ func (e *Engine) ledgerAbove(ctx context.Context, l *ledger.Statement, head uint
 	}
 	after := seq - min(seq, 1)
 	for done := false; !done && len(l.Found) <= l.Q.Limit; {
-		err := e.share.turn(ctx, l.Q.CustomerID, func() error {
+		err := e.share.turn(ctx, l.Q.CustomerID, func(ctx context.Context) error {
 			rows, err := e.readChunk(ctx, l.Q.CustomerID, after, head)
 			if done = len(rows) == 0; err != nil || done {
 				return err

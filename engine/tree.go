@@ -9,7 +9,7 @@ import (
 
 func (e *Engine) sliceInTurn(ctx context.Context, c *customer, o *ledger.ReadOptions, r *reading, f func(v *ledger.View) error) (done bool, err error) {
 	done = true
-	err = e.share.turn(ctx, c.id, func() (err error) {
+	err = e.share.turn(ctx, c.id, func(ctx context.Context) (err error) {
 		done, err = e.readSlice(c, o, r, f)
 		return err
 	})

@@ -106,11 +106,18 @@ func (t *turns) give() {
 	t.free++
 }
 
-// turn calls f, which takes some milliseconds, when it is the customer's turn.
-func (t *turns) turn(ctx context.Context, customer string, f func() error) error {
+// inTurn marks the context of what has a turn.
+type inTurn struct{}
+
+// turn calls f, which takes some milliseconds, when it is the customer's turn. What f calls
+// with its context is part of that turn: it takes no other.
+func (t *turns) turn(ctx context.Context, customer string, f func(ctx context.Context) error) error {
+	if ctx.Value(inTurn{}) != nil {
+		return f(ctx)
+	}
 	if err := t.take(ctx, customer); err != nil {
 		return err
 	}
 	defer t.give()
-	return f()
+	return f(context.WithValue(ctx, inTurn{}, true))
 }

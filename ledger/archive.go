@@ -179,4 +179,4 @@ func (d *Decider) setArchived(caller *catalogue.Caller, ord uint32, archive bool
 	d.notify(action, catalogue.EntityData{CustomerID: d.Cust().ID, Entity: out})
 }
 
-func (o *ArchiveEntities) size() int { return len(o.IDs) }
+func (o *ArchiveEntities) Size() int { return len(o.IDs) }

@@ -326,7 +326,7 @@ func (v *View) EntityOut(ord uint32) bursar.Entity {
 	return out
 }
 
-func (o *PutEntities) size() int { return len(o.In) }
+func (o *PutEntities) Size() int { return len(o.In) }
 
 // setEntity puts e at ord, which exists or is the next, and keeps the indexes.
 func (s *State) setEntity(ord uint32, e *record.Entity) {

@@ -205,4 +205,4 @@ func EventContent(in *bursar.EventInput) []byte {
 	return e.B
 }
 
-func (o *ReportEvents) size() int { return len(o.Items) }
+func (o *ReportEvents) Size() int { return len(o.Items) }

@@ -1,6 +1,9 @@
 package ledger
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 )
@@ -181,6 +184,25 @@ func (v *View) AsksFor(cat *catalogue.Catalogue, c bursar.Capability, amount bur
 		asks = append(asks, Ask{C: cur, Cap: v.CapOrd(cur), Amount: cost, price: p})
 	}
 	return asks, unpriced, nil
+}
+
+// Charged makes asks those of the costs that usage was charged with: a card may have been
+// archived at the very instant of that usage, and then has no price of it any more.
+func (v *View) Charged(asks []Ask, costs []bursar.Cost) []Ask {
+	for i := range asks[1:] {
+		asks[i+1].Amount = bursar.Amount{}
+	}
+	for _, cost := range costs {
+		i := 1 + slices.IndexFunc(asks[1:], func(a Ask) bool { return a.C.ID == cost.CurrencyID })
+		if i == 0 {
+			c := bursar.Capability{Kind: bursar.KindCurrency, ID: cost.CurrencyID}
+			asks = append(asks, Ask{C: c, Cap: v.CapOrd(c)})
+			i = len(asks) - 1
+		}
+		asks[i].Amount = cost.Amount
+	}
+	slices.SortStableFunc(asks[1:], func(a, b Ask) int { return strings.Compare(a.C.ID, b.C.ID) })
+	return asks
 }
 
 // costsOf are the costs of asks, without those of nothing.

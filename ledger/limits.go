@@ -434,4 +434,4 @@ func assignmentAudit(a bursar.Assignment) map[string]any {
 	return m
 }
 
-func (o *PutAssignments) size() int { return len(o.In) }
+func (o *PutAssignments) Size() int { return len(o.In) }

@@ -174,7 +174,7 @@ func (v *View) withPromo(rows []uint32, cap uint32) []uint32 {
 	return rows
 }
 
-func (o *PutPromotions) size() int { return len(o.In) }
+func (o *PutPromotions) Size() int { return len(o.In) }
 
 type promo struct {
 	row uint32

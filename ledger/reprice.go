@@ -20,7 +20,7 @@ func (rp *Repricer) Resume(out *Repricing) {
 	}
 }
 
-func (o *RepriceOp) size() int { return len(o.Groups) }
+func (o *RepriceOp) Size() int { return len(o.Groups) }
 
 // Repricer is one run of Reprice.
 type Repricer struct {

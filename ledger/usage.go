@@ -356,7 +356,7 @@ func (v *View) clampTotal(cap uint32, delta bursar.Amount) bursar.Amount {
 	return bursar.MaxAmount(delta, v.Total(cap).Value.Neg())
 }
 
-func (o *ReportUsage) size() int { return len(o.Items) }
+func (o *ReportUsage) Size() int { return len(o.Items) }
 
 type total struct {
 	Value, Held bursar.Amount

@@ -83,7 +83,8 @@ func (s *scene) use(feature, value string, at bursar.Time, how bursar.UpdateBeha
 	if f != nil {
 		return f.String()
 	}
-	return strings.Join(append([]string{out[0].CurrentUsage.String()}, out[0].Warnings...), " ")
+	told := slices.DeleteFunc(slices.Clone(out[0].Warnings), func(w string) bool { return strings.HasPrefix(w, "UNGOVERNED") })
+	return strings.Join(append([]string{out[0].CurrentUsage.String()}, told...), " ")
 }
 
 // ask shows the outcome of a check and each node as entity:used+held/limit.
@@ -160,7 +161,7 @@ func TestModelLevels(t *testing.T) {
 	s.want(s.use("seats", "5", 0, bursar.Set), "12")
 	s.want(s.use("seats", "5", 0, bursar.Set, "user=u", "agent=a"), "\n  ValidationFailed at /usages/0/dimensions")
 	s.want(s.use("seats", "-100", 0, bursar.Delta), "0")
-	s.want(s.use("seats", "6", 0, bursar.Set), "1")
+	s.want(s.use("seats", "6", 0, bursar.Set), "6") // the level of the customer itself went to 0, too
 }
 
 func TestModelHolds(t *testing.T) {

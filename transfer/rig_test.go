@@ -75,25 +75,29 @@ func (r *rig) consume(customer string, amount int64, key string) (bursar.Consume
 	return res, err
 }
 
-// furnish makes a catalogue and customers with an org o above a user u, which has a limit
-// of tokens.
+// furnish makes a catalogue and customers with an org o, which has a limit of credits,
+// above a user u, which has one of tokens.
 func (r *rig) furnish(customers ...string) {
 	r.t.Helper()
 	ctx := context.Background()
-	_, err := r.PutEntityTypes(ctx, tester, []catalogue.EntityTypeInput{{ID: "org", DisplayName: "Org", AttributionKeys: []string{"org"}},
-		{ID: "user", DisplayName: "User", AttributionKeys: []string{"user"}}})
-	r.must(err)
-	_, err = r.CreateFeature(ctx, tester, bursar.Feature{ID: "tokens", DisplayName: "Tokens"})
-	r.must(err)
-	_, err = r.CreateCurrency(ctx, tester, bursar.Currency{ID: "credits", DisplayName: "Credits"})
-	r.must(err)
+	if r.Catalogue().Feature("tokens") == nil {
+		_, err := r.PutEntityTypes(ctx, tester, []catalogue.EntityTypeInput{{ID: "org", DisplayName: "Org", AttributionKeys: []string{"org"}},
+			{ID: "user", DisplayName: "User", AttributionKeys: []string{"user"}}})
+		r.must(err)
+		_, err = r.CreateFeature(ctx, tester, bursar.Feature{ID: "tokens", DisplayName: "Tokens"})
+		r.must(err)
+		_, err = r.CreateCurrency(ctx, tester, bursar.Currency{ID: "credits", DisplayName: "Credits"})
+		r.must(err)
+	}
 	for _, c := range customers {
 		_, _, err := r.CreateCustomer(ctx, tester, c, bursar.CustomerInput{})
 		r.must(err)
 		_, _, err = r.PutEntities(ctx, tester, c, []bursar.EntityInput{{ID: "o", EntityTypeID: "org"}, {ID: "u", EntityTypeID: "user", ParentID: bursar.Some("o")}})
 		r.must(err)
-		_, _, err = r.PutAssignments(ctx, tester, c, []bursar.AssignmentInput{{EntityID: "u", Capability: capability("tokens"),
-			UsageLimit: bursar.Some(bursar.AmountFromInt(1e6)), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitYear})}})
+		year := bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitYear})
+		_, _, err = r.PutAssignments(ctx, tester, c, []bursar.AssignmentInput{
+			{EntityID: "u", Capability: capability("tokens"), UsageLimit: bursar.Some(bursar.AmountFromInt(1e6)), Cadence: year},
+			{EntityID: "o", Capability: capability("credits"), UsageLimit: bursar.Some(bursar.AmountFromInt(100)), Cadence: year}})
 		r.must(err)
 	}
 }
