@@ -64,10 +64,10 @@ export function truthTests(browser, server) {
         const page = await open(at);
         await page.getByLabel("Capability").selectOption("currency:gold");
         await page.getByLabel("Find by name or id").fill("West");
-        await page.getByRole("row", { name: /West wing.*OK/ }).waitFor();
+        await page.getByRole("row", { name: /^Select West wing.*OK/ }).waitFor();
         await use(10, { squadId: "west" });
         // Live, in a list in which what stops it is not shown.
-        await page.getByRole("row", { name: /West wing.*Blocked by Head office, per month/ }).waitFor();
+        await page.getByRole("row", { name: /^Select West wing.*Blocked by Head office, per month/ }).waitFor();
         await page.getByLabel("Find by name or id").fill("");
         await button("Ranked", page).click();
         await page.getByRole("row", { name: /^Select West wing.*Blocked/ }).click();
@@ -82,7 +82,7 @@ export function truthTests(browser, server) {
         await page.keyboard.press("Escape");
         await button("Ranked", page).click();
         await limits([{ entityId: "head", usageLimit: 1000 }]);
-        await page.getByRole("row", { name: /West wing.*OK/ }).waitFor();
+        await page.getByRole("row", { name: /^Select West wing.*OK/ }).waitFor();
         await page.close();
       },
     ],
@@ -95,11 +95,11 @@ export function truthTests(browser, server) {
         const asked = [];
         page.on("request", r => /\/denials/.test(r.url()) && asked.push(r.url()));
         await page.getByLabel("Capability").selectOption("currency:gold");
-        await page.getByRole("row", { name: /East wing.*Near/ }).waitFor();
+        await page.getByRole("row", { name: /^Select East wing.*Near/ }).waitFor();
         assert.equal((await check(20, { squadId: "east" })).data.isGranted, false);
-        await page.getByRole("row", { name: /East wing.*At limit/ }).waitFor();
+        await page.getByRole("row", { name: /^Select East wing.*At limit/ }).waitFor();
         await page.waitForResponse(r => /\/governance\?/.test(r.url()), { timeout: 90_000 });
-        await page.getByRole("row", { name: /East wing.*At limit/ }).waitFor();
+        await page.getByRole("row", { name: /^Select East wing.*At limit/ }).waitFor();
         assert.deepEqual(asked, []);
         await page.close();
       },
