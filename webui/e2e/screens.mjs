@@ -196,7 +196,11 @@ export const screens = [
   {
     name: "jobs",
     path: () => "/console/developers/jobs",
-    show: page => page.getByRole("row", { name: /dry run/ }).waitFor(),
+    show: page =>
+      page
+        .getByRole("row", { name: /dry run/ })
+        .first()
+        .waitFor(),
   },
   { name: "missing", path: () => "/console/customers/nobody", show: page => page.getByText("No such customer").waitFor() },
   {
