@@ -24,9 +24,7 @@ func TestHousekeepingFollowsWhatChanged(t *testing.T) {
 			_, err = r.consume(c, 1, "")
 			r.must(err)
 		}
-		if n := r.Stats().ResidentCustomers; n != int64(idle)+1 {
-			t.Fatalf("%d customers in memory, not %d", n, idle+1)
-		}
+		eventually(t, "all customers are known to be in memory", func() bool { return r.Stats().ResidentCustomers == int64(idle)+1 })
 		looks := func(f func()) int {
 			before := engine.Looks(r.Engine)
 			f()
