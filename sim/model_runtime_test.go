@@ -93,6 +93,16 @@ func (c *mCust) moveLevels(k bursar.Capability, route []hop, d num) {
 	if k.Kind != bursar.KindFeature || f == nil || !f.Fluctuating() {
 		return
 	}
+	for _, id := range c.leavesOf(route) {
+		l := c.levels[levelKey{id, k.ID}]
+		l.value = notBelowZero(l.value.add(d))
+		c.levels[levelKey{id, k.ID}] = l
+	}
+}
+
+// leavesOf lists the entities that usage came from: those that were named and have no
+// other such below them; "" alone is the customer.
+func (c *mCust) leavesOf(route []hop) []string {
 	matched, above := []string{}, map[string]bool{}
 	for _, h := range route {
 		if h.entity != "" && h.child == "" {
@@ -106,11 +116,7 @@ func (c *mCust) moveLevels(k bursar.Capability, route []hop, d num) {
 	if len(from) == 0 {
 		from = []string{""}
 	}
-	for _, id := range from {
-		l := c.levels[levelKey{id, k.ID}]
-		l.value = notBelowZero(l.value.add(d))
-		c.levels[levelKey{id, k.ID}] = l
-	}
+	return from
 }
 
 // applies: the row is of a live entity that is resolved, as all of its scope is.
@@ -292,16 +298,50 @@ func (m *model) judgeUsage(p *problems, o reporting, x bursar.UsageInput, before
 			return
 		}
 	}
-	if _, _, tooMuch := c.costsOf(x, now); tooMuch && !p.bad() {
-		levelled := func(y bursar.UsageInput) bool {
-			return y.CustomerID == x.CustomerID && y.FeatureID == x.FeatureID
-		}
-		if x.Behavior == bursar.Set && slices.ContainsFunc(before, levelled) {
-			p.maybe(o.value, bursar.CodeInvalidAmount) // what an earlier item leaves decides
-		} else {
-			p.at(o.value, bursar.CodeInvalidAmount)
+	if p.bad() {
+		return
+	}
+	if leaf, _ := c.attribute(x.Dimensions).leaf(); x.Behavior == bursar.Set {
+		k := levelKey{leaf, x.FeatureID}
+		was, had := c.levels[k]
+		defer func() {
+			if c.levels[k] = was; !had {
+				delete(c.levels, k)
+			}
+		}()
+		seen := map[string]bool{}
+		for _, y := range before {
+			if y.IdempotencyKey == "" || !seen[y.IdempotencyKey] {
+				c.levels[k] = c.levelAfter(c.levels[k], leaf, x, y, now)
+			}
+			seen[y.IdempotencyKey] = true
 		}
 	}
+	if _, _, tooMuch := c.costsOf(x, now); tooMuch {
+		p.at(o.value, bursar.CodeInvalidAmount)
+	}
+}
+
+// levelAfter is the level of a leaf of what x is usage of after an earlier item.
+func (c *mCust) levelAfter(l mLevel, leaf string, x, y bursar.UsageInput, now bursar.Time) mLevel {
+	if _, again := c.keys[keyID{y.FeatureID, y.IdempotencyKey}]; y.CustomerID != x.CustomerID || y.FeatureID != x.FeatureID || again && y.IdempotencyKey != "" {
+		return l
+	}
+	a := c.attribute(y.Dimensions)
+	if y.Behavior == bursar.Set {
+		at := now
+		if y.Timestamp != 0 {
+			at = min(y.Timestamp, now)
+		}
+		if its, _ := a.leaf(); its == leaf && at >= l.at {
+			return mLevel{greater(numOf(y.Value), num{}), at}
+		}
+		return l
+	}
+	if f := c.m.features[y.FeatureID]; f != nil && f.Fluctuating() && slices.Contains(c.leavesOf(a.route), leaf) {
+		l.value = notBelowZero(l.value.add(numOf(y.Value)))
+	}
+	return l
 }
 
 func (m *model) judgeTarget(p *problems, o reporting, x bursar.UsageInput) {
