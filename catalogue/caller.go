@@ -17,7 +17,7 @@ func (c *Caller) StillAt(current revised) error {
 }
 
 // StillAt is that of the caller whose write changes the catalogue.
-func (w *CatalogueWrite) StillAt(current revised) error { return w.Caller.StillAt(current) }
+func (w *Write) StillAt(current revised) error { return w.Caller.StillAt(current) }
 
 // Caller is who asks for a write, for the audit listing and for replays.
 type Caller struct {

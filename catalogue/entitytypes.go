@@ -8,7 +8,7 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-func (w *CatalogueWrite) PutEntityTypes(in []EntityTypeInput) ([]bursar.EntityType, error) {
+func (w *Write) PutEntityTypes(in []EntityTypeInput) ([]bursar.EntityType, error) {
 	var p bursar.Problems
 	out := make([]bursar.EntityType, 0, len(in))
 	seen := map[string]bool{}
@@ -43,7 +43,7 @@ func (w *CatalogueWrite) PutEntityTypes(in []EntityTypeInput) ([]bursar.EntityTy
 	return out, p.Err()
 }
 
-func (w *CatalogueWrite) checkAttribution(at string, t *EntityTypeInput, p *bursar.Problems) {
+func (w *Write) checkAttribution(at string, t *EntityTypeInput, p *bursar.Problems) {
 	if len(t.AttributionKeys) > 2 {
 		p.Add(at+"/attributionKeys", bursar.CodeValidationFailed, "an entity type has at most 2 attribution keys")
 	}
@@ -61,7 +61,7 @@ func (w *CatalogueWrite) checkAttribution(at string, t *EntityTypeInput, p *burs
 	}
 }
 
-func (w *CatalogueWrite) ArchiveEntityTypes(ids []string, archive bool) error {
+func (w *Write) ArchiveEntityTypes(ids []string, archive bool) error {
 	var p bursar.Problems
 	for i, id := range ids {
 		at := fmt.Sprintf("/ids/%d", i)

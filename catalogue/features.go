@@ -9,7 +9,7 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-func (w *CatalogueWrite) CreateFeature(f bursar.Feature) (bursar.Feature, error) {
+func (w *Write) CreateFeature(f bursar.Feature) (bursar.Feature, error) {
 	if w.FeatureOf[f.ID] != nil {
 		return f, bursar.ErrorAt("/id", bursar.CodeAlreadyExists, "the feature %q exists already", f.ID)
 	}
@@ -37,7 +37,7 @@ func (w *CatalogueWrite) CreateFeature(f bursar.Feature) (bursar.Feature, error)
 	return f, w.Put("featureNoted", f.ID)
 }
 
-func (w *CatalogueWrite) putFeature(f bursar.Feature, metadata map[string]string, p *bursar.Problems) (bursar.Feature, error) {
+func (w *Write) putFeature(f bursar.Feature, metadata map[string]string, p *bursar.Problems) (bursar.Feature, error) {
 	CheckName("/displayName", f.DisplayName, p)
 	CheckText("/description", f.Description, p)
 	CheckText("/featureUnits", f.FeatureUnits, p)
@@ -56,7 +56,7 @@ func (w *CatalogueWrite) putFeature(f bursar.Feature, metadata map[string]string
 	return f, w.Put("feature", &f)
 }
 
-func (w *CatalogueWrite) UpdateFeature(id string, in *FeaturePatch) (bursar.Feature, error) {
+func (w *Write) UpdateFeature(id string, in *FeaturePatch) (bursar.Feature, error) {
 	old := w.FeatureOf[id]
 	if old == nil {
 		return bursar.Feature{}, errNoFeature(id)
@@ -95,7 +95,7 @@ func errNoFeature(id string) error {
 	return bursar.Errorf(bursar.CodeFeatureNotFound, "there is no feature %.64q", id)
 }
 
-func (w *CatalogueWrite) ArchiveFeature(id string, archive bool) (bursar.Feature, error) {
+func (w *Write) ArchiveFeature(id string, archive bool) (bursar.Feature, error) {
 	old := w.FeatureOf[id]
 	if old == nil {
 		return bursar.Feature{}, errNoFeature(id)
@@ -114,7 +114,7 @@ func (w *CatalogueWrite) ArchiveFeature(id string, archive bool) (bursar.Feature
 	return f, w.Put("feature", &f)
 }
 
-func (w *CatalogueWrite) CreateCurrency(c bursar.Currency) (bursar.Currency, error) {
+func (w *Write) CreateCurrency(c bursar.Currency) (bursar.Currency, error) {
 	if w.CurrencyOf[c.ID] != nil {
 		return c, bursar.ErrorAt("/id", bursar.CodeAlreadyExists, "the currency %q exists already", c.ID)
 	}
@@ -127,7 +127,7 @@ func (w *CatalogueWrite) CreateCurrency(c bursar.Currency) (bursar.Currency, err
 	return w.putCurrency(c, in, &p)
 }
 
-func (w *CatalogueWrite) putCurrency(c bursar.Currency, metadata map[string]string, p *bursar.Problems) (bursar.Currency, error) {
+func (w *Write) putCurrency(c bursar.Currency, metadata map[string]string, p *bursar.Problems) (bursar.Currency, error) {
 	CheckName("/displayName", c.DisplayName, p)
 	CheckText("/description", c.Description, p)
 	CheckText("/symbol", c.Symbol, p)
@@ -143,7 +143,7 @@ func (w *CatalogueWrite) putCurrency(c bursar.Currency, metadata map[string]stri
 	return c, w.Put("currency", &c)
 }
 
-func (w *CatalogueWrite) UpdateCurrency(id string, in *CurrencyPatch) (bursar.Currency, error) {
+func (w *Write) UpdateCurrency(id string, in *CurrencyPatch) (bursar.Currency, error) {
 	old := w.CurrencyOf[id]
 	if old == nil {
 		return bursar.Currency{}, ErrNoCurrency(id)
@@ -170,7 +170,7 @@ func ErrNoCurrency(id string) error {
 	return bursar.Errorf(bursar.CodeCurrencyNotFound, "there is no currency %.64q", id)
 }
 
-func (w *CatalogueWrite) ArchiveCurrency(id string, archive bool) (bursar.Currency, error) {
+func (w *Write) ArchiveCurrency(id string, archive bool) (bursar.Currency, error) {
 	old := w.CurrencyOf[id]
 	if old == nil {
 		return bursar.Currency{}, ErrNoCurrency(id)

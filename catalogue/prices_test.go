@@ -93,7 +93,7 @@ func TestCombinationsOfAVersionAreBounded(t *testing.T) {
 	for i := range values {
 		values[i] = fmt.Sprint(i)
 	}
-	w := &CatalogueWrite{Catalogue: NewCatalogue()}
+	w := &Write{Catalogue: NewCatalogue()}
 	w.FeatureOf["f"] = &bursar.Feature{ID: "f"}
 	w.FeatureOf["g"] = &bursar.Feature{ID: "g"}
 	add := func(n int) error {

@@ -22,7 +22,7 @@ func ErrNoCard(id string) error {
 	return bursar.Errorf(bursar.CodeRateCardNotFound, "there is no rate card %.64q", id)
 }
 
-func (w *CatalogueWrite) CreateCard(in *RateCardInput) (bursar.RateCard, error) {
+func (w *Write) CreateCard(in *RateCardInput) (bursar.RateCard, error) {
 	if w.CardOf[in.ID] != nil {
 		return bursar.RateCard{}, bursar.ErrorAt("/id", bursar.CodeAlreadyExists, "the rate card %q exists already", in.ID)
 	}
@@ -41,7 +41,7 @@ func (w *CatalogueWrite) CreateCard(in *RateCardInput) (bursar.RateCard, error) 
 	return w.addVersion(c, &in.RateVersionInput, &p)
 }
 
-func (w *CatalogueWrite) AddCardVersion(id string, in *RateVersionInput) (bursar.RateCard, error) {
+func (w *Write) AddCardVersion(id string, in *RateVersionInput) (bursar.RateCard, error) {
 	c := w.CardOf[id]
 	if c == nil {
 		return bursar.RateCard{}, ErrNoCard(id)
@@ -56,7 +56,7 @@ func (w *CatalogueWrite) AddCardVersion(id string, in *RateVersionInput) (bursar
 	return w.addVersion(*c, in, &p)
 }
 
-func (w *CatalogueWrite) addVersion(c bursar.RateCard, in *RateVersionInput, p *bursar.Problems) (bursar.RateCard, error) {
+func (w *Write) addVersion(c bursar.RateCard, in *RateVersionInput, p *bursar.Problems) (bursar.RateCard, error) {
 	now := w.Now.Milli()
 	v := bursar.RateVersion{Version: len(c.Versions) + 1, EffectiveFrom: in.EffectiveFrom.Milli(), Corrects: in.Corrects, CreatedAt: now}
 	if in.EffectiveFrom == 0 {
@@ -135,7 +135,7 @@ func (c *Catalogue) applyCard(id string, change func(*bursar.RateCard)) error {
 	return nil
 }
 
-func (w *CatalogueWrite) checkRate(c *bursar.RateCard, r *bursar.Rate, at string, p *bursar.Problems) {
+func (w *Write) checkRate(c *bursar.RateCard, r *bursar.Rate, at string, p *bursar.Problems) {
 	switch f := w.FeatureOf[r.FeatureID]; {
 	case f == nil:
 		p.Add(at+"/featureId", bursar.CodeFeatureNotFound, "there is no feature %q", r.FeatureID)
@@ -213,7 +213,7 @@ func overlap(a, b map[string][]string) bool {
 	return true
 }
 
-func (w *CatalogueWrite) ArchiveCard(id string) (bursar.RateCard, error) {
+func (w *Write) ArchiveCard(id string) (bursar.RateCard, error) {
 	old := w.CardOf[id]
 	if old == nil {
 		return bursar.RateCard{}, ErrNoCard(id)

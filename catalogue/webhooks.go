@@ -19,7 +19,7 @@ func ErrNoWebhook(id string) error {
 	return bursar.Errorf(bursar.CodeWebhookNotFound, "there is no webhook %.64q", id)
 }
 
-func (w *CatalogueWrite) PutWebhook(h bursar.Webhook) (bursar.Webhook, error) {
+func (w *Write) PutWebhook(h bursar.Webhook) (bursar.Webhook, error) {
 	var p bursar.Problems
 	if h.Kind != bursar.WebhookStandard && h.Kind != bursar.WebhookSlack && h.Kind != bursar.WebhookEmail {
 		p.Add("/kind", bursar.CodeValidationFailed, "a kind is webhook, slack or email")

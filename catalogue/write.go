@@ -8,8 +8,8 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// CatalogueWrite is a catalogue that is being changed.
-type CatalogueWrite struct {
+// Write is a catalogue that is being changed.
+type Write struct {
 	*Catalogue
 	Now    bursar.Time
 	Recs   []record.Record
@@ -24,11 +24,11 @@ type CatalogueWrite struct {
 }
 
 // notify queues a message about the environment.
-func (w *CatalogueWrite) notify(typ string, data any) {
+func (w *Write) notify(typ string, data any) {
 	w.Out.Add(w.Catalogue, w.Now, w.Head.Seq, w.Commit, w.Trace, typ, "", data)
 }
 
-func (w *CatalogueWrite) Put(sort string, v any) error {
+func (w *Write) Put(sort string, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -36,7 +36,7 @@ func (w *CatalogueWrite) Put(sort string, v any) error {
 	return w.Add(&record.Catalogue{Sort: sort, Body: body})
 }
 
-func (w *CatalogueWrite) Add(r *record.Catalogue) error {
+func (w *Write) Add(r *record.Catalogue) error {
 	w.Recs = append(w.Recs, r)
 	return w.Apply(r)
 }
@@ -55,6 +55,3 @@ func CheckText(pointer string, s *string, p *bursar.Problems) {
 		p.Add(pointer, bursar.CodeValidationFailed, "a text %v", err)
 	}
 }
-
-// MaxTries bounds how often a write is decided again since others wrote first.
-const MaxTries = 50

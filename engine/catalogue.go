@@ -15,40 +15,40 @@ import (
 // PutEntityTypes creates or replaces entity types, restoring archived ones: all or
 // none. Pointers of errors begin with /types/i.
 func (e *Engine) PutEntityTypes(ctx context.Context, c catalogue.Caller, in []catalogue.EntityTypeInput) ([]bursar.EntityType, error) {
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) ([]bursar.EntityType, error) { return w.PutEntityTypes(in) })
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) ([]bursar.EntityType, error) { return w.PutEntityTypes(in) })
 }
 
 // ArchiveEntityTypes archives or unarchives: all or none. A type with live entities in
 // any customer is EntityTypeInUse.
 func (e *Engine) ArchiveEntityTypes(ctx context.Context, c catalogue.Caller, ids []string, archive bool) error {
-	_, err := catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) ([]string, error) { return ids, w.ArchiveEntityTypes(ids, archive) })
+	_, err := catalogueDo(ctx, e, c, func(w *catalogue.Write) ([]string, error) { return ids, w.ArchiveEntityTypes(ids, archive) })
 	return err
 }
 
 // CreateFeature takes every input member of f; the engine sets its times.
 func (e *Engine) CreateFeature(ctx context.Context, c catalogue.Caller, f bursar.Feature) (bursar.Feature, error) {
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.Feature, error) { return w.CreateFeature(f) })
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.Feature, error) { return w.CreateFeature(f) })
 }
 
 // UpdateFeature changes what p has.
 func (e *Engine) UpdateFeature(ctx context.Context, c catalogue.Caller, id string, p catalogue.FeaturePatch) (bursar.Feature, error) {
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.Feature, error) { return w.UpdateFeature(id, &p) })
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.Feature, error) { return w.UpdateFeature(id, &p) })
 }
 
 // ArchiveFeature archives or unarchives; it is idempotent. An archived feature takes no
 // new limits; old ones go on.
 func (e *Engine) ArchiveFeature(ctx context.Context, c catalogue.Caller, id string, archive bool) (bursar.Feature, error) {
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.Feature, error) { return w.ArchiveFeature(id, archive) })
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.Feature, error) { return w.ArchiveFeature(id, archive) })
 }
 
 // CreateCurrency takes every input member of v; the engine sets its times.
 func (e *Engine) CreateCurrency(ctx context.Context, c catalogue.Caller, v bursar.Currency) (bursar.Currency, error) {
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.Currency, error) { return w.CreateCurrency(v) })
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.Currency, error) { return w.CreateCurrency(v) })
 }
 
 // UpdateCurrency changes what p has.
 func (e *Engine) UpdateCurrency(ctx context.Context, c catalogue.Caller, id string, p catalogue.CurrencyPatch) (bursar.Currency, error) {
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.Currency, error) { return w.UpdateCurrency(id, &p) })
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.Currency, error) { return w.UpdateCurrency(id, &p) })
 }
 
 // ArchiveCurrency archives or unarchives; it is idempotent. A currency that live limits
@@ -63,15 +63,20 @@ func (e *Engine) ArchiveCurrency(ctx context.Context, c catalogue.Caller, id str
 			e.tick(customer)
 		}
 	}
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.Currency, error) { return w.ArchiveCurrency(id, archive) })
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.Currency, error) { return w.ArchiveCurrency(id, archive) })
 }
 
-func catalogueDo[R any](ctx context.Context, e *Engine, c catalogue.Caller, f func(*catalogue.CatalogueWrite) (R, error)) (r R, err error) {
-	v, err := e.changeCatalogue(ctx, c, func(w *catalogue.CatalogueWrite) (any, error) { return f(w) })
+// catalogueDo is changeCatalogue with the reply as what it is.
+func catalogueDo[R any](ctx context.Context, e *Engine, c catalogue.Caller, f func(*catalogue.Write) (R, error)) (R, error) {
+	return as[R](e.changeCatalogue(ctx, c, func(w *catalogue.Write) (any, error) { return f(w) }))
+}
+
+// as is a reply of any kind as what it is.
+func as[R any](reply any, err error) (r R, _ error) {
 	if err != nil {
 		return r, err
 	}
-	return v.(R), nil
+	return reply.(R), nil
 }
 
 // Associated is a thing that uses a currency. Type is RateCard, Assignment or Grant.
@@ -124,7 +129,7 @@ func (e *Engine) CreateAPIKey(ctx context.Context, c catalogue.Caller, name stri
 	if err != nil {
 		return bursar.APIKey{}, "", err
 	}
-	k, err := catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.APIKey, error) {
+	k, err := catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.APIKey, error) {
 		var p bursar.Problems
 		catalogue.CheckName("/name", name, &p)
 		if scope != bursar.ScopeFull && scope != bursar.ScopeRuntime && scope != bursar.ScopeRead {
@@ -152,7 +157,7 @@ func (e *Engine) FirstAPIKey(ctx context.Context, c catalogue.Caller, name strin
 	if err != nil {
 		return "", err
 	}
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (string, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (string, error) {
 		if w.FullKeys("") > 0 {
 			return "", nil
 		}
@@ -175,7 +180,7 @@ func newKey() (id, text string, hash []byte, err error) {
 // RevokeAPIKey ends a key; it is idempotent. The last live key of full scope is
 // LastFullKey.
 func (e *Engine) RevokeAPIKey(ctx context.Context, c catalogue.Caller, id string) (bursar.APIKey, error) {
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.APIKey, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.APIKey, error) {
 		old := w.KeyOf[id]
 		if old == nil {
 			return bursar.APIKey{}, bursar.Errorf(bursar.CodeAPIKeyNotFound, "there is no API key %.64q", id)
@@ -191,19 +196,4 @@ func (e *Engine) RevokeAPIKey(ctx context.Context, c catalogue.Caller, id string
 		k.RevokedAt = &now
 		return k, w.Put("apiKey", &k)
 	})
-}
-
-// changeAside is changeCatalogue for what no customer's commit is decided by: none waits
-// for it, nor is decided again.
-func changeAside[R any](ctx context.Context, e *Engine, c catalogue.Caller, change func(*catalogue.CatalogueWrite) (R, error)) (r R, err error) {
-	e.catWriting.Lock()
-	defer e.catWriting.Unlock()
-	v, err := e.writeCatalogue(ctx, c, func(w *catalogue.CatalogueWrite) (any, error) {
-		w.MustAside = true
-		return change(w)
-	})
-	if err != nil {
-		return r, err
-	}
-	return v.(R), nil
 }

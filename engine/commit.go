@@ -7,7 +7,6 @@ import (
 	"runtime/debug"
 	"slices"
 
-	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store"
 )
@@ -254,7 +253,7 @@ func (w *work) retry(e *Engine) {
 	if len(w.reqs) == 0 {
 		return
 	}
-	if w.reqs[0].tries++; w.reqs[0].tries > catalogue.MaxTries {
+	if w.reqs[0].tries++; w.reqs[0].tries > maxTries {
 		w.fail(e.unavailable(fmt.Errorf("the state of %q kept changing", w.c.id)))
 		return
 	}

@@ -9,16 +9,10 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-func (e *Engine) newHistory(q ledger.HistoryQuery) *ledger.HistoryRun {
-	h := &ledger.HistoryRun{Q: &q, Lines: map[string]*ledger.Line{}, Steps: map[uint32]bursar.Time{}}
-	h.Group(e.cat.Load())
-	return h
-}
-
 // History reads usage over time from the 15-minute buckets: of the customer or of one
 // entity, in steps of the granularity in the zone.
 func (e *Engine) History(ctx context.Context, o ledger.ReadOptions, customer string, q ledger.HistoryQuery) (ledger.History, uint64, error) {
-	h := e.newHistory(q)
+	h := ledger.NewHistory(e.cat.Load(), q)
 	_, err := e.readCustomer(ctx, o, customer, func(v *ledger.View) error {
 		if q.EntityID != "" {
 			if h.Ent = v.EntOrd(q.EntityID); h.Ent == 0 {

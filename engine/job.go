@@ -257,7 +257,7 @@ func (e *Engine) jobWithKey(ctx context.Context, s *savedJob, key string) (Job, 
 // CancelJob has a job end before it is done. What it did stays done. A job that has ended
 // stays as it is.
 func (e *Engine) CancelJob(ctx context.Context, id string) (Job, error) {
-	for range catalogue.MaxTries {
+	for range maxTries {
 		s, err := e.job(ctx, id)
 		if err != nil || s.Ended() {
 			if err != nil {

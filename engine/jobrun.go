@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/store"
 )
 
@@ -183,7 +182,7 @@ func (r *jobRun) update(f func(*Job)) {
 func (r *jobRun) save(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for range catalogue.MaxTries {
+	for range maxTries {
 		if !r.dirty && !r.saved.Ended() {
 			return nil
 		}

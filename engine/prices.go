@@ -15,17 +15,17 @@ import (
 
 // CreateRateCard makes a rate card. Pointers of errors begin at the body.
 func (e *Engine) CreateRateCard(ctx context.Context, c catalogue.Caller, in catalogue.RateCardInput) (bursar.RateCard, error) {
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.RateCard, error) { return w.CreateCard(&in) })
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.RateCard, error) { return w.CreateCard(&in) })
 }
 
 // AddRateVersion adds a version to a card that is not archived.
 func (e *Engine) AddRateVersion(ctx context.Context, c catalogue.Caller, cardID string, in catalogue.RateVersionInput) (bursar.RateCard, error) {
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.RateCard, error) { return w.AddCardVersion(cardID, &in) })
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.RateCard, error) { return w.AddCardVersion(cardID, &in) })
 }
 
 // ArchiveRateCard ends a card's pricing from now on; it is idempotent.
 func (e *Engine) ArchiveRateCard(ctx context.Context, c catalogue.Caller, id string) (bursar.RateCard, error) {
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.RateCard, error) { return w.ArchiveCard(id) })
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.RateCard, error) { return w.ArchiveCard(id) })
 }
 
 // Estimate tells what usage or an event would cost. The first of warnings is

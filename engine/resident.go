@@ -271,6 +271,16 @@ func (e *Engine) readSlice(c *customer, o *ledger.ReadOptions, r *reading, f fun
 	return err != ledger.ErrGoOn, err
 }
 
+// sliceInTurn is readSlice in a turn of the customer.
+func (e *Engine) sliceInTurn(ctx context.Context, c *customer, o *ledger.ReadOptions, r *reading, f func(v *ledger.View) error) (done bool, err error) {
+	done = true
+	err = e.share.turn(ctx, c.id, func(ctx context.Context) (err error) {
+		done, err = e.readSlice(c, o, r, f)
+		return err
+	})
+	return done, err
+}
+
 // readTurn is readCustomer for a read that scans: each slice is in a turn of the customer.
 func (e *Engine) readTurn(ctx context.Context, o ledger.ReadOptions, id string, f func(v *ledger.View) error) (version uint64, err error) {
 	return e.readIn(ctx, o, id, true, existing(f))

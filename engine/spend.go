@@ -76,7 +76,7 @@ func (e *Engine) consumedBefore(ctx context.Context, customer string, s *ledger.
 		r := v.Resolve(cat, s.In.Dimensions)
 		chains, over := v.Chains(&r, asks)
 		res.Decision = v.After(cat, asks, chains)
-		res.Decision.Warnings = ledger.WarnOver(asks, over, v.Warnings(cat, &r, asks, unpriced, len(chains) > 0))
+		res.Decision.Warnings = v.Warnings(cat, &r, asks, unpriced, len(chains) > 0, over)
 		if res.Credit = v.Credit(cat, asks); res.Credit != nil {
 			res.Credit.Consumed = &bursar.Amount{}
 		}

@@ -20,7 +20,7 @@ func (e *Engine) CreditUsage(ctx context.Context, o ledger.ReadOptions, q ledger
 	if q.CurrencyID != "" && e.cat.Load().CurrencyOf[q.CurrencyID] == nil {
 		return out, 0, bursar.ErrorAt("?currencyId", bursar.CodeCurrencyNotFound, "there is no currency %.64q", q.CurrencyID)
 	}
-	amounts := e.newHistory(ledger.HistoryQuery{From: q.From, To: q.To, Granularity: ledger.Day})
+	amounts := ledger.NewHistory(e.cat.Load(), ledger.HistoryQuery{From: q.From, To: q.To, Granularity: ledger.Day})
 	version, err = e.readCustomer(ctx, o, q.CustomerID, func(v *ledger.View) error {
 		if out.CurrencyID = q.CurrencyID; out.CurrencyID == "" {
 			out.CurrencyID = v.FirstCurrency()
@@ -30,15 +30,9 @@ func (e *Engine) CreditUsage(ctx context.Context, o ledger.ReadOptions, q ledger
 	if err != nil || out.CurrencyID == "" {
 		return out, version, err
 	}
-	amounts.Q.Capability = bursar.Capability{Kind: bursar.KindCurrency, ID: out.CurrencyID}
-	amounts.Q.GroupBy = append([]string{ledger.FeatureKey}, q.GroupBy...)
-	counts := *amounts
-	counts.Lines = map[string]*ledger.Line{}
-	amounts.Group(e.cat.Load())
-	counts.Group(e.cat.Load())
-	counts.Uses = ledger.CountsOfCustomer
+	counts := amounts.OfCurrency(e.cat.Load(), out.CurrencyID, q.GroupBy)
 	err = e.share.turn(ctx, q.CustomerID, func(ctx context.Context) (err error) {
-		if version, err = e.gather(ctx, o, q.CustomerID, amounts, &counts); err != nil {
+		if version, err = e.gather(ctx, o, q.CustomerID, amounts, counts); err != nil {
 			return err
 		}
 		return cmp.Or(amounts.KeepRest(), counts.KeepRest())
@@ -47,7 +41,7 @@ func (e *Engine) CreditUsage(ctx context.Context, o ledger.ReadOptions, q ledger
 		return ledger.CreditReport{}, 0, err
 	}
 	out.Warnings = amounts.Warnings()
-	out.Series = ledger.SeriesOfCredits(amounts, &counts)
+	out.Series = ledger.SeriesOfCredits(amounts, counts)
 	return out, version, nil
 }
 

@@ -34,7 +34,7 @@ func (e *Engine) RevokeAccessToken(ctx context.Context, c catalogue.Caller, cust
 	if err != nil || t.RevokedAt != nil {
 		return t, version, err
 	}
-	revoked, err := changeAside(ctx, e, catalogue.Caller{RequestID: c.RequestID}, func(w *catalogue.CatalogueWrite) (catalogue.RevokedToken, error) {
+	revoked, err := changeAside(ctx, e, catalogue.Caller{RequestID: c.RequestID}, func(w *catalogue.Write) (catalogue.RevokedToken, error) {
 		if old, ok := w.Revoked[id]; ok {
 			return old, nil
 		}

@@ -7,15 +7,6 @@ import (
 	"github.com/bursarhq/bursar/ledger"
 )
 
-func (e *Engine) sliceInTurn(ctx context.Context, c *customer, o *ledger.ReadOptions, r *reading, f func(v *ledger.View) error) (done bool, err error) {
-	done = true
-	err = e.share.turn(ctx, c.id, func(ctx context.Context) (err error) {
-		done, err = e.readSlice(c, o, r, f)
-		return err
-	})
-	return done, err
-}
-
 // Tree selects, sorts and pages the governance tree: a top-k scan over the state, so a
 // later page costs what the first one does. A row whose sort value crosses the cursor
 // between two pages may repeat or be missed.

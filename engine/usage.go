@@ -280,17 +280,9 @@ func (e *Engine) costsBefore(ctx context.Context, customer string, p *record.Pla
 // warnAgain puts into a reservation that was made before what would be warned of now: its
 // first reply may have been lost.
 func (e *Engine) warnAgain(ctx context.Context, customer string, in *bursar.SpendInput, res *bursar.Reservation) error {
-	dims := record.SortDims(in.Dimensions)
-	_, err := e.readCustomer(ctx, ledger.ReadOptions{}, customer, func(v *ledger.View) error {
-		cat := e.cat.Load()
-		asks, unpriced, err := v.AsksFor(cat, in.Capability, in.Amount, dims, v.Now)
-		if err != nil {
-			return err
-		}
-		r := v.Resolve(cat, dims)
-		chains, over := v.Chains(&r, asks)
-		res.Decision.Warnings = ledger.WarnOver(asks, over, v.Warnings(cat, &r, asks, unpriced, len(chains) > 0))
-		return nil
+	_, err := e.readCustomer(ctx, ledger.ReadOptions{}, customer, func(v *ledger.View) (err error) {
+		res.Decision.Warnings, err = v.WarningsOf(e.cat.Load(), in)
+		return err
 	})
 	return err
 }

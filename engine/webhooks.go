@@ -42,7 +42,7 @@ func newSecret() (string, error) {
 
 // CreateWebhook makes an endpoint; the reply is the only one that has to show its secret.
 func (e *Engine) CreateWebhook(ctx context.Context, c catalogue.Caller, in catalogue.WebhookInput) (bursar.Webhook, error) {
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (h bursar.Webhook, err error) {
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (h bursar.Webhook, err error) {
 		if len(w.WebhookOf) >= catalogue.MaxWebhooks {
 			return h, bursar.Errorf(bursar.CodeValidationFailed, "there are %d webhooks; that is the most there may be", catalogue.MaxWebhooks)
 		}
@@ -60,7 +60,7 @@ func (e *Engine) CreateWebhook(ctx context.Context, c catalogue.Caller, in catal
 
 // UpdateWebhook changes what p has.
 func (e *Engine) UpdateWebhook(ctx context.Context, c catalogue.Caller, id string, p catalogue.WebhookPatch) (bursar.Webhook, error) {
-	return e.changeWebhook(ctx, c, id, func(w *catalogue.CatalogueWrite, h *bursar.Webhook) error {
+	return e.changeWebhook(ctx, c, id, func(w *catalogue.Write, h *bursar.Webhook) error {
 		if p.URL.Set {
 			h.URL = p.URL.Value
 		}
@@ -78,8 +78,8 @@ func (e *Engine) UpdateWebhook(ctx context.Context, c catalogue.Caller, id strin
 	})
 }
 
-func (e *Engine) changeWebhook(ctx context.Context, c catalogue.Caller, id string, change func(*catalogue.CatalogueWrite, *bursar.Webhook) error) (bursar.Webhook, error) {
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.Webhook, error) {
+func (e *Engine) changeWebhook(ctx context.Context, c catalogue.Caller, id string, change func(*catalogue.Write, *bursar.Webhook) error) (bursar.Webhook, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.Webhook, error) {
 		old := w.WebhookOf[id]
 		if old == nil {
 			return bursar.Webhook{}, catalogue.ErrNoWebhook(id)
@@ -97,7 +97,7 @@ func (e *Engine) changeWebhook(ctx context.Context, c catalogue.Caller, id strin
 
 // DeleteWebhook removes an endpoint. Deliveries to it that wait are given up.
 func (e *Engine) DeleteWebhook(ctx context.Context, c catalogue.Caller, id string) (bursar.Webhook, error) {
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (bursar.Webhook, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.Webhook, error) {
 		old := w.WebhookOf[id]
 		if old == nil {
 			return bursar.Webhook{}, catalogue.ErrNoWebhook(id)
@@ -111,7 +111,7 @@ func (e *Engine) DeleteWebhook(ctx context.Context, c catalogue.Caller, id strin
 
 // RotateWebhookSecret gives an endpoint a new secret; the old one signs too for 24 hours.
 func (e *Engine) RotateWebhookSecret(ctx context.Context, c catalogue.Caller, id string) (bursar.Webhook, error) {
-	return e.changeWebhook(ctx, c, id, func(w *catalogue.CatalogueWrite, h *bursar.Webhook) (err error) {
+	return e.changeWebhook(ctx, c, id, func(w *catalogue.Write, h *bursar.Webhook) (err error) {
 		h.OldSecret, h.OldUntil = h.Secret, w.Now.Milli()+catalogue.SecretOverlap
 		h.Secret, err = newSecret()
 		return err
@@ -134,7 +134,7 @@ type testData struct {
 
 // TestWebhook queues a webhook.test message for one endpoint.
 func (e *Engine) TestWebhook(ctx context.Context, c catalogue.Caller, id string) (store.Delivery, error) {
-	return catalogueDo(ctx, e, c, func(w *catalogue.CatalogueWrite) (store.Delivery, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (store.Delivery, error) {
 		h := w.WebhookOf[id]
 		if h == nil {
 			return store.Delivery{}, catalogue.ErrNoWebhook(id)

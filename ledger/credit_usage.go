@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/record"
 )
 
@@ -17,18 +18,31 @@ func (v *View) FirstCurrency() (first string) {
 	return first
 }
 
+// OfCurrency makes h, which has begun, the amounts of a currency by feature and keys, and
+// gives the history beside it of how many times it was charged.
+func (h *HistoryRun) OfCurrency(cat *catalogue.Catalogue, id string, keys []string) (counts *HistoryRun) {
+	h.Q.Capability = bursar.Capability{Kind: bursar.KindCurrency, ID: id}
+	h.Q.GroupBy = append([]string{FeatureKey}, keys...)
+	h.group(cat)
+	c := *h
+	c.lines = map[string]*Line{}
+	c.group(cat)
+	c.uses = CountsOfCustomer
+	return &c
+}
+
 // SeriesOfCredits puts the two histories of one currency together, with a point for every
 // day.
 func SeriesOfCredits(amounts, counts *HistoryRun) []CreditSeries {
-	out := make([]CreditSeries, 0, len(amounts.Lines))
+	out := make([]CreditSeries, 0, len(amounts.lines))
 	none := &Line{}
-	for key, n := range counts.Lines {
-		if amounts.Lines[key] == nil { // what came was taken back
-			amounts.Lines[key] = &Line{tags: n.tags, untold: n.untold}
+	for key, n := range counts.lines {
+		if amounts.lines[key] == nil { // what came was taken back
+			amounts.lines[key] = &Line{tags: n.tags, untold: n.untold}
 		}
 	}
-	for _, key := range record.SortedKeys(amounts.Lines) {
-		l, n := amounts.Lines[key], counts.Lines[key]
+	for _, key := range record.SortedKeys(amounts.lines) {
+		l, n := amounts.lines[key], counts.lines[key]
 		if n == nil {
 			n = none
 		}

@@ -56,13 +56,10 @@ func (x *Estimator) Feature() (none string, err error) {
 func (x *Estimator) change(u *UsageItem) (by bursar.Amount, err error) {
 	leaf, ok := x.leaf(&u.path)
 	if !ok {
-		return by, bursar.ErrorAt("/dimensions", bursar.CodeValidationFailed, "SET needs one entity below all others that the dimensions name; here are several")
+		return by, bursar.ErrorAt("/dimensions", bursar.CodeValidationFailed, severalLeaves)
 	}
-	old := x.level(record.LevelKey{Leaf: leaf, Cap: x.CapOrd(u.In.Capability())})
-	if x.Now < old.At {
-		return by, nil
-	}
-	return bursar.MaxAmount(x.In.Value, bursar.Amount{}).Sub(old.Value), nil
+	_, by, _ = x.level(record.LevelKey{Leaf: leaf, Cap: x.CapOrd(u.In.Capability())}).Set(x.In.Value, x.Now)
+	return by, nil
 }
 
 // Event adds the costs of all usage that an event makes.

@@ -14,7 +14,7 @@ import (
 // are those of paths; what of an entity's buckets is in no path's is the rest.
 type groups struct {
 	types []string // by key: the type of entity that it names; "" = none
-	Uses  uint32   // the number that buckets of the customer are under
+	uses  uint32   // the number that buckets of the customer are under
 	rest  map[string]*Line
 	paths map[uint32]*pathTags
 	full  bool // there were more combinations of dimensions than are told apart
@@ -29,8 +29,8 @@ type pathTags struct {
 // childKey groups the usage of an entity by the child that it came through.
 const childKey = "$child"
 
-// Group prepares for the keys that the query groups by.
-func (h *HistoryRun) Group(cat *catalogue.Catalogue) {
+// group prepares for the keys that the query groups by.
+func (h *HistoryRun) group(cat *catalogue.Catalogue) {
 	h.groups = groups{types: make([]string, len(h.Q.GroupBy)), rest: map[string]*Line{}, paths: map[uint32]*pathTags{}}
 	for i, k := range h.Q.GroupBy {
 		h.types[i] = cat.Attribution[k]
@@ -45,7 +45,7 @@ func (h *HistoryRun) attributed() bool {
 // Sources are the numbers that the history's buckets are under.
 func (h *HistoryRun) Sources() []uint32 {
 	ent, byPath := h.Ent, uint32(UsesByPath)
-	if h.Uses == CountsOfCustomer {
+	if h.uses == CountsOfCustomer {
 		ent, byPath = CountsOfCustomer, CountsByPath
 	}
 	if !h.attributed() {
@@ -56,15 +56,15 @@ func (h *HistoryRun) Sources() []uint32 {
 
 // addTold adds a bucket to the line of its path, or to the rest.
 func (h *HistoryRun) addTold(v *View, r *store.SeriesRow) error {
-	path := r.EntityOrd == UsesByPath || r.EntityOrd == CountsByPath
+	path := byPath(r.EntityOrd)
 	if !path && (r.EntityOrd == 0 || r.EntityOrd == CountsOfCustomer) && r.ChildOrd == namedNone {
-		return h.addTo(h.Lines, h.tagsOf(v, r, nil), r, r.Amount)
+		return h.addTo(h.lines, h.tagsOf(v, r, nil), r, r.Amount)
 	}
 	if !path {
 		return h.addTo(h.rest, h.tagsOf(v, r, nil), r, r.Amount)
 	}
 	of := h.pathTags(v, r.ChildOrd)
-	if err := h.addTo(h.Lines, h.tagsOf(v, r, of), r, r.Amount); err != nil {
+	if err := h.addTo(h.lines, h.tagsOf(v, r, of), r, r.Amount); err != nil {
 		return err
 	}
 	rest := *r
@@ -158,15 +158,15 @@ func (h *HistoryRun) KeepRest() error {
 		}
 		if l.untold {
 			key += "\x00" // beside the line of what named no entity
-		} else if told := h.Lines[key]; told != nil {
+		} else if told := h.lines[key]; told != nil {
 			told.take(l)
 			continue
 		}
-		if len(h.Lines) == h.most {
-			_, err := h.lineOf(h.Lines, append(slices.Clone(l.tags), Tag{}))
+		if len(h.lines) == h.most {
+			_, err := h.lineOf(h.lines, append(slices.Clone(l.tags), Tag{}))
 			return err
 		}
-		h.Lines[key] = l
+		h.lines[key] = l
 	}
 	h.rest = nil
 	return nil
@@ -195,7 +195,7 @@ func (l *Line) take(o *Line) {
 // Warnings tell what of the groups is not what it seems.
 func (h *HistoryRun) Warnings() []string {
 	out := []string{}
-	for _, l := range h.Lines {
+	for _, l := range h.lines {
 		if l.untold {
 			out = append(out, bursar.WarnUntold)
 			break

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/record"
 	"github.com/bursarhq/bursar/store"
 )
@@ -18,6 +19,13 @@ const (
 	MaxBuckets = 1_000_000 // that are read for one
 	MaxGroupBy = 3
 )
+
+// NewHistory prepares to answer a query.
+func NewHistory(cat *catalogue.Catalogue, q HistoryQuery) *HistoryRun {
+	h := &HistoryRun{Q: &q, lines: map[string]*Line{}, steps: map[uint32]bursar.Time{}}
+	h.group(cat)
+	return h
+}
 
 // From is the first bucket that the history needs.
 func (h *HistoryRun) From() uint32 {
@@ -35,8 +43,8 @@ type HistoryRun struct {
 	Q     *HistoryQuery
 	Ent   uint32 // 0 = the customer
 	step  bursar.Schedule
-	Lines map[string]*Line
-	Steps map[uint32]bursar.Time // start of a bucket's step
+	lines map[string]*Line
+	steps map[uint32]bursar.Time // start of a bucket's step
 	first bursar.Time            // start of the first step
 	most  int                    // lines of so many steps
 	// resets is the customer's own window of the feature, of running totals.
@@ -101,7 +109,7 @@ func (h *HistoryRun) Add(v *View, r *store.SeriesRow) error {
 	if h.attributed() {
 		return h.addTold(v, r)
 	}
-	return h.addTo(h.Lines, h.tagsOf(v, r, nil), r, r.Amount)
+	return h.addTo(h.lines, h.tagsOf(v, r, nil), r, r.Amount)
 }
 
 // addTo adds an amount of the time of r to the line of tags.
@@ -118,11 +126,11 @@ func (h *HistoryRun) addTo(lines map[string]*Line, tags []Tag, r *store.SeriesRo
 		l.before = l.before.Add(a)
 		return nil
 	}
-	at, ok := h.Steps[r.Bucket]
+	at, ok := h.steps[r.Bucket]
 	if !ok {
 		start, _ := h.step.Window(int64(r.Bucket) * bucketWidth)
 		at = bursar.Time(start)
-		h.Steps[r.Bucket] = at
+		h.steps[r.Bucket] = at
 	}
 	l.values[at] = l.values[at].Add(a)
 	return nil
@@ -153,12 +161,12 @@ func (h *HistoryRun) Series() ([]Series, error) {
 	if err := h.KeepRest(); err != nil {
 		return nil, err
 	}
-	if len(h.Lines) == 0 && len(h.Q.GroupBy) == 0 {
-		h.Lines[""] = newLine([]Tag{})
+	if len(h.lines) == 0 && len(h.Q.GroupBy) == 0 {
+		h.lines[""] = newLine([]Tag{})
 	}
-	out := make([]Series, 0, len(h.Lines))
-	for _, key := range record.SortedKeys(h.Lines) {
-		l := h.Lines[key]
+	out := make([]Series, 0, len(h.lines))
+	for _, key := range record.SortedKeys(h.lines) {
+		l := h.lines[key]
 		s := Series{Tags: l.tags, Untold: l.untold}
 		if h.resets != nil {
 			s.Points = h.sinceReset(l)

@@ -140,7 +140,7 @@ func (v *View) Check(cat *catalogue.Catalogue, in *CheckInput) bursar.Decision {
 	r := v.Resolve(cat, in.Dimensions)
 	chains, over := v.Chains(&r, asks)
 	d := v.Judge(cat, asks, chains)
-	d.Warnings = WarnOver(asks, over, v.Warnings(cat, &r, asks, unpriced, len(chains) > 0))
+	d.Warnings = v.Warnings(cat, &r, asks, unpriced, len(chains) > 0, over)
 	if d.Granted && cannotCount(asks, over) != nil {
 		d.Granted, d.Reason = false, bursar.CodeUnknown
 	}

@@ -8,6 +8,9 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
+// severalLeaves refuses a SET that does not say whose level it is.
+const severalLeaves = "SET needs one entity below all others that the dimensions name; here are several"
+
 // moveLevels records that usage of an amount moved the levels of the leaves of its path.
 func (d *Decider) moveLevels(cap uint32, path []record.Step, by bursar.Amount) {
 	if by.IsZero() || !d.levelled(d.Capability(cap)) {

@@ -38,10 +38,8 @@ type SeriesSource struct {
 	looked  uint32
 }
 
-// byPath tells whether q selects buckets of paths.
-func byPath(q *store.SeriesQuery) bool {
-	return q.EntityOrd == UsesByPath || q.EntityOrd == CountsByPath
-}
+// byPath tells whether buckets under a number are those of paths.
+func byPath(ord uint32) bool { return ord == UsesByPath || ord == CountsByPath }
 
 // Pending notes what of the source no checkpoint has, at the version that v is of.
 func (s *SeriesSource) Pending(v *View) (out []PendingSeries, done bool) {
@@ -50,7 +48,7 @@ func (s *SeriesSource) Pending(v *View) (out []PendingSeries, done bool) {
 	}
 	for i := range s.Queries {
 		q := &s.Queries[i]
-		if byPath(q) && s.Through != 0 {
+		if byPath(q.EntityOrd) && s.Through != 0 {
 			q.Children = append([]uint32{}, s.paths...)
 		}
 		out = append(out, v.PendingSeries(q))

@@ -59,7 +59,7 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 	r := d.Resolve(d.Cat, o.In.Dimensions)
 	chains, over := d.Chains(&r, asks)
 	j := d.Judge(d.Cat, asks, chains)
-	j.Warnings = WarnOver(asks, over, d.Warnings(d.Cat, &r, asks, nil, len(chains) > 0))
+	j.Warnings = d.Warnings(d.Cat, &r, asks, nil, len(chains) > 0, over)
 	if !j.Granted {
 		return nil, &bursar.Error{Code: j.Reason, Message: denial(&j), Denial: &j}
 	}

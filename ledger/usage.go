@@ -170,7 +170,7 @@ func (d *Decider) checkUsage(o *ReportUsage, it *UsageItem, p *bursar.Problems) 
 	if it.In.Behavior == bursar.Set {
 		var ok bool
 		if leaf, ok = d.leaf(&it.path); !ok {
-			p.Add(o.at(it, "dimensions"), bursar.CodeValidationFailed, "SET needs one entity below all others that the dimensions name; here are several")
+			p.Add(o.at(it, "dimensions"), bursar.CodeValidationFailed, severalLeaves)
 		}
 		amount = d.change(o, leaf, it)
 	}
@@ -185,17 +185,13 @@ func (d *Decider) checkUsage(o *ReportUsage, it *UsageItem, p *bursar.Problems) 
 }
 
 // change is by how much a SET changes its level, after the items before it.
-func (d *Decider) change(o *ReportUsage, leaf uint32, it *UsageItem) bursar.Amount {
-	old := o.level(d, leaf, it)
-	it.level = record.Level{Value: bursar.MaxAmount(it.In.Value, bursar.Amount{}), At: d.Now}
+func (d *Decider) change(o *ReportUsage, leaf uint32, it *UsageItem) (by bursar.Amount) {
+	at := d.Now
 	if it.In.Timestamp != 0 {
-		it.level.At = min(it.In.Timestamp, d.Now)
+		at = min(it.In.Timestamp, d.Now)
 	}
-	if it.stale = it.level.At < old.At; it.stale {
-		it.level = old
-		return bursar.Amount{}
-	}
-	return it.level.Value.Sub(old.Value)
+	it.level, by, it.stale = o.level(d, leaf, it).Set(it.In.Value, at)
+	return by
 }
 
 // level is that of an item's leaf after the items before it.
@@ -267,7 +263,7 @@ func (d *Decider) chargeable(it *UsageItem, amount bursar.Amount) *bursar.Error 
 	if it.aggregate == "" && amount.IsZero() { // what uses nothing needs neither price nor limit
 		limited, unpriced = true, nil
 	}
-	it.warnings = append(d.Warnings(d.Cat, &it.path, it.asks, unpriced, limited), cut...)
+	it.warnings = append(d.Warnings(d.Cat, &it.path, it.asks, unpriced, limited, nil), cut...)
 	return nil
 }
 

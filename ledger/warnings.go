@@ -6,13 +6,15 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
 )
 
 // The rule of each warning stands here, for whatever call it is about.
 
 // Warnings tells what of a request may be meant otherwise; nil, without an allocation, when
-// nothing may. limited tells that limits of entities apply to some of asks.
-func (v *View) Warnings(cat *catalogue.Catalogue, r *resolved, asks []Ask, unpriced []string, limited bool) (out []string) {
+// nothing may. limited tells that limits of entities apply to some of asks; over is of each
+// of asks what it does not count on, nil when it counts on all.
+func (v *View) Warnings(cat *catalogue.Catalogue, r *resolved, asks []Ask, unpriced []string, limited bool, over []applied) (out []string) {
 	for _, key := range r.missing {
 		out = append(out, bursar.WarnNotResolved+":"+key)
 	}
@@ -22,7 +24,22 @@ func (v *View) Warnings(cat *catalogue.Catalogue, r *resolved, asks []Ask, unpri
 	if !limited && !v.gated(cat, asks) {
 		out = append(out, bursar.WarnUngoverned+":"+asks[0].C.ID)
 	}
+	for i := range over {
+		out = warnCut(asks[i].C, over[i].cut, out)
+	}
 	return out
+}
+
+// WarningsOf are those of spending an amount, for a reply that is given again.
+func (v *View) WarningsOf(cat *catalogue.Catalogue, in *bursar.SpendInput) ([]string, error) {
+	dims := record.SortDims(in.Dimensions)
+	asks, unpriced, err := v.AsksFor(cat, in.Capability, in.Amount, dims, v.Now)
+	if err != nil {
+		return nil, err
+	}
+	r := v.Resolve(cat, dims)
+	chains, over := v.Chains(&r, asks)
+	return v.Warnings(cat, &r, asks, unpriced, len(chains) > 0, over), nil
 }
 
 // gated tells whether the customer itself has something that limits one of asks. Of a view
@@ -50,14 +67,6 @@ func warnCut(c bursar.Capability, cut int, to []string) []string {
 		return to
 	}
 	return append(to, bursar.WarnTooManyLimits+":"+c.ID)
-}
-
-// WarnOver is warnCut for each of asks; over is nil when usage counts on all limits.
-func WarnOver(asks []Ask, over []applied, to []string) []string {
-	for i := range over {
-		to = warnCut(asks[i].C, over[i].cut, to)
-	}
-	return to
 }
 
 // eventWarnings are those of an event: of the usage that it makes, each once, and of what

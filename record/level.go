@@ -39,6 +39,16 @@ func (l Level) Moved(by bursar.Amount) Level {
 	return Level{v, l.At}
 }
 
+// Set is l after a SET to a value at a time, and by how much that changes it. A SET that is
+// older than the level is stale: it changes nothing.
+func (l Level) Set(value bursar.Amount, at bursar.Time) (now Level, by bursar.Amount, stale bool) {
+	if at < l.At {
+		return l, bursar.Amount{}, true
+	}
+	now = Level{bursar.MaxAmount(value, bursar.Amount{}), at}
+	return now, now.Value.Sub(l.Value), false
+}
+
 type LevelKey struct{ Leaf, Cap uint32 }
 
 type Level struct {
