@@ -59,6 +59,8 @@ type Store struct {
 	trim  trimCursor
 	due   atomic.Int64 // the stream that Due ended with
 
+	connecting *connecting
+
 	health  health
 	closing sync.Once
 	closed  atomic.Bool
@@ -82,11 +84,13 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 			opts.Log.Info("postgres: migrated", "schema", schema, "from", from, "to", to)
 		}
 	}
+	connecting := newConnecting()
+	cfg.BeforeConnect = connecting.before
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	s := &Store{opts: opts, pool: pool, loads: make(chan struct{}, opts.MaxConns/2)}
+	s := &Store{opts: opts, pool: pool, connecting: connecting, loads: make(chan struct{}, opts.MaxConns/2)}
 	s.health.start(s.ping)
 	if err := s.checkServer(ctx, schema); err != nil {
 		return nil, errors.Join(fmt.Errorf("postgres: %w", err), s.Close())
@@ -169,11 +173,10 @@ func (s *Store) do(ctx context.Context, timeout time.Duration, f func(ctx contex
 		c := &conn{Conn: pc.Conn()}
 		func() {
 			defer pc.Release() // also when f panics
-			err = f(limited, c)
+			if err = f(limited, c); ended(err) && s.connecting.giveUp(c.PgConn()) {
+				s.pool.Reset()
+			}
 		}()
-	}
-	if ended(err) { // the others may have, too, and be found so one by one
-		s.pool.Reset()
 	}
 	s.health.note(ctx, err)
 	return err

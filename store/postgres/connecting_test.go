@@ -1,0 +1,136 @@
+package postgres_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bursarhq/bursar/store"
+	"github.com/bursarhq/bursar/store/postgres"
+	"github.com/bursarhq/bursar/store/postgres/pgtest"
+)
+
+// sessions counts the sessions that begin.
+type sessions struct {
+	mu   sync.Mutex
+	n    int
+	open int // that begin at this moment
+	most int // of open
+}
+
+func (s *sessions) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.n++
+	s.open++
+	s.most = max(s.most, s.open)
+}
+
+func (s *sessions) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+}
+
+// well waits until s is done with asking whether its server can be reached.
+func well(t *testing.T, s *postgres.Store) {
+	t.Helper()
+	within(t, 5*time.Second, "Err is nil again", func() bool { return s.Err() == nil })
+}
+
+func begins(statements []string) bool {
+	return len(statements) == 1 && strings.HasPrefix(statements[0], "SELECT pg_is_in_recovery()")
+}
+
+// A store that many wait for begins few sessions at a time: a server that gets a hundred
+// at once, from all nodes, answers none of them in time.
+func TestFewSessionsBeginAtATime(t *testing.T) {
+	const callers, most = 12, 2
+	server := pgtest.New(t, pgtest.Options{NoSync: true})
+	p, url := newProxy(t, server, server.Database(t))
+	s := open(t, url)
+	defer func() { ok(t, s.Close()) }()
+	appends(t, s, commit("acme", 1, nil))
+	var seen sessions
+	held := make(chan struct{}) // closed once all callers' sessions want to begin
+	p.on(func(statements []string) action {
+		if begins(statements) {
+			seen.begin()
+			<-held
+			seen.end()
+			return pass
+		}
+		return cut // whoever has a session loses it
+	})
+	var all sync.WaitGroup
+	asks := func() { _, _, _, _ = s.Heads(ctx, []string{"acme"}, nil) }
+	asks()
+	for range callers {
+		all.Go(asks)
+	}
+	all.Wait() // each gave up, waiting for a session
+	close(held)
+	seen.mu.Lock()
+	n := seen.most
+	seen.mu.Unlock()
+	if n == 0 || n > 2*most { // those that gave up may not have been noticed when the next began
+		t.Errorf("%d sessions began at a time", n)
+	}
+	p.on(nil)
+	if _, _, _, err := s.Heads(ctx, []string{"acme"}, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// A session that is found to have ended takes those of its age with it, but none that
+// began after they were given up.
+func TestNewSessionsAreKept(t *testing.T) {
+	server := pgtest.New(t, pgtest.Options{NoSync: true})
+	p, url := newProxy(t, server, server.Database(t))
+	s := open(t, url)
+	defer func() { ok(t, s.Close()) }()
+	appends(t, s, commit("acme", 1, nil))
+	var seen sessions
+	holding := make(chan chan struct{})
+	p.on(func(statements []string) action {
+		if begins(statements) {
+			seen.begin()
+			return pass
+		}
+		mine := make(chan struct{})
+		holding <- mine
+		<-mine
+		return cut
+	})
+	settle := []store.Commit{commit("acme", 1, nil)}
+	var first, second sync.WaitGroup
+	asks := func() {
+		if _, err := s.Settle(ctx, settle); err == nil {
+			t.Error("answered through a connection that was cut")
+		}
+	}
+	first.Go(asks)
+	one := <-holding
+	second.Go(asks)
+	two := <-holding
+	answers := func(statements []string) action {
+		if begins(statements) {
+			seen.begin()
+		}
+		return pass
+	}
+	p.on(answers)
+	close(one)
+	first.Wait()
+	well(t, s)
+	settles(t, s, settle[0], store.Committed)
+	before := seen.n
+	close(two)
+	second.Wait()
+	well(t, s)
+	settles(t, s, settle[0], store.Committed)
+	if seen.n != before {
+		t.Errorf("%d sessions began again", seen.n-before)
+	}
+}
