@@ -26,6 +26,15 @@ func reportOf(path, key string, n int) request {
 		Body: `{"usages":[` + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + `]}`}
 }
 
+// reserveAndCommit holds an amount and commits a part of it.
+func reserveAndCommit(key string) []request {
+	return []request{
+		{Method: "POST", Path: customers + acme + "/reservations", Key: key, Status: 201,
+			Body: `{"featureId":"tokens","amount":10,"idempotencyKey":"{seq}","dimensions":{"agentId":"agent-{leaf}"}}`},
+		{Method: "POST", Path: customers + acme + "/reservations/{id}/commit", Key: key, Status: 200, Body: `{"amount":7}`},
+	}
+}
+
 // cell is one measurement.
 type cell struct {
 	name     string

@@ -30,6 +30,7 @@ type config struct {
 	quick    bool
 	strict   bool
 	bursar   string         // a built binary; "" builds it
+	against  string         // a binary from before, to be measured beside, and nothing else
 	profiles string         // where CPU profiles of the server go; "" takes none
 	cells    *regexp.Regexp // of -cluster that are measured
 	cluster  bool           // measure servers that share a PostgreSQL, and nothing else
@@ -85,6 +86,7 @@ func parseFlags() *config {
 	flag.BoolVar(&c.cluster, "cluster", false, "measure servers that share a PostgreSQL instead: starts a private one")
 	cells := flag.String("cells", "", "with -cluster, a regular expression of the cells to measure; all without")
 	flag.StringVar(&c.bursar, "bursar", "", "a bursar binary to measure instead of building one")
+	flag.StringVar(&c.against, "against", "", "a bursar binary from before: measure it and the present one in turns, and nothing else")
 	flag.StringVar(&c.profiles, "profiles", "", "directory for CPU profiles of the server, one a part")
 	flag.Parse()
 	var err error
@@ -152,6 +154,13 @@ func runBench(ctx context.Context, c *config) (missed int, err error) {
 		err := b.clusterPart()
 		return b.report.print(os.Stdout), err
 	}
+	if c.against != "" {
+		err := b.build()
+		if err == nil {
+			err = b.againstPart()
+		}
+		return b.report.print(os.Stdout), err
+	}
 	if err := b.prepare(); err != nil {
 		return 0, err
 	}
@@ -168,12 +177,18 @@ func runBench(ctx context.Context, c *config) (missed int, err error) {
 	return b.report.print(os.Stdout), nil
 }
 
+// build makes the server's program, unless one was given.
+func (b *bench) build() (err error) {
+	if b.config.bursar == "" {
+		b.config.bursar, err = buildBursar(b.ctx, b.tmp)
+	}
+	return err
+}
+
 // prepare builds the server and the standard data, and starts both servers.
 func (b *bench) prepare() (err error) {
-	if b.config.bursar == "" {
-		if b.config.bursar, err = buildBursar(b.ctx, b.tmp); err != nil {
-			return err
-		}
+	if err := b.build(); err != nil {
+		return err
 	}
 	if b.floor, err = startFloor(b.ctx, filepath.Join(b.tmp, "floor.wal")); err != nil {
 		return err

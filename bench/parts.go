@@ -137,13 +137,7 @@ func (b *bench) batchPart() error {
 
 // reservePart holds and commits; a pair is two durable requests.
 func (b *bench) reservePart() error {
-	key := b.bursar.key
-	pair := []request{
-		{Method: "POST", Path: customers + acme + "/reservations", Key: key, Status: 201,
-			Body: `{"featureId":"tokens","amount":10,"idempotencyKey":"{seq}","dimensions":{"agentId":"agent-{leaf}"}}`},
-		{Method: "POST", Path: customers + acme + "/reservations/{id}/commit", Key: key, Status: 200, Body: `{"amount":7}`},
-	}
-	c := &cell{name: "reserve+commit", server: b.bursar, requests: pair, conns: 16}
+	c := &cell{name: "reserve+commit", server: b.bursar, requests: reserveAndCommit(b.bursar.key), conns: 16}
 	for range b.rounds {
 		r, err := b.measure(c)
 		if err != nil {

@@ -55,6 +55,11 @@ func (t *tree) entityID(level, i int) string {
 	return fmt.Sprintf("node%d-%0*d", level, leafWidth, i)
 }
 
+// parentOf is the id of the entity above entity i of a level.
+func (t *tree) parentOf(level, i int) string {
+	return t.entityID(level-1, i*t.width(level-1)/t.width(level))
+}
+
 func (t *tree) entities() (n int) {
 	for level := 1; level <= t.Levels; level++ {
 		n += t.width(level)
@@ -128,7 +133,7 @@ func (t *tree) seed(ctx context.Context, e *engine.Engine) error {
 		return err
 	}
 	for level := 1; level <= t.Levels; level++ {
-		err := inBatches(t.width(level), func(from, to int) error { return t.seedLevel(ctx, e, level, from, to) })
+		err := inBatches(t.width(level), seedBatch, func(from, to int) error { return t.seedLevel(ctx, e, level, from, to) })
 		if err != nil {
 			return err
 		}
@@ -136,7 +141,7 @@ func (t *tree) seed(ctx context.Context, e *engine.Engine) error {
 	if !t.Used {
 		return nil
 	}
-	return inBatches(t.Leaves, func(from, to int) error {
+	return inBatches(t.Leaves, seedBatch, func(from, to int) error {
 		in := make([]bursar.UsageInput, 0, to-from)
 		for i := from; i < to; i++ {
 			in = append(in, bursar.UsageInput{CustomerID: t.ID, FeatureID: feature, Value: bursar.AmountFromInt(1),
@@ -160,7 +165,7 @@ func (t *tree) seedLevel(ctx context.Context, e *engine.Engine, level, from, to 
 			in.EntityTypeID = "agent"
 		}
 		if level > 1 {
-			in.ParentID = bursar.Some(t.entityID(level-1, i*t.width(level-1)/t.width(level)))
+			in.ParentID = bursar.Some(t.parentOf(level, i))
 		}
 		entities = append(entities, in)
 		limits = append(limits, bursar.AssignmentInput{EntityID: in.ID, Capability: bursar.Capability{Kind: bursar.KindFeature, ID: feature},
@@ -190,8 +195,8 @@ func untilKnown(write func() error) (err error) {
 	return err
 }
 
-// inBatches covers 0 to n by calls of f, several at a time.
-func inBatches(n int, f func(from, to int) error) error {
+// inBatches covers 0 to n by calls of f for so many at once, several calls at a time.
+func inBatches(n, size int, f func(from, to int) error) error {
 	var wg sync.WaitGroup
 	var once sync.Once
 	var failed error
@@ -199,13 +204,13 @@ func inBatches(n int, f func(from, to int) error) error {
 	for range seedWriters {
 		wg.Go(func() {
 			for from := range next {
-				if err := f(from, min(from+seedBatch, n)); err != nil {
+				if err := f(from, min(from+size, n)); err != nil {
 					once.Do(func() { failed = err })
 				}
 			}
 		})
 	}
-	for from := 0; from < n; from += seedBatch {
+	for from := 0; from < n; from += size {
 		next <- from
 	}
 	close(next)
