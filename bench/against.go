@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
@@ -82,7 +81,7 @@ const overBatch = 100 // what one request may have
 
 // seedOver makes a customer through a server's API, and gives a key for requests.
 func (b *bench) seedOver(s *server, t *tree) (key string, err error) {
-	api := client.New("http://"+s.addr, strings.TrimPrefix(adminKey, "BURSAR_ADMIN_KEY="))
+	api := client.New("http://"+s.addr, adminKey)
 	_, err = api.PutEntityTypes(b.ctx,
 		client.EntityTypeInput{ID: "agent", DisplayName: "Agent", AttributionKeys: []string{"agentId"}},
 		client.EntityTypeInput{ID: "node", DisplayName: "Node", AttributionKeys: []string{}})

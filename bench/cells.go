@@ -16,6 +16,13 @@ func checkOf(customer, key string) request {
 		Path: customers + customer + "/entitlements/check?featureId=" + feature + "&dimensions[agentId]=agent-{leaf}"}
 }
 
+// checksOf asks about a hundred of them at once.
+func checksOf(customer, key string) request {
+	one := `{"featureId":"` + feature + `","dimensions":{"agentId":"agent-{leaf}"}}`
+	return request{Method: "POST", Key: key, Status: 200, Path: customers + customer + "/entitlements/checks",
+		Body: `{"checks":[` + strings.TrimSuffix(strings.Repeat(one+",", batchItems), ",") + `]}`}
+}
+
 var floorCheckRequest = request{Method: "POST", Path: "/check", Status: 200,
 	Body: `{"customerId":"acme","featureId":"tokens","dimensions":{"agentId":"agent-{leaf}"},"amount":1}`}
 

@@ -40,6 +40,8 @@ type loadResult struct {
 	P50, P99, P999, Max   float64
 	Server, Client, Other float64 // cores used by the server, the generator, and the rest of the machine
 	MicrosPerUnit, PerSec float64 // CPU of the server; units per second
+	All                   float64 // units that were answered, measured or not
+	WorstSecond           float64 // units of the second in which fewest were answered
 	Unsent                int     // paced operations that were due and not begun at the end
 }
 
@@ -54,6 +56,9 @@ type load struct {
 	fill   filler
 	hist   *hist
 	result loadResult
+	all    uint64   // operations that were answered
+	each   []uint64 // of them, of each measured second
+	since  time.Time
 
 	measuring bool
 	stopping  bool      // no new operations
@@ -88,6 +93,10 @@ func runLoad(s *loadSpec) (loadResult, error) {
 	r.Ops = float64(l.hist.n)
 	r.Units = r.Ops * float64(s.Units)
 	r.PerSec = r.Units / r.Seconds
+	r.All = float64(l.all) * float64(s.Units)
+	if whole := l.each[:min(len(l.each), int(r.Seconds))]; len(whole) > 0 {
+		r.WorstSecond = float64(slices.Min(whole)) * float64(s.Units)
+	}
 	r.MicrosPerUnit = r.Server * r.Seconds * 1e6 / max(1, r.Units)
 	return *r, nil
 }
@@ -177,7 +186,7 @@ func (l *load) run() error {
 	}
 	before := readUsage(l.spec.PID)
 	began := time.Now()
-	l.measuring = true
+	l.measuring, l.since = true, began
 	if err := l.until(began.Add(seconds(l.spec.Seconds))); err != nil {
 		return err
 	}
@@ -277,6 +286,15 @@ func (l *load) send(c *conn) error {
 	return nil
 }
 
+// count notes an operation in its second.
+func (l *load) count(now time.Time) {
+	second := int(now.Sub(l.since) / time.Second)
+	for len(l.each) <= second {
+		l.each = append(l.each, 0)
+	}
+	l.each[second]++
+}
+
 func (l *load) receive(c *conn) error {
 	r := &c.reply
 	n, err := syscall.Read(c.fd, r.buf[r.n:])
@@ -312,8 +330,10 @@ func (l *load) receive(c *conn) error {
 	}
 	now := time.Now()
 	c.busy = false
+	l.all++
 	if l.measuring {
 		l.hist.add(int64(now.Sub(c.began)))
+		l.count(now)
 	}
 	if l.gap > 0 || l.stopping {
 		l.idle = append(l.idle, c)

@@ -49,6 +49,7 @@ var allParts = []part{
 	{"reserve", (*bench).reservePart},
 	{"mixed", (*bench).mixedPart},
 	{"depth", (*bench).depthPart},
+	{"sustained", (*bench).sustainedPart},
 	{"start", (*bench).startPart},
 }
 
@@ -193,7 +194,7 @@ func (b *bench) prepare() (err error) {
 	if b.floor, err = startFloor(b.ctx, filepath.Join(b.tmp, "floor.wal")); err != nil {
 		return err
 	}
-	s := seedSpec{Dir: filepath.Join(b.tmp, "data"), Customers: []tree{
+	s := seedSpec{Dir: b.standardData(), Customers: []tree{
 		{ID: acme, Levels: standardLevels, Leaves: b.leaves}, {ID: flat, Levels: 1, Leaves: 10_000}, {ID: deep, Levels: 10, Leaves: 10_000},
 	}}
 	var seeded seedResult
@@ -204,6 +205,9 @@ func (b *bench) prepare() (err error) {
 	b.bursar, err = startBursar(b.ctx, b.config.bursar, s.Dir, seeded.Key)
 	return err
 }
+
+// standardData is the directory of the customers that all parts but the last use.
+func (b *bench) standardData() string { return filepath.Join(b.tmp, "data") }
 
 func encodeJSON(v any) []byte {
 	b, err := json.Marshal(v)
