@@ -198,18 +198,28 @@ func (e *Engine) idle(swept map[string]bool) (list []string, err error) {
 // evict lets customers go, the longest unused first, until the rest fits the budget.
 func (e *Engine) evict() {
 	var kept []*customer
-	for e.keeper.over(e.o.MemoryBudget) {
+	for e.keeper.full.Load() {
 		c := e.keeper.longestUnused()
 		if c == nil {
 			break
 		}
-		if e.evictOne(c) {
+		if !c.pausesSaving() && e.evictOne(c) {
 			e.keeper.forget(c)
 		} else {
 			kept = append(kept, c)
 		}
 	}
 	e.keeper.keep(kept)
+}
+
+// pausesSaving tells whether the last checkpoint could not be saved and the next one is not
+// tried yet.
+func (c *customer) pausesSaving() bool {
+	if !c.saveFailed.Load() || !c.mu.TryRLock() {
+		return false
+	}
+	defer c.mu.RUnlock()
+	return time.Now().Before(c.notBefore)
 }
 
 // evictOne lets a customer go. What this node does not save others do, or the sweep.

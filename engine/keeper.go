@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,13 +20,15 @@ type keeper struct {
 	unused  agenda // all, by when they were last used, or were when somebody last asked
 	sum     figures
 	looks   int // at customers, for whatever reason
+	budget  int64
+	full    atomic.Bool // customers take more than budget
 }
 
 // figures are what customers in memory take.
 type figures struct{ bytes, holds, keys int64 }
 
-func newKeeper() *keeper {
-	k := new(keeper)
+func newKeeper(budget int64) *keeper {
+	k := &keeper{budget: budget}
 	k.unsaved.slot, k.unused.slot = 1, 2
 	return k
 }
@@ -61,6 +64,7 @@ func (k *keeper) look(e *Engine, c *customer) {
 	now := figures{bytes: c.st.Memory(), holds: int64(c.st.OpenHolds.N), keys: int64(c.st.Keys.Resident())}
 	due, mine := int64(c.st.Due()), e.saves(c)
 	unsaved := c.st.Unsaved() > 0
+	c.unsaved.Store(unsaved && c.saveFailed.Load() || c.st.Unsaved() >= farBehind*e.o.CheckpointRecords)
 	changed := unsaved || len(c.st.Keys.Closing) > 0 || c.stray.Load()
 	save := c.saved.Add(e.o.CheckpointEvery)
 	if c.due.Load() && c.notBefore.Before(save) {
@@ -81,9 +85,7 @@ func (k *keeper) look(e *Engine, c *customer) {
 		k.remove(c)
 		return
 	}
-	k.sum.add(now, 1)
-	k.sum.add(c.known, -1)
-	c.known = now
+	k.known(c, now)
 	if !k.unused.has(c) {
 		k.unused.set(c, c.used.Load())
 	}
@@ -97,6 +99,14 @@ func (k *keeper) look(e *Engine, c *customer) {
 	} else {
 		k.unsaved.remove(c)
 	}
+}
+
+// known takes note of what c takes.
+func (k *keeper) known(c *customer, now figures) {
+	k.sum.add(now, 1)
+	k.sum.add(c.known, -1)
+	c.known = now
+	k.full.Store(k.sum.bytes > k.budget)
 }
 
 func (f *figures) add(g figures, sign int64) {
@@ -116,8 +126,7 @@ func (k *keeper) remove(c *customer) {
 	k.due.remove(c)
 	k.unsaved.remove(c)
 	k.unused.remove(c)
-	k.sum.add(c.known, -1)
-	c.known = figures{}
+	k.known(c, figures{})
 }
 
 // next takes the first of an agenda out if its time has come; nil = there is none.
@@ -159,12 +168,6 @@ func (k *keeper) keep(cs []*customer) {
 		k.unused.set(c, time.Now().UnixNano())
 		k.note(c)
 	}
-}
-
-func (k *keeper) over(budget int64) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.sum.bytes > budget
 }
 
 // counted is how many customers are in memory, and what they take.

@@ -39,6 +39,9 @@ type customer struct {
 	notBefore time.Time   // under mu: no checkpoint before its time until then
 	ticking   atomic.Bool // what is due is being recorded
 
+	saveFailed atomic.Bool // the last checkpoint could not be saved
+	unsaved    atomic.Bool // no checkpoint can be saved, or far more than one has is waiting for it; see hasRoom
+
 	noted  atomic.Bool  // housekeeping is to look at it
 	places [agendas]int // in each agenda, plus 1; with known under keeper.mu
 	known  figures

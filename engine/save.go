@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/record"
 	"github.com/bursarhq/bursar/store"
@@ -52,14 +53,31 @@ func (e *Engine) saved(c *customer, k *ledger.Capture, began time.Time, err erro
 	defer c.mu.Unlock()
 	if err != nil {
 		c.st.RestoreDirty(k)
+		c.saveFailed.Store(true)
+		c.notBefore = time.Now().Add(savePause * time.Since(began))
 		if errors.Is(err, store.ErrSuperseded) && e.nodes != nil {
 			c.stray.Store(true)
 		}
 		return
 	}
 	c.st.Saved(k)
+	c.saveFailed.Store(false)
 	c.notBefore = time.Now().Add(savePause * time.Since(began))
 	e.counters.checkpoints.Add(1)
+}
+
+// farBehind is how many checkpoints' worth of records a customer may have in memory, saved by
+// whatever node, before it counts as one that cannot be saved.
+const farBehind = 4
+
+// hasRoom refuses a write to a customer whose checkpoints cannot be saved, once customers take
+// all the memory that they may. What no checkpoint has stays in memory, idempotency keys and
+// reservations that ended too: nowhere else could they be looked up.
+func (e *Engine) hasRoom(c *customer) error {
+	if !c.unsaved.Load() || !e.keeper.full.Load() {
+		return nil
+	}
+	return bursar.Errorf(bursar.CodeGovernanceUnavailable, "the checkpoint of customer %q cannot be saved and the memory for what it lacks is used up; nothing was granted, and writes go on once the store saves again", c.id)
 }
 
 // letClosedGo forgets those of holds, which the store has, that are closed; others have

@@ -60,6 +60,10 @@ func (e *Engine) decided(ctx context.Context, by *catalogue.Caller, customerID s
 		if err != nil {
 			return nil, 0, err
 		}
+		if err := e.hasRoom(c); err != nil && by != system {
+			e.release(c)
+			return nil, 0, err
+		}
 		r := &request{c: c, op: o, who: by.ActorID, items: items, trace: by.RequestID, facts: f, done: make(chan struct{})}
 		if err := e.lane.add(r); err != nil {
 			e.release(c)
