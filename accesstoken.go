@@ -7,7 +7,7 @@ type Permission string
 
 const (
 	PermissionRead   Permission = "read"
-	PermissionManage Permission = "manage" // and to read
+	PermissionManage Permission = "manage" // includes read
 )
 
 // Limits of access tokens.

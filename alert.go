@@ -1,7 +1,7 @@
 package bursar
 
-// Webhook is an endpoint that hears of events. A delivery to it is at least once, in no
-// particular order.
+// Webhook is an endpoint that is sent messages about events. It gets each message at least
+// once, in no particular order.
 type Webhook struct {
 	ID          string      `json:"id"`
 	Kind        WebhookKind `json:"kind"`
@@ -10,7 +10,8 @@ type Webhook struct {
 	EventTypes  []string    `json:"eventTypes"` // nil = all
 	CustomerID  *string     `json:"customerId"` // nil = of all customers
 	Enabled     bool        `json:"enabled"`
-	// Secret signs (whsec_ + base64). OldSecret signs too until OldUntil.
+	// Secret, whsec_ and base64, is the key that messages are signed with. Until OldUntil
+	// they are signed with OldSecret as well.
 	Secret    string `json:"secret"`
 	OldSecret string `json:"oldSecret,omitempty"`
 	OldUntil  Time   `json:"oldUntil,omitempty"`
@@ -27,7 +28,8 @@ const (
 	WebhookEmail    WebhookKind = "email"
 )
 
-// Hears reports whether an event of the type, about the customer ("" = none), goes to w.
+// Hears reports whether w is sent an event of that type about that customer; customerID is
+// "" when the event is about none.
 func (w *Webhook) Hears(eventType, customerID string) bool {
 	if !w.Enabled || w.CustomerID != nil && *w.CustomerID != customerID {
 		return false

@@ -143,9 +143,10 @@ func MaxAmount(a, b Amount) Amount {
 	return a
 }
 
-// MulDiv returns the cost of a units at price per so many units, a × price ÷ per,
-// rounded half-even once, to the nano-unit. It works for every a and price; ok is
-// false, and the Amount 0, when the result is 10^15 units or more in magnitude.
+// MulDiv returns a × price ÷ per, which is what a units cost when each per units cost
+// price. The result is rounded half-even once, to the nano-unit. It works for every a
+// and price; ok is false, and the Amount 0, when the result is 10^15 units or more in
+// magnitude.
 // It panics unless 1 <= per <= 10^9.
 func (a Amount) MulDiv(price Amount, per int64) (cost Amount, ok bool) {
 	if per < 1 || per > 1_000_000_000 {
@@ -157,8 +158,9 @@ func (a Amount) MulDiv(price Amount, per int64) (cost Amount, ok bool) {
 	ph, pl := price.magnitude()
 	w3, w2, w1, w0 := mulWords(ah, al, ph, pl)
 	if w3 != 0 || w2 >= 1<<12 {
-		// 2^140 or more, where 10^24 × divisor is less. What is left has a
-		// quotient below 2^111, which rounds up without a wrap.
+		// The product is 2^140 or more, and the largest in range, 10^24 × divisor,
+		// is less than that. Smaller products have a quotient below 2^111, which
+		// rounds up without a wrap.
 		return Amount{}, false
 	}
 	hi, rest := bits.Div64(w2, w1, divisor)
@@ -287,8 +289,8 @@ func (a Amount) AppendBinary(b []byte) []byte {
 }
 
 // DecodeAmount reads the amount that [Amount.AppendBinary] wrote at the start of b
-// and returns it with its length in bytes. The length is 0 when b is cut short or
-// not the one form AppendBinary writes, so equal amounts have equal bytes.
+// and returns it with its length in bytes. The length is 0 when b is cut short, or has
+// another form than the one that AppendBinary writes: equal amounts have equal bytes.
 func DecodeAmount(b []byte) (Amount, int) {
 	var hi, lo uint64
 	for i := 0; i < len(b) && i < amountBinaryMax; i++ {

@@ -85,9 +85,8 @@ func (a Amount) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON sets a to what [ParseAmount] reads from b, so null and strings are
-// errors, but without the bound of the wire: it reads back all that [Amount.MarshalJSON]
-// writes, and sums may be larger than what may be asked for. On an error a keeps its
-// value.
+// errors. Unlike ParseAmount it takes amounts of 10^15 and more: sums may be as large, and
+// it reads back all that [Amount.MarshalJSON] writes. On an error a keeps its value.
 func (a *Amount) UnmarshalJSON(b []byte) error {
 	v, err := ParseAmount(b)
 	if err != nil {
@@ -128,7 +127,7 @@ type amountLiteral struct {
 const amountExpMax = 1 << 50
 
 // scanAmount takes b apart; ok is false unless all of b is a JSON number. It returns
-// the literal, not filling one in, so that b may stay on the caller's stack.
+// the literal instead of filling in a pointer, so that b can stay on the caller's stack.
 func scanAmount(b []byte) (n amountLiteral, ok bool) {
 	if len(b) > 0 && b[0] == '-' {
 		n.neg = true
@@ -231,8 +230,8 @@ func (n *amountLiteral) digit(i int64) uint64 {
 	return uint64(n.text[i] - '0')
 }
 
-// roundsUp reports whether the digits from last on, as a fraction, round half-even
-// to 1 behind an integer that is odd or not.
+// roundsUp reports whether the digits from last on, read as a fraction, round up by the
+// rule half-even; odd tells whether the integer before them is odd.
 func (n *amountLiteral) roundsUp(last int64, odd bool) bool {
 	if half := n.digit(last); half != 5 {
 		return half > 5

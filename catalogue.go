@@ -8,7 +8,7 @@ const (
 	KindCurrency CapabilityKind = 2
 )
 
-// Capability is what is governed: a metered feature or a credit currency.
+// Capability is what is limited and used: a metered feature or a credit currency.
 type Capability struct {
 	Kind CapabilityKind
 	ID   string
@@ -67,7 +67,8 @@ type Aggregation struct {
 	Field    string `json:"field,omitempty"`
 }
 
-// MeterFilter is a conjunction of conditions; filters are alternatives.
+// MeterFilter takes an event for which all its conditions hold. A meter takes an event that
+// one of its filters takes.
 type MeterFilter struct {
 	Conditions []MeterCondition `json:"conditions"`
 }
@@ -86,8 +87,8 @@ type Units struct {
 	Plural   string `json:"plural"`
 }
 
-// Currency is a custom credit currency. A prepaid currency has a pool per customer
-// that gates; with Prepaid false only limits do.
+// Currency is a custom credit currency. Use of a prepaid currency is bounded by a pool of
+// each customer; use of another one is bounded by limits alone.
 type Currency struct {
 	ID          string            `json:"id"`
 	DisplayName string            `json:"displayName"`

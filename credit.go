@@ -63,7 +63,8 @@ type Balance struct {
 	At         Time // of the last change
 	// ExpiresAt is when the next active grant that has credits left expires; 0 = none does.
 	ExpiresAt Time
-	Consumed  *Amount // by the usage that this answers; nil when it answers none
+	// Consumed is what the usage took that this is the reply to; nil in other replies.
+	Consumed *Amount
 }
 
 // LedgerType is the kind of an entry of the credit ledger.
@@ -94,7 +95,7 @@ type LedgerEntry struct {
 // PromotionInput is a customer-wide limit of a feature.
 type PromotionInput struct {
 	FeatureID   string
-	UsageLimit  *Amount // nil with Unlimited
+	UsageLimit  *Amount // nil if Unlimited
 	Unlimited   bool
 	Soft        bool
 	Visible     bool

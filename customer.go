@@ -56,7 +56,7 @@ type EntityInput struct {
 	DisplayName  Opt[string]
 	Metadata     map[string]string // merges; "" deletes a key
 	ParentID     Opt[string]
-	IfMatch      string // the revision that this is based on, or a word for it; "" = does not say
+	IfMatch      string // the revision that this is based on, AnyRevision or NoRevision; "" = not said
 }
 
 // Enforcement says what happens when a limit is reached.
@@ -64,12 +64,13 @@ type Enforcement string
 
 const (
 	Hard Enforcement = "hard" // denies
-	Soft Enforcement = "soft" // allows, reports and alerts
+	Soft Enforcement = "soft" // grants, shows that it is exceeded, and alerts
 )
 
 // Assignment is a limit: how much of a capability an entity may use in each window,
 // of all usage attributed to it or, with scope entities, of the usage that is
-// attributed to all of those too. Natural key: (entity, capability, scope set, label).
+// attributed to all of those too. No two of a customer have the same entity, capability,
+// scope (as a set) and label.
 type Assignment struct {
 	ID              string
 	EntityID        string
@@ -87,7 +88,7 @@ type Assignment struct {
 	Allocation      string // none or strict
 	CreatedAt       Time
 	UpdatedAt       Time
-	Start           *Start // of a limit that the write made; nil in all other replies
+	Start           *Start // only in the reply to the write that made the limit; else nil
 }
 
 // Start is where a new limit begins to count.
@@ -96,11 +97,11 @@ type Start struct {
 	Usage Amount // how much of it there was already
 }
 
-// DefaultThresholds is what an assignment warns at when it does not say.
+// DefaultThresholds are the percentages at which an assignment warns that has none of its own.
 var DefaultThresholds = []int{80, 100}
 
-// AssignmentInput creates or updates one assignment by its natural key. A new one
-// needs UsageLimit and Cadence; absent members keep what is stored.
+// AssignmentInput creates or updates the assignment with its entity, capability, scope and
+// label. A new one needs UsageLimit and Cadence; absent members keep what is stored.
 type AssignmentInput struct {
 	EntityID        string
 	Capability      Capability
@@ -108,12 +109,12 @@ type AssignmentInput struct {
 	Label           string
 	UsageLimit      Opt[Amount]
 	Cadence         Opt[Cadence]
-	ParentID        Opt[string] // moves the entity, not the row
+	ParentID        Opt[string] // moves the entity, not the limit
 	Enforcement     Opt[Enforcement]
 	AlertThresholds Opt[[]int]
 	Timezone        Opt[string]
 	Anchor          Opt[Time]
 	Allocation      Opt[string]
-	CountFrom       string // of a new one: now, which is the default, or periodStart
-	IfMatch         string // the revision that this is based on, or a word for it; "" = does not say
+	CountFrom       string // of a new limit: now, which is the default, or periodStart
+	IfMatch         string // the revision that this is based on, AnyRevision or NoRevision; "" = not said
 }

@@ -109,7 +109,7 @@ type AllocationProblem struct {
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 
-// Errorf makes an Error without a place.
+// Errorf makes an Error that points at no place of the request.
 func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }

@@ -7,7 +7,7 @@ type EventInput struct {
 	EventName      string
 	IdempotencyKey string
 	Dimensions     []Dimension
-	Timestamp      Time // 0 = the receipt
+	Timestamp      Time // 0 = when the server received it
 }
 
 // EstimateInput asks what usage or an event would cost. EventName or FeatureID is set.

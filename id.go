@@ -2,8 +2,8 @@ package bursar
 
 import "fmt"
 
-// Limits on what a request may hold. Each is enforced where the input is decoded or
-// decided, and none is configurable: clients can rely on them.
+// Limits on what a request may hold; lengths are in characters. Each is enforced where the
+// input is decoded or decided, and none is configurable: clients can rely on them.
 const (
 	MaxIDLen           = 255
 	MaxNameLen         = 255
@@ -18,7 +18,7 @@ const (
 	MaxDimensionLen    = 1024
 	MaxRowsPerEvent    = 512 // limits of one capability that a piece of usage counts on
 	MaxPlainLimits     = 16  // of one capability without a scope, on an entity
-	MaxScopedLimits    = 32  // of one capability with a scope, by one of the entities that they name
+	MaxScopedLimits    = 32  // of one capability with a scope, that name one entity
 	MaxThresholds      = 10
 	MaxKeyLen          = 255
 )
@@ -38,7 +38,7 @@ func CheckID(s string) error { return checkID(s, false) }
 // CheckCustomerID is CheckID with @ allowed after the first character.
 func CheckCustomerID(s string) error { return checkID(s, true) }
 
-// CheckEntityID is CheckID less the ids that name routes.
+// CheckEntityID is CheckID, and refuses the ids that would be taken for a route.
 func CheckEntityID(s string) error {
 	switch s {
 	case "archive", "unarchive", "entitlements":
@@ -92,7 +92,8 @@ func CheckKey(s string) error {
 	return nil
 }
 
-// CheckDimensions tells which key of dims, if any, is not allowed, and why.
+// CheckDimensions returns why dims are not allowed, and the key of the first dimension that
+// is not; the key is "" when there are too many dimensions.
 func CheckDimensions(dims []Dimension) (key string, err error) {
 	if len(dims) > MaxDimensions {
 		return "", fmt.Errorf("at most %d dimensions, here are %d", MaxDimensions, len(dims))

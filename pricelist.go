@@ -62,9 +62,9 @@ type priceKind struct {
 	instead string
 }
 
-// priceKinds are in the order of their rates; instead comes before. A price for an hour in
-// a cache that is not there is taken to be that for a shorter time, the nearest above
-// input's.
+// priceKinds are in the order of their rates; a kind comes after its instead. Where a list
+// has no price for an hour in a cache, the price of the shorter time stands in for it: that
+// is nearer to it than the price of input.
 var priceKinds = []priceKind{
 	{"input", "input_cost_per_token", ""},
 	{"cacheRead", "cache_read_input_token_cost", "input"},
@@ -80,8 +80,8 @@ var priceKinds = []priceKind{
 // prices share rates; the same list and options give the same rates in the same order.
 // A model with a price that makes no sense is skipped and reported, not guessed.
 //
-// The error is that r is no such list, that the options contradict themselves, or that
-// there would be more than MaxRates rates.
+// It fails when r is no such list, when the options contradict themselves, and when there
+// would be more than MaxRates rates.
 func ParsePriceList(r io.Reader, o PriceListOptions) ([]Rate, PriceListReport, error) {
 	var report PriceListReport
 	if err := o.check(); err != nil {
@@ -156,17 +156,19 @@ type priceList struct {
 	groups map[priceGroup][]string
 }
 
-// priceGroup is a kind, by its index, and a price, which models have in common.
+// priceGroup is what models have in common: the price of one kind of token, which is an
+// index of priceKinds.
 type priceGroup struct {
 	kind   int
 	amount Amount
 }
 
-// priceModel is a model of a list, by its key there and by the name that events have.
+// priceModel is a model of a list: its key there, and the name that events call it by.
 type priceModel struct{ key, name string }
 
-// order lists the models that the options select by key, but those whose name was cut to
-// the last, so that a name as listed goes before one that was cut to the same.
+// order lists the models that the options select, in order of key. Models whose name was
+// shortened come last: of a listed and a shortened name that are the same, the listed one
+// is taken.
 func (p *priceList) order(list map[string]json.RawMessage) (models []priceModel) {
 	for key, v := range list {
 		if key == "sample_spec" || key == "fallback_generalizations" || !p.selects(key) {
@@ -198,7 +200,8 @@ func (p *priceList) order(list map[string]json.RawMessage) (models []priceModel)
 	return models
 }
 
-// selects tells whether a pattern has key. To patterns a slash is a character like others.
+// selects tells whether one of the options' patterns matches key. Unlike in path.Match, * and
+// ? match slashes, too.
 func (p *priceList) selects(key string) bool {
 	slashes := strings.NewReplacer("/", "\x00")
 	return p.o.Models == nil || slices.ContainsFunc(p.o.Models, func(pattern string) bool {
@@ -261,7 +264,7 @@ func (p *priceList) prices(members map[string]json.RawMessage) (prices []Amount,
 			case j >= 0:
 				prices[i] = prices[j]
 			case k.name == "output" && string(members["mode"]) == `"embedding"`:
-				// It has none: an embedding is not of tokens.
+				// The price is 0: what an embedding puts out is no tokens.
 			default:
 				return nil, nil, fmt.Errorf("it has no %s", k.member)
 			}
@@ -313,8 +316,8 @@ func perMillion(price json.RawMessage, credits Amount) (*big.Rat, error) {
 	return exact.Mul(exact, big.NewRat(1_000_000, 1)), nil
 }
 
-// roundAmount rounds x ≥ 0 half-even to 9 decimals; whole tells that nothing was lost. What
-// is too large for an amount is 10^15.
+// roundAmount rounds x ≥ 0 half-even to 9 decimals; whole tells that nothing was lost. For
+// an x that is too large for an Amount it returns 10^15, which is out of range.
 func roundAmount(x *big.Rat) (a Amount, whole bool) {
 	nanos := new(big.Int).Mul(x.Num(), big.NewInt(nanosPerUnit))
 	rest := new(big.Int)
@@ -329,7 +332,7 @@ func roundAmount(x *big.Rat) (a Amount, whole bool) {
 	return AmountFromWords(new(big.Int).Rsh(nanos, 64).Int64(), new(big.Int).And(nanos, new(big.Int).SetUint64(1<<64-1)).Uint64()), whole
 }
 
-// tieredMembers lists prices for what usage has more of or at other times.
+// tieredMembers lists the members whose price depends on how many tokens a request has.
 func tieredMembers(members map[string]json.RawMessage) string {
 	var more []string
 	for _, key := range slices.Sorted(maps.Keys(members)) {

@@ -21,14 +21,14 @@ const (
 func RevisionOf(parts ...any) string {
 	b, err := json.Marshal(parts)
 	if err != nil {
-		panic(err) // what has a revision can be written
+		panic(err) // all that has a revision can be marshalled
 	}
 	sum := sha256.Sum256(b)
 	return "r" + hex.EncodeToString(sum[:8])
 }
 
-// Revision covers the limit and, by its effective limit, the boosts in force. The place
-// of its entity in the tree is the entity's, and where it began is no state of it.
+// Revision covers the limit and, by its effective limit, the boosts in force. It leaves out
+// ParentID, which the entity's revision covers, and Start, which is in one reply only.
 func (a *Assignment) Revision() string {
 	c := *a
 	c.ParentID, c.Start = nil, nil
@@ -57,8 +57,8 @@ type Conflict struct {
 // revised is a thing with a revision.
 type revised interface{ Revision() string }
 
-// CheckRevision notes a conflict unless current is at the revision ifMatch; "" asks
-// nothing. exists is false when there is no such thing, whatever current is.
+// CheckRevision notes a conflict unless current is at the revision ifMatch; if that is "",
+// it checks nothing. exists is false when there is no such thing, whatever current is.
 func (p *Problems) CheckRevision(pointer, ifMatch string, current revised, exists bool) {
 	var why string
 	switch {

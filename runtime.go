@@ -66,7 +66,7 @@ type Binding struct {
 // entitlement, of a prepaid currency its credits.
 type Gate struct {
 	Capability Capability
-	// Unlimited: no pool or customer-wide limit gates.
+	// Unlimited tells that the customer has no pool and no limit of its own.
 	Unlimited    bool
 	Soft         bool // above UsageLimit it still grants
 	UsageLimit   Amount
@@ -97,7 +97,7 @@ type Decision struct {
 	// when the request had no dimensions.
 	Chains  [][]Node
 	Binding *Binding
-	// Warnings say what of the request may be meant otherwise, see WarnNotResolved.
+	// Warnings tell what in the request may not mean what was intended, see WarnNotResolved.
 	Warnings []string
 }
 
@@ -118,13 +118,13 @@ const (
 // UsageInput is one item of a usage report, or a consumption of credits.
 type UsageInput struct {
 	CustomerID     string
-	FeatureID      string // or
-	CurrencyID     string // of a consumption
+	FeatureID      string // "" of a consumption
+	CurrencyID     string // of a consumption, else ""
 	Value          Amount
 	Behavior       UpdateBehavior
 	Dimensions     []Dimension
 	IdempotencyKey string // "" = none
-	Timestamp      Time   // 0 = the receipt
+	Timestamp      Time   // 0 = when the server received it
 }
 
 // Capability is what the item is usage of.

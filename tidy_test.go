@@ -34,8 +34,8 @@ var mayImport = map[string][]string{
 	"webui":                 {},
 }
 
-// pure packages decide and remember, and do nothing else: the same input gives the same
-// output, on every machine and whenever a log is read again.
+// pure lists the packages that decide and remember, and do nothing else: the same input
+// gives them the same output, on every machine and whenever a log is read again.
 var pure = []string{".", "record", "catalogue", "ledger"}
 
 // roles are the interfaces by which a store is called.
@@ -124,8 +124,8 @@ func checkLengths(t *testing.T, path string, fset *token.FileSet, f *ast.File) {
 	}
 }
 
-// checkPure refuses what a pure package may not do: wait, lock, read a clock, draw lots or
-// call a store.
+// checkPure refuses what a pure package may not do: wait, lock, read a clock, use random
+// numbers or call a store.
 func checkPure(t *testing.T, path string, fset *token.FileSet, f *ast.File) {
 	for _, imp := range f.Imports {
 		p := strings.Trim(imp.Path.Value, `"`)
@@ -143,7 +143,7 @@ func checkPure(t *testing.T, path string, fset *token.FileSet, f *ast.File) {
 				t.Errorf("%s: %s.%s; the instant is an input", fset.Position(n.Pos()), x.Name, n.Sel.Name)
 			}
 			if ok && x.Name == "store" && slices.Contains(roles, n.Sel.Name) {
-				t.Errorf("%s: store.%s; what is missing is asked for, not fetched", fset.Position(n.Pos()), n.Sel.Name)
+				t.Errorf("%s: store.%s; a pure package says what it lacks (ledger.Needs), and the engine fetches it", fset.Position(n.Pos()), n.Sel.Name)
 			}
 		}
 		return true

@@ -16,7 +16,7 @@ func TimeOf(t time.Time) Time { return Time(t.UnixNano()) }
 // Std is t as a time.Time in UTC.
 func (t Time) Std() time.Time { return time.Unix(0, int64(t)).UTC() }
 
-// Milli cuts t to whole milliseconds, the precision of stored timestamps.
+// Milli rounds t down to whole milliseconds, the precision of stored timestamps.
 func (t Time) Milli() Time { return t - Time(mod(int64(t), int64(time.Millisecond))) }
 
 func mod(a, b int64) int64 {
@@ -50,14 +50,14 @@ func (t *Time) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// Instants outside these bounds are refused: windows are proven for 1970 to 2100 and
-// nanoseconds since the epoch end in 2262.
+// Instants outside these bounds are refused: windows are tested for 1970 to 2100, and an
+// int64 of nanoseconds since the epoch ends in 2262.
 var (
 	minTime = TimeOf(time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC))
 	maxTime = TimeOf(time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC))
 )
 
-// ParseTime reads RFC 3339 with any offset, years 1900 to 2199.
+// ParseTime reads RFC 3339 with any offset, years 1901 to 2198.
 func ParseTime(s string) (Time, error) {
 	v, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil || v.Year() < 1901 || v.Year() > 2198 {

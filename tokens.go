@@ -9,10 +9,10 @@ import (
 // The kinds of tokens, as properties of an event. A token is of one kind alone, so that
 // each kind has its own price and nothing is charged twice.
 const (
-	TokensInput        = "tokens.input"          // neither read from a cache nor written to one
+	TokensInput        = "tokens.input"          // of the prompt, neither read from a cache nor written to one
 	TokensCacheRead    = "tokens.cache_read"     // of the prompt, found in the provider's cache
-	TokensCacheWrite   = "tokens.cache_write"    // put there for the provider's usual time, such as 5 minutes
-	TokensCacheWrite1h = "tokens.cache_write_1h" // put there for an hour
+	TokensCacheWrite   = "tokens.cache_write"    // of the prompt, put into the cache for its usual time, such as 5 minutes
+	TokensCacheWrite1h = "tokens.cache_write_1h" // of the prompt, put into the cache for an hour
 	TokensOutput       = "tokens.output"         // without reasoning
 	TokensReasoning    = "tokens.reasoning"      // thinking that is charged as output
 )
@@ -67,10 +67,10 @@ const (
 )
 
 // GenAITokens reads OpenTelemetry's GenAI attributes among the properties of an event and
-// gives what follows from them: with any count of tokens all six kinds; "model", which is
-// that of the response, else of the request; and "provider". A property that dims has
-// already is left out, since what the caller says himself counts. Without such attributes
-// it gives nil.
+// gives what follows from them: all six kinds, if there is any count of tokens; "model",
+// which is that of the response, else of the request; and "provider". It leaves out a
+// property that dims has already: what the caller says itself counts. Without such
+// attributes it gives nil.
 //
 // An error is an *Error that points at /dimensions/<attribute>.
 func GenAITokens(dims []Dimension) ([]Dimension, error) {

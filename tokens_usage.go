@@ -7,25 +7,26 @@ import (
 )
 
 // usageShape says where the usage objects of one API have their counts. A path names a
-// member or, with a slash, a member of a member; of several the first that is there
-// counts.
+// member or, with a slash, a member of a member. Of several paths of one count the first
+// that an object has is read.
 type usageShape struct {
 	api           string
 	input, output []string
-	// Input includes what was read from and written to a cache, unless outside is set.
+	// outside tells that input does not include what was read from and written to a cache.
 	cacheRead, cacheWrite []string
 	outside               bool
 	toolInput             []string // input that input does not include
-	// Output includes reasoning, unless beside is set. The object's own total overrules
-	// that: xAI's Chat Completions have it beside, some of Gemini's replies inside.
+	// beside tells that output does not include reasoning. Where the object has a total that
+	// says otherwise, the total is believed: xAI's Chat Completions do not include it, and
+	// some of Gemini's replies do.
 	reasoning []string
 	beside    bool
 	total     []string
 	others    []string // further paths that belong to this API
 }
 
-// usageShapes are the APIs, the first of those that an object fits counts: without cached
-// tokens Responses and Messages mean the same.
+// usageShapes are the APIs. Of several that an object fits the first is taken: Responses and
+// Messages differ in how they count cached tokens only.
 var usageShapes = []*usageShape{{
 	api:        "OpenAI's Responses",
 	input:      []string{"input_tokens"},
@@ -103,10 +104,10 @@ func usageError(path, format string, args ...any) *Error {
 	return ErrorAt("/"+path, CodeValidationFailed, format, args...)
 }
 
-// usageName is a path as people write it.
+// usageName is a path as an error shows it, with points.
 func usageName(path string) string { return strings.ReplaceAll(path, "/", ".") }
 
-// shape finds the API whose paths alone are in u.
+// shape finds the API to which all known members of u belong.
 func (u usageObject) shape() (*usageShape, error) {
 	var known []string
 	for _, s := range usageShapes {
@@ -166,7 +167,7 @@ func within(part, whole usageCount, wholePath string) error {
 	return usageError(part.path, "%s is %d, more than %s (%d), which has to include it", usageName(part.path), part.n, wholePath, whole.n)
 }
 
-// count takes the counts of u apart.
+// count makes of the counts of u numbers of which each token is in one only.
 func (s *usageShape) count(u usageObject) (c tokenCounts, err error) {
 	var input, output, read, write, tools, reasoning, total usageCount
 	for _, f := range []struct {
@@ -209,9 +210,9 @@ func (s *usageShape) count(u usageObject) (c tokenCounts, err error) {
 	return c, nil
 }
 
-// splitWrites sets the cache writes of Messages, of which write is all and the members of
-// cache_creation are the parts by time to live. What no part names is of the default, 5
-// minutes.
+// splitWrites sets the cache writes of Messages by time to live. write is their sum, and the
+// members of cache_creation are its parts. Tokens that are in no part were written for the
+// default time, 5 minutes.
 func (u usageObject) splitWrites(c *tokenCounts, write usageCount) error {
 	short, err := u.count([]string{"cache_creation/ephemeral_5m_input_tokens"})
 	if err != nil {
