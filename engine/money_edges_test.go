@@ -25,9 +25,11 @@ func amt(s string) bursar.Amount {
 
 // prepaid is a rig whose customer acme has tokens and seats at a price in the prepaid
 // currency coins.
-func prepaid(t *testing.T, price string) *rig {
+func prepaid(t *testing.T, price string) *rig { return prepaidOn(t, mem.New(), price) }
+
+func prepaidOn(t *testing.T, s store.Store, price string) *rig {
 	ctx := t.Context()
-	r := newRig(t, mem.New(), engine.Options{CheckpointEvery: time.Hour})
+	r := newRig(t, s, engine.Options{CheckpointEvery: time.Hour})
 	r.furnish("acme")
 	_, err := r.CreateCurrency(ctx, tester, bursar.Currency{ID: "coins", DisplayName: "Coins", Prepaid: true})
 	r.must(err)

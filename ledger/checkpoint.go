@@ -335,6 +335,7 @@ func (s *State) Restored() {
 	for _, id := range slices.SortedFunc(maps.Keys(s.Holds), record.CompareID) {
 		s.indexHold(s.Holds[id])
 	}
+	s.endedRestored()
 	s.setGrants()
 	s.Keys.restored()
 }

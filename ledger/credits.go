@@ -15,6 +15,7 @@ import (
 type moneyChanges struct {
 	grts      map[uint32]*grant
 	newGrants int
+	newEnded  []uint32
 	pls       map[uint32]*pool
 	bsts      map[uint32][]*record.Boost
 	prms      map[uint32]*promo // nil value = deleted
@@ -56,6 +57,7 @@ func (v *View) mergeMoney(head store.Head) {
 		s.Grants[ord] = g
 		s.Dirty.part(partGrant, ord, g)
 	}
+	s.addEnded(v.newEnded)
 	for cap, p := range v.pls {
 		s.Pools[cap] = p
 		s.Dirty.part(partPool, cap, p)
@@ -101,7 +103,7 @@ type poolPart struct {
 	At        bursar.Time   `json:"at"`
 	Overdraft uint32        `json:"overdraft"`
 	Live      []uint32      `json:"live"`
-	Ended     []uint32      `json:"ended"`
+	Ended     []uint32      `json:"ended"` // in sums and what older versions wrote; else they have parts of their own
 	Low       []int         `json:"low"`
 }
 
@@ -128,6 +130,7 @@ func (d *Decider) draw(cap uint32, amount bursar.Amount, feature uint32, of int,
 
 func (d *Decider) burn(cap uint32, amount bursar.Amount, at bursar.Time) (moves []record.Move) {
 	for _, ord := range d.Pool(cap).Live {
+		d.Visits++
 		g := d.Grant(ord)
 		if x := bursar.MinAmount(g.left(), amount); g.Status == bursar.GrantActive && x.Sign() > 0 {
 			moves = append(moves, record.Move{Grant: ord, Amount: x})
@@ -159,6 +162,7 @@ func (d *Decider) overdraftOf(cap uint32, at bursar.Time) uint32 {
 func (d *Decider) refund(cap uint32, amount bursar.Amount) (moves []record.Move) {
 	p := d.Pool(cap)
 	take := func(ord uint32, ok bool) {
+		d.Visits++
 		if x := bursar.MinAmount(d.Grant(ord).Consumed, amount); ok && x.Sign() > 0 {
 			moves = append(moves, record.Move{Grant: ord, Amount: x.Neg(), Ended: d.Grant(ord).ended()})
 			amount = amount.Sub(x)
@@ -170,10 +174,9 @@ func (d *Decider) refund(cap uint32, amount bursar.Amount) (moves []record.Move)
 	for _, ord := range slices.Backward(p.Live) {
 		take(ord, d.Grant(ord).Status == bursar.GrantActive)
 	}
-	ended := slices.Clone(p.ended)
-	slices.SortFunc(ended, func(a, b uint32) int { return int(b) - int(a) })
-	for _, ord := range ended {
-		take(ord, true)
+	for ord := d.NextGrant() - 1; ord > 0 && !amount.IsZero(); ord-- { // the newest of those that have ended
+		g := d.Grant(ord)
+		take(ord, g.cap == cap && g.ended())
 	}
 	return moves
 }
@@ -210,18 +213,21 @@ func (v *View) Credit(cat *catalogue.Catalogue, asks []Ask) *bursar.Balance {
 // money is the part of a customer's state that is about credits, prices and alerts. Like
 // the rest of the state its values are immutable.
 type money struct {
-	Grants  []*grant // by ord
-	Pools   map[uint32]*pool
-	boosts  map[uint32][]*record.Boost // by row
-	Promos  map[uint32]*promo          // by feature
-	Fired   map[uint32]*record.Fired   // by row
-	Uniques map[record.UniqueKey]*uniqueSet
-	windows map[uint32][]bursar.Time // by row: windows that uniques has sets of
+	Grants     []*grant // by ord
+	overGrants []uint32 // grants that have ended, in that order: a list that only grows at its end
+	Pools      map[uint32]*pool
+	boosts     map[uint32][]*record.Boost // by row
+	Promos     map[uint32]*promo          // by feature
+	Fired      map[uint32]*record.Fired   // by row
+	Uniques    map[record.UniqueKey]*uniqueSet
+	windows    map[uint32][]bursar.Time // by row: windows that uniques has sets of
 	// corrected is the seq of the last commit that re-pricing made; unlike the rest it is
 	// only in the log, and 0 until one is seen.
 	corrected uint64
 	// timed is when the next grant becomes active or expires; 0 = none does.
 	timed bursar.Time
+	// poolsEnded is, while a checkpoint is read, what pools of older versions say of overGrants.
+	poolsEnded []uint32
 }
 
 func newMoney() money {
@@ -236,7 +242,6 @@ type pool struct {
 	at          bursar.Time
 	overdraft   uint32   // its grant; 0 = never needed
 	Live        []uint32 // scheduled and active grants, as they burn
-	ended       []uint32 // the others, as they ended
 	Low         []int    // low-balance levels that have fired
 }
 

@@ -46,7 +46,7 @@ func (v *View) changeGrant(ord uint32, f func(*grant, *pool)) error {
 	f(&g, &p)
 	if g.ended() && !old.ended() {
 		p.Live = slices.DeleteFunc(slices.Clone(p.Live), func(o uint32) bool { return o == ord })
-		p.ended = append(p.ended[:len(p.ended):len(p.ended)], ord)
+		push(v, &v.newEnded, ord)
 	}
 	put(v, &v.grts, ord, &g)
 	put(v, &v.pls, g.cap, &p)
@@ -196,11 +196,8 @@ func (o *VoidGrant) Decide(d *Decider) (any, error) {
 	if err := d.writable(); err != nil {
 		return nil, err
 	}
-	for ord := uint32(1); ord < d.NextGrant(); ord++ {
+	if ord := d.grantOf(o.ID); ord != 0 {
 		g := d.Grant(ord)
-		if g.id != o.ID {
-			continue
-		}
 		if g.ended() || g.Type == bursar.GrantOverdraft {
 			return nil, bursar.Errorf(bursar.CodeGrantNotVoidable, "the grant %s is %s, of type %s: only ACTIVE and SCHEDULED grants can be voided", g.ID, g.Status, g.Type)
 		}
@@ -216,6 +213,24 @@ func (o *VoidGrant) Decide(d *Decider) (any, error) {
 		return out, nil
 	}
 	return nil, ErrNoGrant(store.FormatID(o.ID))
+}
+
+// grantOf is the number of a grant, which is looked for among those that have not ended
+// first; 0 = there is none.
+func (v *View) grantOf(id [16]byte) uint32 {
+	for _, cap := range v.poolCaps() {
+		for _, ord := range v.Pool(cap).Live {
+			if v.Visits++; v.Grant(ord).id == id {
+				return ord
+			}
+		}
+	}
+	for ord := uint32(1); ord < v.NextGrant(); ord++ {
+		if v.Visits++; v.Grant(ord).id == id {
+			return ord
+		}
+	}
+	return 0
 }
 
 func ErrNoGrant(id string) error {

@@ -22,6 +22,7 @@ const (
 	partFired  = "fired"
 	partUnique = "unique"
 	partPaths  = "paths"
+	partEnded  = "ended"
 )
 
 type partKey struct {
@@ -39,7 +40,7 @@ func partBody(v any, caps []bursar.Capability) []byte {
 	case *grant:
 		body = grantPart{v.Grant, caps[v.cap-1]}
 	case *pool:
-		body = poolPart{v.Limit, v.Used, v.active, v.at, v.overdraft, v.Live, v.ended, v.Low}
+		body = v.part(nil)
 	case []*record.Boost:
 		if v == nil {
 			return nil
@@ -60,6 +61,8 @@ func partBody(v any, caps []bursar.Capability) []byte {
 		}
 		body = firedPart{v.Start, v.Levels}
 	case pathsPart:
+		body = v
+	case endedPart:
 		body = v
 	}
 	b, _ := json.Marshal(body) // no type in them can fail
@@ -111,7 +114,8 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 	case partPool:
 		var q poolPart
 		if read(&q) {
-			s.Pools[ord] = &pool{q.Limit, q.Used, q.Active, q.At, q.Overdraft, q.Live, q.Ended, q.Low}
+			s.Pools[ord] = &pool{q.Limit, q.Used, q.Active, q.At, q.Overdraft, q.Live, q.Low}
+			s.poolsEnded = append(s.poolsEnded, q.Ended...)
 		}
 	case partBoosts:
 		var list []boostPart
@@ -136,6 +140,11 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 		if read(&q) {
 			s.restorePaths(ord, q)
 		}
+	case partEnded:
+		var q endedPart
+		if read(&q) {
+			s.restoreEnded(ord, q)
+		}
 	default:
 		return fmt.Errorf("checkpoint: parts of sort %q are from a newer version", p.Sort)
 	}
@@ -147,7 +156,7 @@ func (s *State) dumpMoney(e *record.Encoder) {
 	for _, g := range s.Grants[1:] {
 		e.Bytes(partBody(g, s.Caps.List))
 	}
-	dumpParts(e, s.Pools)
+	s.dumpPools(e)
 	dumpParts(e, s.boosts)
 	dumpParts(e, s.Promos)
 	dumpParts(e, s.Fired)

@@ -66,13 +66,16 @@ func (s *State) soundMoney(isCap, isRow, isGrant func(uint32) bool) error {
 	}
 	for cap, p := range s.Pools {
 		ok := isCap(cap) && isGrant(p.overdraft)
-		for _, list := range [][]uint32{p.Live, p.ended} {
-			for _, ord := range list {
-				ok = ok && ord > 0 && isGrant(ord)
-			}
+		for _, ord := range p.Live {
+			ok = ok && ord > 0 && isGrant(ord)
 		}
 		if !ok {
 			return fmt.Errorf("the pool number %d names what is not there", cap)
+		}
+	}
+	for _, ord := range s.overGrants {
+		if ord == 0 || !isGrant(ord) {
+			return fmt.Errorf("grant number %d has ended and is not there", ord)
 		}
 	}
 	for cap := range s.Totals {
