@@ -6,6 +6,7 @@ import (
 )
 
 type accessTokenIn struct {
+	customerPath
 	RootEntityID     *string             `json:"rootEntityId" is:"entityId" doc:"Only this entity and what is below it; it may change what is below only."`
 	Permissions      []bursar.Permission `json:"permissions" is:"required,n=1-2,enum=read|manage" doc:"manage is to read, too."`
 	ExpiresInSeconds *int                `json:"expiresInSeconds" is:"n=60-86400,default=3600"`
@@ -37,28 +38,19 @@ func viewAccessToken(t bursar.AccessToken) accessTokenOut {
 
 // createAccessToken makes a token. A replayed reply is without its text: it is kept
 // nowhere.
-func (a *API) createAccessToken(q *request, in *accessTokenIn) (accessTokenOut, error) {
-	c, err := caller(q, viewAccessToken)
-	if err != nil {
-		return accessTokenOut{}, err
-	}
-	t, err := versioned[bursar.AccessToken](q)(a.engine.CreateAccessToken(q.ctx, c, q.path[0], ledger.AccessTokenInput{
+func (a *API) createAccessToken(c call, in *accessTokenIn) (out accessTokenOut, _ uint64, _ error) {
+	t, version, err := a.engine.CreateAccessToken(c.ctx, c.by, in.CustomerID, ledger.AccessTokenInput{
 		RootEntityID: orZero(in.RootEntityID), Permissions: in.Permissions, Subject: orZero(in.Subject),
 		TTLSeconds: or(in.ExpiresInSeconds, bursar.DefaultTokenTTL),
-	}))
+	})
 	if err != nil {
-		return accessTokenOut{}, err
+		return out, version, err
 	}
-	out := viewAccessToken(t)
+	out = viewAccessToken(t)
 	out.Token, err = a.tokens.sign(&t)
-	return out, err
+	return out, version, err
 }
 
-func (a *API) revokeAccessToken(q *request, _ *nothing) (accessTokenOut, error) {
-	c, err := caller(q, viewAccessToken)
-	if err != nil {
-		return accessTokenOut{}, err
-	}
-	t, err := versioned[bursar.AccessToken](q)(a.engine.RevokeAccessToken(q.ctx, c, q.path[0], q.path[1]))
-	return viewAccessToken(t), err
+func (a *API) revokeAccessToken(c call, in *accessTokenPath) (bursar.AccessToken, uint64, error) {
+	return a.engine.RevokeAccessToken(c.ctx, c.by, in.CustomerID, in.TokenID)
 }

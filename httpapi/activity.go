@@ -8,6 +8,7 @@ import (
 )
 
 type activityQuery struct {
+	customerPath
 	paging
 	freshness
 	EntityID  string      `query:"entityId"`
@@ -48,13 +49,13 @@ func viewActivity(a store.Activity) activityOut {
 	}
 }
 
+func activityAt(x *store.Activity) ledger.ListPos {
+	return ledger.ListPos{CreatedAt: x.Timestamp, ID: x.ID}
+}
+
 // activity lists newest first.
-func (a *API) activity(q *request, in *activityQuery) (page[activityOut], error) {
-	at := func(x *store.Activity) ledger.ListPos { return ledger.ListPos{CreatedAt: x.Timestamp, ID: x.ID} }
-	get := func(p ledger.ListPage) (ledger.Page[store.Activity], error) {
-		query := store.ActivityQuery{EntityID: in.EntityID, Action: in.Action, ActorID: in.ActorID, From: in.StartDate, To: in.EndDate, Limit: p.Limit}
-		query.Below, query.Above = belowAbove(p)
-		return versioned[ledger.Page[store.Activity]](q)(a.engine.Activity(q.ctx, q.options(in.freshness), q.path[0], query))
-	}
-	return list(q, in.paging, at, get, viewActivity)
+func (a *API) activity(c call, in *activityQuery, p ledger.ListPage) (ledger.Page[store.Activity], uint64, error) {
+	query := store.ActivityQuery{EntityID: in.EntityID, Action: in.Action, ActorID: in.ActorID, From: in.StartDate, To: in.EndDate, Limit: p.Limit}
+	query.Below, query.Above = belowAbove(p)
+	return a.engine.Activity(c.ctx, c.options(), in.CustomerID, query)
 }

@@ -6,6 +6,7 @@ import (
 )
 
 type allocationQuery struct {
+	customerPath
 	freshness
 	FeatureID  string  `query:"featureId" doc:"Exactly one of featureId and currencyId."`
 	CurrencyID string  `query:"currencyId"`
@@ -38,7 +39,7 @@ type allocationsOut struct {
 
 func (allocationsOut) envelope() {}
 
-func viewAllocation(x *ledger.Allocation) allocationOut {
+func viewAllocation(x ledger.Allocation) allocationOut {
 	out := allocationOut{
 		AssignmentID: x.AssignmentID, EntityID: x.EntityID, Label: x.Label, Allocation: "none", UsageLimit: x.UsageLimit, Allocated: x.Allocated,
 		Unallocated: x.Unallocated, OverCommitted: x.OverCommitted, Children: x.Children, Unlimited: x.Unlimited,
@@ -51,34 +52,30 @@ func viewAllocation(x *ledger.Allocation) allocationOut {
 }
 
 // allocation lists in order of assignments.
-func (a *API) allocation(q *request, in *allocationQuery) (allocationsOut, error) {
+func (a *API) allocation(c call, in *allocationQuery) (out allocationsOut, _ uint64, _ error) {
 	query := ledger.AllocationQuery{Label: in.Label, EntityID: in.EntityID, Limit: in.Limit}
 	var ok bool
 	if query.Capability, ok = capability(in.FeatureID, in.CurrencyID); !ok {
-		return allocationsOut{}, bursar.ErrorAt("?featureId", bursar.CodeValidationFailed, errNotOneCapability)
+		return out, 0, bursar.ErrorAt("?featureId", bursar.CodeValidationFailed, errNotOneCapability)
 	}
 	if in.After != "" {
-		after, err := q.unseal("after", in.After)
+		after, err := c.unseal("after", in.After)
 		if err != nil {
-			return allocationsOut{}, err
+			return out, 0, err
 		}
 		query.After = string(after)
 	}
-	got, next, version, err := a.engine.Allocations(q.ctx, q.options(in.freshness), q.path[0], query)
-	q.version = version
+	got, next, version, err := a.engine.Allocations(c.ctx, c.options(), in.CustomerID, query)
 	if err == nil {
 		err = a.known(query.Capability)
 	}
 	if err != nil {
-		return allocationsOut{}, err
+		return out, version, err
 	}
-	out := allocationsOut{Data: make([]allocationOut, len(got))}
-	for i := range got {
-		out.Data[i] = viewAllocation(&got[i])
-	}
+	out.Data = viewEach(viewAllocation)(got)
 	if next != "" {
-		cursor := q.seal([]byte(next))
+		cursor := c.seal([]byte(next))
 		out.Pagination.Next = &cursor
 	}
-	return out, nil
+	return out, version, nil
 }

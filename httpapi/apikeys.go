@@ -32,34 +32,24 @@ func (a *API) viewAPIKey(k bursar.APIKey) apiKeyOut {
 }
 
 // createAPIKey makes a key. A replayed reply has no secret: it is kept nowhere.
-func (a *API) createAPIKey(q *request, in *apiKeyIn) (apiKeyOut, error) {
+func (a *API) createAPIKey(c call, in *apiKeyIn) (out apiKeyOut, _ uint64, _ error) {
 	if in.ExpiresAt != nil && *in.ExpiresAt <= a.engine.Now() {
-		return apiKeyOut{}, bursar.ErrorAt("/expiresAt", bursar.CodeValidationFailed, "must be in the future")
+		return out, 0, bursar.ErrorAt("/expiresAt", bursar.CodeValidationFailed, "must be in the future")
 	}
-	c, err := caller(q, a.viewAPIKey)
-	if err != nil {
-		return apiKeyOut{}, err
-	}
-	k, secret, err := a.engine.CreateAPIKey(q.ctx, c, in.Name, in.Scope, in.ExpiresAt)
-	out := a.viewAPIKey(k)
+	k, secret, err := a.engine.CreateAPIKey(c.ctx, c.by, in.Name, in.Scope, in.ExpiresAt)
+	out = a.viewAPIKey(k)
 	out.Key = secret
-	return out, err
+	return out, 0, err
 }
 
-func (a *API) listAPIKeys(q *request, in *paging) (page[apiKeyOut], error) {
-	rows := a.engine.Catalogue().APIKeys()
-	at := func(k *bursar.APIKey) ledger.ListPos { return ledger.ListPos{CreatedAt: k.CreatedAt, ID: k.ID} }
-	get := func(p ledger.ListPage) (ledger.Page[bursar.APIKey], error) {
-		return pageOf(rows, p, at, func(*bursar.APIKey) bool { return true }), nil
-	}
-	return list(q, *in, at, get, a.viewAPIKey)
+func apiKeyAt(k *bursar.APIKey) ledger.ListPos {
+	return ledger.ListPos{CreatedAt: k.CreatedAt, ID: k.ID}
 }
 
-func (a *API) revokeAPIKey(q *request, _ *nothing) (apiKeyOut, error) {
-	c, err := caller(q, a.viewAPIKey)
-	if err != nil {
-		return apiKeyOut{}, err
-	}
-	k, err := a.engine.RevokeAPIKey(q.ctx, c, q.path[0])
-	return a.viewAPIKey(k), err
+func (a *API) listAPIKeys(call, *paging) ([]*bursar.APIKey, uint64, error) {
+	return a.engine.Catalogue().APIKeys(), 0, nil
+}
+
+func (a *API) revokeAPIKey(c call, in *apiKeyPath) (bursar.APIKey, uint64, error) {
+	return ofNoCustomer(a.engine.RevokeAPIKey(c.ctx, c.by, in.KeyID))
 }

@@ -5,6 +5,7 @@ import (
 )
 
 type archiveIn struct {
+	customerPath
 	based
 	IDs         []string `json:"ids" is:"required,n=1-100,id"`
 	Descendants *bool    `json:"descendants" is:"default=false" doc:"Archive all that is below them, too; at most 1,000 entities in all."`
@@ -24,39 +25,37 @@ type archiveOut struct {
 }
 
 func viewArchival(a ledger.Archival) archiveOut {
-	return archiveOut{IDs: a.IDs, Archived: a.Archived, Limits: viewAssignments(a.Limits), LimitCount: a.LimitCount,
+	return archiveOut{IDs: a.IDs, Archived: a.Archived, Limits: viewEach(viewAssignment)(a.Limits), LimitCount: a.LimitCount,
 		Released: viewEach(viewEntity)(a.Entities), ReleasedCount: a.EntityCount, withRevision: withRevision{a.Revision()}}
 }
 
-func (a *API) archiveEntities(q *request, in *archiveIn) (archiveOut, error) {
+func (a *API) archiveEntities(c call, in *archiveIn) (out archiveOut, _ uint64, _ error) {
 	descendants := or(in.Descendants, false)
-	c, err := caller(q, viewArchival)
-	if err != nil {
-		return archiveOut{}, err
-	}
 	if or(in.DryRun, false) { // changes nothing, so its key is free for the write that may follow
-		got, err := versioned[ledger.Archival](q)(a.engine.PreviewArchive(q.ctx, q.options(freshness{}), q.path[0], in.IDs, descendants))
+		got, version, err := a.engine.PreviewArchive(c.ctx, c.options(), in.CustomerID, in.IDs, descendants)
 		if err != nil {
-			return archiveOut{}, err
+			return out, version, err
 		}
-		out := viewArchival(got)
+		out = viewArchival(got)
 		out.DryRun = true
-		return out, nil
+		return out, version, nil
 	}
-	return shown(viewArchival)(versioned[ledger.Archival](q)(a.engine.Archive(q.ctx, c, q.path[0], in.IDs, descendants)))
+	got, version, err := a.engine.Archive(c.ctx, c.by, in.CustomerID, in.IDs, descendants)
+	if err != nil {
+		return out, version, err
+	}
+	return viewArchival(got), version, nil
 }
 
 // restoreIn names entities that come back: what one request archived fits.
 type restoreIn struct {
+	customerPath
 	IDs []string `json:"ids" is:"required,n=1-1000,id"`
 }
 
-func (a *API) unarchiveEntities(q *request, in *restoreIn) (idsOut, error) {
-	out := idsOut{in.IDs}
-	c, err := caller(q, func(a ledger.Archival) idsOut { return idsOut{a.IDs} })
-	if err != nil {
-		return out, err
-	}
-	q.version, err = a.engine.ArchiveEntities(q.ctx, c, q.path[0], in.IDs, false)
-	return out, err
+func viewArchivedIDs(a ledger.Archival) idsOut { return idsOut{a.IDs} }
+
+func (a *API) unarchiveEntities(c call, in *restoreIn) (ledger.Archival, uint64, error) {
+	version, err := a.engine.ArchiveEntities(c.ctx, c.by, in.CustomerID, in.IDs, false)
+	return ledger.Archival{IDs: in.IDs}, version, err
 }

@@ -53,15 +53,8 @@ type startOut struct {
 	Usage      bursar.Amount `json:"usage" doc:"What it has used already."`
 }
 
-func viewAssignments(list []bursar.Assignment) []assignmentOut {
-	out := make([]assignmentOut, len(list))
-	for i := range list {
-		out[i] = viewAssignment(list[i])
-	}
-	return out
-}
-
 type assignmentList struct {
+	customerPath
 	paging
 	freshness
 	EntityID   string  `query:"entityId"`
@@ -71,13 +64,12 @@ type assignmentList struct {
 }
 
 // listAssignments is not like the other lists: the cursor is the id of a row.
-func (a *API) listAssignments(q *request, in *assignmentList) (page[assignmentOut], error) {
-	none := page[assignmentOut]{}
+func (a *API) listAssignments(c call, in *assignmentList) (out page[assignmentOut], _ uint64, _ error) {
 	query := ledger.AssignmentQuery{EntityID: in.EntityID, Label: in.Label, ListPage: ledger.ListPage{Limit: in.Limit}}
 	if in.FeatureID != "" || in.CurrencyID != "" {
 		var ok bool
 		if query.Capability, ok = capability(in.FeatureID, in.CurrencyID); !ok {
-			return none, bursar.ErrorAt("?currencyId", bursar.CodeValidationFailed, "give featureId or currencyId, not both")
+			return out, 0, bursar.ErrorAt("?currencyId", bursar.CodeValidationFailed, "give featureId or currencyId, not both")
 		}
 	}
 	err := in.check()
@@ -88,21 +80,20 @@ func (a *API) listAssignments(q *request, in *assignmentList) (page[assignmentOu
 		query.Before, err = assignmentPos("before", in.Before)
 	}
 	if err != nil {
-		return none, err
+		return out, 0, err
 	}
-	got, version, err := a.engine.Assignments(q.ctx, q.options(in.freshness), q.path[0], query)
-	q.version = version
+	got, version, err := a.engine.Assignments(c.ctx, c.options(), in.CustomerID, query)
 	if err != nil {
-		return none, err
+		return out, version, err
 	}
-	out := page[assignmentOut]{Data: viewAssignments(got.Items)}
+	out.Data = viewEach(viewAssignment)(got.Items)
 	if n := len(out.Data); n > 0 && got.HasNext {
 		out.Pagination.Next = &out.Data[n-1].ID
 	}
 	if len(out.Data) > 0 && got.HasPrev {
 		out.Pagination.Prev = &out.Data[0].ID
 	}
-	return out, nil
+	return out, version, nil
 }
 
 func assignmentPos(name, id string) (*ledger.ListPos, error) {
@@ -132,27 +123,29 @@ type assignmentIn struct {
 }
 
 type assignmentsIn struct {
+	customerPath
 	Assignments []assignmentIn `json:"assignments" is:"required,n=1-100"`
 }
 
 // entitlementsIn is assignmentsIn under the older path, which has two names for it.
 type entitlementsIn struct {
+	customerPath
 	Assignments  []assignmentIn `json:"assignments" is:"n=1-100"`
 	Entitlements []assignmentIn `json:"entitlements" is:"n=1-100" doc:"The same as assignments; give one of them."`
 }
 
-func (a *API) putAssignments(q *request, in *assignmentsIn) ([]assignmentOut, error) {
-	return a.upsertAssignments(q, in.Assignments, "/assignments")
+func (a *API) putAssignments(c call, in *assignmentsIn) ([]bursar.Assignment, uint64, error) {
+	return a.upsertAssignments(c, in.CustomerID, in.Assignments, "/assignments")
 }
 
-func (a *API) putEntitlements(q *request, in *entitlementsIn) ([]assignmentOut, error) {
+func (a *API) putEntitlements(c call, in *entitlementsIn) ([]bursar.Assignment, uint64, error) {
 	switch {
 	case (in.Assignments == nil) == (in.Entitlements == nil):
-		return nil, bursar.ErrorAt("/assignments", bursar.CodeValidationFailed, "give exactly one of assignments and entitlements")
+		return nil, 0, bursar.ErrorAt("/assignments", bursar.CodeValidationFailed, "give exactly one of assignments and entitlements")
 	case in.Entitlements != nil:
-		return a.upsertAssignments(q, in.Entitlements, "/entitlements")
+		return a.upsertAssignments(c, in.CustomerID, in.Entitlements, "/entitlements")
 	}
-	return a.upsertAssignments(q, in.Assignments, "/assignments")
+	return a.upsertAssignments(c, in.CustomerID, in.Assignments, "/assignments")
 }
 
 // assignmentInputs are items as the engine takes them; pointer is where they are.
@@ -174,18 +167,13 @@ func assignmentInputs(items []assignmentIn, pointer string) ([]bursar.Assignment
 	return inputs, problems.Err()
 }
 
-func (a *API) upsertAssignments(q *request, items []assignmentIn, pointer string) ([]assignmentOut, error) {
+func (a *API) upsertAssignments(c call, customer string, items []assignmentIn, pointer string) ([]bursar.Assignment, uint64, error) {
 	inputs, err := assignmentInputs(items, pointer)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	c, err := caller(q, viewAssignments)
-	if err != nil {
-		return nil, err
-	}
-	got, version, err := a.engine.PutAssignments(q.ctx, c, q.path[0], inputs)
-	q.version = version
-	return viewAssignments(got), movePointers(err, "/assignments", pointer)
+	got, version, err := a.engine.PutAssignments(c.ctx, c.by, customer, inputs)
+	return got, version, movePointers(err, "/assignments", pointer)
 }
 
 // movePointers makes an engine's error point into the body as it was named here.
@@ -204,18 +192,20 @@ func movePointers(err error, from, to string) error {
 	return &moved
 }
 
-func (a *API) getAssignment(q *request, in *readOnly) (assignmentOut, error) {
-	got, version, err := a.engine.Assignment(q.ctx, q.options(in.freshness), q.path[0], q.path[1])
-	q.version = version
-	return viewAssignment(got), err
+type assignmentQuery struct {
+	assignmentPath
+	freshness
 }
 
-func (a *API) deleteAssignment(q *request, _ *basedOnly) (assignmentOut, error) {
-	c, err := caller(q, viewAssignment)
-	if err != nil {
-		return assignmentOut{}, err
-	}
-	got, version, err := a.engine.DeleteAssignment(q.ctx, c, q.path[0], q.path[1])
-	q.version = version
-	return viewAssignment(got), err
+func (a *API) getAssignment(c call, in *assignmentQuery) (bursar.Assignment, uint64, error) {
+	return a.engine.Assignment(c.ctx, c.options(), in.CustomerID, in.AssignmentID)
+}
+
+type assignmentEnd struct {
+	assignmentPath
+	based
+}
+
+func (a *API) deleteAssignment(c call, in *assignmentEnd) (bursar.Assignment, uint64, error) {
+	return a.engine.DeleteAssignment(c.ctx, c.by, in.CustomerID, in.AssignmentID)
 }

@@ -6,6 +6,7 @@ import (
 )
 
 type boostIn struct {
+	assignmentPath
 	based
 	Amount    bursar.Amount `json:"amount" is:"required,positive"`
 	ExpiresAt *bursar.Time  `json:"expiresAt" doc:"The end of the limit's current window when left out."`
@@ -29,43 +30,30 @@ func viewBoost(b bursar.Boost) boostOut {
 	return boostOut{b.ID, b.AssignmentID, b.Amount, b.Reason, b.CreatedAt, b.ExpiresAt, b.EndedAt, b.CreatedBy, withRevision{b.Revision()}}
 }
 
-func (a *API) createBoost(q *request, in *boostIn) (boostOut, error) {
-	c, err := caller(q, viewBoost)
-	if err != nil {
-		return boostOut{}, err
-	}
-	b, err := versioned[bursar.Boost](q)(a.engine.CreateBoost(q.ctx, c, q.path[0], q.path[1],
-		bursar.BoostInput{Amount: in.Amount, ExpiresAt: orZero(in.ExpiresAt), Reason: orNil(in.Reason)}))
-	return viewBoost(b), err
+func (a *API) createBoost(c call, in *boostIn) (bursar.Boost, uint64, error) {
+	return a.engine.CreateBoost(c.ctx, c.by, in.CustomerID, in.AssignmentID,
+		bursar.BoostInput{Amount: in.Amount, ExpiresAt: orZero(in.ExpiresAt), Reason: orNil(in.Reason)})
 }
 
 type boostList struct {
+	assignmentPath
 	paging
 	freshness
 }
 
+func boostAt(b *bursar.Boost) ledger.ListPos { return ledger.ListPos{ID: b.ID} } // which grows with time
+
 // listBoosts tells ended ones, too.
-func (a *API) listBoosts(q *request, in *boostList) (page[boostOut], error) {
-	got, err := versioned[[]bursar.Boost](q)(a.engine.Boosts(q.ctx, q.options(in.freshness), q.path[0], q.path[1]))
-	if err != nil {
-		return page[boostOut]{}, err
-	}
-	rows := make([]*bursar.Boost, len(got))
-	for i := range got {
-		rows[i] = &got[i]
-	}
-	at := func(b *bursar.Boost) ledger.ListPos { return ledger.ListPos{ID: b.ID} } // which grows with time
-	get := func(p ledger.ListPage) (ledger.Page[bursar.Boost], error) {
-		return pageOf(rows, p, at, func(*bursar.Boost) bool { return true }), nil
-	}
-	return list(q, in.paging, at, get, viewBoost)
+func (a *API) listBoosts(c call, in *boostList) ([]*bursar.Boost, uint64, error) {
+	got, version, err := a.engine.Boosts(c.ctx, c.options(), in.CustomerID, in.AssignmentID)
+	return pointersTo(got), version, err
 }
 
-func (a *API) endBoost(q *request, _ *basedOnly) (boostOut, error) {
-	c, err := caller(q, viewBoost)
-	if err != nil {
-		return boostOut{}, err
-	}
-	b, err := versioned[bursar.Boost](q)(a.engine.EndBoost(q.ctx, c, q.path[0], q.path[1], q.path[2]))
-	return viewBoost(b), err
+type boostEnd struct {
+	boostPath
+	based
+}
+
+func (a *API) endBoost(c call, in *boostEnd) (bursar.Boost, uint64, error) {
+	return a.engine.EndBoost(c.ctx, c.by, in.CustomerID, in.AssignmentID, in.BoostID)
 }

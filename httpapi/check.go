@@ -5,30 +5,15 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
-	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/ledger"
 )
 
-// freshness bounds how old an answer may be.
-type freshness struct {
-	MinVersion     uint64 `query:"minVersion" is:"n=0-9007199254740991" doc:"Never answer from an older version of the customer."`
-	MaxStalenessMs int    `query:"maxStalenessMs" is:"n=0-3600000" doc:"Accept an answer of this age, in milliseconds; the header X-Bursar-Age-Ms states how old it may be."`
-}
-
-// options bound a read by what the request asks for and by what its caller may see.
-func (q *request) options(f freshness) ledger.ReadOptions {
-	o := ledger.ReadOptions{MinVersion: f.MinVersion, MaxStaleness: time.Duration(f.MaxStalenessMs) * time.Millisecond, Token: q.token}
-	if o.MaxStaleness > 0 { // the reply states its age
-		q.aged, o.Age = true, &q.age
-	}
-	return o
-}
-
 // checkQuery describes the query of a check, which parseCheck reads.
 type checkQuery struct {
+	customerPath
 	FeatureID       string             `query:"featureId" doc:"Exactly one of featureId and currencyId."`
 	CurrencyID      string             `query:"currencyId"`
 	RequestedUsage  bursar.Amount      `query:"requestedUsage" is:"min=0,default=1"`
@@ -109,7 +94,8 @@ func once(to *string, p *pair) error {
 	return nil
 }
 
-// check answers GET …/entitlements/check.
+// check answers GET …/entitlements/check. It is by hand because it is the hot path: its
+// query is read and its reply written without reflection.
 func (a *API) check(q *request) error {
 	var in checkInput
 	if err := q.parseCheck(&in); err != nil {
@@ -119,10 +105,10 @@ func (a *API) check(q *request) error {
 	switch {
 	case in.refusal != "":
 		d = bursar.Decision{Capability: in.Capability, Reason: in.refusal}
-	case bursar.CheckCustomerID(q.path[0]) != nil:
+	case bursar.CheckCustomerID(q.customer()) != nil:
 		d = bursar.Decision{Capability: in.Capability, Reason: bursar.CodeCustomerNotFound}
 	default:
-		got, version, err := a.engine.Check(q.ctx, q.options(in.fresh), q.path[0], []ledger.CheckInput{in.CheckInput})
+		got, version, err := a.engine.Check(q.ctx, call{request: q, fresh: in.fresh}.options(), q.customer(), []ledger.CheckInput{in.CheckInput})
 		if err != nil {
 			return err
 		}
@@ -140,6 +126,7 @@ func (a *API) check(q *request) error {
 
 // checksIn asks several questions at once.
 type checksIn struct {
+	customerPath
 	freshness
 	Checks []checkItem `json:"checks" is:"required,n=1-100"`
 }
@@ -168,39 +155,37 @@ func (ds decisions) appendTo(b []byte) []byte {
 	return append(b, ']')
 }
 
-func (a *API) checks(q *request, in *checksIn) (decisions, error) {
+func (a *API) checks(c call, in *checksIn) (out decisions, _ uint64, _ error) {
 	var problems bursar.Problems
 	inputs := make([]ledger.CheckInput, len(in.Checks))
-	for i, c := range in.Checks {
-		input := ledger.CheckInput{Requested: bursar.AmountFromInt(1), Dimensions: c.Dimensions}
-		if c.RequestedUsage != nil {
-			input.Requested = *c.RequestedUsage
-		}
+	for i, item := range in.Checks {
+		input := ledger.CheckInput{Requested: or(item.RequestedUsage, bursar.AmountFromInt(1)), Dimensions: item.Dimensions}
 		var ok bool
-		if input.Capability, ok = capability(c.FeatureID, c.CurrencyID); !ok {
+		if input.Capability, ok = capability(item.FeatureID, item.CurrencyID); !ok {
 			problems.Add("/checks/"+strconv.Itoa(i), bursar.CodeValidationFailed, errNotOneCapability)
 		}
 		inputs[i] = input
 	}
 	if err := problems.Err(); err != nil {
-		return decisions{}, err
+		return out, 0, err
 	}
-	out := decisions{engine: a.engine}
-	if bursar.CheckCustomerID(q.path[0]) != nil {
+	out.engine = a.engine
+	if bursar.CheckCustomerID(in.CustomerID) != nil {
 		for _, input := range inputs {
 			out.list = append(out.list, bursar.Decision{Capability: input.Capability, Reason: bursar.CodeCustomerNotFound})
 		}
-		return out, nil
+		return out, 0, nil
 	}
-	got, version, err := a.engine.Check(q.ctx, q.options(in.freshness), q.path[0], inputs)
-	if err != nil {
-		return decisions{}, err
+	var version uint64
+	var err error
+	if out.list, version, err = a.engine.Check(c.ctx, c.options(), in.CustomerID, inputs); err != nil {
+		return out, version, err
 	}
-	for i := range got {
-		a.metrics.check(got[i].Granted, got[i].Reason)
-		a.metrics.warned(got[i].Warnings)
-		q.decided(kindCheck, inputs[i].Capability, inputs[i].Requested, inputs[i].Dimensions, &got[i])
+	for i := range out.list {
+		d := &out.list[i]
+		a.metrics.check(d.Granted, d.Reason)
+		a.metrics.warned(d.Warnings)
+		c.decided(kindCheck, inputs[i].Capability, inputs[i].Requested, inputs[i].Dimensions, d)
 	}
-	out.list, q.version = got, version
-	return out, nil
+	return out, version, nil
 }

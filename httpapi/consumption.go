@@ -36,52 +36,47 @@ type consumptionOut struct {
 	Warnings   []string       `json:"warnings,omitempty"`
 }
 
+func viewConsumption(list []bursar.UsageResult) consumptionOut {
+	r := &list[0]
+	return consumptionOut{CustomerID: r.Input.CustomerID, CurrencyID: r.Input.CurrencyID, Amount: r.Input.Value, Timestamp: r.Timestamp,
+		Credit: viewBalance(r.Credit), Warnings: r.Warnings}
+}
+
+func viewConsumptions(list []bursar.UsageResult) (out reportOut) {
+	for i := range list {
+		out.add(list[i].Warnings)
+	}
+	return out
+}
+
+func (c *consumptionIn) items(keys *itemKeys) []bursar.UsageInput {
+	return []bursar.UsageInput{c.input(keys.required(c.IdempotencyKey, -1, ""))}
+}
+
+func (in *consumptionsIn) items(keys *itemKeys) []bursar.UsageInput {
+	out := make([]bursar.UsageInput, len(in.Consumptions))
+	for i := range in.Consumptions {
+		item := &in.Consumptions[i]
+		out[i] = item.input(keys.required(item.IdempotencyKey, i, "/consumptions/"+strconv.Itoa(i)))
+	}
+	return out
+}
+
 // consumption records that credits were consumed; no limit refuses it.
-func (a *API) consumption(q *request, in *consumptionIn) (consumptionOut, error) {
-	key, err := q.requiredKey(in.IdempotencyKey)
-	if err != nil {
-		return consumptionOut{}, err
-	}
-	got, err := a.consumed(q, "", []bursar.UsageInput{in.input(key)})
-	if err != nil {
-		return consumptionOut{}, err
-	}
-	r := &got[0]
-	return consumptionOut{CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, Amount: r.Input.Value, Timestamp: r.Timestamp,
-		Credit: viewBalance(r.Credit), Warnings: r.Warnings}, nil
+func (a *API) consumption(c call, _ *consumptionIn, items []bursar.UsageInput) ([]bursar.UsageResult, uint64, error) {
+	return a.consumed(c, "", items)
 }
 
 // consumptions is the same for many. It is counted before the answer, too.
-func (a *API) consumptions(q *request, in *consumptionsIn) (out reportOut, err error) {
-	var problems bursar.Problems
-	inputs := make([]bursar.UsageInput, len(in.Consumptions))
-	for i := range in.Consumptions {
-		item := &in.Consumptions[i]
-		key, err := q.itemKey(item.IdempotencyKey, i)
-		if err != nil {
-			return out, err
-		}
-		if key == "" {
-			problems.Add("/consumptions/"+strconv.Itoa(i)+"/idempotencyKey", bursar.CodeValidationFailed, errNoKey)
-		}
-		inputs[i] = item.input(key)
-	}
-	if err := problems.Err(); err != nil {
-		return out, err
-	}
-	got, err := a.consumed(q, "/consumptions", inputs)
-	for i := range got {
-		out.add(got[i].Warnings)
-	}
-	return out, err
+func (a *API) consumptions(c call, _ *consumptionsIn, items []bursar.UsageInput) ([]bursar.UsageResult, uint64, error) {
+	return a.consumed(c, "/consumptions", items)
 }
 
-func (a *API) consumed(q *request, base string, inputs []bursar.UsageInput) ([]bursar.UsageResult, error) {
-	got, versions, err := a.engine.ReportConsumption(q.ctx, q.reporter(), base, inputs)
+func (a *API) consumed(c call, base string, items []bursar.UsageInput) ([]bursar.UsageResult, uint64, error) {
+	got, versions, err := a.engine.ReportConsumption(c.ctx, c.by, base, items)
 	if err != nil {
-		a.metrics.refused.Add(float64(len(inputs)))
-		return nil, err
+		a.metrics.refused.Add(float64(len(items)))
+		return nil, 0, err
 	}
-	q.ingested(got, versions, inputs[0].CustomerID)
-	return got, nil
+	return got, c.ingested(got, versions), nil
 }

@@ -72,33 +72,29 @@ func (in *creditUsageQuery) interval(now bursar.Time) (from, to bursar.Time, err
 }
 
 // creditUsage reports a page of lines, in order of feature and tags.
-func (a *API) creditUsage(q *request, in *creditUsageQuery) (creditUsageOut, error) {
+func (a *API) creditUsage(c call, in *creditUsageQuery) (out creditUsageOut, _ uint64, _ error) {
 	from, to, err := in.interval(a.engine.Now())
 	if err != nil {
-		return creditUsageOut{}, err
+		return out, 0, err
 	}
-	report, version, err := a.engine.CreditUsage(q.ctx, q.options(in.freshness), ledger.CreditUsageQuery{
+	report, version, err := a.engine.CreditUsage(c.ctx, c.options(), ledger.CreditUsageQuery{
 		CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, From: from, To: to, GroupBy: in.GroupBy,
 	})
-	q.version = version
 	if err != nil {
-		return creditUsageOut{}, err
+		return out, version, err
 	}
-	rows := make([]*ledger.CreditSeries, len(report.Series))
-	for i := range report.Series {
-		rows[i] = &report.Series[i]
-	}
-	slices.SortFunc(rows, func(a, b *ledger.CreditSeries) int { return comparePos(seriesPos(a), seriesPos(b)) })
+	lines := pointersTo(report.Series)
+	slices.SortFunc(lines, func(a, b *ledger.CreditSeries) int { return comparePos(seriesAt(a), seriesAt(b)) })
 	get := func(p ledger.ListPage) (ledger.Page[ledger.CreditSeries], error) {
-		return pageOf(rows, p, seriesPos, func(*ledger.CreditSeries) bool { return true }), nil
+		return pageOf(lines, p, seriesAt), nil
 	}
-	got, err := list(q, in.paging, seriesPos, get, a.viewCreditSeries)
+	got, err := pageAt(c.request, in.paging, seriesAt, get, a.viewCreditSeries)
 	return creditUsageOut{Currency: viewCreditCurrency(a.engine.Catalogue().Currency(report.CurrencyID)), Series: got.Data,
-		Warnings: append([]string{}, report.Warnings...), Pagination: got.Pagination}, err
+		Warnings: append([]string{}, report.Warnings...), Pagination: got.Pagination}, version, err
 }
 
-// seriesPos is the place of a line among the others: its feature and its tags.
-func seriesPos(s *ledger.CreditSeries) ledger.ListPos {
+// seriesAt is the place of a line among the others: its feature and its tags.
+func seriesAt(s *ledger.CreditSeries) ledger.ListPos {
 	var id strings.Builder
 	id.WriteString(s.FeatureID)
 	for _, t := range s.Tags {

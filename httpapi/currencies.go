@@ -5,6 +5,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/ledger"
 )
 
@@ -23,7 +24,7 @@ type currencyIn struct {
 	Prepaid     *bool             `json:"prepaid" is:"default=true" doc:"false: limits gate, no pool of credits does."`
 }
 
-func (a *API) createCurrency(q *request, in *currencyIn) (currencyOut, error) {
+func (a *API) createCurrency(c call, in *currencyIn) (bursar.Currency, uint64, error) {
 	cur := bursar.Currency{
 		ID: in.ID, DisplayName: in.DisplayName, Description: orNil(in.Description), Symbol: orNil(in.Symbol),
 		Metadata: withoutEmpty(in.Metadata), Prepaid: or(in.Prepaid, true),
@@ -31,11 +32,7 @@ func (a *API) createCurrency(q *request, in *currencyIn) (currencyOut, error) {
 	if in.Units != nil {
 		cur.Units = &bursar.Units{Singular: in.Units.Singular, Plural: in.Units.Plural}
 	}
-	c, err := caller(q, viewCurrency)
-	if err != nil {
-		return currencyOut{}, err
-	}
-	return shown(viewCurrency)(a.engine.CreateCurrency(q.ctx, c, cur))
+	return ofNoCustomer(a.engine.CreateCurrency(c.ctx, c.by, cur))
 }
 
 type currencyList struct {
@@ -43,20 +40,21 @@ type currencyList struct {
 	Status []string `query:"status" is:"n=0-2,enum=ACTIVE|ARCHIVED,default=ACTIVE"`
 }
 
-func (a *API) listCurrencies(q *request, in *currencyList) (page[currencyOut], error) {
-	keep := func(c *bursar.Currency) bool {
+func currencyAt(c *bursar.Currency) ledger.ListPos {
+	return ledger.ListPos{CreatedAt: c.CreatedAt, ID: c.ID}
+}
+
+func (a *API) listCurrencies(_ call, in *currencyList) ([]*bursar.Currency, uint64, error) {
+	return those(a.engine.Catalogue().Currencies(), func(c *bursar.Currency) bool {
 		if c.ArchivedAt != nil {
 			return slices.Contains(in.Status, "ARCHIVED")
 		}
-		return len(in.Status) == 0 || slices.Contains(in.Status, "ACTIVE")
-	}
-	rows := a.engine.Catalogue().Currencies()
-	at := func(c *bursar.Currency) ledger.ListPos { return ledger.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
-	get := func(p ledger.ListPage) (ledger.Page[bursar.Currency], error) { return pageOf(rows, p, at, keep), nil }
-	return list(q, in.paging, at, get, viewCurrency)
+		return oneOf(in.Status, "ACTIVE")
+	}), 0, nil
 }
 
 type currencyPatch struct {
+	currencyPath
 	based
 	DisplayName bursar.Opt[string]  `json:"displayName" is:"len=1-255"`
 	Description bursar.Opt[string]  `json:"description" is:"len=0-2000"`
@@ -65,26 +63,26 @@ type currencyPatch struct {
 	Metadata    map[string]string   `json:"metadata" doc:"Merges; \"\" deletes a key."`
 }
 
-func (a *API) patchCurrency(q *request, in *currencyPatch) (currencyOut, error) {
+func (a *API) patchCurrency(c call, in *currencyPatch) (bursar.Currency, uint64, error) {
 	p := catalogue.CurrencyPatch{
 		DisplayName: in.DisplayName, Description: in.Description, Symbol: in.Symbol, Metadata: in.Metadata,
 		Units: bursar.Opt[bursar.Units]{Set: in.Units.Set, Null: in.Units.Null, Value: bursar.Units(in.Units.Value)},
 	}
-	c, err := caller(q, viewCurrency)
-	if err != nil {
-		return currencyOut{}, err
-	}
-	return shown(viewCurrency)(a.engine.UpdateCurrency(q.ctx, c, q.path[0], p))
+	return ofNoCustomer(a.engine.UpdateCurrency(c.ctx, c.by, in.CurrencyID, p))
 }
 
-func (a *API) archiveCurrency(archive bool) func(*request, *basedOnly) (currencyOut, error) {
-	return func(q *request, _ *basedOnly) (currencyOut, error) {
-		c, err := caller(q, viewCurrency)
-		if err != nil {
-			return currencyOut{}, err
-		}
-		return shown(viewCurrency)(a.engine.ArchiveCurrency(q.ctx, c, q.path[0], archive))
-	}
+// currencyChange changes a currency without a body.
+type currencyChange struct {
+	currencyPath
+	based
+}
+
+func (a *API) archiveCurrency(c call, in *currencyChange) (bursar.Currency, uint64, error) {
+	return ofNoCustomer(a.engine.ArchiveCurrency(c.ctx, c.by, in.CurrencyID, true))
+}
+
+func (a *API) unarchiveCurrency(c call, in *currencyChange) (bursar.Currency, uint64, error) {
+	return ofNoCustomer(a.engine.ArchiveCurrency(c.ctx, c.by, in.CurrencyID, false))
 }
 
 // associated is a thing that uses a currency.
@@ -94,11 +92,8 @@ type associated struct {
 	Type        string `json:"type" is:"enum=RateCard|Assignment|Grant"`
 }
 
-func (a *API) currencyUsers(q *request, _ *nothing) ([]associated, error) {
-	users, err := a.engine.CurrencyUsers(q.ctx, q.path[0])
-	out := make([]associated, len(users))
-	for i, u := range users {
-		out[i] = associated(u)
-	}
-	return out, err
+func viewAssociated(u engine.Associated) associated { return associated(u) }
+
+func (a *API) currencyUsers(c call, in *currencyPath) ([]engine.Associated, uint64, error) {
+	return ofNoCustomer(a.engine.CurrencyUsers(c.ctx, in.CurrencyID))
 }

@@ -36,20 +36,6 @@ func newCursorKey(secret [32]byte) cursorKey {
 	return cursorKey(mac.Sum(nil))
 }
 
-// paging are the parameters of every list.
-type paging struct {
-	After  string `query:"after" doc:"A cursor: the page behind it. Excludes before."`
-	Before string `query:"before" doc:"A cursor: the page ahead of it. Excludes after."`
-	Limit  int    `query:"limit" is:"n=1-100,default=20" doc:"Rows per page."`
-}
-
-func (p paging) check() error {
-	if p.After != "" && p.Before != "" {
-		return bursar.ErrorAt("?before", bursar.CodeValidationFailed, "give after or before, not both")
-	}
-	return nil
-}
-
 // notFilters are the parameters that a cursor may be used across.
 var notFilters = map[string]bool{"after": true, "before": true, "limit": true, "minVersion": true, "maxStalenessMs": true}
 
@@ -69,7 +55,7 @@ func (q *request) cursorMAC(payload []byte) []byte {
 	known := q.route.shape
 	var filters []string
 	for _, p := range q.query {
-		if notFilters[p.name] || !slices.ContainsFunc(known.fields, func(f field) bool { return f.query && !f.header && f.name == p.name }) {
+		if notFilters[p.name] || known.parameter(p.name) == nil {
 			continue
 		}
 		filters = append(filters, p.name+"\x00"+p.sub+"\x00"+p.value)
@@ -109,59 +95,6 @@ func (q *request) cursorAt(at ledger.ListPos) *string {
 	}
 	s := q.seal(payload)
 	return &s
-}
-
-// belowAbove are the bounds of a page of a list that shows the newest first: the page
-// behind a row holds smaller ids.
-func belowAbove(p ledger.ListPage) (below, above string) {
-	if p.After != nil {
-		below = p.After.ID
-	}
-	if p.Before != nil {
-		above = p.Before.ID
-	}
-	return below, above
-}
-
-// fetch reads one page of a list.
-type fetch[T any] func(ledger.ListPage) (ledger.Page[T], error)
-
-// list answers the page that p asks for. at tells the place of a row, view what is
-// shown of it.
-func list[T, Out any](q *request, p paging, at func(*T) ledger.ListPos, get fetch[T], view func(T) Out) (page[Out], error) {
-	lp := ledger.ListPage{Limit: p.Limit}
-	err := p.check()
-	if err == nil && p.After != "" {
-		lp.After, err = locate(q, "after", p.After, at, get)
-	}
-	if err == nil && p.Before != "" {
-		lp.Before, err = locate(q, "before", p.Before, at, get)
-	}
-	if err != nil {
-		return page[Out]{}, err
-	}
-	got, err := get(lp)
-	if err != nil {
-		return page[Out]{}, err
-	}
-	out := page[Out]{Data: make([]Out, len(got.Items))}
-	for i := range got.Items {
-		out.Data[i] = view(got.Items[i])
-	}
-	if n := len(got.Items); n > 0 {
-		if got.HasNext {
-			out.Pagination.Next = q.cursorAt(at(&got.Items[n-1]))
-		}
-		if got.HasPrev {
-			out.Pagination.Prev = q.cursorAt(at(&got.Items[0]))
-		}
-	}
-	if got.Rest != nil && p.Before == "" {
-		out.Pagination.Next = q.cursorAt(*got.Rest)
-	} else if got.Rest != nil {
-		out.Pagination.Prev = q.cursorAt(*got.Rest)
-	}
-	return out, nil
 }
 
 func locate[T any](q *request, name, cursor string, at func(*T) ledger.ListPos, get fetch[T]) (*ledger.ListPos, error) {
@@ -204,48 +137,4 @@ func relocate[T any](cutPos ledger.ListPos, cut int, at func(*T) ledger.ListPos,
 			return &start, nil
 		}
 	}
-}
-
-// pageOf is one page of rows that are all in memory, ordered by (createdAt, id).
-func pageOf[T any](rows []*T, p ledger.ListPage, at func(*T) ledger.ListPos, keep func(*T) bool) ledger.Page[T] {
-	kept := rows[:0:0]
-	for _, r := range rows {
-		if keep(r) {
-			kept = append(kept, r)
-		}
-	}
-	from, to := 0, len(kept)
-	if p.After != nil {
-		from, _ = slices.BinarySearchFunc(kept, *p.After, func(r *T, pos ledger.ListPos) int {
-			if comparePos(at(r), pos) <= 0 {
-				return -1
-			}
-			return 1
-		})
-	}
-	if p.Before != nil {
-		to, _ = slices.BinarySearchFunc(kept, *p.Before, func(r *T, pos ledger.ListPos) int { return comparePos(at(r), pos) })
-		from = max(from, to-p.Limit)
-	}
-	to = min(to, from+p.Limit)
-	out := ledger.Page[T]{HasPrev: from > 0, HasNext: to < len(kept)}
-	for _, r := range kept[from:to] {
-		out.Items = append(out.Items, *r)
-	}
-	return out
-}
-
-func comparePos(a, b ledger.ListPos) int {
-	switch {
-	case a.CreatedAt != b.CreatedAt:
-		if a.CreatedAt < b.CreatedAt {
-			return -1
-		}
-		return 1
-	case a.ID < b.ID:
-		return -1
-	case a.ID > b.ID:
-		return 1
-	}
-	return 0
 }

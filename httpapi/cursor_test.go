@@ -41,9 +41,9 @@ func (l *lister) get(query string) (page[string], error) {
 	q.parseQuery()
 	at := func(c *bursar.Customer) ledger.ListPos { return ledger.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
 	get := func(p ledger.ListPage) (ledger.Page[bursar.Customer], error) {
-		return pageOf(l.rows, p, at, func(c *bursar.Customer) bool { return c.ArchivedAt == nil }), nil
+		return pageOf(those(l.rows, func(c *bursar.Customer) bool { return c.ArchivedAt == nil }), p, at), nil
 	}
-	return list(q, in.paging, at, get, func(c bursar.Customer) string { return c.ID })
+	return pageAt(q, in.paging, at, get, func(c bursar.Customer) string { return c.ID })
 }
 
 func listRows(ids ...string) (rows []*bursar.Customer) {

@@ -30,69 +30,53 @@ func (f *customerFields) input() bursar.CustomerInput {
 	}
 }
 
-// emptyIsNull reads "" as null: clear.
-func emptyIsNull(o bursar.Opt[string]) bursar.Opt[string] {
-	if o.Set && o.Value == "" {
-		return bursar.Null[string]()
-	}
-	return o
-}
-
 type customerIn struct {
 	ID string `json:"id" is:"required,customerId"`
 	customerFields
 }
 
-func (a *API) createCustomer(q *request, in *customerIn) (customerOut, error) {
-	c, err := caller(q, viewCustomer)
-	if err != nil {
-		return customerOut{}, err
-	}
-	return shown(viewCustomer)(versioned[bursar.Customer](q)(a.engine.CreateCustomer(q.ctx, c, in.ID, in.input())))
+func (a *API) createCustomer(c call, in *customerIn) (bursar.Customer, uint64, error) {
+	return a.engine.CreateCustomer(c.ctx, c.by, in.ID, in.input())
 }
 
 type customerPatch struct {
+	customerPath
 	based
 	customerFields
 }
 
-func (a *API) patchCustomer(q *request, in *customerPatch) (customerOut, error) {
-	c, err := caller(q, viewCustomer)
-	if err != nil {
-		return customerOut{}, err
-	}
-	return shown(viewCustomer)(versioned[bursar.Customer](q)(a.engine.UpdateCustomer(q.ctx, c, q.path[0], in.input())))
+func (a *API) patchCustomer(c call, in *customerPatch) (bursar.Customer, uint64, error) {
+	return a.engine.UpdateCustomer(c.ctx, c.by, in.CustomerID, in.input())
 }
 
-// versioned notes the version that an engine call returns and passes on the rest.
-func versioned[T any](q *request) func(T, uint64, error) (T, error) {
-	return func(v T, version uint64, err error) (T, error) {
-		q.version = version
-		return v, err
-	}
+// customerChange changes a customer without a body.
+type customerChange struct {
+	customerPath
+	based
 }
 
-func (a *API) archiveCustomer(archive bool) func(*request, *basedOnly) (customerOut, error) {
-	return func(q *request, _ *basedOnly) (customerOut, error) {
-		c, err := caller(q, viewCustomer)
-		if err != nil {
-			return customerOut{}, err
-		}
-		return shown(viewCustomer)(versioned[bursar.Customer](q)(a.engine.ArchiveCustomer(q.ctx, c, q.path[0], archive)))
-	}
+func (a *API) archiveCustomer(c call, in *customerChange) (bursar.Customer, uint64, error) {
+	return a.engine.ArchiveCustomer(c.ctx, c.by, in.CustomerID, true)
 }
 
-// readOnly is the input of a read of one thing.
-type readOnly struct{ freshness }
+func (a *API) unarchiveCustomer(c call, in *customerChange) (bursar.Customer, uint64, error) {
+	return a.engine.ArchiveCustomer(c.ctx, c.by, in.CustomerID, false)
+}
+
+// customerQuery asks for something of a customer that takes nothing else.
+type customerQuery struct {
+	customerPath
+	freshness
+}
 
 // getCustomer shows the holder of a token little: what the vendor notes of a customer is
 // the vendor's.
-func (a *API) getCustomer(q *request, in *readOnly) (customerOut, error) {
-	c, err := versioned[bursar.Customer](q)(a.engine.Customer(q.ctx, q.options(in.freshness), q.path[0]))
-	if q.token != nil {
-		c = bursar.Customer{ID: c.ID, Name: c.Name, Timezone: c.Timezone, Metadata: map[string]string{}, CreatedAt: c.CreatedAt, UpdatedAt: c.CreatedAt, ArchivedAt: c.ArchivedAt}
+func (a *API) getCustomer(c call, in *customerQuery) (bursar.Customer, uint64, error) {
+	got, version, err := a.engine.Customer(c.ctx, c.options(), in.CustomerID)
+	if c.token != nil {
+		got = bursar.Customer{ID: got.ID, Name: got.Name, Timezone: got.Timezone, Metadata: map[string]string{}, CreatedAt: got.CreatedAt, UpdatedAt: got.CreatedAt, ArchivedAt: got.ArchivedAt}
 	}
-	return viewCustomer(c), err
+	return got, version, err
 }
 
 type customerList struct {
@@ -104,14 +88,14 @@ type customerList struct {
 	IncludeArchived bool      `query:"includeArchived"`
 }
 
-func (a *API) listCustomers(q *request, in *customerList) (page[customerOut], error) {
+func customerAt(c *bursar.Customer) ledger.ListPos {
+	return ledger.ListPos{CreatedAt: c.CreatedAt, ID: c.ID}
+}
+
+func (a *API) listCustomers(c call, in *customerList, p ledger.ListPage) (ledger.Page[bursar.Customer], uint64, error) {
 	from, to := in.CreatedAt.bounds()
-	at := func(c *bursar.Customer) ledger.ListPos { return ledger.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
-	get := func(p ledger.ListPage) (ledger.Page[bursar.Customer], error) {
-		return a.engine.Customers(q.ctx, store.CustomerQuery{
-			Email: in.Email, Name: in.Name, Search: in.Search, CreatedFrom: from, CreatedTo: to, IncludeArchived: in.IncludeArchived,
-			After: (*store.CustomerPos)(p.After), Before: (*store.CustomerPos)(p.Before), Limit: p.Limit,
-		})
-	}
-	return list(q, in.paging, at, get, viewCustomer)
+	return ofNoCustomer(a.engine.Customers(c.ctx, store.CustomerQuery{
+		Email: in.Email, Name: in.Name, Search: in.Search, CreatedFrom: from, CreatedTo: to, IncludeArchived: in.IncludeArchived,
+		After: (*store.CustomerPos)(p.After), Before: (*store.CustomerPos)(p.Before), Limit: p.Limit,
+	}))
 }

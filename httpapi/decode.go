@@ -65,7 +65,7 @@ func decodeBody(body []byte, s *shape, v reflect.Value, problems *bursar.Problem
 
 func (s *shape) requires() bool {
 	for _, f := range s.fields {
-		if f.required && !f.query {
+		if f.required && f.place == inBody {
 			return true
 		}
 	}
@@ -269,7 +269,7 @@ func (d *decoder) object(s *shape, v reflect.Value) error {
 		return err
 	}
 	for i := range s.fields {
-		if f := &s.fields[i]; f.required && !f.query && seen&(1<<i) == 0 {
+		if f := &s.fields[i]; f.required && f.place == inBody && seen&(1<<i) == 0 {
 			d.badAt(string(d.json.StackPointer())+"/"+f.name, bursar.CodeValidationFailed, "is required")
 		}
 	}

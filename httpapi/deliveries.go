@@ -29,37 +29,28 @@ func viewDelivery(d store.Delivery) deliveryOut {
 }
 
 type deliveryList struct {
+	webhookPath
 	paging
 	Status store.DeliveryStatus `query:"status" is:"enum=PENDING|SUCCEEDED|FAILED" doc:"Any when left out."`
 }
 
+func deliveryAt(d *store.Delivery) ledger.ListPos {
+	return ledger.ListPos{CreatedAt: d.CreatedAt, ID: d.ID}
+}
+
 // listDeliveries lists newest first.
-func (a *API) listDeliveries(q *request, in *deliveryList) (page[deliveryOut], error) {
-	at := func(d *store.Delivery) ledger.ListPos { return ledger.ListPos{CreatedAt: d.CreatedAt, ID: d.ID} }
-	get := func(p ledger.ListPage) (ledger.Page[store.Delivery], error) {
-		query := store.DeliveryQuery{EndpointID: q.path[0], Status: in.Status, Limit: p.Limit}
-		query.Below, query.Above = belowAbove(p)
-		return a.engine.Deliveries(q.ctx, query)
-	}
-	return list(q, in.paging, at, get, viewDelivery)
+func (a *API) listDeliveries(c call, in *deliveryList, p ledger.ListPage) (ledger.Page[store.Delivery], uint64, error) {
+	query := store.DeliveryQuery{EndpointID: in.WebhookID, Status: in.Status, Limit: p.Limit}
+	query.Below, query.Above = belowAbove(p)
+	return ofNoCustomer(a.engine.Deliveries(c.ctx, query))
 }
 
 // testWebhook queues a message that says that nothing has happened.
-func (a *API) testWebhook(q *request, _ *nothing) (deliveryOut, error) {
-	c, err := caller(q, viewDelivery)
-	if err != nil {
-		return deliveryOut{}, err
-	}
-	d, err := a.engine.TestWebhook(q.ctx, c, q.path[0])
-	return viewDelivery(d), err
+func (a *API) testWebhook(c call, in *webhookPath) (store.Delivery, uint64, error) {
+	return ofNoCustomer(a.engine.TestWebhook(c.ctx, c.by, in.WebhookID))
 }
 
 // redeliver makes a delivery wait again, with all its attempts.
-func (a *API) redeliver(q *request, _ *nothing) (deliveryOut, error) {
-	c, err := caller(q, viewDelivery)
-	if err != nil {
-		return deliveryOut{}, err
-	}
-	d, err := a.engine.Redeliver(q.ctx, c, q.path[0], q.path[1])
-	return viewDelivery(d), err
+func (a *API) redeliver(c call, in *deliveryPath) (store.Delivery, uint64, error) {
+	return ofNoCustomer(a.engine.Redeliver(c.ctx, c.by, in.WebhookID, in.DeliveryID))
 }

@@ -8,6 +8,7 @@ import (
 )
 
 type denialsQuery struct {
+	customerPath
 	Limit int `query:"limit" is:"n=1-100,default=20" doc:"The newest ones; there are at most 100."`
 }
 
@@ -32,10 +33,10 @@ type bindingView struct{ *bursar.Binding }
 func (v bindingView) appendTo(b []byte) []byte { return appendBinding(b, v.Binding) }
 
 // denials are those that this node remembers.
-func (a *API) denials(q *request, in *denialsQuery) ([]denialOut, error) {
+func (a *API) denials(c call, in *denialsQuery) ([]denialOut, uint64, error) {
 	out := []denialOut{}
-	version, err := a.engine.See(q.ctx, q.options(freshness{}), q.path[0], func(s *ledger.Sight) {
-		for _, d := range a.observed.of(q.path[0]) {
+	version, err := a.engine.See(c.ctx, c.options(), in.CustomerID, func(s *ledger.Sight) {
+		for _, d := range a.observed.of(in.CustomerID) {
 			if len(out) == in.Limit {
 				return
 			}
@@ -44,8 +45,7 @@ func (a *API) denials(q *request, in *denialsQuery) ([]denialOut, error) {
 			}
 		}
 	})
-	q.version = version
-	return out, err
+	return out, version, err
 }
 
 // viewDenial shows what s lets see of a denial: one of a request that named an entity it

@@ -6,6 +6,7 @@ import (
 )
 
 type entityList struct {
+	customerPath
 	paging
 	freshness
 	EntityTypeID    string `query:"entityTypeId"`
@@ -14,18 +15,23 @@ type entityList struct {
 	Search          string `query:"search" is:"len=1-255" doc:"Part of the id or the display name, in any case."`
 }
 
-func (a *API) listEntities(q *request, in *entityList) (page[entityOut], error) {
-	at := func(e *bursar.Entity) ledger.ListPos { return ledger.ListPos{CreatedAt: e.CreatedAt, ID: e.ID} }
-	get := func(p ledger.ListPage) (ledger.Page[bursar.Entity], error) {
-		return versioned[ledger.Page[bursar.Entity]](q)(a.engine.Entities(q.ctx, q.options(in.freshness), q.path[0], ledger.EntityQuery{
-			TypeID: in.EntityTypeID, IncludeArchived: in.IncludeArchived, ParentID: in.ParentID, Search: in.Search, ListPage: p,
-		}))
-	}
-	return list(q, in.paging, at, get, viewEntity)
+func entityAt(e *bursar.Entity) ledger.ListPos {
+	return ledger.ListPos{CreatedAt: e.CreatedAt, ID: e.ID}
 }
 
-func (a *API) getEntity(q *request, in *readOnly) (entityOut, error) {
-	return shown(viewEntity)(versioned[bursar.Entity](q)(a.engine.Entity(q.ctx, q.options(in.freshness), q.path[0], q.path[1])))
+func (a *API) listEntities(c call, in *entityList, p ledger.ListPage) (ledger.Page[bursar.Entity], uint64, error) {
+	return a.engine.Entities(c.ctx, c.options(), in.CustomerID, ledger.EntityQuery{
+		TypeID: in.EntityTypeID, IncludeArchived: in.IncludeArchived, ParentID: in.ParentID, Search: in.Search, ListPage: p,
+	})
+}
+
+type entityQuery struct {
+	entityPath
+	freshness
+}
+
+func (a *API) getEntity(c call, in *entityQuery) (bursar.Entity, uint64, error) {
+	return a.engine.Entity(c.ctx, c.options(), in.CustomerID, in.EntityID)
 }
 
 // entityFields are what a client says of an entity, but for its id and type.
@@ -47,31 +53,29 @@ type entityIn struct {
 }
 
 type entitiesIn struct {
+	customerPath
 	Entities []entityIn `json:"entities" is:"required,n=1-100"`
 }
 
-func (a *API) putEntities(q *request, in *entitiesIn) ([]entityOut, error) {
+func (a *API) putEntities(c call, in *entitiesIn) ([]bursar.Entity, uint64, error) {
 	inputs := make([]bursar.EntityInput, len(in.Entities))
 	for i := range in.Entities {
 		inputs[i] = in.Entities[i].input(in.Entities[i].ID, orZero(in.Entities[i].EntityTypeID))
 		inputs[i].IfMatch = itemMatch(in.Entities[i].basedItem)
 	}
-	c, err := caller(q, viewEach(viewEntity))
-	if err != nil {
-		return nil, err
-	}
-	return shown(viewEach(viewEntity))(versioned[[]bursar.Entity](q)(a.engine.PutEntities(q.ctx, c, q.path[0], inputs)))
+	return a.engine.PutEntities(c.ctx, c.by, in.CustomerID, inputs)
 }
 
 type entityPatch struct {
+	entityPath
 	based
 	entityFields
 }
 
-func (a *API) patchEntity(q *request, in *entityPatch) (entityOut, error) {
-	c, err := caller(q, func(list []bursar.Entity) entityOut { return viewEntity(list[0]) }) // the engine patches as it puts
-	if err != nil {
-		return entityOut{}, err
-	}
-	return shown(viewEntity)(versioned[bursar.Entity](q)(a.engine.PatchEntity(q.ctx, c, q.path[0], in.input(q.path[1], ""))))
+// viewPatched shows the one entity of a list: the engine patches as it puts.
+func viewPatched(list []bursar.Entity) entityOut { return viewEntity(list[0]) }
+
+func (a *API) patchEntity(c call, in *entityPatch) ([]bursar.Entity, uint64, error) {
+	e, version, err := a.engine.PatchEntity(c.ctx, c.by, in.CustomerID, in.input(in.EntityID, ""))
+	return []bursar.Entity{e}, version, err
 }

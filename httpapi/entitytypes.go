@@ -13,17 +13,13 @@ type entityTypeList struct {
 	IncludeArchived bool `query:"includeArchived"`
 }
 
-func (a *API) listEntityTypes(q *request, in *entityTypeList) (page[entityTypeOut], error) {
-	rows := a.engine.Catalogue().EntityTypes()
-	at := func(t *bursar.EntityType) ledger.ListPos { return ledger.ListPos{CreatedAt: t.CreatedAt, ID: t.ID} }
-	get := func(p ledger.ListPage) (ledger.Page[bursar.EntityType], error) {
-		return pageOf(rows, p, at, func(t *bursar.EntityType) bool { return in.IncludeArchived || t.ArchivedAt == nil }), nil
-	}
-	return list(q, in.paging, at, get, viewEntityType)
+func entityTypeAt(t *bursar.EntityType) ledger.ListPos {
+	return ledger.ListPos{CreatedAt: t.CreatedAt, ID: t.ID}
 }
 
-// same shows a thing as it is.
-func same[T any](v T) T { return v }
+func (a *API) listEntityTypes(_ call, in *entityTypeList) ([]*bursar.EntityType, uint64, error) {
+	return those(a.engine.Catalogue().EntityTypes(), func(t *bursar.EntityType) bool { return in.IncludeArchived || t.ArchivedAt == nil }), 0, nil
+}
 
 type entityTypesIn struct {
 	Types []entityTypeIn `json:"types" is:"required,n=1-100"`
@@ -37,7 +33,7 @@ type entityTypeIn struct {
 	basedItem
 }
 
-func (a *API) putEntityTypes(q *request, in *entityTypesIn) ([]entityTypeOut, error) {
+func (a *API) putEntityTypes(c call, in *entityTypesIn) ([]bursar.EntityType, uint64, error) {
 	var problems bursar.Problems
 	inputs := make([]catalogue.EntityTypeInput, len(in.Types))
 	for i, t := range in.Types {
@@ -49,13 +45,9 @@ func (a *API) putEntityTypes(q *request, in *entityTypesIn) ([]entityTypeOut, er
 		inputs[i] = catalogue.EntityTypeInput{ID: t.ID, DisplayName: t.DisplayName, AttributionKeys: t.AttributionKeys, Description: t.Description, IfMatch: itemMatch(t.basedItem)}
 	}
 	if err := problems.Err(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	c, err := caller(q, viewEach(viewEntityType))
-	if err != nil {
-		return nil, err
-	}
-	return shown(viewEach(viewEntityType))(a.engine.PutEntityTypes(q.ctx, c, inputs))
+	return ofNoCustomer(a.engine.PutEntityTypes(c.ctx, c.by, inputs))
 }
 
 // idsIn names things to act on.
@@ -68,13 +60,12 @@ type idsOut struct {
 	IDs []string `json:"ids"`
 }
 
-func (a *API) archiveEntityTypes(archive bool) func(*request, *idsIn) (idsOut, error) {
-	return func(q *request, in *idsIn) (idsOut, error) {
-		out := idsOut{in.IDs}
-		c, err := caller(q, func(ids []string) idsOut { return idsOut{ids} })
-		if err != nil {
-			return out, err
-		}
-		return out, a.engine.ArchiveEntityTypes(q.ctx, c, in.IDs, archive)
-	}
+func viewIDs(ids []string) idsOut { return idsOut{ids} }
+
+func (a *API) archiveEntityTypes(c call, in *idsIn) ([]string, uint64, error) {
+	return in.IDs, 0, a.engine.ArchiveEntityTypes(c.ctx, c.by, in.IDs, true)
+}
+
+func (a *API) unarchiveEntityTypes(c call, in *idsIn) ([]string, uint64, error) {
+	return in.IDs, 0, a.engine.ArchiveEntityTypes(c.ctx, c.by, in.IDs, false)
 }

@@ -54,27 +54,26 @@ func (a *API) viewEstimate(e *bursar.Estimate) estimateOut {
 	return out
 }
 
-func (a *API) estimate(q *request, f freshness, in bursar.EstimateInput) (estimatesOut, error) {
-	got, warnings, version, err := a.engine.Estimate(q.ctx, q.options(f), in)
-	q.version = version
+func (a *API) estimate(c call, in bursar.EstimateInput) (estimatesOut, uint64, error) {
+	got, warnings, version, err := a.engine.Estimate(c.ctx, c.options(), in)
 	out := estimatesOut{Estimates: make([]estimateOut, len(got)), Warnings: warnings}
 	for i := range got {
 		out.Estimates[i] = a.viewEstimate(&got[i])
 	}
-	return out, err
+	return out, version, err
 }
 
-func (a *API) estimateUsage(q *request, in *usageEstimateIn) (estimatesOut, error) {
-	return a.estimate(q, in.freshness, bursar.EstimateInput{
+func (a *API) estimateUsage(c call, in *usageEstimateIn) (estimatesOut, uint64, error) {
+	return a.estimate(c, bursar.EstimateInput{
 		CustomerID: in.CustomerID, FeatureID: in.FeatureID, Value: in.Value, Behavior: or(in.UpdateBehavior, bursar.Delta), Dimensions: in.Dimensions,
 	})
 }
 
-func (a *API) estimateEvent(q *request, in *eventEstimateIn) (estimatesOut, error) {
+func (a *API) estimateEvent(c call, in *eventEstimateIn) (estimatesOut, uint64, error) {
 	var problems bursar.Problems
 	dims := in.measured("", &problems)
 	if err := problems.Err(); err != nil {
-		return estimatesOut{}, err
+		return estimatesOut{}, 0, err
 	}
-	return a.estimate(q, in.freshness, bursar.EstimateInput{CustomerID: in.CustomerID, EventName: in.EventName, Behavior: bursar.Delta, Dimensions: dims})
+	return a.estimate(c, bursar.EstimateInput{CustomerID: in.CustomerID, EventName: in.EventName, Behavior: bursar.Delta, Dimensions: dims})
 }

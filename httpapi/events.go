@@ -84,38 +84,28 @@ func (out *reportOut) add(warnings []string) {
 	}
 }
 
-// reportEvents turns events into usage of the features whose meters want them.
-func (a *API) reportEvents(q *request, in *eventsIn) (out reportOut, err error) {
-	var problems bursar.Problems
-	inputs := make([]bursar.EventInput, len(in.Events))
+func (in *eventsIn) items(keys *itemKeys) []bursar.EventInput {
+	out := make([]bursar.EventInput, len(in.Events))
 	for i := range in.Events {
 		e, at := &in.Events[i], "/events/"+strconv.Itoa(i)
-		key, err := q.itemKey(e.IdempotencyKey, i)
-		if err != nil {
-			return out, err
-		}
-		if key == "" {
-			problems.Add(at+"/idempotencyKey", bursar.CodeValidationFailed, errNoKey)
-		}
-		inputs[i] = bursar.EventInput{CustomerID: e.CustomerID, EventName: e.EventName, IdempotencyKey: key,
-			Dimensions: e.measured(at, &problems), Timestamp: orZero(e.Timestamp)}
+		out[i] = bursar.EventInput{CustomerID: e.CustomerID, EventName: e.EventName, IdempotencyKey: keys.required(e.IdempotencyKey, i, at),
+			Dimensions: e.measured(at, &keys.problems), Timestamp: orZero(e.Timestamp)}
 	}
-	if err := problems.Err(); err != nil {
-		return out, err
-	}
-	warnings, versions, err := a.engine.ReportEvents(q.ctx, q.reporter(), inputs)
+	return out
+}
+
+// reportEvents turns events into usage of the features whose meters want them.
+func (a *API) reportEvents(c call, _ *eventsIn, items []bursar.EventInput) (out reportOut, _ uint64, _ error) {
+	warnings, versions, err := a.engine.ReportEvents(c.ctx, c.by, items)
 	if err != nil {
-		a.metrics.refused.Add(float64(len(inputs)))
-		return out, err
+		a.metrics.refused.Add(float64(len(items)))
+		return out, 0, err
 	}
 	for i := range warnings {
 		a.metrics.warned(warnings[i])
 		out.add(warnings[i])
 	}
-	if len(versions) == 1 {
-		q.version = versions[inputs[0].CustomerID]
-	}
-	a.metrics.recorded.Add(float64(len(inputs)))
-	a.observed.used(q.now, len(inputs))
-	return out, nil
+	a.metrics.recorded.Add(float64(len(items)))
+	a.observed.used(c.now, len(items))
+	return out, theOnly(versions), nil
 }

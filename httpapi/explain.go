@@ -7,6 +7,7 @@ import (
 )
 
 type explainIn struct {
+	customerPath
 	freshness
 	checkItem
 }
@@ -73,16 +74,16 @@ func viewGate(g *ledger.ExplainedGate) explainedGate {
 }
 
 // explain answers a question as a check does, with its arithmetic. It counts as none.
-func (a *API) explain(q *request, in *explainIn) (explainOut, error) {
+func (a *API) explain(c call, in *explainIn) (x ledger.Explanation, _ uint64, _ error) {
 	input := ledger.CheckInput{Requested: or(in.RequestedUsage, bursar.AmountFromInt(1)), Dimensions: in.Dimensions}
 	var ok bool
 	if input.Capability, ok = capability(in.FeatureID, in.CurrencyID); !ok {
-		return explainOut{}, bursar.ErrorAt("/featureId", bursar.CodeValidationFailed, errNotOneCapability)
+		return x, 0, bursar.ErrorAt("/featureId", bursar.CodeValidationFailed, errNotOneCapability)
 	}
-	x, err := versioned[ledger.Explanation](q)(a.engine.Explain(q.ctx, q.options(in.freshness), q.path[0], input))
-	if err != nil {
-		return explainOut{}, err
-	}
+	return a.engine.Explain(c.ctx, c.options(), in.CustomerID, input)
+}
+
+func (a *API) viewExplanation(x ledger.Explanation) explainOut {
 	d := x.Decision
 	out := explainOut{Decision: decisionView{&d, a.engine}, Gates: make([]explainedGate, len(x.Gates)), Chains: make([][]explainedNode, len(d.Chains)),
 		GrantedAfter: timeOrNil(x.GrantedAfter), RootEntityID: orNil(&x.RootEntityID)}
@@ -96,5 +97,5 @@ func (a *API) explain(q *request, in *explainIn) (explainOut, error) {
 		}
 	}
 	d.Chains = nil
-	return out, nil
+	return out
 }

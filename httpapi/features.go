@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"slices"
-
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/ledger"
@@ -68,25 +66,7 @@ func (m *meterIn) meter() bursar.Meter {
 	return out
 }
 
-func orZero[T any](p *T) T { return or(p, *new(T)) }
-
-// or is *p, or def when p is nil.
-func or[T any](p *T, def T) T {
-	if p == nil {
-		return def
-	}
-	return *p
-}
-
-// orNil is p, or nil when it points at "".
-func orNil(p *string) *string {
-	if p == nil || *p == "" {
-		return nil
-	}
-	return p
-}
-
-func (a *API) createFeature(q *request, in *featureIn) (featureOut, error) {
+func (a *API) createFeature(c call, in *featureIn) (bursar.Feature, uint64, error) {
 	f := bursar.Feature{
 		ID: in.ID, DisplayName: in.DisplayName, FeatureType: in.FeatureType,
 		MeterType: or(in.MeterType, "INCREMENTAL"), FeatureStatus: or(in.FeatureStatus, "ACTIVE"),
@@ -97,31 +77,15 @@ func (a *API) createFeature(q *request, in *featureIn) (featureOut, error) {
 		m := in.Meter.meter()
 		f.Meter = &m
 	}
-	c, err := caller(q, viewFeature)
-	if err != nil {
-		return featureOut{}, err
-	}
-	f, err = a.engine.CreateFeature(q.ctx, c, f)
-	return viewFeature(f), err
+	return ofNoCustomer(a.engine.CreateFeature(c.ctx, c.by, f))
 }
 
-// withoutEmpty is m without the keys that "" deletes. It is never nil.
-func withoutEmpty(m map[string]string) map[string]string {
-	out := make(map[string]string, len(m))
-	for k, v := range m {
-		if v != "" {
-			out[k] = v
-		}
+func (a *API) getFeature(_ call, in *featurePath) (f bursar.Feature, _ uint64, _ error) {
+	found := a.engine.Catalogue().Feature(in.FeatureID)
+	if found == nil {
+		return f, 0, bursar.Errorf(bursar.CodeFeatureNotFound, "there is no feature %q", in.FeatureID)
 	}
-	return out
-}
-
-func (a *API) getFeature(q *request, _ *nothing) (featureOut, error) {
-	f := a.engine.Catalogue().Feature(q.path[0])
-	if f == nil {
-		return featureOut{}, bursar.Errorf(bursar.CodeFeatureNotFound, "there is no feature %q", q.path[0])
-	}
-	return viewFeature(*f), nil
+	return *found, 0, nil
 }
 
 type featureList struct {
@@ -133,22 +97,20 @@ type featureList struct {
 	Status      []string  `query:"status" is:"n=0-10,enum=NEW|SUSPENDED|ACTIVE"`
 }
 
-func (a *API) listFeatures(q *request, in *featureList) (page[featureOut], error) {
-	from, to := in.CreatedAt.bounds()
-	keep := func(f *bursar.Feature) bool {
-		return (in.ID == "" || f.ID == in.ID) && f.CreatedAt >= from && (to == 0 || f.CreatedAt < to) &&
-			oneOf(in.FeatureType, f.FeatureType) && oneOf(in.MeterType, f.MeterType) && oneOf(in.Status, f.FeatureStatus)
-	}
-	rows := a.engine.Catalogue().Features()
-	at := func(f *bursar.Feature) ledger.ListPos { return ledger.ListPos{CreatedAt: f.CreatedAt, ID: f.ID} }
-	get := func(p ledger.ListPage) (ledger.Page[bursar.Feature], error) { return pageOf(rows, p, at, keep), nil }
-	return list(q, in.paging, at, get, viewFeature)
+func featureAt(f *bursar.Feature) ledger.ListPos {
+	return ledger.ListPos{CreatedAt: f.CreatedAt, ID: f.ID}
 }
 
-// oneOf reports whether v is among wanted; none wanted is any.
-func oneOf(wanted []string, v string) bool { return len(wanted) == 0 || slices.Contains(wanted, v) }
+func (a *API) listFeatures(_ call, in *featureList) ([]*bursar.Feature, uint64, error) {
+	from, to := in.CreatedAt.bounds()
+	return those(a.engine.Catalogue().Features(), func(f *bursar.Feature) bool {
+		return (in.ID == "" || f.ID == in.ID) && f.CreatedAt >= from && (to == 0 || f.CreatedAt < to) &&
+			oneOf(in.FeatureType, f.FeatureType) && oneOf(in.MeterType, f.MeterType) && oneOf(in.Status, f.FeatureStatus)
+	}), 0, nil
+}
 
 type featurePatch struct {
+	featurePath
 	based
 	DisplayName        bursar.Opt[string]  `json:"displayName" is:"len=1-255"`
 	Description        bursar.Opt[string]  `json:"description" is:"len=0-2000"`
@@ -160,7 +122,7 @@ type featurePatch struct {
 	UnitTransformation unsupported         `json:"unitTransformation"`
 }
 
-func (a *API) patchFeature(q *request, in *featurePatch) (featureOut, error) {
+func (a *API) patchFeature(c call, in *featurePatch) (bursar.Feature, uint64, error) {
 	p := catalogue.FeaturePatch{
 		DisplayName: in.DisplayName, Description: in.Description, FeatureUnits: in.FeatureUnits,
 		FeatureUnitsPlural: in.FeatureUnitsPlural, Metadata: in.Metadata,
@@ -169,21 +131,19 @@ func (a *API) patchFeature(q *request, in *featurePatch) (featureOut, error) {
 	if in.Meter.Set && !in.Meter.Null {
 		p.Meter.Value = in.Meter.Value.meter()
 	}
-	c, err := caller(q, viewFeature)
-	if err != nil {
-		return featureOut{}, err
-	}
-	f, err := a.engine.UpdateFeature(q.ctx, c, q.path[0], p)
-	return viewFeature(f), err
+	return ofNoCustomer(a.engine.UpdateFeature(c.ctx, c.by, in.FeatureID, p))
 }
 
-func (a *API) archiveFeature(archive bool) func(*request, *basedOnly) (featureOut, error) {
-	return func(q *request, _ *basedOnly) (featureOut, error) {
-		c, err := caller(q, viewFeature)
-		if err != nil {
-			return featureOut{}, err
-		}
-		f, err := a.engine.ArchiveFeature(q.ctx, c, q.path[0], archive)
-		return viewFeature(f), err
-	}
+// featureChange changes a feature without a body.
+type featureChange struct {
+	featurePath
+	based
+}
+
+func (a *API) archiveFeature(c call, in *featureChange) (bursar.Feature, uint64, error) {
+	return ofNoCustomer(a.engine.ArchiveFeature(c.ctx, c.by, in.FeatureID, true))
+}
+
+func (a *API) unarchiveFeature(c call, in *featureChange) (bursar.Feature, uint64, error) {
+	return ofNoCustomer(a.engine.ArchiveFeature(c.ctx, c.by, in.FeatureID, false))
 }

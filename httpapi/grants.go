@@ -72,29 +72,16 @@ func viewGrant(g bursar.Grant) grantOut {
 	}
 }
 
-// timeOrNil is nil for no time.
-func timeOrNil(t bursar.Time) *bursar.Time {
-	if t == 0 {
-		return nil
-	}
-	return &t
-}
-
-func (a *API) createGrant(q *request, in *grantIn) (grantOut, error) {
-	c, err := caller(q, viewGrant)
-	if err != nil {
-		return grantOut{}, err
-	}
+func (a *API) createGrant(c call, in *grantIn) (bursar.Grant, uint64, error) {
 	cost := bursar.Money{Currency: "usd"}
 	if in.Cost != nil {
 		cost = bursar.Money{Amount: in.Cost.Amount, Currency: strings.ToLower(in.Cost.Currency)}
 	}
-	g, err := versioned[bursar.Grant](q)(a.engine.CreateGrant(q.ctx, c, bursar.GrantInput{
+	return a.engine.CreateGrant(c.ctx, c.by, bursar.GrantInput{
 		CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, Amount: in.Amount, DisplayName: in.DisplayName, Type: in.GrantType,
 		EffectiveAt: orZero(in.EffectiveAt), ExpireAt: orZero(in.ExpireAt), Priority: orZero(in.Priority), Comment: orNil(in.Comment),
 		Cost: cost, Metadata: withoutEmpty(in.Metadata),
-	}))
-	return viewGrant(g), err
+	})
 }
 
 type grantList struct {
@@ -106,24 +93,19 @@ type grantList struct {
 	ResourceID unsupported `query:"resourceId"`
 }
 
-func (a *API) listGrants(q *request, in *grantList) (page[grantOut], error) {
-	from, to := in.CreatedAt.bounds()
-	at := func(g *bursar.Grant) ledger.ListPos { return ledger.ListPos{CreatedAt: g.CreatedAt, ID: g.ID} }
-	get := func(p ledger.ListPage) (ledger.Page[bursar.Grant], error) {
-		return versioned[ledger.Page[bursar.Grant]](q)(a.engine.Grants(q.ctx, q.options(in.freshness), ledger.GrantQuery{
-			CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, CreatedFrom: from, CreatedTo: to, ListPage: p,
-		}))
-	}
-	return list(q, in.paging, at, get, viewGrant)
+func grantAt(g *bursar.Grant) ledger.ListPos {
+	return ledger.ListPos{CreatedAt: g.CreatedAt, ID: g.ID}
 }
 
-func (a *API) voidGrant(q *request, _ *nothing) (grantOut, error) {
-	c, err := caller(q, viewGrant)
-	if err != nil {
-		return grantOut{}, err
-	}
-	g, err := versioned[bursar.Grant](q)(a.engine.VoidGrant(q.ctx, c, q.path[0]))
-	return viewGrant(g), err
+func (a *API) listGrants(c call, in *grantList, p ledger.ListPage) (ledger.Page[bursar.Grant], uint64, error) {
+	from, to := in.CreatedAt.bounds()
+	return a.engine.Grants(c.ctx, c.options(), ledger.GrantQuery{
+		CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, CreatedFrom: from, CreatedTo: to, ListPage: p,
+	})
+}
+
+func (a *API) voidGrant(c call, in *grantPath) (bursar.Grant, uint64, error) {
+	return a.engine.VoidGrant(c.ctx, c.by, in.GrantID)
 }
 
 type ledgerQuery struct {
@@ -148,18 +130,24 @@ type ledgerOut struct {
 	Timestamp        bursar.Time       `json:"timestamp"`
 }
 
-// ledger lists newest first.
-func (a *API) ledger(q *request, in *ledgerQuery) (page[ledgerOut], error) {
-	at := func(e *bursar.LedgerEntry) ledger.ListPos { return ledger.ListPos{CreatedAt: e.Timestamp, ID: e.ID} }
-	get := func(p ledger.ListPage) (ledger.Page[bursar.LedgerEntry], error) {
+func ledgerEntryAt(e *bursar.LedgerEntry) ledger.ListPos {
+	return ledger.ListPos{CreatedAt: e.Timestamp, ID: e.ID}
+}
+
+// ledger lists newest first. It makes its page itself, because an entry does not say whose
+// it is.
+func (a *API) ledger(c call, in *ledgerQuery) (out page[ledgerOut], version uint64, err error) {
+	get := func(p ledger.ListPage) (got ledger.Page[bursar.LedgerEntry], err error) {
 		query := ledger.LedgerQuery{CustomerID: in.CustomerID, CurrencyID: in.CurrencyID, Types: in.EventType, Limit: p.Limit}
 		query.Below, query.Above = belowAbove(p)
-		return versioned[ledger.Page[bursar.LedgerEntry]](q)(a.engine.Ledger(q.ctx, q.options(in.freshness), query))
+		got, version, err = a.engine.Ledger(c.ctx, c.options(), query)
+		return got, err
 	}
-	return list(q, in.paging, at, get, func(e bursar.LedgerEntry) ledgerOut {
+	out, err = pageAt(c.request, in.paging, ledgerEntryAt, get, func(e bursar.LedgerEntry) ledgerOut {
 		return ledgerOut{
 			Amount: e.Amount, CreditCurrencyID: e.CurrencyID, CreditGrantID: e.GrantID, CustomerID: in.CustomerID,
 			EventID: orNil(&e.EventID), EventType: e.Type, FeatureID: orNil(&e.FeatureID), Timestamp: e.Timestamp,
 		}
 	})
+	return out, version, err
 }

@@ -6,6 +6,7 @@ import (
 )
 
 type historyQuery struct {
+	customerFeaturePath
 	freshness
 	StartDate   bursar.Time        `query:"startDate" is:"required"`
 	EndDate     bursar.Time        `query:"endDate" doc:"Now when left out."`
@@ -42,15 +43,17 @@ type markerOut struct {
 	Type      string      `json:"type" is:"enum=PERIODIC_RESET|SUBSCRIPTION_CHANGE_RESET"`
 }
 
-func (a *API) history(q *request, customer string, f freshness, query ledger.HistoryQuery) (historyOut, error) {
+func (a *API) history(c call, customer string, query ledger.HistoryQuery) (got ledger.History, version uint64, err error) {
 	if query.To != 0 && query.To <= query.From {
-		return historyOut{}, bursar.ErrorAt("?endDate", bursar.CodeValidationFailed, "must be after startDate")
+		return got, 0, bursar.ErrorAt("?endDate", bursar.CodeValidationFailed, "must be after startDate")
 	}
-	got, version, err := a.engine.History(q.ctx, q.options(f), customer, query)
-	q.version = version
-	if err == nil {
+	if got, version, err = a.engine.History(c.ctx, c.options(), customer, query); err == nil {
 		err = a.known(query.Capability)
 	}
+	return got, version, err
+}
+
+func viewHistory(got ledger.History) historyOut {
 	out := historyOut{Series: make([]seriesOut, len(got.Series)), Markers: markersOf(got.Series), Warnings: got.Warnings}
 	for i, s := range got.Series {
 		points := make([]pointOut, len(s.Points))
@@ -63,7 +66,7 @@ func (a *API) history(q *request, customer string, f freshness, query ledger.His
 		}
 		out.Series[i] = seriesOut{Points: points, Tags: tags, Untold: s.Untold}
 	}
-	return out, err
+	return out
 }
 
 // markersOf are the instants at which running totals begin anew, which all series share.
@@ -92,14 +95,15 @@ func (a *API) known(c bursar.Capability) error {
 }
 
 // usageHistory is the running total of a feature over the whole customer.
-func (a *API) usageHistory(q *request, in *historyQuery) (historyOut, error) {
-	return a.history(q, q.path[0], in.freshness, ledger.HistoryQuery{
-		Capability: bursar.Capability{Kind: bursar.KindFeature, ID: q.path[1]},
+func (a *API) usageHistory(c call, in *historyQuery) (ledger.History, uint64, error) {
+	return a.history(c, in.CustomerID, ledger.HistoryQuery{
+		Capability: bursar.Capability{Kind: bursar.KindFeature, ID: in.FeatureID},
 		From:       in.StartDate, To: in.EndDate, Granularity: in.Granularity, GroupBy: in.GroupBy, Running: true,
 	})
 }
 
 type entityUsageQuery struct {
+	entityPath
 	freshness
 	FeatureID   string             `query:"featureId" doc:"Exactly one of featureId and currencyId."`
 	CurrencyID  string             `query:"currencyId"`
@@ -111,13 +115,13 @@ type entityUsageQuery struct {
 }
 
 // entityUsage is what one entity used in each step of time.
-func (a *API) entityUsage(q *request, in *entityUsageQuery) (historyOut, error) {
+func (a *API) entityUsage(c call, in *entityUsageQuery) (got ledger.History, _ uint64, _ error) {
 	capability, ok := capability(in.FeatureID, in.CurrencyID)
 	if !ok {
-		return historyOut{}, bursar.ErrorAt("?featureId", bursar.CodeValidationFailed, errNotOneCapability)
+		return got, 0, bursar.ErrorAt("?featureId", bursar.CodeValidationFailed, errNotOneCapability)
 	}
-	return a.history(q, q.path[0], in.freshness, ledger.HistoryQuery{
-		EntityID: q.path[1], Capability: capability, From: in.StartDate, To: in.EndDate,
+	return a.history(c, in.CustomerID, ledger.HistoryQuery{
+		EntityID: in.EntityID, Capability: capability, From: in.StartDate, To: in.EndDate,
 		Granularity: in.Granularity, Timezone: in.Timezone, GroupBy: in.GroupBy,
 	})
 }

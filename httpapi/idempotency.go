@@ -5,11 +5,11 @@ import (
 	"strconv"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 )
 
 // idempotencyKey is the Idempotency-Key header, "" when there is none.
 func (q *request) idempotencyKey() (string, error) {
-	q.keyed = true
 	keys := q.r.Header["Idempotency-Key"]
 	if len(keys) == 0 || len(keys) == 1 && keys[0] == "" {
 		return "", nil
@@ -23,34 +23,64 @@ func (q *request) idempotencyKey() (string, error) {
 	return keys[0], nil
 }
 
-// itemKey is the key of an item: its own, else the one that the header gives it. Item i
-// of several has the header's key with #i; i is -1 for the only one.
-func (q *request) itemKey(own *string, i int) (string, error) {
-	if own != nil {
-		q.keyed = true
-		return *own, nil
-	}
+// requestKey is the key of a write, nil when the request has none. view is how the engine's
+// result becomes the reply that is kept.
+func requestKey[T, Out any](q *request, view func(T) Out) (*catalogue.RequestKey, error) {
 	key, err := q.idempotencyKey()
-	if err != nil || key == "" || i < 0 {
-		return key, err
+	if err != nil || key == "" {
+		return nil, err
 	}
-	key += "#" + strconv.Itoa(i)
-	if len(key) > bursar.MaxKeyLen {
-		return "", bursar.Errorf(bursar.CodeValidationFailed, "the Idempotency-Key header is too long for #<item> to fit behind it: together they have at most %d characters", bursar.MaxKeyLen)
-	}
-	return key, nil
+	status := q.route.status // Render may run when q serves another request
+	return &catalogue.RequestKey{Key: key, Content: q.contentHash(), Render: func(result any) (int, []byte) {
+		b, err := appendReply(nil, view(result.(T)))
+		if err != nil {
+			panic(err) // the types of replies can all be written
+		}
+		return status, b
+	}}, nil
 }
 
-// errNoKey is what is wrong with a request that must have a key.
-const errNoKey = "is required, here or as the Idempotency-Key header"
+// itemKeys gives the items of a report their keys, and gathers what is wrong with them.
+type itemKeys struct {
+	q        *request
+	err      error // of the header
+	problems bursar.Problems
+}
 
-// requiredKey is itemKey for a request that must have one.
-func (q *request) requiredKey(own *string) (string, error) {
-	key, err := q.itemKey(own, -1)
-	if err == nil && key == "" {
-		err = bursar.ErrorAt("/idempotencyKey", bursar.CodeValidationFailed, errNoKey)
+// of is the key of an item: its own, else the one that the header gives it, else "". Item i
+// of several has the header's key with #i; i is -1 for the only one.
+func (k *itemKeys) of(own *string, i int) string {
+	if own != nil {
+		return *own
 	}
-	return key, err
+	key, err := k.q.idempotencyKey()
+	if err == nil && key != "" && i >= 0 {
+		key += "#" + strconv.Itoa(i)
+		if len(key) > bursar.MaxKeyLen {
+			err = bursar.Errorf(bursar.CodeValidationFailed, "the Idempotency-Key header is too long for #<item> to fit behind it: together they have at most %d characters", bursar.MaxKeyLen)
+		}
+	}
+	if err != nil && k.err == nil {
+		k.err = err
+	}
+	return key
+}
+
+// required is the key of an item that must have one; at is where the item is.
+func (k *itemKeys) required(own *string, i int, at string) string {
+	key := k.of(own, i)
+	if key == "" {
+		k.problems.Add(at+"/idempotencyKey", bursar.CodeValidationFailed, "is required, here or as the Idempotency-Key header")
+	}
+	return key
+}
+
+// wrong is what is wrong with the items.
+func (k *itemKeys) wrong() error {
+	if k.err != nil {
+		return k.err
+	}
+	return k.problems.Err()
 }
 
 // contentHash tells requests with the same Idempotency-Key apart. Both bases of a route

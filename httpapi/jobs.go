@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"reflect"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -95,47 +94,22 @@ type jobList struct {
 	Open bool `query:"open" doc:"Only those that wait or run."`
 }
 
+func jobAt(j *engine.Job) ledger.ListPos {
+	return ledger.ListPos{CreatedAt: j.CreatedAt, ID: j.ID}
+}
+
 // listJobs lists newest first.
-func (a *API) listJobs(q *request, in *jobList) (page[jobBrief], error) {
-	at := func(j *engine.Job) ledger.ListPos { return ledger.ListPos{CreatedAt: j.CreatedAt, ID: j.ID} }
-	get := func(p ledger.ListPage) (ledger.Page[engine.Job], error) {
-		query := store.JobQuery{Open: in.Open, Limit: p.Limit}
-		query.Below, query.Above = belowAbove(p)
-		return a.engine.Jobs(q.ctx, query)
-	}
-	return list(q, in.paging, at, get, viewJobBrief)
+func (a *API) listJobs(c call, in *jobList, p ledger.ListPage) (ledger.Page[engine.Job], uint64, error) {
+	query := store.JobQuery{Open: in.Open, Limit: p.Limit}
+	query.Below, query.Above = belowAbove(p)
+	return ofNoCustomer(a.engine.Jobs(c.ctx, query))
 }
 
-func (a *API) getJob(q *request, _ *nothing) (jobOut, error) {
-	j, err := a.engine.Job(q.ctx, q.path[0])
-	return viewJob(j), err
+func (a *API) getJob(c call, in *jobPath) (engine.Job, uint64, error) {
+	return ofNoCustomer(a.engine.Job(c.ctx, in.JobID))
 }
 
-// cancelJob may be repeated: a job that has ended stays as it is.
-func (a *API) cancelJob(q *request, _ *nothing) (jobOut, error) {
-	if _, err := q.idempotencyKey(); err != nil { // it needs none
-		return jobOut{}, err
-	}
-	j, err := a.engine.CancelJob(q.ctx, q.path[0])
-	return viewJob(j), err
+// cancelJob may be repeated, and needs no key for it: a job that has ended stays as it is.
+func (a *API) cancelJob(c call, in *jobPath) (engine.Job, uint64, error) {
+	return ofNoCustomer(a.engine.CancelJob(c.ctx, in.JobID))
 }
-
-// opOrJob makes an operation whose work may take longer than a request: then do returns
-// the job that it goes on as, and the reply is that, with status 202.
-func opOrJob[In, Out any](do func(*request, *In) (Out, *engine.Job, error)) operation {
-	o := op(func(q *request, in *In) (outOrJob, error) {
-		out, job, err := do(q, in)
-		if job == nil || err != nil {
-			return outOrJob{out}, err
-		}
-		q.accepted = true
-		q.w.Header().Set("Location", v1[0]+jobsPattern+"/"+job.ID)
-		return outOrJob{viewJob(*job)}, nil
-	})
-	o.out, o.jobs = reflect.TypeFor[Out](), true
-	return o
-}
-
-type outOrJob struct{ any }
-
-func (o outOrJob) appendTo(b []byte) []byte { return appendBare(b, o.any) }

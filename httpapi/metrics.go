@@ -200,7 +200,8 @@ func (c engineCollector) collectWebhooks(ch chan<- prometheus.Metric) {
 // MetricsHandler serves the metrics to anybody: for a listener of its own.
 func (a *API) MetricsHandler() http.Handler { return a.metrics.handler }
 
-// serveMetrics serves them on the API's address, to bearers of the metrics token.
+// serveMetrics serves them on the API's address, to bearers of the metrics token. It is by
+// hand because another library writes the reply, which is no JSON.
 func (a *API) serveMetrics(q *request) error {
 	if a.metricsToken == "" {
 		return bursar.Errorf(bursar.CodeNotFound, "metrics are not served here: configure a metrics token or a metrics listener")

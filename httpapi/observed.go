@@ -257,6 +257,6 @@ func (q *request) decided(kind string, c bursar.Capability, requested bursar.Amo
 	if d.Granted || undecided(d.Reason) {
 		return
 	}
-	o.deny(&denial{customer: q.path[0], at: q.now, kind: kind, requestID: q.id, capability: c, requested: requested, dims: dims,
+	o.deny(&denial{customer: q.customer(), at: q.now, kind: kind, requestID: q.id, capability: c, requested: requested, dims: dims,
 		decision: bursar.Decision{Reason: d.Reason, Binding: d.Binding, Chains: d.Chains}})
 }

@@ -172,14 +172,8 @@ func (d *document) operation(r *route, base string) object {
 		o["responses"].(object)["202"] = later
 	}
 	var parameters []any
-	for part := range strings.SplitSeq(r.pattern, "/") {
-		if name, ok := strings.CutPrefix(part, "{"); ok {
-			parameters = append(parameters, object{"name": name[:len(name)-1], "in": "path", "required": true,
-				"description": memberWords[name[:len(name)-1]], "schema": object{"type": "string"}})
-		}
-	}
 	for _, f := range r.shape.fields {
-		if f.query && f.shape.kind != kindUnsupported {
+		if f.place != inBody && f.shape.kind != kindUnsupported {
 			parameters = append(parameters, d.parameter(&f))
 		}
 	}
@@ -303,11 +297,9 @@ func (d *document) success(r *route) object {
 }
 
 func (d *document) parameter(f *field) object {
-	p := object{"name": f.name, "in": "query", "schema": d.value(f.shape)}
-	if f.header {
-		p["in"] = "header"
-	}
-	if f.required {
+	in := [...]string{inQuery: "query", inPath: "path", inHeader: "header"}[f.place]
+	p := object{"name": f.name, "in": in, "schema": d.value(f.shape)}
+	if f.required || f.place == inPath {
 		p["required"] = true
 	}
 	p["description"] = cmp.Or(f.doc, memberWords[f.name])
@@ -333,7 +325,7 @@ func (d *document) inputObject(s *shape) object {
 	properties, required := object{}, []any{}
 	for i := range s.fields {
 		f := &s.fields[i]
-		if f.query || f.shape.kind == kindUnsupported {
+		if f.place != inBody || f.shape.kind == kindUnsupported {
 			continue
 		}
 		schema := d.value(f.shape)

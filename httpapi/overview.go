@@ -89,26 +89,26 @@ type overviewCache struct {
 	holdsOpen         int64
 }
 
-func (a *API) overview(q *request, _ *nothing) (overviewOut, error) {
-	out := overviewOut{AsOf: q.now, Since: a.observed.since, Closest: []closestRow{}, Spend: []currencySpend{}}
-	c := &a.overviews
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.search(q); err != nil {
-		return out, err
+func (a *API) overview(c call, _ *nothing) (overviewOut, uint64, error) {
+	out := overviewOut{AsOf: c.now, Since: a.observed.since, Closest: []closestRow{}, Spend: []currencySpend{}}
+	cache := &a.overviews
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	if err := cache.search(c); err != nil {
+		return out, 0, err
 	}
-	out.Customers, out.HoldsOpen = c.customers, c.holdsOpen
-	for i := range c.closest {
-		out.Closest = append(out.Closest, closestRow{c.closest[i].CustomerID, viewTreeRow(&c.closest[i].Row)})
+	out.Customers, out.HoldsOpen = cache.customers, cache.holdsOpen
+	for i := range cache.closest {
+		out.Closest = append(out.Closest, closestRow{cache.closest[i].CustomerID, viewTreeRow(&cache.closest[i].Row)})
 	}
 	for _, cur := range a.engine.Catalogue().Currencies() {
-		if sum := c.spend[cur.ID]; cur.ArchivedAt == nil || !sum.IsZero() {
+		if sum := cache.spend[cur.ID]; cur.ArchivedAt == nil || !sum.IsZero() {
 			out.Spend = append(out.Spend, currencySpend{cur.ID, cur.DisplayName, cur.Symbol, sum})
 		}
 	}
 	a.observed.show(&out)
 	out.Names = a.namesIn(&out)
-	return out, nil
+	return out, 0, nil
 }
 
 // namesIn looks up the names of what o mentions, in order of customers and entities.
@@ -130,23 +130,23 @@ func (a *API) namesIn(o *overviewOut) []displayName {
 	return out
 }
 
-// search looks anew when what there is has become old. The caller holds c's lock.
-func (c *overviewCache) search(q *request) (err error) {
-	e, now := q.api.engine, q.now
-	if c.searched == 0 || now-c.searched >= overviewFor {
-		if c.closest, err = e.Closest(q.ctx, overviewRows, closeFrom); err != nil {
+// search looks anew when what there is has become old. The caller holds o's lock.
+func (o *overviewCache) search(c call) (err error) {
+	e, now := c.api.engine, c.now
+	if o.searched == 0 || now-o.searched >= overviewFor {
+		if o.closest, err = e.Closest(c.ctx, overviewRows, closeFrom); err != nil {
 			return err
 		}
-		if c.spend, err = e.Spend(q.ctx, now-overviewSpend); err != nil {
+		if o.spend, err = e.Spend(c.ctx, now-overviewSpend); err != nil {
 			return err
 		}
-		c.holdsOpen, c.searched = e.Stats().OpenHolds, now
+		o.holdsOpen, o.searched = e.Stats().OpenHolds, now
 	}
-	if c.counted == 0 || now-c.counted >= customersFor {
-		if c.customers, err = e.CountCustomers(q.ctx); err != nil {
+	if o.counted == 0 || now-o.counted >= customersFor {
+		if o.customers, err = e.CountCustomers(c.ctx); err != nil {
 			return err
 		}
-		c.counted = now
+		o.counted = now
 	}
 	return nil
 }

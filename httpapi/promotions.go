@@ -64,6 +64,7 @@ func (in *promotionIn) input(at string, p *bursar.Problems) bursar.PromotionInpu
 }
 
 type promotionsIn struct {
+	customerPath
 	PromotionalEntitlements []promotionIn `json:"promotionalEntitlements" is:"required,n=1-100"`
 }
 
@@ -110,63 +111,40 @@ func viewPromotion(p bursar.Promotion) promotionOut {
 	return out
 }
 
-func viewPromotions(list []bursar.Promotion) []promotionOut {
-	out := make([]promotionOut, len(list))
-	for i := range list {
-		out[i] = viewPromotion(list[i])
-	}
-	return out
-}
-
-func (a *API) putPromotions(q *request, in *promotionsIn) ([]promotionOut, error) {
+func (a *API) putPromotions(c call, in *promotionsIn) ([]bursar.Promotion, uint64, error) {
 	var problems bursar.Problems
 	inputs := make([]bursar.PromotionInput, len(in.PromotionalEntitlements))
 	for i := range inputs {
 		inputs[i] = in.PromotionalEntitlements[i].input("/promotionalEntitlements/"+strconv.Itoa(i), &problems)
 	}
 	if err := problems.Err(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	c, err := caller(q, viewPromotions)
-	if err != nil {
-		return nil, err
-	}
-	got, err := versioned[[]bursar.Promotion](q)(a.engine.PutPromotions(q.ctx, c, q.path[0], inputs))
-	return viewPromotions(got), err
+	return a.engine.PutPromotions(c.ctx, c.by, in.CustomerID, inputs)
 }
 
 type promotionList struct {
+	customerPath
 	paging
 	freshness
 	Status    []string  `query:"status" is:"n=0-3,enum=Active|Expired|Paused"`
 	CreatedAt timeRange `query:"createdAt"`
 }
 
-func (a *API) listPromotions(q *request, in *promotionList) (page[promotionOut], error) {
-	got, err := versioned[[]bursar.Promotion](q)(a.engine.Promotions(q.ctx, q.options(in.freshness), q.path[0]))
-	if err != nil {
-		return page[promotionOut]{}, err
-	}
-	rows := make([]*bursar.Promotion, len(got))
-	for i := range got {
-		rows[i] = &got[i]
-	}
-	from, to := in.CreatedAt.bounds()
-	keep := func(p *bursar.Promotion) bool {
-		return oneOf(in.Status, p.Status) && p.CreatedAt >= from && (to == 0 || p.CreatedAt < to)
-	}
-	at := func(p *bursar.Promotion) ledger.ListPos { return ledger.ListPos{CreatedAt: p.CreatedAt, ID: p.ID} }
-	get := func(p ledger.ListPage) (ledger.Page[bursar.Promotion], error) { return pageOf(rows, p, at, keep), nil }
-	return list(q, in.paging, at, get, viewPromotion)
+func promotionAt(p *bursar.Promotion) ledger.ListPos {
+	return ledger.ListPos{CreatedAt: p.CreatedAt, ID: p.ID}
 }
 
-func (a *API) deletePromotion(q *request, _ *nothing) (promotionOut, error) {
-	c, err := caller(q, viewPromotion)
-	if err != nil {
-		return promotionOut{}, err
-	}
-	got, err := versioned[bursar.Promotion](q)(a.engine.DeletePromotion(q.ctx, c, q.path[0], q.path[1]))
-	return viewPromotion(got), err
+func (a *API) listPromotions(c call, in *promotionList) ([]*bursar.Promotion, uint64, error) {
+	got, version, err := a.engine.Promotions(c.ctx, c.options(), in.CustomerID)
+	from, to := in.CreatedAt.bounds()
+	return those(pointersTo(got), func(p *bursar.Promotion) bool {
+		return oneOf(in.Status, p.Status) && p.CreatedAt >= from && (to == 0 || p.CreatedAt < to)
+	}), version, err
+}
+
+func (a *API) deletePromotion(c call, in *customerFeaturePath) (bursar.Promotion, uint64, error) {
+	return a.engine.DeletePromotion(c.ctx, c.by, in.CustomerID, in.FeatureID)
 }
 
 // entitlementsOut is all that a customer may use, and why it may not.
@@ -176,30 +154,28 @@ type entitlementsOut struct {
 }
 
 type entitlementsQuery struct {
+	customerPath
 	freshness
 	ResourceID string `query:"resourceId" doc:"There are no resources: denied when not empty."`
 }
 
 // entitlements answers for an unknown customer as a check does: it is denied.
-func (a *API) entitlements(q *request, in *entitlementsQuery) (entitlementsOut, error) {
-	denied := func(reason bursar.Code) (entitlementsOut, error) {
-		return entitlementsOut{AccessDeniedReason: &reason, Entitlements: decisions{engine: a.engine}}, nil
+func (a *API) entitlements(c call, in *entitlementsQuery) (entitlementsOut, uint64, error) {
+	none := decisions{engine: a.engine}
+	if bursar.CheckCustomerID(in.CustomerID) != nil {
+		return entitlementsOut{new(bursar.CodeCustomerNotFound), none}, 0, nil
 	}
-	if bursar.CheckCustomerID(q.path[0]) != nil {
-		return denied(bursar.CodeCustomerNotFound)
-	}
-	c, version, err := a.engine.Customer(q.ctx, q.options(in.freshness), q.path[0])
-	q.version = version
+	customer, version, err := a.engine.Customer(c.ctx, c.options(), in.CustomerID)
 	switch {
 	case hasCode(err, bursar.CodeCustomerNotFound):
-		return denied(bursar.CodeCustomerNotFound)
+		return entitlementsOut{new(bursar.CodeCustomerNotFound), none}, version, nil
 	case err != nil:
-		return entitlementsOut{}, err
-	case c.ArchivedAt != nil:
-		return denied(bursar.CodeCustomerIsArchived)
+		return entitlementsOut{}, version, err
+	case customer.ArchivedAt != nil:
+		return entitlementsOut{new(bursar.CodeCustomerIsArchived), none}, version, nil
 	case in.ResourceID != "":
-		return denied(bursar.CodeCustomerResourceNotFound)
+		return entitlementsOut{new(bursar.CodeCustomerResourceNotFound), none}, version, nil
 	}
-	got, err := versioned[[]bursar.Decision](q)(a.engine.Entitlements(q.ctx, q.options(in.freshness), q.path[0]))
-	return entitlementsOut{Entitlements: decisions{list: got, engine: a.engine}}, err
+	got, version, err := a.engine.Entitlements(c.ctx, c.options(), in.CustomerID)
+	return entitlementsOut{Entitlements: decisions{list: got, engine: a.engine}}, version, err
 }

@@ -67,14 +67,19 @@ func splitName(name string) pair {
 	return pair{name: name[:i], sub: name[i+1 : len(name)-1], nested: true}
 }
 
-// bind fills the query parameters of v, of shape s, and notes bad ones.
+// bind fills the parameters of v, of shape s, and notes bad ones.
 func (q *request) bind(s *shape, v reflect.Value, problems *bursar.Problems) {
+	segment := 0
 	for i := range s.fields {
 		f := &s.fields[i]
-		if !f.query {
+		switch f.place {
+		case inBody:
 			continue
-		}
-		if f.header {
+		case inPath:
+			v.FieldByIndex(f.index).SetString(q.path[segment])
+			segment++
+			continue
+		case inHeader:
 			q.bindHeader(f, v, problems)
 			continue
 		}

@@ -14,17 +14,22 @@ import (
 
 // bindFor reads a raw query as the input T.
 func bindFor[T any](raw string) (T, *bursar.Error) {
-	var v T
-	var problems bursar.Problems
-	q := &request{r: &http.Request{URL: &url.URL{RawQuery: raw}}}
-	err := q.parseQuery()
-	if err == nil {
-		q.bind(shapeOf(reflect.TypeFor[T]()), reflect.ValueOf(&v).Elem(), &problems)
-		err = problems.Err()
-	}
+	v, err := boundFor[T](&request{r: &http.Request{URL: &url.URL{RawQuery: raw}}})
 	e, _ := err.(*bursar.Error)
 	return v, e
 }
+
+// boundFor reads the parameters of q as the input T.
+func boundFor[T any](q *request) (v T, err error) {
+	var problems bursar.Problems
+	if err := q.parseQuery(); err != nil {
+		return v, err
+	}
+	q.bind(shapeOfInput[T](), reflect.ValueOf(&v).Elem(), &problems)
+	return v, problems.Err()
+}
+
+func shapeOfInput[T any]() *shape { return shapeOf(reflect.TypeFor[T]()) }
 
 func TestQueryLists(t *testing.T) {
 	want := []string{"a", "b", "c"}

@@ -42,6 +42,7 @@ type rateCardIn struct {
 }
 
 type rateVersionIn struct {
+	rateCardPath
 	based
 	rateVersionFields
 	Corrects *int `json:"corrects" is:"n=1-1000000" doc:"An earlier version whose charges re-pricing replaces by this one's."`
@@ -130,18 +131,13 @@ func viewNewest(c bursar.RateCard) rateVersionOut {
 	return viewRateVersion(c.Versions[len(c.Versions)-1])
 }
 
-func (a *API) createRateCard(q *request, in *rateCardIn) (rateCardOut, error) {
+func (a *API) createRateCard(c call, in *rateCardIn) (card bursar.RateCard, _ uint64, _ error) {
 	if in.ID == unpricedID {
-		return rateCardOut{}, bursar.ErrorAt("/id", bursar.CodeValidationFailed, "the id %q is reserved", unpricedID)
+		return card, 0, bursar.ErrorAt("/id", bursar.CodeValidationFailed, "the id %q is reserved", unpricedID)
 	}
-	c, err := caller(q, viewRateCard)
-	if err != nil {
-		return rateCardOut{}, err
-	}
-	card, err := a.engine.CreateRateCard(q.ctx, c, catalogue.RateCardInput{
+	return ofNoCustomer(a.engine.CreateRateCard(c.ctx, c.by, catalogue.RateCardInput{
 		ID: in.ID, CurrencyID: in.CurrencyID, DisplayName: in.DisplayName, RateVersionInput: in.input(),
-	})
-	return viewRateCard(card), err
+	}))
 }
 
 type rateCardList struct {
@@ -151,71 +147,52 @@ type rateCardList struct {
 	IncludeArchived bool   `query:"includeArchived"`
 }
 
-func (a *API) listRateCards(q *request, in *rateCardList) (page[rateCardOut], error) {
-	keep := func(c *bursar.RateCard) bool {
+func rateCardAt(c *bursar.RateCard) ledger.ListPos {
+	return ledger.ListPos{CreatedAt: c.CreatedAt, ID: c.ID}
+}
+
+func (a *API) listRateCards(_ call, in *rateCardList) ([]*bursar.RateCard, uint64, error) {
+	return those(a.engine.Catalogue().RateCards(), func(c *bursar.RateCard) bool {
 		return (in.IncludeArchived || c.ArchivedAt == nil) && (in.CurrencyID == "" || c.CurrencyID == in.CurrencyID) &&
 			(in.FeatureID == "" || len(c.Versions) > 0 && c.Versions[len(c.Versions)-1].Prices(in.FeatureID))
-	}
-	rows := a.engine.Catalogue().RateCards()
-	at := func(c *bursar.RateCard) ledger.ListPos { return ledger.ListPos{CreatedAt: c.CreatedAt, ID: c.ID} }
-	get := func(p ledger.ListPage) (ledger.Page[bursar.RateCard], error) { return pageOf(rows, p, at, keep), nil }
-	return list(q, in.paging, at, get, viewRateCard)
+	}), 0, nil
 }
 
-func (a *API) rateCard(id string) (*bursar.RateCard, error) {
-	c := a.engine.Catalogue().RateCard(id)
-	if c == nil {
-		return nil, bursar.Errorf(bursar.CodeRateCardNotFound, "there is no rate card %.64q", id)
+func (a *API) getRateCard(_ call, in *rateCardPath) (card bursar.RateCard, _ uint64, _ error) {
+	found := a.engine.Catalogue().RateCard(in.RateCardID)
+	if found == nil {
+		return card, 0, bursar.Errorf(bursar.CodeRateCardNotFound, "there is no rate card %.64q", in.RateCardID)
 	}
-	return c, nil
+	return *found, 0, nil
 }
 
-func (a *API) getRateCard(q *request, _ *nothing) (rateCardOut, error) {
-	c, err := a.rateCard(q.path[0])
-	if err != nil {
-		return rateCardOut{}, err
-	}
-	return viewRateCard(*c), nil
-}
-
-// addRateVersion answers the version that it made.
-func (a *API) addRateVersion(q *request, in *rateVersionIn) (rateVersionOut, error) {
-	c, err := caller(q, viewNewest)
-	if err != nil {
-		return rateVersionOut{}, err
-	}
+// addRateVersion answers the card, of which the version that it made is shown.
+func (a *API) addRateVersion(c call, in *rateVersionIn) (bursar.RateCard, uint64, error) {
 	input := in.input()
 	input.Corrects = orZero(in.Corrects)
-	card, err := a.engine.AddRateVersion(q.ctx, c, q.path[0], input)
-	if err != nil {
-		return rateVersionOut{}, err
-	}
-	return viewNewest(card), nil
+	return ofNoCustomer(a.engine.AddRateVersion(c.ctx, c.by, in.RateCardID, input))
 }
 
-func (a *API) listRateVersions(q *request, in *paging) (page[rateVersionOut], error) {
-	c, err := a.rateCard(q.path[0])
-	if err != nil {
-		return page[rateVersionOut]{}, err
-	}
-	rows := make([]*bursar.RateVersion, len(c.Versions))
-	for i := range c.Versions {
-		rows[i] = &c.Versions[i]
-	}
-	at := func(v *bursar.RateVersion) ledger.ListPos {
-		return ledger.ListPos{ID: fmt.Sprintf("%010d", v.Version)} // in order of the text, too
-	}
-	get := func(p ledger.ListPage) (ledger.Page[bursar.RateVersion], error) {
-		return pageOf(rows, p, at, func(*bursar.RateVersion) bool { return true }), nil
-	}
-	return list(q, *in, at, get, viewRateVersion)
+type rateVersionList struct {
+	rateCardPath
+	paging
 }
 
-func (a *API) archiveRateCard(q *request, _ *basedOnly) (rateCardOut, error) {
-	c, err := caller(q, viewRateCard)
-	if err != nil {
-		return rateCardOut{}, err
-	}
-	card, err := a.engine.ArchiveRateCard(q.ctx, c, q.path[0])
-	return viewRateCard(card), err
+func rateVersionAt(v *bursar.RateVersion) ledger.ListPos {
+	return ledger.ListPos{ID: fmt.Sprintf("%010d", v.Version)} // in order of the text, too
+}
+
+func (a *API) listRateVersions(c call, in *rateVersionList) ([]*bursar.RateVersion, uint64, error) {
+	card, _, err := a.getRateCard(c, &in.rateCardPath)
+	return pointersTo(card.Versions), 0, err
+}
+
+// rateCardChange changes a rate card without a body.
+type rateCardChange struct {
+	rateCardPath
+	based
+}
+
+func (a *API) archiveRateCard(c call, in *rateCardChange) (bursar.RateCard, uint64, error) {
+	return ofNoCustomer(a.engine.ArchiveRateCard(c.ctx, c.by, in.RateCardID))
 }

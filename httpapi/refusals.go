@@ -66,13 +66,13 @@ func seesAll(*bursar.Node) bool { return true }
 // refused tells what was refused on the limits that the stream is about since it was
 // asked last.
 func (s *streamer) refused() []refusedOut {
-	o := s.q.api.observed
-	if o.last(s.q.path[0]) == s.denials {
+	o, customer := s.q.api.observed, s.q.customer()
+	if o.last(customer) == s.denials {
 		return nil
 	}
 	var out []refusedOut
-	_, err := s.q.api.engine.See(s.q.r.Context(), s.q.options(freshness{}), s.q.path[0], func(sight *ledger.Sight) {
-		by, last := o.refusals(s.q.path[0], s.denials, func(n *bursar.Node) bool {
+	_, err := s.q.api.engine.See(s.q.r.Context(), s.q.call(nil).options(), customer, func(sight *ledger.Sight) {
+		by, last := o.refusals(customer, s.denials, func(n *bursar.Node) bool {
 			return (len(s.capabilities) == 0 || slices.Contains(s.capabilities, n.Capability)) && sight.Limit(n.EntityID, n.ScopeEntityIDs)
 		})
 		s.denials = last

@@ -64,20 +64,6 @@ func (q *request) sendAs(contentType []string, status int, b []byte) {
 	q.w.Write(b) // an error means that the client is gone
 }
 
-// page is a list reply.
-type page[T any] struct {
-	Data       []T        `json:"data"`
-	Pagination pagination `json:"pagination"`
-}
-
-// pagination holds the cursors of the pages around a page.
-type pagination struct {
-	Next *string `json:"next"`
-	Prev *string `json:"prev"`
-}
-
-func (page[T]) envelope() {}
-
 // enveloped are replies that are whole documents, not the data of one.
 type enveloped interface{ envelope() }
 

@@ -18,17 +18,21 @@ type unpricedOut struct {
 }
 
 // listUnpriced is one page, the most frequent first: what this node saw since it started.
-func (a *API) listUnpriced(*request, *nothing) (page[unpricedOut], error) {
-	rows := a.engine.Unpriced()
-	out := page[unpricedOut]{Data: make([]unpricedOut, len(rows))}
-	for i, u := range rows {
+func (a *API) listUnpriced(call, *nothing) ([]ledger.Unpriced, uint64, error) {
+	return a.engine.Unpriced(), 0, nil
+}
+
+func viewUnpriced(list []ledger.Unpriced) page[unpricedOut] {
+	out := page[unpricedOut]{Data: make([]unpricedOut, len(list))}
+	for i, u := range list {
 		out.Data[i] = unpricedOut{FeatureID: u.FeatureID, CurrencyID: u.CurrencyID, Dimensions: u.Dimensions,
 			Count: u.Count, Amount: u.Amount, FirstSeen: u.FirstSeen, LastSeen: u.LastSeen}
 	}
-	return out, nil
+	return out
 }
 
 type repriceIn struct {
+	rateCardPath
 	From       bursar.Time  `json:"from" is:"required" doc:"Usage of [from, to) is looked at."`
 	To         *bursar.Time `json:"to" doc:"Now when left out."`
 	CustomerID *string      `json:"customerId" is:"customerId" doc:"Only this customer's usage."`
@@ -81,27 +85,23 @@ func viewRepricing(r ledger.Repricing) repricingOut {
 
 // reprice is a job, which is not seen where it takes little. What was put right is right
 // the next time, so that the same request once more does the rest.
-func (a *API) reprice(q *request, in *repriceIn) (out repricingOut, _ *engine.Job, err error) {
+func (a *API) reprice(c call, in *repriceIn) (out outOrJob, _ uint64, _ error) {
 	if in.To != nil && *in.To <= in.From {
-		return out, nil, bursar.ErrorAt("/to", bursar.CodeValidationFailed, "must be after from")
+		return out, 0, bursar.ErrorAt("/to", bursar.CodeValidationFailed, "must be after from")
 	}
-	c, err := caller(q, viewJob)
-	if err != nil {
-		return out, nil, err
-	}
-	j, err := a.engine.StartReprice(q.ctx, c, ledger.RepriceInput{
-		CardID: q.path[0], CustomerID: orZero(in.CustomerID), From: in.From, To: orZero(in.To), Apply: in.Apply,
+	j, err := a.engine.StartReprice(c.ctx, c.by, ledger.RepriceInput{
+		CardID: in.RateCardID, CustomerID: orZero(in.CustomerID), From: in.From, To: orZero(in.To), Apply: in.Apply,
 	})
-	if q.replayed = j.Repeated; err == nil {
-		j, err = a.engine.AwaitJob(q.ctx, j.ID, a.jobWait)
+	if c.replayed = j.Repeated; err == nil {
+		j, err = a.engine.AwaitJob(c.ctx, j.ID, a.jobWait)
 	}
 	switch {
 	case err != nil:
-		return out, nil, err
+		return out, 0, err
 	case j.Status == engine.JobSucceeded:
-		return viewRepricing(*j.Result.Repricing), nil, nil
+		return outOrJob{viewRepricing(*j.Result.Repricing)}, 0, nil
 	case j.Status == engine.JobFailed:
-		return out, nil, j.Problem.Err()
+		return out, 0, j.Problem.Err()
 	}
-	return out, &j, nil
+	return c.accept(j), 0, nil
 }

@@ -1,21 +1,15 @@
 package httpapi
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"net/http"
-	"reflect"
 	"runtime/debug"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/catalogue"
 )
 
 // request is one request while it is served. It is pooled: nothing that may outlive
@@ -44,7 +38,6 @@ type request struct {
 	aged     bool   // some age was accepted, of which the reply has
 	age      time.Duration
 	replayed bool
-	keyed    bool // the operation has asked for the Idempotency-Key
 	accepted bool // the work goes on as a job, which is the reply
 
 	status int // 0 until the reply is written
@@ -91,9 +84,6 @@ func (q *request) end() {
 }
 
 var errPanic = errors.New("panic")
-
-// errKeyIgnored is a bug that every use of its route shows.
-var errKeyIgnored = errors.New("the operation writes without asking for the Idempotency-Key")
 
 func (q *request) logRequest() {
 	level := slog.LevelDebug
@@ -161,162 +151,4 @@ func (q *request) serve() error {
 		return errNoSuchCustomer()
 	}
 	return q.run()
-}
-
-// operation is what a route does, with the types that it reads and answers.
-type operation struct {
-	in, out reflect.Type
-	jobs    bool // what takes long is answered with 202 and a job
-	shape   *shape
-	run     func(*request) error
-}
-
-// nothing is the input of an operation that takes none, or its output.
-type nothing struct{}
-
-// op makes the operation that reads an In, calls do and answers the Out, in the
-// envelope {data} unless it has its own.
-func op[In, Out any](do func(*request, *In) (Out, error)) operation {
-	o := operation{in: reflect.TypeFor[In](), out: reflect.TypeFor[Out]()}
-	o.shape = shapeOf(o.in)
-	o.run = func(q *request) error {
-		in := new(In)
-		if err := q.read(o.shape, reflect.ValueOf(in).Elem()); err != nil {
-			return err
-		}
-		out, err := do(q, in)
-		if err != nil {
-			return err
-		}
-		if !q.keyed && q.route.changes() {
-			return errKeyIgnored
-		}
-		if r, ok := any(out).(revised); ok {
-			q.w.Header().Set("ETag", `"`+r.revision()+`"`)
-		}
-		b, err := appendReply(q.out[:0], out)
-		if err != nil {
-			return err
-		}
-		status := q.route.status
-		if q.accepted {
-			status = http.StatusAccepted
-		}
-		q.send(status, b)
-		return nil
-	}
-	return o
-}
-
-// raw is an operation that parses and writes by itself; In and Out only describe it.
-func raw[In, Out any](run func(*request) error) operation {
-	o := operation{in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](), run: run}
-	o.shape = shapeOf(o.in)
-	return o
-}
-
-// read fills v, of shape s, from the query and the body.
-func (q *request) read(s *shape, v reflect.Value) error {
-	var problems bursar.Problems
-	if err := q.parseQuery(); err != nil {
-		return err
-	}
-	if q.route.access != open { // probes and scrapers add what they like
-		q.unknownQuery(s, &problems)
-	}
-	q.bind(s, v, &problems)
-	if err := q.condition(s); err != nil {
-		return err
-	}
-	if q.r.Method != http.MethodGet && q.r.Method != http.MethodHead {
-		if err := q.readBody(); err != nil {
-			return err
-		}
-		if err := q.decode(s, v, &problems); err != nil {
-			return err
-		}
-	}
-	return problems.Err()
-}
-
-// requestIDs makes ids that are unique among processes.
-type requestIDs struct {
-	prefix string
-	last   *atomic.Uint64
-}
-
-func newRequestIDs() requestIDs {
-	var b [8]byte
-	rand.Read(b[:])
-	return requestIDs{prefix: hex.EncodeToString(b[:]) + "-", last: new(atomic.Uint64)}
-}
-
-// of is the request's own id if it is fit to be echoed, else a new one.
-func (g requestIDs) of(r *http.Request) string {
-	if ids := r.Header["X-Request-Id"]; len(ids) == 1 && validRequestID(ids[0]) {
-		return ids[0]
-	}
-	var buf [40]byte
-	return string(strconv.AppendUint(append(buf[:0], g.prefix...), g.last.Add(1), 36))
-}
-
-func validRequestID(s string) bool {
-	if s == "" || len(s) > 128 {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-// traceID is the trace id of a W3C traceparent header, "" if it is none.
-func traceID(h string) string {
-	parts := strings.Split(h, "-")
-	if len(parts) < 4 || len(parts[1]) != 32 {
-		return ""
-	}
-	for _, c := range []byte(parts[1]) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return ""
-		}
-	}
-	return parts[1]
-}
-
-// reporter is who asks, for operations whose body has keys of its own: itemKey and
-// requiredKey are where an Idempotency-Key goes then. All others ask caller.
-func (q *request) reporter() catalogue.Caller {
-	c := catalogue.Caller{ActorType: "API_KEY", ActorID: q.actor, RequestID: q.id}
-	if q.token != nil {
-		c.ActorType, c.Subject, c.Token, c.Wrote = "ACCESS_TOKEN", q.token.Subject, q.token, q.wrote
-	}
-	return c
-}
-
-// caller says who asks for a write. When the request has an Idempotency-Key header,
-// view is how the engine's result becomes the reply, which is then kept.
-func caller[Result, Out any](q *request, view func(Result) Out) (catalogue.Caller, error) {
-	c := q.reporter()
-	var err error
-	if c.IfMatch, err = q.ifMatch(); err != nil {
-		return c, err
-	}
-	key, err := q.idempotencyKey()
-	if err != nil || key == "" {
-		return c, err
-	}
-	status := q.route.status // Render may run when q serves another request
-	c.Key = &catalogue.RequestKey{Key: key, Content: q.contentHash(), Render: func(result any) (int, []byte) {
-		b, err := appendReply(nil, view(result.(Result)))
-		if err != nil {
-			panic(err) // the types of replies can all be written
-		}
-		return status, b
-	}}
-	return c, nil
 }

@@ -47,80 +47,68 @@ func viewReservation(r bursar.Reservation) reservationOut {
 	return out
 }
 
-// reservationReply answers what an engine call returned.
-func (q *request) reservationReply(r bursar.Reservation, version uint64, err error) (reservationOut, error) {
-	q.version = version
-	if err != nil {
-		return reservationOut{}, err
-	}
-	q.replayed = r.Duplicate
-	return viewReservation(r), nil
+// replayedReservation notes whether r was made, or ended, by an earlier request.
+func (c call) replayedReservation(r bursar.Reservation, version uint64, err error) (bursar.Reservation, uint64, error) {
+	c.replayed = err == nil && r.Duplicate
+	return r, version, err
 }
 
-func (a *API) reserve(q *request, in *reserveIn) (reservationOut, error) {
-	spend, c, err := q.spend(&in.spendIn, in.Amount)
-	if err != nil {
-		return reservationOut{}, err
-	}
-	got, version, err := a.engine.Reserve(q.ctx, c, q.path[0], spend, or(in.TTLSeconds, bursar.DefaultHoldTTL), or(in.OnExpire, bursar.ExpireRelease))
-	q.spent(kindReserve, &spend, got.Decision, err, got.Duplicate)
-	return q.reservationReply(got, version, err)
+func (in *reserveIn) items(keys *itemKeys) bursar.SpendInput { return in.input(keys, in.Amount) }
+
+func (a *API) reserve(c call, in *reserveIn, spend bursar.SpendInput) (bursar.Reservation, uint64, error) {
+	got, version, err := a.engine.Reserve(c.ctx, c.by, in.CustomerID, spend, or(in.TTLSeconds, bursar.DefaultHoldTTL), or(in.OnExpire, bursar.ExpireRelease))
+	c.spent(kindReserve, &spend, got.Decision, err, got.Duplicate)
+	return got, version, err
 }
 
 type commitIn struct {
+	reservationPath
 	Amount bursar.Amount `json:"amount" is:"required,min=0" doc:"All of it is recorded, even above the hold."`
 }
 
-func (a *API) commitReservation(q *request, in *commitIn) (reservationOut, error) {
-	c, err := caller(q, viewReservation)
-	if err != nil {
-		return reservationOut{}, err
-	}
-	got, version, err := a.engine.CommitReservation(q.ctx, c, q.path[0], q.path[1], in.Amount)
+func (a *API) commitReservation(c call, in *commitIn) (bursar.Reservation, uint64, error) {
+	got, version, err := a.engine.CommitReservation(c.ctx, c.by, in.CustomerID, in.ReservationID, in.Amount)
 	if err == nil && !got.Duplicate {
-		a.observed.used(q.now, 1)
+		a.observed.used(c.now, 1)
 	}
-	return q.reservationReply(got, version, err)
+	return c.replayedReservation(got, version, err)
 }
 
-func (a *API) releaseReservation(q *request, _ *nothing) (reservationOut, error) {
-	c, err := caller(q, viewReservation)
-	if err != nil {
-		return reservationOut{}, err
-	}
-	return q.reservationReply(a.engine.ReleaseReservation(q.ctx, c, q.path[0], q.path[1]))
+func (a *API) releaseReservation(c call, in *reservationPath) (bursar.Reservation, uint64, error) {
+	return c.replayedReservation(a.engine.ReleaseReservation(c.ctx, c.by, in.CustomerID, in.ReservationID))
 }
 
 type extendIn struct {
+	reservationPath
 	TTLSeconds int `json:"ttlSeconds" is:"required,n=1-86400" doc:"From now."`
 }
 
-func (a *API) extendReservation(q *request, in *extendIn) (reservationOut, error) {
-	c, err := caller(q, viewReservation)
-	if err != nil {
-		return reservationOut{}, err
-	}
-	return q.reservationReply(a.engine.ExtendReservation(q.ctx, c, q.path[0], q.path[1], in.TTLSeconds))
+func (a *API) extendReservation(c call, in *extendIn) (bursar.Reservation, uint64, error) {
+	return c.replayedReservation(a.engine.ExtendReservation(c.ctx, c.by, in.CustomerID, in.ReservationID, in.TTLSeconds))
 }
 
-func (a *API) getReservation(q *request, in *readOnly) (reservationOut, error) {
-	return q.reservationReply(a.engine.Reservation(q.ctx, q.options(in.freshness), q.path[0], q.path[1]))
+type reservationQuery struct {
+	reservationPath
+	freshness
+}
+
+func (a *API) getReservation(c call, in *reservationQuery) (bursar.Reservation, uint64, error) {
+	return c.replayedReservation(a.engine.Reservation(c.ctx, c.options(), in.CustomerID, in.ReservationID))
 }
 
 type reservationList struct {
+	customerPath
 	paging
 	freshness
 	Status   bursar.HoldStatus `query:"status" is:"enum=OPEN|COMMITTED|RELEASED|EXPIRED,default=OPEN"`
 	EntityID string            `query:"entityId" doc:"Only those of this entity and below it."`
 }
 
-func (a *API) listReservations(q *request, in *reservationList) (page[reservationOut], error) {
-	at := func(r *bursar.Reservation) ledger.ListPos {
-		return ledger.ListPos{CreatedAt: r.CreatedAt, ID: r.ID}
-	}
-	get := func(p ledger.ListPage) (ledger.Page[bursar.Reservation], error) {
-		return versioned[ledger.Page[bursar.Reservation]](q)(a.engine.Reservations(q.ctx, q.options(in.freshness), q.path[0],
-			ledger.ReservationQuery{Status: in.Status, EntityID: in.EntityID, ListPage: p}))
-	}
-	return list(q, in.paging, at, get, viewReservation)
+func reservationAt(r *bursar.Reservation) ledger.ListPos {
+	return ledger.ListPos{CreatedAt: r.CreatedAt, ID: r.ID}
+}
+
+func (a *API) listReservations(c call, in *reservationList, p ledger.ListPage) (ledger.Page[bursar.Reservation], uint64, error) {
+	return a.engine.Reservations(c.ctx, c.options(), in.CustomerID,
+		ledger.ReservationQuery{Status: in.Status, EntityID: in.EntityID, ListPage: p})
 }

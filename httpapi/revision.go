@@ -29,9 +29,6 @@ type based struct {
 	IfMatch string `header:"If-Match" doc:"The ETag, or the revision, of what this write is based on; * is any. When there is another one by now: 409 RevisionMismatch, and nothing is written."`
 }
 
-// basedOnly is the input of such a write that takes nothing else.
-type basedOnly struct{ based }
-
 // basedItem is the same of one item of several.
 type basedItem struct {
 	IfMatch *string `json:"ifMatch" is:"len=1-64" doc:"The revision that this item is based on; * is any, none is that there is none yet. When there is another one by now: 409 RevisionMismatch, and nothing of the request is written."`
@@ -71,7 +68,7 @@ func (q *request) condition(s *shape) error {
 		return nil
 	}
 	for i := range s.fields {
-		if s.fields[i].header {
+		if s.fields[i].place == inHeader {
 			return nil
 		}
 	}
@@ -150,24 +147,3 @@ func viewEntityType(t bursar.EntityType) entityTypeOut {
 
 func viewCurrency(c bursar.Currency) currencyOut { return currencyOut{c, withRevision{c.Revision()}} }
 func viewCustomer(c bursar.Customer) customerOut { return customerOut{c, withRevision{c.Revision()}} }
-
-// viewEach shows a list.
-func viewEach[T, Out any](view func(T) Out) func([]T) []Out {
-	return func(list []T) []Out {
-		out := make([]Out, len(list))
-		for i := range list {
-			out[i] = view(list[i])
-		}
-		return out
-	}
-}
-
-// shown shows what a call of the engine answers.
-func shown[T, Out any](view func(T) Out) func(T, error) (Out, error) {
-	return func(v T, err error) (out Out, _ error) {
-		if err != nil {
-			return out, err
-		}
-		return view(v), nil
-	}
-}

@@ -15,6 +15,7 @@ import (
 //
 //	json:"name"   a member of the body
 //	query:"name"  a parameter of the query
+//	path:"name"   a parameter of the path, of all those of the pattern, in their order
 //	header:"Name" a header
 //	is:"…"        rules, separated by commas: required, id, customerId, entityId, key,
 //	              label, eventType; len=lo-hi (characters), n=lo-hi (items, or an integer),
@@ -30,6 +31,7 @@ type shape struct {
 	fields []field
 	names  map[string]int // of body members, to fields
 	hasAny bool           // has body members
+	paths  []string       // names of path parameters, in their order
 	rules  rules
 }
 
@@ -58,13 +60,22 @@ func (k kind) String() string {
 		"a range of times", "empty", "an object"}[k]
 }
 
-// field is one member of an object or one parameter of a query.
+// place is where in a request a field is.
+type place uint8
+
+const (
+	inBody place = iota
+	inQuery
+	inPath
+	inHeader
+)
+
+// field is one member of an object or one parameter.
 type field struct {
 	name     string
 	doc      string
 	index    []int
-	query    bool // of the query or, with header, a header
-	header   bool
+	place    place
 	pointer  bool // *T
 	opt      bool // bursar.Opt[T]
 	required bool
@@ -112,9 +123,12 @@ func shapeOf(t reflect.Type) *shape {
 	s := &shape{kind: kindObject, typ: t, names: map[string]int{}}
 	s.addFields(t, nil)
 	for i, f := range s.fields {
-		if !f.query {
+		switch f.place {
+		case inBody:
 			s.names[f.name] = i
 			s.hasAny = true
+		case inPath:
+			s.paths = append(s.paths, f.name)
 		}
 	}
 	if len(s.fields) > 64 {
@@ -133,12 +147,9 @@ func (s *shape) addFields(t reflect.Type, at []int) {
 			continue
 		}
 		f := field{index: index, doc: sf.Tag.Get("doc")}
-		if f.name = sf.Tag.Get("query"); f.name != "" {
-			f.query = true
-		} else if f.name = sf.Tag.Get("header"); f.name != "" {
-			f.query, f.header = true, true
-		} else if f.name, _, _ = strings.Cut(sf.Tag.Get("json"), ","); f.name == "" {
-			panic(fmt.Sprintf("httpapi: %v.%s has no name", t, sf.Name))
+		f.name, f.place = nameOf(sf.Tag)
+		if f.name == "" || f.place == inPath && sf.Type.Kind() != reflect.String {
+			panic(fmt.Sprintf("httpapi: %v.%s has no name, or is not the text that a path has", t, sf.Name))
 		}
 		ft := sf.Type
 		switch {
@@ -150,6 +161,20 @@ func (s *shape) addFields(t reflect.Type, at []int) {
 		f.shape, f.required = ruledShape(ft, sf.Tag.Get("is"))
 		s.fields = append(s.fields, f)
 	}
+}
+
+// nameOf is the name of a field in requests, "" for none, and where it is.
+func nameOf(tag reflect.StructTag) (string, place) {
+	for _, at := range []struct {
+		tag   string
+		place place
+	}{{"query", inQuery}, {"path", inPath}, {"header", inHeader}} {
+		if name := tag.Get(at.tag); name != "" {
+			return name, at.place
+		}
+	}
+	name, _, _ := strings.Cut(tag.Get("json"), ",")
+	return name, inBody
 }
 
 func ruledShape(t reflect.Type, tag string) (s *shape, required bool) {

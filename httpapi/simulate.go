@@ -5,11 +5,11 @@ import (
 	"errors"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/ledger"
 )
 
 type simulateIn struct {
+	customerPath
 	freshness
 	StartDate   bursar.Time    `json:"startDate" is:"required"`
 	EndDate     *bursar.Time   `json:"endDate" doc:"Now when left out."`
@@ -72,25 +72,30 @@ func viewSimulation(s *ledger.Simulation) simulationOut {
 
 // simulate backtests drafts of limits. It writes nothing. What takes longer than a request
 // becomes a job where an API key asks; an access token is to ask for less.
-func (a *API) simulate(q *request, in *simulateIn) (out simulationOut, _ *engine.Job, err error) {
+func (a *API) simulate(c call, in *simulateIn) (out outOrJob, _ uint64, _ error) {
 	if in.EndDate != nil && *in.EndDate <= in.StartDate {
-		return out, nil, bursar.ErrorAt("/endDate", bursar.CodeValidationFailed, "must be after startDate")
+		return out, 0, bursar.ErrorAt("/endDate", bursar.CodeValidationFailed, "must be after startDate")
 	}
 	drafts, err := assignmentInputs(in.Assignments, "/assignments")
 	if err != nil {
-		return out, nil, err
+		return out, 0, err
 	}
 	input := ledger.SimulateInput{From: in.StartDate, To: orZero(in.EndDate), Drafts: drafts}
-	ctx, cancel := context.WithTimeout(q.ctx, a.jobWait)
+	ctx, cancel := context.WithTimeout(c.ctx, a.jobWait)
 	defer cancel()
-	got, err := versioned[ledger.Simulation](q)(a.engine.Simulate(ctx, q.options(in.freshness), q.path[0], input))
-	if err == nil || !errors.Is(err, context.DeadlineExceeded) {
-		return viewSimulation(&got), nil, err
-	}
-	if q.token != nil {
-		return out, nil, bursar.ErrorAt("/startDate", bursar.CodeTooMuchToRead,
+	got, version, err := a.engine.Simulate(ctx, c.options(), in.CustomerID, input)
+	switch {
+	case err == nil:
+		return outOrJob{viewSimulation(&got)}, version, nil
+	case !errors.Is(err, context.DeadlineExceeded):
+		return out, version, err
+	case c.token != nil:
+		return out, version, bursar.ErrorAt("/startDate", bursar.CodeTooMuchToRead,
 			"replaying the usage since then takes longer than a request may: take a later startDate, or limits of a shorter cadence")
 	}
-	j, err := a.engine.StartSimulate(q.ctx, q.reporter(), q.path[0], input)
-	return out, &j, err
+	j, err := a.engine.StartSimulate(c.ctx, c.by, in.CustomerID, input)
+	if err != nil {
+		return out, version, err
+	}
+	return c.accept(j), version, nil
 }

@@ -2,44 +2,45 @@ package httpapi
 
 import (
 	"errors"
-	"strconv"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/catalogue"
 )
 
 // spendIn is what consume and reserve share.
 type spendIn struct {
+	customerPath
 	FeatureID      *string            `json:"featureId" is:"id" doc:"Exactly one of featureId and currencyId."`
 	CurrencyID     *string            `json:"currencyId" is:"id"`
 	Dimensions     []bursar.Dimension `json:"dimensions"`
 	IdempotencyKey *string            `json:"idempotencyKey" is:"key" doc:"Required, here or as the Idempotency-Key header."`
 }
 
-func (q *request) spend(in *spendIn, amount bursar.Amount) (bursar.SpendInput, catalogue.Caller, error) {
-	c := q.reporter()
-	capability, ok := capability(orZero(in.FeatureID), orZero(in.CurrencyID))
-	if !ok {
-		return bursar.SpendInput{}, c, bursar.ErrorAt("/featureId", bursar.CodeValidationFailed, errNotOneCapability)
+// input is what is asked, with its key.
+func (in *spendIn) input(keys *itemKeys, amount bursar.Amount) (out bursar.SpendInput) {
+	var ok bool
+	if out.Capability, ok = capability(orZero(in.FeatureID), orZero(in.CurrencyID)); !ok {
+		keys.problems.Add("/featureId", bursar.CodeValidationFailed, errNotOneCapability)
+		return out
 	}
-	key, err := q.requiredKey(in.IdempotencyKey)
-	return bursar.SpendInput{Capability: capability, Amount: amount, Dimensions: in.Dimensions, IdempotencyKey: key}, c, err
+	out.Amount, out.Dimensions, out.IdempotencyKey = amount, in.Dimensions, keys.required(in.IdempotencyKey, -1, "")
+	return out
 }
 
 // spent notes the decision that a consumption or a reservation was.
-func (q *request) spent(kind string, in *bursar.SpendInput, d *bursar.Decision, err error, duplicate bool) {
+func (c call) spent(kind string, in *bursar.SpendInput, d *bursar.Decision, err error, duplicate bool) {
 	var e *bursar.Error
 	switch {
 	case errors.As(err, &e) && e.Denial != nil:
-		q.api.metrics.warned(e.Denial.Warnings)
-		q.decided(kind, in.Capability, in.Amount, in.Dimensions, e.Denial)
+		c.api.metrics.warned(e.Denial.Warnings)
+		c.decided(kind, in.Capability, in.Amount, in.Dimensions, e.Denial)
 	case err == nil && !duplicate:
-		q.api.metrics.warned(d.Warnings)
-		q.api.observed.decided(q.now, true)
+		c.api.metrics.warned(d.Warnings)
+		c.api.observed.decided(c.now, true)
 		if kind == kindConsume {
-			q.api.observed.used(q.now, 1)
+			c.api.observed.used(c.now, 1)
 		}
 	}
+	c.replayed = err == nil && duplicate
 }
 
 type consumeIn struct {
@@ -74,46 +75,17 @@ type consumeOut struct {
 	Warnings   []string       `json:"warnings,omitempty"`
 }
 
-func (a *API) consume(q *request, in *consumeIn) (consumeOut, error) {
-	spend, c, err := q.spend(&in.spendIn, in.Amount)
-	if err != nil {
-		return consumeOut{}, err
-	}
-	got, version, err := a.engine.Consume(q.ctx, c, q.path[0], spend)
-	q.version = version
-	q.spent(kindConsume, &spend, &got.Decision, err, got.Duplicate)
-	if err != nil {
-		return consumeOut{}, err
-	}
-	q.replayed = got.Duplicate
-	out := consumeOut{ID: got.ID, Amount: got.Amount, Timestamp: got.Timestamp, Cost: viewCosts(got.Costs), Chains: got.Decision.Chains,
-		Credit: viewBalance(got.Credit), Duplicate: got.Duplicate, Warnings: got.Decision.Warnings}
-	out.FeatureID, out.CurrencyID = capabilityIDs(got.Capability)
-	return out, nil
+func viewConsumed(r bursar.ConsumeResult) consumeOut {
+	out := consumeOut{ID: r.ID, Amount: r.Amount, Timestamp: r.Timestamp, Cost: viewCosts(r.Costs), Chains: r.Decision.Chains,
+		Credit: viewBalance(r.Credit), Duplicate: r.Duplicate, Warnings: r.Decision.Warnings}
+	out.FeatureID, out.CurrencyID = capabilityIDs(r.Capability)
+	return out
 }
 
-// dims are dimensions as they were sent.
-type dims []bursar.Dimension
+func (in *consumeIn) items(keys *itemKeys) bursar.SpendInput { return in.input(keys, in.Amount) }
 
-func (ds dims) appendTo(b []byte) []byte {
-	b = append(b, '{')
-	for i, d := range ds {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendString(b, d.Key)
-		b = append(b, ':')
-		b = appendDimension(b, d)
-	}
-	return append(b, '}')
-}
-
-func appendDimension(b []byte, d bursar.Dimension) []byte {
-	if d.Kind == bursar.DimBool {
-		return strconv.AppendBool(b, d.Value == "true")
-	}
-	if d.Kind == bursar.DimNumber {
-		return append(b, d.Value...)
-	}
-	return appendString(b, d.Value)
+func (a *API) consume(c call, in *consumeIn, spend bursar.SpendInput) (bursar.ConsumeResult, uint64, error) {
+	got, version, err := a.engine.Consume(c.ctx, c.by, in.CustomerID, spend)
+	c.spent(kindConsume, &spend, &got.Decision, err, got.Duplicate)
+	return got, version, err
 }

@@ -24,6 +24,7 @@ const (
 type pace struct{ poll, beat time.Duration }
 
 type streamQuery struct {
+	customerPath
 	treeFilters
 	AccessToken string `query:"access_token" doc:"In place of a header, which EventSource cannot send. No API key."`
 }
@@ -36,7 +37,7 @@ type removedOut struct {
 }
 
 // stream sends what changes in the governance tree until the client leaves, the caller
-// may no longer see it, or the server stops.
+// may no longer see it, or the server stops. It is by hand because its reply does not end.
 func (a *API) stream(q *request) error {
 	in := new(streamQuery)
 	if err := q.read(q.route.shape, reflect.ValueOf(in).Elem()); err != nil {
@@ -49,13 +50,13 @@ func (a *API) stream(q *request) error {
 	}
 	defer a.streams.Add(-1)
 	last := q.r.Header.Get("Last-Event-ID")
-	w, version, err := a.engine.Watch(q.ctx, q.options(freshness{}), q.path[0], in.query(), last)
+	w, version, err := a.engine.Watch(q.ctx, q.call(in).options(), in.CustomerID, in.query(), last)
 	q.version = version
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	s := &streamer{q: q, watch: w, control: http.NewResponseController(q.w), capabilities: in.query().Capabilities, denials: a.observed.last(q.path[0])}
+	s := &streamer{q: q, watch: w, control: http.NewResponseController(q.w), capabilities: in.query().Capabilities, denials: a.observed.last(in.CustomerID)}
 	s.begin()
 	if q.r.Method != http.MethodHead {
 		s.run()

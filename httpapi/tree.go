@@ -23,6 +23,7 @@ type treeFilters struct {
 }
 
 type treeQuery struct {
+	customerPath
 	freshness
 	treeFilters
 	SortBy ledger.TreeSort `query:"sortBy" is:"enum=utilization|currentUsage|usageLimit|scopeSize|id|createdAt,default=utilization"`
@@ -108,36 +109,35 @@ func (in *treeFilters) query() ledger.TreeQuery {
 	return query
 }
 
-func (a *API) tree(q *request, in *treeQuery) (treeOut, error) {
+func (a *API) tree(c call, in *treeQuery) (out treeOut, _ uint64, _ error) {
 	query := in.query()
 	query.SortBy, query.Desc, query.Limit = in.SortBy, in.Order == "desc", in.Limit
 	if in.EffectiveFeatureID+in.EffectiveCurrencyID != "" {
 		var ok bool
 		if query.Effective, ok = capability(in.EffectiveFeatureID, in.EffectiveCurrencyID); !ok {
-			return treeOut{}, bursar.ErrorAt("?effectiveCurrencyId", bursar.CodeValidationFailed, "give effectiveFeatureId or effectiveCurrencyId, not both")
+			return out, 0, bursar.ErrorAt("?effectiveCurrencyId", bursar.CodeValidationFailed, "give effectiveFeatureId or effectiveCurrencyId, not both")
 		}
 	}
 	if in.After != "" {
-		after, err := q.unseal("after", in.After)
+		after, err := c.unseal("after", in.After)
 		if err != nil {
-			return treeOut{}, err
+			return out, 0, err
 		}
 		query.After = after
 	}
-	got, err := a.engine.Tree(q.ctx, q.options(in.freshness), q.path[0], query)
-	q.version = got.Version
+	got, err := a.engine.Tree(c.ctx, c.options(), in.CustomerID, query)
 	if err != nil {
-		return treeOut{}, err
+		return out, got.Version, err
 	}
-	out := treeOut{Data: make([]treeRow, len(got.Rows)), AsOf: got.AsOf}
-	refusals, _ := a.observed.refusals(q.path[0], 0, seesAll) // rows show which of them are seen
+	out.Data, out.AsOf = make([]treeRow, len(got.Rows)), got.AsOf
+	refusals, _ := a.observed.refusals(in.CustomerID, 0, seesAll) // rows show which of them are seen
 	for i := range got.Rows {
 		out.Data[i] = viewTreeRow(&got.Rows[i])
 		out.Data[i].Refused = refusedBy(got.Rows[i].Limit, refusals)
 	}
 	if got.Next != nil {
-		next := q.seal(got.Next)
+		next := c.seal(got.Next)
 		out.Pagination.Next = &next
 	}
-	return out, nil
+	return out, got.Version, nil
 }

@@ -27,7 +27,7 @@ func (q *request) unknownQuery(s *shape, problems *bursar.Problems) {
 // parameter is the query parameter of a name, nil when there is none.
 func (s *shape) parameter(name string) *field {
 	for i := range s.fields {
-		if f := &s.fields[i]; f.query && !f.header && f.name == name {
+		if f := &s.fields[i]; f.place == inQuery && f.name == name {
 			return f
 		}
 	}
@@ -39,7 +39,7 @@ func (q *request) unknown(s *shape, name string) string {
 	var names []string
 	for i := range s.fields {
 		f := &s.fields[i]
-		if !f.query || f.header || f.shape.kind == kindUnsupported {
+		if f.place != inQuery || f.shape.kind == kindUnsupported {
 			continue
 		}
 		if f.shape.kind == kindDims && q.attributes(name) {

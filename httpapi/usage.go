@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"slices"
+
 	"github.com/bursarhq/bursar"
 )
 
@@ -63,53 +65,63 @@ func viewUsage(r *bursar.UsageResult) usageOut {
 	}
 }
 
-func (a *API) reportUsage(q *request, in *usageIn) ([]usageOut, error) {
-	keyless := false
-	inputs := make([]bursar.UsageInput, len(in.Usages))
-	for i := range in.Usages {
-		item := &in.Usages[i]
-		key, err := q.itemKey(item.IdempotencyKey, i)
-		if err != nil {
-			return nil, err
-		}
-		keyless = keyless || key == ""
-		inputs[i] = bursar.UsageInput{
-			CustomerID: item.CustomerID, FeatureID: item.FeatureID, Value: item.Value, Behavior: or(item.UpdateBehavior, bursar.Delta),
-			Dimensions: item.Dimensions, IdempotencyKey: key, Timestamp: orZero(item.CreatedAt),
-		}
+func viewUsages(list []bursar.UsageResult) []usageOut {
+	out := make([]usageOut, len(list))
+	for i := range list {
+		out[i] = viewUsage(&list[i])
 	}
-	got, versions, err := a.engine.ReportUsage(q.ctx, q.reporter(), inputs)
-	if err != nil {
-		a.metrics.refused.Add(float64(len(inputs)))
-		if keyless { // some of it may be recorded
-			err = notResendable{err}
-		}
-		return nil, err
-	}
-	q.ingested(got, versions, inputs[0].CustomerID)
-	out := make([]usageOut, len(got))
-	for i := range got {
-		out[i] = viewUsage(&got[i])
-	}
-	return out, nil
+	return out
 }
 
-// ingested notes what became of a report: in the metrics and, when it is all about one
-// customer, in the reply's headers.
-func (q *request) ingested(got []bursar.UsageResult, versions map[string]uint64, customer string) {
-	if len(versions) == 1 {
-		q.version = versions[customer]
+// items are what is reported. An item may be without a key.
+func (in *usageIn) items(keys *itemKeys) []bursar.UsageInput {
+	out := make([]bursar.UsageInput, len(in.Usages))
+	for i := range in.Usages {
+		item := &in.Usages[i]
+		out[i] = bursar.UsageInput{
+			CustomerID: item.CustomerID, FeatureID: item.FeatureID, Value: item.Value, Behavior: or(item.UpdateBehavior, bursar.Delta),
+			Dimensions: item.Dimensions, IdempotencyKey: keys.of(item.IdempotencyKey, i), Timestamp: orZero(item.CreatedAt),
+		}
 	}
+	return out
+}
+
+func (a *API) reportUsage(c call, _ *usageIn, items []bursar.UsageInput) ([]bursar.UsageResult, uint64, error) {
+	got, versions, err := a.engine.ReportUsage(c.ctx, c.by, items)
+	if err != nil {
+		a.metrics.refused.Add(float64(len(items)))
+		if slices.ContainsFunc(items, func(item bursar.UsageInput) bool { return item.IdempotencyKey == "" }) { // some of it may be recorded
+			err = notResendable{err}
+		}
+		return nil, 0, err
+	}
+	return got, c.ingested(got, versions), nil
+}
+
+// ingested notes what became of a report: in the metrics and in whether the reply is one
+// that was given before. It is the version of the customer when there is but one.
+func (c call) ingested(got []bursar.UsageResult, versions map[string]uint64) (version uint64) {
 	duplicates := 0
 	for i := range got {
 		if got[i].Duplicate {
 			duplicates++
 		} else {
-			q.api.metrics.warned(got[i].Warnings)
+			c.api.metrics.warned(got[i].Warnings)
 		}
 	}
-	q.replayed = duplicates == len(got)
-	q.api.metrics.duplicates.Add(float64(duplicates))
-	q.api.metrics.recorded.Add(float64(len(got) - duplicates))
-	q.api.observed.used(q.now, len(got)-duplicates)
+	c.replayed = duplicates == len(got)
+	c.api.metrics.duplicates.Add(float64(duplicates))
+	c.api.metrics.recorded.Add(float64(len(got) - duplicates))
+	c.api.observed.used(c.now, len(got)-duplicates)
+	return theOnly(versions)
+}
+
+// theOnly is the version of the only customer that a report is about, 0 when there are
+// several.
+func theOnly(versions map[string]uint64) (version uint64) {
+	if len(versions) == 1 {
+		for _, version = range versions {
+		}
+	}
+	return version
 }

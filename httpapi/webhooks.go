@@ -15,6 +15,7 @@ type webhookIn struct {
 }
 
 type webhookPatch struct {
+	webhookPath
 	based
 	URL         bursar.Opt[string]   `json:"url" is:"len=1-2000"`
 	Description bursar.Opt[string]   `json:"description" is:"len=0-2000"`
@@ -67,48 +68,34 @@ func (a *API) deliverable(kind bursar.WebhookKind, url string) error {
 	return nil
 }
 
-func (a *API) createWebhook(q *request, in *webhookIn) (webhookOut, error) {
+func (a *API) createWebhook(c call, in *webhookIn) (w bursar.Webhook, _ uint64, _ error) {
 	kind := or(in.Kind, bursar.WebhookStandard)
 	if err := a.deliverable(kind, in.URL); err != nil {
-		return webhookOut{}, err
+		return w, 0, err
 	}
-	c, err := caller(q, viewSecretWebhook)
-	if err != nil {
-		return webhookOut{}, err
-	}
-	w, err := a.engine.CreateWebhook(q.ctx, c, catalogue.WebhookInput{
+	return ofNoCustomer(a.engine.CreateWebhook(c.ctx, c.by, catalogue.WebhookInput{
 		Kind: kind, URL: in.URL, Description: orNil(in.Description), EventTypes: in.EventTypes.Value, CustomerID: orNil(in.CustomerID),
-	})
-	return viewSecretWebhook(w), err
+	}))
 }
 
-func (a *API) listWebhooks(q *request, in *paging) (page[webhookOut], error) {
-	rows := a.engine.Catalogue().Webhooks()
-	at := func(w *bursar.Webhook) ledger.ListPos { return ledger.ListPos{CreatedAt: w.CreatedAt, ID: w.ID} }
-	get := func(p ledger.ListPage) (ledger.Page[bursar.Webhook], error) {
-		return pageOf(rows, p, at, func(*bursar.Webhook) bool { return true }), nil
+func webhookAt(w *bursar.Webhook) ledger.ListPos {
+	return ledger.ListPos{CreatedAt: w.CreatedAt, ID: w.ID}
+}
+
+func (a *API) listWebhooks(call, *paging) ([]*bursar.Webhook, uint64, error) {
+	return a.engine.Catalogue().Webhooks(), 0, nil
+}
+
+func (a *API) getWebhook(_ call, in *webhookPath) (w bursar.Webhook, _ uint64, _ error) {
+	found := a.engine.Catalogue().Webhook(in.WebhookID)
+	if found == nil {
+		return w, 0, bursar.Errorf(bursar.CodeWebhookNotFound, "there is no webhook %.64q", in.WebhookID)
 	}
-	return list(q, *in, at, get, viewWebhook)
+	return *found, 0, nil
 }
 
-func (a *API) webhook(id string) (*bursar.Webhook, error) {
-	w := a.engine.Catalogue().Webhook(id)
-	if w == nil {
-		return nil, bursar.Errorf(bursar.CodeWebhookNotFound, "there is no webhook %.64q", id)
-	}
-	return w, nil
-}
-
-func (a *API) getWebhook(q *request, _ *nothing) (webhookOut, error) {
-	w, err := a.webhook(q.path[0])
-	if err != nil {
-		return webhookOut{}, err
-	}
-	return viewWebhook(*w), nil
-}
-
-func (a *API) patchWebhook(q *request, in *webhookPatch) (webhookOut, error) {
-	w, err := a.webhook(q.path[0])
+func (a *API) patchWebhook(c call, in *webhookPatch) (bursar.Webhook, uint64, error) {
+	w, _, err := a.getWebhook(c, &in.webhookPath)
 	switch {
 	case err != nil:
 	case in.URL.Null:
@@ -117,34 +104,25 @@ func (a *API) patchWebhook(q *request, in *webhookPatch) (webhookOut, error) {
 		err = a.deliverable(w.Kind, in.URL.Value)
 	}
 	if err != nil {
-		return webhookOut{}, err
+		return w, 0, err
 	}
 	p := catalogue.WebhookPatch{URL: in.URL, Description: emptyIsNull(in.Description), EventTypes: in.EventTypes, CustomerID: emptyIsNull(in.CustomerID)}
 	if in.Status != nil {
 		p.Enabled = bursar.Some(*in.Status == "ENABLED")
 	}
-	c, err := caller(q, viewWebhook)
-	if err != nil {
-		return webhookOut{}, err
-	}
-	changed, err := a.engine.UpdateWebhook(q.ctx, c, q.path[0], p)
-	return viewWebhook(changed), err
+	return ofNoCustomer(a.engine.UpdateWebhook(c.ctx, c.by, in.WebhookID, p))
 }
 
-func (a *API) deleteWebhook(q *request, _ *basedOnly) (webhookOut, error) {
-	c, err := caller(q, viewWebhook)
-	if err != nil {
-		return webhookOut{}, err
-	}
-	w, err := a.engine.DeleteWebhook(q.ctx, c, q.path[0])
-	return viewWebhook(w), err
+// webhookChange changes a webhook without a body.
+type webhookChange struct {
+	webhookPath
+	based
 }
 
-func (a *API) rotateWebhook(q *request, _ *basedOnly) (webhookOut, error) {
-	c, err := caller(q, viewSecretWebhook)
-	if err != nil {
-		return webhookOut{}, err
-	}
-	w, err := a.engine.RotateWebhookSecret(q.ctx, c, q.path[0])
-	return viewSecretWebhook(w), err
+func (a *API) deleteWebhook(c call, in *webhookChange) (bursar.Webhook, uint64, error) {
+	return ofNoCustomer(a.engine.DeleteWebhook(c.ctx, c.by, in.WebhookID))
+}
+
+func (a *API) rotateWebhook(c call, in *webhookChange) (bursar.Webhook, uint64, error) {
+	return ofNoCustomer(a.engine.RotateWebhookSecret(c.ctx, c.by, in.WebhookID))
 }
