@@ -32,6 +32,7 @@ var statuses = map[bursar.Code]int{
 	bursar.CodeFeatureHasMeter:     400,
 	bursar.CodeRateNotFound:        400,
 	bursar.CodeTooMuchToRead:       400,
+	bursar.CodeHistoryTrimmed:      400,
 
 	bursar.CodeUnauthenticated: 401,
 	bursar.CodeForbidden:       403,
