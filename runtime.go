@@ -85,7 +85,11 @@ type Decision struct {
 	Granted    bool
 	Reason     Code
 	Capability Capability
-	Gate       Gate
+	// Feature or Currency is the capability in the catalogue that decided; nil when it is not
+	// there.
+	Feature  *Feature
+	Currency *Currency
+	Gate     Gate
 	// Costs are what the request costs in each currency that its feature is priced in,
 	// with the pool that pays.
 	Costs []PricedGate

@@ -90,6 +90,15 @@ func (c *Catalogue) Feature(id string) *bursar.Feature { return c.FeatureOf[id] 
 
 func (c *Catalogue) Currency(id string) *bursar.Currency { return c.CurrencyOf[id] }
 
+// Show puts what c has of its capability into a decision, which is shown with it.
+func (c *Catalogue) Show(d *bursar.Decision) {
+	if d.Capability.Kind == bursar.KindCurrency {
+		d.Currency = c.CurrencyOf[d.Capability.ID]
+	} else {
+		d.Feature = c.FeatureOf[d.Capability.ID]
+	}
+}
+
 func (c *Catalogue) APIKey(id string) *bursar.APIKey { return c.KeyOf[id] }
 
 func (c *Catalogue) RateCard(id string) *bursar.RateCard { return c.CardOf[id] }

@@ -24,25 +24,29 @@ func (e *Engine) Reserve(ctx context.Context, c catalogue.Caller, customer strin
 	reply, version, err := e.write(ctx, &c, customer, &ledger.Reserve{Spend: e.spendOf(record.OpReserve, in), Ttl: ttlSeconds, Settle: onExpire == bursar.ExpireSettle})
 	var twin *record.Place
 	if errors.As(err, &twin) {
-		p, err := e.recordAt(ctx, customer, twin)
-		if err != nil {
-			return res, 0, err
-		}
-		rec, ok := p.Record.(*record.HoldOpened)
-		if !ok {
-			return res, 0, fmt.Errorf("%w: not a reservation", record.ErrRecord)
-		}
-		res, version, err = e.Reservation(ctx, ledger.ReadOptions{}, customer, store.FormatID(rec.ID))
-		if err == nil {
-			err = e.warnAgain(ctx, customer, &in, &res)
-		}
-		res.Duplicate = true
-		return res, version, err
+		return e.reservedBefore(ctx, customer, &in, twin, version)
 	}
 	if err != nil {
 		return res, version, err
 	}
 	return reply.(bursar.Reservation), version, nil
+}
+
+// reservedBefore answers a reservation that came again, at a version or later.
+func (e *Engine) reservedBefore(ctx context.Context, customer string, in *bursar.SpendInput, twin *record.Place, decided uint64) (res bursar.Reservation, version uint64, err error) {
+	p, err := e.recordAt(ctx, customer, twin)
+	if err != nil {
+		return res, 0, err
+	}
+	rec, ok := p.Record.(*record.HoldOpened)
+	if !ok {
+		return res, 0, fmt.Errorf("%w: not a reservation", record.ErrRecord)
+	}
+	version, err = e.readHold(ctx, asDecided(decided), customer, rec.ID, func(v *ledger.View, h *record.Hold) (err error) {
+		res, err = v.ReservedAgain(e.cat.Load(), in, h)
+		return err
+	})
+	return res, version, err
 }
 
 // CommitReservation records what was used, even above the hold, and frees the rest.
@@ -84,36 +88,46 @@ func (e *Engine) Reservation(ctx context.Context, o ledger.ReadOptions, customer
 	if !ok {
 		return res, 0, bursar.Errorf(bursar.CodeReservationNotFound, "there is no reservation %.64q", id)
 	}
+	version, err = e.readHold(ctx, o, customer, u, func(v *ledger.View, h *record.Hold) error {
+		res = v.ReservationOut(e.cat.Load(), h)
+		return nil
+	})
+	return res, version, err
+}
+
+// readHold calls f with a customer and one of its holds, which the store has when memory does
+// not.
+func (e *Engine) readHold(ctx context.Context, o ledger.ReadOptions, customer string, id [16]byte, f func(*ledger.View, *record.Hold) error) (version uint64, err error) {
 	var saved *record.Hold
 	var base uint64 // the checkpoint that memory went by before saved was read
 	for range maxAsked {
 		found := false
 		version, err = e.readCustomer(ctx, o, customer, func(v *ledger.View) error {
-			h := v.Hold(u)
+			h := v.Hold(id)
 			if h == nil && base == v.SeriesBase {
 				h = saved
 			}
 			base = v.SeriesBase
 			if found = h != nil; found {
-				res = v.ReservationOut(e.cat.Load(), h)
+				return f(v, h)
 			}
 			return nil
 		})
 		if err != nil || found {
-			return res, version, err
+			return version, err
 		}
-		row, err := e.store.Hold(ctx, customer, id)
+		row, err := e.store.Hold(ctx, customer, store.FormatID(id))
 		if err != nil {
-			return res, 0, e.unavailable(err)
+			return 0, e.unavailable(err)
 		}
 		if row == nil {
-			return res, 0, ledger.ErrNoReservation(u)
+			return 0, ledger.ErrNoReservation(id)
 		}
 		if saved, err = record.HoldFromRow(row); err != nil {
-			return res, 0, err
+			return 0, err
 		}
 	}
-	return res, 0, e.unavailable(fmt.Errorf("%w: of %q", errMoving, customer))
+	return 0, e.unavailable(fmt.Errorf("%w: of %q", errMoving, customer))
 }
 
 // Reservations lists the reservations of one status, in order of their IDs.

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -45,7 +44,7 @@ func (e *Engine) Consume(ctx context.Context, c catalogue.Caller, customer strin
 	reply, version, err := e.write(ctx, &c, customer, &ledger.Consume{Spend: s})
 	var twin *record.Place
 	if errors.As(err, &twin) {
-		return e.consumedBefore(ctx, customer, &s, twin)
+		return e.consumedBefore(ctx, customer, &s, twin, version)
 	}
 	if err != nil {
 		return res, version, err
@@ -53,34 +52,15 @@ func (e *Engine) Consume(ctx context.Context, c catalogue.Caller, customer strin
 	return reply.(bursar.ConsumeResult), version, nil
 }
 
-func (e *Engine) consumedBefore(ctx context.Context, customer string, s *ledger.Spend, twin *record.Place) (res bursar.ConsumeResult, version uint64, err error) {
+// consumedBefore answers a consumption that came again, at a version or later.
+func (e *Engine) consumedBefore(ctx context.Context, customer string, s *ledger.Spend, twin *record.Place, decided uint64) (res bursar.ConsumeResult, version uint64, err error) {
 	p, err := e.recordAt(ctx, customer, twin)
 	if err != nil {
 		return res, 0, err
 	}
-	rec, ok := p.Record.(*record.Usage)
-	if !ok {
-		return res, 0, fmt.Errorf("%w: not a consumption", record.ErrRecord)
-	}
-	res = bursar.ConsumeResult{ID: p.ID(), Capability: s.In.Capability, Amount: rec.Amount, Timestamp: rec.Timestamp, Duplicate: true}
-	if res.Costs, err = e.costsBefore(ctx, customer, &p); err != nil {
-		return res, 0, err
-	}
-	version, err = e.readCustomer(ctx, ledger.ReadOptions{}, customer, func(v *ledger.View) error {
-		cat := e.cat.Load()
-		asks, unpriced, err := v.AsksFor(cat, s.In.Capability, rec.Amount, s.In.Dimensions, rec.Timestamp)
-		if err != nil {
-			return err
-		}
-		asks = v.Charged(asks, res.Costs)
-		r := v.Resolve(cat, s.In.Dimensions)
-		chains, over := v.Chains(&r, asks)
-		res.Decision = v.After(cat, asks, chains)
-		res.Decision.Warnings = v.Warnings(cat, &r, asks, unpriced, len(chains) > 0, over)
-		if res.Credit = v.Credit(cat, asks); res.Credit != nil {
-			res.Credit.Consumed = &bursar.Amount{}
-		}
-		return nil
+	version, err = e.readCustomer(ctx, asDecided(decided), customer, func(v *ledger.View) (err error) {
+		res, err = v.ConsumedAgain(e.cat.Load(), s, &p)
+		return err
 	})
 	return res, version, err
 }

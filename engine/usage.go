@@ -110,7 +110,7 @@ func (e *Engine) report(ctx context.Context, c catalogue.Caller, base string, o 
 		versions[id] = version
 		mu.Unlock()
 		e.noteUnpriced(byCustomer[id].Unpriced)
-		return e.fillUsage(ctx, id, byCustomer[id], reply.([]ledger.Recorded), out)
+		return e.fillUsage(ctx, id, byCustomer[id], reply.([]ledger.Recorded), version, out)
 	})
 	if err != nil {
 		return nil, nil, err
@@ -213,76 +213,45 @@ func (e *Engine) rehearse(ctx context.Context, customer string, o ledger.Op) err
 	}
 }
 
-// fillUsage puts the replies in the order of the request, and into duplicates what was
-// recorded the first time.
-func (e *Engine) fillUsage(ctx context.Context, customer string, r *ledger.ReportUsage, reply []ledger.Recorded, out []bursar.UsageResult) error {
+// fillUsage puts the replies in the order of the request, and completes those of items that
+// came again: a commit that has several of their twins is read once, and all are completed as
+// of one moment.
+func (e *Engine) fillUsage(ctx context.Context, customer string, r *ledger.ReportUsage, reply []ledger.Recorded, version uint64, out []bursar.UsageResult) error {
+	twins := map[int]*record.Placed{}
 	var row *record.Row // the one read last: a report that is sent again is in one commit
 	for i := range reply {
-		res := &reply[i].Result
-		if at := reply[i].Seen; at != nil {
-			if row == nil || row.Head.Seq != at.Seq {
-				var err error
-				if row, err = e.readRow(ctx, customer, at.Seq); err != nil {
+		at := reply[i].Seen
+		if at == nil {
+			continue
+		}
+		if row == nil || row.Head.Seq != at.Seq {
+			var err error
+			if row, err = e.readRow(ctx, customer, at.Seq); err != nil {
+				return err
+			}
+		}
+		p, err := row.At(at)
+		if err != nil {
+			return err
+		}
+		twins[i] = &p
+	}
+	if len(twins) > 0 {
+		_, err := e.read(ctx, asDecided(version), customer, func(v *ledger.View) error {
+			cat := e.cat.Load()
+			for i, p := range twins {
+				if err := v.ReportedAgain(cat, p, &reply[i].Result); err != nil {
 					return err
 				}
 			}
-			p, err := row.At(at)
-			if err != nil {
-				return err
-			}
-			rec, ok := p.Record.(*record.Usage)
-			if !ok {
-				return fmt.Errorf("%w: not a usage record", record.ErrRecord)
-			}
-			res.ID, res.Timestamp, res.CreatedAt = p.ID(), rec.Timestamp, p.Row.Head.Now
-			if err := e.fillCosts(ctx, customer, &p, res); err != nil {
-				return err
-			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		out[r.Items[i].Index] = *res
+	}
+	for i := range reply {
+		out[r.Items[i].Index] = reply[i].Result
 	}
 	return nil
-}
-
-// fillCosts puts into a duplicate what it cost the first time, and the balance of the
-// first prepaid currency among that.
-func (e *Engine) fillCosts(ctx context.Context, customer string, p *record.Placed, res *bursar.UsageResult) (err error) {
-	if res.Costs, err = e.costsBefore(ctx, customer, p); err != nil {
-		return err
-	}
-	cat := e.cat.Load()
-	i := slices.IndexFunc(res.Costs, func(c bursar.Cost) bool { return cat.Prepaid(c.CurrencyID) })
-	if i < 0 {
-		return nil
-	}
-	_, err = e.read(ctx, ledger.ReadOptions{}, customer, func(v *ledger.View) error {
-		b := v.Balance(bursar.Capability{Kind: bursar.KindCurrency, ID: res.Costs[i].CurrencyID})
-		b.Consumed = &bursar.Amount{}
-		res.Credit = &b
-		return nil
-	})
-	return err
-}
-
-// costsBefore is what a usage that was recorded before cost at the time.
-func (e *Engine) costsBefore(ctx context.Context, customer string, p *record.Placed) (out []bursar.Cost, err error) {
-	_, err = e.read(ctx, ledger.ReadOptions{}, customer, func(v *ledger.View) error {
-		for _, r := range p.Row.Recs[p.Index+1:] {
-			if c, ok := r.(*record.Cost); ok && int(c.Of) == p.Index {
-				out = append(out, bursar.Cost{CurrencyID: v.Capability(c.Cap).ID, Amount: c.Amount})
-			}
-		}
-		return nil
-	})
-	return out, err
-}
-
-// warnAgain puts into a reservation that was made before what would be warned of now: its
-// first reply may have been lost.
-func (e *Engine) warnAgain(ctx context.Context, customer string, in *bursar.SpendInput, res *bursar.Reservation) error {
-	_, err := e.readCustomer(ctx, ledger.ReadOptions{}, customer, func(v *ledger.View) (err error) {
-		res.Decision.Warnings, err = v.WarningsOf(e.cat.Load(), in)
-		return err
-	})
-	return err
 }

@@ -202,6 +202,12 @@ func once[R any](ctx context.Context, e *Engine, c catalogue.Caller, do func() (
 	return changeAside(context.WithoutCancel(ctx), e, c, func(*catalogue.Write) (R, error) { return done, nil })
 }
 
+// asDecided asks for a customer as it was when a request was decided at a version, or later.
+// That state is in memory, and was looked for in the store when the request was decided.
+func asDecided(version uint64) ledger.ReadOptions {
+	return ledger.ReadOptions{MinVersion: version, MaxStaleness: lookTimeout}
+}
+
 // recordAt reads one record again.
 func (e *Engine) recordAt(ctx context.Context, stream string, at *record.Place) (p record.Placed, err error) {
 	row, err := e.readRow(ctx, stream, at.Seq)

@@ -104,9 +104,9 @@ func (a *API) check(q *request) error {
 	var d bursar.Decision
 	switch {
 	case in.refusal != "":
-		d = bursar.Decision{Capability: in.Capability, Reason: in.refusal}
+		d = a.denied(in.Capability, in.refusal)
 	case bursar.CheckCustomerID(q.customer()) != nil:
-		d = bursar.Decision{Capability: in.Capability, Reason: bursar.CodeCustomerNotFound}
+		d = a.denied(in.Capability, bursar.CodeCustomerNotFound)
 	default:
 		got, version, err := a.engine.Check(q.ctx, call{request: q, fresh: in.fresh}.options(), q.customer(), []ledger.CheckInput{in.CheckInput})
 		if err != nil {
@@ -122,6 +122,13 @@ func (a *API) check(q *request) error {
 	q.send(q.route.status, append(b, '}'))
 	a.metrics.checked(q.start)
 	return nil
+}
+
+// denied is the answer to a question about a customer that there cannot be.
+func (a *API) denied(c bursar.Capability, reason bursar.Code) bursar.Decision {
+	d := bursar.Decision{Capability: c, Reason: reason}
+	a.engine.Catalogue().Show(&d)
+	return d
 }
 
 // checksIn asks several questions at once.
@@ -172,7 +179,7 @@ func (a *API) checks(c call, in *checksIn) (out decisions, _ uint64, _ error) {
 	out.engine = a.engine
 	if bursar.CheckCustomerID(in.CustomerID) != nil {
 		for _, input := range inputs {
-			out.list = append(out.list, bursar.Decision{Capability: input.Capability, Reason: bursar.CodeCustomerNotFound})
+			out.list = append(out.list, a.denied(input.Capability, bursar.CodeCustomerNotFound))
 		}
 		return out, 0, nil
 	}

@@ -74,7 +74,7 @@ func appendDecision(b []byte, d *bursar.Decision, e *engine.Engine) []byte {
 	}
 	b = append(b, `{"type":"FEATURE"`...)
 	b = appendOutcome(b, d)
-	f := e.Catalogue().Feature(d.Capability.ID)
+	f := d.Feature
 	if f != nil {
 		b = append(b, `,"feature":{"id":`...)
 		b = appendID(b, f.ID)
@@ -206,7 +206,7 @@ func appendCreditCheck(b []byte, d *bursar.Decision, e *engine.Engine) []byte {
 	b = append(b, `{"type":"CREDIT"`...)
 	b = appendOutcome(b, d)
 	b = append(b, `,"currency":`...)
-	b = appendCheckCurrency(b, d.Capability.ID, e.Catalogue().Currency(d.Capability.ID))
+	b = appendCheckCurrency(b, d.Capability.ID, d.Currency)
 	g := &d.Gate
 	b = append(b, `,"currentUsage":`...)
 	b = g.CurrentUsage.AppendTo(b)

@@ -75,6 +75,7 @@ func shut(g *bursar.Gate, a *Ask) *bursar.Binding {
 // Judge decides whether asks may be used on the rows of chains.
 func (v *View) Judge(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32) bursar.Decision {
 	d := bursar.Decision{Granted: true, Capability: asks[0].C, Gate: v.gate(cat, &asks[0]), Chains: v.nodes(chains, asks)}
+	cat.Show(&d)
 	if d.Binding = shut(&d.Gate, &asks[0]); d.Binding != nil {
 		d.Granted, d.Reason = false, gateReason(asks[0].C)
 	}
@@ -120,7 +121,9 @@ func gateReason(c bursar.Capability) bursar.Code {
 // Check answers one question, read-only.
 func (v *View) Check(cat *catalogue.Catalogue, in *CheckInput) bursar.Decision {
 	deny := func(reason bursar.Code) bursar.Decision {
-		return bursar.Decision{Reason: reason, Capability: in.Capability, Chains: emptyChains(in.Dimensions)}
+		d := bursar.Decision{Reason: reason, Capability: in.Capability, Chains: emptyChains(in.Dimensions)}
+		cat.Show(&d)
+		return d
 	}
 	cust := v.Cust()
 	switch {

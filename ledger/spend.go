@@ -133,6 +133,7 @@ func (o *Consume) Decide(d *Decider) (any, error) {
 func (v *View) After(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32) bursar.Decision {
 	out := v.nodes(chains, nil)
 	d := bursar.Decision{Granted: true, Capability: asks[0].C, Chains: out, Gate: v.gate(cat, &asks[0])}
+	cat.Show(&d)
 	for _, chain := range out {
 		for i := range chain {
 			for j := range asks {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
-	"github.com/bursarhq/bursar/record"
 )
 
 // The rule of each warning stands here, for whatever call it is about.
@@ -28,18 +27,6 @@ func (v *View) Warnings(cat *catalogue.Catalogue, r *resolved, asks []Ask, unpri
 		out = warnCut(asks[i].C, over[i].cut, out)
 	}
 	return out
-}
-
-// WarningsOf are those of spending an amount, for a reply that is given again.
-func (v *View) WarningsOf(cat *catalogue.Catalogue, in *bursar.SpendInput) ([]string, error) {
-	dims := record.SortDims(in.Dimensions)
-	asks, unpriced, err := v.AsksFor(cat, in.Capability, in.Amount, dims, v.Now)
-	if err != nil {
-		return nil, err
-	}
-	r := v.Resolve(cat, dims)
-	chains, over := v.Chains(&r, asks)
-	return v.Warnings(cat, &r, asks, unpriced, len(chains) > 0, over), nil
 }
 
 // gated tells whether the customer itself has something that limits one of asks. Of a view
