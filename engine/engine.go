@@ -71,6 +71,7 @@ type Engine struct {
 	closing  atomic.Bool
 	sweeping atomic.Bool // idle customers are being opened
 	fatal    sync.Once
+	making   sync.Map // customers of which what is saved is being made anew
 	stop     chan struct{}
 	loops    sync.WaitGroup
 	counters counters

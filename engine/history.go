@@ -125,7 +125,7 @@ func (e *Engine) savedSeries(ctx context.Context, customer string, s *ledger.Ser
 		seq := pending[i].Base
 		if q.Limit = ledger.MaxBuckets + 1 - len(rows); q.Children == nil || len(q.Children) > 0 {
 			if saved, seq, err = e.store.Series(ctx, customer, q); err != nil {
-				return nil, false, e.unavailable(err)
+				return nil, false, e.savedUnreadable(customer, err)
 			}
 		}
 		more, ok := pending[i].Since(seq)

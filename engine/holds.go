@@ -118,7 +118,7 @@ func (e *Engine) readHold(ctx context.Context, o ledger.ReadOptions, customer st
 		}
 		row, err := e.store.Hold(ctx, customer, store.FormatID(id))
 		if err != nil {
-			return 0, e.unavailable(err)
+			return 0, e.savedUnreadable(customer, err)
 		}
 		if row == nil {
 			return 0, ledger.ErrNoReservation(id)
@@ -167,7 +167,7 @@ func (e *Engine) holdsInStore(ctx context.Context, l *ledger.HoldList, customer 
 	for n := 0; ; {
 		rows, err := e.store.Holds(ctx, customer, hq)
 		if err != nil {
-			return e.unavailable(err)
+			return e.savedUnreadable(customer, err)
 		}
 		if len(rows) == 0 {
 			return nil

@@ -392,7 +392,7 @@ func (e *Engine) letKeysGo(c *customer, saved uint64) (bool, error) {
 		}
 		got, err := e.store.FindKeys(context.Background(), c.id, g.Gen, [][16]byte{first.Hash, last.Hash})
 		if err != nil {
-			return false, err
+			return false, e.savedUnreadable(c.id, err)
 		}
 		// A generation is all keys of some commits in a row.
 		if !bytes.Equal(got[0], first.Append(nil)) || !bytes.Equal(got[1], last.Append(nil)) {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -101,19 +102,19 @@ func (e *Engine) dropID(id string) {
 // load reads a customer's checkpoint and the tail of its log.
 func (e *Engine) load(ctx context.Context, c *customer) {
 	defer close(c.ready)
-	st := ledger.NewState()
-	st.Keys.Limit = e.o.KeysInMemory
+	st := e.newState()
 	if n := e.nodes; n != nil {
-		st.Shared = true
 		c.seen.Store(int64(time.Since(n.began)))
 	}
 	c.saved = time.Now()
 	ctx = context.WithoutCancel(ctx) // others may be waiting for it too
-	if c.err = e.store.Load(ctx, c.id, st.Restore); c.err != nil {
-		return
+	if c.err = e.store.Load(ctx, c.id, st.Restore); c.err == nil {
+		st.Restored()
+		c.err = e.replay(ctx, c.id, st)
+	} else if errors.Is(c.err, store.ErrDamaged) {
+		st, c.err = e.makeAnew(ctx, c.id, c.err)
 	}
-	st.Restored()
-	if c.err = e.replay(ctx, c.id, st); c.err != nil {
+	if c.err != nil {
 		return
 	}
 	c.st = st
@@ -124,6 +125,12 @@ func (e *Engine) load(ctx context.Context, c *customer) {
 		e.counters.loads.Add(1)
 		e.keeper.note(c)
 	}
+}
+
+func (e *Engine) newState() *ledger.State {
+	st := ledger.NewState()
+	st.Keys.Limit, st.Shared = e.o.KeysInMemory, e.nodes != nil
+	return st
 }
 
 // replay applies the log after st's head.

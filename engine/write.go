@@ -137,7 +137,7 @@ func (e *Engine) fetch(ctx context.Context, customerID string, n *ledger.Needs, 
 	for gen, hashes := range byGen {
 		got, err := e.store.FindKeys(ctx, customerID, gen, hashes)
 		if err != nil {
-			return nil, e.unavailable(err)
+			return nil, e.savedUnreadable(customerID, err)
 		}
 		for i, h := range hashes {
 			if f.Keys[h] == nil {
@@ -153,7 +153,7 @@ func (e *Engine) fetch(ctx context.Context, customerID string, n *ledger.Needs, 
 	for _, id := range n.Holds {
 		row, err := e.store.Hold(ctx, customerID, store.FormatID(id))
 		if err != nil {
-			return nil, e.unavailable(err)
+			return nil, e.savedUnreadable(customerID, err)
 		}
 		f.Holds[id] = nil
 		if row != nil {
@@ -165,7 +165,7 @@ func (e *Engine) fetch(ctx context.Context, customerID string, n *ledger.Needs, 
 	for k, q := range n.Series {
 		rows, seq, err := e.store.Series(ctx, customerID, q)
 		if err != nil {
-			return nil, e.unavailable(err)
+			return nil, e.savedUnreadable(customerID, err)
 		}
 		sum := bursar.Amount{}
 		for i := range rows {

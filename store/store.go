@@ -26,6 +26,10 @@ var ErrPoisoned = errors.New("store poisoned")
 // process has saved one meanwhile.
 var ErrSuperseded = errors.New("another checkpoint was saved meanwhile")
 
+// ErrDamaged says that what is stored beside the logs is not what was written: it must not
+// be served, and can be made again from the log.
+var ErrDamaged = errors.New("what is stored is damaged")
+
 // MaxSkew is how far the instant of a commit may be off the clock of a shared store.
 const MaxSkew = bursar.Time(2 * time.Second)
 
@@ -207,6 +211,9 @@ type Checkpoint struct {
 	Stream string
 	Head   Head
 	Base   uint64 // when saved: the Seq of the checkpoint that this one continues; 0 = none
+	// Anew, when saved, says that this is all that there is: what is saved is damaged and goes.
+	// Head need not be ahead of it.
+	Anew bool `json:"-"`
 	// Due is the earliest instant at which time alone changes the state (a hold that
 	// expires); 0 when none does.
 	Due  bursar.Time
@@ -308,7 +315,8 @@ type Checkpoints interface {
 	// Load calls visit with the parts of the stream's checkpoint, the first of which
 	// has Head, Due and Meta; never when there is none. Of holds it gives the OPEN
 	// ones; of series none; of generations all, without blocks. It may also give saved
-	// rows as of one same moment only.
+	// rows as of one same moment only. What is read here, and in the listings, and is not what
+	// was written is an error that wraps ErrDamaged and says where it is.
 	Load(ctx context.Context, stream string, visit func(*Checkpoint) error) error
 	// Save replaces and adds the rows of cp in one transaction. It refuses, with
 	// ErrSuperseded, a cp that is not ahead of the saved one or whose Base is not it; a

@@ -63,11 +63,14 @@ func (s *Store) save(in *store.Checkpoint) error {
 	if cp == nil {
 		cp = newCheckpoint()
 	}
-	if in.Head.Seq <= cp.head.Seq || in.Base != cp.head.Seq {
+	if !in.Anew && in.Head.Seq <= cp.head.Seq || in.Base != cp.head.Seq {
 		return fmt.Errorf("%w: %d on %d, saved is %d", store.ErrSuperseded, in.Head.Seq, in.Base, cp.head.Seq)
 	}
 	if rows := st.after(in.Head.Seq - 1); s.Clock != nil && (len(rows) == 0 || rows[0].Head != in.Head) {
 		return fmt.Errorf("%w: the log does not have commit %d as it was read", store.ErrSuperseded, in.Head.Seq)
+	}
+	if in.Anew {
+		cp = newCheckpoint()
 	}
 	s.streams[in.Stream], st.saved = st, cp
 	cp.head, cp.due, cp.meta = in.Head, in.Due, bytes.Clone(in.Meta)

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -12,17 +11,17 @@ import (
 )
 
 const (
-	selectTrimmed = `SELECT s.id, p.seq, p.hash, p.now, p.due, p.meta FROM streams s JOIN checkpoints p ON p.stream = s.id
+	selectTrimmed = `SELECT p.seq, p.hash, p.now, p.due, p.meta, p.sum FROM streams s JOIN checkpoints p ON p.stream = s.id
 		WHERE s.name = $1 AND p.seq > 0 AND coalesce((SELECT seq FROM log WHERE stream = s.id ORDER BY seq LIMIT 1), s.seq + 1) > 1`
-	baseTotals = "SELECT level, entity_ord, kind, capability, value, held, at FROM totals WHERE stream = " + ofStream +
+	baseTotals = "SELECT level, entity_ord, kind, capability, value, held, at, sum FROM totals WHERE stream = " + ofStream +
 		" ORDER BY level, entity_ord, kind, capability"
 	baseHolds  = selectHold + "holds h WHERE h.stream = " + ofStream + " ORDER BY h.id"
-	baseSeries = `SELECT bucket, kind, capability, entity_ord, child_ord, combo, amount FROM usage_series WHERE stream = ` + ofStream +
+	baseSeries = `SELECT bucket, kind, capability, child_ord, combo, amount, sum, entity_ord FROM usage_series WHERE stream = ` + ofStream +
 		" ORDER BY hour, entity_ord, kind, capability, bucket, child_ord, combo"
-	baseBlocks = "SELECT first, data FROM key_blocks WHERE stream = " + ofStream + " AND gen = $2 ORDER BY first"
+	baseBlocks = "SELECT first, data, sum FROM key_blocks WHERE stream = " + ofStream + " AND gen = $2 ORDER BY first"
 
 	lockNew    = "SELECT id, seq FROM streams WHERE name = $1 " + exclusive
-	beginSaved = "INSERT INTO checkpoints (stream, seq, hash, now, due, meta) VALUES ($1, $2, $3, $4, $5, $6)"
+	beginSaved = "INSERT INTO checkpoints (stream, seq, hash, now, due, meta, sum) VALUES ($1, $2, $3, $4, $5, $6, $7)"
 	keepLog    = `INSERT INTO log (stream, seq, now, hash, commit_id, payload, sum)
 		SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bigint[])`
 	beginHead = "UPDATE streams SET seq = $2, hash = $3, now = $4, saved = $2 WHERE id = $1"
@@ -35,29 +34,40 @@ var baseTables = append(largeTables[:len(largeTables):len(largeTables)],
 func addTotal(r row, cp *store.Checkpoint) error {
 	value, err := r.amount(4)
 	held, err2 := r.amount(5)
-	cp.Totals = append(cp.Totals, store.TotalRow{
-		Level: r.bool(0), EntityOrd: uint32(r.int(1)), Capability: r.capability(2, 3), Value: value, Held: held, At: r.time(6),
-	})
-	return errors.Join(err, err2)
+	t := store.TotalRow{
+		Level: r.bool(0), EntityOrd: r.ord(1), Capability: r.capability(2, 3), Value: value, Held: held, At: r.time(6),
+	}
+	cp.Totals = append(cp.Totals, t)
+	return r.saved(7, cp.Stream, totalSum(savedIn(cp.Stream), &t), "total of", t.Capability.ID, err, err2)
 }
 
 func addHold(r row, cp *store.Checkpoint) error {
-	h, err := readHold(r)
+	h, err := readHold(cp.Stream, r)
 	cp.Holds = append(grown(cp.Holds), h)
 	return err
 }
 
 func addSeriesRow(r row, cp *store.Checkpoint) error {
-	amount, err := r.amount(6)
-	cp.Series = append(grown(cp.Series), store.SeriesRow{SeriesKey: store.SeriesKey{
-		Bucket: uint32(r.int(0)), Capability: r.capability(1, 2), EntityOrd: uint32(r.int(3)), ChildOrd: uint32(r.int(4)), Combo: uint32(r.int(5)),
-	}, Amount: amount})
+	s, err := readSeriesRow(cp.Stream, r, r.ord(7))
+	cp.Series = append(grown(cp.Series), s)
 	return err
 }
 
 func addSegment(r row, cp *store.Checkpoint) error {
-	cp.Segments = append(cp.Segments, store.KeySegment{Gen: r.int(0), Part: uint64(r.int(1)), Data: r.blob(2)})
-	return nil
+	k := store.KeySegment{Gen: r.int(0), Part: uint64(r.int(1)), Data: r.blob(2)}
+	cp.Segments = append(cp.Segments, k)
+	return r.saved(3, cp.Stream, segmentSum(savedIn(cp.Stream), &k), "keys since", k.Gen)
+}
+
+func readGeneration(stream string, r row) (store.KeyGeneration, error) {
+	g := store.KeyGeneration{Gen: r.int(0), End: r.time(1), Count: int(r.int(2)), Filter: r.blob(3)}
+	return g, r.saved(4, stream, generationSum(savedIn(stream), &g), "generation of keys", g.Gen)
+}
+
+// readHead reads a checkpoint but for its rows: seq, hash, now, due, meta, sum.
+func readHead(stream string, r row) (*store.Checkpoint, error) {
+	cp := &store.Checkpoint{Stream: stream, Head: store.Head{Seq: uint64(r.int(0)), Hash: r.id(1), Now: r.time(2)}, Due: r.time(3), Meta: r.blob(4)}
+	return cp, r.saved(5, stream, checkpointSum(cp), "checkpoint at commit", cp.Head.Seq)
 }
 
 // Base implements store.Store: a log is trimmed only up to its checkpoint, which is read
@@ -70,9 +80,9 @@ func (s *Store) Base(ctx context.Context, stream string, visit func(*store.Check
 		var b batch
 		b.exec(beginLoad)
 		b.exec(patient)
-		b.query(func(r row) error {
-			first = &store.Checkpoint{Stream: stream, Head: store.Head{Seq: uint64(r.int(1)), Hash: r.id(2), Now: r.time(3)}, Due: r.time(4), Meta: r.blob(5)}
-			return nil
+		b.query(func(r row) (err error) {
+			first, err = readHead(stream, r)
+			return err
 		}, selectTrimmed, text(stream))
 		if err := c.run(ctx, &b); err != nil {
 			return err
@@ -99,8 +109,9 @@ func (s *Store) Base(ctx context.Context, stream string, visit func(*store.Check
 func (l *loading) generations(ctx context.Context, visit give) error {
 	var all []store.KeyGeneration
 	err := l.c.query(ctx, func(r row) error {
-		all = append(all, store.KeyGeneration{Gen: r.int(0), End: r.time(1), Count: int(r.int(2)), Filter: r.blob(3)})
-		return nil
+		g, err := readGeneration(l.stream, r)
+		all = append(all, g)
+		return err
 	}, loadGens, text(l.stream))
 	for i := range all {
 		if err != nil {
@@ -108,8 +119,9 @@ func (l *loading) generations(ctx context.Context, visit give) error {
 		}
 		g := &all[i]
 		err = l.c.query(ctx, func(r row) error {
-			g.Blocks = append(g.Blocks, store.KeyBlock{First: r.id(0), Data: r.blob(1)})
-			return nil
+			b, err := readBlock(l.stream, g.Gen, r)
+			g.Blocks = append(g.Blocks, b)
+			return err
 		}, baseBlocks, text(l.stream), g.Gen)
 		if err == nil {
 			err = visit(&store.Checkpoint{Stream: l.stream, Head: l.head, Generations: all[i : i+1]})
@@ -122,7 +134,7 @@ func (l *loading) generations(ctx context.Context, visit give) error {
 // Begin implements store.Store.
 func (s *Store) Begin(ctx context.Context, stream string, parts iter.Seq2[*store.BasePart, error]) error {
 	return s.write(ctx, bulkTimeout, func(ctx context.Context, c *conn) error {
-		w := saving{c: c}
+		w := saving{c: c, name: stream}
 		if err := w.lockNew(ctx, stream); err != nil {
 			return err
 		}
@@ -135,7 +147,7 @@ func (s *Store) Begin(ctx context.Context, stream string, parts iter.Seq2[*store
 				begun = true
 				h := p.Checkpoint.Head
 				w.b.exec(beginHead, w.stream, int64(h.Seq), h.Hash[:], int64(h.Now))
-				w.b.exec(beginSaved, w.stream, int64(h.Seq), h.Hash[:], int64(h.Now), int64(p.Checkpoint.Due), p.Checkpoint.Meta)
+				w.b.exec(beginSaved, w.stream, int64(h.Seq), h.Hash[:], int64(h.Now), int64(p.Checkpoint.Due), p.Checkpoint.Meta, checkpointSum(p.Checkpoint))
 			}
 			if err := w.part(ctx, p); err != nil {
 				return err
@@ -179,7 +191,7 @@ func (w *saving) part(ctx context.Context, p *store.BasePart) error {
 		}
 	}
 	var entries activities
-	entries.add(w.stream, p.Activity)
+	entries.add(w.name, w.stream, p.Activity)
 	entries.put(&w.b)
 	var begin uses
 	for _, u := range p.Uses {

@@ -42,7 +42,7 @@ var (
 // stream and something more, OFFSET 0 keeps a subquery in its place: a planner that
 // thinks a stream has one row would begin with all rows of the stream.
 const setUp = `SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on',
-	set_config('search_path', $1, false), set_config('application_name', 'bursar', false),
+	set_config('search_path', $1, false), set_config('application_name', 'bursar', false), set_config('bursar.sums', 'on', false),
 	set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false),
 	set_config('lock_timeout', $2, false), set_config('statement_timeout', $3, false),
 	set_config('idle_in_transaction_session_timeout', $4, false),

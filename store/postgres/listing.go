@@ -13,9 +13,9 @@ import (
 
 const (
 	selectCustomers = `SELECT id, name, email, metadata, timezone, language, billing_id, billing_currency,
-		created_at, updated_at, archived_at FROM customers`
+		created_at, updated_at, archived_at, sum FROM customers`
 	selectActivity = `SELECT id, timestamp, actor_type, actor_id, subject, action, target_type, target_id,
-		entity_id, before, after, request_id FROM activity`
+		entity_id, before, after, request_id, sum FROM activity`
 )
 
 // read runs a query whose rows f takes.
@@ -80,10 +80,11 @@ func readCustomer(r row) (bursar.Customer, error) {
 		ID: r.text(0), Name: r.optText(1), Email: r.optText(2), Timezone: r.optText(4), Language: r.optText(5),
 		BillingID: r.optText(6), BillingCurrency: r.optText(7), CreatedAt: r.time(8), UpdatedAt: r.time(9), ArchivedAt: r.optTime(10),
 	}
-	if r.null(3) {
-		return c, nil
+	metadata := r.optText(3)
+	if err := r.listed(11, customerSum(&c, metadata), "the row of customer", c.ID); err != nil || metadata == nil {
+		return c, err
 	}
-	return c, json.Unmarshal(r.json(3), &c.Metadata)
+	return c, json.Unmarshal([]byte(*metadata), &c.Metadata)
 }
 
 // Activity implements store.Store.
@@ -95,12 +96,13 @@ func (s *Store) Activity(ctx context.Context, stream string, q store.ActivityQue
 	}
 	sql, args := w.query(selectActivity, order, q.Limit)
 	err = s.read(ctx, func(r row) error {
-		rows = append(rows, store.Activity{
+		a := store.Activity{
 			ID: r.text(0), Timestamp: r.time(1), ActorType: r.text(2), ActorID: r.text(3),
 			Subject: r.text(4), Action: r.text(5), TargetType: r.text(6), TargetID: r.text(7),
 			EntityID: r.text(8), Before: r.json(9), After: r.json(10), RequestID: r.text(11),
-		})
-		return nil
+		}
+		rows = append(rows, a)
+		return r.listed(12, activitySum(stream, &a), fmt.Sprintf("of the activity of %q, entry", stream), a.ID)
 	}, sql, args...)
 	if q.Above != "" {
 		slices.Reverse(rows)

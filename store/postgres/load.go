@@ -25,14 +25,14 @@ const (
 	patient = `SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '1min', true),
 		set_config('tcp_user_timeout', '0', true)`
 
-	loadHead   = "SELECT seq, hash, now, due, meta FROM checkpoints WHERE stream = " + ofStream
-	loadTotals = "SELECT level, entity_ord, kind, capability, value, held, at FROM totals WHERE stream = " + ofStream
+	loadHead   = "SELECT p.seq, p.hash, p.now, p.due, p.meta, p.sum, s.saved FROM streams s LEFT JOIN checkpoints p ON p.stream = s.id WHERE s.name = $1"
+	loadTotals = "SELECT level, entity_ord, kind, capability, value, held, at, sum FROM totals WHERE stream = " + ofStream
 	loadHolds  = selectHold + `(SELECT stream, id FROM holds_by_entity WHERE stream = ` + ofStream + ` AND entity_ord = 0 AND status = 'OPEN') e
 		CROSS JOIN LATERAL (SELECT * FROM holds WHERE stream = e.stream AND id = e.id OFFSET 0) h ORDER BY e.id`
 	loadSize = `SELECT coalesce((SELECT max(ord) FROM entities WHERE stream = s.id), 0) +
 		coalesce((SELECT max(ord) FROM assignments WHERE stream = s.id), 0) FROM streams s WHERE name = $1`
-	loadGens     = `SELECT gen, "end", count, filter FROM key_generations WHERE stream = ` + ofStream + " ORDER BY gen"
-	loadSegments = "SELECT gen, part, data FROM key_segments WHERE stream = " + ofStream + " ORDER BY gen, part"
+	loadGens     = `SELECT gen, "end", count, filter, sum FROM key_generations WHERE stream = ` + ofStream + " ORDER BY gen"
+	loadSegments = "SELECT gen, part, data, sum FROM key_segments WHERE stream = " + ofStream + " ORDER BY gen, part"
 )
 
 // Load implements store.Store. It asks for everything in few messages and reads the
@@ -94,10 +94,13 @@ func (l *loading) first(ctx context.Context) (*store.Checkpoint, error) {
 	var b batch
 	b.exec(beginLoad)
 	b.exec(patient)
-	b.query(func(r row) error {
-		l.head = store.Head{Seq: uint64(r.int(0)), Hash: r.id(1), Now: r.time(2)}
-		cp.Head, cp.Due, cp.Meta = l.head, r.time(3), r.blob(4)
-		return nil
+	b.query(func(r row) (err error) {
+		if r.null(0) {
+			return savedAt(l.stream, 0, r.int(6))
+		}
+		cp, err = readHead(l.stream, r)
+		l.head = cp.Head
+		return cmp.Or(err, savedAt(l.stream, r.int(0), r.int(6)))
 	}, loadHead, name)
 	b.query(func(r row) error {
 		l.rows = r.int(0)
@@ -107,10 +110,12 @@ func (l *loading) first(ctx context.Context) (*store.Checkpoint, error) {
 	b.query(func(r row) error { return addHold(r, cp) }, loadHolds, name)
 	b.query(func(r row) error { return addSegment(r, cp) }, loadSegments, name)
 	b.query(func(r row) error {
-		cp.Generations = append(cp.Generations, store.KeyGeneration{Gen: r.int(0), End: r.time(1), Count: int(r.int(2)), Filter: r.blob(3)})
-		return nil
+		g, err := readGeneration(l.stream, r)
+		cp.Generations = append(cp.Generations, g)
+		return err
 	}, loadGens, name)
-	return cp, l.c.run(ctx, &b)
+	err := l.c.run(ctx, &b)
+	return cp, err
 }
 
 // rest gives the large tables, the first of which may be read on a connection of its own.
@@ -177,7 +182,7 @@ func (l *loading) beside(ctx context.Context, c *conn, some []table, hand give) 
 	b.exec(beginLoad)
 	b.exec(patient)
 	b.query(func(r row) error {
-		if uint64(r.int(0)) != l.head.Seq {
+		if r.null(0) || uint64(r.int(0)) != l.head.Seq {
 			return errMoved
 		}
 		return nil

@@ -11,24 +11,24 @@ import (
 )
 
 const (
-	insertMessages = `INSERT INTO messages (id, type, customer_id, created_at, body)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[]) ON CONFLICT DO NOTHING`
+	insertMessages = `INSERT INTO messages (id, type, customer_id, created_at, body, sum, body_sum)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[], $6::bigint[], $7::bigint[]) ON CONFLICT DO NOTHING`
 	insertDeliveries = `INSERT INTO deliveries (id, endpoint_id, message, status, attempts, response_status, error,
-			created_at, next_attempt)
+			created_at, next_attempt, made_sum, sum)
 		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[],
-			$8::bigint[], $9::bigint[]) ON CONFLICT DO NOTHING`
+			$8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[]) ON CONFLICT DO NOTHING`
 	// Rows are locked in order of id by all who change them.
 	lockDeliveries = "SELECT id FROM deliveries WHERE id = ANY($1::text[]) ORDER BY id FOR NO KEY UPDATE"
 	saveDeliveries = `UPDATE deliveries d SET status = q.status, attempts = q.attempts, response_status = q.response_status,
-			error = q.error, next_attempt = q.next_attempt
-		FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[])
-			q (id, status, attempts, response_status, error, next_attempt)
+			error = q.error, next_attempt = q.next_attempt, sum = q.sum
+		FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[])
+			q (id, status, attempts, response_status, error, next_attempt, sum)
 		WHERE d.id = q.id AND (d.status <> 'SUCCEEDED' OR q.status = 'SUCCEEDED' OR q.status = 'PENDING' AND q.attempts = 0)`
 
 	deliveryColumns = `d.id, d.endpoint_id, m.id, m.type, m.customer_id, d.status, d.attempts, d.response_status, d.error,
-		d.created_at, d.next_attempt`
+		d.created_at, d.next_attempt, m.created_at, d.made_sum, d.sum, m.sum`
 	fromDeliveries = " FROM (%s) d CROSS JOIN LATERAL (SELECT * FROM messages WHERE id = d.message OFFSET 0) m ORDER BY "
-	withBody       = "SELECT " + deliveryColumns + ", m.body" + fromDeliveries
+	withBody       = "SELECT " + deliveryColumns + ", m.body, m.body_sum" + fromDeliveries
 	withoutBody    = "SELECT " + deliveryColumns + fromDeliveries
 	someDeliveries = "SELECT * FROM deliveries"
 	// The endpoints for which deliveries wait, whatever the number of these.
@@ -61,12 +61,14 @@ type outbox struct {
 	ids, types, customers []string
 	created               []int64
 	bodies                [][]byte
+	sums, bodySums        []int64
 	deliveries            deliveries
 }
 
 func (o *outbox) add(m *store.Message) {
 	o.ids, o.types, o.customers = append(o.ids, text(m.ID)), append(o.types, text(m.Type)), append(o.customers, text(m.CustomerID))
 	o.created, o.bodies = append(o.created, int64(m.CreatedAt)), append(o.bodies, m.Body)
+	o.sums, o.bodySums = append(o.sums, messageSum(m.ID, m.Type, m.CustomerID, m.CreatedAt)), append(o.bodySums, bodySum(m.ID, m.Body))
 	for i := range m.Deliveries {
 		o.deliveries.add(m.ID, &m.Deliveries[i])
 	}
@@ -76,9 +78,9 @@ func (o *outbox) put(b *batch) {
 	if len(o.ids) == 0 {
 		return
 	}
-	b.exec(insertMessages, o.ids, o.types, o.customers, o.created, o.bodies)
+	b.exec(insertMessages, o.ids, o.types, o.customers, o.created, o.bodies, o.sums, o.bodySums)
 	if d := &o.deliveries; len(d.ids) > 0 {
-		b.exec(insertDeliveries, d.ids, d.endpoints, d.messages, d.statuses, d.attempts, d.responses, d.errors, d.created, d.next)
+		b.exec(insertDeliveries, d.ids, d.endpoints, d.messages, d.statuses, d.attempts, d.responses, d.errors, d.created, d.next, d.made, d.sums)
 	}
 }
 
@@ -86,6 +88,7 @@ func (o *outbox) put(b *batch) {
 type deliveries struct {
 	ids, endpoints, messages, statuses, errors []string
 	attempts, responses, created, next         []int64
+	made, sums                                 []int64
 }
 
 func (l *deliveries) add(message string, d *store.Delivery) {
@@ -93,6 +96,8 @@ func (l *deliveries) add(message string, d *store.Delivery) {
 	l.statuses, l.errors = append(l.statuses, string(d.Status)), append(l.errors, text(d.Error))
 	l.attempts, l.responses = append(l.attempts, int64(d.Attempts)), append(l.responses, int64(d.ResponseStatus))
 	l.created, l.next = append(l.created, int64(d.CreatedAt)), append(l.next, int64(d.NextAttempt))
+	made, stands := deliverySums(message, d)
+	l.made, l.sums = append(l.made, made), append(l.sums, stands)
 }
 
 // transact runs the statements of f in a transaction of their own.
@@ -127,7 +132,7 @@ func (s *Store) SaveDeliveries(ctx context.Context, ds []store.Delivery) error {
 	}
 	return s.transact(ctx, func(_ context.Context, _ *conn, b *batch) error {
 		b.exec(lockDeliveries, l.ids)
-		b.exec(saveDeliveries, l.ids, l.statuses, l.attempts, l.responses, l.errors, l.next)
+		b.exec(saveDeliveries, l.ids, l.statuses, l.attempts, l.responses, l.errors, l.next, l.sums)
 		return nil
 	})
 }
@@ -178,7 +183,11 @@ func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit fun
 		return nil, err
 	}
 	err = s.read(ctx, func(r row) error {
-		rows = append(rows, store.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)})
+		if d, err := readDueDelivery(r); err == nil {
+			rows = append(rows, d)
+		} else {
+			s.damaged.tell(s.opts.Log, err) // others do not wait for it
+		}
 		return nil
 	}, fmt.Sprintf(withBody, dueDeliveries)+"d.endpoint_id, d.next_attempt, d.id", int64(before), endpoints, limits)
 	return rows, err
@@ -187,8 +196,9 @@ func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit fun
 // Delivery implements store.Store.
 func (s *Store) Delivery(ctx context.Context, id string) (d *store.DueDelivery, err error) {
 	err = s.read(ctx, func(r row) error {
-		d = &store.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)}
-		return nil
+		due, err := readDueDelivery(r)
+		d = &due
+		return err
 	}, fmt.Sprintf(withBody, oneDelivery)+"d.id", text(id))
 	return d, err
 }
@@ -197,8 +207,9 @@ func (s *Store) Delivery(ctx context.Context, id string) (d *store.DueDelivery, 
 func (s *Store) Deliveries(ctx context.Context, q store.DeliveryQuery) (rows []store.Delivery, err error) {
 	sql, args := deliveriesSQL(q)
 	err = s.read(ctx, func(r row) error {
-		rows = append(rows, readDelivery(r))
-		return nil
+		d, err := readDelivery(r)
+		rows = append(rows, d)
+		return err
 	}, sql, args...)
 	if q.Above != "" {
 		slices.Reverse(rows)
@@ -228,12 +239,29 @@ func deliveriesSQL(q store.DeliveryQuery) (sql string, args []any) {
 	return fmt.Sprintf(withoutBody, some) + "d." + order, args
 }
 
-func readDelivery(r row) store.Delivery {
-	return store.Delivery{
+func readDelivery(r row) (store.Delivery, error) {
+	d := store.Delivery{
 		ID: r.text(0), EndpointID: r.text(1), MessageID: r.text(2), EventType: r.text(3), CustomerID: r.text(4),
 		Status: store.DeliveryStatus(r.text(5)), Attempts: int(r.int(6)), ResponseStatus: int(r.int(7)), Error: r.text(8),
 		CreatedAt: r.time(9), NextAttempt: r.time(10),
 	}
+	made, stands := deliverySums(d.MessageID, &d)
+	if err := r.listed(12, made, "delivery", d.ID); err != nil {
+		return d, err
+	}
+	if err := r.listed(13, stands, "delivery", d.ID); err != nil {
+		return d, err
+	}
+	return d, r.listed(14, messageSum(d.MessageID, d.EventType, d.CustomerID, r.time(11)), "message", d.MessageID)
+}
+
+func readDueDelivery(r row) (store.DueDelivery, error) {
+	d, err := readDelivery(r)
+	if err != nil {
+		return store.DueDelivery{}, err
+	}
+	due := store.DueDelivery{Delivery: d, Body: r.blob(15)}
+	return due, r.listed(16, bodySum(d.MessageID, due.Body), "the body of message", d.MessageID)
 }
 
 // PendingDeliveries implements store.Store.

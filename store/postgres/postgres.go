@@ -60,6 +60,7 @@ type Store struct {
 	due   atomic.Int64 // the stream that Due ended with
 
 	connecting *connecting
+	damaged    complaints
 
 	health  health
 	closing sync.Once
@@ -135,7 +136,7 @@ func (s *Store) checkServer(ctx context.Context, schema string) error {
 		s.opts.Log.Warn("postgres: the server has fsync off: a crash of its machine loses what was acknowledged")
 	}
 	if checksums != "on" {
-		s.opts.Log.Warn("postgres: the server has data_checksums off: damage of its files is noticed in the log alone, not in checkpoints and listings; stop it and run pg_checksums --enable")
+		s.opts.Log.Warn("postgres: the server has data_checksums off: a value that its disk changed is noticed, a row that its disk lost is not; stop it and run pg_checksums --enable")
 	}
 	return checkSchema(ctx, s.pool, schema)
 }

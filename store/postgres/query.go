@@ -15,14 +15,14 @@ import (
 const (
 	ofStream   = "(SELECT id FROM streams WHERE name = $1)"
 	selectHold = `SELECT h.id, h.kind, h.capability, h.status, h.created_at, h.expires_at, h.closed_at, h.amount,
-		h.entities, h.detail FROM `
+		h.entities, h.detail, h.sum FROM `
 	selectOne    = selectHold + "holds h WHERE h.stream = " + ofStream + " AND h.id = $2"
 	selectListed = selectHold + "(%s) e CROSS JOIN LATERAL (SELECT * FROM holds WHERE stream = e.stream AND id = e.id OFFSET 0) h"
 
 	// The block in which each key is, if it is in any. Of several keys in one block the
 	// first gets it.
-	selectBlocks = `SELECT DISTINCT ON (b.first) b.first, b.data FROM unnest($3::bytea[]) k (hash)
-		CROSS JOIN LATERAL (SELECT first, data FROM key_blocks WHERE stream = ` + ofStream + ` AND gen = $2 AND first <= k.hash
+	selectBlocks = `SELECT DISTINCT ON (b.first) b.first, b.data, b.sum FROM unnest($3::bytea[]) k (hash)
+		CROSS JOIN LATERAL (SELECT first, data, sum FROM key_blocks WHERE stream = ` + ofStream + ` AND gen = $2 AND first <= k.hash
 			ORDER BY first DESC LIMIT 1) b ORDER BY b.first`
 
 	selectSaved = `SELECT q.n, p.seq FROM unnest($1::text[]) WITH ORDINALITY q (name, n)
@@ -38,8 +38,8 @@ const (
 			AND ($9::bigint[] IS NULL OR child_ord = ANY($9)) OFFSET 0) u`
 	// Both in one statement, as of one moment.
 	seriesSeq    = "(SELECT seq FROM checkpoints WHERE stream = " + ofStream + ")"
-	selectSeries = seriesHours + "SELECT p.seq, u.bucket, u.kind, u.capability, u.child_ord, u.combo, u.amount FROM (SELECT " +
-		seriesSeq + ") p (seq) LEFT JOIN (SELECT u.*" + seriesFrom + ") u ON true"
+	selectSeries = seriesHours + "SELECT p.seq, p.saved, u.bucket, u.kind, u.capability, u.child_ord, u.combo, u.amount, u.sum FROM (SELECT " +
+		seriesSeq + ", (SELECT saved FROM streams WHERE name = $1)) p (seq, saved) LEFT JOIN (SELECT u.*" + seriesFrom + ") u ON true"
 	sumSeries = seriesHours + "SELECT " + seriesSeq + ", coalesce(sum(u.amount), 0)" + seriesFrom
 )
 
@@ -52,8 +52,9 @@ func (s *Store) FindKeys(ctx context.Context, stream string, gen int64, hashes [
 	slices.SortFunc(keys, bytes.Compare)
 	var firsts, blocks [][]byte // in order
 	err := s.read(ctx, func(r row) error {
-		firsts, blocks = append(firsts, r.blob(0)), append(blocks, r.blob(1))
-		return nil
+		b, err := readBlock(stream, gen, r)
+		firsts, blocks = append(firsts, b.First[:]), append(blocks, b.Data)
+		return err
 	}, selectBlocks, text(stream), gen, keys)
 	if err != nil {
 		return nil, err
@@ -83,7 +84,7 @@ func entry(block, h []byte) []byte {
 // Hold implements store.Store.
 func (s *Store) Hold(ctx context.Context, stream, id string) (hold *store.HoldRow, err error) {
 	err = s.read(ctx, func(r row) error {
-		h, err := readHold(r)
+		h, err := readHold(stream, r)
 		hold = &h
 		return err
 	}, selectOne, text(stream), text(id))
@@ -106,7 +107,7 @@ func (s *Store) Holds(ctx context.Context, stream string, q store.HoldQuery) (ho
 	}
 	listed, args := w.query("SELECT stream, id FROM holds_by_entity", order, q.Limit)
 	err = s.read(ctx, func(r row) error {
-		h, err := readHold(r)
+		h, err := readHold(stream, r)
 		holds = append(holds, h)
 		return err
 	}, fmt.Sprintf(selectListed, listed)+strings.Replace(order, " id", " e.id", 1), args...)
@@ -116,13 +117,28 @@ func (s *Store) Holds(ctx context.Context, stream string, q store.HoldQuery) (ho
 	return holds, err
 }
 
-func readHold(r row) (store.HoldRow, error) {
+func readHold(stream string, r row) (store.HoldRow, error) {
 	amount, err := r.amount(7)
-	return store.HoldRow{
+	h := store.HoldRow{
 		ID: r.text(0), Capability: r.capability(1, 2), Status: bursar.HoldStatus(r.text(3)),
 		CreatedAt: r.time(4), ExpiresAt: r.time(5), ClosedAt: r.time(6),
 		Amount: amount, Entities: ints[uint32](r[8]), Detail: r.blob(9),
-	}, err
+	}
+	return h, r.saved(10, stream, holdSum(savedIn(stream), &h), "reservation", h.ID, err)
+}
+
+func readBlock(stream string, gen int64, r row) (store.KeyBlock, error) {
+	b := store.KeyBlock{First: r.id(0), Data: r.blob(1)}
+	return b, r.saved(2, stream, blockSum(savedIn(stream), gen, r[0], b.Data), "block of keys since", gen)
+}
+
+// readSeriesRow reads bucket, kind, capability, child_ord, combo, amount, sum.
+func readSeriesRow(stream string, r row, entity uint32) (store.SeriesRow, error) {
+	amount, err := r.amount(5)
+	s := store.SeriesRow{SeriesKey: store.SeriesKey{
+		Bucket: r.ord(0), Capability: r.capability(1, 2), EntityOrd: entity, ChildOrd: r.ord(3), Combo: r.ord(4),
+	}, Amount: amount}
+	return s, r.saved(6, stream, seriesSum(savedIn(stream), &s.SeriesKey, amount), "usage in bucket", s.Bucket, err)
 }
 
 // Saved implements store.Store.
@@ -142,17 +158,18 @@ func (s *Store) Series(ctx context.Context, stream string, q store.SeriesQuery) 
 		sql += fmt.Sprint(" LIMIT ", q.Limit)
 	}
 	err = s.read(ctx, func(r row) error {
+		var at, saved int64
 		if !r.null(0) {
-			seq = uint64(r.int(0))
+			at = r.int(0)
 		}
-		if r.null(1) {
-			return nil
+		if !r.null(1) {
+			saved = r.int(1)
 		}
-		amount, err := r.amount(6)
-		rows = append(rows, store.SeriesRow{SeriesKey: store.SeriesKey{
-			Bucket: uint32(r.int(1)), Capability: r.capability(2, 3), EntityOrd: q.EntityOrd,
-			ChildOrd: uint32(r.int(4)), Combo: uint32(r.int(5)),
-		}, Amount: amount})
+		if seq = uint64(at); at != saved || r.null(2) {
+			return savedAt(stream, at, saved)
+		}
+		row, err := readSeriesRow(stream, r[2:], q.EntityOrd)
+		rows = append(rows, row)
 		return err
 	}, sql, seriesArgs(stream, q)...)
 	return rows, seq, err

@@ -17,16 +17,16 @@ const (
 	rewindHead     = "UPDATE streams SET seq = $2, hash = $3, now = $4, saved = $5 WHERE id = $1"
 )
 
-// savedTables are the tables whose rows belong to a checkpoint.
+// savedTables are the tables whose rows belong to a checkpoint, beside its own.
 var savedTables = []string{
 	"entities", "assignments", "counters", "totals", "holds", "holds_by_entity", "parts",
-	"usage_series", "key_segments", "key_generations", "key_blocks", "checkpoints",
+	"usage_series", "key_segments", "key_generations", "key_blocks",
 }
 
 // Rewrite implements store.Store.
 func (s *Store) Rewrite(ctx context.Context, stream string, to store.Head, parts iter.Seq2[*store.BasePart, error]) error {
 	return s.write(ctx, bulkTimeout, func(ctx context.Context, c *conn) error {
-		w := saving{c: c}
+		w := saving{c: c, name: stream}
 		saved, err := w.rewind(ctx, stream, to)
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ func (w *saving) rewind(ctx context.Context, stream string, to store.Head) (save
 	w.b.exec(rewindActivity, w.stream, store.LastID(to))
 	w.b.exec(rewindUses, w.stream)
 	if uint64(saved) > to.Seq {
-		for _, table := range savedTables {
+		for _, table := range append(savedTables[:len(savedTables):len(savedTables)], "checkpoints") {
 			w.b.exec("DELETE FROM "+table+" WHERE stream = $1", w.stream)
 		}
 		saved = 0

@@ -19,6 +19,14 @@ func (r row) null(i int) bool { return r[i] == nil }
 
 func (r row) int(i int) int64 { return int64(binary.BigEndian.Uint64(r[i])) }
 
+// ord is a number of 32 bits; one that is larger is not what was written, nor is 0.
+func (r row) ord(i int) uint32 {
+	if v := r.int(i); v == int64(uint32(v)) {
+		return uint32(v)
+	}
+	return 0
+}
+
 func (r row) time(i int) bursar.Time { return bursar.Time(r.int(i)) }
 
 func (r row) optTime(i int) *bursar.Time {

@@ -15,9 +15,9 @@ const (
 		SELECT id, 0, ''::bytea, 0, 0 FROM streams WHERE name = $1 ON CONFLICT DO NOTHING`
 	// The log must hold the commit that the checkpoint is true at: a node that has not seen
 	// yet that the database was restored must not save what is not in its log any more.
-	lockSaved = `SELECT p.stream, p.seq, EXISTS (SELECT FROM log l WHERE l.stream = s.id AND l.seq = $2 AND l.hash = $3)::int::bigint
+	lockSaved = `SELECT p.stream, p.seq, EXISTS (SELECT FROM log l WHERE l.stream = s.id AND l.seq = $2 AND l.hash = $3)::int::bigint, s.saved
 		FROM streams s JOIN checkpoints p ON p.stream = s.id WHERE s.name = $1 FOR NO KEY UPDATE OF p`
-	updateSaved = "UPDATE checkpoints SET seq = $2, hash = $3, now = $4, due = $5, meta = $6 WHERE stream = $1"
+	updateSaved = "UPDATE checkpoints SET seq = $2, hash = $3, now = $4, due = $5, meta = $6, sum = $7 WHERE stream = $1"
 	markSaved   = "UPDATE streams SET saved = $2 WHERE id = $1"
 	caughtUp    = "DELETE FROM behind b USING streams s WHERE b.stream = $1 AND s.id = $1 AND s.seq <= s.saved"
 
@@ -39,7 +39,7 @@ const (
 // row that Appends lock only at its end.
 func (s *Store) Save(ctx context.Context, cp *store.Checkpoint) error {
 	return s.write(ctx, bulkTimeout, func(ctx context.Context, c *conn) error {
-		w := saving{c: c}
+		w := saving{c: c, name: cp.Stream}
 		if err := w.begin(ctx, cp); err != nil {
 			return err
 		}
@@ -53,13 +53,14 @@ func (s *Store) Save(ctx context.Context, cp *store.Checkpoint) error {
 // saving is one transaction of Save.
 type saving struct {
 	c      *conn
-	stream int64
+	name   string
+	stream int64 // its number
 	b      batch // not sent yet
 	rows   int   // in it
 }
 
 func (w *saving) begin(ctx context.Context, cp *store.Checkpoint) error {
-	name, seq, inLog := text(cp.Stream), uint64(0), false
+	name, seq, inLog, marked := text(cp.Stream), uint64(0), false, uint64(0)
 	var b batch
 	b.exec("BEGIN")
 	b.exec(patient)
@@ -68,7 +69,7 @@ func (w *saving) begin(ctx context.Context, cp *store.Checkpoint) error {
 		b.exec(insertSaved, name)
 	}
 	b.query(func(r row) error {
-		w.stream, seq, inLog = r.int(0), uint64(r.int(1)), r.int(2) == 1
+		w.stream, seq, inLog, marked = r.int(0), uint64(r.int(1)), r.int(2) == 1, uint64(r.int(3))
 		return nil
 	}, lockSaved, name, int64(cp.Head.Seq), cp.Head.Hash[:])
 	if err := w.c.run(ctx, &b); err != nil {
@@ -77,8 +78,13 @@ func (w *saving) begin(ctx context.Context, cp *store.Checkpoint) error {
 	if !inLog {
 		return fmt.Errorf("%w: the log does not have commit %d as it was read", store.ErrSuperseded, cp.Head.Seq)
 	}
-	if cp.Head.Seq <= seq || cp.Base != seq {
+	if !cp.Anew && cp.Head.Seq <= seq || cp.Base != seq {
 		return fmt.Errorf("%w: %d on %d, saved is %d", store.ErrSuperseded, cp.Head.Seq, cp.Base, seq)
+	}
+	if cp.Anew || seq == 0 && marked > 0 { // damaged, or without the row that says where it is
+		for _, table := range savedTables {
+			w.b.exec("DELETE FROM "+table+" WHERE stream = $1", w.stream)
+		}
 	}
 	return nil
 }
@@ -96,7 +102,7 @@ func (w *saving) checkpoint(ctx context.Context, cp *store.Checkpoint) error {
 }
 
 func (w *saving) end(ctx context.Context, cp *store.Checkpoint) error {
-	w.b.exec(updateSaved, w.stream, int64(cp.Head.Seq), cp.Head.Hash[:], int64(cp.Head.Now), int64(cp.Due), cp.Meta)
+	w.b.exec(updateSaved, w.stream, int64(cp.Head.Seq), cp.Head.Hash[:], int64(cp.Head.Now), int64(cp.Due), cp.Meta, checkpointSum(cp))
 	w.b.exec(markSaved, w.stream, int64(cp.Head.Seq))
 	w.b.exec(caughtUp, w.stream)
 	return w.c.commit(ctx, &w.b)
@@ -138,12 +144,13 @@ func intsText[T int | uint32](ints []T) *string {
 	return &s
 }
 
-const putEntities = `INSERT INTO entities (stream, ord, id, type, parent_ord, name, metadata, created_at, updated_at, archived_at)
+const putEntities = `INSERT INTO entities (stream, ord, id, type, parent_ord, name, metadata, created_at, updated_at, archived_at, sum)
 	SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[],
-		$9::bigint[], $10::bigint[])
+		$9::bigint[], $10::bigint[], $11::bigint[])
 	ON CONFLICT (stream, ord) DO UPDATE SET id = excluded.id, type = excluded.type, parent_ord = excluded.parent_ord,
 		name = excluded.name, metadata = excluded.metadata, created_at = excluded.created_at,
-		updated_at = excluded.updated_at, archived_at = excluded.archived_at`
+		updated_at = excluded.updated_at, archived_at = excluded.archived_at,
+		sum = excluded.sum`
 
 func (w *saving) entities(ctx context.Context, cp *store.Checkpoint) error {
 	for rows := range slices.Chunk(cp.Entities, saveRows) {
@@ -156,7 +163,8 @@ func (w *saving) entities(ctx context.Context, cp *store.Checkpoint) error {
 			column(rows, func(r *store.EntityRow) *string { return jsonText(r.Metadata) }),
 			column(rows, func(r *store.EntityRow) int64 { return int64(r.CreatedAt) }),
 			column(rows, func(r *store.EntityRow) int64 { return int64(r.UpdatedAt) }),
-			column(rows, func(r *store.EntityRow) int64 { return int64(r.ArchivedAt) }))
+			column(rows, func(r *store.EntityRow) int64 { return int64(r.ArchivedAt) }),
+			sums(cp.Stream, rows, entitySum))
 		if err != nil {
 			return err
 		}
@@ -164,12 +172,13 @@ func (w *saving) entities(ctx context.Context, cp *store.Checkpoint) error {
 	return nil
 }
 
-const putCounters = `INSERT INTO counters (stream, ord, prev_start, window_start, window_end, previous, used, held)
-	SELECT $1, ord, prev_start, window_start, window_end, previous::numeric, used::numeric, held::numeric
-	FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[])
-		q (ord, prev_start, window_start, window_end, previous, used, held)
+const putCounters = `INSERT INTO counters (stream, ord, prev_start, window_start, window_end, previous, used, held, sum)
+	SELECT $1, ord, prev_start, window_start, window_end, previous::numeric, used::numeric, held::numeric, sum
+	FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[])
+		q (ord, prev_start, window_start, window_end, previous, used, held, sum)
 	ON CONFLICT (stream, ord) DO UPDATE SET prev_start = excluded.prev_start, window_start = excluded.window_start,
-		window_end = excluded.window_end, previous = excluded.previous, used = excluded.used, held = excluded.held`
+		window_end = excluded.window_end, previous = excluded.previous, used = excluded.used, held = excluded.held,
+		sum = excluded.sum`
 
 func (w *saving) counters(ctx context.Context, cp *store.Checkpoint) error {
 	for rows := range slices.Chunk(cp.Counters, saveRows) {
@@ -180,7 +189,8 @@ func (w *saving) counters(ctx context.Context, cp *store.Checkpoint) error {
 			column(rows, func(r *store.CounterRow) int64 { return int64(r.WindowEnd) }),
 			column(rows, func(r *store.CounterRow) string { return r.Previous.String() }),
 			column(rows, func(r *store.CounterRow) string { return r.Used.String() }),
-			column(rows, func(r *store.CounterRow) string { return r.Held.String() }))
+			column(rows, func(r *store.CounterRow) string { return r.Held.String() }),
+			sums(cp.Stream, rows, counterSum))
 		if err != nil {
 			return err
 		}
@@ -190,18 +200,19 @@ func (w *saving) counters(ctx context.Context, cp *store.Checkpoint) error {
 
 const (
 	putAssignments = `INSERT INTO assignments (stream, ord, id, entity_ord, kind, capability, label, scope, usage_limit,
-			cadence, timezone, anchor, soft, strict, thresholds, created_at, updated_at)
+			cadence, timezone, anchor, soft, strict, thresholds, created_at, updated_at, sum)
 		SELECT $1, ord, id, entity_ord, kind, capability, label, scope::bigint[], usage_limit::numeric, cadence, timezone,
-			anchor, soft, strict, thresholds::bigint[], created_at, updated_at
+			anchor, soft, strict, thresholds::bigint[], created_at, updated_at, sum
 		FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-				$10::text[], $11::text[], $12::bigint[], $13::boolean[], $14::boolean[], $15::text[], $16::bigint[], $17::bigint[])
+				$10::text[], $11::text[], $12::bigint[], $13::boolean[], $14::boolean[], $15::text[], $16::bigint[], $17::bigint[],
+				$18::bigint[])
 			q (ord, id, entity_ord, kind, capability, label, scope, usage_limit, cadence, timezone, anchor, soft, strict,
-				thresholds, created_at, updated_at)
+				thresholds, created_at, updated_at, sum)
 		ON CONFLICT (stream, ord) DO UPDATE SET id = excluded.id, entity_ord = excluded.entity_ord, kind = excluded.kind,
 			capability = excluded.capability, label = excluded.label, scope = excluded.scope,
 			usage_limit = excluded.usage_limit, cadence = excluded.cadence, timezone = excluded.timezone,
 			anchor = excluded.anchor, soft = excluded.soft, strict = excluded.strict, thresholds = excluded.thresholds,
-			created_at = excluded.created_at, updated_at = excluded.updated_at`
+			created_at = excluded.created_at, updated_at = excluded.updated_at, sum = excluded.sum`
 	deleteAssignments = "DELETE FROM assignments WHERE stream = $1 AND ord = ANY($2::bigint[])"
 	deleteCounters    = "DELETE FROM counters WHERE stream = $1 AND ord = ANY($2::bigint[])"
 )
@@ -225,14 +236,14 @@ func (w *saving) assignments(ctx context.Context, cp *store.Checkpoint) error {
 				}
 			}
 		}
-		if err := w.putAssignments(ctx, rows); err != nil {
+		if err := w.putAssignments(ctx, cp.Stream, rows); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *saving) putAssignments(ctx context.Context, rows []*store.AssignmentRow) error {
+func (w *saving) putAssignments(ctx context.Context, stream string, rows []*store.AssignmentRow) error {
 	type r = *store.AssignmentRow
 	if len(rows) == 0 {
 		return nil
@@ -253,7 +264,8 @@ func (w *saving) putAssignments(ctx context.Context, rows []*store.AssignmentRow
 		column(rows, func(a *r) bool { return (*a).Strict }),
 		column(rows, func(a *r) *string { return intsText((*a).Thresholds) }),
 		column(rows, func(a *r) int64 { return int64((*a).CreatedAt) }),
-		column(rows, func(a *r) int64 { return int64((*a).UpdatedAt) }))
+		column(rows, func(a *r) int64 { return int64((*a).UpdatedAt) }),
+		sums(stream, rows, func(s sum, a *r) int64 { return assignmentSum(s, *a) }))
 }
 
 // isText tells what people can read, and PostgreSQL can store as it is.

@@ -11,8 +11,9 @@ import (
 const (
 	// The next streams whose oldest row may go, and up to which one.
 	selectTrimmable = `SELECT s.id, s.upto, l.now FROM (
-			SELECT id, least(saved, seq - 1) AS upto FROM streams WHERE id > $1 AND name <> '' ORDER BY id LIMIT $2) s
-		LEFT JOIN LATERAL (SELECT now FROM log WHERE stream = s.id AND seq <= s.upto ORDER BY seq LIMIT 1) l ON true ORDER BY s.id`
+			SELECT id, saved, least(saved, seq - 1) AS upto FROM streams WHERE id > $1 AND name <> '' ORDER BY id LIMIT $2) s
+		LEFT JOIN LATERAL (SELECT now FROM log WHERE stream = s.id AND seq <= s.upto ORDER BY seq LIMIT 1) l
+			ON EXISTS (SELECT FROM checkpoints p WHERE p.stream = s.id AND p.seq = s.saved) ORDER BY s.id`
 	// Instants never go back in a stream, so the rows before one come first.
 	trimStream = `DELETE FROM log WHERE stream = $1 AND now < $3 AND seq = ANY(ARRAY(
 		SELECT seq FROM log WHERE stream = $1 AND seq <= $2 ORDER BY seq LIMIT $4))`

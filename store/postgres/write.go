@@ -15,17 +15,17 @@ const (
 	advanceAside = `UPDATE streams SET asides = CASE WHEN aside_at = seq - 1 THEN asides + 1 ELSE 1 END, aside_at = seq WHERE name = ''`
 	insertBehind = "INSERT INTO behind SELECT unnest($1::bigint[]) ON CONFLICT DO NOTHING"
 	putCustomers = `INSERT INTO customers (id, name, email, metadata, timezone, language, billing_id, billing_currency,
-			created_at, updated_at, archived_at)
+			created_at, updated_at, archived_at, sum)
 		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-			$9::bigint[], $10::bigint[], $11::bigint[])
+			$9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[])
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, email = excluded.email, metadata = excluded.metadata,
 			timezone = excluded.timezone, language = excluded.language, billing_id = excluded.billing_id,
 			billing_currency = excluded.billing_currency, created_at = excluded.created_at,
-			updated_at = excluded.updated_at, archived_at = excluded.archived_at`
+			updated_at = excluded.updated_at, archived_at = excluded.archived_at, sum = excluded.sum`
 	insertActivity = `INSERT INTO activity (stream, id, timestamp, actor_type, actor_id, subject, action, target_type,
-			target_id, entity_id, before, after, request_id)
+			target_id, entity_id, before, after, request_id, sum)
 		SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
-			$8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+			$8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[])
 		ON CONFLICT DO NOTHING`
 	beginUses = `INSERT INTO uses (kind, id, stream)
 		SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) ON CONFLICT DO NOTHING`
@@ -65,7 +65,7 @@ func (a *appending) commit(ctx context.Context, c *conn) error {
 			listed[m.Listing.ID] = m.Listing
 		}
 		aside = aside || m.Aside
-		entries.add(st.id, m.Activity)
+		entries.add(m.Stream, st.id, m.Activity)
 		for j := range m.Messages {
 			out.add(&m.Messages[j])
 		}
@@ -117,6 +117,7 @@ type customers struct {
 	currencies                                          []*string
 	created, updated                                    []int64
 	archived                                            []*int64
+	sums                                                []int64
 }
 
 func (l *customers) add(c *bursar.Customer) error {
@@ -129,13 +130,13 @@ func (l *customers) add(c *bursar.Customer) error {
 	l.zones, l.languages = append(l.zones, optText(c.Timezone)), append(l.languages, optText(c.Language))
 	l.billings, l.currencies = append(l.billings, optText(c.BillingID)), append(l.currencies, optText(c.BillingCurrency))
 	l.created, l.updated = append(l.created, int64(c.CreatedAt)), append(l.updated, int64(c.UpdatedAt))
-	l.archived = append(l.archived, (*int64)(c.ArchivedAt))
+	l.archived, l.sums = append(l.archived, (*int64)(c.ArchivedAt)), append(l.sums, customerSum(c, metadata))
 	return nil
 }
 
 func (l *customers) put(b *batch) {
 	if len(l.ids) > 0 {
-		b.exec(putCustomers, l.ids, l.names, l.emails, l.metadata, l.zones, l.languages, l.billings, l.currencies, l.created, l.updated, l.archived)
+		b.exec(putCustomers, l.ids, l.names, l.emails, l.metadata, l.zones, l.languages, l.billings, l.currencies, l.created, l.updated, l.archived, l.sums)
 	}
 }
 
@@ -145,9 +146,10 @@ type activities struct {
 	texts          [8][]string // id, actor type and id, subject, action, target type and id, entity
 	before, after  []*string
 	requests       []string
+	sums           []int64
 }
 
-func (l *activities) add(stream int64, rows []store.Activity) {
+func (l *activities) add(name string, stream int64, rows []store.Activity) {
 	for i := range rows {
 		r := &rows[i]
 		l.streams, l.times = append(l.streams, stream), append(l.times, int64(r.Timestamp))
@@ -155,14 +157,14 @@ func (l *activities) add(stream int64, rows []store.Activity) {
 			l.texts[j] = append(l.texts[j], text(s))
 		}
 		l.before, l.after = append(l.before, jsonText(r.Before)), append(l.after, jsonText(r.After))
-		l.requests = append(l.requests, text(r.RequestID))
+		l.requests, l.sums = append(l.requests, text(r.RequestID)), append(l.sums, activitySum(name, r))
 	}
 }
 
 func (l *activities) put(b *batch) {
 	if len(l.streams) > 0 {
 		t := &l.texts
-		b.exec(insertActivity, l.streams, t[0], l.times, t[1], t[2], t[3], t[4], t[5], t[6], t[7], l.before, l.after, l.requests)
+		b.exec(insertActivity, l.streams, t[0], l.times, t[1], t[2], t[3], t[4], t[5], t[6], t[7], l.before, l.after, l.requests, l.sums)
 	}
 }
 

@@ -135,12 +135,20 @@ func (s *Store) drop(ctx context.Context, name string) error {
 
 // deleteCheckpoint deletes it in the transaction that state.db is in.
 func (s *Store) deleteCheckpoint(id int64) error {
+	if err := deleteSaved(s.state.conn, id); err != nil {
+		return err
+	}
+	return s.state.exec("DELETE FROM checkpoints WHERE id = ?", id)
+}
+
+// deleteSaved deletes the rows of a checkpoint.
+func deleteSaved(c *conn, id int64) error {
 	for _, table := range stateTables {
-		if err := s.state.exec("DELETE FROM "+table+" WHERE stream = ?", id); err != nil {
+		if err := c.exec("DELETE FROM "+table+" WHERE stream = ?", id); err != nil {
 			return err
 		}
 	}
-	return s.state.exec("DELETE FROM checkpoints WHERE id = ?", id)
+	return nil
 }
 
 // onLog tells whether the log has been at h, and where it ends.

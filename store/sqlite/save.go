@@ -82,13 +82,16 @@ func save(c *conn, cp *store.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if cp.Head.Seq <= saved.Seq || cp.Base != saved.Seq {
+	if !cp.Anew && cp.Head.Seq <= saved.Seq || cp.Base != saved.Seq {
 		return fmt.Errorf("%w: %d on %d, saved is %d", store.ErrSuperseded, cp.Head.Seq, cp.Base, saved.Seq)
 	}
 	if id == 0 {
 		id, err = insertCheckpoint(c, cp.Stream, cp)
 	} else {
 		err = c.exec(updateSaved, cp.Head.Seq, cp.Head.Hash[:], cp.Head.Now, cp.Due, cp.Meta, id)
+	}
+	if err == nil && cp.Anew {
+		err = deleteSaved(c, id)
 	}
 	if err != nil {
 		return err

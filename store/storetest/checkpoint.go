@@ -82,6 +82,29 @@ var checkpointTests = []test{
 		full(want)
 		same(e, st.load(), want)
 	}},
+	{"one that is all there is replaces every row, at the head that was saved too", func(e *env) {
+		st := e.stream("acme")
+		st.save(full)
+		want := &store.Checkpoint{Stream: "acme", Head: st.head, Base: st.saved, Anew: true, Meta: []byte("m"),
+			Entities: []store.EntityRow{{Ord: 9, ID: "only"}}, Series: []store.SeriesRow{{SeriesKey: store.SeriesKey{Bucket: 5, Capability: tokens}, Amount: whole(1)}}}
+		other := *want
+		other.Base--
+		if err := e.Save(ctx, &other); !errors.Is(err, store.ErrSuperseded) {
+			e.Errorf("Save on another checkpoint = %v", err)
+		}
+		e.ok(e.Save(ctx, want))
+		got := st.load()
+		want.Base, want.Anew, want.Series = 0, false, nil
+		same(e, got, want)
+		rows, _, err := e.Series(ctx, "acme", store.SeriesQuery{To: 1000})
+		if e.ok(err); len(rows) != 1 || rows[0].Amount != whole(1) {
+			e.Errorf("series %+v", rows)
+		}
+		if h, err := e.Hold(ctx, "acme", "h1"); h != nil || err != nil {
+			e.Errorf("Hold = %+v, %v", h, err)
+		}
+		st.save(func(cp *store.Checkpoint) { cp.Entities = []store.EntityRow{{Ord: 1, ID: "next"}} })
+	}},
 	{"there is none before the first Save", func(e *env) {
 		st := e.stream("acme")
 		st.append()
