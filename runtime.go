@@ -143,7 +143,6 @@ func (in *UsageInput) Capability() Capability {
 // before and that nothing was recorded now.
 type UsageResult struct {
 	ID           string
-	Input        UsageInput
 	Timestamp    Time
 	CreatedAt    Time
 	CurrentUsage Amount

@@ -12,6 +12,7 @@ import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/sqlite"
 )
 
@@ -142,12 +143,12 @@ func (t *tree) seed(ctx context.Context, e *engine.Engine) error {
 		return nil
 	}
 	return inBatches(t.Leaves, seedBatch, func(from, to int) error {
-		in := make([]bursar.UsageInput, 0, to-from)
+		items := make([]ledger.UsageItem, 0, to-from)
 		for i := from; i < to; i++ {
-			in = append(in, bursar.UsageInput{CustomerID: t.ID, FeatureID: feature, Value: bursar.AmountFromInt(1),
-				Dimensions: []bursar.Dimension{{Key: "agentId", Value: t.entityID(t.Levels, i)}}})
+			items = append(items, ledger.UsageItem{In: bursar.UsageInput{CustomerID: t.ID, FeatureID: feature, Value: bursar.AmountFromInt(1),
+				Dimensions: []bursar.Dimension{{Key: "agentId", Value: t.entityID(t.Levels, i)}}}})
 		}
-		_, _, err := e.ReportUsage(ctx, seeder, in)
+		_, err := e.ReportUsage(ctx, seeder, items)
 		return err
 	})
 }

@@ -97,13 +97,13 @@ func BenchmarkUsage(b *testing.B) {
 			b.ResetTimer()
 			n := 0
 			for b.Loop() {
-				in := make([]bursar.UsageInput, batch)
-				for j := range in {
+				items := make([]ledger.UsageItem, batch)
+				for j := range items {
 					n++
-					in[j] = bursar.UsageInput{CustomerID: "acme", FeatureID: "tokens", Value: bursar.AmountFromInt(1), IdempotencyKey: fmt.Sprint("k", n),
+					items[j].In = bursar.UsageInput{CustomerID: "acme", FeatureID: "tokens", Value: bursar.AmountFromInt(1), IdempotencyKey: fmt.Sprint("k", n),
 						Dimensions: []bursar.Dimension{{Key: "agentId", Value: fmt.Sprintf("a%d", n*7919%10_000)}}}
 				}
-				if _, _, err := e.ReportUsage(ctx, catalogue.Caller{}, in); err != nil {
+				if _, err := e.ReportUsage(ctx, catalogue.Caller{}, items); err != nil {
 					b.Fatal(err)
 				}
 			}

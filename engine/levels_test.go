@@ -106,7 +106,7 @@ func TestSetPaysBackWhatWasUsed(t *testing.T) {
 	r := newRig(t, mem.New(), quiet)
 	defer r.close()
 	r.furnishSeats()
-	report := func(value int64, how bursar.UpdateBehavior, dims []bursar.Dimension) bursar.UsageResult {
+	report := func(value int64, how bursar.UpdateBehavior, dims []bursar.Dimension) ledger.UsageItem {
 		t.Helper()
 		res, _, err := r.ReportUsage(ctx, tester, []bursar.UsageInput{{CustomerID: "acme", FeatureID: "seats", Value: bursar.AmountFromInt(value),
 			Behavior: how, Dimensions: dims}})

@@ -132,7 +132,7 @@ func TestLongLines(t *testing.T) {
 // TestItemsOf: each request of several items takes as much of a turn as it has.
 func TestItemsOf(t *testing.T) {
 	for _, o := range []ledger.Op{
-		&ledger.ReportUsage{Items: make([]ledger.UsageItem, 100)}, &ledger.ReportEvents{Items: make([]ledger.EventItem, 100)},
+		&ledger.ReportUsage{Items: make([]*ledger.UsageItem, 100)}, &ledger.ReportEvents{Items: make([]ledger.EventItem, 100)},
 		&ledger.PutEntities{In: make([]bursar.EntityInput, 100)}, &ledger.PutAssignments{In: make([]bursar.AssignmentInput, 100)},
 		&ledger.PutPromotions{In: make([]bursar.PromotionInput, 100)}, &ledger.ArchiveEntities{IDs: make([]string, 100)},
 		&ledger.RepriceOp{Groups: make([]ledger.RepriceGroup, 100)},

@@ -25,6 +25,28 @@ type rig struct {
 	now     atomic.Int64
 }
 
+// ReportUsage reports usage; what it did is in the items.
+func (r *rig) ReportUsage(ctx context.Context, c catalogue.Caller, in []bursar.UsageInput) (items []ledger.UsageItem, versions map[string]uint64, err error) {
+	items = itemsOf(in)
+	versions, err = r.Engine.ReportUsage(ctx, c, items)
+	return items, versions, err
+}
+
+// ReportConsumption is that of credits.
+func (r *rig) ReportConsumption(ctx context.Context, c catalogue.Caller, base string, in []bursar.UsageInput) (items []ledger.UsageItem, versions map[string]uint64, err error) {
+	items = itemsOf(in)
+	versions, err = r.Engine.ReportConsumption(ctx, c, base, items)
+	return items, versions, err
+}
+
+func itemsOf(in []bursar.UsageInput) []ledger.UsageItem {
+	items := make([]ledger.UsageItem, len(in))
+	for i := range in {
+		items[i].In = in[i]
+	}
+	return items
+}
+
 func newRig(t testing.TB, s store.Store, o engine.Options) *rig {
 	r := &rig{t: t, store: s, options: o}
 	r.now.Store(int64(scriptStart))

@@ -156,11 +156,14 @@ func (w *world) opConsumption(o *op) error {
 		ts, _ := it.take("ts")
 		in = append(in, bursar.UsageInput{CustomerID: "acme", IdempotencyKey: key, Timestamp: w.instant(it, ts), CurrencyID: it.word(0), Value: it.amount(1), Dimensions: it.dims()})
 	}
-	res, _, err := w.engine.ReportConsumption(w.t.Context(), tester, "/consumptions", in)
-	for i := range res {
-		w.printUsage(&res[i])
+	items := itemsOf(in)
+	if _, err := w.engine.ReportConsumption(w.t.Context(), tester, "/consumptions", items); err != nil {
+		return err
 	}
-	return err
+	for i := range items {
+		w.printUsage(&items[i])
+	}
+	return nil
 }
 
 // opPromote is "feature limit [period=lifetime] [reset=] [by=] [until=] [soft]"; "-" is

@@ -192,12 +192,12 @@ func (w *world) opUsage(o *op) error {
 		u.FeatureID, u.Value, u.Dimensions = it.word(0), it.amount(1), it.dims()
 		in = append(in, u)
 	}
-	res, _, err := w.engine.ReportUsage(w.t.Context(), tester, in)
-	if err != nil {
+	items := itemsOf(in)
+	if _, err := w.engine.ReportUsage(w.t.Context(), tester, items); err != nil {
 		return err
 	}
-	for i := range res {
-		w.printUsage(&res[i])
+	for i := range items {
+		w.printUsage(&items[i])
 	}
 	return nil
 }

@@ -74,9 +74,9 @@ func bindingText(b *bursar.Binding) string {
 	return " by " + limitName(b.Node.EntityID, b.Node.ScopeEntityIDs, b.Node.Label, b.Node.Capability)
 }
 
-func (w *world) printUsage(r *bursar.UsageResult) {
-	w.printf("%s %s recorded, %s in all%s%s%s%s\n", r.Input.Value, r.Input.Capability().ID, r.CurrentUsage, costText(r.Costs),
-		mark(r.Input.Timestamp != 0 || r.Duplicate, ", at "+instantText(r.Timestamp)), mark(r.Duplicate, ", duplicate"),
+func (w *world) printUsage(r *ledger.UsageItem) {
+	w.printf("%s %s recorded, %s in all%s%s%s%s\n", r.In.Value, r.In.Capability().ID, r.CurrentUsage, costText(r.Costs),
+		mark(r.In.Timestamp != 0 || r.Duplicate, ", at "+instantText(r.Timestamp)), mark(r.Duplicate, ", duplicate"),
 		warningsText(r.Warnings))
 }
 

@@ -61,23 +61,25 @@ func (e *Engine) ReportEvents(ctx context.Context, c catalogue.Caller, in []burs
 }
 
 // ReportUsage records a report, whole or not at all for each customer, after all items
-// of all customers were found good. It gives the versions of the customers.
-func (e *Engine) ReportUsage(ctx context.Context, c catalogue.Caller, in []bursar.UsageInput) ([]bursar.UsageResult, map[string]uint64, error) {
-	return e.report(ctx, c, "/usages", record.OpUsage, in)
+// of all customers were found good. It notes in the items what they did, and gives the
+// versions of the customers.
+func (e *Engine) ReportUsage(ctx context.Context, c catalogue.Caller, items []ledger.UsageItem) (versions map[string]uint64, err error) {
+	return e.report(ctx, c, "/usages", record.OpUsage, items)
 }
 
 // ReportConsumption records that currencies were consumed, without a gate, as ReportUsage
 // does for features. base is where in the request the items are: "/consumptions", or ""
 // when the body is the only item. Items have CurrencyID in place of FeatureID.
-func (e *Engine) ReportConsumption(ctx context.Context, c catalogue.Caller, base string, in []bursar.UsageInput) ([]bursar.UsageResult, map[string]uint64, error) {
-	return e.report(ctx, c, base, record.OpConsumption, in)
+func (e *Engine) ReportConsumption(ctx context.Context, c catalogue.Caller, base string, items []ledger.UsageItem) (versions map[string]uint64, err error) {
+	return e.report(ctx, c, base, record.OpConsumption, items)
 }
 
-func (e *Engine) report(ctx context.Context, c catalogue.Caller, base string, o record.Operation, in []bursar.UsageInput) ([]bursar.UsageResult, map[string]uint64, error) {
+func (e *Engine) report(ctx context.Context, c catalogue.Caller, base string, o record.Operation, items []ledger.UsageItem) (versions map[string]uint64, err error) {
 	byCustomer := map[string]*ledger.ReportUsage{}
 	var order []string
-	for i := range in {
-		it := ledger.UsageItem{Index: i, In: in[i]}
+	for i := range items {
+		it := &items[i]
+		it.Index = i
 		it.In.Dimensions = record.SortDims(it.In.Dimensions)
 		it.In.Behavior = cmp.Or(it.In.Behavior, bursar.Delta)
 		if it.In.IdempotencyKey != "" {
@@ -95,14 +97,13 @@ func (e *Engine) report(ctx context.Context, c catalogue.Caller, base string, o 
 	slices.Sort(order)
 	if len(order) > 1 {
 		if err := rehearseAll(ctx, e, order, byCustomer); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	out := make([]bursar.UsageResult, len(in))
-	versions := make(map[string]uint64, len(order))
+	versions = make(map[string]uint64, len(order))
 	var mu sync.Mutex
-	err := e.writeAll(order, func(id string) error {
-		reply, version, err := e.write(ctx, &c, id, byCustomer[id])
+	err = e.writeAll(order, func(id string) error {
+		_, version, err := e.write(ctx, &c, id, byCustomer[id])
 		if err != nil {
 			return err
 		}
@@ -110,12 +111,12 @@ func (e *Engine) report(ctx context.Context, c catalogue.Caller, base string, o 
 		versions[id] = version
 		mu.Unlock()
 		e.noteUnpriced(byCustomer[id].Unpriced)
-		return e.fillUsage(ctx, id, byCustomer[id], reply.([]ledger.Recorded), version, out)
+		return e.fillBefore(ctx, id, byCustomer[id].Items, version)
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return out, versions, nil
+	return versions, nil
 }
 
 // writeAll writes what a report has of several customers, at once, so that they share
@@ -213,14 +214,13 @@ func (e *Engine) rehearse(ctx context.Context, customer string, o ledger.Op) err
 	}
 }
 
-// fillUsage puts the replies in the order of the request, and completes those of items that
-// came again: a commit that has several of their twins is read once, and all are completed as
-// of one moment.
-func (e *Engine) fillUsage(ctx context.Context, customer string, r *ledger.ReportUsage, reply []ledger.Recorded, version uint64, out []bursar.UsageResult) error {
+// fillBefore completes items that came again, of a report that was decided at a version: a
+// commit that has several of their twins is read once, and all are completed as of one moment.
+func (e *Engine) fillBefore(ctx context.Context, customer string, items []*ledger.UsageItem, version uint64) error {
 	twins := map[int]*record.Placed{}
 	var row *record.Row // the one read last: a report that is sent again is in one commit
-	for i := range reply {
-		at := reply[i].Seen
+	for i, it := range items {
+		at := it.Before
 		if at == nil {
 			continue
 		}
@@ -236,22 +236,17 @@ func (e *Engine) fillUsage(ctx context.Context, customer string, r *ledger.Repor
 		}
 		twins[i] = &p
 	}
-	if len(twins) > 0 {
-		_, err := e.read(ctx, asDecided(version), customer, func(v *ledger.View) error {
-			cat := e.cat.Load()
-			for i, p := range twins {
-				if err := v.ReportedAgain(cat, p, &reply[i].Result); err != nil {
-					return err
-				}
+	if len(twins) == 0 {
+		return nil
+	}
+	_, err := e.read(ctx, asDecided(version), customer, func(v *ledger.View) error {
+		cat := e.cat.Load()
+		for i, p := range twins {
+			if err := v.ReportedAgain(cat, p, &items[i].UsageResult); err != nil {
+				return err
 			}
-			return nil
-		})
-		if err != nil {
-			return err
 		}
-	}
-	for i := range reply {
-		out[r.Items[i].Index] = reply[i].Result
-	}
-	return nil
+		return nil
+	})
+	return err
 }

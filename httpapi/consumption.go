@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type consumptionIn struct {
@@ -16,9 +17,9 @@ type consumptionIn struct {
 	ResourceID     unsupported        `json:"resourceId"`
 }
 
-func (c *consumptionIn) input(key string) bursar.UsageInput {
-	return bursar.UsageInput{CustomerID: c.CustomerID, CurrencyID: c.CurrencyID, Value: c.Amount, Behavior: bursar.Delta,
-		Dimensions: c.Dimensions, IdempotencyKey: key, Timestamp: orZero(c.CreatedAt)}
+func (c *consumptionIn) item(key string) ledger.UsageItem {
+	return ledger.UsageItem{In: bursar.UsageInput{CustomerID: c.CustomerID, CurrencyID: c.CurrencyID, Value: c.Amount, Behavior: bursar.Delta,
+		Dimensions: c.Dimensions, IdempotencyKey: key, Timestamp: orZero(c.CreatedAt)}}
 }
 
 type consumptionsIn struct {
@@ -36,47 +37,47 @@ type consumptionOut struct {
 	Warnings   []string       `json:"warnings,omitempty"`
 }
 
-func viewConsumption(list []bursar.UsageResult) consumptionOut {
+func viewConsumption(list []ledger.UsageItem) consumptionOut {
 	r := &list[0]
-	return consumptionOut{CustomerID: r.Input.CustomerID, CurrencyID: r.Input.CurrencyID, Amount: r.Input.Value, Timestamp: r.Timestamp,
+	return consumptionOut{CustomerID: r.In.CustomerID, CurrencyID: r.In.CurrencyID, Amount: r.In.Value, Timestamp: r.Timestamp,
 		Credit: viewBalance(r.Credit), Warnings: r.Warnings}
 }
 
-func viewConsumptions(list []bursar.UsageResult) (out reportOut) {
+func viewConsumptions(list []ledger.UsageItem) (out reportOut) {
 	for i := range list {
 		out.add(list[i].Warnings)
 	}
 	return out
 }
 
-func (c *consumptionIn) items(keys *itemKeys) []bursar.UsageInput {
-	return []bursar.UsageInput{c.input(keys.required(c.IdempotencyKey, -1, ""))}
+func (c *consumptionIn) items(keys *itemKeys) []ledger.UsageItem {
+	return []ledger.UsageItem{c.item(keys.required(c.IdempotencyKey, -1, ""))}
 }
 
-func (in *consumptionsIn) items(keys *itemKeys) []bursar.UsageInput {
-	out := make([]bursar.UsageInput, len(in.Consumptions))
+func (in *consumptionsIn) items(keys *itemKeys) []ledger.UsageItem {
+	out := make([]ledger.UsageItem, len(in.Consumptions))
 	for i := range in.Consumptions {
 		item := &in.Consumptions[i]
-		out[i] = item.input(keys.required(item.IdempotencyKey, i, "/consumptions/"+strconv.Itoa(i)))
+		out[i] = item.item(keys.required(item.IdempotencyKey, i, "/consumptions/"+strconv.Itoa(i)))
 	}
 	return out
 }
 
 // consumption records that credits were consumed; no limit refuses it.
-func (a *API) consumption(c call, _ *consumptionIn, items []bursar.UsageInput) ([]bursar.UsageResult, uint64, error) {
+func (a *API) consumption(c call, _ *consumptionIn, items []ledger.UsageItem) ([]ledger.UsageItem, uint64, error) {
 	return a.consumed(c, "", items)
 }
 
 // consumptions is the same for many. It is counted before the answer, too.
-func (a *API) consumptions(c call, _ *consumptionsIn, items []bursar.UsageInput) ([]bursar.UsageResult, uint64, error) {
+func (a *API) consumptions(c call, _ *consumptionsIn, items []ledger.UsageItem) ([]ledger.UsageItem, uint64, error) {
 	return a.consumed(c, "/consumptions", items)
 }
 
-func (a *API) consumed(c call, base string, items []bursar.UsageInput) ([]bursar.UsageResult, uint64, error) {
-	got, versions, err := a.engine.ReportConsumption(c.ctx, c.by, base, items)
+func (a *API) consumed(c call, base string, items []ledger.UsageItem) ([]ledger.UsageItem, uint64, error) {
+	versions, err := a.engine.ReportConsumption(c.ctx, c.by, base, items)
 	if err != nil {
 		a.metrics.refused.Add(float64(len(items)))
 		return nil, 0, err
 	}
-	return got, c.ingested(got, versions), nil
+	return items, c.ingested(items, versions), nil
 }

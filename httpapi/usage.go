@@ -1,9 +1,8 @@
 package httpapi
 
 import (
-	"slices"
-
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/ledger"
 )
 
 type usageIn struct {
@@ -57,15 +56,15 @@ func viewBalance(b *bursar.Balance) *creditBalance {
 		Timestamp: b.At, UsagePeriodEnd: timeOrNil(b.ExpiresAt)}
 }
 
-func viewUsage(r *bursar.UsageResult) usageOut {
+func viewUsage(r *ledger.UsageItem) usageOut {
 	return usageOut{
-		ID: r.ID, CustomerID: r.Input.CustomerID, FeatureID: r.Input.FeatureID, Value: r.Input.Value, Timestamp: r.Timestamp,
+		ID: r.ID, CustomerID: r.In.CustomerID, FeatureID: r.In.FeatureID, Value: r.In.Value, Timestamp: r.Timestamp,
 		CreatedAt: r.CreatedAt, CurrentUsage: &r.CurrentUsage, UsagePeriodStart: timeOrNil(r.PeriodStart), UsagePeriodEnd: timeOrNil(r.PeriodEnd),
 		NextResetDate: timeOrNil(r.PeriodEnd), Credit: viewBalance(r.Credit), Duplicate: r.Duplicate, Warnings: r.Warnings,
 	}
 }
 
-func viewUsages(list []bursar.UsageResult) []usageOut {
+func viewUsages(list []ledger.UsageItem) []usageOut {
 	out := make([]usageOut, len(list))
 	for i := range list {
 		out[i] = viewUsage(&list[i])
@@ -74,11 +73,11 @@ func viewUsages(list []bursar.UsageResult) []usageOut {
 }
 
 // items are what is reported. An item may be without a key.
-func (in *usageIn) items(keys *itemKeys) []bursar.UsageInput {
-	out := make([]bursar.UsageInput, len(in.Usages))
+func (in *usageIn) items(keys *itemKeys) []ledger.UsageItem {
+	out := make([]ledger.UsageItem, len(in.Usages))
 	for i := range in.Usages {
 		item := &in.Usages[i]
-		out[i] = bursar.UsageInput{
+		out[i].In = bursar.UsageInput{
 			CustomerID: item.CustomerID, FeatureID: item.FeatureID, Value: item.Value, Behavior: or(item.UpdateBehavior, bursar.Delta),
 			Dimensions: item.Dimensions, IdempotencyKey: keys.of(item.IdempotencyKey, i), Timestamp: orZero(item.CreatedAt),
 		}
@@ -86,21 +85,23 @@ func (in *usageIn) items(keys *itemKeys) []bursar.UsageInput {
 	return out
 }
 
-func (a *API) reportUsage(c call, _ *usageIn, items []bursar.UsageInput) ([]bursar.UsageResult, uint64, error) {
-	got, versions, err := a.engine.ReportUsage(c.ctx, c.by, items)
+func (a *API) reportUsage(c call, _ *usageIn, items []ledger.UsageItem) ([]ledger.UsageItem, uint64, error) {
+	versions, err := a.engine.ReportUsage(c.ctx, c.by, items)
 	if err != nil {
 		a.metrics.refused.Add(float64(len(items)))
-		if slices.ContainsFunc(items, func(item bursar.UsageInput) bool { return item.IdempotencyKey == "" }) { // some of it may be recorded
-			err = notResendable{err}
+		for i := range items {
+			if items[i].In.IdempotencyKey == "" { // it may be recorded
+				return nil, 0, notResendable{err}
+			}
 		}
 		return nil, 0, err
 	}
-	return got, c.ingested(got, versions), nil
+	return items, c.ingested(items, versions), nil
 }
 
 // ingested notes what became of a report: in the metrics and in whether the reply is one
 // that was given before. It is the version of the customer when there is but one.
-func (c call) ingested(got []bursar.UsageResult, versions map[string]uint64) (version uint64) {
+func (c call) ingested(got []ledger.UsageItem, versions map[string]uint64) (version uint64) {
 	duplicates := 0
 	for i := range got {
 		if got[i].Duplicate {

@@ -33,11 +33,15 @@ func (v *View) applyUsage(r *record.Usage) error {
 
 func (*ReportUsage) settled() {}
 
-// UsageItem is one item of a report, with its place in the request.
+// UsageItem is one item of a report on its way to the log: what is asked, what was found of
+// it, and what it did.
 type UsageItem struct {
-	Index int
-	In    bursar.UsageInput // dimensions ordered by key
-	Key   record.Identity
+	In                 bursar.UsageInput // dimensions ordered by key
+	bursar.UsageResult                   // once the report is decided; what Before has is missing
+
+	Index  int // place in the request
+	Key    record.Identity
+	Before *record.Place // where a duplicate was recorded
 
 	// found while the item is judged
 	path     resolved
@@ -56,7 +60,7 @@ type UsageItem struct {
 type ReportUsage struct {
 	Base     string           // where in the request the items are; "" = the body is the only one
 	Op       record.Operation // OpUsage or OpConsumption
-	Items    []UsageItem
+	Items    []*UsageItem
 	Unpriced []Unpriced
 	levels   map[leafLevel]record.Level // that the items so far would leave
 }
@@ -74,14 +78,8 @@ func (o *ReportUsage) at(it *UsageItem, field string) string {
 	return fmt.Sprintf("%s/%d/%s", o.Base, it.Index, field)
 }
 
-// Recorded is the reply for one item; a duplicate's place is told instead.
-type Recorded struct {
-	Result bursar.UsageResult
-	Seen   *record.Place
-}
-
 // Decide judges all items before it records the first, so that a report is recorded
-// whole or not at all.
+// whole or not at all. The reply is in the items.
 func (o *ReportUsage) Decide(d *Decider) (any, error) {
 	if d.Cust() == nil {
 		return nil, o.noCustomer()
@@ -91,7 +89,7 @@ func (o *ReportUsage) Decide(d *Decider) (any, error) {
 	twins := make([]*record.Place, len(o.Items))
 	keys := newReportKeys(len(o.Items))
 	for i := range o.Items {
-		it := &o.Items[i]
+		it := o.Items[i]
 		leaf := d.checkUsage(o, it, &p)
 		pointer := func() string { return o.at(it, "idempotencyKey") }
 		var fresh bool
@@ -105,39 +103,37 @@ func (o *ReportUsage) Decide(d *Decider) (any, error) {
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	out := make([]Recorded, len(o.Items))
-	for i := range o.Items {
-		if j := keys.first(i, o.Items[i].Key); j != i {
-			out[i] = Recorded{Result: out[j].Result, Seen: out[j].Seen}
-			out[i].Result.Duplicate = true
-			continue
+	for i, it := range o.Items {
+		it.Before = twins[i]
+		if first := o.Items[keys.first(i, it.Key)]; first != it {
+			it.UsageResult, it.Before = first.UsageResult, first.Before
+			it.Duplicate = true
+		} else if it.Before != nil {
+			it.UsageResult = bursar.UsageResult{Duplicate: true, Warnings: it.warnings}
+		} else {
+			d.recordUsage(it, o.Op)
+			o.Unpriced = append(o.Unpriced, d.unpriced(&it.In, it.unpriced)...)
 		}
-		if twins[i] != nil {
-			out[i] = Recorded{Seen: twins[i], Result: bursar.UsageResult{Input: o.Items[i].In, Duplicate: true, Warnings: o.Items[i].warnings}}
-			continue
-		}
-		out[i].Result = d.recordUsage(&o.Items[i], o.Op)
-		o.Unpriced = append(o.Unpriced, d.unpriced(&o.Items[i].In, o.Items[i].unpriced)...)
 	}
-	for i := range out { // duplicates show the balance that the request leaves
-		if r := &out[i].Result; r.Duplicate {
-			asks := o.Items[keys.first(i, o.Items[i].Key)].asks // a price is that of the first one's timestamp
-			if out[i].Seen != nil {
+	for i, it := range o.Items { // duplicates show the balance that the request leaves
+		if it.Duplicate {
+			asks := o.Items[keys.first(i, it.Key)].asks // a price is that of the first one's timestamp
+			if it.Before != nil {
 				asks = asks[:1] // what it cost is in the log
 			}
-			d.showUsage(r, asks)
-			if r.Credit != nil {
-				r.Credit.Consumed = &bursar.Amount{}
+			d.showUsage(&it.UsageResult, asks)
+			if it.Credit != nil {
+				it.Credit.Consumed = &bursar.Amount{}
 			}
 		}
 	}
-	return out, nil
+	return nil, nil
 }
 
 func (o *ReportUsage) noCustomer() error {
 	var p bursar.Problems
-	for i := range o.Items {
-		p.Add(o.at(&o.Items[i], "customerId"), bursar.CodeCustomerNotFound, "there is no customer %q", o.Items[i].In.CustomerID)
+	for _, it := range o.Items {
+		p.Add(o.at(it, "customerId"), bursar.CodeCustomerNotFound, "there is no customer %q", it.In.CustomerID)
 	}
 	return p.Err()
 }
@@ -287,7 +283,8 @@ func (v *View) leaf(r *resolved) (leaf uint32, ok bool) {
 	return leaf, true
 }
 
-func (d *Decider) recordUsage(it *UsageItem, o record.Operation) bursar.UsageResult {
+// recordUsage records an item that was found good, and notes in it what it did.
+func (d *Decider) recordUsage(it *UsageItem, o record.Operation) {
 	in := &it.In
 	cap := d.CapFor(in.Capability())
 	r := &it.path
@@ -297,12 +294,11 @@ func (d *Decider) recordUsage(it *UsageItem, o record.Operation) bursar.UsageRes
 		rec.Timestamp = d.Now
 	}
 	rec.At = min(rec.Timestamp, d.Now)
-	res := bursar.UsageResult{Input: *in, Timestamp: rec.Timestamp, CreatedAt: d.Now}
-	res.Warnings = it.warnings
+	it.UsageResult = bursar.UsageResult{Timestamp: rec.Timestamp, CreatedAt: d.Now, Warnings: it.warnings}
 	if in.Behavior == bursar.Set {
 		rec.Set, rec.Stale, rec.Delta, rec.At = true, it.stale, it.asks[0].Amount, d.Now
 		if rec.Leaf, _ = d.leaf(r); rec.Stale {
-			res.Warnings = append(slices.Clip(res.Warnings), bursar.WarnStaleSet)
+			it.Warnings = append(slices.Clip(it.Warnings), bursar.WarnStaleSet)
 		}
 	}
 	d.notePath(r.Path)
@@ -318,7 +314,7 @@ func (d *Decider) recordUsage(it *UsageItem, o record.Operation) bursar.UsageRes
 			repriceAsks(it.asks, rec.Total)
 		}
 	}
-	res.ID = store.FormatID(d.NextID())
+	it.ID = store.FormatID(d.NextID())
 	of := len(d.Recs)
 	d.Emit(rec)
 	if met != nil {
@@ -330,9 +326,8 @@ func (d *Decider) recordUsage(it *UsageItem, o record.Operation) bursar.UsageRes
 		d.draw(cap, rec.Total, 0, of, record.DrawConsumed, d.Now)
 	}
 	d.chargeCosts(it.asks, of, cap, r, in.Dimensions, rec.At, rec.Set)
-	res.Costs = costsOf(it.asks)
-	d.showUsage(&res, it.asks)
-	return res
+	it.Costs = costsOf(it.asks)
+	d.showUsage(&it.UsageResult, it.asks)
 }
 
 // noteLevel records the level that an item leaves, where its record does not say it.

@@ -106,13 +106,16 @@ func (w *world) runReport(o reporting, in []bursar.UsageInput) string {
 	for _, x := range in {
 		customers[x.CustomerID] = true
 	}
-	var got []bursar.UsageResult
+	got := make([]ledger.UsageItem, len(in))
+	for i := range in {
+		got[i].In = in[i]
+	}
 	var versions map[string]uint64
 	var err error
 	if o == ofUsage {
-		got, versions, err = w.engine.ReportUsage(w.ctx, caller, in)
+		versions, err = w.engine.ReportUsage(w.ctx, caller, got)
 	} else {
-		got, versions, err = w.engine.ReportConsumption(w.ctx, caller, o.base, in)
+		versions, err = w.engine.ReportConsumption(w.ctx, caller, o.base, got)
 	}
 	want, f := w.model.reportUsage(o, in)
 	if d := diffErr(err, f); d != "" || f != nil {
@@ -125,7 +128,7 @@ func (w *world) runReport(o reporting, in []bursar.UsageInput) string {
 		if want[i].Duplicate {
 			w.againCredit(in[i].CustomerID, got[i].Credit, &want[i].Credit, !slices.ContainsFunc(want[i].Costs, func(c bursar.Cost) bool { return w.model.currencies[c.CurrencyID].Prepaid }))
 		}
-		if d := first(w.bind(in[i].CustomerID, got[i].ID, want[i].ID), diff(usageReply(got[i]), usageReply(want[i]))); d != "" {
+		if d := first(w.bind(in[i].CustomerID, got[i].ID, want[i].ID), diff(usageReply(got[i].UsageResult), usageReply(want[i]))); d != "" {
 			return fmt.Sprintf("usage %d: %s", i, d)
 		}
 	}
@@ -150,8 +153,7 @@ func balance(b *bursar.Balance) *bursar.Balance {
 // usageReply drops the id, which was compared, what a duplicate does not repeat, and
 // what is below the precision of a reply.
 func usageReply(r bursar.UsageResult) bursar.UsageResult {
-	x := r.Input
-	r.ID, r.Input = "", bursar.UsageInput{CustomerID: x.CustomerID, FeatureID: x.FeatureID, CurrencyID: x.CurrencyID, Value: x.Value, Behavior: behaviorOf(x)}
+	r.ID = ""
 	r.Timestamp, r.CreatedAt = r.Timestamp.Milli(), r.CreatedAt.Milli()
 	r.Credit = balance(r.Credit)
 	r.Warnings = slices.Sorted(slices.Values(r.Warnings))

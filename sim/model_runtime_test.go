@@ -427,7 +427,7 @@ func (m *model) recordUsage(o reporting, x bursar.UsageInput) bursar.UsageResult
 		return r
 	}
 	a := c.attribute(x.Dimensions)
-	r := bursar.UsageResult{ID: m.newID("u"), Input: x, Timestamp: x.Timestamp, CreatedAt: now.Milli()}
+	r := bursar.UsageResult{ID: m.newID("u"), Timestamp: x.Timestamp, CreatedAt: now.Milli()}
 	if x.Timestamp == 0 {
 		r.Timestamp = now
 	}

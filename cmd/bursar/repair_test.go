@@ -15,6 +15,7 @@ import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/mem"
 	"github.com/bursarhq/bursar/store/postgres/pgtest"
 	"github.com/bursarhq/bursar/transfer"
@@ -47,8 +48,8 @@ func fromTheFuture(t *testing.T) []byte {
 		UsageLimit: bursar.Some(bursar.AmountFromInt(100)), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitMonth})}})
 	must(err)
 	use := func(value int64, key string) {
-		_, _, err := e.ReportUsage(ctx, c, []bursar.UsageInput{{CustomerID: "acme", FeatureID: "tokens", Value: bursar.AmountFromInt(value),
-			IdempotencyKey: key, Dimensions: []bursar.Dimension{{Key: "agent", Value: "a1"}}}})
+		_, err := e.ReportUsage(ctx, c, []ledger.UsageItem{{In: bursar.UsageInput{CustomerID: "acme", FeatureID: "tokens", Value: bursar.AmountFromInt(value),
+			IdempotencyKey: key, Dimensions: []bursar.Dimension{{Key: "agent", Value: "a1"}}}}})
 		must(err)
 	}
 	use(10, "present")
