@@ -182,7 +182,3 @@ func (*plainStore) FindKeys(_ context.Context, _ string, _ int64, h [][16]byte) 
 func (*plainStore) Series(context.Context, string, store.SeriesQuery) ([]store.SeriesRow, uint64, error) {
 	return nil, 0, nil
 }
-
-func (*plainStore) SeriesSum(context.Context, string, store.SeriesQuery) (bursar.Amount, uint64, error) {
-	return bursar.Amount{}, 0, nil
-}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/ledger"
@@ -81,9 +82,9 @@ func (e *Engine) seriesSum(ctx context.Context, customer string, sq store.Series
 		}); err != nil {
 			return sum, err
 		}
-		saved, seq, err := e.store.SeriesSum(ctx, customer, sq)
+		saved, seq, err := e.savedSum(ctx, customer, sq)
 		if err != nil {
-			return sum, e.unavailable(err)
+			return sum, err
 		}
 		if more, ok := pending.Since(seq); ok {
 			for i := range more {
@@ -93,6 +94,44 @@ func (e *Engine) seriesSum(ctx context.Context, customer string, sq store.Series
 		}
 	}
 	return sum, e.unavailable(errors.New("checkpoints kept coming while a series was read"))
+}
+
+// sumPage bounds the buckets that are in memory at once while they are added up, but for those
+// of one quarter of an hour.
+const sumPage = 1 << 15
+
+// savedSum is the sum of the buckets that the checkpoint at seq has. It reads them in spans of
+// time that have few enough, and begins anew when a checkpoint comes in between.
+func (e *Engine) savedSum(ctx context.Context, customer string, q store.SeriesQuery) (sum bursar.Amount, seq uint64, err error) {
+	from, span, begun := q.From, max(q.To, q.From)-q.From, false
+	for anew := 0; !begun || from < q.To; {
+		piece := q
+		piece.From, piece.To = from, from+min(span, q.To-from)
+		if span > 1 {
+			piece.Limit = sumPage + 1
+		}
+		rows, at, err := e.store.Series(ctx, customer, piece)
+		switch {
+		case err != nil:
+			return sum, 0, e.savedUnreadable(customer, err)
+		case begun && at != seq:
+			if anew++; anew > maxAsked {
+				return sum, 0, e.unavailable(fmt.Errorf("%w: of %q", errMoving, customer))
+			}
+			from, begun = q.From, false
+			continue
+		case span > 1 && len(rows) > sumPage:
+			span /= 2
+			continue
+		case !begun:
+			begun, seq, sum = true, at, bursar.Amount{}
+		}
+		for i := range rows {
+			sum = sum.Add(rows[i].Amount)
+		}
+		from = piece.To
+	}
+	return sum, seq, nil
 }
 
 // seriesRows reads buckets: what checkpoints have saved, and what came since.

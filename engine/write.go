@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/record"
@@ -163,13 +162,9 @@ func (e *Engine) fetch(ctx context.Context, customerID string, n *ledger.Needs, 
 		}
 	}
 	for k, q := range n.Series {
-		rows, seq, err := e.store.Series(ctx, customerID, q)
+		sum, seq, err := e.savedSum(ctx, customerID, q)
 		if err != nil {
-			return nil, e.savedUnreadable(customerID, err)
-		}
-		sum := bursar.Amount{}
-		for i := range rows {
-			sum = sum.Add(rows[i].Amount)
+			return nil, err
 		}
 		f.Series[k] = ledger.SeriesFact{Sum: sum, Seq: seq}
 	}

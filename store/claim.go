@@ -291,10 +291,6 @@ func (s *claimedStore) Series(ctx context.Context, stream string, q SeriesQuery)
 	return s.to.Series(ctx, stream, q)
 }
 
-func (s *claimedStore) SeriesSum(ctx context.Context, stream string, q SeriesQuery) (sum bursar.Amount, seq uint64, err error) {
-	return s.to.SeriesSum(ctx, stream, q)
-}
-
 func (s *claimedStore) Customers(ctx context.Context, q CustomerQuery) ([]bursar.Customer, error) {
 	return s.to.Customers(ctx, q)
 }

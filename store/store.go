@@ -343,9 +343,8 @@ type Listings interface {
 	// Holds lists saved holds.
 	Holds(ctx context.Context, stream string, q HoldQuery) ([]HoldRow, error)
 	// Series reads buckets and the Seq of the checkpoint that they are true at, as of
-	// one moment. SeriesSum is the sum of the buckets' amounts alone.
+	// one moment.
 	Series(ctx context.Context, stream string, q SeriesQuery) (rows []SeriesRow, seq uint64, err error)
-	SeriesSum(ctx context.Context, stream string, q SeriesQuery) (sum bursar.Amount, seq uint64, err error)
 }
 
 // Outbox keeps the messages of webhooks and what became of them.

@@ -101,15 +101,6 @@ func (s *Store) Series(ctx context.Context, name string, q store.SeriesQuery) ([
 	return rows, cp.head.Seq, nil
 }
 
-// SeriesSum implements store.Store.
-func (s *Store) SeriesSum(ctx context.Context, name string, q store.SeriesQuery) (sum bursar.Amount, seq uint64, err error) {
-	rows, seq, err := s.Series(ctx, name, q)
-	for _, r := range rows {
-		sum = sum.Add(r.Amount)
-	}
-	return sum, seq, err
-}
-
 // Customers implements store.Store.
 func (s *Store) Customers(ctx context.Context, q store.CustomerQuery) ([]bursar.Customer, error) {
 	if err := s.begin(ctx, "customers"); err != nil {

@@ -40,7 +40,6 @@ const (
 	seriesSeq    = "(SELECT seq FROM checkpoints WHERE stream = " + ofStream + ")"
 	selectSeries = seriesHours + "SELECT p.seq, p.saved, u.bucket, u.kind, u.capability, u.child_ord, u.combo, u.amount, u.sum FROM (SELECT " +
 		seriesSeq + ", (SELECT saved FROM streams WHERE name = $1)) p (seq, saved) LEFT JOIN (SELECT u.*" + seriesFrom + ") u ON true"
-	sumSeries = seriesHours + "SELECT " + seriesSeq + ", coalesce(sum(u.amount), 0)" + seriesFrom
 )
 
 // FindKeys implements store.Store. It reads each block once.
@@ -173,18 +172,6 @@ func (s *Store) Series(ctx context.Context, stream string, q store.SeriesQuery) 
 		return err
 	}, sql, seriesArgs(stream, q)...)
 	return rows, seq, err
-}
-
-// SeriesSum implements store.Store.
-func (s *Store) SeriesSum(ctx context.Context, stream string, q store.SeriesQuery) (sum bursar.Amount, seq uint64, err error) {
-	err = s.read(ctx, func(r row) (err error) {
-		if !r.null(0) {
-			seq = uint64(r.int(0))
-		}
-		sum, err = r.amount(1)
-		return err
-	}, sumSeries, seriesArgs(stream, q)...)
-	return sum, seq, err
 }
 
 func seriesArgs(stream string, q store.SeriesQuery) []any {

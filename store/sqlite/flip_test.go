@@ -79,8 +79,6 @@ func askState(s *sqlite.Store, name string, say func(err error, what ...any)) {
 	say(err, holds)
 	series, seq, err := s.Series(ctx, name, store.SeriesQuery{To: 1000})
 	say(err, series, seq)
-	sum, seq, err := s.SeriesSum(ctx, name, store.SeriesQuery{To: 1000})
-	say(err, sum, seq)
 	keys, err := s.FindKeys(ctx, name, 7, [][16]byte{{1}, {2}})
 	say(err, keys)
 	saved, err := s.Saved(ctx, []string{name})

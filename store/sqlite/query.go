@@ -124,20 +124,8 @@ func readHold(r columns) (store.HoldRow, error) {
 	return h, d.err
 }
 
-// Series implements store.Store.
+// Series implements store.Store. It reads in one transaction: as of one moment.
 func (s *Store) Series(ctx context.Context, stream string, q store.SeriesQuery) (rows []store.SeriesRow, seq uint64, err error) {
-	seq, err = s.eachSeries(ctx, stream, q, func(r store.SeriesRow) { rows = append(rows, r) })
-	return rows, seq, err
-}
-
-// SeriesSum implements store.Store.
-func (s *Store) SeriesSum(ctx context.Context, stream string, q store.SeriesQuery) (sum bursar.Amount, seq uint64, err error) {
-	seq, err = s.eachSeries(ctx, stream, q, func(r store.SeriesRow) { sum = sum.Add(r.Amount) })
-	return sum, seq, err
-}
-
-// eachSeries reads in one transaction: as of one moment.
-func (s *Store) eachSeries(ctx context.Context, stream string, q store.SeriesQuery, visit func(store.SeriesRow)) (seq uint64, err error) {
 	err = s.read(ctx, s.stateReaders, func(c *conn) (err error) {
 		if err := c.exec("BEGIN"); err != nil {
 			return err
@@ -172,12 +160,12 @@ func (s *Store) eachSeries(ctx context.Context, stream string, q store.SeriesQue
 		}
 		return c.query(ctx, func(r row) error {
 			var d decoder
-			visit(store.SeriesRow{SeriesKey: store.SeriesKey{
+			rows = append(rows, store.SeriesRow{SeriesKey: store.SeriesKey{
 				Bucket: uint32(r.int(0)), Capability: capability(r.text(1), r.text(2)), EntityOrd: q.EntityOrd,
 				ChildOrd: uint32(r.int(3)), Combo: uint32(r.int(4)),
 			}, Amount: d.amount(r.text(5))})
 			return d.err
 		}, sql, args...)
 	})
-	return seq, err
+	return rows, seq, err
 }

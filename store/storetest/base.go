@@ -75,7 +75,7 @@ func (e *env) begun(name string, trimmed uint64) {
 	saved, err := e.Saved(ctx, []string{name})
 	e.ok(err)
 	equal(e, "saved", saved, []uint64{5})
-	sum, _, err := e.SeriesSum(ctx, name, store.SeriesQuery{EntityOrd: 1, To: 100})
+	sum, _, err := e.sum(name, store.SeriesQuery{EntityOrd: 1, To: 100})
 	e.ok(err)
 	equal(e, "series", sum, whole(7))
 	h, err := e.Hold(ctx, name, "h3")

@@ -173,7 +173,7 @@ var checkpointTests = []test{
 			}
 		}
 		same(e, st.load(), want)
-		sum, _, err := e.SeriesSum(ctx, "acme", store.SeriesQuery{To: 1})
+		sum, _, err := e.sum("acme", store.SeriesQuery{To: 1})
 		e.ok(err)
 		equal(e, "series", sum, bursar.Amount{})
 	}},

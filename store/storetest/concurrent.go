@@ -167,10 +167,10 @@ func (e *env) readAll(name string, seq uint64) {
 	if used != whole(int64(seq)-1) {
 		check("Load", fmt.Errorf("used %v at %d", used, seq))
 	}
-	sum, at, e2 := e.SeriesSum(ctx, name, store.SeriesQuery{To: 9})
-	check("SeriesSum", e2)
+	sum, at, e2 := e.sum(name, store.SeriesQuery{To: 9})
+	check("Series", e2)
 	if at != seq || sum != whole(int64(seq)) {
-		check("SeriesSum", fmt.Errorf("%v at %d, want %d", sum, at, seq))
+		check("Series", fmt.Errorf("%v at %d, want %d", sum, at, seq))
 	}
 	_, e2 = e.Customers(ctx, store.CustomerQuery{Limit: 3})
 	check("Customers", e2)
