@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"slices"
 
 	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store"
@@ -11,38 +10,16 @@ import (
 // activityChunk is how many entries are looked at together for a token.
 const activityChunk = 1000
 
-// seenIDs lists the entities that a token sees.
-func (e *Engine) seenIDs(ctx context.Context, o ledger.ReadOptions, customer string) (ids []string, err error) {
-	var left []uint32 // whose subtrees are not listed yet
-	for begun := false; !begun || len(left) > 0; begun = true {
-		if _, err := e.readTurn(ctx, o, customer, func(v *ledger.View) error {
-			if !begun && v.Root != ledger.SeesNone {
-				left = append(left, v.Root) // 0 is above all
-			}
-			for n := 0; n < ledger.SliceSize && len(left) > 0; n++ {
-				ent := left[len(left)-1]
-				left = left[:len(left)-1]
-				if ent != 0 {
-					ids = append(ids, v.Ent(ent).ID)
-				}
-				v.EachChild(ent, func(child uint32) { left = append(left, child) })
-			}
-			return nil
-		}); err != nil {
-			return nil, err
-		}
-	}
-	return ids, nil
-}
-
 // seenActivity is the page of entries that are about entities which a token sees.
 func (e *Engine) seenActivity(ctx context.Context, o ledger.ReadOptions, customer string, q store.ActivityQuery) (p ledger.Page[store.Activity], err error) {
 	want, up := q.Limit, q.Above != ""
 	below := q.Below != ""
 	p.Items = []store.Activity{}
-	if q.EntityIDs, err = e.seenIDs(ctx, o, customer); err != nil || len(q.EntityIDs) == 0 {
+	var ids ledger.SeenEntities
+	if _, err = e.readTurn(ctx, o, customer, ids.On); err != nil || len(ids.IDs) == 0 {
 		return p, err
 	}
+	q.EntityIDs = ids.IDs
 	for q.Limit = min(want+1, activityChunk); len(p.Items) <= want; q.Limit = activityChunk {
 		var rows []store.Activity
 		if err := e.share.turn(ctx, customer, func(ctx context.Context) (err error) {
@@ -60,10 +37,7 @@ func (e *Engine) seenActivity(ctx context.Context, o ledger.ReadOptions, custome
 			q.Above, q.Below = rows[0].ID, ""
 		}
 		if _, err := e.readCustomer(ctx, o, customer, func(v *ledger.View) error {
-			rows = slices.DeleteFunc(rows, func(a store.Activity) bool { return !v.SeesActivity(&a) })
-			for i := range rows {
-				rows[i].Before, rows[i].After = v.SeenJSON(rows[i].Before), v.SeenJSON(rows[i].After)
-			}
+			rows = v.SeenActivity(rows)
 			return nil
 		}); err != nil {
 			return p, err

@@ -101,22 +101,14 @@ func (e *Engine) CurrencyUsers(ctx context.Context, id string) ([]Associated, er
 		}
 	}
 	for _, customer := range users {
-		_, err := e.readCustomer(ctx, ledger.ReadOptions{}, customer, func(v *ledger.View) error {
-			cap := v.CapOrd(bursar.Capability{Kind: bursar.KindCurrency, ID: id})
-			for ord, def := range v.Rows {
-				if def != nil && def.Cap == cap && cap != 0 && len(out) < maxAssociated {
-					out = append(out, Associated{store.FormatID(v.RowIDs[ord]), customer + " / " + v.Ent(def.Ent).ID, "Assignment"})
-				}
-			}
-			for _, ord := range v.Pool(cap).Live {
-				if g := v.Grant(ord); len(out) < maxAssociated {
-					out = append(out, Associated{g.ID, customer + " / " + g.DisplayName, "Grant"})
-				}
-			}
-			return nil
+		uses, _, err := answer(ctx, e, ledger.ReadOptions{}, customer, func(v *ledger.View) ([]ledger.CurrencyUse, error) {
+			return v.UsesOfCurrency(id, maxAssociated-len(out)), nil
 		})
 		if err != nil {
 			return nil, err
+		}
+		for _, u := range uses {
+			out = append(out, Associated{u.ID, customer + " / " + u.Name, u.Type})
 		}
 	}
 	return out, nil

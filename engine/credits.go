@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"slices"
-	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -34,27 +32,6 @@ func (e *Engine) VoidGrant(ctx context.Context, c catalogue.Caller, id string) (
 }
 
 // Grants lists the grants of a customer.
-func (e *Engine) Grants(ctx context.Context, o ledger.ReadOptions, q ledger.GrantQuery) (p ledger.Page[bursar.Grant], version uint64, err error) {
-	version, err = e.readCustomer(ctx, o, q.CustomerID, func(v *ledger.View) error {
-		p.Items = []bursar.Grant{}
-		var all []bursar.Grant
-		for ord := uint32(1); ord < v.NextGrant(); ord++ {
-			g := v.Grant(ord)
-			if (q.CurrencyID == "" || g.CurrencyID == q.CurrencyID) && g.CreatedAt >= q.CreatedFrom && (q.CreatedTo == 0 || g.CreatedAt < q.CreatedTo) {
-				all = append(all, g.Grant)
-			}
-		}
-		slices.SortFunc(all, func(a, b bursar.Grant) int { return strings.Compare(a.ID, b.ID) })
-		if q.Before != nil {
-			all = slices.DeleteFunc(all, func(g bursar.Grant) bool { return g.ID >= q.Before.ID })
-			all = all[max(0, len(all)-q.Limit-1):]
-		}
-		if q.After != nil {
-			all = slices.DeleteFunc(all, func(g bursar.Grant) bool { return g.ID <= q.After.ID })
-		}
-		p.Items = append(p.Items, all[:min(len(all), q.Limit+1)]...)
-		p.Cut(q.Limit, q.After != nil, q.Before != nil)
-		return nil
-	})
-	return p, version, err
+func (e *Engine) Grants(ctx context.Context, o ledger.ReadOptions, q ledger.GrantQuery) (ledger.Page[bursar.Grant], uint64, error) {
+	return answer(ctx, e, o, q.CustomerID, func(v *ledger.View) (ledger.Page[bursar.Grant], error) { return v.GrantList(&q), nil })
 }

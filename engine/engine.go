@@ -118,7 +118,7 @@ func Open(ctx context.Context, s store.Store, o Options) (*Engine, error) {
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
 	}
-	e := &Engine{store: s, o: o, lane: newLane(), jobs: newJobs(), share: newTurns(max(1, runtime.GOMAXPROCS(0)/2)), scans: newTurns(ledger.MaxScans),
+	e := &Engine{store: s, o: o, lane: newLane(), jobs: newJobs(), share: newTurns(max(1, runtime.GOMAXPROCS(0)/2)), scans: newTurns(maxScans),
 		residents: newResidents(), keeper: newKeeper(o.MemoryBudget), stop: make(chan struct{})}
 	if _, err := rand.Read(e.ids.seed[:]); err != nil {
 		return nil, err

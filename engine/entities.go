@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -26,16 +25,8 @@ func (e *Engine) PatchEntity(ctx context.Context, c catalogue.Caller, customer s
 }
 
 // Entity reads one entity, archived or not.
-func (e *Engine) Entity(ctx context.Context, o ledger.ReadOptions, customer, id string) (out bursar.Entity, version uint64, err error) {
-	version, err = e.readCustomer(ctx, o, customer, func(v *ledger.View) error {
-		ord := v.EntOrd(id)
-		if ord == 0 {
-			return ledger.ErrNoEntity(id)
-		}
-		out = v.EntityOut(ord)
-		return nil
-	})
-	return out, version, err
+func (e *Engine) Entity(ctx context.Context, o ledger.ReadOptions, customer, id string) (bursar.Entity, uint64, error) {
+	return answer(ctx, e, o, customer, func(v *ledger.View) (bursar.Entity, error) { return v.EntityOf(id) })
 }
 
 // ArchiveEntities archives or unarchives, all or none; it is idempotent.
@@ -52,36 +43,16 @@ func (e *Engine) Archive(ctx context.Context, c catalogue.Caller, customer strin
 
 // PreviewArchive tells what Archive would do.
 func (e *Engine) PreviewArchive(ctx context.Context, o ledger.ReadOptions, customer string, ids []string, descendants bool) (out ledger.Archival, version uint64, err error) {
-	version, err = e.readTurn(ctx, o, customer, func(v *ledger.View) error {
-		var p bursar.Problems
-		out, _ = v.Archival(ids, descendants, &p)
-		return p.Err()
+	version, err = e.readTurn(ctx, o, customer, func(v *ledger.View) (err error) {
+		out, err = v.PreviewArchive(ids, descendants)
+		return err
 	})
 	return out, version, err
 }
 
 // Entities lists a customer's entities.
-func (e *Engine) Entities(ctx context.Context, o ledger.ReadOptions, customer string, q ledger.EntityQuery) (p ledger.Page[bursar.Entity], version uint64, err error) {
-	var m *ledger.EntityMatch
-	version, err = e.readTurn(ctx, o, customer, func(v *ledger.View) error {
-		if m == nil {
-			m = &ledger.EntityMatch{Typ: v.TypeOrd(q.TypeID), Archived: q.IncludeArchived, Search: strings.ToLower(q.Search)}
-			if q.ParentID != "" {
-				m.Parent = v.EntOrd(q.ParentID)
-			}
-		}
-		p.Items = []bursar.Entity{}
-		if q.TypeID != "" && m.Typ == 0 || q.ParentID != "" && m.Parent == 0 {
-			return nil
-		}
-		if !m.Page(v, &q.ListPage) {
-			return ledger.ErrGoOn
-		}
-		for _, ord := range m.Found {
-			p.Items = append(p.Items, v.EntityOut(ord))
-		}
-		p.Cut(q.Limit, q.After != nil, q.Before != nil)
-		return nil
-	})
-	return p, version, err
+func (e *Engine) Entities(ctx context.Context, o ledger.ReadOptions, customer string, q ledger.EntityQuery) (ledger.Page[bursar.Entity], uint64, error) {
+	l := ledger.EntityList{Q: &q}
+	version, err := e.readTurn(ctx, o, customer, l.On)
+	return l.Page, version, err
 }

@@ -14,16 +14,7 @@ import (
 // entity, in steps of the granularity in the zone.
 func (e *Engine) History(ctx context.Context, o ledger.ReadOptions, customer string, q ledger.HistoryQuery) (ledger.History, uint64, error) {
 	h := ledger.NewHistory(e.cat.Load(), q)
-	_, err := e.readCustomer(ctx, o, customer, func(v *ledger.View) error {
-		if q.EntityID != "" {
-			if h.Ent = v.EntOrd(q.EntityID); h.Ent == 0 {
-				return ledger.ErrNoEntity(q.EntityID)
-			}
-		} else if v.Root != 0 {
-			return ledger.ErrNotForTokens
-		}
-		return h.Begin(v)
-	})
+	_, err := e.readCustomer(ctx, o, customer, h.BeginOf)
 	if err != nil {
 		return ledger.History{}, 0, err
 	}

@@ -33,25 +33,10 @@ func (e *Engine) ArchiveRateCard(ctx context.Context, c catalogue.Caller, id str
 func (e *Engine) Estimate(ctx context.Context, o ledger.ReadOptions, in bursar.EstimateInput) (out []bursar.Estimate, warnings []string, version uint64, err error) {
 	in.Dimensions = record.SortDims(in.Dimensions)
 	cat := e.cat.Load()
-	version, err = e.readCustomer(ctx, o, in.CustomerID, func(v *ledger.View) error {
-		x := ledger.Estimator{Decider: &ledger.Decider{View: v, Cat: cat, Horizon: e.o.LateHorizon, Quiet: true}, In: &in}
-		price := x.Feature
-		if in.EventName != "" {
-			price = x.Event
-		}
-		none, err := price()
-		if err != nil {
-			return err
-		}
-		if out, warnings = x.Estimates(), nil; len(out) == 0 {
-			warnings = append(warnings, none)
-		} else {
-			for _, id := range x.Free {
-				warnings = append(warnings, bursar.WarnNotPriced+":"+id)
-			}
-		}
-		warnings = append(warnings, x.Warnings...)
-		return nil
+	version, err = e.readCustomer(ctx, o, in.CustomerID, func(v *ledger.View) (err error) {
+		d := ledger.Decider{View: v, Cat: cat, Horizon: e.o.LateHorizon, Quiet: true}
+		out, warnings, err = d.Estimate(&in)
+		return err
 	})
 	return out, warnings, version, err
 }

@@ -1,10 +1,7 @@
 package engine
 
 import (
-	"cmp"
 	"context"
-	"slices"
-	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -15,21 +12,7 @@ import (
 // has used or has a promotional entitlement, limit or grant of, by capability.
 func (e *Engine) Entitlements(ctx context.Context, o ledger.ReadOptions, customer string) ([]bursar.Decision, uint64, error) {
 	cat := e.cat.Load()
-	out := []bursar.Decision{}
-	version, err := e.readCustomer(ctx, o, customer, func(v *ledger.View) error {
-		caps := slices.Clone(v.Caps.List)
-		slices.SortFunc(caps, func(a, b bursar.Capability) int {
-			return cmp.Or(cmp.Compare(a.Kind, b.Kind), strings.Compare(a.ID, b.ID))
-		})
-		for _, c := range caps {
-			if cat.FeatureOf[c.ID] != nil && c.Kind == bursar.KindFeature || cat.CurrencyOf[c.ID] != nil && c.Kind == bursar.KindCurrency {
-				asks := []ledger.Ask{{C: c, Cap: v.CapOrd(c)}}
-				out = append(out, v.Judge(cat, asks, nil))
-			}
-		}
-		return nil
-	})
-	return out, version, err
+	return answer(ctx, e, o, customer, func(v *ledger.View) ([]bursar.Decision, error) { return v.Entitlements(cat), nil })
 }
 
 // PutPromotions gives a customer promotional entitlements, all or none; one replaces the
@@ -41,17 +24,7 @@ func (e *Engine) PutPromotions(ctx context.Context, c catalogue.Caller, customer
 // Promotions lists a customer's promotional entitlements, expired ones too, by
 // (CreatedAt, ID).
 func (e *Engine) Promotions(ctx context.Context, o ledger.ReadOptions, customer string) ([]bursar.Promotion, uint64, error) {
-	out := []bursar.Promotion{}
-	version, err := e.readCustomer(ctx, o, customer, func(v *ledger.View) error {
-		for _, p := range v.Promos {
-			out = append(out, v.PromotionOut(p))
-		}
-		slices.SortFunc(out, func(a, b bursar.Promotion) int {
-			return cmp.Or(cmp.Compare(a.CreatedAt, b.CreatedAt), strings.Compare(a.ID, b.ID))
-		})
-		return nil
-	})
-	return out, version, err
+	return answer(ctx, e, o, customer, func(v *ledger.View) ([]bursar.Promotion, error) { return v.Promotions(), nil })
 }
 
 // DeletePromotion takes a promotional entitlement away.

@@ -309,3 +309,12 @@ func existing(f func(v *ledger.View) error) func(v *ledger.View) error {
 		return f(v)
 	}
 }
+
+// answer is readCustomer for what one slice answers.
+func answer[R any](ctx context.Context, e *Engine, o ledger.ReadOptions, id string, f func(v *ledger.View) (R, error)) (out R, version uint64, err error) {
+	version, err = e.readCustomer(ctx, o, id, func(v *ledger.View) (err error) {
+		out, err = f(v)
+		return err
+	})
+	return out, version, err
+}

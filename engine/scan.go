@@ -10,6 +10,16 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
+// scanBytes is after how many bytes of commits a reading ends: what has grown large is
+// few commits, and they are not decoded before it is their turn.
+const scanBytes = 256 << 10
+
+// maxScans is how many logs are read again at one time in this process.
+const maxScans = 4
+
+// errChunkFull ends a reading.
+var errChunkFull = errors.New("enough for one reading")
+
 // readChunk reads the commits of a stream after a seq, up to another, as many as are read
 // at a time. What was trimmed is left out.
 func (e *Engine) readChunk(ctx context.Context, stream string, after, upTo uint64) (rows []store.LogRow, err error) {
@@ -22,18 +32,18 @@ func (e *Engine) readChunk(ctx context.Context, stream string, after, upTo uint6
 	size := 0
 	err = e.store.ReadLog(ctx, stream, after, int(min(ledger.ScanChunk, upTo-after)), func(r store.LogRow) error {
 		if r.Head.Seq > upTo {
-			return ledger.ErrChunkFull
+			return errChunkFull
 		}
 		rows = append(rows, r)
-		if size += len(r.Payload); size >= ledger.ScanBytes {
-			return ledger.ErrChunkFull
+		if size += len(r.Payload); size >= scanBytes {
+			return errChunkFull
 		}
 		return nil
 	})
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if err != nil && !errors.Is(err, ledger.ErrChunkFull) {
+	if err != nil && !errors.Is(err, errChunkFull) {
 		return nil, e.unavailable(err)
 	}
 	return rows, nil

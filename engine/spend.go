@@ -66,40 +66,9 @@ func (e *Engine) consumedBefore(ctx context.Context, customer string, s *ledger.
 }
 
 // Explain answers a question as Check does, with its arithmetic.
-func (e *Engine) Explain(ctx context.Context, o ledger.ReadOptions, customer string, in ledger.CheckInput) (x ledger.Explanation, version uint64, err error) {
+func (e *Engine) Explain(ctx context.Context, o ledger.ReadOptions, customer string, in ledger.CheckInput) (ledger.Explanation, uint64, error) {
 	in.Dimensions = record.SortDims(in.Dimensions)
-	cat := e.cat.Load()
-	var asks []ledger.Ask
-	var at bursar.Decision // at now, which is later with each look
-	var now bursar.Time
-	looks := 0
-	version, err = e.readTurn(ctx, o, customer, func(v *ledger.View) error {
-		if v.Root != 0 {
-			if len(v.Resolve(cat, in.Dimensions).Leaves) == 0 {
-				return ledger.ErrNamesNothing
-			}
-			x.RootEntityID = o.Token.RootEntityID
-		}
-		if asks == nil {
-			x.Decision = v.Check(cat, &in)
-			var err error
-			if asks, _, err = v.AsksFor(cat, in.Capability, in.Requested, in.Dimensions, v.Now); err != nil {
-				return err
-			}
-			x.Explain(asks)
-			at, now = x.Decision, v.Now
-		}
-		next := ledger.BlockedUntil(&at, asks)
-		if at.Granted || next <= now || looks == ledger.MaxResets {
-			return nil
-		}
-		later := v.State.ViewAt(next, cat).LimitTo(o.Token)
-		if at = later.Check(cat, &in); at.Granted {
-			x.GrantedAfter = next
-		}
-		looks, now = looks+1, later.Now
-		v.Visits += later.Visits
-		return ledger.ErrGoOn
-	})
-	return x, version, err
+	x := ledger.Explainer{In: in, Token: o.Token, Cat: e.cat.Load()}
+	version, err := e.readTurn(ctx, o, customer, x.On)
+	return x.Explanation, version, err
 }

@@ -159,12 +159,12 @@ func (e *Engine) ledgerAbove(ctx context.Context, l *ledger.Statement, head uint
 					}
 				}
 				if done = len(l.Found) <= l.Q.Limit && row.Head.Seq < head && l.Enough(late(ctx), row, row.Head.Seq+1); done {
-					return ledger.ErrChunkFull
+					return errChunkFull
 				}
 				return nil
 			})
 		})
-		if err != nil && !errors.Is(err, ledger.ErrChunkFull) {
+		if err != nil && !errors.Is(err, errChunkFull) {
 			return err
 		}
 	}

@@ -32,14 +32,7 @@ type Watch struct {
 // Watch starts to follow. from is what Position told an earlier Watch: where that is not
 // known any more, the first change is a Resync.
 func (e *Engine) Watch(ctx context.Context, o ledger.ReadOptions, customer string, q ledger.TreeQuery, from string) (*Watch, uint64, error) {
-	version, err := e.readCustomer(ctx, o, customer, func(v *ledger.View) error {
-		for _, id := range []string{ledger.OrEmpty(q.ParentID), q.RootEntityID} {
-			if id != "" && v.EntOrd(id) == 0 {
-				return ledger.ErrNoEntity(id)
-			}
-		}
-		return nil
-	})
+	version, err := e.readCustomer(ctx, o, customer, func(v *ledger.View) error { return v.Finds(&q) })
 	if err != nil {
 		return nil, version, err
 	}

@@ -205,12 +205,13 @@ func (v *View) strictRows() int {
 // AllocationList gathers a page of allocations.
 type AllocationList struct {
 	Q    *AllocationQuery
-	At   int        // the row that is looked at
+	at   int        // the row that is looked at; 0 = none yet
 	walk *shareWalk // below it
 	Out  []Allocation
 	Next string
 }
 
+// On goes on with the list.
 func (l *AllocationList) On(v *View) error {
 	q, ent := l.Q, uint32(0)
 	if q.EntityID != "" {
@@ -218,19 +219,19 @@ func (l *AllocationList) On(v *View) error {
 			return ErrNoEntity(q.EntityID)
 		}
 	}
-	if l.At < 0 {
+	if l.at == 0 {
 		page := ListPage{}
 		if q.After != "" {
 			page.After = &ListPos{ID: q.After}
 		}
-		l.At, _ = v.RowPosition(&page)
+		l.at, _ = v.rowPosition(&page)
 	}
 	cap := v.CapOrd(q.Capability)
-	for ; l.At < len(v.Rows); l.At++ {
+	for ; l.at < len(v.Rows); l.at++ {
 		if v.Visits++; v.Tired() {
 			return ErrGoOn
 		}
-		def := v.Rows[l.At]
+		def := v.Rows[l.at]
 		if def == nil || def.Ent == 0 || def.Cap != cap || len(def.Scope) > 0 || q.Label != nil && def.Label != *q.Label ||
 			ent != 0 && def.Ent != ent || v.Ent(def.Ent).Archived != 0 || !v.SeesRow(def) {
 			l.walk = nil
@@ -248,7 +249,7 @@ func (l *AllocationList) On(v *View) error {
 				return ErrGoOn
 			}
 		}
-		l.Out = append(l.Out, v.allocationOut(uint32(l.At), def, &l.walk.share))
+		l.Out = append(l.Out, v.allocationOut(uint32(l.at), def, &l.walk.share))
 		l.walk = nil
 	}
 	return nil

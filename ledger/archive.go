@@ -32,9 +32,16 @@ type Archival struct {
 // Revision covers all that is archived and released, also what is not named.
 func (a *Archival) Revision() string { return a.revision }
 
+// PreviewArchive tells what archiving would release.
+func (v *View) PreviewArchive(ids []string, descendants bool) (Archival, error) {
+	var p bursar.Problems
+	out, _ := v.archival(ids, descendants, &p)
+	return out, p.Err()
+}
+
 // Archival finds what archiving ids would do; with descendants all that is below them is
 // archived, too. ords are the entities that would be archived.
-func (v *View) Archival(ids []string, descendants bool, p *bursar.Problems) (out Archival, ords []uint32) {
+func (v *View) archival(ids []string, descendants bool, p *bursar.Problems) (out Archival, ords []uint32) {
 	out = Archival{IDs: ids, Archived: []string{}, Limits: []bursar.Assignment{}, Entities: []bursar.Entity{}}
 	going := map[uint32]bool{}
 	add := func(ord uint32) {
@@ -88,7 +95,7 @@ func (a *Archival) release(v *View, ords, below []uint32, going map[uint32]bool)
 	for _, ord := range ords {
 		v.eachRow(ord, 0, func(row uint32, _ *record.Limit) {
 			a.LimitCount++
-			out := v.AssignmentOut(row)
+			out := v.assignmentOut(row)
 			if parts = append(parts, out.ID, out.Revision()); len(a.Limits) < maxReleased {
 				a.Limits = append(a.Limits, out)
 			}
@@ -120,7 +127,7 @@ func (o *ArchiveEntities) Decide(d *Decider) (any, error) {
 	var out Archival
 	var ords []uint32
 	if o.Archive {
-		out, ords = d.Archival(o.IDs, o.Descendants, &p)
+		out, ords = d.archival(o.IDs, o.Descendants, &p)
 	} else {
 		out, ords = d.restored(o.IDs, &p)
 	}

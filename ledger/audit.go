@@ -14,8 +14,8 @@ type audited struct {
 	ScopeEntityIDs []string `json:"scopeEntityIds"`
 }
 
-// SeesActivity tells whether an entry is about an entity or a limit that a token sees.
-func (v *View) SeesActivity(a *store.Activity) bool {
+// seesActivity tells whether an entry is about an entity or a limit that a token sees.
+func (v *View) seesActivity(a *store.Activity) bool {
 	if a.EntityID == "" || v.EntOrd(a.EntityID) == 0 {
 		return false
 	}
@@ -27,7 +27,7 @@ func (v *View) SeesActivity(a *store.Activity) bool {
 		if text == nil {
 			continue
 		}
-		if json.Unmarshal(text, &m) != nil || m.AssignmentID != "" && v.FindRowID(m.AssignmentID) == 0 ||
+		if json.Unmarshal(text, &m) != nil || m.AssignmentID != "" && v.findRowID(m.AssignmentID) == 0 ||
 			slices.ContainsFunc(m.ScopeEntityIDs, func(id string) bool { return v.EntOrd(id) == 0 }) {
 			return false
 		}
@@ -35,8 +35,8 @@ func (v *View) SeesActivity(a *store.Activity) bool {
 	return true
 }
 
-// SeenJSON is an audited thing without a parent that a token does not see.
-func (v *View) SeenJSON(text []byte) []byte {
+// seenJSON is an audited thing without a parent that a token does not see.
+func (v *View) seenJSON(text []byte) []byte {
 	var m audited
 	if v.Root == 0 || json.Unmarshal(text, &m) != nil || m.ParentID == nil || v.EntOrd(*m.ParentID) != 0 {
 		return text
@@ -48,4 +48,41 @@ func (v *View) SeenJSON(text []byte) []byte {
 	members["parentId"] = json.RawMessage("null")
 	text, _ = json.Marshal(members)
 	return text
+}
+
+// SeenActivity are those of entries that are shown, as they are.
+func (v *View) SeenActivity(entries []store.Activity) []store.Activity {
+	entries = slices.DeleteFunc(entries, func(a store.Activity) bool { return !v.seesActivity(&a) })
+	for i := range entries {
+		entries[i].Before, entries[i].After = v.seenJSON(entries[i].Before), v.seenJSON(entries[i].After)
+	}
+	return entries
+}
+
+// SeenEntities lists the entities that are shown.
+type SeenEntities struct {
+	IDs   []string
+	begun bool
+	left  []uint32 // whose subtrees are not listed yet
+}
+
+// On goes on with the list.
+func (l *SeenEntities) On(v *View) error {
+	if !l.begun && v.Root != seesNone {
+		l.left = append(l.left, v.Root) // 0 is above all
+	}
+	l.begun = true
+	for len(l.left) > 0 {
+		if v.Tired() {
+			return ErrGoOn
+		}
+		v.Visits++
+		ent := l.left[len(l.left)-1]
+		l.left = l.left[:len(l.left)-1]
+		if ent != 0 {
+			l.IDs = append(l.IDs, v.Ent(ent).ID)
+		}
+		v.EachChild(ent, func(child uint32) { l.left = append(l.left, child) })
+	}
+	return nil
 }

@@ -60,7 +60,7 @@ func NewSimulation(v *View, cat *catalogue.Catalogue, in *SimulateInput) (*Backt
 	}
 	s.Since = s.from
 	for i, a := range reply.([]bursar.Assignment) {
-		def := d.Def(d.FindRowID(a.ID))
+		def := d.Def(d.findRowID(a.ID))
 		t := draft{def: def, since: def.Sched.WindowAt(s.from).Start, used: map[bursar.Time]bursar.Amount{}, most: maxSimulatedWindows, out: SimulatedDraft{Index: i}}
 		s.Since = min(s.Since, t.since)
 		s.drafts = append(s.drafts, t)

@@ -29,12 +29,12 @@ func (o *CreateBoost) Decide(d *Decider) (any, error) {
 	if err := d.writable(); err != nil {
 		return nil, err
 	}
-	ord := d.FindRowID(o.Row)
+	ord := d.findRowID(o.Row)
 	if ord == 0 {
-		return nil, ErrNoAssignment(o.Row)
+		return nil, errNoAssignment(o.Row)
 	}
 	def := d.Def(ord)
-	if now := d.AssignmentOut(ord); o.Caller.IfMatch != "" {
+	if now := d.assignmentOut(ord); o.Caller.IfMatch != "" {
 		if err := o.Caller.StillAt(&now); err != nil {
 			return nil, err
 		}
@@ -59,7 +59,7 @@ func (o *CreateBoost) Decide(d *Decider) (any, error) {
 		}
 	}
 	active := 0
-	for _, b := range d.BoostsOf(ord) {
+	for _, b := range d.boostsOf(ord) {
 		if b.ActiveAt(d.Now) {
 			active++
 		}
@@ -74,7 +74,7 @@ func (o *CreateBoost) Decide(d *Decider) (any, error) {
 	b := record.Boost{ID: d.NextID(), Amount: o.In.Amount, Created: d.Now.Milli(), Expires: expires, Reason: o.In.Reason, By: o.Caller.ActorID}
 	d.Emit(&record.BoostMade{Row: ord, Boost: b})
 	d.alertOn(ord)
-	out := BoostOut(d.RowID(ord), &b)
+	out := boostOut(d.RowID(ord), &b)
 	d.audit(&o.Caller, "boost.created", "boost", out.ID, d.Ent(def.Ent).ID, nil, boostAudit(out))
 	return out, nil
 }
@@ -88,35 +88,48 @@ func (o *EndBoost) Decide(d *Decider) (any, error) {
 	if err := d.writable(); err != nil {
 		return nil, err
 	}
-	ord := d.FindRowID(o.Row)
+	ord := d.findRowID(o.Row)
 	if ord == 0 {
-		return nil, ErrNoAssignment(o.Row)
+		return nil, errNoAssignment(o.Row)
 	}
 	id, _ := store.ParseID(o.ID)
-	for _, b := range d.BoostsOf(ord) {
+	for _, b := range d.boostsOf(ord) {
 		if b.ID != id {
 			continue
 		}
-		now := BoostOut(d.RowID(ord), b)
+		now := boostOut(d.RowID(ord), b)
 		if err := o.Caller.StillAt(&now); err != nil {
 			return nil, err
 		}
 		if !b.ActiveAt(d.Now) {
 			return now, nil
 		}
-		before := boostAudit(BoostOut(d.RowID(ord), b))
+		before := boostAudit(boostOut(d.RowID(ord), b))
 		d.Emit(&record.BoostEnded{Row: ord, ID: id, At: d.Now.Milli()})
 		d.alertOn(ord)
 		n := *b
 		n.Ended = d.Now.Milli()
-		out := BoostOut(d.RowID(ord), &n)
+		out := boostOut(d.RowID(ord), &n)
 		d.audit(&o.Caller, "boost.ended", "boost", out.ID, d.Ent(d.Def(ord).Ent).ID, before, boostAudit(out))
 		return out, nil
 	}
 	return nil, bursar.Errorf(bursar.CodeBoostNotFound, "the assignment has no boost %.64q", o.ID)
 }
 
-func BoostOut(row [16]byte, b *record.Boost) bursar.Boost {
+// BoostsOn are an assignment's boosts, ended ones too, by ID.
+func (v *View) BoostsOn(assignment string) ([]bursar.Boost, error) {
+	ord := v.findRowID(assignment)
+	if ord == 0 {
+		return nil, errNoAssignment(assignment)
+	}
+	out := []bursar.Boost{}
+	for _, b := range v.boostsOf(ord) {
+		out = append(out, boostOut(v.RowID(ord), b))
+	}
+	return out, nil
+}
+
+func boostOut(row [16]byte, b *record.Boost) bursar.Boost {
 	out := bursar.Boost{ID: store.FormatID(b.ID), AssignmentID: store.FormatID(row), Amount: b.Amount, Reason: b.Reason, CreatedAt: b.Created,
 		ExpiresAt: b.Expires, CreatedBy: b.By}
 	if b.Ended != 0 {
@@ -130,7 +143,7 @@ func boostAudit(b bursar.Boost) map[string]any {
 	return map[string]any{"assignmentId": b.AssignmentID, "amount": b.Amount, "reason": b.Reason, "expiresAt": b.ExpiresAt, "endedAt": b.EndedAt}
 }
 
-func (v *View) BoostsOf(row uint32) []*record.Boost {
+func (v *View) boostsOf(row uint32) []*record.Boost {
 	if b, ok := v.bsts[row]; ok {
 		return b
 	}
@@ -143,7 +156,7 @@ func (v *View) LimitNow(ord uint32, def *record.Limit) bursar.Amount {
 	if len(v.boosts)+len(v.bsts) == 0 {
 		return limit
 	}
-	for _, b := range v.BoostsOf(ord) {
+	for _, b := range v.boostsOf(ord) {
 		if b.ActiveAt(v.Now) {
 			limit = limit.Add(b.Amount)
 		}

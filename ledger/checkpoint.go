@@ -106,7 +106,7 @@ func (k *Capture) fillRows(rowIDs [][16]byte, types []string, caps []bursar.Capa
 // Saved takes note that the store has k.
 func (s *State) Saved(k *Capture) {
 	s.SeriesBase, s.flushing = k.Cp.Head.Seq, nil
-	s.ForgetSteps(k.Cp.Head.Seq)
+	s.forgetSteps(k.Cp.Head.Seq)
 	for i := range k.Cp.Generations {
 		s.Keys.Stored(&k.Cp.Generations[i])
 	}
@@ -165,7 +165,7 @@ func (s *State) SavedElsewhere(seq uint64, horizon time.Duration) (has []map[[16
 	s.Keys.forget(s.Keys.outdated(s.Head.Now, horizon), s.Head.Now)
 	if seq > s.SeriesBase {
 		s.SeriesBase = seq
-		s.ForgetSteps(seq)
+		s.forgetSteps(seq)
 	}
 	if seq >= s.agedTo {
 		has = append(has, s.aged.Holds)

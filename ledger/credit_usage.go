@@ -6,6 +6,7 @@ import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
 )
 
 // FirstCurrency is the first currency, by id, that was ever used; "" = none was.
@@ -62,4 +63,23 @@ func SeriesOfCredits(amounts, counts *HistoryRun) []CreditSeries {
 func wholeUnits(a bursar.Amount) int64 {
 	_, nanos := a.Nanos()
 	return int64(nanos / 1e9)
+}
+
+// CurrencyUse is a limit or a live grant in a currency. Type is Assignment or Grant.
+type CurrencyUse struct{ ID, Name, Type string }
+
+// UsesOfCurrency lists up to n.
+func (v *View) UsesOfCurrency(id string, n int) (out []CurrencyUse) {
+	cap := v.CapOrd(bursar.Capability{Kind: bursar.KindCurrency, ID: id})
+	for ord, def := range v.Rows {
+		if def != nil && def.Cap == cap && cap != 0 && len(out) < n {
+			out = append(out, CurrencyUse{store.FormatID(v.RowIDs[ord]), v.Ent(def.Ent).ID, "Assignment"})
+		}
+	}
+	for _, ord := range v.Pool(cap).Live {
+		if g := v.Grant(ord); len(out) < n {
+			out = append(out, CurrencyUse{g.ID, g.DisplayName, "Grant"})
+		}
+	}
+	return out
 }

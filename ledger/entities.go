@@ -311,6 +311,15 @@ func (d *Decider) checkParent(ord uint32, in bursar.Opt[string]) (uint32, *bursa
 	return parent, nil
 }
 
+// EntityOf is one entity, archived or not.
+func (v *View) EntityOf(id string) (bursar.Entity, error) {
+	ord := v.EntOrd(id)
+	if ord == 0 {
+		return bursar.Entity{}, ErrNoEntity(id)
+	}
+	return v.EntityOut(ord), nil
+}
+
 func (v *View) EntityOut(ord uint32) bursar.Entity {
 	e := v.Ent(ord)
 	out := bursar.Entity{ID: e.ID, EntityTypeID: v.typeID(e.Typ), DisplayName: e.Name, Metadata: e.Meta,

@@ -9,8 +9,8 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// Estimator gathers what one request would cost.
-type Estimator struct {
+// estimator gathers what one request would cost.
+type estimator struct {
 	*Decider
 	In       *bursar.EstimateInput
 	items    []estimated
@@ -25,8 +25,8 @@ type estimated struct {
 	bursar.EstimateItem
 }
 
-// Feature adds the cost of a usage. none is the warning for when nothing is priced.
-func (x *Estimator) Feature() (none string, err error) {
+// feature adds the cost of a usage. none is the warning for when nothing is priced.
+func (x *estimator) feature() (none string, err error) {
 	f := x.Cat.FeatureOf[x.In.FeatureID]
 	if f == nil {
 		return bursar.WarnNoFeature, nil
@@ -53,7 +53,7 @@ func (x *Estimator) Feature() (none string, err error) {
 }
 
 // change is by how much a SET would change the level.
-func (x *Estimator) change(u *UsageItem) (by bursar.Amount, err error) {
+func (x *estimator) change(u *UsageItem) (by bursar.Amount, err error) {
 	leaf, ok := x.leaf(&u.path)
 	if !ok {
 		return by, bursar.ErrorAt("/dimensions", bursar.CodeValidationFailed, severalLeaves)
@@ -62,8 +62,8 @@ func (x *Estimator) change(u *UsageItem) (by bursar.Amount, err error) {
 	return by, nil
 }
 
-// Event adds the costs of all usage that an event makes.
-func (x *Estimator) Event() (none string, err error) {
+// event adds the costs of all usage that an event makes.
+func (x *estimator) event() (none string, err error) {
 	features := x.Cat.Meters[x.In.EventName]
 	if len(features) == 0 {
 		return "", bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "no feature has a meter of the event %q", x.In.EventName)
@@ -98,7 +98,7 @@ func (x *Estimator) Event() (none string, err error) {
 	return none, nil
 }
 
-func (x *Estimator) add(featureID string, asks []Ask) {
+func (x *estimator) add(featureID string, asks []Ask) {
 	if len(asks) == 1 && !asks[0].Amount.IsZero() {
 		x.Free = append(x.Free, featureID)
 	}
@@ -108,9 +108,9 @@ func (x *Estimator) add(featureID string, asks []Ask) {
 	}
 }
 
-// Estimates sums the items up by currency. What cannot be priced is in the breakdown of
+// estimates sums the items up by currency. What cannot be priced is in the breakdown of
 // each of them.
-func (x *Estimator) Estimates() []bursar.Estimate {
+func (x *estimator) estimates() []bursar.Estimate {
 	out := []bursar.Estimate{}
 	for _, it := range x.items {
 		if it.currency != "" && !slices.ContainsFunc(out, func(e bursar.Estimate) bool { return e.CurrencyID == it.currency }) {
@@ -127,4 +127,26 @@ func (x *Estimator) Estimates() []bursar.Estimate {
 		}
 	}
 	return out
+}
+
+// Estimate tells what usage or an event would cost. The first of warnings tells why nothing
+// is priced.
+func (d *Decider) Estimate(in *bursar.EstimateInput) (out []bursar.Estimate, warnings []string, err error) {
+	x := estimator{Decider: d, In: in}
+	price := x.feature
+	if in.EventName != "" {
+		price = x.event
+	}
+	none, err := price()
+	if err != nil {
+		return nil, nil, err
+	}
+	if out = x.estimates(); len(out) == 0 {
+		warnings = append(warnings, none)
+	} else {
+		for _, id := range x.Free {
+			warnings = append(warnings, bursar.WarnNotPriced+":"+id)
+		}
+	}
+	return out, append(warnings, x.Warnings...), nil
 }

@@ -176,7 +176,7 @@ func (d *Decider) chargeDistinct(rows []uint32, value uint64, rec *record.Usage)
 		}
 		return bursar.AmountFromInt(int64(n))
 	}
-	rec.Amount = OneUnit
+	rec.Amount = oneUnit
 	rec.Total = grow(record.UniqueKey{Cap: rec.Cap})
 	rec.Delta = rec.Total
 	rec.Charges = d.Charges(rows, rec.At, bursar.Amount{}, false)

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 )
 
 // Fit says whether a request fits on one limit, hard or soft, and by how much the limit
@@ -32,14 +33,14 @@ type Explanation struct {
 	RootEntityID string
 }
 
-// ErrNamesNothing is of a question of a token with a root that is not about its subtree.
-var ErrNamesNothing = bursar.ErrorAt("/dimensions", bursar.CodeEntityNotFound,
+// errNamesNothing is of a question of a token with a root that is not about its subtree.
+var errNamesNothing = bursar.ErrorAt("/dimensions", bursar.CodeEntityNotFound,
 	"these dimensions name no entity that the access token sees: send the attribution key of one with its id, such as userId")
 
-// MaxResets bounds how many ends of windows are looked at, one after the other.
-const MaxResets = 8
+// maxResets bounds how many ends of windows are looked at, one after the other.
+const maxResets = 8
 
-func (x *Explanation) Explain(asks []Ask) {
+func (x *Explanation) explain(asks []Ask) {
 	d := &x.Decision
 	gates := []bursar.Gate{d.Gate}
 	for i := range d.Costs {
@@ -73,9 +74,9 @@ func fitOf(limit *bursar.Amount, used, held bursar.Amount, c bursar.Capability, 
 	return Fit{WouldNeed: sum.Sub(*limit)}
 }
 
-// BlockedUntil is when the windows of all that denies d have ended; 0 when something
+// blockedUntil is when the windows of all that denies d have ended; 0 when something
 // denies it that has none.
-func BlockedUntil(d *bursar.Decision, asks []Ask) (until bursar.Time) {
+func blockedUntil(d *bursar.Decision, asks []Ask) (until bursar.Time) {
 	gates := []bursar.Gate{d.Gate}
 	for i := range d.Costs {
 		gates = append(gates, d.Costs[i].Gate)
@@ -98,4 +99,47 @@ func BlockedUntil(d *bursar.Decision, asks []Ask) (until bursar.Time) {
 		}
 	}
 	return until
+}
+
+// Explainer explains the answer to a question, and looks for when it would be granted.
+type Explainer struct {
+	In    CheckInput
+	Token *bursar.AccessToken
+	Cat   *catalogue.Catalogue
+	Explanation
+
+	asks  []Ask
+	at    bursar.Decision // at now, which is later with each look
+	now   bursar.Time
+	looks int
+}
+
+// On goes on: each time it looks at one more end of a window.
+func (x *Explainer) On(v *View) error {
+	if v.Root != 0 {
+		if len(v.Resolve(x.Cat, x.In.Dimensions).Leaves) == 0 {
+			return errNamesNothing
+		}
+		x.RootEntityID = x.Token.RootEntityID
+	}
+	if x.asks == nil {
+		x.Decision = v.Check(x.Cat, &x.In)
+		var err error
+		if x.asks, _, err = v.AsksFor(x.Cat, x.In.Capability, x.In.Requested, x.In.Dimensions, v.Now); err != nil {
+			return err
+		}
+		x.explain(x.asks)
+		x.at, x.now = x.Decision, v.Now
+	}
+	next := blockedUntil(&x.at, x.asks)
+	if x.at.Granted || next <= x.now || x.looks == maxResets {
+		return nil
+	}
+	later := v.State.ViewAt(next, x.Cat).LimitTo(x.Token)
+	if x.at = later.Check(x.Cat, &x.In); x.at.Granted {
+		x.GrantedAfter = next
+	}
+	x.looks, x.now = x.looks+1, later.Now
+	v.Visits += later.Visits
+	return ErrGoOn
 }

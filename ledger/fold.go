@@ -91,10 +91,10 @@ func (v *View) applyMoney(r record.Record) error {
 		return v.changeGrant(r.Ord, func(g *grant, p *pool) { endGrant(r, g, p) })
 	case *record.BoostMade:
 		b := r.Boost
-		list := append(slices.Clone(v.BoostsOf(r.Row)), &b)
+		list := append(slices.Clone(v.boostsOf(r.Row)), &b)
 		put(v, &v.bsts, r.Row, list[max(0, len(list)-keptBoosts):])
 	case *record.BoostEnded:
-		list := slices.Clone(v.BoostsOf(r.Row))
+		list := slices.Clone(v.boostsOf(r.Row))
 		for i, b := range list {
 			if b.ID == r.ID {
 				n := *b

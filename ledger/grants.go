@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -347,3 +348,25 @@ func (v *View) Grant(ord uint32) *grant {
 }
 
 func (v *View) NextGrant() uint32 { return uint32(len(v.Grants) + v.newGrants) }
+
+// GrantList is a page of the grants, those that have ended too.
+func (v *View) GrantList(q *GrantQuery) (p Page[bursar.Grant]) {
+	var all []bursar.Grant
+	for ord := uint32(1); ord < v.NextGrant(); ord++ {
+		g := v.Grant(ord)
+		if (q.CurrencyID == "" || g.CurrencyID == q.CurrencyID) && g.CreatedAt >= q.CreatedFrom && (q.CreatedTo == 0 || g.CreatedAt < q.CreatedTo) {
+			all = append(all, g.Grant)
+		}
+	}
+	slices.SortFunc(all, func(a, b bursar.Grant) int { return strings.Compare(a.ID, b.ID) })
+	if q.Before != nil {
+		all = slices.DeleteFunc(all, func(g bursar.Grant) bool { return g.ID >= q.Before.ID })
+		all = all[max(0, len(all)-q.Limit-1):]
+	}
+	if q.After != nil {
+		all = slices.DeleteFunc(all, func(g bursar.Grant) bool { return g.ID <= q.After.ID })
+	}
+	p.Items = append([]bursar.Grant{}, all[:min(len(all), q.Limit+1)]...)
+	p.Cut(q.Limit, q.After != nil, q.Before != nil)
+	return p
+}

@@ -62,6 +62,18 @@ type Line struct {
 
 var granularities = map[Granularity]string{Hour: "PT1H", Day: "P1D", Week: "P1W", Month: "P1M"}
 
+// BeginOf is Begin of what the query names: an entity, or the customer.
+func (h *HistoryRun) BeginOf(v *View) error {
+	if id := h.Q.EntityID; id != "" {
+		if h.Ent = v.EntOrd(id); h.Ent == 0 {
+			return ErrNoEntity(id)
+		}
+	} else if v.Root != 0 {
+		return errNotForTokens
+	}
+	return h.Begin(v)
+}
+
 func (h *HistoryRun) Begin(v *View) error {
 	q := h.Q
 	if q.To == 0 || q.To > v.Now {

@@ -49,7 +49,7 @@ func (o *PutAssignments) Decide(d *Decider) (any, error) {
 			p.Add(at, bursar.CodeValidationFailed, "this request has the same assignment (entity, capability, scope and label) twice")
 		}
 		ords[ord] = true
-		out = append(out, d.AssignmentOut(ord))
+		out = append(out, d.assignmentOut(ord))
 		out[len(out)-1].Start = start
 	}
 	if err := p.Err(); err != nil {
@@ -176,7 +176,7 @@ func (d *Decider) putAssignment(caller *catalogue.Caller, in *bursar.AssignmentI
 	var before any
 	if ord != 0 {
 		def = *d.Def(ord)
-		before = assignmentAudit(d.AssignmentOut(ord))
+		before = assignmentAudit(d.assignmentOut(ord))
 	}
 	ok = d.defineRow(&def, in, ord == 0, at, p) && ok
 	if ord == 0 {
@@ -205,7 +205,7 @@ func (d *Decider) rowStillAt(ord uint32, ifMatch, at string, p *bursar.Problems)
 	if ord == 0 {
 		p.CheckRevision(at+"/ifMatch", ifMatch, nil, false)
 	} else {
-		now := d.AssignmentOut(ord)
+		now := d.assignmentOut(ord)
 		p.CheckRevision(at+"/ifMatch", ifMatch, &now, true)
 	}
 	return len(p.Fields()) == n
@@ -229,7 +229,7 @@ func (d *Decider) writeRow(caller *catalogue.Caller, ord uint32, def record.Limi
 	d.Emit(r)
 	d.touch(def.Ent)
 	d.alertOn(r.Ord)
-	out := d.AssignmentOut(r.Ord)
+	out := d.assignmentOut(r.Ord)
 	d.audit(caller, action, "assignment", out.ID, out.EntityID, before, assignmentAudit(out))
 	d.notify("entity.entitlement."+strings.TrimPrefix(action, "assignment."), entitlementOf(d.Cust().ID, &out))
 	return r.Ord
@@ -351,11 +351,11 @@ func (o *DeleteAssignment) Decide(d *Decider) (any, error) {
 	if err := d.writable(); err != nil {
 		return nil, err
 	}
-	ord := d.FindRowID(o.ID)
+	ord := d.findRowID(o.ID)
 	if ord == 0 {
-		return nil, ErrNoAssignment(o.ID)
+		return nil, errNoAssignment(o.ID)
 	}
-	out := d.AssignmentOut(ord)
+	out := d.assignmentOut(ord)
 	if err := o.Caller.StillAt(&out); err != nil {
 		return nil, err
 	}
@@ -366,12 +366,12 @@ func (o *DeleteAssignment) Decide(d *Decider) (any, error) {
 	return out, d.checkAllocations(noPointer)
 }
 
-func ErrNoAssignment(id string) error {
+func errNoAssignment(id string) error {
 	return bursar.Errorf(bursar.CodeAssignmentNotFound, "there is no assignment %.64q", id)
 }
 
-// FindRowID finds a live row by its id's text; 0 = none.
-func (v *View) FindRowID(text string) uint32 {
+// findRowID finds a live row by its id's text; 0 = none.
+func (v *View) findRowID(text string) uint32 {
 	id, ok := store.ParseID(text)
 	if !ok {
 		return 0
@@ -396,7 +396,16 @@ func (v *View) parentID(ent uint32) *string {
 	return nil
 }
 
-func (v *View) AssignmentOut(ord uint32) bursar.Assignment {
+// AssignmentOf is one assignment.
+func (v *View) AssignmentOf(id string) (bursar.Assignment, error) {
+	ord := v.findRowID(id)
+	if ord == 0 {
+		return bursar.Assignment{}, errNoAssignment(id)
+	}
+	return v.assignmentOut(ord), nil
+}
+
+func (v *View) assignmentOut(ord uint32) bursar.Assignment {
 	def := v.Def(ord)
 	a := bursar.Assignment{
 		ID: store.FormatID(v.RowID(ord)), EntityID: v.Ent(def.Ent).ID, ParentID: v.parentID(def.Ent),

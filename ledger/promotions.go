@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -154,11 +156,11 @@ func (o *DeletePromotion) Decide(d *Decider) (any, error) {
 	d.Emit(&record.LimitDeleted{Ord: old.row})
 	d.Emit(&record.Promotion{Cap: cap, Row: old.row, Deleted: true})
 	d.audit(&o.Caller, "promotionalEntitlement.deleted", "promotionalEntitlement", old.ID, "", promotionAudit(old.Promotion), nil)
-	return d.PromotionOut(old), nil
+	return d.promotionOut(old), nil
 }
 
-// PromotionOut is p with its status of now.
-func (v *View) PromotionOut(p *promo) bursar.Promotion {
+// promotionOut is p with its status of now.
+func (v *View) promotionOut(p *promo) bursar.Promotion {
 	out := p.Promotion
 	if out.Status = "Active"; out.EndDate != 0 && v.Now >= out.EndDate {
 		out.Status = "Expired"
@@ -186,4 +188,32 @@ func (v *View) promoOf(cap uint32) *promo {
 		return p
 	}
 	return v.Promos[cap]
+}
+
+// Promotions are a customer's promotional entitlements, expired ones too, by (CreatedAt, ID).
+func (v *View) Promotions() []bursar.Promotion {
+	out := []bursar.Promotion{}
+	for _, p := range v.Promos {
+		out = append(out, v.promotionOut(p))
+	}
+	slices.SortFunc(out, func(a, b bursar.Promotion) int {
+		return cmp.Or(cmp.Compare(a.CreatedAt, b.CreatedAt), strings.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+// Entitlements are checks of amount 0 of every feature and currency that the customer has
+// anything of, by capability.
+func (v *View) Entitlements(cat *catalogue.Catalogue) []bursar.Decision {
+	out := []bursar.Decision{}
+	caps := slices.Clone(v.Caps.List)
+	slices.SortFunc(caps, func(a, b bursar.Capability) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), strings.Compare(a.ID, b.ID))
+	})
+	for _, c := range caps {
+		if cat.FeatureOf[c.ID] != nil && c.Kind == bursar.KindFeature || cat.CurrencyOf[c.ID] != nil && c.Kind == bursar.KindCurrency {
+			out = append(out, v.Judge(cat, []Ask{{C: c, Cap: v.CapOrd(c)}}, nil))
+		}
+	}
+	return out
 }

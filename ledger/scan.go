@@ -1,8 +1,6 @@
 package ledger
 
 import (
-	"errors"
-
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/record"
 )
@@ -12,16 +10,6 @@ import (
 
 // ScanChunk is how many commits are read at a time, at most.
 const ScanChunk = 512
-
-// ScanBytes is after how many bytes of commits a reading ends: what has grown large is
-// few commits, and they are not decoded before it is their turn.
-const ScanBytes = 256 << 10
-
-// MaxScans is how many logs are read again at one time in this process.
-const MaxScans = 4
-
-// ErrChunkFull ends a reading.
-var ErrChunkFull = errors.New("enough for one reading")
 
 func ErrTrimmed(customer string, t bursar.Time) *bursar.Error {
 	return bursar.Errorf(bursar.CodeHistoryTrimmed, "the log of customer %q does not reach back to %s any more", customer, t)

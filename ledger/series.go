@@ -21,7 +21,7 @@ func (b Bucket) compare(c Bucket) int {
 // many times it was charged.
 const CountsOfCustomer = 1<<32 - 1
 
-var OneUnit = bursar.AmountFromInt(1)
+var oneUnit = bursar.AmountFromInt(1)
 
 const bucketWidth = 15 * 60 * 1e9
 
@@ -85,8 +85,8 @@ func addUp[K comparable](sums, adds map[K]bursar.Amount) {
 	}
 }
 
-// ForgetSteps drops what a checkpoint at seq has.
-func (s *State) ForgetSteps(seq uint64) {
+// forgetSteps drops what a checkpoint at seq has.
+func (s *State) forgetSteps(seq uint64) {
 	i, _ := slices.BinarySearchFunc(s.steps, seq+1, func(st seriesStep, seq uint64) int { return cmp.Compare(st.seq, seq) })
 	for _, st := range s.steps[:i] {
 		s.added -= len(st.adds)
@@ -177,9 +177,9 @@ func (v *View) track(cap uint32, at bursar.Time, combo uint32, path []record.Ste
 		add(UsesByPath, told, a)
 	}
 	if counted = counted && v.Capability(cap).Kind == bursar.KindCurrency; counted {
-		add(CountsOfCustomer, whole, OneUnit)
+		add(CountsOfCustomer, whole, oneUnit)
 	}
 	if counted && told != 0 {
-		add(CountsByPath, told, OneUnit)
+		add(CountsByPath, told, oneUnit)
 	}
 }

@@ -16,18 +16,18 @@ import (
 // entity outside are hidden, lest they name it. What it writes is judged by the records
 // that it would make (confined), so no operation can forget to.
 
-// SeesNone is the root of a view that shows nothing.
-const SeesNone = math.MaxUint32
+// seesNone is the root of a view that shows nothing.
+const seesNone = math.MaxUint32
 
 // LimitTo limits v to what t shows; nil shows everything.
 func (v *View) LimitTo(t *bursar.AccessToken) *View {
 	switch {
 	case t == nil:
 	case v.Cust() == nil || v.Cust().ID != t.CustomerID:
-		v.Root = SeesNone
+		v.Root = seesNone
 	case t.RootEntityID != "":
 		if v.Root = v.EntOrd(t.RootEntityID); v.Root == 0 {
-			v.Root = SeesNone
+			v.Root = seesNone
 		}
 	}
 	return v
@@ -109,7 +109,7 @@ func (o *ConfinedOp) Decide(d *Decider) (any, error) {
 var (
 	errAboveToken = bursar.Errorf(bursar.CodeForbidden,
 		"an access token changes what is below its root entity: not the root, whose limits are set from above, and nothing may be moved out")
-	ErrNotForTokens = bursar.Errorf(bursar.CodeForbidden, "an access token may not do this")
+	errNotForTokens = bursar.Errorf(bursar.CodeForbidden, "an access token may not do this")
 )
 
 // confined refuses what a token's request has recorded if the token may not: it changes
@@ -138,10 +138,10 @@ func (d *Decider) confined() error {
 		case *record.AlertFired:
 			ent = d.ownerOf(r.Row)
 		default:
-			return ErrNotForTokens
+			return errNotForTokens
 		}
 		if ent == 0 {
-			return ErrNotForTokens
+			return errNotForTokens
 		}
 		if d.Root != 0 && (ent == d.Root || !d.Sees(ent)) {
 			return errAboveToken

@@ -1,10 +1,9 @@
 package ledger
 
 import (
-	"cmp"
-	"container/heap"
 	"encoding/binary"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/bursarhq/bursar"
@@ -13,32 +12,7 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// TreeItem is a row that is found, with what it is sorted by.
-type TreeItem struct {
-	none   bool // the sort value is null: last in either order
-	number float64
-	amount bursar.Amount
-	id     string // of the entity
-	Ent    uint32
-	Row    uint32 // 0 in tree mode
-	rowID  [16]byte
-}
-
-// Cursor is the place just behind x.
-func (x *TreeItem) Cursor() []byte {
-	b := make([]byte, 0, 45)
-	if x.none {
-		b = append(b, 1)
-	} else {
-		b = append(b, 0)
-	}
-	b = binary.BigEndian.AppendUint64(b, math.Float64bits(x.number))
-	hi, lo := x.amount.Nanos()
-	b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, uint64(hi)), lo)
-	b = binary.BigEndian.AppendUint32(b, x.Ent)
-	return append(b, x.rowID[:]...)
-}
-
+// TreeScan finds a page of the tree, and the changes that concern it.
 type TreeScan struct {
 	Q      *TreeQuery
 	Cat    *catalogue.Catalogue
@@ -53,7 +27,55 @@ type TreeScan struct {
 	after  *TreeItem
 	next   int
 	item   TreeItem   // the row being looked at
-	Top    []TreeItem // max-heap of the Limit+1 first rows
+	top    []TreeItem // max-heap of the Limit+1 first rows
+
+	page   TreePage
+	sorted bool // top is, and cut to the page
+	shown  int  // of top
+}
+
+// On goes on to select rows.
+func (s *TreeScan) On(v *View) error {
+	if s.page.AsOf == 0 {
+		s.page.AsOf = v.Now
+		if err := s.begin(v); err != nil {
+			return err
+		}
+	}
+	if !s.pickOn(v) || !s.slice(v) {
+		return ErrGoOn
+	}
+	return nil
+}
+
+// RowsOn goes on to show the rows that were selected.
+func (s *TreeScan) RowsOn(v *View) error {
+	if !s.sorted {
+		s.sorted = true
+		slices.SortFunc(s.top, func(a, b TreeItem) int { return s.compare(&a, &b) })
+		if len(s.top) > s.Q.Limit {
+			s.top = s.top[:s.Q.Limit]
+			s.page.Next = s.top[len(s.top)-1].cursor()
+		}
+	}
+	for ; s.shown < len(s.top); s.shown++ {
+		if v.Tired() {
+			return ErrGoOn
+		}
+		v.Visits++
+		if r, ok := s.Row(v, &s.top[s.shown]); ok {
+			s.page.Rows = append(s.page.Rows, r)
+		}
+	}
+	return nil
+}
+
+// Page is what was found.
+func (s *TreeScan) Page() TreePage {
+	if s.page.Rows == nil {
+		s.page.Rows = []TreeRow{}
+	}
+	return s.page
 }
 
 // Filters finds what the query's filters mean in v.
@@ -76,7 +98,7 @@ func (s *TreeScan) Filters(v *View) {
 	}
 }
 
-func (s *TreeScan) Begin(v *View) error {
+func (s *TreeScan) begin(v *View) error {
 	q := s.Q
 	s.Filters(v)
 	if err := s.selectEntities(v); err != nil {
@@ -105,7 +127,7 @@ func (s *TreeScan) Begin(v *View) error {
 func (s *TreeScan) selectEntities(v *View) error {
 	q := s.Q
 	if v.Root != 0 && q.RootEntityID == "" { // as if it were asked for
-		if v.Root == SeesNone {
+		if v.Root == seesNone {
 			return nil
 		}
 		limited := *q
@@ -117,7 +139,7 @@ func (s *TreeScan) selectEntities(v *View) error {
 		return nil
 	}
 	parent := uint32(0)
-	if OrEmpty(q.ParentID) != "" {
+	if orEmpty(q.ParentID) != "" {
 		if parent = v.EntOrd(*q.ParentID); parent == 0 {
 			return ErrNoEntity(*q.ParentID)
 		}
@@ -156,9 +178,9 @@ func (s *TreeScan) pickBelow(v *View, parent uint32, depth int, level bool) {
 	}
 }
 
-// PickOn goes on to select entities, and tells whether it has them all. An archived one
+// pickOn goes on to select entities, and tells whether it has them all. An archived one
 // that is not shown is no level: what is below it takes its place.
-func (s *TreeScan) PickOn(v *View) (done bool) {
+func (s *TreeScan) pickOn(v *View) (done bool) {
 	for len(s.picks) > 0 {
 		if v.Tired() {
 			return false
@@ -196,8 +218,8 @@ func (s *TreeScan) belowRoot(v *View, ord uint32) bool {
 	return true
 }
 
-// Slice looks at the next rows, and tells whether those were the last.
-func (s *TreeScan) Slice(v *View) (done bool) {
+// slice looks at the next rows, and tells whether those were the last.
+func (s *TreeScan) slice(v *View) (done bool) {
 	n := len(s.ents)
 	switch {
 	case s.all && s.caps == nil:
@@ -303,53 +325,6 @@ func Utilization(used, limit bursar.Amount) float64 {
 	return used.Ratio(limit)
 }
 
-// offer keeps x if it is among the first Limit+1 rows behind the cursor.
-func (s *TreeScan) offer(x *TreeItem) {
-	if s.after != nil && s.Compare(x, s.after) <= 0 {
-		return
-	}
-	if len(s.Top) > s.Q.Limit {
-		if s.Compare(x, &s.Top[0]) >= 0 {
-			return
-		}
-		s.Top[0] = *x
-		heap.Fix((*treeHeap)(s), 0)
-		return
-	}
-	heap.Push((*treeHeap)(s), *x)
-}
-
-// Compare is the order of the page. Ties go by entity id, then assignment id.
-func (s *TreeScan) Compare(a, b *TreeItem) int {
-	if a.none != b.none {
-		if a.none {
-			return 1
-		}
-		return -1
-	}
-	n := cmp.Or(cmp.Compare(a.number, b.number), a.amount.Cmp(b.amount))
-	if n == 0 && s.Q.SortBy == SortID {
-		n = strings.Compare(a.id, b.id)
-	}
-	if s.Q.Desc {
-		n = -n
-	}
-	return cmp.Or(n, strings.Compare(a.id, b.id), record.CompareID(a.rowID, b.rowID))
-}
-
-// treeHeap has the last of the kept rows on top.
-type treeHeap TreeScan
-
-func (h *treeHeap) Len() int { return len(h.Top) }
-
-func (h *treeHeap) Less(i, j int) bool { return (*TreeScan)(h).Compare(&h.Top[i], &h.Top[j]) > 0 }
-
-func (h *treeHeap) Swap(i, j int) { h.Top[i], h.Top[j] = h.Top[j], h.Top[i] }
-
-func (h *treeHeap) Push(x any) { h.Top = append(h.Top, x.(TreeItem)) }
-
-func (h *treeHeap) Pop() any { panic("only the top is replaced") }
-
 // Row shows an item; it is gone when its limit was deleted meanwhile.
 func (s *TreeScan) Row(v *View, x *TreeItem) (r TreeRow, ok bool) {
 	e := v.Ent(x.Ent)
@@ -405,7 +380,7 @@ func (v *View) treeLimit(ord uint32, def *record.Limit) *TreeLimit {
 	return l
 }
 
-func OrEmpty(s *string) string {
+func orEmpty(s *string) string {
 	if s == nil {
 		return ""
 	}
@@ -454,4 +429,14 @@ func (s *TreeScan) Selects(v *View, ord uint32) bool {
 		}
 	}
 	return e == root && (s.Q.ParentID == nil || parent == asked) && (s.Q.ParentID != nil || s.Q.Depth == nil || level <= *s.Q.Depth)
+}
+
+// Finds tells whether the entities are there that a query begins at.
+func (v *View) Finds(q *TreeQuery) error {
+	for _, id := range []string{orEmpty(q.ParentID), q.RootEntityID} {
+		if id != "" && v.EntOrd(id) == 0 {
+			return ErrNoEntity(id)
+		}
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,15 +11,13 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-var ErrFolded = errors.New("folded")
-
 // Dump is everything that follows from the log alone, in one order, as bytes.
 func (s *State) Dump() []byte {
 	var e record.Encoder
 	e.Uint(s.Head.Seq)
 	e.Hash(s.Head.Hash)
 	if s.Customer != nil {
-		(&record.Customer{Customer: *s.Customer}).Encode(&e)
+		e.Record(&record.Customer{Customer: *s.Customer})
 	}
 	for _, t := range s.Types.List {
 		e.String(t)
@@ -33,16 +30,16 @@ func (s *State) Dump() []byte {
 	}
 	for ord, x := range s.Entities {
 		if x != nil {
-			(&record.EntityPut{Ord: uint32(ord), Ent: *x}).Encode(&e)
+			e.Record(&record.EntityPut{Ord: uint32(ord), Ent: *x})
 		}
 	}
 	for ord, def := range s.Rows {
 		if def == nil {
 			continue
 		}
-		(&record.LimitPut{Ord: uint32(ord), ID: s.RowIDs[ord], Def: *def}).Encode(&e)
+		e.Record(&record.LimitPut{Ord: uint32(ord), ID: s.RowIDs[ord], Def: *def})
 		if c := s.counters[ord]; c != nil {
-			c.Window.Encode(&e)
+			e.Window(c.Window)
 			for _, a := range []bursar.Amount{c.Prev, c.Used, c.Held} {
 				e.Amount(a)
 			}

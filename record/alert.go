@@ -12,7 +12,7 @@ type AlertFired struct {
 
 func (*AlertFired) Kind() Kind { return kindFired }
 
-func (r *AlertFired) Encode(e *Encoder) {
+func (r *AlertFired) encode(e *Encoder) {
 	e.Ord(r.Row)
 	e.Time(r.Fired.Start)
 	e.ints(r.Fired.Levels)
@@ -31,7 +31,7 @@ type BalanceLow struct {
 
 func (*BalanceLow) Kind() Kind { return kindLow }
 
-func (r *BalanceLow) Encode(e *Encoder) {
+func (r *BalanceLow) encode(e *Encoder) {
 	e.Ord(r.Cap)
 	e.ints(r.Levels)
 }

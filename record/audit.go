@@ -8,7 +8,7 @@ type Activity struct{ Entry store.Activity }
 
 func (*Activity) Kind() Kind { return kindActivity }
 
-func (r *Activity) Encode(e *Encoder) {
+func (r *Activity) encode(e *Encoder) {
 	a := &r.Entry
 	e.Time(a.Timestamp)
 	for _, s := range []string{a.ActorType, a.ActorID, a.Subject, a.Action, a.TargetType, a.TargetID, a.EntityID, a.RequestID} {

@@ -12,7 +12,7 @@ type BoostMade struct {
 
 func (*BoostMade) Kind() Kind { return kindBoost }
 
-func (r *BoostMade) Encode(e *Encoder) {
+func (r *BoostMade) encode(e *Encoder) {
 	b := &r.Boost
 	e.Ord(r.Row)
 	e.Hash(b.ID)
@@ -37,7 +37,7 @@ type BoostEnded struct {
 
 func (*BoostEnded) Kind() Kind { return kindBoostEnd }
 
-func (r *BoostEnded) Encode(e *Encoder) {
+func (r *BoostEnded) encode(e *Encoder) {
 	e.Ord(r.Row)
 	e.Hash(r.ID)
 	e.Time(r.At)

@@ -8,7 +8,7 @@ type Catalogue struct {
 
 func (*Catalogue) Kind() Kind { return kindCatalogue }
 
-func (r *Catalogue) Encode(e *Encoder) {
+func (r *Catalogue) encode(e *Encoder) {
 	e.String(r.Sort)
 	e.Bytes(r.Body)
 }

@@ -71,6 +71,11 @@ func (e *Encoder) Amount(a bursar.Amount) { e.B = a.AppendBinary(e.B) }
 
 func (e *Encoder) Hash(h [16]byte) { e.B = append(e.B, h[:]...) }
 
+// Record writes the fields of r, without its kind.
+func (e *Encoder) Record(r Record) { r.encode(e) }
+
+func (e *Encoder) Window(w Window) { w.encode(e) }
+
 func (e *Encoder) Bool(v bool) {
 	if v {
 		e.Byte(1)

@@ -31,7 +31,7 @@ type Cost struct {
 
 func (*Cost) Kind() Kind { return kindCost }
 
-func (r *Cost) Encode(e *Encoder) {
+func (r *Cost) encode(e *Encoder) {
 	flags := byte(0)
 	if r.Correction {
 		flags |= 1

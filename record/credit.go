@@ -33,7 +33,7 @@ type Draw struct {
 
 func (*Draw) Kind() Kind { return kindDraw }
 
-func (r *Draw) Encode(e *Encoder) {
+func (r *Draw) encode(e *Encoder) {
 	e.Ord(r.Cap)
 	e.Ord(r.Feature)
 	e.Ord(r.Of)
@@ -67,7 +67,7 @@ type GrantMade struct {
 
 func (*GrantMade) Kind() Kind { return kindGrant }
 
-func (r *GrantMade) Encode(e *Encoder) {
+func (r *GrantMade) encode(e *Encoder) {
 	e.Ord(r.Ord)
 	e.Ord(r.Cap)
 	e.Hash(r.ID)
@@ -91,7 +91,7 @@ type GrantBegun struct {
 
 func (*GrantBegun) Kind() Kind { return kindGrantBegin }
 
-func (r *GrantBegun) Encode(e *Encoder) {
+func (r *GrantBegun) encode(e *Encoder) {
 	e.Ord(r.Ord)
 	e.Time(r.At)
 }
@@ -108,7 +108,7 @@ type GrantEnded struct {
 
 func (*GrantEnded) Kind() Kind { return kindGrantEnd }
 
-func (r *GrantEnded) Encode(e *Encoder) {
+func (r *GrantEnded) encode(e *Encoder) {
 	e.Ord(r.Ord)
 	e.Time(r.At)
 	e.Bool(r.Voided)

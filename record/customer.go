@@ -14,7 +14,7 @@ type Customer struct{ Customer bursar.Customer }
 
 func (*Customer) Kind() Kind { return kindCustomer }
 
-func (r *Customer) Encode(e *Encoder) {
+func (r *Customer) encode(e *Encoder) {
 	b, _ := json.Marshal(&r.Customer) // no type in it can fail
 	e.Bytes(b)
 }

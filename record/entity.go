@@ -18,7 +18,7 @@ type EntityPut struct {
 
 func (*EntityPut) Kind() Kind { return kindEntity }
 
-func (r *EntityPut) Encode(e *Encoder) {
+func (r *EntityPut) encode(e *Encoder) {
 	e.Ord(r.Ord)
 	e.String(r.Ent.ID)
 	e.Ord(r.Ent.Typ)

@@ -10,10 +10,10 @@ import (
 
 func (h *Hold) Row(caps []bursar.Capability) store.HoldRow {
 	var e Encoder
-	h.Encode(&e)
+	h.encode(&e)
 	e.Uint(uint64(len(h.Costs)))
 	for i := range h.Costs {
-		h.Costs[i].Encode(&e)
+		h.Costs[i].encode(&e)
 	}
 	r := store.HoldRow{ID: store.FormatID(h.ID), Capability: caps[h.Cap-1], Status: h.Status, CreatedAt: h.Created, ExpiresAt: h.Expires,
 		ClosedAt: h.Closed, Amount: h.Amount, Detail: e.B}
@@ -53,14 +53,14 @@ type HoldOpened struct {
 
 func (*HoldOpened) Kind() Kind { return kindHoldOpen }
 
-func (r *HoldOpened) Encode(e *Encoder) {
+func (r *HoldOpened) encode(e *Encoder) {
 	e.Hash(r.ID)
 	e.Ord(r.Cap)
 	e.Amount(r.Amount)
 	e.Time(r.Created)
 	e.Uint(uint64(r.Expires - r.Created))
 	e.Bool(r.Settle)
-	r.Key.Encode(e)
+	r.Key.encode(e)
 	e.Dims(r.Dims)
 	e.Ord(r.Combo)
 	encodeSteps(e, r.Path)
@@ -95,7 +95,7 @@ type Closing struct {
 	Charges []Charge
 }
 
-func (r *Closing) Encode(e *Encoder) {
+func (r *Closing) encode(e *Encoder) {
 	e.Hash(r.ID)
 	e.Time(r.At)
 	e.Amount(r.Amount)
@@ -114,11 +114,11 @@ type HoldCommitted struct {
 
 func (*HoldCommitted) Kind() Kind { return kindHoldCommit }
 
-func (r *HoldCommitted) Encode(e *Encoder) {
-	r.Closing.Encode(e)
+func (r *HoldCommitted) encode(e *Encoder) {
+	r.Closing.encode(e)
 	e.Bool(r.Late != nil)
 	if r.Late != nil {
-		r.Late.Encode(e)
+		r.Late.encode(e)
 	}
 }
 
@@ -137,7 +137,7 @@ type HoldFreed struct {
 
 func (*HoldFreed) Kind() Kind { return kindHoldFree }
 
-func (r *HoldFreed) Encode(e *Encoder) {
+func (r *HoldFreed) encode(e *Encoder) {
 	e.Hash(r.ID)
 	e.Time(r.At)
 }
@@ -151,7 +151,7 @@ type HoldExtended struct {
 
 func (*HoldExtended) Kind() Kind { return kindHoldExtend }
 
-func (r *HoldExtended) Encode(e *Encoder) {
+func (r *HoldExtended) encode(e *Encoder) {
 	e.Hash(r.ID)
 	e.Time(r.Expires)
 }
@@ -166,9 +166,9 @@ type HoldExpired struct {
 
 func (*HoldExpired) Kind() Kind { return kindHoldExpire }
 
-func (r *HoldExpired) Encode(e *Encoder) {
+func (r *HoldExpired) encode(e *Encoder) {
 	e.Bool(r.Settle)
-	r.Closing.Encode(e)
+	r.Closing.encode(e)
 }
 
 func (r *HoldExpired) decode(d *Decoder) {
@@ -185,9 +185,9 @@ type HoldCost struct {
 
 func (*HoldCost) Kind() Kind { return kindHoldCost }
 
-func (r *HoldCost) Encode(e *Encoder) {
+func (r *HoldCost) encode(e *Encoder) {
 	e.Hash(r.ID)
-	r.Cost.Encode(e)
+	r.Cost.encode(e)
 }
 
 func (r *HoldCost) decode(d *Decoder) {
@@ -197,9 +197,9 @@ func (r *HoldCost) decode(d *Decoder) {
 
 // Dump writes all of h.
 func (h *Hold) Dump(e *Encoder) {
-	h.Encode(e)
+	h.encode(e)
 	for i := range h.Costs {
-		h.Costs[i].Encode(e)
+		h.Costs[i].encode(e)
 	}
 }
 
@@ -229,9 +229,9 @@ type Hold struct {
 var statusCodes = []bursar.HoldStatus{bursar.HoldOpen, bursar.HoldCommitted, bursar.HoldReleased, bursar.HoldExpired}
 
 // Encode writes all of h.
-func (h *Hold) Encode(e *Encoder) {
+func (h *Hold) encode(e *Encoder) {
 	(&HoldOpened{ID: h.ID, Cap: h.Cap, Amount: h.Amount, Created: h.Created, Expires: h.Expires, Settle: h.Settle,
-		Dims: h.Dims, Combo: h.Combo, Path: h.Path, Chains: h.Chains}).Encode(e)
+		Dims: h.Dims, Combo: h.Combo, Path: h.Path, Chains: h.Chains}).encode(e)
 	e.Byte(byte(slices.Index(statusCodes, h.Status)))
 	e.Time(h.Closed)
 	e.Amount(h.Recorded)
@@ -266,7 +266,7 @@ type HeldCost struct {
 	Charged bursar.Amount
 }
 
-func (c *HeldCost) Encode(e *Encoder) {
+func (c *HeldCost) encode(e *Encoder) {
 	e.Ord(c.Cap)
 	e.String(c.Card)
 	e.Uint(uint64(c.Version))

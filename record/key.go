@@ -17,7 +17,7 @@ type Identity struct {
 	Content [8]byte
 }
 
-func (k *Identity) Encode(e *Encoder) {
+func (k *Identity) encode(e *Encoder) {
 	e.Bool(k.Set)
 	if k.Set {
 		e.Hash(k.Hash)
@@ -43,8 +43,8 @@ type Kept struct {
 
 func (*Kept) Kind() Kind { return kindKept }
 
-func (r *Kept) Encode(e *Encoder) {
-	r.Key.Encode(e)
+func (r *Kept) encode(e *Encoder) {
+	r.Key.encode(e)
 	e.Uint(uint64(r.Status))
 	e.Bytes(r.Body)
 }

@@ -17,7 +17,7 @@ type LevelSet struct {
 
 func (*LevelSet) Kind() Kind { return kindLevel }
 
-func (r *LevelSet) Encode(e *Encoder) {
+func (r *LevelSet) encode(e *Encoder) {
 	e.Ord(r.Key.Leaf)
 	e.Ord(r.Key.Cap)
 	e.Amount(r.Value)

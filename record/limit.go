@@ -34,7 +34,7 @@ type Window struct{ PrevStart, Start, End bursar.Time }
 // Follows tells that p is the window just before w.
 func (w Window) Follows(p Window) bool { return p.End == w.Start }
 
-func (w Window) Encode(e *Encoder) {
+func (w Window) encode(e *Encoder) {
 	e.Time(w.Start)
 	e.Uint(uint64(w.End - w.Start))
 	e.Uint(uint64(w.Start - w.PrevStart))
@@ -59,7 +59,7 @@ type LimitPut struct {
 
 func (*LimitPut) Kind() Kind { return kindRow }
 
-func (r *LimitPut) Encode(e *Encoder) {
+func (r *LimitPut) encode(e *Encoder) {
 	e.Ord(r.Ord)
 	e.Hash(r.ID)
 	e.Ord(r.Def.Ent)
@@ -83,7 +83,7 @@ func (r *LimitPut) Encode(e *Encoder) {
 	e.Bool(r.Carry)
 	if r.Carry {
 		e.Amount(r.Used)
-		r.Window.Encode(e)
+		r.Window.encode(e)
 	}
 }
 
@@ -111,7 +111,7 @@ type LimitDeleted struct{ Ord uint32 }
 
 func (*LimitDeleted) Kind() Kind { return kindRowDelete }
 
-func (r *LimitDeleted) Encode(e *Encoder) { e.Ord(r.Ord) }
+func (r *LimitDeleted) encode(e *Encoder) { e.Ord(r.Ord) }
 
 func (r *LimitDeleted) decode(d *Decoder) { r.Ord = d.ord() }
 
@@ -128,10 +128,10 @@ type LimitStarted struct {
 
 func (*LimitStarted) Kind() Kind { return kindRowStart }
 
-func (r *LimitStarted) Encode(e *Encoder) {
+func (r *LimitStarted) encode(e *Encoder) {
 	e.Ord(r.Ord)
 	e.Amount(r.Used)
-	r.Window.Encode(e)
+	r.Window.encode(e)
 }
 
 func (r *LimitStarted) decode(d *Decoder) {

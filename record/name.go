@@ -9,7 +9,7 @@ type TypeName struct{ ID string }
 
 func (*TypeName) Kind() Kind { return kindType }
 
-func (r *TypeName) Encode(e *Encoder) { e.String(r.ID) }
+func (r *TypeName) encode(e *Encoder) { e.String(r.ID) }
 
 func (r *TypeName) decode(d *Decoder) { r.ID = d.string() }
 
@@ -17,7 +17,7 @@ type CapabilityName struct{ Capability bursar.Capability }
 
 func (*CapabilityName) Kind() Kind { return kindCapability }
 
-func (r *CapabilityName) Encode(e *Encoder) {
+func (r *CapabilityName) encode(e *Encoder) {
 	e.Byte(byte(r.Capability.Kind))
 	e.String(r.Capability.ID)
 }
@@ -31,6 +31,6 @@ type ComboName struct{ Dims []bursar.Dimension }
 
 func (*ComboName) Kind() Kind { return kindCombo }
 
-func (r *ComboName) Encode(e *Encoder) { e.Dims(r.Dims) }
+func (r *ComboName) encode(e *Encoder) { e.Dims(r.Dims) }
 
 func (r *ComboName) decode(d *Decoder) { r.Dims = d.dims() }

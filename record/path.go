@@ -13,6 +13,6 @@ type PathNamed struct{ Path []Step }
 
 func (*PathNamed) Kind() Kind { return kindPath }
 
-func (r *PathNamed) Encode(e *Encoder) { encodeSteps(e, r.Path) }
+func (r *PathNamed) encode(e *Encoder) { encodeSteps(e, r.Path) }
 
 func (r *PathNamed) decode(d *Decoder) { r.Path = DecodeSteps(d) }

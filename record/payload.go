@@ -24,7 +24,7 @@ type Kind uint8
 
 type Record interface {
 	Kind() Kind
-	Encode(e *Encoder)
+	encode(e *Encoder)
 	decode(d *Decoder)
 }
 
@@ -106,7 +106,7 @@ func EncodePayload(b []byte, recs []Record) []byte {
 	e := Encoder{append(b, payloadVersion)}
 	for _, r := range recs {
 		e.B = append(e.B, byte(r.Kind()))
-		r.Encode(&e)
+		r.encode(&e)
 	}
 	return binary.LittleEndian.AppendUint32(e.B, crc32.Checksum(e.B, Castagnoli))
 }

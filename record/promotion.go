@@ -16,7 +16,7 @@ type Promotion struct {
 
 func (*Promotion) Kind() Kind { return kindPromotion }
 
-func (r *Promotion) Encode(e *Encoder) {
+func (r *Promotion) encode(e *Encoder) {
 	e.Ord(r.Cap)
 	e.Ord(r.Row)
 	e.Bool(r.Deleted)

@@ -13,7 +13,7 @@ type ValueSeen struct {
 
 func (*ValueSeen) Kind() Kind { return kindSeen }
 
-func (r *ValueSeen) Encode(e *Encoder) {
+func (r *ValueSeen) encode(e *Encoder) {
 	e.Ord(r.Cap)
 	e.Uint(r.Value)
 	e.Uint(uint64(len(r.Sets)))

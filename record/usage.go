@@ -35,7 +35,7 @@ func encodeCharges(e *Encoder, cs []Charge, amount bursar.Amount) {
 		}
 		e.Byte(flags)
 		if c.Rolled {
-			c.Window.Encode(e)
+			c.Window.encode(e)
 		}
 		if c.Delta != amount {
 			e.Amount(c.Delta)
@@ -111,13 +111,13 @@ type Usage struct {
 
 func (*Usage) Kind() Kind { return kindUsage }
 
-func (r *Usage) Encode(e *Encoder) {
+func (r *Usage) encode(e *Encoder) {
 	e.Byte(byte(r.Op))
 	e.Ord(r.Cap)
 	e.Amount(r.Amount)
 	e.Time(r.At)
 	e.Time(r.Timestamp - r.At)
-	r.Key.Encode(e)
+	r.Key.encode(e)
 	e.Dims(r.Dims)
 	e.Ord(r.Combo)
 	encodeSteps(e, r.Path)

@@ -264,18 +264,18 @@ func (a askClose) replay(r *replayer, c *exchange) string {
 	id := r.modelID(a.hold)
 	_, _, h, f := r.model.findHold(r.customer, id)
 	// What closed the reservation is another request's record: it comes first.
-	repeats := c.idle && a.how != ledger.StepExtend
+	repeats := c.idle && a.how != deedExtend
 	if _, _, effect := a.leaves(c); (!effect || repeats) && f == nil {
-		late := h.Status == bursar.HoldExpired && h.OnExpire == bursar.ExpireRelease && a.how == ledger.StepCommit
+		late := h.Status == bursar.HoldExpired && h.OnExpire == bursar.ExpireRelease && a.how == deedCommit
 		if h.Status == bursar.HoldOpen || late {
 			return notYet
 		}
 	}
 	var want bursar.Reservation
 	switch a.how {
-	case ledger.StepCommit:
+	case deedCommit:
 		want, f = r.model.commitReservation(r.customer, id, a.amount)
-	case ledger.StepRelease:
+	case deedRelease:
 		want, f = r.model.releaseReservation(r.customer, id)
 	default:
 		want, f = r.model.extendReservation(r.customer, id, a.ttl)

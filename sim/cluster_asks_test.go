@@ -16,7 +16,7 @@ type asking interface {
 	request() (method, path string, body any)
 	// leaves is the step of the log that shows that it had an effect, if reply says that it
 	// had one; ok is false when it had none.
-	leaves(c *exchange) (kind ledger.StepKind, id string, ok bool)
+	leaves(c *exchange) (kind deedKind, id string, ok bool)
 	// replay gives the model the request and says how the reply differs; "" when it does
 	// not. Without an effect it changes the model only if it gives "".
 	replay(r *replayer, c *exchange) string
@@ -66,12 +66,12 @@ func (a askUsage) request() (string, string, any) {
 	return "POST", "/usage", map[string]any{"usages": a.in}
 }
 
-func (a askUsage) leaves(c *exchange) (ledger.StepKind, string, bool) {
+func (a askUsage) leaves(c *exchange) (deedKind, string, bool) {
 	got, err := dataOf[[]client.UsageResult](c.body)
 	if c.refused() || err != nil || len(got) == 0 || got[0].Duplicate && c.tries == 1 {
 		return "", "", false
 	}
-	return ledger.StepUsage, got[0].ID, true
+	return deedUsage, got[0].ID, true
 }
 
 func (a askUsage) inputs() []bursar.UsageInput {
@@ -97,9 +97,9 @@ func (a askConsume) request() (string, string, any) {
 	return "POST", "/customers/" + a.customer + "/consume", a.in
 }
 
-func (a askConsume) leaves(c *exchange) (ledger.StepKind, string, bool) {
+func (a askConsume) leaves(c *exchange) (deedKind, string, bool) {
 	got, err := dataOf[client.Consumption](c.body)
-	return ledger.StepUsage, got.ID, !c.refused() && err == nil && (!got.Duplicate || c.tries > 1)
+	return deedUsage, got.ID, !c.refused() && err == nil && (!got.Duplicate || c.tries > 1)
 }
 
 type askReserve struct {
@@ -111,16 +111,16 @@ func (a askReserve) request() (string, string, any) {
 	return "POST", "/customers/" + a.customer + "/reservations", a.in
 }
 
-func (a askReserve) leaves(c *exchange) (ledger.StepKind, string, bool) {
+func (a askReserve) leaves(c *exchange) (deedKind, string, bool) {
 	got, err := dataOf[client.Reservation](c.body)
-	return ledger.StepHold, got.ID, !c.refused() && err == nil && (!got.Duplicate || c.tries > 1)
+	return deedHold, got.ID, !c.refused() && err == nil && (!got.Duplicate || c.tries > 1)
 }
 
 // askClose commits, releases or extends a reservation. Only the client that made it
 // does, one after the other.
 type askClose struct {
 	customer, hold string
-	how            ledger.StepKind
+	how            deedKind
 	amount         bursar.Amount
 	ttl            int
 }
@@ -128,15 +128,15 @@ type askClose struct {
 func (a askClose) request() (string, string, any) {
 	path := "/customers/" + a.customer + "/reservations/" + a.hold + "/" + string(a.how)
 	switch a.how {
-	case ledger.StepCommit:
+	case deedCommit:
 		return "POST", path, map[string]any{"amount": a.amount}
-	case ledger.StepExtend:
+	case deedExtend:
 		return "POST", path, map[string]any{"ttlSeconds": a.ttl}
 	}
 	return "POST", path, map[string]any{}
 }
 
-func (a askClose) leaves(c *exchange) (ledger.StepKind, string, bool) {
+func (a askClose) leaves(c *exchange) (deedKind, string, bool) {
 	got, err := dataOf[client.Reservation](c.body)
 	return a.how, a.hold, !c.refused() && err == nil && (!got.Duplicate || c.tries > 1)
 }
@@ -171,13 +171,13 @@ func (a askCheck) request() (string, string, any) {
 	return "GET", "/customers/" + a.customer + "/entitlements/check?" + a.query, nil
 }
 
-func (askCheck) leaves(*exchange) (ledger.StepKind, string, bool) { return "", "", false }
+func (askCheck) leaves(*exchange) (deedKind, string, bool) { return "", "", false }
 
 // govern is what governance writes have in common: the activity listing has the request.
 type govern struct{}
 
-func (govern) leaves(c *exchange) (ledger.StepKind, string, bool) {
-	return ledger.StepGovern, c.id, !c.refused()
+func (govern) leaves(c *exchange) (deedKind, string, bool) {
+	return deedGovern, c.id, !c.refused()
 }
 
 type askCustomer struct {

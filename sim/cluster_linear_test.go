@@ -15,7 +15,6 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
-	"github.com/bursarhq/bursar/ledger"
 )
 
 var linearRounds = flag.Int("linear", 50, "histories that porcupine checks on a cluster")
@@ -204,10 +203,10 @@ func (a *linearClient) step() (counterOp, *exchange) {
 	default:
 		h := a.holds[0]
 		a.holds = a.holds[1:]
-		c := askClose{customer: a.customer, hold: h.id, how: ledger.StepRelease}
+		c := askClose{customer: a.customer, hold: h.id, how: deedRelease}
 		op := counterOp{how: "release", hold: h.amount}
 		if chance(a.r, 2) {
-			c.how, c.amount = ledger.StepCommit, spend.Amount
+			c.how, c.amount = deedCommit, spend.Amount
 			op = counterOp{how: "commit", hold: h.amount, amount: amount}
 		}
 		return op, a.do(n, a.customer, c)

@@ -13,7 +13,6 @@ import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/client"
-	"github.com/bursarhq/bursar/ledger"
 )
 
 var clusterTypes = []catalogue.EntityTypeInput{
@@ -88,7 +87,7 @@ func (l *load) do(n int, customer string, a asking) *exchange {
 	if in != nil {
 		what.body = []byte(mustJSON(in))
 	}
-	if kind, _, _ := a.leaves(x); kind == ledger.StepGovern && l.keyed {
+	if kind, _, _ := a.leaves(x); kind == deedGovern && l.keyed {
 		what.key = x.id
 	}
 	x.began = time.Now().UnixNano()
@@ -296,15 +295,15 @@ func (a *asker) close(n int) {
 	}
 	i := a.r.IntN(len(a.holds))
 	h := a.holds[i]
-	c := askClose{customer: h.customer, hold: h.id, how: ledger.StepCommit, amount: parse(pick(a.r, clusterAmounts))}
+	c := askClose{customer: h.customer, hold: h.id, how: deedCommit, amount: parse(pick(a.r, clusterAmounts))}
 	switch p := a.r.IntN(10); {
 	case p < 3:
-		c.how = ledger.StepRelease
+		c.how = deedRelease
 	case p < 5 && !a.keyed: // to extend twice is not to extend once
-		c.how, c.ttl = ledger.StepExtend, 60+a.r.IntN(300)
+		c.how, c.ttl = deedExtend, 60+a.r.IntN(300)
 	}
 	a.do(n, h.customer, c)
-	if c.how != ledger.StepExtend && !chance(a.r, 10) { // now and then it is closed again
+	if c.how != deedExtend && !chance(a.r, 10) { // now and then it is closed again
 		a.holds = append(a.holds[:i], a.holds[i+1:]...)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store"
 )
 
@@ -28,12 +27,12 @@ type replayer struct {
 // loggedCommit is a row of the log.
 type loggedCommit struct {
 	head  store.Head
-	steps []ledger.Step
+	steps []deed
 }
 
 func readCommits(ctx context.Context, s store.Store, stream string) (rows []loggedCommit, err error) {
 	err = s.ReadLog(ctx, stream, 0, 0, func(r store.LogRow) error {
-		steps, err := ledger.Steps(r)
+		steps, err := deeds(r)
 		rows = append(rows, loggedCommit{r.Head, steps})
 		return err
 	})
@@ -69,7 +68,7 @@ type effect struct {
 // the log has and nobody was told is a difference.
 func (r *replayer) place(all []*exchange) (effects map[uint64][]effect, idle map[uint64][]*exchange, difference string) {
 	type name struct {
-		kind ledger.StepKind
+		kind deedKind
 		id   string
 	}
 	type position struct {
@@ -91,7 +90,7 @@ func (r *replayer) place(all []*exchange) (effects map[uint64][]effect, idle map
 		for _, p := range logged[name{kind, id}] {
 			if ok && !p.taken && (c.tries > 1 || p.seq == c.version) {
 				at = cmp.Or(at, p)
-				p.taken = p == at || kind == ledger.StepGovern
+				p.taken = p == at || kind == deedGovern
 			}
 		}
 		switch {
@@ -102,7 +101,7 @@ func (r *replayer) place(all []*exchange) (effects map[uint64][]effect, idle map
 					p.taken = true
 				}
 			}
-		case ok && c.tries == 1 && kind != ledger.StepGovern: // governance that changes nothing leaves nothing
+		case ok && c.tries == 1 && kind != deedGovern: // governance that changes nothing leaves nothing
 			return nil, nil, fmt.Sprintf("not in the log at its version: %v", c)
 		default:
 			c.idle = true
@@ -111,7 +110,7 @@ func (r *replayer) place(all []*exchange) (effects map[uint64][]effect, idle map
 	}
 	for n, ps := range logged {
 		for _, p := range ps {
-			if !p.taken && n.kind != ledger.StepExpire && n.kind != ledger.StepGovern {
+			if !p.taken && n.kind != deedExpire && n.kind != deedGovern {
 				return nil, nil, fmt.Sprintf("commit %d has a %s of %s that nobody was told of", p.seq, n.kind, n.id)
 			}
 		}

@@ -1,32 +1,31 @@
-package engine
+package ledger
 
 import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store"
 )
 
 // What commits added to the usage series and no checkpoint has counts as memory, on a store
 // that several nodes share too, until one has it.
 func TestUnsavedSeriesCountAsMemory(t *testing.T) {
-	s := ledger.NewState()
+	s := NewState()
 	s.Shared = true
 	empty := s.Memory()
 	const n, buckets = 1000, 4
 	for seq := uint64(1); seq <= n; seq++ {
-		v := ledger.NewView(s, 0)
-		v.Adds = map[ledger.Bucket]bursar.Amount{}
+		v := NewView(s, 0)
+		v.Adds = map[Bucket]bursar.Amount{}
 		for b := range uint32(buckets) {
-			v.Adds[ledger.Bucket{At: uint32(seq), Ent: b}] = ledger.OneUnit
+			v.Adds[Bucket{At: uint32(seq), Ent: b}] = oneUnit
 		}
 		v.Merge(store.Head{Seq: seq})
 	}
 	if grew := s.Memory() - empty; grew < n*buckets*50 {
 		t.Errorf("%d buckets that nobody saved count as %d bytes", n*buckets, grew)
 	}
-	s.ForgetSteps(n)
+	s.forgetSteps(n)
 	if left := s.Memory() - empty; left != 0 {
 		t.Errorf("what is saved counts as %d bytes", left)
 	}
