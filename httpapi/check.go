@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/ledger"
 )
 
@@ -118,7 +117,7 @@ func (a *API) check(q *request) error {
 	a.metrics.warned(d.Warnings)
 	q.decided(kindCheck, in.Capability, in.Requested, in.Dimensions, &d)
 	b := append(q.out[:0], `{"data":`...)
-	b = appendDecision(b, &d, a.engine)
+	b = appendDecision(b, &d, q.now)
 	q.send(q.route.status, append(b, '}'))
 	a.metrics.checked(q.start)
 	return nil
@@ -147,8 +146,8 @@ type checkItem struct {
 
 // decisions are the answers to several questions.
 type decisions struct {
-	list   []bursar.Decision
-	engine *engine.Engine
+	list []bursar.Decision
+	now  bursar.Time
 }
 
 func (ds decisions) appendTo(b []byte) []byte {
@@ -157,7 +156,7 @@ func (ds decisions) appendTo(b []byte) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendDecision(b, &ds.list[i], ds.engine)
+		b = appendDecision(b, &ds.list[i], ds.now)
 	}
 	return append(b, ']')
 }
@@ -176,7 +175,7 @@ func (a *API) checks(c call, in *checksIn) (out decisions, _ uint64, _ error) {
 	if err := problems.Err(); err != nil {
 		return out, 0, err
 	}
-	out.engine = a.engine
+	out.now = c.now
 	if bursar.CheckCustomerID(in.CustomerID) != nil {
 		for _, input := range inputs {
 			out.list = append(out.list, a.denied(input.Capability, bursar.CodeCustomerNotFound))

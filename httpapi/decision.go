@@ -1,14 +1,13 @@
 package httpapi
 
 import (
-	"strconv"
+	"cmp"
 
 	"github.com/bursarhq/bursar"
 )
 
-// What a decision looks like on the wire. Checks are the hot path, so these are written
-// by hand; the types below say the same to openapi.json, and a test holds the two
-// together.
+// What a decision looks like on the wire. These types are what openapi.json describes and
+// what replies are made of; decisionwriter.go writes the same for the hot path.
 
 // nodeReply is one limit of a chain.
 type nodeReply struct {
@@ -16,8 +15,8 @@ type nodeReply struct {
 	EntityID       string             `json:"entityId"`
 	EntityTypeID   string             `json:"entityTypeId"`
 	ScopeEntityIDs []string           `json:"scopeEntityIds"`
-	FeatureID      *string            `json:"featureId,omitempty"`
-	CurrencyID     *string            `json:"currencyId,omitempty"`
+	FeatureID      *string            `json:"featureId,omitzero"`
+	CurrencyID     *string            `json:"currencyId,omitzero"`
 	Label          string             `json:"label"`
 	Enforcement    bursar.Enforcement `json:"enforcement" is:"enum=hard|soft"`
 	UsageLimit     *bursar.Amount     `json:"usageLimit" doc:"With active boosts; null is unlimited."`
@@ -30,144 +29,230 @@ type nodeReply struct {
 	Exceeded       bool               `json:"exceeded" doc:"usage + held + requested is above the limit, hard or soft."`
 }
 
-// bindingReply is the limit that denied.
+// bindingReply is what denied: a limit of an entity, with the members of a node, or one of
+// the customer, without some of them.
 type bindingReply struct {
 	Source         bursar.BindingSource `json:"source" is:"enum=ENTITY|CUSTOMER|CREDITS"`
+	AssignmentID   *string              `json:"assignmentId,omitzero"`
 	EntityID       *string              `json:"entityId"`
-	FeatureID      *string              `json:"featureId,omitempty"`
-	CurrencyID     *string              `json:"currencyId,omitempty"`
+	EntityTypeID   *string              `json:"entityTypeId,omitzero"`
+	ScopeEntityIDs []string             `json:"scopeEntityIds,omitzero"`
+	FeatureID      *string              `json:"featureId,omitzero"`
+	CurrencyID     *string              `json:"currencyId,omitzero"`
+	Label          *string              `json:"label,omitzero"`
+	Enforcement    *bursar.Enforcement  `json:"enforcement,omitzero" is:"enum=hard|soft"`
 	UsageLimit     *bursar.Amount       `json:"usageLimit"`
 	CurrentUsage   bursar.Amount        `json:"currentUsage"`
+	Requested      *bursar.Amount       `json:"requested,omitempty"`
 	Reserved       bursar.Amount        `json:"reserved"`
 	Remaining      *bursar.Amount       `json:"remaining"`
 	ResetsAt       *bursar.Time         `json:"resetsAt"`
-	AssignmentID   string               `json:"assignmentId,omitempty"`
-	EntityTypeID   string               `json:"entityTypeId,omitempty"`
-	ScopeEntityIDs []string             `json:"scopeEntityIds,omitempty"`
-	Label          *string              `json:"label,omitempty"`
-	Enforcement    bursar.Enforcement   `json:"enforcement,omitempty" is:"enum=hard|soft"`
-	Requested      *bursar.Amount       `json:"requested,omitempty"`
-	IsGranted      *bool                `json:"isGranted,omitempty"`
-	Exceeded       *bool                `json:"exceeded,omitempty"`
+	IsGranted      *bool                `json:"isGranted,omitzero"`
+	Exceeded       *bool                `json:"exceeded,omitzero"`
 }
 
-// chains are the limits on the path of a request, one list for each dimension that
-// resolved, each from the leaf to the root.
-type chains [][]bursar.Node
+// featureCheck is a decision about a feature.
+type featureCheck struct {
+	Type               string          `json:"type" is:"enum=FEATURE"`
+	IsGranted          bool            `json:"isGranted"`
+	AccessDeniedReason *bursar.Code    `json:"accessDeniedReason"`
+	Feature            *checkFeature   `json:"feature,omitzero"`
+	CurrentUsage       *bursar.Amount  `json:"currentUsage,omitempty"`
+	UsageLimit         **bursar.Amount `json:"usageLimit,omitzero" doc:"Of the customer's promotional entitlement; null is unlimited."`
+	HasUnlimitedUsage  *bool           `json:"hasUnlimitedUsage,omitzero"`
+	ResetPeriod        **string        `json:"resetPeriod,omitzero"`
+	UsagePeriodStart   *bursar.Time    `json:"usagePeriodStart,omitzero" doc:"With a reset period, as the end and the anchor."`
+	UsagePeriodEnd     *bursar.Time    `json:"usagePeriodEnd,omitzero"`
+	UsagePeriodAnchor  *bursar.Time    `json:"usagePeriodAnchor,omitzero"`
+	ValidUntil         *bursar.Time    `json:"validUntil,omitzero" doc:"When time alone changes the answer next: the period or the entitlement ends."`
+	UpdatedAt          *bursar.Time    `json:"entitlementUpdatedAt,omitzero"`
+	Costs              []cost          `json:"costs,omitempty" doc:"Of a priced feature: what the request costs in each currency."`
+	Unpriced           []string        `json:"unpriced,omitempty" doc:"With the reason Unknown: currencies that the feature has a price in, but not for these dimensions."`
+	Chains             [][]nodeReply   `json:"chains,omitzero" doc:"Left out when the request has no dimensions."`
+	Binding            *bindingReply   `json:"binding"`
+	Warnings           []string        `json:"warnings,omitempty"`
+}
 
-func (c chains) appendTo(b []byte) []byte { return appendChains(b, c) }
+type checkFeature struct {
+	ID            string `json:"id"`
+	DisplayName   string `json:"displayName"`
+	FeatureStatus string `json:"featureStatus"`
+	FeatureType   string `json:"featureType"`
+}
 
-func appendChains(b []byte, c [][]bursar.Node) []byte {
-	b = append(b, '[')
-	for i := range c {
-		if i > 0 {
-			b = append(b, ',')
+// creditCheck is a decision about a currency.
+type creditCheck struct {
+	Type               string         `json:"type" is:"enum=CREDIT"`
+	IsGranted          bool           `json:"isGranted"`
+	AccessDeniedReason *bursar.Code   `json:"accessDeniedReason"`
+	Currency           checkCurrency  `json:"currency"`
+	CurrentUsage       bursar.Amount  `json:"currentUsage"`
+	UsageLimit         bursar.Amount  `json:"usageLimit"`
+	UsageUpdatedAt     bursar.Time    `json:"usageUpdatedAt"`
+	UsagePeriodEnd     *bursar.Time   `json:"usagePeriodEnd,omitzero" doc:"When the next grant that has credits left expires, as validUntil."`
+	ValidUntil         *bursar.Time   `json:"validUntil,omitzero"`
+	Reserved           bursar.Amount  `json:"reserved"`
+	Remaining          *bursar.Amount `json:"remaining" doc:"null when no pool gates."`
+	Chains             [][]nodeReply  `json:"chains,omitzero" doc:"Left out when the request has no dimensions."`
+	Binding            *bindingReply  `json:"binding"`
+	Warnings           []string       `json:"warnings,omitempty"`
+}
+
+type checkCurrency struct {
+	CurrencyID   string            `json:"currencyId"`
+	DisplayName  string            `json:"displayName"`
+	Description  *string           `json:"description,omitzero"`
+	Metadata     map[string]string `json:"metadata,omitempty"`
+	UnitSingular *string           `json:"unitSingular,omitzero"`
+	UnitPlural   *string           `json:"unitPlural,omitzero"`
+}
+
+// decisionReply is either check. Absent is an outer pointer that is nil; where null says
+// something too, it is a pointer to a nil one.
+type decisionReply struct {
+	Feature *featureCheck
+	Credit  *creditCheck
+}
+
+func (d decisionReply) appendTo(b []byte) []byte {
+	if d.Credit != nil {
+		return appendBare(b, d.Credit)
+	}
+	return appendBare(b, d.Feature)
+}
+
+// viewDecision shows d, decided at now.
+func viewDecision(d *bursar.Decision, now bursar.Time) decisionReply {
+	if d.Capability.Kind == bursar.KindCurrency {
+		return decisionReply{Credit: viewCreditCheck(d, now)}
+	}
+	out := &featureCheck{Type: "FEATURE", IsGranted: d.Granted, AccessDeniedReason: deniedFor(d),
+		Chains: viewChains(d.Chains), Binding: viewBinding(d.Binding), Warnings: d.Warnings}
+	f, g := d.Feature, &d.Gate
+	if f != nil {
+		out.Feature = &checkFeature{ID: f.ID, DisplayName: f.DisplayName, FeatureStatus: f.FeatureStatus, FeatureType: f.FeatureType}
+	}
+	if f == nil || undecided(d.Reason) {
+		return decisionReply{Feature: out}
+	}
+	out.CurrentUsage, out.UsageLimit, out.HasUnlimitedUsage = &g.CurrentUsage, new(&g.UsageLimit), &g.Unlimited
+	if g.Unlimited {
+		*out.UsageLimit = nil
+	}
+	out.ResetPeriod = new(*string)
+	if p := g.Promotion; p != nil {
+		out.ValidUntil, out.UpdatedAt = timeOrNil(validUntil(g)), &p.UpdatedAt
+		if p.ResetPeriod != "" {
+			*out.ResetPeriod = &p.ResetPeriod
+			out.UsagePeriodStart, out.UsagePeriodEnd, out.UsagePeriodAnchor = &g.PeriodStart, &g.ResetsAt, new(anchorOf(g))
 		}
-		b = append(b, '[')
-		for j := range c[i] {
-			if j > 0 {
-				b = append(b, ',')
-			}
-			b = appendNode(append(b, '{'), &c[i][j])
-			b = append(b, '}')
+	}
+	for _, c := range d.Costs {
+		out.Costs = append(out.Costs, cost(c.Cost))
+	}
+	out.Unpriced = d.Unpriced
+	return decisionReply{Feature: out}
+}
+
+func viewCreditCheck(d *bursar.Decision, now bursar.Time) *creditCheck {
+	g := &d.Gate
+	out := &creditCheck{Type: "CREDIT", IsGranted: d.Granted, AccessDeniedReason: deniedFor(d), Currency: viewCheckCurrency(d),
+		CurrentUsage: g.CurrentUsage, UsageLimit: g.UsageLimit, UsageUpdatedAt: cmp.Or(g.UpdatedAt, now),
+		UsagePeriodEnd: timeOrNil(g.ResetsAt), ValidUntil: timeOrNil(g.ResetsAt), Reserved: g.Reserved,
+		Chains: viewChains(d.Chains), Binding: viewBinding(d.Binding), Warnings: d.Warnings}
+	if !g.Unlimited {
+		left := bursar.MaxAmount(bursar.Amount{}, g.UsageLimit.Sub(g.CurrentUsage).Sub(g.Reserved))
+		out.Remaining = &left
+	}
+	return out
+}
+
+// viewCheckCurrency shows the currency of a decision, by its id alone when there is none.
+func viewCheckCurrency(d *bursar.Decision) checkCurrency {
+	c := d.Currency
+	if c == nil {
+		return checkCurrency{CurrencyID: d.Capability.ID, DisplayName: d.Capability.ID}
+	}
+	out := checkCurrency{CurrencyID: d.Capability.ID, DisplayName: c.DisplayName, Description: c.Description, Metadata: c.Metadata}
+	if c.Units != nil {
+		out.UnitSingular, out.UnitPlural = &c.Units.Singular, &c.Units.Plural
+	}
+	return out
+}
+
+func deniedFor(d *bursar.Decision) *bursar.Code {
+	if d.Granted {
+		return nil
+	}
+	return &d.Reason
+}
+
+// anchorOf is what the windows of the promotional entitlement of g align with.
+func anchorOf(g *bursar.Gate) bursar.Time {
+	if to := g.Promotion.AccordingTo; to != "" && to != startOfPromotion {
+		return g.PeriodStart
+	}
+	return g.Promotion.StartDate
+}
+
+// validUntil is when time alone changes what the promotional entitlement of g allows, 0 for
+// never. Without a reset period its one window never ends.
+func validUntil(g *bursar.Gate) bursar.Time {
+	until := g.Promotion.EndDate
+	if g.Promotion.ResetPeriod != "" && (until == 0 || g.ResetsAt < until) {
+		until = g.ResetsAt
+	}
+	return until
+}
+
+func viewChains(chains [][]bursar.Node) [][]nodeReply {
+	if chains == nil {
+		return nil
+	}
+	out := make([][]nodeReply, len(chains))
+	for i := range chains {
+		out[i] = make([]nodeReply, len(chains[i]))
+		for j := range chains[i] {
+			out[i][j] = viewNode(&chains[i][j])
 		}
-		b = append(b, ']')
 	}
-	return append(b, ']')
+	return out
 }
 
-// appendNode appends the members of a node.
-func appendNode(b []byte, n *bursar.Node) []byte {
-	b = append(b, `"assignmentId":`...)
-	b = appendID(b, n.AssignmentID)
-	b = append(b, `,"entityId":`...)
-	b = appendID(b, n.EntityID)
-	b = append(b, `,"entityTypeId":`...)
-	b = appendID(b, n.EntityTypeID)
-	b = append(b, `,"scopeEntityIds":[`...)
-	b = append(appendIDs(b, n.ScopeEntityIDs), ']')
-	b = appendCapability(b, n.Capability)
-	b = append(b, `,"label":`...)
-	b = appendID(b, n.Label)
-	b = append(b, `,"enforcement":`...)
-	b = appendID(b, string(n.Enforcement))
-	b = append(b, `,"usageLimit":`...)
-	b = appendLimit(b, n.UsageLimit)
-	b = append(b, `,"currentUsage":`...)
-	b = n.CurrentUsage.AppendTo(b)
-	b = append(b, `,"requested":`...)
-	b = n.Requested.AppendTo(b)
-	b = append(b, `,"reserved":`...)
-	b = n.Reserved.AppendTo(b)
-	b = append(b, `,"remaining":`...)
-	b = appendRemaining(b, n)
-	b = append(b, `,"resetsAt":`...)
-	b = appendTime(b, n.ResetsAt)
-	b = append(b, `,"isGranted":`...)
-	b = strconv.AppendBool(b, n.Granted)
-	b = append(b, `,"exceeded":`...)
-	return strconv.AppendBool(b, n.Exceeded)
-}
-
-func appendLimit(b []byte, limit *bursar.Amount) []byte {
-	if limit == nil {
-		return append(b, "null"...)
+func viewNode(n *bursar.Node) nodeReply {
+	out := nodeReply{
+		AssignmentID: n.AssignmentID, EntityID: n.EntityID, EntityTypeID: n.EntityTypeID, ScopeEntityIDs: n.ScopeEntityIDs, Label: n.Label,
+		Enforcement: n.Enforcement, UsageLimit: n.UsageLimit, CurrentUsage: n.CurrentUsage, Requested: n.Requested, Reserved: n.Reserved,
+		Remaining: n.Remaining(), ResetsAt: n.ResetsAt, IsGranted: n.Granted, Exceeded: n.Exceeded,
 	}
-	return limit.AppendTo(b)
+	out.FeatureID, out.CurrencyID = capabilityIDs(n.Capability)
+	return out
 }
 
-// appendRemaining is n.Remaining without its allocation.
-func appendRemaining(b []byte, n *bursar.Node) []byte {
-	if n.UsageLimit == nil {
-		return append(b, "null"...)
-	}
-	left := n.UsageLimit.Sub(n.CurrentUsage).Sub(n.Reserved)
-	return bursar.MaxAmount(bursar.Amount{}, left).AppendTo(b)
-}
-
-// appendID appends a string whose bytes need no escape, such as an id or a label; any
-// other is escaped.
-func appendID(b []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c > '~' {
-			return appendString(b, s)
-		}
-	}
-	b = append(b, '"')
-	b = append(b, s...)
-	return append(b, '"')
-}
-
-func appendCapability(b []byte, c bursar.Capability) []byte {
-	if c.Kind == bursar.KindCurrency {
-		b = append(b, `,"currencyId":`...)
-	} else {
-		b = append(b, `,"featureId":`...)
-	}
-	return appendID(b, c.ID)
-}
-
-func appendBinding(b []byte, x *bursar.Binding) []byte {
+func viewBinding(x *bursar.Binding) *bindingReply {
 	if x == nil {
-		return append(b, "null"...)
+		return nil
 	}
-	b = append(b, `{"source":"`...)
-	b = append(b, x.Source...)
-	b = append(b, `",`...)
 	n := &x.Node
-	if x.Source == bursar.BindingEntity {
-		return append(appendNode(b, n), '}')
+	out := &bindingReply{Source: x.Source, UsageLimit: n.UsageLimit, CurrentUsage: n.CurrentUsage, Reserved: n.Reserved, Remaining: n.Remaining()}
+	out.FeatureID, out.CurrencyID = capabilityIDs(n.Capability)
+	if x.Source != bursar.BindingEntity {
+		out.ResetsAt = timeOrNil(n.ResetsAt)
+		return out
 	}
-	b = append(b, `"entityId":null`...)
-	b = appendCapability(b, n.Capability)
-	b = append(b, `,"usageLimit":`...)
-	b = appendLimit(b, n.UsageLimit)
-	b = append(b, `,"currentUsage":`...)
-	b = n.CurrentUsage.AppendTo(b)
-	b = append(b, `,"reserved":`...)
-	b = n.Reserved.AppendTo(b)
-	b = append(b, `,"remaining":`...)
-	b = appendRemaining(b, n)
-	b = append(b, `,"resetsAt":`...)
-	return append(appendTimeOrNull(b, n.ResetsAt), '}')
+	out.AssignmentID, out.EntityID, out.EntityTypeID, out.ScopeEntityIDs = &n.AssignmentID, &n.EntityID, &n.EntityTypeID, append([]string{}, n.ScopeEntityIDs...)
+	out.Label, out.Enforcement, out.Requested = &n.Label, &n.Enforcement, &n.Requested
+	out.ResetsAt, out.IsGranted, out.Exceeded = &n.ResetsAt, &n.Granted, &n.Exceeded
+	return out
+}
+
+// undecided reports whether a denial says that there was nothing to look at, so that
+// the decision has no figures.
+func undecided(reason bursar.Code) bool {
+	switch reason {
+	case bursar.CodeCustomerNotFound, bursar.CodeFeatureNotFound, bursar.CodeEntitlementNotFound,
+		bursar.CodeFeatureTypeMismatch, bursar.CodeCustomerResourceNotFound, bursar.CodeCustomerIsArchived:
+		return true
+	}
+	return false
 }

@@ -23,14 +23,9 @@ type denialOut struct {
 	Dimensions dims          `json:"dimensions"`
 	Reason     bursar.Code   `json:"reason"`
 	RequestID  string        `json:"requestId"`
-	Binding    bindingView   `json:"binding"`
-	Chains     chains        `json:"chains" doc:"The limits on its path, with their figures when it was denied."`
+	Binding    *bindingReply `json:"binding"`
+	Chains     [][]nodeReply `json:"chains" doc:"The limits on its path, with their figures when it was denied."`
 }
-
-// bindingView is a binding, or none.
-type bindingView struct{ *bursar.Binding }
-
-func (v bindingView) appendTo(b []byte) []byte { return appendBinding(b, v.Binding) }
 
 // denials are those that this node remembers.
 func (a *API) denials(c call, in *denialsQuery) ([]denialOut, uint64, error) {
@@ -51,29 +46,34 @@ func (a *API) denials(c call, in *denialsQuery) ([]denialOut, uint64, error) {
 // viewDenial shows what s lets see of a denial: one of a request that named an entity it
 // sees, without limits and dimensions that it does not see. ok is false for others.
 func viewDenial(d *denial, s *ledger.Sight) (out denialOut, ok bool) {
-	out = denialOut{ID: d.id, Timestamp: d.at, Kind: d.kind, Requested: d.requested, Dimensions: d.dims, Reason: d.decision.Reason,
-		RequestID: d.requestID, Binding: bindingView{d.decision.Binding}, Chains: d.decision.Chains}
-	out.FeatureID, out.CurrencyID = capabilityIDs(d.capability)
-	if s.Whole() {
-		return out, true
-	}
-	seen, named := s.Dimensions(d.dims)
-	out.Dimensions, out.Chains = seen, chains{}
-	for _, chain := range d.decision.Chains {
-		chain = slices.DeleteFunc(slices.Clone(chain), func(n bursar.Node) bool { return !s.Limit(n.EntityID, n.ScopeEntityIDs) })
-		if len(chain) > 0 {
-			out.Chains = append(out.Chains, chain)
+	reason, binding, chains, dims, named := d.decision.Reason, d.decision.Binding, d.decision.Chains, d.dims, true
+	if !s.Whole() {
+		dims, named = s.Dimensions(d.dims)
+		chains = seenOf(chains, s)
+		if binding != nil && (binding.Source != bursar.BindingEntity || !s.Limit(binding.Node.EntityID, binding.Node.ScopeEntityIDs)) {
+			reason, binding = boundBy(firstRefusing(chains), reason)
 		}
 	}
-	if b := d.decision.Binding; b != nil && (b.Source != bursar.BindingEntity || !s.Limit(b.Node.EntityID, b.Node.ScopeEntityIDs)) {
-		out.bindBy(firstRefusing(out.Chains))
-	}
+	out = denialOut{ID: d.id, Timestamp: d.at, Kind: d.kind, Requested: d.requested, Dimensions: dims, Reason: reason,
+		RequestID: d.requestID, Binding: viewBinding(binding), Chains: viewChains(chains)}
+	out.FeatureID, out.CurrencyID = capabilityIDs(d.capability)
 	return out, named
 }
 
+// seenOf are the limits of chains that s sees, without chains that have none.
+func seenOf(chains [][]bursar.Node, s *ledger.Sight) (seen [][]bursar.Node) {
+	for _, chain := range chains {
+		chain = slices.DeleteFunc(slices.Clone(chain), func(n bursar.Node) bool { return !s.Limit(n.EntityID, n.ScopeEntityIDs) })
+		if len(chain) > 0 {
+			seen = append(seen, chain)
+		}
+	}
+	return seen
+}
+
 // firstRefusing is the first limit that does not let through; nil when all do.
-func firstRefusing(c chains) *bursar.Node {
-	for _, chain := range c {
+func firstRefusing(chains [][]bursar.Node) *bursar.Node {
+	for _, chain := range chains {
 		for i := range chain {
 			if !chain[i].Granted {
 				return &chain[i]
@@ -83,14 +83,15 @@ func firstRefusing(c chains) *bursar.Node {
 	return nil
 }
 
-// bindBy shows n as what denied, in place of something that is not seen; where nothing that
-// is seen denied, the reason alone tells of it.
-func (out *denialOut) bindBy(n *bursar.Node) {
-	if out.Binding.Binding = nil; n == nil {
-		return
+// boundBy is n as what denied, in place of something that is not seen, and the reason that
+// it gives. Where nothing that is seen denied, the reason alone tells of it.
+func boundBy(n *bursar.Node, reason bursar.Code) (bursar.Code, *bursar.Binding) {
+	if n == nil {
+		return reason, nil
 	}
-	out.Binding.Binding, out.Reason = &bursar.Binding{Source: bursar.BindingEntity, Node: *n}, bursar.CodeRequestedUsageExceeding
+	reason = bursar.CodeRequestedUsageExceeding
 	if n.UsageLimit != nil && !n.CurrentUsage.Add(n.Reserved).Less(*n.UsageLimit) {
-		out.Reason = bursar.CodeBudgetExceeded
+		reason = bursar.CodeBudgetExceeded
 	}
+	return reason, &bursar.Binding{Source: bursar.BindingEntity, Node: *n}
 }

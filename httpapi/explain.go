@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/ledger"
 )
 
@@ -14,7 +13,7 @@ type explainIn struct {
 
 // explainOut is a decision, as a check gives it but for its chains, with its arithmetic.
 type explainOut struct {
-	Decision     decisionView      `json:"decision"`
+	Decision     decisionReply     `json:"decision"`
 	Gates        []explainedGate   `json:"gates" doc:"Of the customer: the promotional entitlement of the feature, the pool of each currency."`
 	Chains       [][]explainedNode `json:"chains" doc:"As a check gives them; [] without dimensions."`
 	GrantedAfter *bursar.Time      `json:"grantedAfter" doc:"The end of a window at which it would be granted if nothing else were used; null when it is granted now, or never by time alone."`
@@ -43,24 +42,6 @@ type fitOut struct {
 	WouldNeed bursar.Amount `json:"wouldNeed" doc:"By how much the limit would have to be higher."`
 }
 
-// decisionView is a decision as a check writes it.
-type decisionView struct {
-	*bursar.Decision
-	engine *engine.Engine
-}
-
-func (v decisionView) appendTo(b []byte) []byte { return appendDecision(b, v.Decision, v.engine) }
-
-func viewNode(n *bursar.Node) nodeReply {
-	out := nodeReply{
-		AssignmentID: n.AssignmentID, EntityID: n.EntityID, EntityTypeID: n.EntityTypeID, ScopeEntityIDs: n.ScopeEntityIDs, Label: n.Label,
-		Enforcement: n.Enforcement, UsageLimit: n.UsageLimit, CurrentUsage: n.CurrentUsage, Requested: n.Requested, Reserved: n.Reserved,
-		Remaining: n.Remaining(), ResetsAt: n.ResetsAt, IsGranted: n.Granted, Exceeded: n.Exceeded,
-	}
-	out.FeatureID, out.CurrencyID = capabilityIDs(n.Capability)
-	return out
-}
-
 func viewGate(g *ledger.ExplainedGate) explainedGate {
 	out := explainedGate{
 		Source: bursar.BindingCustomer, UsageLimit: g.UsageLimit, CurrentUsage: g.CurrentUsage, Reserved: g.Reserved, Requested: g.Requested,
@@ -85,17 +66,17 @@ func (a *API) explain(c call, in *explainIn) (x ledger.Explanation, _ uint64, _ 
 
 func (a *API) viewExplanation(x ledger.Explanation) explainOut {
 	d := x.Decision
-	out := explainOut{Decision: decisionView{&d, a.engine}, Gates: make([]explainedGate, len(x.Gates)), Chains: make([][]explainedNode, len(d.Chains)),
+	d.Chains = nil // they are shown with their arithmetic
+	out := explainOut{Decision: viewDecision(&d, a.engine.Now()), Gates: make([]explainedGate, len(x.Gates)), Chains: make([][]explainedNode, len(x.Decision.Chains)),
 		GrantedAfter: timeOrNil(x.GrantedAfter), RootEntityID: orNil(&x.RootEntityID)}
 	for i := range x.Gates {
 		out.Gates[i] = viewGate(&x.Gates[i])
 	}
-	for i, chain := range d.Chains {
+	for i, chain := range x.Decision.Chains {
 		out.Chains[i] = make([]explainedNode, len(chain))
 		for j := range chain {
 			out.Chains[i][j] = explainedNode{viewNode(&chain[j]), fitOut(x.Fits[i][j])}
 		}
 	}
-	d.Chains = nil
 	return out
 }

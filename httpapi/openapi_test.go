@@ -500,10 +500,6 @@ func (d *document) output(t reflect.Type) object {
 		return object{"type": "object", "additionalProperties": object{"anyOf": []any{text, object{"type": "array", "items": text}}}}
 	case reflect.TypeFor[chains]():
 		return d.output(reflect.TypeFor[[][]nodeReply]())
-	case reflect.TypeFor[bindingView]():
-		return d.output(reflect.TypeFor[*bindingReply]())
-	case reflect.TypeFor[decisionView]():
-		return d.output(reflect.TypeFor[decisionReply]())
 	case reflect.TypeFor[decisions]():
 		return object{"type": "array", "items": d.output(reflect.TypeFor[decisionReply]())}
 	case reflect.TypeFor[decisionReply]():
@@ -568,7 +564,8 @@ func (d *document) members(t reflect.Type, properties object, required *[]any) {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		rules := strings.Split(f.Tag.Get("is"), ",")
 		ft := f.Type
-		if options == "omitempty" && ft.Kind() == reflect.Pointer && !slices.Contains(rules, "nullable") {
+		mayBeAbsent := options == "omitempty" || options == "omitzero"
+		if mayBeAbsent && ft.Kind() == reflect.Pointer {
 			ft = ft.Elem()
 		}
 		var schema object
@@ -587,7 +584,7 @@ func (d *document) members(t reflect.Type, properties object, required *[]any) {
 			schema["description"] = doc
 		}
 		properties[name] = schema
-		if options != "omitempty" {
+		if !mayBeAbsent {
 			*required = append(*required, name)
 		}
 	}

@@ -171,7 +171,7 @@ func (q *request) appendProblem(b []byte, e *bursar.Error, status int, retry boo
 		b = appendWarnings(appendChains(b, d.Chains), d.Warnings)
 	}
 	if x := e.Allocation; x != nil {
-		b = appendAllocationProblem(append(b, `,"allocation":`...), x)
+		b = appendBare(append(b, `,"allocation":`...), viewAllocationProblem(x))
 	}
 	if len(e.Conflicts) > 0 {
 		b = appendBare(append(b, `,"conflicts":`...), viewConflicts(e.Conflicts))
@@ -188,17 +188,8 @@ type allocationProblem struct {
 	Available    bursar.Amount  `json:"available" doc:"What would fit."`
 }
 
-func appendAllocationProblem(b []byte, x *bursar.AllocationProblem) []byte {
-	b = append(b, `{"assignmentId":`...)
-	b = appendID(b, x.AssignmentID)
-	b = append(b, `,"entityId":`...)
-	b = appendID(b, x.EntityID)
-	b = append(b, `,"usageLimit":`...)
-	b = appendLimit(b, x.UsageLimit)
-	b = append(b, `,"allocated":`...)
-	b = x.Allocated.AppendTo(b)
-	b = append(b, `,"available":`...)
-	return append(x.Available.AppendTo(b), '}')
+func viewAllocationProblem(x *bursar.AllocationProblem) allocationProblem {
+	return allocationProblem{x.AssignmentID, x.EntityID, x.UsageLimit, x.Allocated, x.Available}
 }
 
 // located is the message of e with its place, and how many more there are.
