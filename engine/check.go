@@ -33,7 +33,7 @@ type CheckOptions struct {
 // reservations, usage series and idempotency keys, the listing and the activity. What is
 // not is given to Found. It writes nothing; where nodes write meanwhile, each customer is
 // checked as of one moment.
-func CheckStore(ctx context.Context, s store.Store, o CheckOptions) (Checked, error) {
+func CheckStore(ctx context.Context, s store.Reader, o CheckOptions) (Checked, error) {
 	c := &checker{ctx: ctx, s: s, o: o}
 	if o.Customer != "" {
 		return c.done, c.streams([]string{o.Customer})
@@ -60,7 +60,7 @@ func CheckStore(ctx context.Context, s store.Store, o CheckOptions) (Checked, er
 
 type checker struct {
 	ctx  context.Context
-	s    store.Store
+	s    store.Reader
 	o    CheckOptions
 	done Checked
 }

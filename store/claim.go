@@ -37,14 +37,20 @@ var ErrServed = errors.New("nodes use the store, or another import does; stop th
 
 // Writers keeps the claim of one holder.
 type Writers struct {
-	s      Store
+	s      claimer
 	holder string
 	asked  atomic.Pointer[time.Time] // when the claim was asked for that the holder has; nil = it has none
 	taken  atomic.Bool               // somebody else has it
 	mu     sync.Mutex                // one renewal at a time
 }
 
-func NewWriters(s Store, holder string) *Writers {
+// claimer is what a claim is kept with.
+type claimer interface {
+	Claim(ctx context.Context, names []string, holder string, ttl time.Duration) ([]bool, error)
+}
+
+// NewWriters is the claim of holder, which does not have it yet.
+func NewWriters(s claimer, holder string) *Writers {
 	return &Writers{s: s, holder: holder}
 }
 
@@ -124,14 +130,14 @@ func (w *Writers) Keep(stop <-chan struct{}) {
 	}
 }
 
-// claimedStore is a shared store for somebody who writes with the claim alone. It embeds
-// what reads, so a method that writes cannot be left out.
+// claimedStore is a shared store for somebody who writes with the claim alone.
 type claimedStore struct {
 	to      Store
 	writers *Writers
 }
 
-func NewClaimedStore(s Store, w *Writers) *claimedStore { return &claimedStore{s, w} }
+// NewClaimedStore is s for the holder of w: what writes is refused while the holder may not.
+func NewClaimedStore(s Store, w *Writers) Store { return &claimedStore{s, w} }
 
 func (s *claimedStore) may(ctx context.Context) error {
 	if err := s.writers.May(ctx); err != nil {

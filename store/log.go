@@ -19,8 +19,40 @@ const CatalogueStream = ""
 // ErrTrimmed says that a log does not reach back to where it is needed.
 var ErrTrimmed = errors.New("its log was trimmed")
 
+// Bounds of a page of a log: what a store has ready at once.
+const (
+	LogPageRows   = 256
+	LogPageLength = 1 << 20 // bytes of payloads, above which a page ends
+)
+
+// ReadPages is a store's ReadLog by pages, so that a slow visit holds nothing of the store.
+// page reads the next rows after seq, up to want, and tells whether there may be more.
+func ReadPages(after uint64, limit int, page func(after uint64, want int) (rows []LogRow, more bool, err error), visit func(LogRow) error) error {
+	for left := limit; limit <= 0 || left > 0; {
+		want := LogPageRows
+		if limit > 0 {
+			want = min(left, want)
+		}
+		rows, more, err := page(after, want)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if err := visit(r); err != nil {
+				return err
+			}
+			after = r.Head.Seq
+		}
+		if !more {
+			return nil
+		}
+		left -= len(rows)
+	}
+	return nil
+}
+
 // ReadLogTo visits a log's rows after a head up to another, at which it must arrive.
-func ReadLogTo(ctx context.Context, s Store, name string, from, to Head, visit func(*LogRow) error) error {
+func ReadLogTo(ctx context.Context, s LogReader, name string, from, to Head, visit func(*LogRow) error) error {
 	if to.Seq <= from.Seq {
 		return nil
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // baseOf reads the checkpoint that a stream's log goes on from, if it was trimmed.
-func baseOf(ctx context.Context, s store.Store, stream string) func(visit func(*store.Checkpoint) error) error {
+func baseOf(ctx context.Context, s store.BaseReader, stream string) func(visit func(*store.Checkpoint) error) error {
 	return func(visit func(*store.Checkpoint) error) error { return s.Base(ctx, stream, visit) }
 }
 

@@ -28,7 +28,7 @@ var ErrNoCustomer = errors.New("the store has no such customer")
 // appended meanwhile; the catalogue is not older than the customers. A log that was trimmed
 // goes on from its checkpoint. One that is damaged is an error, and the export is then of
 // no use.
-func Export(ctx context.Context, s store.Store, to io.Writer, o ExportOptions) (Transfer, error) {
+func Export(ctx context.Context, s store.Reader, to io.Writer, o ExportOptions) (Transfer, error) {
 	e := &exporter{ctx: ctx, s: s, o: o, cuts: map[string]store.Head{}}
 	e.w = exportWriter{to: to, section: ledger.NewSum(), all: ledger.NewSum(), t: &e.t}
 	return e.t, e.run()
@@ -36,7 +36,7 @@ func Export(ctx context.Context, s store.Store, to io.Writer, o ExportOptions) (
 
 type exporter struct {
 	ctx context.Context
-	s   store.Store
+	s   store.Reader
 	o   ExportOptions
 	w   exportWriter
 	t   Transfer

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store"
@@ -69,9 +70,18 @@ func Import(ctx context.Context, s store.Store, from io.Reader, o ImportOptions)
 // saves a checkpoint.
 const importCheckpoint = 50_000
 
+// importing is what an import writes with.
+type importing interface {
+	store.Log
+	store.Checkpoints
+	store.Moving
+	store.Outbox
+	Customers(ctx context.Context, q store.CustomerQuery) ([]bursar.Customer, error)
+}
+
 type importer struct {
 	ctx      context.Context
-	s        store.Store
+	s        importing
 	o        ImportOptions
 	t        Transfer
 	customer string               // "" = the whole environment
@@ -148,7 +158,7 @@ func (im *importer) finishes(row *store.LogRow) (bool, error) {
 }
 
 // readCatalogue folds the store's catalogue.
-func readCatalogue(ctx context.Context, s store.Store, to store.Head) (*catalogue.Catalogue, error) {
+func readCatalogue(ctx context.Context, s store.LogReader, to store.Head) (*catalogue.Catalogue, error) {
 	c := catalogue.NewCatalogue()
 	return c, store.ReadLogTo(ctx, s, store.CatalogueStream, store.Head{}, to, c.Fold)
 }

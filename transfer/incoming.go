@@ -203,7 +203,7 @@ func (in *incoming) save() error {
 // logPager reads a log a page at a time.
 type logPager struct {
 	ctx  context.Context
-	s    store.Store
+	s    store.LogReader
 	name string
 	seq  uint64 // of the last row read
 	rows []store.LogRow

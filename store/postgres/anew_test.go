@@ -34,7 +34,7 @@ func use(t *testing.T, e *engine.Engine, id string) (ended string) {
 		UsageLimit: bursar.Some(bursar.AmountFromInt(1000)), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitYear})}})
 	ok(t, err)
 	for i := range 3 {
-		_, _, err = e.ReportUsage(ctx, by, []bursar.UsageInput{{CustomerID: id, FeatureID: "tokens", Value: bursar.AmountFromInt(100), Dimensions: onTeam, IdempotencyKey: fmt.Sprint("key-", i)}})
+		_, err = e.ReportUsage(ctx, by, []ledger.UsageItem{{In: bursar.UsageInput{CustomerID: id, FeatureID: "tokens", Value: bursar.AmountFromInt(100), Dimensions: onTeam, IdempotencyKey: fmt.Sprint("key-", i)}}})
 		ok(t, err)
 	}
 	for i := range 2 {

@@ -29,12 +29,6 @@ const (
 		CROSS JOIN LATERAL (SELECT commit_id FROM log WHERE stream = s.id AND seq = q.seq OFFSET 0) l`
 )
 
-// Bounds of a batch of ReadLog, which a connection has ready at once.
-const (
-	logBatchRows   = 256
-	logBatchLength = 1 << 20 // bytes of payloads, above which a batch ends
-)
-
 // How many rows of a stream Heads gives along: a check that waits for one customer is
 // done with them, and a poll of many reads no more than it has to.
 const (
@@ -137,30 +131,10 @@ func (s *Store) Settle(ctx context.Context, commits []store.Commit) ([]store.Out
 	return out, nil
 }
 
-// ReadLog implements store.Store. It reads in batches, so that a slow visit holds no
-// connection.
+// ReadLog implements store.Store.
 func (s *Store) ReadLog(ctx context.Context, stream string, after uint64, limit int, visit func(store.LogRow) error) error {
-	for left := limit; limit <= 0 || left > 0; {
-		want := logBatchRows
-		if limit > 0 {
-			want = min(left, want)
-		}
-		rows, more, err := s.readLog(ctx, stream, after, want)
-		if err != nil {
-			return err
-		}
-		for _, r := range rows {
-			if err := visit(r); err != nil {
-				return err
-			}
-			after = r.Head.Seq
-		}
-		if !more {
-			return nil
-		}
-		left -= len(rows)
-	}
-	return nil
+	page := func(after uint64, want int) ([]store.LogRow, bool, error) { return s.readLog(ctx, stream, after, want) }
+	return store.ReadPages(after, limit, page, visit)
 }
 
 // readLog reads the next rows, up to want; more tells that there may be more.
@@ -175,9 +149,9 @@ func (s *Store) readLog(ctx context.Context, stream string, after uint64, want i
 			rows = append(rows, l)
 			length += len(r[4])
 			return nil
-		}, selectLog, text(stream), int64(after), int64(want), int64(logBatchLength))
+		}, selectLog, text(stream), int64(after), int64(want), int64(store.LogPageLength))
 	})
-	return rows, len(rows) == want || length >= logBatchLength, err
+	return rows, len(rows) == want || length >= store.LogPageLength, err
 }
 
 const (

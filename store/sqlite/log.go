@@ -19,12 +19,8 @@ const (
 		WHERE l.stream = (SELECT id FROM streams WHERE name = ?) AND l.seq > ? ORDER BY l.seq LIMIT ?`
 )
 
-// Bounds of what is kept in memory.
-const (
-	idsMax         = 1 << 17 // names of streams with their ids
-	logBatchRows   = 256     // rows of a ReadLog between visits
-	logBatchLength = 1 << 20 // bytes of their payloads, above which a batch ends
-)
+// idsMax is how many streams' names are kept in memory with their ids.
+const idsMax = 1 << 17
 
 // Append implements store.Store.
 func (s *Store) Append(ctx context.Context, commits []store.Commit, _ store.Again) ([]store.Outcome, error) {
@@ -228,30 +224,11 @@ func (s *Store) TrimLog(context.Context, bursar.Time, int) (int, error) {
 	return 0, errors.ErrUnsupported
 }
 
-// ReadLog implements store.Store. It reads in batches, so that a slow visit holds
-// neither a connection nor, by an open transaction, the write-ahead log.
+// ReadLog implements store.Store. A slow visit holds neither a connection
+// nor, by an open transaction, the write-ahead log.
 func (s *Store) ReadLog(ctx context.Context, name string, after uint64, limit int, visit func(store.LogRow) error) error {
-	for left := limit; limit <= 0 || left > 0; {
-		want := logBatchRows
-		if limit > 0 {
-			want = min(left, want)
-		}
-		rows, more, err := s.readLog(ctx, name, after, want)
-		if err != nil {
-			return err
-		}
-		for _, r := range rows {
-			if err := visit(r); err != nil {
-				return err
-			}
-			after = r.Head.Seq
-		}
-		if !more {
-			return nil
-		}
-		left -= len(rows)
-	}
-	return nil
+	page := func(after uint64, want int) ([]store.LogRow, bool, error) { return s.readLog(ctx, name, after, want) }
+	return store.ReadPages(after, limit, page, visit)
 }
 
 // readLog reads the next rows, up to want; more tells that there may be more.
@@ -262,7 +239,7 @@ func (s *Store) readLog(ctx context.Context, name string, after uint64, want int
 			l := store.LogRow{ID: r.id(3), Payload: r.blob(4)}
 			l.Head = store.Head{Seq: uint64(r.int(0)), Now: bursar.Time(r.int(1)), Hash: r.id(2)}
 			rows = append(rows, l)
-			if length += len(l.Payload); length > logBatchLength {
+			if length += len(l.Payload); length > store.LogPageLength {
 				more = true
 				return errStop
 			}
