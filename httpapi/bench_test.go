@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -76,5 +77,30 @@ func BenchmarkDecodeUsage(b *testing.B) {
 		if _, err := decodeFor[usageIn](b, body); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkReport is a report of n items, recorded, without the connection.
+func BenchmarkReport(b *testing.B) {
+	for _, n := range []int{1, 100} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := newTestServer(b)
+			s.seedTree(50)
+			item := `{"customerId":"acme","featureId":"tokens","value":1,"dimensions":{"agentId":"agent-7"}}`
+			body := `{"usages":[` + strings.Repeat(item+",", n-1) + item + `]}`
+			r := &http.Request{Method: "POST", RemoteAddr: "192.0.2.1:1", ContentLength: int64(len(body)),
+				Header: http.Header{"X-Api-Key": {testAdminKey}, "Content-Type": {"application/json"}}}
+			r.URL, _ = url.Parse("/api/v1/usage")
+			w := &discardWriter{header: http.Header{}}
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(w.header)
+				r.Body = io.NopCloser(strings.NewReader(body))
+				s.api.ServeHTTP(w, r)
+			}
+			if w.status != 201 {
+				b.Fatal(w.status)
+			}
+		})
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// CodeRequestTimeout is answered when a body does not arrive in time.
-const CodeRequestTimeout bursar.Code = "RequestTimeout"
+// codeRequestTimeout is answered when a body does not arrive in time.
+const codeRequestTimeout bursar.Code = "RequestTimeout"
 
 // readBody reads the body of q. Without one q.body is empty.
 func (q *request) readBody() error {
@@ -36,7 +36,7 @@ func (q *request) readBody() error {
 	case errors.As(err, &tooLarge):
 		return errTooLarge(most)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return bursar.Errorf(CodeRequestTimeout, "the body did not arrive within %v", readTimeout)
+		return bursar.Errorf(codeRequestTimeout, "the body did not arrive within %v", readTimeout)
 	case err != nil:
 		return bursar.Errorf(bursar.CodeValidationFailed, "the body ended early: it could not be read to its end")
 	case len(q.body) == 0:

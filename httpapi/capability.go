@@ -1,6 +1,8 @@
 package httpapi
 
-import "github.com/bursarhq/bursar"
+import (
+	"github.com/bursarhq/bursar"
+)
 
 // capabilityIDs are the two members that name a capability, one of them nil.
 func capabilityIDs(c bursar.Capability) (featureID, currencyID *string) {
@@ -22,4 +24,15 @@ func capability(featureID, currencyID string) (c bursar.Capability, ok bool) {
 		return bursar.Capability{Kind: bursar.KindCurrency, ID: currencyID}, true
 	}
 	return c, false
+}
+
+// known is an error unless there is such a capability, archived or not.
+func (a *API) known(c bursar.Capability) error {
+	switch {
+	case c.Kind == bursar.KindFeature && a.engine.Catalogue().Feature(c.ID) == nil:
+		return bursar.Errorf(bursar.CodeFeatureNotFound, "there is no feature %.64q", c.ID)
+	case c.Kind == bursar.KindCurrency && a.engine.Catalogue().Currency(c.ID) == nil:
+		return bursar.Errorf(bursar.CodeCurrencyNotFound, "there is no currency %.64q", c.ID)
+	}
+	return nil
 }

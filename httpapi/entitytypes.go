@@ -50,18 +50,6 @@ func (a *API) putEntityTypes(c call, in *entityTypesIn) ([]bursar.EntityType, ui
 	return ofNoCustomer(a.engine.PutEntityTypes(c.ctx, c.by, inputs))
 }
 
-// idsIn names things to act on.
-type idsIn struct {
-	IDs []string `json:"ids" is:"required,n=1-100,id"`
-}
-
-// idsOut names what was acted on.
-type idsOut struct {
-	IDs []string `json:"ids"`
-}
-
-func viewIDs(ids []string) idsOut { return idsOut{ids} }
-
 func (a *API) archiveEntityTypes(c call, in *idsIn) ([]string, uint64, error) {
 	return in.IDs, 0, a.engine.ArchiveEntityTypes(c.ctx, c.by, in.IDs, true)
 }

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,29 +58,6 @@ func (f *eventFields) measured(at string, p *bursar.Problems) []bursar.Dimension
 		p.Add(at+"/dimensions", bursar.CodeValidationFailed, "at most %d dimensions, here are %d with the token counts", bursar.MaxDimensions, len(out))
 	}
 	return out
-}
-
-// reason is what err says, without the code that an error of ours begins with.
-func reason(err error) string {
-	var e *bursar.Error
-	if errors.As(err, &e) {
-		return e.Message
-	}
-	return err.Error()
-}
-
-// reportOut is the reply to a report whose items get none of their own.
-type reportOut struct {
-	Warnings []string `json:"warnings,omitempty"`
-}
-
-// add adds the warnings of an item, each once.
-func (out *reportOut) add(warnings []string) {
-	for _, w := range warnings {
-		if !slices.Contains(out.Warnings, w) {
-			out.Warnings = append(out.Warnings, w)
-		}
-	}
 }
 
 func (in *eventsIn) items(keys *itemKeys) []bursar.EventInput {

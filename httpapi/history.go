@@ -83,17 +83,6 @@ func markersOf(series []ledger.Series) []markerOut {
 	return out
 }
 
-// known is an error unless there is such a capability, archived or not.
-func (a *API) known(c bursar.Capability) error {
-	switch {
-	case c.Kind == bursar.KindFeature && a.engine.Catalogue().Feature(c.ID) == nil:
-		return bursar.Errorf(bursar.CodeFeatureNotFound, "there is no feature %.64q", c.ID)
-	case c.Kind == bursar.KindCurrency && a.engine.Catalogue().Currency(c.ID) == nil:
-		return bursar.Errorf(bursar.CodeCurrencyNotFound, "there is no currency %.64q", c.ID)
-	}
-	return nil
-}
-
 // usageHistory is the running total of a feature over the whole customer.
 func (a *API) usageHistory(c call, in *historyQuery) (ledger.History, uint64, error) {
 	return a.history(c, in.CustomerID, ledger.HistoryQuery{

@@ -42,7 +42,7 @@ var statuses = map[bursar.Code]int{
 	bursar.CodeInsufficientCredits:     402,
 
 	bursar.CodeMethodNotAllowed: 405,
-	CodeRequestTimeout:          408,
+	codeRequestTimeout:          408,
 
 	bursar.CodeAlreadyExists:        409,
 	bursar.CodeIdempotencyKeyReused: 409,
@@ -81,7 +81,7 @@ func statusOf(code bursar.Code) int {
 
 // retryable tells whether the same request may succeed later.
 func retryable(code bursar.Code) bool {
-	return code == bursar.CodeGovernanceUnavailable || code == bursar.CodeOverloaded || code == CodeRequestTimeout
+	return code == bursar.CodeGovernanceUnavailable || code == bursar.CodeOverloaded || code == codeRequestTimeout
 }
 
 // notResendable marks an error after which the same request might count twice.
@@ -233,4 +233,13 @@ func title(code bursar.Code) string {
 		}
 	}
 	return string(b)
+}
+
+// reason is what err says, without the code that an error of ours begins with.
+func reason(err error) string {
+	var e *bursar.Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
 }

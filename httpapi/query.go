@@ -1,16 +1,12 @@
 package httpapi
 
 import (
-	"bytes"
-	"fmt"
 	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/bursarhq/bursar"
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // pair is one name and value of a query, decoded and taken apart: for k=v Name is k;
@@ -208,63 +204,4 @@ func (r timeRange) bounds() (from, to bursar.Time) {
 		to = r.lte + 1
 	}
 	return from, to
-}
-
-// addDims adds the dimensions that one pair says: k[a]=v, k.a=v, or k=<JSON object>.
-// The result is never nil: dimensions were given.
-func addDims(dims []bursar.Dimension, p *pair) ([]bursar.Dimension, error) {
-	if dims == nil {
-		dims = make([]bursar.Dimension, 0, 4)
-	}
-	if !utf8.ValidString(p.value) {
-		return dims, fmt.Errorf("is not UTF-8")
-	}
-	if p.nested {
-		return addDim(dims, bursar.Dimension{Key: p.sub, Value: p.value})
-	}
-	d := jsontext.NewDecoder(bytes.NewBufferString(p.value))
-	if d.PeekKind() != '{' {
-		return dims, fmt.Errorf("write %s[key]=value, or %s=<a JSON object>", p.name, p.name)
-	}
-	var wrong error
-	more, err := readDims(d, func(why error) {
-		if wrong == nil {
-			wrong = why
-		}
-	})
-	if err == nil {
-		err = wrong
-	} else {
-		err = fmt.Errorf("is not one JSON object")
-	}
-	if _, end := d.ReadToken(); err == nil && end == nil {
-		err = fmt.Errorf("is not one JSON object")
-	}
-	for _, dim := range more {
-		if err == nil {
-			dims, err = addDim(dims, dim)
-		}
-	}
-	return dims, err
-}
-
-func addDim(dims []bursar.Dimension, dim bursar.Dimension) ([]bursar.Dimension, error) {
-	for _, d := range dims {
-		if d.Key == dim.Key {
-			return dims, fmt.Errorf("the dimension %.100q is given twice", dim.Key)
-		}
-	}
-	if len(dims) == bursar.MaxDimensions {
-		return dims, fmt.Errorf("at most %d dimensions", bursar.MaxDimensions)
-	}
-	dims = append(dims, dim)
-	_, err := bursar.CheckDimensions(dims[len(dims)-1:])
-	return dims, err
-}
-
-func dimPointer(p *pair) string {
-	if p.nested {
-		return "?" + p.name + "[" + p.sub + "]"
-	}
-	return "?" + p.name
 }

@@ -38,24 +38,6 @@ type usageOut struct {
 	Warnings         []string       `json:"warnings"`
 }
 
-// creditBalance is the pool of a prepaid currency after a charge.
-type creditBalance struct {
-	CurrencyID     string         `json:"currencyId"`
-	Consumed       *bursar.Amount `json:"consumed,omitempty"`
-	CurrentUsage   bursar.Amount  `json:"currentUsage" doc:"All that was consumed."`
-	UsageLimit     bursar.Amount  `json:"usageLimit" doc:"All that was granted, less what lapsed."`
-	Timestamp      bursar.Time    `json:"timestamp"`
-	UsagePeriodEnd *bursar.Time   `json:"usagePeriodEnd" doc:"When the next grant that has credits left expires."`
-}
-
-func viewBalance(b *bursar.Balance) *creditBalance {
-	if b == nil {
-		return nil
-	}
-	return &creditBalance{CurrencyID: b.CurrencyID, Consumed: b.Consumed, CurrentUsage: b.Used, UsageLimit: b.Limit,
-		Timestamp: b.At, UsagePeriodEnd: timeOrNil(b.ExpiresAt)}
-}
-
 func viewUsage(r *ledger.UsageItem) usageOut {
 	return usageOut{
 		ID: r.ID, CustomerID: r.In.CustomerID, FeatureID: r.In.FeatureID, Value: r.In.Value, Timestamp: r.Timestamp,
@@ -97,32 +79,4 @@ func (a *API) reportUsage(c call, _ *usageIn, items []ledger.UsageItem) ([]ledge
 		return nil, 0, err
 	}
 	return items, c.ingested(items, versions), nil
-}
-
-// ingested notes what became of a report: in the metrics and in whether the reply is one
-// that was given before. It is the version of the customer when there is but one.
-func (c call) ingested(got []ledger.UsageItem, versions map[string]uint64) (version uint64) {
-	duplicates := 0
-	for i := range got {
-		if got[i].Duplicate {
-			duplicates++
-		} else {
-			c.api.metrics.warned(got[i].Warnings)
-		}
-	}
-	c.replayed = duplicates == len(got)
-	c.api.metrics.duplicates.Add(float64(duplicates))
-	c.api.metrics.recorded.Add(float64(len(got) - duplicates))
-	c.api.observed.used(c.now, len(got)-duplicates)
-	return theOnly(versions)
-}
-
-// theOnly is the version of the only customer that a report is about, 0 when there are
-// several.
-func theOnly(versions map[string]uint64) (version uint64) {
-	if len(versions) == 1 {
-		for _, version = range versions {
-		}
-	}
-	return version
 }

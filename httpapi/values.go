@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -9,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // setText puts a string, from the body or the query, into v. The error says what is
@@ -91,151 +89,4 @@ func wholeNumber(raw []byte) (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("must be an integer, not %.40s", raw)
-}
-
-// readDims reads an object of dimensions. What is wrong with the value read last is told
-// to bad.
-func readDims(d *jsontext.Decoder, bad func(why error)) ([]bursar.Dimension, error) {
-	if _, err := d.ReadToken(); err != nil {
-		return nil, err
-	}
-	dims := make([]bursar.Dimension, 0, 4)
-	n := 0
-	for ; d.PeekKind() != '}'; n++ {
-		name, err := d.ReadToken()
-		if err != nil {
-			return nil, err
-		}
-		dim := bursar.Dimension{Key: name.String()}
-		next := d.PeekKind()
-		raw, err := d.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		switch next {
-		case '"':
-			text, _ := jsontext.AppendUnquote(nil, raw)
-			dim.Value = string(text)
-		case '0':
-			dim.Kind, dim.Value = bursar.DimNumber, numberText(raw)
-		case 't', 'f':
-			dim.Kind, dim.Value = bursar.DimBool, string(raw)
-		default:
-			bad(fmt.Errorf("must be a string, a number or a boolean, not %s", kindName(next)))
-			continue
-		}
-		if n < bursar.MaxDimensions { // what is more than that is refused, and not built
-			if _, err := bursar.CheckDimensions([]bursar.Dimension{dim}); err != nil {
-				bad(err)
-				continue
-			}
-			dims = append(dims, dim)
-		}
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return nil, err
-	}
-	if n > bursar.MaxDimensions {
-		bad(fmt.Errorf("at most %d dimensions, here are %d", bursar.MaxDimensions, n))
-		return nil, nil
-	}
-	return dims, nil
-}
-
-// readMatch reads an object whose members are strings or lists of strings. What is wrong
-// with the value read last is told to bad.
-func readMatch(d *jsontext.Decoder, bad func(why error)) (map[string][]string, error) {
-	if _, err := d.ReadToken(); err != nil {
-		return nil, err
-	}
-	m := map[string][]string{}
-	for d.PeekKind() != '}' {
-		name, err := d.ReadToken()
-		if err != nil {
-			return nil, err
-		}
-		key := name.String()
-		if m[key], err = readTexts(d, bad); err != nil {
-			return nil, err
-		}
-	}
-	_, err := d.ReadToken()
-	return m, err
-}
-
-// readTexts reads a string, as a list of one, or a list of strings.
-func readTexts(d *jsontext.Decoder, bad func(why error)) ([]string, error) {
-	if d.PeekKind() != '[' {
-		text, err := readText(d, bad)
-		return []string{text}, err
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return nil, err
-	}
-	list := []string{}
-	for d.PeekKind() != ']' {
-		text, err := readText(d, bad)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, text)
-	}
-	_, err := d.ReadToken()
-	return list, err
-}
-
-func readText(d *jsontext.Decoder, bad func(why error)) (string, error) {
-	next := d.PeekKind()
-	raw, err := d.ReadValue()
-	if err != nil {
-		return "", err
-	}
-	if next != '"' {
-		bad(fmt.Errorf("must be a string, not %s", kindName(next)))
-		return "", nil
-	}
-	text, _ := jsontext.AppendUnquote(nil, raw)
-	if len(text) > bursar.MaxDimensionLen {
-		bad(fmt.Errorf("a dimension value has at most %d bytes, this one %d", bursar.MaxDimensionLen, len(text)))
-	}
-	return string(text), nil
-}
-
-// maxPlainNumber is how long a number may be in plain notation to be put in it.
-const maxPlainNumber = 64
-
-// numberText is the string form of a number: exact, in plain notation without trailing
-// zeros, so that 1.50, 15e-1 and 1.5 are one value; as it is written where that would be
-// longer than maxPlainNumber.
-func numberText(raw []byte) string {
-	text, neg := strings.CutPrefix(string(raw), "-")
-	mantissa, exp, hasExp := strings.Cut(strings.ToLower(text), "e")
-	shift := 0
-	if hasExp {
-		var err error
-		if shift, err = strconv.Atoi(exp); err != nil || shift > maxPlainNumber || shift < -maxPlainNumber {
-			return string(raw)
-		}
-	}
-	whole, fraction, _ := strings.Cut(mantissa, ".")
-	digits := whole + fraction
-	point := len(whole) + shift
-	if point < 0 {
-		digits, point = strings.Repeat("0", -point)+digits, 0
-	}
-	if point > len(digits) {
-		digits += strings.Repeat("0", point-len(digits))
-	}
-	whole, fraction = strings.TrimLeft(digits[:point], "0"), strings.TrimRight(digits[point:], "0")
-	if len(whole)+len(fraction) > maxPlainNumber {
-		return string(raw)
-	}
-	out := cmp.Or(whole, "0")
-	if fraction != "" {
-		out += "." + fraction
-	}
-	if neg && out != "0" {
-		out = "-" + out
-	}
-	return out
 }

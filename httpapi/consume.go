@@ -48,20 +48,6 @@ type consumeIn struct {
 	Amount bursar.Amount `json:"amount" is:"required,min=0"`
 }
 
-// cost is what priced usage took of a currency.
-type cost struct {
-	CurrencyID string        `json:"currencyId"`
-	Amount     bursar.Amount `json:"amount"`
-}
-
-func viewCosts(costs []bursar.Cost) []cost {
-	out := make([]cost, len(costs))
-	for i, c := range costs {
-		out[i] = cost(c)
-	}
-	return out
-}
-
 type consumeOut struct {
 	ID         string         `json:"id"`
 	FeatureID  *string        `json:"featureId,omitempty"`
