@@ -1,6 +1,9 @@
 package store
 
 import (
+	"bytes"
+	"sort"
+
 	"github.com/bursarhq/bursar"
 )
 
@@ -135,4 +138,15 @@ type KeyGeneration struct {
 type KeyBlock struct {
 	First [16]byte
 	Data  []byte
+}
+
+// KeyEntry is the entry of a hash in a sorted run of entries, nil if there is none.
+func KeyEntry(run, hash []byte) []byte {
+	const size = KeyEntrySize
+	n := len(run) / size
+	i := sort.Search(n, func(i int) bool { return bytes.Compare(run[i*size:][:16], hash) >= 0 })
+	if i == n || !bytes.HasPrefix(run[i*size:], hash) {
+		return nil
+	}
+	return run[i*size:][:size]
 }

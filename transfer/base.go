@@ -228,7 +228,7 @@ func (b *baseReader) line(kind string, text []byte) (*store.BasePart, error) {
 		return p, b.r.rows(text, &p.Activity)
 	case lineBase:
 		b.done = true
-		return b.some(1), b.end(text)
+		return b.logPart(1), b.end(text)
 	}
 	return b.Commit(kind, text)
 }
@@ -255,11 +255,11 @@ func (b *baseReader) Commit(kind string, text []byte) (*store.BasePart, error) {
 	b.last = row.Head
 	b.log = append(b.log, row)
 	b.r.t.Commits++
-	return b.some(importBatch), nil
+	return b.logPart(importBatch), nil
 }
 
-// some is a part of the log's rows, once there are n.
-func (b *baseReader) some(n int) *store.BasePart {
+// logPart is a part of the log's rows, once there are n.
+func (b *baseReader) logPart(n int) *store.BasePart {
 	if len(b.log) < n {
 		return nil
 	}

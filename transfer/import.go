@@ -135,8 +135,8 @@ func (im *importer) atHome() (err error) {
 	if im.home, err = readCatalogue(im.ctx, im.s, im.in.had); err != nil {
 		return err
 	}
-	some, err := im.s.Customers(im.ctx, store.CustomerQuery{IncludeArchived: true, Limit: 1})
-	im.unfinished = len(some) == 0
+	first, err := im.s.Customers(im.ctx, store.CustomerQuery{IncludeArchived: true, Limit: 1})
+	im.unfinished = len(first) == 0
 	return err
 }
 

@@ -105,7 +105,7 @@ func (m *mailer) compose(now bursar.Time, to []string, d *store.DueDelivery) *go
 	for _, a := range to {
 		msg.AddToMailAddress(&mail.Address{Address: a})
 	}
-	said := Sentence(d.EventType, d.Body)
+	said := sentence(d.EventType, d.Body)
 	msg.Subject("[Bursar] " + said)
 	msg.SetDateWithValue(now.Std())
 	msg.SetMessageIDWithValue(clean(d.MessageID) + m.from.Address[strings.LastIndexByte(m.from.Address, '@'):])

@@ -143,7 +143,7 @@ func (s *Sender) explain(err error) string {
 
 // slackBody is a message as incoming webhooks of Slack and its likes take it.
 func slackBody(eventType string, body []byte) []byte {
-	text := slackEscape.Replace(Sentence(eventType, body))
+	text := slackEscape.Replace(sentence(eventType, body))
 	t := read(body)
 	about := eventType
 	for _, part := range []string{t.Data.CustomerID, t.Timestamp} {

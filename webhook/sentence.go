@@ -63,14 +63,14 @@ func read(body []byte) (t told) {
 	return t
 }
 
-// Sentence tells a person in one line what happened. It has no control characters, ends
+// sentence tells a person in one line what happened. It has no control characters, ends
 // without a full stop and is at most 500 characters long, whatever the names in the body.
-func Sentence(eventType string, body []byte) string {
+func sentence(eventType string, body []byte) string {
 	t := read(body)
-	return clip(sentence(eventType, &t), maxSentence)
+	return clip(said(eventType, &t), maxSentence)
 }
 
-func sentence(eventType string, t *told) string {
+func said(eventType string, t *told) string {
 	d := &t.Data
 	who := clean(d.Entity.ID)
 	if d.Entity.TypeID != "" {

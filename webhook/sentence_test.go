@@ -40,7 +40,7 @@ func TestSentence(t *testing.T) {
 		{"new.type", `not JSON`, "new.type"},
 		{bursar.EventEntityCreated, `{"data":{"label":7,"customerId":"acme","entity":{"id":"bob","entityTypeId":"user"}}}`, "bob (user) of acme was created"},
 	} {
-		if got := Sentence(c.event, []byte(c.data)); got != c.want {
+		if got := sentence(c.event, []byte(c.data)); got != c.want {
 			t.Errorf("%s %s:\n got %q\nwant %q", c.event, c.data, got, c.want)
 		}
 	}
@@ -49,7 +49,7 @@ func TestSentence(t *testing.T) {
 // TestEventTypesHaveSentences: a new type is given one.
 func TestEventTypesHaveSentences(t *testing.T) {
 	for _, typ := range append([]string{bursar.EventTest}, bursar.EventTypes...) {
-		if got := Sentence(typ, []byte(exceeded)); strings.Contains(got, typ) {
+		if got := sentence(typ, []byte(exceeded)); strings.Contains(got, typ) {
 			t.Errorf("%s: %q", typ, got)
 		}
 	}
@@ -65,7 +65,7 @@ func FuzzSentence(f *testing.F) {
 	f.Add(bursar.EventUsageExceeded, []byte(strings.NewReplacer("team-search", long, `"team"`, `"`+long+`"`, "credits", long, `"label":""`, `"label":"`+long+`"`,
 		`"scopeEntityIds":[]`, `"scopeEntityIds":["`+long+`","`+long+`","`+long+`"]`).Replace(exceeded)))
 	f.Fuzz(func(t *testing.T, event string, body []byte) {
-		got := Sentence(event, body)
+		got := sentence(event, body)
 		if utf8.RuneCountInString(got) > 500 || !utf8.ValidString(got) {
 			t.Errorf("%q", got)
 		}

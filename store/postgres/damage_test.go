@@ -145,6 +145,12 @@ func replies(s *postgres.Store) (all []reply) {
 		}
 		return err
 	})
+	askListings(s, ask)
+	askOutbox(s, ask)
+	return all
+}
+
+func askListings(s *postgres.Store, ask func(string, func(func(...any)) error)) {
 	ask("Customers", func(add func(...any)) error {
 		rows, err := s.Customers(ctx, store.CustomerQuery{IncludeArchived: true})
 		for _, c := range rows {
@@ -162,8 +168,6 @@ func replies(s *postgres.Store) (all []reply) {
 		addAll(add, rows)
 		return err
 	})
-	askOutbox(s, ask)
-	return all
 }
 
 func askOutbox(s *postgres.Store, ask func(string, func(func(...any)) error)) {

@@ -177,7 +177,7 @@ var errMoved = errors.New("the checkpoint has moved on")
 
 // beside reads tables on another connection. It needs no lock to see the same: what
 // belongs to a checkpoint changes with its seq only.
-func (l *loading) beside(ctx context.Context, c *conn, some []table, hand give) error {
+func (l *loading) beside(ctx context.Context, c *conn, which []table, hand give) error {
 	var b batch
 	b.exec(beginLoad)
 	b.exec(patient)
@@ -187,16 +187,16 @@ func (l *loading) beside(ctx context.Context, c *conn, some []table, hand give) 
 		}
 		return nil
 	}, loadHead, text(l.stream))
-	if err := l.tables(ctx, c, &b, some, hand); err != nil {
+	if err := l.tables(ctx, c, &b, which, hand); err != nil {
 		return err
 	}
 	return c.rollback(ctx)
 }
 
 // tables gives the rows of tables in parts, with what b begins with.
-func (l *loading) tables(ctx context.Context, c *conn, b *batch, some []table, hand give) error {
-	all := make([]*parts, len(some))
-	for i, t := range some {
+func (l *loading) tables(ctx context.Context, c *conn, b *batch, which []table, hand give) error {
+	all := make([]*parts, len(which))
+	for i, t := range which {
 		all[i] = &parts{l: l, add: t.add, give: hand}
 		b.query(all[i].row, t.sql, text(l.stream))
 	}

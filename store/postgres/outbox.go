@@ -27,10 +27,10 @@ const (
 
 	deliveryColumns = `d.id, d.endpoint_id, m.id, m.type, m.customer_id, d.status, d.attempts, d.response_status, d.error,
 		d.created_at, d.next_attempt, m.created_at, d.made_sum, d.sum, m.sum`
-	fromDeliveries = " FROM (%s) d CROSS JOIN LATERAL (SELECT * FROM messages WHERE id = d.message OFFSET 0) m ORDER BY "
-	withBody       = "SELECT " + deliveryColumns + ", m.body, m.body_sum" + fromDeliveries
-	withoutBody    = "SELECT " + deliveryColumns + fromDeliveries
-	someDeliveries = "SELECT * FROM deliveries"
+	fromDeliveries   = " FROM (%s) d CROSS JOIN LATERAL (SELECT * FROM messages WHERE id = d.message OFFSET 0) m ORDER BY "
+	withBody         = "SELECT " + deliveryColumns + ", m.body, m.body_sum" + fromDeliveries
+	withoutBody      = "SELECT " + deliveryColumns + fromDeliveries
+	selectDeliveries = "SELECT * FROM deliveries"
 	// The endpoints for which deliveries wait, whatever the number of these.
 	waitingEndpoints = `WITH RECURSIVE e AS (
 			(SELECT endpoint_id FROM deliveries WHERE status = 'PENDING' ORDER BY endpoint_id LIMIT 1)
@@ -40,7 +40,7 @@ const (
 	dueDeliveries = `SELECT due.* FROM unnest($2::text[], $3::bigint[]) q (endpoint, n) CROSS JOIN LATERAL (
 			SELECT * FROM deliveries WHERE status = 'PENDING' AND endpoint_id = q.endpoint AND next_attempt <= $1
 			ORDER BY next_attempt, id LIMIT q.n) due`
-	oneDelivery  = someDeliveries + " WHERE id = $1"
+	oneDelivery  = selectDeliveries + " WHERE id = $1"
 	countPending = "SELECT count(*) FROM deliveries WHERE status = 'PENDING'"
 
 	// The next messages to trim, and their deliveries, which nobody changes then.
@@ -235,8 +235,8 @@ func deliveriesSQL(q store.DeliveryQuery) (sql string, args []any) {
 		w.and("id > ?", text(q.Above))
 		order = "id"
 	}
-	some, args := w.query(someDeliveries, " ORDER BY "+order, q.Limit)
-	return fmt.Sprintf(withoutBody, some) + "d." + order, args
+	page, args := w.query(selectDeliveries, " ORDER BY "+order, q.Limit)
+	return fmt.Sprintf(withoutBody, page) + "d." + order, args
 }
 
 func readDelivery(r row) (store.Delivery, error) {

@@ -63,21 +63,10 @@ func (s *Store) FindKeys(ctx context.Context, stream string, gen int64, hashes [
 		h := hashes[i][:]
 		n := sort.Search(len(firsts), func(n int) bool { return bytes.Compare(firsts[n], h) > 0 })
 		if n > 0 {
-			found[i] = bytes.Clone(entry(blocks[n-1], h))
+			found[i] = bytes.Clone(store.KeyEntry(blocks[n-1], h))
 		}
 	}
 	return found, nil
-}
-
-// entry is the entry of h in a sorted run, nil if there is none.
-func entry(block, h []byte) []byte {
-	const size = store.KeyEntrySize
-	n := len(block) / size
-	i := sort.Search(n, func(i int) bool { return bytes.Compare(block[i*size:][:16], h) >= 0 })
-	if i == n || !bytes.HasPrefix(block[i*size:], h) {
-		return nil
-	}
-	return block[i*size:][:size]
 }
 
 // Hold implements store.Store.

@@ -219,14 +219,14 @@ const (
 
 // assignments comes after counters: deleting an assignment deletes its counter.
 func (w *saving) assignments(ctx context.Context, cp *store.Checkpoint) error {
-	for some := range slices.Chunk(cp.Assignments, saveRows) {
+	for chunk := range slices.Chunk(cp.Assignments, saveRows) {
 		var deleted []int64
-		rows := make([]*store.AssignmentRow, 0, len(some))
-		for i := range some {
-			if some[i].Deleted {
-				deleted = append(deleted, int64(some[i].Ord))
+		rows := make([]*store.AssignmentRow, 0, len(chunk))
+		for i := range chunk {
+			if chunk[i].Deleted {
+				deleted = append(deleted, int64(chunk[i].Ord))
 			} else {
-				rows = append(rows, &some[i])
+				rows = append(rows, &chunk[i])
 			}
 		}
 		if len(deleted) > 0 {

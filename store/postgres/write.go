@@ -37,16 +37,15 @@ const (
 // commit writes the commits that judge has chosen, with all that comes with them.
 func (a *appending) commit(ctx context.Context, c *conn) error {
 	var (
-		b                             batch
-		ids, seqs, nows, behind, sums []int64
-		hashes, commitIDs, payloads   [][]byte
-		heads                         = map[string]locked{} // where the streams of imported runs end
-		listed                        = map[string]*bursar.Customer{}
-		lists                         customers
-		entries                       activities
-		begin, end                    uses
-		out                           outbox
-		aside                         bool
+		b       batch
+		rows    logRows
+		behind  []int64
+		heads   = map[string]locked{} // where the streams of imported runs end
+		listed  = map[string]*bursar.Customer{}
+		lists   customers
+		entries activities
+		out     outbox
+		aside   bool
 	)
 	for i := range a.commits {
 		if a.out[i] != store.Committed {
@@ -54,9 +53,7 @@ func (a *appending) commit(ctx context.Context, c *conn) error {
 		}
 		m := &a.commits[i]
 		st := a.streams[m.Stream]
-		ids, seqs, nows = append(ids, st.id), append(seqs, int64(m.After.Seq+1)), append(nows, int64(m.Now))
-		hashes, commitIDs, payloads = append(hashes, m.Hash[:]), append(commitIDs, m.ID[:]), append(payloads, m.Payload)
-		sums = append(sums, logSum(m.Head(), m.ID, m.Payload))
+		rows.add(st.id, m)
 		heads[m.Stream] = st
 		if m.After.Seq == st.saved && m.Stream != store.CatalogueStream {
 			behind = append(behind, st.id)
@@ -70,7 +67,7 @@ func (a *appending) commit(ctx context.Context, c *conn) error {
 			out.add(&m.Messages[j])
 		}
 	}
-	b.exec(insertLog, ids, seqs, nows, hashes, commitIDs, payloads, sums)
+	rows.put(&b)
 	advanceAll(&b, heads)
 	if aside {
 		b.exec(advanceAside)
@@ -80,6 +77,19 @@ func (a *appending) commit(ctx context.Context, c *conn) error {
 			return err
 		}
 	}
+	if len(behind) > 0 {
+		b.exec(insertBehind, behind)
+	}
+	lists.put(&b)
+	entries.put(&b)
+	a.putUses(&b)
+	out.put(&b)
+	return c.commit(ctx, &b)
+}
+
+// putUses writes what the commits change of what is used.
+func (a *appending) putUses(b *batch) {
+	var begin, end uses
 	for u, streams := range a.uses {
 		for name, uses := range streams {
 			l := &end
@@ -89,15 +99,24 @@ func (a *appending) commit(ctx context.Context, c *conn) error {
 			l.add(a.streams[name].id, u)
 		}
 	}
-	if len(behind) > 0 {
-		b.exec(insertBehind, behind)
-	}
-	lists.put(&b)
-	entries.put(&b)
-	begin.put(&b, beginUses)
-	end.put(&b, endUses)
-	out.put(&b)
-	return c.commit(ctx, &b)
+	begin.put(b, beginUses)
+	end.put(b, endUses)
+}
+
+// logRows are rows of the log, by column.
+type logRows struct {
+	streams, seqs, nows, sums   []int64
+	hashes, commitIDs, payloads [][]byte
+}
+
+func (l *logRows) add(stream int64, c *store.Commit) {
+	l.streams, l.seqs, l.nows = append(l.streams, stream), append(l.seqs, int64(c.After.Seq+1)), append(l.nows, int64(c.Now))
+	l.hashes, l.commitIDs, l.payloads = append(l.hashes, c.Hash[:]), append(l.commitIDs, c.ID[:]), append(l.payloads, c.Payload)
+	l.sums = append(l.sums, logSum(c.Head(), c.ID, c.Payload))
+}
+
+func (l *logRows) put(b *batch) {
+	b.exec(insertLog, l.streams, l.seqs, l.nows, l.hashes, l.commitIDs, l.payloads, l.sums)
 }
 
 func advanceAll(b *batch, heads map[string]locked) {

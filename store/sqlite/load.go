@@ -42,7 +42,7 @@ func (s *Store) load(ctx context.Context, stream string, visit func(*store.Check
 		return false, err
 	}
 	defer s.loaders.give(l)
-	stray := false
+	offLog := false
 	err = s.read(ctx, s.stateReaders, func(c *conn) (err error) {
 		v, err := l.open(ctx, c, stream)
 		if found = v != nil && v.id != 0; err != nil || !found {
@@ -50,12 +50,12 @@ func (s *Store) load(ctx context.Context, stream string, visit func(*store.Check
 		}
 		defer func() { err = cmp.Or(err, v.end()) }()
 		onLog, _, err := s.onLog(ctx, stream, v.head)
-		if stray = !onLog; err != nil || stray {
+		if offLog = !onLog; err != nil || offLog {
 			return err
 		}
 		return v.load(ctx, visit)
 	})
-	if err == nil && stray {
+	if err == nil && offLog {
 		return false, s.drop(ctx, stream)
 	}
 	return found, err

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"sort"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/store"
@@ -53,7 +52,7 @@ func (s *Store) FindKeys(ctx context.Context, stream string, gen int64, hashes [
 					return err
 				}
 			}
-			found[i] = bytes.Clone(entry(block, h))
+			found[i] = bytes.Clone(store.KeyEntry(block, h))
 		}
 		return nil
 	})
@@ -65,17 +64,6 @@ func (s *Store) FindKeys(ctx context.Context, stream string, gen int64, hashes [
 func covers(block, h []byte) bool {
 	n := len(block)
 	return n >= store.KeyEntrySize && bytes.Compare(h, block[n-store.KeyEntrySize:][:16]) <= 0
-}
-
-// entry is the entry of h in a sorted run, nil if there is none.
-func entry(block, h []byte) []byte {
-	const size = store.KeyEntrySize
-	n := len(block) / size
-	i := sort.Search(n, func(i int) bool { return bytes.Compare(block[i*size:][:16], h) >= 0 })
-	if i == n || !bytes.HasPrefix(block[i*size:], h) {
-		return nil
-	}
-	return block[i*size:][:size]
 }
 
 // Hold implements store.Store.
