@@ -119,9 +119,9 @@ func MeterValue(m *bursar.Meter, dims []bursar.Dimension) (value bursar.Amount, 
 	return value, "", nil
 }
 
-// decimal is the exact value of a JSON number: 0.digits × 10^point, or 0 without digits.
+// Decimal is the exact value of a JSON number: 0.digits × 10^point, or 0 without digits.
 // An Amount would not do: conditions may compare what is finer or larger.
-type decimal struct {
+type Decimal struct {
 	neg    bool
 	digits string // neither begins nor ends with 0
 	point  int64
@@ -131,7 +131,7 @@ type decimal struct {
 const decimalPointMax = 1 << 40
 
 // ParseDecimal reads a JSON number (RFC 8259, all of s).
-func ParseDecimal(s string) (d decimal, ok bool) {
+func ParseDecimal(s string) (d Decimal, ok bool) {
 	rest, neg := strings.CutPrefix(s, "-")
 	ints, rest := cutDigits(rest)
 	if ints == "" || len(ints) > 1 && ints[0] == '0' {
@@ -153,9 +153,9 @@ func ParseDecimal(s string) (d decimal, ok bool) {
 	point := int64(len(ints)-(len(ints)+len(fracs)-len(digits))) + exp
 	digits = strings.TrimRight(digits, "0")
 	if digits == "" {
-		return decimal{}, true
+		return Decimal{}, true
 	}
-	return decimal{neg, digits, point}, true
+	return Decimal{neg, digits, point}, true
 }
 
 func cutDigits(s string) (digits, rest string) {
@@ -187,7 +187,7 @@ func parseExponent(s string) (exp int64, ok bool) {
 }
 
 // cmp is -1, 0 or +1 as d is less than, equal to or greater than o.
-func (d decimal) cmp(o decimal) int {
+func (d Decimal) cmp(o Decimal) int {
 	if s := d.Sign() - o.Sign(); s != 0 {
 		return min(max(s, -1), 1)
 	}
@@ -204,7 +204,7 @@ func (d decimal) cmp(o decimal) int {
 	return c
 }
 
-func (d decimal) Sign() int {
+func (d Decimal) Sign() int {
 	switch {
 	case d.digits == "":
 		return 0

@@ -202,7 +202,7 @@ func TestDecimal(t *testing.T) {
 	huge, _ := ParseDecimal("1e999999999999999999999")
 	tiny, _ := ParseDecimal("1e-999999999999999999999")
 	one, _ := ParseDecimal("1")
-	if huge.cmp(one) != 1 || tiny.cmp(one) != -1 || tiny.cmp(decimal{}) != 1 {
+	if huge.cmp(one) != 1 || tiny.cmp(one) != -1 || tiny.cmp(Decimal{}) != 1 {
 		t.Error("exponents beyond measure")
 	}
 }

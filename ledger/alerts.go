@@ -68,7 +68,7 @@ func (d *Decider) alertCharges(cs []record.Charge) {
 	}
 }
 
-func (d *Decider) notifyUsage(typ string, ord uint32, c *counter, limit bursar.Amount, thresholds []int) {
+func (d *Decider) notifyUsage(typ string, ord uint32, c *Counter, limit bursar.Amount, thresholds []int) {
 	if d.Quiet || len(d.Cat.WebhookOf) == 0 {
 		return
 	}
@@ -95,7 +95,7 @@ var lowLevels = []int{0, 10, 20}
 // checkLow fires the low-balance levels that a pool fell to, or, when it did not fall,
 // only re-arms those that it has left.
 func (d *Decider) checkLow(cap uint32, fell bool) {
-	p := d.Pool(cap)
+	p := d.pool(cap)
 	left := bursar.MaxAmount(bursar.Amount{}, p.left())
 	var now, fresh []int
 	for _, l := range lowLevels {

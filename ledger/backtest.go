@@ -69,7 +69,7 @@ func NewSimulation(v *View, cat *catalogue.Catalogue, in *SimulateInput) (*Backt
 }
 
 // Replay lets the drafts judge one act and counts it on them.
-func (s *Backtest) Replay(a *act, now bursar.Time) {
+func (s *Backtest) Replay(a *Act, now bursar.Time) {
 	if a.At < s.Since || a.At >= s.to {
 		return
 	}
@@ -102,7 +102,7 @@ func (s *Backtest) Replay(a *act, now bursar.Time) {
 func (d *draft) window(at bursar.Time) bursar.Time { return d.def.Sched.WindowAt(at).Start }
 
 // amountOf is what of an act a draft is about: the usage, or what it cost.
-func (d *draft) amountOf(a *act) (sum bursar.Amount) {
+func (d *draft) amountOf(a *Act) (sum bursar.Amount) {
 	if !a.on(d.def.Ent) || slices.ContainsFunc(d.def.Scope, func(ent uint32) bool { return !a.on(ent) }) {
 		return sum
 	}
@@ -110,7 +110,7 @@ func (d *draft) amountOf(a *act) (sum bursar.Amount) {
 }
 
 // of is what an act used of a capability.
-func (a *act) of(cap uint32) (sum bursar.Amount) {
+func (a *Act) of(cap uint32) (sum bursar.Amount) {
 	if a.cap == cap {
 		sum = a.amount
 	}
@@ -125,12 +125,12 @@ func (a *act) of(cap uint32) (sum bursar.Amount) {
 	return sum
 }
 
-func (a *act) on(ent uint32) bool {
+func (a *Act) on(ent uint32) bool {
 	return slices.ContainsFunc(a.path, func(s record.Step) bool { return s.Ent == ent })
 }
 
 // count counts an act that was not stopped. As rows do, a window does not go below 0.
-func (d *draft) count(a *act, judged bool) {
+func (d *draft) count(a *Act, judged bool) {
 	amount := d.amountOf(a)
 	if amount.IsZero() || a.At < d.since {
 		return
@@ -152,7 +152,7 @@ func (d *draft) forget(t bursar.Time) {
 	}
 }
 
-func (s *Backtest) stop(d *draft, a *act, amount, used bursar.Amount) {
+func (s *Backtest) stop(d *draft, a *Act, amount, used bursar.Amount) {
 	if d.out.Stopped == 0 || a.At < d.out.FirstStopped {
 		d.out.FirstStopped = a.At
 	}

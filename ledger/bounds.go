@@ -68,8 +68,8 @@ func (v *View) plainLimits(ent, cap uint32) (n int) {
 
 func (v *View) namedBy(k record.Naming) int { return v.named[k] + v.newNamed[k] }
 
-// applied is the limits of one capability that usage counts on.
-type applied struct {
+// Applied is the limits of one capability that usage counts on.
+type Applied struct {
 	Rows []uint32 // each once, at most MaxRowsPerEvent
 	cut  int      // how many more apply
 	hard bool     // one of those could have refused it
@@ -79,8 +79,8 @@ type applied struct {
 // MaxRowsPerEvent apply, it keeps those that can refuse usage before the others, those of
 // entities nearer to their root before those below, and older ones before newer: nobody who
 // writes limits below an entity can take usage from the limits above.
-func (v *View) RowsOn(r *resolved, cap uint32) applied {
-	var a applied
+func (v *View) RowsOn(r *Resolved, cap uint32) Applied {
+	var a Applied
 	for i := range r.Path {
 		v.rowsOf(r, r.Path[i].Ent, cap, func(ord uint32, _ *record.Limit) { a.Rows = append(a.Rows, ord) })
 	}
@@ -108,7 +108,7 @@ func (v *View) RowsOn(r *resolved, cap uint32) applied {
 }
 
 // cutChains leaves in chains the limits that usage counts on.
-func (v *View) cutChains(r *resolved, asks []Ask, chains [][]uint32) (out [][]uint32, over []applied) {
+func (v *View) cutChains(r *Resolved, asks []Ask, chains [][]uint32) (out [][]uint32, over []Applied) {
 	kept, cut := map[uint32]bool{}, false
 	for i := range asks {
 		a := v.RowsOn(r, asks[i].Cap)
@@ -129,7 +129,7 @@ func (v *View) cutChains(r *resolved, asks []Ask, chains [][]uint32) (out [][]ui
 }
 
 // cannotCount is the first of over that has a hard limit which usage cannot count on.
-func cannotCount(asks []Ask, over []applied) *bursar.Error {
+func cannotCount(asks []Ask, over []Applied) *bursar.Error {
 	for i := range over {
 		if over[i].hard {
 			return errCut(asks[i].C, &over[i])
@@ -139,7 +139,7 @@ func cannotCount(asks []Ask, over []applied) *bursar.Error {
 }
 
 // errCut refuses what limits would have to be asked for that usage cannot count on.
-func errCut(c bursar.Capability, a *applied) *bursar.Error {
+func errCut(c bursar.Capability, a *Applied) *bursar.Error {
 	return bursar.ErrorAt("/dimensions", bursar.CodeTooManyLimits,
 		"%d limits of %s apply to these dimensions and usage counts on %d; among the others are hard ones, so nothing can be granted: delete some",
 		len(a.Rows)+a.cut, c, bursar.MaxRowsPerEvent)

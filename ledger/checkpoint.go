@@ -26,7 +26,7 @@ type Meta struct {
 // changes no longer touch.
 type Capture struct {
 	Cp     store.Checkpoint
-	Dirty  dirty
+	Dirty  Dirty
 	series map[Bucket]bursar.Amount
 	steps  []seriesStep // in place of series where other processes save, too
 	gen    int64        // the open generation and how many of its keys are in the segment
@@ -40,7 +40,7 @@ const ForgetSlice = 128
 // needs no lock: all that it reads is immutable.
 func (s *State) Capture(id string, lateHorizon time.Duration) (*Capture, func()) {
 	s.Dirty.over(s.aged)
-	s.aged = dirty{}
+	s.aged = Dirty{}
 	k := &Capture{Dirty: s.Dirty, series: s.series, steps: slices.Clone(s.steps), gen: s.Keys.Gen, keys: s.Keys.N}
 	s.Dirty, s.series = NewDirty(), map[Bucket]bursar.Amount{}
 	s.flushing, s.flushTo = k.series, s.Head.Seq
@@ -133,7 +133,7 @@ func (s *State) RestoreDirty(k *Capture) {
 }
 
 // over lays d over older, which it takes.
-func (d *dirty) over(older dirty) {
+func (d *Dirty) over(older Dirty) {
 	if older.Records == 0 {
 		return
 	}
@@ -173,7 +173,7 @@ func (s *State) SavedElsewhere(seq uint64, horizon time.Duration) (has []map[[16
 	}
 	if seq == s.Head.Seq {
 		has = append(has, s.aged.Holds)
-		s.aged = dirty{}
+		s.aged = Dirty{}
 	}
 	return has
 }
@@ -238,7 +238,7 @@ func (s *State) Restore(cp *store.Checkpoint) error {
 		for int(c.Ord) >= len(s.counters) {
 			s.counters = append(s.counters, nil)
 		}
-		s.counters[c.Ord] = &counter{record.Window{PrevStart: c.PrevStart, Start: c.WindowStart, End: c.WindowEnd}, c.Previous, c.Used, c.Held}
+		s.counters[c.Ord] = &Counter{record.Window{PrevStart: c.PrevStart, Start: c.WindowStart, End: c.WindowEnd}, c.Previous, c.Used, c.Held}
 	}
 	for i := range cp.Totals {
 		t := &cp.Totals[i]
@@ -246,7 +246,7 @@ func (s *State) Restore(cp *store.Checkpoint) error {
 		if t.Level {
 			s.Levels[record.LevelKey{Leaf: t.EntityOrd, Cap: cap}] = &record.Level{Value: t.Value, At: t.At}
 		} else {
-			s.Totals[cap] = &total{t.Value, t.Held, t.At}
+			s.Totals[cap] = &Total{t.Value, t.Held, t.At}
 		}
 	}
 	for i := range cp.Holds {

@@ -90,16 +90,16 @@ func (s *State) keepWindows(k record.UniqueKey) {
 	s.windows[k.Row] = kept
 }
 
-// counter is a row's usage. used is of the current window, prev of the one before it.
-type counter struct {
+// Counter is a row's usage. used is of the current window, prev of the one before it.
+type Counter struct {
 	record.Window
 	Prev, Used, Held bursar.Amount
 }
 
 // rolled is c in a later window w: what was used is of w's previous window, or of one
 // that is forgotten.
-func (c counter) rolled(w record.Window) counter {
-	r := counter{Window: w, Held: c.Held}
+func (c Counter) rolled(w record.Window) Counter {
+	r := Counter{Window: w, Held: c.Held}
 	if w.Follows(c.Window) {
 		r.Prev = c.Used
 	}

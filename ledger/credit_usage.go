@@ -76,8 +76,8 @@ func (v *View) UsesOfCurrency(id string, n int) (out []CurrencyUse) {
 			out = append(out, CurrencyUse{store.FormatID(v.RowIDs[ord]), v.Ent(def.Ent).ID, "Assignment"})
 		}
 	}
-	for _, ord := range v.Pool(cap).Live {
-		if g := v.Grant(ord); len(out) < n {
+	for _, ord := range v.pool(cap).Live {
+		if g := v.grant(ord); len(out) < n {
 			out = append(out, CurrencyUse{g.ID, g.DisplayName, "Grant"})
 		}
 	}

@@ -121,17 +121,17 @@ func (d *Decider) draw(cap uint32, amount bursar.Amount, feature uint32, of int,
 	}
 	d.Emit(r)
 	for _, m := range r.Moves {
-		if g := d.Grant(m.Grant); m.Amount.Sign() > 0 && g.Type != bursar.GrantOverdraft && g.left().IsZero() {
-			d.notify(bursar.EventGrantDepleted, catalogue.CreditData{CustomerID: d.Cust().ID, CurrencyID: g.CurrencyID, GrantID: g.ID, Balance: d.Pool(cap).left()})
+		if g := d.grant(m.Grant); m.Amount.Sign() > 0 && g.Type != bursar.GrantOverdraft && g.left().IsZero() {
+			d.notify(bursar.EventGrantDepleted, catalogue.CreditData{CustomerID: d.Cust().ID, CurrencyID: g.CurrencyID, GrantID: g.ID, Balance: d.pool(cap).left()})
 		}
 	}
 	d.checkLow(cap, amount.Sign() > 0)
 }
 
 func (d *Decider) burn(cap uint32, amount bursar.Amount, at bursar.Time) (moves []record.Move) {
-	for _, ord := range d.Pool(cap).Live {
+	for _, ord := range d.pool(cap).Live {
 		d.Visits++
-		g := d.Grant(ord)
+		g := d.grant(ord)
 		if x := bursar.MinAmount(g.left(), amount); g.Status == bursar.GrantActive && x.Sign() > 0 {
 			moves = append(moves, record.Move{Grant: ord, Amount: x})
 			if amount = amount.Sub(x); amount.IsZero() {
@@ -145,7 +145,7 @@ func (d *Decider) burn(cap uint32, amount bursar.Amount, at bursar.Time) (moves 
 // overdraftOf is the number of a pool's overdraft grant, made at that instant if it has
 // none. Its id is the same for whoever reads before it is recorded.
 func (d *Decider) overdraftOf(cap uint32, at bursar.Time) uint32 {
-	if ord := d.Pool(cap).overdraft; ord != 0 {
+	if ord := d.pool(cap).overdraft; ord != 0 {
 		return ord
 	}
 	now := at.Milli()
@@ -160,11 +160,11 @@ func (d *Decider) overdraftOf(cap uint32, at bursar.Time) uint32 {
 }
 
 func (d *Decider) refund(cap uint32, amount bursar.Amount) (moves []record.Move) {
-	p := d.Pool(cap)
+	p := d.pool(cap)
 	take := func(ord uint32, ok bool) {
 		d.Visits++
-		if x := bursar.MinAmount(d.Grant(ord).Consumed, amount); ok && x.Sign() > 0 {
-			moves = append(moves, record.Move{Grant: ord, Amount: x.Neg(), Ended: d.Grant(ord).ended()})
+		if x := bursar.MinAmount(d.grant(ord).Consumed, amount); ok && x.Sign() > 0 {
+			moves = append(moves, record.Move{Grant: ord, Amount: x.Neg(), Ended: d.grant(ord).ended()})
 			amount = amount.Sub(x)
 		}
 	}
@@ -172,10 +172,10 @@ func (d *Decider) refund(cap uint32, amount bursar.Amount) (moves []record.Move)
 		take(p.overdraft, true)
 	}
 	for _, ord := range slices.Backward(p.Live) {
-		take(ord, d.Grant(ord).Status == bursar.GrantActive)
+		take(ord, d.grant(ord).Status == bursar.GrantActive)
 	}
 	for ord := d.NextGrant() - 1; ord > 0 && !amount.IsZero(); ord-- { // the newest of those that have ended
-		g := d.Grant(ord)
+		g := d.grant(ord)
 		take(ord, g.cap == cap && g.ended())
 	}
 	return moves
@@ -184,13 +184,13 @@ func (d *Decider) refund(cap uint32, amount bursar.Amount) (moves []record.Move)
 // Balance is a customer's pool as callers see it.
 func (v *View) Balance(c bursar.Capability) bursar.Balance {
 	cap := v.CapOrd(c)
-	p, t := v.Pool(cap), v.StandingTotal(cap)
+	p, t := v.pool(cap), v.StandingTotal(cap)
 	b := bursar.Balance{CurrencyID: c.ID, Used: t.Value, Limit: p.Limit, Held: t.Held, At: max(p.at, t.At)}
 	if b.At == 0 {
 		b.At = v.Cust().CreatedAt
 	}
 	for _, ord := range p.Live {
-		if g := v.Grant(ord); g.Status == bursar.GrantActive && g.left().Sign() > 0 && g.ExpireAt != 0 && (b.ExpiresAt == 0 || g.ExpireAt < b.ExpiresAt) {
+		if g := v.grant(ord); g.Status == bursar.GrantActive && g.left().Sign() > 0 && g.ExpireAt != 0 && (b.ExpiresAt == 0 || g.ExpireAt < b.ExpiresAt) {
 			b.ExpiresAt = g.ExpireAt
 		}
 	}
@@ -260,7 +260,7 @@ func (v *View) poolCaps() []uint32 {
 }
 
 // Pool is never nil.
-func (v *View) Pool(cap uint32) *pool {
+func (v *View) pool(cap uint32) *pool {
 	if p, ok := v.pls[cap]; ok {
 		return p
 	}

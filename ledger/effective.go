@@ -114,7 +114,7 @@ type found struct {
 // entities, by those too. row is the limit that it is about, 0 = none.
 func (o *outlook) of(ent uint32, scope []uint32, c bursar.Capability, row uint32) *Effective {
 	asks := o.asksOf(c)
-	r := resolved{given: true}
+	r := Resolved{given: true}
 	r.join(o.full, ent)
 	for _, s := range scope {
 		r.join(o.full, s)

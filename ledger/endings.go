@@ -128,7 +128,7 @@ func (v *View) unrecorded() bool {
 
 // Standing is how a row stands at now: current, without what holds held that have ended,
 // and with what they became.
-func (v *View) Standing(ord uint32, def *record.Limit) counter {
+func (v *View) Standing(ord uint32, def *record.Limit) Counter {
 	c := v.Current(ord, def)
 	if !v.unrecorded() {
 		return c
@@ -149,7 +149,7 @@ func (v *View) Standing(ord uint32, def *record.Limit) counter {
 }
 
 // StandingTotal is the same of all of a capability.
-func (v *View) StandingTotal(cap uint32) total {
+func (v *View) StandingTotal(cap uint32) Total {
 	t := v.Total(cap)
 	if !v.unrecorded() {
 		return t

@@ -113,7 +113,7 @@ func (v *View) applyMoney(r record.Record) error {
 		f := r.Fired
 		put(v, &v.frd, r.Row, &f)
 	case *record.BalanceLow:
-		p := *v.Pool(r.Cap)
+		p := *v.pool(r.Cap)
 		p.Low = r.Levels
 		put(v, &v.pls, r.Cap, &p)
 	case *record.ValueSeen:

@@ -23,14 +23,14 @@ func (v *View) applyGrant(r *record.GrantMade) error {
 	g := &grant{Grant: r.Grant, cap: r.Cap, id: r.ID}
 	g.ID = store.FormatID(r.ID)
 	put(v, &v.grts, r.Ord, g)
-	p := *v.Pool(r.Cap)
+	p := *v.pool(r.Cap)
 	if g.Type == bursar.GrantOverdraft {
 		p.overdraft = r.Ord
 	} else {
 		if r.Active {
 			p.Limit, p.active, p.at = p.Limit.Add(g.Amount), p.active.Add(g.Amount), v.Now.Milli()
 		}
-		i, _ := slices.BinarySearchFunc(p.Live, g, func(o uint32, g *grant) int { return compareBurn(v.Grant(o), g) })
+		i, _ := slices.BinarySearchFunc(p.Live, g, func(o uint32, g *grant) int { return compareBurn(v.grant(o), g) })
 		p.Live = slices.Insert(slices.Clone(p.Live), i, r.Ord)
 	}
 	put(v, &v.pls, r.Cap, &p)
@@ -39,11 +39,11 @@ func (v *View) applyGrant(r *record.GrantMade) error {
 
 // changeGrant puts copies of a grant and its pool in place that f has changed.
 func (v *View) changeGrant(ord uint32, f func(*grant, *pool)) error {
-	old := v.Grant(ord)
+	old := v.grant(ord)
 	if old == nil {
 		return fmt.Errorf("%w: no grant number %d", record.ErrRecord, ord)
 	}
-	g, p := *old, *v.Pool(old.cap)
+	g, p := *old, *v.pool(old.cap)
 	f(&g, &p)
 	if g.ended() && !old.ended() {
 		p.Live = slices.DeleteFunc(slices.Clone(p.Live), func(o uint32) bool { return o == ord })
@@ -73,10 +73,10 @@ type grantPart struct {
 
 // takeOver lets a grant that has become active settle the overdraft.
 func (d *Decider) takeOver(ord uint32, at bursar.Time) {
-	g := d.Grant(ord)
-	p := d.Pool(g.cap)
+	g := d.grant(ord)
+	p := d.pool(g.cap)
 	if p.overdraft != 0 {
-		if x := bursar.MinAmount(d.Grant(p.overdraft).Consumed, g.Amount); x.Sign() > 0 {
+		if x := bursar.MinAmount(d.grant(p.overdraft).Consumed, g.Amount); x.Sign() > 0 {
 			d.Emit(&record.Draw{Cap: g.cap, Reason: record.DrawTransfer, At: at, Moves: []record.Move{{Grant: p.overdraft, Amount: x.Neg()}, {Grant: ord, Amount: x}}})
 		}
 	}
@@ -90,10 +90,10 @@ func (d *Decider) passTime(t timedGrant) {
 		d.takeOver(t.ord, t.at)
 		return
 	}
-	g := d.Grant(t.ord)
+	g := d.grant(t.ord)
 	left := g.left()
 	d.Emit(&record.GrantEnded{Ord: t.ord, At: t.at, Voided: false, Lapsed: left})
-	d.notify(bursar.EventCreditsExpired, catalogue.CreditData{CustomerID: d.Cust().ID, CurrencyID: g.CurrencyID, GrantID: g.ID, Amount: &left, Balance: d.Pool(g.cap).left()})
+	d.notify(bursar.EventCreditsExpired, catalogue.CreditData{CustomerID: d.Cust().ID, CurrencyID: g.CurrencyID, GrantID: g.ID, Amount: &left, Balance: d.pool(g.cap).left()})
 	d.checkLow(g.cap, left.Sign() > 0)
 }
 
@@ -138,8 +138,8 @@ func (o *CreateGrant) Decide(d *Decider) (any, error) {
 	if r.Active {
 		d.takeOver(r.Ord, d.Now)
 	}
-	d.notify(bursar.EventCreditsGranted, catalogue.CreditData{CustomerID: d.Cust().ID, CurrencyID: in.CurrencyID, GrantID: g.ID, Amount: &in.Amount, Balance: d.Pool(cap).left()})
-	out := d.Grant(r.Ord).Grant
+	d.notify(bursar.EventCreditsGranted, catalogue.CreditData{CustomerID: d.Cust().ID, CurrencyID: in.CurrencyID, GrantID: g.ID, Amount: &in.Amount, Balance: d.pool(cap).left()})
+	out := d.grant(r.Ord).Grant
 	d.audit(&o.Caller, "grant.created", "grant", g.ID, "", nil, grantAudit(out))
 	return out, nil
 }
@@ -198,7 +198,7 @@ func (o *VoidGrant) Decide(d *Decider) (any, error) {
 		return nil, err
 	}
 	if ord := d.grantOf(o.ID); ord != 0 {
-		g := d.Grant(ord)
+		g := d.grant(ord)
 		if g.ended() || g.Type == bursar.GrantOverdraft {
 			return nil, bursar.Errorf(bursar.CodeGrantNotVoidable, "the grant %s is %s, of type %s: only ACTIVE and SCHEDULED grants can be voided", g.ID, g.Status, g.Type)
 		}
@@ -209,7 +209,7 @@ func (o *VoidGrant) Decide(d *Decider) (any, error) {
 		}
 		d.Emit(&record.GrantEnded{Ord: ord, At: d.Now.Milli(), Voided: true, Lapsed: lapsed})
 		d.checkLow(g.cap, lapsed.Sign() > 0)
-		out := d.Grant(ord).Grant
+		out := d.grant(ord).Grant
 		d.audit(&o.Caller, "grant.voided", "grant", out.ID, "", before, grantAudit(out))
 		return out, nil
 	}
@@ -220,14 +220,14 @@ func (o *VoidGrant) Decide(d *Decider) (any, error) {
 // first; 0 = there is none.
 func (v *View) grantOf(id [16]byte) uint32 {
 	for _, cap := range v.poolCaps() {
-		for _, ord := range v.Pool(cap).Live {
-			if v.Visits++; v.Grant(ord).id == id {
+		for _, ord := range v.pool(cap).Live {
+			if v.Visits++; v.grant(ord).id == id {
 				return ord
 			}
 		}
 	}
 	for ord := uint32(1); ord < v.NextGrant(); ord++ {
-		if v.Visits++; v.Grant(ord).id == id {
+		if v.Visits++; v.grant(ord).id == id {
 			return ord
 		}
 	}
@@ -311,8 +311,8 @@ func (v *View) timedGrants() (out []timedGrant) {
 		}
 	}
 	for _, cap := range v.poolCaps() {
-		for _, ord := range v.Pool(cap).Live {
-			g := v.Grant(ord)
+		for _, ord := range v.pool(cap).Live {
+			g := v.grant(ord)
 			if g.Status == bursar.GrantScheduled {
 				add(ord, g.EffectiveAt, true)
 			}
@@ -337,7 +337,7 @@ type timedGrant struct {
 	begin bool
 }
 
-func (v *View) Grant(ord uint32) *grant {
+func (v *View) grant(ord uint32) *grant {
 	if g, ok := v.grts[ord]; ok {
 		return g
 	}
@@ -353,7 +353,7 @@ func (v *View) NextGrant() uint32 { return uint32(len(v.Grants) + v.newGrants) }
 func (v *View) GrantList(q *GrantQuery) (p Page[bursar.Grant]) {
 	var all []bursar.Grant
 	for ord := uint32(1); ord < v.NextGrant(); ord++ {
-		g := v.Grant(ord)
+		g := v.grant(ord)
 		if (q.CurrencyID == "" || g.CurrencyID == q.CurrencyID) && g.CreatedAt >= q.CreatedFrom && (q.CreatedTo == 0 || g.CreatedAt < q.CreatedTo) {
 			all = append(all, g.Grant)
 		}

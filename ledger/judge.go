@@ -30,7 +30,7 @@ func (v *View) gate(cat *catalogue.Catalogue, a *Ask) bursar.Gate {
 	}
 	if a.C.Kind == bursar.KindCurrency {
 		if cat.Prepaid(a.C.ID) {
-			g.Unlimited, g.UsageLimit, g.ResetsAt = false, v.Pool(a.Cap).Limit, v.Balance(a.C).ExpiresAt
+			g.Unlimited, g.UsageLimit, g.ResetsAt = false, v.pool(a.Cap).Limit, v.Balance(a.C).ExpiresAt
 		}
 		return g
 	}
@@ -141,7 +141,7 @@ func (v *View) Check(cat *catalogue.Catalogue, in *CheckInput) bursar.Decision {
 		return deny(bursar.CodeRequestedUsageExceeding) // no limit is as high as that cost
 	}
 	r := v.Resolve(cat, in.Dimensions)
-	chains, over := v.Chains(&r, asks)
+	chains, over := v.chains(&r, asks)
 	d := v.Judge(cat, asks, chains)
 	d.Warnings = v.Warnings(cat, &r, asks, unpriced, len(chains) > 0, over)
 	if d.Granted && cannotCount(asks, over) != nil {

@@ -212,19 +212,19 @@ func (m *Mender) money(d *Decider, r record.Record) record.Record {
 	case *record.Draw:
 		r.At = min(r.At, m.At)
 		for i := range r.Moves {
-			if g := d.Grant(r.Moves[i].Grant); g != nil {
+			if g := d.grant(r.Moves[i].Grant); g != nil {
 				r.Moves[i].Ended = g.ended()
 			}
 		}
 	case *record.GrantMade:
 		m.times(&r.Grant)
 	case *record.GrantBegun:
-		if g := d.Grant(r.Ord); g != nil && g.EffectiveAt > m.At && !m.Drawn[r.Ord] {
+		if g := d.grant(r.Ord); g != nil && g.EffectiveAt > m.At && !m.Drawn[r.Ord] {
 			return nothing(d, g.cap) // its time is yet to come
 		}
 		r.At = min(r.At, m.At)
 	case *record.GrantEnded:
-		if g := d.Grant(r.Ord); g != nil && !r.Voided && g.ExpireAt > m.At {
+		if g := d.grant(r.Ord); g != nil && !r.Voided && g.ExpireAt > m.At {
 			return nothing(d, g.cap)
 		}
 		r.At = min(r.At, m.At)
@@ -235,7 +235,7 @@ func (m *Mender) money(d *Decider, r record.Record) record.Record {
 // nothing is a record that changes nothing, in the place of one that was not to be: it says
 // of a pool what holds already.
 func nothing(d *Decider, cap uint32) record.Record {
-	return &record.BalanceLow{Cap: cap, Levels: slices.Clone(d.Pool(cap).Low)}
+	return &record.BalanceLow{Cap: cap, Levels: slices.Clone(d.pool(cap).Low)}
 }
 
 // Catalogue mends a commit of the environment's own log.

@@ -31,7 +31,7 @@ type partKey struct {
 }
 
 // part notes that a part has changed. A nil pointer or slice deletes it.
-func (d *dirty) part(sort string, ord uint32, v any) { d.parts[partKey{sort, ord}] = v }
+func (d *Dirty) part(sort string, ord uint32, v any) { d.parts[partKey{sort, ord}] = v }
 
 // partBody is the body of a part; nil deletes it.
 func partBody(v any, caps []bursar.Capability) []byte {

@@ -93,7 +93,7 @@ func repriceAsks(asks []Ask, amount bursar.Amount) {
 
 // chargeCosts records what usage, recorded by record number of of this commit, costs:
 // on the currencies' rows of its path and from their pools.
-func (d *Decider) chargeCosts(asks []Ask, of int, feature uint32, path *resolved, dims []bursar.Dimension, at bursar.Time, now bool) {
+func (d *Decider) chargeCosts(asks []Ask, of int, feature uint32, path *Resolved, dims []bursar.Dimension, at bursar.Time, now bool) {
 	for i := range asks[1:] {
 		a := &asks[i+1]
 		if a.Amount = d.clampTotal(d.CapOrd(a.C), a.Amount); a.Amount.IsZero() {

@@ -31,7 +31,7 @@ type Repricer struct {
 	instead  map[int]int                    // by version that is corrected: the one that holds
 	From, To bursar.Time                    // [from, to), whole buckets
 	Apply    bool
-	Progress func(done, total uint64) // of the log of the customer being read; nil = nobody asks
+	Progress func(done, Total uint64) // of the log of the customer being read; nil = nobody asks
 	Out      Repricing
 	rows     int // of the customers in out
 }
@@ -169,7 +169,7 @@ func (o *RepriceOp) Record(d *Decider) *RepriceEffects {
 	x := &RepriceEffects{Rows: map[RowWindow]*RepricedRow{}}
 	cur := bursar.Capability{Kind: bursar.KindCurrency, ID: o.Rp.Card.CurrencyID}
 	cap := d.CapFor(cur)
-	left := d.Pool(cap).left()
+	left := d.pool(cap).left()
 	var change bursar.Amount
 	for i := range o.Groups {
 		g := &o.Groups[i]
@@ -197,7 +197,7 @@ func (o *RepriceOp) Record(d *Decider) *RepriceEffects {
 		}
 		change = change.Add(g.diff)
 	}
-	x.pool = left.Sub(d.Pool(cap).left())
+	x.pool = left.Sub(d.pool(cap).left())
 	d.audit(&o.Rp.Caller, "rateCard.repriced", "rateCard", o.Rp.Card.ID, "", nil,
 		map[string]any{"version": o.Rp.Out.Version, "by": o.Rp.Out.By, "from": o.Rp.From, "to": o.Rp.To, "corrections": len(o.Groups), "change": change})
 	return x

@@ -109,7 +109,7 @@ func (s *RepriceScan) Row(row *record.Row) error {
 }
 
 // act compares what an act, whose record has an id, cost with what it should.
-func (s *RepriceScan) act(a *act, id [16]byte) {
+func (s *RepriceScan) act(a *Act, id [16]byte) {
 	p := s.Features[a.cap]
 	if p == nil {
 		return
@@ -155,7 +155,7 @@ func (s *RepriceScan) act(a *act, id [16]byte) {
 }
 
 // costBy is what an act costs by one version's rates; not ok when it has none for it.
-func costBy(x *catalogue.RateIndex, a *act) (cost bursar.Amount, ok bool) {
+func costBy(x *catalogue.RateIndex, a *Act) (cost bursar.Amount, ok bool) {
 	if x == nil {
 		return cost, false
 	}
@@ -176,7 +176,7 @@ type chargedRow struct {
 // charged is by which version of the card an act was priced (0 = by none), what it cost
 // and on which limits. An act that cost nothing left no charge: then the version is
 // that which was in force, and the limits are those that it would have been on.
-func (s *RepriceScan) charged(p *catalogue.PricedBy, a *act, id [16]byte) (version int, was bursar.Amount, rows []chargedRow) {
+func (s *RepriceScan) charged(p *catalogue.PricedBy, a *Act, id [16]byte) (version int, was bursar.Amount, rows []chargedRow) {
 	for _, c := range a.costs {
 		if c.Card == s.Rp.Card.ID {
 			return c.Version, c.Amount, chargedRows(c)
@@ -211,7 +211,7 @@ func (s *RepriceScan) rowsOn(path []record.Step, rec [16]byte) (rows []uint32) {
 			}
 		}
 	}
-	r := resolved{Path: path}
+	r := Resolved{Path: path}
 	for _, p := range path {
 		for _, ord := range s.byEntity[p.Ent] {
 			if record.ComparePlaces(s.Plan.Frozen.RowIDs[ord], rec) < 0 && r.covers(s.Plan.Frozen.Rows[ord].Scope) {
@@ -258,7 +258,7 @@ func (s *RepriceScan) comboText(combo uint32) string {
 // costText is the combination that the cost of an act is, or would be, in the series
 // under: that of the usage with the feature. It follows from the log alone, not from how
 // many combinations there are, so that it is the same the next time.
-func (s *RepriceScan) costText(a *act) string {
+func (s *RepriceScan) costText(a *Act) string {
 	for _, c := range a.costs {
 		if c.Card == s.Rp.Card.ID {
 			return s.comboText(c.Combo)

@@ -11,15 +11,15 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// resolved is what dimensions mean in a customer's tree.
-type resolved struct {
+// Resolved is what dimensions mean in a customer's tree.
+type Resolved struct {
 	given   bool          // there were dimensions at all
 	Leaves  []uint32      // matched entities, ordered by dimension key; one may appear twice
 	Path    []record.Step // they and all their ancestors, each once
 	missing []string      // attribution keys that resolved to nothing
 }
 
-func (r *resolved) has(ord uint32) bool {
+func (r *Resolved) has(ord uint32) bool {
 	for i := range r.Path {
 		if r.Path[i].Ent == ord {
 			return true
@@ -31,8 +31,8 @@ func (r *resolved) has(ord uint32) bool {
 // Resolve finds the entities that dims name: a dimension whose key is an attribution
 // key of a live type names the entity with that id and type, live or archived. dims
 // are ordered by key.
-func (v *View) Resolve(cat *catalogue.Catalogue, dims []bursar.Dimension) resolved {
-	r := resolved{given: dims != nil}
+func (v *View) Resolve(cat *catalogue.Catalogue, dims []bursar.Dimension) Resolved {
+	r := Resolved{given: dims != nil}
 	for i := range dims {
 		typ, ok := cat.Attribution[dims[i].Key]
 		if !ok {
@@ -49,7 +49,7 @@ func (v *View) Resolve(cat *catalogue.Catalogue, dims []bursar.Dimension) resolv
 }
 
 // join adds a leaf and all above it.
-func (r *resolved) join(v *View, leaf uint32) {
+func (r *Resolved) join(v *View, leaf uint32) {
 	r.Leaves = append(r.Leaves, leaf)
 	child := uint32(0)
 	for e := leaf; e != 0; e = v.above(e) {
@@ -63,7 +63,7 @@ func (r *resolved) join(v *View, leaf uint32) {
 
 // rowsOf calls f with the rows of one entity that apply to r: the entity is live, the
 // row is of cap, and all its scope entities are resolved.
-func (v *View) rowsOf(r *resolved, ent, cap uint32, f func(ord uint32, def *record.Limit)) {
+func (v *View) rowsOf(r *Resolved, ent, cap uint32, f func(ord uint32, def *record.Limit)) {
 	if cap == 0 || v.Ent(ent).Archived != 0 {
 		return
 	}
@@ -83,7 +83,7 @@ func (v *View) rowsOf(r *resolved, ent, cap uint32, f func(ord uint32, def *reco
 	}
 }
 
-func (r *resolved) covers(scope []uint32) bool {
+func (r *Resolved) covers(scope []uint32) bool {
 	for _, s := range scope {
 		if !r.has(s) {
 			return false
@@ -95,7 +95,7 @@ func (r *resolved) covers(scope []uint32) bool {
 // Chains lists the rows of each leaf's path that apply to any of asks, from the leaf to
 // the root; a leaf without any has none. nil when no dimensions were given. Where more
 // limits apply than usage counts on, over says so for each of asks.
-func (v *View) Chains(r *resolved, asks []Ask) (out [][]uint32, over []applied) {
+func (v *View) chains(r *Resolved, asks []Ask) (out [][]uint32, over []Applied) {
 	if !r.given {
 		return nil, nil
 	}

@@ -15,8 +15,8 @@ func ErrTrimmed(customer string, t bursar.Time) *bursar.Error {
 	return bursar.Errorf(bursar.CodeHistoryTrimmed, "the log of customer %q does not reach back to %s any more", customer, t)
 }
 
-// act is one thing that used something: a usage or the end of a hold, with what it cost.
-type act struct {
+// Act is one thing that used something: a usage or the end of a hold, with what it cost.
+type Act struct {
 	record int // its number in the commit
 	cap    uint32
 	amount bursar.Amount // what every row took unless clamped; may be negative
@@ -30,11 +30,11 @@ type act struct {
 	Ended  bool         // it ended a hold; with hold nil, one that the scan has not seen open
 	costs  []*record.Cost
 	event  int   // which event of the commit made it, from 1; 0 = none
-	with   []act // what else the same event used, once OneByEvent has put it there
+	with   []Act // what else the same event used, once OneByEvent has put it there
 }
 
 // OneByEvent makes one act of all that an event used.
-func OneByEvent(acts []act) (out []act) {
+func OneByEvent(acts []Act) (out []Act) {
 	for _, a := range acts {
 		if n := len(out) - 1; a.event != 0 && n >= 0 && out[n].event == a.event {
 			out[n].with = append(out[n].with, a)
@@ -51,8 +51,8 @@ func OneByEvent(acts []act) (out []act) {
 type OpenHolds map[[16]byte]*record.Hold
 
 // ActsOf lists the acts of a commit, in order, and follows the holds.
-func (o OpenHolds) ActsOf(row *record.Row) []act {
-	var acts []act
+func (o OpenHolds) ActsOf(row *record.Row) []Act {
+	var acts []Act
 	var gone [][16]byte
 	events := 0
 	for i, r := range row.Recs {
@@ -66,7 +66,7 @@ func (o OpenHolds) ActsOf(row *record.Row) []act {
 				event = events
 			}
 			if !r.Delta.IsZero() {
-				acts = append(acts, act{event: event, record: i, cap: r.Cap, amount: r.Delta, units: r.Total, At: r.At, priced: min(r.Timestamp, row.Head.Now),
+				acts = append(acts, Act{event: event, record: i, cap: r.Cap, amount: r.Delta, units: r.Total, At: r.At, priced: min(r.Timestamp, row.Head.Now),
 					dims: r.Dims, combo: r.Combo, path: r.Path})
 			}
 		case *record.HoldOpened:
@@ -100,8 +100,8 @@ func (o OpenHolds) ActsOf(row *record.Row) []act {
 	return acts
 }
 
-func (o OpenHolds) ending(record int, c *record.Closing) act {
-	a := act{record: record, amount: c.Amount, units: c.Amount, At: c.At, Ended: true, Hold: o[c.ID]}
+func (o OpenHolds) ending(record int, c *record.Closing) Act {
+	a := Act{record: record, amount: c.Amount, units: c.Amount, At: c.At, Ended: true, Hold: o[c.ID]}
 	if h := a.Hold; h != nil {
 		a.cap, a.dims, a.combo, a.path = h.Cap, h.Dims, h.Combo, h.Path
 	}

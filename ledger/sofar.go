@@ -13,7 +13,7 @@ func (v *View) applyRowStart(r *record.LimitStarted) error {
 	if int(r.Ord) >= v.NextRowOrd() || v.Def(r.Ord) == nil {
 		return record.ErrRecord
 	}
-	put(v, &v.ctrs, r.Ord, &counter{Window: r.Window, Used: r.Used})
+	put(v, &v.ctrs, r.Ord, &Counter{Window: r.Window, Used: r.Used})
 	return nil
 }
 

@@ -57,7 +57,7 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 		return nil, catalogue.ErrNoRate(id, unpriced)
 	}
 	r := d.Resolve(d.Cat, o.In.Dimensions)
-	chains, over := d.Chains(&r, asks)
+	chains, over := d.chains(&r, asks)
 	j := d.Judge(d.Cat, asks, chains)
 	j.Warnings = d.Warnings(d.Cat, &r, asks, nil, len(chains) > 0, over)
 	if !j.Granted {
@@ -66,12 +66,12 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 	if err := cannotCount(asks, over); err != nil {
 		return nil, err
 	}
-	return &admitted{resolved: r, rows: d.withPromo(d.RowsOn(&r, asks[0].Cap).Rows, asks[0].Cap), chains: chains, asks: asks, Decision: j}, nil
+	return &admitted{Resolved: r, rows: d.withPromo(d.RowsOn(&r, asks[0].Cap).Rows, asks[0].Cap), chains: chains, asks: asks, Decision: j}, nil
 }
 
 // admitted is a granted spend: what it is decided on.
 type admitted struct {
-	resolved
+	Resolved
 	rows   []uint32
 	chains [][]uint32
 	asks   []Ask
@@ -119,7 +119,7 @@ func (o *Consume) Decide(d *Decider) (any, error) {
 	if c := o.In.Capability; c.Kind == bursar.KindCurrency && d.Cat.Prepaid(c.ID) {
 		d.draw(cap, o.In.Amount, 0, of, record.DrawConsumed, d.Now)
 	}
-	d.chargeCosts(j.asks, of, cap, &j.resolved, o.In.Dimensions, d.Now, true)
+	d.chargeCosts(j.asks, of, cap, &j.Resolved, o.In.Dimensions, d.Now, true)
 	for i := range j.asks {
 		j.asks[i].Cap = d.CapOrd(j.asks[i].C) // it may be new
 	}

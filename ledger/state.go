@@ -68,7 +68,7 @@ type State struct {
 
 	Rows     []*record.Limit // by ord; nil = deleted
 	RowIDs   [][16]byte
-	counters []*counter // by ord; nil = as at creation
+	counters []*Counter // by ord; nil = as at creation
 	// Rows are found from their entity: node-wide ones from firstRow, scoped ones by their
 	// place; both lists go on through nextRow.
 	firstRow []uint32 // by entity ord
@@ -78,7 +78,7 @@ type State struct {
 	scopedOf map[uint32][]uint32 // by entity ord: its scoped rows, for listings
 	inScope  []uint8             // by entity ord: ownsScoped, isScope
 
-	Totals map[uint32]*total // by capability ord
+	Totals map[uint32]*Total // by capability ord
 	Levels map[record.LevelKey]*record.Level
 	Holds  map[[16]byte]*record.Hold // open ones, and closed ones until a checkpoint has them
 	// holds by id, and the open ones by when they end
@@ -102,14 +102,14 @@ type State struct {
 	SeriesBase uint64
 	flushing   map[Bucket]bursar.Amount
 	flushTo    uint64
-	Dirty      dirty
+	Dirty      Dirty
 	// Shared: other processes may save checkpoints too. In place of series, steps then has
 	// what each commit since SeriesBase added, for whatever of it the store has. aged is the
 	// older part of what is not known to be saved, up to agedTo; dirty is what came after.
 	Shared bool
 	steps  []seriesStep
 	added  int // buckets in steps
-	aged   dirty
+	aged   Dirty
 	agedTo uint64
 
 	// While a checkpoint is read: how many assignments there were and the last one's id.
@@ -122,23 +122,23 @@ const (
 	isScope    uint8 = 2
 )
 
-// dirty is what changed since the last checkpoint, as it is now: a checkpoint takes it
+// Dirty is what changed since the last checkpoint, as it is now: a checkpoint takes it
 // whole and at once.
-type dirty struct {
+type Dirty struct {
 	Records  int
 	entities map[uint32]*record.Entity
 	rows     map[uint32]*record.Limit // nil value = deleted
-	counters map[uint32]*counter
-	totals   map[uint32]*total
+	counters map[uint32]*Counter
+	totals   map[uint32]*Total
 	levels   map[record.LevelKey]*record.Level
 	Holds    map[[16]byte]*record.Hold
 	parts    map[partKey]any
 	uniques  map[record.UniqueKey]*uniqueSet // nil value = dropped
 }
 
-func NewDirty() dirty {
-	return dirty{parts: map[partKey]any{}, uniques: map[record.UniqueKey]*uniqueSet{}, entities: map[uint32]*record.Entity{}, rows: map[uint32]*record.Limit{}, counters: map[uint32]*counter{},
-		totals: map[uint32]*total{}, levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{}}
+func NewDirty() Dirty {
+	return Dirty{parts: map[partKey]any{}, uniques: map[record.UniqueKey]*uniqueSet{}, entities: map[uint32]*record.Entity{}, rows: map[uint32]*record.Limit{}, counters: map[uint32]*Counter{},
+		totals: map[uint32]*Total{}, levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{}}
 }
 
 func NewState() *State {
@@ -148,9 +148,9 @@ func NewState() *State {
 		combos:   names[string]{ords: map[string]uint32{}},
 		paths:    names[string]{ords: map[string]uint32{}},
 		Entities: make([]*record.Entity, 1), byID: map[string]uint32{}, children: map[uint32][]uint32{}, kidCount: map[uint32]kidCount{},
-		Rows: make([]*record.Limit, 1), RowIDs: make([][16]byte, 1), counters: make([]*counter, 1),
+		Rows: make([]*record.Limit, 1), RowIDs: make([][16]byte, 1), counters: make([]*Counter, 1),
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), under: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
-		Totals: map[uint32]*total{}, Levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{},
+		Totals: map[uint32]*Total{}, Levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{},
 		OpenHolds: newOrdered(record.CompareID), closedHolds: newOrdered(record.CompareID), endings: newEndings(),
 		schedules: map[record.Rule]*record.Schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{}, named: map[record.Naming]int{},
 		money: newMoney(), series: map[Bucket]bursar.Amount{}, Dirty: NewDirty(),

@@ -34,7 +34,7 @@ func (v *View) ConsumedAgain(cat *catalogue.Catalogue, s *Spend, p *record.Place
 	}
 	asks = v.Charged(asks, res.Costs)
 	r := v.Resolve(cat, s.In.Dimensions)
-	chains, over := v.Chains(&r, asks)
+	chains, over := v.chains(&r, asks)
 	res.Decision = v.After(cat, asks, chains)
 	res.Decision.Warnings = v.Warnings(cat, &r, asks, unpriced, len(chains) > 0, over)
 	if res.Credit = v.Credit(cat, asks); res.Credit != nil {
@@ -54,7 +54,7 @@ func (v *View) ReservedAgain(cat *catalogue.Catalogue, in *bursar.SpendInput, h 
 		return res, err
 	}
 	r := v.Resolve(cat, dims)
-	chains, over := v.Chains(&r, asks)
+	chains, over := v.chains(&r, asks)
 	res.Decision.Warnings = v.Warnings(cat, &r, asks, unpriced, len(chains) > 0, over)
 	return res, nil
 }

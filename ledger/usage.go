@@ -44,7 +44,7 @@ type UsageItem struct {
 	Before *record.Place // where a duplicate was recorded
 
 	// found while the item is judged
-	path     resolved
+	path     Resolved
 	rows     []uint32
 	asks     []Ask        // of a SET: what its change is
 	level    record.Level // of a SET: what the leaf's level becomes
@@ -265,7 +265,7 @@ func (d *Decider) chargeable(it *UsageItem, amount bursar.Amount) *bursar.Error 
 
 // leaf is the matched entity that is below all other matched ones; 0 when none is
 // matched, and not ok when several are.
-func (v *View) leaf(r *resolved) (leaf uint32, ok bool) {
+func (v *View) leaf(r *Resolved) (leaf uint32, ok bool) {
 	for _, l := range r.Leaves {
 		if leaf == 0 || v.depth(l) > v.depth(leaf) {
 			leaf = l
@@ -349,10 +349,11 @@ func (v *View) clampTotal(cap uint32, delta bursar.Amount) bursar.Amount {
 
 func (o *ReportUsage) Size() int { return len(o.Items) }
 
-type total struct {
+// Total is all that a customer used and holds of a capability.
+type Total struct {
 	Value, Held bursar.Amount
 	At          bursar.Time
 }
 
 // figures tells that something was used or is held. Nothing takes that back.
-func (t *total) figures() bool { return t.At != 0 || !t.Held.IsZero() }
+func (t *Total) figures() bool { return t.At != 0 || !t.Held.IsZero() }

@@ -33,8 +33,8 @@ type View struct {
 	newRows     map[uint32][]uint32   // by entity: rows that are new
 	newPlaces   map[place][]uint32    // by where they are found
 	newNamed    map[record.Naming]int // what comes to the state's named
-	ctrs        map[uint32]*counter
-	tots        map[uint32]*total
+	ctrs        map[uint32]*Counter
+	tots        map[uint32]*Total
 	lvls        map[record.LevelKey]*record.Level
 	Hlds        map[[16]byte]*record.Hold
 	recorded    map[endKey]*deadlines // of holds that have ended by time: what v has recorded
@@ -133,7 +133,7 @@ func (v *View) RowID(ord uint32) [16]byte {
 func (v *View) NextRowOrd() int { return len(v.Rows) + len(v.newRowIDs) }
 
 // Counter is where a row stands: not rolled to now.
-func (v *View) Counter(ord uint32, def *record.Limit) counter {
+func (v *View) Counter(ord uint32, def *record.Limit) Counter {
 	if c, ok := v.ctrs[ord]; ok {
 		return *c
 	}
@@ -142,31 +142,31 @@ func (v *View) Counter(ord uint32, def *record.Limit) counter {
 			return *c
 		}
 	}
-	return counter{Window: def.Sched.FirstWindow(def.Created)}
+	return Counter{Window: def.Sched.FirstWindow(def.Created)}
 }
 
 // at is the counter c of def as it reads at now, and whether its window had to be
 // rolled for that.
-func (v *View) at(c counter, def *record.Limit) (counter, bool) {
+func (v *View) at(c Counter, def *record.Limit) (Counter, bool) {
 	if v.Now < c.End {
 		return c, false
 	}
 	return c.rolled(def.Sched.WindowAt(v.Now)), true
 }
 
-func (v *View) Current(ord uint32, def *record.Limit) counter {
+func (v *View) Current(ord uint32, def *record.Limit) Counter {
 	c, _ := v.at(v.Counter(ord, def), def)
 	return c
 }
 
-func (v *View) Total(cap uint32) total {
+func (v *View) Total(cap uint32) Total {
 	if t, ok := v.tots[cap]; ok {
 		return *t
 	}
 	if t := v.Totals[cap]; t != nil {
 		return *t
 	}
-	return total{}
+	return Total{}
 }
 
 func (v *View) level(k record.LevelKey) record.Level {

@@ -13,7 +13,7 @@ import (
 // Warnings tells what of a request may be meant otherwise; nil, without an allocation, when
 // nothing may. limited tells that limits of entities apply to some of asks; over is of each
 // of asks what it does not count on, nil when it counts on all.
-func (v *View) Warnings(cat *catalogue.Catalogue, r *resolved, asks []Ask, unpriced []string, limited bool, over []applied) (out []string) {
+func (v *View) Warnings(cat *catalogue.Catalogue, r *Resolved, asks []Ask, unpriced []string, limited bool, over []Applied) (out []string) {
 	for _, key := range r.missing {
 		out = append(out, bursar.WarnNotResolved+":"+key)
 	}
