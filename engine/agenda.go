@@ -4,8 +4,8 @@ import (
 	"container/heap"
 )
 
-// agenda has customers in the order of a number, the least first: each at most once. What
-// is asked of it costs what is asked, not how many there are. Its users share a lock.
+// agenda orders customers by a number, the least first; each is in it at most once. A call costs
+// the logarithm of how many there are. Its users share a lock.
 type agenda struct {
 	slot int // of customer.places that is this agenda's
 	list agendaHeap

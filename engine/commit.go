@@ -31,16 +31,16 @@ type request struct {
 
 // work is one customer's part of a batch.
 type work struct {
-	c      *customer
-	q      *queue
-	reqs   []*request
-	later  []*request // that must be decided again
-	d      *ledger.Decider
-	at     store.Head    // of the state that d decided on
-	commit *store.Commit // nil when nothing is to be written
-	held   bool          // others may keep the store from writing to the customer
-	locked bool          // a reader had the customer locked: nothing is decided yet
-	behind bool          // a reader had the customer locked: what is durable is to be merged
+	c        *customer
+	q        *queue
+	reqs     []*request
+	later    []*request // that must be decided again
+	d        *ledger.Decider
+	at       store.Head    // of the state that d decided on
+	commit   *store.Commit // nil when nothing is to be written
+	mayBlock bool          // the append failed, perhaps since others keep the store from writing to this customer
+	locked   bool          // a reader had the customer locked: nothing is decided yet
+	behind   bool          // a reader had the customer locked: what is durable is to be merged
 }
 
 // commitBatch decides, appends, merges and answers all but what must be decided again,
@@ -76,7 +76,7 @@ func (e *Engine) commitWorks(works []*work) error {
 	}
 	var writers, quiet []*work
 	for _, w := range works {
-		if w.c.contended {
+		if w.c.othersWrite {
 			w.leave()
 		} else {
 			e.Decide(w)
@@ -91,20 +91,20 @@ func (e *Engine) commitWorks(works []*work) error {
 	if e.nodes == nil {
 		e.catMu.RUnlock()
 	}
-	held := err != nil && e.store.Err() == nil // by one of them, perhaps
+	mayBlock := err != nil && e.store.Err() == nil
 	for i, w := range writers {
 		if err == nil && w.commit == nil {
 			quiet = append(quiet, w) // decided again, and nothing is to be written
 			continue
 		}
-		w.held = held
+		w.mayBlock = mayBlock
 		e.finish(w, outcomes[i], err)
 	}
 	return errors.Join(err, e.confirmQuiet(quiet))
 }
 
-// leave leaves the deciding to the moment when the store has locked the stream: on a
-// customer that other nodes write to it would have to be done again then.
+// leave puts the deciding off until the store has locked the customer's stream. Other nodes
+// write to this customer: what is decided before that would most likely be stale.
 func (w *work) leave() {
 	w.at = w.c.at()
 	w.commit = &store.Commit{Stream: w.c.id, After: w.at, Undecided: true}
@@ -125,7 +125,7 @@ func (e *Engine) append(writers []*work) ([]store.Outcome, error) {
 	outcomes, err := e.store.Append(context.Background(), commits, func(i int, tail []store.LogRow) *store.Commit {
 		w := writers[i]
 		w.commit = nil
-		w.c.contended = len(tail) > 0
+		w.c.othersWrite = len(tail) > 0
 		if !w.c.mu.TryLock() {
 			w.putOff()
 			return nil
@@ -166,7 +166,7 @@ func (e *Engine) finish(w *work, o store.Outcome, err error) {
 		}
 		w.retry(e)
 	case o == store.Stale && w.commit.Undecided: // the store could not have it decided
-		w.c.contended = false
+		w.c.othersWrite = false
 		w.retry(e)
 	case (o == store.Stale || o == store.OldCatalogue || o == store.Skewed) && e.nodes != nil:
 		if err := e.confirmOne(context.Background(), w.c); err != nil {
@@ -179,7 +179,7 @@ func (e *Engine) finish(w *work, o store.Outcome, err error) {
 	}
 }
 
-// merge makes what is durable what readers see, and unlocks the customer.
+// merge shows readers what is now durable, and unlocks the customer.
 func (e *Engine) merge(w *work) {
 	if head := w.commit.Head(); w.c.st.Head.Seq < head.Seq { // else it was read on meanwhile, with this in it
 		w.d.Merge(head)
@@ -189,28 +189,28 @@ func (e *Engine) merge(w *work) {
 		w.c.due.Store(true)
 	}
 	w.c.mu.Unlock()
-	w.c.some.Store(true)
+	w.c.hasLog.Store(true)
 	e.keeper.note(w.c)
 	e.counters.commits.Add(1)
 	e.counters.records.Add(uint64(len(w.d.Recs)))
 	w.answered(w.commit.After.Seq + 1)
 }
 
-// mergeBehind merges what could not be merged at once, and answers.
+// mergeBehind waits for the customer's lock, merges and answers.
 func (e *Engine) mergeBehind(w *work) {
 	w.c.mu.Lock()
 	e.merge(w)
 	w.answer()
 }
 
-// putOff has all of w decided when its customer can be locked.
+// putOff has all requests of w decided later, once nobody holds the customer's lock.
 func (w *work) putOff() {
 	w.locked = true
 	w.later, w.reqs = append(w.reqs, w.later...), nil
 }
 
-// confirmQuiet makes sure that what was refused, or was there already, is so in the
-// newest state.
+// confirmQuiet makes sure that each refusal and each duplicate, which nothing was appended for,
+// still holds in the newest state.
 func (e *Engine) confirmQuiet(quiet []*work) error {
 	var ask []*customer
 	for _, w := range quiet {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// keeper knows of the customers in memory what housekeeping goes by. Who changes a customer
-// notes it; housekeeping looks at those that were noted, and at no other.
+// keeper knows when each customer in memory is due, unsaved or unused. Whoever changes a customer
+// notes it, and housekeeping looks at noted customers only.
 type keeper struct {
 	notes struct {
 		sync.Mutex
@@ -17,7 +17,7 @@ type keeper struct {
 	mu      sync.Mutex
 	due     agenda // by when time changes something next, bursar.Time
 	unsaved agenda // by when a checkpoint is to be made, nanoseconds of the Unix epoch
-	unused  agenda // all, by when they were last used, or were when somebody last asked
+	unused  agenda // all, by when they were last used, as far as the keeper has asked
 	sum     figures
 	looks   int // at customers, for whatever reason
 	budget  int64
@@ -54,8 +54,8 @@ func (k *keeper) lookAtNoted(e *Engine) {
 	}
 }
 
-// look learns how c stands. One that is being changed is looked at the next time: that
-// waits for nobody.
+// look brings what the keeper knows of c up to date. It waits for no lock: a customer that is
+// being changed stays noted for the next time.
 func (k *keeper) look(e *Engine, c *customer) {
 	if !c.mu.TryRLock() {
 		k.note(c)
@@ -65,7 +65,7 @@ func (k *keeper) look(e *Engine, c *customer) {
 	due, mine := int64(c.st.Due()), e.saves(c)
 	unsaved := c.st.Unsaved() > 0
 	c.unsaved.Store(unsaved && c.saveFailed.Load() || c.st.Unsaved() >= farBehind*e.o.CheckpointRecords)
-	changed := unsaved || len(c.st.Keys.Closing) > 0 || c.stray.Load()
+	changed := unsaved || len(c.st.Keys.Closing) > 0 || c.superseded.Load()
 	save := c.saved.Add(e.o.CheckpointEvery)
 	if c.due.Load() && c.notBefore.Before(save) {
 		save = c.notBefore
@@ -74,7 +74,7 @@ func (k *keeper) look(e *Engine, c *customer) {
 	if !mine && due != 0 {
 		due += int64(otherNodesTick)
 	}
-	if !mine || !unsaved || c.stray.Load() { // nothing to save, or not for this node: see shareSaving
+	if !mine || !unsaved || c.superseded.Load() { // nothing to save, or not for this node: see shareSaving
 		save = time.Now().Add(e.o.ClaimFor / 4)
 	}
 

@@ -34,8 +34,8 @@ type lane struct {
 	waiting int               // requests in ready
 	closed  bool
 	running int // batches under way
-	slow    int // those of them that take longer than patience
-	away    int // queues in no batch that wait until their customer is not locked
+	slow    int // batches among those that have taken longer than patience
+	away    int // queues in no batch whose customer somebody has locked
 	asking  asking
 }
 
@@ -151,7 +151,7 @@ func (l *lane) run(e *Engine) {
 	}
 }
 
-// slower tells that a batch takes long: another may be under way instead of it.
+// slower notes that a batch takes longer than patience: it no longer keeps another from starting.
 func (l *lane) slower() {
 	l.mu.Lock()
 	l.slow++
@@ -159,16 +159,16 @@ func (l *lane) slower() {
 	l.mu.Unlock()
 }
 
-// take makes a batch of what is ready, sorted by customer: a turn of each, and of those
-// that want much as many as fit. Who is left out is first the next time.
+// take makes a batch, sorted by customer: one turn of each ready customer, and of customers that
+// want much only as many as fit. A customer that is left out is first in the next batch.
 func (l *lane) take() (works []*work) {
 	n, room, rest := 0, batchTurns*turn, l.ready[:0:0]
 	for i, q := range l.ready {
-		if n >= maxBatch || len(works) > 0 && works[0].c.alone {
+		if n >= maxBatch || len(works) > 0 && works[0].c.goesAlone {
 			rest = append(rest, l.ready[i:]...)
 			break
 		}
-		if len(works) > 0 && (q.first().c.alone || q.heavy() && room <= 0) {
+		if len(works) > 0 && (q.first().c.goesAlone || q.heavy() && room <= 0) {
 			rest = append(rest, q)
 			continue
 		}
@@ -188,7 +188,7 @@ func (l *lane) take() (works []*work) {
 	return works
 }
 
-// done puts back what is to be decided again.
+// done puts back the requests that must be decided again once the batch is over.
 func (l *lane) done(e *Engine, works []*work, err error) {
 	if err == nil {
 		l.asking.succeeded(l.running > 0)
@@ -197,7 +197,7 @@ func (l *lane) done(e *Engine, works []*work, err error) {
 		if err == nil {
 			w.q.asking.succeeded(false)
 		}
-		w.c.alone = w.held
+		w.c.goesAlone = w.mayBlock
 		switch {
 		case w.behind:
 			l.later(e, w, func() { e.mergeBehind(w) })

@@ -50,10 +50,10 @@ const (
 	catalogueAge = time.Second
 	looksMost    = 4             // at a time
 	lookTimeout  = answerTimeout // a caller may do it
-	// A caller is answered within 2 s when the store is not: it waits freshTimeout for a
-	// catalogue that may be used and answerTimeout for a look, or for the lane, which has
-	// by then asked without success for stuckAfter. What the lane decides later is settled by
-	// its idempotency key. A lane that is merely busy is waited for.
+	// A caller has an answer within 2 s even when the store gives none: it waits freshTimeout
+	// for a catalogue that may be used, and answerTimeout for a look or for a lane that has
+	// asked the store without success for stuckAfter. It waits longer for a lane that is merely
+	// busy. A caller that gave up learns the outcome when it sends its idempotency key again.
 	freshTimeout  = 400 * time.Millisecond
 	answerTimeout = 1400 * time.Millisecond
 	stuckAfter    = time.Second
@@ -86,8 +86,9 @@ func (e *Engine) now() bursar.Time {
 	return e.o.Clock() + bursar.Time(e.nodes.offset.Load())
 }
 
-// adjust takes in that the store's clock read at between two readings of this process's.
-// The offset moves as little as that demands.
+// adjust corrects the offset of the store's clock by one reading of it: it showed at, at some
+// moment between the readings before and after of this process's clock. The offset moves as
+// little as that demands.
 func (n *nodes) adjust(before, at, after bursar.Time) {
 	low, high := int64(at-after), int64(at-before)
 	n.offset.Store(min(max(n.offset.Load(), low), high))
@@ -98,9 +99,9 @@ func (n *nodes) since(seen *atomic.Int64) time.Duration {
 	return time.Since(n.began) - time.Duration(seen.Load())
 }
 
-// confirm has what is in memory of the customers confirmed by a look that starts after
-// this call: afterwards each is at least as new as the store was at this moment, unless
-// the look's about says otherwise.
+// confirm makes what is in memory of the customers at least as new as the store was when
+// confirm was called. The look that did so is returned; its about says of which customer it
+// could not.
 func (e *Engine) confirm(ctx context.Context, cs ...*customer) (*look, error) {
 	l, mine := e.nodes.join(cs)
 	if mine {
@@ -110,7 +111,8 @@ func (e *Engine) confirm(ctx context.Context, cs ...*customer) (*look, error) {
 	return l.wait(ctx)
 }
 
-// join adds cs to the next look; mine tells that the caller has to do it.
+// join adds cs to the next look. With mine the caller must call look with it; else somebody
+// else does.
 func (n *nodes) join(cs []*customer) (l *look, mine bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -120,7 +122,7 @@ func (n *nodes) join(cs []*customer) (l *look, mine bool) {
 		l.about[c] = nil
 	}
 	if n.looking == looksMost {
-		return l, false // who looks now goes on with it
+		return l, false // a goroutine that is looking now does this one next
 	}
 	n.looking++
 	n.next = newLook()
@@ -149,7 +151,8 @@ func (e *Engine) confirmOne(ctx context.Context, c *customer) error {
 	return l.about[c]
 }
 
-// look does l, and has the next one done that others wait for meanwhile.
+// look reads what l is about and wakes those who wait for it. Where others have joined the next
+// look meanwhile, a goroutine of its own does that one.
 func (e *Engine) look(l *look) {
 	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
 	defer cancel()
@@ -167,9 +170,9 @@ func (e *Engine) look(l *look) {
 	go e.look(next)
 }
 
-// lookAt reads where the catalogue's log and those of the customers end, and reads on
-// what is missing. A log that ends before what is in memory is another one: the database
-// was restored, and the customer is read anew.
+// lookAt reads where the catalogue's log and the customers' logs end, and folds what memory
+// lacks of them. A log that ends before what is in memory is another log, as after the database
+// was restored: its customer is dropped, and read anew when it is asked for.
 func (e *Engine) lookAt(ctx context.Context, about map[*customer]error) error {
 	n := e.nodes
 	streams, list, had := []string{store.CatalogueStream}, make([]*customer, 0, len(about)), make([]store.Head, 0, len(about))
@@ -204,9 +207,8 @@ func (e *Engine) lookAt(ctx context.Context, about map[*customer]error) error {
 	return nil
 }
 
-// followCatalogue reads on the catalogue's log, which was seen to end at head, when it
-// had ended at had. A log that does not continue what is in memory is read from its
-// beginning.
+// followCatalogue folds what the catalogue's log has after had, given that the store said it
+// ends at head. A log that does not continue what is in memory is read from its beginning.
 func (e *Engine) followCatalogue(ctx context.Context, had, head store.Head) error {
 	if head == had {
 		return nil
@@ -223,9 +225,8 @@ func (e *Engine) followCatalogue(ctx context.Context, had, head store.Head) erro
 	return e.readOnCatalogue(ctx)
 }
 
-// readOnCatalogue reads what the catalogue's log has more. One that does not continue
-// what is in memory is read from its beginning. The caller has
-// catWriting.
+// readOnCatalogue folds what the catalogue's log has and memory lacks. A log that does not
+// continue what is in memory is read from its beginning. The caller holds catWriting.
 func (e *Engine) readOnCatalogue(ctx context.Context) error {
 	c := e.cat.Load().Clone()
 	if err := e.readCatalogue(ctx, c); err != nil {
@@ -277,7 +278,7 @@ func (e *Engine) Newest(ctx context.Context) error {
 	return nil
 }
 
-// refresh makes c as new as o asks for.
+// refresh makes c at least as new as o demands.
 func (e *Engine) refresh(ctx context.Context, c *customer, o *ledger.ReadOptions) error {
 	n := e.nodes
 	if n == nil {
@@ -332,7 +333,7 @@ func (e *Engine) shareSaving() {
 	var names, ids []string
 	for _, c := range e.keeper.changed() {
 		c.mu.RLock()
-		if c.st.Unsaved() > 0 || len(c.st.Keys.Closing) > 0 || c.stray.Load() {
+		if c.st.Unsaved() > 0 || len(c.st.Keys.Closing) > 0 || c.superseded.Load() {
 			changed, names, ids = append(changed, c), append(names, claimOfCustomer+c.id), append(ids, c.id)
 		}
 		c.mu.RUnlock()
@@ -366,7 +367,7 @@ func (e *Engine) shareOne(c *customer, mine bool, saved uint64) {
 			return
 		}
 	}
-	if c.stray.Load() || !same {
+	if c.superseded.Load() || !same {
 		e.readAnew(c)
 	} else if others {
 		c.mu.Lock()
@@ -378,9 +379,9 @@ func (e *Engine) shareOne(c *customer, mine bool, saved uint64) {
 	}
 }
 
-// letKeysGo lets go of the generations of keys that a checkpoint at saved, of another
-// process, has closed. It is false when that one cut generations elsewhere: who relies on
-// what it saved must find it there, so c must not be saved on top of it.
+// letKeysGo forgets the generations of keys that another process closed in its checkpoint at
+// saved. It is false when that process cut the generations at other commits: the store then has
+// keys under other generations than memory believes, and c must be read anew before it is saved.
 func (e *Engine) letKeysGo(c *customer, saved uint64) (bool, error) {
 	c.mu.RLock()
 	gens := append(slices.Clone(c.st.Keys.Closing), c.st.Keys.Frozen())

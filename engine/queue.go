@@ -7,7 +7,7 @@ import (
 	"github.com/bursarhq/bursar/ledger"
 )
 
-// queue is the requests of one customer that wait for the lane, a line for each caller.
+// queue holds the requests of one customer that wait for the lane, in a line for each caller.
 // Turns go round the lines, so that no caller waits for all that another one has sent.
 type queue struct {
 	lines  []*callerLine // that have requests, the next one first

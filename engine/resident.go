@@ -24,17 +24,17 @@ type customer struct {
 
 	head atomic.Pointer[store.Head] // st's, for those who need not lock: st is at least there
 
-	pins int // under the lock of its shard: users that keep it in memory
-	used atomic.Int64
-	some atomic.Bool  // its log has commits
-	seen atomic.Int64 // when the last look at its head started; see nodes
+	pins   int // under the lock of its shard: users that keep it in memory
+	used   atomic.Int64
+	hasLog atomic.Bool  // its log has commits
+	seen   atomic.Int64 // when the last look at its head started; see nodes
 
-	saving    sync.Mutex // one checkpoint at a time
-	contended bool       // other nodes write to it, too; its batch's alone
-	alone     bool       // its last batch failed; under lane.mu
+	saving      sync.Mutex // one checkpoint at a time
+	othersWrite bool       // other nodes write to it, too; only its batch uses this
+	goesAlone   bool       // its last batch failed, so the next one has no other customer; under lane.mu
 
-	due   atomic.Bool // a checkpoint is due before its time
-	stray atomic.Bool // to be read anew: another node has saved a checkpoint of it
+	due        atomic.Bool // a checkpoint is due before its time
+	superseded atomic.Bool // another node saved a checkpoint that this copy does not go on from: it is to be read anew
 
 	saved     time.Time   // under mu: when the last checkpoint began, or when it was read
 	notBefore time.Time   // under mu: no checkpoint before its time until then
@@ -48,10 +48,10 @@ type customer struct {
 	known  figures
 }
 
-// at is how far c has come.
+// at is the head of c's state.
 func (c *customer) at() store.Head { return *c.head.Load() }
 
-// moved takes note that st has come further. The caller holds c's lock.
+// moved publishes the head of st after it was folded on. The caller holds c's lock.
 func (c *customer) moved() {
 	head := c.st.Head
 	c.head.Store(&head)
@@ -121,7 +121,7 @@ func (e *Engine) load(ctx context.Context, c *customer) {
 	c.moved()
 	c.used.Store(c.saved.UnixNano())
 	if st.Head.Seq > 0 {
-		c.some.Store(true)
+		c.hasLog.Store(true)
 		e.counters.loads.Add(1)
 		e.keeper.note(c)
 	}
@@ -209,7 +209,7 @@ func (c *customer) fold(rows []store.LogRow) error {
 		if err := c.st.Fold(c.id, &rows[i]); err != nil {
 			return err
 		}
-		c.some.Store(true)
+		c.hasLog.Store(true)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func (r *residents) unpin(c *customer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.pins--
-	if c.pins == 0 && s.of[c.id] == c && (c.err != nil || !c.some.Load()) {
+	if c.pins == 0 && s.of[c.id] == c && (c.err != nil || !c.hasLog.Load()) {
 		delete(s.of, c.id)
 	}
 }

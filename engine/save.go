@@ -22,7 +22,7 @@ const savePause = 4
 // nobody waits for the store.
 func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 	defer e.keeper.note(c)
-	if !e.saves(c) || c.stray.Load() {
+	if !e.saves(c) || c.superseded.Load() {
 		return nil
 	}
 	c.saving.Lock()
@@ -56,7 +56,7 @@ func (e *Engine) saved(c *customer, k *ledger.Capture, began time.Time, err erro
 		c.saveFailed.Store(true)
 		c.notBefore = time.Now().Add(savePause * time.Since(began))
 		if errors.Is(err, store.ErrSuperseded) && e.nodes != nil {
-			c.stray.Store(true)
+			c.superseded.Store(true)
 		}
 		return
 	}

@@ -28,7 +28,7 @@ func (e *Engine) withKey(c *catalogue.Caller, o ledger.Op) ledger.Op {
 	return &ledger.Keyed{Op: o, Key: ledger.KeyOf(&e.secret, "\x00"+reach, c.Key.Key, content[:]), Text: c.Key.Key, Render: c.Key.Render}
 }
 
-// system is who writes what time has done.
+// system is the caller of writes that record what time alone has changed.
 var system = &catalogue.Caller{ActorType: "SYSTEM"}
 
 // write sends a request down the lane and waits for its answer, fetching facts from
@@ -51,7 +51,8 @@ func (e *Engine) write(ctx context.Context, c *catalogue.Caller, customerID stri
 	return reply, version, err
 }
 
-// decided is the answer to a request, which is asked again with the facts that it needs.
+// decided gives the lane's answer to a request. Where the decision needs facts of the store, it
+// fetches them and asks again.
 func (e *Engine) decided(ctx context.Context, by *catalogue.Caller, customerID string, o ledger.Op, items int) (any, uint64, error) {
 	var f *ledger.Facts
 	for range maxAsked {
@@ -92,8 +93,8 @@ const maxTries = 50
 
 var errMoving = errors.New("checkpoints kept being saved while facts of the store were read")
 
-// await waits until r is answered, and not longer than a caller is to wait for a store
-// that other processes use too and that does not answer.
+// await waits for r's answer, and tells whether it came. Where other processes use the store too
+// it gives up once the store has not answered for as long as a caller is to wait.
 func (e *Engine) await(ctx context.Context, r *request) bool {
 	var late <-chan time.Time
 	if e.nodes != nil {

@@ -39,8 +39,8 @@ const ForgetSlice = 128
 // Capture takes what is dirty, and leaves nothing dirty. fill makes the rows of it and
 // needs no lock: all that it reads is immutable.
 func (s *State) Capture(id string, lateHorizon time.Duration) (*Capture, func()) {
-	s.Dirty.over(s.aged)
-	s.aged = Dirty{}
+	s.Dirty.over(s.earlier)
+	s.earlier = Dirty{}
 	k := &Capture{Dirty: s.Dirty, series: s.series, steps: slices.Clone(s.steps), gen: s.Keys.Gen, keys: s.Keys.N}
 	s.Dirty, s.series = NewDirty(), map[Bucket]bursar.Amount{}
 	s.flushing, s.flushTo = k.series, s.Head.Seq
@@ -154,7 +154,7 @@ func over[K comparable, V any](newer, older map[K]V) map[K]V {
 }
 
 // Unsaved is how many records changed what no checkpoint is known to have.
-func (s *State) Unsaved() int { return s.Dirty.Records + s.aged.Records }
+func (s *State) Unsaved() int { return s.Dirty.Records + s.earlier.Records }
 
 // SavedElsewhere takes note that another process has saved a checkpoint at seq, and gives
 // the holds that it has. What comes into the next one is since then.
@@ -167,13 +167,13 @@ func (s *State) SavedElsewhere(seq uint64, horizon time.Duration) (has []map[[16
 		s.SeriesBase = seq
 		s.forgetSteps(seq)
 	}
-	if seq >= s.agedTo {
-		has = append(has, s.aged.Holds)
-		s.aged, s.agedTo, s.Dirty = s.Dirty, s.Head.Seq, NewDirty()
+	if seq >= s.earlierTo {
+		has = append(has, s.earlier.Holds)
+		s.earlier, s.earlierTo, s.Dirty = s.Dirty, s.Head.Seq, NewDirty()
 	}
 	if seq == s.Head.Seq {
-		has = append(has, s.aged.Holds)
-		s.aged = Dirty{}
+		has = append(has, s.earlier.Holds)
+		s.earlier = Dirty{}
 	}
 	return has
 }

@@ -104,13 +104,13 @@ type State struct {
 	flushTo    uint64
 	Dirty      Dirty
 	// Shared: other processes may save checkpoints too. In place of series, steps then has
-	// what each commit since SeriesBase added, for whatever of it the store has. aged is the
-	// older part of what is not known to be saved, up to agedTo; dirty is what came after.
-	Shared bool
-	steps  []seriesStep
-	added  int // buckets in steps
-	aged   Dirty
-	agedTo uint64
+	// what each commit since SeriesBase added, for whatever of it the store has. earlier is the
+	// older part of what is not known to be saved, up to earlierTo; dirty is what came after.
+	Shared    bool
+	steps     []seriesStep
+	added     int // buckets in steps
+	earlier   Dirty
+	earlierTo uint64
 
 	// While a checkpoint is read: how many assignments there were and the last one's id.
 	rowCount int
