@@ -84,9 +84,10 @@ func (q *request) authenticate() error {
 
 const errWrongKey = "this API key or access token is not valid: it may be mistyped, expired or revoked"
 
-// holder finds out whose text is. Where too many attempts from an address failed, it asks no
-// other node, and the admin key, which a person chose, is not taken either, unless it was
-// before: else each of the attempts would be a guess.
+// holder finds the holder of a key or token. After too many failed attempts from an address
+// it asks no other node about a key that this one does not know. It then takes the admin key
+// only from an address that has used it before: a person chose that key, so that each further
+// attempt could be a guess.
 func (q *request) holder(text string) (p principal, err error) {
 	from := clientIP(q.r.RemoteAddr)
 	shut := q.api.guard.shut(from, q.start)
@@ -118,9 +119,9 @@ func (q *request) holder(text string) (p principal, err error) {
 	return p, nil
 }
 
-// catalogue makes the catalogue as new as the request needs it: what is about the
-// catalogue itself sees all that was written before on any node, and for the rest a key
-// that was revoked a second ago does not work.
+// catalogue makes the catalogue as new as the request needs it. A request about the
+// catalogue sees all that any node has written before it. For a request about a customer the
+// catalogue may be a second old: a key that was revoked longer ago does not work.
 func (q *request) catalogue() error {
 	if q.route.customer || q.route.access == spends || q.route.access == asks {
 		return q.api.engine.Fresh(q.ctx)
@@ -128,12 +129,14 @@ func (q *request) catalogue() error {
 	return q.api.engine.Newest(q.ctx)
 }
 
-// errNoSuchCustomer is also what the holder of a token gets for every other customer.
+// errNoSuchCustomer is also the answer to the holder of an access token who names another
+// customer than the token's.
 func errNoSuchCustomer() error {
 	return bursar.Errorf(bursar.CodeCustomerNotFound, "there is no such customer")
 }
 
-// forbidden says what the route takes.
+// forbidden is the refusal of a key or token that the route does not admit. It says what the
+// route takes.
 func (q *request) forbidden(p principal) error {
 	switch takes := q.route.access; {
 	case p.token == nil:
@@ -215,8 +218,8 @@ func errTwoKeys() error {
 	return bursar.Errorf(bursar.CodeUnauthenticated, "the request carries two different keys; send one")
 }
 
-// identify finds out whose text is: the signature of a token is checked, a key is looked
-// up. Every comparison of secrets is of SHA-256 sums, in constant time.
+// identify finds the holder of a key or token: it checks the signature of a token, and looks
+// a key up. Every comparison of secrets is of SHA-256 sums, in constant time.
 func (a *API) identify(text string, now bursar.Time) (p principal, ok bool) {
 	if looksLikeToken(text) {
 		if p, ok := a.identifyToken(text, now); ok {
@@ -264,9 +267,9 @@ const (
 	retryAfterMax  = 30 * time.Second
 )
 
-// guard counts failed attempts by address and fixed minute. It refuses further failed
-// ones only: a valid key from the same address passes, but for the admin key where that
-// address has not used it.
+// guard counts failed attempts by address and fixed minute. It refuses further attempts that
+// fail. A valid key from the same address passes, except the admin key from an address that
+// has not used it before.
 type guard struct {
 	mu      sync.Mutex
 	since   time.Time

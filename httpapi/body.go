@@ -50,8 +50,8 @@ func (q *request) readBody() error {
 	return nil
 }
 
-// firstBody is how much room a body gets before any of it has come. What a request says
-// of its length reserves nothing.
+// firstBody is how much memory a body gets before any of it has arrived. The length that a
+// request claims reserves no memory.
 const firstBody = 4 << 10
 
 // fill reads body into q.body, which grows with what arrives. What it has beyond firstBody

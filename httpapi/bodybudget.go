@@ -2,8 +2,9 @@ package httpapi
 
 import "sync"
 
-// Bytes of bodies in memory at one time, beyond the firstBody of each: of the process, of
-// one API key and of one access token. A body of the largest size fits into each.
+// Limits of the bytes of bodies in memory at one time, without the firstBody of each body: of
+// the process, of one API key and of one access token. A body of the largest size fits into
+// each limit.
 const (
 	maxBodies      = 128 << 20
 	maxKeyBodies   = 96 << 20

@@ -8,12 +8,12 @@ import (
 	"sync"
 )
 
-// minCompressed is the length in bytes from which on a reply is compressed: below it, as
-// checks are, the processor time costs a caller more than the bytes.
+// minCompressed is the length in bytes from which on a reply is compressed. A shorter reply,
+// such as that of a check, would cost the caller more in processor time than in bytes.
 const minCompressed = 4096
 
 // secretPatterns begin the routes whose replies hold secrets. They are never compressed:
-// the length of a compressed reply tells about a secret to who chooses the text beside it.
+// its compressed length tells something of a secret to whoever chooses the text beside it.
 var secretPatterns = []string{"/api-keys", "/webhooks", accessTokens}
 
 var gzips = sync.Pool{New: func() any {

@@ -7,8 +7,8 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// largeBody is from how many bytes on a body is decoded when its turn comes. Decoding one
-// keeps a processor busy for so long that small requests would notice a crowd of them.
+// largeBody is the number of bytes from which on a body waits for its turn to be decoded.
+// Decoding a large body takes so long that small requests would wait behind many of them.
 const largeBody = 8 << 10
 
 // newDecoding is room for the large bodies that are decoded at a time: on half of the

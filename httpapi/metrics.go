@@ -112,7 +112,7 @@ func (m *metrics) check(granted bool, reason bursar.Code) {
 	}
 }
 
-// warned counts the warnings of a reply: those who use an SDK that does not know of them
+// warned counts the warnings of a reply, because callers whose SDK does not know of warnings
 // never see them.
 func (m *metrics) warned(warnings []string) {
 	for _, w := range warnings {

@@ -11,9 +11,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// observed is what this node saw since it started: how many decisions there were, and of
-// denials which, by which limit. A grant costs two atomic additions; a denial takes a
-// lock as well. All of it is bounded.
+// observed is what this node has seen since it started: the number of decisions, the recent
+// denials, and how often each limit denied. Noting a grant takes two atomic additions, noting
+// a denial a lock as well. What is remembered is bounded.
 type observed struct {
 	since   bursar.Time
 	granted atomic.Uint64
@@ -128,7 +128,7 @@ type bindingCount struct {
 	last    bursar.Time
 }
 
-// deny remembers a denial by a limit; of others there is nothing to show.
+// deny remembers a denial by a limit. Denials for other reasons have nothing to show.
 func (o *observed) deny(d *denial) {
 	if id, err := uuid.NewV7(); err == nil {
 		d.id = id.String()
@@ -164,8 +164,9 @@ func (d *denial) branch() string {
 	return path[max(0, len(path)-2)].EntityID
 }
 
-// mostCommon is the oldest denial of the branch that has most of a customer's: those of one
-// team do not push out all others'.
+// mostCommon is the place of the oldest denial of the branch that has most denials in list.
+// That one is forgotten first, so that the denials of one team do not push out those of all
+// others.
 func mostCommon(list []*denial) (at int) {
 	n := map[string]int{}
 	for _, d := range list {

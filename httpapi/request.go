@@ -35,7 +35,7 @@ type request struct {
 	out   []byte // the reply
 
 	version  uint64 // of the customer that the reply is about; 0 = none
-	aged     bool   // some age was accepted, of which the reply has
+	aged     bool   // the caller accepts an answer of some age
 	age      time.Duration
 	replayed bool
 	accepted bool // the work goes on as a job, which is the reply

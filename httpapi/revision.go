@@ -8,11 +8,11 @@ import (
 	"github.com/bursarhq/bursar/ledger"
 )
 
-// Writes may say which revision they are based on, so that nobody undoes what another
-// one has done meanwhile: those that change one thing in the header If-Match, with the
-// ETag of the reply that they are based on, those that may change several in each item's
-// ifMatch. A write that is based on another revision is answered 409 and shows what is
-// there now.
+// A write may say which revision it is based on, so that it does not undo what somebody else
+// has written meanwhile. A write of one thing says it in the header If-Match, with the ETag
+// of the reply that it is based on. A write that may change several things says it in the
+// ifMatch of each item. A write that is based on another revision than the present one is
+// answered with 409, which shows what is there now.
 
 // revised is a reply about one thing that has a revision. It becomes the ETag.
 type revised interface{ revision() string }
@@ -29,7 +29,7 @@ type based struct {
 	IfMatch string `header:"If-Match" doc:"The ETag, or the revision, of what this write is based on; * is any. When there is another one by now: 409 RevisionMismatch, and nothing is written."`
 }
 
-// basedItem is the same of one item of several.
+// basedItem is the part of an item that says which revision the item is based on.
 type basedItem struct {
 	IfMatch *string `json:"ifMatch" is:"len=1-64" doc:"The revision that this item is based on; * is any, none is that there is none yet. When there is another one by now: 409 RevisionMismatch, and nothing of the request is written."`
 }
@@ -119,7 +119,7 @@ func viewCurrent(v any) any {
 	return nil
 }
 
-// What an engine shows as it is, with its revision.
+// Things that are shown as the engine gives them, with their revision.
 type (
 	entityOut struct {
 		bursar.Entity

@@ -8,9 +8,8 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// router finds the route of a method and path. It takes the place of
-// http.ServeMux, which redirects unclean paths, decodes no differently but answers
-// 404 and 405 as text.
+// router finds the route of a method and path. http.ServeMux would redirect unclean paths and
+// answer 404 and 405 as text, where this API answers with problem documents.
 type router struct{ root node }
 
 type node struct {

@@ -280,7 +280,8 @@ func kindOf(t reflect.Type) kind {
 	panic("httpapi: no wire form for " + t.String())
 }
 
-// set puts x, of the field's shape, where the field is.
+// target is where a value of the field's shape is put. A pointer is made to point at a new
+// value, an Opt is noted as set.
 func (f *field) target(v reflect.Value) reflect.Value {
 	v = v.FieldByIndex(f.index)
 	switch {

@@ -21,9 +21,9 @@ const (
 	tokenRate    = 100
 	tokenStreams = 5
 
-	// Writes are paid for by what they wrote: audit entries and webhook deliveries, of
-	// which each takes some 750 bytes of the store. A write is admitted while anything is
-	// left, so the last one may take more.
+	// A write takes as much of the allowance as it wrote audit entries and webhook
+	// deliveries; each of these takes some 750 bytes of the store. A write is admitted while
+	// anything is left, so that the last one may take more than is left.
 	tokenWrites    = 3000
 	tokenWriteRate = 30 // come back each second
 

@@ -7,10 +7,10 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// A parameter that nobody reads changes what a request does without a word: a filter
-// that does not filter, a dryRun that writes. It is refused, with the name that was
-// meant as far as that can be told. One that is sent empty (name=) is absent: SDKs send
-// what they were not given so.
+// A parameter that the route does not have is refused. If it were ignored, a filter with a
+// mistyped name would not filter, and a mistyped dryRun would write. The refusal names the
+// parameter that was probably meant. A parameter that is sent empty (name=) counts as absent,
+// because SDKs send parameters that they were not given that way.
 
 // unknownQuery notes the parameters of q that its route does not have.
 func (q *request) unknownQuery(s *shape, problems *bursar.Problems) {
