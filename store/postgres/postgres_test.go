@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/postgres"
@@ -22,21 +23,28 @@ func TestConformance(t *testing.T) {
 	storetest.Run(t,
 		func(t *testing.T) store.Store {
 			url := server.Copy(t, migrated)
-			s := open(t, url)
+			s := patient(t, url)
 			urls[s] = url
 			return s
 		},
 		func(t *testing.T, s store.Store) store.Store {
 			ok(t, s.Close())
-			again := open(t, urls[s])
+			again := patient(t, urls[s])
 			urls[again] = urls[s]
 			return again
 		})
 }
 
-func open(t testing.TB, url string) *postgres.Store {
+func open(t testing.TB, url string) *postgres.Store { return openWith(t, url, postgres.Options{}) }
+
+// patient opens a store that waits however slow the machine is.
+func patient(t testing.TB, url string) *postgres.Store {
+	return openWith(t, url, postgres.Options{Timeout: time.Minute, Slow: 5 * time.Minute})
+}
+
+func openWith(t testing.TB, url string, opts postgres.Options) *postgres.Store {
 	t.Helper()
-	s, err := postgres.Open(ctx, url, postgres.Options{})
+	s, err := postgres.Open(ctx, url, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
