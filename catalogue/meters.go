@@ -77,3 +77,9 @@ func indexMeters(features map[string]*bursar.Feature) map[string][]*bursar.Featu
 	}
 	return out
 }
+
+// Summing tells whether the usage of a meter adds up, so that it can be priced, consumed and
+// reserved.
+func Summing(m *bursar.Meter) bool {
+	return m.Aggregation.Function != "MAX" && m.Aggregation.Function != "UNIQUE"
+}

@@ -181,11 +181,6 @@ func combinations(r *bursar.Rate) int {
 	return n
 }
 
-// Summing tells whether the usage of a meter adds up, so that it can be priced.
-func Summing(m *bursar.Meter) bool {
-	return m.Aggregation.Function != "MAX" && m.Aggregation.Function != "UNIQUE"
-}
-
 // checkOverlaps adds to p the rates that could match the same usage as one of equal
 // rank.
 func checkOverlaps(rates []bursar.Rate, p *bursar.Problems) {

@@ -40,8 +40,8 @@ func (e *Engine) claims(names ...string) []bool {
 	return mine
 }
 
-// has tells whether this process has the claim, without asking the store while it will
-// for half of the claim's time yet.
+// has tells whether this process has the claim. It asks the store, which renews or takes the
+// claim, unless the claim is good for more than half of ClaimFor.
 func (e *Engine) has(name string) bool {
 	if e.nodes == nil {
 		return true

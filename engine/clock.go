@@ -18,9 +18,9 @@ const clockPace = 100
 type steadyClock struct {
 	read     func() (system bursar.Time, passed time.Duration)
 	start    bursar.Time  // what the system's clock read when nothing had passed
-	offset   atomic.Int64 // how much was followed
-	followed atomic.Int64 // what had passed then
-	wrong    atomic.Bool  // it was found to be
+	offset   atomic.Int64 // all corrections so far, in nanoseconds
+	followed atomic.Int64 // what passed was at the last correction
+	wrong    atomic.Bool  // the system's clock was found to be wrong
 }
 
 // systemClock reads the system's clock, and how long ago the process asked for it first.

@@ -43,8 +43,9 @@ type work struct {
 	behind   bool          // a reader had the customer locked: what is durable is to be merged
 }
 
-// commitBatch decides, appends, merges and answers all but what must be decided again,
-// which is in later of the works. An error is the store's.
+// commitBatch decides, appends, merges and answers. Not answered are the requests that
+// must be decided again (work.later) and those of a customer that a reader has locked
+// (work.behind), which mergeBehind answers. An error is the store's.
 func (e *Engine) commitBatch(works []*work) error {
 	err := e.Fresh(context.Background())
 	if err != nil {

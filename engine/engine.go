@@ -210,7 +210,7 @@ func (e *Engine) Ready() error {
 		return err
 	}
 	if !e.catalogueFresh() {
-		return errors.New("what other nodes wrote cannot be read")
+		return e.nodes.notFresh()
 	}
 	return e.clockSteady()
 }

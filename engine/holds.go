@@ -154,8 +154,8 @@ func (e *Engine) Reservations(ctx context.Context, o ledger.ReadOptions, custome
 	return p, version, err
 }
 
-// inStore gathers those that the store alone has: of one that is in memory, it has what
-// was before.
+// holdsInStore gathers the holds of the page that the store has. Where memory has a hold
+// too, the store's row may be older.
 func (e *Engine) holdsInStore(ctx context.Context, l *ledger.HoldList, customer string) error {
 	hq := store.HoldQuery{Status: l.Q.Status, EntityOrd: l.Ent, Limit: l.Q.Limit + 1}
 	if l.Q.After != nil {

@@ -126,7 +126,7 @@ func jobOf(r *store.JobRow) (*savedJob, error) {
 	return s, nil
 }
 
-// save writes s; false when somebody else saved it meanwhile.
+// saveJob writes s. It is false when somebody else saved the job meanwhile.
 func (e *Engine) saveJob(ctx context.Context, s *savedJob) (bool, error) {
 	r, err := s.row()
 	if err != nil {

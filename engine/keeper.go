@@ -54,8 +54,8 @@ func (k *keeper) lookAtNoted(e *Engine) {
 	}
 }
 
-// look brings what the keeper knows of c up to date. It waits for no lock: a customer that is
-// being changed stays noted for the next time.
+// look brings what the keeper knows of c up to date. It does not wait for c's lock: a
+// customer that is being changed stays noted for the next time.
 func (k *keeper) look(e *Engine, c *customer) {
 	if !c.mu.TryRLock() {
 		k.note(c)
@@ -160,7 +160,8 @@ func (k *keeper) longestUnused() *customer {
 	return nil
 }
 
-// keep puts back who could not go: they are in use.
+// keep puts back customers that could not leave memory: somebody uses them, or their
+// checkpoint could not be saved. They count as used now.
 func (k *keeper) keep(cs []*customer) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -17,9 +17,10 @@ import (
 // Invariants: a customer is in one batch at a time; a state has only what is durable; what
 // was decided on a batch that is refused is dropped with it; requests of one caller about
 // one customer are decided in the order in which they came (but for those of several
-// customers, which come as they can). A worker waits for the store, and for nothing else: a
-// customer that a reader has locked is put off or merged by a goroutine of its own, and
-// nobody else is held up.
+// customers, which come as they can). A worker never waits for a customer's lock: a
+// customer that a reader has locked is put off, or merged by a goroutine of its own. Apart
+// from the store it waits only for company (gather) and, where this process has the store
+// for itself, for a write of the catalogue.
 //
 // A store that is this process's alone has one worker: one makes the largest batches.
 // One that other processes use too may keep a batch waiting for a customer that they write

@@ -34,8 +34,9 @@ import (
 type nodes struct {
 	holder string // this process in claims
 	began  time.Time
-	offset atomic.Int64 // the store's clock less this process's
-	seen   atomic.Int64 // when, since began, the last look started that found the catalogue as it is
+	offset atomic.Int64          // the store's clock less this process's
+	failed atomic.Pointer[error] // why the last look that failed did
+	seen   atomic.Int64          // when the newest look that succeeded for the catalogue started, since began
 
 	mu      sync.Mutex
 	next    *look // what the next look will be about
@@ -184,11 +185,12 @@ func (e *Engine) lookAt(ctx context.Context, about map[*customer]error) error {
 	catalogue := e.cat.Load().Head
 	began, before := time.Since(n.began), e.o.Clock()
 	heads, tails, now, err := e.store.Heads(ctx, streams, after)
-	if err != nil {
-		return err
+	if err == nil {
+		n.adjust(before, now, e.o.Clock())
+		err = e.followCatalogue(ctx, catalogue, heads[0])
 	}
-	n.adjust(before, now, e.o.Clock())
-	if err := e.followCatalogue(ctx, catalogue, heads[0]); err != nil {
+	if err != nil {
+		n.failed.Store(&err)
 		return err
 	}
 	n.seen.Store(max(n.seen.Load(), int64(began)))
@@ -422,6 +424,15 @@ func (e *Engine) readAnew(c *customer) {
 		e.keeper.note(c)
 		e.keeper.note(fresh)
 	}
+}
+
+// notFresh says why the catalogue is not fresh, as far as that is known.
+func (n *nodes) notFresh() error {
+	const what = "what other nodes wrote cannot be read"
+	if err := n.failed.Load(); err != nil {
+		return fmt.Errorf(what+": %w", *err)
+	}
+	return errors.New(what)
 }
 
 // catalogueFresh tells whether the catalogue is at most a second old.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -440,6 +441,9 @@ func TestMaxStaleness(t *testing.T) {
 		eventually(t, "the catalogue is too old", func() bool { return codeOf(check(time.Hour)) == bursar.CodeGovernanceUnavailable })
 		if _, err := b.consume("acme", 1, "k"); codeOf(err) != bursar.CodeGovernanceUnavailable {
 			t.Errorf("a write: %v", err)
+		}
+		if err := b.Ready(); err == nil || !strings.Contains(err.Error(), "connection lost") {
+			t.Errorf("not ready, and why: %v", err)
 		}
 		f.lost.Store(false)
 		if err := check(0); err != nil {

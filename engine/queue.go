@@ -32,7 +32,8 @@ const (
 	// turnRecords is how many records end a turn: items of some kinds make several.
 	turnRecords = 4 * turn
 
-	// batchTurns is how many customers that want much take turns in one batch.
+	// batchTurns times turn is about how many items of one batch come from customers that
+	// want much, all of them together.
 	batchTurns = 2
 
 	// light is how many items somebody may have waiting and not count among those that

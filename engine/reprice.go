@@ -46,7 +46,8 @@ func (e *Engine) repricer(ctx context.Context, c catalogue.Caller, in *ledger.Re
 	return rp, err
 }
 
-// all reprices the customers after a place in their list, and tells of each that is done.
+// repriceAll reprices the customers after a place in the list of customers, and tells done
+// of each.
 func (e *Engine) repriceAll(ctx context.Context, rp *ledger.Repricer, after *store.CustomerPos, done func(store.CustomerPos)) error {
 	const page = 100
 	q := store.CustomerQuery{IncludeArchived: true, Limit: page, After: after}
@@ -68,7 +69,7 @@ func (e *Engine) repriceAll(ctx context.Context, rp *ledger.Repricer, after *sto
 	}
 }
 
-// customer reprices one customer.
+// repriceCustomer reprices one customer.
 func (e *Engine) repriceCustomer(ctx context.Context, rp *ledger.Repricer, id string) error {
 	effects := ledger.RepriceEffects{Rows: map[ledger.RowWindow]*ledger.RepricedRow{}}
 	var first *ledger.RepricePlan
@@ -91,7 +92,8 @@ func (e *Engine) repriceCustomer(ctx context.Context, rp *ledger.Repricer, id st
 	return e.unavailable(errors.New("others keep repricing the customer"))
 }
 
-// carryOut does what was planned, a commit at a time, or a rehearsal of it.
+// repriceCarryOut records what was planned, one commit at a time. Without Apply it only
+// rehearses that.
 func (e *Engine) repriceCarryOut(ctx context.Context, rp *ledger.Repricer, id string, plan *ledger.RepricePlan, effects *ledger.RepriceEffects) error {
 	upTo := plan.Head
 	rehearsal := &ledger.Decider{View: ledger.NewView(plan.Frozen, max(plan.Frozen.Head.Now, e.now())), Cat: rp.Cat, Quiet: true}
@@ -121,7 +123,8 @@ func (e *Engine) repriceCarryOut(ctx context.Context, rp *ledger.Repricer, id st
 	return nil
 }
 
-// plan reads a customer's log; nil when the customer never used what the card prices.
+// planRepricing reads a customer's log and plans the corrections. The plan is nil when the
+// customer never used what the card prices.
 func (e *Engine) planRepricing(ctx context.Context, rp *ledger.Repricer, id string) (*ledger.RepricePlan, error) {
 	if err := e.recordTime(ctx, ledger.ReadOptions{}, id); err != nil {
 		return nil, err

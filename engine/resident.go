@@ -138,10 +138,10 @@ func (e *Engine) replay(ctx context.Context, stream string, st *ledger.State) er
 	return e.store.ReadLog(ctx, stream, st.Head.Seq, 0, func(row store.LogRow) error { return st.Fold(stream, &row) })
 }
 
-// catchUp applies what another process appended, which is at least up to seq. A log
-// that has not got there is another one than what is in memory was read from. c is not
-// locked while the store is read: who has the store's lock may want c (append). tail is
-// what was read already.
+// catchUp folds what another process appended, up to seq at least; tail is what was read of
+// it already. If the log ends before seq, it is not the log that memory was read from, and
+// c is dropped. c is not locked while the store is read: a batch that has the store's lock
+// may be waiting for c (append).
 func (e *Engine) catchUp(ctx context.Context, c *customer, seq uint64, tail []store.LogRow) error {
 	if err := e.foldIn(c, tail); err != nil {
 		return err
@@ -214,9 +214,9 @@ func (c *customer) fold(rows []store.LogRow) error {
 	return nil
 }
 
-// read calls f with the customer as it is now, or with what o allows, again and again as
-// long as f returns ErrGoOn, each time with the customer as it is then. f must not keep
-// the view. The version is that of the first time.
+// read calls f with the customer, as new as o demands. While f returns ErrGoOn it is called
+// again, with the customer as it is then. f must not keep the view. The version returned is
+// that of the first call.
 func (e *Engine) read(ctx context.Context, o ledger.ReadOptions, id string, f func(v *ledger.View) error) (uint64, error) {
 	return e.readIn(ctx, o, id, false, f)
 }

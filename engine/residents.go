@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// residents are the customers in memory by id, in shards, so that requests for different
-// customers seldom meet. No lock of a shard is held for longer than it takes to look one
-// of them up, but by all.
+// residents are the customers in memory, by id, in shards, so that requests for different
+// customers seldom meet. A shard is locked for one look-up; replace also calls may under
+// the lock, and all goes through the whole shard.
 type residents struct {
 	seed   maphash.Seed
 	shards [64]shard

@@ -10,8 +10,8 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// scanBytes is after how many bytes of commits a reading ends: what has grown large is
-// few commits, and they are not decoded before it is their turn.
+// scanBytes ends a reading of the log after so many bytes. Large commits are then read a
+// few at a time, and are decoded only in their turn.
 const scanBytes = 256 << 10
 
 // maxScans is how many logs are read again at one time in this process.

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// holding is the longest that a customer's lock was held, by readers and by those who save
-// it: in things looked at, always, and in time, where that is asked for.
+// holding is the longest that a customer's lock was held, for readers, deciders and savers
+// each. It is always measured in things looked at, and in time where timed is set.
 type holding struct {
 	visits [savers + 1]atomic.Int64
 	timed  atomic.Bool

@@ -7,8 +7,8 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// turns share out what there is little of: at most so many have one at a time, and those
-// who wait get one after another, customer by customer, whatever one of them asks for.
+// turns bound how many do something at a time. Those who wait get their turn customer by
+// customer, so one with many requests delays the others by one turn each round.
 type turns struct {
 	mu      sync.Mutex
 	free    int

@@ -119,9 +119,10 @@ func (e *Engine) report(ctx context.Context, c catalogue.Caller, base string, o 
 	return versions, nil
 }
 
-// writeAll writes what a report has of several customers, at once, so that they share
-// batches. A customer that refuses what was found good is another than it was a moment
-// ago: sent again the report is checked again, and what was recorded is so once.
+// writeAll writes a report's parts, one for each customer, at the same time, so that they
+// share batches. If a customer refuses what was found good a moment ago, it has changed
+// meanwhile, and the error asks the caller to send the report again. That is safe: what was
+// recorded is recognised by its keys.
 func (e *Engine) writeAll(order []string, write func(id string) error) error {
 	errs := together(order, write)
 	for i, err := range errs {

@@ -11,9 +11,9 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// DueDeliveries, SaveDeliveries and DisableWebhook are what a sender of webhooks works
-// with; see Store for the first two. The catalogue has the endpoints of all that is due:
-// another node may have made them a moment ago.
+// DueDeliveries lists the deliveries to send now, as store.Outbox says; none where another
+// node has the claim. It makes sure that the catalogue has the endpoints of all of them:
+// another node may have made one a moment ago.
 func (e *Engine) DueDeliveries(ctx context.Context, limit func(endpoint string) int) ([]store.DueDelivery, error) {
 	if !e.has(claimWebhooks) {
 		return nil, nil // another node sends them

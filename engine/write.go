@@ -13,7 +13,8 @@ import (
 )
 
 // withKey confines o to what the caller's token allows, and makes it idempotent if the
-// caller asked for it: among those of the same reach, as replies show what it shows.
+// caller sent a key. Keys of tokens with different roots are kept apart: a repeated reply
+// must show nothing that its caller may not see.
 func (e *Engine) withKey(c *catalogue.Caller, o ledger.Op) ledger.Op {
 	reach := ""
 	if c.Token != nil {
@@ -181,8 +182,9 @@ func govern[R any](ctx context.Context, e *Engine, c *catalogue.Caller, customer
 	return reply.(R), version, nil
 }
 
-// once does, for c's Idempotency-Key, what is in no log: the reply is kept in the
-// catalogue's once it is done. Two requests with one key at the same moment both do it.
+// once makes do idempotent for c's Idempotency-Key, for operations that write no log. Their
+// reply is kept in the catalogue's log once do has succeeded, so two requests with one key
+// at the same moment both run do.
 func once[R any](ctx context.Context, e *Engine, c catalogue.Caller, do func() (R, error)) (r R, err error) {
 	if c.Key == nil {
 		return do()

@@ -157,7 +157,8 @@ func (d *Decider) checkShares(ent uint32, touched map[uint32]bool, pointer func(
 	return err
 }
 
-// othersOf is what the shares have that the write did not touch, nor move.
+// othersOf sums the limits of s that the write did not affect: neither their entity nor any
+// between it and top was touched.
 func (d *Decider) othersOf(s *share, top uint32, touched map[uint32]bool) (sum bursar.Amount) {
 	for _, r := range s.list {
 		def := d.Def(r)

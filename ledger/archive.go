@@ -39,8 +39,8 @@ func (v *View) PreviewArchive(ids []string, descendants bool) (Archival, error) 
 	return out, p.Err()
 }
 
-// Archival finds what archiving ids would do; with descendants all that is below them is
-// archived, too. ords are the entities that would be archived.
+// archival finds what archiving ids would do. With descendants, all that is below them is
+// archived too. ords are the entities that would be archived.
 func (v *View) archival(ids []string, descendants bool, p *bursar.Problems) (out Archival, ords []uint32) {
 	out = Archival{IDs: ids, Archived: []string{}, Limits: []bursar.Assignment{}, Entities: []bursar.Entity{}}
 	going := map[uint32]bool{}

@@ -22,11 +22,10 @@ func (v *View) countNamed(def *record.Limit, n int) {
 	def.EachNamed(func(k record.Naming) { put(v, &v.newNamed, k, v.newNamed[k]+n) })
 }
 
-// roomFor refuses a new limit that too many of its capability stand beside: of one without
-// a scope, those of its entity without one; of one with a scope, those with a scope that
-// name an entity, for each of the entities that it names. A limit that is admitted is thus
-// one of the first MaxScopedLimits of some entity of its own, so no path of MaxDepth
-// entities has more than MaxDepth × (MaxPlainLimits + MaxScopedLimits).
+// roomFor refuses a new limit where too many of its capability stand already. Without a
+// scope: its entity has MaxPlainLimits of them. With a scope: every entity that it names,
+// its own or one of the scope, is named by MaxScopedLimits of them. So a path of MaxDepth
+// entities has at most MaxDepth × (MaxPlainLimits + MaxScopedLimits).
 func (d *Decider) roomFor(t Target, c bursar.Capability, at string, p *bursar.Problems) bool {
 	cap := d.CapOrd(c)
 	if cap == 0 {
@@ -138,7 +137,8 @@ func cannotCount(asks []Ask, over []Applied) *bursar.Error {
 	return nil
 }
 
-// errCut refuses what limits would have to be asked for that usage cannot count on.
+// errCut is the refusal of usage that more limits apply to than it can count on, hard ones
+// among the rest.
 func errCut(c bursar.Capability, a *Applied) *bursar.Error {
 	return bursar.ErrorAt("/dimensions", bursar.CodeTooManyLimits,
 		"%d limits of %s apply to these dimensions and usage counts on %d; among the others are hard ones, so nothing can be granted: delete some",

@@ -22,8 +22,8 @@ type Meta struct {
 	LastRow  string              `json:"lastAssignment"`
 }
 
-// Capture is a checkpoint that is being saved: what was dirty at its head, which new
-// changes no longer touch.
+// Capture is a checkpoint that is being saved: the changes up to its head. Later changes go
+// into a new Dirty and do not touch it.
 type Capture struct {
 	Cp     store.Checkpoint
 	Dirty  Dirty
@@ -36,8 +36,9 @@ type Capture struct {
 // ForgetSlice is how many holds are let go under one lock.
 const ForgetSlice = 128
 
-// Capture takes what is dirty, and leaves nothing dirty. fill makes the rows of it and
-// needs no lock: all that it reads is immutable.
+// Capture takes the changes that no checkpoint has; from then on the state collects new
+// ones. The function that it returns makes the rows, and needs no lock, as all that it
+// reads is immutable.
 func (s *State) Capture(id string, lateHorizon time.Duration) (*Capture, func()) {
 	s.Dirty.over(s.earlier)
 	s.earlier = Dirty{}
@@ -156,8 +157,8 @@ func over[K comparable, V any](newer, older map[K]V) map[K]V {
 // Unsaved is how many records changed what no checkpoint is known to have.
 func (s *State) Unsaved() int { return s.Dirty.Records + s.earlier.Records }
 
-// SavedElsewhere takes note that another process has saved a checkpoint at seq, and gives
-// the holds that it has. What comes into the next one is since then.
+// SavedElsewhere notes that another process has saved a checkpoint at seq, and lets go of
+// changes that it has. It returns the holds among them.
 func (s *State) SavedElsewhere(seq uint64, horizon time.Duration) (has []map[[16]byte]*record.Hold) {
 	if seq > s.Head.Seq || s.flushing != nil {
 		return nil

@@ -102,7 +102,8 @@ type Decider struct {
 
 // Op is a write request.
 type Op interface {
-	// Decide returns the reply, or an error: *bursar.Error, *needs, *seen. After an
+	// Decide returns the reply or an error: a *bursar.Error is a refusal, *Needs asks for
+	// facts of the store, *KeptAt tells that the Idempotency-Key was seen before. After an
 	// error nothing of the request is in the batch.
 	Decide(d *Decider) (any, error)
 }

@@ -126,8 +126,8 @@ func (v *View) unrecorded() bool {
 	return at != 0 && at <= v.Now
 }
 
-// Standing is how a row stands at now: current, without what holds held that have ended,
-// and with what they became.
+// Standing is the row's counter at now. It is as if every hold that has ended were
+// recorded: none of them holds anything, and those that are settled count as usage.
 func (v *View) Standing(ord uint32, def *record.Limit) Counter {
 	c := v.Current(ord, def)
 	if !v.unrecorded() {
@@ -148,7 +148,7 @@ func (v *View) Standing(ord uint32, def *record.Limit) Counter {
 	return c
 }
 
-// StandingTotal is the same of all of a capability.
+// StandingTotal is Total at now, with every hold that has ended taken as recorded.
 func (v *View) StandingTotal(cap uint32) Total {
 	t := v.Total(cap)
 	if !v.unrecorded() {
@@ -176,7 +176,8 @@ func (v *View) endedSum(k endKey, t bursar.Time) (sum bursar.Amount) {
 	return sum
 }
 
-// record takes note that v closes a hold that its state has as ended.
+// record notes that v records the end of a hold that had ended by time, so that endedSum no
+// longer counts it.
 func (v *View) record(id [16]byte) {
 	h := v.Holds[id]
 	if h == nil || h.Status != bursar.HoldOpen || h.Expires > v.Now {

@@ -46,8 +46,8 @@ func (s *State) restoreEnded(n uint32, p endedPart) {
 	copy(s.overGrants[from:], p)
 }
 
-// endedRestored adds to the list of the parts what only pools say, which an older version
-// wrote, and what only the grants do. The next checkpoint has it in parts.
+// endedRestored adds to overGrants the ended grants that no part lists: an older version
+// listed them in pools, or nowhere. The next checkpoint writes them as parts.
 func (s *State) endedRestored() {
 	listed := make(map[uint32]bool, len(s.overGrants))
 	for _, ord := range s.overGrants {

@@ -10,8 +10,8 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// groups is what a history knows of the keys that it groups by. Keys that name entities
-// are those of paths; what of an entity's buckets is in no path's is the rest.
+// groups is what a history needs to group by entities. Buckets by path tell which entities
+// usage named. rest is the entity's buckets less those: usage that is not told apart.
 type groups struct {
 	types []string // by key: the type of entity that it names; "" = none
 	uses  uint32   // the number that buckets of the customer are under
@@ -145,8 +145,8 @@ func (v *View) seriesTag(r *store.SeriesRow, key string) string {
 	return ""
 }
 
-// KeepRest adds what was not told apart to the lines. What said of each key that names
-// entities now what it was, when that was a dimension like others, is told apart.
+// KeepRest adds what is in no path to the lines. A line of it is marked untold, unless its
+// dimensions have a value for each key that names entities: then it joins that line.
 func (h *HistoryRun) KeepRest() error {
 	for _, key := range record.SortedKeys(h.rest) {
 		l := h.rest[key]

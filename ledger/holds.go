@@ -101,11 +101,11 @@ func (d *Decider) savedHold(id [16]byte) (*record.Hold, error) {
 	return nil, &Needs{Base: d.SeriesBase, Holds: [][16]byte{id}}
 }
 
-// Expire records what time has done, up to limit holds and grants of it, in the order of
-// their instants: holds that ended, grants that became active or expired. It tells
-// whether all is recorded that something may depend on. Holds that are returned are
-// recorded with the rest as far as the limit allows: they are looked up (endings). For
-// reading, it is all or nothing.
+// Expire records what time has done: holds that ended, grants that became active or
+// expired, in the order of their instants, at most limit of them. It is true when nothing
+// is left that a decision depends on. Holds that return their amount when they end are
+// recorded only as far as limit allows, as decisions look them up (endings). On a view for
+// reading (Quiet) it records everything or nothing.
 func (d *Decider) Expire(limit int) bool {
 	holds, grants := d.ended(true, d.Now, limit+1), d.timedGrants()
 	done := len(holds)+len(grants) <= limit

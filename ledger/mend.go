@@ -24,8 +24,8 @@ type Mender struct {
 	met   *record.ValueSeen // what takes the place of the next ValueSeen
 }
 
-// fixed is an instant that was taken from the clock, or had passed by it. What lies ahead
-// of that too was meant to.
+// fixed gives an instant after m.At that the wrong clock had reached as m.At. Any other
+// stays: one that lay ahead even of the wrong clock was chosen by somebody.
 func (m *Mender) fixed(t bursar.Time) bursar.Time {
 	if t > m.At && t <= m.was {
 		return m.At
@@ -232,8 +232,8 @@ func (m *Mender) money(d *Decider, r record.Record) record.Record {
 	return r
 }
 
-// nothing is a record that changes nothing, in the place of one that was not to be: it says
-// of a pool what holds already.
+// nothing is a record without effect. It takes the place of a record that must not be there
+// any more, so that the number of records stays: it sets a pool's low levels to what they are.
 func nothing(d *Decider, cap uint32) record.Record {
 	return &record.BalanceLow{Cap: cap, Levels: slices.Clone(d.pool(cap).Low)}
 }

@@ -8,15 +8,15 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// Numbers in place of an entity's, under which buckets are those of paths: UsesByPath of
-// what was used, CountsByPath of how many times a currency was charged.
+// Entity numbers under which buckets are kept by path, with the path's number as the child:
+// UsesByPath for amounts, CountsByPath for how often a currency was charged.
 const (
 	UsesByPath   = 1<<32 - 2
 	CountsByPath = 1<<32 - 3
 )
 
-// namedNone is, in place of a child, the mark of the customer's buckets of usage that was
-// told apart and named no entity: its path has no steps and needs no bucket of its own.
+// namedNone is the child in those of the customer's buckets whose usage is told apart by
+// path and named no entity. Its path is empty, so it has no buckets by path.
 const namedNone = 1<<32 - 1
 
 // MaxPaths bounds the paths of a customer that are told apart, with PathsPerEntity more

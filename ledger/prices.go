@@ -78,9 +78,8 @@ func (d *Decider) costCombo(plain []bursar.Dimension, featureID string) uint32 {
 	return d.comboOf(all[:1], 2*maxCombos)
 }
 
-// repriceAsks makes asks those of the amount that is paid back: what was used of it. One
-// that would cost 10^15 or more, since an earlier item of the request used that much, pays
-// back what was checked.
+// repriceAsks sets what asks pay back to the price of amount, which is what was really
+// taken back. A cost of 10^15 or more, which has no amount, stays as it was checked.
 func repriceAsks(asks []Ask, amount bursar.Amount) {
 	asks[0].Amount = amount
 	for i := range asks[1:] {

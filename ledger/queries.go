@@ -32,7 +32,7 @@ type Replay struct {
 
 func (*Replay) Error() string { return "replayed" }
 
-// ReadOptions bound how old an answer may be.
+// ReadOptions say how old an answer may be and who reads.
 type ReadOptions struct {
 	MinVersion   uint64              // never answer from an older version of the customer
 	MaxStaleness time.Duration       // accept an answer of this age; 0 = the newest

@@ -97,7 +97,8 @@ func Reused(pointer, key string) *bursar.Error {
 		"the idempotency key %q was used before with other content; send a new key for a new request", key)
 }
 
-// KeptAt is seen, of a whole request by its Idempotency-Key.
+// KeptAt is the error of a request whose Idempotency-Key was seen before. It is the place
+// of the record with the reply that was kept.
 type KeptAt struct{ record.Place }
 
 // Keyed wraps a write that came with an Idempotency-Key: its reply is kept beside it.

@@ -276,10 +276,9 @@ func (s *RepriceScan) costText(a *Act) string {
 	return record.EncodeCombo(record.SortDims(all))
 }
 
-// Finish puts the groups in order and leaves out what is right already: groups without
-// a difference, and buckets whose differences add up to none. (The parts of a bucket
-// that a window divided may be others than when it was corrected, if a limit's schedule
-// has changed since.)
+// Finish orders the groups and drops those without a difference. It also drops those of a
+// bucket whose differences cancel out: a bucket was corrected in other parts if a limit's
+// schedule has changed since, and is right as a whole.
 func (s *RepriceScan) Finish() {
 	net := make(map[RepriceKey]bursar.Amount, len(s.Groups))
 	for k, g := range s.Groups {

@@ -31,8 +31,8 @@ func BucketOf(t bursar.Time) uint32 { return uint32(max(0, int64(t)/bucketWidth)
 // entity or more, all as of one version of the customer.
 type SeriesSource struct {
 	Queries []store.SeriesQuery
-	// paths is of the entity, if there is one, whose paths those of UsesByPath and
-	// CountsByPath are; looked is how many paths were looked at for it.
+	// Through, if not 0, is an entity: of the buckets by path, only those of paths through it
+	// are read. paths are those found so far, among the first looked of the customer's paths.
 	Through uint32
 	paths   []uint32
 	looked  uint32
@@ -122,7 +122,7 @@ func (v *View) PendingSeries(q *store.SeriesQuery) PendingSeries {
 		}
 		return p
 	}
-	// adds is of holds that have ended by time, which no commit has recorded yet.
+	// v.Adds has the usage of holds that ended by time, which no commit has recorded yet.
 	return PendingSeries{Base: v.SeriesBase, mid: v.flushTo, flushing: v.flushing != nil,
 		first: pick(v.flushing), second: append(pick(v.series), pick(v.Adds)...)}
 }

@@ -59,7 +59,8 @@ func (v *View) SeesRow(def *record.Limit) bool {
 	return v.Root == 0 || v.Sees(def.Ent) && !slices.ContainsFunc(def.Scope, func(s uint32) bool { return !v.Sees(s) })
 }
 
-// sightNow is sees, to be asked after the view is gone; later moves do not change it.
+// sightNow gives a function that answers as Sees does now. It may be called after the view
+// is gone, and later moves of entities do not change its answers.
 func (v *View) sightNow() func(ent uint32) bool {
 	if v.Root == 0 {
 		return func(uint32) bool { return true }

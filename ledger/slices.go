@@ -4,9 +4,9 @@ import (
 	"errors"
 )
 
-// Nobody holds a customer's lock for long: who reads much does so in slices, and others
-// have their turn between them. A view counts what is looked at through it; once that is
-// SliceSize, v is tired, and what f returns to go on in the next slice is ErrGoOn.
+// No reader holds a customer's lock for long. A reader that looks at much does so in
+// slices, between which others get the lock. Its view counts what it looks at; after
+// SliceSize the view is tired, and the reader's function returns ErrGoOn to be called again.
 
 // SliceSize is how many things are looked at before a customer's lock is let go: about a
 // millisecond.

@@ -31,8 +31,8 @@ func (k SeriesKey) query(v *View) store.SeriesQuery {
 }
 
 // usedSince is what an entity has used of a capability since a bucket began, at least 0.
-// What checkpoints have of it is a fact of the store; where it is missing, or a later
-// checkpoint has overtaken it, it is added to what is asked for.
+// It adds the store's sum (Facts) and what no checkpoint has. Where that sum is missing or
+// too old, it asks for it in asks and returns 0.
 func (d *Decider) usedSince(k SeriesKey, asks *Needs) bursar.Amount {
 	q := k.query(d.View)
 	if d.Facts != nil {

@@ -31,7 +31,7 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 		if f == nil {
 			return nil, bursar.ErrorAt("/featureId", bursar.CodeFeatureNotFound, "there is no feature %q", id)
 		}
-		if f.Meter != nil && (f.Meter.Aggregation.Function == "MAX" || f.Meter.Aggregation.Function == "UNIQUE") {
+		if f.Meter != nil && !catalogue.Summing(f.Meter) {
 			return nil, bursar.ErrorAt("/featureId", bursar.CodeValidationFailed,
 				"the feature %q is a %s of events: it cannot be consumed or reserved", id, f.Meter.Aggregation.Function)
 		}

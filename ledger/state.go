@@ -32,9 +32,9 @@ func (s *State) Memory() int64 {
 	return sets + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 150*int64(len(s.paths.List)) + 220*int64(len(s.Entities)) + 260*int64(len(s.Rows)) + 600*int64(len(s.Holds)) + 100*int64(len(s.series)+len(s.Levels)+s.added+len(s.steps)) + s.Keys.memory()
 }
 
-// maxUnrecorded is up to how many settled holds and grants whose time has come a reader
-// works out what they did to credits and to the usage series; where there are more it sees
-// that as soon as commits have recorded it. Limits and totals it sees at once (endings).
+// maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
+// series a reader works out itself. With more of them, it shows that effect only once
+// commits have recorded it. Limits and totals are always up to date (endings).
 const maxUnrecorded = 100
 
 // ViewAt is the customer as it reads at now: holds and grants whose time has come have
@@ -103,9 +103,9 @@ type State struct {
 	flushing   map[Bucket]bursar.Amount
 	flushTo    uint64
 	Dirty      Dirty
-	// Shared: other processes may save checkpoints too. In place of series, steps then has
-	// what each commit since SeriesBase added, for whatever of it the store has. earlier is the
-	// older part of what is not known to be saved, up to earlierTo; dirty is what came after.
+	// Shared tells that other processes may save checkpoints too. Then steps, in place of
+	// series, has what each commit since SeriesBase added: any prefix of it may be saved.
+	// earlier has the unsaved changes up to commit earlierTo, Dirty those after it.
 	Shared    bool
 	steps     []seriesStep
 	added     int // buckets in steps

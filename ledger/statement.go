@@ -49,8 +49,8 @@ type ledgerGrant struct {
 	lapse        bursar.LedgerType // of credits that come back once it has ended
 }
 
-// Snapshot takes from the state the names that records have numbers of. Numbers never
-// change their meaning.
+// Snapshot copies from the state what the numbers in records stand for: capabilities and
+// grants. A number keeps its meaning for ever.
 func (l *Statement) Snapshot(s *State) {
 	l.caps = slices.Clip(s.Caps.List)
 	l.grants = make([]ledgerGrant, len(s.Grants))

@@ -15,7 +15,8 @@ type View struct {
 	*State
 	Now  bursar.Time
 	Root uint32 // of what is shown, see LimitTo; 0 = everything
-	// Visits counts what was looked at, and rested is that count when a reader began, see tired.
+	// Visits counts the things looked at through the view. Rested is what it was when the
+	// slice began; see Tired.
 	Visits, Rested int
 
 	newCustomer *bursar.Customer
