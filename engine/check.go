@@ -192,10 +192,12 @@ func (k *streamCheck) run() (moved bool, err error) {
 func (k *streamCheck) load() error {
 	k.st, k.saved = ledger.NewState(), ledger.NewState()
 	k.series, k.ended, k.keys = map[store.SeriesKey]bursar.Amount{}, map[string]string{}, map[[16]byte]ledger.KeyEntry{}
-	if err := k.c.s.Load(k.c.ctx, k.name, k.saved.Restore); err != nil {
+	if err := restore(k.c.ctx, k.c.s, k.name, k.saved); err != nil {
 		return fmt.Errorf("its checkpoint: %w", err)
 	}
-	k.saved.Restored()
+	if err := k.saved.Sound(); err != nil {
+		return fmt.Errorf("its checkpoint: %w", err)
+	}
 	err := k.c.s.Base(k.c.ctx, k.name, func(cp *store.Checkpoint) error {
 		for i := range cp.Series {
 			k.series[cp.Series[i].SeriesKey] = cp.Series[i].Amount

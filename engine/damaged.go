@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store"
@@ -36,18 +37,40 @@ func (e *Engine) makeAnew(ctx context.Context, id string, why error) (*ledger.St
 }
 
 // savedUnreadable is the error when what was saved of a customer cannot be read. What is
-// damaged is made anew, once, and the customer is read again.
+// damaged is made anew in the background, and the customer is read again after that.
 func (e *Engine) savedUnreadable(customer string, err error) error {
-	if !errors.Is(err, store.ErrDamaged) {
-		return e.unavailable(err)
-	}
-	if _, made := e.making.LoadOrStore(customer, true); !made {
-		defer e.making.Delete(customer)
-		if _, failed := e.makeAnew(context.Background(), customer, err); failed != nil {
-			err = failed
-		} else {
-			e.dropID(customer)
+	if errors.Is(err, store.ErrDamaged) && !e.closing.Load() {
+		if _, made := e.making.LoadOrStore(customer, true); !made {
+			e.loops.Go(func() {
+				defer e.making.Delete(customer)
+				e.makeAnewBeside(customer, err)
+			})
 		}
 	}
 	return e.unavailable(err)
+}
+
+// anewPause is how long a customer is not made anew again: readers that met the damage before
+// it was mended may tell of it after.
+const anewPause = 10 * time.Second
+
+func (e *Engine) makeAnewBeside(customer string, why error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-e.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if _, err := e.makeAnew(ctx, customer, why); err != nil {
+		e.o.Log.Error("store unavailable", "err", err)
+	} else {
+		e.dropID(customer)
+	}
+	select {
+	case <-e.stop:
+	case <-time.After(anewPause):
+	}
 }

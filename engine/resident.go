@@ -41,7 +41,7 @@ type customer struct {
 	ticking   atomic.Bool // what is due is being recorded
 
 	saveFailed atomic.Bool // the last checkpoint could not be saved
-	unsaved    atomic.Bool // no checkpoint can be saved, or far more than one has is waiting for it; see hasRoom
+	stuck      atomic.Bool // no checkpoint can be saved, or far more than one has is waiting for it; see hasRoom
 
 	noted  atomic.Bool  // housekeeping is to look at it
 	places [agendas]int // in each agenda, plus 1; with known under keeper.mu
@@ -108,8 +108,7 @@ func (e *Engine) load(ctx context.Context, c *customer) {
 	}
 	c.saved = time.Now()
 	ctx = context.WithoutCancel(ctx) // others may be waiting for it too
-	if c.err = e.store.Load(ctx, c.id, st.Restore); c.err == nil {
-		st.Restored()
+	if c.err = restore(ctx, e.store, c.id, st); c.err == nil {
 		c.err = e.replay(ctx, c.id, st)
 	} else if errors.Is(c.err, store.ErrDamaged) {
 		st, c.err = e.makeAnew(ctx, c.id, c.err)
@@ -125,6 +124,30 @@ func (e *Engine) load(ctx context.Context, c *customer) {
 		e.counters.loads.Add(1)
 		e.keeper.note(c)
 	}
+}
+
+// restore reads a checkpoint into st. What does not fit together, as when a row is missing, is
+// damage too.
+func restore(ctx context.Context, from store.CheckpointReader, id string, st *ledger.State) (err error) {
+	damaged := func(why any) error {
+		return fmt.Errorf("%w: the checkpoint of customer %q does not fit together: %v", store.ErrDamaged, id, why)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = damaged(p)
+		}
+	}()
+	err = from.Load(ctx, id, func(cp *store.Checkpoint) error {
+		err := st.Restore(cp)
+		if err != nil && !errors.Is(err, ledger.ErrNewer) {
+			return damaged(err)
+		}
+		return err
+	})
+	if err == nil {
+		st.Restored()
+	}
+	return err
 }
 
 func (e *Engine) newState() *ledger.State {

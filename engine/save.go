@@ -53,9 +53,10 @@ func (e *Engine) saved(c *customer, k *ledger.Capture, began time.Time, err erro
 	defer c.mu.Unlock()
 	if err != nil {
 		c.st.RestoreDirty(k)
-		c.saveFailed.Store(true)
 		c.notBefore = time.Now().Add(savePause * time.Since(began))
-		if errors.Is(err, store.ErrSuperseded) && e.nodes != nil {
+		superseded := errors.Is(err, store.ErrSuperseded) && e.nodes != nil // another process has saved
+		c.saveFailed.Store(!superseded)
+		if superseded {
 			c.superseded.Store(true)
 		}
 		return
@@ -74,10 +75,10 @@ const farBehind = 4
 // all the memory that they may. What no checkpoint has stays in memory, idempotency keys and
 // reservations that ended too: nowhere else could they be looked up.
 func (e *Engine) hasRoom(c *customer) error {
-	if !c.unsaved.Load() || !e.keeper.full.Load() {
+	if !c.stuck.Load() || !e.keeper.full.Load() {
 		return nil
 	}
-	return bursar.Errorf(bursar.CodeGovernanceUnavailable, "the checkpoint of customer %q cannot be saved and the memory for what it lacks is used up; nothing was granted, and writes go on once the store saves again", c.id)
+	return bursar.Errorf(bursar.CodeGovernanceUnavailable, "no checkpoint of customer %q is being saved and the memory for what it lacks is used up; nothing was granted, and writes go on once the store saves again", c.id)
 }
 
 // letClosedGo forgets those of holds, which the store has, that are closed; others have

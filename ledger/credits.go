@@ -103,7 +103,7 @@ type poolPart struct {
 	At        bursar.Time   `json:"at"`
 	Overdraft uint32        `json:"overdraft"`
 	Live      []uint32      `json:"live"`
-	Ended     []uint32      `json:"ended"` // in sums and what older versions wrote; else they have parts of their own
+	Ended     []uint32      `json:"ended"` // in sums, and in what older versions wrote
 	Low       []int         `json:"low"`
 }
 
@@ -213,14 +213,15 @@ func (v *View) Credit(cat *catalogue.Catalogue, asks []Ask) *bursar.Balance {
 // money is the part of a customer's state that is about credits, prices and alerts. Like
 // the rest of the state its values are immutable.
 type money struct {
-	Grants     []*grant // by ord
-	overGrants []uint32 // grants that have ended, in that order: a list that only grows at its end
-	Pools      map[uint32]*pool
-	boosts     map[uint32][]*record.Boost // by row
-	Promos     map[uint32]*promo          // by feature
-	Fired      map[uint32]*record.Fired   // by row
-	Uniques    map[record.UniqueKey]*uniqueSet
-	windows    map[uint32][]bursar.Time // by row: windows that uniques has sets of
+	Grants      []*grant // by ord
+	overGrants  []uint32 // grants that have ended, in that order as far as it is known
+	endedMarked bool     // a checkpoint has, or will have, their mark
+	Pools       map[uint32]*pool
+	boosts      map[uint32][]*record.Boost // by row
+	Promos      map[uint32]*promo          // by feature
+	Fired       map[uint32]*record.Fired   // by row
+	Uniques     map[record.UniqueKey]*uniqueSet
+	windows     map[uint32][]bursar.Time // by row: windows that uniques has sets of
 	// corrected is the seq of the last commit that re-pricing made; unlike the rest it is
 	// only in the log, and 0 until one is seen.
 	corrected uint64
@@ -259,7 +260,7 @@ func (v *View) poolCaps() []uint32 {
 	return caps
 }
 
-// Pool is never nil.
+// pool is never nil.
 func (v *View) pool(cap uint32) *pool {
 	if p, ok := v.pls[cap]; ok {
 		return p

@@ -9,53 +9,32 @@ import (
 )
 
 // Grants that have ended stay to be listed, and to get back what usage gives back. No
-// decision walks them but one that gives back more than the live ones gave, and a checkpoint
-// writes only what is new of their list: parts of endedInPart numbers, each under the number
-// of the first by that.
-const endedInPart = 256
+// decision walks them but one that gives back more than the live ones gave. A checkpoint has
+// no list of them, as each grant says whether it has ended.
 
-type endedPart []uint32
+// endedMark is a part of a checkpoint that says only that it is so. Versions before this one
+// listed them with their pool, and must not read a pool without its list.
+type endedMark struct{}
 
 // addEnded takes in that grants have ended.
 func (s *State) addEnded(ords []uint32) {
-	if len(ords) == 0 {
-		return
-	}
-	from := len(s.overGrants)
 	s.overGrants = append(s.overGrants, ords...)
-	s.noteEnded(from)
+	s.markEnded()
 }
 
-// noteEnded notes the parts that have what is new in the list, from that place on.
-func (s *State) noteEnded(from int) {
-	for n := from / endedInPart; n*endedInPart < len(s.overGrants); n++ {
-		end := min((n+1)*endedInPart, len(s.overGrants))
-		s.Dirty.part(partEnded, uint32(n), endedPart(s.overGrants[n*endedInPart:end:end]))
+func (s *State) markEnded() {
+	if len(s.overGrants) > 0 && !s.endedMarked {
+		s.endedMarked = true
+		s.Dirty.part(partEnded, 0, endedMark{})
 	}
 }
 
-// restoreEnded takes in part n. Parts come in any order.
-func (s *State) restoreEnded(n uint32, p endedPart) {
-	if len(p) > endedInPart || n > 1<<22 { // no store has so many
-		return
-	}
-	from := int(n) * endedInPart
-	for len(s.overGrants) < from+len(p) {
-		s.overGrants = append(s.overGrants, 0)
-	}
-	copy(s.overGrants[from:], p)
-}
-
-// endedRestored adds to overGrants the ended grants that no part lists: an older version
-// listed them in pools, or nowhere. The next checkpoint writes them as parts.
+// endedRestored finds the grants that have ended, those first that pools of older versions
+// list, in that order.
 func (s *State) endedRestored() {
-	listed := make(map[uint32]bool, len(s.overGrants))
-	for _, ord := range s.overGrants {
-		listed[ord] = true
-	}
-	from := len(s.overGrants)
+	listed := make(map[uint32]bool, len(s.Grants))
 	add := func(ord uint32) {
-		if !listed[ord] {
+		if int(ord) < len(s.Grants) && !listed[ord] && s.Grants[ord] != nil && s.Grants[ord].ended() {
 			listed[ord] = true
 			s.overGrants = append(s.overGrants, ord)
 		}
@@ -64,24 +43,24 @@ func (s *State) endedRestored() {
 		add(ord)
 	}
 	s.poolsEnded = nil
-	for ord, g := range s.Grants {
-		if g != nil && g.ended() {
-			add(uint32(ord))
-		}
+	for ord := range s.Grants {
+		add(uint32(ord))
 	}
-	if from < len(s.overGrants) {
-		s.noteEnded(from)
-	}
+	s.markEnded()
 }
 
 func (p *pool) part(ended []uint32) poolPart {
 	return poolPart{p.Limit, p.Used, p.active, p.at, p.overdraft, p.Live, ended, p.Low}
 }
 
-// dumpPools writes each pool with its grants that have ended: sums of states have them so.
-func (s *State) dumpPools(e *record.Encoder) {
+// dumpPools writes each pool with its grants that have ended.
+func (s *State) dumpPools(e *record.Encoder, inOrder bool) {
+	list := s.overGrants
+	if !inOrder {
+		list = slices.Sorted(slices.Values(list))
+	}
 	ended := map[uint32][]uint32{}
-	for _, ord := range s.overGrants {
+	for _, ord := range list {
 		g := s.Grants[ord]
 		ended[g.cap] = append(ended[g.cap], ord)
 	}

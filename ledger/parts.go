@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -62,7 +63,7 @@ func partBody(v any, caps []bursar.Capability) []byte {
 		body = firedPart{v.Start, v.Levels}
 	case pathsPart:
 		body = v
-	case endedPart:
+	case endedMark:
 		body = v
 	}
 	b, _ := json.Marshal(body) // no type in them can fail
@@ -93,6 +94,9 @@ func (s *State) restorePart(p *store.PartRow) error {
 	}
 	return s.restoreJSON(p, ord)
 }
+
+// ErrNewer is the error when a checkpoint has what only a newer version of the program knows.
+var ErrNewer = errors.New("are from a newer version")
 
 func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 	read := func(v any) bool {
@@ -141,22 +145,19 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 			s.restorePaths(ord, q)
 		}
 	case partEnded:
-		var q endedPart
-		if read(&q) {
-			s.restoreEnded(ord, q)
-		}
+		s.endedMarked = true
 	default:
-		return fmt.Errorf("checkpoint: parts of sort %q are from a newer version", p.Sort)
+		return fmt.Errorf("checkpoint: parts of sort %q %w", p.Sort, ErrNewer)
 	}
 	return err
 }
 
 // dumpMoney is the part of dump that is about credits, prices and alerts.
-func (s *State) dumpMoney(e *record.Encoder) {
+func (s *State) dumpMoney(e *record.Encoder, inOrder bool) {
 	for _, g := range s.Grants[1:] {
 		e.Bytes(partBody(g, s.Caps.List))
 	}
-	s.dumpPools(e)
+	s.dumpPools(e, inOrder)
 	dumpParts(e, s.boosts)
 	dumpParts(e, s.Promos)
 	dumpParts(e, s.Fired)

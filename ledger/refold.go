@@ -111,11 +111,13 @@ func (f *Refold) Base(read func(visit func(*store.Checkpoint) error) error, each
 }
 
 func (f *Refold) Sums() Sums {
-	dump := f.St.Dump
+	var all []byte
 	if f.Cat != nil {
-		dump = f.Cat.Dump
+		all = f.Cat.Dump()
+	} else {
+		all = f.St.dump(true)
 	}
-	state := sha256.Sum256(dump())
+	state := sha256.Sum256(all)
 	s := Sums{State: hex.EncodeToString(state[:])}
 	if !f.Based {
 		s.Ended = SumText(f.ended)

@@ -31,7 +31,7 @@ type Repricer struct {
 	instead  map[int]int                    // by version that is corrected: the one that holds
 	From, To bursar.Time                    // [from, to), whole buckets
 	Apply    bool
-	Progress func(done, Total uint64) // of the log of the customer being read; nil = nobody asks
+	Progress func(done, total uint64) // of the log of the customer being read; nil = nobody asks
 	Out      Repricing
 	rows     int // of the customers in out
 }

@@ -73,11 +73,6 @@ func (s *State) soundMoney(isCap, isRow, isGrant func(uint32) bool) error {
 			return fmt.Errorf("the pool number %d names what is not there", cap)
 		}
 	}
-	for _, ord := range s.overGrants {
-		if ord == 0 || !isGrant(ord) {
-			return fmt.Errorf("grant number %d has ended and is not there", ord)
-		}
-	}
 	for cap := range s.Totals {
 		if !isCap(cap) {
 			return errors.New("a total of nothing")

@@ -12,7 +12,11 @@ import (
 )
 
 // Dump is everything that follows from the log alone, in one order, as bytes.
-func (s *State) Dump() []byte {
+func (s *State) Dump() []byte { return s.dump(false) }
+
+// dump is Dump. In order, it has the grants that have ended as they did: sums of exports are
+// of that. A checkpoint does not tell that order.
+func (s *State) dump(inOrder bool) []byte {
 	var e record.Encoder
 	e.Uint(s.Head.Seq)
 	e.Hash(s.Head.Hash)
@@ -62,7 +66,7 @@ func (s *State) Dump() []byte {
 	for _, id := range slices.SortedFunc(maps.Keys(s.Holds), record.CompareID) {
 		s.Holds[id].Dump(&e)
 	}
-	s.dumpMoney(&e)
+	s.dumpMoney(&e, inOrder)
 	return e.B
 }
 

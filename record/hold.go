@@ -228,7 +228,7 @@ type Hold struct {
 
 var statusCodes = []bursar.HoldStatus{bursar.HoldOpen, bursar.HoldCommitted, bursar.HoldReleased, bursar.HoldExpired}
 
-// Encode writes all of h.
+// encode writes all of h.
 func (h *Hold) encode(e *Encoder) {
 	(&HoldOpened{ID: h.ID, Cap: h.Cap, Amount: h.Amount, Created: h.Created, Expires: h.Expires, Settle: h.Settle,
 		Dims: h.Dims, Combo: h.Combo, Path: h.Path, Chains: h.Chains}).encode(e)
