@@ -13,8 +13,9 @@ import (
 )
 
 // makeAnew folds a customer's log from its beginning, since what was saved of the customer is
-// damaged (why), and saves what it comes to in the place of that. Where the log is damaged too,
-// or does not reach back, the customer is refused.
+// damaged (why), and saves what it comes to in the place of that. It takes the time and memory
+// of a first load without a checkpoint. Where the log is damaged too, or does not reach back,
+// the customer is refused.
 func (e *Engine) makeAnew(ctx context.Context, id string, why error) (*ledger.State, error) {
 	e.o.Log.Error("what was saved of a customer is damaged; it is made again from its log", "customerId", id, "err", why)
 	saved, err := e.store.Saved(ctx, []string{id})
