@@ -52,11 +52,13 @@ func (w *connecting) before(_ context.Context, cc *pgx.ConnConfig) error {
 	}
 	born := w.given.Load()
 	cc.ValidateConnect = func(ctx context.Context, c *pgconn.PgConn) error {
-		err := validate(ctx, c)
+		if err := validate(ctx, c); err != nil {
+			return err // c is closed, which ends its turn; the URL may have another host
+		}
 		c.CustomData()[age] = born
 		begun.Store(true)
 		end()
-		return err
+		return nil
 	}
 	return nil
 }

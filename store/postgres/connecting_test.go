@@ -33,6 +33,13 @@ func (s *sessions) end() {
 	s.open--
 }
 
+// counted says how many began, and the most that began at a time.
+func (s *sessions) counted() (n, most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.n, s.most
+}
+
 // well waits until s is done with asking whether its server can be reached.
 func well(t *testing.T, s *postgres.Store) {
 	t.Helper()
@@ -71,10 +78,44 @@ func TestFewSessionsBeginAtATime(t *testing.T) {
 	}
 	all.Wait() // each gave up, waiting for a session
 	close(held)
-	seen.mu.Lock()
-	n := seen.most
-	seen.mu.Unlock()
-	if n == 0 || n > 2*most { // those that gave up may not have been noticed when the next began
+	if _, n := seen.counted(); n == 0 || n > 2*most { // those that gave up may not have been noticed when the next began
+		t.Errorf("%d sessions began at a time", n)
+	}
+	p.on(nil)
+	if _, _, _, err := s.Heads(ctx, []string{"acme"}, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// So it is at the second host of a URL, where the first one is a replica.
+func TestFewSessionsBeginAtTheSecondHost(t *testing.T) {
+	const callers, most = 12, 2
+	replica := pgtest.New(t, pgtest.Options{NoSync: true, Settings: []string{"default_transaction_read_only=on"}})
+	server := pgtest.New(t, pgtest.Options{NoSync: true})
+	ok(t, open(t, server.URL("postgres")).Close())
+	p, url := newProxy(t, server, server.URL("postgres"))
+	s := openWith(t, strings.Replace(url, "@", "@"+replica.Addr()+",", 1), postgres.Options{NoMigrate: true})
+	defer func() { ok(t, s.Close()) }()
+	var seen sessions
+	held := make(chan struct{}) // closed once all callers' sessions want to begin
+	p.on(func(statements []string) action {
+		if begins(statements) {
+			seen.begin()
+			<-held
+			seen.end()
+			return pass
+		}
+		return cut
+	})
+	var all sync.WaitGroup
+	asks := func() { _, _, _, _ = s.Heads(ctx, []string{"acme"}, nil) }
+	asks()
+	for range callers {
+		all.Go(asks)
+	}
+	all.Wait()
+	close(held)
+	if _, n := seen.counted(); n == 0 || n > 2*most {
 		t.Errorf("%d sessions began at a time", n)
 	}
 	p.on(nil)
@@ -125,12 +166,12 @@ func TestNewSessionsAreKept(t *testing.T) {
 	first.Wait()
 	well(t, s)
 	settles(t, s, settle[0], store.Committed)
-	before := seen.n
+	before, _ := seen.counted()
 	close(two)
 	second.Wait()
 	well(t, s)
 	settles(t, s, settle[0], store.Committed)
-	if seen.n != before {
-		t.Errorf("%d sessions began again", seen.n-before)
+	if n, _ := seen.counted(); n != before {
+		t.Errorf("%d sessions began again", n-before)
 	}
 }
