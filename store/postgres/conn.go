@@ -26,6 +26,8 @@ const (
 const (
 	codeCanceled = "57014" // also by statement_timeout
 	codeTooMany  = "53300" // connections
+	codeLocked   = "55P03" // for longer than lock_timeout
+	codeDeadlock = "40P01"
 )
 
 var (

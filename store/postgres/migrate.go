@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 //go:embed schema/*.sql
@@ -35,8 +36,16 @@ func readScripts() (scripts []string) {
 // migrationLock is the advisory lock under which a database is migrated: "bursar".
 const migrationLock = 0x627572736172
 
-// migrateTimeout bounds a migration with the wait for another process's.
-const migrateTimeout = 10 * time.Minute
+const (
+	// migrateTimeout bounds a migration with the wait for another process's.
+	migrateTimeout = 10 * time.Minute
+	// A script waits lockWait for a lock, since others wait behind it, and is tried again
+	// after lockPause. lockWait is longer than the server's deadlock_timeout, at whose end an
+	// autovacuum gives way, and shorter than two, so that of a circle it is the script that
+	// gives up.
+	lockWait  = "1500ms"
+	lockPause = 500 * time.Millisecond
+)
 
 // Migrate brings the database's schema to this program's version, and says from which
 // one. Processes that do so at one time wait for each other. A schema that is newer than
@@ -66,12 +75,31 @@ func migrateBy(ctx context.Context, url string, scripts []string) (from, to int,
 func migrate(ctx context.Context, c *pgx.Conn, schema string, scripts []string) (from, to int, err error) {
 	for ran := 0; ; ran++ {
 		version, err := migrateOne(ctx, c, schema, scripts)
+		for lockedOut(err) && pause(ctx, lockPause) {
+			version, err = migrateOne(ctx, c, schema, scripts)
+		}
 		if err != nil {
 			return max(version-ran, 0), version, fmt.Errorf("postgres: migration: %w", err)
 		}
 		if version == len(scripts) {
 			return version - ran, version, nil
 		}
+	}
+}
+
+// lockedOut tells that what a script needs was locked.
+func lockedOut(err error) bool {
+	var said *pgconn.PgError
+	return errors.As(err, &said) && (said.Code == codeLocked || said.Code == codeDeadlock)
+}
+
+// pause waits, and tells whether ctx has not ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 
@@ -96,7 +124,7 @@ func migrateOne(ctx context.Context, c *pgx.Conn, schema string, scripts []strin
 			}
 			sql = append(sql, "CREATE TABLE schema_version (version bigint NOT NULL)", "INSERT INTO schema_version VALUES (0)")
 		}
-		sql = append(sql, scripts[version], fmt.Sprintf("UPDATE schema_version SET version = %d", version+1))
+		sql = append(sql, fmt.Sprintf("SET LOCAL lock_timeout = '%s'", lockWait), scripts[version], fmt.Sprintf("UPDATE schema_version SET version = %d", version+1))
 		for _, s := range sql {
 			if _, err := tx.Exec(ctx, s, pgx.QueryExecModeSimpleProtocol); err != nil {
 				return fmt.Errorf("to schema %d: %w", version+1, err)

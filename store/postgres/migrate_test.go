@@ -1,9 +1,13 @@
 package postgres_test
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/bursarhq/bursar/store/postgres"
 	"github.com/bursarhq/bursar/store/postgres/pgtest"
@@ -72,4 +76,80 @@ func TestHalfMigration(t *testing.T) {
 		t.Errorf("again: %d, %d, %v", from, to, err)
 	}
 	exec(t, url, "SELECT n FROM bursar.b")
+}
+
+// before makes the schema of the release before checksums, with nodes of it at work: other
+// sessions that have begun a transaction of these statements.
+func before(t *testing.T, statements ...string) (url string, nodes []*pgx.Conn) {
+	t.Helper()
+	url = pgtest.Database(t)
+	_, _, err := postgres.MigrateWith(ctx, url, postgres.Scripts[:5]...)
+	ok(t, err)
+	for _, sql := range statements {
+		c, err := pgx.Connect(ctx, url+"?search_path=bursar")
+		ok(t, err)
+		t.Cleanup(func() { _ = c.Close(ctx) })
+		_, err = c.Exec(ctx, "BEGIN; "+sql)
+		ok(t, err)
+		nodes = append(nodes, c)
+	}
+	return url, nodes
+}
+
+// waits tells whether a migration waits for a lock of a table.
+func waits(t *testing.T, c *pgx.Conn) (yes bool) {
+	t.Helper()
+	ok(t, c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'relation'
+		AND mode IN ('ExclusiveLock', 'AccessExclusiveLock') AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`).Scan(&yes))
+	return yes
+}
+
+// Nodes of the release before go on during a migration: in whichever order they touch tables,
+// none of them is refused as part of a deadlock.
+func TestMigrationBesideOlderNodes(t *testing.T) {
+	const message = "INSERT INTO messages VALUES ('m', 't', '', 1, '')"
+	for name, node := range map[string][2]string{
+		"reads what is due":      {"SELECT FROM deliveries", "SELECT FROM messages"},
+		"reads a checkpoint":     {"SELECT FROM checkpoints", "SELECT FROM entities; SELECT FROM totals; SELECT FROM counters; SELECT FROM parts"},
+		"reads usage":            {"SELECT FROM checkpoints", "SELECT FROM usage_series"},
+		"saves":                  {"SELECT FROM checkpoints FOR UPDATE", "DELETE FROM entities; DELETE FROM key_blocks; UPDATE checkpoints SET seq = 1; UPDATE streams SET saved = 0"},
+		"lists a customer":       {"DELETE FROM customers", "DELETE FROM activity; " + message + "; DELETE FROM deliveries"},
+		"appends":                {"UPDATE streams SET seq = seq; DELETE FROM activity", message + "; DELETE FROM deliveries"},
+		"queues a message":       {message, "DELETE FROM deliveries"},
+		"says what is delivered": {"SELECT FROM deliveries FOR UPDATE", "UPDATE deliveries SET attempts = 1"},
+		"saves a job":            {"SELECT FROM jobs FOR UPDATE", "UPDATE jobs SET rev = 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, nodes := before(t, node[0], "SELECT 1")
+			migrated := make(chan error, 1)
+			go func() {
+				_, _, err := postgres.Migrate(ctx, url)
+				migrated <- err
+			}()
+			within(t, time.Minute, "the migration waits", func() bool { return waits(t, nodes[1]) })
+			_, err := nodes[0].Exec(ctx, node[1]+"; COMMIT")
+			ok(t, err)
+			ok(t, <-migrated)
+		})
+	}
+}
+
+// While something long holds a table, such as a backup, the service goes on and the
+// migration comes after it.
+func TestMigrationGivesWay(t *testing.T) {
+	url, nodes := before(t, "SELECT FROM parts", "SELECT 1")
+	migrated := make(chan error, 1)
+	go func() {
+		_, _, err := postgres.Migrate(ctx, url)
+		migrated <- err
+	}()
+	within(t, time.Minute, "the migration waits", func() bool { return waits(t, nodes[1]) })
+	limited, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	_, err := nodes[1].Exec(limited, "INSERT INTO checkpoints VALUES (1, 1, '', 1, 0); COMMIT")
+	ok(t, err)
+	_, err = nodes[0].Exec(ctx, "COMMIT")
+	ok(t, err)
+	ok(t, <-migrated)
 }

@@ -1,6 +1,13 @@
 -- Every row that something is read from has a checksum of its own, looked at with each read: of
 -- all its columns, the stream by its name. Rows that an older program wrote have none.
 
+-- Nodes of the release before are at work. The first statement waits for who writes to several
+-- tables, in the order in which that is done; the second for who reads several: first a checkpoint,
+-- then its rows; first deliveries, then their messages.
+LOCK TABLE checkpoints, customers, activity, messages IN EXCLUSIVE MODE;
+LOCK TABLE checkpoints, entities, assignments, counters, totals, holds, parts, usage_series, key_segments, key_generations,
+    key_blocks, jobs, customers, activity, deliveries, messages IN ACCESS EXCLUSIVE MODE;
+
 ALTER TABLE customers ADD COLUMN sum bigint;
 ALTER TABLE activity ADD COLUMN sum bigint;
 ALTER TABLE messages ADD COLUMN sum bigint, ADD COLUMN body_sum bigint;
