@@ -38,7 +38,7 @@ func addTotal(r row, cp *store.Checkpoint) error {
 		Level: r.bool(0), EntityOrd: r.ord(1), Capability: r.capability(2, 3), Value: value, Held: held, At: r.time(6),
 	}
 	cp.Totals = append(cp.Totals, t)
-	return r.saved(7, cp.Stream, totalSum(savedIn(cp.Stream), &t), "total of", t.Capability.ID, err, err2)
+	return r.intact(7, cp.Stream, totalSum(savedIn(cp.Stream), &t), "total of", t.Capability.ID, err, err2)
 }
 
 func addHold(r row, cp *store.Checkpoint) error {
@@ -56,18 +56,18 @@ func addSeriesRow(r row, cp *store.Checkpoint) error {
 func addSegment(r row, cp *store.Checkpoint) error {
 	k := store.KeySegment{Gen: r.int(0), Part: uint64(r.int(1)), Data: r.blob(2)}
 	cp.Segments = append(cp.Segments, k)
-	return r.saved(3, cp.Stream, segmentSum(savedIn(cp.Stream), &k), "keys since", k.Gen)
+	return r.intact(3, cp.Stream, segmentSum(savedIn(cp.Stream), &k), "keys since", k.Gen)
 }
 
 func readGeneration(stream string, r row) (store.KeyGeneration, error) {
 	g := store.KeyGeneration{Gen: r.int(0), End: r.time(1), Count: int(r.int(2)), Filter: r.blob(3)}
-	return g, r.saved(4, stream, generationSum(savedIn(stream), &g), "generation of keys", g.Gen)
+	return g, r.intact(4, stream, generationSum(savedIn(stream), &g), "generation of keys", g.Gen)
 }
 
 // readHead reads a checkpoint but for its rows: seq, hash, now, due, meta, sum.
 func readHead(stream string, r row) (*store.Checkpoint, error) {
 	cp := &store.Checkpoint{Stream: stream, Head: store.Head{Seq: uint64(r.int(0)), Hash: r.id(1), Now: r.time(2)}, Due: r.time(3), Meta: r.blob(4)}
-	return cp, r.saved(5, stream, checkpointSum(cp), "checkpoint at commit", cp.Head.Seq)
+	return cp, r.intact(5, stream, checkpointSum(cp), "checkpoint at commit", cp.Head.Seq)
 }
 
 // Base implements store.Store: a log is trimmed only up to its checkpoint, which is read

@@ -40,7 +40,8 @@ func (s *Store) SaveJob(ctx context.Context, j store.JobRow) (saved bool, err er
 	return saved && err == nil, err
 }
 
-// Jobs implements store.Store.
+// Jobs implements store.Store. Of those that are open, which are few, a damaged one is logged
+// and left out: others do not wait for it. Any other listing is refused.
 func (s *Store) Jobs(ctx context.Context, q store.JobQuery) (rows []store.JobRow, err error) {
 	w := where{args: []any{q.ID != ""}}
 	if q.Open {
@@ -60,10 +61,20 @@ func (s *Store) Jobs(ctx context.Context, q store.JobQuery) (rows []store.JobRow
 		w.and("id > ?", text(q.Above))
 		order = "id"
 	}
-	sql, args := w.query(selectJobs, " ORDER BY "+order, q.Limit)
+	limit := q.Limit
+	if q.Open {
+		limit = 0
+	}
+	sql, args := w.query(selectJobs, " ORDER BY "+order, limit)
 	err = s.read(ctx, func(r row) error {
 		j, err := readJob(r)
-		rows = append(rows, j)
+		switch {
+		case err != nil && q.Open:
+			s.damaged.tell(s.opts.Log, err)
+			return nil
+		case q.Limit <= 0 || len(rows) < q.Limit:
+			rows = append(rows, j)
+		}
 		return err
 	}, sql, args...)
 	if q.Above != "" {
@@ -75,12 +86,12 @@ func (s *Store) Jobs(ctx context.Context, q store.JobQuery) (rows []store.JobRow
 func readJob(r row) (store.JobRow, error) {
 	j := store.JobRow{ID: r.text(0), Key: r.text(1), Rev: uint64(r.int(2)), Ended: r.time(3), Body: r.blob(4), Result: r.blob(5)}
 	made, stands, result := jobSums(&j)
-	err := r.listed(6, made, "job", j.ID)
+	err := r.intact(6, "", made, "job", j.ID)
 	if err == nil {
-		err = r.listed(7, stands, "job", j.ID)
+		err = r.intact(7, "", stands, "job", j.ID)
 	}
 	if err == nil && !r.null(7) { // a program that does not know of sums leaves that of the result
-		err = r.listed(8, result, "the result of job", j.ID)
+		err = r.intact(8, "", result, "the result of job", j.ID)
 	}
 	return j, err
 }

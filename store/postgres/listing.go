@@ -81,7 +81,7 @@ func readCustomer(r row) (bursar.Customer, error) {
 		BillingID: r.optText(6), BillingCurrency: r.optText(7), CreatedAt: r.time(8), UpdatedAt: r.time(9), ArchivedAt: r.optTime(10),
 	}
 	metadata := r.optText(3)
-	if err := r.listed(11, customerSum(&c, metadata), "the row of customer", c.ID); err != nil || metadata == nil {
+	if err := r.intact(11, "", customerSum(&c, metadata), "the row of customer", c.ID); err != nil || metadata == nil {
 		return c, err
 	}
 	return c, json.Unmarshal([]byte(*metadata), &c.Metadata)
@@ -102,7 +102,7 @@ func (s *Store) Activity(ctx context.Context, stream string, q store.ActivityQue
 			EntityID: r.text(8), Before: r.json(9), After: r.json(10), RequestID: r.text(11),
 		}
 		rows = append(rows, a)
-		return r.listed(12, activitySum(stream, &a), fmt.Sprintf("of the activity of %q, entry", stream), a.ID)
+		return r.intact(12, "", activitySum(stream, &a), fmt.Sprintf("of the activity of %q, entry", stream), a.ID)
 	}, sql, args...)
 	if q.Above != "" {
 		slices.Reverse(rows)

@@ -27,7 +27,7 @@ func addEntity(r row, cp *store.Checkpoint) error {
 		Name: r.optText(4), Metadata: r.json(5), CreatedAt: r.time(6), UpdatedAt: r.time(7), ArchivedAt: r.time(8),
 	})
 	e := &cp.Entities[len(cp.Entities)-1]
-	return r.saved(9, cp.Stream, entitySum(savedIn(cp.Stream), e), "entity", e.Ord)
+	return r.intact(9, cp.Stream, entitySum(savedIn(cp.Stream), e), "entity", e.Ord)
 }
 
 func addAssignment(r row, cp *store.Checkpoint) error {
@@ -39,7 +39,7 @@ func addAssignment(r row, cp *store.Checkpoint) error {
 		Soft: r.bool(11), Strict: r.bool(12), Thresholds: ints[int](r[13]), CreatedAt: r.time(14), UpdatedAt: r.time(15),
 	})
 	a := &cp.Assignments[len(cp.Assignments)-1]
-	return r.saved(16, cp.Stream, assignmentSum(savedIn(cp.Stream), a), "limit", a.Ord, err)
+	return r.intact(16, cp.Stream, assignmentSum(savedIn(cp.Stream), a), "limit", a.Ord, err)
 }
 
 func addCounter(r row, cp *store.Checkpoint) error {
@@ -51,7 +51,7 @@ func addCounter(r row, cp *store.Checkpoint) error {
 		Previous: previous, Used: used, Held: held,
 	})
 	c := &cp.Counters[len(cp.Counters)-1]
-	return r.saved(7, cp.Stream, counterSum(savedIn(cp.Stream), c), "counter", c.Ord, err, err2, err3)
+	return r.intact(7, cp.Stream, counterSum(savedIn(cp.Stream), c), "counter", c.Ord, err, err2, err3)
 }
 
 func addPart(r row, cp *store.Checkpoint) error {
@@ -61,7 +61,7 @@ func addPart(r row, cp *store.Checkpoint) error {
 	}
 	p := store.PartRow{Sort: r.text(0), Key: r.text(1), Body: body}
 	cp.Parts = append(cp.Parts, p)
-	return r.saved(4, cp.Stream, partSum(savedIn(cp.Stream), &p), p.Sort, p.Key)
+	return r.intact(4, cp.Stream, partSum(savedIn(cp.Stream), &p), p.Sort, p.Key)
 }
 
 // grown makes room for a part at once when a slice has outgrown a few rows.

@@ -27,7 +27,7 @@ const (
 
 	deliveryColumns = `d.id, d.endpoint_id, m.id, m.type, m.customer_id, d.status, d.attempts, d.response_status, d.error,
 		d.created_at, d.next_attempt, m.created_at, d.made_sum, d.sum, m.sum`
-	fromDeliveries   = " FROM (%s) d CROSS JOIN LATERAL (SELECT * FROM messages WHERE id = d.message OFFSET 0) m ORDER BY "
+	fromDeliveries   = " FROM (%s) d LEFT JOIN LATERAL (SELECT * FROM messages WHERE id = d.message OFFSET 0) m ON true ORDER BY "
 	withBody         = "SELECT " + deliveryColumns + ", m.body, m.body_sum" + fromDeliveries
 	withoutBody      = "SELECT " + deliveryColumns + fromDeliveries
 	selectDeliveries = "SELECT * FROM deliveries"
@@ -171,26 +171,68 @@ func (s *Store) TrimOutbox(ctx context.Context, before bursar.Time) error {
 	}
 }
 
-// DueDeliveries implements store.Store.
+// DueDeliveries implements store.Store. What is damaged is logged and left out; where others
+// wait behind it they are asked for, so that an endpoint gets as many as there are.
 func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit func(string) int) (rows []store.DueDelivery, err error) {
-	var endpoints []string
-	var limits []*int64
+	var all []*dueOf
 	err = s.read(ctx, func(r row) error {
-		endpoints, limits = append(endpoints, string(r[0])), append(limits, rowLimit(limit(r.text(0))))
+		n := limit(r.text(0))
+		all = append(all, &dueOf{endpoint: string(r[0]), limit: n, ask: n})
 		return nil
 	}, waitingEndpoints)
-	if err != nil || len(endpoints) == 0 {
+	for asks := all; err == nil && len(asks) > 0; {
+		err = s.askDue(ctx, before, asks)
+		asks = slices.DeleteFunc(slices.Clone(asks), func(d *dueOf) bool { return !d.more() })
+	}
+	if err != nil {
 		return nil, err
 	}
-	err = s.read(ctx, func(r row) error {
-		if d, err := readDueDelivery(r); err == nil {
-			rows = append(rows, d)
-		} else {
-			s.damaged.tell(s.opts.Log, err) // others do not wait for it
+	for _, d := range all {
+		rows = append(rows, d.rows...)
+	}
+	return rows, nil
+}
+
+// dueOf are the deliveries to an endpoint that are due: of the first ask ones (0 = all) those
+// that are whole, up to limit.
+type dueOf struct {
+	endpoint   string
+	limit, ask int
+	rows       []store.DueDelivery
+	damaged    int
+}
+
+// more tells that damaged ones took the place of others, and has more asked for then.
+func (d *dueOf) more() bool {
+	whole := len(d.rows)
+	if d.limit > 0 && whole > d.limit {
+		d.rows = d.rows[:d.limit]
+	}
+	if d.limit <= 0 || whole >= d.limit || whole+d.damaged < d.ask || d.damaged >= maxTold {
+		return false
+	}
+	d.ask = d.limit + 2*d.damaged
+	d.rows, d.damaged = nil, 0
+	return true
+}
+
+func (s *Store) askDue(ctx context.Context, before bursar.Time, asks []*dueOf) error {
+	of := make(map[string]*dueOf, len(asks))
+	endpoints, limits := make([]string, len(asks)), make([]*int64, len(asks))
+	for i, d := range asks {
+		of[d.endpoint], endpoints[i], limits[i] = d, d.endpoint, rowLimit(d.ask)
+	}
+	return s.read(ctx, func(r row) error {
+		d := of[string(r[1])]
+		due, err := readDueDelivery(r)
+		if err != nil {
+			d.damaged++
+			s.damaged.tell(s.opts.Log, err)
+			return nil
 		}
+		d.rows = append(d.rows, due)
 		return nil
 	}, fmt.Sprintf(withBody, dueDeliveries)+"d.endpoint_id, d.next_attempt, d.id", int64(before), endpoints, limits)
-	return rows, err
 }
 
 // Delivery implements store.Store.
@@ -240,19 +282,22 @@ func deliveriesSQL(q store.DeliveryQuery) (sql string, args []any) {
 }
 
 func readDelivery(r row) (store.Delivery, error) {
+	if r.null(2) {
+		return store.Delivery{}, fmt.Errorf("%w: the message of delivery %s is missing", store.ErrDamaged, r.text(0))
+	}
 	d := store.Delivery{
 		ID: r.text(0), EndpointID: r.text(1), MessageID: r.text(2), EventType: r.text(3), CustomerID: r.text(4),
 		Status: store.DeliveryStatus(r.text(5)), Attempts: int(r.int(6)), ResponseStatus: int(r.int(7)), Error: r.text(8),
 		CreatedAt: r.time(9), NextAttempt: r.time(10),
 	}
 	made, stands := deliverySums(d.MessageID, &d)
-	if err := r.listed(12, made, "delivery", d.ID); err != nil {
+	if err := r.intact(12, "", made, "delivery", d.ID); err != nil {
 		return d, err
 	}
-	if err := r.listed(13, stands, "delivery", d.ID); err != nil {
+	if err := r.intact(13, "", stands, "delivery", d.ID); err != nil {
 		return d, err
 	}
-	return d, r.listed(14, messageSum(d.MessageID, d.EventType, d.CustomerID, r.time(11)), "message", d.MessageID)
+	return d, r.intact(14, "", messageSum(d.MessageID, d.EventType, d.CustomerID, r.time(11)), "message", d.MessageID)
 }
 
 func readDueDelivery(r row) (store.DueDelivery, error) {
@@ -261,7 +306,7 @@ func readDueDelivery(r row) (store.DueDelivery, error) {
 		return store.DueDelivery{}, err
 	}
 	due := store.DueDelivery{Delivery: d, Body: r.blob(15)}
-	return due, r.listed(16, bodySum(d.MessageID, due.Body), "the body of message", d.MessageID)
+	return due, r.intact(16, "", bodySum(d.MessageID, due.Body), "the body of message", d.MessageID)
 }
 
 // PendingDeliveries implements store.Store.

@@ -112,12 +112,12 @@ func readHold(stream string, r row) (store.HoldRow, error) {
 		CreatedAt: r.time(4), ExpiresAt: r.time(5), ClosedAt: r.time(6),
 		Amount: amount, Entities: ints[uint32](r[8]), Detail: r.blob(9),
 	}
-	return h, r.saved(10, stream, holdSum(savedIn(stream), &h), "reservation", h.ID, err)
+	return h, r.intact(10, stream, holdSum(savedIn(stream), &h), "reservation", h.ID, err)
 }
 
 func readBlock(stream string, gen int64, r row) (store.KeyBlock, error) {
 	b := store.KeyBlock{First: r.id(0), Data: r.blob(1)}
-	return b, r.saved(2, stream, blockSum(savedIn(stream), gen, r[0], b.Data), "block of keys since", gen)
+	return b, r.intact(2, stream, blockSum(savedIn(stream), gen, r[0], b.Data), "block of keys since", gen)
 }
 
 // readSeriesRow reads bucket, kind, capability, child_ord, combo, amount, sum.
@@ -126,7 +126,7 @@ func readSeriesRow(stream string, r row, entity uint32) (store.SeriesRow, error)
 	s := store.SeriesRow{SeriesKey: store.SeriesKey{
 		Bucket: r.ord(0), Capability: r.capability(1, 2), EntityOrd: entity, ChildOrd: r.ord(3), Combo: r.ord(4),
 	}, Amount: amount}
-	return s, r.saved(6, stream, seriesSum(savedIn(stream), &s.SeriesKey, amount), "usage in bucket", s.Bucket, err)
+	return s, r.intact(6, stream, seriesSum(savedIn(stream), &s.SeriesKey, amount), "usage in bucket", s.Bucket, err)
 }
 
 // Saved implements store.Store.

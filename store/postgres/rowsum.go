@@ -22,16 +22,22 @@ func sums[T any](stream string, rows []T, of func(sum, *T) int64) []int64 {
 	return vals
 }
 
-// saved compares a row of the stream's checkpoint with its sum, which is in column i. errs are
+// intact compares a row with its sum, which is in column i. The error names the stream, but for
+// rows of no stream's checkpoint, whose stream is "", and the row, which is key of what. errs are
 // those of its values.
-func (r row) saved(i int, stream string, want int64, what string, key any, errs ...error) error {
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("%w: %q, %s %v: %w", store.ErrDamaged, stream, what, key, err)
-	}
-	if r.null(i) || r.int(i) == want {
+func (r row) intact(i int, stream string, want int64, what string, key any, errs ...error) error {
+	err := errors.Join(errs...)
+	if err == nil && (r.null(i) || r.int(i) == want) {
 		return nil
 	}
-	return fmt.Errorf("%w: %q, %s %v is not what was written", store.ErrDamaged, stream, what, key)
+	place := fmt.Sprintf("%s %v", what, key)
+	if stream != "" {
+		place = fmt.Sprintf("%q, %s", stream, place)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", store.ErrDamaged, place, err)
+	}
+	return fmt.Errorf("%w: %s is not what was written", store.ErrDamaged, place)
 }
 
 // savedAt compares where the stream's checkpoint is with where the stream says that it is; 0 =
@@ -88,14 +94,6 @@ func generationSum(s sum, r *store.KeyGeneration) int64 {
 
 func blockSum(s sum, gen int64, first, data []byte) int64 {
 	return int64(s.int(gen).bytes(first).bytes(data))
-}
-
-// listed compares a row of a listing with its sum, which is in column i.
-func (r row) listed(i int, want int64, what string, id any) error {
-	if r.null(i) || r.int(i) == want {
-		return nil
-	}
-	return fmt.Errorf("%w: %s %v is not what was written", store.ErrDamaged, what, id)
 }
 
 func customerSum(c *bursar.Customer, metadata *string) int64 {

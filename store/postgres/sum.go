@@ -40,9 +40,10 @@ func readLogRow(r row) (store.LogRow, error) {
 	return l, nil
 }
 
-// sum is the checksum of a row of another table: of its values, one after the other. Each step is one-to-one, so a row of which one number, or eight bytes of one
-// value, are others has another sum for certain. Each row has one in its column sum; NULL is
-// a row that an older program wrote.
+// sum is the checksum of a row of another table: of its values, one after the other. Each step
+// is one-to-one, so a row of which one number, or eight bytes of one value, are others has
+// another sum for certain. Each row has one in its column sum; NULL is a row that an older
+// program wrote.
 type sum uint64
 
 func (s sum) int(v int64) sum {
