@@ -31,13 +31,19 @@ func damaged(err error) bool {
 func changed(err error) bool { return resultCode(err) == sqlite3.SQLITE_IOERR_DATA }
 
 func inDoubt(err error) bool {
-	switch code := resultCode(err); code {
+	switch resultCode(err) {
 	case sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC, sqlite3.SQLITE_IOERR_CORRUPTFS:
 		return true
 	default:
-		primary := code & 0xff
-		return primary == sqlite3.SQLITE_CORRUPT || primary == sqlite3.SQLITE_NOTADB
+		return corrupt(err)
 	}
+}
+
+// corrupt tells that pages do not fit together, as when log.db has a part of a write-ahead log
+// that is gone.
+func corrupt(err error) bool {
+	primary := resultCode(err) & 0xff
+	return primary == sqlite3.SQLITE_CORRUPT || primary == sqlite3.SQLITE_NOTADB
 }
 
 // fault poisons the store if err, of the database at path, calls for it, and returns err or

@@ -136,7 +136,7 @@ func (s *Store) refusal(err error) error {
 		return fmt.Errorf("%w: %w; restore log.db from a backup", ErrLog, d)
 	}
 	var d vfs.Damage
-	if errors.As(err, &d) {
+	if errors.As(err, &d) || corrupt(err) {
 		return fmt.Errorf("%w: %w; restore log.db from a backup", ErrLog, err)
 	}
 	return err
