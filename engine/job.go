@@ -120,6 +120,9 @@ func jobOf(r *store.JobRow) (*savedJob, error) {
 		s.Result = &JobResult{}
 		err = json.Unmarshal(r.Result, s.Result)
 	}
+	if err == nil && s.ID != r.ID {
+		err = fmt.Errorf("it says that it is job %q", s.ID)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("job %s: %w", r.ID, err)
 	}

@@ -213,3 +213,23 @@ func TestJobsAreBounded(t *testing.T) {
 	}
 	close(resume)
 }
+
+// A job that says that it is another one is refused, and is not worked on.
+func TestStrangeJobIsRefused(t *testing.T) {
+	s := shared()
+	saved, err := s.SaveJob(t.Context(), store.JobRow{ID: "c", Body: []byte(`{}`)})
+	if err != nil || !saved {
+		t.Fatal(saved, err)
+	}
+	r := newRig(t, s, quiet)
+	defer r.close()
+	r.furnish("acme")
+	if j, err := r.Job(t.Context(), "c"); err == nil {
+		t.Errorf("it is %+v", j)
+	}
+	j, err := r.StartSimulate(t.Context(), tester, "acme", ledger.SimulateInput{From: scriptStart})
+	r.must(err)
+	if j, err = r.AwaitJob(t.Context(), j.ID, time.Minute); err != nil || !j.Ended() {
+		t.Errorf("another job: %+v, %v", j, err)
+	}
+}

@@ -64,7 +64,7 @@ func (k *keeper) look(e *Engine, c *customer) {
 	now := figures{bytes: c.st.Memory(), holds: int64(c.st.OpenHolds.N), keys: int64(c.st.Keys.Resident())}
 	due, mine := int64(c.st.Due()), e.saves(c)
 	unsaved := c.st.Unsaved() > 0
-	c.stuck.Store(unsaved && mine && c.saveFailed.Load() || c.st.Unsaved() >= farBehind*e.o.CheckpointRecords)
+	c.stuck.Store(mine && unsaved && c.saveFailed.Load() || !mine && c.st.Unsaved() >= farBehind*e.o.CheckpointRecords)
 	changed := unsaved || len(c.st.Keys.Closing) > 0 || c.superseded.Load()
 	save := c.saved.Add(e.o.CheckpointEvery)
 	if c.due.Load() && c.notBefore.Before(save) {

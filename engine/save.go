@@ -67,8 +67,8 @@ func (e *Engine) saved(c *customer, k *ledger.Capture, began time.Time, err erro
 	e.counters.checkpoints.Add(1)
 }
 
-// farBehind is how many checkpoints' worth of records a customer may have in memory, saved by
-// whatever node, before it counts as one that cannot be saved.
+// farBehind is how many checkpoints' worth of records a customer that another node saves may
+// have in memory before it counts as one that cannot be saved.
 const farBehind = 4
 
 // hasRoom refuses a write to a customer whose checkpoints cannot be saved, once customers take
