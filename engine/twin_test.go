@@ -65,6 +65,7 @@ func TestWhatComesAgainIsLookedUpOnce(t *testing.T) {
 
 			once := func(what string, want map[string]int, again func()) {
 				t.Helper()
+				synctest.Wait() // housekeeping is done with what it began
 				mu.Lock()
 				clear(asked)
 				mu.Unlock()
