@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -43,6 +44,10 @@ func (w *connecting) before(_ context.Context, cc *pgx.ConnConfig) error {
 			return nil, ctx.Err()
 		}
 		end = sync.OnceFunc(func() { <-w.turns })
+		if until, ok := ctx.Deadline(); ok && time.Until(until) < cc.ConnectTimeout/2 {
+			end() // it would give up in the middle, and the server's work be lost
+			return nil, context.DeadlineExceeded
+		}
 		c, err := dial(ctx, network, addr)
 		if err != nil {
 			end()
