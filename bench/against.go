@@ -44,23 +44,23 @@ func (b *bench) againstPart() error {
 			{name: "reserve+commit at 16 connections", server: s, requests: pair, conns: 16},
 		}
 	}
-	before, after := cells(sides[0]), cells(sides[1])
+	all := [2][]*cell{cells(sides[0]), cells(sides[1])}
 	for round := range b.rounds {
-		for i := range before {
+		for i, before := range all[0] {
 			var r [2]loadResult
 			order := []int{0, 1}
 			if round%2 == 1 { // who comes second has the warmer machine
 				slices.Reverse(order)
 			}
 			for _, side := range order {
-				c := *[]*cell{before[i], after[i]}[side]
+				c := *all[side][i]
 				c.name = []string{"before, ", "after, "}[side] + c.name
 				var err error
 				if r[side], err = b.measure(&c); err != nil {
 					return err
 				}
 			}
-			b.compare(before[i], r)
+			b.compare(before, r)
 		}
 	}
 	return nil

@@ -51,9 +51,9 @@ func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 func (e *Engine) saved(c *customer, k *ledger.Capture, began time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.notBefore = time.Now().Add(savePause * time.Since(began))
 	if err != nil {
 		c.st.RestoreDirty(k)
-		c.notBefore = time.Now().Add(savePause * time.Since(began))
 		superseded := errors.Is(err, store.ErrSuperseded) && e.nodes != nil // another process has saved
 		c.saveFailed.Store(!superseded)
 		if superseded {
@@ -63,7 +63,6 @@ func (e *Engine) saved(c *customer, k *ledger.Capture, began time.Time, err erro
 	}
 	c.st.Saved(k)
 	c.saveFailed.Store(false)
-	c.notBefore = time.Now().Add(savePause * time.Since(began))
 	e.counters.checkpoints.Add(1)
 }
 

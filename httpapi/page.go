@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/ledger"
@@ -162,16 +164,5 @@ func pageOf[T any](rows []*T, p ledger.ListPage, at func(*T) ledger.ListPos) led
 }
 
 func comparePos(a, b ledger.ListPos) int {
-	switch {
-	case a.CreatedAt != b.CreatedAt:
-		if a.CreatedAt < b.CreatedAt {
-			return -1
-		}
-		return 1
-	case a.ID < b.ID:
-		return -1
-	case a.ID > b.ID:
-		return 1
-	}
-	return 0
+	return cmp.Or(cmp.Compare(a.CreatedAt, b.CreatedAt), strings.Compare(a.ID, b.ID))
 }

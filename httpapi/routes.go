@@ -38,7 +38,10 @@ var (
 // routes is every route. A row reads: where it is, who may call it, its status of
 // success, what it does, in a few words. Names in braces are path parameters.
 func (a *API) routes() []*route {
-	rows := slices.Concat(a.catalogueRoutes(), a.moneyRoutes(), a.governanceRoutes(), a.runtimeRoutes(), a.operationRoutes())
+	rows := slices.Concat(a.catalogueRoutes(), a.moneyRoutes(), a.governanceRoutes(),
+		a.limitRoutes(assignments, write(a.putAssignments, viewEach(viewAssignment))),
+		a.limitRoutes(entitlement, write(a.putEntitlements, viewEach(viewAssignment))),
+		a.runtimeRoutes(), a.operationRoutes())
 	routes := make([]*route, len(rows))
 	for i, r := range rows {
 		routes[i] = newRoute(r)
@@ -147,23 +150,21 @@ func (a *API) governanceRoutes() []row {
 		{"POST", customer + "/entities/unarchive", both, writes, 200, write(a.unarchiveEntities, viewArchivedIDs), "Unarchive entities"},
 		{"GET", customer + "/entities/{entityId}/usage", v1, shows, 200, read(a.entityUsage, viewHistory), "Get entity usage: over time"},
 
-		{"GET", assignments, both, shows, 200, readAs(a.listAssignments), "List assignments: limits of entities"},
-		{"PUT", assignments, both, governs, 200, write(a.putAssignments, viewEach(viewAssignment)), "Upsert assignments: create or update limits"},
-		{"GET", assignments + "/{assignmentId}", v1, shows, 200, read(a.getAssignment, viewAssignment), "Get an assignment: a limit of an entity"},
-		{"DELETE", assignments + "/{assignmentId}", v1, governs, 200, write(a.deleteAssignment, viewAssignment), "Delete an assignment: a limit, with its counters"},
-		{"POST", assignments + boosts, v1, governs, 201, write(a.createBoost, viewBoost), "Create a boost: raise a limit for a time"},
-		{"GET", assignments + boosts, v1, shows, 200, rows(boostAt, a.listBoosts, viewBoost), "List boosts: of a limit"},
-		{"DELETE", assignments + boosts + "/{boostId}", v1, governs, 200, write(a.endBoost, viewBoost), "End a boost"},
 		{"GET", customer + "/allocation", v1, shows, 200, readAs(a.allocation), "List allocations: how limits are shared out"},
 		{"POST", customer + "/simulate", v1, shows, 200, orJob[simulationOut](readAs(a.simulate)), "Simulate limits: try drafts against what happened"},
+	}
+}
 
-		{"GET", entitlement, both, shows, 200, readAs(a.listAssignments), "List assignments: limits of entities"},
-		{"PUT", entitlement, both, governs, 200, write(a.putEntitlements, viewEach(viewAssignment)), "Upsert assignments: create or update limits"},
-		{"GET", entitlement + "/{assignmentId}", v1, shows, 200, read(a.getAssignment, viewAssignment), "Get an assignment: a limit of an entity"},
-		{"DELETE", entitlement + "/{assignmentId}", v1, governs, 200, write(a.deleteAssignment, viewAssignment), "Delete an assignment: a limit, with its counters"},
-		{"POST", entitlement + boosts, v1, governs, 201, write(a.createBoost, viewBoost), "Create a boost: raise a limit for a time"},
-		{"GET", entitlement + boosts, v1, shows, 200, rows(boostAt, a.listBoosts, viewBoost), "List boosts: of a limit"},
-		{"DELETE", entitlement + boosts + "/{boostId}", v1, governs, 200, write(a.endBoost, viewBoost), "End a boost"},
+// limitRoutes are the routes of limits, which have two names.
+func (a *API) limitRoutes(at string, put operation) []row {
+	return []row{
+		{"GET", at, both, shows, 200, readAs(a.listAssignments), "List assignments: limits of entities"},
+		{"PUT", at, both, governs, 200, put, "Upsert assignments: create or update limits"},
+		{"GET", at + "/{assignmentId}", v1, shows, 200, read(a.getAssignment, viewAssignment), "Get an assignment: a limit of an entity"},
+		{"DELETE", at + "/{assignmentId}", v1, governs, 200, write(a.deleteAssignment, viewAssignment), "Delete an assignment: a limit, with its counters"},
+		{"POST", at + boosts, v1, governs, 201, write(a.createBoost, viewBoost), "Create a boost: raise a limit for a time"},
+		{"GET", at + boosts, v1, shows, 200, rows(boostAt, a.listBoosts, viewBoost), "List boosts: of a limit"},
+		{"DELETE", at + boosts + "/{boostId}", v1, governs, 200, write(a.endBoost, viewBoost), "End a boost"},
 	}
 }
 

@@ -160,12 +160,6 @@ func (n *node) kill() {
 	<-n.done
 }
 
-// stop ends the node in order.
-func (n *node) stop() {
-	_ = n.cmd.Process.Signal(syscall.SIGTERM)
-	<-n.done
-}
-
 // answer is a reply of a node; status 0 when there was none.
 type answer struct {
 	status  int

@@ -10,13 +10,6 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// measured is what one event means for one feature.
-type measured struct {
-	feature *bursar.Feature
-	amount  num    // of COUNT and SUM; of MAX the value
-	value   string // of UNIQUE
-}
-
 func (m *model) reportEvents(in []bursar.EventInput) (warnings [][]string, f *fail) {
 	var p problems
 	var items []keyed

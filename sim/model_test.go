@@ -96,7 +96,6 @@ type mKey struct {
 // mRow is one limit. Its amounts are kept by the start of the window they belong to.
 type mRow struct {
 	id         string
-	ord        int
 	entity     string
 	cap        bursar.Capability
 	scope      []string // sorted
