@@ -234,10 +234,16 @@ type readHistory struct {
 }
 
 func (a readHistory) run(w *world) string {
-	want, f := w.model.history(a.Customer, a.Q)
+	want, most, f := w.model.history(a.Customer, a.Q)
 	got, v, err := w.engine.History(w.ctx, w.fresh(a.Customer), a.Customer, a.Q)
+	if f == nil && err != nil && len(want) > most {
+		f = failed(bursar.CodeValidationFailed)
+	}
 	if d := diffErr(err, f); d != "" || f != nil {
 		return d
+	}
+	if len(got.Series) > most {
+		return fmt.Sprintf("%d series, model at most %d", len(got.Series), most)
 	}
 	seen := map[string]bool{}
 	for _, s := range got.Series {

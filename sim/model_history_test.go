@@ -18,14 +18,21 @@ type line struct {
 	end   func(start bursar.Time) bursar.Time // of the step that begins at start
 }
 
-// history adds up the facts. Only steps with an amount are listed.
-func (m *model) history(customer string, q ledger.HistoryQuery) (map[string]*line, *fail) {
+// Limits of a reply: lines, and points of all lines together.
+const (
+	linesOfReply  = 1_000
+	pointsOfReply = 50_000
+)
+
+// history adds up the facts. Only steps with an amount are listed. most is how many lines a
+// reply may have.
+func (m *model) history(customer string, q ledger.HistoryQuery) (lines map[string]*line, most int, _ *fail) {
 	c, now := m.customer(customer)
 	if c == nil {
-		return nil, failed(bursar.CodeCustomerNotFound)
+		return nil, 0, failed(bursar.CodeCustomerNotFound)
 	}
 	if _, known := c.entities[q.EntityID]; q.EntityID != "" && !known {
-		return nil, failed(bursar.CodeEntityNotFound)
+		return nil, 0, failed(bursar.CodeEntityNotFound)
 	}
 	if q.To == 0 || q.To > now { // nothing is known of the future
 		q.To = now + 1
@@ -35,8 +42,11 @@ func (m *model) history(customer string, q ledger.HistoryQuery) (map[string]*lin
 		zone = c.zone()
 	}
 	step := calendar{cadence: bursar.Cadence{N: 1, Unit: stepUnit(q.Granularity)}, zone: zoneOf(zone)}
+	first := step.window(int64(q.From))
+	points := (int64(q.To) - first.start + first.end - first.start - 1) / (first.end - first.start)
+	most = min(linesOfReply, max(1, pointsOfReply/int(points)))
 	var seen window
-	lines := map[string]*line{}
+	lines = map[string]*line{}
 	for _, f := range c.facts {
 		at := floorTo(f.at, quarter)
 		i := slices.IndexFunc(f.route, func(h hop) bool { return h.entity == q.EntityID })
@@ -59,7 +69,7 @@ func (m *model) history(customer string, q ledger.HistoryQuery) (map[string]*lin
 		start := bursar.Time(seen.start)
 		l.steps[start] = l.steps[start].add(f.amount)
 	}
-	return lines, nil
+	return lines, most, nil
 }
 
 func stepUnit(g ledger.Granularity) bursar.CadenceUnit {
