@@ -3,9 +3,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
@@ -56,7 +58,7 @@ func (b *bench) againstPart() error {
 				c := *all[side][i]
 				c.name = []string{"before, ", "after, "}[side] + c.name
 				var err error
-				if r[side], err = b.measure(&c); err != nil {
+				if r[side], err = b.measureBeside(&c, sides[1-side]); err != nil {
 					return err
 				}
 			}
@@ -64,6 +66,16 @@ func (b *bench) againstPart() error {
 		}
 	}
 	return nil
+}
+
+// measureBeside is measure while the other server stands still: else what it saves after its
+// own cell would count in this one.
+func (b *bench) measureBeside(c *cell, other *server) (r loadResult, err error) {
+	if err := other.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		return r, err
+	}
+	r, err = b.measure(c)
+	return r, errors.Join(err, other.cmd.Process.Signal(syscall.SIGCONT))
 }
 
 // compare notes what the program of now did of one cell, by the one from before.
