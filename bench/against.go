@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
@@ -68,14 +69,34 @@ func (b *bench) againstPart() error {
 	return nil
 }
 
-// measureBeside is measure while the other server stands still: else what it saves after its
-// own cell would count in this one.
+// measureBeside is measure of a server at rest while the other one stands still: else what
+// either saves after an earlier cell would count in this one.
 func (b *bench) measureBeside(c *cell, other *server) (r loadResult, err error) {
 	if err := other.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		return r, err
 	}
-	r, err = b.measure(c)
+	if err = b.rest(c.server); err == nil {
+		r, err = b.measure(c)
+	}
 	return r, errors.Join(err, other.cmd.Process.Signal(syscall.SIGCONT))
+}
+
+// rest waits until a server has saved what it has to: until it uses less than 5 % of a core
+// for half a second.
+func (b *bench) rest(s *server) error {
+	const look, enough = 500 * time.Millisecond, 0.05
+	for at := time.Now(); time.Since(at) < time.Minute; {
+		before := processCPU(s.pid())
+		select {
+		case <-b.ctx.Done():
+			return b.ctx.Err()
+		case <-time.After(look):
+		}
+		if processCPU(s.pid())-before < enough*look.Seconds() {
+			return nil
+		}
+	}
+	return fmt.Errorf("the server has not come to rest within a minute: %.0f s of CPU so far", processCPU(s.pid()))
 }
 
 // compare notes what the program of now did of one cell, by the one from before.
