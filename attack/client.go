@@ -76,6 +76,15 @@ func (s *server) must(method, path string, body, data any) error {
 	return json.Unmarshal(reply, &struct{ Data any }{data})
 }
 
+// noise does a request that may be put off, but has to be understood.
+func (s *server) noise(who as, method, path string, body any) error {
+	status, reply, err := s.call(who, method, path, body)
+	if err == nil && status/100 != 2 && status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable {
+		err = fmt.Errorf("%s %s: %d: %.400s", method, path, status, reply)
+	}
+	return err
+}
+
 type object = map[string]any
 
 // catalogue makes what all attacks use: levels org, team, agent, a feature that is
@@ -157,13 +166,15 @@ func usage(customer, agent string, n int) object {
 }
 
 // events is n events of a customer, each with a key of its own.
-func events(customer, agent string, n int) object {
-	sent := make([]object, n)
-	for i := range sent {
-		sent[i] = object{"customerId": customer, "eventName": "call", "idempotencyKey": fmt.Sprintf("e%d", serial.Add(1)),
-			"dimensions": object{"agentId": agent}}
+func events(customer, agent string, n int) []byte {
+	b := []byte(`{"events":[`)
+	for i := range n {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = fmt.Appendf(b, `{"customerId":%q,"eventName":"call","idempotencyKey":"e%d","dimensions":{"agentId":%q}}`, customer, serial.Add(1), agent)
 	}
-	return object{"events": sent}
+	return append(b, "]}"...)
 }
 
 var serial atomic.Int64

@@ -85,8 +85,7 @@ func greedyToken(r *rig) error {
 		return err
 	}
 	return r.beside(s, 8, func(int) error {
-		_, _, err := s.call(token, "POST", "/customers/acme/explain", object{"featureId": "tokens", "requestedUsage": 1, "dimensions": object{"agentId": "agent-0-0"}})
-		return err
+		return s.noise(token, "POST", "/customers/acme/explain", object{"featureId": "tokens", "requestedUsage": 1, "dimensions": object{"agentId": "agent-0-0"}})
 	})
 }
 

@@ -32,8 +32,7 @@ func slowExplain(r *rig) error {
 		return err
 	}
 	return r.beside(s, 8, func(int) error {
-		_, _, err := s.call(token, "POST", "/customers/acme/explain", object{"featureId": "tokens", "requestedUsage": 1, "dimensions": object{"agentId": "agent-0-0"}})
-		return err
+		return s.noise(token, "POST", "/customers/acme/explain", object{"featureId": "tokens", "requestedUsage": 1, "dimensions": object{"agentId": "agent-0-0"}})
 	})
 }
 
@@ -75,7 +74,7 @@ func endTogether(r *rig) error {
 	r.add("checks of the customer at most", checks.quantile(1), "ms", atMost(250))
 	r.add("writes of another p99", writes.quantile(.99), "ms", atMost(50))
 	r.add("writes of another at most", writes.quantile(1), "ms", atMost(250))
-	r.add("refused", float64(checks.refused+writes.refused), "", exactly(0))
+	r.add("refused", float64(checks.Refused+writes.Refused), "", exactly(0))
 	return nil
 }
 
@@ -93,8 +92,7 @@ func manyReservations(r *rig) error {
 	})
 	r.add("a page of reservations p50", page.quantile(.5), "ms", atMost(10))
 	stop := crowd(4, func(int) error {
-		_, _, err := s.call(admin, "GET", "/customers/acme/reservations?limit=100", nil)
-		return err
+		return s.noise(admin, "GET", "/customers/acme/reservations?limit=100", nil)
 	})
 	checks := probe(100, 5*time.Second, func(int) bool {
 		status, _, err := s.call(admin, "GET", "/customers/acme/entitlements/check?featureId=tokens&dimensions[agentId]=agent-0-0", nil)

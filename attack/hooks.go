@@ -72,9 +72,14 @@ func (r *rig) besideBacklog(s *server, prepare func() error) error {
 	if err := s.quietCustomers(); err != nil {
 		return err
 	}
-	s.quietly() // warms up
+	if _, err := s.quietly(); err != nil { // warms up
+		return err
+	}
 	disk := s.written()
-	alone := s.quietly()
+	alone, err := s.quietly()
+	if err != nil {
+		return err
+	}
 	quietly := s.written() - disk
 	if err := prepare(); err != nil {
 		return err
@@ -82,9 +87,12 @@ func (r *rig) besideBacklog(s *server, prepare func() error) error {
 	disk = s.written()
 	loud := quiet{new(latencies), new(latencies)}
 	for range rounds {
-		q := s.quietly()
-		loud.checks.add(q.checks)
-		loud.writes.add(q.writes)
+		q, err := s.quietly()
+		if err != nil {
+			return err
+		}
+		loud.Checks.add(q.Checks)
+		loud.Writes.add(q.Writes)
 	}
 	r.add("written to the disk beside ÷ alone", (s.written()-disk)/rounds/quietly, "", atMost(1.5))
 	r.compare(alone, loud)

@@ -65,8 +65,16 @@ func main() {
 	flag.StringVar(&before, "before", "", "another bursar binary, whose figures stand beside")
 	flag.StringVar(&dir, "dir", os.TempDir(), "where data directories are made")
 	flips := flag.Int("flips", 300, "bits that the attack flips flips")
+	quietAt := flag.String("quiet", "", "an address: measure the quiet customers of the server there, and nothing else")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	if *quietAt != "" {
+		if err := measureQuietly(ctx, *quietAt); err != nil {
+			fmt.Fprintln(os.Stderr, "attack:", err)
+			os.Exit(2)
+		}
+		return
+	}
 	missed, err := runAll(ctx, only, binary, before, dir, *flips)
 	stop()
 	if err != nil {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -12,10 +13,13 @@ func noisyReports(r *rig) error {
 	if err != nil {
 		return err
 	}
-	return r.beside(s, 64, func(i int) error {
-		_, _, err := s.call(admin, "POST", "/usage", usage("acme", fmt.Sprintf("agent-%d-%d", i%10, i/10%10), 100))
-		return err
-	})
+	reports := make([][]byte, 64) // nothing is left to compute for the attacker but to send
+	for i := range reports {
+		if reports[i], err = json.Marshal(usage("acme", fmt.Sprintf("agent-%d-%d", i%10, i/10%10), 100)); err != nil {
+			return err
+		}
+	}
+	return r.beside(s, len(reports), func(i int) error { return s.noise(admin, "POST", "/usage", reports[i]) })
 }
 
 func noisyEvents(r *rig) error {
@@ -24,8 +28,7 @@ func noisyEvents(r *rig) error {
 		return err
 	}
 	return r.beside(s, 16, func(i int) error {
-		_, _, err := s.call(admin, "POST", "/events", events("acme", fmt.Sprintf("agent-%d-%d", i%10, i/10%10), 1000))
-		return err
+		return s.noise(admin, "POST", "/events", events("acme", fmt.Sprintf("agent-%d-%d", i%10, i/10%10), 1000))
 	})
 }
 
@@ -35,8 +38,7 @@ func noisyTrees(r *rig) error {
 		return err
 	}
 	return r.beside(s, 16, func(int) error {
-		_, _, err := s.call(admin, "GET", "/customers/acme/governance?featureIds=tokens&limit=1000", nil)
-		return err
+		return s.noise(admin, "GET", "/customers/acme/governance?featureIds=tokens&limit=1000", nil)
 	})
 }
 
@@ -52,8 +54,7 @@ func noisyBacktests(r *rig) error {
 		return err
 	}
 	return r.beside(s, 8, func(int) error {
-		_, _, err := s.call(admin, "POST", "/customers/acme/simulate", backtest)
-		return err
+		return s.noise(admin, "POST", "/customers/acme/simulate", backtest())
 	})
 }
 
@@ -77,7 +78,6 @@ func noisyListings(r *rig) error {
 		if i%2 == 1 {
 			path = "/customers/acme/entities/lonely/usage?featureId=tokens&granularity=HOUR&startDate=" + since
 		}
-		_, _, err := s.call(token, "GET", path, nil)
-		return err
+		return s.noise(token, "GET", path, nil)
 	})
 }
