@@ -156,13 +156,13 @@ func (s Schedule) Window(t int64) (start, end int64) {
 	}
 	ofClock := s.Cadence.Unit == UnitMinute || s.Cadence.Unit == UnitHour
 	switch {
-	case ofClock && windowDay%g.step != 0 && g.step%windowDay != 0:
+	case ofClock && windowDay%g.length != 0 && g.length%windowDay != 0:
 		anchor := s.Anchor
 		if !s.HasAnchor {
 			anchor = g.instant(g.wall(0))
 		}
 		return g.elapsedWindow(t, anchor)
-	case g.step <= windowHour:
+	case g.length <= windowHour:
 		return g.clockWindow(t)
 	}
 	return g.calendarWindow(t)
@@ -180,7 +180,7 @@ type windowGrid struct {
 	zone   *time.Location
 	anchor int64 // start of period 0, whole seconds of wall clock
 	nanos  int64 // and its fraction, which all periods share: 0 to 999,999,999
-	step   int64 // seconds between starts, or 0 and
+	length   int64 // seconds between starts, or 0 and
 	months int64 // months between starts
 }
 
@@ -195,13 +195,13 @@ func (s Schedule) grid() windowGrid {
 	n := int64(s.Cadence.N)
 	switch s.Cadence.Unit {
 	case UnitMinute:
-		g.step = n * 60
+		g.length = n * 60
 	case UnitHour:
-		g.step = n * windowHour
+		g.length = n * windowHour
 	case UnitDay:
-		g.step = n * windowDay
+		g.length = n * windowDay
 	case UnitWeek:
-		g.step = n * windowWeek
+		g.length = n * windowWeek
 		g.anchor = 4 * windowDay
 	case UnitMonth:
 		g.months = n
@@ -220,7 +220,7 @@ func (s Schedule) grid() windowGrid {
 // starts. It grows strictly with k.
 func (g windowGrid) wall(k int64) int64 {
 	if g.months == 0 {
-		return g.anchor + k*g.step
+		return g.anchor + k*g.length
 	}
 	y, m, d := time.Unix(g.anchor, 0).UTC().Date()
 	m += time.Month(k * g.months) // time.Date carries into the year
@@ -237,7 +237,7 @@ func (g windowGrid) period(t int64) int64 {
 	sec := windowFloor(t, 1e9)
 	offset, _ := g.offset(sec)
 	if g.months == 0 {
-		return windowFloor(sec+offset-g.anchor, g.step)
+		return windowFloor(sec+offset-g.anchor, g.length)
 	}
 	y, m, _ := time.Unix(sec+offset, 0).UTC().Date()
 	y0, m0, _ := time.Unix(g.anchor, 0).UTC().Date()
@@ -302,9 +302,9 @@ func (g windowGrid) calendarWindow(t int64) (start, end int64) {
 // clockWindow returns the window of t between neighbouring starts as nextClock
 // gives them.
 func (g windowGrid) clockWindow(t int64) (start, end int64) {
-	// The nearest start is less than two steps back, unless the clock changes
+	// The nearest start is less than two lengths back, unless the clock changes
 	// twice in that time.
-	for back := 2 * g.step * 1e9; ; back *= 2 {
+	for back := 2 * g.length * 1e9; ; back *= 2 {
 		start, end = t-back, g.nextClock(t-back)
 		if end > t {
 			continue
@@ -323,7 +323,7 @@ func (g windowGrid) nextClock(t int64) int64 {
 	from := windowFloor(t-g.nanos, 1e9) + 1 // from + the fraction is after t
 	for {
 		ahead := g.anchor - offset - from
-		next := from + ahead - windowFloor(ahead, g.step)*g.step
+		next := from + ahead - windowFloor(ahead, g.length)*g.length
 		if next < until {
 			return windowNanos(next, g.nanos)
 		}
@@ -332,15 +332,15 @@ func (g windowGrid) nextClock(t int64) int64 {
 	}
 }
 
-// elapsedWindow returns the window of t when each lasts exactly a step.
+// elapsedWindow returns the window of t when each lasts exactly the length.
 func (g windowGrid) elapsedWindow(t, anchor int64) (start, end int64) {
-	step := g.step * 1e9
+	length := g.length * 1e9
 	// Remainders first: t - anchor may overflow.
-	in := t - windowFloor(t, step)*step - (anchor - windowFloor(anchor, step)*step)
+	in := t - windowFloor(t, length)*length - (anchor - windowFloor(anchor, length)*length)
 	if in < 0 {
-		in += step
+		in += length
 	}
-	return t - in, t - in + step
+	return t - in, t - in + length
 }
 
 // windowFloor returns a ÷ b rounded down; b is positive.

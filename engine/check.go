@@ -254,7 +254,7 @@ const recentKeys = record.KeyMemory
 func (k *streamCheck) row(row *store.LogRow) (err error) {
 	defer ledger.Recovered(k.name, row, &err)
 	k.c.done.Commits++
-	v, recs, err := k.st.Step(k.name, row)
+	v, recs, err := k.st.ApplyCommit(k.name, row)
 	if err != nil {
 		return err
 	}

@@ -47,8 +47,8 @@ func (c *steadyClock) now() bursar.Time {
 	return c.start + bursar.Time(passed) + bursar.Time(c.offset.Load())
 }
 
-// step is how far the system's clock is ahead of c, which follows it if that is little.
-func (c *steadyClock) step() time.Duration {
+// drift is how far the system's clock is ahead of c, which follows it if that is little.
+func (c *steadyClock) drift() time.Duration {
 	system, passed := c.read()
 	ahead := time.Duration(system - c.start - bursar.Time(c.offset.Load()) - bursar.Time(passed))
 	if ahead.Abs() > store.MaxClockStep {
@@ -68,7 +68,7 @@ func (e *Engine) clockSteady() error {
 	if c == nil {
 		return nil
 	}
-	ahead := c.step()
+	ahead := c.drift()
 	if ahead.Abs() <= store.MaxClockStep {
 		if c.wrong.Load() && c.wrong.Swap(false) {
 			e.o.Log.Info("the system's clock is back where it was; deciding goes on")

@@ -152,7 +152,7 @@ func Open(ctx context.Context, s store.Store, o Options) (*Engine, error) {
 }
 
 // joinNodes finds out whether other processes may use the store too. The system's clock
-// then only measures how the store's goes on, without the steps that are made in it.
+// then only measures how the store's goes on, without the jumps that are made in it.
 func (e *Engine) joinNodes(ctx context.Context, systems bool) error {
 	before := e.o.Clock()
 	_, _, now, err := e.store.Heads(ctx, nil, nil)

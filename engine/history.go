@@ -11,7 +11,7 @@ import (
 )
 
 // History reads usage over time from the 15-minute buckets: of the customer or of one
-// entity, in steps of the granularity in the zone.
+// entity, in intervals of the granularity in the zone.
 func (e *Engine) History(ctx context.Context, o ledger.ReadOptions, customer string, q ledger.HistoryQuery) (ledger.History, uint64, error) {
 	h := ledger.NewHistory(e.cat.Load(), q)
 	_, err := e.readCustomer(ctx, o, customer, h.BeginOf)

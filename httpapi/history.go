@@ -103,7 +103,7 @@ type entityUsageQuery struct {
 	GroupBy     []string           `query:"groupBy" is:"n=0-3,len=1-128" doc:"Dimension keys, attribution keys, $child, $featureId."`
 }
 
-// entityUsage is what one entity used in each step of time.
+// entityUsage is what one entity used in each interval of time.
 func (a *API) entityUsage(c call, in *entityUsageQuery) (got ledger.History, _ uint64, _ error) {
 	capability, ok := capability(in.FeatureID, in.CurrencyID)
 	if !ok {

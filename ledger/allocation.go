@@ -40,8 +40,8 @@ func (w *shareWalk) below(v *View, ent uint32) {
 	}
 }
 
-// step looks at the next entity, and tells whether there was one.
-func (w *shareWalk) step(v *View) bool {
+// next looks at the next entity, and tells whether there was one.
+func (w *shareWalk) next(v *View) bool {
 	n := len(w.todo) - 1
 	if n < 0 {
 		return false
@@ -63,7 +63,7 @@ func (w *shareWalk) step(v *View) bool {
 // shareOf is what the nearest limits below a row add up to.
 func (v *View) shareOf(def *record.Limit) share {
 	w := v.shareWalk(def)
-	for w.step(v) {
+	for w.next(v) {
 	}
 	return w.share
 }
@@ -245,7 +245,7 @@ func (l *AllocationList) On(v *View) error {
 		if l.walk == nil || l.walk.def != def {
 			l.walk = v.shareWalk(def)
 		}
-		for l.walk.step(v) {
+		for l.walk.next(v) {
 			if v.Tired() {
 				return ErrGoOn
 			}

@@ -126,7 +126,7 @@ func (a *Act) of(cap uint32) (sum bursar.Amount) {
 }
 
 func (a *Act) on(ent uint32) bool {
-	return slices.ContainsFunc(a.path, func(s record.Step) bool { return s.Ent == ent })
+	return slices.ContainsFunc(a.path, func(s record.Hop) bool { return s.Ent == ent })
 }
 
 // count counts an act that was not stopped. As rows do, a window does not go below 0.
@@ -183,7 +183,7 @@ func (s *Backtest) cutStops() {
 
 // lowest is the deepest of the entities that usage was attributed to directly; 0 = it
 // was attributed to none that is shown.
-func (s *Backtest) lowest(path []record.Step) (lowest uint32) {
+func (s *Backtest) lowest(path []record.Hop) (lowest uint32) {
 	deepest := 0
 	for _, p := range path {
 		if p.Child != 0 || !s.sees(p.Ent) {

@@ -28,7 +28,7 @@ type Capture struct {
 	Cp     store.Checkpoint
 	Dirty  Dirty
 	series map[Bucket]bursar.Amount
-	steps  []seriesStep // in place of series where other processes save, too
+	additions  []seriesAddition // in place of series where other processes save, too
 	gen    int64        // the open generation and how many of its keys are in the segment
 	keys   int
 }
@@ -42,7 +42,7 @@ const ForgetSlice = 128
 func (s *State) Capture(id string, lateHorizon time.Duration) (*Capture, func()) {
 	s.Dirty.over(s.earlier)
 	s.earlier = Dirty{}
-	k := &Capture{Dirty: s.Dirty, series: s.series, steps: slices.Clone(s.steps), gen: s.Keys.Gen, keys: s.Keys.N}
+	k := &Capture{Dirty: s.Dirty, series: s.series, additions: slices.Clone(s.additions), gen: s.Keys.Gen, keys: s.Keys.N}
 	s.Dirty, s.series = NewDirty(), map[Bucket]bursar.Amount{}
 	s.flushing, s.flushTo = k.series, s.Head.Seq
 	k.Cp = store.Checkpoint{Stream: id, Head: s.Head, Base: s.SeriesBase, Due: s.Due(), DropGenerations: s.Keys.outdated(s.Head.Now, lateHorizon)}
@@ -93,10 +93,10 @@ func (k *Capture) fillRows(rowIDs [][16]byte, types []string, caps []bursar.Capa
 		k.Cp.Holds = append(k.Cp.Holds, k.Dirty.Holds[id].Row(caps))
 	}
 	series := k.series
-	if len(k.steps) > 0 {
+	if len(k.additions) > 0 {
 		series = map[Bucket]bursar.Amount{}
 	}
-	for _, st := range k.steps {
+	for _, st := range k.additions {
 		addUp(series, st.adds)
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(series), Bucket.compare) {
@@ -107,7 +107,7 @@ func (k *Capture) fillRows(rowIDs [][16]byte, types []string, caps []bursar.Capa
 // Saved takes note that the store has k.
 func (s *State) Saved(k *Capture) {
 	s.SeriesBase, s.flushing = k.Cp.Head.Seq, nil
-	s.forgetSteps(k.Cp.Head.Seq)
+	s.forgetAdditions(k.Cp.Head.Seq)
 	for i := range k.Cp.Generations {
 		s.Keys.Stored(&k.Cp.Generations[i])
 	}
@@ -166,7 +166,7 @@ func (s *State) SavedElsewhere(seq uint64, horizon time.Duration) (has []map[[16
 	s.Keys.forget(s.Keys.outdated(s.Head.Now, horizon), s.Head.Now)
 	if seq > s.SeriesBase {
 		s.SeriesBase = seq
-		s.forgetSteps(seq)
+		s.forgetAdditions(seq)
 	}
 	if seq >= s.earlierTo {
 		has = append(has, s.earlier.Holds)

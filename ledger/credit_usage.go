@@ -48,7 +48,7 @@ func SeriesOfCredits(amounts, counts *HistoryRun) []CreditSeries {
 			n = none
 		}
 		s := CreditSeries{FeatureID: l.tags[0].Value, Tags: slices.Clone(l.tags[1:]), Untold: l.untold}
-		for at := int64(amounts.first); at < int64(amounts.Q.To); _, at = amounts.step.Window(at) {
+		for at := int64(amounts.first); at < int64(amounts.Q.To); _, at = amounts.grid.Window(at) {
 			t := bursar.Time(at)
 			p := CreditPoint{Timestamp: t, Value: l.values[t], EventCount: wholeUnits(n.values[t])}
 			s.Total, s.EventCount = s.Total.Add(p.Value), s.EventCount+p.EventCount

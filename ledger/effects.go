@@ -26,8 +26,8 @@ func (v *View) Effects(c *store.Commit, recs []record.Record) {
 	}
 }
 
-// Step applies one row of the log to a view of s, which the caller merges.
-func (s *State) Step(stream string, row *store.LogRow) (*View, []record.Record, error) {
+// ApplyCommit applies one row of the log to a view of s, which the caller merges.
+func (s *State) ApplyCommit(stream string, row *store.LogRow) (*View, []record.Record, error) {
 	recs, err := record.CheckRow(s.Head, stream, row)
 	if err != nil {
 		return nil, nil, err

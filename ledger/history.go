@@ -22,7 +22,7 @@ const (
 
 // NewHistory prepares to answer a query.
 func NewHistory(cat *catalogue.Catalogue, q HistoryQuery) *HistoryRun {
-	h := &HistoryRun{Q: &q, lines: map[string]*Line{}, steps: map[uint32]bursar.Time{}}
+	h := &HistoryRun{Q: &q, lines: map[string]*Line{}, starts: map[uint32]bursar.Time{}}
 	h.group(cat)
 	return h
 }
@@ -38,15 +38,15 @@ func (h *HistoryRun) From() uint32 {
 	return BucketOf(h.Q.From)
 }
 
-// HistoryRun gathers buckets into lines of steps.
+// HistoryRun gathers buckets into lines of intervals.
 type HistoryRun struct {
 	Q     *HistoryQuery
 	Ent   uint32 // 0 = the customer
-	step  bursar.Schedule
+	grid  bursar.Schedule
 	lines map[string]*Line
-	steps map[uint32]bursar.Time // start of a bucket's step
-	first bursar.Time            // start of the first step
-	most  int                    // lines of so many steps
+	starts map[uint32]bursar.Time // start of a bucket's interval
+	first bursar.Time            // start of the first interval
+	most  int                    // lines of so many intervals
 	// resets is the customer's own window of the feature, of running totals.
 	resets *record.Schedule
 	groups
@@ -55,7 +55,7 @@ type HistoryRun struct {
 type Line struct {
 	tags     []Tag
 	untold   bool          // it is what was not told apart
-	before   bursar.Amount // of running totals: before the first step
+	before   bursar.Amount // of running totals: before the first interval
 	values   map[bursar.Time]bursar.Amount
 	quarters map[uint32]bursar.Amount // all buckets, when there are resets
 }
@@ -99,11 +99,11 @@ func (h *HistoryRun) Begin(v *View) error {
 		return bursar.ErrorAt("?timezone", bursar.CodeValidationFailed, "%.64q is not an IANA time zone, such as Europe/Berlin", zone)
 	}
 	loc, _ := record.Location(zone)
-	h.step = bursar.Schedule{Cadence: cadence, Location: loc}
+	h.grid = bursar.Schedule{Cadence: cadence, Location: loc}
 	if len(q.GroupBy) > MaxGroupBy {
 		return bursar.ErrorAt("?groupBy", bursar.CodeValidationFailed, "at most %d keys to group by", MaxGroupBy)
 	}
-	start, end := h.step.Window(int64(q.From))
+	start, end := h.grid.Window(int64(q.From))
 	if n := (int64(q.To) - start) / min(end-start, int64(31*24*time.Hour)); n > maxPoints {
 		return bursar.ErrorAt("?startDate", bursar.CodeValidationFailed, "%d points are asked for; at most %d: take a coarser granularity or a shorter time", n, maxPoints)
 	}
@@ -138,11 +138,11 @@ func (h *HistoryRun) addTo(lines map[string]*Line, tags []Tag, r *store.SeriesRo
 		l.before = l.before.Add(a)
 		return nil
 	}
-	at, ok := h.steps[r.Bucket]
+	at, ok := h.starts[r.Bucket]
 	if !ok {
-		start, _ := h.step.Window(int64(r.Bucket) * bucketWidth)
+		start, _ := h.grid.Window(int64(r.Bucket) * bucketWidth)
 		at = bursar.Time(start)
-		h.steps[r.Bucket] = at
+		h.starts[r.Bucket] = at
 	}
 	l.values[at] = l.values[at].Add(a)
 	return nil
@@ -167,7 +167,7 @@ func newLine(tags []Tag) *Line {
 	return &Line{tags: tags, values: map[bursar.Time]bursar.Amount{}, quarters: map[uint32]bursar.Amount{}}
 }
 
-// Series gives every line a point for every step. Without any usage there is one line
+// Series gives every line a point for every interval. Without any usage there is one line
 // of zeros when nothing is grouped.
 func (h *HistoryRun) Series() ([]Series, error) {
 	if err := h.KeepRest(); err != nil {
@@ -186,7 +186,7 @@ func (h *HistoryRun) Series() ([]Series, error) {
 			continue
 		}
 		sum := l.before
-		for at := int64(h.first); at < int64(h.Q.To); _, at = h.step.Window(at) {
+		for at := int64(h.first); at < int64(h.Q.To); _, at = h.grid.Window(at) {
 			value := l.values[bursar.Time(at)]
 			if sum = sum.Add(value); h.Q.Running {
 				value = sum
@@ -198,7 +198,7 @@ func (h *HistoryRun) Series() ([]Series, error) {
 	return slices.Clip(out), nil
 }
 
-// sinceReset gives every step what was used, until its end, since the window that its
+// sinceReset gives every interval what was used, until its end, since the window that its
 // end is in began.
 func (h *HistoryRun) sinceReset(l *Line) (out []Point) {
 	quarters := slices.Sorted(maps.Keys(l.quarters))
@@ -212,7 +212,7 @@ func (h *HistoryRun) sinceReset(l *Line) (out []Point) {
 	}
 	began := h.resets.WindowAt(h.first).Start
 	for at := int64(h.first); at < int64(h.Q.To); {
-		_, next := h.step.Window(at)
+		_, next := h.grid.Window(at)
 		end := min(bursar.Time(next), h.Q.To)
 		w := h.resets.WindowAt(end - 1)
 		p := Point{Timestamp: bursar.Time(at), Reset: w.Start != began && w.Start >= bursar.Time(at)}

@@ -12,7 +12,7 @@ import (
 const severalLeaves = "SET needs one entity below all others that the dimensions name; here are several"
 
 // moveLevels records that usage of an amount moved the levels of the leaves of its path.
-func (d *Decider) moveLevels(cap uint32, path []record.Step, by bursar.Amount) {
+func (d *Decider) moveLevels(cap uint32, path []record.Hop, by bursar.Amount) {
 	if by.IsZero() || !d.levelled(d.Capability(cap)) {
 		return
 	}
@@ -32,7 +32,7 @@ func (d *Decider) levelled(c bursar.Capability) bool {
 
 // lowest are the entities that a path was resolved for and that have no other such below
 // them in today's tree: usage came from them. 0 alone stands for the customer.
-func (v *View) lowest(path []record.Step) []uint32 {
+func (v *View) lowest(path []record.Hop) []uint32 {
 	if len(path) == 0 {
 		return []uint32{0}
 	}

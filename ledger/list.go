@@ -91,7 +91,7 @@ func compareEntity(e *record.Entity, p *ListPos) int {
 }
 
 // rowPosition is the number of the first row to look at and the direction.
-func (v *View) rowPosition(p *ListPage) (at, step int) {
+func (v *View) rowPosition(p *ListPage) (at, by int) {
 	find := func(pos *ListPos) (int, bool) {
 		id, _ := store.ParseID(pos.ID)
 		return slices.BinarySearchFunc(v.RowIDs[1:], id, record.ComparePlaces)
@@ -116,7 +116,7 @@ type AssignmentList struct {
 	Q        *AssignmentQuery
 	Page     Page[bursar.Assignment]
 	begun    bool
-	at, step int
+	at, by int
 }
 
 // On goes on with the list.
@@ -124,13 +124,13 @@ func (l *AssignmentList) On(v *View) error {
 	q := l.Q
 	if !l.begun {
 		l.begun, l.Page.Items = true, []bursar.Assignment{}
-		l.at, l.step = v.rowPosition(&q.ListPage)
+		l.at, l.by = v.rowPosition(&q.ListPage)
 	}
 	ent, cap := v.EntOrd(q.EntityID), v.CapOrd(q.Capability)
 	if q.EntityID != "" && ent == 0 || q.Capability.ID != "" && cap == 0 {
 		return nil
 	}
-	for ; l.at >= 1 && l.at < len(v.Rows) && len(l.Page.Items) <= q.Limit; l.at += l.step {
+	for ; l.at >= 1 && l.at < len(v.Rows) && len(l.Page.Items) <= q.Limit; l.at += l.by {
 		if v.Tired() {
 			return ErrGoOn
 		}
@@ -140,7 +140,7 @@ func (l *AssignmentList) On(v *View) error {
 			l.Page.Items = append(l.Page.Items, v.assignmentOut(uint32(l.at)))
 		}
 	}
-	if l.step < 0 {
+	if l.by < 0 {
 		slices.Reverse(l.Page.Items)
 	}
 	l.Page.Cut(q.Limit, q.After != nil, q.Before != nil)

@@ -27,7 +27,7 @@ const (
 )
 
 // notePath gives a path a number, if there is room for one more.
-func (d *Decider) notePath(path []record.Step) {
+func (d *Decider) notePath(path []record.Hop) {
 	if d.pathOrd(path) == 0 && len(d.paths.List)+len(d.newPaths) < MaxPaths+PathsPerEntity*d.entCount {
 		d.Emit(&record.PathNamed{Path: path})
 	}
@@ -40,7 +40,7 @@ func (v *View) applyPath(r *record.PathNamed) {
 }
 
 // pathOrd is the number of a path; 0 = it has none.
-func (v *View) pathOrd(path []record.Step) uint32 {
+func (v *View) pathOrd(path []record.Hop) uint32 {
 	var b [96]byte
 	text := appendPath(b[:0], path) // which stays on the stack
 	if o := v.paths.ords[string(text)]; o != 0 {
@@ -50,7 +50,7 @@ func (v *View) pathOrd(path []record.Step) uint32 {
 }
 
 // appendPath writes as encodeSteps does.
-func appendPath(b []byte, path []record.Step) []byte {
+func appendPath(b []byte, path []record.Hop) []byte {
 	b = binary.AppendUvarint(b, uint64(len(path)))
 	for _, s := range path {
 		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(s.Ent)), uint64(s.Child))
@@ -59,20 +59,20 @@ func appendPath(b []byte, path []record.Step) []byte {
 }
 
 // path is that of a number; nil when there is no such number.
-func (v *View) path(ord uint32) []record.Step {
+func (v *View) path(ord uint32) []record.Hop {
 	if ord == 0 || int(ord) > len(v.paths.List)+len(v.newPaths) {
 		return nil
 	}
 	return decodePath(nameAt(&v.paths, v.newPaths, ord))
 }
 
-func pathText(path []record.Step) string { return string(appendPath(nil, path)) }
+func pathText(path []record.Hop) string { return string(appendPath(nil, path)) }
 
-func decodePath(s string) []record.Step { return record.DecodeSteps(&record.Decoder{B: []byte(s)}) }
+func decodePath(s string) []record.Hop { return record.DecodePath(&record.Decoder{B: []byte(s)}) }
 
 // chargedOf is the entity of a type that a path was charged to: one that was named itself
 // rather than one above another, the lowest, and of several the first by its dimension.
-func (v *View) chargedOf(path []record.Step, typ string) (ent uint32) {
+func (v *View) chargedOf(path []record.Hop, typ string) (ent uint32) {
 	for _, s := range path {
 		if v.typeID(v.Ent(s.Ent).Typ) != typ {
 			continue
@@ -96,7 +96,7 @@ func (v *View) pathsThrough(ent uint32, found *[]uint32, looked *uint32) (done b
 		}
 		v.Visits++
 		*looked++
-		if slices.ContainsFunc(v.path(*looked), func(s record.Step) bool { return s.Ent == ent }) {
+		if slices.ContainsFunc(v.path(*looked), func(s record.Hop) bool { return s.Ent == ent }) {
 			*found = append(*found, *looked)
 		}
 	}
@@ -139,9 +139,9 @@ func (p *pathsPart) UnmarshalJSON(b []byte) error {
 	var lists [][][2]uint32
 	err := json.Unmarshal(b, &lists)
 	for _, l := range lists {
-		var path []record.Step
+		var path []record.Hop
 		for _, s := range l {
-			path = append(path, record.Step{Ent: s[0], Child: s[1]})
+			path = append(path, record.Hop{Ent: s[0], Child: s[1]})
 		}
 		*p = append(*p, pathText(path))
 	}
@@ -167,7 +167,7 @@ func (s *State) restorePaths(n uint32, p pathsPart) {
 func (s *State) soundPaths() bool {
 	for _, text := range s.paths.List {
 		d := record.Decoder{B: []byte(text)}
-		for _, p := range record.DecodeSteps(&d) {
+		for _, p := range record.DecodePath(&d) {
 			d.Bad = d.Bad || p.Ent == 0 || int(p.Ent) >= len(s.Entities) || int(p.Child) >= len(s.Entities)
 		}
 		if d.Bad {

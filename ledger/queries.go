@@ -195,9 +195,9 @@ type HistoryQuery struct {
 	Granularity Granularity
 	Timezone    string   // IANA; "" = the customer's, else UTC
 	GroupBy     []string // keys that name entities or are dimensions, $child, $featureId
-	// Running asks for running totals instead of the amount of each step: since the
+	// Running asks for running totals instead of the amount of each interval: since the
 	// beginning or, for a feature that the customer has a promotional entitlement of,
-	// since the beginning of the entitlement's window that the end of the step is in, to
+	// since the beginning of the entitlement's window that the end of the interval is in, to
 	// the quarter of an hour.
 	Running bool
 }
@@ -220,11 +220,11 @@ type Series struct {
 // Tag is the value of one group-by key; Value "" when the usage had none.
 type Tag struct{ Key, Value string }
 
-// Point is one step of a series.
+// Point is one interval of a series.
 type Point struct {
-	Timestamp bursar.Time // start of the step
+	Timestamp bursar.Time // start of the interval
 	Value     bursar.Amount
-	Reset     bool // of running totals: a window began in this step
+	Reset     bool // of running totals: a window began in this interval
 }
 
 // GrantQuery selects the grants of one customer, in order of their IDs.

@@ -63,7 +63,7 @@ func (f *Refold) Add(row *store.LogRow) (err error) {
 	if f.Cat != nil {
 		return f.Cat.Fold(row)
 	}
-	v, _, err := f.St.Step(f.Stream, row)
+	v, _, err := f.St.ApplyCommit(f.Stream, row)
 	if err != nil {
 		return err
 	}

@@ -178,7 +178,7 @@ func (o *RepriceOp) Record(d *Decider) *RepriceEffects {
 			combo = d.comboOf(record.DecodeCombo(g.combo), math.MaxInt)
 		}
 		rec := &record.Cost{Cap: cap, Feature: g.feature, Card: o.Rp.Card.ID, Version: g.version, Amount: g.diff, At: g.at,
-			Combo: combo, Path: g.steps(), Correction: true, By: o.Rp.instead[g.version]}
+			Combo: combo, Path: g.hops(), Correction: true, By: o.Rp.instead[g.version]}
 		for _, ord := range record.SortedOrds(g.rows) {
 			for _, ch := range d.Charges([]uint32{ord}, g.at, g.rows[ord], false) { // none if it is gone
 				if ch.Slot != record.SlotNone && !ch.Delta.IsZero() {

@@ -34,7 +34,7 @@ type RepriceKey struct {
 	feature uint32
 	version int
 	combo   string // encoded; the number may be to come
-	path    string // encoded steps
+	path    string // an encoded path
 }
 
 type RepriceGroup struct {
@@ -43,8 +43,8 @@ type RepriceGroup struct {
 	rows map[uint32]bursar.Amount // and of that on each limit: some may have come between the charges
 }
 
-func (g *RepriceGroup) steps() []record.Step {
-	return record.DecodeSteps(&record.Decoder{B: []byte(g.path)})
+func (g *RepriceGroup) hops() []record.Hop {
+	return record.DecodePath(&record.Decoder{B: []byte(g.path)})
 }
 
 // Records is how many records the correction makes at most: itself, a combination, the
@@ -199,7 +199,7 @@ func (s *RepriceScan) charged(p *catalogue.PricedBy, a *Act, id [16]byte) (versi
 
 // rowsOn lists the limits of the currency that are on a path and are older than a record:
 // IDs are in order of creation.
-func (s *RepriceScan) rowsOn(path []record.Step, rec [16]byte) (rows []uint32) {
+func (s *RepriceScan) rowsOn(path []record.Hop, rec [16]byte) (rows []uint32) {
 	if s.Cap == 0 {
 		return nil
 	}

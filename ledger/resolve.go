@@ -15,7 +15,7 @@ import (
 type Resolved struct {
 	given   bool          // there were dimensions at all
 	Leaves  []uint32      // matched entities, ordered by dimension key; one may appear twice
-	Path    []record.Step // they and all their ancestors, each once
+	Path    []record.Hop // they and all their ancestors, each once
 	missing []string      // attribution keys that resolved to nothing
 }
 
@@ -56,7 +56,7 @@ func (r *Resolved) join(v *View, leaf uint32) {
 		if r.has(e) {
 			break // and so are all above it
 		}
-		r.Path = append(r.Path, record.Step{Ent: e, Child: child})
+		r.Path = append(r.Path, record.Hop{Ent: e, Child: child})
 		child = e
 	}
 }

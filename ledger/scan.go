@@ -25,7 +25,7 @@ type Act struct {
 	priced bursar.Time   // when its price was taken; of a hold the price is the hold's
 	dims   []bursar.Dimension
 	combo  uint32
-	path   []record.Step
+	path   []record.Hop
 	Hold   *record.Hold // that it ended; nil = none
 	Ended  bool         // it ended a hold; with hold nil, one that the scan has not seen open
 	costs  []*record.Cost

@@ -64,17 +64,17 @@ type PendingSeries struct {
 	first, second []store.SeriesRow
 
 	head  uint64
-	steps []pendingStep     // in place of first and second where other processes save too
+	additions []pendingAddition     // in place of first and second where other processes save too
 	timed []store.SeriesRow // of holds that have ended by time
 }
 
-// seriesStep is what one commit added to the series.
-type seriesStep struct {
+// seriesAddition is what one commit added to the series.
+type seriesAddition struct {
 	seq  uint64
 	adds map[Bucket]bursar.Amount
 }
 
-type pendingStep struct {
+type pendingAddition struct {
 	seq uint64
 	row store.SeriesRow
 }
@@ -85,13 +85,13 @@ func addUp[K comparable](sums, adds map[K]bursar.Amount) {
 	}
 }
 
-// forgetSteps drops what a checkpoint at seq has.
-func (s *State) forgetSteps(seq uint64) {
-	i, _ := slices.BinarySearchFunc(s.steps, seq+1, func(st seriesStep, seq uint64) int { return cmp.Compare(st.seq, seq) })
-	for _, st := range s.steps[:i] {
+// forgetAdditions drops what a checkpoint at seq has.
+func (s *State) forgetAdditions(seq uint64) {
+	i, _ := slices.BinarySearchFunc(s.additions, seq+1, func(st seriesAddition, seq uint64) int { return cmp.Compare(st.seq, seq) })
+	for _, st := range s.additions[:i] {
 		s.added -= len(st.adds)
 	}
-	s.steps = slices.Delete(s.steps, 0, i)
+	s.additions = slices.Delete(s.additions, 0, i)
 }
 
 // selects tells whether a child is one of those that q asks for.
@@ -115,9 +115,9 @@ func (v *View) PendingSeries(q *store.SeriesQuery) PendingSeries {
 	}
 	if v.Shared {
 		p := PendingSeries{Base: v.SeriesBase, head: v.Head.Seq, timed: pick(v.Adds)}
-		for _, st := range v.steps {
+		for _, st := range v.additions {
 			for _, r := range pick(st.adds) {
-				p.steps = append(p.steps, pendingStep{st.seq, r})
+				p.additions = append(p.additions, pendingAddition{st.seq, r})
 			}
 		}
 		return p
@@ -136,7 +136,7 @@ func (p *PendingSeries) Since(seq uint64) ([]store.SeriesRow, bool) {
 			return nil, false
 		}
 		rows := p.timed
-		for _, s := range p.steps {
+		for _, s := range p.additions {
 			if s.seq > seq {
 				rows = append(rows, s.row)
 			}
@@ -155,7 +155,7 @@ type Bucket struct{ At, cap, Ent, child, combo uint32 }
 
 // track adds to the 15-minute buckets of the customer, of each entity of a path and of
 // the path itself; counted says that it is one more use of a currency.
-func (v *View) track(cap uint32, at bursar.Time, combo uint32, path []record.Step, a bursar.Amount, counted bool) {
+func (v *View) track(cap uint32, at bursar.Time, combo uint32, path []record.Hop, a bursar.Amount, counted bool) {
 	if a.IsZero() {
 		return
 	}

@@ -25,7 +25,7 @@ func TestUnsavedSeriesCountAsMemory(t *testing.T) {
 	if grew := s.Memory() - empty; grew < n*buckets*50 {
 		t.Errorf("%d buckets that nobody saved count as %d bytes", n*buckets, grew)
 	}
-	s.forgetSteps(n)
+	s.forgetAdditions(n)
 	if left := s.Memory() - empty; left != 0 {
 		t.Errorf("what is saved counts as %d bytes", left)
 	}

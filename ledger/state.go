@@ -16,7 +16,7 @@ import (
 
 // Fold applies one row of the log.
 func (s *State) Fold(stream string, row *store.LogRow) error {
-	v, _, err := s.Step(stream, row)
+	v, _, err := s.ApplyCommit(stream, row)
 	if err == nil {
 		v.Merge(row.Head)
 	}
@@ -29,7 +29,7 @@ func (s *State) Memory() int64 {
 	for _, set := range s.Uniques {
 		sets += 10*int64(min(set.Count(), maxExact)) + 200
 	}
-	return sets + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 150*int64(len(s.paths.List)) + 220*int64(len(s.Entities)) + 260*int64(len(s.Rows)) + 600*int64(len(s.Holds)) + 100*int64(len(s.series)+len(s.Levels)+s.added+len(s.steps)) + s.Keys.memory()
+	return sets + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 150*int64(len(s.paths.List)) + 220*int64(len(s.Entities)) + 260*int64(len(s.Rows)) + 600*int64(len(s.Holds)) + 100*int64(len(s.series)+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
 }
 
 // maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
@@ -58,7 +58,7 @@ type State struct {
 	Types  names[string]
 	Caps   names[bursar.Capability]
 	combos names[string] // encoded dimensions
-	paths  names[string] // encoded steps
+	paths  names[string] // encoded paths
 
 	Entities []*record.Entity // by ord
 	byID     map[string]uint32
@@ -103,12 +103,12 @@ type State struct {
 	flushing   map[Bucket]bursar.Amount
 	flushTo    uint64
 	Dirty      Dirty
-	// Shared tells that other processes may save checkpoints too. Then steps, in place of
+	// Shared tells that other processes may save checkpoints too. Then additions, in place of
 	// series, has what each commit since SeriesBase added: any prefix of it may be saved.
 	// earlier has the unsaved changes up to commit earlierTo, Dirty those after it.
 	Shared    bool
-	steps     []seriesStep
-	added     int // buckets in steps
+	additions     []seriesAddition
+	added     int // buckets in additions
 	earlier   Dirty
 	earlierTo uint64
 

@@ -293,7 +293,7 @@ func (v *View) Merge(head store.Head) {
 	case !s.Shared:
 		addUp(s.series, v.Adds)
 	case len(v.Adds) > 0:
-		s.steps = append(s.steps, seriesStep{head.Seq, v.Adds})
+		s.additions = append(s.additions, seriesAddition{head.Seq, v.Adds})
 		s.added += len(v.Adds)
 	}
 	s.Dirty.Records += v.Records

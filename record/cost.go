@@ -17,7 +17,7 @@ type Cost struct {
 	Total   bursar.Amount // what the customer's total took
 	At      bursar.Time
 	Combo   uint32
-	Path    []Step
+	Path    []Hop
 	Charges []Charge
 	// Correction is set when re-pricing made it: amount is the difference, for usage of
 	// the bucket at, of what version by charges to what version charged.
@@ -55,7 +55,7 @@ func (r *Cost) encode(e *Encoder) {
 	}
 	e.Time(r.At)
 	e.Ord(r.Combo)
-	encodeSteps(e, r.Path)
+	encodePath(e, r.Path)
 	encodeCharges(e, r.Charges, r.Amount)
 	if r.Correction {
 		e.Uint(uint64(r.By))
@@ -75,7 +75,7 @@ func (r *Cost) decode(d *Decoder) {
 	if r.Total = r.Amount; flags&4 != 0 {
 		r.Total = d.amount()
 	}
-	r.At, r.Combo, r.Path = d.time(), d.ord(), DecodeSteps(d)
+	r.At, r.Combo, r.Path = d.time(), d.ord(), DecodePath(d)
 	r.Charges = decodeCharges(d, r.Amount)
 	if r.Correction {
 		r.By = int(d.uint())

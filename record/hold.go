@@ -47,7 +47,7 @@ type HoldOpened struct {
 	Key     Identity
 	Dims    []bursar.Dimension
 	Combo   uint32
-	Path    []Step
+	Path    []Hop
 	Chains  [][]uint32 // rows, as the decision showed them
 }
 
@@ -63,7 +63,7 @@ func (r *HoldOpened) encode(e *Encoder) {
 	r.Key.encode(e)
 	e.Dims(r.Dims)
 	e.Ord(r.Combo)
-	encodeSteps(e, r.Path)
+	encodePath(e, r.Path)
 	e.Bool(r.Chains != nil)
 	e.Uint(uint64(len(r.Chains)))
 	for _, c := range r.Chains {
@@ -76,7 +76,7 @@ func (r *HoldOpened) decode(d *Decoder) {
 	r.Expires = r.Created + bursar.Time(d.uint())
 	r.Settle = d.bool()
 	r.Key.decode(d)
-	r.Dims, r.Combo, r.Path = d.dims(), d.ord(), DecodeSteps(d)
+	r.Dims, r.Combo, r.Path = d.dims(), d.ord(), DecodePath(d)
 	has := d.bool()
 	n := d.count()
 	if has {
@@ -204,7 +204,7 @@ func (h *Hold) Dump(e *Encoder) {
 }
 
 func (h *Hold) OnEntity(ent uint32) bool {
-	return ent == 0 || slices.ContainsFunc(h.Path, func(s Step) bool { return s.Ent == ent })
+	return ent == 0 || slices.ContainsFunc(h.Path, func(s Hop) bool { return s.Ent == ent })
 }
 
 // Hold is a reservation. The rows it charges are those of its chains.
@@ -221,7 +221,7 @@ type Hold struct {
 	Late     bool
 	Dims     []bursar.Dimension
 	Combo    uint32
-	Path     []Step
+	Path     []Hop
 	Chains   [][]uint32
 	Costs    []HeldCost
 }

@@ -9,10 +9,10 @@ package record
 // is the sum of its paths; the rest is the difference.
 
 // PathNamed gives the next number to a path; usage that follows it is told apart by it.
-type PathNamed struct{ Path []Step }
+type PathNamed struct{ Path []Hop }
 
 func (*PathNamed) Kind() Kind { return kindPath }
 
-func (r *PathNamed) encode(e *Encoder) { encodeSteps(e, r.Path) }
+func (r *PathNamed) encode(e *Encoder) { encodePath(e, r.Path) }
 
-func (r *PathNamed) decode(d *Decoder) { r.Path = DecodeSteps(d) }
+func (r *PathNamed) decode(d *Decoder) { r.Path = DecodePath(d) }

@@ -86,10 +86,10 @@ func (r random) charges(amount bursar.Amount) []Charge {
 	return out
 }
 
-func (r random) path() []Step {
-	out := make([]Step, r.IntN(4))
+func (r random) path() []Hop {
+	out := make([]Hop, r.IntN(4))
 	for i := range out {
-		out[i] = Step{r.ord(), r.ord()}
+		out[i] = Hop{r.ord(), r.ord()}
 	}
 	return out
 }

@@ -60,11 +60,11 @@ func decodeCharges(d *Decoder, amount bursar.Amount) []Charge {
 	return cs
 }
 
-// Step is one entity of a path and the child through which the path reached it (0 when
+// Hop is one entity of a path and the child through which the path reached it (0 when
 // the usage was attributed to the entity itself).
-type Step struct{ Ent, Child uint32 }
+type Hop struct{ Ent, Child uint32 }
 
-func encodeSteps(e *Encoder, ss []Step) {
+func encodePath(e *Encoder, ss []Hop) {
 	e.Uint(uint64(len(ss)))
 	for _, s := range ss {
 		e.Ord(s.Ent)
@@ -72,10 +72,10 @@ func encodeSteps(e *Encoder, ss []Step) {
 	}
 }
 
-func DecodeSteps(d *Decoder) []Step {
-	ss := make([]Step, d.count())
+func DecodePath(d *Decoder) []Hop {
+	ss := make([]Hop, d.count())
 	for i := range ss {
-		ss[i] = Step{d.ord(), d.ord()}
+		ss[i] = Hop{d.ord(), d.ord()}
 	}
 	return ss
 }
@@ -100,7 +100,7 @@ type Usage struct {
 	Key       Identity
 	Dims      []bursar.Dimension
 	Combo     uint32
-	Path      []Step
+	Path      []Hop
 	Delta     bursar.Amount // what each row takes unless clamped
 	Total     bursar.Amount // what the customer's total took
 	Set       bool          // a SET: leaf's level becomes amount, unless stale
@@ -120,7 +120,7 @@ func (r *Usage) encode(e *Encoder) {
 	r.Key.encode(e)
 	e.Dims(r.Dims)
 	e.Ord(r.Combo)
-	encodeSteps(e, r.Path)
+	encodePath(e, r.Path)
 	flags := byte(0)
 	if r.Set {
 		flags |= 1
@@ -152,7 +152,7 @@ func (r *Usage) decode(d *Decoder) {
 	r.Cap, r.Amount, r.At = d.ord(), d.amount(), d.time()
 	r.Timestamp = r.At + d.time()
 	r.Key.decode(d)
-	r.Dims, r.Combo, r.Path = d.dims(), d.ord(), DecodeSteps(d)
+	r.Dims, r.Combo, r.Path = d.dims(), d.ord(), DecodePath(d)
 	flags := d.byte()
 	r.Set, r.Stale = flags&1 != 0, flags&2 != 0
 	if r.Set {

@@ -253,7 +253,7 @@ func (a readHistory) run(w *world) string {
 		}
 		l := want[name]
 		if seen[name] || l == nil {
-			l = &line{steps: map[bursar.Time]num{}}
+			l = &line{intervals: map[bursar.Time]num{}}
 		}
 		seen[name] = true
 		if d := l.compare(s.Points, a.Q.Running); d != "" {
@@ -268,16 +268,16 @@ func (a readHistory) run(w *world) string {
 	return w.sawVersion(a.Customer, v)
 }
 
-// compare takes a step that is not listed as one without a change.
+// compare takes an interval that is not listed as one without a change.
 func (l *line) compare(points []ledger.Point, running bool) string {
 	sum, last := l.from, bursar.Time(-1<<63)
 	for _, p := range points {
 		if p.Timestamp <= last {
 			return fmt.Sprintf("points are not in order at %s", instant(p.Timestamp))
 		}
-		step := l.steps[p.Timestamp]
-		last, sum = p.Timestamp, sum.add(step)
-		value := step
+		amount := l.intervals[p.Timestamp]
+		last, sum = p.Timestamp, sum.add(amount)
+		value := amount
 		if running {
 			value = sum
 		}
@@ -288,15 +288,15 @@ func (l *line) compare(points []ledger.Point, running bool) string {
 			return fmt.Sprintf("%s at %s, model %s", p.Value, instant(p.Timestamp), value)
 		}
 	}
-	for t, step := range l.steps {
-		if step.sign() != 0 && !hasPoint(points, t) {
-			return fmt.Sprintf("no point at %s, model %s", instant(t), step)
+	for t, amount := range l.intervals {
+		if amount.sign() != 0 && !hasPoint(points, t) {
+			return fmt.Sprintf("no point at %s, model %s", instant(t), amount)
 		}
 	}
 	return ""
 }
 
-// total is the running total at the end of a step, of the window that this is in.
+// total is the running total at the end of an interval, of the window that this is in.
 func (l *line) total(end bursar.Time) num {
 	var sum num
 	for _, f := range l.all {

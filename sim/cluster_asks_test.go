@@ -14,7 +14,7 @@ import (
 type asking interface {
 	// request is its route, below the API's base, and what is sent.
 	request() (method, path string, body any)
-	// leaves is the step of the log that shows that it had an effect, if reply says that it
+	// leaves is the record in the log that shows that it had an effect, if reply says that it
 	// had one; ok is false when it had none.
 	leaves(c *exchange) (kind deedKind, id string, ok bool)
 	// replay gives the model the request and says how the reply differs; "" when it does

@@ -157,7 +157,7 @@ func history(ctx context.Context, t *testing.T, c *cluster, round int) []porcupi
 		all.Go(func() {
 			a := &linearClient{load: l, customer: customer, r: rand.New(rand.NewPCG(uint64(round), uint64(i)))}
 			for range linearOps {
-				in, x := a.step()
+				in, x := a.act()
 				op := porcupine.Operation{ClientId: i, Input: in, Call: x.began, Output: readCounter(x), Return: x.ended}
 				mu.Lock()
 				ops = append(ops, op)
@@ -181,7 +181,7 @@ type linearHold struct {
 	amount int64
 }
 
-func (a *linearClient) step() (counterOp, *exchange) {
+func (a *linearClient) act() (counterOp, *exchange) {
 	n, amount := a.r.IntN(clusterNodes), int64(1+a.r.IntN(2))
 	d := client.Dimensions{"agentId": "a"}
 	key := fmt.Sprintf("k%d", a.serial.Add(1))

@@ -27,7 +27,7 @@ type replayer struct {
 // loggedCommit is a row of the log.
 type loggedCommit struct {
 	head  store.Head
-	steps []deed
+	deeds []deed
 }
 
 func readCommits(ctx context.Context, s store.Store, stream string) (rows []loggedCommit, err error) {
@@ -78,7 +78,7 @@ func (r *replayer) place(all []*exchange) (effects map[uint64][]effect, idle map
 	}
 	logged := map[name][]*position{}
 	for _, row := range r.rows {
-		for _, s := range row.steps {
+		for _, s := range row.deeds {
 			n := name{s.Kind, s.ID}
 			logged[n] = append(logged[n], &position{row.head.Seq, s.Index, false})
 		}

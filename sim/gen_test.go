@@ -82,7 +82,7 @@ var weights = []weighted{
 
 // next makes one operation.
 func (g *gen) next() op {
-	g.step()
+	g.tick()
 	return op{g.now, g.any()}
 }
 
@@ -96,9 +96,9 @@ func (g *gen) any() action {
 	panic("unreachable")
 }
 
-// step moves the clock: mostly by little or nothing, at times to an instant at which
+// tick moves the clock: mostly by little or nothing, at times to an instant at which
 // something changes, seldom back. Worlds differ in how often a long time passes.
-func (g *gen) step() {
+func (g *gen) tick() {
 	r := g.r
 	switch n := r.IntN(1000); {
 	case n < 300:

@@ -7,15 +7,15 @@ import (
 	"github.com/bursarhq/bursar/ledger"
 )
 
-// line is one series of a history: its amounts by the start of their step.
+// line is one series of a history: its amounts by the start of their interval.
 type line struct {
 	tags  []ledger.Tag
-	steps map[bursar.Time]num
-	from  num // what came before the first step
+	intervals map[bursar.Time]num
+	from  num // what came before the first interval
 	all   []fact
 	// since is the beginning of what a running total at t counts; nil: since ever.
 	since func(t bursar.Time) int64
-	end   func(start bursar.Time) bursar.Time // of the step that begins at start
+	end   func(start bursar.Time) bursar.Time // of the interval that begins at start
 }
 
 // Limits of a reply: lines, and points of all lines together.
@@ -24,7 +24,7 @@ const (
 	pointsOfReply = 50_000
 )
 
-// history adds up the facts. Only steps with an amount are listed. most is how many lines a
+// history adds up the facts. Only intervals with an amount are listed. most is how many lines a
 // reply may have.
 func (m *model) history(customer string, q ledger.HistoryQuery) (lines map[string]*line, most int, _ *fail) {
 	c, now := m.customer(customer)
@@ -41,8 +41,8 @@ func (m *model) history(customer string, q ledger.HistoryQuery) (lines map[strin
 	if zone == "" {
 		zone = c.zone()
 	}
-	step := calendar{cadence: bursar.Cadence{N: 1, Unit: stepUnit(q.Granularity)}, zone: zoneOf(zone)}
-	first := step.window(int64(q.From))
+	interval := calendar{cadence: bursar.Cadence{N: 1, Unit: intervalUnit(q.Granularity)}, zone: zoneOf(zone)}
+	first := interval.window(int64(q.From))
 	points := (int64(q.To) - first.start + first.end - first.start - 1) / (first.end - first.start)
 	most = min(linesOfReply, max(1, pointsOfReply/int(points)))
 	var seen window
@@ -55,7 +55,7 @@ func (m *model) history(customer string, q ledger.HistoryQuery) (lines map[strin
 		}
 		l := m.lineOf(lines, c, f, f.route[i].child, q.GroupBy)
 		l.all = append(l.all, f)
-		l.end = func(start bursar.Time) bursar.Time { return min(q.To, bursar.Time(step.window(int64(start)).end)) }
+		l.end = func(start bursar.Time) bursar.Time { return min(q.To, bursar.Time(interval.window(int64(start)).end)) }
 		if p := c.promos[q.Capability.ID]; p != nil && q.Capability.Kind == bursar.KindFeature && !p.ended(now) {
 			l.since = func(t bursar.Time) int64 { return floorTo(p.row.window(int64(t)).start, quarter) }
 		}
@@ -64,15 +64,15 @@ func (m *model) history(customer string, q ledger.HistoryQuery) (lines map[strin
 			continue
 		}
 		if !seen.has(at) {
-			seen = step.window(at)
+			seen = interval.window(at)
 		}
 		start := bursar.Time(seen.start)
-		l.steps[start] = l.steps[start].add(f.amount)
+		l.intervals[start] = l.intervals[start].add(f.amount)
 	}
 	return lines, most, nil
 }
 
-func stepUnit(g ledger.Granularity) bursar.CadenceUnit {
+func intervalUnit(g ledger.Granularity) bursar.CadenceUnit {
 	switch g {
 	case ledger.Hour:
 		return bursar.UnitHour
@@ -108,7 +108,7 @@ func (m *model) lineOf(lines map[string]*line, c *mCust, f fact, child string, g
 		name += tag.Key + "=" + tag.Value + "\n"
 	}
 	if lines[name] == nil {
-		lines[name] = &line{tags: tags, steps: map[bursar.Time]num{}}
+		lines[name] = &line{tags: tags, intervals: map[bursar.Time]num{}}
 	}
 	return lines[name]
 }

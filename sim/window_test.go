@@ -49,8 +49,8 @@ func firstReading(zone *time.Location, wall int64) int64 {
 	}
 }
 
-// steps tells the length of a cadence that counts in wall clock seconds; 0 for months.
-func (c calendar) step() int64 {
+// length tells the length of a cadence that counts in wall clock seconds; 0 for months.
+func (c calendar) length() int64 {
 	n := int64(c.cadence.N)
 	switch c.cadence.Unit {
 	case bursar.UnitMinute:
@@ -78,25 +78,25 @@ func (c calendar) origin() int64 {
 
 // window is the period that contains the instant t.
 func (c calendar) window(t int64) window {
-	day, step := 24*int64(time.Hour), c.step()
+	day, length := 24*int64(time.Hour), c.length()
 	ofClock := c.cadence.Unit == bursar.UnitMinute || c.cadence.Unit == bursar.UnitHour
 	switch {
-	case ofClock && day%step != 0 && step%day != 0:
+	case ofClock && day%length != 0 && length%day != 0:
 		return c.elapsed(t)
-	case ofClock && step <= int64(time.Hour):
+	case ofClock && length <= int64(time.Hour):
 		return c.clock(t)
 	}
 	return c.dated(t)
 }
 
-// elapsed: every window lasts exactly a step.
+// elapsed: every window lasts exactly the length.
 func (c calendar) elapsed(t int64) window {
 	from := time.Date(1970, 1, 1, 0, 0, 0, 0, c.zone).UnixNano()
 	if c.anchor != nil {
 		from = int64(*c.anchor)
 	}
-	start := from + floorTo(t-from, c.step())
-	return window{start, start + c.step()}
+	start := from + floorTo(t-from, c.length())
+	return window{start, start + c.length()}
 }
 
 // clock: a window starts whenever the clock reads a starting time.
@@ -123,9 +123,9 @@ func (c calendar) clock(t int64) window {
 // reads a starting time. One that it jumps over is none.
 func (c calendar) starts(q int64) []int64 {
 	var list []int64
-	step, origin := c.step(), c.origin()
+	length, origin := c.length(), c.origin()
 	now := wallOf(c.zone, q)
-	for s := q + origin + floorTo(now-origin, step) - now; s < q+quarter; s += step {
+	for s := q + origin + floorTo(now-origin, length) - now; s < q+quarter; s += length {
 		if s >= q {
 			list = append(list, s)
 		}
@@ -135,8 +135,8 @@ func (c calendar) starts(q int64) []int64 {
 
 // begin is the wall clock time at which period k starts.
 func (c calendar) begin(k int64) int64 {
-	if step := c.step(); step > 0 {
-		return c.origin() + k*step
+	if length := c.length(); length > 0 {
+		return c.origin() + k*length
 	}
 	months := int(k) * c.cadence.N
 	if c.cadence.Unit == bursar.UnitYear {
@@ -167,8 +167,8 @@ func (c calendar) dated(t int64) window {
 }
 
 func (c calendar) guess(t int64) int64 {
-	if step := c.step(); step > 0 {
-		return floorTo(wallOf(c.zone, t)-c.origin(), step) / step
+	if length := c.length(); length > 0 {
+		return floorTo(wallOf(c.zone, t)-c.origin(), length) / length
 	}
 	months := int64(c.cadence.N)
 	if c.cadence.Unit == bursar.UnitYear {

@@ -94,7 +94,7 @@ type PartRow struct {
 // (0 = directly), with one combination of dimensions (0 = none). Of some numbers beyond
 // those of entities the child is the number of a path.
 type SeriesKey struct {
-	Bucket     uint32 // whole 15-minute steps since the Unix epoch
+	Bucket     uint32 // whole 15-minute intervals since the Unix epoch
 	Capability bursar.Capability
 	EntityOrd  uint32
 	ChildOrd   uint32

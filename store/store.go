@@ -38,7 +38,7 @@ type Head struct {
 	Now  bursar.Time // the last commit's instant; never goes back in a stream
 }
 
-// Commit is one step of one stream: records that become durable together, and what
+// Commit is what one stream grows by: records that become durable together, and what
 // the listings show of them.
 type Commit struct {
 	Stream  string

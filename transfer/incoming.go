@@ -119,7 +119,7 @@ func (in *incoming) trimmed(seq uint64) error {
 // apply folds a row and makes c, if it is given, write what the row's commit wrote.
 func (in *incoming) apply(row *store.LogRow, c *store.Commit) (err error) {
 	defer ledger.Recovered(in.name, row, &err)
-	v, recs, err := in.st.Step(in.name, row)
+	v, recs, err := in.st.ApplyCommit(in.name, row)
 	if err != nil {
 		return err
 	}
