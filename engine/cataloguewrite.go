@@ -118,7 +118,7 @@ func (e *Engine) tryCatalogue(ctx context.Context, c catalogue.Caller, change fu
 	commit.Hash = record.Chain(cur.Head, commit.ID, commit.Now, payload)
 	outcomes, err := e.store.Append(ctx, []store.Commit{commit}, nil)
 	if err != nil {
-		if outcomes = e.settle([]store.Commit{commit}, err); outcomes[0] != store.Committed {
+		if outcomes = e.outcomesOf([]store.Commit{commit}, err); outcomes[0] != store.Committed {
 			return nil, false, e.unavailable(err)
 		}
 	}

@@ -146,7 +146,7 @@ func (e *Engine) append(writers []*work) ([]store.Outcome, error) {
 		return w.commit
 	})
 	if err != nil {
-		outcomes = e.settle(commits, err)
+		outcomes = e.outcomesOf(commits, err)
 	}
 	return outcomes, err
 }
@@ -343,21 +343,21 @@ func (e *Engine) run(w *work) int {
 	return len(w.reqs)
 }
 
-// settle finds out what became of commits whose Append failed. Where one is not
+// outcomesOf finds out what became of commits whose Append failed. Where one is not
 // certainly in the log its outcome is 0; where nobody can tell, its customer is read
 // anew before it is used again.
-func (e *Engine) settle(commits []store.Commit, err error) []store.Outcome {
+func (e *Engine) outcomesOf(commits []store.Commit, err error) []store.Outcome {
 	outcomes := make([]store.Outcome, len(commits))
 	if errors.Is(err, store.ErrNotCommitted) {
 		return outcomes
 	}
 	e.o.Log.Error("outcome of a commit is unknown", "err", err)
-	settled, serr := e.store.Settle(context.Background(), commits)
+	found, serr := e.store.Outcomes(context.Background(), commits)
 	for i := range commits {
 		switch {
 		case serr != nil:
 			e.dropID(commits[i].Stream)
-		case settled[i] == store.Committed:
+		case found[i] == store.Committed:
 			outcomes[i] = store.Committed
 		}
 	}

@@ -115,7 +115,7 @@ func TestNotCommittedIs503AndNothingHappened(t *testing.T) {
 
 // The write is done, but the store does not say so: the engine finds out, and answers
 // what is true.
-func TestUnknownOutcomeIsSettled(t *testing.T) {
+func TestUnknownOutcomeIsFoundOut(t *testing.T) {
 	for what, op := range map[string]string{"written": "append.after", "not written": "append"} {
 		t.Run(what, func(t *testing.T) {
 			f := newFaults()
@@ -159,7 +159,7 @@ func TestOutcomeThatNobodyKnows(t *testing.T) {
 			r.furnish("acme")
 			lost := errors.New("connection lost")
 			f.set(func(o string) error {
-				if o == op || o == "settle" {
+				if o == op || o == "outcomes" {
 					return lost
 				}
 				return nil

@@ -48,9 +48,9 @@ func TestSetLeavesTheLeafAtItsValue(t *testing.T) {
 	_, _, err := r.Consume(ctx, tester, "acme", bursar.SpendInput{Capability: capability("seats"), Amount: bursar.AmountFromInt(6), Dimensions: onUser, IdempotencyKey: "c"})
 	r.must(err)
 	set(10, "a consumption of 6")
-	for i, settle := range []bursar.OnExpire{bursar.ExpireSettle, bursar.ExpireRelease} {
+	for i, on := range []bursar.OnExpire{bursar.ExpireSettle, bursar.ExpireRelease} {
 		h, _, err := r.Reserve(ctx, tester, "acme", bursar.SpendInput{Capability: capability("seats"), Amount: bursar.AmountFromInt(7),
-			Dimensions: onUser, IdempotencyKey: string(settle)}, 60, settle)
+			Dimensions: onUser, IdempotencyKey: string(on)}, 60, on)
 		r.must(err)
 		if i == 0 {
 			r.advance(2 * time.Minute)
@@ -58,7 +58,7 @@ func TestSetLeavesTheLeafAtItsValue(t *testing.T) {
 			_, _, err = r.CommitReservation(ctx, tester, "acme", h.ID, bursar.AmountFromInt(3))
 			r.must(err)
 		}
-		set(10, "a reservation that is "+string(settle))
+		set(10, "a reservation that is "+string(on))
 	}
 	report(seats(-50, bursar.Delta))
 	used(0, "a DELTA below 0")

@@ -348,7 +348,7 @@ func TestRepriceCrash(t *testing.T) {
 			if o == op && appends.Add(1) == 3 {
 				return errors.New("the machine stops")
 			}
-			if o == "settle" {
+			if o == "outcomes" {
 				return errors.New("and does not answer")
 			}
 			return nil

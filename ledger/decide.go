@@ -108,9 +108,9 @@ type Op interface {
 	Decide(d *Decider) (any, error)
 }
 
-// settled is an op that emits nothing before it is sure to succeed, so that there is
+// failsEarly is an op that emits nothing before it is sure to succeed, so that there is
 // never anything to take back.
-type settled interface{ settled() }
+type failsEarly interface{ failsEarly() }
 
 // Facts is what decide may need from the store beside the state, fetched beforehand.
 //
@@ -153,7 +153,7 @@ var ErrTooLarge = bursar.Errorf(bursar.CodeValidationFailed,
 // ErrTooLarge: then what is decided must be decided without that request.
 func (d *Decider) Attempt(o Op) (reply any, err error) {
 	from, recs, out := len(d.Recs), d.Records, d.out
-	if _, ok := o.(settled); ok {
+	if _, ok := o.(failsEarly); ok {
 		if reply, err = o.Decide(d); len(d.Recs)-from > maxRequestRecords {
 			return nil, ErrTooLarge
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-func (*ReportEvents) settled() {}
+func (*ReportEvents) failsEarly() {}
 
 // EventItem is one event of a report, with its place in the request.
 type EventItem struct {

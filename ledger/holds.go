@@ -48,7 +48,7 @@ func (v *View) closeHold(id [16]byte, end func(*record.Hold)) error {
 	return nil
 }
 
-func (v *View) settle(c *record.Closing, h *record.Hold) error {
+func (v *View) applyClosing(c *record.Closing, h *record.Hold) error {
 	if err := v.charge(c.Charges); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (v *View) applyHoldCommit(r *record.HoldCommitted) error {
 		n.Costs = nil // they follow, each with a record of its own
 		n.Status, n.Closed, n.Recorded, n.Late = bursar.HoldCommitted, r.At, r.Amount, true
 		put(v, &v.Hlds, r.ID, &n)
-		return v.settle(&r.Closing, &n)
+		return v.applyClosing(&r.Closing, &n)
 	}
 	err := v.closeHold(r.ID, func(h *record.Hold) {
 		h.Status, h.Closed, h.Recorded = bursar.HoldCommitted, r.At, r.Amount
@@ -71,7 +71,7 @@ func (v *View) applyHoldCommit(r *record.HoldCommitted) error {
 	if err != nil {
 		return err
 	}
-	return v.settle(&r.Closing, v.Hold(r.ID))
+	return v.applyClosing(&r.Closing, v.Hold(r.ID))
 }
 
 func (v *View) applyExpire(r *record.HoldExpired) error {
@@ -84,12 +84,12 @@ func (v *View) applyExpire(r *record.HoldExpired) error {
 	if err != nil || !r.Settle {
 		return err
 	}
-	return v.settle(&r.Closing, v.Hold(r.ID))
+	return v.applyClosing(&r.Closing, v.Hold(r.ID))
 }
 
-func (*Reserve) settled() {}
+func (*Reserve) failsEarly() {}
 
-func (*CloseHold) settled() {}
+func (*CloseHold) failsEarly() {}
 
 // savedHold is what the store has of a hold that is not in memory; nil = nothing.
 func (d *Decider) savedHold(id [16]byte) (*record.Hold, error) {
@@ -147,7 +147,7 @@ func (d *Decider) expireHold(h *record.Hold) {
 	if h.Settle {
 		d.moveLevels(h.Cap, h.Path, h.Amount)
 		d.alertCharges(r.Charges)
-		d.settleCosts(h, of, h.Amount, h.Expires, false)
+		d.bookCosts(h, of, h.Amount, h.Expires, false)
 	}
 	data := catalogue.ReservationData{CustomerID: d.Cust().ID, ReservationID: store.FormatID(h.ID), Amount: h.Amount, OnExpire: bursar.ExpireRelease, ExpiresAt: h.Expires}
 	if h.Settle {
@@ -187,9 +187,9 @@ func (o *Reserve) Decide(d *Decider) (any, error) {
 // holdRows are the rows that a hold's own amount is charged on when it ends.
 func (v *View) holdRows(h *record.Hold) []uint32 { return v.withPromo(v.heldRows(h, h.Cap), h.Cap) }
 
-// settleCosts records what the amount that ended a hold costs, at the price that the
+// bookCosts records what the amount that ended a hold costs, at the price that the
 // hold froze. of is the index of the record that ended it.
-func (d *Decider) settleCosts(h *record.Hold, of int, amount bursar.Amount, at bursar.Time, now bool) {
+func (d *Decider) bookCosts(h *record.Hold, of int, amount bursar.Amount, at bursar.Time, now bool) {
 	if c := d.Capability(h.Cap); c.Kind == bursar.KindCurrency && d.Cat.Prepaid(c.ID) {
 		d.draw(h.Cap, amount, 0, of, record.DrawConsumed, at)
 	}
@@ -358,7 +358,7 @@ func (d *Decider) commitHold(h *record.Hold, amount bursar.Amount) (repeat bool,
 			d.Emit(&record.HoldCost{ID: h.ID, Cost: c})
 		}
 	}
-	d.settleCosts(h, of, amount, d.Now, true)
+	d.bookCosts(h, of, amount, d.Now, true)
 	return false, nil
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-func (*Consume) settled() {}
+func (*Consume) failsEarly() {}
 
 // Spend is a consume or a reservation that is asked for.
 type Spend struct {

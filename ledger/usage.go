@@ -31,7 +31,7 @@ func (v *View) applyUsage(r *record.Usage) error {
 	return nil
 }
 
-func (*ReportUsage) settled() {}
+func (*ReportUsage) failsEarly() {}
 
 // UsageItem is one item of a report on its way to the log: what is asked, what was found of
 // it, and what it did.

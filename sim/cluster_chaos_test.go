@@ -79,7 +79,7 @@ func TestChaos(t *testing.T) {
 		s := (&asker{load: c.load, r: newRand(uint64(i))}).spend(hotCustomer)
 		c.do(i, hotCustomer, newAskCheck(hotCustomer, spendOf(s).Capability, s.Amount, s.Dimensions))
 	}
-	t.Logf("%d requests acknowledged; of %d the first answer was none or 503, all settled by sending them again: %s", c.asked(), c.unsure.Load(), c.counts())
+	t.Logf("%d requests acknowledged; of %d the first answer was none or 503, all answered by sending them again: %s", c.asked(), c.unsure.Load(), c.counts())
 	if t.Failed() {
 		return
 	}

@@ -92,7 +92,7 @@ func (l *load) do(n int, customer string, a asking) *exchange {
 	}
 	x.began = time.Now().UnixNano()
 	var err error
-	if x.answer, x.tries, err = l.settle(l.ctx, n, what); err != nil {
+	if x.answer, x.tries, err = l.insist(l.ctx, n, what); err != nil {
 		l.t.Errorf("%v: %v", x, err)
 	}
 	x.ended = time.Now().UnixNano()

@@ -226,8 +226,8 @@ func (a answer) again(err error) bool {
 	return err != nil || a.status >= 500
 }
 
-// settle sends a request until it is answered, to one node after the other.
-func (c *cluster) settle(ctx context.Context, n int, what call) (a answer, tries int, err error) {
+// insist sends a request until it is answered, to one node after the other.
+func (c *cluster) insist(ctx context.Context, n int, what call) (a answer, tries int, err error) {
 	for {
 		a, err = c.send(ctx, c.node(n+tries), what)
 		tries++

@@ -45,7 +45,7 @@ func (g *gen) again(customer string) *recentItem {
 			return nil
 		}
 		old, stored := c.keys[item.id()]
-		if !stored || g.time(c) < old.at+bursar.Time(23*time.Hour) || item.usage != nil && g.settled(c, *item.usage) {
+		if !stored || g.time(c) < old.at+bursar.Time(23*time.Hour) || item.usage != nil && g.sureOfKey(c, *item.usage) {
 			return &item
 		}
 	}
@@ -124,7 +124,7 @@ func (g *gen) usageItem(id string, before []bursar.UsageInput) bursar.UsageInput
 	}
 	if chance(g.r, 8) {
 		if item := g.again(id); item != nil && item.usage != nil && item.usage.FeatureID != "" {
-			if x := g.changed(*item.usage, c); g.settled(c, x) {
+			if x := g.changed(*item.usage, c); g.sureOfKey(c, x) {
 				return x
 			}
 			return *item.usage
@@ -160,8 +160,8 @@ func (g *gen) usageItem(id string, before []bursar.UsageInput) bursar.UsageInput
 	return x
 }
 
-// settled tells that the contract says what the item's key means now.
-func (g *gen) settled(c *mCust, x bursar.UsageInput) bool {
+// sureOfKey tells that the contract says what the item's key means now.
+func (g *gen) sureOfKey(c *mCust, x bursar.UsageInput) bool {
 	old, stored := c.keys[keyID{x.Capability().ID, x.IdempotencyKey}]
 	return !stored || g.time(c) < old.at+bursar.Time(23*time.Hour) || x.Timestamp != 0 && x.Timestamp <= old.at+ahead
 }

@@ -243,9 +243,9 @@ func (h *mHold) tooDear(amount num) bool {
 	})
 }
 
-// settle charges the frozen rows whose entities are live, and the customer's own limit,
+// chargeHold charges the frozen rows whose entities are live, and the customer's own limit,
 // at the frozen prices.
-func (c *mCust) settle(h *mHold, amount num, now bursar.Time) {
+func (c *mCust) chargeHold(h *mHold, amount num, now bursar.Time) {
 	live := func(k bursar.Capability) []*mRow {
 		rows := slices.DeleteFunc(c.frozen(h, k), func(r *mRow) bool { return c.entities[r.entity].ArchivedAt != nil })
 		return append(rows, c.own(k)...)
@@ -304,7 +304,7 @@ func (m *model) commitReservation(customer, id string, amount bursar.Amount) (bu
 	default:
 		c.closeHold(h, bursar.HoldCommitted, now)
 	}
-	c.settle(h, numOf(amount), now)
+	c.chargeHold(h, numOf(amount), now)
 	c.log.wrote(now)
 	return h.show(false), nil
 }

@@ -55,7 +55,7 @@ func (c *mCust) holdEnds(h *mHold) {
 	c.tell(bursar.EventReservationExpired, data)
 	c.closeHold(h, bursar.HoldExpired, h.ExpiresAt)
 	if h.OnExpire == bursar.ExpireSettle {
-		c.settle(h, h.amount, h.ExpiresAt)
+		c.chargeHold(h, h.amount, h.ExpiresAt)
 	}
 }
 

@@ -249,8 +249,8 @@ func (s *claimedStore) Err() error {
 // What reads is passed on. Each method is written out, so that a new one that writes cannot
 // slip past the claim.
 
-func (s *claimedStore) Settle(ctx context.Context, commits []Commit) ([]Outcome, error) {
-	return s.to.Settle(ctx, commits)
+func (s *claimedStore) Outcomes(ctx context.Context, commits []Commit) ([]Outcome, error) {
+	return s.to.Outcomes(ctx, commits)
 }
 
 func (s *claimedStore) Heads(ctx context.Context, streams []string, after []uint64) (heads []Head, tails [][]LogRow, now bursar.Time, err error) {

@@ -32,10 +32,10 @@ type Log interface {
 	// comes alone. A store that other processes use too may call again, if it is not nil,
 	// for a stale commit; where it does not, the commit is Stale.
 	Append(ctx context.Context, commits []Commit, again Again) ([]Outcome, error)
-	// Settle finds out what became of commits whose Append had an unknown outcome:
+	// Outcomes finds out what became of commits whose Append had an unknown outcome:
 	// Committed or Stale, which here says that it is not in the log. It waits for a
 	// transaction that may still be writing one of them.
-	Settle(ctx context.Context, commits []Commit) ([]Outcome, error)
+	Outcomes(ctx context.Context, commits []Commit) ([]Outcome, error)
 }
 
 // LogReader reads the streams.

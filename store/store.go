@@ -43,7 +43,7 @@ type Head struct {
 type Commit struct {
 	Stream  string
 	After   Head        // the position it was decided on
-	ID      [16]byte    // random, so that an unknown outcome can be settled
+	ID      [16]byte    // random, so that an unknown outcome can be found out
 	Now     bursar.Time // ≥ After.Now
 	Hash    [16]byte    // the stream's Hash once this is appended
 	Payload []byte      // encoded records; opaque to stores

@@ -31,7 +31,7 @@ func schedule(t *testing.T, net *wires) {
 	run(t, sender)
 	total := time.Duration(0)
 	for i, want := range []time.Duration{5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 10 * time.Hour} {
-		d := box.settled(t, "d", i+1)
+		d := box.attempted(t, "d", i+1)
 		wait := time.Duration(d.NextAttempt - box.Now())
 		if d.Status != store.DeliveryPending || d.Attempts != i+1 || d.ResponseStatus != 500 || d.Error != "status 500" {
 			t.Fatalf("after attempt %d: %+v", i+1, d)
@@ -47,7 +47,7 @@ func schedule(t *testing.T, net *wires) {
 		}
 		box.advance(time.Millisecond)
 	}
-	d := box.settled(t, "d", 8)
+	d := box.attempted(t, "d", 8)
 	if d.Status != store.DeliveryFailed || d.Attempts != 8 || d.NextAttempt != 0 || d.Error != "status 500" {
 		t.Fatalf("after the last attempt: %+v", d)
 	}
@@ -94,11 +94,11 @@ func TestFailsThenSucceeds(t *testing.T) {
 	box.put("d", "e", bursar.EventTest, body)
 	sender := newSender(t, box, local)
 	run(t, sender)
-	box.settled(t, "d", 1)
+	box.attempted(t, "d", 1)
 	box.advance(6 * time.Second)
-	box.settled(t, "d", 2)
+	box.attempted(t, "d", 2)
 	box.advance(6 * time.Minute)
-	d := box.settled(t, "d", 3)
+	d := box.attempted(t, "d", 3)
 	if d.Status != store.DeliverySucceeded || d.Attempts != 3 || d.ResponseStatus != 200 || d.Error != "" || d.NextAttempt != 0 {
 		t.Fatalf("%+v", d)
 	}
@@ -131,7 +131,7 @@ func TestRotation(t *testing.T) {
 		signatures int
 	}{{"plain", 1}, {"both", 2}, {"late", 1}} {
 		box.put(c.endpoint, c.endpoint, bursar.EventTest, `{"of":"`+c.endpoint+`"}`)
-		if d := box.settled(t, c.endpoint, 1); d.Status != store.DeliverySucceeded {
+		if d := box.attempted(t, c.endpoint, 1); d.Status != store.DeliverySucceeded {
 			t.Fatalf("%+v", d)
 		}
 		all := rec.requests()
@@ -156,7 +156,7 @@ func TestRotation(t *testing.T) {
 	// Without a secret nothing is sent: a signature by an empty key says nothing.
 	box.add(bursar.Webhook{ID: "bare", URL: rec.URL, Secret: "whsec_"})
 	box.put("bare", "bare", bursar.EventTest, "{}")
-	if d := box.settled(t, "bare", 1); d.Status != store.DeliveryPending || d.Error != "the endpoint has no valid secret" || len(rec.requests()) != 3 {
+	if d := box.attempted(t, "bare", 1); d.Status != store.DeliveryPending || d.Error != "the endpoint has no valid secret" || len(rec.requests()) != 3 {
 		t.Errorf("%+v, %d requests", d, len(rec.requests()))
 	}
 }
@@ -186,10 +186,10 @@ func TestStall(t *testing.T) {
 	}
 	sender.timeout = 100 * time.Millisecond
 	run(t, sender)
-	if d := box.settled(t, "silent", 1); d.Status != store.DeliveryPending || d.ResponseStatus != 0 || d.Error != "no reply within 100ms" {
+	if d := box.attempted(t, "silent", 1); d.Status != store.DeliveryPending || d.ResponseStatus != 0 || d.Error != "no reply within 100ms" {
 		t.Errorf("%+v", d)
 	}
-	if d := box.settled(t, "half", 1); d.Status != store.DeliverySucceeded || d.ResponseStatus != 200 {
+	if d := box.attempted(t, "half", 1); d.Status != store.DeliverySucceeded || d.ResponseStatus != 200 {
 		t.Errorf("%+v", d)
 	}
 	<-left
@@ -207,7 +207,7 @@ func TestRedirects(t *testing.T) {
 	}
 	run(t, newSender(t, box, local))
 	for _, id := range []string{"301", "302", "303", "307", "308"} {
-		if d := box.settled(t, id, 1); d.Status != store.DeliveryPending || strconv.Itoa(d.ResponseStatus) != id || !strings.Contains(d.Error, "redirects are not followed") {
+		if d := box.attempted(t, id, 1); d.Status != store.DeliveryPending || strconv.Itoa(d.ResponseStatus) != id || !strings.Contains(d.Error, "redirects are not followed") {
 			t.Errorf("%+v", d)
 		}
 	}
@@ -243,7 +243,7 @@ func TestGigabyte(t *testing.T) {
 	for _, id := range []string{"a", "b"} {
 		box.put(id, "e", bursar.EventTest, "{}")
 		begin := time.Now()
-		d := box.settled(t, id, 1)
+		d := box.attempted(t, id, 1)
 		if id == "a" && d.Status != store.DeliverySucceeded || id == "b" && d.Error != "status 500" {
 			t.Errorf("%+v", d)
 		}
@@ -268,18 +268,18 @@ func TestGone(t *testing.T) {
 	o := local
 	o.PerEndpoint = 1
 	run(t, newSender(t, box, o))
-	if d := box.settled(t, "a", 1); d.Status != store.DeliveryFailed || d.Attempts != 1 || d.ResponseStatus != 410 || d.NextAttempt != 0 {
+	if d := box.attempted(t, "a", 1); d.Status != store.DeliveryFailed || d.Attempts != 1 || d.ResponseStatus != 410 || d.NextAttempt != 0 {
 		t.Errorf("%+v", d)
 	}
 	box.put("b", "e", bursar.EventTest, "{}")
 	box.put("c", "no such", bursar.EventTest, "{}")
 	box.put("d", "other", bursar.EventTest, "{}")
 	for _, id := range []string{"a waits", "b", "c"} {
-		if d := box.settled(t, id, 1); d.Status != store.DeliveryFailed || d.Attempts != 0 || d.Error != "endpoint is disabled" || d.NextAttempt != 0 {
+		if d := box.attempted(t, id, 1); d.Status != store.DeliveryFailed || d.Attempts != 0 || d.Error != "endpoint is disabled" || d.NextAttempt != 0 {
 			t.Errorf("%+v", d)
 		}
 	}
-	if d := box.settled(t, "d", 1); d.Status != store.DeliverySucceeded {
+	if d := box.attempted(t, "d", 1); d.Status != store.DeliverySucceeded {
 		t.Errorf("%+v", d)
 	}
 	box.set(func() {
@@ -310,7 +310,7 @@ func TestSlack(t *testing.T) {
 	box.add(bursar.Webhook{ID: "e", Kind: bursar.WebhookSlack, URL: rec.URL + "/services/T0/B0/SECRET"})
 	box.put("d", "e", bursar.EventUsageExceeded, strings.ReplaceAll(exceeded, "team-search", "<!channel> a&b"))
 	run(t, newSender(t, box, local))
-	if d := box.settled(t, "d", 1); d.Status != store.DeliverySucceeded {
+	if d := box.attempted(t, "d", 1); d.Status != store.DeliverySucceeded {
 		t.Fatalf("%+v", d)
 	}
 	r := rec.requests()[0]

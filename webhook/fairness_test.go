@@ -47,7 +47,7 @@ func TestDeadEndpointDelaysNobody(t *testing.T) {
 	})
 	// One more, while the backlog is as it was.
 	box.put("one more", "live", bursar.EventTest, "{}")
-	box.settled(t, "one more", 1)
+	box.attempted(t, "one more", 1)
 	if n := len(dead.requests()); n != 4 {
 		t.Errorf("%d requests to the dead endpoint at once", n)
 	}
@@ -345,7 +345,7 @@ func TestSaveFails(t *testing.T) {
 		if i == n {
 			id = "late"
 		}
-		if d := box.settled(t, id, 1); d.Status != store.DeliverySucceeded || d.Attempts != 1 {
+		if d := box.attempted(t, id, 1); d.Status != store.DeliverySucceeded || d.Attempts != 1 {
 			t.Errorf("%+v", d)
 		}
 	}
@@ -369,7 +369,7 @@ func TestCrash(t *testing.T) {
 	stop()
 	box.set(func() { box.refuse = nil })
 	run(t, newSender(t, box, local))
-	if d := box.settled(t, "a", 1); d.Status != store.DeliverySucceeded {
+	if d := box.attempted(t, "a", 1); d.Status != store.DeliverySucceeded {
 		t.Errorf("%+v", d)
 	}
 	got := rec.requests()
@@ -406,10 +406,10 @@ func TestAnotherNodeTookOver(t *testing.T) {
 		}
 	})
 	box.put("look", "other", bursar.EventTest, "{}")
-	box.settled(t, "look", 1)
+	box.attempted(t, "look", 1)
 	close(release)
 	box.put("last", "e", bursar.EventTest, "{}")
-	box.settled(t, "last", 1)
+	box.attempted(t, "last", 1)
 	if got := rec.requests(); len(got) != 2 || got[1].header.Get("webhook-id") != "m-last" {
 		t.Errorf("%d requests: %+v", len(got), got)
 	}
@@ -430,7 +430,7 @@ func TestStopLeavesNoConnections(t *testing.T) {
 	box.add(bursar.Webhook{ID: "e", URL: rec.URL})
 	box.put("a", "e", bursar.EventTest, "{}")
 	stop := run(t, newSender(t, box, local))
-	box.settled(t, "a", 1)
+	box.attempted(t, "a", 1)
 	stop()
 	select {
 	case <-closed:

@@ -144,7 +144,7 @@ func TestMail(t *testing.T) {
 	hostile = strings.ReplaceAll(hostile, `"acme"`, `"acmé\nX-Evil: 1"`)
 	box.put("d", "e", bursar.EventUsageExceeded, hostile)
 	run(t, newSender(t, box, mailOptions("smtp://"+p.Addr().String())))
-	if d := box.settled(t, "d", 1); d.Status != store.DeliverySucceeded || d.Error != "" {
+	if d := box.attempted(t, "d", 1); d.Status != store.DeliverySucceeded || d.Error != "" {
 		t.Fatalf("%+v", d)
 	}
 	heard, mails := p.box()
@@ -219,7 +219,7 @@ func TestMailFailures(t *testing.T) {
 			sender := newSender(t, box, o)
 			sender.timeout = 300 * time.Millisecond
 			run(t, sender)
-			if d := box.settled(t, "d", 1); d.Status != store.DeliveryPending || d.Error != c.want || d.NextAttempt <= box.Now() {
+			if d := box.attempted(t, "d", 1); d.Status != store.DeliveryPending || d.Error != c.want || d.NextAttempt <= box.Now() {
 				t.Errorf("%+v", d)
 			}
 			if c.office != nil {
@@ -239,7 +239,7 @@ func TestMailTakenThenCut(t *testing.T) {
 	box.add(bursar.Webhook{ID: "e", Kind: bursar.WebhookEmail, URL: "mailto:ops@x.example"})
 	box.put("d", "e", bursar.EventTest, "{}")
 	run(t, newSender(t, box, mailOptions("smtp://"+p.Addr().String())))
-	if d := box.settled(t, "d", 1); d.Status != store.DeliverySucceeded {
+	if d := box.attempted(t, "d", 1); d.Status != store.DeliverySucceeded {
 		t.Errorf("%+v", d)
 	}
 }
@@ -275,7 +275,7 @@ func TestMailPassword(t *testing.T) {
 				sender.mail.tls = clientTLS
 			}
 			run(t, sender)
-			d := box.settled(t, "d", 1)
+			d := box.attempted(t, "d", 1)
 			heard, mails := c.office.box()
 			auth := slices.ContainsFunc(heard, func(h string) bool {
 				return h == "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00user\x00SECRET"))

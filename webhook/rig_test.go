@@ -175,8 +175,8 @@ func (s *shelf) await(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// settled waits until a delivery was attempted n times and recorded, and gives it.
-func (s *shelf) settled(t *testing.T, id string, n int) store.Delivery {
+// attempted waits until a delivery was attempted n times and recorded, and gives it.
+func (s *shelf) attempted(t *testing.T, id string, n int) store.Delivery {
 	t.Helper()
 	s.await(t, fmt.Sprintf("%s was attempted %d times", id, n), func() bool {
 		r := s.rows[id]

@@ -298,7 +298,7 @@ func (w *work) land(r result) {
 	if r.cut { // still PENDING in the outbox
 		return
 	}
-	settle(&r.d, r.o, w.outbox.Now())
+	conclude(&r.d, r.o, w.outbox.Now())
 	w.judge(r)
 	switch r.d.Status {
 	case store.DeliverySucceeded:

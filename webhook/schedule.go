@@ -22,8 +22,8 @@ func jitter(d time.Duration) time.Duration {
 // gone tells that the receiver wants no more of this endpoint.
 func (o outcome) gone() bool { return o.status == http.StatusGone }
 
-// settle says in d how an attempt that ended now went and what follows from it.
-func settle(d *store.Delivery, o outcome, now bursar.Time) {
+// conclude says in d how an attempt that ended now went and what follows from it.
+func conclude(d *store.Delivery, o outcome, now bursar.Time) {
 	d.Attempts++
 	d.ResponseStatus, d.Error, d.NextAttempt = o.status, o.problem, 0
 	switch {

@@ -194,7 +194,7 @@ func TestPrivateNames(t *testing.T) {
 	run(t, newSender(t, box, Options{AllowHTTP: true, Poll: local.Poll}))
 	for _, id := range []string{"trap", "slack"} {
 		box.put(id, id, bursar.EventTest, "{}")
-		if d := box.settled(t, id, 1); d.Status != store.DeliveryPending || d.ResponseStatus != 0 || d.Error != "the host leads to an address that is not public" {
+		if d := box.attempted(t, id, 1); d.Status != store.DeliveryPending || d.ResponseStatus != 0 || d.Error != "the host leads to an address that is not public" {
 			t.Errorf("%+v", d)
 		}
 	}
@@ -205,7 +205,7 @@ func TestPrivateNames(t *testing.T) {
 	other.add(*box.hooks["rec"])
 	other.put("rec", "rec", bursar.EventTest, "{}")
 	run(t, newSender(t, other, local))
-	if d := other.settled(t, "rec", 1); d.Status != store.DeliverySucceeded {
+	if d := other.attempted(t, "rec", 1); d.Status != store.DeliverySucceeded {
 		t.Errorf("permitted, %+v", d)
 	}
 }
@@ -256,7 +256,7 @@ func TestTLS(t *testing.T) {
 				sender.client.Transport.(*http.Transport).TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 			}
 			run(t, sender)
-			if d := box.settled(t, "d", 1); d.Error != c.want {
+			if d := box.attempted(t, "d", 1); d.Error != c.want {
 				t.Errorf("%+v", d)
 			}
 		})
@@ -309,7 +309,7 @@ func TestNoSecretsShown(t *testing.T) {
 	run(t, sender)
 	seen := map[string]bool{}
 	for i := range hosts {
-		d := box.settled(t, fmt.Sprint(i), 8)
+		d := box.attempted(t, fmt.Sprint(i), 8)
 		if d.Status != store.DeliveryFailed || d.Error == "" || strings.Contains(d.Error, "SECRET") || len(d.Error) > 120 {
 			t.Errorf("%s: %+v", hosts[i], d)
 		}

@@ -159,7 +159,7 @@ func (c *demoCommand) show(p *process, s *server, clock *demoClock, receiver *de
 	if err := c.replay(p, screen, replay); err != nil {
 		return err
 	}
-	if err := people.settle(p.ctx, hook); err != nil {
+	if err := people.windDown(p.ctx, hook); err != nil {
 		return err
 	}
 	report := &demoReport{out: p.stdout, org: org, client: api}

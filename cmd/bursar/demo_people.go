@@ -115,9 +115,9 @@ func (p *demoPeople) topUp(ctx context.Context) error {
 	return nil
 }
 
-// settle lets what was begun happen and waits until the server has delivered what it has
+// windDown lets what was begun happen and waits until the server has delivered what it has
 // for the webhook, for a while.
-func (p *demoPeople) settle(ctx context.Context, webhook string) error {
+func (p *demoPeople) windDown(ctx context.Context, webhook string) error {
 	close(p.late)
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

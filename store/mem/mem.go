@@ -30,7 +30,7 @@ var (
 // Store is a store.Store in memory.
 type Store struct {
 	// Fail, when set, is called at the start of every operation with its name:
-	// "append", "settle", "heads", "streams", "readlog", "load", "save", "saved", "claim", "due", "findkeys", "hold", "holds",
+	// "append", "outcomes", "heads", "streams", "readlog", "load", "save", "saved", "claim", "due", "findkeys", "hold", "holds",
 	// "series", "customers", "activity", "users", "base", "begin", "rewrite", "trimlog", "addmessage", "savedeliveries",
 	// "trimoutbox", "duedeliveries", "deliveries", "delivery", "pendingdeliveries",
 	// "savejob", "jobs" or "trimjobs".
@@ -281,9 +281,9 @@ func (s *Store) Heads(ctx context.Context, streams []string, after []uint64) (he
 // meet logs that have more.
 const tailRows = 3
 
-// Settle implements store.Store.
-func (s *Store) Settle(ctx context.Context, commits []store.Commit) ([]store.Outcome, error) {
-	if err := s.begin(ctx, "settle"); err != nil {
+// Outcomes implements store.Store.
+func (s *Store) Outcomes(ctx context.Context, commits []store.Commit) ([]store.Outcome, error) {
+	if err := s.begin(ctx, "outcomes"); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()

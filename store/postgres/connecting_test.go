@@ -134,10 +134,10 @@ func TestNewSessionsAreKept(t *testing.T) {
 		<-mine
 		return cut
 	})
-	settle := []store.Commit{commit("acme", 1, nil)}
+	commits := []store.Commit{commit("acme", 1, nil)}
 	var first, second sync.WaitGroup
 	asks := func() {
-		if _, err := s.Settle(ctx, settle); err == nil {
+		if _, err := s.Outcomes(ctx, commits); err == nil {
 			t.Error("answered through a connection that was cut")
 		}
 	}
@@ -155,12 +155,12 @@ func TestNewSessionsAreKept(t *testing.T) {
 	close(one)
 	first.Wait()
 	well(t, s)
-	settles(t, s, settle[0], store.Committed)
+	outcomeIs(t, s, commits[0], store.Committed)
 	before, _ := seen.counted()
 	close(two)
 	second.Wait()
 	well(t, s)
-	settles(t, s, settle[0], store.Committed)
+	outcomeIs(t, s, commits[0], store.Committed)
 	if n, _ := seen.counted(); n != before {
 		t.Errorf("%d sessions began again", n-before)
 	}

@@ -39,11 +39,11 @@ func appends(t *testing.T, s *postgres.Store, commits ...store.Commit) {
 	}
 }
 
-func settles(t *testing.T, s *postgres.Store, c store.Commit, want store.Outcome) {
+func outcomeIs(t *testing.T, s *postgres.Store, c store.Commit, want store.Outcome) {
 	t.Helper()
-	got, err := s.Settle(ctx, []store.Commit{c})
+	got, err := s.Outcomes(ctx, []store.Commit{c})
 	if err != nil || got[0] != want {
-		t.Fatalf("Settle = %v, %v; want %v", got, err, want)
+		t.Fatalf("Outcomes = %v, %v; want %v", got, err, want)
 	}
 }
 
@@ -75,11 +75,11 @@ func TestConnectionLost(t *testing.T) {
 				if err == nil || errors.Is(err, store.ErrNotCommitted) == c.unknown {
 					t.Fatalf("Append = %v", err)
 				}
-				settles(t, s, lost, c.want)
+				outcomeIs(t, s, lost, c.want)
 				if c.want == store.Stale {
 					appends(t, s, lost)
 				}
-				settles(t, s, lost, store.Committed)
+				outcomeIs(t, s, lost, store.Committed)
 				within(t, 5*time.Second, "Err is nil again", func() bool { return s.Err() == nil })
 			}
 		})
@@ -99,7 +99,7 @@ func TestCommitRefused(t *testing.T) {
 	if _, err := s.Append(ctx, []store.Commit{c}, nil); !errors.Is(err, store.ErrNotCommitted) {
 		t.Errorf("Append = %v", err)
 	}
-	settles(t, s, c, store.Stale)
+	outcomeIs(t, s, c, store.Stale)
 	exec(t, url, "DROP TRIGGER refuse ON bursar.log")
 	appends(t, s, c)
 }
@@ -130,15 +130,15 @@ func TestLockHeld(t *testing.T) {
 	if took := time.Since(start); !errors.Is(err, store.ErrNotCommitted) || took > 2*time.Second {
 		t.Errorf("Append = %v after %s", err, took)
 	}
-	if _, err := s.Settle(ctx, []store.Commit{first}); err == nil {
-		t.Error("settled without the lock")
+	if _, err := s.Outcomes(ctx, []store.Commit{first}); err == nil {
+		t.Error("read without the lock")
 	}
 	if _, _, _, err := s.Heads(ctx, []string{"acme"}, nil); err != nil || s.Err() != nil {
 		t.Errorf("Heads = %v, Err = %v", err, s.Err())
 	}
 	_, err = c.Exec(ctx, "ROLLBACK")
 	ok(t, err)
-	settles(t, s, first, store.Committed)
+	outcomeIs(t, s, first, store.Committed)
 	appends(t, s, commit("acme", 2, nil), commit("other", 1, nil))
 }
 
@@ -176,7 +176,7 @@ func TestPlansSurvive(t *testing.T) {
 		if out, err := s.Append(ctx, []store.Commit{c}, again); err != nil || out[0] != store.Committed {
 			t.Fatalf("Append = %v, %v", out, err)
 		}
-		settles(t, s, c, store.Committed)
+		outcomeIs(t, s, c, store.Committed)
 		ok(t, s.Save(ctx, &store.Checkpoint{Stream: "acme", Head: c.Head(), Base: uint64(n - 1), Counters: []store.CounterRow{{Ord: 1}}}))
 		ok(t, s.Load(ctx, "acme", func(*store.Checkpoint) error { return nil }))
 		for _, table := range []string{"streams", "log", "checkpoints", "counters", "holds"} {
@@ -206,7 +206,7 @@ func TestServerAway(t *testing.T) {
 		}
 		server.Start(t)
 		within(t, 5*time.Second, "Err is nil again", func() bool { return s.Err() == nil })
-		settles(t, s, c, store.Committed)
+		outcomeIs(t, s, c, store.Committed)
 	}
 }
 
@@ -238,7 +238,7 @@ func TestReplica(t *testing.T) {
 }
 
 // With synchronous replication nothing is said to be committed before it is replicated,
-// not even by a Settle that sees it.
+// not even by an Outcomes that sees it.
 func TestUnreplicated(t *testing.T) {
 	server := pgtest.New(t, pgtest.Options{})
 	s := open(t, server.Database(t))
@@ -256,13 +256,13 @@ func TestUnreplicated(t *testing.T) {
 		}
 		return err != nil
 	})
-	if out, err := s.Settle(ctx, []store.Commit{c}); err == nil {
-		t.Errorf("Settle = %v of what is not replicated", out)
+	if out, err := s.Outcomes(ctx, []store.Commit{c}); err == nil {
+		t.Errorf("Outcomes = %v of what is not replicated", out)
 	}
 	server.Exec(t, "ALTER SYSTEM RESET synchronous_standby_names")
 	server.Exec(t, "SELECT pg_reload_conf()")
-	within(t, 10*time.Second, "it settles", func() bool {
-		out, err := s.Settle(ctx, []store.Commit{c})
+	within(t, 10*time.Second, "the outcome is known", func() bool {
+		out, err := s.Outcomes(ctx, []store.Commit{c})
 		return err == nil && out[0] == store.Committed
 	})
 }

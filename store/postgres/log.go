@@ -87,10 +87,10 @@ func (s *Store) Streams(ctx context.Context, after string, limit int) (names []s
 	return names, err
 }
 
-// Settle implements store.Store. It locks as an Append does. Its own commit, which has
+// Outcomes implements store.Store. It locks as an Append does. Its own commit, which has
 // locks to make durable, is behind all that it has read: with synchronous replication it
 // waits until that is replicated too.
-func (s *Store) Settle(ctx context.Context, commits []store.Commit) ([]store.Outcome, error) {
+func (s *Store) Outcomes(ctx context.Context, commits []store.Commit) ([]store.Outcome, error) {
 	out := make([]store.Outcome, len(commits))
 	if len(commits) == 0 {
 		return out, s.Err()

@@ -210,8 +210,8 @@ func TestTrimmedTailIsNotWhole(t *testing.T) {
 	if err != nil || out[0] != store.Stale {
 		t.Errorf("Append = %v, %v", out, err)
 	}
-	if out, err := s.Settle(ctx, []store.Commit{c}); err == nil {
-		t.Errorf("Settle = %v of what is trimmed", out)
+	if out, err := s.Outcomes(ctx, []store.Commit{c}); err == nil {
+		t.Errorf("Outcomes = %v of what is trimmed", out)
 	}
 }
 

@@ -194,8 +194,8 @@ func (s *Store) Streams(ctx context.Context, after string, limit int) (names []s
 	return names, err
 }
 
-// Settle implements store.Store.
-func (s *Store) Settle(ctx context.Context, commits []store.Commit) ([]store.Outcome, error) {
+// Outcomes implements store.Store.
+func (s *Store) Outcomes(ctx context.Context, commits []store.Commit) ([]store.Outcome, error) {
 	out := make([]store.Outcome, len(commits))
 	for i := range commits {
 		c := &commits[i]

@@ -79,7 +79,7 @@ func (r *recording) cut(i int, k keep) (files map[string][]byte, acked int) {
 		files[name] = bytes.Clone(b)
 	}
 	pending := map[string][]*step{}
-	settle := func(name string, k keep) {
+	flush := func(name string, k keep) {
 		for n, s := range pending[name] {
 			files[name] = k(files[name], s, n == len(pending[name])-1)
 		}
@@ -90,7 +90,7 @@ func (r *recording) cut(i int, k keep) (files map[string][]byte, acked int) {
 		case s.acked > 0:
 			acked = s.acked
 		case s.op == vfs.Sync:
-			settle(s.name, keepAll)
+			flush(s.name, keepAll)
 		default:
 			pending[s.name] = append(pending[s.name], s)
 		}
@@ -101,7 +101,7 @@ func (r *recording) cut(i int, k keep) (files map[string][]byte, acked int) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		settle(name, k)
+		flush(name, k)
 	}
 	return files, acked
 }

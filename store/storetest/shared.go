@@ -135,14 +135,14 @@ var sharedTests = []test{
 		equal(e, "outcomes", out, []store.Outcome{store.Stale})
 		st.ends()
 	}},
-	{"settles what is there and what is not", func(e *env) {
+	{"finds out what is there and what is not", func(e *env) {
 		st := e.stream("acme")
 		first := st.commit()
 		rival := st.append(func(c *store.Commit) { c.Payload = []byte("rival") })
 		next := st.commit()
 		st.append(func(c *store.Commit) { c.Payload = []byte("after") })
 		future, nobody := st.commit(), e.stream("nobody").commit()
-		got, err := e.Settle(ctx, []store.Commit{first, rival, next, future, nobody})
+		got, err := e.Outcomes(ctx, []store.Commit{first, rival, next, future, nobody})
 		e.ok(err)
 		equal(e, "outcomes", got, []store.Outcome{store.Stale, store.Committed, store.Stale, store.Stale, store.Stale})
 	}},
