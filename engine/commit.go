@@ -75,7 +75,7 @@ func (e *Engine) commitWorks(works []*work) error {
 	if e.nodes == nil { // else the store refuses what was decided on an older catalogue
 		e.catMu.RLock()
 	}
-	var writers, quiet []*work
+	var writers, unwritten []*work
 	for _, w := range works {
 		if w.c.othersWrite {
 			w.leave()
@@ -85,7 +85,7 @@ func (e *Engine) commitWorks(works []*work) error {
 		if w.commit != nil {
 			writers = append(writers, w)
 		} else {
-			quiet = append(quiet, w)
+			unwritten = append(unwritten, w)
 		}
 	}
 	outcomes, err := e.append(writers)
@@ -95,13 +95,13 @@ func (e *Engine) commitWorks(works []*work) error {
 	mayBlock := err != nil && e.store.Err() == nil
 	for i, w := range writers {
 		if err == nil && w.commit == nil {
-			quiet = append(quiet, w) // decided again, and nothing is to be written
+			unwritten = append(unwritten, w) // decided again, and nothing is to be written
 			continue
 		}
 		w.mayBlock = mayBlock
 		e.finish(w, outcomes[i], err)
 	}
-	return errors.Join(err, e.confirmQuiet(quiet))
+	return errors.Join(err, e.confirmUnwritten(unwritten))
 }
 
 // leave puts the deciding off until the store has locked the customer's stream. Other nodes
@@ -210,11 +210,11 @@ func (w *work) putOff() {
 	w.later, w.reqs = append(w.reqs, w.later...), nil
 }
 
-// confirmQuiet makes sure that each refusal and each duplicate, which nothing was appended for,
+// confirmUnwritten makes sure that each refusal and each duplicate, which nothing was appended for,
 // still holds in the newest state.
-func (e *Engine) confirmQuiet(quiet []*work) error {
+func (e *Engine) confirmUnwritten(unwritten []*work) error {
 	var ask []*customer
-	for _, w := range quiet {
+	for _, w := range unwritten {
 		if len(w.reqs) > 0 {
 			ask = append(ask, w.c)
 		}
@@ -224,7 +224,7 @@ func (e *Engine) confirmQuiet(quiet []*work) error {
 	if e.nodes != nil && len(ask) > 0 {
 		l, err = e.confirm(context.Background(), ask...)
 	}
-	for _, w := range quiet {
+	for _, w := range unwritten {
 		moved := w.d != nil && (w.c.at() != w.at || e.cat.Load().Binding != w.d.Cat.Binding)
 		its := err
 		if its == nil && l != nil {

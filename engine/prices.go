@@ -34,7 +34,7 @@ func (e *Engine) Estimate(ctx context.Context, o ledger.ReadOptions, in bursar.E
 	in.Dimensions = record.SortDims(in.Dimensions)
 	cat := e.cat.Load()
 	version, err = e.readCustomer(ctx, o, in.CustomerID, func(v *ledger.View) (err error) {
-		d := ledger.Decider{View: v, Cat: cat, Horizon: e.o.LateHorizon, Quiet: true}
+		d := ledger.Decider{View: v, Cat: cat, Horizon: e.o.LateHorizon, Rehearsal: true}
 		out, warnings, err = d.Estimate(&in)
 		return err
 	})

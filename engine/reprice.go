@@ -96,7 +96,7 @@ func (e *Engine) repriceCustomer(ctx context.Context, rp *ledger.Repricer, id st
 // rehearses that.
 func (e *Engine) repriceCarryOut(ctx context.Context, rp *ledger.Repricer, id string, plan *ledger.RepricePlan, effects *ledger.RepriceEffects) error {
 	upTo := plan.Head
-	rehearsal := &ledger.Decider{View: ledger.NewView(plan.Frozen, max(plan.Frozen.Head.Now, e.now())), Cat: rp.Cat, Quiet: true}
+	rehearsal := &ledger.Decider{View: ledger.NewView(plan.Frozen, max(plan.Frozen.Head.Now, e.now())), Cat: rp.Cat, Rehearsal: true}
 	for todo := plan.Groups; len(todo) > 0; {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -198,7 +198,7 @@ func (e *Engine) rehearse(ctx context.Context, customer string, o ledger.Op) err
 	for {
 		var err error
 		_, rerr := e.read(ctx, ledger.ReadOptions{}, customer, func(v *ledger.View) error {
-			d := &ledger.Decider{View: v, Cat: e.cat.Load(), Horizon: e.o.LateHorizon, Facts: f, Quiet: true}
+			d := &ledger.Decider{View: v, Cat: e.cat.Load(), Horizon: e.o.LateHorizon, Facts: f, Rehearsal: true}
 			_, err = d.Attempt(o)
 			return nil
 		})

@@ -69,7 +69,7 @@ func (d *Decider) alertCharges(cs []record.Charge) {
 }
 
 func (d *Decider) notifyUsage(typ string, ord uint32, c *Counter, limit bursar.Amount, thresholds []int) {
-	if d.Quiet || len(d.Cat.WebhookOf) == 0 {
+	if d.Rehearsal || len(d.Cat.WebhookOf) == 0 {
 		return
 	}
 	def := d.Def(ord)

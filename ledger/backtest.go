@@ -53,7 +53,7 @@ func NewSimulation(v *View, cat *catalogue.Catalogue, in *SimulateInput) (*Backt
 	if len(in.Drafts) == 0 {
 		return nil, bursar.ErrorAt("/assignments", bursar.CodeValidationFailed, "there is no draft of a limit to try out")
 	}
-	d := &Decider{View: v, Cat: cat, Quiet: true}
+	d := &Decider{View: v, Cat: cat, Rehearsal: true}
 	reply, err := (&PutAssignments{In: in.Drafts, draft: true}).Decide(d)
 	if err != nil {
 		return nil, err

@@ -95,7 +95,7 @@ type Decider struct {
 	Trace   string          // id of the request that is being decided
 	touched map[uint32]bool // entities whose place or limits the request changed
 	ours    *int            // of a token's request: its first record
-	Quiet   bool            // the decision is for reading: nobody is told
+	Rehearsal   bool            // the decision is for reading: nobody is told
 	behind  bool            // more holds have ended than were recorded
 	Fault   error           // apply refused a record that was just decided: a bug
 }
@@ -249,7 +249,7 @@ func (TickOp) Decide(d *Decider) (any, error) { return d.behind, nil }
 
 // notify queues a message about the customer. Nothing is queued by reads.
 func (d *Decider) notify(typ string, data any) {
-	if d.Quiet || len(d.Cat.WebhookOf) == 0 {
+	if d.Rehearsal || len(d.Cat.WebhookOf) == 0 {
 		return
 	}
 	d.out.Add(d.Cat, d.Now, d.Head.Seq, d.Commit, d.Trace, typ, d.Cust().ID, data)

@@ -109,10 +109,10 @@ func (d *Decider) savedHold(id [16]byte) (*record.Hold, error) {
 func (d *Decider) Expire(limit int) bool {
 	holds, grants := d.ended(true, d.Now, limit+1), d.timedGrants()
 	done := len(holds)+len(grants) <= limit
-	if d.Quiet && !done {
+	if d.Rehearsal && !done {
 		return false
 	}
-	if done && !d.Quiet {
+	if done && !d.Rehearsal {
 		room := limit - len(holds) - len(grants)
 		returned := d.ended(false, d.Now, room+1)
 		d.behind = len(returned) > room
@@ -122,7 +122,7 @@ func (d *Decider) Expire(limit int) bool {
 		})
 	}
 	for n := 0; n < limit && len(holds)+len(grants) > 0; n++ {
-		if d.Full() && !d.Quiet {
+		if d.Full() && !d.Rehearsal {
 			return false
 		}
 		if len(grants) == 0 || len(holds) > 0 && holds[0].Expires <= grants[0].at {

@@ -42,7 +42,7 @@ const maxUnrecorded = 100
 func (s *State) ViewAt(now bursar.Time, cat *catalogue.Catalogue) *View {
 	v := NewView(s, max(now, s.Head.Now))
 	if due := s.Due(); due != 0 && due <= v.Now {
-		(&Decider{View: v, Cat: cat, Quiet: true}).Expire(maxUnrecorded)
+		(&Decider{View: v, Cat: cat, Rehearsal: true}).Expire(maxUnrecorded)
 	}
 	return v
 }
