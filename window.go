@@ -180,7 +180,7 @@ type windowGrid struct {
 	zone   *time.Location
 	anchor int64 // start of period 0, whole seconds of wall clock
 	nanos  int64 // and its fraction, which all periods share: 0 to 999,999,999
-	length   int64 // seconds between starts, or 0 and
+	length int64 // seconds between starts, or 0 and
 	months int64 // months between starts
 }
 

@@ -160,7 +160,7 @@ func (c *Client) Activity(ctx context.Context, customer string, in ActivityQuery
 	return list[Activity](ctx, c, segments("customers", customer, "activity"), q)
 }
 
-// Overview is what the node that answers has seen.
+// Overview is what the node that answers has decided.
 type Overview struct {
 	AsOf      bursar.Time `json:"asOf"`
 	Since     bursar.Time `json:"since"`
@@ -198,7 +198,7 @@ type Overview struct {
 	} `json:"spend"`
 }
 
-// Overview reads what the node that answers has seen.
+// Overview reads what the node that answers has decided.
 func (c *Client) Overview(ctx context.Context) (Overview, error) {
 	return ask[Overview](ctx, c, call{method: http.MethodGet, path: "/overview"})
 }

@@ -66,16 +66,16 @@ func (c *Client) CancelJob(ctx context.Context, id string) (Job, error) {
 // jobPoll is how often FollowJob reads a job.
 const jobPoll = time.Second
 
-// FollowJob reads a job until it has ended; seen, unless it is nil, gets each reading.
+// FollowJob reads a job until it has ended; progress, unless it is nil, gets each reading.
 // The end of ctx does not end the job.
-func (c *Client) FollowJob(ctx context.Context, id string, seen func(Job)) (Job, error) {
+func (c *Client) FollowJob(ctx context.Context, id string, progress func(Job)) (Job, error) {
 	for {
 		j, err := c.Job(ctx, id)
 		if err != nil {
 			return j, err
 		}
-		if seen != nil {
-			seen(j)
+		if progress != nil {
+			progress(j)
 		}
 		if j.FinishedAt != nil {
 			return j, nil
@@ -104,14 +104,14 @@ type repricingOrJob struct {
 }
 
 // Reprice computes what a corrected version changes and, if asked to, puts it right. It
-// waits for the end; what takes longer than a request is a job meanwhile, of which seen,
+// waits for the end; what takes longer than a request is a job meanwhile, of which progress,
 // unless it is nil, gets each reading.
-func (c *Client) Reprice(ctx context.Context, card string, in RepriceInput, seen func(Job)) (Repricing, error) {
+func (c *Client) Reprice(ctx context.Context, card string, in RepriceInput, progress func(Job)) (Repricing, error) {
 	got, err := ask[repricingOrJob](ctx, c, call{method: http.MethodPost, path: segments("rate-cards", card, "reprice"), in: in, key: keyFor("")})
 	if err != nil || got.ID == "" {
 		return got.Repricing, err
 	}
-	j, err := c.FollowJob(ctx, got.ID, seen)
+	j, err := c.FollowJob(ctx, got.ID, progress)
 	if err == nil {
 		err = j.ended()
 	}

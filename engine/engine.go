@@ -76,7 +76,7 @@ type Engine struct {
 	loops    sync.WaitGroup
 	counters counters
 	holding  holding
-	unpriced unpricedSeen
+	unpriced unpricedUse
 }
 
 type counters struct {

@@ -20,7 +20,7 @@ import (
 var large = flag.Bool("large", false, "tests of large customers are about 100,000 entities, and print times")
 
 // crowd is a customer with n users below an org, a limit for each, n open holds and a
-// UNIQUE that has seen many values.
+// UNIQUE that has counted many values.
 func crowd(t *testing.T, n int) *rig {
 	ctx := t.Context()
 	r := newRig(t, mem.New(), quiet)

@@ -36,7 +36,7 @@ type nodes struct {
 	began  time.Time
 	offset atomic.Int64          // the store's clock less this process's
 	failed atomic.Pointer[error] // why the last look that failed did
-	seen   atomic.Int64          // when the newest look that succeeded for the catalogue started, since began
+	looked atomic.Int64          // when the newest look that succeeded for the catalogue started, since began
 
 	mu      sync.Mutex
 	next    *look // what the next look will be about
@@ -95,9 +95,9 @@ func (n *nodes) adjust(before, at, after bursar.Time) {
 	n.offset.Store(min(max(n.offset.Load(), low), high))
 }
 
-// since is how long ago seen, a time since n began, was.
-func (n *nodes) since(seen *atomic.Int64) time.Duration {
-	return time.Since(n.began) - time.Duration(seen.Load())
+// since is how long ago looked, a time since n began, was.
+func (n *nodes) since(looked *atomic.Int64) time.Duration {
+	return time.Since(n.began) - time.Duration(looked.Load())
 }
 
 // confirm makes what is in memory of the customers at least as new as the store was when
@@ -193,7 +193,7 @@ func (e *Engine) lookAt(ctx context.Context, about map[*customer]error) error {
 		n.failed.Store(&err)
 		return err
 	}
-	n.seen.Store(max(n.seen.Load(), int64(began)))
+	n.looked.Store(max(n.looked.Load(), int64(began)))
 	for i, c := range list {
 		switch h := heads[i+1]; {
 		case h.Seq < had[i].Seq || h.Seq == had[i].Seq && h.Hash != had[i].Hash:
@@ -203,7 +203,7 @@ func (e *Engine) lookAt(ctx context.Context, about map[*customer]error) error {
 			about[c] = e.catchUp(ctx, c, h.Seq, tails[i+1])
 		}
 		if about[c] == nil { // else what is in memory is older than this look
-			c.seen.Store(max(c.seen.Load(), int64(began)))
+			c.looked.Store(max(c.looked.Load(), int64(began)))
 		}
 	}
 	return nil
@@ -286,7 +286,7 @@ func (e *Engine) refresh(ctx context.Context, c *customer, o *ledger.ReadOptions
 	if n == nil {
 		return e.clockSteady()
 	}
-	if o.MaxStaleness > 0 && n.since(&c.seen) <= o.MaxStaleness && e.catalogueFresh() {
+	if o.MaxStaleness > 0 && n.since(&c.looked) <= o.MaxStaleness && e.catalogueFresh() {
 		if c.at().Seq >= o.MinVersion {
 			return nil
 		}
@@ -316,7 +316,7 @@ func (e *Engine) poll() {
 		round = round[len(some):]
 		about := map[*customer]error{}
 		for _, c := range some {
-			if n.since(&c.seen) >= pollEvery && e.residents.has(c) {
+			if n.since(&c.looked) >= pollEvery && e.residents.has(c) {
 				about[c] = nil
 			}
 		}
@@ -437,7 +437,7 @@ func (n *nodes) notFresh() error {
 
 // catalogueFresh tells whether the catalogue is at most a second old.
 func (e *Engine) catalogueFresh() bool {
-	return e.nodes == nil || e.nodes.since(&e.nodes.seen) <= catalogueAge
+	return e.nodes == nil || e.nodes.since(&e.nodes.looked) <= catalogueAge
 }
 
 var errNoAnswer = errors.New("the store does not answer")

@@ -44,8 +44,8 @@ func (e *Engine) Estimate(ctx context.Context, o ledger.ReadOptions, in bursar.E
 // maxUnpriced bounds the combinations without a rate that are told apart.
 const maxUnpriced = 1000
 
-// unpricedSeen counts usage that came without a rate since the process started.
-type unpricedSeen struct {
+// unpricedUse counts usage that came without a rate since the process started.
+type unpricedUse struct {
 	mu    sync.Mutex
 	total uint64
 	by    map[string]*ledger.Unpriced

@@ -27,7 +27,7 @@ type customer struct {
 	pins   int // under the lock of its shard: users that keep it in memory
 	used   atomic.Int64
 	hasLog atomic.Bool  // its log has commits
-	seen   atomic.Int64 // when the last look at its head started; see nodes
+	looked atomic.Int64 // when the last look at its head started; see nodes
 
 	saving      sync.Mutex // one checkpoint at a time
 	othersWrite bool       // other nodes write to it, too; only its batch uses this
@@ -104,7 +104,7 @@ func (e *Engine) load(ctx context.Context, c *customer) {
 	defer close(c.ready)
 	st := e.newState()
 	if n := e.nodes; n != nil {
-		c.seen.Store(int64(time.Since(n.began)))
+		c.looked.Store(int64(time.Since(n.began)))
 	}
 	c.saved = time.Now()
 	ctx = context.WithoutCancel(ctx) // others may be waiting for it too
@@ -258,7 +258,7 @@ func (e *Engine) readIn(ctx context.Context, o ledger.ReadOptions, id string, tu
 		return 0, err
 	}
 	if o.Age != nil && e.nodes != nil {
-		*o.Age = max(*o.Age, e.nodes.since(&c.seen))
+		*o.Age = max(*o.Age, e.nodes.since(&c.looked))
 	}
 	var r reading
 	for {

@@ -239,7 +239,7 @@ func (d *decoder) object(s *shape, v reflect.Value) error {
 	if _, err := d.json.ReadToken(); err != nil {
 		return err
 	}
-	var seen uint64
+	var given uint64
 	for d.json.PeekKind() != '}' {
 		name, err := d.json.ReadToken()
 		if err != nil {
@@ -253,7 +253,7 @@ func (d *decoder) object(s *shape, v reflect.Value) error {
 			}
 			continue
 		}
-		seen |= 1 << i
+		given |= 1 << i
 		f := &s.fields[i]
 		if d.json.PeekKind() == 'n' && f.setNull(v) {
 			if _, err := d.json.ReadToken(); err != nil {
@@ -269,7 +269,7 @@ func (d *decoder) object(s *shape, v reflect.Value) error {
 		return err
 	}
 	for i := range s.fields {
-		if f := &s.fields[i]; f.required && f.place == inBody && seen&(1<<i) == 0 {
+		if f := &s.fields[i]; f.required && f.place == inBody && given&(1<<i) == 0 {
 			d.badAt(string(d.json.StackPointer())+"/"+f.name, bursar.CodeValidationFailed, "is required")
 		}
 	}

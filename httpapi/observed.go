@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// observed is what this node has seen since it started: the number of decisions, the recent
+// observed is what this node has decided since it started: the number of decisions, the recent
 // denials, and how often each limit denied. Noting a grant takes two atomic additions, noting
 // a denial a lock as well. What is remembered is bounded.
 type observed struct {

@@ -58,7 +58,7 @@ func viewRepricing(r ledger.Repricing) repricingOut {
 	return out
 }
 
-// reprice is a job, which is not seen where it takes little. What was put right is right
+// reprice is a job, which is not shown where it takes little. What was put right is right
 // the next time, so that the same request once more does the rest.
 func (a *API) reprice(c call, in *repriceIn) (out outOrJob, _ uint64, _ error) {
 	if in.To != nil && *in.To <= in.From {

@@ -25,12 +25,12 @@ type Meta struct {
 // Capture is a checkpoint that is being saved: the changes up to its head. Later changes go
 // into a new Dirty and do not touch it.
 type Capture struct {
-	Cp     store.Checkpoint
-	Dirty  Dirty
-	series map[Bucket]bursar.Amount
-	additions  []seriesAddition // in place of series where other processes save, too
-	gen    int64        // the open generation and how many of its keys are in the segment
-	keys   int
+	Cp        store.Checkpoint
+	Dirty     Dirty
+	series    map[Bucket]bursar.Amount
+	additions []seriesAddition // in place of series where other processes save, too
+	gen       int64            // the open generation and how many of its keys are in the segment
+	keys      int
 }
 
 // ForgetSlice is how many holds are let go under one lock.

@@ -86,24 +86,24 @@ func (v *View) uses() (begin, end []store.Use) {
 // what those before it did. It is pure: no I/O, no clock.
 type Decider struct {
 	*View
-	Cat     *catalogue.Catalogue
-	Horizon time.Duration
-	Commit  [16]byte // the commit's random id
-	Recs    []record.Record
-	Facts   *Facts
-	out     catalogue.Outgoing
-	Trace   string          // id of the request that is being decided
-	touched map[uint32]bool // entities whose place or limits the request changed
-	ours    *int            // of a token's request: its first record
-	Rehearsal   bool            // the decision is for reading: nobody is told
-	behind  bool            // more holds have ended than were recorded
-	Fault   error           // apply refused a record that was just decided: a bug
+	Cat       *catalogue.Catalogue
+	Horizon   time.Duration
+	Commit    [16]byte // the commit's random id
+	Recs      []record.Record
+	Facts     *Facts
+	out       catalogue.Outgoing
+	Trace     string          // id of the request that is being decided
+	touched   map[uint32]bool // entities whose place or limits the request changed
+	ours      *int            // of a token's request: its first record
+	Rehearsal bool            // the decision is for reading: nobody is told
+	behind    bool            // more holds have ended than were recorded
+	Fault     error           // apply refused a record that was just decided: a bug
 }
 
 // Op is a write request.
 type Op interface {
 	// Decide returns the reply or an error: a *bursar.Error is a refusal, *Needs asks for
-	// facts of the store, *KeptAt tells that the Idempotency-Key was seen before. After an
+	// facts of the store, *KeptAt tells that the Idempotency-Key was used before. After an
 	// error nothing of the request is in the batch.
 	Decide(d *Decider) (any, error)
 }

@@ -121,7 +121,7 @@ func (o *outlook) of(ent uint32, scope []uint32, c bursar.Capability, row uint32
 	}
 	var f found
 	if o.full.Cust().ArchivedAt != nil {
-		f.blocks = o.seen(&EffectiveLimit{Source: bursar.BindingCustomer, Capability: c}, o.v.Root == 0)
+		f.blocks = o.masked(&EffectiveLimit{Source: bursar.BindingCustomer, Capability: c}, o.v.Root == 0)
 	}
 	for i := range asks {
 		o.pool(&f, &asks[i], i == 0)
@@ -173,7 +173,7 @@ func (o *outlook) pool(f *found, a *Ask, counts bool) {
 	if a.C.Kind == bursar.KindFeature {
 		l.Source, l.ResetsAt = bursar.BindingCustomer, g.ResetsAt
 	}
-	f.note(o.seen(l, o.v.Root == 0), a.leaves(g.UsageLimit, g.CurrentUsage, g.Reserved), shut(&g, a) != nil, counts, false, 0)
+	f.note(o.masked(l, o.v.Root == 0), a.leaves(g.UsageLimit, g.CurrentUsage, g.Reserved), shut(&g, a) != nil, counts, false, 0)
 }
 
 func (o *outlook) limit(f *found, ord uint32, def *record.Limit, a *Ask, counts bool) {
@@ -195,11 +195,11 @@ func (o *outlook) limit(f *found, ord uint32, def *record.Limit, a *Ask, counts 
 			ScopeEntityIDs: v.scopeIDs(def), Label: def.Label, Cadence: def.Sched.Cadence.String(), ResetsAt: c.End}
 	}
 	status := v.statusOf(ord, def)
-	f.note(o.seen(l, seen), left, blocks, counts, status == statusWarning || status == statusExceeded, ord)
+	f.note(o.masked(l, seen), left, blocks, counts, status == statusWarning || status == statusExceeded, ord)
 }
 
-// seen hides what the reader may not see.
-func (o *outlook) seen(l *EffectiveLimit, seen bool) *EffectiveLimit {
+// masked hides what the reader may not see.
+func (o *outlook) masked(l *EffectiveLimit, seen bool) *EffectiveLimit {
 	if seen {
 		return l
 	}

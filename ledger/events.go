@@ -167,8 +167,8 @@ func (d *Decider) chargeHighest(rows []uint32, value bursar.Amount, rec *record.
 // chargeDistinct makes rec what a UNIQUE charges: one on each row, and the customer,
 // that has not met the value yet. It returns what they have met with that, nil when it
 // is new to none.
-func (d *Decider) chargeDistinct(rows []uint32, value uint64, rec *record.Usage) *record.ValueSeen {
-	met := &record.ValueSeen{Cap: rec.Cap, Value: value}
+func (d *Decider) chargeDistinct(rows []uint32, value uint64, rec *record.Usage) *record.ValueCounted {
+	met := &record.ValueCounted{Cap: rec.Cap, Value: value}
 	grow := func(k record.UniqueKey) bursar.Amount {
 		n := d.uniqueGrowth(k, met.Value)
 		if !d.uniqueHas(k, met.Value) {

@@ -116,7 +116,7 @@ func (v *View) applyMoney(r record.Record) error {
 		p := *v.pool(r.Cap)
 		p.Low = r.Levels
 		put(v, &v.pls, r.Cap, &p)
-	case *record.ValueSeen:
+	case *record.ValueCounted:
 		for _, k := range r.Sets {
 			v.addUnique(k, r.Value)
 		}

@@ -40,13 +40,13 @@ func (h *HistoryRun) From() uint32 {
 
 // HistoryRun gathers buckets into lines of intervals.
 type HistoryRun struct {
-	Q     *HistoryQuery
-	Ent   uint32 // 0 = the customer
-	grid  bursar.Schedule
-	lines map[string]*Line
+	Q      *HistoryQuery
+	Ent    uint32 // 0 = the customer
+	grid   bursar.Schedule
+	lines  map[string]*Line
 	starts map[uint32]bursar.Time // start of a bucket's interval
-	first bursar.Time            // start of the first interval
-	most  int                    // lines of so many intervals
+	first  bursar.Time            // start of the first interval
+	most   int                    // lines of so many intervals
 	// resets is the customer's own window of the feature, of running totals.
 	resets *record.Schedule
 	groups

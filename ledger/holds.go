@@ -105,7 +105,7 @@ func (d *Decider) savedHold(id [16]byte) (*record.Hold, error) {
 // expired, in the order of their instants, at most limit of them. It is true when nothing
 // is left that a decision depends on. Holds that return their amount when they end are
 // recorded only as far as limit allows, as decisions look them up (endings). On a view for
-// reading (Quiet) it records everything or nothing.
+// reading (Rehearsal) it records everything or nothing.
 func (d *Decider) Expire(limit int) bool {
 	holds, grants := d.ended(true, d.Now, limit+1), d.timedGrants()
 	done := len(holds)+len(grants) <= limit

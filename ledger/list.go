@@ -113,9 +113,9 @@ func (v *View) rowPosition(p *ListPage) (at, by int) {
 
 // AssignmentList gathers a page of assignments.
 type AssignmentList struct {
-	Q        *AssignmentQuery
-	Page     Page[bursar.Assignment]
-	begun    bool
+	Q      *AssignmentQuery
+	Page   Page[bursar.Assignment]
+	begun  bool
 	at, by int
 }
 

@@ -18,10 +18,10 @@ import (
 // counts, and what time had ended.
 type Mender struct {
 	Cat   *catalogue.Catalogue
-	At    bursar.Time       // the instant that takes the place of theirs
-	was   bursar.Time       // that of the commit at hand
-	Drawn map[uint32]bool   // grants that these commits drew on
-	met   *record.ValueSeen // what takes the place of the next ValueSeen
+	At    bursar.Time          // the instant that takes the place of theirs
+	was   bursar.Time          // that of the commit at hand
+	Drawn map[uint32]bool      // grants that these commits drew on
+	met   *record.ValueCounted // what takes the place of the next ValueCounted
 }
 
 // fixed gives an instant after m.At that the wrong clock had reached as m.At. Any other
@@ -55,9 +55,9 @@ func (m *Mender) Commit(st *State, row *store.LogRow) (*Decider, error) {
 	d := &Decider{View: NewView(st, m.At), Cat: m.Cat, Commit: row.ID, Rehearsal: true}
 	for i, r := range recs {
 		if u, ok := r.(*record.Usage); ok {
-			var met *record.ValueSeen
+			var met *record.ValueCounted
 			if i+1 < len(recs) {
-				met, _ = recs[i+1].(*record.ValueSeen)
+				met, _ = recs[i+1].(*record.ValueCounted)
 			}
 			m.usage(d, u, met)
 		}
@@ -69,7 +69,7 @@ func (m *Mender) Commit(st *State, row *store.LogRow) (*Decider, error) {
 }
 
 // usage charges the rows of r anew, by the rule of its feature.
-func (m *Mender) usage(d *Decider, r *record.Usage, met *record.ValueSeen) {
+func (m *Mender) usage(d *Decider, r *record.Usage, met *record.ValueCounted) {
 	rows := rowsOf(r.Charges)
 	r.Timestamp, r.At = min(r.Timestamp, m.At), min(r.At, m.At)
 	function := ""
@@ -81,7 +81,7 @@ func (m *Mender) usage(d *Decider, r *record.Usage, met *record.ValueSeen) {
 		d.chargeHighest(rows, r.Amount, r)
 	case met != nil:
 		if m.met = d.chargeDistinct(rows, met.Value, r); m.met == nil {
-			m.met = &record.ValueSeen{Cap: met.Cap, Value: met.Value}
+			m.met = &record.ValueCounted{Cap: met.Cap, Value: met.Value}
 		}
 	case function == "UNIQUE": // everybody had met the value
 		r.Charges = d.Charges(rows, r.At, bursar.Amount{}, false)
@@ -111,7 +111,7 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		if def := d.Def(r.Ord); def != nil {
 			r.Window = d.Counter(r.Ord, def).Window
 		}
-	case *record.ValueSeen:
+	case *record.ValueCounted:
 		if m.met != nil {
 			r, m.met = m.met, nil
 		}

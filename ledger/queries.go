@@ -22,7 +22,7 @@ func (p *Page[T]) Cut(limit int, after, before bool) {
 	p.HasNext, p.HasPrev = more, after
 }
 
-// Replay is returned as the error of a write whose RequestKey was seen before with the
+// Replay is returned as the error of a write whose RequestKey was used before with the
 // same content: the caller answers Status and Body and nothing was done.
 type Replay struct {
 	Status  int

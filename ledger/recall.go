@@ -13,7 +13,7 @@ func (v *View) remember(k record.Identity) {
 	}
 }
 
-// known finds out whether an idempotency key was seen. oldest is the earliest receipt
+// known finds out whether an idempotency key was used. oldest is the earliest receipt
 // that the request's twin can have had.
 func (d *Decider) known(k record.Identity, oldest bursar.Time) (*KeyEntry, error) {
 	if !k.Set {

@@ -7,7 +7,7 @@ import (
 
 // reportKeys judges the idempotency keys of the items of one report, in their order.
 type reportKeys struct {
-	seen    map[[16]byte]reportKey
+	byHash  map[[16]byte]reportKey
 	missing Needs
 }
 
@@ -18,7 +18,7 @@ type reportKey struct {
 }
 
 func newReportKeys(items int) *reportKeys {
-	return &reportKeys{seen: make(map[[16]byte]reportKey, items)}
+	return &reportKeys{byHash: make(map[[16]byte]reportKey, items)}
 }
 
 // look tells whether item number i is new, and else, when it was recorded before this
@@ -27,13 +27,13 @@ func (k *reportKeys) look(d *Decider, i int, key record.Identity, text string, t
 	if !key.Set {
 		return nil, true
 	}
-	if other, ok := k.seen[key.Hash]; ok {
+	if other, ok := k.byHash[key.Hash]; ok {
 		if other.content != key.Content {
 			p.Add(pointer(), bursar.CodeIdempotencyKeyReused, "the idempotency key %q is in this request with other content too", text)
 		}
 		return nil, false
 	}
-	k.seen[key.Hash] = reportKey{i, key.Content}
+	k.byHash[key.Hash] = reportKey{i, key.Content}
 	e, err := d.known(key, oldestReceipt(timestamp, d.Now))
 	if n, ok := err.(*Needs); ok {
 		k.missing.Keys = append(k.missing.Keys, n.Keys...)
@@ -52,7 +52,7 @@ func (k *reportKeys) look(d *Decider, i int, key record.Identity, text string, t
 
 // first is the number of the first item with the key of item number i.
 func (k *reportKeys) first(i int, key record.Identity) int {
-	if j, ok := k.seen[key.Hash]; ok && key.Set {
+	if j, ok := k.byHash[key.Hash]; ok && key.Set {
 		return j.place
 	}
 	return i

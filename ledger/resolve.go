@@ -13,10 +13,10 @@ import (
 
 // Resolved is what dimensions mean in a customer's tree.
 type Resolved struct {
-	given   bool          // there were dimensions at all
-	Leaves  []uint32      // matched entities, ordered by dimension key; one may appear twice
+	given   bool         // there were dimensions at all
+	Leaves  []uint32     // matched entities, ordered by dimension key; one may appear twice
 	Path    []record.Hop // they and all their ancestors, each once
-	missing []string      // attribution keys that resolved to nothing
+	missing []string     // attribution keys that resolved to nothing
 }
 
 func (r *Resolved) has(ord uint32) bool {

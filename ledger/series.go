@@ -63,9 +63,9 @@ type PendingSeries struct {
 	flushing      bool
 	first, second []store.SeriesRow
 
-	head  uint64
-	additions []pendingAddition     // in place of first and second where other processes save too
-	timed []store.SeriesRow // of holds that have ended by time
+	head      uint64
+	additions []pendingAddition // in place of first and second where other processes save too
+	timed     []store.SeriesRow // of holds that have ended by time
 }
 
 // seriesAddition is what one commit added to the series.

@@ -107,7 +107,7 @@ type State struct {
 	// series, has what each commit since SeriesBase added: any prefix of it may be saved.
 	// earlier has the unsaved changes up to commit earlierTo, Dirty those after it.
 	Shared    bool
-	additions     []seriesAddition
+	additions []seriesAddition
 	added     int // buckets in additions
 	earlier   Dirty
 	earlierTo uint64

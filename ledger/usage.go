@@ -302,7 +302,7 @@ func (d *Decider) recordUsage(it *UsageItem, o record.Operation) {
 		}
 	}
 	d.notePath(r.Path)
-	var met *record.ValueSeen
+	var met *record.ValueCounted
 	switch it.aggregate {
 	case "MAX":
 		d.chargeHighest(it.rows, in.Value, rec)

@@ -39,7 +39,7 @@ const (
 	kindPromotion  Kind = 25 // the customer's own limit of a feature
 	kindFired      Kind = 26 // thresholds of a row that have fired
 	kindLow        Kind = 27 // low-balance levels of a pool that have fired
-	kindSeen       Kind = 28 // a UNIQUE counted a value
+	kindCounted    Kind = 28 // a UNIQUE counted a value
 	kindLevel      Kind = 29 // the level of a leaf
 	kindRowStart   Kind = 30 // a new assignment has used that in its window already
 	kindPath       Kind = 31 // a way through the tree gets a number

@@ -70,8 +70,8 @@ func (r random) moneyRecord(k Kind) Record {
 		return &BalanceLow{r.ord(), r.ints()}
 	case kindRowStart:
 		return &LimitStarted{r.ord(), r.amount(), r.window()}
-	case kindSeen:
-		s := &ValueSeen{Cap: r.ord(), Value: r.Uint64(), Sets: make([]UniqueKey, r.IntN(3))}
+	case kindCounted:
+		s := &ValueCounted{Cap: r.ord(), Value: r.Uint64(), Sets: make([]UniqueKey, r.IntN(3))}
 		for i := range s.Sets {
 			s.Sets[i] = UniqueKey{r.ord(), r.ord(), r.time()}
 		}

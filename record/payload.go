@@ -94,8 +94,8 @@ func newMoneyRecord(k Kind) Record {
 		return new(AlertFired)
 	case kindLow:
 		return new(BalanceLow)
-	case kindSeen:
-		return new(ValueSeen)
+	case kindCounted:
+		return new(ValueCounted)
 	case kindRowStart:
 		return new(LimitStarted)
 	}

@@ -4,16 +4,16 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// ValueSeen says that a UNIQUE counted a value, and in whose windows.
-type ValueSeen struct {
+// ValueCounted says that a UNIQUE counted a value, and in whose windows.
+type ValueCounted struct {
 	Cap   uint32
 	Value uint64
 	Sets  []UniqueKey
 }
 
-func (*ValueSeen) Kind() Kind { return kindSeen }
+func (*ValueCounted) Kind() Kind { return kindCounted }
 
-func (r *ValueSeen) encode(e *Encoder) {
+func (r *ValueCounted) encode(e *Encoder) {
 	e.Ord(r.Cap)
 	e.Uint(r.Value)
 	e.Uint(uint64(len(r.Sets)))
@@ -24,7 +24,7 @@ func (r *ValueSeen) encode(e *Encoder) {
 	}
 }
 
-func (r *ValueSeen) decode(d *Decoder) {
+func (r *ValueCounted) decode(d *Decoder) {
 	r.Cap, r.Value = d.ord(), d.uint()
 	r.Sets = make([]UniqueKey, d.count())
 	for i := range r.Sets {

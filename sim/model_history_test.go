@@ -9,10 +9,10 @@ import (
 
 // line is one series of a history: its amounts by the start of their interval.
 type line struct {
-	tags  []ledger.Tag
+	tags      []ledger.Tag
 	intervals map[bursar.Time]num
-	from  num // what came before the first interval
-	all   []fact
+	from      num // what came before the first interval
+	all       []fact
 	// since is the beginning of what a running total at t counts; nil: since ever.
 	since func(t bursar.Time) int64
 	end   func(start bursar.Time) bursar.Time // of the interval that begins at start
@@ -45,7 +45,7 @@ func (m *model) history(customer string, q ledger.HistoryQuery) (lines map[strin
 	first := interval.window(int64(q.From))
 	points := (int64(q.To) - first.start + first.end - first.start - 1) / (first.end - first.start)
 	most = min(linesOfReply, max(1, pointsOfReply/int(points)))
-	var seen window
+	var current window
 	lines = map[string]*line{}
 	for _, f := range c.facts {
 		at := floorTo(f.at, quarter)
@@ -63,10 +63,10 @@ func (m *model) history(customer string, q ledger.HistoryQuery) (lines map[strin
 			l.from = l.from.add(f.amount)
 			continue
 		}
-		if !seen.has(at) {
-			seen = interval.window(at)
+		if !current.has(at) {
+			current = interval.window(at)
 		}
-		start := bursar.Time(seen.start)
+		start := bursar.Time(current.start)
 		l.intervals[start] = l.intervals[start].add(f.amount)
 	}
 	return lines, most, nil

@@ -113,7 +113,7 @@ type mRow struct {
 	values  map[int64]map[string]bool // of a UNIQUE feature
 	first   int64                     // start of the earliest window that counts
 	held    num
-	seen    []window // windows computed lately
+	lately  []window // windows computed lately
 	boosts  []*mBoost
 	fired   map[int]bool // thresholds, in the window
 	firedIn int64
@@ -208,15 +208,15 @@ func (c *mCust) row(id string) *mRow {
 }
 
 func (r *mRow) window(t int64) window {
-	for _, w := range r.seen {
+	for _, w := range r.lately {
 		if w.has(t) {
 			return w
 		}
 	}
 	w := r.cal.window(t)
-	r.seen = append(r.seen, w)
-	if len(r.seen) > 4 {
-		r.seen = r.seen[1:]
+	r.lately = append(r.lately, w)
+	if len(r.lately) > 4 {
+		r.lately = r.lately[1:]
 	}
 	return w
 }
@@ -247,7 +247,7 @@ func (r *mRow) charge(d num, t, now bursar.Time) bool {
 func (r *mRow) reschedule(cal calendar, now bursar.Time) {
 	before := r.window(int64(now)).start
 	carried, values := r.used[before], r.values[before]
-	r.cal, r.seen = cal, nil
+	r.cal, r.lately = cal, nil
 	r.first = r.window(int64(now)).start
 	r.used, r.values = map[int64]num{r.first: carried}, map[int64]map[string]bool{r.first: values}
 	if r.firedIn == before {

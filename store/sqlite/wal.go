@@ -41,7 +41,7 @@ func walFull() int { return int(walBegin) * 3 / 4 }
 type keeper struct {
 	s       *Store
 	c       *conn
-	unseen  int // bytes written since the last look, roughly; guarded by the writer's turn
+	grown   int // bytes written since the last look, roughly; guarded by the writer's turn
 	look    chan struct{}
 	quit    chan struct{}
 	stopped chan struct{}
@@ -76,10 +76,10 @@ func extend(path string, length int64) error {
 
 // written tells the keeper about an Append, while that still has the writer's turn.
 func (k *keeper) written(n int) {
-	if k.unseen += n; k.unseen < walLook {
+	if k.grown += n; k.grown < walLook {
 		return
 	}
-	k.unseen = 0
+	k.grown = 0
 	select {
 	case k.look <- struct{}{}:
 	default:
