@@ -25,7 +25,7 @@ func (o *crowdLimits) Decide(d *ledger.Decider) (any, error) {
 		def := from
 		def.Label = fmt.Sprintf("crowd-%d", i)
 		def.Limited, def.Soft = o.def(i, &def.Limit)
-		d.Emit(&record.LimitPut{Ord: uint32(d.NextRowOrd()), ID: d.NextID(), Def: def})
+		d.Emit(&record.LimitPut{Row: uint32(d.NextRowOrd()), ID: d.NextID(), Def: def})
 	}
 	return nil, nil
 }

@@ -68,13 +68,13 @@ func (d *Decider) alertCharges(cs []record.Charge) {
 	}
 }
 
-func (d *Decider) notifyUsage(typ string, ord uint32, c *Counter, limit bursar.Amount, thresholds []int) {
+func (d *Decider) notifyUsage(typ string, row uint32, c *Counter, limit bursar.Amount, thresholds []int) {
 	if d.Rehearsal || len(d.Cat.WebhookOf) == 0 {
 		return
 	}
-	def := d.Def(ord)
+	def := d.Def(row)
 	e := d.Ent(def.Ent)
-	data := catalogue.UsageData{CustomerID: d.Cust().ID, Entity: catalogue.EntityRef{ID: e.ID, TypeID: d.typeID(e.Typ)}, AssignmentID: store.FormatID(d.RowID(ord)),
+	data := catalogue.UsageData{CustomerID: d.Cust().ID, Entity: catalogue.EntityRef{ID: e.ID, TypeID: d.typeID(e.Typ)}, AssignmentID: store.FormatID(d.RowID(row)),
 		Scope: d.scopeIDs(def), Label: def.Label, Thresholds: thresholds, CurrentUsage: c.Used, Enforcement: enforcement(def.Soft),
 		PeriodStart: c.Start, PeriodEnd: c.End}
 	data.FeatureID, data.CurrencyID = catalogue.CapabilityIDs(d.Capability(def.Cap))

@@ -123,7 +123,7 @@ func (d *Decider) checkAllocations(pointer func(cap uint32, label string) string
 }
 
 func (d *Decider) checkShares(ent uint32, touched map[uint32]bool, pointer func(cap uint32, label string) string) (err error) {
-	d.eachRow(ent, 0, func(ord uint32, def *record.Limit) {
+	d.eachRow(ent, 0, func(row uint32, def *record.Limit) {
 		if err != nil || !def.Strict || len(def.Scope) > 0 {
 			return
 		}
@@ -145,7 +145,7 @@ func (d *Decider) checkShares(ent uint32, touched map[uint32]bool, pointer func(
 		case s.odd != 0:
 			why = fmt.Sprintf("the limit of %s below %s has another cadence, time zone or anchor than the strict limit it shares", d.Ent(d.Def(s.odd).Ent).ID, e.ID)
 		}
-		problem := &bursar.AllocationProblem{AssignmentID: store.FormatID(d.RowID(ord)), EntityID: e.ID, UsageLimit: &limit, Allocated: s.sum,
+		problem := &bursar.AllocationProblem{AssignmentID: store.FormatID(d.RowID(row)), EntityID: e.ID, UsageLimit: &limit, Allocated: s.sum,
 			Available: free}
 		refusal := bursar.Errorf(bursar.CodeAllocationExceeded, "the strict allocation of entity %s on %s would be broken: %s", e.ID, d.Capability(def.Cap), why)
 		if at := pointer(def.Cap, def.Label); at != "" {
@@ -192,8 +192,8 @@ func (v *View) strictOn(def *record.Limit) (n int) {
 // strictRows counts the strict limits of the state and the batch.
 func (v *View) strictRows() int {
 	n := v.strict
-	for ord, def := range v.defs {
-		if int(ord) < len(v.Rows) && v.Rows[ord] != nil && v.Rows[ord].Strict {
+	for row, def := range v.defs {
+		if int(row) < len(v.Rows) && v.Rows[row] != nil && v.Rows[row].Strict {
 			n--
 		}
 		if def != nil && def.Strict {
@@ -256,8 +256,8 @@ func (l *AllocationList) On(v *View) error {
 	return nil
 }
 
-func (v *View) allocationOut(ord uint32, def *record.Limit, s *share) Allocation {
-	a := Allocation{AssignmentID: store.FormatID(v.RowID(ord)), EntityID: v.Ent(def.Ent).ID, Capability: v.Capability(def.Cap), Label: def.Label,
+func (v *View) allocationOut(row uint32, def *record.Limit, s *share) Allocation {
+	a := Allocation{AssignmentID: store.FormatID(v.RowID(row)), EntityID: v.Ent(def.Ent).ID, Capability: v.Capability(def.Cap), Label: def.Label,
 		Strict: def.Strict, Allocated: s.sum, Children: len(s.list) - s.unlimited, Unlimited: s.unlimited}
 	if def.Limited {
 		limit := def.Limit

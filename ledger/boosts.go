@@ -29,12 +29,12 @@ func (o *CreateBoost) Decide(d *Decider) (any, error) {
 	if err := d.writable(); err != nil {
 		return nil, err
 	}
-	ord := d.findRowID(o.Row)
-	if ord == 0 {
+	row := d.findRowID(o.Row)
+	if row == 0 {
 		return nil, errNoAssignment(o.Row)
 	}
-	def := d.Def(ord)
-	if now := d.assignmentOut(ord); o.Caller.IfMatch != "" {
+	def := d.Def(row)
+	if now := d.assignmentOut(row); o.Caller.IfMatch != "" {
 		if err := o.Caller.StillAt(&now); err != nil {
 			return nil, err
 		}
@@ -48,7 +48,7 @@ func (o *CreateBoost) Decide(d *Decider) (any, error) {
 	}
 	expires := o.In.ExpiresAt.Milli()
 	if expires == 0 {
-		expires = d.Current(ord, def).End
+		expires = d.Current(row, def).End
 	}
 	if expires <= d.Now {
 		p.Add("/expiresAt", bursar.CodeValidationFailed, "expiresAt %s is not in the future (now is %s)", expires, d.Now)
@@ -59,7 +59,7 @@ func (o *CreateBoost) Decide(d *Decider) (any, error) {
 		}
 	}
 	active := 0
-	for _, b := range d.boostsOf(ord) {
+	for _, b := range d.boostsOf(row) {
 		if b.ActiveAt(d.Now) {
 			active++
 		}
@@ -72,9 +72,9 @@ func (o *CreateBoost) Decide(d *Decider) (any, error) {
 	}
 	// It counts from now on, which is in its millisecond.
 	b := record.Boost{ID: d.NextID(), Amount: o.In.Amount, Created: d.Now.Milli(), Expires: expires, Reason: o.In.Reason, By: o.Caller.ActorID}
-	d.Emit(&record.BoostMade{Row: ord, Boost: b})
-	d.alertOn(ord)
-	out := boostOut(d.RowID(ord), &b)
+	d.Emit(&record.BoostMade{Row: row, Boost: b})
+	d.alertOn(row)
+	out := boostOut(d.RowID(row), &b)
 	d.audit(&o.Caller, "boost.created", "boost", out.ID, d.Ent(def.Ent).ID, nil, boostAudit(out))
 	return out, nil
 }
@@ -88,29 +88,29 @@ func (o *EndBoost) Decide(d *Decider) (any, error) {
 	if err := d.writable(); err != nil {
 		return nil, err
 	}
-	ord := d.findRowID(o.Row)
-	if ord == 0 {
+	row := d.findRowID(o.Row)
+	if row == 0 {
 		return nil, errNoAssignment(o.Row)
 	}
 	id, _ := store.ParseID(o.ID)
-	for _, b := range d.boostsOf(ord) {
+	for _, b := range d.boostsOf(row) {
 		if b.ID != id {
 			continue
 		}
-		now := boostOut(d.RowID(ord), b)
+		now := boostOut(d.RowID(row), b)
 		if err := o.Caller.StillAt(&now); err != nil {
 			return nil, err
 		}
 		if !b.ActiveAt(d.Now) {
 			return now, nil
 		}
-		before := boostAudit(boostOut(d.RowID(ord), b))
-		d.Emit(&record.BoostEnded{Row: ord, ID: id, At: d.Now.Milli()})
-		d.alertOn(ord)
+		before := boostAudit(boostOut(d.RowID(row), b))
+		d.Emit(&record.BoostEnded{Row: row, ID: id, At: d.Now.Milli()})
+		d.alertOn(row)
 		n := *b
 		n.Ended = d.Now.Milli()
-		out := boostOut(d.RowID(ord), &n)
-		d.audit(&o.Caller, "boost.ended", "boost", out.ID, d.Ent(d.Def(ord).Ent).ID, before, boostAudit(out))
+		out := boostOut(d.RowID(row), &n)
+		d.audit(&o.Caller, "boost.ended", "boost", out.ID, d.Ent(d.Def(row).Ent).ID, before, boostAudit(out))
 		return out, nil
 	}
 	return nil, bursar.Errorf(bursar.CodeBoostNotFound, "the assignment has no boost %.64q", o.ID)
@@ -118,13 +118,13 @@ func (o *EndBoost) Decide(d *Decider) (any, error) {
 
 // BoostsOn are an assignment's boosts, ended ones too, by ID.
 func (v *View) BoostsOn(assignment string) ([]bursar.Boost, error) {
-	ord := v.findRowID(assignment)
-	if ord == 0 {
+	row := v.findRowID(assignment)
+	if row == 0 {
 		return nil, errNoAssignment(assignment)
 	}
 	out := []bursar.Boost{}
-	for _, b := range v.boostsOf(ord) {
-		out = append(out, boostOut(v.RowID(ord), b))
+	for _, b := range v.boostsOf(row) {
+		out = append(out, boostOut(v.RowID(row), b))
 	}
 	return out, nil
 }
@@ -151,12 +151,12 @@ func (v *View) boostsOf(row uint32) []*record.Boost {
 }
 
 // LimitNow is the limit of a row with the boosts of now.
-func (v *View) LimitNow(ord uint32, def *record.Limit) bursar.Amount {
+func (v *View) LimitNow(row uint32, def *record.Limit) bursar.Amount {
 	limit := def.Limit
 	if len(v.boosts)+len(v.bsts) == 0 {
 		return limit
 	}
-	for _, b := range v.boostsOf(ord) {
+	for _, b := range v.boostsOf(row) {
 		if b.ActiveAt(v.Now) {
 			limit = limit.Add(b.Amount)
 		}

@@ -81,13 +81,13 @@ type Applied struct {
 func (v *View) RowsOn(r *Resolved, cap uint32) Applied {
 	var a Applied
 	for i := range r.Path {
-		v.rowsOf(r, r.Path[i].Ent, cap, func(ord uint32, _ *record.Limit) { a.Rows = append(a.Rows, ord) })
+		v.rowsOf(r, r.Path[i].Ent, cap, func(row uint32, _ *record.Limit) { a.Rows = append(a.Rows, row) })
 	}
 	if a.cut = len(a.Rows) - bursar.MaxRowsPerEvent; a.cut <= 0 {
 		a.cut = 0
 		return a
 	}
-	refuses := func(ord uint32) bool { def := v.Def(ord); return def.Limited && !def.Soft }
+	refuses := func(row uint32) bool { def := v.Def(row); return def.Limited && !def.Soft }
 	depths := map[uint32]int{}
 	for i := range r.Path {
 		depths[r.Path[i].Ent] = v.depth(r.Path[i].Ent)

@@ -187,11 +187,11 @@ func entityRow(ord uint32, e *record.Entity, types []string) store.EntityRow {
 	return r
 }
 
-func assignmentRow(ord uint32, id [16]byte, def *record.Limit, caps []bursar.Capability) store.AssignmentRow {
+func assignmentRow(row uint32, id [16]byte, def *record.Limit, caps []bursar.Capability) store.AssignmentRow {
 	if def == nil {
-		return store.AssignmentRow{Ord: ord, ID: store.FormatID(id), Deleted: true}
+		return store.AssignmentRow{Ord: row, ID: store.FormatID(id), Deleted: true}
 	}
-	r := store.AssignmentRow{Ord: ord, ID: store.FormatID(id), EntityOrd: def.Ent, Capability: caps[def.Cap-1], Label: def.Label, Scope: def.Scope,
+	r := store.AssignmentRow{Ord: row, ID: store.FormatID(id), EntityOrd: def.Ent, Capability: caps[def.Cap-1], Label: def.Label, Scope: def.Scope,
 		Cadence: def.Sched.Cadence.String(), Timezone: def.Sched.Zone, Soft: def.Soft, Strict: def.Strict, Thresholds: def.Thresholds,
 		CreatedAt: def.Created, UpdatedAt: def.Updated}
 	if def.Limited {
@@ -324,10 +324,10 @@ func (s *State) Restored() {
 	for len(s.counters) < len(s.Rows) {
 		s.counters = append(s.counters, nil)
 	}
-	for ord, def := range s.Rows {
+	for row, def := range s.Rows {
 		if def != nil {
 			def.Sched = s.intern(def.Sched)
-			s.link(uint32(ord), def)
+			s.link(uint32(row), def)
 			s.countNamed(def, 1)
 			s.liveCaps[def.Cap]++
 			s.countStrict(def, 1)

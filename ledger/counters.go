@@ -11,23 +11,23 @@ import (
 func (v *View) applyRow(r *record.LimitPut) error {
 	def := r.Def
 	switch {
-	case int(r.Ord) == v.NextRowOrd():
+	case int(r.Row) == v.NextRowOrd():
 		push(v, &v.newRowIDs, r.ID)
 		p := v.placeOf(&def)
-		put(v, &v.newRows, def.Ent, append(v.newRows[def.Ent], r.Ord))
-		put(v, &v.newPlaces, p, append(v.newPlaces[p], r.Ord))
+		put(v, &v.newRows, def.Ent, append(v.newRows[def.Ent], r.Row))
+		put(v, &v.newPlaces, p, append(v.newPlaces[p], r.Row))
 		v.countNamed(&def, 1)
-	case r.Ord > 0 && int(r.Ord) < v.NextRowOrd() && v.Def(r.Ord) != nil:
+	case r.Row > 0 && int(r.Row) < v.NextRowOrd() && v.Def(r.Row) != nil:
 		if r.Carry {
-			c := v.Counter(r.Ord, v.Def(r.Ord))
-			v.moveFired(r.Ord, v.Current(r.Ord, v.Def(r.Ord)).Start, r.Window.Start)
+			c := v.Counter(r.Row, v.Def(r.Row))
+			v.moveFired(r.Row, v.Current(r.Row, v.Def(r.Row)).Start, r.Window.Start)
 			c.Window, c.Used, c.Prev = r.Window, r.Used, bursar.Amount{}
-			put(v, &v.ctrs, r.Ord, &c)
+			put(v, &v.ctrs, r.Row, &c)
 		}
 	default:
-		return fmt.Errorf("%w: assignment number %d", record.ErrRecord, r.Ord)
+		return fmt.Errorf("%w: assignment number %d", record.ErrRecord, r.Row)
 	}
-	put(v, &v.defs, r.Ord, &def)
+	put(v, &v.defs, r.Row, &def)
 	return nil
 }
 
@@ -106,30 +106,30 @@ func (c Counter) rolled(w record.Window) Counter {
 	return r
 }
 
-// setRow puts def at ord, which exists or is the next; nil deletes it.
-func (s *State) setRow(ord uint32, id [16]byte, def *record.Limit) {
-	if int(ord) == len(s.Rows) {
+// setRow puts def at row, which exists or is the next; nil deletes it.
+func (s *State) setRow(row uint32, id [16]byte, def *record.Limit) {
+	if int(row) == len(s.Rows) {
 		s.Rows = append(s.Rows, nil)
 		s.counters = append(s.counters, nil)
 		s.nextRow, s.under = append(s.nextRow, 0), append(s.under, 0)
 		s.RowIDs = append(s.RowIDs, id)
 	}
-	old := s.Rows[ord]
+	old := s.Rows[row]
 	if def != nil {
 		def.Sched = s.intern(def.Sched)
 	}
-	s.Rows[ord] = def
+	s.Rows[row] = def
 	switch {
 	case old == nil && def != nil:
-		s.link(ord, def)
+		s.link(row, def)
 		s.countNamed(def, 1)
 		s.liveCaps[def.Cap]++
 	case old != nil && def == nil:
-		s.unlink(ord, old)
+		s.unlink(row, old)
 		s.countNamed(old, -1)
 		s.liveCaps[old.Cap]--
-		s.counters[ord] = nil
-		s.untrackRow(ord, old.Cap)
+		s.counters[row] = nil
+		s.untrackRow(row, old.Cap)
 	}
 	s.countStrict(old, -1)
 	s.countStrict(def, 1)

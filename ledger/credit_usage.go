@@ -71,9 +71,9 @@ type CurrencyUse struct{ ID, Name, Type string }
 // UsesOfCurrency lists up to n.
 func (v *View) UsesOfCurrency(id string, n int) (out []CurrencyUse) {
 	cap := v.CapOrd(bursar.Capability{Kind: bursar.KindCurrency, ID: id})
-	for ord, def := range v.Rows {
+	for row, def := range v.Rows {
 		if def != nil && def.Cap == cap && cap != 0 && len(out) < n {
-			out = append(out, CurrencyUse{store.FormatID(v.RowIDs[ord]), v.Ent(def.Ent).ID, "Assignment"})
+			out = append(out, CurrencyUse{store.FormatID(v.RowIDs[row]), v.Ent(def.Ent).ID, "Assignment"})
 		}
 	}
 	for _, ord := range v.pool(cap).Live {

@@ -38,9 +38,9 @@ func (v *View) uses() (begin, end []store.Use) {
 			types[e.Typ]++
 		}
 	}
-	for ord, def := range v.defs {
-		if int(ord) < len(v.Rows) && v.Rows[ord] != nil {
-			caps[v.Rows[ord].Cap]--
+	for row, def := range v.defs {
+		if int(row) < len(v.Rows) && v.Rows[row] != nil {
+			caps[v.Rows[row].Cap]--
 		}
 		if def != nil {
 			caps[def.Cap]++
@@ -95,7 +95,7 @@ type Decider struct {
 	Trace     string          // id of the request that is being decided
 	touched   map[uint32]bool // entities whose place or limits the request changed
 	ours      *int            // of a token's request: its first record
-	Rehearsal bool            // the decision is for reading: nobody is told
+	Rehearsal bool            // the decision is for reading: nobody is told of it
 	behind    bool            // more holds have ended than were recorded
 	Fault     error           // apply refused a record that was just decided: a bug
 }
@@ -193,13 +193,13 @@ const maxAhead = bursar.Time(5 * time.Minute)
 // and whose entity is live. now charges the current window whatever at is.
 func (d *Decider) Charges(rows []uint32, at bursar.Time, delta bursar.Amount, now bool) []record.Charge {
 	cs := make([]record.Charge, 0, len(rows))
-	for _, ord := range rows {
-		def := d.Def(ord)
+	for _, row := range rows {
+		def := d.Def(row)
 		if def == nil || def.Ent != 0 && d.Ent(def.Ent).Archived != 0 {
 			continue
 		}
-		c, rolled := d.at(d.Counter(ord, def), def)
-		ch := record.Charge{Row: ord, Rolled: rolled || d.untouched(ord), Window: c.Window}
+		c, rolled := d.at(d.Counter(row, def), def)
+		ch := record.Charge{Row: row, Rolled: rolled || d.untouched(row), Window: c.Window}
 		has := c.Used
 		switch {
 		case now || at >= c.Start:

@@ -128,7 +128,7 @@ func (o *outlook) of(ent uint32, scope []uint32, c bursar.Capability, row uint32
 	}
 	for i := range r.Path {
 		for j := range asks {
-			o.full.rowsOf(&r, r.Path[i].Ent, asks[j].Cap, func(ord uint32, def *record.Limit) { o.limit(&f, ord, def, &asks[j], j == 0) })
+			o.full.rowsOf(&r, r.Path[i].Ent, asks[j].Cap, func(row uint32, def *record.Limit) { o.limit(&f, row, def, &asks[j], j == 0) })
 		}
 	}
 	return f.effective(o.ownStatus(row), row)
@@ -176,12 +176,12 @@ func (o *outlook) pool(f *found, a *Ask, counts bool) {
 	f.note(o.masked(l, o.v.Root == 0), a.leaves(g.UsageLimit, g.CurrentUsage, g.Reserved), shut(&g, a) != nil, counts, false, 0)
 }
 
-func (o *outlook) limit(f *found, ord uint32, def *record.Limit, a *Ask, counts bool) {
+func (o *outlook) limit(f *found, row uint32, def *record.Limit, a *Ask, counts bool) {
 	if def.Soft || !def.Limited {
 		return
 	}
 	v := o.full
-	c, limit := v.Current(ord, def), v.LimitNow(ord, def)
+	c, limit := v.Current(row, def), v.LimitNow(row, def)
 	left := a.leaves(limit, c.Used, c.Held)
 	blocks := limit.Less(a.onto(c.Used, c.Held))
 	if !blocks && (!counts || f.least != nil && !left.Less(f.left)) {
@@ -191,11 +191,11 @@ func (o *outlook) limit(f *found, ord uint32, def *record.Limit, a *Ask, counts 
 	seen := o.v.SeesRow(def)
 	if seen {
 		e := v.Ent(def.Ent)
-		*l = EffectiveLimit{Source: bursar.BindingEntity, Capability: a.C, AssignmentID: store.FormatID(v.RowID(ord)), EntityID: e.ID, DisplayName: e.Name,
+		*l = EffectiveLimit{Source: bursar.BindingEntity, Capability: a.C, AssignmentID: store.FormatID(v.RowID(row)), EntityID: e.ID, DisplayName: e.Name,
 			ScopeEntityIDs: v.scopeIDs(def), Label: def.Label, Cadence: def.Sched.Cadence.String(), ResetsAt: c.End}
 	}
-	status := v.statusOf(ord, def)
-	f.note(o.masked(l, seen), left, blocks, counts, status == statusWarning || status == statusExceeded, ord)
+	status := v.statusOf(row, def)
+	f.note(o.masked(l, seen), left, blocks, counts, status == statusWarning || status == statusExceeded, row)
 }
 
 // masked hides what the reader may not see.
@@ -208,7 +208,7 @@ func (o *outlook) masked(l *EffectiveLimit, seen bool) *EffectiveLimit {
 
 // statusOf is the status of a limit by itself: exceeded from its limit on, warning from
 // its lowest threshold; "" when it is unlimited.
-func (v *View) statusOf(ord uint32, def *record.Limit) string {
+func (v *View) statusOf(row uint32, def *record.Limit) string {
 	if !def.Limited {
 		return ""
 	}
@@ -216,7 +216,7 @@ func (v *View) statusOf(ord uint32, def *record.Limit) string {
 	if len(def.Thresholds) > 0 {
 		warn = def.Thresholds[0]
 	}
-	switch u := Utilization(v.Current(ord, def).Used, v.LimitNow(ord, def)); {
+	switch u := Utilization(v.Current(row, def).Used, v.LimitNow(row, def)); {
 	case u >= 1:
 		return statusExceeded
 	case u >= float64(warn)/100:

@@ -84,9 +84,9 @@ func (s *State) untrack(h *record.Hold) {
 }
 
 // untrackRow forgets what ends on a row that is deleted.
-func (s *State) untrackRow(ord, cap uint32) {
-	delete(s.endings.sums, endKey{ord, cap, false})
-	delete(s.endings.sums, endKey{ord, cap, true})
+func (s *State) untrackRow(row, cap uint32) {
+	delete(s.endings.sums, endKey{row, cap, false})
+	delete(s.endings.sums, endKey{row, cap, true})
 }
 
 // eachHeld calls f with what h holds where.
@@ -128,16 +128,16 @@ func (v *View) unrecorded() bool {
 
 // Standing is the row's counter at now. It is as if every hold that has ended were
 // recorded: none of them holds anything, and those that are settled count as usage.
-func (v *View) Standing(ord uint32, def *record.Limit) Counter {
-	c := v.Current(ord, def)
+func (v *View) Standing(row uint32, def *record.Limit) Counter {
+	c := v.Current(row, def)
 	if !v.unrecorded() {
 		return c
 	}
-	key := endKey{ord, def.Cap, true}
+	key := endKey{row, def.Cap, true}
 	if def.Ent == 0 { // of the customer's own limit, which all usage of the feature is on
 		key.row = 0
 	} else {
-		c.Held = c.Held.Sub(v.endedSum(endKey{ord, def.Cap, false}, v.Now)).Sub(v.endedSum(key, v.Now))
+		c.Held = c.Held.Sub(v.endedSum(endKey{row, def.Cap, false}, v.Now)).Sub(v.endedSum(key, v.Now))
 		if v.Ent(def.Ent).Archived != 0 {
 			return c
 		}

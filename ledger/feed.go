@@ -68,10 +68,10 @@ func (f *Feed) note(v *View) {
 		}
 		f.add(t)
 	}
-	for ord, def := range v.defs {
-		t := touch{Ord: ord}
-		if def == nil && int(ord) < len(s.Rows) {
-			t.Was = s.Rows[ord]
+	for row, def := range v.defs {
+		t := touch{Ord: row}
+		if def == nil && int(row) < len(s.Rows) {
+			t.Was = s.Rows[row]
 		}
 		f.add(t)
 	}

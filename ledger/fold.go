@@ -36,10 +36,10 @@ func (v *View) apply(r record.Record) error {
 	case *record.LimitStarted:
 		return v.applyRowStart(r)
 	case *record.LimitDeleted:
-		if def := v.Def(r.Ord); def != nil {
+		if def := v.Def(r.Row); def != nil {
 			v.countNamed(def, -1)
 		}
-		put(v, &v.defs, r.Ord, nil)
+		put(v, &v.defs, r.Row, nil)
 	case *record.Usage:
 		return v.applyUsage(r)
 	case *record.HoldOpened:

@@ -37,19 +37,19 @@ func (o *PutAssignments) Decide(d *Decider) (any, error) {
 			parents[in.EntityID] = in.ParentID
 		}
 		made := d.NextRowOrd()
-		ord := d.putAssignment(&o.Caller, in, at, &p)
-		if ord == 0 {
+		row := d.putAssignment(&o.Caller, in, at, &p)
+		if row == 0 {
 			continue
 		}
 		var start *bursar.Start
-		if int(ord) == made && !o.draft {
-			start = d.startRow(ord, in, &asks)
+		if int(row) == made && !o.draft {
+			start = d.startRow(row, in, &asks)
 		}
-		if ords[ord] {
+		if ords[row] {
 			p.Add(at, bursar.CodeValidationFailed, "this request has the same assignment (entity, capability, scope and label) twice")
 		}
-		ords[ord] = true
-		out = append(out, d.assignmentOut(ord))
+		ords[row] = true
+		out = append(out, d.assignmentOut(row))
 		out[len(out)-1].Start = start
 	}
 	if err := p.Err(); err != nil {
@@ -161,25 +161,25 @@ func (d *Decider) capabilityOK(c bursar.Capability, existing bool, at string, p 
 // putAssignment writes one assignment, or adds to p what is wrong with it and gives 0.
 func (d *Decider) putAssignment(caller *catalogue.Caller, in *bursar.AssignmentInput, at string, p *bursar.Problems) uint32 {
 	t, ok := d.targetFor(in, at, p)
-	ord := uint32(0)
+	row := uint32(0)
 	if t.Ent != 0 {
-		ord = d.FindRow(t, d.CapOrd(in.Capability), in.Label)
+		row = d.FindRow(t, d.CapOrd(in.Capability), in.Label)
 	}
-	ok = d.capabilityOK(in.Capability, ord != 0, at, p) && ok
+	ok = d.capabilityOK(in.Capability, row != 0, at, p) && ok
 	if in.IfMatch != "" && t.Ent != 0 {
-		ok = d.rowStillAt(ord, in.IfMatch, at, p) && ok
+		ok = d.rowStillAt(row, in.IfMatch, at, p) && ok
 	}
-	if ok && ord == 0 {
+	if ok && row == 0 {
 		ok = d.roomFor(t, in.Capability, at, p)
 	}
 	def := record.Limit{Label: in.Label, Scope: t.scope, Ent: t.Ent, Created: d.Now.Milli(), Thresholds: d.Cat.Thresholds}
 	var before any
-	if ord != 0 {
-		def = *d.Def(ord)
-		before = assignmentAudit(d.assignmentOut(ord))
+	if row != 0 {
+		def = *d.Def(row)
+		before = assignmentAudit(d.assignmentOut(row))
 	}
-	ok = d.defineRow(&def, in, ord == 0, at, p) && ok
-	if ord == 0 {
+	ok = d.defineRow(&def, in, row == 0, at, p) && ok
+	if row == 0 {
 		ok = d.checkCountFrom(&def, in, at, p) && ok
 	}
 	if in.ParentID.Set && t.Ent != 0 {
@@ -196,43 +196,43 @@ func (d *Decider) putAssignment(caller *catalogue.Caller, in *bursar.AssignmentI
 	if !ok {
 		return 0
 	}
-	return d.writeRow(caller, ord, def, in.Capability, before)
+	return d.writeRow(caller, row, def, in.Capability, before)
 }
 
 // rowStillAt adds to p if a row, 0 = none, is not at the revision that a write is based on.
-func (d *Decider) rowStillAt(ord uint32, ifMatch, at string, p *bursar.Problems) bool {
+func (d *Decider) rowStillAt(row uint32, ifMatch, at string, p *bursar.Problems) bool {
 	n := len(p.Fields())
-	if ord == 0 {
+	if row == 0 {
 		p.CheckRevision(at+"/ifMatch", ifMatch, nil, false)
 	} else {
-		now := d.assignmentOut(ord)
+		now := d.assignmentOut(row)
 		p.CheckRevision(at+"/ifMatch", ifMatch, &now, true)
 	}
 	return len(p.Fields()) == n
 }
 
-func (d *Decider) writeRow(caller *catalogue.Caller, ord uint32, def record.Limit, c bursar.Capability, before any) uint32 {
+func (d *Decider) writeRow(caller *catalogue.Caller, row uint32, def record.Limit, c bursar.Capability, before any) uint32 {
 	def.Cap = d.CapFor(c)
 	def.Updated = d.Now.Milli()
-	r := &record.LimitPut{Ord: ord, Def: def}
+	r := &record.LimitPut{Row: row, Def: def}
 	action := "assignment.updated"
-	if ord == 0 {
-		r.Ord, r.ID = uint32(d.NextRowOrd()), d.NextID()
+	if row == 0 {
+		r.Row, r.ID = uint32(d.NextRowOrd()), d.NextID()
 		action = "assignment.created"
 	} else {
-		r.ID = d.RowID(ord)
-		if old := d.Def(ord); old.Sched.Rule != def.Sched.Rule {
-			c := d.Current(ord, old)
+		r.ID = d.RowID(row)
+		if old := d.Def(row); old.Sched.Rule != def.Sched.Rule {
+			c := d.Current(row, old)
 			r.Carry, r.Used, r.Window = true, c.Used, def.Sched.FirstWindow(d.Now)
 		}
 	}
 	d.Emit(r)
 	d.touch(def.Ent)
-	d.alertOn(r.Ord)
-	out := d.assignmentOut(r.Ord)
+	d.alertOn(r.Row)
+	out := d.assignmentOut(r.Row)
 	d.audit(caller, action, "assignment", out.ID, out.EntityID, before, assignmentAudit(out))
 	d.notify("entity.entitlement."+strings.TrimPrefix(action, "assignment."), entitlementOf(d.Cust().ID, &out))
-	return r.Ord
+	return r.Row
 }
 
 // entitlementOf is how messages show an assignment.
@@ -351,16 +351,16 @@ func (o *DeleteAssignment) Decide(d *Decider) (any, error) {
 	if err := d.writable(); err != nil {
 		return nil, err
 	}
-	ord := d.findRowID(o.ID)
-	if ord == 0 {
+	row := d.findRowID(o.ID)
+	if row == 0 {
 		return nil, errNoAssignment(o.ID)
 	}
-	out := d.assignmentOut(ord)
+	out := d.assignmentOut(row)
 	if err := o.Caller.StillAt(&out); err != nil {
 		return nil, err
 	}
-	d.touch(d.Def(ord).Ent)
-	d.Emit(&record.LimitDeleted{Ord: ord})
+	d.touch(d.Def(row).Ent)
+	d.Emit(&record.LimitDeleted{Row: row})
 	d.audit(&o.Caller, "assignment.deleted", "assignment", out.ID, out.EntityID, assignmentAudit(out), nil)
 	d.notify(bursar.EventEntitlementDeleted, entitlementOf(d.Cust().ID, &out))
 	return out, d.checkAllocations(noPointer)
@@ -376,16 +376,16 @@ func (v *View) findRowID(text string) uint32 {
 	if !ok {
 		return 0
 	}
-	ord := v.rowByID(id)
-	if ord == 0 {
+	row := v.rowByID(id)
+	if row == 0 {
 		if i := slices.Index(v.newRowIDs, id); i >= 0 {
-			ord = uint32(len(v.RowIDs) + i)
+			row = uint32(len(v.RowIDs) + i)
 		}
 	}
-	if ord != 0 && (v.Def(ord) == nil || v.Def(ord).Ent == 0 || !v.SeesRow(v.Def(ord))) {
+	if row != 0 && (v.Def(row) == nil || v.Def(row).Ent == 0 || !v.SeesRow(v.Def(row))) {
 		return 0
 	}
-	return ord
+	return row
 }
 
 func (v *View) parentID(ent uint32) *string {
@@ -398,23 +398,23 @@ func (v *View) parentID(ent uint32) *string {
 
 // AssignmentOf is one assignment.
 func (v *View) AssignmentOf(id string) (bursar.Assignment, error) {
-	ord := v.findRowID(id)
-	if ord == 0 {
+	row := v.findRowID(id)
+	if row == 0 {
 		return bursar.Assignment{}, errNoAssignment(id)
 	}
-	return v.assignmentOut(ord), nil
+	return v.assignmentOut(row), nil
 }
 
-func (v *View) assignmentOut(ord uint32) bursar.Assignment {
-	def := v.Def(ord)
+func (v *View) assignmentOut(row uint32) bursar.Assignment {
+	def := v.Def(row)
 	a := bursar.Assignment{
-		ID: store.FormatID(v.RowID(ord)), EntityID: v.Ent(def.Ent).ID, ParentID: v.parentID(def.Ent),
+		ID: store.FormatID(v.RowID(row)), EntityID: v.Ent(def.Ent).ID, ParentID: v.parentID(def.Ent),
 		ScopeEntityIDs: v.scopeIDs(def), Capability: v.Capability(def.Cap), Cadence: def.Sched.Cadence, Label: def.Label,
 		Enforcement: enforcement(def.Soft), AlertThresholds: def.Thresholds, Timezone: def.Sched.Zone,
 		Allocation: "none", CreatedAt: def.Created, UpdatedAt: def.Updated,
 	}
 	if def.Limited {
-		limit := v.LimitNow(ord, def)
+		limit := v.LimitNow(row, def)
 		a.UsageLimit, a.EffectiveLimit = &def.Limit, &limit
 	}
 	if a.AlertThresholds == nil {

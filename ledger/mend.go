@@ -108,8 +108,8 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 	case *record.LimitPut:
 		m.row(d, r)
 	case *record.LimitStarted:
-		if def := d.Def(r.Ord); def != nil {
-			r.Window = d.Counter(r.Ord, def).Window
+		if def := d.Def(r.Row); def != nil {
+			r.Window = d.Counter(r.Row, def).Window
 		}
 	case *record.ValueCounted:
 		if m.met != nil {
@@ -140,8 +140,8 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 
 func (m *Mender) row(d *Decider, r *record.LimitPut) {
 	r.Def.Created, r.Def.Updated = m.fixed(r.Def.Created), m.fixed(r.Def.Updated)
-	if old := d.Def(r.Ord); r.Carry && old != nil {
-		r.Used, r.Window = d.Current(r.Ord, old).Used, r.Def.Sched.FirstWindow(m.At)
+	if old := d.Def(r.Row); r.Carry && old != nil {
+		r.Used, r.Window = d.Current(r.Row, old).Used, r.Def.Sched.FirstWindow(m.At)
 	}
 }
 

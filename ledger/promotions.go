@@ -116,12 +116,12 @@ func (d *Decider) writePromotion(c *catalogue.Caller, pr bursar.Promotion, sched
 	if def.Limited {
 		def.Limit = *pr.UsageLimit
 	}
-	r := &record.LimitPut{Ord: uint32(d.NextRowOrd()), ID: d.NextID(), Def: def}
+	r := &record.LimitPut{Row: uint32(d.NextRowOrd()), ID: d.NextID(), Def: def}
 	var before any
 	if old := d.promoOf(cap); old != nil {
 		before = promotionAudit(old.Promotion)
 		was := d.Def(old.row)
-		r.Ord, r.ID = old.row, d.RowID(old.row)
+		r.Row, r.ID = old.row, d.RowID(old.row)
 		if r.Def.Created = was.Created; was.Sched.Rule != sched.Rule {
 			c := d.Current(old.row, was)
 			r.Carry, r.Used, r.Window = true, c.Used, sched.FirstWindow(d.Now)
@@ -129,7 +129,7 @@ func (d *Decider) writePromotion(c *catalogue.Caller, pr bursar.Promotion, sched
 	}
 	d.Emit(r)
 	pr.ID = store.FormatID(d.NextID())
-	d.Emit(&record.Promotion{Cap: cap, Row: r.Ord, Promotion: pr})
+	d.Emit(&record.Promotion{Cap: cap, Row: r.Row, Promotion: pr})
 	d.audit(c, "promotionalEntitlement.put", "promotionalEntitlement", pr.ID, "", before, promotionAudit(pr))
 	return pr
 }
@@ -153,7 +153,7 @@ func (o *DeletePromotion) Decide(d *Decider) (any, error) {
 	if old == nil {
 		return nil, bursar.Errorf(bursar.CodePromotionNotFound, "the customer has no promotional entitlement of the feature %.64q", o.Feature)
 	}
-	d.Emit(&record.LimitDeleted{Ord: old.row})
+	d.Emit(&record.LimitDeleted{Row: old.row})
 	d.Emit(&record.Promotion{Cap: cap, Row: old.row, Deleted: true})
 	d.audit(&o.Caller, "promotionalEntitlement.deleted", "promotionalEntitlement", old.ID, "", promotionAudit(old.Promotion), nil)
 	return d.promotionOut(old), nil

@@ -205,9 +205,9 @@ func (s *RepriceScan) rowsOn(path []record.Hop, rec [16]byte) (rows []uint32) {
 	}
 	if s.byEntity == nil {
 		s.byEntity = map[uint32][]uint32{}
-		for ord, def := range s.Plan.Frozen.Rows {
+		for row, def := range s.Plan.Frozen.Rows {
 			if def != nil && def.Cap == s.Cap {
-				s.byEntity[def.Ent] = append(s.byEntity[def.Ent], uint32(ord))
+				s.byEntity[def.Ent] = append(s.byEntity[def.Ent], uint32(row))
 			}
 		}
 	}

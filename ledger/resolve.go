@@ -63,7 +63,7 @@ func (r *Resolved) join(v *View, leaf uint32) {
 
 // rowsOf calls f with the rows of one entity that apply to r: the entity is live, the
 // row is of cap, and all its scope entities are resolved.
-func (v *View) rowsOf(r *Resolved, ent, cap uint32, f func(ord uint32, def *record.Limit)) {
+func (v *View) rowsOf(r *Resolved, ent, cap uint32, f func(row uint32, def *record.Limit)) {
 	if cap == 0 || v.Ent(ent).Archived != 0 {
 		return
 	}
@@ -106,7 +106,7 @@ func (v *View) chains(r *Resolved, asks []Ask) (out [][]uint32, over []Applied) 
 		for e := leaf; e != 0; e = v.above(e) {
 			from := len(chain)
 			for i := range asks {
-				v.rowsOf(r, e, asks[i].Cap, func(ord uint32, _ *record.Limit) { chain = append(chain, ord) })
+				v.rowsOf(r, e, asks[i].Cap, func(row uint32, _ *record.Limit) { chain = append(chain, row) })
 			}
 			if len(chain)-from > 1 {
 				slices.SortFunc(chain[from:], v.compareRows)
@@ -151,12 +151,12 @@ func (v *View) scopeIDs(def *record.Limit) []string {
 }
 
 // node shows a row to the caller, with what asks want on top of what it has.
-func (v *View) node(n *bursar.Node, ord uint32, asks []Ask) {
-	def := v.Def(ord)
-	c := v.Standing(ord, def)
+func (v *View) node(n *bursar.Node, row uint32, asks []Ask) {
+	def := v.Def(row)
+	c := v.Standing(row, def)
 	e := v.Ent(def.Ent)
 	*n = bursar.Node{
-		AssignmentID: store.FormatID(v.RowID(ord)), EntityID: e.ID, EntityTypeID: v.typeID(e.Typ), ScopeEntityIDs: noIDs,
+		AssignmentID: store.FormatID(v.RowID(row)), EntityID: e.ID, EntityTypeID: v.typeID(e.Typ), ScopeEntityIDs: noIDs,
 		Capability: v.Capability(def.Cap), Label: def.Label, Enforcement: enforcement(def.Soft),
 		CurrentUsage: c.Used, Reserved: c.Held, ResetsAt: c.End, Granted: true,
 	}
@@ -173,7 +173,7 @@ func (v *View) node(n *bursar.Node, ord uint32, asks []Ask) {
 	if def.Limited {
 		limit := &def.Limit
 		if len(v.boosts)+len(v.bsts) > 0 {
-			boosted := v.LimitNow(ord, def)
+			boosted := v.LimitNow(row, def)
 			limit = &boosted
 		}
 		n.UsageLimit = limit

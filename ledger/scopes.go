@@ -48,37 +48,37 @@ func (v *View) eachAt(p place, f func(ord uint32) bool) {
 	}
 }
 
-func (s *State) link(ord uint32, def *record.Limit) {
+func (s *State) link(row uint32, def *record.Limit) {
 	p := (&View{State: s}).placeOf(def)
-	s.under[ord] = p.by
+	s.under[row] = p.by
 	if p.by == 0 {
-		s.nextRow[ord] = s.firstRow[def.Ent]
-		s.firstRow[def.Ent] = ord
+		s.nextRow[row] = s.firstRow[def.Ent]
+		s.firstRow[def.Ent] = row
 		return
 	}
 	rows := s.scoped[p]
-	s.nextRow[ord] = rows.first
-	s.scoped[p] = scopedRows{ord, rows.n + 1}
-	s.scopedOf[def.Ent] = append(s.scopedOf[def.Ent], ord)
+	s.nextRow[row] = rows.first
+	s.scoped[p] = scopedRows{row, rows.n + 1}
+	s.scopedOf[def.Ent] = append(s.scopedOf[def.Ent], row)
 	s.inScope[def.Ent] |= ownsScoped
 	s.inScope[p.by] |= isScope
 }
 
-func (s *State) unlink(ord uint32, def *record.Limit) {
-	p := place{def.Ent, s.under[ord]}
+func (s *State) unlink(row uint32, def *record.Limit) {
+	p := place{def.Ent, s.under[row]}
 	if p.by == 0 {
-		s.firstRow[def.Ent] = s.without(s.firstRow[def.Ent], ord)
+		s.firstRow[def.Ent] = s.without(s.firstRow[def.Ent], row)
 		return
 	}
 	list := s.scopedOf[def.Ent]
-	i := slices.Index(list, ord)
+	i := slices.Index(list, row)
 	s.scopedOf[def.Ent] = slices.Delete(list, i, i+1)
 	rows := s.scoped[p]
 	if rows.n--; rows.n == 0 {
 		delete(s.scoped, p)
 		return
 	}
-	rows.first = s.without(rows.first, ord)
+	rows.first = s.without(rows.first, row)
 	s.scoped[p] = rows
 }
 

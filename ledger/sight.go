@@ -129,9 +129,9 @@ func (d *Decider) confined() error {
 		case *record.LimitPut:
 			ent = r.Def.Ent
 		case *record.LimitDeleted:
-			ent = d.ownerOf(r.Ord)
+			ent = d.ownerOf(r.Row)
 		case *record.LimitStarted:
-			ent = d.ownerOf(r.Ord)
+			ent = d.ownerOf(r.Row)
 		case *record.BoostMade:
 			ent = d.ownerOf(r.Row)
 		case *record.BoostEnded:

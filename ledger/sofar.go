@@ -10,10 +10,10 @@ import (
 )
 
 func (v *View) applyRowStart(r *record.LimitStarted) error {
-	if int(r.Ord) >= v.NextRowOrd() || v.Def(r.Ord) == nil {
+	if int(r.Row) >= v.NextRowOrd() || v.Def(r.Row) == nil {
 		return record.ErrRecord
 	}
-	put(v, &v.ctrs, r.Ord, &Counter{Window: r.Window, Used: r.Used})
+	put(v, &v.ctrs, r.Row, &Counter{Window: r.Window, Used: r.Used})
 	return nil
 }
 
@@ -61,16 +61,16 @@ const (
 )
 
 // startRow lets a new row begin where in says, and tells where that is.
-func (d *Decider) startRow(ord uint32, in *bursar.AssignmentInput, asks *Needs) *bursar.Start {
-	def := d.Def(ord)
-	c := d.Counter(ord, def)
+func (d *Decider) startRow(row uint32, in *bursar.AssignmentInput, asks *Needs) *bursar.Start {
+	def := d.Def(row)
+	c := d.Counter(row, def)
 	if in.CountFrom != countPeriod {
 		return &bursar.Start{From: def.Created}
 	}
 	used := d.usedSince(SeriesKey{def.Ent, def.Cap, BucketOf(c.Start)}, asks)
 	if !used.IsZero() {
-		d.Emit(&record.LimitStarted{Ord: ord, Used: used, Window: c.Window})
-		d.alertOn(ord)
+		d.Emit(&record.LimitStarted{Row: row, Used: used, Window: c.Window})
+		d.alertOn(row)
 	}
 	return &bursar.Start{From: c.Start.Milli(), Usage: used}
 }

@@ -21,9 +21,9 @@ func (s *State) Sound() error {
 	}
 	isEntity := func(ord uint32) bool { return int(ord) < len(s.Entities) }
 	isCap := func(ord uint32) bool { return ord > 0 && int(ord) <= len(s.Caps.List) }
-	isRow := func(ord uint32) bool { return int(ord) < len(s.Rows) }
+	isRow := func(row uint32) bool { return int(row) < len(s.Rows) }
 	isGrant := func(ord uint32) bool { return int(ord) < len(s.Grants) }
-	for ord, def := range s.Rows {
+	for row, def := range s.Rows {
 		if def == nil {
 			continue
 		}
@@ -32,7 +32,7 @@ func (s *State) Sound() error {
 			ok = ok && isEntity(e)
 		}
 		if !ok {
-			return fmt.Errorf("assignment %s names what is not there", store.FormatID(s.RowIDs[ord]))
+			return fmt.Errorf("assignment %s names what is not there", store.FormatID(s.RowIDs[row]))
 		}
 	}
 	for id, h := range s.Holds {

@@ -66,15 +66,15 @@ type State struct {
 	kidCount map[uint32]kidCount // of those
 	entOrder ordered[uint32]     // as they are listed
 
-	Rows     []*record.Limit // by ord; nil = deleted
+	Rows     []*record.Limit // by row; nil = deleted
 	RowIDs   [][16]byte
-	counters []*Counter // by ord; nil = as at creation
+	counters []*Counter // by row; nil = as at creation
 	// Rows are found from their entity: node-wide ones from firstRow, scoped ones by their
 	// place; both lists go on through nextRow.
 	firstRow []uint32 // by entity ord
-	nextRow  []uint32 // by row ord
+	nextRow  []uint32 // by row
 	scoped   map[place]scopedRows
-	under    []uint32            // by row ord: the scope entity of its place
+	under    []uint32            // by row: the scope entity of its place
 	scopedOf map[uint32][]uint32 // by entity ord: its scoped rows, for listings
 	inScope  []uint8             // by entity ord: ownsScoped, isScope
 

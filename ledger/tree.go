@@ -285,17 +285,17 @@ func (s *TreeScan) wantsRow(v *View, def *record.Limit) bool {
 }
 
 // wantsUse tells whether it has used as much as is asked for.
-func (s *TreeScan) wantsUse(v *View, ord uint32, def *record.Limit) bool {
-	return s.Q.MinUtilization == nil || def.Limited && Utilization(v.Standing(ord, def).Used, v.LimitNow(ord, def)) >= s.Q.MinUtilization.Float64()
+func (s *TreeScan) wantsUse(v *View, row uint32, def *record.Limit) bool {
+	return s.Q.MinUtilization == nil || def.Limited && Utilization(v.Standing(row, def).Used, v.LimitNow(row, def)) >= s.Q.MinUtilization.Float64()
 }
 
-func (s *TreeScan) limit(v *View, ord uint32, def *record.Limit) {
+func (s *TreeScan) limit(v *View, row uint32, def *record.Limit) {
 	q := s.Q
-	if !s.wantsRow(v, def) || !s.wantsUse(v, ord, def) {
+	if !s.wantsRow(v, def) || !s.wantsUse(v, row, def) {
 		return
 	}
 	x := &s.item
-	*x = TreeItem{id: v.Ent(def.Ent).ID, Ent: def.Ent, Row: ord, rowID: v.RowID(ord)}
+	*x = TreeItem{id: v.Ent(def.Ent).ID, Ent: def.Ent, Row: row, rowID: v.RowID(row)}
 	switch q.SortBy {
 	case SortID:
 	case SortCreatedAt:
@@ -303,12 +303,12 @@ func (s *TreeScan) limit(v *View, ord uint32, def *record.Limit) {
 	case SortScopeSize:
 		x.number = float64(len(def.Scope))
 	case SortUsageLimit:
-		x.none, x.amount = !def.Limited, v.LimitNow(ord, def)
+		x.none, x.amount = !def.Limited, v.LimitNow(row, def)
 	case SortCurrentUsage:
-		x.amount = v.Standing(ord, def).Used
+		x.amount = v.Standing(row, def).Used
 	default:
 		if x.none = !def.Limited; def.Limited {
-			x.number = Utilization(v.Standing(ord, def).Used, v.LimitNow(ord, def))
+			x.number = Utilization(v.Standing(row, def).Used, v.LimitNow(row, def))
 		}
 	}
 	if x.none {
@@ -364,19 +364,19 @@ func (s *TreeScan) Row(v *View, x *TreeItem) (r TreeRow, ok bool) {
 // warnAt is the utilization from which a limit without thresholds is a warning.
 const warnAt = 80
 
-func (v *View) treeLimit(ord uint32, def *record.Limit) *TreeLimit {
-	c := v.Standing(ord, def)
-	l := &TreeLimit{AssignmentID: store.FormatID(v.RowID(ord)), Capability: v.Capability(def.Cap), Label: def.Label, ScopeEntityIDs: v.scopeIDs(def),
+func (v *View) treeLimit(row uint32, def *record.Limit) *TreeLimit {
+	c := v.Standing(row, def)
+	l := &TreeLimit{AssignmentID: store.FormatID(v.RowID(row)), Capability: v.Capability(def.Cap), Label: def.Label, ScopeEntityIDs: v.scopeIDs(def),
 		Enforcement: enforcement(def.Soft), CurrentUsage: c.Used, Reserved: c.Held, Cadence: def.Sched.Cadence, PeriodStart: c.Start, PeriodEnd: c.End}
 	if !def.Limited {
 		return l
 	}
-	limit := v.LimitNow(ord, def)
+	limit := v.LimitNow(row, def)
 	l.UsageLimit = &limit
 	rest := bursar.MaxAmount(bursar.Amount{}, limit.Sub(c.Used).Sub(c.Held))
 	l.Remaining = &rest
 	u := Utilization(c.Used, limit)
-	l.Utilization, l.Status = &u, v.statusOf(ord, def)
+	l.Utilization, l.Status = &u, v.statusOf(row, def)
 	return l
 }
 
@@ -389,8 +389,8 @@ func orEmpty(s *string) string {
 
 // Change is what there is to say of a limit that was touched; was is what it was, if it
 // is gone.
-func (s *TreeScan) Change(v *View, ord uint32, was *record.Limit) (c Change, ok bool) {
-	def := v.Def(ord)
+func (s *TreeScan) Change(v *View, row uint32, was *record.Limit) (c Change, ok bool) {
+	def := v.Def(row)
 	gone := def == nil
 	if gone {
 		def = was
@@ -398,10 +398,10 @@ func (s *TreeScan) Change(v *View, ord uint32, was *record.Limit) (c Change, ok 
 	if def == nil || def.Ent == 0 || s.caps != nil && !s.caps[def.Cap] || !s.wantsRow(v, def) || !s.Selects(v, def.Ent) {
 		return c, false
 	}
-	if gone || !s.wantsUse(v, ord, def) {
-		return Change{Removed: store.FormatID(v.RowID(ord))}, true
+	if gone || !s.wantsUse(v, row, def) {
+		return Change{Removed: store.FormatID(v.RowID(row))}, true
 	}
-	r, ok := s.Row(v, &TreeItem{Ent: def.Ent, Row: ord})
+	r, ok := s.Row(v, &TreeItem{Ent: def.Ent, Row: row})
 	return Change{Row: &r}, ok
 }
 

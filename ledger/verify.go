@@ -37,12 +37,12 @@ func (s *State) dump(inOrder bool) []byte {
 			e.Record(&record.EntityPut{Ord: uint32(ord), Ent: *x})
 		}
 	}
-	for ord, def := range s.Rows {
+	for row, def := range s.Rows {
 		if def == nil {
 			continue
 		}
-		e.Record(&record.LimitPut{Ord: uint32(ord), ID: s.RowIDs[ord], Def: *def})
-		if c := s.counters[ord]; c != nil {
+		e.Record(&record.LimitPut{Row: uint32(row), ID: s.RowIDs[row], Def: *def})
+		if c := s.counters[row]; c != nil {
 			e.Window(c.Window)
 			for _, a := range []bursar.Amount{c.Prev, c.Used, c.Held} {
 				e.Amount(a)

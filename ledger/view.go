@@ -114,32 +114,34 @@ func (v *View) Ent(ord uint32) *record.Entity {
 	return v.Entities[ord]
 }
 
-func (v *View) Def(ord uint32) *record.Limit {
-	if d, ok := v.defs[ord]; ok {
+// Def is the definition of the limit with a row number; nil = it was deleted.
+func (v *View) Def(row uint32) *record.Limit {
+	if d, ok := v.defs[row]; ok {
 		return d
 	}
-	if int(ord) < len(v.Rows) {
-		return v.Rows[ord]
+	if int(row) < len(v.Rows) {
+		return v.Rows[row]
 	}
 	return nil
 }
 
-func (v *View) RowID(ord uint32) [16]byte {
-	if int(ord) < len(v.RowIDs) {
-		return v.RowIDs[ord]
+// RowID is the id of the limit with a row number.
+func (v *View) RowID(row uint32) [16]byte {
+	if int(row) < len(v.RowIDs) {
+		return v.RowIDs[row]
 	}
-	return v.newRowIDs[int(ord)-len(v.RowIDs)]
+	return v.newRowIDs[int(row)-len(v.RowIDs)]
 }
 
 func (v *View) NextRowOrd() int { return len(v.Rows) + len(v.newRowIDs) }
 
-// Counter is where a row stands: not rolled to now.
-func (v *View) Counter(ord uint32, def *record.Limit) Counter {
-	if c, ok := v.ctrs[ord]; ok {
+// Counter is where the limit of a row stands: not rolled to now.
+func (v *View) Counter(row uint32, def *record.Limit) Counter {
+	if c, ok := v.ctrs[row]; ok {
 		return *c
 	}
-	if int(ord) < len(v.counters) {
-		if c := v.counters[ord]; c != nil {
+	if int(row) < len(v.counters) {
+		if c := v.counters[row]; c != nil {
 			return *c
 		}
 	}
@@ -155,8 +157,8 @@ func (v *View) at(c Counter, def *record.Limit) (Counter, bool) {
 	return c.rolled(def.Sched.WindowAt(v.Now)), true
 }
 
-func (v *View) Current(ord uint32, def *record.Limit) Counter {
-	c, _ := v.at(v.Counter(ord, def), def)
+func (v *View) Current(row uint32, def *record.Limit) Counter {
+	c, _ := v.at(v.Counter(row, def), def)
 	return c
 }
 
@@ -225,7 +227,7 @@ func (v *View) depth(ord uint32) int {
 }
 
 // eachRow calls f with the live rows of one entity: all, or those of one capability.
-func (v *View) eachRow(ent, cap uint32, f func(ord uint32, def *record.Limit)) {
+func (v *View) eachRow(ent, cap uint32, f func(row uint32, def *record.Limit)) {
 	visit := func(ord uint32) {
 		v.Visits++
 		if def := v.Def(ord); def != nil && (cap == 0 || def.Cap == cap) {
@@ -307,11 +309,11 @@ func (v *View) mergeRows() {
 		s.setRow(ord, id, def)
 		s.Dirty.rows[ord] = def
 	}
-	for ord, def := range v.defs {
-		if s.Rows[ord] != def {
-			s.setRow(ord, s.RowIDs[ord], def)
+	for row, def := range v.defs {
+		if s.Rows[row] != def {
+			s.setRow(row, s.RowIDs[row], def)
 		}
-		s.Dirty.rows[ord] = def
+		s.Dirty.rows[row] = def
 	}
 	for ord, c := range v.ctrs {
 		if s.Rows[ord] != nil {

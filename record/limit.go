@@ -46,8 +46,9 @@ func (w *Window) decode(d *Decoder) {
 	w.PrevStart = w.Start - bursar.Time(d.uint())
 }
 
+// LimitPut creates the limit of a row, or gives it another definition.
 type LimitPut struct {
-	Ord uint32
+	Row uint32
 	ID  [16]byte
 	Def Limit
 	// Carry is set when the schedule of an existing row changed: what it had used in
@@ -60,7 +61,7 @@ type LimitPut struct {
 func (*LimitPut) Kind() Kind { return kindRow }
 
 func (r *LimitPut) encode(e *Encoder) {
-	e.Ord(r.Ord)
+	e.Ord(r.Row)
 	e.Hash(r.ID)
 	e.Ord(r.Def.Ent)
 	e.Ord(r.Def.Cap)
@@ -88,7 +89,7 @@ func (r *LimitPut) encode(e *Encoder) {
 }
 
 func (r *LimitPut) decode(d *Decoder) {
-	r.Ord, r.ID = d.ord(), d.hash()
+	r.Row, r.ID = d.ord(), d.hash()
 	r.Def = Limit{Ent: d.ord(), Cap: d.ord(), Label: d.string(), Scope: d.ords(), Limited: d.bool(), Limit: d.amount()}
 	cadence, zone, has, anchor := d.string(), d.string(), d.bool(), d.time()
 	var err error
@@ -107,13 +108,13 @@ func (r *LimitPut) decode(d *Decoder) {
 	}
 }
 
-type LimitDeleted struct{ Ord uint32 }
+type LimitDeleted struct{ Row uint32 }
 
 func (*LimitDeleted) Kind() Kind { return kindRowDelete }
 
-func (r *LimitDeleted) encode(e *Encoder) { e.Ord(r.Ord) }
+func (r *LimitDeleted) encode(e *Encoder) { e.Ord(r.Row) }
 
-func (r *LimitDeleted) decode(d *Decoder) { r.Ord = d.ord() }
+func (r *LimitDeleted) decode(d *Decoder) { r.Row = d.ord() }
 
 // A new limit may count the period so far: it begins with what its entity has used in
 // the window that is running, by the usage series, in place of 0. Windows that do not
@@ -121,7 +122,7 @@ func (r *LimitDeleted) decode(d *Decoder) { r.Ord = d.ord() }
 
 // LimitStarted follows the LimitPut of a new limit: what it has used in its window already.
 type LimitStarted struct {
-	Ord    uint32
+	Row    uint32
 	Used   bursar.Amount
 	Window Window
 }
@@ -129,16 +130,19 @@ type LimitStarted struct {
 func (*LimitStarted) Kind() Kind { return kindRowStart }
 
 func (r *LimitStarted) encode(e *Encoder) {
-	e.Ord(r.Ord)
+	e.Ord(r.Row)
 	e.Amount(r.Used)
 	r.Window.encode(e)
 }
 
 func (r *LimitStarted) decode(d *Decoder) {
-	r.Ord, r.Used = d.ord(), d.amount()
+	r.Row, r.Used = d.ord(), d.amount()
 	r.Window.decode(d)
 }
 
+// Limit is the definition of a limit, *def* in variables: how much of a capability an entity
+// may use in a window. Its row is its number within the customer; the API calls it an
+// assignment. Limit.Limit is the amount.
 type Limit struct {
 	Ent, Cap     uint32
 	Label        string

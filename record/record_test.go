@@ -136,7 +136,7 @@ func (r random) row() *LimitPut {
 	if err != nil {
 		panic(err)
 	}
-	rec := &LimitPut{Ord: r.ord(), ID: r.hash(), Carry: r.bool(), Def: Limit{Ent: r.ord(), Cap: r.ord(), Label: r.text(), Scope: r.ords(),
+	rec := &LimitPut{Row: r.ord(), ID: r.hash(), Carry: r.bool(), Def: Limit{Ent: r.ord(), Cap: r.ord(), Label: r.text(), Scope: r.ords(),
 		Limit: r.amount(), Limited: r.bool(), Soft: r.bool(), Strict: r.bool(), Sched: sched, Thresholds: []int{1 + r.IntN(1000)}[:r.IntN(2)],
 		Created: r.time(), Updated: r.time()}}
 	if rec.Carry {
