@@ -35,7 +35,7 @@ func TestEveryRoute(t *testing.T) {
 	w.Retries = 0
 	for path, methods := range doc.Paths {
 		below, ok := strings.CutPrefix(path, "/api/v1/")
-		if !ok || strings.Contains(path, "/entities/entitlements") { // other names of the same, and what is for operators
+		if !ok || strings.Contains(path, "/entities/entitlements") || emulated[below] { // other names of the same, and what is for operators
 			continue
 		}
 		for method, o := range methods {
@@ -61,6 +61,9 @@ func TestEveryRoute(t *testing.T) {
 		}
 	}
 }
+
+// emulated are routes of what Bursar does not have, for clients of the reference API.
+var emulated = map[string]bool{"credits/auto-recharge": true, "customers/{customerId}/resources": true}
 
 type recorder struct {
 	next     http.RoundTripper

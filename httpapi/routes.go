@@ -131,6 +131,8 @@ func (a *API) moneyRoutes() []row {
 		{"GET", "/credits/grants", v1, reads, 200, list(grantAt, a.listGrants, viewGrant), "List grants"},
 		{"POST", "/credits/grants/{grantId}/void", v1, writes, 200, write(a.voidGrant, viewGrant), "Void a grant: take back what is left of it"},
 		{"GET", "/credits/ledger", v1, reads, 200, readAs(a.ledger), "List ledger entries: what moved grants"},
+		{"GET", "/credits/auto-recharge", v1, reads, 200, readAs(a.autoRecharge), "Get auto-recharge: there is none"},
+		{"GET", customer + "/resources", v1, reads, 200, rows(resourceAt, a.listResources, same), "List resources: there are none"},
 		{"GET", "/credits/usage", v1, reads, 200, readAs(a.creditUsage), "Get credit usage: what credits were spent on"},
 
 		{"POST", promotions, v1, writes, 201, write(a.putPromotions, viewEach(viewPromotion)), "Upsert promotional entitlements"},
