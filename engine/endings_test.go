@@ -76,7 +76,12 @@ func TestHoldsThatEndTogether(t *testing.T) {
 			if used, held := r.usedBy("acme"); used != want || !held.IsZero() {
 				t.Errorf("used %s, held %s; want %s and 0", used, held, want)
 			}
-			_, _, err := r.Explain(ctx, ledger.ReadOptions{}, "acme", ledger.CheckInput{Capability: capability("tokens"), Requested: bursar.AmountFromInt(1e6), Dimensions: onUser})
+			tree, err := r.Tree(ctx, ledger.ReadOptions{}, "acme", ledger.TreeQuery{Capabilities: []bursar.Capability{capability("tokens")}, RootEntityID: "u", Limit: 1})
+			r.must(err)
+			if row := tree.Rows[0]; *row.Limit.Remaining != bursar.AmountFromInt(1e6).Sub(want) || *row.Effective.Remaining != *row.Limit.Remaining {
+				t.Errorf("of a million with %s used, %s remain, effectively %s", want, row.Limit.Remaining, row.Effective.Remaining)
+			}
+			_, _, err = r.Explain(ctx, ledger.ReadOptions{}, "acme", ledger.CheckInput{Capability: capability("tokens"), Requested: bursar.AmountFromInt(1e6), Dimensions: onUser})
 			r.must(err)
 			one, _, err := r.Reservation(ctx, ledger.ReadOptions{}, "acme", ids[n-1])
 			r.must(err)

@@ -181,7 +181,7 @@ func (o *outlook) limit(f *found, row uint32, def *record.Limit, a *Ask, counts 
 		return
 	}
 	v := o.full
-	c, limit := v.Current(row, def), v.LimitNow(row, def)
+	c, limit := v.Standing(row, def), v.LimitNow(row, def)
 	left := a.leaves(limit, c.Used, c.Held)
 	blocks := limit.Less(a.onto(c.Used, c.Held))
 	if !blocks && (!counts || f.least != nil && !left.Less(f.left)) {
@@ -216,7 +216,7 @@ func (v *View) statusOf(row uint32, def *record.Limit) string {
 	if len(def.Thresholds) > 0 {
 		warn = def.Thresholds[0]
 	}
-	switch u := Utilization(v.Current(row, def).Used, v.LimitNow(row, def)); {
+	switch u := Utilization(v.Standing(row, def).Used, v.LimitNow(row, def)); {
 	case u >= 1:
 		return statusExceeded
 	case u >= float64(warn)/100:
