@@ -12,6 +12,9 @@ import (
 var meterOperations = []string{"EQUALS", "NOT_EQUALS", "GREATER_THAN", "GREATER_THAN_OR_EQUAL", "LESS_THAN", "LESS_THAN_OR_EQUAL",
 	"IS_NULL", "IS_NOT_NULL", "CONTAINS", "STARTS_WITH", "ENDS_WITH", "IN"}
 
+// Functions are what a meter may make of events.
+var Functions = []string{"COUNT", "SUM", "MAX", "UNIQUE"}
+
 // checkMeter adds to p what is wrong with m, and gives its event name the one place.
 func checkMeter(in *bursar.Meter, p *bursar.Problems) *bursar.Meter {
 	m := *in
@@ -19,8 +22,8 @@ func checkMeter(in *bursar.Meter, p *bursar.Problems) *bursar.Meter {
 		m.Filters = []bursar.MeterFilter{}
 	}
 	switch fn := m.Aggregation.Function; {
-	case !slices.Contains([]string{"COUNT", "SUM", "MAX", "UNIQUE"}, fn):
-		p.Add("/meter/aggregation/function", bursar.CodeValidationFailed, "%.32q is not one of COUNT, SUM, MAX, UNIQUE", fn)
+	case !slices.Contains(Functions, fn):
+		p.Add("/meter/aggregation/function", bursar.CodeValidationFailed, "%.32q is not one of %s", fn, strings.Join(Functions, ", "))
 	case fn != "COUNT" && m.Aggregation.Field == "":
 		p.Add("/meter/aggregation/field", bursar.CodeValidationFailed, "%s takes a field", fn)
 	}

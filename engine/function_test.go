@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,10 +12,18 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// A meter changes its function from adding up to a maximum, and back, until somebody has
+// What a SUM that was used may become: of what adds up, too, and of nothing else.
+var afterSum = map[string]bool{"COUNT": true, "SUM": true, "MAX": false, "UNIQUE": false}
+
+// A meter changes its function from adding up to another, and back, until somebody has
 // used or holds something of the feature, whatever became of that.
 func TestFunctionChangesUntilUsed(t *testing.T) {
 	ctx := context.Background()
+	for _, function := range catalogue.Functions {
+		if _, known := afterSum[function]; !known {
+			t.Errorf("say whether a SUM that was used may become %s", function)
+		}
+	}
 	meter := func(function string) bursar.Opt[bursar.Meter] {
 		return bursar.Some(bursar.Meter{EventName: "call", Aggregation: bursar.Aggregation{Function: function, Field: "n"}})
 	}
@@ -48,7 +57,7 @@ func TestFunctionChangesUntilUsed(t *testing.T) {
 			_, _, err = r.PutAssignments(ctx, tester, "acme", []bursar.AssignmentInput{{EntityID: "u", Capability: capability(id),
 				UsageLimit: bursar.Some(bursar.AmountFromInt(1000)), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitYear})}})
 			r.must(err)
-			for _, function := range []string{"MAX", "UNIQUE", "COUNT", "MAX", "SUM"} {
+			for _, function := range append(slices.Clone(catalogue.Functions), "SUM") {
 				if code := change(id, function); code != "" {
 					t.Errorf("unused, to %s: %s", function, code)
 				}
@@ -58,11 +67,10 @@ func TestFunctionChangesUntilUsed(t *testing.T) {
 			r.must(r.Tick("acme"))
 			r.must(r.Save(ctx, "acme"))
 			for range 2 {
-				if code := change(id, "MAX"); code != bursar.CodeValidationFailed {
-					t.Errorf("after %s, to MAX: %q", what, code)
-				}
-				if code := change(id, "COUNT"); code != "" {
-					t.Errorf("after %s, to COUNT: %q", what, code)
+				for function, may := range afterSum {
+					if code := change(id, function); code != "" && may || code != bursar.CodeValidationFailed && !may {
+						t.Errorf("after %s, to %s: %q", what, function, code)
+					}
 				}
 				r.close()
 				r.open()

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -32,6 +33,15 @@ func TestOpenAPICurrent(t *testing.T) {
 	}
 	if !bytes.Equal(openAPI, want) {
 		t.Error("openapi.json is not what the routes say; run: go test ./httpapi -run TestOpenAPICurrent -update")
+	}
+}
+
+// TestOpenAPIFunctions: whoever reads the document finds each function that a meter may have.
+func TestOpenAPIFunctions(t *testing.T) {
+	doc := buildDocument((&API{}).routes())
+	got := fmt.Sprint(at(doc, "components", "schemas", "AggregationIn", "properties", "function", "enum"))
+	if want := fmt.Sprint(catalogue.Functions); got != want {
+		t.Errorf("a meter may take one of %s, and the document says %s", want, got)
 	}
 }
 
@@ -83,8 +93,11 @@ func TestOpenAPIWords(t *testing.T) {
 		}
 	}
 	for _, r := range routes {
-		if tagOf(r) == "" {
+		switch of, itself := strings.CutPrefix(r.pattern, customer+"/"); {
+		case tagOf(r) == "":
 			t.Errorf("%s %s is in no group: see tags", r.method, r.pattern)
+		case itself && tagOf(r) == "Customers" && !slices.Contains([]string{"archive", "unarchive", "resources"}, of):
+			t.Errorf("%s %s is about something of a customer: give the group of that a prefix in tags", r.method, r.pattern)
 		}
 		for _, base := range r.bases {
 			parameters, _ := at(doc, "paths", base+r.pattern, strings.ToLower(r.method), "parameters").([]any)

@@ -73,7 +73,7 @@ func (m *Mender) usage(d *Decider, r *record.Usage, met *record.ValueCounted) {
 	rows := rowsOf(r.Charges)
 	r.Timestamp, r.At = min(r.Timestamp, m.At), min(r.At, m.At)
 	function := ""
-	if f := m.Cat.FeatureOf[d.Capability(r.Cap).ID]; r.Op == record.OpEvent && f != nil && f.Meter != nil {
+	if f := m.Cat.FeatureOf[d.Capability(r.Cap).ID]; r.Op == record.OpEvent && f != nil && f.Meter != nil && !catalogue.Summing(f.Meter) {
 		function = f.Meter.Aggregation.Function
 	}
 	switch {
@@ -85,8 +85,10 @@ func (m *Mender) usage(d *Decider, r *record.Usage, met *record.ValueCounted) {
 		}
 	case function == "UNIQUE": // everybody had met the value
 		r.Charges = d.Charges(rows, r.At, bursar.Amount{}, false)
-	default:
+	case function == "":
 		r.Charges = d.Charges(rows, r.At, r.Delta, r.Set)
+	default:
+		d.Fault = fmt.Errorf("no rule says what a %s charges", function)
 	}
 }
 

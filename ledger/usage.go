@@ -308,11 +308,13 @@ func (d *Decider) recordUsage(it *UsageItem, o record.Operation) {
 		d.chargeHighest(it.rows, in.Value, rec)
 	case "UNIQUE":
 		met = d.chargeDistinct(it.rows, hashValue(it.text), rec)
-	default:
+	case "":
 		rec.Charges = d.Charges(it.rows, rec.At, rec.Delta, rec.Set)
 		if rec.Total = d.clampTotal(cap, rec.Delta); rec.Delta.Sign() < 0 {
 			repriceAsks(it.asks, rec.Total)
 		}
+	default:
+		d.Fault = fmt.Errorf("no rule says what a %s charges", it.aggregate)
 	}
 	it.ID = store.FormatID(d.NextID())
 	of := len(d.Recs)

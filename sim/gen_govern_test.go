@@ -44,19 +44,6 @@ func (g *gen) setup() []op {
 	return ops
 }
 
-func newFeature(id string) bursar.Feature {
-	f := bursar.Feature{
-		ID: id, DisplayName: "The " + id, FeatureType: "NUMBER", MeterType: "INCREMENTAL", FeatureStatus: "ACTIVE",
-		Metadata: map[string]string{},
-	}
-	switch id {
-	case "seats", "gauge", "images", "flow":
-		f.MeterType = "FLUCTUATING"
-	}
-	f.Meter = meterOf(id)
-	return f
-}
-
 func newCurrency(id string) bursar.Currency {
 	return bursar.Currency{ID: id, DisplayName: "The " + id, Metadata: map[string]string{}, Prepaid: id == "prepaid" || id == "gold"}
 }

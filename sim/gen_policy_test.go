@@ -181,8 +181,6 @@ func genStrict(g *gen) action {
 	return putAssignments{id, []bursar.AssignmentInput{x}}
 }
 
-var eventNames = []string{"call", "call", "llm", "llm", "peak", "seen"}
-
 func genEvents(g *gen) action {
 	var in []bursar.EventInput
 	first := g.customer()
@@ -251,32 +249,6 @@ func (g *gen) againEvent(id string, c *mCust) *bursar.EventInput {
 		x.Dimensions = slices.Clone(x.Dimensions)
 		slices.Reverse(x.Dimensions)
 		return &x
-	}
-	return nil
-}
-
-// meterOf is the meter that a feature has from the beginning.
-func meterOf(id string) *bursar.Meter {
-	value := func(s string) *string { return &s }
-	switch id {
-	case "counted":
-		return &bursar.Meter{EventName: "call", Aggregation: bursar.Aggregation{Function: "COUNT"}}
-	case "peak":
-		return &bursar.Meter{EventName: "peak", Aggregation: bursar.Aggregation{Function: "MAX", Field: "n"}}
-	case "summed":
-		return &bursar.Meter{EventName: "llm", Aggregation: bursar.Aggregation{Function: "SUM", Field: "n"}}
-	case "flow":
-		return &bursar.Meter{EventName: "llm", Aggregation: bursar.Aggregation{Function: "SUM", Field: "n"}, Filters: []bursar.MeterFilter{
-			{Conditions: []bursar.MeterCondition{{Field: "status", Operation: "EQUALS", Value: value("ok")}, {Field: "n", Operation: "GREATER_THAN", Value: value("2")}}},
-			{Conditions: []bursar.MeterCondition{{Field: "model", Operation: "IN", Values: []string{"small", "x-1"}}, {Field: "eventName", Operation: "STARTS_WITH", Value: value("l")}}},
-		}}
-	case "people":
-		return &bursar.Meter{EventName: "seen", Aggregation: bursar.Aggregation{Function: "UNIQUE", Field: "who"}}
-	case "bad":
-		return &bursar.Meter{EventName: "call", Aggregation: bursar.Aggregation{Function: "COUNT"}, Filters: []bursar.MeterFilter{
-			{Conditions: []bursar.MeterCondition{{Field: "status", Operation: "NOT_EQUALS", Value: value("ok")}, {Field: "model", Operation: "IS_NOT_NULL"}}},
-			{Conditions: []bursar.MeterCondition{{Field: "status", Operation: "CONTAINS", Value: value("v1")}, {Field: "n", Operation: "LESS_THAN_OR_EQUAL", Value: value("7.50")}}},
-		}}
 	}
 	return nil
 }

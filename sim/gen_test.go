@@ -43,7 +43,7 @@ type recentItem struct {
 var (
 	typeNames     = []string{"org", "team", "user", "agent", "project", "region"}
 	keyNames      = []string{"orgId", "teamId", "userId", "user.alt", "agentId", "projectId", "regionId", "spare"}
-	featureNames  = []string{"tokens", "images", "seconds", "seats", "counted", "gauge", "summed", "people", "peak", "late", "flow", "bad"}
+	featureNames  = namesOf(features)
 	currencyNames = []string{"credits", "prepaid", "coins", "gold", "gone"}
 	labels        = []string{"", "", "", "daily", "m-2", "z"}
 	plainDims     = map[string][]string{"model": {"small", "large", "x-1"}, "tier": {"1", "2"}}
