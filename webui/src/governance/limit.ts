@@ -3,7 +3,7 @@ import type { Exact } from "../api/json";
 import type { Assignment, Enforcement } from "../api/types";
 
 /** A limit as the input that would set it again. */
-export function inputOf(a: Assignment): LimitInput {
+export function inputOf(a: Assignment): Whole {
   return {
     entityId: a.entityId,
     ...(a.featureId ? { featureId: a.featureId } : { currencyId: a.currencyId }),
@@ -18,6 +18,7 @@ export function inputOf(a: Assignment): LimitInput {
     allocation: a.allocation,
   };
 }
+
 export type LimitInput = {
   entityId: string;
   featureId?: string;
@@ -36,3 +37,12 @@ export type LimitInput = {
   /** Of a new one: whether what was used in its first period so far counts. */
   countFrom?: "now" | "periodStart";
 };
+
+/** What a limit says, beside which limit it is and how it is written. */
+export type LimitMember = Exclude<
+  keyof LimitInput,
+  "entityId" | "featureId" | "currencyId" | "scopeEntityIds" | "label" | "ifMatch" | "countFrom"
+>;
+
+/** All that a limit says: nothing is lost where it is set again. */
+type Whole = LimitInput & Required<Pick<LimitInput, LimitMember>>;

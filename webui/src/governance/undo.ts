@@ -2,7 +2,7 @@ import { isStatus, path } from "../api/client";
 import { encode } from "../api/json";
 import type { Assignment, Entity, One } from "../api/types";
 import { inTurns } from "../lib/turns";
-import { inputOf, type LimitInput } from "./limit";
+import { inputOf, type LimitInput, type LimitMember } from "./limit";
 import type { Session } from "./session";
 
 /** Somebody has changed again what was to be taken back; nothing was written. */
@@ -13,6 +13,9 @@ export class ChangedSince extends Error {
 }
 
 const fields = ["usageLimit", "cadence", "enforcement", "alertThresholds", "timezone", "anchor", "allocation"] as const;
+/** A member that is missing above is named here by the compiler: a change of it alone would not be taken back. */
+export type Forgotten = None<Exclude<LimitMember, (typeof fields)[number]>>;
+type None<T extends never> = T;
 const value = (a: Assignment, f: (typeof fields)[number]) => encode(inputOf(a)[f]);
 
 /** The fields in which two states of a limit differ. */
