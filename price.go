@@ -34,7 +34,7 @@ type Rate struct {
 
 // Limits of rate cards: rates of a version, and values of one key of a match.
 const (
-	MaxRates       = 1000
+	MaxRates       = 50_000
 	MaxMatchValues = 1000
 )
 

@@ -21,14 +21,15 @@ const MaxPriceListBytes = 64 << 20
 type PriceListOptions struct {
 	// Credits are what one US dollar is in the currency of the rates; above 0.
 	Credits Amount
-	// Features are the ids of the features by the kind of token that they count: input,
-	// cacheRead, cacheWrite, cacheWrite1h, output, reasoning. A kind that is not there
-	// gets no rates.
+	// Features are the ids of the features by the kind that they count (see PriceKinds). A
+	// kind that is not there gets no rates.
 	Features map[string]string
 	// ModelKey is the dimension that names the model; "" = model.
 	ModelKey string
 	// TrimProvider leaves out the provider from names that begin with it and a slash, so
-	// that gemini/gemini-2.5-pro matches what the provider's own replies call the model.
+	// that gemini/gemini-2.5-pro matches what the provider's own replies call the model. Of
+	// several models of that name all but one match with their provider only: as the
+	// dimension provider, by which every model with such a name matches.
 	TrimProvider bool
 	// Models are patterns of names in the list, of which one has to match; * is any
 	// characters, ? is one. nil = all models.
@@ -44,9 +45,8 @@ type PriceListReport struct {
 	Skipped []PriceListNote // with the reason
 	// Rounded are prices with more than 9 decimals in the currency.
 	Rounded []PriceListNote
-	// Approximate are models with prices that a rate cannot have, such as a higher one
-	// above 200,000 tokens; their rates are the lowest.
-	Approximate []PriceListNote
+	// LeftOut are models with prices that no rate can have, such as those of pixels.
+	LeftOut []PriceListNote
 	// Free are models whose prices are all 0, which in such lists may mean unknown.
 	Free []string
 }
@@ -54,31 +54,16 @@ type PriceListReport struct {
 // PriceListNote is a remark on one model.
 type PriceListNote struct{ Model, Note string }
 
-// priceKind is one kind of token in a price list.
-type priceKind struct {
-	name   string
-	member string
-	// instead is the kind whose price counts when the list has none of this one.
-	instead string
-}
-
-// priceKinds are in the order of their rates; a kind comes after its instead. Where a list
-// has no price for an hour in a cache, the price of the shorter time stands in for it: that
-// is nearer to it than the price of input.
-var priceKinds = []priceKind{
-	{"input", "input_cost_per_token", ""},
-	{"cacheRead", "cache_read_input_token_cost", "input"},
-	{"cacheWrite", "cache_creation_input_token_cost", "input"},
-	{"cacheWrite1h", "cache_creation_input_token_cost_above_1hr", "cacheWrite"},
-	{"output", "output_cost_per_token", ""},
-	{"reasoning", "output_cost_per_reasoning_token", "output"},
-}
-
 // ParsePriceList makes rates, per 1000000, of LiteLLM's list of model prices
-// (model_prices_and_context_window.json), which gives US dollars per token. It calculates
-// in decimals, and rounds half-even to 9 of them once, at the end. Models with equal
-// prices share rates; the same list and options give the same rates in the same order.
-// A model with a price that makes no sense is skipped and reported, not guessed.
+// (model_prices_and_context_window.json), which gives US dollars per token, second and so
+// on. It calculates in fractions, and rounds half-even to 9 decimals once, at the end.
+// Models with equal prices share rates; the same list and options give the same rates in
+// the same order. A model with a price that makes no sense is skipped and reported, not
+// guessed.
+//
+// Prices of a service tier, of prompts above some length, of a speed or a place match on the
+// dimensions of these names; so that no two rates are in doubt, a model with several such
+// prices has rates for all combinations.
 //
 // It fails when r is no such list, when the options contradict themselves, and when there
 // would be more than MaxRates rates.
@@ -98,10 +83,11 @@ func ParsePriceList(r io.Reader, o PriceListOptions) ([]Rate, PriceListReport, e
 	if err := json.Unmarshal(b, &list); err != nil {
 		return nil, report, fmt.Errorf("price list: not a JSON object of models: %w", err)
 	}
-	p := priceList{o: &o, report: &report, names: map[string]string{}, groups: map[priceGroup][]string{}}
+	p := priceList{o: &o, report: &report, names: map[string]*pricedModel{}, cells: map[priceCell][]string{}}
 	for _, m := range p.order(list) {
 		p.add(m, list[m.key])
 	}
+	p.price()
 	report.sort()
 	rates := p.rates()
 	if len(rates) > MaxRates {
@@ -113,7 +99,7 @@ func ParsePriceList(r io.Reader, o PriceListOptions) ([]Rate, PriceListReport, e
 func (r *PriceListReport) sort() {
 	slices.Sort(r.Models)
 	slices.Sort(r.Free)
-	for _, notes := range [][]PriceListNote{r.Skipped, r.Rounded, r.Approximate} {
+	for _, notes := range [][]PriceListNote{r.Skipped, r.Rounded, r.LeftOut} {
 		slices.SortStableFunc(notes, func(a, b PriceListNote) int { return strings.Compare(a.Model, b.Model) })
 	}
 }
@@ -126,11 +112,15 @@ func (o *PriceListOptions) check() error {
 	if _, err := CheckDimensions([]Dimension{{Key: o.ModelKey}}); err != nil {
 		return fmt.Errorf("price list: the model's dimension: %w", err)
 	}
+	if slices.Contains([]string{providerKey, ServiceTier, Context, Speed, InferenceGeo, SearchContext}, o.ModelKey) {
+		return fmt.Errorf("price list: the model's dimension cannot be %s: that one is matched beside it", o.ModelKey)
+	}
 	used := map[string]string{}
 	for _, kind := range slices.Sorted(maps.Keys(o.Features)) {
 		id := o.Features[kind]
-		if !slices.ContainsFunc(priceKinds, func(k priceKind) bool { return k.name == kind }) {
-			return fmt.Errorf("price list: %q is not a kind of token; those are input, output, cacheRead, cacheWrite, cacheWrite1h and reasoning", kind)
+		if priceKindOf(kind) < 0 {
+			names, _ := PriceKinds()
+			return fmt.Errorf("price list: %q is not a kind of token; those are %s", kind, strings.Join(names, ", "))
 		}
 		if err := CheckID(id); err != nil {
 			return fmt.Errorf("price list: the feature of %s: %w", kind, err)
@@ -152,49 +142,51 @@ func (o *PriceListOptions) check() error {
 type priceList struct {
 	o      *PriceListOptions
 	report *PriceListReport
-	names  map[string]string // model as matched → as listed
-	groups map[priceGroup][]string
+	names  map[string]*pricedModel // that match by name alone
+	all    []*pricedModel
+	cells  map[priceCell][]string
 }
 
-// priceGroup is what models have in common: the price of one kind of token, which is an
-// index of priceKinds.
-type priceGroup struct {
-	kind   int
-	amount Amount
+// pricedModel is a model of a list: its key there, the name that events call it by, and
+// the provider with its own name for the model, where the key has both.
+type pricedModel struct {
+	key, name         string
+	provider, trimmed string
+	*modelPrices
 }
-
-// priceModel is a model of a list: its key there, and the name that events call it by.
-type priceModel struct{ key, name string }
 
 // order lists the models that the options select, in order of key. Models whose name was
 // shortened come last: of a listed and a shortened name that are the same, the listed one
 // is taken.
-func (p *priceList) order(list map[string]json.RawMessage) (models []priceModel) {
+func (p *priceList) order(list map[string]json.RawMessage) (models []*pricedModel) {
 	for key, v := range list {
-		if key == "sample_spec" || key == "fallback_generalizations" || !p.selects(key) {
+		if key == "sample_spec" || key == "fallback_generalizations" || v[0] == '"' || !p.selects(key) {
 			continue
 		}
-		var m struct {
+		var of struct {
 			Provider any `json:"litellm_provider"`
 		}
-		err := json.Unmarshal(v, &m)
-		provider, _ := m.Provider.(string)
+		err := json.Unmarshal(v, &of)
+		provider, _ := of.Provider.(string)
 		if p.o.Providers != nil && (err != nil || !slices.Contains(p.o.Providers, provider)) {
 			continue
 		}
-		name := key
-		if p.o.TrimProvider && provider != "" {
-			name = strings.TrimPrefix(key, provider+"/")
+		m := &pricedModel{key: key, name: key}
+		if prefix, rest, ok := strings.Cut(key, "/"); ok && rest != "" && (provider == prefix || strings.HasPrefix(provider, prefix+"-") || strings.HasPrefix(provider, prefix+"_")) {
+			m.provider, m.trimmed = prefix, rest
+			if p.o.TrimProvider {
+				m.name = rest
+			}
 		}
-		models = append(models, priceModel{key, name})
+		models = append(models, m)
 	}
-	cut := func(m priceModel) int {
+	cut := func(m *pricedModel) int {
 		if m.name != m.key {
 			return 1
 		}
 		return 0
 	}
-	slices.SortFunc(models, func(a, b priceModel) int {
+	slices.SortFunc(models, func(a, b *pricedModel) int {
 		return cmp.Or(cut(a)-cut(b), strings.Compare(a.key, b.key))
 	})
 	return models
@@ -211,7 +203,7 @@ func (p *priceList) selects(key string) bool {
 }
 
 // add takes the prices of one model.
-func (p *priceList) add(m priceModel, v json.RawMessage) {
+func (p *priceList) add(m *pricedModel, v json.RawMessage) {
 	skip := func(format string, args ...any) {
 		p.report.Skipped = append(p.report.Skipped, PriceListNote{m.key, fmt.Sprintf(format, args...)})
 	}
@@ -224,65 +216,86 @@ func (p *priceList) add(m priceModel, v json.RawMessage) {
 		skip("its name is empty or has more than %d bytes", MaxDimensionLen)
 		return
 	}
-	if other := p.names[m.name]; other != "" {
-		skip("%s is that model already", other)
-		return
-	}
-	prices, rounded, err := p.prices(members)
+	prices, left, err := readModel(members)
 	if err != nil {
 		skip("%v", err)
 		return
 	}
-	p.names[m.name] = m.key
+	m.modelPrices = prices
+	found, err := p.look(m)
+	if err != nil {
+		skip("%v", err)
+		return
+	}
+	left = append(left, m.unused()...)
+	slices.Sort(left)
+	switch {
+	case !found.some && len(found.others) > 0:
+		skip("it has no price of these kinds, but of %s", strings.Join(found.others, ", "))
+		return
+	case !found.some && len(left) > 0:
+		skip("it has no price but %s", strings.Join(left, ", "))
+		return
+	case !found.some:
+		skip("it has no price")
+		return
+	case p.names[m.name] == nil:
+		p.names[m.name] = m
+	case m.provider == "":
+		skip("%s is that model already", p.names[m.name].key)
+		return
+	}
+	p.all = append(p.all, m)
+	slices.SortStableFunc(found.rounded, func(a, b PriceListNote) int { return strings.Compare(a.Note, b.Note) })
+	p.report.Rounded = append(p.report.Rounded, slices.Compact(found.rounded)...)
 	p.report.Models = append(p.report.Models, m.key)
-	for _, note := range rounded {
-		p.report.Rounded = append(p.report.Rounded, PriceListNote{m.key, note})
+	if len(left) > 0 {
+		p.report.LeftOut = append(p.report.LeftOut, PriceListNote{m.key, strings.Join(left, ", ")})
 	}
-	if more := tieredMembers(members); more != "" {
-		p.report.Approximate = append(p.report.Approximate, PriceListNote{m.key, "also has " + more})
-	}
-	if !slices.ContainsFunc(prices, func(a Amount) bool { return !a.IsZero() }) {
+	if found.free {
 		p.report.Free = append(p.report.Free, m.key)
-	}
-	for i, amount := range prices {
-		g := priceGroup{i, amount}
-		p.groups[g] = append(p.groups[g], m.name)
 	}
 }
 
-// prices are those of a model by priceKinds, per 1000000 tokens in the currency.
-func (p *priceList) prices(members map[string]json.RawMessage) (prices []Amount, rounded []string, err error) {
-	prices = make([]Amount, len(priceKinds))
-	has := func(member string) bool { return members[member] != nil && string(members[member]) != "null" }
-	if !has("input_cost_per_token") && !has("output_cost_per_token") {
-		return nil, nil, errors.New("it has no price per token")
-	}
-	for i, k := range priceKinds {
-		if !has(k.member) {
-			j := slices.IndexFunc(priceKinds, func(o priceKind) bool { return o.name == k.instead })
-			switch {
-			case j >= 0:
-				prices[i] = prices[j]
-			case k.name == "output" && string(members["mode"]) == `"embedding"`:
-				// The price is 0: what an embedding puts out is no tokens.
-			default:
-				return nil, nil, fmt.Errorf("it has no %s", k.member)
-			}
+// foundPrices are what a model has of the kinds that are asked for.
+type foundPrices struct {
+	some, free bool
+	others     []string // kinds that are not asked for
+	rounded    []PriceListNote
+}
+
+func (p *priceList) look(m *pricedModel) (found foundPrices, err error) {
+	found.free = true
+	for i := range priceKinds {
+		k := &priceKinds[i]
+		base, _ := m.base(k)
+		if base == nil {
 			continue
 		}
-		exact, err := perMillion(members[k.member], p.o.Credits)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s is %.40s, %w", k.member, members[k.member], err)
+		a := m.axesOf(k)
+		if p.o.Features[k.name] == "" {
+			found.others = append(found.others, k.name)
+			continue
 		}
-		var whole bool
-		if prices[i], whole = roundAmount(exact); !prices[i].InRange() {
-			return nil, nil, fmt.Errorf("%s is %.40s, 10^15 or more per 1000000", k.member, members[k.member])
-		}
-		if _, used := p.o.Features[k.name]; used && !whole {
-			rounded = append(rounded, fmt.Sprintf("%s of %s per token is %s per 1000000", k.member, members[k.member], prices[i]))
+		found.some, found.free = true, found.free && base.Sign() == 0
+		for _, v := range a.variants() {
+			amount, whole := roundAmount(new(big.Rat).Mul(m.price(k, v), p.credits()))
+			if !amount.InRange() {
+				return found, fmt.Errorf("the price of %s is 10^15 or more per 1000000", k.name)
+			}
+			if !whole {
+				found.rounded = append(found.rounded, PriceListNote{m.key, fmt.Sprintf("%s is %s per 1000000", k.name, amount)})
+			}
 		}
 	}
-	return prices, rounded, nil
+	return found, nil
+}
+
+// credits is what a dollar is in the currency.
+func (p *priceList) credits() *big.Rat {
+	hi, lo := p.o.Credits.Nanos()
+	nanos := new(big.Int).Add(new(big.Int).Lsh(big.NewInt(hi), 64), new(big.Int).SetUint64(lo))
+	return new(big.Rat).SetFrac(nanos, big.NewInt(nanosPerUnit))
 }
 
 // maxPriceText and maxPriceExponent bound what a price may be written as, so that its
@@ -292,8 +305,8 @@ const (
 	maxPriceExponent = 100
 )
 
-// perMillion is a price per token, a JSON number, times a million and credits.
-func perMillion(price json.RawMessage, credits Amount) (*big.Rat, error) {
+// perMillion is a price, a JSON number, times a million.
+func perMillion(price json.RawMessage) (*big.Rat, error) {
 	text := string(price)
 	if _, err := ParseAmount(price); errors.Is(err, errAmountSyntax) || len(text) > maxPriceText {
 		return nil, errors.New("not a number")
@@ -310,9 +323,6 @@ func perMillion(price json.RawMessage, credits Amount) (*big.Rat, error) {
 	if exact.Sign() < 0 {
 		return nil, errors.New("below 0")
 	}
-	hi, lo := credits.Nanos()
-	nanos := new(big.Int).Add(new(big.Int).Lsh(big.NewInt(hi), 64), new(big.Int).SetUint64(lo))
-	exact.Mul(exact, new(big.Rat).SetFrac(nanos, big.NewInt(nanosPerUnit)))
 	return exact.Mul(exact, big.NewRat(1_000_000, 1)), nil
 }
 
@@ -330,34 +340,4 @@ func roundAmount(x *big.Rat) (a Amount, whole bool) {
 		return AmountFromInt(1e15), whole
 	}
 	return AmountFromWords(new(big.Int).Rsh(nanos, 64).Int64(), new(big.Int).And(nanos, new(big.Int).SetUint64(1<<64-1)).Uint64()), whole
-}
-
-// tieredMembers lists the members whose price depends on how many tokens a request has.
-func tieredMembers(members map[string]json.RawMessage) string {
-	var more []string
-	for _, key := range slices.Sorted(maps.Keys(members)) {
-		above := strings.Contains(key, "_cost_per_token_above_") || strings.Contains(key, "_token_cost_above_") && !strings.HasSuffix(key, "_above_1hr")
-		if (above || key == "tiered_pricing") && string(members[key]) != "null" {
-			more = append(more, key)
-		}
-	}
-	return strings.Join(more, ", ")
-}
-
-// rates are those of all groups, by kind, price and models.
-func (p *priceList) rates() (rates []Rate) {
-	groups := slices.SortedFunc(maps.Keys(p.groups), func(a, b priceGroup) int {
-		return cmp.Or(cmp.Compare(a.kind, b.kind), a.amount.Cmp(b.amount))
-	})
-	for _, g := range groups {
-		id, ok := p.o.Features[priceKinds[g.kind].name]
-		if !ok {
-			continue
-		}
-		slices.Sort(p.groups[g])
-		for models := range slices.Chunk(p.groups[g], MaxMatchValues) {
-			rates = append(rates, Rate{FeatureID: id, Amount: g.amount, Per: 1_000_000, Match: map[string][]string{p.o.ModelKey: models}})
-		}
-	}
-	return rates
 }

@@ -2,8 +2,9 @@ package bursar
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
-	"math/big"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -27,9 +28,11 @@ var priceFeatures = map[string]string{
 func ratesText(rates []Rate) string {
 	var b strings.Builder
 	for _, r := range rates {
-		for key, models := range r.Match {
-			fmt.Fprintf(&b, "%s %s/%d %s: %s\n", r.FeatureID, r.Amount, r.Per, key, strings.Join(models, " "))
+		fmt.Fprintf(&b, "%s %s/%d", r.FeatureID, r.Amount, r.Per)
+		for i, key := range slices.Sorted(maps.Keys(r.Match)) {
+			fmt.Fprintf(&b, "%s %s: %s", strings.Repeat(";", min(i, 1)), key, strings.Join(r.Match[key], " "))
 		}
+		b.WriteByte('\n')
 	}
 	return b.String()
 }
@@ -56,6 +59,10 @@ in 125/1000000 model: gpt-5
 in 200/1000000 model: o3
 in 250/1000000 model: gpt-4o
 in 300/1000000 model: claude-sonnet-4-20250514 claude-sonnet-4-5-20250929
+in 600/1000000 context: >200k >256k >272k >512k; model: claude-sonnet-4-20250514
+in 125/1000000 model: gpt-4o; service_tier: batch
+in 250/1000000 model: gpt-5; service_tier: priority
+in 40/1000000 model: qwen-plus-2025-04-28; provider: dashscope
 cr 2/1000000 model: text-embedding-3-small
 cr 7.5/1000000 model: gpt-4o-mini
 cr 12.5/1000000 model: gpt-5
@@ -63,6 +70,7 @@ cr 30/1000000 model: claude-sonnet-4-20250514 claude-sonnet-4-5-20250929
 cr 40/1000000 model: dashscope/qwen-plus-2025-04-28
 cr 50/1000000 model: o3
 cr 125/1000000 model: gpt-4o
+cr 40/1000000 model: qwen-plus-2025-04-28; provider: dashscope
 cw 2/1000000 model: text-embedding-3-small
 cw 15/1000000 model: gpt-4o-mini
 cw 40/1000000 model: dashscope/qwen-plus-2025-04-28
@@ -70,6 +78,10 @@ cw 125/1000000 model: gpt-5
 cw 200/1000000 model: o3
 cw 250/1000000 model: gpt-4o
 cw 375/1000000 model: claude-sonnet-4-20250514 claude-sonnet-4-5-20250929
+cw 750/1000000 context: >200k >256k >272k >512k; model: claude-sonnet-4-20250514
+cw 125/1000000 model: gpt-4o; service_tier: batch
+cw 250/1000000 model: gpt-5; service_tier: priority
+cw 40/1000000 model: qwen-plus-2025-04-28; provider: dashscope
 cw1h 2/1000000 model: text-embedding-3-small
 cw1h 15/1000000 model: gpt-4o-mini
 cw1h 40/1000000 model: dashscope/qwen-plus-2025-04-28
@@ -77,18 +89,25 @@ cw1h 125/1000000 model: gpt-5
 cw1h 200/1000000 model: o3
 cw1h 250/1000000 model: gpt-4o
 cw1h 600/1000000 model: claude-sonnet-4-20250514 claude-sonnet-4-5-20250929
+cw1h 125/1000000 model: gpt-4o; service_tier: batch
+cw1h 250/1000000 model: gpt-5; service_tier: priority
+cw1h 40/1000000 model: qwen-plus-2025-04-28; provider: dashscope
 out 0/1000000 model: text-embedding-3-small
 out 60/1000000 model: gpt-4o-mini
 out 120/1000000 model: dashscope/qwen-plus-2025-04-28
 out 800/1000000 model: o3
 out 1000/1000000 model: gpt-4o gpt-5
 out 1500/1000000 model: claude-sonnet-4-20250514 claude-sonnet-4-5-20250929
+out 2250/1000000 context: >200k >256k >272k >512k; model: claude-sonnet-4-20250514
+out 120/1000000 model: qwen-plus-2025-04-28; provider: dashscope
 think 0/1000000 model: text-embedding-3-small
 think 60/1000000 model: gpt-4o-mini
 think 400/1000000 model: dashscope/qwen-plus-2025-04-28
 think 800/1000000 model: o3
 think 1000/1000000 model: gpt-4o gpt-5
 think 1500/1000000 model: claude-sonnet-4-20250514 claude-sonnet-4-5-20250929
+think 2250/1000000 context: >200k >256k >272k >512k; model: claude-sonnet-4-20250514
+think 400/1000000 model: qwen-plus-2025-04-28; provider: dashscope
 `
 	if got := ratesText(rates); got != want {
 		t.Errorf("rates:\n%s", got)
@@ -96,14 +115,11 @@ think 1500/1000000 model: claude-sonnet-4-20250514 claude-sonnet-4-5-20250929
 	if got := strings.Join(report.Models, " "); got != "claude-sonnet-4-20250514 claude-sonnet-4-5-20250929 dashscope/qwen-plus-2025-04-28 gpt-4o gpt-4o-mini gpt-5 o3 text-embedding-3-small" {
 		t.Errorf("models: %s", got)
 	}
-	if got := notesText(report.Skipped); got != "dall-e-3: it has no price per token\n" {
+	if got := notesText(report.Skipped); got != "dall-e-3: it has no price of these kinds, but of images, inputImages\n" {
 		t.Errorf("skipped: %s", got)
 	}
-	if got := notesText(report.Approximate); got != "claude-sonnet-4-20250514: also has cache_creation_input_token_cost_above_200k_tokens, input_cost_per_token_above_200k_tokens, output_cost_per_token_above_200k_tokens\n" {
-		t.Errorf("approximate: %s", got)
-	}
-	if report.Rounded != nil || report.Free != nil {
-		t.Errorf("rounded %v, free %v", report.Rounded, report.Free)
+	if report.Rounded != nil || report.Free != nil || report.LeftOut != nil {
+		t.Errorf("rounded %v, free %v, left out %v", report.Rounded, report.Free, report.LeftOut)
 	}
 }
 
@@ -128,14 +144,19 @@ func TestPriceListCharges(t *testing.T) {
 		// 176×0.28 + 1024×0.028 + 300×0.42
 		{"deepseek-chat", `{"prompt_tokens":1200,"completion_tokens":300,"prompt_cache_hit_tokens":1024,"prompt_cache_miss_tokens":176}`, "0.000203952"},
 	} {
-		dims, err := ProviderTokens([]byte(c.usage))
+		usage, err := ReadUsage([]byte(c.usage))
 		if err != nil {
 			t.Fatal(err)
 		}
 		var sum Amount
-		for _, d := range dims {
+		for _, d := range usage.Dimensions {
 			n, _ := AmountFromString(d.Value)
-			i := slices.IndexFunc(v.Rates, func(r Rate) bool { return r.FeatureID == d.Key && slices.Contains(r.Match["model"], c.model) })
+			if d.Value == "0" {
+				continue
+			}
+			i := slices.IndexFunc(v.Rates, func(r Rate) bool {
+				return r.FeatureID == d.Key && slices.Contains(r.Match["model"], c.model) && len(r.Match) == 1
+			})
 			if i < 0 {
 				t.Fatalf("%s has no rate for %s", c.model, d.Key)
 			}
@@ -158,8 +179,9 @@ func TestPriceListModels(t *testing.T) {
 				"c":{"input_cost_per_token":1e-6},"d":{"output_cost_per_token":1e-6},"e":[],"f":{"input_cost_per_token":1e300,"output_cost_per_token":1},
 				"g":{"input_cost_per_token":1e99,"output_cost_per_token":1},"h":{"input_cost_per_token":null,"output_cost_per_token":null},"":{"input_cost_per_token":1,"output_cost_per_token":1},
 				"i":{"input_cost_per_token":1e-999999999,"output_cost_per_token":1}}`,
-			skipped: ": its name is empty or has more than 1024 bytes\na: input_cost_per_token is -1, below 0\nb: input_cost_per_token is \"1e-6\", not a number\nc: it has no output_cost_per_token\nd: it has no input_cost_per_token\n" +
-				"e: it is not a JSON object\nf: input_cost_per_token is 1e300, not a price\ng: input_cost_per_token is 1e99, 10^15 or more per 1000000\nh: it has no price per token\ni: input_cost_per_token is 1e-999999999, not a price\n",
+			rates: "in 1/1000000 model: c\nout 1/1000000 model: d\n",
+			skipped: ": its name is empty or has more than 1024 bytes\na: input_cost_per_token is -1, below 0\nb: input_cost_per_token is \"1e-6\", not a number\n" +
+				"e: it is not a JSON object\nf: input_cost_per_token is 1e300, not a price\ng: the price of input is 10^15 or more per 1000000\nh: it has no price\ni: input_cost_per_token is 1e-999999999, not a price\n",
 		},
 		"free": {
 			list:  `{"a":{"input_cost_per_token":0,"output_cost_per_token":0.0}}`,
@@ -168,14 +190,14 @@ func TestPriceListModels(t *testing.T) {
 		"rounding": {
 			list:    `{"a":{"input_cost_per_token":1.0000000005e-6,"output_cost_per_token":1.0000000015e-6,"cache_read_input_token_cost":1.00000000000001e-6},"b":{"input_cost_per_token":0.000001,"output_cost_per_token":1E-06}}`,
 			rates:   "in 1/1000000 model: a b\nout 1/1000000 model: b\nout 1.000000002/1000000 model: a\n",
-			rounded: "a: input_cost_per_token of 1.0000000005e-6 per token is 1 per 1000000\na: output_cost_per_token of 1.0000000015e-6 per token is 1.000000002 per 1000000\n",
+			rounded: "a: input is 1 per 1000000\na: output is 1.000000002 per 1000000\n",
 		},
 		"credits are exact": {
 			o:     PriceListOptions{Credits: AmountFromNanos(3)},
 			list:  `{"a":{"input_cost_per_token":3,"output_cost_per_token":0.333333333333}}`,
 			rates: "in 0.009/1000000 model: a\nout 0.001/1000000 model: a\n",
 			// 333333.333333 × 3 nano-units are 999999.999999 of them.
-			rounded: "a: output_cost_per_token of 0.333333333333 per token is 0.001 per 1000000\n",
+			rounded: "a: output is 0.001 per 1000000\n",
 		},
 		"providers and a key": {
 			o:     PriceListOptions{Providers: []string{"x"}, ModelKey: "gen_ai.response.model"},
@@ -191,8 +213,15 @@ func TestPriceListModels(t *testing.T) {
 			o: PriceListOptions{TrimProvider: true},
 			list: `{"a/m":{"litellm_provider":"a","input_cost_per_token":1,"output_cost_per_token":1},"m":{"litellm_provider":"a","input_cost_per_token":2,"output_cost_per_token":2},
 				"b/n":{"litellm_provider":"b","input_cost_per_token":3,"output_cost_per_token":3},"a/b/n":{"litellm_provider":"a","input_cost_per_token":4,"output_cost_per_token":4}}`,
-			rates:   "in 2000000/1000000 model: m\nin 3000000/1000000 model: n\nin 4000000/1000000 model: b/n\nout 2000000/1000000 model: m\nout 3000000/1000000 model: n\nout 4000000/1000000 model: b/n\n",
-			skipped: "a/m: m is that model already\n",
+			rates: "in 2000000/1000000 model: m\nin 3000000/1000000 model: n\nin 4000000/1000000 model: b/n\nin 1000000/1000000 model: m; provider: a\n" +
+				"out 2000000/1000000 model: m\nout 3000000/1000000 model: n\nout 4000000/1000000 model: b/n\nout 1000000/1000000 model: m; provider: a\n",
+		},
+		"a provider's name of a model beside another one of that name": {
+			list: `{"azure/m":{"litellm_provider":"azure_text","input_cost_per_token":1e-6},"m":{"input_cost_per_token":2e-6,"input_cost_per_token_flex":1e-6,"input_cost_per_token_above_200k_tokens":4e-6}}`,
+			rates: "in 1/1000000 model: azure/m\nin 2/1000000 model: m\n" +
+				"in 4/1000000 context: >200k >256k >272k >512k; model: m\nin 1/1000000 model: m; service_tier: flex\nin 1/1000000 model: m; provider: azure azure.ai.openai az.ai.openai\n" +
+				"in 2/1000000 context: >200k >256k >272k >512k; model: m; service_tier: flex\nin 1/1000000 context: >200k >256k >272k >512k; model: m; provider: azure azure.ai.openai az.ai.openai\nin 1/1000000 model: m; provider: azure azure.ai.openai az.ai.openai; service_tier: flex\n" +
+				"in 1/1000000 context: >200k >256k >272k >512k; model: m; provider: azure azure.ai.openai az.ai.openai; service_tier: flex\n",
 		},
 	} {
 		o := c.o
@@ -238,7 +267,7 @@ func TestPriceListMany(t *testing.T) {
 	if len(rates[0].Match["model"]) != 1000 || len(all) != 2100 || !slices.IsSorted(all) {
 		t.Errorf("%d models in order, %d first", len(all), len(rates[0].Match["model"]))
 	}
-	if _, _, err := ParsePriceList(strings.NewReader(list(1001, 1001)), o); err == nil || !strings.Contains(err.Error(), "1001 rates") {
+	if _, _, err := ParsePriceList(strings.NewReader(list(MaxRates+1, MaxRates+1)), o); err == nil || !strings.Contains(err.Error(), "50001 rates") {
 		t.Error(err)
 	}
 }
@@ -255,6 +284,7 @@ func TestPriceListRefused(t *testing.T) {
 			o.Features = map[string]string{"input": "a", "output": "a"}
 			return "{}"
 		},
+		"cannot be provider":      func(o *PriceListOptions) string { o.ModelKey = "provider"; return "{}" },
 		"syntax error in pattern": func(o *PriceListOptions) string { o.Models = []string{"gpt-["}; return "{}" },
 		"not a JSON object":       func(*PriceListOptions) string { return "[]" },
 		"more than":               func(*PriceListOptions) string { return strings.Repeat(" ", MaxPriceListBytes+1) },
@@ -276,20 +306,22 @@ func FuzzParsePriceList(f *testing.F) {
 		if err != nil {
 			return
 		}
-		seen := map[string]*big.Int{}
+		seen := map[string]bool{}
 		for _, r := range rates {
 			if r.Amount.Sign() < 0 || !r.Amount.InRange() || r.Per != 1_000_000 || len(r.Match["model"]) == 0 {
 				t.Fatalf("%+v", r)
 			}
 			for _, m := range r.Match["model"] {
-				if key := r.FeatureID + "\x00" + m; seen[key] != nil {
+				one := maps.Clone(r.Match)
+				one["model"] = []string{m}
+				key, _ := json.Marshal([]any{r.FeatureID, one})
+				if seen[string(key)] {
 					t.Fatalf("%s has two rates for %s", m, r.FeatureID)
-				} else {
-					seen[key] = amountBig(r.Amount)
 				}
+				seen[string(key)] = true
 			}
 		}
-		if len(seen) != len(report.Models)*len(priceFeatures) {
+		if len(report.Models) > len(seen) {
 			t.Fatalf("%d prices of %d models", len(seen), len(report.Models))
 		}
 	})

@@ -16,6 +16,11 @@ const (
 	WarnNoRate = "RATE_NOT_FOUND"
 	// WarnUnmetered: no meter counts the event, or a kind of token in it.
 	WarnUnmetered = "UNMETERED"
+	// WarnUnread: a count in the usage object was not understood and is in no kind; without a
+	// thing, nothing of it was.
+	WarnUnread = "UNREAD_USAGE"
+	// WarnUsageTotal: a total in the usage object is not the sum of what it is of.
+	WarnUsageTotal = "USAGE_TOTAL_DIFFERS"
 	// WarnTooManyLimits: more limits of the feature or currency apply than MaxRowsPerEvent,
 	// which is how many usage counts on.
 	WarnTooManyLimits = "TOO_MANY_LIMITS"

@@ -11,9 +11,11 @@ import (
 const eventNameField = "eventName"
 
 // MeterAccepts tells whether m counts an event of a name and with properties: some
-// filter of it has only conditions that hold, or it has no filters.
+// filter of it has only conditions that hold, or it has no filters. A meter of a kind that
+// only some calls use does not count an event that tells of other kinds alone: of that one
+// it has none.
 func MeterAccepts(m *bursar.Meter, eventName string, dims []bursar.Dimension) bool {
-	if m.EventName != eventName {
+	if m.EventName != eventName || m.Aggregation.Function == "SUM" && lacksKind(m.Aggregation.Field, dims) {
 		return false
 	}
 	return len(m.Filters) == 0 || slices.ContainsFunc(m.Filters, func(f bursar.MeterFilter) bool {
@@ -29,6 +31,22 @@ func MeterAccepts(m *bursar.Meter, eventName string, dims []bursar.Dimension) bo
 		}
 		return true
 	})
+}
+
+// lacksKind tells whether field is a kind that only some calls use, and dims have others and
+// not that one.
+func lacksKind(field string, dims []bursar.Dimension) bool {
+	if !bursar.IsKind(field) || bursar.IsUsualKind(field) {
+		return false
+	}
+	others := false
+	for i := range dims {
+		if dims[i].Key == field {
+			return false
+		}
+		others = others || bursar.IsKind(dims[i].Key)
+	}
+	return others
 }
 
 func property(dims []bursar.Dimension, key string) (value string, ok bool) {

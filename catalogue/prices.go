@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -72,45 +73,86 @@ func (x *RateIndex) add(r *bursar.Rate) {
 		i = len(x.sets)
 		x.sets = append(x.sets, rateSet{keys, map[string]*bursar.Rate{}})
 	}
-	texts := []string{""}
-	for _, k := range keys {
-		var next []string
-		for _, t := range texts {
-			for _, v := range r.Match[k] {
-				next = append(next, t+indexText(v))
-			}
-		}
-		texts = next
-	}
-	for _, t := range texts {
+	for t := range texts(r.Match, keys) {
 		x.sets[i].rates[t] = r
 	}
 	slices.SortStableFunc(x.sets, func(a, b rateSet) int { return len(b.keys) - len(a.keys) })
+}
+
+// texts are what stands in an index for the combinations of values of keys.
+func texts(match map[string][]string, keys []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if len(keys) == 1 {
+			for _, v := range match[keys[0]] {
+				if !yield(v) {
+					return
+				}
+			}
+			return
+		}
+		var walk func(text string, rest []string) bool
+		walk = func(text string, rest []string) bool {
+			if len(rest) == 0 {
+				return yield(text)
+			}
+			for _, v := range match[rest[0]] {
+				if !walk(text+indexText(v), rest[1:]) {
+					return false
+				}
+			}
+			return true
+		}
+		walk("", keys)
+	}
 }
 
 // indexText is a value so that no two lists of values read the same one after another.
 func indexText(v string) string { return strconv.Itoa(len(v)) + ":" + v }
 
 // Find is the rate for dims, which are ordered by key; nil when there is none. It gives
-// what RateVersion.Rate does.
+// what a walk through the list would: of those that match, the one with the most keys.
 func (x *RateIndex) Find(dims []bursar.Dimension) *bursar.Rate {
-	var b strings.Builder
-sets:
+	r, _ := x.find(dims)
+	return r
+}
+
+// find tells also how many times it looked: at most once for each set of keys that rates
+// have, however many rates there are.
+func (x *RateIndex) find(dims []bursar.Dimension) (r *bursar.Rate, looks int) {
 	for i := range x.sets {
-		s := &x.sets[i]
-		b.Reset()
-		for _, k := range s.keys {
-			j, ok := slices.BinarySearchFunc(dims, k, func(d bursar.Dimension, k string) int { return strings.Compare(d.Key, k) })
-			if !ok {
-				continue sets
-			}
-			b.WriteString(indexText(dims[j].Value))
+		text, ok := x.sets[i].text(dims)
+		if !ok {
+			continue
 		}
-		if r := s.rates[b.String()]; r != nil {
-			return r
+		looks++
+		if r := x.sets[i].rates[text]; r != nil {
+			return r, looks
 		}
 	}
-	return nil
+	return nil, looks
+}
+
+// text is what stands in the index for dims; not ok when they lack one of the keys.
+func (s *rateSet) text(dims []bursar.Dimension) (text string, ok bool) {
+	value := func(key string) (string, bool) {
+		j, ok := slices.BinarySearchFunc(dims, key, func(d bursar.Dimension, k string) int { return strings.Compare(d.Key, k) })
+		if !ok {
+			return "", false
+		}
+		return dims[j].Value, true
+	}
+	if len(s.keys) == 1 {
+		return value(s.keys[0])
+	}
+	var b strings.Builder
+	for _, k := range s.keys {
+		v, ok := value(k)
+		if !ok {
+			return "", false
+		}
+		b.WriteString(indexText(v))
+	}
+	return b.String(), true
 }
 
 // Price is what a unit of a feature costs in one currency.

@@ -89,7 +89,7 @@ func randomRates(r *rand.Rand, keys []string) (out []bursar.Rate) {
 
 // What a version may match is bounded as a whole: its index is held in memory.
 func TestCombinationsOfAVersionAreBounded(t *testing.T) {
-	values := make([]string, 200)
+	values := make([]string, 500)
 	for i := range values {
 		values[i] = fmt.Sprint(i)
 	}
@@ -99,14 +99,14 @@ func TestCombinationsOfAVersionAreBounded(t *testing.T) {
 	add := func(n int) error {
 		var p bursar.Problems
 		_, err := w.addVersion(bursar.RateCard{ID: "c", CurrencyID: "x"}, &RateVersionInput{Rates: []bursar.Rate{
-			{FeatureID: "f", Per: 1, Match: map[string][]string{"a": values[:100], "b": values[:100]}},
-			{FeatureID: "g", Per: 1, Match: map[string][]string{"a": values[:100], "b": values[:n]}}}}, &p)
+			{FeatureID: "f", Per: 1, Match: map[string][]string{"a": values, "b": values[:400]}},
+			{FeatureID: "g", Per: 1, Match: map[string][]string{"a": values, "b": values[:n]}}}}, &p)
 		return err
 	}
-	if err := add(101); err == nil {
-		t.Error("20,100 combinations are taken")
+	if err := add(401); err == nil {
+		t.Error("400,500 combinations are taken")
 	}
-	if err := add(100); err != nil {
+	if err := add(400); err != nil {
 		t.Error(err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // Limits of the match of a rate.
 const (
 	maxMatchKeys  = 10
-	maxMatchTexts = 20_000 // combinations of values of all rates of a version
+	maxMatchTexts = 400_000 // combinations of values of all rates of a version
 )
 
 // maxTie is how close versions that are effective "now" may be made after one another
@@ -179,33 +179,6 @@ func combinations(r *bursar.Rate) int {
 		n = min(n*max(len(values), 1), maxMatchTexts+1)
 	}
 	return n
-}
-
-// checkOverlaps adds to p the rates that could match the same usage as one of equal
-// rank.
-func checkOverlaps(rates []bursar.Rate, p *bursar.Problems) {
-	byFeature := map[string][]int{}
-	for j := range rates {
-		b := &rates[j]
-		for _, i := range byFeature[b.FeatureID] {
-			if a := &rates[i]; len(a.Match) == len(b.Match) && overlap(a.Match, b.Match) {
-				p.Add(fmt.Sprintf("/rates/%d", j), bursar.CodeValidationFailed,
-					"rates %d and %d of feature %q can match the same usage, and neither is more specific", i, j, b.FeatureID)
-				break
-			}
-		}
-		byFeature[b.FeatureID] = append(byFeature[b.FeatureID], j)
-	}
-}
-
-// overlap tells whether some dimensions match both.
-func overlap(a, b map[string][]string) bool {
-	for k, values := range a {
-		if other, ok := b[k]; ok && !slices.ContainsFunc(values, func(v string) bool { return slices.Contains(other, v) }) {
-			return false
-		}
-	}
-	return true
 }
 
 func (w *Write) ArchiveCard(id string) (bursar.RateCard, error) {

@@ -145,6 +145,23 @@ func (c *Client) Unpriced(ctx context.Context) ([]Unpriced, error) {
 	return ask[[]Unpriced](ctx, c, call{method: http.MethodGet, path: "/rate-cards/unpriced"})
 }
 
+// UnreadUsage is usage that was not understood, or not all of it.
+type UnreadUsage struct {
+	EventName string      `json:"eventName"`
+	Model     string      `json:"model"`   // "" = not told
+	Members   []string    `json:"members"` // the counts; none = nothing was understood
+	Sample    string      `json:"sample"`  // the first such usage object, or its beginning
+	Count     int64       `json:"count"`   // events
+	FirstSeen bursar.Time `json:"firstSeen"`
+	LastSeen  bursar.Time `json:"lastSeen"`
+}
+
+// UnreadUsage lists usage that was not understood, the most frequent first, since the
+// server started.
+func (c *Client) UnreadUsage(ctx context.Context) ([]UnreadUsage, error) {
+	return ask[[]UnreadUsage](ctx, c, call{method: http.MethodGet, path: "/events/unread"})
+}
+
 // RepriceInput asks what a corrected version of a rate card changes for the usage of
 // [From, To). To nil = now, CustomerID "" = all. Without Apply nothing is written.
 type RepriceInput struct {

@@ -147,6 +147,7 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 	"listRateCards": func(ctx context.Context, c *client.Client) error {
 		return only(c.RateCards(ctx, client.RateCardQuery{}))
 	},
+	"listUnreadUsage":   func(ctx context.Context, c *client.Client) error { return only(c.UnreadUsage(ctx)) },
 	"listUnpricedUsage": func(ctx context.Context, c *client.Client) error { return only(c.Unpriced(ctx)) },
 	"getRateCard":       func(ctx context.Context, c *client.Client) error { return only(c.RateCard(ctx, "nosuch")) },
 	"createRateCardVersion": func(ctx context.Context, c *client.Client) error {

@@ -77,6 +77,7 @@ type Engine struct {
 	counters counters
 	holding  holding
 	unpriced unpricedUse
+	unread   unreadUse
 }
 
 type counters struct {

@@ -49,6 +49,7 @@ func (e *Engine) ReportEvents(ctx context.Context, c catalogue.Caller, in []burs
 		versions[id] = version
 		mu.Unlock()
 		e.noteUnpriced(byCustomer[id].Unpriced)
+		e.noteUnread(byCustomer[id].Items)
 		for i, w := range reply.([][]string) {
 			warnings[byCustomer[id].Items[i].Index] = w
 		}

@@ -16,6 +16,7 @@ import (
 const (
 	maxBodyBytes      = 1 << 20
 	maxEventsBytes    = 10 << 20 // of POST /events
+	maxRatesBytes     = 16 << 20 // of what has the rates of a card
 	maxItemBytes      = 1 << 20  // of one of them
 	maxBodyDepth      = 32
 	maxMembers        = 1000 // of one object of a body

@@ -92,8 +92,11 @@ func errNoRoom() error {
 
 // maxBody is the largest body that a route takes.
 func (r *route) maxBody() int64 {
-	if r.pattern == eventsPattern {
+	switch r.pattern {
+	case eventsPattern:
 		return maxEventsBytes
+	case rateCardsPattern, rateVersionsPattern:
+		return maxRatesBytes
 	}
 	return maxBodyBytes
 }

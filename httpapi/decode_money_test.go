@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,6 +71,7 @@ func TestDecodeEventUsage(t *testing.T) {
 // TestMeasured: what the caller gave stays, what a provider said comes before what
 // gen_ai attributes say, and there are not too many dimensions in the end.
 func TestMeasured(t *testing.T) {
+	var warned []string
 	read := func(body string) ([]bursar.Dimension, string) {
 		in, err := decodeFor[eventFields](t, body)
 		if err != nil {
@@ -77,7 +79,8 @@ func TestMeasured(t *testing.T) {
 		}
 		given := len(in.Dimensions)
 		var p bursar.Problems
-		out := in.measured("/events/3", &p)
+		out, usage := in.measured("/events/3", &p)
+		warned = usage.Warnings()
 		if len(in.Dimensions) != given {
 			t.Error("the input is changed")
 		}
@@ -96,8 +99,13 @@ func TestMeasured(t *testing.T) {
 	if bad != "" || value(dims, "tokens.output") != "1" || value(dims, "tokens.input") != "7" {
 		t.Errorf("%+v %s", dims, bad)
 	}
-	if _, bad := read(`{"customerId":"c","eventName":"e","usage":{"input_tokens":-7,"output_tokens":9}}`); bad != "ValidationFailed /events/3/usage" {
-		t.Error(bad)
+	dims, bad = read(`{"customerId":"c","eventName":"e","usage":{"input_tokens":-7,"output_tokens":9}}`)
+	if bad != "" || value(dims, "tokens.output") != "9" || value(dims, "tokens.input") != "0" || !slices.Equal(warned, []string{"UNREAD_USAGE:input_tokens"}) {
+		t.Errorf("%+v %s %q", dims, bad, warned)
+	}
+	dims, _ = read(`{"customerId":"c","eventName":"e","dimensions":{"tokens.input":200001}}`)
+	if value(dims, "context") != ">200k" {
+		t.Errorf("%+v", dims)
 	}
 	if dims, bad := read(`{"customerId":"c","eventName":"e"}`); len(dims) != 0 || bad != "" {
 		t.Errorf("%+v %s", dims, bad)

@@ -71,9 +71,12 @@ func (a *API) estimateUsage(c call, in *usageEstimateIn) (estimatesOut, uint64, 
 
 func (a *API) estimateEvent(c call, in *eventEstimateIn) (estimatesOut, uint64, error) {
 	var problems bursar.Problems
-	dims := in.measured("", &problems)
+	dims, usage := in.measured("", &problems)
+	if usage != nil && usage.Err() != nil { // nothing was paid for yet
+		problems.Add("/usage", bursar.CodeValidationFailed, "%s", reason(usage.Err()))
+	}
 	if err := problems.Err(); err != nil {
 		return estimatesOut{}, 0, err
 	}
-	return a.estimate(c, bursar.EstimateInput{CustomerID: in.CustomerID, EventName: in.EventName, Behavior: bursar.Delta, Dimensions: dims})
+	return a.estimate(c, bursar.EstimateInput{CustomerID: in.CustomerID, EventName: in.EventName, Behavior: bursar.Delta, Dimensions: dims, Warnings: usage.Warnings()})
 }

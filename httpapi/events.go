@@ -21,7 +21,7 @@ type eventFields struct {
 	CustomerID string             `json:"customerId" is:"required,customerId"`
 	EventName  string             `json:"eventName" is:"required,len=1-255"`
 	Dimensions []bursar.Dimension `json:"dimensions" doc:"gen_ai.* attributes become token counts, too."`
-	Usage      jsontext.Value     `json:"usage" doc:"The usage object of a model provider's reply, as it came. It becomes the dimensions tokens.input, tokens.cache_read, tokens.cache_write, tokens.cache_write_1h, tokens.output, tokens.reasoning, unless they are given."`
+	Usage      jsontext.Value     `json:"usage" doc:"The usage object of a model provider's reply, or the reply itself, as it came. It becomes the dimensions tokens.input, tokens.cache_read, tokens.cache_write, tokens.cache_write_1h, tokens.output, tokens.reasoning and those of sound, pictures, searches and so on, unless they are given."`
 	ResourceID unsupported        `json:"resourceId"`
 }
 
@@ -31,10 +31,10 @@ type eventIn struct {
 	Timestamp      *bursar.Time `json:"timestamp" doc:"When it happened. Send it: then a duplicate is recognised or refused, always."`
 }
 
-// measured are the event's dimensions with the token counts that its usage and its
-// gen_ai attributes say. What the caller gave stays as it is. at is where the event is in
-// the request.
-func (f *eventFields) measured(at string, p *bursar.Problems) []bursar.Dimension {
+// measured are the event's dimensions with what its usage and its gen_ai attributes say,
+// and what of the usage could not be read. What the caller gave stays as it is. at is where
+// the event is in the request.
+func (f *eventFields) measured(at string, p *bursar.Problems) (dims []bursar.Dimension, reading *bursar.UsageReading) {
 	out := slices.Clip(f.Dimensions)
 	add := func(place string, derived []bursar.Dimension, err error) {
 		if err != nil {
@@ -47,25 +47,33 @@ func (f *eventFields) measured(at string, p *bursar.Problems) []bursar.Dimension
 		}
 	}
 	if f.Usage != nil {
-		derived, err := bursar.ProviderTokens(f.Usage)
-		add("/usage", derived, err)
+		var err error
+		if reading, err = bursar.ReadUsage(f.Usage); err != nil {
+			add("/usage", nil, err)
+		} else {
+			add("/usage", reading.Dimensions, nil)
+		}
 	}
 	if slices.ContainsFunc(f.Dimensions, func(d bursar.Dimension) bool { return strings.HasPrefix(d.Key, "gen_ai.") }) {
 		derived, err := bursar.GenAITokens(f.Dimensions)
 		add("/dimensions", derived, err)
 	}
+	if d, ok := bursar.PromptContext(out); ok {
+		add("", []bursar.Dimension{d}, nil)
+	}
 	if len(out) > bursar.MaxDimensions {
 		p.Add(at+"/dimensions", bursar.CodeValidationFailed, "at most %d dimensions, here are %d with the token counts", bursar.MaxDimensions, len(out))
 	}
-	return out
+	return out, reading
 }
 
 func (in *eventsIn) items(keys *itemKeys) []bursar.EventInput {
 	out := make([]bursar.EventInput, len(in.Events))
 	for i := range in.Events {
 		e, at := &in.Events[i], "/events/"+strconv.Itoa(i)
+		dims, usage := e.measured(at, &keys.problems)
 		out[i] = bursar.EventInput{CustomerID: e.CustomerID, EventName: e.EventName, IdempotencyKey: keys.required(e.IdempotencyKey, i, at),
-			Dimensions: e.measured(at, &keys.problems), Timestamp: orZero(e.Timestamp)}
+			Dimensions: dims, Timestamp: orZero(e.Timestamp), Warnings: usage.Warnings(), Unread: e.unread(dims, usage)}
 	}
 	return out
 }

@@ -148,6 +148,7 @@ var (
 	descEvictions   = engineDesc("bursar_customer_evictions_total", "Customers that left memory.")
 	descLoads       = engineDesc("bursar_customer_loads_total", "Customers read into memory.")
 	descReady       = engineDesc("bursar_ready", "1 while the engine can answer.")
+	descUnread      = engineDesc("bursar_unread_usage_total", "Events with usage that was not understood, or not all of it.")
 	descUnpriced    = engineDesc("bursar_unpriced_total", "Usage that a rate card prices in general, but no rate of it matched.")
 	descBacklog     = engineDesc("bursar_webhook_backlog", "Webhook deliveries that wait or are retried.")
 	descDeliveries  = prometheus.NewDesc("bursar_webhook_deliveries_total", "Webhooks: deliveries that succeeded, attempts that failed, deliveries given up (dead).", []string{"result"}, nil)
@@ -176,6 +177,7 @@ func (c engineCollector) Collect(ch chan<- prometheus.Metric) {
 	counter(descLoads, s.Loads)
 	gauge(descReady, ready)
 	counter(descUnpriced, c.engine.UnpricedTotal())
+	counter(descUnread, c.engine.UnreadTotal())
 	c.collectWebhooks(ch)
 }
 

@@ -10,6 +10,12 @@ import (
 	"github.com/bursarhq/bursar/ledger"
 )
 
+// The routes whose bodies have rates, and may be larger than others.
+const (
+	rateCardsPattern    = "/rate-cards"
+	rateVersionsPattern = rateCard + "/versions"
+)
+
 // unpricedID is no id of a rate card: it names a route.
 const unpricedID = "unpriced"
 
@@ -23,7 +29,7 @@ type rateIn struct {
 // rateVersionFields are what a card's first version and all others share.
 type rateVersionFields struct {
 	EffectiveFrom *bursar.Time `json:"effectiveFrom" doc:"Now when left out; never in the past."`
-	Rates         []rateIn     `json:"rates" is:"required,n=1-1000"`
+	Rates         []rateIn     `json:"rates" is:"required,n=1-50000"`
 }
 
 func (f *rateVersionFields) input() catalogue.RateVersionInput {

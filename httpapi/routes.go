@@ -176,6 +176,7 @@ func (a *API) runtimeRoutes() []row {
 		{"POST", entitlements + "/checks", v1, asks, 200, readAs(a.checks), "Check entitlements: several questions of one snapshot"},
 		{"POST", "/usage", v1, spends, 201, report((*usageIn).items, a.reportUsage, viewUsages), "Report usage"},
 		{"POST", "/usage/estimate", v1, asks, 200, readAs(a.estimateUsage), "Estimate usage: what it would cost"},
+		{"GET", eventsPattern + "/unread", v1, reads, 200, read(a.listUnread, viewUnread), "List unread usage: counts in usage objects that were not understood"},
 		{"POST", eventsPattern, v1, spends, 201, report((*eventsIn).items, a.reportEvents, same), "Report events"},
 		{"POST", eventsPattern + "/estimate", v1, asks, 200, readAs(a.estimateEvent), "Estimate an event: what it would cost"},
 		{"POST", "/credits/consumption", v1, spends, 201, report((*consumptionIn).items, a.consumption, viewConsumption), "Report a credit consumption"},

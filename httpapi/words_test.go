@@ -361,6 +361,7 @@ var schemaWords = map[string]string{
 	"TreeRow":           "An entity, or a limit of one with its usage.",
 	"Units":             "The names of one and of several units.",
 	"Unpriced":          "Usage that no rate matched.",
+	"Unread":            "Usage that was not understood, or not all of it.",
 	"Usage":             "Usage that was reported.",
 	"UsageEstimate":     "Usage that has not happened.",
 	"UsageItem":         "Usage of a feature.",

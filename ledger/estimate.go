@@ -68,8 +68,9 @@ func (x *estimator) event() (none string, err error) {
 	if len(features) == 0 {
 		return "", bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "no feature has a meter of the event %q", x.In.EventName)
 	}
-	in := bursar.EventInput{CustomerID: x.In.CustomerID, EventName: x.In.EventName, Dimensions: x.In.Dimensions}
+	in := bursar.EventInput{CustomerID: x.In.CustomerID, EventName: x.In.EventName, Dimensions: x.In.Dimensions, Warnings: x.In.Warnings}
 	labels := labelsOf(in.Dimensions)
+	in.Dimensions = catalogue.Countable(features, in.Dimensions)
 	none = bursar.WarnNoFeature
 	var usages []UsageItem
 	for _, f := range features {

@@ -94,12 +94,13 @@ func (d *Decider) checkEvent(it *EventItem, at string, p *bursar.Problems) {
 			"the timestamp is %s; it may lie at most %v back and 5 minutes ahead of %s", t, d.Horizon, d.Now)
 	}
 	it.usages, it.warnings = nil, nil
-	labels := labelsOf(it.In.Dimensions)
+	labels, in := labelsOf(it.In.Dimensions), it.In
+	in.Dimensions = catalogue.Countable(features, in.Dimensions)
 	for _, f := range features {
-		if !catalogue.MeterAccepts(f.Meter, it.In.EventName, it.In.Dimensions) {
+		if !catalogue.MeterAccepts(f.Meter, in.EventName, in.Dimensions) {
 			continue
 		}
-		u, err := d.meter(f, &it.In, labels)
+		u, err := d.meter(f, &in, labels)
 		if err != nil {
 			pointer := at + "/dimensions"
 			if len(err.Fields) > 0 {
@@ -113,7 +114,7 @@ func (d *Decider) checkEvent(it *EventItem, at string, p *bursar.Problems) {
 		}
 		it.usages = append(it.usages, u)
 	}
-	it.warnings = eventWarnings(&it.In, it.usages)
+	it.warnings = eventWarnings(&in, it.usages)
 }
 
 // labelsOf are the dimensions of an event that say what it is about. Its numbers are

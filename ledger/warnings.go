@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -59,8 +58,9 @@ func warnCut(c bursar.Capability, cut int, to []string) []string {
 // eventWarnings are those of an event: of the usage that it makes, each once, and of what
 // it makes none of.
 func eventWarnings(in *bursar.EventInput, usages []UsageItem) (out []string) {
+	out = slices.Clone(in.Warnings)
 	if len(usages) == 0 {
-		return []string{bursar.WarnUnmetered + ":" + in.EventName}
+		return append(out, bursar.WarnUnmetered+":"+in.EventName)
 	}
 	for i := range usages {
 		for _, w := range usages[i].warnings {
@@ -73,16 +73,16 @@ func eventWarnings(in *bursar.EventInput, usages []UsageItem) (out []string) {
 		}
 	}
 	for i := range in.Dimensions {
-		if d := &in.Dimensions[i]; isTokens(d) && !slices.ContainsFunc(usages, func(u UsageItem) bool { return u.field == d.Key }) {
+		if d := &in.Dimensions[i]; measures(d) && !slices.ContainsFunc(usages, func(u UsageItem) bool { return u.field == d.Key }) {
 			out = append(out, bursar.WarnUnmetered+":"+d.Key)
 		}
 	}
 	return out
 }
 
-// isTokens tells whether a dimension is a count of tokens of some kind, above 0.
-func isTokens(d *bursar.Dimension) bool {
-	if d.Kind != bursar.DimNumber || !strings.HasPrefix(d.Key, "tokens.") {
+// measures tells whether a dimension is how much was used of some kind, above 0.
+func measures(d *bursar.Dimension) bool {
+	if d.Kind != bursar.DimNumber || !bursar.IsKind(d.Key) {
 		return false
 	}
 	n, ok := catalogue.ParseDecimal(d.Value)

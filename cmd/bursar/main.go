@@ -46,7 +46,7 @@ type commands struct {
 	Demo    demoCommand        `cmd:"" help:"See it work: a server, an organisation and real traffic, in a minute."`
 	Reprice repriceCommand     `cmd:"" help:"Put right what a wrong version of a rate card charged."`
 	Jobs    jobsCommand        `cmd:"" help:"List long work on a server, such as re-pricing, follow or end it."`
-	Prices  pricesCommand      `cmd:"" help:"Import model prices."`
+	Prices  pricesCommand      `cmd:"" help:"Import and show model prices."`
 	Export  exportStoreCommand `cmd:"" help:"Write a store, or one customer of it, into a file."`
 	Import  importStoreCommand `cmd:"" help:"Read such a file into a store."`
 	Verify  verifyCommand      `cmd:"" help:"Check a store against its logs; exits with 1 if they differ."`

@@ -4,12 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
@@ -17,33 +16,45 @@ import (
 
 type pricesCommand struct {
 	Import importCommand `cmd:"" help:"Make a rate card, or a new version of it, from LiteLLM's list of model prices."`
+	Show   showCommand   `cmd:"" help:"Print what a model costs, by the rate cards of a server or by a list."`
 }
 
-// importCommand makes rates of a list of prices in US dollars per token.
+// importCommand makes rates of a list of prices in US dollars.
 type importCommand struct {
 	remote        `embed:""`
-	File          string            `help:"The list: LiteLLM's model_prices_and_context_window.json." required:"" env:"-" type:"path" placeholder:"FILE"`
-	Card          string            `help:"The rate card. It is made if missing, else it gets a new version." required:"" env:"-" placeholder:"ID"`
-	Currency      string            `help:"The card's currency." required:"" env:"-" placeholder:"ID"`
+	List          string            `arg:"" optional:"" help:"The list: LiteLLM's model_prices_and_context_window.json." type:"path" placeholder:"FILE"`
+	File          string            `help:"The list, too." env:"-" type:"path" placeholder:"FILE"`
+	Card          string            `help:"The rate card, models by default. It is made if missing, else it gets a new version." default:"models" env:"-" placeholder:"ID"`
+	Currency      string            `help:"The card's currency." env:"-" placeholder:"ID"`
 	Name          string            `help:"Display name of a new card; its id when left out." env:"-" placeholder:"TEXT"`
-	Feature       map[string]string `help:"Which feature counts which kind of token: input, output, cacheRead, cacheWrite, cacheWrite1h, reasoning; cache_read and the like, as events have it, are the same. Kinds that are not named get no rates." required:"" mapsep:"," env:"-" placeholder:"KIND=ID,…"`
+	Feature       map[string]string `help:"Which feature counts which kind: input, output, cacheRead and so on; cache_read and the like, as events have it, are the same. Kinds that are not named get no rates. Left out: of each kind the feature whose meter sums up its property, such as tokens.input." mapsep:"," env:"-" placeholder:"KIND=ID,…"`
 	CreditsPerUSD amountFlag        `name:"credits-per-usd" help:"What a US dollar is in the currency; 100 by default." default:"100" env:"-" placeholder:"AMOUNT"`
 	Models        []string          `help:"Only models that one of these patterns matches, such as 'gpt-*,claude-*'." env:"-" placeholder:"PATTERN,…"`
 	Providers     []string          `help:"Only models of these providers (litellm_provider)." env:"-" placeholder:"NAME,…"`
 	ModelKey      string            `help:"Dimension that names the model; model by default." default:"model" env:"-" placeholder:"KEY"`
-	TrimProvider  bool              `help:"Cut the provider from names like gemini/gemini-2.5-pro." env:"-"`
+	TrimProvider  bool              `help:"Cut the provider from names like gemini/gemini-2.5-pro. Left out, such a model matches by its whole name, and by the short one beside the dimension provider." env:"-"`
 	EffectiveFrom timeFlag          `help:"When the prices come into force; at once when left out." env:"-" placeholder:"TIME"`
 	Corrects      int               `help:"The version that was wrong, for bursar reprice." env:"-" placeholder:"VERSION"`
 	Replace       bool              `help:"Drop what the card prices and the list does not; otherwise those rates are kept." env:"-"`
-	DryRun        bool              `help:"Show the rates and send nothing." env:"-"`
+	DryRun        bool              `help:"Say what the list has, and send nothing." env:"-"`
 }
 
 func (c *importCommand) Run(p *process) error {
-	rates, report, err := c.read()
+	if (c.List == "") == (c.File == "") {
+		return exitf(exitUsage, "name one list: bursar prices import FILE")
+	}
+	if c.Currency == "" && !c.DryRun {
+		return exitf(exitUsage, "--currency: the card needs one")
+	}
+	features, err := c.features(p)
 	if err != nil {
 		return err
 	}
-	if err := printImport(p.stdout, rates, &report, c.CreditsPerUSD.Amount); err != nil {
+	rates, report, err := c.read(features)
+	if err != nil {
+		return err
+	}
+	if err := printImport(p.stdout, rates, &report, features, c); err != nil {
 		return err
 	}
 	if len(rates) == 0 {
@@ -60,21 +71,69 @@ func (c *importCommand) Run(p *process) error {
 	return c.send(p, api, clientRates(rates))
 }
 
-func (c *importCommand) read() ([]bursar.Rate, bursar.PriceListReport, error) {
-	features, err := priceFeatures(c.Feature)
-	if err != nil {
-		return nil, bursar.PriceListReport{}, err
+// features are those that count the kinds of prices.
+func (c *importCommand) features(p *process) (map[string]string, error) {
+	if len(c.Feature) > 0 {
+		return priceFeatures(c.Feature)
 	}
-	f, err := os.Open(c.File)
+	names, properties := bursar.PriceKinds()
+	if c.DryRun {
+		out := map[string]string{}
+		for _, name := range names {
+			out[name] = name
+		}
+		return out, nil
+	}
+	api, err := c.client()
 	if err != nil {
-		return nil, bursar.PriceListReport{}, exitf(exitFailed, "--file: %w", err)
+		return nil, err
+	}
+	return meteredKinds(p, api, names, properties)
+}
+
+// meteredKinds are the features whose meters sum up the properties of kinds.
+func meteredKinds(p *process, api *client.Client, names, properties []string) (map[string]string, error) {
+	out := map[string]string{}
+	for q := (client.FeatureQuery{Paging: client.Paging{Limit: 100}}); ; {
+		page, err := api.Features(p.ctx, q)
+		if err != nil {
+			return nil, refusal("reading the features", err)
+		}
+		for _, f := range page.Items {
+			if f.ArchivedAt != nil || f.Meter == nil || f.Meter.Aggregation.Function != "SUM" {
+				continue
+			}
+			i := slices.Index(properties, f.Meter.Aggregation.Field)
+			if i < 0 {
+				continue
+			}
+			if other := out[names[i]]; other != "" {
+				return nil, exitf(exitFailed, "the features %s and %s both count %s; say which is meant: --feature %s=%s", other, f.ID, properties[i], names[i], other)
+			}
+			out[names[i]] = f.ID
+		}
+		if q.After = page.Pagination.Next; q.After == "" {
+			break
+		}
+	}
+	if len(out) == 0 {
+		return nil, exitf(exitFailed, "no feature has a meter that sums up %s or the like; make one, or name features with --feature", properties[0])
+	}
+	return out, nil
+}
+
+func (c *importCommand) read(features map[string]string) ([]bursar.Rate, bursar.PriceListReport, error) {
+	name := cmp.Or(c.List, c.File)
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, bursar.PriceListReport{}, exitf(exitFailed, "the list: %w", err)
 	}
 	defer f.Close()
 	rates, report, err := bursar.ParsePriceList(f, bursar.PriceListOptions{
 		Credits: c.CreditsPerUSD.Amount, Features: features, ModelKey: c.ModelKey, TrimProvider: c.TrimProvider, Models: c.Models, Providers: c.Providers,
 	})
 	if err != nil {
-		return nil, report, exitf(exitFailed, "%s: %w", c.File, err)
+		return nil, report, exitf(exitFailed, "%s: %w", name, err)
 	}
 	return rates, report, nil
 }
@@ -151,76 +210,34 @@ func (c *importCommand) send(p *process, api *client.Client, rates []client.Rate
 	return err
 }
 
+// importedKeys are the dimensions that imported rates match on beside the model.
+var importedKeys = []string{"provider", bursar.ServiceTier, bursar.Context, bursar.Speed, bursar.InferenceGeo, bursar.SearchContext}
+
 // keptRates are the rates of old, or what is left of their models, that rates have no
-// price for.
+// price for. A model of which the list has some price has its prices from the list alone.
 func keptRates(old, rates []client.Rate, modelKey string) (kept []client.Rate) {
 	modelKey = cmp.Or(modelKey, "model")
-	priced := map[[2]string]bool{}
+	named := func(r client.Rate, model string) [3]string {
+		return [3]string{r.FeatureID, model, strings.Join(r.Match["provider"], " ")}
+	}
+	priced := map[[3]string]bool{}
 	for _, r := range rates {
 		for _, m := range r.Match[modelKey] {
-			priced[[2]string{r.FeatureID, m}] = true
+			priced[named(r, m)] = true
 		}
 	}
 	for _, r := range old {
-		if models, ok := r.Match[modelKey]; ok && len(r.Match) == 1 {
-			rest := slices.DeleteFunc(slices.Clone(models), func(m string) bool { return priced[[2]string{r.FeatureID, m}] })
+		others := maps.Clone(r.Match)
+		maps.DeleteFunc(others, func(key string, _ client.Texts) bool { return key == modelKey || slices.Contains(importedKeys, key) })
+		if models, ok := r.Match[modelKey]; ok && len(others) == 0 {
+			rest := slices.DeleteFunc(slices.Clone(models), func(m string) bool { return priced[named(r, m)] })
 			if len(rest) == 0 {
 				continue
 			}
-			r.Match = map[string]client.Texts{modelKey: rest}
+			r.Match = maps.Clone(r.Match)
+			r.Match[modelKey] = rest
 		}
 		kept = append(kept, r)
 	}
 	return kept
-}
-
-// shownModels is how many models of a group are named.
-const shownModels = 6
-
-func someModels(models []string) string {
-	if len(models) <= shownModels {
-		return strings.Join(models, ", ")
-	}
-	return fmt.Sprintf("%s and %s more", strings.Join(models[:shownModels], ", "), commas(len(models)-shownModels))
-}
-
-func printImport(out io.Writer, rates []bursar.Rate, report *bursar.PriceListReport, credits bursar.Amount) error {
-	fmt.Fprintf(out, "Took %s models as %s rates, at %s credits per US dollar:\n\n", commas(len(report.Models)), commas(len(rates)), commas(credits))
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "  FEATURE\tPRICE\tPER\tMODELS")
-	for _, r := range rates {
-		for _, models := range r.Match { // there is one key
-			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", r.FeatureID, commas(r.Amount), commas(int(r.Per)), someModels(models))
-		}
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	printNotes(out, "Skipped", report.Skipped)
-	printNotes(out, "Rounded to 9 decimals", report.Rounded)
-	printNotes(out, "Taken at their lowest price", report.Approximate)
-	if len(report.Free) > 0 {
-		fmt.Fprintf(out, "\nFree, which may mean that the list does not know the price: %s\n", someModels(report.Free))
-	}
-	return nil
-}
-
-// printNotes lists notes by what they say, the most frequent first.
-func printNotes(out io.Writer, title string, notes []bursar.PriceListNote) {
-	if len(notes) == 0 {
-		return
-	}
-	fmt.Fprintf(out, "\n%s (%s):\n", title, commas(len(notes)))
-	models := map[string][]string{}
-	var texts []string
-	for _, n := range notes {
-		if models[n.Note] == nil {
-			texts = append(texts, n.Note)
-		}
-		models[n.Note] = append(models[n.Note], n.Model)
-	}
-	slices.SortStableFunc(texts, func(a, b string) int { return cmp.Compare(len(models[b]), len(models[a])) })
-	for _, text := range texts {
-		fmt.Fprintf(out, "  %s: %s\n", text, someModels(models[text]))
-	}
 }
