@@ -248,8 +248,10 @@ func (m *modelPrices) base(k *priceKind) (*big.Rat, *priceKind) {
 // one; where its usual price is only that of another kind, the one of that; else the usual.
 func (m *modelPrices) along(k *priceKind, suffix string) *big.Rat {
 	base, of := m.base(k)
-	if price := m.own(of, suffix); price != nil {
-		return price
+	for _, kind := range []*priceKind{k, of} {
+		if price := m.own(kind, suffix); price != nil {
+			return price
+		}
 	}
 	for _, name := range of.instead {
 		other := &priceKinds[priceKindOf(name)]
@@ -293,7 +295,9 @@ func (m *modelPrices) price(k *priceKind, v variant) *big.Rat {
 	case tier == "":
 		price = m.along(k, long)
 	default:
-		price = m.own(of, long+tier)
+		if price = m.own(k, long+tier); price == nil {
+			price = m.own(of, long+tier)
+		}
 		if price == nil && base.Sign() == 0 {
 			price = base
 		} else if price == nil {
@@ -330,7 +334,15 @@ func (m *modelPrices) axesOf(k *priceKind) (a axes) {
 	if base == nil {
 		return a
 	}
-	differs := func(v variant) bool { return m.price(k, v).Cmp(base) != 0 }
+	differs := func(v variant) bool {
+		far := false
+		for _, step := range m.steps { // a tier may be cheaper for long prompts alone
+			if v.tier != "" {
+				far = m.price(k, variant{tier: v.tier, above: step}).Cmp(m.price(k, variant{above: step})) != 0 || far
+			}
+		}
+		return far || m.price(k, v).Cmp(base) != 0
+	}
 	if k.apart {
 		for _, size := range []string{"low", "medium", "high"} {
 			if differs(variant{size: size}) {

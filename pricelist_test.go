@@ -216,6 +216,11 @@ func TestPriceListModels(t *testing.T) {
 			rates: "in 2000000/1000000 model: m\nin 3000000/1000000 model: n\nin 4000000/1000000 model: b/n\nin 1000000/1000000 model: m; provider: a\n" +
 				"out 2000000/1000000 model: m\nout 3000000/1000000 model: n\nout 4000000/1000000 model: b/n\nout 1000000/1000000 model: m; provider: a\n",
 		},
+		"a tier that is dearer for long prompts alone": {
+			list: `{"m":{"input_cost_per_token":2e-6,"input_cost_per_token_priority":2e-6,"input_cost_per_token_above_200k_tokens":4e-6,"input_cost_per_token_above_200k_tokens_priority":5e-6}}`,
+			rates: "in 2/1000000 model: m\nin 4/1000000 context: >200k >256k >272k >512k; model: m\nin 2/1000000 model: m; service_tier: priority\n" +
+				"in 5/1000000 context: >200k >256k >272k >512k; model: m; service_tier: priority\n",
+		},
 		"a provider's name of a model beside another one of that name": {
 			list: `{"azure/m":{"litellm_provider":"azure_text","input_cost_per_token":1e-6},"m":{"input_cost_per_token":2e-6,"input_cost_per_token_flex":1e-6,"input_cost_per_token_above_200k_tokens":4e-6}}`,
 			rates: "in 1/1000000 model: azure/m\nin 2/1000000 model: m\n" +
