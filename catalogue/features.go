@@ -77,7 +77,7 @@ func (w *Write) UpdateFeature(id string, in *FeaturePatch) (bursar.Feature, erro
 		}
 	}
 	var p bursar.Problems
-	if adds := func(m *bursar.Meter) bool { return m == nil || Summing(m) }; adds(old.Meter) != adds(f.Meter) {
+	if figures(old.Meter) != figures(f.Meter) {
 		if !w.noted[id] { // nobody knows who uses it
 			p.Add(functionPointer, bursar.CodeValidationFailed, ErrOtherFigures, id)
 		}
@@ -86,9 +86,17 @@ func (w *Write) UpdateFeature(id string, in *FeaturePatch) (bursar.Feature, erro
 	return w.putFeature(f, in.Metadata, &p)
 }
 
+// figures names what the figures of a feature with a meter mean: sums, or what its function says.
+func figures(m *bursar.Meter) string {
+	if m == nil || Summing(m) {
+		return "SUM"
+	}
+	return m.Aggregation.Function
+}
+
 const (
 	functionPointer = "/meter/aggregation/function"
-	ErrOtherFigures = "the feature %q has recorded usage: one whose usage adds up cannot become one of MAX or UNIQUE, nor back, for its figures would mean another thing; make another feature"
+	ErrOtherFigures = "the feature %q has recorded usage: SUM and COUNT may take the place of one another, MAX and UNIQUE of nothing, for its figures would mean another thing; make another feature"
 )
 
 func errNoFeature(id string) error {

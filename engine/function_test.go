@@ -12,16 +12,16 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// What a SUM that was used may become: of what adds up, too, and of nothing else.
-var afterSum = map[string]bool{"COUNT": true, "SUM": true, "MAX": false, "UNIQUE": false}
+// afterUse is what a meter of a function may become once it was used.
+var afterUse = map[string][]string{"COUNT": {"SUM", "COUNT"}, "SUM": {"SUM", "COUNT"}, "MAX": {"MAX"}, "UNIQUE": {"UNIQUE"}}
 
-// A meter changes its function from adding up to another, and back, until somebody has
-// used or holds something of the feature, whatever became of that.
+// A meter changes its function to one whose figures mean another thing, and back, until
+// somebody has used or holds something of the feature, whatever became of that.
 func TestFunctionChangesUntilUsed(t *testing.T) {
 	ctx := context.Background()
 	for _, function := range catalogue.Functions {
-		if _, known := afterSum[function]; !known {
-			t.Errorf("say whether a SUM that was used may become %s", function)
+		if _, known := afterUse[function]; !known {
+			t.Errorf("say what a %s that was used may become", function)
 		}
 	}
 	meter := func(function string) bursar.Opt[bursar.Meter] {
@@ -50,31 +50,36 @@ func TestFunctionChangesUntilUsed(t *testing.T) {
 			_, err := r.UpdateFeature(ctx, tester, id, catalogue.FeaturePatch{Meter: meter(function)})
 			return codeOf(err)
 		}
-		for what, use := range uses {
-			id := map[string]string{"an event": "f1", "a consumption": "f2", "a reservation": "f3"}[what]
-			_, err := r.CreateFeature(ctx, tester, bursar.Feature{ID: id, DisplayName: id, Meter: &bursar.Meter{EventName: "call", Aggregation: bursar.Aggregation{Function: "SUM", Field: "n"}}})
+		try := func(from, what, id string) {
+			_, err := r.CreateFeature(ctx, tester, bursar.Feature{ID: id, DisplayName: id, Meter: &bursar.Meter{EventName: "call", Aggregation: bursar.Aggregation{Function: from, Field: "n"}}})
 			r.must(err)
 			_, _, err = r.PutAssignments(ctx, tester, "acme", []bursar.AssignmentInput{{EntityID: "u", Capability: capability(id),
 				UsageLimit: bursar.Some(bursar.AmountFromInt(1000)), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitYear})}})
 			r.must(err)
-			for _, function := range append(slices.Clone(catalogue.Functions), "SUM") {
+			for _, function := range append(slices.Clone(catalogue.Functions), from) {
 				if code := change(id, function); code != "" {
 					t.Errorf("unused, to %s: %s", function, code)
 				}
 			}
-			use(r, id)
+			uses[what](r, id)
 			r.advance(2 * time.Minute)
 			r.must(r.Tick("acme"))
 			r.must(r.Save(ctx, "acme"))
 			for range 2 {
-				for function, may := range afterSum {
+				for _, function := range append(slices.Clone(catalogue.Functions), from) {
+					may := slices.Contains(afterUse[from], function)
 					if code := change(id, function); code != "" && may || code != bursar.CodeValidationFailed && !may {
-						t.Errorf("after %s, to %s: %q", what, function, code)
+						t.Errorf("%s after %s, to %s: %q", from, what, function, code)
 					}
 				}
 				r.close()
 				r.open()
 			}
 		}
+		for from := range afterUse {
+			try(from, "an event", "f1"+from)
+		}
+		try("SUM", "a consumption", "f2")
+		try("SUM", "a reservation", "f3")
 	})
 }

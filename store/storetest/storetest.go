@@ -1,5 +1,6 @@
 // Package storetest is the conformance suite of store.Store: each sentence of its
-// contract is a test. A store is done when it passes.
+// contract that holds while nothing breaks is a test. What a store does with damage and faults it tests
+// itself.
 package storetest
 
 import (
