@@ -1,6 +1,7 @@
 package bursar
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -196,6 +197,13 @@ func (a Amount) Ratio(b Amount) float64 {
 		return -f
 	}
 	return f
+}
+
+// CompareShares compares a/of with b/each. No amount is negative; of and each are above 0.
+func CompareShares(a, of, b, each Amount) int {
+	l3, l2, l1, l0 := mulWords(uint64(a.hi), a.lo, uint64(each.hi), each.lo)
+	r3, r2, r1, r0 := mulWords(uint64(b.hi), b.lo, uint64(of.hi), of.lo)
+	return cmp.Or(cmp.Compare(l3, r3), cmp.Compare(l2, r2), cmp.Compare(l1, r1), cmp.Compare(l0, r0))
 }
 
 // leading returns the 64 bits of |a| from its highest set one on, and how many zeros are

@@ -8,9 +8,13 @@ type EventInput struct {
 	EventName      string
 	IdempotencyKey string
 	Dimensions     []Dimension
-	Timestamp      Time // 0 = when the server received it
-	Warnings       []string
-	Unread         *UnreadUsage // nil = all of its usage was read
+	Timestamp      Time   // 0 = when the server received it
+	ReservationID  string // whose usage the event is; "" = of none
+	// Derived are those of Dimensions that were read from usage: they give way to what the
+	// reservation says.
+	Derived  []Dimension
+	Warnings []string
+	Unread   *UnreadUsage // nil = all of its usage was read
 }
 
 // UnreadUsage is usage that was not understood, or not all of it.
@@ -57,3 +61,38 @@ const (
 	MaxConsumption = 1000
 	MaxSample      = 2000 // bytes of a sample of usage
 )
+
+// CapabilityAmount is an amount of one feature or currency.
+type CapabilityAmount struct {
+	Capability
+	Amount Amount
+}
+
+// ReservedEvent is what a reservation of an event has in place of one amount.
+type ReservedEvent struct {
+	Name       string
+	Properties []Dimension        // as expected, then as used
+	Held       []CapabilityAmount // when it was made
+	Used       []CapabilityAmount // nil = nothing was recorded
+	Estimated  bool               // nobody said what was used: Used is what was held
+	Tightest   *Binding           // the limit with room for the fewest more of such events
+	Alerts     []AlertReached     // thresholds that the usage reached
+}
+
+// AlertReached tells that a limit reached thresholds, in percent.
+type AlertReached struct {
+	AssignmentID string
+	EntityID     string
+	Capability   Capability
+	Label        string
+	Thresholds   []int
+}
+
+// EventResult is what one event of a report did.
+type EventResult struct {
+	ReservationID string             // that it ended; "" = none
+	Used          []CapabilityAmount // recorded now
+	Costs         []Cost             // of that
+	Warnings      []string
+	Duplicate     bool
+}

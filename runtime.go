@@ -155,12 +155,16 @@ type UsageResult struct {
 	Warnings               []string // see WarnNotResolved
 }
 
-// SpendInput asks to consume or to reserve.
+// SpendInput asks to consume or to reserve: an amount of a capability, or all that an event
+// would use.
 type SpendInput struct {
 	Capability     Capability
 	Amount         Amount
+	EventName      string // in place of Capability and Amount; Dimensions are then its properties
 	Dimensions     []Dimension
 	IdempotencyKey string
+	Warnings       []string     // of how the event's usage was read
+	Unread         *UnreadUsage // nil = all of it was
 }
 
 // ConsumeResult is a granted consume.
@@ -173,6 +177,11 @@ type ConsumeResult struct {
 	Credit     *Balance // of the currency, or of the first that the feature is priced in
 	Decision   Decision // after the consumption
 	Duplicate  bool
+	EventName  string // of an event; then there is no Capability
+	Used       []CapabilityAmount
+	Properties []Dimension
+	Tightest   *Binding
+	Alerts     []AlertReached
 }
 
 // HoldStatus is where a reservation stands.
@@ -218,6 +227,7 @@ type Reservation struct {
 	Costs           []Cost    // held while open, then charged; none after a release
 	Decision        *Decision // the limits it is on, as they stand when it is answered
 	Duplicate       bool
+	Event           *ReservedEvent // of a reservation of an event; then there is no Capability and no Amount
 }
 
 // Overshoot is how much more was committed than held, never below zero.

@@ -110,6 +110,7 @@ type ReservationData struct {
 	ReservationID string          `json:"reservationId"`
 	FeatureID     string          `json:"featureId,omitempty"`
 	CurrencyID    string          `json:"currencyId,omitempty"`
+	EventName     string          `json:"eventName,omitempty"`
 	Amount        bursar.Amount   `json:"amount"`
 	OnExpire      bursar.OnExpire `json:"onExpire"`
 	ExpiresAt     bursar.Time     `json:"expiresAt"`

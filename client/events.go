@@ -17,6 +17,9 @@ type EventInput struct {
 	// Usage is the usage object of a model provider's reply, as it came. Its token counts
 	// become the dimensions tokens.input, tokens.output and so on.
 	Usage json.RawMessage `json:"usage,omitempty"`
+	// ReservationID is the reservation that was made for this event: it ends with what the
+	// event used.
+	ReservationID string `json:"reservationId,omitempty"`
 	// Timestamp is when it happened. With it a duplicate is recognised for good.
 	Timestamp *bursar.Time `json:"timestamp,omitempty"`
 }
@@ -26,6 +29,17 @@ type EventInput struct {
 // feature that nothing limits. See bursar.WarnNotResolved.
 type Report struct {
 	Warnings []string `json:"warnings"` // each once
+	// Events is what each event did, in their order; nil for consumptions.
+	Events []EventResult `json:"events"`
+}
+
+// EventResult is what one event of a report did.
+type EventResult struct {
+	Used          []CapabilityAmount `json:"used"` // recorded now
+	Cost          []Cost             `json:"cost"`
+	Duplicate     bool               `json:"duplicate"`
+	ReservationID string             `json:"reservationId"` // that it ended
+	Warnings      []string           `json:"warnings"`
 }
 
 // ReportEvents records events, which no limit refuses: all or none of one customer's. At

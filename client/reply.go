@@ -108,6 +108,7 @@ type Consumption struct {
 	Amount     bursar.Amount `json:"amount"`
 	Timestamp  bursar.Time   `json:"timestamp"`
 	Cost       []Cost        `json:"cost"`
+	EventParts               // of an event
 	Credit     *Credit       `json:"credit"` // the pool that was drawn on
 	Chains     [][]Node      `json:"chains"`
 	Duplicate  bool          `json:"duplicate"`
@@ -127,6 +128,7 @@ type Reservation struct {
 	ExpiresAt       bursar.Time       `json:"expiresAt"`
 	ClosedAt        *bursar.Time      `json:"closedAt"`
 	CommittedAmount *bursar.Amount    `json:"committedAmount"`
+	EventParts                        // of an event, in place of FeatureID, CurrencyID and Amount
 	Overshoot       bursar.Amount     `json:"overshoot"` // committed above the hold
 	LateCommit      bool              `json:"lateCommit"`
 	Cost            []Cost            `json:"cost"` // held while open, then charged

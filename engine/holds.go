@@ -12,14 +12,18 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// Reserve holds an amount on every limit of its path for ttlSeconds. A denial is a
+// Reserve holds an amount, or all that an event is expected to use, on every limit of its path
+// for ttlSeconds. A denial is a
 // *bursar.Error with Denial set and holds nothing.
 func (e *Engine) Reserve(ctx context.Context, c catalogue.Caller, customer string, in bursar.SpendInput, ttlSeconds int, onExpire bursar.OnExpire) (res bursar.Reservation, version uint64, err error) {
-	if in.Amount.Sign() <= 0 {
+	if in.EventName == "" && in.Amount.Sign() <= 0 {
 		return res, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "a reservation is of more than 0")
 	}
 	if ttlSeconds < bursar.MinHoldTTL || ttlSeconds > bursar.MaxHoldTTL {
 		return res, 0, bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "ttlSeconds is %d to %d", bursar.MinHoldTTL, bursar.MaxHoldTTL)
+	}
+	if in.EventName != "" {
+		return e.reserveEvent(ctx, c, customer, in, ttlSeconds, onExpire)
 	}
 	reply, version, err := e.write(ctx, &c, customer, &ledger.Reserve{Spend: e.spendOf(record.OpReserve, in), Ttl: ttlSeconds, Settle: onExpire == bursar.ExpireSettle})
 	var twin *record.Place

@@ -324,21 +324,32 @@ func (w *world) opEvent(o *op) error {
 		ts, _ := it.take("ts")
 		customer, _ := it.take("customer")
 		e := bursar.EventInput{CustomerID: cmp.Or(customer, "acme"), EventName: it.word(0), IdempotencyKey: cmp.Or(key, fmt.Sprint(w.clock(), o.name, i, it.word(0), it.pairs)), Timestamp: w.instant(it, ts)}
-		for _, d := range it.dims() {
-			if _, err := bursar.AmountFromString(d.Value); err == nil {
-				d.Kind = bursar.DimNumber
-			}
-			e.Dimensions = append(e.Dimensions, d)
+		if of, ok := it.take("of"); ok {
+			e.ReservationID = w.hold(of)
 		}
+		e.Dimensions = it.properties()
 		in = append(in, e)
 	}
-	warnings, _, err := w.engine.ReportEvents(w.t.Context(), tester, in)
-	for i := range warnings {
-		if len(warnings[i]) > 0 {
-			w.printf("%s%s\n", in[i].EventName, warningsText(warnings[i]))
+	results, _, err := w.engine.ReportEvents(w.t.Context(), tester, in)
+	for i, r := range results {
+		if o.name == "report" {
+			w.printf("%s%s%s%s\n", in[i].EventName, usedText(r.Used), mark(r.ReservationID != "", ", ends "+w.heldName(r.ReservationID)), mark(r.Duplicate, ", duplicate")+warningsText(r.Warnings))
+		} else if len(r.Warnings) > 0 {
+			w.printf("%s%s\n", in[i].EventName, warningsText(r.Warnings))
 		}
 	}
 	return err
+}
+
+// properties are the pairs that are left; numbers are numbers.
+func (it *item) properties() []bursar.Dimension {
+	dims := it.dims()
+	for i := range dims {
+		if _, err := bursar.AmountFromString(dims[i].Value); err == nil {
+			dims[i].Kind = bursar.DimNumber
+		}
+	}
+	return dims
 }
 
 // opListen makes an endpoint that hears of the types given, or of all alerts and credits.

@@ -91,11 +91,15 @@ func costText(costs []bursar.Cost) string {
 }
 
 func (w *world) printReservation(r *bursar.Reservation) {
-	w.printf("%s %s", r.Status, r.Amount)
-	if r.CommittedAmount != nil {
-		w.printf(", recorded %s", r.CommittedAmount)
+	if r.Event != nil {
+		w.printEventHold(r)
+	} else {
+		w.printf("%s %s", r.Status, r.Amount)
+		if r.CommittedAmount != nil {
+			w.printf(", recorded %s", r.CommittedAmount)
+		}
+		w.printf("%s", costText(r.Costs))
 	}
-	w.printf("%s", costText(r.Costs))
 	w.printf("%s%s", mark(r.Overshoot().Sign() > 0, ", overshoot "+r.Overshoot().String()), mark(r.LateCommit, ", late"))
 	if r.ClosedAt != 0 {
 		w.printf(", closed %s", instantText(r.ClosedAt))

@@ -40,6 +40,9 @@ func (e *Engine) Consume(ctx context.Context, c catalogue.Caller, customer strin
 	if in.Amount.Sign() < 0 {
 		return res, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "an amount is 0 or more")
 	}
+	if in.EventName != "" {
+		return e.consumeEvent(ctx, c, customer, in)
+	}
 	s := e.spendOf(record.OpConsume, in)
 	reply, version, err := e.write(ctx, &c, customer, &ledger.Consume{Spend: s})
 	var twin *record.Place

@@ -15,16 +15,18 @@ import (
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
 )
 
-// ReportEvents turns events into usage by the meters of their names. It gives the warnings
-// of each and the versions of the customers. Pointers of errors begin with /events/i.
-func (e *Engine) ReportEvents(ctx context.Context, c catalogue.Caller, in []bursar.EventInput) (warnings [][]string, versions map[string]uint64, err error) {
+// ReportEvents turns events into usage by the meters of their names. It gives what each did
+// and the versions of the customers. Pointers of errors begin with /events/i.
+func (e *Engine) ReportEvents(ctx context.Context, c catalogue.Caller, in []bursar.EventInput) (results []bursar.EventResult, versions map[string]uint64, err error) {
 	byCustomer := map[string]*ledger.ReportEvents{}
 	for i := range in {
-		it := ledger.EventItem{Index: i, In: in[i]}
-		it.In.Dimensions = record.SortDims(it.In.Dimensions)
-		it.Key = ledger.KeyOf(&e.secret, "\x03"+it.In.EventName, it.In.IdempotencyKey, ledger.EventContent(&it.In))
+		it, err := e.eventItem(i, in[i])
+		if err != nil {
+			return nil, nil, err
+		}
 		r := byCustomer[it.In.CustomerID]
 		if r == nil {
 			r = &ledger.ReportEvents{}
@@ -38,7 +40,7 @@ func (e *Engine) ReportEvents(ctx context.Context, c catalogue.Caller, in []burs
 			return nil, nil, err
 		}
 	}
-	warnings, versions = make([][]string, len(in)), make(map[string]uint64, len(order))
+	results, versions = make([]bursar.EventResult, len(in)), make(map[string]uint64, len(order))
 	var mu sync.Mutex
 	err = e.writeAll(order, func(id string) error {
 		reply, version, err := e.write(ctx, &c, id, byCustomer[id])
@@ -50,15 +52,30 @@ func (e *Engine) ReportEvents(ctx context.Context, c catalogue.Caller, in []burs
 		mu.Unlock()
 		e.noteUnpriced(byCustomer[id].Unpriced)
 		e.noteUnread(byCustomer[id].Items)
-		for i, w := range reply.([][]string) {
-			warnings[byCustomer[id].Items[i].Index] = w
+		for i, r := range reply.([]bursar.EventResult) {
+			results[byCustomer[id].Items[i].Index] = r
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	return warnings, versions, nil
+	return results, versions, nil
+}
+
+// eventItem is event number i of a report.
+func (e *Engine) eventItem(i int, in bursar.EventInput) (ledger.EventItem, error) {
+	it := ledger.EventItem{Index: i, In: in}
+	it.In.Dimensions = record.SortDims(in.Dimensions)
+	if in.ReservationID != "" {
+		id, ok := store.ParseID(in.ReservationID)
+		if !ok {
+			return it, bursar.ErrorAt(fmt.Sprintf("/events/%d/reservationId", i), bursar.CodeReservationNotFound, "there is no reservation %.64q", in.ReservationID)
+		}
+		it.Reservation = &id
+	}
+	it.Key = ledger.KeyOf(&e.secret, eventTarget(in.EventName), in.IdempotencyKey, ledger.EventContent(&it.In))
+	return it, nil
 }
 
 // ReportUsage records a report, whole or not at all for each customer, after all items

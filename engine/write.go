@@ -126,7 +126,7 @@ const maxAsked = 50
 func (e *Engine) fetch(ctx context.Context, customerID string, n *ledger.Needs, have *ledger.Facts) (*ledger.Facts, error) {
 	f := &ledger.Facts{Base: n.Base, Keys: map[[16]byte]map[int64]*ledger.KeyEntry{}, Holds: map[[16]byte]*record.Hold{}, Series: map[ledger.SeriesKey]ledger.SeriesFact{}}
 	if have != nil {
-		f.Keys = have.Keys
+		f.Keys, f.Held = have.Keys, have.Held
 		if have.Base == n.Base {
 			f.Holds = have.Holds
 		}
@@ -162,6 +162,20 @@ func (e *Engine) fetch(ctx context.Context, customerID string, n *ledger.Needs, 
 				return nil, err
 			}
 		}
+	}
+	for _, at := range n.Held {
+		p, err := e.recordAt(ctx, customerID, &at)
+		if err != nil {
+			return nil, err
+		}
+		rec, ok := p.Record.(*record.EventHeld)
+		if !ok {
+			return nil, fmt.Errorf("%w: not a reservation of an event", record.ErrRecord)
+		}
+		if f.Held == nil {
+			f.Held = map[record.Place][16]byte{}
+		}
+		f.Held[at] = rec.ID
 	}
 	for k, q := range n.Series {
 		sum, seq, err := e.savedSum(ctx, customerID, q)

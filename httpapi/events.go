@@ -28,6 +28,7 @@ type eventFields struct {
 type eventIn struct {
 	eventFields
 	IdempotencyKey *string      `json:"idempotencyKey" is:"key" doc:"Required, here or as the Idempotency-Key header."`
+	ReservationID  *string      `json:"reservationId" is:"len=1-64" doc:"The reservation of this event: it ends with what the event used, as by a commit."`
 	Timestamp      *bursar.Time `json:"timestamp" doc:"When it happened. Send it: then a duplicate is recognised or refused, always."`
 }
 
@@ -73,21 +74,39 @@ func (in *eventsIn) items(keys *itemKeys) []bursar.EventInput {
 		e, at := &in.Events[i], "/events/"+strconv.Itoa(i)
 		dims, usage := e.measured(at, &keys.problems)
 		out[i] = bursar.EventInput{CustomerID: e.CustomerID, EventName: e.EventName, IdempotencyKey: keys.required(e.IdempotencyKey, i, at),
-			Dimensions: dims, Timestamp: orZero(e.Timestamp), Warnings: usage.Warnings(), Unread: e.unread(dims, usage)}
+			Dimensions: dims, Derived: slices.Clone(dims[len(e.Dimensions):]), Timestamp: orZero(e.Timestamp), ReservationID: orZero(e.ReservationID),
+			Warnings: usage.Warnings(), Unread: e.unread(dims, usage)}
 	}
 	return out
 }
 
+// eventsOut is the reply to a report of events.
+type eventsOut struct {
+	reportOut
+	Events []eventOut `json:"events" doc:"What each event did, in their order."`
+}
+
+type eventOut struct {
+	Used          []amountOut `json:"used" doc:"What was recorded now of each feature and currency; of a duplicate nothing."`
+	Cost          []cost      `json:"cost" doc:"What of that are costs."`
+	Duplicate     bool        `json:"duplicate"`
+	ReservationID *string     `json:"reservationId,omitempty" doc:"The reservation that it ended."`
+	Warnings      []string    `json:"warnings,omitempty"`
+}
+
 // reportEvents turns events into usage of the features whose meters want them.
-func (a *API) reportEvents(c call, _ *eventsIn, items []bursar.EventInput) (out reportOut, _ uint64, _ error) {
-	warnings, versions, err := a.engine.ReportEvents(c.ctx, c.by, items)
+func (a *API) reportEvents(c call, _ *eventsIn, items []bursar.EventInput) (out eventsOut, _ uint64, _ error) {
+	results, versions, err := a.engine.ReportEvents(c.ctx, c.by, items)
 	if err != nil {
 		a.metrics.refused.Add(float64(len(items)))
 		return out, 0, err
 	}
-	for i := range warnings {
-		a.metrics.warned(warnings[i])
-		out.add(warnings[i])
+	out.Events = make([]eventOut, len(results))
+	for i := range results {
+		r := &results[i]
+		a.metrics.warned(r.Warnings)
+		out.add(r.Warnings)
+		out.Events[i] = eventOut{Used: viewAmounts(r.Used), Cost: viewCosts(r.Costs), Duplicate: r.Duplicate, ReservationID: orNil(&r.ReservationID), Warnings: r.Warnings}
 	}
 	a.metrics.recorded.Add(float64(len(items)))
 	a.observed.used(c.now, len(items))

@@ -7,7 +7,8 @@ import (
 
 type reserveIn struct {
 	spendIn
-	Amount     bursar.Amount    `json:"amount" is:"required,positive"`
+	expectedIn
+	Amount     *bursar.Amount   `json:"amount" is:"positive" doc:"Required, unless eventName is given."`
 	TTLSeconds *int             `json:"ttlSeconds" is:"n=1-86400,default=300"`
 	OnExpire   *bursar.OnExpire `json:"onExpire" is:"enum=release|settle,default=release" doc:"What becomes of the amount when nobody closes the reservation in time."`
 }
@@ -17,7 +18,14 @@ type reservationOut struct {
 	CustomerID      string            `json:"customerId"`
 	FeatureID       *string           `json:"featureId,omitempty"`
 	CurrencyID      *string           `json:"currencyId,omitempty"`
-	Amount          bursar.Amount     `json:"amount"`
+	Amount          *bursar.Amount    `json:"amount,omitempty" doc:"Left out of an event."`
+	EventName       *string           `json:"eventName,omitempty"`
+	Held            []amountOut       `json:"held,omitempty" doc:"Of an event: what was held of each feature and currency when it was made."`
+	Used            []amountOut       `json:"used,omitempty" doc:"Of an event: what was recorded of each feature and currency."`
+	Tokens          *tokensOut        `json:"tokens,omitempty" doc:"Of an event: tokens by kind, as expected while it is open, then as recorded."`
+	Estimated       bool              `json:"estimated,omitzero" doc:"Of an event: nobody said what was used, and what was held is recorded until somebody does."`
+	Tightest        *bindingReply     `json:"tightest,omitempty" doc:"Of an event: the hard limit that has room for the fewest more of such events."`
+	Alerts          []alertOut        `json:"alerts,omitempty" doc:"Of an event: thresholds that its usage reached; in the reply to the commit alone."`
 	Dimensions      dims              `json:"dimensions"`
 	Status          bursar.HoldStatus `json:"status" is:"enum=OPEN|COMMITTED|RELEASED|EXPIRED"`
 	OnExpire        bursar.OnExpire   `json:"onExpire" is:"enum=release|settle"`
@@ -25,7 +33,7 @@ type reservationOut struct {
 	ExpiresAt       bursar.Time       `json:"expiresAt"`
 	ClosedAt        *bursar.Time      `json:"closedAt"`
 	CommittedAmount *bursar.Amount    `json:"committedAmount"`
-	Overshoot       bursar.Amount     `json:"overshoot" doc:"How much more was committed than held."`
+	Overshoot       *bursar.Amount    `json:"overshoot,omitempty" doc:"How much more was committed than held; left out of an event."`
 	LateCommit      bool              `json:"lateCommit"`
 	Cost            []cost            `json:"cost" doc:"Held while it is open, then charged; none after a release."`
 	Chains          chains            `json:"chains" doc:"The limits on its path, and their figures when this was answered."`
@@ -35,11 +43,18 @@ type reservationOut struct {
 
 func viewReservation(r bursar.Reservation) reservationOut {
 	out := reservationOut{
-		ID: r.ID, CustomerID: r.CustomerID, Amount: r.Amount, Dimensions: r.Dimensions, Status: r.Status, OnExpire: r.OnExpire,
-		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, CommittedAmount: r.CommittedAmount, Overshoot: r.Overshoot(),
+		ID: r.ID, CustomerID: r.CustomerID, Dimensions: r.Dimensions, Status: r.Status, OnExpire: r.OnExpire,
+		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, CommittedAmount: r.CommittedAmount,
 		LateCommit: r.LateCommit, Cost: viewCosts(r.Costs), Duplicate: r.Duplicate,
 	}
-	out.FeatureID, out.CurrencyID = capabilityIDs(r.Capability)
+	if e := r.Event; e != nil {
+		out.EventName, out.Held, out.Used, out.Tokens = &e.Name, viewAmounts(e.Held), viewAmounts(e.Used), viewTokens(e.Properties)
+		out.Estimated, out.Tightest, out.Alerts = e.Estimated, viewBinding(e.Tightest), viewAlerts(e.Alerts)
+	} else {
+		overshoot := r.Overshoot()
+		out.Amount, out.Overshoot = &r.Amount, &overshoot
+		out.FeatureID, out.CurrencyID = capabilityIDs(r.Capability)
+	}
 	out.ClosedAt = timeOrNil(r.ClosedAt)
 	if r.Decision != nil {
 		out.Chains, out.Warnings = r.Decision.Chains, r.Decision.Warnings
@@ -53,7 +68,10 @@ func (c call) replayedReservation(r bursar.Reservation, version uint64, err erro
 	return r, version, err
 }
 
-func (in *reserveIn) items(keys *itemKeys) bursar.SpendInput { return in.input(keys, in.Amount) }
+func (in *reserveIn) items(keys *itemKeys) bursar.SpendInput {
+	in.expectedIn.onto(&in.measuresIn, &keys.problems)
+	return in.input(keys, in.Amount, true)
+}
 
 func (a *API) reserve(c call, in *reserveIn, spend bursar.SpendInput) (bursar.Reservation, uint64, error) {
 	got, version, err := a.engine.Reserve(c.ctx, c.by, in.CustomerID, spend, or(in.TTLSeconds, bursar.DefaultHoldTTL), or(in.OnExpire, bursar.ExpireRelease))
@@ -63,11 +81,43 @@ func (a *API) reserve(c call, in *reserveIn, spend bursar.SpendInput) (bursar.Re
 
 type commitIn struct {
 	reservationPath
-	Amount bursar.Amount `json:"amount" is:"required,min=0" doc:"All of it is recorded, even above the hold."`
+	Amount *bursar.Amount `json:"amount" is:"min=0" doc:"Required, unless the reservation is of an event. All of it is recorded, even above the hold."`
+	measuresIn
+	Model *string `json:"model" is:"len=1-255" doc:"Of an event: the model that answered, where it is another one. It is priced as when the reservation was made."`
+}
+
+// event is the event of the reservation as it really was.
+func (in *commitIn) event(p *bursar.Problems) bursar.EventInput {
+	if in.Amount != nil {
+		p.Add("/amount", bursar.CodeValidationFailed, "usage, tokens, properties and model are of an event, amount of a plain reservation: give the one or the other")
+	} else if !in.measuresIn.given() {
+		p.Add("/usage", bursar.CodeValidationFailed, "say what was used: usage, tokens or properties")
+	}
+	dims := []bursar.Dimension{}
+	if in.Model != nil {
+		dims = append(dims, bursar.Dimension{Key: "model", Value: *in.Model})
+	}
+	e, _ := in.measuresIn.onto(dims, p)
+	return e
 }
 
 func (a *API) commitReservation(c call, in *commitIn) (bursar.Reservation, uint64, error) {
-	got, version, err := a.engine.CommitReservation(c.ctx, c.by, in.CustomerID, in.ReservationID, in.Amount)
+	var got bursar.Reservation
+	var version uint64
+	var err error
+	switch {
+	case in.measuresIn.given() || in.Model != nil:
+		var p bursar.Problems
+		used := in.event(&p)
+		if err = p.Err(); err == nil {
+			got, version, err = a.engine.CommitEvent(c.ctx, c.by, in.CustomerID, in.ReservationID, used)
+		}
+	case in.Amount == nil:
+		err = bursar.ErrorAt("/amount", bursar.CodeValidationFailed,
+			"is required; or, of a reservation of an event, usage, tokens or properties")
+	default:
+		got, version, err = a.engine.CommitReservation(c.ctx, c.by, in.CustomerID, in.ReservationID, *in.Amount)
+	}
 	if err == nil && !got.Duplicate {
 		a.observed.used(c.now, 1)
 	}

@@ -55,6 +55,7 @@ func (d *Decider) alertOn(ord uint32) {
 		d.notifyUsage(bursar.EventUsageRecovered, ord, &c, limit, recovered)
 	}
 	if len(fresh) > 0 {
+		d.reached = append(d.reached, d.alertReached(ord, def, fresh))
 		d.notifyUsage(bursar.EventUsageExceeded, ord, &c, limit, fresh)
 	}
 }

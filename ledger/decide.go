@@ -92,12 +92,13 @@ type Decider struct {
 	Recs      []record.Record
 	Facts     *Facts
 	out       catalogue.Outgoing
-	Trace     string          // id of the request that is being decided
-	touched   map[uint32]bool // entities whose place or limits the request changed
-	ours      *int            // of a token's request: its first record
-	Rehearsal bool            // the decision is for reading: nobody is told of it
-	behind    bool            // more holds have ended than were recorded
-	Fault     error           // apply refused a record that was just decided: a bug
+	Trace     string                // id of the request that is being decided
+	touched   map[uint32]bool       // entities whose place or limits the request changed
+	ours      *int                  // of a token's request: its first record
+	Rehearsal bool                  // the decision is for reading: nobody is told of it
+	reached   []bursar.AlertReached // by what is being decided
+	behind    bool                  // more holds have ended than were recorded
+	Fault     error                 // apply refused a record that was just decided: a bug
 }
 
 // Op is a write request.
@@ -122,6 +123,7 @@ type Facts struct {
 	Base   uint64                           // the checkpoint that holds are true with
 	Holds  map[[16]byte]*record.Hold        // nil = there is none
 	Series map[SeriesKey]SeriesFact
+	Held   map[record.Place][16]byte // the holds of events that were made there
 }
 
 // Needs is returned when a decision takes facts that are not in memory: the caller
@@ -131,6 +133,7 @@ type Needs struct {
 	Base   uint64 // the checkpoint that memory goes by
 	Holds  [][16]byte
 	Series map[SeriesKey]store.SeriesQuery
+	Held   []record.Place
 }
 
 func (*Needs) Error() string { return "facts of the store are needed" }

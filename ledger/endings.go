@@ -102,10 +102,7 @@ func (v *View) eachHeld(h *record.Hold, f func(endKey, bursar.Amount)) {
 			f(endKey{row, cap, h.Settle}, a)
 		}
 	}
-	of(h.Cap, h.Amount)
-	for i := range h.Costs {
-		of(h.Costs[i].Cap, h.Costs[i].Held)
-	}
+	h.EachHeld(of)
 }
 
 // ended are up to n of the holds of one sort that have ended at now, in order.
@@ -203,7 +200,10 @@ func (v *View) Shown(h *record.Hold) *record.Hold {
 	}
 	n := *h
 	n.Status, n.Closed = bursar.HoldExpired, h.Expires
-	if h.Settle {
+	if h.Settle && h.Event != nil {
+		use := h.Event.Estimate()
+		n.Event = h.Event.With(&use)
+	} else if h.Settle {
 		n.Recorded, n.Costs = h.Amount, slices.Clone(h.Costs)
 		for i := range n.Costs {
 			n.Costs[i].Charged = n.Costs[i].Held

@@ -78,7 +78,7 @@ func (x *estimator) event() (none string, err error) {
 			continue
 		}
 		none = bursar.WarnNotPriced
-		u, err := x.meter(f, &in, labels)
+		u, err := x.meter(f, &in, labels, 0)
 		if err != nil {
 			pointer := "/dimensions"
 			if len(err.Fields) > 0 {

@@ -7,16 +7,19 @@ import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
 )
 
 func (*ReportEvents) failsEarly() {}
 
 // EventItem is one event of a report, with its place in the request.
 type EventItem struct {
-	Index int
-	In    bursar.EventInput // dimensions ordered by key
-	Key   record.Identity
+	Index       int
+	In          bursar.EventInput // dimensions ordered by key
+	Key         record.Identity
+	Reservation *[16]byte // that it ends; nil = none
 
+	ends     *usingEvent
 	usages   []UsageItem // one for each feature that it feeds
 	warnings []string
 }
@@ -26,7 +29,7 @@ type ReportEvents struct {
 	Unpriced []Unpriced
 }
 
-// Decide judges all events before it records the first. The reply is the warnings of each.
+// Decide judges all events before it records the first. The reply is what each did.
 func (o *ReportEvents) Decide(d *Decider) (any, error) {
 	var p bursar.Problems
 	if d.Cust() == nil {
@@ -37,14 +40,16 @@ func (o *ReportEvents) Decide(d *Decider) (any, error) {
 	}
 	o.Unpriced = nil
 	skip := make([]bool, len(o.Items))
-	keys := newReportKeys(len(o.Items))
+	keys := o.keys()
+	ended := map[[16]byte]*usingEvent{}
 	for i := range o.Items {
 		it := &o.Items[i]
+		it.ends = nil
 		at := fmt.Sprintf("/events/%d", it.Index)
 		d.checkEvent(it, at, &p)
 		pointer := func() string { return at + "/idempotencyKey" }
 		_, fresh := keys.look(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &p)
-		skip[i] = !fresh
+		skip[i] = !fresh || d.endsHold(it, keys, i, ended, at, &p)
 	}
 	if n := o.fed(); n > maxFed {
 		p.Add("/events", bursar.CodeValidationFailed, "the events feed features %d times; one request may do so %d times: send fewer events at once", n, maxFed)
@@ -55,21 +60,93 @@ func (o *ReportEvents) Decide(d *Decider) (any, error) {
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
+	out := make([]bursar.EventResult, len(o.Items))
 	for i := range o.Items {
-		if skip[i] {
-			continue
-		}
-		for j := range o.Items[i].usages {
-			u := &o.Items[i].usages[j]
-			d.recordUsage(u, record.OpEvent)
-			o.Unpriced = append(o.Unpriced, d.unpriced(&u.In, u.unpriced)...)
-		}
-	}
-	out := make([][]string, len(o.Items))
-	for i := range o.Items {
-		out[i] = o.Items[i].warnings
+		out[i] = o.record(d, &o.Items[i], skip[i])
 	}
 	return out, nil
+}
+
+// record records an event that was found good, unless it is not new.
+func (o *ReportEvents) record(d *Decider, it *EventItem, known bool) bursar.EventResult {
+	res := bursar.EventResult{Warnings: it.warnings, Duplicate: known}
+	usages := it.usages
+	if x := it.ends; x != nil {
+		res.ReservationID, usages = store.FormatID(x.hold.ID), x.item.usages
+		if res.Warnings = x.item.warnings; !known {
+			d.recordUse(x)
+		}
+	}
+	if known {
+		return res
+	}
+	for j := range usages {
+		u := &usages[j]
+		if it.ends == nil {
+			d.recordUsage(u, record.OpEvent)
+		}
+		o.Unpriced = append(o.Unpriced, d.unpriced(&u.In, u.unpriced)...)
+	}
+	res.Used, res.Costs = d.usedBy(usages)
+	return res
+}
+
+// keys judges the keys of the events. One that is a reservation's own stands for it.
+func (o *ReportEvents) keys() *reportKeys {
+	keys := newReportKeys(len(o.Items))
+	keys.of = map[int]*record.Place{}
+	keys.reserves = func(i int, content [8]byte) bool { return content == ReservesContent(o.Items[i].In.EventName) }
+	return keys
+}
+
+// endsHold finds the reservation that an event ends, and judges that. It tells whether the
+// event is not new because the reservation ended so before, or does by an event before it.
+func (d *Decider) endsHold(it *EventItem, keys *reportKeys, i int, ended map[[16]byte]*usingEvent, at string, p *bursar.Problems) (known bool) {
+	var id [16]byte
+	var err error
+	key := it.Key
+	switch {
+	case keys.of[i] != nil:
+		id, err = d.heldAt(keys.of[i])
+		key = record.Identity{} // it is the reservation's
+	case it.Reservation != nil:
+		id = *it.Reservation
+	default:
+		return false
+	}
+	var h *record.Hold
+	if err == nil {
+		h, err = d.holdNow(id)
+	}
+	if n, ok := err.(*Needs); ok {
+		keys.missing.Base, keys.missing.Holds, keys.missing.Held = n.Base, append(keys.missing.Holds, n.Holds...), append(keys.missing.Held, n.Held...)
+		return false
+	}
+	switch {
+	case err != nil || h == nil:
+		p.Add(at+"/reservationId", bursar.CodeReservationNotFound, "there is no reservation %s", store.FormatID(id))
+		return false
+	case it.Reservation != nil && *it.Reservation != id:
+		p.Add(at+"/reservationId", bursar.CodeValidationFailed, "the idempotency key is that of the reservation %s", store.FormatID(id))
+		return false
+	case h.Event == nil:
+		p.Add(at+"/reservationId", bursar.CodeValidationFailed,
+			"the reservation %s holds an amount of %s, not an event: commit it with amount, and report no event", store.FormatID(id), d.Capability(h.Cap))
+		return false
+	}
+	x := d.useEvent(h, &UsedEvent{Name: it.In.EventName, Dims: it.In.Dimensions, Derived: it.In.Derived, Warnings: it.In.Warnings, Key: key}, at, p)
+	if x == nil {
+		return false
+	}
+	it.ends = x
+	if first := ended[id]; first != nil {
+		if first.content != x.content {
+			p.Add(at+"/reservationId", bursar.CodeReservationClosed, "another event of this request ends the reservation %s with other usage", store.FormatID(id))
+		}
+		return true
+	}
+	ended[id] = x
+	return x.repeat
 }
 
 // maxFed bounds the usage that one request's events make.
@@ -93,14 +170,23 @@ func (d *Decider) checkEvent(it *EventItem, at string, p *bursar.Problems) {
 		p.Add(at+"/timestamp", bursar.CodeTimestampOutOfRange,
 			"the timestamp is %s; it may lie at most %v back and 5 minutes ahead of %s", t, d.Horizon, d.Now)
 	}
+	if it.Reservation == nil {
+		d.meterEvent(it, at, 0, p)
+	}
+}
+
+// meterEvent finds the usage that an event makes, at the prices of an instant; 0 = of when it
+// happened. It adds to p what is wrong with that.
+func (d *Decider) meterEvent(it *EventItem, at string, priced bursar.Time, p *bursar.Problems) {
 	it.usages, it.warnings = nil, nil
+	features := d.Cat.Meters[it.In.EventName]
 	labels, in := labelsOf(it.In.Dimensions), it.In
 	in.Dimensions = catalogue.Countable(features, in.Dimensions)
 	for _, f := range features {
 		if !catalogue.MeterAccepts(f.Meter, in.EventName, in.Dimensions) {
 			continue
 		}
-		u, err := d.meter(f, &in, labels)
+		u, err := d.meter(f, &in, labels, priced)
 		if err != nil {
 			pointer := at + "/dimensions"
 			if len(err.Fields) > 0 {
@@ -124,7 +210,7 @@ func labelsOf(dims []bursar.Dimension) []bursar.Dimension {
 }
 
 // meter is the usage of one feature that an event makes.
-func (d *Decider) meter(f *bursar.Feature, in *bursar.EventInput, labels []bursar.Dimension) (u UsageItem, err *bursar.Error) {
+func (d *Decider) meter(f *bursar.Feature, in *bursar.EventInput, labels []bursar.Dimension, priced bursar.Time) (u UsageItem, err *bursar.Error) {
 	value, text, merr := catalogue.MeterValue(f.Meter, in.Dimensions)
 	if merr != nil {
 		return u, merr.(*bursar.Error)
@@ -133,7 +219,7 @@ func (d *Decider) meter(f *bursar.Feature, in *bursar.EventInput, labels []bursa
 		return u, bursar.ErrorAt("/dimensions/"+catalogue.EscapePointer(f.Meter.Aggregation.Field), bursar.CodeInvalidAmount, "only a FLUCTUATING feature takes negative values")
 	}
 	u = UsageItem{In: bursar.UsageInput{CustomerID: in.CustomerID, FeatureID: f.ID, Value: value, Behavior: bursar.Delta,
-		Dimensions: labels, Timestamp: in.Timestamp}, text: text}
+		Dimensions: labels, Timestamp: in.Timestamp}, text: text, priced: priced}
 	if f.Meter.Aggregation.Function != "COUNT" {
 		u.field = f.Meter.Aggregation.Field
 	}
@@ -203,6 +289,9 @@ func EventContent(in *bursar.EventInput) []byte {
 	e.Byte(byte(record.OpEvent))
 	e.String(in.EventName)
 	e.Dims(in.Dimensions)
+	if in.ReservationID != "" {
+		e.String(in.ReservationID)
+	}
 	return e.B
 }
 

@@ -60,6 +60,10 @@ func (v *View) apply(r record.Record) error {
 		put(v, &v.Hlds, r.ID, &n)
 	case *record.HoldExpired:
 		return v.applyExpire(r)
+	case *record.EventHeld:
+		v.applyEventHeld(r)
+	case *record.EventUsed:
+		return v.applyEventUsed(r)
 	case *record.LevelSet:
 		l := r.Level
 		put(v, &v.lvls, r.Key, &l)

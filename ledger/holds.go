@@ -23,10 +23,16 @@ func (v *View) changeHeld(rows []uint32, a bursar.Amount) {
 
 func (v *View) applyHoldOpen(r *record.HoldOpened) {
 	v.remember(r.Key)
-	h := r.Hold()
-	put(v, &v.Hlds, r.ID, h)
-	v.changeHeld(v.heldRows(h, h.Cap), h.Amount)
-	v.addTotal(h.Cap, bursar.Amount{}, h.Amount, v.Now)
+	v.openHold(r.Hold())
+}
+
+// openHold puts h in, and what it holds on its rows.
+func (v *View) openHold(h *record.Hold) {
+	put(v, &v.Hlds, h.ID, h)
+	h.EachHeld(func(cap uint32, held bursar.Amount) {
+		v.changeHeld(v.heldRows(h, cap), held)
+		v.addTotal(cap, bursar.Amount{}, held, v.Now)
+	})
 }
 
 // closeHold ends an open hold: it frees what was held and lets end say how it ended.
@@ -36,12 +42,10 @@ func (v *View) closeHold(id [16]byte, end func(*record.Hold)) error {
 		return fmt.Errorf("%w: hold is not open", record.ErrRecord)
 	}
 	v.record(id)
-	v.changeHeld(v.heldRows(h, h.Cap), h.Amount.Neg())
-	v.addTotal(h.Cap, bursar.Amount{}, h.Amount.Neg(), v.Now)
-	for _, c := range h.Costs {
-		v.changeHeld(v.heldRows(h, c.Cap), c.Held.Neg())
-		v.addTotal(c.Cap, bursar.Amount{}, c.Held.Neg(), v.Now)
-	}
+	h.EachHeld(func(cap uint32, held bursar.Amount) {
+		v.changeHeld(v.heldRows(h, cap), held.Neg())
+		v.addTotal(cap, bursar.Amount{}, held.Neg(), v.Now)
+	})
 	n := *h
 	end(&n)
 	put(v, &v.Hlds, id, &n)
@@ -137,6 +141,11 @@ func (d *Decider) Expire(limit int) bool {
 }
 
 func (d *Decider) expireHold(h *record.Hold) {
+	if h.Event != nil && h.Settle {
+		d.settleEvent(h)
+		d.tellExpired(h)
+		return
+	}
 	r := &record.HoldExpired{Settle: h.Settle, Closing: record.Closing{ID: h.ID, At: h.Expires}}
 	if h.Settle {
 		r.Amount = h.Amount
@@ -149,11 +158,17 @@ func (d *Decider) expireHold(h *record.Hold) {
 		d.alertCharges(r.Charges)
 		d.bookCosts(h, of, h.Amount, h.Expires, false)
 	}
+	d.tellExpired(h)
+}
+
+func (d *Decider) tellExpired(h *record.Hold) {
 	data := catalogue.ReservationData{CustomerID: d.Cust().ID, ReservationID: store.FormatID(h.ID), Amount: h.Amount, OnExpire: bursar.ExpireRelease, ExpiresAt: h.Expires}
 	if h.Settle {
 		data.OnExpire = bursar.ExpireSettle
 	}
-	data.FeatureID, data.CurrencyID = catalogue.CapabilityIDs(d.Capability(h.Cap))
+	if data.FeatureID, data.CurrencyID = catalogue.CapabilityIDs(d.Capability(h.Cap)); h.Event != nil {
+		data.EventName, data.FeatureID, data.Amount = h.Event.Name, "", bursar.Amount{}
+	}
 	d.notify(bursar.EventReservationExpired, data)
 }
 
@@ -217,13 +232,29 @@ func (d *Decider) bookCosts(h *record.Hold, of int, amount bursar.Amount, at bur
 // ReservationOut shows a hold with its chains as they stand now.
 func (v *View) ReservationOut(cat *catalogue.Catalogue, h *record.Hold) bursar.Reservation {
 	h = v.Shown(h)
+	out, live := v.holdOut(cat, h), v.liveChains(h)
+	if h.Event != nil {
+		v.eventOut(cat, h, live, &out)
+		return out
+	}
+	asks := []Ask{{C: out.Capability, Cap: h.Cap, Amount: h.Amount}}
+	for _, c := range h.Costs {
+		asks = append(asks, Ask{C: v.Capability(c.Cap), Cap: c.Cap, Amount: c.Held})
+	}
+	after := v.After(cat, asks, live)
+	out.Decision = &after
+	return out
+}
+
+// holdOut shows a hold without its chains.
+func (v *View) holdOut(cat *catalogue.Catalogue, h *record.Hold) bursar.Reservation {
 	out := bursar.Reservation{ID: store.FormatID(h.ID), CustomerID: v.Cust().ID, Capability: v.Capability(h.Cap), Amount: h.Amount,
 		Dimensions: v.seenDims(cat, h.Dims), Status: h.Status, OnExpire: bursar.ExpireRelease, CreatedAt: h.Created, ExpiresAt: h.Expires,
 		ClosedAt: h.Closed, LateCommit: h.Late}
 	if h.Settle {
 		out.OnExpire = bursar.ExpireSettle
 	}
-	if h.Status == bursar.HoldCommitted || h.Status == bursar.HoldExpired && h.Settle {
+	if h.Event == nil && (h.Status == bursar.HoldCommitted || h.Status == bursar.HoldExpired && h.Settle) {
 		a := h.Recorded
 		out.CommittedAmount = &a
 	}
@@ -239,6 +270,11 @@ func (v *View) ReservationOut(cat *catalogue.Catalogue, h *record.Hold) bursar.R
 		}
 		out.Costs = append(out.Costs, bursar.Cost{CurrencyID: v.Capability(c.Cap).ID, Amount: amount})
 	}
+	return out
+}
+
+// liveChains are the chains of a hold, with the rows that still exist and are seen.
+func (v *View) liveChains(h *record.Hold) [][]uint32 {
 	live := h.Chains
 	if live != nil {
 		live = make([][]uint32, 0, len(h.Chains))
@@ -254,13 +290,7 @@ func (v *View) ReservationOut(cat *catalogue.Catalogue, h *record.Hold) bursar.R
 			}
 		}
 	}
-	asks := []Ask{{C: out.Capability, Cap: h.Cap, Amount: h.Amount}}
-	for _, c := range h.Costs {
-		asks = append(asks, Ask{C: v.Capability(c.Cap), Cap: c.Cap, Amount: c.Held})
-	}
-	after := v.After(cat, asks, live)
-	out.Decision = &after
-	return out
+	return live
 }
 
 // CloseHold is a commit, release or extension of one hold.
@@ -268,6 +298,7 @@ type CloseHold struct {
 	ID     [16]byte
 	Action holdAction
 	Amount bursar.Amount // of a commit
+	Event  *UsedEvent    // of a commit in place of Amount: what the event that is held for really was
 	Ttl    int           // seconds, of an extension
 }
 
@@ -297,6 +328,9 @@ func (o *CloseHold) Decide(d *Decider) (any, error) {
 	var repeat bool
 	switch o.Action {
 	case HoldCommit:
+		if h.Event != nil || o.Event != nil {
+			return d.commitEvent(h, o.Event)
+		}
 		repeat, err = d.commitHold(h, o.Amount)
 	case HoldRelease:
 		repeat, err = d.releaseHold(h)

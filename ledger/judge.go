@@ -63,9 +63,14 @@ func shut(g *bursar.Gate, a *Ask) *bursar.Binding {
 	if g.Unlimited || g.Soft || !g.UsageLimit.Less(a.onto(g.CurrentUsage, g.Reserved)) {
 		return nil
 	}
+	return gateBinding(g, a)
+}
+
+// gateBinding is a gate as what decides about a.
+func gateBinding(g *bursar.Gate, a *Ask) *bursar.Binding {
 	limit := g.UsageLimit
 	b := &bursar.Binding{Source: bursar.BindingCredits, Node: bursar.Node{Capability: a.C, UsageLimit: &limit,
-		CurrentUsage: g.CurrentUsage, Reserved: g.Reserved, Requested: a.Amount, Exceeded: true}}
+		CurrentUsage: g.CurrentUsage, Reserved: g.Reserved, Requested: a.Amount, Exceeded: g.UsageLimit.Less(a.onto(g.CurrentUsage, g.Reserved))}}
 	if a.C.Kind == bursar.KindFeature {
 		b.Source, b.Node.ResetsAt = bursar.BindingCustomer, g.ResetsAt
 	}

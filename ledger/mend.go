@@ -73,7 +73,8 @@ func (m *Mender) usage(d *Decider, r *record.Usage, met *record.ValueCounted) {
 	rows := rowsOf(r.Charges)
 	r.Timestamp, r.At = min(r.Timestamp, m.At), min(r.At, m.At)
 	function := ""
-	if f := m.Cat.FeatureOf[d.Capability(r.Cap).ID]; r.Op == record.OpEvent && f != nil && f.Meter != nil && !catalogue.Summing(f.Meter) {
+	events := r.Op == record.OpEvent || r.Op == record.OpHeldEvent
+	if f := m.Cat.FeatureOf[d.Capability(r.Cap).ID]; events && f != nil && f.Meter != nil && !catalogue.Summing(f.Meter) {
 		function = f.Meter.Aggregation.Function
 	}
 	switch {
@@ -132,6 +133,13 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		r.At = m.fixed(r.At)
 	case *record.HoldOpened:
 		m.begun(&r.Created, &r.Expires)
+	case *record.EventHeld:
+		m.begun(&r.Created, &r.Expires)
+	case *record.EventUsed:
+		if r.At = min(r.At, m.At); r.Late != nil {
+			m.begun(&r.Late.Created, &r.Late.Expires)
+			r.Late.Closed = min(r.Late.Closed, m.At)
+		}
 	case *record.HoldCommitted, *record.HoldFreed, *record.HoldExtended, *record.HoldExpired:
 		m.ending(d, r)
 	default:

@@ -9,6 +9,10 @@ import (
 type reportKeys struct {
 	byHash  map[[16]byte]reportKey
 	missing Needs
+	// reserves tells whether a content is that of a reservation which item number i belongs to.
+	// nil = none does.
+	reserves func(i int, content [8]byte) bool
+	of       map[int]*record.Place // by number of the item: where that reservation was made
 }
 
 // reportKey is the first item of a report with a key.
@@ -42,6 +46,10 @@ func (k *reportKeys) look(d *Decider, i int, key record.Identity, text string, t
 	if e == nil {
 		return nil, true
 	}
+	if e.content != key.Content && k.reserves != nil && k.reserves(i, e.content) {
+		k.of[i] = &record.Place{Seq: e.Seq, Index: e.index}
+		return nil, true
+	}
 	if e.content != key.Content {
 		err := Reused(pointer(), text)
 		p.Add(err.Fields[0].Pointer, err.Code, "%s", err.Message)
@@ -60,7 +68,7 @@ func (k *reportKeys) first(i int, key record.Identity) int {
 
 // unknown asks for the facts that keys could not be judged without; nil when all were.
 func (k *reportKeys) unknown() error {
-	if len(k.missing.Keys) > 0 {
+	if len(k.missing.Keys)+len(k.missing.Holds)+len(k.missing.Held) > 0 {
 		return &k.missing
 	}
 	return nil

@@ -59,11 +59,14 @@ func (o OpenHolds) ActsOf(row *record.Row) []Act {
 		switch r := r.(type) {
 		case *record.Usage:
 			event := 0
-			if r.Op == record.OpEvent {
+			switch {
+			case r.Op == record.OpEvent:
 				if r.Key.Set { // the first of each event has its key
 					events++
 				}
 				event = events
+			case r.Op == record.OpHeldEvent && r.Delta.Sign() > 0: // else it takes an estimate back
+				event = events + 1
 			}
 			if !r.Delta.IsZero() {
 				acts = append(acts, Act{event: event, record: i, cap: r.Cap, amount: r.Delta, units: r.Total, At: r.At, priced: min(r.Timestamp, row.Head.Now),
@@ -88,6 +91,8 @@ func (o OpenHolds) ActsOf(row *record.Row) []Act {
 			if gone = append(gone, r.ID); r.Settle {
 				acts = append(acts, o.ending(i, &r.Closing))
 			}
+		case *record.EventUsed:
+			events++
 		case *record.Cost:
 			if n := len(acts) - 1; !r.Correction && n >= 0 && acts[n].record == int(r.Of) {
 				acts[n].costs = append(acts[n].costs, r)

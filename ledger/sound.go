@@ -45,9 +45,7 @@ func (s *State) Sound() error {
 				ok = ok && isRow(ord)
 			}
 		}
-		for _, c := range h.Costs {
-			ok = ok && isCap(c.Cap)
-		}
+		h.EachHeld(func(cap uint32, _ bursar.Amount) { ok = ok && isCap(cap) })
 		if !ok {
 			return fmt.Errorf("reservation %s names what is not there", store.FormatID(id))
 		}

@@ -154,8 +154,23 @@ func drawnFor(row *record.Row, r *record.Draw) string {
 		return store.FormatID(of.ID)
 	case *record.HoldExpired:
 		return store.FormatID(of.ID)
-	default:
-		p := record.Placed{Record: of, Row: row, Index: int(r.Of)}
-		return p.ID()
+	case *record.Usage:
+		if of.Op == record.OpHeldEvent {
+			if u := endOf(row, int(r.Of)); u != nil {
+				return store.FormatID(u.ID)
+			}
+		}
 	}
+	p := record.Placed{Record: row.Recs[r.Of], Row: row, Index: int(r.Of)}
+	return p.ID()
+}
+
+// endOf is how the hold ended whose usage record number i of row is.
+func endOf(row *record.Row, i int) *record.EventUsed {
+	for _, r := range row.Recs[i:] {
+		if u, ok := r.(*record.EventUsed); ok {
+			return u
+		}
+	}
+	return nil
 }

@@ -23,7 +23,11 @@ func (v *View) applyUsage(r *record.Usage) error {
 	if err := v.charge(r.Charges); err != nil {
 		return err
 	}
-	v.addTotal(r.Cap, r.Total, bursar.Amount{}, v.Now)
+	at := v.Now
+	if r.Op == record.OpHeldEvent && r.Delta.Sign() > 0 {
+		at = r.At // as readers see it before it is recorded
+	}
+	v.addTotal(r.Cap, r.Total, bursar.Amount{}, at)
 	if r.Set && !r.Stale {
 		put(v, &v.lvls, record.LevelKey{Leaf: r.Leaf, Cap: r.Cap}, &record.Level{Value: r.Amount, At: r.Timestamp})
 	}
@@ -46,12 +50,14 @@ type UsageItem struct {
 	// found while the item is judged
 	path     Resolved
 	rows     []uint32
-	asks     []Ask        // of a SET: what its change is
-	level    record.Level // of a SET: what the leaf's level becomes
-	stale    bool         // a SET older than the level
-	unpriced []string     // currencies without a rate for it
-	warnings []string     // but for that of a stale SET
-	field    string       // of an event: the property that its meter reads
+	asks     []Ask         // of a SET: what its change is
+	level    record.Level  // of a SET: what the leaf's level becomes
+	stale    bool          // a SET older than the level
+	unpriced []string      // currencies without a rate for it
+	warnings []string      // but for that of a stale SET
+	priced   bursar.Time   // when its price is taken; 0 = at its timestamp
+	took     bursar.Amount // once recorded: what the customer's total took
+	field    string        // of an event: the property that its meter reads
 	// Of an event whose meter is a MAX or a UNIQUE: which, and the value that was met.
 	aggregate string
 	text      string
@@ -243,6 +249,9 @@ func (d *Decider) chargeable(it *UsageItem, amount bursar.Amount) *bursar.Error 
 	if it.In.Timestamp != 0 {
 		at = min(it.In.Timestamp, d.Now)
 	}
+	if it.priced != 0 {
+		at = it.priced
+	}
 	var err error
 	back := d.clampTotal(d.CapOrd(it.In.Capability()), amount)
 	if it.asks, it.unpriced, err = d.AsksFor(d.Cat, it.In.Capability(), back, it.In.Dimensions, at); err != nil {
@@ -294,6 +303,9 @@ func (d *Decider) recordUsage(it *UsageItem, o record.Operation) {
 		rec.Timestamp = d.Now
 	}
 	rec.At = min(rec.Timestamp, d.Now)
+	if it.priced != 0 {
+		rec.Timestamp = it.priced
+	}
 	it.UsageResult = bursar.UsageResult{Timestamp: rec.Timestamp, CreatedAt: d.Now, Warnings: it.warnings}
 	if in.Behavior == bursar.Set {
 		rec.Set, rec.Stale, rec.Delta, rec.At = true, it.stale, it.asks[0].Amount, d.Now
@@ -316,7 +328,7 @@ func (d *Decider) recordUsage(it *UsageItem, o record.Operation) {
 	default:
 		d.Fault = fmt.Errorf("no rule says what a %s charges", it.aggregate)
 	}
-	it.ID = store.FormatID(d.NextID())
+	it.ID, it.took = store.FormatID(d.NextID()), rec.Total
 	of := len(d.Recs)
 	d.Emit(rec)
 	if met != nil {

@@ -83,10 +83,7 @@ func (s *State) CheckHeld() error {
 				rows[r] = rows[r].Add(held)
 			}
 		}
-		add(h.Cap, h.Amount)
-		for _, c := range h.Costs {
-			add(c.Cap, c.Held)
-		}
+		h.EachHeld(add)
 	}
 	for ord, c := range s.counters {
 		if c != nil && s.Rows[ord] != nil && c.Held != rows[uint32(ord)] {

@@ -43,6 +43,8 @@ const (
 	kindLevel      Kind = 29 // the level of a leaf
 	kindRowStart   Kind = 30 // a new assignment has used that in its window already
 	kindPath       Kind = 31 // a way through the tree gets a number
+	kindEventHeld  Kind = 32 // a hold of all that an event would use begins
+	kindEventUsed  Kind = 33 // and ends with what was used
 )
 
 var (

@@ -15,6 +15,9 @@ func (h *Hold) Row(caps []bursar.Capability) store.HoldRow {
 	for i := range h.Costs {
 		h.Costs[i].encode(&e)
 	}
+	if h.Event != nil {
+		h.Event.encode(&e)
+	}
 	r := store.HoldRow{ID: store.FormatID(h.ID), Capability: caps[h.Cap-1], Status: h.Status, CreatedAt: h.Created, ExpiresAt: h.Expires,
 		ClosedAt: h.Closed, Amount: h.Amount, Detail: e.B}
 	for _, s := range h.Path {
@@ -30,6 +33,10 @@ func HoldFromRow(r *store.HoldRow) (*Hold, error) {
 	h.Costs = make([]HeldCost, d.count())
 	for i := range h.Costs {
 		h.Costs[i].decode(&d)
+	}
+	if len(d.B) > 0 {
+		h.Event = new(HeldEvent)
+		h.Event.decode(&d)
 	}
 	if d.Bad {
 		return nil, fmt.Errorf("%w: saved hold %s", ErrRecord, r.ID)
@@ -201,6 +208,9 @@ func (h *Hold) Dump(e *Encoder) {
 	for i := range h.Costs {
 		h.Costs[i].encode(e)
 	}
+	if h.Event != nil {
+		h.Event.encode(e)
+	}
 }
 
 func (h *Hold) OnEntity(ent uint32) bool {
@@ -224,6 +234,7 @@ type Hold struct {
 	Path     []Hop
 	Chains   [][]uint32
 	Costs    []HeldCost
+	Event    *HeldEvent // of a hold of an event: all that it is on; then Costs has none
 }
 
 var statusCodes = []bursar.HoldStatus{bursar.HoldOpen, bursar.HoldCommitted, bursar.HoldReleased, bursar.HoldExpired}

@@ -66,6 +66,10 @@ func newRecord(k Kind) Record {
 		return new(LevelSet)
 	case kindPath:
 		return new(PathNamed)
+	case kindEventHeld:
+		return new(EventHeld)
+	case kindEventUsed:
+		return new(EventUsed)
 	}
 	return newMoneyRecord(k)
 }

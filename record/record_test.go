@@ -113,6 +113,38 @@ func (r random) holdOpen() *HoldOpened {
 	return h
 }
 
+func (r random) heldEvent() *HeldEvent {
+	x := &HeldEvent{Name: r.text(), Content: r.content(), Props: r.dims(), Parts: make([]HeldPart, 1+r.IntN(3))}
+	for i := range x.Parts {
+		x.Parts[i] = HeldPart{Cap: r.ord(), Amount: r.amount()}
+		for range r.IntN(3) {
+			x.Parts[i].Costs = append(x.Parts[i].Costs, HeldCost{Cap: r.ord(), Card: r.text(), Version: r.IntN(9),
+				Rate: bursar.Rate{Amount: r.amount(), Per: 1000}, Held: r.amount()})
+		}
+	}
+	if r.bool() {
+		x.Used = r.eventUse()
+	}
+	return x
+}
+
+func (r random) eventUse() *EventUse {
+	u := &EventUse{Estimated: r.bool(), Content: r.content(), Props: r.dims()}
+	for range r.IntN(3) {
+		p := UsedPart{Cap: r.ord(), Amount: r.amount()}
+		for range r.IntN(3) {
+			p.Costs = append(p.Costs, PaidCost{r.ord(), r.amount()})
+		}
+		u.Parts = append(u.Parts, p)
+	}
+	return u
+}
+
+func (r random) content() (c [8]byte) {
+	binary.BigEndian.PutUint64(c[:], r.Uint64())
+	return c
+}
+
 func (r random) usage() *Usage {
 	u := &Usage{Op: Operation(1 + r.IntN(2)), Cap: r.ord(), Amount: r.amount(), Timestamp: r.time() / 2, Key: r.identity(), Dims: r.dims(),
 		Combo: r.ord(), Path: r.path(), Set: r.bool(), Stale: r.bool()}
@@ -201,6 +233,15 @@ func (r random) record(k Kind) Record {
 		return &Catalogue{r.text(), r.bytes()}
 	case kindLevel:
 		return &LevelSet{LevelKey{r.ord(), r.ord()}, Level{r.amount(), r.time()}}
+	case kindEventHeld:
+		return &EventHeld{*r.holdOpen(), *r.heldEvent()}
+	case kindEventUsed:
+		u := &EventUsed{ID: r.hash(), At: r.time(), Key: r.identity(), Use: *r.eventUse()}
+		if r.bool() {
+			u.Late = (&EventHeld{*r.holdOpen(), *r.heldEvent()}).Hold()
+			u.Late.Status, u.Late.Closed = bursar.HoldExpired, r.time()
+		}
+		return u
 	}
 	return r.moneyRecord(k)
 }
@@ -216,7 +257,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 		}
 		kinds++
 		for range 300 {
-			in := []Record{r.record(k), r.record(Kind(1 + r.IntN(31))), r.record(k)}
+			in := []Record{r.record(k), r.record(Kind(1 + r.IntN(33))), r.record(k)}
 			b := EncodePayload(nil, in)
 			out, err := DecodePayload(b)
 			if err != nil {
@@ -230,7 +271,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if kinds != 31 {
+	if kinds != 33 {
 		t.Errorf("%d kinds of records are known", kinds)
 	}
 }

@@ -89,6 +89,7 @@ const (
 	OpRequest     Operation = 4 // a whole request with an Idempotency-Key
 	OpConsumption Operation = 5 // credits that were consumed, reported without a gate
 	OpEvent       Operation = 6
+	OpHeldEvent   Operation = 7 // what ended a hold of an event; its EventUsed is after it in the commit
 )
 
 type Usage struct {

@@ -144,21 +144,31 @@ func (a readAllocations) run(w *world) string {
 	}
 }
 
-type reportEvents struct{ In []bursar.EventInput }
+type reportEvents struct {
+	In []bursar.EventInput
+	Of map[int]holdRef // the reservations that events name, by number of the event
+}
 
 func (a reportEvents) run(w *world) string {
 	customers := map[string]bool{}
 	for _, x := range a.In {
 		customers[x.CustomerID] = true
 	}
-	got, versions, err := w.engine.ReportEvents(w.ctx, caller, a.In)
-	want, f := w.model.reportEvents(a.In)
+	in, asked := slices.Clone(a.In), slices.Clone(a.In)
+	for i, ref := range a.Of {
+		if ref != (holdRef{}) {
+			asked[i].ReservationID = w.holdID(in[i].CustomerID, ref)
+			in[i].ReservationID = w.engineID(asked[i].ReservationID)
+		}
+	}
+	got, versions, err := w.engine.ReportEvents(w.ctx, caller, in)
+	want, f := w.model.reportEvents(asked)
 	if d := diffErr(err, f); d != "" || f != nil {
 		return d
 	}
 	for i := range got {
-		if d := diff(slices.Sorted(slices.Values(got[i])), want[i]); d != "" {
-			return fmt.Sprintf("warnings of event %d: %s", i, d)
+		if d := diff(w.eventResult(got[i]), comparableResult(want[i])); d != "" {
+			return fmt.Sprintf("event %d: %s", i, d)
 		}
 	}
 	for _, id := range sortedKeys(customers) {

@@ -238,7 +238,7 @@ func (w *world) hold(r bursar.Reservation) bursar.Reservation {
 // comparableHold cuts times to the precision of a reply, and what is free out of the
 // costs.
 func comparableHold(r bursar.Reservation) bursar.Reservation {
-	r.Dimensions = sortedDims(r.Dimensions)
+	r.Dimensions, r.Event = noneOr(r.Dimensions), comparableEvent(r.Event)
 	r.Costs = slices.DeleteFunc(slices.Clone(r.Costs), func(c bursar.Cost) bool { return c.Amount.IsZero() })
 	r.CreatedAt, r.ExpiresAt, r.ClosedAt = r.CreatedAt.Milli(), r.ExpiresAt.Milli(), r.ClosedAt.Milli()
 	if r.Decision != nil {

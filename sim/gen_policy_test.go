@@ -191,7 +191,13 @@ func genEvents(g *gen) action {
 		}
 		in = append(in, g.event(id, in))
 	}
-	return reportEvents{in}
+	a := reportEvents{In: in}
+	for i := range in {
+		if chance(g.r, 8) {
+			g.endByEvent(&a, i)
+		}
+	}
+	return a
 }
 
 func (g *gen) event(id string, before []bursar.EventInput) bursar.EventInput {

@@ -10,27 +10,61 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-func (m *model) reportEvents(in []bursar.EventInput) (warnings [][]string, f *fail) {
+func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, f *fail) {
 	var p problems
 	var items []keyed
+	ends := make([]*endingOf, len(in))
+	ended := map[*mHold]string{}
+	seen := map[string]bool{}
 	for i, x := range in {
 		p.item = fmt.Sprintf("/events/%d", i)
 		m.judgeEvent(&p, x)
 		items = append(items, keyed{x.CustomerID, "event " + x.EventName, x.IdempotencyKey, eventContent(x)})
+		c, now := m.customer(x.CustomerID)
+		if c == nil {
+			continue
+		}
+		id := keyID{"event " + x.EventName, x.IdempotencyKey}
+		k, stored := c.keys[id]
+		if place := fmt.Sprint(x.CustomerID, id); !seen[place] && (!stored || k.hold != nil) { // else it is not new
+			seen[place] = true
+			ends[i] = m.endsHold(&p, c, now, x, &k, ended)
+		}
 	}
 	m.judgeKeys(&p, "/events", items)
 	if f := p.err(); f != nil {
 		return nil, f
 	}
-	warnings = m.eventWarnings(in)
-	for _, x := range in {
-		m.recordEvent(x)
+	for _, x := range in { // as things are before the first is recorded
+		r := bursar.EventResult{}
+		if x.ReservationID == "" {
+			r.Warnings = sortedTexts(m.warningsOf(x))
+		}
+		out = append(out, r)
 	}
-	return warnings, nil
+	for i, end := range ends {
+		if end != nil {
+			out[i].Warnings = sortedTexts(m.warningsOf(end.x))
+		}
+	}
+	for i, x := range in {
+		r := &out[i]
+		if end := ends[i]; end != nil {
+			warnings := r.Warnings
+			*r = m.endByEvent(x, end)
+			r.Warnings = warnings
+			continue
+		}
+		took, duplicate := m.recordEvent(x)
+		if r.Duplicate = duplicate; !duplicate {
+			r.Used, r.Costs = shownAsks(took), costsOfAsks(took)
+		}
+	}
+	return out, nil
 }
 
 func eventContent(x bursar.EventInput) string {
-	return fmt.Sprint(x.EventName, "|", sortedDims(x.Dimensions))
+	return fmt.Sprint(x.EventName, "|", sortedDims(x.Dimensions), x.ReservationID)
 }
 
 func (m *model) judgeEvent(p *problems, x bursar.EventInput) {
@@ -48,7 +82,9 @@ func (m *model) judgeEvent(p *problems, x bursar.EventInput) {
 		if f.ArchivedAt != nil || f.Meter == nil || f.Meter.EventName != x.EventName {
 			continue
 		}
-		known = true
+		if known = true; x.ReservationID != "" {
+			continue // it is judged with what the reservation knows
+		}
 		if takes(f.Meter, x) {
 			judgeMeasure(p, f, x)
 		}
@@ -145,45 +181,43 @@ func labelsOf(dims []bursar.Dimension) []bursar.Dimension {
 	return slices.DeleteFunc(slices.Clone(dims), func(d bursar.Dimension) bool { return d.Kind == bursar.DimNumber })
 }
 
-func (m *model) recordEvent(x bursar.EventInput) {
+// recordEvent records an event that ends no reservation, unless it was recorded before.
+func (m *model) recordEvent(x bursar.EventInput) (took []ask, duplicate bool) {
 	c, now := m.customer(x.CustomerID)
 	id := keyID{"event " + x.EventName, x.IdempotencyKey}
 	if _, known := c.keys[id]; known {
-		return
+		return nil, true
 	}
 	at := min(cmp.Or(x.Timestamp, now), now)
-	dims := labelsOf(x.Dimensions)
-	a := c.attribute(dims)
-	for _, key := range sortedKeys(m.features) {
-		f := m.features[key]
-		if f.ArchivedAt != nil || f.Meter == nil || f.Meter.EventName != x.EventName || !takes(f.Meter, x) {
-			continue
-		}
-		c.measure(f, x, fact{at: int64(at), route: a.route, dims: c.plain(dims)}, a, now)
-		c.log.wrote(now)
-		c.keys[id] = mKey{content: eventContent(x), at: now}
+	took = m.recordCall(c, x, at, at, now)
+	if c.recorded(x) {
+		r := bursar.ConsumeResult{Timestamp: now, Used: shownAsks(took), Costs: costsOfAsks(took)}
+		c.keys[id] = mKey{content: eventContent(x), at: now, consume: r}
 	}
+	return took, false
 }
 
-// measure records what an event is for one feature.
-func (c *mCust) measure(f *bursar.Feature, x bursar.EventInput, at fact, a attribution, now bursar.Time) {
+// measure records what an event is for one feature, at the prices of an instant.
+func (c *mCust) measure(f *bursar.Feature, x bursar.EventInput, at fact, a attribution, priced, now bursar.Time) (costs []charge) {
 	k, d := featureOf(f.ID), property(x, f.Meter.Aggregation.Field)
 	switch f.Meter.Aggregation.Function {
 	case "COUNT":
-		c.spendMeasured(k, numOf(bursar.AmountFromInt(1)), at, a, now)
+		return c.spendMeasured(k, numOf(bursar.AmountFromInt(1)), at, a, priced, now)
 	case "SUM":
-		c.spendMeasured(k, numOf(parse(d.Value)), at, a, now)
+		return c.spendMeasured(k, numOf(parse(d.Value)), at, a, priced, now)
 	case "MAX":
 		c.recordHighest(k, numOf(parse(d.Value)), c.counting(a)(k), at, now)
 	case "UNIQUE":
 		c.recordDistinct(k, d.Value, c.counting(a)(k), at, now)
 	}
+	return nil
 }
 
-func (c *mCust) spendMeasured(k bursar.Capability, d num, at fact, a attribution, now bursar.Time) {
-	costs, _ := c.charges(k, d, c.m.pricesOf(k.ID, at.dims, bursar.Time(at.at)))
+func (c *mCust) spendMeasured(k bursar.Capability, d num, at fact, a attribution, priced, now bursar.Time) []charge {
+	costs, _ := c.charges(k, d, c.m.pricesOf(k.ID, at.dims, priced))
 	c.spend(k, d, costs, c.counting(a), at, now)
 	c.moveLevels(k, at.route, d)
+	return costs
 }
 
 // recordHighest: a maximum is raised, wherever it is lower.

@@ -263,8 +263,8 @@ func (m *model) judgeKeys(p *problems, base string, in []keyed) {
 		}
 		inRequest, again := seen[at]
 		first := inRequest
-		if k, stored := m.customers[x.customer].keys[keyID{at.target, at.key}]; stored {
-			first = k.content
+		if k, stored := m.customers[x.customer].keys[keyID{at.target, at.key}]; stored && (k.hold == nil || k.hold.call == nil) {
+			first = k.content // else an event with the key ends the reservation
 		}
 		if !again {
 			seen[at] = x.content

@@ -222,7 +222,17 @@ func (c *mCust) frozen(h *mHold, k bursar.Capability) []*mRow {
 
 // hold adds what is reserved, once, wherever the reservation counts; -1 takes it away.
 func (c *mCust) hold(h *mHold, times int64) {
-	asks := []ask{{h.Capability, h.amount}}
+	asks := []ask{}
+	if h.call == nil {
+		asks = append(asks, ask{h.Capability, h.amount})
+	} else {
+		for _, p := range h.call.parts {
+			asks = append(asks, ask{p.feature, p.amount})
+			for _, x := range p.costs {
+				asks = append(asks, ask{currencyOf(x.currency), x.held})
+			}
+		}
+	}
 	for _, x := range h.costs {
 		asks = append(asks, ask{currencyOf(x.currency), x.held})
 	}
@@ -291,6 +301,9 @@ func (m *model) commitReservation(customer, id string, amount bursar.Amount) (bu
 		return bursar.Reservation{}, f
 	}
 	c.log.tried(now)
+	if h.call != nil {
+		return bursar.Reservation{}, failedAt("/amount", bursar.CodeValidationFailed)
+	}
 	late := h.Status == bursar.HoldExpired && h.OnExpire == bursar.ExpireRelease && now <= h.CreatedAt+holdLife
 	switch {
 	case h.Status == bursar.HoldCommitted && *h.CommittedAmount == amount:

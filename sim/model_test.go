@@ -129,6 +129,7 @@ type mHold struct {
 	costs              []heldCost
 	route              []hop
 	plain              []bursar.Dimension
+	call               *mCall // of a reservation of an event; then it has no amount and no costs
 }
 
 // heldCost is a currency that a reservation was priced in, at the rate of its creation.

@@ -51,10 +51,16 @@ func (c *mCust) dues() []due {
 
 func (c *mCust) holdEnds(h *mHold) {
 	data := map[string]any{"reservationId": h.ID, "amount": h.Amount, "onExpire": h.OnExpire, "expiresAt": h.ExpiresAt}
-	nameCapability(data, h.Capability)
+	if h.call != nil {
+		data["eventName"] = h.Event.Name
+	} else {
+		nameCapability(data, h.Capability)
+	}
 	c.tell(bursar.EventReservationExpired, data)
 	c.closeHold(h, bursar.HoldExpired, h.ExpiresAt)
-	if h.OnExpire == bursar.ExpireSettle {
+	if h.OnExpire == bursar.ExpireSettle && h.call != nil {
+		c.settleCall(h)
+	} else if h.OnExpire == bursar.ExpireSettle {
 		c.chargeHold(h, h.amount, h.ExpiresAt)
 	}
 }

@@ -47,15 +47,6 @@ func (c *mCust) reportWarnings(k bursar.Capability, d num, prices []price, a att
 	return out
 }
 
-// eventWarnings are those of each event, in order of the alphabet.
-func (m *model) eventWarnings(in []bursar.EventInput) [][]string {
-	out := make([][]string, len(in))
-	for i, x := range in {
-		out[i] = slices.Sorted(slices.Values(m.warningsOf(x)))
-	}
-	return out
-}
-
 func (m *model) warningsOf(x bursar.EventInput) []string {
 	c, now := m.customer(x.CustomerID)
 	at := now

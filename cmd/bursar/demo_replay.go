@@ -90,14 +90,13 @@ func (d *demoReplay) feed(ctx context.Context, queue chan<- *demoRequest) {
 	}
 }
 
-// send holds what q may cost, reports the tokens that it took as one event and lets the
-// hold go, in this order: nobody else may have the room in between. The event feeds both
-// features, and their prices make the cost.
+// send holds all that q may use, and then commits the usage that the model's reply has. The
+// event feeds both features, and their prices make the cost.
 func (d *demoReplay) send(ctx context.Context, q *demoRequest) error {
-	dims := client.Dimensions{"agentId": q.agent.id, "model": q.model.id}
-	key := fmt.Sprintf("trace-%d", q.index)
-	hold, err := d.client.Reserve(ctx, demoCustomer, client.ReserveInput{
-		SpendInput: client.SpendInput{CurrencyID: demoCurrency, Amount: q.estimate(), Dimensions: dims, IdempotencyKey: key},
+	hold, err := d.client.ReserveEvent(ctx, demoCustomer, client.EventReserve{
+		EventSpend: client.EventSpend{EventName: demoEvent, IdempotencyKey: fmt.Sprintf("trace-%d", q.index),
+			Dimensions: map[string]any{"agentId": q.agent.id, "model": q.model.id}},
+		InputTokens: int64(q.context), MaxTokens: demoAnswer,
 		TTLSeconds: min(bursar.MaxHoldTTL, max(bursar.DefaultHoldTTL, int(demoHold.Seconds()*d.clock.speed))),
 	})
 	if denial, ok := client.Denied(err); ok {
@@ -107,13 +106,8 @@ func (d *demoReplay) send(ctx context.Context, q *demoRequest) error {
 	if err != nil {
 		return fmt.Errorf("reserving for %s: %w", q.agent.id, err)
 	}
-	event := client.EventInput{CustomerID: demoCustomer, EventName: demoEvent, IdempotencyKey: key, Usage: demoUsage(q),
-		Dimensions: map[string]any{"agentId": q.agent.id, "model": q.model.id}}
-	if _, err := d.client.ReportEvents(ctx, event); err != nil {
-		return fmt.Errorf("reporting for %s: %w", q.agent.id, err)
-	}
-	if _, err := d.client.Release(ctx, demoCustomer, hold.ID); err != nil {
-		return fmt.Errorf("releasing for %s: %w", q.agent.id, err)
+	if _, err := d.client.CommitEvent(ctx, demoCustomer, hold.ID, client.CallUsed{Used: client.Used{Usage: demoUsage(q)}}); err != nil {
+		return fmt.Errorf("committing for %s: %w", q.agent.id, err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -74,12 +74,9 @@ type demoRequest struct {
 // cost is what the request turns out to cost.
 func (q *demoRequest) cost() bursar.Amount { return demoCost(q.model, q.context, q.generated) }
 
-// demoAnswer is how long an answer an agent expects: most of the trace's are shorter.
+// demoAnswer is how long an answer an agent expects, and holds, before it calls the model, when
+// it knows the prompt only: most of the trace's are shorter.
 const demoAnswer = 96
-
-// estimate is what the agent holds before it calls the model, when it knows the prompt
-// only.
-func (q *demoRequest) estimate() bursar.Amount { return demoCost(q.model, q.context, demoAnswer) }
 
 // demoIncidents are agents that go wild: from a share of the trace to another, that
 // share of all requests is theirs. Rank is their place among agents by normal traffic.

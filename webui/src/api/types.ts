@@ -292,11 +292,15 @@ export type Denial = {
   chains: Node[][];
 };
 
+export type CapabilityAmount = { featureId?: string; currencyId?: string; amount: Amount };
 export type Reservation = {
   id: string;
   featureId?: string;
   currencyId?: string;
-  amount: Amount;
+  amount?: Amount; // none of an event, which holds several
+  eventName?: string;
+  held?: CapabilityAmount[];
+  used?: CapabilityAmount[];
   dimensions: Dimensions;
   status: "OPEN" | "COMMITTED" | "RELEASED" | "EXPIRED";
   onExpire: "release" | "settle";

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { path } from "../api/client";
-import type { Page, Reservation } from "../api/types";
+import type { CapabilityAmount, Page, Reservation } from "../api/types";
 import { Amt, At, Button, Confirm, Empty, Reading, Select, toast, When } from "../ui";
 import { useNames } from "./names";
 import { capabilityOf, useSession } from "./session";
@@ -75,11 +75,11 @@ export function Holds({ entityId }: { entityId?: string }) {
                   <td title={r.id}>
                     <At at={r.createdAt} />
                   </td>
-                  <td>{capabilityOf(r, s.capabilities)?.name ?? r.featureId ?? r.currencyId}</td>
-                  <td className="right">
-                    <Amt v={r.amount} />
-                  </td>
-                  {status !== "OPEN" && <td className="right">{r.committedAmount === null ? "–" : <Amt v={r.committedAmount} />}</td>}
+                  <td>{r.eventName ?? capabilityOf(r, s.capabilities)?.name ?? r.featureId ?? r.currencyId}</td>
+                  <td className="right">{r.amount === undefined ? <Parts of={r.held} /> : <Amt v={r.amount} />}</td>
+                  {status !== "OPEN" && (
+                    <td className="right">{r.committedAmount === null ? <Parts of={r.used} /> : <Amt v={r.committedAmount} />}</td>
+                  )}
                   <td
                     className="small muted break"
                     title={Object.entries(r.dimensions)
@@ -122,6 +122,17 @@ export function Holds({ entityId }: { entityId?: string }) {
       )}
     </div>
   );
+}
+
+/** What an event holds or used, of each feature and currency. */
+function Parts({ of }: { of?: CapabilityAmount[] }) {
+  const s = useSession();
+  if (!of?.length) return <>–</>;
+  return of.map(x => (
+    <div key={x.featureId ?? x.currencyId}>
+      <Amt v={x.amount} unit={capabilityOf(x, s.capabilities)?.name ?? x.featureId ?? x.currencyId} />
+    </div>
+  ));
 }
 
 type PagerProps = { cursors: string[]; setCursors: (c: string[]) => void; next: string | null | undefined };

@@ -1,0 +1,103 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/bursarhq/bursar"
+)
+
+// Tokens are tokens by kind. A token is of one kind alone.
+type Tokens struct {
+	Input        int64 `json:"input,omitempty"`          // neither read from a cache nor written to one
+	CacheRead    int64 `json:"cache_read,omitempty"`     // found in the provider's cache
+	CacheWrite   int64 `json:"cache_write,omitempty"`    // put into the cache for its usual time
+	CacheWrite1h int64 `json:"cache_write_1h,omitempty"` // put into the cache for an hour
+	Output       int64 `json:"output,omitempty"`         // without reasoning
+	Reasoning    int64 `json:"reasoning,omitempty"`      // thinking that is charged as output
+}
+
+// Used is how much an event used: the usage object of a provider's reply, as it came, or
+// tokens by kind; and properties of your own that meters read.
+type Used struct {
+	Usage      json.RawMessage `json:"usage,omitempty"`
+	Tokens     *Tokens         `json:"tokens,omitempty"`
+	Properties map[string]any  `json:"properties,omitempty"` // strings, numbers and booleans
+}
+
+// CallUsed is what a call that was reserved really used. Model is set where another one
+// answered than was reserved for.
+type CallUsed struct {
+	Used
+	Model string `json:"model,omitempty"`
+}
+
+// EventSpend asks to consume all that an event uses.
+type EventSpend struct {
+	EventName      string         `json:"eventName"`
+	Dimensions     map[string]any `json:"dimensions,omitempty"` // strings, numbers and booleans
+	IdempotencyKey string         `json:"idempotencyKey,omitempty"`
+	Used
+}
+
+// EventReserve asks to hold all that an event is expected to use. MaxTokens and the size of
+// the input say how much that is where Used does not.
+type EventReserve struct {
+	EventSpend
+	MaxTokens       int64           `json:"maxTokens,omitempty"`       // of output, reasoning included
+	InputTokens     int64           `json:"inputTokens,omitempty"`     // exactly one of these two
+	InputCharacters int64           `json:"inputCharacters,omitempty"` // 3 count as a token
+	TTLSeconds      int             `json:"ttlSeconds,omitempty"`      // 0 = 300
+	OnExpire        bursar.OnExpire `json:"onExpire,omitempty"`
+}
+
+// CapabilityAmount is an amount of one feature or currency.
+type CapabilityAmount struct {
+	FeatureID  string        `json:"featureId"`
+	CurrencyID string        `json:"currencyId"`
+	Amount     bursar.Amount `json:"amount"`
+}
+
+// AlertReached is a limit that reached thresholds, in percent.
+type AlertReached struct {
+	AssignmentID string `json:"assignmentId"`
+	EntityID     string `json:"entityId"`
+	FeatureID    string `json:"featureId"`
+	CurrencyID   string `json:"currencyId"`
+	Label        string `json:"label"`
+	Thresholds   []int  `json:"thresholds"`
+}
+
+// EventParts is what replies about an event have in place of one amount.
+type EventParts struct {
+	EventName string             `json:"eventName"`
+	Held      []CapabilityAmount `json:"held"` // by a reservation, when it was made
+	Used      []CapabilityAmount `json:"used"`
+	Tokens    *Tokens            `json:"tokens"`
+	Estimated bool               `json:"estimated"` // nobody said what was used: Used is what was held
+	Tightest  *Binding           `json:"tightest"`  // the hard limit with room for the fewest more of such events
+	Alerts    []AlertReached     `json:"alerts"`
+}
+
+// ReserveEvent holds all that an event is expected to use, on every limit of its path, or
+// nothing. See Denied for a refusal. CommitEvent ends it.
+func (c *Client) ReserveEvent(ctx context.Context, customer string, in EventReserve) (Reservation, error) {
+	return ask[Reservation](ctx, c, call{
+		method: http.MethodPost, path: segments("customers", customer, "reservations"), in: in, key: keyFor(in.IdempotencyKey),
+	})
+}
+
+// CommitEvent records what the event of a reservation really used, even above the hold, and
+// frees the rest. Repeating it with the same usage gives the same answer.
+func (c *Client) CommitEvent(ctx context.Context, customer, reservation string, used CallUsed) (Reservation, error) {
+	return ask[Reservation](ctx, c, call{method: http.MethodPost, path: segments("customers", customer, "reservations", reservation, "commit"), in: used})
+}
+
+// ConsumeEvent checks and records all that an event uses, in one step. See Denied for a
+// refusal.
+func (c *Client) ConsumeEvent(ctx context.Context, customer string, in EventSpend) (Consumption, error) {
+	return ask[Consumption](ctx, c, call{
+		method: http.MethodPost, path: segments("customers", customer, "consume"), in: in, key: keyFor(in.IdempotencyKey),
+	})
+}

@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/record"
+)
+
+// eventTarget is what the keys of an event's calls are about: reports, consumptions and
+// reservations of one event share them.
+func eventTarget(name string) string { return "\x03" + name }
+
+// spendEventOf is an event that is to be held for or consumed.
+func (e *Engine) spendEventOf(customer string, in *bursar.SpendInput, reserve bool) ledger.SpendEvent {
+	s := ledger.SpendEvent{In: bursar.EventInput{CustomerID: customer, EventName: in.EventName, IdempotencyKey: in.IdempotencyKey,
+		Dimensions: record.SortDims(in.Dimensions), Warnings: in.Warnings, Unread: in.Unread}}
+	content := ledger.EventContent(&s.In)
+	s.Content = ledger.ContentHash(content)
+	if in.IdempotencyKey != "" {
+		s.Key = ledger.KeyOf(&e.secret, eventTarget(in.EventName), in.IdempotencyKey, content)
+		if reserve {
+			s.Key.Content = ledger.ReservesContent(in.EventName)
+		}
+	}
+	return s
+}
+
+// reserveEvent holds all that an event is expected to use.
+func (e *Engine) reserveEvent(ctx context.Context, c catalogue.Caller, customer string, in bursar.SpendInput, ttlSeconds int, onExpire bursar.OnExpire) (res bursar.Reservation, version uint64, err error) {
+	s := e.spendEventOf(customer, &in, true)
+	reply, version, err := e.write(ctx, &c, customer, &ledger.ReserveEvent{SpendEvent: s, Ttl: ttlSeconds, Settle: onExpire == bursar.ExpireSettle})
+	var twin *record.Place
+	if errors.As(err, &twin) {
+		return e.eventReservedBefore(ctx, customer, &s, twin, version)
+	}
+	if err != nil {
+		return res, version, err
+	}
+	return reply.(bursar.Reservation), version, nil
+}
+
+// eventReservedBefore answers a reservation that came again, at a version or later.
+func (e *Engine) eventReservedBefore(ctx context.Context, customer string, s *ledger.SpendEvent, twin *record.Place, decided uint64) (res bursar.Reservation, version uint64, err error) {
+	p, err := e.recordAt(ctx, customer, twin)
+	if err != nil {
+		return res, 0, err
+	}
+	rec, ok := p.Record.(*record.EventHeld)
+	if !ok {
+		return res, 0, fmt.Errorf("%w: not a reservation of an event", record.ErrRecord)
+	}
+	if rec.Event.Content != s.Content {
+		return res, 0, ledger.Reused("/idempotencyKey", s.In.IdempotencyKey)
+	}
+	version, err = e.readHold(ctx, asDecided(decided), customer, rec.ID, func(v *ledger.View, h *record.Hold) error {
+		res = e.reader(v).EventReservedAgain(&s.In, h)
+		return nil
+	})
+	return res, version, err
+}
+
+// reader decides on a view that is only read.
+func (e *Engine) reader(v *ledger.View) *ledger.Decider {
+	return &ledger.Decider{View: v, Cat: e.cat.Load(), Horizon: e.o.LateHorizon, Rehearsal: true}
+}
+
+// consumeEvent checks and records all that an event uses.
+func (e *Engine) consumeEvent(ctx context.Context, c catalogue.Caller, customer string, in bursar.SpendInput) (res bursar.ConsumeResult, version uint64, err error) {
+	s := e.spendEventOf(customer, &in, false)
+	reply, version, err := e.write(ctx, &c, customer, &ledger.ConsumeEvent{SpendEvent: s})
+	var twin *record.Place
+	if errors.As(err, &twin) {
+		p, err := e.recordAt(ctx, customer, twin)
+		if err != nil {
+			return res, 0, err
+		}
+		version, err = e.readCustomer(ctx, asDecided(version), customer, func(v *ledger.View) error {
+			res = e.reader(v).EventConsumedAgain(&s.In, &p)
+			return nil
+		})
+		return res, version, err
+	}
+	if err != nil {
+		return res, version, err
+	}
+	e.noteUnread([]ledger.EventItem{{In: s.In}})
+	return reply.(bursar.ConsumeResult), version, nil
+}
+
+// CommitEvent ends a reservation of an event with what it really was: the dimensions of in
+// take the place of the event's, whose measures as they were expected count no more.
+func (e *Engine) CommitEvent(ctx context.Context, c catalogue.Caller, customer, id string, in bursar.EventInput) (bursar.Reservation, uint64, error) {
+	u := &ledger.UsedEvent{Dims: in.Dimensions, Derived: in.Derived, Warnings: in.Warnings}
+	res, version, err := e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldCommit, Event: u})
+	if err == nil && !res.Duplicate && in.Unread != nil {
+		unread := *in.Unread
+		unread.EventName = res.Event.Name
+		in.Unread = &unread
+		e.noteUnread([]ledger.EventItem{{In: in}})
+	}
+	return res, version, err
+}

@@ -1,0 +1,394 @@
+package ledger
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+func (*ReserveEvent) failsEarly() {}
+
+func (*ConsumeEvent) failsEarly() {}
+
+// SpendEvent is an event that is to be held for or consumed: all that it uses, or nothing.
+type SpendEvent struct {
+	In      bursar.EventInput // dimensions ordered by key
+	Key     record.Identity
+	Content [8]byte // of the request
+}
+
+// admittedEvent is an event that was granted: what it is decided on.
+type admittedEvent struct {
+	item   EventItem
+	asks   []Ask // what it uses, each capability once, without those that it uses nothing of
+	path   Resolved
+	labels []bursar.Dimension
+	chains [][]uint32
+	bursar.Decision
+}
+
+// admitEvent judges an event. It returns its twin's place, or what it may use.
+func (d *Decider) admitEvent(o *SpendEvent) (*admittedEvent, error) {
+	c := d.Cust()
+	if c == nil {
+		return nil, ErrNoCustomer
+	}
+	if len(d.Cat.Meters[o.In.EventName]) == 0 {
+		return nil, bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "no feature has a meter of the event %q", o.In.EventName)
+	}
+	e, err := d.known(o.Key, d.Now-record.KeyMemory)
+	if err != nil {
+		return nil, err
+	}
+	if e != nil {
+		if e.content != o.Key.Content {
+			return nil, Reused("/idempotencyKey", o.In.IdempotencyKey)
+		}
+		return nil, &record.Place{Seq: e.Seq, Index: e.index}
+	}
+	if c.ArchivedAt != nil {
+		return nil, bursar.Errorf(bursar.CodeCustomerIsArchived, "the customer %q is archived", c.ID)
+	}
+	a := &admittedEvent{item: EventItem{In: o.In, Key: o.Key}, labels: labelsOf(o.In.Dimensions)}
+	var p bursar.Problems
+	d.meterEvent(&a.item, "", 0, &p)
+	noneNegative(a.item.usages, "", &p)
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	a.asks, a.path = asksOfEvent(a.item.usages), d.Resolve(d.Cat, a.labels)
+	var over []Applied
+	a.chains, over = d.chains(&a.path, a.asks)
+	a.Decision = d.judgeEvent(d.Cat, o.In.EventName, a.asks, a.chains)
+	a.Warnings = a.item.warnings
+	if !a.Granted {
+		return nil, &bursar.Error{Code: a.Reason, Message: denial(&a.Decision), Denial: &a.Decision}
+	}
+	if err := cannotCount(a.asks, over); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// noneNegative adds to p the usages that are below 0: nothing holds or checks what is given
+// back.
+func noneNegative(usages []UsageItem, at string, p *bursar.Problems) {
+	for i := range usages {
+		if u := &usages[i]; u.In.Value.Sign() < 0 {
+			p.Add(at+"/dimensions/"+catalogue.EscapePointer(u.field), bursar.CodeInvalidAmount, "%s is below 0: feature %q can take that back by an event alone", u.In.Value, u.In.FeatureID)
+		}
+	}
+}
+
+// asksOfEvent is what usages want, by capability: features as their meters come, then the
+// currencies. A MAX and a UNIQUE ask for nothing.
+func asksOfEvent(usages []UsageItem) []Ask {
+	var features, money []Ask
+	for i := range usages {
+		if usages[i].aggregate != "" {
+			continue
+		}
+		for j, a := range usages[i].asks {
+			if j == 0 {
+				features = addAsk(features, a)
+			} else {
+				money = addAsk(money, a)
+			}
+		}
+	}
+	return append(features, byCurrency(money)...)
+}
+
+func byCurrency(money []Ask) []Ask {
+	slices.SortFunc(money, func(a, b Ask) int { return strings.Compare(a.C.ID, b.C.ID) })
+	return money
+}
+
+func addAsk(asks []Ask, a Ask) []Ask {
+	if a.Amount.IsZero() {
+		return asks
+	}
+	for i := range asks {
+		if asks[i].C == a.C {
+			asks[i].Amount = asks[i].Amount.Add(a.Amount)
+			return asks
+		}
+	}
+	return append(asks, a)
+}
+
+// judgeEvent decides whether all of asks may be used on the rows of chains. A denial is about
+// the capability that denied.
+func (v *View) judgeEvent(cat *catalogue.Catalogue, event string, asks []Ask, chains [][]uint32) bursar.Decision {
+	d := bursar.Decision{Granted: true, Chains: v.nodes(chains, asks)}
+	for i := range asks {
+		g := v.gate(cat, &asks[i])
+		if b := shut(&g, &asks[i]); b != nil && d.Granted {
+			d.Granted, d.Reason, d.Binding = false, gateReason(asks[i].C), b
+		}
+	}
+	if d.Granted {
+		judgeNodes(&d)
+	}
+	d.Capability = bursar.Capability{Kind: bursar.KindFeature, ID: cat.Meters[event][0].ID}
+	if d.Binding != nil {
+		d.Capability = d.Binding.Node.Capability
+	} else if len(asks) > 0 {
+		d.Capability = asks[0].C
+	}
+	for i := range asks {
+		if asks[i].C == d.Capability {
+			d.Gate = v.gate(cat, &asks[i])
+		} else if asks[i].C.Kind == bursar.KindCurrency {
+			d.Costs = append(d.Costs, bursar.PricedGate{Cost: bursar.Cost{CurrencyID: asks[i].C.ID, Amount: asks[i].Amount}, Gate: v.gate(cat, &asks[i])})
+		}
+	}
+	cat.Show(&d)
+	return d
+}
+
+// afterEvent is the state of the limits once asks have been granted, and the one that has
+// room for the fewest more of such events.
+func (v *View) afterEvent(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32) (d bursar.Decision, tightest *bursar.Binding) {
+	d = bursar.Decision{Granted: true, Chains: v.nodes(chains, nil)}
+	see := func(source bursar.BindingSource, n bursar.Node) {
+		if n.UsageLimit == nil || n.Requested.Sign() <= 0 {
+			return
+		}
+		if t := tightest; t == nil || bursar.CompareShares(*n.Remaining(), n.Requested, *t.Node.Remaining(), t.Node.Requested) < 0 {
+			tightest = &bursar.Binding{Source: source, Node: n}
+		}
+	}
+	for i := range asks {
+		a := &asks[i]
+		if g := v.gate(cat, a); !g.Unlimited && !g.Soft {
+			b := gateBinding(&g, a)
+			see(b.Source, b.Node)
+		}
+	}
+	for _, chain := range d.Chains {
+		for i := range chain {
+			n := &chain[i]
+			n.Granted = true
+			for j := range asks {
+				if asks[j].C == n.Capability {
+					n.Requested = asks[j].Amount
+				}
+			}
+			if n.Enforcement == bursar.Hard {
+				see(bursar.BindingEntity, *n)
+			}
+		}
+	}
+	return d, tightest
+}
+
+// ReserveEvent holds all that an event is expected to use.
+type ReserveEvent struct {
+	SpendEvent
+	Ttl    int // seconds
+	Settle bool
+}
+
+func (o *ReserveEvent) Decide(d *Decider) (any, error) {
+	a, err := d.admitEvent(&o.SpendEvent)
+	if err != nil {
+		return nil, err
+	}
+	rec := &record.EventHeld{Event: record.HeldEvent{Name: o.In.EventName, Content: o.Content, Props: o.In.Dimensions}}
+	for i := range a.item.usages {
+		if u := &a.item.usages[i]; u.aggregate == "" && !u.In.Value.IsZero() {
+			rec.Event.Parts = append(rec.Event.Parts, d.heldPart(u))
+		}
+	}
+	if len(rec.Event.Parts) == 0 {
+		first := bursar.Capability{Kind: bursar.KindFeature, ID: d.Cat.Meters[o.In.EventName][0].ID}
+		rec.Event.Parts = []record.HeldPart{{Cap: d.CapFor(first)}}
+	}
+	combo := d.ComboFor(a.labels)
+	d.notePath(a.path.Path)
+	rec.HoldOpened = record.HoldOpened{ID: d.NextID(), Cap: rec.Event.Parts[0].Cap, Amount: rec.Event.Parts[0].Amount, Created: d.Now,
+		Expires: d.Now + bursar.Time(o.Ttl)*1e9, Settle: o.Settle, Key: o.Key, Dims: a.labels, Combo: combo, Path: a.path.Path, Chains: a.chains}
+	d.Emit(rec)
+	out := d.ReservationOut(d.Cat, d.Hold(rec.ID))
+	out.Decision.Warnings = a.Warnings
+	return out, nil
+}
+
+func (d *Decider) heldPart(u *UsageItem) record.HeldPart {
+	p := record.HeldPart{Cap: d.CapFor(u.In.Capability()), Amount: u.In.Value}
+	for i := range u.asks[1:] {
+		a := &u.asks[i+1]
+		p.Costs = append(p.Costs, record.HeldCost{Cap: d.CapFor(a.C), Card: a.price.Card.ID, Version: a.price.Version,
+			Rate: bursar.Rate{Amount: a.price.Rate.Amount, Per: a.price.Rate.Per}, Held: a.Amount})
+	}
+	return p
+}
+
+// ConsumeEvent records all that an event uses, if that may be used.
+type ConsumeEvent struct{ SpendEvent }
+
+func (o *ConsumeEvent) Decide(d *Decider) (any, error) {
+	a, err := d.admitEvent(&o.SpendEvent)
+	if err != nil {
+		return nil, err
+	}
+	d.reached = nil
+	res := bursar.ConsumeResult{EventName: o.In.EventName, Timestamp: d.Now, Properties: o.In.Dimensions}
+	for i := range a.item.usages {
+		u := &a.item.usages[i]
+		d.recordUsage(u, record.OpEvent)
+		res.ID = firstOf(res.ID, u.ID)
+	}
+	for i := range a.asks {
+		a.asks[i].Cap = d.CapOrd(a.asks[i].C) // it may be new
+	}
+	res.Used, res.Costs = d.usedBy(a.item.usages)
+	res.Decision, res.Tightest = d.afterEvent(d.Cat, a.asks, a.chains)
+	res.Decision.Warnings, res.Alerts = a.Warnings, d.reached
+	res.Credit = d.Credit(d.Cat, a.asks)
+	return res, nil
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// usedBy is what usages that are recorded used of each capability, and what of it is costs.
+func (d *Decider) usedBy(usages []UsageItem) (used []bursar.CapabilityAmount, costs []bursar.Cost) {
+	var features, money []Ask
+	for i := range usages {
+		u := &usages[i]
+		features = addAsk(features, Ask{C: u.In.Capability(), Amount: u.took})
+		for _, c := range u.Costs {
+			money = addAsk(money, Ask{C: bursar.Capability{Kind: bursar.KindCurrency, ID: c.CurrencyID}, Amount: c.Amount})
+		}
+	}
+	for _, a := range byCurrency(money) {
+		costs = append(costs, bursar.Cost{CurrencyID: a.C.ID, Amount: a.Amount})
+	}
+	return amountsOf(append(features, money...)), costs
+}
+
+func amountsOf(asks []Ask) []bursar.CapabilityAmount {
+	out := make([]bursar.CapabilityAmount, len(asks))
+	for i, a := range asks {
+		out[i] = bursar.CapabilityAmount{Capability: a.C, Amount: a.Amount}
+	}
+	return out
+}
+
+// heldAsks is what a hold holds of each capability, as asksOfEvent orders it.
+func (v *View) heldAsks(h *record.Hold) []Ask {
+	return v.asksByCap(h.EachHeld)
+}
+
+// usedAsks is the same of what was booked for it.
+func (v *View) usedAsks(u *record.EventUse) []Ask {
+	return v.asksByCap(func(f func(uint32, bursar.Amount)) {
+		for _, p := range u.Parts {
+			f(p.Cap, p.Amount)
+			for _, c := range p.Costs {
+				f(c.Cap, c.Amount)
+			}
+		}
+	})
+}
+
+func (v *View) asksByCap(each func(func(cap uint32, a bursar.Amount))) []Ask {
+	var features, money []Ask
+	each(func(cap uint32, a bursar.Amount) {
+		x := Ask{C: v.Capability(cap), Cap: cap, Amount: a}
+		if x.C.Kind == bursar.KindFeature {
+			features = addAsk(features, x)
+		} else {
+			money = addAsk(money, x)
+		}
+	})
+	return append(features, byCurrency(money)...)
+}
+
+// eventOut shows what a hold of an event has beside what every hold has.
+func (v *View) eventOut(cat *catalogue.Catalogue, h *record.Hold, live [][]uint32, out *bursar.Reservation) {
+	x := h.Event
+	asks := v.heldAsks(h)
+	e := &bursar.ReservedEvent{Name: x.Name, Properties: x.Props, Held: amountsOf(asks)}
+	out.Capability, out.Amount = bursar.Capability{}, bursar.Amount{}
+	if x.Used != nil {
+		e.Properties, e.Estimated = x.Used.Props, x.Used.Estimated
+		asks = v.usedAsks(x.Used)
+		e.Used = amountsOf(asks)
+	}
+	if x.Used != nil || h.Status == bursar.HoldOpen {
+		for _, a := range asks {
+			if a.C.Kind == bursar.KindCurrency {
+				out.Costs = append(out.Costs, bursar.Cost{CurrencyID: a.C.ID, Amount: a.Amount})
+			}
+		}
+	}
+	e.Properties = v.seenDims(cat, e.Properties)
+	after, tightest := v.afterEvent(cat, asks, live)
+	out.Decision, e.Tightest = &after, tightest
+	out.Event = e
+}
+
+// EventReservedAgain answers a reservation of an event whose twin is h, with the warnings
+// that it would have now.
+func (d *Decider) EventReservedAgain(in *bursar.EventInput, h *record.Hold) bursar.Reservation {
+	res := d.ReservationOut(d.Cat, h)
+	res.Duplicate = true
+	res.Decision.Warnings = d.warningsOf(in)
+	return res
+}
+
+// warningsOf are those that an event would have now.
+func (d *Decider) warningsOf(in *bursar.EventInput) []string {
+	it := EventItem{In: *in}
+	d.meterEvent(&it, "", 0, new(bursar.Problems))
+	return it.warnings
+}
+
+// EventConsumedAgain answers a consumption of an event whose twin is recorded at p.
+func (d *Decider) EventConsumedAgain(in *bursar.EventInput, p *record.Placed) bursar.ConsumeResult {
+	res := bursar.ConsumeResult{ID: p.ID(), EventName: in.EventName, Timestamp: p.Row.Head.Now, Properties: in.Dimensions, Duplicate: true}
+	asks := d.asksByCap(func(f func(uint32, bursar.Amount)) {
+		for i := p.Index; i < len(p.Row.Recs); i++ {
+			switch r := p.Row.Recs[i].(type) {
+			case *record.Usage:
+				if r.Op != record.OpEvent || r.Key.Set && i > p.Index {
+					return // of another request
+				}
+				f(r.Cap, r.Total)
+			case *record.Cost:
+				f(r.Cap, r.Total)
+			}
+		}
+	})
+	res.Used = amountsOf(asks)
+	for _, a := range asks {
+		if a.C.Kind == bursar.KindCurrency {
+			res.Costs = append(res.Costs, bursar.Cost{CurrencyID: a.C.ID, Amount: a.Amount})
+		}
+	}
+	r := d.Resolve(d.Cat, labelsOf(in.Dimensions))
+	chains, _ := d.chains(&r, asks)
+	res.Decision, res.Tightest = d.afterEvent(d.Cat, asks, chains)
+	res.Decision.Warnings = d.warningsOf(in)
+	if res.Credit = d.Credit(d.Cat, asks); res.Credit != nil {
+		res.Credit.Consumed = &bursar.Amount{}
+	}
+	return res
+}
+
+// alertReached shows that a row reached thresholds.
+func (v *View) alertReached(ord uint32, def *record.Limit, thresholds []int) bursar.AlertReached {
+	return bursar.AlertReached{AssignmentID: store.FormatID(v.RowID(ord)), EntityID: v.Ent(def.Ent).ID, Capability: v.Capability(def.Cap),
+		Label: def.Label, Thresholds: thresholds}
+}

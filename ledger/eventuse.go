@@ -1,0 +1,308 @@
+package ledger
+
+import (
+	"crypto/sha256"
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// How a hold of an event ends with usage. That usage is recorded as the event's would be,
+// and only then does the hold end, in the same commit.
+
+func (v *View) applyEventHeld(r *record.EventHeld) {
+	v.remember(r.Key)
+	v.openHold(r.Hold())
+}
+
+func (v *View) applyEventUsed(r *record.EventUsed) error {
+	v.remember(r.Key)
+	use := r.Use
+	if r.Late != nil {
+		n := *r.Late
+		n.Status, n.Closed, n.Late, n.Event = bursar.HoldCommitted, r.At, true, n.Event.With(&use)
+		put(v, &v.Hlds, r.ID, &n)
+		return nil
+	}
+	return v.closeHold(r.ID, func(h *record.Hold) {
+		h.Status, h.Closed = bursar.HoldCommitted, r.At
+		if use.Estimated {
+			h.Status, h.Closed = bursar.HoldExpired, h.Expires
+		}
+		h.Event = h.Event.With(&use)
+	})
+}
+
+// UsedEvent is what the event of a hold really was.
+type UsedEvent struct {
+	Name string             // "" = that of the hold
+	Dims []bursar.Dimension // they take the place of those of the hold, whose measures count no more
+	// Derived are further ones, which were read from a reply: a label of the hold is left as it is.
+	Derived  []bursar.Dimension
+	Warnings []string        // of how they were read
+	Key      record.Identity // of the event, where it has one that is not the hold's
+}
+
+// usingEvent is a hold of an event that is about to end with what was used.
+type usingEvent struct {
+	hold    *record.Hold
+	item    EventItem
+	content [8]byte
+	key     record.Identity
+	repeat  bool // it ended so before
+}
+
+// ContentHash is what is remembered of a content.
+func ContentHash(content []byte) (h [8]byte) {
+	sum := sha256.Sum256(content)
+	copy(h[:], sum[:])
+	return h
+}
+
+// ReservesContent is what every key of a reservation of an event is remembered with. Only a
+// reservation has it, so an event that comes with the same key is known to be the
+// reservation's own.
+func ReservesContent(eventName string) [8]byte {
+	e := record.Encoder{}
+	e.Byte(byte(record.OpReserve))
+	e.String(eventName)
+	return ContentHash(e.B)
+}
+
+// useEvent judges the end of a hold with what was used. It adds to p what is wrong, with
+// pointers that begin with at. Prices are those of when the hold began.
+func (d *Decider) useEvent(h *record.Hold, u *UsedEvent, at string, p *bursar.Problems) *usingEvent {
+	if u.Name != "" && u.Name != h.Event.Name {
+		p.Add(at+"/eventName", bursar.CodeValidationFailed, "the reservation %s is of the event %q", store.FormatID(h.ID), h.Event.Name)
+		return nil
+	}
+	x := &usingEvent{hold: h, key: u.Key}
+	x.item.In = bursar.EventInput{CustomerID: d.Cust().ID, EventName: h.Event.Name, Dimensions: u.onto(labelsOf(h.Event.Props)), Warnings: u.Warnings}
+	x.content = ContentHash(EventContent(&x.item.In))
+	if err := d.usable(x); err != nil {
+		p.Add(at+"/reservationId", err.Code, "%s", err.Message)
+		return nil
+	}
+	if x.repeat { // nothing of it is judged again
+		p = new(bursar.Problems)
+	}
+	d.meterEvent(&x.item, at, h.Created, p)
+	noneNegative(x.item.usages, at, p)
+	return x
+}
+
+// onto are the dimensions of the event with the labels of the hold, ordered by key. How long
+// the prompt is goes by what was used.
+func (u *UsedEvent) onto(labels []bursar.Dimension) []bursar.Dimension {
+	derived := func(key string) bool {
+		return slices.ContainsFunc(u.Derived, func(d bursar.Dimension) bool { return d.Key == key })
+	}
+	out := slices.DeleteFunc(slices.Clone(u.Dims), func(d bursar.Dimension) bool { return derived(d.Key) })
+	add := func(d bursar.Dimension) {
+		if !slices.ContainsFunc(out, func(have bursar.Dimension) bool { return have.Key == d.Key }) {
+			out = append(out, d)
+		}
+	}
+	for _, d := range labels {
+		if d.Key != bursar.Context {
+			add(d)
+		}
+	}
+	for _, d := range u.Derived {
+		add(d)
+	}
+	return record.SortDims(out)
+}
+
+// usable is an error when a hold cannot end with that any more.
+func (d *Decider) usable(x *usingEvent) *bursar.Error {
+	h := x.hold
+	switch h.Status {
+	case bursar.HoldCommitted:
+		if h.Event.Used.Content != x.content {
+			return bursar.Errorf(bursar.CodeReservationClosed, "the reservation %s was committed with other usage at %s; it is committed once", store.FormatID(h.ID), h.Closed)
+		}
+		x.repeat = true
+	case bursar.HoldReleased:
+		return errClosed(h, "committed").(*bursar.Error)
+	case bursar.HoldExpired:
+		if d.Now > h.Created+bursar.MaxHoldLife {
+			return errClosed(h, "committed").(*bursar.Error)
+		}
+	}
+	return nil
+}
+
+// commitEvent ends a hold of an event with what u says. A commit of the other sort is refused.
+func (d *Decider) commitEvent(h *record.Hold, u *UsedEvent) (any, error) {
+	switch {
+	case u == nil:
+		return nil, bursar.ErrorAt("/amount", bursar.CodeValidationFailed,
+			"the reservation %s is of the event %q: commit it with usage, tokens or properties in place of an amount", store.FormatID(h.ID), h.Event.Name)
+	case h.Event == nil:
+		return nil, bursar.ErrorAt("/amount", bursar.CodeValidationFailed,
+			"the reservation %s holds an amount of %s: commit it with amount; usage, tokens and properties are for a reservation of an event",
+			store.FormatID(h.ID), d.Capability(h.Cap))
+	}
+	var p bursar.Problems
+	x := d.useEvent(h, u, "", &p)
+	if err := p.Err(); err != nil {
+		return nil, withoutPlace(err)
+	}
+	if !x.repeat {
+		d.reached = nil
+		d.recordUse(x)
+		h = d.Hold(h.ID)
+	}
+	out := d.ReservationOut(d.Cat, h)
+	out.Duplicate = x.repeat
+	out.Decision.Warnings = x.item.warnings
+	if !x.repeat {
+		out.Event.Alerts = d.reached
+	}
+	return out, nil
+}
+
+// withoutPlace is err as a commit gets it: its path names the reservation, and its body has
+// properties.
+func withoutPlace(err error) error {
+	b, ok := err.(*bursar.Error)
+	if !ok {
+		return err
+	}
+	if len(b.Fields) == 1 && b.Fields[0].Pointer == "/reservationId" {
+		return &bursar.Error{Code: b.Code, Message: b.Fields[0].Detail}
+	}
+	for i := range b.Fields {
+		if rest, ok := strings.CutPrefix(b.Fields[i].Pointer, "/dimensions"); ok {
+			b.Fields[i].Pointer = "/properties" + rest
+		}
+	}
+	return b
+}
+
+// recordUse records what was used and ends the hold. What an estimate booked is taken back.
+func (d *Decider) recordUse(x *usingEvent) {
+	h := x.hold
+	rec := &record.EventUsed{ID: h.ID, At: d.Now, Key: x.key}
+	if h.Status == bursar.HoldExpired {
+		if open := d.Hold(h.ID); open != nil && open.Status == bursar.HoldOpen {
+			d.expireHold(open) // its end is recorded before what comes late
+			h = d.Hold(h.ID)
+		}
+		rec.Late = h
+		if h.Event.Used != nil {
+			(&booking{Decider: d, h: h, now: d.Now, back: true}).parts()
+		}
+	}
+	rec.Use = record.EventUse{Content: x.content, Props: x.item.In.Dimensions}
+	for i := range x.item.usages {
+		u := &x.item.usages[i]
+		d.recordUsage(u, record.OpHeldEvent)
+		if u.took.IsZero() {
+			continue
+		}
+		part := record.UsedPart{Cap: d.CapOrd(u.In.Capability()), Amount: u.took}
+		for _, c := range u.Costs {
+			part.Costs = append(part.Costs, record.PaidCost{Cap: d.CapOrd(bursar.Capability{Kind: bursar.KindCurrency, ID: c.CurrencyID}), Amount: c.Amount})
+		}
+		rec.Use.Parts = append(rec.Use.Parts, part)
+	}
+	d.Emit(rec)
+}
+
+// settleEvent ends a hold whose time is over with what it holds, as used.
+func (d *Decider) settleEvent(h *record.Hold) {
+	(&booking{Decider: d, h: h, now: h.Expires}).parts()
+	d.Emit(&record.EventUsed{ID: h.ID, At: h.Expires, Use: h.Event.Estimate()})
+}
+
+// booking records what a hold holds as used when its time was over or takes that back: on the
+// limits that it is on, at its prices.
+type booking struct {
+	*Decider
+	h    *record.Hold
+	now  bursar.Time
+	back bool
+}
+
+// of is an amount of the hold as it is booked.
+func (b *booking) of(a bursar.Amount) bursar.Amount {
+	if b.back {
+		return a.Neg()
+	}
+	return a
+}
+
+func (b *booking) parts() {
+	h := b.h
+	for i := range h.Event.Parts {
+		part := &h.Event.Parts[i]
+		amount := b.of(part.Amount)
+		if amount.IsZero() {
+			continue
+		}
+		rec := &record.Usage{Op: record.OpHeldEvent, Cap: part.Cap, Amount: amount, Timestamp: h.Created, At: h.Expires, Dims: h.Dims,
+			Combo: h.Combo, Path: h.Path, Delta: amount, Total: b.clampTotal(part.Cap, amount)}
+		rec.Charges = b.Charges(b.withPromo(b.heldRows(h, part.Cap), part.Cap), h.Expires, amount, false)
+		of := len(b.Recs)
+		b.Emit(rec)
+		b.moveLevels(part.Cap, h.Path, amount)
+		b.alertCharges(rec.Charges)
+		for j := range part.Costs {
+			b.cost(part.Cap, &part.Costs[j], rec.Total, of)
+		}
+	}
+}
+
+// cost records what a part costs in one currency.
+func (b *booking) cost(feature uint32, c *record.HeldCost, units bursar.Amount, of int) {
+	h, amount := b.h, b.of(c.Held)
+	if amount.IsZero() {
+		return
+	}
+	var plain []bursar.Dimension // as they were when the hold began
+	if h.Combo != 0 {
+		plain = record.DecodeCombo(b.View.combo(h.Combo))
+	}
+	rec := &record.Cost{Cap: c.Cap, Feature: feature, Of: uint32(of), Card: c.Card, Version: c.Version, Units: units, Amount: amount,
+		Total: b.clampTotal(c.Cap, amount), At: h.Expires, Combo: b.costCombo(plain, b.Capability(feature).ID), Path: h.Path}
+	if !b.back {
+		rec.Held, rec.Hold, rec.Dims = true, h.ID, h.Dims
+	}
+	rec.Charges = b.Charges(b.heldRows(h, c.Cap), h.Expires, amount, false)
+	b.Emit(rec)
+	b.alertCharges(rec.Charges)
+	if b.Cat.Prepaid(b.Capability(c.Cap).ID) {
+		b.draw(c.Cap, rec.Total, feature, of, record.DrawConsumed, b.now)
+	}
+}
+
+// heldAt is the hold that a key of a reservation at a place stands for.
+func (d *Decider) heldAt(p *record.Place) (id [16]byte, err error) {
+	if p.Seq == d.Head.Seq+1 {
+		if int(p.Index) < len(d.Recs) {
+			if r, ok := d.Recs[p.Index].(*record.EventHeld); ok {
+				return r.ID, nil
+			}
+		}
+		return id, record.ErrRecord
+	}
+	if d.Facts != nil {
+		if id, ok := d.Facts.Held[*p]; ok {
+			return id, nil
+		}
+	}
+	return id, &Needs{Base: d.SeriesBase, Held: []record.Place{*p}}
+}
+
+// holdNow is a hold as it stands; nil = there is none.
+func (d *Decider) holdNow(id [16]byte) (*record.Hold, error) {
+	if h := d.Shown(d.View.Hold(id)); h != nil {
+		return h, nil
+	}
+	return d.savedHold(id)
+}

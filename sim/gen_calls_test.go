@@ -1,0 +1,158 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/bursarhq/bursar"
+)
+
+// recentCall is an event that was reserved or consumed.
+type recentCall struct {
+	customer string
+	in       bursar.SpendInput
+}
+
+// properties are an event's: its labels, and how much it uses.
+func (g *gen) properties(c *mCust) []bursar.Dimension {
+	dims := slices.DeleteFunc(g.dims(c), func(d bursar.Dimension) bool { return d.Key == "tier" })
+	if !chance(g.r, 60) {
+		dims = append(dims, g.measure())
+	}
+	if !chance(g.r, 60) {
+		dims = append(dims, bursar.Dimension{Key: "who", Value: pick(g.r, []string{"p1", "p2", "p3", "p4"})})
+	}
+	if chance(g.r, 10) {
+		dims = append(dims, bursar.Dimension{Key: "tokens.odd", Value: pick(g.r, []string{"0", "1"}), Kind: bursar.DimNumber})
+	}
+	return append(dims, bursar.Dimension{Key: "status", Value: pick(g.r, []string{"ok", "ok", "bad", "/v1/x"})})
+}
+
+// measure is what the meters of sums read; at times it is below 0, or no number.
+func (g *gen) measure() bursar.Dimension {
+	if chance(g.r, 60) {
+		return bursar.Dimension{Key: "n", Value: "many"}
+	}
+	n := parse(pick(g.r, []string{"0", "1", "2", "3", "7.5", "10", "100", "0.000000001"}))
+	if chance(g.r, 60) {
+		n = n.Neg()
+	}
+	return bursar.Dimension{Key: "n", Value: n.String(), Kind: bursar.DimNumber}
+}
+
+func (g *gen) call(id string) bursar.SpendInput {
+	if chance(g.r, 8) {
+		if in := g.againCall(id); in != nil {
+			return *in
+		}
+	}
+	in := bursar.SpendInput{EventName: pick(g.r, eventNames), Dimensions: g.properties(g.known(id)), IdempotencyKey: g.key()}
+	if chance(g.r, 100) {
+		in.EventName = "unheard"
+	}
+	g.calls = append(g.calls[max(0, len(g.calls)-100):], recentCall{id, in})
+	return in
+}
+
+// againCall is an event that comes again, perhaps with other content, or to be done
+// otherwise than before.
+func (g *gen) againCall(id string) *bursar.SpendInput {
+	c := g.m.customers[id]
+	for range 5 {
+		if len(g.calls) == 0 || c == nil {
+			return nil
+		}
+		x := pick(g.r, g.calls)
+		old, stored := c.keys[keyID{"event " + x.in.EventName, x.in.IdempotencyKey}]
+		if x.customer != id || !stored || g.time(c) >= old.at+bursar.Time(23*time.Hour) {
+			continue
+		}
+		in := x.in
+		in.Dimensions = slices.Clone(in.Dimensions)
+		slices.Reverse(in.Dimensions)
+		if chance(g.r, 6) {
+			in.Dimensions = append(in.Dimensions, bursar.Dimension{Key: "more", Value: "1"})
+		}
+		return &in
+	}
+	return nil
+}
+
+func genReserveCall(g *gen) action {
+	id := g.customer()
+	a := reserveCall{id, g.call(id), pick(g.r, ttls), pick(g.r, []bursar.OnExpire{bursar.ExpireRelease, bursar.ExpireSettle})}
+	if chance(g.r, 150) {
+		a.TTL = pick(g.r, badTTLs)
+	}
+	return a
+}
+
+func genConsumeCall(g *gen) action {
+	id := g.customer()
+	return consumeCall{id, g.call(id)}
+}
+
+// usedBy is what the event of a reservation was: as before, or something else.
+func (g *gen) usedBy(h *mHold) []bursar.Dimension {
+	var dims []bursar.Dimension
+	switch {
+	case h.Event.Used != nil && !h.Event.Estimated && !chance(g.r, 4):
+		dims = slices.Clone(h.Event.Properties) // as it was committed
+	case chance(g.r, 4):
+		dims = slices.Clone(h.call.props) // just what was expected
+	case chance(g.r, 10):
+		dims = g.properties(g.known(h.CustomerID)) // for somebody else
+	default:
+		dims = []bursar.Dimension{g.measure()}
+		if chance(g.r, 3) {
+			dims = append(dims, bursar.Dimension{Key: "who", Value: "p9"})
+		}
+		if chance(g.r, 4) {
+			dims = append(dims, bursar.Dimension{Key: "model", Value: pick(g.r, plainDims["model"])})
+		}
+	}
+	return dims
+}
+
+// someCall names a reservation of an event, if one is soon found.
+func (g *gen) someCall(id string) (holdRef, *mHold) {
+	for range 8 {
+		if ref, h := g.someHold(id); h != nil && h.call != nil {
+			return ref, h
+		}
+	}
+	return g.someHold(id)
+}
+
+func genCommitCall(g *gen) action {
+	id := g.customer()
+	ref, h := g.someCall(id)
+	if h == nil || h.call == nil {
+		return commitCall{id, ref, []bursar.Dimension{g.measure()}}
+	}
+	return commitCall{id, ref, g.usedBy(h)}
+}
+
+// endByEvent makes event number i of a report one that ends a reservation: by its name, or
+// with its key.
+func (g *gen) endByEvent(a *reportEvents, i int) {
+	x := &a.In[i]
+	ref, h := g.someCall(x.CustomerID)
+	if h == nil {
+		return
+	}
+	if h.call != nil && !chance(g.r, 20) {
+		x.EventName, x.Dimensions = h.Event.Name, g.usedBy(h)
+	}
+	c := g.known(x.CustomerID)
+	if h.call != nil && chance(g.r, 3) && g.time(c) < h.CreatedAt+bursar.Time(23*time.Hour) {
+		x.EventName, x.IdempotencyKey = h.Event.Name, h.ref.Key
+		if chance(g.r, 2) {
+			return
+		}
+	}
+	if a.Of == nil {
+		a.Of = map[int]holdRef{}
+	}
+	a.Of[i] = ref
+}

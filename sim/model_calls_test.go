@@ -1,0 +1,320 @@
+package sim
+
+import (
+	"math/big"
+	"slices"
+
+	"github.com/bursarhq/bursar"
+)
+
+// Calls: what an event would use is held for, consumed, or ends the reservation of it.
+
+// heldPart is what of one feature a reservation of an event holds.
+type heldPart struct {
+	feature bursar.Capability
+	amount  num
+	costs   []heldCost
+}
+
+// mCall is what a reservation of an event has beside what every one has.
+type mCall struct {
+	props   []bursar.Dimension
+	parts   []heldPart
+	content string // of what it ended with
+}
+
+// part is what an event uses of one feature.
+type part struct {
+	feature *bursar.Feature
+	amount  num
+	costs   []charge
+	prices  []price
+}
+
+func (m *model) metersOf(x bursar.EventInput) (list []*bursar.Feature) {
+	for _, id := range sortedKeys(m.features) {
+		if f := m.features[id]; f.ArchivedAt == nil && f.Meter != nil && f.Meter.EventName == x.EventName {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// partsOf is what of an event adds up, at the prices of an instant.
+func (m *model) partsOf(x bursar.EventInput, priced bursar.Time) (list []part) {
+	for _, f := range m.metersOf(x) {
+		if !takes(f.Meter, x) || extreme(f.Meter) {
+			continue
+		}
+		p := part{feature: f, amount: numOf(bursar.AmountFromInt(1)), prices: m.pricesOf(f.ID, labelsOf(x.Dimensions), priced)}
+		if f.Meter.Aggregation.Function == "SUM" {
+			p.amount = numOf(parse(property(x, f.Meter.Aggregation.Field).Value))
+		}
+		for _, pr := range p.prices {
+			if pr.rate != nil {
+				cost, _ := pr.cost(p.amount)
+				p.costs = append(p.costs, charge{pr.currency, cost})
+			}
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// asksOfParts adds them up by capability, features before currencies; what is 0 is not asked.
+func asksOfParts(list []part) []ask {
+	var features, money []ask
+	for _, p := range list {
+		features = more(features, ask{featureOf(p.feature.ID), p.amount})
+		for _, x := range p.costs {
+			money = more(money, ask{currencyOf(x.currency), x.cost})
+		}
+	}
+	slices.SortFunc(money, func(a, b ask) int { return compareText(a.cap.ID, b.cap.ID) })
+	return append(features, money...)
+}
+
+func more(list []ask, x ask) []ask {
+	if x.amount.sign() == 0 {
+		return list
+	}
+	for i := range list {
+		if list[i].cap == x.cap {
+			list[i].amount = list[i].amount.add(x.amount)
+			return list
+		}
+	}
+	return append(list, x)
+}
+
+func shownAsks(list []ask) []bursar.CapabilityAmount {
+	out := []bursar.CapabilityAmount{}
+	for _, x := range list {
+		out = append(out, bursar.CapabilityAmount{Capability: x.cap, Amount: x.amount.amount()})
+	}
+	return out
+}
+
+func costsOfAsks(list []ask) (out []bursar.Cost) {
+	for _, x := range list {
+		if x.cap.Kind == bursar.KindCurrency {
+			out = append(out, bursar.Cost{CurrencyID: x.cap.ID, Amount: x.amount.amount()})
+		}
+	}
+	return out
+}
+
+// decideCall judges all that an event asks for. A denial is about what denied.
+func (c *mCust) decideCall(first bursar.Capability, asks []ask, a attribution, now bursar.Time) bursar.Decision {
+	d := bursar.Decision{Granted: true, Capability: first}
+	for _, x := range asks {
+		c.judgeGate(&d, c.gate(x, now))
+	}
+	d.Chains = c.chains(asks, a, now)
+	for _, n := range slices.Concat(d.Chains...) {
+		if n.Granted {
+			continue
+		}
+		reason := bursar.CodeRequestedUsageExceeding
+		if c.together(n.Capability, numOf(n.CurrentUsage), numOf(n.Reserved), num{}).cmp(numOf(*n.UsageLimit)) >= 0 {
+			reason = bursar.CodeBudgetExceeded
+		}
+		deny(&d, reason, bursar.Binding{Source: bursar.BindingEntity, Node: n})
+	}
+	if len(asks) > 0 {
+		d.Capability = asks[0].cap
+	}
+	if d.Binding != nil {
+		d.Capability = d.Binding.Node.Capability
+	}
+	for _, x := range asks {
+		if g := c.gate(x, now); x.cap == d.Capability {
+			d.Gate = g
+		} else if x.cap.Kind == bursar.KindCurrency {
+			d.Costs = append(d.Costs, bursar.PricedGate{Cost: bursar.Cost{CurrencyID: x.cap.ID, Amount: x.amount.amount()}, Gate: g})
+		}
+	}
+	return d
+}
+
+// tightest is the hard limit that has room for the fewest more of asks.
+func (c *mCust) tightest(asks []ask, chains [][]bursar.Node, now bursar.Time) (least *bursar.Binding) {
+	see := func(source bursar.BindingSource, n bursar.Node) {
+		if n.UsageLimit == nil || n.Requested.Sign() <= 0 {
+			return
+		}
+		left := numOf(*n.Remaining())
+		if least == nil || product(left, numOf(least.Node.Requested)).Cmp(product(numOf(*least.Node.Remaining()), numOf(n.Requested))) < 0 {
+			least = &bursar.Binding{Source: source, Node: n}
+		}
+	}
+	for _, x := range asks {
+		if g := c.gate(x, now); !g.Unlimited && !g.Soft {
+			limit, source := g.UsageLimit, bursar.BindingCredits
+			if x.cap.Kind == bursar.KindFeature {
+				source = bursar.BindingCustomer
+			}
+			n := bursar.Node{Capability: x.cap, UsageLimit: &limit, CurrentUsage: g.CurrentUsage, Reserved: g.Reserved, Requested: g.Requested}
+			if x.cap.Kind == bursar.KindFeature {
+				n.ResetsAt = g.ResetsAt
+			}
+			see(source, n)
+		}
+	}
+	for _, n := range slices.Concat(chains...) {
+		if n.Enforcement == bursar.Hard {
+			see(bursar.BindingEntity, n)
+		}
+	}
+	return least
+}
+
+func product(a, b num) *big.Int { return new(big.Int).Mul(a.big(), b.big()) }
+
+// called is an event that is to be reserved or consumed, judged.
+type called struct {
+	c     *mCust
+	now   bursar.Time
+	x     bursar.EventInput
+	parts []part
+	asks  []ask
+	attribution
+	before bursar.Decision
+}
+
+// call judges an event. What was done under its key before is old.
+func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.EventInput) string) (o called, old *mKey, f *fail) {
+	c, now := m.customer(customer)
+	if c == nil {
+		return o, nil, failed(bursar.CodeCustomerNotFound)
+	}
+	o = called{c: c, now: now, x: bursar.EventInput{CustomerID: customer, EventName: in.EventName, Dimensions: in.Dimensions, IdempotencyKey: in.IdempotencyKey}}
+	c.log.tried(now)
+	meters := m.metersOf(o.x)
+	if len(meters) == 0 {
+		return o, nil, failedAt("/eventName", bursar.CodeUnknownMeter)
+	}
+	if k, known := c.keys[keyID{"event " + in.EventName, in.IdempotencyKey}]; known && in.IdempotencyKey != "" {
+		if k.content != text(o.x) {
+			return o, nil, failed(bursar.CodeIdempotencyKeyReused)
+		}
+		return o, &k, nil
+	}
+	if c.info.ArchivedAt != nil {
+		return o, nil, failed(bursar.CodeCustomerIsArchived)
+	}
+	var p problems
+	judgeCall(&p, meters, o.x)
+	if f := p.err(); f != nil {
+		return o, nil, f
+	}
+	o.parts, o.attribution = m.partsOf(o.x, now), c.attribute(labelsOf(in.Dimensions))
+	o.asks = asksOfParts(o.parts)
+	o.before = c.decideCall(featureOf(meters[0].ID), o.asks, o.attribution, now)
+	o.before.Warnings = m.warningsOf(o.x)
+	if !o.before.Granted {
+		return o, nil, denied(o.before)
+	}
+	return o, nil, nil
+}
+
+// judgeCall: an event that is held for or consumed takes nothing back.
+func judgeCall(p *problems, meters []*bursar.Feature, x bursar.EventInput) {
+	for _, f := range meters {
+		if !takes(f.Meter, x) {
+			continue
+		}
+		judgeMeasure(p, f, x)
+		if a := f.Meter.Aggregation; a.Function == "SUM" || a.Function == "MAX" {
+			if d := property(x, a.Field); d != nil && d.Kind == bursar.DimNumber && parse(d.Value).Sign() < 0 {
+				p.at("/dimensions/"+a.Field, bursar.CodeInvalidAmount)
+			}
+		}
+	}
+}
+
+func reserveContent(x bursar.EventInput) string { return "reserve " + eventContent(x) }
+
+func (m *model) reserveCall(customer string, in bursar.SpendInput, ttl int, onExpire bursar.OnExpire) (bursar.Reservation, *fail) {
+	if f := badTTL(ttl); f != nil {
+		return bursar.Reservation{}, f
+	}
+	o, old, f := m.call(customer, in, reserveContent)
+	if f != nil {
+		return bursar.Reservation{}, f
+	}
+	if old != nil {
+		return old.hold.show(true), nil
+	}
+	c, now := o.c, o.now
+	dims := labelsOf(in.Dimensions)
+	h := &mHold{
+		Reservation: bursar.Reservation{ID: m.newID("r"), CustomerID: customer, Dimensions: dims, Status: bursar.HoldOpen, OnExpire: onExpire,
+			CreatedAt: now, ExpiresAt: now + bursar.Time(ttl)*1e9, Costs: costsOfAsks(o.asks),
+			Event: &bursar.ReservedEvent{Name: in.EventName, Properties: sortedDims(in.Dimensions), Held: shownAsks(o.asks)}},
+		ref: holdRef{"event " + in.EventName, in.IdempotencyKey}, route: o.route, plain: c.plain(dims), call: &mCall{props: in.Dimensions},
+	}
+	for _, p := range o.parts {
+		if p.amount.sign() == 0 {
+			continue
+		}
+		held := heldPart{feature: featureOf(p.feature.ID), amount: p.amount}
+		for _, pr := range p.prices {
+			if pr.rate != nil {
+				cost, _ := pr.cost(p.amount)
+				held.costs = append(held.costs, heldCost{pr.currency, pr, cost})
+			}
+		}
+		h.call.parts = append(h.call.parts, held)
+	}
+	for _, x := range o.asks {
+		for _, r := range c.applying(x.cap, o.attribution) {
+			h.rows = append(h.rows, r.id)
+		}
+	}
+	c.hold(h, 1)
+	c.holds, c.open = append(c.holds, h), append(c.open, h)
+	c.log.wrote(now)
+	if in.IdempotencyKey != "" {
+		c.keys[keyID{"event " + in.EventName, in.IdempotencyKey}] = mKey{content: reserveContent(o.x), at: now, hold: h}
+	}
+	shown := h.show(false)
+	e := *shown.Event
+	shown.Event = &e
+	after := o.after()
+	e.Tightest = c.tightest(o.asks, after.Chains, now)
+	shown.Decision = &after
+	return shown, nil
+}
+
+// after shows the limits once the event was granted.
+func (o *called) after() bursar.Decision {
+	return verdict(o.before, bursar.Decision{Chains: o.c.chains(o.asks, o.attribution, o.now)})
+}
+
+func (m *model) consumeCall(customer string, in bursar.SpendInput) (bursar.ConsumeResult, *fail) {
+	if in.Amount.Sign() < 0 {
+		return bursar.ConsumeResult{}, failedAt("/amount", bursar.CodeInvalidAmount)
+	}
+	o, old, f := m.call(customer, in, eventContent)
+	if f != nil {
+		return bursar.ConsumeResult{}, f
+	}
+	if old != nil {
+		r := old.consume
+		r.Duplicate, r.EventName = true, in.EventName
+		return r, nil
+	}
+	r := bursar.ConsumeResult{ID: m.newID("u"), EventName: in.EventName, Timestamp: o.now}
+	asks := m.recordCall(o.c, o.x, o.now, o.now, o.now)
+	r.Used, r.Costs = shownAsks(asks), costsOfAsks(asks)
+	r.Decision = o.after()
+	r.Tightest = o.c.tightest(o.asks, r.Decision.Chains, o.now)
+	if !o.c.recorded(o.x) {
+		r.ID = ""
+	}
+	if in.IdempotencyKey != "" && r.ID != "" {
+		o.c.keys[keyID{"event " + in.EventName, in.IdempotencyKey}] = mKey{content: eventContent(o.x), at: o.now, consume: r}
+	}
+	return r, nil
+}
