@@ -16,6 +16,7 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 	ends := make([]*endingOf, len(in))
 	ended := map[*mHold]string{}
 	seen := map[string]bool{}
+	again := make([]bool, len(in)) // within the request
 	for i, x := range in {
 		p.item = fmt.Sprintf("/events/%d", i)
 		m.judgeEvent(&p, x)
@@ -26,8 +27,9 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 		}
 		id := keyID{"event " + x.EventName, x.IdempotencyKey}
 		k, stored := c.keys[id]
-		if place := fmt.Sprint(x.CustomerID, id); !seen[place] && (!stored || k.hold != nil) { // else it is not new
-			seen[place] = true
+		place := fmt.Sprint(x.CustomerID, id)
+		again[i] = seen[place]
+		if seen[place] = true; !again[i] && (!stored || k.hold != nil) { // else it is not new
 			ends[i] = m.endsHold(&p, c, now, x, &k, ended)
 		}
 	}
@@ -53,6 +55,9 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 			warnings := r.Warnings
 			*r = m.endByEvent(x, end)
 			r.Warnings = warnings
+			continue
+		}
+		if r.Duplicate = again[i]; again[i] {
 			continue
 		}
 		took, duplicate := m.recordEvent(x)
