@@ -279,6 +279,35 @@ export function truthTests(browser, server) {
       },
     ],
     [
+      "truth: a card of thousands of prices is looked through, and usage that was not understood is told",
+      async () => {
+        const prices = await startServer();
+        const meter = { eventName: "llm", aggregation: { function: "SUM", field: "tokens.input" }, filters: [] };
+        await prices.call("POST", "/features", { id: "input", displayName: "Input", featureType: "NUMBER", meter });
+        await prices.call("POST", "/credits/custom-currencies", { id: "usd", displayName: "Dollars", prepaid: false });
+        const rates = Array.from({ length: 5000 }, (_, i) => ({
+          featureId: "input",
+          amount: i,
+          per: 1_000_000,
+          match: { model: [`m${i}`] },
+        }));
+        await prices.call("POST", "/rate-cards", { id: "models", currencyId: "usd", displayName: "Models", rates });
+        await prices.call("POST", "/customers", { id: "acme" });
+        const usage = { prompt_tokens: 1, smell_tokens: 7 };
+        await prices.call("POST", "/events", {
+          events: [{ customerId: "acme", eventName: "llm", idempotencyKey: "1", dimensions: { model: "m1" }, usage }],
+        });
+        const page = await open("/console/catalogue/rates", {}, prices);
+        await page.getByText("Usage that was not understood: llm m1 smell_tokens (1×)").waitFor();
+        await button("Open", page).click();
+        await page.getByText("200 of 5,000 shown").waitFor();
+        await page.getByLabel("Find a price").fill("m4711");
+        await page.getByText("1 of 1 shown").waitFor();
+        await dialogOf(page).getByRole("cell", { name: "4,711" }).waitFor();
+        await page.close();
+      },
+    ],
+    [
       "truth: first steps stay until the first request has arrived",
       async () => {
         const empty = await startServer();

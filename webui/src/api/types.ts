@@ -181,6 +181,7 @@ export type Repricing = {
   }[];
   applied: boolean;
 };
+export type Unread = { eventName: string; model: string; members: string[]; sample: string; count: number; lastSeen: string };
 export type Unpriced = { featureId: string; currencyId: string; dimensions: Dimensions; amount: Amount; count: number; lastSeen: string };
 
 export type Customer = {

@@ -5,7 +5,7 @@ import { path } from "../api/client";
 import { count } from "../api/locale";
 import type { Rate, RateCard, RateVersion } from "../api/types";
 import { shortTime } from "../lib/time";
-import { Button, Confirm, Dialog, Reading, Select, toast } from "../ui";
+import { Button, Confirm, Dialog, Reading, Select, Text, toast } from "../ui";
 import { Table } from "../ui/List";
 import { CardForm } from "./CardForm";
 import { Reprice } from "./Reprice";
@@ -85,22 +85,39 @@ export function Card({ card, onClose }: { card: RateCard; onClose: () => void })
   );
 }
 
+/** How many rates or differences are shown at once. */
+const mostShown = 200;
+
 function RateTable({ rates, currency }: { rates: Rate[]; currency: string }) {
+  const [text, setText] = useState("");
+  const found = rates.filter(r => `${r.featureId} ${matchWords(r.match)}`.toLowerCase().includes(text.trim().toLowerCase()));
   return (
-    <Table
-      look="panel rates"
-      rows={rates}
-      id={(_, i) => String(i)}
-      columns={[
-        { head: "Feature", look: "nowrap", cell: r => r.featureId },
-        { head: "When", look: "muted", cell: r => matchWords(r.match) || "otherwise" },
-        {
-          head: `${currency} per million`,
-          look: "right num",
-          cell: r => <span title={`${formatExact(r.amount)} per ${count(r.per)}`}>{formatExact(perMillion(r))}</span>,
-        },
-      ]}
-    />
+    <div className="stack tight">
+      {rates.length > mostShown && (
+        <Text
+          label="Find a price"
+          type="search"
+          placeholder="Model, feature or provider"
+          value={text}
+          onChange={setText}
+          hint={`${count(Math.min(found.length, mostShown))} of ${count(found.length)} shown`}
+        />
+      )}
+      <Table
+        look="panel rates"
+        rows={found.slice(0, mostShown)}
+        id={(_, i) => String(i)}
+        columns={[
+          { head: "Feature", look: "nowrap", cell: r => r.featureId },
+          { head: "When", look: "muted break", cell: r => matchWords(r.match) || "otherwise" },
+          {
+            head: `${currency} per million`,
+            look: "right num",
+            cell: r => <span title={`${formatExact(r.amount)} per ${count(r.per)}`}>{formatExact(perMillion(r))}</span>,
+          },
+        ]}
+      />
+    </div>
   );
 }
 
@@ -113,7 +130,12 @@ function Diff({ before, after }: { before: RateVersion; after: RateVersion }) {
         <p className="small muted">The same prices.</p>
       ) : (
         <ul className="small stack tight">
-          {diff.map(d => (
+          {diff.length > mostShown && (
+            <li className="muted">
+              {count(diff.length)} prices differ; the first {mostShown}:
+            </li>
+          )}
+          {diff.slice(0, mostShown).map(d => (
             <li key={d.featureId + d.match} className="break">
               <span className="strong">{d.featureId}</span> <span className="muted">{d.match || "otherwise"}</span>{" "}
               <span className="num">

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import type { Page, RateCard, Unpriced } from "../api/types";
+import type { Page, RateCard, Unpriced, Unread } from "../api/types";
 import { day, longTime } from "../lib/time";
 import { Notice } from "../ui";
 import { List, RowButton } from "../ui/List";
@@ -14,6 +14,7 @@ export function RateCards() {
   const [open, setOpen] = useState<string | null>(null);
   const got = useQuery({ queryKey: ["cards"], queryFn: () => api.all<RateCard>("/rate-cards") });
   const unpriced = useQuery({ queryKey: ["unpriced"], queryFn: () => api.get<Page<Unpriced>>("/rate-cards/unpriced", { limit: 50 }) });
+  const unread = useQuery({ queryKey: ["unread"], queryFn: () => api.get<Page<Unread>>("/events/unread") });
   const shown = got.data?.find(c => c.id === open);
   return (
     <List
@@ -41,6 +42,7 @@ export function RateCards() {
       actions={c => <RowButton onClick={() => setOpen(c.id)}>Open</RowButton>}
     >
       {unpriced.data && unpriced.data.data.length > 0 && <NoPrice rows={unpriced.data.data} />}
+      {unread.data && unread.data.data.length > 0 && <NotRead rows={unread.data.data} />}
       {shown && <Card card={shown} onClose={() => setOpen(null)} />}
       {adding && <CardForm card={null} from={null} onClose={() => setAdding(false)} />}
     </List>
@@ -52,6 +54,16 @@ function NoPrice({ rows }: { rows: Unpriced[] }) {
   return (
     <Notice kind="warn">
       <span className="strong">Usage without a price:</span> {rows.slice(0, 3).map(words).join(", ")}
+      {rows.length > 3 && ` and ${rows.length - 3} more`}
+    </Notice>
+  );
+}
+
+function NotRead({ rows }: { rows: Unread[] }) {
+  const words = (u: Unread) => [u.eventName, u.model, u.members.join(" ") || "nothing of it", `(${u.count}×)`].filter(Boolean).join(" ");
+  return (
+    <Notice kind="warn">
+      <span className="strong">Usage that was not understood:</span> {rows.slice(0, 3).map(words).join(", ")}
       {rows.length > 3 && ` and ${rows.length - 3} more`}
     </Notice>
   );
