@@ -222,7 +222,7 @@ func (u *usageReader) splitOutput(c *usageCounts) {
 	}
 	audio, image, video := u.count(pathsAudioOut), u.count(pathsImageOut), u.count(pathsVideoOut)
 	if parts := audio.n + image.n + video.n; parts > out {
-		u.total = u.members[c.output.path].name
+		u.total = u.members[cmp.Or(c.output.path, audio.path, image.path, video.path)].name
 		out = parts
 	}
 	u.counts[kindOutput] = out - audio.n - image.n - video.n
