@@ -386,7 +386,7 @@ func (e *Engine) shareOne(c *customer, mine bool, saved uint64) {
 // keys under other generations than memory believes, and c must be read anew before it is saved.
 func (e *Engine) letKeysGo(c *customer, saved uint64) (bool, error) {
 	c.mu.RLock()
-	gens := append(slices.Clone(c.st.Keys.Closing), c.st.Keys.Frozen())
+	gens := append(slices.Clone(c.st.Keys.Closing), c.st.Keys.Snapshot())
 	c.mu.RUnlock()
 	for i, g := range gens[:len(gens)-1] {
 		first, last := g.Ends()

@@ -96,7 +96,7 @@ func (e *Engine) repriceCustomer(ctx context.Context, rp *ledger.Repricer, id st
 // rehearses that.
 func (e *Engine) repriceCarryOut(ctx context.Context, rp *ledger.Repricer, id string, plan *ledger.RepricePlan, effects *ledger.RepriceEffects) error {
 	upTo := plan.Head
-	rehearsal := &ledger.Decider{View: ledger.NewView(plan.Frozen, max(plan.Frozen.Head.Now, e.now())), Cat: rp.Cat, Rehearsal: true}
+	rehearsal := &ledger.Decider{View: ledger.NewView(plan.Snapshot, max(plan.Snapshot.Head.Now, e.now())), Cat: rp.Cat, Rehearsal: true}
 	for todo := plan.Groups; len(todo) > 0; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -137,14 +137,14 @@ func (e *Engine) planRepricing(ctx context.Context, rp *ledger.Repricer, id stri
 			}
 		}
 		if len(s.Features) > 0 {
-			s.Plan = &ledger.RepricePlan{State: v.State, Frozen: v.State.Freeze(), Head: v.Head.Seq}
+			s.Plan = &ledger.RepricePlan{State: v.State, Snapshot: v.State.Snapshot(), Head: v.Head.Seq}
 		}
 		return nil
 	})
 	if err != nil || s.Plan == nil {
 		return nil, err
 	}
-	s.Cap = s.Plan.Frozen.Caps.Ord(bursar.Capability{Kind: bursar.KindCurrency, ID: rp.Card.CurrencyID})
+	s.Cap = s.Plan.Snapshot.Caps.Ord(bursar.Capability{Kind: bursar.KindCurrency, ID: rp.Card.CurrencyID})
 	if _, whole, err := e.logSince(ctx, id, s.Plan.Head, rp.From); err != nil {
 		return nil, err
 	} else if !whole {

@@ -49,7 +49,7 @@ func (s *State) Capture(id string, lateHorizon time.Duration) (*Capture, func())
 	m := Meta{Customer: s.Customer, Types: s.Types.List, Caps: s.Caps.List, Rows: len(s.Rows), LastRow: store.FormatID(s.RowIDs[len(s.RowIDs)-1])}
 	combos := s.combos.List
 	rowIDs := s.RowIDs
-	keys, from := s.Keys.Frozen(), s.Keys.saved
+	keys, from := s.Keys.Snapshot(), s.Keys.saved
 	closing := slices.Clone(s.Keys.Closing)
 	fill := func() {
 		for _, c := range combos {

@@ -91,8 +91,8 @@ func (k *keyGen) entry(i int) []byte {
 	return k.chunks[i/keysPerChunk][at : at+store.KeyEntrySize]
 }
 
-// Frozen is k as it is now, for reading its entries while k goes on: they do not change.
-func (k *keyGen) Frozen() *keyGen { return &keyGen{N: k.N, chunks: slices.Clone(k.chunks)} }
+// Snapshot is k as it is now, for reading its entries while k goes on: they do not change.
+func (k *keyGen) Snapshot() *keyGen { return &keyGen{N: k.N, chunks: slices.Clone(k.chunks)} }
 
 // Ends are keys of the first and of the last commit.
 func (k *keyGen) Ends() (first, last KeyEntry) {

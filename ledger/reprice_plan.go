@@ -17,10 +17,10 @@ const maxRepriceGroups = 250_000
 
 // RepricePlan is what a repricing has to do for one customer.
 type RepricePlan struct {
-	State  *State // that it was made from
-	Frozen *State // what of that it needs, as it was
-	Head   uint64 // the log was read up to here
-	Groups []RepriceGroup
+	State    *State // that it was made from
+	Snapshot *State // what of that it needs, as it was
+	Head     uint64 // the log was read up to here
+	Groups   []RepriceGroup
 
 	records, unmatched int
 	was, is            bursar.Amount
@@ -51,9 +51,9 @@ func (g *RepriceGroup) hops() []record.Hop {
 // overdraft, the draw, a low balance, and an alert for each limit.
 func (g *RepriceGroup) Records() int { return 5 + len(g.rows) }
 
-// Freeze copies what deciding about charges reads, to do so without the customer's
+// Snapshot copies what deciding about charges reads, to do so without the customer's
 // lock. The values are immutable: lists and maps of them are copied.
-func (s *State) Freeze() *State {
+func (s *State) Snapshot() *State {
 	f := NewState()
 	f.Head, f.Customer = s.Head, s.Customer
 	f.Caps = names[bursar.Capability]{slices.Clip(s.Caps.List), maps.Clone(s.Caps.ords)}
@@ -139,7 +139,7 @@ func (s *RepriceScan) act(a *Act, id [16]byte) {
 	}
 	at := bucketStart(a.At)
 	for _, row := range rows {
-		if def := s.Plan.Frozen.Rows[row.ord]; def != nil {
+		if def := s.Plan.Snapshot.Rows[row.ord]; def != nil {
 			at = max(at, def.Sched.WindowAt(a.At).Start)
 		}
 	}
@@ -185,7 +185,7 @@ func (s *RepriceScan) charged(p *catalogue.PricedBy, a *Act, id [16]byte) (versi
 	if h := a.Hold; h != nil {
 		for i := range h.Costs {
 			if h.Costs[i].Card == s.Rp.Card.ID {
-				v := View{State: s.Plan.Frozen}
+				v := View{State: s.Plan.Snapshot}
 				return h.Costs[i].Version, was, freeRows(v.heldRows(h, s.Cap))
 			}
 		}
@@ -205,7 +205,7 @@ func (s *RepriceScan) rowsOn(path []record.Hop, rec [16]byte) (rows []uint32) {
 	}
 	if s.byEntity == nil {
 		s.byEntity = map[uint32][]uint32{}
-		for row, def := range s.Plan.Frozen.Rows {
+		for row, def := range s.Plan.Snapshot.Rows {
 			if def != nil && def.Cap == s.Cap {
 				s.byEntity[def.Ent] = append(s.byEntity[def.Ent], uint32(row))
 			}
@@ -214,7 +214,7 @@ func (s *RepriceScan) rowsOn(path []record.Hop, rec [16]byte) (rows []uint32) {
 	r := Resolved{Path: path}
 	for _, p := range path {
 		for _, ord := range s.byEntity[p.Ent] {
-			if record.ComparePlaces(s.Plan.Frozen.RowIDs[ord], rec) < 0 && r.covers(s.Plan.Frozen.Rows[ord].Scope) {
+			if record.ComparePlaces(s.Plan.Snapshot.RowIDs[ord], rec) < 0 && r.covers(s.Plan.Snapshot.Rows[ord].Scope) {
 				rows = append(rows, ord)
 			}
 		}
@@ -252,7 +252,7 @@ func (s *RepriceScan) comboText(combo uint32) string {
 	if combo == 0 {
 		return ""
 	}
-	return s.Plan.Frozen.combos.At(combo)
+	return s.Plan.Snapshot.combos.At(combo)
 }
 
 // costText is the combination that the cost of an act is, or would be, in the series
@@ -264,7 +264,7 @@ func (s *RepriceScan) costText(a *Act) string {
 			return s.comboText(c.Combo)
 		}
 	}
-	feature := bursar.Dimension{Key: FeatureKey, Value: s.Plan.Frozen.Caps.At(a.cap).ID}
+	feature := bursar.Dimension{Key: FeatureKey, Value: s.Plan.Snapshot.Caps.At(a.cap).ID}
 	all := []bursar.Dimension{feature}
 	if a.combo != 0 {
 		for _, x := range record.DecodeCombo(s.comboText(a.combo)) {
