@@ -51,6 +51,10 @@ const (
 	EventEntityCreated      = "entity.created"
 	EventEntityUpdated      = "entity.updated"
 	EventEntityArchived     = "entity.archived"
+	EventEntityFrozen       = "entity.frozen"
+	EventEntityThawed       = "entity.thawed"
+	EventCustomerFrozen     = "customer.frozen"
+	EventCustomerThawed     = "customer.thawed"
 	EventEntitlementCreated = "entity.entitlement.created"
 	EventEntitlementUpdated = "entity.entitlement.updated"
 	EventEntitlementDeleted = "entity.entitlement.deleted"
@@ -67,4 +71,5 @@ const (
 // EventTypes lists the types that an endpoint can ask for.
 var EventTypes = []string{EventEntityTypeUpdated, EventEntityCreated, EventEntityUpdated, EventEntityArchived,
 	EventEntitlementCreated, EventEntitlementUpdated, EventEntitlementDeleted, EventUsageExceeded, EventUsageRecovered,
-	EventCreditsGranted, EventCreditsExpired, EventGrantDepleted, EventCreditsLow, EventReservationExpired}
+	EventCreditsGranted, EventCreditsExpired, EventGrantDepleted, EventCreditsLow, EventReservationExpired,
+	EventEntityFrozen, EventEntityThawed, EventCustomerFrozen, EventCustomerThawed}

@@ -61,6 +61,8 @@ const (
 	CodeReservationClosed    Code = "ReservationClosed"
 	CodeCurrencyInUse        Code = "CurrencyInUse"
 	CodeCustomerIsArchived   Code = "CustomerIsArchived"
+	CodeCustomerIsFrozen     Code = "CustomerIsFrozen"
+	CodeEntityIsFrozen       Code = "EntityIsFrozen"
 	CodeLastFullKey          Code = "LastFullKey"
 	CodeAllocationExceeded   Code = "AllocationExceeded"
 	CodeGrantNotVoidable     Code = "GrantNotVoidable"

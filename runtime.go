@@ -53,6 +53,7 @@ const (
 	BindingEntity   BindingSource = "ENTITY"
 	BindingCustomer BindingSource = "CUSTOMER"
 	BindingCredits  BindingSource = "CREDITS"
+	BindingFrozen   BindingSource = "FROZEN" // no limit: a freeze, in what is effective
 )
 
 // Binding is the limit that denied. For ENTITY it is a node of the chains; for
@@ -101,6 +102,8 @@ type Decision struct {
 	// when the request had no dimensions.
 	Chains  [][]Node
 	Binding *Binding
+	// Frozen is the freeze that denies, whatever the limits say; Binding is nil then.
+	Frozen *Freeze
 	// Warnings tell what in the request may not mean what was intended, see WarnNotResolved.
 	Warnings []string
 }

@@ -68,6 +68,14 @@ type EntityData struct {
 	Entity     bursar.Entity `json:"entity"`
 }
 
+// FreezeData is the data of entity.frozen, customer.frozen and the two of a thaw.
+type FreezeData struct {
+	CustomerID string         `json:"customerId"`
+	Entity     *bursar.Entity `json:"entity,omitempty"`
+	Reason     string         `json:"reason"`
+	FrozenAt   bursar.Time    `json:"frozenAt"`
+}
+
 type EntitlementData struct {
 	CustomerID  string         `json:"customerId"`
 	Entitlement map[string]any `json:"entitlement"`

@@ -67,7 +67,7 @@ func New(baseURL, key string) *Client {
 }
 
 // Error is a reply that is not a success. Binding, ResetsAt, Chains and Warnings are set when a
-// limit denied, Allocation when a write would have broken a strict one.
+// limit denied, Chains, Warnings and Frozen when a freeze did, Allocation when a write would have broken a strict one.
 type Error struct {
 	Status    int
 	Code      bursar.Code
@@ -80,6 +80,7 @@ type Error struct {
 	ResetsAt *bursar.Time // when the binding limit's window ends
 	Chains   [][]Node
 	Warnings []string
+	Frozen   *Frozen // what denied where a freeze did; Binding is nil then
 
 	Allocation *AllocationProblem
 
@@ -205,6 +206,7 @@ func failure(resp *http.Response, reply []byte) *Error {
 		Binding   *Binding            `json:"binding"`
 		ResetsAt  *bursar.Time        `json:"resetsAt"`
 		Chains    [][]Node            `json:"chains"`
+		Frozen    *Frozen             `json:"frozen"`
 		Warnings  []string            `json:"warnings"`
 
 		Allocation *AllocationProblem `json:"allocation"`
@@ -214,7 +216,7 @@ func failure(resp *http.Response, reply []byte) *Error {
 	}
 	e := &Error{
 		Status: resp.StatusCode, Code: p.Code, Message: p.Message, Retryable: p.Retryable, RequestID: resp.Header.Get("X-Request-Id"),
-		Fields: p.Errors, Binding: p.Binding, ResetsAt: p.ResetsAt, Chains: p.Chains, Warnings: p.Warnings, Allocation: p.Allocation, shouldRetry: resp.Header.Get("X-Should-Retry"),
+		Fields: p.Errors, Binding: p.Binding, ResetsAt: p.ResetsAt, Chains: p.Chains, Frozen: p.Frozen, Warnings: p.Warnings, Allocation: p.Allocation, shouldRetry: resp.Header.Get("X-Should-Retry"),
 	}
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
 		e.retryAfter = time.Duration(min(s, int(MaxRetryAfter/time.Second))) * time.Second

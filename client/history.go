@@ -78,6 +78,7 @@ type Denial struct {
 	Dimensions map[string]any `json:"dimensions"`
 	RequestID  string         `json:"requestId"`
 	Binding    *Binding       `json:"binding"`
+	Frozen     *Frozen        `json:"frozen"`
 	Chains     [][]Node       `json:"chains"`
 }
 

@@ -81,6 +81,7 @@ type Decision struct {
 	Unpriced []string `json:"unpriced"` // with the reason Unknown: currencies without a rate for it
 	Chains   [][]Node `json:"chains"`
 	Binding  *Binding `json:"binding"`
+	Frozen   *Frozen  `json:"frozen"`   // what denied where a freeze did; Binding is nil then
 	Warnings []string `json:"warnings"` // see bursar.WarnNotResolved
 }
 
@@ -169,4 +170,5 @@ type TreeRow struct {
 	PeriodStart    *bursar.Time       `json:"usagePeriodStart"`
 	PeriodEnd      *bursar.Time       `json:"usagePeriodEnd"`
 	Status         string             `json:"status"` // ok, warning or exceeded
+	Frozen         *Frozen            `json:"frozen"` // by its own freeze, the nearest above or the customer's
 }

@@ -202,6 +202,17 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 	"updateEntity": func(ctx context.Context, c *client.Client) error {
 		return only(c.UpdateEntity(ctx, "acme", "a", client.EntityPatch{DisplayName: client.Null[string](), ParentID: client.Some("t")}))
 	},
+	"freezeEntity": func(ctx context.Context, c *client.Client) error {
+		return only(c.FreezeEntity(ctx, "acme", "nosuch", "a test"))
+	},
+	"thawEntity": func(ctx context.Context, c *client.Client) error { return only(c.ThawEntity(ctx, "acme", "nosuch")) },
+	"freezeCustomer": func(ctx context.Context, c *client.Client) error {
+		return only(c.FreezeCustomer(ctx, "nosuch", "a test"))
+	},
+	"thawCustomer": func(ctx context.Context, c *client.Client) error { return only(c.ThawCustomer(ctx, "nosuch")) },
+	"listFreezes": func(ctx context.Context, c *client.Client) error {
+		return only(c.Freezes(ctx, "acme", client.Paging{Limit: 1}))
+	},
 	"archiveEntities": func(ctx context.Context, c *client.Client) error {
 		return only(c.ArchiveEntities(ctx, "acme", client.ArchiveInput{IDs: []string{"t"}, Descendants: true, DryRun: true}))
 	},

@@ -22,6 +22,7 @@ func init() {
 		"entity": (*world).opEntity, "patch": (*world).opPatch, "show": (*world).opShow, "entities": (*world).opEntities,
 		"archive":   func(w *world, o *op) error { return w.archive(o, true) },
 		"unarchive": func(w *world, o *op) error { return w.archive(o, false) },
+		"freeze":    (*world).opFreeze, "thaw": (*world).opThaw, "freezes": (*world).opFreezes,
 		"put-limit": (*world).opPutLimit, "delete-limit": (*world).opDeleteLimit, "limits": (*world).opLimits,
 		"used": (*world).opUsed, "tree": (*world).opTree, "more": (*world).opMore,
 		"customer": (*world).opCustomer, "type": (*world).opType, "feature": (*world).opFeature, "currency": (*world).opCurrency,

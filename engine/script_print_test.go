@@ -58,7 +58,7 @@ func (w *world) printDecision(d *bursar.Decision) {
 	if d.Granted {
 		w.printf("granted%s\n", warningsText(d.Warnings))
 	} else {
-		w.printf("denied %s%s%s\n", d.Reason, bindingText(d.Binding), warningsText(d.Warnings))
+		w.printf("denied %s%s%s%s\n", d.Reason, frozenText(d.Frozen), bindingText(d.Binding), warningsText(d.Warnings))
 	}
 	w.printChains(d.Chains)
 }
@@ -120,7 +120,7 @@ func (w *world) printError(err error) {
 		return
 	}
 	if b.Denial != nil {
-		w.printf("refused %s%s\n", b.Code, bindingText(b.Denial.Binding))
+		w.printf("refused %s%s%s\n", b.Code, frozenText(b.Denial.Frozen), bindingText(b.Denial.Binding))
 		w.printChains(b.Denial.Chains)
 		return
 	}
@@ -183,5 +183,5 @@ func (w *world) printRow(r *ledger.TreeRow) {
 	if r.ParentID != nil {
 		w.printf(", below %s", *r.ParentID)
 	}
-	w.printf("%s%s\n", mark(r.ChildCount > 0, fmt.Sprintf(", %d below", r.ChildCount)), mark(r.ArchivedAt != nil, ", archived"))
+	w.printf("%s%s\n", mark(r.ChildCount > 0, fmt.Sprintf(", %d below", r.ChildCount)), mark(r.ArchivedAt != nil, ", archived")+frozenText(r.Frozen))
 }

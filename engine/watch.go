@@ -122,6 +122,8 @@ func (w *Watch) changes(v *ledger.View) (out []ledger.Change) {
 			if v.Sees(t.Ord) || v.Sees(t.Old) {
 				return []ledger.Change{{Resync: true}}
 			}
+		case ledger.TouchFrozen:
+			return []ledger.Change{{Resync: true}}
 		case ledger.TouchEntity:
 			ents[t.Ord] = true
 		default:

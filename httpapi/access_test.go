@@ -22,6 +22,7 @@ var tokenRoutes = map[string]string{
 	"GET " + customer: "read", "GET " + customer + "/entities": "read", "GET " + customer + "/entities/{entityId}": "read",
 	"PATCH " + customer + "/entities/{entityId}": "manage", "GET " + customer + "/entities/{entityId}/usage": "read",
 	"GET " + assignments: "read", "PUT " + assignments: "manage", "GET " + assignments + "/{assignmentId}": "read", "DELETE " + assignments + "/{assignmentId}": "manage",
+	"POST " + customer + "/entities/{entityId}/freeze": "manage", "POST " + customer + "/entities/{entityId}/thaw": "manage", "GET " + customer + "/freezes": "read",
 	"POST " + assignments + boosts: "manage", "GET " + assignments + boosts: "read", "DELETE " + assignments + boosts + "/{boostId}": "manage",
 	"GET " + entitlement: "read", "PUT " + entitlement: "manage", "GET " + entitlement + "/{assignmentId}": "read", "DELETE " + entitlement + "/{assignmentId}": "manage",
 	"POST " + entitlement + boosts: "manage", "GET " + entitlement + boosts: "read", "DELETE " + entitlement + boosts + "/{boostId}": "manage",
@@ -125,6 +126,10 @@ func bodyFor(r *route, entity string) string {
 	switch {
 	case strings.HasSuffix(r.pattern, "/boosts") && r.method == "POST":
 		return `{"amount":1}`
+	case strings.HasSuffix(r.pattern, "/freeze"):
+		return `{"reason":"a test"}`
+	case strings.HasSuffix(r.pattern, "/thaw"):
+		return ""
 	case r.method == "PATCH":
 		return `{"metadata":{"a":"b"}}`
 	case r.method == "PUT":

@@ -177,5 +177,8 @@ func (r *decisionLot) decision() bursar.Decision {
 		sources := []bursar.BindingSource{bursar.BindingEntity, bursar.BindingCustomer, bursar.BindingCredits}
 		d.Binding = &bursar.Binding{Source: sources[r.IntN(3)], Node: r.node()}
 	}
+	if r.yes() {
+		d.Frozen = &bursar.Freeze{EntityID: r.text(), Reason: r.text(), FrozenAt: r.time()}
+	}
 	return d
 }

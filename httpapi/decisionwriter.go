@@ -106,7 +106,8 @@ func appendPath(b []byte, d *bursar.Decision) []byte {
 		b = appendChains(b, d.Chains)
 	}
 	b = append(b, `,"binding":`...)
-	return append(appendWarnings(appendBinding(b, d.Binding), d.Warnings), '}')
+	b = appendFrozen(appendBinding(b, d.Binding), d.Frozen)
+	return append(appendWarnings(b, d.Warnings), '}')
 }
 
 // appendWarnings appends them where there are any.

@@ -24,6 +24,7 @@ type denialOut struct {
 	Reason     bursar.Code   `json:"reason"`
 	RequestID  string        `json:"requestId"`
 	Binding    *bindingReply `json:"binding"`
+	Frozen     *frozenOut    `json:"frozen,omitempty" doc:"What denied where a freeze did; binding is null then."`
 	Chains     [][]nodeReply `json:"chains" doc:"The limits on its path, with their figures when it was denied."`
 }
 
@@ -47,15 +48,19 @@ func (a *API) denials(c call, in *denialsQuery) ([]denialOut, uint64, error) {
 // sees, without limits and dimensions that it does not see. ok is false for others.
 func viewDenial(d *denial, s *ledger.Sight) (out denialOut, ok bool) {
 	reason, binding, chains, dims, named := d.decision.Reason, d.decision.Binding, d.decision.Chains, d.dims, true
+	frozen := viewFrozen(d.decision.Frozen)
 	if !s.Whole() {
 		dims, named = s.Dimensions(d.dims)
 		chains = seenOf(chains, s)
+		if frozen != nil && frozen.EntityID != nil && !s.Entity(*frozen.EntityID) {
+			frozen.EntityID = nil
+		}
 		if binding != nil && (binding.Source != bursar.BindingEntity || !s.Limit(binding.Node.EntityID, binding.Node.ScopeEntityIDs)) {
 			reason, binding = boundBy(firstRefusing(chains), reason)
 		}
 	}
 	out = denialOut{ID: d.id, Timestamp: d.at, Kind: d.kind, Requested: d.requested, Dimensions: dims, Reason: reason,
-		RequestID: d.requestID, Binding: viewBinding(binding), Chains: viewChains(chains)}
+		RequestID: d.requestID, Binding: viewBinding(binding), Frozen: frozen, Chains: viewChains(chains)}
 	out.FeatureID, out.CurrencyID = capabilityIDs(d.capability)
 	return out, named
 }

@@ -15,7 +15,7 @@ type effectiveOut struct {
 
 // effectiveLimitOut is the limit or pool that decides what is effective.
 type effectiveLimitOut struct {
-	Source         bursar.BindingSource `json:"source" is:"enum=ENTITY|CUSTOMER|CREDITS|ABOVE" doc:"ABOVE: something that a token may not see; all else is null then."`
+	Source         bursar.BindingSource `json:"source" is:"enum=ENTITY|CUSTOMER|CREDITS|FROZEN|ABOVE" doc:"FROZEN: a freeze of the entity or, with entityId null, of the customer. ABOVE: something that a token may not see; all else is null then."`
 	AssignmentID   *string              `json:"assignmentId"`
 	EntityID       *string              `json:"entityId"`
 	DisplayName    *string              `json:"displayName" doc:"Of the entity."`
@@ -25,6 +25,7 @@ type effectiveLimitOut struct {
 	Label          *string              `json:"label"`
 	Cadence        *string              `json:"cadence"`
 	ResetsAt       *bursar.Time         `json:"resetsAt"`
+	Reason         *string              `json:"reason,omitempty" doc:"Of FROZEN: why."`
 }
 
 func viewEffective(e *ledger.Effective) *effectiveOut {
@@ -43,6 +44,9 @@ func viewEffective(e *ledger.Effective) *effectiveOut {
 	out.By.FeatureID, out.By.CurrencyID = capabilityIDs(l.Capability)
 	if l.ResetsAt != 0 {
 		out.By.ResetsAt = &l.ResetsAt
+	}
+	if l.Source == bursar.BindingFrozen {
+		out.By.EntityID, out.By.DisplayName, out.By.Reason = orNil(&l.EntityID), l.DisplayName, &l.Reason
 	}
 	if l.Source == bursar.BindingEntity {
 		out.By.AssignmentID, out.By.EntityID, out.By.DisplayName, out.By.ScopeEntityIDs = &l.AssignmentID, &l.EntityID, l.DisplayName, l.ScopeEntityIDs

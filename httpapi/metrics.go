@@ -37,7 +37,7 @@ type metrics struct {
 var denialReasons = []bursar.Code{
 	bursar.CodeCustomerNotFound, bursar.CodeCustomerIsArchived, bursar.CodeFeatureNotFound, bursar.CodeEntitlementNotFound,
 	bursar.CodeRequestedUsageExceeding, bursar.CodeInsufficientCredits, bursar.CodeBudgetExceeded,
-	bursar.CodeFeatureTypeMismatch, bursar.CodeCustomerResourceNotFound,
+	bursar.CodeFeatureTypeMismatch, bursar.CodeCustomerResourceNotFound, bursar.CodeEntityIsFrozen, bursar.CodeCustomerIsFrozen,
 }
 
 // warningCodes are what replies to others than estimates may warn of.

@@ -98,7 +98,7 @@ type denial struct {
 	capability bursar.Capability
 	requested  bursar.Amount
 	dims       []bursar.Dimension
-	decision   bursar.Decision // Reason, Binding and Chains
+	decision   bursar.Decision // Reason, Binding, Frozen and Chains
 	inBranch   string
 	forgotten  bool // by its customer
 }
@@ -128,7 +128,7 @@ type bindingCount struct {
 	last    bursar.Time
 }
 
-// deny remembers a denial by a limit. Denials for other reasons have nothing to show.
+// deny remembers a denial by a limit or a freeze. Denials for other reasons have nothing to show.
 func (o *observed) deny(d *denial) {
 	if id, err := uuid.NewV7(); err == nil {
 		d.id = id.String()
@@ -259,5 +259,5 @@ func (q *request) decided(kind string, c bursar.Capability, requested bursar.Amo
 		return
 	}
 	o.deny(&denial{customer: q.customer(), at: q.now, kind: kind, requestID: q.id, capability: c, requested: requested, dims: dims,
-		decision: bursar.Decision{Reason: d.Reason, Binding: d.Binding, Chains: d.Chains}})
+		decision: bursar.Decision{Reason: d.Reason, Binding: d.Binding, Frozen: d.Frozen, Chains: d.Chains}})
 }

@@ -40,6 +40,8 @@ var statuses = map[bursar.Code]int{
 	bursar.CodeBudgetExceeded:          402,
 	bursar.CodeRequestedUsageExceeding: 402,
 	bursar.CodeInsufficientCredits:     402,
+	bursar.CodeEntityIsFrozen:          402,
+	bursar.CodeCustomerIsFrozen:        402,
 
 	bursar.CodeMethodNotAllowed: 405,
 	codeRequestTimeout:          408,
@@ -168,7 +170,7 @@ func (q *request) appendProblem(b []byte, e *bursar.Error, status int, retry boo
 			b = append(b, "null"...)
 		}
 		b = append(b, `,"chains":`...)
-		b = appendWarnings(appendChains(b, d.Chains), d.Warnings)
+		b = appendWarnings(appendFrozen(appendChains(b, d.Chains), d.Frozen), d.Warnings)
 	}
 	if x := e.Allocation; x != nil {
 		b = appendBare(append(b, `,"allocation":`...), viewAllocationProblem(x))

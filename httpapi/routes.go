@@ -113,6 +113,8 @@ func (a *API) catalogueRoutes() []row {
 		{"PATCH", customer, v1, writes, 200, write(a.patchCustomer, viewCustomer), "Update a customer"},
 		{"POST", customer + "/archive", v1, writes, 200, write(a.archiveCustomer, viewCustomer), "Archive a customer"},
 		{"POST", customer + "/unarchive", v1, writes, 200, write(a.unarchiveCustomer, viewCustomer), "Unarchive a customer"},
+		{"POST", customer + "/freeze", v1, writes, 200, write(a.freezeCustomer, viewFreezing), "Freeze a customer: deny all that would be granted"},
+		{"POST", customer + "/thaw", v1, writes, 200, write(a.thawCustomer, viewFreezing), "Thaw a customer"},
 	}
 }
 
@@ -150,6 +152,9 @@ func (a *API) governanceRoutes() []row {
 		{"PATCH", customer + "/entities/{entityId}", v1, governs, 200, write(a.patchEntity, viewPatched), "Update an entity, or move it"},
 		{"POST", customer + "/entities/archive", both, writes, 200, writeAs(a.archiveEntities, viewArchival), "Archive entities"},
 		{"POST", customer + "/entities/unarchive", both, writes, 200, write(a.unarchiveEntities, viewArchivedIDs), "Unarchive entities"},
+		{"POST", customer + "/entities/{entityId}/freeze", v1, governs, 200, write(a.freezeEntity, viewFreezing), "Freeze an entity: deny all that would be granted to it and below it"},
+		{"POST", customer + "/entities/{entityId}/thaw", v1, governs, 200, write(a.thawEntity, viewFreezing), "Thaw an entity"},
+		{"GET", customer + "/freezes", v1, shows, 200, rows(freezeAt, a.listFreezes, viewListedFreeze), "List freezes: what is frozen"},
 		{"GET", customer + "/entities/{entityId}/usage", v1, shows, 200, read(a.entityUsage, viewHistory), "Get entity usage: over time"},
 
 		{"GET", customer + "/allocation", v1, shows, 200, readAs(a.allocation), "List allocations: how limits are shared out"},

@@ -58,6 +58,7 @@ type treeRow struct {
 	Status           *string             `json:"status" is:"enum=ok|warning|exceeded" doc:"Of this limit by itself."`
 	Refused          *refusal            `json:"refused" doc:"The newest refusal by this hard limit, in its period, for which too little is still left; of those that this node remembers. The stream tells new ones as events of the name refused: {assignmentId, at, requested}."`
 	Effective        *effectiveOut       `json:"effective" doc:"With all that limits it; null in tree mode without effectiveFeatureId and effectiveCurrencyId. What changes above sends no event for the rows below."`
+	Frozen           *frozenOut          `json:"frozen,omitempty" doc:"What stops it: the freeze of the entity itself, of the nearest frozen one above it, or of the customer."`
 	ChildCount       int                 `json:"childCount"`
 	ArchivedAt       *bursar.Time        `json:"archivedAt"`
 }
@@ -81,7 +82,7 @@ func (treeOut) envelope() {}
 
 func viewTreeRow(r *ledger.TreeRow) treeRow {
 	out := treeRow{EntityID: r.EntityID, EntityTypeID: r.EntityTypeID, DisplayName: r.DisplayName, ParentID: r.ParentID, ChildCount: r.ChildCount, ArchivedAt: r.ArchivedAt,
-		Effective: viewEffective(r.Effective)}
+		Effective: viewEffective(r.Effective), Frozen: viewFrozen(r.Frozen)}
 	l := r.Limit
 	if l == nil {
 		return out

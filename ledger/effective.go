@@ -32,6 +32,7 @@ type EffectiveLimit struct {
 	ScopeEntityIDs []string
 	Label          string
 	Cadence        string
+	Reason         string      // of FROZEN, which has no limit
 	ResetsAt       bursar.Time // 0 = it does not
 }
 
@@ -123,6 +124,9 @@ func (o *outlook) of(ent uint32, scope []uint32, c bursar.Capability, row uint32
 	if o.full.Cust().ArchivedAt != nil {
 		f.blocks = o.masked(&EffectiveLimit{Source: bursar.BindingCustomer, Capability: c}, o.v.Root == 0)
 	}
+	if z := o.full.frozenOn(&r); z != nil && f.blocks == nil {
+		f.blocks = o.frozen(z, c)
+	}
 	for i := range asks {
 		o.pool(&f, &asks[i], i == 0)
 	}
@@ -196,6 +200,16 @@ func (o *outlook) limit(f *found, row uint32, def *record.Limit, a *Ask, counts 
 	}
 	status := v.statusOf(row, def)
 	f.note(o.masked(l, seen), left, blocks, counts, status == statusWarning || status == statusExceeded, row)
+}
+
+// frozen is a freeze as what blocks.
+func (o *outlook) frozen(z *bursar.Freeze, c bursar.Capability) *EffectiveLimit {
+	l := &EffectiveLimit{Source: bursar.BindingFrozen, Capability: c, EntityID: z.EntityID, Reason: z.Reason}
+	ent := o.full.EntOrd(z.EntityID)
+	if ent != 0 {
+		l.DisplayName = o.full.Ent(ent).Name
+	}
+	return o.masked(l, o.v.Root == 0 || ent != 0 && o.v.Sees(ent))
 }
 
 // masked hides what the reader may not see.

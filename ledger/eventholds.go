@@ -63,7 +63,7 @@ func (d *Decider) admitEvent(o *SpendEvent) (*admittedEvent, error) {
 	a.asks, a.path = asksOfEvent(a.item.usages), d.Resolve(d.Cat, a.labels)
 	var over []Applied
 	a.chains, over = d.chains(&a.path, a.asks)
-	a.Decision = d.judgeEvent(d.Cat, o.In.EventName, a.asks, a.chains)
+	a.Decision = d.judgeEvent(d.Cat, o.In.EventName, &a.path, a.asks, a.chains)
 	a.Warnings = a.item.warnings
 	if !a.Granted {
 		return nil, &bursar.Error{Code: a.Reason, Message: denial(&a.Decision), Denial: &a.Decision}
@@ -121,10 +121,14 @@ func addAsk(asks []Ask, a Ask) []Ask {
 	return append(asks, a)
 }
 
-// judgeEvent decides whether all of asks may be used on the rows of chains. A denial is about
+// judgeEvent decides whether all of asks may be used on the rows of chains, which are those
+// of r. A denial is about
 // the capability that denied.
-func (v *View) judgeEvent(cat *catalogue.Catalogue, event string, asks []Ask, chains [][]uint32) bursar.Decision {
+func (v *View) judgeEvent(cat *catalogue.Catalogue, event string, r *Resolved, asks []Ask, chains [][]uint32) bursar.Decision {
 	d := bursar.Decision{Granted: true, Chains: v.nodes(chains, asks)}
+	if d.Frozen = v.frozenOn(r); d.Frozen != nil {
+		d.Granted, d.Reason = false, d.Frozen.Code
+	}
 	for i := range asks {
 		g := v.gate(cat, &asks[i])
 		if b := shut(&g, &asks[i]); b != nil && d.Granted {

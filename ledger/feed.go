@@ -39,6 +39,7 @@ const (
 	touchRow    touchKind = iota
 	TouchEntity           // made or changed
 	TouchMoved            // also archived or restored: the tree has another form
+	TouchFrozen           // or thawed, or the customer was: all below stands otherwise
 )
 
 func NewFeed(epoch string) *Feed { return &Feed{Epoch: epoch} }
@@ -67,6 +68,9 @@ func (f *Feed) note(v *View) {
 			}
 		}
 		f.add(t)
+	}
+	for ent := range v.frzs {
+		f.add(touch{Kind: TouchFrozen, Ord: ent})
 	}
 	for row, def := range v.defs {
 		t := touch{Ord: row}

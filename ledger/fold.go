@@ -69,6 +69,11 @@ func (v *View) apply(r record.Record) error {
 		put(v, &v.lvls, r.Key, &l)
 	case *record.Kept:
 		v.remember(r.Key)
+	case *record.Frozen:
+		z := r.Freeze
+		put(v, &v.frzs, r.Ent, &z)
+	case *record.Thawed:
+		put(v, &v.frzs, r.Ent, nil)
 	case *record.Activity:
 	default:
 		return v.applyMoney(r)

@@ -77,12 +77,15 @@ func gateBinding(g *bursar.Gate, a *Ask) *bursar.Binding {
 	return b
 }
 
-// Judge decides whether asks may be used on the rows of chains.
-func (v *View) Judge(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32) bursar.Decision {
+// Judge decides whether asks may be used on the rows of chains, which are those of r.
+func (v *View) Judge(cat *catalogue.Catalogue, r *Resolved, asks []Ask, chains [][]uint32) bursar.Decision {
 	d := bursar.Decision{Granted: true, Capability: asks[0].C, Gate: v.gate(cat, &asks[0]), Chains: v.nodes(chains, asks)}
 	cat.Show(&d)
-	if d.Binding = shut(&d.Gate, &asks[0]); d.Binding != nil {
-		d.Granted, d.Reason = false, gateReason(asks[0].C)
+	if d.Frozen = v.frozenOn(r); d.Frozen != nil {
+		d.Granted, d.Reason = false, d.Frozen.Code
+	}
+	if b := shut(&d.Gate, &asks[0]); b != nil && d.Granted {
+		d.Binding, d.Granted, d.Reason = b, false, gateReason(asks[0].C)
 	}
 	for i := range asks[1:] {
 		a := &asks[i+1]
@@ -147,7 +150,7 @@ func (v *View) Check(cat *catalogue.Catalogue, in *CheckInput) bursar.Decision {
 	}
 	r := v.Resolve(cat, in.Dimensions)
 	chains, over := v.chains(&r, asks)
-	d := v.Judge(cat, asks, chains)
+	d := v.Judge(cat, &r, asks, chains)
 	d.Warnings = v.Warnings(cat, &r, asks, unpriced, len(chains) > 0, over)
 	if d.Granted && cannotCount(asks, over) != nil {
 		d.Granted, d.Reason = false, bursar.CodeUnknown

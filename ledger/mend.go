@@ -125,6 +125,9 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		r.Entry.Timestamp = m.fixed(r.Entry.Timestamp)
 	case *record.AlertFired:
 		return m.fired(d, r)
+	case *record.Frozen:
+		r.Freeze.At = m.fixed(r.Freeze.At)
+	case *record.Thawed:
 	case *record.Promotion:
 		m.times(&r.Promotion)
 	case *record.BoostMade:

@@ -24,6 +24,7 @@ const (
 	partUnique = "unique"
 	partPaths  = "paths"
 	partEnded  = "ended"
+	partFreeze = "freeze"
 )
 
 type partKey struct {
@@ -61,6 +62,11 @@ func partBody(v any, caps []bursar.Capability) []byte {
 			return nil
 		}
 		body = firedPart{v.Start, v.Levels}
+	case *record.Freeze:
+		if v == nil {
+			return nil
+		}
+		body = freezePart{v.Reason, v.At, v.ByToken, v.Root}
 	case pathsPart:
 		body = v
 	case endedMark:
@@ -144,6 +150,11 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 		if read(&q) {
 			s.restorePaths(ord, q)
 		}
+	case partFreeze:
+		var q freezePart
+		if read(&q) {
+			s.freezes[ord] = &record.Freeze{Reason: q.Reason, At: q.At, ByToken: q.ByToken, Root: q.Root}
+		}
 	case partEnded:
 		s.endedMarked = true
 	default:
@@ -161,6 +172,7 @@ func (s *State) dumpMoney(e *record.Encoder, inOrder bool) {
 	dumpParts(e, s.boosts)
 	dumpParts(e, s.Promos)
 	dumpParts(e, s.Fired)
+	dumpParts(e, s.freezes)
 	for _, p := range uniqueParts(s.Uniques) {
 		e.String(p.Key)
 		e.Bytes(p.Body)

@@ -147,8 +147,9 @@ type TreeRow struct {
 	ParentID     *string
 	ChildCount   int
 	ArchivedAt   *bursar.Time
-	Limit        *TreeLimit // nil in tree mode
-	Effective    *Effective // of the limit's capability; in tree mode of the query's, if it names one
+	Limit        *TreeLimit     // nil in tree mode
+	Frozen       *bursar.Freeze // of it, of what is above it or of the customer: the nearest
+	Effective    *Effective     // of the limit's capability; in tree mode of the query's, if it names one
 }
 
 // TreeLimit is the limit of a TreeRow.

@@ -138,6 +138,10 @@ func (d *Decider) confined() error {
 			ent = d.ownerOf(r.Row)
 		case *record.AlertFired:
 			ent = d.ownerOf(r.Row)
+		case *record.Frozen:
+			ent = r.Ent
+		case *record.Thawed:
+			ent = r.Ent
 		default:
 			return errNotForTokens
 		}

@@ -35,6 +35,11 @@ func (s *State) Sound() error {
 			return fmt.Errorf("assignment %s names what is not there", store.FormatID(s.RowIDs[row]))
 		}
 	}
+	for ent := range s.freezes {
+		if !isEntity(ent) {
+			return errors.New("a freeze of an entity that is not there")
+		}
+	}
 	for id, h := range s.Holds {
 		ok := isCap(h.Cap)
 		for _, p := range h.Path {

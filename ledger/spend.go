@@ -58,7 +58,7 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 	}
 	r := d.Resolve(d.Cat, o.In.Dimensions)
 	chains, over := d.chains(&r, asks)
-	j := d.Judge(d.Cat, asks, chains)
+	j := d.Judge(d.Cat, &r, asks, chains)
 	j.Warnings = d.Warnings(d.Cat, &r, asks, nil, len(chains) > 0, over)
 	if !j.Granted {
 		return nil, &bursar.Error{Code: j.Reason, Message: denial(&j), Denial: &j}
@@ -80,6 +80,9 @@ type admitted struct {
 
 // denial explains a refusal in a sentence.
 func denial(j *bursar.Decision) string {
+	if j.Frozen != nil {
+		return frozenBecause(j.Frozen)
+	}
 	n := &j.Binding.Node
 	where := "the customer's pool of " + n.Capability.String()
 	switch j.Binding.Source {

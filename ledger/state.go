@@ -78,6 +78,8 @@ type State struct {
 	scopedOf map[uint32][]uint32 // by entity ord: its scoped rows, for listings
 	inScope  []uint8             // by entity ord: ownsScoped, isScope
 
+	freezes map[uint32]*record.Freeze // by entity ord; 0 = the customer
+
 	Totals map[uint32]*Total // by capability ord
 	Levels map[record.LevelKey]*record.Level
 	Holds  map[[16]byte]*record.Hold // open ones, and closed ones until a checkpoint has them
@@ -150,7 +152,8 @@ func NewState() *State {
 		Entities: make([]*record.Entity, 1), byID: map[string]uint32{}, children: map[uint32][]uint32{}, kidCount: map[uint32]kidCount{},
 		Rows: make([]*record.Limit, 1), RowIDs: make([][16]byte, 1), counters: make([]*Counter, 1),
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), under: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
-		Totals: map[uint32]*Total{}, Levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{},
+		freezes: map[uint32]*record.Freeze{},
+		Totals:  map[uint32]*Total{}, Levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{},
 		OpenHolds: newOrdered(record.CompareID), closedHolds: newOrdered(record.CompareID), endings: newEndings(),
 		schedules: map[record.Rule]*record.Schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{}, named: map[record.Naming]int{},
 		money: newMoney(), series: map[Bucket]bursar.Amount{}, Dirty: NewDirty(),

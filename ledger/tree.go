@@ -346,6 +346,7 @@ func (s *TreeScan) Row(v *View, x *TreeItem) (r TreeRow, ok bool) {
 	if s.look == nil || s.look.v != v {
 		s.look = newOutlook(v, s.Cat)
 	}
+	r.Frozen = v.frozenAt(x.Ent)
 	if x.Row == 0 {
 		if s.Q.Effective.ID != "" {
 			r.Effective = s.look.of(x.Ent, nil, s.Q.Effective, 0)

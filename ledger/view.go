@@ -29,7 +29,8 @@ type View struct {
 	newIDs      map[string]uint32
 	kids        map[uint32][]uint32 // entities that came to a parent
 	entCount    int
-	defs        map[uint32]*record.Limit // nil value = deleted
+	defs        map[uint32]*record.Limit  // nil value = deleted
+	frzs        map[uint32]*record.Freeze // by entity; nil value = thawed
 	newRowIDs   [][16]byte
 	newRows     map[uint32][]uint32   // by entity: rows that are new
 	newPlaces   map[place][]uint32    // by where they are found
@@ -277,6 +278,7 @@ func (v *View) Merge(head store.Head) {
 		s.Dirty.entities[ord] = e
 	}
 	v.mergeRows()
+	v.mergeFreezes()
 	v.mergeMoney(head)
 	for k, t := range v.tots {
 		s.Totals[k] = t

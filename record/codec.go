@@ -45,6 +45,8 @@ const (
 	kindPath       Kind = 31 // a way through the tree gets a number
 	kindEventHeld  Kind = 32 // a hold of all that an event would use begins
 	kindEventUsed  Kind = 33 // and ends with what was used
+	kindFrozen     Kind = 34 // an entity, or the customer, is frozen
+	kindThawed     Kind = 35 // and no longer
 )
 
 var (

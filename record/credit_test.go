@@ -68,6 +68,10 @@ func (r random) moneyRecord(k Kind) Record {
 		return &AlertFired{r.ord(), Fired{r.time(), r.ints()}}
 	case kindLow:
 		return &BalanceLow{r.ord(), r.ints()}
+	case kindFrozen:
+		return &Frozen{r.ord(), Freeze{r.text(), r.time(), r.bool(), r.ord()}}
+	case kindThawed:
+		return &Thawed{r.ord()}
 	case kindRowStart:
 		return &LimitStarted{r.ord(), r.amount(), r.window()}
 	case kindCounted:

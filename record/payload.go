@@ -102,6 +102,10 @@ func newMoneyRecord(k Kind) Record {
 		return new(ValueCounted)
 	case kindRowStart:
 		return new(LimitStarted)
+	case kindFrozen:
+		return new(Frozen)
+	case kindThawed:
+		return new(Thawed)
 	}
 	return nil
 }

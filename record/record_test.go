@@ -271,7 +271,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if kinds != 33 {
+	if kinds != 35 {
 		t.Errorf("%d kinds of records are known", kinds)
 	}
 }

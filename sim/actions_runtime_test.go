@@ -64,7 +64,7 @@ func current(d bursar.Decision) bursar.Decision {
 			chain[j].Granted, chain[j].Exceeded = false, false
 		}
 	}
-	d.Granted, d.Reason, d.Binding, d.Warnings = false, "", nil, nil
+	d.Granted, d.Reason, d.Binding, d.Frozen, d.Warnings = false, "", nil, nil, nil
 	return d
 }
 

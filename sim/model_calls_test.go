@@ -107,6 +107,9 @@ func costsOfAsks(list []ask) (out []bursar.Cost) {
 // decideCall judges all that an event asks for. A denial is about what denied.
 func (c *mCust) decideCall(first bursar.Capability, asks []ask, a attribution, now bursar.Time) bursar.Decision {
 	d := bursar.Decision{Granted: true, Capability: first}
+	if d.Frozen = c.stopped(a.chains...); d.Frozen != nil {
+		d.Granted, d.Reason = false, d.Frozen.Code
+	}
 	for _, x := range asks {
 		c.judgeGate(&d, c.gate(x, now))
 	}

@@ -283,7 +283,7 @@ func (m *model) createCustomer(id string, in bursar.CustomerInput) (bursar.Custo
 		return bursar.Customer{}, f
 	}
 	c := &mCust{
-		m: m, entities: map[string]bursar.Entity{}, totals: map[bursar.Capability]*mTotal{},
+		m: m, entities: map[string]bursar.Entity{}, freezes: map[string]*mFreeze{}, totals: map[bursar.Capability]*mTotal{},
 		levels: map[levelKey]mLevel{}, keys: map[keyID]mKey{}, low: map[lowKey]bool{}, poolAt: map[string]bursar.Time{}, promos: map[string]*mPromo{}, distinct: map[string]bool{},
 	}
 	c.info = bursar.Customer{ID: id, CreatedAt: m.clock.Milli()}

@@ -129,6 +129,9 @@ func (c *mCust) node(r *mRow, requested num, now bursar.Time) bursar.Node {
 // decide judges one request and changes nothing.
 func (c *mCust) decide(asks []ask, a attribution, now bursar.Time) bursar.Decision {
 	d := bursar.Decision{Granted: true, Capability: asks[0].cap, Gate: c.gate(asks[0], now)}
+	if d.Frozen = c.stopped(a.chains...); d.Frozen != nil {
+		d.Granted, d.Reason = false, d.Frozen.Code
+	}
 	c.judgeGate(&d, d.Gate)
 	for _, x := range asks[1:] {
 		g := c.gate(x, now)

@@ -111,7 +111,8 @@ func (m *model) tree(customer string, q ledger.TreeQuery) ([]ledger.TreeRow, *fa
 }
 
 func (c *mCust) treeRow(e bursar.Entity, archivedToo bool) ledger.TreeRow {
-	row := ledger.TreeRow{EntityID: e.ID, EntityTypeID: e.EntityTypeID, DisplayName: e.DisplayName, ArchivedAt: e.ArchivedAt}
+	row := ledger.TreeRow{EntityID: e.ID, EntityTypeID: e.EntityTypeID, DisplayName: e.DisplayName, ArchivedAt: e.ArchivedAt,
+		Frozen: c.stopped(append([]string{e.ID}, ancestors(c.entities, e.ID)...))}
 	if p := c.place(e, archivedToo); p != "" {
 		row.ParentID = &p
 	}

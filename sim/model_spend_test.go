@@ -148,7 +148,7 @@ func verdict(before, after bursar.Decision) bursar.Decision {
 			n.Granted, n.Exceeded = b.Granted, b.Exceeded
 		}
 	}
-	after.Granted, after.Reason, after.Binding, after.Warnings = true, "", nil, before.Warnings
+	after.Granted, after.Reason, after.Binding, after.Frozen, after.Warnings = true, "", nil, nil, before.Warnings
 	return after
 }
 

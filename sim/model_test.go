@@ -50,9 +50,10 @@ type mCust struct {
 	info     bursar.Customer
 	log      instants
 	entities map[string]bursar.Entity
-	rows     []*mRow  // in order of creation
-	holds    []*mHold // in order of creation
-	open     []*mHold // those of them that are open
+	freezes  map[string]*mFreeze // by entity; "" = the customer
+	rows     []*mRow             // in order of creation
+	holds    []*mHold            // in order of creation
+	open     []*mHold            // those of them that are open
 	totals   map[bursar.Capability]*mTotal
 	levels   map[levelKey]mLevel
 	keys     map[keyID]mKey

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 	"github.com/bursarhq/bursar/store/postgres"
@@ -34,6 +35,10 @@ func trimmedStore(t testing.TB) (s *mem.Store, now int64) {
 		UsageLimit: bursar.Some(bursar.AmountFromInt(0)), Enforcement: bursar.Some(bursar.Soft), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitYear})}})
 	r.must(err)
 	_, _, err = r.CreateBoost(ctx, tester, "acme", rows[0].ID, bursar.BoostInput{Amount: bursar.AmountFromInt(5)})
+	r.must(err)
+	_, _, err = r.PutEntities(ctx, tester, "acme", []bursar.EntityInput{{ID: "stopped", EntityTypeID: "user"}})
+	r.must(err)
+	_, _, err = r.Freeze(ctx, tester, "acme", "stopped", "before the trim")
 	r.must(err)
 	see := func(from, to int) {
 		for i := from; i < to; i++ {
@@ -153,6 +158,9 @@ func TestTransferOfTrimmedLog(t *testing.T) {
 		if i != 1 { // whose clock is its own
 			r := newRig(t, first[i], quiet)
 			r.now.Store(now)
+			if frozen, _, err := r.Freezes(t.Context(), ledger.ReadOptions{}, "acme"); err != nil || len(frozen) != 1 || frozen[0].EntityID != "stopped" {
+				t.Errorf("store %d: frozen are %v, %v", i, frozen, err)
+			}
 			for key, amount := range map[string]int64{"history": 7, "tail": 8} {
 				if res, err := r.consume("acme", amount, key); err != nil || !res.Duplicate {
 					t.Errorf("store %d: the key %s: %+v, %v", i, key, res, err)

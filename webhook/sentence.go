@@ -47,6 +47,7 @@ type told struct {
 		Balance   json.Number  `json:"balance"`
 		Levels    []int        `json:"levels"`
 		OnExpire  string       `json:"onExpire"`
+		Reason    string       `json:"reason"`
 	} `json:"data"`
 }
 
@@ -88,6 +89,14 @@ func said(eventType string, t *told) string {
 		return "The entity type " + clean(d.EntityType.ID) + " was updated"
 	case bursar.EventEntityCreated, bursar.EventEntityUpdated, bursar.EventEntityArchived:
 		return who + " of " + customer + " was " + eventType[strings.LastIndexByte(eventType, '.')+1:]
+	case bursar.EventEntityFrozen:
+		return who + " of " + customer + " was frozen: " + clean(d.Reason)
+	case bursar.EventEntityThawed:
+		return who + " of " + customer + " is frozen no more"
+	case bursar.EventCustomerFrozen:
+		return customer + " was frozen: " + clean(d.Reason)
+	case bursar.EventCustomerThawed:
+		return customer + " is frozen no more"
 	case bursar.EventCreditsGranted:
 		return fmt.Sprintf("%s was granted %s %s · balance %s", customer, clip(string(d.Amount), maxName), d.name(), clip(string(d.Balance), maxName))
 	case bursar.EventCreditsExpired:

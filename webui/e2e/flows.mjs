@@ -222,6 +222,24 @@ export function flowTests(browser, server, createServer) {
       },
     ],
     [
+      "flow: freeze with a reason, and thaw",
+      async () => {
+        const frozen = async () => (await call("GET", "/customers/acme/freezes")).data.map(f => `${f.entityId}: ${f.reason}`);
+        await button("Freeze", dialog()).click();
+        assert.ok(await button("Freeze", dialog()).isDisabled(), "it can be frozen without a reason");
+        await field("Reason").fill("runaway");
+        await button("Freeze", dialog()).click();
+        await toast(/is frozen/);
+        await dialog().getByText("This is frozen: runaway").waitFor();
+        assert.deepEqual(await frozen(), ["search: runaway"]);
+        await button("Thaw", dialog()).click();
+        await button("Thaw", dialog()).click();
+        await toast(/is frozen no more/);
+        await dialog().getByText("This is frozen: runaway").waitFor({ state: "detached" });
+        assert.deepEqual(await frozen(), []);
+      },
+    ],
+    [
       "flow: rename, move, archive",
       async () => {
         await button("Rename", dialog()).click();

@@ -33,11 +33,15 @@ export type TreeRow = {
   effective: Effective | null;
   childCount: number;
   archivedAt: string | null;
+  /** What stops it: its own freeze, the nearest above it, or the customer's. */
+  frozen?: Frozen;
 };
+/** A freeze: of an entity or, without an id, of the customer or of what the reader does not see. */
+export type Frozen = { entityId: string | null; reason: string; frozenAt: string };
 /** How an entity stands with all that limits it, and what decides that. */
 export type Effective = { status: "ok" | "warning" | "exceeded" | "blocked"; remaining: Amount | null; by: EffectiveLimit | null };
 export type EffectiveLimit = {
-  source: "ENTITY" | "CUSTOMER" | "CREDITS" | "ABOVE";
+  source: "ENTITY" | "CUSTOMER" | "CREDITS" | "FROZEN" | "ABOVE";
   assignmentId: string | null;
   entityId: string | null;
   displayName: string | null;
@@ -270,6 +274,8 @@ export type Decision = {
   isGranted: boolean;
   accessDeniedReason: string | null;
   binding: Binding | null;
+  /** What denies where a freeze does. */
+  frozen?: Frozen;
   chains?: Node[][];
   costs?: { currencyId: string; amount: Amount }[];
   /** What of the request may be meant otherwise, each a code or code:what. */

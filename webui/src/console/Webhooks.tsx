@@ -23,6 +23,10 @@ const eventTypes = [
   "entity.created",
   "entity.updated",
   "entity.archived",
+  "entity.frozen",
+  "entity.thawed",
+  "customer.frozen",
+  "customer.thawed",
   "entity_type.updated",
 ];
 

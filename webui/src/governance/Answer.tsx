@@ -13,11 +13,15 @@ export function Answer({ d, requested }: { d: Decision; requested: Amount }) {
   const seen = new Set<string>();
   const chains = (d.chains ?? []).map(chain => chain.filter(n => !seen.has(n.assignmentId) && seen.add(n.assignmentId)));
   const nodes = chains.flat();
-  const name = useNames([...nodes.flatMap(n => [n.entityId, ...n.scopeEntityIds]), ...(d.rootEntityId ? [d.rootEntityId] : [])]);
+  const name = useNames([
+    ...nodes.flatMap(n => [n.entityId, ...n.scopeEntityIds]),
+    ...(d.rootEntityId ? [d.rootEntityId] : []),
+    ...(d.frozen?.entityId ? [d.frozen.entityId] : []),
+  ]);
   const gate = d.binding && d.binding.source !== "ENTITY" ? d.binding : null;
   const bound = d.binding?.source === "ENTITY" ? d.binding : null;
   const short = nodes.filter(n => !n.isGranted && n.enforcement === "hard");
-  const after = d.isGranted ? null : grantedAfter(d, short);
+  const after = d.isGranted || d.frozen ? null : grantedAfter(d, short);
   return (
     <section className="stack" aria-label="Answer">
       <div className={`notice ${d.isGranted ? "good" : "bad"}`}>
@@ -30,6 +34,12 @@ export function Answer({ d, requested }: { d: Decision; requested: Amount }) {
           </h2>
           {!d.isGranted && (
             <ul className="stack tight">
+              {d.frozen && (
+                <Todo>
+                  {d.frozen.entityId ? name(d.frozen.entityId) : "What is above"} must be thawed; it was frozen{" "}
+                  {longTime(d.frozen.frozenAt)}: {d.frozen.reason}
+                </Todo>
+              )}
               {gate && (
                 <Todo>
                   The {gate.source === "CREDITS" ? "prepaid pool" : "customer's own limit"} {change(gate, gate.requested ?? requested)}
@@ -201,6 +211,8 @@ export function reasonWords(reason: string | null): string {
     InsufficientCredits: "too little in the prepaid pool",
     CustomerNotFound: "no such customer",
     CustomerIsArchived: "customer archived",
+    CustomerIsFrozen: "customer frozen",
+    EntityIsFrozen: "frozen",
     FeatureNotFound: "no such feature",
     EntitlementNotFound: "no such currency",
     Unknown: "no rate prices this usage",

@@ -1,14 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
-import { Archive, ArchiveRestore, ChevronRight, FolderInput, Pencil, Plus } from "lucide-react";
+import { Archive, ArchiveRestore, ChevronRight, FolderInput, Pencil, Plus, Snowflake, Sun } from "lucide-react";
 import { useState } from "react";
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
 import { type Api, path } from "../api/client";
-import type { Entity, One } from "../api/types";
+import type { Entity, Frozen, One } from "../api/types";
 import { Button, CopyButton, Dialog, Empty, Notice, Reading, Text, Trouble, useAction } from "../ui";
 import { useLeave } from "../ui/draft";
 import ActivityList from "./ActivityList";
 import { currentOf } from "./conflict";
 import { EntityPicker } from "./EntityPicker";
+import { FrozenNotice, SetFrozen } from "./Freeze";
 import { Holds } from "./Holds";
 import NewEntity from "./NewEntity";
 import { NodeLimits } from "./NodeLimits";
@@ -17,14 +18,22 @@ import { useSession } from "./session";
 import { UsagePanel } from "./UsagePanel";
 import { undoEntity } from "./undo";
 
-type Act = "rename" | "move" | "archive" | "child" | null;
+type Act = "rename" | "move" | "archive" | "child" | "freeze" | null;
 
 /** Everything about one entity. */
 export default function NodeDrawer({ entityId }: { entityId: string }) {
   const s = useSession();
   const [act, setAct] = useState<Act>(null);
   const line = useQuery({ queryKey: ["line", s.customerId, entityId], queryFn: () => lineage(s.api, s.customerId, entityId) });
+  const freezes = useQuery({
+    queryKey: ["freezes", s.customerId],
+    queryFn: () => s.api.all<Frozen>(path`/customers/${s.customerId}/freezes`),
+  });
   const entity = line.data?.at(-1);
+  const frozenAt = (id: string | null) => freezes.data?.find(f => f.entityId === id);
+  const nearest = line.data?.findLast(e => frozenAt(e.id));
+  const own = frozenAt(entityId);
+  const frozen = frozenAt(nearest?.id ?? null);
   const name = entity ? (entity.displayName ?? entity.id) : entityId;
   const close = () => s.open(null);
 
@@ -43,6 +52,7 @@ export default function NodeDrawer({ entityId }: { entityId: string }) {
               <CopyButton text={entity.id} label="Copy id" />
             </span>
           </nav>
+          {frozen && <FrozenNotice frozen={frozen} entity={entity} line={line.data ?? []} />}
           {s.mayEdit(entityId) && (
             <div className="row wrap">
               {s.rights.provision && (
@@ -56,6 +66,11 @@ export default function NodeDrawer({ entityId }: { entityId: string }) {
               <Button size="small" icon={<FolderInput size={14} />} onClick={() => setAct("move")}>
                 Move
               </Button>
+              {freezes.data && (
+                <Button size="small" icon={own ? <Sun size={14} /> : <Snowflake size={14} />} onClick={() => setAct("freeze")}>
+                  {own ? "Thaw" : "Freeze"}
+                </Button>
+              )}
               {s.rights.provision && (
                 <Button
                   size="small"
@@ -90,6 +105,7 @@ export default function NodeDrawer({ entityId }: { entityId: string }) {
           {act === "rename" && <Rename entity={entity} onClose={() => setAct(null)} />}
           {act === "move" && <Move entity={entity} onClose={() => setAct(null)} />}
           {act === "child" && <NewEntity parentId={entity.id} onClose={() => setAct(null)} />}
+          {act === "freeze" && <SetFrozen entity={entity} frozen={own} onClose={() => setAct(null)} />}
           {act === "archive" && <SetArchived entity={entity} onClose={() => setAct(null)} />}
         </div>
       )}

@@ -1,9 +1,9 @@
 import { less, nano } from "../api/amount";
-import type { EffectiveLimit, TreeRow } from "../api/types";
+import type { EffectiveLimit, Frozen, TreeRow } from "../api/types";
 import { perCadence } from "../lib/time";
 import type { Ceiling, TreeNode } from "./tree";
 
-export type Status = "ok" | "near" | "full" | "over" | "blocked" | "above" | "untracked" | "unlimited";
+export type Status = "ok" | "near" | "full" | "over" | "blocked" | "above" | "frozen" | "untracked" | "unlimited";
 
 /** How an entity stands, and what makes it so where that is not the limit beside it. */
 export type Standing = { status: Status; cause: string };
@@ -30,11 +30,19 @@ export function causeWords(by: EffectiveLimit): string {
       return "The prepaid pool";
     case "CUSTOMER":
       return "The customer's own limit";
+    case "FROZEN":
+      return `${by.displayName ?? by.entityId ?? "The customer"}, which is frozen,`;
     case "ABOVE":
       return "A limit above, which is not shown to you,";
     default:
       return `${by.displayName ?? by.entityId}, ${by.label ? `“${by.label}” ` : ""}${by.cadence ? perCadence(by.cadence) : ""}`;
   }
+}
+
+/** What is frozen and why: "Engineering is frozen: runaway". by has its name, if it is what blocks. */
+export function frozenWords(frozen: Frozen, by: EffectiveLimit | null): string {
+  const name = by?.source === "FROZEN" ? by.displayName : null;
+  return `${frozen.entityId === null ? "The customer" : (name ?? frozen.entityId)} is frozen: ${frozen.reason}`;
 }
 
 type Find = (entityId: string, assignmentId: string) => TreeRow | undefined;
@@ -45,12 +53,14 @@ type Find = (entityId: string, assignmentId: string) => TreeRow | undefined;
  * limit that is shown: what has come free since then blocks nothing any more.
  */
 export function standingOf(
-  node: Pick<TreeNode, "id" | "effective">,
+  node: Pick<TreeNode, "id" | "effective"> & Partial<Pick<TreeNode, "frozen">>,
   limit: TreeRow | undefined,
   ceiling: Ceiling | null,
   find: Find = () => undefined,
 ): Standing {
   const own = alone(limit);
+  const frozen = limit?.frozen ?? node.frozen;
+  if (frozen) return { status: "frozen", cause: frozenWords(frozen, (limit?.effective ?? node.effective)?.by ?? null) };
   if (own === "blocked") return { status: own, cause: "" };
   if (ceiling && nano(ceiling.remaining) <= 0n) return { status: "above", cause: ceiling.node.name ?? ceiling.node.id };
   const e = limit?.effective ?? node.effective;

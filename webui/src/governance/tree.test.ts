@@ -170,6 +170,12 @@ it("is blocked by what is above, or by another limit of its own, until that has 
     status: "blocked",
     cause: "X, “surge” per 15 min",
   });
+  const frozen = { entityId: "org", reason: "runaway", frozenAt: "2026-01-01T00:00:00Z" };
+  expect(standingOf(node, row("x", "org", limit(50, { frozen })), null)).toEqual({ status: "frozen", cause: "org is frozen: runaway" });
+  expect(standingOf({ id: "x", effective: null, frozen: { ...frozen, entityId: null } }, undefined, null)).toEqual({
+    status: "frozen",
+    cause: "The customer is frozen: runaway",
+  });
   const little = { status: "warning", remaining: 0.05, by } as const;
   expect(standingOf(node, row("x", "org", limit(50, { effective: little })), null).status).toBe("near");
 });

@@ -2,7 +2,7 @@ import { less } from "../api/amount";
 import type { Api, Query } from "../api/client";
 import { path } from "../api/client";
 import type { Amount } from "../api/json";
-import type { Capability, Effective, Entity, Tree, TreeRow } from "../api/types";
+import type { Capability, Effective, Entity, Frozen, Tree, TreeRow } from "../api/types";
 
 /** An entity of the tree, with its limits of the chosen capability. */
 export type TreeNode = {
@@ -12,6 +12,7 @@ export type TreeNode = {
   parentId: string | null;
   childCount: number;
   archived: boolean;
+  frozen: Frozen | null;
   limits: TreeRow[];
   /** The limit that its line shows: the same as long as the table is, so that a line does not come to mean another. */
   shown: string | null;
@@ -201,6 +202,7 @@ export class TreeStore {
         parentId: null,
         childCount: 0,
         archived: false,
+        frozen: null,
         limits: [],
         shown: null,
         effective: null,
@@ -212,6 +214,7 @@ export class TreeStore {
     n.parentId = row.parentId;
     n.childCount = row.childCount;
     n.archived = row.archivedAt !== null;
+    n.frozen = row.frozen ?? null;
     if (row.assignmentId === null) {
       n.effective = row.effective;
       return;
@@ -377,6 +380,7 @@ export class TreeStore {
         parentId,
         childCount: 0,
         archived: false,
+        frozen: null,
         limits: [],
         shown: null,
         effective: null,

@@ -12,6 +12,7 @@ import {
   LoaderCircle,
   Minus,
   RotateCw,
+  Snowflake,
   TriangleAlert,
 } from "lucide-react";
 import { type ButtonHTMLAttributes, Component, type ReactNode, useEffect, useId, useState, useSyncExternalStore } from "react";
@@ -76,15 +77,21 @@ const statusWords: Record<Status, [string, typeof Check, string]> = {
   full: ["At limit", Ban, "Less is left than was asked for lately: such requests are stopped"],
   over: ["Over", CircleAlert, "Past a soft limit: reported, not stopped"],
   blocked: ["Blocked", Ban, "Nothing is left: requests are stopped"],
+  frozen: ["Frozen", Snowflake, "Frozen: requests are stopped, whatever the limits say"],
   above: ["Blocked", ArrowUpFromLine, "A limit above has nothing left: requests are stopped"],
   unlimited: ["Counted", Endless, "Counted without a limit"],
   untracked: ["No limit", Minus, "Nothing limits this one itself"],
 };
 
+function becauseOf(status: Status, cause: string): string {
+  if (status === "frozen") return cause;
+  return status === "near" ? `${cause} has little left` : `${cause} has nothing left: requests are stopped`;
+}
+
 /** How something stands; cause: what makes it so, where that is something else. */
 export function StatusBadge({ status, cause }: { status: Status; cause?: string }) {
   const [word, Icon, why] = statusWords[status];
-  const title = !cause ? why : status === "near" ? `${cause} has little left` : `${cause} has nothing left: requests are stopped`;
+  const title = cause ? becauseOf(status, cause) : why;
   const plain = status === "untracked" || status === "unlimited";
   return (
     <span className={`badge ${status} ${plain ? "plain" : ""}`} title={title}>
