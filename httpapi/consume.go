@@ -77,21 +77,21 @@ type consumeIn struct {
 }
 
 type consumeOut struct {
-	ID         string         `json:"id"`
-	FeatureID  *string        `json:"featureId,omitempty"`
-	CurrencyID *string        `json:"currencyId,omitempty"`
-	Amount     *bursar.Amount `json:"amount,omitempty" doc:"Left out of an event."`
-	EventName  *string        `json:"eventName,omitempty"`
-	Used       []amountOut    `json:"used,omitempty" doc:"Of an event: what was recorded of each feature and currency."`
-	Tokens     *tokensOut     `json:"tokens,omitempty" doc:"Of an event: tokens by kind."`
-	Timestamp  bursar.Time    `json:"timestamp"`
-	Cost       []cost         `json:"cost"`
-	Chains     chains         `json:"chains"`
-	Tightest   *bindingReply  `json:"tightest,omitempty" doc:"Of an event: the hard limit that has room for the fewest more of such events."`
-	Alerts     []alertOut     `json:"alerts,omitempty" doc:"Of an event: thresholds that it reached."`
-	Credit     *creditBalance `json:"credit"`
-	Duplicate  bool           `json:"duplicate"`
-	Warnings   []string       `json:"warnings,omitempty"`
+	ID         string                `json:"id"`
+	FeatureID  *string               `json:"featureId,omitempty"`
+	CurrencyID *string               `json:"currencyId,omitempty"`
+	Amount     *bursar.Amount        `json:"amount,omitempty" doc:"Left out of an event."`
+	EventName  *string               `json:"eventName,omitempty"`
+	Used       []capabilityAmountOut `json:"used,omitempty" doc:"Of an event: what was recorded of each feature and currency."`
+	Tokens     *tokensOut            `json:"tokens,omitempty" doc:"Of an event: tokens by kind."`
+	Timestamp  bursar.Time           `json:"timestamp"`
+	Cost       []cost                `json:"cost"`
+	Chains     chains                `json:"chains"`
+	Tightest   *bindingReply         `json:"tightest,omitempty" doc:"Of an event: the hard limit that has room for the fewest more of such events."`
+	Alerts     []alertOut            `json:"alerts,omitempty" doc:"Of an event: thresholds that it reached."`
+	Credit     *creditBalance        `json:"credit"`
+	Duplicate  bool                  `json:"duplicate"`
+	Warnings   []string              `json:"warnings,omitempty"`
 }
 
 func viewConsumed(r bursar.ConsumeResult) consumeOut {

@@ -87,11 +87,11 @@ type eventsOut struct {
 }
 
 type eventOut struct {
-	Used          []amountOut `json:"used" doc:"What was recorded now of each feature and currency; of a duplicate nothing."`
-	Cost          []cost      `json:"cost" doc:"What of that are costs."`
-	Duplicate     bool        `json:"duplicate"`
-	ReservationID *string     `json:"reservationId,omitempty" doc:"The reservation that it ended."`
-	Warnings      []string    `json:"warnings,omitempty"`
+	Used          []capabilityAmountOut `json:"used" doc:"What was recorded now of each feature and currency; of a duplicate nothing."`
+	Cost          []cost                `json:"cost" doc:"What of that are costs."`
+	Duplicate     bool                  `json:"duplicate"`
+	ReservationID *string               `json:"reservationId,omitempty" doc:"The reservation that it ended."`
+	Warnings      []string              `json:"warnings,omitempty"`
 }
 
 // reportEvents turns events into usage of the features whose meters want them.

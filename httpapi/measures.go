@@ -120,15 +120,15 @@ func (x *expectedIn) onto(m *measuresIn, p *bursar.Problems) {
 	m.Tokens = &tokensIn{Input: orZero(x.InputTokens) + (orZero(x.InputCharacters)+charactersPerToken-1)/charactersPerToken, Output: orZero(x.MaxTokens)}
 }
 
-// amountOut is an amount of one capability.
-type amountOut struct {
+// capabilityAmountOut is an amount of one capability.
+type capabilityAmountOut struct {
 	FeatureID  *string       `json:"featureId,omitempty"`
 	CurrencyID *string       `json:"currencyId,omitempty"`
 	Amount     bursar.Amount `json:"amount"`
 }
 
-func viewAmounts(list []bursar.CapabilityAmount) []amountOut {
-	out := make([]amountOut, len(list))
+func viewAmounts(list []bursar.CapabilityAmount) []capabilityAmountOut {
+	out := make([]capabilityAmountOut, len(list))
 	for i := range list {
 		out[i].FeatureID, out[i].CurrencyID = capabilityIDs(list[i].Capability)
 		out[i].Amount = list[i].Amount

@@ -14,31 +14,31 @@ type reserveIn struct {
 }
 
 type reservationOut struct {
-	ID              string            `json:"id"`
-	CustomerID      string            `json:"customerId"`
-	FeatureID       *string           `json:"featureId,omitempty"`
-	CurrencyID      *string           `json:"currencyId,omitempty"`
-	Amount          *bursar.Amount    `json:"amount,omitempty" doc:"Left out of an event."`
-	EventName       *string           `json:"eventName,omitempty"`
-	Held            []amountOut       `json:"held,omitempty" doc:"Of an event: what was held of each feature and currency when it was made."`
-	Used            []amountOut       `json:"used,omitempty" doc:"Of an event: what was recorded of each feature and currency."`
-	Tokens          *tokensOut        `json:"tokens,omitempty" doc:"Of an event: tokens by kind, as expected while it is open, then as recorded."`
-	Estimated       bool              `json:"estimated,omitzero" doc:"Of an event: nobody said what was used, and what was held is recorded until somebody does."`
-	Tightest        *bindingReply     `json:"tightest,omitempty" doc:"Of an event: the hard limit that has room for the fewest more of such events."`
-	Alerts          []alertOut        `json:"alerts,omitempty" doc:"Of an event: thresholds that its usage reached; in the reply to the commit alone."`
-	Dimensions      dims              `json:"dimensions"`
-	Status          bursar.HoldStatus `json:"status" is:"enum=OPEN|COMMITTED|RELEASED|EXPIRED"`
-	OnExpire        bursar.OnExpire   `json:"onExpire" is:"enum=release|settle"`
-	CreatedAt       bursar.Time       `json:"createdAt"`
-	ExpiresAt       bursar.Time       `json:"expiresAt"`
-	ClosedAt        *bursar.Time      `json:"closedAt"`
-	CommittedAmount *bursar.Amount    `json:"committedAmount"`
-	Overshoot       *bursar.Amount    `json:"overshoot,omitempty" doc:"How much more was committed than held; left out of an event."`
-	LateCommit      bool              `json:"lateCommit"`
-	Cost            []cost            `json:"cost" doc:"Held while it is open, then charged; none after a release."`
-	Chains          chains            `json:"chains" doc:"The limits on its path, and their figures when this was answered."`
-	Duplicate       bool              `json:"duplicate"`
-	Warnings        []string          `json:"warnings,omitempty" doc:"Of the request that made it; in the reply to that alone."`
+	ID              string                `json:"id"`
+	CustomerID      string                `json:"customerId"`
+	FeatureID       *string               `json:"featureId,omitempty"`
+	CurrencyID      *string               `json:"currencyId,omitempty"`
+	Amount          *bursar.Amount        `json:"amount,omitempty" doc:"Left out of an event."`
+	EventName       *string               `json:"eventName,omitempty"`
+	Held            []capabilityAmountOut `json:"held,omitempty" doc:"Of an event: what was held of each feature and currency when it was made."`
+	Used            []capabilityAmountOut `json:"used,omitempty" doc:"Of an event: what was recorded of each feature and currency."`
+	Tokens          *tokensOut            `json:"tokens,omitempty" doc:"Of an event: tokens by kind, as expected while it is open, then as recorded."`
+	Estimated       bool                  `json:"estimated,omitzero" doc:"Of an event: nobody said what was used, and what was held is recorded until somebody does."`
+	Tightest        *bindingReply         `json:"tightest,omitempty" doc:"Of an event: the hard limit that has room for the fewest more of such events."`
+	Alerts          []alertOut            `json:"alerts,omitempty" doc:"Of an event: thresholds that its usage reached; in the reply to the commit alone."`
+	Dimensions      dims                  `json:"dimensions"`
+	Status          bursar.HoldStatus     `json:"status" is:"enum=OPEN|COMMITTED|RELEASED|EXPIRED"`
+	OnExpire        bursar.OnExpire       `json:"onExpire" is:"enum=release|settle"`
+	CreatedAt       bursar.Time           `json:"createdAt"`
+	ExpiresAt       bursar.Time           `json:"expiresAt"`
+	ClosedAt        *bursar.Time          `json:"closedAt"`
+	CommittedAmount *bursar.Amount        `json:"committedAmount"`
+	Overshoot       *bursar.Amount        `json:"overshoot,omitempty" doc:"How much more was committed than held; left out of an event."`
+	LateCommit      bool                  `json:"lateCommit"`
+	Cost            []cost                `json:"cost" doc:"Held while it is open, then charged; none after a release."`
+	Chains          chains                `json:"chains" doc:"The limits on its path, and their figures when this was answered."`
+	Duplicate       bool                  `json:"duplicate"`
+	Warnings        []string              `json:"warnings,omitempty" doc:"Of the request that made it; in the reply to that alone."`
 }
 
 func viewReservation(r bursar.Reservation) reservationOut {

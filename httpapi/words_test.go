@@ -366,7 +366,7 @@ var schemaWords = map[string]string{
 	"Tree":              "Rows of the governance tree.",
 	"TreePagination":    "The cursor of the page behind this one.",
 	"TreeRow":           "An entity, or a limit of one with its usage.",
-	"Amount":            "How much of one feature or currency.",
+	"CapabilityAmount":  "How much of one feature or currency.",
 	"Alert":             "A limit that reached thresholds.",
 	"Tokens":            "Tokens by kind. A token is of one kind alone.",
 	"Units":             "The names of one and of several units.",
