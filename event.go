@@ -22,7 +22,7 @@ type UnreadUsage struct {
 	EventName string
 	Model     string   // "" = not told
 	Names     []string // of the counts; "" alone = nothing was understood
-	Sample    string   // the first such usage object, at most MaxSample bytes of it
+	Sample    string   // the members of the first such usage object, without texts, at most MaxSample bytes of it
 	Count     int64    // events since the process started
 	FirstSeen Time
 	LastSeen  Time

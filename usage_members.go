@@ -87,7 +87,15 @@ type usageMember struct {
 // usageMembers are those of a usage object by canonical path. null is as if it were not there.
 type usageMembers map[string]usageMember
 
-const usageDepth = 4
+// Bounds of what is read of a usage object; what is beyond them is unread.
+const (
+	usageDepth   = 4
+	maxMembers   = 1000 // with those of objects inside it
+	maxUsageName = 100  // bytes of a member's name
+)
+
+// beyond is the path of a member that stands for those beyond the bounds.
+const beyond = "…"
 
 // snakeCase is the canonical name of a member.
 func snakeCase(name string) string {
@@ -123,12 +131,16 @@ func (m usageMembers) add(path, name string, v json.RawMessage, depth int) {
 			}
 		}
 	default:
-		m.put(path, usageMember{name, string(v)})
+		m.put(path, usageMember{name, string(v)}, MaxAmount) // of two spellings of one name
 	}
 }
 
 func (m usageMembers) addObject(path, name string, members map[string]json.RawMessage, depth int) {
 	for _, key := range slices.Sorted(maps.Keys(members)) {
+		if len(key) > maxUsageName {
+			m[beyond] = usageMember{beyond, "1"}
+			continue
+		}
 		inner, shown := snakeCase(key), key
 		if path != "" {
 			inner = path + "/" + inner
@@ -155,18 +167,21 @@ func (m usageMembers) addItem(path, name string, item map[string]json.RawMessage
 		case ttl.text != "":
 			inner = "ephemeral_" + strings.Trim(ttl.text, `"`) + "_input_tokens"
 		}
-		m.put(path+"/"+inner, usageMember{name + "." + v.name, v.text})
+		m.put(path+"/"+inner, usageMember{name + "." + v.name, v.text}, Amount.Add)
 	}
 }
 
-// put adds to what the path has already, as items of a list do.
-func (m usageMembers) put(path string, v usageMember) {
-	if old, ok := m[path]; ok {
+// put adds a member. Where the path has a number already, both makes one of the two.
+func (m usageMembers) put(path string, v usageMember, both func(a, b Amount) Amount) {
+	old, ok := m[path]
+	if ok {
 		a, errA := ParseAmount([]byte(old.text))
 		b, errB := ParseAmount([]byte(v.text))
 		if errA == nil && errB == nil {
-			v.text = a.Add(b).String()
+			v.text = both(a, b).String()
 		}
+	} else if len(m) >= maxMembers {
+		path, v = beyond, usageMember{beyond, "1"}
 	}
 	m[path] = v
 }

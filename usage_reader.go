@@ -230,6 +230,9 @@ func (u *usageReader) splitOutput(c *usageCounts) {
 	u.counts[kindOutputAudio], u.counts[kindOutputImage], u.counts[kindOutputVideo] = audio.n, image.n, video.n
 }
 
+// maxCalls bounds the calls that one request made.
+const maxCalls = 1000
+
 // addIterations takes the calls that one request made where the object lists them: its own
 // counts are those of some of the calls only.
 func (u *usageReader) addIterations(members map[string]json.RawMessage) {
@@ -238,7 +241,8 @@ func (u *usageReader) addIterations(members map[string]json.RawMessage) {
 		return
 	}
 	var sum tokenCounts
-	for _, call := range calls {
+	any := false
+	for _, call := range calls[:min(len(calls), maxCalls)] {
 		one := usageReader{members: usageMembers{}, used: map[string]bool{}}
 		one.members.addObject("", "iterations", call, usageDepth)
 		one.read()
@@ -249,17 +253,21 @@ func (u *usageReader) addIterations(members map[string]json.RawMessage) {
 		for k := range sum {
 			sum[k] += one.counts[k]
 		}
+		any = any || one.any
 	}
-	if sum.sum() < u.counts.sum() {
+	if sum.sum() < u.counts.sum() || len(calls) > maxCalls {
 		u.total = "iterations"
 		return
 	}
-	u.counts, u.any = sum, true
+	u.counts, u.any = sum, u.any || any
 }
 
 // unread lists the counts that were not understood: above 0, or no numbers at all.
 func (u *usageReader) unread() []string {
 	out := slices.Clone(u.bad)
+	if _, some := u.members[beyond]; some {
+		out = append(out, beyond)
+	}
 	for path, v := range u.members {
 		last := path[strings.LastIndexByte(path, '/')+1:]
 		inCached := slices.ContainsFunc(detailsCached, func(d string) bool { return strings.HasPrefix(path, d+"/") })

@@ -2,6 +2,7 @@ package bursar
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -81,16 +82,37 @@ func ReadUsage(b []byte) (*UsageReading, error) {
 		r.Unread = append(r.Unread, "")
 	}
 	slices.Sort(r.Unread)
-	r.Unread = slices.Compact(r.Unread)
+	if r.Unread = slices.Compact(r.Unread); len(r.Unread) > maxUnreadNames {
+		r.Unread = append(r.Unread[:maxUnreadNames:maxUnreadNames], beyond)
+	}
 	return r, nil
+}
+
+// maxUnreadNames bounds the names that a reading tells of.
+const maxUnreadNames = 20
+
+// Sample shows what was read, without texts: those of a whole reply may be what people wrote.
+// It is JSON of at most MaxSample bytes, or begins with that.
+func (r *UsageReading) Sample() string {
+	shown := map[string]json.RawMessage{}
+	for _, v := range r.reader.members {
+		if shown[v.name] = json.RawMessage(`"…"`); v.text[0] != '"' {
+			shown[v.name] = json.RawMessage(v.text)
+		}
+	}
+	b, err := json.Marshal(shown)
+	if err != nil {
+		return ""
+	}
+	return strings.ToValidUTF8(string(b[:min(len(b), MaxSample)]), "")
 }
 
 // find reads the usage that members has, or something inside of it, and tells whether it
 // has any.
 func (r *UsageReading) find(members map[string]json.RawMessage, depth int) bool {
 	byName := map[string]json.RawMessage{}
-	for key, v := range members {
-		byName[snakeCase(key)] = v
+	for _, key := range slices.Sorted(maps.Keys(members)) {
+		byName[snakeCase(key)] = members[key]
 	}
 	found := false
 	inside := func(names []string, read func(map[string]json.RawMessage) bool) {
@@ -119,7 +141,12 @@ func (r *UsageReading) find(members map[string]json.RawMessage, depth int) bool 
 // read reads members as a usage object, and keeps that if there is a known count.
 func (r *UsageReading) read(members map[string]json.RawMessage) bool {
 	flat := usageMembers{}
-	for key, v := range members {
+	for _, key := range slices.Sorted(maps.Keys(members)) {
+		v := members[key]
+		if len(key) > maxUsageName {
+			flat[beyond] = usageMember{beyond, "1"}
+			continue
+		}
 		// Cohere has what it charges for beside what it counted.
 		if name := snakeCase(key); name == "billed_units" || name == "tokens" && members["billed_units"] == nil && members["billedUnits"] == nil && v[0] == '{' {
 			var inner map[string]json.RawMessage

@@ -3,6 +3,7 @@ package bursar
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -111,6 +112,84 @@ func TestUsageRefused(t *testing.T) {
 		if err := r.Err(); !errors.As(err, &e) || e.Code != CodeValidationFailed || !strings.Contains(e.Message, says) || len(r.Unread) == 0 {
 			t.Errorf("%s: %v with %q unread, want it to say %q", usage, err, r.Unread, says)
 		}
+	}
+}
+
+// TestUsageIsBounded: what one usage object makes of memory, of warnings and of a sample does
+// not grow with what a caller puts into it, and what is beyond the bounds is told.
+func TestUsageIsBounded(t *testing.T) {
+	long := strings.Repeat("k", 200_000)
+	many := strings.Builder{}
+	for i := range 50_000 {
+		fmt.Fprintf(&many, `,"t%dtoken":1`, i)
+	}
+	for name, usage := range map[string]string{
+		"a long name outside": `{"input_tokens":5,"output_tokens":1,"` + long + `":{"a":{"x":1,"y":2},"b":{"x":1}}}`,
+		"a long name inside":  `{"input_tokens":5,"output_tokens":1,"more":{"` + long + `":1}}`,
+		"many names":          `{"input_tokens":5,"output_tokens":1` + many.String() + `}`,
+	} {
+		r, err := ReadUsage([]byte(usage))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		warnings := r.Warnings()
+		size := 0
+		for _, w := range warnings {
+			size += len(w)
+		}
+		if size > 10_000 || len(warnings) > 30 || !slices.Contains(warnings, WarnUnread+":…") {
+			t.Errorf("%s: %d warnings of %d bytes: %.300q", name, len(warnings), size, warnings)
+		}
+		for path, m := range r.reader.members {
+			if len(path)+len(m.name) > 2000 {
+				t.Errorf("%s: a member of %d bytes", name, len(path)+len(m.name))
+			}
+		}
+		if len(r.reader.members) > 2000 || len(r.Sample()) > MaxSample {
+			t.Errorf("%s: %d members, a sample of %d bytes", name, len(r.reader.members), len(r.Sample()))
+		}
+	}
+}
+
+// TestSampleHasNoTexts: what people wrote is in no sample.
+func TestSampleHasNoTexts(t *testing.T) {
+	r, err := ReadUsage([]byte(`{"message":{"content":"my secret"},"usage":{"input_tokens":5,"output_tokens":1,"smell_tokens":3,"note":"my secret"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := r.Sample(), `{"input_tokens":5,"note":"…","output_tokens":1,"smell_tokens":3}`; got != want {
+		t.Errorf("the sample is %s, not %s", got, want)
+	}
+}
+
+// TestTwoSpellingsOfOneName: a count that comes in two spellings is one count.
+func TestTwoSpellingsOfOneName(t *testing.T) {
+	for range 20 { // the order of a map is none
+		r, err := ReadUsage([]byte(`{"promptTokens":100,"prompt_tokens":100,"completionTokens":7,"completion_tokens":7,"totalTokens":107,"total_tokens":107}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := said(r.Dimensions)
+		if got["tokens.input"] != json.Number("100") || got["tokens.output"] != json.Number("7") || len(r.Warnings()) > 0 {
+			t.Fatalf("%v, %q", got, r.Warnings())
+		}
+	}
+}
+
+// TestCallsAreBounded: the sum of the calls of one request does not run over.
+func TestCallsAreBounded(t *testing.T) {
+	call := `{"input_tokens":900000000000000,"output_tokens":1}`
+	r, err := ReadUsage([]byte(`{"input_tokens":5,"output_tokens":1,"iterations":[` + strings.Repeat(call+",", 20_000) + call + `]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := said(r.Dimensions); got["tokens.input"] != json.Number("5") || r.Total != "iterations" {
+		t.Errorf("%v, a total that differs: %q", got, r.Total)
+	}
+	r, err = ReadUsage([]byte(`{"iterations":[{}]}`))
+	if err != nil || !slices.Contains(r.Warnings(), WarnUnread) {
+		t.Errorf("calls without counts: %v, %v", r.Warnings(), err)
 	}
 }
 

@@ -44,6 +44,10 @@ func checkOverlaps(rates []bursar.Rate, p *bursar.Problems) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(features)) {
 		sets := features[id]
+		if len(sets) > maxKeySets {
+			p.Add("/rates", bursar.CodeValidationFailed, "the rates of feature %q match on %d different sets of keys; at most %d: a price is looked up by each of them", id, len(sets), maxKeySets)
+			continue
+		}
 		for n, a := range sets {
 			for _, b := range sets[n+1:] {
 				if len(a.keys) == len(b.keys) {
@@ -70,6 +74,9 @@ func rankOf(features map[string][]*rankedRates, r *bursar.Rate) *rankedRates {
 	features[r.FeatureID] = append(features[r.FeatureID], s)
 	return s
 }
+
+// maxKeySets bounds the sets of keys that the rates of one feature match on.
+const maxKeySets = 64
 
 // maxOverlaps bounds the pairs of rates that are looked at, and the combinations for which
 // a rate has to say more.

@@ -55,6 +55,13 @@ func TestOverlaps(t *testing.T) {
 			t.Errorf("%v: %q, want %q", c.rates, got, c.want)
 		}
 	}
+	var own []bursar.Rate // each on a key of its own: no pair of them is looked at
+	for i := range 20_000 {
+		own = append(own, rate(fmt.Sprintf("k%d=1", i)))
+	}
+	if got := overlapsOf(own); got != "/rates" {
+		t.Errorf("%d sets of keys: %.100q", len(own), got)
+	}
 }
 
 // A version of 20,000 rates is found in as quickly as one of 100: the index looks as often.

@@ -72,7 +72,8 @@ func (e *Engine) reader(v *ledger.View) *ledger.Decider {
 // consumeEvent checks and records all that an event uses.
 func (e *Engine) consumeEvent(ctx context.Context, c catalogue.Caller, customer string, in bursar.SpendInput) (res bursar.ConsumeResult, version uint64, err error) {
 	s := e.spendEventOf(customer, &in, false)
-	reply, version, err := e.write(ctx, &c, customer, &ledger.ConsumeEvent{SpendEvent: s})
+	o := &ledger.ConsumeEvent{SpendEvent: s}
+	reply, version, err := e.write(ctx, &c, customer, o)
 	var twin *record.Place
 	if errors.As(err, &twin) {
 		p, err := e.recordAt(ctx, customer, twin)
@@ -89,6 +90,7 @@ func (e *Engine) consumeEvent(ctx context.Context, c catalogue.Caller, customer 
 		return res, version, err
 	}
 	e.noteUnread([]ledger.EventItem{{In: s.In}})
+	e.noteUnpriced(o.Unpriced)
 	return reply.(bursar.ConsumeResult), version, nil
 }
 
@@ -97,6 +99,9 @@ func (e *Engine) consumeEvent(ctx context.Context, c catalogue.Caller, customer 
 func (e *Engine) CommitEvent(ctx context.Context, c catalogue.Caller, customer, id string, in bursar.EventInput) (bursar.Reservation, uint64, error) {
 	u := &ledger.UsedEvent{Dims: in.Dimensions, Derived: in.Derived, Warnings: in.Warnings}
 	res, version, err := e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldCommit, Event: u})
+	if err == nil {
+		e.noteUnpriced(u.Unpriced)
+	}
 	if err == nil && !res.Duplicate && in.Unread != nil {
 		unread := *in.Unread
 		unread.EventName = res.Event.Name

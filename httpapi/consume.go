@@ -57,8 +57,8 @@ func (c call) spent(kind string, in *bursar.SpendInput, d *bursar.Decision, err 
 	case errors.As(err, &e) && e.Denial != nil:
 		c.api.metrics.warned(e.Denial.Warnings)
 		asked := *in
-		if in.EventName != "" { // what of it was denied
-			asked.Capability, asked.Amount = e.Denial.Capability, e.Denial.Binding.Node.Requested
+		if in.EventName != "" { // what of it was denied; of a freeze, all of it
+			asked.Capability, asked.Amount = e.Denial.Capability, e.Denial.Gate.Requested
 		}
 		c.decided(kind, asked.Capability, asked.Amount, in.Dimensions, e.Denial)
 	case err == nil && !duplicate:

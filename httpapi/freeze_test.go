@@ -60,4 +60,16 @@ func TestTokensFreezeBelowTheirRoot(t *testing.T) {
 	w.admin("POST", base+"/entities/orgroot/thaw", "")
 	w.admin("POST", base+"/freeze", `{"reason":"unpaid"}`)
 	as("scoped read", "POST", "/explain", explain, 200, `"accessDeniedReason":"CustomerIsFrozen"`, `"reason":"unpaid"`)
+	w.admin("POST", base+"/thaw", "")
+
+	// What is below a freeze from above is not moved away from it, nor are the limits' entities.
+	w.admin("PUT", base+"/entities", `{"entities":[{"id":"inner","entityTypeId":"team","parentId":"redteam"},{"id":"moving","entityTypeId":"user","parentId":"inner"}]}`)
+	w.admin("POST", base+"/entities/inner/freeze", `{"reason":"by key"}`)
+	as("scoped", "PATCH", "/entities/moving", `{"parentId":"redteam"}`, 403, "does not move it away")
+	as("manage", "PATCH", "/entities/moving", `{"parentId":null}`, 403, "does not move it away")
+	as("manage", "PUT", "/assignments", `{"assignments":[{"entityId":"moving","parentId":"redteam","featureId":"calls","cadence":"P1M","usageLimit":7}]}`, 403)
+	as("scoped", "PATCH", "/entities/moving", `{"displayName":"Stays"}`, 200)
+	as("scoped", "PATCH", "/entities/inner", `{"parentId":"annuser"}`, 200) // it takes its freeze with it
+	w.admin("POST", base+"/entities/inner/thaw", "")
+	as("scoped", "PATCH", "/entities/moving", `{"parentId":"redteam"}`, 200)
 }

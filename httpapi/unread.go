@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"strings"
-
 	"github.com/bursarhq/bursar"
 )
 
@@ -11,7 +9,7 @@ type unreadOut struct {
 	EventName string      `json:"eventName"`
 	Model     string      `json:"model" doc:"Empty when it was not told."`
 	Members   []string    `json:"members" doc:"The counts that were not understood; an empty list when nothing was."`
-	Sample    string      `json:"sample" doc:"The first such usage object, at most 2000 bytes of it."`
+	Sample    string      `json:"sample" doc:"The members of the first such usage object by their names, with … in place of texts; at most 2000 bytes of it."`
 	Count     int64       `json:"count" doc:"Events."`
 	FirstSeen bursar.Time `json:"firstSeen"`
 	LastSeen  bursar.Time `json:"lastSeen"`
@@ -48,6 +46,6 @@ func (f *eventFields) unread(dims []bursar.Dimension, usage *bursar.UsageReading
 			u.Model = d.Value
 		}
 	}
-	u.Sample = strings.ToValidUTF8(string(f.Usage[:min(len(f.Usage), bursar.MaxSample)]), "")
+	u.Sample = usage.Sample()
 	return u
 }

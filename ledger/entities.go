@@ -278,6 +278,14 @@ func (d *Decider) writeEntity(caller *catalogue.Caller, ord uint32, e record.Ent
 
 // checkParent tells which entity ord (0 = a new one) would get as its parent.
 func (d *Decider) checkParent(ord uint32, in bursar.Opt[string]) (uint32, *bursar.Error) {
+	parent, err := d.parentOf(ord, in)
+	if err == nil && ord != 0 {
+		err = d.staysFrozen(ord, parent)
+	}
+	return parent, err
+}
+
+func (d *Decider) parentOf(ord uint32, in bursar.Opt[string]) (uint32, *bursar.Error) {
 	if in.Null || in.Value == "" {
 		if d.Root != 0 {
 			return 0, errAboveToken

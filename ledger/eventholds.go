@@ -234,9 +234,13 @@ func (d *Decider) heldPart(u *UsageItem) record.HeldPart {
 }
 
 // ConsumeEvent records all that an event uses, if that may be used.
-type ConsumeEvent struct{ SpendEvent }
+type ConsumeEvent struct {
+	SpendEvent
+	Unpriced []Unpriced
+}
 
 func (o *ConsumeEvent) Decide(d *Decider) (any, error) {
+	o.Unpriced = nil
 	a, err := d.admitEvent(&o.SpendEvent)
 	if err != nil {
 		return nil, err
@@ -247,6 +251,7 @@ func (o *ConsumeEvent) Decide(d *Decider) (any, error) {
 		u := &a.item.usages[i]
 		d.recordUsage(u, record.OpEvent)
 		res.ID = firstOf(res.ID, u.ID)
+		o.Unpriced = append(o.Unpriced, d.unpriced(&u.In, u.unpriced)...)
 	}
 	for i := range a.asks {
 		a.asks[i].Cap = d.CapOrd(a.asks[i].C) // it may be new
@@ -363,15 +368,19 @@ func (d *Decider) warningsOf(in *bursar.EventInput) []string {
 func (d *Decider) EventConsumedAgain(in *bursar.EventInput, p *record.Placed) bursar.ConsumeResult {
 	res := bursar.ConsumeResult{ID: p.ID(), EventName: in.EventName, Timestamp: p.Row.Head.Now, Properties: in.Dimensions, Duplicate: true}
 	asks := d.asksByCap(func(f func(uint32, bursar.Amount)) {
+		its := map[int]bool{} // the usages of this request
 		for i := p.Index; i < len(p.Row.Recs); i++ {
 			switch r := p.Row.Recs[i].(type) {
 			case *record.Usage:
 				if r.Op != record.OpEvent || r.Key.Set && i > p.Index {
 					return // of another request
 				}
+				its[i] = true
 				f(r.Cap, r.Total)
 			case *record.Cost:
-				f(r.Cap, r.Total)
+				if its[int(r.Of)] && !r.Held && !r.Correction {
+					f(r.Cap, r.Total)
+				}
 			}
 		}
 	})

@@ -154,7 +154,11 @@ const maxFed = 8000
 
 func (o *ReportEvents) fed() (n int) {
 	for i := range o.Items {
-		n += len(o.Items[i].usages)
+		it := &o.Items[i]
+		n += len(it.usages)
+		if x := it.ends; x != nil { // and the estimate that may be taken back
+			n += len(x.item.usages) + len(x.hold.Event.Parts)
+		}
 	}
 	return n
 }

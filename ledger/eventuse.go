@@ -44,6 +44,8 @@ type UsedEvent struct {
 	Derived  []bursar.Dimension
 	Warnings []string        // of how they were read
 	Key      record.Identity // of the event, where it has one that is not the hold's
+
+	Unpriced []Unpriced // what no rate matched, once a commit is decided
 }
 
 // usingEvent is a hold of an event that is about to end with what was used.
@@ -152,10 +154,15 @@ func (d *Decider) commitEvent(h *record.Hold, u *UsedEvent) (any, error) {
 	if err := p.Err(); err != nil {
 		return nil, withoutPlace(err)
 	}
+	u.Unpriced = nil
 	if !x.repeat {
 		d.reached = nil
 		d.recordUse(x)
 		h = d.Hold(h.ID)
+		for i := range x.item.usages {
+			used := &x.item.usages[i]
+			u.Unpriced = append(u.Unpriced, d.unpriced(&used.In, used.unpriced)...)
+		}
 	}
 	out := d.ReservationOut(d.Cat, h)
 	out.Duplicate = x.repeat

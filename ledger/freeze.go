@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -89,7 +90,7 @@ func frozenBecause(z *bursar.Freeze) string {
 	return "the entity " + z.EntityID + " is frozen: " + z.Reason
 }
 
-// Freezes are all that are seen, the oldest first.
+// Freezes are all that are seen, the oldest first, and of one instant by entity.
 func (v *View) Freezes() []bursar.Freeze {
 	out := []bursar.Freeze{}
 	for _, ent := range slices.Sorted(maps.Keys(v.freezes)) {
@@ -97,7 +98,9 @@ func (v *View) Freezes() []bursar.Freeze {
 			out = append(out, *v.freezeOut(ent, v.freezes[ent]))
 		}
 	}
-	slices.SortStableFunc(out, func(a, b bursar.Freeze) int { return cmp.Compare(a.FrozenAt, b.FrozenAt) })
+	slices.SortFunc(out, func(a, b bursar.Freeze) int {
+		return cmp.Or(cmp.Compare(a.FrozenAt, b.FrozenAt), strings.Compare(a.EntityID, b.EntityID))
+	})
 	return out
 }
 
@@ -170,6 +173,31 @@ func (d *Decider) mayThaw(z *record.Freeze) bool {
 		return true
 	}
 	return z.ByToken && (d.Root == 0 || z.Root != 0 && d.Sees(z.Root))
+}
+
+// staysFrozen is an error when a token would move an entity away from a freeze above it that
+// the token may not end.
+func (d *Decider) staysFrozen(ent, parent uint32) *bursar.Error {
+	if d.ours == nil || d.noFreezes() {
+		return nil
+	}
+	for up := d.Ent(ent).Parent; up != 0; up = d.Ent(up).Parent {
+		if z := d.freezeOf(up); z != nil && !d.mayThaw(z) && !d.within(parent, up) {
+			return bursar.Errorf(bursar.CodeForbidden,
+				"it is below what was frozen with an API key or from above: an access token does not move it away")
+		}
+	}
+	return nil
+}
+
+// within tells whether an entity is root or below it.
+func (v *View) within(ent, root uint32) bool {
+	for ; ent != 0; ent = v.Ent(ent).Parent {
+		if ent == root {
+			return true
+		}
+	}
+	return false
 }
 
 func (v *View) freezing(ent uint32) bursar.Freezing {

@@ -167,7 +167,11 @@ func (m *model) endsHold(p *problems, c *mCust, now bursar.Time, e bursar.EventI
 		p.at("/eventName", bursar.CodeValidationFailed)
 		return nil
 	}
+	bad := len(p.list)
 	x, again := m.ending(p, now, h, e.Dimensions)
+	if slices.ContainsFunc(p.list[bad:], func(b problem) bool { return b.code == bursar.CodeReservationClosed }) {
+		return nil // it ends nothing, so another event of the request may
+	}
 	content := callContent(x.EventName, x.Dimensions)
 	first, before := ended[h]
 	if before && first != content {
