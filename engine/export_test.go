@@ -99,7 +99,7 @@ func Revoke(ctx context.Context, s store.Store, n int, now, until bursar.Time) e
 	for n > 0 && err == nil {
 		var commits []store.Commit
 		for ; n > 0 && len(commits) < 512; n-- {
-			body, _ := json.Marshal(&catalogue.RevokedToken{ID: store.FormatID(store.IDAt(now, uint64(n), 0, at.Hash)), RevokedAt: now.Milli(), ExpiresAt: until})
+			body, _ := json.Marshal(&catalogue.RevokedToken{ID: store.FormatID(store.IDAt(now, at.Seq+1, 0, at.Hash)), RevokedAt: now.Milli(), ExpiresAt: until})
 			c := store.Commit{Stream: store.CatalogueStream, After: at, ID: at.Hash, Now: now, Payload: record.EncodePayload(nil, []record.Record{&record.Catalogue{Sort: "tokenRevoked", Body: body}}), Imported: true}
 			c.Hash = record.Chain(at, c.ID, c.Now, c.Payload)
 			at = c.Head()
