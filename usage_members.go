@@ -135,12 +135,18 @@ func (m usageMembers) add(path, name string, v json.RawMessage, depth int) {
 	}
 }
 
-func (m usageMembers) addObject(path, name string, members map[string]json.RawMessage, depth int) {
-	for _, key := range slices.Sorted(maps.Keys(members)) {
+// names are those of members that are read, in order.
+func (m usageMembers) names(members map[string]json.RawMessage) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(members)), func(key string) bool {
 		if len(key) > maxUsageName {
 			m[beyond] = usageMember{beyond, "1"}
-			continue
 		}
+		return len(key) > maxUsageName
+	})
+}
+
+func (m usageMembers) addObject(path, name string, members map[string]json.RawMessage, depth int) {
+	for _, key := range m.names(members) {
 		inner, shown := snakeCase(key), key
 		if path != "" {
 			inner = path + "/" + inner

@@ -141,12 +141,8 @@ func (r *UsageReading) find(members map[string]json.RawMessage, depth int) bool 
 // read reads members as a usage object, and keeps that if there is a known count.
 func (r *UsageReading) read(members map[string]json.RawMessage) bool {
 	flat := usageMembers{}
-	for _, key := range slices.Sorted(maps.Keys(members)) {
+	for _, key := range flat.names(members) {
 		v := members[key]
-		if len(key) > maxUsageName {
-			flat[beyond] = usageMember{beyond, "1"}
-			continue
-		}
 		// Cohere has what it charges for beside what it counted.
 		if name := snakeCase(key); name == "billed_units" || name == "tokens" && members["billed_units"] == nil && members["billedUnits"] == nil && v[0] == '{' {
 			var inner map[string]json.RawMessage

@@ -99,14 +99,15 @@ func (e *Engine) consumeEvent(ctx context.Context, c catalogue.Caller, customer 
 func (e *Engine) CommitEvent(ctx context.Context, c catalogue.Caller, customer, id string, in bursar.EventInput) (bursar.Reservation, uint64, error) {
 	u := &ledger.UsedEvent{Dims: in.Dimensions, Derived: in.Derived, Warnings: in.Warnings}
 	res, version, err := e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldCommit, Event: u})
-	if err == nil {
-		e.noteUnpriced(u.Unpriced)
+	if err != nil {
+		return res, version, err
 	}
-	if err == nil && !res.Duplicate && in.Unread != nil {
+	e.noteUnpriced(u.Unpriced)
+	if !res.Duplicate && in.Unread != nil {
 		unread := *in.Unread
 		unread.EventName = res.Event.Name
 		in.Unread = &unread
 		e.noteUnread([]ledger.EventItem{{In: in}})
 	}
-	return res, version, err
+	return res, version, nil
 }

@@ -304,10 +304,8 @@ func (d *Decider) parentOf(ord uint32, in bursar.Opt[string]) (uint32, *bursar.E
 	}
 	height := 1
 	if ord != 0 {
-		for up := parent; up != 0; up = d.Ent(up).Parent {
-			if up == ord {
-				return 0, bursar.Errorf(bursar.CodeHierarchyCycle, "the entity %q is %q itself or below it and cannot be its parent", in.Value, d.Ent(ord).ID)
-			}
+		if d.within(parent, ord) {
+			return 0, bursar.Errorf(bursar.CodeHierarchyCycle, "the entity %q is %q itself or below it and cannot be its parent", in.Value, d.Ent(ord).ID)
 		}
 		height = d.height(ord)
 	}

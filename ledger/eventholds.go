@@ -251,11 +251,11 @@ func (o *ConsumeEvent) Decide(d *Decider) (any, error) {
 		u := &a.item.usages[i]
 		d.recordUsage(u, record.OpEvent)
 		res.ID = firstOf(res.ID, u.ID)
-		o.Unpriced = append(o.Unpriced, d.unpriced(&u.In, u.unpriced)...)
 	}
 	for i := range a.asks {
 		a.asks[i].Cap = d.CapOrd(a.asks[i].C) // it may be new
 	}
+	o.Unpriced = d.unpricedOf(a.item.usages)
 	res.Used, res.Costs = d.usedBy(a.item.usages)
 	res.Decision, res.Tightest = d.afterEvent(d.Cat, a.asks, a.chains)
 	res.Decision.Warnings, res.Alerts = a.Warnings, d.reached

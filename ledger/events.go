@@ -81,12 +81,11 @@ func (o *ReportEvents) record(d *Decider, it *EventItem, known bool) bursar.Even
 		return res
 	}
 	for j := range usages {
-		u := &usages[j]
 		if it.ends == nil {
-			d.recordUsage(u, record.OpEvent)
+			d.recordUsage(&usages[j], record.OpEvent)
 		}
-		o.Unpriced = append(o.Unpriced, d.unpriced(&u.In, u.unpriced)...)
 	}
+	o.Unpriced = append(o.Unpriced, d.unpricedOf(usages)...)
 	res.Used, res.Costs = d.usedBy(usages)
 	return res
 }

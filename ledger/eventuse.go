@@ -159,10 +159,7 @@ func (d *Decider) commitEvent(h *record.Hold, u *UsedEvent) (any, error) {
 		d.reached = nil
 		d.recordUse(x)
 		h = d.Hold(h.ID)
-		for i := range x.item.usages {
-			used := &x.item.usages[i]
-			u.Unpriced = append(u.Unpriced, d.unpriced(&used.In, used.unpriced)...)
-		}
+		u.Unpriced = d.unpricedOf(x.item.usages)
 	}
 	out := d.ReservationOut(d.Cat, h)
 	out.Duplicate = x.repeat

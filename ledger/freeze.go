@@ -13,8 +13,8 @@ import (
 
 // A freeze stops what would be granted, whatever the limits say: checks, consumptions and
 // reservations of an entity and of all below it, or of the whole customer. What happened
-// is recorded: usage, events, and how open reservations end. Judge and outlook ask
-// frozenOn; nothing else knows of freezes.
+// is recorded: usage, events, and how open reservations end. Judge, judgeEvent
+// and outlook ask frozenOn, and checkParent what a token may move away.
 
 // freezePart is a freeze in a checkpoint.
 type freezePart struct {
@@ -188,16 +188,6 @@ func (d *Decider) staysFrozen(ent, parent uint32) *bursar.Error {
 		}
 	}
 	return nil
-}
-
-// within tells whether an entity is root or below it.
-func (v *View) within(ent, root uint32) bool {
-	for ; ent != 0; ent = v.Ent(ent).Parent {
-		if ent == root {
-			return true
-		}
-	}
-	return false
 }
 
 func (v *View) freezing(ent uint32) bursar.Freezing {

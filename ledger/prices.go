@@ -127,3 +127,11 @@ func (d *Decider) unpriced(in *bursar.UsageInput, currencies []string) (out []Un
 	}
 	return out
 }
+
+// unpricedOf is what no rate matched of the usages of an event.
+func (d *Decider) unpricedOf(usages []UsageItem) (out []Unpriced) {
+	for i := range usages {
+		out = append(out, d.unpriced(&usages[i].In, usages[i].unpriced)...)
+	}
+	return out
+}

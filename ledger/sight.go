@@ -34,12 +34,12 @@ func (v *View) LimitTo(t *bursar.AccessToken) *View {
 }
 
 // Sees tells whether an entity is in what the view is limited to.
-func (v *View) Sees(ent uint32) bool {
-	if v.Root == 0 {
-		return true
-	}
+func (v *View) Sees(ent uint32) bool { return v.Root == 0 || v.within(ent, v.Root) }
+
+// within tells whether an entity is root or below it.
+func (v *View) within(ent, root uint32) bool {
 	for ; ent != 0; ent = v.Ent(ent).Parent {
-		if ent == v.Root {
+		if ent == root {
 			return true
 		}
 	}
