@@ -46,9 +46,9 @@ func (e *Engine) reservedBefore(ctx context.Context, customer string, in *bursar
 	if !ok {
 		return res, 0, fmt.Errorf("%w: not a reservation", record.ErrRecord)
 	}
-	version, err = e.readHold(ctx, asDecided(decided), customer, rec.ID, func(v *ledger.View, h *record.Hold) (err error) {
-		res, err = v.ReservedAgain(e.cat.Load(), in, h)
-		return err
+	version, err = e.readHold(ctx, asDecided(decided), customer, rec.ID, func(v *ledger.View, h *record.Hold) error {
+		res = v.ReservedAgain(e.cat.Load(), in, h)
+		return nil
 	})
 	return res, version, err
 }

@@ -114,6 +114,38 @@ func TestSetIsPricedByItsChange(t *testing.T) {
 	r.close()
 }
 
+// What is sent again is answered as the first time, though by today's prices, and by those of
+// a correction, it would cost more than can be counted.
+func TestRepeatsOutliveTheirPrice(t *testing.T) {
+	ctx := t.Context()
+	r := prepaid(t, "0.001")
+	big := bursar.SpendInput{Capability: capability("tokens"), Amount: amt("900000000000000"), IdempotencyKey: "k"}
+	_, _, err := r.CreateGrant(ctx, tester, bursar.GrantInput{CustomerID: "acme", CurrencyID: "coins", Amount: amt("999999999999999"), DisplayName: "x", Type: bursar.GrantPaid})
+	r.must(err)
+	used, _, err := r.Consume(ctx, tester, "acme", big)
+	r.must(err)
+	big.Amount = amt("100")
+	big.IdempotencyKey = "h"
+	held, _, err := r.Reserve(ctx, tester, "acme", big, 60, bursar.ExpireRelease)
+	r.must(err)
+	r.advance(time.Second)
+	_, err = r.AddRateVersion(ctx, tester, "card", catalogue.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "tokens", Amount: amt("99999999999999"), Per: 1}}, Corrects: 1})
+	r.must(err)
+
+	again, _, err := r.Reserve(ctx, tester, "acme", big, 60, bursar.ExpireRelease)
+	r.must(err)
+	if !again.Duplicate || again.ID != held.ID {
+		t.Errorf("the reservation again: %+v", again)
+	}
+	big.Amount, big.IdempotencyKey = amt("900000000000000"), "k"
+	twice, _, err := r.Consume(ctx, tester, "acme", big)
+	r.must(err)
+	if !twice.Duplicate || twice.ID != used.ID || fmt.Sprint(twice.Costs) != fmt.Sprint(used.Costs) {
+		t.Errorf("the consumption again: %+v; want the costs %v", twice, used.Costs)
+	}
+	r.close()
+}
+
 // An overdraft does not keep a currency from being archived, nor does a grant whose time
 // is over.
 func TestOnlyLiveGrantsUseACurrency(t *testing.T) {

@@ -172,7 +172,8 @@ type Ask struct {
 }
 
 // AsksFor is what amount of c, at t, is in all capabilities: c first, then its costs.
-// unpriced lists the currencies for which there is no rate.
+// unpriced lists the currencies for which there is no rate. An error tells of a cost that
+// cannot be counted; the asks are whole then too, with 0 for that cost.
 func (v *View) AsksFor(cat *catalogue.Catalogue, c bursar.Capability, amount bursar.Amount, dims []bursar.Dimension, t bursar.Time) (asks []Ask, unpriced []string, err error) {
 	asks = []Ask{{C: c, Cap: v.CapOrd(c), Amount: amount}}
 	if c.Kind != bursar.KindFeature {
@@ -189,12 +190,12 @@ func (v *View) AsksFor(cat *catalogue.Catalogue, c bursar.Capability, amount bur
 		}
 		cost, ok := p.Rate.Cost(amount)
 		if !ok {
-			return nil, nil, bursar.Errorf(bursar.CodeInvalidAmount, "%s of feature %q would cost 10^15 %s or more", amount, c.ID, p.Card.CurrencyID)
+			err = bursar.Errorf(bursar.CodeInvalidAmount, "%s of feature %q would cost 10^15 %s or more", amount, c.ID, p.Card.CurrencyID)
 		}
 		cur := bursar.Capability{Kind: bursar.KindCurrency, ID: p.Card.CurrencyID}
 		asks = append(asks, Ask{C: cur, Cap: v.CapOrd(cur), Amount: cost, price: p})
 	}
-	return asks, unpriced, nil
+	return asks, unpriced, err
 }
 
 // Charged makes asks those of the costs that usage was charged with: a card may have been

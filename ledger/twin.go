@@ -28,10 +28,7 @@ func (v *View) ConsumedAgain(cat *catalogue.Catalogue, s *Spend, p *record.Place
 		return res, fmt.Errorf("%w: not a consumption", record.ErrRecord)
 	}
 	res = bursar.ConsumeResult{ID: p.ID(), Capability: s.In.Capability, Amount: rec.Amount, Timestamp: rec.Timestamp, Duplicate: true, Costs: v.costsIn(p)}
-	asks, unpriced, err := v.AsksFor(cat, s.In.Capability, rec.Amount, s.In.Dimensions, rec.Timestamp)
-	if err != nil {
-		return res, err
-	}
+	asks, unpriced, _ := v.AsksFor(cat, s.In.Capability, rec.Amount, s.In.Dimensions, rec.Timestamp) // a correction may have made it too dear
 	asks = v.Charged(asks, res.Costs)
 	r := v.Resolve(cat, s.In.Dimensions)
 	chains, over := v.chains(&r, asks)
@@ -45,18 +42,15 @@ func (v *View) ConsumedAgain(cat *catalogue.Catalogue, s *Spend, p *record.Place
 
 // ReservedAgain answers a reservation whose twin is h, with the warnings that it would have
 // now: its first reply may have been lost.
-func (v *View) ReservedAgain(cat *catalogue.Catalogue, in *bursar.SpendInput, h *record.Hold) (bursar.Reservation, error) {
+func (v *View) ReservedAgain(cat *catalogue.Catalogue, in *bursar.SpendInput, h *record.Hold) bursar.Reservation {
 	res := v.ReservationOut(cat, h)
 	res.Duplicate = true
 	dims := record.SortDims(in.Dimensions)
-	asks, unpriced, err := v.AsksFor(cat, in.Capability, in.Amount, dims, v.Now)
-	if err != nil {
-		return res, err
-	}
+	asks, unpriced, _ := v.AsksFor(cat, in.Capability, in.Amount, dims, v.Now) // today's price may be too dear
 	r := v.Resolve(cat, dims)
 	chains, over := v.chains(&r, asks)
 	res.Decision.Warnings = v.Warnings(cat, &r, asks, unpriced, len(chains) > 0, over)
-	return res, nil
+	return res
 }
 
 // ReportedAgain completes the reply for an item of a report whose twin is recorded at p: with
