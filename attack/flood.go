@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,15 +16,20 @@ func idleResidents(r *rig) error {
 	if err != nil {
 		return err
 	}
-	check := func() float64 {
-		return probe(500, 8*time.Second, func(int) bool {
-			status, _, err := s.call(admin, "GET", "/customers/acme/entitlements/check?featureId=tokens&dimensions[agentId]=agent-0-0", nil)
-			return err == nil && status == 200
-		}).quantile(.99)
+	check := func() float64 { // the median of three: one alone is as far from the next as from the goal
+		var p99 [3]float64
+		for i := range p99 {
+			p99[i] = probe(500, 8*time.Second, func(int) bool {
+				status, _, err := s.call(admin, "GET", "/customers/acme/entitlements/check?featureId=tokens&dimensions[agentId]=agent-0-0", nil)
+				return err == nil && status == 200
+			}).quantile(.99)
+		}
+		slices.Sort(p99[:])
+		return p99[1]
 	}
 	idle := func() float64 {
 		used, began := s.cpu(), time.Now()
-		time.Sleep(5 * time.Second)
+		time.Sleep(30 * time.Second)
 		return 100 * (s.cpu() - used).Seconds() / time.Since(began).Seconds()
 	}
 	make := func(from, to int) error {
@@ -39,13 +45,32 @@ func idleResidents(r *rig) error {
 	if err := make(100, 100_000); err != nil {
 		return err
 	}
-	time.Sleep(15 * time.Second) // what the writes left to do is done
+	if err := s.settled(100_000); err != nil {
+		return err
+	}
 	r.add("processor while idle", idle(), "%", atMost(1))
 	many := check()
 	r.add("checks p99 with 100", few, "ms", goal{})
 	r.add("checks p99 with 100,000", many, "ms", goal{})
 	r.add("100,000 ÷ 100", many/few, "", atMost(1.1))
 	return nil
+}
+
+// settled waits until what the writes left to do is done: n checkpoints are saved and no more.
+func (s *server) settled(n float64) error {
+	for began, last := time.Now(), -1.0; ; time.Sleep(3 * time.Second) {
+		saved, err := s.metric("bursar_checkpoints_total")
+		if err != nil {
+			return err
+		}
+		if saved >= n && saved == last {
+			return nil
+		}
+		if time.Since(began) > 10*time.Minute {
+			return fmt.Errorf("only %v of %v checkpoints are saved after 10 minutes", saved, n)
+		}
+		last = saved
+	}
 }
 
 // greedyToken opens streams until none is given, and then asks from 8 connections.

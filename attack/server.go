@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,7 +86,7 @@ func (r *rig) start(flags ...string) (*server, error) {
 func (r *rig) startOn(dir string, flags ...string) (*server, error) {
 	args := append([]string{"serve", "--listen=127.0.0.1:0", "--data=" + dir, "--memory-budget=1GiB"}, flags...)
 	s := &server{cmd: exec.CommandContext(r.ctx, r.binary, args...), ctx: r.ctx, exited: make(chan struct{})}
-	s.cmd.Env = append(os.Environ(), "BURSAR_ADMIN_KEY="+adminKey)
+	s.cmd.Env = append(os.Environ(), "BURSAR_ADMIN_KEY="+adminKey, "BURSAR_METRICS_TOKEN="+adminKey)
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	logs, err := s.cmd.StderrPipe()
 	if err != nil {
@@ -186,6 +187,26 @@ func (s *server) cpu() time.Duration {
 		ticks += n
 	}
 	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
+// metric reads a figure without labels that the server tells of itself.
+func (s *server) metric(name string) (float64, error) {
+	q, err := http.NewRequestWithContext(s.ctx, http.MethodGet, "http://"+s.addr+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	q.Header.Set("Authorization", "Bearer "+adminKey)
+	res, err := client.Do(q)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if rest, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			return strconv.ParseFloat(rest, 64)
+		}
+	}
+	return 0, fmt.Errorf("the server tells no %s", name)
 }
 
 // peak notes how far the memory of the process rose.
