@@ -10,6 +10,7 @@ type EventInput struct {
 	Dimensions     []Dimension
 	Timestamp      Time   // 0 = when the server received it
 	ReservationID  string // whose usage the event is; "" = of none
+	CallID         string // of the call that the event is; "" = it has none
 	// Derived are those of Dimensions that were read from usage: they give way to what the
 	// reservation says.
 	Derived  []Dimension

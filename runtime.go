@@ -164,6 +164,7 @@ type SpendInput struct {
 	Capability     Capability
 	Amount         Amount
 	EventName      string // in place of Capability and Amount; Dimensions are then its properties
+	CallID         string // of the call that the event is; "" = it has none
 	Dimensions     []Dimension
 	IdempotencyKey string
 	Warnings       []string     // of how the event's usage was read

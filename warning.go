@@ -26,6 +26,9 @@ const (
 	WarnTooManyLimits = "TOO_MANY_LIMITS"
 	// WarnStaleSet: the SET is older than the last one and changed nothing.
 	WarnStaleSet = "STALE_SET"
+	// WarnCallCounted: the call was counted before, by an event that ended no reservation. So
+	// the reservation ended without usage of its own.
+	WarnCallCounted = "CALL_COUNTED_BEFORE"
 
 	// WarnUntold: of some usage it is not known which entities it was charged to.
 	WarnUntold = "USAGE_NOT_TOLD_APART"

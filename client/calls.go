@@ -30,7 +30,8 @@ type Used struct {
 // answered than was reserved for.
 type CallUsed struct {
 	Used
-	Model string `json:"model,omitempty"`
+	Model  string `json:"model,omitempty"`
+	CallID string `json:"callId,omitempty"` // of the call, where the reservation was not given it
 }
 
 // EventSpend asks to consume all that an event uses.
@@ -38,6 +39,7 @@ type EventSpend struct {
 	EventName      string         `json:"eventName"`
 	Dimensions     map[string]any `json:"dimensions,omitempty"` // strings, numbers and booleans
 	IdempotencyKey string         `json:"idempotencyKey,omitempty"`
+	CallID         string         `json:"callId,omitempty"` // of the call: what gives the same one counts once
 	Used
 }
 

@@ -70,3 +70,22 @@ func TestLifeOfACall(t *testing.T) {
 		t.Errorf("report is %+v %v", r, err)
 	}
 }
+
+// A reservation, an event and a commit that name one call count once.
+func TestOneCallCountsOnce(t *testing.T) {
+	w, ctx := newWorld(t), t.Context()
+	w.meter(t)
+	hold, err := w.ReserveEvent(ctx, "acme", client.EventReserve{EventSpend: client.EventSpend{EventName: "llm", Dimensions: ofAgentEvent, CallID: "one"}, MaxTokens: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := client.EventInput{CustomerID: "acme", EventName: "llm", CallID: "one", Dimensions: map[string]any{"tokens.input": 5, "tokens.output": 6}}
+	r, err := w.ReportEvents(ctx, event, event)
+	if err != nil || r.Events[0].ReservationID != hold.ID || r.Events[0].Duplicate || !r.Events[1].Duplicate {
+		t.Errorf("report is %+v %v", r, err)
+	}
+	done, err := w.CommitEvent(ctx, "acme", hold.ID, client.CallUsed{Used: client.Used{Tokens: &client.Tokens{Output: 7}}, CallID: "one"})
+	if err != nil || !done.Duplicate || done.Tokens.Output != 6 {
+		t.Errorf("commit is %+v %v", done, err)
+	}
+}

@@ -20,6 +20,9 @@ type EventInput struct {
 	// ReservationID is the reservation that was made for this event: it ends with what the
 	// event used.
 	ReservationID string `json:"reservationId,omitempty"`
+	// CallID is your id of the call that the event is: with a reservation, commit or event that
+	// gave the same one it counts once.
+	CallID string `json:"callId,omitempty"`
 	// Timestamp is when it happened. With it a duplicate is recognised for good.
 	Timestamp *bursar.Time `json:"timestamp,omitempty"`
 }

@@ -11,18 +11,15 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// eventTarget is what the keys of an event's calls are about: reports, consumptions and
-// reservations of one event share them.
-func eventTarget(name string) string { return "\x03" + name }
-
 // spendEventOf is an event that is to be held for or consumed.
 func (e *Engine) spendEventOf(customer string, in *bursar.SpendInput, reserve bool) ledger.SpendEvent {
 	s := ledger.SpendEvent{In: bursar.EventInput{CustomerID: customer, EventName: in.EventName, IdempotencyKey: in.IdempotencyKey,
-		Dimensions: record.SortDims(in.Dimensions), Warnings: in.Warnings, Unread: in.Unread}}
+		Dimensions: record.SortDims(in.Dimensions), CallID: in.CallID, Warnings: in.Warnings, Unread: in.Unread},
+		Call: ledger.CallOf(&e.secret, in.EventName, in.CallID)}
 	content := ledger.EventContent(&s.In)
 	s.Content = ledger.ContentHash(content)
 	if in.IdempotencyKey != "" {
-		s.Key = ledger.KeyOf(&e.secret, eventTarget(in.EventName), in.IdempotencyKey, content)
+		s.Key = ledger.KeyOf(&e.secret, ledger.EventTarget(in.EventName), in.IdempotencyKey, content)
 		if reserve {
 			s.Key.Content = ledger.ReservesContent(in.EventName)
 		}
@@ -97,7 +94,8 @@ func (e *Engine) consumeEvent(ctx context.Context, c catalogue.Caller, customer 
 // CommitEvent ends a reservation of an event with what it really was: the dimensions of in
 // take the place of the event's, whose measures as they were expected count no more.
 func (e *Engine) CommitEvent(ctx context.Context, c catalogue.Caller, customer, id string, in bursar.EventInput) (bursar.Reservation, uint64, error) {
-	u := &ledger.UsedEvent{Dims: in.Dimensions, Derived: in.Derived, Warnings: in.Warnings}
+	u := &ledger.UsedEvent{Dims: in.Dimensions, Derived: in.Derived, Warnings: in.Warnings,
+		CallOf: func(eventName string) ledger.Call { return ledger.CallOf(&e.secret, eventName, in.CallID) }}
 	res, version, err := e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldCommit, Event: u})
 	if err != nil {
 		return res, version, err

@@ -323,7 +323,8 @@ func (w *world) opEvent(o *op) error {
 		key, _ := it.take("key")
 		ts, _ := it.take("ts")
 		customer, _ := it.take("customer")
-		e := bursar.EventInput{CustomerID: cmp.Or(customer, "acme"), EventName: it.word(0), IdempotencyKey: cmp.Or(key, fmt.Sprint(w.clock(), o.name, i, it.word(0), it.pairs)), Timestamp: w.instant(it, ts)}
+		call, _ := it.take("call")
+		e := bursar.EventInput{CustomerID: cmp.Or(customer, "acme"), EventName: it.word(0), IdempotencyKey: cmp.Or(key, fmt.Sprint(w.clock(), o.name, i, it.word(0), it.pairs)), Timestamp: w.instant(it, ts), CallID: call}
 		if of, ok := it.take("of"); ok {
 			e.ReservationID = w.hold(of)
 		}

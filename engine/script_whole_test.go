@@ -19,12 +19,13 @@ func (w *world) opHold(o *op) error {
 	it := o.item()
 	ttl, _ := it.take("ttl")
 	key, _ := it.take("key")
+	call, _ := it.take("call")
 	expire := bursar.ExpireRelease
 	if it.flag("settle") {
 		expire = bursar.ExpireSettle
 	}
 	name := it.word(0)
-	in := bursar.SpendInput{EventName: it.word(1), IdempotencyKey: key, Dimensions: it.properties()}
+	in := bursar.SpendInput{EventName: it.word(1), IdempotencyKey: key, CallID: call, Dimensions: it.properties()}
 	r, _, err := w.engine.Reserve(w.t.Context(), tester, "acme", in, it.number(ttl, bursar.DefaultHoldTTL), expire)
 	if err != nil {
 		return err
@@ -39,14 +40,16 @@ func (w *world) opHold(o *op) error {
 
 func (w *world) opUsedBy(o *op) error {
 	it := o.item()
-	r, _, err := w.engine.CommitEvent(w.t.Context(), tester, "acme", w.hold(it.word(0)), bursar.EventInput{Dimensions: it.properties()})
+	call, _ := it.take("call")
+	r, _, err := w.engine.CommitEvent(w.t.Context(), tester, "acme", w.hold(it.word(0)), bursar.EventInput{CallID: call, Dimensions: it.properties()})
 	return w.ended(&r, err)
 }
 
 func (w *world) opTake(o *op) error {
 	it := o.item()
 	key, _ := it.take("key")
-	r, _, err := w.engine.Consume(w.t.Context(), tester, "acme", bursar.SpendInput{EventName: it.word(0), IdempotencyKey: key, Dimensions: it.properties()})
+	call, _ := it.take("call")
+	r, _, err := w.engine.Consume(w.t.Context(), tester, "acme", bursar.SpendInput{EventName: it.word(0), IdempotencyKey: key, CallID: call, Dimensions: it.properties()})
 	if err == nil {
 		w.printf("consumed %s%s%s%s%s%s\n", r.EventName, usedText(r.Used), costText(r.Costs), tightestText(r.Tightest), alertsText(r.Alerts),
 			mark(r.Duplicate, ", duplicate")+warningsText(r.Decision.Warnings))

@@ -65,7 +65,7 @@ func (e *Engine) ReportEvents(ctx context.Context, c catalogue.Caller, in []burs
 
 // eventItem is event number i of a report.
 func (e *Engine) eventItem(i int, in bursar.EventInput) (ledger.EventItem, error) {
-	it := ledger.EventItem{Index: i, In: in}
+	it := ledger.EventItem{Index: i, In: in, Call: ledger.CallOf(&e.secret, in.EventName, in.CallID)}
 	it.In.Dimensions = record.SortDims(in.Dimensions)
 	if in.ReservationID != "" {
 		id, ok := store.ParseID(in.ReservationID)
@@ -74,7 +74,7 @@ func (e *Engine) eventItem(i int, in bursar.EventInput) (ledger.EventItem, error
 		}
 		it.Reservation = &id
 	}
-	it.Key = ledger.KeyOf(&e.secret, eventTarget(in.EventName), in.IdempotencyKey, ledger.EventContent(&it.In))
+	it.Key = ledger.KeyOf(&e.secret, ledger.EventTarget(in.EventName), in.IdempotencyKey, ledger.EventContent(&it.In))
 	return it, nil
 }
 

@@ -168,14 +168,12 @@ func (e *Engine) fetch(ctx context.Context, customerID string, n *ledger.Needs, 
 		if err != nil {
 			return nil, err
 		}
-		rec, ok := p.Record.(*record.EventHeld)
-		if !ok {
-			return nil, fmt.Errorf("%w: not a reservation of an event", record.ErrRecord)
-		}
 		if f.Held == nil {
 			f.Held = map[record.Place][16]byte{}
 		}
-		f.Held[at] = rec.ID
+		if f.Held[at], err = ledger.HeldBy(p.Record); err != nil {
+			return nil, fmt.Errorf("a reservation of an event: %w", err)
+		}
 	}
 	for k, q := range n.Series {
 		sum, seq, err := e.savedSum(ctx, customerID, q)

@@ -13,6 +13,7 @@ type spendIn struct {
 	CurrencyID *string `json:"currencyId" is:"id"`
 	EventName  *string `json:"eventName" is:"len=1-255" doc:"In place of featureId and amount: all that the event uses of every feature and currency, as POST /events would record it."`
 	measuresIn
+	CallID         *string            `json:"callId" is:"key" doc:"Of an event: your id of the call that it is. Whatever gives the same one with the same eventName is of that call, which counts once."`
 	Dimensions     []bursar.Dimension `json:"dimensions"`
 	IdempotencyKey *string            `json:"idempotencyKey" is:"key" doc:"Required, here or as the Idempotency-Key header."`
 }
@@ -31,8 +32,11 @@ func (in *spendIn) input(keys *itemKeys, amount *bursar.Amount, expected bool) (
 		if e.Unread != nil {
 			e.Unread.EventName = *in.EventName
 		}
-		return bursar.SpendInput{EventName: *in.EventName, Dimensions: e.Dimensions, Warnings: e.Warnings, Unread: e.Unread,
+		return bursar.SpendInput{EventName: *in.EventName, CallID: orZero(in.CallID), Dimensions: e.Dimensions, Warnings: e.Warnings, Unread: e.Unread,
 			IdempotencyKey: keys.required(in.IdempotencyKey, -1, "")}
+	}
+	if in.CallID != nil {
+		p.Add("/callId", bursar.CodeValidationFailed, "a call is one of an event: give its eventName")
 	}
 	if in.measuresIn.given() {
 		p.Add("/eventName", bursar.CodeValidationFailed, "usage, tokens, properties and maxTokens are of an event: give its name")

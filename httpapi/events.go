@@ -29,6 +29,7 @@ type eventIn struct {
 	eventFields
 	IdempotencyKey *string      `json:"idempotencyKey" is:"key" doc:"Required, here or as the Idempotency-Key header."`
 	ReservationID  *string      `json:"reservationId" is:"len=1-64" doc:"The reservation of this event: it ends with what the event used, as by a commit."`
+	CallID         *string      `json:"callId" is:"key" doc:"Your id of the call that the event is. If a reservation has it, as callId or as idempotency key, the event ends that; if the call was counted already, the event is a duplicate."`
 	Timestamp      *bursar.Time `json:"timestamp" doc:"When it happened. Send it: then a duplicate is recognised or refused, always."`
 }
 
@@ -74,7 +75,7 @@ func (in *eventsIn) items(keys *itemKeys) []bursar.EventInput {
 		e, at := &in.Events[i], "/events/"+strconv.Itoa(i)
 		dims, usage := e.measured(at, &keys.problems)
 		out[i] = bursar.EventInput{CustomerID: e.CustomerID, EventName: e.EventName, IdempotencyKey: keys.required(e.IdempotencyKey, i, at),
-			Dimensions: dims, Derived: slices.Clone(dims[len(e.Dimensions):]), Timestamp: orZero(e.Timestamp), ReservationID: orZero(e.ReservationID),
+			Dimensions: dims, Derived: slices.Clone(dims[len(e.Dimensions):]), Timestamp: orZero(e.Timestamp), ReservationID: orZero(e.ReservationID), CallID: orZero(e.CallID),
 			Warnings: usage.Warnings(), Unread: e.unread(dims, usage)}
 	}
 	return out

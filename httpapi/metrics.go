@@ -42,7 +42,7 @@ var denialReasons = []bursar.Code{
 
 // warningCodes are what replies to others than estimates may warn of.
 var warningCodes = []string{
-	bursar.WarnNotResolved, bursar.WarnUngoverned, bursar.WarnNoRate, bursar.WarnUnmetered, bursar.WarnTooManyLimits, bursar.WarnStaleSet,
+	bursar.WarnNotResolved, bursar.WarnUngoverned, bursar.WarnNoRate, bursar.WarnUnmetered, bursar.WarnTooManyLimits, bursar.WarnStaleSet, bursar.WarnCallCounted,
 }
 
 func newMetrics(e *engine.Engine, routes []*route, o *Options) *metrics {

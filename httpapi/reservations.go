@@ -83,13 +83,14 @@ type commitIn struct {
 	reservationPath
 	Amount *bursar.Amount `json:"amount" is:"min=0" doc:"Required, unless the reservation is of an event. All of it is recorded, even above the hold."`
 	measuresIn
-	Model *string `json:"model" is:"len=1-255" doc:"Of an event: the model that answered, where it is another one. It is priced as when the reservation was made."`
+	CallID *string `json:"callId" is:"key" doc:"Of an event: your id of the call, where the reservation was not given it. If an event without reservation counted that call already, the reservation ends without usage of its own."`
+	Model  *string `json:"model" is:"len=1-255" doc:"Of an event: the model that answered, where it is another one. It is priced as when the reservation was made."`
 }
 
 // event is the event of the reservation as it really was.
 func (in *commitIn) event(p *bursar.Problems) bursar.EventInput {
 	if in.Amount != nil {
-		p.Add("/amount", bursar.CodeValidationFailed, "usage, tokens, properties and model are of an event, amount of a plain reservation: give the one or the other")
+		p.Add("/amount", bursar.CodeValidationFailed, "usage, tokens, properties, model and callId are of an event, amount of a plain reservation: give the one or the other")
 	} else if !in.measuresIn.given() {
 		p.Add("/usage", bursar.CodeValidationFailed, "say what was used: usage, tokens or properties")
 	}
@@ -98,6 +99,7 @@ func (in *commitIn) event(p *bursar.Problems) bursar.EventInput {
 		dims = append(dims, bursar.Dimension{Key: "model", Value: *in.Model})
 	}
 	e, _ := in.measuresIn.onto(dims, p)
+	e.CallID = orZero(in.CallID)
 	return e
 }
 
@@ -106,7 +108,7 @@ func (a *API) commitReservation(c call, in *commitIn) (bursar.Reservation, uint6
 	var version uint64
 	var err error
 	switch {
-	case in.measuresIn.given() || in.Model != nil:
+	case in.measuresIn.given() || in.Model != nil || in.CallID != nil:
 		var p bursar.Problems
 		used := in.event(&p)
 		if err = p.Err(); err == nil {

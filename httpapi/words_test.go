@@ -240,7 +240,7 @@ var memberWords = map[string]string{
 	"version":                         "Counts up from 1.",
 	"voidedAt":                        "When what was left of it was taken back; null: it was not.",
 	"warningCode":                     "Why there is no price; null: there is one.",
-	"warnings":                        "What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET.",
+	"warnings":                        "What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one.",
 	"was":                             "What it was charged.",
 	"webhookId":                       "The webhook.",
 	"weeklyResetPeriodConfiguration":  "When a week begins.",

@@ -19,6 +19,7 @@ type SpendEvent struct {
 	In      bursar.EventInput // dimensions ordered by key
 	Key     record.Identity
 	Content [8]byte // of the request
+	Call    Call
 }
 
 // admittedEvent is an event that was granted: what it is decided on.
@@ -28,11 +29,12 @@ type admittedEvent struct {
 	path   Resolved
 	labels []bursar.Dimension
 	chains [][]uint32
+	before *record.Hold // that the call has already; then there is nothing else
 	bursar.Decision
 }
 
 // admitEvent judges an event. It returns its twin's place, or what it may use.
-func (d *Decider) admitEvent(o *SpendEvent) (*admittedEvent, error) {
+func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, error) {
 	c := d.Cust()
 	if c == nil {
 		return nil, ErrNoCustomer
@@ -49,6 +51,9 @@ func (d *Decider) admitEvent(o *SpendEvent) (*admittedEvent, error) {
 			return nil, Reused("/idempotencyKey", o.In.IdempotencyKey)
 		}
 		return nil, &record.Place{Seq: e.Seq, Index: e.index}
+	}
+	if h, err := d.reservedCall(&o.Call, consumes); h != nil || err != nil {
+		return &admittedEvent{before: h}, err
 	}
 	if c.ArchivedAt != nil {
 		return nil, bursar.Errorf(bursar.CodeCustomerIsArchived, "the customer %q is archived", c.ID)
@@ -199,9 +204,12 @@ type ReserveEvent struct {
 }
 
 func (o *ReserveEvent) Decide(d *Decider) (any, error) {
-	a, err := d.admitEvent(&o.SpendEvent)
+	a, err := d.admitEvent(&o.SpendEvent, false)
 	if err != nil {
 		return nil, err
+	}
+	if a.before != nil {
+		return d.EventReservedAgain(&o.In, a.before), nil
 	}
 	rec := &record.EventHeld{Event: record.HeldEvent{Name: o.In.EventName, Content: o.Content, Props: o.In.Dimensions}}
 	for i := range a.item.usages {
@@ -218,6 +226,7 @@ func (o *ReserveEvent) Decide(d *Decider) (any, error) {
 	rec.HoldOpened = record.HoldOpened{ID: d.NextID(), Cap: rec.Event.Parts[0].Cap, Amount: rec.Event.Parts[0].Amount, Created: d.Now,
 		Expires: d.Now + bursar.Time(o.Ttl)*1e9, Settle: o.Settle, Key: o.Key, Dims: a.labels, Combo: combo, Path: a.path.Path, Chains: a.chains}
 	d.Emit(rec)
+	d.nameCall(&o.Call, d.Hold(rec.ID))
 	out := d.ReservationOut(d.Cat, d.Hold(rec.ID))
 	out.Decision.Warnings = a.Warnings
 	return out, nil
@@ -241,7 +250,7 @@ type ConsumeEvent struct {
 
 func (o *ConsumeEvent) Decide(d *Decider) (any, error) {
 	o.Unpriced = nil
-	a, err := d.admitEvent(&o.SpendEvent)
+	a, err := d.admitEvent(&o.SpendEvent, true)
 	if err != nil {
 		return nil, err
 	}
@@ -251,6 +260,9 @@ func (o *ConsumeEvent) Decide(d *Decider) (any, error) {
 		u := &a.item.usages[i]
 		d.recordUsage(u, record.OpEvent)
 		res.ID = firstOf(res.ID, u.ID)
+	}
+	if res.ID != "" {
+		d.nameCall(&o.Call, nil)
 	}
 	for i := range a.asks {
 		a.asks[i].Cap = d.CapOrd(a.asks[i].C) // it may be new

@@ -18,6 +18,7 @@ type EventItem struct {
 	In          bursar.EventInput // dimensions ordered by key
 	Key         record.Identity
 	Reservation *[16]byte // that it ends; nil = none
+	Call        Call
 
 	ends     *usingEvent
 	usages   []UsageItem // one for each feature that it feeds
@@ -85,6 +86,9 @@ func (o *ReportEvents) record(d *Decider, it *EventItem, known bool) bursar.Even
 			d.recordUsage(&usages[j], record.OpEvent)
 		}
 	}
+	if it.ends == nil && len(usages) > 0 {
+		d.nameCall(&it.Call, nil)
+	}
 	o.Unpriced = append(o.Unpriced, d.unpricedOf(usages)...)
 	res.Used, res.Costs = d.usedBy(usages)
 	return res
@@ -101,24 +105,30 @@ func (o *ReportEvents) keys() *reportKeys {
 // endsHold finds the reservation that an event ends, and judges that. It tells whether the
 // event is not new because the reservation ended so before, or does by an event before it.
 func (d *Decider) endsHold(it *EventItem, keys *reportKeys, i int, ended map[[16]byte]*usingEvent, at string, p *bursar.Problems) (known bool) {
+	call, first, err := keys.call(d, it)
+	if !first {
+		return true
+	}
 	var id [16]byte
-	var err error
 	key := it.Key
 	switch {
+	case err != nil:
 	case keys.of[i] != nil:
 		id, err = d.heldAt(keys.of[i])
 		key = record.Identity{} // it is the reservation's
 	case it.Reservation != nil:
 		id = *it.Reservation
+	case call.held:
+		id = call.hold
 	default:
-		return false
+		return call.counted
 	}
 	var h *record.Hold
 	if err == nil {
 		h, err = d.holdNow(id)
 	}
 	if n, ok := err.(*Needs); ok {
-		keys.missing.Base, keys.missing.Holds, keys.missing.Held = n.Base, append(keys.missing.Holds, n.Holds...), append(keys.missing.Held, n.Held...)
+		keys.missing.add(n)
 		return false
 	}
 	switch {
@@ -133,13 +143,14 @@ func (d *Decider) endsHold(it *EventItem, keys *reportKeys, i int, ended map[[16
 			"the reservation %s holds an amount of %s, not an event: commit it with amount, and report no event", store.FormatID(id), d.Capability(h.Cap))
 		return false
 	}
-	x := d.useEvent(h, &UsedEvent{Name: it.In.EventName, Dims: it.In.Dimensions, Derived: it.In.Derived, Warnings: it.In.Warnings, Key: key}, at, p)
+	x := d.useEvent(h, &UsedEvent{Name: it.In.EventName, Dims: it.In.Dimensions, Derived: it.In.Derived, Warnings: it.In.Warnings,
+		Key: key, call: it.Call, known: call}, at, p)
 	if x == nil {
 		return false
 	}
 	it.ends = x
 	if first := ended[id]; first != nil {
-		if first.content != x.content {
+		if !call.held && first.content != x.content {
 			p.Add(at+"/reservationId", bursar.CodeReservationClosed, "another event of this request ends the reservation %s with other usage", store.FormatID(id))
 		}
 		return true
@@ -294,6 +305,10 @@ func EventContent(in *bursar.EventInput) []byte {
 	e.Dims(in.Dimensions)
 	if in.ReservationID != "" {
 		e.String(in.ReservationID)
+	}
+	if in.CallID != "" {
+		e.String("")
+		e.String(in.CallID)
 	}
 	return e.B
 }

@@ -44,7 +44,11 @@ type UsedEvent struct {
 	Derived  []bursar.Dimension
 	Warnings []string        // of how they were read
 	Key      record.Identity // of the event, where it has one that is not the hold's
+	// CallOf gives the call of the hold's event, where the commit names one.
+	CallOf func(eventName string) Call
 
+	call     Call
+	known    knownCall  // of call
 	Unpriced []Unpriced // what no rate matched, once a commit is decided
 }
 
@@ -55,6 +59,7 @@ type usingEvent struct {
 	content [8]byte
 	key     record.Identity
 	repeat  bool // it ended so before
+	call    Call // that is to be named; zero = none
 }
 
 // ContentHash is what is remembered of a content.
@@ -81,10 +86,15 @@ func (d *Decider) useEvent(h *record.Hold, u *UsedEvent, at string, p *bursar.Pr
 		p.Add(at+"/eventName", bursar.CodeValidationFailed, "the reservation %s is of the event %q", store.FormatID(h.ID), h.Event.Name)
 		return nil
 	}
+	counted, err := u.known.ofHold(&u.call, h)
+	if err != nil {
+		p.Add(at+"/callId", err.Code, "%s", err.Message)
+		return nil
+	}
 	x := &usingEvent{hold: h, key: u.Key}
 	x.item.In = bursar.EventInput{CustomerID: d.Cust().ID, EventName: h.Event.Name, Dimensions: u.onto(labelsOf(h.Event.Props)), Warnings: u.Warnings}
 	x.content = ContentHash(EventContent(&x.item.In))
-	if err := d.usable(x); err != nil {
+	if err := d.usable(x, u.known.held); err != nil {
 		p.Add(at+"/reservationId", err.Code, "%s", err.Message)
 		return nil
 	}
@@ -93,6 +103,12 @@ func (d *Decider) useEvent(h *record.Hold, u *UsedEvent, at string, p *bursar.Pr
 	}
 	d.meterEvent(&x.item, at, h.Created, p)
 	noneNegative(x.item.usages, at, p)
+	if counted {
+		x.item.usages, x.item.warnings = nil, append(x.item.warnings, bursar.WarnCallCounted)
+	}
+	if !u.known.named {
+		x.call = u.call
+	}
 	return x
 }
 
@@ -119,12 +135,13 @@ func (u *UsedEvent) onto(labels []bursar.Dimension) []bursar.Dimension {
 	return record.SortDims(out)
 }
 
-// usable is an error when a hold cannot end with that any more.
-func (d *Decider) usable(x *usingEvent) *bursar.Error {
+// usable is an error when a hold cannot end with that any more. One that has ended with what
+// was used of the call that x names has ended with x.
+func (d *Decider) usable(x *usingEvent, named bool) *bursar.Error {
 	h := x.hold
 	switch h.Status {
 	case bursar.HoldCommitted:
-		if h.Event.Used.Content != x.content {
+		if !named && h.Event.Used.Content != x.content {
 			return bursar.Errorf(bursar.CodeReservationClosed, "the reservation %s was committed with other usage at %s; it is committed once", store.FormatID(h.ID), h.Closed)
 		}
 		x.repeat = true
@@ -148,6 +165,12 @@ func (d *Decider) commitEvent(h *record.Hold, u *UsedEvent) (any, error) {
 		return nil, bursar.ErrorAt("/amount", bursar.CodeValidationFailed,
 			"the reservation %s holds an amount of %s: commit it with amount; usage, tokens and properties are for a reservation of an event",
 			store.FormatID(h.ID), d.Capability(h.Cap))
+	}
+	if u.call, u.known = u.CallOf(h.Event.Name), (knownCall{}); u.call.Key.Set {
+		var err error
+		if u.known, err = d.knownCall(&u.call, d.Now-record.KeyMemory); err != nil {
+			return nil, err
+		}
 	}
 	var p bursar.Problems
 	x := d.useEvent(h, u, "", &p)
@@ -216,6 +239,7 @@ func (d *Decider) recordUse(x *usingEvent) {
 		rec.Use.Parts = append(rec.Use.Parts, part)
 	}
 	d.Emit(rec)
+	d.nameCall(&x.call, h)
 }
 
 // settleEvent ends a hold whose time is over with what it holds, as used.
@@ -283,30 +307,4 @@ func (b *booking) cost(feature uint32, c *record.HeldCost, units bursar.Amount, 
 	if b.Cat.Prepaid(b.Capability(c.Cap).ID) {
 		b.draw(c.Cap, rec.Total, feature, of, record.DrawConsumed, b.now)
 	}
-}
-
-// heldAt is the hold that a key of a reservation at a place stands for.
-func (d *Decider) heldAt(p *record.Place) (id [16]byte, err error) {
-	if p.Seq == d.Head.Seq+1 {
-		if int(p.Index) < len(d.Recs) {
-			if r, ok := d.Recs[p.Index].(*record.EventHeld); ok {
-				return r.ID, nil
-			}
-		}
-		return id, record.ErrRecord
-	}
-	if d.Facts != nil {
-		if id, ok := d.Facts.Held[*p]; ok {
-			return id, nil
-		}
-	}
-	return id, &Needs{Base: d.SeriesBase, Held: []record.Place{*p}}
-}
-
-// holdNow is a hold as it stands; nil = there is none.
-func (d *Decider) holdNow(id [16]byte) (*record.Hold, error) {
-	if h := d.Shown(d.View.Hold(id)); h != nil {
-		return h, nil
-	}
-	return d.savedHold(id)
 }

@@ -51,19 +51,15 @@ func (v *View) apply(r record.Record) error {
 			h.Status, h.Closed = bursar.HoldReleased, r.At
 		})
 	case *record.HoldExtended:
-		h := v.Hold(r.ID)
-		if h == nil {
-			return fmt.Errorf("%w: no such hold", record.ErrRecord)
-		}
-		n := *h
-		n.Expires = r.Expires
-		put(v, &v.Hlds, r.ID, &n)
+		return v.applyExtend(r)
 	case *record.HoldExpired:
 		return v.applyExpire(r)
 	case *record.EventHeld:
 		v.applyEventHeld(r)
 	case *record.EventUsed:
 		return v.applyEventUsed(r)
+	case *record.CallNamed:
+		v.remember(r.Key)
 	case *record.LevelSet:
 		l := r.Level
 		put(v, &v.lvls, r.Key, &l)

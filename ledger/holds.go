@@ -91,6 +91,17 @@ func (v *View) applyExpire(r *record.HoldExpired) error {
 	return v.applyClosing(&r.Closing, v.Hold(r.ID))
 }
 
+func (v *View) applyExtend(r *record.HoldExtended) error {
+	h := v.Hold(r.ID)
+	if h == nil {
+		return fmt.Errorf("%w: no such hold", record.ErrRecord)
+	}
+	n := *h
+	n.Expires = r.Expires
+	put(v, &v.Hlds, r.ID, &n)
+	return nil
+}
+
 func (*Reserve) failsEarly() {}
 
 func (*CloseHold) failsEarly() {}

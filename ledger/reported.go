@@ -13,6 +13,7 @@ type reportKeys struct {
 	// nil = none does.
 	reserves func(i int, content [8]byte) bool
 	of       map[int]*record.Place // by number of the item: where that reservation was made
+	calls    map[[16]byte]bool     // that items so far are of
 }
 
 // reportKey is the first item of a report with a key.
@@ -40,7 +41,7 @@ func (k *reportKeys) look(d *Decider, i int, key record.Identity, text string, t
 	k.byHash[key.Hash] = reportKey{i, key.Content}
 	e, err := d.known(key, oldestReceipt(timestamp, d.Now))
 	if n, ok := err.(*Needs); ok {
-		k.missing.Keys = append(k.missing.Keys, n.Keys...)
+		k.missing.add(n)
 		return nil, false
 	}
 	if e == nil {
@@ -64,6 +65,27 @@ func (k *reportKeys) first(i int, key record.Identity) int {
 		return j.place
 	}
 	return i
+}
+
+// call is what was done of the call of an event, unless an item before it is of that call too.
+func (k *reportKeys) call(d *Decider, it *EventItem) (known knownCall, first bool, err error) {
+	if !it.Call.Key.Set {
+		return known, true, nil
+	}
+	if k.calls[it.Call.Key.Hash] {
+		return known, false, nil
+	}
+	if k.calls == nil {
+		k.calls = map[[16]byte]bool{}
+	}
+	k.calls[it.Call.Key.Hash] = true
+	known, err = d.knownCall(&it.Call, oldestReceipt(it.In.Timestamp, d.Now))
+	return known, true, err
+}
+
+// add takes in what else is needed.
+func (n *Needs) add(more *Needs) {
+	n.Base, n.Keys, n.Holds, n.Held = more.Base, append(n.Keys, more.Keys...), append(n.Holds, more.Holds...), append(n.Held, more.Held...)
 }
 
 // unknown asks for the facts that keys could not be judged without; nil when all were.

@@ -47,6 +47,7 @@ const (
 	kindEventUsed  Kind = 33 // and ends with what was used
 	kindFrozen     Kind = 34 // an entity, or the customer, is frozen
 	kindThawed     Kind = 35 // and no longer
+	kindCallNamed  Kind = 40 // a call has an id
 )
 
 var (

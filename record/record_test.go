@@ -242,6 +242,12 @@ func (r random) record(k Kind) Record {
 			u.Late.Status, u.Late.Closed = bursar.HoldExpired, r.time()
 		}
 		return u
+	case kindCallNamed:
+		n := &CallNamed{Key: r.identity(), Held: r.bool()}
+		if n.Held {
+			n.Hold = r.hash()
+		}
+		return n
 	}
 	return r.moneyRecord(k)
 }
@@ -271,7 +277,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if kinds != 35 {
+	if kinds != 36 {
 		t.Errorf("%d kinds of records are known", kinds)
 	}
 }

@@ -75,12 +75,13 @@ type commitCall struct {
 	Customer string
 	Ref      holdRef
 	Dims     []bursar.Dimension
+	CallID   string
 }
 
 func (a commitCall) run(w *world) string {
 	id := w.holdID(a.Customer, a.Ref)
-	got, v, err := w.engine.CommitEvent(w.ctx, caller, a.Customer, w.engineID(id), bursar.EventInput{Dimensions: a.Dims})
-	want, f := w.model.commitCall(a.Customer, id, a.Dims)
+	got, v, err := w.engine.CommitEvent(w.ctx, caller, a.Customer, w.engineID(id), bursar.EventInput{Dimensions: a.Dims, CallID: a.CallID})
+	want, f := w.model.commitCall(a.Customer, id, a.Dims, a.CallID)
 	return w.onHold(a.Customer, got, v, err, want, f)
 }
 

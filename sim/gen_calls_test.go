@@ -13,6 +13,34 @@ type recentCall struct {
 	in       bursar.SpendInput
 }
 
+// namedCall is the id of a call that came.
+type namedCall struct{ customer, event, id string }
+
+// callID is the id of a call of an event, often none: a new one, or one that came before and
+// is remembered, among them keys of reservations.
+func (g *gen) callID(customer, event string) string {
+	if !chance(g.r, 3) {
+		return ""
+	}
+	if c := g.m.customers[customer]; c != nil && len(g.named) > 0 && chance(g.r, 2) {
+		for range 8 {
+			x := pick(g.r, g.named)
+			if x.customer == customer && x.event == event && g.remembered(c, keyID{"call " + event, x.id}) && g.remembered(c, keyID{"event " + event, x.id}) {
+				return x.id
+			}
+		}
+	}
+	x := namedCall{customer, event, g.key()}
+	g.named = append(g.named[max(0, len(g.named)-60):], x)
+	return x.id
+}
+
+// remembered: what is known under a key is so in the engine, too.
+func (g *gen) remembered(c *mCust, id keyID) bool {
+	k, known := c.keys[id]
+	return !known || g.time(c) < k.at+bursar.Time(23*time.Hour)
+}
+
 // properties are an event's: its labels, and how much it uses.
 func (g *gen) properties(c *mCust) []bursar.Dimension {
 	dims := slices.DeleteFunc(g.dims(c), func(d bursar.Dimension) bool { return d.Key == "tier" })
@@ -50,6 +78,7 @@ func (g *gen) call(id string) bursar.SpendInput {
 	if chance(g.r, 100) {
 		in.EventName = "unheard"
 	}
+	in.CallID = g.callID(id, in.EventName)
 	g.calls = append(g.calls[max(0, len(g.calls)-100):], recentCall{id, in})
 	return in
 }
@@ -80,7 +109,9 @@ func (g *gen) againCall(id string) *bursar.SpendInput {
 
 func genReserveCall(g *gen) action {
 	id := g.customer()
-	a := reserveCall{id, g.call(id), pick(g.r, ttls), pick(g.r, []bursar.OnExpire{bursar.ExpireRelease, bursar.ExpireSettle})}
+	in := g.call(id)
+	g.named = append(g.named[max(0, len(g.named)-60):], namedCall{id, in.EventName, in.IdempotencyKey})
+	a := reserveCall{id, in, pick(g.r, ttls), pick(g.r, []bursar.OnExpire{bursar.ExpireRelease, bursar.ExpireSettle})}
 	if chance(g.r, 150) {
 		a.TTL = pick(g.r, badTTLs)
 	}
@@ -128,9 +159,9 @@ func genCommitCall(g *gen) action {
 	id := g.customer()
 	ref, h := g.someCall(id)
 	if h == nil || h.call == nil {
-		return commitCall{id, ref, []bursar.Dimension{g.measure()}}
+		return commitCall{id, ref, []bursar.Dimension{g.measure()}, ""}
 	}
-	return commitCall{id, ref, g.usedBy(h)}
+	return commitCall{id, ref, g.usedBy(h), g.callID(id, h.Event.Name)}
 }
 
 // endByEvent makes event number i of a report one that ends a reservation: by its name, or
@@ -142,10 +173,13 @@ func (g *gen) endByEvent(a *reportEvents, i int) {
 		return
 	}
 	if h.call != nil && !chance(g.r, 20) {
-		x.EventName, x.Dimensions = h.Event.Name, g.usedBy(h)
+		x.EventName, x.Dimensions, x.CallID = h.Event.Name, g.usedBy(h), g.callID(x.CustomerID, h.Event.Name)
 	}
 	c := g.known(x.CustomerID)
 	if h.call != nil && chance(g.r, 3) && g.time(c) < h.CreatedAt+bursar.Time(23*time.Hour) {
+		if x.EventName != h.Event.Name {
+			x.CallID = ""
+		}
 		x.EventName, x.IdempotencyKey = h.Event.Name, h.ref.Key
 		if chance(g.r, 2) {
 			return

@@ -217,6 +217,7 @@ func (g *gen) event(id string, before []bursar.EventInput) bursar.EventInput {
 	if chance(g.r, 100) {
 		x.EventName = "unheard"
 	}
+	x.CallID = g.callID(id, x.EventName)
 	number := parse(pick(g.r, []string{"0", "1", "2", "3", "7.5", "10", "100", "0.000000001"}))
 	if chance(g.r, 40) {
 		number = number.Neg()

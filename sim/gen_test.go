@@ -23,6 +23,7 @@ type gen struct {
 	recent    []recentItem
 	events    []bursar.EventInput
 	calls     []recentCall
+	named     []namedCall
 	pace      int
 	weights   []weighted
 	total     int

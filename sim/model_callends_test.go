@@ -50,11 +50,17 @@ func onto(under, over []bursar.Dimension) []bursar.Dimension {
 	return out
 }
 
-// ending judges the end of a reservation with what was used; again tells that it ended so.
-func (m *model) ending(p *problems, now bursar.Time, h *mHold, dims []bursar.Dimension) (x bursar.EventInput, again bool) {
-	x = bursar.EventInput{CustomerID: h.CustomerID, EventName: h.Event.Name, Dimensions: onto(h.call.props, dims), Timestamp: h.CreatedAt}
+// ending judges the end of a reservation with what was used; again tells that it ended so,
+// or with what was used of the call that is named.
+func (m *model) ending(p *problems, c *mCust, now bursar.Time, h *mHold, dims []bursar.Dimension, call string) (x bursar.EventInput, again bool) {
+	x = bursar.EventInput{CustomerID: h.CustomerID, EventName: h.Event.Name, Dimensions: onto(h.call.props, dims), Timestamp: h.CreatedAt, CallID: call}
+	done, known := c.doneOf(x)
+	if done != nil && done != h {
+		p.at("/callId", bursar.CodeValidationFailed)
+		return x, false
+	}
 	switch content := callContent(x.EventName, x.Dimensions); {
-	case h.Status == bursar.HoldCommitted && h.call.content == content:
+	case h.Status == bursar.HoldCommitted && (known && done == h || h.call.content == content):
 		return x, true
 	case h.Status == bursar.HoldCommitted, h.Status == bursar.HoldReleased, h.Status == bursar.HoldExpired && now > h.CreatedAt+holdLife:
 		p.at("/reservationId", bursar.CodeReservationClosed)
@@ -62,6 +68,36 @@ func (m *model) ending(p *problems, now bursar.Time, h *mHold, dims []bursar.Dim
 	}
 	judgeCall(p, m.metersOf(x), x)
 	return x, false
+}
+
+// doneOf is the reservation of the call that an event is, nil when the call was counted
+// without one; known tells whether there is either.
+func (c *mCust) doneOf(x bursar.EventInput) (done *mHold, known bool) {
+	if x.CallID == "" {
+		return nil, false
+	}
+	if k, named := c.keys[keyID{"call " + x.EventName, x.CallID}]; named {
+		return k.hold, true
+	}
+	own := c.keys[keyID{"event " + x.EventName, x.CallID}]
+	return own.hold, own.hold != nil
+}
+
+// nameCall remembers the call that an event is; h is nil when it ends no reservation.
+func (c *mCust) nameCall(x bursar.EventInput, h *mHold, now bursar.Time) {
+	id := keyID{"call " + x.EventName, x.CallID}
+	if _, named := c.keys[id]; x.CallID != "" && !named {
+		c.keys[id] = mKey{at: now, hold: h}
+	}
+}
+
+// warnedOfEnd is what the end of a reservation with an event warns of.
+func (m *model) warnedOfEnd(c *mCust, x bursar.EventInput) []string {
+	list := m.warningsOf(x)
+	if done, known := c.doneOf(x); known && done == nil {
+		list = append(list, "CALL_COUNTED_BEFORE")
+	}
+	return sortedTexts(list)
 }
 
 // endWith ends a reservation with what was used. What was settled is taken back.
@@ -74,7 +110,11 @@ func (m *model) endWith(c *mCust, now bursar.Time, h *mHold, x bursar.EventInput
 	} else {
 		c.closeHold(h, bursar.HoldCommitted, now)
 	}
-	took := m.recordCall(c, x, h.CreatedAt, now, now)
+	var took []ask
+	if done, known := c.doneOf(x); !known || done != nil {
+		took = m.recordCall(c, x, h.CreatedAt, now, now)
+	}
+	c.nameCall(x, h, now)
 	e := *h.Event
 	e.Properties, e.Used, e.Estimated = sortedDims(x.Dimensions), shownAsks(took), false
 	h.Event, h.Costs, h.call.content = &e, costsOfAsks(took), callContent(x.EventName, x.Dimensions)
@@ -111,7 +151,7 @@ func (c *mCust) book(h *mHold, times int64, now bursar.Time) {
 	}
 }
 
-func (m *model) commitCall(customer, id string, dims []bursar.Dimension) (bursar.Reservation, *fail) {
+func (m *model) commitCall(customer, id string, dims []bursar.Dimension, call string) (bursar.Reservation, *fail) {
 	c, now, h, f := m.findHold(customer, id)
 	if f != nil {
 		return bursar.Reservation{}, f
@@ -121,7 +161,7 @@ func (m *model) commitCall(customer, id string, dims []bursar.Dimension) (bursar
 		return bursar.Reservation{}, failedAt("/amount", bursar.CodeValidationFailed)
 	}
 	var p problems
-	x, again := m.ending(&p, now, h, dims)
+	x, again := m.ending(&p, c, now, h, dims, call)
 	for i, bad := range p.list {
 		if bad.rest == "/reservationId" {
 			return bursar.Reservation{}, failed(bad.code)
@@ -147,14 +187,16 @@ type endingOf struct {
 // endsHold finds and judges that. key is what is stored under the event's key, if anything.
 func (m *model) endsHold(p *problems, c *mCust, now bursar.Time, e bursar.EventInput, key *mKey, ended map[*mHold]string) *endingOf {
 	own := key != nil && key.hold != nil
-	if !own && e.ReservationID == "" {
-		return nil
-	}
-	var h *mHold
+	h, _ := c.doneOf(e)
 	if own {
 		h = key.hold
-	} else if _, _, found, f := m.findHold(e.CustomerID, e.ReservationID); f == nil {
-		h = found
+	} else if e.ReservationID == "" && h == nil {
+		return nil
+	} else if e.ReservationID != "" {
+		h = nil
+		if _, _, found, f := m.findHold(e.CustomerID, e.ReservationID); f == nil {
+			h = found
+		}
 	}
 	switch {
 	case h == nil:
@@ -168,13 +210,13 @@ func (m *model) endsHold(p *problems, c *mCust, now bursar.Time, e bursar.EventI
 		return nil
 	}
 	bad := len(p.list)
-	x, again := m.ending(p, now, h, e.Dimensions)
-	if slices.ContainsFunc(p.list[bad:], func(b problem) bool { return b.code == bursar.CodeReservationClosed }) {
+	x, again := m.ending(p, c, now, h, e.Dimensions, e.CallID)
+	if slices.ContainsFunc(p.list[bad:], func(b problem) bool { return b.code == bursar.CodeReservationClosed || b.rest == "/callId" }) {
 		return nil // it ends nothing, so another event of the request may
 	}
 	content := callContent(x.EventName, x.Dimensions)
 	first, before := ended[h]
-	if before && first != content {
+	if done, _ := c.doneOf(e); before && first != content && done == nil {
 		p.at("/reservationId", bursar.CodeReservationClosed)
 	}
 	if !before {
@@ -186,7 +228,7 @@ func (m *model) endsHold(p *problems, c *mCust, now bursar.Time, e bursar.EventI
 // endByEvent records the end of a reservation by an event.
 func (m *model) endByEvent(e bursar.EventInput, end *endingOf) (r bursar.EventResult) {
 	c, now := m.customer(e.CustomerID)
-	r = bursar.EventResult{ReservationID: end.hold.ID, Warnings: sortedTexts(m.warningsOf(end.x)), Duplicate: end.known}
+	r = bursar.EventResult{ReservationID: end.hold.ID, Warnings: m.warnedOfEnd(c, end.x), Duplicate: end.known}
 	if end.known {
 		return r
 	}

@@ -186,12 +186,12 @@ type called struct {
 }
 
 // call judges an event. What was done under its key before is old.
-func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.EventInput) string) (o called, old *mKey, f *fail) {
+func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.EventInput) string, consumes bool) (o called, old *mKey, f *fail) {
 	c, now := m.customer(customer)
 	if c == nil {
 		return o, nil, failed(bursar.CodeCustomerNotFound)
 	}
-	o = called{c: c, now: now, x: bursar.EventInput{CustomerID: customer, EventName: in.EventName, Dimensions: in.Dimensions, IdempotencyKey: in.IdempotencyKey}}
+	o = called{c: c, now: now, x: bursar.EventInput{CustomerID: customer, EventName: in.EventName, Dimensions: in.Dimensions, IdempotencyKey: in.IdempotencyKey, CallID: in.CallID}}
 	c.log.tried(now)
 	meters := m.metersOf(o.x)
 	if len(meters) == 0 {
@@ -202,6 +202,12 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 			return o, nil, failed(bursar.CodeIdempotencyKeyReused)
 		}
 		return o, &k, nil
+	}
+	switch done, known := c.doneOf(o.x); {
+	case known && (done == nil || consumes):
+		return o, nil, failedAt("/callId", bursar.CodeIdempotencyKeyReused)
+	case known:
+		return o, &mKey{hold: done}, nil
 	}
 	if c.info.ArchivedAt != nil {
 		return o, nil, failed(bursar.CodeCustomerIsArchived)
@@ -242,7 +248,7 @@ func (m *model) reserveCall(customer string, in bursar.SpendInput, ttl int, onEx
 	if f := badTTL(ttl); f != nil {
 		return bursar.Reservation{}, f
 	}
-	o, old, f := m.call(customer, in, reserveContent)
+	o, old, f := m.call(customer, in, reserveContent, false)
 	if f != nil {
 		return bursar.Reservation{}, f
 	}
@@ -281,6 +287,7 @@ func (m *model) reserveCall(customer string, in bursar.SpendInput, ttl int, onEx
 	if in.IdempotencyKey != "" {
 		c.keys[keyID{"event " + in.EventName, in.IdempotencyKey}] = mKey{content: reserveContent(o.x), at: now, hold: h}
 	}
+	c.nameCall(o.x, h, now)
 	shown := h.show(false)
 	e := *shown.Event
 	shown.Event = &e
@@ -299,7 +306,7 @@ func (m *model) consumeCall(customer string, in bursar.SpendInput) (bursar.Consu
 	if in.Amount.Sign() < 0 {
 		return bursar.ConsumeResult{}, failedAt("/amount", bursar.CodeInvalidAmount)
 	}
-	o, old, f := m.call(customer, in, eventContent)
+	o, old, f := m.call(customer, in, eventContent, true)
 	if f != nil {
 		return bursar.ConsumeResult{}, f
 	}
@@ -315,6 +322,8 @@ func (m *model) consumeCall(customer string, in bursar.SpendInput) (bursar.Consu
 	r.Tightest = o.c.tightest(o.asks, r.Decision.Chains, o.now)
 	if !o.c.recorded(o.x) {
 		r.ID = ""
+	} else {
+		o.c.nameCall(o.x, nil, o.now)
 	}
 	if in.IdempotencyKey != "" && r.ID != "" {
 		o.c.keys[keyID{"event " + in.EventName, in.IdempotencyKey}] = mKey{content: eventContent(o.x), at: o.now, consume: r}

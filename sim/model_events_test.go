@@ -29,8 +29,16 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 		k, stored := c.keys[id]
 		place := fmt.Sprint(x.CustomerID, id)
 		again[i] = seen[place]
-		if seen[place] = true; !again[i] && (!stored || k.hold != nil) { // else it is not new
-			ends[i] = m.endsHold(&p, c, now, x, &k, ended)
+		if seen[place] = true; again[i] || stored && k.hold == nil {
+			continue // it is not new
+		}
+		call := fmt.Sprint("call ", x.CustomerID, x.EventName, "|", x.CallID)
+		if again[i] = x.CallID != "" && seen[call]; again[i] {
+			continue
+		}
+		seen[call] = true
+		if ends[i] = m.endsHold(&p, c, now, x, &k, ended); ends[i] == nil && x.ReservationID == "" && k.hold == nil {
+			_, again[i] = c.doneOf(x)
 		}
 	}
 	m.judgeKeys(&p, "/events", items)
@@ -46,7 +54,7 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 	}
 	for i, end := range ends {
 		if end != nil {
-			out[i].Warnings = sortedTexts(m.warningsOf(end.x))
+			out[i].Warnings = m.warnedOfEnd(m.customers[end.x.CustomerID], end.x)
 		}
 	}
 	for i, x := range in {
@@ -69,7 +77,7 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 }
 
 func eventContent(x bursar.EventInput) string {
-	return fmt.Sprint(x.EventName, "|", sortedDims(x.Dimensions), x.ReservationID)
+	return fmt.Sprint(x.EventName, "|", sortedDims(x.Dimensions), x.ReservationID, "|", x.CallID)
 }
 
 func (m *model) judgeEvent(p *problems, x bursar.EventInput) {
@@ -198,6 +206,7 @@ func (m *model) recordEvent(x bursar.EventInput) (took []ask, duplicate bool) {
 	if c.recorded(x) {
 		r := bursar.ConsumeResult{Timestamp: now, Used: shownAsks(took), Costs: costsOfAsks(took)}
 		c.keys[id] = mKey{content: eventContent(x), at: now, consume: r}
+		c.nameCall(x, nil, now)
 	}
 	return took, false
 }
