@@ -29,9 +29,16 @@ type EntityType struct {
 	DisplayName     string   `json:"displayName"`
 	AttributionKeys []string `json:"attributionKeys"`
 	Description     *string  `json:"description"`
+	Strict          bool     `json:"strict,omitzero"` // an id that names none of its entities is denied
 	CreatedAt       Time     `json:"createdAt"`
 	UpdatedAt       Time     `json:"updatedAt"`
 	ArchivedAt      *Time    `json:"archivedAt"`
+}
+
+// Settings are what holds for the whole environment.
+type Settings struct {
+	Strict    bool  `json:"strict"`    // every entity type is
+	UpdatedAt *Time `json:"updatedAt"` // nil = nothing was ever set
 }
 
 // Feature is a metered capability of the vendor's product.

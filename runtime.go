@@ -104,6 +104,8 @@ type Decision struct {
 	Binding *Binding
 	// Frozen is the freeze that denies, whatever the limits say; Binding is nil then.
 	Frozen *Freeze
+	// Because says why it was denied, where neither a limit nor a freeze did.
+	Because string
 	// Warnings tell what in the request may not mean what was intended, see WarnNotResolved.
 	Warnings []string
 }
@@ -167,6 +169,7 @@ type SpendInput struct {
 	CallID         string // of the call that the event is; "" = it has none
 	Dimensions     []Dimension
 	IdempotencyKey string
+	Strict         bool         // what names no entity is denied
 	Warnings       []string     // of how the event's usage was read
 	Unread         *UnreadUsage // nil = all of it was
 }

@@ -7,6 +7,9 @@ const (
 	// WarnNotResolved: a dimension's key is an attribution key, and its value is the id of no
 	// entity of that type. So the dimension led to no limit.
 	WarnNotResolved = "DIMENSION_NOT_RESOLVED"
+	// WarnDidYouMean: an id that named no entity differs by case or by one character from one
+	// of its type. The thing is the dimension's key, an equals sign and the entity's id.
+	WarnDidYouMean = "DID_YOU_MEAN"
 	// WarnUngoverned: nothing limits this use of the feature or currency: neither a limit of
 	// an entity, nor a promotional entitlement, nor a pool; and the same is so of every
 	// currency that it costs.

@@ -34,6 +34,7 @@ type Catalogue struct {
 	Revoked     map[string]RevokedToken // access tokens, until they expire
 	noted       map[string]bool         // features whose use in customers has been noted since they were made
 	Secret      [32]byte
+	Settings    bursar.Settings
 
 	RepliesSweep, RevokedSweep sweeper
 	Thresholds                 []int // what a new assignment warns at when it does not say; configuration
@@ -203,6 +204,10 @@ func (c *Catalogue) Apply(r record.Record) error {
 		return set(c.WebhookOf, rec.Body, func(t *bursar.Webhook) string { return t.ID })
 	case "webhookDeleted":
 		return named(rec.Body, func(id string) { delete(c.WebhookOf, id) })
+	case "settings":
+		if err := json.Unmarshal(rec.Body, &c.Settings); err != nil {
+			return fmt.Errorf("%w: %v", record.ErrRecord, err)
+		}
 	case "currency":
 		return set(c.CurrencyOf, rec.Body, func(t *bursar.Currency) string { return t.ID })
 	case "apiKey":
@@ -268,7 +273,7 @@ func (c *Catalogue) Fold(row *store.LogRow) error {
 // Dump is everything that follows from the catalogue's log, in one order, as bytes.
 func (c *Catalogue) Dump() []byte {
 	replies := slices.SortedFunc(maps.Values(c.Replies), func(a, b KeptReply) int { return record.CompareID(a.Hash, b.Hash) })
-	b, err := json.Marshal([]any{c.Head.Seq, c.Head.Hash, c.Secret, c.EntityTypes(), c.Features(), c.Currencies(), c.APIKeys(), c.RateCards(), c.Webhooks(), replies})
+	b, err := json.Marshal([]any{c.Head.Seq, c.Head.Hash, c.Secret, c.EntityTypes(), c.Features(), c.Currencies(), c.APIKeys(), c.RateCards(), c.Webhooks(), replies, c.Settings})
 	if err != nil {
 		panic(err) // all of it came from JSON
 	}

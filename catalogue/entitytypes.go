@@ -29,7 +29,10 @@ func (w *Write) PutEntityTypes(in []EntityTypeInput) ([]bursar.EntityType, error
 			CreatedAt: w.Now.Milli(), UpdatedAt: w.Now.Milli()}
 		old := w.TypeOf[t.ID]
 		if p.CheckRevision(at+"/ifMatch", t.IfMatch, old, old != nil); old != nil {
-			v.CreatedAt, v.Description = old.CreatedAt, old.Description
+			v.CreatedAt, v.Description, v.Strict = old.CreatedAt, old.Description, old.Strict
+		}
+		if t.Strict.Set {
+			v.Strict = t.Strict.Value
 		}
 		SetOpt(&v.Description, t.Description)
 		if p.Empty() {

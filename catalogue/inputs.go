@@ -52,6 +52,7 @@ type EntityTypeInput struct {
 	DisplayName     string
 	AttributionKeys []string
 	Description     bursar.Opt[string] // absent keeps it; null or "" clears it
+	Strict          bursar.Opt[bool]   // absent keeps it; null is false
 	IfMatch         string             // the revision that this is based on, or a word for it; "" = does not say
 }
 
@@ -105,4 +106,9 @@ type WebhookPatch struct {
 	EventTypes  bursar.Opt[[]string]
 	CustomerID  bursar.Opt[string]
 	Enabled     bursar.Opt[bool]
+}
+
+// SettingsPatch changes what holds for the whole environment; absent members are kept.
+type SettingsPatch struct {
+	Strict bursar.Opt[bool] // null is false
 }

@@ -19,6 +19,7 @@ type EntityTypeInput struct {
 	DisplayName     string   `json:"displayName"`
 	AttributionKeys []string `json:"attributionKeys"`       // may be empty, not nil
 	Description     *string  `json:"description,omitempty"` // nil keeps it, "" clears it
+	Strict          *bool    `json:"strict,omitempty"`      // an id that names none of its entities is denied; nil keeps it
 }
 
 // PutEntityTypes creates or replaces entity types: all or none, at most 100.
@@ -133,6 +134,7 @@ type CheckInput struct {
 	CurrencyID string
 	Requested  *bursar.Amount // nil = 1
 	Dimensions Dimensions
+	Strict     bool // what names no entity is denied
 }
 
 // Check asks whether usage would be granted and changes nothing. A denial is an answer,
@@ -143,6 +145,9 @@ func (c *Client) Check(ctx context.Context, customer string, in CheckInput) (Dec
 	setNonEmpty(q, "currencyId", in.CurrencyID)
 	if in.Requested != nil {
 		q.Set("requestedUsage", in.Requested.String())
+	}
+	if in.Strict {
+		q.Set("strict", "true")
 	}
 	for k, v := range in.Dimensions {
 		q.Set("dimensions["+k+"]", v)
@@ -186,6 +191,7 @@ type SpendInput struct {
 	CurrencyID     string        `json:"currencyId,omitempty"`
 	Amount         bursar.Amount `json:"amount"`
 	Dimensions     Dimensions    `json:"dimensions,omitempty"`
+	Strict         bool          `json:"strict,omitempty"`         // what names no entity is denied
 	IdempotencyKey string        `json:"idempotencyKey,omitempty"` // "" = one for this call
 }
 

@@ -38,6 +38,7 @@ type CallUsed struct {
 type EventSpend struct {
 	EventName      string         `json:"eventName"`
 	Dimensions     map[string]any `json:"dimensions,omitempty"` // strings, numbers and booleans
+	Strict         bool           `json:"strict,omitempty"`     // what names no entity is denied
 	IdempotencyKey string         `json:"idempotencyKey,omitempty"`
 	CallID         string         `json:"callId,omitempty"` // of the call: what gives the same one counts once
 	Used

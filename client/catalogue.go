@@ -22,6 +22,21 @@ func (c *Client) UnarchiveEntityTypes(ctx context.Context, ids ...string) error 
 	return postIDs(ctx, c, "/entity-types/unarchive", ids)
 }
 
+// SettingsPatch changes what holds for the whole environment; nil members are kept.
+type SettingsPatch struct {
+	Strict *bool `json:"strict,omitempty"` // as if every entity type were strict
+}
+
+// Settings are what holds for the whole environment.
+func (c *Client) Settings(ctx context.Context) (bursar.Settings, error) {
+	return ask[bursar.Settings](ctx, c, call{method: http.MethodGet, path: "/settings"})
+}
+
+// UpdateSettings changes what holds for the whole environment.
+func (c *Client) UpdateSettings(ctx context.Context, in SettingsPatch) (bursar.Settings, error) {
+	return ask[bursar.Settings](ctx, c, call{method: http.MethodPatch, path: "/settings", in: in})
+}
+
 // FeatureQuery selects features; zero members do not filter.
 type FeatureQuery struct {
 	IDs      []string

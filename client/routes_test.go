@@ -99,6 +99,11 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 	"listEntityTypes": func(ctx context.Context, c *client.Client) error {
 		return only(c.EntityTypes(ctx, true, client.Paging{Limit: 1}))
 	},
+	"getSettingsOfEnvironment": func(ctx context.Context, c *client.Client) error { return only(c.Settings(ctx)) },
+	"updateSettingsOfEnvironment": func(ctx context.Context, c *client.Client) error {
+		no := false
+		return only(c.UpdateSettings(ctx, client.SettingsPatch{Strict: &no}))
+	},
 	"archiveEntityTypes": func(ctx context.Context, c *client.Client) error { return c.ArchiveEntityTypes(ctx, "nosuch") },
 	"unarchiveEntityTypes": func(ctx context.Context, c *client.Client) error {
 		return c.UnarchiveEntityTypes(ctx, "nosuch")

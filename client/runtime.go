@@ -13,6 +13,7 @@ type CheckItem struct {
 	CurrencyID string         `json:"currencyId,omitempty"`
 	Requested  *bursar.Amount `json:"requestedUsage,omitempty"` // nil = 1
 	Dimensions Dimensions     `json:"dimensions,omitempty"`
+	Strict     bool           `json:"strict,omitempty"` // what names no entity is denied
 }
 
 // Checks asks several questions of one snapshot, each as if it were alone; at most 100.

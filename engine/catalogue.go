@@ -25,6 +25,11 @@ func (e *Engine) ArchiveEntityTypes(ctx context.Context, c catalogue.Caller, ids
 	return err
 }
 
+// UpdateSettings changes what holds for the whole environment.
+func (e *Engine) UpdateSettings(ctx context.Context, c catalogue.Caller, p catalogue.SettingsPatch) (bursar.Settings, error) {
+	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.Settings, error) { return w.UpdateSettings(&p) })
+}
+
 // CreateFeature takes every input member of f; the engine sets its times.
 func (e *Engine) CreateFeature(ctx context.Context, c catalogue.Caller, f bursar.Feature) (bursar.Feature, error) {
 	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.Feature, error) { return w.CreateFeature(f) })

@@ -15,7 +15,7 @@ import (
 func (e *Engine) spendEventOf(customer string, in *bursar.SpendInput, reserve bool) ledger.SpendEvent {
 	s := ledger.SpendEvent{In: bursar.EventInput{CustomerID: customer, EventName: in.EventName, IdempotencyKey: in.IdempotencyKey,
 		Dimensions: record.SortDims(in.Dimensions), CallID: in.CallID, Warnings: in.Warnings, Unread: in.Unread},
-		Call: ledger.CallOf(&e.secret, in.EventName, in.CallID)}
+		Call: ledger.CallOf(&e.secret, in.EventName, in.CallID), Strict: in.Strict}
 	content := ledger.EventContent(&s.In)
 	s.Content = ledger.ContentHash(content)
 	if in.IdempotencyKey != "" {

@@ -25,7 +25,7 @@ func init() {
 		"freeze":    (*world).opFreeze, "thaw": (*world).opThaw, "freezes": (*world).opFreezes,
 		"put-limit": (*world).opPutLimit, "delete-limit": (*world).opDeleteLimit, "limits": (*world).opLimits,
 		"used": (*world).opUsed, "tree": (*world).opTree, "more": (*world).opMore,
-		"customer": (*world).opCustomer, "type": (*world).opType, "feature": (*world).opFeature, "currency": (*world).opCurrency,
+		"customer": (*world).opCustomer, "type": (*world).opType, "settings": (*world).opSettings, "feature": (*world).opFeature, "currency": (*world).opCurrency,
 	}
 }
 
@@ -296,11 +296,18 @@ func (w *world) opCustomer(o *op) error {
 	return err
 }
 
+// opSettings is "strict" or nothing.
+func (w *world) opSettings(o *op) error {
+	_, err := w.engine.UpdateSettings(w.t.Context(), tester, catalogue.SettingsPatch{Strict: bursar.Some(o.item().flag("strict"))})
+	return err
+}
+
 // opType is "put id key…", "archive id" or "unarchive id".
 func (w *world) opType(o *op) error {
 	it := o.item()
 	if it.word(0) == "put" {
-		_, err := w.engine.PutEntityTypes(w.t.Context(), tester, []catalogue.EntityTypeInput{{ID: it.word(1), DisplayName: it.word(1), AttributionKeys: it.words[2:]}})
+		strict := bursar.Some(it.flag("strict"))
+		_, err := w.engine.PutEntityTypes(w.t.Context(), tester, []catalogue.EntityTypeInput{{ID: it.word(1), DisplayName: it.word(1), AttributionKeys: it.words[2:], Strict: strict}})
 		return err
 	}
 	return w.engine.ArchiveEntityTypes(w.t.Context(), tester, it.words[1:], it.word(0) == "archive")

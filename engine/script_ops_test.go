@@ -165,14 +165,16 @@ func (w *world) opAdvance(o *op) error {
 // spend reads "[dimensions] capability amount [key=…]".
 func spendInput(it *item) bursar.SpendInput {
 	key, _ := it.take("key")
-	return bursar.SpendInput{Capability: capability(it.word(0)), Amount: it.amount(1), IdempotencyKey: key, Dimensions: it.dims()}
+	strict := it.flag("strict")
+	return bursar.SpendInput{Strict: strict, Capability: capability(it.word(0)), Amount: it.amount(1), IdempotencyKey: key, Dimensions: it.dims()}
 }
 
 func (w *world) opCheck(o *op) error {
 	it := o.item()
 	customer, _ := it.take("customer")
+	strict := it.flag("strict")
 	d, _, err := w.engine.Check(w.t.Context(), ledger.ReadOptions{}, cmp.Or(customer, "acme"),
-		[]ledger.CheckInput{{Capability: capability(it.word(0)), Requested: it.amount(1), Dimensions: it.dims()}})
+		[]ledger.CheckInput{{Capability: capability(it.word(0)), Requested: it.amount(1), Dimensions: it.dims(), Strict: strict}})
 	if err == nil {
 		w.printDecision(&d[0])
 	}

@@ -58,7 +58,7 @@ func (w *world) printDecision(d *bursar.Decision) {
 	if d.Granted {
 		w.printf("granted%s\n", warningsText(d.Warnings))
 	} else {
-		w.printf("denied %s%s%s%s\n", d.Reason, frozenText(d.Frozen), bindingText(d.Binding), warningsText(d.Warnings))
+		w.printf("denied %s%s%s%s%s\n", d.Reason, frozenText(d.Frozen), bindingText(d.Binding), mark(d.Because != "", ": "+d.Because), warningsText(d.Warnings))
 	}
 	w.printChains(d.Chains)
 }

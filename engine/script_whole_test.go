@@ -24,8 +24,9 @@ func (w *world) opHold(o *op) error {
 	if it.flag("settle") {
 		expire = bursar.ExpireSettle
 	}
+	strict := it.flag("strict")
 	name := it.word(0)
-	in := bursar.SpendInput{EventName: it.word(1), IdempotencyKey: key, CallID: call, Dimensions: it.properties()}
+	in := bursar.SpendInput{EventName: it.word(1), IdempotencyKey: key, CallID: call, Strict: strict, Dimensions: it.properties()}
 	r, _, err := w.engine.Reserve(w.t.Context(), tester, "acme", in, it.number(ttl, bursar.DefaultHoldTTL), expire)
 	if err != nil {
 		return err

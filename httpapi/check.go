@@ -19,6 +19,7 @@ type checkQuery struct {
 	Dimensions      []bursar.Dimension `query:"dimensions" doc:"dimensions[key]=value. Those that name entities resolve to the limits to check."`
 	RequestedValues []string           `query:"requestedValues" is:"n=0-100" doc:"Not for metered features: denied when not empty."`
 	ResourceID      string             `query:"resourceId" doc:"There are no resources: denied when not empty."`
+	Strict          bool               `query:"strict"`
 	freshness
 }
 
@@ -62,6 +63,10 @@ func (q *request) parseCheck(in *checkInput) error {
 		case "resourceId":
 			if in.refusal == "" {
 				in.refusal = bursar.CodeCustomerResourceNotFound
+			}
+		case "strict":
+			if in.Strict = p.value == "true"; !in.Strict && p.value != "false" {
+				err = errors.New("must be true or false")
 			}
 		case "minVersion":
 			if in.fresh.MinVersion, err = strconv.ParseUint(p.value, 10, 53); err != nil {
@@ -142,6 +147,7 @@ type checkItem struct {
 	CurrencyID     string             `json:"currencyId" is:"id"`
 	RequestedUsage *bursar.Amount     `json:"requestedUsage" is:"min=0,default=1"`
 	Dimensions     []bursar.Dimension `json:"dimensions"`
+	Strict         bool               `json:"strict"`
 }
 
 // decisions are the answers to several questions.
@@ -165,7 +171,7 @@ func (a *API) checks(c call, in *checksIn) (out decisions, _ uint64, _ error) {
 	var problems bursar.Problems
 	inputs := make([]ledger.CheckInput, len(in.Checks))
 	for i, item := range in.Checks {
-		input := ledger.CheckInput{Requested: or(item.RequestedUsage, bursar.AmountFromInt(1)), Dimensions: item.Dimensions}
+		input := ledger.CheckInput{Requested: or(item.RequestedUsage, bursar.AmountFromInt(1)), Dimensions: item.Dimensions, Strict: item.Strict}
 		var ok bool
 		if input.Capability, ok = capability(item.FeatureID, item.CurrencyID); !ok {
 			problems.Add("/checks/"+strconv.Itoa(i), bursar.CodeValidationFailed, errNotOneCapability)

@@ -15,6 +15,7 @@ type spendIn struct {
 	measuresIn
 	CallID         *string            `json:"callId" is:"key" doc:"Of an event: your id of the call that it is. Whatever gives the same one with the same eventName is of that call, which counts once."`
 	Dimensions     []bursar.Dimension `json:"dimensions"`
+	Strict         bool               `json:"strict"`
 	IdempotencyKey *string            `json:"idempotencyKey" is:"key" doc:"Required, here or as the Idempotency-Key header."`
 }
 
@@ -32,7 +33,7 @@ func (in *spendIn) input(keys *itemKeys, amount *bursar.Amount, expected bool) (
 		if e.Unread != nil {
 			e.Unread.EventName = *in.EventName
 		}
-		return bursar.SpendInput{EventName: *in.EventName, CallID: orZero(in.CallID), Dimensions: e.Dimensions, Warnings: e.Warnings, Unread: e.Unread,
+		return bursar.SpendInput{EventName: *in.EventName, CallID: orZero(in.CallID), Dimensions: e.Dimensions, Warnings: e.Warnings, Unread: e.Unread, Strict: in.Strict,
 			IdempotencyKey: keys.required(in.IdempotencyKey, -1, "")}
 	}
 	if in.CallID != nil {
@@ -50,7 +51,7 @@ func (in *spendIn) input(keys *itemKeys, amount *bursar.Amount, expected bool) (
 		p.Add("/featureId", bursar.CodeValidationFailed, errNotOneCapability)
 		return out
 	}
-	out.Amount, out.Dimensions, out.IdempotencyKey = *amount, in.Dimensions, keys.required(in.IdempotencyKey, -1, "")
+	out.Amount, out.Dimensions, out.Strict, out.IdempotencyKey = *amount, in.Dimensions, in.Strict, keys.required(in.IdempotencyKey, -1, "")
 	return out
 }
 

@@ -56,7 +56,7 @@ func viewGate(g *ledger.ExplainedGate) explainedGate {
 
 // explain answers a question as a check does, with its arithmetic. It counts as none.
 func (a *API) explain(c call, in *explainIn) (x ledger.Explanation, _ uint64, _ error) {
-	input := ledger.CheckInput{Requested: or(in.RequestedUsage, bursar.AmountFromInt(1)), Dimensions: in.Dimensions}
+	input := ledger.CheckInput{Requested: or(in.RequestedUsage, bursar.AmountFromInt(1)), Dimensions: in.Dimensions, Strict: in.Strict}
 	var ok bool
 	if input.Capability, ok = capability(in.FeatureID, in.CurrencyID); !ok {
 		return x, 0, bursar.ErrorAt("/featureId", bursar.CodeValidationFailed, errNotOneCapability)

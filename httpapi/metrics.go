@@ -38,11 +38,12 @@ var denialReasons = []bursar.Code{
 	bursar.CodeCustomerNotFound, bursar.CodeCustomerIsArchived, bursar.CodeFeatureNotFound, bursar.CodeEntitlementNotFound,
 	bursar.CodeRequestedUsageExceeding, bursar.CodeInsufficientCredits, bursar.CodeBudgetExceeded,
 	bursar.CodeFeatureTypeMismatch, bursar.CodeCustomerResourceNotFound, bursar.CodeEntityIsFrozen, bursar.CodeCustomerIsFrozen,
+	bursar.CodeEntityNotFound,
 }
 
 // warningCodes are what replies to others than estimates may warn of.
 var warningCodes = []string{
-	bursar.WarnNotResolved, bursar.WarnUngoverned, bursar.WarnNoRate, bursar.WarnUnmetered, bursar.WarnTooManyLimits, bursar.WarnStaleSet, bursar.WarnCallCounted,
+	bursar.WarnDidYouMean, bursar.WarnNotResolved, bursar.WarnUngoverned, bursar.WarnNoRate, bursar.WarnUnmetered, bursar.WarnTooManyLimits, bursar.WarnStaleSet, bursar.WarnCallCounted,
 }
 
 func newMetrics(e *engine.Engine, routes []*route, o *Options) *metrics {

@@ -93,6 +93,9 @@ func (a *API) catalogueRoutes() []row {
 		{"POST", "/entity-types/archive", both, writes, 200, write(a.archiveEntityTypes, viewIDs), "Archive entity types"},
 		{"POST", "/entity-types/unarchive", both, writes, 200, write(a.unarchiveEntityTypes, viewIDs), "Unarchive entity types"},
 
+		{"GET", "/settings", v1, reads, 200, read(a.getSettings, viewSettings), "Get the settings of the environment"},
+		{"PATCH", "/settings", v1, writes, 200, write(a.patchSettings, viewSettings), "Update the settings of the environment"},
+
 		{"POST", "/features", v1, writes, 201, write(a.createFeature, viewFeature), "Create a feature"},
 		{"GET", "/features", v1, shows, 200, rows(featureAt, a.listFeatures, viewFeature), "List features"},
 		{"GET", "/features/{featureId}", v1, shows, 200, read(a.getFeature, viewFeature), "Get a feature"},

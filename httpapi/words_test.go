@@ -228,6 +228,7 @@ var memberWords = map[string]string{
 	"updateBehavior":                  "DELTA adds the value, SET makes it the level.",
 	"updatedAt":                       "When it changed last.",
 	"url":                             "Where messages go.",
+	"strict":                          "What names no entity is denied with EntityNotFound: an id that is unknown and, of a request, dimensions that name none at all.",
 	"usageLimit":                      "The limit; null: there is none.",
 	"usagePeriodAnchor":               "An instant at which a window begins.",
 	"usagePeriodEnd":                  "When the current window ends, exclusive.",
@@ -240,7 +241,7 @@ var memberWords = map[string]string{
 	"version":                         "Counts up from 1.",
 	"voidedAt":                        "When what was left of it was taken back; null: it was not.",
 	"warningCode":                     "Why there is no price; null: there is one.",
-	"warnings":                        "What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one.",
+	"warnings":                        "What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one.",
 	"was":                             "What it was charged.",
 	"webhookId":                       "The webhook.",
 	"weeklyResetPeriodConfiguration":  "When a week begins.",
@@ -250,6 +251,8 @@ var memberWords = map[string]string{
 // schemaWords describes a schema by its name. "PageOf…" is a page of what follows, and
 // "…In" and "…Patch" are what is sent to make or change what precedes.
 var schemaWords = map[string]string{
+	"Settings":          "What holds for the whole environment.",
+	"SettingsPatch":     "What is to change of the settings; what is left out stays.",
 	"Report":            "A report that was recorded.",
 	"Restore":           "Entities to restore.",
 	"JobProgress":       "How far a job is.",

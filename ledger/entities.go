@@ -18,6 +18,7 @@ func (v *View) applyEntity(r *record.EntityPut) error {
 			v.undo = append(v.undo, func() { v.entCount-- })
 		}
 		put(v, &v.newIDs, r.Ent.ID, r.Ord)
+		v.noteNewCased(r.Ent.ID, r.Ord)
 	case r.Ord > 0 && int(r.Ord) < v.entCount:
 		old = v.Ent(r.Ord)
 	default:
@@ -350,6 +351,7 @@ func (s *State) setEntity(ord uint32, e *record.Entity) {
 		s.firstRow = append(s.firstRow, 0)
 		s.inScope = append(s.inScope, 0)
 		s.byID[e.ID] = ord
+		s.noteCased(e.ID, ord)
 	}
 	old := s.Entities[ord]
 	s.Entities[ord] = e

@@ -20,6 +20,7 @@ type SpendEvent struct {
 	Key     record.Identity
 	Content [8]byte // of the request
 	Call    Call
+	Strict  bool // what names no entity is denied
 }
 
 // admittedEvent is an event that was granted: what it is decided on.
@@ -66,6 +67,7 @@ func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, erro
 		return nil, err
 	}
 	a.asks, a.path = asksOfEvent(a.item.usages), d.Resolve(d.Cat, a.labels)
+	a.path.strict = o.Strict
 	var over []Applied
 	a.chains, over = d.chains(&a.path, a.asks)
 	a.Decision = d.judgeEvent(d.Cat, o.In.EventName, &a.path, a.asks, a.chains)
@@ -134,6 +136,7 @@ func (v *View) judgeEvent(cat *catalogue.Catalogue, event string, r *Resolved, a
 	if d.Frozen = v.frozenOn(r); d.Frozen != nil {
 		d.Granted, d.Reason = false, d.Frozen.Code
 	}
+	v.judgeStrict(cat, r, &d)
 	for i := range asks {
 		g := v.gate(cat, &asks[i])
 		if b := shut(&g, &asks[i]); b != nil && d.Granted {

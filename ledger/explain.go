@@ -132,7 +132,7 @@ func (x *Explainer) On(v *View) error {
 		x.at, x.now = x.Decision, v.Now
 	}
 	next := blockedUntil(&x.at, x.asks)
-	if x.at.Granted || x.at.Frozen != nil || next <= x.now || x.looks == maxResets {
+	if x.at.Granted || x.at.Frozen != nil || x.at.Because != "" || next <= x.now || x.looks == maxResets {
 		return nil
 	}
 	later := v.State.ViewAt(next, x.Cat).LimitTo(x.Token)

@@ -84,6 +84,7 @@ func (v *View) Judge(cat *catalogue.Catalogue, r *Resolved, asks []Ask, chains [
 	if d.Frozen = v.frozenOn(r); d.Frozen != nil {
 		d.Granted, d.Reason = false, d.Frozen.Code
 	}
+	v.judgeStrict(cat, r, &d)
 	if b := shut(&d.Gate, &asks[0]); b != nil && d.Granted {
 		d.Binding, d.Granted, d.Reason = b, false, gateReason(asks[0].C)
 	}
@@ -149,6 +150,7 @@ func (v *View) Check(cat *catalogue.Catalogue, in *CheckInput) bursar.Decision {
 		return deny(bursar.CodeRequestedUsageExceeding) // no limit is as high as that cost
 	}
 	r := v.Resolve(cat, in.Dimensions)
+	r.strict = in.Strict
 	chains, over := v.chains(&r, asks)
 	d := v.Judge(cat, &r, asks, chains)
 	d.Warnings = v.Warnings(cat, &r, asks, unpriced, len(chains) > 0, over)

@@ -95,6 +95,7 @@ type CheckInput struct {
 	Capability bursar.Capability
 	Requested  bursar.Amount
 	Dimensions []bursar.Dimension // nil = none given
+	Strict     bool               // what names no entity is denied
 }
 
 // TreeSort orders the governance tree.

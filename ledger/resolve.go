@@ -16,8 +16,12 @@ type Resolved struct {
 	given   bool         // there were dimensions at all
 	Leaves  []uint32     // matched entities, ordered by dimension key; one may appear twice
 	Path    []record.Hop // they and all their ancestors, each once
-	missing []string     // attribution keys that resolved to nothing
+	missing []missing    // dimensions that name no entity, though their keys are of a type
+	strict  bool         // the request itself is denied if they do
 }
+
+// missing is a dimension that was to name an entity of a type, and did not.
+type missing struct{ key, typ, id string }
 
 func (r *Resolved) has(ord uint32) bool {
 	for i := range r.Path {
@@ -40,7 +44,7 @@ func (v *View) Resolve(cat *catalogue.Catalogue, dims []bursar.Dimension) Resolv
 		}
 		ord := v.EntOrd(dims[i].Value)
 		if ord == 0 || v.typeID(v.Ent(ord).Typ) != typ {
-			r.missing = append(r.missing, dims[i].Key)
+			r.missing = append(r.missing, missing{dims[i].Key, typ, dims[i].Value})
 			continue
 		}
 		r.join(v, ord)

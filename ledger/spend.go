@@ -57,6 +57,7 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 		return nil, catalogue.ErrNoRate(id, unpriced)
 	}
 	r := d.Resolve(d.Cat, o.In.Dimensions)
+	r.strict = o.In.Strict
 	chains, over := d.chains(&r, asks)
 	j := d.Judge(d.Cat, &r, asks, chains)
 	j.Warnings = d.Warnings(d.Cat, &r, asks, nil, len(chains) > 0, over)
@@ -82,6 +83,9 @@ type admitted struct {
 func denial(j *bursar.Decision) string {
 	if j.Frozen != nil {
 		return frozenBecause(j.Frozen)
+	}
+	if j.Because != "" {
+		return j.Because
 	}
 	n := &j.Binding.Node
 	where := "the customer's pool of " + n.Capability.String()

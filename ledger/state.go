@@ -29,7 +29,7 @@ func (s *State) Memory() int64 {
 	for _, set := range s.Uniques {
 		sets += 10*int64(min(set.Count(), maxExact)) + 200
 	}
-	return sets + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 150*int64(len(s.paths.List)) + 220*int64(len(s.Entities)) + 260*int64(len(s.Rows)) + 600*int64(len(s.Holds)) + 100*int64(len(s.series)+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
+	return sets + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 150*int64(len(s.paths.List)) + 220*int64(len(s.Entities)) + 120*int64(len(s.cased)) + 260*int64(len(s.Rows)) + 600*int64(len(s.Holds)) + 100*int64(len(s.series)+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
 }
 
 // maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
@@ -62,6 +62,8 @@ type State struct {
 
 	Entities []*record.Entity // by ord
 	byID     map[string]uint32
+	similar  similar             // to find ids that are nearly known
+	cased    map[string][]uint32 // entities whose id has capitals, by the id in lower case
 	children map[uint32][]uint32 // of 0: the roots; a list only grows at its end, or is another one
 	kidCount map[uint32]kidCount // of those
 	entOrder ordered[uint32]     // as they are listed
@@ -149,7 +151,7 @@ func NewState() *State {
 		Caps:     names[bursar.Capability]{ords: map[bursar.Capability]uint32{}},
 		combos:   names[string]{ords: map[string]uint32{}},
 		paths:    names[string]{ords: map[string]uint32{}},
-		Entities: make([]*record.Entity, 1), byID: map[string]uint32{}, children: map[uint32][]uint32{}, kidCount: map[uint32]kidCount{},
+		Entities: make([]*record.Entity, 1), byID: map[string]uint32{}, cased: map[string][]uint32{}, children: map[uint32][]uint32{}, kidCount: map[uint32]kidCount{},
 		Rows: make([]*record.Limit, 1), RowIDs: make([][16]byte, 1), counters: make([]*Counter, 1),
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), under: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
 		freezes: map[uint32]*record.Freeze{},

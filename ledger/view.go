@@ -27,6 +27,8 @@ type View struct {
 	newPathOrds map[string]uint32
 	ents        map[uint32]*record.Entity
 	newIDs      map[string]uint32
+	newCased    map[string][]uint32 // as the state's cased
+	nears       map[typedID]string  // what unknown ids of this request are like
 	kids        map[uint32][]uint32 // entities that came to a parent
 	entCount    int
 	defs        map[uint32]*record.Limit  // nil value = deleted

@@ -13,8 +13,12 @@ import (
 // nothing may. limited tells that limits of entities apply to some of asks; over is of each
 // of asks what it does not count on, nil when it counts on all.
 func (v *View) Warnings(cat *catalogue.Catalogue, r *Resolved, asks []Ask, unpriced []string, limited bool, over []Applied) (out []string) {
-	for _, key := range r.missing {
-		out = append(out, bursar.WarnNotResolved+":"+key)
+	for i := range r.missing {
+		m := &r.missing[i]
+		out = append(out, bursar.WarnNotResolved+":"+m.key)
+		if near := v.near(m.typ, m.id); near != "" {
+			out = append(out, bursar.WarnDidYouMean+":"+m.key+"="+near)
+		}
 	}
 	if len(unpriced) > 0 {
 		out = append(out, bursar.WarnNoRate)

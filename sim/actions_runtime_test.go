@@ -40,6 +40,7 @@ func comparable(d bursar.Decision) bursar.Decision {
 	case bursar.CodeCustomerNotFound, bursar.CodeCustomerIsArchived, bursar.CodeFeatureNotFound, bursar.CodeEntitlementNotFound, bursar.CodeUnknown:
 		return bursar.Decision{Granted: d.Granted, Reason: d.Reason, Capability: d.Capability}
 	}
+	d.Because = ""                   // in whatever words
 	d.Feature, d.Currency = nil, nil // the catalogue is compared as such
 	d.Warnings = slices.Sorted(slices.Values(d.Warnings))
 	d.Gate.UpdatedAt = d.Gate.UpdatedAt.Milli()

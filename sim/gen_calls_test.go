@@ -74,7 +74,7 @@ func (g *gen) call(id string) bursar.SpendInput {
 			return *in
 		}
 	}
-	in := bursar.SpendInput{EventName: pick(g.r, eventNames), Dimensions: g.properties(g.known(id)), IdempotencyKey: g.key()}
+	in := bursar.SpendInput{EventName: pick(g.r, eventNames), Dimensions: g.properties(g.known(id)), IdempotencyKey: g.key(), Strict: chance(g.r, 15)}
 	if chance(g.r, 100) {
 		in.EventName = "unheard"
 	}

@@ -18,7 +18,7 @@ func genCheck(g *gen) action {
 	}
 	var in []ledger.CheckInput
 	for range n {
-		x := ledger.CheckInput{Capability: g.capability(), Dimensions: g.dims(c)}
+		x := ledger.CheckInput{Capability: g.capability(), Dimensions: g.dims(c), Strict: chance(g.r, 15)}
 		x.Requested = g.fitting(c, x.Capability, x.Dimensions)
 		if x.Requested.Cmp(parse("1000000")) > 0 {
 			x.Requested = parse("1000000") // what a check of a cost beyond all bounds says is open
@@ -193,7 +193,7 @@ func (g *gen) changed(x bursar.UsageInput, c *mCust) bursar.UsageInput {
 
 func (g *gen) spend(id string) bursar.SpendInput {
 	c := g.known(id)
-	x := bursar.SpendInput{Capability: g.capability(), Dimensions: g.dims(c), IdempotencyKey: g.key()}
+	x := bursar.SpendInput{Capability: g.capability(), Dimensions: g.dims(c), IdempotencyKey: g.key(), Strict: chance(g.r, 15)}
 	x.Amount = g.fitting(c, x.Capability, x.Dimensions)
 	return x
 }

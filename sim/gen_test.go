@@ -60,6 +60,7 @@ func newGen(seed uint64, m *model) *gen {
 	for i := range 10 + g.r.IntN(20) {
 		g.entities = append(g.entities, fmt.Sprintf("e%d", i))
 	}
+	g.entities = append(g.entities, "Agent-1", "agent-12", "Agent.x")
 	g.weights = weights
 	for _, w := range g.weights {
 		g.total += w.weight
@@ -77,7 +78,7 @@ var weights = []weighted{
 	{4, genCreateCustomer}, {4, genPatchCustomer}, {2, genArchiveCustomer}, {3, genGetCustomer}, {1, genListCustomers},
 	{2, genPutTypes}, {1, genArchiveTypes}, {2, genFeature}, {2, genCurrency}, {1, genReadCatalogue},
 	{14, genTree}, {4, genHistory},
-	{8, genCard}, {1, genReadCards}, {30, genGrant}, {12, genVoid}, {10, genListGrants}, {25, genConsumption},
+	{1, genSettings}, {8, genCard}, {1, genReadCards}, {30, genGrant}, {12, genVoid}, {10, genListGrants}, {25, genConsumption},
 	{10, genPromote}, {2, genDemote}, {5, genListPromotions}, {20, genBoost}, {10, genEndBoost}, {6, genListBoosts},
 	{7, genFreeze}, {2, genListFreezes}, {8, genAllocations}, {6, genEntitlements}, {8, genStrict}, {60, genEvents},
 	{30, genSave}, {15, genUnload}, {40, genSlow}, {2, genCrowd},
@@ -290,6 +291,9 @@ func (g *gen) dims(c *mCust) []bursar.Dimension {
 		}
 		if t := g.m.types[c.entities[id].EntityTypeID]; t != nil && len(t.AttributionKeys) > 0 && !chance(g.r, 25) {
 			key = pick(g.r, t.AttributionKeys)
+			if chance(g.r, 20) {
+				id = g.mistyped(id)
+			}
 		}
 		byKey[key] = bursar.Dimension{Key: key, Value: id}
 	}

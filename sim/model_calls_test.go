@@ -109,6 +109,8 @@ func (c *mCust) decideCall(first bursar.Capability, asks []ask, a attribution, n
 	d := bursar.Decision{Granted: true, Capability: first}
 	if d.Frozen = c.stopped(a.chains...); d.Frozen != nil {
 		d.Granted, d.Reason = false, d.Frozen.Code
+	} else if c.refused(a) {
+		d.Granted, d.Reason = false, bursar.CodeEntityNotFound
 	}
 	for _, x := range asks {
 		c.judgeGate(&d, c.gate(x, now))
@@ -218,6 +220,7 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 		return o, nil, f
 	}
 	o.parts, o.attribution = m.partsOf(o.x, now), c.attribute(labelsOf(in.Dimensions))
+	o.strict = in.Strict
 	o.asks = asksOfParts(o.parts)
 	o.before = c.decideCall(featureOf(meters[0].ID), o.asks, o.attribution, now)
 	o.before.Warnings = m.warningsOf(o.x)

@@ -49,6 +49,9 @@ func (m *model) putEntityTypes(in []catalogue.EntityTypeInput) ([]bursar.EntityT
 		t.DisplayName, t.AttributionKeys = x.DisplayName, append([]string{}, x.AttributionKeys...)
 		t.UpdatedAt, t.ArchivedAt = now.Milli(), nil
 		setName(&t.Description, x.Description)
+		if x.Strict.Set {
+			t.Strict = x.Strict.Value
+		}
 		out = append(out, *t)
 	}
 	if f := p.err(); f != nil {

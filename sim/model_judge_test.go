@@ -131,6 +131,8 @@ func (c *mCust) decide(asks []ask, a attribution, now bursar.Time) bursar.Decisi
 	d := bursar.Decision{Granted: true, Capability: asks[0].cap, Gate: c.gate(asks[0], now)}
 	if d.Frozen = c.stopped(a.chains...); d.Frozen != nil {
 		d.Granted, d.Reason = false, d.Frozen.Code
+	} else if c.refused(a) {
+		d.Granted, d.Reason = false, bursar.CodeEntityNotFound
 	}
 	c.judgeGate(&d, d.Gate)
 	for _, x := range asks[1:] {
@@ -219,6 +221,7 @@ func (m *model) check(customer string, in []ledger.CheckInput) []bursar.Decision
 			continue
 		}
 		a := c.attribute(x.Dimensions)
+		a.strict = x.Strict
 		d := c.decide(asks, a, now)
 		d.Warnings = c.warnings(x.Capability, prices, a, now)
 		out = append(out, d)

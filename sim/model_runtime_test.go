@@ -16,8 +16,11 @@ type attribution struct {
 	chains  [][]string // for each dimension that matched: the entity and its ancestors
 	set     map[string]bool
 	route   []hop
-	ignored []string // attribution keys that matched nothing
+	ignored []unnamed // dimensions with attribution keys that matched nothing
+	strict  bool      // of the request
 }
+
+type unnamed struct{ key, typ, id string }
 
 func sortedDims(dims []bursar.Dimension) []bursar.Dimension {
 	dims = slices.Clone(dims)
@@ -34,7 +37,7 @@ func (c *mCust) attribute(dims []bursar.Dimension) attribution {
 			}
 			e, known := c.entities[d.Value]
 			if !known || e.EntityTypeID != t.ID {
-				a.ignored = append(a.ignored, d.Key)
+				a.ignored = append(a.ignored, unnamed{d.Key, t.ID, d.Value})
 				continue
 			}
 			chain := append([]string{e.ID}, ancestors(c.entities, e.ID)...)

@@ -73,6 +73,7 @@ func (m *model) judgeSpend(c *mCust, now bursar.Time, x bursar.SpendInput) (o of
 		return o, failed(bursar.CodeCustomerIsArchived)
 	}
 	o = offer{c: c, now: now, attribution: c.attribute(x.Dimensions)}
+	o.strict = x.Strict
 	if o.asks, o.prices, f = m.asksOf(x.Capability, numOf(x.Amount), x.Dimensions, now); f != nil {
 		return o, f
 	}

@@ -22,6 +22,7 @@ type model struct {
 	customers  map[string]*mCust
 	cards      map[string]*bursar.RateCard
 	cat        instants
+	settings   bursar.Settings
 	ids        int
 
 	commits func() []heard       // what the engine committed since it was asked last; nil without one

@@ -10,8 +10,11 @@ import (
 // warnings are what a request is warned of, in order of the alphabet.
 func (c *mCust) warnings(k bursar.Capability, prices []price, a attribution, now bursar.Time) []string {
 	var out []string
-	for _, key := range a.ignored {
-		out = append(out, "DIMENSION_NOT_RESOLVED:"+key)
+	for _, x := range a.ignored {
+		out = append(out, "DIMENSION_NOT_RESOLVED:"+x.key)
+		if id := c.like(x.typ, x.id); id != "" {
+			out = append(out, "DID_YOU_MEAN:"+x.key+"="+id)
+		}
 	}
 	if unpriced(prices) {
 		out = append(out, "RATE_NOT_FOUND")
@@ -42,7 +45,7 @@ func (c *mCust) governed(k bursar.Capability, prices []price, a attribution, now
 func (c *mCust) reportWarnings(k bursar.Capability, d num, prices []price, a attribution, now bursar.Time) []string {
 	out := c.warnings(k, prices, a, now)
 	if d.sign() == 0 {
-		out = slices.DeleteFunc(out, func(w string) bool { return !strings.HasPrefix(w, "DIMENSION") })
+		out = slices.DeleteFunc(out, func(w string) bool { return !strings.HasPrefix(w, "DIMENSION") && !strings.HasPrefix(w, "DID") })
 	}
 	return out
 }

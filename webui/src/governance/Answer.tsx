@@ -196,6 +196,7 @@ export function warningWords(warning: string, name: (capability: string) => stri
   const about = colon < 0 ? "" : warning.slice(colon + 1);
   const words: Record<string, string> = {
     DIMENSION_NOT_RESOLVED: `${about} names nobody: there is no such id, so no limit was found by it.`,
+    DID_YOU_MEAN: `Did you mean ${about.slice(about.indexOf("=") + 1)}? That is nearly the id of ${about.slice(0, about.indexOf("="))}.`,
     UNGOVERNED: `Nothing limits this use of ${name(about)}: no limit, no entitlement, no pool.`,
     RATE_NOT_FOUND: "No rate prices this: it would be recorded at cost 0.",
     TOO_MANY_LIMITS: `More limits of ${name(about)} apply than usage counts on.`,
@@ -212,6 +213,7 @@ export function reasonWords(reason: string | null): string {
     CustomerNotFound: "no such customer",
     CustomerIsArchived: "customer archived",
     CustomerIsFrozen: "customer frozen",
+    EntityNotFound: "names nobody, and strict denies that",
     EntityIsFrozen: "frozen",
     FeatureNotFound: "no such feature",
     EntitlementNotFound: "no such currency",

@@ -1,0 +1,165 @@
+package ledger
+
+import (
+	"strings"
+
+	"github.com/bursarhq/bursar/record"
+)
+
+// maxNear bounds how many unknown ids of one request are compared with those that are
+// known: each takes some thousand look-ups.
+const maxNear = 32
+
+// Ids of these lengths are compared by their characters, and others by case alone.
+const nearFrom, nearTo = 4, 64
+
+// idChars are the characters of ids, in lower case.
+const idChars = "abcdefghijklmnopqrstuvwxyz0123456789_|.-"
+
+type typedID struct{ typ, id string }
+
+// near is the live entity of a type whose id is most like one that is unknown: first those
+// that differ by case alone, then those that differ, but for case, by a character that is
+// left out, added, another, or in place of its neighbour; of several the first. "" = none.
+func (v *View) near(typ, id string) string {
+	k := typedID{typ, id}
+	if found, ok := v.nears[k]; ok || len(v.nears) == maxNear {
+		return found
+	}
+	if v.nears == nil {
+		v.nears = map[typedID]string{}
+	}
+	v.nears[k] = v.nearest(typ, id)
+	return v.nears[k]
+}
+
+func (v *View) nearest(typ, id string) (best string) {
+	see := func(ord uint32) {
+		if e := v.Ent(ord); e.Archived == 0 && v.typeID(e.Typ) == typ && (v.Root == 0 || v.Sees(ord)) && (best == "" || e.ID < best) {
+			best = e.ID
+		}
+	}
+	look := func(hash uint64, spell func() []byte) {
+		known := v.similar.has(hash)
+		if !known && len(v.newIDs) == 0 {
+			return
+		}
+		folded := string(spell())
+		if ord := v.byID[folded]; known && ord != 0 {
+			see(ord)
+		} else if ord := v.newIDs[folded]; ord != 0 {
+			see(ord)
+		}
+		for _, ord := range v.cased[folded] {
+			see(ord)
+		}
+		for _, ord := range v.newCased[folded] {
+			see(ord)
+		}
+	}
+	q := strings.ToLower(id)
+	if look(foldHash(q), func() []byte { return []byte(q) }); best == "" && nearFrom <= len(q) && len(q) <= nearTo {
+		eachNear(q, look)
+	}
+	return best
+}
+
+// eachNear calls f with all that differ from q by one character: with the hash, and how it
+// is spelled.
+func eachNear(q string, f func(uint64, func() []byte)) {
+	n := len(q)
+	var b [nearTo + 1]byte
+	var before, after, pow [nearTo + 2]uint64 // the hashes of q[:i] and q[i:], and hashBase to the i-th
+	pow[0] = 1
+	for i := range n + 1 {
+		pow[i+1] = pow[i] * hashBase
+	}
+	for i := range n {
+		before[i+1] = before[i]*hashBase + uint64(q[i])
+		after[n-1-i] = after[n-i] + uint64(q[n-1-i])*pow[i]
+	}
+	for i := range n { // one is left out
+		f(before[i]*pow[n-1-i]+after[i+1], func() []byte { return append(append(b[:0], q[:i]...), q[i+1:]...) })
+	}
+	for i := range n - 1 { // two change places
+		x, y := q[i], q[i+1]
+		f((before[i]*hashBase+uint64(y))*pow[n-1-i]+uint64(x)*pow[n-2-i]+after[i+2], func() []byte {
+			return append(append(append(b[:0], q[:i]...), y, x), q[i+2:]...)
+		})
+	}
+	for i := range n + 1 {
+		for j := range len(idChars) {
+			c := idChars[j]
+			f((before[i]*hashBase+uint64(c))*pow[n-i]+after[i], func() []byte { return append(append(append(b[:0], q[:i]...), c), q[i:]...) })
+			if i < n { // one is another, else one is added
+				f((before[i]*hashBase+uint64(c))*pow[n-1-i]+after[i+1], func() []byte { return append(append(append(b[:0], q[:i]...), c), q[i+1:]...) })
+			}
+		}
+	}
+}
+
+// hashBase is the base of the hashes of ids, of which the hash of each neighbour follows in a few steps.
+const hashBase = 0x9e3779b97f4a7c15 | 1
+
+func foldHash(folded string) (h uint64) {
+	for i := range len(folded) {
+		h = h*hashBase + uint64(folded[i])
+	}
+	return h
+}
+
+// similar tells of hardly any id that is unknown that it may be known: a bit for each hash
+// of a known id in lower case, among at least 16 for each.
+type similar struct {
+	bits  []uint64
+	count int
+}
+
+func (s *similar) place(hash uint64) (word int, bit uint64) {
+	hash ^= hash >> 32
+	hash *= 0xd6e8feb86659fd93
+	hash ^= hash >> 32
+	return int(hash >> 6 & uint64(len(s.bits)-1)), 1 << (hash & 63)
+}
+
+func (s *similar) has(hash uint64) bool {
+	if len(s.bits) == 0 {
+		return false
+	}
+	word, bit := s.place(hash)
+	return s.bits[word]&bit != 0
+}
+
+// note adds an id to the bits. all are the entities so far, for when there have to be more bits.
+func (s *similar) note(id string, all []*record.Entity) {
+	if s.count++; s.count > 4*len(s.bits) {
+		s.bits = make([]uint64, max(16, 2*len(s.bits)))
+		for _, e := range all {
+			if e != nil {
+				s.set(e.ID)
+			}
+		}
+	}
+	s.set(id)
+}
+
+func (s *similar) set(id string) {
+	word, bit := s.place(foldHash(strings.ToLower(id)))
+	s.bits[word] |= bit
+}
+
+// noteCased keeps an id findable without regard to case.
+func (s *State) noteCased(id string, ord uint32) {
+	s.similar.note(id, s.Entities)
+	if folded := strings.ToLower(id); folded != id {
+		s.cased[folded] = append(s.cased[folded], ord)
+	}
+}
+
+// noteNewCased is noteCased for an entity that is new in the view.
+func (v *View) noteNewCased(id string, ord uint32) {
+	if folded := strings.ToLower(id); folded != id {
+		list := v.newCased[folded]
+		put(v, &v.newCased, folded, append(list[:len(list):len(list)], ord))
+	}
+}

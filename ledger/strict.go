@@ -1,0 +1,41 @@
+package ledger
+
+import (
+	"fmt"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+)
+
+// An id that names no entity leads to no limit. Where the environment, the entity type or
+// the request is strict, it is denied; else it is warned of. A request that is strict names
+// an entity, too. What happened already is counted all the same.
+
+// judgeStrict denies d where r names no entity and has to.
+func (v *View) judgeStrict(cat *catalogue.Catalogue, r *Resolved, d *bursar.Decision) {
+	if !d.Granted {
+		return
+	}
+	if d.Because = v.unnamed(cat, r); d.Because != "" {
+		d.Granted, d.Reason = false, bursar.CodeEntityNotFound
+	}
+}
+
+// unnamed says what of r names no entity and has to; "" = nothing.
+func (v *View) unnamed(cat *catalogue.Catalogue, r *Resolved) string {
+	for i := range r.missing {
+		m := &r.missing[i]
+		if !r.strict && !cat.Strict(m.typ) {
+			continue
+		}
+		s := fmt.Sprintf("strict: the dimension %s names no entity of type %s: there is none of id %q", m.key, m.typ, m.id)
+		if near := v.near(m.typ, m.id); near != "" {
+			s += fmt.Sprintf("; did you mean %q?", near)
+		}
+		return s
+	}
+	if r.strict && len(r.Leaves) == 0 && len(r.missing) == 0 {
+		return "strict: no dimension names an entity; the key of one has to be an attribution key of an entity type"
+	}
+	return ""
+}
