@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"httpapi":               {".", "store", "catalogue", "ledger", "engine"},
 	"webhook":               {".", "store", "catalogue", "engine"},
 	"client":                {"."},
+	"gateway":               {".", "client"},
 	"webui":                 {},
 	"sim":                   {},
 }

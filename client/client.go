@@ -66,6 +66,13 @@ func New(baseURL, key string) *Client {
 	}
 }
 
+// WithKey is a client of the same server, over the same connections, that shows another key.
+func (c *Client) WithKey(key string) *Client {
+	other := *c
+	other.key = key
+	return &other
+}
+
 // Error is a reply that is not a success. Binding, ResetsAt, Chains and Warnings are set when a
 // limit denied, Chains, Warnings and Frozen when a freeze did, Allocation when a write would have broken a strict one.
 type Error struct {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Limits of the HTTP layer; those on what a request may say are in the root package.
@@ -44,6 +45,8 @@ type Options struct {
 	// deliveries are pending, and what the sender of webhooks counted.
 	WebhookBacklog func(context.Context) (int, error)
 	WebhookStats   func() WebhookStats
+	// Metrics are collected beside the API's own.
+	Metrics []prometheus.Collector
 	// CORSOrigins are the browser origins that may call the API, compared exactly.
 	CORSOrigins []string
 	// Log takes errors, and with level debug every request. Default: discard.

@@ -89,6 +89,7 @@ func newMetrics(e *engine.Engine, routes []*route, o *Options) *metrics {
 	m.unrouted = classes("", "none")
 	m.registry.MustRegister(m.checkSeconds, checks, ingest, warnings, requests, engineCollector{e, o.WebhookBacklog, o.WebhookStats},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(o.Metrics...)
 	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return m
 }

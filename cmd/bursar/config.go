@@ -39,6 +39,9 @@ type config struct {
 	LateHorizon      time.Duration `help:"How late usage may be reported: 24h to 840h; 168h by default." default:"168h" placeholder:"DURATION"`
 	MemoryBudget     byteSize      `help:"Memory for customers before idle ones leave it; 1GiB by default." default:"1GiB" placeholder:"SIZE"`
 	LogLevel         slog.Level    `help:"debug (every request), info, warn or error; info by default." default:"info" placeholder:"LEVEL"`
+	GatewayListen    string        `help:"Address of the gateway for calls of language models, see docs/gateway.md; none by default." placeholder:"HOST:PORT"`
+	GatewayConfig    string        `help:"The gateway's configuration; by default it has the providers whose keys are in OPENAI_API_KEY and ANTHROPIC_API_KEY." type:"path" placeholder:"FILE"`
+	GatewayUnknown   string        `help:"What the gateway does with paths that it does not govern, allow or deny, in place of what its configuration says." placeholder:"POLICY"`
 	ShutdownTimeout  time.Duration `help:"How long requests may finish after SIGTERM; 10s by default." default:"10s" placeholder:"DURATION"`
 }
 

@@ -96,7 +96,7 @@ func start(t *testing.T, env []string, args ...string) *program {
 			var line struct{ Msg, Addr string }
 			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Addr != "" {
 				p.addrs[line.Msg] = line.Addr
-				if line.Msg == "listening" {
+				if line.Msg == "listening" || line.Msg == "gateway listening" && args[0] == "gateway" {
 					close(listening)
 				}
 			}

@@ -14,11 +14,13 @@ import (
 
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/gateway"
 	"github.com/bursarhq/bursar/httpapi"
 	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/postgres"
 	"github.com/bursarhq/bursar/store/sqlite"
 	"github.com/bursarhq/bursar/webui"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 type serveCommand struct {
@@ -78,6 +80,7 @@ type server struct {
 	engine   *engine.Engine
 	api      *httpapi.API
 	webhooks *webhooks
+	gateway  *gatewayServer // nil = none
 	servers  []*http.Server
 	addr     net.Addr   // of the API
 	failed   chan error // why it cannot go on
@@ -103,7 +106,16 @@ func openServer(ctx context.Context, c *config, store store.Store, o engine.Opti
 	if s.webhooks, err = newWebhooks(s.engine, c, s.log); err != nil {
 		return nil, errors.Join(err, s.engine.Close(ctx), store.Close())
 	}
+	var more []prometheus.Collector
+	if c.GatewayListen != "" {
+		if s.gateway, err = newGatewayServer(c.GatewayConfig, c.GatewayUnknown, gateway.Options{Log: s.log, Server: gateway.InProcess(http.HandlerFunc(
+			func(w http.ResponseWriter, r *http.Request) { s.api.ServeHTTP(w, r) })), Ready: func(context.Context) error { return s.engine.Ready() }}); err != nil {
+			return nil, errors.Join(err, s.engine.Close(ctx), store.Close())
+		}
+		more = append(more, s.gateway.gateway)
+	}
 	s.api = httpapi.New(s.engine, httpapi.Options{
+		Metrics:  more,
 		AdminKey: c.AdminKey, MetricsToken: c.MetricsToken, CORSOrigins: c.CORSOrigin, Log: s.log,
 		CheckTarget: s.webhooks.check, WebhookStats: s.webhooks.stats, WebhookBacklog: store.PendingDeliveries,
 	})
@@ -139,6 +151,11 @@ func (s *server) listen(ctx context.Context) error {
 		return exitf(exitConfig, "--listen: %w", err)
 	}
 	s.addr = addr
+	if s.gateway != nil {
+		if err := s.gateway.listen(ctx, s.config.GatewayListen, s.log, s.fail); err != nil {
+			return exitf(exitConfig, "--gateway-listen: %w", err)
+		}
+	}
 	if s.config.MetricsListen == "" {
 		return nil
 	}
@@ -211,6 +228,9 @@ func (s *server) wait(ctx context.Context) error {
 
 // stop lets requests finish, saves the state and closes the store.
 func (s *server) stop() error {
+	if s.gateway != nil {
+		s.gateway.stop(s.config.ShutdownTimeout, s.log)
+	}
 	s.api.Drain()
 	delivered := s.webhooks.stop() // meanwhile; what is committed from here on waits for the next start
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.ShutdownTimeout)

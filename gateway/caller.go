@@ -1,0 +1,162 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/client"
+)
+
+// Headers that callers send.
+const (
+	headerCustomer   = "Bursar-Customer"
+	headerDimensions = "Bursar-Dimensions"
+)
+
+// caller is who calls, as the request says.
+type caller struct {
+	key      string
+	customer string
+	dims     map[string]any
+	server   *client.Client // asked with its key
+}
+
+const maxDimensionsBytes = 8 << 10
+
+// callerOf reads a request's headers.
+func (g *Gateway) callerOf(r *http.Request) (*caller, *problem) {
+	key, p := credential(r.Header)
+	if p != nil {
+		return nil, p
+	}
+	c := &caller{key: key, customer: r.Header.Get(headerCustomer), dims: map[string]any{}, server: g.server.WithKey(key)}
+	if c.customer == "" {
+		c.customer = g.config.Customer
+	}
+	for _, text := range r.Header[headerDimensions] {
+		if p := c.name(text); p != nil {
+			return nil, p
+		}
+	}
+	return c, nil
+}
+
+// credential is the key of a caller, where the SDKs put it: Authorization or x-api-key.
+func credential(h http.Header) (string, *problem) {
+	var keys []string
+	if scheme, token, _ := strings.Cut(h.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") && strings.TrimSpace(token) != "" {
+		keys = append(keys, strings.TrimSpace(token))
+	}
+	if key := h.Get("X-Api-Key"); key != "" && (len(keys) == 0 || keys[0] != key) {
+		keys = append(keys, key)
+	}
+	if len(keys) == 2 { // an SDK that was given another key by its environment, too
+		var ours []string
+		for _, key := range keys {
+			if strings.HasPrefix(key, "bsk_") {
+				ours = append(ours, key)
+			}
+		}
+		keys = ours
+	}
+	if len(keys) != 1 {
+		return "", &problem{status: http.StatusUnauthorized, code: bursar.CodeUnauthenticated,
+			message: "give one Bursar API key (bsk_…) as the API key of your SDK; the gateway has the provider's"}
+	}
+	return keys[0], nil
+}
+
+// name reads dimensions: an object of JSON, or key=value pairs with commas between them and
+// values as in a query.
+func (c *caller) name(text string) *problem {
+	bad := &problem{status: http.StatusBadRequest, code: bursar.CodeValidationFailed,
+		message: headerDimensions + `: write key=value,key=value with values as in a URL, or a JSON object of strings, numbers and booleans`}
+	if len(text) > maxDimensionsBytes {
+		return bad
+	}
+	text = strings.TrimSpace(text)
+	if strings.HasPrefix(text, "{") {
+		var given map[string]any
+		if json.Unmarshal([]byte(text), &given) != nil {
+			return bad
+		}
+		for k, v := range given {
+			switch v.(type) {
+			case string, float64, bool:
+				c.dims[k] = v
+			default:
+				return bad
+			}
+		}
+		return nil
+	}
+	for pair := range strings.SplitSeq(text, ",") {
+		if strings.TrimSpace(pair) == "" {
+			continue
+		}
+		key, value, found := strings.Cut(pair, "=")
+		plain, err := url.PathUnescape(strings.TrimSpace(value))
+		if key = strings.TrimSpace(key); !found || key == "" || err != nil {
+			return bad
+		}
+		c.dims[key] = plain
+	}
+	return nil
+}
+
+// needCustomer is what is wrong with a call that is nobody's.
+func (c *caller) needCustomer() *problem {
+	if c.customer == "" {
+		return &problem{status: http.StatusBadRequest, code: bursar.CodeValidationFailed,
+			message: "say whose call this is: send the header " + headerCustomer + ", or configure a customer"}
+	}
+	return nil
+}
+
+// knownKeys remembers, by their sums, keys that the server took: while it cannot be asked,
+// and calls are to go on, only those are let through.
+type knownKeys struct {
+	mu   sync.Mutex
+	last map[[sha256.Size]byte]time.Time
+}
+
+// Limits of what is remembered of keys.
+const (
+	maxKnownKeys = 10_000
+	knownFor     = time.Hour
+)
+
+func newKnownKeys() *knownKeys { return &knownKeys{last: map[[sha256.Size]byte]time.Time{}} }
+
+func (k *knownKeys) sum(c *caller) [sha256.Size]byte {
+	return sha256.Sum256([]byte(c.key))
+}
+
+// note remembers that the server took the caller's key, or that it did not.
+func (k *knownKeys) note(c *caller, took bool) {
+	sum := k.sum(c)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !took {
+		delete(k.last, sum)
+		return
+	}
+	if len(k.last) >= maxKnownKeys {
+		clear(k.last)
+	}
+	k.last[sum] = time.Now()
+}
+
+func (k *knownKeys) has(c *caller) bool {
+	sum := k.sum(c)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	at, ok := k.last[sum]
+	return ok && time.Since(at) < knownFor
+}

@@ -1,0 +1,202 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/client"
+)
+
+// hold is what a call holds, or, while the server could not be asked, what it will be
+// recorded as.
+type hold struct {
+	g        *Gateway
+	by       *caller
+	dims     map[string]any
+	asked    *asked
+	key      string // idempotency key of the hold and of its event
+	unheld   bool   // the server could not be asked, and calls go on
+	id       string
+	tightest *client.Binding
+	warnings []string
+}
+
+// Limits of reserving.
+const (
+	reserveTimeout = 5 * time.Second
+	maxAttempts    = 20 // of one call that is sent again with the same idempotency key
+)
+
+// reserve holds what a call may use. given is the caller's idempotency key: it names one
+// logical call, and each time that one is sent to a provider is an attempt. An attempt that
+// nobody ended, as of a gateway that was killed, is taken over by the next one.
+func (g *Gateway) reserve(ctx context.Context, by *caller, a *asked, to *upstream, given string) (*hold, *problem) {
+	h := &hold{g: g, by: by, asked: a, dims: map[string]any{}}
+	maps.Copy(h.dims, a.dims)
+	maps.Copy(h.dims, by.dims)
+	h.dims["provider"] = to.Name
+	if a.model != "" {
+		h.dims["model"] = a.model
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reserveTimeout)
+	defer cancel()
+	if given == "" {
+		given = rand.Text()
+	}
+	for n := range maxAttempts {
+		h.key = given
+		if n > 0 {
+			h.key += "~" + strconv.Itoa(n+1)
+		}
+		got, err := by.server.ReserveEvent(ctx, by.customer, h.input())
+		if err != nil {
+			return h.refused(err)
+		}
+		g.known.note(by, true)
+		if got.Status != bursar.HoldOpen {
+			continue // an attempt that has ended
+		}
+		if _, running := g.running.LoadOrStore(got.ID, true); running {
+			continue
+		}
+		h.id, h.tightest, h.warnings = got.ID, got.Tightest, got.Warnings
+		return h, nil
+	}
+	return nil, &problem{status: http.StatusConflict, code: bursar.CodeIdempotencyKeyReused, message: "this idempotency key was used for too many attempts"}
+}
+
+func (h *hold) input() client.EventReserve {
+	return client.EventReserve{
+		EventSpend: client.EventSpend{EventName: h.g.config.EventName, Dimensions: h.dims, IdempotencyKey: h.key},
+		MaxTokens:  h.asked.maxTokens, InputCharacters: max(min(h.asked.characters, maxExpected), 1),
+		TTLSeconds: h.g.config.HoldSeconds, OnExpire: bursar.ExpireSettle,
+	}
+}
+
+// refused says what becomes of a call whose hold was refused, or not answered.
+func (h *hold) refused(err error) (*hold, *problem) {
+	p := problemOf(err)
+	if p.code != codeUnavailable {
+		if p.status == http.StatusUnauthorized || p.status == http.StatusForbidden {
+			h.g.known.note(h.by, false)
+		}
+		return nil, p
+	}
+	if h.g.config.Unavailable == policyAllow && h.g.known.has(h.by) {
+		h.g.log.Warn("a call goes on although the server cannot be asked", "customer", h.by.customer, "err", err)
+		h.unheld = true
+		return h, nil
+	}
+	h.g.log.Error("a call was refused because the server cannot be asked", "customer", h.by.customer, "err", err)
+	h.g.books.later(h.undo())
+	return nil, p
+}
+
+// undo takes back a hold that may have been made though no answer came: the call was not sent.
+func (h *hold) undo() *task {
+	return &task{what: "release", by: h.by.customer, do: func(ctx context.Context) (*client.Reservation, error) {
+		got, err := h.by.server.ReserveEvent(ctx, h.by.customer, h.input())
+		if err != nil {
+			return nil, err
+		}
+		if _, running := h.g.running.Load(got.ID); running || got.Status != bursar.HoldOpen {
+			return nil, nil // of another attempt
+		}
+		got, err = h.by.server.Release(ctx, h.by.customer, got.ID)
+		return &got, err
+	}}
+}
+
+// commit records what the call used.
+func (h *hold) commit(used json.RawMessage, model string) *task {
+	again := rand.Text()
+	t := &task{what: "commit", by: h.by.customer, hold: h.id}
+	t.do = func(ctx context.Context) (*client.Reservation, error) {
+		if h.unheld {
+			return nil, h.reportOnce(ctx, again, used, model, false)
+		}
+		got, err := h.by.server.CommitEvent(ctx, h.by.customer, h.id, client.CallUsed{Used: client.Used{Usage: used}, Model: model})
+		var e *client.Error
+		switch {
+		case err == nil:
+			return &got, nil
+		case !errors.As(err, &e):
+		case e.Code == bursar.CodeReservationClosed: // another attempt has ended it: this one was billed, too
+			return nil, h.report(ctx, again, used, model, false)
+		case e.Status == http.StatusBadRequest:
+			h.g.log.Error("the usage of a call was refused; it is settled as an estimate", "hold", h.id, "err", err)
+			return nil, h.estimate(ctx)
+		}
+		return nil, err
+	}
+	return t
+}
+
+// reportOnce records the call under the key of its hold, which ends it if it was made after
+// all; and under another key if that one was used by an attempt before.
+func (h *hold) reportOnce(ctx context.Context, again string, used json.RawMessage, model string, estimated bool) error {
+	err := h.report(ctx, h.key, used, model, estimated)
+	var e *client.Error
+	if errors.As(err, &e) && e.Status == http.StatusConflict {
+		return h.report(ctx, again, used, model, estimated)
+	}
+	return err
+}
+
+// report records the call as an event that nothing was held for.
+func (h *hold) report(ctx context.Context, key string, used json.RawMessage, model string, estimated bool) error {
+	dims := maps.Clone(h.dims)
+	if model != "" {
+		dims["model"] = model
+	}
+	if estimated {
+		dims["estimated"] = true
+	}
+	_, err := h.by.server.ReportEvents(ctx, client.EventInput{
+		CustomerID: h.by.customer, EventName: h.g.config.EventName, IdempotencyKey: key, Dimensions: dims, Usage: used})
+	return err
+}
+
+// settle records what was held, as nobody knows what was used.
+func (h *hold) settle() *task {
+	again := rand.Text()
+	return &task{what: "settle", by: h.by.customer, hold: h.id, do: func(ctx context.Context) (*client.Reservation, error) {
+		if !h.unheld {
+			return nil, h.estimate(ctx)
+		}
+		used, err := json.Marshal(map[string]int64{"input_tokens": (h.asked.characters + 2) / 3, "output_tokens": h.asked.maxTokens})
+		if err != nil {
+			return nil, err
+		}
+		return nil, h.reportOnce(ctx, again, used, "", true)
+	}}
+}
+
+// estimate has the hold end in a second, as one that nobody ended: what it holds is recorded
+// as an estimate. One that has ended stays as it is.
+func (h *hold) estimate(ctx context.Context) error {
+	_, err := h.by.server.Extend(ctx, h.by.customer, h.id, 1)
+	var e *client.Error
+	if errors.As(err, &e) && e.Code == bursar.CodeReservationClosed {
+		return nil
+	}
+	return err
+}
+
+// release frees the hold of a call that used nothing.
+func (h *hold) release() *task {
+	if h.unheld {
+		return h.undo()
+	}
+	return &task{what: "release", by: h.by.customer, hold: h.id, do: func(ctx context.Context) (*client.Reservation, error) {
+		got, err := h.by.server.Release(ctx, h.by.customer, h.id)
+		return &got, err
+	}}
+}

@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/client"
+)
+
+// pass passes on a call of a path that is not governed, untouched, for who has a key that may
+// spend.
+func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, to *upstream, below string) {
+	if p := g.mayPass(r, below); p != nil {
+		g.metrics.refused(to)
+		refuse(w, to.Kind, p)
+		return
+	}
+	g.metrics.passed(to)
+	w.Header().Set(headerGoverned, "false")
+	c := &call{g: g, w: w, r: r, to: to}
+	ctx, cancel := context.WithTimeout(r.Context(), time.Duration(g.config.CallSeconds)*time.Second)
+	defer cancel()
+	defer context.AfterFunc(g.ended, cancel)()
+	out := to.request(r, below, r.Body, r.ContentLength)
+	reply, err := g.send.RoundTrip(out.WithContext(ctx))
+	if err != nil {
+		g.metrics.died(to)
+		refuse(w, to.Kind, &problem{status: http.StatusBadGateway, code: "UpstreamUnavailable", message: "the provider gave no reply", retry: true})
+		return
+	}
+	defer reply.Body.Close()
+	passOn(w.Header(), reply.Header)
+	w.WriteHeader(reply.StatusCode)
+	if err := c.pump(reply.Body, nil); err != nil {
+		g.metrics.died(to)
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (g *Gateway) mayPass(r *http.Request, below string) *problem {
+	by, p := g.callerOf(r)
+	switch {
+	case p != nil:
+		return p
+	case g.config.Unknown == policyDeny:
+		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: "this gateway lets only calls through that it governs; " + r.Method + " " + below + " is none"}
+	case r.Header.Get("Upgrade") != "":
+		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: "this gateway takes no WebSockets: nobody could tell what they use"}
+	}
+	return g.mayspend(r.Context(), by)
+}
+
+// mayspend tells whether the caller's key may record usage: the server is sent a report of
+// nothing, which it refuses as empty to those who may, and for want of rights to others.
+func (g *Gateway) mayspend(ctx context.Context, by *caller) *problem {
+	ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
+	defer cancel()
+	_, err := by.server.ReportUsage(ctx)
+	var e *client.Error
+	if err == nil || errors.As(err, &e) && e.Status == http.StatusBadRequest {
+		g.known.note(by, true)
+		return nil
+	}
+	p := problemOf(err)
+	switch {
+	case p.code == codeUnavailable && g.config.Unavailable == policyAllow && g.known.has(by):
+		return nil
+	case p.status == http.StatusUnauthorized || p.status == http.StatusForbidden:
+		g.known.note(by, false)
+	}
+	return p
+}
