@@ -73,7 +73,7 @@ type CapabilityAmount struct {
 type ReservedEvent struct {
 	Name       string
 	Properties []Dimension        // as expected, then as used
-	Held       []CapabilityAmount // when it was made
+	Held       []CapabilityAmount // until it ended
 	Used       []CapabilityAmount // nil = nothing was recorded
 	Estimated  bool               // nobody said what was used: Used is what was held
 	Tightest   *Binding           // the limit with room for the fewest more of such events

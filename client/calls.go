@@ -75,7 +75,7 @@ type AlertReached struct {
 // EventParts is what replies about an event have in place of one amount.
 type EventParts struct {
 	EventName string             `json:"eventName"`
-	Held      []CapabilityAmount `json:"held"` // by a reservation, when it was made
+	Held      []CapabilityAmount `json:"held"` // by a reservation, until it ended
 	Used      []CapabilityAmount `json:"used"`
 	Tokens    *Tokens            `json:"tokens"`
 	Estimated bool               `json:"estimated"` // nobody said what was used: Used is what was held

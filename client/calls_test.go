@@ -89,3 +89,21 @@ func TestOneCallCountsOnce(t *testing.T) {
 		t.Errorf("commit is %+v %v", done, err)
 	}
 }
+
+// A reservation is extended by tokens while its call goes on, or denied those.
+func TestExtendByTokens(t *testing.T) {
+	w, ctx := newWorld(t), t.Context()
+	w.meter(t)
+	hold, err := w.ReserveEvent(ctx, "acme", client.EventReserve{EventSpend: client.EventSpend{EventName: "llm", Dimensions: ofAgentEvent}, InputTokens: 10, MaxTokens: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := w.ExtendTokens(ctx, "acme", hold.ID, client.Tokens{Output: 300}, 600)
+	if err != nil || more.Held[1].Amount != tokens(400) || more.Tokens.Output != 400 || more.ExpiresAt <= hold.ExpiresAt {
+		t.Errorf("extended to %+v %v", more, err)
+	}
+	_, err = w.ExtendTokens(ctx, "acme", hold.ID, client.Tokens{Output: 601}, 0)
+	if denial, ok := client.Denied(err); !ok || denial.Binding.FeatureID != "output" {
+		t.Errorf("not denied: %v", err)
+	}
+}

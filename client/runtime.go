@@ -47,3 +47,14 @@ func (c *Client) Extend(ctx context.Context, customer, reservation string, ttlSe
 	in := map[string]any{"ttlSeconds": ttlSeconds}
 	return ask[Reservation](ctx, c, call{method: http.MethodPost, path: segments("customers", customer, "reservations", reservation, "extend"), in: in, key: keyFor("")})
 }
+
+// ExtendTokens holds more tokens for the event of a reservation, on every limit of its path;
+// or nothing is changed, and Denied tells by what. The hold expires ttlSeconds from now on;
+// 0 = when it would anyway.
+func (c *Client) ExtendTokens(ctx context.Context, customer, reservation string, more Tokens, ttlSeconds int) (Reservation, error) {
+	in := map[string]any{"tokens": more}
+	if ttlSeconds != 0 {
+		in["ttlSeconds"] = ttlSeconds
+	}
+	return ask[Reservation](ctx, c, call{method: http.MethodPost, path: segments("customers", customer, "reservations", reservation, "extend"), in: in, key: keyFor("")})
+}

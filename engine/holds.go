@@ -76,6 +76,16 @@ func (e *Engine) ExtendReservation(ctx context.Context, c catalogue.Caller, cust
 	return e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldExtend, Ttl: ttlSeconds})
 }
 
+// RaiseReservation holds more for an event, whose numbers are more by those of more, on every
+// limit of its path; or it holds what it did, and the error says what denied. The hold expires
+// ttlSeconds from now; 0 = when it would anyway.
+func (e *Engine) RaiseReservation(ctx context.Context, c catalogue.Caller, customer, id string, more []bursar.Dimension, ttlSeconds int) (bursar.Reservation, uint64, error) {
+	if ttlSeconds < 0 || ttlSeconds > bursar.MaxHoldTTL {
+		return bursar.Reservation{}, 0, bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "ttlSeconds is %d to %d", bursar.MinHoldTTL, bursar.MaxHoldTTL)
+	}
+	return e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldExtend, Ttl: ttlSeconds, More: more})
+}
+
 func (e *Engine) changeHold(ctx context.Context, c *catalogue.Caller, customer, id string, o ledger.CloseHold) (res bursar.Reservation, version uint64, err error) {
 	u, ok := store.ParseID(id)
 	if !ok {

@@ -8,7 +8,7 @@ import (
 
 func init() {
 	for name, run := range map[string]func(*world, *op) error{
-		"hold": (*world).opHold, "used-by": (*world).opUsedBy, "take": (*world).opTake, "report": (*world).opEvent,
+		"hold": (*world).opHold, "raise": (*world).opRaise, "used-by": (*world).opUsedBy, "take": (*world).opTake, "report": (*world).opEvent,
 	} {
 		operations[name] = run
 	}
@@ -37,6 +37,14 @@ func (w *world) opHold(o *op) error {
 	w.holds[name] = r.ID
 	w.printReservation(&r)
 	return nil
+}
+
+// opRaise is "name property=v… [ttl=]": more for a reservation of an event.
+func (w *world) opRaise(o *op) error {
+	it := o.item()
+	ttl, _ := it.take("ttl")
+	r, _, err := w.engine.RaiseReservation(w.t.Context(), tester, "acme", w.hold(it.word(0)), it.properties(), it.number(ttl, 0))
+	return w.ended(&r, err)
 }
 
 func (w *world) opUsedBy(o *op) error {

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"slices"
+
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/ledger"
 )
@@ -20,7 +22,7 @@ type reservationOut struct {
 	CurrencyID      *string               `json:"currencyId,omitempty"`
 	Amount          *bursar.Amount        `json:"amount,omitempty" doc:"Left out of an event."`
 	EventName       *string               `json:"eventName,omitempty"`
-	Held            []capabilityAmountOut `json:"held,omitempty" doc:"Of an event: what was held of each feature and currency when it was made."`
+	Held            []capabilityAmountOut `json:"held,omitempty" doc:"Of an event: what is held of each feature and currency, or was until it ended."`
 	Used            []capabilityAmountOut `json:"used,omitempty" doc:"Of an event: what was recorded of each feature and currency."`
 	Tokens          *tokensOut            `json:"tokens,omitempty" doc:"Of an event: tokens by kind, as expected while it is open, then as recorded."`
 	Estimated       bool                  `json:"estimated,omitzero" doc:"Of an event: nobody said what was used, and what was held is recorded until somebody does."`
@@ -132,11 +134,29 @@ func (a *API) releaseReservation(c call, in *reservationPath) (bursar.Reservatio
 
 type extendIn struct {
 	reservationPath
-	TTLSeconds int `json:"ttlSeconds" is:"required,n=1-86400" doc:"From now."`
+	TTLSeconds *int      `json:"ttlSeconds" is:"n=1-86400" doc:"From now. Required, unless tokens are given."`
+	Tokens     *tokensIn `json:"tokens" doc:"Of an event: how many more are expected. They are held on every limit, or refused as a reservation is; then what was held stays."`
 }
 
 func (a *API) extendReservation(c call, in *extendIn) (bursar.Reservation, uint64, error) {
-	return c.replayedReservation(a.engine.ExtendReservation(c.ctx, c.by, in.CustomerID, in.ReservationID, in.TTLSeconds))
+	if in.Tokens != nil {
+		return a.raiseReservation(c, in)
+	}
+	if in.TTLSeconds == nil {
+		return bursar.Reservation{}, 0, bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "is required; or, of a reservation of an event, tokens")
+	}
+	return c.replayedReservation(a.engine.ExtendReservation(c.ctx, c.by, in.CustomerID, in.ReservationID, *in.TTLSeconds))
+}
+
+// raiseReservation holds more for an event. A denial is one of a reservation.
+func (a *API) raiseReservation(c call, in *extendIn) (bursar.Reservation, uint64, error) {
+	more := slices.DeleteFunc(in.Tokens.dimensions(), func(d bursar.Dimension) bool { return d.Value == "0" })
+	if len(more) == 0 {
+		return bursar.Reservation{}, 0, bursar.ErrorAt("/tokens", bursar.CodeValidationFailed, "say how many more are expected, of at least one kind")
+	}
+	got, version, err := a.engine.RaiseReservation(c.ctx, c.by, in.CustomerID, in.ReservationID, more, orZero(in.TTLSeconds))
+	c.spent(kindReserve, &bursar.SpendInput{EventName: "event"}, got.Decision, err, got.Duplicate)
+	return got, version, err
 }
 
 type reservationQuery struct {

@@ -58,6 +58,8 @@ func (v *View) apply(r record.Record) error {
 		v.applyEventHeld(r)
 	case *record.EventUsed:
 		return v.applyEventUsed(r)
+	case *record.EventRaised:
+		return v.applyEventRaised(r)
 	case *record.CallNamed:
 		v.remember(r.Key)
 	case *record.LevelSet:

@@ -308,9 +308,10 @@ func (v *View) liveChains(h *record.Hold) [][]uint32 {
 type CloseHold struct {
 	ID     [16]byte
 	Action holdAction
-	Amount bursar.Amount // of a commit
-	Event  *UsedEvent    // of a commit in place of Amount: what the event that is held for really was
-	Ttl    int           // seconds, of an extension
+	Amount bursar.Amount      // of a commit
+	Event  *UsedEvent         // of a commit in place of Amount: what the event that is held for really was
+	Ttl    int                // seconds, of an extension; 0 = it ends when it would
+	More   []bursar.Dimension // of an extension of an event's hold: by how much its measures are more
 }
 
 type holdAction uint8
@@ -346,7 +347,7 @@ func (o *CloseHold) Decide(d *Decider) (any, error) {
 	case HoldRelease:
 		repeat, err = d.releaseHold(h)
 	default:
-		err = d.extendHold(h, o.Ttl)
+		err = d.extendHold(h, o.Ttl, o.More)
 	}
 	if err != nil {
 		return nil, err
@@ -418,16 +419,18 @@ func (d *Decider) releaseHold(h *record.Hold) (repeat bool, err error) {
 	return false, errClosed(h, "released")
 }
 
-func (d *Decider) extendHold(h *record.Hold, ttl int) error {
+func (d *Decider) extendHold(h *record.Hold, ttl int, more []bursar.Dimension) error {
 	if h.Status != bursar.HoldOpen {
 		return errClosed(h, "extended")
 	}
-	expires := d.Now + bursar.Time(ttl)*1e9
-	if expires > h.Created+bursar.MaxHoldLife {
-		return bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "a reservation lives at most 7 days from its creation, until %s", h.Created+bursar.MaxHoldLife)
+	until, err := d.longer(h, ttl)
+	if err == nil && len(more) > 0 {
+		err = d.raiseHold(h, more)
 	}
-	d.Emit(&record.HoldExtended{ID: h.ID, Expires: expires})
-	return nil
+	if err == nil && ttl != 0 {
+		d.Emit(&record.HoldExtended{ID: h.ID, Expires: until})
+	}
+	return err
 }
 
 // heldRows is the rows of a capability that the hold is on and that still exist, each

@@ -226,3 +226,25 @@ func (x *HeldEvent) With(u *EventUse) *HeldEvent {
 	n.Used = u
 	return &n
 }
+
+// EventRaised makes an open hold of an event one of more: Event and Chains are whole, as
+// they are from then on.
+type EventRaised struct {
+	ID     [16]byte
+	Event  HeldEvent
+	Chains [][]uint32
+}
+
+func (*EventRaised) Kind() Kind { return kindEventRaised }
+
+func (r *EventRaised) encode(e *Encoder) {
+	e.Hash(r.ID)
+	r.Event.encode(e)
+	encodeChains(e, r.Chains)
+}
+
+func (r *EventRaised) decode(d *Decoder) {
+	r.ID = d.hash()
+	r.Event.decode(d)
+	r.Chains = decodeChains(d)
+}

@@ -71,11 +71,27 @@ func (r *HoldOpened) encode(e *Encoder) {
 	e.Dims(r.Dims)
 	e.Ord(r.Combo)
 	encodePath(e, r.Path)
-	e.Bool(r.Chains != nil)
-	e.Uint(uint64(len(r.Chains)))
-	for _, c := range r.Chains {
+	encodeChains(e, r.Chains)
+}
+
+func encodeChains(e *Encoder, chains [][]uint32) {
+	e.Bool(chains != nil)
+	e.Uint(uint64(len(chains)))
+	for _, c := range chains {
 		e.ords(c)
 	}
+}
+
+func decodeChains(d *Decoder) (chains [][]uint32) {
+	has := d.bool()
+	n := d.count()
+	if has {
+		chains = make([][]uint32, n)
+	}
+	for i := range chains {
+		chains[i] = d.ords()
+	}
+	return chains
 }
 
 func (r *HoldOpened) decode(d *Decoder) {
@@ -84,14 +100,7 @@ func (r *HoldOpened) decode(d *Decoder) {
 	r.Settle = d.bool()
 	r.Key.decode(d)
 	r.Dims, r.Combo, r.Path = d.dims(), d.ord(), DecodePath(d)
-	has := d.bool()
-	n := d.count()
-	if has {
-		r.Chains = make([][]uint32, n)
-	}
-	for i := range r.Chains {
-		r.Chains[i] = d.ords()
-	}
+	r.Chains = decodeChains(d)
 }
 
 // Closing is what a hold's end charges.

@@ -70,6 +70,8 @@ func newRecord(k Kind) Record {
 		return new(EventHeld)
 	case kindEventUsed:
 		return new(EventUsed)
+	case kindEventRaised:
+		return new(EventRaised)
 	case kindCallNamed:
 		return new(CallNamed)
 	}

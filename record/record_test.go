@@ -242,6 +242,8 @@ func (r random) record(k Kind) Record {
 			u.Late.Status, u.Late.Closed = bursar.HoldExpired, r.time()
 		}
 		return u
+	case kindEventRaised:
+		return &EventRaised{r.hash(), *r.heldEvent(), r.holdOpen().Chains}
 	case kindCallNamed:
 		n := &CallNamed{Key: r.identity(), Held: r.bool()}
 		if n.Held {
@@ -277,7 +279,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if kinds != 36 {
+	if kinds != 37 {
 		t.Errorf("%d kinds of records are known", kinds)
 	}
 }

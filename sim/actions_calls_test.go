@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/bursarhq/bursar"
@@ -82,6 +84,28 @@ func (a commitCall) run(w *world) string {
 	id := w.holdID(a.Customer, a.Ref)
 	got, v, err := w.engine.CommitEvent(w.ctx, caller, a.Customer, w.engineID(id), bursar.EventInput{Dimensions: a.Dims, CallID: a.CallID})
 	want, f := w.model.commitCall(a.Customer, id, a.Dims, a.CallID)
+	return w.onHold(a.Customer, got, v, err, want, f)
+}
+
+// raiseCall holds more for an event.
+type raiseCall struct {
+	Customer string
+	Ref      holdRef
+	More     []bursar.Dimension
+	TTL      int
+}
+
+func (a raiseCall) run(w *world) string {
+	id := w.holdID(a.Customer, a.Ref)
+	got, v, err := w.engine.RaiseReservation(w.ctx, caller, a.Customer, w.engineID(id), a.More, a.TTL)
+	want, f := w.model.raiseCall(a.Customer, id, a.More, a.TTL)
+	if f != nil && f.denial != nil {
+		var e *bursar.Error
+		if errors.As(err, &e); e == nil || e.Denial == nil {
+			return fmt.Sprintf("got %v, want a denial", err)
+		}
+		return ""
+	}
 	return w.onHold(a.Customer, got, v, err, want, f)
 }
 

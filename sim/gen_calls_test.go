@@ -164,6 +164,20 @@ func genCommitCall(g *gen) action {
 	return commitCall{id, ref, g.usedBy(h), g.callID(id, h.Event.Name)}
 }
 
+func genRaiseCall(g *gen) action {
+	id := g.customer()
+	ref, h := g.someCall(id)
+	n := pick(g.r, []string{"1", "2", "7.5", "10", "100", "0.000000001"})
+	a := raiseCall{id, ref, []bursar.Dimension{{Key: "n", Value: n, Kind: bursar.DimNumber}}, 0}
+	if chance(g.r, 4) {
+		a.More = append(a.More, bursar.Dimension{Key: "tokens.odd", Value: "2", Kind: bursar.DimNumber})
+	}
+	if chance(g.r, 4) && (h == nil || g.now < h.CreatedAt+holdLife-bursar.Time(24*time.Hour)) {
+		a.TTL = pick(g.r, ttls)
+	}
+	return a
+}
+
 // endByEvent makes event number i of a report one that ends a reservation: by its name, or
 // with its key.
 func (g *gen) endByEvent(a *reportEvents, i int) {

@@ -71,7 +71,7 @@ func newGen(seed uint64, m *model) *gen {
 // weights say how often each action is made.
 var weights = []weighted{
 	{200, genCheck}, {210, genUsage}, {110, genConsume}, {110, genReserve},
-	{110, genReserveCall}, {40, genConsumeCall}, {90, genCommitCall},
+	{110, genReserveCall}, {40, genConsumeCall}, {90, genCommitCall}, {50, genRaiseCall},
 	{60, genCommit}, {30, genRelease}, {15, genExtend}, {15, genGetHold}, {6, genListHolds},
 	{35, genPutEntities}, {8, genPatchEntity}, {14, genArchiveEntities}, {5, genGetEntity}, {4, genListEntities},
 	{60, genPutAssignments}, {8, genDeleteAssignment}, {5, genGetAssignment}, {4, genListAssignments},

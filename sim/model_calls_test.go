@@ -270,14 +270,7 @@ func (m *model) reserveCall(customer string, in bursar.SpendInput, ttl int, onEx
 		if p.amount.sign() == 0 {
 			continue
 		}
-		held := heldPart{feature: featureOf(p.feature.ID), amount: p.amount}
-		for _, pr := range p.prices {
-			if pr.rate != nil {
-				cost, _ := pr.cost(p.amount)
-				held.costs = append(held.costs, heldCost{pr.currency, pr, cost})
-			}
-		}
-		h.call.parts = append(h.call.parts, held)
+		h.call.parts = append(h.call.parts, p.held())
 	}
 	for _, x := range o.asks {
 		for _, r := range c.applying(x.cap, o.attribution) {

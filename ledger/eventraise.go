@@ -1,0 +1,182 @@
+package ledger
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// How a hold of an event grows while what it is for goes on: by what the event is then
+// expected to use more, or not at all.
+
+func (v *View) applyEventRaised(r *record.EventRaised) error {
+	h := v.Hold(r.ID)
+	if h == nil || h.Status != bursar.HoldOpen || h.Event == nil {
+		return fmt.Errorf("%w: no hold of an event is open", record.ErrRecord)
+	}
+	n := *h
+	n.Event, n.Chains, n.Cap, n.Amount = &r.Event, r.Chains, r.Event.Parts[0].Cap, r.Event.Parts[0].Amount
+	move := func(h *record.Hold, by func(bursar.Amount) bursar.Amount) {
+		h.EachHeld(func(cap uint32, held bursar.Amount) {
+			v.changeHeld(v.heldRows(h, cap), by(held))
+			v.addTotal(cap, bursar.Amount{}, by(held), v.Now)
+		})
+	}
+	move(h, bursar.Amount.Neg)
+	move(&n, func(a bursar.Amount) bursar.Amount { return a })
+	put(v, &v.Hlds, r.ID, &n)
+	return nil
+}
+
+// raiseHold holds what the event of a hold uses more when its measures are more by that: on
+// the limits that the hold is on, and of what it held nothing on those that apply now.
+func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) error {
+	if h.Event == nil {
+		return bursar.ErrorAt("/tokens", bursar.CodeValidationFailed,
+			"the reservation %s holds an amount of %s: tokens are for a reservation of an event", store.FormatID(h.ID), d.Capability(h.Cap))
+	}
+	if c := d.Cust(); c.ArchivedAt != nil {
+		return bursar.Errorf(bursar.CodeCustomerIsArchived, "the customer %q is archived", c.ID)
+	}
+	if len(d.Cat.Meters[h.Event.Name]) == 0 {
+		return bursar.ErrorAt("/tokens", bursar.CodeUnknownMeter, "no feature has a meter of the event %q any more", h.Event.Name)
+	}
+	it := EventItem{In: bursar.EventInput{CustomerID: d.Cust().ID, EventName: h.Event.Name, Dimensions: withMore(h.Event.Props, more)}}
+	var p bursar.Problems
+	d.meterEvent(&it, "", h.Created, &p)
+	noneNegative(it.usages, "", &p)
+	if err := p.Err(); err != nil {
+		return ofTokens(err)
+	}
+	grown, asks := d.grown(h, it.usages)
+	r := d.Resolve(d.Cat, h.Dims)
+	held, fresh, over := d.raisedOn(h, &r, asks)
+	j := d.judgeEvent(d.Cat, h.Event.Name, &r, asks, slices.Concat(held, fresh))
+	if !j.Granted {
+		j.Warnings = it.warnings
+		return &bursar.Error{Code: j.Reason, Message: denial(&j), Denial: &j}
+	}
+	if err := cannotCount(asks, over); err != nil {
+		return err
+	}
+	rec := &record.EventRaised{ID: h.ID, Event: *h.Event, Chains: slices.Concat(h.Chains, fresh)}
+	rec.Event.Props, rec.Event.Parts = it.In.Dimensions, slices.Clone(h.Event.Parts)
+	for i := range grown {
+		part := d.heldPart(grown[i])
+		if at := slices.IndexFunc(rec.Event.Parts, func(x record.HeldPart) bool { return x.Cap == part.Cap }); at >= 0 {
+			rec.Event.Parts[at] = part
+		} else {
+			rec.Event.Parts = append(rec.Event.Parts, part)
+		}
+	}
+	d.Emit(rec)
+	return nil
+}
+
+// withMore is dims with numbers that are more by those of more.
+func withMore(dims, more []bursar.Dimension) []bursar.Dimension {
+	out := slices.Clone(dims)
+	for _, m := range more {
+		i := slices.IndexFunc(out, func(d bursar.Dimension) bool { return d.Key == m.Key })
+		if i < 0 {
+			out = append(out, m)
+			continue
+		}
+		a, err1 := bursar.AmountFromString(out[i].Value)
+		b, err2 := bursar.AmountFromString(m.Value)
+		if out[i].Kind == bursar.DimNumber && err1 == nil && err2 == nil {
+			m.Value = a.Add(b).String()
+		}
+		out[i] = m
+	}
+	return record.SortDims(out)
+}
+
+// ofTokens is err as who gave more tokens gets it.
+func ofTokens(err error) error {
+	if b, ok := err.(*bursar.Error); ok {
+		for i := range b.Fields {
+			f := &b.Fields[i]
+			f.Pointer = strings.Replace(strings.Replace(f.Pointer, "/dimensions/tokens.", "/tokens/", 1), "/dimensions", "/tokens", 1)
+		}
+	}
+	return err
+}
+
+// grown are the usages that are above what h holds of them, and what that is by capability.
+func (d *Decider) grown(h *record.Hold, usages []UsageItem) (grown []*UsageItem, asks []Ask) {
+	var features, money []Ask
+	for i := range usages {
+		u := &usages[i]
+		if u.aggregate != "" || u.In.Value.IsZero() {
+			continue
+		}
+		had := record.HeldPart{}
+		for _, p := range h.Event.Parts {
+			if d.Capability(p.Cap) == u.In.Capability() {
+				had = p
+			}
+		}
+		if !had.Amount.Less(u.In.Value) {
+			continue
+		}
+		grown = append(grown, u)
+		for j, a := range u.asks {
+			if j == 0 {
+				a.Amount = a.Amount.Sub(had.Amount)
+				features = addAsk(features, a)
+				continue
+			}
+			for _, c := range had.Costs {
+				if c.Cap == a.Cap {
+					a.Amount = bursar.MaxAmount(bursar.Amount{}, a.Amount.Sub(c.Held))
+				}
+			}
+			money = addAsk(money, a)
+		}
+	}
+	return grown, append(features, byCurrency(money)...)
+}
+
+// raisedOn are the chains that asks are judged on: those of h, as far as they are of what is
+// asked, and those of what h holds nothing of.
+func (d *Decider) raisedOn(h *record.Hold, r *Resolved, asks []Ask) (held, fresh [][]uint32, over []Applied) {
+	var others []Ask
+	for _, a := range asks {
+		has := false
+		h.EachHeld(func(cap uint32, held bursar.Amount) { has = has || cap == a.Cap && !held.IsZero() })
+		if !has {
+			others = append(others, a)
+		}
+	}
+	if len(others) > 0 {
+		fresh, over = d.chains(r, others)
+	}
+	for _, chain := range d.liveChains(h) {
+		chain = slices.DeleteFunc(chain, func(row uint32) bool {
+			cap := d.Def(row).Cap
+			return !slices.ContainsFunc(asks, func(a Ask) bool { return a.Cap == cap })
+		})
+		if len(chain) > 0 {
+			held = append(held, chain)
+		}
+	}
+	if h.Chains != nil && held == nil && fresh == nil {
+		held = [][]uint32{}
+	}
+	return held, fresh, over
+}
+
+// longer is until when a hold goes on for ttl seconds from now; 0 seconds leave it as it is.
+func (d *Decider) longer(h *record.Hold, ttl int) (bursar.Time, error) {
+	until := cmp.Or(bursar.Time(ttl)*1e9, h.Expires-d.Now) + d.Now
+	if ttl != 0 && until > h.Created+bursar.MaxHoldLife {
+		return 0, bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "a reservation lives at most 7 days from its creation, until %s", h.Created+bursar.MaxHoldLife)
+	}
+	return until, nil
+}
