@@ -137,12 +137,18 @@ func BenchmarkSave(b *testing.B) {
 		{"tree", 30_000, large(1, 10_001, store.Head{})},
 		{"counters", 100_000, &store.Checkpoint{Stream: "acme", Counters: large(1, 100_001, store.Head{}).Counters}},
 		{"series", 100_000, &store.Checkpoint{Stream: "acme", Series: benchSeries(100_000)}},
+		{"scattered series", 1000, &store.Checkpoint{Stream: "acme", Series: scattered(1000)}},
 		{"holds", 10_000, &store.Checkpoint{Stream: "acme", Holds: benchHolds(10_000)}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			s := open(b, b.TempDir())
 			defer closeStore(b, s)
-			n, cpu := 0, cpuTime()
+			n := 0
+			if c.name == "scattered series" { // their blocks have others
+				n++
+				ok(b, s.Save(ctx, &store.Checkpoint{Stream: "acme", Head: store.Head{Seq: 1}, Series: benchSeries(192_000)}))
+			}
+			cpu := cpuTime()
 			for b.Loop() {
 				n++
 				c.cp.Head, c.cp.Base = store.Head{Seq: uint64(n)}, uint64(n-1)
@@ -162,6 +168,16 @@ func benchSeries(n int) (rows []store.SeriesRow) {
 		rows = append(rows, store.SeriesRow{SeriesKey: store.SeriesKey{
 			Bucket: 2_000_000, Capability: bursar.Capability{Kind: bursar.KindFeature, ID: "tokens"}, EntityOrd: uint32(i / 3), ChildOrd: uint32(i % 3),
 		}, Amount: bursar.AmountFromNanos(int64(i) * 1_234_567)})
+	}
+	return rows
+}
+
+// scattered is a bucket in each of n blocks.
+func scattered(n int) (rows []store.SeriesRow) {
+	for i, r := range benchSeries(192 * n) {
+		if i%192 == 0 {
+			rows = append(rows, r)
+		}
 	}
 	return rows
 }

@@ -23,35 +23,8 @@ const (
 	readPragmas  = allPragmas + "PRAGMA query_only=ON; PRAGMA cache_size=-8192"
 )
 
-// sqliteDriver is our own instance, so that amount_add is known to our connections
-// and to no other user of the driver in the process.
-var sqliteDriver = newDriver()
-
-func newDriver() *sqlite.Driver {
-	d := &sqlite.Driver{}
-	d.MustRegisterDeterministicScalarFunction("amount_add", 2, amountAdd)
-	return d
-}
-
-// amountAdd is amount_add(a, b) in SQL: the exact sum of two amounts as text.
-func amountAdd(_ *sqlite.FunctionContext, args []driver.Value) (sum driver.Value, err error) {
-	defer func() {
-		if recover() != nil {
-			err = errors.New("amount_add: the sum exceeds 128 bits")
-		}
-	}()
-	a, _ := args[0].(string)
-	b, _ := args[1].(string)
-	x, err := bursar.AmountFromString(a)
-	if err != nil {
-		return nil, err
-	}
-	y, err := bursar.AmountFromString(b)
-	if err != nil {
-		return nil, err
-	}
-	return x.Add(y).String(), nil
-}
+// sqliteDriver is used without database/sql: see conn.
+var sqliteDriver = &sqlite.Driver{}
 
 // conn is one connection, used by one goroutine at a time. It stands on the driver
 // itself: database/sql would add a lock, allocations and a choice of connection to

@@ -107,7 +107,7 @@ func (s *Store) reconcile(logPath, statePath string) error {
 // stateTables are the tables of state.db whose rows belong to a checkpoint.
 var stateTables = []string{
 	"entities", "assignments", "counters", "totals", "holds", "holds_by_entity", "parts",
-	"usage_series", "key_segments", "key_generations", "key_blocks",
+	"series_blocks", "key_segments", "key_generations", "key_blocks",
 }
 
 // drop deletes the stream's checkpoint if it is not on the log. What follows the log

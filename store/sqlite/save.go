@@ -21,8 +21,6 @@ const (
 		held) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 	putTotal = `INSERT OR REPLACE INTO totals (stream, level, entity_ord, kind, capability, value, held, at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
-	addSeries = `INSERT INTO usage_series (stream, hour, entity_ord, kind, capability, bucket, child_ord, combo, amount)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET amount = amount_add(amount, excluded.amount)`
 	holdColumns = ` INTO holds (stream, id, kind, capability, status, created_at, expires_at, closed_at,
 		amount, entities, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	insertHold = "INSERT OR IGNORE" + holdColumns
@@ -37,9 +35,6 @@ const (
 	putGeneration = `INSERT OR REPLACE INTO key_generations (stream, gen, "end", count, filter) VALUES (?, ?, ?, ?, ?)`
 	putBlock      = "INSERT OR REPLACE INTO key_blocks (stream, gen, first, data) VALUES (?, ?, ?, ?)"
 )
-
-// bucketsPerHour relates a bucket of the series to the hour it is stored under.
-const bucketsPerHour = 4
 
 // Save implements store.Store.
 func (s *Store) Save(ctx context.Context, cp *store.Checkpoint) error {
@@ -169,12 +164,6 @@ func saveAssignments(c *conn, id int64, cp *store.Checkpoint) error {
 func saveTotals(c *conn, id int64, cp *store.Checkpoint) error {
 	return each(c, putTotal, cp.Totals, func(r *store.TotalRow) []any {
 		return []any{id, r.Level, r.EntityOrd, r.Capability.Kind, r.Capability.ID, r.Value, r.Held, r.At}
-	})
-}
-
-func saveSeries(c *conn, id int64, cp *store.Checkpoint) error {
-	return each(c, addSeries, cp.Series, func(r *store.SeriesRow) []any {
-		return []any{id, r.Bucket / bucketsPerHour, r.EntityOrd, r.Capability.Kind, r.Capability.ID, r.Bucket, r.ChildOrd, r.Combo, r.Amount}
 	})
 }
 

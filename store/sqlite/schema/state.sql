@@ -1,4 +1,4 @@
--- state.db, schema 3: every stream's state as of its checkpoint, rebuilt from log.db
+-- state.db, schema 4: every stream's state as of its checkpoint, rebuilt from log.db
 -- when this file is missing or older. Amounts are exact decimals as text; instants are
 -- nanoseconds since the Unix epoch; an ord numbers a customer's entities, or its
 -- assignments, from 1. For example, what is most used:
@@ -114,19 +114,20 @@ CREATE TABLE parts (
     PRIMARY KEY (stream, sort, key)
 ) STRICT, WITHOUT ROWID;
 
--- Usage in steps of 15 minutes. The key begins with the hour, so that the buckets
--- being added to lie together, and a reader seeks once an hour.
-CREATE TABLE usage_series (
+-- Usage in steps of 15 minutes, in blocks. The key begins with the hour, so that the blocks
+-- being added to lie together, and a reader seeks once an hour. In data, for each bucket:
+-- the entity and the child, a byte each, counted from the first of the block; the
+-- combination of dimensions, 0 = none, as a varint; the amount in the form of the log.
+CREATE TABLE series_blocks (
     stream     INTEGER NOT NULL,
     hour       INTEGER NOT NULL, -- bucket / 4: datetime(hour * 3600, 'unixepoch')
-    entity_ord INTEGER NOT NULL, -- 0 = the customer
+    entities   INTEGER NOT NULL, -- entity ord / 64; entity 0 = the customer
     kind       TEXT    NOT NULL,
     capability TEXT    NOT NULL,
     bucket     INTEGER NOT NULL,
-    child_ord  INTEGER NOT NULL, -- the child it came through; 0 = directly
-    combo      INTEGER NOT NULL, -- combination of dimensions; 0 = none
-    amount     TEXT    NOT NULL,
-    PRIMARY KEY (stream, hour, entity_ord, kind, capability, bucket, child_ord, combo)
+    children   INTEGER NOT NULL, -- ord of the child it came through / 256; 0 = directly
+    data       BLOB    NOT NULL,
+    PRIMARY KEY (stream, hour, entities, kind, capability, bucket, children)
 ) STRICT, WITHOUT ROWID;
 
 -- Idempotency keys: parts of the open generation, closed generations and their blocks.
