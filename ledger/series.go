@@ -14,7 +14,17 @@ func (b Bucket) Named(caps []bursar.Capability) store.SeriesKey {
 }
 
 func (b Bucket) compare(c Bucket) int {
-	return cmp.Or(cmp.Compare(b.Ent, c.Ent), cmp.Compare(b.cap, c.cap), cmp.Compare(b.At, c.At), cmp.Compare(b.child, c.child), cmp.Compare(b.combo, c.combo))
+	switch { // it sorts whole checkpoints: what is told apart by its entity costs one comparison
+	case b.Ent != c.Ent:
+		return cmp.Compare(b.Ent, c.Ent)
+	case b.cap != c.cap:
+		return cmp.Compare(b.cap, c.cap)
+	case b.At != c.At:
+		return cmp.Compare(b.At, c.At)
+	case b.child != c.child:
+		return cmp.Compare(b.child, c.child)
+	}
+	return cmp.Compare(b.combo, c.combo)
 }
 
 // CountsOfCustomer is the entity number under which the buckets of a currency count how

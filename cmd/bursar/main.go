@@ -51,6 +51,7 @@ type commands struct {
 	Export  exportStoreCommand `cmd:"" help:"Write a store, or one customer of it, into a file."`
 	Import  importStoreCommand `cmd:"" help:"Read such a file into a store."`
 	Verify  verifyCommand      `cmd:"" help:"Check a store against its logs; exits with 1 if they differ."`
+	Inspect inspectCommand     `cmd:"" help:"Print what the limits of a customer have used, from a store."`
 	Repair  repairCommand      `cmd:"" help:"Mend what a store was given while the clock was ahead; tells first, writes with --write."`
 	Migrate migrateCommand     `cmd:"" help:"Bring the schema of a PostgreSQL database up to date."`
 	Ready   readyCommand       `cmd:"" help:"Ask a server whether it may be used; exits with 1 if not."`

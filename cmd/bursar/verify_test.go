@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ import (
 )
 
 // tampered are changes of a store by SQL, each of which makes it differ from its logs, and
-// what is said then. The first half is of log.db, the second of state.db.
+// what is said then: first what log.db has, then what state.db has; PostgreSQL has both.
 var tampered = [2][][2]string{{
 	{"UPDATE activity SET action = 'x' WHERE id = (SELECT max(id) FROM activity)", "of the activity listing is not what its log says"},
 	{"DELETE FROM activity WHERE id = (SELECT max(id) FROM activity)", "the activity listing ends before"},
@@ -25,16 +26,29 @@ var tampered = [2][][2]string{{
 	{"DELETE FROM log WHERE seq = 5", "breaks after commit 4"},
 	{"UPDATE streams SET seq = seq + 1 WHERE name = 'acme'", "ends at commit"},
 }, {
-	{"UPDATE counters SET used = '7' WHERE ord = 1", "its checkpoint at commit"},
 	{"UPDATE assignments SET usage_limit = '7' WHERE ord = 1", "its checkpoint at commit"},
 	{"UPDATE entities SET name = 'x' WHERE ord = 2", "its checkpoint at commit"},
 	{"UPDATE totals SET value = '7'", "its checkpoint at commit"},
 	{"UPDATE holds SET amount = '7' WHERE status = 'RELEASED'", "is not what its log says"},
 	{"DELETE FROM holds WHERE status = 'RELEASED'", "1 reservations that have ended are missing"},
-	{"DELETE FROM usage_series WHERE entity_ord = 0", "of the usage series of entity number 0"},
-	{"UPDATE usage_series SET amount = '7' WHERE entity_ord = 1", "of the usage series of entity number 1"},
 	{"DELETE FROM key_segments", "of its idempotency keys"},
 }}
+
+// What the two stores keep in different forms: rows, and blocks whose last byte is changed.
+var (
+	tamperedRows = [][2]string{
+		{"UPDATE counters SET used = '7' WHERE ord = 1", "its checkpoint at commit"},
+		{"DELETE FROM usage_series WHERE entity_ord = 0", "of the usage series of entity number 0"},
+		{"UPDATE usage_series SET amount = '7' WHERE entity_ord = 1", "of the usage series of entity number 1"},
+	}
+	tamperedBlocks = [][2]string{
+		{"UPDATE counter_blocks SET data = CAST(substr(data, 1, length(data) - 1) || x'0e' AS BLOB)", "its checkpoint at commit"},
+		{"UPDATE counter_blocks SET data = substr(data, 1, length(data) - 1)", "its checkpoint"},
+		{"DELETE FROM series_blocks", "of the usage series of entity number 0"},
+		{"UPDATE series_blocks SET data = CAST(substr(data, 1, length(data) - 1) || x'0e' AS BLOB)", "of the usage series of entity number"},
+		{"UPDATE series_blocks SET data = substr(data, 1, length(data) - 1)", "not a block as this program writes them"},
+	}
+)
 
 // traffic writes something of everything that verify compares.
 func (p *program) traffic() {
@@ -62,8 +76,9 @@ func TestVerify(t *testing.T) {
 		if !strings.Contains(says, "and 1 checkpoints") || !strings.Contains(says, " 0 differences") {
 			t.Errorf("it says %s", says)
 		}
+		wantInspected(t, "--data", dir)
 		for i, name := range []string{"log.db", "state.db"} {
-			for _, change := range tampered[i] {
+			for _, change := range [2][][2]string{tampered[0], append(tampered[1], tamperedBlocks...)}[i] {
 				to := copyStore(t, dir)
 				db, err := sql.Open("sqlite", "file:"+filepath.Join(to, name)+"?vfs="+vfs.Name)
 				if err != nil {
@@ -117,7 +132,8 @@ func TestVerify(t *testing.T) {
 			t.Fatal(p.log())
 		}
 		bursarRun(t, 0, nil, "verify", "--database-url", url)
-		for _, change := range append(tampered[0], tampered[1]...) {
+		wantInspected(t, "--database-url", url)
+		for _, change := range slices.Concat(tampered[0], tampered[1], tamperedRows) {
 			says := func(change, want string) {
 				tamperWhile(t, db, change, func() {
 					out, _, _ := bursarRun(t, exitFailed, nil, "verify", "--database-url", url)
@@ -135,6 +151,23 @@ func TestVerify(t *testing.T) {
 			says(strings.Replace(change[0], " SET ", " SET sum = NULL, ", 1), change[1])
 		}
 	})
+}
+
+// wantInspected has inspect print the limits of traffic's customer.
+func wantInspected(t *testing.T, store ...string) {
+	t.Helper()
+	out, says, _ := bursarRun(t, 0, nil, append([]string{"inspect", "acme"}, store...)...)
+	lines := strings.Split(out, "\n")
+	if len(lines) != 5 || lines[1] != "a0\tfeature tokens\t\t100\t85\t0\tP100Y\t-\t2070-01-01T00:00:00.000Z" || !strings.HasPrefix(lines[3], "a2\tfeature tokens\t\t100\t0\t") {
+		t.Errorf("it prints\n%s", out)
+	}
+	if !strings.HasPrefix(says, "3 limits of 3 entities, as of commit ") {
+		t.Errorf("it says %s", says)
+	}
+	out, _, _ = bursarRun(t, exitFailed, nil, append([]string{"inspect", "nobody"}, store...)...)
+	if out != "" {
+		t.Errorf("of nobody: %s", out)
+	}
 }
 
 func tamper(t *testing.T, db *sql.DB, change string) {

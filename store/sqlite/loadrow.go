@@ -19,8 +19,7 @@ var largeTables = [4]table{
 		soft, strict, thresholds, created_at, updated_at FROM assignments WHERE stream = ? ORDER BY ord`, addAssignment},
 	{"SELECT max(ord) FROM entities WHERE stream = ?", `SELECT ord, id, type, parent_ord, name, metadata, created_at, updated_at, archived_at
 		FROM entities WHERE stream = ? ORDER BY ord`, addEntity},
-	{"SELECT max(ord) FROM counters WHERE stream = ?", `SELECT ord, prev_start, window_start, window_end, previous, used,
-		held FROM counters WHERE stream = ? ORDER BY ord`, addCounter},
+	{sizeOfCounters, countersOfStream, addCounters},
 	{"SELECT count(*) FROM (SELECT 1 FROM parts WHERE stream = ? LIMIT 4096)",
 		"SELECT sort, key, body FROM parts WHERE stream = ? ORDER BY sort, key", addPart},
 }
@@ -52,16 +51,13 @@ func addAssignment(c *cursor, cp *store.Checkpoint, n int) error {
 	return d.err
 }
 
-func addCounter(c *cursor, cp *store.Checkpoint, n int) error {
+// addCounters adds a block of them.
+func addCounters(c *cursor, cp *store.Checkpoint, n int) (err error) {
 	if cp.Counters == nil {
 		cp.Counters = make([]store.CounterRow, 0, n)
 	}
-	var d decoder
-	cp.Counters = append(cp.Counters, store.CounterRow{
-		Ord: uint32(c.int(0)), PrevStart: bursar.Time(c.int(1)), WindowStart: bursar.Time(c.int(2)),
-		WindowEnd: bursar.Time(c.int(3)), Previous: d.amount(c.text(4)), Used: d.amount(c.text(5)), Held: d.amount(c.text(6)),
-	})
-	return d.err
+	cp.Counters, err = decodeCounters(cp.Counters, uint32(c.int(0)), c.blob(1))
+	return err
 }
 
 func addPart(c *cursor, cp *store.Checkpoint, n int) error {

@@ -17,8 +17,6 @@ const (
 	putAssignment = `INSERT OR REPLACE INTO assignments (stream, ord, id, entity_ord, kind, capability, label, scope,
 		usage_limit, cadence, timezone, anchor, soft, strict, thresholds, created_at, updated_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	putCounter = `INSERT OR REPLACE INTO counters (stream, ord, prev_start, window_start, window_end, previous, used,
-		held) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 	putTotal = `INSERT OR REPLACE INTO totals (stream, level, entity_ord, kind, capability, value, held, at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 	holdColumns = ` INTO holds (stream, id, kind, capability, status, created_at, expires_at, closed_at,
@@ -134,13 +132,6 @@ func saveEntities(c *conn, id int64, cp *store.Checkpoint) error {
 	})
 }
 
-func saveCounters(c *conn, id int64, cp *store.Checkpoint) error {
-	return each(c, putCounter, cp.Counters, func(r *store.CounterRow) []any {
-		return []any{id, r.Ord, r.PrevStart, r.WindowStart, r.WindowEnd, r.Previous, r.Used, r.Held}
-	})
-}
-
-// saveAssignments comes after saveCounters: deleting an assignment deletes its counter.
 func saveAssignments(c *conn, id int64, cp *store.Checkpoint) error {
 	put, err := c.prepare(putAssignment)
 	if err != nil {
@@ -149,7 +140,7 @@ func saveAssignments(c *conn, id int64, cp *store.Checkpoint) error {
 	for i := range cp.Assignments {
 		r := &cp.Assignments[i]
 		if r.Deleted {
-			err = deleteRows(c, []string{"assignments", "counters"}, "ord = ?", id, r.Ord)
+			err = c.exec("DELETE FROM assignments WHERE stream = ? AND ord = ?", id, r.Ord)
 		} else {
 			_, err = put.exec(id, r.Ord, r.ID, r.EntityOrd, r.Capability.Kind, r.Capability.ID, r.Label, intsText(r.Scope),
 				r.Limit, r.Cadence, r.Timezone, r.Anchor, r.Soft, r.Strict, intsText(r.Thresholds), r.CreatedAt, r.UpdatedAt)

@@ -131,24 +131,14 @@ func encodeSeries(as []amountIn) []byte {
 	return b
 }
 
-var errBlock = errors.New("a block of usage series is not what this program writes")
-
 func decodeSeries(b []byte) (as []amountIn, err error) {
 	as = make([]amountIn, 0, len(b)/6)
-	for len(b) > 0 {
-		if len(b) < 2 {
-			return nil, errBlock
-		}
-		a := amountIn{entity: b[0], child: b[1]}
-		combo, n := binary.Uvarint(b[2:])
-		if n <= 0 || combo > 1<<32-1 {
-			return nil, errBlock
-		}
-		a.combo, b = uint32(combo), b[2+n:]
-		if a.amount, n = bursar.DecodeAmount(b); n == 0 {
-			return nil, errBlock
-		}
-		as, b = append(as, a), b[n:]
+	d := blockDecoder{b: b}
+	for len(d.b) > 0 {
+		as = append(as, amountIn{d.byte(), d.byte(), d.number(), d.amount()})
+	}
+	if d.err != nil {
+		return nil, fmt.Errorf("usage series: %w", d.err)
 	}
 	return as, nil
 }

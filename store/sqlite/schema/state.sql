@@ -1,12 +1,7 @@
 -- state.db, schema 4: every stream's state as of its checkpoint, rebuilt from log.db
 -- when this file is missing or older. Amounts are exact decimals as text; instants are
 -- nanoseconds since the Unix epoch; an ord numbers a customer's entities, or its
--- assignments, from 1. For example, what is most used:
---   SELECT e.id, a.capability, c.used, a.usage_limit FROM checkpoints p
---     JOIN assignments a ON a.stream = p.id
---     JOIN counters c ON c.stream = p.id AND c.ord = a.ord
---     JOIN entities e ON e.stream = p.id AND e.ord = a.entity_ord
---    WHERE p.stream = 'acme' ORDER BY CAST(c.used AS REAL) / a.usage_limit DESC LIMIT 20;
+-- assignments, from 1. `bursar inspect` prints what the blocks hold.
 
 CREATE TABLE checkpoints (
     id     INTEGER PRIMARY KEY AUTOINCREMENT, -- "stream" in the other tables
@@ -54,17 +49,16 @@ CREATE TABLE assignments (
     PRIMARY KEY (stream, ord)
 ) STRICT, WITHOUT ROWID;
 
--- An assignment's usage in its current and previous window; ord is the assignment's.
-CREATE TABLE counters (
-    stream       INTEGER NOT NULL,
-    ord          INTEGER NOT NULL,
-    prev_start   INTEGER NOT NULL,
-    window_start INTEGER NOT NULL,
-    window_end   INTEGER NOT NULL,
-    previous     TEXT    NOT NULL,
-    used         TEXT    NOT NULL,
-    held         TEXT    NOT NULL,
-    PRIMARY KEY (stream, ord)
+-- The assignments' usage in their current and previous windows, in blocks. In data, for each
+-- counter: a byte, its assignment's ord counted from the first of the block; the start of the
+-- previous window, the start and the end of the current one as varints, less those of the
+-- counter before; what was used in the previous window, what is used and what is held in the
+-- form of the log.
+CREATE TABLE counter_blocks (
+    stream INTEGER NOT NULL,
+    block  INTEGER NOT NULL, -- an assignment's ord / 64
+    data   BLOB    NOT NULL,
+    PRIMARY KEY (stream, block)
 ) STRICT, WITHOUT ROWID;
 
 -- Lifetime totals (level = 0) and last values set (level = 1).
