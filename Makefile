@@ -45,9 +45,10 @@ unit:
 race:
 	go test -race -short -timeout 30m ./record/... ./catalogue/... ./ledger/... ./engine/... ./transfer/... ./store/... ./httpapi/... ./client/... ./gateway/... ./webhook/... ./sim/...
 
-# What linters and generators of clients make of openapi.json.
+# What linters and generators of clients make of openapi.json, and providers' SDKs of the gateway.
 clients:
 	scripts/api-clients.sh
+	scripts/gateway-sdks.sh
 
 # The web interface: its own checks, that webui/dist is what its source builds, and every
 # flow and screen in a real browser.
@@ -56,6 +57,7 @@ ui:
 
 bench:
 	go run ./bench
+	go run ./bench/gateway
 
 attack:
 	go run ./attack $(if $(BEFORE),-before $(BEFORE))

@@ -228,7 +228,9 @@ func (c *call) begin(status int) {
 		c.kept.head(status, c.w.Header())
 	}
 	c.w.WriteHeader(status)
-	http.NewResponseController(c.w).Flush()
+	control := http.NewResponseController(c.w)
+	control.SetWriteDeadline(time.Now().Add(stallTimeout))
+	control.Flush() // a caller that is gone is noticed with the first piece
 }
 
 // whole reads a reply that is no stream, so that its cost can stand in its head.

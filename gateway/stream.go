@@ -12,6 +12,7 @@ type events struct {
 	usage  *reading
 	filter bool // take out again what was asked for here
 	rest   []byte
+	out    []byte // what feed returned last
 	lost   bool // an event was too large: until it ends nothing is looked into
 }
 
@@ -23,9 +24,9 @@ func (e *events) feed(piece []byte) []byte {
 		e.scan(piece, nil)
 		return piece
 	}
-	out := make([]byte, 0, len(e.rest)+len(piece))
-	e.scan(piece, func(event []byte) { out = append(out, event...) })
-	return out
+	e.out = e.out[:0]
+	e.scan(piece, func(event []byte) { e.out = append(e.out, event...) })
+	return e.out
 }
 
 // end returns what is left when the stream ends.

@@ -25,11 +25,10 @@ func fakeProvider(t *testing.T) *httptest.Server {
 	return p
 }
 
-// gatewayFile writes a configuration with one provider.
-func gatewayFile(t *testing.T, provider string) string {
+// gatewayFile writes a configuration.
+func gatewayFile(t *testing.T, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "gateway.json")
-	text := `{"upstreams":[{"name":"openai","kind":"openai","baseUrl":"` + provider + `/v1","keyEnv":"PROVIDER_KEY"}],"customer":"acme"}`
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +72,7 @@ func chat(t *testing.T, address, key string) (int, http.Header, string) {
 // show no secret.
 func TestGateway(t *testing.T) {
 	provider := fakeProvider(t)
-	file := gatewayFile(t, provider.URL)
+	file := gatewayFile(t, `{"upstreams":[{"name":"openai","kind":"openai","baseUrl":"`+provider.URL+`/v1","keyEnv":"PROVIDER_KEY"}],"customer":"acme"}`)
 	env := rigEnv(t.TempDir(), "PROVIDER_KEY=sk-of-the-provider")
 	p := start(t, env, "serve", "--gateway-listen", "127.0.0.1:0", "--gateway-config", file, "--metrics-listen", "127.0.0.1:0", "--log-level", "debug")
 	p.furnishGateway()
@@ -148,11 +147,7 @@ func TestGatewayConfig(t *testing.T) {
 		`{"upstreams":[{"name":"x","kind":"openai","baseUrl":"http://x"}],"bodyDimensions":{"messages":"userId"}}`: "metadata.NAME",
 		`{"upstreams":[{"name":"x","kind":"openai","baseUrl":"http://x"}],"holdSeconds":-1}`:                       "holdSeconds",
 	} {
-		file := filepath.Join(t.TempDir(), "gateway.json")
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		cmd := command(nil, "gateway", "--config", file, "--listen", "127.0.0.1:0")
+		cmd := command(nil, "gateway", "--config", gatewayFile(t, text), "--listen", "127.0.0.1:0")
 		out, _ := cmd.CombinedOutput()
 		if code := cmd.ProcessState.ExitCode(); code != 3 || !strings.Contains(string(out), says) || strings.Contains(string(out), "verysecret") {
 			t.Errorf("%s: exit code %d, %s", text, code, out)
