@@ -37,6 +37,7 @@ type call struct {
 	kept  *replay // nil = the reply is not kept
 	usage reading
 	gone  bool // the caller is
+	over  bool // how the hold ends is settled
 }
 
 // govern answers a call of a governed endpoint.
@@ -114,6 +115,11 @@ func (c *call) context() (context.Context, context.CancelFunc) {
 func (c *call) send(below string) {
 	ctx, cancel := c.context()
 	defer cancel()
+	defer func() {
+		if !c.over { // a panic
+			c.end(c.hold.settle())
+		}
+	}()
 	out := c.to.request(c.r, below, bytes.NewReader(c.asked.body), int64(len(c.asked.body)))
 	out.Header.Set("Accept-Encoding", "identity")
 	out.Header.Del("Content-Encoding")
@@ -323,10 +329,14 @@ func (c *call) write(b []byte) {
 }
 
 // end has the task done soon.
-func (c *call) end(t *task) { c.g.books.later(t) }
+func (c *call) end(t *task) {
+	c.over = true
+	c.g.books.later(t)
+}
 
 // endNow waits for the task, within bounds, and shows what it cost.
 func (c *call) endNow(t *task) {
+	c.over = true
 	if done := c.g.books.now(t, commitWait); done != nil {
 		showEnd(c.w.Header(), done, &c.g.config.Advice)
 	}

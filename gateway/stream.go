@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"encoding/json"
 )
 
 // maxEventBytes bounds an event of a stream that is looked into.
@@ -13,7 +14,7 @@ type events struct {
 	filter bool // take out again what was asked for here
 	rest   []byte
 	out    []byte // what feed returned last
-	lost   bool // an event was too large: until it ends nothing is looked into
+	lost   bool   // an event was too large: until it ends nothing is looked into
 }
 
 // feed takes a piece and returns what the caller gets of it: the piece, or with filter all
@@ -33,10 +34,11 @@ func (e *events) feed(piece []byte) []byte {
 func (e *events) end() []byte {
 	left := e.rest
 	e.rest = nil
-	if len(left) > 0 {
-		e.look(left)
+	drop := false
+	if len(left) > 0 && !e.lost {
+		drop, left = e.look(left)
 	}
-	if !e.filter {
+	if drop || !e.filter {
 		return nil
 	}
 	return left
@@ -115,7 +117,7 @@ func (e *events) look(event []byte) (drop bool, left []byte) {
 		return false, event
 	}
 	e.usage.event(data)
-	if !e.filter || at < 0 || !bytes.Contains(data, usageName) {
+	if !e.filter || at < 0 || !bytes.Contains(data, usageName) || !json.Valid(data) {
 		return false, event
 	}
 	from, to, value := topMember(data, "usage")
@@ -224,6 +226,9 @@ func valueEnd(b []byte, i int) int {
 				if b[i] == '\\' {
 					i++
 				}
+			}
+			if i >= len(b) {
+				return -1
 			}
 			if depth == 0 {
 				return i + 1
