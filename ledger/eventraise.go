@@ -64,7 +64,7 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) error {
 	if err := cannotCount(asks, over); err != nil {
 		return err
 	}
-	rec := &record.EventRaised{ID: h.ID, Event: *h.Event, Chains: slices.Concat(h.Chains, fresh)}
+	rec := &record.EventRaised{ID: h.ID, Event: *h.Event, Chains: slices.Concat(h.Chains, d.makeChains(fresh))}
 	rec.Event.Props, rec.Event.Parts = it.In.Dimensions, slices.Clone(h.Event.Parts)
 	for i := range grown {
 		part := d.heldPart(grown[i])

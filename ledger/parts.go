@@ -16,15 +16,16 @@ import (
 // Sorts of parts of a checkpoint. The key of a unique set is "row/feature/start", of the
 // others one number: the grant's own, the row's, or the capability's.
 const (
-	partGrant  = "grant"
-	partPool   = "pool"
-	partBoosts = "boosts"
-	partPromo  = "promotion"
-	partFired  = "fired"
-	partUnique = "unique"
-	partPaths  = "paths"
-	partEnded  = "ended"
-	partFreeze = "freeze"
+	partGrant    = "grant"
+	partPool     = "pool"
+	partBoosts   = "boosts"
+	partPromo    = "promotion"
+	partFired    = "fired"
+	partUnique   = "unique"
+	partPaths    = "paths"
+	partEnded    = "ended"
+	partFreeze   = "freeze"
+	partDefaults = "defaults"
 )
 
 type partKey struct {
@@ -67,6 +68,11 @@ func partBody(v any, caps []bursar.Capability) []byte {
 			return nil
 		}
 		body = freezePart{v.Reason, v.At, v.ByToken, v.Root}
+	case *defaultSet:
+		if len(v.list) == 0 {
+			return nil
+		}
+		body = defaultsPart{record.EncodePayload(nil, v.records())}
 	case pathsPart:
 		body = v
 	case endedMark:
@@ -154,6 +160,11 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 		var q freezePart
 		if read(&q) {
 			s.freezes[ord] = &record.Freeze{Reason: q.Reason, At: q.At, ByToken: q.ByToken, Root: q.Root}
+		}
+	case partDefaults:
+		var q defaultsPart
+		if read(&q) {
+			err = s.restoreDefaults(q)
 		}
 	case partEnded:
 		s.endedMarked = true
