@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
@@ -211,5 +212,56 @@ func BenchmarkCheckByDefault(b *testing.B) {
 		}
 	}
 	b.StopTimer()
+	r.close()
+}
+
+// What was counted under a default while the clock was a year ahead counts now, once a repair
+// took the future back: also where a limit of its own took the default's place meanwhile, or
+// gave it back.
+func TestRepairOfLimitsByDefault(t *testing.T) {
+	r := newRig(t, sqliteIn(t), engine.Options{})
+	r.crowd("acme", 4, 1000)
+	r.putDefault("acme", 100)
+	spend := func(user string, n int64) {
+		t.Helper()
+		in := spendBy(user, fmt.Sprint(user, n))
+		in.Amount = bursar.AmountFromInt(n)
+		_, _, err := r.Consume(t.Context(), tester, "acme", in)
+		r.must(err)
+	}
+	own := func(user string, limit int64) string {
+		t.Helper()
+		list, _, err := r.PutAssignments(t.Context(), tester, "acme", []bursar.AssignmentInput{{EntityID: user, Capability: tokens, UsageLimit: bursar.Some(bursar.AmountFromInt(limit))}})
+		r.must(err)
+		return list[0].ID
+	}
+	spend("u0", 1)
+	spend("u1", 1)
+	second := own("u2", 70)
+	right := r.now.Load()
+	r.advance(365 * 24 * time.Hour)
+	spend("u0", 2)
+	spend("u1", 2)
+	own("u1", 60)
+	spend("u2", 2)
+	_, _, err := r.DeleteAssignment(t.Context(), tester, "acme", second)
+	r.must(err)
+	spend("u3", 2)
+	r.putDefault("acme", 90)
+	r.now.Store(right + int64(time.Minute))
+	r.close()
+
+	repair(t, r.store, bursar.Time(r.now.Load()), true)
+	sound(t, r.store)
+	r.open()
+	for user, want := range map[string]string{"u0": "3 of 90 by default", "u1": "3 of 60", "u2": "2 of 90 by default", "u3": "2 of 90 by default"} {
+		d, _, err := r.Check(t.Context(), ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: tokens, Dimensions: []bursar.Dimension{{Key: "user", Value: user}}}})
+		r.must(err)
+		n := d[0].Chains[0][0]
+		if got := fmt.Sprint(n.CurrentUsage, " of ", n.UsageLimit, mark(n.DefaultOf != nil, " by default")); got != want || n.ResetsAt > bursar.Time(r.now.Load())+bursar.Time(31*24*time.Hour) {
+			t.Errorf("%s has %s until %s, want %s", user, got, n.ResetsAt, want)
+		}
+	}
+	r.must(r.VerifyAll(t.Context()))
 	r.close()
 }
