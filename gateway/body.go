@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -23,15 +25,15 @@ type asked struct {
 	stream     bool
 	addUsage   bool // the stream's usage was asked for here, and is taken out again
 	maxTokens  int64
+	times      int64 // that the output is asked for
 	characters int64
 	dims       map[string]any // by members of the body
 }
 
 // Limits of what is expected of a call.
 const (
-	maxExpected     = 999_999_999
-	mediaCharacters = 4500 // of a picture or document in a prompt: 1,500 tokens
-	maxModelBytes   = 255
+	maxExpected   = 999_999_999
+	maxModelBytes = 255
 )
 
 // readBody reads a request for an endpoint.
@@ -43,11 +45,11 @@ func (g *Gateway) readBody(r *http.Request, endpoint string) (*asked, *problem) 
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, &problem{status: http.StatusRequestEntityTooLarge, code: bursar.CodeTooLarge, message: "the request is larger than this gateway takes (maxBodyBytes)"}
+		return nil, errTooLarge()
 	case err != nil:
 		return nil, &problem{status: http.StatusBadRequest, code: bursar.CodeValidationFailed, message: "the request could not be read"}
 	}
-	a := &asked{body: b, dims: map[string]any{}}
+	a := &asked{body: b, dims: map[string]any{}, times: 1}
 	kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if kind == "multipart/form-data" {
 		err = a.readForm(params["boundary"])
@@ -63,7 +65,7 @@ func (g *Gateway) readBody(r *http.Request, endpoint string) (*asked, *problem) 
 	if a.maxTokens == 0 && endpoint != "embeddings" && endpoint != "audio/speech" {
 		a.maxTokens = g.config.MaxTokens
 	}
-	a.maxTokens = min(max(a.maxTokens, 0), maxExpected)
+	a.maxTokens = min(a.maxTokens*a.times, maxExpected)
 	return a, nil
 }
 
@@ -81,23 +83,53 @@ func unzip(b []byte, most int64) ([]byte, error) {
 
 // members are those that a request's JSON object may have. Others are the provider's alone.
 type members struct {
-	Model        string         `json:"model"`
-	Stream       bool           `json:"stream"`
-	MaxTokens    int64          `json:"max_tokens"`
-	MaxCompleted int64          `json:"max_completion_tokens"`
-	MaxOutput    int64          `json:"max_output_tokens"`
-	N            int64          `json:"n"`
-	User         string         `json:"user"`
-	Safety       string         `json:"safety_identifier"`
-	Metadata     map[string]any `json:"metadata"`
+	Model        string
+	Stream       bool
+	MaxTokens    count
+	MaxCompleted count
+	MaxOutput    count
+	N            count
+	BestOf       count
+	User         string
+	Safety       string
+	Metadata     map[string]any
+}
+
+// places is where the member of each name is read to; what it must be if it may be no other.
+func (m *members) places() map[string]place {
+	const whole = "must be a whole number"
+	return map[string]place{"model": {&m.Model, "must be a text"}, "stream": {&m.Stream, "must be true or false"},
+		"max_tokens": {&m.MaxTokens, whole}, "max_completion_tokens": {&m.MaxCompleted, whole}, "max_output_tokens": {&m.MaxOutput, whole},
+		"n": {&m.N, whole}, "best_of": {&m.BestOf, whole},
+		"user": {&m.User, ""}, "safety_identifier": {&m.Safety, ""}, "metadata": {&m.Metadata, ""}}
+}
+
+type place struct {
+	to   any
+	must string
+}
+
+// count is a whole number that bounds a call, up to maxExpected. What bounds nothing, as a
+// number below 0, is 0.
+type count int64
+
+var errCount = errors.New("it is no whole number")
+
+// UnmarshalJSON reads 1000, and 1e3 and 1000.0, as some providers do.
+func (c *count) UnmarshalJSON(b []byte) error {
+	f, err := strconv.ParseFloat(string(b), 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) || f != math.Trunc(f) {
+		return errCount
+	}
+	*c = count(min(max(f, 0), maxExpected))
+	return nil
 }
 
 // readJSON reads the body in one pass. A body in which a name comes twice is refused: the
 // provider might go by the other one.
 func (a *asked) readJSON(endpoint string, dims map[string]string) error {
 	var m members
-	into := map[string]any{"model": &m.Model, "stream": &m.Stream, "max_tokens": &m.MaxTokens, "max_completion_tokens": &m.MaxCompleted,
-		"max_output_tokens": &m.MaxOutput, "n": &m.N, "user": &m.User, "safety_identifier": &m.Safety, "metadata": &m.Metadata}
+	into := m.places()
 	d := jsontext.NewDecoder(bytes.NewBuffer(a.body), jsontext.AllowInvalidUTF8(true))
 	first, err := d.ReadToken()
 	if err != nil {
@@ -122,13 +154,14 @@ func (a *asked) readJSON(endpoint string, dims map[string]string) error {
 		if v.Kind() == '"' || v.Kind() == '{' || v.Kind() == '[' {
 			a.characters += characters(v)
 		}
-		if name == "stream_options" {
+		switch {
+		case name == "stream_options":
 			options, optionsEnd = v.Clone(), d.InputOffset()
+		case name == "prompt" && endpoint == "completions":
+			a.times = prompts(v)
 		}
-		if to := into[name]; to != nil && v.Kind() != 'n' {
-			if json.Unmarshal(v, to) != nil && (name == "model" || name == "stream") {
-				return errors.New(name + " is of another type")
-			}
+		if p := into[name]; p.to != nil && v.Kind() != 'n' && json.Unmarshal(v, p.to) != nil && p.must != "" {
+			return errors.New(name + " " + p.must)
 		}
 	}
 	if _, err := d.ReadToken(); err != nil {
@@ -144,19 +177,26 @@ func (a *asked) readJSON(endpoint string, dims map[string]string) error {
 	return nil
 }
 
+// prompts is how many a list of prompts has, each of which is answered. A list of numbers is one.
+func prompts(v jsontext.Value) int64 {
+	var list []json.RawMessage
+	if v.Kind() != '[' || json.Unmarshal(v, &list) != nil {
+		return 1
+	}
+	n := int64(0)
+	for _, one := range list {
+		if one[0] == '"' || one[0] == '[' {
+			n++
+		}
+	}
+	return max(n, 1)
+}
+
 // take takes over what m says.
 func (a *asked) take(m *members, dims map[string]string) {
 	a.model, a.stream = m.Model, m.Stream
-	a.maxTokens = m.MaxCompleted
-	for _, n := range []int64{m.MaxOutput, m.MaxTokens} {
-		if a.maxTokens == 0 {
-			a.maxTokens = n
-		}
-	}
-	a.maxTokens = min(a.maxTokens, maxExpected)
-	if m.N > 1 {
-		a.maxTokens = min(a.maxTokens*min(m.N, 1000), maxExpected)
-	}
+	a.maxTokens = int64(max(m.MaxCompleted, m.MaxOutput, m.MaxTokens))
+	a.times = min(a.times*int64(max(m.N, m.BestOf, 1)), maxExpected)
 	for member, key := range dims {
 		var v any
 		switch name, of := strings.CutPrefix(member, "metadata."); {
@@ -208,9 +248,11 @@ func (a *asked) askForUsage(options jsontext.Value, open, end int64) error {
 	return nil
 }
 
-// readForm reads the model of a form that has sound or pictures.
+// readForm reads the model of a form that has sound or pictures. What names it twice is
+// refused: the provider might go by the other one.
 func (a *asked) readForm(boundary string) error {
 	parts := multipart.NewReader(bytes.NewReader(a.body), boundary)
+	seen := map[string]bool{}
 	for {
 		part, err := parts.NextPart()
 		if err == io.EOF {
@@ -220,6 +262,12 @@ func (a *asked) readForm(boundary string) error {
 			return err
 		}
 		name := part.FormName()
+		if name == "model" || name == "stream" || name == "n" {
+			if seen[name] || part.FileName() != "" {
+				return errors.New(name + " may be there once, and as no file")
+			}
+			seen[name] = true
+		}
 		if part.FileName() != "" {
 			a.characters += mediaCharacters
 			continue
@@ -233,56 +281,14 @@ func (a *asked) readForm(boundary string) error {
 			a.model = string(text)
 		case "stream":
 			a.stream = string(text) == "true"
+		case "n":
+			var n count
+			if n.UnmarshalJSON(bytes.TrimSpace(text)) != nil {
+				return errors.New("n must be a whole number")
+			}
+			a.times = max(int64(n), 1)
 		default:
 			a.characters += int64(utf8.RuneCount(text))
 		}
 	}
-}
-
-// characters is the size of the texts in a JSON value, the names of members included. A
-// picture or document in it counts as a usual one, whatever its bytes.
-func characters(v []byte) (n int64) {
-	name := ""
-	for i := 0; i < len(v); i++ {
-		if v[i] != '"' {
-			continue
-		}
-		start := i + 1
-		for i = start; i < len(v) && v[i] != '"'; i++ {
-			if v[i] == '\\' {
-				i++
-			}
-		}
-		text := v[start:min(i, len(v))]
-		after := i + 1
-		for after < len(v) && (v[after] == ' ' || v[after] == '\n' || v[after] == '\r' || v[after] == '\t') {
-			after++
-		}
-		if after < len(v) && v[after] == ':' {
-			name = string(text)
-			n += int64(len(text))
-			continue
-		}
-		if media(name, text) {
-			n += mediaCharacters
-		} else {
-			n += int64(utf8.RuneCount(text))
-		}
-	}
-	return n
-}
-
-// media tells whether a text is a file rather than words.
-func media(name string, text []byte) bool {
-	if len(text) <= mediaCharacters {
-		return false
-	}
-	if bytes.HasPrefix(text, []byte("data:")) {
-		return true
-	}
-	switch name {
-	case "data", "file_data", "b64_json":
-		return !bytes.ContainsAny(text[:64], " \\")
-	}
-	return false
 }

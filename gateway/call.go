@@ -162,8 +162,12 @@ func (c *call) failed(err error, sent bool) {
 	} else {
 		c.end(c.hold.release())
 	}
-	c.g.metrics.died(c.to)
-	c.g.log.Warn("the provider gave no reply", "upstream", c.to.Name, "sent", sent, "err", err)
+	if c.r.Context().Err() != nil {
+		c.left()
+	} else {
+		c.g.metrics.died(c.to)
+		c.g.log.Warn("the provider gave no reply", "upstream", c.to.Name, "sent", sent, "err", err)
+	}
 	p := &problem{status: http.StatusBadGateway, code: "UpstreamUnavailable", message: "the provider gave no reply", retry: true}
 	if errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "timeout awaiting response headers") {
 		p.status, p.message = http.StatusGatewayTimeout, "the provider gave no reply in time"
@@ -244,7 +248,7 @@ func (c *call) whole(status int, body io.Reader) {
 	b, err := io.ReadAll(io.LimitReader(body, maxWholeBytes))
 	if err != nil {
 		c.end(c.hold.settle())
-		c.g.metrics.died(c.to)
+		c.broke(err)
 		c.w.Header().Del("Content-Length")
 		refuse(c.w, c.to.Kind, &problem{status: http.StatusBadGateway, code: "UpstreamUnavailable", message: "the provider's reply broke off", retry: true})
 		return
@@ -275,9 +279,30 @@ func (c *call) cut(err error) {
 	if err == nil {
 		return
 	}
-	c.g.metrics.died(c.to)
-	c.g.log.Warn("the provider's reply broke off", "upstream", c.to.Name, "hold", c.hold.id, "err", err)
+	c.broke(err)
 	panic(http.ErrAbortHandler)
+}
+
+// broke notes that a reply broke off: because the caller left, or by the provider.
+func (c *call) broke(err error) {
+	if c.r.Context().Err() != nil {
+		c.left()
+		return
+	}
+	id := ""
+	if c.hold != nil {
+		id = c.hold.id
+	}
+	c.g.metrics.died(c.to)
+	c.g.log.Warn("the provider's reply broke off", "upstream", c.to.Name, "hold", id, "err", err)
+}
+
+// left notes once that the caller has gone.
+func (c *call) left() {
+	if !c.gone {
+		c.gone = true
+		c.g.metrics.left(c.to)
+	}
 }
 
 var pieces = sync.Pool{New: func() any { return new([pieceBytes]byte) }}
@@ -323,8 +348,7 @@ func (c *call) write(b []byte) {
 		err = control.Flush()
 	}
 	if err != nil {
-		c.gone = true
-		c.g.metrics.left(c.to)
+		c.left()
 	}
 }
 

@@ -76,6 +76,33 @@ func TestForms(t *testing.T) {
 	if sent := w.upstream.requests(); string(sent[0].body) != form {
 		t.Errorf("the provider got %q", sent[0].body)
 	}
+	w.upstream.answer(says(200, `{"data":[]}`))
+	form = "--B\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n3\r\n--B\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\n\r\n\x00\r\n--B--\r\n"
+	got = w.post("/v1/images/variations", form, "Content-Type", "multipart/form-data; boundary=B")
+	if r, err := w.Reservation(t.Context(), "acme", got.header.Get("Bursar-Call")); err != nil || r.Tokens.Output != 3*4096 {
+		t.Errorf("%+v: held are %+v, %v", got, r.Tokens, err)
+	}
+}
+
+// TestPricedAsSent: a caller cannot say in its headers as which model a call is priced, nor that
+// its usage is an estimate.
+func TestPricedAsSent(t *testing.T) {
+	w := newWorld(t)
+	w.upstream.answer(says(200, `{"usage":{"input_tokens":1,"output_tokens":1000}}`))
+	got := w.post("/v1/images/generations", `{"prompt":"x"}`, "Bursar-Dimensions", "agentId=a,model=dear,estimated=true,provider=free")
+	if got.status != 200 || got.header.Get("Bursar-Cost") != "1.001 credits" {
+		t.Errorf("%+v", got)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), "GET", w.server.URL+"/api/v1/customers/acme/reservations/"+got.header.Get("Bursar-Call"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Api-Key", adminKey)
+	reservation := w.do(r)
+	dims, _ := object(t, reservation.body)["data"].(map[string]any)["dimensions"].(map[string]any)
+	if dims["agentId"] != "a" || dims["model"] != nil || dims["estimated"] != nil || dims["provider"] != "openai" {
+		t.Errorf("%+v", reservation)
+	}
 }
 
 // TestSentOn: the provider gets the call as it is, with its own key and without what is ours.
@@ -150,6 +177,7 @@ func TestDenial(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	w := newWorld(t, func(c *gateway.Config) { c.MaxBodyBytes = 1000 })
 	w.upstream.answer(says(200, `{}`))
+	const form = "--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ncheap\r\n--B\r\nContent-Disposition: form-data; name=\"MODEL\"\r\n\r\ndear\r\n--B--\r\n"
 	read, err := w.CreateAPIKey(t.Context(), client.APIKeyInput{Name: "reader", Scope: "read"})
 	if err != nil {
 		t.Fatal(err)
@@ -164,8 +192,9 @@ func TestRefusals(t *testing.T) {
 		{"/v1/chat/completions", chat, []string{"Authorization", "Bearer bsk_00_wrong"}, 401, "not valid"},
 		{"/v1/chat/completions", chat, []string{"Authorization", "Bearer " + read.Key}, 403, "scope"},
 		{"/v1/chat/completions", chat, []string{"X-Api-Key", "bsk_another_key"}, 401, "one Bursar API key"},
-		{"/v1/models", "", []string{"Authorization", "Bearer " + read.Key}, 403, "scope"},
-		{"/v1/models", "", []string{"Authorization", "Bearer nothing"}, 401, "not valid"},
+		{"/v1/messages/count_tokens", "", []string{"X-Api-Key", read.Key}, 403, "scope"},
+		{"/v1/messages/count_tokens", "", []string{"X-Api-Key", "nothing"}, 401, "not valid"},
+		{"/v1/models", "", nil, 403, "allowPaths"},
 		{"/v1/realtime", "", []string{"Upgrade", "websocket", "Connection", "Upgrade"}, 403, "WebSockets"},
 		{"/v1/chat/completions", chat, []string{"Bursar-Customer", "nobody"}, 404, "customer"},
 		{"/v1/chat/completions", chat, []string{"Bursar-Dimensions", "agentId"}, 400, "key=value"},
@@ -176,6 +205,11 @@ func TestRefusals(t *testing.T) {
 		{"/v1/chat/completions", `{"model":"m","model":"n"}`, nil, 400, "cannot be read"},
 		{"/v1/chat/completions", `{"messages":[]}`, nil, 400, "model"},
 		{"/v1/chat/completions", `{"model":"m","stream":"yes"}`, nil, 400, "stream"},
+		{"/v1/chat/completions", `{"model":"m","max_tokens":"100000"}`, nil, 400, "max_tokens must be"},
+		{"/v1/chat/completions", `{"model":"m","max_completion_tokens":1.5}`, nil, 400, "max_completion_tokens must be"},
+		{"/v1/responses", `{"model":"m","max_output_tokens":[1]}`, nil, 400, "max_output_tokens must be"},
+		{"/v1/chat/completions", `{"model":"m","n":"5"}`, nil, 400, "n must be"},
+		{"/v1/audio/translations", strings.ReplaceAll(form, "MODEL", "model"), []string{"Content-Type", "multipart/form-data; boundary=B"}, 400, "once"},
 		{"/v1/chat/completions", `{"model":"` + strings.Repeat("m", 2000) + `"}`, nil, 413, "larger"},
 		{"/v1/x/../chat/completions", chat, nil, 400, "path"},
 		{"/v1//chat/completions", chat, nil, 400, "path"},
@@ -207,24 +241,6 @@ func TestGovernedHowever(t *testing.T) {
 		if n := w.used()[0]; n != int64(i+1) {
 			t.Errorf("%s: %d are recorded", path, n)
 		}
-	}
-}
-
-// TestUnknownPaths: other paths are passed on untouched, or refused, as configured.
-func TestUnknownPaths(t *testing.T) {
-	w := newWorld(t)
-	w.upstream.answer(says(200, `{"input_tokens":7}`))
-	body := `{ "model":"c" , "messages":[] }`
-	got := w.post("/v1/messages/count_tokens", body)
-	if got.status != 200 || got.body != `{"input_tokens":7}` || got.header.Get("Bursar-Governed") != "false" || string(w.upstream.requests()[0].body) != body {
-		t.Errorf("%+v", got)
-	}
-	if n := w.used()[0]; n != 0 {
-		t.Errorf("%d are recorded", n)
-	}
-	w = newWorld(t, func(c *gateway.Config) { c.Unknown = "deny" })
-	if got := w.post("/v1/messages/count_tokens", body); got.status != 403 || len(w.upstream.requests()) != 0 {
-		t.Errorf("%+v", got)
 	}
 }
 
@@ -317,6 +333,20 @@ func TestHeldFor(t *testing.T) {
 	}{
 		{"/v1/chat/completions", `{"model":"m","messages":[{"content":"` + strings.Repeat("word ", 600) + `"}]}`, 1000, 1010, 4096},
 		{"/v1/chat/completions", `{"model":"m","max_tokens":7,"n":3}`, 1, 10, 21},
+		{"/v1/chat/completions", `{"model":"m","max_tokens":-1}`, 1, 10, 4096},
+		{"/v1/chat/completions", `{"model":"m","max_tokens":1e5}`, 1, 10, 100_000},
+		{"/v1/chat/completions", `{"model":"m","max_tokens":100000.0,"max_completion_tokens":null}`, 1, 10, 100_000},
+		{"/v1/chat/completions", `{"model":"m","max_completion_tokens":5,"max_tokens":70,"max_output_tokens":6}`, 1, 10, 70},
+		{"/v1/chat/completions", `{"model":"m","n":2}`, 1, 10, 8192},
+		{"/v1/completions", `{"model":"m","max_tokens":7,"best_of":4,"n":2}`, 1, 10, 28},
+		{"/v1/completions", `{"model":"m","max_tokens":7,"n":2,"prompt":["a","b","c"]}`, 1, 10, 42},
+		{"/v1/completions", `{"model":"m","max_tokens":7,"prompt":[[1,2],[3]]}`, 3, 10, 14},
+		{"/v1/embeddings", `{"model":"m","input":[` + strings.Repeat("1234,", 2999) + `-5e1]}`, 3000, 3010, 0},
+		{"/v1/chat/completions", `{"model":"m","max_tokens":7,"messages":[{"content":[{"type":"image_url","image_url":{"url":"https:\/\/x/a.png"}},{"type":"image_url","image_url":{"url":"https://x/b.png"}}]}]}`, 3000, 3040, 7},
+		{"/v1/responses", `{"model":"m","max_output_tokens":7,"input":[{"content":[{"type":"input_image","image_url":"https://x/a.png"},{"type":"input_image","file_id":"f"}]}]}`, 3000, 3040, 7},
+		{"/v1/messages", `{"model":"m","max_tokens":9,"messages":[{"content":[{"type":"image","source":{"type":"url","\u0075rl":"https://x/a.png"}}]}]}`, 1500, 1540, 9},
+		{"/v1/chat/completions", `{"model":"m","max_tokens":7,"messages":[{"content":"data:x;base64,` + strings.Repeat("x", 9000) + `"}]}`, 3000, 3020, 7},
+		{"/v1/messages", `{"model":"m","max_tokens":9,"messages":[{"content":[{"type":"document","source":{"type":"text","data":"data:` + strings.Repeat("x", 9000) + `"}}]}]}`, 3000, 3040, 9},
 		{"/v1/chat/completions", `{"model":"m","max_tokens":7,"messages":[{"content":[{"image_url":{"url":"data:image/png;base64,` + picture + `"}}]}]}`, 1500, 1520, 7},
 		{"/v1/messages", `{"model":"m","max_tokens":9,"messages":[{"content":[{"type":"image","source":{"data":"` + picture + `"}}]}]}`, 1500, 1520, 9},
 		{"/v1/chat/completions", `{"model":"m","max_tokens":7,"messages":[{"content":"data:` + strings.Repeat("x", 1000) + `"}]}`, 330, 350, 7},
@@ -329,6 +359,11 @@ func TestHeldFor(t *testing.T) {
 		}
 		if r.Tokens.Input < c.atLeast || r.Tokens.Input > c.atMost || r.Tokens.Output != c.out {
 			t.Errorf("%.80s: held are %+v", c.body, r.Tokens)
+		}
+	}
+	for _, bound := range []string{"1e300", "99999999999999999999", "999999999"} {
+		if got := w.post("/v1/chat/completions", `{"model":"m","max_tokens":`+bound+`}`); got.status != 402 {
+			t.Errorf("%s: %+v", bound, got)
 		}
 	}
 }

@@ -58,15 +58,17 @@ type Config struct {
 	Customer  string     `json:"customer"`  // of calls that name none
 	// BodyDimensions are members of requests that become dimensions: user, or metadata.NAME.
 	BodyDimensions map[string]string `json:"bodyDimensions"`
-	MaxTokens      int64             `json:"maxTokens"`    // of output, where a request has no bound; 4096
-	Unknown        string            `json:"unknown"`      // what becomes of other paths: allow (default) or deny
-	Unavailable    string            `json:"unavailable"`  // while the server cannot be asked: deny (default) or allow
-	OnDisconnect   string            `json:"onDisconnect"` // of the caller: finish (default) reads on, abort ends the call
-	FinishSeconds  int               `json:"finishSeconds"`
-	CallSeconds    int               `json:"callSeconds"` // how long a call may take; 600
-	HoldSeconds    int               `json:"holdSeconds"` // when a call that nobody ended is settled; 300
-	MaxBodyBytes   int64             `json:"maxBodyBytes"`
-	Advice         Advice            `json:"advice"`
+	MaxTokens      int64             `json:"maxTokens"` // of output, where a request has no bound; 4096
+	Unknown        string            `json:"unknown"`   // what becomes of other paths: deny (default) or allow
+	// AllowPaths begin paths that pass ungoverned although others do not.
+	AllowPaths    []string `json:"allowPaths"`
+	Unavailable   string   `json:"unavailable"`  // while the server cannot be asked: deny (default) or allow
+	OnDisconnect  string   `json:"onDisconnect"` // of the caller: finish (default) reads on, abort ends the call
+	FinishSeconds int      `json:"finishSeconds"`
+	CallSeconds   int      `json:"callSeconds"` // how long a call may take; 600
+	HoldSeconds   int      `json:"holdSeconds"` // when a call that nobody ended is settled; 300
+	MaxBodyBytes  int64    `json:"maxBodyBytes"`
+	Advice        Advice   `json:"advice"`
 }
 
 // Bounds of the configuration.
@@ -143,12 +145,17 @@ func (c *Config) Check(env func(string) string) error {
 			return fmt.Errorf("bodyDimensions: %q: %q: write \"user\" or \"metadata.NAME\", and the dimension that it becomes", member, key)
 		}
 	}
+	for _, p := range c.AllowPaths {
+		if !plain(p) || strings.Trim(p, "/") == "" {
+			return fmt.Errorf("allowPaths: %q: write the beginning of a path, such as /v1/files", p)
+		}
+	}
 	for _, f := range []struct {
 		name  string
 		value *string
 		among []string
 	}{
-		{"unknown", &c.Unknown, []string{policyAllow, policyDeny}},
+		{"unknown", &c.Unknown, []string{policyDeny, policyAllow}},
 		{"unavailable", &c.Unavailable, []string{policyDeny, policyAllow}},
 		{"onDisconnect", &c.OnDisconnect, []string{disconnectFinish, disconnectAbort}},
 	} {

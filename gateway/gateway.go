@@ -7,8 +7,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"path"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -99,7 +97,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer g.calls.Done()
 	to, below, ok := g.route(r)
 	if !ok {
-		refuse(w, g.upstreams[0].Kind, &problem{status: http.StatusBadRequest, code: "InvalidPath", message: "the path must be plain: without .. or // in it, and without encoded slashes"})
+		refuse(w, g.upstreams[0].Kind, &problem{status: http.StatusBadRequest, code: "InvalidPath", message: "the path must be plain: letters, digits and . _ ~ : - / with nothing encoded, and without .. or //; and the method in capitals"})
 		g.metrics.refused(g.upstreams[0])
 		return
 	}
@@ -148,50 +146,4 @@ func (g *Gateway) Close(ctx context.Context) {
 	if n := g.books.stop(); n > 0 {
 		g.log.Error("usage could not be recorded before the gateway stopped; its holds will settle as estimates", "calls", n)
 	}
-}
-
-// route finds the upstream of a request, and the path below its base. A path that begins
-// with an upstream's name goes there; others go to the first one whose kind suits.
-func (g *Gateway) route(r *http.Request) (to *upstream, below string, ok bool) {
-	p := r.URL.Path
-	if trimmed := strings.TrimSuffix(p, "/"); r.URL.RawPath != "" || trimmed != "" && path.Clean(trimmed) != trimmed || strings.ContainsAny(p, "\\;") {
-		return nil, "", false
-	}
-	if first, rest, found := strings.Cut(strings.TrimPrefix(p, "/"), "/"); found {
-		for _, u := range g.upstreams {
-			if u.Name == first {
-				return u, "/" + rest, true
-			}
-		}
-	}
-	kind := kindOpenAI
-	if strings.HasPrefix(strings.ToLower(p), "/v1/messages") || r.Header.Get("Anthropic-Version") != "" {
-		kind = kindAnthropic
-	}
-	for _, u := range g.upstreams {
-		if u.Kind == kind {
-			return u, p, true
-		}
-	}
-	return g.upstreams[0], p, true
-}
-
-// Endpoints that are governed, below the version.
-var endpoints = map[string]bool{
-	"chat/completions": true, "completions": true, "responses": true, "responses/compact": true, "embeddings": true,
-	"images/generations": true, "images/edits": true, "images/variations": true,
-	"audio/speech": true, "audio/transcriptions": true, "audio/translations": true,
-	"messages": true,
-}
-
-// governed is the endpoint that is governed at a path; "" is none.
-func governed(method, below string) string {
-	if method != http.MethodPost {
-		return ""
-	}
-	name := strings.TrimPrefix(strings.Trim(strings.ToLower(below), "/"), "v1/")
-	if endpoints[name] {
-		return name
-	}
-	return ""
 }

@@ -41,6 +41,9 @@ func (g *Gateway) reserve(ctx context.Context, by *caller, a *asked, to *upstrea
 	h := &hold{g: g, by: by, asked: a, dims: map[string]any{}}
 	maps.Copy(h.dims, a.dims)
 	maps.Copy(h.dims, by.dims)
+	for _, name := range []string{"model", "estimated"} { // decide a price, and what is put right: never the caller's
+		delete(h.dims, name)
+	}
 	h.dims["provider"] = to.Name
 	if a.model != "" {
 		h.dims["model"] = a.model

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -27,17 +28,32 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, to *upstream, bel
 	out := to.request(r, below, r.Body, r.ContentLength)
 	reply, err := g.send.RoundTrip(out.WithContext(ctx))
 	if err != nil {
-		g.metrics.died(to)
-		refuse(w, to.Kind, &problem{status: http.StatusBadGateway, code: "UpstreamUnavailable", message: "the provider gave no reply", retry: true})
+		refuse(w, to.Kind, c.noReply(err))
 		return
 	}
 	defer reply.Body.Close()
 	passOn(w.Header(), reply.Header)
 	w.WriteHeader(reply.StatusCode)
-	if err := c.pump(reply.Body, nil); err != nil {
-		g.metrics.died(to)
-		panic(http.ErrAbortHandler)
+	c.cut(c.pump(reply.Body, nil))
+}
+
+// noReply is what the caller learns where the provider gave no reply to a call that was passed on.
+func (c *call) noReply(err error) *problem {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		c.g.metrics.refused(c.to)
+		return errTooLarge()
+	case c.r.Context().Err() != nil:
+		c.left()
+	default:
+		c.g.metrics.died(c.to)
 	}
+	return &problem{status: http.StatusBadGateway, code: "UpstreamUnavailable", message: "the provider gave no reply", retry: true}
+}
+
+func errTooLarge() *problem {
+	return &problem{status: http.StatusRequestEntityTooLarge, code: bursar.CodeTooLarge, message: "the request is larger than this gateway takes (maxBodyBytes)"}
 }
 
 func (g *Gateway) mayPass(r *http.Request, below string) *problem {
@@ -45,10 +61,15 @@ func (g *Gateway) mayPass(r *http.Request, below string) *problem {
 	switch {
 	case p != nil:
 		return p
-	case g.config.Unknown == policyDeny:
-		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: "this gateway lets only calls through that it governs; " + r.Method + " " + below + " is none"}
-	case r.Header.Get("Upgrade") != "":
+	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
 		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: "this gateway takes no WebSockets: nobody could tell what they use"}
+	case realtime(below):
+		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: "this gateway opens no realtime sessions: nobody could tell what they use"}
+	case !free(r.Method, below) && !g.config.allowed(below):
+		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden,
+			message: "this gateway lets only calls through that it governs; " + r.Method + " " + below + " is none (allowPaths in its configuration lets others pass)"}
+	case r.ContentLength > g.config.MaxBodyBytes:
+		return errTooLarge()
 	}
 	return g.mayspend(r.Context(), by)
 }

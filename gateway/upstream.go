@@ -65,7 +65,7 @@ func (u *upstream) request(r *http.Request, below string, body io.Reader, size i
 	out := &http.Request{Method: r.Method, URL: u.target(below, r.URL.RawQuery), Header: http.Header{}, ContentLength: size,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	passOn(out.Header, r.Header)
-	for _, name := range []string{"Authorization", "X-Api-Key", "Api-Key", "Cookie", "Content-Length"} {
+	for _, name := range []string{"Authorization", "X-Api-Key", "Api-Key", "Cookie", "Content-Length", "X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
 		out.Header.Del(name)
 	}
 	if _, given := r.Header["User-Agent"]; !given {
