@@ -76,8 +76,18 @@ type ReservedEvent struct {
 	Held       []CapabilityAmount // until it ended
 	Used       []CapabilityAmount // nil = nothing was recorded
 	Estimated  bool               // nobody said what was used: Used is what was held
+	Learned    *Learned           // in the reply to the reservation, where it asked for that
 	Tightest   *Binding           // the limit with room for the fewest more of such events
 	Alerts     []AlertReached     // thresholds that the usage reached
+}
+
+// Learned is what a reservation took from calls before it.
+type Learned struct {
+	Quantile int    // of 100 calls, so many stayed within Tokens
+	Samples  int    // calls that it is taken from; 0 = there were too few, and Tokens was said
+	EntityID string // whose calls they were; "" = the customer's
+	Tokens   int64  // of output
+	Capped   bool   // there was room for no more than Tokens
 }
 
 // AlertReached tells that a limit reached thresholds, in percent.

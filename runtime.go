@@ -171,6 +171,8 @@ type SpendInput struct {
 	Dimensions     []Dimension
 	IdempotencyKey string
 	Strict         bool         // what names no entity is denied
+	Percentile     int          // of output tokens that calls before had, which a reservation takes; 0 = it says so itself
+	MostSaid       bool         // the output tokens in Dimensions are the most that there can be
 	Warnings       []string     // of how the event's usage was read
 	Unread         *UnreadUsage // nil = all of it was
 }

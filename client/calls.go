@@ -49,6 +49,7 @@ type EventSpend struct {
 type EventReserve struct {
 	EventSpend
 	MaxTokens       int64           `json:"maxTokens,omitempty"`       // of output, reasoning included
+	Hold            string          `json:"hold,omitempty"`            // "p50" to "p99": of output what calls before had, at most MaxTokens
 	InputTokens     int64           `json:"inputTokens,omitempty"`     // exactly one of these two
 	InputCharacters int64           `json:"inputCharacters,omitempty"` // 3 count as a token
 	TTLSeconds      int             `json:"ttlSeconds,omitempty"`      // 0 = 300
@@ -72,6 +73,15 @@ type AlertReached struct {
 	Thresholds   []int  `json:"thresholds"`
 }
 
+// Learned is what a reservation took from calls before it.
+type Learned struct {
+	Quantile string `json:"quantile"`
+	Samples  int    `json:"samples"` // calls that it is taken from; 0 = too few, and MaxTokens is held
+	Of       string `json:"of"`      // the entity whose calls they were; "" = the customer's
+	Tokens   int64  `json:"tokens"`  // of output
+	Capped   bool   `json:"capped"`  // there was room for no more
+}
+
 // EventParts is what replies about an event have in place of one amount.
 type EventParts struct {
 	EventName string             `json:"eventName"`
@@ -79,6 +89,7 @@ type EventParts struct {
 	Used      []CapabilityAmount `json:"used"`
 	Tokens    *Tokens            `json:"tokens"`
 	Estimated bool               `json:"estimated"` // nobody said what was used: Used is what was held
+	Learned   *Learned           `json:"learned"`   // what a reservation took from calls before
 	Tightest  *Binding           `json:"tightest"`  // the hard limit with room for the fewest more of such events
 	Alerts    []AlertReached     `json:"alerts"`
 }

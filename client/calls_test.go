@@ -107,3 +107,24 @@ func TestExtendByTokens(t *testing.T) {
 		t.Errorf("not denied: %v", err)
 	}
 }
+
+// A reservation holds what the calls before it had, once there are ten.
+func TestLearnedHold(t *testing.T) {
+	w, ctx := newWorld(t), t.Context()
+	w.meter(t)
+	in := client.EventReserve{EventSpend: client.EventSpend{EventName: "llm", Dimensions: ofAgentEvent}, MaxTokens: 40, Hold: "p90"}
+	for i := range 10 {
+		hold, err := w.ReserveEvent(ctx, "acme", in)
+		if err != nil || hold.Learned == nil || hold.Learned.Samples != 0 || hold.Learned.Tokens != 40 {
+			t.Fatalf("reservation is %+v %v", hold, err)
+		}
+		if _, err := w.CommitEvent(ctx, "acme", hold.ID, client.CallUsed{Used: client.Used{Tokens: &client.Tokens{Output: int64(i)}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in.MaxTokens = 0
+	hold, err := w.ReserveEvent(ctx, "acme", in)
+	if err != nil || hold.Learned == nil || *hold.Learned != (client.Learned{Quantile: "p90", Samples: 10, Of: "a", Tokens: 8}) || hold.Tokens.Output != 8 {
+		t.Errorf("reservation is %+v %v", hold, err)
+	}
+}

@@ -17,6 +17,9 @@ func (e *Engine) spendEventOf(customer string, in *bursar.SpendInput, reserve bo
 		Dimensions: record.SortDims(in.Dimensions), CallID: in.CallID, Warnings: in.Warnings, Unread: in.Unread},
 		Call: ledger.CallOf(&e.secret, in.EventName, in.CallID), Strict: in.Strict}
 	content := ledger.EventContent(&s.In)
+	if in.Percentile != 0 {
+		content = append(content, byte(in.Percentile))
+	}
 	s.Content = ledger.ContentHash(content)
 	if in.IdempotencyKey != "" {
 		s.Key = ledger.KeyOf(&e.secret, ledger.EventTarget(in.EventName), in.IdempotencyKey, content)
@@ -30,7 +33,8 @@ func (e *Engine) spendEventOf(customer string, in *bursar.SpendInput, reserve bo
 // reserveEvent holds all that an event is expected to use.
 func (e *Engine) reserveEvent(ctx context.Context, c catalogue.Caller, customer string, in bursar.SpendInput, ttlSeconds int, onExpire bursar.OnExpire) (res bursar.Reservation, version uint64, err error) {
 	s := e.spendEventOf(customer, &in, true)
-	reply, version, err := e.write(ctx, &c, customer, &ledger.ReserveEvent{SpendEvent: s, Ttl: ttlSeconds, Settle: onExpire == bursar.ExpireSettle})
+	learn := ledger.Learn{Percent: in.Percentile, Most: in.MostSaid}
+	reply, version, err := e.write(ctx, &c, customer, &ledger.ReserveEvent{SpendEvent: s, Ttl: ttlSeconds, Settle: onExpire == bursar.ExpireSettle, Learn: learn})
 	var twin *record.Place
 	if errors.As(err, &twin) {
 		return e.eventReservedBefore(ctx, customer, &s, twin, version)

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/bursarhq/bursar"
@@ -20,13 +21,15 @@ func (w *world) opHold(o *op) error {
 	ttl, _ := it.take("ttl")
 	key, _ := it.take("key")
 	call, _ := it.take("call")
+	learn, _ := it.take("learn")
+	most := it.flag("most")
 	expire := bursar.ExpireRelease
 	if it.flag("settle") {
 		expire = bursar.ExpireSettle
 	}
 	strict := it.flag("strict")
 	name := it.word(0)
-	in := bursar.SpendInput{EventName: it.word(1), IdempotencyKey: key, CallID: call, Strict: strict, Dimensions: it.properties()}
+	in := bursar.SpendInput{EventName: it.word(1), IdempotencyKey: key, CallID: call, Strict: strict, Dimensions: it.properties(), Percentile: it.number(learn, 0), MostSaid: most}
 	r, _, err := w.engine.Reserve(w.t.Context(), tester, "acme", in, it.number(ttl, bursar.DefaultHoldTTL), expire)
 	if err != nil {
 		return err
@@ -105,6 +108,9 @@ func (w *world) printEventHold(r *bursar.Reservation) {
 	w.printf("%s %s holds%s", r.Status, r.Event.Name, usedText(r.Event.Held))
 	if r.Event.Used != nil {
 		w.printf(", recorded%s%s", usedText(r.Event.Used), mark(r.Event.Estimated, " by estimate"))
+	}
+	if l := r.Event.Learned; l != nil {
+		w.printf(", p%d of %d calls of %s: %d tokens%s", l.Quantile, l.Samples, cmp.Or(l.EntityID, "the customer"), l.Tokens, mark(l.Capped, ", for which there is room"))
 	}
 	w.printf("%s%s%s", costText(r.Costs), tightestText(r.Event.Tightest), alertsText(r.Event.Alerts))
 }

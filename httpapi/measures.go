@@ -96,9 +96,10 @@ func withMissing(dims, more []bursar.Dimension) []bursar.Dimension {
 
 // expectedIn is how much an event will use at most, while nobody knows how much it does.
 type expectedIn struct {
-	MaxTokens       *int64 `json:"maxTokens" is:"n=0-999999999999999" doc:"Of an event: as many tokens of output as there can be, reasoning included."`
-	InputTokens     *int64 `json:"inputTokens" is:"n=0-999999999999999" doc:"Of an event: tokens of input."`
-	InputCharacters *int64 `json:"inputCharacters" is:"n=0-999999999999999" doc:"Of an event: characters of input, in place of inputTokens. 3 of them count as a token."`
+	MaxTokens       *int64  `json:"maxTokens" is:"n=0-999999999999999" doc:"Of an event: as many tokens of output as there can be, reasoning included."`
+	InputTokens     *int64  `json:"inputTokens" is:"n=0-999999999999999" doc:"Of an event: tokens of input."`
+	Hold            *string `json:"hold" is:"len=3-3" doc:"Of an event: p50 to p99, in place of maxTokens or beside it. As many tokens of output are held as so many of 100 of the last calls had that were reserved for this event and model: of what the dimensions name, or the nearest above that has had 10 or more. maxTokens is then the most, and what is held without such a history."`
+	InputCharacters *int64  `json:"inputCharacters" is:"n=0-999999999999999" doc:"Of an event: characters of input, in place of inputTokens. 3 of them count as a token."`
 }
 
 // charactersPerToken turns characters of input into tokens. Text has 3 to 5 characters a
@@ -107,17 +108,28 @@ const charactersPerToken = 3
 
 // onto sets the tokens of m by what is expected.
 func (x *expectedIn) onto(m *measuresIn, p *bursar.Problems) {
-	if x.MaxTokens == nil && x.InputTokens == nil && x.InputCharacters == nil {
+	if x.MaxTokens == nil && x.InputTokens == nil && x.InputCharacters == nil && x.Hold == nil {
 		return
 	}
+	if x.Hold != nil && x.percentile() == 0 {
+		p.Add("/hold", bursar.CodeValidationFailed, "%.10q is not p50 to p99", *x.Hold)
+	}
 	if m.Usage != nil || m.Tokens != nil {
-		p.Add("/maxTokens", bursar.CodeValidationFailed, "usage and tokens say how much it is: give maxTokens, inputTokens and inputCharacters in place of them")
+		p.Add("/maxTokens", bursar.CodeValidationFailed, "usage and tokens say how much it is: give maxTokens, hold, inputTokens and inputCharacters in place of them")
 		return
 	}
 	if x.InputTokens != nil && x.InputCharacters != nil {
 		p.Add("/inputCharacters", bursar.CodeValidationFailed, "give inputTokens or inputCharacters, not both")
 	}
 	m.Tokens = &tokensIn{Input: orZero(x.InputTokens) + (orZero(x.InputCharacters)+charactersPerToken-1)/charactersPerToken, Output: orZero(x.MaxTokens)}
+}
+
+// percentile is the number in hold; 0 = there is none.
+func (x *expectedIn) percentile() int {
+	if h := orZero(x.Hold); len(h) == 3 && h[0] == 'p' && h[1] >= '5' && h[1] <= '9' && h[2] >= '0' && h[2] <= '9' {
+		return int(h[1]-'0')*10 + int(h[2]-'0')
+	}
+	return 0
 }
 
 // capabilityAmountOut is an amount of one capability.

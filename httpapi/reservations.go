@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/ledger"
@@ -27,6 +28,7 @@ type reservationOut struct {
 	Tokens          *tokensOut            `json:"tokens,omitempty" doc:"Of an event: tokens by kind, as expected while it is open, then as recorded."`
 	Estimated       bool                  `json:"estimated,omitzero" doc:"Of an event: nobody said what was used, and what was held is recorded until somebody does."`
 	Tightest        *bindingReply         `json:"tightest,omitempty" doc:"Of an event: the hard limit that has room for the fewest more of such events."`
+	Learned         *learnedOut           `json:"learned,omitempty" doc:"Of an event with hold: what was taken from calls before; in the reply that made the reservation alone."`
 	Alerts          []alertOut            `json:"alerts,omitempty" doc:"Of an event: thresholds that its usage reached; in the reply to the commit alone."`
 	Dimensions      dims                  `json:"dimensions"`
 	Status          bursar.HoldStatus     `json:"status" is:"enum=OPEN|COMMITTED|RELEASED|EXPIRED"`
@@ -43,6 +45,21 @@ type reservationOut struct {
 	Warnings        []string              `json:"warnings,omitempty" doc:"Of the request that made it; in the reply to that alone."`
 }
 
+type learnedOut struct {
+	Quantile string  `json:"quantile" doc:"As it was asked for."`
+	Samples  int     `json:"samples" doc:"Calls that it is taken from, at most 64; 0: there were fewer than 10, and maxTokens is held."`
+	Of       *string `json:"of" doc:"The entity whose calls they were; null: the customer's."`
+	Tokens   int64   `json:"tokens" doc:"Of output, that are held."`
+	Capped   bool    `json:"capped" doc:"There was room for no more than that."`
+}
+
+func viewLearned(l *bursar.Learned) *learnedOut {
+	if l == nil {
+		return nil
+	}
+	return &learnedOut{Quantile: "p" + strconv.Itoa(l.Quantile), Samples: l.Samples, Of: orNil(&l.EntityID), Tokens: l.Tokens, Capped: l.Capped}
+}
+
 func viewReservation(r bursar.Reservation) reservationOut {
 	out := reservationOut{
 		ID: r.ID, CustomerID: r.CustomerID, Dimensions: r.Dimensions, Status: r.Status, OnExpire: r.OnExpire,
@@ -52,6 +69,7 @@ func viewReservation(r bursar.Reservation) reservationOut {
 	if e := r.Event; e != nil {
 		out.EventName, out.Held, out.Used, out.Tokens = &e.Name, viewAmounts(e.Held), viewAmounts(e.Used), viewTokens(e.Properties)
 		out.Estimated, out.Tightest, out.Alerts = e.Estimated, viewBinding(e.Tightest), viewAlerts(e.Alerts)
+		out.Learned = viewLearned(e.Learned)
 	} else {
 		overshoot := r.Overshoot()
 		out.Amount, out.Overshoot = &r.Amount, &overshoot
@@ -72,7 +90,11 @@ func (c call) replayedReservation(r bursar.Reservation, version uint64, err erro
 
 func (in *reserveIn) items(keys *itemKeys) bursar.SpendInput {
 	in.expectedIn.onto(&in.measuresIn, &keys.problems)
-	return in.input(keys, in.Amount, true)
+	spend := in.input(keys, in.Amount, true)
+	if in.Hold != nil {
+		spend.Percentile, spend.MostSaid = in.percentile(), in.MaxTokens != nil
+	}
+	return spend
 }
 
 func (a *API) reserve(c call, in *reserveIn, spend bursar.SpendInput) (bursar.Reservation, uint64, error) {

@@ -256,6 +256,7 @@ var schemaWords = map[string]string{
 	"Settings":          "What holds for the whole environment.",
 	"SettingsPatch":     "What is to change of the settings; what is left out stays.",
 	"Report":            "A report that was recorded.",
+	"Learned":           "What a reservation took from calls before it.",
 	"Restore":           "Entities to restore.",
 	"JobProgress":       "How far a job is.",
 	"JobProblem":        "Why a job failed.",

@@ -25,12 +25,13 @@ type SpendEvent struct {
 
 // admittedEvent is an event that was granted: what it is decided on.
 type admittedEvent struct {
-	item   EventItem
-	asks   []Ask // what it uses, each capability once, without those that it uses nothing of
-	path   Resolved
-	labels []bursar.Dimension
-	chains [][]uint32
-	before *record.Hold // that the call has already; then there is nothing else
+	item    EventItem
+	asks    []Ask // what it uses, each capability once, without those that it uses nothing of
+	path    Resolved
+	labels  []bursar.Dimension
+	chains  [][]uint32
+	learned *bursar.Learned
+	before  *record.Hold // that the call has already; then there is nothing else
 	bursar.Decision
 }
 
@@ -59,7 +60,12 @@ func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, erro
 	if c.ArchivedAt != nil {
 		return nil, bursar.Errorf(bursar.CodeCustomerIsArchived, "the customer %q is archived", c.ID)
 	}
-	a := &admittedEvent{item: EventItem{In: o.In, Key: o.Key}, labels: labelsOf(o.In.Dimensions)}
+	return d.judgedEvent(o, o.In)
+}
+
+// judgedEvent judges an event that was never before.
+func (d *Decider) judgedEvent(o *SpendEvent, in bursar.EventInput) (*admittedEvent, error) {
+	a := &admittedEvent{item: EventItem{In: in, Key: o.Key}, labels: labelsOf(in.Dimensions)}
 	var p bursar.Problems
 	d.meterEvent(&a.item, "", 0, &p)
 	noneNegative(a.item.usages, "", &p)
@@ -204,17 +210,18 @@ type ReserveEvent struct {
 	SpendEvent
 	Ttl    int // seconds
 	Settle bool
+	Learn  Learn
 }
 
 func (o *ReserveEvent) Decide(d *Decider) (any, error) {
-	a, err := d.admitEvent(&o.SpendEvent, false)
+	a, err := d.admitLearned(&o.SpendEvent, o.Learn)
 	if err != nil {
 		return nil, err
 	}
 	if a.before != nil {
 		return d.EventReservedAgain(&o.In, a.before), nil
 	}
-	rec := &record.EventHeld{Event: record.HeldEvent{Name: o.In.EventName, Content: o.Content, Props: o.In.Dimensions}}
+	rec := &record.EventHeld{Event: record.HeldEvent{Name: o.In.EventName, Content: o.Content, Props: a.item.In.Dimensions}}
 	for i := range a.item.usages {
 		if u := &a.item.usages[i]; u.aggregate == "" && !u.In.Value.IsZero() {
 			rec.Event.Parts = append(rec.Event.Parts, d.heldPart(u))
@@ -232,7 +239,7 @@ func (o *ReserveEvent) Decide(d *Decider) (any, error) {
 	d.Emit(rec)
 	d.nameCall(&o.Call, d.Hold(rec.ID))
 	out := d.ReservationOut(d.Cat, d.Hold(rec.ID))
-	out.Decision.Warnings = a.Warnings
+	out.Decision.Warnings, out.Event.Learned = a.Warnings, a.learned
 	return out, nil
 }
 

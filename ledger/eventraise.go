@@ -55,6 +55,7 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) error {
 	}
 	grown, asks := d.grown(h, it.usages)
 	r := d.Resolve(d.Cat, h.Dims)
+	r.missing = nil // what names no entity passed when it was reserved
 	held, fresh, over := d.raisedOn(h, &r, asks)
 	j := d.judgeEvent(d.Cat, h.Event.Name, &r, asks, slices.Concat(held, fresh))
 	if !j.Granted {

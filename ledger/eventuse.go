@@ -25,7 +25,11 @@ func (v *View) applyEventUsed(r *record.EventUsed) error {
 		n := *r.Late
 		n.Status, n.Closed, n.Late, n.Event = bursar.HoldCommitted, r.At, true, n.Event.With(&use)
 		put(v, &v.Hlds, r.ID, &n)
+		v.learn(&n, &use)
 		return nil
+	}
+	if h := v.Hold(r.ID); h != nil && h.Event != nil && !use.Estimated {
+		v.learn(h, &use)
 	}
 	return v.closeHold(r.ID, func(h *record.Hold) {
 		h.Status, h.Closed = bursar.HoldCommitted, r.At

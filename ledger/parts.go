@@ -26,6 +26,7 @@ const (
 	partEnded    = "ended"
 	partFreeze   = "freeze"
 	partDefaults = "defaults"
+	partLearned  = "learned"
 )
 
 type partKey struct {
@@ -73,6 +74,11 @@ func partBody(v any, caps []bursar.Capability) []byte {
 			return nil
 		}
 		body = defaultsPart{record.EncodePayload(nil, v.records())}
+	case *learned:
+		if v == nil {
+			return nil
+		}
+		body = v
 	case pathsPart:
 		body = v
 	case endedMark:
@@ -166,6 +172,11 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 		if read(&q) {
 			err = s.restoreDefaults(q)
 		}
+	case partLearned:
+		var q learned
+		if read(&q) {
+			s.learned[ord] = &q
+		}
 	case partEnded:
 		s.endedMarked = true
 	default:
@@ -184,6 +195,7 @@ func (s *State) dumpMoney(e *record.Encoder, inOrder bool) {
 	dumpParts(e, s.Promos)
 	dumpParts(e, s.Fired)
 	dumpParts(e, s.freezes)
+	dumpParts(e, s.learned)
 	for _, p := range uniqueParts(s.Uniques) {
 		e.String(p.Key)
 		e.Bytes(p.Body)

@@ -40,6 +40,11 @@ func (s *State) Sound() error {
 			return errors.New("a freeze of an entity that is not there")
 		}
 	}
+	for ent := range s.learned {
+		if !isEntity(ent) {
+			return errors.New("calls of an entity that is not there")
+		}
+	}
 	for id, h := range s.Holds {
 		ok := isCap(h.Cap)
 		for _, p := range h.Path {

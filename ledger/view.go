@@ -35,6 +35,7 @@ type View struct {
 	newDefaults *defaultSet               // nil = as the state has them
 	unmade      *unmadeRows               // limits by default that have no row; views of one snapshot share them
 	frzs        map[uint32]*record.Freeze // by entity; nil value = thawed
+	lrn         map[uint32]*learned       // by entity
 	newRowIDs   [][16]byte
 	newRows     map[uint32][]uint32   // by entity: rows that are new
 	newPlaces   map[place][]uint32    // by where they are found
@@ -320,6 +321,7 @@ func (v *View) Merge(head store.Head) {
 	v.mergeRows()
 	v.mergeDefaults()
 	v.mergeFreezes()
+	v.mergeLearned()
 	v.mergeMoney(head)
 	for k, t := range v.tots {
 		s.Totals[k] = t

@@ -56,6 +56,11 @@ func (g *gen) properties(c *mCust) []bursar.Dimension {
 	return append(dims, bursar.Dimension{Key: "status", Value: pick(g.r, []string{"ok", "ok", "bad", "/v1/x"})})
 }
 
+// output is how many tokens a call had, or may have.
+func (g *gen) output() bursar.Dimension {
+	return bursar.Dimension{Key: "tokens.output", Value: pick(g.r, []string{"0", "3", "17", "40.5", "170", "900"}), Kind: bursar.DimNumber}
+}
+
 // measure is what the meters of sums read; at times it is below 0, or no number.
 func (g *gen) measure() bursar.Dimension {
 	if chance(g.r, 60) {
@@ -111,6 +116,13 @@ func genReserveCall(g *gen) action {
 	id := g.customer()
 	in := g.call(id)
 	g.named = append(g.named[max(0, len(g.named)-60):], namedCall{id, in.EventName, in.IdempotencyKey})
+	if last := &g.calls[len(g.calls)-1]; chance(g.r, 3) && last.in.IdempotencyKey == in.IdempotencyKey && in.Percentile == 0 {
+		if in.Percentile = 50 + g.r.IntN(50); !chance(g.r, 4) {
+			in.MostSaid = true
+			in.Dimensions = append(slices.Clone(in.Dimensions), g.output())
+		}
+		last.in = in
+	}
 	a := reserveCall{id, in, pick(g.r, ttls), pick(g.r, []bursar.OnExpire{bursar.ExpireRelease, bursar.ExpireSettle})}
 	if chance(g.r, 150) {
 		a.TTL = pick(g.r, badTTLs)
@@ -135,6 +147,9 @@ func (g *gen) usedBy(h *mHold) []bursar.Dimension {
 		dims = g.properties(g.known(h.CustomerID)) // for somebody else
 	default:
 		dims = []bursar.Dimension{g.measure()}
+		if !chance(g.r, 3) {
+			dims = append(dims, g.output())
+		}
 		if chance(g.r, 3) {
 			dims = append(dims, bursar.Dimension{Key: "who", Value: "p9"})
 		}

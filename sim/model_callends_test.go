@@ -115,6 +115,7 @@ func (m *model) endWith(c *mCust, now bursar.Time, h *mHold, x bursar.EventInput
 		took = m.recordCall(c, x, h.CreatedAt, now, now)
 	}
 	c.nameCall(x, h, now)
+	c.learn(h, x)
 	e := *h.Event
 	e.Properties, e.Used, e.Estimated = sortedDims(x.Dimensions), shownAsks(took), false
 	h.Event, h.Costs, h.call.content = &e, costsOfAsks(took), callContent(x.EventName, x.Dimensions)
@@ -235,7 +236,7 @@ func (m *model) endByEvent(e bursar.EventInput, end *endingOf) (r bursar.EventRe
 	took := m.endWith(c, now, end.hold, end.x)
 	r.Used, r.Costs = shownAsks(took), costsOfAsks(took)
 	if id := (keyID{"event " + e.EventName, e.IdempotencyKey}); id != (keyID{end.hold.ref.Target, end.hold.ref.Key}) {
-		c.keys[id] = mKey{content: eventContent(e), at: now}
+		c.keys[id] = mKey{content: consumedContent(e), at: now}
 	}
 	return r
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"math/big"
 	"slices"
 
@@ -184,7 +185,9 @@ type called struct {
 	parts []part
 	asks  []ask
 	attribution
-	before bursar.Decision
+	before  bursar.Decision
+	content string // of what was asked
+	learned *bursar.Learned
 }
 
 // call judges an event. What was done under its key before is old.
@@ -195,12 +198,13 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 	}
 	o = called{c: c, now: now, x: bursar.EventInput{CustomerID: customer, EventName: in.EventName, Dimensions: in.Dimensions, IdempotencyKey: in.IdempotencyKey, CallID: in.CallID}}
 	c.log.tried(now)
+	o.content = fmt.Sprint(text(o.x), in.Percentile)
 	meters := m.metersOf(o.x)
 	if len(meters) == 0 {
 		return o, nil, failedAt("/eventName", bursar.CodeUnknownMeter)
 	}
 	if k, known := c.keys[keyID{"event " + in.EventName, in.IdempotencyKey}]; known && in.IdempotencyKey != "" {
-		if k.content != text(o.x) {
+		if k.content != o.content {
 			return o, nil, failed(bursar.CodeIdempotencyKeyReused)
 		}
 		return o, &k, nil
@@ -219,7 +223,11 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 	if f := p.err(); f != nil {
 		return o, nil, f
 	}
-	o.parts, o.attribution = m.partsOf(o.x, now), c.attribute(labelsOf(in.Dimensions))
+	o.attribution = c.attribute(labelsOf(in.Dimensions))
+	if o.learned, f = c.learnt(&o.x, in, o.attribution); f != nil {
+		return o, nil, f
+	}
+	o.parts = m.partsOf(o.x, now)
 	o.strict = in.Strict
 	o.asks = asksOfParts(o.parts)
 	o.before = c.decideCall(featureOf(meters[0].ID), o.asks, o.attribution, now)
@@ -263,8 +271,8 @@ func (m *model) reserveCall(customer string, in bursar.SpendInput, ttl int, onEx
 	h := &mHold{
 		Reservation: bursar.Reservation{ID: m.newID("r"), CustomerID: customer, Dimensions: dims, Status: bursar.HoldOpen, OnExpire: onExpire,
 			CreatedAt: now, ExpiresAt: now + bursar.Time(ttl)*1e9, Costs: costsOfAsks(o.asks),
-			Event: &bursar.ReservedEvent{Name: in.EventName, Properties: sortedDims(in.Dimensions), Held: shownAsks(o.asks)}},
-		ref: holdRef{"event " + in.EventName, in.IdempotencyKey}, route: o.route, plain: c.plain(dims), call: &mCall{props: in.Dimensions},
+			Event: &bursar.ReservedEvent{Name: in.EventName, Properties: sortedDims(o.x.Dimensions), Held: shownAsks(o.asks)}},
+		ref: holdRef{"event " + in.EventName, in.IdempotencyKey}, route: o.route, plain: c.plain(dims), call: &mCall{props: o.x.Dimensions},
 	}
 	for _, p := range o.parts {
 		if p.amount.sign() == 0 {
@@ -281,12 +289,12 @@ func (m *model) reserveCall(customer string, in bursar.SpendInput, ttl int, onEx
 	c.holds, c.open = append(c.holds, h), append(c.open, h)
 	c.log.wrote(now)
 	if in.IdempotencyKey != "" {
-		c.keys[keyID{"event " + in.EventName, in.IdempotencyKey}] = mKey{content: reserveContent(o.x), at: now, hold: h}
+		c.keys[keyID{"event " + in.EventName, in.IdempotencyKey}] = mKey{content: o.content, at: now, hold: h}
 	}
 	c.nameCall(o.x, h, now)
 	shown := h.show(false)
 	e := *shown.Event
-	shown.Event = &e
+	shown.Event, e.Learned = &e, o.learned
 	after := o.after()
 	e.Tightest = c.tightest(o.asks, after.Chains, now)
 	shown.Decision = &after
@@ -322,7 +330,7 @@ func (m *model) consumeCall(customer string, in bursar.SpendInput) (bursar.Consu
 		o.c.nameCall(o.x, nil, o.now)
 	}
 	if in.IdempotencyKey != "" && r.ID != "" {
-		o.c.keys[keyID{"event " + in.EventName, in.IdempotencyKey}] = mKey{content: eventContent(o.x), at: o.now, consume: r}
+		o.c.keys[keyID{"event " + in.EventName, in.IdempotencyKey}] = mKey{content: o.content, at: o.now, consume: r}
 	}
 	return r, nil
 }

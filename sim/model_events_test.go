@@ -20,7 +20,7 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 	for i, x := range in {
 		p.item = fmt.Sprintf("/events/%d", i)
 		m.judgeEvent(&p, x)
-		items = append(items, keyed{x.CustomerID, "event " + x.EventName, x.IdempotencyKey, eventContent(x)})
+		items = append(items, keyed{x.CustomerID, "event " + x.EventName, x.IdempotencyKey, consumedContent(x)})
 		c, now := m.customer(x.CustomerID)
 		if c == nil {
 			continue
@@ -194,6 +194,9 @@ func labelsOf(dims []bursar.Dimension) []bursar.Dimension {
 	return slices.DeleteFunc(slices.Clone(dims), func(d bursar.Dimension) bool { return d.Kind == bursar.DimNumber })
 }
 
+// consumedContent is what an event, and a consumption of it, are remembered with.
+func consumedContent(x bursar.EventInput) string { return fmt.Sprint(eventContent(x), 0) }
+
 // recordEvent records an event that ends no reservation, unless it was recorded before.
 func (m *model) recordEvent(x bursar.EventInput) (took []ask, duplicate bool) {
 	c, now := m.customer(x.CustomerID)
@@ -205,7 +208,7 @@ func (m *model) recordEvent(x bursar.EventInput) (took []ask, duplicate bool) {
 	took = m.recordCall(c, x, at, at, now)
 	if c.recorded(x) {
 		r := bursar.ConsumeResult{Timestamp: now, Used: shownAsks(took), Costs: costsOfAsks(took)}
-		c.keys[id] = mKey{content: eventContent(x), at: now, consume: r}
+		c.keys[id] = mKey{content: consumedContent(x), at: now, consume: r}
 		c.nameCall(x, nil, now)
 	}
 	return took, false

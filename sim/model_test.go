@@ -62,8 +62,9 @@ type mCust struct {
 	levels   map[levelKey]mLevel
 	keys     map[keyID]mKey
 	facts    []fact
-	grants   []*mGrant // in order of creation
-	spent    []*mGrant // those that a draw has emptied
+	calls    map[[3]string][]float64 // output of calls, by entity, event and model
+	grants   []*mGrant               // in order of creation
+	spent    []*mGrant               // those that a draw has emptied
 	low      map[lowKey]bool
 	poolAt   map[string]bursar.Time // of the last change of a pool
 	promos   map[string]*mPromo
