@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -115,6 +116,56 @@ func TestGateway(t *testing.T) {
 		if code := x.stop(); code != 0 || strings.Contains(x.log(), rigKey) || strings.Contains(x.log(), "sk-of") {
 			t.Errorf("exit code %d, log %s", code, x.log())
 		}
+	}
+}
+
+// TestGatewayStops: a stream that runs at SIGTERM comes to its end, and is recorded before the
+// process ends.
+func TestGatewayStops(t *testing.T) {
+	more := make(chan struct{})
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, "data: {\"choices\":[{}]}\n\n")
+		w.(http.Flusher).Flush()
+		<-more
+		io.WriteString(w, "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":5}}\n\ndata: [DONE]\n\n")
+	}))
+	t.Cleanup(provider.Close)
+	env := rigEnv(t.TempDir())
+	args := []string{"serve", "--gateway-listen", "127.0.0.1:0", "--gateway-config", gatewayFile(t, `{"upstreams":[{"name":"openai","kind":"openai","baseUrl":"`+provider.URL+`/v1"}],"customer":"acme"}`)}
+	p := start(t, env, args...)
+	p.furnishGateway()
+	at := "http://" + p.addrs["gateway listening"]
+	r, err := http.NewRequestWithContext(t.Context(), "POST", at+"/v1/chat/completions", strings.NewReader(`{"model":"m","max_tokens":100,"stream":true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+rigKey)
+	r.Header.Set("Bursar-Dimensions", "agentId=a")
+	reply, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	eventually(t, "no more calls are taken", func() bool {
+		other, err := http.Get(at + "/readyz")
+		if err == nil {
+			other.Body.Close()
+		}
+		return err != nil || other.StatusCode == http.StatusServiceUnavailable
+	})
+	close(more)
+	if b, err := io.ReadAll(reply.Body); err != nil || string(b) != "data: {\"choices\":[{}]}\n\ndata: [DONE]\n\n" {
+		t.Errorf("%q %v", b, err)
+	}
+	if code := p.stop(); code != 0 {
+		t.Errorf("exit code %d: %s", code, p.log())
+	}
+	p = start(t, env, args...)
+	defer p.stop()
+	if list := ask[[]struct{ Tokens struct{ Input, Output int } }](p, "GET", "/customers/acme/reservations?status=COMMITTED", ""); len(list) != 1 || list[0].Tokens.Output != 5 {
+		t.Errorf("recorded are %+v", list)
 	}
 }
 
