@@ -36,14 +36,26 @@ const (
 	maxModelBytes = 255
 )
 
+// without is a without its body.
+func (a *asked) without() *asked {
+	other := *a
+	other.body = nil
+	return &other
+}
+
 // readBody reads a request for an endpoint.
-func (g *Gateway) readBody(r *http.Request, endpoint string) (*asked, *problem) {
-	b, err := io.ReadAll(r.Body)
+func (g *Gateway) readBody(r *http.Request, endpoint string, s *share) (*asked, *problem) {
+	if r.ContentLength > g.config.MaxBodyBytes {
+		return nil, errTooLarge()
+	}
+	b, err := s.readAll(r.Body, r.ContentLength)
 	if err == nil && strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
-		b, err = unzip(b, g.config.MaxBodyBytes)
+		b, err = unzip(b, g.config.MaxBodyBytes, s)
 	}
 	var tooLarge *http.MaxBytesError
 	switch {
+	case errors.Is(err, errFull):
+		return nil, errBusy()
 	case errors.As(err, &tooLarge):
 		return nil, errTooLarge()
 	case err != nil:
@@ -69,12 +81,12 @@ func (g *Gateway) readBody(r *http.Request, endpoint string) (*asked, *problem) 
 	return a, nil
 }
 
-func unzip(b []byte, most int64) ([]byte, error) {
+func unzip(b []byte, most int64, s *share) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {
 		return nil, err
 	}
-	out, err := io.ReadAll(io.LimitReader(z, most+1))
+	out, err := s.readAll(io.LimitReader(z, most+1), -1)
 	if err == nil && int64(len(out)) > most {
 		return nil, &http.MaxBytesError{Limit: most}
 	}

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -21,6 +20,7 @@ import (
 const (
 	maxWholeBytes = 64 << 20 // of a reply that is read whole
 	pieceBytes    = 32 << 10
+	smallBody     = 64 << 10        // of a request, which is read before its key is looked up
 	commitWait    = time.Second     // that a reply waits for its cost
 	endsWithin    = 5 * time.Second // in which the hold of a call that is over has ended, too
 )
@@ -34,6 +34,7 @@ type call struct {
 	by    *caller
 	asked *asked
 	hold  *hold
+	share share   // of the memory for bodies
 	kept  *replay // nil = the reply is not kept
 	usage reading
 	gone  bool // the caller is
@@ -43,15 +44,16 @@ type call struct {
 // govern answers a call of a governed endpoint.
 func (g *Gateway) govern(w http.ResponseWriter, r *http.Request, to *upstream, below, endpoint string) {
 	began := time.Now()
-	c := &call{g: g, w: w, r: r, to: to}
+	c := &call{g: g, w: w, r: r, to: to, share: share{of: g.memory}}
+	defer c.share.drop()
 	if p := c.read(endpoint); p != nil {
-		g.metrics.refused(to)
+		g.metrics.stopped(to, p)
 		refuse(w, to.Kind, p)
 		return
 	}
 	given := r.Header.Get("Idempotency-Key")
 	if given != "" {
-		kept, first := g.replays.begin(r.Context(), c.by, below, given, c.asked.body)
+		kept, first := g.replays.begin(r.Context(), c.by, to.target(below, r.URL.RawQuery).String(), given, c.asked.body)
 		if kept == nil {
 			return // the caller has gone
 		}
@@ -84,9 +86,15 @@ func (c *call) read(endpoint string) (p *problem) {
 	if p = c.by.needCustomer(); p != nil {
 		return p
 	}
+	if n := c.r.ContentLength; (n < 0 || n > smallBody) && !c.g.known.has(c.by) {
+		if p = c.g.mayspend(c.r.Context(), c.by); p != nil {
+			c.w.Header().Set("Connection", "close") // rather than wait for what comes
+			return p
+		}
+	}
 	control := http.NewResponseController(c.w)
 	control.SetReadDeadline(time.Now().Add(stallTimeout))
-	c.asked, p = c.g.readBody(c.r, endpoint)
+	c.asked, p = c.g.readBody(c.r, endpoint, &c.share)
 	control.SetReadDeadline(time.Time{})
 	return p
 }
@@ -120,12 +128,20 @@ func (c *call) send(below string) {
 			c.end(c.hold.settle())
 		}
 	}()
-	out := c.to.request(c.r, below, bytes.NewReader(c.asked.body), int64(len(c.asked.body)))
+	out := c.to.request(c.r, below, &sending{rest: c.asked.body}, int64(len(c.asked.body)))
+	if !replayable(out.Header) {
+		out.GetBody = func() (io.ReadCloser, error) { return &sending{rest: c.asked.body}, nil }
+	}
 	out.Header.Set("Accept-Encoding", "identity")
 	out.Header.Del("Content-Encoding")
 	var sent atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn:      func(string) { sent.Store(false) }, // what was sent before is known to be unprocessed
+		WroteHeaders: func() { sent.Store(true) },
+	})
 	reply, err := c.g.send.RoundTrip(out.WithContext(ctx))
+	c.asked.body = nil
+	c.share.drop()
 	if err != nil {
 		c.failed(err, sent.Load())
 		return
@@ -221,12 +237,11 @@ func (c *call) stream(status int, body io.Reader) {
 	}
 	used := c.usage.object()
 	if used == nil {
-		c.g.metrics.unknown(c.to)
 		c.end(c.hold.settle())
 	} else {
 		c.end(c.hold.commit(used, c.usage.answered(c.asked.model)))
 	}
-	if err == nil && c.kept != nil {
+	if err == nil && used != nil && c.kept != nil {
 		c.kept.whole = true
 	}
 	c.cut(err)
@@ -235,18 +250,18 @@ func (c *call) stream(status int, body io.Reader) {
 // begin sends the head of a reply.
 func (c *call) begin(status int) {
 	if c.kept != nil {
-		c.kept.head(status, c.w.Header())
+		c.g.replays.head(c.kept, status, c.w.Header())
 	}
+	inTime(c.w)
 	c.w.WriteHeader(status)
-	control := http.NewResponseController(c.w)
-	control.SetWriteDeadline(time.Now().Add(stallTimeout))
-	control.Flush() // a caller that is gone is noticed with the first piece
+	http.NewResponseController(c.w).Flush() // a caller that is gone is noticed with the first piece
 }
 
 // whole reads a reply that is no stream, so that its cost can stand in its head.
 func (c *call) whole(status int, body io.Reader) {
-	b, err := io.ReadAll(io.LimitReader(body, maxWholeBytes))
-	if err != nil {
+	b, err := c.share.readAll(io.LimitReader(body, maxWholeBytes), -1)
+	more := len(b) == maxWholeBytes || errors.Is(err, errFull)
+	if err != nil && !more {
 		c.end(c.hold.settle())
 		c.broke(err)
 		c.w.Header().Del("Content-Length")
@@ -257,15 +272,14 @@ func (c *call) whole(status int, body io.Reader) {
 	if used := c.usage.object(); used != nil {
 		c.endNow(c.hold.commit(used, c.usage.answered(c.asked.model)))
 	} else {
-		c.g.metrics.unknown(c.to)
 		c.end(c.hold.settle())
 	}
 	if c.kept != nil {
-		c.kept.head(status, c.w.Header())
+		c.g.replays.head(c.kept, status, c.w.Header())
 	}
 	c.w.WriteHeader(status)
 	c.write(b)
-	if len(b) < maxWholeBytes {
+	if !more {
 		if c.kept != nil {
 			c.kept.whole = true
 		}
@@ -341,15 +355,31 @@ func (c *call) write(b []byte) {
 	if c.gone {
 		return
 	}
-	control := http.NewResponseController(c.w)
-	control.SetWriteDeadline(time.Now().Add(stallTimeout))
-	_, err := c.w.Write(b)
+	err := writePieces(c.w, b)
 	if err == nil {
-		err = control.Flush()
+		err = http.NewResponseController(c.w).Flush()
 	}
 	if err != nil {
 		c.left()
 	}
+}
+
+// inTime lets the caller have stallTimeout to take what is written next.
+func inTime(w http.ResponseWriter) {
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stallTimeout))
+}
+
+// writePieces writes b, and lets the caller have time for each piece of it.
+func writePieces(w http.ResponseWriter, b []byte) error {
+	for len(b) > 0 {
+		n := min(len(b), pieceBytes)
+		inTime(w)
+		if _, err := w.Write(b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
 }
 
 // end has the task done soon.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"net/http"
@@ -25,6 +26,15 @@ type caller struct {
 	customer string
 	dims     map[string]any
 	server   *client.Client // asked with its key
+	from     string         // its address
+}
+
+// from is the key of the caller's address in a context.
+type from struct{}
+
+// context is ctx with the caller's address, which the server in the same process is told.
+func (c *caller) context(ctx context.Context) context.Context {
+	return context.WithValue(ctx, from{}, c.from)
 }
 
 const maxDimensionsBytes = 8 << 10
@@ -35,7 +45,7 @@ func (g *Gateway) callerOf(r *http.Request) (*caller, *problem) {
 	if p != nil {
 		return nil, p
 	}
-	c := &caller{key: key, customer: r.Header.Get(headerCustomer), dims: map[string]any{}, server: g.server.WithKey(key)}
+	c := &caller{key: key, customer: r.Header.Get(headerCustomer), dims: map[string]any{}, server: g.server.WithKey(key), from: r.RemoteAddr}
 	if c.customer == "" {
 		c.customer = g.config.Customer
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"os"
 	"regexp"
@@ -61,14 +62,16 @@ type Config struct {
 	MaxTokens      int64             `json:"maxTokens"` // of output, where a request has no bound; 4096
 	Unknown        string            `json:"unknown"`   // what becomes of other paths: deny (default) or allow
 	// AllowPaths begin paths that pass ungoverned although others do not.
-	AllowPaths    []string `json:"allowPaths"`
-	Unavailable   string   `json:"unavailable"`  // while the server cannot be asked: deny (default) or allow
-	OnDisconnect  string   `json:"onDisconnect"` // of the caller: finish (default) reads on, abort ends the call
-	FinishSeconds int      `json:"finishSeconds"`
-	CallSeconds   int      `json:"callSeconds"` // how long a call may take; 600
-	HoldSeconds   int      `json:"holdSeconds"` // when a call that nobody ended is settled; 300
-	MaxBodyBytes  int64    `json:"maxBodyBytes"`
-	Advice        Advice   `json:"advice"`
+	AllowPaths     []string `json:"allowPaths"`
+	Unavailable    string   `json:"unavailable"`  // while the server cannot be asked: deny (default) or allow
+	OnDisconnect   string   `json:"onDisconnect"` // of the caller: finish (default) reads on, abort ends the call
+	FinishSeconds  int      `json:"finishSeconds"`
+	CallSeconds    int      `json:"callSeconds"` // how long a call may take; 600
+	HoldSeconds    int      `json:"holdSeconds"` // when a call that nobody ended is settled; 300
+	MaxBodyBytes   int64    `json:"maxBodyBytes"`
+	MaxMemoryBytes int64    `json:"maxMemoryBytes"` // of all requests, and replies that are read whole; 256 MiB
+	MaxPending     int64    `json:"maxPending"`     // calls whose end waits to be recorded; 10,000
+	Advice         Advice   `json:"advice"`
 }
 
 // Bounds of the configuration.
@@ -79,6 +82,8 @@ const (
 	defaultHoldSeconds   = 300
 	maxHoldSeconds       = 86_400
 	defaultMaxBodyBytes  = 32 << 20
+	defaultMemoryBytes   = 256 << 20
+	defaultPending       = 10_000
 	defaultWindDown      = 80
 	defaultStop          = 95
 )
@@ -190,14 +195,22 @@ func (c *Config) checkNumbers() error {
 	if c.Advice.WindDown > c.Advice.Stop {
 		return errors.New("advice: windDown must not be above stop")
 	}
-	if c.MaxTokens == 0 {
-		c.MaxTokens = defaultMaxTokens
-	}
-	if c.MaxBodyBytes == 0 {
-		c.MaxBodyBytes = defaultMaxBodyBytes
-	}
-	if c.MaxTokens < 0 || c.MaxTokens > maxExpected || c.MaxBodyBytes < 0 {
-		return errors.New("maxTokens and maxBodyBytes must be above 0")
+	for _, f := range []struct {
+		name       string
+		value      *int64
+		unset, max int64
+	}{
+		{"maxTokens", &c.MaxTokens, defaultMaxTokens, maxExpected},
+		{"maxBodyBytes", &c.MaxBodyBytes, defaultMaxBodyBytes, math.MaxInt32},
+		{"maxMemoryBytes", &c.MaxMemoryBytes, max(defaultMemoryBytes, 4*c.MaxBodyBytes), math.MaxInt64},
+		{"maxPending", &c.MaxPending, defaultPending, maxExpected},
+	} {
+		if *f.value == 0 {
+			*f.value = f.unset
+		}
+		if *f.value < 1 || *f.value > f.max {
+			return fmt.Errorf("%s: must be 1 to %d", f.name, f.max)
+		}
 	}
 	return nil
 }

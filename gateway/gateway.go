@@ -36,6 +36,8 @@ type Gateway struct {
 	known     *knownKeys
 	running   sync.Map // ids of holds whose calls are under way here
 	replays   *replays
+	guard     *guard
+	memory    *memory
 	send      http.RoundTripper
 
 	calls    sync.WaitGroup
@@ -46,7 +48,8 @@ type Gateway struct {
 
 // New makes a gateway. c must have passed Check.
 func New(c *Config, o Options) *Gateway {
-	g := &Gateway{config: c, server: o.Server, ready: o.Ready, log: o.Log, metrics: newMetrics(), known: newKnownKeys(), replays: newReplays(), send: newTransport(c)}
+	g := &Gateway{config: c, server: o.Server, ready: o.Ready, log: o.Log, metrics: newMetrics(), known: newKnownKeys(), replays: newReplays(), guard: newGuard(), send: newTransport(c),
+		memory: &memory{most: c.MaxMemoryBytes}}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
@@ -85,6 +88,7 @@ func (g *Gateway) Server() *http.Server {
 
 // ServeHTTP answers one call.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	http.NewResponseController(w).SetWriteDeadline(time.Time{}) // that of the last call on the connection
 	switch r.URL.Path {
 	case "/healthz":
 		w.WriteHeader(http.StatusOK)

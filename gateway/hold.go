@@ -7,7 +7,9 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -22,7 +24,9 @@ type hold struct {
 	dims     map[string]any
 	asked    *asked
 	key      string // idempotency key of the hold and of its event
-	unheld   bool   // the server could not be asked, and calls go on
+	to       *upstream
+	unheld   bool        // the server could not be asked, and calls go on
+	reached  atomic.Bool // the server may have been asked
 	id       string
 	tightest *client.Binding
 	warnings []string
@@ -38,7 +42,10 @@ const (
 // logical call, and each time that one is sent to a provider is an attempt. An attempt that
 // nobody ended, as of a gateway that was killed, is taken over by the next one.
 func (g *Gateway) reserve(ctx context.Context, by *caller, a *asked, to *upstream, given string) (*hold, *problem) {
-	h := &hold{g: g, by: by, asked: a, dims: map[string]any{}}
+	if p := g.guard.refusal(by, g.known); p != nil {
+		return nil, p
+	}
+	h := &hold{g: g, by: by, to: to, asked: a.without(), dims: map[string]any{}}
 	maps.Copy(h.dims, a.dims)
 	maps.Copy(h.dims, by.dims)
 	for _, name := range []string{"model", "estimated"} { // decide a price, and what is put right: never the caller's
@@ -48,8 +55,9 @@ func (g *Gateway) reserve(ctx context.Context, by *caller, a *asked, to *upstrea
 	if a.model != "" {
 		h.dims["model"] = a.model
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reserveTimeout)
+	ctx, cancel := context.WithTimeout(by.context(context.WithoutCancel(ctx)), reserveTimeout)
 	defer cancel()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { h.reached.Store(true) }})
 	if given == "" {
 		given = rand.Text()
 	}
@@ -90,21 +98,27 @@ func (h *hold) refused(err error) (*hold, *problem) {
 		if p.status == http.StatusUnauthorized || p.status == http.StatusForbidden {
 			h.g.known.note(h.by, false)
 		}
+		h.g.guard.note(h.by, p)
 		return nil, p
 	}
-	if h.g.config.Unavailable == policyAllow && h.g.known.has(h.by) {
+	if h.g.config.Unavailable == policyAllow && h.g.known.has(h.by) && h.g.books.keepPlace() {
 		h.g.log.Warn("a call goes on although the server cannot be asked", "customer", h.by.customer, "err", err)
 		h.unheld = true
 		return h, nil
 	}
 	h.g.log.Error("a call was refused because the server cannot be asked", "customer", h.by.customer, "err", err)
-	h.g.books.later(h.undo())
+	if h.reached.Load() {
+		h.g.books.later(h.undo())
+	}
 	return nil, p
 }
 
 // undo takes back a hold that may have been made though no answer came: the call was not sent.
 func (h *hold) undo() *task {
-	return &task{what: "release", by: h.by.customer, do: func(ctx context.Context) (*client.Reservation, error) {
+	return &task{what: "undo", by: h.by, do: func(ctx context.Context) (*client.Reservation, error) {
+		if !h.reached.Load() {
+			return nil, nil
+		}
 		got, err := h.by.server.ReserveEvent(ctx, h.by.customer, h.input())
 		if err != nil {
 			return nil, err
@@ -120,7 +134,7 @@ func (h *hold) undo() *task {
 // commit records what the call used.
 func (h *hold) commit(used json.RawMessage, model string) *task {
 	again := rand.Text()
-	t := &task{what: "commit", by: h.by.customer, hold: h.id}
+	t := &task{what: "commit", by: h.by, hold: h.id, unheld: h.unheld, placed: h.unheld}
 	t.do = func(ctx context.Context) (*client.Reservation, error) {
 		if h.unheld {
 			return nil, h.reportOnce(ctx, again, used, model, false)
@@ -135,7 +149,10 @@ func (h *hold) commit(used json.RawMessage, model string) *task {
 			return nil, h.report(ctx, again, used, model, false)
 		case e.Status == http.StatusBadRequest:
 			h.g.log.Error("the usage of a call was refused; it is settled as an estimate", "hold", h.id, "err", err)
-			return nil, h.estimate(ctx)
+			if err = h.estimate(ctx); err == nil {
+				h.g.metrics.unknown(h.to)
+			}
+			return nil, err
 		}
 		return nil, err
 	}
@@ -169,8 +186,9 @@ func (h *hold) report(ctx context.Context, key string, used json.RawMessage, mod
 
 // settle records what was held, as nobody knows what was used.
 func (h *hold) settle() *task {
+	h.g.metrics.unknown(h.to)
 	again := rand.Text()
-	return &task{what: "settle", by: h.by.customer, hold: h.id, do: func(ctx context.Context) (*client.Reservation, error) {
+	return &task{what: "settle", by: h.by, hold: h.id, unheld: h.unheld, placed: h.unheld, do: func(ctx context.Context) (*client.Reservation, error) {
 		if !h.unheld {
 			return nil, h.estimate(ctx)
 		}
@@ -196,9 +214,11 @@ func (h *hold) estimate(ctx context.Context) error {
 // release frees the hold of a call that used nothing.
 func (h *hold) release() *task {
 	if h.unheld {
-		return h.undo()
+		t := h.undo()
+		t.placed = true
+		return t
 	}
-	return &task{what: "release", by: h.by.customer, hold: h.id, do: func(ctx context.Context) (*client.Reservation, error) {
+	return &task{what: "release", by: h.by, hold: h.id, do: func(ctx context.Context) (*client.Reservation, error) {
 		got, err := h.by.server.Release(ctx, h.by.customer, h.id)
 		return &got, err
 	}}

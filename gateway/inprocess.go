@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"time"
 
 	"github.com/bursarhq/bursar/client"
@@ -41,7 +42,13 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer r.Body.Close()
 	in := r.Clone(r.Context())
 	in.RequestURI = in.URL.RequestURI()
-	in.RemoteAddr = "127.0.0.1:0"
+	in.RemoteAddr, _ = r.Context().Value(from{}).(string)
+	if in.RemoteAddr == "" {
+		in.RemoteAddr = "127.0.0.1:0"
+	}
+	if t := httptrace.ContextClientTrace(r.Context()); t != nil && t.WroteHeaders != nil {
+		t.WroteHeaders()
+	}
 	w := &answer{header: http.Header{}}
 	d.h.ServeHTTP(w, in)
 	if w.status == 0 {

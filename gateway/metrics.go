@@ -65,6 +65,10 @@ func (g *Gateway) Collect(ch chan<- prometheus.Metric) {
 	g.metrics.open.Collect(ch)
 	g.metrics.holding.Collect(ch)
 	ch <- prometheus.MustNewConstMetric(descPending, prometheus.GaugeValue, float64(g.books.pending.Load()))
+	ch <- prometheus.MustNewConstMetric(descMemory, prometheus.GaugeValue, float64(g.memory.used.Load()))
 }
 
-var descPending = prometheus.NewDesc("bursar_gateway_pending", "Calls whose end waits to be recorded.", nil, nil)
+var (
+	descPending = prometheus.NewDesc("bursar_gateway_pending", "Calls whose end waits to be recorded.", nil, nil)
+	descMemory  = prometheus.NewDesc("bursar_gateway_memory_bytes", "Bytes of requests that are not sent yet, and of replies that are read whole.", nil, nil)
+)

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -25,7 +26,7 @@ func (g *Gateway) pass(w http.ResponseWriter, r *http.Request, to *upstream, bel
 	ctx, cancel := context.WithTimeout(r.Context(), time.Duration(g.config.CallSeconds)*time.Second)
 	defer cancel()
 	defer context.AfterFunc(g.ended, cancel)()
-	out := to.request(r, below, r.Body, r.ContentLength)
+	out := to.request(r, below, io.NopCloser(r.Body), r.ContentLength)
 	reply, err := g.send.RoundTrip(out.WithContext(ctx))
 	if err != nil {
 		refuse(w, to.Kind, c.noReply(err))
@@ -77,7 +78,10 @@ func (g *Gateway) mayPass(r *http.Request, below string) *problem {
 // mayspend tells whether the caller's key may record usage: the server is sent a report of
 // nothing, which it refuses as empty to those who may, and for want of rights to others.
 func (g *Gateway) mayspend(ctx context.Context, by *caller) *problem {
-	ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
+	if p := g.guard.refusal(by, g.known); p != nil {
+		return p
+	}
+	ctx, cancel := context.WithTimeout(by.context(ctx), reserveTimeout)
 	defer cancel()
 	_, err := by.server.ReportUsage(ctx)
 	var e *client.Error
@@ -86,6 +90,7 @@ func (g *Gateway) mayspend(ctx context.Context, by *caller) *problem {
 		return nil
 	}
 	p := problemOf(err)
+	g.guard.note(by, p)
 	switch {
 	case p.code == codeUnavailable && g.config.Unavailable == policyAllow && g.known.has(by):
 		return nil

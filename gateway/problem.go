@@ -110,6 +110,7 @@ func refuse(w http.ResponseWriter, kind string, p *problem) {
 	if p.retry {
 		h.Set("Retry-After", "1")
 	}
+	inTime(w)
 	w.WriteHeader(p.status)
 	w.Write(p.body(kind)) // a caller that is gone needs no answer
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ const (
 	maxReplyBytes = 1 << 20
 	maxKeptBytes  = 64 << 20
 	keptFor       = 10 * time.Minute
+	entryBytes    = 512 // of a reply without its header and body
 )
 
 // replays keeps the replies to calls that have an idempotency key. A retry gets the reply of
@@ -34,6 +36,7 @@ type replay struct {
 	status int
 	header http.Header
 	body   []byte
+	size   int // with all that belongs to it
 	at     time.Time
 }
 
@@ -41,16 +44,21 @@ func newReplays() *replays { return &replays{byKey: map[[sha256.Size]byte]*repla
 
 // begin finds the reply to the same call, once it is there, or makes a place for it: first
 // is true then. nil is that the caller went.
-func (s *replays) begin(ctx context.Context, by *caller, path, key string, body []byte) (r *replay, first bool) {
+func (s *replays) begin(ctx context.Context, by *caller, target, key string, body []byte) (r *replay, first bool) {
 	content := sha256.Sum256(body)
-	sum := sha256.Sum256([]byte(strings.Join([]string{by.key, by.customer, path, key, string(content[:])}, "\x00")))
+	dims, err := json.Marshal(by.dims)
+	if err != nil {
+		panic("gateway: " + err.Error()) // they are texts, numbers and booleans
+	}
+	sum := sha256.Sum256([]byte(strings.Join([]string{by.key, by.customer, string(dims), target, key, string(content[:])}, "\x00")))
 	for {
 		s.mu.Lock()
 		s.expire()
 		r = s.byKey[sum]
 		if r == nil {
-			r = &replay{sum: sum, done: make(chan struct{})}
+			r = &replay{sum: sum, done: make(chan struct{}), size: entryBytes}
 			s.byKey[sum] = r
+			s.bytes += r.size
 			s.mu.Unlock()
 			return r, true
 		}
@@ -76,11 +84,22 @@ func (s *replays) expire() {
 
 func (s *replays) forget(r *replay) {
 	delete(s.byKey, r.sum)
-	s.bytes -= len(r.body)
+	s.bytes -= r.size
 }
 
-func (r *replay) head(status int, h http.Header) {
+// head keeps the head of the reply.
+func (s *replays) head(r *replay, status int, h http.Header) {
 	r.status, r.header = status, h.Clone()
+	n := 0
+	for name, values := range h {
+		for _, v := range values {
+			n += len(name) + len(v) + 64
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.size += n
+	s.bytes += n
 }
 
 // add keeps a piece of the reply, if there is room.
@@ -92,10 +111,12 @@ func (s *replays) add(r *replay, b []byte) {
 	defer s.mu.Unlock()
 	if len(r.body)+len(b) > maxReplyBytes || s.bytes+len(b) > maxKeptBytes {
 		s.bytes -= len(r.body)
+		r.size -= len(r.body)
 		r.body, r.over = nil, true
 		return
 	}
 	r.body = append(r.body, b...)
+	r.size += len(b)
 	s.bytes += len(b)
 }
 
@@ -120,6 +141,7 @@ func (r *replay) answer(w http.ResponseWriter) {
 		h[name] = values
 	}
 	h.Set("Bursar-Replayed", "true")
+	inTime(w)
 	w.WriteHeader(r.status)
-	w.Write(r.body) // a caller that is gone needs no answer
+	writePieces(w, r.body) // a caller that is gone needs no answer
 }

@@ -61,7 +61,7 @@ func passOn(to, from http.Header) {
 }
 
 // request makes the call of r for the provider: with its key in place of the caller's.
-func (u *upstream) request(r *http.Request, below string, body io.Reader, size int64) *http.Request {
+func (u *upstream) request(r *http.Request, below string, body io.ReadCloser, size int64) *http.Request {
 	out := &http.Request{Method: r.Method, URL: u.target(below, r.URL.RawQuery), Header: http.Header{}, ContentLength: size,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	passOn(out.Header, r.Header)
@@ -81,9 +81,15 @@ func (u *upstream) request(r *http.Request, below string, body io.Reader, size i
 		out.Header.Set("Authorization", "Bearer "+u.key)
 	}
 	if body != nil && size != 0 {
-		// Not a bytes.Reader, which could be read twice: what a provider may have begun is
-		// not sent again by the transport.
-		out.Body = io.NopCloser(body)
+		out.Body = body
 	}
 	return out
+}
+
+// replayable tells whether the transport takes a request for one that it may send again although
+// a provider may have begun it. Others it sends again only where that is known not to be so.
+func replayable(h http.Header) bool {
+	_, a := h["Idempotency-Key"]
+	_, b := h["X-Idempotency-Key"]
+	return a || b
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/bursarhq/bursar/gateway"
 	"github.com/bursarhq/bursar/httpapi"
 	"github.com/bursarhq/bursar/store/sqlite"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -36,6 +37,8 @@ type world struct {
 	key      string // of scope runtime
 	server   *httptest.Server
 	away     atomic.Bool // the server cannot be asked
+	asked    atomic.Int64
+	from     atomic.Value // the address that it was asked from last
 	upstream *provider
 	config   gateway.Config
 	gateway  *gateway.Gateway
@@ -117,6 +120,8 @@ func newWorld(t *testing.T, change ...func(*gateway.Config)) *world {
 	}
 	api := httpapi.New(e, httpapi.Options{AdminKey: adminKey})
 	serve := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.asked.Add(1)
+		w.from.Store(r.RemoteAddr)
 		if w.away.Load() {
 			http.Error(rw, "away", http.StatusBadGateway)
 			return
@@ -199,6 +204,33 @@ func (w *world) build() {
 		w.t.Fatal(err)
 	}
 	w.key = key.Key
+}
+
+// count is what a counter or gauge of the gateway says, with all of these values of labels.
+func (w *world) count(name string, labels ...string) (n float64) {
+	w.t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(w.gateway)
+	families, err := registry.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.Metric {
+			has := f.GetName() == "bursar_gateway_"+name
+			for _, want := range labels {
+				found := false
+				for _, l := range m.Label {
+					found = found || l.GetValue() == want
+				}
+				has = has && found
+			}
+			if has {
+				n += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+		}
+	}
+	return n
 }
 
 // limit lets agent a use n tokens of output.
