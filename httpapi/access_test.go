@@ -41,7 +41,7 @@ type tokenWorld struct {
 }
 
 // unseen is what no reply to a token of the red team may hold.
-var unseen = regexp.MustCompile(`orgroot|blueteam|bobuser|oldblue|gonechild|Hidden|4444|5555|rival|key-owner|gold`)
+var unseen = regexp.MustCompile(`orgroot|blueteam|bobuser|oldblue|gonechild|Hidden|[: ](?:4444|5555)\d?\b|rival|key-owner|gold`)
 
 const tokenDims = `{"orgId":"orgroot","userId":"annuser","agentId":"bobuser","model":"m"}`
 
