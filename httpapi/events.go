@@ -63,9 +63,6 @@ func (f *eventFields) measured(at string, p *bursar.Problems) (dims []bursar.Dim
 	if d, ok := bursar.PromptContext(out); ok {
 		add("", []bursar.Dimension{d}, nil)
 	}
-	if len(out) > bursar.MaxDimensions {
-		p.Add(at+"/dimensions", bursar.CodeValidationFailed, "at most %d dimensions, here are %d with the token counts", bursar.MaxDimensions, len(out))
-	}
 	return out, reading
 }
 

@@ -63,6 +63,9 @@ func (m *measuresIn) onto(dims []bursar.Dimension, p *bursar.Problems) (in bursa
 	if m.Usage != nil && m.Tokens != nil {
 		p.Add("/tokens", bursar.CodeValidationFailed, "give usage or tokens, not both")
 	}
+	if n := len(dims) + len(m.Properties); n > bursar.MaxDimensions {
+		p.Add("/properties", bursar.CodeValidationFailed, "at most %d dimensions and properties, here are %d", bursar.MaxDimensions, n)
+	}
 	out := slices.Clip(dims)
 	for _, d := range m.Properties {
 		if hasKey(out, d.Key) {
