@@ -205,9 +205,12 @@ func (c *Catalogue) Apply(r record.Record) error {
 	case "webhookDeleted":
 		return named(rec.Body, func(id string) { delete(c.WebhookOf, id) })
 	case "settings":
-		if err := json.Unmarshal(rec.Body, &c.Settings); err != nil {
+		now := c.Settings
+		now.UpdatedAt = nil // an older catalogue has it too
+		if err := json.Unmarshal(rec.Body, &now); err != nil {
 			return fmt.Errorf("%w: %v", record.ErrRecord, err)
 		}
+		c.Settings = now
 	case "currency":
 		return set(c.CurrencyOf, rec.Body, func(t *bursar.Currency) string { return t.ID })
 	case "apiKey":
