@@ -135,6 +135,13 @@ func (p *Problems) Add(pointer string, code Code, format string, args ...any) {
 	p.fields = append(p.fields, FieldError{Pointer: pointer, Code: code, Detail: fmt.Sprintf(format, args...)})
 }
 
+// Join notes what others noted, after what was noted before.
+func (p *Problems) Join(others ...*Problems) {
+	for _, o := range others {
+		p.fields, p.conflicts = append(p.fields, o.fields...), append(p.conflicts, o.conflicts...)
+	}
+}
+
 // Empty reports whether nothing was noted.
 func (p *Problems) Empty() bool { return len(p.fields) == 0 }
 

@@ -51,14 +51,14 @@ func (e *Engine) eventReservedBefore(ctx context.Context, customer string, s *le
 	if err != nil {
 		return res, 0, err
 	}
-	rec, ok := p.Record.(*record.EventHeld)
-	if !ok {
-		return res, 0, fmt.Errorf("%w: not a reservation of an event", record.ErrRecord)
+	id, err := ledger.HeldBy(p.Record)
+	if err != nil {
+		return res, 0, fmt.Errorf("%w: not a reservation of an event", err)
 	}
-	if rec.Event.Content != s.Content {
+	if ledger.ReservedWith(p.Record) != s.Content {
 		return res, 0, ledger.Reused("/idempotencyKey", s.In.IdempotencyKey)
 	}
-	version, err = e.readHold(ctx, asDecided(decided), customer, rec.ID, func(v *ledger.View, h *record.Hold) error {
+	version, err = e.readHold(ctx, asDecided(decided), customer, id, func(v *ledger.View, h *record.Hold) error {
 		res = e.reader(v).EventReservedAgain(&s.In, h)
 		return nil
 	})

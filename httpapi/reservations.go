@@ -177,7 +177,13 @@ func (a *API) raiseReservation(c call, in *extendIn) (bursar.Reservation, uint64
 		return bursar.Reservation{}, 0, bursar.ErrorAt("/tokens", bursar.CodeValidationFailed, "say how many more are expected, of at least one kind")
 	}
 	got, version, err := a.engine.RaiseReservation(c.ctx, c.by, in.CustomerID, in.ReservationID, more, orZero(in.TTLSeconds))
-	c.spent(kindReserve, &bursar.SpendInput{EventName: "event"}, got.Decision, err, got.Duplicate)
+	asked := bursar.SpendInput{EventName: "event"}
+	if err != nil { // what a denial is remembered with
+		if held, _, err := a.engine.Reservation(c.ctx, c.options(), in.CustomerID, in.ReservationID); err == nil && held.Event != nil {
+			asked.EventName, asked.Dimensions = held.Event.Name, held.Dimensions
+		}
+	}
+	c.spent(kindReserve, &asked, got.Decision, err, got.Duplicate)
 	return got, version, err
 }
 

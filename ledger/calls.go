@@ -93,6 +93,17 @@ func HeldBy(r record.Record) (id [16]byte, err error) {
 	return id, record.ErrRecord
 }
 
+// ReservedWith is the content of the request that such a record is of.
+func ReservedWith(r record.Record) [8]byte {
+	switch r := r.(type) {
+	case *record.EventHeld:
+		return r.Event.Content
+	case *record.CallNamed:
+		return r.Request
+	}
+	return [8]byte{}
+}
+
 // holdNow is a hold as it stands; nil = there is none.
 func (d *Decider) holdNow(id [16]byte) (*record.Hold, error) {
 	if h := d.Shown(d.View.Hold(id)); h != nil {

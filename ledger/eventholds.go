@@ -41,9 +41,6 @@ func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, erro
 	if c == nil {
 		return nil, ErrNoCustomer
 	}
-	if len(d.Cat.Meters[o.In.EventName]) == 0 {
-		return nil, bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "no feature has a meter of the event %q", o.In.EventName)
-	}
 	e, err := d.known(o.Key, d.Now-record.KeyMemory)
 	if err != nil {
 		return nil, err
@@ -53,6 +50,9 @@ func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, erro
 			return nil, Reused("/idempotencyKey", o.In.IdempotencyKey)
 		}
 		return nil, &record.Place{Seq: e.Seq, Index: e.index}
+	}
+	if len(d.Cat.Meters[o.In.EventName]) == 0 {
+		return nil, bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "no feature has a meter of the event %q", o.In.EventName)
 	}
 	if h, err := d.reservedCall(&o.Call, consumes); h != nil || err != nil {
 		return &admittedEvent{before: h}, err
@@ -219,6 +219,9 @@ func (o *ReserveEvent) Decide(d *Decider) (any, error) {
 		return nil, err
 	}
 	if a.before != nil {
+		if o.Key.Set { // an event that comes with it ends that reservation
+			d.Emit(&record.CallNamed{Key: o.Key, Held: true, Hold: a.before.ID, Request: o.Content})
+		}
 		return d.EventReservedAgain(&o.In, a.before), nil
 	}
 	rec := &record.EventHeld{Event: record.HeldEvent{Name: o.In.EventName, Content: o.Content, Props: a.item.In.Dimensions}}

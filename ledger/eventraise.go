@@ -35,35 +35,40 @@ func (v *View) applyEventRaised(r *record.EventRaised) error {
 
 // raiseHold holds what the event of a hold uses more when its measures are more by that: on
 // the limits that the hold is on, and of what it held nothing on those that apply now.
-func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) error {
+// It returns what it warns of.
+func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, error) {
 	if h.Event == nil {
-		return bursar.ErrorAt("/tokens", bursar.CodeValidationFailed,
+		return nil, bursar.ErrorAt("/tokens", bursar.CodeValidationFailed,
 			"the reservation %s holds an amount of %s: tokens are for a reservation of an event", store.FormatID(h.ID), d.Capability(h.Cap))
 	}
 	if c := d.Cust(); c.ArchivedAt != nil {
-		return bursar.Errorf(bursar.CodeCustomerIsArchived, "the customer %q is archived", c.ID)
+		return nil, bursar.Errorf(bursar.CodeCustomerIsArchived, "the customer %q is archived", c.ID)
 	}
 	if len(d.Cat.Meters[h.Event.Name]) == 0 {
-		return bursar.ErrorAt("/tokens", bursar.CodeUnknownMeter, "no feature has a meter of the event %q any more", h.Event.Name)
+		return nil, bursar.ErrorAt("/tokens", bursar.CodeUnknownMeter, "no feature has a meter of the event %q any more", h.Event.Name)
 	}
-	it := EventItem{In: bursar.EventInput{CustomerID: d.Cust().ID, EventName: h.Event.Name, Dimensions: withMore(h.Event.Props, more)}}
+	props, err := withMore(h.Event.Props, more)
+	if err != nil {
+		return nil, err
+	}
+	it := EventItem{In: bursar.EventInput{CustomerID: d.Cust().ID, EventName: h.Event.Name, Dimensions: props}}
 	var p bursar.Problems
 	d.meterEvent(&it, "", h.Created, &p)
 	noneNegative(it.usages, "", &p)
 	if err := p.Err(); err != nil {
-		return ofTokens(err)
+		return nil, ofTokens(err)
 	}
 	grown, asks := d.grown(h, it.usages)
 	r := d.Resolve(d.Cat, h.Dims)
-	r.missing = nil // what names no entity passed when it was reserved
-	held, fresh, over := d.raisedOn(h, &r, asks)
+	r.missing = nil // what names no entity was taken when the hold was made
+	held, fresh, others, over := d.raisedOn(h, &r, asks)
 	j := d.judgeEvent(d.Cat, h.Event.Name, &r, asks, slices.Concat(held, fresh))
 	if !j.Granted {
 		j.Warnings = it.warnings
-		return &bursar.Error{Code: j.Reason, Message: denial(&j), Denial: &j}
+		return nil, &bursar.Error{Code: j.Reason, Message: denial(&j), Denial: &j}
 	}
-	if err := cannotCount(asks, over); err != nil {
-		return err
+	if err := cannotCount(others, over); err != nil {
+		return nil, err
 	}
 	rec := &record.EventRaised{ID: h.ID, Event: *h.Event, Chains: slices.Concat(h.Chains, d.makeChains(fresh))}
 	rec.Event.Props, rec.Event.Parts = it.In.Dimensions, slices.Clone(h.Event.Parts)
@@ -76,11 +81,11 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) error {
 		}
 	}
 	d.Emit(rec)
-	return nil
+	return it.warnings, nil
 }
 
-// withMore is dims with numbers that are more by those of more.
-func withMore(dims, more []bursar.Dimension) []bursar.Dimension {
+// withMore is dims with measures that are more by those of more.
+func withMore(dims, more []bursar.Dimension) ([]bursar.Dimension, error) {
 	out := slices.Clone(dims)
 	for _, m := range more {
 		i := slices.IndexFunc(out, func(d bursar.Dimension) bool { return d.Key == m.Key })
@@ -88,14 +93,14 @@ func withMore(dims, more []bursar.Dimension) []bursar.Dimension {
 			out = append(out, m)
 			continue
 		}
-		a, err1 := bursar.AmountFromString(out[i].Value)
-		b, err2 := bursar.AmountFromString(m.Value)
-		if out[i].Kind == bursar.DimNumber && err1 == nil && err2 == nil {
-			m.Value = a.Add(b).String()
+		a, err1 := bursar.ParseAmount([]byte(out[i].Value))
+		b, err2 := bursar.ParseAmount([]byte(m.Value))
+		if err1 != nil || err2 != nil {
+			return nil, bursar.ErrorAt("/tokens", bursar.CodeValidationFailed, "%s cannot be added to the property %s of the reservation, which is %.40q", m.Value, m.Key, out[i].Value)
 		}
-		out[i] = m
+		out[i].Value = a.Add(b).String()
 	}
-	return record.SortDims(out)
+	return record.SortDims(out), nil
 }
 
 // ofTokens is err as who gave more tokens gets it.
@@ -145,9 +150,8 @@ func (d *Decider) grown(h *record.Hold, usages []UsageItem) (grown []*UsageItem,
 }
 
 // raisedOn are the chains that asks are judged on: those of h, as far as they are of what is
-// asked, and those of what h holds nothing of.
-func (d *Decider) raisedOn(h *record.Hold, r *Resolved, asks []Ask) (held, fresh [][]uint32, over []Applied) {
-	var others []Ask
+// asked and of entities that are not archived, and those of the others, of which h holds nothing.
+func (d *Decider) raisedOn(h *record.Hold, r *Resolved, asks []Ask) (held, fresh [][]uint32, others []Ask, over []Applied) {
 	for _, a := range asks {
 		has := false
 		h.EachHeld(func(cap uint32, held bursar.Amount) { has = has || cap == a.Cap && !held.IsZero() })
@@ -158,19 +162,22 @@ func (d *Decider) raisedOn(h *record.Hold, r *Resolved, asks []Ask) (held, fresh
 	if len(others) > 0 {
 		fresh, over = d.chains(r, others)
 	}
-	for _, chain := range d.liveChains(h) {
-		chain = slices.DeleteFunc(chain, func(row uint32) bool {
-			cap := d.Def(row).Cap
-			return !slices.ContainsFunc(asks, func(a Ask) bool { return a.Cap == cap })
-		})
-		if len(chain) > 0 {
-			held = append(held, chain)
+	for _, chain := range h.Chains {
+		var judged []uint32
+		for _, row := range chain {
+			def := d.Def(row)
+			if def != nil && (def.Ent == 0 || d.Ent(def.Ent).Archived == 0) && slices.ContainsFunc(asks, func(a Ask) bool { return a.Cap == def.Cap }) {
+				judged = append(judged, row)
+			}
+		}
+		if judged != nil {
+			held = append(held, judged)
 		}
 	}
 	if h.Chains != nil && held == nil && fresh == nil {
 		held = [][]uint32{}
 	}
-	return held, fresh, over
+	return held, fresh, others, over
 }
 
 // longer is until when a hold goes on for ttl seconds from now; 0 seconds leave it as it is.

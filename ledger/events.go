@@ -45,12 +45,24 @@ func (o *ReportEvents) Decide(d *Decider) (any, error) {
 	ended := map[[16]byte]*usingEvent{}
 	for i := range o.Items {
 		it := &o.Items[i]
-		it.ends = nil
+		it.ends, it.usages, it.warnings = nil, nil, nil
 		at := fmt.Sprintf("/events/%d", it.Index)
-		d.checkEvent(it, at, &p)
 		pointer := func() string { return at + "/idempotencyKey" }
-		_, fresh := keys.look(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &p)
-		skip[i] = !fresh || d.endsHold(it, keys, i, ended, at, &p)
+		var bad, of bursar.Problems
+		if len(d.Cat.Meters[it.In.EventName]) == 0 {
+			bad.Add(at+"/eventName", bursar.CodeUnknownMeter, "no feature has a meter of the event %q; give one a meter, or it would be lost silently", it.In.EventName)
+		}
+		d.checkTime(it.In.Timestamp, at+"/timestamp", &of)
+		twin, fresh := keys.look(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &of)
+		skip[i] = !fresh || d.endsHold(it, keys, i, ended, at, &of)
+		if it.ends == nil && it.Reservation == nil {
+			d.meterEvent(it, at, 0, &bad)
+		}
+		keys.does(it)
+		if twin == nil { // what was recorded before is not judged again
+			p.Join(&bad)
+		}
+		p.Join(&of)
 	}
 	if n := o.fed(); n > maxFed {
 		p.Add("/events", bursar.CodeValidationFailed, "the events feed features %d times; one request may do so %d times: send fewer events at once", n, maxFed)
@@ -79,6 +91,9 @@ func (o *ReportEvents) record(d *Decider, it *EventItem, known bool) bursar.Even
 		}
 	}
 	if known {
+		if it.ends != nil {
+			d.nameCall(&it.ends.call, it.ends.hold)
+		}
 		return res
 	}
 	for j := range usages {
@@ -106,7 +121,7 @@ func (o *ReportEvents) keys() *reportKeys {
 // event is not new because the reservation ended so before, or does by an event before it.
 func (d *Decider) endsHold(it *EventItem, keys *reportKeys, i int, ended map[[16]byte]*usingEvent, at string, p *bursar.Problems) (known bool) {
 	call, first, err := keys.call(d, it)
-	if !first {
+	if !first && it.Reservation == nil && keys.of[i] == nil {
 		return true
 	}
 	var id [16]byte
@@ -144,7 +159,7 @@ func (d *Decider) endsHold(it *EventItem, keys *reportKeys, i int, ended map[[16
 		return false
 	}
 	x := d.useEvent(h, &UsedEvent{Name: it.In.EventName, Dims: it.In.Dimensions, Derived: it.In.Derived, Warnings: it.In.Warnings,
-		Key: key, call: it.Call, known: call}, at, p)
+		Key: key, call: it.Call, known: *call}, at, p)
 	if x == nil {
 		return false
 	}
@@ -173,27 +188,11 @@ func (o *ReportEvents) fed() (n int) {
 	return n
 }
 
-// checkEvent adds to p what is wrong with an event, and finds the usage that it makes.
-func (d *Decider) checkEvent(it *EventItem, at string, p *bursar.Problems) {
-	features := d.Cat.Meters[it.In.EventName]
-	if len(features) == 0 {
-		p.Add(at+"/eventName", bursar.CodeUnknownMeter, "no feature has a meter of the event %q; give one a meter, or it would be lost silently", it.In.EventName)
-		return
-	}
-	if t := it.In.Timestamp; t != 0 && (t > d.Now+maxAhead || t < d.Now-bursar.Time(d.Horizon)) {
-		p.Add(at+"/timestamp", bursar.CodeTimestampOutOfRange,
-			"the timestamp is %s; it may lie at most %v back and 5 minutes ahead of %s", t, d.Horizon, d.Now)
-	}
-	if it.Reservation == nil {
-		d.meterEvent(it, at, 0, p)
-	}
-}
-
 // meterEvent finds the usage that an event makes, at the prices of an instant; 0 = of when it
 // happened. It adds to p what is wrong with that.
 func (d *Decider) meterEvent(it *EventItem, at string, priced bursar.Time, p *bursar.Problems) {
 	it.usages, it.warnings = nil, nil
-	features := d.Cat.Meters[it.In.EventName]
+	features, unread := d.Cat.Meters[it.In.EventName], false
 	labels, in := labelsOf(it.In.Dimensions), it.In
 	in.Dimensions = catalogue.Countable(features, in.Dimensions)
 	for _, f := range features {
@@ -207,14 +206,19 @@ func (d *Decider) meterEvent(it *EventItem, at string, priced bursar.Time, p *bu
 				pointer = at + err.Fields[0].Pointer
 			}
 			p.Add(pointer, err.Code, "feature %q: %s", f.ID, err.Message)
-			continue
+			if u.In.FeatureID == "" { // what it measures cannot be read
+				unread = true
+				continue
+			}
 		}
 		if len(it.usages) == 0 {
 			u.Key = it.Key // one key for all that the event makes
 		}
 		it.usages = append(it.usages, u)
 	}
-	it.warnings = eventWarnings(&in, it.usages)
+	if len(it.usages) > 0 || !unread {
+		it.warnings = eventWarnings(&in, it.usages)
+	}
 }
 
 // labelsOf are the dimensions of an event that say what it is about. Its numbers are

@@ -187,6 +187,8 @@ func (d *Decider) commitEvent(h *record.Hold, u *UsedEvent) (any, error) {
 		d.recordUse(x)
 		h = d.Hold(h.ID)
 		u.Unpriced = d.unpricedOf(x.item.usages)
+	} else {
+		d.nameCall(&x.call, h) // it may come under that name next
 	}
 	out := d.ReservationOut(d.Cat, h)
 	out.Duplicate = x.repeat

@@ -339,6 +339,7 @@ func (o *CloseHold) Decide(d *Decider) (any, error) {
 	}
 	var err error
 	var repeat bool
+	var warnings []string
 	switch o.Action {
 	case HoldCommit:
 		if h.Event != nil || o.Event != nil {
@@ -348,7 +349,7 @@ func (o *CloseHold) Decide(d *Decider) (any, error) {
 	case HoldRelease:
 		repeat, err = d.releaseHold(h)
 	default:
-		err = d.extendHold(h, o.Ttl, o.More)
+		warnings, err = d.extendHold(h, o.Ttl, o.More)
 	}
 	if err != nil {
 		return nil, err
@@ -358,6 +359,9 @@ func (o *CloseHold) Decide(d *Decider) (any, error) {
 	}
 	out := d.ReservationOut(d.Cat, h)
 	out.Duplicate = repeat
+	if warnings != nil {
+		out.Decision.Warnings = warnings
+	}
 	return out, nil
 }
 
@@ -420,18 +424,19 @@ func (d *Decider) releaseHold(h *record.Hold) (repeat bool, err error) {
 	return false, errClosed(h, "released")
 }
 
-func (d *Decider) extendHold(h *record.Hold, ttl int, more []bursar.Dimension) error {
+// extendHold returns what it warns of.
+func (d *Decider) extendHold(h *record.Hold, ttl int, more []bursar.Dimension) (warnings []string, err error) {
 	if h.Status != bursar.HoldOpen {
-		return errClosed(h, "extended")
+		return nil, errClosed(h, "extended")
 	}
 	until, err := d.longer(h, ttl)
 	if err == nil && len(more) > 0 {
-		err = d.raiseHold(h, more)
+		warnings, err = d.raiseHold(h, more)
 	}
 	if err == nil && ttl != 0 {
 		d.Emit(&record.HoldExtended{ID: h.ID, Expires: until})
 	}
-	return err
+	return warnings, err
 }
 
 // heldRows is the rows of a capability that the hold is on and that still exist, each

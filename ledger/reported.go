@@ -12,14 +12,15 @@ type reportKeys struct {
 	// reserves tells whether a content is that of a reservation which item number i belongs to.
 	// nil = none does.
 	reserves func(i int, content [8]byte) bool
-	of       map[int]*record.Place // by number of the item: where that reservation was made
-	calls    map[[16]byte]bool     // that items so far are of
+	of       map[int]*record.Place   // by number of the item: where that reservation was made
+	calls    map[[16]byte]*knownCall // that items so far are of: what was, or is, done of each
 }
 
 // reportKey is the first item of a report with a key.
 type reportKey struct {
 	place   int
 	content [8]byte
+	twin    *record.Place // if it was recorded before this report
 }
 
 func newReportKeys(items int) *reportKeys {
@@ -35,10 +36,11 @@ func (k *reportKeys) look(d *Decider, i int, key record.Identity, text string, t
 	if other, ok := k.byHash[key.Hash]; ok {
 		if other.content != key.Content {
 			p.Add(pointer(), bursar.CodeIdempotencyKeyReused, "the idempotency key %q is in this request with other content too", text)
+			return nil, false
 		}
-		return nil, false
+		return other.twin, false
 	}
-	k.byHash[key.Hash] = reportKey{i, key.Content}
+	k.byHash[key.Hash] = reportKey{place: i, content: key.Content}
 	e, err := d.known(key, oldestReceipt(timestamp, d.Now))
 	if n, ok := err.(*Needs); ok {
 		k.missing.add(n)
@@ -56,7 +58,9 @@ func (k *reportKeys) look(d *Decider, i int, key record.Identity, text string, t
 		p.Add(err.Fields[0].Pointer, err.Code, "%s", err.Message)
 		return nil, false
 	}
-	return &record.Place{Seq: e.Seq, Index: e.index}, false
+	twin = &record.Place{Seq: e.Seq, Index: e.index}
+	k.byHash[key.Hash] = reportKey{i, key.Content, twin}
+	return twin, false
 }
 
 // first is the number of the first item with the key of item number i.
@@ -67,20 +71,33 @@ func (k *reportKeys) first(i int, key record.Identity) int {
 	return i
 }
 
-// call is what was done of the call of an event, unless an item before it is of that call too.
-func (k *reportKeys) call(d *Decider, it *EventItem) (known knownCall, first bool, err error) {
+// call is what was done of the call of an event, by the items before it too; first tells that
+// none of those is of that call.
+func (k *reportKeys) call(d *Decider, it *EventItem) (known *knownCall, first bool, err error) {
 	if !it.Call.Key.Set {
-		return known, true, nil
+		return new(knownCall), true, nil
 	}
-	if k.calls[it.Call.Key.Hash] {
+	if known = k.calls[it.Call.Key.Hash]; known != nil {
 		return known, false, nil
 	}
 	if k.calls == nil {
-		k.calls = map[[16]byte]bool{}
+		k.calls = map[[16]byte]*knownCall{}
 	}
-	k.calls[it.Call.Key.Hash] = true
-	known, err = d.knownCall(&it.Call, oldestReceipt(it.In.Timestamp, d.Now))
-	return known, true, err
+	done, err := d.knownCall(&it.Call, oldestReceipt(it.In.Timestamp, d.Now))
+	k.calls[it.Call.Key.Hash] = &done
+	return &done, true, err
+}
+
+// does notes what the first item of a call does of it.
+func (k *reportKeys) does(it *EventItem) {
+	known := k.calls[it.Call.Key.Hash]
+	switch {
+	case known == nil || known.named:
+	case it.ends != nil:
+		*known = knownCall{named: true, held: true, hold: it.ends.hold.ID}
+	case len(it.usages) > 0:
+		*known = knownCall{named: true, counted: true}
+	}
 }
 
 // add takes in what else is needed.

@@ -96,12 +96,18 @@ func (o *ReportUsage) Decide(d *Decider) (any, error) {
 	keys := newReportKeys(len(o.Items))
 	for i := range o.Items {
 		it := o.Items[i]
-		leaf := d.checkUsage(o, it, &p)
+		var bad, always bursar.Problems
+		leaf := d.checkUsage(o, it, &bad)
+		d.checkTime(it.In.Timestamp, o.at(it, "createdAt"), &always)
 		pointer := func() string { return o.at(it, "idempotencyKey") }
 		var fresh bool
-		if twins[i], fresh = keys.look(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &p); fresh {
+		if twins[i], fresh = keys.look(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &always); fresh {
 			o.setLevel(d, leaf, it)
 		}
+		if twins[i] == nil { // what was recorded before is not judged again
+			p.Join(&bad)
+		}
+		p.Join(&always)
 	}
 	if err := keys.unknown(); err != nil {
 		return nil, err
@@ -160,12 +166,9 @@ func (d *Decider) showUsage(r *bursar.UsageResult, asks []Ask) {
 // checkUsage adds to p what is wrong with an item, and finds what it charges. It
 // returns the leaf of a SET.
 func (d *Decider) checkUsage(o *ReportUsage, it *UsageItem, p *bursar.Problems) (leaf uint32) {
+	it.asks, it.unpriced, it.warnings = []Ask{{C: it.In.Capability(), Cap: d.CapOrd(it.In.Capability())}}, nil, nil
 	if !d.checkTarget(o, it, p) {
 		return 0
-	}
-	if t := it.In.Timestamp; t != 0 && (t > d.Now+maxAhead || t < d.Now-bursar.Time(d.Horizon)) {
-		p.Add(o.at(it, "createdAt"), bursar.CodeTimestampOutOfRange,
-			"the timestamp is %s; it may lie at most %v back and 5 minutes ahead of %s", t, d.Horizon, d.Now)
 	}
 	it.path = d.Resolve(d.Cat, it.In.Dimensions)
 	amount := it.In.Value
@@ -184,6 +187,14 @@ func (d *Decider) checkUsage(o *ReportUsage, it *UsageItem, p *bursar.Problems) 
 		p.Add(o.at(it, field), err.Code, "%s", err.Message)
 	}
 	return leaf
+}
+
+// checkTime adds to p that a timestamp is out of range. It is so for what was recorded before,
+// too: keys are forgotten after that.
+func (d *Decider) checkTime(t bursar.Time, at string, p *bursar.Problems) {
+	if t != 0 && (t > d.Now+maxAhead || t < d.Now-bursar.Time(d.Horizon)) {
+		p.Add(at, bursar.CodeTimestampOutOfRange, "the timestamp is %s; it may lie at most %v back and 5 minutes ahead of %s", t, d.Horizon, d.Now)
+	}
 }
 
 // change is by how much a SET changes its level, after the items before it.
@@ -243,7 +254,8 @@ func (d *Decider) checkTarget(o *ReportUsage, it *UsageItem, p *bursar.Problems)
 }
 
 // chargeable finds the rows, the costs and the warnings of amount, of an item whose path is
-// resolved. A negative amount costs what it takes of the feature's total.
+// resolved. A negative amount costs what it takes of the feature's total. An error tells of a
+// cost that cannot be counted; the item has the rest all the same.
 func (d *Decider) chargeable(it *UsageItem, amount bursar.Amount) *bursar.Error {
 	at := d.Now
 	if it.In.Timestamp != 0 {
@@ -254,9 +266,7 @@ func (d *Decider) chargeable(it *UsageItem, amount bursar.Amount) *bursar.Error 
 	}
 	var err error
 	back := d.clampTotal(d.CapOrd(it.In.Capability()), amount)
-	if it.asks, it.unpriced, err = d.AsksFor(d.Cat, it.In.Capability(), back, it.In.Dimensions, at); err != nil {
-		return err.(*bursar.Error)
-	}
+	it.asks, it.unpriced, err = d.AsksFor(d.Cat, it.In.Capability(), back, it.In.Dimensions, at)
 	it.asks[0].Amount = amount
 	a := d.RowsOn(&it.path, it.asks[0].Cap)
 	limited, unpriced, cut := len(a.Rows) > 0, it.unpriced, warnCut(it.asks[0].C, a.cut, nil)
@@ -269,6 +279,9 @@ func (d *Decider) chargeable(it *UsageItem, amount bursar.Amount) *bursar.Error 
 		limited, unpriced = true, nil
 	}
 	it.warnings = append(d.Warnings(d.Cat, &it.path, it.asks, unpriced, limited, nil), cut...)
+	if err != nil {
+		return err.(*bursar.Error)
+	}
 	return nil
 }
 

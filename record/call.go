@@ -1,10 +1,14 @@
 package record
 
-// CallNamed says that a call has an id: it was counted, or what it uses is a hold's.
+// CallNamed says that a call has an id, or that a reservation of it has an idempotency key:
+// it was counted, or what it uses is a hold's.
 type CallNamed struct {
 	Key  Identity // of the id
 	Held bool
 	Hold [16]byte // if Held
+	// Request is the content of the reservation that Key is the idempotency key of; zero of
+	// the id of a call.
+	Request [8]byte
 }
 
 func (*CallNamed) Kind() Kind { return kindCallNamed }
@@ -14,6 +18,7 @@ func (r *CallNamed) encode(e *Encoder) {
 	if e.Bool(r.Held); r.Held {
 		e.Hash(r.Hold)
 	}
+	e.B = append(e.B, r.Request[:]...)
 }
 
 func (r *CallNamed) decode(d *Decoder) {
@@ -21,4 +26,5 @@ func (r *CallNamed) decode(d *Decoder) {
 	if r.Held = d.bool(); r.Held {
 		r.Hold = d.hash()
 	}
+	d.content(&r.Request)
 }

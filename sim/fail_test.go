@@ -53,6 +53,14 @@ func (p *problems) bad() bool {
 	return slices.ContainsFunc(p.list, func(x problem) bool { return x.item == p.item && !x.optional })
 }
 
+// judged are those of an item: of one that was recorded before only its timestamp is judged.
+func (p *problems) judged(known bool) []problem {
+	if !known {
+		return p.list
+	}
+	return slices.DeleteFunc(slices.Clone(p.list), func(x problem) bool { return x.code != bursar.CodeTimestampOutOfRange })
+}
+
 func (p *problems) err() *fail {
 	if !slices.ContainsFunc(p.list, func(x problem) bool { return !x.optional }) {
 		return nil

@@ -91,10 +91,20 @@ func (c *mCust) nameCall(x bursar.EventInput, h *mHold, now bursar.Time) {
 	}
 }
 
+// nameForNow names the call that an event is until the function that it returns is called.
+func (c *mCust) nameForNow(x bursar.EventInput, h *mHold, now bursar.Time) (forget func()) {
+	id := keyID{"call " + x.EventName, x.CallID}
+	if _, named := c.keys[id]; x.CallID == "" || named {
+		return func() {}
+	}
+	c.nameCall(x, h, now)
+	return func() { delete(c.keys, id) }
+}
+
 // warnedOfEnd is what the end of a reservation with an event warns of.
-func (m *model) warnedOfEnd(c *mCust, x bursar.EventInput) []string {
+func (m *model) warnedOfEnd(x bursar.EventInput, counted bool) []string {
 	list := m.warningsOf(x)
-	if done, known := c.doneOf(x); known && done == nil {
+	if counted {
 		list = append(list, "CALL_COUNTED_BEFORE")
 	}
 	return sortedTexts(list)
@@ -172,7 +182,9 @@ func (m *model) commitCall(customer, id string, dims []bursar.Dimension, call st
 	if f := p.err(); f != nil {
 		return bursar.Reservation{}, f
 	}
-	if !again {
+	if again {
+		c.nameCall(x, h, now)
+	} else {
 		m.endWith(c, now, h, x)
 	}
 	return h.show(again), nil
@@ -229,8 +241,9 @@ func (m *model) endsHold(p *problems, c *mCust, now bursar.Time, e bursar.EventI
 // endByEvent records the end of a reservation by an event.
 func (m *model) endByEvent(e bursar.EventInput, end *endingOf) (r bursar.EventResult) {
 	c, now := m.customer(e.CustomerID)
-	r = bursar.EventResult{ReservationID: end.hold.ID, Warnings: m.warnedOfEnd(c, end.x), Duplicate: end.known}
+	r = bursar.EventResult{ReservationID: end.hold.ID, Duplicate: end.known}
 	if end.known {
+		c.nameCall(end.x, end.hold, now)
 		return r
 	}
 	took := m.endWith(c, now, end.hold, end.x)

@@ -199,15 +199,15 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 	o = called{c: c, now: now, x: bursar.EventInput{CustomerID: customer, EventName: in.EventName, Dimensions: in.Dimensions, IdempotencyKey: in.IdempotencyKey, CallID: in.CallID}}
 	c.log.tried(now)
 	o.content = fmt.Sprint(text(o.x), in.Percentile)
-	meters := m.metersOf(o.x)
-	if len(meters) == 0 {
-		return o, nil, failedAt("/eventName", bursar.CodeUnknownMeter)
-	}
 	if k, known := c.keys[keyID{"event " + in.EventName, in.IdempotencyKey}]; known && in.IdempotencyKey != "" {
 		if k.content != o.content {
 			return o, nil, failed(bursar.CodeIdempotencyKeyReused)
 		}
 		return o, &k, nil
+	}
+	meters := m.metersOf(o.x)
+	if len(meters) == 0 {
+		return o, nil, failedAt("/eventName", bursar.CodeUnknownMeter)
 	}
 	switch done, known := c.doneOf(o.x); {
 	case known && (done == nil || consumes):
@@ -263,10 +263,14 @@ func (m *model) reserveCall(customer string, in bursar.SpendInput, ttl int, onEx
 	if f != nil {
 		return bursar.Reservation{}, f
 	}
+	c, now := o.c, o.now
 	if old != nil {
+		if id := (keyID{"event " + in.EventName, in.IdempotencyKey}); in.IdempotencyKey != "" && c.keys[id].hold == nil {
+			c.keys[id] = mKey{content: o.content, at: now, hold: old.hold} // it is a key of that reservation too
+			c.log.wrote(now)
+		}
 		return old.hold.show(true), nil
 	}
-	c, now := o.c, o.now
 	dims := labelsOf(in.Dimensions)
 	h := &mHold{
 		Reservation: bursar.Reservation{ID: m.newID("r"), CustomerID: customer, Dimensions: dims, Status: bursar.HoldOpen, OnExpire: onExpire,

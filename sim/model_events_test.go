@@ -16,13 +16,17 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 	ends := make([]*endingOf, len(in))
 	ended := map[*mHold]string{}
 	seen := map[string]bool{}
-	again := make([]bool, len(in)) // within the request
+	again := make([]bool, len(in))   // within the request
+	counted := make([]bool, len(in)) // before, by what ended no reservation
+	var named []func()               // forget what the request does of calls, which is done later
 	for i, x := range in {
 		p.item = fmt.Sprintf("/events/%d", i)
-		m.judgeEvent(&p, x)
+		own := problems{item: p.item}
+		m.judgeEvent(&own, x)
 		items = append(items, keyed{x.CustomerID, "event " + x.EventName, x.IdempotencyKey, consumedContent(x)})
 		c, now := m.customer(x.CustomerID)
 		if c == nil {
+			p.list = append(p.list, own.list...)
 			continue
 		}
 		id := keyID{"event " + x.EventName, x.IdempotencyKey}
@@ -30,16 +34,37 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 		place := fmt.Sprint(x.CustomerID, id)
 		again[i] = seen[place]
 		if seen[place] = true; again[i] || stored && k.hold == nil {
-			continue // it is not new
+			if x.ReservationID == "" {
+				m.judgeMeasures(&own, x)
+			}
+			p.list = append(p.list, own.judged(stored && k.hold == nil && k.content == consumedContent(x))...)
+			continue
 		}
 		call := fmt.Sprint("call ", x.CustomerID, x.EventName, "|", x.CallID)
-		if again[i] = x.CallID != "" && seen[call]; again[i] {
+		if again[i] = x.CallID != "" && seen[call] && x.ReservationID == "" && k.hold == nil; again[i] {
+			m.judgeMeasures(&own, x)
+			p.list = append(p.list, own.list...)
 			continue
 		}
 		seen[call] = true
-		if ends[i] = m.endsHold(&p, c, now, x, &k, ended); ends[i] == nil && x.ReservationID == "" && k.hold == nil {
+		of := problems{item: p.item}
+		if ends[i] = m.endsHold(&of, c, now, x, &k, ended); ends[i] == nil && x.ReservationID == "" && k.hold == nil {
 			_, again[i] = c.doneOf(x)
 		}
+		if ends[i] == nil && x.ReservationID == "" {
+			m.judgeMeasures(&own, x)
+		}
+		p.list = append(append(p.list, own.list...), of.list...)
+		if end := ends[i]; end != nil {
+			done, known := c.doneOf(end.x)
+			counted[i] = known && done == nil
+			named = append(named, c.nameForNow(x, end.hold, now))
+		} else if !again[i] && c.recorded(x) {
+			named = append(named, c.nameForNow(x, nil, now))
+		}
+	}
+	for _, forget := range named {
+		forget()
 	}
 	m.judgeKeys(&p, "/events", items)
 	if f := p.err(); f != nil {
@@ -54,7 +79,7 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 	}
 	for i, end := range ends {
 		if end != nil {
-			out[i].Warnings = m.warnedOfEnd(m.customers[end.x.CustomerID], end.x)
+			out[i].Warnings = m.warnedOfEnd(end.x, counted[i])
 		}
 	}
 	for i, x := range in {
@@ -89,21 +114,18 @@ func (m *model) judgeEvent(p *problems, x bursar.EventInput) {
 	if x.Timestamp != 0 && (x.Timestamp < now-bursar.Time(m.horizon) || x.Timestamp > now+ahead) {
 		p.at("/timestamp", bursar.CodeTimestampOutOfRange)
 	}
-	known := false
-	for _, id := range sortedKeys(m.features) {
-		f := m.features[id]
-		if f.ArchivedAt != nil || f.Meter == nil || f.Meter.EventName != x.EventName {
-			continue
-		}
-		if known = true; x.ReservationID != "" {
-			continue // it is judged with what the reservation knows
-		}
+	if len(m.metersOf(x)) == 0 {
+		p.at("/eventName", bursar.CodeUnknownMeter)
+	}
+}
+
+// judgeMeasures judges what an event that ends no reservation measures. Of another one it is
+// judged with what the reservation knows.
+func (m *model) judgeMeasures(p *problems, x bursar.EventInput) {
+	for _, f := range m.metersOf(x) {
 		if takes(f.Meter, x) {
 			judgeMeasure(p, f, x)
 		}
-	}
-	if !known {
-		p.at("/eventName", bursar.CodeUnknownMeter)
 	}
 }
 

@@ -29,9 +29,13 @@ func (m *model) raiseCall(customer, id string, plus []bursar.Dimension, ttl int)
 	case c.info.ArchivedAt != nil:
 		return bursar.Reservation{}, failed(bursar.CodeCustomerIsArchived)
 	}
-	x := bursar.EventInput{CustomerID: customer, EventName: h.Event.Name, Dimensions: withMore(h.call.props, plus)}
+	x := bursar.EventInput{CustomerID: customer, EventName: h.Event.Name}
 	if len(m.metersOf(x)) == 0 {
 		return bursar.Reservation{}, failedAt("/tokens", bursar.CodeUnknownMeter)
+	}
+	var adds bool
+	if x.Dimensions, adds = withMore(h.call.props, plus); !adds {
+		return bursar.Reservation{}, failedAt("/tokens", bursar.CodeValidationFailed)
 	}
 	var p problems
 	judgeCall(&p, m.metersOf(x), x)
@@ -68,21 +72,21 @@ func (m *model) raiseCall(customer, id string, plus []bursar.Dimension, ttl int)
 	return h.show(false), nil
 }
 
-// withMore is dims with numbers that are more by those of plus.
-func withMore(dims, plus []bursar.Dimension) []bursar.Dimension {
-	out := slices.Clone(dims)
+// withMore is dims with measures that are more by those of plus; not ok if one is no number.
+func withMore(dims, plus []bursar.Dimension) (out []bursar.Dimension, ok bool) {
+	out = slices.Clone(dims)
 	for _, p := range plus {
 		i := slices.IndexFunc(out, func(d bursar.Dimension) bool { return d.Key == p.Key })
 		if i < 0 {
 			out = append(out, p)
 			continue
 		}
-		if out[i].Kind == bursar.DimNumber {
-			p.Value = numOf(parse(out[i].Value)).add(numOf(parse(p.Value))).amount().String()
+		if _, err := bursar.ParseAmount([]byte(out[i].Value)); err != nil {
+			return nil, false
 		}
-		out[i] = p
+		out[i].Value = numOf(parse(out[i].Value)).add(numOf(parse(p.Value))).amount().String()
 	}
-	return out
+	return out, true
 }
 
 func (p *part) held() heldPart {
@@ -161,7 +165,7 @@ func (c *mCust) fitsMore(h *mHold, asks, had []ask, now bursar.Time) bool {
 	d := bursar.Decision{Granted: c.stopped(a.chains...) == nil}
 	for _, x := range asks {
 		c.judgeGate(&d, c.gate(x, now))
-		rows := c.frozen(h, x.cap)
+		rows := slices.DeleteFunc(c.frozen(h, x.cap), func(r *mRow) bool { return c.entities[r.entity].ArchivedAt != nil })
 		if !holdsOf(had, x.cap) {
 			rows = c.applying(x.cap, a)
 		}

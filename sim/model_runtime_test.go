@@ -224,7 +224,9 @@ func (m *model) reportUsage(o reporting, in []bursar.UsageInput) ([]bursar.Usage
 	var p problems
 	for i, x := range in {
 		p.item = fmt.Sprintf("%s/%d", o.base, i)
-		m.judgeUsage(&p, o, x, in[:i])
+		own := problems{item: p.item}
+		m.judgeUsage(&own, o, x, in[:i])
+		p.list = append(p.list, own.judged(m.recorded(o, x))...)
 	}
 	var items []keyed
 	for _, x := range in {
@@ -249,6 +251,16 @@ func (m *model) reportUsage(o reporting, in []bursar.UsageInput) ([]bursar.Usage
 		}
 	}
 	return out, nil
+}
+
+// recorded tells whether an item of a report was recorded before.
+func (m *model) recorded(o reporting, x bursar.UsageInput) bool {
+	c := m.customers[x.CustomerID]
+	if c == nil || x.IdempotencyKey == "" || m.features[x.FeatureID] == nil && m.currencies[x.CurrencyID] == nil {
+		return false
+	}
+	k, known := c.keys[keyID{x.Capability().ID, x.IdempotencyKey}]
+	return known && k.content == o.content(x)
 }
 
 // keyed is an item of a request with its idempotency key.

@@ -65,6 +65,10 @@ func (m *model) warningsOf(x bursar.EventInput) []string {
 			continue
 		}
 		counted = true
+		var unread problems
+		if judgeMeasure(&unread, f, x); len(unread.list) > 0 {
+			continue // it was recorded before that meter was
+		}
 		amount, prices := numOf(bursar.AmountFromInt(1)), []price(nil)
 		switch f.Meter.Aggregation.Function {
 		case "SUM":
