@@ -88,8 +88,7 @@ type Assignment struct {
 	Allocation      string // none or strict
 	CreatedAt       Time
 	UpdatedAt       Time
-	DefaultOf       *DefaultSource `json:",omitempty"` // nil = the limit is the entity's own
-	Start           *Start         // only in the reply to the write that made the limit; else nil
+	Start           *Start // only in the reply to the write that made the limit; else nil
 }
 
 // Start is where a new limit begins to count.

@@ -205,12 +205,10 @@ func (c *Catalogue) Apply(r record.Record) error {
 	case "webhookDeleted":
 		return named(rec.Body, func(id string) { delete(c.WebhookOf, id) })
 	case "settings":
-		now := c.Settings
-		now.UpdatedAt = nil // an older catalogue has it too
-		if err := json.Unmarshal(rec.Body, &now); err != nil {
+		c.Settings.UpdatedAt = nil // an older catalogue has it too
+		if err := json.Unmarshal(rec.Body, &c.Settings); err != nil {
 			return fmt.Errorf("%w: %v", record.ErrRecord, err)
 		}
-		c.Settings = now
 	case "currency":
 		return set(c.CurrencyOf, rec.Body, func(t *bursar.Currency) string { return t.ID })
 	case "apiKey":

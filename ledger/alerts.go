@@ -14,7 +14,7 @@ import (
 // limit or its boosts. Only the current window counts; time alone fires nothing.
 func (d *Decider) alertOn(ord uint32) {
 	def := d.Def(ord)
-	if def == nil || def.Ent == 0 || d.Ent(def.Ent).Archived != 0 || def.Idle() {
+	if def == nil || def.Ent == 0 || d.Ent(def.Ent).Archived != 0 {
 		return
 	}
 	c := d.Current(ord, def)

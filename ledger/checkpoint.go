@@ -191,9 +191,6 @@ func assignmentRow(row uint32, id [16]byte, def *record.Limit, caps []bursar.Cap
 	if def == nil {
 		return store.AssignmentRow{Ord: row, ID: store.FormatID(id), Deleted: true}
 	}
-	if def.ByDefault { // no own limit is without a cadence
-		return store.AssignmentRow{Ord: row, ID: store.FormatID(id), EntityOrd: def.Ent, Capability: caps[def.Cap-1], Label: def.Label}
-	}
 	r := store.AssignmentRow{Ord: row, ID: store.FormatID(id), EntityOrd: def.Ent, Capability: caps[def.Cap-1], Label: def.Label, Scope: def.Scope,
 		Cadence: def.Sched.Cadence.String(), Timezone: def.Sched.Zone, Soft: def.Soft, Strict: def.Strict, Thresholds: def.Thresholds,
 		CreatedAt: def.Created, UpdatedAt: def.Updated}
@@ -290,10 +287,6 @@ func (s *State) restoreRow(r *store.AssignmentRow) error {
 	for len(s.Rows) < int(r.Ord) {
 		s.skipRow(s.RowIDs[len(s.RowIDs)-1])
 	}
-	if r.Cadence == "" {
-		s.addRow(id, &record.Limit{Ent: r.EntityOrd, Cap: s.Caps.Ord(r.Capability), Label: r.Label, ByDefault: true})
-		return nil
-	}
 	sched, err := record.NewSchedule(r.Cadence, r.Timezone, r.Anchor != nil, 0)
 	if err != nil {
 		return fmt.Errorf("checkpoint: assignment %s: %w", r.ID, err)
@@ -309,18 +302,18 @@ func (s *State) restoreRow(r *store.AssignmentRow) error {
 	if r.Limit != nil {
 		def.Limit, def.Limited = *r.Limit, true
 	}
-	s.addRow(id, def)
-	return nil
-}
-
-func (s *State) addRow(id [16]byte, def *record.Limit) {
 	s.RowIDs = append(s.RowIDs, id)
 	s.Rows = append(s.Rows, def)
 	s.nextRow, s.under = append(s.nextRow, 0), append(s.under, 0)
+	return nil
 }
 
 // skipRow takes the number of a deleted assignment.
-func (s *State) skipRow(id [16]byte) { s.addRow(id, nil) }
+func (s *State) skipRow(id [16]byte) {
+	s.RowIDs = append(s.RowIDs, id)
+	s.Rows = append(s.Rows, nil)
+	s.nextRow, s.under = append(s.nextRow, 0), append(s.under, 0)
+}
 
 // Restored makes what follows from the rows once all parts are in, in whatever order
 // their kinds came.
@@ -333,12 +326,11 @@ func (s *State) Restored() {
 	}
 	for row, def := range s.Rows {
 		if def != nil {
-			if !def.ByDefault {
-				def.Sched = s.intern(def.Sched)
-			}
+			def.Sched = s.intern(def.Sched)
 			s.link(uint32(row), def)
 			s.countNamed(def, 1)
-			s.countOwn(def, 1)
+			s.liveCaps[def.Cap]++
+			s.countStrict(def, 1)
 		}
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(s.Holds), record.CompareID) {

@@ -70,8 +70,11 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, 
 	if err := cannotCount(others, over); err != nil {
 		return nil, err
 	}
-	rec := &record.EventRaised{ID: h.ID, Event: *h.Event, Chains: slices.Concat(h.Chains, d.makeChains(fresh))}
+	rec := &record.EventRaised{ID: h.ID, Event: *h.Event, Chains: slices.Concat(h.Chains, fresh)}
 	rec.Event.Props, rec.Event.Parts = it.In.Dimensions, slices.Clone(h.Event.Parts)
+	if len(grown) > 0 { // what stood for no feature at all is not needed any more
+		rec.Event.Parts = slices.DeleteFunc(rec.Event.Parts, func(x record.HeldPart) bool { return x.Amount.IsZero() })
+	}
 	for i := range grown {
 		part := d.heldPart(grown[i])
 		if at := slices.IndexFunc(rec.Event.Parts, func(x record.HeldPart) bool { return x.Cap == part.Cap }); at >= 0 {

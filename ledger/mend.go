@@ -110,9 +110,6 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		r.Ent.Created, r.Ent.Updated, r.Ent.Archived = m.fixed(r.Ent.Created), m.fixed(r.Ent.Updated), m.fixed(r.Ent.Archived)
 	case *record.LimitPut:
 		m.row(d, r)
-	case *record.DefaultPut:
-		r.Default.Terms.Created, r.Default.Terms.Updated = m.fixed(r.Default.Terms.Created), m.fixed(r.Default.Terms.Updated)
-	case *record.DefaultDeleted, *record.LimitDefaulted:
 	case *record.LimitStarted:
 		if def := d.Def(r.Row); def != nil {
 			r.Window = d.Counter(r.Row, def).Window

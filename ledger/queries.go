@@ -168,8 +168,7 @@ type TreeLimit struct {
 	Cadence        bursar.Cadence
 	PeriodStart    bursar.Time
 	PeriodEnd      bursar.Time
-	Status         string                // ok, warning or exceeded; "" when unlimited
-	DefaultOf      *bursar.DefaultSource // nil = the limit is the entity's own
+	Status         string // ok, warning or exceeded; "" when unlimited
 }
 
 // TreePage is one page of the tree, true at AsOf.

@@ -110,12 +110,6 @@ func newMoneyRecord(k Kind) Record {
 		return new(Frozen)
 	case kindThawed:
 		return new(Thawed)
-	case kindDefault:
-		return new(DefaultPut)
-	case kindDefaultEnd:
-		return new(DefaultDeleted)
-	case kindRowDefault:
-		return new(LimitDefaulted)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
-	"slices"
 
 	"github.com/bursarhq/bursar"
 )
@@ -106,11 +105,6 @@ func (c *mCust) judgeThresholds(r *mRow, used num, now bursar.Time) {
 	w := r.window(int64(now))
 	if r.firedIn != w.start || r.fired == nil {
 		r.firedIn, r.fired = w.start, map[int]bool{}
-	}
-	for t := range r.fired {
-		if !slices.Contains(r.thresholds, t) {
-			delete(r.fired, t)
-		}
 	}
 	limit := r.effective(now)
 	reached := func(percent int) bool {

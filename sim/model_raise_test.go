@@ -54,7 +54,7 @@ func (m *model) raiseCall(customer, id string, plus []bursar.Dimension, ttl int)
 	for _, k := range asks {
 		if !holdsOf(had, k.cap) {
 			for _, r := range c.applying(k.cap, c.attribute(h.Dimensions)) {
-				h.rows = append(h.rows, r)
+				h.rows = append(h.rows, r.id)
 			}
 		}
 	}

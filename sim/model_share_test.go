@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/bursarhq/bursar"
@@ -13,14 +12,13 @@ import (
 // on each path. An archived entity's own do not count; the walk goes on below it.
 func (c *mCust) shares(tree map[string]bursar.Entity, r *mRow) []*mRow {
 	var list []*mRow
-	all := c.limitsIn(tree)
-	for _, other := range all {
+	for _, other := range c.rows {
 		if other == r || other.cap != r.cap || other.label != r.label || len(other.scope) > 0 || tree[other.entity].ArchivedAt != nil {
 			continue
 		}
 		above := ancestors(tree, other.entity)
 		i := slices.Index(above, r.entity)
-		if i >= 0 && !slices.ContainsFunc(above[:i], func(id string) bool { return sharedAt(all, tree, id, r) }) {
+		if i >= 0 && !slices.ContainsFunc(above[:i], func(id string) bool { return c.sharedAt(tree, id, r) }) {
 			list = append(list, other)
 		}
 	}
@@ -28,21 +26,10 @@ func (c *mCust) shares(tree map[string]bursar.Entity, r *mRow) []*mRow {
 }
 
 // sharedAt: the live entity has a node-wide limit of the row's capability and label.
-func sharedAt(all []*mRow, tree map[string]bursar.Entity, id string, r *mRow) bool {
-	return tree[id].ArchivedAt == nil && slices.ContainsFunc(all, func(x *mRow) bool {
+func (c *mCust) sharedAt(tree map[string]bursar.Entity, id string, r *mRow) bool {
+	return tree[id].ArchivedAt == nil && slices.ContainsFunc(c.rows, func(x *mRow) bool {
 		return x.entity == id && x.cap == r.cap && x.label == r.label && len(x.scope) == 0
 	})
-}
-
-// limitsIn are the limits that there would be if the tree were so.
-func (c *mCust) limitsIn(tree map[string]bursar.Entity) []*mRow {
-	rows := slices.Clone(c.rows)
-	for k, d := range c.defaulted(tree) {
-		r := &mRow{entity: k.entity, cap: k.cap, label: k.label}
-		r.follow(d)
-		rows = append(rows, r)
-	}
-	return rows
 }
 
 func sumOf(rows []*mRow) (sum num, unlimited int) {
@@ -137,19 +124,16 @@ func (m *model) allocationList(customer string, q ledger.AllocationQuery) ([]led
 
 // keepRows gives a function that makes the rows what they are now.
 func (c *mCust) keepRows() (undo func()) {
-	list, given, taken, ids := slices.Clone(c.rows), maps.Clone(c.given), c.taken, c.m.ids
-	values := map[*mRow]mRow{}
+	list, ids := slices.Clone(c.rows), c.m.ids
+	var values []mRow
 	for _, r := range list {
-		values[r] = *r
-	}
-	for _, r := range given {
-		values[r] = *r
+		values = append(values, *r)
 	}
 	return func() {
-		for r, v := range values {
-			*r = v
+		for i, r := range list {
+			*r = values[i]
 		}
-		c.rows, c.given, c.taken, c.m.ids = list, given, taken, ids
+		c.rows, c.m.ids = list, ids
 	}
 }
 
