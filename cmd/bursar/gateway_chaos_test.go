@@ -93,7 +93,7 @@ func newChaos(t *testing.T) *chaos {
 	c.provider = httptest.NewServer(http.HandlerFunc(c.serve))
 	t.Cleanup(func() { c.provider.CloseClientConnections(); c.provider.Close() })
 	c.config = gatewayFile(t, `{"upstreams":[{"name":"openai","kind":"openai","baseUrl":"`+c.provider.URL+`/v1"},{"name":"anthropic","kind":"anthropic","baseUrl":"`+
-		c.provider.URL+`"}],"customer":"acme","holdSeconds":8,"maxTokens":1000}`)
+		c.provider.URL+`"}],"customer":"acme","holdSeconds":25,"maxTokens":1000}`)
 	c.startServer()
 	c.server.furnishGateway()
 	c.server.must("PUT", "/api/v1/customers/acme/assignments", rigKey, `{"assignments":[{"entityId":"a","featureId":"output","usageLimit":null,"cadence":"P100Y"},
