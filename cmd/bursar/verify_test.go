@@ -161,7 +161,7 @@ func wantInspected(t *testing.T, store ...string) {
 	if len(lines) != 5 || lines[1] != "a0\tfeature tokens\t\t100\t85\t0\tP100Y\t-\t2070-01-01T00:00:00.000Z" || !strings.HasPrefix(lines[3], "a2\tfeature tokens\t\t100\t0\t") {
 		t.Errorf("it prints\n%s", out)
 	}
-	if !strings.HasPrefix(says, "3 limits of 3 entities, as of commit ") {
+	if !strings.Contains(says, "3 limits of 3 entities, as of commit ") {
 		t.Errorf("it says %s", says)
 	}
 	out, _, _ = bursarRun(t, exitFailed, nil, append([]string{"inspect", "nobody"}, store...)...)
