@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"maps"
+
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
 )
@@ -29,9 +31,18 @@ func (a askEntities) replay(r *replayer, c *exchange) string {
 
 func (a askArchive) replay(r *replayer, c *exchange) string {
 	return r.trial(func() string {
+		before := map[string]bursar.Entity{}
+		if cust := r.model.customers[r.customer]; cust != nil {
+			before = maps.Clone(cust.entities)
+		}
 		f := r.model.archiveEntities(r.customer, a.ids, a.archive)
 		if c.refused() || f != nil {
 			return r.refusal(c, f)
+		}
+		for id, now := range r.model.customers[r.customer].entities {
+			if was := before[id]; c.idle && (was.ArchivedAt == nil) != (now.ArchivedAt == nil) {
+				return "the log does not have that it changed " + id // it was so already when this came
+			}
 		}
 		return ""
 	})
