@@ -26,21 +26,6 @@ const (
 
 func newGuard() *guard { return &guard{counts: map[netip.Addr]int{}} }
 
-// address is where a caller is; of IPv6 its /64, which one caller owns whole.
-func address(remote string) netip.Addr {
-	at, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return netip.Addr{}
-	}
-	ip := at.Addr().Unmap()
-	if ip.Is6() {
-		if block, err := ip.Prefix(64); err == nil {
-			return block.Addr()
-		}
-	}
-	return ip
-}
-
 // note counts what the server said of a caller's key.
 func (g *guard) note(by *caller, p *problem) {
 	if p.status != http.StatusUnauthorized {
@@ -52,13 +37,13 @@ func (g *guard) note(by *caller, p *problem) {
 		g.since = time.Now()
 		clear(g.counts)
 	}
-	g.counts[address(by.from)]++
+	g.counts[bursar.PeerAddress(by.from)]++
 }
 
 // refusal is that of a key from an address with too many wrong ones, unless the key is known.
 func (g *guard) refusal(by *caller, known *knownKeys) *problem {
 	g.mu.Lock()
-	shut := g.counts[address(by.from)] >= guardFailures && time.Since(g.since) < guardWindow
+	shut := g.counts[bursar.PeerAddress(by.from)] >= guardFailures && time.Since(g.since) < guardWindow
 	g.mu.Unlock()
 	if !shut || known.has(by) {
 		return nil

@@ -89,7 +89,7 @@ const errWrongKey = "this API key or access token is not valid: it may be mistyp
 // only from an address that has used it before: a person chose that key, so that each further
 // attempt could be a guess.
 func (q *request) holder(text string) (p principal, err error) {
-	from := clientIP(q.r.RemoteAddr)
+	from := bursar.PeerAddress(q.r.RemoteAddr)
 	shut := q.api.guard.shut(from, q.start)
 	if shut {
 		if err := q.api.engine.Fresh(q.ctx); err != nil {
@@ -161,7 +161,7 @@ func (q *request) credential() (string, error) {
 
 // refused is the answer to a wrong key, unless there were too many from the address.
 func (q *request) refused(message string) error {
-	if wait := q.api.guard.failed(clientIP(q.r.RemoteAddr), q.start); wait > 0 {
+	if wait := q.api.guard.failed(bursar.PeerAddress(q.r.RemoteAddr), q.start); wait > 0 {
 		q.w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)))
 		return bursar.Errorf(bursar.CodeRateLimited, "too many failed attempts from this address")
 	}
@@ -319,22 +319,6 @@ func (g *guard) failed(from netip.Addr, now time.Time) (wait time.Duration) {
 	}
 	wait = g.since.Add(guardWindow).Sub(now).Truncate(time.Second) + time.Second
 	return min(wait, retryAfterMax)
-}
-
-// clientIP is the peer's address; of IPv6 its /64, which one client owns whole.
-// Forwarded headers are not believed: anybody can send them.
-func clientIP(remote string) netip.Addr {
-	at, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return netip.Addr{}
-	}
-	ip := at.Addr().Unmap()
-	if ip.Is6() {
-		if block, err := ip.Prefix(64); err == nil {
-			return block.Addr()
-		}
-	}
-	return ip
 }
 
 // lastUse keeps when each key was last used, to the minute, in this process only: to

@@ -85,7 +85,7 @@ func TestClientIP(t *testing.T) {
 	for remote, want := range map[string]string{
 		"192.0.2.1:5": "192.0.2.1", "[::ffff:192.0.2.1]:5": "192.0.2.1", "[2001:db8:1:2:3:4:5:6]:5": "2001:db8:1:2::", "@": "invalid IP", "": "invalid IP",
 	} {
-		if got := clientIP(remote).String(); got != want {
+		if got := bursar.PeerAddress(remote).String(); got != want {
 			t.Errorf("%s: %s", remote, got)
 		}
 	}
