@@ -95,7 +95,7 @@ func (x *estimator) event() (none string, err error) {
 		}
 		x.add(f.ID, u.asks)
 	}
-	x.Warnings = eventWarnings(&in, usages)
+	x.Warnings = eventWarnings(&in, usages, len(usages) > 0)
 	return none, nil
 }
 

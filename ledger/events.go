@@ -216,9 +216,7 @@ func (d *Decider) meterEvent(it *EventItem, at string, priced bursar.Time, p *bu
 		}
 		it.usages = append(it.usages, u)
 	}
-	if len(it.usages) > 0 || !unread {
-		it.warnings = eventWarnings(&in, it.usages)
-	}
+	it.warnings = eventWarnings(&in, it.usages, unread || len(it.usages) > 0)
 }
 
 // labelsOf are the dimensions of an event that say what it is about. Its numbers are

@@ -60,10 +60,11 @@ func warnCut(c bursar.Capability, cut int, to []string) []string {
 }
 
 // eventWarnings are those of an event: of the usage that it makes, each once, and of what
-// it makes none of.
-func eventWarnings(in *bursar.EventInput, usages []UsageItem) (out []string) {
+// it makes none of. metered tells that some meter takes the event, be it one that cannot
+// read what it measures.
+func eventWarnings(in *bursar.EventInput, usages []UsageItem, metered bool) (out []string) {
 	out = slices.Clone(in.Warnings)
-	if len(usages) == 0 {
+	if !metered {
 		return append(out, bursar.WarnUnmetered+":"+in.EventName)
 	}
 	for i := range usages {
