@@ -324,7 +324,9 @@ func (s *State) Restored() {
 	for len(s.counters) < len(s.Rows) {
 		s.counters = append(s.counters, nil)
 	}
+	s.ranks = newRanks(len(s.Rows))
 	for row, def := range s.Rows {
+		s.ranks.set(uint32(row), def, s.counters[row])
 		if def != nil {
 			def.Sched = s.intern(def.Sched)
 			s.link(uint32(row), def)

@@ -133,6 +133,7 @@ func (s *State) setRow(row uint32, id [16]byte, def *record.Limit) {
 	}
 	s.countStrict(old, -1)
 	s.countStrict(def, 1)
+	s.ranks.set(row, def, s.counters[row])
 }
 
 func (s *State) countStrict(def *record.Limit, n int) {

@@ -231,8 +231,14 @@ func (s *TreeScan) slice(v *View) (done bool) {
 		s.next = max(1, s.next)
 	}
 	for ; s.next < n; s.next++ {
+		if s.all && s.caps != nil {
+			s.pass(v, n)
+		}
 		if v.Tired() {
 			return false
+		}
+		if s.next == n {
+			return true
 		}
 		v.Visits += RowLook
 		switch {

@@ -324,6 +324,7 @@ func (v *View) mergeRows() {
 	for ord, c := range v.ctrs {
 		if s.Rows[ord] != nil {
 			s.counters[ord] = c
+			s.ranks.set(ord, s.Rows[ord], c)
 			s.Dirty.counters[ord] = c
 		}
 	}
