@@ -20,6 +20,9 @@ type Meta struct {
 	Combos   [][]byte            `json:"combinations"`
 	Rows     int                 `json:"assignments"` // numbers given, to deleted ones too
 	LastRow  string              `json:"lastAssignment"`
+	// How many there are: what reads them makes room for so many. Older checkpoints have neither.
+	Entities int `json:"entities,omitempty"`
+	Paths    int `json:"paths,omitempty"`
 }
 
 // Capture is a checkpoint that is being saved: the changes up to its head. Later changes go
@@ -46,7 +49,8 @@ func (s *State) Capture(id string, lateHorizon time.Duration) (*Capture, func())
 	s.Dirty, s.series = NewDirty(), map[Bucket]bursar.Amount{}
 	s.flushing, s.flushTo = k.series, s.Head.Seq
 	k.Cp = store.Checkpoint{Stream: id, Head: s.Head, Base: s.SeriesBase, Due: s.Due(), DropGenerations: s.Keys.outdated(s.Head.Now, lateHorizon)}
-	m := Meta{Customer: s.Customer, Types: s.Types.List, Caps: s.Caps.List, Rows: len(s.Rows), LastRow: store.FormatID(s.RowIDs[len(s.RowIDs)-1])}
+	m := Meta{Customer: s.Customer, Types: s.Types.List, Caps: s.Caps.List, Rows: len(s.Rows), LastRow: store.FormatID(s.RowIDs[len(s.RowIDs)-1]),
+		Entities: len(s.Entities), Paths: len(s.paths.List)}
 	combos := s.combos.List
 	rowIDs := s.RowIDs
 	keys, from := s.Keys.Snapshot(), s.Keys.saved
@@ -214,6 +218,7 @@ func (s *State) Restore(cp *store.Checkpoint) error {
 		s.Head, s.Customer, s.SeriesBase = cp.Head, m.Customer, cp.Head.Seq
 		s.rowCount = m.Rows
 		s.lastRow, _ = store.ParseID(m.LastRow)
+		s.makeRoom(&m)
 		for _, t := range m.Types {
 			s.Types.add(t)
 		}
@@ -263,6 +268,17 @@ func (s *State) Restore(cp *store.Checkpoint) error {
 		}
 	}
 	return s.restoreKeys(cp)
+}
+
+// makeRoom makes the room that what follows m needs, up to a bound: m may be wrong.
+func (s *State) makeRoom(m *Meta) {
+	const most = 1 << 22
+	rows, entities, paths := min(max(m.Rows, 0), most), min(max(m.Entities, 0), most), min(max(m.Paths, 0), most)
+	s.Rows, s.RowIDs, s.counters = slices.Grow(s.Rows, rows), slices.Grow(s.RowIDs, rows), slices.Grow(s.counters, rows)
+	s.nextRow, s.under = slices.Grow(s.nextRow, rows), slices.Grow(s.under, rows)
+	s.Entities, s.firstRow, s.inScope = slices.Grow(s.Entities, entities), slices.Grow(s.firstRow, entities), slices.Grow(s.inScope, entities)
+	s.byID = make(map[string]uint32, entities)
+	s.paths = names[string]{make([]string, 0, paths), make(map[string]uint32, paths)}
 }
 
 func (s *State) restoreEntity(r *store.EntityRow) error {

@@ -3,6 +3,8 @@ package ledger
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
+	"math"
 	"slices"
 
 	"github.com/bursarhq/bursar/record"
@@ -135,18 +137,44 @@ func (p pathsPart) MarshalJSON() ([]byte, error) {
 	return json.Marshal(lists)
 }
 
+// UnmarshalJSON reads the numbers and where a path ends, without reflection: a customer may
+// have millions of paths. b is valid JSON.
 func (p *pathsPart) UnmarshalJSON(b []byte) error {
-	var lists [][][2]uint32
-	err := json.Unmarshal(b, &lists)
-	for _, l := range lists {
-		var path []record.Hop
-		for _, s := range l {
-			path = append(path, record.Hop{Ent: s[0], Child: s[1]})
+	var path []record.Hop
+	var hop [2]uint32
+	depth, at := 0, 0
+	text := make([]byte, 0, 64)
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '[' && depth < 3:
+			if depth++; depth == 2 {
+				path = path[:0]
+			}
+			at, hop = 0, [2]uint32{}
+		case c == ']' && depth > 0:
+			switch depth--; depth {
+			case 2:
+				path = append(path, record.Hop{Ent: hop[0], Child: hop[1]})
+			case 1:
+				text = appendPath(text[:0], path)
+				*p = append(*p, string(text))
+			}
+		case '0' <= c && c <= '9' && depth == 3 && at < 2:
+			if n := uint64(hop[at])*10 + uint64(c-'0'); n <= math.MaxUint32 {
+				hop[at] = uint32(n)
+				continue
+			}
+			return errPaths
+		case c == ',':
+			at++
+		case c != ' ' && c != '\n' && c != '\t' && c != '\r':
+			return errPaths
 		}
-		*p = append(*p, pathText(path))
 	}
-	return err
+	return nil
 }
+
+var errPaths = errors.New("not paths as this program writes them")
 
 // restorePaths takes in part n. Parts come in any order.
 func (s *State) restorePaths(n uint32, p pathsPart) {

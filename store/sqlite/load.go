@@ -197,7 +197,7 @@ func (v *view) read(ctx context.Context, b *bulk, t table, rows int, give func(*
 		for c.taken = 0; more && n < partRows && c.taken < partLength; {
 			if more, err = c.next(); err == nil && more {
 				err = t.add(c, cp, min(rows, partRows))
-				n++
+				n += t.each
 			}
 			if err != nil {
 				return err

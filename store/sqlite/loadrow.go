@@ -11,17 +11,19 @@ type table struct {
 	sql  string // selects them in order
 	// add adds the current row to the part, which is going to have up to n rows.
 	add func(c *cursor, cp *store.Checkpoint, n int) error
+	// each is how many of what size counts a row has.
+	each int
 }
 
 // largeTables begin with the one that takes the longest.
 var largeTables = [4]table{
 	{"SELECT max(ord) FROM assignments WHERE stream = ?", `SELECT ord, id, entity_ord, kind, capability, label, scope, usage_limit, cadence, timezone, anchor,
-		soft, strict, thresholds, created_at, updated_at FROM assignments WHERE stream = ? ORDER BY ord`, addAssignment},
+		soft, strict, thresholds, created_at, updated_at FROM assignments WHERE stream = ? ORDER BY ord`, addAssignment, 1},
 	{"SELECT max(ord) FROM entities WHERE stream = ?", `SELECT ord, id, type, parent_ord, name, metadata, created_at, updated_at, archived_at
-		FROM entities WHERE stream = ? ORDER BY ord`, addEntity},
-	{sizeOfCounters, countersOfStream, addCounters},
+		FROM entities WHERE stream = ? ORDER BY ord`, addEntity, 1},
+	{sizeOfCounters, countersOfStream, addCounters, counterBlock},
 	{"SELECT count(*) FROM (SELECT 1 FROM parts WHERE stream = ? LIMIT 4096)",
-		"SELECT sort, key, body FROM parts WHERE stream = ? ORDER BY sort, key", addPart},
+		"SELECT sort, key, body FROM parts WHERE stream = ? ORDER BY sort, key", addPart, 1},
 }
 
 func addEntity(c *cursor, cp *store.Checkpoint, n int) error {
