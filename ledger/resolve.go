@@ -52,9 +52,15 @@ func (v *View) Resolve(cat *catalogue.Catalogue, dims []bursar.Dimension) Resolv
 	return r
 }
 
+// usualPath is how long most paths are at most: lists as long as one begin with that room.
+const usualPath = 8
+
 // join adds a leaf and all above it.
 func (r *Resolved) join(v *View, leaf uint32) {
 	r.Leaves = append(r.Leaves, leaf)
+	if r.Path == nil {
+		r.Path = make([]record.Hop, 0, usualPath)
+	}
 	child := uint32(0)
 	for e := leaf; e != 0; e = v.above(e) {
 		if r.has(e) {
@@ -106,7 +112,7 @@ func (v *View) chains(r *Resolved, asks []Ask) (out [][]uint32, over []Applied) 
 	n := 0
 	out = make([][]uint32, 0, len(r.Leaves))
 	for _, leaf := range r.Leaves {
-		var chain []uint32
+		chain := make([]uint32, 0, usualPath)
 		for e := leaf; e != 0; e = v.above(e) {
 			from := len(chain)
 			for i := range asks {
@@ -154,13 +160,13 @@ func (v *View) scopeIDs(def *record.Limit) []string {
 	return ids
 }
 
-// node shows a row to the caller, with what asks want on top of what it has.
-func (v *View) node(n *bursar.Node, row uint32, asks []Ask) {
+// node shows a row, whose id is given, to the caller, with what asks want on top of what it has.
+func (v *View) node(n *bursar.Node, row uint32, id string, asks []Ask) {
 	def := v.Def(row)
 	c := v.Standing(row, def)
 	e := v.Ent(def.Ent)
 	*n = bursar.Node{
-		AssignmentID: store.FormatID(v.RowID(row)), EntityID: e.ID, EntityTypeID: v.typeID(e.Typ), ScopeEntityIDs: noIDs,
+		AssignmentID: id, EntityID: e.ID, EntityTypeID: v.typeID(e.Typ), ScopeEntityIDs: noIDs,
 		Capability: v.Capability(def.Cap), Label: def.Label, Enforcement: enforcement(def.Soft),
 		CurrentUsage: c.Used, Reserved: c.Held, ResetsAt: c.End, Granted: true,
 	}
@@ -205,13 +211,27 @@ func (v *View) nodes(chains [][]uint32, asks []Ask) [][]bursar.Node {
 		n += len(c)
 	}
 	all := make([]bursar.Node, n)
+	ids := v.rowIDs(chains)
 	for i, c := range chains {
 		out[i], all = all[:len(c):len(c)], all[len(c):]
 		for j, ord := range c {
-			v.node(&out[i][j], ord, asks)
+			v.node(&out[i][j], ord, ids[:store.IDLength], asks)
+			ids = ids[store.IDLength:]
 		}
 	}
 	return out
+}
+
+// rowIDs are the ids of all rows of chains, one behind the other in one text.
+func (v *View) rowIDs(chains [][]uint32) string {
+	var room [usualPath * store.IDLength]byte
+	b := room[:0]
+	for _, c := range chains {
+		for _, row := range c {
+			b = store.AppendID(b, v.RowID(row))
+		}
+	}
+	return string(b)
 }
 
 func emptyChains(dims []bursar.Dimension) [][]bursar.Node {

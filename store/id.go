@@ -29,24 +29,29 @@ func LastID(at Head) string {
 
 const MaxRecords = 0xffff // in one commit, so that IdAt stays unique
 
+// IDLength is how many bytes the text of an ID has.
+const IDLength = 36
+
 func FormatID(u [16]byte) string {
+	var b [IDLength]byte
+	return string(AppendID(b[:0], u))
+}
+
+// AppendID adds to b what FormatID returns.
+func AppendID(b []byte, u [16]byte) []byte {
 	const hex = "0123456789abcdef"
-	var b [36]byte
-	j := 0
 	for i, c := range u {
 		if i == 4 || i == 6 || i == 8 || i == 10 {
-			b[j] = '-'
-			j++
+			b = append(b, '-')
 		}
-		b[j], b[j+1] = hex[c>>4], hex[c&15]
-		j += 2
+		b = append(b, hex[c>>4], hex[c&15])
 	}
-	return string(b[:])
+	return b
 }
 
 // ParseID reads the form that FormatID writes, and no other.
 func ParseID(s string) (u [16]byte, ok bool) {
-	if len(s) != 36 {
+	if len(s) != IDLength {
 		return u, false
 	}
 	j := 0
