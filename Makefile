@@ -3,7 +3,7 @@
 # make test   everything that must hold; CI runs this
 # make bench  figures as ratios to a bare net/http handler, all in one run
 # make fuzz   each decoder for FUZZTIME
-# make deps   what the tests need besides Go and Node: PostgreSQL, Chromium
+# make deps   what the tests need besides Go and Node: PostgreSQL, Chromium, curl, jq
 # make cluster three servers on one PostgreSQL, in full: 200,000 requests replayed, 2,000
 #             races, faults; needs PostgreSQL's programs. make test runs less of the same
 # make attack what hostile clients, full disks and damaged files do to a server, each with
@@ -74,6 +74,7 @@ golden:
 	go test ./engine -run Script -update
 	go test ./httpapi -run TestOpenAPICurrent -update
 	go test ./httpapi -run Wire -update
+	go test ./cmd/bursar -run TestReadme -update
 
 fuzz:
 	@set -e; for pkg in $$(go list ./...); do \

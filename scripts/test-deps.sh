@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go and Node, where it is missing, from Debian's
-# packages: PostgreSQL's programs (no server is started: the tests start their own) and
-# Chromium.
+# packages: PostgreSQL's programs (no server is started: the tests start their own),
+# Chromium, and what the README's commands use.
 set -euo pipefail
 
 missing=()
 command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
 [ -x /usr/bin/chromium ] || missing+=(chromium fonts-inter)
+for program in curl jq; do
+  command -v $program >/dev/null || missing+=($program)
+done
 if [ ${#missing[@]} = 0 ]; then
   exit 0
 fi
 if ! command -v apt-get >/dev/null; then
-  echo "The tests need ${missing[*]}: PostgreSQL 13 or newer (initdb, pg_ctl, postgres), /usr/bin/chromium; install them." >&2
+  echo "The tests need ${missing[*]}: PostgreSQL 13 or newer (initdb, pg_ctl, postgres), /usr/bin/chromium, curl, jq; install them." >&2
   exit 1
 fi
 sudo=
