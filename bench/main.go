@@ -47,6 +47,7 @@ var allParts = []part{
 	{"ingest", (*bench).ingestPart},
 	{"batch", (*bench).batchPart},
 	{"reserve", (*bench).reservePart},
+	{"call", (*bench).callPart},
 	{"mixed", (*bench).mixedPart},
 	{"depth", (*bench).depthPart},
 	{"sustained", (*bench).sustainedPart},

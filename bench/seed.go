@@ -113,6 +113,9 @@ func seed(ctx context.Context, e *engine.Engine, customers []tree) (key string, 
 	if _, err = e.CreateFeature(ctx, seeder, bursar.Feature{ID: feature, DisplayName: "Tokens"}); err != nil {
 		return "", err
 	}
+	if err = seedPrices(ctx, e); err != nil {
+		return "", err
+	}
 	if _, key, err = e.CreateAPIKey(ctx, seeder, "bench", bursar.ScopeRuntime, nil); err != nil {
 		return "", err
 	}
@@ -138,6 +141,9 @@ func (t *tree) seed(ctx context.Context, e *engine.Engine) error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := t.seedBudget(ctx, e); err != nil {
+		return err
 	}
 	if !t.Used {
 		return nil
