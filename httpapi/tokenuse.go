@@ -170,6 +170,11 @@ func (t *tokenUses) stream(q *request) (leave func(), err error) {
 
 // run runs the request's operation, in its turn when it is an access token's.
 func (q *request) run() error {
+	if q.spend != nil {
+		if err := q.enterSpend(); err != nil {
+			return err
+		}
+	}
 	if q.token == nil {
 		return q.route.operation.run(q)
 	}

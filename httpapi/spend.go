@@ -1,0 +1,345 @@
+package httpapi
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/spendtoken"
+)
+
+// spending is a spend token as its requests are judged by it. Who spends, it says: a request
+// that says otherwise is refused.
+type spending struct {
+	token *spendtoken.Token
+	pins  []bursar.Dimension // that each request has
+	path  ledger.SpendPath
+	scope []byte // idempotency keys of other attributions are apart from those of this one
+}
+
+func newSpending(t *spendtoken.Token) *spending {
+	s := &spending{token: t}
+	counted := slices.ContainsFunc(t.Blocks, func(b spendtoken.Block) bool { return len(b.Caps) > 0 })
+	add := func(key, value string) {
+		if !hasKey(s.pins, key) {
+			s.pins = append(s.pins, bursar.Dimension{Key: key, Value: value})
+		}
+	}
+	var last string
+	expires := bursar.Time(0)
+	for i := range t.Blocks {
+		b := &t.Blocks[i]
+		if expires == 0 || b.Expires != 0 && b.Expires < expires {
+			expires = b.Expires
+		}
+		var entities []bursar.Dimension
+		for _, p := range b.Entities {
+			add(p.Key, p.Value)
+			entities = append(entities, bursar.Dimension{Key: p.Key, Value: p.Value})
+		}
+		if len(entities) > 0 {
+			s.path.Pins = append(s.path.Pins, entities)
+		} else if i == 0 {
+			s.path.Pins = append(s.path.Pins, nil) // of the customer's own
+		}
+		for _, p := range b.Dims {
+			add(p.Key, p.Value)
+		}
+		if counted && (i == 0 || len(b.Caps) > 0) { // the first stands for all that are made from it
+			c := ledger.SpendEntity{ID: t.IDs[i], Label: b.Label, Expires: expires}
+			for _, limit := range b.Caps {
+				c.Caps = append(c.Caps, bursar.CapabilityAmount{Capability: limit.Capability, Amount: limit.Amount})
+			}
+			s.path.Counted, last = append(s.path.Counted, c), c.ID
+		}
+	}
+	if counted {
+		add(bursar.SpendTokenKey, last)
+	}
+	slices.SortFunc(s.pins, func(a, b bursar.Dimension) int { return cmp.Compare(a.Key, b.Key) })
+	h := sha256.New()
+	for _, text := range append([]string{t.Customer()}, flat(s.pins)...) {
+		h.Write(binary.AppendUvarint(nil, uint64(len(text))))
+		h.Write([]byte(text))
+	}
+	s.scope = h.Sum(nil)
+	return s
+}
+
+func flat(dims []bursar.Dimension) (out []string) {
+	for _, d := range dims {
+		out = append(out, d.Key, d.Value)
+	}
+	return out
+}
+
+// identifySpend finds who holds a spend token.
+func (a *API) identifySpend(text string, now bursar.Time) (p principal, ok bool) {
+	t := a.spendKey.Open(text)
+	if t == nil || now >= t.Expires() || !a.engine.Catalogue().MaySpend(t.Customer(), t.IDs) {
+		return p, false
+	}
+	return principal{id: t.RootID(), access: tokenSpend, spend: t}, true
+}
+
+func errNotTheTokens(pointer, format string, args ...any) error {
+	return bursar.ErrorAt(pointer, bursar.CodeForbidden, format, args...)
+}
+
+// place is the pointer to a member of an item at a place; "?" is the query.
+func placeOf(at, member string) string {
+	if at == "?" {
+		return "?" + member
+	}
+	return at + "/" + member
+}
+
+func placeOfDim(at, member, key string) string {
+	if at == "?" {
+		return "?dimensions[" + key + "]"
+	}
+	return at + "/" + member + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+}
+
+// ofCustomer refuses a request of a spend token about another customer.
+func (q *request) ofCustomer(at, customer string) error {
+	if q.spend == nil || customer == q.spend.token.Customer() {
+		return nil
+	}
+	return errNotTheTokens(placeOf(at, "customerId"), "this spend token is of the customer %q", q.spend.token.Customer())
+}
+
+// named refuses what a spend token may not be used for.
+func (q *request) named(at string, n spendtoken.Name) error {
+	if q.spend == nil || q.spend.token.Allows(n) {
+		return nil
+	}
+	member := "featureId"
+	if n.Currency != "" {
+		member = "currencyId"
+	} else if n.Event != "" {
+		member = "eventName"
+	}
+	return errNotTheTokens(placeOf(at, member), "this spend token is for other features, currencies or events")
+}
+
+func spendName(c bursar.Capability) spendtoken.Name {
+	if c.Kind == bursar.KindCurrency {
+		return spendtoken.Name{Currency: c.ID}
+	}
+	return spendtoken.Name{Feature: c.ID}
+}
+
+// attributed are a request's dimensions with those that its spend token pins.
+func (q *request) attributed(at string, dims []bursar.Dimension) ([]bursar.Dimension, error) {
+	if q.spend == nil {
+		return dims, nil
+	}
+	if err := q.said(at, "dimensions", dims); err != nil {
+		return nil, err
+	}
+	out := withMissing(slices.Clip(dims), q.spend.pins)
+	if len(out) > bursar.MaxDimensions {
+		return nil, bursar.ErrorAt(placeOf(at, "dimensions"), bursar.CodeValidationFailed, "at most %d dimensions, with those of the spend token here are %d", bursar.MaxDimensions, len(out))
+	}
+	return out, nil
+}
+
+// modelDim is what is called, not who calls: it may name an entity that no token pins.
+const modelDim = "model"
+
+// said refuses dimensions that say of who spends what the spend token does not.
+func (q *request) said(at, member string, dims []bursar.Dimension) error {
+	if q.spend == nil {
+		return nil
+	}
+	cat := q.api.engine.Catalogue()
+	for _, d := range dims {
+		i := slices.IndexFunc(q.spend.pins, func(p bursar.Dimension) bool { return p.Key == d.Key })
+		switch {
+		case i >= 0 && (d.Value != q.spend.pins[i].Value || d.Kind != bursar.DimString):
+			return errNotTheTokens(placeOfDim(at, member, d.Key), "this spend token is pinned to %s %q", d.Key, q.spend.pins[i].Value)
+		case i < 0 && d.Key != modelDim && (cat.Attributes(d.Key) || d.Key == bursar.SpendTokenKey):
+			return errNotTheTokens(placeOfDim(at, member, d.Key), "%s names who spends, which the spend token says: it is pinned to no %s", d.Key, d.Key)
+		}
+	}
+	return nil
+}
+
+// ofModel refuses a request about a model that the spend token is not for.
+func (q *request) ofModel(at string, dims []bursar.Dimension) error {
+	if q.spend == nil {
+		return nil
+	}
+	model := ""
+	for _, d := range dims {
+		if d.Key == modelDim {
+			model = d.Value
+		}
+	}
+	switch {
+	case q.spend.token.AllowsModel(model):
+		return nil
+	case model == "":
+		return errNotTheTokens(placeOfDim(at, "dimensions", modelDim), "this spend token is for some models alone: say which one")
+	}
+	return errNotTheTokens(placeOfDim(at, "dimensions", modelDim), "this spend token is not for the model %q", model)
+}
+
+// mayAsk is attributed for a question or use of a capability.
+func (q *request) mayAsk(at string, c bursar.Capability, dims []bursar.Dimension) ([]bursar.Dimension, error) {
+	if q.spend == nil {
+		return dims, nil
+	}
+	if err := q.named(at, spendName(c)); err != nil {
+		return nil, err
+	}
+	out, err := q.attributed(at, dims)
+	if err == nil {
+		err = q.ofModel(at, out)
+	}
+	return out, err
+}
+
+// scoped is an idempotency key, or the id of a call, as the ledger has it: that of a spend
+// token says something only among requests of the same attribution.
+func (q *request) scoped(key string) string {
+	if q.spend == nil || key == "" {
+		return key
+	}
+	sum := sha256.Sum256(append(bytes.Clone(q.spend.scope), key...))
+	return "spend:" + base64.RawURLEncoding.EncodeToString(sum[:24])
+}
+
+// ownReservation refuses a reservation that was not made with the request's spend token, or
+// one of the same attribution: to it, there is none.
+func (q *request) ownReservation(pointer, customer, id string) error {
+	if q.spend == nil {
+		return nil
+	}
+	missing := bursar.Errorf(bursar.CodeReservationNotFound, "there is no reservation %.64q", id)
+	if pointer != "" {
+		missing = bursar.ErrorAt(pointer, bursar.CodeReservationNotFound, "there is no reservation %.64q", id)
+	}
+	got, _, err := q.api.engine.Reservation(q.ctx, ledger.ReadOptions{}, customer, id)
+	if err != nil {
+		return err
+	}
+	for _, pin := range q.spend.pins {
+		if !slices.ContainsFunc(got.Dimensions, func(d bursar.Dimension) bool { return d.Key == pin.Key && d.Value == pin.Value }) {
+			return missing
+		}
+	}
+	return nil
+}
+
+// enterSpend makes sure that what the spend token is counted on is there. What ends a
+// reservation counts on what that is on.
+func (q *request) enterSpend() error {
+	if strings.HasPrefix(q.route.pattern, reservation) {
+		return q.ownReservation("", q.path[0], q.path[1])
+	}
+	s, customer := q.spend, q.spend.token.Customer()
+	ready, err := q.api.engine.SpendsOn(q.ctx, customer, &s.path)
+	if ready || err != nil {
+		return err
+	}
+	if wait := q.api.entries.take(s.token.RootID(), q.start); wait > 0 {
+		return q.errTooMany(wait, "too many tokens with caps were made from this spend token and used: %d at once and %d more each second", entriesBurst, entriesRate)
+	}
+	return q.api.engine.EnterSpend(q.ctx, q.caller(), customer, s.path)
+}
+
+// Limits of how many tokens made from one may begin to be counted on a node: each writes an
+// entity and its limits.
+const (
+	entriesBurst  = 1000
+	entriesRate   = 10
+	entriesForget = 10_000
+)
+
+// entries bound what holders of tokens have the server write.
+type entries struct {
+	mu sync.Mutex
+	of map[string]*allowance // by the id of the token that the server made
+}
+
+func newEntries() *entries { return &entries{of: map[string]*allowance{}} }
+
+// take takes one; a wait above 0, in seconds, means that there is none left.
+func (e *entries) take(root string, now time.Time) (wait int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	a := e.of[root]
+	if a == nil {
+		if len(e.of) >= entriesForget {
+			clear(e.of)
+		}
+		a = &allowance{entriesBurst, now}
+		e.of[root] = a
+	}
+	a.refill(now, entriesRate, entriesBurst)
+	if a.left < 1 {
+		return a.until(entriesRate)
+	}
+	a.left--
+	return 0
+}
+
+// mayReport is mayAsk for usage, which a spend token only adds to.
+func (q *request) mayReport(at, customer, feature string, value bursar.Amount, how *bursar.UpdateBehavior, dims []bursar.Dimension) ([]bursar.Dimension, error) {
+	if q.spend == nil {
+		return dims, nil
+	}
+	if err := q.ofCustomer(at, customer); err != nil {
+		return nil, err
+	}
+	if value.Sign() < 0 {
+		return nil, errNotTheTokens(at+"/value", "a spend token takes nothing back: the value is 0 or more")
+	}
+	if or(how, bursar.Delta) != bursar.Delta {
+		return nil, errNotTheTokens(at+"/updateBehavior", "a spend token adds usage: its updateBehavior is DELTA")
+	}
+	return q.mayAsk(at, bursar.Capability{Kind: bursar.KindFeature, ID: feature}, dims)
+}
+
+// mayTell refuses an event that is not the spend token's to tell, and gives it the dimensions
+// that the token pins.
+func (q *request) mayTell(at string, e *eventFields, ends string) error {
+	if q.spend == nil {
+		return nil
+	}
+	if err := q.ofCustomer(at, e.CustomerID); err != nil {
+		return err
+	}
+	if err := q.named(at, spendtoken.Name{Event: e.EventName}); err != nil {
+		return err
+	}
+	dims, err := q.attributed(at, e.Dimensions)
+	if err != nil {
+		return err
+	}
+	e.Dimensions = dims
+	if ends == "" {
+		return nil
+	}
+	return q.ownReservation(at+"/reservationId", e.CustomerID, ends)
+}
+
+// toldOf refuses what an event says once its usage was read: a reply may tell dimensions, too.
+// What ends a reservation may be of any model: it was one that the token is for when the call
+// was allowed.
+func (q *request) toldOf(at string, dims []bursar.Dimension, ends bool) error {
+	if err := q.said(at, "dimensions", dims); err != nil || ends {
+		return err
+	}
+	return q.ofModel(at, dims)
+}
