@@ -60,10 +60,13 @@ type principal struct {
 	access access
 	token  *bursar.AccessToken // nil = none of these
 	spend  *spendtoken.Token   // the same
+	bound  *bursar.APIKey      // of a key that is not for everybody
 }
 
 // maxCredentialBytes bounds a key before it is hashed.
 const maxCredentialBytes = 256
+
+var errOtherCustomersKey = bursar.Errorf(bursar.CodeForbidden, "this API key is for another customer alone")
 
 var errOtherCustomer = bursar.Errorf(bursar.CodeForbidden, "this spend token is of another customer")
 
@@ -87,7 +90,10 @@ func (q *request) authenticate() error {
 		q.spend = newSpending(p.spend)
 	case p.token != nil && q.route.customer && q.path[0] != p.token.CustomerID:
 		return errNoSuchCustomer()
+	case p.bound != nil && p.bound.CustomerID != "" && q.route.customer && q.path[0] != p.bound.CustomerID:
+		return errOtherCustomersKey
 	case p.token == nil:
+		q.bound = p.bound
 		q.api.lastUse.note(p.id, q.now)
 	}
 	return nil
@@ -263,7 +269,11 @@ func (a *API) identify(text string, now bursar.Time) (p principal, ok bool) {
 	if key == nil || subtle.ConstantTimeCompare(sum[:], key.Hash) != 1 || !key.Live(now) {
 		return p, false
 	}
-	return principal{id: key.ID, access: scopeAccess(key.Scope)}, true
+	p = principal{id: key.ID, access: scopeAccess(key.Scope)}
+	if key.Bound() {
+		p.bound = key
+	}
+	return p, true
 }
 
 func (a *API) identifyToken(text string, now bursar.Time) (p principal, ok bool) {

@@ -111,6 +111,9 @@ func placeOfDim(at, member, key string) string {
 
 // ofCustomer refuses a request of a spend token about another customer.
 func (q *request) ofCustomer(at, customer string) error {
+	if q.bound != nil && q.bound.CustomerID != "" && customer != q.bound.CustomerID {
+		return errNotTheTokens(placeOf(at, "customerId"), "this API key is for the customer %q alone", q.bound.CustomerID)
+	}
 	if q.spend == nil || customer == q.spend.token.Customer() {
 		return nil
 	}
@@ -140,6 +143,9 @@ func spendName(c bursar.Capability) spendtoken.Name {
 
 // attributed are a request's dimensions with those that its spend token pins.
 func (q *request) attributed(at string, dims []bursar.Dimension) ([]bursar.Dimension, error) {
+	if q.bound != nil {
+		return dims, q.names(at, dims)
+	}
 	if q.spend == nil {
 		return dims, nil
 	}
@@ -158,6 +164,9 @@ const modelDim = "model"
 
 // said refuses dimensions that say of who spends what the spend token does not.
 func (q *request) said(at, member string, dims []bursar.Dimension) error {
+	if q.bound != nil {
+		return q.ofType(at, member, dims)
+	}
 	if q.spend == nil {
 		return nil
 	}
@@ -197,7 +206,7 @@ func (q *request) ofModel(at string, dims []bursar.Dimension) error {
 // mayAsk is attributed for a question or use of a capability.
 func (q *request) mayAsk(at string, c bursar.Capability, dims []bursar.Dimension) ([]bursar.Dimension, error) {
 	if q.spend == nil {
-		return dims, nil
+		return q.attributed(at, dims)
 	}
 	if err := q.named(at, spendName(c)); err != nil {
 		return nil, err
@@ -222,7 +231,7 @@ func (q *request) scoped(key string) string {
 // ownReservation refuses a reservation that was not made with the request's spend token, or
 // one of the same attribution: to it, there is none.
 func (q *request) ownReservation(pointer, customer, id string) error {
-	if q.spend == nil {
+	if q.spend == nil && q.bound == nil {
 		return nil
 	}
 	missing := bursar.Errorf(bursar.CodeReservationNotFound, "there is no reservation %.64q", id)
@@ -232,6 +241,12 @@ func (q *request) ownReservation(pointer, customer, id string) error {
 	got, _, err := q.api.engine.Reservation(q.ctx, ledger.ReadOptions{}, customer, id)
 	if err != nil {
 		return err
+	}
+	if q.bound != nil {
+		if q.names("", got.Dimensions) != nil {
+			return missing
+		}
+		return nil
 	}
 	for _, pin := range q.spend.pins {
 		if !slices.ContainsFunc(got.Dimensions, func(d bursar.Dimension) bool { return d.Key == pin.Key && d.Value == pin.Value }) {
@@ -296,11 +311,11 @@ func (e *entries) take(root string, now time.Time) (wait int) {
 
 // mayReport is mayAsk for usage, which a spend token only adds to.
 func (q *request) mayReport(at, customer, feature string, value bursar.Amount, how *bursar.UpdateBehavior, dims []bursar.Dimension) ([]bursar.Dimension, error) {
-	if q.spend == nil {
-		return dims, nil
-	}
 	if err := q.ofCustomer(at, customer); err != nil {
 		return nil, err
+	}
+	if q.spend == nil {
+		return q.attributed(at, dims)
 	}
 	if value.Sign() < 0 {
 		return nil, errNotTheTokens(at+"/value", "a spend token takes nothing back: the value is 0 or more")
@@ -314,7 +329,7 @@ func (q *request) mayReport(at, customer, feature string, value bursar.Amount, h
 // mayTell refuses an event that is not the spend token's to tell, and gives it the dimensions
 // that the token pins.
 func (q *request) mayTell(at string, e *eventFields, ends string) error {
-	if q.spend == nil {
+	if q.spend == nil && q.bound == nil {
 		return nil
 	}
 	if err := q.ofCustomer(at, e.CustomerID); err != nil {

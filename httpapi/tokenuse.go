@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -172,6 +173,11 @@ func (t *tokenUses) stream(q *request) (leave func(), err error) {
 func (q *request) run() error {
 	if q.spend != nil {
 		if err := q.enterSpend(); err != nil {
+			return err
+		}
+	}
+	if q.bound != nil && strings.HasPrefix(q.route.pattern, reservation) {
+		if err := q.ownReservation("", q.path[0], q.path[1]); err != nil {
 			return err
 		}
 	}
