@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"webhook":               {".", "store", "catalogue", "engine"},
 	"client":                {".", "spendtoken"},
 	"gateway":               {".", "client", "spendtoken"},
+	"mcp":                   {".", "client", "spendtoken"},
 	"webui":                 {},
 	"sim":                   {},
 }
