@@ -393,6 +393,15 @@ func (d *Decider) warningsOf(in *bursar.EventInput) []string {
 func (d *Decider) EventConsumedAgain(in *bursar.EventInput, p *record.Placed) bursar.ConsumeResult {
 	res := bursar.ConsumeResult{ID: p.ID(), EventName: in.EventName, Timestamp: p.Row.Head.Now, Properties: in.Dimensions, Duplicate: true}
 	asks := d.asksByCap(func(f func(uint32, bursar.Amount)) {
+		if used, ok := p.Record.(*record.EventUsed); ok { // an event that ended a reservation
+			for _, part := range used.Use.Parts {
+				f(part.Cap, part.Amount)
+				for _, c := range part.Costs {
+					f(c.Cap, c.Amount)
+				}
+			}
+			return
+		}
 		its := map[int]bool{} // the usages of this request
 		for i := p.Index; i < len(p.Row.Recs); i++ {
 			switch r := p.Row.Recs[i].(type) {

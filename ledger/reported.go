@@ -21,6 +21,9 @@ type reportKey struct {
 	place   int
 	content [8]byte
 	twin    *record.Place // if it was recorded before this report
+	// What was recorded with the key before this report, and where, be it with other content.
+	stored   [8]byte
+	storedAt *record.Place
 }
 
 func newReportKeys(items int) *reportKeys {
@@ -36,6 +39,9 @@ func (k *reportKeys) look(d *Decider, i int, key record.Identity, text string, t
 	if other, ok := k.byHash[key.Hash]; ok {
 		if other.content != key.Content {
 			p.Add(pointer(), bursar.CodeIdempotencyKeyReused, "the idempotency key %q is in this request with other content too", text)
+			if other.stored == key.Content {
+				return other.storedAt, false
+			}
 			return nil, false
 		}
 		return other.twin, false
@@ -53,13 +59,14 @@ func (k *reportKeys) look(d *Decider, i int, key record.Identity, text string, t
 		k.of[i] = &record.Place{Seq: e.Seq, Index: e.index}
 		return nil, true
 	}
+	at := &record.Place{Seq: e.Seq, Index: e.index}
 	if e.content != key.Content {
 		err := Reused(pointer(), text)
 		p.Add(err.Fields[0].Pointer, err.Code, "%s", err.Message)
-		return nil, false
+	} else {
+		twin = at
 	}
-	twin = &record.Place{Seq: e.Seq, Index: e.index}
-	k.byHash[key.Hash] = reportKey{i, key.Content, twin}
+	k.byHash[key.Hash] = reportKey{i, key.Content, twin, e.content, at}
 	return twin, false
 }
 

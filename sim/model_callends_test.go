@@ -249,7 +249,7 @@ func (m *model) endByEvent(e bursar.EventInput, end *endingOf) (r bursar.EventRe
 	took := m.endWith(c, now, end.hold, end.x)
 	r.Used, r.Costs = shownAsks(took), costsOfAsks(took)
 	if id := (keyID{"event " + e.EventName, e.IdempotencyKey}); id != (keyID{end.hold.ref.Target, end.hold.ref.Key}) {
-		c.keys[id] = mKey{content: consumedContent(e), at: now}
+		c.keys[id] = mKey{content: consumedContent(e), at: now, consume: bursar.ConsumeResult{Timestamp: now, Used: r.Used, Costs: r.Costs}}
 	}
 	return r
 }
