@@ -65,6 +65,16 @@ func (c *Client) EntityUsage(ctx context.Context, customer, entity string, in Hi
 	return ask[History](ctx, c, call{method: http.MethodGet, path: segments("customers", customer, "entities", entity, "usage"), query: q})
 }
 
+// CustomerUsage reads what the whole customer used in each bucket of time. GroupBy takes no
+// $child.
+func (c *Client) CustomerUsage(ctx context.Context, customer string, in HistoryQuery) (History, error) {
+	q := in.query()
+	setNonEmpty(q, "featureId", in.FeatureID)
+	setNonEmpty(q, "currencyId", in.CurrencyID)
+	setNonEmpty(q, "timezone", in.Timezone)
+	return ask[History](ctx, c, call{method: http.MethodGet, path: segments("customers", customer, "usage"), query: q})
+}
+
 // Denial is a request that was refused.
 type Denial struct {
 	ID         string        `json:"id"`
@@ -197,6 +207,13 @@ type Overview struct {
 		DisplayName string        `json:"displayName"`
 		Last24Hours bursar.Amount `json:"last24Hours"`
 	} `json:"spend"`
+	// Pools last for less than 7 days if these are like the 7 before.
+	Pools []struct {
+		CustomerID string        `json:"customerId"`
+		CurrencyID string        `json:"currencyId"`
+		Left       bursar.Amount `json:"left"`
+		PerDay     bursar.Amount `json:"perDay"`
+	} `json:"pools"`
 }
 
 // Overview reads what the node that answers has decided.

@@ -229,6 +229,13 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 		start := bursar.Time(1_700_000_000_000)
 		return only(c.EntityUsage(ctx, "acme", "a", client.HistoryQuery{FeatureID: "tokens", Start: &start, Granularity: "MONTH", Timezone: "Asia/Tokyo", GroupBy: []string{"$child"}}))
 	},
+	"getCustomerUsage": func(ctx context.Context, c *client.Client) error {
+		start := bursar.Time(1_700_000_000_000)
+		return only(c.CustomerUsage(ctx, "acme", client.HistoryQuery{FeatureID: "tokens", Start: &start, Granularity: "MONTH", Timezone: "Asia/Tokyo", GroupBy: []string{"agentId"}}))
+	},
+	"listForecasts": func(ctx context.Context, c *client.Client) error {
+		return only(c.Forecasts(ctx, "acme", client.ForecastQuery{FeatureID: "tokens", Cadence: "P1M", RootEntityID: "a", Limit: 5}))
+	},
 
 	"listAssignments": func(ctx context.Context, c *client.Client) error {
 		return only(c.Assignments(ctx, "acme", client.AssignmentQuery{EntityID: "a", FeatureID: "tokens"}))

@@ -129,6 +129,10 @@ func TestNobodyHoldsACustomerForLong(t *testing.T) {
 			_, _, err := r.Explain(ctx, o, "acme", ledger.CheckInput{Capability: capability("tokens"), Requested: bursar.AmountFromInt(1e9), Dimensions: onUser})
 			return err
 		}},
+		{"forecasts", func() error {
+			_, _, err := r.Forecasts(ctx, o, "acme", ledger.TreeQuery{Capabilities: tokens, Limit: 20})
+			return err
+		}},
 		{"usage by child", func() error {
 			_, _, err := r.History(ctx, o, "acme", ledger.HistoryQuery{Capability: capability("people"), EntityID: "user-3", From: r.Now() - bursar.Time(time.Hour), GroupBy: []string{"$child"}})
 			return err

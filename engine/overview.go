@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/ledger"
@@ -101,9 +102,15 @@ func compareClosest(a, b closest) int {
 // Spend is what the customers in memory were charged in each currency since from, to the
 // quarter of an hour: of those that were charged anything, the MaxSpenders last used.
 func (e *Engine) Spend(ctx context.Context, from bursar.Time) (map[string]bursar.Amount, error) {
+	out := map[string]bursar.Amount{}
+	err := e.eachSpend(ctx, from, func(_ *customer, x bursar.Capability, sum bursar.Amount) { out[x.ID] = out[x.ID].Add(sum) })
+	return out, err
+}
+
+// eachSpend calls f with what each of those customers was charged in each currency.
+func (e *Engine) eachSpend(ctx context.Context, from bursar.Time, f func(c *customer, x bursar.Capability, sum bursar.Amount)) error {
 	list := e.residents.all()
 	slices.SortFunc(list, func(a, b *customer) int { return cmp.Compare(b.used.Load(), a.used.Load()) })
-	out := map[string]bursar.Amount{}
 	asked := 0
 	for _, c := range list {
 		var caps []bursar.Capability
@@ -123,12 +130,44 @@ func (e *Engine) Spend(ctx context.Context, from bursar.Time) (map[string]bursar
 		for _, x := range caps {
 			sum, err := e.seriesSum(ctx, c.id, store.SeriesQuery{Capability: x, From: ledger.BucketOf(from), To: ledger.BucketOf(e.now()) + 1})
 			if err != nil {
-				return nil, err
+				return err
 			}
-			out[x.ID] = out[x.ID].Add(sum)
+			f(c, x, sum)
 		}
 	}
-	return out, nil
+	return nil
+}
+
+// PoolEnd is a prepaid pool that is nearly used up: what is left of it, and what its customer
+// was charged in a day on average.
+type PoolEnd struct {
+	CustomerID, CurrencyID string
+	Left                   bursar.Amount // below 0: an overdraft
+	PerDay                 bursar.Amount
+}
+
+// EndingPools are the pools, of the customers that Spend looks at, that last for fewer than so
+// many days if these are like as many days before. The n that end first are told, by when.
+func (e *Engine) EndingPools(ctx context.Context, days int64, n int) ([]PoolEnd, error) {
+	out := []PoolEnd{}
+	cat := e.cat.Load()
+	err := e.eachSpend(ctx, e.now()-bursar.Time(days)*bursar.Time(24*time.Hour), func(c *customer, x bursar.Capability, sum bursar.Amount) {
+		if !cat.Prepaid(x.ID) || sum.Sign() <= 0 {
+			return
+		}
+		c.mu.RLock()
+		v := c.st.ViewAt(e.now(), cat)
+		b, gone := v.Balance(x), v.Cust() == nil || v.Cust().ArchivedAt != nil
+		c.mu.RUnlock()
+		perDay, ok := sum.MulDiv(bursar.AmountFromInt(1), days)
+		if left := b.Limit.Sub(b.Used); !gone && ok && perDay.Sign() > 0 && left.Less(sum) {
+			out = append(out, PoolEnd{CustomerID: c.id, CurrencyID: x.ID, Left: left, PerDay: perDay})
+		}
+	})
+	slices.SortFunc(out, func(a, b PoolEnd) int {
+		return cmp.Or(cmp.Compare(a.Left.Ratio(a.PerDay), b.Left.Ratio(b.PerDay)), cmp.Compare(a.CustomerID, b.CustomerID), cmp.Compare(a.CurrencyID, b.CurrencyID))
+	})
+	return out[:min(n, len(out))], err
 }
 
 // CountCustomers counts the customers that are not archived, up to MaxCounted. It reads

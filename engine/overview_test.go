@@ -123,3 +123,31 @@ func TestClosestAndSpend(t *testing.T) {
 	}
 	r.close()
 }
+
+// A pool ends within a week if its customer goes on as in the week before; the one that ends
+// first comes first, an overdraft before all.
+func TestEndingPools(t *testing.T) {
+	r := shop(t, mem.New(), "long", "short", "over", "idle")
+	for customer, granted := range map[string]string{"long": "1000", "short": "100", "over": "10", "idle": "1"} {
+		r.grant(bursar.GrantInput{CustomerID: customer, Amount: amount(granted), DisplayName: customer})
+	}
+	for customer, used := range map[string]int64{"long": 70, "short": 60, "over": 14} {
+		_, _, err := r.ReportConsumption(t.Context(), tester, "/credits/consumption", []bursar.UsageInput{{CustomerID: customer, CurrencyID: "gold",
+			Value: bursar.AmountFromInt(used), IdempotencyKey: "k"}})
+		r.must(err)
+	}
+	r.advance(24 * time.Hour)
+	got, err := r.EndingPools(t.Context(), 7, 5)
+	r.must(err)
+	if len(got) != 2 || got[0].CustomerID != "over" || got[0].Left != amount("-4") || got[0].PerDay != amount("2") ||
+		got[1].CustomerID != "short" || got[1].Left != amount("40") {
+		t.Errorf("%+v", got)
+	}
+	if first, err := r.EndingPools(t.Context(), 7, 1); err != nil || len(first) != 1 || first[0].CustomerID != "over" {
+		t.Errorf("%+v, %v", first, err)
+	}
+	r.advance(7 * 24 * time.Hour)
+	if got, err := r.EndingPools(t.Context(), 7, 5); err != nil || len(got) != 0 {
+		t.Errorf("after a week without usage: %+v, %v", got, err)
+	}
+}

@@ -21,6 +21,7 @@ var tokenRoutes = map[string]string{
 	"GET /entity-types": "read", "GET /features": "read", "GET /features/{featureId}": "read", "GET /credits/custom-currencies": "read",
 	"GET " + customer: "read", "GET " + customer + "/entities": "read", "GET " + customer + "/entities/{entityId}": "read",
 	"PATCH " + customer + "/entities/{entityId}": "manage", "GET " + customer + "/entities/{entityId}/usage": "read",
+	"GET " + customer + "/usage": "read", "GET " + customer + "/forecast": "read",
 	"GET " + assignments: "read", "PUT " + assignments: "manage", "GET " + assignments + "/{assignmentId}": "read", "DELETE " + assignments + "/{assignmentId}": "manage",
 	"POST " + customer + "/entities/{entityId}/freeze": "manage", "POST " + customer + "/entities/{entityId}/thaw": "manage", "GET " + customer + "/freezes": "read",
 	"POST " + assignments + boosts: "manage", "GET " + assignments + boosts: "read", "DELETE " + assignments + boosts + "/{boostId}": "manage",
@@ -156,6 +157,10 @@ func (w *tokenWorld) targets(r *route, base, customer, entity string) []string {
 		return []string{path + "?parentId=" + entity, path + "?includeArchived=true&search=" + entity}
 	case "/customers/{customerId}/entities/{entityId}/usage":
 		return []string{path + "?featureId=calls&startDate=2026-09-01T00:00:00Z&groupBy=$child,model"}
+	case "/customers/{customerId}/usage":
+		return []string{path + "?featureId=calls&startDate=2026-09-01T00:00:00Z&groupBy=userId,model"}
+	case "/customers/{customerId}/forecast":
+		return []string{path + "?featureId=calls&rootEntityId=" + entity, path + "?featureId=calls"}
 	case "/customers/{customerId}/allocation":
 		return []string{path + "?featureId=calls&entityId=" + entity}
 	case "/customers/{customerId}/governance", streamPattern:

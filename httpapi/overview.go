@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/ledger"
 )
 
@@ -22,8 +23,9 @@ type overviewOut struct {
 	HoldsOpen int64           `json:"holdsOpen"`
 	Closest   []closestRow    `json:"closest" doc:"The 20 limits, hard or soft, that have used most, from 80 % on."`
 	Binding   []boundOut      `json:"binding" doc:"The 20 limits that denied most since then."`
-	Names     []displayName   `json:"names" doc:"Of the customers and entities that closest and binding mention, where they have one."`
+	Names     []displayName   `json:"names" doc:"Of the customers and entities that closest, binding and pools mention, where they have one."`
 	Spend     []currencySpend `json:"spend"`
+	Pools     []poolEndOut    `json:"pools" doc:"The 20 prepaid pools that end first, of those that last for less than 7 days if these are like the 7 before; looked for once a minute."`
 }
 
 type decisionCounts struct {
@@ -69,6 +71,13 @@ type currencySpend struct {
 	Last24Hours bursar.Amount `json:"last24Hours"`
 }
 
+type poolEndOut struct {
+	CustomerID string        `json:"customerId"`
+	CurrencyID string        `json:"currencyId"`
+	Left       bursar.Amount `json:"left" doc:"What is not used; below 0: an overdraft."`
+	PerDay     bursar.Amount `json:"perDay" doc:"What was used in a day, on average."`
+}
+
 // Limits of an overview, and for how long what it takes a search to find is shown again.
 const (
 	overviewRows  = 20
@@ -76,6 +85,7 @@ const (
 	overviewFor   = 2 * bursar.Time(time.Second)
 	customersFor  = bursar.Time(time.Minute)
 	overviewSpend = bursar.Time(24 * time.Hour)
+	poolDays      = 7
 )
 
 // overviewCache keeps what an overview searches for, so that many who look at once cost
@@ -86,11 +96,12 @@ type overviewCache struct {
 	closest           []ledger.Closest
 	spend             map[string]bursar.Amount
 	customers         int
+	pools             []engine.PoolEnd
 	holdsOpen         int64
 }
 
 func (a *API) overview(c call, _ *nothing) (overviewOut, uint64, error) {
-	out := overviewOut{AsOf: c.now, Since: a.observed.since, Closest: []closestRow{}, Spend: []currencySpend{}}
+	out := overviewOut{AsOf: c.now, Since: a.observed.since, Closest: []closestRow{}, Spend: []currencySpend{}, Pools: []poolEndOut{}}
 	cache := &a.overviews
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
@@ -106,6 +117,9 @@ func (a *API) overview(c call, _ *nothing) (overviewOut, uint64, error) {
 			out.Spend = append(out.Spend, currencySpend{cur.ID, cur.DisplayName, cur.Symbol, sum})
 		}
 	}
+	for _, p := range cache.pools {
+		out.Pools = append(out.Pools, poolEndOut(p))
+	}
 	a.observed.show(&out)
 	out.Names = a.namesIn(&out)
 	return out, 0, nil
@@ -119,6 +133,9 @@ func (a *API) namesIn(o *overviewOut) []displayName {
 	}
 	for _, b := range o.Binding {
 		mentioned[b.CustomerID] = append(append(mentioned[b.CustomerID], orZero(b.EntityID)), b.ScopeEntityIDs...)
+	}
+	for _, p := range o.Pools {
+		mentioned[p.CustomerID] = append(mentioned[p.CustomerID], "")
 	}
 	out := []displayName{}
 	names := a.engine.DisplayNames(mentioned)
@@ -144,6 +161,9 @@ func (o *overviewCache) search(c call) (err error) {
 	}
 	if o.counted == 0 || now-o.counted >= customersFor {
 		if o.customers, err = e.CountCustomers(c.ctx); err != nil {
+			return err
+		}
+		if o.pools, err = e.EndingPools(c.ctx, poolDays, overviewRows); err != nil {
 			return err
 		}
 		o.counted = now

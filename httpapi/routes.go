@@ -161,6 +161,8 @@ func (a *API) governanceRoutes() []row {
 		{"GET", customer + "/freezes", v1, shows, 200, rows(freezeAt, a.listFreezes, viewListedFreeze), "List freezes: what is frozen"},
 		{"GET", customer + "/entities/{entityId}/usage", v1, shows, 200, read(a.entityUsage, viewHistory), "Get entity usage: over time"},
 
+		{"GET", customer + "/usage", v1, shows, 200, read(a.customerUsage, viewHistory), "Get customer usage: over time"},
+		{"GET", customer + "/forecast", v1, shows, 200, readAs(a.forecasts), "List forecasts: when limits run out, the soonest first"},
 		{"GET", customer + "/allocation", v1, shows, 200, readAs(a.allocation), "List allocations: how limits are shared out"},
 		{"POST", customer + "/simulate", v1, shows, 200, orJob[simulationOut](readAs(a.simulate)), "Simulate limits: try drafts against what happened"},
 	}

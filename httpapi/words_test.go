@@ -251,6 +251,10 @@ var memberWords = map[string]string{
 // schemaWords describes a schema by its name. "PageOf…" is a page of what follows, and
 // "…In" and "…Patch" are what is sent to make or change what precedes.
 var schemaWords = map[string]string{
+	"PoolEnd":           "A prepaid pool that is nearly used up.",
+	"Forecast":          "What is expected of a limit until its period ends, from the usage of the weeks before.",
+	"ForecastRow":       "A limit with what is expected of it.",
+	"Forecasts":         "Limits with what is expected of them, those first that run out the soonest.",
 	"Settings":          "What holds for the whole environment.",
 	"SettingsPatch":     "What is to change of the settings; what is left out stays.",
 	"Report":            "A report that was recorded.",

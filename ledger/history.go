@@ -62,14 +62,17 @@ type Line struct {
 
 var granularities = map[Granularity]string{Hour: "PT1H", Day: "P1D", Week: "P1W", Month: "P1M"}
 
-// BeginOf is Begin of what the query names: an entity, or the customer.
+// BeginOf is Begin of what the query names: an entity, or the customer. To a token with a root
+// that is all there is of the customer.
 func (h *HistoryRun) BeginOf(v *View) error {
 	if id := h.Q.EntityID; id != "" {
 		if h.Ent = v.EntOrd(id); h.Ent == 0 {
 			return ErrNoEntity(id)
 		}
-	} else if v.Root != 0 {
+	} else if v.Root == seesNone {
 		return errNotForTokens
+	} else {
+		h.Ent = v.Root
 	}
 	return h.Begin(v)
 }

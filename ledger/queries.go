@@ -108,6 +108,7 @@ const (
 	SortScopeSize    TreeSort = "scopeSize"
 	SortID           TreeSort = "id"
 	SortCreatedAt    TreeSort = "createdAt"
+	SortPace         TreeSort = "pace" // what the window's end would bring at the pace so far, by the limit
 )
 
 // TreeScope filters limits by whether they have scope entities.
@@ -134,7 +135,8 @@ type TreeQuery struct {
 	ParentID        *string // only direct children; "" = the customer's roots
 	IncludeArchived bool
 	Label           *string
-	After           []byte // a page's Next; nil = from the beginning
+	Cadence         bursar.Cadence // only limits of it; zero = of any
+	After           []byte         // a page's Next; nil = from the beginning
 	Limit           int
 	// Effective, in tree mode: of which capability rows tell what is effective.
 	Effective bursar.Capability

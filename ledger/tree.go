@@ -286,7 +286,7 @@ func (s *TreeScan) entity(v *View, ord uint32) {
 
 // wantsRow tells whether the filters let a limit through, whatever it has used.
 func (s *TreeScan) wantsRow(v *View, def *record.Limit) bool {
-	return v.SeesRow(def) && (s.Q.Label == nil || def.Label == *s.Q.Label) &&
+	return v.SeesRow(def) && (s.Q.Label == nil || def.Label == *s.Q.Label) && (s.Q.Cadence == bursar.Cadence{} || def.Sched.Cadence == s.Q.Cadence) &&
 		(s.Q.Scope != ScopeNodeWide || len(def.Scope) == 0) && (s.Q.Scope != ScopeScoped || len(def.Scope) > 0)
 }
 
@@ -312,6 +312,8 @@ func (s *TreeScan) limit(v *View, row uint32, def *record.Limit) {
 		x.none, x.amount = !def.Limited, v.LimitNow(row, def)
 	case SortCurrentUsage:
 		x.amount = v.Standing(row, def).Used
+	case SortPace:
+		x.none, x.number = !def.Limited, v.pace(row, def)
 	default:
 		if x.none = !def.Limited; def.Limited {
 			x.number = Utilization(v.Standing(row, def).Used, v.LimitNow(row, def))

@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/ledger"
+)
+
+// ForecastRow is a limit with what is expected of it.
+type ForecastRow struct {
+	ledger.TreeRow
+	ledger.Forecast
+}
+
+// Forecasts foresees the limits of a query that are the fastest to use themselves up, in no
+// particular order. Rows are as of one moment; histories are read after it, one by one.
+func (e *Engine) Forecasts(ctx context.Context, o ledger.ReadOptions, customer string, q ledger.TreeQuery) ([]ForecastRow, ledger.TreePage, error) {
+	q.SortBy, q.Desc = ledger.SortPace, true
+	page, err := e.Tree(ctx, o, customer, q)
+	if err != nil {
+		return nil, page, err
+	}
+	out := make([]ForecastRow, 0, len(page.Rows))
+	for i := range page.Rows {
+		r := &page.Rows[i]
+		if r.Limit == nil || r.Limit.UsageLimit == nil {
+			continue
+		}
+		f, err := e.forecast(ctx, o, customer, r.Limit.AssignmentID)
+		if err != nil {
+			return nil, page, err
+		}
+		out = append(out, ForecastRow{*r, f})
+	}
+	return out, page, nil
+}
+
+// forecast foresees one limit.
+func (e *Engine) forecast(ctx context.Context, o ledger.ReadOptions, customer, id string) (ledger.Forecast, error) {
+	f := ledger.NewForecast(e.cat.Load(), id)
+	reads := false
+	if _, err := e.readCustomer(ctx, o, customer, func(v *ledger.View) (err error) {
+		reads, err = f.Begin(v)
+		return err
+	}); err != nil {
+		return ledger.Forecast{}, err
+	}
+	if reads {
+		err := e.share.turn(ctx, customer, func(ctx context.Context) error {
+			_, err := e.gather(ctx, o, customer, f.History)
+			return err
+		})
+		var problem *bursar.Error
+		switch {
+		case errors.As(err, &problem) && problem.Code == bursar.CodeTooMuchToRead:
+			f.TooMuch()
+		case err != nil:
+			return ledger.Forecast{}, err
+		}
+	}
+	return f.End()
+}
