@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 const page1 = (server, attributes) => `<!doctype html><html lang="en"><title>Vendor</title>
 <style>bursar-governance { --bursar-accent: rgb(120, 40, 200); }</style>
 <script src="${server.url}/embed.js"></script>
-<bursar-governance customer="shop" ${attributes}></bursar-governance>
+<bursar-governance customer="shop" view="tree" ${attributes}></bursar-governance>
 <script>
   window.asked = 0;
   document.querySelector("bursar-governance").addEventListener("tokenexpiring", () => window.asked++);
@@ -160,7 +160,7 @@ export function embedTests(browser, server) {
         });
         const page = await browser.newPage({ viewport: { width: 1600, height: 900 } });
         page.setDefaultTimeout(60_000);
-        await page.goto(`${server.url}/embed#customer=wide&token=${server.key}`);
+        await page.goto(`${server.url}/embed#customer=wide&view=tree&token=${server.key}`);
         await page.getByLabel("Capability").selectOption("feature:rows");
         await page.getByRole("row", { name: /Research and development/ }).waitFor();
         for (const width of [320, 360, 480, 640, 700, 768, 800, 860, 899, 940, 1024, 1280, 1600]) {

@@ -560,7 +560,7 @@ export function flowTests(browser, server, createServer) {
       async () => {
         const reader = await browser.newPage();
         await reader.addInitScript(key => sessionStorage.setItem("bursar-key", key), server.readKey);
-        await reader.goto(`${server.url}/console/customers/acme`);
+        await reader.goto(`${server.url}/console/customers/acme/tree`);
         await reader.getByRole("row", { name: /Search/ }).waitFor();
         assert.equal(await reader.getByRole("button", { name: "Import" }).count(), 0);
         await reader.getByRole("row", { name: /Search/ }).click();

@@ -84,7 +84,9 @@ export function hostileTests(browser, server) {
         await page.addInitScript(key => sessionStorage.setItem("bursar-key", key), server.key);
         const at = "/console/customers/evil";
         for (const path of [
+          `${at}/tree`,
           at,
+          `${at}/usage`,
           `${at}/tree?node=e0`,
           `${at}/tree?node=e20`,
           `${at}/credits`,
@@ -101,7 +103,7 @@ export function hostileTests(browser, server) {
         ]) {
           await page.goto(server.url + path);
           await page.waitForTimeout(600);
-          if (path === at) {
+          if (path === `${at}/tree`) {
             await page.locator(".grid .name").nth(49).waitFor();
             // All of them are there, as text.
             const shown = await page.evaluate(() => document.querySelectorAll(".grid .name").length);

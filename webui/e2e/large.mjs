@@ -31,7 +31,7 @@ export function largeTests(browser, server) {
         await page.addInitScript(k => sessionStorage.setItem("bursar-key", k), key);
         await page.goto(`${server.url}/console`);
         const start = performance.now();
-        await page.goto(`${server.url}/console/customers/large`);
+        await page.goto(`${server.url}/console/customers/large/tree`);
         await page.getByRole("row", { name: /Team/ }).first().waitFor();
         const first = performance.now() - start;
         const openStart = performance.now();

@@ -165,6 +165,7 @@ export function moneyTests(browser, server) {
         const id = await team();
         const page = await open("/console/customers");
         await page.getByRole("link", { name: "Money", exact: true }).click();
+        await page.getByRole("link", { name: "Budgets", exact: true }).click();
         await page.getByRole("row", { name: new RegExp(`Purse ${made}`) }).click();
         await dialogOf(page)
           .getByRole("heading", { name: `Purse ${made}` })
@@ -192,7 +193,7 @@ export function moneyTests(browser, server) {
         assert.equal(await amount(page).inputValue(), "77");
         await page.evaluate(() => history.back());
         await button("Discard", page).click();
-        await page.getByRole("heading", { name: "Customers" }).waitFor();
+        await page.locator('.tabs [aria-current="page"]', { hasText: "Overview" }).waitFor();
         assert.equal((await limits(id))[0].usageLimit, 1000);
         await page.close();
       },
@@ -326,7 +327,7 @@ export function moneyTests(browser, server) {
       "money: a part that failed to load can be tried again, beside what is there",
       async () => {
         const id = await team();
-        const page = await open(at);
+        const page = await open(`${at}/tree`);
         await page.getByRole("row", { name: new RegExp(`Purse ${made}`) }).waitFor();
         await page.route(/NodeDrawer.*\.js/, route => route.abort());
         await page.getByRole("row", { name: new RegExp(`Purse ${made}`) }).click();

@@ -70,7 +70,7 @@ async function served(child, url, key) {
 }
 
 /** The binary on an empty store. */
-export async function startServer() {
+export async function startServer(more = []) {
   const vendorPort = await freePort();
   const key = "bsk_e2e_0123456789abcdef0123456789abcdef";
   const args = [
@@ -82,6 +82,7 @@ export async function startServer() {
     "--webhook-allow",
     "127.0.0.0/8",
     "--webhook-allow-http",
+    ...more,
   ];
   const child = spawn(build(), args, {
     env: { ...process.env, BURSAR_ADMIN_KEY: key, BURSAR_EMBED_ORIGINS: `http://localhost:${vendorPort}` },

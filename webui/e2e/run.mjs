@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { embedTests } from "./embed.mjs";
 import { flowTests } from "./flows.mjs";
 import { hostileTests } from "./hostile.mjs";
+import { insightTests } from "./insight.mjs";
 import { largeTests } from "./large.mjs";
 import { moneyTests } from "./money.mjs";
 import { out, startBrowser, startDemo, startServer, stopAll } from "./rig.mjs";
@@ -59,7 +60,7 @@ let broken = false;
 try {
   const tests = [];
   const wants = name => new RegExp(only).test(name);
-  if (!only.startsWith("screen")) {
+  if (!only.startsWith("screen") && !only.startsWith("insight")) {
     const server = await startServer();
     tests.push(
       ...flowTests(browser, server, createServer),
@@ -70,6 +71,7 @@ try {
       ...largeTests(browser, server),
     );
   }
+  if (only === "" || only.startsWith("insight")) tests.push(...(await insightTests(browser)));
   if (only === "" || only.startsWith("screen")) tests.push(...(await screenTests(browser)));
   for (const [name, test] of tests) {
     if (!wants(name)) continue;

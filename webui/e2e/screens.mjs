@@ -29,10 +29,13 @@ export async function furnish(call) {
 export const screens = [
   { name: "home", path: () => "/console", show: settled },
   { name: "customers", path: () => "/console/customers", show: settled },
-  { name: "tree", path: () => "/console/customers/acme", show: grid },
+  { name: "overview", path: () => "/console/customers/acme", show: settled },
+  { name: "usage", path: () => "/console/customers/acme/usage", show: settled },
+  { name: "embed-overview", path: key => `/embed#customer=acme&token=${key}`, show: settled },
+  { name: "tree", path: () => "/console/customers/acme/tree", show: grid },
   {
     name: "tree-open",
-    path: () => "/console/customers/acme",
+    path: () => "/console/customers/acme/tree",
     show: async page => {
       await grid(page);
       await tool(page, "Open all");
@@ -41,7 +44,7 @@ export const screens = [
   },
   {
     name: "tree-ranked",
-    path: () => "/console/customers/acme",
+    path: () => "/console/customers/acme/tree",
     show: async page => {
       await grid(page);
       await tool(page, "Ranked");
@@ -71,7 +74,7 @@ export const screens = [
   },
   {
     name: "bulk",
-    path: () => "/console/customers/acme",
+    path: () => "/console/customers/acme/tree",
     show: async page => {
       await grid(page);
       for (const name of ["Operations", "Product", "Engineering"]) await page.getByLabel(`Select ${name}`).check();
@@ -81,7 +84,7 @@ export const screens = [
   },
   {
     name: "import",
-    path: () => "/console/customers/acme",
+    path: () => "/console/customers/acme/tree",
     show: async page => {
       await grid(page);
       await tool(page, "Import");
@@ -208,7 +211,7 @@ export const screens = [
     path: () => "/console",
     show: page => page.getByRole("button", { name: "Sign out" }).click(),
   },
-  { name: "embed", path: key => `/embed#customer=acme&token=${key}`, show: grid },
+  { name: "embed", path: key => `/embed#customer=acme&view=tree&token=${key}`, show: grid },
   {
     name: "embed-explain",
     path: key => `/embed#customer=acme&token=${key}`,

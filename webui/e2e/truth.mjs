@@ -61,7 +61,7 @@ export function truthTests(browser, server) {
           { entityId: "head", usageLimit: 10 },
           { entityId: "west", usageLimit: 1000, cadence: "P1D" },
         ]);
-        const page = await open(at);
+        const page = await open(`${at}/tree`);
         await page.getByLabel("Capability").selectOption("currency:gold");
         await page.getByLabel("Find by name or id").fill("West");
         await page.getByRole("row", { name: /^Select West wing.*OK/ }).waitFor();
@@ -91,7 +91,7 @@ export function truthTests(browser, server) {
       async () => {
         await limits([{ entityId: "east", usageLimit: 100 }]);
         await use(90, { squadId: "east" });
-        const page = await open(at);
+        const page = await open(`${at}/tree`);
         const asked = [];
         page.on("request", r => /\/denials/.test(r.url()) && asked.push(r.url()));
         await page.getByLabel("Capability").selectOption("currency:gold");
@@ -112,7 +112,7 @@ export function truthTests(browser, server) {
           { entityId: "lines", usageLimit: 50, cadence: "PT15M", label: "surge" },
         ]);
         await use(20, { squadId: "lines" });
-        const page = await open(at);
+        const page = await open(`${at}/tree`);
         await page.getByLabel("Capability").selectOption("currency:gold");
         await page.getByLabel("Period of the limits").selectOption("P1M");
         await page.getByRole("row", { name: /Line up.*month.*20 used of 1,000/ }).waitFor();
@@ -150,6 +150,25 @@ export function truthTests(browser, server) {
         await button("Undo", page).last().click();
         await page.getByText(/^Undone/).waitFor();
         assert.equal((await call("GET", "/customers/truth/entities/r2")).data.archivedAt, null);
+        await page.close();
+      },
+    ],
+    [
+      "truth: whoever leaves can be stopped, with all that is theirs, instead of letting it loose",
+      async () => {
+        const page = await open(`${at}/tree?node=east`);
+        await button("Archive", dialogOf(page)).click();
+        const d = dialogOf(page);
+        await d.getByLabel(/freeze it with all below/).check();
+        assert.equal(await button("Freeze", d).isDisabled(), true);
+        await d.getByLabel("Reason").fill("has left");
+        await button("Freeze", d).click();
+        await page.getByText("East wing is frozen, with all below it").waitFor();
+        assert.equal((await call("GET", "/customers/truth/entities/east")).data.archivedAt, null);
+        assert.equal((await check(1, { robotId: "r2" })).data.isGranted, false);
+        await button("Undo", page).last().click();
+        await page.getByText(/^Undone/).waitFor();
+        assert.equal((await call("GET", "/customers/truth/freezes")).data.length, 0);
         await page.close();
       },
     ],

@@ -51,6 +51,22 @@ export type EffectiveLimit = {
 };
 export type Tree = Page<TreeRow> & { asOf: string };
 
+/** What is expected of a limit until its period ends. */
+export type Forecast = {
+  /** Why nothing is. */
+  refused: "HISTORY_TOO_SHORT" | "WINDOW_TOO_SHORT" | "SCOPED" | "NOT_ADDITIVE" | "TOO_MUCH_TO_READ" | "LIMIT_GONE" | null;
+  step: "HOUR" | "DAY" | null;
+  steps: number;
+  perDay: Amount | null;
+  expected: Amount | null;
+  low: Amount | null;
+  high: Amount | null;
+  runsOutAt: string | null;
+  runsOutEarliest: string | null;
+  runsOutLatest: string | null;
+};
+export type ForecastRow = TreeRow & { forecast: Forecast };
+
 export type EntityType = {
   revision: string;
   id: string;
@@ -362,6 +378,8 @@ export type Overview = {
   }[];
   names: { customerId: string; entityId: string | null; displayName: string }[];
   spend: { currencyId: string; displayName: string; symbol: string | null; last24Hours: Amount }[];
+  /** Prepaid pools that last for less than 7 days as things go. */
+  pools: { customerId: string; currencyId: string; left: Amount; perDay: Amount }[];
 };
 
 /** Work that takes longer than a request. */

@@ -150,7 +150,9 @@ function Frame({ onSignOut }: { onSignOut: () => void }) {
           <Switch>
             <Route path="/console" component={Home} />
             <Route path="/console/customers" component={Customers} />
-            <Route path="/console/customers/:id/:tab?">{p => <CustomerPage id={decodeURIComponent(p.id)} tab={p.tab ?? "tree"} />}</Route>
+            <Route path="/console/customers/:id/:tab?">
+              {p => <CustomerPage id={decodeURIComponent(p.id)} tab={p.tab ?? "overview"} />}
+            </Route>
             <Route path="/console/catalogue/:part?">{p => <Catalogue part={p.part ?? "types"} />}</Route>
             <Route path="/console/developers/:part?">{p => <Developers part={p.part ?? "keys"} />}</Route>
             <Route path="/">

@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { ChevronRight } from "lucide-react";
-import { Link } from "wouter";
+import { Link, useLocation } from "wouter";
 import { isStatus, path } from "../api/client";
 import type { Customer, One } from "../api/types";
 import { GovernanceView } from "../governance/GovernanceView";
 import { Holds } from "../governance/Holds";
-import { SessionProvider, useStart } from "../governance/session";
+import { SessionProvider, useStart, type View } from "../governance/session";
 import { CopyButton, Empty, Reading, Trouble } from "../ui";
 import { Access } from "./Access";
 import { Credits } from "./Credits";
@@ -14,6 +14,8 @@ import { Parts } from "./Parts";
 import { useApi } from "./session";
 
 const parts = [
+  ["overview", "Overview"],
+  ["usage", "Usage"],
   ["tree", "Budgets"],
   ["credits", "Credits"],
   ["entitlements", "Entitlements"],
@@ -23,9 +25,12 @@ const parts = [
   ["access", "Access"],
 ] as const;
 
+const views: View[] = ["overview", "usage", "tree", "explain", "activity"];
+
 /** One customer: its governance as its own admins see it, and what only the vendor does. */
 export function CustomerPage({ id, tab }: { id: string; tab: string }) {
   const api = useApi();
+  const [, navigate] = useLocation();
   const got = useQuery({ queryKey: ["customer", id], queryFn: () => api.get<One<Customer>>(path`/customers/${id}`) });
   const c = got.data?.data;
   if (got.isError && !c)
@@ -48,7 +53,8 @@ export function CustomerPage({ id, tab }: { id: string; tab: string }) {
         )}
       </div>
     );
-  const governance = tab === "tree" || tab === "explain" || tab === "activity";
+  const base = `/console/customers/${encodeURIComponent(id)}`;
+  const governance = views.find(v => v === tab);
   return (
     <div className={`customer ${tab === "tree" ? "filled" : ""}`}>
       <div className="customer-head">
@@ -64,9 +70,16 @@ export function CustomerPage({ id, tab }: { id: string; tab: string }) {
           </span>
           {c?.archivedAt && <span className="chip">archived</span>}
         </div>
-        <Parts base={`/console/customers/${encodeURIComponent(id)}`} at={tab} parts={parts} label="Parts of the customer" />
+        <Parts base={base} at={tab} parts={parts} label="Parts of the customer" />
       </div>
-      {governance && <GovernanceView api={api} customerId={id} view={tab as "tree" | "explain" | "activity"} />}
+      {governance && (
+        <GovernanceView
+          api={api}
+          customerId={id}
+          view={governance}
+          onView={(view, query) => navigate(`${base}/${view}${query && `?${query}`}`)}
+        />
+      )}
       {tab === "credits" && <Credits customerId={id} />}
       {tab === "entitlements" && <Entitlements customerId={id} />}
       {tab === "holds" && <CustomerHolds id={id} />}

@@ -98,7 +98,7 @@ function AddCustomer({ onClose }: { onClose: () => void }) {
       ready={id !== ""}
       save={() => api.post("/customers", { id, name: name || null, email: email || null, timezone: timezone || null })}
       said={`${name || id} added`}
-      onSaved={() => go(`/console/customers/${encodeURIComponent(id)}`)}
+      onSaved={() => go(`/console/customers/${encodeURIComponent(id)}/tree`)}
       onClose={onClose}
     >
       <Text label="Id" {...bind("id")} autoFocus hint="As your product calls it; it cannot be changed" />

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { isStatus } from "../api/client";
 import type { One, Overview } from "../api/types";
 import { Notice, Reading, Skeleton, When } from "../ui";
+import { Attention } from "./Attention";
 import { FirstSteps, firstSteps, remembered } from "./FirstSteps";
 import { Figures } from "./Overview";
 import { useApi } from "./session";
@@ -31,6 +32,7 @@ export function Home() {
         ) : (
           <Reading got={got} />
         ))}
+      <Attention o={got.data?.data} />
       {got.data && <Figures o={got.data.data} />}
     </div>
   );

@@ -99,7 +99,7 @@ const customer = (id: string) => `/console/customers/${encodeURIComponent(id)}`;
 const node = (r: { customerId: string; entityId: string | null }) =>
   `${customer(r.customerId)}/tree?node=${encodeURIComponent(r.entityId ?? "")}`;
 
-const stands = (r: TreeRow) => standingOf({ id: r.entityId, effective: null }, r, null);
+const stands = (r: TreeRow) => standingOf({ id: r.entityId, effective: r.effective }, r, null);
 
 function Closest({ o, names }: { o: Overview; names: Names }) {
   return (

@@ -13,7 +13,7 @@ export function RateCards() {
   const [adding, setAdding] = useState(false);
   const [open, setOpen] = useState<string | null>(null);
   const got = useQuery({ queryKey: ["cards"], queryFn: () => api.all<RateCard>("/rate-cards") });
-  const unpriced = useQuery({ queryKey: ["unpriced"], queryFn: () => api.get<Page<Unpriced>>("/rate-cards/unpriced", { limit: 50 }) });
+  const unpriced = useQuery({ queryKey: ["unpriced"], queryFn: () => api.get<Page<Unpriced>>("/rate-cards/unpriced") });
   const unread = useQuery({ queryKey: ["unread"], queryFn: () => api.get<Page<Unread>>("/events/unread") });
   const shown = got.data?.find(c => c.id === open);
   return (

@@ -1,7 +1,8 @@
 import { connect, WindowMessenger } from "penpal";
 import { channel, type Settings } from "./protocol";
 
-// <bursar-governance customer="…" token="…" theme="auto|light|dark" base-url="…">
+// <bursar-governance customer="…" token="…" theme="auto|light|dark"
+//   view="overview|usage|tree|explain|activity" base-url="…">
 //
 // Shows the governance of one customer in a frame of the Bursar server. The token reaches
 // the frame by postMessage to the server's origin alone. When it nears its end the element
@@ -102,6 +103,7 @@ class BursarGovernance extends HTMLElement {
     const settings: Settings = {
       customer: this.getAttribute("customer") ?? "",
       token: this.getAttribute("token") ?? undefined,
+      view: this.getAttribute("view") ?? undefined,
       theme: theme === "light" || theme === "dark" ? theme : "auto",
       properties: this.properties(),
     };

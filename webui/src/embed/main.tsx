@@ -5,6 +5,7 @@ import { createRoot } from "react-dom/client";
 import { Api, Problem } from "../api/client";
 import { setLocale } from "../api/locale";
 import { GovernanceView } from "../governance/GovernanceView";
+import type { View } from "../governance/session";
 import { applyTheme, type Theme } from "../lib/theme";
 import { Button, Empty, Guard, Toasts } from "../ui";
 import { watchDrafts } from "../ui/draft";
@@ -113,7 +114,7 @@ function Embedded() {
   return (
     <>
       {expired && <Expired retry={() => void renew().then(done => setExpired(!done))} />}
-      <GovernanceView api={api} customerId={settings.customer} onHeight={height} />
+      <GovernanceView api={api} customerId={settings.customer} first={viewOf(settings.view)} onHeight={height} />
       <Toasts />
     </>
   );
@@ -140,8 +141,10 @@ function fromFragment(): Settings | null {
   if (!customer) return null;
   const theme = (fragment.get("theme") as Theme | null) ?? "auto";
   applyTheme(theme, {});
-  return { customer, theme, properties: {} };
+  return { customer, theme, properties: {}, view: fragment.get("view") ?? undefined };
 }
+
+const viewOf = (name = ""): View | undefined => (["overview", "usage", "tree", "explain", "activity"] as const).find(v => v === name);
 
 function debounced(f: (px: number) => void) {
   let due: ReturnType<typeof setTimeout> | undefined;

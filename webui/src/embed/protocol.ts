@@ -8,6 +8,8 @@ export type Settings = {
   customer: string;
   token?: string;
   theme: Theme;
+  /** The part that is shown first: overview, usage, tree, explain or activity. */
+  view?: string;
   /** Custom properties named --bursar-…, as the vendor's page has them. */
   properties: Record<string, string>;
 };

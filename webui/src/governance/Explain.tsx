@@ -1,5 +1,5 @@
 import { Plus, X } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { formatExact } from "../api/amount";
 import { path } from "../api/client";
 import type { Amount } from "../api/json";
@@ -51,6 +51,15 @@ export default function Explain() {
     setAnswer(null);
     void askAbout(question);
   };
+  // A denial that the address names is explained at once.
+  const [wanted, setWanted] = useState(() => new URLSearchParams(location.search).get("denial"));
+  const found = denials.data?.data.find(d => d.id === wanted);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when it is found
+  useEffect(() => {
+    if (!found) return;
+    setWanted(null);
+    pick(found);
+  }, [found]);
   const about = (e: Entity) => {
     const key = s.types.get(e.entityTypeId)?.attributionKeys[0] ?? "";
     const others = q.dimensions.filter(([k, v]) => k !== key && (v !== "" || !isId(k)));

@@ -1,23 +1,27 @@
-import { Activity as ActivityIcon, ListTree, Scale } from "lucide-react";
+import { Activity as ActivityIcon, ChartColumn, Gauge, ListTree, Scale } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { type Api, isStatus } from "../api/client";
 import { Empty, Skeleton, Trouble } from "../ui";
 import { lazily } from "../ui/Lazily";
 import "./governance.css";
-import { SessionProvider, type Start, useStart, type Written } from "./session";
+import { Overview } from "./Overview";
+import { SessionProvider, type Start, useStart, type View, type Written } from "./session";
 import { TreeView } from "./TreeView";
 
 const NodeDrawer = lazily(() => import("./NodeDrawer"));
 const Explain = lazily(() => import("./Explain"), <Skeleton lines={6} />);
+const Explorer = lazily(() => import("./Explorer"), <Skeleton lines={6} />);
 const ActivityList = lazily(() => import("./ActivityList"), <Skeleton lines={6} />);
-
-export type View = "tree" | "explain" | "activity";
 
 type Props = {
   api: Api;
   customerId: string;
   /** Which part is shown; without it the view has tabs of its own. */
   view?: View;
+  /** Shows another part, where this does not do it itself. */
+  onView?: (view: View, query: string) => void;
+  /** The part that is shown first, of a view with tabs of its own. */
+  first?: View;
   /** How high the content would like to be. */
   onHeight?: (px: number) => void;
 };
@@ -42,12 +46,27 @@ export function GovernanceView(props: Props) {
   return <Loaded key={props.customerId} {...props} start={begin.data} />;
 }
 
-function Loaded({ api, customerId, start, view, onHeight }: Props & { start: Start }) {
-  const [own, setOwn] = useState<View>("tree");
+function Loaded({ api, customerId, start, view, onView, first, onHeight }: Props & { start: Start }) {
+  const [own, setOwn] = useState<View>(first ?? "overview");
   const [drawer, setDrawer] = useState<string | null>(() => new URLSearchParams(location.search).get("node"));
   const [writes, setWrites] = useState<Written[]>([]);
   const wrote = useCallback((w: Written) => setWrites(all => [...all.slice(-20), w]), []);
   const shown = view ?? own;
+  const go = useCallback(
+    (to: View, params: Record<string, string> = {}) => {
+      const query = new URLSearchParams(params).toString();
+      setDrawer(null);
+      if (onView) {
+        onView(to, query);
+        return;
+      }
+      const url = new URL(location.href);
+      url.search = query;
+      history.replaceState(history.state, "", url);
+      setOwn(to);
+    },
+    [onView],
+  );
 
   // The drawer can be linked to; replacing keeps Back going to the page before.
   useEffect(() => {
@@ -57,19 +76,24 @@ function Loaded({ api, customerId, start, view, onHeight }: Props & { start: Sta
     if (url.href !== location.href) history.replaceState(history.state, "", url);
   }, [drawer]);
 
+  const Whole = view === undefined ? "main" : "div";
+  const parts = { overview: <Overview />, usage: <Explorer />, explain: <Explain />, activity: <ActivityList />, tree: null };
   return (
-    <SessionProvider api={api} customerId={customerId} start={start} onOpen={setDrawer} onWrote={wrote}>
-      <div className="gov">
+    <SessionProvider api={api} customerId={customerId} start={start} onOpen={setDrawer} onGo={go} onWrote={wrote}>
+      <Whole className="gov">
+        {view === undefined && <h1 className="hidden">Budgets and usage</h1>}
         {view === undefined && (
           <nav className="tabs gov-tabs" aria-label="Views">
             {(
               [
+                ["overview", "Overview", Gauge],
+                ["usage", "Usage", ChartColumn],
                 ["tree", "Budgets", ListTree],
                 ["explain", "Explain", Scale],
                 ["activity", "Activity", ActivityIcon],
               ] as const
             ).map(([id, label, Icon]) => (
-              <button key={id} type="button" className="row" aria-current={own === id ? "page" : undefined} onClick={() => setOwn(id)}>
+              <button key={id} type="button" className="row" aria-current={own === id ? "page" : undefined} onClick={() => go(id)}>
                 <Icon size={15} aria-hidden />
                 {label}
               </button>
@@ -77,8 +101,8 @@ function Loaded({ api, customerId, start, view, onHeight }: Props & { start: Sta
           </nav>
         )}
         {shown === "tree" && <TreeView writes={writes} onHeight={onHeight} />}
-        {shown !== "tree" && <Scrolled onHeight={onHeight}>{shown === "explain" ? <Explain /> : <ActivityList />}</Scrolled>}
-      </div>
+        {shown !== "tree" && <Scrolled onHeight={onHeight}>{parts[shown]}</Scrolled>}
+      </Whole>
       {drawer !== null && <NodeDrawer key={drawer} entityId={drawer} />}
     </SessionProvider>
   );

@@ -13,6 +13,7 @@ import { FrozenNotice, SetFrozen } from "./Freeze";
 import { Holds } from "./Holds";
 import NewEntity from "./NewEntity";
 import { NodeLimits } from "./NodeLimits";
+import { Pulse } from "./Pulse";
 import { SetArchived } from "./SetArchived";
 import { useSession } from "./session";
 import { UsagePanel } from "./UsagePanel";
@@ -82,6 +83,7 @@ export default function NodeDrawer({ entityId }: { entityId: string }) {
               )}
             </div>
           )}
+          <Pulse entityId={entityId} />
           <Tabs>
             <TabList className="tabs" aria-label={`About ${name}`}>
               <Tab id="limits">Limits</Tab>

@@ -4,7 +4,7 @@ import { path } from "../api/client";
 import { count } from "../api/locale";
 import type { Archive, Entity, One } from "../api/types";
 import { perCadence } from "../lib/time";
-import { Confirm, Notice, Reading } from "../ui";
+import { Confirm, Notice, Reading, Text } from "../ui";
 import { limitWords, titleOf } from "./Limit";
 import { useSession } from "./session";
 
@@ -19,7 +19,8 @@ type Props = { entity: Entity; onClose: () => void };
 
 function Archiving({ entity, onClose }: Props) {
   const s = useSession();
-  const [below, setBelow] = useState<"too" | "stay" | null>(null);
+  const [below, setBelow] = useState<"too" | "stay" | "freeze" | null>(null);
+  const [reason, setReason] = useState("");
   const name = entity.displayName ?? entity.id;
   const target = path`/customers/${s.customerId}/entities`;
   const would = useQuery({
@@ -40,11 +41,23 @@ function Archiving({ entity, onClose }: Props) {
   return (
     <Confirm
       title={`Archive ${name}?`}
-      action={below === "too" && got ? `Archive ${count(got.archived.length)}` : "Archive"}
+      action={below === "freeze" ? "Freeze" : below === "too" && got ? `Archive ${count(got.archived.length)}` : "Archive"}
       danger
-      ready={got !== undefined && !would.isPlaceholderData && alone.data !== undefined && (releases === 0 || below !== null)}
+      ready={
+        got !== undefined &&
+        !would.isPlaceholderData &&
+        alone.data !== undefined &&
+        (releases === 0 || below !== null) &&
+        (below !== "freeze" || reason.trim() !== "")
+      }
       onClose={onClose}
       onConfirm={async () => {
+        if (below === "freeze") {
+          const at = path`/customers/${s.customerId}/entities/${entity.id}/`;
+          await s.api.post(`${at}freeze`, { reason: reason.trim() });
+          s.wrote({ text: `${name} is frozen, with all below it`, entityIds: null, undo: () => s.api.post(`${at}thaw`, {}) });
+          return;
+        }
         const body = { ids: [entity.id], descendants: below === "too" };
         const { data } = await s.api.post<One<Archive>>(`${target}/archive`, body, { ifMatch: got?.revision });
         const others = data.archived.length - 1;
@@ -92,6 +105,19 @@ function Archiving({ entity, onClose }: Props) {
               <input type="radio" name="below" checked={below === "too"} onChange={() => setBelow("too")} />
               <span>Archive all below it, too</span>
             </label>
+            <label className="check">
+              <input type="radio" name="below" checked={below === "freeze"} onChange={() => setBelow("freeze")} />
+              <span>Archive nothing: freeze it with all below it, so that nothing is granted until somebody has decided</span>
+            </label>
+            {below === "freeze" && (
+              <Text
+                label="Reason"
+                value={reason}
+                onChange={v => setReason(v.slice(0, 500))}
+                placeholder="has left the company"
+                hint="Shown in every denial and in the history"
+              />
+            )}
             <label className="check">
               <input type="radio" name="below" checked={below === "stay"} onChange={() => setBelow("stay")} />
               <span>Leave it as it is, no longer stopped by {one ? "this limit" : "these limits"}</span>

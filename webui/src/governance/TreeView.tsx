@@ -17,6 +17,7 @@ import { count } from "../api/locale";
 import { byLength, perCadence, since } from "../lib/time";
 import { Button, Empty, Trouble, toast, useNow, useSettled } from "../ui";
 import { lazily } from "../ui/Lazily";
+import { CapabilityPicker } from "./CapabilityPicker";
 import { type LiveState, useLive } from "./live";
 import { useSession, type Written } from "./session";
 import { TreeGrid } from "./TreeGrid";
@@ -131,29 +132,7 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
   return (
     <section className="gov-tree" aria-label="Budgets">
       <div className="gov-bar">
-        <select
-          aria-label="Capability"
-          className="input gov-cap"
-          value={s.capability ? `${s.capability.kind}:${s.capability.id}` : ""}
-          onChange={e => {
-            const next = s.capabilities.find(c => `${c.kind}:${c.id}` === e.target.value);
-            if (next) s.setCapability(next);
-          }}
-        >
-          {s.capabilities.length === 0 && <option value="">Nothing to limit yet</option>}
-          {(["currency", "feature"] as const).map(kind => {
-            const list = s.capabilities.filter(c => c.kind === kind);
-            return list.length === 0 ? null : (
-              <optgroup key={kind} label={kind === "currency" ? "Credits" : "Features"}>
-                {list.map(c => (
-                  <option key={c.id} value={`${c.kind}:${c.id}`}>
-                    {c.name}
-                  </option>
-                ))}
-              </optgroup>
-            );
-          })}
-        </select>
+        <CapabilityPicker />
         <label className="searchbox gov-search">
           <span className="hidden">Find by name or id</span>
           <Search size={15} aria-hidden />

@@ -22,14 +22,14 @@ const linesShown = 6;
 const rowsShown = 200;
 const other = "dimension";
 
-const warnings: Record<string, string> = {
+export const warnings: Record<string, string> = {
   USAGE_NOT_TOLD_APART:
     "Not told apart: it is not known whom this usage named. It was recorded before that was kept, or by more combinations than are.",
   DIMENSIONS_NOT_TOLD_APART: "There are more combinations of dimensions than are told apart: what is in none may have had some.",
 };
 
 /** The keys by which requests name entities. */
-const keysOf = (types: EntityType[]) => new Set(types.flatMap(t => t.attributionKeys));
+export const keysOf = (types: EntityType[]) => new Set(types.flatMap(t => t.attributionKeys));
 
 /** Usage of an entity over time: as a chart and, digit for digit, as a table. */
 export function UsagePanel({ entityId }: { entityId: string }) {
@@ -104,15 +104,23 @@ export function UsagePanel({ entityId }: { entityId: string }) {
   );
 }
 
-type GroupingProps = { label: string; value: string; onChange: (v: string) => void; capability: Capability; none: string; except?: string };
+type GroupingProps = {
+  label: string;
+  value: string;
+  onChange: (v: string) => void;
+  capability: Capability;
+  none: string;
+  except?: string /** Of the whole customer, which is no child of anything. */;
+  whole?: boolean;
+};
 
 /** What usage can be told apart by: who it was charged to, each type of entity that requests name, or something else that they say. */
-function Grouping({ label, value, onChange, capability, none, except }: GroupingProps) {
+export function Grouping({ label, value, onChange, capability, none, except, whole }: GroupingProps) {
   const s = useSession();
   const types = [...s.types.values()].filter(t => t.archivedAt === null && t.attributionKeys.length > 0);
   const options = [
     ["", none],
-    ["$child", "Directly below"],
+    ...(whole ? [] : ([["$child", "Directly below"]] as const)),
     ...types.map(t => [t.attributionKeys[0] ?? "", t.displayName] as const),
     ...(capability.kind === "currency" ? ([["$featureId", "Feature"]] as const) : []),
     [other, "A dimension…"],
@@ -121,7 +129,7 @@ function Grouping({ label, value, onChange, capability, none, except }: Grouping
 }
 
 /** What the ids of a grouping are called. */
-function useLineNames(lines: Line[], groups: string[]): (line: Line, depth: number) => string {
+export function useLineNames(lines: Line[], groups: string[]): (line: Line, depth: number) => string {
   const s = useSession();
   const keys = keysOf([...s.types.values()]).add("$child");
   const isId = (depth: number) => keys.has(groups[depth] ?? "");

@@ -8,6 +8,9 @@ import { toast } from "../ui";
 import type { LimitInput } from "./limit";
 import { undoLimits } from "./undo";
 
+/** The parts of the view. */
+export type View = "overview" | "usage" | "tree" | "explain" | "activity";
+
 /** What every part of the governance view of one customer needs. */
 export type Session = {
   api: Api;
@@ -22,6 +25,8 @@ export type Session = {
   setCapability: (c: Capability) => void;
   /** Opens an entity's drawer. */
   open: (entityId: string | null) => void;
+  /** Shows another part, with what its address says of it. */
+  go: (view: View, params?: Record<string, string>) => void;
   /** Called after a write, with the entities whose rows may have changed, or null for anything. */
   wrote: (what: Written) => void;
   /** The latest write that can be taken back. */
@@ -91,13 +96,21 @@ type ProviderProps = {
   customerId: string;
   start: Start;
   onOpen: (id: string | null) => void;
+  onGo?: Session["go"];
   onWrote: (w: Written) => void;
   children: ReactNode;
 };
 
-export function SessionProvider({ api, customerId, start, onOpen, onWrote, children }: ProviderProps) {
+export function SessionProvider({ api, customerId, start, onOpen, onGo, onWrote, children }: ProviderProps) {
   const client = useQueryClient();
-  const [capability, setCapability] = useState(start.first);
+  const [capability, setChosen] = useState(() => chosen.get(customerId) ?? start.first);
+  const setCapability = useCallback(
+    (c: Capability) => {
+      chosen.set(customerId, c);
+      setChosen(c);
+    },
+    [customerId],
+  );
   const [undos, setUndos] = useState<Written[]>([]);
   const undo = undos.at(-1) ?? null;
   const types = useMemo(() => new Map(start.types.map(t => [t.id, t])), [start.types]);
@@ -144,13 +157,19 @@ export function SessionProvider({ api, customerId, start, onOpen, onWrote, child
       capability,
       setCapability,
       open: onOpen,
+      go: onGo ?? nowhere,
       wrote,
       undo,
     }),
-    [api, customerId, start, types, capability, onOpen, wrote, undo],
+    [api, customerId, start, types, capability, setCapability, onOpen, onGo, wrote, undo],
   );
   return <Context value={session}>{children}</Context>;
 }
+
+const nowhere = () => {};
+
+/** What was looked at last of each customer: another part of the view goes on with it. */
+const chosen = new Map<string, Capability>();
 
 const refreshQueries = (client: QueryClient) => client.invalidateQueries({ predicate: q => q.queryKey[0] !== "start" });
 

@@ -62,6 +62,11 @@ export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 /** A day that begins at an instant, where the reader is: "Sat, 28 Nov". */
 export const dayWords = (iso: string) => weekday.format(new Date(iso));
 
+const dayMonth = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+
+/** The day of an instant, where the reader is: "28 Nov". */
+export const dayOnly = (iso: string) => dayMonth.format(new Date(iso));
+
 export const shortTime = (iso: string) => short.format(new Date(iso));
 export const longTime = (iso: string) => long.format(new Date(iso));
 export const day = (iso: string) => dateOnly.format(new Date(iso));

@@ -1,0 +1,247 @@
+// What people ask first, by how many clicks it takes: who runs out, who spent most on a model,
+// why somebody was stopped. And that a page at rest asks the server nothing.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { startServer } from "./rig.mjs";
+
+const day = 86_400_000;
+
+/** A customer with five weeks of usage: the same every day, so that what is to come is known. */
+export async function seed(call) {
+  await call("PUT", "/entity-types", {
+    types: [
+      { id: "org", displayName: "Organisation", attributionKeys: ["orgId"] },
+      { id: "department", displayName: "Department", attributionKeys: ["departmentId"] },
+      { id: "team", displayName: "Team", attributionKeys: ["teamId"] },
+      { id: "agent", displayName: "Agent", attributionKeys: ["agentId"] },
+      { id: "model", displayName: "Model", attributionKeys: ["model"] },
+    ],
+  });
+  await call("POST", "/credits/custom-currencies", {
+    id: "credits",
+    displayName: "Credits",
+    prepaid: false,
+    units: { singular: "credit", plural: "credits" },
+  });
+  await call("POST", "/customers", { id: "insight", name: "Insight Inc" });
+  const entity = (id, entityTypeId, displayName, parentId) => ({ id, entityTypeId, displayName, ...(parentId ? { parentId } : {}) });
+  await call("PUT", "/customers/insight/entities", {
+    entities: [
+      entity("all", "org", "Insight Inc"),
+      entity("eng", "department", "Engineering", "all"),
+      entity("legal", "department", "Legal", "all"),
+      entity("sales", "department", "Sales", "all"),
+      entity("backend", "team", "Backend", "eng"),
+      entity("mobile", "team", "Mobile", "eng"),
+      entity("contracts", "team", "Contracts", "legal"),
+      entity("partners", "team", "Partners", "sales"),
+      entity("doctor", "agent", "Pipeline doctor", "backend"),
+      entity("tester", "agent", "Test writer", "mobile"),
+      entity("reader", "agent", "Contract reader", "contracts"),
+      entity("mailer", "agent", "Mail drafter", "partners"),
+      entity("fjord-large", "model", "Fjord large"),
+      entity("fjord-small", "model", "Fjord small"),
+    ],
+  });
+  const now = new Date();
+  const days = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 0)).getUTCDate();
+  const today = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate());
+  const each = { doctor: ["fjord-large", 100], tester: ["fjord-small", 40], reader: ["fjord-large", 130], mailer: ["fjord-small", 25] };
+  const items = [];
+  for (let d = 34; d >= 0; d--)
+    for (const [agent, [model, amount]] of Object.entries(each))
+      items.push({
+        customerId: "insight",
+        currencyId: "credits",
+        // Sales wakes up last week, and everybody varies a little from weekday to weekday.
+        amount: amount * (agent === "mailer" && d < 12 ? 3 : 1) + (agent === "tester" ? ((d * 7) % 5) * 4 : 0),
+        dimensions: { agentId: agent, model },
+        createdAt: new Date(Math.min(today - d * day + 1000, Date.now())).toISOString(),
+        idempotencyKey: `seed-${agent}-${d}`,
+      });
+  // Of Engineering's 100 a day and more: half a day's too little for the month, whatever day it is.
+  const limit = (entityId, usageLimit, more = {}) => ({
+    entityId,
+    currencyId: "credits",
+    usageLimit,
+    cadence: "P1M",
+    countFrom: "periodStart",
+    ...more,
+  });
+  for (let i = 0; i < items.length; i += 100) await call("POST", "/credits/consumption/async", { consumptions: items.slice(i, i + 100) });
+  await call("PUT", "/customers/insight/assignments", {
+    assignments: [
+      limit("all", 20_000),
+      limit("eng", 9000),
+      limit("legal", 5000),
+      limit("sales", 3000),
+      limit("backend", 100 * days - 50),
+      limit("contracts", 130 * days * 3),
+      limit("reader", 10, { cadence: "P1D", label: "daily", countFrom: "now" }),
+    ],
+  });
+}
+
+export async function insightTests(browser) {
+  const server = await startServer(["--late-horizon", "840h"]);
+  const { call } = server;
+  let page;
+  let clicks = 0;
+  const click = async what => {
+    clicks++;
+    await what.click();
+  };
+  /** A choice of a list counts as a click. */
+  const choose = async (label, value) => {
+    clicks++;
+    await page.getByLabel(label, { exact: true }).selectOption(value);
+  };
+  async function begin(path, options = {}) {
+    await page?.close();
+    page = await browser.newPage({ viewport: { width: 1440, height: 1000 }, timezoneId: "UTC", ...options });
+    page.setDefaultTimeout(60_000);
+    await page.addInitScript(k => sessionStorage.setItem("bursar-key", k), server.key);
+    await page.goto(server.url + path);
+    clicks = 0;
+  }
+  const panel = name => page.getByRole("region", { name });
+  const rowsOf = where => where.locator("tbody tr");
+
+  return [
+    [
+      "insight: who runs out this month, in one click",
+      async () => {
+        await seed(call);
+        await begin("/console/customers");
+        await click(page.getByRole("link", { name: "Insight Inc" }));
+        const first = rowsOf(panel("Runs out this month")).first();
+        await first.getByText("Backend").waitFor();
+        assert.match(await first.textContent(), /used up|\d+ [A-Z][a-z]{2}/);
+        assert.equal(await rowsOf(panel("Runs out this month")).filter({ hasText: "Contracts" }).count(), 0);
+        assert.equal(clicks, 1);
+      },
+    ],
+    [
+      "insight: this month against its budget, and where it leads",
+      async () => {
+        const headline = page.getByRole("region", { name: "This month" });
+        await headline.getByText(/of 20k/).waitFor();
+        await headline.getByText(/within the budget/).waitFor();
+        const below = panel("Below Insight Inc");
+        assert.deepEqual((await below.locator("tbody button.link").allTextContents()).sort(), ["Engineering", "Legal", "Sales"]);
+        const models = await rowsOf(panel("By model")).allTextContents();
+        assert.match(models[0], /Fjord large/);
+        assert.match(models[1], /Fjord small/);
+      },
+    ],
+    [
+      "insight: who spent most on a model last week, in three clicks",
+      async () => {
+        await begin("/console/customers/insight");
+        await click(page.getByRole("link", { name: "Usage", exact: true }));
+        await choose("Period", { label: "Last week" });
+        await choose("Then by", { label: "Team" });
+        const rows = page.locator(".explorer .panel tbody tr");
+        await rows.nth(1).getByText("Contracts").waitFor();
+        assert.match(await rows.nth(0).textContent(), /Fjord large.*1,610/);
+        assert.match(await rows.nth(1).textContent(), /Contracts.*910/);
+        assert.match(await rows.nth(2).textContent(), /Backend.*700/);
+        assert.equal(clicks, 3);
+      },
+    ],
+    [
+      "insight: what is explored has an address, and is a CSV",
+      async () => {
+        const waiting = page.waitForEvent("download");
+        await page.getByRole("button", { name: "Export CSV" }).click();
+        const text = readFileSync(await (await waiting).path(), "utf8")
+          .trim()
+          .split("\r\n");
+        assert.equal(text[0], "from,to,name,id,thenName,thenId,used,usedInWholeDays,before,change");
+        assert.match(text[1], /Fjord large,fjord-large,Contracts,contracts,910,910,910,0$/);
+        const address = page.url();
+        await begin(address.slice(server.url.length));
+        await page.locator(".explorer .panel tbody tr").nth(1).getByText("Contracts").waitFor();
+        assert.equal(await page.getByLabel("Period", { exact: true }).inputValue(), "lastWeek");
+      },
+    ],
+    [
+      "insight: why an agent was stopped this morning, in two clicks",
+      async () => {
+        // The second does not fit, and is refused.
+        for (const n of [1, 2])
+          await call("POST", "/customers/insight/consume", {
+            currencyId: "credits",
+            amount: 6,
+            dimensions: { agentId: "reader", model: "fjord-large" },
+            idempotencyKey: `morning-${n}`,
+          }).catch(e => assert.match(e.message, /402/));
+        await begin("/console/customers");
+        await click(page.getByRole("link", { name: "Insight Inc" }));
+        await click(panel("Stopped lately").getByRole("button", { name: "Contract reader" }));
+        await page.getByRole("region", { name: "Answer" }).getByText("Contract reader").first().waitFor();
+        assert.ok(clicks <= 4, `${clicks} clicks`);
+      },
+    ],
+    [
+      "insight: Home says what needs attention: messages that do not arrive, and a pool that ends",
+      async () => {
+        await call("POST", "/credits/custom-currencies", { id: "coins", displayName: "Coins", prepaid: true });
+        await call("POST", "/credits/grants", {
+          customerId: "insight",
+          currencyId: "coins",
+          amount: 30,
+          displayName: "Order",
+          grantType: "PAID",
+        });
+        await call("POST", "/credits/consumption", { customerId: "insight", currencyId: "coins", amount: 20, idempotencyKey: "coins" });
+        const hook = (await call("POST", "/webhooks", { url: "http://127.0.0.1:9/", description: "Finance alerts" })).data;
+        await call("POST", `/webhooks/${hook.id}/test`, {});
+        await begin("/console");
+        const at = page.getByRole("region", { name: "Needs attention" });
+        await at.getByText(/Finance alerts.*does not take messages/).waitFor({ timeout: 90_000 });
+        await at.getByText(/Insight Inc.*Coins.*last 3 days/).waitFor({ timeout: 90_000 });
+        await at.getByRole("link", { name: /Look/ }).last().click();
+        await page.getByRole("heading", { name: "Insight Inc" }).waitFor();
+      },
+    ],
+    [
+      "insight: the drawer says where its limits lead",
+      async () => {
+        await begin("/console/customers/insight/tree?node=backend");
+        const pulse = page.getByRole("dialog").getByRole("region", { name: /last 30 days/ });
+        await pulse.getByText(/credits in 30 days/).waitFor();
+        await pulse.getByText(/runs out/).waitFor();
+        assert.ok(await pulse.getByRole("img", { name: /of the last 30 days/ }).isVisible());
+      },
+    ],
+    [
+      "insight: a customer's admin sees only theirs, and a page at rest asks for nothing",
+      async () => {
+        const token = (
+          await call("POST", "/customers/insight/access-tokens", { permissions: ["read"], rootEntityId: "eng", expiresInSeconds: 3600 })
+        ).data.token;
+        await page.close();
+        page = await browser.newPage({ viewport: { width: 900, height: 900 }, timezoneId: "UTC" });
+        page.setDefaultTimeout(60_000);
+        await page.clock.install();
+        await page.goto(`${server.url}/embed#customer=insight&token=${token}`);
+        await rowsOf(panel("Runs out this month")).first().getByText("Backend").waitFor();
+        const below = await panel("Below Engineering").locator("tbody button.link").allTextContents();
+        assert.deepEqual(below.sort(), ["Backend", "Mobile"]);
+        const text = await page.locator("body").textContent();
+        assert.ok(!/Legal|Contracts|Sales|Partners/.test(text), text);
+        // Models are beside the subtree, so their names are not for this token.
+        assert.equal(await panel("By model").count(), 0);
+        await page.waitForLoadState("networkidle");
+        const asked = [];
+        page.on("request", r => asked.push(r.url()));
+        await page.clock.fastForward(120_000);
+        await page.clock.runFor(5_000);
+        assert.deepEqual(asked, []);
+        await page.close();
+        page = undefined;
+      },
+    ],
+  ];
+}

@@ -1,0 +1,334 @@
+import { useQuery } from "@tanstack/react-query";
+import { Download, Link2 } from "lucide-react";
+import { useEffect, useMemo, useState } from "react";
+import { add, formatExact, formatRatio } from "../api/amount";
+import { path } from "../api/client";
+import type { Amount } from "../api/json";
+import type { History, One } from "../api/types";
+import { dayOnly, zone } from "../lib/time";
+import { Button, Checkbox, Empty, Reading, Select, Skeleton, Text, toast } from "../ui";
+import { lazily } from "../ui/Lazily";
+import { CapabilityPicker } from "./CapabilityPicker";
+import { Change } from "./Figure";
+import { between, daysOf, endOf, growth, lastDays, lastMonth, lastWeek, type Period, type Share, sharesOf, thisMonth } from "./period";
+import { named, useSession } from "./session";
+import { Grouping, useLineNames, warnings } from "./UsagePanel";
+import type { Line } from "./usage";
+
+const Chart = lazily(() => import("./Chart"), <Skeleton lines={5} />);
+
+const ranges = {
+  week: ["7 days", () => lastDays(7)],
+  lastWeek: ["Last week", () => lastWeek()],
+  month: ["This month", () => thisMonth()],
+  lastMonth: ["Last month", () => lastMonth()],
+  month30: ["30 days", () => lastDays(30)],
+  quarter: ["90 days", () => lastDays(90)],
+} as const satisfies Record<string, readonly [string, () => Period]>;
+type Range = keyof typeof ranges | "days";
+const rangeOptions = [...Object.entries(ranges).map(([k, [words]]) => [k as Range, words] as const), ["days", "From … to …"] as const];
+
+const other = "dimension";
+const linesShown = 6;
+const rowsShown = 300;
+
+type Wish = { by: string; next: string; dimension: string; range: Range; first: string; last: string; compare: boolean };
+
+/** What the address asks for; what it leaves out is as it begins. */
+function wishOf(search: string, models: string): Wish {
+  const q = new URLSearchParams(search);
+  const range = q.get("range") ?? "";
+  return {
+    by: q.get("by") ?? models,
+    next: q.get("then") ?? "",
+    dimension: q.get("dimension") ?? "",
+    range: range in ranges || range === "days" ? (range as Range) : "month",
+    first: q.get("first") ?? "",
+    last: q.get("last") ?? "",
+    compare: q.get("compare") !== "no",
+  };
+}
+
+function addressOf(w: Wish, capability: string): string {
+  const url = new URL(location.href);
+  const put = (k: string, v: string) => (v ? url.searchParams.set(k, v) : url.searchParams.delete(k));
+  put("of", capability);
+  url.searchParams.set("by", w.by);
+  put("then", w.next);
+  put("dimension", w.by === other || w.next === other ? w.dimension : "");
+  put("range", w.range);
+  put("first", w.range === "days" ? w.first : "");
+  put("last", w.range === "days" ? w.last : "");
+  put("compare", w.compare ? "" : "no");
+  return url.href;
+}
+
+/** Usage of the whole customer by whatever tells it apart, over any days, beside the days before. */
+export default function Explorer() {
+  const s = useSession();
+  const models = [...s.types.values()].find(t => t.archivedAt === null && /model/i.test(`${t.id} ${t.attributionKeys[0]}`));
+  const [wish, setWish] = useState(() => wishOf(location.search, s.rights.root === null ? (models?.attributionKeys[0] ?? "") : ""));
+  const set = (w: Partial<Wish>) => setWish(old => ({ ...old, ...w }));
+  const cap = s.capability;
+  const id = cap ? `${cap.kind}:${cap.id}` : "";
+  // The address names what is shown, to be kept and shared.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, from the address that the page began with
+  useEffect(() => {
+    const of = new URLSearchParams(location.search).get("of");
+    const found = s.capabilities.find(c => `${c.kind}:${c.id}` === of);
+    if (found) s.setCapability(found);
+  }, []);
+  useEffect(() => {
+    const next = addressOf(wish, id);
+    if (next !== location.href) history.replaceState(history.state, "", next);
+  }, [wish, id]);
+  const key = (k: string) => (k === other ? wish.dimension.trim() : k);
+  const groups = wish.by === "" ? [] : [key(wish.by), ...(wish.next !== "" && wish.next !== wish.by ? [key(wish.next)] : [])];
+  const period = wish.range === "days" ? between(wish.first, wish.last) : ranges[wish.range][1]();
+  const got = useUsage(groups, period, wish.compare);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a period is made anew each time, and is told by when it begins
+  const shares = useMemo(
+    () => (got.data && period ? sharesOf(got.data.data.series, period).filter(x => Number(x.total) > 0 || Number(x.was) > 0) : []),
+    [got.data, period?.from.getTime(), period?.days],
+  );
+  const lines = shares.map(x => lineOf(x, period));
+  const name = useLineNames(lines, groups);
+  if (!cap) return <Empty title="Nothing is measured yet" />;
+  return (
+    <div className="explorer stack">
+      <div className="row wrap actions">
+        <CapabilityPicker />
+        <span className="grow" />
+        {window.top === window && (
+          <Button
+            size="small"
+            look="quiet"
+            icon={<Link2 size={15} />}
+            onClick={() => void navigator.clipboard?.writeText(location.href).then(() => toast("Address copied"))}
+          >
+            Copy address
+          </Button>
+        )}
+        <Button
+          size="small"
+          look="quiet"
+          icon={<Download size={15} />}
+          disabled={!period || lines.length === 0}
+          onClick={() => period && void save(s.customerId, cap.id, shares, lines, groups, name, period, wish.compare)}
+        >
+          Export CSV
+        </Button>
+      </div>
+      <div className="fields">
+        <Select label="Period" value={wish.range} onChange={range => set({ range })} options={rangeOptions} />
+        <Grouping label="By" value={wish.by} onChange={by => set({ by })} capability={cap} none="Total" whole />
+        {wish.by !== "" && (
+          <Grouping
+            label="Then by"
+            value={wish.next}
+            onChange={next => set({ next })}
+            capability={cap}
+            none="Nothing else"
+            except={wish.by}
+            whole
+          />
+        )}
+        {(wish.by === other || wish.next === other) && (
+          <Text
+            label="Dimension"
+            value={wish.dimension}
+            onChange={dimension => set({ dimension })}
+            placeholder="region"
+            hint="As the requests name it"
+          />
+        )}
+        {wish.range === "days" && (
+          <>
+            <Text label="From" type="date" value={wish.first} onChange={first => set({ first })} />
+            <Text label="To" type="date" value={wish.last} onChange={last => set({ last })} />
+          </>
+        )}
+      </div>
+      <Checkbox checked={wish.compare} onChange={compare => set({ compare })}>
+        Beside the period before
+      </Checkbox>
+      {!period && <Empty title="Choose the first and the last day">The last is today or earlier, and there are at most 400.</Empty>}
+      {period && groups.every(g => g !== "") && <Reading got={got} lines={6} />}
+      {period && got.data && (
+        <Found
+          period={period}
+          shares={shares}
+          lines={lines}
+          groups={groups}
+          name={name}
+          unit={cap.unit}
+          compare={wish.compare}
+          warned={got.data.data.warnings}
+        />
+      )}
+    </div>
+  );
+}
+
+function useUsage(groups: string[], period: Period | null, compare: boolean) {
+  const s = useSession();
+  const cap = s.capability;
+  const from = (compare ? period?.before : period?.from)?.toISOString();
+  return useQuery({
+    queryKey: ["explore", s.customerId, cap?.kind, cap?.id, groups, from, period?.from.getTime(), period?.days],
+    queryFn: ({ signal }) =>
+      s.api.get<One<History>>(
+        path`/customers/${s.customerId}/usage`,
+        {
+          ...(cap ? named(cap) : {}),
+          startDate: from,
+          endDate: period?.whole ? endOf(period).toISOString() : undefined,
+          granularity: "DAY",
+          timezone: zone,
+          groupBy: groups,
+        },
+        signal,
+      ),
+    enabled: cap !== null && period !== null && groups.every(g => g !== ""),
+    staleTime: 60_000,
+    refetchOnWindowFocus: false,
+    retry: false,
+    placeholderData: before => before,
+  });
+}
+
+function lineOf(x: Share, p: Period | null): Line {
+  const at = p ? daysOf(p) : [];
+  return {
+    id: x.id,
+    name: x.untold ? "\0" : x.id,
+    untold: x.untold,
+    total: x.total,
+    points: x.days.map((value, i) => ({ timestamp: at[i]?.toISOString() ?? "", value })),
+    parts: x.parts.map(y => lineOf(y, p)),
+  };
+}
+
+type Named = (line: Line, depth: number) => string;
+type FoundProps = {
+  period: Period;
+  shares: Share[];
+  lines: Line[];
+  groups: string[];
+  name: Named;
+  unit: string;
+  compare: boolean;
+  warned: string[];
+};
+
+function Found({ period, shares, lines, groups, name, unit, compare, warned }: FoundProps) {
+  const drawn = useMemo(
+    () => lines.slice(0, linesShown).map(l => ({ ...l, name: groups.length === 0 ? "Total" : name(l, 0) })),
+    [lines, groups, name],
+  );
+  if (shares.length === 0) return <Empty title="No usage in this time" />;
+  const sum = (of: (x: Share) => Amount) => shares.reduce<Amount>((a, x) => add(a, of(x)), 0);
+  const total = sum(x => x.total);
+  const rows = shares.flatMap((x, i) => [
+    { x, line: lines[i] as Line, depth: 0, key: String(i) },
+    ...x.parts.map((y, j) => ({ x: y, line: lines[i]?.parts[j] as Line, depth: 1, key: `${i}.${j}` })),
+  ]);
+  const inner = shares.some(x => x.parts.length > 0);
+  const words = `${dayOnly(period.from.toISOString())} – ${dayOnly(new Date(endOf(period).getTime() - 1).toISOString())}`;
+  return (
+    <>
+      <Chart series={drawn} unit={unit} bars days />
+      <div className="table-wrap panel" tabIndex={0}>
+        <table>
+          <thead>
+            <tr>
+              <th>{groups.length === 0 ? "Usage" : "Name"}</th>
+              <th className="right">{words}</th>
+              <th className="right part">Part</th>
+              {compare && <th className="right">Before</th>}
+              {compare && <th className="right">Change</th>}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.slice(0, rowsShown).map(r => (
+              <tr key={r.key} className={inner && r.depth === 0 ? "group" : ""}>
+                <td className={`break ${r.depth ? "within" : ""}`} title={r.x.id}>
+                  {groups.length === 0 ? "Total" : name(r.line, r.depth)}
+                </td>
+                <td className="right num">{formatExact(r.x.total)}</td>
+                <td className="right num muted part">{Number(total) > 0 ? formatRatio(Number(r.x.total) / Number(total)) : "–"}</td>
+                {compare && <td className="right num muted">{formatExact(r.x.was)}</td>}
+                {compare && (
+                  <td className="right">
+                    <Change now={r.x.like} before={r.x.was} />
+                  </td>
+                )}
+              </tr>
+            ))}
+            {rows.length > rowsShown && (
+              <tr>
+                <td colSpan={5} className="small muted">
+                  and {formatExact(rows.length - rowsShown)} more, which the CSV has
+                </td>
+              </tr>
+            )}
+            {groups.length > 0 && (
+              <tr>
+                <td className="strong">Total</td>
+                <td className="right strong num">{formatExact(total)}</td>
+                <td className="part" />
+                {compare && <td className="right num muted">{formatExact(sum(x => x.was))}</td>}
+                {compare && (
+                  <td className="right">
+                    <Change now={sum(x => x.like)} before={sum(x => x.was)} />
+                  </td>
+                )}
+              </tr>
+            )}
+          </tbody>
+        </table>
+      </div>
+      {warned.map(
+        w =>
+          warnings[w] && (
+            <p className="small muted" key={w}>
+              {warnings[w]}
+            </p>
+          ),
+      )}
+      <p className="small muted">
+        Days begin at midnight in your time zone, {zone.replaceAll("_", " ")}.
+        {compare && !period.whole && " Before, and the change, are of as many whole days: today counts when it is over."}
+      </p>
+    </>
+  );
+}
+
+async function save(
+  customer: string,
+  cap: string,
+  shares: Share[],
+  lines: Line[],
+  groups: string[],
+  name: Named,
+  p: Period,
+  compare: boolean,
+) {
+  try {
+    const { download, writeCsv } = await import("../lib/csv");
+    const two = groups.length > 1;
+    const columns = ["from", "to", ...(groups.length > 0 ? ["name", "id"] : []), ...(two ? ["thenName", "thenId"] : []), "used"];
+    const more = compare ? ["usedInWholeDays", "before", "change"] : [];
+    const cells = (x: Share) => [String(x.total), ...(compare ? [String(x.like), String(x.was), String(growth(x.like, x.was) ?? "")] : [])];
+    const dates = [p.from.toISOString(), endOf(p).toISOString()];
+    const rows = shares.flatMap((x, i) => {
+      const of = lines[i] as Line;
+      const first = groups.length > 0 ? [name(of, 0), x.id] : [];
+      if (!two) return [[...dates, ...first, ...cells(x)]];
+      return x.parts.map((y, j) => [...dates, ...first, name(of.parts[j] as Line, 1), y.id, ...cells(y)]);
+    });
+    download(`${customer}-${cap}-usage.csv`, await writeCsv([...columns, ...more], rows));
+  } catch (e) {
+    toast(`Could not export: ${(e as Error).message}`);
+  }
+}
