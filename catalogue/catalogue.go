@@ -32,14 +32,12 @@ type Catalogue struct {
 	Attribution map[string]string            // key → live entity type
 	Replies     map[[16]byte]KeptReply
 	Revoked     map[string]RevokedToken // access tokens, until they expire
-	SpendOf     map[string]*bursar.SpendToken
-	noted       map[string]bool // features whose use in customers has been noted since they were made
+	noted       map[string]bool         // features whose use in customers has been noted since they were made
 	Secret      [32]byte
 	Settings    bursar.Settings
 
-	RepliesSweep, RevokedSweep, SpendSweep sweeper
-
-	Thresholds []int // what a new assignment warns at when it does not say; configuration
+	RepliesSweep, RevokedSweep sweeper
+	Thresholds                 []int // what a new assignment warns at when it does not say; configuration
 }
 
 // KeptReply is the reply of a catalogue write with an Idempotency-Key.
@@ -70,7 +68,7 @@ func sweep[K comparable, V any](s *sweeper, m map[K]V, ended func(K, V) bool) {
 func NewCatalogue() *Catalogue {
 	return &Catalogue{TypeOf: map[string]*bursar.EntityType{}, FeatureOf: map[string]*bursar.Feature{},
 		CurrencyOf: map[string]*bursar.Currency{}, KeyOf: map[string]*bursar.APIKey{}, CardOf: map[string]*bursar.RateCard{},
-		WebhookOf: map[string]*bursar.Webhook{}, Prices: map[string][]PricedBy{}, Attribution: map[string]string{}, Replies: map[[16]byte]KeptReply{}, Revoked: map[string]RevokedToken{}, SpendOf: map[string]*bursar.SpendToken{}, noted: map[string]bool{}}
+		WebhookOf: map[string]*bursar.Webhook{}, Prices: map[string][]PricedBy{}, Attribution: map[string]string{}, Replies: map[[16]byte]KeptReply{}, Revoked: map[string]RevokedToken{}, noted: map[string]bool{}}
 }
 
 // Clone copies c so that records can be applied to the copy.
@@ -79,7 +77,7 @@ func (c *Catalogue) Clone() *Catalogue {
 	n.TypeOf, n.FeatureOf, n.CurrencyOf = maps.Clone(c.TypeOf), maps.Clone(c.FeatureOf), maps.Clone(c.CurrencyOf)
 	n.KeyOf, n.Attribution, n.Replies = maps.Clone(c.KeyOf), maps.Clone(c.Attribution), maps.Clone(c.Replies)
 	n.CardOf, n.WebhookOf, n.Revoked = maps.Clone(c.CardOf), maps.Clone(c.WebhookOf), maps.Clone(c.Revoked)
-	n.SpendOf, n.noted = maps.Clone(c.SpendOf), maps.Clone(c.noted)
+	n.noted = maps.Clone(c.noted)
 	return &n
 }
 
@@ -148,7 +146,7 @@ func sorted[T any](m map[string]*T, key func(*T) (bursar.Time, string)) []*T {
 // access tokens, and those with a key, are judged before they come to a customer.
 func Aside(recs []record.Record) bool {
 	for _, r := range recs {
-		if rec, ok := r.(*record.Catalogue); !ok || rec.Sort != "tokenRevoked" && rec.Sort != "spendToken" && rec.Sort != "reply" {
+		if rec, ok := r.(*record.Catalogue); !ok || rec.Sort != "tokenRevoked" && rec.Sort != "reply" {
 			return false
 		}
 	}
@@ -217,10 +215,13 @@ func (c *Catalogue) Apply(r record.Record) error {
 		return set(c.KeyOf, rec.Body, func(t *bursar.APIKey) string { return t.ID })
 	case "tokenRevoked":
 		return c.applyRevoked(rec.Body)
-	case "spendToken":
-		return c.applySpendToken(rec.Body)
 	case "reply":
-		return c.applyReply(rec.Body)
+		var k KeptReply
+		if err := json.Unmarshal(rec.Body, &k); err != nil {
+			return fmt.Errorf("%w: %v", record.ErrRecord, err)
+		}
+		sweep(&c.RepliesSweep, c.Replies, func(_ [16]byte, old KeptReply) bool { return old.At < k.At-record.KeyMemory })
+		c.Replies[k.Hash] = k
 	case "secret":
 		if copy(c.Secret[:], rec.Body) != len(c.Secret) {
 			return fmt.Errorf("%w: secret", record.ErrRecord)
@@ -228,16 +229,6 @@ func (c *Catalogue) Apply(r record.Record) error {
 	default:
 		return fmt.Errorf("%w: a %q in the catalogue", record.ErrRecord, rec.Sort)
 	}
-	return nil
-}
-
-func (c *Catalogue) applyReply(body []byte) error {
-	var k KeptReply
-	if err := json.Unmarshal(body, &k); err != nil {
-		return fmt.Errorf("%w: %v", record.ErrRecord, err)
-	}
-	sweep(&c.RepliesSweep, c.Replies, func(_ [16]byte, old KeptReply) bool { return old.At < k.At-record.KeyMemory })
-	c.Replies[k.Hash] = k
 	return nil
 }
 
@@ -283,11 +274,7 @@ func (c *Catalogue) Fold(row *store.LogRow) error {
 // Dump is everything that follows from the catalogue's log, in one order, as bytes.
 func (c *Catalogue) Dump() []byte {
 	replies := slices.SortedFunc(maps.Values(c.Replies), func(a, b KeptReply) int { return record.CompareID(a.Hash, b.Hash) })
-	all := []any{c.Head.Seq, c.Head.Hash, c.Secret, c.EntityTypes(), c.Features(), c.Currencies(), c.APIKeys(), c.RateCards(), c.Webhooks(), replies, c.Settings}
-	if len(c.SpendOf) > 0 { // sums of older catalogues are without
-		all = append(all, c.SpendTokens())
-	}
-	b, err := json.Marshal(all)
+	b, err := json.Marshal([]any{c.Head.Seq, c.Head.Hash, c.Secret, c.EntityTypes(), c.Features(), c.Currencies(), c.APIKeys(), c.RateCards(), c.Webhooks(), replies, c.Settings})
 	if err != nil {
 		panic(err) // all of it came from JSON
 	}

@@ -51,7 +51,6 @@ func (e *Engine) housekeeping() {
 			sweep = now
 			if e.has(claimSweep) {
 				e.sweepIdle()
-				e.leaveSpent()
 				if now.Sub(trim) >= trimEvery {
 					trim = now
 					e.trim()

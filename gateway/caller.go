@@ -12,7 +12,6 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
-	"github.com/bursarhq/bursar/spendtoken"
 )
 
 // Headers that callers send.
@@ -28,7 +27,6 @@ type caller struct {
 	dims     map[string]any
 	server   *client.Client // asked with its key
 	from     string         // its address
-	spend    bool           // the key is a spend token, which says of whom the call is
 }
 
 // from is the key of the caller's address in a context.
@@ -48,9 +46,6 @@ func (g *Gateway) callerOf(r *http.Request) (*caller, *problem) {
 		return nil, p
 	}
 	c := &caller{key: key, customer: r.Header.Get(headerCustomer), dims: map[string]any{}, server: g.server.WithKey(key), from: r.RemoteAddr}
-	if spendtoken.Looks(key) {
-		return c, c.bySpendToken(r.Header)
-	}
 	if c.customer == "" {
 		c.customer = g.config.Customer
 	}
@@ -60,26 +55,6 @@ func (g *Gateway) callerOf(r *http.Request) (*caller, *problem) {
 		}
 	}
 	return c, nil
-}
-
-// bySpendToken takes from a spend token whose call it is. The server judges it: it adds what
-// the token pins, and refuses what is not genuine.
-func (c *caller) bySpendToken(h http.Header) *problem {
-	t, err := spendtoken.Parse(c.key)
-	if err != nil {
-		return &problem{status: http.StatusUnauthorized, code: bursar.CodeUnauthenticated, message: err.Error()}
-	}
-	c.spend = true
-	switch {
-	case t.Expires() <= bursar.TimeOf(time.Now()): // also while the server cannot be asked
-		return &problem{status: http.StatusUnauthorized, code: bursar.CodeUnauthenticated, message: "this spend token has ended"}
-	case c.customer != "" && c.customer != t.Customer():
-		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: headerCustomer + ": this spend token is of another customer; leave the header out"}
-	case len(h[headerDimensions]) > 0:
-		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: headerDimensions + ": the spend token says whose call this is; leave the header out"}
-	}
-	c.customer = t.Customer()
-	return nil
 }
 
 // credential is the key of a caller, where the SDKs put it: Authorization or x-api-key.
@@ -94,7 +69,7 @@ func credential(h http.Header) (string, *problem) {
 	if len(keys) == 2 { // an SDK that was given another key by its environment, too
 		var ours []string
 		for _, key := range keys {
-			if strings.HasPrefix(key, "bsk_") || spendtoken.Looks(key) {
+			if strings.HasPrefix(key, "bsk_") {
 				ours = append(ours, key)
 			}
 		}
@@ -102,7 +77,7 @@ func credential(h http.Header) (string, *problem) {
 	}
 	if len(keys) != 1 {
 		return "", &problem{status: http.StatusUnauthorized, code: bursar.CodeUnauthenticated,
-			message: "give one Bursar API key (bsk_…) or spend token (bst_…) as the API key of your SDK; the gateway has the provider's"}
+			message: "give one Bursar API key (bsk_…) as the API key of your SDK; the gateway has the provider's"}
 	}
 	return keys[0], nil
 }

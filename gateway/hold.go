@@ -46,9 +46,7 @@ func (g *Gateway) reserve(ctx context.Context, by *caller, a *asked, to *upstrea
 		return nil, p
 	}
 	h := &hold{g: g, by: by, to: to, asked: a.without(), dims: map[string]any{}}
-	if !by.spend {
-		maps.Copy(h.dims, a.dims)
-	}
+	maps.Copy(h.dims, a.dims)
 	maps.Copy(h.dims, by.dims)
 	for _, name := range []string{"model", "estimated"} { // decide a price, and what is put right: never the caller's
 		delete(h.dims, name)

@@ -66,8 +66,6 @@ func (g *Gateway) mayPass(r *http.Request, below string) *problem {
 		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: "this gateway takes no WebSockets: nobody could tell what they use"}
 	case realtime(below):
 		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: "this gateway opens no realtime sessions: nobody could tell what they use"}
-	case by.spend && !free(r.Method, below):
-		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: "a spend token is for calls that are governed; " + r.Method + " " + below + " is none"}
 	case !free(r.Method, below) && !g.config.allowed(below):
 		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden,
 			message: "this gateway lets only calls through that it governs; " + r.Method + " " + below + " is none (allowPaths in its configuration lets others pass)"}

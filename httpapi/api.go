@@ -10,7 +10,6 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
-	"github.com/bursarhq/bursar/spendtoken"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -77,8 +76,6 @@ type API struct {
 	cors      map[string]bool
 	cursors   cursorKey
 	tokens    tokenKey
-	spendKey  *spendtoken.Key
-	entries   *entries
 	ids       requestIDs
 
 	metricsToken string
@@ -104,8 +101,6 @@ func New(e *engine.Engine, o Options) *API {
 		cors:         map[string]bool{},
 		cursors:      newCursorKey(e.Secret()),
 		tokens:       newTokenKey(e.Secret()),
-		spendKey:     spendtoken.NewKey(e.Secret()),
-		entries:      newEntries(),
 		ids:          newRequestIDs(),
 		metricsToken: o.MetricsToken,
 		checkTarget:  o.CheckTarget,

@@ -31,7 +31,7 @@ func requestKey[T, Out any](q *request, view func(T) Out) (*catalogue.RequestKey
 		return nil, err
 	}
 	status := q.route.status // Render may run when q serves another request
-	return &catalogue.RequestKey{Key: q.scoped(key), Content: q.contentHash(), Render: func(result any) (int, []byte) {
+	return &catalogue.RequestKey{Key: key, Content: q.contentHash(), Render: func(result any) (int, []byte) {
 		b, err := appendReply(nil, view(result.(T)))
 		if err != nil {
 			panic(err) // the types of replies can all be written
@@ -51,7 +51,7 @@ type itemKeys struct {
 // of several has the header's key with #i; i is -1 for the only one.
 func (k *itemKeys) of(own *string, i int) string {
 	if own != nil {
-		return k.q.scoped(*own)
+		return *own
 	}
 	key, err := k.q.idempotencyKey()
 	if err == nil && key != "" && i >= 0 {
@@ -63,14 +63,7 @@ func (k *itemKeys) of(own *string, i int) string {
 	if err != nil && k.err == nil {
 		k.err = err
 	}
-	return k.q.scoped(key)
-}
-
-// refuse notes why a request may not be made.
-func (k *itemKeys) refuse(err error) {
-	if k.err == nil {
-		k.err = err
-	}
+	return key
 }
 
 // required is the key of an item that must have one; at is where the item is.

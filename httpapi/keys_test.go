@@ -66,7 +66,7 @@ func TestAuthMatrix(t *testing.T) {
 }
 
 // TestScopes holds the table to api.md: which routes each scope may call. Tokens have
-// TestTokenRoutes and TestSpendRoutes.
+// TestTokenRoutes.
 func TestScopes(t *testing.T) {
 	for _, r := range (&API{}).routes() {
 		section5 := strings.Contains(r.pattern, "/entitlements/check") || strings.Contains(r.pattern, "/reservations") ||
@@ -78,8 +78,6 @@ func TestScopes(t *testing.T) {
 		case strings.HasPrefix(r.pattern, "/api-keys"), strings.HasPrefix(r.pattern, "/webhooks"):
 		case r.bases[0] == "":
 			want = open
-		case r.pattern == "/spend-token":
-			want = 0 // no key has a budget of its own
 		default:
 			if section5 {
 				want |= accessRuntime
@@ -88,7 +86,7 @@ func TestScopes(t *testing.T) {
 				want |= accessRead
 			}
 		}
-		if r.access&^(tokens|tokenSpend) != want {
+		if r.access&^tokens != want {
 			t.Errorf("%s %s admits %s", r.method, r.pattern, r.access.names())
 		}
 	}

@@ -135,14 +135,7 @@ func (a *API) commitReservation(c call, in *commitIn) (bursar.Reservation, uint6
 	case in.measuresIn.given() || in.Model != nil || in.CallID != nil:
 		var p bursar.Problems
 		used := in.event(&p)
-		err = c.said("", "properties", in.Properties)
-		if err == nil {
-			err = p.Err()
-		}
-		if err == nil { // what the usage told
-			err = c.said("", "dimensions", used.Dimensions)
-		}
-		if used.CallID = c.scoped(used.CallID); err == nil {
+		if err = p.Err(); err == nil {
 			got, version, err = a.engine.CommitEvent(c.ctx, c.by, in.CustomerID, in.ReservationID, used)
 		}
 	case in.Amount == nil:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -171,16 +170,6 @@ func (t *tokenUses) stream(q *request) (leave func(), err error) {
 
 // run runs the request's operation, in its turn when it is an access token's.
 func (q *request) run() error {
-	if q.spend != nil {
-		if err := q.enterSpend(); err != nil {
-			return err
-		}
-	}
-	if q.bound != nil && strings.HasPrefix(q.route.pattern, reservation) {
-		if err := q.ownReservation("", q.path[0], q.path[1]); err != nil {
-			return err
-		}
-	}
 	if q.token == nil {
 		return q.route.operation.run(q)
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/gateway"
 	"github.com/bursarhq/bursar/httpapi"
-	"github.com/bursarhq/bursar/mcp"
 	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/postgres"
 	"github.com/bursarhq/bursar/store/sqlite"
@@ -147,15 +146,7 @@ func (c *config) storeName() string {
 }
 
 func (s *server) listen(ctx context.Context) error {
-	pages := webui.Handler(webui.Options{EmbedOrigins: s.config.EmbedOrigins, NoConsole: s.config.NoConsole}, s.api)
-	tools := mcp.Handler(gateway.InProcess(s.api), version())
-	addr, err := s.serve(ctx, s.config.Listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/mcp" {
-			tools.ServeHTTP(w, r)
-		} else {
-			pages.ServeHTTP(w, r)
-		}
-	}))
+	addr, err := s.serve(ctx, s.config.Listen, webui.Handler(webui.Options{EmbedOrigins: s.config.EmbedOrigins, NoConsole: s.config.NoConsole}, s.api))
 	if err != nil {
 		return exitf(exitConfig, "--listen: %w", err)
 	}
