@@ -14,9 +14,17 @@ type ForecastRow struct {
 	ledger.Forecast
 }
 
-// Forecasts foresees the limits of a query that are the fastest to use themselves up, in no
-// particular order. Rows are as of one moment; histories are read after it, one by one.
+// forecastBuckets bounds what is read for the forecasts of one query together.
+const forecastBuckets = 2 * ledger.MaxBuckets
+
+// Forecasts foresees the limits of a query that are the fastest to use themselves up, those
+// first, and no limit of 0. Rows are as of one moment; histories are read after it, one by one.
 func (e *Engine) Forecasts(ctx context.Context, o ledger.ReadOptions, customer string, q ledger.TreeQuery) ([]ForecastRow, ledger.TreePage, error) {
+	return e.forecasts(ctx, o, customer, q, forecastBuckets)
+}
+
+// forecasts reads so many buckets at most: what would take more is not foreseen.
+func (e *Engine) forecasts(ctx context.Context, o ledger.ReadOptions, customer string, q ledger.TreeQuery, most int) ([]ForecastRow, ledger.TreePage, error) {
 	q.SortBy, q.Desc = ledger.SortPace, true
 	page, err := e.Tree(ctx, o, customer, q)
 	if err != nil {
@@ -25,10 +33,10 @@ func (e *Engine) Forecasts(ctx context.Context, o ledger.ReadOptions, customer s
 	out := make([]ForecastRow, 0, len(page.Rows))
 	for i := range page.Rows {
 		r := &page.Rows[i]
-		if r.Limit == nil || r.Limit.UsageLimit == nil {
+		if r.Limit == nil || r.Limit.UsageLimit == nil || r.Limit.UsageLimit.Sign() <= 0 {
 			continue
 		}
-		f, err := e.forecast(ctx, o, customer, r.Limit.AssignmentID)
+		f, err := e.forecast(ctx, o, customer, r.Limit.AssignmentID, &most)
 		if err != nil {
 			return nil, page, err
 		}
@@ -37,8 +45,8 @@ func (e *Engine) Forecasts(ctx context.Context, o ledger.ReadOptions, customer s
 	return out, page, nil
 }
 
-// forecast foresees one limit.
-func (e *Engine) forecast(ctx context.Context, o ledger.ReadOptions, customer, id string) (ledger.Forecast, error) {
+// forecast foresees one limit, and takes what it reads off what may be read.
+func (e *Engine) forecast(ctx context.Context, o ledger.ReadOptions, customer, id string, left *int) (ledger.Forecast, error) {
 	f := ledger.NewForecast(e.cat.Load(), id)
 	reads := false
 	if _, err := e.readCustomer(ctx, o, customer, func(v *ledger.View) (err error) {
@@ -47,14 +55,19 @@ func (e *Engine) forecast(ctx context.Context, o ledger.ReadOptions, customer, i
 	}); err != nil {
 		return ledger.Forecast{}, err
 	}
-	if reads {
+	if reads && *left <= 0 {
+		f.TooMuch()
+	} else if reads {
+		most := min(*left, ledger.MaxBuckets)
 		err := e.share.turn(ctx, customer, func(ctx context.Context) error {
-			_, err := e.gather(ctx, o, customer, f.History)
+			read, _, err := e.gatherUpTo(ctx, o, customer, most, f.History)
+			*left -= read
 			return err
 		})
 		var problem *bursar.Error
 		switch {
 		case errors.As(err, &problem) && problem.Code == bursar.CodeTooMuchToRead:
+			*left -= most
 			f.TooMuch()
 		case err != nil:
 			return ledger.Forecast{}, err

@@ -220,3 +220,53 @@ func TestForecastRefuses(t *testing.T) {
 	r.until("2026-01-23T00:00:00Z", oneDay, everyDay(100))
 	r.want(r.foresee("o", "P1M"), "1600", "1600", "1600", "2026-01-26")
 }
+
+// What is used up is so however little else is known, and a prohibition runs out never.
+func TestForecastOfWhatIsUsedUp(t *testing.T) {
+	r := newPast(t, mem.New())
+	r.start("2026-01-16T00:00:00Z")
+	r.limit("o", "P1M", 9000)
+	r.limit("t1", "P1D", 0)
+	r.limit("t1", "P1M", 100, "big")
+	r.limit("a", "PT1H", 1)
+	r.until("2026-01-17T00:00:00Z", oneDay, everyDay(100))
+	r.use("acme", "1", 0, dims("agentId", "a", "modelId", "big"))
+	for _, c := range []struct{ entity, cadence, why string }{{"t1", "P1M", ledger.RefusedScope}, {"a", "PT1H", ledger.RefusedShortWindow}} {
+		if f := r.foresee(c.entity, c.cadence); f.Refused != c.why || f.RunsOut != r.Now() || f.Earliest != r.Now() || f.Latest != r.Now() {
+			t.Errorf("%s %s is used up: %+v", c.entity, c.cadence, f.Forecast)
+		}
+	}
+	q := ledger.TreeQuery{Capabilities: []bursar.Capability{capability("tokens")}}
+	for most, want := range map[int]string{1: "a", 2: "a o", 10: "a o t1"} {
+		q.Limit = most
+		rows, _, err := r.Forecasts(t.Context(), ledger.ReadOptions{}, "acme", q)
+		r.must(err)
+		got := ""
+		for i := range rows {
+			got += " " + rows[i].EntityID
+		}
+		if got != " "+want {
+			t.Errorf("the first %d are%s, not %s", most, got, want)
+		}
+	}
+}
+
+// What is read for all forecasts of a query together is bounded: those that go first are told.
+func TestForecastsReadSoMuchTogether(t *testing.T) {
+	r := newPast(t, mem.New())
+	r.start("2026-01-16T00:00:00Z")
+	r.limit("o", "P1M", 2000)
+	r.limit("t1", "P1M", 3000)
+	r.limit("a", "P1M", 4000)
+	r.until("2026-01-26T12:00:00Z", oneDay, everyDay(100))
+	q := ledger.TreeQuery{Capabilities: []bursar.Capability{capability("tokens")}, Limit: 10}
+	for most, want := range map[int]int{10: 0, 11: 1, 21: 1, 22: 2, 33: 3} {
+		rows, err := r.ForecastsUpTo(t.Context(), "acme", q, most)
+		r.must(err)
+		for i, f := range rows {
+			if told := f.Refused == ""; told != (i < want) || !told && f.Refused != ledger.RefusedTooMuch {
+				t.Errorf("of %d figures, the forecast of %s: %+v", most, f.EntityID, f.Forecast)
+			}
+		}
+	}
+}

@@ -33,7 +33,13 @@ func (e *Engine) History(ctx context.Context, o ledger.ReadOptions, customer str
 
 // gather reads the buckets of histories of one customer, all as of one moment.
 func (e *Engine) gather(ctx context.Context, o ledger.ReadOptions, customer string, hs ...*ledger.HistoryRun) (uint64, error) {
-	s := ledger.SeriesSource{Through: hs[0].Ent}
+	_, version, err := e.gatherUpTo(ctx, o, customer, ledger.MaxBuckets, hs...)
+	return version, err
+}
+
+// gatherUpTo is gather of so many buckets at most, and tells how many there were.
+func (e *Engine) gatherUpTo(ctx context.Context, o ledger.ReadOptions, customer string, most int, hs ...*ledger.HistoryRun) (read int, version uint64, err error) {
+	s := ledger.SeriesSource{Through: hs[0].Ent, Most: most}
 	at := map[uint32]*ledger.HistoryRun{} // by the number that buckets are under
 	for _, h := range hs {
 		for _, ent := range h.Sources() {
@@ -42,6 +48,7 @@ func (e *Engine) gather(ctx context.Context, o ledger.ReadOptions, customer stri
 		}
 	}
 	rows, version, err := e.seriesRows(ctx, o, customer, &s)
+	read = len(rows)
 	for len(rows) > 0 && err == nil {
 		some := rows[:min(len(rows), addSlice)]
 		rows = rows[len(some):]
@@ -57,7 +64,7 @@ func (e *Engine) gather(ctx context.Context, o ledger.ReadOptions, customer stri
 			return nil
 		})
 	}
-	return version, err
+	return read, version, err
 }
 
 // addSlice is how many buckets are added up before the customer's lock is let go.
@@ -153,7 +160,7 @@ func (e *Engine) savedSeries(ctx context.Context, customer string, s *ledger.Ser
 	for i, q := range s.Queries {
 		var saved []store.SeriesRow
 		seq := pending[i].Base
-		if q.Limit = ledger.MaxBuckets + 1 - len(rows); q.Children == nil || len(q.Children) > 0 {
+		if q.Limit = s.AtMost() + 1 - len(rows); q.Children == nil || len(q.Children) > 0 {
 			if saved, seq, err = e.store.Series(ctx, customer, q); err != nil {
 				return nil, false, e.savedUnreadable(customer, err)
 			}
@@ -162,8 +169,8 @@ func (e *Engine) savedSeries(ctx context.Context, customer string, s *ledger.Ser
 		if !ok {
 			return nil, false, nil
 		}
-		if rows = append(append(rows, saved...), more...); len(rows) > ledger.MaxBuckets {
-			return nil, false, bursar.ErrorAt("?startDate", bursar.CodeTooMuchToRead, "more than %d figures would have to be added up: take a shorter time", ledger.MaxBuckets)
+		if rows = append(append(rows, saved...), more...); len(rows) > s.AtMost() {
+			return nil, false, bursar.ErrorAt("?startDate", bursar.CodeTooMuchToRead, "more than %d figures would have to be added up: take a shorter time", s.AtMost())
 		}
 	}
 	return rows, true, nil

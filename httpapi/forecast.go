@@ -19,7 +19,7 @@ type forecastQuery struct {
 	RootEntityID  string   `query:"rootEntityId" doc:"Only this subtree, itself included."`
 	Depth         *int     `query:"depth" is:"n=0-9" doc:"Levels below the roots: 0 with rootEntityId is that entity alone."`
 	Label         *string  `query:"label" is:"label"`
-	Limit         int      `query:"limit" is:"n=1-100,default=20" doc:"So many limits: those that are the fastest to use themselves up, by what their windows have used so far."`
+	Limit         int      `query:"limit" is:"n=1-100,default=20" doc:"So many limits: those that are the fastest to use themselves up, by what their windows have used so far; those with scope entities come last, those of 0 not at all."`
 }
 
 // forecastRow is a limit with what is expected of it.

@@ -89,11 +89,14 @@ func (f *ForecastRun) Begin(v *View) (bool, error) {
 	c := v.Standing(row, def)
 	f.now, f.window = v.Now, c.Window
 	f.used, f.limit = c.Used.Float64(), v.LimitNow(row, def).Float64()
+	if f.limit <= f.used {
+		f.out.RunsOut, f.out.Earliest, f.out.Latest = f.now, f.now, f.now
+	}
 	capability := v.Capability(def.Cap)
 	length := c.End - c.Start
 	feature := f.cat.FeatureOf[capability.ID]
 	switch {
-	case capability.Kind == bursar.KindFeature && feature != nil && feature.Meter != nil && !catalogue.Summing(feature.Meter):
+	case capability.Kind == bursar.KindFeature && feature != nil && (feature.Fluctuating() || feature.Meter != nil && !catalogue.Summing(feature.Meter)):
 		f.out.Refused = RefusedNotAdditive
 	case length < shortestWindow:
 		f.out.Refused = RefusedShortWindow
@@ -121,7 +124,7 @@ func (f *ForecastRun) Begin(v *View) (bool, error) {
 	return true, f.History.BeginOf(v)
 }
 
-// TooMuch says that the history has more buckets than are read for one.
+// TooMuch says that the history has more buckets than may be read.
 func (f *ForecastRun) TooMuch() { f.out.Refused, f.begun = RefusedTooMuch, false }
 
 // End is the forecast, once the history has been read.
@@ -140,12 +143,9 @@ func (f *ForecastRun) End() (Forecast, error) {
 	}
 	p := pattern{step: f.step, grid: f.History.grid, now: f.now, sums: make([]float64, f.step.round), counts: make([]int, f.step.round)}
 	for _, x := range points[first:] {
-		p.past = append(p.past, pastStep{at: x.Timestamp, used: x.Value.Float64()})
+		p.past = append(p.past, pastStep{at: x.Timestamp, used: max(0, x.Value.Float64())}) // corrections may make it less
 	}
 	f.out.Steps = max(0, len(p.past)-1)
-	if f.limit <= f.used {
-		f.out.RunsOut, f.out.Earliest, f.out.Latest = f.now, f.now, f.now
-	}
 	if f.out.Steps < f.step.least {
 		f.out.Refused = RefusedShortHistory
 		return f.out, nil
@@ -296,12 +296,9 @@ func rounded(x float64) bursar.Amount {
 
 // pace is what a limit's window would end with if it went on as it began, by the limit: what is
 // used, and for the rest of the window the same again for each part of its time, or what the
-// window before had.
+// window before had. The limit is more than 0.
 func (v *View) pace(row uint32, def *record.Limit) float64 {
 	limit := v.LimitNow(row, def)
-	if limit.Sign() <= 0 {
-		return math.MaxFloat64
-	}
 	c := v.Standing(row, def)
 	used, prev := c.Used.Ratio(limit), c.Prev.Ratio(limit)
 	over := float64(v.Now-c.Start) / float64(max(1, c.End-c.Start))

@@ -44,16 +44,21 @@ type SeriesSource struct {
 	// Through, if not 0, is an entity: of the buckets by path, only those of paths through it
 	// are read. paths are those found so far, among the first looked of the customer's paths.
 	Through uint32
+	Most    int // rows; 0 = MaxBuckets
 	paths   []uint32
 	looked  uint32
 }
+
+// AtMost is how many rows are read at most.
+func (s *SeriesSource) AtMost() int { return cmp.Or(s.Most, MaxBuckets) }
 
 // byPath tells whether buckets under a number are those of paths.
 func byPath(ord uint32) bool { return ord == UsesByPath || ord == CountsByPath }
 
 // Pending notes what of the source no checkpoint has, at the version that v is of.
 func (s *SeriesSource) Pending(v *View) (out []PendingSeries, done bool) {
-	if s.Through != 0 && !v.pathsThrough(s.Through, &s.paths, &s.looked) {
+	paths := slices.ContainsFunc(s.Queries, func(q store.SeriesQuery) bool { return byPath(q.EntityOrd) })
+	if paths && s.Through != 0 && !v.pathsThrough(s.Through, &s.paths, &s.looked) {
 		return nil, false
 	}
 	for i := range s.Queries {

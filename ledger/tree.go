@@ -313,7 +313,9 @@ func (s *TreeScan) limit(v *View, row uint32, def *record.Limit) {
 	case SortCurrentUsage:
 		x.amount = v.Standing(row, def).Used
 	case SortPace:
-		x.none, x.number = !def.Limited, v.pace(row, def)
+		if x.none = !def.Limited || len(def.Scope) > 0 || v.LimitNow(row, def).Sign() <= 0; !x.none {
+			x.number = v.pace(row, def)
+		}
 	default:
 		if x.none = !def.Limited; def.Limited {
 			x.number = Utilization(v.Standing(row, def).Used, v.LimitNow(row, def))
