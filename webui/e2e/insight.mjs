@@ -127,6 +127,7 @@ export async function insightTests(browser) {
         const headline = page.getByRole("region", { name: "This month" });
         await headline.getByText(/of 20k/).waitFor();
         await headline.getByText(/within the budget/).waitFor();
+        await headline.getByRole("heading", { name: "Insight Inc" }).waitFor();
         const below = panel("Below Insight Inc");
         assert.deepEqual((await below.locator("tbody button.link").allTextContents()).sort(), ["Engineering", "Legal", "Sales"]);
         const models = await rowsOf(panel("By model")).allTextContents();
@@ -166,6 +167,64 @@ export async function insightTests(browser) {
       },
     ],
     [
+      "insight: a key that is no entity's is a dimension, and without its name nothing is shown",
+      async () => {
+        await begin("/console/customers/insight/usage?by=region&range=lastWeek");
+        await page.locator(".explorer .panel tbody tr").first().waitFor();
+        assert.equal(await page.getByLabel("By", { exact: true }).inputValue(), "dimension");
+        await page.getByLabel("Dimension", { exact: true }).fill("");
+        await page.locator(".explorer .panel").waitFor({ state: "detached" });
+        assert.ok(await page.getByRole("button", { name: "Export CSV" }).isDisabled());
+      },
+    ],
+    [
+      "insight: where nobody is above all others, the whole customer is shown",
+      async () => {
+        await call("POST", "/customers", { id: "flat", name: "Flat" });
+        const user = n => ({ id: `user-${n}`, entityTypeId: "team", displayName: `User ${n}` });
+        await call("PUT", "/customers/flat/entities", {
+          entities: [
+            ...Array.from({ length: 30 }, (_, n) => user(n)),
+            { id: "helper", entityTypeId: "agent", displayName: "Helper", parentId: "user-7" },
+          ],
+        });
+        for (const [teamId, amount] of [
+          ["user-1", 50],
+          ["user-7", 5],
+        ])
+          await call("POST", "/credits/consumption", {
+            customerId: "flat",
+            currencyId: "credits",
+            amount,
+            dimensions: { teamId },
+            idempotencyKey: `flat-${teamId}`,
+          });
+        await begin("/console/customers/flat");
+        const headline = page.getByRole("region", { name: "This month" });
+        await headline.getByRole("heading", { name: "All usage" }).waitFor();
+        await headline.getByText("55", { exact: true }).waitFor();
+        const who = panel("Team").locator("tbody button.link");
+        await who.first().getByText("User 1", { exact: true }).waitFor();
+        assert.deepEqual(await who.allTextContents(), ["User 1", "User 7"]);
+        // No forecast: what was used is there all the same, and the panel says why it is not.
+        await page.route("**/forecast?*", r => r.fulfill({ status: 503, body: "{}" }));
+        await page.reload();
+        await headline.getByText("55", { exact: true }).waitFor();
+        await panel("Runs out in its period").getByRole("button", { name: "Try again" }).waitFor();
+      },
+    ],
+    [
+      "insight: whoever is frozen already is not frozen again, and so not thawed by taking that back",
+      async () => {
+        await call("POST", "/customers/insight/entities/legal/freeze", { reason: "fraud" });
+        await begin("/console/customers/insight/tree?node=legal");
+        await page.getByRole("button", { name: "Archive", exact: true }).click();
+        await page.getByText("It is frozen already, with all below it: fraud.").waitFor();
+        assert.equal(await page.getByRole("radio", { name: /freeze it/ }).count(), 0);
+        await call("POST", "/customers/insight/entities/legal/thaw", {});
+      },
+    ],
+    [
       "insight: why an agent was stopped this morning, in two clicks",
       async () => {
         // The second does not fit, and is refused.
@@ -198,8 +257,11 @@ export async function insightTests(browser) {
         const hook = (await call("POST", "/webhooks", { url: "http://127.0.0.1:9/", description: "Finance alerts" })).data;
         await call("POST", `/webhooks/${hook.id}/test`, {});
         await begin("/console");
+        await page.route("**/rate-cards/unpriced*", r => r.fulfill({ status: 403, body: "{}" }));
+        await page.reload();
         const at = page.getByRole("region", { name: "Needs attention" });
         await at.getByText(/Finance alerts.*does not take messages/).waitFor({ timeout: 90_000 });
+        await at.getByText(/Not known whether usage has a price/).waitFor();
         await at.getByText(/Insight Inc.*Coins.*last 3 days/).waitFor({ timeout: 90_000 });
         await at.getByRole("link", { name: /Look/ }).last().click();
         await page.getByRole("heading", { name: "Insight Inc" }).waitFor();

@@ -447,4 +447,11 @@ export type AccessToken = {
   rootEntityId: string | null;
 };
 
-export type Capability = { kind: "feature" | "currency"; id: string; name: string; unit: string };
+export type Capability = {
+  kind: "feature" | "currency";
+  id: string;
+  name: string;
+  unit: string;
+  /** Whether usage of one time and another is usage of both: not of the highest, or of how many different ones. */
+  adds: boolean;
+};

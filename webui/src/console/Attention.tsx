@@ -3,13 +3,13 @@ import { CircleAlert, Coins, Webhook as Hook, Tags } from "lucide-react";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { nano } from "../api/amount";
-import { type Api, isStatus, path } from "../api/client";
+import { type Api, isStatus, path, type Query } from "../api/client";
 import { count } from "../api/locale";
 import type { Delivery, Overview, Page, Unpriced, Unread, Webhook } from "../api/types";
 import { Amt } from "../ui";
 import { useApi } from "./session";
 
-type Item = { id: string; icon: ReactNode; to: string; what: ReactNode };
+type Item = { id: string; icon: ReactNode; to: string | null; what: ReactNode };
 
 const webhooksLooked = 20;
 
@@ -83,6 +83,23 @@ export function Attention({ o }: { o: Overview | undefined }) {
       </>
     )),
   ];
+  const unknown = [
+    ["whether webhooks take messages", hooks],
+    ["whether usage has a price", unpriced],
+    ["whether usage is understood", unread],
+  ] as const;
+  for (const [what, got] of unknown)
+    if (got.isError)
+      items.push({
+        id: what,
+        icon: <CircleAlert size={15} aria-hidden />,
+        to: null,
+        what: (
+          <>
+            <span className="strong">Not known</span> {what}: {got.error.message}
+          </>
+        ),
+      });
   if (items.length === 0) return null;
   return (
     <section className="panel attention" aria-label="Needs attention">
@@ -96,9 +113,11 @@ export function Attention({ o }: { o: Overview | undefined }) {
           <li key={i.id} className="row">
             {i.icon}
             <span className="grow">{i.what}</span>
-            <Link href={i.to} className="nowrap">
-              Look<span className="hidden"> at {i.id}</span>
-            </Link>
+            {i.to && (
+              <Link href={i.to} className="nowrap">
+                Look<span className="hidden"> at {i.id}</span>
+              </Link>
+            )}
           </li>
         ))}
         {items.length > 12 && <li className="small muted">and {count(items.length - 12)} more</li>}
@@ -124,7 +143,9 @@ function lasts(days: number): string {
   return `${count(Math.floor(days))} ${days < 2 ? "day" : "days"}`;
 }
 
-/** The webhooks that are on and whose newest message has been refused. */
+const tried = (newest: Delivery[]) => newest.find(d => d.attempts > 0);
+
+/** The webhooks that are on and whose newest message that was tried has been refused. */
 async function failing(api: Api): Promise<{ hook: Webhook; last: Delivery }[]> {
   let hooks: Webhook[];
   try {
@@ -135,8 +156,10 @@ async function failing(api: Api): Promise<{ hook: Webhook; last: Delivery }[]> {
   }
   const out: { hook: Webhook; last: Delivery }[] = [];
   for (const hook of hooks.filter(h => h.status === "ENABLED").slice(0, webhooksLooked)) {
-    const last = (await api.get<Page<Delivery>>(path`/webhooks/${hook.id}/deliveries`, { limit: 1 })).data[0];
-    if (last && last.status !== "SUCCEEDED" && last.attempts > 0) out.push({ hook, last });
+    const read = async (query: Query) => (await api.get<Page<Delivery>>(path`/webhooks/${hook.id}/deliveries`, query)).data;
+    // While there is traffic, the newest wait to be tried.
+    const last = tried(await read({ limit: 100 })) ?? tried(await read({ status: "FAILED", limit: 1 }));
+    if (last && last.status !== "SUCCEEDED") out.push({ hook, last });
   }
   return out;
 }

@@ -6,7 +6,7 @@ import { path } from "../api/client";
 import type { Amount } from "../api/json";
 import type { History, One } from "../api/types";
 import { dayOnly, zone } from "../lib/time";
-import { Button, Checkbox, Empty, Reading, Select, Skeleton, Text, toast } from "../ui";
+import { Button, Checkbox, copy, Empty, Reading, Select, Skeleton, Text, toast } from "../ui";
 import { lazily } from "../ui/Lazily";
 import { CapabilityPicker } from "./CapabilityPicker";
 import { Change } from "./Figure";
@@ -14,6 +14,7 @@ import { between, daysOf, endOf, growth, lastDays, lastMonth, lastWeek, type Per
 import { named, useSession } from "./session";
 import { Grouping, useLineNames, warnings } from "./UsagePanel";
 import type { Line } from "./usage";
+import { addressOf, other, type Wish, wishOf } from "./wish";
 
 const Chart = lazily(() => import("./Chart"), <Skeleton lines={5} />);
 
@@ -26,49 +27,22 @@ const ranges = {
   quarter: ["90 days", () => lastDays(90)],
 } as const satisfies Record<string, readonly [string, () => Period]>;
 type Range = keyof typeof ranges | "days";
+const rangeNames: Range[] = [...(Object.keys(ranges) as (keyof typeof ranges)[]), "days"];
 const rangeOptions = [...Object.entries(ranges).map(([k, [words]]) => [k as Range, words] as const), ["days", "From … to …"] as const];
 
-const other = "dimension";
 const linesShown = 6;
 const rowsShown = 300;
-
-type Wish = { by: string; next: string; dimension: string; range: Range; first: string; last: string; compare: boolean };
-
-/** What the address asks for; what it leaves out is as it begins. */
-function wishOf(search: string, models: string): Wish {
-  const q = new URLSearchParams(search);
-  const range = q.get("range") ?? "";
-  return {
-    by: q.get("by") ?? models,
-    next: q.get("then") ?? "",
-    dimension: q.get("dimension") ?? "",
-    range: range in ranges || range === "days" ? (range as Range) : "month",
-    first: q.get("first") ?? "",
-    last: q.get("last") ?? "",
-    compare: q.get("compare") !== "no",
-  };
-}
-
-function addressOf(w: Wish, capability: string): string {
-  const url = new URL(location.href);
-  const put = (k: string, v: string) => (v ? url.searchParams.set(k, v) : url.searchParams.delete(k));
-  put("of", capability);
-  url.searchParams.set("by", w.by);
-  put("then", w.next);
-  put("dimension", w.by === other || w.next === other ? w.dimension : "");
-  put("range", w.range);
-  put("first", w.range === "days" ? w.first : "");
-  put("last", w.range === "days" ? w.last : "");
-  put("compare", w.compare ? "" : "no");
-  return url.href;
-}
 
 /** Usage of the whole customer by whatever tells it apart, over any days, beside the days before. */
 export default function Explorer() {
   const s = useSession();
   const models = [...s.types.values()].find(t => t.archivedAt === null && /model/i.test(`${t.id} ${t.attributionKeys[0]}`));
-  const [wish, setWish] = useState(() => wishOf(location.search, s.rights.root === null ? (models?.attributionKeys[0] ?? "") : ""));
-  const set = (w: Partial<Wish>) => setWish(old => ({ ...old, ...w }));
+  const [wish, setWish] = useState(() => {
+    const by = s.rights.root === null ? (models?.attributionKeys[0] ?? "") : "";
+    const keys = new Set([...s.types.values()].filter(t => t.archivedAt === null).map(t => t.attributionKeys[0] ?? ""));
+    return wishOf(location.search, { by, range: "month" }, rangeNames, keys.add("$featureId"));
+  });
+  const set = (w: Partial<Wish<Range>>) => setWish(old => ({ ...old, ...w }));
   const cap = s.capability;
   const id = cap ? `${cap.kind}:${cap.id}` : "";
   // The address names what is shown, to be kept and shared.
@@ -79,7 +53,7 @@ export default function Explorer() {
     if (found) s.setCapability(found);
   }, []);
   useEffect(() => {
-    const next = addressOf(wish, id);
+    const next = addressOf(location.href, wish, id);
     if (next !== location.href) history.replaceState(history.state, "", next);
   }, [wish, id]);
   const key = (k: string) => (k === other ? wish.dimension.trim() : k);
@@ -104,7 +78,7 @@ export default function Explorer() {
             size="small"
             look="quiet"
             icon={<Link2 size={15} />}
-            onClick={() => void navigator.clipboard?.writeText(location.href).then(() => toast("Address copied"))}
+            onClick={() => void copy(addressOf(location.href, wish, id)).then(() => toast("Address copied"))}
           >
             Copy address
           </Button>
@@ -193,7 +167,6 @@ function useUsage(groups: string[], period: Period | null, compare: boolean) {
     staleTime: 60_000,
     refetchOnWindowFocus: false,
     retry: false,
-    placeholderData: before => before,
   });
 }
 
@@ -327,7 +300,7 @@ async function save(
       if (!two) return [[...dates, ...first, ...cells(x)]];
       return x.parts.map((y, j) => [...dates, ...first, name(of.parts[j] as Line, 1), y.id, ...cells(y)]);
     });
-    download(`${customer}-${cap}-usage.csv`, await writeCsv([...columns, ...more], rows));
+    download(`${customer}-${cap}-usage.csv`, await writeCsv([...columns, ...more], rows, columns.length - 1));
   } catch (e) {
     toast(`Could not export: ${(e as Error).message}`);
   }

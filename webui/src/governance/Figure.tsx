@@ -35,7 +35,7 @@ export function Change({ now, before }: { now: Amount; before: Amount }) {
   const Icon = up ? TrendingUp : TrendingDown;
   const percent = Math.abs(g) > 99.99 ? ">9,999" : count(Math.round(Math.abs(g) * 100));
   return (
-    <span className="small nowrap change" title={`${formatShort(before)} in as many whole days before, ${formatShort(now)} now`}>
+    <span className="small nowrap change" title={`${formatShort(before)} before, ${formatShort(now)} now`}>
       {Math.round(Math.abs(g) * 100) === 0 ? (
         <>±0%</>
       ) : (
@@ -49,12 +49,10 @@ export function Change({ now, before }: { now: Amount; before: Amount }) {
   );
 }
 
-export type Band = { id: string; name: string; totals: number[] };
 type Ahead = { level: number; low: number; high: number } | null;
 type BurnProps = {
-  /** Running totals day by day, one upon the other. */
-  bands: Band[];
-  days: number;
+  /** Running totals day by day. */
+  totals: number[];
   /** How many days the whole period has. */
   span: number;
   limit: number | null;
@@ -64,20 +62,14 @@ type BurnProps = {
   label: string;
 };
 
-/** What has been used of a budget since its period began, whose it was, and where that leads. */
-export function Burn({ bands, days, span, limit, ahead, from, to, label }: BurnProps) {
-  const sums = Array.from({ length: days }, (_, d) => bands.reduce((s, b) => s + (b.totals[d] ?? 0), 0));
-  const used = sums.at(-1) ?? 0;
+/** What has been used of a budget since its period began, and where that leads. */
+export function Burn({ totals, span, limit, ahead, from, to, label }: BurnProps) {
+  const days = totals.length;
+  const used = totals.at(-1) ?? 0;
   const top = Math.max(used, ahead?.high ?? 0, limit !== null && limit < 4 * Math.max(used, ahead?.high ?? 0) ? limit : 0) * 1.06 || 1;
   const x = (d: number) => (d / Math.max(1, span)) * 100;
   const y = (n: number) => 100 - (n / top) * 100;
-  const base = new Array<number>(days).fill(0);
-  const areas = bands.map(b => {
-    const below = [...base];
-    for (let d = 0; d < days; d++) base[d] = (base[d] ?? 0) + (b.totals[d] ?? 0);
-    const above = base.map((n, d) => `${x(d + 1)},${y(n)}`);
-    return { ...b, points: [`${x(0)},100`, ...above, ...below.map((n, d) => `${x(d + 1)},${y(n)}`).reverse()].join(" ") };
-  });
+  const line = totals.map((n, d) => `${x(d + 1)},${y(n)}`).join(" ");
   const limitIn = limit !== null && limit <= top;
   return (
     <div className="burn">
@@ -85,11 +77,7 @@ export function Burn({ bands, days, span, limit, ahead, from, to, label }: BurnP
         {[0, 25, 50, 75, 100].map(v => (
           <line key={v} className="grid-line" x1="0" x2="100" y1={v} y2={v} vectorEffect="non-scaling-stroke" />
         ))}
-        {areas.map((a, i) => (
-          <polygon key={a.id} className={`tone tone${Math.min(i, 5)}`} points={a.points}>
-            <title>{a.name}</title>
-          </polygon>
-        ))}
+        <polygon className="tone" points={`0,100 ${line} ${x(days)},100`} />
         {ahead && (
           <>
             <polygon className="cone" points={`${x(days)},${y(used)} 100,${y(ahead.high)} 100,${y(ahead.low)}`} />

@@ -108,7 +108,9 @@ export default function NodeDrawer({ entityId }: { entityId: string }) {
           {act === "move" && <Move entity={entity} onClose={() => setAct(null)} />}
           {act === "child" && <NewEntity parentId={entity.id} onClose={() => setAct(null)} />}
           {act === "freeze" && <SetFrozen entity={entity} frozen={own} onClose={() => setAct(null)} />}
-          {act === "archive" && <SetArchived entity={entity} onClose={() => setAct(null)} />}
+          {act === "archive" && (
+            <SetArchived entity={entity} frozen={freezes.data ? (own ?? null) : undefined} onClose={() => setAct(null)} />
+          )}
         </div>
       )}
       {line.data?.length === 0 && <Empty title="Not found" />}

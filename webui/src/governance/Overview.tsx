@@ -1,21 +1,21 @@
-import { useQuery } from "@tanstack/react-query";
+import { type UseQueryResult, useQuery, useQueryClient } from "@tanstack/react-query";
 import { ArrowRight, RotateCw } from "lucide-react";
-import { add, approx, formatExact, formatRatio, formatShort, less } from "../api/amount";
-import { path } from "../api/client";
-import type { Amount } from "../api/json";
+import { approx, formatExact, formatRatio, formatShort, less } from "../api/amount";
+import { isStatus, path } from "../api/client";
 import { count } from "../api/locale";
 import type { Denial, EntityType, ForecastRow, History, One, Page, Tree, TreeRow } from "../api/types";
 import { dayOnly, perCadence, shortTime, zone } from "../lib/time";
 import { Amt, Button, Empty, Reading, Skeleton, StatusBadge, Trouble, UsageBar } from "../ui";
-import { Table } from "../ui/List";
+import { type Column, Table } from "../ui/List";
 import { reasonWords } from "./Answer";
 import { CapabilityPicker } from "./CapabilityPicker";
-import { type Band, Burn, Change } from "./Figure";
-import { EndsOn, rangeWords, refusedWords } from "./foreseen";
+import { Burn, Change } from "./Figure";
+import { EndsOn, isSpent, rangeWords, refusals, refusedWords } from "./foreseen";
 import { useNames } from "./names";
-import { mainCadence, movers, type Period, plusDays, running, type Share, sharesOf, thisMonth } from "./period";
+import { mainCadence, movers, offBy, type Period, plusDays, running, sharesOf, sumsOf, thisMonth } from "./period";
 import { named, type Session, useSession } from "./session";
 import { standingOf } from "./standing";
+import { type Top, topOf } from "./top";
 
 // Nothing here is read again by itself: what is shown is of when it was read, and says so.
 const rarely = { staleTime: 5 * 60_000, refetchOnWindowFocus: false, retry: 1 };
@@ -36,19 +36,25 @@ export function Overview() {
 
 function Of() {
   const s = useSession();
+  const client = useQueryClient();
   const period = thisMonth();
-  const tops = useTops();
-  const top = tops.data ? topOf(tops.data) : undefined;
+  const roots = useTops(0);
+  const tops = useTops(1);
+  const top = roots.data ? topOf(roots.data) : undefined;
   const budgets = useBudgets();
-  const cadence = budgets.data ? mainCadence(budgets.data.map(r => r.cadence ?? "")) : undefined;
-  const foreseen = useForecasts(cadence, top?.root?.entityId);
+  const known = budgets.data ? mainCadence(budgets.data.map(r => r.cadence ?? "")) : null;
+  const cadence = budgets.isPending ? undefined : known;
+  const foreseen = useForecasts(roots.isPending ? undefined : cadence, top?.root?.entityId);
   const model = modelOf(s);
-  const whose = useShares(top && (top.root ? { root: top.root.entityId, key: "$child" } : { key: keyOf(s.types.get(top.typeId)) }), period);
-  const models = useShares({ key: model.key }, period);
+  const total = useTotal(roots.isPending ? undefined : (top?.root?.entityId ?? ""), period);
+  const whose = useSums(top && whoseOf(s, top), period);
+  const models = useSums({ key: model.key }, period);
   const below = useBelow(top);
   const moved = useMoved(keyOf(below), period);
-  const again = () => void Promise.all([tops, budgets, foreseen, whose.got, models.got, moved].map(q => q.refetch()));
-  const broken = [tops, budgets, foreseen, whose.got].find(q => q.isError && !q.data);
+  // What is not asked for now is not read again either.
+  const again = () =>
+    void client.refetchQueries({ type: "active", predicate: q => shown.has(String(q.queryKey[0])) && q.queryKey[1] === s.customerId });
+  const broken = [roots, tops, budgets, total].find(q => q.isError && !q.data);
   const cap = s.capability;
   if (!cap) return null;
   if (tops.data?.length === 0)
@@ -60,67 +66,78 @@ function Of() {
     );
   const names = new Map((tops.data ?? []).map(r => [r.entityId, r.displayName ?? r.entityId]));
   const budgetOf = (id: string) => budgets.data?.find(r => r.entityId === id && r.cadence === cadence && r.usageLimit !== null);
-  const main = foreseen.data?.main ?? null;
   return (
     <div className="overview stack loose">
       <div className="row between wrap">
         <h2 className="hidden">Overview</h2>
         <CapabilityPicker />
         <span className="row small muted">
-          {whose.got.dataUpdatedAt > 0 && `as of ${shortTime(new Date(whose.got.dataUpdatedAt).toISOString())}`}
+          {total.dataUpdatedAt > 0 && `as of ${shortTime(new Date(total.dataUpdatedAt).toISOString())}`}
           <Button size="small" look="quiet" aria-label="Read again" icon={<RotateCw size={14} />} onClick={again} />
         </span>
       </div>
       {broken && <Trouble error={broken.error} retry={() => broken.refetch()} />}
-      <Headline main={main} shares={whose.shares} period={period} waiting={!whose.got.data || !foreseen.data} names={names} />
-      <div className="halves">
-        <Where
-          title={
-            top?.root
-              ? `Below ${top.root.displayName ?? top.root.entityId}`
-              : (s.types.get(top?.typeId ?? "")?.displayName ?? "By top level")
-          }
-          got={whose}
+      {cap.adds ? (
+        <Headline
+          whose={top?.root ? (top.root.displayName ?? top.root.entityId) : "All usage"}
+          budget={(top?.root && budgetOf(top.root.entityId)) ?? null}
+          foreseen={foreseen}
+          waiting={budgets.isPending}
+          total={total}
           period={period}
-          name={id => names.get(id) ?? (id === "" ? "Not below anybody" : id)}
-          budgetOf={budgetOf}
-          toned
         />
-        <RunsOut got={foreseen} cadence={cadence ?? null} />
-        <Models got={models} period={period} model={model} />
+      ) : (
+        <p>
+          Usage of {cap.name} is the most or the number of different ones at a time: of days and of many together it does not add up, so
+          that only what each limit has counted is shown.
+        </p>
+      )}
+      <div className="halves">
+        {!cap.adds ? (
+          <Counted got={budgets} />
+        ) : roots.isError && !roots.data ? null : (
+          <Where
+            title={
+              top?.root
+                ? `Below ${top.root.displayName ?? top.root.entityId}`
+                : (s.types.get(top?.typeId ?? "")?.displayName ?? "By top level")
+            }
+            got={whose}
+            period={period}
+            names={names}
+            budgetOf={budgetOf}
+          />
+        )}
+        {cap.adds && <RunsOut got={foreseen} cadence={known} />}
+        {cap.adds && <Models got={models} period={period} model={model} />}
         <Stopped />
-        <Moved got={moved} type={below ?? null} />
+        {cap.adds && <Moved got={moved} type={below ?? null} />}
       </div>
-      <p className="small muted">
-        Days begin at midnight in your time zone, {zone.replaceAll("_", " ")}. Periods are compared by as many whole days; today counts when
-        it is over.
-      </p>
+      {cap.adds && (
+        <p className="small muted">
+          Days begin at midnight in your time zone, {zone.replaceAll("_", " ")}. Periods are compared by as many whole days; today counts
+          when it is over.
+        </p>
+      )}
     </div>
   );
 }
 
-/** The first two levels of what the reader sees, with their names. */
-function useTops() {
+/** What "Read again" reads. */
+const shown = new Set(["tops", "budgets", "forecast", "total", "sums", "below", "stopped"]);
+
+/** The first levels of what the reader sees, without models. */
+function useTops(depth: number) {
   const s = useSession();
+  const types = [...s.types.values()].filter(t => !isModel(t)).map(t => t.id);
   return useQuery({
-    queryKey: ["tops", s.customerId],
-    queryFn: async () => (await s.api.get<Tree>(path`/customers/${s.customerId}/governance`, { depth: 1, limit: topsRead })).data,
+    queryKey: ["tops", s.customerId, depth],
+    queryFn: async () => {
+      const query = { depth, limit: topsRead, sortBy: "id", order: "asc", entityTypeIds: types.length > 100 ? [] : types };
+      return (await s.api.get<Tree>(path`/customers/${s.customerId}/governance`, query)).data;
+    },
     ...rarely,
   });
-}
-
-type Top = { root: TreeRow | null; typeId: string };
-
-/** The one that all others are below, where there is one; else of what type the most roots are. */
-function topOf(rows: TreeRow[]): Top {
-  const ids = new Set(rows.map(r => r.entityId));
-  const roots = rows.filter(r => r.parentId === null || !ids.has(r.parentId));
-  const parents = roots.filter(r => r.childCount > 0);
-  const of = parents.length > 0 ? parents : roots;
-  const times = new Map<string, number>();
-  for (const r of of) times.set(r.entityTypeId, (times.get(r.entityTypeId) ?? 0) + 1);
-  const typeId = [...times].sort((a, b) => b[1] - a[1])[0]?.[0] ?? "";
-  return { root: parents.length === 1 ? (parents[0] ?? null) : null, typeId };
 }
 
 /** The limits of the first two levels. */
@@ -143,7 +160,9 @@ function useBudgets() {
   });
 }
 
-/** What limits of a cadence are expected to come to, and that of the top. */
+type Foreseen = ReturnType<typeof useForecasts>;
+
+/** What limits of a cadence are expected to come to, and that of the top; undefined: not asked yet. */
 function useForecasts(cadence: string | null | undefined, root: string | undefined) {
   const s = useSession();
   const cap = s.capability;
@@ -156,76 +175,97 @@ function useForecasts(cadence: string | null | undefined, root: string | undefin
         s.api.get<One<ForecastRow[]>>(at, { ...query, limit: 30 }),
         root ? s.api.get<One<ForecastRow[]>>(at, { ...query, rootEntityId: root, depth: 0, limit: 5 }) : null,
       ]);
-      return { rows: all.data, main: mine?.data.find(r => r.scopeEntityIds.length === 0) ?? null };
+      return { rows: all.data, main: mine?.data.find(r => r.entityId === root && r.scopeEntityIds.length === 0) ?? null };
     },
-    enabled: cadence !== undefined,
+    enabled: cadence !== undefined && cap?.adds === true,
     ...rarely,
   });
 }
 
-type Shares = ReturnType<typeof useShares>;
+/** Where usage is read of an entity, or of the whole. */
+const usageAt = (s: Session, root: string | undefined) =>
+  root ? path`/customers/${s.customerId}/entities/${root}/usage` : path`/customers/${s.customerId}/usage`;
 
-/** Usage of this period and of the one before, told apart by a key. */
-function useShares(by: { root?: string; key: string } | undefined, period: Period) {
-  const s = useSession();
-  const cap = s.capability;
-  const got = useQuery({
-    queryKey: ["shares", s.customerId, cap?.kind, cap?.id, by?.root, by?.key, period.before.toISOString()],
-    queryFn: () =>
-      s.api.get<One<History>>(
-        by?.root ? path`/customers/${s.customerId}/entities/${by.root}/usage` : path`/customers/${s.customerId}/usage`,
-        {
-          ...(cap ? named(cap) : {}),
-          startDate: period.before.toISOString(),
-          granularity: "DAY",
-          timezone: zone,
-          groupBy: by?.key ? [by.key] : [],
-        },
-      ),
-    enabled: by !== undefined,
-    ...rarely,
-  });
-  return { got, key: by?.key ?? "", shares: got.data ? sharesOf(got.data.data.series, period) : [] };
-}
-
-/** What each of many used in the whole days of this period and of as many before: sums alone, as there may be hundreds. */
-function useMoved(key: string, period: Period) {
+/** Usage day by day of this period and of the one before. */
+function useTotal(root: string | undefined, period: Period) {
   const s = useSession();
   const cap = s.capability;
   return useQuery({
-    queryKey: ["moved", s.customerId, cap?.kind, cap?.id, key, period.before.toISOString(), period.days],
+    queryKey: ["total", s.customerId, cap?.kind, cap?.id, root, period.before.toISOString()],
     queryFn: async () => {
-      const ask = (from: Date) =>
-        s.api.get<One<History>>(path`/customers/${s.customerId}/usage`, {
-          ...(cap ? named(cap) : {}),
-          startDate: from.toISOString(),
-          endDate: plusDays(from, period.days - 1).toISOString(),
-          granularity: "MONTH",
-          timezone: zone,
-          groupBy: [key],
-        });
-      const [now, was] = await Promise.all([ask(period.from), ask(period.before)]);
-      return movers(now.data.series, was.data.series, rowsShown);
+      const query = { ...(cap ? named(cap) : {}), startDate: period.before.toISOString(), granularity: "DAY", timezone: zone };
+      return (await s.api.get<One<History>>(usageAt(s, root), query)).data.series;
     },
-    enabled: key !== "" && period.days > 1,
+    enabled: root !== undefined && cap?.adds === true,
     ...rarely,
   });
+}
+
+type Sums = ReturnType<typeof useSums>;
+
+/** What each group used of this period, and of the days that are compared: sums alone, as there may be hundreds. Null: too many. */
+function useSums(by: { root?: string; key: string } | undefined, period: Period) {
+  const s = useSession();
+  const cap = s.capability;
+  return useQuery({
+    queryKey: ["sums", s.customerId, cap?.kind, cap?.id, by?.root, by?.key, period.before.toISOString(), period.days],
+    queryFn: async () => {
+      const ask = async (from: Date, days: number | null) => {
+        if (days === 0) return [];
+        const got = await s.api.get<One<History>>(usageAt(s, by?.root), {
+          ...(cap ? named(cap) : {}),
+          startDate: from.toISOString(),
+          endDate: days === null ? undefined : plusDays(from, days).toISOString(),
+          granularity: "MONTH",
+          timezone: zone,
+          groupBy: by?.key ? [by.key] : [],
+        });
+        return got.data.series;
+      };
+      try {
+        const [total, like, was] = await Promise.all([
+          ask(period.from, null),
+          ask(period.from, period.like),
+          ask(period.before, period.was),
+        ]);
+        return sumsOf(total, like, was);
+      } catch (e) {
+        if (isStatus(e, 400)) return null;
+        throw e;
+      }
+    },
+    enabled: by !== undefined && cap?.adds === true,
+    ...rarely,
+  });
+}
+
+/** Those that changed most. */
+function useMoved(key: string, period: Period) {
+  const got = useSums(key === "" || period.like === 0 ? undefined : { key }, period);
+  return { ...got, data: got.data && movers(got.data, rowsShown) };
 }
 
 const keyOf = (t: EntityType | null | undefined) => t?.attributionKeys[0] ?? "";
 
+const isModel = (t: EntityType) => t.attributionKeys.length > 0 && /model/i.test(`${t.id} ${t.displayName} ${t.attributionKeys[0]}`);
+
 /** What tells models apart: a type of entity of that name, or the dimension. */
 function modelOf(s: Session): { key: string; typeId: string } {
-  const type = [...s.types.values()].find(
-    t => t.archivedAt === null && t.attributionKeys.length > 0 && /model/i.test(`${t.id} ${t.displayName} ${t.attributionKeys[0]}`),
-  );
+  const type = [...s.types.values()].find(t => t.archivedAt === null && isModel(t));
   return { key: keyOf(type) || "model", typeId: type?.id ?? "" };
+}
+
+/** What usage is told apart by first: whatever is directly below the one at the top, or by the type of those there. */
+function whoseOf(s: Session, top: Top): { root?: string; key: string } {
+  const key = keyOf(s.types.get(top.typeId));
+  if (!top.root) return { key };
+  return { root: top.root.entityId, key: top.root.childCount > 0 ? "$child" : key };
 }
 
 /** The type of what is two levels below the top. */
 function useBelow(top: Top | undefined): EntityType | null | undefined {
   const s = useSession();
-  const tops = useTops();
+  const tops = useTops(1);
   const parent = tops.data?.find(r => r.childCount > 0 && (top?.root ? r.parentId === top.root.entityId : r.parentId === null));
   const got = useQuery({
     queryKey: ["below", s.customerId, parent?.entityId],
@@ -242,55 +282,82 @@ function useBelow(top: Top | undefined): EntityType | null | undefined {
 
 const month = new Intl.DateTimeFormat("en-GB", { month: "long" });
 
-type HeadlineProps = { main: ForecastRow | null; shares: Share[]; period: Period; waiting: boolean; names: Map<string, string> };
+type HeadlineProps = {
+  whose: string;
+  budget: TreeRow | null;
+  foreseen: Foreseen;
+  waiting: boolean;
+  total: ReturnType<typeof useTotal>;
+  period: Period;
+};
 
-function Headline({ main, shares, period, waiting, names }: HeadlineProps) {
+function Headline({ whose, budget, foreseen, waiting, total, period }: HeadlineProps) {
   const s = useSession();
-  if (waiting) return <Skeleton lines={5} />;
+  if (!total.data) return total.isError ? null : <Skeleton lines={5} />;
   const unit = s.capability?.unit || s.capability?.name || "";
-  const total = shares.reduce<Amount>((sum, x) => add(sum, x.total), 0);
-  const like = shares.reduce<Amount>((sum, x) => add(sum, x.like), 0);
-  const was = shares.reduce<Amount>((sum, x) => add(sum, x.was), 0);
-  const f = main?.forecast;
+  const used = sharesOf(total.data, period)[0];
+  const row = foreseen.data?.main ?? null;
+  const f = row?.forecast;
+  // Without the forecast there is still what was used.
+  const main: TreeRow | null = row ?? budget;
   const limit = main?.usageLimit ?? null;
-  // The chart is of the calendar month: of another period it says what was used and no more.
-  const monthly = main?.cadence === "P1M";
-  const span = new Date(period.from.getFullYear(), period.from.getMonth() + 1, 0).getDate();
-  const all = shares.filter(x => Number(x.total) > 0).map(x => ({ id: x.id, name: names.get(x.id) ?? x.id, totals: running(x.days) }));
-  const ahead = monthly && f?.expected && f.low && f.high ? { level: approx(f.expected), low: approx(f.low), high: approx(f.high) } : null;
+  const end = new Date(period.from.getFullYear(), period.from.getMonth() + 1, 1);
+  const off = main ? offBy(period.from, end, main.usagePeriodStart, main.usagePeriodEnd) : 0;
+  // The chart is of the reader's month: of a budget whose own differs by more than a time zone it says nothing.
+  const drawn = off <= 14 * 3_600_000;
+  const ahead = drawn && f?.expected && f.low && f.high ? { level: approx(f.expected), low: approx(f.low), high: approx(f.high) } : null;
+  const totals = running(used?.days ?? []);
   return (
     <section className="stack" aria-label="This month">
+      <h3 className="break">{whose}</h3>
       <dl className="figures">
         <div>
           <dt>
-            {main && !monthly ? `Used ${perCadence(main.cadence ?? "")}` : `Used in ${month.format(period.from)}`}, {unit}
+            {main && off > 0
+              ? `Used ${perCadence(main.cadence ?? "")}${main.usagePeriodStart ? `, since ${shortTime(main.usagePeriodStart)}` : ""}`
+              : `Used in ${month.format(period.from)}`}
+            , {unit}
           </dt>
           <dd>
-            <Amt v={main ? (main.currentUsage ?? 0) : total} />{" "}
-            <small>{main && limit !== null ? `of ${formatShort(limit)}${shareWords(main)}` : "no budget at the top"}</small>
+            <Amt v={main ? (main.currentUsage ?? 0) : (used?.total ?? 0)} />{" "}
+            <small>
+              {main && limit !== null
+                ? `of ${formatShort(limit)}${shareWords(main)}`
+                : waiting || foreseen.isFetching
+                  ? ""
+                  : "no budget at the top"}
+            </small>
           </dd>
         </div>
-        <Expected row={main} />
-        <RunsOutFigure row={main} />
+        <Expected row={row} failed={foreseen.isError} />
+        <RunsOutFigure row={row} />
+        {!drawn && (
+          <div>
+            <dt>Used in {month.format(period.from)}</dt>
+            <dd>
+              <Amt v={used?.total ?? 0} />
+            </dd>
+          </div>
+        )}
         <div>
           <dt>Against {month.format(period.before)}</dt>
           <dd className="big-change">
-            <Change now={like} before={was} /> <small>{period.days > 1 ? `first ${days(period.days - 1)}` : "from tomorrow"}</small>
+            <Change now={used?.like ?? 0} before={used?.was ?? 0} />{" "}
+            <small>{period.like > 0 ? `first ${days(period.like)}` : "from tomorrow"}</small>
           </dd>
         </div>
       </dl>
-      {all.length === 0 ? (
+      {Number(used?.total ?? 0) === 0 ? (
         <Empty title={`No usage in ${month.format(period.from)} yet`} />
       ) : (
         <Burn
-          bands={fold(all)}
-          days={period.days}
-          span={span}
-          limit={monthly && limit !== null ? approx(limit) : null}
+          totals={totals}
+          span={new Date(period.from.getFullYear(), period.from.getMonth() + 1, 0).getDate()}
+          limit={drawn && limit !== null ? approx(limit) : null}
           ahead={ahead}
           from={dayOnly(period.from.toISOString())}
-          to={dayOnly(new Date(period.from.getFullYear(), period.from.getMonth(), span).toISOString())}
-          label={`Usage in ${month.format(period.from)}, added up day by day: ${formatShort(total)} ${unit}`}
+          to={dayOnly(plusDays(end, -1).toISOString())}
+          label={`Usage in ${month.format(period.from)}, added up day by day: ${formatShort(used?.total ?? 0)} ${unit}`}
         />
       )}
     </section>
@@ -300,17 +367,17 @@ function Headline({ main, shares, period, waiting, names }: HeadlineProps) {
 const days = (n: number) => (n === 1 ? "day" : `${count(n)} days`);
 const shareWords = (r: TreeRow) => (r.utilization === null ? "" : ` (${formatRatio(Number(r.utilization))})`);
 
-/** The five that used most; the rest is one. */
-function fold(all: Band[]): Band[] {
-  if (all.length <= 6) return all;
-  const rest = all.slice(5);
-  const totals = rest[0]?.totals.map((_, d) => rest.reduce((sum, b) => sum + (b.totals[d] ?? 0), 0)) ?? [];
-  return [...all.slice(0, 5), { id: "\0", name: "All others", totals }];
-}
-
-function Expected({ row }: { row: ForecastRow | null }) {
+function Expected({ row, failed }: { row: ForecastRow | null; failed: boolean }) {
   const f = row?.forecast;
-  if (!row || !f) return null;
+  if (!row || !f)
+    return failed ? (
+      <div>
+        <dt>Expected</dt>
+        <dd>
+          <small>could not be read</small>
+        </dd>
+      </div>
+    ) : null;
   return (
     <div>
       <dt>Expected{row.usagePeriodEnd && f.expected ? ` by ${lastDay(row.usagePeriodEnd)}` : ""}</dt>
@@ -348,22 +415,20 @@ function RunsOutFigure({ row }: { row: ForecastRow | null }) {
 
 type WhereProps = {
   title: string;
-  got: Shares;
+  got: Sums;
   period: Period;
-  name: (id: string) => string;
+  names: Map<string, string>;
   budgetOf: (id: string) => TreeRow | undefined;
-  /** Whether the rows have the colours of the chart. */
-  toned?: boolean;
 };
 
-function Where({ title, got, period, name, budgetOf, toned }: WhereProps) {
+function Where({ title, got, period, names, budgetOf }: WhereProps) {
   const s = useSession();
-  const rows = got.shares.filter(x => Number(x.total) > 0 || Number(x.was) > 0).slice(0, 20);
-  const tones = rows.filter(x => Number(x.total) > 0).length > 6 ? 5 : 6;
+  const rows = (got.data ?? []).filter(x => Number(x.total) > 0 || Number(x.was) > 0).slice(0, 20);
+  const name = useNames(rows.map(r => r.id).filter(id => id !== "" && !names.has(id)));
   return (
-    <Panel title={title} note={`since ${dayOnly(period.from.toISOString())}`} got={got.got}>
+    <Panel title={title} note={`since ${dayOnly(period.from.toISOString())}`} got={got}>
       {rows.length === 0 ? (
-        <Empty title="No usage" />
+        <NoGroups got={got} />
       ) : (
         <Table
           rows={rows}
@@ -372,11 +437,11 @@ function Where({ title, got, period, name, budgetOf, toned }: WhereProps) {
             {
               head: "Who",
               look: "break",
-              cell: (r, i) => (
-                <span className="row tight-row">
-                  {toned && <span className={`swatch tone${Math.min(i, tones === 5 && i > 4 ? 5 : i, 5)}`} aria-hidden />}
-                  <NameLink id={r.id} name={r.untold ? "Not told apart" : name(r.id)} />
-                </span>
+              cell: r => (
+                <NameLink
+                  id={r.id}
+                  name={r.untold ? "Not told apart" : r.id === "" ? "Not below anybody" : (names.get(r.id) ?? name(r.id))}
+                />
               ),
             },
             {
@@ -424,6 +489,41 @@ function Where({ title, got, period, name, budgetOf, toned }: WhereProps) {
   );
 }
 
+/** Why there are no groups. */
+const NoGroups = ({ got }: { got: Sums }) => <Empty title={got.data === null ? "Too many to tell apart here" : "No usage"} />;
+
+/** What limits have counted, where usage does not add up. */
+function Counted({ got }: { got: UseQueryResult<TreeRow[]> }) {
+  const s = useSession();
+  const rows = (got.data ?? []).filter(r => r.usageLimit !== null).slice(0, 20);
+  return (
+    <Panel title="Limits at the top" got={got}>
+      {rows.length === 0 ? (
+        <Empty title="No limits" />
+      ) : (
+        <Table
+          rows={rows}
+          id={r => r.assignmentId ?? r.entityId}
+          columns={[
+            { head: "Who", look: "break", cell: r => <NameLink id={r.entityId} name={r.displayName ?? r.entityId} /> },
+            {
+              head: "Counted",
+              look: "right",
+              cell: r => (
+                <>
+                  <Amt v={r.currentUsage ?? 0} /> <span className="muted">of {formatShort(r.usageLimit ?? 0)}</span>
+                </>
+              ),
+            },
+            { head: "Period", look: "small muted", cell: r => perCadence(r.cadence ?? "") },
+          ]}
+        />
+      )}
+      <More onClick={() => s.go("tree")}>All budgets</More>
+    </Panel>
+  );
+}
+
 function NameLink({ id, name }: { id: string; name: string }) {
   const s = useSession();
   if (id === "") return <span className="muted">{name}</span>;
@@ -462,36 +562,35 @@ const More = ({ onClick, children }: { onClick: () => void; children: React.Reac
   </div>
 );
 
-function RunsOut({ got, cadence }: { got: ReturnType<typeof useForecasts>; cadence: string | null }) {
+function RunsOut({ got, cadence }: { got: Foreseen; cadence: string | null }) {
   const s = useSession();
   const rows = got.data?.rows ?? [];
-  const ending = rows.filter(r => r.forecast.runsOutAt !== null);
-  const early = rows.filter(r => r.forecast.refused === "HISTORY_TOO_SHORT");
+  const spent = rows.filter(isSpent);
+  const coming = rows.filter(r => r.forecast.runsOutAt !== null && !isSpent(r));
+  const untold = refusals(rows.filter(r => !isSpent(r)));
+  const told = rows.some(r => r.forecast.refused === null && !isSpent(r));
   const title = cadence === "P1M" ? "Runs out this month" : "Runs out in its period";
+  const who: Column<ForecastRow> = {
+    head: "Who",
+    look: "break",
+    cell: r => (
+      <>
+        <NameLink id={r.entityId} name={r.displayName ?? r.entityId} />
+        <div className="small muted">
+          {s.types.get(r.entityTypeId)?.displayName}
+          {r.label && ` · ${r.label}`}
+        </div>
+      </>
+    ),
+  };
   return (
     <Panel title={title} note={cadence ? `limits ${perCadence(cadence)}` : undefined} got={got}>
-      {ending.length === 0 ? (
-        <Empty title={rows.length === 0 ? "No such limit" : early.length === rows.length ? "Too early to tell" : "Nobody, as things go"}>
-          {early.length > 0 && early[0] && <p className="small muted">{capital(refusedWords(early[0].forecast))}.</p>}
-        </Empty>
-      ) : (
+      {coming.length > 0 ? (
         <Table
-          rows={ending.slice(0, rowsShown)}
+          rows={coming.slice(0, rowsShown)}
           id={r => r.assignmentId ?? r.entityId}
           columns={[
-            {
-              head: "Who",
-              look: "break",
-              cell: r => (
-                <>
-                  <NameLink id={r.entityId} name={r.displayName ?? r.entityId} />
-                  <div className="small muted">
-                    {s.types.get(r.entityTypeId)?.displayName}
-                    {r.label && ` · ${r.label}`}
-                  </div>
-                </>
-              ),
-            },
+            who,
             { head: "On", look: "nowrap", cell: r => <EndsOn row={r} /> },
             {
               head: "Expected",
@@ -507,10 +606,43 @@ function RunsOut({ got, cadence }: { got: ReturnType<typeof useForecasts>; caden
             },
           ]}
         />
+      ) : (
+        <Empty
+          title={
+            rows.length === 0
+              ? "No such limit"
+              : told
+                ? `Nobody${spent.length > 0 ? " else" : ""}, as things go`
+                : spent.length < rows.length
+                  ? "Not told"
+                  : "All of them are used up"
+          }
+        />
       )}
-      {ending.length > 0 && early.length > 0 && (
-        <p className="small muted panel-note">For {count(early.length)} more it is too early to tell.</p>
+      {untold.map(x => (
+        <p key={x.words} className="small muted panel-note">
+          {x.limits === 1 ? "One limit" : `${count(x.limits)} limits`}: {x.words}.
+        </p>
+      ))}
+      {spent.length > 0 && (
+        <Table
+          rows={spent.slice(0, rowsShown)}
+          id={r => r.assignmentId ?? r.entityId}
+          columns={[
+            { ...who, head: "Used up already" },
+            {
+              head: "Used",
+              look: "right",
+              cell: r => (
+                <>
+                  <Amt v={r.currentUsage ?? 0} /> <span className="muted small">of {formatShort(r.usageLimit ?? 0)}</span>
+                </>
+              ),
+            },
+          ]}
+        />
       )}
+      {spent.length > rowsShown && <p className="small muted panel-note">and {count(spent.length - rowsShown)} more that are used up</p>}
       <More onClick={() => s.go("tree")}>All budgets</More>
     </Panel>
   );
@@ -518,17 +650,17 @@ function RunsOut({ got, cadence }: { got: ReturnType<typeof useForecasts>; caden
 
 const capital = (text: string) => text.replace(/^./, c => c.toUpperCase());
 
-function Models({ got, period, model }: { got: Shares; period: Period; model: { key: string; typeId: string } }) {
+function Models({ got, period, model }: { got: Sums; period: Period; model: { key: string; typeId: string } }) {
   const s = useSession();
-  const rows = got.shares.filter(x => Number(x.total) > 0).slice(0, rowsShown);
+  const rows = (got.data ?? []).filter(x => Number(x.total) > 0).slice(0, rowsShown);
   const name = useNames(model.typeId ? rows.map(r => r.id).filter(id => id !== "") : []);
   const most = rows[0]?.total ?? 0;
   // To whoever sees a subtree, models beside it have no name.
-  if (s.rights.root !== null && got.got.data && rows.every(r => r.id === "")) return null;
+  if (s.rights.root !== null && got.data && rows.every(r => r.id === "")) return null;
   return (
-    <Panel title="By model" note={`since ${dayOnly(period.from.toISOString())}`} got={got.got}>
+    <Panel title="By model" note={`since ${dayOnly(period.from.toISOString())}`} got={got}>
       {rows.length === 0 ? (
-        <Empty title="No usage" />
+        <NoGroups got={got} />
       ) : (
         <Table
           rows={rows}
@@ -608,7 +740,7 @@ function Stopped() {
 function Moved({ got, type }: { got: ReturnType<typeof useMoved>; type: EntityType | null }) {
   const rows = got.data ?? [];
   const name = useNames(rows.map(r => r.id));
-  if (type === null || (got.fetchStatus === "idle" && !got.data)) return null;
+  if (type === null || got.data === null || (got.fetchStatus === "idle" && !got.data)) return null;
   return (
     <Panel title={`Changed most: ${type.displayName.toLowerCase()}`} note="against the period before" got={got}>
       {rows.length === 0 ? (
@@ -620,8 +752,8 @@ function Moved({ got, type }: { got: ReturnType<typeof useMoved>; type: EntityTy
           columns={[
             { head: type.displayName, look: "break", cell: r => <NameLink id={r.id} name={name(r.id)} /> },
             { head: "Before", look: "right", cell: r => <Amt v={r.was} /> },
-            { head: "Now", look: "right", cell: r => <Amt v={r.now} /> },
-            { head: "Change", look: "right", cell: r => <Change now={r.now} before={r.was} /> },
+            { head: "Now", look: "right", cell: r => <Amt v={r.like} /> },
+            { head: "Change", look: "right", cell: r => <Change now={r.like} before={r.was} /> },
           ]}
         />
       )}

@@ -45,8 +45,10 @@ export function Pulse({ entityId }: { entityId: string }) {
   const days = sharesOf(used.data.data.series, period)[0]?.days ?? daysOf(period).map(() => 0);
   const total = days.reduce<Amount>((sum, d) => add(sum, d), 0);
   const unit = cap.unit || cap.name;
-  const rows = (ahead.data?.data ?? []).filter(r => r.forecast.refused === null || r.forecast.runsOutAt !== null);
-  const early = ahead.data?.data.find(r => r.forecast.refused === "HISTORY_TOO_SHORT");
+  // Of one that is archived, what is below takes its place.
+  const own = (ahead.data?.data ?? []).filter(r => r.entityId === entityId);
+  const rows = own.filter(r => r.forecast.refused === null || r.forecast.runsOutAt !== null);
+  const early = own.find(r => r.forecast.refused === "HISTORY_TOO_SHORT");
   if (Number(total) === 0 && rows.length === 0) return null;
   return (
     <section className="pulse" aria-label={`${cap.name}, last 30 days`}>

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { path } from "../api/client";
 import { count } from "../api/locale";
-import type { Archive, Entity, One } from "../api/types";
+import type { Archive, Entity, Frozen, One } from "../api/types";
 import { perCadence } from "../lib/time";
 import { Confirm, Notice, Reading, Text } from "../ui";
 import { limitWords, titleOf } from "./Limit";
@@ -11,13 +11,18 @@ import { useSession } from "./session";
 const named = 5;
 
 /** Archives an entity, saying first what that releases, or restores one. */
-export function SetArchived({ entity, onClose }: { entity: Entity; onClose: () => void }) {
-  return entity.archivedAt === null ? <Archiving entity={entity} onClose={onClose} /> : <Restore entity={entity} onClose={onClose} />;
+export function SetArchived({ entity, frozen, onClose }: Props & { frozen: Frozen | null | undefined }) {
+  return entity.archivedAt === null ? (
+    <Archiving entity={entity} frozen={frozen} onClose={onClose} />
+  ) : (
+    <Restore entity={entity} onClose={onClose} />
+  );
 }
 
 type Props = { entity: Entity; onClose: () => void };
 
-function Archiving({ entity, onClose }: Props) {
+/** frozen: what the entity itself was frozen for; undefined where that is not known. */
+function Archiving({ entity, frozen, onClose }: Props & { frozen: Frozen | null | undefined }) {
   const s = useSession();
   const [below, setBelow] = useState<"too" | "stay" | "freeze" | null>(null);
   const [reason, setReason] = useState("");
@@ -105,10 +110,22 @@ function Archiving({ entity, onClose }: Props) {
               <input type="radio" name="below" checked={below === "too"} onChange={() => setBelow("too")} />
               <span>Archive all below it, too</span>
             </label>
-            <label className="check">
-              <input type="radio" name="below" checked={below === "freeze"} onChange={() => setBelow("freeze")} />
-              <span>Archive nothing: freeze it with all below it, so that nothing is granted until somebody has decided</span>
-            </label>
+            {frozen ? (
+              <p className="small break">
+                It is frozen already, with all below it: {frozen.reason}. As long as it is not archived, nothing is granted there.
+              </p>
+            ) : (
+              <label className="check">
+                <input
+                  type="radio"
+                  name="below"
+                  disabled={frozen === undefined}
+                  checked={below === "freeze"}
+                  onChange={() => setBelow("freeze")}
+                />
+                <span>Archive nothing: freeze it with all below it, so that nothing is granted until somebody has decided</span>
+              </label>
+            )}
             {below === "freeze" && (
               <Text
                 label="Reason"

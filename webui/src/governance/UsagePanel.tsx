@@ -133,7 +133,8 @@ export function useLineNames(lines: Line[], groups: string[]): (line: Line, dept
   const s = useSession();
   const keys = keysOf([...s.types.values()]).add("$child");
   const isId = (depth: number) => keys.has(groups[depth] ?? "");
-  const ids = [...(isId(0) ? lines.map(l => l.id) : []), ...(isId(1) ? lines.flatMap(l => l.parts.map(p => p.id)) : [])];
+  // In the order in which they are shown: those further down may stay ids.
+  const ids = lines.flatMap(l => [...(isId(0) ? [l.id] : []), ...(isId(1) ? l.parts.map(p => p.id) : [])]);
   const entity = useNames(ids.filter(id => id !== ""));
   return ({ id, untold }, depth) => {
     if (untold) return "(not told apart)";

@@ -4,7 +4,7 @@ import type { Forecast, ForecastRow, TreeRow } from "../api/types";
 import { dayOnly, shortTime } from "../lib/time";
 
 /** Whether nothing is left of a limit. */
-const isSpent = (r: TreeRow) => r.usageLimit !== null && r.currentUsage !== null && !less(r.currentUsage, r.usageLimit);
+export const isSpent = (r: TreeRow) => r.usageLimit !== null && r.currentUsage !== null && !less(r.currentUsage, r.usageLimit);
 
 /** "90M–102M", or that it is certain to the digit. */
 export const rangeWords = (f: Forecast) =>
@@ -32,7 +32,7 @@ export function EndsOn({ row }: { row: ForecastRow }) {
   );
 }
 
-const refusals: Record<NonNullable<Forecast["refused"]>, string> = {
+const reasons: Record<NonNullable<Forecast["refused"]>, string> = {
   HISTORY_TOO_SHORT: "too early to tell",
   WINDOW_TOO_SHORT: "its period is too short to tell",
   SCOPED: "not told for limits on one model or the like",
@@ -43,8 +43,15 @@ const refusals: Record<NonNullable<Forecast["refused"]>, string> = {
 
 /** Why nothing is expected of a limit. */
 export function refusedWords(f: Forecast): string {
-  if (f.refused !== "HISTORY_TOO_SHORT") return f.refused ? refusals[f.refused] : "more than a year from now";
+  if (f.refused !== "HISTORY_TOO_SHORT") return f.refused ? reasons[f.refused] : "more than a year from now";
   const least = f.step === "HOUR" ? 48 : 7;
   const left = least - f.steps;
   return `too early to tell: ${count(left)} more ${f.step === "HOUR" ? "hour" : "day"}${left === 1 ? "" : "s"} of usage needed`;
+}
+
+/** Of how many limits nothing is expected, by why. */
+export function refusals(rows: ForecastRow[]): { words: string; limits: number }[] {
+  const by = new Map<string, number>();
+  for (const { forecast: f } of rows) if (f.refused) by.set(refusedWords(f), (by.get(refusedWords(f)) ?? 0) + 1);
+  return [...by].map(([words, limits]) => ({ words, limits })).sort((a, b) => b.limits - a.limits);
 }

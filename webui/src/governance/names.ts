@@ -6,11 +6,13 @@ import { useSession } from "./session";
 
 const known = { staleTime: 60_000, gcTime: 10 * 60_000 };
 
-/** The display names of entities, as they become known; the id until then. */
+const most = 300;
+
+/** The display names of entities, as they become known; the id until then, and of those behind the first 300. */
 export function useNames(ids: string[]): (id: string) => string {
   const s = useSession();
   const client = useQueryClient();
-  const wanted = [...new Set(ids)].sort().slice(0, 60);
+  const wanted = [...new Set(ids)].slice(0, most).sort();
   const nameOf = (id: string) =>
     client.fetchQuery({
       queryKey: ["name", s.customerId, id],

@@ -1,6 +1,20 @@
 import { expect, it } from "vitest";
 import type { Series } from "../api/types";
-import { between, endOf, growth, lastDays, lastMonth, lastWeek, mainCadence, movers, running, sharesOf, thisMonth } from "./period";
+import {
+  between,
+  endOf,
+  growth,
+  lastDays,
+  lastMonth,
+  lastWeek,
+  mainCadence,
+  movers,
+  offBy,
+  running,
+  sharesOf,
+  sumsOf,
+  thisMonth,
+} from "./period";
 
 const now = new Date(2026, 10, 4, 15, 30);
 const at = (month: number, day: number) => new Date(2026, month - 1, day).toISOString();
@@ -51,9 +65,9 @@ it("growth is a share of what was, and nothing where nothing was", () => {
 it("movers are those that changed most, up or down", () => {
   const now = [line("up", [[11, 1, 5]]), line("same", [[11, 1, 4]]), line("", [[11, 1, 90]])];
   const before = [line("up", [[10, 1, 1]]), line("down", [[10, 2, 9]]), line("same", [[10, 1, 4]])];
-  expect(movers(now, before, 5)).toEqual([
-    { id: "down", now: 0, was: "9" },
-    { id: "up", now: "5", was: "1" },
+  expect(movers(sumsOf(now, now, before), 5)).toMatchObject([
+    { id: "down", like: 0, was: "9" },
+    { id: "up", like: "5", was: "1" },
   ]);
 });
 
@@ -107,4 +121,48 @@ it("a group is told apart further by the next key", () => {
       ["x", "1"],
     ],
   ]);
+});
+
+it("at the end of a month no more days are compared than the month before has, and none twice", () => {
+  expect(thisMonth(new Date(2026, 2, 31, 9))).toMatchObject({ before: new Date(2026, 1, 1), days: 31, like: 28, was: 28 });
+  expect(thisMonth(new Date(2026, 2, 29, 9))).toMatchObject({ days: 29, like: 28, was: 28 });
+  expect(thisMonth(new Date(2026, 2, 1, 9))).toMatchObject({ days: 1, like: 0, was: 0 });
+  const each = (month: number, days: number): [number, number, number][] =>
+    Array.from({ length: days }, (_, i): [number, number, number] => [month, i + 1, 1]);
+  const [share] = sharesOf([line("a", [...each(2, 28), ...each(3, 31)])], thisMonth(new Date(2026, 2, 31, 9)));
+  expect(share).toMatchObject({ total: "31", like: "28", was: "28" });
+});
+
+it("a month that is over is compared with the whole month before it", () => {
+  expect(lastMonth(new Date(2026, 2, 5))).toMatchObject({ before: new Date(2026, 0, 1), days: 28, like: 28, was: 31 });
+  const [share] = sharesOf(
+    [
+      line("a", [
+        [1, 1, 1],
+        [1, 31, 2],
+        [2, 1, 4],
+        [2, 28, 8],
+        [3, 1, 16],
+      ]),
+    ],
+    lastMonth(new Date(2026, 2, 5)),
+  );
+  expect(share).toMatchObject({ total: "12", like: "12", was: "3" });
+});
+
+it("groups are told by their sums, those that are gone with them", () => {
+  const [b, a, gone] = sumsOf([line("a", [[11, 1, 1]]), line("b", [[11, 1, 3]])], [line("b", [[11, 1, 2]])], [line("gone", [[10, 1, 9]])]);
+  expect([b, a, gone]).toMatchObject([
+    { id: "b", total: "3", like: "2", was: 0 },
+    { id: "a", total: "1", like: 0 },
+    { id: "gone", total: 0, was: "9" },
+  ]);
+});
+
+it("a window is beside the month by as much as it begins or ends elsewhere", () => {
+  const [from, to] = [new Date(2026, 10, 1), new Date(2026, 11, 1)];
+  expect(offBy(from, to, from.toISOString(), to.toISOString())).toBe(0);
+  expect(offBy(from, to, new Date(2026, 9, 31, 23).toISOString(), to.toISOString())).toBe(3_600_000);
+  expect(offBy(from, to, new Date(2026, 10, 15).toISOString(), new Date(2026, 11, 15).toISOString())).toBe(14 * 86_400_000);
+  expect(offBy(from, to, null, null)).toBeGreaterThan(86_400_000);
 });

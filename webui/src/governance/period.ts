@@ -8,6 +8,9 @@ export type Period = {
   from: Date;
   before: Date;
   days: number;
+  /** How many whole days from the beginning of each are compared. */
+  like: number;
+  was: number;
   /** Whether the last day is over, too. */
   whole?: boolean;
 };
@@ -17,32 +20,32 @@ export const plusDays = (at: Date, n: number) => new Date(at.getFullYear(), at.g
 /** How many midnights are between two days; days have 23 to 25 hours. */
 const daysFrom = (a: Date, b: Date) => Math.round((midnight(b).getTime() - midnight(a).getTime()) / 86_400_000);
 
-/** This month of the reader's so far, and the whole month before. */
+/** This month of the reader's so far, and as many whole days of the month before, as far as it has them. */
 export function thisMonth(now = new Date()): Period {
   const from = new Date(now.getFullYear(), now.getMonth(), 1);
-  return { from, before: new Date(now.getFullYear(), now.getMonth() - 1, 1), days: daysFrom(from, now) + 1 };
+  const before = new Date(now.getFullYear(), now.getMonth() - 1, 1);
+  const same = Math.min(daysFrom(from, now), daysFrom(before, from));
+  return { from, before, days: daysFrom(from, now) + 1, like: same, was: same };
 }
 
 /** So many days up to and with today, and as many before. */
 export function lastDays(n: number, now = new Date()): Period {
   const from = plusDays(midnight(now), 1 - n);
-  return { from, before: plusDays(from, -n), days: n };
+  return { from, before: plusDays(from, -n), days: n, like: n - 1, was: n - 1 };
 }
 
 /** The week before this one, from Monday. */
 export function lastWeek(now = new Date()): Period {
   const monday = plusDays(midnight(now), -((now.getDay() + 6) % 7));
-  return { from: plusDays(monday, -7), before: plusDays(monday, -14), days: 7, whole: true };
+  return { from: plusDays(monday, -7), before: plusDays(monday, -14), days: 7, like: 7, was: 7, whole: true };
 }
 
+/** The month before this one, and the whole month before that. */
 export function lastMonth(now = new Date()): Period {
   const from = new Date(now.getFullYear(), now.getMonth() - 1, 1);
-  return {
-    from,
-    before: new Date(now.getFullYear(), now.getMonth() - 2, 1),
-    days: daysFrom(from, new Date(now.getFullYear(), now.getMonth(), 1)),
-    whole: true,
-  };
+  const before = new Date(now.getFullYear(), now.getMonth() - 2, 1);
+  const days = daysFrom(from, new Date(now.getFullYear(), now.getMonth(), 1));
+  return { from, before, days, like: days, was: daysFrom(before, from), whole: true };
 }
 
 /** From a day to another, both with it; null where that is no time, or one to come. */
@@ -50,8 +53,14 @@ export function between(first: string, last: string, now = new Date()): Period |
   const [from, to] = [new Date(`${first}T00:00`), new Date(`${last}T00:00`)];
   const days = daysFrom(from, to) + 1;
   if (!(days > 0) || days > 400 || to > now) return null;
-  return { from, before: plusDays(from, -days), days, whole: daysFrom(to, now) > 0 };
+  const whole = daysFrom(to, now) > 0;
+  const same = whole ? days : days - 1;
+  return { from, before: plusDays(from, -days), days, like: same, was: same, whole };
 }
+
+/** By how many milliseconds the window of a limit begins or ends beside a stretch of time. */
+export const offBy = (from: Date, to: Date, start: string | null, end: string | null) =>
+  Math.max(Math.abs(Date.parse(start ?? "1970-01-01") - from.getTime()), Math.abs(Date.parse(end ?? "1970-01-01") - to.getTime()));
 
 /** When a period ends: at a midnight, or now. */
 export const endOf = (p: Period) => (p.whole ? plusDays(p.from, p.days) : new Date());
@@ -71,7 +80,6 @@ export type Share = { id: string; untold: boolean; total: Amount; days: Amount[]
 /** Series of days by their first tag, and within it by the next; the most used first. */
 export function sharesOf(series: Series[], p: Period, depth = 0): Share[] {
   const by = new Map<string, { share: Share; of: Series[] }>();
-  const whole = p.whole ? p.days : p.days - 1;
   for (const s of series) {
     const id = s.tags[depth]?.value ?? "";
     const untold = s.untold === true && id === "";
@@ -89,8 +97,8 @@ export function sharesOf(series: Series[], p: Period, depth = 0): Share[] {
       if (day >= 0 && day < p.days) {
         share.days[day] = add(share.days[day] ?? 0, point.value);
         share.total = add(share.total, point.value);
-        if (day < whole) share.like = add(share.like, point.value);
-      } else if (at < p.from && daysFrom(p.before, at) < whole) {
+        if (day < p.like) share.like = add(share.like, point.value);
+      } else if (at < p.from && daysFrom(p.before, at) < p.was) {
         share.was = add(share.was, point.value);
       }
     }
@@ -100,6 +108,25 @@ export function sharesOf(series: Series[], p: Period, depth = 0): Share[] {
     parts: of.some(s => s.tags.length > depth + 1) ? sharesOf(of, p, depth + 1) : [],
   }));
   return shares.sort((a, b) => compare(b.total, a.total) || compare(b.was, a.was));
+}
+
+/** What each group used of a period, from its sums: in all, and in the days that are compared. The most used first. */
+export function sumsOf(total: Series[], like: Series[], was: Series[]): Share[] {
+  const by = new Map<string, Share>();
+  const take = (list: Series[], member: "total" | "like" | "was") => {
+    for (const s of list) {
+      const id = s.tags[0]?.value ?? "";
+      const untold = s.untold === true && id === "";
+      const key = JSON.stringify([id, untold]);
+      const share = by.get(key) ?? { id, untold, total: 0, days: [], like: 0, was: 0, parts: [] };
+      for (const p of s.points) share[member] = add(share[member], p.value);
+      by.set(key, share);
+    }
+  };
+  take(total, "total");
+  take(like, "like");
+  take(was, "was");
+  return [...by.values()].sort((a, b) => compare(b.total, a.total) || compare(b.was, a.was));
 }
 
 export const compare = (a: Amount, b: Amount) => {
@@ -114,27 +141,14 @@ export function growth(now: Amount, before: Amount): number | null {
   return Number(((nano(now) - was) * 10_000n) / was) / 10_000;
 }
 
-export type Move = { id: string; now: Amount; was: Amount };
-
 /** Those that changed most, in amount, up or down. What is not told apart is nobody. */
-export function movers(now: Series[], before: Series[], most: number): Move[] {
-  const by = new Map<string, Move>();
-  const take = (list: Series[], member: "now" | "was") => {
-    for (const s of list) {
-      const id = s.tags[0]?.value ?? "";
-      const m = by.get(id) ?? { id, now: 0, was: 0 };
-      for (const p of s.points) m[member] = add(m[member], p.value);
-      by.set(id, m);
-    }
-  };
-  take(now, "now");
-  take(before, "was");
-  const change = (m: Move) => {
-    const d = nano(m.now) - nano(m.was);
+export function movers(shares: Share[], most: number): Share[] {
+  const change = (x: Share) => {
+    const d = nano(x.like) - nano(x.was);
     return d < 0n ? -d : d;
   };
-  return [...by.values()]
-    .filter(m => m.id !== "" && change(m) > 0n)
+  return shares
+    .filter(x => x.id !== "" && change(x) > 0n)
     .sort((a, b) => (change(a) < change(b) ? 1 : -1))
     .slice(0, most);
 }

@@ -52,8 +52,20 @@ export const named = (c: Capability) => (c.kind === "feature" ? { featureId: c.i
 
 export function capabilities(features: Feature[], currencies: Currency[]): Capability[] {
   return [
-    ...currencies.map(c => ({ kind: "currency" as const, id: c.id, name: c.displayName, unit: c.units?.plural ?? c.symbol ?? "" })),
-    ...features.map(f => ({ kind: "feature" as const, id: f.id, name: f.displayName, unit: f.featureUnitsPlural ?? f.featureUnits ?? "" })),
+    ...currencies.map(c => ({
+      kind: "currency" as const,
+      id: c.id,
+      name: c.displayName,
+      unit: c.units?.plural ?? c.symbol ?? "",
+      adds: true,
+    })),
+    ...features.map(f => ({
+      kind: "feature" as const,
+      id: f.id,
+      name: f.displayName,
+      unit: f.featureUnitsPlural ?? f.featureUnits ?? "",
+      adds: !["MAX", "UNIQUE"].includes(f.meter?.aggregation.function ?? ""),
+    })),
   ];
 }
 

@@ -21,3 +21,7 @@ it("reads back what it wrote", async () => {
   expect(got.problem).toBeNull();
   expect(got.rows.map(r => [r.id, r.name])).toEqual(rows);
 });
+
+it("numbers are numbers", async () => {
+  expect(await writeCsv(["id", "change"], [["-1", "-0.5"]], 1)).toBe("id,change\r\n'-1,-0.5");
+});

@@ -9,9 +9,10 @@ export const safeCell = (s: string): string => (formula.test(s) ? `'${s}` : s);
 /** The inverse of safeCell. */
 export const plainCell = (s: string): string => (s[0] === "'" && formula.test(s.slice(1)) ? s.slice(1) : s);
 
-export async function writeCsv(columns: string[], rows: string[][]): Promise<string> {
+/** The first so many columns are texts, those behind them plain numbers. */
+export async function writeCsv(columns: string[], rows: string[][], texts = columns.length): Promise<string> {
   const { unparse } = (await import("papaparse")).default;
-  return unparse([columns, ...rows.map(r => r.map(safeCell))], { newline: "\r\n" });
+  return unparse([columns, ...rows.map(r => r.map((cell, i) => (i < texts ? safeCell(cell) : cell)))], { newline: "\r\n" });
 }
 
 /** Rows by column name. */

@@ -220,7 +220,7 @@ export function CopyButton({ text, label = "Copy" }: { text: string; label?: str
 }
 
 /** In a frame without the clipboard permission the old way still works. */
-async function copy(text: string) {
+export async function copy(text: string) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
