@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/ledger"
@@ -244,6 +245,9 @@ func (a readHistory) run(w *world) string {
 	}
 	if len(got.Series) > most {
 		return fmt.Sprintf("%d series, model at most %d", len(got.Series), most)
+	}
+	if slices.Contains(got.Warnings, bursar.WarnDimensions) { // the model tells any number of them apart
+		return w.sawVersion(a.Customer, v)
 	}
 	seen := map[string]bool{}
 	for _, s := range got.Series {
