@@ -172,6 +172,13 @@ export async function insightTests(browser) {
         await begin("/console/customers/insight/usage?by=region&range=lastWeek");
         await page.locator(".explorer .panel tbody tr").first().waitFor();
         assert.equal(await page.getByLabel("By", { exact: true }).inputValue(), "dimension");
+        // What was asked before is not shown, nor exported, as what is asked now.
+        await page.route("**/usage?*", () => {});
+        await page.getByLabel("Period", { exact: true }).selectOption({ label: "30 days" });
+        await page.locator(".explorer .panel").waitFor({ state: "detached" });
+        assert.ok(await page.getByRole("button", { name: "Export CSV" }).isDisabled());
+        await page.getByLabel("Period", { exact: true }).selectOption({ label: "Last week" });
+        await page.locator(".explorer .panel tbody tr").first().waitFor();
         await page.getByLabel("Dimension", { exact: true }).fill("");
         await page.locator(".explorer .panel").waitFor({ state: "detached" });
         assert.ok(await page.getByRole("button", { name: "Export CSV" }).isDisabled());
@@ -211,6 +218,45 @@ export async function insightTests(browser) {
         await page.reload();
         await headline.getByText("55", { exact: true }).waitFor();
         await panel("Runs out in its period").getByRole("button", { name: "Try again" }).waitFor();
+      },
+    ],
+    [
+      "insight: a budget of another month, and what does not add up, are told as what they are",
+      async () => {
+        const feature = { id: "peak", displayName: "Peak", featureType: "NUMBER", featureUnitsPlural: "seats" };
+        const meter = { eventName: "seats", aggregation: { function: "MAX", field: "n" }, filters: [] };
+        await call("POST", "/features", { ...feature, meter });
+        await call("POST", "/customers", { id: "anchored", name: "Anchored" });
+        await call("PUT", "/customers/anchored/entities", {
+          entities: [
+            { id: "top", entityTypeId: "org", displayName: "Top" },
+            { id: "part", entityTypeId: "team", displayName: "Part", parentId: "top" },
+          ],
+        });
+        const away = new Date(Date.now() - 15 * day).toISOString();
+        await call("PUT", "/customers/anchored/assignments", {
+          assignments: [
+            { entityId: "top", currencyId: "credits", usageLimit: 700, cadence: "P1M", anchor: away },
+            { entityId: "part", featureId: "peak", usageLimit: 12, cadence: "P1M" },
+          ],
+        });
+        await call("POST", "/credits/consumption", {
+          customerId: "anchored",
+          currencyId: "credits",
+          amount: 70,
+          dimensions: { teamId: "part" },
+          idempotencyKey: "anchored",
+        });
+        const event = { customerId: "anchored", eventName: "seats", dimensions: { teamId: "part", n: 9 }, idempotencyKey: "peak" };
+        await call("POST", "/events", { events: [event] });
+        await begin("/console/customers/anchored");
+        const headline = page.getByRole("region", { name: "This month" });
+        await headline.getByText(/Used per month, since/).waitFor();
+        assert.equal(await headline.getByText(/^Budget/).count(), 0);
+        await page.getByLabel("Capability").selectOption({ label: "Peak" });
+        await panel("Limits at the top").getByText("of 12").waitFor();
+        assert.match(await rowsOf(panel("Limits at the top")).first().textContent(), /Part.*9 of 12/);
+        assert.equal(await headline.count(), 0);
       },
     ],
     [
@@ -275,6 +321,15 @@ export async function insightTests(browser) {
         await pulse.getByText(/credits in 30 days/).waitFor();
         await pulse.getByText(/runs out/).waitFor();
         assert.ok(await pulse.getByRole("img", { name: /of the last 30 days/ }).isVisible());
+        // Of one that is archived it does not show the limits of those below.
+        await call("POST", "/customers/insight/entities/archive", { ids: ["legal"], descendants: false });
+        const read = page.waitForResponse(r => r.url().includes("/forecast?"));
+        await page.goto(`${server.url}/console/customers/insight/tree?node=legal`);
+        await pulse.getByText(/credits in 30 days/).waitFor();
+        await (await read).finished();
+        await page.evaluate(() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+        assert.equal(await pulse.getByText(/runs out/).count(), 0);
+        await call("POST", "/customers/insight/entities/unarchive", { ids: ["legal"] });
       },
     ],
     [

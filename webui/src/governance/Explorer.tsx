@@ -126,6 +126,11 @@ export default function Explorer() {
       <Checkbox checked={wish.compare} onChange={compare => set({ compare })}>
         Beside the period before
       </Checkbox>
+      {!cap.adds && (
+        <p className="small muted">
+          Usage of {cap.name} is the most, or the number of different ones, at a time: shown is by how much each day raised it.
+        </p>
+      )}
       {!period && <Empty title="Choose the first and the last day">The last is today or earlier, and there are at most 400.</Empty>}
       {period && groups.every(g => g !== "") && <Reading got={got} lines={6} />}
       {period && got.data && (

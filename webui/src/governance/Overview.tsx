@@ -21,6 +21,7 @@ import { type Top, topOf } from "./top";
 const rarely = { staleTime: 5 * 60_000, refetchOnWindowFocus: false, retry: 1 };
 const topsRead = 300;
 const rowsShown = 8;
+const foreseenAtOnce = 30;
 
 /** How a customer stands: this month against its budget, where that leads, who it was and who was stopped. */
 export function Overview() {
@@ -172,7 +173,7 @@ function useForecasts(cadence: string | null | undefined, root: string | undefin
       const at = path`/customers/${s.customerId}/forecast`;
       const query = { ...(cap ? named(cap) : {}), cadence };
       const [all, mine] = await Promise.all([
-        s.api.get<One<ForecastRow[]>>(at, { ...query, limit: 30 }),
+        s.api.get<One<ForecastRow[]>>(at, { ...query, limit: foreseenAtOnce }),
         root ? s.api.get<One<ForecastRow[]>>(at, { ...query, rootEntityId: root, depth: 0, limit: 5 }) : null,
       ]);
       return { rows: all.data, main: mine?.data.find(r => r.entityId === root && r.scopeEntityIds.length === 0) ?? null };
@@ -615,7 +616,9 @@ function RunsOut({ got, cadence }: { got: Foreseen; cadence: string | null }) {
                 ? `Nobody${spent.length > 0 ? " else" : ""}, as things go`
                 : spent.length < rows.length
                   ? "Not told"
-                  : "All of them are used up"
+                  : rows.length < foreseenAtOnce
+                    ? "All of them are used up"
+                    : "So many are used up that no others were looked at"
           }
         />
       )}
@@ -643,6 +646,9 @@ function RunsOut({ got, cadence }: { got: Foreseen; cadence: string | null }) {
         />
       )}
       {spent.length > rowsShown && <p className="small muted panel-note">and {count(spent.length - rowsShown)} more that are used up</p>}
+      {rows.length >= foreseenAtOnce && (
+        <p className="small muted panel-note">Looked at: the {count(rows.length)} that are the fastest to use themselves up.</p>
+      )}
       <More onClick={() => s.go("tree")}>All budgets</More>
     </Panel>
   );
