@@ -92,7 +92,7 @@ func (a *API) forecasts(c call, in *forecastQuery) (out forecastsOut, _ uint64, 
 func soonest(a, b engine.ForecastRow) int {
 	never := bursar.Time(1<<63 - 1)
 	share := func(r *engine.ForecastRow) float64 {
-		if r.Expected == nil || r.Limit.UsageLimit.IsZero() {
+		if r.Expected == nil {
 			return -1
 		}
 		return r.Expected.Ratio(*r.Limit.UsageLimit)

@@ -91,37 +91,34 @@ func (a *API) usageHistory(c call, in *historyQuery) (ledger.History, uint64, er
 	})
 }
 
-type entityUsageQuery struct {
-	entityPath
-	freshness
+// usageSpan is what usage is read of, over what time.
+type usageSpan struct {
 	FeatureID   string             `query:"featureId" doc:"Exactly one of featureId and currencyId."`
 	CurrencyID  string             `query:"currencyId"`
 	StartDate   bursar.Time        `query:"startDate" is:"required"`
 	EndDate     bursar.Time        `query:"endDate" doc:"Now when left out."`
 	Granularity ledger.Granularity `query:"granularity" is:"enum=HOUR|DAY|WEEK|MONTH,default=DAY"`
 	Timezone    string             `query:"timezone" is:"len=1-255" doc:"IANA name; the customer's when left out."`
-	GroupBy     []string           `query:"groupBy" is:"n=0-3,len=1-128" doc:"Dimension keys, attribution keys, $child, $featureId."`
+}
+
+type entityUsageQuery struct {
+	entityPath
+	freshness
+	usageSpan
+	GroupBy []string `query:"groupBy" is:"n=0-3,len=1-128" doc:"Dimension keys, attribution keys, $child, $featureId."`
 }
 
 type customerUsageQuery struct {
 	customerPath
 	freshness
-	FeatureID   string             `query:"featureId" doc:"Exactly one of featureId and currencyId."`
-	CurrencyID  string             `query:"currencyId"`
-	StartDate   bursar.Time        `query:"startDate" is:"required"`
-	EndDate     bursar.Time        `query:"endDate" doc:"Now when left out."`
-	Granularity ledger.Granularity `query:"granularity" is:"enum=HOUR|DAY|WEEK|MONTH,default=DAY"`
-	Timezone    string             `query:"timezone" is:"len=1-255" doc:"IANA name; the customer's when left out."`
-	GroupBy     []string           `query:"groupBy" is:"n=0-3,len=1-128" doc:"Dimension keys, attribution keys, $featureId."`
+	usageSpan
+	GroupBy []string `query:"groupBy" is:"n=0-3,len=1-128" doc:"Dimension keys, attribution keys, $featureId."`
 }
 
 // customerUsage is what the whole customer used in each interval of time; to an access token
 // with a root, what its subtree did.
 func (a *API) customerUsage(c call, in *customerUsageQuery) (got ledger.History, _ uint64, _ error) {
-	return a.entityUsage(c, &entityUsageQuery{
-		entityPath: entityPath{customerPath: in.customerPath}, freshness: in.freshness, FeatureID: in.FeatureID, CurrencyID: in.CurrencyID,
-		StartDate: in.StartDate, EndDate: in.EndDate, Granularity: in.Granularity, Timezone: in.Timezone, GroupBy: in.GroupBy,
-	})
+	return a.entityUsage(c, &entityUsageQuery{entityPath{customerPath: in.customerPath}, in.freshness, in.usageSpan, in.GroupBy})
 }
 
 // entityUsage is what one entity used in each interval of time.

@@ -71,7 +71,6 @@ type ForecastRun struct {
 	window  record.Window
 	used    float64
 	limit   float64
-	begun   bool
 }
 
 func NewForecast(cat *catalogue.Catalogue, id string) *ForecastRun {
@@ -120,16 +119,15 @@ func (f *ForecastRun) Begin(v *View) (bool, error) {
 		from, _ = grid.Previous(from)
 	}
 	f.History = NewHistory(f.cat, HistoryQuery{EntityID: v.Ent(def.Ent).ID, Capability: capability, From: bursar.Time(from), Granularity: f.step.of, Timezone: def.Sched.Zone})
-	f.begun = true
 	return true, f.History.BeginOf(v)
 }
 
 // TooMuch says that the history has more buckets than may be read.
-func (f *ForecastRun) TooMuch() { f.out.Refused, f.begun = RefusedTooMuch, false }
+func (f *ForecastRun) TooMuch() { f.out.Refused = RefusedTooMuch }
 
 // End is the forecast, once the history has been read.
 func (f *ForecastRun) End() (Forecast, error) {
-	if !f.begun {
+	if f.out.Refused != "" {
 		return f.out, nil
 	}
 	series, err := f.History.Series()

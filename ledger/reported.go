@@ -20,7 +20,6 @@ type reportKeys struct {
 type reportKey struct {
 	place   int
 	content [8]byte
-	twin    *record.Place // if it was recorded before this report
 	// What was recorded with the key before this report, and where, be it with other content.
 	stored   [8]byte
 	storedAt *record.Place
@@ -39,12 +38,11 @@ func (k *reportKeys) look(d *Decider, i int, key record.Identity, text string, t
 	if other, ok := k.byHash[key.Hash]; ok {
 		if other.content != key.Content {
 			p.Add(pointer(), bursar.CodeIdempotencyKeyReused, "the idempotency key %q is in this request with other content too", text)
-			if other.stored == key.Content {
-				return other.storedAt, false
-			}
-			return nil, false
 		}
-		return other.twin, false
+		if other.stored == key.Content {
+			return other.storedAt, false
+		}
+		return nil, false
 	}
 	k.byHash[key.Hash] = reportKey{place: i, content: key.Content}
 	e, err := d.known(key, oldestReceipt(timestamp, d.Now))
@@ -66,7 +64,7 @@ func (k *reportKeys) look(d *Decider, i int, key record.Identity, text string, t
 	} else {
 		twin = at
 	}
-	k.byHash[key.Hash] = reportKey{i, key.Content, twin, e.content, at}
+	k.byHash[key.Hash] = reportKey{i, key.Content, e.content, at}
 	return twin, false
 }
 
