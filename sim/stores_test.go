@@ -21,6 +21,9 @@ import (
 // backing is a store that a world can lose and find again.
 type backing interface {
 	store() store.Store
+	// clock tells whether several engines share the store. If so it goes by now from here on,
+	// and tell, if there is one, must be told each change.
+	clock(now func() bursar.Time) (tell func(bursar.Time) error, shared bool)
 	// reopen ends the use of the store and gives it back as a new process would find it.
 	reopen(how ending) error
 	close() error
@@ -41,6 +44,10 @@ func newMemBacking() backing { return &memBacking{mem.New()} }
 
 func (b *memBacking) store() store.Store { return b.s }
 func (b *memBacking) close() error       { return b.s.Close() }
+func (b *memBacking) clock(func() bursar.Time) (func(bursar.Time) error, bool) {
+	return nil, false
+}
+
 func (b *memBacking) reopen(how ending) error {
 	if how == crashed {
 		b.s = b.s.CrashClone()
@@ -53,16 +60,9 @@ type sharedBacking struct{ memBacking }
 
 const sharedNodes = 3
 
-// sharing is a backing that several engines share, whose clock is theirs.
-type sharing interface {
-	// clock has the store go by now. The function it returns, if any, must be told each
-	// change.
-	clock(now func() bursar.Time) func(bursar.Time) error
-}
-
-func (b *sharedBacking) clock(now func() bursar.Time) func(bursar.Time) error {
+func (b *sharedBacking) clock(now func() bursar.Time) (func(bursar.Time) error, bool) {
 	b.s.Clock = now
-	return nil
+	return nil, true
 }
 
 func newSharedBacking() backing { return &sharedBacking{memBacking{mem.New()}} }
@@ -100,7 +100,7 @@ func (b *pgBacking) close() error {
 	return errors.Join(b.conn.Close(context.Background()), b.s.Close())
 }
 
-func (b *pgBacking) clock(now func() bursar.Time) func(bursar.Time) error {
+func (b *pgBacking) clock(now func() bursar.Time) (func(bursar.Time) error, bool) {
 	tell := func(at bursar.Time) error {
 		_, err := b.conn.Exec(context.Background(), "UPDATE public.test_clock SET at = $1", at.Std())
 		return err
@@ -108,7 +108,7 @@ func (b *pgBacking) clock(now func() bursar.Time) func(bursar.Time) error {
 	if err := tell(now()); err != nil {
 		panic(err)
 	}
-	return tell
+	return tell, true
 }
 
 // reopen connects anew; what an engine that has crashed did not write it cannot write.
@@ -136,6 +136,9 @@ func newSQLiteBacking(dir string) (backing, error) {
 
 func (b *sqliteBacking) store() store.Store { return b.s }
 func (b *sqliteBacking) close() error       { return b.s.Close() }
+func (b *sqliteBacking) clock(func() bursar.Time) (func(bursar.Time) error, bool) {
+	return nil, false
+}
 
 // reopen closes the store under an engine that has crashed: what it did not save by
 // then it cannot save any more.

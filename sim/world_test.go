@@ -70,9 +70,9 @@ func newWorld(b backing, o engine.Options) (*world, error) {
 	w.options.Clock = func() bursar.Time { return bursar.Time(w.clock.Load()) }
 	w.log = new(bytes.Buffer)
 	w.options.Log = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if m, ok := b.(sharing); ok {
+	tell, shared := b.clock(w.options.Clock)
+	if w.tell = tell; shared {
 		w.nodes = sharedNodes
-		w.tell = m.clock(w.options.Clock)
 	}
 	if err := w.open(); err != nil {
 		return w, err

@@ -15,7 +15,6 @@ import (
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/client"
 	"github.com/bursarhq/bursar/engine"
-	"github.com/bursarhq/bursar/store/sqlite"
 )
 
 // demoCommand shows what Bursar does, to somebody who has just cloned it.
@@ -92,7 +91,7 @@ func (c *demoCommand) prepare() (store string, err error) {
 	}
 	if _, err := os.Stat(store); err == nil {
 		// Opening takes the lock of the store: it must not be deleted under a server.
-		s, err := sqlite.Open(store, sqlite.Options{})
+		s, err := openEmbedded(store, nil)
 		if err != nil {
 			return "", fmt.Errorf("the store of an earlier demo cannot be taken over; end that demo, or delete %s: %w", store, err)
 		}
@@ -116,9 +115,9 @@ func (c *demoCommand) start(p *process, clock *demoClock, dir string) (*server, 
 		}
 	}
 	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	store, err := sqlite.Open(dir, sqlite.Options{Log: log})
+	store, err := openEmbedded(dir, log)
 	if err != nil {
-		return nil, exitf(exitStore, "the store in %s cannot be used: %w", dir, err)
+		return nil, err
 	}
 	s, err := openServer(p.ctx, conf, store, engine.Options{Log: log, Clock: clock.now})
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +12,6 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/store"
-	"github.com/bursarhq/bursar/store/postgres"
-	"github.com/bursarhq/bursar/store/sqlite"
 	"github.com/bursarhq/bursar/transfer"
 )
 
@@ -36,7 +33,7 @@ func (f *storeFlags) openStore(p *process, create bool) (store.Store, error) {
 			return nil, exitf(exitUsage, "which store? --data DIR or --database-url URL")
 		}
 		// A batch of an import is larger than what servers write, and nobody waits for it.
-		return openDatabase(p.ctx, f.DatabaseURL, postgres.Options{Log: log, Timeout: time.Minute})
+		return openDatabase(p.ctx, f.DatabaseURL, databaseOptions{log: log, timeout: time.Minute})
 	}
 	if f.DatabaseURL != os.Getenv("BURSAR_DATABASE_URL") {
 		return nil, exitf(exitUsage, "--data and --database-url name two stores; give one of them")
@@ -44,29 +41,7 @@ func (f *storeFlags) openStore(p *process, create bool) (store.Store, error) {
 	if _, err := os.Stat(filepath.Join(f.Data, "log.db")); err != nil && !create {
 		return nil, exitf(exitConfig, "--data: there is no store in %s", f.Data)
 	}
-	s, err := sqlite.Open(f.Data, sqlite.Options{Log: log})
-	if err != nil {
-		return nil, exitf(exitStore, "the store in %s cannot be used: %w", f.Data, err)
-	}
-	return s, nil
-}
-
-// openDatabase opens PostgreSQL, whose schema it brings up to this program's.
-func openDatabase(ctx context.Context, url string, o postgres.Options) (store.Store, error) {
-	s, err := postgres.Open(ctx, url, o)
-	if err != nil {
-		return nil, exitf(exitStore, "the database cannot be used: %w", err)
-	}
-	return s, nil
-}
-
-// migrateDatabase brings the schema of a PostgreSQL database up to this program's, and
-// says between which versions.
-func migrateDatabase(ctx context.Context, url string) (from, to int, err error) {
-	if from, to, err = postgres.Migrate(ctx, url); err != nil {
-		return 0, 0, exitf(exitStore, "the database cannot be migrated: %w", err)
-	}
-	return from, to, nil
+	return openEmbedded(f.Data, log)
 }
 
 type migrateCommand struct {

@@ -17,8 +17,6 @@ import (
 	"github.com/bursarhq/bursar/gateway"
 	"github.com/bursarhq/bursar/httpapi"
 	"github.com/bursarhq/bursar/store"
-	"github.com/bursarhq/bursar/store/postgres"
-	"github.com/bursarhq/bursar/store/sqlite"
 	"github.com/bursarhq/bursar/webui"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -60,13 +58,9 @@ func (c *serveCommand) Run(p *process) error {
 // openStore opens the store that c names.
 func (c *config) openStore(ctx context.Context, log *slog.Logger) (store.Store, error) {
 	if c.DatabaseURL != "" {
-		return openDatabase(ctx, c.DatabaseURL, postgres.Options{Log: log, MaxConns: c.DatabaseMaxConns})
+		return openDatabase(ctx, c.DatabaseURL, databaseOptions{log: log, maxConns: c.DatabaseMaxConns})
 	}
-	s, err := sqlite.Open(c.Data, sqlite.Options{Log: log})
-	if err != nil {
-		return nil, exitf(exitStore, "the store in %s cannot be used: %w", c.Data, err)
-	}
-	return s, nil
+	return openEmbedded(c.Data, log)
 }
 
 // closeTimeout bounds the final checkpoint.
@@ -134,15 +128,7 @@ func (s *server) start(ctx context.Context) error {
 // announce says that the server is up, and begins to deliver what waits in the outbox.
 func (s *server) announce() {
 	s.webhooks.start()
-	s.log.Info("listening", "addr", s.addr.String(), "store", s.config.storeName(), "version", version())
-}
-
-// storeName is where the store is, without what is secret of it.
-func (c *config) storeName() string {
-	if c.DatabaseURL != "" {
-		return "PostgreSQL"
-	}
-	return c.Data
+	s.log.Info("listening", "addr", s.addr.String(), "store", storeName(s.config.DatabaseURL, s.config.Data), "version", version())
 }
 
 func (s *server) listen(ctx context.Context) error {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar/engine"
-	"github.com/bursarhq/bursar/store/sqlite"
 )
 
 // verifyCommand checks a store.
@@ -29,7 +28,7 @@ func (c *verifyCommand) Run(p *process) (err error) {
 		fmt.Fprintf(p.stdout, format+"\n", args...)
 	}
 	if c.Data != "" {
-		err := sqlite.Check(c.Data, func(place string) { found("%s", place) })
+		err := checkEmbedded(c.Data, func(place string) { found("%s", place) })
 		if err != nil {
 			return exitf(exitStore, "the store in %s cannot be read: %w", c.Data, err)
 		}
