@@ -39,8 +39,9 @@ type tokenWorld struct {
 	tokens         map[string]string
 }
 
-// unseen is what no reply to a token of the red team may hold.
-var unseen = regexp.MustCompile(`orgroot|blueteam|bobuser|oldblue|gonechild|Hidden|[: ](?:4444|5555)\d?\b|rival|key-owner|gold`)
+// unseen is what no reply to a token of the red team may hold. Its amounts are so large beside what the
+// team may see that a sum which has one of them begins like it.
+var unseen = regexp.MustCompile(`orgroot|blueteam|bobuser|oldblue|gonechild|Hidden|[: ](?:4444|5555)\d*\b|rival|key-owner|gold`)
 
 const tokenDims = `{"orgId":"orgroot","userId":"annuser","agentId":"bobuser","model":"m"}`
 
@@ -60,8 +61,8 @@ func newTokenWorld(t testing.TB) *tokenWorld {
 		w.admin("PUT", base+"/entities", `{"entities":[{"id":"gonechild","entityTypeId":"user","parentId":"redteam"}]}`)
 		w.admin("POST", "/api/v1/usage", `{"usages":[{"customerId":"`+id+`","featureId":"calls","value":1,"dimensions":{"userId":"gonechild"}}]}`)
 		w.admin("PATCH", base+"/entities/gonechild", `{"parentId":"blueteam"}`)
-		for _, limit := range []string{`"orgroot","usageLimit":44440`, `"redteam","usageLimit":100`, `"blueteam","usageLimit":55550`, `"annuser","usageLimit":50`,
-			`"oldann","usageLimit":50`, `"bobuser","usageLimit":55551`, `"oldblue","usageLimit":55552`, `"annuser","usageLimit":55553,"scopeEntityIds":["bobuser"]`} {
+		for _, limit := range []string{`"orgroot","usageLimit":444400000`, `"redteam","usageLimit":100`, `"blueteam","usageLimit":555500000`, `"annuser","usageLimit":50`,
+			`"oldann","usageLimit":50`, `"bobuser","usageLimit":555510000`, `"oldblue","usageLimit":55552`, `"annuser","usageLimit":55553,"scopeEntityIds":["bobuser"]`} {
 			var out struct {
 				Data []assignmentOut `json:"data"`
 			}
@@ -77,9 +78,9 @@ func newTokenWorld(t testing.TB) *tokenWorld {
 			}
 		}
 		w.admin("POST", base+"/entities/archive", `{"ids":["oldann","oldblue"]}`)
-		w.admin("POST", "/api/v1/usage", `{"usages":[{"customerId":"`+id+`","featureId":"calls","value":3,"dimensions":`+tokenDims+`},{"customerId":"`+id+`","featureId":"calls","value":4444,"dimensions":{"userId":"bobuser"}}]}`)
+		w.admin("POST", "/api/v1/usage", `{"usages":[{"customerId":"`+id+`","featureId":"calls","value":3,"dimensions":`+tokenDims+`},{"customerId":"`+id+`","featureId":"calls","value":44440000,"dimensions":{"userId":"bobuser"}}]}`)
 		w.admin("POST", base+"/reservations", `{"featureId":"calls","amount":2,"dimensions":`+tokenDims+`,"idempotencyKey":"1"}`)
-		w.admin("POST", base+"/reservations", `{"featureId":"calls","amount":4444,"dimensions":{"userId":"bobuser"},"idempotencyKey":"2"}`)
+		w.admin("POST", base+"/reservations", `{"featureId":"calls","amount":44440000,"dimensions":{"userId":"bobuser"},"idempotencyKey":"2"}`)
 	}
 	for _, query := range []string{"dimensions[userId]=bobuser", "dimensions[userId]=annuser", "dimensions=" + url.QueryEscape(tokenDims)} {
 		w.admin("GET", "/api/v1/customers/acme/entitlements/check?featureId=calls&requestedUsage=99999&"+query, "")
@@ -389,7 +390,7 @@ func TestTokensExplain(t *testing.T) {
 		reply := ask("scoped", amount, tokenDims)
 		before = append(before, reply)
 		if strings.Count(reply, `"assignmentId"`) < 2 || !strings.Contains(reply, `"gates":[]`) || !strings.Contains(reply, `"rootEntityId":"redteam"`) ||
-			!strings.Contains(reply, `"currentUsage":0,"usageLimit":null`) || strings.Contains(reply, "4448") || unseen.MatchString(reply) {
+			!strings.Contains(reply, `"currentUsage":0,"usageLimit":null`) || unseen.MatchString(reply) {
 			t.Errorf("%s: %s", amount, reply)
 		}
 	}
