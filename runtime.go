@@ -46,6 +46,14 @@ func (n *Node) Remaining() *Amount {
 	return &r
 }
 
+// Refusal is why a node refuses: because nothing is left, or because less is left than was asked for.
+func (n *Node) Refusal() Code {
+	if left := n.Remaining(); left != nil && left.IsZero() {
+		return CodeBudgetExceeded
+	}
+	return CodeRequestedUsageExceeding
+}
+
 // BindingSource says which kind of limit decided.
 type BindingSource string
 

@@ -94,9 +94,5 @@ func boundBy(n *bursar.Node, reason bursar.Code) (bursar.Code, *bursar.Binding) 
 	if n == nil {
 		return reason, nil
 	}
-	reason = bursar.CodeRequestedUsageExceeding
-	if n.UsageLimit != nil && !n.CurrentUsage.Add(n.Reserved).Less(*n.UsageLimit) {
-		reason = bursar.CodeBudgetExceeded
-	}
-	return reason, &bursar.Binding{Source: bursar.BindingEntity, Node: *n}
+	return n.Refusal(), &bursar.Binding{Source: bursar.BindingEntity, Node: *n}
 }

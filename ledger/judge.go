@@ -110,10 +110,7 @@ func judgeNodes(d *bursar.Decision) {
 			if n.Granted {
 				continue
 			}
-			d.Granted, d.Reason = false, bursar.CodeRequestedUsageExceeding
-			if !n.CurrentUsage.Add(n.Reserved).Less(*n.UsageLimit) {
-				d.Reason = bursar.CodeBudgetExceeded
-			}
+			d.Granted, d.Reason = false, n.Refusal()
 			d.Binding = &bursar.Binding{Source: bursar.BindingEntity, Node: *n}
 			return
 		}
