@@ -79,9 +79,10 @@ type Applied struct {
 // entities nearer to their root before those below, and older ones before newer: nobody who
 // writes limits below an entity can take usage from the limits above.
 func (v *View) RowsOn(r *Resolved, cap uint32) Applied {
-	var a Applied
+	a := Applied{Rows: make([]uint32, 0, usualPath)}
+	add := func(row uint32, _ *record.Limit) { a.Rows = append(a.Rows, row) }
 	for i := range r.Path {
-		v.rowsOf(r, r.Path[i].Ent, cap, func(row uint32, _ *record.Limit) { a.Rows = append(a.Rows, row) })
+		v.rowsOf(r, r.Path[i].Ent, cap, add)
 	}
 	if a.cut = len(a.Rows) - bursar.MaxRowsPerEvent; a.cut <= 0 {
 		a.cut = 0

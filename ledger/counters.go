@@ -40,19 +40,28 @@ func (v *View) charge(cs []record.Charge) error {
 		if def == nil {
 			return fmt.Errorf("%w: charge on assignment number %d", record.ErrRecord, c.Row)
 		}
+		if n := ours(v, v.ctrs, c.Row); n != nil {
+			n.take(c)
+			continue
+		}
 		n := v.Counter(c.Row, def)
-		if c.Rolled {
-			n = n.rolled(c.Window)
-		}
-		switch c.Slot {
-		case record.SlotCurrent:
-			n.Used = n.Used.Add(c.Delta)
-		case record.SlotPrevious:
-			n.Prev = n.Prev.Add(c.Delta)
-		}
+		n.take(c)
 		put(v, &v.ctrs, c.Row, &n)
 	}
 	return nil
+}
+
+// take changes the counter by a charge on it.
+func (n *Counter) take(c *record.Charge) {
+	if c.Rolled {
+		*n = n.rolled(c.Window)
+	}
+	switch c.Slot {
+	case record.SlotCurrent:
+		n.Used = n.Used.Add(c.Delta)
+	case record.SlotPrevious:
+		n.Prev = n.Prev.Add(c.Delta)
+	}
 }
 
 // dropRowParts forgets what a deleted row had.

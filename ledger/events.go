@@ -52,7 +52,7 @@ func (o *ReportEvents) Decide(d *Decider) (any, error) {
 		if len(d.Cat.Meters[it.In.EventName]) == 0 {
 			bad.Add(at+"/eventName", bursar.CodeUnknownMeter, "no feature has a meter of the event %q; give one a meter, or it would be lost silently", it.In.EventName)
 		}
-		d.checkTime(it.In.Timestamp, at+"/timestamp", &of)
+		d.checkTime(it.In.Timestamp, func() string { return at + "/timestamp" }, &of)
 		twin, fresh := keys.look(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &of)
 		skip[i] = !fresh || d.endsHold(it, keys, i, ended, at, &of)
 		if it.ends == nil && it.Reservation == nil {

@@ -19,7 +19,8 @@ func (d *Decider) known(k record.Identity, oldest bursar.Time) (*KeyEntry, error
 	if !k.Set {
 		return nil, nil
 	}
-	if e, ok := d.NewKeys[k.Hash]; ok {
+	if found, ok := d.NewKeys[k.Hash]; ok {
+		e := found // a copy that only those found have to pay for
 		return &e, nil
 	}
 	e, probes := d.Keys.Find(k.Hash, oldest, d.Now)

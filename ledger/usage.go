@@ -10,12 +10,16 @@ import (
 )
 
 func (v *View) addTotal(cap uint32, value, held bursar.Amount, at bursar.Time) {
-	t := v.Total(cap)
+	t := ours(v, v.tots, cap)
+	if t == nil {
+		now := v.Total(cap)
+		t = &now
+		put(v, &v.tots, cap, t)
+	}
 	t.Value, t.Held = t.Value.Add(value), t.Held.Add(held)
 	if !value.IsZero() {
 		t.At = max(t.At, at)
 	}
-	put(v, &v.tots, cap, &t)
 }
 
 func (v *View) applyUsage(r *record.Usage) error {
@@ -98,7 +102,7 @@ func (o *ReportUsage) Decide(d *Decider) (any, error) {
 		it := o.Items[i]
 		var bad, always bursar.Problems
 		leaf := d.checkUsage(o, it, &bad)
-		d.checkTime(it.In.Timestamp, o.at(it, "createdAt"), &always)
+		d.checkTime(it.In.Timestamp, func() string { return o.at(it, "createdAt") }, &always)
 		pointer := func() string { return o.at(it, "idempotencyKey") }
 		var fresh bool
 		if twins[i], fresh = keys.look(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &always); fresh {
@@ -191,9 +195,9 @@ func (d *Decider) checkUsage(o *ReportUsage, it *UsageItem, p *bursar.Problems) 
 
 // checkTime adds to p that a timestamp is out of range. It is so for what was recorded before,
 // too: keys are forgotten after that.
-func (d *Decider) checkTime(t bursar.Time, at string, p *bursar.Problems) {
+func (d *Decider) checkTime(t bursar.Time, at func() string, p *bursar.Problems) {
 	if t != 0 && (t > d.Now+maxAhead || t < d.Now-bursar.Time(d.Horizon)) {
-		p.Add(at, bursar.CodeTimestampOutOfRange, "the timestamp is %s; it may lie at most %v back and 5 minutes ahead of %s", t, d.Horizon, d.Now)
+		p.Add(at(), bursar.CodeTimestampOutOfRange, "the timestamp is %s; it may lie at most %v back and 5 minutes ahead of %s", t, d.Horizon, d.Now)
 	}
 }
 

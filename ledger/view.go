@@ -75,6 +75,15 @@ func put[K comparable, V any](v *View, m *map[K]V, k K, val V) {
 	(*m)[k] = val
 }
 
+// ours is what the batch has of k already, if it may be changed in place: nobody else has it
+// until the batch is merged, and nothing has to be taken back. nil = put a new one.
+func ours[K comparable, V any](v *View, m map[K]*V, k K) *V {
+	if v.undoing {
+		return nil
+	}
+	return m[k]
+}
+
 func push[T any](v *View, s *[]T, x T) {
 	if v.undoing {
 		n := len(*s)
