@@ -308,6 +308,14 @@ const (
 	fewExpiries = 64
 )
 
+// items is how many the requests have.
+func (w *work) items() (n int) {
+	for _, r := range w.reqs {
+		n += r.items
+	}
+	return n
+}
+
 func (w *work) expiries() int {
 	if slices.ContainsFunc(w.reqs, func(r *request) bool { return r.op == ledger.TickOp{} }) {
 		return maxExpiries
@@ -321,6 +329,7 @@ func (e *Engine) run(w *work) int {
 	st := w.c.st
 	d := &ledger.Decider{View: ledger.NewView(st, max(st.Head.Now, e.now())), Cat: e.cat.Load(), Horizon: e.o.LateHorizon, Commit: e.ids.next()}
 	w.d, w.at = d, st.Head
+	d.Expect(w.items())
 	if !d.Expire(w.expiries()) { // the requests wait until that is recorded
 		return 0
 	}

@@ -75,6 +75,14 @@ func put[K comparable, V any](v *View, m *map[K]V, k K, val V) {
 	(*m)[k] = val
 }
 
+// Expect makes room for a batch of n items, of which many share entities. Room for more comes
+// by itself.
+func (v *View) Expect(n int) {
+	if n > 1 {
+		v.Adds, v.ctrs, v.NewKeys = make(map[Bucket]bursar.Amount, 4*n), make(map[uint32]*Counter, 2*n), make(map[[16]byte]KeyEntry, n)
+	}
+}
+
 // ours is what the batch has of k already, if it may be changed in place: nobody else has it
 // until the batch is merged, and nothing has to be taken back. nil = put a new one.
 func ours[K comparable, V any](v *View, m map[K]*V, k K) *V {
