@@ -27,9 +27,9 @@ func idleResidents(r *rig) error {
 		slices.Sort(p99[:])
 		return p99[1]
 	}
-	idle := func() float64 {
+	idle := func() float64 { // over two minutes: an idle Go program collects its garbage once in that time
 		used, began := s.cpu(), time.Now()
-		time.Sleep(30 * time.Second)
+		time.Sleep(2 * time.Minute)
 		return 100 * (s.cpu() - used).Seconds() / time.Since(began).Seconds()
 	}
 	make := func(from, to int) error {
