@@ -333,6 +333,110 @@ export async function insightTests(browser) {
       },
     ],
     [
+      "insight: a view is saved by its name, is in the address, prints without what chooses it, and is deleted",
+      async () => {
+        await begin("/console/customers/insight/usage?by=model&range=lastWeek");
+        const rows = page.locator(".explorer .panel tbody tr");
+        await rows.first().getByText("Fjord large").waitFor();
+        await page.getByRole("button", { name: "Save view" }).click();
+        await page.getByLabel("Name", { exact: true }).fill("Models, last week");
+        await page.keyboard.press("Enter");
+        const views = page.getByLabel("Saved views");
+        assert.equal(await views.inputValue(), "Models, last week");
+        await page.getByLabel("Period", { exact: true }).selectOption({ label: "30 days" });
+        assert.equal(await views.inputValue(), "");
+        await page.reload();
+        await views.selectOption({ label: "Models, last week" });
+        assert.equal(await page.getByLabel("Period", { exact: true }).inputValue(), "lastWeek");
+        assert.match(page.url(), /range=lastWeek/);
+        await rows.first().getByText("Fjord large").waitFor();
+        // Another customer has its own.
+        await page.goto(`${server.url}/console/customers/flat/usage`);
+        await page.getByRole("button", { name: "Save view" }).waitFor();
+        assert.equal(await views.count(), 0);
+        await page.goto(`${server.url}/console/customers/insight/usage?by=model&range=lastWeek`);
+        await rows.first().waitFor();
+        await page.emulateMedia({ media: "print", colorScheme: "dark" });
+        await page.getByText(/insight · Usage of Credits · by model · /).waitFor();
+        for (const gone of [
+          page.getByLabel("Period", { exact: true }),
+          page.getByRole("navigation").first(),
+          page.getByRole("button", { name: "Export CSV" }),
+        ])
+          assert.equal(await gone.isVisible(), false);
+        assert.ok(await rows.first().isVisible());
+        assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(255, 255, 255)");
+        await page.emulateMedia({ media: null, colorScheme: null });
+        await page.getByRole("button", { name: "Delete view" }).click();
+        await page.getByRole("button", { name: "Save view" }).waitFor();
+        await page.locator(".toast").getByRole("button", { name: "Undo" }).click();
+        await page.getByRole("button", { name: "Delete view" }).click();
+        assert.equal(await views.count(), 0);
+      },
+    ],
+    [
+      "insight: the head of a column puts rows in order, and again the other way round",
+      async () => {
+        const names = async () => (await page.locator(".explorer .panel tbody tr td:first-child").allTextContents()).slice(0, 2);
+        assert.deepEqual(await names(), ["Fjord large", "Fjord small"]);
+        const head = page.getByRole("columnheader", { name: "Name" });
+        await head.getByRole("button").click();
+        assert.equal(await head.getAttribute("aria-sort"), "ascending");
+        assert.deepEqual(await names(), ["Fjord large", "Fjord small"]);
+        await head.getByRole("button").focus();
+        await page.keyboard.press("Enter");
+        assert.equal(await head.getAttribute("aria-sort"), "descending");
+        assert.deepEqual(await names(), ["Fjord small", "Fjord large"]);
+        await page.goto(`${server.url}/console/customers/insight/tree`);
+        const grid = page.getByRole("treegrid");
+        await grid.getByRole("row", { name: /Engineering/ }).waitFor();
+        await grid.getByRole("button", { name: "Name" }).click();
+        await grid.locator('[role="columnheader"][aria-sort="ascending"]', { hasText: "Name" }).waitFor();
+        await page.waitForFunction(() => {
+          const names = [...document.querySelectorAll('[role="row"][aria-level="1"] .name')].map(e => e.textContent);
+          return names.join() === "Fjord large,Fjord small,Insight Inc";
+        });
+      },
+    ],
+    [
+      "insight: by keyboard somebody is found, a page gone to, a search field reached, and the keys are told",
+      async () => {
+        await begin("/console/customers/insight/tree");
+        await page.getByRole("treegrid").waitFor();
+        await page.keyboard.press("Control+k");
+        const find = page.getByRole("combobox", { name: "Find or do" });
+        await find.fill("contract read");
+        await page.getByRole("option", { name: /Contract reader/ }).waitFor();
+        await page.keyboard.press("Enter");
+        await page.getByRole("dialog").getByRole("heading", { name: "Contract reader" }).waitFor();
+        await page.keyboard.press("Control+k");
+        await find.fill("rate cards");
+        await page.keyboard.press("Enter");
+        await page.locator('.tabs [aria-current="page"]', { hasText: "Rate cards" }).waitFor();
+        await page.keyboard.press("Control+k");
+        await find.fill("insight inc");
+        await page.getByRole("option", { name: /Insight Inc/ }).waitFor();
+        await page.keyboard.press("Enter");
+        await page.getByRole("heading", { name: "Insight Inc" }).first().waitFor();
+        await page.keyboard.press("Control+k");
+        await find.fill("budgets");
+        await page.keyboard.press("Enter");
+        await page.getByRole("treegrid").waitFor();
+        await page.keyboard.press("/");
+        await page.keyboard.type("??");
+        assert.equal(await page.getByLabel("Find by name or id").inputValue(), "??");
+        await page.getByLabel("Find by name or id").fill("");
+        await page.getByRole("treegrid").focus();
+        await page.keyboard.press("?");
+        await page.getByRole("dialog").getByText("Find somebody, go to a page, or do something").waitFor();
+        await page.keyboard.press("Escape");
+        await page.keyboard.press("Control+k");
+        await find.fill("add people");
+        await page.keyboard.press("Enter");
+        await page.getByLabel("One on each line").waitFor();
+      },
+    ],
+    [
       "insight: a customer's admin sees only theirs, and a page at rest asks for nothing",
       async () => {
         const token = (

@@ -104,6 +104,57 @@ export const screens = [
     },
   },
   {
+    name: "share",
+    path: () => "/console/customers/acme/tree?node=engineering",
+    show: async page => {
+      await drawer()(page);
+      await page.getByRole("dialog").getByRole("button", { name: "Share out" }).first().click();
+      await page.getByRole("button", { name: "Evenly" }).click();
+      await page.getByText("would have stopped").last().waitFor();
+    },
+  },
+  {
+    name: "people",
+    path: () => "/console/customers/acme/tree?node=team-backend",
+    show: async page => {
+      await drawer()(page);
+      await page.getByRole("dialog").getByRole("button", { name: "Add below" }).click();
+      await page.getByRole("button", { name: "Several at once" }).click();
+      await page
+        .getByLabel("One on each line")
+        .fill("id,name,type,parent,limit\nada.l,Ada Lovelace,user,,400\nada.helper,Helper of Ada,agent,ada.l,\nx y,Strange,agent,,");
+      await page.getByText("cannot be added").waitFor();
+    },
+  },
+  {
+    name: "archived",
+    path: () => "/console/customers/acme/tree",
+    show: async page => {
+      await grid(page);
+      await tool(page, "Archived");
+      await page.getByRole("dialog").getByText("Nobody is archived").waitFor();
+    },
+  },
+  {
+    name: "palette",
+    path: () => "/console/customers/acme/tree",
+    show: async page => {
+      await grid(page);
+      await page.keyboard.press("Control+k");
+      await page.getByRole("combobox", { name: "Find or do" }).fill("pipeline");
+      await page.getByRole("option").nth(1).waitFor();
+    },
+  },
+  {
+    name: "keyboard",
+    path: () => "/console/customers/acme/tree",
+    show: async page => {
+      await grid(page);
+      await page.keyboard.press("?");
+      await page.getByRole("dialog").waitFor();
+    },
+  },
+  {
     name: "node-archive",
     path: () => "/console/customers/acme/tree?node=operations",
     show: async page => {

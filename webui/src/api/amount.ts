@@ -80,3 +80,12 @@ export function formatRatio(u: number): string {
   if (p > 9999) return `>${formatExact(9999)}%`;
   return `${Math.floor(p + 1e-9)}%`;
 }
+
+/** By how much one amount is another: "+12.5%", "unchanged"; of 0 there is nothing to say. */
+export function differenceWords(was: Amount, is: Amount): string {
+  const [a, b] = [nano(was), nano(is)];
+  if (a === b) return "unchanged";
+  if (a === 0n) return "";
+  const p = Number(((b - a) * 1000n) / a) / 10;
+  return `${b < a ? "-" : "+"}${formatExact(Math.abs(p))}%`;
+}

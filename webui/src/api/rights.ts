@@ -1,3 +1,4 @@
+import { digest } from "../lib/digest";
 import { type Api, isStatus } from "./client";
 
 /** What a credential may do with one customer, so that only that is offered. */
@@ -8,6 +9,8 @@ export type Rights = {
   provision: boolean;
   /** The entity whose subtree is all that the credential sees. It may not be changed itself. */
   root: string | null;
+  /** Whose credential it is: the same for another token of the same person. */
+  who: string;
 };
 
 /**
@@ -16,9 +19,13 @@ export type Rights = {
  */
 export async function rightsOf(api: Api): Promise<Rights> {
   const claims = claimsOf(api.token());
-  if (claims) return { edit: claims.permissions.includes("manage"), provision: false, root: claims.rootEntityId ?? null };
+  if (claims) {
+    const root = claims.rootEntityId ?? null;
+    const edit = claims.permissions.includes("manage");
+    return { edit, provision: false, root, who: `${claims.sub ?? ""}:${root ?? ""}:${edit}` };
+  }
   const edit = await isFull(api);
-  return { edit, provision: edit, root: null };
+  return { edit, provision: edit, root: null, who: digest(api.token()) };
 }
 
 async function isFull(api: Api): Promise<boolean> {
@@ -31,7 +38,7 @@ async function isFull(api: Api): Promise<boolean> {
   }
 }
 
-type Claims = { permissions: string[]; rootEntityId?: string; customerId?: string };
+type Claims = { permissions: string[]; rootEntityId?: string; customerId?: string; sub?: string };
 
 /** What is written in an access token, unverified: for what to show, never for what to allow. */
 export function claimsOf(token: string): Claims | null {

@@ -3,8 +3,12 @@ import { Building2, Code2, Home as HomeIcon, LogOut, Moon, Sun, Tags, Terminal }
 import { useCallback, useEffect, useState } from "react";
 import { Link, Redirect, Route, Switch, useLocation } from "wouter";
 import { Api, isStatus } from "../api/client";
+import type { Customer, Page } from "../api/types";
 import { applyTheme } from "../lib/theme";
 import { Button, Dialog, Empty, Guard, Toasts } from "../ui";
+import { useCommands, useFinder } from "../ui/commands";
+import { forgetAll } from "../ui/kept";
+import { Ways } from "../ui/Ways";
 import { ApiCalls } from "./ApiCalls";
 import { Catalogue } from "./Catalogue";
 import { CustomerPage } from "./Customer";
@@ -12,7 +16,7 @@ import { Customers } from "./Customers";
 import { Developers } from "./Developers";
 import { Home } from "./Home";
 import { KeyForm, Logo, SignIn } from "./SignIn";
-import { ApiContext } from "./session";
+import { ApiContext, useApi } from "./session";
 
 const stored = "bursar-key";
 // Read at each call, so that another one may take its place while a page is open.
@@ -25,6 +29,8 @@ export function App() {
   const signOut = useCallback(
     (why: boolean) => {
       sessionStorage.removeItem(stored);
+      // One who was refused may sign in again and go on.
+      if (!why) forgetAll();
       client.clear();
       key = "";
       setRefused(why);
@@ -102,6 +108,17 @@ const places = [
   ["/console/developers", "Developers", Code2],
 ] as const;
 
+const pages = [
+  ...places,
+  ["/console/catalogue/types", "Entity types"],
+  ["/console/catalogue/features", "Features"],
+  ["/console/catalogue/currencies", "Currencies"],
+  ["/console/catalogue/rates", "Rate cards"],
+  ["/console/developers/keys", "API keys"],
+  ["/console/developers/webhooks", "Webhooks"],
+  ["/console/developers/jobs", "Jobs"],
+] as const;
+
 function Frame({ onSignOut }: { onSignOut: () => void }) {
   const [at] = useLocation();
   const [calls, setCalls] = useState(false);
@@ -110,12 +127,29 @@ function Frame({ onSignOut }: { onSignOut: () => void }) {
   useEffect(() => {
     document.title = here && here[1] !== "Home" ? `${here[1]} · Bursar` : "Bursar";
   }, [here]);
+  const [, go] = useLocation();
+  const api = useApi();
+  useFinder("customers", async (search, signal) => {
+    const got = await api.get<Page<Customer>>("/customers", { search, limit: 10 }, signal);
+    return got.data.map(c => ({
+      group: "Customers",
+      name: c.name ?? c.id,
+      hint: c.id,
+      run: () => go(`/console/customers/${encodeURIComponent(c.id)}`),
+    }));
+  });
   const turn = () => {
     const next = theme === "dark" ? "light" : "dark";
     localStorage.setItem("bursar-theme", next);
     applyTheme(next);
     setTheme(next);
   };
+  useCommands([
+    ...pages.map(([to, name]) => ({ group: "Go to", name, run: () => go(to) })),
+    { group: "Do", name: theme === "dark" ? "Light colours" : "Dark colours", run: turn },
+    { group: "Do", name: "Show the API calls of this page", run: () => setCalls(true) },
+    { group: "Do", name: "Sign out", run: onSignOut },
+  ]);
   return (
     <div className="frame">
       <a className="skip" href="#main">
@@ -169,6 +203,7 @@ function Frame({ onSignOut }: { onSignOut: () => void }) {
           </Switch>
         </Guard>
       </main>
+      <Ways />
       {calls && <ApiCalls onClose={() => setCalls(false)} />}
     </div>
   );

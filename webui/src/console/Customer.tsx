@@ -7,6 +7,7 @@ import { GovernanceView } from "../governance/GovernanceView";
 import { Holds } from "../governance/Holds";
 import { SessionProvider, useStart, type View } from "../governance/session";
 import { CopyButton, Empty, Reading, Trouble } from "../ui";
+import { useCommands } from "../ui/commands";
 import { Access } from "./Access";
 import { Credits } from "./Credits";
 import { Entitlements } from "./Entitlements";
@@ -33,6 +34,8 @@ export function CustomerPage({ id, tab }: { id: string; tab: string }) {
   const [, navigate] = useLocation();
   const got = useQuery({ queryKey: ["customer", id], queryFn: () => api.get<One<Customer>>(path`/customers/${id}`) });
   const c = got.data?.data;
+  const base = `/console/customers/${encodeURIComponent(id)}`;
+  useCommands(parts.map(([part, name]) => ({ group: c?.name ?? id, name, run: () => navigate(`${base}/${part}`) })));
   if (got.isError && !c)
     return (
       <div className="page stack">
@@ -53,7 +56,6 @@ export function CustomerPage({ id, tab }: { id: string; tab: string }) {
         )}
       </div>
     );
-  const base = `/console/customers/${encodeURIComponent(id)}`;
   const governance = views.find(v => v === tab);
   return (
     <div className={`customer ${tab === "tree" ? "filled" : ""}`}>

@@ -60,6 +60,7 @@ export function Customers() {
             {
               head: "Name",
               look: "strong break",
+              by: c => c.name ?? c.id,
               cell: c => (
                 <>
                   <Link href={`/console/customers/${encodeURIComponent(c.id)}`}>{c.name ?? c.id}</Link>{" "}
@@ -67,10 +68,10 @@ export function Customers() {
                 </>
               ),
             },
-            { head: "Id", look: "break", cell: c => <code>{c.id}</code> },
-            { head: "Email", look: "muted break", cell: c => c.email ?? "–" },
+            { head: "Id", look: "break", by: c => c.id, cell: c => <code>{c.id}</code> },
+            { head: "Email", look: "muted break", by: c => c.email, cell: c => c.email ?? "–" },
             { head: "Time zone", look: "muted", cell: c => c.timezone ?? "UTC" },
-            { head: "Since", look: "muted num", cell: c => day(c.createdAt) },
+            { head: "Since", look: "muted num", by: c => c.createdAt, cell: c => day(c.createdAt) },
           ]}
         />
       )}

@@ -9,6 +9,7 @@ import type { View } from "../governance/session";
 import { applyTheme, type Theme } from "../lib/theme";
 import { Button, Empty, Guard, Toasts } from "../ui";
 import { watchDrafts } from "../ui/draft";
+import { Ways } from "../ui/Ways";
 import "../ui/theme.css";
 import "../ui/base.css";
 import { channel, type Host, type Settings } from "./protocol";
@@ -115,6 +116,7 @@ function Embedded() {
     <>
       {expired && <Expired retry={() => void renew().then(done => setExpired(!done))} />}
       <GovernanceView api={api} customerId={settings.customer} first={viewOf(settings.view)} onHeight={height} />
+      <Ways />
       <Toasts />
     </>
   );

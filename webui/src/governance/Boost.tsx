@@ -8,9 +8,11 @@ import type { Assignment, Boost, One, Page, TreeRow } from "../api/types";
 import { fromLocal, longTime, until } from "../lib/time";
 import { Amt, Button, Dialog, Notice, Text, Trouble, useAction, When } from "../ui";
 import { AmountField } from "../ui/AmountField";
+import { keptOf, StillHere, useKeeping } from "../ui/kept";
 import { currentOf } from "./conflict";
 import { limitWords, titleOf, unitOf, WhichLimit } from "./Limit";
-import { useSession } from "./session";
+import { useNames } from "./names";
+import { type Session, useSession } from "./session";
 import { causeWords } from "./standing";
 
 /** The boosts of a limit that are in force. */
@@ -52,16 +54,24 @@ export function Boosts({ limit }: { limit: Assignment }) {
   );
 }
 
+/** What is typed, on top of which limit, and the key under which it is sent. */
+type BoostDraft = { amount: string; ends: string; reason: string; key: string; base: Assignment };
+const noBoost = (base: Assignment): BoostDraft => ({ amount: "", ends: "", reason: "", key: newKey(), base });
+
+/** Under what a boost that is not given yet is kept. */
+export const boostKey = (s: Session, limit: Assignment) => `boost:${s.draftsOf}:${limit.id}`;
+
 /** Raises a limit for a while, saying which one, from what to what. */
 export function BoostForm({ limit, row, onClose }: { limit: Assignment; row: TreeRow | undefined; onClose: () => void }) {
   const s = useSession();
-  const [key, setKey] = useState(newKey);
-  const [base, setBase] = useState(limit);
+  const [draft, setDraft] = useState<BoostDraft>(() => keptOf<BoostDraft>(boostKey(s, limit))?.state ?? noBoost(limit));
+  const { amount, ends, reason, key, base } = draft;
   const [moved, setMoved] = useState(false);
-  const [amount, setAmount] = useState("");
-  const [ends, setEnds] = useState("");
-  const [reason, setReason] = useState("");
+  // What was sent and got no answer is sent again as it was, and happens once; anything else is another.
+  const set = (d: Partial<BoostDraft>) => setDraft(before => ({ ...before, key: newKey(), ...d }));
+  const name = useNames([limit.entityId]);
   const run = useAction();
+  const keeping = useKeeping(boostKey(s, limit), `The boost of ${name(limit.entityId)}`, draft, amount + ends + reason !== "", run.busy);
   const parsed = readAmount(amount).amount;
   const more = parsed && !isZero(parsed.text) ? parsed.text : null;
   const now = base.effectiveUsageLimit;
@@ -73,13 +83,13 @@ export function BoostForm({ limit, row, onClose }: { limit: Assignment; row: Tre
         const got = await s.api.post<One<Boost>>(target, body, { idempotencyKey: key, ifMatch: base.revision });
         const undo = () => s.api.delete(`${target}/${encodeURIComponent(got.data.id)}`);
         s.wrote({ text: `Boosted by ${formatExact(got.data.amount)}`, entityIds: [limit.entityId], undo });
+        keeping.over();
         onClose();
       } catch (e) {
         const current = currentOf<Assignment>(e);
         if (!current) throw e;
-        setBase(current);
+        set({ base: current });
         setMoved(true);
-        setKey(newKey());
       }
     });
   return (
@@ -88,14 +98,22 @@ export function BoostForm({ limit, row, onClose }: { limit: Assignment; row: Tre
       onClose={onClose}
       foot={
         <>
-          <Button onClick={onClose}>Cancel</Button>
+          <Button
+            onClick={() => {
+              keeping.over();
+              onClose();
+            }}
+          >
+            Cancel
+          </Button>
           <Button look="primary" busy={run.busy} disabled={!more} onClick={save}>
             Boost
           </Button>
         </>
       }
     >
-      <div className="stack" data-draft>
+      <div className="stack" data-kept>
+        <StillHere since={keeping.since} onDiscard={() => setDraft(noBoost(limit))} />
         <WhichLimit limit={limit} />
         {moved && (
           <Notice kind="warn">
@@ -104,9 +122,15 @@ export function BoostForm({ limit, row, onClose }: { limit: Assignment; row: Tre
           </Notice>
         )}
         <div className="fields">
-          <AmountField label="Amount" value={amount} onChange={setAmount} unit={unitOf(s, limit)} above0 autoFocus />
-          <Text label="Until" type="datetime-local" value={ends} onChange={setEnds} hint="Left empty: until the limit resets" />
-          <Text wide label="Reason" value={reason} onChange={v => setReason(v.slice(0, 500))} hint="Shown in the history" />
+          <AmountField label="Amount" value={amount} onChange={v => set({ amount: v })} unit={unitOf(s, limit)} above0 autoFocus />
+          <Text
+            label="Until"
+            type="datetime-local"
+            value={ends}
+            onChange={v => set({ ends: v })}
+            hint="Left empty: until the limit resets"
+          />
+          <Text wide label="Reason" value={reason} onChange={v => set({ reason: v.slice(0, 500) })} hint="Shown in the history" />
         </div>
         <p className="small">
           Now <span className="strong num">{limitWords(now)}</span>

@@ -4,28 +4,47 @@ import { Exact } from "../api/json";
 import { count } from "../api/locale";
 import { readAmount } from "../api/typed";
 import type { Assignment, Enforcement, TreeRow } from "../api/types";
+import { digest } from "../lib/digest";
 import { cadenceWords } from "../lib/time";
 import { Button, Checkbox, Dialog, Notice, Select, Text, Trouble, useAction } from "../ui";
 import { AmountField } from "../ui/AmountField";
+import { keptOf, StillHere, useKeeping } from "../ui/kept";
 import { inputOf, type LimitInput } from "./limit";
 import { named, putLimits, readLimits, useSession } from "./session";
+import { readPercent, scaled } from "./share";
 import type { TreeNode } from "./tree";
 
 type How = "set" | "percent" | "unlimited" | "enforcement";
+type BulkDraft = {
+  how: How;
+  value: string;
+  cadence: string;
+  enforcement: Enforcement;
+  label: string;
+  create: boolean;
+  soFar: boolean;
+};
+const unchanged: BulkDraft = { how: "set", value: "", cadence: "P1M", enforcement: "hard", label: "", create: true, soFar: false };
 
 /** Changes one capability's limits of many entities at once, after showing what will change. */
 export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClose: () => void }) {
   const s = useSession();
-  const [how, setHow] = useState<How>("set");
-  const [value, setValue] = useState("");
-  const [cadence, setCadence] = useState("P1M");
-  const [enforcement, setEnforcement] = useState<Enforcement>("hard");
-  const [label, setLabel] = useState("");
-  const [create, setCreate] = useState(true);
-  const [soFar, setSoFar] = useState(false);
-  const run = useAction();
   const c = s.capability;
+  // Of the very same entities alone: it was typed for them.
+  const of = digest(
+    nodes
+      .map(n => n.id)
+      .sort()
+      .join("\n"),
+  );
+  const key = `bulk:${s.draftsOf}:${c?.kind}:${c?.id}:${of}`;
+  const [draft, setDraft] = useState<BulkDraft>(() => keptOf<BulkDraft>(key)?.state ?? unchanged);
+  const { how, value, cadence, enforcement, create, soFar } = draft;
+  const set = (d: Partial<BulkDraft>) => setDraft(before => ({ ...before, ...d }));
+  const run = useAction();
+  const keeping = useKeeping(key, "The change of several limits", draft, JSON.stringify(draft) !== JSON.stringify(unchanged), run.busy);
   const labels = [...new Set(["", ...nodes.flatMap(n => n.limits.map(l => l.label ?? ""))])];
+  const label = labels.includes(draft.label) ? draft.label : "";
 
   const own = (n: TreeNode) => n.limits.find(l => l.scopeEntityIds.length === 0 && l.label === label);
   const amount = how === "set" ? readAmount(value).amount : null;
@@ -58,6 +77,7 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
         );
       const inputs = changes.map(x => input(x.node, byId.get(x.before?.assignmentId ?? ""), x.after));
       const { undo } = await putLimits(s, inputs, before);
+      keeping.over();
       s.wrote({ text: `${count(inputs.length)} limits changed`, entityIds: changes.map(x => x.node.id), undo });
     }, onClose);
 
@@ -89,19 +109,27 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
       onClose={onClose}
       foot={
         <>
-          <Button onClick={onClose}>Cancel</Button>
+          <Button
+            onClick={() => {
+              keeping.over();
+              onClose();
+            }}
+          >
+            Cancel
+          </Button>
           <Button look="primary" busy={run.busy} disabled={changes.length === 0} onClick={save}>
             Change {count(changes.length)} {changes.length === 1 ? "limit" : "limits"}
           </Button>
         </>
       }
     >
-      <div className="stack" data-draft>
+      <div className="stack" data-kept>
+        <StillHere since={keeping.since} onDiscard={() => setDraft(unchanged)} />
         <div className="fields">
           <Select
             label={`Change of ${c?.name ?? "limits"}`}
             value={how}
-            onChange={setHow}
+            onChange={how => set({ how })}
             options={[
               ["set", "Set the same amount"],
               ["percent", "Raise or lower by percent"],
@@ -109,25 +137,27 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
               ["enforcement", "Change hard or soft"],
             ]}
           />
-          {how === "set" && <AmountField label="Amount" value={value} onChange={setValue} unit={c?.unit || c?.name} autoFocus />}
+          {how === "set" && (
+            <AmountField label="Amount" value={value} onChange={value => set({ value })} unit={c?.unit || c?.name} autoFocus />
+          )}
           {how === "percent" && (
             <Text
               label="Percent"
               value={value}
-              onChange={setValue}
+              onChange={value => set({ value })}
               placeholder="+10 or -25"
               autoFocus
               problem={value && (factor === null || factor < -100) ? "From -100" : null}
             />
           )}
           {labels.length > 1 && (
-            <Select label="Label" value={label} onChange={setLabel} options={labels.map(l => [l, l || "(none)"] as const)} />
+            <Select label="Label" value={label} onChange={label => set({ label })} options={labels.map(l => [l, l || "(none)"] as const)} />
           )}
           {(how === "enforcement" || how === "set") && (
             <Select
               label={how === "set" ? "New limits are" : "When it is reached"}
               value={enforcement}
-              onChange={setEnforcement}
+              onChange={enforcement => set({ enforcement })}
               options={[
                 ["hard", "Hard: stop requests"],
                 ["soft", "Soft: report only"],
@@ -138,13 +168,13 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
             <Select
               label="New limits reset every"
               value={cadence}
-              onChange={setCadence}
+              onChange={cadence => set({ cadence })}
               options={["PT1H", "P1D", "P1W", "P1M", "P1Y"].map(x => [x, cadenceWords(x)] as const)}
             />
           )}
         </div>
         {(how === "set" || how === "unlimited") && (
-          <Checkbox checked={create} onChange={setCreate}>
+          <Checkbox checked={create} onChange={create => set({ create })}>
             Also set it where there is no such limit yet
           </Checkbox>
         )}
@@ -187,7 +217,7 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
           <Notice>
             {count(made)} of them {made === 1 ? "has" : "have"} no such limit yet; a new one begins{" "}
             {soFar ? "with what was used in its first period so far" : "at 0, whatever was used before"}.
-            <Checkbox checked={soFar} onChange={setSoFar}>
+            <Checkbox checked={soFar} onChange={soFar => set({ soFar })}>
               Count what was used in the period so far
             </Checkbox>
           </Notice>
@@ -205,18 +235,4 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
 function sameLimit(a: Assignment | undefined, row: TreeRow): boolean {
   const text = (v: TreeRow["usageLimit"] | undefined) => (v == null ? v : decimal(nano(v)));
   return a !== undefined && text(a.effectiveUsageLimit) === text(row.usageLimit) && a.enforcement === row.enforcement;
-}
-
-/** "+10" or "-2.5", as the reader's language writes it; null when it is no percentage that can be taken exactly. */
-function readPercent(text: string): number | null {
-  const m = /^([+-]?)(.*)$/.exec(text.trim());
-  const { amount } = readAmount(m?.[2] ?? "");
-  if (!amount || !/^\d{1,4}(\.\d{1,4})?$/.test(amount.text)) return null;
-  return Number(`${m?.[1] ?? ""}${amount.text}`);
-}
-
-/** An amount changed by a percentage with up to four decimals, exactly and rounded down. */
-function scaled(a: NonNullable<TreeRow["usageLimit"]>, percent: number): Exact {
-  const basis = 1_000_000n + BigInt(Math.round(percent * 10_000));
-  return new Exact(decimal((nano(a) * basis) / 1_000_000n));
 }

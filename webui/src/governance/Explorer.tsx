@@ -1,19 +1,22 @@
 import { useQuery } from "@tanstack/react-query";
-import { Download, Link2 } from "lucide-react";
+import { Download, Link2, Printer } from "lucide-react";
 import { useEffect, useMemo, useState } from "react";
-import { add, formatExact, formatRatio } from "../api/amount";
+import { add, formatExact, formatRatio, nano } from "../api/amount";
 import { path } from "../api/client";
 import type { Amount } from "../api/json";
 import type { History, One } from "../api/types";
-import { dayOnly, zone } from "../lib/time";
+import { day, dayOnly, zone } from "../lib/time";
 import { Button, Checkbox, copy, Empty, Reading, Select, Skeleton, Text, toast } from "../ui";
 import { lazily } from "../ui/Lazily";
+import { type Order, SortHead, sorted } from "../ui/Sort";
 import { CapabilityPicker } from "./CapabilityPicker";
 import { Change } from "./Figure";
 import { between, daysOf, endOf, growth, lastDays, lastMonth, lastWeek, type Period, type Share, sharesOf, thisMonth } from "./period";
-import { named, useSession } from "./session";
+import { SavedViews } from "./SavedViews";
+import { named, type Session, useSession } from "./session";
 import { Grouping, useLineNames, warnings } from "./UsagePanel";
 import type { Line } from "./usage";
+import { queryOf } from "./views";
 import { addressOf, other, type Wish, wishOf } from "./wish";
 
 const Chart = lazily(() => import("./Chart"), <Skeleton lines={5} />);
@@ -37,21 +40,23 @@ const rowsShown = 300;
 export default function Explorer() {
   const s = useSession();
   const models = [...s.types.values()].find(t => t.archivedAt === null && /model/i.test(`${t.id} ${t.attributionKeys[0]}`));
-  const [wish, setWish] = useState(() => {
+  const wished = (search: string) => {
     const by = s.rights.root === null ? (models?.attributionKeys[0] ?? "") : "";
     const keys = new Set([...s.types.values()].filter(t => t.archivedAt === null).map(t => t.attributionKeys[0] ?? ""));
-    return wishOf(location.search, { by, range: "month" }, rangeNames, keys.add("$featureId"));
-  });
+    return wishOf(search, { by, range: "month" }, rangeNames, keys.add("$featureId"));
+  };
+  const [wish, setWish] = useState(() => wished(location.search));
   const set = (w: Partial<Wish<Range>>) => setWish(old => ({ ...old, ...w }));
   const cap = s.capability;
   const id = cap ? `${cap.kind}:${cap.id}` : "";
-  // The address names what is shown, to be kept and shared.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: once, from the address that the page began with
-  useEffect(() => {
-    const of = new URLSearchParams(location.search).get("of");
+  const turnTo = (search: string) => {
+    const of = new URLSearchParams(search).get("of");
     const found = s.capabilities.find(c => `${c.kind}:${c.id}` === of);
     if (found) s.setCapability(found);
-  }, []);
+  };
+  // The address names what is shown, to be kept and shared.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, from the address that the page began with
+  useEffect(() => turnTo(location.search), []);
   useEffect(() => {
     const next = addressOf(location.href, wish, id);
     if (next !== location.href) history.replaceState(history.state, "", next);
@@ -73,6 +78,14 @@ export default function Explorer() {
       <div className="row wrap actions">
         <CapabilityPicker />
         <span className="grow" />
+        <SavedViews
+          customerId={s.customerId}
+          query={queryOf(new URL(addressOf(location.href, wish, id)).search)}
+          onShow={query => {
+            setWish(wished(query));
+            turnTo(query);
+          }}
+        />
         {window.top === window && (
           <Button
             size="small"
@@ -92,7 +105,18 @@ export default function Explorer() {
         >
           Export CSV
         </Button>
+        <Button size="small" look="quiet" icon={<Printer size={15} />} disabled={!period || lines.length === 0} onClick={() => print()}>
+          Print
+        </Button>
       </div>
+      <PrintedTitle
+        parts={[
+          s.customerId,
+          `Usage of ${cap.name}`,
+          groups.length > 0 && `by ${groups.map(g => groupWords(s, g)).join(", then ")}`,
+          period && `${day(period.from.toISOString())} to ${day(new Date(endOf(period).getTime() - 1).toISOString())}`,
+        ]}
+      />
       <div className="fields">
         <Select label="Period" value={wish.range} onChange={range => set({ range })} options={rangeOptions} />
         <Grouping label="By" value={wish.by} onChange={by => set({ by })} capability={cap} none="Total" whole />
@@ -149,6 +173,16 @@ export default function Explorer() {
   );
 }
 
+/** What the page is about, where what was chosen is not printed. */
+const PrintedTitle = ({ parts }: { parts: (string | false | null)[] }) => (
+  <p className="print-only strong break" aria-hidden>
+    {parts.filter(Boolean).join(" · ")}
+  </p>
+);
+
+const groupWords = (s: Session, key: string) =>
+  key === "$featureId" ? "feature" : ([...s.types.values()].find(t => t.attributionKeys[0] === key)?.displayName.toLowerCase() ?? key);
+
 function useUsage(groups: string[], period: Period | null, compare: boolean) {
   const s = useSession();
   const cap = s.capability;
@@ -204,13 +238,29 @@ function Found({ period, shares, lines, groups, name, unit, compare, warned }: F
     () => lines.slice(0, linesShown).map(l => ({ ...l, name: groups.length === 0 ? "Total" : name(l, 0) })),
     [lines, groups, name],
   );
+  const [by, setBy] = useState<Order>({ column: 1, down: true });
   if (shares.length === 0) return <Empty title="No usage in this time" />;
   const sum = (of: (x: Share) => Amount) => shares.reduce<Amount>((a, x) => add(a, of(x)), 0);
   const total = sum(x => x.total);
-  const rows = shares.flatMap((x, i) => [
-    { x, line: lines[i] as Line, depth: 0, key: String(i) },
-    ...x.parts.map((y, j) => ({ x: y, line: lines[i]?.parts[j] as Line, depth: 1, key: `${i}.${j}` })),
+  const value = (r: { x: Share; line: Line; depth: number }) =>
+    [
+      groups.length === 0 ? "" : name(r.line, r.depth),
+      nano(r.x.total),
+      nano(r.x.total),
+      nano(r.x.was),
+      growth(r.x.like, r.x.was) ?? (Number(r.x.like) > 0 ? Number.MAX_VALUE : null),
+    ][by.column] ?? null;
+  // Parts stay with what they are parts of.
+  const inOrder = <T extends { x: Share; line: Line; depth: number }>(list: T[]) => sorted(list, value, by.down);
+  const rows = inOrder(shares.map((x, i) => ({ x, line: lines[i] as Line, depth: 0, key: String(i) }))).flatMap(r => [
+    r,
+    ...inOrder(r.x.parts.map((y, j) => ({ x: y, line: r.line.parts[j] as Line, depth: 1, key: `${r.key}.${j}` }))),
   ]);
+  const head = (column: number, words: string, look = "right") => (
+    <SortHead look={look} order={by} column={column} onOrder={setBy}>
+      {words}
+    </SortHead>
+  );
   const inner = shares.some(x => x.parts.length > 0);
   const words = `${dayOnly(period.from.toISOString())} – ${dayOnly(new Date(endOf(period).getTime() - 1).toISOString())}`;
   return (
@@ -220,11 +270,11 @@ function Found({ period, shares, lines, groups, name, unit, compare, warned }: F
         <table>
           <thead>
             <tr>
-              <th>{groups.length === 0 ? "Usage" : "Name"}</th>
-              <th className="right">{words}</th>
-              <th className="right part">Part</th>
-              {compare && <th className="right">Before</th>}
-              {compare && <th className="right">Change</th>}
+              {head(0, groups.length === 0 ? "Usage" : "Name", "")}
+              {head(1, words)}
+              {head(2, "Part", "right part")}
+              {compare && head(3, "Before")}
+              {compare && head(4, "Change")}
             </tr>
           </thead>
           <tbody>

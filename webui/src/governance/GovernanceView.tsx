@@ -1,17 +1,27 @@
 import { Activity as ActivityIcon, ChartColumn, Gauge, ListTree, Scale } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
-import { type Api, isStatus } from "../api/client";
+import { type Api, isStatus, path } from "../api/client";
+import type { Entity, Page } from "../api/types";
 import { Empty, Skeleton, Trouble } from "../ui";
+import { useCommands, useFinder } from "../ui/commands";
 import { lazily } from "../ui/Lazily";
 import "./governance.css";
 import { Overview } from "./Overview";
-import { SessionProvider, type Start, useStart, type View, type Written } from "./session";
+import { SessionProvider, type Start, useSession, useStart, type View, type Written } from "./session";
 import { TreeView } from "./TreeView";
 
 const NodeDrawer = lazily(() => import("./NodeDrawer"));
 const Explain = lazily(() => import("./Explain"), <Skeleton lines={6} />);
 const Explorer = lazily(() => import("./Explorer"), <Skeleton lines={6} />);
 const ActivityList = lazily(() => import("./ActivityList"), <Skeleton lines={6} />);
+
+const parts = [
+  ["overview", "Overview", Gauge],
+  ["usage", "Usage", ChartColumn],
+  ["tree", "Budgets", ListTree],
+  ["explain", "Explain", Scale],
+  ["activity", "Activity", ActivityIcon],
+] as const satisfies [View, string, unknown][];
 
 type Props = {
   api: Api;
@@ -43,7 +53,7 @@ export function GovernanceView(props: Props) {
       </div>
     );
   }
-  return <Loaded key={props.customerId} {...props} start={begin.data} />;
+  return <Loaded key={`${props.customerId}:${begin.data.rights.who}`} {...props} start={begin.data} />;
 }
 
 function Loaded({ api, customerId, start, view, onView, first, onHeight }: Props & { start: Start }) {
@@ -77,22 +87,14 @@ function Loaded({ api, customerId, start, view, onView, first, onHeight }: Props
   }, [drawer]);
 
   const Whole = view === undefined ? "main" : "div";
-  const parts = { overview: <Overview />, usage: <Explorer />, explain: <Explain />, activity: <ActivityList />, tree: null };
+  const pages = { overview: <Overview />, usage: <Explorer />, explain: <Explain />, activity: <ActivityList />, tree: null };
   return (
     <SessionProvider api={api} customerId={customerId} start={start} onOpen={setDrawer} onGo={go} onWrote={wrote}>
       <Whole className="gov">
         {view === undefined && <h1 className="hidden">Budgets and usage</h1>}
         {view === undefined && (
           <nav className="tabs gov-tabs" aria-label="Views">
-            {(
-              [
-                ["overview", "Overview", Gauge],
-                ["usage", "Usage", ChartColumn],
-                ["tree", "Budgets", ListTree],
-                ["explain", "Explain", Scale],
-                ["activity", "Activity", ActivityIcon],
-              ] as const
-            ).map(([id, label, Icon]) => (
+            {parts.map(([id, label, Icon]) => (
               <button key={id} type="button" className="row" aria-current={own === id ? "page" : undefined} onClick={() => go(id)}>
                 <Icon size={15} aria-hidden />
                 {label}
@@ -100,12 +102,32 @@ function Loaded({ api, customerId, start, view, onView, first, onHeight }: Props
             ))}
           </nav>
         )}
+        <Offers views={view === undefined} />
         {shown === "tree" && <TreeView writes={writes} onHeight={onHeight} />}
-        {shown !== "tree" && <Scrolled onHeight={onHeight}>{parts[shown]}</Scrolled>}
+        {shown !== "tree" && <Scrolled onHeight={onHeight}>{pages[shown]}</Scrolled>}
       </Whole>
       {drawer !== null && <NodeDrawer key={drawer} entityId={drawer} />}
     </SessionProvider>
   );
+}
+
+/** What the palette finds and does here. */
+function Offers({ views }: { views: boolean }) {
+  const s = useSession();
+  useCommands([
+    ...(views ? parts.map(([id, name]) => ({ group: "Go to", name, run: () => s.go(id) })) : []),
+    ...s.capabilities.map(c => ({ group: "Show", name: c.name, hint: c.unit, run: () => s.setCapability(c) })),
+  ]);
+  useFinder(`entities:${s.customerId}`, async (search, signal) => {
+    const got = await s.api.get<Page<Entity>>(path`/customers/${s.customerId}/entities`, { search, limit: 20 }, signal);
+    return got.data.map(e => ({
+      group: "Open",
+      name: e.displayName ?? e.id,
+      hint: `${s.types.get(e.entityTypeId)?.displayName ?? e.entityTypeId} · ${e.id}`,
+      run: () => s.open(e.id),
+    }));
+  });
+  return null;
 }
 
 function Scrolled({ children, onHeight }: { children: React.ReactNode; onHeight?: (px: number) => void }) {

@@ -1,25 +1,32 @@
-import { useQuery } from "@tanstack/react-query";
 import { X } from "lucide-react";
 import { useEffect, useState } from "react";
-import { add, formatExact, isZero, less, nano, sub } from "../api/amount";
-import { path } from "../api/client";
+import { add, differenceWords, formatExact, isZero, less, sub } from "../api/amount";
 import type { Amount } from "../api/json";
-import { count } from "../api/locale";
 import { readAmount } from "../api/typed";
-import type { Assignment, Job, One, Simulation } from "../api/types";
-import { cadenceWords, day, perCadence } from "../lib/time";
-import { Amt, Button, Checkbox, Notice, Select, Skeleton, Text, Trouble, useAction, useSettled } from "../ui";
+import type { Assignment, Capability } from "../api/types";
+import { cadenceWords, perCadence } from "../lib/time";
+import { Button, Checkbox, Notice, Select, Text, Trouble, useAction } from "../ui";
 import { AmountField } from "../ui/AmountField";
+import { keptOf, StillHere, useKeeping } from "../ui/kept";
+import { Preview } from "./Backtest";
 import { type Clash, currentOf, type Draft, draftOf, merge, words } from "./conflict";
 import { EntityPicker } from "./EntityPicker";
-import { ended, isJob, JobProgress, useAbandon, useJob } from "./jobs";
 import { limitWords, WhichLimit } from "./Limit";
 import type { LimitInput } from "./limit";
 import { useNames } from "./names";
-import { capabilityOf, named, putLimits, useSession } from "./session";
+import { capabilityOf, named, putLimits, type Session, useSession } from "./session";
 
 const cadences = ["PT15M", "PT1H", "P1D", "P1W", "P1M", "P1Y", "P100Y"];
 const zones = Intl.supportedValuesOf?.("timeZone") ?? [];
+
+type KeptLimit = { draft: Draft; base: Assignment | null; label: string; scope: string[]; soFar: boolean; capability: string };
+
+/** Under what a change of a limit that is not saved is kept; null: a new one of an entity. */
+export const limitKey = (s: Session, entityId: string, limit: Assignment | null) =>
+  limit ? `limit:${s.draftsOf}:${limit.id}` : `limit:${s.draftsOf}:new:${entityId}`;
+
+const idOf = (c: Capability) => `${c.kind}:${c.id}`;
+const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
 type Props = {
   entityId: string;
@@ -36,18 +43,32 @@ type Props = {
  */
 export function LimitForm({ entityId, limit, used, onDone }: Props) {
   const s = useSession();
-  const start = limit ? capabilityOf(limit, s.capabilities) : s.capability;
+  const key = limitKey(s, entityId, limit);
+  const [before] = useState(() => keptOf<KeptLimit>(key)?.state);
+  const start = limit ? capabilityOf(limit, s.capabilities) : (s.capabilities.find(c => idOf(c) === before?.capability) ?? s.capability);
   const [capability, setCapability] = useState(start ?? s.capabilities[0] ?? null);
-  const [label, setLabel] = useState(limit?.label ?? "");
-  const [scope, setScope] = useState<string[]>(limit?.scopeEntityIds ?? []);
-  const scopeName = useNames(scope);
-  const [base, setBase] = useState(limit);
-  const [draft, setDraft] = useState(draftOf(limit));
-  const [soFar, setSoFar] = useState(false);
+  const [label, setLabel] = useState(before?.label ?? limit?.label ?? "");
+  const [scope, setScope] = useState<string[]>(before?.scope ?? limit?.scopeEntityIds ?? []);
+  const name = useNames([entityId, ...scope]);
+  // What was typed is based on what there was then: what another one has saved since is shown.
+  const [base, setBase] = useState(before ? before.base : limit);
+  const [draft, setDraft] = useState(before?.draft ?? draftOf(limit));
+  const [soFar, setSoFar] = useState(before?.soFar ?? false);
   const [clashes, setClashes] = useState<Clash[] | "deleted" | null>(null);
   const set = (d: Partial<Draft>) => setDraft(before => ({ ...before, ...d }));
   const { amount, unlimited, cadence, timezone, enforcement, thresholds, strict } = draft;
   const save = useAction();
+  const state: KeptLimit = { draft, base, label, scope, soFar, capability: capability ? idOf(capability) : "" };
+  const typed = !same(draft, draftOf(base)) || (limit === null && (label !== "" || scope.length > 0 || soFar));
+  const keeping = useKeeping(key, `The ${capability?.name ?? ""} limit of ${name(entityId)}`, state, typed, save.busy);
+  const discard = () => {
+    setBase(limit);
+    setDraft(draftOf(limit));
+    setLabel(limit?.label ?? "");
+    setScope(limit?.scopeEntityIds ?? []);
+    setSoFar(false);
+    setClashes(null);
+  };
 
   const parsed = unlimited ? null : readAmount(amount).amount;
   const percents = thresholds
@@ -98,6 +119,7 @@ export function LimitForm({ entityId, limit, used, onDone }: Props) {
       entityIds: [entityId],
       undo,
     });
+    keeping.over();
     onDone();
   };
 
@@ -123,12 +145,13 @@ export function LimitForm({ entityId, limit, used, onDone }: Props) {
   return (
     <form
       className="stack"
-      data-draft
+      data-kept
       onSubmit={e => {
         e.preventDefault();
         void submit();
       }}
     >
+      <StillHere since={keeping.since} onDiscard={discard} />
       {limit && <WhichLimit limit={limit} />}
       {clashes && <Clashes of={clashes} label={limit === null} />}
       <div className="fields">
@@ -136,9 +159,9 @@ export function LimitForm({ entityId, limit, used, onDone }: Props) {
           <>
             <Select
               label="What is limited"
-              value={capability ? `${capability.kind}:${capability.id}` : ""}
-              onChange={v => setCapability(s.capabilities.find(c => `${c.kind}:${c.id}` === v) ?? null)}
-              options={s.capabilities.map(c => [`${c.kind}:${c.id}`, c.name] as const)}
+              value={capability ? idOf(capability) : ""}
+              onChange={v => setCapability(s.capabilities.find(c => idOf(c) === v) ?? null)}
+              options={s.capabilities.map(c => [idOf(c), c.name] as const)}
             />
             <Text
               label="Label"
@@ -227,12 +250,12 @@ export function LimitForm({ entityId, limit, used, onDone }: Props) {
                 {scope.map(id => (
                   <span key={id} className="chip">
                     <span className="ellipsis" title={id}>
-                      {scopeName(id)}
+                      {name(id)}
                     </span>
                     <Button
                       look="quiet"
                       size="small"
-                      aria-label={`Remove ${scopeName(id)}`}
+                      aria-label={`Remove ${name(id)}`}
                       icon={<X size={12} />}
                       onClick={() => setScope(scope.filter(x => x !== id))}
                     />
@@ -269,7 +292,14 @@ export function LimitForm({ entityId, limit, used, onDone }: Props) {
       {input && <Preview input={input} />}
       {save.error !== null && <Trouble error={save.error} />}
       <div className="row end">
-        <Button onClick={onDone}>Cancel</Button>
+        <Button
+          onClick={() => {
+            keeping.over();
+            onDone();
+          }}
+        >
+          Cancel
+        </Button>
         <Button type="submit" look="primary" busy={save.busy} disabled={!input}>
           {limit ? "Save" : "Set limit"}
         </Button>
@@ -315,79 +345,11 @@ function Change({ from, to, used }: { from: Assignment | null; to: LimitInput; u
         </>
       )}
       . Then <span className="strong num">{limitWords(is)}</span>
-      {was !== null && is !== null && !isZero(was) && ` (${difference(was, is)})`}
+      {was !== null && is !== null && !isZero(was) && ` (${differenceWords(was, is)})`}
       {gone && (
         <span className="ink-bad"> which is used up: {to.enforcement === "soft" ? "it is reported" : "requests are stopped"} at once</span>
       )}
       .
     </p>
-  );
-}
-
-function difference(was: Amount, is: Amount): string {
-  const p = Number(((nano(is) - nano(was)) * 1000n) / nano(was)) / 10;
-  return p === 0 && nano(is) === nano(was) ? "unchanged" : `${p < 0 ? "-" : "+"}${formatExact(Math.abs(p))}%`;
-}
-
-const previewDays = 30;
-
-/** What the limit would have stopped of the last month's usage. */
-function Preview({ input }: { input: LimitInput }) {
-  const s = useSession();
-  // Amounts are compared by their text: each reading makes new objects.
-  const draft = useSettled(JSON.stringify({ ...input, usageLimit: input.usageLimit?.text ?? null }), 500);
-  const result = useQuery({
-    queryKey: ["simulate", s.customerId, draft],
-    queryFn: () =>
-      s.api.post<One<Simulation | Job>>(path`/customers/${s.customerId}/simulate`, {
-        startDate: new Date(Date.now() - previewDays * 86_400_000).toISOString(),
-        assignments: [input],
-      }),
-    enabled: input.usageLimit !== null,
-    retry: false,
-    staleTime: 60_000,
-  });
-  const begun = result.data?.data;
-  const jobId = isJob(begun) ? begun.id : null;
-  const job = useJob(s.api, jobId).data?.data;
-  useAbandon(s.api, jobId);
-  const found = isJob(begun) ? job?.simulation : begun;
-  const name = useNames(found?.entities.slice(0, 3).flatMap(e => e.entityId ?? []) ?? []);
-  if (input.usageLimit === null) return <Notice>Usage is counted and shown; nothing is stopped.</Notice>;
-  if (result.isPending) return <Skeleton lines={1} />;
-  if (result.isError) return <Trouble error={result.error} />;
-  if (!found)
-    return job && ended(job) ? (
-      <Notice kind="warn">What it would have stopped is not known: {job.problem?.message ?? "that was cancelled"}</Notice>
-    ) : (
-      <Notice>What it would have stopped is being looked up{job && <JobProgress api={s.api} job={job} />}</Notice>
-    );
-  const { drafts, entities, replayed } = found;
-  const d = drafts[0];
-  const basis = <span className="small muted">Based on usage accepted in the last {previewDays} days; other limits are ignored.</span>;
-  if (!d || replayed === 0) return <Notice>No usage of the last {previewDays} days counts on this limit.</Notice>;
-  if (d.stopped === 0)
-    return (
-      <Notice>
-        It would have stopped none of {count(replayed)} requests; the fullest period used <Amt v={d.peakUsage} />.<div>{basis}</div>
-      </Notice>
-    );
-  return (
-    <Notice kind="warn">
-      <span className="strong">
-        It would have {input.enforcement === "soft" ? "reported" : "stopped"} {count(d.stopped)} of {count(replayed)} requests
-      </span>{" "}
-      (<Amt v={d.stoppedUsage} /> in all), the first on {d.firstStoppedAt ? day(d.firstStoppedAt) : "–"}.
-      {entities.length > 0 && (
-        <div className="break">
-          Most affected:{" "}
-          {entities
-            .slice(0, 3)
-            .map(e => `${e.entityId ? name(e.entityId) : "the customer"} (${count(e.stopped)})`)
-            .join(", ")}
-        </div>
-      )}
-      <div>{basis}</div>
-    </Notice>
   );
 }

@@ -1,12 +1,14 @@
+import { ListPlus } from "lucide-react";
 import { useState } from "react";
 import { path } from "../api/client";
 import { Button, Dialog, Notice, Select, Text, Trouble, useAction } from "../ui";
 import { EntityPicker } from "./EntityPicker";
 import { useNames } from "./names";
+import { slug } from "./people";
 import { useSession } from "./session";
 
 /** Adds an entity below another, or at the top. */
-export default function NewEntity({ parentId, onClose }: { parentId: string | null; onClose: () => void }) {
+export default function NewEntity({ parentId, onMany, onClose }: { parentId: string | null; onMany?: () => void; onClose: () => void }) {
   const s = useSession();
   const types = [...s.types.values()].filter(t => t.archivedAt === null);
   const [below, setBelow] = useState(parentId);
@@ -30,6 +32,11 @@ export default function NewEntity({ parentId, onClose }: { parentId: string | nu
       onClose={onClose}
       foot={
         <>
+          {onMany && (
+            <Button look="quiet" className="start" icon={<ListPlus size={15} />} onClick={onMany}>
+              Several at once
+            </Button>
+          )}
           <Button onClick={onClose}>Cancel</Button>
           <Button look="primary" busy={run.busy} disabled={own === "" || type === ""} onClick={save}>
             Add
@@ -63,11 +70,3 @@ export default function NewEntity({ parentId, onClose }: { parentId: string | nu
     </Dialog>
   );
 }
-
-const slug = (name: string) =>
-  name
-    .normalize("NFKD")
-    .replace(/[\u0300-\u036f]/g, "")
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "");

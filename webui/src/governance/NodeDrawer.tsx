@@ -6,6 +6,7 @@ import { type Api, path } from "../api/client";
 import type { Entity, Frozen, One } from "../api/types";
 import { Button, CopyButton, Dialog, Empty, Notice, Reading, Text, Trouble, useAction } from "../ui";
 import { useLeave } from "../ui/draft";
+import { lazily } from "../ui/Lazily";
 import ActivityList from "./ActivityList";
 import { currentOf } from "./conflict";
 import { EntityPicker } from "./EntityPicker";
@@ -19,7 +20,9 @@ import { useSession } from "./session";
 import { UsagePanel } from "./UsagePanel";
 import { undoEntity } from "./undo";
 
-type Act = "rename" | "move" | "archive" | "child" | "freeze" | null;
+const People = lazily(() => import("./People"));
+
+type Act = "people" | "rename" | "move" | "archive" | "child" | "freeze" | null;
 
 /** Everything about one entity. */
 export default function NodeDrawer({ entityId }: { entityId: string }) {
@@ -106,7 +109,8 @@ export default function NodeDrawer({ entityId }: { entityId: string }) {
           </Tabs>
           {act === "rename" && <Rename entity={entity} onClose={() => setAct(null)} />}
           {act === "move" && <Move entity={entity} onClose={() => setAct(null)} />}
-          {act === "child" && <NewEntity parentId={entity.id} onClose={() => setAct(null)} />}
+          {act === "child" && <NewEntity parentId={entity.id} onMany={() => setAct("people")} onClose={() => setAct(null)} />}
+          {act === "people" && <People parentId={entity.id} onClose={() => setAct(null)} />}
           {act === "freeze" && <SetFrozen entity={entity} frozen={own} onClose={() => setAct(null)} />}
           {act === "archive" && (
             <SetArchived entity={entity} frozen={freezes.data ? (own ?? null) : undefined} onClose={() => setAct(null)} />

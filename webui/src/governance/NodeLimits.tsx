@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
-import { Pencil, Plus, Trash2, Zap } from "lucide-react";
-import { useState } from "react";
+import { Pencil, Plus, Split, Trash2, Zap } from "lucide-react";
+import { useEffect, useState } from "react";
 import { formatExact, formatShort, isZero, nano } from "../api/amount";
 import { path } from "../api/client";
 import type { Amount } from "../api/json";
@@ -9,13 +9,18 @@ import type { Allocation, Assignment, Capability, Effective, Page, Tree, TreeRow
 import { longTime, perCadence, until } from "../lib/time";
 import { Amt, Button, Confirm, Empty, Notice, Reading, StatusBadge, UsageBar, When } from "../ui";
 import { useLeave } from "../ui/draft";
-import { BoostForm, Boosts } from "./Boost";
+import { useIsKept } from "../ui/kept";
+import { lazily } from "../ui/Lazily";
+import { BoostForm, Boosts, boostKey } from "./Boost";
 import { figuresOf } from "./figures";
 import { Kind, limitWords, titleOf, WhichLimit } from "./Limit";
-import { LimitForm } from "./LimitForm";
+import { LimitForm, limitKey } from "./LimitForm";
 import { capabilityOf, type Session, useSession } from "./session";
+import { shareKey } from "./share";
 import { causeWords, refusalOf, type Status, standingOf } from "./standing";
 import { undoDelete } from "./undo";
+
+const Allocate = lazily(() => import("./Allocate"));
 
 type Both = { limit: Assignment; row: TreeRow | undefined };
 
@@ -73,8 +78,15 @@ export function inOrder<T extends { limit: Assignment }>(all: T[], capabilities:
 export function NodeLimits({ entityId }: { entityId: string }) {
   const s = useSession();
   const leave = useLeave();
+  const isKept = useIsKept();
   const [editing, setEditing] = useState<Both | "new" | null>(null);
   const limits = useQuery({ queryKey: ["limits", s.customerId, entityId], queryFn: () => read(s, entityId), refetchInterval: 10_000 });
+  // What was typed here and left is opened again.
+  const left = limits.data?.limits.find(b => isKept(limitKey(s, entityId, b.limit)));
+  const waiting = limits.data && s.mayEdit(entityId) && (left ?? (isKept(limitKey(s, entityId, null)) ? "new" : null));
+  useEffect(() => {
+    if (waiting && editing === null) setEditing(waiting);
+  }, [waiting, editing]);
   if (!limits.data) return <Reading got={limits} lines={6} />;
   const shown = [...limits.data.limits];
   // What is being edited stays, whatever has become of it meanwhile.
@@ -120,13 +132,24 @@ export function NodeLimits({ entityId }: { entityId: string }) {
 
 function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
   const s = useSession();
-  const [act, setAct] = useState<"boost" | "delete" | null>(null);
+  const [act, setAct] = useState<"boost" | "share" | "delete" | null>(null);
+  const isKept = useIsKept();
   const capability = capabilityOf(limit, s.capabilities);
   const boosted =
     limit.usageLimit !== null && limit.effectiveUsageLimit !== null && nano(limit.usageLimit) !== nano(limit.effectiveUsageLimit);
   const { status, cause } = standingOf({ id: limit.entityId, effective: null }, row, null);
   const refusal = status === "full" && row ? refusalOf(row) : null;
   const stopped = cause !== "" && (status === "above" || status === "blocked");
+  const shares = s.canEdit &&
+    capability?.adds &&
+    row &&
+    row.childCount > 0 &&
+    limit.usageLimit !== null &&
+    limit.scopeEntityIds.length === 0 && (
+      <Button size="small" icon={<Split size={14} />} onClick={() => setAct("share")}>
+        {isKept(shareKey(s, limit)) ? "Go on sharing out" : "Share out"}
+      </Button>
+    );
   return (
     <section className="limit" aria-label={`${titleOf(s, limit)} ${limit.label}`}>
       <div className="row wrap">
@@ -150,6 +173,7 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
       </p>
       {capability && limit.scopeEntityIds.length === 0 && <Allocated limit={limit} />}
       <Boosts limit={limit} />
+      {!s.mayEdit(limit.entityId) && shares && <div className="row wrap">{shares}</div>}
       {s.mayEdit(limit.entityId) && (
         <div className="row wrap">
           <Button size="small" icon={<Pencil size={14} />} onClick={onEdit}>
@@ -157,15 +181,17 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
           </Button>
           {limit.usageLimit !== null && (
             <Button size="small" icon={<Zap size={14} />} onClick={() => setAct("boost")}>
-              Boost
+              {isKept(boostKey(s, limit)) ? "Go on with the boost" : "Boost"}
             </Button>
           )}
+          {shares}
           <Button size="small" look="quiet" className="danger" icon={<Trash2 size={14} />} onClick={() => setAct("delete")}>
             Delete
           </Button>
         </div>
       )}
       {act === "boost" && <BoostForm limit={limit} row={row} onClose={() => setAct(null)} />}
+      {act === "share" && <Allocate limit={limit} row={row} onClose={() => setAct(null)} />}
       {act === "delete" && (
         <Confirm
           title={`Delete the limit of ${titleOf(s, limit)}?`}

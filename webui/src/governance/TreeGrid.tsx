@@ -1,12 +1,12 @@
 import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
-import { LoaderCircle } from "lucide-react";
-import { type KeyboardEvent, useCallback, useEffect, useId, useState } from "react";
+import { ArrowDown, ArrowUp, LoaderCircle } from "lucide-react";
+import { type KeyboardEvent, type ReactNode, useCallback, useEffect, useId, useState } from "react";
 import { Trouble, useNow } from "../ui";
 import { useNames } from "./names";
 import { useSession } from "./session";
 import { standingOf } from "./standing";
 import { type Act, indent, TreeLine } from "./TreeLine";
-import type { Line, TreeStore } from "./tree";
+import type { Line, Sort, TreeStore } from "./tree";
 
 type Props = {
   store: TreeStore;
@@ -14,6 +14,7 @@ type Props = {
   selected: ReadonlySet<string>;
   onPick: (id: string, on: boolean) => void;
   onPickAll: (ids: ReadonlySet<string>) => void;
+  onSort: (by: Sort) => void;
 };
 
 /** Below this width there is no room for columns beside a name that can be read: a row has two lines. */
@@ -35,7 +36,7 @@ function useNarrow(el: HTMLElement | null): boolean {
  * table and moves among rows as the ARIA treegrid pattern says, by aria-activedescendant,
  * so that a row may leave the page while it is the active one.
  */
-export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
+export function TreeGrid({ store, lines, selected, onPick, onPickAll, onSort }: Props) {
   const s = useSession();
   const base = useId();
   const [scroller, setScroller] = useState<HTMLDivElement | null>(null);
@@ -153,15 +154,15 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
               <span className="hidden">Selection</span>
             </span>
           )}
-          <span role="columnheader" className="c-name">
+          <SortColumn store={store} sort="name" look="c-name" onSort={onSort}>
             Name
-          </span>
-          <span role="columnheader" className="c-used">
+          </SortColumn>
+          <SortColumn store={store} sort="utilization" look="c-used" onSort={onSort}>
             Used
-          </span>
-          <span role="columnheader" className="c-limit right">
+          </SortColumn>
+          <SortColumn store={store} sort="usageLimit" look="c-limit right" onSort={onSort}>
             Limit
-          </span>
+          </SortColumn>
           <span role="columnheader" className="c-left right">
             Remaining
           </span>
@@ -224,6 +225,22 @@ export function TreeGrid({ store, lines, selected, onPick, onPickAll }: Props) {
         })}
       </div>
     </div>
+  );
+}
+
+type SortColumnProps = { store: TreeStore; sort: Sort; look: string; onSort: (by: Sort) => void; children: ReactNode };
+
+/** The head of a column that puts the rows in its order; once more, the other way round. */
+function SortColumn({ store, sort, look, onSort, children }: SortColumnProps) {
+  const mine = store.sort === sort;
+  const Icon = store.descending ? ArrowDown : ArrowUp;
+  return (
+    <span role="columnheader" className={look} aria-sort={mine ? (store.descending ? "descending" : "ascending") : undefined}>
+      <button type="button" className="sort" onClick={() => onSort(sort)}>
+        {children}
+        {mine && <Icon size={13} aria-hidden />}
+      </button>
+    </span>
   );
 }
 

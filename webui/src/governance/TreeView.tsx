@@ -1,4 +1,5 @@
 import {
+  Archive,
   ArrowDownNarrowWide,
   ArrowUpNarrowWide,
   ChevronsDownUp,
@@ -16,6 +17,7 @@ import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 
 import { count } from "../api/locale";
 import { byLength, perCadence, since } from "../lib/time";
 import { Button, Empty, Trouble, toast, useNow, useSettled } from "../ui";
+import { useCommands } from "../ui/commands";
 import { lazily } from "../ui/Lazily";
 import { CapabilityPicker } from "./CapabilityPicker";
 import { type LiveState, useLive } from "./live";
@@ -25,9 +27,11 @@ import { type Filter, noFilter, rootKey, type Sort, TreeStore } from "./tree";
 
 const BulkEdit = lazily(() => import("./BulkEdit"));
 const CsvImport = lazily(() => import("./CsvImport"));
+const Archived = lazily(() => import("./Archived"));
+const People = lazily(() => import("./People"));
 const NewEntity = lazily(() => import("./NewEntity"));
 
-type Open = "bulk" | "import" | "new" | null;
+type Open = "bulk" | "import" | "new" | "people" | "archived" | null;
 
 const sorts: [Sort, string][] = [
   ["utilization", "Utilization"],
@@ -106,6 +110,24 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
       }),
     [],
   );
+
+  const sortBy = (by: Sort) => {
+    // Names from A, amounts from the highest.
+    setDescending(by === sort ? !descending : by !== "name");
+    setSort(by);
+  };
+  useCommands([
+    ...(s.undo ? [{ group: "Do", name: `Undo: ${s.undo.text}`, run: () => void s.undo?.undo?.() }] : []),
+    { group: "Do", name: "Export limits as CSV", run: () => void save() },
+    { group: "Do", name: "Look through what is archived", run: () => setOpen("archived") },
+    ...(s.canEdit ? [{ group: "Do", name: "Import limits from CSV", run: () => setOpen("import") }] : []),
+    ...(s.canEdit && s.rights.provision
+      ? [
+          { group: "Do", name: "Add somebody at the top", run: () => setOpen("new") },
+          { group: "Do", name: "Add people and agents from a list", run: () => setOpen("people") },
+        ]
+      : []),
+  ]);
 
   const openAll = async () => {
     setLoading(0);
@@ -262,6 +284,9 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
           <Button size="small" look="quiet" icon={<Download size={15} />} disabled={loading !== null || !s.capability} onClick={save}>
             Export
           </Button>
+          <Button size="small" look="quiet" icon={<Archive size={15} />} onClick={() => setOpen("archived")}>
+            Archived
+          </Button>
           {s.canEdit && (
             <>
               <Button size="small" look="quiet" icon={<Upload size={15} />} onClick={() => setOpen("import")}>
@@ -301,13 +326,15 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
       ) : unused ? (
         <NoEntities onAdd={() => setOpen("new")} />
       ) : (
-        <TreeGrid store={store} lines={lines} selected={selected} onPick={pick} onPickAll={setSelected} />
+        <TreeGrid store={store} lines={lines} selected={selected} onPick={pick} onPickAll={setSelected} onSort={sortBy} />
       )}
       {open === "bulk" && (
         <BulkEdit nodes={[...selected].filter(s.mayEdit).flatMap(id => store.nodes.get(id) ?? [])} onClose={() => setOpen(null)} />
       )}
       {open === "import" && <CsvImport onClose={() => setOpen(null)} />}
-      {open === "new" && <NewEntity parentId={null} onClose={() => setOpen(null)} />}
+      {open === "new" && <NewEntity parentId={null} onMany={() => setOpen("people")} onClose={() => setOpen(null)} />}
+      {open === "people" && <People parentId={null} onClose={() => setOpen(null)} />}
+      {open === "archived" && <Archived onClose={() => setOpen(null)} />}
     </section>
   );
 }

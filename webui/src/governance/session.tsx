@@ -15,6 +15,8 @@ export type View = "overview" | "usage" | "tree" | "explain" | "activity";
 export type Session = {
   api: Api;
   customerId: string;
+  /** Whose drafts are kept, and of which customer: what one has typed is not for another. */
+  draftsOf: string;
   rights: Rights;
   /** Whether anything may be changed, and whether this entity may. */
   canEdit: boolean;
@@ -161,6 +163,7 @@ export function SessionProvider({ api, customerId, start, onOpen, onGo, onWrote,
     () => ({
       api,
       customerId,
+      draftsOf: `${customerId}:${start.rights.who}`,
       rights: start.rights,
       canEdit: start.rights.edit,
       mayEdit: (id: string) => start.rights.edit && id !== start.rights.root,

@@ -28,6 +28,15 @@ export async function readCsv(text: string): Promise<{ rows: Record<string, stri
   return { rows: got.data, problem: first ? `Line ${(first.row ?? 0) + 2}: ${first.message}` : null };
 }
 
+/** Rows by place, with the number of the line that each begins on; separated by whatever separates them most. */
+export async function readRows(text: string): Promise<{ line: number; cells: string[] }[]> {
+  const { parse } = (await import("papaparse")).default;
+  const got: ParseResult<string[]> = parse(text.replace(/^\ufeff/, ""), { skipEmptyLines: false, transform: plainCell });
+  const bad = got.errors.find(e => e.type === "Quotes");
+  if (bad) throw new Error(`Line ${(bad.row ?? 0) + 1}: ${bad.message}`);
+  return got.data.map((cells, i) => ({ line: i + 1, cells })).filter(r => r.cells.some(c => c.trim() !== ""));
+}
+
 export function download(name: string, text: string) {
   const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
   const a = document.createElement("a");

@@ -1,9 +1,16 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import { Button, Empty, Reading } from ".";
+import { type Key, type Order, SortHead, sorted } from "./Sort";
 
-export type Column<T> = { head: ReactNode; cell: (row: T, index: number) => ReactNode; look?: string };
+export type Column<T> = {
+  head: ReactNode;
+  cell: (row: T, index: number) => ReactNode;
+  look?: string;
+  /** By what rows are put in order when its head is chosen. */
+  by?: (row: T) => Key;
+};
 
 type TableProps<T> = {
   rows: T[];
@@ -17,17 +24,27 @@ type TableProps<T> = {
 /** A table that scrolls within itself where it is wider than its place. */
 export function Table<T>({ rows, columns, id, actions, look = "" }: TableProps<T>) {
   const shown = columns.filter(c => c !== false);
+  const [order, setOrder] = useState<Order | null>(null);
+  const by = order && shown[order.column]?.by;
+  const list = order && by ? sorted(rows, by, order.down) : rows;
   return (
     <div className={`table-wrap ${look}`} tabIndex={0}>
       <table>
         <thead>
           <tr>
-            {shown.map((c, i) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: columns stay in their places
-              <th key={i} className={c.look?.includes("right") ? "right" : undefined}>
-                {c.head}
-              </th>
-            ))}
+            {shown.map((c, i) =>
+              c.by ? (
+                // biome-ignore lint/suspicious/noArrayIndexKey: columns stay in their places
+                <SortHead key={i} look={c.look?.includes("right") ? "right" : ""} order={order} column={i} onOrder={setOrder}>
+                  {c.head}
+                </SortHead>
+              ) : (
+                // biome-ignore lint/suspicious/noArrayIndexKey: columns stay in their places
+                <th key={i} className={c.look?.includes("right") ? "right" : undefined}>
+                  {c.head}
+                </th>
+              ),
+            )}
             {actions && (
               <th>
                 <span className="hidden">Actions</span>
@@ -36,7 +53,7 @@ export function Table<T>({ rows, columns, id, actions, look = "" }: TableProps<T
           </tr>
         </thead>
         <tbody>
-          {rows.map((row, n) => (
+          {list.map((row, n) => (
             <tr key={id(row, n)}>
               {shown.map((c, i) => (
                 // biome-ignore lint/suspicious/noArrayIndexKey: columns stay in their places

@@ -1,7 +1,8 @@
 import { createContext, useContext } from "react";
 
 // What was typed and not saved yet. A form says that it is one by data-draft; the first
-// change to one of its fields marks it, in the page itself: it is gone when the form is.
+// change to one of its fields marks it, in the page itself: it is gone when the form is. One
+// that keeps what was typed itself (kept.tsx) says data-kept: only the end of the page asks.
 
 const drafts = "[data-draft][data-touched]";
 
@@ -32,12 +33,12 @@ export function watchDrafts() {
   document.addEventListener(
     "input",
     e => {
-      if (e.target instanceof Element) e.target.closest("[data-draft]")?.setAttribute("data-touched", "");
+      if (e.target instanceof Element) e.target.closest("[data-draft], [data-kept]")?.setAttribute("data-touched", "");
     },
     true,
   );
   addEventListener("beforeunload", e => {
-    if (touched(document)) e.preventDefault();
+    if (document.querySelector("[data-touched]")) e.preventDefault();
   });
   let returning = false;
   addEventListener(

@@ -383,11 +383,13 @@ function setToasts(next: Toast[]) {
   for (const w of toastWatchers) w();
 }
 
-/** Says what has happened, for a while. */
-export function toast(text: string, action?: Toast["action"]) {
+/** Says what has happened, for a while, or until what it gives back is called. */
+export function toast(text: string, action?: Toast["action"]): () => void {
   const t = { id: ++toastId, text, action };
+  const end = () => setToasts(toasts.filter(x => x !== t));
   setToasts([...toasts.slice(-1), t]);
-  setTimeout(() => setToasts(toasts.filter(x => x !== t)), action ? 12_000 : 5000);
+  setTimeout(end, action ? 12_000 : 5000);
+  return end;
 }
 
 let hosts: symbol[] = [];
