@@ -88,7 +88,8 @@ type Assignment struct {
 	Allocation      string // none or strict
 	CreatedAt       Time
 	UpdatedAt       Time
-	Start           *Start // only in the reply to the write that made the limit; else nil
+	DefaultOf       *DefaultSource `json:",omitempty"` // nil = the limit is the entity's own
+	Start           *Start         // only in the reply to the write that made the limit; else nil
 }
 
 // Start is where a new limit begins to count.

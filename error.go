@@ -39,6 +39,7 @@ const (
 	CodeEntityTypeNotFound       Code = "EntityTypeNotFound"
 	CodeEntityNotFound           Code = "EntityNotFound"
 	CodeAssignmentNotFound       Code = "AssignmentNotFound"
+	CodeDefaultNotFound          Code = "DefaultNotFound"
 	CodeReservationNotFound      Code = "ReservationNotFound"
 	CodeAPIKeyNotFound           Code = "ApiKeyNotFound"
 	CodeRateCardNotFound         Code = "RateCardNotFound"

@@ -35,6 +35,7 @@ func (a *Assignment) Revision() string {
 	return RevisionOf(c)
 }
 
+func (x *Default) Revision() string    { return RevisionOf(x) }
 func (b *Boost) Revision() string      { return RevisionOf(b) }
 func (e *Entity) Revision() string     { return RevisionOf(e) }
 func (t *EntityType) Revision() string { return RevisionOf(t) }

@@ -33,8 +33,9 @@ type Node struct {
 	ResetsAt       Time // end of the current window
 	// Granted is false only for a hard node without room. Exceeded tells that
 	// used + held + requested is above the limit, hard or soft.
-	Granted  bool
-	Exceeded bool
+	Granted   bool
+	Exceeded  bool
+	DefaultOf *DefaultSource // nil = the limit is the entity's own
 }
 
 // Remaining is what may still be granted, never below zero; nil when unlimited.

@@ -120,6 +120,7 @@ type Assignment struct {
 	Anchor          *bursar.Time       `json:"anchor"`
 	CreatedAt       bursar.Time        `json:"createdAt"`
 	UpdatedAt       bursar.Time        `json:"updatedAt"`
+	DefaultOf       *DefaultOf         `json:"defaultOf"` // nil = the limit is the entity's own
 }
 
 // PutAssignments creates or updates limits: all or none, at most 100.

@@ -45,6 +45,7 @@ type Node struct {
 	ResetsAt       *bursar.Time       `json:"resetsAt"`
 	IsGranted      bool               `json:"isGranted"`
 	Exceeded       bool               `json:"exceeded"`
+	DefaultOf      *DefaultOf         `json:"defaultOf"` // nil = the limit is the entity's own
 }
 
 // Binding is the limit that denied. Unless Source is ENTITY it is the customer's own
@@ -169,6 +170,7 @@ type TreeRow struct {
 	Cadence        string             `json:"cadence"`
 	PeriodStart    *bursar.Time       `json:"usagePeriodStart"`
 	PeriodEnd      *bursar.Time       `json:"usagePeriodEnd"`
-	Status         string             `json:"status"` // ok, warning or exceeded
-	Frozen         *Frozen            `json:"frozen"` // by its own freeze, the nearest above or the customer's
+	Status         string             `json:"status"`    // ok, warning or exceeded
+	DefaultOf      *DefaultOf         `json:"defaultOf"` // nil = the limit is the entity's own
+	Frozen         *Frozen            `json:"frozen"`    // by its own freeze, the nearest above or the customer's
 }

@@ -234,6 +234,16 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 		return only(c.Forecasts(ctx, "acme", client.ForecastQuery{FeatureID: "tokens", Cadence: "P1M", RootEntityID: "a", Limit: 5}))
 	},
 
+	"listDefaultLimits": func(ctx context.Context, c *client.Client) error {
+		return only(c.Defaults(ctx, "acme", client.Paging{Limit: 1}))
+	},
+	"upsertDefaultLimits": func(ctx context.Context, c *client.Client) error {
+		return only(c.PutDefaults(ctx, "acme", client.DefaultInput{EntityTypeID: "agent", FeatureID: "tokens", UsageLimit: client.Some(tokens(100)), Cadence: "P1D", Label: "daily",
+			Metadata: map[string]string{"kind": "contractor"}}))
+	},
+	"deleteDefaultLimit": func(ctx context.Context, c *client.Client) error {
+		return only(c.DeleteDefault(ctx, "acme", "01940000-0000-7000-8000-000000000000"))
+	},
 	"listAssignments": func(ctx context.Context, c *client.Client) error {
 		return only(c.Assignments(ctx, "acme", client.AssignmentQuery{EntityID: "a", FeatureID: "tokens"}))
 	},

@@ -72,7 +72,7 @@ func (e *Engine) closestOf(c *customer, from int, top []closest, n int, least fl
 	}
 	to := min(from+ledger.SliceSize/ledger.RowLook, len(v.Rows))
 	for ord := from; ord < to; ord++ {
-		def := v.Rows[ord]
+		def := v.Def(uint32(ord))
 		if def == nil || def.Ent == 0 || !def.Limited || v.Ent(def.Ent).Archived != 0 {
 			continue
 		}

@@ -23,6 +23,7 @@ func init() {
 		"archive":   func(w *world, o *op) error { return w.archive(o, true) },
 		"unarchive": func(w *world, o *op) error { return w.archive(o, false) },
 		"freeze":    (*world).opFreeze, "thaw": (*world).opThaw, "freezes": (*world).opFreezes,
+		"put-default": (*world).opPutDefault, "delete-default": (*world).opDeleteDefault, "defaults": (*world).opDefaults,
 		"put-limit": (*world).opPutLimit, "delete-limit": (*world).opDeleteLimit, "limits": (*world).opLimits,
 		"used": (*world).opUsed, "tree": (*world).opTree, "more": (*world).opMore,
 		"customer": (*world).opCustomer, "type": (*world).opType, "settings": (*world).opSettings, "feature": (*world).opFeature, "currency": (*world).opCurrency,
@@ -206,9 +207,13 @@ func (w *world) opDeleteLimit(o *op) error {
 var allCapabilities = []bursar.Capability{capability("tokens"), capability("calls"), capability("seats"), capability("credits"), capability("coins"), capability("peak"), capability("people"),
 	capability("in"), capability("out"), capability("requests"), capability("cached")}
 
+func (w *world) tree(q ledger.TreeQuery) (ledger.TreePage, error) {
+	return w.engine.Tree(w.t.Context(), ledger.ReadOptions{}, "acme", q)
+}
+
 // opUsed shows how every limit stands, by entity.
 func (w *world) opUsed(*op) error {
-	p, err := w.engine.Tree(w.t.Context(), ledger.ReadOptions{}, "acme", ledger.TreeQuery{Capabilities: allCapabilities, SortBy: ledger.SortID, IncludeArchived: true, Limit: 1000})
+	p, err := w.tree(ledger.TreeQuery{Capabilities: allCapabilities, SortBy: ledger.SortID, IncludeArchived: true, Limit: 1000})
 	for i := range p.Rows {
 		w.printLimit(&p.Rows[i])
 	}

@@ -230,6 +230,13 @@ func (w *world) assignmentOf(it *item) string {
 			return a.ID
 		}
 	}
+	p, err := w.tree(ledger.TreeQuery{Capabilities: allCapabilities, SortBy: ledger.SortID, Limit: 1000})
+	w.must(err)
+	for i := range p.Rows { // it may be by default
+		if l := p.Rows[i].Limit; l.DefaultOf != nil && p.Rows[i].EntityID == it.word(0) && l.Capability.ID == it.word(1) && l.Label == label {
+			return l.AssignmentID
+		}
+	}
 	return "01940000-0000-7000-8000-000000000000"
 }
 

@@ -40,7 +40,7 @@ func limitText(l *bursar.Amount) string {
 func (w *world) printNode(n *bursar.Node) {
 	w.printf("  %s: %s of %s%s%s%s until %s\n", limitName(n.EntityID, n.ScopeEntityIDs, n.Label, n.Capability), n.CurrentUsage,
 		limitText(n.UsageLimit), mark(!n.Reserved.IsZero(), ", "+n.Reserved.String()+" held"),
-		mark(n.Enforcement == bursar.Soft, ", soft"), mark(!n.Granted, ", DENIES")+mark(n.Granted && n.Exceeded, ", exceeded"), instantText(n.ResetsAt))
+		mark(n.Enforcement == bursar.Soft, ", soft"), mark(!n.Granted, ", DENIES")+mark(n.Granted && n.Exceeded, ", exceeded"), instantText(n.ResetsAt)+defaultText(n.DefaultOf))
 }
 
 func (w *world) printChains(chains [][]bursar.Node) {
@@ -165,7 +165,7 @@ func (w *world) printAssignment(a *bursar.Assignment) {
 func (w *world) printLimit(r *ledger.TreeRow) {
 	l := r.Limit
 	w.printf("%s: %s of %s%s from %s until %s\n", limitName(r.EntityID, l.ScopeEntityIDs, l.Label, l.Capability), l.CurrentUsage,
-		limitText(l.UsageLimit), mark(!l.Reserved.IsZero(), ", "+l.Reserved.String()+" held"), instantText(l.PeriodStart), instantText(l.PeriodEnd))
+		limitText(l.UsageLimit), mark(!l.Reserved.IsZero(), ", "+l.Reserved.String()+" held"), instantText(l.PeriodStart), instantText(l.PeriodEnd)+defaultText(l.DefaultOf))
 }
 
 // printRow shows a row of the tree as one line.
@@ -183,5 +183,12 @@ func (w *world) printRow(r *ledger.TreeRow) {
 	if r.ParentID != nil {
 		w.printf(", below %s", *r.ParentID)
 	}
-	w.printf("%s%s\n", mark(r.ChildCount > 0, fmt.Sprintf(", %d below", r.ChildCount)), mark(r.ArchivedAt != nil, ", archived")+frozenText(r.Frozen))
+	w.printf("%s%s\n", mark(r.ChildCount > 0, fmt.Sprintf(", %d below", r.ChildCount)), mark(r.ArchivedAt != nil, ", archived")+frozenText(r.Frozen)+limitSource(r))
+}
+
+func limitSource(r *ledger.TreeRow) string {
+	if r.Limit == nil {
+		return ""
+	}
+	return defaultText(r.Limit.DefaultOf)
 }

@@ -122,7 +122,7 @@ func (w *Watch) changes(v *ledger.View) (out []ledger.Change) {
 			if v.Sees(t.Ord) || v.Sees(t.Old) {
 				return []ledger.Change{{Resync: true}}
 			}
-		case ledger.TouchFrozen:
+		case ledger.TouchMany:
 			return []ledger.Change{{Resync: true}}
 		case ledger.TouchEntity:
 			ents[t.Ord] = true
@@ -139,6 +139,7 @@ func (w *Watch) changes(v *ledger.View) (out []ledger.Change) {
 		if v.Sees(ord) && s.Selects(v, ord) {
 			e := v.EntityOut(ord)
 			out = append(out, ledger.Change{Entity: &e})
+			out = append(out, s.Defaulted(v, ord)...)
 		}
 	}
 	for _, ord := range record.SortedOrds(rows) {

@@ -29,6 +29,7 @@ type assignmentOut struct {
 	Anchor              *bursar.Time       `json:"anchor"`
 	Allocation          string             `json:"allocation" is:"enum=none|strict" doc:"strict: the nearest limits below may not add up to more."`
 	EffectiveUsageLimit *bursar.Amount     `json:"effectiveUsageLimit" doc:"With active boosts."`
+	DefaultOf           *defaultOf         `json:"defaultOf,omitempty" doc:"The default that the limit is by; absent when it is the entity's own. A PUT makes it the entity's own."`
 	Start               *startOut          `json:"start,omitempty" doc:"Only in the reply that made it: where it begins."`
 	withRevision
 }
@@ -38,7 +39,7 @@ func viewAssignment(a bursar.Assignment) assignmentOut {
 		ID: a.ID, EntityID: a.EntityID, ParentID: a.ParentID, ScopeEntityIDs: a.ScopeEntityIDs, UsageLimit: a.UsageLimit,
 		Cadence: a.Cadence.String(), CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, Label: a.Label, Enforcement: a.Enforcement,
 		AlertThresholds: a.AlertThresholds, Timezone: a.Timezone, Anchor: a.Anchor, Allocation: a.Allocation, EffectiveUsageLimit: a.EffectiveLimit,
-		withRevision: withRevision{a.Revision()},
+		DefaultOf: viewDefaultOf(a.DefaultOf), withRevision: withRevision{a.Revision()},
 	}
 	out.FeatureID, out.CurrencyID = capabilityIDs(a.Capability)
 	if s := a.Start; s != nil {

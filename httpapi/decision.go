@@ -27,6 +27,7 @@ type nodeReply struct {
 	ResetsAt       bursar.Time        `json:"resetsAt"`
 	IsGranted      bool               `json:"isGranted"`
 	Exceeded       bool               `json:"exceeded" doc:"usage + held + requested is above the limit, hard or soft."`
+	DefaultOf      *defaultOf         `json:"defaultOf,omitempty" doc:"The default that the limit is by; absent when it is the entity's own."`
 }
 
 // bindingReply is what denied: a limit of an entity, with the members of a node, or one of
@@ -49,6 +50,7 @@ type bindingReply struct {
 	ResetsAt       *bursar.Time         `json:"resetsAt"`
 	IsGranted      *bool                `json:"isGranted,omitzero"`
 	Exceeded       *bool                `json:"exceeded,omitzero"`
+	DefaultOf      *defaultOf           `json:"defaultOf,omitempty" doc:"The default that the limit is by; absent when it is the entity's own."`
 }
 
 // featureCheck is a decision about a feature.
@@ -225,7 +227,7 @@ func viewNode(n *bursar.Node) nodeReply {
 	out := nodeReply{
 		AssignmentID: n.AssignmentID, EntityID: n.EntityID, EntityTypeID: n.EntityTypeID, ScopeEntityIDs: n.ScopeEntityIDs, Label: n.Label,
 		Enforcement: n.Enforcement, UsageLimit: n.UsageLimit, CurrentUsage: n.CurrentUsage, Requested: n.Requested, Reserved: n.Reserved,
-		Remaining: n.Remaining(), ResetsAt: n.ResetsAt, IsGranted: n.Granted, Exceeded: n.Exceeded,
+		Remaining: n.Remaining(), ResetsAt: n.ResetsAt, IsGranted: n.Granted, Exceeded: n.Exceeded, DefaultOf: viewDefaultOf(n.DefaultOf),
 	}
 	out.FeatureID, out.CurrencyID = capabilityIDs(n.Capability)
 	return out
@@ -245,6 +247,7 @@ func viewBinding(x *bursar.Binding) *bindingReply {
 	out.AssignmentID, out.EntityID, out.EntityTypeID, out.ScopeEntityIDs = &n.AssignmentID, &n.EntityID, &n.EntityTypeID, append([]string{}, n.ScopeEntityIDs...)
 	out.Label, out.Enforcement, out.Requested = &n.Label, &n.Enforcement, &n.Requested
 	out.ResetsAt, out.IsGranted, out.Exceeded = &n.ResetsAt, &n.Granted, &n.Exceeded
+	out.DefaultOf = viewDefaultOf(n.DefaultOf)
 	return out
 }
 

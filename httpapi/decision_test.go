@@ -134,7 +134,15 @@ func (r *decisionLot) capability() bursar.Capability {
 func (r *decisionLot) node() bursar.Node {
 	return bursar.Node{AssignmentID: r.text(), EntityID: r.text(), EntityTypeID: r.text(), ScopeEntityIDs: r.texts(), Capability: r.capability(),
 		Label: r.text(), Enforcement: []bursar.Enforcement{bursar.Hard, bursar.Soft}[r.IntN(2)], UsageLimit: perhaps(r, r.amount),
-		CurrentUsage: r.amount(), Requested: r.amount(), Reserved: r.amount(), ResetsAt: r.time(), Granted: r.yes(), Exceeded: r.yes()}
+		CurrentUsage: r.amount(), Requested: r.amount(), Reserved: r.amount(), ResetsAt: r.time(), Granted: r.yes(), Exceeded: r.yes(), DefaultOf: perhaps(r, r.source)}
+}
+
+func (r *decisionLot) source() bursar.DefaultSource {
+	x := bursar.DefaultSource{DefaultID: r.text(), EntityID: r.text(), EntityTypeID: r.text()}
+	if r.yes() {
+		x.Metadata = map[string]string{"k": r.text(), `"`: r.text()}
+	}
+	return x
 }
 
 func (r *decisionLot) gate() bursar.Gate {

@@ -236,7 +236,7 @@ func appendNode(b []byte, n *bursar.Node) []byte {
 	b = append(b, `,"isGranted":`...)
 	b = strconv.AppendBool(b, n.Granted)
 	b = append(b, `,"exceeded":`...)
-	return strconv.AppendBool(b, n.Exceeded)
+	return appendDefaultOf(strconv.AppendBool(b, n.Exceeded), n.DefaultOf)
 }
 
 func appendLimit(b []byte, limit *bursar.Amount) []byte {

@@ -97,6 +97,8 @@ func viewCurrent(v any) any {
 	switch v := v.(type) {
 	case *bursar.Assignment:
 		return viewAssignment(*v)
+	case *bursar.Default:
+		return viewDefault(*v)
 	case *bursar.Boost:
 		return viewBoost(*v)
 	case *bursar.Entity:

@@ -77,6 +77,7 @@ const (
 	entitlements = customer + "/entitlements"
 	assignments  = customer + "/assignments"
 	entitlement  = customer + "/entities/entitlements" // an older name of the same
+	defaults     = customer + "/default-limits"
 	boosts       = "/{assignmentId}/boosts"
 	reservation  = customer + "/reservations/{reservationId}"
 	webhook      = "/webhooks/{webhookId}"
@@ -158,6 +159,9 @@ func (a *API) governanceRoutes() []row {
 		{"POST", customer + "/entities/{entityId}/freeze", v1, governs, 200, write(a.freezeEntity, viewFreezing), "Freeze an entity: deny all that would be granted to it and below it"},
 		{"POST", customer + "/entities/{entityId}/thaw", v1, governs, 200, write(a.thawEntity, viewFreezing), "Thaw an entity"},
 		{"GET", customer + "/freezes", v1, shows, 200, rows(freezeAt, a.listFreezes, viewListedFreeze), "List freezes: what is frozen"},
+		{"GET", defaults, v1, shows, 200, rows(defaultAt, a.listDefaults, viewDefault), "List default limits: of all entities of a type"},
+		{"PUT", defaults, v1, governs, 200, write(a.putDefaults, viewEach(viewDefault)), "Upsert default limits: create or update them"},
+		{"DELETE", defaults + "/{defaultId}", v1, governs, 200, write(a.deleteDefault, viewDefault), "Delete a default limit"},
 		{"GET", customer + "/entities/{entityId}/usage", v1, shows, 200, read(a.entityUsage, viewHistory), "Get entity usage: over time"},
 
 		{"GET", customer + "/usage", v1, shows, 200, read(a.customerUsage, viewHistory), "Get customer usage: over time"},

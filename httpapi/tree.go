@@ -56,6 +56,7 @@ type treeRow struct {
 	Reserved         *bursar.Amount      `json:"reserved"`
 	Remaining        *bursar.Amount      `json:"remaining"`
 	Status           *string             `json:"status" is:"enum=ok|warning|exceeded" doc:"Of this limit by itself."`
+	DefaultOf        *defaultOf          `json:"defaultOf,omitempty" doc:"The default that the limit is by; absent when it is the entity's own."`
 	Refused          *refusal            `json:"refused" doc:"The newest refusal by this hard limit, in its period, for which too little is still left; of those that this node remembers. The stream tells new ones as events of the name refused: {assignmentId, at, requested}."`
 	Effective        *effectiveOut       `json:"effective" doc:"With all that limits it; null in tree mode without effectiveFeatureId and effectiveCurrencyId. What changes above sends no event for the rows below."`
 	Frozen           *frozenOut          `json:"frozen,omitempty" doc:"What stops it: the freeze of the entity itself, of the nearest frozen one above it, or of the customer."`
@@ -92,6 +93,7 @@ func viewTreeRow(r *ledger.TreeRow) treeRow {
 	out.ScopeEntityIDs, out.UsageLimit, out.CurrentUsage, out.Utilization = l.ScopeEntityIDs, l.UsageLimit, &l.CurrentUsage, (*ratio)(l.Utilization)
 	out.Cadence, out.UsagePeriodStart, out.UsagePeriodEnd = &cadence, &l.PeriodStart, &l.PeriodEnd
 	out.AssignmentID, out.Label, out.Enforcement = &l.AssignmentID, &l.Label, &l.Enforcement
+	out.DefaultOf = viewDefaultOf(l.DefaultOf)
 	out.Reserved, out.Remaining, out.Status = &l.Reserved, l.Remaining, orNil(&l.Status)
 	return out
 }

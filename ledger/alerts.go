@@ -14,7 +14,7 @@ import (
 // limit or its boosts. Only the current window counts; time alone fires nothing.
 func (d *Decider) alertOn(ord uint32) {
 	def := d.Def(ord)
-	if def == nil || def.Ent == 0 || d.Ent(def.Ent).Archived != 0 {
+	if def == nil || def.Ent == 0 || d.Ent(def.Ent).Archived != 0 || def.Idle() {
 		return
 	}
 	c := d.Current(ord, def)
@@ -122,6 +122,17 @@ func (d *Decider) checkLow(cap uint32, fell bool) {
 	d.Emit(&record.BalanceLow{Cap: cap, Levels: now})
 	if len(fresh) > 0 {
 		d.notify(bursar.EventCreditsLow, catalogue.CreditData{CustomerID: d.Cust().ID, CurrencyID: d.Capability(cap).ID, Levels: fresh, Balance: p.left()})
+	}
+}
+
+// carryFired is what a limit that is given another schedule knows of alerts. A limit of an
+// entity's own in the place of a default has sent none.
+func (v *View) carryFired(r *record.LimitPut) {
+	switch old := v.Def(r.Row); {
+	case !old.ByDefault:
+		v.moveFired(r.Row, v.Current(r.Row, old).Start, r.Window.Start)
+	case v.firedOf(r.Row) != nil:
+		put(v, &v.frd, r.Row, &record.Fired{Start: r.Window.Start})
 	}
 }
 

@@ -52,8 +52,8 @@ func (w *shareWalk) next(v *View) bool {
 		w.todo = w.todo[:n]
 	}
 	v.Visits++
-	if r := v.nodeWide(c, w.def.Cap, w.def.Label); r != 0 && v.Ent(c).Archived == 0 {
-		w.add(v.Def(r), w.def, r)
+	if r, def := v.nodeWide(c, w.def.Cap, w.def.Label); r != 0 && v.Ent(c).Archived == 0 {
+		w.add(def, w.def, r)
 	} else {
 		w.below(v, c)
 	}
@@ -80,9 +80,21 @@ func (s *share) add(child, parent *record.Limit, ord uint32) {
 	}
 }
 
-// nodeWide is the row of an entity without a scope, of a capability and label; 0 = none.
-func (v *View) nodeWide(ent, cap uint32, label string) uint32 {
-	return v.FindRow(Target{Ent: ent}, cap, label)
+// nodeWide is the limit of an entity without a scope, own or by default, of a capability and
+// label; nil = none.
+func (v *View) nodeWide(ent, cap uint32, label string) (row uint32, def *record.Limit) {
+	if row = v.rowOf(ent, cap, label); row != 0 {
+		def = v.Def(row)
+	} else if !v.noDefaults() {
+		def = v.byDefault(ent, cap, label)
+	}
+	switch {
+	case def == nil || def.Idle():
+		return 0, nil
+	case row == 0:
+		row = v.unmadeNumber(unmadeRow{ent, cap, label})
+	}
+	return row, def
 }
 
 // touch notes that a write changed what strict limits on an entity's path share out.
@@ -233,7 +245,7 @@ func (l *AllocationList) On(v *View) error {
 			return ErrGoOn
 		}
 		def := v.Rows[l.at]
-		if def == nil || def.Ent == 0 || def.Cap != cap || len(def.Scope) > 0 || q.Label != nil && def.Label != *q.Label ||
+		if def == nil || def.Ent == 0 || def.ByDefault || def.Cap != cap || len(def.Scope) > 0 || q.Label != nil && def.Label != *q.Label ||
 			ent != 0 && def.Ent != ent || v.Ent(def.Ent).Archived != 0 || !v.SeesRow(def) {
 			l.walk = nil
 			continue

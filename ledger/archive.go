@@ -178,7 +178,7 @@ func (d *Decider) setArchived(caller *catalogue.Caller, ord uint32, archive bool
 	}
 	d.Emit(&record.EntityPut{Ord: ord, Ent: e})
 	out := d.EntityOut(ord)
-	d.touch(ord)
+	d.touchBelow(ord)
 	d.audit(caller, action, "entity", e.ID, e.ID, before, out)
 	if !archive {
 		action = bursar.EventEntityUpdated

@@ -70,6 +70,7 @@ func (o *CreateBoost) Decide(d *Decider) (any, error) {
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
+	row = d.makeRow(row)
 	// It counts from now on, which is in its millisecond.
 	b := record.Boost{ID: d.NextID(), Amount: o.In.Amount, Created: d.Now.Milli(), Expires: expires, Reason: o.In.Reason, By: o.Caller.ActorID}
 	d.Emit(&record.BoostMade{Row: row, Boost: b})
@@ -144,6 +145,7 @@ func boostAudit(b bursar.Boost) map[string]any {
 }
 
 func (v *View) boostsOf(row uint32) []*record.Boost {
+	row = v.made(row)
 	if b, ok := v.bsts[row]; ok {
 		return b
 	}

@@ -57,7 +57,7 @@ func (d *Decider) roomFor(t Target, c bursar.Capability, at string, p *bursar.Pr
 // plainLimits counts the limits of one capability on an entity that have no scope.
 func (v *View) plainLimits(ent, cap uint32) (n int) {
 	v.eachAt(place{ent: ent}, func(ord uint32) bool {
-		if def := v.Def(ord); def != nil && def.Cap == cap {
+		if def := v.rawDef(ord); def != nil && def.Cap == cap && !def.ByDefault {
 			n++
 		}
 		return true

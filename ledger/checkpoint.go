@@ -195,6 +195,9 @@ func assignmentRow(row uint32, id [16]byte, def *record.Limit, caps []bursar.Cap
 	if def == nil {
 		return store.AssignmentRow{Ord: row, ID: store.FormatID(id), Deleted: true}
 	}
+	if def.ByDefault { // no own limit is without a cadence
+		return store.AssignmentRow{Ord: row, ID: store.FormatID(id), EntityOrd: def.Ent, Capability: caps[def.Cap-1], Label: def.Label}
+	}
 	r := store.AssignmentRow{Ord: row, ID: store.FormatID(id), EntityOrd: def.Ent, Capability: caps[def.Cap-1], Label: def.Label, Scope: def.Scope,
 		Cadence: def.Sched.Cadence.String(), Timezone: def.Sched.Zone, Soft: def.Soft, Strict: def.Strict, Thresholds: def.Thresholds,
 		CreatedAt: def.Created, UpdatedAt: def.Updated}
@@ -303,6 +306,10 @@ func (s *State) restoreRow(r *store.AssignmentRow) error {
 	for len(s.Rows) < int(r.Ord) {
 		s.skipRow(s.RowIDs[len(s.RowIDs)-1])
 	}
+	if r.Cadence == "" {
+		s.addRow(id, &record.Limit{Ent: r.EntityOrd, Cap: s.Caps.Ord(r.Capability), Label: r.Label, ByDefault: true})
+		return nil
+	}
 	sched, err := record.NewSchedule(r.Cadence, r.Timezone, r.Anchor != nil, 0)
 	if err != nil {
 		return fmt.Errorf("checkpoint: assignment %s: %w", r.ID, err)
@@ -318,18 +325,18 @@ func (s *State) restoreRow(r *store.AssignmentRow) error {
 	if r.Limit != nil {
 		def.Limit, def.Limited = *r.Limit, true
 	}
-	s.RowIDs = append(s.RowIDs, id)
-	s.Rows = append(s.Rows, def)
-	s.nextRow, s.under = append(s.nextRow, 0), append(s.under, 0)
+	s.addRow(id, def)
 	return nil
 }
 
-// skipRow takes the number of a deleted assignment.
-func (s *State) skipRow(id [16]byte) {
+func (s *State) addRow(id [16]byte, def *record.Limit) {
 	s.RowIDs = append(s.RowIDs, id)
-	s.Rows = append(s.Rows, nil)
+	s.Rows = append(s.Rows, def)
 	s.nextRow, s.under = append(s.nextRow, 0), append(s.under, 0)
 }
+
+// skipRow takes the number of a deleted assignment.
+func (s *State) skipRow(id [16]byte) { s.addRow(id, nil) }
 
 // Restored makes what follows from the rows once all parts are in, in whatever order
 // their kinds came.
@@ -344,11 +351,12 @@ func (s *State) Restored() {
 	for row, def := range s.Rows {
 		s.ranks.set(uint32(row), def, s.counters[row])
 		if def != nil {
-			def.Sched = s.intern(def.Sched)
+			if !def.ByDefault {
+				def.Sched = s.intern(def.Sched)
+			}
 			s.link(uint32(row), def)
 			s.countNamed(def, 1)
-			s.liveCaps[def.Cap]++
-			s.countStrict(def, 1)
+			s.countOwn(def, 1)
 		}
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(s.Holds), record.CompareID) {

@@ -12,15 +12,11 @@ func (v *View) applyRow(r *record.LimitPut) error {
 	def := r.Def
 	switch {
 	case int(r.Row) == v.NextRowOrd():
-		push(v, &v.newRowIDs, r.ID)
-		p := v.placeOf(&def)
-		put(v, &v.newRows, def.Ent, append(v.newRows[def.Ent], r.Row))
-		put(v, &v.newPlaces, p, append(v.newPlaces[p], r.Row))
-		v.countNamed(&def, 1)
+		v.newRow(r.Row, r.ID, &def)
 	case r.Row > 0 && int(r.Row) < v.NextRowOrd() && v.Def(r.Row) != nil:
 		if r.Carry {
 			c := v.Counter(r.Row, v.Def(r.Row))
-			v.moveFired(r.Row, v.Current(r.Row, v.Def(r.Row)).Start, r.Window.Start)
+			v.carryFired(r)
 			c.Window, c.Used, c.Prev = r.Window, r.Used, bursar.Amount{}
 			put(v, &v.ctrs, r.Row, &c)
 		}
@@ -29,6 +25,14 @@ func (v *View) applyRow(r *record.LimitPut) error {
 	}
 	put(v, &v.defs, r.Row, &def)
 	return nil
+}
+
+func (v *View) newRow(row uint32, id [16]byte, def *record.Limit) {
+	push(v, &v.newRowIDs, id)
+	p := v.placeOf(def)
+	put(v, &v.newRows, def.Ent, append(v.newRows[def.Ent], row))
+	put(v, &v.newPlaces, p, append(v.newPlaces[p], row))
+	v.countNamed(def, 1)
 }
 
 // charge applies what rows took, and held changes what is held on each.
@@ -124,7 +128,7 @@ func (s *State) setRow(row uint32, id [16]byte, def *record.Limit) {
 		s.RowIDs = append(s.RowIDs, id)
 	}
 	old := s.Rows[row]
-	if def != nil {
+	if def != nil && !def.ByDefault {
 		def.Sched = s.intern(def.Sched)
 	}
 	s.Rows[row] = def
@@ -132,21 +136,23 @@ func (s *State) setRow(row uint32, id [16]byte, def *record.Limit) {
 	case old == nil && def != nil:
 		s.link(row, def)
 		s.countNamed(def, 1)
-		s.liveCaps[def.Cap]++
 	case old != nil && def == nil:
 		s.unlink(row, old)
 		s.countNamed(old, -1)
-		s.liveCaps[old.Cap]--
 		s.counters[row] = nil
 		s.untrackRow(row, old.Cap)
 	}
-	s.countStrict(old, -1)
-	s.countStrict(def, 1)
+	s.countOwn(old, -1)
+	s.countOwn(def, 1)
 	s.ranks.set(row, def, s.counters[row])
 }
 
-func (s *State) countStrict(def *record.Limit, n int) {
-	if def != nil && def.Strict {
+// countOwn notes that an own limit came (1) or went (-1).
+func (s *State) countOwn(def *record.Limit, n int) {
+	if def == nil || def.ByDefault {
+		return
+	}
+	if s.liveCaps[def.Cap] += n; def.Strict {
 		s.strict += n
 	}
 }

@@ -72,8 +72,13 @@ type CurrencyUse struct{ ID, Name, Type string }
 func (v *View) UsesOfCurrency(id string, n int) (out []CurrencyUse) {
 	cap := v.CapOrd(bursar.Capability{Kind: bursar.KindCurrency, ID: id})
 	for row, def := range v.Rows {
-		if def != nil && def.Cap == cap && cap != 0 && len(out) < n {
+		if def != nil && def.Cap == cap && cap != 0 && len(out) < n && !def.ByDefault {
 			out = append(out, CurrencyUse{store.FormatID(v.RowIDs[row]), v.Ent(def.Ent).ID, "Assignment"})
+		}
+	}
+	for _, x := range v.defaultSet().list {
+		if x.Terms.Cap == cap && len(out) < n {
+			out = append(out, CurrencyUse{store.FormatID(x.ID), v.typeID(x.Typ), "Default"})
 		}
 	}
 	for _, ord := range v.pool(cap).Live {

@@ -39,11 +39,19 @@ func (v *View) uses() (begin, end []store.Use) {
 		}
 	}
 	for row, def := range v.defs {
-		if int(row) < len(v.Rows) && v.Rows[row] != nil {
+		if int(row) < len(v.Rows) && v.Rows[row] != nil && !v.Rows[row].ByDefault {
 			caps[v.Rows[row].Cap]--
 		}
-		if def != nil {
+		if def != nil && !def.ByDefault {
 			caps[def.Cap]++
+		}
+	}
+	if v.newDefaults != nil {
+		for _, x := range v.State.defaults.list {
+			caps[x.Terms.Cap]--
+		}
+		for _, x := range v.newDefaults.list {
+			caps[x.Terms.Cap]++
 		}
 	}
 	for ord, g := range v.grts { // a grant that has not ended uses its currency, too
@@ -197,9 +205,9 @@ const maxAhead = bursar.Time(5 * time.Minute)
 // and whose entity is live. now charges the current window whatever at is.
 func (d *Decider) Charges(rows []uint32, at bursar.Time, delta bursar.Amount, now bool) []record.Charge {
 	cs := make([]record.Charge, 0, len(rows))
-	for _, row := range rows {
+	for _, row := range d.makeRows(rows) {
 		def := d.Def(row)
-		if def == nil || def.Ent != 0 && d.Ent(def.Ent).Archived != 0 {
+		if def == nil || def.Ent != 0 && d.Ent(def.Ent).Archived != 0 || def.Idle() {
 			continue
 		}
 		c, rolled := d.at(d.Counter(row, def), def)

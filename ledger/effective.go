@@ -60,6 +60,7 @@ type outlook struct {
 }
 
 func newOutlook(v *View, cat *catalogue.Catalogue) *outlook {
+	v.numbersUnmade()
 	full := *v
 	full.Root = 0
 	return &outlook{v: v, full: &full, cat: cat, asks: map[bursar.Capability][]Ask{}}

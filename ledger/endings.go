@@ -130,12 +130,13 @@ func (v *View) Standing(row uint32, def *record.Limit) Counter {
 	if !v.unrecorded() {
 		return c
 	}
+	row = v.made(row)
 	key := endKey{row, def.Cap, true}
 	if def.Ent == 0 { // of the customer's own limit, which all usage of the feature is on
 		key.row = 0
 	} else {
 		c.Held = c.Held.Sub(v.endedSum(endKey{row, def.Cap, false}, v.Now)).Sub(v.endedSum(key, v.Now))
-		if v.Ent(def.Ent).Archived != 0 {
+		if v.Ent(def.Ent).Archived != 0 || def.Idle() {
 			return c
 		}
 	}

@@ -265,12 +265,13 @@ func (d *Decider) writeEntity(caller *catalogue.Caller, ord uint32, e record.Ent
 		action = "entity.created"
 	}
 	e.Updated = d.Now.Milli()
-	// Only a place in the tree, or whether it is live, has to do with what is shared out.
-	moved := int(ord) < d.entCount && (d.Ent(ord).Parent != e.Parent || d.Ent(ord).Archived != e.Archived)
+	// Only a place in the tree, or whether it is live, has to do with what is shared out; and,
+	// where there are defaults, all that they go by.
+	moved := !d.noDefaults() || int(ord) < d.entCount && (d.Ent(ord).Parent != e.Parent || d.Ent(ord).Archived != e.Archived)
 	d.Emit(&record.EntityPut{Ord: ord, Ent: e})
 	out := d.EntityOut(ord)
 	if moved {
-		d.touch(ord)
+		d.touchBelow(ord)
 	}
 	d.audit(caller, action, "entity", e.ID, e.ID, before, out)
 	d.notify(action, catalogue.EntityData{CustomerID: d.Cust().ID, Entity: out})

@@ -236,8 +236,9 @@ func (o *ReserveEvent) Decide(d *Decider) (any, error) {
 	}
 	combo := d.ComboFor(a.labels)
 	d.notePath(a.path.Path)
+	chains := d.makeChains(a.chains)
 	rec.HoldOpened = record.HoldOpened{ID: d.NextID(), Cap: rec.Event.Parts[0].Cap, Amount: rec.Event.Parts[0].Amount, Created: d.Now,
-		Expires: d.Now + bursar.Time(o.Ttl)*1e9, Settle: o.Settle, Key: o.Key, Dims: a.labels, Combo: combo, Path: a.path.Path, Chains: a.chains}
+		Expires: d.Now + bursar.Time(o.Ttl)*1e9, Settle: o.Settle, Key: o.Key, Dims: a.labels, Combo: combo, Path: a.path.Path, Chains: chains}
 	d.Emit(rec)
 	d.nameCall(&o.Call, d.Hold(rec.ID))
 	out := d.ReservationOut(d.Cat, d.Hold(rec.ID))

@@ -70,7 +70,7 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, 
 	if err := cannotCount(others, over); err != nil {
 		return nil, err
 	}
-	rec := &record.EventRaised{ID: h.ID, Event: *h.Event, Chains: slices.Concat(h.Chains, fresh)}
+	rec := &record.EventRaised{ID: h.ID, Event: *h.Event, Chains: slices.Concat(h.Chains, d.makeChains(fresh))}
 	rec.Event.Props, rec.Event.Parts = it.In.Dimensions, slices.Clone(h.Event.Parts)
 	if len(grown) > 0 { // what stood for no feature at all is not needed any more
 		rec.Event.Parts = slices.DeleteFunc(rec.Event.Parts, func(x record.HeldPart) bool { return x.Amount.IsZero() })
@@ -169,7 +169,7 @@ func (d *Decider) raisedOn(h *record.Hold, r *Resolved, asks []Ask) (held, fresh
 		var judged []uint32
 		for _, row := range chain {
 			def := d.Def(row)
-			if def != nil && (def.Ent == 0 || d.Ent(def.Ent).Archived == 0) && slices.ContainsFunc(asks, func(a Ask) bool { return a.Cap == def.Cap }) {
+			if def != nil && !def.Idle() && (def.Ent == 0 || d.Ent(def.Ent).Archived == 0) && slices.ContainsFunc(asks, func(a Ask) bool { return a.Cap == def.Cap }) {
 				judged = append(judged, row)
 			}
 		}

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"maps"
+
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/record"
 )
@@ -39,7 +41,7 @@ const (
 	touchRow    touchKind = iota
 	TouchEntity           // made or changed
 	TouchMoved            // also archived or restored: the tree has another form
-	TouchFrozen           // or thawed, or the customer was: all below stands otherwise
+	TouchMany             // what is frozen, or limited by default: all below stands otherwise
 )
 
 func NewFeed(epoch string) *Feed { return &Feed{Epoch: epoch} }
@@ -60,22 +62,31 @@ func (f *Feed) note(v *View) {
 		s.Feed = nil
 		return
 	}
+	if v.newDefaults != nil {
+		f.add(touch{Kind: TouchMany})
+	}
 	for ord, e := range v.ents {
 		t := touch{Kind: TouchEntity, Ord: ord}
 		if int(ord) < len(s.Entities) {
 			if old := s.Entities[ord]; old.Parent != e.Parent || old.Archived != e.Archived {
 				t.Kind, t.Old = TouchMoved, old.Parent
+			} else if old.Typ != e.Typ && !v.noDefaults() || v.defaultSet().goBy(e.Typ) && !maps.Equal(old.Meta, e.Meta) {
+				t.Kind = TouchMany
 			}
 		}
 		f.add(t)
 	}
 	for ent := range v.frzs {
-		f.add(touch{Kind: TouchFrozen, Ord: ent})
+		f.add(touch{Kind: TouchMany, Ord: ent})
 	}
 	for row, def := range v.defs {
 		t := touch{Ord: row}
-		if def == nil && int(row) < len(s.Rows) {
-			t.Was = s.Rows[row]
+		if int(row) < len(s.Rows) && s.Rows[row] != nil {
+			if was := s.Rows[row]; def == nil {
+				t.Was = was
+			} else if was.ByDefault != def.ByDefault { // and has another id
+				t.Kind = TouchMany
+			}
 		}
 		f.add(t)
 	}

@@ -35,8 +35,10 @@ func (v *View) apply(r record.Record) error {
 		return v.applyRow(r)
 	case *record.LimitStarted:
 		return v.applyRowStart(r)
+	case *record.LimitDefaulted, *record.DefaultPut, *record.DefaultDeleted:
+		return v.applyDefault(r)
 	case *record.LimitDeleted:
-		if def := v.Def(r.Row); def != nil {
+		if def := v.rawDef(r.Row); def != nil {
 			v.countNamed(def, -1)
 		}
 		put(v, &v.defs, r.Row, nil)

@@ -197,8 +197,9 @@ func (o *Reserve) Decide(d *Decider) (any, error) {
 	cap := d.CapFor(o.In.Capability)
 	combo := d.ComboFor(o.In.Dimensions)
 	d.notePath(j.Path)
+	chains := d.makeChains(j.chains)
 	rec := &record.HoldOpened{ID: d.NextID(), Cap: cap, Amount: o.In.Amount, Created: d.Now,
-		Expires: d.Now + bursar.Time(o.Ttl)*1e9, Settle: o.Settle, Key: o.Key, Dims: o.In.Dimensions, Combo: combo, Path: j.Path, Chains: j.chains}
+		Expires: d.Now + bursar.Time(o.Ttl)*1e9, Settle: o.Settle, Key: o.Key, Dims: o.In.Dimensions, Combo: combo, Path: j.Path, Chains: chains}
 	d.Emit(rec)
 	for i := range j.asks[1:] {
 		a := &j.asks[i+1]
@@ -292,7 +293,7 @@ func (v *View) liveChains(h *record.Hold) [][]uint32 {
 		for _, c := range h.Chains {
 			var chain []uint32
 			for _, ord := range c {
-				if def := v.Def(ord); def != nil && v.SeesRow(def) {
+				if def := v.Def(ord); def != nil && v.SeesRow(def) && !def.Idle() {
 					chain = append(chain, ord)
 				}
 			}
@@ -444,7 +445,7 @@ func (v *View) heldRows(h *record.Hold, cap uint32) []uint32 {
 	var rows []uint32
 	for _, c := range h.Chains {
 		for _, ord := range c {
-			if def := v.Def(ord); def != nil && def.Cap == cap {
+			if def := v.rawDef(ord); def != nil && def.Cap == cap {
 				rows = append(rows, ord)
 			}
 		}

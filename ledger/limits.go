@@ -36,14 +36,13 @@ func (o *PutAssignments) Decide(d *Decider) (any, error) {
 			}
 			parents[in.EntityID] = in.ParentID
 		}
-		made := d.NextRowOrd()
-		row := d.putAssignment(&o.Caller, in, at, &p)
+		row, isNew, took := d.putAssignment(&o.Caller, in, at, &p)
 		if row == 0 {
 			continue
 		}
 		var start *bursar.Start
-		if int(row) == made && !o.draft {
-			start = d.startRow(row, in, &asks)
+		if isNew && !o.draft {
+			start = d.startRow(row, took, in, &asks)
 		}
 		if ords[row] {
 			p.Add(at, bursar.CodeValidationFailed, "this request has the same assignment (entity, capability, scope and label) twice")
@@ -118,7 +117,7 @@ func (v *View) FindRow(t Target, cap uint32, label string) (found uint32) {
 		return 0
 	}
 	match := func(ord uint32) bool {
-		if def := v.Def(ord); def != nil && def.Cap == cap && def.Label == label && slices.Equal(def.Scope, t.scope) {
+		if def := v.rawDef(ord); def != nil && def.Cap == cap && def.Label == label && slices.Equal(def.Scope, t.scope) {
 			found = ord
 		}
 		return found == 0
@@ -158,28 +157,35 @@ func (d *Decider) capabilityOK(c bursar.Capability, existing bool, at string, p 
 	return false
 }
 
-// putAssignment writes one assignment, or adds to p what is wrong with it and gives 0.
-func (d *Decider) putAssignment(caller *catalogue.Caller, in *bursar.AssignmentInput, at string, p *bursar.Problems) uint32 {
+// putAssignment writes one assignment, or adds to p what is wrong with it and gives row 0.
+// isNew tells that there was none, and took that it takes the place of a default.
+func (d *Decider) putAssignment(caller *catalogue.Caller, in *bursar.AssignmentInput, at string, p *bursar.Problems) (_ uint32, isNew, took bool) {
 	t, ok := d.targetFor(in, at, p)
-	row := uint32(0)
+	row, own := uint32(0), false
 	if t.Ent != 0 {
 		row = d.FindRow(t, d.CapOrd(in.Capability), in.Label)
+		own = row != 0 && !d.rawDef(row).ByDefault
 	}
-	ok = d.capabilityOK(in.Capability, row != 0, at, p) && ok
-	if in.IfMatch != "" && t.Ent != 0 {
-		ok = d.rowStillAt(row, in.IfMatch, at, p) && ok
-	}
-	if ok && row == 0 {
-		ok = d.roomFor(t, in.Capability, at, p)
-	}
+	ok = d.capabilityOK(in.Capability, own, at, p) && ok
 	def := record.Limit{Label: in.Label, Scope: t.scope, Ent: t.Ent, Created: d.Now.Milli(), Thresholds: d.Cat.Thresholds}
+	given := d.defaultHere(&t, in) // what is left out is as it says
 	var before any
-	if row != 0 {
+	switch {
+	case own:
 		def = *d.Def(row)
 		before = assignmentAudit(d.assignmentOut(row))
+	case given != nil:
+		def = *given
+		def.ByDefault, def.Default, def.Created = false, nil, d.Now.Milli()
 	}
-	ok = d.defineRow(&def, in, row == 0, at, p) && ok
-	if row == 0 {
+	if in.IfMatch != "" && t.Ent != 0 {
+		ok = d.rowStillAt(row, given, in.IfMatch, at, p) && ok
+	}
+	if ok && !own {
+		ok = d.roomFor(t, in.Capability, at, p)
+	}
+	ok = d.defineRow(&def, in, !own && given == nil, at, p) && ok
+	if !own {
 		ok = d.checkCountFrom(&def, in, at, p) && ok
 	}
 	if in.ParentID.Set && t.Ent != 0 {
@@ -194,14 +200,23 @@ func (d *Decider) putAssignment(caller *catalogue.Caller, in *bursar.AssignmentI
 		}
 	}
 	if !ok {
-		return 0
+		return 0, false, false
 	}
-	return d.writeRow(caller, row, def, in.Capability, before)
+	return d.writeRow(caller, row, def, given, in.Capability, before), !own, given != nil
 }
 
-// rowStillAt adds to p if a row, 0 = none, is not at the revision that a write is based on.
-func (d *Decider) rowStillAt(row uint32, ifMatch, at string, p *bursar.Problems) bool {
+// rowStillAt adds to p if a row is not at the revision that a write is based on. For one that
+// is limited by default that is the revision of the limit by default, or that there is none.
+func (d *Decider) rowStillAt(row uint32, given *record.Limit, ifMatch, at string, p *bursar.Problems) bool {
 	n := len(p.Fields())
+	switch {
+	case given != nil && ifMatch != bursar.NoRevision:
+		if row == 0 {
+			row = d.unmadeNumber(unmadeRow{given.Ent, given.Cap, given.Label})
+		}
+	case row != 0 && d.rawDef(row).ByDefault:
+		row = 0
+	}
 	if row == 0 {
 		p.CheckRevision(at+"/ifMatch", ifMatch, nil, false)
 	} else {
@@ -211,19 +226,30 @@ func (d *Decider) rowStillAt(row uint32, ifMatch, at string, p *bursar.Problems)
 	return len(p.Fields()) == n
 }
 
-func (d *Decider) writeRow(caller *catalogue.Caller, row uint32, def record.Limit, c bursar.Capability, before any) uint32 {
+// writeRow writes the limit of a row, 0 = a new one. given is what it takes the place of; nil =
+// of no default.
+func (d *Decider) writeRow(caller *catalogue.Caller, row uint32, def record.Limit, given *record.Limit, c bursar.Capability, before any) uint32 {
 	def.Cap = d.CapFor(c)
 	def.Updated = d.Now.Milli()
 	r := &record.LimitPut{Row: row, Def: def}
 	action := "assignment.updated"
+	if before == nil {
+		action = "assignment.created"
+	}
 	if row == 0 {
 		r.Row, r.ID = uint32(d.NextRowOrd()), d.NextID()
-		action = "assignment.created"
 	} else {
-		r.ID = d.RowID(row)
-		if old := d.Def(row); old.Sched.Rule != def.Sched.Rule {
-			c := d.Current(row, old)
-			r.Carry, r.Used, r.Window = true, c.Used, def.Sched.FirstWindow(d.Now)
+		r.ID = d.madeID(row)
+		switch old := d.rawDef(row); {
+		case !old.ByDefault && old.Sched.Rule != def.Sched.Rule:
+			r.Carry, r.Used = true, d.Current(row, old).Used
+		case given != nil && !d.untouched(row): // it had this before the request moved the entity
+			r.Carry, r.Used = true, d.Current(row, given).Used
+		case old.ByDefault:
+			r.Carry = !d.untouched(row)
+		}
+		if r.Carry {
+			r.Window = def.Sched.FirstWindow(d.Now)
 		}
 	}
 	d.Emit(r)
@@ -355,12 +381,21 @@ func (o *DeleteAssignment) Decide(d *Decider) (any, error) {
 	if row == 0 {
 		return nil, errNoAssignment(o.ID)
 	}
-	out := d.assignmentOut(row)
+	out, def := d.assignmentOut(row), d.Def(row)
 	if err := o.Caller.StillAt(&out); err != nil {
 		return nil, err
 	}
-	d.touch(d.Def(row).Ent)
-	d.Emit(&record.LimitDeleted{Row: row})
+	if def.ByDefault {
+		return nil, bursar.Errorf(bursar.CodeValidationFailed,
+			"the entity %q has this limit by default (%s): there is nothing of its own to delete. Change or delete the default, or put a limit of its own", out.EntityID, out.DefaultOf.DefaultID)
+	}
+	d.touch(def.Ent)
+	if d.byDefault(def.Ent, def.Cap, def.Label).Idle() || len(def.Scope) > 0 {
+		d.Emit(&record.LimitDeleted{Row: row})
+	} else {
+		d.Emit(&record.LimitDefaulted{Row: row, ID: d.madeID(row), Ent: def.Ent, Cap: def.Cap, Label: def.Label})
+		d.alertOn(row)
+	}
 	d.audit(&o.Caller, "assignment.deleted", "assignment", out.ID, out.EntityID, assignmentAudit(out), nil)
 	d.notify(bursar.EventEntitlementDeleted, entitlementOf(d.Cust().ID, &out))
 	return out, d.checkAllocations(noPointer)
@@ -378,11 +413,17 @@ func (v *View) findRowID(text string) uint32 {
 	}
 	row := v.rowByID(id)
 	if row == 0 {
+		row = v.rowByDefaultedID(id)
+	}
+	if row == 0 {
 		if i := slices.Index(v.newRowIDs, id); i >= 0 {
 			row = uint32(len(v.RowIDs) + i)
 		}
 	}
-	if row != 0 && (v.Def(row) == nil || v.Def(row).Ent == 0 || !v.SeesRow(v.Def(row))) {
+	if row == 0 {
+		return 0
+	}
+	if def := v.Def(row); def == nil || def.Ent == 0 || v.RowID(row) != id || !v.SeesRow(def) {
 		return 0
 	}
 	return row
@@ -411,7 +452,7 @@ func (v *View) assignmentOut(row uint32) bursar.Assignment {
 		ID: store.FormatID(v.RowID(row)), EntityID: v.Ent(def.Ent).ID, ParentID: v.parentID(def.Ent),
 		ScopeEntityIDs: v.scopeIDs(def), Capability: v.Capability(def.Cap), Cadence: def.Sched.Cadence, Label: def.Label,
 		Enforcement: enforcement(def.Soft), AlertThresholds: def.Thresholds, Timezone: def.Sched.Zone,
-		Allocation: "none", CreatedAt: def.Created, UpdatedAt: def.Updated,
+		Allocation: "none", CreatedAt: def.Created, UpdatedAt: def.Updated, DefaultOf: v.defaultSource(def),
 	}
 	if def.Limited {
 		limit := v.LimitNow(row, def)

@@ -136,7 +136,7 @@ func (l *AssignmentList) On(v *View) error {
 		}
 		v.Visits++
 		def := v.Rows[l.at]
-		if def != nil && def.Ent != 0 && (ent == 0 || def.Ent == ent) && (cap == 0 || def.Cap == cap) && (q.Label == nil || def.Label == *q.Label) && v.SeesRow(def) {
+		if def != nil && def.Ent != 0 && !def.ByDefault && (ent == 0 || def.Ent == ent) && (cap == 0 || def.Cap == cap) && (q.Label == nil || def.Label == *q.Label) && v.SeesRow(def) {
 			l.Page.Items = append(l.Page.Items, v.assignmentOut(uint32(l.at)))
 		}
 	}

@@ -110,6 +110,9 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		r.Ent.Created, r.Ent.Updated, r.Ent.Archived = m.fixed(r.Ent.Created), m.fixed(r.Ent.Updated), m.fixed(r.Ent.Archived)
 	case *record.LimitPut:
 		m.row(d, r)
+	case *record.DefaultPut:
+		r.Default.Terms.Created, r.Default.Terms.Updated = m.fixed(r.Default.Terms.Created), m.fixed(r.Default.Terms.Updated)
+	case *record.DefaultDeleted, *record.LimitDefaulted:
 	case *record.LimitStarted:
 		if def := d.Def(r.Row); def != nil {
 			r.Window = d.Counter(r.Row, def).Window
@@ -154,7 +157,10 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 func (m *Mender) row(d *Decider, r *record.LimitPut) {
 	r.Def.Created, r.Def.Updated = m.fixed(r.Def.Created), m.fixed(r.Def.Updated)
 	if old := d.Def(r.Row); r.Carry && old != nil {
-		r.Used, r.Window = d.Current(r.Row, old).Used, r.Def.Sched.FirstWindow(m.At)
+		if r.Used = d.Current(r.Row, old).Used; old.Idle() {
+			r.Used = bursar.Amount{}
+		}
+		r.Window = r.Def.Sched.FirstWindow(m.At)
 	}
 }
 

@@ -16,16 +16,17 @@ import (
 // Sorts of parts of a checkpoint. The key of a unique set is "row/feature/start", of the
 // others one number: the grant's own, the row's, or the capability's.
 const (
-	partGrant   = "grant"
-	partPool    = "pool"
-	partBoosts  = "boosts"
-	partPromo   = "promotion"
-	partFired   = "fired"
-	partUnique  = "unique"
-	partPaths   = "paths"
-	partEnded   = "ended"
-	partFreeze  = "freeze"
-	partLearned = "learned"
+	partGrant    = "grant"
+	partPool     = "pool"
+	partBoosts   = "boosts"
+	partPromo    = "promotion"
+	partFired    = "fired"
+	partUnique   = "unique"
+	partPaths    = "paths"
+	partEnded    = "ended"
+	partFreeze   = "freeze"
+	partDefaults = "defaults"
+	partLearned  = "learned"
 )
 
 type partKey struct {
@@ -68,6 +69,11 @@ func partBody(v any, caps []bursar.Capability) []byte {
 			return nil
 		}
 		body = freezePart{v.Reason, v.At, v.ByToken, v.Root}
+	case *defaultSet:
+		if len(v.list) == 0 {
+			return nil
+		}
+		body = defaultsPart{record.EncodePayload(nil, v.records())}
 	case *learned:
 		if v == nil {
 			return nil
@@ -160,6 +166,11 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 		var q freezePart
 		if read(&q) {
 			s.freezes[ord] = &record.Freeze{Reason: q.Reason, At: q.At, ByToken: q.ByToken, Root: q.Root}
+		}
+	case partDefaults:
+		var q defaultsPart
+		if read(&q) {
+			err = s.restoreDefaults(q)
 		}
 	case partLearned:
 		var q learned

@@ -170,7 +170,8 @@ type TreeLimit struct {
 	Cadence        bursar.Cadence
 	PeriodStart    bursar.Time
 	PeriodEnd      bursar.Time
-	Status         string // ok, warning or exceeded; "" when unlimited
+	Status         string                // ok, warning or exceeded; "" when unlimited
+	DefaultOf      *bursar.DefaultSource // nil = the limit is the entity's own
 }
 
 // TreePage is one page of the tree, true at AsOf.

@@ -61,6 +61,7 @@ func (s *State) Snapshot() *State {
 	f.Entities, f.Rows, f.RowIDs, f.counters = slices.Clone(s.Entities), slices.Clone(s.Rows), slices.Clip(s.RowIDs), slices.Clone(s.counters)
 	f.Totals = maps.Clone(s.Totals)
 	f.Grants, f.Pools = slices.Clone(s.Grants), maps.Clone(s.Pools)
+	f.defaults = s.defaults
 	f.boosts, f.Fired = maps.Clone(s.boosts), maps.Clone(s.Fired)
 	return f
 }
@@ -137,9 +138,9 @@ func (s *RepriceScan) act(a *Act, id [16]byte) {
 	if is == was {
 		return
 	}
-	at := bucketStart(a.At)
+	at, v := bucketStart(a.At), View{State: s.Plan.Snapshot}
 	for _, row := range rows {
-		if def := s.Plan.Snapshot.Rows[row.ord]; def != nil {
+		if def := v.Def(row.ord); def != nil {
 			at = max(at, def.Sched.WindowAt(a.At).Start)
 		}
 	}

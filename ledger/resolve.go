@@ -78,12 +78,16 @@ func (v *View) rowsOf(r *Resolved, ent, cap uint32, f func(row uint32, def *reco
 		return
 	}
 	visit := func(o uint32) bool {
-		if def := v.Def(o); def != nil && def.Cap == cap && r.covers(def.Scope) {
+		if def := v.rawDef(o); def == nil || def.Cap != cap || !r.covers(def.Scope) {
+			return true
+		}
+		if def := v.Def(o); !def.Idle() {
 			f(o, def)
 		}
 		return true
 	}
 	v.eachAt(place{ent: ent}, visit)
+	v.eachUnmade(ent, cap, f)
 	old := int(ent) < len(v.inScope) && v.inScope[ent]&ownsScoped != 0
 	for i := range r.Path {
 		s := r.Path[i].Ent
@@ -173,6 +177,7 @@ func (v *View) node(n *bursar.Node, row uint32, id string, asks []Ask) {
 	if len(def.Scope) > 0 {
 		n.ScopeEntityIDs = v.scopeIDs(def)
 	}
+	n.DefaultOf = v.defaultSource(def)
 	sum := c.Used.Add(c.Held)
 	for i := range asks {
 		if a := &asks[i]; a.Cap == def.Cap {

@@ -122,8 +122,17 @@ func (d *Decider) confined() error {
 	for _, r := range d.Recs[*d.ours:] {
 		ent := uint32(0)
 		switch r := r.(type) {
-		case *record.Activity, *record.CapabilityName:
+		case *record.Activity, *record.CapabilityName, *record.TypeName:
 			continue
+		case *record.DefaultPut: // it is about what is below its entity, so that may be the root
+			if err := d.confinedDefault(r.Default.Node); err != nil {
+				return err
+			}
+			continue
+		case *record.DefaultDeleted:
+			continue // it was seen
+		case *record.LimitDefaulted:
+			ent = r.Ent
 		case *record.EntityPut:
 			ent = r.Ord
 		case *record.LimitPut:
@@ -155,9 +164,16 @@ func (d *Decider) confined() error {
 	return nil
 }
 
+func (d *Decider) confinedDefault(node uint32) error {
+	if d.Root != 0 && (node == 0 || !d.Sees(node)) {
+		return errAboveToken
+	}
+	return nil
+}
+
 // ownerOf is the entity of a row, deleted or not; 0 = none.
 func (d *Decider) ownerOf(row uint32) uint32 {
-	if def := d.Def(row); def != nil {
+	if def := d.rawDef(row); def != nil {
 		return def.Ent
 	}
 	if int(row) < len(d.Rows) && d.Rows[row] != nil {

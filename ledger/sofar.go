@@ -13,7 +13,8 @@ func (v *View) applyRowStart(r *record.LimitStarted) error {
 	if int(r.Row) >= v.NextRowOrd() || v.Def(r.Row) == nil {
 		return record.ErrRecord
 	}
-	put(v, &v.ctrs, r.Row, &Counter{Window: r.Window, Used: r.Used})
+	held := v.Counter(r.Row, v.Def(r.Row)).Held // of a row that was idle
+	put(v, &v.ctrs, r.Row, &Counter{Window: r.Window, Used: r.Used, Held: held})
 	return nil
 }
 
@@ -61,14 +62,19 @@ const (
 )
 
 // startRow lets a new row begin where in says, and tells where that is.
-func (d *Decider) startRow(row uint32, in *bursar.AssignmentInput, asks *Needs) *bursar.Start {
+// One that takes the place of a default goes on as that stood, and does not tell.
+func (d *Decider) startRow(row uint32, took bool, in *bursar.AssignmentInput, asks *Needs) *bursar.Start {
 	def := d.Def(row)
-	c := d.Counter(row, def)
-	if in.CountFrom != countPeriod {
+	c := d.Current(row, def)
+	switch {
+	case in.CountFrom == countPeriod:
+	case took:
+		return nil
+	default:
 		return &bursar.Start{From: def.Created}
 	}
 	used := d.usedSince(SeriesKey{def.Ent, def.Cap, BucketOf(c.Start)}, asks)
-	if !used.IsZero() {
+	if !used.IsZero() || !c.Used.IsZero() {
 		d.Emit(&record.LimitStarted{Row: row, Used: used, Window: c.Window})
 		d.alertOn(row)
 	}

@@ -35,6 +35,11 @@ func (s *State) Sound() error {
 			return fmt.Errorf("assignment %s names what is not there", store.FormatID(s.RowIDs[row]))
 		}
 	}
+	for _, x := range s.defaults.list {
+		if !isEntity(x.Node) || !isCap(x.Terms.Cap) || x.Typ == 0 || int(x.Typ) > len(s.Types.List) {
+			return fmt.Errorf("the default %s names what is not there", store.FormatID(x.ID))
+		}
+	}
 	for ent := range s.freezes {
 		if !isEntity(ent) {
 			return errors.New("a freeze of an entity that is not there")

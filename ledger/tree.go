@@ -14,20 +14,21 @@ import (
 
 // TreeScan finds a page of the tree, and the changes that concern it.
 type TreeScan struct {
-	Q      *TreeQuery
-	Cat    *catalogue.Catalogue
-	look   *outlook        // of the view that was looked through last
-	caps   map[uint32]bool // nil: tree mode
-	types  map[uint32]bool // nil: all
-	ents   []uint32        // the entities to look at, unless all
-	all    bool
-	root   uint32 // only it and what is below it; 0 = everything
-	picks  []pick // what ents is still to get
-	search string
-	after  *TreeItem
-	next   int
-	item   TreeItem   // the row being looked at
-	top    []TreeItem // max-heap of the Limit+1 first rows
+	Q        *TreeQuery
+	Cat      *catalogue.Catalogue
+	look     *outlook        // of the view that was looked through last
+	caps     map[uint32]bool // nil: tree mode
+	types    map[uint32]bool // nil: all
+	ents     []uint32        // the entities to look at, unless all
+	all      bool
+	byEntity bool   // of all limits, those of one entity after the other: some are by default
+	root     uint32 // only it and what is below it; 0 = everything
+	picks    []pick // what ents is still to get
+	search   string
+	after    *TreeItem
+	next     int
+	item     TreeItem   // the row being looked at
+	top      []TreeItem // max-heap of the Limit+1 first rows
 
 	page   TreePage
 	sorted bool // top is, and cut to the page
@@ -101,6 +102,7 @@ func (s *TreeScan) Filters(v *View) {
 func (s *TreeScan) begin(v *View) error {
 	q := s.Q
 	s.Filters(v)
+	s.byEntity = !v.noDefaults()
 	if err := s.selectEntities(v); err != nil {
 		return err
 	}
@@ -222,7 +224,7 @@ func (s *TreeScan) belowRoot(v *View, ord uint32) bool {
 func (s *TreeScan) slice(v *View) (done bool) {
 	n := len(s.ents)
 	switch {
-	case s.all && s.caps == nil:
+	case s.all && (s.caps == nil || s.byEntity):
 		n = len(v.Entities)
 	case s.all:
 		n = len(v.Rows)
@@ -231,7 +233,7 @@ func (s *TreeScan) slice(v *View) (done bool) {
 		s.next = max(1, s.next)
 	}
 	for ; s.next < n; s.next++ {
-		if s.all && s.caps != nil {
+		if s.all && s.caps != nil && !s.byEntity {
 			s.pass(v, n)
 		}
 		if v.Tired() {
@@ -244,10 +246,10 @@ func (s *TreeScan) slice(v *View) (done bool) {
 		switch {
 		case !s.all:
 			s.entity(v, s.ents[s.next])
-		case s.caps == nil:
+		case s.caps == nil || s.byEntity:
 			s.entity(v, uint32(s.next))
 		default:
-			if def := v.Rows[s.next]; def != nil && def.Ent != 0 && s.caps[def.Cap] && s.wants(v.Entities[def.Ent]) {
+			if def := v.Rows[s.next]; def != nil && def.Ent != 0 && !def.ByDefault && s.caps[def.Cap] && s.wants(v.Entities[def.Ent]) {
 				s.limit(v, uint32(s.next), def)
 			}
 		}
@@ -363,12 +365,18 @@ func (s *TreeScan) Row(v *View, x *TreeItem) (r TreeRow, ok bool) {
 		}
 		return r, true
 	}
-	def := v.Def(x.Row)
-	if def == nil {
+	row := x.Row
+	if row&unmadeBit != 0 { // a number that another view gave
+		if row = v.rowByDefaultedID(x.rowID); row == 0 {
+			return r, false
+		}
+	}
+	def := v.Def(row)
+	if def == nil || def.Idle() {
 		return r, false
 	}
-	r.Limit = v.treeLimit(x.Row, def)
-	r.Effective = s.look.of(def.Ent, def.Scope, r.Limit.Capability, x.Row)
+	r.Limit = v.treeLimit(row, def)
+	r.Effective = s.look.of(def.Ent, def.Scope, r.Limit.Capability, row)
 	return r, true
 }
 
@@ -378,7 +386,7 @@ const warnAt = 80
 func (v *View) treeLimit(row uint32, def *record.Limit) *TreeLimit {
 	c := v.Standing(row, def)
 	l := &TreeLimit{AssignmentID: store.FormatID(v.RowID(row)), Capability: v.Capability(def.Cap), Label: def.Label, ScopeEntityIDs: v.scopeIDs(def),
-		Enforcement: enforcement(def.Soft), CurrentUsage: c.Used, Reserved: c.Held, Cadence: def.Sched.Cadence, PeriodStart: c.Start, PeriodEnd: c.End}
+		Enforcement: enforcement(def.Soft), CurrentUsage: c.Used, Reserved: c.Held, Cadence: def.Sched.Cadence, PeriodStart: c.Start, PeriodEnd: c.End, DefaultOf: v.defaultSource(def)}
 	if !def.Limited {
 		return l
 	}
@@ -402,8 +410,8 @@ func orEmpty(s *string) string {
 // is gone.
 func (s *TreeScan) Change(v *View, row uint32, was *record.Limit) (c Change, ok bool) {
 	def := v.Def(row)
-	gone := def == nil
-	if gone {
+	gone := def == nil || def.Idle()
+	if def == nil {
 		def = was
 	}
 	if def == nil || def.Ent == 0 || s.caps != nil && !s.caps[def.Cap] || !s.wantsRow(v, def) || !s.Selects(v, def.Ent) {
@@ -412,8 +420,19 @@ func (s *TreeScan) Change(v *View, row uint32, was *record.Limit) (c Change, ok 
 	if gone || !s.wantsUse(v, row, def) {
 		return Change{Removed: store.FormatID(v.RowID(row))}, true
 	}
-	r, ok := s.Row(v, &TreeItem{Ent: def.Ent, Row: row})
+	r, ok := s.Row(v, &TreeItem{Ent: def.Ent, Row: row, rowID: v.RowID(row)})
 	return Change{Row: &r}, ok
+}
+
+// Defaulted is what there is to say of the limits of an entity, which may be new, that it has
+// by default and that nothing was charged on.
+func (s *TreeScan) Defaulted(v *View, ent uint32) (out []Change) {
+	v.eachUnmade(ent, 0, func(row uint32, _ *record.Limit) {
+		if c, ok := s.Change(v, row, nil); ok {
+			out = append(out, c)
+		}
+	})
+	return out
 }
 
 // Selects tells whether an entity is among those that the query is about, as

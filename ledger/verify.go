@@ -41,13 +41,20 @@ func (s *State) dump(inOrder bool) []byte {
 		if def == nil {
 			continue
 		}
-		e.Record(&record.LimitPut{Row: uint32(row), ID: s.RowIDs[row], Def: *def})
+		if def.ByDefault {
+			e.Record(&record.LimitDefaulted{Row: uint32(row), ID: s.RowIDs[row], Ent: def.Ent, Cap: def.Cap, Label: def.Label})
+		} else {
+			e.Record(&record.LimitPut{Row: uint32(row), ID: s.RowIDs[row], Def: *def})
+		}
 		if c := s.counters[row]; c != nil {
 			e.Window(c.Window)
 			for _, a := range []bursar.Amount{c.Prev, c.Used, c.Held} {
 				e.Amount(a)
 			}
 		}
+	}
+	for _, r := range s.defaults.records() {
+		e.Record(r)
 	}
 	for _, cap := range slices.Sorted(maps.Keys(s.Totals)) {
 		t := s.Totals[cap]

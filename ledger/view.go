@@ -32,6 +32,8 @@ type View struct {
 	kids        map[uint32][]uint32 // entities that came to a parent
 	entCount    int
 	defs        map[uint32]*record.Limit  // nil value = deleted
+	newDefaults *defaultSet               // nil = as the state has them
+	unmade      *unmadeRows               // limits by default that have no row; views of one snapshot share them
 	frzs        map[uint32]*record.Freeze // by entity; nil value = thawed
 	lrn         map[uint32]*learned       // by entity
 	newRowIDs   [][16]byte
@@ -137,6 +139,21 @@ func (v *View) Ent(ord uint32) *record.Entity {
 
 // Def is the definition of the limit with a row number; nil = it was deleted.
 func (v *View) Def(row uint32) *record.Limit {
+	if row&unmadeBit != 0 {
+		if row = v.made(row); row&unmadeBit != 0 {
+			k := v.unmade.at(row)
+			return v.byDefault(k.ent, k.cap, k.label)
+		}
+	}
+	def := v.rawDef(row)
+	if def != nil && def.ByDefault {
+		return v.byDefault(def.Ent, def.Cap, def.Label)
+	}
+	return def
+}
+
+// rawDef is Def, of a row by default without what the default says.
+func (v *View) rawDef(row uint32) *record.Limit {
 	if d, ok := v.defs[row]; ok {
 		return d
 	}
@@ -146,8 +163,20 @@ func (v *View) Def(row uint32) *record.Limit {
 	return nil
 }
 
-// RowID is the id of the limit with a row number.
+// RowID is the id of the limit with a row number, as it is shown.
 func (v *View) RowID(row uint32) [16]byte {
+	if row = v.made(row); row&unmadeBit != 0 {
+		k := v.unmade.at(row)
+		return v.defaultedID(k.ent, k.cap, k.label)
+	}
+	if def := v.rawDef(row); def != nil && def.ByDefault {
+		return v.defaultedID(def.Ent, def.Cap, def.Label)
+	}
+	return v.madeID(row)
+}
+
+// madeID is the id that the row was made with: that of an own limit.
+func (v *View) madeID(row uint32) [16]byte {
 	if int(row) < len(v.RowIDs) {
 		return v.RowIDs[row]
 	}
@@ -158,6 +187,7 @@ func (v *View) NextRowOrd() int { return len(v.Rows) + len(v.newRowIDs) }
 
 // Counter is where the limit of a row stands: not rolled to now.
 func (v *View) Counter(row uint32, def *record.Limit) Counter {
+	row = v.made(row)
 	if c, ok := v.ctrs[row]; ok {
 		return *c
 	}
@@ -172,6 +202,13 @@ func (v *View) Counter(row uint32, def *record.Limit) Counter {
 // at is the counter c of def as it reads at now, and whether its window had to be
 // rolled for that.
 func (v *View) at(c Counter, def *record.Limit) (Counter, bool) {
+	if def.Default != nil { // it may have another schedule than when it was charged last
+		w := def.Sched.WindowAt(v.Now)
+		if w.Start == c.Start && w.End == c.End {
+			return c, false
+		}
+		return c.rolled(w), true
+	}
 	if v.Now < c.End {
 		return c, false
 	}
@@ -251,7 +288,7 @@ func (v *View) depth(ord uint32) int {
 func (v *View) eachRow(ent, cap uint32, f func(row uint32, def *record.Limit)) {
 	visit := func(ord uint32) {
 		v.Visits++
-		if def := v.Def(ord); def != nil && (cap == 0 || def.Cap == cap) {
+		if def := v.Def(ord); def != nil && (cap == 0 || def.Cap == cap) && !def.Idle() {
 			f(ord, def)
 		}
 	}
@@ -266,6 +303,7 @@ func (v *View) eachRow(ent, cap uint32, f func(row uint32, def *record.Limit)) {
 	for _, r := range v.newRows[ent] {
 		visit(r)
 	}
+	v.eachUnmade(ent, cap, f)
 }
 
 // Merge moves the changes into the state. The caller holds the customer's lock.
@@ -298,6 +336,7 @@ func (v *View) Merge(head store.Head) {
 		s.Dirty.entities[ord] = e
 	}
 	v.mergeRows()
+	v.mergeDefaults()
 	v.mergeFreezes()
 	v.mergeLearned()
 	v.mergeMoney(head)

@@ -47,6 +47,9 @@ const (
 	kindEventUsed   Kind = 33 // and ends with what was used
 	kindFrozen      Kind = 34 // an entity, or the customer, is frozen
 	kindThawed      Kind = 35 // and no longer
+	kindDefault     Kind = 36 // a default limit, whole
+	kindDefaultEnd  Kind = 37 // and it is gone
+	kindRowDefault  Kind = 38 // a row is limited by default
 	kindCallNamed   Kind = 40 // a call has an id
 	kindEventRaised Kind = 41 // a hold of what an event would use is one of more
 )

@@ -72,6 +72,12 @@ func (r random) moneyRecord(k Kind) Record {
 		return &Frozen{r.ord(), Freeze{r.text(), r.time(), r.bool(), r.ord()}}
 	case kindThawed:
 		return &Thawed{r.ord()}
+	case kindDefault:
+		return &DefaultPut{Default{ID: r.hash(), Node: r.ord(), Typ: r.ord(), When: map[string]string{r.text(): r.text()}, Terms: r.row().Def}}
+	case kindDefaultEnd:
+		return &DefaultDeleted{r.hash()}
+	case kindRowDefault:
+		return &LimitDefaulted{r.ord(), r.hash(), r.ord(), r.ord(), r.text()}
 	case kindRowStart:
 		return &LimitStarted{r.ord(), r.amount(), r.window()}
 	case kindCounted:

@@ -63,24 +63,7 @@ func (*LimitPut) Kind() Kind { return kindRow }
 func (r *LimitPut) encode(e *Encoder) {
 	e.Ord(r.Row)
 	e.Hash(r.ID)
-	e.Ord(r.Def.Ent)
-	e.Ord(r.Def.Cap)
-	e.String(r.Def.Label)
-	e.ords(r.Def.Scope)
-	e.Bool(r.Def.Limited)
-	e.Amount(r.Def.Limit)
-	e.String(r.Def.Sched.Cadence.String())
-	e.String(r.Def.Sched.Zone)
-	e.Bool(r.Def.Sched.HasAnchor)
-	e.Time(bursar.Time(r.Def.Sched.Anchor))
-	e.Bool(r.Def.Soft)
-	e.Bool(r.Def.Strict)
-	e.Uint(uint64(len(r.Def.Thresholds)))
-	for _, t := range r.Def.Thresholds {
-		e.Uint(uint64(t))
-	}
-	e.Time(r.Def.Created)
-	e.Time(r.Def.Updated)
+	r.Def.encode(e)
 	e.Bool(r.Carry)
 	if r.Carry {
 		e.Amount(r.Used)
@@ -90,18 +73,7 @@ func (r *LimitPut) encode(e *Encoder) {
 
 func (r *LimitPut) decode(d *Decoder) {
 	r.Row, r.ID = d.ord(), d.hash()
-	r.Def = Limit{Ent: d.ord(), Cap: d.ord(), Label: d.string(), Scope: d.ords(), Limited: d.bool(), Limit: d.amount()}
-	cadence, zone, has, anchor := d.string(), d.string(), d.bool(), d.time()
-	var err error
-	if r.Def.Sched, err = NewSchedule(cadence, zone, has, anchor); err != nil && !d.Bad {
-		d.fail()
-	}
-	r.Def.Soft, r.Def.Strict = d.bool(), d.bool()
-	r.Def.Thresholds = make([]int, d.count())
-	for i := range r.Def.Thresholds {
-		r.Def.Thresholds[i] = int(d.uint())
-	}
-	r.Def.Created, r.Def.Updated = d.time(), d.time()
+	r.Def.decode(d)
 	if r.Carry = d.bool(); r.Carry {
 		r.Used = d.amount()
 		r.Window.decode(d)
@@ -154,6 +126,50 @@ type Limit struct {
 	Thresholds   []int
 	Created      bursar.Time
 	Updated      bursar.Time
+	// ByDefault tells that the row is limited by the nearest default, not by a limit of its
+	// own. In the state such a row has its entity, capability and label alone; View.Def adds
+	// what Default says. That is nil while no default applies: nothing counts on the row then.
+	ByDefault bool
+	Default   *Default
+}
+
+// Idle tells that the row has no limit at present.
+func (def *Limit) Idle() bool { return def.ByDefault && def.Default == nil }
+
+func (def *Limit) encode(e *Encoder) {
+	e.Ord(def.Ent)
+	e.Ord(def.Cap)
+	e.String(def.Label)
+	e.ords(def.Scope)
+	e.Bool(def.Limited)
+	e.Amount(def.Limit)
+	e.String(def.Sched.Cadence.String())
+	e.String(def.Sched.Zone)
+	e.Bool(def.Sched.HasAnchor)
+	e.Time(bursar.Time(def.Sched.Anchor))
+	e.Bool(def.Soft)
+	e.Bool(def.Strict)
+	e.Uint(uint64(len(def.Thresholds)))
+	for _, t := range def.Thresholds {
+		e.Uint(uint64(t))
+	}
+	e.Time(def.Created)
+	e.Time(def.Updated)
+}
+
+func (def *Limit) decode(d *Decoder) {
+	*def = Limit{Ent: d.ord(), Cap: d.ord(), Label: d.string(), Scope: d.ords(), Limited: d.bool(), Limit: d.amount()}
+	cadence, zone, has, anchor := d.string(), d.string(), d.bool(), d.time()
+	var err error
+	if def.Sched, err = NewSchedule(cadence, zone, has, anchor); err != nil && !d.Bad {
+		d.fail()
+	}
+	def.Soft, def.Strict = d.bool(), d.bool()
+	def.Thresholds = make([]int, d.count())
+	for i := range def.Thresholds {
+		def.Thresholds[i] = int(d.uint())
+	}
+	def.Created, def.Updated = d.time(), d.time()
 }
 
 // Rule is a cadence with its zone as it was written.

@@ -110,6 +110,12 @@ func newMoneyRecord(k Kind) Record {
 		return new(Frozen)
 	case kindThawed:
 		return new(Thawed)
+	case kindDefault:
+		return new(DefaultPut)
+	case kindDefaultEnd:
+		return new(DefaultDeleted)
+	case kindRowDefault:
+		return new(LimitDefaulted)
 	}
 	return nil
 }

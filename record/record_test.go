@@ -279,7 +279,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if kinds != 37 {
+	if kinds != 40 {
 		t.Errorf("%d kinds of records are known", kinds)
 	}
 }

@@ -139,6 +139,9 @@ func (a readAllocations) run(w *world) string {
 			all = append(all, x)
 		}
 		if q.After = next; next == "" {
+			byID := func(x, y ledger.Allocation) int { return compareText(x.AssignmentID, y.AssignmentID) }
+			slices.SortFunc(all, byID) // a limit that was by default once has the place of that
+			slices.SortFunc(want, byID)
 			return diff(all, want)
 		}
 	}
@@ -216,6 +219,9 @@ func (c *mCust) has() map[bursar.Capability]bool {
 	set := map[bursar.Capability]bool{}
 	for _, r := range c.rows {
 		set[r.cap] = true
+	}
+	for _, d := range c.defaults {
+		set[d.cap] = true
 	}
 	for id := range c.promos {
 		set[featureOf(id)] = true

@@ -17,6 +17,7 @@ func (w *world) decision(d bursar.Decision) bursar.Decision {
 			chains[i] = slices.Clone(chain)
 			for j := range chains[i] {
 				chains[i][j].AssignmentID = w.modelID(chains[i][j].AssignmentID)
+				chains[i][j].DefaultOf = w.source(chains[i][j].DefaultOf)
 			}
 		}
 		d.Chains = chains
@@ -24,6 +25,7 @@ func (w *world) decision(d bursar.Decision) bursar.Decision {
 	if d.Binding != nil {
 		b := *d.Binding
 		b.Node.AssignmentID = w.modelID(b.Node.AssignmentID)
+		b.Node.DefaultOf = w.source(b.Node.DefaultOf)
 		d.Binding = &b
 	}
 	if d.Gate.Promotion != nil {

@@ -105,7 +105,11 @@ func (a putAssignments) run(w *world) string {
 		return fmt.Sprintf("%d assignments, model %d", len(got), len(want))
 	}
 	for i := range got {
-		if d := first(w.bind(a.Customer, got[i].ID, want[i].ID), diff(w.assignment(got[i]), want[i])); d != "" {
+		under := a.Customer
+		if r := w.model.customers[a.Customer].row(want[i].ID); r.taken {
+			under = "what was given: " + want[i].ID // its id is from when something was counted first
+		}
+		if d := first(w.bind(under, got[i].ID, want[i].ID), diff(w.assignment(got[i]), want[i])); d != "" {
 			return fmt.Sprintf("assignment %d: %s", i, d)
 		}
 	}
@@ -114,7 +118,7 @@ func (a putAssignments) run(w *world) string {
 
 // assignment is a with the model's id.
 func (w *world) assignment(a bursar.Assignment) bursar.Assignment {
-	a.ID = w.modelID(a.ID)
+	a.ID, a.DefaultOf = w.modelID(a.ID), w.source(a.DefaultOf)
 	a.Start = nil // the model's limits begin at 0; what that is said with is not compared
 	return a
 }
@@ -123,6 +127,9 @@ func (w *world) assignment(a bursar.Assignment) bursar.Assignment {
 func (w *world) rowID(customer string, k naturalKey) string {
 	if c := w.model.customers[customer]; c != nil {
 		if r := c.rowByKey(k); r != nil {
+			return r.id
+		}
+		if r := c.given[k]; r != nil && r.by != nil {
 			return r.id
 		}
 	}
@@ -165,6 +172,9 @@ type listAssignments struct {
 }
 
 func (a listAssignments) run(w *world) string {
+	if c := w.model.customers[a.Customer]; c != nil && c.taken {
+		return w.allAssignments(a)
+	}
 	query := func(p ledger.ListPage) ledger.AssignmentQuery {
 		q := a.Q
 		q.ListPage = p
@@ -216,7 +226,7 @@ func (a readTree) run(w *world) string {
 			row.Effective = nil // the model does not say what blocks from above
 			if row.Limit != nil {
 				l := *row.Limit
-				l.AssignmentID = w.modelID(l.AssignmentID)
+				l.AssignmentID, l.DefaultOf = w.modelID(l.AssignmentID), w.source(l.DefaultOf)
 				row.Limit = &l
 			}
 			rows = append(rows, row)
@@ -225,7 +235,13 @@ func (a readTree) run(w *world) string {
 			break
 		}
 	}
-	return diff(rows, want)
+	created := map[string]bursar.Time{}
+	if c := w.model.customers[a.Customer]; c != nil {
+		for _, r := range c.limits() {
+			created[r.id] = r.created
+		}
+	}
+	return diff(ordered(rows, created, a.Q), ordered(want, created, a.Q))
 }
 
 // readHistory compares a usage series: its amounts, or its running totals.

@@ -286,7 +286,7 @@ func (m *model) reserveCall(customer string, in bursar.SpendInput, ttl int, onEx
 	}
 	for _, x := range o.asks {
 		for _, r := range c.applying(x.cap, o.attribution) {
-			h.rows = append(h.rows, r.id)
+			h.rows = append(h.rows, r)
 		}
 	}
 	c.hold(h, 1)

@@ -257,6 +257,11 @@ func (m *model) currencyUsers(id string) []string {
 				ids = append(ids, r.id)
 			}
 		}
+		for _, d := range c.defaults {
+			if d.cap == currencyOf(id) {
+				ids = append(ids, d.id)
+			}
+		}
 		for _, g := range c.grants {
 			if g.CurrencyID == id && !g.overdraft() && (g.Status == bursar.GrantActive || g.Status == bursar.GrantScheduled) {
 				ids = append(ids, g.ID)
@@ -286,7 +291,7 @@ func (m *model) createCustomer(id string, in bursar.CustomerInput) (bursar.Custo
 		return bursar.Customer{}, f
 	}
 	c := &mCust{
-		m: m, entities: map[string]bursar.Entity{}, freezes: map[string]*mFreeze{}, totals: map[bursar.Capability]*mTotal{},
+		m: m, entities: map[string]bursar.Entity{}, freezes: map[string]*mFreeze{}, given: map[naturalKey]*mRow{}, totals: map[bursar.Capability]*mTotal{},
 		levels: map[levelKey]mLevel{}, keys: map[keyID]mKey{}, calls: map[[3]string][]float64{}, low: map[lowKey]bool{}, poolAt: map[string]bursar.Time{}, promos: map[string]*mPromo{}, distinct: map[string]bool{},
 	}
 	c.info = bursar.Customer{ID: id, CreatedAt: m.clock.Milli()}

@@ -262,6 +262,10 @@ func (c *mCust) spendMeasured(k bursar.Capability, d num, at fact, a attribution
 // recordHighest: a maximum is raised, wherever it is lower.
 func (c *mCust) recordHighest(k bursar.Capability, v num, rows []*mRow, at fact, now bursar.Time) {
 	for _, r := range rows {
+		if r.idle() {
+			continue
+		}
+		r.turn(now)
 		w := r.window(at.at)
 		if r.charge(notBelowZero(v.sub(r.used[w.start])), bursar.Time(at.at), now) {
 			c.alert(r, now)

@@ -39,7 +39,7 @@ func (m *model) asksOf(k bursar.Capability, amount num, dims []bursar.Dimension,
 // applying lists the rows of a capability that a request counts on.
 func (c *mCust) applying(k bursar.Capability, a attribution) []*mRow {
 	var rows []*mRow
-	for _, r := range c.rows {
+	for _, r := range c.limits() {
 		if c.applies(r, k, a) {
 			rows = append(rows, r)
 		}
@@ -117,6 +117,9 @@ func (c *mCust) node(r *mRow, requested num, now bursar.Time) bursar.Node {
 		AssignmentID: r.id, EntityID: r.entity, EntityTypeID: c.entities[r.entity].EntityTypeID, ScopeEntityIDs: r.scope,
 		Capability: r.cap, Label: r.label, Enforcement: r.enforcement(), CurrentUsage: r.usedAt(now).amount(),
 		Requested: requested.amount(), Reserved: r.held.amount(), ResetsAt: bursar.Time(r.window(int64(now)).end), Granted: true,
+	}
+	if r.by != nil {
+		n.DefaultOf = r.by.source()
 	}
 	if limit := r.effective(now); limit != nil {
 		n.UsageLimit = limit.ptr()

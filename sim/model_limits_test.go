@@ -49,9 +49,12 @@ func (m *model) putAssignments(customer string, in []bursar.AssignmentInput) ([]
 	tree := maps.Clone(c.entities)
 	var p problems
 	parents := make([]*string, len(in)) // as the items until then leave them
+	var given []*mDefault               // in whose place items come
 	for i, x := range in {
 		p.item = fmt.Sprintf("/assignments/%d", i)
-		m.judgeAssignment(&p, c, x)
+		m.judgeAssignment(&p, c, tree, x)
+		here := c.defaultHere(tree, x)
+		given = append(given, here)
 		judgeRoom(&p, c, in[:i], x)
 		judgeRepeats(&p, in[:i], x)
 		if e, known := tree[x.EntityID]; known && e.ArchivedAt == nil {
@@ -69,13 +72,13 @@ func (m *model) putAssignments(customer string, in []bursar.AssignmentInput) ([]
 	}
 	undo := c.keepRows()
 	var types []string
-	for _, x := range in {
+	for i, x := range in {
 		typ := bursar.EventEntitlementUpdated
 		if c.rowByKey(keyOf(x)) == nil {
 			typ = bursar.EventEntitlementCreated
 		}
 		types = append(types, typ)
-		c.putRow(x, now)
+		c.putRow(x, given[i], now)
 	}
 	if f := c.allocations(tree, entitiesOf(in), in); f != nil {
 		undo()
@@ -160,7 +163,16 @@ func judgeRepeats(p *problems, before []bursar.AssignmentInput, x bursar.Assignm
 	}
 }
 
-func (m *model) judgeAssignment(p *problems, c *mCust, x bursar.AssignmentInput) {
+// defaultHere is the default that a limit would take the place of.
+func (c *mCust) defaultHere(tree map[string]bursar.Entity, x bursar.AssignmentInput) *mDefault {
+	e, known := tree[x.EntityID]
+	if !known || len(x.ScopeEntityIDs) > 0 || c.rowByKey(keyOf(x)) != nil {
+		return nil
+	}
+	return c.defaultOf(tree, e, x.Capability, x.Label)
+}
+
+func (m *model) judgeAssignment(p *problems, c *mCust, tree map[string]bursar.Entity, x bursar.AssignmentInput) {
 	r := c.rowByKey(keyOf(x))
 	if e, known := c.entities[x.EntityID]; !known {
 		p.at("/entityId", bursar.CodeEntityNotFound)
@@ -175,26 +187,12 @@ func (m *model) judgeAssignment(p *problems, c *mCust, x bursar.AssignmentInput)
 		}
 	}
 	m.judgeCapability(p, r, x.Capability)
-	if r == nil && !x.UsageLimit.Set {
-		p.at("/usageLimit", bursar.CodeValidationFailed)
-	}
-	if x.UsageLimit.Value.Sign() < 0 {
-		p.at("/usageLimit", bursar.CodeInvalidAmount)
-	}
-	switch {
-	case x.Cadence.Null:
-		p.at("/cadence", bursar.CodeInvalidCadence)
-	case r == nil && !x.Cadence.Set:
-		p.at("/cadence", bursar.CodeValidationFailed)
-	}
-	if x.Timezone.Set && !x.Timezone.Null && zoneOf(x.Timezone.Value) == nil {
-		p.at("/timezone", bursar.CodeValidationFailed)
-	}
-	if slices.ContainsFunc(x.AlertThresholds.Value, func(n int) bool { return n < 1 || n > 1000 }) ||
-		len(x.AlertThresholds.Value) > bursar.MaxThresholds {
-		p.at("/alertThresholds*", bursar.CodeValidationFailed)
-	}
+	d := c.defaultHere(tree, x)
+	judgeTerms(p, r != nil || d != nil, x)
 	strict, unlimited := r != nil && r.allocation == "strict", r == nil || r.limit == nil
+	if r == nil && d != nil {
+		unlimited = d.limit == nil
+	}
 	if x.Allocation.Set {
 		strict = x.Allocation.Value == "strict"
 	}
@@ -230,9 +228,21 @@ func (m *model) judgeCapability(p *problems, r *mRow, k bursar.Capability) {
 }
 
 // putRow creates or updates one limit.
-func (c *mCust) putRow(x bursar.AssignmentInput, now bursar.Time) *mRow {
+func (c *mCust) putRow(x bursar.AssignmentInput, d *mDefault, now bursar.Time) *mRow {
 	r := c.rowByKey(keyOf(x))
 	isNew := r == nil
+	if k := keyOf(x); isNew && (d != nil || c.given[k] != nil) {
+		r = c.takeOver(k, d, now)
+		r.say(x)
+		r.updated = now.Milli()
+		var cal calendar
+		if d != nil {
+			cal = d.cal
+		}
+		cal, zone := c.scheduleOf(&mRow{cal: cal, timezone: r.timezone}, x)
+		r.own(cal, zone, now)
+		return r
+	}
 	if isNew {
 		r = &mRow{
 			id: c.m.newID("a"), entity: x.EntityID, cap: x.Capability, scope: setOf(x.ScopeEntityIDs), label: x.Label,
@@ -241,6 +251,20 @@ func (c *mCust) putRow(x bursar.AssignmentInput, now bursar.Time) *mRow {
 		r.cal.zone = zoneOf(r.timezone)
 		c.rows = append(c.rows, r)
 	}
+	r.say(x)
+	r.updated = now.Milli()
+	c.putSchedule(r, x, now, isNew)
+	r.fired = maps.Clone(r.fired)
+	for t := range r.fired {
+		if !slices.Contains(r.thresholds, t) {
+			delete(r.fired, t)
+		}
+	}
+	return r
+}
+
+// say takes over what an input says, but for the schedule.
+func (r *mRow) say(x bursar.AssignmentInput) {
 	switch {
 	case x.UsageLimit.Null:
 		r.limit = nil
@@ -265,15 +289,6 @@ func (c *mCust) putRow(x bursar.AssignmentInput, now bursar.Time) *mRow {
 	case x.Allocation.Set:
 		r.allocation = x.Allocation.Value
 	}
-	r.updated = now.Milli()
-	c.putSchedule(r, x, now, isNew)
-	r.fired = maps.Clone(r.fired)
-	for t := range r.fired {
-		if !slices.Contains(r.thresholds, t) {
-			delete(r.fired, t)
-		}
-	}
-	return r
 }
 
 // zone is the customer's time zone, the default of its limits.
@@ -284,7 +299,8 @@ func (c *mCust) zone() string {
 	return "UTC"
 }
 
-func (c *mCust) putSchedule(r *mRow, x bursar.AssignmentInput, now bursar.Time, isNew bool) {
+// scheduleOf is a row's schedule with what an input says of it.
+func (c *mCust) scheduleOf(r *mRow, x bursar.AssignmentInput) (calendar, string) {
 	cal, zone := r.cal, r.timezone
 	if x.Cadence.Set {
 		cal.cadence = x.Cadence.Value
@@ -303,6 +319,11 @@ func (c *mCust) putSchedule(r *mRow, x bursar.AssignmentInput, now bursar.Time, 
 		v := x.Anchor.Value.Milli()
 		cal.anchor = &v
 	}
+	return cal, zone
+}
+
+func (c *mCust) putSchedule(r *mRow, x bursar.AssignmentInput, now bursar.Time, isNew bool) {
+	cal, zone := c.scheduleOf(r, x)
 	changed := cal.cadence != r.cal.cadence || zone != r.timezone || !sameTime(cal.anchor, r.cal.anchor)
 	r.timezone = zone
 	switch {
@@ -322,6 +343,9 @@ func (c *mCust) assignment(r *mRow, now bursar.Time) bursar.Assignment {
 		ID: r.id, EntityID: r.entity, ParentID: c.entities[r.entity].ParentID, ScopeEntityIDs: r.scope, Capability: r.cap,
 		Cadence: r.cal.cadence, Label: r.label, Enforcement: r.enforcement(), AlertThresholds: r.thresholds,
 		Timezone: r.timezone, Anchor: r.cal.anchor, Allocation: r.allocation, CreatedAt: r.created, UpdatedAt: r.updated,
+	}
+	if r.by != nil {
+		a.DefaultOf = r.by.source()
 	}
 	if r.limit != nil {
 		a.UsageLimit, a.EffectiveLimit = r.limit.ptr(), r.effective(now).ptr()
@@ -372,15 +396,22 @@ func (m *model) deleteAssignment(customer, id string) (bursar.Assignment, *fail)
 	if r == nil {
 		return bursar.Assignment{}, failed(bursar.CodeAssignmentNotFound)
 	}
-	rows := c.rows
-	c.rows = slices.DeleteFunc(slices.Clone(rows), func(x *mRow) bool { return x == r })
+	if r.given {
+		return bursar.Assignment{}, failed(bursar.CodeValidationFailed)
+	}
+	out, undo := c.assignment(r, now), c.keepRows()
+	c.rows = slices.DeleteFunc(slices.Clone(c.rows), func(x *mRow) bool { return x == r })
+	back := c.giveBack(r)
 	if f := c.allocations(c.entities, []string{r.entity}, nil); f != nil {
-		c.rows = rows
+		undo()
 		return bursar.Assignment{}, f
 	}
 	c.log.wrote(now)
-	c.tell(bursar.EventEntitlementDeleted, map[string]any{"entitlement": wireOf(c.assignment(r, now))})
-	return c.assignment(r, now), nil
+	if back {
+		c.alertLive(r, now)
+	}
+	c.tell(bursar.EventEntitlementDeleted, map[string]any{"entitlement": wireOf(out)})
+	return out, nil
 }
 
 func (m *model) getAssignment(customer, id string) (bursar.Assignment, *fail) {

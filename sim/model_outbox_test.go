@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/bursarhq/bursar"
 )
@@ -100,28 +101,35 @@ func (c *mCust) alert(r *mRow, now bursar.Time) {
 	})
 }
 
-// judgeThresholds fires what is newly reached, and recovers below the lowest that fired.
+// judgeThresholds fires what is newly reached, and recovers below the lowest that fired. What
+// has fired is remembered of the last window in which something did.
 func (c *mCust) judgeThresholds(r *mRow, used num, now bursar.Time) {
 	w := r.window(int64(now))
-	if r.firedIn != w.start || r.fired == nil {
-		r.firedIn, r.fired = w.start, map[int]bool{}
+	fired := map[int]bool{}
+	for t := range r.fired {
+		if r.firedIn == w.start && slices.Contains(r.thresholds, t) {
+			fired[t] = true
+		}
 	}
 	limit := r.effective(now)
 	reached := func(percent int) bool {
 		return limit != nil && used.sign() > 0 && used.times(100).cmp(limit.times(int64(percent))) >= 0
 	}
-	if lowest := lowestOf(r.fired); lowest > 0 && !reached(lowest) {
-		c.tellUsage(bursar.EventUsageRecovered, r, used, limit, sortedInts(r.fired), w)
-		r.fired = map[int]bool{}
+	if lowest := lowestOf(fired); lowest > 0 && !reached(lowest) {
+		c.tellUsage(bursar.EventUsageRecovered, r, used, limit, sortedInts(fired), w)
+		fired = map[int]bool{}
 	}
 	fresh := map[int]bool{}
 	for _, t := range r.thresholds {
-		if !r.fired[t] && reached(t) {
-			fresh[t], r.fired[t] = true, true
+		if !fired[t] && reached(t) {
+			fresh[t], fired[t] = true, true
 		}
 	}
 	if len(fresh) > 0 {
 		c.tellUsage(bursar.EventUsageExceeded, r, used, limit, sortedInts(fresh), w)
+	}
+	if r.firedIn == w.start || len(fired) > 0 {
+		r.firedIn, r.fired = w.start, fired
 	}
 }
 

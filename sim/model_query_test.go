@@ -85,7 +85,7 @@ func (m *model) tree(customer string, q ledger.TreeQuery) ([]ledger.TreeRow, *fa
 			list = append(list, sortable{row, e.CreatedAt})
 			continue
 		}
-		for _, r := range c.rows {
+		for _, r := range c.limits() {
 			if r.entity == e.ID && wanted(r, q) {
 				row.Limit = r.show(now)
 				if q.MinUtilization == nil || row.Limit.Utilization != nil && *row.Limit.Utilization >= q.MinUtilization.Float64() {
@@ -144,6 +144,9 @@ func (r *mRow) show(now bursar.Time) *ledger.TreeLimit {
 		AssignmentID: r.id, Capability: r.cap, Label: r.label, ScopeEntityIDs: r.scope, Enforcement: r.enforcement(),
 		CurrentUsage: used.amount(), Reserved: r.held.amount(), Cadence: r.cal.cadence,
 		PeriodStart: bursar.Time(w.start), PeriodEnd: bursar.Time(w.end),
+	}
+	if r.by != nil {
+		l.DefaultOf = r.by.source()
 	}
 	if r.limit == nil {
 		return l

@@ -54,7 +54,7 @@ func (m *model) raiseCall(customer, id string, plus []bursar.Dimension, ttl int)
 	for _, k := range asks {
 		if !holdsOf(had, k.cap) {
 			for _, r := range c.applying(k.cap, c.attribute(h.Dimensions)) {
-				h.rows = append(h.rows, r.id)
+				h.rows = append(h.rows, r)
 			}
 		}
 	}
@@ -165,7 +165,7 @@ func (c *mCust) fitsMore(h *mHold, asks, had []ask, now bursar.Time) bool {
 	d := bursar.Decision{Granted: c.stopped(a.chains...) == nil}
 	for _, x := range asks {
 		c.judgeGate(&d, c.gate(x, now))
-		rows := slices.DeleteFunc(c.frozen(h, x.cap), func(r *mRow) bool { return c.entities[r.entity].ArchivedAt != nil })
+		rows := slices.DeleteFunc(c.frozen(h, x.cap), func(r *mRow) bool { return r.idle() || c.entities[r.entity].ArchivedAt != nil })
 		if !holdsOf(had, x.cap) {
 			rows = c.applying(x.cap, a)
 		}

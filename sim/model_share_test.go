@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/bursarhq/bursar"
@@ -12,13 +13,14 @@ import (
 // on each path. An archived entity's own do not count; the walk goes on below it.
 func (c *mCust) shares(tree map[string]bursar.Entity, r *mRow) []*mRow {
 	var list []*mRow
-	for _, other := range c.rows {
+	all := c.limitsIn(tree)
+	for _, other := range all {
 		if other == r || other.cap != r.cap || other.label != r.label || len(other.scope) > 0 || tree[other.entity].ArchivedAt != nil {
 			continue
 		}
 		above := ancestors(tree, other.entity)
 		i := slices.Index(above, r.entity)
-		if i >= 0 && !slices.ContainsFunc(above[:i], func(id string) bool { return c.sharedAt(tree, id, r) }) {
+		if i >= 0 && !slices.ContainsFunc(above[:i], func(id string) bool { return sharedAt(all, tree, id, r) }) {
 			list = append(list, other)
 		}
 	}
@@ -26,10 +28,21 @@ func (c *mCust) shares(tree map[string]bursar.Entity, r *mRow) []*mRow {
 }
 
 // sharedAt: the live entity has a node-wide limit of the row's capability and label.
-func (c *mCust) sharedAt(tree map[string]bursar.Entity, id string, r *mRow) bool {
-	return tree[id].ArchivedAt == nil && slices.ContainsFunc(c.rows, func(x *mRow) bool {
+func sharedAt(all []*mRow, tree map[string]bursar.Entity, id string, r *mRow) bool {
+	return tree[id].ArchivedAt == nil && slices.ContainsFunc(all, func(x *mRow) bool {
 		return x.entity == id && x.cap == r.cap && x.label == r.label && len(x.scope) == 0
 	})
+}
+
+// limitsIn are the limits that there would be if the tree were so.
+func (c *mCust) limitsIn(tree map[string]bursar.Entity) []*mRow {
+	rows := slices.Clone(c.rows)
+	for k, d := range c.defaulted(tree) {
+		r := &mRow{entity: k.entity, cap: k.cap, label: k.label}
+		r.follow(d)
+		rows = append(rows, r)
+	}
+	return rows
 }
 
 func sumOf(rows []*mRow) (sum num, unlimited int) {
@@ -60,6 +73,13 @@ func (c *mCust) broken(tree map[string]bursar.Entity, r *mRow) bool {
 // roots are broken; nil when none is.
 func (c *mCust) allocations(tree map[string]bursar.Entity, touched []string, in []bursar.AssignmentInput) *fail {
 	f := failed(bursar.CodeAllocationExceeded)
+	if len(c.defaults) > 0 { // what is above an entity says what it and those below it have by default
+		for _, id := range sortedKeys(tree) {
+			if slices.ContainsFunc(ancestors(tree, id), func(up string) bool { return slices.Contains(touched, up) }) {
+				touched = append(slices.Clip(touched), id)
+			}
+		}
+	}
 	for _, id := range touched {
 		for _, up := range append([]string{id}, ancestors(tree, id)...) {
 			for _, r := range c.rows {
@@ -124,16 +144,19 @@ func (m *model) allocationList(customer string, q ledger.AllocationQuery) ([]led
 
 // keepRows gives a function that makes the rows what they are now.
 func (c *mCust) keepRows() (undo func()) {
-	list, ids := slices.Clone(c.rows), c.m.ids
-	var values []mRow
+	list, given, taken, ids := slices.Clone(c.rows), maps.Clone(c.given), c.taken, c.m.ids
+	values := map[*mRow]mRow{}
 	for _, r := range list {
-		values = append(values, *r)
+		values[r] = *r
+	}
+	for _, r := range given {
+		values[r] = *r
 	}
 	return func() {
-		for i, r := range list {
-			*r = values[i]
+		for r, v := range values {
+			*r = v
 		}
-		c.rows, c.m.ids = list, ids
+		c.rows, c.given, c.taken, c.m.ids = list, given, taken, ids
 	}
 }
 

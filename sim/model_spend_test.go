@@ -196,7 +196,7 @@ func (m *model) reserve(customer string, x bursar.SpendInput, ttl int, onExpire 
 func (h *mHold) freeze(c *mCust, o *offer) {
 	for i, x := range o.asks {
 		for _, r := range c.applying(x.cap, o.attribution) {
-			h.rows = append(h.rows, r.id)
+			h.rows = append(h.rows, r)
 		}
 		if i > 0 {
 			h.costs = append(h.costs, heldCost{x.cap.ID, o.prices[i-1], x.amount})
@@ -213,8 +213,8 @@ func (h *mHold) show(duplicate bool) bursar.Reservation {
 // frozen lists the rows of a hold that still exist and are about k.
 func (c *mCust) frozen(h *mHold, k bursar.Capability) []*mRow {
 	var rows []*mRow
-	for _, id := range h.rows {
-		if r := c.row(id); r != nil && r.cap == k {
+	for _, r := range h.rows {
+		if r.cap == k && (slices.Contains(c.rows, r) || c.given[r.key()] == r) {
 			rows = append(rows, r)
 		}
 	}
@@ -239,6 +239,7 @@ func (c *mCust) hold(h *mHold, times int64) {
 	}
 	for _, x := range asks {
 		for _, r := range c.frozen(h, x.cap) {
+			r.begin()
 			r.held = r.held.add(x.amount.times(times))
 		}
 		t := c.total(x.cap)

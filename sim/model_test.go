@@ -51,10 +51,13 @@ type mCust struct {
 	info     bursar.Customer
 	log      instants
 	entities map[string]bursar.Entity
-	freezes  map[string]*mFreeze // by entity; "" = the customer
-	rows     []*mRow             // in order of creation
-	holds    []*mHold            // in order of creation
-	open     []*mHold            // those of them that are open
+	freezes  map[string]*mFreeze  // by entity; "" = the customer
+	rows     []*mRow              // in order of creation
+	defaults []*mDefault          // in order of creation
+	given    map[naturalKey]*mRow // rows that are, or once were, limited by default
+	taken    bool                 // rows that were so once are the entities' own now
+	holds    []*mHold             // in order of creation
+	open     []*mHold             // those of them that are open
 	totals   map[bursar.Capability]*mTotal
 	levels   map[levelKey]mLevel
 	keys     map[keyID]mKey
@@ -120,7 +123,13 @@ type mRow struct {
 	boosts  []*mBoost
 	fired   map[int]bool // thresholds, in the window
 	firedIn int64
-	promo   *mPromo // that the row is the limit of; nil for an assignment's
+	given   bool      // it is limited by default
+	by      *mDefault // by which; nil = there is none at present
+	taken   bool      // it was given once
+	ownID   string    // its id while it was the entity's own; "" = it never was
+	touched bool      // something was counted or held
+	win     window    // in which that was, lately
+	promo   *mPromo   // that the row is the limit of; nil for an assignment's
 }
 
 // mHold is one reservation with all that was frozen when it was made.
@@ -128,7 +137,7 @@ type mHold struct {
 	bursar.Reservation // ID, amounts and status as stored; Decision nil
 	ref                holdRef
 	amount             num
-	rows               []string // ids
+	rows               []*mRow
 	costs              []heldCost
 	route              []hop
 	plain              []bursar.Dimension
@@ -178,6 +187,7 @@ func (m *model) customer(id string) (*mCust, bursar.Time) {
 		return nil, 0
 	}
 	now := c.log.now(m.clock)
+	c.settle()
 	c.expire(now)
 	return c, now
 }
@@ -203,7 +213,7 @@ func (c *mCust) total(k bursar.Capability) *mTotal {
 }
 
 func (c *mCust) row(id string) *mRow {
-	for _, r := range c.rows {
+	for _, r := range c.limits() {
 		if r.id == id {
 			return r
 		}
@@ -225,12 +235,22 @@ func (r *mRow) window(t int64) window {
 	return w
 }
 
-func (r *mRow) usedAt(now bursar.Time) num { return r.used[r.window(int64(now)).start] }
+func (r *mRow) usedAt(now bursar.Time) num {
+	w := r.window(int64(now))
+	if r.given && (!r.touched || r.win != w) {
+		return num{}
+	}
+	return r.used[w.start]
+}
 
 // charge counts d, of effective time t, in the window it belongs to: the current one
 // or the one before, and none from before the row counted. It tells whether the use of
 // the current one has changed.
 func (r *mRow) charge(d num, t, now bursar.Time) bool {
+	if r.idle() {
+		return false
+	}
+	r.turn(now)
 	w := r.window(int64(t))
 	current := r.window(int64(now))
 	if previous := r.window(current.start - 1); w != current && w != previous || w.start < r.first {
@@ -252,7 +272,8 @@ func (r *mRow) reschedule(cal calendar, now bursar.Time) {
 	before := r.window(int64(now)).start
 	carried, values := r.used[before], r.values[before]
 	r.cal, r.lately = cal, nil
-	r.first = r.window(int64(now)).start
+	r.win, r.touched = r.window(int64(now)), true
+	r.first = r.win.start
 	r.used, r.values = map[int64]num{r.first: carried}, map[int64]map[string]bool{r.first: values}
 	if r.firedIn == before {
 		r.firedIn = r.first

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -223,6 +224,12 @@ func (w *world) modelID(id string) string {
 	if name, known := w.toModel[id]; known || id == "" {
 		return name
 	}
+	if isGiven(id) {
+		w.learn()
+		if name, known := w.toModel[id]; known {
+			return name
+		}
+	}
 	return "unknown " + id
 }
 
@@ -231,6 +238,12 @@ const noSuchID = "01900000-0000-7000-8000-000000000000"
 func (w *world) engineID(name string) string {
 	if id, known := w.toEngine[name]; known {
 		return id
+	}
+	if strings.HasPrefix(name, "d|") {
+		w.learn()
+		if id, known := w.toEngine[name]; known {
+			return id
+		}
 	}
 	return noSuchID
 }

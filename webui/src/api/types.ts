@@ -35,7 +35,11 @@ export type TreeRow = {
   archivedAt: string | null;
   /** What stops it: its own freeze, the nearest above it, or the customer's. */
   frozen?: Frozen;
+  /** The default that the limit is by; absent when it is the entity's own. */
+  defaultOf?: DefaultOf;
 };
+/** Which default a limit is by: of all entities of a type below one, or of the customer or what the reader does not see. */
+export type DefaultOf = { defaultId: string; entityId: string | null; entityTypeId: string; metadata?: Record<string, string> };
 /** A freeze: of an entity or, without an id, of the customer or of what the reader does not see. */
 export type Frozen = { entityId: string | null; reason: string; frozenAt: string };
 /** How an entity stands with all that limits it, and what decides that. */
@@ -113,6 +117,8 @@ export type Assignment = {
   timezone: string;
   anchor: string | null;
   allocation: "none" | "strict";
+  /** The default that it is by; absent when it is the entity's own. */
+  defaultOf?: DefaultOf;
   /** In the reply that made it. */
   start?: { countsFrom: string; usage: Amount };
   createdAt: string;

@@ -1,6 +1,7 @@
 import { formatExact } from "../api/amount";
 import type { Assignment } from "../api/types";
 import { cadenceWords, perCadence } from "../lib/time";
+import { ByDefault } from "./Default";
 import type { LimitInput } from "./limit";
 import { useNames } from "./names";
 import { capabilityOf, type Session, useSession } from "./session";
@@ -16,11 +17,12 @@ export const unitOf = (s: Session, a: Named) => {
 };
 
 /** Which of several limits of a capability it is. */
-export function Kind({ limit }: { limit: Pick<Assignment, "label" | "scopeEntityIds" | "cadence"> }) {
+export function Kind({ limit }: { limit: Pick<Assignment, "label" | "scopeEntityIds" | "cadence" | "defaultOf"> }) {
   const name = useNames(limit.scopeEntityIds);
   return (
     <>
       <span className="chip">{cadenceWords(limit.cadence)}</span>
+      {limit.defaultOf && <ByDefault of={limit.defaultOf} />}
       {limit.label && <span className="chip ellipsis">{limit.label}</span>}
       {limit.scopeEntityIds.length > 0 && (
         <span className="chip ellipsis" title={limit.scopeEntityIds.join(", ")}>

@@ -2,11 +2,12 @@ import { useQuery } from "@tanstack/react-query";
 import { Pencil, Plus, Split, Trash2, Zap } from "lucide-react";
 import { useEffect, useState } from "react";
 import { formatExact, formatShort, isZero, nano } from "../api/amount";
-import { path } from "../api/client";
+import { isStatus, path } from "../api/client";
 import type { Amount } from "../api/json";
 import { count } from "../api/locale";
-import type { Allocation, Assignment, Capability, Effective, Page, Tree, TreeRow } from "../api/types";
+import type { Allocation, Assignment, Capability, Effective, One, Page, Tree, TreeRow } from "../api/types";
 import { longTime, perCadence, until } from "../lib/time";
+import { inTurns } from "../lib/turns";
 import { Amt, Button, Confirm, Empty, Notice, Reading, StatusBadge, UsageBar, When } from "../ui";
 import { useLeave } from "../ui/draft";
 import { useIsKept } from "../ui/kept";
@@ -53,6 +54,16 @@ async function read(s: Session, entityId: string): Promise<Found> {
     c ? s.api.get<Tree>(path`/customers/${s.customerId}/governance`, about) : null,
   ]);
   const rows = new Map(tree?.data.map(r => [r.assignmentId, r]));
+  // Those by default are in no list.
+  const given = await inTurns(tree?.data.filter(r => r.defaultOf) ?? [], async r => {
+    try {
+      return [(await s.api.get<One<Assignment>>(path`/customers/${s.customerId}/assignments/${r.assignmentId ?? ""}`)).data];
+    } catch (e) {
+      if (isStatus(e, 404)) return []; // not any more
+      throw e;
+    }
+  });
+  limits.push(...given.flat());
   return { limits: limits.map(limit => ({ limit, row: rows.get(limit.id) })), effective: bare?.data[0]?.effective ?? null };
 }
 
@@ -185,9 +196,11 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
             </Button>
           )}
           {shares}
-          <Button size="small" look="quiet" className="danger" icon={<Trash2 size={14} />} onClick={() => setAct("delete")}>
-            Delete
-          </Button>
+          {!limit.defaultOf && (
+            <Button size="small" look="quiet" className="danger" icon={<Trash2 size={14} />} onClick={() => setAct("delete")}>
+              Delete
+            </Button>
+          )}
         </div>
       )}
       {act === "boost" && <BoostForm limit={limit} row={row} onClose={() => setAct(null)} />}
@@ -215,7 +228,7 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
                 , of which <span className="num">{formatExact(row.currentUsage)}</span> is used
               </>
             )}
-            . Then nothing limits this here but the limits above it.
+            . Then nothing limits this here but a default, if there is one, and the limits above it.
           </p>
           <p>What it has counted, its holds and its boosts are dropped; undoing sets the limit again, from zero.</p>
         </Confirm>

@@ -5,6 +5,7 @@ import { count } from "../api/locale";
 import type { TreeRow } from "../api/types";
 import { cadenceWords, longTime, perCadence, until } from "../lib/time";
 import { Amt, StatusBadge, UsageBar } from "../ui";
+import { ByDefault } from "./Default";
 import { type Figures, figuresOf } from "./figures";
 import type { Standing, Status } from "./standing";
 import type { Line, TreeNode } from "./tree";
@@ -121,6 +122,7 @@ function Notes({ node, limit, scope }: { node: TreeNode; limit: TreeRow; scope: 
   return (
     <span className="row notes">
       {limit.cadence && <span className="chip period">{cadenceWords(limit.cadence)}</span>}
+      {limit.defaultOf && <ByDefault of={limit.defaultOf} />}
       {limit.label && <span className="chip ellipsis">{limit.label}</span>}
       {scope && (
         <span className="chip ellipsis" title={`Counts only usage on ${limit.scopeEntityIds.join(" and ")}`}>
