@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/store"
 )
 
 func (w *Write) PutEntityTypes(in []EntityTypeInput) ([]bursar.EntityType, error) {
@@ -80,7 +79,7 @@ func (w *Write) ArchiveEntityTypes(ids []string, archive bool) error {
 		now := w.Now.Milli()
 		if v.ArchivedAt, v.UpdatedAt = nil, now; archive {
 			v.ArchivedAt = &now
-			w.Unused, w.Places = append(w.Unused, store.Use{Kind: "entityType", ID: id}), append(w.Places, at)
+			w.unused("entityType", id, at)
 		} else {
 			w.checkAttribution("", &EntityTypeInput{ID: id, AttributionKeys: v.AttributionKeys}, &p)
 		}

@@ -81,7 +81,10 @@ func (w *Write) UpdateFeature(id string, in *FeaturePatch) (bursar.Feature, erro
 		if !w.noted[id] { // nobody knows who uses it
 			p.Add(functionPointer, bursar.CodeValidationFailed, ErrOtherFigures, id)
 		}
-		w.Unused, w.Places = append(w.Unused, store.Use{Kind: "feature", ID: id}), append(w.Places, functionPointer)
+		if figures(f.Meter) == "UNIQUE" {
+			w.unused("default", id, functionPointer)
+		}
+		w.unused("feature", id, functionPointer)
 	}
 	return w.putFeature(f, in.Metadata, &p)
 }
@@ -96,6 +99,7 @@ func figures(m *bursar.Meter) string {
 
 const (
 	functionPointer = "/meter/aggregation/function"
+	ErrHasDefaults  = "the feature %q has default limits, of customer %q among others, and of a UNIQUE there are none: delete them first"
 	ErrOtherFigures = "the feature %q has recorded usage: SUM and COUNT may take the place of one another, MAX and UNIQUE of nothing, for its figures would mean another thing; make another feature"
 )
 

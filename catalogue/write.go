@@ -28,6 +28,12 @@ func (w *Write) notify(typ string, data any) {
 	w.Out.Add(w.Catalogue, w.Now, w.Head.Seq, w.Commit, w.Trace, typ, "", data)
 }
 
+// unused has the change refused while any customer uses a thing, and names what of the
+// request is wrong then.
+func (w *Write) unused(kind, id, pointer string) {
+	w.Unused, w.Places = append(w.Unused, store.Use{Kind: kind, ID: id}), append(w.Places, pointer)
+}
+
 func (w *Write) Put(sort string, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {

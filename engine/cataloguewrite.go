@@ -141,6 +141,12 @@ func (e *Engine) tryCatalogue(ctx context.Context, c catalogue.Caller, change fu
 func (e *Engine) errInUse(ctx context.Context, w *catalogue.Write) error {
 	var p bursar.Problems
 	for i, u := range w.Unused {
+		if u.Kind == "default" {
+			if users, err := e.store.Users(ctx, u, 1); err == nil && len(users) > 0 {
+				return bursar.ErrorAt(w.Places[i], bursar.CodeValidationFailed, catalogue.ErrHasDefaults, u.ID, users[0])
+			}
+			continue
+		}
 		if u.Kind == "feature" {
 			return bursar.ErrorAt(w.Places[i], bursar.CodeValidationFailed, catalogue.ErrOtherFigures, u.ID)
 		}

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store"
@@ -220,7 +222,7 @@ func BenchmarkCheckByDefault(b *testing.B) {
 // gave it back.
 func TestRepairOfLimitsByDefault(t *testing.T) {
 	r := newRig(t, sqliteIn(t), engine.Options{})
-	r.crowd("acme", 4, 1000)
+	r.crowd("acme", 5, 1000)
 	r.putDefault("acme", 100)
 	spend := func(user string, n int64) {
 		t.Helper()
@@ -237,6 +239,7 @@ func TestRepairOfLimitsByDefault(t *testing.T) {
 	}
 	spend("u0", 1)
 	spend("u1", 1)
+	spend("u4", 1)
 	second := own("u2", 70)
 	right := r.now.Load()
 	r.advance(365 * 24 * time.Hour)
@@ -247,6 +250,11 @@ func TestRepairOfLimitsByDefault(t *testing.T) {
 	_, _, err := r.DeleteAssignment(t.Context(), tester, "acme", second)
 	r.must(err)
 	spend("u3", 2)
+	list, _, err := r.PutAssignments(t.Context(), tester, "acme", []bursar.AssignmentInput{{EntityID: "u4", Capability: tokens, Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitDay})}})
+	r.must(err)
+	spend("u4", 2)
+	_, _, err = r.DeleteAssignment(t.Context(), tester, "acme", list[0].ID)
+	r.must(err)
 	r.putDefault("acme", 90)
 	r.now.Store(right + int64(time.Minute))
 	r.close()
@@ -254,7 +262,7 @@ func TestRepairOfLimitsByDefault(t *testing.T) {
 	repair(t, r.store, bursar.Time(r.now.Load()), true)
 	sound(t, r.store)
 	r.open()
-	for user, want := range map[string]string{"u0": "3 of 90 by default", "u1": "3 of 60", "u2": "2 of 90 by default", "u3": "2 of 90 by default"} {
+	for user, want := range map[string]string{"u0": "3 of 90 by default", "u1": "3 of 60", "u2": "2 of 90 by default", "u3": "2 of 90 by default", "u4": "3 of 90 by default"} {
 		d, _, err := r.Check(t.Context(), ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: tokens, Dimensions: []bursar.Dimension{{Key: "user", Value: user}}}})
 		r.must(err)
 		n := d[0].Chains[0][0]
@@ -264,4 +272,106 @@ func TestRepairOfLimitsByDefault(t *testing.T) {
 	}
 	r.must(r.VerifyAll(t.Context()))
 	r.close()
+}
+
+// An own limit that takes a default's place in the item that moves its entity goes on as the
+// default of the place before stood, also in a repaired log.
+func TestRepairOfALimitThatMoves(t *testing.T) {
+	r := newRig(t, sqliteIn(t), engine.Options{})
+	r.furnish("acme")
+	_, _, err := r.PutEntities(t.Context(), tester, "acme", []bursar.EntityInput{{ID: "o2", EntityTypeID: "org"}, {ID: "o3", EntityTypeID: "org"},
+		{ID: "u1", EntityTypeID: "user", ParentID: bursar.Some("o")}, {ID: "u2", EntityTypeID: "user", ParentID: bursar.Some("o")}})
+	r.must(err)
+	for place, unit := range map[string]bursar.CadenceUnit{"o": bursar.UnitMonth, "o2": bursar.UnitDay} {
+		_, _, err := r.PutDefaults(t.Context(), tester, "acme", []bursar.DefaultInput{{EntityID: place, EntityTypeID: "user", Capability: tokens,
+			UsageLimit: bursar.Some(bursar.AmountFromInt(100)), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: unit})}})
+		r.must(err)
+	}
+	spend := func(user, key string) {
+		t.Helper()
+		_, _, err := r.Consume(t.Context(), tester, "acme", spendBy(user, user+key))
+		r.must(err)
+	}
+	spend("u1", "a")
+	spend("u2", "a")
+	right := r.now.Load()
+	r.advance(365 * 24 * time.Hour)
+	spend("u1", "b")
+	spend("u2", "b")
+	_, _, err = r.PutAssignments(t.Context(), tester, "acme", []bursar.AssignmentInput{{EntityID: "u1", Capability: tokens, ParentID: bursar.Some("o2")}})
+	r.must(err)
+	_, _, err = r.PutEntities(t.Context(), tester, "acme", []bursar.EntityInput{{ID: "u2", ParentID: bursar.Some("o3")}})
+	r.must(err)
+	_, _, err = r.PutAssignments(t.Context(), tester, "acme", []bursar.AssignmentInput{{EntityID: "u2", Capability: tokens, UsageLimit: bursar.Some(bursar.AmountFromInt(50)),
+		Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitMonth}), ParentID: bursar.Some("o")}})
+	r.must(err)
+	stands := func(user string) string {
+		t.Helper()
+		d, _, err := r.Check(t.Context(), ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: tokens, Dimensions: []bursar.Dimension{{Key: "user", Value: user}}}})
+		r.must(err)
+		n := d[0].Chains[0][0]
+		return fmt.Sprint(n.CurrentUsage, " of ", n.UsageLimit, mark(n.DefaultOf != nil, " by default"))
+	}
+	for user, want := range map[string]string{"u1": "1 of 100", "u2": "0 of 50"} {
+		if got := stands(user); got != want {
+			t.Errorf("%s has %s, want %s", user, got, want)
+		}
+	}
+	r.now.Store(right + int64(time.Minute))
+	r.close()
+
+	repair(t, r.store, bursar.Time(r.now.Load()), true)
+	sound(t, r.store)
+	r.open()
+	for user, want := range map[string]string{"u1": "2 of 100", "u2": "0 of 50"} {
+		if got := stands(user); got != want {
+			t.Errorf("once repaired, %s has %s, want %s", user, got, want)
+		}
+	}
+	r.must(r.VerifyAll(t.Context()))
+	r.close()
+}
+
+// A feature that has a default does not become a UNIQUE, of which there are none: else the own
+// limit that takes the default's place would count values twice. Once the default is gone it
+// does, and then takes none.
+func TestDefaultsAndUniques(t *testing.T) {
+	ctx := t.Context()
+	eachStore(t, func(t *testing.T, s store.Store) {
+		r := newRig(t, s, engine.Options{})
+		defer func() { r.close() }()
+		r.furnish("acme")
+		_, err := r.CreateFeature(ctx, tester, bursar.Feature{ID: "people", DisplayName: "People"})
+		r.must(err)
+		put := func(id string) (string, error) {
+			list, _, err := r.PutDefaults(ctx, tester, "acme", []bursar.DefaultInput{{EntityTypeID: "user", Capability: capability(id),
+				UsageLimit: bursar.Some(bursar.AmountFromInt(9)), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitMonth})}})
+			if err != nil {
+				return "", err
+			}
+			return list[0].ID, nil
+		}
+		change := func(function string) error {
+			_, err := r.UpdateFeature(ctx, tester, "people", catalogue.FeaturePatch{Meter: bursar.Some(bursar.Meter{EventName: "seen", Aggregation: bursar.Aggregation{Function: function, Field: "who"}})})
+			return err
+		}
+		id, err := put("people")
+		r.must(err)
+		for range 2 {
+			if err := change("UNIQUE"); codeOf(err) != bursar.CodeValidationFailed || !strings.Contains(err.Error(), `of customer "acme"`) {
+				t.Errorf("with a default, to UNIQUE: %v", err)
+			}
+			r.must(change("MAX"))
+			r.must(change("COUNT"))
+			r.must(r.Save(ctx, "acme"))
+			r.close()
+			r.open()
+		}
+		_, _, err = r.DeleteDefault(ctx, tester, "acme", id)
+		r.must(err)
+		r.must(change("UNIQUE"))
+		if _, err := put("people"); codeOf(err) != bursar.CodeValidationFailed {
+			t.Errorf("a default of a UNIQUE: %v", err)
+		}
+	})
 }

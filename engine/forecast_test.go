@@ -193,6 +193,41 @@ func TestForecastOfALimitForever(t *testing.T) {
 	r.want(r.foresee("o", "P100Y"), "none", "none", "none", "2026-03-02")
 }
 
+// A limit by default is foreseen as one of the entity's own, also where nothing was charged on it.
+func TestForecastOfALimitByDefault(t *testing.T) {
+	eachStore(t, func(t *testing.T, s store.Store) {
+		r := newPast(t, s)
+		r.start("2026-01-20T06:00:00Z")
+		month := bursar.Cadence{N: 1, Unit: bursar.UnitMonth}
+		_, _, err := r.PutDefaults(t.Context(), tester, "acme", []bursar.DefaultInput{{EntityTypeID: "team", Capability: capability("tokens"),
+			UsageLimit: bursar.Some(bursar.AmountFromInt(2400)), Cadence: bursar.Some(month)}})
+		r.must(err)
+		r.limit("o", "P1M", 9000)
+		r.until("2026-02-20T12:00:00Z", oneDay, everyDay(100))
+		f := r.foresee("t1", "P1M")
+		r.want(f, "2850", "2850", "2850", "2026-02-24T12:00:00Z")
+		if f.Limit.DefaultOf == nil {
+			t.Errorf("t1 has a limit of its own: %+v", f.Limit)
+		}
+		if f := r.foresee("t2", "P1M"); f.Refused != ledger.RefusedShortHistory || f.Limit.DefaultOf == nil {
+			t.Errorf("t2, which used nothing: %+v", f)
+		}
+		q := ledger.TreeQuery{Capabilities: []bursar.Capability{capability("tokens")}, Limit: 10}
+		token := &bursar.AccessToken{CustomerID: "acme", RootEntityID: "t1"}
+		for who, want := range map[*bursar.AccessToken]string{nil: " t1 o t2", token: " t1"} {
+			rows, _, err := r.Forecasts(t.Context(), ledger.ReadOptions{Token: who}, "acme", q)
+			r.must(err)
+			got := ""
+			for i := range rows {
+				got += " " + rows[i].EntityID
+			}
+			if got != want {
+				t.Errorf("the fastest are%s, not%s", got, want)
+			}
+		}
+	})
+}
+
 // What is not known is not guessed.
 func TestForecastRefuses(t *testing.T) {
 	r := newPast(t, mem.New())

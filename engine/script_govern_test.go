@@ -133,6 +133,8 @@ func (w *world) limitOptions(it *item, in *bursar.AssignmentInput) {
 		switch k {
 		case "label":
 			in.Label = v
+		case "count":
+			in.CountFrom = v
 		case "scope":
 			in.ScopeEntityIDs = strings.Split(v, ",")
 		case "parent":

@@ -187,3 +187,31 @@ func TestWatchThroughEviction(t *testing.T) {
 	w.Close()
 	r.close()
 }
+
+// A watch reads again where a limit of an entity's own takes the place of one by default: that
+// was shown, whether anything was charged on it or not.
+func TestWatchOfATakenDefault(t *testing.T) {
+	ctx := context.Background()
+	for _, charged := range []bool{false, true} {
+		r := newRig(t, mem.New(), engine.Options{})
+		r.crowd("c", 2, 1000)
+		if charged {
+			_, _, err := r.Consume(ctx, tester, "c", spendBy("u1", "k"))
+			r.must(err)
+		}
+		w, _, err := r.Watch(ctx, ledger.ReadOptions{}, "c", ledger.TreeQuery{Capabilities: []bursar.Capability{tokens}}, "")
+		r.must(err)
+		year := bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitYear})
+		for label, want := range map[string]bool{"beside": false, "": true} {
+			_, _, err := r.PutAssignments(ctx, tester, "c", []bursar.AssignmentInput{{EntityID: "u1", Capability: tokens, Label: label, UsageLimit: bursar.Some(bursar.AmountFromInt(9)), Cadence: year}})
+			r.must(err)
+			got, err := w.Poll(ctx)
+			r.must(err)
+			if len(got) != 1 || got[0].Resync != want {
+				t.Errorf("label %q, charged before: %v: %+v", label, charged, got)
+			}
+		}
+		w.Close()
+		r.close()
+	}
+}

@@ -93,9 +93,14 @@ func newTokenWorld(t testing.TB) *tokenWorld {
 		w.admin("POST", base+"/reservations", `{"featureId":"calls","amount":2,"dimensions":`+tokenDims+`,"idempotencyKey":"1"}`)
 		w.admin("POST", base+"/reservations", `{"featureId":"calls","amount":44440000,"dimensions":{"userId":"bobuser"},"idempotencyKey":"2"}`)
 	}
+	var given struct {
+		Data []defaultOut `json:"data"`
+	}
+	mustUnmarshal(t, w.admin("PUT", "/api/v1/customers/acme/default-limits", `{"defaults":[{"featureId":"calls","cadence":"P1M","entityId":"orgroot","entityTypeId":"user","usageLimit":74,"label":"given"}]}`), &given)
 	for _, query := range []string{"dimensions[userId]=bobuser", "dimensions[userId]=annuser", "dimensions=" + url.QueryEscape(tokenDims)} {
 		w.admin("GET", "/api/v1/customers/acme/entitlements/check?featureId=calls&requestedUsage=99999&"+query, "")
 	}
+	w.admin("DELETE", "/api/v1/customers/acme/default-limits/"+given.Data[0].ID, "") // the denials go on to say what denied
 	w.defaults["missing"], w.defaults["annuserbobuser"] = "01a09f70-97fa-7000-8000-0014000378dd", "01a09f70-97fa-7000-8000-0014000378dd"
 	w.limits["missing"], w.boosts["missing"] = "01a09f70-97fa-7000-8000-0014000378db", "01a09f70-97fa-7000-8000-0014000378dc"
 	w.makeTokens()

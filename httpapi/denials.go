@@ -57,6 +57,10 @@ func viewDenial(d *denial, s *ledger.Sight) (out denialOut, ok bool) {
 		}
 		if binding != nil && (binding.Source != bursar.BindingEntity || !s.Limit(binding.Node.EntityID, binding.Node.ScopeEntityIDs)) {
 			reason, binding = boundBy(firstRefusing(chains), reason)
+		} else if binding != nil {
+			b := *binding
+			b.Node.DefaultOf = seenDefault(b.Node.DefaultOf, s)
+			binding = &b
 		}
 	}
 	out = denialOut{ID: d.id, Timestamp: d.at, Kind: d.kind, Requested: d.requested, Dimensions: dims, Reason: reason,
@@ -69,11 +73,24 @@ func viewDenial(d *denial, s *ledger.Sight) (out denialOut, ok bool) {
 func seenOf(chains [][]bursar.Node, s *ledger.Sight) (seen [][]bursar.Node) {
 	for _, chain := range chains {
 		chain = slices.DeleteFunc(slices.Clone(chain), func(n bursar.Node) bool { return !s.Limit(n.EntityID, n.ScopeEntityIDs) })
+		for i := range chain {
+			chain[i].DefaultOf = seenDefault(chain[i].DefaultOf, s)
+		}
 		if len(chain) > 0 {
 			seen = append(seen, chain)
 		}
 	}
 	return seen
+}
+
+// seenDefault is x, without the entity where s does not see it. x itself is not changed.
+func seenDefault(x *bursar.DefaultSource, s *ledger.Sight) *bursar.DefaultSource {
+	if x == nil || x.EntityID == "" || s.Entity(x.EntityID) {
+		return x
+	}
+	shown := *x
+	shown.EntityID = ""
+	return &shown
 }
 
 // firstRefusing is the first limit that does not let through; nil when all do.

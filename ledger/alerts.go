@@ -127,12 +127,12 @@ func (d *Decider) checkLow(cap uint32, fell bool) {
 
 // carryFired is what a limit that is given another schedule knows of alerts. A limit of an
 // entity's own in the place of a default has sent none.
-func (v *View) carryFired(r *record.LimitPut) {
-	switch old := v.Def(r.Row); {
+func (v *View) carryFired(row uint32, to bursar.Time) {
+	switch old := v.Def(row); {
 	case !old.ByDefault:
-		v.moveFired(r.Row, v.Current(r.Row, old).Start, r.Window.Start)
-	case v.firedOf(r.Row) != nil:
-		put(v, &v.frd, r.Row, &record.Fired{Start: r.Window.Start})
+		v.moveFired(row, v.Current(row, old).Start, to)
+	case v.firedOf(row) != nil:
+		put(v, &v.frd, row, &record.Fired{Start: to})
 	}
 }
 

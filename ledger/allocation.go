@@ -105,17 +105,61 @@ func (d *Decider) touch(ent uint32) {
 	d.touched[ent] = true
 }
 
+// touchBelow notes that a write changed an entity, or with 0 the customer, and what is
+// limited by default below it.
+func (d *Decider) touchBelow(node uint32) {
+	if node != 0 {
+		d.touch(node)
+	}
+	if d.noDefaults() {
+		return
+	}
+	if d.below == nil {
+		d.below = map[uint32]bool{}
+	}
+	d.below[node] = true
+}
+
+// strictBelow is touched and the entities of the strict limits below: what is limited by
+// default further down may be part of what they share out.
+func (d *Decider) strictBelow(touched, below map[uint32]bool) map[uint32]bool {
+	look := func(def *record.Limit) {
+		if d.Visits++; def == nil || !def.Strict || touched[def.Ent] {
+			return
+		}
+		for e := def.Ent; !below[e]; e = d.Ent(e).Parent {
+			if e == 0 {
+				return
+			}
+		}
+		d.touch(def.Ent)
+	}
+	if len(below) == 0 {
+		return touched
+	}
+	d.touched = touched
+	for row := range d.strict {
+		look(d.rawDef(row))
+	}
+	for _, def := range d.defs {
+		look(def)
+	}
+	touched, d.touched = d.touched, nil
+	return touched
+}
+
 // checkAllocations refuses a write that broke a strict limit on the path of an entity
 // that it touched. pointer names the request's item for a row's capability and label.
 func (d *Decider) checkAllocations(pointer func(cap uint32, label string) string) error {
-	touched := d.touched
-	d.touched = nil
+	touched, below := d.touched, d.below
+	d.touched, d.below = nil, nil
 	if err := d.confined(); err != nil { // before it is told what is above
 		return err
 	}
 	if d.strictRows() == 0 {
 		return nil
 	}
+	touched = d.strictBelow(touched, below)
 	checked := map[uint32]bool{}
 	for _, start := range record.SortedOrds(touched) {
 		for ent := start; ent != 0; ent = d.Ent(ent).Parent {
@@ -203,9 +247,9 @@ func (v *View) strictOn(def *record.Limit) (n int) {
 
 // strictRows counts the strict limits of the state and the batch.
 func (v *View) strictRows() int {
-	n := v.strict
+	n := len(v.strict)
 	for row, def := range v.defs {
-		if int(row) < len(v.Rows) && v.Rows[row] != nil && v.Rows[row].Strict {
+		if _, was := v.strict[row]; was {
 			n--
 		}
 		if def != nil && def.Strict {

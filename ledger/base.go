@@ -79,6 +79,12 @@ func (s *State) AllUses() (uses []store.Use) {
 			uses = append(uses, store.Use{Kind: "feature", ID: cap.ID})
 		}
 	}
+	defaults := s.defaults.count()
+	for i, cap := range s.Caps.List {
+		if cap.Kind == bursar.KindFeature && defaults[uint32(i+1)] > 0 {
+			uses = append(uses, store.Use{Kind: "default", ID: cap.ID})
+		}
+	}
 	for _, g := range s.Grants[1:] {
 		uses = append(uses, store.Use{Kind: "grant", ID: g.ID})
 	}

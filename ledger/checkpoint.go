@@ -356,7 +356,7 @@ func (s *State) Restored() {
 			}
 			s.link(uint32(row), def)
 			s.countNamed(def, 1)
-			s.countOwn(def, 1)
+			s.countOwn(uint32(row), def, 1)
 		}
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(s.Holds), record.CompareID) {

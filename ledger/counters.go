@@ -15,16 +15,47 @@ func (v *View) applyRow(r *record.LimitPut) error {
 		v.newRow(r.Row, r.ID, &def)
 	case r.Row > 0 && int(r.Row) < v.NextRowOrd() && v.Def(r.Row) != nil:
 		if r.Carry {
-			c := v.Counter(r.Row, v.Def(r.Row))
-			v.carryFired(r)
-			c.Window, c.Used, c.Prev = r.Window, r.Used, bursar.Amount{}
-			put(v, &v.ctrs, r.Row, &c)
+			v.carry(r.Row, r.Window, r.Used)
 		}
 	default:
 		return fmt.Errorf("%w: assignment number %d", record.ErrRecord, r.Row)
 	}
 	put(v, &v.defs, r.Row, &def)
 	return nil
+}
+
+// carry lets a row that is given another schedule, or another limit, begin with what it had used.
+func (v *View) carry(row uint32, w record.Window, used bursar.Amount) {
+	c := v.Counter(row, v.Def(row))
+	v.carryFired(row, w.Start)
+	c.Window, c.Used, c.Prev = w, used, bursar.Amount{}
+	put(v, &v.ctrs, row, &c)
+}
+
+// emitRow writes the limit of a row, 0 = a new one, and gives its number. What was used goes on,
+// with another schedule or in the place of a default: the record says it as of where it is in
+// the log, as whoever mends the log finds it again.
+func (d *Decider) emitRow(row uint32, def record.Limit) uint32 {
+	r := &record.LimitPut{Row: row, Def: def}
+	if row == 0 {
+		r.Row, r.ID = uint32(d.NextRowOrd()), d.NextID()
+	} else {
+		r.ID = d.madeID(row)
+		old := d.Def(row)
+		if r.Carry = old.ByDefault && !d.untouched(row) || !old.ByDefault && old.Sched.Rule != def.Sched.Rule; r.Carry {
+			r.Used, r.Window = d.carried(row, old), def.Sched.FirstWindow(d.Now)
+		}
+	}
+	d.Emit(r)
+	return r.Row
+}
+
+// carried is what a row has used when it is given another definition in the place of old.
+func (v *View) carried(row uint32, old *record.Limit) bursar.Amount {
+	if old.Idle() {
+		return bursar.Amount{}
+	}
+	return v.Current(row, old).Used
 }
 
 func (v *View) newRow(row uint32, id [16]byte, def *record.Limit) {
@@ -142,18 +173,22 @@ func (s *State) setRow(row uint32, id [16]byte, def *record.Limit) {
 		s.counters[row] = nil
 		s.untrackRow(row, old.Cap)
 	}
-	s.countOwn(old, -1)
-	s.countOwn(def, 1)
+	s.countOwn(row, old, -1)
+	s.countOwn(row, def, 1)
 	s.ranks.set(row, def, s.counters[row])
 }
 
 // countOwn notes that an own limit came (1) or went (-1).
-func (s *State) countOwn(def *record.Limit, n int) {
+func (s *State) countOwn(row uint32, def *record.Limit, n int) {
 	if def == nil || def.ByDefault {
 		return
 	}
-	if s.liveCaps[def.Cap] += n; def.Strict {
-		s.strict += n
+	s.liveCaps[def.Cap] += n
+	switch {
+	case def.Strict && n > 0:
+		s.strict[row] = struct{}{}
+	case def.Strict:
+		delete(s.strict, row)
 	}
 }
 

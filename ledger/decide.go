@@ -47,11 +47,18 @@ func (v *View) uses() (begin, end []store.Use) {
 		}
 	}
 	if v.newDefaults != nil {
-		for _, x := range v.State.defaults.list {
-			caps[x.Terms.Cap]--
+		was, is := v.State.defaults.count(), v.newDefaults.count()
+		for c, n := range was {
+			caps[c] -= n
+			if is[c] == 0 {
+				end = v.noteDefault(end, c)
+			}
 		}
-		for _, x := range v.newDefaults.list {
-			caps[x.Terms.Cap]++
+		for c, n := range is {
+			caps[c] += n
+			if was[c] == 0 {
+				begin = v.noteDefault(begin, c)
+			}
 		}
 	}
 	for ord, g := range v.grts { // a grant that has not ended uses its currency, too
@@ -90,6 +97,14 @@ func (v *View) uses() (begin, end []store.Use) {
 	return begin, end
 }
 
+// noteDefault adds to uses that a capability has defaults, if it is a feature.
+func (v *View) noteDefault(uses []store.Use, cap uint32) []store.Use {
+	if c := v.Capability(cap); c.Kind == bursar.KindFeature {
+		uses = append(uses, store.Use{Kind: "default", ID: c.ID})
+	}
+	return uses
+}
+
 // Decider decides the requests of one customer's batch, one after the other: each sees
 // what those before it did. It is pure: no I/O, no clock.
 type Decider struct {
@@ -102,6 +117,7 @@ type Decider struct {
 	out       catalogue.Outgoing
 	Trace     string                // id of the request that is being decided
 	touched   map[uint32]bool       // entities whose place or limits the request changed
+	below     map[uint32]bool       // those below which it may have changed limits by default; 0 = all
 	ours      *int                  // of a token's request: its first record
 	Rehearsal bool                  // the decision is for reading: nobody is told of it
 	reached   []bursar.AlertReached // by what is being decided
@@ -177,7 +193,7 @@ func (d *Decider) Attempt(o Op) (reply any, err error) {
 	}
 	if err != nil {
 		d.rollback()
-		d.Recs, d.Records, d.out, d.touched = d.Recs[:from], recs, out, nil
+		d.Recs, d.Records, d.out, d.touched, d.below = d.Recs[:from], recs, out, nil, nil
 		return nil, err
 	}
 	d.View.keep()

@@ -186,37 +186,6 @@ func (d *Decider) roomForDefault(x *record.Default, in *bursar.DefaultInput, at 
 	}
 }
 
-// touchBelow notes that a write changed an entity, or with 0 the customer, and what is
-// limited by default below it.
-func (d *Decider) touchBelow(node uint32) {
-	leaf := node != 0
-	if leaf {
-		d.touch(node)
-		d.EachChild(node, func(uint32) { leaf = false })
-	}
-	if leaf || d.noDefaults() || d.strictRows() == 0 {
-		return
-	}
-	for _, rows := range []map[uint32]*record.Limit{d.strictOwners(), d.defs} {
-		for _, def := range rows {
-			if def != nil && def.Strict && (node == 0 || d.within(def.Ent, node)) {
-				d.touch(def.Ent)
-			}
-		}
-	}
-}
-
-// strictOwners are the strict limits of the state, by row.
-func (s *State) strictOwners() map[uint32]*record.Limit {
-	out := map[uint32]*record.Limit{}
-	for row, def := range s.Rows {
-		if def != nil && def.Strict {
-			out[uint32(row)] = def
-		}
-	}
-	return out
-}
-
 // DeleteDefault takes a default limit away.
 type DeleteDefault struct {
 	Caller catalogue.Caller

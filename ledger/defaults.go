@@ -27,11 +27,11 @@ type defaultSet struct {
 	of   map[uint32][]defaultsOf // by entity type
 }
 
-// defaultsOf are the defaults of one type, capability and label, by id.
+// defaultsOf are the defaults of one type, capability and label.
 type defaultsOf struct {
 	cap   uint32
 	label string
-	list  []*record.Default
+	at    map[uint32][]*record.Default // by entity, 0 = the customer; those that go first come first
 }
 
 func newDefaultSet(list []*record.Default) *defaultSet {
@@ -40,12 +40,28 @@ func newDefaultSet(list []*record.Default) *defaultSet {
 		of := s.of[x.Typ]
 		i := slices.IndexFunc(of, func(o defaultsOf) bool { return o.cap == x.Terms.Cap && o.label == x.Terms.Label })
 		if i < 0 {
-			i, of = len(of), append(of, defaultsOf{cap: x.Terms.Cap, label: x.Terms.Label})
+			i, of = len(of), append(of, defaultsOf{cap: x.Terms.Cap, label: x.Terms.Label, at: map[uint32][]*record.Default{}})
 		}
-		of[i].list = append(of[i].list, x)
+		of[i].at[x.Node] = append(of[i].at[x.Node], x)
 		s.of[x.Typ] = of
 	}
+	for _, of := range s.of {
+		for _, o := range of {
+			for _, at := range o.at {
+				slices.SortStableFunc(at, func(x, y *record.Default) int { return len(y.When) - len(x.When) })
+			}
+		}
+	}
 	return s
+}
+
+// count is how many there are of each capability.
+func (s *defaultSet) count() map[uint32]int {
+	n := map[uint32]int{}
+	for _, x := range s.list {
+		n[x.Terms.Cap]++
+	}
+	return n
 }
 
 // with is s with x, in the place of the one that has its id.
@@ -81,50 +97,49 @@ func (v *View) setDefaults(s *defaultSet) {
 
 // goBy tells whether the defaults of a type go by metadata.
 func (s *defaultSet) goBy(typ uint32) bool {
-	return slices.ContainsFunc(s.of[typ], func(o defaultsOf) bool {
-		return slices.ContainsFunc(o.list, func(x *record.Default) bool { return len(x.When) > 0 })
-	})
+	for _, o := range s.of[typ] {
+		for _, at := range o.at {
+			if len(at[0].When) > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (v *View) noDefaults() bool { return len(v.defaultSet().list) == 0 }
 
-// nearestDefault is the one of list that limits an entity: that of the closest entity above it, else
+// nearestDefault is the one of o that limits an entity: that of the closest entity above it, else
 // the customer's. In one place the one with more conditions on metadata comes first, and of
 // equally many the older one. An archived entity's defaults do not count. nil = none does.
-func (v *View) nearestDefault(ent uint32, list []*record.Default) (best *record.Default) {
-	e, far := v.Ent(ent), 0
-	for _, x := range list {
-		if !x.Applies(e) {
-			continue
-		}
-		n := v.levelsTo(ent, x.Node)
-		if n != 0 && (best == nil || n < far || n == far && len(x.When) > len(best.When)) {
-			best, far = x, n
-		}
+func (v *View) nearestDefault(ent uint32, o *defaultsOf) *record.Default {
+	e := v.Ent(ent)
+	up := e.Parent
+	if _, all := o.at[0]; all && len(o.at) == 1 {
+		up = 0
 	}
-	return best
-}
-
-// levelsTo is how far above an entity a default's place is; 0 = not above it.
-func (v *View) levelsTo(ent, node uint32) (n int) {
-	if node != 0 && v.Ent(node).Archived != 0 {
-		return 0
-	}
-	for up := v.Ent(ent).Parent; ; up = v.Ent(up).Parent {
-		if n++; up == node {
-			return n
+	for ; ; up = v.Ent(up).Parent {
+		if at := o.at[up]; len(at) > 0 && (up == 0 || v.Ent(up).Archived == 0) {
+			for i, x := range at {
+				if x.Applies(e) {
+					v.Visits += i
+					return x
+				}
+			}
+			v.Visits += len(at)
 		}
 		if up == 0 {
-			return 0
+			return nil
 		}
 	}
 }
 
-// defaultsFor are the defaults that could be an entity's of a capability and label.
-func (v *View) defaultsFor(ent, cap uint32, label string) []*record.Default {
-	for _, o := range v.defaultSet().of[v.Ent(ent).Typ] {
-		if o.cap == cap && o.label == label {
-			return o.list
+// defaultOf is the default that is an entity's of a capability and label; nil = none is.
+func (v *View) defaultOf(ent, cap uint32, label string) *record.Default {
+	of := v.defaultSet().of[v.Ent(ent).Typ]
+	for i := range of {
+		if of[i].cap == cap && of[i].label == label {
+			return v.nearestDefault(ent, &of[i])
 		}
 	}
 	return nil
@@ -134,7 +149,7 @@ var idleSchedule, _ = record.NewSchedule("P1D", "UTC", false, 0)
 
 // byDefault is the definition of a row that is limited by default.
 func (v *View) byDefault(ent, cap uint32, label string) *record.Limit {
-	return limitBy(v.nearestDefault(ent, v.defaultsFor(ent, cap, label)), ent, cap, label)
+	return limitBy(v.defaultOf(ent, cap, label), ent, cap, label)
 }
 
 func limitBy(x *record.Default, ent, cap uint32, label string) *record.Limit {
@@ -211,12 +226,14 @@ func (v *View) eachUnmade(ent, cap uint32, f func(row uint32, def *record.Limit)
 	if len(set.list) == 0 || ent == 0 {
 		return
 	}
-	for _, o := range set.of[v.Ent(ent).Typ] {
+	of := set.of[v.Ent(ent).Typ]
+	for i := range of {
+		o := &of[i]
 		if cap != 0 && o.cap != cap || v.rowOf(ent, o.cap, o.label) != 0 {
 			continue
 		}
 		v.Visits++
-		if x := v.nearestDefault(ent, o.list); x != nil {
+		if x := v.nearestDefault(ent, o); x != nil {
 			f(v.unmadeNumber(unmadeRow{ent, o.cap, o.label}), limitBy(x, ent, o.cap, o.label))
 		}
 	}
@@ -228,9 +245,44 @@ func (d *Decider) makeRow(row uint32) uint32 {
 		return row
 	}
 	k := d.unmade.at(row)
+	d.dropIdle(k.ent, k.cap)
 	made := uint32(d.NextRowOrd())
 	d.Emit(&record.LimitDefaulted{Row: made, ID: d.NextID(), Ent: k.ent, Cap: k.cap, Label: k.label})
 	return made
+}
+
+// giveBack lets a default take the place of a row's own limit. What that had used goes on, as
+// where a limit is given another schedule.
+func (d *Decider) giveBack(row uint32, own, given *record.Limit) {
+	d.dropIdle(own.Ent, own.Cap)
+	r := &record.LimitDefaulted{Row: row, ID: d.madeID(row), Ent: own.Ent, Cap: own.Cap, Label: own.Label}
+	if r.Carry = own.Sched.Rule != given.Sched.Rule; r.Carry {
+		r.Used, r.Window = d.carried(row, own), given.Sched.FirstWindow(d.Now)
+	}
+	d.Emit(r)
+	d.alertOn(row)
+}
+
+// dropIdle deletes the rows of an entity and capability that no default limits any more, once
+// they are many: else those of labels that were once would be looked through for ever. One
+// that holds something stays.
+func (d *Decider) dropIdle(ent, cap uint32) {
+	var idle []uint32
+	d.eachAt(place{ent: ent}, func(row uint32) bool {
+		if def := d.rawDef(row); def != nil && def.ByDefault && def.Cap == cap {
+			if def = d.Def(row); def.Idle() && d.Counter(row, def).Held.IsZero() {
+				idle = append(idle, row)
+			}
+		}
+		return true
+	})
+	if len(idle) < bursar.MaxPlainLimits {
+		return
+	}
+	slices.Sort(idle)
+	for _, row := range idle {
+		d.Emit(&record.LimitDeleted{Row: row})
+	}
 }
 
 func (d *Decider) makeRows(rows []uint32) []uint32 {
@@ -271,6 +323,8 @@ func (v *View) applyDefaulted(r *record.LimitDefaulted) error {
 		v.newRow(r.Row, r.ID, def)
 	case r.Row == 0 || int(r.Row) > v.NextRowOrd() || v.rawDef(r.Row) == nil:
 		return fmt.Errorf("%w: assignment number %d", record.ErrRecord, r.Row)
+	case r.Carry:
+		v.carry(r.Row, r.Window, r.Used)
 	}
 	put(v, &v.defs, r.Row, def)
 	return nil

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/bursarhq/bursar"
@@ -265,9 +266,7 @@ func (d *Decider) writeEntity(caller *catalogue.Caller, ord uint32, e record.Ent
 		action = "entity.created"
 	}
 	e.Updated = d.Now.Milli()
-	// Only a place in the tree, or whether it is live, has to do with what is shared out; and,
-	// where there are defaults, all that they go by.
-	moved := !d.noDefaults() || int(ord) < d.entCount && (d.Ent(ord).Parent != e.Parent || d.Ent(ord).Archived != e.Archived)
+	moved := d.changesShares(ord, &e)
 	d.Emit(&record.EntityPut{Ord: ord, Ent: e})
 	out := d.EntityOut(ord)
 	if moved {
@@ -276,6 +275,24 @@ func (d *Decider) writeEntity(caller *catalogue.Caller, ord uint32, e record.Ent
 	d.audit(caller, action, "entity", e.ID, e.ID, before, out)
 	d.notify(action, catalogue.EntityData{CustomerID: d.Cust().ID, Entity: out})
 	return &out
+}
+
+// changesShares tells whether an entity, new or as it would be, has to do with what strict
+// limits share out: by its place and whether it is live and, where there are defaults of its
+// type, by what they go by.
+func (d *Decider) changesShares(ord uint32, e *record.Entity) bool {
+	set := d.defaultSet()
+	if int(ord) == d.entCount {
+		return len(set.of[e.Typ]) > 0
+	}
+	old := d.Ent(ord)
+	if old.Parent != e.Parent || old.Archived != e.Archived {
+		return true
+	}
+	if old.Typ != e.Typ {
+		return len(set.of[old.Typ])+len(set.of[e.Typ]) > 0
+	}
+	return set.goBy(e.Typ) && !maps.Equal(old.Meta, e.Meta)
 }
 
 // checkParent tells which entity ord (0 = a new one) would get as its parent.

@@ -82,11 +82,15 @@ func (f *Feed) note(v *View) {
 	for row, def := range v.defs {
 		t := touch{Ord: row}
 		if int(row) < len(s.Rows) && s.Rows[row] != nil {
-			if was := s.Rows[row]; def == nil {
+			if was := s.Rows[row]; def == nil && was.ByDefault {
+				continue // an idle one: nobody was shown it
+			} else if def == nil {
 				t.Was = was
 			} else if was.ByDefault != def.ByDefault { // and has another id
 				t.Kind = TouchMany
 			}
+		} else if def != nil && s.gives(v.Now, def) {
+			t.Kind = TouchMany
 		}
 		f.add(t)
 	}
@@ -96,6 +100,14 @@ func (f *Feed) note(v *View) {
 	for ord := range v.bsts {
 		f.add(touch{Ord: ord})
 	}
+}
+
+// gives tells whether a new limit of an entity's own takes the place of one that it had by default.
+func (s *State) gives(now bursar.Time, def *record.Limit) bool {
+	if def.ByDefault || def.Ent == 0 || len(def.Scope) > 0 || int(def.Ent) >= len(s.Entities) || len(s.defaults.list) == 0 {
+		return false
+	}
+	return NewView(s, now).defaultOf(def.Ent, def.Cap, def.Label) != nil
 }
 
 // Has tells whether the ring still knows all from a position on.

@@ -188,21 +188,29 @@ func (d *Decider) putAssignment(caller *catalogue.Caller, in *bursar.AssignmentI
 	if !own {
 		ok = d.checkCountFrom(&def, in, at, p) && ok
 	}
-	if in.ParentID.Set && t.Ent != 0 {
-		parent, err := d.checkParent(t.Ent, in.ParentID)
-		if err != nil {
+	parent, moves := uint32(0), in.ParentID.Set && t.Ent != 0
+	if moves {
+		var err *bursar.Error
+		if parent, err = d.checkParent(t.Ent, in.ParentID); err != nil {
 			p.Add(at+"/parentId", err.Code, "%s", err.Message)
 			ok = false
-		} else if e := *d.Ent(t.Ent); ok && e.Parent != parent {
-			old := d.EntityOut(t.Ent)
-			e.Parent = parent
-			d.writeEntity(caller, t.Ent, e, old)
 		}
 	}
 	if !ok {
 		return 0, false, false
 	}
-	return d.writeRow(caller, row, def, given, in.Capability, before), !own, given != nil
+	def.Cap, def.Updated = d.CapFor(in.Capability), d.Now.Milli()
+	row = d.emitRow(row, def) // ahead of the move: it may begin with what a default of the place before shows
+	if moves && d.Ent(t.Ent).Parent != parent {
+		e, old := *d.Ent(t.Ent), d.EntityOut(t.Ent)
+		e.Parent = parent
+		d.writeEntity(caller, t.Ent, e, old)
+	}
+	if own || in.CountFrom != countPeriod { // else where it begins is yet to be said
+		d.alertOn(row)
+	}
+	d.rowWritten(caller, row, before)
+	return row, !own, given != nil
 }
 
 // rowStillAt adds to p if a row is not at the revision that a write is based on. For one that
@@ -226,39 +234,16 @@ func (d *Decider) rowStillAt(row uint32, given *record.Limit, ifMatch, at string
 	return len(p.Fields()) == n
 }
 
-// writeRow writes the limit of a row, 0 = a new one. given is what it takes the place of; nil =
-// of no default.
-func (d *Decider) writeRow(caller *catalogue.Caller, row uint32, def record.Limit, given *record.Limit, c bursar.Capability, before any) uint32 {
-	def.Cap = d.CapFor(c)
-	def.Updated = d.Now.Milli()
-	r := &record.LimitPut{Row: row, Def: def}
+// rowWritten does what follows from a limit that was written; before is nil if it is new.
+func (d *Decider) rowWritten(caller *catalogue.Caller, row uint32, before any) {
 	action := "assignment.updated"
 	if before == nil {
 		action = "assignment.created"
 	}
-	if row == 0 {
-		r.Row, r.ID = uint32(d.NextRowOrd()), d.NextID()
-	} else {
-		r.ID = d.madeID(row)
-		switch old := d.rawDef(row); {
-		case !old.ByDefault && old.Sched.Rule != def.Sched.Rule:
-			r.Carry, r.Used = true, d.Current(row, old).Used
-		case given != nil && !d.untouched(row): // it had this before the request moved the entity
-			r.Carry, r.Used = true, d.Current(row, given).Used
-		case old.ByDefault:
-			r.Carry = !d.untouched(row)
-		}
-		if r.Carry {
-			r.Window = def.Sched.FirstWindow(d.Now)
-		}
-	}
-	d.Emit(r)
-	d.touch(def.Ent)
-	d.alertOn(r.Row)
-	out := d.assignmentOut(r.Row)
+	out := d.assignmentOut(row)
+	d.touch(d.Def(row).Ent)
 	d.audit(caller, action, "assignment", out.ID, out.EntityID, before, assignmentAudit(out))
 	d.notify("entity.entitlement."+strings.TrimPrefix(action, "assignment."), entitlementOf(d.Cust().ID, &out))
-	return r.Row
 }
 
 // entitlementOf is how messages show an assignment.
@@ -390,11 +375,10 @@ func (o *DeleteAssignment) Decide(d *Decider) (any, error) {
 			"the entity %q has this limit by default (%s): there is nothing of its own to delete. Change or delete the default, or put a limit of its own", out.EntityID, out.DefaultOf.DefaultID)
 	}
 	d.touch(def.Ent)
-	if d.byDefault(def.Ent, def.Cap, def.Label).Idle() || len(def.Scope) > 0 {
+	if given := d.byDefault(def.Ent, def.Cap, def.Label); given.Idle() || len(def.Scope) > 0 {
 		d.Emit(&record.LimitDeleted{Row: row})
 	} else {
-		d.Emit(&record.LimitDefaulted{Row: row, ID: d.madeID(row), Ent: def.Ent, Cap: def.Cap, Label: def.Label})
-		d.alertOn(row)
+		d.giveBack(row, def, given)
 	}
 	d.audit(&o.Caller, "assignment.deleted", "assignment", out.ID, out.EntityID, assignmentAudit(out), nil)
 	d.notify(bursar.EventEntitlementDeleted, entitlementOf(d.Cust().ID, &out))

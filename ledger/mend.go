@@ -112,7 +112,11 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		m.row(d, r)
 	case *record.DefaultPut:
 		r.Default.Terms.Created, r.Default.Terms.Updated = m.fixed(r.Default.Terms.Created), m.fixed(r.Default.Terms.Updated)
-	case *record.DefaultDeleted, *record.LimitDefaulted:
+	case *record.DefaultDeleted:
+	case *record.LimitDefaulted:
+		if old := d.Def(r.Row); r.Carry && old != nil {
+			r.Used, r.Window = d.carried(r.Row, old), d.byDefault(r.Ent, r.Cap, r.Label).Sched.FirstWindow(m.At)
+		}
 	case *record.LimitStarted:
 		if def := d.Def(r.Row); def != nil {
 			r.Window = d.Counter(r.Row, def).Window
@@ -157,10 +161,7 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 func (m *Mender) row(d *Decider, r *record.LimitPut) {
 	r.Def.Created, r.Def.Updated = m.fixed(r.Def.Created), m.fixed(r.Def.Updated)
 	if old := d.Def(r.Row); r.Carry && old != nil {
-		if r.Used = d.Current(r.Row, old).Used; old.Idle() {
-			r.Used = bursar.Amount{}
-		}
-		r.Window = r.Def.Sched.FirstWindow(m.At)
+		r.Used, r.Window = d.carried(r.Row, old), r.Def.Sched.FirstWindow(m.At)
 	}
 }
 

@@ -78,10 +78,14 @@ func (v *View) rowsOf(r *Resolved, ent, cap uint32, f func(row uint32, def *reco
 		return
 	}
 	visit := func(o uint32) bool {
-		if def := v.rawDef(o); def == nil || def.Cap != cap || !r.covers(def.Scope) {
+		def := v.rawDef(o)
+		if def == nil || def.Cap != cap || !r.covers(def.Scope) {
 			return true
 		}
-		if def := v.Def(o); !def.Idle() {
+		if def.ByDefault {
+			def = v.byDefault(ent, cap, def.Label)
+		}
+		if !def.Idle() {
 			f(o, def)
 		}
 		return true

@@ -76,8 +76,8 @@ func (d *Decider) startRow(row uint32, took bool, in *bursar.AssignmentInput, as
 	used := d.usedSince(SeriesKey{def.Ent, def.Cap, BucketOf(c.Start)}, asks)
 	if !used.IsZero() || !c.Used.IsZero() {
 		d.Emit(&record.LimitStarted{Row: row, Used: used, Window: c.Window})
-		d.alertOn(row)
 	}
+	d.alertOn(row)
 	return &bursar.Start{From: c.Start.Milli(), Usage: used}
 }
 

@@ -95,7 +95,7 @@ type State struct {
 	schedules map[record.Rule]*record.Schedule
 	liveTypes map[uint32]int        // live entities by type
 	liveCaps  map[uint32]int        // own limits and defaults by capability
-	strict    int                   // rows with a strict allocation
+	strict    map[uint32]struct{}   // rows with a strict allocation
 	named     map[record.Naming]int // limits with a scope, by each entity that they name
 
 	Feed *Feed // nil = nobody watches
@@ -161,7 +161,7 @@ func NewState() *State {
 		learned: map[uint32]*learned{},
 		Totals:  map[uint32]*Total{}, Levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{},
 		OpenHolds: newOrdered(record.CompareID), closedHolds: newOrdered(record.CompareID), endings: newEndings(),
-		schedules: map[record.Rule]*record.Schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{}, named: map[record.Naming]int{},
+		schedules: map[record.Rule]*record.Schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{}, strict: map[uint32]struct{}{}, named: map[record.Naming]int{},
 		money: newMoney(), series: map[Bucket]bursar.Amount{}, Dirty: NewDirty(),
 	}
 	s.entOrder = newOrdered(func(a, b uint32) int {

@@ -77,7 +77,11 @@ func (r random) moneyRecord(k Kind) Record {
 	case kindDefaultEnd:
 		return &DefaultDeleted{r.hash()}
 	case kindRowDefault:
-		return &LimitDefaulted{r.ord(), r.hash(), r.ord(), r.ord(), r.text()}
+		rec := &LimitDefaulted{Row: r.ord(), ID: r.hash(), Ent: r.ord(), Cap: r.ord(), Label: r.text(), Carry: r.bool()}
+		if rec.Carry {
+			rec.Used, rec.Window = r.amount(), r.window()
+		}
+		return rec
 	case kindRowStart:
 		return &LimitStarted{r.ord(), r.amount(), r.window()}
 	case kindCounted:

@@ -1,5 +1,7 @@
 package record
 
+import "github.com/bursarhq/bursar"
+
 // Default is a default limit: the limit of every entity of a type, or of every one of them
 // below a node, that has no limit of its own of the same capability and label.
 type Default struct {
@@ -58,6 +60,11 @@ type LimitDefaulted struct {
 	ID       [16]byte
 	Ent, Cap uint32
 	Label    string
+
+	// Carry tells that what the own limit had used counts in a window of the default's schedule.
+	Carry  bool
+	Used   bursar.Amount
+	Window Window
 }
 
 func (*LimitDefaulted) Kind() Kind { return kindRowDefault }
@@ -68,8 +75,17 @@ func (r *LimitDefaulted) encode(e *Encoder) {
 	e.Ord(r.Ent)
 	e.Ord(r.Cap)
 	e.String(r.Label)
+	e.Bool(r.Carry)
+	if r.Carry {
+		e.Amount(r.Used)
+		r.Window.encode(e)
+	}
 }
 
 func (r *LimitDefaulted) decode(d *Decoder) {
 	*r = LimitDefaulted{Row: d.ord(), ID: d.hash(), Ent: d.ord(), Cap: d.ord(), Label: d.string()}
+	if r.Carry = d.bool(); r.Carry {
+		r.Used = d.amount()
+		r.Window.decode(d)
+	}
 }

@@ -188,14 +188,18 @@ func (r *mRow) own(cal calendar, zone string, now bursar.Time) {
 	}
 }
 
-// giveBack puts a row whose own limit is gone back to its default, if there is one.
-func (c *mCust) giveBack(r *mRow) bool {
+// giveBack puts a row whose own limit is gone back to its default, if there is one. What the own
+// one had used goes on in the default's window.
+func (c *mCust) giveBack(r *mRow, now bursar.Time) bool {
 	if len(r.scope) > 0 {
 		return false
 	}
 	d := c.defaultOf(c.entities, c.entities[r.entity], r.cap, r.label)
 	if d == nil {
 		return false
+	}
+	if d.cal.cadence != r.cal.cadence || d.timezone != r.timezone || !sameTime(d.cal.anchor, r.cal.anchor) {
+		r.reschedule(d.cal, now)
 	}
 	r.given, r.ownID, r.id = true, r.id, c.givenID(r.key())
 	r.follow(d)

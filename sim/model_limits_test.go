@@ -401,7 +401,7 @@ func (m *model) deleteAssignment(customer, id string) (bursar.Assignment, *fail)
 	}
 	out, undo := c.assignment(r, now), c.keepRows()
 	c.rows = slices.DeleteFunc(slices.Clone(c.rows), func(x *mRow) bool { return x == r })
-	back := c.giveBack(r)
+	back := c.giveBack(r, now)
 	if f := c.allocations(c.entities, []string{r.entity}, nil); f != nil {
 		undo()
 		return bursar.Assignment{}, f

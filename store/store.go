@@ -78,7 +78,7 @@ func (c *Commit) Head() Head { return Head{Seq: c.After.Seq + 1, Hash: c.Hash, N
 // Use tells that a customer uses a thing of the catalogue, which therefore may not be
 // archived.
 type Use struct {
-	Kind string // "entityType", "currency", "feature" (it has figures), or "grant": then it only says whose it is
+	Kind string // "entityType", "currency", "feature" (it has figures), "default" (there is a default limit of the feature), or "grant": then it only says whose it is
 	ID   string
 }
 

@@ -230,7 +230,10 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
             )}
             . Then nothing limits this here but a default, if there is one, and the limits above it.
           </p>
-          <p>What it has counted, its holds and its boosts are dropped; undoing sets the limit again, from zero.</p>
+          <p>
+            What it has counted, its holds and its boosts go on in a default that takes its place. Without one they are dropped, and undoing
+            sets the limit again, from zero.
+          </p>
         </Confirm>
       )}
     </section>
