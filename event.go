@@ -15,7 +15,9 @@ type EventInput struct {
 	// reservation says.
 	Derived  []Dimension
 	Warnings []string
-	Unread   *UnreadUsage // nil = all of its usage was read
+	// Illegible tells that not all could be read of the usage object that says what was used.
+	Illegible bool
+	Unread    *UnreadUsage // nil = all of its usage was read
 }
 
 // UnreadUsage is usage that was not understood, or not all of it.

@@ -35,6 +35,7 @@ type Node struct {
 	// used + held + requested is above the limit, hard or soft.
 	Granted   bool
 	Exceeded  bool
+	Highest   bool           // what is used is the highest value, not a sum: a MAX
 	DefaultOf *DefaultSource // nil = the limit is the entity's own
 }
 
@@ -43,7 +44,7 @@ func (n *Node) Remaining() *Amount {
 	if n.UsageLimit == nil {
 		return nil
 	}
-	r := MaxAmount(Amount{}, n.UsageLimit.Sub(n.CurrentUsage).Sub(n.Reserved))
+	r := LeftOf(*n.UsageLimit, n.CurrentUsage, n.Reserved, n.Highest)
 	return &r
 }
 
@@ -53,6 +54,15 @@ func (n *Node) Refusal() Code {
 		return CodeBudgetExceeded
 	}
 	return CodeRequestedUsageExceeding
+}
+
+// LeftOf is what a limit still lets through, never below zero. Where what is used is the highest
+// value, any value up to the limit passes, unless a higher one came already.
+func LeftOf(limit, used, held Amount, highest bool) Amount {
+	if highest && !limit.Less(used.Add(held)) {
+		used = Amount{}
+	}
+	return MaxAmount(Amount{}, limit.Sub(used).Sub(held))
 }
 
 // BindingSource says which kind of limit decided.
@@ -181,6 +191,8 @@ type SpendInput struct {
 	Strict         bool         // what names no entity is denied
 	Percentile     int          // of output tokens that calls before had, which a reservation takes; 0 = it says so itself
 	MostSaid       bool         // the output tokens in Dimensions are the most that there can be
+	SaidInput      bool         // who reserves for an event said how many tokens of input there may be, be it none
+	SaidOutput     bool         // and of output
 	Warnings       []string     // of how the event's usage was read
 	Unread         *UnreadUsage // nil = all of it was
 }

@@ -10,6 +10,12 @@ const (
 	// WarnDidYouMean: an id that named no entity differs by case or by one character from one
 	// of its type. The thing is the dimension's key, an equals sign and the entity's id.
 	WarnDidYouMean = "DID_YOU_MEAN"
+	// WarnUnknownKey: a dimension's key is no attribution key and nothing reads it, and it is
+	// written nearly as an attribution key is. WarnDidYouMean then has that key behind the
+	// equals sign.
+	WarnUnknownKey = "DIMENSION_UNKNOWN"
+	// WarnNoEntity: no dimension names an entity, or was to, though the customer has entities.
+	WarnNoEntity = "NO_ENTITY_NAMED"
 	// WarnUngoverned: nothing limits this use of the feature or currency: neither a limit of
 	// an entity, nor a promotional entitlement, nor a pool; and the same is so of every
 	// currency that it costs.
@@ -17,6 +23,13 @@ const (
 	// WarnNoRate: the feature has a price, but not for these dimensions. What is recorded
 	// costs nothing.
 	WarnNoRate = "RATE_NOT_FOUND"
+	// WarnNoPrice: a kind of token or of other usage is counted and has no price, though other
+	// usage of the event has one. The thing is the kind and, behind an equals sign, the model
+	// where the event names one.
+	WarnNoPrice = "NO_PRICE"
+	// WarnNothingHeld: nobody said how many tokens of a kind there may be, so a reservation of
+	// an event holds none. The thing is the kind, an equals sign and the member to send.
+	WarnNothingHeld = "NOTHING_HELD"
 	// WarnUnmetered: no meter counts the event, or a kind of token in it.
 	WarnUnmetered = "UNMETERED"
 	// WarnUnread: a count in the usage object was not understood and is in no kind; without a
@@ -32,6 +45,15 @@ const (
 	// WarnCallCounted: the call was counted before, by an event that ended no reservation. So
 	// the reservation ended without usage of its own.
 	WarnCallCounted = "CALL_COUNTED_BEFORE"
+	// WarnCallDiffers: the call was counted before, as something else. That holds, and nothing
+	// was recorded now. The thing is the call's id.
+	WarnCallDiffers = "CALL_DIFFERS"
+	// WarnHoldKept: nothing of the usage that was to end a reservation could be read. What it holds
+	// is kept and booked when its time is over, unless a commit says until then what was used.
+	WarnHoldKept = "HOLD_KEPT"
+	// WarnNothingRecorded: the same of a reservation whose time was over and that held nothing any
+	// more. Nothing is recorded until a commit says what was used.
+	WarnNothingRecorded = "NOTHING_RECORDED"
 
 	// WarnUntold: of some usage it is not known which entities it was charged to.
 	WarnUntold = "USAGE_NOT_TOLD_APART"

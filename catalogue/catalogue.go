@@ -30,6 +30,9 @@ type Catalogue struct {
 	Prices      map[string][]PricedBy        // by feature; follows from cards
 	Meters      map[string][]*bursar.Feature // by event name; follows from features
 	Attribution map[string]string            // key → live entity type
+	like        likeKeys                     // follows from types
+	matched     map[string]bool              // keys that rates match on; follows from cards
+	read        map[string]bool              // keys that meters and rates read; follows from features and cards
 	Replies     map[[16]byte]KeptReply
 	Revoked     map[string]RevokedToken // access tokens, until they expire
 	noted       map[string]bool         // features whose use in customers has been noted since they were made
@@ -160,6 +163,17 @@ func (c *Catalogue) Moved(head store.Head, aside bool) {
 	}
 }
 
+// attribute notes the attribution keys of a type, and gives its id.
+func (c *Catalogue) attribute(t *bursar.EntityType) string {
+	maps.DeleteFunc(c.Attribution, func(_, typ string) bool { return typ == t.ID })
+	if t.ArchivedAt == nil {
+		for _, k := range t.AttributionKeys {
+			c.Attribution[k] = t.ID
+		}
+	}
+	return t.ID
+}
+
 // Apply is the one place where a record changes the catalogue.
 func (c *Catalogue) Apply(r record.Record) error {
 	rec, ok := r.(*record.Catalogue)
@@ -168,24 +182,20 @@ func (c *Catalogue) Apply(r record.Record) error {
 	}
 	switch rec.Sort {
 	case "entityType":
-		return set(c.TypeOf, rec.Body, func(t *bursar.EntityType) string {
-			maps.DeleteFunc(c.Attribution, func(_, typ string) bool { return typ == t.ID })
-			if t.ArchivedAt == nil {
-				for _, k := range t.AttributionKeys {
-					c.Attribution[k] = t.ID
-				}
-			}
-			return t.ID
-		})
+		err := set(c.TypeOf, rec.Body, c.attribute)
+		c.like = c.indexLike()
+		return err
 	case "feature":
 		err := set(c.FeatureOf, rec.Body, func(t *bursar.Feature) string { return t.ID })
 		c.Meters = indexMeters(c.FeatureOf)
+		c.read = c.readKeys()
 		return err
 	case "featureNoted":
 		return named(rec.Body, func(id string) { c.noted[id] = true })
 	case "rateCard":
 		return set(c.CardOf, rec.Body, func(t *bursar.RateCard) string {
 			c.Prices = indexCard(c.Prices, t)
+			c.matches(t.Versions...)
 			return t.ID
 		})
 	case "rateVersion":
@@ -193,6 +203,7 @@ func (c *Catalogue) Apply(r record.Record) error {
 		if err := json.Unmarshal(rec.Body, &v); err != nil {
 			return fmt.Errorf("%w: %v", record.ErrRecord, err)
 		}
+		c.matches(v.Version)
 		return c.applyCard(v.CardID, func(card *bursar.RateCard) { card.Versions = append(slices.Clone(card.Versions), v.Version) })
 	case "rateCardArchived":
 		var end CardEnd

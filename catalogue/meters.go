@@ -86,3 +86,9 @@ func indexMeters(features map[string]*bursar.Feature) map[string][]*bursar.Featu
 func Summing(m *bursar.Meter) bool {
 	return m.Aggregation.Function != "MAX" && m.Aggregation.Function != "UNIQUE"
 }
+
+// Highest tells whether what is used of a capability is the highest value of a MAX.
+func (c *Catalogue) Highest(x bursar.Capability) bool {
+	f := c.FeatureOf[x.ID]
+	return x.Kind == bursar.KindFeature && f != nil && f.Meter != nil && f.Meter.Aggregation.Function == "MAX"
+}

@@ -54,6 +54,18 @@ type EventReserve struct {
 	InputCharacters int64           `json:"inputCharacters,omitempty"` // 3 count as a token
 	TTLSeconds      int             `json:"ttlSeconds,omitempty"`      // 0 = 300
 	OnExpire        bursar.OnExpire `json:"onExpire,omitempty"`
+	NoOutput        bool            `json:"-"` // there is none: without that a MaxTokens of 0 is warned of
+}
+
+func (e EventReserve) MarshalJSON() ([]byte, error) {
+	type plain EventReserve
+	if !e.NoOutput {
+		return json.Marshal(plain(e))
+	}
+	return json.Marshal(struct {
+		plain
+		MaxTokens int64 `json:"maxTokens"`
+	}{plain: plain(e)})
 }
 
 // CapabilityAmount is an amount of one feature or currency.

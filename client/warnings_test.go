@@ -214,8 +214,8 @@ func TestWarnings(t *testing.T) {
 			"feature": {"DIMENSION_NOT_RESOLVED:agentId", "UNGOVERNED:tokens"}, "event": {"DIMENSION_NOT_RESOLVED:agentId", "UNGOVERNED:output"},
 			"currency": {"DIMENSION_NOT_RESOLVED:agentId", "UNGOVERNED:usd"}}, nil},
 		"no dimension": {asked{"free", "loose", "call", 1, nil, nil}, map[string][]string{
-			"feature": {"UNGOVERNED:free"}, "event": {"UNGOVERNED:calls"}, "currency": {"UNGOVERNED:loose"},
-			"estimate": {"FEATURE_NOT_CREDIT_BASED"}}, nil},
+			"feature": {"NO_ENTITY_NAMED", "UNGOVERNED:free"}, "event": {"NO_ENTITY_NAMED", "UNGOVERNED:calls"},
+			"currency": {"NO_ENTITY_NAMED", "UNGOVERNED:loose"}, "estimate": {"FEATURE_NOT_CREDIT_BASED"}}, nil},
 		"no limit": {asked{"free", "loose", "call", 1, known("a"), nil}, map[string][]string{
 			"feature": {"UNGOVERNED:free"}, "event": {"UNGOVERNED:calls"}, "currency": {"UNGOVERNED:loose"},
 			"estimate": {"FEATURE_NOT_CREDIT_BASED"}}, nil},

@@ -14,8 +14,8 @@ import (
 // spendEventOf is an event that is to be held for or consumed.
 func (e *Engine) spendEventOf(customer string, in *bursar.SpendInput, reserve bool) ledger.SpendEvent {
 	s := ledger.SpendEvent{In: bursar.EventInput{CustomerID: customer, EventName: in.EventName, IdempotencyKey: in.IdempotencyKey,
-		Dimensions: record.SortDims(in.Dimensions), CallID: in.CallID, Warnings: in.Warnings, Unread: in.Unread},
-		Call: ledger.CallOf(&e.secret, in.EventName, in.CallID), Strict: in.Strict}
+		Dimensions: record.SortDims(in.Dimensions), CallID: in.CallID, Warnings: in.Warnings, Unread: in.Unread, Illegible: in.Unread != nil},
+		Call: ledger.CallOf(&e.secret, in.EventName, in.CallID), Strict: in.Strict, SaidInput: in.SaidInput, SaidOutput: in.SaidOutput}
 	content := ledger.EventContent(&s.In)
 	if in.Percentile != 0 {
 		content = append(content, byte(in.Percentile))
@@ -59,7 +59,7 @@ func (e *Engine) eventReservedBefore(ctx context.Context, customer string, s *le
 		return res, 0, ledger.Reused("/idempotencyKey", s.In.IdempotencyKey)
 	}
 	version, err = e.readHold(ctx, asDecided(decided), customer, id, func(v *ledger.View, h *record.Hold) error {
-		res = e.reader(v).EventReservedAgain(&s.In, h)
+		res = e.reader(v).EventReservedAgain(s, h)
 		return nil
 	})
 	return res, version, err
@@ -98,7 +98,7 @@ func (e *Engine) consumeEvent(ctx context.Context, c catalogue.Caller, customer 
 // CommitEvent ends a reservation of an event with what it really was: the dimensions of in
 // take the place of the event's, whose measures as they were expected count no more.
 func (e *Engine) CommitEvent(ctx context.Context, c catalogue.Caller, customer, id string, in bursar.EventInput) (bursar.Reservation, uint64, error) {
-	u := &ledger.UsedEvent{Dims: in.Dimensions, Derived: in.Derived, Warnings: in.Warnings,
+	u := &ledger.UsedEvent{Dims: in.Dimensions, Derived: in.Derived, Warnings: in.Warnings, Illegible: in.Illegible,
 		CallOf: func(eventName string) ledger.Call { return ledger.CallOf(&e.secret, eventName, in.CallID) }}
 	res, version, err := e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldCommit, Event: u})
 	if err != nil {

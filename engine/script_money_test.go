@@ -332,6 +332,7 @@ func (w *world) opEvent(o *op) error {
 		customer, _ := it.take("customer")
 		call, _ := it.take("call")
 		e := bursar.EventInput{CustomerID: cmp.Or(customer, "acme"), EventName: it.word(0), IdempotencyKey: cmp.Or(key, fmt.Sprint(w.clock(), o.name, i, it.word(0), it.pairs)), Timestamp: w.instant(it, ts), CallID: call}
+		e.Illegible = it.flag("illegible")
 		if of, ok := it.take("of"); ok {
 			e.ReservationID = w.hold(of)
 		}

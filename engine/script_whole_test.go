@@ -15,7 +15,8 @@ func init() {
 	}
 }
 
-// opHold is "name event property=v… [ttl=60] [settle] [key=]": a reservation of an event.
+// opHold is "name event property=v… [ttl=60] [settle] [key=] [input] [output]": a reservation of
+// an event; input and output: how many tokens there may be was said, be it none.
 func (w *world) opHold(o *op) error {
 	it := o.item()
 	ttl, _ := it.take("ttl")
@@ -27,9 +28,10 @@ func (w *world) opHold(o *op) error {
 	if it.flag("settle") {
 		expire = bursar.ExpireSettle
 	}
-	strict := it.flag("strict")
+	strict, input, output := it.flag("strict"), it.flag("input"), it.flag("output")
 	name := it.word(0)
-	in := bursar.SpendInput{EventName: it.word(1), IdempotencyKey: key, CallID: call, Strict: strict, Dimensions: it.properties(), Percentile: it.number(learn, 0), MostSaid: most}
+	in := bursar.SpendInput{EventName: it.word(1), IdempotencyKey: key, CallID: call, Strict: strict, Dimensions: it.properties(), Percentile: it.number(learn, 0), MostSaid: most,
+		SaidInput: input, SaidOutput: output}
 	r, _, err := w.engine.Reserve(w.t.Context(), tester, "acme", in, it.number(ttl, bursar.DefaultHoldTTL), expire)
 	if err != nil {
 		return err
@@ -53,7 +55,8 @@ func (w *world) opRaise(o *op) error {
 func (w *world) opUsedBy(o *op) error {
 	it := o.item()
 	call, _ := it.take("call")
-	r, _, err := w.engine.CommitEvent(w.t.Context(), tester, "acme", w.hold(it.word(0)), bursar.EventInput{CallID: call, Dimensions: it.properties()})
+	illegible := it.flag("illegible")
+	r, _, err := w.engine.CommitEvent(w.t.Context(), tester, "acme", w.hold(it.word(0)), bursar.EventInput{CallID: call, Dimensions: it.properties(), Illegible: illegible})
 	return w.ended(&r, err)
 }
 

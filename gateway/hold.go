@@ -87,7 +87,7 @@ func (h *hold) input() client.EventReserve {
 	return client.EventReserve{
 		EventSpend: client.EventSpend{EventName: h.g.config.EventName, Dimensions: h.dims, IdempotencyKey: h.key},
 		MaxTokens:  h.asked.maxTokens, InputCharacters: max(min(h.asked.characters, maxExpected), 1),
-		TTLSeconds: h.g.config.HoldSeconds, OnExpire: bursar.ExpireSettle,
+		TTLSeconds: h.g.config.HoldSeconds, OnExpire: bursar.ExpireSettle, NoOutput: h.asked.maxTokens == 0,
 	}
 }
 

@@ -251,8 +251,7 @@ func appendRemaining(b []byte, n *bursar.Node) []byte {
 	if n.UsageLimit == nil {
 		return append(b, "null"...)
 	}
-	left := n.UsageLimit.Sub(n.CurrentUsage).Sub(n.Reserved)
-	return bursar.MaxAmount(bursar.Amount{}, left).AppendTo(b)
+	return bursar.LeftOf(*n.UsageLimit, n.CurrentUsage, n.Reserved, n.Highest).AppendTo(b)
 }
 
 // appendID appends a string whose bytes need no escape, such as an id or a label; any

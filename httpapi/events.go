@@ -74,6 +74,7 @@ func (in *eventsIn) items(keys *itemKeys) []bursar.EventInput {
 		out[i] = bursar.EventInput{CustomerID: e.CustomerID, EventName: e.EventName, IdempotencyKey: keys.required(e.IdempotencyKey, i, at),
 			Dimensions: dims, Derived: slices.Clone(dims[len(e.Dimensions):]), Timestamp: orZero(e.Timestamp), ReservationID: orZero(e.ReservationID), CallID: orZero(e.CallID),
 			Warnings: usage.Warnings(), Unread: e.unread(dims, usage)}
+		out[i].Illegible = out[i].Unread != nil
 	}
 	return out
 }

@@ -18,12 +18,12 @@ type measuresIn struct {
 
 // tokensIn are tokens by kind. A token is of one kind alone.
 type tokensIn struct {
-	Input        int64 `json:"input" is:"n=0-999999999999999" doc:"Of the prompt, neither read from a cache nor written to one."`
-	CacheRead    int64 `json:"cache_read" is:"n=0-999999999999999" doc:"Of the prompt, found in the provider's cache."`
-	CacheWrite   int64 `json:"cache_write" is:"n=0-999999999999999" doc:"Of the prompt, put into the cache for its usual time."`
-	CacheWrite1h int64 `json:"cache_write_1h" is:"n=0-999999999999999" doc:"Of the prompt, put into the cache for an hour."`
-	Output       int64 `json:"output" is:"n=0-999999999999999" doc:"Without reasoning."`
-	Reasoning    int64 `json:"reasoning" is:"n=0-999999999999999" doc:"Thinking that is charged as output."`
+	Input        *int64 `json:"input" is:"n=0-999999999999999" doc:"Of the prompt, neither read from a cache nor written to one."`
+	CacheRead    int64  `json:"cache_read" is:"n=0-999999999999999" doc:"Of the prompt, found in the provider's cache."`
+	CacheWrite   int64  `json:"cache_write" is:"n=0-999999999999999" doc:"Of the prompt, put into the cache for its usual time."`
+	CacheWrite1h int64  `json:"cache_write_1h" is:"n=0-999999999999999" doc:"Of the prompt, put into the cache for an hour."`
+	Output       *int64 `json:"output" is:"n=0-999999999999999" doc:"Without reasoning."`
+	Reasoning    int64  `json:"reasoning" is:"n=0-999999999999999" doc:"Thinking that is charged as output."`
 
 	InputAudio     int64 `json:"input_audio" is:"n=0-999999999999999" doc:"Of the prompt: sound, not from a cache."`
 	InputImage     int64 `json:"input_image" is:"n=0-999999999999999" doc:"Of the prompt: pictures, not from a cache."`
@@ -39,8 +39,8 @@ func (t *tokensIn) dimensions() []bursar.Dimension {
 		return bursar.Dimension{Key: key, Value: strconv.FormatInt(n, 10), Kind: bursar.DimNumber}
 	}
 	out := []bursar.Dimension{
-		dim(bursar.TokensInput, t.Input), dim(bursar.TokensCacheRead, t.CacheRead), dim(bursar.TokensCacheWrite, t.CacheWrite),
-		dim(bursar.TokensCacheWrite1h, t.CacheWrite1h), dim(bursar.TokensOutput, t.Output), dim(bursar.TokensReasoning, t.Reasoning),
+		dim(bursar.TokensInput, orZero(t.Input)), dim(bursar.TokensCacheRead, t.CacheRead), dim(bursar.TokensCacheWrite, t.CacheWrite),
+		dim(bursar.TokensCacheWrite1h, t.CacheWrite1h), dim(bursar.TokensOutput, orZero(t.Output)), dim(bursar.TokensReasoning, t.Reasoning),
 	}
 	for _, d := range []bursar.Dimension{
 		dim(bursar.TokensInputAudio, t.InputAudio), dim(bursar.TokensInputImage, t.InputImage), dim(bursar.TokensCacheReadAudio, t.CacheReadAudio),
@@ -80,6 +80,7 @@ func (m *measuresIn) onto(dims []bursar.Dimension, p *bursar.Problems) (in bursa
 	f := eventFields{Dimensions: out, Usage: m.Usage}
 	in.Dimensions, usage = f.measured("", p)
 	in.Derived, in.Warnings, in.Unread = slices.Clone(in.Dimensions[len(out):]), usage.Warnings(), f.unread(in.Dimensions, usage)
+	in.Illegible = in.Unread != nil
 	return in, usage
 }
 
@@ -124,7 +125,16 @@ func (x *expectedIn) onto(m *measuresIn, p *bursar.Problems) {
 	if x.InputTokens != nil && x.InputCharacters != nil {
 		p.Add("/inputCharacters", bursar.CodeValidationFailed, "give inputTokens or inputCharacters, not both")
 	}
-	m.Tokens = &tokensIn{Input: orZero(x.InputTokens) + (orZero(x.InputCharacters)+charactersPerToken-1)/charactersPerToken, Output: orZero(x.MaxTokens)}
+	input, output := orZero(x.InputTokens)+(orZero(x.InputCharacters)+charactersPerToken-1)/charactersPerToken, orZero(x.MaxTokens)
+	m.Tokens = &tokensIn{Input: &input, Output: &output}
+}
+
+// said tells whether a reservation says how many tokens of input and of output there may be,
+// also that there are none.
+func (x *expectedIn) said(dims []bursar.Dimension, m *measuresIn) (input, output bool) {
+	has := func(key string) bool { return m.Usage != nil || hasKey(dims, key) || hasKey(m.Properties, key) }
+	input = x.InputTokens != nil || x.InputCharacters != nil || has(bursar.TokensInput) || m.Tokens != nil && m.Tokens.Input != nil
+	return input, x.MaxTokens != nil || x.Hold != nil || has(bursar.TokensOutput) || m.Tokens != nil && m.Tokens.Output != nil
 }
 
 // percentile is the number in hold; 0 = there is none.

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"slices"
+
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/record"
 	"github.com/bursarhq/bursar/store"
@@ -15,7 +17,8 @@ type Call struct {
 	reserves [8]byte         // what that is remembered with
 }
 
-// What the id of a call is remembered with.
+// What the id of a call is remembered with, unless that is what its event said; callCounted by
+// versions that did not keep that.
 var callCounted, callHeld = ContentHash([]byte("counted")), ContentHash([]byte("held"))
 
 // EventTarget is what the keys of an event's calls are about: reports, consumptions and
@@ -32,8 +35,10 @@ func CallOf(secret *[32]byte, eventName, id string) (c Call) {
 
 // knownCall is what was done of a call.
 type knownCall struct {
-	named   bool // something was, under its own id
-	counted bool // by what ended no hold
+	named   bool     // something was, under its own id
+	counted bool     // by what ended no hold
+	said    *[8]byte // what counted it, as saidBy has it; nil = nobody knows
+	open    bool     // what came of it in this request says nothing: the next item may be the first that does
 	held    bool
 	hold    [16]byte // if held
 }
@@ -43,6 +48,9 @@ func (d *Decider) knownCall(c *Call, oldest bursar.Time) (k knownCall, err error
 	e, err := d.known(c.Key, oldest)
 	if err != nil || e != nil && e.content == callCounted {
 		return knownCall{named: true, counted: true}, err
+	}
+	if e != nil && e.content != callHeld {
+		return knownCall{named: true, counted: true, said: &e.content}, nil
 	}
 	if k.named = e != nil; !k.named {
 		if e, err = d.known(c.own, oldest); err != nil || e == nil || e.content != c.reserves {
@@ -54,16 +62,36 @@ func (d *Decider) knownCall(c *Call, oldest bursar.Time) (k knownCall, err error
 	return k, err
 }
 
-// nameCall records that a call was counted or, by a hold, that it is that hold's.
+// nameCall records that a call is a hold's.
 func (d *Decider) nameCall(c *Call, h *record.Hold) {
-	if !c.Key.Set {
-		return
+	if c.Key.Set {
+		r := &record.CallNamed{Key: c.Key, Held: true, Hold: h.ID}
+		r.Key.Content = callHeld
+		d.Emit(r)
 	}
-	r := &record.CallNamed{Key: c.Key}
-	if r.Key.Content = callCounted; h != nil {
-		r.Key.Content, r.Held, r.Hold = callHeld, true, h.ID
+}
+
+// countCall records that a call was counted by an event that ended no hold.
+func (d *Decider) countCall(c *Call, in *bursar.EventInput) {
+	if c.Key.Set {
+		r := &record.CallCounted{Key: c.Key}
+		r.Key.Content = saidBy(in)
+		d.Emit(r)
 	}
-	d.Emit(r)
+}
+
+// saidBy is what an event says of how much was used, and of which model. Who reports may label
+// a call otherwise.
+func saidBy(in *bursar.EventInput) [8]byte { return saidIn(in.Dimensions) }
+
+func saidIn(dims []bursar.Dimension) [8]byte {
+	labels := func(d bursar.Dimension) bool { return d.Kind != bursar.DimNumber && d.Key != "model" }
+	return ContentHash(EventContent(&bursar.EventInput{Dimensions: slices.DeleteFunc(slices.Clone(dims), labels)}))
+}
+
+// differs tells whether an event says something else than what counted its call.
+func (k *knownCall) differs(in *bursar.EventInput) bool {
+	return k.said != nil && *k.said != saidBy(in)
 }
 
 // heldAt is the hold that was made, or named, at a place.

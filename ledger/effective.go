@@ -75,7 +75,7 @@ func (o *outlook) asksOf(c bursar.Capability) []Ask {
 	asks := []Ask{{C: c, Cap: o.full.CapOrd(c), Amount: smallest}}
 	if f := o.cat.FeatureOf[c.ID]; c.Kind == bursar.KindFeature && f != nil {
 		if f.Meter != nil && !catalogue.Summing(f.Meter) {
-			asks[0].max = f.Meter.Aggregation.Function == "MAX"
+			asks[0].max = o.cat.Highest(c)
 		} else {
 			for _, p := range o.cat.Prices[c.ID] {
 				if v := p.Card.At(o.full.Now); v != nil && alwaysCosts(v, c.ID) {

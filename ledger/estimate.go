@@ -70,6 +70,7 @@ func (x *estimator) event() (none string, err error) {
 	}
 	in := bursar.EventInput{CustomerID: x.In.CustomerID, EventName: x.In.EventName, Dimensions: x.In.Dimensions, Warnings: x.In.Warnings}
 	labels := labelsOf(in.Dimensions)
+	path := x.Resolve(x.Cat, labels)
 	in.Dimensions = catalogue.Countable(features, in.Dimensions)
 	none = bursar.WarnNoFeature
 	var usages []UsageItem
@@ -78,7 +79,7 @@ func (x *estimator) event() (none string, err error) {
 			continue
 		}
 		none = bursar.WarnNotPriced
-		u, err := x.meter(f, &in, labels, 0)
+		u, err := x.meter(f, &in, labels, path, 0)
 		if err != nil {
 			pointer := "/dimensions"
 			if len(err.Fields) > 0 {

@@ -21,6 +21,8 @@ type SpendEvent struct {
 	Content [8]byte // of the request
 	Call    Call
 	Strict  bool // what names no entity is denied
+	// SaidInput and SaidOutput tell that who reserves said how many tokens there may be, be it none.
+	SaidInput, SaidOutput bool
 }
 
 // admittedEvent is an event that was granted: what it is decided on.
@@ -222,7 +224,7 @@ func (o *ReserveEvent) Decide(d *Decider) (any, error) {
 		if o.Key.Set { // an event that comes with it ends that reservation
 			d.Emit(&record.CallNamed{Key: o.Key, Held: true, Hold: a.before.ID, Request: o.Content})
 		}
-		return d.EventReservedAgain(&o.In, a.before), nil
+		return d.EventReservedAgain(&o.SpendEvent, a.before), nil
 	}
 	rec := &record.EventHeld{Event: record.HeldEvent{Name: o.In.EventName, Content: o.Content, Props: a.item.In.Dimensions}}
 	for i := range a.item.usages {
@@ -242,7 +244,8 @@ func (o *ReserveEvent) Decide(d *Decider) (any, error) {
 	d.Emit(rec)
 	d.nameCall(&o.Call, d.Hold(rec.ID))
 	out := d.ReservationOut(d.Cat, d.Hold(rec.ID))
-	out.Decision.Warnings, out.Event.Learned = a.Warnings, a.learned
+	out.Decision.Warnings = append(a.Warnings, o.nothingHeld(a.item.In.Dimensions, a.item.usages)...)
+	out.Event.Learned = a.learned
 	return out, nil
 }
 
@@ -275,8 +278,8 @@ func (o *ConsumeEvent) Decide(d *Decider) (any, error) {
 		d.recordUsage(u, record.OpEvent)
 		res.ID = firstOf(res.ID, u.ID)
 	}
-	if res.ID != "" {
-		d.nameCall(&o.Call, nil)
+	if res.ID != "" && !(o.In.Illegible && a.item.saysNothing(false)) {
+		d.countCall(&o.Call, &o.In)
 	}
 	for i := range a.asks {
 		a.asks[i].Cap = d.CapOrd(a.asks[i].C) // it may be new
@@ -376,18 +379,20 @@ func (v *View) eventOut(cat *catalogue.Catalogue, h *record.Hold, live [][]uint3
 
 // EventReservedAgain answers a reservation of an event whose twin is h, with the warnings
 // that it would have now.
-func (d *Decider) EventReservedAgain(in *bursar.EventInput, h *record.Hold) bursar.Reservation {
+func (d *Decider) EventReservedAgain(o *SpendEvent, h *record.Hold) bursar.Reservation {
 	res := d.ReservationOut(d.Cat, h)
 	res.Duplicate = true
-	res.Decision.Warnings = d.warningsOf(in)
+	it := d.eventNow(&o.In)
+	res.Decision.Warnings = append(it.warnings, o.nothingHeld(it.In.Dimensions, it.usages)...)
 	return res
 }
 
-// warningsOf are those that an event would have now.
-func (d *Decider) warningsOf(in *bursar.EventInput) []string {
+// eventNow is an event with the usage that it would make, and the warnings that it would
+// have, now.
+func (d *Decider) eventNow(in *bursar.EventInput) *EventItem {
 	it := EventItem{In: *in}
 	d.meterEvent(&it, "", 0, new(bursar.Problems))
-	return it.warnings
+	return &it
 }
 
 // EventConsumedAgain answers a consumption of an event whose twin is recorded at p.
@@ -428,7 +433,7 @@ func (d *Decider) EventConsumedAgain(in *bursar.EventInput, p *record.Placed) bu
 	r := d.Resolve(d.Cat, labelsOf(in.Dimensions))
 	chains, _ := d.chains(&r, asks)
 	res.Decision, res.Tightest = d.afterEvent(d.Cat, asks, chains)
-	res.Decision.Warnings = d.warningsOf(in)
+	res.Decision.Warnings = d.eventNow(in).warnings
 	if res.Credit = d.Credit(d.Cat, asks); res.Credit != nil {
 		res.Credit.Consumed = &bursar.Amount{}
 	}

@@ -60,7 +60,7 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, 
 	}
 	grown, asks := d.grown(h, it.usages)
 	r := d.Resolve(d.Cat, h.Dims)
-	r.missing = nil // what names no entity was taken when the hold was made
+	r.missing, r.unknown = nil, nil // what names no entity was taken when the hold was made
 	held, fresh, others, over := d.raisedOn(h, &r, asks)
 	j := d.judgeEvent(d.Cat, h.Event.Name, &r, asks, slices.Concat(held, fresh))
 	if !j.Granted {

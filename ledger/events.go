@@ -21,6 +21,8 @@ type EventItem struct {
 	Call        Call
 
 	ends     *usingEvent
+	differs  bool        // its call was counted, and what counted it said something else
+	mute     bool        // it was to say what was used, and nothing of that could be read
 	usages   []UsageItem // one for each feature that it feeds
 	warnings []string
 }
@@ -45,7 +47,7 @@ func (o *ReportEvents) Decide(d *Decider) (any, error) {
 	ended := map[[16]byte]*usingEvent{}
 	for i := range o.Items {
 		it := &o.Items[i]
-		it.ends, it.usages, it.warnings = nil, nil, nil
+		it.ends, it.usages, it.warnings, it.differs, it.mute = nil, nil, nil, false, false
 		at := fmt.Sprintf("/events/%d", it.Index)
 		pointer := func() string { return at + "/idempotencyKey" }
 		var bad, of bursar.Problems
@@ -56,7 +58,10 @@ func (o *ReportEvents) Decide(d *Decider) (any, error) {
 		twin, fresh := keys.look(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &of)
 		skip[i] = !fresh || d.endsHold(it, keys, i, ended, at, &of)
 		if it.ends == nil && it.Reservation == nil {
-			d.meterEvent(it, at, 0, &bad)
+			var own bursar.Problems
+			d.meterEvent(it, at, 0, &own)
+			it.mute = it.In.Illegible && it.saysNothing(!own.Empty())
+			bad.Join(&own)
 		}
 		keys.does(it)
 		if twin == nil { // what was recorded before is not judged again
@@ -90,6 +95,9 @@ func (o *ReportEvents) record(d *Decider, it *EventItem, known bool) bursar.Even
 			d.recordUse(x)
 		}
 	}
+	if it.differs {
+		res.Warnings = append(slices.Clip(res.Warnings), bursar.WarnCallDiffers+":"+it.In.CallID)
+	}
 	if known {
 		if it.ends != nil {
 			d.nameCall(&it.ends.call, it.ends.hold)
@@ -101,8 +109,8 @@ func (o *ReportEvents) record(d *Decider, it *EventItem, known bool) bursar.Even
 			d.recordUsage(&usages[j], record.OpEvent)
 		}
 	}
-	if it.ends == nil && len(usages) > 0 {
-		d.nameCall(&it.Call, nil)
+	if it.ends == nil && len(usages) > 0 && !it.mute {
+		d.countCall(&it.Call, &it.In)
 	}
 	o.Unpriced = append(o.Unpriced, d.unpricedOf(usages)...)
 	res.Used, res.Costs = d.usedBy(usages)
@@ -122,6 +130,7 @@ func (o *ReportEvents) keys() *reportKeys {
 func (d *Decider) endsHold(it *EventItem, keys *reportKeys, i int, ended map[[16]byte]*usingEvent, at string, p *bursar.Problems) (known bool) {
 	call, first, err := keys.call(d, it)
 	if !first && it.Reservation == nil && keys.of[i] == nil {
+		it.differs = keys.said[it.Call.Key.Hash] != saidBy(&it.In)
 		return true
 	}
 	var id [16]byte
@@ -136,6 +145,7 @@ func (d *Decider) endsHold(it *EventItem, keys *reportKeys, i int, ended map[[16
 	case call.held:
 		id = call.hold
 	default:
+		it.differs = call.differs(&it.In)
 		return call.counted
 	}
 	var h *record.Hold
@@ -159,19 +169,41 @@ func (d *Decider) endsHold(it *EventItem, keys *reportKeys, i int, ended map[[16
 		return false
 	}
 	x := d.useEvent(h, &UsedEvent{Name: it.In.EventName, Dims: it.In.Dimensions, Derived: it.In.Derived, Warnings: it.In.Warnings,
-		Key: key, call: it.Call, known: *call}, at, p)
+		Illegible: it.In.Illegible, Key: key, call: it.Call, known: *call}, at, p)
 	if x == nil {
 		return false
 	}
-	it.ends = x
+	it.ends, it.differs = x, x.differs
 	if first := ended[id]; first != nil {
-		if !call.held && first.content != x.content {
+		switch {
+		case x.keeps:
+			x.keeps, x.item.warnings = false, it.In.Warnings
+		case x.mute || first.content == x.content:
+		case call.held:
+			it.differs = saidIn(first.item.In.Dimensions) != saidIn(x.item.In.Dimensions)
+		default:
 			p.Add(at+"/reservationId", bursar.CodeReservationClosed, "another event of this request ends the reservation %s with other usage", store.FormatID(id))
 		}
 		return true
 	}
-	ended[id] = x
+	if !x.keeps {
+		ended[id] = x
+	}
 	return x.repeat
+}
+
+// saysNothing tells whether an event says nothing of how much was used, though some meter asks for
+// that. problems tells that there are meters which could not read what they ask for.
+func (it *EventItem) saysNothing(problems bool) bool {
+	asked := problems
+	for i := range it.usages {
+		if u := &it.usages[i]; u.field != "" && u.aggregate != "UNIQUE" {
+			if asked = true; !u.In.Value.IsZero() {
+				return false
+			}
+		}
+	}
+	return asked
 }
 
 // maxFed bounds the usage that one request's events make.
@@ -194,12 +226,13 @@ func (d *Decider) meterEvent(it *EventItem, at string, priced bursar.Time, p *bu
 	it.usages, it.warnings = nil, nil
 	features, unread := d.Cat.Meters[it.In.EventName], false
 	labels, in := labelsOf(it.In.Dimensions), it.In
+	path := d.Resolve(d.Cat, labels)
 	in.Dimensions = catalogue.Countable(features, in.Dimensions)
 	for _, f := range features {
 		if !catalogue.MeterAccepts(f.Meter, in.EventName, in.Dimensions) {
 			continue
 		}
-		u, err := d.meter(f, &in, labels, priced)
+		u, err := d.meter(f, &in, labels, path, priced)
 		if err != nil {
 			pointer := at + "/dimensions"
 			if len(err.Fields) > 0 {
@@ -225,8 +258,8 @@ func labelsOf(dims []bursar.Dimension) []bursar.Dimension {
 	return slices.DeleteFunc(slices.Clone(dims), func(x bursar.Dimension) bool { return x.Kind == bursar.DimNumber })
 }
 
-// meter is the usage of one feature that an event makes.
-func (d *Decider) meter(f *bursar.Feature, in *bursar.EventInput, labels []bursar.Dimension, priced bursar.Time) (u UsageItem, err *bursar.Error) {
+// meter is the usage of one feature that an event makes, whose labels are resolved as path.
+func (d *Decider) meter(f *bursar.Feature, in *bursar.EventInput, labels []bursar.Dimension, path Resolved, priced bursar.Time) (u UsageItem, err *bursar.Error) {
 	value, text, merr := catalogue.MeterValue(f.Meter, in.Dimensions)
 	if merr != nil {
 		return u, merr.(*bursar.Error)
@@ -242,7 +275,7 @@ func (d *Decider) meter(f *bursar.Feature, in *bursar.EventInput, labels []bursa
 	if !catalogue.Summing(f.Meter) {
 		u.aggregate = f.Meter.Aggregation.Function
 	}
-	u.path = d.Resolve(d.Cat, labels)
+	u.path = path
 	return u, d.chargeable(&u, value)
 }
 

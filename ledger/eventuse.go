@@ -46,8 +46,10 @@ type UsedEvent struct {
 	Dims []bursar.Dimension // they take the place of those of the hold, whose measures count no more
 	// Derived are further ones, which were read from a reply: a label of the hold is left as it is.
 	Derived  []bursar.Dimension
-	Warnings []string        // of how they were read
-	Key      record.Identity // of the event, where it has one that is not the hold's
+	Warnings []string // of how they were read
+	// Illegible tells that they were to be read from a usage object of which not all could be.
+	Illegible bool
+	Key       record.Identity // of the event, where it has one that is not the hold's
 	// CallOf gives the call of the hold's event, where the commit names one.
 	CallOf func(eventName string) Call
 
@@ -63,6 +65,9 @@ type usingEvent struct {
 	content [8]byte
 	key     record.Identity
 	repeat  bool // it ended so before
+	differs bool // it did by what said something else, of the same call
+	mute    bool // it was to say what was used, and nothing of that could be read
+	keeps   bool // nothing can be told of what was used: it goes on, and is settled when its time is over
 	call    Call // that is to be named; zero = none
 }
 
@@ -98,20 +103,30 @@ func (d *Decider) useEvent(h *record.Hold, u *UsedEvent, at string, p *bursar.Pr
 	x := &usingEvent{hold: h, key: u.Key}
 	x.item.In = bursar.EventInput{CustomerID: d.Cust().ID, EventName: h.Event.Name, Dimensions: u.onto(labelsOf(h.Event.Props)), Warnings: u.Warnings}
 	x.content = ContentHash(EventContent(&x.item.In))
+	var own bursar.Problems
+	d.meterEvent(&x.item, at, h.Created, &own)
+	x.mute = u.Illegible && x.item.saysNothing(!own.Empty())
 	if err := d.usable(x, u.known.held); err != nil {
 		p.Add(at+"/reservationId", err.Code, "%s", err.Message)
 		return nil
 	}
-	if x.repeat { // nothing of it is judged again
-		p = new(bursar.Problems)
-	}
-	d.meterEvent(&x.item, at, h.Created, p)
-	noneNegative(x.item.usages, at, p)
-	if counted {
-		x.item.usages, x.item.warnings = nil, append(x.item.warnings, bursar.WarnCallCounted)
-	}
 	if !u.known.named {
 		x.call = u.call
+	}
+	if x.keeps = x.mute && !x.repeat && !counted; x.keeps {
+		w := bursar.WarnHoldKept
+		if h.Status == bursar.HoldExpired && h.Event.Used == nil {
+			w = bursar.WarnNothingRecorded
+		}
+		x.item.usages, x.item.warnings = nil, append(slices.Clip(u.Warnings), w)
+		return x
+	}
+	if !x.repeat { // what is recorded is not judged again
+		noneNegative(x.item.usages, at, &own)
+		p.Join(&own)
+	}
+	if counted {
+		x.item.usages, x.item.warnings = nil, append(x.item.warnings, bursar.WarnCallCounted)
 	}
 	return x
 }
@@ -145,10 +160,10 @@ func (d *Decider) usable(x *usingEvent, named bool) *bursar.Error {
 	h := x.hold
 	switch h.Status {
 	case bursar.HoldCommitted:
-		if !named && h.Event.Used.Content != x.content {
+		if !named && !x.mute && h.Event.Used.Content != x.content {
 			return bursar.Errorf(bursar.CodeReservationClosed, "the reservation %s was committed with other usage at %s; it is committed once", store.FormatID(h.ID), h.Closed)
 		}
-		x.repeat = true
+		x.repeat, x.differs = true, !x.mute && saidIn(h.Event.Used.Props) != saidIn(x.item.In.Dimensions)
 	case bursar.HoldReleased:
 		return errClosed(h, "committed").(*bursar.Error)
 	case bursar.HoldExpired:
@@ -185,14 +200,18 @@ func (d *Decider) commitEvent(h *record.Hold, u *UsedEvent) (any, error) {
 	if !x.repeat {
 		d.reached = nil
 		d.recordUse(x)
-		h = d.Hold(h.ID)
+		if n := d.Shown(d.Hold(h.ID)); n != nil { // one that goes on may be in the store alone
+			h = n
+		}
 		u.Unpriced = d.unpricedOf(x.item.usages)
 	} else {
 		d.nameCall(&x.call, h) // it may come under that name next
 	}
 	out := d.ReservationOut(d.Cat, h)
 	out.Duplicate = x.repeat
-	out.Decision.Warnings = x.item.warnings
+	if out.Decision.Warnings = x.item.warnings; x.differs {
+		out.Decision.Warnings = append(slices.Clip(x.item.warnings), bursar.WarnCallDiffers+":"+u.call.ID)
+	}
 	if !x.repeat {
 		out.Event.Alerts = d.reached
 	}
@@ -220,6 +239,13 @@ func withoutPlace(err error) error {
 // recordUse records what was used and ends the hold. What an estimate booked is taken back.
 func (d *Decider) recordUse(x *usingEvent) {
 	h := x.hold
+	if x.keeps {
+		if open := d.Hold(h.ID); h.Status == bursar.HoldOpen && open != nil && open.Status == bursar.HoldOpen && !open.Settle {
+			d.Emit(&record.HoldKept{ID: h.ID})
+		}
+		d.nameCall(&x.call, h)
+		return
+	}
 	rec := &record.EventUsed{ID: h.ID, At: d.Now, Key: x.key}
 	if h.Status == bursar.HoldExpired {
 		if open := d.Hold(h.ID); open != nil && open.Status == bursar.HoldOpen {

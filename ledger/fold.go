@@ -49,9 +49,7 @@ func (v *View) apply(r record.Record) error {
 	case *record.HoldCommitted:
 		return v.applyHoldCommit(r)
 	case *record.HoldFreed:
-		return v.closeHold(r.ID, func(h *record.Hold) {
-			h.Status, h.Closed = bursar.HoldReleased, r.At
-		})
+		return v.closeHold(r.ID, func(h *record.Hold) { h.Status, h.Closed = bursar.HoldReleased, r.At })
 	case *record.HoldExtended:
 		return v.applyExtend(r)
 	case *record.HoldExpired:
@@ -64,6 +62,10 @@ func (v *View) apply(r record.Record) error {
 		return v.applyEventRaised(r)
 	case *record.CallNamed:
 		v.remember(r.Key)
+	case *record.CallCounted:
+		v.remember(r.Key)
+	case *record.HoldKept:
+		return v.applyKept(r)
 	case *record.LevelSet:
 		l := r.Level
 		put(v, &v.lvls, r.Key, &l)

@@ -102,6 +102,17 @@ func (v *View) applyExtend(r *record.HoldExtended) error {
 	return nil
 }
 
+func (v *View) applyKept(r *record.HoldKept) error {
+	h := v.Hold(r.ID)
+	if h == nil || h.Status != bursar.HoldOpen {
+		return fmt.Errorf("%w: hold is not open", record.ErrRecord)
+	}
+	n := *h
+	n.Settle = true
+	put(v, &v.Hlds, r.ID, &n)
+	return nil
+}
+
 func (*Reserve) failsEarly() {}
 
 func (*CloseHold) failsEarly() {}

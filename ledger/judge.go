@@ -10,10 +10,7 @@ import (
 
 // leaves is what a limit still lets through.
 func (a *Ask) leaves(limit, used, held bursar.Amount) bursar.Amount {
-	if a.max {
-		used = bursar.Amount{}
-	}
-	return bursar.MaxAmount(bursar.Amount{}, limit.Sub(used).Sub(held))
+	return bursar.LeftOf(limit, used, held, a.max)
 }
 
 // gate is the customer's own pool of a capability: of a feature its promotional
@@ -70,7 +67,7 @@ func shut(g *bursar.Gate, a *Ask) *bursar.Binding {
 func gateBinding(g *bursar.Gate, a *Ask) *bursar.Binding {
 	limit := g.UsageLimit
 	b := &bursar.Binding{Source: bursar.BindingCredits, Node: bursar.Node{Capability: a.C, UsageLimit: &limit,
-		CurrentUsage: g.CurrentUsage, Reserved: g.Reserved, Requested: a.Amount, Exceeded: g.UsageLimit.Less(a.onto(g.CurrentUsage, g.Reserved))}}
+		CurrentUsage: g.CurrentUsage, Reserved: g.Reserved, Requested: a.Amount, Highest: a.max, Exceeded: g.UsageLimit.Less(a.onto(g.CurrentUsage, g.Reserved))}}
 	if a.C.Kind == bursar.KindFeature {
 		b.Source, b.Node.ResetsAt = bursar.BindingCustomer, g.ResetsAt
 	}
@@ -179,7 +176,7 @@ func (v *View) AsksFor(cat *catalogue.Catalogue, c bursar.Capability, amount bur
 		return asks, nil, nil
 	}
 	if f := cat.FeatureOf[c.ID]; f != nil && f.Meter != nil && !catalogue.Summing(f.Meter) {
-		asks[0].max = f.Meter.Aggregation.Function == "MAX"
+		asks[0].max = cat.Highest(c)
 		return asks, nil, nil // an archived card may still have its price of before
 	}
 	for _, p := range cat.PricesOf(c.ID, dims, t) {

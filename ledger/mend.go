@@ -134,7 +134,7 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		return m.fired(d, r)
 	case *record.Frozen:
 		r.Freeze.At = m.fixed(r.Freeze.At)
-	case *record.Thawed, *record.CallNamed, *record.EventRaised:
+	case *record.Thawed, *record.CallNamed, *record.CallCounted, *record.EventRaised, *record.HoldKept:
 	case *record.Promotion:
 		m.times(&r.Promotion)
 	case *record.BoostMade:

@@ -14,6 +14,7 @@ type reportKeys struct {
 	reserves func(i int, content [8]byte) bool
 	of       map[int]*record.Place   // by number of the item: where that reservation was made
 	calls    map[[16]byte]*knownCall // that items so far are of: what was, or is, done of each
+	said     map[[16]byte][8]byte    // what the first item of each call says
 }
 
 // reportKey is the first item of a report with a key.
@@ -83,11 +84,15 @@ func (k *reportKeys) call(d *Decider, it *EventItem) (known *knownCall, first bo
 		return new(knownCall), true, nil
 	}
 	if known = k.calls[it.Call.Key.Hash]; known != nil {
-		return known, false, nil
+		if known.open {
+			k.said[it.Call.Key.Hash] = saidBy(&it.In)
+		}
+		return known, known.open, nil
 	}
 	if k.calls == nil {
-		k.calls = map[[16]byte]*knownCall{}
+		k.calls, k.said = map[[16]byte]*knownCall{}, map[[16]byte][8]byte{}
 	}
+	k.said[it.Call.Key.Hash] = saidBy(&it.In)
 	done, err := d.knownCall(&it.Call, oldestReceipt(it.In.Timestamp, d.Now))
 	k.calls[it.Call.Key.Hash] = &done
 	return &done, true, err
@@ -97,9 +102,16 @@ func (k *reportKeys) call(d *Decider, it *EventItem) (known *knownCall, first bo
 func (k *reportKeys) does(it *EventItem) {
 	known := k.calls[it.Call.Key.Hash]
 	switch {
-	case known == nil || known.named:
+	case known == nil:
+	case it.ends != nil && it.ends.keeps:
+		*known = knownCall{named: true, held: true, hold: it.ends.hold.ID, open: true}
+	case it.ends != nil && known.open:
+		known.open = false
+	case known.named:
 	case it.ends != nil:
 		*known = knownCall{named: true, held: true, hold: it.ends.hold.ID}
+	case len(it.usages) > 0 && it.mute:
+		known.open = true
 	case len(it.usages) > 0:
 		*known = knownCall{named: true, counted: true}
 	}

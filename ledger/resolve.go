@@ -17,7 +17,14 @@ type Resolved struct {
 	Leaves  []uint32     // matched entities, ordered by dimension key; one may appear twice
 	Path    []record.Hop // they and all their ancestors, each once
 	missing []missing    // dimensions that name no entity, though their keys are of a type
+	unknown []unknownKey // dimensions whose keys are like one of a type
 	strict  bool         // the request itself is denied if they do
+}
+
+// unknownKey is a key that nothing knows and the attribution key that it is like, with its type.
+type unknownKey struct {
+	key, like, typ string
+	same           bool // but for case and separators
 }
 
 // missing is a dimension that was to name an entity of a type, and did not.
@@ -40,6 +47,13 @@ func (v *View) Resolve(cat *catalogue.Catalogue, dims []bursar.Dimension) Resolv
 	for i := range dims {
 		typ, ok := cat.Attribution[dims[i].Key]
 		if !ok {
+			if dims[i].Kind != bursar.DimString {
+				continue // as no id is
+			}
+			like, typ, same := cat.LikeKey(dims[i].Key)
+			if like != "" && !slices.ContainsFunc(dims, func(d bursar.Dimension) bool { return cat.Attribution[d.Key] == typ }) {
+				r.unknown = append(r.unknown, unknownKey{dims[i].Key, like, typ, same})
+			}
 			continue
 		}
 		ord := v.EntOrd(dims[i].Value)
@@ -185,7 +199,7 @@ func (v *View) node(n *bursar.Node, row uint32, id string, asks []Ask) {
 	sum := c.Used.Add(c.Held)
 	for i := range asks {
 		if a := &asks[i]; a.Cap == def.Cap {
-			n.Requested = a.Amount
+			n.Requested, n.Highest = a.Amount, a.max
 			sum = a.onto(c.Used, c.Held)
 		}
 	}

@@ -34,6 +34,11 @@ func (v *View) unnamed(cat *catalogue.Catalogue, r *Resolved) string {
 		}
 		return s
 	}
+	for _, u := range r.unknown {
+		if r.strict || u.same && cat.Strict(u.typ) {
+			return fmt.Sprintf("strict: the dimension %s names no entity, as that is no attribution key; did you mean %q?", u.key, u.like)
+		}
+	}
 	if r.strict && len(r.Leaves) == 0 && len(r.missing) == 0 {
 		return "strict: no dimension names an entity; the key of one has to be an attribution key of an entity type"
 	}

@@ -375,7 +375,7 @@ func (s *TreeScan) Row(v *View, x *TreeItem) (r TreeRow, ok bool) {
 	if def == nil || def.Idle() {
 		return r, false
 	}
-	r.Limit = v.treeLimit(row, def)
+	r.Limit = v.treeLimit(row, def, s.Cat.Highest(v.Capability(def.Cap)))
 	r.Effective = s.look.of(def.Ent, def.Scope, r.Limit.Capability, row)
 	return r, true
 }
@@ -383,7 +383,8 @@ func (s *TreeScan) Row(v *View, x *TreeItem) (r TreeRow, ok bool) {
 // warnAt is the utilization from which a limit without thresholds is a warning.
 const warnAt = 80
 
-func (v *View) treeLimit(row uint32, def *record.Limit) *TreeLimit {
+// treeLimit shows a limit; highest tells that its figure is the highest value.
+func (v *View) treeLimit(row uint32, def *record.Limit, highest bool) *TreeLimit {
 	c := v.Standing(row, def)
 	l := &TreeLimit{AssignmentID: store.FormatID(v.RowID(row)), Capability: v.Capability(def.Cap), Label: def.Label, ScopeEntityIDs: v.scopeIDs(def),
 		Enforcement: enforcement(def.Soft), CurrentUsage: c.Used, Reserved: c.Held, Cadence: def.Sched.Cadence, PeriodStart: c.Start, PeriodEnd: c.End, DefaultOf: v.defaultSource(def)}
@@ -392,7 +393,7 @@ func (v *View) treeLimit(row uint32, def *record.Limit) *TreeLimit {
 	}
 	limit := v.LimitNow(row, def)
 	l.UsageLimit = &limit
-	rest := bursar.MaxAmount(bursar.Amount{}, limit.Sub(c.Used).Sub(c.Held))
+	rest := bursar.LeftOf(limit, c.Used, c.Held, highest)
 	l.Remaining = &rest
 	u := Utilization(c.Used, limit)
 	l.Utilization, l.Status = &u, v.statusOf(row, def)

@@ -20,6 +20,12 @@ func (v *View) Warnings(cat *catalogue.Catalogue, r *Resolved, asks []Ask, unpri
 			out = append(out, bursar.WarnDidYouMean+":"+m.key+"="+near)
 		}
 	}
+	for _, u := range r.unknown {
+		out = append(out, bursar.WarnUnknownKey+":"+u.key, bursar.WarnDidYouMean+":"+u.key+"="+u.like)
+	}
+	if len(r.Leaves)+len(r.missing)+len(r.unknown) == 0 && v.entCount > 1 {
+		out = append(out, bursar.WarnNoEntity)
+	}
 	if len(unpriced) > 0 {
 		out = append(out, bursar.WarnNoRate)
 	}
@@ -80,6 +86,56 @@ func eventWarnings(in *bursar.EventInput, usages []UsageItem, metered bool) (out
 	for i := range in.Dimensions {
 		if d := &in.Dimensions[i]; measures(d) && !slices.ContainsFunc(usages, func(u UsageItem) bool { return u.field == d.Key }) {
 			out = append(out, bursar.WarnUnmetered+":"+d.Key)
+		}
+	}
+	return append(out, unpricedKinds(in, usages)...)
+}
+
+// unpricedKinds are the warnings of what an event has of kinds that are counted and cost
+// nothing, because no feature that counts them has a price, though another feature has one.
+func unpricedKinds(in *bursar.EventInput, usages []UsageItem) (out []string) {
+	if !slices.ContainsFunc(usages, hasPrice) {
+		return nil
+	}
+	for i := range in.Dimensions {
+		d := &in.Dimensions[i]
+		reads := func(u UsageItem) bool { return u.field == d.Key && u.aggregate == "" }
+		if !measures(d) || !slices.ContainsFunc(usages, reads) || slices.ContainsFunc(usages, func(u UsageItem) bool { return reads(u) && hasPrice(u) }) {
+			continue
+		}
+		w := bursar.WarnNoPrice + ":" + d.Key
+		if model := valueOf(in.Dimensions, "model"); model != "" {
+			w += "=" + model
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
+// hasPrice tells whether a usage is of a priced feature, be it that no rate matches.
+func hasPrice(u UsageItem) bool { return len(u.asks) > 1 || len(u.unpriced) > 0 }
+
+// callSides are the two sides of a call of a model: the kinds of tokens that each has, the
+// first of which stands for all, and what says of a reservation how many there may be.
+var callSides = []struct {
+	kinds  []string
+	member string
+	said   func(*SpendEvent) bool
+}{
+	{[]string{bursar.TokensInput, bursar.TokensCacheRead, bursar.TokensCacheWrite, bursar.TokensCacheWrite1h, bursar.TokensInputAudio,
+		bursar.TokensInputImage, bursar.TokensCacheReadAudio}, "inputTokens", func(o *SpendEvent) bool { return o.SaidInput }},
+	{outputKinds, "maxTokens", func(o *SpendEvent) bool { return o.SaidOutput }},
+}
+
+// nothingHeld are the warnings of sides of a call that are counted, of which a reservation
+// holds nothing because nobody said how much there may be.
+func (o *SpendEvent) nothingHeld(dims []bursar.Dimension, usages []UsageItem) (out []string) {
+	for i := range callSides {
+		side := &callSides[i]
+		counted := slices.ContainsFunc(usages, func(u UsageItem) bool { return u.aggregate == "" && slices.Contains(side.kinds, u.field) })
+		some := slices.ContainsFunc(dims, func(d bursar.Dimension) bool { return measures(&d) && slices.Contains(side.kinds, d.Key) })
+		if counted && !some && !side.said(o) {
+			out = append(out, bursar.WarnNothingHeld+":"+side.kinds[0]+"="+side.member)
 		}
 	}
 	return out

@@ -1,7 +1,7 @@
 package record
 
 // CallNamed says that a call has an id, or that a reservation of it has an idempotency key:
-// it was counted, or what it uses is a hold's.
+// it was counted, or what it uses is a hold's. What counts a call now is a CallCounted.
 type CallNamed struct {
 	Key  Identity // of the id
 	Held bool
@@ -28,3 +28,13 @@ func (r *CallNamed) decode(d *Decoder) {
 	}
 	d.content(&r.Request)
 }
+
+// CallCounted says that a call has an id and was counted by an event that ended no hold. The
+// content of Key is what the event said.
+type CallCounted struct{ Key Identity }
+
+func (*CallCounted) Kind() Kind { return kindCallCounted }
+
+func (r *CallCounted) encode(e *Encoder) { r.Key.encode(e) }
+
+func (r *CallCounted) decode(d *Decoder) { r.Key.decode(d) }

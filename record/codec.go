@@ -52,6 +52,8 @@ const (
 	kindRowDefault  Kind = 38 // a row is limited by default
 	kindCallNamed   Kind = 40 // a call has an id
 	kindEventRaised Kind = 41 // a hold of what an event would use is one of more
+	kindCallCounted Kind = 50 // a call has an id, and was counted by what ended no hold
+	kindHoldKept    Kind = 51 // a hold is settled when it ends, as nobody could tell what was used
 )
 
 var (

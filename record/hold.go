@@ -174,6 +174,16 @@ func (r *HoldExtended) encode(e *Encoder) {
 
 func (r *HoldExtended) decode(d *Decoder) { r.ID, r.Expires = d.hash(), d.time() }
 
+// HoldKept makes an open hold one that is settled when it ends: who committed it said what was
+// used, and nothing of that could be read.
+type HoldKept struct{ ID [16]byte }
+
+func (*HoldKept) Kind() Kind { return kindHoldKept }
+
+func (r *HoldKept) encode(e *Encoder) { e.Hash(r.ID) }
+
+func (r *HoldKept) decode(d *Decoder) { r.ID = d.hash() }
+
 // HoldExpired ends a hold at its own expiry. With settle its amount is used.
 type HoldExpired struct {
 	Settle bool

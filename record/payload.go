@@ -74,6 +74,10 @@ func newRecord(k Kind) Record {
 		return new(EventRaised)
 	case kindCallNamed:
 		return new(CallNamed)
+	case kindCallCounted:
+		return new(CallCounted)
+	case kindHoldKept:
+		return new(HoldKept)
 	}
 	return newMoneyRecord(k)
 }

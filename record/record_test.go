@@ -250,6 +250,10 @@ func (r random) record(k Kind) Record {
 			n.Hold = r.hash()
 		}
 		return n
+	case kindCallCounted:
+		return &CallCounted{r.identity()}
+	case kindHoldKept:
+		return &HoldKept{r.hash()}
 	}
 	return r.moneyRecord(k)
 }
@@ -279,7 +283,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if kinds != 40 {
+	if kinds != 42 {
 		t.Errorf("%d kinds of records are known", kinds)
 	}
 }

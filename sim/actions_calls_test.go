@@ -74,16 +74,17 @@ func (a consumeCall) run(w *world) string {
 
 // commitCall ends a reservation with what its event was.
 type commitCall struct {
-	Customer string
-	Ref      holdRef
-	Dims     []bursar.Dimension
-	CallID   string
+	Customer  string
+	Ref       holdRef
+	Dims      []bursar.Dimension
+	CallID    string
+	Illegible bool
 }
 
 func (a commitCall) run(w *world) string {
 	id := w.holdID(a.Customer, a.Ref)
-	got, v, err := w.engine.CommitEvent(w.ctx, caller, a.Customer, w.engineID(id), bursar.EventInput{Dimensions: a.Dims, CallID: a.CallID})
-	want, f := w.model.commitCall(a.Customer, id, a.Dims, a.CallID)
+	got, v, err := w.engine.CommitEvent(w.ctx, caller, a.Customer, w.engineID(id), bursar.EventInput{Dimensions: a.Dims, CallID: a.CallID, Illegible: a.Illegible})
+	want, f := w.model.commitCall(a.Customer, id, a.Dims, a.CallID, a.Illegible)
 	return w.onHold(a.Customer, got, v, err, want, f)
 }
 

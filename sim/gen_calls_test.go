@@ -50,6 +50,9 @@ func (g *gen) properties(c *mCust) []bursar.Dimension {
 	if !chance(g.r, 60) {
 		dims = append(dims, bursar.Dimension{Key: "who", Value: pick(g.r, []string{"p1", "p2", "p3", "p4"})})
 	}
+	if !chance(g.r, 4) {
+		dims = append(dims, g.output(), g.input())
+	}
 	if chance(g.r, 10) {
 		dims = append(dims, bursar.Dimension{Key: "tokens.odd", Value: pick(g.r, []string{"0", "1"}), Kind: bursar.DimNumber})
 	}
@@ -59,6 +62,11 @@ func (g *gen) properties(c *mCust) []bursar.Dimension {
 // output is how many tokens a call had, or may have.
 func (g *gen) output() bursar.Dimension {
 	return bursar.Dimension{Key: "tokens.output", Value: pick(g.r, []string{"0", "3", "17", "40.5", "170", "900"}), Kind: bursar.DimNumber}
+}
+
+// input is how many tokens of input it had.
+func (g *gen) input() bursar.Dimension {
+	return bursar.Dimension{Key: "tokens.input", Value: pick(g.r, []string{"0", "5", "61.5", "300"}), Kind: bursar.DimNumber}
 }
 
 // measure is what the meters of sums read; at times it is below 0, or no number.
@@ -116,13 +124,15 @@ func genReserveCall(g *gen) action {
 	id := g.customer()
 	in := g.call(id)
 	g.named = append(g.named[max(0, len(g.named)-60):], namedCall{id, in.EventName, in.IdempotencyKey})
-	if last := &g.calls[len(g.calls)-1]; chance(g.r, 3) && last.in.IdempotencyKey == in.IdempotencyKey && in.Percentile == 0 {
+	if last := &g.calls[len(g.calls)-1]; chance(g.r, 3) && last.in.IdempotencyKey == in.IdempotencyKey && in.Percentile == 0 && in.EventName != "ask" {
+		in.Dimensions = slices.DeleteFunc(slices.Clone(in.Dimensions), func(d bursar.Dimension) bool { return d.Key == "tokens.output" })
 		if in.Percentile = 50 + g.r.IntN(50); !chance(g.r, 4) {
 			in.MostSaid = true
-			in.Dimensions = append(slices.Clone(in.Dimensions), g.output())
+			in.Dimensions = append(in.Dimensions, g.output())
 		}
 		last.in = in
 	}
+	in.SaidInput, in.SaidOutput = chance(g.r, 3), chance(g.r, 3)
 	a := reserveCall{id, in, pick(g.r, ttls), pick(g.r, []bursar.OnExpire{bursar.ExpireRelease, bursar.ExpireSettle})}
 	if chance(g.r, 150) {
 		a.TTL = pick(g.r, badTTLs)
@@ -148,7 +158,7 @@ func (g *gen) usedBy(h *mHold) []bursar.Dimension {
 	default:
 		dims = []bursar.Dimension{g.measure()}
 		if !chance(g.r, 3) {
-			dims = append(dims, g.output())
+			dims = append(dims, g.output(), g.input())
 		}
 		if chance(g.r, 3) {
 			dims = append(dims, bursar.Dimension{Key: "who", Value: "p9"})
@@ -174,9 +184,24 @@ func genCommitCall(g *gen) action {
 	id := g.customer()
 	ref, h := g.someCall(id)
 	if h == nil || h.call == nil {
-		return commitCall{id, ref, []bursar.Dimension{g.measure()}, ""}
+		return commitCall{id, ref, []bursar.Dimension{g.measure()}, "", chance(g.r, 8)}
 	}
-	return commitCall{id, ref, g.usedBy(h), g.callID(id, h.Event.Name)}
+	a := commitCall{id, ref, g.usedBy(h), g.callID(id, h.Event.Name), chance(g.r, 6)}
+	if a.Illegible {
+		a.Dims = g.unread(a.Dims)
+	}
+	return a
+}
+
+// unread is what is left of dims where next to nothing could be read.
+func (g *gen) unread(dims []bursar.Dimension) []bursar.Dimension {
+	out := slices.Clone(dims)
+	for i := range out {
+		if out[i].Kind == bursar.DimNumber && !chance(g.r, 12) {
+			out[i].Value = "0"
+		}
+	}
+	return out
 }
 
 func genRaiseCall(g *gen) action {
@@ -203,6 +228,9 @@ func (g *gen) endByEvent(a *reportEvents, i int) {
 	}
 	if h.call != nil && !chance(g.r, 20) {
 		x.EventName, x.Dimensions, x.CallID = h.Event.Name, g.usedBy(h), g.callID(x.CustomerID, h.Event.Name)
+	}
+	if x.Illegible = chance(g.r, 6); x.Illegible {
+		x.Dimensions = g.unread(x.Dimensions)
 	}
 	c := g.known(x.CustomerID)
 	if h.call != nil && chance(g.r, 3) && g.time(c) < h.CreatedAt+bursar.Time(23*time.Hour) {

@@ -237,6 +237,9 @@ func (g *gen) event(id string, before []bursar.EventInput) bursar.EventInput {
 	}
 	x.Dimensions = append(x.Dimensions, bursar.Dimension{Key: "status", Value: pick(g.r, []string{"ok", "ok", "bad", "/v1/x"})})
 	g.events = append(g.events[max(0, len(g.events)-100):], x)
+	if chance(g.r, 20) {
+		x.Illegible, x.Dimensions = true, g.unread(x.Dimensions)
+	}
 	return x
 }
 

@@ -294,6 +294,9 @@ func (g *gen) dims(c *mCust) []bursar.Dimension {
 			if chance(g.r, 20) {
 				id = g.mistyped(id)
 			}
+			if chance(g.r, 25) {
+				key = g.miswritten(key)
+			}
 		}
 		byKey[key] = bursar.Dimension{Key: key, Value: id}
 	}

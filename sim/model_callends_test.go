@@ -52,22 +52,65 @@ func onto(under, over []bursar.Dimension) []bursar.Dimension {
 
 // ending judges the end of a reservation with what was used; again tells that it ended so,
 // or with what was used of the call that is named.
-func (m *model) ending(p *problems, c *mCust, now bursar.Time, h *mHold, dims []bursar.Dimension, call string) (x bursar.EventInput, again bool) {
+// Where nothing can be told of what was used, x says so, and the reservation goes on.
+func (m *model) ending(p *problems, c *mCust, now bursar.Time, h *mHold, dims []bursar.Dimension, call string, illegible bool) (x bursar.EventInput, again bool) {
 	x = bursar.EventInput{CustomerID: h.CustomerID, EventName: h.Event.Name, Dimensions: onto(h.call.props, dims), Timestamp: h.CreatedAt, CallID: call}
 	done, known := c.doneOf(x)
 	if done != nil && done != h {
 		p.at("/callId", bursar.CodeValidationFailed)
 		return x, false
 	}
+	silent := illegible && m.measuresNothing(x)
 	switch content := callContent(x.EventName, x.Dimensions); {
-	case h.Status == bursar.HoldCommitted && (known && done == h || h.call.content == content):
+	case h.Status == bursar.HoldCommitted && (known && done == h || h.call.content == content || silent):
 		return x, true
 	case h.Status == bursar.HoldCommitted, h.Status == bursar.HoldReleased, h.Status == bursar.HoldExpired && now > h.CreatedAt+holdLife:
 		p.at("/reservationId", bursar.CodeReservationClosed)
 		return x, false
 	}
-	judgeCall(p, m.metersOf(x), x)
+	if x.Illegible = silent && (done != nil || !known); !x.Illegible {
+		judgeCall(p, m.metersOf(x), x)
+	}
 	return x, false
+}
+
+// measuresNothing: meters ask how much it was, and nothing above or below 0 is there to be read.
+func (m *model) measuresNothing(x bursar.EventInput) bool {
+	asked := false
+	for _, f := range m.metersOf(x) {
+		if !takes(f.Meter, x) || f.Meter.Aggregation.Function == "COUNT" {
+			continue
+		}
+		d := property(x, f.Meter.Aggregation.Field)
+		if f.Meter.Aggregation.Function == "UNIQUE" {
+			asked = asked || d == nil
+			continue
+		}
+		asked = true
+		if d == nil || d.Kind != bursar.DimNumber {
+			continue
+		}
+		if s := parse(d.Value).Sign(); s > 0 || s < 0 && f.Fluctuating() {
+			return false
+		}
+	}
+	return asked
+}
+
+// keep makes a reservation of which nobody can tell what was used one that is settled.
+func (c *mCust) keep(h *mHold, x bursar.EventInput, now bursar.Time) {
+	if h.Status == bursar.HoldOpen && h.OnExpire != bursar.ExpireSettle {
+		h.OnExpire = bursar.ExpireSettle
+		c.log.wrote(now)
+	}
+	c.nameCall(x, h, now)
+}
+
+// saidBy is how much an event says was used, and of which model.
+func saidBy(dims []bursar.Dimension) string {
+	return fmt.Sprint(sortedDims(slices.DeleteFunc(slices.Clone(dims), func(d bursar.Dimension) bool {
+		return d.Kind != bursar.DimNumber && d.Key != "model"
+	})))
 }
 
 // doneOf is the reservation of the call that an event is, nil when the call was counted
@@ -87,7 +130,7 @@ func (c *mCust) doneOf(x bursar.EventInput) (done *mHold, known bool) {
 func (c *mCust) nameCall(x bursar.EventInput, h *mHold, now bursar.Time) {
 	id := keyID{"call " + x.EventName, x.CallID}
 	if _, named := c.keys[id]; x.CallID != "" && !named {
-		c.keys[id] = mKey{at: now, hold: h}
+		c.keys[id] = mKey{at: now, hold: h, content: saidBy(x.Dimensions)}
 	}
 }
 
@@ -102,10 +145,22 @@ func (c *mCust) nameForNow(x bursar.EventInput, h *mHold, now bursar.Time) (forg
 }
 
 // warnedOfEnd is what the end of a reservation with an event warns of.
-func (m *model) warnedOfEnd(x bursar.EventInput, counted bool) []string {
-	list := m.warningsOf(x)
+func (m *model) warnedOfEnd(end *endingOf, counted bool) []string {
+	var list []string
+	switch h := end.hold; {
+	case end.mute:
+	case end.x.Illegible && h.Status == bursar.HoldExpired && h.Event.Used == nil:
+		list = append(list, "NOTHING_RECORDED")
+	case end.x.Illegible:
+		list = append(list, "HOLD_KEPT")
+	default:
+		list = m.warningsOf(end.x)
+	}
 	if counted {
 		list = append(list, "CALL_COUNTED_BEFORE")
+	}
+	if end.differs {
+		list = append(list, "CALL_DIFFERS:"+end.x.CallID)
 	}
 	return sortedTexts(list)
 }
@@ -162,7 +217,7 @@ func (c *mCust) book(h *mHold, times int64, now bursar.Time) {
 	}
 }
 
-func (m *model) commitCall(customer, id string, dims []bursar.Dimension, call string) (bursar.Reservation, *fail) {
+func (m *model) commitCall(customer, id string, dims []bursar.Dimension, call string, illegible bool) (bursar.Reservation, *fail) {
 	c, now, h, f := m.findHold(customer, id)
 	if f != nil {
 		return bursar.Reservation{}, f
@@ -172,7 +227,7 @@ func (m *model) commitCall(customer, id string, dims []bursar.Dimension, call st
 		return bursar.Reservation{}, failedAt("/amount", bursar.CodeValidationFailed)
 	}
 	var p problems
-	x, again := m.ending(&p, c, now, h, dims, call)
+	x, again := m.ending(&p, c, now, h, dims, call, illegible)
 	for i, bad := range p.list {
 		if bad.rest == "/reservationId" {
 			return bursar.Reservation{}, failed(bad.code)
@@ -182,9 +237,12 @@ func (m *model) commitCall(customer, id string, dims []bursar.Dimension, call st
 	if f := p.err(); f != nil {
 		return bursar.Reservation{}, f
 	}
-	if again {
+	switch {
+	case again:
 		c.nameCall(x, h, now)
-	} else {
+	case x.Illegible:
+		c.keep(h, x, now)
+	default:
 		m.endWith(c, now, h, x)
 	}
 	return h.show(again), nil
@@ -192,13 +250,15 @@ func (m *model) commitCall(customer, id string, dims []bursar.Dimension, call st
 
 // endingOf is the reservation that an event ends: the one that it names, or whose key it has.
 type endingOf struct {
-	hold  *mHold
-	x     bursar.EventInput
-	known bool // it ended so before, or does by an event before this one
+	hold    *mHold
+	x       bursar.EventInput
+	known   bool // it ended so before, or does by an event before this one
+	differs bool // by one of its call that said something else
+	mute    bool // there is nothing to warn of
 }
 
 // endsHold finds and judges that. key is what is stored under the event's key, if anything.
-func (m *model) endsHold(p *problems, c *mCust, now bursar.Time, e bursar.EventInput, key *mKey, ended map[*mHold]string) *endingOf {
+func (m *model) endsHold(p *problems, c *mCust, now bursar.Time, e bursar.EventInput, key *mKey, ended map[*mHold]bursar.EventInput) *endingOf {
 	own := key != nil && key.hold != nil
 	h, _ := c.doneOf(e)
 	if own {
@@ -223,19 +283,22 @@ func (m *model) endsHold(p *problems, c *mCust, now bursar.Time, e bursar.EventI
 		return nil
 	}
 	bad := len(p.list)
-	x, again := m.ending(p, c, now, h, e.Dimensions, e.CallID)
+	x, again := m.ending(p, c, now, h, e.Dimensions, e.CallID, e.Illegible)
 	if slices.ContainsFunc(p.list[bad:], func(b problem) bool { return b.code == bursar.CodeReservationClosed || b.rest == "/callId" }) {
 		return nil // it ends nothing, so another event of the request may
 	}
-	content := callContent(x.EventName, x.Dimensions)
 	first, before := ended[h]
-	if done, _ := c.doneOf(e); before && first != content && done == nil {
+	done, _ := c.doneOf(e)
+	silent := e.Illegible && m.measuresNothing(x)
+	if before && !silent && callContent(x.EventName, first.Dimensions) != callContent(x.EventName, x.Dimensions) && done == nil {
 		p.at("/reservationId", bursar.CodeReservationClosed)
 	}
-	if !before {
-		ended[h] = content
+	end := &endingOf{hold: h, x: x, known: again || before, mute: before && x.Illegible}
+	end.differs = !silent && (before && saidBy(first.Dimensions) != saidBy(x.Dimensions) || again && saidBy(h.Event.Properties) != saidBy(x.Dimensions))
+	if end.x.Illegible = x.Illegible && !before; !before && !x.Illegible {
+		ended[h] = x
 	}
-	return &endingOf{h, x, again || before}
+	return end
 }
 
 // endByEvent records the end of a reservation by an event.
@@ -244,6 +307,10 @@ func (m *model) endByEvent(e bursar.EventInput, end *endingOf) (r bursar.EventRe
 	r = bursar.EventResult{ReservationID: end.hold.ID, Duplicate: end.known}
 	if end.known {
 		c.nameCall(end.x, end.hold, now)
+		return r
+	}
+	if end.x.Illegible {
+		c.keep(end.hold, end.x, now)
 		return r
 	}
 	took := m.endWith(c, now, end.hold, end.x)

@@ -122,7 +122,7 @@ func (c *mCust) decideCall(first bursar.Capability, asks []ask, a attribution, n
 			continue
 		}
 		reason := bursar.CodeRequestedUsageExceeding
-		if c.together(n.Capability, numOf(n.CurrentUsage), numOf(n.Reserved), num{}).cmp(numOf(*n.UsageLimit)) >= 0 {
+		if leftOf(numOf(*n.UsageLimit), numOf(n.CurrentUsage), numOf(n.Reserved), n.Highest).sign() == 0 {
 			reason = bursar.CodeBudgetExceeded
 		}
 		deny(&d, reason, bursar.Binding{Source: bursar.BindingEntity, Node: n})
@@ -300,6 +300,7 @@ func (m *model) reserveCall(customer string, in bursar.SpendInput, ttl int, onEx
 	e := *shown.Event
 	shown.Event, e.Learned = &e, o.learned
 	after := o.after()
+	after.Warnings = sortedTexts(append(after.Warnings, m.unheld(o.x, in)...))
 	e.Tightest = c.tightest(o.asks, after.Chains, now)
 	shown.Decision = &after
 	return shown, nil

@@ -292,7 +292,7 @@ func (m *model) createCustomer(id string, in bursar.CustomerInput) (bursar.Custo
 	}
 	c := &mCust{
 		m: m, entities: map[string]bursar.Entity{}, freezes: map[string]*mFreeze{}, given: map[naturalKey]*mRow{}, totals: map[bursar.Capability]*mTotal{},
-		levels: map[levelKey]mLevel{}, keys: map[keyID]mKey{}, calls: map[[3]string][]float64{}, low: map[lowKey]bool{}, poolAt: map[string]bursar.Time{}, promos: map[string]*mPromo{}, distinct: map[string]bool{},
+		levels: map[levelKey]mLevel{}, keys: map[keyID]mKey{}, calls: map[[3]string][]float64{}, sorts: map[string][][3]string{}, low: map[lowKey]bool{}, poolAt: map[string]bursar.Time{}, promos: map[string]*mPromo{}, distinct: map[string]bool{},
 	}
 	c.info = bursar.Customer{ID: id, CreatedAt: m.clock.Milli()}
 	c.set(in, m.clock)

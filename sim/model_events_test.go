@@ -14,10 +14,12 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 	var p problems
 	var items []keyed
 	ends := make([]*endingOf, len(in))
-	ended := map[*mHold]string{}
+	ended := map[*mHold]bursar.EventInput{}
 	seen := map[string]bool{}
 	again := make([]bool, len(in))   // within the request
 	counted := make([]bool, len(in)) // before, by what ended no reservation
+	differs := make([]bool, len(in)) // from what counted its call
+	said := map[string]string{}      // by the first event of each call
 	var named []func()               // forget what the request does of calls, which is done later
 	for i, x := range in {
 		p.item = fmt.Sprintf("/events/%d", i)
@@ -42,14 +44,18 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 		}
 		call := fmt.Sprint("call ", x.CustomerID, x.EventName, "|", x.CallID)
 		if again[i] = x.CallID != "" && seen[call] && x.ReservationID == "" && k.hold == nil; again[i] {
+			differs[i] = said[call] != saidBy(x.Dimensions)
 			m.judgeMeasures(&own, x)
 			p.list = append(p.list, own.list...)
 			continue
 		}
-		seen[call] = true
+		if !seen[call] {
+			seen[call], said[call] = true, saidBy(x.Dimensions)
+		}
 		of := problems{item: p.item}
 		if ends[i] = m.endsHold(&of, c, now, x, &k, ended); ends[i] == nil && x.ReservationID == "" && k.hold == nil {
 			_, again[i] = c.doneOf(x)
+			differs[i] = again[i] && c.keys[keyID{"call " + x.EventName, x.CallID}].content != saidBy(x.Dimensions)
 		}
 		if ends[i] == nil && x.ReservationID == "" {
 			m.judgeMeasures(&own, x)
@@ -57,9 +63,15 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 		p.list = append(append(p.list, own.list...), of.list...)
 		if end := ends[i]; end != nil {
 			done, known := c.doneOf(end.x)
-			counted[i] = known && done == nil
+			if counted[i] = known && done == nil; end.x.Illegible {
+				delete(seen, call)
+			}
 			named = append(named, c.nameForNow(x, end.hold, now))
 		} else if !again[i] && c.recorded(x) {
+			if x.Illegible && m.measuresNothing(x) {
+				delete(seen, call)
+				continue
+			}
 			named = append(named, c.nameForNow(x, nil, now))
 		}
 	}
@@ -70,16 +82,19 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 	if f := p.err(); f != nil {
 		return nil, f
 	}
-	for _, x := range in { // as things are before the first is recorded
+	for i, x := range in { // as things are before the first is recorded
 		r := bursar.EventResult{}
 		if x.ReservationID == "" {
-			r.Warnings = sortedTexts(m.warningsOf(x))
+			if r.Warnings = m.warningsOf(x); differs[i] {
+				r.Warnings = append(r.Warnings, "CALL_DIFFERS:"+x.CallID)
+			}
+			r.Warnings = sortedTexts(r.Warnings)
 		}
 		out = append(out, r)
 	}
 	for i, end := range ends {
 		if end != nil {
-			out[i].Warnings = m.warnedOfEnd(end.x, counted[i])
+			out[i].Warnings = m.warnedOfEnd(end, counted[i])
 		}
 	}
 	for i, x := range in {
@@ -231,7 +246,9 @@ func (m *model) recordEvent(x bursar.EventInput) (took []ask, duplicate bool) {
 	if c.recorded(x) {
 		r := bursar.ConsumeResult{Timestamp: now, Used: shownAsks(took), Costs: costsOfAsks(took)}
 		c.keys[id] = mKey{content: consumedContent(x), at: now, consume: r}
-		c.nameCall(x, nil, now)
+		if !x.Illegible || !m.measuresNothing(x) {
+			c.nameCall(x, nil, now)
+		}
 	}
 	return took, false
 }

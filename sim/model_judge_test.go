@@ -103,7 +103,7 @@ func (c *mCust) judgeGate(d *bursar.Decision, g bursar.Gate) {
 		return
 	}
 	limit := g.UsageLimit
-	n := bursar.Node{Capability: g.Capability, UsageLimit: &limit, CurrentUsage: g.CurrentUsage, Reserved: g.Reserved}
+	n := bursar.Node{Capability: g.Capability, UsageLimit: &limit, CurrentUsage: g.CurrentUsage, Reserved: g.Reserved, Highest: c.m.highest(g.Capability)}
 	if g.Capability.Kind == bursar.KindCurrency {
 		deny(d, bursar.CodeInsufficientCredits, bursar.Binding{Source: bursar.BindingCredits, Node: n})
 		return
@@ -126,6 +126,7 @@ func (c *mCust) node(r *mRow, requested num, now bursar.Time) bursar.Node {
 		n.Exceeded = c.together(r.cap, r.usedAt(now), r.held, requested).cmp(*limit) > 0
 		n.Granted = !n.Exceeded || r.soft
 	}
+	n.Highest = c.m.highest(r.cap)
 	return n
 }
 
@@ -149,7 +150,7 @@ func (c *mCust) decide(asks []ask, a attribution, now bursar.Time) bursar.Decisi
 			continue
 		}
 		reason := bursar.CodeRequestedUsageExceeding
-		if c.together(n.Capability, numOf(n.CurrentUsage), numOf(n.Reserved), num{}).cmp(numOf(*n.UsageLimit)) >= 0 {
+		if leftOf(numOf(*n.UsageLimit), numOf(n.CurrentUsage), numOf(n.Reserved), n.Highest).sign() == 0 {
 			reason = bursar.CodeBudgetExceeded
 		}
 		deny(&d, reason, bursar.Binding{Source: bursar.BindingEntity, Node: n})

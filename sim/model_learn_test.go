@@ -27,6 +27,13 @@ func (c *mCust) learn(h *mHold, x bursar.EventInput) {
 	for id := range places {
 		k := callsOf(id, h.Event.Name, h.call.props)
 		c.calls[k] = append(c.calls[k], n)
+		// Of one entity 16 events and models are remembered: those that had a call last.
+		order := append(slices.DeleteFunc(c.sorts[id], func(old [3]string) bool { return old == k }), k)
+		if len(order) > 16 {
+			delete(c.calls, order[0])
+			order = order[1:]
+		}
+		c.sorts[id] = order
 	}
 }
 

@@ -87,7 +87,7 @@ func (m *model) tree(customer string, q ledger.TreeQuery) ([]ledger.TreeRow, *fa
 		}
 		for _, r := range c.limits() {
 			if r.entity == e.ID && wanted(r, q) {
-				row.Limit = r.show(now)
+				row.Limit = r.show(now, c.m.highest(r.cap))
 				if q.MinUtilization == nil || row.Limit.Utilization != nil && *row.Limit.Utilization >= q.MinUtilization.Float64() {
 					list = append(list, sortable{row, r.created})
 				}
@@ -138,7 +138,16 @@ func (r *mRow) utilization(now bursar.Time) float64 {
 	return r.usedAt(now).ratio(*limit)
 }
 
-func (r *mRow) show(now bursar.Time) *ledger.TreeLimit {
+// leftOf is what a limit lets through: of a maximum any value that is within it, while none
+// beyond it came.
+func leftOf(limit, used, held num, highest bool) num {
+	if highest && used.add(held).cmp(limit) <= 0 {
+		return notBelowZero(limit.sub(held))
+	}
+	return notBelowZero(limit.sub(used).sub(held))
+}
+
+func (r *mRow) show(now bursar.Time, highest bool) *ledger.TreeLimit {
 	w, used := r.window(int64(now)), r.usedAt(now)
 	l := &ledger.TreeLimit{
 		AssignmentID: r.id, Capability: r.cap, Label: r.label, ScopeEntityIDs: r.scope, Enforcement: r.enforcement(),
@@ -154,7 +163,7 @@ func (r *mRow) show(now bursar.Time) *ledger.TreeLimit {
 	u := r.utilization(now)
 	limit := r.effective(now)
 	l.UsageLimit, l.Utilization = limit.ptr(), &u
-	l.Remaining = notBelowZero(limit.sub(used).sub(r.held)).ptr()
+	l.Remaining = leftOf(*limit, used, r.held, highest).ptr()
 	warnAt := 80
 	if len(r.thresholds) > 0 {
 		warnAt = r.thresholds[0]

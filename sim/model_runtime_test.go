@@ -18,7 +18,11 @@ type attribution struct {
 	route   []hop
 	ignored []unnamed // dimensions with attribution keys that matched nothing
 	strict  bool      // of the request
+	unclear []unclear // dimensions with keys that nobody knows, and that are like known ones
 }
+
+// unclear is a key, the attribution key that it was meant to be, and that one's type.
+type unclear struct{ key, meant, typ string }
 
 type unnamed struct{ key, typ, id string }
 
@@ -31,6 +35,9 @@ func sortedDims(dims []bursar.Dimension) []bursar.Dimension {
 func (c *mCust) attribute(dims []bursar.Dimension) attribution {
 	a := attribution{given: dims != nil, set: map[string]bool{}}
 	for _, d := range sortedDims(dims) {
+		if meant, typ := c.m.meantBy(d.Key); meant != "" && d.Kind == bursar.DimString && !slices.ContainsFunc(dims, func(o bursar.Dimension) bool { return c.m.typeNamed(o.Key) == typ }) {
+			a.unclear = append(a.unclear, unclear{d.Key, meant, typ})
+		}
 		for _, t := range c.m.types {
 			if t.ArchivedAt != nil || !slices.Contains(t.AttributionKeys, d.Key) {
 				continue

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/bursarhq/bursar"
@@ -14,7 +15,92 @@ func (c *mCust) refused(a attribution) bool {
 			return true
 		}
 	}
+	for _, x := range a.unclear {
+		all, _ := squeezed(x.key)
+		known, _ := squeezed(x.meant)
+		if a.strict || all == known && (c.m.settings.Strict || c.m.types[x.typ].Strict) {
+			return true
+		}
+	}
 	return a.strict && len(a.chains) == 0
+}
+
+// meantBy is the attribution key, and its type, that is meant by a key that is none and that
+// nothing reads: one that is the same without case, separators and an id at the end, or the
+// same as the id of a type; else one that is a character away.
+func (m *model) meantBy(key string) (meant, typ string) {
+	if m.typeNamed(key) != "" || m.isRead(key) || key == "model" || strings.HasPrefix(key, "tokens.") {
+		return "", ""
+	}
+	keys := map[string]string{}
+	for _, t := range m.types {
+		for _, k := range t.AttributionKeys {
+			if t.ArchivedAt == nil {
+				keys[k] = t.ID
+			}
+		}
+	}
+	name, short := squeezed(key)
+	if name == "" {
+		return "", ""
+	}
+	for _, k := range sortedKeys(keys) {
+		if all, _ := squeezed(k); all == name {
+			return k, keys[k]
+		}
+	}
+	for _, k := range sortedKeys(keys) {
+		if _, s := squeezed(k); s == short {
+			return k, keys[k]
+		}
+	}
+	for _, id := range sortedKeys(m.types) {
+		t := m.types[id]
+		if _, s := squeezed(id); s == short && t.ArchivedAt == nil && len(t.AttributionKeys) > 0 {
+			return t.AttributionKeys[0], id
+		}
+	}
+	for _, k := range sortedKeys(keys) {
+		n, s := squeezed(k)
+		if min(len(n), len(name)) >= 5 && oneApart(n, name) || min(len(s), len(short)) >= 5 && oneApart(s, short) {
+			return k, keys[k]
+		}
+	}
+	return "", ""
+}
+
+// squeezed is a name without case and separators, and that without an id at its end.
+func squeezed(name string) (all, short string) {
+	all = strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "", " ", "").Replace(name))
+	if short = strings.TrimSuffix(all, "id"); short == "" {
+		short = all
+	}
+	return all, short
+}
+
+// isRead: a meter of a live feature reads the property, or a price goes by it.
+func (m *model) isRead(key string) bool {
+	for _, f := range m.features {
+		if f.ArchivedAt != nil || f.Meter == nil {
+			continue
+		}
+		if f.Meter.Aggregation.Field == key {
+			return true
+		}
+		for _, x := range f.Meter.Filters {
+			if slices.ContainsFunc(x.Conditions, func(c bursar.MeterCondition) bool { return c.Field == key }) {
+				return true
+			}
+		}
+	}
+	for _, card := range m.cards {
+		for _, v := range card.Versions {
+			if slices.ContainsFunc(v.Rates, func(r bursar.Rate) bool { return len(r.Match[key]) > 0 }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // like is the live entity of a type that was probably meant: one that is the same but for
@@ -75,6 +161,21 @@ func (a updateSettings) run(w *world) string {
 
 func genSettings(g *gen) action {
 	return updateSettings{catalogue.SettingsPatch{Strict: opt(g, 1, 1, func() bool { return chance(g.r, 4) })}}
+}
+
+// miswritten is an attribution key as somebody else would write it.
+func (g *gen) miswritten(key string) string {
+	switch g.r.IntN(5) {
+	case 0:
+		return strings.ToUpper(key)
+	case 1:
+		return strings.Replace(key, "Id", "_id", 1)
+	case 2:
+		return strings.TrimSuffix(key, "Id")
+	case 3:
+		return strings.TrimSuffix(key, "Id") + "s"
+	}
+	return g.mistyped(key)
 }
 
 // mistyped is an id as somebody in a hurry writes it.

@@ -63,6 +63,7 @@ type mCust struct {
 	keys     map[keyID]mKey
 	facts    []fact
 	calls    map[[3]string][]float64 // output of calls, by entity, event and model
+	sorts    map[string][][3]string  // the keys of calls by entity, that with the latest call last
 	grants   []*mGrant               // in order of creation
 	spent    []*mGrant               // those that a draw has emptied
 	low      map[lowKey]bool

@@ -16,6 +16,12 @@ func (c *mCust) warnings(k bursar.Capability, prices []price, a attribution, now
 			out = append(out, "DID_YOU_MEAN:"+x.key+"="+id)
 		}
 	}
+	for _, x := range a.unclear {
+		out = append(out, "DIMENSION_UNKNOWN:"+x.key, "DID_YOU_MEAN:"+x.key+"="+x.meant)
+	}
+	if len(a.chains) == 0 && len(a.ignored) == 0 && len(a.unclear) == 0 && len(c.entities) > 0 {
+		out = append(out, "NO_ENTITY_NAMED")
+	}
 	if unpriced(prices) {
 		out = append(out, "RATE_NOT_FOUND")
 	}
@@ -45,7 +51,9 @@ func (c *mCust) governed(k bursar.Capability, prices []price, a attribution, now
 func (c *mCust) reportWarnings(k bursar.Capability, d num, prices []price, a attribution, now bursar.Time) []string {
 	out := c.warnings(k, prices, a, now)
 	if d.sign() == 0 {
-		out = slices.DeleteFunc(out, func(w string) bool { return !strings.HasPrefix(w, "DIMENSION") && !strings.HasPrefix(w, "DID") })
+		out = slices.DeleteFunc(out, func(w string) bool {
+			return !strings.HasPrefix(w, "DIMENSION") && !strings.HasPrefix(w, "DID") && w != "NO_ENTITY_NAMED"
+		})
 	}
 	return out
 }
@@ -58,7 +66,7 @@ func (m *model) warningsOf(x bursar.EventInput) []string {
 	}
 	dims := labelsOf(x.Dimensions)
 	warned, read := map[string]bool{}, map[string]bool{}
-	counted := false
+	counted, costs, costing := false, false, map[string]bool{}
 	for _, id := range sortedKeys(m.features) {
 		f := m.features[id]
 		if f.ArchivedAt != nil || f.Meter == nil || f.Meter.EventName != x.EventName || !takes(f.Meter, x) {
@@ -80,6 +88,10 @@ func (m *model) warningsOf(x bursar.EventInput) []string {
 		if f.Meter.Aggregation.Function != "COUNT" {
 			read[f.Meter.Aggregation.Field] = true
 		}
+		if f.Meter.Aggregation.Function == "SUM" {
+			costing[f.Meter.Aggregation.Field] = costing[f.Meter.Aggregation.Field] || len(prices) > 0
+		}
+		costs = costs || len(prices) > 0
 		for _, w := range c.reportWarnings(featureOf(id), amount, prices, c.attribute(dims), now) {
 			if w == "RATE_NOT_FOUND" {
 				w += ":" + id
@@ -92,9 +104,38 @@ func (m *model) warningsOf(x bursar.EventInput) []string {
 	}
 	for _, d := range x.Dimensions {
 		order, number := compareDecimals(d.Value, "0")
-		if strings.HasPrefix(d.Key, "tokens.") && d.Kind == bursar.DimNumber && number && order > 0 && !read[d.Key] {
+		if !strings.HasPrefix(d.Key, "tokens.") || d.Kind != bursar.DimNumber || !number || order <= 0 {
+			continue
+		}
+		if !read[d.Key] {
 			warned["UNMETERED:"+d.Key] = true
+		}
+		if priced, counts := costing[d.Key]; costs && counts && !priced {
+			of := d.Key
+			if named := property(x, "model"); named != nil {
+				of += "=" + named.Value
+			}
+			warned["NO_PRICE:"+of] = true
 		}
 	}
 	return sortedKeys(warned)
+}
+
+// unheld are the warnings of a reservation that holds no tokens of a side that is counted,
+// of which nobody said that there are none.
+func (m *model) unheld(x bursar.EventInput, in bursar.SpendInput) (out []string) {
+	for _, side := range []struct {
+		kind, send string
+		said       bool
+	}{{"tokens.input", "inputTokens", in.SaidInput}, {"tokens.output", "maxTokens", in.SaidOutput}} {
+		for _, f := range m.metersOf(x) {
+			d := property(x, side.kind)
+			if side.said || f.Meter.Aggregation.Function != "SUM" || f.Meter.Aggregation.Field != side.kind || !takes(f.Meter, x) || parse(d.Value).Sign() > 0 {
+				continue
+			}
+			out = append(out, "NOTHING_HELD:"+side.kind+"="+side.send)
+			break
+		}
+	}
+	return out
 }

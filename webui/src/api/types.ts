@@ -460,4 +460,6 @@ export type Capability = {
   unit: string;
   /** Whether usage of one time and another is usage of both: not of the highest, or of how many different ones. */
   adds: boolean;
+  /** Whether what is used is the highest value: then any value up to a limit passes. */
+  highest?: boolean;
 };

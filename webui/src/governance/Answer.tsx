@@ -18,6 +18,7 @@ export function Answer({ d, requested }: { d: Decision; requested: Amount }) {
     ...(d.rootEntityId ? [d.rootEntityId] : []),
     ...(d.frozen?.entityId ? [d.frozen.entityId] : []),
   ]);
+  const adds = (n: Parameters<typeof capabilityOf>[0]) => capabilityOf(n, s.capabilities)?.highest !== true;
   const gate = d.binding && d.binding.source !== "ENTITY" ? d.binding : null;
   const bound = d.binding?.source === "ENTITY" ? d.binding : null;
   const short = nodes.filter(n => !n.isGranted && n.enforcement === "hard");
@@ -42,13 +43,14 @@ export function Answer({ d, requested }: { d: Decision; requested: Amount }) {
               )}
               {gate && (
                 <Todo>
-                  The {gate.source === "CREDITS" ? "prepaid pool" : "customer's own limit"} {change(gate, gate.requested ?? requested)}
+                  The {gate.source === "CREDITS" ? "prepaid pool" : "customer's own limit"}{" "}
+                  {change(gate, gate.requested ?? requested, adds(gate))}
                 </Todo>
               )}
               {short.map(n => (
                 <Todo key={n.assignmentId}>
                   {name(n.entityId)}
-                  {n.label && ` (${n.label})`} {change(n, n.requested)}
+                  {n.label && ` (${n.label})`} {change(n, n.requested, adds(n))}
                 </Todo>
               ))}
               {after && (
@@ -66,7 +68,14 @@ export function Answer({ d, requested }: { d: Decision; requested: Amount }) {
             <Ban size={16} className="ink-bad" aria-hidden />
             <span className="strong">{gate.source === "CREDITS" ? "Prepaid pool of the customer" : "Limit of the whole customer"}</span>
             <span className="small ink-bad strong">decides</span>
-            <Sum used={gate.currentUsage} held={gate.reserved} asked={gate.requested ?? requested} limit={gate.usageLimit} fits={false} />
+            <Sum
+              used={gate.currentUsage}
+              held={gate.reserved}
+              asked={gate.requested ?? requested}
+              limit={gate.usageLimit}
+              fits={false}
+              adds={adds(gate)}
+            />
           </div>
         </div>
       )}
@@ -153,21 +162,44 @@ function Level({ n, name, binds }: { n: Node; name: (id: string) => string; bind
       <span className="small muted right">
         {binds ? <span className="ink-bad strong">decides</span> : capabilityOf(n, s.capabilities)?.name}
       </span>
-      <Sum used={n.currentUsage} held={n.reserved} asked={n.requested} limit={n.usageLimit} fits={fits} />
+      <Sum
+        used={n.currentUsage}
+        held={n.reserved}
+        asked={n.requested}
+        limit={n.usageLimit}
+        fits={fits}
+        adds={capabilityOf(n, s.capabilities)?.highest !== true}
+      />
       <span className="sum muted small">resets {until(n.resetsAt)}</span>
     </div>
   );
 }
 
-function Sum({ used, held, asked, limit, fits }: { used: Amount; held: Amount; asked: Amount; limit: Amount | null; fits: boolean }) {
-  const total = add(add(used, held), asked);
+type SumProps = { used: Amount; held: Amount; asked: Amount; limit: Amount | null; fits: boolean; adds: boolean };
+
+/** What a limit has to bear: of highest values the higher one, not both. */
+const total = (used: Amount, held: Amount, asked: Amount, adds: boolean) =>
+  add(adds ? add(used, asked) : less(used, asked) ? asked : used, held);
+
+function Sum({ used, held, asked, limit, fits, adds }: SumProps) {
+  const sum = total(used, held, asked, adds);
   return (
     <span className="sum num break" style={{ whiteSpace: "normal" }}>
-      {formatExact(used)} <span className="muted">used</span> + {formatExact(held)} <span className="muted">held</span> +{" "}
-      {formatExact(asked)} <span className="muted">asked</span> = <span className="strong">{formatExact(total)}</span>{" "}
+      {adds ? (
+        <>
+          {formatExact(used)} <span className="muted">used</span> + {formatExact(held)} <span className="muted">held</span> +{" "}
+          {formatExact(asked)} <span className="muted">asked</span> ={" "}
+        </>
+      ) : (
+        <>
+          the higher of {formatExact(used)} <span className="muted">used</span> and {formatExact(asked)}{" "}
+          <span className="muted">asked</span>:{" "}
+        </>
+      )}
+      <span className="strong">{formatExact(sum)}</span>{" "}
       {limit === null ? (
         <span className="muted">, no limit</span>
-      ) : fits && !less(limit, total) ? (
+      ) : fits && !less(limit, sum) ? (
         <>≤ {formatExact(limit)}</>
       ) : (
         <>&gt; {formatExact(limit)}</>
@@ -180,10 +212,10 @@ function Sum({ used, held, asked, limit, fits }: { used: Amount; held: Amount; a
 function change(
   n: Pick<Node, "usageLimit" | "currentUsage" | "reserved"> & { wouldNeed?: Amount; source?: string },
   asked: Amount,
+  adds: boolean,
 ): string {
   if (n.usageLimit === null) return "";
-  const total = add(add(n.currentUsage, n.reserved), asked);
-  const short = n.wouldNeed ?? sub(total, n.usageLimit);
+  const short = n.wouldNeed ?? sub(total(n.currentUsage, n.reserved, asked, adds), n.usageLimit);
   return n.source === "CREDITS"
     ? `needs a grant of ${formatExact(short)} more`
     : `needs a limit of ${formatExact(add(n.usageLimit, short))} (${formatExact(short)} more)`;
@@ -196,7 +228,9 @@ export function warningWords(warning: string, name: (capability: string) => stri
   const about = colon < 0 ? "" : warning.slice(colon + 1);
   const words: Record<string, string> = {
     DIMENSION_NOT_RESOLVED: `${about} names nobody: there is no such id, so no limit was found by it.`,
-    DID_YOU_MEAN: `Did you mean ${about.slice(about.indexOf("=") + 1)}? That is nearly the id of ${about.slice(0, about.indexOf("="))}.`,
+    DID_YOU_MEAN: `Did you mean ${about.slice(about.indexOf("=") + 1)}? That is nearly what ${about.slice(0, about.indexOf("="))} says.`,
+    DIMENSION_UNKNOWN: `${about} names nobody: it is nearly the key of an entity type, and not that.`,
+    NO_ENTITY_NAMED: "No dimension names an entity, so only limits of the whole customer count.",
     UNGOVERNED: `Nothing limits this use of ${name(about)}: no limit, no entitlement, no pool.`,
     RATE_NOT_FOUND: "No rate prices this: it would be recorded at cost 0.",
     TOO_MANY_LIMITS: `More limits of ${name(about)} apply than usage counts on.`,

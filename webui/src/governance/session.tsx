@@ -67,6 +67,7 @@ export function capabilities(features: Feature[], currencies: Currency[]): Capab
       name: f.displayName,
       unit: f.featureUnitsPlural ?? f.featureUnits ?? "",
       adds: !["MAX", "UNIQUE"].includes(f.meter?.aggregation.function ?? ""),
+      highest: f.meter?.aggregation.function === "MAX",
     })),
   ];
 }

@@ -15,8 +15,8 @@ export type Standing = { status: Status; cause: string };
 export function alone(l: TreeRow | undefined): Status {
   if (!l) return "untracked";
   if (l.usageLimit === null || l.remaining === null) return "unlimited";
-  if (nano(l.remaining) <= 0n || l.status === "exceeded") return l.enforcement === "soft" ? "over" : "blocked";
-  if (l.status !== "warning") return "ok";
+  if (nano(l.remaining) <= 0n) return l.enforcement === "soft" ? "over" : "blocked";
+  if (l.status === "ok") return "ok";
   return refusalOf(l) ? "full" : "near";
 }
 
