@@ -142,7 +142,7 @@ export const screens = [
       await grid(page);
       await page.keyboard.press("Control+k");
       await page.getByRole("combobox", { name: "Find or do" }).fill("pipeline");
-      await page.getByRole("option").nth(1).waitFor();
+      await page.getByRole("dialog").getByRole("option").nth(1).waitFor();
     },
   },
   {

@@ -27,7 +27,7 @@ const keys: [string, [string, string][]][] = [
 export default function Keys({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title="Keyboard" onClose={onClose}>
-      <div className="stack">
+      <div className="stack" tabIndex={0}>
         {keys.map(([where, list]) => (
           <section key={where} className="stack tight">
             <h3>{where}</h3>
