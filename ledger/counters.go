@@ -32,6 +32,13 @@ func (v *View) carry(row uint32, w record.Window, used bursar.Amount) {
 	put(v, &v.ctrs, row, &c)
 }
 
+func (v *View) applyRowDelete(r *record.LimitDeleted) {
+	if def := v.rawDef(r.Row); def != nil {
+		v.countNamed(def, -1)
+	}
+	put(v, &v.defs, r.Row, nil)
+}
+
 // emitRow writes the limit of a row, 0 = a new one, and gives its number. What was used goes on,
 // with another schedule or in the place of a default: the record says it as of where it is in
 // the log, as whoever mends the log finds it again.

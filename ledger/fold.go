@@ -38,10 +38,7 @@ func (v *View) apply(r record.Record) error {
 	case *record.LimitDefaulted, *record.DefaultPut, *record.DefaultDeleted:
 		return v.applyDefault(r)
 	case *record.LimitDeleted:
-		if def := v.rawDef(r.Row); def != nil {
-			v.countNamed(def, -1)
-		}
-		put(v, &v.defs, r.Row, nil)
+		v.applyRowDelete(r)
 	case *record.Usage:
 		return v.applyUsage(r)
 	case *record.HoldOpened:
