@@ -49,7 +49,7 @@ const (
 	kindThawed      Kind = 35 // and no longer
 	kindDefault     Kind = 36 // a default limit, whole
 	kindDefaultEnd  Kind = 37 // and it is gone
-	kindRowDefault  Kind = 38 // a row is limited by default
+	kindRowDefault  Kind = 39 // a row is limited by default
 	kindCallNamed   Kind = 40 // a call has an id
 	kindEventRaised Kind = 41 // a hold of what an event would use is one of more
 	kindCallCounted Kind = 50 // a call has an id, and was counted by what ended no hold

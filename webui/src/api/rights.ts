@@ -9,7 +9,7 @@ export type Rights = {
   provision: boolean;
   /** The entity whose subtree is all that the credential sees. It may not be changed itself. */
   root: string | null;
-  /** Whose credential it is: the same for another token of the same person. */
+  /** Whose credential it is: the same for another token of the same person, if tokens name one. */
   who: string;
 };
 
@@ -22,7 +22,7 @@ export async function rightsOf(api: Api): Promise<Rights> {
   if (claims) {
     const root = claims.rootEntityId ?? null;
     const edit = claims.permissions.includes("manage");
-    return { edit, provision: false, root, who: `${claims.sub ?? ""}:${root ?? ""}:${edit}` };
+    return { edit, provision: false, root, who: `${claims.sub ?? digest(api.token())}:${root ?? ""}:${edit}` };
   }
   const edit = await isFull(api);
   return { edit, provision: edit, root: null, who: digest(api.token()) };

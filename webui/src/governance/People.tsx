@@ -293,7 +293,7 @@ async function limitFor(s: Session, p: Planned, cadence: string): Promise<LimitI
     : [];
   const own = there.find(a => a.scopeEntityIds.length === 0 && a.label === "");
   if (own) return { ...inputOf(own), usageLimit: p.limit, ifMatch: own.revision };
-  return { entityId: p.id, ...about, scopeEntityIds: [], label: "", usageLimit: p.limit, cadence, enforcement: "hard", ifMatch: "none" };
+  return { entityId: p.id, ...about, scopeEntityIds: [], label: "", usageLimit: p.limit, cadence, ifMatch: "none" };
 }
 
 async function archiveAll(s: Session, ids: string[]) {

@@ -96,7 +96,7 @@ export async function readChildren(s: Session, limit: Assignment, row: TreeRow |
 
 const fewEnough = 40;
 
-/** The present limits behind rows: of many, from the list that is of one instant. */
+/** The present limits behind rows: of many, from the list that is of one instant. It has no limits by default. */
 async function presentOf(
   s: Session,
   limit: Assignment,
@@ -106,5 +106,9 @@ async function presentOf(
   if (rows.length <= fewEnough) return readLimits(s, rows);
   const wanted = new Set(rows.map(r => r.assignmentId));
   const all = await s.api.all<Assignment>(path`/customers/${s.customerId}/assignments`, { ...capability, label: limit.label }, 500_000);
-  return all.filter(a => wanted.has(a.id));
+  const given = await readLimits(
+    s,
+    rows.filter(r => r.defaultOf),
+  );
+  return [...all.filter(a => wanted.has(a.id)), ...given];
 }
