@@ -80,6 +80,14 @@ func (m *model) createBoost(customer, row string, in bursar.BoostInput) (bursar.
 	return b.Boost, nil
 }
 
+// of is the boost as one of r, which may have another id than when the boost was made: an own
+// limit takes the place of one by default, and gives it back.
+func (b *mBoost) of(r *mRow) bursar.Boost {
+	out := b.Boost
+	out.AssignmentID = r.id
+	return out
+}
+
 // trimBoosts forgets the oldest that have ended.
 func (c *mCust) trimBoosts(r *mRow, now bursar.Time) {
 	for len(r.boosts) > maxBoosts {
@@ -102,7 +110,7 @@ func (m *model) listBoosts(customer, row string) ([]bursar.Boost, *fail) {
 	}
 	var list []bursar.Boost
 	for _, b := range r.boosts {
-		list = append(list, b.Boost)
+		list = append(list, b.of(r))
 	}
 	return list, nil
 }
@@ -126,7 +134,7 @@ func (m *model) endBoost(customer, row, boost string) (bursar.Boost, *fail) {
 			c.log.wrote(now)
 			c.alertLive(r, now)
 		}
-		return b.Boost, nil
+		return b.of(r), nil
 	}
 	return bursar.Boost{}, failed(bursar.CodeBoostNotFound)
 }
