@@ -119,7 +119,7 @@ export function embedTests(browser, server) {
 
           // It may ask what would be granted, and is told that only its own limits were asked.
           const view = page.frameLocator("iframe");
-          await view.getByRole("button", { name: "Explain" }).click();
+          await view.getByRole("button", { name: "Explain", exact: true }).click();
           await view.getByLabel("Requested by").fill("sea");
           await view.getByRole("option", { name: /Search/ }).click();
           await view.getByLabel("Amount").fill("11");

@@ -267,7 +267,7 @@ export const screens = [
     name: "embed-explain",
     path: key => `/embed#customer=acme&token=${key}`,
     show: async page => {
-      await page.getByRole("button", { name: "Explain" }).click();
+      await page.getByRole("button", { name: "Explain", exact: true }).click();
       await page.getByLabel("Requested by").fill("pipeline doctor");
       await page
         .getByRole("option", { name: /Pipeline doctor/ })
