@@ -83,7 +83,7 @@ func (s *share) add(child, parent *record.Limit, ord uint32) {
 // nodeWide is the limit of an entity without a scope, own or by default, of a capability and
 // label; nil = none.
 func (v *View) nodeWide(ent, cap uint32, label string) (row uint32, def *record.Limit) {
-	if row = v.rowOf(ent, cap, label); row != 0 {
+	if row = v.FindRow(Target{Ent: ent}, cap, label); row != 0 {
 		def = v.Def(row)
 	} else if !v.noDefaults() {
 		def = v.byDefault(ent, cap, label)

@@ -156,7 +156,7 @@ func (d *Decider) defaultHere(t *Target, in *bursar.AssignmentInput) *record.Lim
 	if t.Ent == 0 || cap == 0 || len(t.scope) > 0 || d.noDefaults() {
 		return nil
 	}
-	if row := d.rowOf(t.Ent, cap, in.Label); row != 0 && !d.rawDef(row).ByDefault {
+	if row := d.FindRow(Target{Ent: t.Ent}, cap, in.Label); row != 0 && !d.rawDef(row).ByDefault {
 		return nil
 	}
 	if def := d.byDefault(t.Ent, cap, in.Label); !def.Idle() {

@@ -164,7 +164,7 @@ func TestFormerDefaultsAreForgotten(t *testing.T) {
 		if i%2 == 0 { // made as a limit of its own, and given back
 			f.do(&PutAssignments{In: []bursar.AssignmentInput{{EntityID: "u0", Capability: calls, Label: label}}})
 			d := f.decider()
-			f.do(&DeleteAssignment{ID: store.FormatID(d.RowID(d.rowOf(d.EntOrd("u0"), d.CapOrd(calls), label)))})
+			f.do(&DeleteAssignment{ID: store.FormatID(d.RowID(d.FindRow(Target{Ent: d.EntOrd("u0")}, d.CapOrd(calls), label)))})
 		} else {
 			d := f.decider()
 			d.eachRow(d.EntOrd("u0"), 0, func(row uint32, _ *record.Limit) {

@@ -201,22 +201,10 @@ func (v *View) made(row uint32) uint32 {
 		return row
 	}
 	k := v.unmade.at(row)
-	if r := v.rowOf(k.ent, k.cap, k.label); r != 0 {
+	if r := v.FindRow(Target{Ent: k.ent}, k.cap, k.label); r != 0 {
 		return r
 	}
 	return row
-}
-
-// rowOf is the row of an entity without a scope that was made, own or by default, idle or
-// not; 0 = none.
-func (v *View) rowOf(ent, cap uint32, label string) (found uint32) {
-	v.eachAt(place{ent: ent}, func(row uint32) bool {
-		if def := v.rawDef(row); def != nil && def.Cap == cap && def.Label == label {
-			found = row
-		}
-		return found == 0
-	})
-	return found
 }
 
 // eachUnmade calls f with the rows of an entity, of one capability or with 0 of all, that it
@@ -229,7 +217,7 @@ func (v *View) eachUnmade(ent, cap uint32, f func(row uint32, def *record.Limit)
 	of := set.of[v.Ent(ent).Typ]
 	for i := range of {
 		o := &of[i]
-		if cap != 0 && o.cap != cap || v.rowOf(ent, o.cap, o.label) != 0 {
+		if cap != 0 && o.cap != cap || v.FindRow(Target{Ent: ent}, o.cap, o.label) != 0 {
 			continue
 		}
 		v.Visits++

@@ -111,7 +111,7 @@ func (d *Decider) targetFor(in *bursar.AssignmentInput, at string, p *bursar.Pro
 	return t, ok
 }
 
-// FindRow is the row with a natural key; 0 = none.
+// FindRow is the row with a natural key that was made, own or by default, idle or not; 0 = none.
 func (v *View) FindRow(t Target, cap uint32, label string) (found uint32) {
 	if cap == 0 {
 		return 0
