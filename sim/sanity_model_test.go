@@ -158,10 +158,10 @@ func TestModelLevels(t *testing.T) {
 	s.want(s.use("seats", "10", 0, bursar.Set, "user=u", "org=o"), "10")
 	s.want(s.use("seats", "7", start, bursar.Set, "user=u"), "7")
 	s.want(s.use("seats", "5", start-minute, bursar.Set, "user=u"), "7 STALE_SET")
-	s.want(s.use("seats", "5", 0, bursar.Set), "12")
+	s.want(s.use("seats", "5", 0, bursar.Set), "12 NO_ENTITY_NAMED")
 	s.want(s.use("seats", "5", 0, bursar.Set, "user=u", "agent=a"), "\n  ValidationFailed at /usages/0/dimensions")
-	s.want(s.use("seats", "-100", 0, bursar.Delta), "0")
-	s.want(s.use("seats", "6", 0, bursar.Set), "6") // the level of the customer itself went to 0, too
+	s.want(s.use("seats", "-100", 0, bursar.Delta), "0 NO_ENTITY_NAMED")
+	s.want(s.use("seats", "6", 0, bursar.Set), "6 NO_ENTITY_NAMED") // the level of the customer itself went to 0, too
 }
 
 func TestModelHolds(t *testing.T) {
