@@ -3,14 +3,13 @@ package engine
 import (
 	"context"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/record"
-	"github.com/bursarhq/bursar/store"
+	"github.com/bursarhq/bursar/store/mem"
 )
 
 // panicOp is a decision with a bug.
@@ -22,7 +21,7 @@ func (panicOp) Decide(*ledger.Decider) (any, error) { panic("planted") }
 // ones after it, and this customer later on are served.
 func TestPanicInDecideHarmsNobodyElse(t *testing.T) {
 	ctx := context.Background()
-	e, err := Open(ctx, newPlainStore(), Options{})
+	e, err := Open(ctx, mem.New(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,98 +86,4 @@ func TestFailedRequestLeavesNothing(t *testing.T) {
 	if len(d.Recs) != n || d.Records != records || d.Cust().Name != nil || d.TypeOrd("left-over") != 0 {
 		t.Errorf("left over: %d records, name %v", len(d.Recs)-n, d.Cust().Name)
 	}
-}
-
-// plainStore is the least that an engine needs: a log in memory, without checkpoints.
-// (store/mem cannot be used here: it imports this package.)
-type plainStore struct {
-	store.Store // nil: what is not below is not called
-	mu          sync.Mutex
-	logs        map[string][]store.LogRow
-}
-
-func newPlainStore() *plainStore { return &plainStore{logs: map[string][]store.LogRow{}} }
-
-func (s *plainStore) head(name string) (h store.Head) {
-	if l := s.logs[name]; len(l) > 0 {
-		h = l[len(l)-1].Head
-	}
-	return h
-}
-
-func (s *plainStore) Append(_ context.Context, commits []store.Commit, _ store.Again) ([]store.Outcome, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]store.Outcome, len(commits))
-	for i, c := range commits {
-		out[i] = store.Stale
-		if s.head(c.Stream) == c.After {
-			s.logs[c.Stream] = append(s.logs[c.Stream], store.LogRow{Head: c.Head(), ID: c.ID, Payload: c.Payload})
-			out[i] = store.Committed
-		}
-	}
-	return out, nil
-}
-
-func (s *plainStore) Heads(_ context.Context, names []string, _ []uint64) ([]store.Head, [][]store.LogRow, bursar.Time, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []store.Head
-	for _, n := range names {
-		out = append(out, s.head(n))
-	}
-	return out, nil, 0, nil
-}
-
-func (s *plainStore) ReadLog(_ context.Context, name string, after uint64, limit int, visit func(store.LogRow) error) error {
-	s.mu.Lock()
-	rows := s.logs[name][min(int(after), len(s.logs[name])):]
-	s.mu.Unlock()
-	if limit > 0 {
-		rows = rows[:min(limit, len(rows))]
-	}
-	for _, r := range rows {
-		if err := visit(r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (*plainStore) Load(context.Context, string, func(*store.Checkpoint) error) error { return nil }
-
-func (*plainStore) Save(context.Context, *store.Checkpoint) error { return nil }
-
-func (*plainStore) Jobs(context.Context, store.JobQuery) ([]store.JobRow, error) { return nil, nil }
-
-func (*plainStore) Due(context.Context, bursar.Time, int) ([]string, error) { return nil, nil }
-
-func (*plainStore) Hold(context.Context, string, string) (*store.HoldRow, error) { return nil, nil }
-
-func (*plainStore) Holds(context.Context, string, store.HoldQuery) ([]store.HoldRow, error) {
-	return nil, nil
-}
-
-func (*plainStore) Customers(context.Context, store.CustomerQuery) ([]bursar.Customer, error) {
-	return nil, nil
-}
-
-func (*plainStore) Activity(context.Context, string, store.ActivityQuery) ([]store.Activity, error) {
-	return nil, nil
-}
-
-func (*plainStore) Users(context.Context, store.Use, int) ([]string, error) { return nil, nil }
-
-func (*plainStore) TrimOutbox(context.Context, bursar.Time) error { return nil }
-
-func (*plainStore) Err() error { return nil }
-
-func (*plainStore) Close() error { return nil }
-
-func (*plainStore) FindKeys(_ context.Context, _ string, _ int64, h [][16]byte) ([][]byte, error) {
-	return make([][]byte, len(h)), nil
-}
-
-func (*plainStore) Series(context.Context, string, store.SeriesQuery) ([]store.SeriesRow, uint64, error) {
-	return nil, 0, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store/mem"
 )
 
 // written waits for a write that runs beside the test, and fails when it does not end.
@@ -28,7 +29,7 @@ func written(t *testing.T, what string, done <-chan error) {
 // customers are written to, also beside a write and a checkpoint that wait for the reader.
 func TestReaderHoldsUpNobodyElse(t *testing.T) {
 	ctx := context.Background()
-	e, err := Open(ctx, newPlainStore(), Options{CheckpointEvery: time.Hour})
+	e, err := Open(ctx, mem.New(), Options{CheckpointEvery: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,7 @@ func TestReaderHoldsUpNobodyElse(t *testing.T) {
 // answered, and durable.
 func TestCloseWaitsForReaders(t *testing.T) {
 	ctx := context.Background()
-	s := newPlainStore()
+	s := mem.New()
 	e, err := Open(ctx, s, Options{CheckpointEvery: time.Hour})
 	if err != nil {
 		t.Fatal(err)

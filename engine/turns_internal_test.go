@@ -10,6 +10,7 @@ import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store/mem"
 )
 
 // queue has somebody wait for a turn, who then notes who it is and gives it back.
@@ -91,7 +92,7 @@ func TestTurnsAreBounded(t *testing.T) {
 // the cores; what looks at one path does not.
 func TestReadsThatScanTakeTurns(t *testing.T) {
 	ctx := t.Context()
-	e, err := Open(ctx, newPlainStore(), Options{})
+	e, err := Open(ctx, mem.New(), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
