@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"webhook":               {".", "store", "catalogue", "engine"},
 	"client":                {"."},
 	"gateway":               {".", "client"},
+	"otlp":                  {".", "client", "gateway"},
 	"webui":                 {},
 	"sim":                   {},
 }

@@ -3,21 +3,13 @@ package gateway
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
-)
-
-// Headers that callers send.
-const (
-	headerCustomer   = "Bursar-Customer"
-	headerDimensions = "Bursar-Dimensions"
 )
 
 // caller is who calls, as the request says.
@@ -34,10 +26,8 @@ type from struct{}
 
 // context is ctx with the caller's address, which the server in the same process is told.
 func (c *caller) context(ctx context.Context) context.Context {
-	return context.WithValue(ctx, from{}, c.from)
+	return From(ctx, c.from)
 }
-
-const maxDimensionsBytes = 8 << 10
 
 // callerOf reads a request's headers.
 func (g *Gateway) callerOf(r *http.Request) (*caller, *problem) {
@@ -45,13 +35,13 @@ func (g *Gateway) callerOf(r *http.Request) (*caller, *problem) {
 	if p != nil {
 		return nil, p
 	}
-	c := &caller{key: key, customer: r.Header.Get(headerCustomer), dims: map[string]any{}, server: g.server.WithKey(key), from: r.RemoteAddr}
+	c := &caller{key: key, customer: r.Header.Get(HeaderCustomer), dims: map[string]any{}, server: g.server.WithKey(key), from: r.RemoteAddr}
 	if c.customer == "" {
 		c.customer = g.config.Customer
 	}
-	for _, text := range r.Header[headerDimensions] {
-		if p := c.name(text); p != nil {
-			return nil, p
+	for _, text := range r.Header[HeaderDimensions] {
+		if err := ReadDimensions(text, c.dims); err != nil {
+			return nil, &problem{status: http.StatusBadRequest, code: bursar.CodeValidationFailed, message: err.Error()}
 		}
 	}
 	return c, nil
@@ -82,49 +72,11 @@ func credential(h http.Header) (string, *problem) {
 	return keys[0], nil
 }
 
-// name reads dimensions: an object of JSON, or key=value pairs with commas between them and
-// values as in a query.
-func (c *caller) name(text string) *problem {
-	bad := &problem{status: http.StatusBadRequest, code: bursar.CodeValidationFailed,
-		message: headerDimensions + `: write key=value,key=value with values as in a URL, or a JSON object of strings, numbers and booleans`}
-	if len(text) > maxDimensionsBytes {
-		return bad
-	}
-	text = strings.TrimSpace(text)
-	if strings.HasPrefix(text, "{") {
-		var given map[string]any
-		if json.Unmarshal([]byte(text), &given) != nil {
-			return bad
-		}
-		for k, v := range given {
-			switch v.(type) {
-			case string, float64, bool:
-				c.dims[k] = v
-			default:
-				return bad
-			}
-		}
-		return nil
-	}
-	for pair := range strings.SplitSeq(text, ",") {
-		if strings.TrimSpace(pair) == "" {
-			continue
-		}
-		key, value, found := strings.Cut(pair, "=")
-		plain, err := url.PathUnescape(strings.TrimSpace(value))
-		if key = strings.TrimSpace(key); !found || key == "" || err != nil {
-			return bad
-		}
-		c.dims[key] = plain
-	}
-	return nil
-}
-
 // needCustomer is what is wrong with a call that is nobody's.
 func (c *caller) needCustomer() *problem {
 	if c.customer == "" {
 		return &problem{status: http.StatusBadRequest, code: bursar.CodeValidationFailed,
-			message: "say whose call this is: send the header " + headerCustomer + ", or configure a customer"}
+			message: "say whose call this is: send the header " + HeaderCustomer + ", or configure a customer"}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -15,6 +16,12 @@ func InProcess(h http.Handler) *client.Client {
 	c := client.New("http://in-process", "")
 	c.HTTP = &http.Client{Transport: direct{h}}
 	return tuned(c)
+}
+
+// From is a context in which a client that [InProcess] made tells the server the address of who
+// asks, by which wrong keys are counted.
+func From(ctx context.Context, address string) context.Context {
+	return context.WithValue(ctx, from{}, address)
 }
 
 // Remote is a client of the server at a URL.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Calls a played provider through a real gateway by the SDKs of OpenAI and Anthropic, for
-# JavaScript and for Go. Their packages are in no module of Bursar's.
+# JavaScript and for Go, and sends traces by OpenTelemetry's exporters. Their packages are in no
+# module of Bursar's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -24,3 +25,4 @@ require (
 MOD
 (cd go && go mod tidy >/dev/null 2>&1 && go build -o ../sdks-go .)
 node sdks.mjs "$work/bursar" "$work/sdks-go"
+node traces.mjs "$work/bursar"

@@ -16,6 +16,7 @@ import (
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/gateway"
 	"github.com/bursarhq/bursar/httpapi"
+	"github.com/bursarhq/bursar/otlp"
 	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/webui"
 	"github.com/prometheus/client_golang/prometheus"
@@ -75,6 +76,7 @@ type server struct {
 	api      *httpapi.API
 	webhooks *webhooks
 	gateway  *gatewayServer // nil = none
+	traces   *otlp.Handler
 	servers  []*http.Server
 	addr     net.Addr   // of the API
 	failed   chan error // why it cannot go on
@@ -108,6 +110,8 @@ func openServer(ctx context.Context, c *config, store store.Store, o engine.Opti
 		}
 		more = append(more, s.gateway.gateway)
 	}
+	s.traces = otlp.New(gateway.InProcess(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.api.ServeHTTP(w, r) })))
+	more = append(more, s.traces)
 	s.api = httpapi.New(s.engine, httpapi.Options{
 		Metrics:  more,
 		AdminKey: c.AdminKey, MetricsToken: c.MetricsToken, CORSOrigins: c.CORSOrigin, Log: s.log,
@@ -132,7 +136,14 @@ func (s *server) announce() {
 }
 
 func (s *server) listen(ctx context.Context) error {
-	addr, err := s.serve(ctx, s.config.Listen, webui.Handler(webui.Options{EmbedOrigins: s.config.EmbedOrigins, NoConsole: s.config.NoConsole}, s.api))
+	pages := webui.Handler(webui.Options{EmbedOrigins: s.config.EmbedOrigins, NoConsole: s.config.NoConsole}, s.api)
+	addr, err := s.serve(ctx, s.config.Listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == otlp.Path {
+			s.traces.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	}))
 	if err != nil {
 		return exitf(exitConfig, "--listen: %w", err)
 	}
