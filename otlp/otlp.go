@@ -25,7 +25,7 @@ type Handler struct {
 	spans  *prometheus.CounterVec
 }
 
-// maxAtOnce bounds the requests that are read at a time, and with maxPlain the memory for them.
+// maxAtOnce bounds the requests that are unpacked at a time, and with maxPlain the memory for that.
 const maxAtOnce = 4
 
 // New makes a handler that asks server with the key of each request.
@@ -49,14 +49,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		out.fail(&problem{http.StatusMethodNotAllowed, "send traces by POST"})
 		return
 	}
-	select {
-	case h.turns <- struct{}{}:
-		defer func() { <-h.turns }()
-	default:
-		w.Header().Set("Retry-After", "1")
-		out.fail(&problem{http.StatusServiceUnavailable, "other traces are being read: send these again"})
-		return
-	}
 	server, p := h.caller(r)
 	if p != nil {
 		out.fail(p)
@@ -67,7 +59,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		out.fail(p)
 		return
 	}
-	in, p := read(w, r)
+	body, p := receive(w, r)
+	if p != nil {
+		out.fail(p)
+		return
+	}
+	select {
+	case h.turns <- struct{}{}:
+		defer func() { <-h.turns }()
+	case <-r.Context().Done():
+		return
+	}
+	in, p := unpack(body, r.Header)
 	if p != nil {
 		out.fail(p)
 		return

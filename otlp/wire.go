@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -28,41 +29,50 @@ const (
 	typeJSON  = "application/json"
 )
 
-// read reads a request. Members that are not known are left out, as OTLP wants it.
-func read(w http.ResponseWriter, r *http.Request) (*collector.ExportTraceServiceRequest, *problem) {
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if kind != typeProto && kind != typeJSON {
+// receive is the body as it was sent.
+func receive(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
+	if kind := kindOf(r.Header); kind != typeProto && kind != typeJSON {
 		return nil, &problem{http.StatusUnsupportedMediaType, "traces are " + typeProto + " or " + typeJSON}
 	}
-	var body io.Reader = http.MaxBytesReader(w, r.Body, maxSent)
-	switch r.Header.Get("Content-Encoding") {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSent))
+	if err != nil {
+		return nil, unread(err)
+	}
+	return b, nil
+}
+
+// unpack reads a body. Members that are not known are left out, as OTLP wants it.
+func unpack(b []byte, h http.Header) (*collector.ExportTraceServiceRequest, *problem) {
+	switch h.Get("Content-Encoding") {
 	case "", "identity":
 	case "gzip":
-		plain, err := gzip.NewReader(body)
+		z, err := gzip.NewReader(bytes.NewReader(b))
 		if err != nil {
 			return nil, unread(err)
 		}
-		body = plain
+		if b, err = io.ReadAll(io.LimitReader(z, maxPlain+1)); err != nil {
+			return nil, unread(err)
+		}
+		if len(b) > maxPlain {
+			return nil, tooLarge()
+		}
 	default:
 		return nil, &problem{http.StatusUnsupportedMediaType, "traces are compressed by gzip or not at all"}
 	}
-	b, err := io.ReadAll(io.LimitReader(body, maxPlain+1))
-	switch {
-	case err != nil:
-		return nil, unread(err)
-	case len(b) > maxPlain:
-		return nil, tooLarge()
+	in, read := &collector.ExportTraceServiceRequest{}, proto.UnmarshalOptions{DiscardUnknown: true}.Unmarshal
+	if kindOf(h) == typeJSON {
+		read = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal
 	}
-	in := &collector.ExportTraceServiceRequest{}
-	if kind == typeJSON {
-		err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(b, in)
-	} else {
-		err = proto.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(b, in)
-	}
-	if err != nil {
+	if err := read(b, in); err != nil {
 		return nil, &problem{http.StatusBadRequest, fmt.Sprintf("this is no ExportTraceServiceRequest of OTLP: %.200s", err.Error())}
 	}
 	return in, nil
+}
+
+// kindOf is the encoding that a request says it has.
+func kindOf(h http.Header) string {
+	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	return kind
 }
 
 func tooLarge() *problem {
@@ -84,8 +94,7 @@ type reply struct {
 }
 
 func replyFor(w http.ResponseWriter, r *http.Request) reply {
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return reply{w, kind != typeProto}
+	return reply{w, kindOf(r.Header) != typeProto}
 }
 
 func (o reply) send(status int, m proto.Message) {
