@@ -99,6 +99,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("bursar: %d %s: %s", e.Status, e.Code, e.Message)
 }
 
+// RetryAfter is how long the server asks to wait before the same request; 0 = it does not say.
+func (e *Error) RetryAfter() time.Duration { return e.retryAfter }
+
 // Denied returns the denial in err; ok is false when err is anything else, such as a
 // failure to decide.
 func Denied(err error) (denial *Error, ok bool) {

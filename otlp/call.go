@@ -1,10 +1,10 @@
 package otlp
 
 import (
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,17 +12,13 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
-	common "go.opentelemetry.io/proto/slim/otlp/common/v1"
-	trace "go.opentelemetry.io/proto/slim/otlp/trace/v1"
 )
-
-type span = trace.Span
 
 // Attributes of Bursar's own, of a span or of its resource.
 const (
 	attrCustomer   = "bursar.customer.id"
 	attrEvent      = "bursar.event.name"
-	attrCall       = "bursar.call.id"
+	attrCall       = "bursar.call.id"     // of a span alone
 	attrDimensions = "bursar.dimensions." // and the dimension
 )
 
@@ -35,86 +31,90 @@ const (
 	attrCacheRead  = "gen_ai.usage.cache_read.input_tokens"
 	attrCacheWrite = "gen_ai.usage.cache_creation.input_tokens"
 	attrCacheNew   = "gen_ai.usage.cache_write.input_tokens"
+	attrReasoning  = "gen_ai.usage.reasoning.output_tokens"
 	attrProvider   = "gen_ai.provider.name"
 	attrRequested  = "gen_ai.request.model"
 	attrResponse   = "gen_ai.response.model"
 )
 
-// older are attributes under names that earlier versions of the conventions had.
+var (
+	counts = []string{attrInput, attrOutput, attrCacheRead, attrCacheWrite, attrCacheNew, attrReasoning}
+	words  = []string{attrProvider, attrRequested, attrResponse, attrOperation}
+)
+
+// older are names of attributes in earlier versions of the conventions, and of instrumentations
+// that were before them.
 var older = map[string]string{
-	"gen_ai.usage.prompt_tokens":               attrInput,
-	"gen_ai.usage.completion_tokens":           attrOutput,
-	"gen_ai.usage.cache_read_input_tokens":     attrCacheRead,
-	"gen_ai.usage.cache_creation_input_tokens": attrCacheWrite,
-	"gen_ai.system":                            attrProvider,
+	"gen_ai.usage.prompt_tokens":                       attrInput,
+	"gen_ai.usage.completion_tokens":                   attrOutput,
+	"gen_ai.usage.cache_read_input_tokens":             attrCacheRead,
+	"gen_ai.usage.cache_read_tokens":                   attrCacheRead,
+	"gen_ai.usage.cached_tokens":                       attrCacheRead,
+	"gen_ai.usage.details.cached_tokens":               attrCacheRead,
+	"gen_ai.usage.details.cache_read_tokens":           attrCacheRead,
+	"gen_ai.usage.details.cache_read_input_tokens":     attrCacheRead,
+	"gen_ai.usage.cache_creation_input_tokens":         attrCacheWrite,
+	"gen_ai.usage.cache_write_tokens":                  attrCacheWrite,
+	"gen_ai.usage.details.cache_write_tokens":          attrCacheWrite,
+	"gen_ai.usage.details.cache_creation_input_tokens": attrCacheWrite,
+	"gen_ai.usage.reasoning_tokens":                    attrReasoning,
+	"gen_ai.usage.details.reasoning_tokens":            attrReasoning,
+	"gen_ai.system":                                    attrProvider,
 }
 
-// sums are counts that repeat what others say.
-var sums = []string{"gen_ai.usage.total_tokens"}
+// repeats are counts that say again what others say.
+var repeats = []string{"gen_ai.usage.total_tokens", "gen_ai.usage.details.input_tokens", "gen_ai.usage.details.output_tokens"}
 
 // around are operations whose usage is that of the calls inside of them, which have spans of
 // their own.
 var around = []string{"invoke_agent", "create_agent", "invoke_workflow", "execute_tool"}
 
-// call is a span's attributes as far as they are read. No text of a prompt or reply is.
+// models are operations that always use something.
+var models = []string{"chat", "text_completion", "generate_content", "embeddings"}
+
+// wants tells whether an attribute is read. No text of a prompt or reply is.
+func (d *defaults) wants(attribute string) bool {
+	return strings.HasPrefix(attribute, "bursar.") || strings.HasPrefix(attribute, attrUsage) || slices.Contains(words, attribute) ||
+		older[attribute] != "" || slices.ContainsFunc(d.from, func(f source) bool { return f.attribute == attribute })
+}
+
+// call is what the attributes of a span and of its resource say of a call.
 type call struct {
-	all    map[string]any // of the span, and of the resource where the span has none
-	usage  map[string]int64
-	beside bool // input does not include the cached tokens
+	of, own attrs
+	usage   map[string]int64
+	unread  []string // counts under names that are not known
+	beside  bool     // cached or reasoning tokens are not among those that should include them
 }
 
-// attributes are those that are a text, a number or a truth.
-func attributes(in []*common.KeyValue) map[string]any {
-	out := make(map[string]any, len(in))
-	for _, a := range in {
-		switch v := a.GetValue().GetValue().(type) {
-		case *common.AnyValue_StringValue:
-			out[a.GetKey()] = v.StringValue
-		case *common.AnyValue_IntValue:
-			out[a.GetKey()] = v.IntValue
-		case *common.AnyValue_DoubleValue:
-			out[a.GetKey()] = v.DoubleValue
-		case *common.AnyValue_BoolValue:
-			out[a.GetKey()] = v.BoolValue
+func callOf(of attrs, s *span) *call {
+	c := &call{of: of, own: s.attrs, usage: map[string]int64{}}
+	for _, k := range slices.Sorted(maps.Keys(s.attrs)) {
+		if !strings.HasPrefix(k, attrUsage) || !strings.HasSuffix(k, "_tokens") || slices.Contains(repeats, k) {
+			continue
+		}
+		n, ok := whole(s.attrs[k])
+		name := k
+		if older[k] != "" {
+			name = older[k]
+		}
+		switch _, said := s.attrs[name]; {
+		case !ok || !slices.Contains(counts, name):
+			c.unread = append(c.unread, k)
+		case name == k || !said:
+			c.usage[name] = max(n, c.usage[name])
 		}
 	}
-	return out
+	c.include(attrInput, c.usage[attrCacheRead]+max(c.usage[attrCacheWrite], c.usage[attrCacheNew]))
+	c.include(attrOutput, c.usage[attrReasoning])
+	return c
 }
 
-// callOf reads the attributes of a span and of its resource.
-func callOf(resource, own map[string]any) *call {
-	c := &call{all: resource, usage: map[string]int64{}}
-	if len(own) > 0 {
-		c.all = make(map[string]any, len(resource)+len(own))
-		for _, from := range []map[string]any{resource, own} {
-			for k, v := range from {
-				c.all[k] = v
-			}
-		}
-	}
-	for k, v := range own {
-		if strings.HasPrefix(k, attrUsage) && strings.HasSuffix(k, "_tokens") && !slices.Contains(sums, k) {
-			if n, ok := whole(v); ok {
-				c.usage[k] = n
-			}
-		}
-	}
-	for was, is := range older {
-		if n, ok := c.usage[was]; ok {
-			delete(c.usage, was)
-			if _, said := c.usage[is]; !said {
-				c.usage[is] = n
-			}
-		}
-		if v, ok := c.all[was]; ok && c.all[is] == nil && !strings.HasPrefix(was, attrUsage) {
-			c.all[is] = v
-		}
-	}
-	if cached := c.usage[attrCacheRead] + max(c.usage[attrCacheWrite], c.usage[attrCacheNew]); cached > c.usage[attrInput] {
-		c.usage[attrInput] += cached
+// include sees to it that a count includes others: where they are more, they cannot be among it.
+func (c *call) include(count string, others int64) {
+	if others > c.usage[count] {
+		c.usage[count] += others
 		c.beside = true
 	}
-	return c
 }
 
 // whole is a count. Some exporters send it as a number with a point, or as a text.
@@ -122,97 +122,97 @@ func whole(v any) (n int64, ok bool) {
 	switch v := v.(type) {
 	case string:
 		n, err := strconv.ParseInt(v, 10, 64)
-		return n, err == nil
+		return n, err == nil && n >= 0
 	case int64:
-		return v, true
+		return v, v >= 0
 	case float64:
-		return int64(v), v == float64(int64(v)) && v < 1<<53
+		return int64(v), v >= 0 && v < 1<<53 && v == float64(int64(v))
 	}
 	return 0, false
 }
 
+// value is an attribute of the span, else of its resource; nil = neither has it.
+func (c *call) value(key string) any {
+	if v, ok := c.own[key]; ok {
+		return v
+	}
+	return c.of[key]
+}
+
 func (c *call) text(key string) string {
-	s, _ := c.all[key].(string)
+	s, _ := c.value(key).(string)
 	return s
 }
 
-// isModel tells whether the span is a call of a model, and not of what is around such calls.
-func (c *call) isModel() bool {
-	operation := c.text(attrOperation)
-	if slices.Contains(around, operation) {
-		return false
-	}
-	return operation != "" || c.hasUsage()
+// counts tells whether the span has usage of its own.
+func (c *call) counts() bool {
+	return len(c.usage) > 0 && !slices.Contains(around, c.text(attrOperation))
 }
-
-func (c *call) hasUsage() bool { return len(c.usage) > 0 }
 
 // event is what the call is reported as.
 func (c *call) event(s *span, by *defaults) (*client.EventInput, error) {
-	id, err := spanID(s)
+	id, err := s.key()
 	if err != nil {
 		return nil, err
 	}
-	e := &client.EventInput{CustomerID: or(c.text(attrCustomer), by.customer), EventName: or(c.text(attrEvent), by.event),
-		IdempotencyKey: id, CallID: c.text(attrCall), Dimensions: map[string]any{}}
+	e := &client.EventInput{CustomerID: or(c.text(attrCustomer), by.customer), EventName: or(c.text(attrEvent), by.event), IdempotencyKey: id, Dimensions: maps.Clone(by.dims)}
+	e.CallID, _ = c.own[attrCall].(string)
 	if e.CustomerID == "" {
 		return nil, fmt.Errorf("a span does not say whose call it is: give it or its resource the attribute %s, or have the exporter send the header bursar-customer", attrCustomer)
 	}
-	for k, v := range by.dims {
-		e.Dimensions[k] = v
-	}
-	for k, v := range c.all {
-		if dimension, ok := by.from[k]; ok {
-			e.Dimensions[dimension] = v
+	for _, f := range by.from {
+		if v := c.value(f.attribute); v != nil {
+			e.Dimensions[f.dimension] = fmt.Sprint(v) // an id, also where it is a number
 		}
 	}
-	for k, v := range c.all {
-		if dimension, ok := strings.CutPrefix(k, attrDimensions); ok && dimension != "" {
-			e.Dimensions[dimension] = v
+	for _, from := range []attrs{c.of, c.own} {
+		for k, v := range from {
+			if dimension, ok := strings.CutPrefix(k, attrDimensions); ok && dimension != "" {
+				e.Dimensions[dimension] = v
+			}
 		}
 	}
-	for _, k := range []string{attrProvider, attrRequested, attrResponse, attrOperation} {
+	for _, k := range words {
 		if v := c.text(k); v != "" {
 			e.Dimensions[k] = v
 		}
 	}
+	if e.Dimensions[attrProvider] == nil && c.text("gen_ai.system") != "" {
+		e.Dimensions[attrProvider] = c.text("gen_ai.system")
+	}
 	for k, n := range c.usage {
 		e.Dimensions[k] = n
 	}
-	if at := or(s.GetEndTimeUnixNano(), s.GetStartTimeUnixNano()); at != 0 {
-		t := bursar.TimeOf(time.Unix(0, int64(at)))
-		e.Timestamp = &t
+	for k, v := range e.Dimensions {
+		if text, _ := v.(string); len(e.Dimensions) > bursar.MaxDimensions || len(k) > bursar.MaxDimensionKeyLen || len(text) > bursar.MaxDimensionLen {
+			return nil, fmt.Errorf("a span has more than %d dimensions, or one with a key above %d bytes or a value above %d", bursar.MaxDimensions, bursar.MaxDimensionKeyLen, bursar.MaxDimensionLen)
+		}
 	}
+	t := bursar.TimeOf(time.Unix(0, int64(s.end)))
+	e.Timestamp = &t
 	return e, nil
 }
 
-// or is the first of two that is not empty.
-func or[T comparable](a, b T) T {
-	var none T
-	if a != none {
+// or is a, or b where a is empty.
+func or(a, b string) string {
+	if a != "" {
 		return a
 	}
 	return b
 }
 
-// spanID is what makes a span one, however often it is sent.
-func spanID(s *span) (string, error) {
-	of, id := hexID(s.GetTraceId(), 16), hexID(s.GetSpanId(), 8)
-	if of == "" || id == "" {
-		return "", errors.New("a span has no traceId of 16 bytes or no spanId of 8")
+// key is what makes a span one, however often it is sent.
+func (s *span) key() (string, error) {
+	if s.end == 0 || s.end > 1<<62 {
+		return "", errors.New("a span has not ended: it has no endTimeUnixNano")
 	}
-	return of + "-" + id, nil
-}
-
-// hexID is an id of n bytes in hexadecimal. In JSON exporters write it so, where Protocol Buffers
-// have base64: it was read as that.
-func hexID(b []byte, n int) string {
-	if len(b) == n {
-		return hex.EncodeToString(b)
+	for _, id := range []struct {
+		text  string
+		bytes int
+	}{{s.trace, 16}, {s.id, 8}} {
+		if raw, err := hex.DecodeString(id.text); err != nil || len(raw) != id.bytes || strings.Trim(id.text, "0") == "" {
+			return "", errors.New("a span has no traceId of 16 bytes or no spanId of 8")
+		}
 	}
-	text := base64.StdEncoding.EncodeToString(b)
-	if raw, err := hex.DecodeString(text); err == nil && len(raw) == n {
-		return strings.ToLower(text)
-	}
-	return ""
+	return s.trace + "-" + s.id, nil
 }

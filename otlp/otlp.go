@@ -4,11 +4,14 @@
 package otlp
 
 import (
-	"context"
+	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bursarhq/bursar/client"
 	"github.com/bursarhq/bursar/gateway"
@@ -32,7 +35,7 @@ const maxAtOnce = 4
 func New(server *client.Client) *Handler {
 	return &Handler{server: server, turns: make(chan struct{}, maxAtOnce),
 		spans: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "bursar_otlp_spans_total", Help: "Spans that exporters sent: counted as an event, refused, without usage, or no call of a model.",
+			Name: "bursar_otlp_spans_total", Help: "Spans that exporters sent, by what became of them.",
 		}, []string{"result"})}
 }
 
@@ -46,7 +49,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out := replyFor(w, r)
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		out.fail(&problem{http.StatusMethodNotAllowed, "send traces by POST"})
+		out.fail(&problem{status: http.StatusMethodNotAllowed, message: "send traces by POST"})
 		return
 	}
 	server, p := h.caller(r)
@@ -70,27 +73,20 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case <-r.Context().Done():
 		return
 	}
-	in, p := unpack(body, r.Header)
-	if p != nil {
-		out.fail(p)
-		return
+	sent := &report{ctx: gateway.From(r.Context(), r.RemoteAddr), server: server, by: defaults}
+	if p = read(body, r.Header, &reader{wants: defaults.wants, visit: sent.take}); p == nil {
+		p = sent.send()
 	}
-	sent := &report{ctx: gateway.From(r.Context(), r.RemoteAddr), server: server}
-	sent.take(in, defaults)
-	p = sent.send()
 	h.count(sent)
 	if p != nil {
-		if p.status == http.StatusServiceUnavailable || p.status == http.StatusTooManyRequests {
-			w.Header().Set("Retry-After", "1")
-		}
 		out.fail(p)
 		return
 	}
-	out.send(http.StatusOK, sent.reply())
+	out.succeed(sent)
 }
 
 func (h *Handler) count(r *report) {
-	for result, n := range map[string]int64{"counted": r.counted, "rejected": r.rejected, "no_usage": r.silent, "other": r.others} {
+	for result, n := range map[string]int64{"counted": r.counted, "duplicate": r.duplicates, "rejected": r.rejected, "no_usage": r.silent, "other": r.others} {
 		h.spans.WithLabelValues(result).Add(float64(n))
 	}
 }
@@ -99,11 +95,15 @@ func (h *Handler) count(r *report) {
 // is read for a key that may not report.
 func (h *Handler) caller(r *http.Request) (*client.Client, *problem) {
 	key := r.Header.Get("X-Api-Key")
-	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); key == "" && strings.EqualFold(scheme, "Bearer") {
-		key = strings.TrimSpace(token)
+	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
+		token = strings.TrimSpace(token)
+		if key != "" && key != token {
+			return nil, &problem{status: http.StatusUnauthorized, message: "show one key: Authorization and X-API-KEY have two"}
+		}
+		key = token
 	}
 	if key == "" {
-		return nil, &problem{http.StatusUnauthorized, "show a Bursar API key (bsk_…): have the exporter send the header authorization=Bearer bsk_…"}
+		return nil, &problem{status: http.StatusUnauthorized, message: "show a Bursar API key (bsk_…): have the exporter send the header authorization=Bearer bsk_…"}
 	}
 	server := h.server.WithKey(key)
 	_, err := server.ReportEvents(gateway.From(r.Context(), r.RemoteAddr))
@@ -117,23 +117,25 @@ func (h *Handler) caller(r *http.Request) (*client.Client, *problem) {
 type problem struct {
 	status  int
 	message string
+	wait    time.Duration // before it is sent again; 0 = a moment, if at all
 }
 
 // problemOf is what the server said. nil = it did as it was asked.
 func problemOf(err error) *problem {
 	var e *client.Error
+	var bad *json.UnsupportedValueError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &e):
-		if e.Retryable && e.Status != http.StatusTooManyRequests {
-			return &problem{http.StatusServiceUnavailable, e.Message} // the statuses that exporters send again for are few
+		if e.Status >= http.StatusInternalServerError || e.Retryable && e.Status != http.StatusTooManyRequests {
+			return &problem{status: http.StatusServiceUnavailable, message: e.Message, wait: e.RetryAfter()} // which exporters send again
 		}
-		return &problem{e.Status, e.Message}
-	case errors.Is(err, context.Canceled):
-		return &problem{http.StatusServiceUnavailable, "the request was given up"}
+		return &problem{status: e.Status, message: e.Message, wait: e.RetryAfter()}
+	case errors.As(err, &bad):
+		return &problem{status: http.StatusBadRequest, message: err.Error()}
 	}
-	return &problem{http.StatusServiceUnavailable, "the Bursar server cannot be asked"}
+	return &problem{status: http.StatusServiceUnavailable, message: "the Bursar server cannot be asked"}
 }
 
 // Headers by which an exporter says what its spans do not say themselves.
@@ -150,31 +152,34 @@ type defaults struct {
 	customer string
 	event    string
 	dims     map[string]any
-	from     map[string]string // dimension by the attribute that has it
+	from     []source // in order of their dimensions
 }
 
+// source is the attribute that has a dimension.
+type source struct{ dimension, attribute string }
+
 func defaultsOf(h http.Header) (*defaults, *problem) {
-	d := &defaults{customer: h.Get(gateway.HeaderCustomer), event: h.Get(headerEvent), dims: map[string]any{}, from: map[string]string{}}
+	d := &defaults{customer: h.Get(gateway.HeaderCustomer), event: h.Get(headerEvent), dims: map[string]any{}}
 	if d.event == "" {
 		d.event = defaultEvent
 	}
 	for _, text := range h[gateway.HeaderDimensions] {
 		if err := gateway.ReadDimensions(text, d.dims); err != nil {
-			return nil, &problem{http.StatusBadRequest, err.Error()}
+			return nil, &problem{status: http.StatusBadRequest, message: err.Error()}
 		}
 	}
+	named := map[string]any{}
 	for _, text := range h[headerAttributes] {
-		named := map[string]any{}
 		if err := gateway.ReadDimensions(text, named); err != nil {
-			return nil, &problem{http.StatusBadRequest, headerAttributes + ": write dimension=attribute,dimension=attribute, such as agentId=gen_ai.agent.id"}
+			return nil, &problem{status: http.StatusBadRequest, message: headerAttributes + ": write dimension=attribute,dimension=attribute, such as agentId=gen_ai.agent.id"}
 		}
-		for dimension, attribute := range named {
-			name, ok := attribute.(string)
-			if !ok || name == "" {
-				return nil, &problem{http.StatusBadRequest, headerAttributes + ": " + strconv.Quote(dimension) + " is taken from no attribute"}
-			}
-			d.from[name] = dimension
+	}
+	for _, dimension := range slices.Sorted(maps.Keys(named)) {
+		attribute, _ := named[dimension].(string)
+		if attribute == "" {
+			return nil, &problem{status: http.StatusBadRequest, message: headerAttributes + ": " + strconv.Quote(dimension) + " is taken from no attribute"}
 		}
+		d.from = append(d.from, source{dimension, attribute})
 	}
 	return d, nil
 }

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +28,7 @@ import (
 	resource "go.opentelemetry.io/proto/slim/otlp/resource/v1"
 	trace "go.opentelemetry.io/proto/slim/otlp/trace/v1"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -36,10 +39,11 @@ var kinds = []string{"input", "cache_read", "cache_write", "output", "reasoning"
 // world is a real server on SQLite in which agent a has a limit for each kind of token.
 type world struct {
 	*client.Client
-	t    *testing.T
-	url  string
-	key  string // of scope runtime
-	away bool
+	t   *testing.T
+	url string
+	key string // of scope runtime
+	// reports is how many more reports the server takes before it is away.
+	reports atomic.Int64
 }
 
 func newWorld(t *testing.T) *world {
@@ -53,9 +57,10 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{t: t}
+	w.reports.Store(math.MaxInt64)
 	api := httpapi.New(e, httpapi.Options{AdminKey: adminKey})
 	traces := otlp.New(gateway.InProcess(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if w.away {
+		if w.reports.Add(-1) < 0 {
 			http.Error(rw, "away", http.StatusServiceUnavailable)
 			return
 		}
@@ -246,7 +251,7 @@ func TestEncodings(t *testing.T) {
 		t.Fatalf("JSON: status %d, %v", status, said)
 	}
 	w.want("acme", "100 0 0 20 0")
-	plain, err := proto.Marshal(request(acme, s))
+	plain, err := proto.Marshal(request(acme, s, chat(2, "gen_ai.usage.input_tokens", 1, "gen_ai.usage.output_tokens", 0)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +262,7 @@ func TestEncodings(t *testing.T) {
 	if status, said := w.post("application/x-protobuf", small.Bytes(), "Content-Encoding", "gzip"); status != http.StatusOK || said != nil {
 		t.Fatalf("gzip: status %d, %v", status, said)
 	}
-	w.want("acme", "100 0 0 20 0")
+	w.want("acme", "101 0 0 20 0") // the first is the one that came as JSON
 }
 
 // TestWhoseSpans: what a span says outranks its resource, and that the exporter's headers.
@@ -287,11 +292,11 @@ func TestOneBadSpanHarmsNoOther(t *testing.T) {
 	use := []any{"gen_ai.usage.input_tokens", 1, "gen_ai.usage.output_tokens", 0}
 	old := chat(9, use...)
 	old.EndTimeUnixNano -= uint64(90 * 24 * time.Hour)
-	spans := []*trace.Span{chat(1, use...), old, chat(2, use...), chat(3, append(use, "bursar.event.name", "unheard-of")...), chat(4, append(use, "gen_ai.usage.strange_tokens", 4)...), chat(5), chat(6, use...)}
+	spans := []*trace.Span{chat(1, use...), old, chat(2, use...), chat(3, append(use, "bursar.event.name", "unheard-of")...), chat(4, append(use, "gen_ai.usage.strange_tokens", 4)...), chat(5), chat(12, append(use, "bursar.dimensions.score", math.NaN())...), chat(6, use...)}
 	unnamed := chat(7, use...)
 	unnamed.SpanId = nil
 	status, said := w.send(request(acme, append(spans, unnamed)...))
-	if status != http.StatusOK || said.GetRejectedSpans() != 4 {
+	if status != http.StatusOK || said.GetRejectedSpans() != 3 {
 		t.Errorf("status %d, %v", status, said)
 	}
 	for _, part := range []string{"strange_tokens", "unheard-of", "spanId", "1 × a call of a model has no gen_ai.usage attributes"} {
@@ -299,22 +304,74 @@ func TestOneBadSpanHarmsNoOther(t *testing.T) {
 			t.Errorf("%q is not in %q", part, said.GetErrorMessage())
 		}
 	}
-	w.want("acme", "3 0 0 0 0")
+	w.want("acme", "5 0 0 0 0") // what is not read of a span keeps nothing else from being counted
 	status, said = w.send(request(nil, chat(8, append(use, "bursar.customer.id", "nobody")...), chat(10, append(use, "bursar.customer.id", "acme", "bursar.dimensions.agentId", "a")...)))
 	if status != http.StatusOK || said.GetRejectedSpans() != 1 || !strings.Contains(said.GetErrorMessage(), "nobody") {
 		t.Errorf("a customer that is not there: status %d, %v", status, said)
 	}
-	w.want("acme", "4 0 0 0 0")
+	w.want("acme", "6 0 0 0 0")
 	// Input that leaves out what was cached, as some send it, is told.
 	if status, said = w.send(request(acme, chat(11, "gen_ai.usage.input_tokens", 10, "gen_ai.usage.cache_read.input_tokens", 90))); status != http.StatusOK || said.GetRejectedSpans() != 0 || !strings.Contains(said.GetErrorMessage(), "beside") {
 		t.Errorf("cached tokens beside: status %d, %v", status, said)
 	}
-	w.want("acme", "14 90 0 0 0")
+	w.want("acme", "16 90 0 0 0")
+	many := []*trace.Span{}
+	for i := range 1500 { // more than the server takes at once, and some that it refuses
+		s := chat(0, use...)
+		s.SpanId = []byte{1, 0, 0, 0, 0, 0, byte(i >> 8), byte(i)}
+		if i%500 == 7 {
+			s.EndTimeUnixNano -= uint64(90 * 24 * time.Hour)
+		}
+		many = append(many, s)
+	}
+	if status, said = w.send(request(acme, many...)); status != http.StatusOK || said.GetRejectedSpans() != 3 {
+		t.Errorf("1,500 spans: status %d, %v", status, said)
+	}
+	w.want("acme", "1513 90 0 0 0")
 }
 
-// TestSpanAndCommitOfOneCall: a call that was held and committed, and is traced besides with its
-// call id, counts once.
-func TestSpanAndCommitOfOneCall(t *testing.T) {
+// TestNamesOfInstrumentations: counts are read under names that were in use before the
+// conventions', and what a detail says again is not counted twice.
+func TestNamesOfInstrumentations(t *testing.T) {
+	w := newWorld(t)
+	w.all(request(acme,
+		chat(1, "gen_ai.usage.input_tokens", 10, "gen_ai.usage.output_tokens", 8, "gen_ai.usage.details.reasoning_tokens", 3, "gen_ai.usage.details.cached_tokens", 4, "gen_ai.usage.details.input_tokens", 10),
+		chat(2, "gen_ai.usage.prompt_tokens", "20", "gen_ai.usage.completion_tokens", 5, "gen_ai.usage.cache_read_input_tokens", 6, "gen_ai.usage.cache_creation_input_tokens", 7)))
+	w.want("acme", "13 10 7 10 3")
+}
+
+// TestOneAttributeForTwoDimensions: what a span says does not depend on how often it is sent.
+func TestOneAttributeForTwoDimensions(t *testing.T) {
+	w := newWorld(t)
+	in := request(attrs("bursar.customer.id", "acme"), chat(1, "gen_ai.usage.input_tokens", 1, "gen_ai.usage.output_tokens", 0, "user.id", "a"))
+	for range 20 {
+		if status, said := w.send(in, "bursar-attributes", "agentId=user.id,userId=user.id"); status != http.StatusOK || said.GetRejectedSpans() != 0 {
+			t.Fatalf("status %d, %v", status, said)
+		}
+	}
+	w.want("acme", "1 0 0 0 0")
+}
+
+// TestServerGoesAwayInBetween: spans of which some were counted when the server went away are
+// sent again, and count once.
+func TestServerGoesAwayInBetween(t *testing.T) {
+	w := newWorld(t)
+	use := []any{"gen_ai.usage.input_tokens", 1, "gen_ai.usage.output_tokens", 0, "bursar.dimensions.agentId", "a"}
+	in := request(nil, chat(1, append(use, "bursar.customer.id", "acme")...), chat(2, append(use, "bursar.customer.id", "other")...))
+	w.reports.Store(2) // the one that shows the key, and acme's
+	if status, _ := w.send(in); status != http.StatusServiceUnavailable {
+		t.Errorf("status %d", status)
+	}
+	w.want("acme", "1 0 0 0 0")
+	w.want("other", "0 0 0 0 0")
+	w.reports.Store(math.MaxInt64)
+	w.all(in)
+	w.want("acme", "1 0 0 0 0")
+	w.want("other", "1 0 0 0 0")
+}
+
+// TestSpanAndEventOfOneCall: a call that is traced and reported, both with its id, counts once.
+func TestSpanAndEventOfOneCall(t *testing.T) {
 	w := newWorld(t)
 	w.all(request(acme, chat(1, "gen_ai.usage.input_tokens", 10, "gen_ai.usage.output_tokens", 5, "bursar.call.id", "call-1")))
 	_, err := w.ReportEvents(t.Context(), client.EventInput{CustomerID: "acme", EventName: "llm", CallID: "call-1", IdempotencyKey: "own",
@@ -383,15 +440,23 @@ func TestWhoMayTrace(t *testing.T) {
 	if status, _ := w.post("application/x-protobuf", bomb.Bytes(), "Content-Encoding", "gzip"); status != http.StatusRequestEntityTooLarge {
 		t.Errorf("17 MiB in %d bytes: %d", bomb.Len(), status)
 	}
+	empty := bytes.Repeat([]byte{0x12, 0}, 100_000) // spans of nothing
+	scope := protowire.AppendBytes([]byte{0x12}, empty)
+	if status, _ := w.post("application/x-protobuf", protowire.AppendBytes([]byte{0x0a}, scope)); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("100,000 spans: %d", status)
+	}
+	if status, _ := w.post("application/json", []byte(`{"resourceSpans":[{"scopeSpans":[{"spans":[`+strings.Repeat("{},", 250_000)+`{}]}]}]}`)); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("250,000 objects: %d", status)
+	}
 	if status, said := w.send(one, "bursar-attributes", "agentId"); status != http.StatusBadRequest {
 		t.Errorf("a bad header: %d %v", status, said)
 	}
 	w.want("acme", "0 0 0 0 0")
-	w.away = true
+	w.reports.Store(0)
 	if status, _ := w.send(one); status != http.StatusServiceUnavailable {
 		t.Errorf("while the server is away: %d", status)
 	}
-	w.away = false
+	w.reports.Store(math.MaxInt64)
 	w.all(one)
 	w.want("acme", "1 0 0 0 0")
 }

@@ -9,12 +9,10 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 
-	collector "go.opentelemetry.io/proto/slim/otlp/collector/trace/v1"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 )
 
 // Limits of a request.
@@ -32,7 +30,7 @@ const (
 // receive is the body as it was sent.
 func receive(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 	if kind := kindOf(r.Header); kind != typeProto && kind != typeJSON {
-		return nil, &problem{http.StatusUnsupportedMediaType, "traces are " + typeProto + " or " + typeJSON}
+		return nil, &problem{status: http.StatusUnsupportedMediaType, message: "traces are " + typeProto + " or " + typeJSON}
 	}
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSent))
 	if err != nil {
@@ -41,32 +39,28 @@ func receive(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 	return b, nil
 }
 
-// unpack reads a body. Members that are not known are left out, as OTLP wants it.
-func unpack(b []byte, h http.Header) (*collector.ExportTraceServiceRequest, *problem) {
-	switch h.Get("Content-Encoding") {
+// read reads a body. Members that are not known are left out, as OTLP wants it.
+func read(b []byte, h http.Header, in *reader) *problem {
+	switch strings.ToLower(h.Get("Content-Encoding")) {
 	case "", "identity":
 	case "gzip":
 		z, err := gzip.NewReader(bytes.NewReader(b))
 		if err != nil {
-			return nil, unread(err)
+			return unread(err)
 		}
 		if b, err = io.ReadAll(io.LimitReader(z, maxPlain+1)); err != nil {
-			return nil, unread(err)
+			return unread(err)
 		}
 		if len(b) > maxPlain {
-			return nil, tooLarge()
+			return tooLarge()
 		}
 	default:
-		return nil, &problem{http.StatusUnsupportedMediaType, "traces are compressed by gzip or not at all"}
+		return &problem{status: http.StatusUnsupportedMediaType, message: "traces are compressed by gzip or not at all"}
 	}
-	in, read := &collector.ExportTraceServiceRequest{}, proto.UnmarshalOptions{DiscardUnknown: true}.Unmarshal
 	if kindOf(h) == typeJSON {
-		read = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal
+		return in.json(b)
 	}
-	if err := read(b, in); err != nil {
-		return nil, &problem{http.StatusBadRequest, fmt.Sprintf("this is no ExportTraceServiceRequest of OTLP: %.200s", err.Error())}
-	}
-	return in, nil
+	return in.proto(b)
 }
 
 // kindOf is the encoding that a request says it has.
@@ -76,7 +70,7 @@ func kindOf(h http.Header) string {
 }
 
 func tooLarge() *problem {
-	return &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("a request has at most %d bytes, %d when uncompressed: let the exporter send fewer spans at once", maxSent, maxPlain)}
+	return &problem{status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("a request has at most %d bytes, %d when uncompressed, and %d objects of JSON: let the exporter send fewer spans at once", maxSent, maxPlain, maxObjects)}
 }
 
 func unread(err error) *problem {
@@ -84,7 +78,7 @@ func unread(err error) *problem {
 	if errors.As(err, &large) {
 		return tooLarge()
 	}
-	return &problem{http.StatusBadRequest, "the request cannot be read: " + err.Error()}
+	return &problem{status: http.StatusBadRequest, message: "the request cannot be read: " + err.Error()}
 }
 
 // reply answers in the encoding of the request.
@@ -97,17 +91,6 @@ func replyFor(w http.ResponseWriter, r *http.Request) reply {
 	return reply{w, kindOf(r.Header) != typeProto}
 }
 
-func (o reply) send(status int, m proto.Message) {
-	b, err := proto.Marshal(m)
-	if o.json {
-		b, err = protojson.Marshal(m)
-	}
-	if err != nil {
-		status, b = http.StatusInternalServerError, nil
-	}
-	o.write(status, b)
-}
-
 func (o reply) write(status int, b []byte) {
 	kind := typeProto
 	if o.json {
@@ -118,27 +101,50 @@ func (o reply) write(status int, b []byte) {
 	_, _ = o.w.Write(b)
 }
 
-// fieldMessage is the field of google.rpc.Status that has the text of an error. Its code is
-// that of gRPC and is left out: exporters go by the status of HTTP.
-const fieldMessage = 2
+// Fields of the messages of replies.
+const (
+	replyPartialSuccess  = 1
+	partialRejectedSpans = 1
+	partialErrorMessage  = 2
+	statusMessage        = 2 // of google.rpc.Status; its code is gRPC's and is left out
+)
+
+// succeed tells of what was not counted, and of what may be meant otherwise than it was counted.
+func (o reply) succeed(r *report) {
+	text := r.said.text()
+	switch {
+	case o.json && text == "":
+		o.write(http.StatusOK, []byte("{}"))
+	case o.json:
+		type partial struct {
+			RejectedSpans int64  `json:"rejectedSpans,string,omitempty"`
+			ErrorMessage  string `json:"errorMessage"`
+		}
+		b, _ := json.Marshal(map[string]partial{"partialSuccess": {r.rejected, text}})
+		o.write(http.StatusOK, b)
+	case text == "":
+		o.write(http.StatusOK, nil)
+	default:
+		var partial []byte
+		if r.rejected > 0 {
+			partial = protowire.AppendVarint(protowire.AppendTag(nil, partialRejectedSpans, protowire.VarintType), uint64(r.rejected))
+		}
+		partial = protowire.AppendString(protowire.AppendTag(partial, partialErrorMessage, protowire.BytesType), text)
+		o.write(http.StatusOK, protowire.AppendBytes(protowire.AppendTag(nil, replyPartialSuccess, protowire.BytesType), partial))
+	}
+}
 
 // fail answers with a google.rpc.Status, as OTLP wants it.
 func (o reply) fail(p *problem) {
+	if p.status == http.StatusServiceUnavailable || p.status == http.StatusTooManyRequests {
+		o.w.Header().Set("Retry-After", strconv.Itoa(max(1, int(p.wait.Seconds()))))
+	}
 	if o.json {
 		b, _ := json.Marshal(map[string]string{"message": p.message})
 		o.write(p.status, b)
 		return
 	}
-	o.write(p.status, protowire.AppendString(protowire.AppendTag(nil, fieldMessage, protowire.BytesType), p.message))
-}
-
-// reply tells of what was not counted, and of what was counted otherwise than it may be meant.
-func (r *report) reply() *collector.ExportTraceServiceResponse {
-	out := &collector.ExportTraceServiceResponse{}
-	if text := r.said.text(); text != "" {
-		out.PartialSuccess = &collector.ExportTracePartialSuccess{RejectedSpans: r.rejected, ErrorMessage: text}
-	}
-	return out
+	o.write(p.status, protowire.AppendString(protowire.AppendTag(nil, statusMessage, protowire.BytesType), p.message))
 }
 
 // notes are what a reply says, each once with how many spans it concerns.
