@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go and Node, where it is missing, from Debian's
 # packages: PostgreSQL's programs (no server is started: the tests start their own),
-# Chromium, and what the README's commands use.
+# Chromium, Python for its SDK, and what the README's commands use.
 set -euo pipefail
 
 missing=()
@@ -10,11 +10,12 @@ command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/
 for program in curl jq; do
   command -v $program >/dev/null || missing+=($program)
 done
+/usr/bin/python3 -c 'import httpx, mypy' 2>/dev/null || missing+=(python3 python3-httpx python3-mypy)
 if [ ${#missing[@]} = 0 ]; then
   exit 0
 fi
 if ! command -v apt-get >/dev/null; then
-  echo "The tests need ${missing[*]}: PostgreSQL 13 or newer (initdb, pg_ctl, postgres), /usr/bin/chromium, curl, jq; install them." >&2
+  echo "The tests need ${missing[*]}: PostgreSQL 13 or newer (initdb, pg_ctl, postgres), /usr/bin/chromium, python3, curl, jq; install them." >&2
   exit 1
 fi
 sudo=

@@ -1,0 +1,384 @@
+"""One call of a model within its budgets: held before it, recorded after it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import urllib.error
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Generator, Literal, Mapping, Tuple, TypeVar
+
+from . import calls
+from .errors import BursarError, Unavailable
+from .reading import Used, characters
+from .wire import Call
+
+if TYPE_CHECKING:
+    from .client import AsyncClient, Client
+    from .types import Reservation
+
+T = TypeVar("T")
+Step = Tuple["Call[Any]", "int | None"]  # a call, and how often it may be sent again
+Flow = Generator[Step, Any, T]
+
+log = logging.getLogger("bursar")
+
+MAX_ATTEMPTS = 20  # of one idempotency key
+WIND_DOWN, STOP = 0.80, 0.95  # of the tightest limit, used and held
+
+# Errors of libraries for HTTP that come before anything is sent.
+_BEFORE = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "NewConnectionError", "ConnectTimeoutError",
+           "ClientConnectorError", "ClientConnectorDNSError"}  # fmt: skip
+
+
+def used_nothing(error: BaseException | None) -> bool:
+    """Whether a call that failed so was refused by the provider, or was not sent at all."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
+        if isinstance(error, urllib.error.HTTPError):
+            status = error.code
+        if isinstance(error, (BursarError, ConnectionRefusedError, socket.gaierror)):
+            return True
+        if isinstance(status, int) and status >= 400 or type(error).__name__ in _BEFORE:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A call that is to be governed."""
+
+    customer_id: str
+    hold: Mapping[str, Any]  # options of reserve
+    unavailable: str | None = None  # None: as the client says
+
+
+def govern(
+    customer_id: str,
+    *,
+    event_name: str = "llm",
+    dimensions: Mapping[str, Any] | None = None,
+    model: str | None = None,
+    max_tokens: int = 4096,
+    hold: str | None = None,
+    input: Any = None,
+    input_tokens: int | None = None,
+    input_characters: int | None = None,
+    properties: Mapping[str, Any] | None = None,
+    ttl_seconds: int | None = None,
+    on_expire: Literal["settle", "release"] = "settle",
+    strict: bool | None = None,
+    call_id: str | None = None,
+    idempotency_key: str | None = None,
+    unavailable: Literal["deny", "allow"] | None = None,
+) -> Expected:
+    """One call of a model, held before it and recorded after it:
+
+        with bursar.govern("acme", dimensions={"agentId": "agent-7"}, model="gpt-5",
+                           max_tokens=4000, input=messages) as call:
+            reply = openai.chat.completions.create(...)
+            call.used(reply)
+
+    or `reply = bursar.govern(...).run(openai.chat.completions.create, ...)`; with AsyncClient,
+    `async with` and `await`. It raises BudgetDenied before the call.
+
+    Options are those of reserve. `input` is anything of which the characters are counted, such
+    as the messages; `model` is the dimension of that name. With `hold`, "p50" to "p99", so much
+    output is held as so many of 100 of the last calls had, and at most `max_tokens`.
+    `unavailable` is the client's, unless it is given here.
+    """
+    if input is not None and input_tokens is None and input_characters is None:
+        input_characters = max(characters(input), 1)
+    if model is not None:
+        dimensions = {**(dimensions or {}), "model": model}
+    given = dict(locals())
+    for name in ("customer_id", "input", "model", "unavailable"):
+        del given[name]
+    return Expected(customer_id, given, unavailable)
+
+
+def allows(unavailable: str) -> bool:
+    if unavailable not in ("deny", "allow"):
+        raise ValueError(f'bursar: unavailable is "deny" or "allow", not {unavailable!r}')
+    return unavailable == "allow"
+
+
+class Underway:
+    """What is the same whether a caller waits or awaits.
+
+    Its steps are generators that yield the calls to make: each client sends them in its way.
+    """
+
+    def __init__(self, client: Client | AsyncClient, expected: Expected) -> None:
+        self._books = client.books
+        self._said = client.said
+        self.customer_id = expected.customer_id
+        self._expected: Mapping[str, Any] = expected.hold
+        self._given: str = self._expected.get("idempotency_key") or calls.new_key()
+        self._key = self._given
+        self._allow = allows(expected.unavailable or client.unavailable)
+        self._used = Used()
+        self._reached = False  # the server may have been asked
+        self._ended = self._released = False
+        #: What is held, or None where Bursar could not be asked and the call goes on all the same.
+        self.held: Reservation | None = None
+        #: What was recorded at the end. None until then, and where it is recorded later.
+        self.result: Reservation | None = None
+
+    # While the call goes on.
+
+    def used(self, reply: Any) -> None:
+        """Says what the call used: the provider's reply or the usage object in it, as it came."""
+        if not self._used.reply(reply):
+            log.warning("bursar: no usage can be found in %s", type(reply).__name__)
+
+    def release(self) -> None:
+        """Says that nothing was sent: at the end nothing is recorded."""
+        self._released = True
+
+    @property
+    def id(self) -> str | None:
+        """The reservation."""
+        return self.held["id"] if self.held else None
+
+    @property
+    def tightest(self) -> Mapping[str, Any] | None:
+        """The hard limit that has room for the fewest more of such calls, this one held."""
+        shown = self.result or self.held
+        return shown.get("tightest") if shown else None
+
+    @property
+    def remaining(self) -> Any:
+        """What is left of that limit; None: nothing limits it."""
+        return self.tightest["remaining"] if self.tightest else None
+
+    @property
+    def advice(self) -> Literal["ok", "wind_down", "stop"]:
+        """For an agent to end in time: how much of that limit is used and held."""
+        limit = self.tightest
+        if limit is None or limit["usageLimit"] is None:
+            return "ok"
+        taken = limit["currentUsage"] + limit["reserved"]
+        share = float(taken) / float(limit["usageLimit"]) if limit["usageLimit"] else 1.0
+        return "stop" if share >= STOP else "wind_down" if share >= WIND_DOWN else "ok"
+
+    # The steps.
+
+    def _begin(self) -> Flow[None]:
+        """Holds what the call may use. An attempt that has ended is followed by the next."""
+        for n in range(MAX_ATTEMPTS):
+            self._key = self._given if n == 0 else f"{self._given}~{n + 1}"
+            try:
+                got = yield self._reserve(), None
+            except Unavailable as e:
+                self._reached = e.sent
+                self._went_away(e)
+                return
+            except BursarError:
+                raise
+            except BaseException:  # the caller gave up
+                self._undo()
+                raise
+            if got["status"] == "OPEN":
+                self.held = got
+                return
+            if self._expected.get("call_id"):
+                break
+        raise BursarError("this call has ended: give each call an id of its own", status=409, code="ReservationClosed")
+
+    def _reserve(self) -> Call[Reservation]:
+        options: Any = {**self._expected, "idempotency_key": self._key}
+        return calls.reserve(self.customer_id, **options)
+
+    def _went_away(self, e: Unavailable) -> None:
+        if self._allow and self._books.room():
+            self._said.say(f"Bursar cannot be asked: calls go on that nothing is held for, and are reported later ({e.message})")
+            return
+        if self._reached:
+            self._undo()
+        raise e
+
+    def _undo(self) -> None:
+        """Takes back a hold that may have been made though no answer came."""
+        self._books.later(self._books.note(self._reserve(), undo=True))
+
+    def _end(self, error: BaseException | None) -> Flow[None]:
+        """Records what the call used, frees what it held, or leaves the estimate."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._used.final:
+            yield from self._record(usage=self._used.object(), model=self._used.answered(self._model))
+        elif self._released or used_nothing(error):
+            yield from self._free()
+        elif self._used.usage is not None or self._used.text:
+            yield from self._record(tokens=self._known(), properties={"estimated": True})
+        else:
+            yield from self._settle()
+
+    @property
+    def _model(self) -> str | None:
+        return (self._expected.get("dimensions") or {}).get("model")
+
+    def _input(self) -> int:
+        """The tokens of the input, as they were held."""
+        own = self._expected.get("input_tokens")
+        return int(own) if own is not None else (int(self._expected.get("input_characters") or 0) + 2) // 3
+
+    def _known(self) -> dict[str, int]:
+        """What is known of a call that broke off: what the provider counted, and the text that came."""
+        came = -(-self._used.text // 3)
+        counted = self._used.usage or {}
+        if not counted:
+            return {"input": self._input(), "output": came}
+        cached, written = (int(counted.get(f"cache_{n}_input_tokens") or 0) for n in ("read", "creation"))
+        tokens = {"input": int(counted.get("input_tokens") or 0), "cache_read": cached, "cache_write": written}
+        return {**tokens, "output": max(came, int(counted.get("output_tokens") or 0))}
+
+    def _record(self, **used: Any) -> Flow[None]:
+        if self.held is None:
+            yield from self._report(**used)
+            return
+        try:
+            self.result = yield from self._deliver(calls.commit(self.customer_id, self.held["id"], **used))
+        except BursarError as e:
+            log.error("bursar: the usage of call %s was refused, and what it held is booked: %s", self.id, e)
+            yield from self._settle()
+
+    def _report(self, **used: Any) -> Flow[None]:
+        """Records a call that nothing was held for. Its key is that of the hold: if that was made
+        after all, this ends it."""
+        dims = {**(self._expected.get("dimensions") or {}), **(self._expected.get("properties") or {}), **(used.get("properties") or {})}
+        dims.update({f"tokens.{k}": v for k, v in (used.get("tokens") or {}).items()})
+        event: dict[str, Any] = {
+            "customerId": self.customer_id,
+            "eventName": self._expected["event_name"],
+            "idempotencyKey": self._key,
+            "timestamp": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+            "dimensions": {**dims, **({"model": used["model"]} if used.get("model") else {})},
+        }
+        if used.get("usage"):
+            event["usage"] = used["usage"]
+        if self._expected.get("call_id"):
+            event["callId"] = self._expected["call_id"]
+        try:
+            yield from self._deliver(calls.events(event))  # type: ignore[arg-type]
+        except BursarError as e:
+            log.error("bursar: what a call used that nothing was held for is counted nowhere: %s", e)
+
+    def _free(self) -> Flow[None]:
+        try:
+            if self.held is not None:
+                self.result = yield from self._deliver(calls.release(self.customer_id, self.held["id"]))
+            elif self._reached:
+                self._undo()
+        except BursarError as e:
+            log.error("bursar: call %s used nothing, and what it held could not be freed: %s", self.id, e)
+
+    def _settle(self) -> Flow[None]:
+        """Nobody knows what was used: what was held is booked as an estimate, until a commit
+        says better."""
+        self._said.say("the usage of a call is not known; what it held is booked as an estimate")
+        if self.held is None:
+            most = int(self._expected.get("max_tokens") or 0)
+            yield from self._report(tokens={"input": self._input(), "output": most}, properties={"estimated": True})
+            return
+        if self.held["onExpire"] != "settle":
+            return  # time frees it, as was asked for
+        try:
+            yield from self._deliver(calls.extend(self.customer_id, self.held["id"], ttl_seconds=1))
+        except BursarError as e:
+            log.error("bursar: call %s is booked when its hold expires: %s", self.id, e)
+
+    def _deliver(self, call: Call[T]) -> Flow[T | None]:
+        """Sends the end of a call, now or, where the server is away, later."""
+        ticket = self._books.note(call)
+        try:
+            reply: T = yield call, 1
+        except Unavailable:
+            self._books.later(ticket)
+            return None
+        except BursarError:
+            self._books.done(ticket)
+            raise
+        except BaseException:
+            self._books.later(ticket)
+            raise
+        self._books.done(ticket)
+        return reply
+
+
+class Governed(Underway):
+    """A call that a thread makes; see Client.govern."""
+
+    def __init__(self, client: Client, expected: Expected) -> None:
+        super().__init__(client, expected)
+        self._client = client
+
+    def _go(self, flow: Flow[None]) -> None:
+        step: Any = None
+        failed: BaseException | None = None
+        try:
+            while True:
+                call, retries = flow.throw(failed) if failed else flow.send(step)
+                step, failed = None, None
+                try:
+                    step = self._client.send(call, retries=retries)
+                except BaseException as e:
+                    failed = e
+        except StopIteration:
+            return
+
+    def __enter__(self) -> Governed:
+        self._go(self._begin())
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._go(self._end(error))
+
+    def run(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Makes the call and records what its reply says of usage."""
+        with self:
+            reply = call(*args, **kwargs)
+            self.used(reply)
+        return reply
+
+
+class AsyncGoverned(Underway):
+    """A call that a task makes; see AsyncClient.govern."""
+
+    def __init__(self, client: AsyncClient, expected: Expected) -> None:
+        super().__init__(client, expected)
+        self._client = client
+
+    async def _go(self, flow: Flow[None]) -> None:
+        step: Any = None
+        failed: BaseException | None = None
+        try:
+            while True:
+                call, retries = flow.throw(failed) if failed else flow.send(step)
+                step, failed = None, None
+                try:
+                    step = await self._client.send(call, retries=retries)
+                except BaseException as e:
+                    failed = e
+        except StopIteration:
+            return
+
+    async def __aenter__(self) -> AsyncGoverned:
+        await self._go(self._begin())
+        return self
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        await self._go(self._end(error))
+
+    async def run(self, call: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
+        """Makes the call and records what its reply says of usage."""
+        async with self:
+            reply = await call(*args, **kwargs)
+            self.used(reply)
+        return reply
