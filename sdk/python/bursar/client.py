@@ -15,9 +15,11 @@ from typing import Any, Callable, Concatenate, Coroutine, Literal, Mapping, Para
 from . import calls
 from .books import Books
 from .connections import Connections
-from .errors import BursarError, Unavailable
+from .errors import BudgetDenied, BursarError, Unavailable
+from .forks import begins_anew
 from .govern import AsyncGoverned, Expected, Governed, allows, govern
 from .wire import Call, Tries
+from .wrapping import C, Dimensions, wrap
 
 try:
     import httpx
@@ -38,14 +40,21 @@ class Said:
     def __init__(self, tell: Callable[[str], None] | None) -> None:
         self._tell = tell or log.warning
         self._told: set[str] = set()
-        self._lock = threading.Lock()
+        self.forked()
+        begins_anew(self)
+
+    def forked(self) -> None:
+        self._lock = threading.RLock()  # streams that are collected speak from anywhere
 
     def say(self, text: str) -> None:
         with self._lock:
             if text in self._told or len(self._told) >= 10_000:
                 return
             self._told.add(text)
-        self._tell(text)
+        try:
+            self._tell(text)
+        except Exception:
+            log.exception("bursar: on_warning failed")
 
     def reply(self, call: Call[Any], reply: Any) -> None:
         """Tells what a reply warns of."""
@@ -102,8 +111,9 @@ def _of_object(method: M, build: Callable[..., Any]) -> M:
 class Client:
     """A client of one server, by one key. Threads may share it: it keeps connections open.
 
-    `timeout` is in seconds, for a call with all its attempts. A call that failed for a moment
-    (429, 502, 503, 504, the network) is sent again up to `retries` times; it counts once.
+    `timeout` is in seconds, for a call with all its attempts, of which one has up to 5. A call
+    that failed for a moment (408, 429, 502, 503, 504, the network) is sent again up to `retries`
+    times; it counts once. Proxies that the environment names are not used.
     `on_warning` gets each warning once; without it they go to the logger "bursar".
 
     Where Bursar cannot be asked, `unavailable` says whether governed calls are denied (they
@@ -132,7 +142,7 @@ class Client:
         self._key = api_key
         self._connections = Connections(base_url, ssl_context)
         self.said = Said(on_warning)
-        self.books = Books(functools.partial(self.send, retries=0), max_pending, store)
+        self.books = Books(functools.partial(self.send, retries=0), base_url.rstrip("/"), max_pending, store)
 
     check = _sync(calls.check)
     checks = _sync(calls.checks)
@@ -154,13 +164,27 @@ class Client:
 
     govern = _governed(govern)
 
-    def send(self, call: Call[T], *, retries: int | None = None) -> T:
+    def governed(self, sdk: C, customer_id: str, *, dimensions: Dimensions = {}, **options: Any) -> C:
+        """A client of OpenAI's or Anthropic's SDK like the given one, of which each call is governed.
+
+            openai = bursar.governed(OpenAI(), "acme", dimensions={"agentId": "agent-7"})
+
+        Chat, responses, embeddings and messages are, with their streams and helpers; the others
+        warn that they are not. `dimensions` may be a function, which is asked at each call.
+        Options are those of govern; what a request says, as its model and its largest output,
+        comes before them.
+        """
+        return wrap(self, sdk, customer_id, dimensions, options)
+
+    def send(self, call: Call[T], *, retries: int | None = None, timeout: float | None = None) -> T:
         """Sends a call until it succeeds, fails for good or has no attempts left."""
-        tries = Tries(self.retries if retries is None else retries, self.timeout)
+        tries = Tries(self.retries if retries is None else retries, timeout or self.timeout)
         while True:
             try:
-                reply = self.attempt(call, tries.left())
+                reply = self.attempt(call, tries.attempt())
             except BursarError as e:
+                if isinstance(e, BudgetDenied):
+                    self.said.reply(call, e.problem)
                 time.sleep(tries.wait(e))
             else:
                 self.said.reply(call, reply)
@@ -188,7 +212,8 @@ class Client:
 class AsyncClient:
     """The same for asyncio: over httpx where that is installed, else by threads.
 
-    Its options are those of Client, and `http`, an httpx.AsyncClient of your own.
+    Its options are those of Client, and `http`, an httpx.AsyncClient of your own, which you
+    close. What waits while the server is away is sent over a connection like Client's.
     """
 
     def __init__(self, base_url: str, api_key: str, *, http: Any = None, **options: Any) -> None:
@@ -198,7 +223,8 @@ class AsyncClient:
         self._http = http
         if http is None and httpx is not None:
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
-            self._http = httpx.AsyncClient(limits=limits, verify=options.get("ssl_context") or True)
+            self._http = httpx.AsyncClient(limits=limits, verify=options.get("ssl_context") or True, trust_env=False)
+        self._own = http is None
         self.unavailable = self._sync.unavailable
         self.said = self._sync.said
         self.books = self._sync.books
@@ -223,13 +249,19 @@ class AsyncClient:
 
     govern = _governed_async(govern)
 
-    async def send(self, call: Call[T], *, retries: int | None = None) -> T:
+    def governed(self, sdk: C, customer_id: str, *, dimensions: Dimensions = {}, **options: Any) -> C:
+        """As Client.governed, for the SDKs' clients for asyncio."""
+        return wrap(self, sdk, customer_id, dimensions, options)
+
+    async def send(self, call: Call[T], *, retries: int | None = None, timeout: float | None = None) -> T:
         """Sends a call until it succeeds, fails for good or has no attempts left."""
-        tries = Tries(self._sync.retries if retries is None else retries, self._sync.timeout)
+        tries = Tries(self._sync.retries if retries is None else retries, timeout or self._sync.timeout)
         while True:
             try:
-                reply = await self._attempt(call, tries.left())
+                reply = await self._attempt(call, tries.attempt())
             except BursarError as e:
+                if isinstance(e, BudgetDenied):
+                    self.said.reply(call, e.problem)
                 await asyncio.sleep(tries.wait(e))
             else:
                 self.said.reply(call, reply)
@@ -238,10 +270,13 @@ class AsyncClient:
     async def _attempt(self, call: Call[T], timeout: float) -> T:
         if self._http is None:
             return await asyncio.to_thread(lambda: self._sync.attempt(call, timeout))
+        request = self._http.request(
+            call.method, self._base + call.target, content=call.content(), headers=call.headers(self._key), timeout=timeout
+        )
         try:
-            reply = await self._http.request(
-                call.method, self._base + call.target, content=call.content(), headers=call.headers(self._key), timeout=timeout
-            )
+            reply = await asyncio.wait_for(request, timeout)
+        except asyncio.TimeoutError as e:
+            raise Unavailable(f"Bursar does not answer within {timeout:.1f} s") from e
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as e:
             raise Unavailable(f"Bursar cannot be reached: {e!r}", sent=False) from e
         except httpx.HTTPError as e:
@@ -255,7 +290,7 @@ class AsyncClient:
     async def close(self, timeout: float = 2.0) -> None:
         """Records what waits, and closes the connections."""
         await asyncio.to_thread(self._sync.close, timeout)
-        if self._http is not None:
+        if self._own and self._http is not None:
             await self._http.aclose()
 
     async def __aenter__(self) -> AsyncClient:

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Generator, Literal, Mapping, Tuple, TypeVar
 
 from . import calls
+from .books import refused
 from .errors import BursarError, Unavailable
 from .reading import Used, characters
 from .wire import Call
@@ -19,32 +20,39 @@ if TYPE_CHECKING:
     from .types import Reservation
 
 T = TypeVar("T")
-Step = Tuple["Call[Any]", "int | None"]  # a call, and how often it may be sent again
+Step = Tuple["Call[Any]", "float | None"]  # a call, and for how long it may be waited
 Flow = Generator[Step, Any, T]
 
 log = logging.getLogger("bursar")
 
+END_SECONDS = 2.0  # that a caller waits for the end of a call to be recorded
 MAX_ATTEMPTS = 20  # of one idempotency key
 WIND_DOWN, STOP = 0.80, 0.95  # of the tightest limit, used and held
 
 # Errors of libraries for HTTP that come before anything is sent.
 _BEFORE = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "NewConnectionError", "ConnectTimeoutError",
            "ClientConnectorError", "ClientConnectorDNSError"}  # fmt: skip
+_PROVIDERS = {"openai", "anthropic", "groq", "mistralai", "cohere", "together", "cerebras", "fireworks", "litellm", "google"}
+
+
+def refusal(error: BaseException | None) -> bool:
+    """Whether an error is an SDK's that says that its provider refused the call, or was not
+    reached. Any other error may come of something else in the block, after the call."""
+    return error is not None and type(error).__module__.split(".")[0] in _PROVIDERS and used_nothing(error)
 
 
 def used_nothing(error: BaseException | None) -> bool:
     """Whether a call that failed so was refused by the provider, or was not sent at all."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
+    while error is not None and not isinstance(error, BursarError):
         status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
         if isinstance(error, urllib.error.HTTPError):
             status = error.code
-        if isinstance(error, (BursarError, ConnectionRefusedError, socket.gaierror)):
+        if isinstance(error, (ConnectionRefusedError, socket.gaierror)) or type(error).__name__ in _BEFORE:
             return True
-        if isinstance(status, int) and status >= 400 or type(error).__name__ in _BEFORE:
+        if isinstance(status, int) and status >= 400:
             return True
-        error = error.__cause__ or error.__context__
+        reason = getattr(error, "reason", None)  # of a URLError
+        error = reason if isinstance(reason, OSError) else error.__cause__
     return False
 
 
@@ -55,6 +63,7 @@ class Expected:
     customer_id: str
     hold: Mapping[str, Any]  # options of reserve
     unavailable: str | None = None  # None: as the client says
+    broken: str = "received"
 
 
 def govern(
@@ -75,6 +84,7 @@ def govern(
     call_id: str | None = None,
     idempotency_key: str | None = None,
     unavailable: Literal["deny", "allow"] | None = None,
+    broken: Literal["received", "held"] = "received",
 ) -> Expected:
     """One call of a model, held before it and recorded after it:
 
@@ -89,16 +99,20 @@ def govern(
     Options are those of reserve. `input` is anything of which the characters are counted, such
     as the messages; `model` is the dimension of that name. With `hold`, "p50" to "p99", so much
     output is held as so many of 100 of the last calls had, and at most `max_tokens`.
-    `unavailable` is the client's, unless it is given here.
+    `unavailable` is the client's, unless it is given here. `broken` is what is recorded of a
+    stream that broke off, or was left, before the provider said what it used: what came, 3
+    characters for a token, or all that was held; what a model thought unseen is in the latter.
     """
+    if broken not in ("received", "held"):
+        raise ValueError(f'bursar: broken is "received" or "held", not {broken!r}')
     if input is not None and input_tokens is None and input_characters is None:
         input_characters = max(characters(input), 1)
     if model is not None:
         dimensions = {**(dimensions or {}), "model": model}
     given = dict(locals())
-    for name in ("customer_id", "input", "model", "unavailable"):
+    for name in ("customer_id", "input", "model", "unavailable", "broken"):
         del given[name]
-    return Expected(customer_id, given, unavailable)
+    return Expected(customer_id, given, unavailable, broken)
 
 
 def allows(unavailable: str) -> bool:
@@ -120,10 +134,13 @@ class Underway:
         self._expected: Mapping[str, Any] = expected.hold
         self._given: str = self._expected.get("idempotency_key") or calls.new_key()
         self._key = self._given
+        self._other = calls.new_key()  # of its event, where what it held was ended by another
         self._allow = allows(expected.unavailable or client.unavailable)
-        self._used = Used()
+        self.reading = Used()
         self._reached = False  # the server may have been asked
-        self._ended = self._released = False
+        self._broken = expected.broken
+        self._begun = self._ended = self._released = False
+        self._placed = False  # there is room for its end
         #: What is held, or None where Bursar could not be asked and the call goes on all the same.
         self.held: Reservation | None = None
         #: What was recorded at the end. None until then, and where it is recorded later.
@@ -133,12 +150,18 @@ class Underway:
 
     def used(self, reply: Any) -> None:
         """Says what the call used: the provider's reply or the usage object in it, as it came."""
-        if not self._used.reply(reply):
-            log.warning("bursar: no usage can be found in %s", type(reply).__name__)
+        if self._ended or self.reading.final:
+            self._said.say("used() was called again, or after the end of a call: govern each call by itself")
+        if not self.reading.reply(reply) and not self.reading.final:
+            self._said.say(f"no usage can be found in a {type(reply).__name__}")
 
     def release(self) -> None:
         """Says that nothing was sent: at the end nothing is recorded."""
         self._released = True
+
+    def told(self, reply: Any) -> None:
+        """The same, of what may have no usage; nobody knows what was used then."""
+        self.reading.reply(reply)
 
     @property
     def id(self) -> str | None:
@@ -169,7 +192,11 @@ class Underway:
     # The steps.
 
     def _begin(self) -> Flow[None]:
-        """Holds what the call may use. An attempt that has ended is followed by the next."""
+        """Holds what the call may use. An attempt that has ended, or that another call of this
+        process makes, is followed by the next."""
+        if self._begun:
+            raise RuntimeError("bursar: govern each call by itself: this one was begun before")
+        self._begun = True
         for n in range(MAX_ATTEMPTS):
             self._key = self._given if n == 0 else f"{self._given}~{n + 1}"
             try:
@@ -183,7 +210,7 @@ class Underway:
             except BaseException:  # the caller gave up
                 self._undo()
                 raise
-            if got["status"] == "OPEN":
+            if got["status"] == "OPEN" and self._books.claim(got["id"]):
                 self.held = got
                 return
             if self._expected.get("call_id"):
@@ -195,7 +222,8 @@ class Underway:
         return calls.reserve(self.customer_id, **options)
 
     def _went_away(self, e: Unavailable) -> None:
-        if self._allow and self._books.room():
+        if self._allow and e.status != 429 and self._books.take_place():
+            self._placed = True
             self._said.say(f"Bursar cannot be asked: calls go on that nothing is held for, and are reported later ({e.message})")
             return
         if self._reached:
@@ -206,19 +234,43 @@ class Underway:
         """Takes back a hold that may have been made though no answer came."""
         self._books.later(self._books.note(self._reserve(), undo=True))
 
-    def _end(self, error: BaseException | None) -> Flow[None]:
-        """Records what the call used, frees what it held, or leaves the estimate."""
-        if self._ended:
+    def _end(self, free: bool) -> Flow[None]:
+        """Records what the call used, frees what it held if that is known to be nothing, or
+        leaves the estimate."""
+        if self._ended or not self._begun:
             return
         self._ended = True
-        if self._used.final:
-            yield from self._record(usage=self._used.object(), model=self._used.answered(self._model))
-        elif self._released or used_nothing(error):
+        try:
+            yield from self._ending(free)
+        except Exception:  # the caller has a reply, which is not to be lost for this
+            log.exception("bursar: the end of call %s was not recorded; what it held is booked as an estimate", self.id)
+        finally:
+            if self._placed:
+                self._books.give_place()
+            if self.id:
+                self._books.unclaim(self.id)
+
+    def _ending(self, free: bool) -> Flow[None]:
+        begun = self.reading.usage is not None or self.reading.text > 0
+        if self.reading.final:
+            yield from self._record(usage=self.reading.object(), model=self.reading.answered(self._model))
+        elif self._released or not begun and free:
             yield from self._free()
-        elif self._used.usage is not None or self._used.text:
-            yield from self._record(tokens=self._known(), properties={"estimated": True})
+        elif begun and self._broken == "received":
+            self._said.say("a reply broke off; what came of it is recorded, as estimated")
+            yield from self._record(usage=self._known(), properties={"estimated": True}, model=self.reading.answered(self._model))
         else:
             yield from self._settle()
+
+    def leave(self) -> None:
+        """Ends it from where nothing can be waited for: what ends it is sent by another thread."""
+        flow = self._end(False)
+        try:
+            next(flow)
+            while True:
+                flow.throw(Unavailable("left"))
+        except StopIteration:
+            return
 
     @property
     def _model(self) -> str | None:
@@ -229,46 +281,48 @@ class Underway:
         own = self._expected.get("input_tokens")
         return int(own) if own is not None else (int(self._expected.get("input_characters") or 0) + 2) // 3
 
-    def _known(self) -> dict[str, int]:
-        """What is known of a call that broke off: what the provider counted, and the text that came."""
-        came = -(-self._used.text // 3)
-        counted = self._used.usage or {}
-        if not counted:
-            return {"input": self._input(), "output": came}
-        cached, written = (int(counted.get(f"cache_{n}_input_tokens") or 0) for n in ("read", "creation"))
-        tokens = {"input": int(counted.get("input_tokens") or 0), "cache_read": cached, "cache_write": written}
-        return {**tokens, "output": max(came, int(counted.get("output_tokens") or 0))}
+    def _known(self) -> dict[str, Any]:
+        """What is known of a call that broke off, as a usage object: what the provider counted
+        so far, and the text that came."""
+        counted = dict(self.reading.usage or {"input_tokens": self._input()})
+        counted.pop("total_tokens", None)
+        output = "completion_tokens" if "prompt_tokens" in counted else "output_tokens"
+        counted[output] = max(-(-self.reading.text // 3), int(counted.get(output) or 0))
+        return counted
 
     def _record(self, **used: Any) -> Flow[None]:
         if self.held is None:
             yield from self._report(**used)
             return
+        commit = calls.commit(self.customer_id, self.held["id"], **used)
         try:
-            self.result = yield from self._deliver(calls.commit(self.customer_id, self.held["id"], **used))
+            self.result = yield from self._deliver(commit, instead=self._event(self._other, used))
         except BursarError as e:
-            log.error("bursar: the usage of call %s was refused, and what it held is booked: %s", self.id, e)
+            log.error("bursar: the usage of call %s was refused: %s", self.id, e)
             yield from self._settle()
 
     def _report(self, **used: Any) -> Flow[None]:
         """Records a call that nothing was held for. Its key is that of the hold: if that was made
         after all, this ends it."""
+        try:
+            yield from self._deliver(self._event(self._key, used), instead=self._event(self._other, used))
+        except BursarError as e:
+            log.error("bursar: what a call used that nothing was held for is counted nowhere: %s", e)
+
+    def _event(self, key: str, used: Mapping[str, Any]) -> Call[Any]:
+        """The call as an event. Under the other key it is one that ended nothing."""
         dims = {**(self._expected.get("dimensions") or {}), **(self._expected.get("properties") or {}), **(used.get("properties") or {})}
-        dims.update({f"tokens.{k}": v for k, v in (used.get("tokens") or {}).items()})
         event: dict[str, Any] = {
             "customerId": self.customer_id,
             "eventName": self._expected["event_name"],
-            "idempotencyKey": self._key,
+            "idempotencyKey": key,
             "timestamp": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
             "dimensions": {**dims, **({"model": used["model"]} if used.get("model") else {})},
+            "usage": used["usage"],
         }
-        if used.get("usage"):
-            event["usage"] = used["usage"]
-        if self._expected.get("call_id"):
+        if self._expected.get("call_id") and key == self._key:
             event["callId"] = self._expected["call_id"]
-        try:
-            yield from self._deliver(calls.events(event))  # type: ignore[arg-type]
-        except BursarError as e:
-            log.error("bursar: what a call used that nothing was held for is counted nowhere: %s", e)
+        return calls.events(event)  # type: ignore[arg-type]
 
     def _free(self) -> Flow[None]:
         try:
@@ -282,31 +336,43 @@ class Underway:
     def _settle(self) -> Flow[None]:
         """Nobody knows what was used: what was held is booked as an estimate, until a commit
         says better."""
-        self._said.say("the usage of a call is not known; what it held is booked as an estimate")
         if self.held is None:
-            most = int(self._expected.get("max_tokens") or 0)
-            yield from self._report(tokens={"input": self._input(), "output": most}, properties={"estimated": True})
+            self._said.say("the usage of a call is not known; what would have been held is reported as an estimate")
+            usage = {"input_tokens": self._input(), "output_tokens": int(self._expected.get("max_tokens") or 0)}
+            yield from self._report(usage=usage, properties={"estimated": True})
             return
         if self.held["onExpire"] != "settle":
-            return  # time frees it, as was asked for
+            self._said.say("the usage of a call is not known; what it held is freed when it expires, and nothing is recorded")
+            return
+        self._said.say("the usage of a call is not known; what it held is booked as an estimate")
+        log.info("bursar: the usage of call %s is not known", self.id)
         try:
             yield from self._deliver(calls.extend(self.customer_id, self.held["id"], ttl_seconds=1))
         except BursarError as e:
-            log.error("bursar: call %s is booked when its hold expires: %s", self.id, e)
+            if e.code != "ReservationClosed":  # it has expired, and is booked
+                log.error("bursar: call %s is booked when its hold expires: %s", self.id, e)
 
-    def _deliver(self, call: Call[T]) -> Flow[T | None]:
+    def _deliver(self, call: Call[T], instead: Call[Any] | None = None) -> Flow[T | None]:
         """Sends the end of a call, now or, where the server is away, later."""
-        ticket = self._books.note(call)
+        ticket = self._books.note(call, instead=instead)
         try:
-            reply: T = yield call, 1
-        except Unavailable:
-            self._books.later(ticket)
+            try:
+                reply: T = yield call, END_SECONDS
+            except BursarError as e:
+                if instead is None or e.status != 409 or not refused(e):
+                    raise
+                log.warning("bursar: call %s was ended by another, and is recorded by itself: %s", self.id, e)
+                yield instead, END_SECONDS
+                self._books.done(ticket)
+                return None
+        except BursarError as e:
+            if refused(e):
+                self._books.done(ticket)
+                raise
+            self._books.later(ticket, placed=self._placed)
             return None
-        except BursarError:
-            self._books.done(ticket)
-            raise
         except BaseException:
-            self._books.later(ticket)
+            self._books.later(ticket, placed=self._placed)
             raise
         self._books.done(ticket)
         return reply
@@ -324,10 +390,10 @@ class Governed(Underway):
         failed: BaseException | None = None
         try:
             while True:
-                call, retries = flow.throw(failed) if failed else flow.send(step)
+                call, timeout = flow.throw(failed) if failed else flow.send(step)
                 step, failed = None, None
                 try:
-                    step = self._client.send(call, retries=retries)
+                    step = self._client.send(call, timeout=timeout)
                 except BaseException as e:
                     failed = e
         except StopIteration:
@@ -338,13 +404,22 @@ class Governed(Underway):
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        self._go(self._end(error))
+        self._go(self._end(refusal(error)))
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Ends it, where an error can be of the call alone."""
+        self._go(self._end(used_nothing(error)))
 
     def run(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Makes the call and records what its reply says of usage."""
-        with self:
+        self.__enter__()
+        try:
             reply = call(*args, **kwargs)
-            self.used(reply)
+        except BaseException as e:
+            self.finish(e)
+            raise
+        self.used(reply)
+        self.finish()
         return reply
 
 
@@ -360,10 +435,10 @@ class AsyncGoverned(Underway):
         failed: BaseException | None = None
         try:
             while True:
-                call, retries = flow.throw(failed) if failed else flow.send(step)
+                call, timeout = flow.throw(failed) if failed else flow.send(step)
                 step, failed = None, None
                 try:
-                    step = await self._client.send(call, retries=retries)
+                    step = await self._client.send(call, timeout=timeout)
                 except BaseException as e:
                     failed = e
         except StopIteration:
@@ -374,11 +449,20 @@ class AsyncGoverned(Underway):
         return self
 
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
-        await self._go(self._end(error))
+        await self._go(self._end(refusal(error)))
+
+    async def finish(self, error: BaseException | None = None) -> None:
+        """Ends it, where an error can be of the call alone."""
+        await self._go(self._end(used_nothing(error)))
 
     async def run(self, call: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:
         """Makes the call and records what its reply says of usage."""
-        async with self:
+        await self.__aenter__()
+        try:
             reply = await call(*args, **kwargs)
-            self.used(reply)
+        except BaseException as e:
+            await self.finish(e)
+            raise
+        self.used(reply)
+        await self.finish()
         return reply

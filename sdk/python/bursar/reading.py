@@ -14,7 +14,8 @@ NUMBER = 3  # which may be a token of a prompt
 
 _LINKS = {"url", "image_url", "file_url", "video_url", "audio_url"}
 _FILES = {"data", "file_data", "b64_json", "image", "mask", "file", "audio"}
-_ENCODED = re.compile(r"(data:[^,]*;base64,)?[A-Za-z0-9+/=_\-\s]*\Z")
+# A file in a text; words have shorter lines.
+_ENCODED = re.compile(r"(data:[^,]*;base64,)?([A-Za-z0-9+/=_-]{60,}\r?\n)*[A-Za-z0-9+/=_-]*\Z")
 _DATED = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})\Z")
 
 
@@ -62,6 +63,23 @@ def _text(v: str, name: str) -> int:
     return len(v)
 
 
+# Members of replies, in which a usage object is not known.
+_REPLY = {"usage", "choices", "content", "candidates", "output", "message", "messages", "text"}
+
+
+def counts(v: Any, name: str = "") -> Any:
+    """A usage object with its numbers and what they are of, and without texts: it may be a reply."""
+    if isinstance(v, Mapping):
+        kept = {str(k): counts(x, str(k)) for k, x in v.items()}
+        return {k: x for k, x in kept.items() if x is not None}
+    if isinstance(v, (list, tuple)):
+        return [counts(plain(x), name) for x in v]
+    if isinstance(v, (int, float)) and not isinstance(v, bool) or name in ("type", "modality", "service_tier", "model"):
+        return v
+    said = plain(v)
+    return counts(said, name) if isinstance(said, Mapping) else None
+
+
 class Used:
     """What is known of a call's usage so far."""
 
@@ -76,10 +94,11 @@ class Used:
     def reply(self, reply: Any) -> bool:
         """Takes over what a whole reply, or its usage object, says; whether it has usage."""
         if at(reply, "usage") is None:
-            given = plain(reply)
-            if not isinstance(given, Mapping) or "usage" in given or "choices" in given or not given:
+            google = at(reply, "usage_metadata") or at(reply, "usageMetadata")
+            given = google or plain(reply)
+            if not isinstance(plain(given), Mapping) or not google and _REPLY & set(given):
                 return False
-            reply = {"usage": given}
+            reply = {"usage": counts(plain(given)), "model": at(reply, "model_version") if google else None}
         self.final = self.take(reply) or self.final
         return self.final
 

@@ -8,20 +8,23 @@ import re
 import secrets
 import time
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Generic, Mapping, TypeVar
 from urllib.parse import quote, urlencode
 
 from .errors import BudgetDenied, BursarError, Unavailable
+from .reading import plain
 
 T = TypeVar("T")
 Headers = Any  # what has get(name), in which case does not matter
 
 BASE = "/api/v1"
 MAX_RETRY_AFTER = 30.0
+ATTEMPT_SECONDS = 5.0
 FIRST_BACKOFF, MAX_BACKOFF = 0.05, 2.0
 
-_AGAIN = (429, 502, 503, 504)
+_AGAIN = (408, 429, 502, 503, 504)
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,16 @@ _MARKED = re.compile(f'"{_MARK}([^"]*)"')
 
 
 def dumps(value: Any) -> bytes:
-    """JSON in which a Decimal is a number with all its digits."""
+    """JSON in which a Decimal is a number with all its digits, and objects of SDKs are dicts."""
 
     def other(v: Any) -> Any:
         if isinstance(v, Decimal) and v.is_finite():
             return _MARK + format(v, "f")
+        if isinstance(v, (datetime, date)):
+            return v.isoformat()
+        said = plain(v)
+        if isinstance(said, Mapping):
+            return dict(said)
         raise TypeError(f"bursar: {type(v).__name__} cannot be sent: {v!r}")
 
     text = json.dumps(value, default=other, allow_nan=False, separators=(",", ":"))
@@ -92,11 +100,11 @@ def failure(status: int, headers: Headers, problem: Mapping[str, Any]) -> Bursar
     }
     message = problem.get("message") or f"the reply is {status} and says nothing of why"
     asked = headers.get("X-Should-Retry", "")
-    again = asked == "true" if asked else status in _AGAIN
+    again = status != 402 and (asked == "true" if asked else status in _AGAIN)
     error: BursarError
     if status == 402:
         error = BudgetDenied(message, **about)
-    elif status == 429 or status >= 500:
+    elif status in (408, 429) or status >= 500:
         about["code"] = about["code"] or "Unavailable"
         error = Unavailable(message, retryable=again, **about)
     else:
@@ -118,6 +126,9 @@ class Tries:
 
     def left(self) -> float:
         return max(self._until - time.monotonic(), 0.001)
+
+    def attempt(self) -> float:
+        return min(self.left(), ATTEMPT_SECONDS)
 
     def wait(self, error: BursarError) -> float:
         """Seconds until the next attempt. It raises the error where there is none."""

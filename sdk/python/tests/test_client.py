@@ -62,7 +62,8 @@ class Calls(World):
         self.assertTrue(e.trace_id)
         self.assertNotIsInstance(e, (BudgetDenied, Unavailable))
         with self.assertRaises(BursarError) as wrong:
-            Client(self.server.url, "bsk_wrong-key-of-nobody").check("acme", feature_id="output")
+            with Client(self.server.url, "bsk_wrong-key-of-nobody") as stranger:
+                stranger.check("acme", feature_id="output")
         self.assertEqual(wrong.exception.status, 401)
 
     def test_each_warning_is_told_once(self):
@@ -70,8 +71,8 @@ class Calls(World):
         for _ in range(3):
             c.check("acme", feature_id="output", dimensions={"agentId": "nobody"})
         self.assertEqual([w.split(" ")[0] for w in self.warned], ["DIMENSION_NOT_RESOLVED:agentId", "UNGOVERNED:output"])
-        with self.assertLogs("bursar", "WARNING") as logged:
-            Client(self.relay.url, KEY).check("acme", feature_id="output", dimensions={"agentId": "nobody"})
+        with self.assertLogs("bursar", "WARNING") as logged, Client(self.relay.url, KEY) as c:
+            c.check("acme", feature_id="output", dimensions={"agentId": "nobody"})
         self.assertEqual(len(logged.records), 2)
 
     def test_connections_are_kept(self):

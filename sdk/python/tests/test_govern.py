@@ -3,9 +3,10 @@
 import asyncio
 import socket
 import urllib.error
+import urllib.request
 
 from bursar import AsyncClient, BudgetDenied, BursarError, Client, Unavailable
-from tests.world import KEY, World
+from tests.world import KEY, Relay, World
 
 REPLY = {"model": "gpt-5-2025-08-07", "choices": [{}], "usage": {"prompt_tokens": 20, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 5}}}
 
@@ -21,11 +22,21 @@ class Model:
 
 
 class Refused(Exception):
-    """An error as SDKs have them."""
+    """An error as web frameworks have them."""
 
     def __init__(self, status):
-        super().__init__(f"the provider answers {status}")
+        super().__init__(f"it answers {status}")
         self.status_code = status
+
+
+class APIStatusError(Refused):
+    """An error as OpenAI's SDK has them."""
+
+    __module__ = "openai"
+
+
+class APIConnectionError(Exception):
+    __module__ = "openai"
 
 
 class Govern(World):
@@ -76,23 +87,53 @@ class Govern(World):
     def test_a_call_that_the_provider_refused_or_that_was_not_sent_is_free(self):
         agent = self.agent(output=100)
 
-        def wrapped():
+        def unreached():
             try:
                 socket.create_connection(("127.0.0.1", 1))
             except OSError as e:
-                raise RuntimeError("connection error") from e
+                raise APIConnectionError from e
 
         def fails(error):
             raise error
 
         http = urllib.error.HTTPError("http://x", 429, "too many", {}, None)
         self.addCleanup(http.close)
-        for fail in (lambda: fails(Refused(500)), lambda: fails(http), wrapped, lambda: fails(socket.gaierror())):
+        for fail in (lambda: fails(Refused(500)), lambda: fails(http), unreached, lambda: urllib.request.urlopen("http://127.0.0.1:1")):
             with self.assertRaises(Exception):
                 self.governed(agent).run(fail)
+        for fail in (lambda: fails(APIStatusError(429)), unreached):
+            with self.assertRaises(Exception), self.governed(agent):
+                fail()
         with self.governed(agent) as call:
             call.release()
-        self.assertEqual((self.used(agent), self.holds(agent), len(self.holds(agent, "RELEASED"))), (0, [], 5))
+        self.assertEqual((self.used(agent), self.holds(agent), len(self.holds(agent, "RELEASED"))), (0, [], 7))
+
+    def test_an_error_of_something_else_in_the_block_frees_nothing(self):
+        agent, poor = self.agent(output=1000), self.agent(output=0)
+
+        def of_a_framework():
+            raise Refused(422)
+
+        def of_another_server():
+            urllib.request.urlopen("http://127.0.0.1:1")
+
+        def of_a_tool():
+            with self.governed(poor):
+                self.fail("it was denied")
+
+        def of_a_fallback():
+            try:
+                raise ConnectionRefusedError
+            except ConnectionRefusedError:
+                raise APIConnectionError("no answer came in time")
+
+        for fail in (of_a_framework, of_another_server, of_a_tool, of_a_fallback):
+            with self.assertRaises(Exception), self.governed(agent):
+                fail()
+        with self.assertRaises(APIConnectionError):
+            self.governed(agent).run(of_a_fallback)
+        self.assertEqual(self.holds(agent, "RELEASED"), [])
+        self.eventually(lambda: self.used(agent), 250)
 
     def test_of_a_call_that_fails_later_the_usage_that_is_known_is_recorded(self):
         agent = self.agent(output=100)
@@ -109,10 +150,11 @@ class Govern(World):
                 raise TimeoutError("no answer came")
         with self.governed(agent, c):
             pass
-        with self.assertLogs("bursar", "WARNING"), self.governed(agent, c) as call:
+        with self.governed(agent, c) as call:
             call.used({"choices": []})
         self.eventually(lambda: self.used(agent), 150)
         self.assertTrue(all(h["estimated"] for h in self.holds(agent, "EXPIRED")))
+        self.assertIn("no usage can be found in a dict", self.warned)
         self.assertEqual([w for w in self.warned if "not known" in w], ["the usage of a call is not known; what it held is booked as an estimate"])
 
     def test_a_learned_hold_lets_more_calls_run(self):
@@ -133,6 +175,53 @@ class Govern(World):
                 else:
                     call.used(REPLY)
         self.assertEqual(self.used(agent), 18)
+
+    def test_two_calls_under_one_key_at_a_time_are_two(self):
+        agent, key, other = self.agent(output=200), f"both-{World.agents}", self.client()
+        with self.governed(agent, idempotency_key=key) as one:
+            with self.governed(agent, other, idempotency_key=key) as two:  # as of another process
+                self.assertEqual(one.id, two.id)
+                one.used({"output_tokens": 9})
+                two.used({"output_tokens": 8})
+        self.assertEqual((self.used(agent), self.holds(agent)), (17, []))
+        with self.governed(agent, other, idempotency_key=key) as one, self.governed(agent, other, idempotency_key=key) as two:
+            self.assertNotEqual(one.id, two.id)
+            one.used({"output_tokens": 2})
+            two.used({"output_tokens": 1})
+        self.assertEqual((self.used(agent), self.holds(agent)), (20, []))
+
+    def test_each_call_is_governed_by_itself(self):
+        agent = self.agent(output=200)
+        call = self.governed(agent)
+        call.run(lambda: REPLY)
+        with self.assertRaises(RuntimeError):
+            call.run(lambda: REPLY)
+        call.used(REPLY)
+        self.assertTrue(any("govern each call by itself" in w for w in self.warned))
+        self.assertEqual(self.used(agent), 9)
+
+    def test_of_an_object_that_is_not_known_no_text_is_sent(self):
+        agent = self.agent(output=1000)
+        for reply, output in (
+            ({"candidates": [{"text": "secret"}], "usage_metadata": {"prompt_token_count": 3, "candidates_token_count": 7}}, 7),
+            ({"output_tokens": 5, "note": "secret", "more": [{"text": "secret"}]}, 5),
+        ):
+            with self.governed(agent) as call:
+                call.used(reply)
+            self.assertNotIn("secret", str(self.relay.seen))
+            self.assertEqual(call.result["tokens"]["output"], output)
+
+    def test_usage_with_parts_of_an_sdk_is_sent(self):
+        agent = self.agent(output=1000)
+        with self.governed(agent) as call:
+            call.used({"usage": {"prompt_tokens": 8, "completion_tokens": 5, "prompt_tokens_details": Model(cached_tokens=2)}})
+        self.assertEqual((call.result["tokens"]["cache_read"], self.used(agent)), (2, 5))
+
+    def test_a_caller_has_his_reply_whatever_becomes_of_the_end(self):
+        agent = self.agent(output=1000)
+        with self.assertLogs("bursar", "ERROR"):
+            got = self.governed(agent).run(lambda: {"usage": {"output_tokens": 5, "odd": object()}})
+        self.assertEqual(got["usage"]["output_tokens"], 5)
 
     def test_a_call_id_counts_once(self):
         agent, name = self.agent(output=100), "call-1"
@@ -210,14 +299,52 @@ class Away(World):
     def test_no_more_calls_go_on_than_can_wait(self):
         c, agent = self.client(retries=0, unavailable="allow", max_pending=2), self.agent()
         self.relay.plan[:] = [503] * 1000
-        for _ in range(2):
-            with c.govern("acme", dimensions={"agentId": agent}) as call:
-                call.used({"output_tokens": 1})
+        calls = [c.govern("acme", dimensions={"agentId": agent}) for _ in range(2)]
+        for call in calls:
+            call.__enter__()
         with self.assertRaises(Unavailable):
             with c.govern("acme", dimensions={"agentId": agent}):
                 self.fail("it could not be counted")
+        for call in calls:
+            call.used({"output_tokens": 1})
+            call.__exit__(None, None, None)
         self.relay.plan.clear()
         self.assertEqual((c.flush(), self.used(agent)), (0, 2))
+
+    def test_one_who_asks_too_often_is_denied_all_the_same(self):
+        c, agent = self.client(retries=0, unavailable="allow"), self.agent()
+        self.relay.plan[:] = [429]
+        with self.assertRaises(Unavailable):
+            with c.govern("acme", dimensions={"agentId": agent}):
+                self.fail("it went on")
+
+    def test_a_hold_that_is_taken_back_is_not_one_that_a_call_has(self):
+        c, agent = self.client(retries=0), self.agent(output=100)
+        options = {"dimensions": {"agentId": agent}, "max_tokens": 50, "idempotency_key": f"job-{World.agents}"}
+        later, undos, c.books.later = c.books.later, [], lambda ticket, **_: undos.append(ticket)
+        self.relay.plan[:] = ["lose"]
+        with self.assertRaises(Unavailable):
+            with c.govern("acme", **options):
+                self.fail("the call was made")
+        c.books.later = later
+        with c.govern("acme", **options) as call:
+            later(undos[0])
+            self.assertEqual((c.flush(), self.holds(agent)[0]["id"]), (0, call.id))
+            call.used({"output_tokens": 9})
+        self.assertEqual((self.used(agent), self.holds(agent)), (9, []))
+
+    def test_a_hold_that_was_made_before_the_server_went_is_taken_back(self):
+        relay = Relay(self.server)
+        c, agent = self.client(relay.url, retries=0), self.agent(output=100)
+        c.denials("acme")  # a connection is kept
+        relay.plan[:] = ["lose and go"]
+        with self.assertRaises(Unavailable) as away:
+            with c.govern("acme", dimensions={"agentId": agent}, max_tokens=50):
+                self.fail("the call was made")
+        self.assertTrue(away.exception.sent)
+        self.assertEqual((len(self.holds(agent)), len(c.books)), (1, 1))
+        c._connections._port = int(self.relay.url.rpartition(":")[2])  # it is back
+        self.assertEqual((c.flush(), self.holds(agent), self.used(agent)), (0, [], 0))
 
     def test_an_end_that_could_not_be_sent_is_sent_later_with_the_same_key(self):
         c, agent = self.client(), self.agent(output=100)

@@ -86,7 +86,8 @@ class Relay:
     """Passes requests on to the server, but for those that it is told to fail.
 
     `plan` has what becomes of the next requests: a status to answer, with nothing sent on, or
-    "lose", whose request is sent on and whose answer is not.
+    "lose", whose request is sent on and whose answer is not; "lose and go" also takes no more
+    connections.
     """
 
     def __init__(self, server: Server) -> None:
@@ -113,7 +114,9 @@ class Relay:
                 reply = to.getresponse()
                 said = reply.read()
                 to.close()
-                if todo == "lose":
+                if todo == "lose and go":
+                    relay.http.socket.close()
+                if todo in ("lose", "lose and go"):
                     self.close_connection = True
                     self.connection.close()
                     return None
