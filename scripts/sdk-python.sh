@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tests sdk/python against a real server and a played provider, with the standard library alone
-# and, where they are installed, with httpx and mypy. PYTHON names another Python.
+# and, where they are to be had, with httpx, mypy and the packages openai and anthropic. PYTHON
+# names another Python.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -18,3 +19,9 @@ else
   echo "skipped: $python has no mypy to check the types"
 fi
 "$python" -m unittest discover -t . -s tests
+
+if "$python" -m venv "$work/venv" >"$work/log" 2>&1 && "$work/venv/bin/pip" install -q --disable-pip-version-check --retries 0 --timeout 5 openai anthropic >"$work/log" 2>&1; then
+  "$work/venv/bin/python" -m unittest tests.packages
+else
+  echo "skipped: the packages openai and anthropic cannot be installed: $(tail -1 "$work/log")"
+fi

@@ -171,8 +171,7 @@ class Underway:
     @property
     def tightest(self) -> Mapping[str, Any] | None:
         """The hard limit that has room for the fewest more of such calls, this one held."""
-        shown = self.result or self.held
-        return shown.get("tightest") if shown else None
+        return self.held.get("tightest") if self.held else None
 
     @property
     def remaining(self) -> Any:
