@@ -30,7 +30,9 @@ class Recovery(World):
         options = {"store": self.folder, "retries": 0, **options}
         head = f"""
             import os, signal, sys
-            from bursar import Client, calls
+            import bursar.govern, bursar.wire
+            from bursar import Client
+            bursar.govern.END_SECONDS = bursar.wire.ATTEMPT_SECONDS = 60.0
             bursar = Client({url!r}, {KEY!r}, **{options!r})
             def governed(**more):
                 return bursar.govern("acme", dimensions={{"agentId": {agent!r}}}, max_tokens=50, input_tokens=1, **more)
@@ -40,7 +42,7 @@ class Recovery(World):
 
     def ends(self, process):
         """Its exit, and what it wrote to its log."""
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
         return process.returncode, err
 
     def test_a_usage_that_a_killed_process_knew_is_sent_by_the_next_start_once(self):
@@ -63,7 +65,7 @@ class Recovery(World):
             self.assertEqual(code, -signal.SIGKILL, err)
             self.assertEqual((len(self.files()), self.used(agent)), (1, 9 if plan == ["lose"] else 0))
             with self.client(store=self.folder) as c:
-                self.assertEqual(c.flush(), 0)
+                self.assertEqual(c.flush(60), 0)
             self.assertEqual((self.used(agent), self.holds(agent), self.files()), (9, [], []))
 
     def test_what_waits_when_a_process_ends_is_kept(self):
@@ -89,7 +91,7 @@ class Recovery(World):
         self.assertEqual((self.used(agent), len(self.files())), (0, 1))
         for _ in range(2):
             with self.client(store=self.folder) as c:
-                self.assertEqual(c.flush(), 0)
+                self.assertEqual(c.flush(60), 0)
         self.assertEqual((self.used(agent), self.files()), (13, []))
 
     def test_a_process_leaves_the_files_of_others_that_run(self):
@@ -109,7 +111,7 @@ class Recovery(World):
         process.kill()
         process.communicate()
         with self.client(store=self.folder) as c:
-            self.assertEqual(c.flush(), 0)
+            self.assertEqual(c.flush(60), 0)
         self.assertEqual((self.holds(agent), self.files()), ([], []))
 
     def test_after_a_fork_each_process_has_its_own(self):
@@ -129,7 +131,7 @@ class Recovery(World):
         code, err = self.ends(self.program(self.relay.url, agent, work))
         self.assertEqual((code, err.count("1 ends of calls are kept"), len(self.files()), self.used(agent)), (0, 2, 2, 1), err)
         with self.client(store=self.folder) as c:
-            self.assertEqual(c.flush(), 0)
+            self.assertEqual(c.flush(60), 0)
         self.assertEqual((self.used(agent), self.files()), (6, []))
 
     def test_a_line_that_was_not_written_to_its_end_is_left_out_with_a_word(self):
@@ -141,7 +143,7 @@ class Recovery(World):
             name = c.books._name
         Path(self.folder, f"{name}-1-a.jsonl").write_text(line + "\n" + line[:40])
         with self.assertLogs("bursar", "WARNING") as logged, self.client(store=self.folder) as c:
-            self.assertEqual(c.flush(), 0)
+            self.assertEqual(c.flush(60), 0)
         self.assertIn("cannot be read", logged.output[0])
         self.assertEqual((self.used(agent), self.files()), (5, []))
 
@@ -171,7 +173,7 @@ class Recovery(World):
                 call.used({"output_tokens": 9})
                 c.release("acme", call.id)
                 self.relay.plan[:] = lost
-            self.assertEqual(c.flush(), 0)
+            self.assertEqual(c.flush(60), 0)
         self.assertEqual((self.used(agent), self.holds(agent)), (18, []))
 
     def test_a_wrong_key_or_a_proxy_empties_no_file(self):
@@ -195,7 +197,7 @@ class Recovery(World):
         with self.client("http://localhost" + self.relay.url[16:], store=self.folder) as c:  # another address
             self.assertEqual(len(c.books), 0)
         with self.client(store=self.folder) as c:
-            self.assertEqual(c.flush(), 0)
+            self.assertEqual(c.flush(60), 0)
         self.assertEqual((self.used(agent), self.files()), (9, []))
 
     def test_a_file_does_not_grow_for_ever(self):

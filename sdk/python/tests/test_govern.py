@@ -273,7 +273,7 @@ class Away(World):
         with self.assertRaises(Unavailable):
             with c.govern("acme", dimensions={"agentId": agent}, max_tokens=50):
                 self.fail("the call was made")
-        self.assertEqual(c.flush(), 0)
+        self.assertEqual(c.flush(60), 0)
         self.assertEqual((self.holds(agent), len(self.holds(agent, "RELEASED")), self.used(agent)), ([], 1, 0))
 
     def test_calls_may_go_on_and_are_reported_once(self):
@@ -284,7 +284,7 @@ class Away(World):
             with c.govern("acme", dimensions=dims, max_tokens=5) as call:
                 self.assertIsNone(call.held)
                 call.used({"input_tokens": 2, "output_tokens": 3})
-            self.assertEqual(c.flush(), 0)
+            self.assertEqual(c.flush(60), 0)
         self.assertEqual((self.used(agent), self.used(agent, "input"), self.holds(agent)), (6, 4, []))
         self.assertEqual(len([w for w in self.warned if "nothing is held for" in w]), 1)
 
@@ -309,7 +309,7 @@ class Away(World):
             call.used({"output_tokens": 1})
             call.__exit__(None, None, None)
         self.relay.plan.clear()
-        self.assertEqual((c.flush(), self.used(agent)), (0, 2))
+        self.assertEqual((c.flush(60), self.used(agent)), (0, 2))
 
     def test_one_who_asks_too_often_is_denied_all_the_same(self):
         c, agent = self.client(retries=0, unavailable="allow"), self.agent()
@@ -329,7 +329,7 @@ class Away(World):
         c.books.later = later
         with c.govern("acme", **options) as call:
             later(undos[0])
-            self.assertEqual((c.flush(), self.holds(agent)[0]["id"]), (0, call.id))
+            self.assertEqual((c.flush(60), self.holds(agent)[0]["id"]), (0, call.id))
             call.used({"output_tokens": 9})
         self.assertEqual((self.used(agent), self.holds(agent)), (9, []))
 
@@ -344,7 +344,7 @@ class Away(World):
         self.assertTrue(away.exception.sent)
         self.assertEqual((len(self.holds(agent)), len(c.books)), (1, 1))
         c._connections._port = int(self.relay.url.rpartition(":")[2])  # it is back
-        self.assertEqual((c.flush(), self.holds(agent), self.used(agent)), (0, [], 0))
+        self.assertEqual((c.flush(60), self.holds(agent), self.used(agent)), (0, [], 0))
 
     def test_an_end_that_could_not_be_sent_is_sent_later_with_the_same_key(self):
         c, agent = self.client(), self.agent(output=100)
@@ -352,7 +352,7 @@ class Away(World):
             self.relay.plan[:] = ["lose", 503, 503, "lose"]
             self.relay.seen.clear()
             call.used(REPLY)
-        self.assertEqual(c.flush(), 0)
+        self.assertEqual(c.flush(60), 0)
         self.assertEqual(len({key for *_, key in self.relay.seen}), 1)
         self.assertEqual((self.used(agent), len(self.relay.seen)), (9, 5))
 

@@ -133,7 +133,7 @@ class Wrapping(World):
         next(stream), next(stream)
         del stream
         gc.collect()
-        self.assertEqual((bursar.flush(), self.used(agent)), (0, 4))
+        self.assertEqual((bursar.flush(60), self.used(agent)), (0, 4))
 
     def test_copies_and_raw_replies_are_governed(self):
         agent = self.agent(output=1000)
