@@ -115,13 +115,18 @@ def _wrapped(how: Wrap, sdk: Any) -> Any:
                 raise TypeError("bursar: a client of an SDK for asyncio is for AsyncClient, and one for threads for Client")
             governed = _helper(how, path, original) if name == "stream" else _method(how, path, original)
             setattr(resource, name, governed)
-            if getattr(_at(sdk, path), name) is not governed:
-                raise TypeError(f"bursar: {type(sdk).__name__}.{path}.{name} cannot be governed: it is made anew each time")
+            if getattr(_at(sdk, path), name) is not governed:  # it is made anew each time
+                if not path.startswith("beta."):
+                    raise TypeError(f"bursar: {path}.{name} of this {type(sdk).__name__} cannot be governed")
+                how.client.said.say(f"{path}.{name} of this {type(sdk).__name__} cannot be governed: do not use it")
     for path in _NOT_GOVERNED[how.kind]:
         parent, _, name = path.rpartition(".")
         owner = _at(sdk, parent)
         if owner is not None and hasattr(owner, name):
-            setattr(owner, name, _NotGoverned(how, path, getattr(owner, name)))
+            try:
+                setattr(owner, name, _NotGoverned(how, path, getattr(owner, name)))
+            except AttributeError:  # it is made anew each time
+                how.client.said.say(f"{path} of this {type(sdk).__name__} is not governed")
     for name in ("with_options", "copy"):
         original = getattr(sdk, name, None)
         if original is not None:

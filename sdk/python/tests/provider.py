@@ -315,6 +315,21 @@ class SDK:
     copy = with_options
 
 
+class Beta:
+    """As in versions that make its parts anew each time."""
+
+    def __init__(self, client):
+        self._client = client
+
+    @property
+    def chat(self):
+        return Part(completions=self._client.resource(self._client, "/v1/chat/completions"))
+
+    @property
+    def threads(self):
+        return Part()
+
+
 class OpenAI(SDK):
     @functools.cached_property
     def chat(self):
@@ -331,6 +346,10 @@ class OpenAI(SDK):
     @functools.cached_property
     def images(self):
         return Part(generate=self.resource(self, "/v1/images/generations").create)
+
+    @functools.cached_property
+    def beta(self):
+        return Beta(self)
 
     @functools.cached_property
     def with_raw_response(self):

@@ -155,6 +155,10 @@ class Wrapping(World):
         self.assertEqual(len([w for w in self.warned if "images" in w]), 1)
         self.assertEqual(self.held(), [])
 
+    def test_what_cannot_be_governed_says_so(self):
+        self.openai(self.agent())
+        self.assertEqual(sorted(w.split(" ")[0] for w in self.warned), ["beta.chat.completions.create", "beta.chat.completions.parse", "beta.chat.completions.stream", "beta.threads"])
+
     def test_dimensions_may_be_those_of_the_moment(self):
         one, two = self.agent(output=100), self.agent(output=100)
         now = {"agentId": one}
