@@ -46,11 +46,12 @@ race:
 	go test -race -short -timeout 30m ./record/... ./catalogue/... ./ledger/... ./engine/... ./transfer/... ./store/... ./httpapi/... ./client/... ./gateway/... ./otlp/... ./webhook/... ./sim/...
 
 # What linters and generators of clients make of openapi.json, providers' SDKs of the gateway, and
-# the SDK for Python.
+# the SDKs for Python and TypeScript.
 clients:
 	scripts/api-clients.sh
 	scripts/gateway-sdks.sh
 	scripts/sdk-python.sh
+	scripts/sdk-typescript.sh
 
 # The web interface: its own checks, that webui/dist is what its source builds, and every
 # flow and screen in a real browser.
@@ -78,6 +79,7 @@ golden:
 	go test ./httpapi -run Wire -update
 	go test ./cmd/bursar -run TestReadme -update
 	python3 sdk/python/generate.py
+	node sdk/typescript/types.mjs
 
 fuzz:
 	@set -e; for pkg in $$(go list ./...); do \

@@ -1,0 +1,275 @@
+import { BursarError, isUnavailable } from "./errors.js";
+import { type Advice, type Books, type Call, Hold, defaultEvent, defaultMaxTokens } from "./hold.js";
+import { type RequestOptions, type Transport, mayHaveArrived, newKey, send } from "./http.js";
+import { type End, Outbox, type Post, type Store } from "./outbox.js";
+import type * as t from "./types.js";
+import { characters, isObject } from "./usage.js";
+
+export interface Options {
+  /** The server, such as http://127.0.0.1:8080. */
+  url: string;
+  /** An API key of scope runtime, or what else may spend. */
+  key: string;
+  fetch?: typeof fetch | undefined;
+  /** Of one attempt of a request; 5,000. */
+  timeoutMs?: number | undefined;
+  /** How often a request that failed for a moment is sent again; 2. */
+  retries?: number | undefined;
+  /** What becomes of calls while Bursar cannot be asked: deny has them fail, with a BursarError of the code Unavailable; allow lets them go on unheld, and what they used is reported afterwards, above every limit perhaps. */
+  unavailable?: "deny" | "allow" | undefined;
+  /** Called with each warning of a reply and of this library; without it each is printed once. */
+  onWarning?: ((warning: string, customer: string) => void) | undefined;
+  /** Keeps the ends of calls until Bursar has them, so that a process that is killed loses none. */
+  store?: Store | undefined;
+  /** How many ends may wait while Bursar is away; 10,000. */
+  maxPending?: number | undefined;
+  /** From which percentage of the tightest limit the advice says so; 80 and 95. */
+  advice?: { windDown: number; stop: number } | undefined;
+}
+
+type Route = keyof t.Routes;
+type Parts<R extends Route> = { path: string[]; query?: t.Routes[R]["query"]; body?: t.Routes[R]["body"] };
+
+/** A client of a Bursar server. Its methods may be used at the same time, and are safe to send again: each that records something has an idempotency key. */
+export class Bursar {
+  readonly #to: Transport;
+  readonly #unavailable: "deny" | "allow";
+  readonly #onWarning: ((warning: string, customer: string) => void) | undefined;
+  readonly #printed = new Set<string>();
+  readonly #books: Books & Post;
+  readonly #outbox: Outbox;
+
+  constructor(o: Options) {
+    this.#to = {
+      url: o.url.replace(/\/+$/, ""),
+      key: o.key,
+      fetch: o.fetch ?? ((input, init) => globalThis.fetch(input, init)),
+      timeoutMs: o.timeoutMs ?? 5_000,
+      retries: o.retries ?? 2,
+    };
+    this.#unavailable = o.unavailable ?? "deny";
+    this.#onWarning = o.onWarning;
+    this.#books = {
+      end: (end, id) => this.#outbox.end(end, id),
+      tell: (end, id) => this.#tell(end, id),
+      warn: (warning, customer) => this.warn(warning, customer),
+      advice: o.advice ?? { windDown: 80, stop: 95 },
+    };
+    this.#outbox = new Outbox(this.#books, o.store, o.maxPending ?? 10_000);
+  }
+
+  // What an application asks and records.
+
+  /** Would this be granted? A denial is an answer, not an error. */
+  check(customer: string, query: t.CheckQuery, o?: RequestOptions) {
+    return this.#ask("GET /customers/{customerId}/entitlements/check", { path: [customer], query }, o);
+  }
+
+  /** Several questions of one moment, each as if it were alone. */
+  checks(customer: string, checks: t.CheckItem[], o?: RequestOptions) {
+    return this.#ask("POST /customers/{customerId}/entitlements/checks", { path: [customer], body: { checks } }, o);
+  }
+
+  /** Holds an amount, or all that an event may use; or throws BudgetDenied, and holds nothing. */
+  reserve(customer: string, body: t.ReserveIn, o?: RequestOptions) {
+    return this.#ask("POST /customers/{customerId}/reservations", { path: [customer], body }, keyed(o, body.idempotencyKey));
+  }
+
+  /** Records what was used, even above the hold, and frees the rest. */
+  commit(customer: string, reservation: string, body: t.CommitIn, o?: RequestOptions) {
+    return this.#ask("POST /customers/{customerId}/reservations/{reservationId}/commit", { path: [customer, reservation], body }, o);
+  }
+
+  /** Holds for longer, or more tokens of an event. */
+  extend(customer: string, reservation: string, body: t.ExtendIn, o?: RequestOptions) {
+    return this.#ask("POST /customers/{customerId}/reservations/{reservationId}/extend", { path: [customer, reservation], body }, keyed(o));
+  }
+
+  /** Frees a hold. */
+  release(customer: string, reservation: string, o?: RequestOptions) {
+    return this.#ask("POST /customers/{customerId}/reservations/{reservationId}/release", { path: [customer, reservation] }, o);
+  }
+
+  reservation(customer: string, reservation: string, o?: RequestOptions) {
+    return this.#ask("GET /customers/{customerId}/reservations/{reservationId}", { path: [customer, reservation] }, o);
+  }
+
+  reservations(customer: string, query: t.ReservationsQuery = {}, o?: RequestOptions) {
+    return this.#ask("GET /customers/{customerId}/reservations", { path: [customer], query }, o);
+  }
+
+  /** Checks and records in one step; or throws BudgetDenied. */
+  consume(customer: string, body: t.ConsumeIn, o?: RequestOptions) {
+    return this.#ask("POST /customers/{customerId}/consume", { path: [customer], body }, keyed(o, body.idempotencyKey));
+  }
+
+  /** Records events; no limit refuses what has happened. */
+  events(events: t.EventIn[], o?: RequestOptions) {
+    return this.#ask("POST /events", { path: [], body: { events } }, keyed(o));
+  }
+
+  /** Records usage; no limit refuses what has happened. */
+  usage(usages: t.UsageItem[], o?: RequestOptions) {
+    return this.#ask("POST /usage", { path: [], body: { usages } }, keyed(o));
+  }
+
+  /** What an event would cost. */
+  estimate(body: t.EventEstimateIn, o?: RequestOptions) {
+    return this.#ask("POST /events/estimate", { path: [], body }, o);
+  }
+
+  /** What usage would cost. */
+  estimateUsage(body: t.UsageEstimateIn, o?: RequestOptions) {
+    return this.#ask("POST /usage/estimate", { path: [], body }, o);
+  }
+
+  // What it shows to its users; the key must be one that may read.
+
+  /** The tree of entities with their limits: what is used, held and left. */
+  budgets(customer: string, query: t.BudgetsQuery = {}, o?: RequestOptions) {
+    return this.#ask("GET /customers/{customerId}/governance", { path: [customer], query }, o);
+  }
+
+  /** A check, level by level, and when it will be granted. */
+  explain(customer: string, body: t.ExplainIn, o?: RequestOptions) {
+    return this.#ask("POST /customers/{customerId}/explain", { path: [customer], body }, o);
+  }
+
+  /** When limits run out. */
+  forecast(customer: string, query: t.ForecastQuery, o?: RequestOptions) {
+    return this.#ask("GET /customers/{customerId}/forecast", { path: [customer], query }, o);
+  }
+
+  /** The last denials. */
+  denials(customer: string, query: t.DenialsQuery = {}, o?: RequestOptions) {
+    return this.#ask("GET /customers/{customerId}/denials", { path: [customer], query }, o);
+  }
+
+  /** What was used over time. */
+  usageOf(customer: string, query: t.UsageQuery, o?: RequestOptions) {
+    return this.#ask("GET /customers/{customerId}/usage", { path: [customer], query }, o);
+  }
+
+  // Govern a call.
+
+  /**
+   * Holds what a call may use, runs it, and records what it did use, read from what it returns. Throws BudgetDenied
+   * before anything is sent where there is no room. A call that failed frees its hold, unless it may have been billed.
+   */
+  async govern<T>(call: Call, run: (hold: Hold) => T | PromiseLike<T>): Promise<Awaited<T>> {
+    const hold = await this.hold(call);
+    let result;
+    try {
+      result = await run(hold);
+    } catch (e) {
+      await hold.failed(e);
+      throw e;
+    }
+    await hold.finish(result);
+    return result;
+  }
+
+  /** Holds what a call may use. Whatever becomes of the process, it ends: by commit, release, or an estimate when its time is over. */
+  async hold({ input, ...given }: Call): Promise<Hold> {
+    const call = { ...given, inputCharacters: given.inputCharacters ?? (input === undefined ? undefined : Math.max(characters(input), 1)), maxTokens: given.maxTokens ?? defaultMaxTokens };
+    const key = newKey();
+    const dimensions = { ...call.dimensions, ...(call.model ? { model: call.model } : {}) };
+    const body: t.ReserveIn = {
+      eventName: call.eventName ?? defaultEvent,
+      idempotencyKey: key,
+      dimensions,
+      maxTokens: call.maxTokens,
+      onExpire: "settle",
+      ...(call.inputCharacters === undefined ? {} : { inputCharacters: call.inputCharacters }),
+      ...(call.hold === undefined ? {} : { hold: call.hold }),
+      ...(call.ttlSeconds === undefined ? {} : { ttlSeconds: call.ttlSeconds }),
+      ...(call.callId === undefined ? {} : { callId: call.callId }),
+      ...(call.strict === undefined ? {} : { strict: call.strict }),
+    };
+    let reservation: t.Reservation | undefined;
+    try {
+      reservation = await this.reserve(call.customer, body);
+    } catch (e) {
+      if (!isUnavailable(e)) throw e;
+      if (this.#unavailable === "deny") {
+        if (mayHaveArrived(e)) void this.#outbox.end({ what: "undo", customer: call.customer, body }, key);
+        throw e;
+      }
+      this.warn(`UNHELD: a call goes on although Bursar cannot be asked; what it uses is reported later: ${(e as Error).message}`, call.customer);
+    }
+    if (reservation && reservation.status !== "OPEN") {
+      throw new BursarError(409, { code: "CallEnded", message: `the call ${call.callId} was counted before: give each call an id of its own` });
+    }
+    const hold = new Hold(this.#books, call, key, dimensions, reservation);
+    call.onHold?.(hold);
+    return hold;
+  }
+
+  /** How many ends of calls wait to be recorded. */
+  get pending(): number {
+    return this.#outbox.pending;
+  }
+
+  /** Waits until all that calls used is recorded; tells how many ends are not. Call it before the process ends. */
+  flush(timeoutMs = 10_000): Promise<number> {
+    return this.#outbox.flush(timeoutMs);
+  }
+
+  /** Passes a warning on; wrappers use it, too. */
+  warn(warning: string, customer = ""): void {
+    if (this.#onWarning) return this.#onWarning(warning, customer);
+    const text = `bursar: ${warning}${customer && ` (customer ${customer})`}`;
+    if (this.#printed.has(text) || this.#printed.size >= 1_000) return;
+    this.#printed.add(text);
+    console.warn(text);
+  }
+
+  /** Keeps what runs on after its caller has gone, for flush. */
+  background(running: Promise<unknown>): void {
+    void this.#outbox.track(running).catch((e) => this.warn(`FAILED: ${e instanceof Error ? e.message : String(e)}`));
+  }
+
+  async #ask<R extends Route>(route: R, m: Parts<R>, o: RequestOptions = {}): Promise<t.Routes[R]["reply"]> {
+    const [method = "", pattern = ""] = route.split(" ");
+    let n = 0;
+    const path = pattern.replace(/\{\w+\}/g, () => encodeURIComponent(m.path[n++] ?? ""));
+    const reply = await send(this.#to, { method, path, query: m.query, body: m.body }, o);
+    const inner = isObject(reply) && Object.keys(reply).join() === "data" ? reply.data : reply;
+    for (const one of Array.isArray(inner) ? inner : [inner]) {
+      if (isObject(one) && Array.isArray(one.warnings)) for (const w of one.warnings) this.warn(String(w), pattern.includes("{customerId}") ? m.path[0] : undefined);
+    }
+    return inner as t.Routes[R]["reply"];
+  }
+
+  /** Tells the server how a call ended; once, as the outbox comes again. */
+  async #tell(end: End, id: string): Promise<unknown> {
+    const o: RequestOptions = { retries: 0, idempotencyKey: `${end.what}-${id}` };
+    const estimate = (hold: string) => this.extend(end.customer, hold, { ttlSeconds: 1 }, { retries: 0, idempotencyKey: `estimate-${id}` }).catch((e) => (codeOf(e) === "ReservationClosed" ? undefined : Promise.reject(e)));
+    switch (end.what) {
+      case "commit":
+        try {
+          return await this.commit(end.customer, end.hold, end.body, o);
+        } catch (e) {
+          if (!(e instanceof BursarError) || e.status !== 400) throw e;
+          this.warn(`USAGE_REFUSED: ${e.message}; what was held is recorded`, end.customer);
+          return estimate(end.hold);
+        }
+      case "estimate":
+        return estimate(end.hold);
+      case "release":
+        return this.release(end.customer, end.hold, o);
+      case "undo": {
+        const made = await this.reserve(end.customer, end.body, { retries: 0 }).catch((e) => (isUnavailable(e) ? Promise.reject(e) : undefined));
+        return made?.status === "OPEN" ? this.release(end.customer, made.id, o) : undefined;
+      }
+      case "report":
+        await this.events(end.body.events, o);
+    }
+  }
+}
+
+const keyed = (o: RequestOptions = {}, own?: string): RequestOptions => (own || o.idempotencyKey ? o : { ...o, idempotencyKey: newKey() });
+
+const codeOf = (e: unknown) => (e instanceof BursarError ? e.code : undefined);
+
+export type { Advice, Call, RequestOptions };
