@@ -4,19 +4,17 @@ import type { Bursar } from "./client.js";
 import { BudgetDenied, BursarError } from "./errors.js";
 import type { Call, Hold } from "./hold.js";
 import { neverSent } from "./http.js";
-import { Metered } from "./metered.js";
+import { metered } from "./metered.js";
 import { characters, isObject } from "./usage.js";
+import type { Broken } from "./watched.js";
 
 export interface FetchOptions {
   /** That sends the calls. */
   fetch?: typeof fetch | undefined;
   /** The dimension provider, unless the call has one. */
   provider?: string | undefined;
-  /**
-   * What is recorded of a stream that its reader left, or that broke off, before the provider said what it used: received,
-   * by the characters that came (what a model thought unseen is not in them); or held, all that was held.
-   */
-  broken?: "received" | "held" | undefined;
+  /** What is recorded of a stream that was left before its usage came; received. */
+  broken?: Broken | undefined;
 }
 
 /** Whose calls they are: always the same's, or whose it is at the moment of the call. */
@@ -68,7 +66,7 @@ export function governedFetch(bursar: Bursar, caller: Caller, o: FetchOptions = 
       await hold.estimate("the reply is empty");
       return reply;
     }
-    return new Metered(bursar, hold, asked.usageAdded, o.broken ?? "received").reply(reply, signal ?? undefined);
+    return metered(reply, hold, bursar, asked.usageAdded, o.broken ?? "received", signal ?? undefined);
   };
 }
 

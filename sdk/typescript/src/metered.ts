@@ -1,114 +1,98 @@
 import type { Bursar } from "./client.js";
 import type { Hold } from "./hold.js";
 import { Reading, isObject } from "./usage.js";
+import { type Broken, endBy, watched } from "./watched.js";
 
-const maxReplyCharacters = 32 << 20; // of a reply that is no stream, and of an event, that are looked into
+const maxCharacters = 32 << 20; // of a reply that is no stream, and of an event, that are looked into
 
-/** A reply that is read by its caller as it came, while its usage is read beside it; when it ends, so does its hold. */
-export class Metered {
-  readonly #bursar: Bursar;
-  readonly #hold: Hold;
-  readonly #filter: boolean; // take out again what was asked for here
-  readonly #broken: "received" | "held";
-  readonly #reading = new Reading();
+/** The reply of a provider as its caller reads it, while its usage is read beside; when it ends, so does its hold. filter takes out again what was asked for here. */
+export function metered(from: Response, hold: Hold, bursar: Bursar, filter: boolean, broken: Broken, signal: AbortSignal | undefined): Response {
+  const type = from.headers.get("content-type") ?? "";
+  const reading = new Reading();
+  const look = type.includes("text/event-stream") ? new Events(reading, filter) : type.includes("json") ? new Whole(reading) : unseen;
+  const watch = {
+    piece: (value: Uint8Array) => look.piece(value),
+    last: () => look.last(),
+    end: (whole: boolean) => endBy(reading, hold, bursar, whole, broken),
+  };
+  const reply = new Response(watched(from.body as ReadableStream<Uint8Array>, watch, bursar, signal), { status: from.status, statusText: from.statusText, headers: headersOf(from, hold) });
+  Object.defineProperty(reply, "url", { value: from.url });
+  return reply;
+}
+
+function headersOf(from: Response, hold: Hold): Headers {
+  const headers = new Headers(from.headers);
+  headers.set("bursar-governed", String(hold.id !== undefined));
+  if (hold.id === undefined) return headers;
+  headers.set("bursar-call", hold.id);
+  headers.set("bursar-advice", hold.advice);
+  if (hold.remaining !== undefined) headers.set("bursar-remaining", String(hold.remaining));
+  return headers;
+}
+
+interface Look {
+  piece(piece: Uint8Array): Uint8Array | undefined;
+  last(): Uint8Array | undefined;
+}
+
+/** A reply in which nothing is told of usage, such as sound. */
+const unseen: Look = { piece: (piece) => piece, last: () => undefined };
+
+/** A reply that comes as one. */
+class Whole implements Look {
+  readonly #reading: Reading;
+  readonly #decoder = new TextDecoder();
+  #text = "";
+  #tooLarge = false;
+
+  constructor(reading: Reading) {
+    this.#reading = reading;
+  }
+
+  piece(piece: Uint8Array): Uint8Array {
+    if (!this.#tooLarge) this.#text += this.#decoder.decode(piece, { stream: true });
+    if (this.#text.length > maxCharacters) [this.#text, this.#tooLarge] = ["", true];
+    return piece;
+  }
+
+  last(): undefined {
+    this.#reading.whole(parse(this.#text + this.#decoder.decode()));
+  }
+}
+
+/** A stream of events. */
+class Events implements Look {
+  readonly #reading: Reading;
+  readonly #filter: boolean;
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   readonly #encoder = new TextEncoder();
-  #stream = false;
-  #looked = true; // whether what comes is looked into
   #rest = "";
 
-  constructor(bursar: Bursar, hold: Hold, filter: boolean, broken: "received" | "held") {
-    this.#bursar = bursar;
-    this.#hold = hold;
+  constructor(reading: Reading, filter: boolean) {
+    this.#reading = reading;
     this.#filter = filter;
-    this.#broken = broken;
   }
 
-  reply(from: Response, signal: AbortSignal | undefined): Response {
-    const type = from.headers.get("content-type") ?? "";
-    this.#stream = type.includes("text/event-stream");
-    this.#looked = this.#stream || type.includes("json");
-    const reader = (from.body as ReadableStream<Uint8Array>).getReader();
-    // A caller may leave without another word to the stream: by its signal alone.
-    const left = () => this.#bursar.background(this.#end(false));
-    signal?.addEventListener("abort", left, { once: true });
-    const over = (whole: boolean) => {
-      signal?.removeEventListener("abort", left);
-      return this.#end(whole);
-    };
-    const body = new ReadableStream<Uint8Array>(
-      {
-        pull: async (to) => {
-          try {
-            for (;;) {
-              const { done, value } = await reader.read();
-              const piece = done ? this.#last() : this.#feed(value);
-              if (piece && piece.length > 0) to.enqueue(piece);
-              if (done) {
-                await over(true);
-                to.close();
-              }
-              if (done || (piece && piece.length > 0)) return;
-            }
-          } catch (e) {
-            await over(false);
-            throw e;
-          }
-        },
-        cancel: async (reason) => {
-          const ended = over(false);
-          this.#bursar.background(ended);
-          await Promise.all([reader.cancel(reason), ended]);
-        },
-      },
-      { highWaterMark: 0 },
-    );
-    const reply = new Response(body, { status: from.status, statusText: from.statusText, headers: this.#headers(from.headers) });
-    Object.defineProperty(reply, "url", { value: from.url });
-    return reply;
-  }
-
-  #headers(from: Headers): Headers {
-    const headers = new Headers(from);
-    const { id, remaining, advice } = this.#hold;
-    headers.set("bursar-governed", String(id !== undefined));
-    if (id) headers.set("bursar-call", id);
-    if (remaining !== undefined) headers.set("bursar-remaining", String(remaining));
-    if (id) headers.set("bursar-advice", advice);
-    return headers;
-  }
-
-  /** Takes a piece and returns what the caller gets of it: the piece, or with filter the events that are whole, without what it did not ask for. */
-  #feed(piece: Uint8Array): Uint8Array | undefined {
-    if (!this.#looked) return piece;
+  /** With filter the reader gets the events that are whole, else the piece as it came. */
+  piece(piece: Uint8Array): Uint8Array | undefined {
     this.#rest += this.#decoder.decode(piece, { stream: true });
-    if (!this.#stream) {
-      if (this.#rest.length > maxReplyCharacters) {
-        this.#looked = false;
-        this.#rest = "";
-      }
-      return piece;
-    }
     let out = "";
     for (let end = eventEnd.exec(this.#rest); end; end = eventEnd.exec(this.#rest)) {
       const at = end.index + end[0].length;
       out += this.#look(this.#rest.slice(0, at));
       this.#rest = this.#rest.slice(at);
     }
-    if (!this.#filter) {
-      if (this.#rest.length > maxReplyCharacters) this.#rest = "";
-      return piece;
+    if (this.#rest.length > maxCharacters) {
+      out += this.#rest;
+      this.#rest = "";
     }
-    return this.#encoder.encode(out);
+    if (!this.#filter) return piece;
+    return out ? this.#encoder.encode(out) : undefined;
   }
 
-  /** What is left when the reply ends. */
-  #last(): Uint8Array | undefined {
-    this.#rest += this.#decoder.decode();
-    if (!this.#looked || !this.#rest) return undefined;
-    if (this.#stream) return this.#filter ? this.#encoder.encode(this.#look(this.#rest)) : void this.#look(this.#rest);
-    this.#reading.whole(parse(this.#rest));
-    return undefined;
+  last(): Uint8Array | undefined {
+    const rest = this.#look(this.#rest + this.#decoder.decode());
+    return this.#filter && rest ? this.#encoder.encode(rest) : undefined;
   }
 
   /** Reads an event, and returns what is left of it. */
@@ -123,27 +107,6 @@ export class Metered {
     const { usage, ...others } = value;
     if (usage !== null && Array.isArray(value.choices) && value.choices.length === 0) return "";
     return event.replace(data, () => JSON.stringify(others));
-  }
-
-  async #end(whole: boolean): Promise<void> {
-    const { model, received } = this.#reading;
-    if (whole) this.#reading.ended();
-    const usage = this.#reading.object();
-    if (usage) return this.#hold.commit(usage, { model });
-    const why = whole ? "a reply has no usage" : "a reply ended before its usage came";
-    if (received === 0 || this.#broken === "held") return this.#hold.estimate(why);
-    if (this.#hold.ended) return;
-    this.#bursar.warn(`ESTIMATED: ${why}; what came of it is recorded`, this.#hold.call.customer);
-    return this.#hold.commit(this.#guess(), { model, estimated: true });
-  }
-
-  /** By what the provider said of the beginning, and what came of the reply: 3 characters are a token, as where it is held. */
-  #guess(): object {
-    const said = this.#reading.usage ?? {};
-    const expected = this.#hold.expected();
-    const most = this.#hold.call.maxTokens || Infinity;
-    const before = typeof said.output_tokens === "number" ? said.output_tokens : 0;
-    return { input_tokens: expected.input_tokens, ...said, output_tokens: Math.max(Math.min(Math.ceil(this.#reading.received / 3), most), before) };
   }
 }
 
