@@ -34,13 +34,13 @@ export interface Middleware<V extends "v3" | "v4"> {
 
 /**
  * Governs the calls of a model of the AI SDK: wrapLanguageModel({ model, middleware: middleware(bursar, call) }). A denial
- * is BudgetDenied, which the SDK does not send again. providerOptions.bursar of one call may say its customer and dimensions.
+ * is BudgetDenied, which the SDK does not send again. providerOptions.bursar of one call may add dimensions.
  */
 export function middleware<V extends "v3" | "v4" = "v4">(bursar: Bursar, caller: Caller, o: MiddlewareOptions<V> = {}): Middleware<V> {
   return {
     specificationVersion: o.specificationVersion ?? ("v4" as V),
     async wrapGenerate({ doGenerate, params, model }) {
-      const hold = await bursar.hold(callOf(caller, params, model));
+      const hold = await bursar.hold(callOf(caller, params, model), params.abortSignal);
       const result = await run(hold, doGenerate);
       const reading = new Reading();
       if (isObject(result)) reading.whole(replyOf(result, isObject(result.response) ? result.response.modelId : undefined));
@@ -48,7 +48,7 @@ export function middleware<V extends "v3" | "v4" = "v4">(bursar: Bursar, caller:
       return result;
     },
     async wrapStream<P, R extends { stream: ReadableStream<P> }>({ doStream, params, model }: { doStream: () => PromiseLike<R>; params: Params; model: Model }) {
-      const hold = await bursar.hold(callOf(caller, params, model));
+      const hold = await bursar.hold(callOf(caller, params, model), params.abortSignal);
       const result = await run(hold, doStream);
       const reading = new Reading();
       let modelId: unknown;
@@ -59,8 +59,8 @@ export function middleware<V extends "v3" | "v4" = "v4">(bursar: Bursar, caller:
         if (part.type === "finish") reading.whole(replyOf(part, modelId));
         return part;
       };
-      const watch = { piece, last: () => undefined, end: (whole: boolean) => endBy(reading, hold, bursar, whole, o.broken ?? "received") };
-      return { ...result, stream: watched(result.stream, watch, bursar, params.abortSignal) };
+      const watch = { piece, last: () => undefined, nearlyOver: () => false, end: (whole: boolean) => endBy(reading, hold, bursar, whole, o.broken ?? "received") };
+      return { ...result, stream: watched(result.stream, watch, { bursar, signal: params.abortSignal, abort: () => {} }) };
     },
   };
 }
@@ -79,11 +79,11 @@ function callOf(caller: Caller, params: Params, model: Model): Call {
   const own = isObject(params.providerOptions?.bursar) ? params.providerOptions.bursar : {};
   return {
     ...call,
-    ...(typeof own.customer === "string" ? { customer: own.customer } : {}),
     dimensions: { provider: model.provider.split(".")[0] ?? "", ...call.dimensions, ...(isObject(own.dimensions) ? (own.dimensions as Dimensions) : {}) },
     model: model.modelId,
     maxTokens: params.maxOutputTokens ?? call.maxTokens,
-    inputCharacters: characters(params.prompt) + characters(params.tools),
+    callId: undefined,
+    inputCharacters: Math.max(characters(params.prompt) + characters(params.tools), 1),
   };
 }
 

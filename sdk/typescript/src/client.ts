@@ -1,5 +1,5 @@
-import { BursarError, isUnavailable } from "./errors.js";
-import { type Advice, type Books, type Call, Hold, defaultEvent, defaultMaxTokens } from "./hold.js";
+import { BudgetDenied, BursarError, isAway, unavailable } from "./errors.js";
+import { type Books, type Call, Hold, defaultEvent, defaultMaxTokens } from "./hold.js";
 import { type RequestOptions, type Transport, mayHaveArrived, newKey, send } from "./http.js";
 import { type End, Outbox, type Post, type Store } from "./outbox.js";
 import type * as t from "./types.js";
@@ -9,12 +9,16 @@ export interface Options {
   /** The server, such as http://127.0.0.1:8080. */
   url: string;
   /** An API key of scope runtime, or what else may spend. */
-  key: string;
+  key: string | undefined;
   fetch?: typeof fetch | undefined;
   /** Of one attempt of a request; 5,000. */
   timeoutMs?: number | undefined;
   /** How often a request that failed for a moment is sent again; 2. */
   retries?: number | undefined;
+  /** How long a call may wait for its hold, in all; 5,000. */
+  holdTimeoutMs?: number | undefined;
+  /** How long a call that is over waits for its end to be recorded, which goes on in the background; 1,000. */
+  endWaitMs?: number | undefined;
   /** What becomes of calls while Bursar cannot be asked: deny has them fail, with a BursarError of the code Unavailable; allow lets them go on unheld, and what they used is reported afterwards, above every limit perhaps. */
   unavailable?: "deny" | "allow" | undefined;
   /** Called with each warning of a reply and of this library; without it each is printed once. */
@@ -36,10 +40,16 @@ export class Bursar {
   readonly #unavailable: "deny" | "allow";
   readonly #onWarning: ((warning: string, customer: string) => void) | undefined;
   readonly #printed = new Set<string>();
+  readonly #inUse = new Set<string>(); // reservations of calls that run
+  readonly #holdTimeoutMs: number;
   readonly #books: Books & Post;
   readonly #outbox: Outbox;
 
   constructor(o: Options) {
+    if (!o.key) throw new TypeError("key: give the API key of a Bursar server");
+    const url = new URL(o.url);
+    if (!/^https?:$/.test(url.protocol) || url.username || url.password) throw new TypeError("url: give the address of a Bursar server, as http://127.0.0.1:8080");
+    this.#holdTimeoutMs = o.holdTimeoutMs ?? 5_000;
     this.#to = {
       url: o.url.replace(/\/+$/, ""),
       key: o.key,
@@ -50,12 +60,15 @@ export class Bursar {
     this.#unavailable = o.unavailable ?? "deny";
     this.#onWarning = o.onWarning;
     this.#books = {
-      end: (end, id) => this.#outbox.end(end, id),
-      tell: (end, id) => this.#tell(end, id),
+      end: (end, key, placed) => this.#outbox.end(end, key, placed),
+      givePlace: () => this.#outbox.givePlace(),
+      over: (id) => void this.#inUse.delete(id),
+      tell: (end, key) => this.#tell(end, key),
       warn: (warning, customer) => this.warn(warning, customer),
       advice: o.advice ?? { windDown: 80, stop: 95 },
+      endWaitMs: o.endWaitMs ?? 1_000,
     };
-    this.#outbox = new Outbox(this.#books, o.store, o.maxPending ?? 10_000);
+    this.#outbox = new Outbox(this.#books, this.#to.url, o.store, o.maxPending ?? 10_000);
   }
 
   // What an application asks and records.
@@ -170,7 +183,7 @@ export class Bursar {
   }
 
   /** Holds what a call may use. Whatever becomes of the process, it ends: by commit, release, or an estimate when its time is over. */
-  async hold({ input, ...given }: Call): Promise<Hold> {
+  async hold({ input, ...given }: Call, signal?: AbortSignal): Promise<Hold> {
     const call = { ...given, inputCharacters: given.inputCharacters ?? (input === undefined ? undefined : Math.max(characters(input), 1)), maxTokens: given.maxTokens ?? defaultMaxTokens };
     const key = newKey();
     const dimensions = { ...call.dimensions, ...(call.model ? { model: call.model } : {}) };
@@ -187,22 +200,45 @@ export class Bursar {
       ...(call.strict === undefined ? {} : { strict: call.strict }),
     };
     let reservation: t.Reservation | undefined;
+    let asked: t.ReserveIn | undefined;
     try {
-      reservation = await this.reserve(call.customer, body);
+      reservation = await this.#reserveInTime(call.customer, body, signal);
     } catch (e) {
-      if (!isUnavailable(e)) throw e;
-      if (this.#unavailable === "deny") {
-        if (mayHaveArrived(e)) void this.#outbox.end({ what: "undo", customer: call.customer, body }, key);
+      asked = mayHaveArrived(e) ? body : undefined;
+      if (!isAway(e) || this.#unavailable === "deny" || !this.#outbox.keepPlace()) {
+        if (asked && (isAway(e) || !(e instanceof BursarError))) void this.#outbox.end({ what: "undo", customer: call.customer, body }, key);
         throw e;
       }
       this.warn(`UNHELD: a call goes on although Bursar cannot be asked; what it uses is reported later: ${(e as Error).message}`, call.customer);
     }
-    if (reservation && reservation.status !== "OPEN") {
-      throw new BursarError(409, { code: "CallEnded", message: `the call ${call.callId} was counted before: give each call an id of its own` });
+    if (reservation && (reservation.status !== "OPEN" || this.#inUse.has(reservation.id))) {
+      throw new BursarError(409, { code: "CallEnded", message: `the call ${call.callId} was made before: give each call an id of its own` });
     }
-    const hold = new Hold(this.#books, call, key, dimensions, reservation);
-    call.onHold?.(hold);
+    if (reservation) this.#inUse.add(reservation.id);
+    const hold = new Hold(this.#books, call, { key, dimensions, reservation, asked });
+    try {
+      call.onHold?.(hold);
+    } catch (e) {
+      await hold.release();
+      throw e;
+    }
     return hold;
+  }
+
+  /** Reserves within the time that a call may wait for it. */
+  async #reserveInTime(customer: string, body: t.ReserveIn, signal: AbortSignal | undefined): Promise<t.Reservation> {
+    signal?.throwIfAborted();
+    const control = new AbortController();
+    const late = () => control.abort(new BursarError(0, { code: unavailable, message: `Bursar at ${this.#to.url} did not answer within ${this.#holdTimeoutMs} ms`, retryable: true }));
+    const timer = setTimeout(late, this.#holdTimeoutMs);
+    const stop = () => control.abort(signal?.reason);
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      return await this.reserve(customer, body, { signal: control.signal });
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", stop);
+    }
   }
 
   /** How many ends of calls wait to be recorded. */
@@ -217,11 +253,15 @@ export class Bursar {
 
   /** Passes a warning on; wrappers use it, too. */
   warn(warning: string, customer = ""): void {
-    if (this.#onWarning) return this.#onWarning(warning, customer);
+    try {
+      if (this.#onWarning) return this.#onWarning(warning, customer);
+    } catch (e) {
+      console.error("bursar: onWarning failed", e);
+    }
     const text = `bursar: ${warning}${customer && ` (customer ${customer})`}`;
-    if (this.#printed.has(text) || this.#printed.size >= 1_000) return;
+    if (this.#printed.has(text) || this.#printed.size > maxPrinted) return;
     this.#printed.add(text);
-    console.warn(text);
+    console.warn(this.#printed.size > maxPrinted ? "bursar: no more warnings are printed; onWarning is given all" : text);
   }
 
   /** Keeps what runs on after its caller has gone, for flush. */
@@ -233,43 +273,53 @@ export class Bursar {
     const [method = "", pattern = ""] = route.split(" ");
     let n = 0;
     const path = pattern.replace(/\{\w+\}/g, () => encodeURIComponent(m.path[n++] ?? ""));
-    const reply = await send(this.#to, { method, path, query: m.query, body: m.body }, o);
+    const customer = pattern.includes("{customerId}") ? m.path[0] : undefined;
+    const reply = await send(this.#to, { method, path, query: m.query, body: m.body }, o).catch((e) => {
+      if (e instanceof BudgetDenied) for (const w of e.warnings) this.warn(w, customer);
+      throw e;
+    });
     const inner = isObject(reply) && Object.keys(reply).join() === "data" ? reply.data : reply;
     for (const one of Array.isArray(inner) ? inner : [inner]) {
-      if (isObject(one) && Array.isArray(one.warnings)) for (const w of one.warnings) this.warn(String(w), pattern.includes("{customerId}") ? m.path[0] : undefined);
+      if (isObject(one) && Array.isArray(one.warnings)) for (const w of one.warnings) this.warn(String(w), customer);
     }
     return inner as t.Routes[R]["reply"];
   }
 
-  /** Tells the server how a call ended; once, as the outbox comes again. */
-  async #tell(end: End, id: string): Promise<unknown> {
-    const o: RequestOptions = { retries: 0, idempotencyKey: `${end.what}-${id}` };
-    const estimate = (hold: string) => this.extend(end.customer, hold, { ttlSeconds: 1 }, { retries: 0, idempotencyKey: `estimate-${id}` }).catch((e) => (codeOf(e) === "ReservationClosed" ? undefined : Promise.reject(e)));
+  /** Tells the server how a call ended; once, as the outbox comes again. key is that of its hold. */
+  async #tell(end: End, key: string): Promise<unknown> {
+    const { customer } = end;
+    const once = { retries: 0 };
+    const report = (event: t.EventIn, idempotencyKey: string) => this.events([{ ...event, idempotencyKey }], once);
+    // A hold that has ended otherwise: the call was billed, too, and is an event of its own.
+    const another = key + "~";
     switch (end.what) {
       case "commit":
-        try {
-          return await this.commit(end.customer, end.hold, end.body, o);
-        } catch (e) {
-          if (!(e instanceof BursarError) || e.status !== 400) throw e;
-          this.warn(`USAGE_REFUSED: ${e.message}; what was held is recorded`, end.customer);
-          return estimate(end.hold);
-        }
+        return this.commit(customer, end.hold, end.body, once).catch((e) => {
+          const status = e instanceof BursarError ? e.status : 0;
+          if (status === 409) return report(end.event, another).then(() => undefined);
+          if (status !== 400) throw e;
+          this.warn(`USAGE_REFUSED: ${(e as Error).message}; what was held is recorded`, customer);
+          return this.#estimate(customer, end.hold);
+        });
       case "estimate":
-        return estimate(end.hold);
+        return this.#estimate(customer, end.hold);
       case "release":
-        return this.release(end.customer, end.hold, o);
+        return this.release(customer, end.hold, once);
       case "undo": {
-        const made = await this.reserve(end.customer, end.body, { retries: 0 }).catch((e) => (isUnavailable(e) ? Promise.reject(e) : undefined));
-        return made?.status === "OPEN" ? this.release(end.customer, made.id, o) : undefined;
+        const made = await this.reserve(customer, end.body, once);
+        return made.status === "OPEN" && !this.#inUse.has(made.id) ? this.release(customer, made.id, once) : undefined;
       }
       case "report":
-        await this.events(end.body.events, o);
+        await report(end.event, key).catch((e) => (e instanceof BursarError && e.status === 409 ? report(end.event, another) : Promise.reject(e)));
     }
+  }
+
+  /** Has a hold end in a second, as one that nobody ended: what it holds is recorded as an estimate. */
+  #estimate(customer: string, hold: string): Promise<unknown> {
+    return this.extend(customer, hold, { ttlSeconds: 1 }, { retries: 0 }).catch((e) => (e instanceof BursarError && e.code === "ReservationClosed" ? undefined : Promise.reject(e)));
   }
 }
 
+const maxPrinted = 1_000;
+
 const keyed = (o: RequestOptions = {}, own?: string): RequestOptions => (own || o.idempotencyKey ? o : { ...o, idempotencyKey: newKey() });
-
-const codeOf = (e: unknown) => (e instanceof BursarError ? e.code : undefined);
-
-export type { Advice, Call, RequestOptions };

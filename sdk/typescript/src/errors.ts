@@ -82,16 +82,21 @@ export const unavailable = "Unavailable";
 export function failure(status: number, text: string, traceId: string | undefined): BursarError {
   let problem: Failure;
   try {
-    problem = JSON.parse(text) ?? {};
+    problem = JSON.parse(text);
   } catch {
     problem = {}; // of a proxy, perhaps
   }
-  if (typeof problem !== "object" || !problem.code) problem = { code: status >= 500 || status === 429 ? unavailable : "" };
+  if (typeof problem !== "object" || problem === null || typeof problem.code !== "string") problem = { code: status >= 500 ? unavailable : "" };
   const all = { ...problem, traceId };
   return status === 402 ? new BudgetDenied(status, all) : new BursarError(status, all);
 }
 
-/** Whether Bursar could not be asked: another try may find it. */
-export function isUnavailable(e: unknown): boolean {
-  return e instanceof BursarError && (e.status === 0 || e.status === 429 || e.status >= 500);
+/** Whether Bursar could not be asked: it is away, or does not come to it. */
+export function isAway(e: unknown): boolean {
+  return e instanceof BursarError && (e.code === unavailable || e.status === 408 || e.status >= 500);
+}
+
+/** Whether Bursar itself refused for good. Others may be put right: a key, what stands between, a server that is away. */
+export function isFinal(e: unknown): boolean {
+  return e instanceof BursarError && e.code !== "" && [400, 402, 404, 409, 413, 422].includes(e.status);
 }

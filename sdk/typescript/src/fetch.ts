@@ -1,8 +1,8 @@
 // A fetch that governs the calls of models that go through it. Whatever speaks as OpenAI or
 // Anthropic do can be given it: their SDKs, and those of others.
 import type { Bursar } from "./client.js";
-import { BudgetDenied, BursarError } from "./errors.js";
-import type { Call, Hold } from "./hold.js";
+import { BudgetDenied, BursarError, isAway } from "./errors.js";
+import { type Call, type Hold, defaultMaxTokens } from "./hold.js";
 import { neverSent } from "./http.js";
 import { metered } from "./metered.js";
 import { characters, isObject } from "./usage.js";
@@ -24,38 +24,37 @@ export type Caller = Call | (() => Call);
 export function governedFetch(bursar: Bursar, caller: Caller, o: FetchOptions = {}): typeof fetch {
   const inner = o.fetch ?? ((input, init) => globalThis.fetch(input, init));
   return async (input, init) => {
-    const url = new URL(input instanceof Request ? input.url : input);
-    const method = (init?.method ?? (input instanceof Request ? input.method : "GET")).toUpperCase();
+    const url = new URL(typeof input === "string" ? input : "url" in input ? input.url : input.href, globalThis.location?.href);
+    const method = (init?.method ?? (isRequest(input) ? input.method : "GET")).toUpperCase();
     const endpoint = governed(method, url.pathname);
     if (!endpoint) {
       if (!free(method, url.pathname)) bursar.warn(`NOT_GOVERNED: ${method} ${url.pathname} is no call whose use is known`);
       return inner(input, init);
     }
     const call = typeof caller === "function" ? caller() : caller;
-    const asked = await read(input, init, endpoint);
+    const request = await requestOf(input, init);
+    const asked = read(request.body, endpoint);
     if (asked.unread) bursar.warn(`INPUT_NOT_READ: nothing is held for the input of ${url.pathname}`, call.customer);
-    const kind = endpoint === "messages" ? "anthropic" : "openai";
+    const { signal } = request;
     let hold: Hold;
     try {
-      hold = await bursar.hold(callOf(call, asked, endpoint, o.provider));
+      hold = await bursar.hold(callOf(call, asked, endpoint, o.provider), signal ?? undefined);
     } catch (e) {
-      if (e instanceof BursarError) return refusal(e, kind);
+      if (e instanceof BursarError) return refusal(e, endpoint === "messages" ? "anthropic" : "openai");
       throw e;
     }
-    const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
+    if (signal?.aborted) {
+      await hold.release();
+      throw signal.reason;
+    }
+    const control = new AbortController();
+    const abort = () => control.abort(signal?.reason);
+    signal?.addEventListener("abort", abort, { once: true });
     let reply: Response;
     try {
-      signal?.throwIfAborted();
+      reply = await inner(request.url ?? input, { ...request, ...withBody(request, asked.body), signal: control.signal });
     } catch (e) {
-      await hold.release();
-      throw e;
-    }
-    try {
-      reply = await (input instanceof Request && asked.body !== undefined ? inner(new Request(input, { body: asked.body }), init) : inner(input, asked.body === undefined ? init : { ...init, body: asked.body }));
-    } catch (e) {
-      const ended = neverSent(e) ? hold.release() : hold.estimate("no reply came after a call was sent");
-      bursar.background(ended);
-      await ended;
+      await (neverSent(e) ? hold.release() : hold.estimate("no reply came after a call was sent"));
       throw e;
     }
     if (!reply.ok) {
@@ -66,8 +65,29 @@ export function governedFetch(bursar: Bursar, caller: Caller, o: FetchOptions = 
       await hold.estimate("the reply is empty");
       return reply;
     }
-    return metered(reply, hold, bursar, asked.usageAdded, o.broken ?? "received", signal ?? undefined);
+    signal?.removeEventListener("abort", abort);
+    return metered(reply, { hold, bursar, filter: asked.body !== undefined, broken: o.broken ?? "received", signal, abort });
   };
+}
+
+const isRequest = (input: RequestInfo | URL): input is Request => typeof input !== "string" && "url" in input;
+
+type Sent = RequestInit & { url?: string };
+
+/** What is sent: of a Request, all that matters, with its body in memory. */
+async function requestOf(input: RequestInfo | URL, init: RequestInit | undefined): Promise<Sent> {
+  if (!isRequest(input)) return { ...init };
+  const whole = new Request(input, init);
+  const { url, method, headers, redirect, credentials } = whole;
+  const text = /json/.test(headers.get("content-type") ?? "");
+  return { url, method, headers, redirect, credentials, signal: init?.signal ?? input.signal, body: text ? await whole.text() : await whole.arrayBuffer() };
+}
+
+function withBody(request: Sent, body: string | undefined): RequestInit {
+  if (body === undefined) return {};
+  const headers = new Headers(request.headers);
+  headers.delete("content-length");
+  return { body, headers };
 }
 
 // The ends of paths that are governed, as the gateway has them.
@@ -90,35 +110,34 @@ function governed(method: string, path: string): string | undefined {
 const free = (method: string, path: string) => ["GET", "HEAD", "OPTIONS", "DELETE"].includes(method) || /\/messages\/count_tokens\/?$/.test(path);
 
 interface Asked {
-  /** What is sent in place of the body; undefined is that it stays. */
+  /** What is sent in place of the body, with the usage asked for; undefined is that it stays. */
   body?: string;
-  usageAdded: boolean;
   model?: string;
   maxTokens?: number;
+  /** How often the output is asked for. */
+  times: number;
   characters?: number;
   /** The size of what is asked is not known. */
   unread?: boolean;
 }
 
-async function read(input: RequestInfo | URL, init: RequestInit | undefined, endpoint: string): Promise<Asked> {
-  const body = init?.body ?? (input instanceof Request ? await input.clone().text() : undefined);
+function read(body: RequestInit["body"], endpoint: string): Asked {
   if (body instanceof FormData) return readForm(body);
-  const text = typeof body === "string" ? body : body instanceof Uint8Array || body instanceof ArrayBuffer ? new TextDecoder().decode(body) : undefined;
+  const text = typeof body === "string" ? body : body instanceof Uint8Array || body instanceof ArrayBuffer ? new TextDecoder().decode(body) : "";
   let ask: unknown;
   try {
-    ask = JSON.parse(text ?? "");
+    ask = JSON.parse(text);
   } catch {
     // a stream, or something that the provider will refuse
   }
-  if (!isObject(ask)) return { usageAdded: false, unread: true };
-  const asked: Asked = { usageAdded: false, characters: sizeOf(ask) };
+  if (!isObject(ask)) return { times: 1, unread: true };
+  const prompts = endpoint === "completions" && Array.isArray(ask.prompt) && typeof ask.prompt[0] !== "number" ? ask.prompt.length : 1;
+  const asked: Asked = { characters: sizeOf(ask), times: Math.max(count(ask.n), count(ask.best_of), 1) * Math.max(prompts, 1) };
   if (typeof ask.model === "string") asked.model = ask.model;
   const most = Math.max(...[ask.max_completion_tokens, ask.max_output_tokens, ask.max_tokens].map(count));
-  const times = Math.max(count(ask.n), count(ask.best_of), 1) * (endpoint === "completions" && Array.isArray(ask.prompt) && typeof ask.prompt[0] !== "number" ? Math.max(ask.prompt.length, 1) : 1);
-  if (most > 0 || times > 1) asked.maxTokens = (most || 4_096) * times;
+  if (most > 0) asked.maxTokens = most;
   const options = isObject(ask.stream_options) ? ask.stream_options : {};
   if (ask.stream === true && (endpoint === "chat/completions" || endpoint === "completions") && options.include_usage !== true) {
-    asked.usageAdded = true;
     asked.body = JSON.stringify({ ...ask, stream_options: { ...options, include_usage: true } });
   }
   return asked;
@@ -130,13 +149,11 @@ const sizeOf = (ask: Record<string, unknown>) => Object.entries(ask).reduce((n, 
 const count = (v: unknown) => (typeof v === "number" && v > 0 ? Math.floor(v) : 0);
 
 function readForm(form: FormData): Asked {
-  const asked: Asked = { usageAdded: false, characters: 0 };
+  const asked: Asked = { characters: 0, times: Math.max(count(Number(form.get("n"))), 1) };
   form.forEach((v, name) => {
     if (name === "model" && typeof v === "string") asked.model = v;
     else asked.characters = (asked.characters ?? 0) + (typeof v === "string" ? v.length : 4_500);
   });
-  const times = count(Number(form.get("n")));
-  if (times > 1) asked.maxTokens = 4_096 * times;
   return asked;
 }
 
@@ -144,9 +161,10 @@ function readForm(form: FormData): Asked {
 function callOf(call: Call, asked: Asked, endpoint: string, provider: string | undefined): Call {
   return {
     ...call,
+    callId: undefined,
     dimensions: { ...(provider ? { provider } : {}), ...call.dimensions },
     model: asked.model ?? call.model,
-    maxTokens: asked.maxTokens ?? (noOutput.has(endpoint) ? 0 : call.maxTokens),
+    maxTokens: noOutput.has(endpoint) ? 0 : (asked.maxTokens ?? call.maxTokens ?? defaultMaxTokens) * asked.times,
     hold: noOutput.has(endpoint) ? undefined : call.hold,
     inputCharacters: asked.characters === undefined ? call.inputCharacters : Math.max(asked.characters, 1),
   };
@@ -160,7 +178,7 @@ export const refusalOf = (headers: unknown) => (headers instanceof Headers ? ref
 /** A refusal as the provider would say it, so that whatever speaks with it understands. */
 function refusal(e: BursarError, kind: "openai" | "anthropic"): Response {
   const denied = e instanceof BudgetDenied;
-  const status = e.status >= 400 ? e.status : 503;
+  const status = isAway(e) ? 503 : e.status === 401 || e.status < 400 ? 500 : e.status; // 401 would be of the provider's key
   const bursar = { code: e.code, ...(denied ? { binding: e.binding, resetsAt: e.resetsAt } : {}) };
   const error =
     kind === "anthropic"

@@ -1,7 +1,6 @@
-import { BursarError } from "./errors.js";
 import { neverSent } from "./http.js";
-import type { End } from "./outbox.js";
-import type { Binding, Cost, Reservation } from "./types.js";
+import { type End, within } from "./outbox.js";
+import type { Binding, Cost, EventIn, ReserveIn, Reservation } from "./types.js";
 import { Reading, isObject, otherModel } from "./usage.js";
 
 export type Dimensions = Record<string, string | number | boolean>;
@@ -26,11 +25,13 @@ export interface Call {
   hold?: string | undefined;
   /** When a hold that nobody ended is booked as an estimate; 300. A longer call is put right when it ends. */
   ttlSeconds?: number | undefined;
-  /** Your id of this one call, where other parts of your system report it too: it counts once. */
+  /** Your id of this one call, where other parts of your system report it too: it counts once. Wrappers leave it out, as their SDKs may send a call several times. */
   callId?: string | undefined;
   /** What names no entity is denied. */
   strict?: boolean | undefined;
-  /** Called when the hold is made, before the call is sent. */
+  /** Of an error of govern's function: whether the provider bills nothing for the call. Errors of the SDKs of OpenAI, Anthropic and Vercel are known. */
+  unbilled?: ((error: unknown) => boolean) | undefined;
+  /** Called when the hold is made, before the call is sent; what it throws stops the call. */
   onHold?: ((hold: Hold) => void) | undefined;
   /** Called when it has ended: then its cost is known. */
   onEnd?: ((hold: Hold) => void) | undefined;
@@ -41,9 +42,24 @@ export type Advice = "ok" | "wind_down" | "stop";
 
 /** What a hold needs of its client. */
 export interface Books {
-  end(end: End, id: string): Promise<unknown>;
+  /** Tells how a call ended. Its place is one that was kept for it. */
+  end(end: End, key: string, placed: boolean): Promise<unknown>;
   warn(warning: string, customer: string): void;
+  givePlace(): void;
+  /** The call with this reservation has ended. */
+  over(id: string): void;
   advice: { windDown: number; stop: number };
+  /** How long the caller waits for its end to be recorded. */
+  endWaitMs: number;
+}
+
+/** How a hold came about. */
+export interface Origin {
+  key: string;
+  dimensions: Dimensions;
+  reservation: Reservation | undefined;
+  /** What was asked for, where nobody knows whether it was made. */
+  asked: ReserveIn | undefined;
 }
 
 export interface CommitOptions {
@@ -59,16 +75,14 @@ export class Hold {
   /** The reservation as it was made, and after the end as that left it; undefined where the call goes on unheld. */
   reservation: Reservation | undefined;
   readonly #books: Books;
-  readonly #key: string;
-  readonly #dimensions: Dimensions;
+  readonly #origin: Origin;
   #ended = false;
 
-  constructor(books: Books, call: Call, key: string, dimensions: Dimensions, reservation: Reservation | undefined) {
+  constructor(books: Books, call: Call, origin: Origin) {
     this.#books = books;
     this.call = call;
-    this.#key = key;
-    this.#dimensions = dimensions;
-    this.reservation = reservation;
+    this.#origin = origin;
+    this.reservation = origin.reservation;
   }
 
   /** Of the reservation; undefined where the call goes on unheld. */
@@ -103,47 +117,62 @@ export class Hold {
     return this.#ended;
   }
 
-  /** Records what the call used: the usage object of the provider's reply or the reply around it, as it came. */
+  /** Records what the call used: the usage object of the provider's reply, or the reply around it, of which only that is taken. It ends the hold, so it is for the whole call. */
   async commit(usage: object, o: CommitOptions = {}): Promise<void> {
-    const model = otherModel(this.call.model, o.model);
+    const { customer } = this.call;
+    if (this.#ended) return this.#books.warn("COMMIT_IGNORED: the hold of this call has ended already; hold each call by itself", customer);
+    const reading = new Reading();
+    if ("usage" in usage || "usageMetadata" in usage) reading.whole(usage);
+    const model = otherModel(this.call.model, o.model ?? reading.model);
+    const used = (reading.object() ?? usage) as Record<string, unknown>;
+    try {
+      JSON.stringify(used);
+    } catch (e) {
+      return this.estimate(`the usage of a call cannot be written: ${e instanceof Error ? e.message : String(e)}`);
+    }
     const { id } = this;
-    await this.#end(
-      id
-        ? { what: "commit", customer: this.call.customer, hold: id, body: { usage: usage as Record<string, unknown>, ...(model ? { model } : {}), ...(o.estimated ? { properties: { estimated: true } } : {}) } }
-        : this.#report(usage, model, o.estimated),
-    );
+    const event = this.#event(used, model, o.estimated);
+    if (!id) return this.#end({ what: "report", customer, event });
+    const { callId: _, ...another } = event;
+    const body = { usage: used, ...(model ? { model } : {}), ...(o.estimated ? { properties: { estimated: true } } : {}) };
+    return this.#end({ what: "commit", customer, hold: id, body, event: another });
   }
 
   /** Ends it as a call of which nobody knows what it used: what is held is booked, as an estimate that a later commit or event puts right. */
   async estimate(why: string): Promise<void> {
-    this.#books.warn(`ESTIMATED: ${why}; what was held is recorded`, this.call.customer);
-    const { id } = this;
-    await this.#end(id ? { what: "estimate", customer: this.call.customer, hold: id } : this.#report(this.expected(), undefined, true));
+    if (this.#ended) return;
+    const { customer } = this.call;
+    this.#books.warn(`ESTIMATED: ${why}; what was held is recorded`, customer);
+    await this.#end(this.id ? { what: "estimate", customer, hold: this.id } : { what: "report", customer, event: this.#event(this.expected(), undefined, true) });
   }
 
   /** Ends it as a call that used nothing. */
   async release(): Promise<void> {
-    const { id } = this;
-    if (id) await this.#end({ what: "release", customer: this.call.customer, hold: id });
-    else this.#ended = true;
+    if (this.#ended) return;
+    const { customer } = this.call;
+    const { asked } = this.#origin;
+    if (this.id) return this.#end({ what: "release", customer, hold: this.id });
+    if (asked) return this.#end({ what: "undo", customer, body: asked });
+    this.#ended = true;
+    this.#books.givePlace();
+    this.#tell();
   }
 
   /** Records what a reply says that it used; one that says nothing is an estimate. */
   async finish(reply: unknown): Promise<void> {
     if (this.#ended) return;
     const reading = new Reading();
-    reading.whole(reply);
+    if (isObject(reply) && isObject(reply.totalUsage)) reading.whole({ usage: reply.totalUsage }); // of all steps
+    else reading.whole(reply);
     if (isObject(reply) && isObject(reply.response)) reading.model ??= [reply.response.modelId, reply.response.model].find((m) => typeof m === "string") as string | undefined;
     const usage = reading.object();
     await (usage ? this.commit(usage, { model: reading.model }) : this.estimate("the reply has no usage"));
   }
 
-  /** Ends the hold of a call that failed: released if the provider answered with an error or was never reached; else it may have been billed. */
+  /** Ends the hold of a call that failed: released where it is known that it was not billed, else an estimate. */
   async failed(e: unknown): Promise<void> {
     if (this.#ended) return;
-    const status = (e as { status?: unknown; statusCode?: unknown } | undefined)?.status ?? (e as { statusCode?: unknown } | undefined)?.statusCode;
-    const refused = typeof status === "number" && status >= 400;
-    await (refused || e instanceof BursarError || neverSent(e) ? this.release() : this.estimate(`the call failed, and may have been billed: ${e instanceof Error ? e.message : String(e)}`));
+    await (this.call.unbilled?.(e) || unbilled(e) ? this.release() : this.estimate(`the call failed, and may have been billed: ${e instanceof Error ? e.message : String(e)}`));
   }
 
   /** What was expected of the call, as a usage object. */
@@ -155,22 +184,38 @@ export class Hold {
     };
   }
 
-  #report(usage: object, model: string | undefined, estimated: boolean | undefined): End {
-    const dimensions = { ...this.#dimensions, ...(model ? { model } : {}), ...(estimated ? { estimated: true } : {}) };
-    return {
-      what: "report",
-      customer: this.call.customer,
-      body: { events: [{ customerId: this.call.customer, eventName: this.call.eventName ?? defaultEvent, idempotencyKey: this.#key, dimensions, usage: usage as Record<string, unknown>, ...(this.call.callId ? { callId: this.call.callId } : {}) }] },
-    };
+  #event(usage: object, model: string | undefined, estimated: boolean | undefined): EventIn {
+    const { customer: customerId, eventName = defaultEvent, callId } = this.call;
+    const dimensions = { ...this.#origin.dimensions, ...(model ? { model } : {}), ...(estimated ? { estimated: true } : {}) };
+    return { customerId, eventName, dimensions, usage: usage as Record<string, unknown>, ...(callId ? { callId } : {}) };
   }
 
   async #end(end: End): Promise<void> {
-    if (this.#ended) return;
     this.#ended = true;
-    const answer = await this.#books.end(end, this.#key);
-    if (isObject(answer) && typeof answer.id === "string") this.reservation = answer as unknown as Reservation;
-    this.call.onEnd?.(this);
+    const told = this.#books.end(end, this.#origin.key, this.id === undefined).then((answer) => {
+      if (isObject(answer) && typeof answer.id === "string") this.reservation = answer as unknown as Reservation;
+      if (this.id) this.#books.over(this.id);
+      this.#tell();
+    });
+    await within(told, this.#books.endWaitMs);
   }
+
+  #tell(): void {
+    try {
+      this.call.onEnd?.(this);
+    } catch (e) {
+      this.#books.warn(`CALLBACK_FAILED: onEnd: ${e instanceof Error ? e.message : String(e)}`, this.call.customer);
+    }
+  }
+}
+
+/** Whether an error is one of a provider's SDK that says that the provider refused the call, or was never reached. Others, with a status of their own, may be of what came after it. */
+function unbilled(e: unknown): boolean {
+  if (!(e instanceof Error)) return false;
+  const { status, statusCode, cause } = e as { status?: unknown; statusCode?: unknown; cause?: unknown };
+  if (Symbol.for("vercel.ai.error.AI_APICallError") in e) return typeof statusCode === "number" ? statusCode >= 400 : neverSent(cause);
+  if (!("requestID" in e && "headers" in e)) return false;
+  return typeof status === "number" ? status >= 400 : neverSent(cause);
 }
 
 export const defaultEvent = "llm";

@@ -36,28 +36,32 @@ const maxRetryAfterMs = 30_000;
 export async function send(to: Transport, m: Message, o: RequestOptions): Promise<unknown> {
   const retries = o.retries ?? to.retries;
   let reached = false;
-  for (let attempt = 0; ; attempt++) {
-    const answer = await once(to, m, o);
-    if (!("error" in answer)) return answer.value;
-    reached ||= !neverSent(answer.error);
-    if (attempt >= retries || !answer.again) {
-      if (reached) arrived.add(answer.error);
-      throw answer.error;
+  const body = m.body && JSON.stringify(m.body); // what cannot be written is the caller's error
+  o.signal?.throwIfAborted();
+  try {
+    for (let attempt = 0; ; attempt++) {
+      const answer = await once(to, m, body, o);
+      if (!("error" in answer)) return answer.value;
+      reached ||= !neverSent(answer.error);
+      if (attempt >= retries || !answer.again) throw answer.error;
+      const most = Math.min(firstBackoffMs * 2 ** attempt, maxBackoffMs);
+      await sleep(answer.waitMs ?? most / 2 + (Math.random() * most) / 2, o.signal);
     }
-    const most = Math.min(firstBackoffMs * 2 ** attempt, maxBackoffMs);
-    await sleep(answer.waitMs ?? most / 2 + (Math.random() * most) / 2, o.signal);
+  } catch (e) {
+    const inMidst = o.signal?.aborted === true;
+    if ((reached || inMidst) && typeof e === "object" && e !== null) arrived.add(e);
+    throw e;
   }
 }
 
-const arrived = new WeakSet<BursarError>();
+const arrived = new WeakSet<object>();
 
 /** Whether the server may have done what the error is the answer to. */
-export const mayHaveArrived = (e: unknown) => e instanceof BursarError && arrived.has(e);
+export const mayHaveArrived = (e: unknown) => typeof e === "object" && e !== null && arrived.has(e);
 
 type Answer = { value: unknown } | { error: BursarError; again: boolean; waitMs?: number | undefined };
 
-async function once(to: Transport, m: Message, o: RequestOptions): Promise<Answer> {
-  o.signal?.throwIfAborted();
+async function once(to: Transport, m: Message, body: string | undefined, o: RequestOptions): Promise<Answer> {
   const timeout = new AbortController();
   const timeoutMs = o.timeoutMs ?? to.timeoutMs;
   const timer = setTimeout(() => timeout.abort(), timeoutMs);
@@ -69,12 +73,16 @@ async function once(to: Transport, m: Message, o: RequestOptions): Promise<Answe
       headers: {
         "X-API-KEY": to.key,
         Accept: "application/json",
-        ...(m.body ? { "Content-Type": "application/json" } : {}),
+        ...(body ? { "Content-Type": "application/json" } : {}),
         ...(o.idempotencyKey ? { "Idempotency-Key": o.idempotencyKey } : {}),
       },
-      ...(m.body ? { body: JSON.stringify(m.body) } : {}),
+      ...(body ? { body } : {}),
+      redirect: "manual", // the key is for this server alone, and what is sent again would be another request
       signal: timeout.signal,
     });
+    if (reply.type === "opaqueredirect" || (reply.status >= 300 && reply.status < 400)) {
+      return { error: new BursarError(reply.status, { code: "Redirected", message: `${to.url} leads elsewhere: give the server's own address` }), again: false };
+    }
     const text = await reply.text();
     if (reply.ok) return { value: parse(text) };
     const error = failure(reply.status, text, reply.headers.get("X-Request-Id") ?? undefined);
@@ -82,7 +90,7 @@ async function once(to: Transport, m: Message, o: RequestOptions): Promise<Answe
     const seconds = Number(reply.headers.get("Retry-After"));
     return {
       error,
-      again: reply.status !== 402 && (said ? said === "true" : [429, 502, 503, 504].includes(reply.status)),
+      again: reply.status !== 402 && (said ? said === "true" : [408, 429, 502, 503, 504].includes(reply.status)),
       waitMs: seconds > 0 ? Math.min(seconds * 1000, maxRetryAfterMs) : undefined,
     };
   } catch (cause) {

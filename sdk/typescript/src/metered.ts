@@ -1,21 +1,29 @@
-import type { Bursar } from "./client.js";
 import type { Hold } from "./hold.js";
 import { Reading, isObject } from "./usage.js";
-import { type Broken, endBy, watched } from "./watched.js";
+import { type Broken, type Leaving, endBy, watched } from "./watched.js";
 
 const maxCharacters = 32 << 20; // of a reply that is no stream, and of an event, that are looked into
 
-/** The reply of a provider as its caller reads it, while its usage is read beside; when it ends, so does its hold. filter takes out again what was asked for here. */
-export function metered(from: Response, hold: Hold, bursar: Bursar, filter: boolean, broken: Broken, signal: AbortSignal | undefined): Response {
+export interface Metering extends Leaving {
+  hold: Hold;
+  /** Takes out again what was asked for here. */
+  filter: boolean;
+  broken: Broken;
+}
+
+/** The reply of a provider as its caller reads it, while its usage is read beside; when it ends, so does its hold. */
+export function metered(from: Response, m: Metering): Response {
+  const { hold, bursar } = m;
   const type = from.headers.get("content-type") ?? "";
   const reading = new Reading();
-  const look = type.includes("text/event-stream") ? new Events(reading, filter) : type.includes("json") ? new Whole(reading) : unseen;
+  const look = type.includes("text/event-stream") ? new Events(reading, m.filter) : type.includes("json") ? new Whole(reading) : unseen;
   const watch = {
     piece: (value: Uint8Array) => look.piece(value),
     last: () => look.last(),
-    end: (whole: boolean) => endBy(reading, hold, bursar, whole, broken),
+    nearlyOver: () => reading.finished && !reading.final,
+    end: (whole: boolean) => endBy(reading, hold, bursar, whole, m.broken),
   };
-  const reply = new Response(watched(from.body as ReadableStream<Uint8Array>, watch, bursar, signal), { status: from.status, statusText: from.statusText, headers: headersOf(from, hold) });
+  const reply = new Response(watched(from.body as ReadableStream<Uint8Array>, watch, m), { status: from.status, statusText: from.statusText, headers: headersOf(from, hold) });
   Object.defineProperty(reply, "url", { value: from.url });
   return reply;
 }
@@ -67,6 +75,7 @@ class Events implements Look {
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   readonly #encoder = new TextEncoder();
   #rest = "";
+  #looked = 0; // so far there is no end of an event in the rest
 
   constructor(reading: Reading, filter: boolean) {
     this.#reading = reading;
@@ -77,14 +86,18 @@ class Events implements Look {
   piece(piece: Uint8Array): Uint8Array | undefined {
     this.#rest += this.#decoder.decode(piece, { stream: true });
     let out = "";
-    for (let end = eventEnd.exec(this.#rest); end; end = eventEnd.exec(this.#rest)) {
-      const at = end.index + end[0].length;
-      out += this.#look(this.#rest.slice(0, at));
-      this.#rest = this.#rest.slice(at);
+    let start = 0;
+    const ends = new RegExp(eventEnd, "g");
+    ends.lastIndex = this.#looked;
+    for (let end = ends.exec(this.#rest); end; end = ends.exec(this.#rest)) {
+      out += this.#look(this.#rest.slice(start, ends.lastIndex));
+      start = ends.lastIndex;
     }
+    this.#rest = this.#rest.slice(start);
+    this.#looked = Math.max(this.#rest.length - 3, 0); // an end may come in two pieces
     if (this.#rest.length > maxCharacters) {
       out += this.#rest;
-      this.#rest = "";
+      [this.#rest, this.#looked] = ["", 0];
     }
     if (!this.#filter) return piece;
     return out ? this.#encoder.encode(out) : undefined;

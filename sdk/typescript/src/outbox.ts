@@ -1,15 +1,15 @@
-import { isUnavailable, BursarError } from "./errors.js";
-import type { CommitIn, EventsIn, ReserveIn } from "./types.js";
+import { BursarError, isFinal } from "./errors.js";
+import type { CommitIn, EventIn, ReserveIn } from "./types.js";
 
 /** How a call ends in Bursar's books. It is all that has to be known to tell it, by any process. */
 export type End =
-  | { what: "commit"; customer: string; hold: string; body: CommitIn }
+  | { what: "commit"; customer: string; hold: string; body: CommitIn; event: EventIn } // event: in its place, where the hold has ended otherwise
   | { what: "estimate"; customer: string; hold: string } // nobody knows what was used: what was held is booked
   | { what: "release"; customer: string; hold: string }
   | { what: "undo"; customer: string; body: ReserveIn } // of a hold whose answer did not come; the call was not sent
-  | { what: "report"; customer: string; body: EventsIn }; // of a call that nothing was held for
+  | { what: "report"; customer: string; event: EventIn }; // of a call that nothing was held for
 
-/** Where ends are kept until Bursar has them, so that a process that dies loses none. */
+/** Where ends are kept until Bursar has them, so that a process that is killed loses none. */
 export interface Store {
   /** Keeps text as id, in place of what that was. */
   put(id: string, text: string): Promise<void>;
@@ -21,6 +21,9 @@ export interface Store {
 interface Entry {
   id: string;
   end: End;
+  at: number;
+  refused: number; // how often a key, or something between here and Bursar, refused it
+  placed: boolean; // its place was kept when the call began
 }
 
 /** What the outbox needs of the client. */
@@ -30,6 +33,8 @@ export interface Post {
 }
 
 const maxUndos = 256; // one that is dropped does no harm: the hold settles
+const maxRefused = 10;
+const maxAgeMs = 8 * 24 * 3_600_000; // the server takes a late commit for 7 days
 const firstBackoffMs = 200;
 const maxBackoffMs = 30_000;
 
@@ -38,17 +43,20 @@ export class Outbox {
   readonly #post: Post;
   readonly #store: Store | undefined;
   readonly #most: number;
+  readonly #server: string; // begins the ids of what is for this server
   #waiting: Entry[] = [];
   #running = new Set<Promise<unknown>>();
+  #places = 0;
   #timer: unknown;
   #backoffMs = 0;
   #sending = false;
 
-  constructor(post: Post, store: Store | undefined, most: number) {
+  constructor(post: Post, url: string, store: Store | undefined, most: number) {
     this.#post = post;
     this.#store = store;
     this.#most = most;
-    if (store) this.track(this.#recover(store));
+    this.#server = hash(url) + "-";
+    if (store) void this.track(this.#recover(store));
   }
 
   /** How many ends wait to be told. */
@@ -56,42 +64,62 @@ export class Outbox {
     return this.#waiting.length;
   }
 
+  /** Keeps a place for the end of a call that nothing is held for, and tells whether there is one. */
+  keepPlace(): boolean {
+    if (this.#waiting.length + this.#places >= this.#most) return false;
+    this.#places++;
+    return true;
+  }
+
+  /** Gives a place back: the call needs none. */
+  givePlace(): void {
+    this.#places--;
+  }
+
   /** Tells an end: once now; if that fails for a moment, later. What it answers is undefined if it waits or was refused. */
-  async end(end: End, id: string): Promise<unknown> {
-    return this.track(this.#end({ id, end }));
+  end(end: End, key: string, placed = false): Promise<unknown> {
+    if (placed) this.givePlace();
+    return this.track(this.#end({ id: this.#server + key, end, at: Date.now(), refused: 0, placed }));
   }
 
   async #end(entry: Entry): Promise<unknown> {
-    if (this.#store) {
-      await this.#store.put(entry.id, JSON.stringify(entry.end)).catch((e) => this.#post.warn(`STORE_FAILED: ${message(e)}`, entry.end.customer));
-    }
+    await this.#store?.put(entry.id, JSON.stringify({ at: entry.at, end: entry.end })).catch((e) => this.#failed(e, entry));
     const told = await this.#tell(entry);
     if (told.again) this.#keep(entry);
     return told.value;
   }
 
   async #tell(entry: Entry): Promise<{ value?: unknown; again?: boolean }> {
+    const { end } = entry;
     let value: unknown;
     try {
-      value = await this.#post.tell(entry.end, entry.id);
+      value = await this.#post.tell(end, entry.id.slice(this.#server.length));
     } catch (e) {
-      if (!(e instanceof BursarError) || isUnavailable(e)) return { again: true };
-      if (e.status === 401) { // a key may be put right
-        this.#post.warn(`NOT_RECORDED_YET: ${entry.end.what}: ${message(e)}`, entry.end.customer);
-        return { again: true };
+      if (!isFinal(e)) {
+        // Whoever runs this may put a key or a proxy right; it is not tried for ever.
+        if (!(e instanceof BursarError) || e.status < 400 || e.status >= 500 || e.status === 408 || e.status === 429 || ++entry.refused < maxRefused) {
+          if (entry.refused === 1) this.#post.warn(`NOT_RECORDED_YET: ${end.what}: ${message(e)}`, end.customer);
+          return { again: true };
+        }
+        this.#post.warn(`NOT_RECORDED: ${end.what}: ${message(e)}${this.#store ? "; the next start tries it again" : ""}`, end.customer);
+        return {};
       }
-      this.#post.warn(`NOT_RECORDED: ${entry.end.what}: ${message(e)}${"hold" in entry.end ? `; the hold ${entry.end.hold} is settled by time` : ""}`, entry.end.customer);
+      if (end.what !== "undo") this.#post.warn(`NOT_RECORDED: ${end.what}: ${message(e)}`, end.customer);
     }
-    await this.#store?.delete(entry.id).catch((e) => this.#post.warn(`STORE_FAILED: ${message(e)}`, entry.end.customer));
+    await this.#store?.delete(entry.id).catch((e) => this.#failed(e, entry));
     return { value };
   }
 
+  #failed(e: unknown, entry: Entry): void {
+    this.#post.warn(`STORE_FAILED: ${message(e)}`, entry.end.customer);
+  }
+
   #keep(entry: Entry): void {
-    const undo = entry.end.what === "undo";
-    const alike = undo ? this.#waiting.filter((w) => w.end.what === "undo").length : this.#waiting.length;
-    if (alike >= (undo ? maxUndos : this.#most)) {
-      const then = this.#store ? "the next start sends it" : entry.end.what === "report" ? "what it used is counted nowhere" : "its hold is settled as an estimate";
-      if (!undo) this.#post.warn(`QUEUE_FULL: the end of a call waits no more, ${then}`, entry.end.customer);
+    const undo = entry.end.what === "undo" && !entry.placed;
+    const full = undo ? this.#waiting.filter((w) => w.end.what === "undo").length >= maxUndos : !entry.placed && this.#waiting.length + this.#places >= this.#most;
+    if (full) {
+      const then = this.#store ? "the next start sends it" : "its hold is settled as an estimate";
+      if (!undo) this.#post.warn(`QUEUE_FULL: the end of a call does not wait; ${then}`, entry.end.customer);
       return;
     }
     this.#waiting.push(entry);
@@ -129,13 +157,21 @@ export class Outbox {
     }
   }
 
+  /** Takes over what an earlier process left for this server. */
   async #recover(store: Store): Promise<void> {
-    try {
-      for (const { id, text } of await store.list()) {
-        if (!this.#waiting.some((w) => w.id === id)) this.#waiting.push({ id, end: JSON.parse(text) as End });
+    const kept = await store.list().catch((e) => {
+      this.#post.warn(`STORE_FAILED: what an earlier process left cannot be read: ${message(e)}`, "");
+      return [];
+    });
+    for (const { id, text } of kept) {
+      if (!id.startsWith(this.#server) || this.#waiting.length >= this.#most || this.#waiting.some((w) => w.id === id)) continue;
+      try {
+        const { at, end } = JSON.parse(text) as { at: number; end: End };
+        if (Date.now() - at < maxAgeMs) this.#waiting.push({ id, end, at, refused: 0, placed: false });
+        else await store.delete(id).then(() => this.#post.warn(`NOT_RECORDED: ${end.what}: it is too old`, end.customer));
+      } catch (e) {
+        this.#post.warn(`STORE_FAILED: ${id}, which an earlier process left, cannot be read: ${message(e)}`, "");
       }
-    } catch (e) {
-      this.#post.warn(`STORE_FAILED: what an earlier process left to be recorded cannot be read: ${message(e)}`, "");
     }
     await this.#send();
   }
@@ -154,19 +190,29 @@ export class Outbox {
     for (;;) {
       const left = until - Date.now();
       if (this.#running.size === 0 && this.#waiting.length === 0) return 0;
-      if (left <= 0) return this.#waiting.length + this.#running.size;
+      if (left <= 0) return this.#waiting.length + (this.#sending ? 0 : this.#running.size);
       if (this.#running.size === 0) {
         clearTimeout(this.#timer as number);
         this.#timer = undefined;
         void this.track(this.#send());
       }
-      let timer: unknown;
-      const pause = (ms: number) => new Promise((done) => (timer = setTimeout(done, ms)));
-      await Promise.race([Promise.all(this.#running), pause(left)]);
-      clearTimeout(timer as number);
-      if (this.#waiting.length > 0 && this.#running.size === 0) await pause(Math.min(firstBackoffMs, Math.max(until - Date.now(), 0)));
+      await within(Promise.all(this.#running), left);
+      if (this.#waiting.length > 0 && this.#running.size === 0) await within(new Promise(() => {}), Math.min(firstBackoffMs, Math.max(until - Date.now(), 0)));
     }
   }
 }
 
+/** Waits for something, but not for longer than that. */
+export async function within(running: Promise<unknown>, ms: number): Promise<unknown> {
+  let timer: unknown;
+  try {
+    return await Promise.race([running, new Promise((done) => (timer = setTimeout(done, ms)))]);
+  } finally {
+    clearTimeout(timer as number);
+  }
+}
+
 const message = (e: unknown) => (e instanceof Error ? e.message : String(e));
+
+/** A short name of a text (FNV-1a). */
+const hash = (text: string) => Array.from(text).reduce((h, c) => Math.imul(h ^ (c.codePointAt(0) ?? 0), 0x01000193) >>> 0, 0x811c9dc5).toString(16);

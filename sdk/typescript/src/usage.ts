@@ -13,6 +13,8 @@ export class Reading {
   model: string | undefined;
   /** Whether the usage is that of the whole call, and not of its beginning alone. */
   final = false;
+  /** Whether the model has said all: only its usage may come yet. */
+  finished = false;
   /** Characters of the reply that came, of texts, thoughts and arguments of tools. */
   received = 0;
   #begun = false;
@@ -30,6 +32,7 @@ export class Reading {
   event(e: unknown): void {
     if (!isObject(e)) return;
     this.received += textIn(e.delta, "delta") + textIn(e.choices, "choices");
+    if (Array.isArray(e.choices)) this.finished ||= e.choices.some((c) => isObject(c) && typeof c.finish_reason === "string");
     if (isObject(e.message)) {
       this.#begun = this.#take(e.message) || this.#begun; // Anthropic's message_start
     } else if (isObject(e.response)) {
@@ -59,7 +62,7 @@ export class Reading {
     if (typeof model === "string" && model) this.model = model;
     if (typeof r.service_tier === "string") this.#tier = r.service_tier;
     if (Array.isArray(r.output)) this.#searches = Math.max(this.#searches, r.output.filter((o) => isObject(o) && o.type === "web_search_call").length);
-    const given = r.usage ?? r.usageMetadata;
+    const given = r.usage ?? r.usageMetadata ?? r.usage_metadata;
     if (!isObject(given) || Object.keys(given).length === 0) return false;
     this.usage ??= {};
     for (const [name, v] of Object.entries(given)) {

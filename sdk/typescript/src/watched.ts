@@ -1,5 +1,6 @@
 import type { Bursar } from "./client.js";
 import type { Hold } from "./hold.js";
+import { within } from "./outbox.js";
 import type { Reading } from "./usage.js";
 
 /** What is done with what passes in a stream. */
@@ -8,17 +9,41 @@ export interface Watch<T> {
   piece(value: T): T | undefined;
   /** What its reader gets at the end. */
   last(): T | undefined;
+  /** Whether all has come but the usage, for which it is worth to read on a moment when the reader leaves. */
+  nearlyOver(): boolean;
   /** The stream ended, whole or not. It may be told twice. */
   end(whole: boolean): Promise<void>;
 }
 
-/** A stream that is read as it came, and watched. Its end is told before its reader learns of it, or when the reader leaves: by word to the stream, or by signal alone. */
-export function watched<T>(from: ReadableStream<T>, watch: Watch<T>, bursar: Bursar, signal: AbortSignal | undefined): ReadableStream<T> {
+export interface Leaving {
+  bursar: Bursar;
+  /** By which the reader may leave without another word to the stream. */
+  signal: AbortSignal | null | undefined;
+  /** Hangs up on the provider when it has. */
+  abort(): void;
+}
+
+const readOnMs = 1_000;
+
+/** A stream that is read as it came, and watched. Its end is told before its reader learns of it, or when the reader leaves. */
+export function watched<T>(from: ReadableStream<T>, watch: Watch<T>, { bursar, signal, abort }: Leaving): ReadableStream<T> {
   const reader = from.getReader();
-  const left = () => bursar.background(watch.end(false));
-  signal?.addEventListener("abort", left, { once: true });
+  let left: Promise<void> | undefined;
+  const leave = (reason?: unknown) => (left ??= leaveOnce(reason));
+  const leaveOnce = async (reason: unknown) => {
+    if (watch.nearlyOver()) await within(readOn().catch(() => {}), readOnMs);
+    abort();
+    reader.cancel(reason).catch(() => {});
+    await watch.end(false);
+  };
+  const readOn = async () => {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) watch.piece(next.value);
+    watch.last();
+  };
+  const onAbort = () => bursar.background(leave(signal?.reason));
+  signal?.addEventListener("abort", onAbort, { once: true });
   const over = (whole: boolean) => {
-    signal?.removeEventListener("abort", left);
+    signal?.removeEventListener("abort", onAbort);
     const ended = watch.end(whole);
     bursar.background(ended);
     return ended;
@@ -29,6 +54,7 @@ export function watched<T>(from: ReadableStream<T>, watch: Watch<T>, bursar: Bur
         try {
           for (;;) {
             const { done, value } = await reader.read();
+            if (done && left) throw signal?.reason; // the rest was not read for the reader
             const piece = done ? watch.last() : watch.piece(value);
             if (piece !== undefined) to.enqueue(piece);
             if (done) {
@@ -38,12 +64,14 @@ export function watched<T>(from: ReadableStream<T>, watch: Watch<T>, bursar: Bur
             if (done || piece !== undefined) return;
           }
         } catch (e) {
-          await over(false);
+          await (left ?? over(false));
           throw e;
         }
       },
       async cancel(reason) {
-        await Promise.all([reader.cancel(reason), over(false)]);
+        const leaving = leave(reason);
+        bursar.background(leaving);
+        await leaving;
       },
     },
     { highWaterMark: 0 },
@@ -71,6 +99,8 @@ function guess(reading: Reading, hold: Hold): object {
   const said = reading.usage ?? {};
   const expected = hold.expected();
   const most = hold.call.maxTokens || Infinity;
-  const before = typeof said.output_tokens === "number" ? said.output_tokens : 0;
-  return { input_tokens: expected.input_tokens, ...said, output_tokens: Math.max(Math.min(Math.ceil(reading.received / 3), most), before) };
+  const [input, output] = "prompt_tokens" in said ? ["prompt_tokens", "completion_tokens"] : ["input_tokens", "output_tokens"]; // in the names of what was said
+  const before = said[output as string];
+  const received = Math.min(Math.ceil(reading.received / 3), most);
+  return { [input as string]: expected.input_tokens, ...said, [output as string]: Math.max(received, typeof before === "number" ? before : 0) };
 }

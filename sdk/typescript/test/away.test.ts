@@ -20,7 +20,7 @@ test("no call goes on, unless that is wanted; then it is reported once the serve
     assert.equal(hold.id, undefined);
     return { usage };
   });
-  await assert.rejects(allow.govern(callOf(acme), () => Promise.reject(Object.assign(new Error("no"), { status: 400 }))));
+  await assert.rejects(allow.govern({ ...callOf(acme), unbilled: () => true }, () => Promise.reject(new Error("no"))));
   await allow.govern(callOf(acme), () => "nobody knows what this used");
   assert.equal(ran, 1);
   assert.equal(allow.warnings.filter((w) => w.startsWith("UNHELD")).length, 3);
@@ -67,6 +67,53 @@ test("an answer that is lost is asked for again, and nothing is held or counted 
   await assert.rejects(bursar.govern(callOf(acme), () => assert.fail("it was run")), (e) => e instanceof BursarError && e.code === "Unavailable");
   assert.equal(await bursar.flush(), 0);
   assert.deepEqual([(await server.holds(acme, "OPEN")).length, (await server.holds(acme, "RELEASED")).length], [0, 1]);
+});
+
+test("a lost answer to a hold: the next attempt of the call keeps it, an unheld call that used nothing gives it back", async () => {
+  const acme = await server.customer("undone");
+  let lose = 0;
+  const losing: typeof fetch = async (input, init) => {
+    const reply = await fetch(input, init);
+    if (lose-- > 0) throw new TypeError("fetch failed");
+    return reply;
+  };
+  const deny = client(server, { fetch: losing, retries: 0 });
+  lose = 2; // of the reserve, and of the first attempt to undo it
+  await assert.rejects(deny.govern({ ...callOf(acme), callId: "c7" }, () => assert.fail("it was run")));
+  await deny.govern({ ...callOf(acme), callId: "c7" }, async () => {
+    assert.equal(await deny.flush(), 0); // the undo comes while the call runs
+    return { usage };
+  });
+  assert.deepEqual([(await server.used(acme)).output, (await server.holds(acme, "COMMITTED")).length], [9, 1]);
+
+  const allow = client(server, { fetch: losing, retries: 0, unavailable: "allow" });
+  lose = 1;
+  await assert.rejects(allow.govern({ ...callOf(acme), unbilled: () => true }, () => Promise.reject(new Error("no"))));
+  assert.equal(await allow.flush(), 0);
+  assert.deepEqual([(await server.holds(acme, "OPEN")).length, (await server.holds(acme, "RELEASED")).length], [0, 1]);
+  lose = 1;
+  await allow.govern(callOf(acme), () => ({ usage }));
+  assert.equal(await allow.flush(), 0);
+  assert.deepEqual([(await server.used(acme)).output, (await server.holds(acme, "OPEN")).length], [18, 0]);
+});
+
+test("calls go on unheld only while their end can wait, and not past a server that answers", async () => {
+  const acme = await server.customer("places");
+  const allow = client(server, { retries: 0, unavailable: "allow", maxPending: 2 });
+  const busy: typeof fetch = async () => new Response(JSON.stringify({ code: "RateLimited", message: "slower" }), { status: 429 });
+  await assert.rejects(client(server, { fetch: busy, retries: 0, unavailable: "allow" }).govern(callOf(acme), () => assert.fail("it was run")), (e) => e instanceof BursarError && e.status === 429);
+  await server.kill();
+  const holds = [await allow.hold(callOf(acme)), await allow.hold(callOf(acme))];
+  await assert.rejects(allow.hold(callOf(acme)), (e) => e instanceof BursarError && e.code === "Unavailable");
+  await holds[0]?.release();
+  await (await allow.hold(callOf(acme))).commit({ usage });
+  await holds[1]?.commit({ usage });
+  assert.equal(allow.pending, 2);
+  await server.start();
+  assert.equal(await allow.flush(), 0);
+  assert.equal((await server.used(acme)).output, 18);
+  const hold = await allow.hold(callOf(acme)); // there is room again
+  await hold.release();
 });
 
 test("what waits is bounded, and what does not fit is told", async () => {

@@ -83,7 +83,7 @@ test("what failed for a moment is sent again with the same key, a denial and a b
   assert.equal(provider.asked.length, 3);
   assert.ok(provider.asked[0]?.headers["idempotency-key"]);
 
-  for (const [status, sent] of [[503, 3], [429, 3], [402, 1], [400, 1], [500, 1]] as const) {
+  for (const [status, sent] of [[503, 3], [429, 3], [408, 3], [402, 1], [400, 1], [500, 1]] as const) {
     provider.answer = json({ code: "Some", message: "no" }, status);
     provider.asked = [];
     await assert.rejects(bursar.release("c", "r"), (e) => e instanceof BursarError && e.status === status);
@@ -98,9 +98,9 @@ test("what failed for a moment is sent again with the same key, a denial and a b
 
 test("a server that does not answer, is none, or is not waited for", async () => {
   provider.answer = () => {};
-  const bursar = new Bursar({ url: provider.url, key, retries: 1, timeoutMs: 50 });
+  const bursar = new Bursar({ url: provider.url, key, retries: 1, timeoutMs: 500 });
   provider.asked = [];
-  await assert.rejects(bursar.release("c", "r"), (e) => e instanceof BursarError && e.code === "Unavailable" && e.status === 0 && e.retryable && e.message.includes("50 ms"));
+  await assert.rejects(bursar.release("c", "r"), (e) => e instanceof BursarError && e.code === "Unavailable" && e.status === 0 && e.retryable && e.message.includes("500 ms"));
   assert.equal(provider.asked.length, 2);
   const mine = new Error("I go");
   await assert.rejects(bursar.release("c", "r", { signal: AbortSignal.abort(mine) }), (e) => e === mine);
@@ -109,5 +109,9 @@ test("a server that does not answer, is none, or is not waited for", async () =>
   await assert.rejects(new Bursar({ url: provider.url, key }).release("c", "r", { signal: control.signal }), (e) => e === mine);
   provider.answer = (res) => void res.end("<html>");
   await assert.rejects(bursar.release("c", "r"), (e) => e instanceof BursarError && e.code === "UnreadableReply");
+  provider.answer = (res) => void res.writeHead(301, { location: `${server.url}/` }).end();
+  await assert.rejects(bursar.release("c", "r"), (e) => e instanceof BursarError && e.code === "Redirected");
+  assert.throws(() => new Bursar({ url: "127.0.0.1:8080", key }), TypeError);
+  assert.throws(() => new Bursar({ url: server.url, key: process.env.NO_SUCH_KEY }), /key/);
   await assert.rejects(new Bursar({ url: await nowhere(), key, retries: 0 }).release("c", "r"), /cannot be asked/);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import OpenAI from "openai";
 import { BudgetDenied, BursarError, type Hold } from "@bursar/sdk";
 import { client, eventually, newServer, nowhere } from "./world.js";
 
@@ -46,20 +47,27 @@ test("a denial comes before the call", async () => {
 test("how a call fails decides what is recorded", async () => {
   const bursar = client(server);
   const acme = await server.customer("failed");
-  const failed = Object.assign(new Error("the provider is overloaded"), { status: 529 });
+  const failed = OpenAI.APIError.generate(529, {}, "the provider is overloaded", new Headers());
   const away = await nowhere();
   await assert.rejects(bursar.govern(callOf(acme), () => Promise.reject(failed)), (e) => e === failed);
-  await assert.rejects(bursar.govern(callOf(acme), () => fetch(away)));
+  await assert.rejects(bursar.govern(callOf(acme), () => new OpenAI({ apiKey: "k", baseURL: away, maxRetries: 0 }).models.list()));
   assert.equal((await server.holds(acme, "RELEASED")).length, 2);
   assert.equal(bursar.warnings.join(), "");
 
+  // What fails after the call is no word of the provider's.
   const lost = new Error("the connection broke off");
-  await assert.rejects(bursar.govern(callOf(acme), () => Promise.reject(lost)), (e) => e === lost);
+  const mine = Object.assign(new Error("the answer is not what was asked for"), { status: 422 });
+  const denied: unknown = await bursar.hold(callOf(acme, "poor")).catch((e) => e);
+  assert.ok(denied instanceof BudgetDenied);
+  for (const e of [lost, mine, denied]) await assert.rejects(bursar.govern(callOf(acme), () => Promise.reject(e)), (got) => got === e);
+  await assert.rejects(bursar.govern(callOf(acme), () => fetch(away)));
   await bursar.govern(callOf(acme), () => ({ text: "no usage in it" }));
-  assert.deepEqual(bursar.warnings.map((w) => w.split(":")[0]), ["ESTIMATED", "ESTIMATED"]);
-  const estimates = await eventually(() => server.holds(acme, "EXPIRED"), (list) => list.length === 2);
+  assert.deepEqual(bursar.warnings.map((w) => w.split(":")[0]), Array(5).fill("ESTIMATED"));
+  const estimates = await eventually(() => server.holds(acme, "EXPIRED"), (list) => list.length === 5);
   assert.ok(estimates.every((r) => r.estimated));
-  assert.equal((await server.used(acme)).output, 200);
+  assert.equal((await server.used(acme)).output, 500);
+  await assert.rejects(bursar.govern({ ...callOf(acme), unbilled: (e) => e === mine }, () => Promise.reject(mine)));
+  assert.equal((await server.holds(acme, "RELEASED")).length, 3);
 });
 
 test("what is recorded by hand is not recorded again", async () => {
@@ -85,6 +93,8 @@ test("warnings are told", async (t) => {
   assert.ok(bursar.warnings.some((w) => w.startsWith("NOTHING_HELD:tokens.input")), bursar.warnings.join());
 
   const print = t.mock.method(console, "warn", () => {});
+  await assert.rejects(bursar.govern({ ...callOf(acme, "poor"), dimensions: { agentId: "poor", teamId: "t", agent_id: "x" } }, () => reply), BudgetDenied);
+  assert.ok(bursar.warnings.includes("DIMENSION_UNKNOWN:agent_id"), `a denial's: ${bursar.warnings.join()}`);
   const quiet = client(server, { onWarning: undefined });
   for (let i = 0; i < 3; i++) await quiet.check(acme, { featureId: "output", dimensions: { agentId: "rihc" } });
   const lines = print.mock.calls.map((c) => String(c.arguments[0]));
@@ -100,11 +110,57 @@ test("usage that the server refuses is an estimate", async () => {
   assert.equal(r.estimated, true);
 });
 
+test("a hold that somebody else ended: the call was billed, and is recorded", async () => {
+  const bursar = client(server);
+  const acme = await server.customer("ended");
+  await bursar.govern(callOf(acme), async (hold) => {
+    await bursar.release(acme, hold.id ?? "");
+    return reply;
+  });
+  assert.equal((await server.used(acme)).output, 5);
+  assert.equal(bursar.warnings.join(), "");
+});
+
+test("a second commit is told, and so is usage that cannot be written", async () => {
+  const bursar = client(server);
+  const acme = await server.customer("twice");
+  await bursar.govern(callOf(acme), async (hold) => {
+    await hold.commit(reply); // of a whole reply its usage is taken
+    await hold.commit({ output_tokens: 1 });
+  });
+  assert.deepEqual([bursar.warnings.length, bursar.warnings[0]?.split(":")[0], (await server.used(acme)).output], [1, "COMMIT_IGNORED", 5]);
+  await bursar.govern(callOf(acme), () => ({ usage: { output_tokens: 1n } }));
+  assert.ok(bursar.warnings[1]?.startsWith("ESTIMATED"), bursar.warnings.join());
+});
+
+test("what callbacks throw", async (t) => {
+  const acme = await server.customer("callbacks");
+  const bursar = client(server);
+  const stop = new Error("stop");
+  const halt = () => {
+    throw stop;
+  };
+  await assert.rejects(bursar.govern({ ...callOf(acme), onHold: halt }, () => assert.fail("it was run")), (e) => e === stop);
+  assert.equal((await server.holds(acme, "RELEASED")).length, 1);
+  assert.equal(await bursar.govern({ ...callOf(acme), onEnd: halt }, () => reply), reply);
+  assert.ok(bursar.warnings[0]?.startsWith("CALLBACK_FAILED: onEnd"));
+  t.mock.method(console, "error", () => {});
+  t.mock.method(console, "warn", () => {});
+  assert.equal(await client(server, { onWarning: halt }).govern({ ...callOf(acme), dimensions: { agentId: "rihc" } }, () => reply), reply);
+  assert.equal((await server.holds(acme, "COMMITTED")).length, 2);
+});
+
 test("one call id is one call", async () => {
   const bursar = client(server);
   const acme = await server.customer("callid");
   await bursar.govern({ ...callOf(acme), callId: "resp_1" }, () => reply);
   await bursar.events([{ customerId: acme, eventName: "llm", callId: "resp_1", dimensions: { agentId: "rich", model: "gpt-5" }, usage: reply.usage }]);
   assert.equal((await server.used(acme)).output, 5);
-  await assert.rejects(bursar.govern({ ...callOf(acme), callId: "resp_1" }, () => assert.fail("it was run")), (e) => e instanceof BursarError && e.code === "CallEnded");
+  const again = (callId: string) => assert.rejects(bursar.govern({ ...callOf(acme), callId }, () => assert.fail("it was run")), (e) => e instanceof BursarError && e.code === "CallEnded");
+  await again("resp_1");
+  await bursar.govern({ ...callOf(acme), callId: "resp_2" }, async () => {
+    await again("resp_2"); // while it runs
+    return reply;
+  });
+  assert.equal((await server.used(acme)).output, 10);
 });

@@ -173,19 +173,39 @@ test("a stream that is left, or breaks off, is recorded by what came of it", asy
   control.abort(); // and nobody reads on
   await eventually(() => server.holds(acme, "COMMITTED"), (list) => list.length === 2);
 
+  let breakOff = () => {};
   provider.answer = async (res, asked) => {
+    breakOff = () => res.destroy();
     await events([...pieces.map((delta) => chunk(delta, true)), ["", { choices: [], usage }]], false)(res, asked);
-    await new Promise((done) => setTimeout(done, 20));
-    res.destroy();
   };
   const before = (await server.used(acme)).output;
-  await assert.rejects(async () => all(await openai.chat.completions.create({ ...ask, stream: true })));
+  await assert.rejects(async () => {
+    for await (const c of await openai.chat.completions.create({ ...ask, stream: true, stream_options: { include_usage: true } })) if (c.usage) breakOff();
+  });
   await bursar.flush();
   assert.equal((await server.used(acme)).output, before + 9, "its usage had come");
 
   provider.answer = (res) => void res.destroy(); // sent, and no reply
   await assert.rejects(openai.chat.completions.create(ask, { maxRetries: 0 }), OpenAI.APIConnectionError);
   await eventually(() => server.used(acme), (used) => used.output === before + 9 + 100);
+});
+
+test("a stream that is left when all was said is recorded by its usage, which comes last", async () => {
+  const acme = await server.customer("finished");
+  const { bursar, openai } = start(acme);
+  let last = () => {};
+  provider.answer = async (res, asked) => {
+    last = () => void events([["", { choices: [], usage }], ["", "[DONE]"]])(Object.assign(res, { writeHead: () => res }), asked);
+    await events([...pieces.map((delta) => chunk(delta, true)), chunk({}, true, "stop")], false)(res, asked);
+  };
+  for await (const c of await openai.chat.completions.create({ ...ask, stream: true })) {
+    if (!c.choices[0]?.finish_reason) continue;
+    last();
+    break;
+  }
+  assert.equal(await bursar.flush(), 0);
+  assert.equal((await server.used(acme)).output, 9);
+  assert.equal(bursar.warnings.join(), "");
 });
 
 test("a stream that was left before anything came, or as is wanted, is recorded by what was held", async () => {

@@ -90,7 +90,7 @@ export async function newServer(): Promise<Server> {
 /** A client whose warnings are kept. */
 export function client(server: Server, o: Partial<Options> = {}): Bursar & { warnings: string[] } {
   const warnings: string[] = [];
-  return Object.assign(new Bursar({ url: server.url, key, onWarning: (w) => warnings.push(w), ...o }), { warnings });
+  return Object.assign(new Bursar({ url: server.url, key, onWarning: (w) => warnings.push(w), endWaitMs: 60_000, holdTimeoutMs: 60_000, timeoutMs: 30_000, ...o }), { warnings });
 }
 
 export type Asked = { path: string; headers: IncomingMessage["headers"]; body: any };
