@@ -71,23 +71,33 @@ test("an answer that is lost is asked for again, and nothing is held or counted 
 
 test("a lost answer to a hold: the next attempt of the call keeps it, an unheld call that used nothing gives it back", async () => {
   const acme = await server.customer("undone");
-  let lose = 0;
-  const losing: typeof fetch = async (input, init) => {
-    const reply = await fetch(input, init);
-    if (lose-- > 0) throw new TypeError("fetch failed");
-    return reply;
-  };
-  const deny = client(server, { fetch: losing, retries: 0 });
-  lose = 2; // of the reserve, and of the first attempt to undo it
+  let first: unknown; // the first hold's key: nothing is heard of it until its call runs
+  let running = false;
+  const deny = client(server, {
+    retries: 0,
+    fetch: async (input, init) => {
+      const reply = await fetch(input, init);
+      const { idempotencyKey } = JSON.parse(String(init?.body ?? "{}"));
+      first ??= idempotencyKey;
+      if (idempotencyKey === first && !running) throw new TypeError("fetch failed");
+      return reply;
+    },
+  });
   await assert.rejects(deny.govern({ ...callOf(acme), callId: "c7" }, () => assert.fail("it was run")));
   await deny.govern({ ...callOf(acme), callId: "c7" }, async () => {
+    running = true;
     assert.equal(await deny.flush(), 0); // the undo comes while the call runs
     return { usage };
   });
   assert.deepEqual([(await server.used(acme)).output, (await server.holds(acme, "COMMITTED")).length], [9, 1]);
 
+  let lose = 1;
+  const losing: typeof fetch = async (input, init) => {
+    const reply = await fetch(input, init);
+    if (lose-- > 0) throw new TypeError("fetch failed");
+    return reply;
+  };
   const allow = client(server, { fetch: losing, retries: 0, unavailable: "allow" });
-  lose = 1;
   await assert.rejects(allow.govern({ ...callOf(acme), unbilled: () => true }, () => Promise.reject(new Error("no"))));
   assert.equal(await allow.flush(), 0);
   assert.deepEqual([(await server.holds(acme, "OPEN")).length, (await server.holds(acme, "RELEASED")).length], [0, 1]);

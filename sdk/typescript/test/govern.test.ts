@@ -93,8 +93,8 @@ test("warnings are told", async (t) => {
   assert.ok(bursar.warnings.some((w) => w.startsWith("NOTHING_HELD:tokens.input")), bursar.warnings.join());
 
   const print = t.mock.method(console, "warn", () => {});
-  await assert.rejects(bursar.govern({ ...callOf(acme, "poor"), dimensions: { agentId: "poor", teamId: "t", agent_id: "x" } }, () => reply), BudgetDenied);
-  assert.ok(bursar.warnings.includes("DIMENSION_UNKNOWN:agent_id"), `a denial's: ${bursar.warnings.join()}`);
+  await assert.rejects(bursar.govern({ ...callOf(acme, "poor"), dimensions: { agentId: "poor", teamId: "t" } }, () => reply), BudgetDenied);
+  assert.ok(bursar.warnings.includes("DIMENSION_NOT_RESOLVED:teamId"), `a denial's: ${bursar.warnings.join()}`);
   const quiet = client(server, { onWarning: undefined });
   for (let i = 0; i < 3; i++) await quiet.check(acme, { featureId: "output", dimensions: { agentId: "rihc" } });
   const lines = print.mock.calls.map((c) => String(c.arguments[0]));

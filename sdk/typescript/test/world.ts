@@ -81,7 +81,7 @@ export async function newServer(): Promise<Server> {
   const server = new Server();
   await server.start();
   after(() => server.kill());
-  await server.api("PUT", "/entity-types", { types: [{ id: "agent", displayName: "Agent", attributionKeys: ["agentId"] }] });
+  await server.api("PUT", "/entity-types", { types: [{ id: "agent", displayName: "Agent", attributionKeys: ["agentId"] }, { id: "team", displayName: "Team", attributionKeys: ["teamId"] }] });
   for (const kind of kinds) await server.api("POST", "/features", { id: kind, displayName: kind, featureType: "NUMBER", meter: { eventName: "llm", aggregation: { function: "SUM", field: `tokens.${kind}` }, filters: [] } });
   await server.api("POST", "/features", { id: "calls", displayName: "Calls", featureType: "NUMBER" });
   return server;
