@@ -34,7 +34,7 @@ export interface Post {
 
 const maxUndos = 256; // one that is dropped does no harm: the hold settles
 const maxRefused = 10;
-const maxAgeMs = 8 * 24 * 3_600_000; // the server takes a late commit for 7 days
+const maxAgeMs = 7 * 24 * 3_600_000; // so long the server takes a late commit: after that it would count beside the estimate
 const firstBackoffMs = 200;
 const maxBackoffMs = 30_000;
 
@@ -168,7 +168,7 @@ export class Outbox {
       try {
         const { at, end } = JSON.parse(text) as { at: number; end: End };
         if (Date.now() - at < maxAgeMs) this.#waiting.push({ id, end, at, refused: 0, placed: false });
-        else await store.delete(id).then(() => this.#post.warn(`NOT_RECORDED: ${end.what}: it is too old`, end.customer));
+        else await store.delete(id).then(() => this.#post.warn(`NOT_RECORDED: ${end.what}: it is older than 7 days, and its estimate stays`, end.customer));
       } catch (e) {
         this.#post.warn(`STORE_FAILED: ${id}, which an earlier process left, cannot be read: ${message(e)}`, "");
       }
