@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { defaultTests } from "./defaults.mjs";
 import { editTests } from "./edit.mjs";
 import { embedTests } from "./embed.mjs";
 import { flowTests } from "./flows.mjs";
@@ -61,7 +62,7 @@ let broken = false;
 try {
   const tests = [];
   const wants = name => new RegExp(only).test(name);
-  if (!/^(screen|insight|edit)/.test(only)) {
+  if (!/^(screen|insight|edit|default)/.test(only)) {
     const server = await startServer();
     tests.push(
       ...flowTests(browser, server, createServer),
@@ -72,6 +73,7 @@ try {
       ...largeTests(browser, server),
     );
   }
+  if (only === "" || only.startsWith("default")) tests.push(...(await defaultTests(browser)));
   if (only === "" || only.startsWith("edit")) tests.push(...(await editTests(browser)));
   if (only === "" || only.startsWith("insight")) tests.push(...(await insightTests(browser)));
   if (only === "" || only.startsWith("screen")) tests.push(...(await screenTests(browser)));

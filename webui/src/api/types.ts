@@ -40,6 +40,23 @@ export type TreeRow = {
 };
 /** Which default a limit is by: of all entities of a type below one, or of the customer or what the reader does not see. */
 export type DefaultOf = { defaultId: string; entityId: string | null; entityTypeId: string; metadata?: Record<string, string> };
+/** A limit of each entity of a type. */
+export type Default = {
+  revision: string;
+  id: string;
+  entityId: string | null;
+  entityTypeId: string;
+  metadata: Record<string, string>;
+  featureId?: string;
+  currencyId?: string;
+  label: string;
+  usageLimit: Amount | null;
+  cadence: string;
+  enforcement: Enforcement;
+  alertThresholds: number[];
+  timezone: string;
+  anchor: string | null;
+};
 /** A freeze: of an entity or, without an id, of the customer or of what the reader does not see. */
 export type Frozen = { entityId: string | null; reason: string; frozenAt: string };
 /** How an entity stands with all that limits it, and what decides that. */
@@ -279,6 +296,7 @@ export type Node = {
   resetsAt: string;
   isGranted: boolean;
   exceeded: boolean;
+  defaultOf?: DefaultOf;
   /** Of an explanation: by how much the limit would have to be higher. */
   wouldNeed?: Amount;
 };

@@ -11,6 +11,7 @@ import { Button, Checkbox, Dialog, Empty, Notice, Reading, Trouble, UsageBar, us
 import { keptOf, StillHere, useKeeping } from "../ui/kept";
 import { previewDays, useBacktest } from "./Backtest";
 import { type Child, type Found, mostShown, readChildren } from "./children";
+import { byDefault } from "./Default";
 import { limitWords, unitOf, WhichLimit } from "./Limit";
 import { inputOf, type LimitInput } from "./limit";
 import { useNames } from "./names";
@@ -43,6 +44,7 @@ export default function Allocate({ limit, row, onClose }: { limit: Assignment; r
   const maySoFar = !/^PT([1-9]|1[0-4])M$/.test(limit.cadence);
   const inputs = changed.map(d => inputFor(limit, d, draft.soFar && maySoFar));
   const typedIds = Object.keys(draft.typed);
+  const given = changed.filter(d => d.child.limit?.defaultOf).length;
   const gone = got.data ? typedIds.filter(id => !children.some(c => c.id === id)) : [];
   const keeping = useKeeping(key, `Shares below ${name(limit.entityId)}`, draft, typedIds.length > 0, run.busy);
   const backtest = useBacktest(inputs.length > mostAtOnce ? [] : inputs);
@@ -171,6 +173,12 @@ export default function Allocate({ limit, row, onClose }: { limit: Assignment; r
                 });
               }}
             />
+            {given > 0 && (
+              <Notice>
+                {given === 1 ? "One of these has its limit" : `${count(given)} of these have their limits`} by default. A share is a limit
+                of its own, which goes on with what was used and no longer follows the default.
+              </Notice>
+            )}
             {fresh && maySoFar && (
               <Checkbox checked={draft.soFar} onChange={soFar => setDraft(d => ({ ...d, soFar }))}>
                 New limits count what was used {perCadence(limit.cadence) === "for all time" ? "" : "in the period "}so far; else they begin
@@ -447,12 +455,14 @@ function Grid({ found, drafts, stops, asking, limit, soFar, onType }: GridProps)
                     <span className="narrow-only">
                       {" "}
                       · now {c.limit?.usageLimit != null ? formatShort(c.limit.usageLimit) : nowWords(c)}
+                      {c.limit?.defaultOf && " by default"}
                       {c.lastMonth !== null && ` · last month ${formatShort(c.lastMonth)}`}
                     </span>
                   </div>
                 </td>
                 <td className="right num wide-only">
                   {c.limit ? nowWords(c) : <span className="muted">none</span>}
+                  {c.limit?.defaultOf && byDefault}
                   {c.used !== null && (
                     <div className="small muted" title={formatExact(c.used)}>
                       {formatShort(c.used)} used

@@ -4,6 +4,7 @@ import type { Amount } from "../api/json";
 import type { Decision, Node } from "../api/types";
 import { longTime, until } from "../lib/time";
 import { Amt, Notice } from "../ui";
+import { ByDefault } from "./Default";
 import { useNames } from "./names";
 import { capabilityOf, useSession } from "./session";
 
@@ -155,6 +156,7 @@ function Level({ n, name, binds }: { n: Node; name: (id: string) => string; bind
           {name(n.entityId)}
         </button>
         <span className="muted small">{s.types.get(n.entityTypeId)?.displayName ?? n.entityTypeId}</span>
+        {n.defaultOf && <ByDefault of={n.defaultOf} />}
         {n.label && <span className="chip ellipsis">{n.label}</span>}
         {n.scopeEntityIds.length > 0 && <span className="chip ellipsis">on {n.scopeEntityIds.map(name).join(" + ")}</span>}
         {soft && <span className="chip">soft</span>}

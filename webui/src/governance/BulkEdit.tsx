@@ -9,8 +9,9 @@ import { cadenceWords } from "../lib/time";
 import { Button, Checkbox, Dialog, Notice, Select, Text, Trouble, useAction } from "../ui";
 import { AmountField } from "../ui/AmountField";
 import { keptOf, StillHere, useKeeping } from "../ui/kept";
-import { inputOf, type LimitInput } from "./limit";
-import { named, putLimits, readLimits, useSession } from "./session";
+import { byDefault } from "./Default";
+import { inputOf, type LimitInput, readLimits } from "./limit";
+import { named, putLimits, useSession } from "./session";
 import { readPercent, scaled } from "./share";
 import type { TreeNode } from "./tree";
 
@@ -22,9 +23,20 @@ type BulkDraft = {
   enforcement: Enforcement;
   label: string;
   create: boolean;
+  /** Whether those get one of their own that have it by default. */
+  given: boolean;
   soFar: boolean;
 };
-const unchanged: BulkDraft = { how: "set", value: "", cadence: "P1M", enforcement: "hard", label: "", create: true, soFar: false };
+const unchanged: BulkDraft = {
+  how: "set",
+  value: "",
+  cadence: "P1M",
+  enforcement: "hard",
+  label: "",
+  create: true,
+  given: true,
+  soFar: false,
+};
 
 /** Changes one capability's limits of many entities at once, after showing what will change. */
 export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClose: () => void }) {
@@ -38,8 +50,8 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
       .join("\n"),
   );
   const key = `bulk:${s.draftsOf}:${c?.kind}:${c?.id}:${of}`;
-  const [draft, setDraft] = useState<BulkDraft>(() => keptOf<BulkDraft>(key)?.state ?? unchanged);
-  const { how, value, cadence, enforcement, create, soFar } = draft;
+  const [draft, setDraft] = useState<BulkDraft>(() => ({ ...unchanged, ...keptOf<BulkDraft>(key)?.state }));
+  const { how, value, cadence, enforcement, create, given, soFar } = draft;
   const set = (d: Partial<BulkDraft>) => setDraft(before => ({ ...before, ...d }));
   const run = useAction();
   const keeping = useKeeping(key, "The change of several limits", draft, JSON.stringify(draft) !== JSON.stringify(unchanged), run.busy);
@@ -54,6 +66,7 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
 
   function change(n: TreeNode, row: TreeRow | undefined): { node: TreeNode; before: TreeRow | undefined; after: Exact | null }[] {
     if (!row && (how === "percent" || how === "enforcement" || !create)) return [];
+    if (row?.defaultOf && !given) return [];
     if (how === "set") return [{ node: n, before: row, after: amount }];
     if (how === "unlimited") return [{ node: n, before: row, after: null }];
     if (row?.usageLimit == null) return how === "enforcement" ? [{ node: n, before: row, after: null }] : [];
@@ -102,6 +115,7 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
   }
 
   const made = changes.filter(x => !x.before).length;
+  const byDefaultNow = nodes.filter(n => own(n)?.defaultOf).length;
   return (
     <Dialog
       title={`Edit limits of ${count(nodes.length)} ${nodes.length === 1 ? "entity" : "entities"}`}
@@ -178,6 +192,15 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
             Also set it where there is no such limit yet
           </Checkbox>
         )}
+        {byDefaultNow > 0 && (
+          <Notice>
+            {count(byDefaultNow)} of them {byDefaultNow === 1 ? "has its limit" : "have their limits"} by default.
+            <Checkbox checked={given} onChange={given => set({ given })}>
+              Give {byDefaultNow === 1 ? "it one of its own" : "each of them one of its own"}, which goes on with what was used and no
+              longer follows the default
+            </Checkbox>
+          </Notice>
+        )}
         {changes.length > 0 && (
           <div className="panel table-wrap" tabIndex={0}>
             <table>
@@ -202,6 +225,7 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
                       ) : (
                         <span className="muted">none</span>
                       )}
+                      {x.before?.defaultOf && byDefault}
                     </td>
                     <td className="right num">
                       {how === "enforcement" ? enforcement : x.after === null ? "unlimited" : formatExact(x.after.text)}

@@ -13,7 +13,8 @@ import type { LimitInput } from "./limit";
 import { capabilityOf, putLimits, useSession } from "./session";
 
 type Change = { line: number; input: LimitInput; before: Assignment | undefined; amount: string; was: string };
-type Plan = { changes: Change[]; same: number; problems: string[] };
+/** given: lines of limits by default, which stay so. */
+type Plan = { changes: Change[]; same: number; given: number; problems: string[] };
 
 const linesAllowed = 20_000;
 
@@ -98,6 +99,8 @@ export default function CsvImport({ onClose }: { onClose: () => void }) {
         {plan && plan.problems.length === 0 && (
           <p>
             <span className="strong">{count(plan.changes.length)} changes</span>; {count(plan.same)} lines are unchanged.
+            {plan.given > 0 &&
+              ` ${count(plan.given)} are limits by default and stay so, whatever they say: empty the column byDefault of those that shall have one of their own.`}
           </p>
         )}
         {plan && plan.changes.length > 0 && (
@@ -148,7 +151,7 @@ export function compare(rows: Record<string, string>[], limits: Assignment[]): P
   const there = new Map(
     limits.map(a => [keyOf(a.entityId, a.featureId ? `f:${a.featureId}` : `c:${a.currencyId}`, a.scopeEntityIds, a.label), a]),
   );
-  const plan: Plan = { changes: [], same: 0, problems: [] };
+  const plan: Plan = { changes: [], same: 0, given: 0, problems: [] };
   const seen = new Set<string>();
   const take = (row: Record<string, string>, i: number): unknown => {
     const line = i + 2;
@@ -170,6 +173,10 @@ export function compare(rows: Record<string, string>[], limits: Assignment[]): P
     const key = keyOf(entityId, featureId ? `f:${featureId}` : `c:${currencyId}`, scope, label);
     if (seen.has(key)) return bad("the same limit twice");
     seen.add(key);
+    if (get("byDefault")) {
+      plan.given++;
+      return undefined;
+    }
     const before = there.get(key);
     const cadence = get("cadence");
     if (!before && !cadence) return bad("a new limit needs a cadence");

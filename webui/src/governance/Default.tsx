@@ -1,11 +1,29 @@
 import type { DefaultOf } from "../api/types";
+import { useNames } from "./names";
+import { type Session, useSession } from "./session";
 
-/** That a limit is not the entity's own, and where it comes from: "Default of engineering, user, employment contractor". */
-export function ByDefault({ of }: { of: DefaultOf }) {
+/** Whose limit a default is, in words: "each User below Engineering with employment contractor". */
+function words(s: Session, of: DefaultOf, name: (id: string) => string): string {
+  const type = s.types.get(of.entityTypeId)?.displayName ?? of.entityTypeId;
   const tier = Object.entries(of.metadata ?? {}).map(e => e.join(" "));
+  const where = of.entityId ? `below ${name(of.entityId)}` : s.rights.root ? "from above what you see" : "of the customer";
+  return `each ${type} ${where}${tier.length > 0 ? ` with ${tier.join(" and ")}` : ""}`;
+}
+
+export function useDefaultWords(of: DefaultOf | undefined): string {
+  const s = useSession();
+  const name = useNames(of?.entityId ? [of.entityId] : []);
+  return of ? words(s, of, name) : "";
+}
+
+/** That a limit is not the entity's own; its title says whose it is. */
+export function ByDefault({ of }: { of: DefaultOf }) {
   return (
-    <span className="chip" title={`Default of ${[of.entityId ?? "the customer", of.entityTypeId, ...tier].join(", ")}`}>
+    <span className="chip" title={`By default: the limit of ${useDefaultWords(of)}`}>
       default
     </span>
   );
 }
+
+/** The same below a figure, where many are listed. */
+export const byDefault = <div className="small muted">by default</div>;

@@ -10,6 +10,7 @@ import { AmountField } from "../ui/AmountField";
 import { keptOf, StillHere, useKeeping } from "../ui/kept";
 import { Preview } from "./Backtest";
 import { type Clash, currentOf, type Draft, draftOf, merge, words } from "./conflict";
+import { useDefaultWords } from "./Default";
 import { EntityPicker } from "./EntityPicker";
 import { limitWords, WhichLimit } from "./Limit";
 import type { LimitInput } from "./limit";
@@ -33,6 +34,8 @@ type Props = {
   limit: Assignment | null;
   /** What has been counted on it so far. */
   used?: Amount | null;
+  /** Limits by default that a new one may take the place of. */
+  given?: Assignment[];
   onDone: () => void;
 };
 
@@ -41,7 +44,7 @@ type Props = {
  * saved names the revision it was based on: what another one has saved meanwhile is shown,
  * beside what was typed.
  */
-export function LimitForm({ entityId, limit, used, onDone }: Props) {
+export function LimitForm({ entityId, limit, used, given = [], onDone }: Props) {
   const s = useSession();
   const key = limitKey(s, entityId, limit);
   const [before] = useState(() => keptOf<KeptLimit>(key)?.state);
@@ -93,6 +96,10 @@ export function LimitForm({ entityId, limit, used, onDone }: Props) {
           ...(thresholds.trim() || base ? { alertThresholds: percents } : {}),
           allocation: strict ? "strict" : "none",
         };
+  // The limit by default whose place this takes.
+  const replaced = base
+    ? base.defaultOf && base
+    : given.find(a => scope.length === 0 && a.label === label && capability && capabilityOf(a, [capability]));
   const begins = base === null && scope.length === 0 && soFar;
 
   /** Takes what is there now as what the draft is based on. True when that says nothing new. */
@@ -115,7 +122,7 @@ export function LimitForm({ entityId, limit, used, onDone }: Props) {
     const start = limits[0]?.start;
     const what = unlimited ? "no limit" : formatExact(parsed?.text ?? 0);
     s.wrote({
-      text: `${from ? "Limit changed" : "Limit set"}: ${capability?.name} ${what} ${perCadence(cadence)}${start ? `, ${formatExact(start.usage)} of it used` : ""}`,
+      text: `${from?.defaultOf ? "Own limit set" : from ? "Limit changed" : "Limit set"}: ${capability?.name} ${what} ${perCadence(cadence)}${start ? `, ${formatExact(start.usage)} of it used` : ""}`,
       entityIds: [entityId],
       undo,
     });
@@ -153,6 +160,7 @@ export function LimitForm({ entityId, limit, used, onDone }: Props) {
     >
       <StillHere since={keeping.since} onDiscard={discard} />
       {limit && <WhichLimit limit={limit} />}
+      {replaced && <OwnNotice of={replaced} who={name(entityId)} />}
       {clashes && <Clashes of={clashes} label={limit === null} />}
       <div className="fields">
         {!limit && (
@@ -271,7 +279,7 @@ export function LimitForm({ entityId, limit, used, onDone }: Props) {
           <legend className="small strong">It counts from</legend>
           <label className="check">
             <input type="radio" name="begins" checked={!soFar || scope.length > 0} onChange={() => setSoFar(false)} />
-            <span>Now: it begins at 0, whatever was used before</span>
+            <span>{replaced ? "What the default has counted: it goes on with that" : "Now: it begins at 0, whatever was used before"}</span>
           </label>
           <label className="check">
             <input
@@ -301,10 +309,22 @@ export function LimitForm({ entityId, limit, used, onDone }: Props) {
           Cancel
         </Button>
         <Button type="submit" look="primary" busy={save.busy} disabled={!input}>
-          {limit ? "Save" : "Set limit"}
+          {limit?.defaultOf ? "Set own limit" : limit ? "Save" : "Set limit"}
         </Button>
       </div>
     </form>
+  );
+}
+
+/** What becomes of a limit by default when another is set in its place. */
+function OwnNotice({ of, who }: { of: Assignment; who: string }) {
+  const words = useDefaultWords(of.defaultOf);
+  return (
+    <Notice>
+      {who} has this limit by default, as {words}: <span className="strong">{limitWords(of.usageLimit)}</span> {perCadence(of.cadence)}.
+      Saving gives {who} one of its own, which goes on with what was used and no longer follows the default. Deleted, it gives way to the
+      default again.
+    </Notice>
   );
 }
 

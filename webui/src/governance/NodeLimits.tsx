@@ -2,20 +2,21 @@ import { useQuery } from "@tanstack/react-query";
 import { Pencil, Plus, Split, Trash2, Zap } from "lucide-react";
 import { useEffect, useState } from "react";
 import { formatExact, formatShort, isZero, nano } from "../api/amount";
-import { isStatus, path } from "../api/client";
+import { path } from "../api/client";
 import type { Amount } from "../api/json";
 import { count } from "../api/locale";
-import type { Allocation, Assignment, Capability, Effective, One, Page, Tree, TreeRow } from "../api/types";
+import type { Allocation, Assignment, Capability, Effective, Page, Tree, TreeRow } from "../api/types";
 import { longTime, perCadence, until } from "../lib/time";
-import { inTurns } from "../lib/turns";
 import { Amt, Button, Confirm, Empty, Notice, Reading, StatusBadge, UsageBar, When } from "../ui";
 import { useLeave } from "../ui/draft";
 import { useIsKept } from "../ui/kept";
 import { lazily } from "../ui/Lazily";
 import { BoostForm, Boosts, boostKey } from "./Boost";
+import { useDefaultWords } from "./Default";
 import { figuresOf } from "./figures";
 import { Kind, limitWords, titleOf, WhichLimit } from "./Limit";
 import { LimitForm, limitKey } from "./LimitForm";
+import { readLimits } from "./limit";
 import { capabilityOf, type Session, useSession } from "./session";
 import { shareKey } from "./share";
 import { causeWords, refusalOf, type Status, standingOf } from "./standing";
@@ -54,16 +55,7 @@ async function read(s: Session, entityId: string): Promise<Found> {
     c ? s.api.get<Tree>(path`/customers/${s.customerId}/governance`, about) : null,
   ]);
   const rows = new Map(tree?.data.map(r => [r.assignmentId, r]));
-  // Those by default are in no list.
-  const given = await inTurns(tree?.data.filter(r => r.defaultOf) ?? [], async r => {
-    try {
-      return [(await s.api.get<One<Assignment>>(path`/customers/${s.customerId}/assignments/${r.assignmentId ?? ""}`)).data];
-    } catch (e) {
-      if (isStatus(e, 404)) return []; // not any more
-      throw e;
-    }
-  });
-  limits.push(...given.flat());
+  limits.push(...(await readLimits(s, tree?.data.filter(r => r.defaultOf) ?? [])));
   return { limits: limits.map(limit => ({ limit, row: rows.get(limit.id) })), effective: bare?.data[0]?.effective ?? null };
 }
 
@@ -105,6 +97,7 @@ export function NodeLimits({ entityId }: { entityId: string }) {
   const list = inOrder(shown, s.capabilities, s.capability);
   const edit = (what: Both | "new") => leave(() => setEditing(what));
   const done = () => setEditing(null);
+  const given = limits.data.limits.flatMap(b => (b.limit.defaultOf ? b.limit : []));
   return (
     <div className="stack">
       <Reading got={limits} />
@@ -126,7 +119,7 @@ export function NodeLimits({ entityId }: { entityId: string }) {
       {editing === "new" ? (
         <section className="limit" aria-label="New limit">
           <h3>New limit</h3>
-          <LimitForm entityId={entityId} limit={null} onDone={done} />
+          <LimitForm entityId={entityId} limit={null} given={given} onDone={done} />
         </section>
       ) : (
         s.mayEdit(entityId) && (
@@ -176,6 +169,7 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
           {formatExact(refusal.requested)} was asked for and stopped <When at={refusal.at} />; {formatExact(row?.remaining ?? 0)} is left.
         </Notice>
       )}
+      <Given limit={limit} />
       <p className="small muted">
         {limit.enforcement === "hard" ? "Stops requests" : "Reports only"} · {perCadence(limit.cadence)}
         {row?.usagePeriodEnd && <span title={longTime(row.usagePeriodEnd)}>, resets {until(row.usagePeriodEnd)}</span>} · {limit.timezone}
@@ -188,7 +182,7 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
       {s.mayEdit(limit.entityId) && (
         <div className="row wrap">
           <Button size="small" icon={<Pencil size={14} />} onClick={onEdit}>
-            Edit
+            {limit.defaultOf ? "Give it its own" : "Edit"}
           </Button>
           {limit.usageLimit !== null && (
             <Button size="small" icon={<Zap size={14} />} onClick={() => setAct("boost")}>
@@ -238,6 +232,13 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
       )}
     </section>
   );
+}
+
+/** That a limit is by default, and of whom. */
+function Given({ limit }: { limit: Assignment }) {
+  const of = useDefaultWords(limit.defaultOf);
+  if (!limit.defaultOf) return null;
+  return <p className="small">By default: {of} has this limit, by itself. It changes when the default does.</p>;
 }
 
 /** That something else than the limit beside it stops requests, which, and until when. */

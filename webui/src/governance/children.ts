@@ -2,8 +2,9 @@ import { add, less, sub } from "../api/amount";
 import { isStatus, path } from "../api/client";
 import type { Amount } from "../api/json";
 import type { Allocation, Assignment, History, One, Page, TreeRow } from "../api/types";
+import { readLimits } from "./limit";
 import { compare, lastMonth, plusDays } from "./period";
-import { capabilityOf, named, readLimits, type Session } from "./session";
+import { capabilityOf, named, type Session } from "./session";
 
 /** Something directly below, with the limit of it that is a share. */
 export type Child = {

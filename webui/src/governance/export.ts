@@ -23,6 +23,7 @@ export const exportColumns = [
   "utilization",
   "status",
   "resetsAt",
+  "byDefault",
 ];
 
 export function exportRow(r: TreeRow): string[] {
@@ -45,6 +46,7 @@ export function exportRow(r: TreeRow): string[] {
     text(r.utilization),
     text(r.status),
     text(r.usagePeriodEnd),
+    r.defaultOf ? "default" : "",
   ];
 }
 

@@ -1,6 +1,9 @@
 import { asExact } from "../api/amount";
+import { isStatus, path } from "../api/client";
 import type { Exact } from "../api/json";
-import type { Assignment, Enforcement } from "../api/types";
+import type { Assignment, Enforcement, One, TreeRow } from "../api/types";
+import { inTurns } from "../lib/turns";
+import type { Session } from "./session";
 
 /** A limit as the input that would set it again. */
 export function inputOf(a: Assignment): Whole {
@@ -46,3 +49,22 @@ export type LimitMember = Exclude<
 
 /** All that a limit says: nothing is lost where it is set again. */
 type Whole = LimitInput & Required<Pick<LimitInput, LimitMember>>;
+
+/** A limit as it is now; null where there is none of that id any more. Those by default are read so alone: no list has them. */
+export async function readLimit(s: Session, id: string): Promise<Assignment | null> {
+  try {
+    return (await s.api.get<One<Assignment>>(path`/customers/${s.customerId}/assignments/${id}`)).data;
+  } catch (e) {
+    if (isStatus(e, 404)) return null;
+    throw e;
+  }
+}
+
+/** The current limits behind some rows of the tree; without those that are gone. */
+export async function readLimits(s: Session, rows: TreeRow[]): Promise<Assignment[]> {
+  const read = await inTurns(
+    rows.flatMap(r => r.assignmentId ?? []),
+    id => readLimit(s, id),
+  );
+  return read.flatMap(a => a ?? []);
+}

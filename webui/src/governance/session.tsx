@@ -2,8 +2,7 @@ import { type QueryClient, useQuery, useQueryClient } from "@tanstack/react-quer
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from "react";
 import { type Api, path } from "../api/client";
 import { type Rights, rightsOf } from "../api/rights";
-import type { Assignment, Capability, Currency, EntityType, Feature, Tree, TreeRow } from "../api/types";
-import { inTurns } from "../lib/turns";
+import type { Assignment, Capability, Currency, EntityType, Feature, Tree } from "../api/types";
 import { toast } from "../ui";
 import type { LimitInput } from "./limit";
 import { undoLimits } from "./undo";
@@ -205,15 +204,4 @@ export async function putLimits(s: Session, inputs: LimitInput[], before: Assign
     after.push(...got.data);
   }
   return { limits: after, undo: () => undoLimits(s, before, after) };
-}
-
-/** The current limits behind some rows of the tree. */
-export function readLimits(s: Session, rows: TreeRow[]): Promise<Assignment[]> {
-  return inTurns(
-    rows.filter(r => r.assignmentId !== null),
-    async r => {
-      const got = await s.api.get<{ data: Assignment }>(path`/customers/${s.customerId}/assignments/${r.assignmentId ?? ""}`);
-      return got.data;
-    },
-  );
 }

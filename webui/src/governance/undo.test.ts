@@ -34,11 +34,29 @@ it("refuses when the same field was changed again", () => {
 });
 
 it("deletes what it made, unless it was changed since", () => {
-  expect(stepBack(undefined, limit(), limit())).toMatchObject({ id: "a", put: null });
+  expect(stepBack(undefined, limit(), limit())).toMatchObject({ now: { id: "a" }, put: null, end: true });
   expect(stepBack(undefined, limit(), null)).toBeNull();
   expect(() => stepBack(undefined, limit(), limit({ enforcement: "soft" }))).toThrow(ChangedSince);
 });
 
 it("an amount is the same however it is written", () => {
   expect(stepBack(limit(), limit({ usageLimit: "20.0" }), limit({ usageLimit: 20 }))?.put).toMatchObject({ usageLimit: { text: "10" } });
+});
+
+const given = { defaultOf: { defaultId: "d", entityId: null, entityTypeId: "user" } };
+
+it("an own limit in the place of one by default says what that said, and ends", () => {
+  const before = limit({ ...given, id: "by default" });
+  const own = limit({ usageLimit: 20 });
+  expect(stepBack(before, own, own)).toMatchObject({ put: { usageLimit: { text: "10" } }, end: true });
+  // Half of it was done before.
+  expect(stepBack(before, own, limit())).toMatchObject({ put: null, end: true });
+  expect(stepBack(before, own, null)).toBeNull();
+  expect(() => stepBack(before, own, limit({ usageLimit: 30 }))).toThrow(ChangedSince);
+  // It said the same as the default, and somebody else has changed it since.
+  expect(() => stepBack(before, limit(), limit({ cadence: "P1D" }))).toThrow(ChangedSince);
+});
+
+it("what is as it was before has nothing to take back", () => {
+  expect(stepBack(limit(), limit({ usageLimit: 20 }), limit())).toBeNull();
 });

@@ -1,0 +1,271 @@
+// Limits by default: that they are is said wherever one is shown, what becomes of one is said
+// before it is changed, and what is taken back is as it was.
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { startServer } from "./rig.mjs";
+
+const people = ["Ada", "Bo", "Cy", "Di"];
+
+async function seed(call) {
+  await call("PUT", "/entity-types", {
+    types: [
+      { id: "team", displayName: "Team", attributionKeys: ["teamId"] },
+      { id: "user", displayName: "User", attributionKeys: ["userId"] },
+    ],
+  });
+  await call("POST", "/features", { id: "tokens", displayName: "Tokens", featureType: "NUMBER", featureUnitsPlural: "tokens" });
+  await call("POST", "/customers", { id: "given", name: "Given" });
+  await call("PUT", "/customers/given/entities", {
+    entities: [
+      { id: "eng", entityTypeId: "team", displayName: "Engineering" },
+      ...people.map(p => ({ id: p.toLowerCase(), entityTypeId: "user", displayName: p, parentId: "eng" })),
+    ],
+  });
+  await say(call, 50);
+  await call("PUT", "/customers/given/assignments", {
+    assignments: [
+      { entityId: "eng", featureId: "tokens", usageLimit: 200, cadence: "P1M" },
+      { entityId: "di", featureId: "tokens", usageLimit: 30, cadence: "P1M" },
+    ],
+  });
+  await call("POST", "/usage", {
+    usages: [{ customerId: "given", featureId: "tokens", value: 7, dimensions: { userId: "ada" }, idempotencyKey: "ada" }],
+  });
+}
+
+/** What each user of the team has by default. */
+const say = (call, usageLimit) =>
+  call("PUT", "/customers/given/default-limits", {
+    defaults: [{ entityId: "eng", entityTypeId: "user", featureId: "tokens", usageLimit, cadence: "P1M", alertThresholds: [70] }],
+  });
+
+export async function defaultTests(browser) {
+  const server = await startServer();
+  const { call } = server;
+  await seed(call);
+  let page;
+  async function begin(path, options = {}) {
+    await page?.close();
+    page = await browser.newPage({ viewport: { width: 1280, height: 900 }, timezoneId: "UTC", acceptDownloads: true, ...options });
+    page.setDefaultTimeout(30_000);
+    await page.addInitScript(k => sessionStorage.setItem("bursar-key", k), server.key);
+    await page.goto(server.url + path);
+  }
+  const dialog = () => page.getByRole("dialog").last();
+  const button = (name, within = dialog()) => within.getByRole("button", { name, exact: true });
+  const toast = text => page.getByText(text).last().waitFor();
+  const undo = () => page.locator(".toast").getByRole("button", { name: "Undo" }).last().click();
+  /** The limit of each, and whether it is by default: "50 default". */
+  const limits = async () => {
+    const rows = (await call("GET", "/customers/given/governance?featureIds=tokens&entityTypeIds=user&limit=100")).data;
+    const words = rows.map(r => [r.displayName, `${r.usageLimit}${r.defaultOf ? " default" : ""}`]);
+    return Object.fromEntries(words.filter(([name]) => people.includes(name)).sort());
+  };
+  const asGiven = { Ada: "50 default", Bo: "50 default", Cy: "50 default", Di: "30" };
+  const bulk = async (amount, names = people) => {
+    await begin("/console/customers/given/tree");
+    await page.getByRole("row", { name: /Ada/ }).waitFor();
+    for (const p of names) await page.getByLabel(`Select ${p}`).check();
+    await page.getByRole("button", { name: "Edit limits" }).click();
+    await dialog().getByLabel("Amount").fill(amount);
+  };
+  const writes = () => {
+    const seen = [];
+    page.on("request", r => /PUT|DELETE/.test(r.method()) && seen.push([r.method(), r.postData() ?? r.headers()["if-match"] ?? ""]));
+    return seen;
+  };
+
+  return [
+    [
+      "default: the table, the drawer, an explanation and the embedded view say that a limit is by default, and whose that is",
+      async () => {
+        const whose = "each User below Engineering";
+        await begin("/console/customers/given/tree");
+        const chip = page.getByRole("row", { name: /Ada/ }).getByText("default", { exact: true });
+        await chip.waitFor();
+        await page.getByRole("row", { name: /Ada/ }).getByTitle(`By default: the limit of ${whose}`).waitFor();
+        assert.equal(await page.getByRole("row", { name: /Di/ }).getByText("default", { exact: true }).count(), 0);
+        await page.getByRole("row", { name: /Ada/ }).click();
+        await dialog().getByText(`By default: ${whose} has this limit`).waitFor();
+        await begin("/console/customers/given/explain");
+        await page.getByLabel("Requested by").fill("ada");
+        await page.getByRole("option", { name: /Ada/ }).click();
+        await page.getByRole("button", { name: "Explain", exact: true }).click();
+        await page.getByRole("region", { name: "Answer" }).getByText("default", { exact: true }).waitFor();
+
+        // A token of the team's admin, in a page of another origin.
+        const { data } = await call("POST", "/customers/given/access-tokens", { permissions: ["manage"], rootEntityId: "eng" });
+        const html = `<!doctype html><script src="${server.url}/embed.js"></script><bursar-governance customer="given" view="tree" token="${data.token}"></bursar-governance>`;
+        const vendor = createServer((_, res) => res.setHeader("Content-Type", "text/html").end(html));
+        await new Promise(done => vendor.listen(server.vendorPort, "127.0.0.1", done));
+        await page.goto(`http://localhost:${server.vendorPort}/`);
+        const frame = page.frameLocator("iframe");
+        await frame.getByRole("row", { name: /Ada/ }).getByText("default", { exact: true }).waitFor();
+        await frame.getByRole("row", { name: /Ada/ }).click();
+        await frame.getByRole("dialog").getByText(`By default: ${whose} has this limit`).waitFor();
+        await page.close();
+        vendor.close();
+      },
+    ],
+    [
+      "default: an edit says that it makes a limit of its own, goes on with what was used, and is taken back to the default",
+      async () => {
+        await begin("/console/customers/given/tree?node=ada");
+        await button("Give it its own").click();
+        await dialog().getByText("Ada has this limit by default, as each User below Engineering: 50 per month").waitFor();
+        await dialog()
+          .getByLabel(/^Amount/)
+          .fill("60");
+        await button("Set own limit").click();
+        await toast(/Own limit set/);
+        await button("Edit").waitFor();
+        assert.equal((await limits()).Ada, "60");
+        await undo();
+        await toast(/^Undone/);
+        await button("Give it its own").waitFor();
+        assert.deepEqual(await limits(), asGiven);
+        const row = (await call("GET", "/customers/given/governance?featureIds=tokens&rootEntityId=ada&depth=0")).data[0];
+        assert.equal(row.currentUsage, 7);
+        // So does a new one of the same label.
+        await button("Set a limit").click();
+        await dialog().getByText("Ada has this limit by default").waitFor();
+        await dialog().getByLabel("Label").fill("pilot");
+        await dialog().getByText("Ada has this limit by default").waitFor({ state: "detached" });
+        await button("Cancel").click();
+      },
+    ],
+    [
+      "default: a change of several says before what becomes of those by default, and is taken back wholly",
+      async () => {
+        await bulk("80");
+        await dialog().getByText("3 of them have their limits by default").waitFor();
+        assert.match(await dialog().getByRole("row", { name: /Ada/ }).textContent(), /50by default/);
+        const give = dialog().getByLabel(/Give each of them one of its own/);
+        await give.uncheck();
+        await button("Change 1 limit").waitFor();
+        await give.check();
+        await button("Change 4 limits").click();
+        await toast("4 limits changed");
+        assert.deepEqual(await limits(), { Ada: "80", Bo: "80", Cy: "80", Di: "80" });
+        const seen = writes();
+        await undo();
+        await toast(/^Undone/);
+        assert.deepEqual(await limits(), asGiven);
+        // All numbers are back in one write that names what it saw; what stands in the place of a default ends then.
+        assert.deepEqual(seen.map(([method]) => method).sort(), ["DELETE", "DELETE", "DELETE", "PUT"]);
+        assert.equal(seen[0][0], "PUT");
+        assert.equal(seen[0][1].match(/"ifMatch":"r/g).length, 4);
+        for (const [method, match] of seen) if (method === "DELETE") assert.match(match, /^"r/);
+      },
+    ],
+    [
+      "default: what cannot be taken back is told: one that was changed meanwhile, and a default that says something else now",
+      async () => {
+        await bulk("80");
+        await button("Change 4 limits").click();
+        await toast("4 limits changed");
+        // One deletion gets no answer.
+        let cut = false;
+        await page.route("**/assignments/*", async r => {
+          if (r.request().method() !== "DELETE" || cut) return r.continue();
+          cut = true;
+          return r.abort();
+        });
+        await undo();
+        await toast(/3 of 4 are as before; the limit of (Ada|Bo|Cy) has what it was before as a limit of its own/);
+        assert.deepEqual(Object.values(await limits()).sort(), ["30", "50", "50 default", "50 default"]);
+        // It can be tried again, and is.
+        await page.getByRole("button", { name: "Undo", exact: true }).first().click();
+        await toast(/^Undone/);
+        assert.deepEqual(await limits(), asGiven);
+
+        await bulk("90", ["Ada", "Bo"]);
+        await button("Change 2 limits").click();
+        await toast("2 limits changed");
+        await say(call, 10);
+        await undo();
+        await toast(/0 of 2 are as before; the limit of Ada, Bo have what/);
+        assert.deepEqual(await limits(), { Ada: "50", Bo: "50", Cy: "10 default", Di: "30" });
+        for (const { id, entityId } of (await call("GET", "/customers/given/assignments")).data)
+          if (["ada", "bo"].includes(entityId)) await call("DELETE", `/customers/given/assignments/${id}`);
+        await say(call, 50);
+      },
+    ],
+    [
+      "default: what is exported and imported again makes no limit of its own, unless asked for",
+      async () => {
+        await begin("/console/customers/given/tree");
+        await page.getByRole("row", { name: /Ada/ }).waitFor();
+        const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Export" }).click()]);
+        const chunks = [];
+        for await (const c of await download.createReadStream()) chunks.push(c);
+        const csv = Buffer.concat(chunks).toString();
+        const choose = async text => {
+          await page.getByRole("button", { name: "Import" }).click();
+          await dialog()
+            .locator("input[type=file]")
+            .setInputFiles({ name: "limits.csv", mimeType: "text/csv", buffer: Buffer.from(text) });
+        };
+        await choose(csv);
+        await dialog().getByText("0 changes; 2 lines are unchanged. 3 are limits by default and stay so").waitFor();
+        await button("Cancel").click();
+        await choose(csv.replace(/^(ada,.*),default$/m, "$1,"));
+        await dialog().getByText("1 changes", { exact: true }).waitFor();
+        await button("Cancel").click();
+      },
+    ],
+    [
+      "default: a limit is shared out over more than forty, some of them limited by default, in one write, and taken back",
+      async () => {
+        const crew = Array.from({ length: 45 }, (_, i) => `m${i}`);
+        await call("PUT", "/customers/given/entities", {
+          entities: [
+            { id: "ops", entityTypeId: "team", displayName: "Operations" },
+            ...crew.map(id => ({ id, entityTypeId: "user", displayName: `Member ${id}`, parentId: "ops" })),
+          ],
+        });
+        await call("PUT", "/customers/given/default-limits", {
+          defaults: [{ entityId: "ops", entityTypeId: "user", featureId: "tokens", usageLimit: 20, cadence: "P1M" }],
+        });
+        await call("PUT", "/customers/given/assignments", {
+          assignments: ["ops", ...crew.slice(0, 40)].map((entityId, i) => ({
+            entityId,
+            featureId: "tokens",
+            usageLimit: i === 0 ? 9000 : 100,
+            cadence: "P1M",
+          })),
+        });
+        await begin("/console/customers/given/tree?node=ops");
+        await button("Share out").click();
+        const share = who => dialog().getByLabel(`New limit of Member ${who}`);
+        await share("m44").waitFor();
+        assert.equal(await share("m0").getAttribute("placeholder"), "100");
+        assert.equal(await share("m44").getAttribute("placeholder"), "20");
+        assert.match(
+          await dialog()
+            .getByRole("row", { name: /Member m44/ })
+            .textContent(),
+          /20by default/,
+        );
+        await dialog().getByText("4,100 of 9,000 tokens shared out").waitFor();
+        await button("Evenly").click();
+        await dialog().getByText("5 of these have their limits by default").waitFor();
+        const seen = writes();
+        await button("Apply 45").click();
+        await toast("45 limits below Operations set");
+        const now = async () => {
+          const rows = (await call("GET", "/customers/given/governance?featureIds=tokens&parentId=ops&limit=100")).data;
+          return rows.reduce((all, r) => {
+            const k = `${r.usageLimit}${r.defaultOf ? " default" : ""}`;
+            return Object.assign(all, { [k]: (all[k] ?? 0) + 1 });
+          }, {});
+        };
+        assert.deepEqual(await now(), { 200: 45 });
+        assert.equal(seen.length, 1);
+        await undo();
+        await toast(/^Undone/);
+        assert.deepEqual(await now(), { 100: 40, "20 default": 5 });
+      },
+    ],
+  ];
+}
