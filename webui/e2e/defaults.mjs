@@ -18,7 +18,7 @@ async function seed(call) {
   await call("PUT", "/customers/given/entities", {
     entities: [
       { id: "eng", entityTypeId: "team", displayName: "Engineering" },
-      ...people.map(p => ({ id: p.toLowerCase(), entityTypeId: "user", displayName: p, parentId: "eng" })),
+      ...people.map(p => ({ id: p.toLowerCase(), entityTypeId: "user", displayName: p, parentId: "eng", metadata: { who: p } })),
     ],
   });
   await say(call, 50);
@@ -86,7 +86,7 @@ export async function defaultTests(browser) {
         await page.getByRole("row", { name: /Ada/ }).getByTitle(`By default: the limit of ${whose}`).waitFor();
         assert.equal(await page.getByRole("row", { name: /Di/ }).getByText("default", { exact: true }).count(), 0);
         await page.getByRole("row", { name: /Ada/ }).click();
-        await dialog().getByText(`By default: ${whose} has this limit`).waitFor();
+        await dialog().getByText(`By default: ${whose}. It changes`).waitFor();
         await begin("/console/customers/given/explain");
         await page.getByLabel("Requested by").fill("ada");
         await page.getByRole("option", { name: /Ada/ }).click();
@@ -102,7 +102,12 @@ export async function defaultTests(browser) {
         const frame = page.frameLocator("iframe");
         await frame.getByRole("row", { name: /Ada/ }).getByText("default", { exact: true }).waitFor();
         await frame.getByRole("row", { name: /Ada/ }).click();
-        await frame.getByRole("dialog").getByText(`By default: ${whose} has this limit`).waitFor();
+        await frame.getByRole("dialog").getByText(`By default: ${whose}. It changes`).waitFor();
+        // One from above what the token sees does not say where from.
+        const top = { entityTypeId: "user", featureId: "tokens", label: "all", usageLimit: 5, cadence: "P1D" };
+        const put = await call("PUT", "/customers/given/default-limits", { defaults: [top] });
+        await frame.getByText("By default: each User you see, by a default from above your part").waitFor();
+        await call("DELETE", `/customers/given/default-limits/${put.data[0].id}`);
         await page.close();
         vendor.close();
       },
@@ -111,7 +116,7 @@ export async function defaultTests(browser) {
       "default: an edit says that it makes a limit of its own, goes on with what was used, and is taken back to the default",
       async () => {
         await begin("/console/customers/given/tree?node=ada");
-        await button("Give it its own").click();
+        await button("Set own limit").click();
         await dialog().getByText("Ada has this limit by default, as each User below Engineering: 50 per month").waitFor();
         await dialog()
           .getByLabel(/^Amount/)
@@ -120,12 +125,14 @@ export async function defaultTests(browser) {
         await toast(/Own limit set/);
         await button("Edit").waitFor();
         assert.equal((await limits()).Ada, "60");
+        const used = async () =>
+          (await call("GET", "/customers/given/governance?featureIds=tokens&rootEntityId=ada&depth=0")).data[0].currentUsage;
+        assert.equal(await used(), 7);
         await undo();
         await toast(/^Undone/);
-        await button("Give it its own").waitFor();
+        await button("Set own limit").waitFor();
         assert.deepEqual(await limits(), asGiven);
-        const row = (await call("GET", "/customers/given/governance?featureIds=tokens&rootEntityId=ada&depth=0")).data[0];
-        assert.equal(row.currentUsage, 7);
+        assert.equal(await used(), 7);
         // So does a new one of the same label.
         await button("Set a limit").click();
         await dialog().getByText("Ada has this limit by default").waitFor();
@@ -164,6 +171,17 @@ export async function defaultTests(browser) {
         await bulk("80");
         await button("Change 4 limits").click();
         await toast("4 limits changed");
+        // Changed again by somebody else: nothing is written.
+        const other = usageLimit =>
+          call("PUT", "/customers/given/assignments", {
+            assignments: [{ entityId: "bo", featureId: "tokens", usageLimit, cadence: "P1M" }],
+          });
+        await other(81);
+        const seen = writes();
+        await undo();
+        await toast(/was changed again since/);
+        assert.deepEqual([seen.length, await limits()], [0, { Ada: "80", Bo: "81", Cy: "80", Di: "80" }]);
+        await other(80);
         // One deletion gets no answer.
         let cut = false;
         await page.route("**/assignments/*", async r => {
@@ -171,11 +189,12 @@ export async function defaultTests(browser) {
           cut = true;
           return r.abort();
         });
-        await undo();
-        await toast(/3 of 4 are as before; the limit of (Ada|Bo|Cy) has what it was before as a limit of its own/);
+        const again = () => page.getByRole("button", { name: "Undo", exact: true }).first().click();
+        await again();
+        await toast(/3 of 4 are as before. (Ada|Bo|Cy): the amount of before, but a limit of its own \(The server could not/);
         assert.deepEqual(Object.values(await limits()).sort(), ["30", "50", "50 default", "50 default"]);
         // It can be tried again, and is.
-        await page.getByRole("button", { name: "Undo", exact: true }).first().click();
+        await again();
         await toast(/^Undone/);
         assert.deepEqual(await limits(), asGiven);
 
@@ -184,11 +203,31 @@ export async function defaultTests(browser) {
         await toast("2 limits changed");
         await say(call, 10);
         await undo();
-        await toast(/0 of 2 are as before; the limit of Ada, Bo have what/);
+        await toast(/0 of 2 are as before. Ada, Bo: the amount of before, but a limit of its own \(another default/);
         assert.deepEqual(await limits(), { Ada: "50", Bo: "50", Cy: "10 default", Di: "30" });
-        for (const { id, entityId } of (await call("GET", "/customers/given/assignments")).data)
-          if (["ada", "bo"].includes(entityId)) await call("DELETE", `/customers/given/assignments/${id}`);
+        // There is nothing more to try.
+        await page.getByRole("button", { name: "Undo", exact: true }).waitFor({ state: "detached" });
         await say(call, 50);
+        await bulk("90", ["Cy"]);
+        await button("Change 1 limit").click();
+        await toast("1 limits changed");
+        // Another default is meant for Cy by now, while the one of before is what it was.
+        const nearer = {
+          entityId: "eng",
+          entityTypeId: "user",
+          metadata: { who: "Cy" },
+          featureId: "tokens",
+          usageLimit: 4,
+          cadence: "P1M",
+        };
+        const { data } = await call("PUT", "/customers/given/default-limits", { defaults: [nearer] });
+        await undo();
+        await toast(/0 of 1 are as before. Cy: the amount of before, but a limit of its own \(another default/);
+        assert.equal((await limits()).Cy, "50");
+        await call("DELETE", `/customers/given/default-limits/${data[0].id}`);
+        for (const { id, entityId } of (await call("GET", "/customers/given/assignments")).data)
+          if (["ada", "bo", "cy"].includes(entityId)) await call("DELETE", `/customers/given/assignments/${id}`);
+        assert.deepEqual(await limits(), asGiven);
       },
     ],
     [
@@ -209,9 +248,18 @@ export async function defaultTests(browser) {
         await choose(csv);
         await dialog().getByText("0 changes; 2 lines are unchanged. 3 are limits by default and stay so").waitFor();
         await button("Cancel").click();
-        await choose(csv.replace(/^(ada,.*),default$/m, "$1,"));
+        // Without the mark, one that says what its default says is as it was; another is one of its own.
+        await choose(csv.replace(/^(ada,.*),default$/m, "$1,").replace(/^(bo,.*,)50(,P1M.*),default$/m, (_, a, b) => `${a}55${b},`));
         await dialog().getByText("1 changes", { exact: true }).waitFor();
-        await button("Cancel").click();
+        await dialog()
+          .getByRole("row", { name: /bo .*50 by default 55/ })
+          .waitFor();
+        await button("Apply 1 changes").click();
+        await toast("1 limits imported");
+        assert.deepEqual(await limits(), { ...asGiven, Bo: "55" });
+        await undo();
+        await toast(/^Undone/);
+        assert.deepEqual(await limits(), asGiven);
       },
     ],
     [
@@ -265,6 +313,36 @@ export async function defaultTests(browser) {
         await undo();
         await toast(/^Undone/);
         assert.deepEqual(await now(), { 100: 40, "20 default": 5 });
+      },
+    ],
+    [
+      "default: shares of a strict limit are taken back, although what was made has to go first",
+      async () => {
+        await call("PUT", "/customers/given/entities", {
+          entities: [
+            { id: "law", entityTypeId: "team", displayName: "Legal" },
+            ...["one", "two"].map(id => ({ id, entityTypeId: "team", displayName: id, parentId: "law" })),
+          ],
+        });
+        const limit = (entityId, usageLimit, more = {}) => ({ entityId, featureId: "tokens", usageLimit, cadence: "P1M", ...more });
+        await call("PUT", "/customers/given/assignments", {
+          assignments: [limit("law", 100, { allocation: "strict" }), limit("one", 100)],
+        });
+        await begin("/console/customers/given/tree?node=law");
+        await button("Share out").click();
+        await dialog().getByLabel("New limit of one").fill("60");
+        await dialog().getByLabel("New limit of two").fill("40");
+        await button("Apply 2").click();
+        await toast("2 limits below Legal set");
+        await undo();
+        await toast(/^Undone/);
+        const rows = (await call("GET", "/customers/given/assignments?featureId=tokens&limit=100")).data.filter(a =>
+          ["one", "two"].includes(a.entityId),
+        );
+        assert.deepEqual(
+          rows.map(a => [a.entityId, a.usageLimit]),
+          [["one", 100]],
+        );
       },
     ],
   ];

@@ -260,6 +260,55 @@ export async function insightTests(browser) {
       },
     ],
     [
+      "insight: limits of a highest value and of different ones are explained in their own words",
+      async () => {
+        const meter = (fn, field) => ({ eventName: "work", aggregation: { function: fn, field }, filters: [] });
+        await call("POST", "/features", { id: "top-speed", displayName: "Top speed", featureType: "NUMBER", meter: meter("MAX", "v") });
+        await call("POST", "/features", { id: "faces", displayName: "Faces", featureType: "NUMBER", meter: meter("UNIQUE", "who") });
+        await call("PUT", "/entity-types", { types: [{ id: "team", displayName: "Team", attributionKeys: ["teamId"] }] });
+        await call("POST", "/customers", { id: "kinds", name: "Kinds" });
+        await call("PUT", "/customers/kinds/entities", { entities: [{ id: "crew", entityTypeId: "team", displayName: "Crew" }] });
+        await call("PUT", "/customers/kinds/assignments", {
+          assignments: [
+            { entityId: "crew", featureId: "top-speed", usageLimit: 12, cadence: "P1M" },
+            { entityId: "crew", featureId: "faces", usageLimit: 3, cadence: "P1M" },
+          ],
+        });
+        const event = (who, v) => ({ customerId: "kinds", eventName: "work", dimensions: { teamId: "crew", who, v }, idempotencyKey: who });
+        await call("POST", "/events", { events: [event("a", 9), event("b", 4)] });
+        await begin("/console/customers/kinds/explain");
+        const answer = page.getByRole("region", { name: "Answer" });
+        const ask = async (of, amount) => {
+          await page.getByLabel("Usage of").selectOption({ label: of });
+          await page.getByLabel("Value of teamId").fill("crew");
+          await page.getByLabel("Amount").fill(amount);
+          await page.getByRole("button", { name: "Explain", exact: true }).click();
+        };
+        const key = page.getByLabel("Key", { exact: true }).first();
+        await key.fill("teamId");
+        await ask("Top speed", "11");
+        await answer.getByText("the higher of 9 highest so far and 11 asked: 11 ≤ 12").waitFor();
+        await answer.getByText("Yes: 11 would be granted").waitFor();
+        await ask("Top speed", "15");
+        await answer.getByText("the higher of 9 highest so far and 15 asked: 15 > 12").waitFor();
+        await answer.getByText("needs a limit of 15 (3 more)").waitFor();
+        await ask("Faces", "2");
+        await answer.getByText("2 different so far + 0 held + 2 more = 4 > 3").waitFor();
+        await begin("/console/customers/kinds/tree?node=crew");
+        const drawer = page.getByRole("dialog").last();
+        const figures = of => drawer.getByRole("region", { name: of }).locator("dl").textContent();
+        await drawer.getByText("Passes up to").waitFor();
+        assert.match(await figures("Top speed"), /Highest so far9.*Passes up to12/);
+        assert.match(await figures("Faces"), /Different so far2.*Remaining1/);
+        // A limit as high as what came still lets that through.
+        await drawer.getByRole("region", { name: "Top speed" }).getByRole("button", { name: "Edit" }).click();
+        await drawer.getByLabel(/^Amount/).fill("9");
+        await drawer.getByText("Now 12; the highest so far is 9. Then 9 (-25%).").waitFor();
+        await drawer.getByLabel(/^Amount/).fill("8");
+        await drawer.getByText(/which is used up: requests are stopped at once/).waitFor();
+      },
+    ],
+    [
       "insight: whoever is frozen already is not frozen again, and so not thawed by taking that back",
       async () => {
         await call("POST", "/customers/insight/entities/legal/freeze", { reason: "fraud" });

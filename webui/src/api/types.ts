@@ -476,8 +476,9 @@ export type Capability = {
   id: string;
   name: string;
   unit: string;
-  /** Whether usage of one time and another is usage of both: not of the highest, or of how many different ones. */
-  adds: boolean;
-  /** Whether what is used is the highest value: then any value up to a limit passes. */
-  highest?: boolean;
+  /**
+   * What is used of it: a sum; the highest value, up to which any passes; or how many different ones there were.
+   * Only of a sum is usage of one time and another usage of both.
+   */
+  counts: "sum" | "highest" | "different";
 };

@@ -11,7 +11,7 @@ import { Button, Checkbox, Dialog, Empty, Notice, Reading, Trouble, UsageBar, us
 import { keptOf, StillHere, useKeeping } from "../ui/kept";
 import { previewDays, useBacktest } from "./Backtest";
 import { type Child, type Found, mostShown, readChildren } from "./children";
-import { byDefault } from "./Default";
+import { byDefault, ownWords } from "./Default";
 import { limitWords, unitOf, WhichLimit } from "./Limit";
 import { inputOf, type LimitInput } from "./limit";
 import { useNames } from "./names";
@@ -176,7 +176,7 @@ export default function Allocate({ limit, row, onClose }: { limit: Assignment; r
             {given > 0 && (
               <Notice>
                 {given === 1 ? "One of these has its limit" : `${count(given)} of these have their limits`} by default. A share is a limit
-                of its own, which goes on with what was used and no longer follows the default.
+                of its own, which {ownWords}.
               </Notice>
             )}
             {fresh && maySoFar && (
@@ -496,7 +496,7 @@ function Grid({ found, drafts, stops, asking, limit, soFar, onType }: GridProps)
                         <div className="narrow-only">{stop !== undefined && `would have ${soft ? "" : "stopped "}${stopWords}`}</div>
                       </>
                     ) : (
-                      "stays"
+                      `stays${c.limit?.defaultOf ? ", by default" : ""}`
                     )}
                   </div>
                 </td>

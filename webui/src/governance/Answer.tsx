@@ -1,7 +1,7 @@
 import { ArrowRight, Ban, CircleCheck, TriangleAlert } from "lucide-react";
-import { add, formatExact, less, sub } from "../api/amount";
+import { add, formatExact, isZero, less, sub } from "../api/amount";
 import type { Amount } from "../api/json";
-import type { Decision, Node } from "../api/types";
+import type { Capability, Decision, Node } from "../api/types";
 import { longTime, until } from "../lib/time";
 import { Amt, Notice } from "../ui";
 import { ByDefault } from "./Default";
@@ -19,7 +19,7 @@ export function Answer({ d, requested }: { d: Decision; requested: Amount }) {
     ...(d.rootEntityId ? [d.rootEntityId] : []),
     ...(d.frozen?.entityId ? [d.frozen.entityId] : []),
   ]);
-  const adds = (n: Parameters<typeof capabilityOf>[0]) => capabilityOf(n, s.capabilities)?.highest !== true;
+  const counts = (n: Parameters<typeof capabilityOf>[0]) => capabilityOf(n, s.capabilities)?.counts ?? "sum";
   const gate = d.binding && d.binding.source !== "ENTITY" ? d.binding : null;
   const bound = d.binding?.source === "ENTITY" ? d.binding : null;
   const short = nodes.filter(n => !n.isGranted && n.enforcement === "hard");
@@ -45,13 +45,13 @@ export function Answer({ d, requested }: { d: Decision; requested: Amount }) {
               {gate && (
                 <Todo>
                   The {gate.source === "CREDITS" ? "prepaid pool" : "customer's own limit"}{" "}
-                  {change(gate, gate.requested ?? requested, adds(gate))}
+                  {change(gate, gate.requested ?? requested, counts(gate))}
                 </Todo>
               )}
               {short.map(n => (
                 <Todo key={n.assignmentId}>
                   {name(n.entityId)}
-                  {n.label && ` (${n.label})`} {change(n, n.requested, adds(n))}
+                  {n.label && ` (${n.label})`} {change(n, n.requested, counts(n))}
                 </Todo>
               ))}
               {after && (
@@ -75,7 +75,7 @@ export function Answer({ d, requested }: { d: Decision; requested: Amount }) {
               asked={gate.requested ?? requested}
               limit={gate.usageLimit}
               fits={false}
-              adds={adds(gate)}
+              counts={counts(gate)}
             />
           </div>
         </div>
@@ -170,34 +170,56 @@ function Level({ n, name, binds }: { n: Node; name: (id: string) => string; bind
         asked={n.requested}
         limit={n.usageLimit}
         fits={fits}
-        adds={capabilityOf(n, s.capabilities)?.highest !== true}
+        counts={capabilityOf(n, s.capabilities)?.counts ?? "sum"}
       />
       <span className="sum muted small">resets {until(n.resetsAt)}</span>
     </div>
   );
 }
 
-type SumProps = { used: Amount; held: Amount; asked: Amount; limit: Amount | null; fits: boolean; adds: boolean };
+type SumProps = { used: Amount; held: Amount; asked: Amount; limit: Amount | null; fits: boolean; counts: Counts };
+type Counts = Capability["counts"];
 
 /** What a limit has to bear: of highest values the higher one, not both. */
-const total = (used: Amount, held: Amount, asked: Amount, adds: boolean) =>
-  add(adds ? add(used, asked) : less(used, asked) ? asked : used, held);
+const total = (used: Amount, held: Amount, asked: Amount, counts: Counts) =>
+  add(counts !== "highest" ? add(used, asked) : less(used, asked) ? asked : used, held);
 
-function Sum({ used, held, asked, limit, fits, adds }: SumProps) {
-  const sum = total(used, held, asked, adds);
+const part = (v: Amount, what: string) => (
+  <>
+    {formatExact(v)} <span className="muted">{what}</span>
+  </>
+);
+
+/** The terms that a limit has to bear, in the words of what it counts. */
+function Terms({ used, held, asked, counts }: Omit<SumProps, "limit" | "fits">) {
+  switch (counts) {
+    case "highest":
+      return (
+        <>
+          the higher of {part(used, "highest so far")} and {part(asked, "asked")}
+          {!isZero(held) && <> + {part(held, "held")}</>}:{" "}
+        </>
+      );
+    case "different":
+      return (
+        <>
+          {part(used, "different so far")} + {part(held, "held")} + {part(asked, "more")} ={" "}
+        </>
+      );
+    default:
+      return (
+        <>
+          {part(used, "used")} + {part(held, "held")} + {part(asked, "asked")} ={" "}
+        </>
+      );
+  }
+}
+
+function Sum({ used, held, asked, limit, fits, counts }: SumProps) {
+  const sum = total(used, held, asked, counts);
   return (
     <span className="sum num break" style={{ whiteSpace: "normal" }}>
-      {adds ? (
-        <>
-          {formatExact(used)} <span className="muted">used</span> + {formatExact(held)} <span className="muted">held</span> +{" "}
-          {formatExact(asked)} <span className="muted">asked</span> ={" "}
-        </>
-      ) : (
-        <>
-          the higher of {formatExact(used)} <span className="muted">used</span> and {formatExact(asked)}{" "}
-          <span className="muted">asked</span>:{" "}
-        </>
-      )}
+      <Terms used={used} held={held} asked={asked} counts={counts} />
       <span className="strong">{formatExact(sum)}</span>{" "}
       {limit === null ? (
         <span className="muted">, no limit</span>
@@ -214,10 +236,10 @@ function Sum({ used, held, asked, limit, fits, adds }: SumProps) {
 function change(
   n: Pick<Node, "usageLimit" | "currentUsage" | "reserved"> & { wouldNeed?: Amount; source?: string },
   asked: Amount,
-  adds: boolean,
+  counts: Counts,
 ): string {
   if (n.usageLimit === null) return "";
-  const short = n.wouldNeed ?? sub(total(n.currentUsage, n.reserved, asked, adds), n.usageLimit);
+  const short = n.wouldNeed ?? sub(total(n.currentUsage, n.reserved, asked, counts), n.usageLimit);
   return n.source === "CREDITS"
     ? `needs a grant of ${formatExact(short)} more`
     : `needs a limit of ${formatExact(add(n.usageLimit, short))} (${formatExact(short)} more)`;

@@ -10,7 +10,7 @@ import { Amt, Button, Dialog, Notice, Text, Trouble, useAction, When } from "../
 import { AmountField } from "../ui/AmountField";
 import { keptOf, StillHere, useKeeping } from "../ui/kept";
 import { currentOf } from "./conflict";
-import { limitWords, titleOf, unitOf, WhichLimit } from "./Limit";
+import { limitWords, titleOf, UsedOfIt, unitOf, WhichLimit } from "./Limit";
 import { useNames } from "./names";
 import { type Session, useSession } from "./session";
 import { causeWords } from "./standing";
@@ -134,12 +134,7 @@ export function BoostForm({ limit, row, onClose }: { limit: Assignment; row: Tre
         </div>
         <p className="small">
           Now <span className="strong num">{limitWords(now)}</span>
-          {row?.currentUsage != null && (
-            <>
-              , of which <span className="num">{formatExact(row.currentUsage)}</span> is used
-            </>
-          )}
-          .{" "}
+          <UsedOfIt of={limit} v={row?.currentUsage} />.{" "}
           {now !== null && (
             <>
               With the boost <span className="strong num">{more ? formatExact(add(now, more)) : "…"}</span>

@@ -9,7 +9,7 @@ import { cadenceWords } from "../lib/time";
 import { Button, Checkbox, Dialog, Notice, Select, Text, Trouble, useAction } from "../ui";
 import { AmountField } from "../ui/AmountField";
 import { keptOf, StillHere, useKeeping } from "../ui/kept";
-import { byDefault } from "./Default";
+import { byDefault, ownWords } from "./Default";
 import { inputOf, type LimitInput, readLimits } from "./limit";
 import { named, putLimits, useSession } from "./session";
 import { readPercent, scaled } from "./share";
@@ -196,8 +196,7 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
           <Notice>
             {count(byDefaultNow)} of them {byDefaultNow === 1 ? "has its limit" : "have their limits"} by default.
             <Checkbox checked={given} onChange={given => set({ given })}>
-              Give {byDefaultNow === 1 ? "it one of its own" : "each of them one of its own"}, which goes on with what was used and no
-              longer follows the default
+              Give {byDefaultNow === 1 ? "it one of its own" : "each of them one of its own"}, which {ownWords}
             </Checkbox>
           </Notice>
         )}
@@ -258,5 +257,10 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
 /** Whether a limit still is what a row of the tree, with its boosts, showed of it. */
 function sameLimit(a: Assignment | undefined, row: TreeRow): boolean {
   const text = (v: TreeRow["usageLimit"] | undefined) => (v == null ? v : decimal(nano(v)));
-  return a !== undefined && text(a.effectiveUsageLimit) === text(row.usageLimit) && a.enforcement === row.enforcement;
+  return (
+    a !== undefined &&
+    !a.defaultOf === !row.defaultOf &&
+    text(a.effectiveUsageLimit) === text(row.usageLimit) &&
+    a.enforcement === row.enforcement
+  );
 }

@@ -5,14 +5,16 @@ import { path } from "../api/client";
 import type { Exact } from "../api/json";
 import { count } from "../api/locale";
 import { readPlain } from "../api/typed";
-import type { Assignment } from "../api/types";
+import type { Assignment, Default, Page, TreeRow } from "../api/types";
 import { readCsv } from "../lib/csv";
 import { perCadence } from "../lib/time";
 import { Button, Dialog, Notice, Skeleton, Trouble, useAction } from "../ui";
+import { byDefault, ownWords } from "./Default";
 import type { LimitInput } from "./limit";
-import { capabilityOf, putLimits, useSession } from "./session";
+import { capabilityOf, putLimits, type Session, useSession } from "./session";
 
-type Change = { line: number; input: LimitInput; before: Assignment | undefined; amount: string; was: string };
+/** by: it takes the place of a limit by default. */
+type Change = { line: number; input: LimitInput; before: Assignment | undefined; by: boolean; amount: string; was: string };
 /** given: lines of limits by default, which stay so. */
 type Plan = { changes: Change[]; same: number; given: number; problems: string[] };
 
@@ -32,7 +34,7 @@ export default function CsvImport({ onClose }: { onClose: () => void }) {
       if (problem) throw new Error(problem);
       if (rows.length > linesAllowed) throw new Error(`More than ${count(linesAllowed)} lines.`);
       const limits = await s.api.all<Assignment>(path`/customers/${s.customerId}/assignments`, {}, 500_000);
-      setPlan(compare(rows, limits));
+      setPlan(compare(rows, limits, await givenRows(s, rows)));
     });
 
   const save = () =>
@@ -100,9 +102,10 @@ export default function CsvImport({ onClose }: { onClose: () => void }) {
           <p>
             <span className="strong">{count(plan.changes.length)} changes</span>; {count(plan.same)} lines are unchanged.
             {plan.given > 0 &&
-              ` ${count(plan.given)} are limits by default and stay so, whatever they say: empty the column byDefault of those that shall have one of their own.`}
+              ` ${count(plan.given)} are limits by default and stay so, whatever they say: empty the column byDefault where another amount shall be one of their own.`}
           </p>
         )}
+        {plan?.changes.some(c => c.by) && <Notice>Those that have their limit by default get one of their own, which {ownWords}.</Notice>}
         {plan && plan.changes.length > 0 && (
           <div className="panel table-wrap changes" tabIndex={0}>
             <table>
@@ -124,7 +127,10 @@ export default function CsvImport({ onClose }: { onClose: () => void }) {
                         {capabilityOf(c.input, s.capabilities)?.name ?? c.input.featureId ?? c.input.currencyId} {c.input.label}
                       </div>
                     </td>
-                    <td className="right num">{c.was || <span className="muted">none</span>}</td>
+                    <td className="right num">
+                      {c.was || <span className="muted">none</span>}
+                      {c.by && byDefault}
+                    </td>
                     <td className="right num">{c.amount}</td>
                   </tr>
                 ))}
@@ -143,14 +149,14 @@ export default function CsvImport({ onClose }: { onClose: () => void }) {
   );
 }
 
+const capabilityKey = (of: { featureId?: string; currencyId?: string }) => (of.featureId ? `f:${of.featureId}` : `c:${of.currencyId}`);
 const keyOf = (entityId: string, capability: string, scope: string[], label: string) =>
   JSON.stringify([entityId, capability, [...scope].sort(), label]);
 
 /** What a file would change. */
-export function compare(rows: Record<string, string>[], limits: Assignment[]): Plan {
-  const there = new Map(
-    limits.map(a => [keyOf(a.entityId, a.featureId ? `f:${a.featureId}` : `c:${a.currencyId}`, a.scopeEntityIds, a.label), a]),
-  );
+export function compare(rows: Record<string, string>[], limits: Assignment[], byDefault: TreeRow[]): Plan {
+  const given = new Map(byDefault.map(r => [keyOf(r.entityId, capabilityKey(r), [], r.label ?? ""), r]));
+  const there = new Map(limits.map(a => [keyOf(a.entityId, capabilityKey(a), a.scopeEntityIds, a.label), a]));
   const plan: Plan = { changes: [], same: 0, given: 0, problems: [] };
   const seen = new Set<string>();
   const take = (row: Record<string, string>, i: number): unknown => {
@@ -173,13 +179,20 @@ export function compare(rows: Record<string, string>[], limits: Assignment[]): P
     const key = keyOf(entityId, featureId ? `f:${featureId}` : `c:${currencyId}`, scope, label);
     if (seen.has(key)) return bad("the same limit twice");
     seen.add(key);
-    if (get("byDefault")) {
+    const before = there.get(key);
+    const mark = get("byDefault");
+    if (mark && mark !== "default") return bad("byDefault is “default”, or empty");
+    if (mark && !before) {
       plan.given++;
       return undefined;
     }
-    const before = there.get(key);
+    const by = before ? undefined : given.get(key);
+    if (by && same(by, amount, get("cadence"), get("enforcement"))) {
+      plan.same++;
+      return undefined;
+    }
     const cadence = get("cadence");
-    if (!before && !cadence) return bad("a new limit needs a cadence");
+    if (!before && !by && !cadence) return bad("a new limit needs a cadence");
     if (before && same(before, amount, cadence, enforcement)) {
       plan.same++;
       return;
@@ -194,7 +207,8 @@ export function compare(rows: Record<string, string>[], limits: Assignment[]): P
       ...(cadence ? { cadence } : {}),
       ...(enforcement ? { enforcement: enforcement as "hard" | "soft" } : {}),
     };
-    const each = (c: string) => (cadence && before?.cadence !== cadence ? ` ${perCadence(c)}` : "");
+    const each = (c: string) => (cadence && now?.cadence !== cadence ? ` ${perCadence(c)}` : "");
+    const now = before ?? by;
     plan.changes.push({
       line,
       input,
@@ -202,8 +216,9 @@ export function compare(rows: Record<string, string>[], limits: Assignment[]): P
       amount:
         (amount ? formatExact(amount.text) : "unlimited") +
         each(cadence) +
-        (enforcement && before?.enforcement !== enforcement ? ` ${enforcement}` : ""),
-      was: before ? (before.usageLimit === null ? "unlimited" : formatExact(before.usageLimit)) + each(before.cadence) : "",
+        (enforcement && now?.enforcement !== enforcement ? ` ${enforcement}` : ""),
+      by: by !== undefined,
+      was: now ? (now.usageLimit === null ? "unlimited" : formatExact(now.usageLimit)) + each(now.cadence ?? "") : "",
     });
     return undefined;
   };
@@ -211,7 +226,23 @@ export function compare(rows: Record<string, string>[], limits: Assignment[]): P
   return plan;
 }
 
-function same(a: Assignment, amount: Exact | null, cadence: string, enforcement: string): boolean {
+/** The limits by default of what a file is about; there is no list of them but the tree. */
+async function givenRows(s: Session, rows: Record<string, string>[]): Promise<TreeRow[]> {
+  const ids = (k: string) => [...new Set(rows.flatMap(r => r[k]?.trim() || []))].slice(0, 100);
+  const about = { featureIds: ids("featureId"), currencyIds: ids("currencyId") };
+  if (about.featureIds.length + about.currencyIds.length === 0) return [];
+  const some = await s.api.get<Page<Default>>(path`/customers/${s.customerId}/default-limits`, { limit: 1 });
+  if (some.data.length === 0 && s.rights.root === null) return [];
+  const query = { ...about, scope: "nodeWide", sortBy: "id", order: "asc", limit: 1000 };
+  return (await s.api.all<TreeRow>(path`/customers/${s.customerId}/governance`, query, 500_000)).filter(r => r.defaultOf);
+}
+
+function same(
+  a: Pick<TreeRow, "usageLimit" | "cadence" | "enforcement">,
+  amount: Exact | null,
+  cadence: string,
+  enforcement: string,
+): boolean {
   const limit = a.usageLimit === null ? null : decimal(nano(a.usageLimit));
   return limit === (amount?.text ?? null) && (!cadence || cadence === a.cadence) && (!enforcement || enforcement === a.enforcement);
 }

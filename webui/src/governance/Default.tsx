@@ -6,8 +6,9 @@ import { type Session, useSession } from "./session";
 function words(s: Session, of: DefaultOf, name: (id: string) => string): string {
   const type = s.types.get(of.entityTypeId)?.displayName ?? of.entityTypeId;
   const tier = Object.entries(of.metadata ?? {}).map(e => e.join(" "));
-  const where = of.entityId ? `below ${name(of.entityId)}` : s.rights.root ? "from above what you see" : "of the customer";
-  return `each ${type} ${where}${tier.length > 0 ? ` with ${tier.join(" and ")}` : ""}`;
+  const where = of.entityId ? `below ${name(of.entityId)}` : s.rights.root ? "you see" : "of the customer";
+  const above = !of.entityId && s.rights.root ? ", by a default from above your part" : "";
+  return `each ${type} ${where}${tier.length > 0 ? ` with ${tier.join(" and ")}` : ""}${above}`;
 }
 
 export function useDefaultWords(of: DefaultOf | undefined): string {
@@ -24,6 +25,9 @@ export function ByDefault({ of }: { of: DefaultOf }) {
     </span>
   );
 }
+
+/** What becomes of a limit by default once it is an entity's own. */
+export const ownWords = "goes on with what was used and no longer follows the default";
 
 /** The same below a figure, where many are listed. */
 export const byDefault = <div className="small muted">by default</div>;

@@ -92,7 +92,7 @@ export default function Explain() {
               value={q.amount}
               onChange={v => setQ({ ...q, amount: v })}
               unit={unit?.unit || unit?.name}
-              hint="A number from 0"
+              hint={amountHints[unit?.counts ?? "sum"]}
             />
           </div>
           <EntityPicker label="Requested by" hint="Adds the agent, user or team to the dimensions below" onPick={about} />
@@ -158,7 +158,10 @@ export default function Explain() {
             Stopped at {longTime(past.timestamp)}: {reasonWords(past.reason)}
             {past.binding && (
               <>
-                ; {place(past, name)} had {formatExact(past.binding.remaining ?? 0)} left
+                ; {place(past, name)}{" "}
+                {unit?.counts === "highest"
+                  ? `let pass up to ${formatExact(past.binding.remaining ?? 0)}`
+                  : `had ${formatExact(past.binding.remaining ?? 0)} left`}
               </>
             )}
             . Below is how it {answer ? "stands now" : "stood then"}.
@@ -205,6 +208,12 @@ export default function Explain() {
     </div>
   );
 }
+
+const amountHints = {
+  sum: "A number from 0",
+  highest: "The value of the request: the highest so far counts",
+  different: "How many that were not there before",
+};
 
 /** What was decided when a request was stopped. */
 const recorded = (d: Denial): Decision => ({

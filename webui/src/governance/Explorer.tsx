@@ -150,7 +150,7 @@ export default function Explorer() {
       <Checkbox checked={wish.compare} onChange={compare => set({ compare })}>
         Beside the period before
       </Checkbox>
-      {!cap.adds && (
+      {cap.counts !== "sum" && (
         <p className="small muted">
           Usage of {cap.name} is the most, or the number of different ones, at a time: shown is by how much each day raised it.
         </p>

@@ -52,3 +52,18 @@ export function WhichLimit({ limit }: { limit: LimitInput | Assignment }) {
 }
 
 export const limitWords = (v: Assignment["usageLimit"]) => (v === null ? "unlimited" : formatExact(v));
+
+/** What was used of a limit, after its number: ", of which 7 is used". */
+export function UsedOfIt({ of, v }: { of: Named; v: Assignment["usageLimit"] | undefined }) {
+  const s = useSession();
+  if (v == null) return null;
+  const n = <span className="num">{formatExact(v)}</span>;
+  switch (capabilityOf(of, s.capabilities)?.counts) {
+    case "highest":
+      return <>; the highest so far is {n}</>;
+    case "different":
+      return <>; there were {n} different ones so far</>;
+    default:
+      return <>, of which {n} is used</>;
+  }
+}

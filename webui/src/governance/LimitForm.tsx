@@ -10,9 +10,9 @@ import { AmountField } from "../ui/AmountField";
 import { keptOf, StillHere, useKeeping } from "../ui/kept";
 import { Preview } from "./Backtest";
 import { type Clash, currentOf, type Draft, draftOf, merge, words } from "./conflict";
-import { useDefaultWords } from "./Default";
+import { ownWords, useDefaultWords } from "./Default";
 import { EntityPicker } from "./EntityPicker";
-import { limitWords, WhichLimit } from "./Limit";
+import { limitWords, UsedOfIt, WhichLimit } from "./Limit";
 import type { LimitInput } from "./limit";
 import { useNames } from "./names";
 import { capabilityOf, named, putLimits, type Session, useSession } from "./session";
@@ -215,7 +215,7 @@ export function LimitForm({ entityId, limit, used, given = [], onDone }: Props) 
           label="Time zone"
           value={timezone}
           onChange={v => set({ timezone: v })}
-          placeholder="the customer's"
+          placeholder={replaced ? "the default's" : "the customer's"}
           list="gov-zones"
           hint="Periods begin at midnight there"
         />
@@ -237,7 +237,7 @@ export function LimitForm({ entityId, limit, used, given = [], onDone }: Props) 
           label="Alert at percent"
           value={thresholds}
           onChange={v => set({ thresholds: v })}
-          placeholder={limit ? "none" : "80, 100"}
+          placeholder={replaced && !limit ? "the default's" : limit ? "none" : "80, 100"}
           problem={badThresholds ? "Up to ten whole percentages from 1 to 1000" : null}
         />
         <div className="wide">
@@ -309,7 +309,7 @@ export function LimitForm({ entityId, limit, used, given = [], onDone }: Props) 
           Cancel
         </Button>
         <Button type="submit" look="primary" busy={save.busy} disabled={!input}>
-          {limit?.defaultOf ? "Set own limit" : limit ? "Save" : "Set limit"}
+          {base?.defaultOf ? "Set own limit" : limit ? "Save" : "Set limit"}
         </Button>
       </div>
     </form>
@@ -322,8 +322,7 @@ function OwnNotice({ of, who }: { of: Assignment; who: string }) {
   return (
     <Notice>
       {who} has this limit by default, as {words}: <span className="strong">{limitWords(of.usageLimit)}</span> {perCadence(of.cadence)}.
-      Saving gives {who} one of its own, which goes on with what was used and no longer follows the default. Deleted, it gives way to the
-      default again.
+      Saving gives {who} one of its own, which {ownWords}. Deleted, it gives way to the default again.
     </Notice>
   );
 }
@@ -351,20 +350,18 @@ function Clashes({ of, label }: { of: Clash[] | "deleted"; label: boolean }) {
 
 /** What saving would change: the limit now and then, and what was used of it. */
 function Change({ from, to, used }: { from: Assignment | null; to: LimitInput; used?: Amount | null }) {
+  const s = useSession();
   const [was, is] = [from?.usageLimit ?? null, to.usageLimit?.text ?? null];
   const now = from?.effectiveUsageLimit ?? null;
   const boosts = was !== null && now !== null ? sub(now, was) : 0;
-  const gone = is !== null && used != null && !less(used, add(is, boosts));
+  // A value that is as high as the limit still passes.
+  const highest = capabilityOf(to, s.capabilities)?.counts === "highest";
+  const gone = is !== null && used != null && (highest ? less(add(is, boosts), used) : !less(used, add(is, boosts)));
   return (
     <p className="small">
       Now <span className="strong num">{limitWords(was)}</span>
       {!isZero(boosts) && now !== null && ` (${formatExact(now)} with boosts)`}
-      {used != null && (
-        <>
-          , of which <span className="num">{formatExact(used)}</span> is used
-        </>
-      )}
-      . Then <span className="strong num">{limitWords(is)}</span>
+      <UsedOfIt of={to} v={used} />. Then <span className="strong num">{limitWords(is)}</span>
       {was !== null && is !== null && !isZero(was) && ` (${differenceWords(was, is)})`}
       {gone && (
         <span className="ink-bad"> which is used up: {to.enforcement === "soft" ? "it is reported" : "requests are stopped"} at once</span>

@@ -14,7 +14,7 @@ import { lazily } from "../ui/Lazily";
 import { BoostForm, Boosts, boostKey } from "./Boost";
 import { useDefaultWords } from "./Default";
 import { figuresOf } from "./figures";
-import { Kind, limitWords, titleOf, WhichLimit } from "./Limit";
+import { Kind, limitWords, titleOf, UsedOfIt, WhichLimit } from "./Limit";
 import { LimitForm, limitKey } from "./LimitForm";
 import { readLimits } from "./limit";
 import { capabilityOf, type Session, useSession } from "./session";
@@ -145,7 +145,7 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
   const refusal = status === "full" && row ? refusalOf(row) : null;
   const stopped = cause !== "" && (status === "above" || status === "blocked");
   const shares = s.canEdit &&
-    capability?.adds &&
+    capability?.counts === "sum" &&
     row &&
     row.childCount > 0 &&
     limit.usageLimit !== null &&
@@ -162,7 +162,9 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
         <span className="grow" />
         <StatusBadge status={status} cause={cause} />
       </div>
-      {row?.currentUsage != null && row.reserved !== null && <Numbers row={row} boosted={boosted} status={status} />}
+      {row?.currentUsage != null && row.reserved !== null && (
+        <Numbers row={row} boosted={boosted} status={status} counts={capability?.counts ?? "sum"} />
+      )}
       {stopped && <Stopped effective={row?.effective ?? null} />}
       {refusal && (
         <Notice kind="bad">
@@ -182,7 +184,7 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
       {s.mayEdit(limit.entityId) && (
         <div className="row wrap">
           <Button size="small" icon={<Pencil size={14} />} onClick={onEdit}>
-            {limit.defaultOf ? "Give it its own" : "Edit"}
+            {limit.defaultOf ? "Set own limit" : "Edit"}
           </Button>
           {limit.usageLimit !== null && (
             <Button size="small" icon={<Zap size={14} />} onClick={() => setAct("boost")}>
@@ -217,12 +219,8 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
           <WhichLimit limit={limit} />
           <p>
             Now <span className="strong num">{limitWords(limit.effectiveUsageLimit)}</span>
-            {row?.currentUsage != null && (
-              <>
-                , of which <span className="num">{formatExact(row.currentUsage)}</span> is used
-              </>
-            )}
-            . Then nothing limits this here but a default, if there is one, and the limits above it.
+            <UsedOfIt of={limit} v={row?.currentUsage} />. Then nothing limits this here but a default, if there is one, and the limits
+            above it.
           </p>
           <p>
             What it has counted, its holds and its boosts go on in a default that takes its place. Without one they are dropped, and undoing
@@ -238,7 +236,7 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
 function Given({ limit }: { limit: Assignment }) {
   const of = useDefaultWords(limit.defaultOf);
   if (!limit.defaultOf) return null;
-  return <p className="small">By default: {of} has this limit, by itself. It changes when the default does.</p>;
+  return <p className="small">By default: {of}. It changes when the default does.</p>;
 }
 
 /** That something else than the limit beside it stops requests, which, and until when. */
@@ -265,9 +263,16 @@ function Stopped({ effective }: { effective: Effective | null }) {
   );
 }
 
-type NumbersProps = { row: TreeRow; boosted: boolean; status: Status };
+type NumbersProps = { row: TreeRow; boosted: boolean; status: Status; counts: Capability["counts"] };
 
-function Numbers({ row, boosted, status }: NumbersProps) {
+/** What is used and what is left are called, by what is counted. */
+const figureWords: Record<Capability["counts"], [used: string, left: string]> = {
+  sum: ["Used", "Remaining"],
+  highest: ["Highest so far", "Passes up to"],
+  different: ["Different so far", "Remaining"],
+};
+
+function Numbers({ row, boosted, status, counts }: NumbersProps) {
   const [used, held, limit] = [row.currentUsage ?? 0, row.reserved ?? 0, row.usageLimit];
   const shown = limit === null || row.remaining === null ? null : figuresOf(used, held, limit, row.remaining);
   const figure = (label: string, exact: Amount | null, text: string | undefined) => (
@@ -282,10 +287,10 @@ function Numbers({ row, boosted, status }: NumbersProps) {
     <>
       {limit !== null && <UsageBar used={used} held={held} limit={limit} status={status} />}
       <dl className="trio">
-        {figure("Used", used, shown?.used)}
+        {figure(figureWords[counts][0], used, shown?.used)}
         {figure("Held", held, shown?.held)}
         {figure(`Limit${boosted ? " with boosts" : ""}`, limit, shown?.limit ?? "Unlimited")}
-        {figure("Remaining", row.remaining, shown?.remaining)}
+        {figure(figureWords[counts][1], row.remaining, shown?.remaining)}
       </dl>
     </>
   );

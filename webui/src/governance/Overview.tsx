@@ -70,7 +70,7 @@ function Of() {
         </span>
       </div>
       {broken && <Trouble error={broken.error} retry={() => broken.refetch()} />}
-      {cap.adds ? (
+      {cap.counts === "sum" ? (
         <Headline
           whose={top?.root ? (top.root.displayName ?? top.root.entityId) : "All usage"}
           budget={(top?.root && budgetOf(top.root.entityId)) ?? null}
@@ -86,7 +86,7 @@ function Of() {
         </p>
       )}
       <div className="halves">
-        {!cap.adds ? (
+        {cap.counts !== "sum" ? (
           <Counted got={budgets} />
         ) : roots.isError && !roots.data ? null : (
           <Where
@@ -101,12 +101,12 @@ function Of() {
             budgetOf={budgetOf}
           />
         )}
-        {cap.adds && <RunsOut got={foreseen} cadence={known} />}
-        {cap.adds && <Models got={models} period={period} model={model} />}
+        {cap.counts === "sum" && <RunsOut got={foreseen} cadence={known} />}
+        {cap.counts === "sum" && <Models got={models} period={period} model={model} />}
         <Stopped />
-        {cap.adds && <Moved got={moved} type={below ?? null} />}
+        {cap.counts === "sum" && <Moved got={moved} type={below ?? null} />}
       </div>
-      {cap.adds && (
+      {cap.counts === "sum" && (
         <p className="small muted">
           Days begin at midnight in your time zone, {zone.replaceAll("_", " ")}. Periods are compared by as many whole days; today counts
           when it is over.

@@ -5,7 +5,7 @@ import { type Rights, rightsOf } from "../api/rights";
 import type { Assignment, Capability, Currency, EntityType, Feature, Tree } from "../api/types";
 import { toast } from "../ui";
 import type { LimitInput } from "./limit";
-import { undoLimits } from "./undo";
+import { LeftOver, undoLimits } from "./undo";
 
 /** The parts of the view. */
 export type View = "overview" | "usage" | "tree" | "explain" | "activity";
@@ -58,17 +58,27 @@ export function capabilities(features: Feature[], currencies: Currency[]): Capab
       id: c.id,
       name: c.displayName,
       unit: c.units?.plural ?? c.symbol ?? "",
-      adds: true,
+      counts: "sum" as const,
     })),
     ...features.map(f => ({
       kind: "feature" as const,
       id: f.id,
       name: f.displayName,
       unit: f.featureUnitsPlural ?? f.featureUnits ?? "",
-      adds: !["MAX", "UNIQUE"].includes(f.meter?.aggregation.function ?? ""),
-      highest: f.meter?.aggregation.function === "MAX",
+      counts: countsOf(f),
     })),
   ];
+}
+
+function countsOf(f: Feature): Capability["counts"] {
+  switch (f.meter?.aggregation.function) {
+    case "MAX":
+      return "highest";
+    case "UNIQUE":
+      return "different";
+    default:
+      return "sum";
+  }
 }
 
 export type Start = { rights: Rights; types: EntityType[]; capabilities: Capability[]; first: Capability | null };
@@ -147,7 +157,8 @@ export function SessionProvider({ api, customerId, start, onOpen, onGo, onWrote,
             setUndos(all => all.filter(u => u !== undoable));
             toast(`Undone: ${w.text}`);
           } catch (e) {
-            toast(`Could not undo “${w.text}”: ${(e as Error).message}`);
+            if (e instanceof LeftOver && e.final) setUndos(all => all.filter(u => u !== undoable));
+            toast(`Could not undo “${w.text}”: ${(e as Error).message}`, undefined, 30_000);
           }
           void refreshQueries(client);
           onWrote({ text: "", entityIds: w.entityIds });
@@ -199,9 +210,10 @@ type Put = { limits: Assignment[]; undo: () => Promise<unknown> };
 export async function putLimits(s: Session, inputs: LimitInput[], before: Assignment[]): Promise<Put> {
   const target = path`/customers/${s.customerId}/assignments`;
   const after: Assignment[] = [];
+  const begun = new Set<string>();
   for (let i = 0; i < inputs.length; i += chunk) {
     const got = await s.api.put<{ data: Assignment[] }>(target, { assignments: inputs.slice(i, i + chunk) });
     after.push(...got.data);
   }
-  return { limits: after, undo: () => undoLimits(s, before, after) };
+  return { limits: after, undo: () => undoLimits(s, before, after, begun) };
 }

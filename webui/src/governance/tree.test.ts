@@ -4,7 +4,7 @@ import type { Capability, Tree, TreeRow } from "../api/types";
 import { alone, standingOf } from "./standing";
 import { flatten, rootKey, type TreeNode, TreeStore, tightest } from "./tree";
 
-const credits: Capability = { kind: "currency", id: "credits", name: "Credits", unit: "credits", adds: true };
+const credits: Capability = { kind: "currency", id: "credits", name: "Credits", unit: "credits", counts: "sum" };
 
 function row(id: string, parentId: string | null, more: Partial<TreeRow> = {}): TreeRow {
   const none = { usageLimit: null, currentUsage: null, utilization: null, cadence: null, usagePeriodStart: null, usagePeriodEnd: null };

@@ -50,7 +50,10 @@ it("an own limit in the place of one by default says what that said, and ends", 
   const own = limit({ usageLimit: 20 });
   expect(stepBack(before, own, own)).toMatchObject({ put: { usageLimit: { text: "10" } }, end: true });
   // Half of it was done before.
-  expect(stepBack(before, own, limit())).toMatchObject({ put: null, end: true });
+  expect(stepBack(before, own, limit(), true)).toMatchObject({ put: null, end: true });
+  // Somebody else has set what the default says, or made another one.
+  expect(() => stepBack(before, own, limit())).toThrow(ChangedSince);
+  expect(() => stepBack(before, own, limit({ usageLimit: 20, createdAt: "later" }))).toThrow(ChangedSince);
   expect(stepBack(before, own, null)).toBeNull();
   expect(() => stepBack(before, own, limit({ usageLimit: 30 }))).toThrow(ChangedSince);
   // It said the same as the default, and somebody else has changed it since.
@@ -59,4 +62,5 @@ it("an own limit in the place of one by default says what that said, and ends", 
 
 it("what is as it was before has nothing to take back", () => {
   expect(stepBack(limit(), limit({ usageLimit: 20 }), limit())).toBeNull();
+  expect(stepBack(limit(), limit(), null)).toBeNull();
 });

@@ -1,5 +1,5 @@
 import { asExact } from "../api/amount";
-import { isStatus, path } from "../api/client";
+import { isStatus, Problem, path } from "../api/client";
 import { encode } from "../api/json";
 import { count } from "../api/locale";
 import type { Assignment, Default, Entity, One } from "../api/types";
@@ -28,22 +28,23 @@ type Step = { now: Assignment; put: LimitInput | null; end: boolean; given: Assi
 
 /**
  * What takes one change of a limit back, and no other: the fields that it changed, where they
- * are still as it left them. Null where there is nothing to do, or no more.
+ * are still as it left them. Null where there is nothing to do. half: it says what was before because this was begun.
  */
-export function stepBack(before: Assignment | undefined, after: Assignment, now: Assignment | null): Step | null {
+export function stepBack(before: Assignment | undefined, after: Assignment, now: Assignment | null, half = false): Step | null {
+  // Another one of the same place, made since, is not the one that was written.
+  const other = now !== null && now.createdAt !== after.createdAt;
   if (!before) {
-    if (now && differing(now, after).length > 0) throw new ChangedSince("The limit");
+    if (now && (other || differing(now, after).length > 0)) throw new ChangedSince("The limit");
     return now && { now, put: null, end: true, given: null };
   }
   if (before.defaultOf) {
     if (!now) return null;
-    const back = differing(now, before).length === 0;
-    if (!back && differing(now, after).length > 0) throw new ChangedSince("The limit");
-    return { now, put: back ? null : { ...inputOf(before), ifMatch: now.revision }, end: true, given: before };
+    if (other || (!half && differing(now, after).length > 0)) throw new ChangedSince("The limit");
+    return { now, put: half ? null : { ...inputOf(before), ifMatch: now.revision }, end: true, given: before };
   }
   const changed = differing(before, after);
-  if (now && changed.every(f => value(now, f) === value(before, f))) return null;
-  if (!now || changed.some(f => value(now, f) !== value(after, f))) throw new ChangedSince("The limit");
+  if (changed.length === 0 || (now && changed.every(f => value(now, f) === value(before, f)))) return null;
+  if (!now || other || changed.some(f => value(now, f) !== value(after, f))) throw new ChangedSince("The limit");
   const old = inputOf(before);
   const put = { ...inputOf(now), ...Object.fromEntries(changed.map(f => [f, old[f]])), ifMatch: now.revision };
   return { now, put, end: false, given: null };
@@ -57,53 +58,107 @@ const placeOf = (a: Assignment) => encode([a.entityId, a.featureId ?? null, a.cu
 
 /**
  * Takes a write of limits back, as long as nothing else has changed what it changed. First all
- * say again what was seen before, in one write. Then those end that were made, for which there
- * is no such write; a limit by default holds again where the default still says the same. What
- * could not be ended is told.
+ * say again what was seen before, a hundred in one write. Then those end that were made, for
+ * which there is no such write; in the place of a default only where it says the same as before.
+ * What is left is told. begun: the revisions that an earlier try has written.
  */
-export async function undoLimits(s: Session, before: Assignment[], after: Assignment[]): Promise<void> {
+export async function undoLimits(s: Session, before: Assignment[], after: Assignment[], begun: Set<string>): Promise<void> {
   const target = path`/customers/${s.customerId}/assignments`;
   const was = new Map(before.map(a => [placeOf(a), a]));
   const there = await present(s, target, after);
-  const steps = after.flatMap((a, i) => stepBack(was.get(placeOf(a)), a, there[i] ?? null) ?? []);
-  const puts = steps.filter(step => step.put);
-  for (let i = 0; i < puts.length; i += chunk) {
-    const part = puts.slice(i, i + chunk);
-    const got = await s.api.put<{ data: Assignment[] }>(target, { assignments: part.map(step => step.put) });
-    for (const [j, step] of part.entries()) step.now = got.data[j] ?? step.now;
-  }
-  const ends = steps.filter(step => step.end);
+  const steps = after.flatMap((a, i) => {
+    const now = there[i] ?? null;
+    return stepBack(was.get(placeOf(a)), a, now, now !== null && begun.has(now.revision)) ?? [];
+  });
+  const given = steps.filter(step => step.given);
   const other = await otherDefaults(
     s,
-    ends.flatMap(step => step.given ?? []),
+    given.flatMap(step => step.given ?? []),
   );
-  const left = await inTurns(ends, async (step): Promise<Left | null> => {
-    const who = step.now.entityId;
-    if (step.given && other.has(step.given.id)) return { who, given: true, why: "its default was changed since" };
-    try {
-      await s.api.delete(`${target}/${encodeURIComponent(step.now.id)}`, step.now.revision);
-      return null;
-    } catch (e) {
-      if (isStatus(e, 404)) return null;
-      return { who, given: step.given !== null, why: isStatus(e, 409) ? "it was changed again meanwhile" : (e as Error).message };
+  const made = steps.filter(step => step.end && !step.given);
+  const puts = steps.filter(step => step.put);
+  const left: Left[] = [];
+  const end = async (which: Step[]) => left.push(...(await inTurns(which, step => endOf(s, target, step, other))).flatMap(x => x ?? []));
+  try {
+    // Where what was made takes too much of a strict limit, it ends first.
+    if (!(await putBack(s, target, puts, begun, made.length > 0))) {
+      await end(made.splice(0));
+      await putBack(s, target, puts, begun, false);
     }
-  });
-  const undone = left.flatMap(x => x ?? []);
-  if (undone.length > 0) throw new Error(await leftWords(s, undone, after.length));
+  } catch (e) {
+    const rest = puts.length + made.length + left.length;
+    if (rest === steps.length) throw e;
+    throw new Error(`${count(after.length - rest)} of ${count(after.length)} are as before, the others are not: ${(e as Error).message}`);
+  }
+  await end([...made, ...given]);
+  if (left.length > 0)
+    throw new LeftOver(
+      await leftWords(s, left, after.length),
+      left.every(x => x.final),
+    );
 }
 
-/** A limit that could not be ended. given: it says what the default said, and is the entity's own. */
-type Left = { who: string; given: boolean; why: string };
+/** Writes again what was before; what is written leaves puts. False: a strict limit had no room for it. */
+async function putBack(s: Session, target: string, puts: Step[], begun: Set<string>, mayWait: boolean): Promise<boolean> {
+  while (puts.length > 0) {
+    const part = puts.slice(0, chunk);
+    try {
+      const got = await s.api.put<{ data: Assignment[] }>(target, { assignments: part.map(step => step.put) });
+      for (const [j, step] of part.entries()) {
+        step.now = got.data[j] ?? step.now;
+        if (step.given) begun.add(step.now.revision);
+      }
+    } catch (e) {
+      if (mayWait && e instanceof Problem && e.body.code === "AllocationExceeded") return false;
+      throw e;
+    }
+    puts.splice(0, chunk);
+  }
+  return true;
+}
+
+/** A limit that did not end. given: it says what the default said, and is the entity's own. final: no other try ends it. */
+type Left = { who: string; given: boolean; final: boolean; why: string };
+
+/** Ends a limit; null where that is done, and a default that it gives way to says what it said before. */
+async function endOf(s: Session, target: string, step: Step, other: Set<string>): Promise<Left | null> {
+  const left = (why: string, final = false): Left => ({ who: step.now.entityId, given: step.given !== null, final, why });
+  const another = "another default, or none, would hold now";
+  if (step.given && other.has(step.given.id)) return left(another, true);
+  try {
+    await s.api.delete(`${target}/${encodeURIComponent(step.now.id)}`, step.now.revision);
+    if (!step.given) return null;
+    const now = await readLimit(s, step.given.id);
+    if (now && differing(now, step.given).length === 0) return null;
+    await s.api.put(target, { assignments: [{ ...inputOf(step.given), ifMatch: now?.revision ?? "none" }] });
+    return left(another, true);
+  } catch (e) {
+    if (isStatus(e, 404)) return null;
+    return left(isStatus(e, 409) ? "changed again meanwhile" : (e as Error).message);
+  }
+}
+
+/** What an undo could not take back; final: another try would not, either. */
+export class LeftOver extends Error {
+  constructor(
+    words: string,
+    readonly final: boolean,
+  ) {
+    super(words);
+  }
+}
 
 async function leftWords(s: Session, left: Left[], all: number): Promise<string> {
-  const names = await inTurns(left.slice(0, 3), x => nameOf(s, x.who));
-  const rest = left.length > names.length ? ` and ${count(left.length - names.length)} more` : "";
-  const which = `${names.join(", ")}${rest}`;
-  const why = [...new Set(left.map(x => x.why))].join("; ");
-  const stays = left.every(x => x.given)
-    ? `${left.length === 1 ? "has" : "have"} what it was before as a limit of ${left.length === 1 ? "its" : "their"} own`
-    : "still stands";
-  return `${count(all - left.length)} of ${count(all)} are as before; the limit of ${which} ${stays} (${why})`;
+  const words = [`${count(all - left.length)} of ${count(all)} are as before`];
+  for (const given of [true, false]) {
+    const these = left.filter(x => x.given === given);
+    if (these.length === 0) continue;
+    const names = await inTurns(these.slice(0, 3), x => nameOf(s, x.who));
+    const more = these.length > names.length ? ` and ${count(these.length - names.length)} more` : "";
+    const why = [...new Set(these.map(x => x.why))].join("; ");
+    words.push(`${names.join(", ")}${more}: ${given ? "the amount of before, but a limit of its own" : "still limited"} (${why})`);
+  }
+  return words.join(". ");
 }
 
 const nameOf = (s: Session, id: string) =>

@@ -384,11 +384,11 @@ function setToasts(next: Toast[]) {
 }
 
 /** Says what has happened, for a while, or until what it gives back is called. */
-export function toast(text: string, action?: Toast["action"]): () => void {
+export function toast(text: string, action?: Toast["action"], ms = action ? 12_000 : 5000): () => void {
   const t = { id: ++toastId, text, action };
   const end = () => setToasts(toasts.filter(x => x !== t));
   setToasts([...toasts.slice(-1), t]);
-  setTimeout(end, action ? 12_000 : 5000);
+  setTimeout(end, ms);
   return end;
 }
 

@@ -63,7 +63,7 @@ export function useForecasts(cadence: string | null | undefined, root: string | 
       ]);
       return { rows: all.data, main: mine?.data.find(r => r.entityId === root && r.scopeEntityIds.length === 0) ?? null };
     },
-    enabled: cadence !== undefined && cap?.adds === true,
+    enabled: cadence !== undefined && cap?.counts === "sum",
     ...rarely,
   });
 }
@@ -82,7 +82,7 @@ export function useTotal(root: string | undefined, period: Period) {
       const query = { ...(cap ? named(cap) : {}), startDate: period.before.toISOString(), granularity: "DAY", timezone: zone };
       return (await s.api.get<One<History>>(usageAt(s, root), query)).data.series;
     },
-    enabled: root !== undefined && cap?.adds === true,
+    enabled: root !== undefined && cap?.counts === "sum",
     ...rarely,
   });
 }
@@ -121,7 +121,7 @@ export function useSums(by: { root?: string; key: string } | undefined, period: 
         throw e;
       }
     },
-    enabled: by !== undefined && cap?.adds === true,
+    enabled: by !== undefined && cap?.counts === "sum",
     ...rarely,
   });
 }
