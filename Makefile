@@ -29,7 +29,7 @@ deps:
 test: deps vet unit race clients ui
 
 check: vet
-	go test -short . ./record/... ./catalogue/... ./ledger/... ./engine ./transfer ./store/mem ./httpapi ./client ./gateway ./otlp ./webui
+	go test -short . ./record/... ./catalogue/... ./ledger/... ./engine ./transfer ./store/mem ./httpapi ./client ./spendtoken ./mcp ./gateway ./otlp ./webui
 
 vet:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "run gofmt on:" $$files; exit 1; fi
@@ -43,7 +43,7 @@ unit:
 
 # The race detector makes everything slow, so the long property tests run short here.
 race:
-	go test -race -short -timeout 30m ./record/... ./catalogue/... ./ledger/... ./engine/... ./transfer/... ./store/... ./httpapi/... ./client/... ./gateway/... ./otlp/... ./webhook/... ./sim/...
+	go test -race -short -timeout 30m ./record/... ./catalogue/... ./ledger/... ./engine/... ./transfer/... ./store/... ./httpapi/... ./client/... ./spendtoken ./mcp ./gateway/... ./otlp/... ./webhook/... ./sim/...
 
 # What linters and generators of clients make of openapi.json, providers' SDKs of the gateway, and
 # the SDKs for Python and TypeScript.

@@ -129,7 +129,14 @@ type APIKey struct {
 	CreatedAt Time     `json:"createdAt"`
 	ExpiresAt *Time    `json:"expiresAt"`
 	RevokedAt *Time    `json:"revokedAt"`
+	// Of scope runtime: the only customer it is for, and the only types of entities that may
+	// spend with it. Zero binds to nothing.
+	CustomerID  string   `json:"customerId,omitempty"`
+	EntityTypes []string `json:"entityTypes,omitempty"`
 }
+
+// Bound tells whether the key is for some customer or for some entities alone.
+func (k *APIKey) Bound() bool { return k.CustomerID != "" || len(k.EntityTypes) > 0 }
 
 // Live reports whether the key may be used at now.
 func (k *APIKey) Live(now Time) bool {

@@ -45,6 +45,7 @@ const (
 	CodeRateCardNotFound         Code = "RateCardNotFound"
 	CodeGrantNotFound            Code = "GrantNotFound"
 	CodeAccessTokenNotFound      Code = "AccessTokenNotFound"
+	CodeSpendTokenNotFound       Code = "SpendTokenNotFound"
 	CodeBoostNotFound            Code = "BoostNotFound"
 	CodePromotionNotFound        Code = "PromotionalEntitlementNotFound"
 	CodeWebhookNotFound          Code = "WebhookNotFound"

@@ -21,12 +21,13 @@ func (w *Write) StillAt(current revised) error { return w.Caller.StillAt(current
 
 // Caller is who asks for a write, for the audit listing and for replays.
 type Caller struct {
-	ActorType string // API_KEY, ACCESS_TOKEN or SYSTEM
+	ActorType string // API_KEY, ACCESS_TOKEN, SPEND_TOKEN or SYSTEM
 	ActorID   string
 	Subject   string
 	RequestID string
 	Token     *bursar.AccessToken // limits what is written; nil = nothing does
 	Wrote     *atomic.Int64       // of a Token: told how many audit entries and webhook deliveries the request made
+	Spends    *SpendPath          // of a spend token, whose holder is not trusted; nil = anything may be spent
 	// Key is set when the request came with an Idempotency-Key header on a route whose
 	// body has no keys of its own.
 	Key *RequestKey

@@ -35,12 +35,14 @@ type Catalogue struct {
 	read        map[string]bool              // keys that meters and rates read; follows from features and cards
 	Replies     map[[16]byte]KeptReply
 	Revoked     map[string]RevokedToken // access tokens, until they expire
-	noted       map[string]bool         // features whose use in customers has been noted since they were made
+	SpendOf     map[string]*bursar.SpendToken
+	noted       map[string]bool // features whose use in customers has been noted since they were made
 	Secret      [32]byte
 	Settings    bursar.Settings
 
-	RepliesSweep, RevokedSweep sweeper
-	Thresholds                 []int // what a new assignment warns at when it does not say; configuration
+	RepliesSweep, RevokedSweep, SpendSweep sweeper
+
+	Thresholds []int // what a new assignment warns at when it does not say; configuration
 }
 
 // KeptReply is the reply of a catalogue write with an Idempotency-Key.
@@ -71,7 +73,7 @@ func sweep[K comparable, V any](s *sweeper, m map[K]V, ended func(K, V) bool) {
 func NewCatalogue() *Catalogue {
 	return &Catalogue{TypeOf: map[string]*bursar.EntityType{}, FeatureOf: map[string]*bursar.Feature{},
 		CurrencyOf: map[string]*bursar.Currency{}, KeyOf: map[string]*bursar.APIKey{}, CardOf: map[string]*bursar.RateCard{},
-		WebhookOf: map[string]*bursar.Webhook{}, Prices: map[string][]PricedBy{}, Attribution: map[string]string{}, Replies: map[[16]byte]KeptReply{}, Revoked: map[string]RevokedToken{}, noted: map[string]bool{}}
+		WebhookOf: map[string]*bursar.Webhook{}, Prices: map[string][]PricedBy{}, Attribution: map[string]string{}, Replies: map[[16]byte]KeptReply{}, Revoked: map[string]RevokedToken{}, SpendOf: map[string]*bursar.SpendToken{}, noted: map[string]bool{}}
 }
 
 // Clone copies c so that records can be applied to the copy.
@@ -80,7 +82,7 @@ func (c *Catalogue) Clone() *Catalogue {
 	n.TypeOf, n.FeatureOf, n.CurrencyOf = maps.Clone(c.TypeOf), maps.Clone(c.FeatureOf), maps.Clone(c.CurrencyOf)
 	n.KeyOf, n.Attribution, n.Replies = maps.Clone(c.KeyOf), maps.Clone(c.Attribution), maps.Clone(c.Replies)
 	n.CardOf, n.WebhookOf, n.Revoked = maps.Clone(c.CardOf), maps.Clone(c.WebhookOf), maps.Clone(c.Revoked)
-	n.noted = maps.Clone(c.noted)
+	n.SpendOf, n.noted = maps.Clone(c.SpendOf), maps.Clone(c.noted)
 	return &n
 }
 
@@ -149,7 +151,7 @@ func sorted[T any](m map[string]*T, key func(*T) (bursar.Time, string)) []*T {
 // access tokens, and those with a key, are judged before they come to a customer.
 func Aside(recs []record.Record) bool {
 	for _, r := range recs {
-		if rec, ok := r.(*record.Catalogue); !ok || rec.Sort != "tokenRevoked" && rec.Sort != "reply" {
+		if rec, ok := r.(*record.Catalogue); !ok || rec.Sort != "tokenRevoked" && rec.Sort != "spendToken" && rec.Sort != "reply" {
 			return false
 		}
 	}
@@ -226,13 +228,10 @@ func (c *Catalogue) Apply(r record.Record) error {
 		return set(c.KeyOf, rec.Body, func(t *bursar.APIKey) string { return t.ID })
 	case "tokenRevoked":
 		return c.applyRevoked(rec.Body)
+	case "spendToken":
+		return c.applySpendToken(rec.Body)
 	case "reply":
-		var k KeptReply
-		if err := json.Unmarshal(rec.Body, &k); err != nil {
-			return fmt.Errorf("%w: %v", record.ErrRecord, err)
-		}
-		sweep(&c.RepliesSweep, c.Replies, func(_ [16]byte, old KeptReply) bool { return old.At < k.At-record.KeyMemory })
-		c.Replies[k.Hash] = k
+		return c.applyReply(rec.Body)
 	case "secret":
 		if copy(c.Secret[:], rec.Body) != len(c.Secret) {
 			return fmt.Errorf("%w: secret", record.ErrRecord)
@@ -240,6 +239,16 @@ func (c *Catalogue) Apply(r record.Record) error {
 	default:
 		return fmt.Errorf("%w: a %q in the catalogue", record.ErrRecord, rec.Sort)
 	}
+	return nil
+}
+
+func (c *Catalogue) applyReply(body []byte) error {
+	var k KeptReply
+	if err := json.Unmarshal(body, &k); err != nil {
+		return fmt.Errorf("%w: %v", record.ErrRecord, err)
+	}
+	sweep(&c.RepliesSweep, c.Replies, func(_ [16]byte, old KeptReply) bool { return old.At < k.At-record.KeyMemory })
+	c.Replies[k.Hash] = k
 	return nil
 }
 
@@ -285,7 +294,11 @@ func (c *Catalogue) Fold(row *store.LogRow) error {
 // Dump is everything that follows from the catalogue's log, in one order, as bytes.
 func (c *Catalogue) Dump() []byte {
 	replies := slices.SortedFunc(maps.Values(c.Replies), func(a, b KeptReply) int { return record.CompareID(a.Hash, b.Hash) })
-	b, err := json.Marshal([]any{c.Head.Seq, c.Head.Hash, c.Secret, c.EntityTypes(), c.Features(), c.Currencies(), c.APIKeys(), c.RateCards(), c.Webhooks(), replies, c.Settings})
+	all := []any{c.Head.Seq, c.Head.Hash, c.Secret, c.EntityTypes(), c.Features(), c.Currencies(), c.APIKeys(), c.RateCards(), c.Webhooks(), replies, c.Settings}
+	if len(c.SpendOf) > 0 { // sums of older catalogues are without
+		all = append(all, c.SpendTokens())
+	}
+	b, err := json.Marshal(all)
 	if err != nil {
 		panic(err) // all of it came from JSON
 	}

@@ -49,6 +49,7 @@ type Client struct {
 
 	base  string
 	key   string
+	token string // a spend token, for whose holder key asks
 	sleep func(context.Context, time.Duration) error
 }
 
@@ -70,6 +71,15 @@ func New(baseURL, key string) *Client {
 func (c *Client) WithKey(key string) *Client {
 	other := *c
 	other.key = key
+	return &other
+}
+
+// OnBehalf is a client of the same server, over the same connections, that makes reservations for
+// the holder of a spend token, as a gateway does: whose they are, and what may be held, the token
+// says; to end them is for the client's key alone.
+func (c *Client) OnBehalf(token string) *Client {
+	other := *c
+	other.token = token
 	return &other
 }
 
@@ -183,6 +193,9 @@ func (c *Client) send(ctx context.Context, what call, target string, body []byte
 		return nil, &Error{Code: bursar.CodeValidationFailed, Message: err.Error(), shouldRetry: "false"}
 	}
 	req.Header.Set("X-API-KEY", c.key)
+	if c.token != "" {
+		req.Header.Set("Bursar-Spend-Token", c.token)
+	}
 	req.Header.Set("Accept", "application/json")
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")

@@ -18,6 +18,9 @@ type APIKey struct {
 	ExpiresAt  *bursar.Time `json:"expiresAt"`
 	LastUsedAt *bursar.Time `json:"lastUsedAt"`
 	RevokedAt  *bursar.Time `json:"revokedAt"`
+
+	CustomerID  string   `json:"customerId"`  // the only customer it is for; "" = every one
+	EntityTypes []string `json:"entityTypes"` // the only types of entities that may spend with it; none = all, and customers
 }
 
 // APIKeyInput asks for a key.
@@ -25,6 +28,9 @@ type APIKeyInput struct {
 	Name      string       `json:"name"`
 	Scope     string       `json:"scope"` // full, runtime or read
 	ExpiresAt *bursar.Time `json:"expiresAt,omitempty"`
+
+	CustomerID  string   `json:"customerId,omitempty"` // of scope runtime, as in APIKey
+	EntityTypes []string `json:"entityTypes,omitempty"`
 }
 
 // CreateAPIKey makes a key. A call that was sent again after its reply got lost makes no

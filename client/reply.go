@@ -124,6 +124,7 @@ type Reservation struct {
 	FeatureID       string            `json:"featureId"`
 	CurrencyID      string            `json:"currencyId"`
 	Amount          bursar.Amount     `json:"amount"`
+	Dimensions      map[string]any    `json:"dimensions"` // strings, numbers and booleans
 	Status          bursar.HoldStatus `json:"status"`
 	OnExpire        bursar.OnExpire   `json:"onExpire"`
 	CreatedAt       bursar.Time       `json:"createdAt"`

@@ -55,6 +55,9 @@ func TestEveryRoute(t *testing.T) {
 			if err == nil || errors.As(err, &e) && strings.HasSuffix(string(e.Code), "NotFound") && e.Code != bursar.CodeNotFound {
 				continue
 			}
+			if e != nil && e.Code == bursar.CodeForbidden && o.OperationID == "getOwnBudget" {
+				continue // of spend tokens alone, which TestSpendToken has
+			}
 			if e == nil || e.Code != bursar.CodeValidationFailed && e.Code != bursar.CodeAlreadyExists && e.Status != http.StatusConflict {
 				t.Errorf("%s: %v", o.OperationID, err)
 			}
@@ -331,6 +334,17 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 	"createAccessToken": func(ctx context.Context, c *client.Client) error {
 		return only(c.CreateAccessToken(ctx, "acme", client.AccessTokenInput{RootEntityID: "t", Permissions: []string{"read"}, TTLSeconds: 60, Subject: "ann"}))
 	},
+	"createSpendToken": func(ctx context.Context, c *client.Client) error {
+		return only(c.CreateSpendToken(ctx, "acme", client.SpendTokenInput{Label: "run", Entities: map[string]string{"agentId": "a"}, Models: []string{"m"}, Caps: []client.SpendCap{{FeatureID: "tokens", Amount: bursar.AmountFromInt(5)}}}))
+	},
+	"listSpendTokens": func(ctx context.Context, c *client.Client) error {
+		return only(c.SpendTokens(ctx, "acme", client.Paging{}))
+	},
+	"revokeSpendToken": func(ctx context.Context, c *client.Client) error { return only(c.RevokeSpendToken(ctx, "acme", none)) },
+	"revokeShownSpendToken": func(ctx context.Context, c *client.Client) error {
+		return only(c.RevokeSpendText(ctx, "acme", "bst_none"))
+	},
+	"getOwnBudget":      func(ctx context.Context, c *client.Client) error { return only(c.OwnBudget(ctx)) },
 	"revokeAccessToken": func(ctx context.Context, c *client.Client) error { return c.RevokeAccessToken(ctx, "acme", none) },
 
 	"createWebhook": func(ctx context.Context, c *client.Client) error {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -122,21 +123,19 @@ func (e *Engine) CurrencyUsers(ctx context.Context, id string) ([]Associated, er
 // CreateAPIKey makes a key and returns it with its text, "bsk_<id>_<secret>", which is
 // not kept anywhere.
 func (e *Engine) CreateAPIKey(ctx context.Context, c catalogue.Caller, name string, scope bursar.KeyScope, expiresAt *bursar.Time) (bursar.APIKey, string, error) {
+	return e.CreateBoundAPIKey(ctx, c, bursar.APIKey{Name: name, Scope: scope, ExpiresAt: expiresAt})
+}
+
+// CreateBoundAPIKey is CreateAPIKey for a key that may be bound, as in says.
+func (e *Engine) CreateBoundAPIKey(ctx context.Context, c catalogue.Caller, in bursar.APIKey) (bursar.APIKey, string, error) {
 	id, text, hash, err := newKey()
 	if err != nil {
 		return bursar.APIKey{}, "", err
 	}
 	k, err := catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.APIKey, error) {
-		var p bursar.Problems
-		catalogue.CheckName("/name", name, &p)
-		if scope != bursar.ScopeFull && scope != bursar.ScopeRuntime && scope != bursar.ScopeRead {
-			p.Add("/scope", bursar.CodeValidationFailed, "a scope is full, runtime or read")
-		}
-		if expiresAt != nil && *expiresAt <= w.Now {
-			p.Add("/expiresAt", bursar.CodeValidationFailed, "expiresAt lies in the past")
-		}
-		k := bursar.APIKey{ID: id, Name: name, Scope: scope, Prefix: "bsk_" + id, Hash: hash, CreatedAt: w.Now.Milli(), ExpiresAt: expiresAt}
-		if err := p.Err(); err != nil {
+		k := bursar.APIKey{ID: id, Name: in.Name, Scope: in.Scope, Prefix: "bsk_" + id, Hash: hash, CreatedAt: w.Now.Milli(), ExpiresAt: in.ExpiresAt,
+			CustomerID: in.CustomerID, EntityTypes: in.EntityTypes}
+		if err := checkAPIKey(w, &k); err != nil {
 			return k, err
 		}
 		return k, w.Put("apiKey", &k)
@@ -145,6 +144,26 @@ func (e *Engine) CreateAPIKey(ctx context.Context, c catalogue.Caller, name stri
 		text = ""
 	}
 	return k, text, err
+}
+
+func checkAPIKey(w *catalogue.Write, k *bursar.APIKey) error {
+	var p bursar.Problems
+	catalogue.CheckName("/name", k.Name, &p)
+	if k.Scope != bursar.ScopeFull && k.Scope != bursar.ScopeRuntime && k.Scope != bursar.ScopeRead {
+		p.Add("/scope", bursar.CodeValidationFailed, "a scope is full, runtime or read")
+	}
+	if k.ExpiresAt != nil && *k.ExpiresAt <= w.Now {
+		p.Add("/expiresAt", bursar.CodeValidationFailed, "expiresAt lies in the past")
+	}
+	if k.Bound() && k.Scope != bursar.ScopeRuntime {
+		p.Add("/scope", bursar.CodeValidationFailed, "only a key of scope runtime is bound to a customer or to entity types")
+	}
+	for i, id := range k.EntityTypes {
+		if w.EntityType(id) == nil {
+			p.Add("/entityTypes/"+strconv.Itoa(i), bursar.CodeEntityTypeNotFound, "there is no entity type %q", id)
+		}
+	}
+	return p.Err()
 }
 
 // FirstAPIKey makes a key of full scope if no live one is there, and returns its text;

@@ -69,7 +69,9 @@ type Engine struct {
 	keeper    *keeper
 
 	closing  atomic.Bool
-	sweeping atomic.Bool // idle customers are being opened
+	sweeping atomic.Bool     // idle customers are being opened
+	leaving  atomic.Bool     // what spend tokens were counted on is being archived
+	left     map[string]bool // spend tokens for which that is done; of who has set leaving
 	fatal    sync.Once
 	making   sync.Map // customers of which what is saved is being made anew
 	stop     chan struct{}
@@ -119,7 +121,7 @@ func Open(ctx context.Context, s store.Store, o Options) (*Engine, error) {
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
 	}
-	e := &Engine{store: s, o: o, lane: newLane(), jobs: newJobs(), share: newTurns(max(1, runtime.GOMAXPROCS(0)/2)), scans: newTurns(maxScans),
+	e := &Engine{store: s, o: o, left: map[string]bool{}, lane: newLane(), jobs: newJobs(), share: newTurns(max(1, runtime.GOMAXPROCS(0)/2)), scans: newTurns(maxScans),
 		residents: newResidents(), keeper: newKeeper(o.MemoryBudget), stop: make(chan struct{})}
 	if _, err := rand.Read(e.ids.seed[:]); err != nil {
 		return nil, err

@@ -115,3 +115,6 @@ func Revoke(ctx context.Context, s store.Store, n int, now, until bursar.Time) e
 func RevokedCount(e *Engine) int { return len(e.Catalogue().Revoked) }
 
 func RevokedLooks(e *Engine) int { return e.Catalogue().RevokedSweep.Looked }
+
+// LeaveSpent archives what ended spend tokens were counted on, as housekeeping does.
+func LeaveSpent(e *Engine) { e.leaveSpent() }

@@ -51,6 +51,7 @@ func (e *Engine) housekeeping() {
 			sweep = now
 			if e.has(claimSweep) {
 				e.sweepIdle()
+				e.leaveSpent()
 				if now.Sub(trim) >= trimEvery {
 					trim = now
 					e.trim()

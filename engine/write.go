@@ -16,6 +16,9 @@ import (
 // caller sent a key. Keys of tokens with different roots are kept apart: a repeated reply
 // must show nothing that its caller may not see.
 func (e *Engine) withKey(c *catalogue.Caller, o ledger.Op) ledger.Op {
+	if c.Spends != nil {
+		o = &ledger.BySpendToken{Path: c.Spends, Op: o}
+	}
 	reach := ""
 	if c.Token != nil {
 		o, reach = &ledger.ConfinedOp{Op: o, Token: c.Token, Wrote: c.Wrote}, c.Token.RootEntityID

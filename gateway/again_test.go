@@ -82,7 +82,7 @@ func TestTakenOver(t *testing.T) {
 	}))
 	defer old.Close()
 	w.stop()
-	w.start(gateway.Remote(old.URL))
+	w.start(gateway.Remote(old.URL), nil)
 	for _, key := range []string{"retried", "lost"} {
 		go w.post("/v1/chat/completions", chat, "Idempotency-Key", key)
 	}
@@ -96,7 +96,7 @@ func TestTakenOver(t *testing.T) {
 		first.Close(ended)
 		front.Close()
 	}()
-	w.start(gateway.Remote(w.server.URL))
+	w.start(gateway.Remote(w.server.URL), nil)
 	w.upstream.answer(says(200, `{"usage":{"prompt_tokens":1,"completion_tokens":2}}`))
 	got := w.post("/v1/chat/completions", chat, "Idempotency-Key", "retried")
 	if got.status != 200 {
@@ -157,7 +157,7 @@ func TestGoOn(t *testing.T) {
 func TestApart(t *testing.T) {
 	w := newWorld(t)
 	w.stop()
-	w.start(gateway.Remote(w.server.URL))
+	w.start(gateway.Remote(w.server.URL), nil)
 	w.upstream.answer(asOpenAI)
 	if got := w.post("/v1/chat/completions", `{"model":"gpt-5","stream":true}`); got.body != chatStream(false) {
 		t.Errorf("%+v", got)

@@ -22,7 +22,7 @@ import (
 func TestNothingToUndo(t *testing.T) {
 	w := newWorld(t)
 	w.stop()
-	w.start(gateway.Remote("http://127.0.0.1:1"))
+	w.start(gateway.Remote("http://127.0.0.1:1"), nil)
 	for range 3 {
 		if got := w.post("/v1/chat/completions", chat); got.status != 503 {
 			t.Errorf("%+v", got)
@@ -161,7 +161,7 @@ func TestGuessing(t *testing.T) {
 		t.Errorf("the server was asked from %s", from)
 	}
 	w.stop()
-	w.start(gateway.Remote(w.server.URL))
+	w.start(gateway.Remote(w.server.URL), nil)
 	w.post("/v1/chat/completions", chat)
 	before := w.asked.Load()
 	for i := range 40 {

@@ -57,6 +57,13 @@ func (g *Gateway) govern(w http.ResponseWriter, r *http.Request, to *upstream, b
 		if kept == nil {
 			return // the caller has gone
 		}
+		if !first && c.by.spend { // lest it was revoked since
+			if p := g.mayspend(r.Context(), c.by); p != nil {
+				g.metrics.stopped(to, p)
+				refuse(w, to.Kind, p)
+				return
+			}
+		}
 		if !first {
 			g.metrics.replayed(to)
 			kept.answer(w)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
+	"github.com/bursarhq/bursar/spendtoken"
 )
 
 // caller is who calls, as the request says.
@@ -17,8 +18,10 @@ type caller struct {
 	key      string
 	customer string
 	dims     map[string]any
-	server   *client.Client // asked with its key
+	server   *client.Client // asked whether it may call
+	books    *client.Client // told how its calls end
 	from     string         // its address
+	spend    bool           // the key is a spend token, which says of whom the call is
 }
 
 // from is the key of the caller's address in a context.
@@ -36,6 +39,10 @@ func (g *Gateway) callerOf(r *http.Request) (*caller, *problem) {
 		return nil, p
 	}
 	c := &caller{key: key, customer: r.Header.Get(HeaderCustomer), dims: map[string]any{}, server: g.server.WithKey(key), from: r.RemoteAddr}
+	if spendtoken.Looks(key) {
+		return c, c.bySpendToken(g, r.Header)
+	}
+	c.books = c.server
 	if c.customer == "" {
 		c.customer = g.config.Customer
 	}
@@ -45,6 +52,31 @@ func (g *Gateway) callerOf(r *http.Request) (*caller, *problem) {
 		}
 	}
 	return c, nil
+}
+
+// bySpendToken takes from a spend token whose call it is. The server judges it: it adds what
+// the token pins, and refuses what is not genuine. What is held is the gateway's to end, with
+// its own key, also once the token is over.
+func (c *caller) bySpendToken(g *Gateway, h http.Header) *problem {
+	if g.own == nil {
+		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: "this gateway takes no spend tokens: its operator must give it an API key of its own (bursar gateway --server-key)"}
+	}
+	c.server, c.books = g.own.OnBehalf(c.key), g.own
+	t, err := spendtoken.Parse(c.key)
+	if err != nil {
+		return &problem{status: http.StatusUnauthorized, code: bursar.CodeUnauthenticated, message: err.Error()}
+	}
+	c.spend = true
+	switch {
+	case t.Expires() <= bursar.TimeOf(time.Now()): // also while the server cannot be asked
+		return &problem{status: http.StatusUnauthorized, code: bursar.CodeUnauthenticated, message: "this spend token has ended"}
+	case c.customer != "" && c.customer != t.Customer():
+		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: HeaderCustomer + ": this spend token is of another customer; leave the header out"}
+	case len(h[HeaderDimensions]) > 0:
+		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: HeaderDimensions + ": the spend token says whose call this is; leave the header out"}
+	}
+	c.customer = t.Customer()
+	return nil
 }
 
 // credential is the key of a caller, where the SDKs put it: Authorization or x-api-key.
@@ -59,7 +91,7 @@ func credential(h http.Header) (string, *problem) {
 	if len(keys) == 2 { // an SDK that was given another key by its environment, too
 		var ours []string
 		for _, key := range keys {
-			if strings.HasPrefix(key, "bsk_") {
+			if strings.HasPrefix(key, "bsk_") || spendtoken.Looks(key) {
 				ours = append(ours, key)
 			}
 		}
@@ -67,7 +99,7 @@ func credential(h http.Header) (string, *problem) {
 	}
 	if len(keys) != 1 {
 		return "", &problem{status: http.StatusUnauthorized, code: bursar.CodeUnauthenticated,
-			message: "give one Bursar API key (bsk_…) as the API key of your SDK; the gateway has the provider's"}
+			message: "give one Bursar API key (bsk_…) or spend token (bst_…) as the API key of your SDK; the gateway has the provider's"}
 	}
 	return keys[0], nil
 }
@@ -85,7 +117,7 @@ func (c *caller) needCustomer() *problem {
 // and calls are to go on, only those are let through.
 type knownKeys struct {
 	mu   sync.Mutex
-	last map[[sha256.Size]byte]time.Time
+	last [2]map[[sha256.Size]byte]time.Time // of API keys; of spend tokens, which holders make without end
 }
 
 // Limits of what is remembered of keys.
@@ -94,7 +126,14 @@ const (
 	knownFor     = time.Hour
 )
 
-func newKnownKeys() *knownKeys { return &knownKeys{last: map[[sha256.Size]byte]time.Time{}} }
+func newKnownKeys() *knownKeys { return &knownKeys{last: [2]map[[sha256.Size]byte]time.Time{{}, {}}} }
+
+func (k *knownKeys) of(c *caller) map[[sha256.Size]byte]time.Time {
+	if c.spend {
+		return k.last[1]
+	}
+	return k.last[0]
+}
 
 func (k *knownKeys) sum(c *caller) [sha256.Size]byte {
 	return sha256.Sum256([]byte(c.key))
@@ -105,20 +144,21 @@ func (k *knownKeys) note(c *caller, took bool) {
 	sum := k.sum(c)
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	last := k.of(c)
 	if !took {
-		delete(k.last, sum)
+		delete(last, sum)
 		return
 	}
-	if len(k.last) >= maxKnownKeys {
-		clear(k.last)
+	if len(last) >= maxKnownKeys {
+		clear(last)
 	}
-	k.last[sum] = time.Now()
+	last[sum] = time.Now()
 }
 
 func (k *knownKeys) has(c *caller) bool {
 	sum := k.sum(c)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	at, ok := k.last[sum]
+	at, ok := k.of(c)[sum]
 	return ok && time.Since(at) < knownFor
 }

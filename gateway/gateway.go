@@ -18,6 +18,9 @@ import (
 type Options struct {
 	// Server asks the Bursar server; it is asked with each caller's key.
 	Server *client.Client
+	// Own asks the Bursar server with a key of the gateway's own, which calls by spend tokens need:
+	// who holds one does not end what it holds. nil = spend tokens are refused.
+	Own *client.Client
 	// Ready tells why the server cannot answer now. nil = it is not asked.
 	Ready func(context.Context) error
 	// Log takes what operators should know. Default: discard.
@@ -29,6 +32,7 @@ type Gateway struct {
 	config    *Config
 	upstreams []*upstream
 	server    *client.Client
+	own       *client.Client // nil = none
 	ready     func(context.Context) error
 	log       *slog.Logger
 	metrics   *metrics
@@ -48,7 +52,7 @@ type Gateway struct {
 
 // New makes a gateway. c must have passed Check.
 func New(c *Config, o Options) *Gateway {
-	g := &Gateway{config: c, server: o.Server, ready: o.Ready, log: o.Log, metrics: newMetrics(), known: newKnownKeys(), replays: newReplays(), guard: newGuard(), send: newTransport(c),
+	g := &Gateway{config: c, server: o.Server, own: o.Own, ready: o.Ready, log: o.Log, metrics: newMetrics(), known: newKnownKeys(), replays: newReplays(), guard: newGuard(), send: newTransport(c),
 		memory: &memory{most: c.MaxMemoryBytes}}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)

@@ -40,13 +40,16 @@ const (
 
 // reserve holds what a call may use. given is the caller's idempotency key: it names one
 // logical call, and each time that one is sent to a provider is an attempt. An attempt that
-// nobody ended, as of a gateway that was killed, is taken over by the next one.
+// nobody ended, as of a gateway that was killed, is taken over by the next one; but not with a
+// spend token, whose holder is not trusted to send the same call again.
 func (g *Gateway) reserve(ctx context.Context, by *caller, a *asked, to *upstream, given string) (*hold, *problem) {
 	if p := g.guard.refusal(by, g.known); p != nil {
 		return nil, p
 	}
 	h := &hold{g: g, by: by, to: to, asked: a.without(), dims: map[string]any{}}
-	maps.Copy(h.dims, a.dims)
+	if !by.spend {
+		maps.Copy(h.dims, a.dims)
+	}
 	maps.Copy(h.dims, by.dims)
 	for _, name := range []string{"model", "estimated"} { // decide a price, and what is put right: never the caller's
 		delete(h.dims, name)
@@ -62,8 +65,9 @@ func (g *Gateway) reserve(ctx context.Context, by *caller, a *asked, to *upstrea
 		given = rand.Text()
 	}
 	for n := range maxAttempts {
-		h.key = given
-		if n > 0 {
+		if h.key = given; by.spend { // a call takes over no hold: whoever holds a token could end that of another call
+			h.key = rand.Text()
+		} else if n > 0 {
 			h.key += "~" + strconv.Itoa(n+1)
 		}
 		got, err := by.server.ReserveEvent(ctx, by.customer, h.input())
@@ -78,6 +82,12 @@ func (g *Gateway) reserve(ctx context.Context, by *caller, a *asked, to *upstrea
 			continue
 		}
 		h.id, h.tightest, h.warnings = got.ID, got.Tightest, got.Warnings
+		if by.spend { // an event in its place says of whom it is by itself
+			h.dims = map[string]any{}
+			for key, value := range got.Dimensions {
+				h.dims[key] = value
+			}
+		}
 		return h, nil
 	}
 	return nil, &problem{status: http.StatusConflict, code: bursar.CodeIdempotencyKeyReused, message: "this idempotency key was used for too many attempts"}
@@ -101,7 +111,7 @@ func (h *hold) refused(err error) (*hold, *problem) {
 		h.g.guard.note(h.by, p)
 		return nil, p
 	}
-	if h.g.config.Unavailable == policyAllow && h.g.known.has(h.by) && h.g.books.keepPlace() {
+	if h.g.config.Unavailable == policyAllow && !h.by.spend && h.g.known.has(h.by) && h.g.books.keepPlace() {
 		h.g.log.Warn("a call goes on although the server cannot be asked", "customer", h.by.customer, "err", err)
 		h.unheld = true
 		return h, nil
@@ -126,7 +136,7 @@ func (h *hold) undo() *task {
 		if _, running := h.g.running.Load(got.ID); running || got.Status != bursar.HoldOpen {
 			return nil, nil // of another attempt
 		}
-		got, err = h.by.server.Release(ctx, h.by.customer, got.ID)
+		got, err = h.by.books.Release(ctx, h.by.customer, got.ID)
 		return &got, err
 	}}
 }
@@ -139,7 +149,7 @@ func (h *hold) commit(used json.RawMessage, model string) *task {
 		if h.unheld {
 			return nil, h.reportOnce(ctx, again, used, model, false)
 		}
-		got, err := h.by.server.CommitEvent(ctx, h.by.customer, h.id, client.CallUsed{Used: client.Used{Usage: used}, Model: model})
+		got, err := h.by.books.CommitEvent(ctx, h.by.customer, h.id, client.CallUsed{Used: client.Used{Usage: used}, Model: model})
 		var e *client.Error
 		switch {
 		case err == nil:
@@ -179,7 +189,7 @@ func (h *hold) report(ctx context.Context, key string, used json.RawMessage, mod
 	if estimated {
 		dims["estimated"] = true
 	}
-	_, err := h.by.server.ReportEvents(ctx, client.EventInput{
+	_, err := h.by.books.ReportEvents(ctx, client.EventInput{
 		CustomerID: h.by.customer, EventName: h.g.config.EventName, IdempotencyKey: key, Dimensions: dims, Usage: used})
 	return err
 }
@@ -203,7 +213,7 @@ func (h *hold) settle() *task {
 // estimate has the hold end in a second, as one that nobody ended: what it holds is recorded
 // as an estimate. One that has ended stays as it is.
 func (h *hold) estimate(ctx context.Context) error {
-	_, err := h.by.server.Extend(ctx, h.by.customer, h.id, 1)
+	_, err := h.by.books.Extend(ctx, h.by.customer, h.id, 1)
 	var e *client.Error
 	if errors.As(err, &e) && e.Code == bursar.CodeReservationClosed {
 		return nil
@@ -219,7 +229,7 @@ func (h *hold) release() *task {
 		return t
 	}
 	return &task{what: "release", by: h.by, hold: h.id, do: func(ctx context.Context) (*client.Reservation, error) {
-		got, err := h.by.server.Release(ctx, h.by.customer, h.id)
+		got, err := h.by.books.Release(ctx, h.by.customer, h.id)
 		return &got, err
 	}}
 }

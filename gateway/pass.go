@@ -66,6 +66,8 @@ func (g *Gateway) mayPass(r *http.Request, below string) *problem {
 		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: "this gateway takes no WebSockets: nobody could tell what they use"}
 	case realtime(below):
 		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: "this gateway opens no realtime sessions: nobody could tell what they use"}
+	case by.spend && !free(r.Method, below):
+		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden, message: "a spend token is for calls that are governed; " + r.Method + " " + below + " is none"}
 	case !free(r.Method, below) && !g.config.allowed(below):
 		return &problem{status: http.StatusForbidden, code: bursar.CodeForbidden,
 			message: "this gateway lets only calls through that it governs; " + r.Method + " " + below + " is none (allowPaths in its configuration lets others pass)"}
@@ -76,14 +78,20 @@ func (g *Gateway) mayPass(r *http.Request, below string) *problem {
 }
 
 // mayspend tells whether the caller's key may record usage: the server is sent a report of
-// nothing, which it refuses as empty to those who may, and for want of rights to others.
+// nothing, which it refuses as empty to those who may, and for want of rights to others. Of a
+// spend token it is asked for the budget.
 func (g *Gateway) mayspend(ctx context.Context, by *caller) *problem {
 	if p := g.guard.refusal(by, g.known); p != nil {
 		return p
 	}
 	ctx, cancel := context.WithTimeout(by.context(ctx), reserveTimeout)
 	defer cancel()
-	_, err := by.server.ReportUsage(ctx)
+	var err error
+	if by.spend {
+		_, err = by.server.OwnBudget(ctx)
+	} else {
+		_, err = by.server.ReportUsage(ctx)
+	}
 	var e *client.Error
 	if err == nil || errors.As(err, &e) && e.Status == http.StatusBadRequest {
 		g.known.note(by, true)
@@ -92,7 +100,7 @@ func (g *Gateway) mayspend(ctx context.Context, by *caller) *problem {
 	p := problemOf(err)
 	g.guard.note(by, p)
 	switch {
-	case p.code == codeUnavailable && g.config.Unavailable == policyAllow && g.known.has(by):
+	case p.code == codeUnavailable && g.config.Unavailable == policyAllow && !by.spend && g.known.has(by):
 		return nil
 	case p.status == http.StatusUnauthorized || p.status == http.StatusForbidden:
 		g.known.note(by, false)

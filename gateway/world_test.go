@@ -126,7 +126,14 @@ func newWorld(t *testing.T, change ...func(*gateway.Config)) *world {
 			http.Error(rw, "away", http.StatusBadGateway)
 			return
 		}
+		if r.Context().Value(ownKey{}) != nil {
+			api.ForGateway().ServeHTTP(rw, r)
+			return
+		}
 		api.ServeHTTP(rw, r)
+	})
+	own := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		serve(rw, r.WithContext(context.WithValue(r.Context(), ownKey{}, true)))
 	})
 	w.server = httptest.NewServer(serve)
 	w.Client = client.New(w.server.URL, adminKey)
@@ -142,7 +149,7 @@ func newWorld(t *testing.T, change ...func(*gateway.Config)) *world {
 	if err := w.config.Check(func(string) string { return providerKey }); err != nil {
 		t.Fatal(err)
 	}
-	w.start(gateway.InProcess(serve))
+	w.start(gateway.InProcess(serve), gateway.InProcess(own))
 	t.Cleanup(func() {
 		w.stop()
 		w.server.Close()
@@ -157,8 +164,12 @@ func newWorld(t *testing.T, change ...func(*gateway.Config)) *world {
 	return w
 }
 
-func (w *world) start(server *client.Client) {
-	w.gateway = gateway.New(&w.config, gateway.Options{Server: server, Log: slog.New(slog.NewJSONHandler(w.log, nil))})
+// ownKey marks what the gateway asks for itself.
+type ownKey struct{}
+
+// start starts the gateway; own is what it asks with for the holders of spend tokens.
+func (w *world) start(server, own *client.Client) {
+	w.gateway = gateway.New(&w.config, gateway.Options{Server: server, Own: own, Log: slog.New(slog.NewJSONHandler(w.log, nil))})
 	w.front = httptest.NewUnstartedServer(w.gateway)
 	w.front.Config = w.gateway.Server()
 	w.front.Start()

@@ -32,7 +32,7 @@ type activityOut struct {
 }
 
 type actorOut struct {
-	Type    string  `json:"type" is:"enum=API_KEY|ACCESS_TOKEN|SYSTEM"`
+	Type    string  `json:"type" is:"enum=API_KEY|ACCESS_TOKEN|SPEND_TOKEN|SYSTEM"`
 	ID      string  `json:"id"`
 	Subject *string `json:"subject"`
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/spendtoken"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -76,6 +77,11 @@ type API struct {
 	cors      map[string]bool
 	cursors   cursorKey
 	tokens    tokenKey
+	spendKey  *spendtoken.Key
+	holdKey   [sha256.Size]byte // of the marks of reservations that spend tokens made
+	entries   *allowances       // entities and caps that are made for spend tokens, by root
+	branches  *allowances       // the same by what a holder made from the root
+	changes   *allowances       // what spend tokens ask for that changes something, by root
 	ids       requestIDs
 
 	metricsToken string
@@ -101,6 +107,11 @@ func New(e *engine.Engine, o Options) *API {
 		cors:         map[string]bool{},
 		cursors:      newCursorKey(e.Secret()),
 		tokens:       newTokenKey(e.Secret()),
+		spendKey:     spendtoken.NewKey(e.Secret()),
+		holdKey:      newHoldKey(e.Secret()),
+		entries:      newEntries(),
+		branches:     newBranches(),
+		changes:      newSpendWrites(),
 		ids:          newRequestIDs(),
 		metricsToken: o.MetricsToken,
 		checkTarget:  o.CheckTarget,

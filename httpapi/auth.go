@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/spendtoken"
 )
 
 // access is the set of key scopes and token permissions that a route admits. A route that
@@ -23,16 +24,19 @@ const (
 	accessRead
 	tokenRead
 	tokenManage
+	tokenSpend // of spend tokens, which may do nothing else
 
 	tokens = tokenRead | tokenManage
 
-	open    access = 0                                       // no key needed
-	writes         = accessFull                              // governance
-	reads          = accessFull | accessRead                 // GETs
-	spends         = accessFull | accessRuntime              // what uses up limits
-	asks           = accessFull | accessRuntime | accessRead // checks
-	shows          = reads | tokenRead                       // what access tokens may read, too
-	governs        = writes | tokenManage                    // what they may change
+	open     access = 0                          // no key needed
+	writes          = accessFull                 // governance
+	reads           = accessFull | accessRead    // GETs
+	consumes        = accessFull | accessRuntime // what uses up limits
+	spends          = consumes | tokenSpend      // what spend tokens may, too
+	answers         = consumes | accessRead      // what all keys may ask
+	asks            = answers | tokenSpend       // checks
+	shows           = reads | tokenRead          // what access tokens may read, too
+	governs         = writes | tokenManage       // what they may change
 )
 
 func scopeAccess(s bursar.KeyScope) access {
@@ -50,23 +54,26 @@ func scopeAccess(s bursar.KeyScope) access {
 // adminID is the id under which the configured admin key acts.
 const adminID = "admin"
 
-// principal is who asks: the holder of an API key or of an access token.
+// principal is who asks: the holder of an API key, of an access token or of a spend token.
 type principal struct {
 	id     string
 	access access
-	token  *bursar.AccessToken // nil = an API key
+	token  *bursar.AccessToken // nil = none of these
+	spend  *spendtoken.Token   // the same
+	behalf bool                // a key asks for the holder of spend
+	bound  *bursar.APIKey      // of a key that is not for everybody
 }
 
 // maxCredentialBytes bounds a key before it is hashed.
 const maxCredentialBytes = 256
 
+var errOtherCustomersKey = bursar.Errorf(bursar.CodeForbidden, "this API key is for another customer alone")
+
+var errOtherCustomer = bursar.Errorf(bursar.CodeForbidden, "this spend token is of another customer")
+
 // authenticate finds out who asks, and whether the route admits them.
 func (q *request) authenticate() error {
-	text, err := q.credential()
-	if err != nil {
-		return err
-	}
-	p, err := q.holder(text)
+	p, err := q.asks()
 	if err != nil {
 		return err
 	}
@@ -74,12 +81,42 @@ func (q *request) authenticate() error {
 	switch {
 	case q.route.access&p.access == 0:
 		return q.forbidden(p)
+	case p.spend != nil && q.route.customer && q.path[0] != p.spend.Customer():
+		return errOtherCustomer
+	case p.spend != nil:
+		q.spend = newSpending(p.spend, p.behalf)
 	case p.token != nil && q.route.customer && q.path[0] != p.token.CustomerID:
 		return errNoSuchCustomer()
+	case p.bound != nil && p.bound.CustomerID != "" && q.route.customer && q.path[0] != p.bound.CustomerID:
+		return errOtherCustomersKey
 	case p.token == nil:
+		q.bound = p.bound
 		q.api.lastUse.note(p.id, q.now)
 	}
 	return nil
+}
+
+// asks finds who asks: the holder of the credential, or the gateway of this process, which
+// needs none; and where they ask for the holder of a spend token, that.
+func (q *request) asks() (p principal, err error) {
+	if own := q.r.Context().Value(fromGateway{}) != nil; own && len(q.r.Header["Authorization"]) == 0 && q.r.Header.Get("X-Api-Key") == "" {
+		if err = q.catalogue(); err != nil {
+			return p, err
+		}
+		q.now, p = q.api.engine.Now(), principal{id: gatewayID, access: accessRuntime}
+	} else {
+		text, err := q.credential()
+		if err != nil {
+			return p, err
+		}
+		if p, err = q.holder(text); err != nil {
+			return p, err
+		}
+	}
+	if behalf := q.r.Header[headerSpendToken]; len(behalf) > 0 {
+		return q.onBehalf(p, behalf)
+	}
+	return p, nil
 }
 
 const errWrongKey = "this API key or access token is not valid: it may be mistyped, expired or revoked"
@@ -123,7 +160,7 @@ func (q *request) holder(text string) (p principal, err error) {
 // catalogue sees all that any node has written before it. For a request about a customer the
 // catalogue may be a second old: a key that was revoked longer ago does not work.
 func (q *request) catalogue() error {
-	if q.route.customer || q.route.access == spends || q.route.access == asks {
+	if q.route.customer || q.route.access&accessRuntime != 0 || q.route.access == tokenSpend {
 		return q.api.engine.Fresh(q.ctx)
 	}
 	return q.api.engine.Newest(q.ctx)
@@ -139,6 +176,10 @@ func errNoSuchCustomer() error {
 // route takes.
 func (q *request) forbidden(p principal) error {
 	switch takes := q.route.access; {
+	case p.spend != nil:
+		return bursar.Errorf(bursar.CodeForbidden, "a spend token may not do this")
+	case takes == tokenSpend:
+		return bursar.Errorf(bursar.CodeForbidden, "only a spend token may do this")
 	case p.token == nil:
 		return bursar.Errorf(bursar.CodeForbidden, "an API key of scope %q may not do this; it takes %s", scopeName(p.access), takes.names())
 	case takes&tokens == 0:
@@ -226,6 +267,11 @@ func (a *API) identify(text string, now bursar.Time) (p principal, ok bool) {
 			return p, true
 		} // an admin key may look like one
 	}
+	if spendtoken.Looks(text) {
+		if p, ok := a.identifySpend(text, now); ok {
+			return p, true
+		}
+	}
 	if len(text) > maxCredentialBytes {
 		return p, false
 	}
@@ -243,7 +289,11 @@ func (a *API) identify(text string, now bursar.Time) (p principal, ok bool) {
 	if key == nil || subtle.ConstantTimeCompare(sum[:], key.Hash) != 1 || !key.Live(now) {
 		return p, false
 	}
-	return principal{id: key.ID, access: scopeAccess(key.Scope)}, true
+	p = principal{id: key.ID, access: scopeAccess(key.Scope)}
+	if key.Bound() {
+		p.bound = key
+	}
+	return p, true
 }
 
 func (a *API) identifyToken(text string, now bursar.Time) (p principal, ok bool) {

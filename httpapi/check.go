@@ -105,6 +105,10 @@ func (a *API) check(q *request) error {
 	if err := q.parseCheck(&in); err != nil {
 		return err
 	}
+	var err error
+	if in.Dimensions, err = q.mayAsk("?", in.Capability, in.Dimensions); err != nil {
+		return err
+	}
 	var d bursar.Decision
 	switch {
 	case in.refusal != "":
@@ -169,12 +173,15 @@ func (ds decisions) appendTo(b []byte) []byte {
 
 func (a *API) checks(c call, in *checksIn) (out decisions, _ uint64, _ error) {
 	var problems bursar.Problems
+	var err error
 	inputs := make([]ledger.CheckInput, len(in.Checks))
 	for i, item := range in.Checks {
 		input := ledger.CheckInput{Requested: or(item.RequestedUsage, bursar.AmountFromInt(1)), Dimensions: item.Dimensions, Strict: item.Strict}
 		var ok bool
 		if input.Capability, ok = capability(item.FeatureID, item.CurrencyID); !ok {
 			problems.Add("/checks/"+strconv.Itoa(i), bursar.CodeValidationFailed, errNotOneCapability)
+		} else if input.Dimensions, err = c.mayAsk("/checks/"+strconv.Itoa(i), input.Capability, input.Dimensions); err != nil {
+			return out, 0, err
 		}
 		inputs[i] = input
 	}
@@ -189,7 +196,6 @@ func (a *API) checks(c call, in *checksIn) (out decisions, _ uint64, _ error) {
 		return out, 0, nil
 	}
 	var version uint64
-	var err error
 	if out.list, version, err = a.engine.Check(c.ctx, c.options(), in.CustomerID, inputs); err != nil {
 		return out, version, err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/spendtoken"
 )
 
 // spendIn is what consume and reserve share: an amount of one capability, or an event.
@@ -26,14 +27,20 @@ func (in *spendIn) input(keys *itemKeys, amount *bursar.Amount, expected bool) (
 		if in.FeatureID != nil || in.CurrencyID != nil || amount != nil {
 			p.Add("/eventName", bursar.CodeValidationFailed, "an event says what it uses of which feature: give no featureId, currencyId or amount with it")
 		}
-		e, usage := in.measuresIn.onto(in.Dimensions, p)
+		dims, err := keys.q.attributed("", in.Dimensions)
+		keys.refuse(keys.q.named("", spendtoken.Name{Event: *in.EventName}))
+		keys.refuse(err)
+		keys.refuse(keys.q.said("", "properties", in.Properties))
+		keys.refuse(keys.q.noCall(in.CallID))
+		e, usage := in.measuresIn.onto(dims, p)
+		keys.refuse(keys.q.toldOf("", e.Dimensions))
 		if expected && usage != nil && usage.Err() != nil { // nothing was paid for yet
 			p.Add("/usage", bursar.CodeValidationFailed, "%s", reason(usage.Err()))
 		}
 		if e.Unread != nil {
 			e.Unread.EventName = *in.EventName
 		}
-		return bursar.SpendInput{EventName: *in.EventName, CallID: orZero(in.CallID), Dimensions: e.Dimensions, Warnings: e.Warnings, Unread: e.Unread, Strict: in.Strict,
+		return bursar.SpendInput{EventName: *in.EventName, CallID: keys.q.scoped(orZero(in.CallID)), Dimensions: e.Dimensions, Warnings: e.Warnings, Unread: e.Unread, Strict: in.Strict,
 			IdempotencyKey: keys.required(in.IdempotencyKey, -1, "")}
 	}
 	if in.CallID != nil {
@@ -51,7 +58,9 @@ func (in *spendIn) input(keys *itemKeys, amount *bursar.Amount, expected bool) (
 		p.Add("/featureId", bursar.CodeValidationFailed, errNotOneCapability)
 		return out
 	}
-	out.Amount, out.Dimensions, out.Strict, out.IdempotencyKey = *amount, in.Dimensions, in.Strict, keys.required(in.IdempotencyKey, -1, "")
+	dims, err := keys.q.mayAsk("", out.Capability, in.Dimensions)
+	keys.refuse(err)
+	out.Amount, out.Dimensions, out.Strict, out.IdempotencyKey = *amount, dims, in.Strict, keys.required(in.IdempotencyKey, -1, "")
 	return out
 }
 

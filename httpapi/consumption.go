@@ -17,7 +17,10 @@ type consumptionIn struct {
 	ResourceID     unsupported        `json:"resourceId"`
 }
 
-func (c *consumptionIn) item(key string) ledger.UsageItem {
+func (c *consumptionIn) item(keys *itemKeys, at, key string) ledger.UsageItem {
+	keys.refuse(keys.q.ofCustomer(at, c.CustomerID))
+	_, err := keys.q.attributed(at, c.Dimensions)
+	keys.refuse(err)
 	return ledger.UsageItem{In: bursar.UsageInput{CustomerID: c.CustomerID, CurrencyID: c.CurrencyID, Value: c.Amount, Behavior: bursar.Delta,
 		Dimensions: c.Dimensions, IdempotencyKey: key, Timestamp: orZero(c.CreatedAt)}}
 }
@@ -51,14 +54,14 @@ func viewConsumptions(list []ledger.UsageItem) (out reportOut) {
 }
 
 func (c *consumptionIn) items(keys *itemKeys) []ledger.UsageItem {
-	return []ledger.UsageItem{c.item(keys.required(c.IdempotencyKey, -1, ""))}
+	return []ledger.UsageItem{c.item(keys, "", keys.required(c.IdempotencyKey, -1, ""))}
 }
 
 func (in *consumptionsIn) items(keys *itemKeys) []ledger.UsageItem {
 	out := make([]ledger.UsageItem, len(in.Consumptions))
 	for i := range in.Consumptions {
-		item := &in.Consumptions[i]
-		out[i] = item.item(keys.required(item.IdempotencyKey, i, "/consumptions/"+strconv.Itoa(i)))
+		item, at := &in.Consumptions[i], "/consumptions/"+strconv.Itoa(i)
+		out[i] = item.item(keys, at, keys.required(item.IdempotencyKey, i, at))
 	}
 	return out
 }

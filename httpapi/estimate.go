@@ -64,14 +64,24 @@ func (a *API) estimate(c call, in bursar.EstimateInput) (estimatesOut, uint64, e
 }
 
 func (a *API) estimateUsage(c call, in *usageEstimateIn) (estimatesOut, uint64, error) {
+	dims, err := c.mayReport("", in.CustomerID, in.FeatureID, in.Value, in.UpdateBehavior, in.Dimensions)
+	if err != nil {
+		return estimatesOut{}, 0, err
+	}
 	return a.estimate(c, bursar.EstimateInput{
-		CustomerID: in.CustomerID, FeatureID: in.FeatureID, Value: in.Value, Behavior: or(in.UpdateBehavior, bursar.Delta), Dimensions: in.Dimensions,
+		CustomerID: in.CustomerID, FeatureID: in.FeatureID, Value: in.Value, Behavior: or(in.UpdateBehavior, bursar.Delta), Dimensions: dims,
 	})
 }
 
 func (a *API) estimateEvent(c call, in *eventEstimateIn) (estimatesOut, uint64, error) {
 	var problems bursar.Problems
+	if err := c.mayTell("", &in.eventFields); err != nil {
+		return estimatesOut{}, 0, err
+	}
 	dims, usage := in.measured("", &problems)
+	if err := c.toldOf("", dims); err != nil {
+		return estimatesOut{}, 0, err
+	}
 	if usage != nil && usage.Err() != nil { // nothing was paid for yet
 		problems.Add("/usage", bursar.CodeValidationFailed, "%s", reason(usage.Err()))
 	}

@@ -70,9 +70,12 @@ func (in *eventsIn) items(keys *itemKeys) []bursar.EventInput {
 	out := make([]bursar.EventInput, len(in.Events))
 	for i := range in.Events {
 		e, at := &in.Events[i], "/events/"+strconv.Itoa(i)
+		keys.refuse(keys.q.mayTell(at, &e.eventFields))
+		keys.refuse(keys.q.mayEnd(at, e))
 		dims, usage := e.measured(at, &keys.problems)
+		keys.refuse(keys.q.toldOf(at, dims))
 		out[i] = bursar.EventInput{CustomerID: e.CustomerID, EventName: e.EventName, IdempotencyKey: keys.required(e.IdempotencyKey, i, at),
-			Dimensions: dims, Derived: slices.Clone(dims[len(e.Dimensions):]), Timestamp: orZero(e.Timestamp), ReservationID: orZero(e.ReservationID), CallID: orZero(e.CallID),
+			Dimensions: dims, Derived: slices.Clone(dims[len(e.Dimensions):]), Timestamp: orZero(e.Timestamp), ReservationID: orZero(e.ReservationID), CallID: keys.q.scoped(orZero(e.CallID)),
 			Warnings: usage.Warnings(), Unread: e.unread(dims, usage)}
 		out[i].Illegible = out[i].Unread != nil
 	}

@@ -61,6 +61,10 @@ func (a *API) explain(c call, in *explainIn) (x ledger.Explanation, _ uint64, _ 
 	if input.Capability, ok = capability(in.FeatureID, in.CurrencyID); !ok {
 		return x, 0, bursar.ErrorAt("/featureId", bursar.CodeValidationFailed, errNotOneCapability)
 	}
+	var err error
+	if input.Dimensions, err = c.mayAsk("", input.Capability, input.Dimensions); err != nil {
+		return x, 0, err
+	}
 	return a.engine.Explain(c.ctx, c.options(), in.CustomerID, input)
 }
 

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"crypto/sha256"
 	"strconv"
+	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -30,8 +31,15 @@ func requestKey[T, Out any](q *request, view func(T) Out) (*catalogue.RequestKey
 	if err != nil || key == "" {
 		return nil, err
 	}
-	status := q.route.status // Render may run when q serves another request
-	return &catalogue.RequestKey{Key: key, Content: q.contentHash(), Render: func(result any) (int, []byte) {
+	status, shown := q.route.status, "" // Render may run when q serves another request
+	if q.spend != nil && strings.HasPrefix(q.route.pattern, reservation) {
+		shown = q.markedID(q.path[1])
+	}
+	return &catalogue.RequestKey{Key: q.scoped(key), Content: q.contentHash(), Render: func(result any) (int, []byte) {
+		if r, ok := result.(bursar.Reservation); ok && shown != "" {
+			r.ID = shown
+			result = r
+		}
 		b, err := appendReply(nil, view(result.(T)))
 		if err != nil {
 			panic(err) // the types of replies can all be written
@@ -51,7 +59,7 @@ type itemKeys struct {
 // of several has the header's key with #i; i is -1 for the only one.
 func (k *itemKeys) of(own *string, i int) string {
 	if own != nil {
-		return *own
+		return k.q.scoped(*own)
 	}
 	key, err := k.q.idempotencyKey()
 	if err == nil && key != "" && i >= 0 {
@@ -63,7 +71,14 @@ func (k *itemKeys) of(own *string, i int) string {
 	if err != nil && k.err == nil {
 		k.err = err
 	}
-	return key
+	return k.q.scoped(key)
+}
+
+// refuse notes why a request may not be made.
+func (k *itemKeys) refuse(err error) {
+	if k.err == nil {
+		k.err = err
+	}
 }
 
 // required is the key of an item that must have one; at is where the item is.

@@ -158,6 +158,8 @@ func buildDocument(routes []*route) object {
 			"securitySchemes": object{
 				"apiKey": object{"type": "apiKey", "in": "header", "name": "X-API-KEY"},
 				"bearer": object{"type": "http", "scheme": "bearer"},
+				"spendToken": object{"type": "http", "scheme": "bearer", "bearerFormat": "bst_…",
+					"description": "A spend token. Who spends, it says: the server adds its dimensions, and refuses with 403 a request that says otherwise. Its holder may narrow it without asking."},
 			},
 		},
 	}
@@ -201,8 +203,15 @@ func (d *document) operation(r *route, base string) object {
 		o["requestBody"] = object{"required": r.shape.requires(), "content": object{"application/json": object{"schema": d.input(r.shape)}}}
 	}
 	if r.access != open {
-		o["security"] = []any{object{"apiKey": []any{}}, object{"bearer": []any{}}}
-		o["x-key-scopes"] = strings.Split(r.access.names(), " or ")
+		var security []any
+		if scopes := r.access.names(); scopes != "" {
+			security = []any{object{"apiKey": []any{}}, object{"bearer": []any{}}}
+			o["x-key-scopes"] = strings.Split(scopes, " or ")
+		}
+		if r.access&tokenSpend != 0 {
+			security = append(security, object{"spendToken": []any{}})
+		}
+		o["security"] = security
 		switch {
 		case r.access&tokenRead != 0:
 			o["x-token-permission"] = "read"
@@ -260,6 +269,7 @@ var tags = []struct{ name, description, prefixes string }{
 	{"Credits", "Grants of credits, and what became of them.", "/credits"},
 	{"Promotional entitlements", "Limits of a customer as a whole.", promotions},
 	{"Access tokens", "For customers' own people.", customer + "/access-tokens"},
+	{"Spend tokens", "For what spends: an agent, a run, a sub-agent. Who spends and how much at most is in the token, and its holder may narrow it.", customer + "/spend-tokens /spend-token"},
 	{"API keys", "For your backend.", "/api-keys"},
 	{"Webhooks", "Messages to you and your customers.", "/webhooks"},
 	{"Jobs", "Work that takes longer than a request.", "/jobs"},

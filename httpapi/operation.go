@@ -52,6 +52,9 @@ func (q *request) call(in any) call {
 // caller is who asks, without a key.
 func (q *request) caller() catalogue.Caller {
 	c := catalogue.Caller{ActorType: "API_KEY", ActorID: q.actor, RequestID: q.id}
+	if q.spend != nil {
+		c.ActorType, c.Spends = "SPEND_TOKEN", &q.spend.path
+	}
 	if q.token != nil {
 		c.ActorType, c.Subject, c.Token, c.Wrote = "ACCESS_TOKEN", q.token.Subject, q.token, q.wrote
 	}

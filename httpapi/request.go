@@ -26,6 +26,8 @@ type request struct {
 	id    string              // request id
 	actor string              // id of the API key or access token
 	token *bursar.AccessToken // limits what is seen and done; nil = an API key
+	spend *spending           // of a spend token: what it is for; nil = anything
+	bound *bursar.APIKey      // of a key that is for some alone: which; nil = any other
 	wrote *atomic.Int64       // of a token: what the request wrote
 	now   bursar.Time         // of the engine, when the caller was identified
 
@@ -73,7 +75,7 @@ func (q *request) end() {
 	q.api.metrics.request(q)
 	q.logRequest()
 	clear(q.query[:cap(q.query)])
-	q.r, q.w, q.ctx, q.route, q.token, q.wrote, q.err = nil, nil, nil, nil, nil, nil, nil
+	q.r, q.w, q.ctx, q.route, q.token, q.spend, q.bound, q.wrote, q.err = nil, nil, nil, nil, nil, nil, nil, nil, nil
 	if cap(q.body) > pooledBytes {
 		q.body = nil
 	}

@@ -85,6 +85,7 @@ func viewReservation(r bursar.Reservation) reservationOut {
 // replayedReservation notes whether r was made, or ended, by an earlier request.
 func (c call) replayedReservation(r bursar.Reservation, version uint64, err error) (bursar.Reservation, uint64, error) {
 	c.replayed = err == nil && r.Duplicate
+	r.ID = c.markedID(r.ID)
 	return r, version, err
 }
 
@@ -100,8 +101,9 @@ func (in *reserveIn) items(keys *itemKeys) bursar.SpendInput {
 }
 
 func (a *API) reserve(c call, in *reserveIn, spend bursar.SpendInput) (bursar.Reservation, uint64, error) {
-	got, version, err := a.engine.Reserve(c.ctx, c.by, in.CustomerID, spend, or(in.TTLSeconds, bursar.DefaultHoldTTL), or(in.OnExpire, bursar.ExpireRelease))
+	got, version, err := a.engine.Reserve(c.ctx, c.by, in.CustomerID, spend, c.ending(or(in.TTLSeconds, bursar.DefaultHoldTTL)), or(in.OnExpire, bursar.ExpireRelease))
 	c.spent(kindReserve, &spend, got.Decision, err, got.Duplicate)
+	got.ID = c.markedID(got.ID)
 	return got, version, err
 }
 
@@ -137,7 +139,20 @@ func (a *API) commitReservation(c call, in *commitIn) (bursar.Reservation, uint6
 	case in.measuresIn.given() || in.Model != nil || in.CallID != nil:
 		var p bursar.Problems
 		used := in.event(&p)
-		if err = p.Err(); err == nil {
+		err = c.said("", "properties", in.Properties)
+		if err == nil {
+			err = p.Err()
+		}
+		if err == nil { // what the usage told
+			err = c.said("", "dimensions", used.Dimensions)
+		}
+		if err == nil {
+			err = c.noCall(in.CallID)
+		}
+		if err == nil && hasKey(used.Dimensions, modelDim) && !hasKey(used.Derived, modelDim) {
+			err = c.ofModel("", used.Dimensions)
+		}
+		if used.CallID = c.scoped(used.CallID); err == nil {
 			got, version, err = a.engine.CommitEvent(c.ctx, c.by, in.CustomerID, in.ReservationID, used)
 		}
 	case in.Amount == nil:
@@ -169,7 +184,7 @@ func (a *API) extendReservation(c call, in *extendIn) (bursar.Reservation, uint6
 	if in.TTLSeconds == nil {
 		return bursar.Reservation{}, 0, bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "is required; or, of a reservation of an event, tokens")
 	}
-	return c.replayedReservation(a.engine.ExtendReservation(c.ctx, c.by, in.CustomerID, in.ReservationID, *in.TTLSeconds))
+	return c.replayedReservation(a.engine.ExtendReservation(c.ctx, c.by, in.CustomerID, in.ReservationID, c.ending(*in.TTLSeconds)))
 }
 
 // raiseReservation holds more for an event. A denial is one of a reservation.
@@ -178,7 +193,7 @@ func (a *API) raiseReservation(c call, in *extendIn) (bursar.Reservation, uint64
 	if len(more) == 0 {
 		return bursar.Reservation{}, 0, bursar.ErrorAt("/tokens", bursar.CodeValidationFailed, "say how many more are expected, of at least one kind")
 	}
-	got, version, err := a.engine.RaiseReservation(c.ctx, c.by, in.CustomerID, in.ReservationID, more, orZero(in.TTLSeconds))
+	got, version, err := a.engine.RaiseReservation(c.ctx, c.by, in.CustomerID, in.ReservationID, more, c.ending(orZero(in.TTLSeconds)))
 	asked := bursar.SpendInput{EventName: "event"}
 	if err != nil { // what a denial is remembered with
 		if held, _, err := a.engine.Reservation(c.ctx, c.options(), in.CustomerID, in.ReservationID); err == nil && held.Event != nil {
@@ -186,6 +201,7 @@ func (a *API) raiseReservation(c call, in *extendIn) (bursar.Reservation, uint64
 		}
 	}
 	c.spent(kindReserve, &asked, got.Decision, err, got.Duplicate)
+	got.ID = c.markedID(got.ID)
 	return got, version, err
 }
 

@@ -79,9 +79,13 @@ const (
 	entitlement  = customer + "/entities/entitlements" // an older name of the same
 	defaults     = customer + "/default-limits"
 	boosts       = "/{assignmentId}/boosts"
-	reservation  = customer + "/reservations/{reservationId}"
+	reservations = customer + "/reservations"
+	reservation  = reservations + "/{reservationId}"
 	webhook      = "/webhooks/{webhookId}"
 	accessTokens = customer + "/access-tokens"
+	spendTokens  = customer + "/spend-tokens"
+
+	ownBudgetPattern = "/spend-token"
 
 	jobsPattern   = "/jobs"
 	streamPattern = customer + "/governance/stream"
@@ -188,16 +192,16 @@ func (a *API) runtimeRoutes() []row {
 	return []row{
 		{"GET", entitlements + "/check", both, asks, 200, raw[checkQuery, decisionReply](a.check), "Check an entitlement: whether usage is granted"},
 		{"POST", entitlements + "/checks", v1, asks, 200, readAs(a.checks), "Check entitlements: several questions of one snapshot"},
-		{"POST", "/usage", v1, spends, 201, report((*usageIn).items, a.reportUsage, viewUsages), "Report usage"},
+		{"POST", "/usage", v1, consumes, 201, report((*usageIn).items, a.reportUsage, viewUsages), "Report usage"},
 		{"POST", "/usage/estimate", v1, asks, 200, readAs(a.estimateUsage), "Estimate usage: what it would cost"},
 		{"GET", eventsPattern + "/unread", v1, reads, 200, read(a.listUnread, viewUnread), "List unread usage: counts in usage objects that were not understood"},
-		{"POST", eventsPattern, v1, spends, 201, report((*eventsIn).items, a.reportEvents, same), "Report events"},
+		{"POST", eventsPattern, v1, consumes, 201, report((*eventsIn).items, a.reportEvents, same), "Report events"},
 		{"POST", eventsPattern + "/estimate", v1, asks, 200, readAs(a.estimateEvent), "Estimate an event: what it would cost"},
-		{"POST", "/credits/consumption", v1, spends, 201, report((*consumptionIn).items, a.consumption, viewConsumption), "Report a credit consumption"},
-		{"POST", "/credits/consumption/async", v1, spends, 201, report((*consumptionsIn).items, a.consumptions, viewConsumptions), "Report credit consumptions"},
+		{"POST", "/credits/consumption", v1, consumes, 201, report((*consumptionIn).items, a.consumption, viewConsumption), "Report a credit consumption"},
+		{"POST", "/credits/consumption/async", v1, consumes, 201, report((*consumptionsIn).items, a.consumptions, viewConsumptions), "Report credit consumptions"},
 		{"POST", customer + "/consume", v1, spends, 200, report((*consumeIn).items, a.consume, viewConsumed), "Consume: check and record in one step"},
-		{"POST", customer + "/reservations", v1, spends, 201, report((*reserveIn).items, a.reserve, viewReservation), "Create a reservation: hold an amount"},
-		{"GET", customer + "/reservations", v1, asks | tokenRead, 200, list(reservationAt, a.listReservations, viewReservation), "List reservations"},
+		{"POST", reservations, v1, spends, 201, report((*reserveIn).items, a.reserve, viewReservation), "Create a reservation: hold an amount"},
+		{"GET", customer + "/reservations", v1, answers | tokenRead, 200, list(reservationAt, a.listReservations, viewReservation), "List reservations"},
 		{"GET", reservation, v1, asks, 200, read(a.getReservation, viewReservation), "Get a reservation"},
 		{"POST", reservation + "/commit", v1, spends, 200, write(a.commitReservation, viewReservation), "Commit a reservation: record what was used and free the rest"},
 		{"POST", reservation + "/release", v1, spends, 200, write(a.releaseReservation, viewReservation), "Release a reservation: free what it holds"},
@@ -206,7 +210,7 @@ func (a *API) runtimeRoutes() []row {
 		{"GET", customer + "/governance", both, shows, 200, readAs(a.tree), "Get the governance tree"},
 		{"GET", streamPattern, v1, shows, 200, raw[streamQuery, streamEvent](a.stream), "Stream the governance tree: changes as Server-Sent Events"},
 		{"GET", customer + "/denials", v1, shows, 200, readAs(a.denials), "List denials: the recent ones"},
-		{"POST", customer + "/explain", v1, shows, 200, read(a.explain, a.viewExplanation), "Explain a decision"},
+		{"POST", customer + "/explain", v1, shows | tokenSpend, 200, read(a.explain, a.viewExplanation), "Explain a decision"},
 		{"GET", "/overview", v1, reads, 200, readAs(a.overview), "Get an overview: of this node"},
 		{"GET", "/usage/{customerId}/history/{featureId}", v1, reads, 200, read(a.usageHistory, viewHistory), "Get usage history: of a feature over time"},
 		{"GET", customer + "/activity", v1, shows, 200, list(activityAt, a.activity, viewActivity), "List activity: who changed what"},
@@ -221,6 +225,12 @@ func (a *API) operationRoutes() []row {
 
 		{"POST", accessTokens, v1, writes, 201, writeAs(a.createAccessToken, viewAccessToken), "Create an access token"},
 		{"DELETE", accessTokens + "/{tokenId}", v1, writes, 200, write(a.revokeAccessToken, viewAccessToken), "Revoke an access token"},
+
+		{"POST", spendTokens, v1, writes, 201, writeAs(a.createSpendToken, viewSpendToken), "Create a spend token"},
+		{"GET", spendTokens, v1, reads, 200, rows(spendTokenAt, a.listSpendTokens, viewSpendToken), "List spend tokens: those made here, and those that were revoked"},
+		{"DELETE", spendTokens + "/{tokenId}", v1, writes, 200, write(a.revokeSpendToken, viewSpendToken), "Revoke a spend token: with all that were made from it"},
+		{"POST", spendTokens + "/revoke", v1, writes, 200, write(a.revokeSpendText, viewSpendToken), "Revoke a shown spend token: one that its holder made, too"},
+		{"GET", ownBudgetPattern, v1, tokenSpend, 200, readAs(a.ownBudget), "Get own budget: what the spend token that asks may spend"},
 
 		{"POST", "/webhooks", v1, writes, 201, write(a.createWebhook, viewSecretWebhook), "Create a webhook"},
 		{"GET", "/webhooks", v1, writes, 200, rows(webhookAt, a.listWebhooks, viewWebhook), "List webhooks"},

@@ -170,6 +170,19 @@ func (t *tokenUses) stream(q *request) (leave func(), err error) {
 
 // run runs the request's operation, in its turn when it is an access token's.
 func (q *request) run() error {
+	if q.spend != nil {
+		if err := q.spendTurn(); err != nil {
+			return err
+		}
+		if err := q.enterSpend(); err != nil {
+			return err
+		}
+	}
+	if q.bound != nil && len(q.bound.EntityTypes) > 0 {
+		if err := q.namesIt(); err != nil {
+			return err
+		}
+	}
 	if q.token == nil {
 		return q.route.operation.run(q)
 	}

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"strconv"
+
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/ledger"
 )
@@ -58,10 +60,12 @@ func viewUsages(list []ledger.UsageItem) []usageOut {
 func (in *usageIn) items(keys *itemKeys) []ledger.UsageItem {
 	out := make([]ledger.UsageItem, len(in.Usages))
 	for i := range in.Usages {
-		item := &in.Usages[i]
+		item, at := &in.Usages[i], "/usages/"+strconv.Itoa(i)
+		dims, err := keys.q.mayReport(at, item.CustomerID, item.FeatureID, item.Value, item.UpdateBehavior, item.Dimensions)
+		keys.refuse(err)
 		out[i].In = bursar.UsageInput{
 			CustomerID: item.CustomerID, FeatureID: item.FeatureID, Value: item.Value, Behavior: or(item.UpdateBehavior, bursar.Delta),
-			Dimensions: item.Dimensions, IdempotencyKey: keys.of(item.IdempotencyKey, i), Timestamp: orZero(item.CreatedAt),
+			Dimensions: dims, IdempotencyKey: keys.of(item.IdempotencyKey, i), Timestamp: orZero(item.CreatedAt),
 		}
 	}
 	return out

@@ -175,7 +175,7 @@ func (sc *script) step(block string) string {
 
 var (
 	nameRE     = regexp.MustCompile(`<(id|key|token|secret|cursor|rev)-\d+>`)
-	volatileRE = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|bsk_[0-9a-f]+(_[0-9a-f]+)?|whsec_[A-Za-z0-9+/=]+|\br?[0-9a-f]{16}|"(next|prev)": "[A-Za-z0-9_-]+"`)
+	volatileRE = regexp.MustCompile(`bst_[\w-]+|tok-[0-9a-f]{32}|eyJ[\w-]+\.[\w-]+\.[\w-]+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|bsk_[0-9a-f]+(_[0-9a-f]+)?|whsec_[A-Za-z0-9+/=]+|\br?[0-9a-f]{16}|"(next|prev)": "[A-Za-z0-9_-]+"`)
 )
 
 func (sc *script) exchange(lines []string) string {
@@ -272,7 +272,7 @@ func (sc *script) name(text string) string {
 		}
 		return member + `": "` + sc.named("cursor", cursor[:len(cursor)-1]) + `"`
 	}
-	if strings.HasPrefix(text, "eyJ") {
+	if strings.HasPrefix(text, "eyJ") || strings.HasPrefix(text, "bst_") {
 		return sc.named("token", text)
 	}
 	if strings.HasPrefix(text, "whsec_") {

@@ -121,6 +121,7 @@ type Decider struct {
 	ours      *int                  // of a token's request: its first record
 	Rehearsal bool                  // the decision is for reading: nobody is told of it
 	reached   []bursar.AlertReached // by what is being decided
+	guarded   bool                  // who asks is not trusted
 	behind    bool                  // more holds have ended than were recorded
 	Fault     error                 // apply refused a record that was just decided: a bug
 }

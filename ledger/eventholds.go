@@ -262,6 +262,7 @@ func (d *Decider) heldPart(u *UsageItem) record.HeldPart {
 // ConsumeEvent records all that an event uses, if that may be used.
 type ConsumeEvent struct {
 	SpendEvent
+	Within   bool // what does not add up is refused
 	Unpriced []Unpriced
 }
 
@@ -270,6 +271,11 @@ func (o *ConsumeEvent) Decide(d *Decider) (any, error) {
 	a, err := d.admitEvent(&o.SpendEvent, true)
 	if err != nil {
 		return nil, err
+	}
+	if o.Within {
+		if err := onlyAdding(a.item.usages); err != nil {
+			return nil, err
+		}
 	}
 	d.reached = nil
 	res := bursar.ConsumeResult{EventName: o.In.EventName, Timestamp: d.Now, Properties: o.In.Dimensions}

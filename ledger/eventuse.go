@@ -174,8 +174,9 @@ func (d *Decider) usable(x *usingEvent, named bool) *bursar.Error {
 	return nil
 }
 
-// commitEvent ends a hold of an event with what u says. A commit of the other sort is refused.
-func (d *Decider) commitEvent(h *record.Hold, u *UsedEvent) (any, error) {
+// commitEvent ends a hold of an event with what u says; within is that of [CloseHold]. A commit of
+// the other sort is refused.
+func (d *Decider) commitEvent(h *record.Hold, u *UsedEvent, within bool) (any, error) {
 	switch {
 	case u == nil:
 		return nil, bursar.ErrorAt("/amount", bursar.CodeValidationFailed,
@@ -195,6 +196,11 @@ func (d *Decider) commitEvent(h *record.Hold, u *UsedEvent) (any, error) {
 	x := d.useEvent(h, u, "", &p)
 	if err := p.Err(); err != nil {
 		return nil, withoutPlace(err)
+	}
+	if within {
+		if err := d.eventHeldFor(h, &x.item); err != nil {
+			return nil, err
+		}
 	}
 	u.Unpriced = nil
 	if !x.repeat {

@@ -324,6 +324,7 @@ type CloseHold struct {
 	Event  *UsedEvent         // of a commit in place of Amount: what the event that is held for really was
 	Ttl    int                // seconds, of an extension; 0 = it ends when it would
 	More   []bursar.Dimension // of an extension of an event's hold: by how much its measures are more
+	Within bool               // a commit of more than is held is refused
 }
 
 type holdAction uint8
@@ -354,7 +355,12 @@ func (o *CloseHold) Decide(d *Decider) (any, error) {
 	switch o.Action {
 	case HoldCommit:
 		if h.Event != nil || o.Event != nil {
-			return d.commitEvent(h, o.Event)
+			return d.commitEvent(h, o.Event, o.Within)
+		}
+		if o.Within {
+			if err := d.heldFor(h, o.Amount); err != nil {
+				return nil, err
+			}
 		}
 		repeat, err = d.commitHold(h, o.Amount)
 	case HoldRelease:

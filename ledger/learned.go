@@ -64,7 +64,7 @@ func (v *View) learn(h *record.Hold, use *record.EventUse) {
 	model := valueOf(h.Event.Props, "model")
 	done := map[uint32]bool{}
 	for _, ent := range append([]uint32{0}, entitiesOf(h.Path)...) {
-		if !done[ent] {
+		if run := ent != 0 && v.typeID(v.Ent(ent).Typ) == bursar.SpendTokenType; !done[ent] && !run { // which ends before it is of use
 			done[ent] = true
 			put(v, &v.lrn, ent, v.learnedOf(ent).with(h.Event.Name, model, n, v.Head.Seq+1))
 		}

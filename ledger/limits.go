@@ -374,6 +374,9 @@ func (o *DeleteAssignment) Decide(d *Decider) (any, error) {
 		return nil, bursar.Errorf(bursar.CodeValidationFailed,
 			"the entity %q has this limit by default (%s): there is nothing of its own to delete. Change or delete the default, or put a limit of its own", out.EntityID, out.DefaultOf.DefaultID)
 	}
+	if d.capsToken(row) {
+		return nil, bursar.Errorf(bursar.CodeValidationFailed, "the limit %s is the cap of a spend token: revoke the token, or archive its entity %q first", out.ID, out.EntityID)
+	}
 	d.touch(def.Ent)
 	if given := d.byDefault(def.Ent, def.Cap, def.Label); given.Idle() || len(def.Scope) > 0 {
 		d.Emit(&record.LimitDeleted{Row: row})

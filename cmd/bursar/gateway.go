@@ -22,6 +22,7 @@ import (
 // gatewayCommand runs a gateway apart from the server.
 type gatewayCommand struct {
 	Server          string        `help:"The Bursar server; http://127.0.0.1:8080 by default." default:"http://127.0.0.1:8080" env:"BURSAR_URL" placeholder:"URL"`
+	ServerKey       string        `help:"An API key of the server of scope runtime, with which the gateway makes and ends what calls by spend tokens hold; without one it takes no spend tokens." env:"BURSAR_GATEWAY_SERVER_KEY" placeholder:"KEY"`
 	Listen          string        `help:"Address of the gateway; 127.0.0.1:8090 by default. Port 0 picks a free one." default:"127.0.0.1:8090" env:"BURSAR_GATEWAY_LISTEN" placeholder:"HOST:PORT"`
 	Config          string        `help:"The configuration; by default it has the providers whose keys are in OPENAI_API_KEY and ANTHROPIC_API_KEY." type:"path" env:"BURSAR_GATEWAY_CONFIG" placeholder:"FILE"`
 	Unknown         string        `help:"What becomes of paths that are not governed, allow or deny, in place of what the configuration says." env:"BURSAR_GATEWAY_UNKNOWN" placeholder:"POLICY"`
@@ -35,7 +36,12 @@ func (c *gatewayCommand) Run(p *process) error {
 		return exitf(exitConfig, "--server: %q is no URL of a server; write http://127.0.0.1:8080", c.Server)
 	}
 	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: c.LogLevel}))
-	g, err := newGatewayServer(c.Config, c.Unknown, gateway.Options{Log: log, Server: gateway.Remote(c.Server), Ready: readyAt(c.Server)})
+	server := gateway.Remote(c.Server)
+	o := gateway.Options{Log: log, Server: server, Ready: readyAt(c.Server)}
+	if c.ServerKey != "" {
+		o.Own = server.WithKey(c.ServerKey)
+	}
+	g, err := newGatewayServer(c.Config, c.Unknown, o)
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,8 @@ type commands struct {
 	Serve   serveCommand       `cmd:"" default:"withargs" help:"Run the server; what flags without a command are for."`
 	Gateway gatewayCommand     `cmd:"" help:"Govern calls of language models on their way to a provider, beside a server that runs elsewhere."`
 	Demo    demoCommand        `cmd:"" help:"See it work: a server, an organisation and real traffic, in a minute."`
+	MCP     mcpCommand         `cmd:"" name:"mcp" help:"Tell an agent what it may spend: tools of the Model Context Protocol over the standard input and output."`
+	Token   tokenCommand       `cmd:"" help:"Make spend tokens, narrow them without a server, look into one, revoke one."`
 	Reprice repriceCommand     `cmd:"" help:"Put right what a wrong version of a rate card charged."`
 	Jobs    jobsCommand        `cmd:"" help:"List long work on a server, such as re-pricing, follow or end it."`
 	Prices  pricesCommand      `cmd:"" help:"Import and show model prices."`

@@ -16,6 +16,7 @@ import (
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/gateway"
 	"github.com/bursarhq/bursar/httpapi"
+	"github.com/bursarhq/bursar/mcp"
 	"github.com/bursarhq/bursar/otlp"
 	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/webui"
@@ -105,7 +106,8 @@ func openServer(ctx context.Context, c *config, store store.Store, o engine.Opti
 	var more []prometheus.Collector
 	if c.GatewayListen != "" {
 		if s.gateway, err = newGatewayServer(c.GatewayConfig, c.GatewayUnknown, gateway.Options{Log: s.log, Server: gateway.InProcess(http.HandlerFunc(
-			func(w http.ResponseWriter, r *http.Request) { s.api.ServeHTTP(w, r) })), Ready: func(context.Context) error { return s.engine.Ready() }}); err != nil {
+			func(w http.ResponseWriter, r *http.Request) { s.api.ServeHTTP(w, r) })), Own: gateway.InProcess(http.HandlerFunc(
+			func(w http.ResponseWriter, r *http.Request) { s.api.ForGateway().ServeHTTP(w, r) })), Ready: func(context.Context) error { return s.engine.Ready() }}); err != nil {
 			return nil, errors.Join(err, s.engine.Close(ctx), store.Close())
 		}
 		more = append(more, s.gateway.gateway)
@@ -137,12 +139,16 @@ func (s *server) announce() {
 
 func (s *server) listen(ctx context.Context) error {
 	pages := webui.Handler(webui.Options{EmbedOrigins: s.config.EmbedOrigins, NoConsole: s.config.NoConsole}, s.api)
+	tools := mcp.Handler(gateway.InProcess(s.api), version())
 	addr, err := s.serve(ctx, s.config.Listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == otlp.Path {
+		switch r.URL.Path {
+		case otlp.Path:
 			s.traces.ServeHTTP(w, r)
-			return
+		case "/mcp":
+			tools.ServeHTTP(w, r.WithContext(gateway.From(r.Context(), r.RemoteAddr)))
+		default:
+			pages.ServeHTTP(w, r)
 		}
-		pages.ServeHTTP(w, r)
 	}))
 	if err != nil {
 		return exitf(exitConfig, "--listen: %w", err)

@@ -360,7 +360,7 @@ export type Reservation = {
 export type Activity = {
   id: string;
   timestamp: string;
-  actor: { type: "API_KEY" | "ACCESS_TOKEN" | "SYSTEM"; id: string; subject: string | null };
+  actor: { type: "API_KEY" | "ACCESS_TOKEN" | "SPEND_TOKEN" | "SYSTEM"; id: string; subject: string | null };
   action: string;
   target: { type: string; id: string };
   entityId: string | null;

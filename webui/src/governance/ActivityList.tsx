@@ -88,12 +88,13 @@ function words(action: string): string {
     grant: "Credit grant",
     boost: "Boost",
     token: "Access token",
+    spend_token: "Spend token",
   };
   return `${names[thing] ?? thing.replace(/^./, c => c.toUpperCase())} ${verb.replaceAll("_", " ")}`;
 }
 
 const actor = ({ actor: a }: Activity, keyName: (id: string) => string) =>
-  a.subject ?? { API_KEY: keyName(a.id), ACCESS_TOKEN: "an access token", SYSTEM: "the system" }[a.type];
+  a.subject ?? { API_KEY: keyName(a.id), ACCESS_TOKEN: "an access token", SPEND_TOKEN: "a spend token", SYSTEM: "the system" }[a.type];
 
 /** What has changed, value by value. Of something new only what it is. */
 function Diff({ before, after, name }: Pick<Activity, "before" | "after"> & { name: (id: string) => string }) {
