@@ -79,10 +79,10 @@ type API struct {
 	tokens    tokenKey
 	spendKey  *spendtoken.Key
 	holdKey   [sha256.Size]byte // of the marks of reservations that spend tokens made
-	entries   *allowances       // entities and caps that are made for spend tokens, by root
-	branches  *allowances       // the same by what a holder made from the root
-	changes   *allowances       // what spend tokens ask for that changes something, by root
-	ids       requestIDs
+	// What holders of spend tokens have a node do: what they ask for that changes something,
+	// how often they end one reservation, and the entities and caps that are made for their tokens.
+	spendTurns, spendEnds, spendEntries *turns
+	ids                                 requestIDs
 
 	metricsToken string
 	checkTarget  func(bursar.WebhookKind, string) error
@@ -109,9 +109,9 @@ func New(e *engine.Engine, o Options) *API {
 		tokens:       newTokenKey(e.Secret()),
 		spendKey:     spendtoken.NewKey(e.Secret()),
 		holdKey:      newHoldKey(e.Secret()),
-		entries:      newEntries(),
-		branches:     newBranches(),
-		changes:      newSpendWrites(),
+		spendTurns:   newTurns(2000, 100),
+		spendEnds:    newTurns(4, 1./60),
+		spendEntries: newTurns(400, 2),
 		ids:          newRequestIDs(),
 		metricsToken: o.MetricsToken,
 		checkTarget:  o.CheckTarget,

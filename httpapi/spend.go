@@ -6,11 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"io"
-	"maps"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -241,83 +238,6 @@ func (q *request) noCall(id *string) error {
 		return nil
 	}
 	return errNotTheTokens("/callId", "a spend token names no calls of yours: leave callId out and send an idempotencyKey")
-}
-
-// spendTurn bounds what is asked for with tokens of one root, but by a gateway.
-func (q *request) spendTurn() error {
-	if q.spend.behalf || !q.route.changes() {
-		return nil
-	}
-	if wait := q.api.changes.take(q.spend.token.RootID(), q.start, 1); wait > 0 {
-		return q.errTooMany(wait, "too many requests with spend tokens that were made from one: %v at once and %v more each second", q.api.changes.burst, q.api.changes.rate)
-	}
-	return nil
-}
-
-// enterSpend makes sure that what the spend token is counted on is there. What ends a
-// reservation counts on what that is on.
-func (q *request) enterSpend() error {
-	if strings.HasPrefix(q.route.pattern, reservation) {
-		return q.unmarked()
-	}
-	s, customer := q.spend, q.spend.token.Customer()
-	missing, err := q.api.engine.SpendsOn(q.ctx, customer, &s.path)
-	if missing == 0 || err != nil {
-		return err
-	}
-	ids := s.token.IDs
-	if len(ids) > 1 { // lest a holder uses up what others of the same root may make
-		if wait := q.api.branches.take(ids[1], q.start, float64(missing)); wait > 0 {
-			return q.errTooMany(wait, "too many tokens with caps were made from this spend token and used: %v entities and caps at once and %v more each second", q.api.branches.burst, q.api.branches.rate)
-		}
-	}
-	if wait := q.api.entries.take(ids[0], q.start, float64(missing)); wait > 0 {
-		return q.errTooMany(wait, "too many tokens with caps were made from this spend token and used: %v entities and caps at once and %v more each second", q.api.entries.burst, q.api.entries.rate)
-	}
-	return q.api.engine.EnterSpend(q.ctx, q.caller(), customer, s.path)
-}
-
-// allowances bound what holders of spend tokens have a node write.
-type allowances struct {
-	burst, rate float64
-	mu          sync.Mutex
-	of          map[string]*allowance // by the id of a token
-}
-
-// Entities and caps that are made for tokens that were made from one by the server, and for
-// those of one that its holder made; and requests that change something with tokens of one root.
-func newEntries() *allowances  { return &allowances{burst: 400, rate: 2, of: map[string]*allowance{}} }
-func newBranches() *allowances { return &allowances{burst: 200, rate: 1, of: map[string]*allowance{}} }
-func newSpendWrites() *allowances {
-	return &allowances{burst: 2000, rate: 100, of: map[string]*allowance{}}
-}
-
-const maxAllowances = bursar.MaxSpendTokens // so many tokens of the server live at a time
-
-// take takes n; a wait above 0, in seconds, means that there are not as many left.
-func (e *allowances) take(id string, now time.Time, n float64) (wait int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	a := e.of[id]
-	if a == nil {
-		if len(e.of) >= maxAllowances {
-			maps.DeleteFunc(e.of, func(_ string, a *allowance) bool {
-				a.refill(now, e.rate, e.burst)
-				return a.left >= e.burst
-			})
-		}
-		if len(e.of) >= 2*maxAllowances {
-			return 60
-		}
-		a = &allowance{e.burst, now}
-		e.of[id] = a
-	}
-	a.refill(now, e.rate, e.burst)
-	if a.left < n {
-		return max(1, int((n-a.left)/e.rate))
-	}
-	a.left -= n
-	return 0
 }
 
 // mayReport is mayAsk for usage, which a spend token only adds to.

@@ -38,8 +38,9 @@ type allowance struct {
 
 // refill brings a up to now.
 func (a *allowance) refill(now time.Time, rate, most float64) {
-	a.left = min(most, a.left+rate*max(0, now.Sub(a.at).Seconds()))
-	a.at = now
+	if past := now.Sub(a.at); past > 0 { // requests come here in another order than they began
+		a.left, a.at = min(most, a.left+rate*past.Seconds()), now
+	}
 }
 
 // until is how long it takes for one to be there, in whole seconds.
@@ -171,10 +172,7 @@ func (t *tokenUses) stream(q *request) (leave func(), err error) {
 // run runs the request's operation, in its turn when it is an access token's.
 func (q *request) run() error {
 	if q.spend != nil {
-		if err := q.spendTurn(); err != nil {
-			return err
-		}
-		if err := q.enterSpend(); err != nil {
+		if err := q.beginSpend(); err != nil {
 			return err
 		}
 	}

@@ -61,6 +61,8 @@ func (d *Decider) putDefault(caller *catalogue.Caller, in *bursar.DefaultInput, 
 		p.Add(at+"/entityTypeId", bursar.CodeEntityTypeNotFound, "there is no entity type %q", in.EntityTypeID)
 	case t.ArchivedAt != nil:
 		p.Add(at+"/entityTypeId", bursar.CodeEntityTypeArchived, "the entity type %q is archived", in.EntityTypeID)
+	case t.ID == bursar.SpendTokenType:
+		p.Add(at+"/entityTypeId", bursar.CodeValidationFailed, "a spend token has the caps that it says, and no limits by default: put a default on what it spends for")
 	}
 	if err := bursar.CheckLabel(in.Label); err != nil {
 		p.Add(at+"/label", bursar.CodeValidationFailed, "%v", err)
@@ -156,7 +158,7 @@ func (d *Decider) defaultHere(t *Target, in *bursar.AssignmentInput) *record.Lim
 	if t.Ent == 0 || cap == 0 || len(t.scope) > 0 || d.noDefaults() {
 		return nil
 	}
-	if row := d.FindRow(Target{Ent: t.Ent}, cap, in.Label); row != 0 && !d.rawDef(row).ByDefault {
+	if d.ownRow(t.Ent, cap, in.Label) != 0 {
 		return nil
 	}
 	if def := d.byDefault(t.Ent, cap, in.Label); !def.Idle() {

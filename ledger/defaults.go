@@ -207,6 +207,14 @@ func (v *View) made(row uint32) uint32 {
 	return row
 }
 
+// ownRow is the row of an entity's own limit without a scope; 0 = none.
+func (v *View) ownRow(ent, cap uint32, label string) uint32 {
+	if row := v.FindRow(Target{Ent: ent}, cap, label); row != 0 && !v.rawDef(row).ByDefault {
+		return row
+	}
+	return 0
+}
+
 // eachUnmade calls f with the rows of an entity, of one capability or with 0 of all, that it
 // has by default and that have not been made.
 func (v *View) eachUnmade(ent, cap uint32, f func(row uint32, def *record.Limit)) {

@@ -223,8 +223,10 @@ func (d *Decider) putEntity(caller *catalogue.Caller, in *bursar.EntityInput, at
 		bad("/displayName", bursar.CodeValidationFailed, "a display name %v", err)
 	}
 	catalogue.SetOpt(&e.Name, in.DisplayName)
-	if in.Metadata != nil && ord != 0 && d.typeID(e.Typ) == bursar.SpendTokenType {
-		bad("/metadata", bursar.CodeValidationFailed, "the metadata of the entity of a spend token is the server's")
+	if in.Metadata != nil && ord != 0 && d.typeID(d.Ent(ord).Typ) == bursar.SpendTokenType {
+		if !maps.Equal(catalogue.PatchMetadata(e.Meta, in.Metadata, at+"/metadata", &bursar.Problems{}), e.Meta) {
+			bad("/metadata", bursar.CodeValidationFailed, "the metadata of the entity of a spend token is the server's")
+		}
 	} else if in.Metadata != nil {
 		n := len(p.Fields())
 		if e.Meta = catalogue.PatchMetadata(e.Meta, in.Metadata, at+"/metadata", p); len(e.Meta) == 0 {

@@ -236,7 +236,7 @@ func (o *ReserveEvent) Decide(d *Decider) (any, error) {
 		first := bursar.Capability{Kind: bursar.KindFeature, ID: d.Cat.Meters[o.In.EventName][0].ID}
 		rec.Event.Parts = []record.HeldPart{{Cap: d.CapFor(first)}}
 	}
-	combo := d.ComboFor(a.labels)
+	combo := d.holdCombo(a.labels, pricedParts(rec.Event.Parts))
 	d.notePath(a.path.Path)
 	chains := d.makeChains(a.chains)
 	rec.HoldOpened = record.HoldOpened{ID: d.NextID(), Cap: rec.Event.Parts[0].Cap, Amount: rec.Event.Parts[0].Amount, Created: d.Now,
@@ -257,6 +257,16 @@ func (d *Decider) heldPart(u *UsageItem) record.HeldPart {
 			Rate: bursar.Rate{Amount: a.price.Rate.Amount, Per: a.price.Rate.Per}, Held: a.Amount})
 	}
 	return p
+}
+
+// pricedParts are the features of parts that cost something.
+func pricedParts(parts []record.HeldPart) (features []uint32) {
+	for i := range parts {
+		if len(parts[i].Costs) > 0 {
+			features = append(features, parts[i].Cap)
+		}
+	}
+	return features
 }
 
 // ConsumeEvent records all that an event uses, if that may be used.

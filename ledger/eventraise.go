@@ -83,6 +83,9 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, 
 			rec.Event.Parts = append(rec.Event.Parts, part)
 		}
 	}
+	if h.Combo != 0 {
+		d.holdCombo(h.Dims, pricedParts(rec.Event.Parts))
+	}
 	d.Emit(rec)
 	return it.warnings, nil
 }

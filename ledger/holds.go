@@ -206,7 +206,11 @@ func (o *Reserve) Decide(d *Decider) (any, error) {
 		return nil, err
 	}
 	cap := d.CapFor(o.In.Capability)
-	combo := d.ComboFor(o.In.Dimensions)
+	var priced []uint32
+	if len(j.asks) > 1 {
+		priced = []uint32{cap}
+	}
+	combo := d.holdCombo(o.In.Dimensions, priced)
 	d.notePath(j.Path)
 	chains := d.makeChains(j.chains)
 	rec := &record.HoldOpened{ID: d.NextID(), Cap: cap, Amount: o.In.Amount, Created: d.Now,

@@ -35,10 +35,34 @@ func (d *Decider) ComboFor(dims []bursar.Dimension) uint32 {
 	if len(plain) == 0 {
 		return 0
 	}
-	if d.guarded { // who is not trusted leaves room for others
-		return d.comboOf(plain, maxCombos/2)
+	if d.guarded { // as much again is for what that costs
+		return d.comboOf(plain, d.comboRoom()/2)
 	}
-	return d.comboOf(plain, maxCombos)
+	return d.comboOf(plain, d.comboRoom())
+}
+
+// comboRoom is maxCombos, or of that what who is not trusted leaves to others.
+func (d *Decider) comboRoom() int {
+	if d.guarded {
+		return maxCombos / 2
+	}
+	return maxCombos
+}
+
+// holdCombo is ComboFor of what a hold holds. What that costs is booked when its time is over,
+// whoever made it. So for who is not trusted the combinations of costs have their numbers now,
+// and where there is no room for one the hold is told apart by nothing.
+func (d *Decider) holdCombo(dims []bursar.Dimension, priced []uint32) uint32 {
+	combo := d.ComboFor(dims)
+	if combo == 0 || !d.guarded {
+		return combo
+	}
+	for _, feature := range priced {
+		if cost := d.costCombo(d.plain(dims), d.Capability(feature).ID); cost == 0 || len(record.DecodeCombo(d.View.combo(cost))) == 1 {
+			return 0
+		}
+	}
+	return combo
 }
 
 func (d *Decider) comboOf(dims []bursar.Dimension, most int) uint32 {

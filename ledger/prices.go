@@ -72,7 +72,7 @@ func (d *Decider) costCombo(plain []bursar.Dimension, featureID string) uint32 {
 			all = append(all, x)
 		}
 	}
-	if o := d.comboOf(record.SortDims(all), maxCombos); o != 0 {
+	if o := d.comboOf(record.SortDims(all), d.comboRoom()); o != 0 {
 		return o
 	}
 	return d.comboOf(all[:1], 2*maxCombos)

@@ -80,7 +80,7 @@ func (v *View) spendCounted(cat *catalogue.Catalogue, p *catalogue.SpendPath) (m
 			return 0, errSpend("the entity %s that it is counted on is of another type or was moved", c.ID)
 		}
 		for _, limit := range c.Caps {
-			if v.FindRow(Target{Ent: ord}, v.CapOrd(limit.Capability), spendCapLabel) == 0 {
+			if v.ownRow(ord, v.CapOrd(limit.Capability), spendCapLabel) == 0 {
 				return 0, errSpend("its cap on %s was deleted", limit.Capability)
 			}
 		}
@@ -195,7 +195,7 @@ func (d *Decider) noteSpendMade(caller *catalogue.Caller, p *catalogue.SpendPath
 	}) {
 		d.setArchived(caller, ord, true)
 	}
-	d.touched = nil // that frees what was shared out, and takes nothing
+	d.touched, d.below = nil, nil // that frees what was shared out, and takes nothing
 }
 
 // spendBelow are some entities of tokens at and below root that are live and meet, at most
@@ -254,7 +254,7 @@ func (o *LeaveSpend) Decide(d *Decider) (any, error) {
 	for _, ord := range live[:min(len(live), maxSpendLeaves)] {
 		d.setArchived(&o.Caller, ord, true)
 	}
-	d.touched = nil
+	d.touched, d.below = nil, nil
 	return more, nil
 }
 
