@@ -229,33 +229,6 @@ func (o *Reserve) Decide(d *Decider) (any, error) {
 // holdRows are the rows that a hold's own amount is charged on when it ends.
 func (v *View) holdRows(h *record.Hold) []uint32 { return v.withPromo(v.heldRows(h, h.Cap), h.Cap) }
 
-// bookCosts records what the amount that ended a hold costs, at the price that the
-// hold froze. of is the index of the record that ended it.
-func (d *Decider) bookCosts(h *record.Hold, of int, amount bursar.Amount, at bursar.Time, now bool) {
-	if c := d.Capability(h.Cap); c.Kind == bursar.KindCurrency && d.Cat.Prepaid(c.ID) {
-		d.draw(h.Cap, amount, 0, of, record.DrawConsumed, at)
-	}
-	var plain []bursar.Dimension // as they were when the hold began
-	if h.Combo != 0 {
-		plain = record.DecodeCombo(d.View.combo(h.Combo))
-	}
-	for i := range h.Costs {
-		c := &h.Costs[i]
-		cost, _ := c.Rate.Cost(amount) // checked when the amount came
-		if cost.IsZero() {
-			continue
-		}
-		rec := &record.Cost{Cap: c.Cap, Feature: h.Cap, Of: uint32(of), Card: c.Card, Version: c.Version, Units: amount, Amount: cost, Total: cost,
-			At: at, Combo: d.costCombo(plain, d.Capability(h.Cap).ID), Path: h.Path, Held: true, Hold: h.ID, Dims: h.Dims}
-		rec.Charges = d.Charges(d.heldRows(h, c.Cap), at, cost, now)
-		d.Emit(rec)
-		d.alertCharges(rec.Charges)
-		if d.Cat.Prepaid(d.Capability(c.Cap).ID) {
-			d.draw(c.Cap, cost, h.Cap, of, record.DrawConsumed, at)
-		}
-	}
-}
-
 // ReservationOut shows a hold with its chains as they stand now.
 func (v *View) ReservationOut(cat *catalogue.Catalogue, h *record.Hold) bursar.Reservation {
 	h = v.Shown(h)

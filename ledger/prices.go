@@ -111,6 +111,33 @@ func (d *Decider) chargeCosts(asks []Ask, of int, feature uint32, path *Resolved
 	}
 }
 
+// bookCosts records what the amount that ended a hold costs, at the price that the
+// hold froze. of is the index of the record that ended it.
+func (d *Decider) bookCosts(h *record.Hold, of int, amount bursar.Amount, at bursar.Time, now bool) {
+	if c := d.Capability(h.Cap); c.Kind == bursar.KindCurrency && d.Cat.Prepaid(c.ID) {
+		d.draw(h.Cap, amount, 0, of, record.DrawConsumed, at)
+	}
+	var plain []bursar.Dimension // as they were when the hold began
+	if h.Combo != 0 {
+		plain = record.DecodeCombo(d.View.combo(h.Combo))
+	}
+	for i := range h.Costs {
+		c := &h.Costs[i]
+		cost, _ := c.Rate.Cost(amount) // checked when the amount came
+		if cost.IsZero() {
+			continue
+		}
+		rec := &record.Cost{Cap: c.Cap, Feature: h.Cap, Of: uint32(of), Card: c.Card, Version: c.Version, Units: amount, Amount: cost, Total: cost,
+			At: at, Combo: d.costCombo(plain, d.Capability(h.Cap).ID), Path: h.Path, Held: true, Hold: h.ID, Dims: h.Dims}
+		rec.Charges = d.Charges(d.heldRows(h, c.Cap), at, cost, now)
+		d.Emit(rec)
+		d.alertCharges(rec.Charges)
+		if d.Cat.Prepaid(d.Capability(c.Cap).ID) {
+			d.draw(c.Cap, cost, h.Cap, of, record.DrawConsumed, at)
+		}
+	}
+}
+
 // unpriced describes an item that has no rate in some currencies.
 func (d *Decider) unpriced(in *bursar.UsageInput, currencies []string) (out []Unpriced) {
 	if in.Value.IsZero() {
