@@ -44,7 +44,7 @@ func (q *request) unmarked() error {
 	if subtle.ConstantTimeCompare([]byte(q.markedID(id)), []byte(q.path[1])) != 1 {
 		return bursar.Errorf(bursar.CodeReservationNotFound, "with this spend token no reservation %.80q was made", q.path[1])
 	}
-	q.path[1] = id
+	q.path[1] = strings.Clone(id) // what is kept of it does not keep all of the request line
 	return nil
 }
 

@@ -416,6 +416,13 @@ func TestWhoMayTrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	spends, err := w.CreateSpendToken(t.Context(), "acme", client.SpendTokenInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, said := w.send(one, "Authorization", "Bearer "+spends.Token); status != http.StatusForbidden {
+		t.Errorf("a spend token: %d %v", status, said)
+	}
 	if status, said := w.send(one, "Authorization", "Bearer "+reader.Key); status != http.StatusForbidden {
 		t.Errorf("a key that reads: %d %v", status, said)
 	}
