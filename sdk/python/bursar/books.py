@@ -179,7 +179,8 @@ class Books:
                 self._changed.wait_for(lambda: self._closed or len(self) > 0)
                 if self._closed:
                     return
-                queue = self._ends or self._undos
+                undo = self._undos and (failed % 2 == 1 or not self._ends)
+                queue = self._undos if undo else self._ends
                 ticket = queue[0]
             sent = self._sent(ticket)
             with self._changed:

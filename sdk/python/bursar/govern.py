@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import urllib.error
 from dataclasses import dataclass
@@ -32,13 +33,16 @@ WIND_DOWN, STOP = 0.80, 0.95  # of the tightest limit, used and held
 # Errors of libraries for HTTP that come before anything is sent.
 _BEFORE = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "NewConnectionError", "ConnectTimeoutError",
            "ClientConnectorError", "ClientConnectorDNSError"}  # fmt: skip
-_PROVIDERS = {"openai", "anthropic", "groq", "mistralai", "cohere", "together", "cerebras", "fireworks", "litellm", "google"}
+# Modules of SDKs. Other parts of google are for what is no model, such as its storage.
+_PROVIDERS = ("openai.", "anthropic.", "groq.", "mistralai.", "cohere.", "together.", "cerebras.", "fireworks.", "litellm.",
+              "google.genai.", "vertexai.")  # fmt: skip
+_BUSY = (429, 503, 529)
 
 
 def refusal(error: BaseException | None) -> bool:
     """Whether an error is an SDK's that says that its provider refused the call, or was not
     reached. Any other error may come of something else in the block, after the call."""
-    return error is not None and type(error).__module__.split(".")[0] in _PROVIDERS and used_nothing(error)
+    return error is not None and f"{type(error).__module__}.".startswith(_PROVIDERS) and used_nothing(error)
 
 
 def used_nothing(error: BaseException | None) -> bool:
@@ -47,6 +51,8 @@ def used_nothing(error: BaseException | None) -> bool:
         status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
         if isinstance(error, urllib.error.HTTPError):
             status = error.code
+        if _retried(error) and status not in _BUSY:
+            return False
         if isinstance(error, (ConnectionRefusedError, socket.gaierror)) or type(error).__name__ in _BEFORE:
             return True
         if isinstance(status, int) and status >= 400:
@@ -54,6 +60,15 @@ def used_nothing(error: BaseException | None) -> bool:
         reason = getattr(error, "reason", None)  # of a URLError
         error = reason if isinstance(reason, OSError) else error.__cause__
     return False
+
+
+def _retried(error: BaseException) -> bool:
+    """Whether an SDK had tried before: the provider may have answered, and billed, that attempt."""
+    try:
+        request = getattr(error, "request", None) or error.response.request  # type: ignore[attr-defined]
+        return int(request.headers["x-stainless-retry-count"]) > 0
+    except Exception:  # it says nothing of it
+        return False
 
 
 @dataclass(frozen=True)
@@ -141,6 +156,7 @@ class Underway:
         self._broken = expected.broken
         self._begun = self._ended = self._released = False
         self._placed = False  # there is room for its end
+        self._process = 0  # that began it
         #: What is held, or None where Bursar could not be asked and the call goes on all the same.
         self.held: Reservation | None = None
         #: What was recorded at the end. None until then, and where it is recorded later.
@@ -161,7 +177,14 @@ class Underway:
 
     def told(self, reply: Any) -> None:
         """The same, of what may have no usage; nobody knows what was used then."""
-        self.reading.reply(reply)
+        try:
+            self.reading.reply(reply)
+        except Exception:
+            log.exception("bursar: the usage in a %s cannot be read", type(reply).__name__)
+
+    def told_by(self, error: BaseException | None) -> None:
+        """The same, of an error that brings the reply: OpenAI's, of one that is too long to be parsed."""
+        self.told(getattr(error, "completion", None))
 
     @property
     def id(self) -> str | None:
@@ -195,7 +218,7 @@ class Underway:
         process makes, is followed by the next."""
         if self._begun:
             raise RuntimeError("bursar: govern each call by itself: this one was begun before")
-        self._begun = True
+        self._begun, self._process = True, os.getpid()
         for n in range(MAX_ATTEMPTS):
             self._key = self._given if n == 0 else f"{self._given}~{n + 1}"
             try:
@@ -235,8 +258,8 @@ class Underway:
 
     def _end(self, free: bool) -> Flow[None]:
         """Records what the call used, frees what it held if that is known to be nothing, or
-        leaves the estimate."""
-        if self._ended or not self._begun:
+        leaves the estimate. In the child of a fork it does nothing: the parent ends it."""
+        if self._ended or not self._begun or self._process != os.getpid():
             return
         self._ended = True
         try:
@@ -256,7 +279,7 @@ class Underway:
         elif self._released or not begun and free:
             yield from self._free()
         elif begun and self._broken == "received":
-            self._said.say("a reply broke off; what came of it is recorded, as estimated")
+            self._said.say("a reply broke off, or came without its usage; what came of it is recorded, as estimated")
             yield from self._record(usage=self._known(), properties={"estimated": True}, model=self.reading.answered(self._model))
         else:
             yield from self._settle()
@@ -293,7 +316,7 @@ class Underway:
         if self.held is None:
             yield from self._report(**used)
             return
-        commit = calls.commit(self.customer_id, self.held["id"], **used)
+        commit = calls.commit(self.customer_id, self.held["id"], call_id=self._expected.get("call_id"), **used)
         try:
             self.result = yield from self._deliver(commit, instead=self._event(self._other, used))
         except BursarError as e:
@@ -407,6 +430,7 @@ class Governed(Underway):
 
     def finish(self, error: BaseException | None = None) -> None:
         """Ends it, where an error can be of the call alone."""
+        self.told_by(error)
         self._go(self._end(used_nothing(error)))
 
     def run(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -452,6 +476,7 @@ class AsyncGoverned(Underway):
 
     async def finish(self, error: BaseException | None = None) -> None:
         """Ends it, where an error can be of the call alone."""
+        self.told_by(error)
         await self._go(self._end(used_nothing(error)))
 
     async def run(self, call: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, AsyncIterator, Iterator
 
 from .govern import AsyncGoverned, Governed, Underway
 from .reading import Used, at
+
+log = logging.getLogger("bursar")
 
 
 class Reader:
@@ -19,6 +22,19 @@ class Reader:
 
     def passes(self, event: Any) -> bool:
         """Reads an event; whether the caller gets it."""
+        try:
+            return self._read(event)
+        except Exception:
+            log.exception("bursar: an event of a stream cannot be read")
+            return True
+
+    def is_last(self, event: Any) -> bool:
+        """Whether all that may follow an event is the usage that was asked for here. Callers
+        leave a stream at such an event."""
+        choices = at(event, "choices") if self._asked else None
+        return bool(choices) and all(at(c, "finish_reason") for c in choices)
+
+    def _read(self, event: Any) -> bool:
         kind = at(event, "type")
         if isinstance(kind, str):
             self._typed(kind, event)
@@ -72,6 +88,16 @@ class _Stream:
         self._inner = inner
         self._call = call
         self._reader = reader
+        # What came before its turn, as the usage was looked for.
+        self._early: Any = None
+        self._failed: Exception | None = None
+
+    def _turn(self) -> Any:
+        """The event whose turn it is, if it came already."""
+        if self._failed is not None:
+            raise self._failed
+        event, self._early = self._early, None
+        return event
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -88,12 +114,22 @@ class GovernedStream(_Stream):
     def __iter__(self) -> Iterator[Any]:
         return self
 
+    def _read(self) -> Any:
+        """The next event, or None if the caller does not get it."""
+        event = next(self._inner)
+        return event if self._reader.passes(event) else None
+
     def __next__(self) -> Any:
         try:
-            while True:
-                event = next(self._inner)
-                if self._reader.passes(event):
-                    return event
+            event = self._turn()
+            while event is None:
+                event = self._read()
+            if self._reader.is_last(event):
+                try:
+                    self._early = self._read()
+                except Exception as e:
+                    self._failed = e
+            return event
         except StopIteration:
             self._reader.whole()
             self._call.finish()
@@ -121,12 +157,22 @@ class AsyncGovernedStream(_Stream):
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
 
+    async def _read(self) -> Any:
+        """The next event, or None if the caller does not get it."""
+        event = await self._inner.__anext__()
+        return event if self._reader.passes(event) else None
+
     async def __anext__(self) -> Any:
         try:
-            while True:
-                event = await self._inner.__anext__()
-                if self._reader.passes(event):
-                    return event
+            event = self._turn()
+            while event is None:
+                event = await self._read()
+            if self._reader.is_last(event):
+                try:
+                    self._early = await self._read()
+                except Exception as e:
+                    self._failed = e
+            return event
         except StopAsyncIteration:
             self._reader.whole()
             await self._call.finish()

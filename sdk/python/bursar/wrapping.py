@@ -98,6 +98,9 @@ def wrap(
     if kind is None or copy is None:
         raise TypeError(f"bursar: {type(sdk).__name__} is no client of OpenAI's or Anthropic's SDK; see govern() for all others")
     how = Wrap(client, kind, customer_id, dimensions, options)
+    for name in ("call_id", "idempotency_key"):
+        if options.get(name) is not None:
+            raise ValueError(f"bursar: {name} is of one call, and a client makes many")
     govern(customer_id, **options)  # what is wrong with the options is said now
     out: C = _wrapped(how, copy())
     return out
@@ -162,14 +165,23 @@ class _NotGoverned:
         return self._inner(*args, **kwargs)
 
 
-def _prepared(how: Wrap, path: str, kwargs: Mapping[str, Any], stream: bool) -> tuple[dict[str, Any], bool]:
-    """What is sent, and whether the usage of the stream was asked for here."""
+def _has_usage(how: Wrap, path: str, original: Callable[..., Any]) -> bool:
+    """Whether the usage of a stream can be asked for."""
+    if how.kind != "openai" or not path.endswith("completions"):
+        return False
+    takes = inspect.signature(original).parameters
+    return "stream_options" in takes or any(p.kind is p.VAR_KEYWORD for p in takes.values())
+
+
+def _prepared(kwargs: Mapping[str, Any], ask: bool) -> tuple[dict[str, Any], bool]:
+    """What is sent, and whether the usage of the stream was asked for here. One who says that he
+    wants none is left with that: there are providers that refuse to be asked."""
     given = {k: v for k, v in kwargs.items() if type(v).__name__ not in ("NotGiven", "Omit")}
     for k, v in given.items():
         if isinstance(v, Iterator):  # that would be used up by its counting
             given[k] = list(v)
     options = given.get("stream_options") or {}
-    if not stream or not path.endswith("completions") or how.kind != "openai" or options.get("include_usage"):
+    if not ask or "include_usage" in options:
         return given, False
     given["stream_options"] = {**options, "include_usage": True}
     return given, True
@@ -184,10 +196,12 @@ def _raw(kwargs: Mapping[str, Any]) -> str:
 def _method(how: Wrap, path: str, original: Callable[..., Any]) -> Callable[..., Any]:
     """create or parse, which answers with a reply or, if it is asked to, a stream."""
 
+    has_usage = _has_usage(how, path, original)
+
     def begin(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], bool, bool, Any]:
-        stream, raw = bool(kwargs.get("stream")), _raw(kwargs)
-        given, asked = _prepared(how, path, kwargs, stream and not raw)
-        return given, asked, stream and not raw, how.call(path, given)
+        stream = bool(kwargs.get("stream")) and not _raw(kwargs)
+        given, asked = _prepared(kwargs, stream and has_usage)
+        return given, asked, stream, how.call(path, given)
 
     def create(*args: Any, **kwargs: Any) -> Any:
         if _inside.get():
@@ -201,8 +215,12 @@ def _method(how: Wrap, path: str, original: Callable[..., Any]) -> Callable[...,
             raise
         if stream:
             return GovernedStream(reply, call, Reader(call.reading, asked))
-        call.told(reply.parse() if _raw(given) == "true" and not given.get("stream") else reply)
-        call.finish()
+        try:
+            call.told(reply.parse() if _raw(given) == "true" and not given.get("stream") else reply)
+        except Exception as e:  # the caller meets it when he parses
+            call.told_by(e)
+        finally:
+            call.finish()
         return reply
 
     async def acreate(*args: Any, **kwargs: Any) -> Any:
@@ -217,9 +235,13 @@ def _method(how: Wrap, path: str, original: Callable[..., Any]) -> Callable[...,
             raise
         if stream:
             return AsyncGovernedStream(reply, call, Reader(call.reading, asked))
-        said = reply.parse() if _raw(given) == "true" and not given.get("stream") else reply
-        call.told(await said if inspect.isawaitable(said) else said)
-        await call.finish()
+        try:
+            said = reply.parse() if _raw(given) == "true" and not given.get("stream") else reply
+            call.told(await said if inspect.isawaitable(said) else said)
+        except Exception as e:
+            call.told_by(e)
+        finally:
+            await call.finish()
         return reply
 
     return acreate if how.is_async else create
@@ -228,8 +250,12 @@ def _method(how: Wrap, path: str, original: Callable[..., Any]) -> Callable[...,
 def _helper(how: Wrap, path: str, original: Callable[..., Any]) -> Callable[..., Any]:
     """stream, which answers with a context of a stream that is put together."""
 
+    has_usage = _has_usage(how, path, original)
+
     def stream(*args: Any, **kwargs: Any) -> Any:
-        given, asked = _prepared(how, path, kwargs, True)
+        if kwargs.get("response_id"):  # of a response that was made, and recorded, before
+            return original(*args, **kwargs)
+        given, asked = _prepared(kwargs, has_usage)
         call = how.call(path, given)
         made = lambda: original(*args, **given)  # noqa: E731
         return _AsyncContext(call, asked, made) if how.is_async else _Context(call, asked, made)

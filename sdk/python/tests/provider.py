@@ -270,7 +270,7 @@ class Resource:
         return self._post(body)
 
     def stream(self, **body):
-        make = self._post if self._helper_posts else lambda b: self.create(**b)
+        make = self._post if self._helper_posts or body.get("response_id") else lambda b: self.create(**b)
         return Manager(lambda: make({**body, "stream": True}))
 
 

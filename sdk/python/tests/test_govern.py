@@ -35,8 +35,20 @@ class APIStatusError(Refused):
     __module__ = "openai"
 
 
+class Forbidden(Refused):
+    """An error as clients of Google's have them that are of no model."""
+
+    __module__ = "google.api_core.exceptions"
+
+
 class APIConnectionError(Exception):
     __module__ = "openai"
+
+
+def again(error, before=1):
+    """As the SDK raises it after so many attempts before."""
+    error.request = Model(headers={"x-stainless-retry-count": str(before)})
+    return error
 
 
 class Govern(World):
@@ -117,6 +129,9 @@ class Govern(World):
         def of_another_server():
             urllib.request.urlopen("http://127.0.0.1:1")
 
+        def of_a_bucket():
+            raise Forbidden(403)
+
         def of_a_tool():
             with self.governed(poor):
                 self.fail("it was denied")
@@ -127,13 +142,34 @@ class Govern(World):
             except ConnectionRefusedError:
                 raise APIConnectionError("no answer came in time")
 
-        for fail in (of_a_framework, of_another_server, of_a_tool, of_a_fallback):
+        for fail in (of_a_framework, of_another_server, of_a_bucket, of_a_tool, of_a_fallback):
             with self.assertRaises(Exception), self.governed(agent):
                 fail()
         with self.assertRaises(APIConnectionError):
             self.governed(agent).run(of_a_fallback)
         self.assertEqual(self.holds(agent, "RELEASED"), [])
-        self.eventually(lambda: self.used(agent), 250)
+        self.eventually(lambda: self.used(agent), 300)
+
+    def test_an_attempt_that_the_sdk_made_before_may_have_been_billed(self):
+        agent = self.agent(output=1000)
+
+        def fails(error):
+            raise error
+
+        def unreached():
+            raise again(APIConnectionError()) from ConnectionRefusedError()
+
+        for fail in (lambda: fails(again(APIStatusError(502))), unreached):
+            with self.assertRaises(Exception):
+                self.governed(agent).run(fail)
+            with self.assertRaises(Exception), self.governed(agent):
+                fail()
+        self.assertEqual(self.holds(agent, "RELEASED"), [])
+        for error in (again(APIStatusError(502), before=0), again(APIStatusError(429))):
+            with self.assertRaises(APIStatusError):
+                self.governed(agent).run(lambda: fails(error))
+        self.assertEqual(len(self.holds(agent, "RELEASED")), 2)
+        self.eventually(lambda: self.used(agent), 200)
 
     def test_of_a_call_that_fails_later_the_usage_that_is_known_is_recorded(self):
         agent = self.agent(output=100)
@@ -231,6 +267,13 @@ class Govern(World):
             with self.governed(agent, call_id=name):
                 self.fail("it was made again")
         self.assertEqual((ended.exception.code, self.used(agent)), ("ReservationClosed", 9))
+
+    def test_a_call_that_another_reports_meanwhile_counts_once(self):
+        c, agent = self.client(), self.agent(output=100)
+        with self.governed(agent, c, call_id=f"call-{agent}") as call:
+            c.events({"customerId": "acme", "eventName": "llm", "callId": f"call-{agent}", "dimensions": {"agentId": agent}, "usage": {"output_tokens": 7}})
+            call.used(REPLY)
+        self.assertEqual((self.used(agent), self.holds(agent)), (7, []))
 
     def test_with_asyncio(self):
         agent = self.agent(output=100)

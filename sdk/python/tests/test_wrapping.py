@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import itertools
+from unittest import mock
 
 from bursar import AsyncClient, BudgetDenied, Client
 from tests import provider
@@ -117,6 +119,67 @@ class Wrapping(World):
                 raise KeyError("of the caller's")
         self.assertEqual((self.used(agent), self.used(agent, "input")), (9, 13 + 25 + 25))  # 38 characters are 13 tokens
 
+    def test_of_a_stream_that_is_left_at_its_finish_the_usage_is_recorded(self):
+        agent = self.agent(output=1000)
+        ended = lambda event: event.choices[0].finish_reason  # noqa: E731
+        for n, left in enumerate(("closed", "forgotten", "read on"), 1):
+            bursar = self.client()
+            stream = self.openai(agent, bursar).chat.completions.create(**ASK, stream=True)
+            self.assertEqual(len(list(itertools.takewhile(lambda e: not ended(e), stream))), 3)
+            if left == "closed":
+                stream.close()
+            elif left == "read on":
+                self.assertEqual((events(stream), events(stream)), ([], []))
+            del stream
+            gc.collect()
+            self.assertEqual((bursar.flush(60), self.used(agent)), (0, 9 * n))
+        with self.assertRaises(KeyError), self.openai(agent).chat.completions.stream(**ASK) as stream:
+            for event in stream:
+                if ended(event):
+                    raise KeyError("as a reply that is too long is refused")
+        self.assertEqual(self.used(agent), 36)
+
+    def test_what_comes_after_a_finish_is_not_lost(self):
+        agent = self.agent(output=1000)
+        self.provider.cut = 4  # the usage does not come
+        stream = self.openai(agent).chat.completions.create(**ASK, stream=True)
+        self.assertEqual([next(stream).choices[0].finish_reason for _ in range(4)], [None] * 3 + ["stop"])
+        with self.assertRaises(ConnectionResetError):
+            next(stream)
+        self.provider.cut = None
+        finish = {"choices": [{"finish_reason": "stop", "delta": {}}]}
+        with mock.patch.dict(provider.EVENTS, {"/v1/chat/completions": lambda ask: [finish, {**finish, "second": 2}, {"choices": [], "usage": provider.CHAT}, "[DONE]"]}):
+            self.assertEqual(events(self.openai(agent).chat.completions.create(**ASK, stream=True, n=2)), [finish, {**finish, "second": 2}])
+        self.assertEqual(self.used(agent), 7 + 9)
+
+    def test_one_who_wants_no_usage_is_not_asked_for_it(self):
+        agent, openai = self.agent(output=1000), provider.OpenAI(self.provider.url)
+        stream = self.openai(agent).chat.completions.create(**ASK, stream=True, stream_options={"include_usage": False})
+        self.assertEqual((len(events(stream)), self.used(agent)), (4, 7))  # 21 characters came
+        self.assertEqual(self.provider.asked[-1][1]["stream_options"], {"include_usage": False})
+
+        def create(self, *, model, messages, max_completion_tokens, stream):
+            return self._post({"model": model, "messages": messages, "stream": stream})
+
+        with mock.patch.object(provider.Resource, "create", create):
+            self.assertEqual(len(events(self.openai(agent).chat.completions.create(**ASK, stream=True))), 4)
+        self.assertNotIn("stream_options", self.provider.asked[-1][1])
+
+    def test_a_response_that_was_made_before_is_not_recorded_again(self):
+        with self.openai(self.agent()).responses.stream(**RESPOND, response_id="r") as stream:
+            stream.until_done()
+        self.assertEqual(self.held(), [])
+
+    def test_in_the_child_of_a_fork_a_stream_of_the_parent_is_not_ended(self):
+        agent = self.agent(output=1000)
+        stream = self.openai(agent).chat.completions.create(**ASK, stream=True)
+        next(stream), next(stream)
+        with mock.patch("os.getpid", return_value=0):
+            stream.close()
+        self.assertEqual((self.used(agent), len(self.holds(agent))), (0, 1))
+        stream.close()
+        self.assertEqual((self.used(agent), self.holds(agent)), (4, []))
+
     def test_of_a_stream_that_breaks_off_what_came_or_what_was_held_is_recorded(self):
         agent = self.agent(output=1000)
         self.provider.cut = 2
@@ -142,6 +205,18 @@ class Wrapping(World):
         openai.with_options(timeout=5).copy().chat.completions.create(**ASK)
         raw = openai.with_raw_response.chat.completions.create(**ASK)
         self.assertEqual((raw.parse().model, self.used(agent)), ("gpt-5", 18))
+
+    def test_a_raw_reply_that_cannot_be_parsed_is_returned_and_ended(self):
+        agent = self.agent(output=1000)
+        too_long = ValueError("the reply is too long")
+        with mock.patch.object(provider.Raw, "parse", side_effect=too_long):
+            self.assertIsInstance(self.openai(agent).with_raw_response.chat.completions.create(**ASK), provider.Raw)
+            self.eventually(lambda: self.used(agent), 100)
+            too_long.completion = {"usage": provider.CHAT}
+            self.openai(agent).with_raw_response.chat.completions.create(**ASK)
+        with mock.patch.object(provider.Resource, "parse", side_effect=too_long), self.assertRaises(ValueError):
+            self.openai(agent).chat.completions.parse(**ASK)
+        self.assertEqual((self.used(agent), self.holds(agent)), (118, []))
 
     def test_the_client_that_was_given_is_as_it_was(self):
         agent, openai = self.agent(output=0), provider.OpenAI(self.provider.url)
@@ -174,6 +249,8 @@ class Wrapping(World):
                 self.client().governed(sdk, "acme")
         with self.assertRaises(ValueError):
             self.openai("x", broken="sometimes")
+        with self.assertRaises(ValueError):
+            self.openai("x", call_id="of one call")
 
     def test_messages_that_come_once_are_sent_and_counted(self):
         agent = self.agent(output=1000)
@@ -198,6 +275,12 @@ class Wrapping(World):
                 async with await anthropic.messages.create(**SAY, stream=True) as stream:
                     await stream.__anext__(), await stream.__anext__()
                 self.assertEqual(self.used(agent), 46)
+                stream = await openai.chat.completions.create(**ASK, stream=True)
+                async for event in stream:
+                    if event.choices[0].finish_reason:
+                        break
+                await stream.close()
+                self.assertEqual(self.used(agent), 55)
                 broke = c.governed(provider.AsyncOpenAI(self.provider.url), "acme", dimensions={"agentId": poor})
                 with self.assertRaises(BudgetDenied):
                     await broke.responses.create(**RESPOND)
