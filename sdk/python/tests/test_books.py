@@ -7,9 +7,12 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 from pathlib import Path
 
-from bursar import Client, calls
+from bursar import BursarError, Client, calls
+from bursar.books import Books
+from bursar.wire import Call
 from tests.world import KEY, World
 
 HERE = Path(__file__).resolve().parents[1]
@@ -113,6 +116,21 @@ class Recovery(World):
         with self.client(store=self.folder) as c:
             self.assertEqual(c.flush(60), 0)
         self.assertEqual((self.holds(agent), self.files()), ([], []))
+
+    def test_a_hold_is_taken_back_though_an_end_is_refused_again_and_again(self):
+        undone = threading.Event()
+
+        def send(call):
+            if call.path == "/end":
+                raise BursarError("a key that is wrong", status=401, code="Unauthenticated")
+            undone.set()
+            return {"status": "RELEASED"}
+
+        books = Books(send, "http://x", 10, None)
+        self.addCleanup(books.close, 0)
+        books.later(books.note(Call("POST", "/end")))
+        books.later(books.note(Call("POST", "/hold"), undo=True))
+        self.assertTrue(undone.wait(60))
 
     def test_after_a_fork_each_process_has_its_own(self):
         agent = self.agent(output=1000)
