@@ -30,15 +30,18 @@ type EntityType struct {
 	AttributionKeys []string `json:"attributionKeys"`
 	Description     *string  `json:"description"`
 	Strict          bool     `json:"strict,omitzero"` // an id that names none of its entities is denied
-	CreatedAt       Time     `json:"createdAt"`
-	UpdatedAt       Time     `json:"updatedAt"`
-	ArchivedAt      *Time    `json:"archivedAt"`
+	// Ungoverned says what becomes of use by its entities that nothing limits; "" = what the environment says.
+	Ungoverned Ungoverned `json:"ungoverned,omitzero"`
+	CreatedAt  Time       `json:"createdAt"`
+	UpdatedAt  Time       `json:"updatedAt"`
+	ArchivedAt *Time      `json:"archivedAt"`
 }
 
 // Settings are what holds for the whole environment.
 type Settings struct {
-	Strict    bool  `json:"strict"`    // every entity type is
-	UpdatedAt *Time `json:"updatedAt"` // nil = nothing was ever set
+	Strict     bool       `json:"strict"`              // every entity type is
+	Ungoverned Ungoverned `json:"ungoverned,omitzero"` // of types that say nothing, and of requests that name nobody; "" = UngovernedWarn
+	UpdatedAt  *Time      `json:"updatedAt"`           // nil = nothing was ever set
 }
 
 // Feature is a metered capability of the vendor's product.

@@ -31,6 +31,7 @@ const (
 
 	CodeBudgetExceeded           Code = "BudgetExceeded"
 	CodeRequestedUsageExceeding  Code = "RequestedUsageExceedingLimit"
+	CodeUngoverned               Code = "Ungoverned"
 	CodeInsufficientCredits      Code = "InsufficientCredits"
 	CodeCustomerNotFound         Code = "CustomerNotFound"
 	CodeFeatureNotFound          Code = "FeatureNotFound"

@@ -218,7 +218,7 @@ func (c *Catalogue) Apply(r record.Record) error {
 	case "webhookDeleted":
 		return named(rec.Body, func(id string) { delete(c.WebhookOf, id) })
 	case "settings":
-		c.Settings.UpdatedAt = nil // an older catalogue has it too
+		c.Settings = bursar.Settings{} // what the record does not say is not as it was
 		if err := json.Unmarshal(rec.Body, &c.Settings); err != nil {
 			return fmt.Errorf("%w: %v", record.ErrRecord, err)
 		}

@@ -28,11 +28,15 @@ func (w *Write) PutEntityTypes(in []EntityTypeInput) ([]bursar.EntityType, error
 			CreatedAt: w.Now.Milli(), UpdatedAt: w.Now.Milli()}
 		old := w.TypeOf[t.ID]
 		if p.CheckRevision(at+"/ifMatch", t.IfMatch, old, old != nil); old != nil {
-			v.CreatedAt, v.Description, v.Strict = old.CreatedAt, old.Description, old.Strict
+			v.CreatedAt, v.Description, v.Strict, v.Ungoverned = old.CreatedAt, old.Description, old.Strict, old.Ungoverned
 		}
 		if t.Strict.Set {
 			v.Strict = t.Strict.Value
 		}
+		if t.Ungoverned.Set {
+			v.Ungoverned = t.Ungoverned.Value
+		}
+		checkUngoverned(at+"/ungoverned", v.Ungoverned, &p)
 		SetOpt(&v.Description, t.Description)
 		if p.Empty() {
 			if err := w.Put("entityType", &v); err != nil {

@@ -51,9 +51,10 @@ type EntityTypeInput struct {
 	ID              string
 	DisplayName     string
 	AttributionKeys []string
-	Description     bursar.Opt[string] // absent keeps it; null or "" clears it
-	Strict          bursar.Opt[bool]   // absent keeps it; null is false
-	IfMatch         string             // the revision that this is based on, or a word for it; "" = does not say
+	Description     bursar.Opt[string]            // absent keeps it; null or "" clears it
+	Strict          bursar.Opt[bool]              // absent keeps it; null is false
+	Ungoverned      bursar.Opt[bursar.Ungoverned] // absent keeps it; null or "" is what the environment says
+	IfMatch         string                        // the revision that this is based on, or a word for it; "" = does not say
 }
 
 // FeaturePatch updates a feature; absent members are kept.
@@ -110,5 +111,6 @@ type WebhookPatch struct {
 
 // SettingsPatch changes what holds for the whole environment; absent members are kept.
 type SettingsPatch struct {
-	Strict bursar.Opt[bool] // null is false
+	Strict     bursar.Opt[bool]              // null is false
+	Ungoverned bursar.Opt[bursar.Ungoverned] // null or "" is UngovernedWarn
 }

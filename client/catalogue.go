@@ -24,7 +24,8 @@ func (c *Client) UnarchiveEntityTypes(ctx context.Context, ids ...string) error 
 
 // SettingsPatch changes what holds for the whole environment; nil members are kept.
 type SettingsPatch struct {
-	Strict *bool `json:"strict,omitempty"` // as if every entity type were strict
+	Strict     *bool              `json:"strict,omitempty"`     // as if every entity type were strict
+	Ungoverned *bursar.Ungoverned `json:"ungoverned,omitempty"` // what becomes of use that nothing limits
 }
 
 // Settings are what holds for the whole environment.

@@ -61,6 +61,7 @@ type Decision struct {
 	Type    string      `json:"type"` // FEATURE or CREDIT
 	Granted bool        `json:"isGranted"`
 	Reason  bursar.Code `json:"accessDeniedReason"` // "" when granted
+	Detail  string      `json:"accessDeniedDetail"` // of EntityNotFound and Ungoverned: who was named, and what to do
 	// The whole customer's: of a feature in the window of its promotional entitlement, of
 	// a currency of its pool. UsageLimit nil = unlimited.
 	CurrentUsage bursar.Amount  `json:"currentUsage"`

@@ -303,9 +303,11 @@ func (w *world) opCustomer(o *op) error {
 	return err
 }
 
-// opSettings is "strict" or nothing.
+// opSettings is "strict", "ungoverned=…", both or nothing.
 func (w *world) opSettings(o *op) error {
-	_, err := w.engine.UpdateSettings(w.t.Context(), tester, catalogue.SettingsPatch{Strict: bursar.Some(o.item().flag("strict"))})
+	it := o.item()
+	ungoverned, _ := it.take("ungoverned")
+	_, err := w.engine.UpdateSettings(w.t.Context(), tester, catalogue.SettingsPatch{Strict: bursar.Some(it.flag("strict")), Ungoverned: bursar.Some(bursar.Ungoverned(ungoverned))})
 	return err
 }
 
@@ -313,8 +315,10 @@ func (w *world) opSettings(o *op) error {
 func (w *world) opType(o *op) error {
 	it := o.item()
 	if it.word(0) == "put" {
-		strict := bursar.Some(it.flag("strict"))
-		_, err := w.engine.PutEntityTypes(w.t.Context(), tester, []catalogue.EntityTypeInput{{ID: it.word(1), DisplayName: it.word(1), AttributionKeys: it.words[2:], Strict: strict}})
+		in := catalogue.EntityTypeInput{Strict: bursar.Some(it.flag("strict"))}
+		ungoverned, _ := it.take("ungoverned")
+		in.ID, in.DisplayName, in.AttributionKeys, in.Ungoverned = it.word(1), it.word(1), it.words[2:], bursar.Some(bursar.Ungoverned(ungoverned))
+		_, err := w.engine.PutEntityTypes(w.t.Context(), tester, []catalogue.EntityTypeInput{in})
 		return err
 	}
 	return w.engine.ArchiveEntityTypes(w.t.Context(), tester, it.words[1:], it.word(0) == "archive")

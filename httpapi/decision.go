@@ -58,6 +58,7 @@ type featureCheck struct {
 	Type               string          `json:"type" is:"enum=FEATURE"`
 	IsGranted          bool            `json:"isGranted"`
 	AccessDeniedReason *bursar.Code    `json:"accessDeniedReason"`
+	AccessDeniedDetail *string         `json:"accessDeniedDetail,omitempty" doc:"Of EntityNotFound and Ungoverned: who was named, and what to do."`
 	Feature            *checkFeature   `json:"feature,omitzero"`
 	CurrentUsage       *bursar.Amount  `json:"currentUsage,omitempty"`
 	UsageLimit         **bursar.Amount `json:"usageLimit,omitzero" doc:"Of the customer's promotional entitlement; null is unlimited."`
@@ -88,6 +89,7 @@ type creditCheck struct {
 	Type               string         `json:"type" is:"enum=CREDIT"`
 	IsGranted          bool           `json:"isGranted"`
 	AccessDeniedReason *bursar.Code   `json:"accessDeniedReason"`
+	AccessDeniedDetail *string        `json:"accessDeniedDetail,omitempty" doc:"Of EntityNotFound and Ungoverned: who was named, and what to do."`
 	Currency           checkCurrency  `json:"currency"`
 	CurrentUsage       bursar.Amount  `json:"currentUsage"`
 	UsageLimit         bursar.Amount  `json:"usageLimit"`
@@ -130,7 +132,7 @@ func viewDecision(d *bursar.Decision, now bursar.Time) decisionReply {
 	if d.Capability.Kind == bursar.KindCurrency {
 		return decisionReply{Credit: viewCreditCheck(d, now)}
 	}
-	out := &featureCheck{Type: "FEATURE", IsGranted: d.Granted, AccessDeniedReason: deniedFor(d),
+	out := &featureCheck{Type: "FEATURE", IsGranted: d.Granted, AccessDeniedReason: deniedFor(d), AccessDeniedDetail: orNil(&d.Because),
 		Chains: viewChains(d.Chains), Binding: viewBinding(d.Binding), Frozen: viewFrozen(d.Frozen), Warnings: d.Warnings}
 	f, g := d.Feature, &d.Gate
 	if f != nil {
@@ -160,7 +162,7 @@ func viewDecision(d *bursar.Decision, now bursar.Time) decisionReply {
 
 func viewCreditCheck(d *bursar.Decision, now bursar.Time) *creditCheck {
 	g := &d.Gate
-	out := &creditCheck{Type: "CREDIT", IsGranted: d.Granted, AccessDeniedReason: deniedFor(d), Currency: viewCheckCurrency(d),
+	out := &creditCheck{Type: "CREDIT", IsGranted: d.Granted, AccessDeniedReason: deniedFor(d), AccessDeniedDetail: orNil(&d.Because), Currency: viewCheckCurrency(d),
 		CurrentUsage: g.CurrentUsage, UsageLimit: g.UsageLimit, UsageUpdatedAt: cmp.Or(g.UpdatedAt, now),
 		UsagePeriodEnd: timeOrNil(g.ResetsAt), ValidUntil: timeOrNil(g.ResetsAt), Reserved: g.Reserved,
 		Chains: viewChains(d.Chains), Binding: viewBinding(d.Binding), Frozen: viewFrozen(d.Frozen), Warnings: d.Warnings}

@@ -160,6 +160,9 @@ func (r *decisionLot) decision() bursar.Decision {
 	reasons := []bursar.Code{"", bursar.CodeBudgetExceeded, bursar.CodeFeatureNotFound, bursar.CodeCustomerNotFound}
 	d := bursar.Decision{Granted: r.yes(), Reason: reasons[r.IntN(len(reasons))], Capability: r.capability(), Gate: r.gate(),
 		Unpriced: r.texts(), Warnings: r.texts()}
+	if !d.Granted && r.yes() {
+		d.Because = r.text()
+	}
 	if r.yes() {
 		d.Feature = &bursar.Feature{ID: r.text(), DisplayName: r.text(), FeatureStatus: r.text(), FeatureType: r.text()}
 	}

@@ -96,7 +96,10 @@ func appendOutcome(b []byte, d *bursar.Decision) []byte {
 	if d.Granted {
 		return append(b, "null"...)
 	}
-	return appendID(b, string(d.Reason))
+	if b = appendID(b, string(d.Reason)); d.Because != "" {
+		b = appendString(append(b, `,"accessDeniedDetail":`...), d.Because)
+	}
+	return b
 }
 
 // appendPath appends the chains and the binding, the end of a check.

@@ -31,6 +31,7 @@ type entityTypeIn struct {
 	AttributionKeys []string           `json:"attributionKeys" is:"required,n=0-2,each=1-128" doc:"Dimensions whose value is the id of an entity of this type."`
 	Description     bursar.Opt[string] `json:"description" is:"len=0-2000" doc:"Kept when left out; \"\" or null clears it."`
 	Strict          bursar.Opt[bool]   `json:"strict" doc:"true: in a check, consume or reserve, an id that names none of its entities is denied with EntityNotFound. Kept when left out; null is false."`
+	Ungoverned      bursar.Opt[string] `json:"ungoverned" is:"enum=allow|warn|deny" doc:"What becomes of use by its entities that nothing limits: granted, granted with the warning UNGOVERNED, or denied with Ungoverned. Kept when left out; null: what the environment says."`
 	basedItem
 }
 
@@ -43,7 +44,7 @@ func (a *API) putEntityTypes(c call, in *entityTypesIn) ([]bursar.EntityType, ui
 				problems.Add("/types/"+strconv.Itoa(i)+"/attributionKeys/"+strconv.Itoa(j), bursar.CodeValidationFailed, "%v", err)
 			}
 		}
-		inputs[i] = catalogue.EntityTypeInput{ID: t.ID, DisplayName: t.DisplayName, AttributionKeys: t.AttributionKeys, Description: t.Description, Strict: t.Strict, IfMatch: itemMatch(t.basedItem)}
+		inputs[i] = catalogue.EntityTypeInput{ID: t.ID, DisplayName: t.DisplayName, AttributionKeys: t.AttributionKeys, Description: t.Description, Strict: t.Strict, Ungoverned: ungovernedIn(t.Ungoverned), IfMatch: itemMatch(t.basedItem)}
 	}
 	if err := problems.Err(); err != nil {
 		return nil, 0, err

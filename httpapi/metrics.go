@@ -38,7 +38,7 @@ var denialReasons = []bursar.Code{
 	bursar.CodeCustomerNotFound, bursar.CodeCustomerIsArchived, bursar.CodeFeatureNotFound, bursar.CodeEntitlementNotFound,
 	bursar.CodeRequestedUsageExceeding, bursar.CodeInsufficientCredits, bursar.CodeBudgetExceeded,
 	bursar.CodeFeatureTypeMismatch, bursar.CodeCustomerResourceNotFound, bursar.CodeEntityIsFrozen, bursar.CodeCustomerIsFrozen,
-	bursar.CodeEntityNotFound,
+	bursar.CodeEntityNotFound, bursar.CodeUngoverned,
 }
 
 // warningCodes are what replies to others than estimates may warn of.

@@ -41,6 +41,7 @@ var statuses = map[bursar.Code]int{
 	bursar.CodeRequestedUsageExceeding: 402,
 	bursar.CodeInsufficientCredits:     402,
 	bursar.CodeEntityIsFrozen:          402,
+	bursar.CodeUngoverned:              402,
 	bursar.CodeCustomerIsFrozen:        402,
 
 	bursar.CodeMethodNotAllowed: 405,

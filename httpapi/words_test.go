@@ -230,6 +230,7 @@ var memberWords = map[string]string{
 	"updateBehavior":                  "DELTA adds the value, SET makes it the level.",
 	"updatedAt":                       "When it changed last.",
 	"url":                             "Where messages go.",
+	"ungoverned":                      "What becomes of use that nothing limits: it is granted (allow), granted with the warning UNGOVERNED (warn) or denied with Ungoverned (deny).",
 	"strict":                          "What names no entity is denied with EntityNotFound: an id that is unknown and, of a request, dimensions that name none at all.",
 	"usageLimit":                      "The limit; null: there is none.",
 	"usagePeriodAnchor":               "An instant at which a window begins.",

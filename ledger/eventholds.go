@@ -80,6 +80,9 @@ func (d *Decider) judgedEvent(o *SpendEvent, in bursar.EventInput) (*admittedEve
 	a.chains, over = d.chains(&a.path, a.asks)
 	a.Decision = d.judgeEvent(d.Cat, o.In.EventName, &a.path, a.asks, a.chains)
 	a.Warnings = a.item.warnings
+	if len(a.item.usages) > 0 && !slices.ContainsFunc(a.item.usages, func(u UsageItem) bool { return !u.free }) {
+		d.judgeUngoverned(d.Cat, &a.path, a.Capability, &a.Decision)
+	}
 	if !a.Granted {
 		return nil, &bursar.Error{Code: a.Reason, Message: denial(&a.Decision), Denial: &a.Decision}
 	}

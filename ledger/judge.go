@@ -148,11 +148,14 @@ func (v *View) Check(cat *catalogue.Catalogue, in *CheckInput) bursar.Decision {
 	chains, over := v.chains(&r, asks)
 	d := v.Judge(cat, &r, asks, chains)
 	d.Warnings = v.Warnings(cat, &r, asks, unpriced, len(chains) > 0, over)
+	if len(chains) == 0 && !v.gated(cat, asks) {
+		v.judgeUngoverned(cat, &r, in.Capability, &d)
+	}
 	if d.Granted && cannotCount(asks, over) != nil {
 		d.Granted, d.Reason = false, bursar.CodeUnknown
 	}
 	if len(unpriced) > 0 {
-		d.Granted, d.Reason, d.Binding, d.Unpriced = false, bursar.CodeUnknown, nil, unpriced
+		d.Granted, d.Reason, d.Binding, d.Because, d.Unpriced = false, bursar.CodeUnknown, nil, "", unpriced
 	}
 	return d
 }

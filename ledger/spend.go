@@ -61,6 +61,9 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 	chains, over := d.chains(&r, asks)
 	j := d.Judge(d.Cat, &r, asks, chains)
 	j.Warnings = d.Warnings(d.Cat, &r, asks, nil, len(chains) > 0, over)
+	if len(chains) == 0 && !d.gated(d.Cat, asks) {
+		d.judgeUngoverned(d.Cat, &r, o.In.Capability, &j)
+	}
 	if !j.Granted {
 		return nil, &bursar.Error{Code: j.Reason, Message: denial(&j), Denial: &j}
 	}

@@ -58,6 +58,7 @@ type UsageItem struct {
 	level    record.Level  // of a SET: what the leaf's level becomes
 	stale    bool          // a SET older than the level
 	unpriced []string      // currencies without a rate for it
+	free     bool          // nothing limits it, however much it is
 	warnings []string      // but for that of a stale SET
 	priced   bursar.Time   // when its price is taken; 0 = at its timestamp
 	took     bursar.Amount // once recorded: what the customer's total took
@@ -279,6 +280,7 @@ func (d *Decider) chargeable(it *UsageItem, amount bursar.Amount) *bursar.Error 
 		on := d.RowsOn(&it.path, x.Cap)
 		limited, cut = limited || len(on.Rows) > 0, warnCut(x.C, on.cut, cut)
 	}
+	it.free = !limited && !d.gated(d.Cat, it.asks)
 	if it.aggregate == "" && amount.IsZero() { // what uses nothing needs neither price nor limit
 		limited, unpriced = true, nil
 	}

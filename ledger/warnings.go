@@ -30,7 +30,9 @@ func (v *View) Warnings(cat *catalogue.Catalogue, r *Resolved, asks []Ask, unpri
 		out = append(out, bursar.WarnNoRate)
 	}
 	if !limited && !v.gated(cat, asks) {
-		out = append(out, bursar.WarnUngoverned+":"+asks[0].C.ID)
+		if policy, _ := v.ungoverned(cat, r); policy != bursar.UngovernedAllow {
+			out = append(out, bursar.WarnUngoverned+":"+asks[0].C.ID)
+		}
 	}
 	for i := range over {
 		out = warnCut(asks[i].C, over[i].cut, out)

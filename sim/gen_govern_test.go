@@ -70,6 +70,7 @@ func genPutTypes(g *gen) action {
 		}
 		x.Description = opt(g, 5, 1, g.name)
 		x.Strict = opt(g, 5, 3, func() bool { return chance(g.r, 2) })
+		x.Ungoverned = opt(g, 3, 2, g.ungoverned)
 		in = append(in, x)
 	}
 	return putTypes{in}

@@ -231,6 +231,7 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 	o.strict = in.Strict
 	o.asks = asksOfParts(o.parts)
 	o.before = c.decideCall(featureOf(meters[0].ID), o.asks, o.attribution, now)
+	c.denyUngoverned(&o.before, c.governsCall(o.x, o.attribution, now), o.attribution)
 	o.before.Warnings = m.warningsOf(o.x)
 	if !o.before.Granted {
 		return o, nil, denied(o.before)

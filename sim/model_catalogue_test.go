@@ -52,6 +52,9 @@ func (m *model) putEntityTypes(in []catalogue.EntityTypeInput) ([]bursar.EntityT
 		if x.Strict.Set {
 			t.Strict = x.Strict.Value
 		}
+		if x.Ungoverned.Set {
+			t.Ungoverned = x.Ungoverned.Value
+		}
 		out = append(out, *t)
 	}
 	if f := p.err(); f != nil {

@@ -227,6 +227,7 @@ func (m *model) check(customer string, in []ledger.CheckInput) []bursar.Decision
 		a := c.attribute(x.Dimensions)
 		a.strict = x.Strict
 		d := c.decide(asks, a, now)
+		c.denyUngoverned(&d, c.governed(x.Capability, prices, a, now), a)
 		d.Warnings = c.warnings(x.Capability, prices, a, now)
 		out = append(out, d)
 	}

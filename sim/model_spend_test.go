@@ -78,6 +78,7 @@ func (m *model) judgeSpend(c *mCust, now bursar.Time, x bursar.SpendInput) (o of
 		return o, f
 	}
 	o.before = c.decide(o.asks, o.attribution, now)
+	c.denyUngoverned(&o.before, c.governed(x.Capability, o.prices, o.attribution, now), o.attribution)
 	o.before.Warnings = c.warnings(x.Capability, o.prices, o.attribution, now)
 	if !o.before.Granted {
 		return o, denied(o.before)

@@ -143,9 +143,19 @@ func oneApart(a, b string) bool {
 
 func (m *model) updateSettings(in catalogue.SettingsPatch) bursar.Settings {
 	now := m.catalogueNow()
-	if in.Strict.Set && in.Strict.Value != m.settings.Strict {
+	s := m.settings
+	if in.Strict.Set {
+		s.Strict = in.Strict.Value
+	}
+	if in.Ungoverned.Set {
+		if s.Ungoverned = in.Ungoverned.Value; s.Ungoverned == "warn" {
+			s.Ungoverned = "" // as if nothing had been said
+		}
+	}
+	if s != m.settings {
 		at := now.Milli()
-		m.settings = bursar.Settings{Strict: in.Strict.Value, UpdatedAt: &at}
+		s.UpdatedAt = &at
+		m.settings = s
 		m.cat.wrote(now)
 	}
 	return m.settings
@@ -160,7 +170,13 @@ func (a updateSettings) run(w *world) string {
 }
 
 func genSettings(g *gen) action {
-	return updateSettings{catalogue.SettingsPatch{Strict: opt(g, 1, 1, func() bool { return chance(g.r, 4) })}}
+	in := catalogue.SettingsPatch{}
+	if chance(g.r, 2) {
+		in.Strict = opt(g, 1, 1, func() bool { return chance(g.r, 4) })
+	} else {
+		in.Ungoverned = opt(g, 1, 1, g.ungoverned)
+	}
+	return updateSettings{in}
 }
 
 // miswritten is an attribution key as somebody else would write it.

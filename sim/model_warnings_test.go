@@ -25,7 +25,7 @@ func (c *mCust) warnings(k bursar.Capability, prices []price, a attribution, now
 	if unpriced(prices) {
 		out = append(out, "RATE_NOT_FOUND")
 	}
-	if !c.governed(k, prices, a, now) {
+	if !c.governed(k, prices, a, now) && c.saysOf(a) != "allow" {
 		out = append(out, "UNGOVERNED:"+k.ID)
 	}
 	slices.Sort(out)
