@@ -53,7 +53,7 @@ type EntityTypeInput struct {
 	AttributionKeys []string
 	Description     bursar.Opt[string]            // absent keeps it; null or "" clears it
 	Strict          bursar.Opt[bool]              // absent keeps it; null is false
-	Ungoverned      bursar.Opt[bursar.Ungoverned] // absent keeps it; null or "" is what the environment says
+	Ungoverned      bursar.Opt[bursar.Ungoverned] // absent keeps it; null is what the environment says
 	IfMatch         string                        // the revision that this is based on, or a word for it; "" = does not say
 }
 
@@ -112,5 +112,5 @@ type WebhookPatch struct {
 // SettingsPatch changes what holds for the whole environment; absent members are kept.
 type SettingsPatch struct {
 	Strict     bursar.Opt[bool]              // null is false
-	Ungoverned bursar.Opt[bursar.Ungoverned] // null or "" is UngovernedWarn
+	Ungoverned bursar.Opt[bursar.Ungoverned] // null is UngovernedWarn
 }

@@ -15,12 +15,12 @@ type Dimensions map[string]string
 
 // EntityTypeInput creates or replaces an entity type.
 type EntityTypeInput struct {
-	ID              string             `json:"id"`
-	DisplayName     string             `json:"displayName"`
-	AttributionKeys []string           `json:"attributionKeys"`       // may be empty, not nil
-	Description     *string            `json:"description,omitempty"` // nil keeps it, "" clears it
-	Strict          *bool              `json:"strict,omitempty"`      // an id that names none of its entities is denied; nil keeps it
-	Ungoverned      *bursar.Ungoverned `json:"ungoverned,omitempty"`  // what becomes of use by its entities that nothing limits; nil keeps it
+	ID              string      `json:"id"`
+	DisplayName     string      `json:"displayName"`
+	AttributionKeys []string    `json:"attributionKeys"`       // may be empty, not nil
+	Description     *string     `json:"description,omitempty"` // nil keeps it, "" clears it
+	Strict          *bool       `json:"strict,omitempty"`      // an id that names none of its entities is denied; nil keeps it
+	Ungoverned      *Ungoverned `json:"ungoverned,omitempty"`  // what becomes of use by its entities that nothing limits; nil keeps it, "" is what the environment says
 }
 
 // PutEntityTypes creates or replaces entity types: all or none, at most 100.

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"github.com/bursarhq/bursar"
@@ -24,8 +25,19 @@ func (c *Client) UnarchiveEntityTypes(ctx context.Context, ids ...string) error 
 
 // SettingsPatch changes what holds for the whole environment; nil members are kept.
 type SettingsPatch struct {
-	Strict     *bool              `json:"strict,omitempty"`     // as if every entity type were strict
-	Ungoverned *bursar.Ungoverned `json:"ungoverned,omitempty"` // what becomes of use that nothing limits
+	Strict     *bool       `json:"strict,omitempty"`     // as if every entity type were strict
+	Ungoverned *Ungoverned `json:"ungoverned,omitempty"` // what becomes of use that nothing limits; "" is warn
+}
+
+// Ungoverned is allow, warn or deny; "" is what it is where nobody says anything.
+type Ungoverned bursar.Ungoverned
+
+// MarshalJSON writes "" as null.
+func (u Ungoverned) MarshalJSON() ([]byte, error) {
+	if u == "" {
+		return []byte("null"), nil
+	}
+	return json.Marshal(string(u))
 }
 
 // Settings are what holds for the whole environment.

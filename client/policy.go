@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/bursarhq/bursar"
 )
@@ -218,4 +219,54 @@ func (c *Client) Simulate(ctx context.Context, customer string, in SimulateInput
 		return Simulation{}, err
 	}
 	return *j.Simulation, nil
+}
+
+// Coverage is what of a customer is under no limit, by the limits as they are now.
+type Coverage struct {
+	AsOf      bursar.Time    `json:"asOf"`
+	StartDate bursar.Time    `json:"startDate"` // since when usage is looked at
+	Types     []CoveredType  `json:"types"`
+	Usage     []CoveredUsage `json:"usage"`
+}
+
+// CoveredType is the live entities of a type, and how many have no limit on them or above them.
+type CoveredType struct {
+	EntityTypeID string            `json:"entityTypeId"`
+	Ungoverned   bursar.Ungoverned `json:"ungoverned"` // what becomes of use by them that nothing limits
+	Entities     int               `json:"entities"`
+	WithoutLimit int               `json:"withoutLimit"`
+	Examples     []string          `json:"examples"` // at most 10
+}
+
+// CoveredUsage is what was used of a feature or currency.
+type CoveredUsage struct {
+	FeatureID  string         `json:"featureId"`
+	CurrencyID string         `json:"currencyId"`
+	Used       bursar.Amount  `json:"used"`
+	Ungoverned bursar.Amount  `json:"ungovernedUsage"` // of it: nothing limits such use
+	Untold     bursar.Amount  `json:"untold"`          // of it: nobody knows who was named
+	Types      []CoveredShare `json:"types"`
+}
+
+// CoveredShare is what of it named entities of a type; nil: what named nobody.
+type CoveredShare struct {
+	EntityTypeID *string         `json:"entityTypeId"`
+	Used         bursar.Amount   `json:"used"`
+	Ungoverned   bursar.Amount   `json:"ungovernedUsage"`
+	Examples     []CoveredEntity `json:"examples"` // the 10 that used most
+}
+
+// CoveredEntity is what an entity used under no limit.
+type CoveredEntity struct {
+	EntityID   string        `json:"entityId"`
+	Ungoverned bursar.Amount `json:"ungovernedUsage"`
+}
+
+// Coverage tells what of a customer is under no limit, of usage since from; 0 = in this month.
+func (c *Client) Coverage(ctx context.Context, customer string, from bursar.Time) (Coverage, error) {
+	q := url.Values{}
+	if from != 0 {
+		q.Set("startDate", from.String())
+	}
+	return ask[Coverage](ctx, c, call{method: http.MethodGet, path: segments("customers", customer, "coverage"), query: q})
 }

@@ -262,6 +262,9 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 		return only(c.Boosts(ctx, "acme", none, client.Paging{}))
 	},
 	"endBoost": func(ctx context.Context, c *client.Client) error { return only(c.EndBoost(ctx, "acme", none, none)) },
+	"getCoverage": func(ctx context.Context, c *client.Client) error {
+		return only(c.Coverage(ctx, "acme", 0))
+	},
 	"listAllocations": func(ctx context.Context, c *client.Client) error {
 		return only(c.Allocations(ctx, "acme", client.AllocationQuery{FeatureID: "tokens"}))
 	},

@@ -107,6 +107,13 @@ func TestNobodyHoldsACustomerForLong(t *testing.T) {
 			_, _, _, err := r.Allocations(ctx, o, "acme", ledger.AllocationQuery{Capability: capability("tokens"), Limit: 50})
 			return err
 		}},
+		{"coverage", func() error {
+			got, _, err := r.Coverage(ctx, o, "acme", 0)
+			if err == nil && (len(got.Types) != 2 || len(got.Usage) != 2) {
+				err = fmt.Errorf("%+v", got)
+			}
+			return err
+		}},
 		{"tree", func() error {
 			_, err := r.Tree(ctx, o, "acme", ledger.TreeQuery{Capabilities: tokens, Limit: 50})
 			return err

@@ -18,7 +18,7 @@ func init() {
 		"card": (*world).opCard, "price": (*world).opPrice, "unpriced": (*world).opUnpriced,
 		"grant": (*world).opGrant, "void": (*world).opVoid, "grants": (*world).opGrants, "pool": (*world).opPool,
 		"consumption": (*world).opConsumption, "promote": (*world).opPromote, "demote": (*world).opDemote, "promotions": (*world).opPromotions,
-		"boost": (*world).opBoost, "unboost": (*world).opUnboost, "boosts": (*world).opBoosts, "allocation": (*world).opAllocation,
+		"boost": (*world).opBoost, "unboost": (*world).opUnboost, "boosts": (*world).opBoosts, "allocation": (*world).opAllocation, "coverage": (*world).opCoverage,
 		"meter": (*world).opMeter, "event": (*world).opEvent, "listen": (*world).opListen, "heard": (*world).opHeard,
 	} {
 		operations[name] = run
@@ -297,6 +297,24 @@ func (w *world) opAllocation(o *op) error {
 			w.printf(", %s free, %s too much", a.Unallocated, a.OverCommitted)
 		}
 		w.printf("%s%s\n", mark(a.Unlimited > 0, fmt.Sprintf(", %d without a number", a.Unlimited)), mark(a.Strict, ", strict"))
+	}
+	return err
+}
+
+func (w *world) opCoverage(*op) error {
+	c, _, err := w.engine.Coverage(w.t.Context(), ledger.ReadOptions{}, "acme", 0)
+	for _, t := range c.Types {
+		w.printf("%s (%s): %d of %d without a limit: %s\n", t.TypeID, t.Ungoverned, t.Unlimited, t.Entities, strings.Join(t.Examples, " "))
+	}
+	for _, u := range c.Usage {
+		w.printf("%s: %s of %s ungoverned, %s untold\n", u.Capability, u.Ungoverned, u.Used, u.Untold)
+		for _, s := range u.Types {
+			w.printf("  %s: %s of %s", cmp.Or(s.TypeID, "nobody"), s.Ungoverned, s.Used)
+			for _, e := range s.Examples {
+				w.printf(", %s %s", e.EntityID, e.Ungoverned)
+			}
+			w.printf("\n")
+		}
 	}
 	return err
 }

@@ -171,6 +171,7 @@ func (a *API) governanceRoutes() []row {
 		{"GET", customer + "/usage", v1, shows, 200, read(a.customerUsage, viewHistory), "Get customer usage: over time"},
 		{"GET", customer + "/forecast", v1, shows, 200, readAs(a.forecasts), "List forecasts: when limits run out, the soonest first"},
 		{"GET", customer + "/allocation", v1, shows, 200, readAs(a.allocation), "List allocations: how limits are shared out"},
+		{"GET", customer + "/coverage", v1, reads, 200, read(a.coverage, viewCoverage), "Get coverage: what is under no limit"},
 		{"POST", customer + "/simulate", v1, shows, 200, orJob[simulationOut](readAs(a.simulate)), "Simulate limits: try drafts against what happened"},
 	}
 }

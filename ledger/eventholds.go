@@ -76,13 +76,12 @@ func (d *Decider) judgedEvent(o *SpendEvent, in bursar.EventInput) (*admittedEve
 	}
 	a.asks, a.path = asksOfEvent(a.item.usages), d.Resolve(d.Cat, a.labels)
 	a.path.strict = o.Strict
+	a.path.nameNumbers(d.Cat, in.Dimensions)
 	var over []Applied
 	a.chains, over = d.chains(&a.path, a.asks)
 	a.Decision = d.judgeEvent(d.Cat, o.In.EventName, &a.path, a.asks, a.chains)
 	a.Warnings = a.item.warnings
-	if len(a.item.usages) > 0 && !slices.ContainsFunc(a.item.usages, func(u UsageItem) bool { return !u.free }) {
-		d.judgeUngoverned(d.Cat, &a.path, a.Capability, &a.Decision)
-	}
+	a.judgeFree(d)
 	if !a.Granted {
 		return nil, &bursar.Error{Code: a.Reason, Message: denial(&a.Decision), Denial: &a.Decision}
 	}

@@ -28,7 +28,10 @@ type unknownKey struct {
 }
 
 // missing is a dimension that was to name an entity of a type, and did not.
-type missing struct{ key, typ, id string }
+type missing struct {
+	key, typ, id string
+	number       bool // of an event: what is a number there names nobody
+}
 
 func (r *Resolved) has(ord uint32) bool {
 	for i := range r.Path {
@@ -58,7 +61,7 @@ func (v *View) Resolve(cat *catalogue.Catalogue, dims []bursar.Dimension) Resolv
 		}
 		ord := v.EntOrd(dims[i].Value)
 		if ord == 0 || v.typeID(v.Ent(ord).Typ) != typ {
-			r.missing = append(r.missing, missing{dims[i].Key, typ, dims[i].Value})
+			r.missing = append(r.missing, missing{key: dims[i].Key, typ: typ, id: dims[i].Value})
 			continue
 		}
 		r.join(v, ord)

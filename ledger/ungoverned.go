@@ -11,27 +11,34 @@ import (
 // said by the types of whom a request names, or was to name; of several the strictest decides.
 // A request that names nobody is the environment's. What happened already is counted all the same.
 
-// ungoverned is what becomes of a request that nothing limits, and by whom: the dimension that
-// says so, with the type and the id that it gives; none of them is set where the environment does.
-func (v *View) ungoverned(cat *catalogue.Catalogue, r *Resolved) (policy bursar.Ungoverned, by missing) {
-	says := func(m missing) {
-		if p := cat.Ungoverned(m.typ); policy == "" || p == bursar.UngovernedDeny && policy != p || p == bursar.UngovernedWarn && policy == bursar.UngovernedAllow {
-			policy, by = p, m
+// named is how a request names somebody, or was to.
+type named struct {
+	typ  string // "" = it names nobody
+	leaf uint32 // the entity; 0 = there is none
+	missing
+	like string // the attribution key that the key was to be
+}
+
+// ungoverned is what becomes of a request that nothing limits, and who makes it so.
+func (v *View) ungoverned(cat *catalogue.Catalogue, r *Resolved) (policy bursar.Ungoverned, by named) {
+	says := func(n named) {
+		if p := cat.Ungoverned(n.typ); policy == "" || p == bursar.UngovernedDeny && policy != p || p == bursar.UngovernedWarn && policy == bursar.UngovernedAllow {
+			policy, by = p, n
 		}
 	}
 	for _, leaf := range r.Leaves {
-		says(missing{typ: v.typeID(v.Ent(leaf).Typ), id: v.Ent(leaf).ID})
+		says(named{typ: v.typeID(v.Ent(leaf).Typ), leaf: leaf})
 	}
-	for i := range r.missing {
-		says(r.missing[i])
+	for _, m := range r.missing {
+		says(named{typ: m.typ, missing: m})
 	}
 	for _, u := range r.unknown {
 		if u.same {
-			says(missing{key: u.key, typ: u.typ})
+			says(named{typ: u.typ, missing: missing{key: u.key}, like: u.like})
 		}
 	}
 	if policy == "" {
-		says(missing{})
+		says(named{})
 	}
 	return policy, by
 }
@@ -46,19 +53,63 @@ func (v *View) judgeUngoverned(cat *catalogue.Catalogue, r *Resolved, c bursar.C
 	if policy != bursar.UngovernedDeny {
 		return
 	}
-	d.Granted, d.Reason, d.Because = false, bursar.CodeUngoverned, fmt.Sprintf("ungoverned: nothing limits this use of %s ", c)
 	who := "the environment"
 	if t := cat.TypeOf[by.typ]; t != nil && t.Ungoverned != "" {
 		who = "type " + by.typ
 	}
+	d.Granted, d.Reason = false, bursar.CodeUngoverned
+	d.Because = fmt.Sprintf("ungoverned: nothing limits this use of %s, and %s denies that: %s", c, who, v.mendUngoverned(by))
+}
+
+// mendUngoverned says who is named, and what to do to be under a limit.
+func (v *View) mendUngoverned(by named) string {
 	switch {
-	case by.typ == "":
-		d.Because += fmt.Sprintf("by a request that names no entity, which %s denies: name one that a limit applies to", who)
-	case by.key != "" && by.id != "":
-		d.Because += fmt.Sprintf("by %q, whom the dimension %s names and who is no entity of type %s, which %s denies: correct the id, or create the entity with a limit on it or above it", by.id, by.key, by.typ, who)
+	case by.leaf != 0 && v.Ent(by.leaf).Archived != 0:
+		return fmt.Sprintf("entity %q is archived, so its own limits do not count; restore it, or set a limit above it", v.Ent(by.leaf).ID)
+	case by.leaf != 0:
+		return fmt.Sprintf("set a limit on entity %q of type %s, above it or by default; with usageLimit null it stops nothing", v.Ent(by.leaf).ID, by.typ)
+	case by.like != "":
+		return fmt.Sprintf("the dimension %s is no attribution key; did you mean %q?", by.key, by.like)
+	case by.number:
+		return fmt.Sprintf("the dimension %s is a number, and numbers of an event name nobody; send the id as a text", by.key)
 	case by.key != "":
-		d.Because += fmt.Sprintf("by whom the dimension %s was to name, which %s denies: correct the key, as it is no attribution key of type %s", by.key, who, by.typ)
-	default:
-		d.Because += fmt.Sprintf("by entity %q of type %s, which %s denies: set a limit on it, above it or by default; with usageLimit null it stops nothing", by.id, by.typ, who)
+		s := fmt.Sprintf("the dimension %s names no entity of type %s: there is none of id %q", by.key, by.typ, by.id)
+		if near := v.near(by.typ, by.id); near != "" {
+			s += fmt.Sprintf("; did you mean %q?", near)
+		}
+		return s
+	}
+	return "no dimension names an entity; name one that a limit applies to"
+}
+
+// judgeFree denies an admitted event where nothing limits any of what it feeds and that is
+// denied. What would be limited by its cost, if that were known, is told.
+func (a *admittedEvent) judgeFree(d *Decider) {
+	usages := a.item.usages
+	for i := range usages {
+		if !usages[i].free {
+			return
+		}
+	}
+	if len(usages) == 0 {
+		return
+	}
+	was := a.Granted
+	d.judgeUngoverned(d.Cat, &a.path, usages[0].In.Capability(), &a.Decision)
+	for i := range usages {
+		if u := &usages[i]; was && !a.Granted && len(u.unpriced) > 0 {
+			a.Because += fmt.Sprintf("; feature %s has a price in %s, but no rate matches: add one", u.In.FeatureID, u.unpriced[0])
+			return
+		}
+	}
+}
+
+// nameNumbers notes the numbers of an event whose keys are attribution keys. They name nobody,
+// since numbers are measures; and it is not passed over where nobody may be left out.
+func (r *Resolved) nameNumbers(cat *catalogue.Catalogue, dims []bursar.Dimension) {
+	for i := range dims {
+		if typ := cat.Attribution[dims[i].Key]; typ != "" && dims[i].Kind == bursar.DimNumber {
+			r.missing = append(r.missing, missing{key: dims[i].Key, typ: typ, id: dims[i].Value, number: true})
+		}
 	}
 }

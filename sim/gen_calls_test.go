@@ -56,6 +56,9 @@ func (g *gen) properties(c *mCust) []bursar.Dimension {
 	if chance(g.r, 10) {
 		dims = append(dims, bursar.Dimension{Key: "tokens.odd", Value: pick(g.r, []string{"0", "1"}), Kind: bursar.DimNumber})
 	}
+	if key := pick(g.r, []string{"agentId", "userId", "teamId"}); chance(g.r, 25) && !slices.ContainsFunc(dims, func(d bursar.Dimension) bool { return d.Key == key }) {
+		dims = append(dims, bursar.Dimension{Key: key, Value: "7", Kind: bursar.DimNumber})
+	}
 	return append(dims, bursar.Dimension{Key: "status", Value: pick(g.r, []string{"ok", "ok", "bad", "/v1/x"})})
 }
 

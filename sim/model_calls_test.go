@@ -224,6 +224,11 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 		return o, nil, f
 	}
 	o.attribution = c.attribute(labelsOf(in.Dimensions))
+	for _, d := range in.Dimensions { // a number is no id
+		if typ := m.typeNamed(d.Key); typ != "" && d.Kind == bursar.DimNumber {
+			o.ignored = append(o.ignored, unnamed{d.Key, typ, d.Value})
+		}
+	}
 	if o.learned, f = c.learnt(&o.x, in, o.attribution); f != nil {
 		return o, nil, f
 	}

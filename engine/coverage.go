@@ -1,0 +1,35 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/ledger"
+)
+
+// Coverage tells what of a customer is under no limit: of its entities, and of what it used
+// since from; 0 = in this month.
+func (e *Engine) Coverage(ctx context.Context, o ledger.ReadOptions, customer string, from bursar.Time) (ledger.Coverage, uint64, error) {
+	run := ledger.NewCoverage(e.cat.Load(), from)
+	version, err := e.readTurn(ctx, o, customer, run.EntitiesOn)
+	if err != nil {
+		return ledger.Coverage{}, 0, err
+	}
+	left := ledger.MaxBuckets
+	for _, s := range run.Sources() { // one by one: each looks through what is not saved yet
+		s.Most = max(1, left)
+		err = e.share.turn(ctx, customer, func(ctx context.Context) error {
+			rows, _, err := e.seriesRows(ctx, o, customer, s)
+			run.Add(rows)
+			left -= len(rows)
+			return err
+		})
+		if err != nil {
+			return ledger.Coverage{}, 0, err
+		}
+	}
+	if _, err = e.readTurn(ctx, o, customer, run.UsageOn); err != nil {
+		return ledger.Coverage{}, 0, err
+	}
+	return run.End(), version, nil
+}
