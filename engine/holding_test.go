@@ -109,7 +109,7 @@ func TestNobodyHoldsACustomerForLong(t *testing.T) {
 		}},
 		{"coverage", func() error {
 			got, _, err := r.Coverage(ctx, o, "acme", 0)
-			if err == nil && (len(got.Types) != 2 || len(got.Usage) != 2) {
+			if err == nil && (len(got.Types) != 2 || len(got.Usage) != 1) {
 				err = fmt.Errorf("%+v", got)
 			}
 			return err
