@@ -71,6 +71,9 @@ func (d *Decider) judgedEvent(o *SpendEvent, in bursar.EventInput) (*admittedEve
 	var p bursar.Problems
 	d.meterEvent(&a.item, "", 0, &p)
 	noneNegative(a.item.usages, "", &p)
+	for i := range a.item.usages {
+		a.item.usages[i].needsRate(&p)
+	}
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
@@ -98,6 +101,15 @@ func noneNegative(usages []UsageItem, at string, p *bursar.Problems) {
 		if u := &usages[i]; u.In.Value.Sign() < 0 {
 			p.Add(at+"/dimensions/"+catalogue.EscapePointer(u.field), bursar.CodeInvalidAmount, "%s is below 0: feature %q can take that back by an event alone", u.In.Value, u.In.FeatureID)
 		}
+	}
+}
+
+// needsRate adds to p a usage that has a price, but none for what it is of: what is held or
+// consumed of it would go past every budget of money.
+func (u *UsageItem) needsRate(p *bursar.Problems) {
+	if u.aggregate == "" && !u.In.Value.IsZero() && len(u.unpriced) > 0 {
+		err := catalogue.ErrNoRate(u.In.FeatureID, u.unpriced)
+		p.Add(err.Fields[0].Pointer, err.Code, "%s", err.Message)
 	}
 }
 

@@ -59,6 +59,12 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, 
 		return nil, ofTokens(err)
 	}
 	grown, asks := d.grown(h, it.usages)
+	for _, u := range grown {
+		u.needsRate(&p)
+	}
+	if err := p.Err(); err != nil {
+		return nil, ofTokens(err)
+	}
 	r := d.Resolve(d.Cat, h.Dims)
 	r.missing, r.unknown = nil, nil // what names no entity was taken when the hold was made
 	held, fresh, others, over := d.raisedOn(h, &r, asks)

@@ -432,6 +432,11 @@ func TestWhoMayTrace(t *testing.T) {
 	if status, _ := w.post("application/x-protobuf", []byte("nonsense")); status != http.StatusBadRequest {
 		t.Errorf("nonsense: %d", status)
 	}
+	for _, body := range []string{`{"resource_spans":[]}`, `{"resourceSpans":[{"scope_spans":[]}]}`} { // which would be passed over as members that are not known
+		if status, said := w.post("application/json", []byte(body)); status != http.StatusBadRequest || !strings.Contains(said.GetErrorMessage(), "resourceSpans") {
+			t.Errorf("%s: %d %v", body, status, said)
+		}
+	}
 	if status, _ := w.post("application/json", []byte("{")); status != http.StatusBadRequest {
 		t.Errorf("half of JSON: %d", status)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -222,11 +223,11 @@ func noRequest(err error) *problem {
 // The same messages in JSON.
 type (
 	jsonRequest struct {
-		ResourceSpans []struct {
+		ResourceSpans *[]struct {
 			Resource struct {
 				Attributes []jsonAttribute `json:"attributes"`
 			} `json:"resource"`
-			ScopeSpans []struct {
+			ScopeSpans *[]struct {
 				Spans []jsonSpan `json:"spans"`
 			} `json:"scopeSpans"`
 		} `json:"resourceSpans"`
@@ -267,10 +268,16 @@ func (r *reader) json(b []byte) *problem {
 	if err := json.Unmarshal(b, &in); err != nil {
 		return noRequest(err)
 	}
-	for i := range in.ResourceSpans {
-		of := &in.ResourceSpans[i]
+	if in.ResourceSpans == nil {
+		return noRequest(errors.New("it has no resourceSpans; members are written so, not resource_spans"))
+	}
+	for i := range *in.ResourceSpans {
+		of := &(*in.ResourceSpans)[i]
+		if of.ScopeSpans == nil {
+			return noRequest(fmt.Errorf("resourceSpans[%d] has no scopeSpans; members are written so, not scope_spans", i))
+		}
 		resource := r.jsonAttributes(of.Resource.Attributes)
-		for _, scope := range of.ScopeSpans {
+		for _, scope := range *of.ScopeSpans {
 			for k := range scope.Spans {
 				s := &scope.Spans[k]
 				end, _ := strconv.ParseUint(string(s.End), 10, 64)

@@ -229,10 +229,14 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 			o.ignored = append(o.ignored, unnamed{d.Key, typ, d.Value})
 		}
 	}
-	if o.learned, f = c.learnt(&o.x, in, o.attribution); f != nil {
+	o.learned, f = c.learnt(&o.x, in, o.attribution)
+	o.parts = m.partsOf(o.x, now)
+	if without := withoutRate(o.parts, "/dimensions"); without != nil {
+		return o, nil, without
+	}
+	if f != nil {
 		return o, nil, f
 	}
-	o.parts = m.partsOf(o.x, now)
 	o.strict = in.Strict
 	o.asks = asksOfParts(o.parts)
 	o.before = c.decideCall(featureOf(meters[0].ID), o.asks, o.attribution, now)
@@ -257,6 +261,17 @@ func judgeCall(p *problems, meters []*bursar.Feature, x bursar.EventInput) {
 			}
 		}
 	}
+}
+
+// withoutRate: nothing is held or consumed of what has a price, but none for what it is of.
+func withoutRate(parts []part, at string) *fail {
+	var p problems
+	for _, x := range parts {
+		if x.amount.sign() != 0 && unpriced(x.prices) {
+			p.at(at, bursar.CodeRateNotFound)
+		}
+	}
+	return p.err()
 }
 
 func reserveContent(x bursar.EventInput) string { return "reserve " + eventContent(x) }

@@ -46,6 +46,9 @@ func (m *model) raiseCall(customer, id string, plus []bursar.Dimension, ttl int)
 		return bursar.Reservation{}, f
 	}
 	grown := h.grown(m.partsOf(x, h.CreatedAt))
+	if f := withoutRate(grown, "/tokens"); f != nil {
+		return bursar.Reservation{}, f
+	}
 	asks, had := asksOfParts(grown), h.asks()
 	if !c.fitsMore(h, asks, had, now) {
 		return bursar.Reservation{}, denied(bursar.Decision{})

@@ -20,7 +20,7 @@ type inspectCommand struct {
 
 func (*inspectCommand) Help() string {
 	return `Prints a line for each limit of the customer's last checkpoint, most used first, with tabs between its columns: the
-entity, the capability, the label, the limit ("-" for none), what is used and what is held of it, the cadence, and the
+entity, the capability, the label, the limit ("-" for none, "default" where it is by default), what is used and what is held of it, the cadence, and the
 current window's start and end. What came after the checkpoint is in the log and not counted; a server that stopped in
 order has saved all. Of an embedded store the server must be stopped. Nothing is written.`
 }
@@ -74,7 +74,10 @@ func (i *inspected) print(out *bufio.Writer) {
 		a := &i.assignments[k]
 		c := i.counters[a.Ord]
 		limit := "-"
-		if a.Limit != nil {
+		switch {
+		case a.Cadence == "": // no own limit is without one
+			limit = "default"
+		case a.Limit != nil:
 			limit = a.Limit.String()
 		}
 		entity := i.entities[a.EntityOrd]
