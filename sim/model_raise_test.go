@@ -131,7 +131,7 @@ func (h *mHold) grown(parts []part) (list []part) {
 		if p.amount.cmp(had.amount) <= 0 {
 			continue
 		}
-		plus := part{feature: p.feature, amount: p.amount.sub(had.amount)}
+		plus := part{feature: p.feature, amount: p.amount.sub(had.amount), prices: p.prices}
 		for _, x := range p.costs {
 			for _, c := range had.costs {
 				if c.currency == x.currency {
