@@ -116,7 +116,9 @@ export async function insightTests(browser) {
         await click(page.getByRole("link", { name: "Insight Inc" }));
         const first = rowsOf(panel("Runs out this month")).first();
         await first.getByText("Backend").waitFor();
-        assert.match(await first.textContent(), /used up|\d+ [A-Z][a-z]{2}/);
+        // On the last day of a month that is used up which half a day more would have.
+        const already = panel("Runs out this month").locator("table").filter({ hasText: "Used up already" });
+        if ((await already.getByText("Backend").count()) === 0) assert.match(await first.textContent(), /\d+ [A-Z][a-z]{2}/);
         assert.equal(await rowsOf(panel("Runs out this month")).filter({ hasText: "Contracts" }).count(), 0);
         assert.equal(clicks, 1);
       },
