@@ -227,3 +227,14 @@ func mendsScript(t *testing.T, s *mem.Store, same bool) {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}
 }
+
+// A store in which a customer has a promotional entitlement is sound once its checkpoint is saved.
+func TestPromotionsAreSound(t *testing.T) {
+	s := sqliteIn(t)
+	r := newRig(t, s, engine.Options{})
+	r.furnish("acme", "other")
+	_, _, err := r.PutPromotions(t.Context(), tester, "acme", []bursar.PromotionInput{{FeatureID: "tokens", Unlimited: true, Period: "lifetime", ResetPeriod: "HOUR"}})
+	r.must(err)
+	r.close()
+	sound(t, s)
+}

@@ -27,7 +27,11 @@ func (s *State) Sound() error {
 		if def == nil {
 			continue
 		}
-		ok := def.Ent > 0 && isEntity(def.Ent) && isCap(def.Cap)
+		ok := isEntity(def.Ent) && isCap(def.Cap)
+		if def.Ent == 0 { // a promotional entitlement's
+			p := s.Promos[def.Cap]
+			ok = ok && p != nil && p.row == uint32(row)
+		}
 		for _, e := range def.Scope {
 			ok = ok && isEntity(e)
 		}
