@@ -67,6 +67,8 @@ class Consume(TypedDict):
 class CreditCheck(TypedDict):
     """Whether credits may be spent."""
 
+    accessDeniedDetail: NotRequired[str]
+    """Of EntityNotFound and Ungoverned: who was named, and what to do."""
     accessDeniedReason: Optional[str]
     """Why it is denied; null when it is granted."""
     binding: Optional[Binding]
@@ -185,6 +187,8 @@ class Explain(TypedDict):
 class FeatureCheck(TypedDict):
     """Whether a feature may be used."""
 
+    accessDeniedDetail: NotRequired[str]
+    """Of EntityNotFound and Ungoverned: who was named, and what to do."""
     accessDeniedReason: Optional[str]
     """Why it is denied; null when it is granted."""
     binding: Optional[Binding]

@@ -138,6 +138,8 @@ export interface DenialsQuery {
 
 /** Whether a feature may be used. */
 export interface FeatureCheck {
+  /** Of EntityNotFound and Ungoverned: who was named, and what to do. */
+  accessDeniedDetail?: string;
   /** Why it is denied; null when it is granted. */
   accessDeniedReason: string | null;
   /** What refuses first, with its figures; null when nothing does. */
@@ -180,6 +182,8 @@ export interface FeatureCheck {
 
 /** Whether credits may be spent. */
 export interface CreditCheck {
+  /** Of EntityNotFound and Ungoverned: who was named, and what to do. */
+  accessDeniedDetail?: string;
   /** Why it is denied; null when it is granted. */
   accessDeniedReason: string | null;
   /** What refuses first, with its figures; null when nothing does. */
