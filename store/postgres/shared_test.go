@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -154,14 +155,18 @@ func TestAgainUnderContention(t *testing.T) {
 			f := &follower{t: t, id: w}
 			for range each {
 				c := f.next("acme", store.Head{})
-				out, err := stores[w%2].Append(ctx, []store.Commit{c}, func(_ int, tail []store.LogRow) *store.Commit {
+				again := func(_ int, tail []store.LogRow) *store.Commit {
 					again := c
 					again.After = tail[len(tail)-1].Head
 					again.Now = again.After.Now + 1
 					again.Imported = true
 					copy(again.Hash[:], fmt.Append(nil, again.After.Seq+1, again.Hash))
 					return &again
-				})
+				}
+				out, err := stores[w%2].Append(ctx, []store.Commit{c}, again)
+				for errors.Is(err, store.ErrNotCommitted) { // the database had no session to give in time
+					out, err = stores[w%2].Append(ctx, []store.Commit{c}, again)
+				}
 				if err != nil || out[0] != store.Committed {
 					t.Errorf("Append = %v, %v", out, err)
 				}
