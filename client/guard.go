@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -34,8 +35,9 @@ const (
 // An error of do is returned as it is. An *UnrecordedError tells that the call was made and its
 // usage could not be recorded.
 //
-// in.OnExpire is settle unless it is set. in.IdempotencyKey, if set, is of one attempt at a time:
-// an attempt that comes after another has ended is a call of its own.
+// in.OnExpire is settle unless it is set. in.IdempotencyKey and in.CallID, if set, are of one
+// attempt at a time: one that comes after another has ended is a call of its own by the key, and
+// the same call by the id. A hold that another attempt may have made is not freed.
 func (c *Client) Guard(ctx context.Context, customer string, in EventReserve, do func(context.Context) (CallUsed, error)) (Reservation, error) {
 	if in.OnExpire == "" {
 		in.OnExpire = bursar.ExpireSettle
@@ -48,6 +50,7 @@ func (c *Client) Guard(ctx context.Context, customer string, in EventReserve, do
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), guardEnd)
 	defer cancel()
 	var nothing *nothingUsed
+	named := in.IdempotencyKey != "" || in.CallID != ""
 	switch {
 	case used.says():
 		done, err := c.recordCall(late, customer, in, hold, used)
@@ -55,7 +58,7 @@ func (c *Client) Guard(ctx context.Context, customer string, in EventReserve, do
 			return hold, errors.Join(failed, &UnrecordedError{Reservation: hold, Used: used, Err: err})
 		}
 		return done, failed
-	case errors.As(failed, &nothing):
+	case errors.As(failed, &nothing) && !(named && hold.Duplicate):
 		freed, err := c.Release(late, customer, hold.ID)
 		if err != nil { // it is settled when it ends
 			return hold, errors.Join(failed, &UnrecordedError{Reservation: hold, Err: err})
@@ -67,7 +70,7 @@ func (c *Client) Guard(ctx context.Context, customer string, in EventReserve, do
 
 // holdFor makes an open hold. What may have been made although no reply came is taken back.
 func (c *Client) holdFor(ctx context.Context, customer string, in EventReserve) (Reservation, error) {
-	key := in.IdempotencyKey
+	key, own, last := in.IdempotencyKey, in.IdempotencyKey == "" && in.CallID == "", ""
 	if key == "" {
 		key = rand.Text()
 	}
@@ -77,12 +80,17 @@ func (c *Client) holdFor(ctx context.Context, customer string, in EventReserve) 
 			in.IdempotencyKey += "~" + strconv.Itoa(n+1)
 		}
 		hold, err := c.ReserveEvent(ctx, customer, in)
-		if err != nil {
+		switch {
+		case err != nil && own:
 			return hold, c.takeBack(ctx, customer, in, err)
-		}
-		if hold.Status == bursar.HoldOpen {
+		case err != nil:
+			return hold, err
+		case hold.Status == bursar.HoldOpen:
 			return hold, nil
+		case hold.ID == last:
+			return hold, fmt.Errorf("bursar: the call %q was made and has ended: reservation %s", in.CallID, hold.ID)
 		}
+		last = hold.ID
 	}
 	return Reservation{}, fmt.Errorf("bursar: the idempotency key %q was used for %d calls", key, maxGuardAttempts)
 }
@@ -110,6 +118,7 @@ func (c *Client) takeBack(ctx context.Context, customer string, in EventReserve,
 // recordCall commits what a call used. If something else has ended the hold meanwhile, the call
 // was made all the same: it is reported as an event of its own.
 func (c *Client) recordCall(ctx context.Context, customer string, in EventReserve, hold Reservation, used CallUsed) (Reservation, error) {
+	used.CallID = cmp.Or(used.CallID, in.CallID)
 	done, err := c.CommitEvent(ctx, customer, hold.ID, used)
 	var e *Error
 	if !errors.As(err, &e) || e.Code != bursar.CodeReservationClosed {
@@ -117,6 +126,7 @@ func (c *Client) recordCall(ctx context.Context, customer string, in EventReserv
 	}
 	event := EventInput{CustomerID: customer, EventName: in.EventName, IdempotencyKey: rand.Text(), Dimensions: map[string]any{}, Usage: used.Usage}
 	maps.Copy(event.Dimensions, in.Dimensions)
+	maps.Copy(event.Dimensions, in.Properties)
 	maps.Copy(event.Dimensions, used.Properties)
 	for kind, n := range used.Tokens.byKind() {
 		event.Dimensions["tokens."+kind] = n
@@ -141,10 +151,7 @@ func (u *CallUsed) says() bool { return len(u.Usage) > 0 || u.Tokens != nil || l
 // UsageOf is what a call used as a provider's SDK has it: the usage object of a reply, or the
 // reply itself, of which only the usage is read. What cannot be written as JSON says nothing.
 func UsageOf(v any) CallUsed {
-	if raw, ok := v.(interface{ RawJSON() string }); ok && raw.RawJSON() != "" { // as it came
-		return CallUsed{Used: Used{Usage: json.RawMessage(raw.RawJSON())}}
-	}
-	b, err := json.Marshal(v)
+	b, err := json.Marshal(v) // and not what came first: of a stream the SDKs add the rest up
 	if err != nil || string(b) == "null" {
 		return CallUsed{}
 	}

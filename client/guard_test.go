@@ -35,6 +35,9 @@ func (w *world) wantBooks(t *testing.T, input, output, held int64) {
 	}
 }
 
+// RawJSON is what a provider's SDK has of the first event of a stream.
+func (u usage) RawJSON() string { return `{"prompt_tokens":1}` }
+
 type usage struct {
 	PromptTokens     int `json:"prompt_tokens"`
 	CompletionTokens int `json:"completion_tokens"`
@@ -66,6 +69,13 @@ func TestGuard(t *testing.T) {
 		t.Errorf("nothing used: %+v %v", done, err)
 	}
 	w.wantBooks(t, 100, 320, 0)
+
+	var none *usage
+	if done, err = w.Guard(ctx, "acme", guarded("x"), func(context.Context) (client.CallUsed, error) {
+		return client.UsageOf(none), client.NothingUsed(broken)
+	}); done.Status != bursar.HoldReleased {
+		t.Errorf("no reply: %+v %v", done, err)
+	}
 
 	over, cancel := context.WithCancel(ctx)
 	done, err = w.Guard(over, "acme", guarded(""), func(context.Context) (client.CallUsed, error) {
@@ -139,6 +149,19 @@ func TestGuardThroughFailures(t *testing.T) {
 	})
 	if err != nil {
 		t.Errorf("the hold was released by something else: %v", err)
+	}
+	w.wantBooks(t, 5, 6, 0)
+	in := guarded("")
+	in.CallID = "call"
+	_, err = w.Guard(ctx, "acme", in, func(ctx context.Context) (client.CallUsed, error) {
+		_, err := w.ReportEvents(ctx, client.EventInput{CustomerID: "acme", EventName: "llm", CallID: "call", Dimensions: map[string]any{"agentId": "a", "model": "m", "tokens.input": 0, "tokens.output": 0}})
+		if err != nil {
+			t.Error(err)
+		}
+		return says(ctx)
+	})
+	if err != nil {
+		t.Errorf("a call that is reported under its id, too: %v", err)
 	}
 	w.wantBooks(t, 5, 6, 0)
 	done, err := w.Guard(ctx, "acme", guarded("job-7"), says)

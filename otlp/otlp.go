@@ -6,6 +6,7 @@ package otlp
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
 	"github.com/bursarhq/bursar/gateway"
 	"github.com/prometheus/client_golang/prometheus"
@@ -180,6 +182,9 @@ func defaultsOf(h http.Header) (*defaults, *problem) {
 			return nil, &problem{status: http.StatusBadRequest, message: headerAttributes + ": " + strconv.Quote(dimension) + " is taken from no attribute"}
 		}
 		d.from = append(d.from, source{dimension, attribute})
+	}
+	if n := len(d.dims) + len(d.from); n > bursar.MaxDimensions {
+		return nil, &problem{status: http.StatusBadRequest, message: fmt.Sprintf("%s and %s name %d dimensions of at most %d", gateway.HeaderDimensions, headerAttributes, n, bursar.MaxDimensions)}
 	}
 	return d, nil
 }
