@@ -8,8 +8,12 @@ import (
 )
 
 // Coverage tells what of a customer is under no limit: of its entities, and of what it used
-// since from; 0 = in this month.
+// since from; 0 = in this month. As it gathers much, a few are made at a time.
 func (e *Engine) Coverage(ctx context.Context, o ledger.ReadOptions, customer string, from bursar.Time) (ledger.Coverage, uint64, error) {
+	if err := e.scans.take(ctx, customer); err != nil {
+		return ledger.Coverage{}, 0, err
+	}
+	defer e.scans.give()
 	run := ledger.NewCoverage(e.cat.Load(), from)
 	version, err := e.readTurn(ctx, o, customer, run.EntitiesOn)
 	if err != nil {
@@ -28,6 +32,7 @@ func (e *Engine) Coverage(ctx context.Context, o ledger.ReadOptions, customer st
 			return ledger.Coverage{}, 0, err
 		}
 	}
+	run.Gathered()
 	if _, err = e.readTurn(ctx, o, customer, run.UsageOn); err != nil {
 		return ledger.Coverage{}, 0, err
 	}

@@ -210,11 +210,11 @@ func (c *CoverageRun) Add(rows []store.SeriesRow) {
 	}
 }
 
+// Gathered ends the taking in of buckets.
+func (c *CoverageRun) Gathered() { c.keys = slices.Collect(maps.Keys(c.sums)) }
+
 // UsageOn goes on to judge what was used.
 func (c *CoverageRun) UsageOn(v *View) error {
-	if c.keys == nil {
-		c.keys = slices.Collect(maps.Keys(c.sums))
-	}
 	for len(c.keys) > 0 {
 		if v.Tired() {
 			return ErrGoOn
