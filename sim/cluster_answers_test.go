@@ -82,7 +82,10 @@ func wireCredit(b *bursar.Balance) *client.Credit {
 func wireHold(r bursar.Reservation) client.Reservation {
 	out := client.Reservation{ID: r.ID, CustomerID: r.CustomerID, FeatureID: r.Capability.ID, Amount: r.Amount, Status: r.Status, OnExpire: r.OnExpire,
 		CreatedAt: r.CreatedAt.Milli(), ExpiresAt: r.ExpiresAt.Milli(), ClosedAt: orNull(r.ClosedAt), CommittedAmount: r.CommittedAmount,
-		Overshoot: r.Overshoot(), LateCommit: r.LateCommit, Chains: [][]client.Node{}, Duplicate: r.Duplicate}
+		Overshoot: r.Overshoot(), LateCommit: r.LateCommit, Chains: [][]client.Node{}, Duplicate: r.Duplicate, Dimensions: map[string]any{}}
+	for _, d := range r.Dimensions { // the cluster is asked with texts alone
+		out.Dimensions[d.Key] = d.Value
+	}
 	if r.Capability.Kind == bursar.KindCurrency {
 		out.FeatureID, out.CurrencyID = "", r.Capability.ID
 	}
