@@ -42,7 +42,8 @@ func (c *Client) Guard(ctx context.Context, customer string, in EventReserve, do
 	if in.OnExpire == "" {
 		in.OnExpire = bursar.ExpireSettle
 	}
-	hold, err := c.holdFor(ctx, customer, in)
+	own := in.IdempotencyKey == "" && in.CallID == "" // no other attempt can have made its hold
+	hold, err := c.holdFor(ctx, customer, in, own)
 	if err != nil {
 		return Reservation{}, err
 	}
@@ -50,7 +51,6 @@ func (c *Client) Guard(ctx context.Context, customer string, in EventReserve, do
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), guardEnd)
 	defer cancel()
 	var nothing *nothingUsed
-	named := in.IdempotencyKey != "" || in.CallID != ""
 	switch {
 	case used.says():
 		done, err := c.recordCall(late, customer, in, hold, used)
@@ -58,7 +58,7 @@ func (c *Client) Guard(ctx context.Context, customer string, in EventReserve, do
 			return hold, errors.Join(failed, &UnrecordedError{Reservation: hold, Used: used, Err: err})
 		}
 		return done, failed
-	case errors.As(failed, &nothing) && !(named && hold.Duplicate):
+	case errors.As(failed, &nothing) && (own || !hold.Duplicate):
 		freed, err := c.Release(late, customer, hold.ID)
 		if err != nil { // it is settled when it ends
 			return hold, errors.Join(failed, &UnrecordedError{Reservation: hold, Err: err})
@@ -68,9 +68,10 @@ func (c *Client) Guard(ctx context.Context, customer string, in EventReserve, do
 	return hold, failed
 }
 
-// holdFor makes an open hold. What may have been made although no reply came is taken back.
-func (c *Client) holdFor(ctx context.Context, customer string, in EventReserve) (Reservation, error) {
-	key, own, last := in.IdempotencyKey, in.IdempotencyKey == "" && in.CallID == "", ""
+// holdFor makes an open hold. What may have been made although no reply came is taken back, if it
+// is nobody else's.
+func (c *Client) holdFor(ctx context.Context, customer string, in EventReserve, own bool) (Reservation, error) {
+	key, last := in.IdempotencyKey, ""
 	if key == "" {
 		key = rand.Text()
 	}

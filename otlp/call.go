@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -155,7 +156,7 @@ func (c *call) event(s *span, by *defaults) (*client.EventInput, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &client.EventInput{CustomerID: or(c.text(attrCustomer), by.customer), EventName: or(c.text(attrEvent), by.event), IdempotencyKey: id, Dimensions: maps.Clone(by.dims)}
+	e := &client.EventInput{CustomerID: cmp.Or(c.text(attrCustomer), by.customer), EventName: cmp.Or(c.text(attrEvent), by.event), IdempotencyKey: id, Dimensions: maps.Clone(by.dims)}
 	e.CallID, _ = c.own[attrCall].(string)
 	if e.CustomerID == "" {
 		return nil, fmt.Errorf("a span does not say whose call it is: give it or its resource the attribute %s, or have the exporter send the header bursar-customer", attrCustomer)
@@ -191,14 +192,6 @@ func (c *call) event(s *span, by *defaults) (*client.EventInput, error) {
 	t := bursar.TimeOf(time.Unix(0, int64(s.end)))
 	e.Timestamp = &t
 	return e, nil
-}
-
-// or is a, or b where a is empty.
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // key is what makes a span one, however often it is sent.

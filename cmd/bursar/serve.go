@@ -103,16 +103,16 @@ func openServer(ctx context.Context, c *config, store store.Store, o engine.Opti
 	if s.webhooks, err = newWebhooks(s.engine, c, s.log); err != nil {
 		return nil, errors.Join(err, s.engine.Close(ctx), store.Close())
 	}
+	api := gateway.InProcess(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.api.ServeHTTP(w, r) })) // which is made below
 	var more []prometheus.Collector
 	if c.GatewayListen != "" {
-		if s.gateway, err = newGatewayServer(c.GatewayConfig, c.GatewayUnknown, gateway.Options{Log: s.log, Server: gateway.InProcess(http.HandlerFunc(
-			func(w http.ResponseWriter, r *http.Request) { s.api.ServeHTTP(w, r) })), Own: gateway.InProcess(http.HandlerFunc(
+		if s.gateway, err = newGatewayServer(c.GatewayConfig, c.GatewayUnknown, gateway.Options{Log: s.log, Server: api, Own: gateway.InProcess(http.HandlerFunc(
 			func(w http.ResponseWriter, r *http.Request) { s.api.ForGateway().ServeHTTP(w, r) })), Ready: func(context.Context) error { return s.engine.Ready() }}); err != nil {
 			return nil, errors.Join(err, s.engine.Close(ctx), store.Close())
 		}
 		more = append(more, s.gateway.gateway)
 	}
-	s.traces = otlp.New(gateway.InProcess(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.api.ServeHTTP(w, r) })))
+	s.traces = otlp.New(api)
 	more = append(more, s.traces)
 	s.api = httpapi.New(s.engine, httpapi.Options{
 		Metrics:  more,
