@@ -269,9 +269,9 @@ func (k *streamCheck) row(row *store.LogRow) (err error) {
 	v.Adds, v.NewKeys = nil, nil
 	changed := slices.SortedFunc(maps.Keys(v.Hlds), record.CompareID)
 	v.Merge(row.Head)
-	for b, amount := range adds {
-		key := b.Named(k.st.Caps.List)
-		k.series[key] = k.series[key].Add(amount)
+	for _, a := range adds {
+		key := a.Bucket.Named(k.st.Caps.List)
+		k.series[key] = k.series[key].Add(a.Amount)
 	}
 	if row.Head.Now >= k.saved.Head.Now-recentKeys && row.Head.Seq <= k.saved.Head.Seq {
 		for hash, e := range keys {

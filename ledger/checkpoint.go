@@ -80,6 +80,7 @@ func (k *Capture) fillRows(rowIDs [][16]byte, types []string, caps []bursar.Capa
 	for _, ord := range slices.Sorted(maps.Keys(k.Dirty.rows)) {
 		k.Cp.Assignments = append(k.Cp.Assignments, assignmentRow(ord, rowIDs[ord], k.Dirty.rows[ord], caps))
 	}
+	k.Cp.Counters = slices.Grow(k.Cp.Counters, len(k.Dirty.counters))
 	for _, ord := range slices.Sorted(maps.Keys(k.Dirty.counters)) {
 		if def, changed := k.Dirty.rows[ord]; changed && def == nil {
 			continue // deleted, and its counter with it
@@ -101,9 +102,12 @@ func (k *Capture) fillRows(rowIDs [][16]byte, types []string, caps []bursar.Capa
 		series = map[Bucket]bursar.Amount{}
 	}
 	for _, st := range k.additions {
-		addUp(series, st.adds)
+		addEach(series, st.adds)
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(series), Bucket.compare) {
+	keys := slices.AppendSeq(make([]Bucket, 0, len(series)), maps.Keys(series))
+	slices.SortFunc(keys, Bucket.compare)
+	k.Cp.Series = slices.Grow(k.Cp.Series, len(keys))
+	for _, key := range keys {
 		k.Cp.Series = append(k.Cp.Series, store.SeriesRow{SeriesKey: key.Named(caps), Amount: series[key]})
 	}
 }

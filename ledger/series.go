@@ -86,7 +86,7 @@ type PendingSeries struct {
 // seriesAddition is what one commit added to the series.
 type seriesAddition struct {
 	seq  uint64
-	adds map[Bucket]bursar.Amount
+	adds []Addition
 }
 
 type pendingAddition struct {
@@ -97,6 +97,18 @@ type pendingAddition struct {
 func addUp[K comparable](sums, adds map[K]bursar.Amount) {
 	for k, a := range adds {
 		sums[k] = sums[k].Add(a)
+	}
+}
+
+// Addition is what one use added to a bucket.
+type Addition struct {
+	Bucket Bucket
+	Amount bursar.Amount
+}
+
+func addEach(sums map[Bucket]bursar.Amount, adds []Addition) {
+	for i := range adds {
+		sums[adds[i].Bucket] = sums[adds[i].Bucket].Add(adds[i].Amount)
 	}
 }
 
@@ -120,18 +132,28 @@ func selects(q *store.SeriesQuery, child uint32) bool {
 
 func (v *View) PendingSeries(q *store.SeriesQuery) PendingSeries {
 	cap := v.Caps.Ord(q.Capability)
+	take := func(out []store.SeriesRow, k Bucket, a bursar.Amount) []store.SeriesRow {
+		if k.Ent == q.EntityOrd && k.cap == cap && q.From <= k.At && k.At < q.To && selects(q, k.child) {
+			out = append(out, store.SeriesRow{SeriesKey: k.Named(v.Caps.List), Amount: a})
+		}
+		return out
+	}
 	pick := func(m map[Bucket]bursar.Amount) (out []store.SeriesRow) {
 		for k, a := range m {
-			if k.Ent == q.EntityOrd && k.cap == cap && q.From <= k.At && k.At < q.To && selects(q, k.child) {
-				out = append(out, store.SeriesRow{SeriesKey: k.Named(v.Caps.List), Amount: a})
-			}
+			out = take(out, k, a)
+		}
+		return out
+	}
+	pickEach := func(adds []Addition) (out []store.SeriesRow) {
+		for i := range adds {
+			out = take(out, adds[i].Bucket, adds[i].Amount)
 		}
 		return out
 	}
 	if v.Shared {
-		p := PendingSeries{Base: v.SeriesBase, head: v.Head.Seq, timed: pick(v.Adds)}
+		p := PendingSeries{Base: v.SeriesBase, head: v.Head.Seq, timed: pickEach(v.Adds)}
 		for _, st := range v.additions {
-			for _, r := range pick(st.adds) {
+			for _, r := range pickEach(st.adds) {
 				p.additions = append(p.additions, pendingAddition{st.seq, r})
 			}
 		}
@@ -139,7 +161,7 @@ func (v *View) PendingSeries(q *store.SeriesQuery) PendingSeries {
 	}
 	// v.Adds has the usage of holds that ended by time, which no commit has recorded yet.
 	return PendingSeries{Base: v.SeriesBase, mid: v.flushTo, flushing: v.flushing != nil,
-		first: pick(v.flushing), second: append(pick(v.series), pick(v.Adds)...)}
+		first: pick(v.flushing), second: append(pick(v.series), pickEach(v.Adds)...)}
 }
 
 // Since is what the store lacks when it is at seq; not ok when the store was read too
@@ -178,7 +200,7 @@ func (v *View) track(cap uint32, at bursar.Time, combo uint32, path []record.Hop
 	k := Bucket{At: BucketOf(at), cap: cap, combo: combo}
 	add := func(ent, child uint32, a bursar.Amount) {
 		k.Ent, k.child = ent, child
-		put(v, &v.Adds, k, v.Adds[k].Add(a))
+		push(v, &v.Adds, Addition{k, a})
 	}
 	whole := uint32(0)
 	if told != 0 && len(path) == 0 {

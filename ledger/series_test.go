@@ -3,7 +3,6 @@ package ledger
 import (
 	"testing"
 
-	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/store"
 )
 
@@ -16,9 +15,8 @@ func TestUnsavedSeriesCountAsMemory(t *testing.T) {
 	const n, buckets = 1000, 4
 	for seq := uint64(1); seq <= n; seq++ {
 		v := NewView(s, 0)
-		v.Adds = map[Bucket]bursar.Amount{}
 		for b := range uint32(buckets) {
-			v.Adds[Bucket{At: uint32(seq), Ent: b}] = oneUnit
+			v.Adds = append(v.Adds, Addition{Bucket{At: uint32(seq), Ent: b}, oneUnit})
 		}
 		v.Merge(store.Head{Seq: seq})
 	}

@@ -46,7 +46,7 @@ type View struct {
 	Hlds        map[[16]byte]*record.Hold
 	recorded    map[endKey]*deadlines // of holds that have ended by time: what v has recorded
 	NewKeys     map[[16]byte]KeyEntry
-	Adds        map[Bucket]bursar.Amount
+	Adds        []Addition // to the usage series, of which many may be of one bucket
 	moneyChanges
 	Records int
 
@@ -81,7 +81,7 @@ func put[K comparable, V any](v *View, m *map[K]V, k K, val V) {
 // by itself.
 func (v *View) Expect(n int) {
 	if n > 1 {
-		v.Adds, v.ctrs, v.NewKeys = make(map[Bucket]bursar.Amount, 4*n), make(map[uint32]*Counter, 2*n), make(map[[16]byte]KeyEntry, n)
+		v.Adds, v.ctrs, v.NewKeys = make([]Addition, 0, 8*n), make(map[uint32]*Counter, 2*n), make(map[[16]byte]KeyEntry, n)
 	}
 }
 
@@ -355,7 +355,7 @@ func (v *View) Merge(head store.Head) {
 	s.Keys.add(v.NewKeys, head.Now)
 	switch {
 	case !s.Shared:
-		addUp(s.series, v.Adds)
+		addEach(s.series, v.Adds)
 	case len(v.Adds) > 0:
 		s.additions = append(s.additions, seriesAddition{head.Seq, v.Adds})
 		s.added += len(v.Adds)
