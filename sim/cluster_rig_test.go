@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"syscall"
@@ -88,6 +89,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	debug.SetGCPercent(400) // worlds keep all they did, to find a shorter script that fails
 	code := m.Run()
 	if programDir != "" {
 		_ = os.RemoveAll(programDir) // the system's to tidy otherwise

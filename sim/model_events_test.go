@@ -67,7 +67,7 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 				delete(seen, call)
 			}
 			named = append(named, c.nameForNow(x, end.hold, now))
-		} else if !again[i] && c.recorded(x) {
+		} else if !again[i] && x.ReservationID == "" && c.recorded(x) {
 			if x.Illegible && m.measuresNothing(x) {
 				delete(seen, call)
 				continue

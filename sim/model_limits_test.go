@@ -33,7 +33,7 @@ func keyOf(x bursar.AssignmentInput) naturalKey {
 
 func (c *mCust) rowByKey(k naturalKey) *mRow {
 	for _, r := range c.rows {
-		if r.key() == k {
+		if r.entity == k.entity && r.cap == k.cap && r.label == k.label && r.key() == k {
 			return r
 		}
 	}

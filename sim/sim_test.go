@@ -15,7 +15,7 @@ import (
 
 var (
 	seedFlag   = flag.Uint64("seed", 1, "seed of the first world; each further world adds 1")
-	opsFlag    = flag.Int("ops", 1_000_000, "operations on store/mem")
+	opsFlag    = flag.Int("ops", 400_000, "operations on store/mem")
 	nodesFlag  = flag.Int("nodesops", 100_000, "operations on store/mem that several engines share")
 	sqliteFlag = flag.Int("sqliteops", 100_000, "operations on store/sqlite")
 	pgFlag     = flag.Int("pgops", 20_000, "operations on store/postgres that several engines share")
