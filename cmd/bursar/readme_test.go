@@ -27,6 +27,7 @@ var notRun = map[string]string{
 	"export BURSAR_API_KEY=bsk_…": "TestToken runs both",
 	"text, err := client.Narrow":  "of Go: TestSpendToken of client narrows",
 	"bursar mcp":                  "TestTools of mcp asks each tool, over pipes and HTTP",
+	"cd envoy && BURSAR_API_KEY":  "the tests in envoy/ start both, and ask as Envoy does",
 	"sqlite3 \"file:":             "needs sqlite3; TestBackupWhileRunning copies a store while it is written",
 	"journalctl":                  "needs systemd",
 	"agent ─► user":               "a picture",
