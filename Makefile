@@ -40,7 +40,7 @@ vet:
 unit:
 	go test -timeout 40m $$(go list ./... | grep -v /sim$$)
 	go test -timeout 40m ./sim
-	cd envoy && go vet ./... && go test ./...
+	cd envoy && go vet ./... && go test -count=1 ./...
 
 # The race detector makes everything slow, so the long property tests run short here.
 race:

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"net/http"
+	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
@@ -11,6 +14,7 @@ import (
 
 // Entries of a descriptor that say what is asked. All others are dimensions.
 const (
+	ourEntries    = "bursar."
 	customerEntry = "bursar.customer" // whose budgets
 	featureEntry  = "bursar.feature"  // what a hit is of
 	currencyEntry = "bursar.currency"
@@ -21,21 +25,38 @@ const (
 // defaults are what descriptors without such entries mean.
 type defaults struct {
 	customer, feature string
+	strict            bool // an id that names no entity is denied
 }
 
 // want is what a descriptor asks.
 type want struct {
 	customer string
 	client.SpendInput
-	asks bool // it is no use, but a question whether there could be one
-	used bool // it happened already
+	unit bursar.Amount // how much a hit is
+	kind kind
 }
+
+// kind is what becomes of the hits of a descriptor.
+type kind int
+
+const (
+	spends  kind = iota
+	asks         // there are none: would one pass?
+	records      // they happened
+	refunds
+)
+
+// maxValue is how many bytes the value of a dimension may have at the server; see docs/rules.md.
+const maxValue = 1024
 
 // wantOf reads a descriptor. hits is what the request says for those of its descriptors that say nothing.
 func wantOf(d *common.RateLimitDescriptor, hits uint32, by defaults) (*want, error) {
-	w := &want{customer: by.customer}
-	unit, err := w.read(d.GetEntries())
-	if err != nil {
+	w := &want{customer: by.customer, unit: bursar.AmountFromInt(1)}
+	w.Strict = by.strict
+	if d.GetLimit() != nil {
+		return nil, errors.New("it has a limit of its own; budgets are set in Bursar")
+	}
+	if err := w.read(d.GetEntries()); err != nil {
 		return nil, err
 	}
 	if w.customer == "" {
@@ -53,30 +74,33 @@ func wantOf(d *common.RateLimitDescriptor, hits uint32, by defaults) (*want, err
 	if d.GetHitsAddend() != nil {
 		n = d.GetHitsAddend().GetValue()
 	}
-	if n > math.MaxUint32 {
-		return nil, fmt.Errorf("%d hits are too many: a request may have %d", n, uint32(math.MaxUint32))
-	}
-	if w.asks = n == 0; w.asks {
-		n = 1
+	switch {
+	case n == 0:
+		n, w.kind = 1, asks
+	case d.GetIsNegativeHits():
+		w.kind = refunds
 	}
 	var ok bool
-	if w.Amount, ok = bursar.AmountFromInt(int64(n)).MulDiv(unit, 1); !ok {
-		return nil, fmt.Errorf("%d hits of %s %s each are too much", n, unitEntry, unit)
+	if w.Amount, ok = bursar.AmountFromInt(int64(min(n, math.MaxInt64))).MulDiv(w.unit, 1); !ok || n > math.MaxInt64 {
+		return nil, fmt.Errorf("%d hits of %s each are too many", n, w.unit)
 	}
-	if d.GetIsNegativeHits() {
-		w.Amount, w.used = w.Amount.Neg(), true
+	if w.kind == refunds {
+		w.Amount = w.Amount.Neg()
 	}
 	return w, nil
 }
 
-// read takes in the entries, and gives how much a hit is.
-func (w *want) read(entries []*common.RateLimitDescriptor_Entry) (unit bursar.Amount, err error) {
-	unit, w.Dimensions = bursar.AmountFromInt(1), client.Dimensions{}
+// read takes in the entries.
+func (w *want) read(entries []*common.RateLimitDescriptor_Entry) (err error) {
+	w.Dimensions = client.Dimensions{}
 	seen := map[string]bool{}
 	for _, e := range entries {
 		key, value := e.GetKey(), e.GetValue()
-		if seen[key] {
-			return unit, fmt.Errorf("the entry %q is there twice", key)
+		switch {
+		case seen[key]:
+			return fmt.Errorf("the entry %q is there twice", key)
+		case value == "" && strings.HasPrefix(key, ourEntries):
+			return fmt.Errorf("the entry %q is empty", key)
 		}
 		seen[key] = true
 		switch key {
@@ -87,16 +111,30 @@ func (w *want) read(entries []*common.RateLimitDescriptor_Entry) (unit bursar.Am
 		case currencyEntry:
 			w.CurrencyID = value
 		case recordEntry:
-			if w.used = value == "used"; !w.used {
-				return unit, fmt.Errorf("%s is %q; it is \"used\" or left out", recordEntry, value)
+			if w.kind = records; value != "used" {
+				return fmt.Errorf("%s is %q; it is \"used\" or left out", recordEntry, value)
 			}
 		case unitEntry:
-			if unit, err = bursar.ParseAmount([]byte(value)); err != nil || unit.Sign() <= 0 {
-				return unit, fmt.Errorf("%s is %q; write a number above 0, such as 0.000001", unitEntry, value)
+			if w.unit, err = bursar.ParseAmount([]byte(value)); err != nil || w.unit.Sign() <= 0 {
+				return fmt.Errorf("%s is %q; write a number above 0, such as 0.000001", unitEntry, value)
 			}
 		default:
+			if strings.HasPrefix(key, ourEntries) {
+				return fmt.Errorf("there is no entry %q: there are %s, %s, %s, %s and %s", key, customerEntry, featureEntry, currencyEntry, unitEntry, recordEntry)
+			}
 			w.Dimensions[key] = value
 		}
 	}
-	return unit, nil
+	return nil
+}
+
+// refused is why what a client of Envoy may say itself is denied without asking; nil = it is not. As an error it would
+// pass wherever Envoy lets requests pass that nothing could be decided of.
+func (w *want) refused() *client.Error {
+	for key, value := range w.Dimensions {
+		if len(value) > maxValue {
+			return &client.Error{Status: http.StatusPaymentRequired, Code: bursar.CodeEntityNotFound, Message: fmt.Sprintf("the value of %q has more than %d bytes", key, maxValue)}
+		}
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -23,8 +24,10 @@ import (
 	"google.golang.org/grpc/reflection"
 )
 
-// stopping is how long requests may finish after SIGTERM.
-const stopping = 10 * time.Second
+const (
+	stopping   = 20 * time.Second // how long requests may finish after SIGTERM
+	maxStreams = 1000             // requests at a time of one connection
+)
 
 func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
@@ -46,8 +49,15 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	var by defaults
 	flags.StringVar(&by.customer, "customer", os.Getenv("BURSAR_ENVOY_CUSTOMER"), "`id` of the customer whose budgets count where a descriptor has no entry "+customerEntry)
 	flags.StringVar(&by.feature, "feature", os.Getenv("BURSAR_ENVOY_FEATURE"), "`id` of the feature that hits are of where a descriptor has neither "+featureEntry+" nor "+currencyEntry)
+	flags.BoolVar(&by.strict, "strict", true, "a descriptor whose dimensions name no entity is denied, not asked of the customer alone")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%q is no flag", flags.Arg(0))
+	}
+	if u, err := url.Parse(*server); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("--server: %q is no URL of a server; write http://127.0.0.1:8080", *server)
 	}
 	key := os.Getenv("BURSAR_API_KEY")
 	if key == "" {
@@ -57,13 +67,14 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
-	g := grpc.NewServer()
-	ratelimit.RegisterRateLimitServiceServer(g, &service{server: client.New(*server, key), by: by})
-	healthpb.RegisterHealthServer(g, health.NewServer())
+	g, healthy := grpc.NewServer(grpc.MaxConcurrentStreams(maxStreams)), health.NewServer()
+	ratelimit.RegisterRateLimitServiceServer(g, &service{server: client.New(*server, key), by: by, log: log})
+	healthpb.RegisterHealthServer(g, healthy)
 	reflection.Register(g)
 	log.Info("listening", "addr", at.Addr().String())
 	go func() {
 		<-ctx.Done()
+		healthy.Shutdown()
 		late := time.AfterFunc(stopping, g.Stop)
 		defer late.Stop()
 		g.GracefulStop()

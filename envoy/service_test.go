@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
@@ -54,6 +56,7 @@ func testMain(m *testing.M) int {
 type world struct {
 	t      *testing.T
 	server *client.Client
+	stop   func() // of the server
 	envoy  ratelimit.RateLimitServiceClient
 	conn   *grpc.ClientConn
 }
@@ -83,7 +86,8 @@ func newWorld(t *testing.T) *world {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	end := func() { cmd.Process.Kill(); cmd.Wait() }
+	t.Cleanup(end)
 	base := "http://" + listening(t, log)
 
 	t.Setenv("BURSAR_API_KEY", adminKey)
@@ -104,7 +108,7 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	x := &world{t: t, server: client.New(base, adminKey), envoy: ratelimit.NewRateLimitServiceClient(conn), conn: conn}
+	x := &world{t: t, stop: end, server: client.New(base, adminKey), envoy: ratelimit.NewRateLimitServiceClient(conn), conn: conn}
 	x.seed()
 	return x
 }
@@ -192,6 +196,13 @@ func TestRequestsPassUntilALimit(t *testing.T) {
 		Code    string
 		Binding struct{ EntityID string }
 	}
+	headers := map[string]string{}
+	for _, h := range r.ResponseHeadersToAdd {
+		headers[h.Key] = h.Value
+	}
+	if headers["bursar-denied"] != "BudgetExceeded" || headers["bursar-denied-by"] != "a-1" || headers["x-should-retry"] != "false" {
+		t.Errorf("headers of a denial: %v", headers)
+	}
 	if err := json.Unmarshal(r.RawBody, &said); err != nil || r.OverallCode != denied || r.Statuses[0].LimitRemaining != 0 || said.Code != "BudgetExceeded" || said.Binding.EntityID != "a-1" {
 		t.Errorf("the fourth of three: %v, %v", r, err)
 	}
@@ -231,6 +242,43 @@ func TestWhatHappenedIsRecorded(t *testing.T) {
 	x.used("a-1", "tokens", "1500")
 	x.ask(hits(descriptor(append(tokens, "bursar.unit", "0.25")...), 2, false))
 	x.used("a-1", "tokens", "1500.5")
+	// What used nothing adds nothing, and gives nothing back.
+	x.ask(hits(descriptor(tokens...), 0, false), hits(descriptor("agentId", "a-1"), 0, true))
+	x.used("a-1", "tokens", "1500.5")
+	x.used("a-1", "requests", "0")
+	// It is recorded beside what is denied, though nothing of that is counted.
+	x.ask(hits(descriptor(tokens...), 1, false), hits(descriptor("agentId", "a-2"), 4, false))
+	x.used("a-1", "tokens", "1501.5")
+	x.used("a-2", "requests", "0")
+}
+
+// Whoever sends the request may choose what it says of itself, but not that it passes.
+func TestUnknownIsDenied(t *testing.T) {
+	x := newWorld(t)
+	for _, id := range []string{"a-9", "a-1,a-2", strings.Repeat("x", maxValue+1), ""} {
+		if r := x.ask(descriptor("agentId", id)); r.OverallCode != denied {
+			t.Errorf("%.10q passes: %v", id, r)
+		}
+	}
+	if r := x.ask(descriptor("agentId", "a-1"), descriptor("agentId", "a-9")); r.OverallCode != denied || len(r.ResponseHeadersToAdd) == 0 {
+		t.Errorf("beside one that is known: %v", r)
+	}
+	x.used("a-1", "requests", "0")
+}
+
+// Without a server nothing is decided, and Envoy is told so.
+func TestServerIsAway(t *testing.T) {
+	x := newWorld(t)
+	x.stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := x.envoy.ShouldRateLimit(ctx, &ratelimit.RateLimitRequest{Descriptors: []*common.RateLimitDescriptor{descriptor("agentId", "a-1")}})
+	if c := status.Code(err); c != codes.DeadlineExceeded && c != codes.Unavailable {
+		t.Errorf("%v: %v", c, err)
+	}
+	if err := statusOf(errors.New("connection refused")); status.Code(err) != codes.Unavailable {
+		t.Error(err)
+	}
 }
 
 // Many at once for the last requests: as many pass as there are.
@@ -256,7 +304,14 @@ func TestLastRequests(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if passed == 0 || passed > 5 {
+	for range 3 { // what two of one moment kept from one another is there still
+		for _, a := range []string{"a-1", "a-2"} {
+			if x.ask(descriptor("agentId", a)).OverallCode == passes {
+				passed++
+			}
+		}
+	}
+	if passed != 5 {
 		t.Errorf("%d requests passed of the 5 that the team has", passed)
 	}
 	x.used("t", "requests", bursar.AmountFromInt(int64(passed)).String())
@@ -275,10 +330,12 @@ func TestWrongDescriptors(t *testing.T) {
 		"both bursar.feature and bursar.currency":              {descriptor("bursar.feature", "tokens", "bursar.currency", "usd")},
 		"bursar.unit is \"-1\"":                                {descriptor("bursar.unit", "-1")},
 		"bursar.record is \"yes\"":                             {descriptor("bursar.record", "yes")},
-		"hits are too many":                                    {hits(descriptor(), 1<<40, false)},
+		"are too many":                                         {hits(descriptor(), 1<<60, false)},
+		"there is no entry \"bursar.custmer\"":                 {descriptor("bursar.custmer", "acme")},
+		"the entry \"bursar.feature\" is empty":                {descriptor("bursar.feature", "")},
 		"only a FLUCTUATING feature takes negative":            {hits(descriptor("bursar.feature", "tokens"), 1, true)},
-		"CustomerNotFound":                                     {descriptor("bursar.customer", "nobody")},
-		"FeatureNotFound":                                      {descriptor("bursar.feature", "nothing")},
+		"CustomerNotFound":                                     {descriptor("bursar.customer", "nobody", "agentId", "a-1")},
+		"FeatureNotFound":                                      {descriptor("bursar.feature", "nothing", "agentId", "a-1")},
 	} {
 		_, err := x.envoy.ShouldRateLimit(t.Context(), &ratelimit.RateLimitRequest{Descriptors: d})
 		if s := status.Convert(err); s.Code() != codes.InvalidArgument || !strings.Contains(s.Message(), says) {
