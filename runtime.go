@@ -193,6 +193,7 @@ type SpendInput struct {
 	MostSaid       bool         // the output tokens in Dimensions are the most that there can be
 	SaidInput      bool         // who reserves for an event said how many tokens of input there may be, be it none
 	SaidOutput     bool         // and of output
+	Bounded        []string     // kinds that share with tokens.output the tokens that it says are held: nobody knows how many are of which
 	Warnings       []string     // of how the event's usage was read
 	Unread         *UnreadUsage // nil = all of it was
 }

@@ -25,6 +25,9 @@ const (
 	TokensCitation       = "tokens.citation" // of sources that a search model read
 )
 
+// OutputKinds are the kinds that add up to a call's output.
+var OutputKinds = []string{TokensOutput, TokensReasoning, TokensOutputAudio, TokensOutputImage, TokensOutputVideo}
+
 // What providers charge for beside tokens, as properties of an event.
 const (
 	UsageWebSearch   = "usage.web_search"   // searches of the web

@@ -15,7 +15,7 @@ import (
 func (e *Engine) spendEventOf(customer string, in *bursar.SpendInput, reserve bool) ledger.SpendEvent {
 	s := ledger.SpendEvent{In: bursar.EventInput{CustomerID: customer, EventName: in.EventName, IdempotencyKey: in.IdempotencyKey,
 		Dimensions: record.SortDims(in.Dimensions), CallID: in.CallID, Warnings: in.Warnings, Unread: in.Unread, Illegible: in.Unread != nil},
-		Call: ledger.CallOf(&e.secret, in.EventName, in.CallID), Strict: in.Strict, SaidInput: in.SaidInput, SaidOutput: in.SaidOutput}
+		Call: ledger.CallOf(&e.secret, in.EventName, in.CallID), Strict: in.Strict, SaidInput: in.SaidInput, SaidOutput: in.SaidOutput, Bounded: in.Bounded}
 	content := ledger.EventContent(&s.In)
 	if in.Percentile != 0 {
 		content = append(content, byte(in.Percentile))

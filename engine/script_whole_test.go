@@ -3,6 +3,7 @@ package engine_test
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/bursarhq/bursar"
 )
@@ -15,8 +16,9 @@ func init() {
 	}
 }
 
-// opHold is "name event property=v… [ttl=60] [settle] [key=] [input] [output]": a reservation of
-// an event; input and output: how many tokens there may be was said, be it none.
+// opHold is "name event property=v… [ttl=60] [settle] [key=] [input] [output] [bounded=kind,…]": a
+// reservation of an event; input and output: how many tokens there may be was said, be it none;
+// bounded: kinds that share with tokens.output what it says.
 func (w *world) opHold(o *op) error {
 	it := o.item()
 	ttl, _ := it.take("ttl")
@@ -24,6 +26,7 @@ func (w *world) opHold(o *op) error {
 	call, _ := it.take("call")
 	learn, _ := it.take("learn")
 	most := it.flag("most")
+	bounded, _ := it.take("bounded")
 	expire := bursar.ExpireRelease
 	if it.flag("settle") {
 		expire = bursar.ExpireSettle
@@ -31,7 +34,7 @@ func (w *world) opHold(o *op) error {
 	strict, input, output := it.flag("strict"), it.flag("input"), it.flag("output")
 	name := it.word(0)
 	in := bursar.SpendInput{EventName: it.word(1), IdempotencyKey: key, CallID: call, Strict: strict, Dimensions: it.properties(), Percentile: it.number(learn, 0), MostSaid: most,
-		SaidInput: input, SaidOutput: output}
+		SaidInput: input, SaidOutput: output, Bounded: strings.FieldsFunc(bounded, func(c rune) bool { return c == ',' })}
 	r, _, err := w.engine.Reserve(w.t.Context(), tester, "acme", in, it.number(ttl, bursar.DefaultHoldTTL), expire)
 	if err != nil {
 		return err

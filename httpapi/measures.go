@@ -137,6 +137,16 @@ func (x *expectedIn) said(dims []bursar.Dimension, m *measuresIn) (input, output
 	return input, x.MaxTokens != nil || x.Hold != nil || has(bursar.TokensOutput) || m.Tokens != nil && m.Tokens.Output != nil
 }
 
+// bounded are the kinds of output of which nobody says how many there may be: as many as
+// maxTokens says, or calls before had, are of them and of tokens.output together.
+func (x *expectedIn) bounded(dims []bursar.Dimension, m *measuresIn) (kinds []string) {
+	given := func(key string) bool { return hasKey(dims, key) || hasKey(m.Properties, key) }
+	if x.MaxTokens == nil && x.Hold == nil || given(bursar.TokensOutput) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(bursar.OutputKinds), func(key string) bool { return key == bursar.TokensOutput || given(key) })
+}
+
 // percentile is the number in hold; 0 = there is none.
 func (x *expectedIn) percentile() int {
 	if h := orZero(x.Hold); len(h) == 3 && h[0] == 'p' && h[1] >= '5' && h[1] <= '9' && h[2] >= '0' && h[2] <= '9' {

@@ -91,9 +91,10 @@ func (c call) replayedReservation(r bursar.Reservation, version uint64, err erro
 
 func (in *reserveIn) items(keys *itemKeys) bursar.SpendInput {
 	saidInput, saidOutput := in.said(in.Dimensions, &in.measuresIn)
+	bounded := in.bounded(in.Dimensions, &in.measuresIn)
 	in.expectedIn.onto(&in.measuresIn, &keys.problems)
 	spend := in.input(keys, in.Amount, true)
-	spend.SaidInput, spend.SaidOutput = saidInput, saidOutput
+	spend.SaidInput, spend.SaidOutput, spend.Bounded = saidInput, saidOutput, bounded
 	if in.Hold != nil {
 		spend.Percentile, spend.MostSaid = in.percentile(), in.MaxTokens != nil
 	}

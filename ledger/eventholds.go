@@ -23,6 +23,9 @@ type SpendEvent struct {
 	Strict  bool // what names no entity is denied
 	// SaidInput and SaidOutput tell that who reserves said how many tokens there may be, be it none.
 	SaidInput, SaidOutput bool
+	// Bounded are kinds of output that nobody said a number of: tokens.output is how many there
+	// can be of it and of these, all together.
+	Bounded []string
 }
 
 // admittedEvent is an event that was granted: what it is decided on.
@@ -67,7 +70,7 @@ func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, erro
 
 // judgedEvent judges an event that was never before.
 func (d *Decider) judgedEvent(o *SpendEvent, in bursar.EventInput) (*admittedEvent, error) {
-	a := &admittedEvent{item: EventItem{In: in, Key: o.Key}, labels: labelsOf(in.Dimensions)}
+	a := &admittedEvent{item: EventItem{In: in, Key: o.Key, bounded: o.Bounded}, labels: labelsOf(in.Dimensions)}
 	var p bursar.Problems
 	d.meterEvent(&a.item, "", 0, &p)
 	noneNegative(a.item.usages, "", &p)
@@ -105,9 +108,9 @@ func noneNegative(usages []UsageItem, at string, p *bursar.Problems) {
 }
 
 // needsRate adds to p a usage that has a price, but none for what it is of: what is held or
-// consumed of it would go past every budget of money.
+// consumed of it would go past every budget of money. What there may be none of needs none.
 func (u *UsageItem) needsRate(p *bursar.Problems) {
-	if u.aggregate == "" && !u.In.Value.IsZero() && len(u.unpriced) > 0 {
+	if u.aggregate == "" && !u.bounded && !u.In.Value.IsZero() && len(u.unpriced) > 0 {
 		err := catalogue.ErrNoRate(u.In.FeatureID, u.unpriced)
 		p.Add(err.Fields[0].Pointer, err.Code, "%s", err.Message)
 	}
@@ -412,15 +415,15 @@ func (v *View) eventOut(cat *catalogue.Catalogue, h *record.Hold, live [][]uint3
 func (d *Decider) EventReservedAgain(o *SpendEvent, h *record.Hold) bursar.Reservation {
 	res := d.ReservationOut(d.Cat, h)
 	res.Duplicate = true
-	it := d.eventNow(&o.In)
+	it := d.eventNow(&o.In, o.Bounded)
 	res.Decision.Warnings = append(it.warnings, o.nothingHeld(it.In.Dimensions, it.usages)...)
 	return res
 }
 
 // eventNow is an event with the usage that it would make, and the warnings that it would
 // have, now.
-func (d *Decider) eventNow(in *bursar.EventInput) *EventItem {
-	it := EventItem{In: *in}
+func (d *Decider) eventNow(in *bursar.EventInput, bounded []string) *EventItem {
+	it := EventItem{In: *in, bounded: bounded}
 	d.meterEvent(&it, "", 0, new(bursar.Problems))
 	return &it
 }
@@ -463,7 +466,7 @@ func (d *Decider) EventConsumedAgain(in *bursar.EventInput, p *record.Placed) bu
 	r := d.Resolve(d.Cat, labelsOf(in.Dimensions))
 	chains, _ := d.chains(&r, asks)
 	res.Decision, res.Tightest = d.afterEvent(d.Cat, asks, chains)
-	res.Decision.Warnings = d.eventNow(in).warnings
+	res.Decision.Warnings = d.eventNow(in, nil).warnings
 	if res.Credit = d.Credit(d.Cat, asks); res.Credit != nil {
 		res.Credit.Consumed = &bursar.Amount{}
 	}

@@ -84,6 +84,9 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, 
 	for i := range grown {
 		part := d.heldPart(grown[i])
 		if at := slices.IndexFunc(rec.Event.Parts, func(x record.HeldPart) bool { return x.Cap == part.Cap }); at >= 0 {
+			for j := range part.Costs {
+				part.Costs[j].Held = part.Costs[j].Held.Sub(shared(&rec.Event.Parts[at], part.Costs[j].Cap))
+			}
 			rec.Event.Parts[at] = part
 		} else {
 			rec.Event.Parts = append(rec.Event.Parts, part)
@@ -152,7 +155,7 @@ func (d *Decider) grown(h *record.Hold, usages []UsageItem) (grown []*UsageItem,
 			}
 			for _, c := range had.Costs {
 				if c.Cap == a.Cap {
-					a.Amount = bursar.MaxAmount(bursar.Amount{}, a.Amount.Sub(c.Held))
+					a.Amount = bursar.MaxAmount(bursar.Amount{}, a.Amount.Sub(c.Held).Sub(shared(&had, a.Cap)))
 				}
 			}
 			money = addAsk(money, a)

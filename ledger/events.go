@@ -23,6 +23,7 @@ type EventItem struct {
 	ends     *usingEvent
 	differs  bool        // its call was counted, and what counted it said something else
 	mute     bool        // it was to say what was used, and nothing of that could be read
+	bounded  []string    // kinds that share with tokens.output the tokens that it says, see SpendEvent
 	usages   []UsageItem // one for each feature that it feeds
 	warnings []string
 }
@@ -229,10 +230,15 @@ func (d *Decider) meterEvent(it *EventItem, at string, priced bursar.Time, p *bu
 	path := d.Resolve(d.Cat, labels)
 	in.Dimensions = catalogue.Countable(features, in.Dimensions)
 	for _, f := range features {
-		if !catalogue.MeterAccepts(f.Meter, in.EventName, in.Dimensions) {
+		of, bounded := in, false
+		of.Dimensions, bounded = it.atMost(f, in.Dimensions)
+		if !catalogue.MeterAccepts(f.Meter, in.EventName, of.Dimensions) {
 			continue
 		}
-		u, err := d.meter(f, &in, labels, path, priced)
+		u, err := d.meter(f, &of, labels, path, priced)
+		if u.bounded = bounded; bounded && len(u.unpriced) > 0 && len(u.asks) == 1 && !bursar.IsUsualKind(u.field) {
+			continue // what the price list does not say of this model, that makes none of it
+		}
 		if err != nil {
 			pointer := at + "/dimensions"
 			if len(err.Fields) > 0 {
@@ -249,6 +255,7 @@ func (d *Decider) meterEvent(it *EventItem, at string, priced bursar.Time, p *bu
 		}
 		it.usages = append(it.usages, u)
 	}
+	it.dearest()
 	it.warnings = eventWarnings(&in, it.usages, unread || len(it.usages) > 0)
 }
 

@@ -34,14 +34,11 @@ type learnedSort struct {
 	Output []uint32 `json:"output"` // tokens of each, the last call last
 }
 
-// outputKinds are the properties that add up to a call's output.
-var outputKinds = []string{bursar.TokensOutput, bursar.TokensReasoning, bursar.TokensOutputAudio, bursar.TokensOutputImage, bursar.TokensOutputVideo}
-
 // outputOf is how many tokens of output an event had; ok tells that it says so.
 func outputOf(props []bursar.Dimension) (n uint32, ok bool) {
 	sum := uint64(0)
 	for i := range props {
-		if p := &props[i]; p.Kind == bursar.DimNumber && slices.Contains(outputKinds, p.Key) {
+		if p := &props[i]; p.Kind == bursar.DimNumber && slices.Contains(bursar.OutputKinds, p.Key) {
 			if a, err := bursar.AmountFromString(p.Value); err == nil && a.Sign() >= 0 {
 				whole, part, _ := strings.Cut(a.String(), ".")
 				n, _ := strconv.ParseUint(whole, 10, 50)
@@ -213,8 +210,7 @@ func (d *Decider) learnedEvent(in *bursar.EventInput, o Learn) (*bursar.Learned,
 
 // withOutput is dims with so many tokens of output.
 func withOutput(dims []bursar.Dimension, tokens int64) []bursar.Dimension {
-	out := slices.DeleteFunc(slices.Clone(dims), func(d bursar.Dimension) bool { return d.Key == bursar.TokensOutput })
-	return record.SortDims(append(out, bursar.Dimension{Key: bursar.TokensOutput, Value: bursar.AmountFromInt(tokens).String(), Kind: bursar.DimNumber}))
+	return withTokens(dims, bursar.TokensOutput, bursar.AmountFromInt(tokens).String())
 }
 
 // admitLearned judges the event of a reservation, with what it is expected to have of output

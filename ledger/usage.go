@@ -63,6 +63,7 @@ type UsageItem struct {
 	priced   bursar.Time   // when its price is taken; 0 = at its timestamp
 	took     bursar.Amount // once recorded: what the customer's total took
 	field    string        // of an event: the property that its meter reads
+	bounded  bool          // of an event: it is the most that there can be of what several kinds share
 	// Of an event whose meter is a MAX or a UNIQUE: which, and the value that was met.
 	aggregate string
 	text      string

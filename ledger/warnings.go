@@ -126,7 +126,7 @@ var callSides = []struct {
 }{
 	{[]string{bursar.TokensInput, bursar.TokensCacheRead, bursar.TokensCacheWrite, bursar.TokensCacheWrite1h, bursar.TokensInputAudio,
 		bursar.TokensInputImage, bursar.TokensCacheReadAudio}, "inputTokens", func(o *SpendEvent) bool { return o.SaidInput }},
-	{outputKinds, "maxTokens", func(o *SpendEvent) bool { return o.SaidOutput }},
+	{bursar.OutputKinds, "maxTokens", func(o *SpendEvent) bool { return o.SaidOutput }},
 }
 
 // nothingHeld are the warnings of sides of a call that are counted, of which a reservation

@@ -51,7 +51,7 @@ func (g *gen) properties(c *mCust) []bursar.Dimension {
 		dims = append(dims, bursar.Dimension{Key: "who", Value: pick(g.r, []string{"p1", "p2", "p3", "p4"})})
 	}
 	if !chance(g.r, 4) {
-		dims = append(dims, g.output(), g.input())
+		dims = append(dims, g.output(), g.input(), g.thinking())
 	}
 	if chance(g.r, 10) {
 		dims = append(dims, bursar.Dimension{Key: "tokens.odd", Value: pick(g.r, []string{"0", "1"}), Kind: bursar.DimNumber})
@@ -65,6 +65,11 @@ func (g *gen) properties(c *mCust) []bursar.Dimension {
 // output is how many tokens a call had, or may have.
 func (g *gen) output() bursar.Dimension {
 	return bursar.Dimension{Key: "tokens.output", Value: pick(g.r, []string{"0", "3", "17", "40.5", "170", "900"}), Kind: bursar.DimNumber}
+}
+
+// thinking is how many of them it thought, beside the output.
+func (g *gen) thinking() bursar.Dimension {
+	return bursar.Dimension{Key: "tokens.reasoning", Value: pick(g.r, []string{"0", "0", "8", "120.25", "700"}), Kind: bursar.DimNumber}
 }
 
 // input is how many tokens of input it had.
@@ -128,12 +133,18 @@ func genReserveCall(g *gen) action {
 	in := g.call(id)
 	g.named = append(g.named[max(0, len(g.named)-60):], namedCall{id, in.EventName, in.IdempotencyKey})
 	if last := &g.calls[len(g.calls)-1]; chance(g.r, 3) && last.in.IdempotencyKey == in.IdempotencyKey && in.Percentile == 0 && in.EventName != "ask" {
-		in.Dimensions = slices.DeleteFunc(slices.Clone(in.Dimensions), func(d bursar.Dimension) bool { return d.Key == "tokens.output" })
+		in.Dimensions = slices.DeleteFunc(slices.Clone(in.Dimensions), func(d bursar.Dimension) bool { return d.Key == "tokens.output" || d.Key == "tokens.reasoning" })
 		if in.Percentile = 50 + g.r.IntN(50); !chance(g.r, 4) {
 			in.MostSaid = true
 			in.Dimensions = append(in.Dimensions, g.output())
 		}
 		last.in = in
+	}
+	if chance(g.r, 3) {
+		in.Bounded = []string{"tokens.reasoning", "tokens.output_audio"}[g.r.IntN(2):]
+		in.Dimensions = slices.DeleteFunc(slices.Clone(in.Dimensions), func(d bursar.Dimension) bool {
+			return slices.Contains(in.Bounded, d.Key) && chance(g.r, 2)
+		})
 	}
 	in.SaidInput, in.SaidOutput = chance(g.r, 3), chance(g.r, 3)
 	a := reserveCall{id, in, pick(g.r, ttls), pick(g.r, []bursar.OnExpire{bursar.ExpireRelease, bursar.ExpireSettle})}
@@ -161,7 +172,7 @@ func (g *gen) usedBy(h *mHold) []bursar.Dimension {
 	default:
 		dims = []bursar.Dimension{g.measure()}
 		if !chance(g.r, 3) {
-			dims = append(dims, g.output(), g.input())
+			dims = append(dims, g.output(), g.input(), g.thinking())
 		}
 		if chance(g.r, 3) {
 			dims = append(dims, bursar.Dimension{Key: "who", Value: "p9"})
@@ -212,6 +223,9 @@ func genRaiseCall(g *gen) action {
 	ref, h := g.someCall(id)
 	n := pick(g.r, []string{"1", "2", "7.5", "10", "100", "0.000000001"})
 	a := raiseCall{id, ref, []bursar.Dimension{{Key: "n", Value: n, Kind: bursar.DimNumber}}, 0}
+	if h != nil && h.call != nil && h.Event.Name == "ask" {
+		a.More = []bursar.Dimension{{Key: pick(g.r, []string{"tokens.output", "tokens.reasoning", "tokens.output_audio"}), Value: n, Kind: bursar.DimNumber}}
+	}
 	if chance(g.r, 4) {
 		a.More = append(a.More, bursar.Dimension{Key: "tokens.odd", Value: "2", Kind: bursar.DimNumber})
 	}

@@ -38,6 +38,8 @@ var features = []simFeature{
 		[]bursar.MeterCondition{{Field: "model", Operation: "IN", Values: []string{"small", "x-1"}}, where("eventName", "STARTS_WITH", "l")})},
 	{"prompt", grows, meterOf("ask", "SUM", "tokens.input")},
 	{"reply", grows, meterOf("ask", "SUM", "tokens.output")},
+	{"thought", grows, meterOf("ask", "SUM", "tokens.reasoning")},
+	{"spoken", grows, meterOf("ask", "SUM", "tokens.output_audio")},
 	{"bad", grows, meterOf("call", "COUNT", "",
 		[]bursar.MeterCondition{where("status", "NOT_EQUALS", "ok"), {Field: "model", Operation: "IS_NOT_NULL"}},
 		[]bursar.MeterCondition{where("status", "CONTAINS", "v1"), where("n", "LESS_THAN_OR_EQUAL", "7.50")})},

@@ -69,7 +69,7 @@ func (m *model) ending(p *problems, c *mCust, now bursar.Time, h *mHold, dims []
 		return x, false
 	}
 	if x.Illegible = silent && (done != nil || !known); !x.Illegible {
-		judgeCall(p, m.metersOf(x), x)
+		m.judgeCall(p, x, now)
 	}
 	return x, false
 }

@@ -30,6 +30,7 @@ type part struct {
 	amount  num
 	costs   []charge
 	prices  []price
+	bounded bool // it is the most that there may be of a kind
 }
 
 func (m *model) metersOf(x bursar.EventInput) (list []*bursar.Feature) {
@@ -42,12 +43,13 @@ func (m *model) metersOf(x bursar.EventInput) (list []*bursar.Feature) {
 }
 
 // partsOf is what of an event adds up, at the prices of an instant.
-func (m *model) partsOf(x bursar.EventInput, priced bursar.Time) (list []part) {
-	for _, f := range m.metersOf(x) {
+func (m *model) partsOf(all bursar.EventInput, priced bursar.Time, bounded ...string) (list []part) {
+	for _, f := range m.metersOf(all) {
+		x, most := m.atMost(f, all, bounded, priced)
 		if !takes(f.Meter, x) || extreme(f.Meter) {
 			continue
 		}
-		p := part{feature: f, amount: numOf(bursar.AmountFromInt(1)), prices: m.pricesOf(f.ID, labelsOf(x.Dimensions), priced)}
+		p := part{feature: f, amount: numOf(bursar.AmountFromInt(1)), prices: m.pricesOf(f.ID, labelsOf(x.Dimensions), priced), bounded: most}
 		if f.Meter.Aggregation.Function == "SUM" {
 			p.amount = numOf(parse(property(x, f.Meter.Aggregation.Field).Value))
 		}
@@ -59,6 +61,7 @@ func (m *model) partsOf(x bursar.EventInput, priced bursar.Time) (list []part) {
 		}
 		list = append(list, p)
 	}
+	dearestOf(list)
 	return list
 }
 
@@ -219,7 +222,7 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 		return o, nil, failed(bursar.CodeCustomerIsArchived)
 	}
 	var p problems
-	judgeCall(&p, meters, o.x)
+	m.judgeCall(&p, o.x, now, in.Bounded...)
 	if f := p.err(); f != nil {
 		return o, nil, f
 	}
@@ -230,7 +233,7 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 		}
 	}
 	o.learned, f = c.learnt(&o.x, in, o.attribution)
-	o.parts = m.partsOf(o.x, now)
+	o.parts = m.partsOf(o.x, now, in.Bounded...)
 	if without := withoutRate(o.parts, "/dimensions"); without != nil {
 		return o, nil, without
 	}
@@ -240,8 +243,13 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 	o.strict = in.Strict
 	o.asks = asksOfParts(o.parts)
 	o.before = c.decideCall(featureOf(meters[0].ID), o.asks, o.attribution, now)
-	c.denyUngoverned(&o.before, c.governsCall(o.x, o.attribution, now), o.attribution)
-	o.before.Warnings = m.warningsOf(o.x)
+	c.denyUngoverned(&o.before, c.governsCall(o.x, o.attribution, now, in.Bounded...), o.attribution)
+	o.before.Warnings = m.warningsOf(o.x, in.Bounded...)
+	for _, part := range o.parts {
+		if part.bounded {
+			o.x = withKind(o.x, part.feature.Meter.Aggregation.Field, part.amount)
+		}
+	}
 	if !o.before.Granted {
 		return o, nil, denied(o.before)
 	}
@@ -249,8 +257,9 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 }
 
 // judgeCall: an event that is held for or consumed takes nothing back.
-func judgeCall(p *problems, meters []*bursar.Feature, x bursar.EventInput) {
-	for _, f := range meters {
+func (m *model) judgeCall(p *problems, all bursar.EventInput, priced bursar.Time, bounded ...string) {
+	for _, f := range m.metersOf(all) {
+		x, _ := m.atMost(f, all, bounded, priced)
 		if !takes(f.Meter, x) {
 			continue
 		}
@@ -267,7 +276,7 @@ func judgeCall(p *problems, meters []*bursar.Feature, x bursar.EventInput) {
 func withoutRate(parts []part, at string) *fail {
 	var p problems
 	for _, x := range parts {
-		if x.amount.sign() != 0 && unpriced(x.prices) {
+		if x.amount.sign() != 0 && !x.bounded && unpriced(x.prices) {
 			p.at(at, bursar.CodeRateNotFound)
 		}
 	}

@@ -171,8 +171,14 @@ func property(x bursar.EventInput, field string) *bursar.Dimension {
 	return nil
 }
 
-// takes: one of the filters accepts the event, or there is none.
+// takes: one of the filters accepts the event, or there is none. Of a kind that only some calls
+// use it is no event that tells of tokens and of none of that kind.
 func takes(m *bursar.Meter, x bursar.EventInput) bool {
+	if a := m.Aggregation; a.Function == "SUM" && a.Field == "tokens.output_audio" && property(x, a.Field) == nil {
+		if slices.ContainsFunc(x.Dimensions, func(d bursar.Dimension) bool { return strings.HasPrefix(d.Key, "tokens.") }) {
+			return false
+		}
+	}
 	return len(m.Filters) == 0 || slices.ContainsFunc(m.Filters, func(f bursar.MeterFilter) bool {
 		return !slices.ContainsFunc(f.Conditions, func(c bursar.MeterCondition) bool { return !holds(c, x) })
 	})

@@ -38,7 +38,7 @@ func (m *model) raiseCall(customer, id string, plus []bursar.Dimension, ttl int)
 		return bursar.Reservation{}, failedAt("/tokens", bursar.CodeValidationFailed)
 	}
 	var p problems
-	judgeCall(&p, m.metersOf(x), x)
+	m.judgeCall(&p, x, now)
 	for i := range p.list {
 		p.list[i].rest = strings.Replace(p.list[i].rest, "/dimensions/", "/tokens/", 1)
 	}
@@ -94,10 +94,11 @@ func withMore(dims, plus []bursar.Dimension) (out []bursar.Dimension, ok bool) {
 
 func (p *part) held() heldPart {
 	h := heldPart{feature: featureOf(p.feature.ID), amount: p.amount}
+	i := 0
 	for _, pr := range p.prices {
 		if pr.rate != nil {
-			cost, _ := pr.cost(p.amount)
-			h.costs = append(h.costs, heldCost{pr.currency, pr, cost})
+			h.costs = append(h.costs, heldCost{pr.currency, pr, p.costs[i].cost})
+			i++
 		}
 	}
 	return h
@@ -119,6 +120,14 @@ func (h *mHold) grow(p part) {
 	case at >= 0:
 		h.call.parts = slices.Clone(h.call.parts)
 		h.call.parts[at] = p.held()
+		for i, c := range h.call.parts[at].costs { // where another kind stands for it, that goes on
+			for _, old := range had.costs {
+				if old.currency == c.currency {
+					before, _ := old.price.cost(had.amount)
+					h.call.parts[at].costs[i].held = old.held.add(c.held.sub(before))
+				}
+			}
+		}
 	default:
 		h.call.parts = append(h.call.parts, p.held())
 	}
@@ -135,7 +144,8 @@ func (h *mHold) grown(parts []part) (list []part) {
 		for _, x := range p.costs {
 			for _, c := range had.costs {
 				if c.currency == x.currency {
-					x.cost = notBelowZero(x.cost.sub(c.held))
+					before, _ := c.price.cost(had.amount)
+					x.cost = notBelowZero(x.cost.sub(before))
 				}
 			}
 			plus.costs = append(plus.costs, x)

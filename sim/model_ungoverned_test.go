@@ -47,9 +47,10 @@ func (c *mCust) denyUngoverned(d *bursar.Decision, governed bool, a attribution)
 
 // governsCall: something limits what an event moves, be it by nothing; what moves nothing
 // needs no limit.
-func (c *mCust) governsCall(x bursar.EventInput, a attribution, now bursar.Time) bool {
+func (c *mCust) governsCall(all bursar.EventInput, a attribution, now bursar.Time, bounded ...string) bool {
 	fed := false
-	for _, f := range c.m.metersOf(x) {
+	for _, f := range c.m.metersOf(all) {
+		x, _ := c.m.atMost(f, all, bounded, now)
 		if !takes(f.Meter, x) {
 			continue
 		}

@@ -58,7 +58,8 @@ func (c *mCust) reportWarnings(k bursar.Capability, d num, prices []price, a att
 	return out
 }
 
-func (m *model) warningsOf(x bursar.EventInput) []string {
+func (m *model) warningsOf(whole bursar.EventInput, bounded ...string) []string {
+	x := whole
 	c, now := m.customer(x.CustomerID)
 	at := now
 	if x.Timestamp != 0 {
@@ -69,7 +70,11 @@ func (m *model) warningsOf(x bursar.EventInput) []string {
 	counted, costs, costing := false, false, map[string]bool{}
 	for _, id := range sortedKeys(m.features) {
 		f := m.features[id]
-		if f.ArchivedAt != nil || f.Meter == nil || f.Meter.EventName != x.EventName || !takes(f.Meter, x) {
+		if f.ArchivedAt != nil || f.Meter == nil || f.Meter.EventName != x.EventName {
+			continue
+		}
+		x, _ := m.atMost(f, whole, bounded, at)
+		if !takes(f.Meter, x) {
 			continue
 		}
 		counted = true
@@ -125,16 +130,20 @@ func (m *model) warningsOf(x bursar.EventInput) []string {
 // of which nobody said that there are none.
 func (m *model) unheld(x bursar.EventInput, in bursar.SpendInput) (out []string) {
 	for _, side := range []struct {
-		kind, send string
-		said       bool
-	}{{"tokens.input", "inputTokens", in.SaidInput}, {"tokens.output", "maxTokens", in.SaidOutput}} {
+		kinds []string
+		send  string
+		said  bool
+	}{{[]string{"tokens.input"}, "inputTokens", in.SaidInput}, {[]string{"tokens.output", "tokens.reasoning", "tokens.output_audio"}, "maxTokens", in.SaidOutput}} {
+		counted, some := false, false
 		for _, f := range m.metersOf(x) {
-			d := property(x, side.kind)
-			if side.said || f.Meter.Aggregation.Function != "SUM" || f.Meter.Aggregation.Field != side.kind || !takes(f.Meter, x) || parse(d.Value).Sign() > 0 {
-				continue
-			}
-			out = append(out, "NOTHING_HELD:"+side.kind+"="+side.send)
-			break
+			counted = counted || f.Meter.Aggregation.Function == "SUM" && slices.Contains(side.kinds, f.Meter.Aggregation.Field) && takes(f.Meter, x)
+		}
+		for _, kind := range side.kinds {
+			d := property(x, kind)
+			some = some || d != nil && d.Kind == bursar.DimNumber && parse(d.Value).Sign() > 0
+		}
+		if counted && !some && !side.said {
+			out = append(out, "NOTHING_HELD:"+side.kinds[0]+"="+side.send)
 		}
 	}
 	return out
