@@ -311,7 +311,7 @@ func (o *ConsumeEvent) Decide(d *Decider) (any, error) {
 		d.recordUsage(u, record.OpEvent)
 		res.ID = firstOf(res.ID, u.ID)
 	}
-	if res.ID != "" && !(o.In.Illegible && a.item.saysNothing(false)) {
+	if res.ID != "" && !(o.In.Illegible && a.item.saysNothing()) {
 		d.countCall(&o.Call, &o.In)
 	}
 	for i := range a.asks {

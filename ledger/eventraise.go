@@ -51,7 +51,7 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, 
 	if err != nil {
 		return nil, err
 	}
-	it := EventItem{In: bursar.EventInput{CustomerID: d.Cust().ID, EventName: h.Event.Name, Dimensions: props}}
+	it := EventItem{begun: true, In: bursar.EventInput{CustomerID: d.Cust().ID, EventName: h.Event.Name, Dimensions: props}}
 	var p bursar.Problems
 	d.meterEvent(&it, "", h.Created, &p)
 	noneNegative(it.usages, "", &p)

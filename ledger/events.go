@@ -23,6 +23,8 @@ type EventItem struct {
 	ends     *usingEvent
 	differs  bool        // its call was counted, and what counted it said something else
 	mute     bool        // it was to say what was used, and nothing of that could be read
+	begun    bool        // the call goes on or is over: what a meter cannot read of it counts nothing there
+	unread   bool        // there is something like that
 	bounded  []string    // kinds that share with tokens.output the tokens that it says, see SpendEvent
 	usages   []UsageItem // one for each feature that it feeds
 	warnings []string
@@ -61,7 +63,7 @@ func (o *ReportEvents) Decide(d *Decider) (any, error) {
 		if it.ends == nil && it.Reservation == nil {
 			var own bursar.Problems
 			d.meterEvent(it, at, 0, &own)
-			it.mute = it.In.Illegible && it.saysNothing(!own.Empty())
+			it.mute = it.In.Illegible && it.saysNothing()
 			bad.Join(&own)
 		}
 		keys.does(it)
@@ -194,9 +196,9 @@ func (d *Decider) endsHold(it *EventItem, keys *reportKeys, i int, ended map[[16
 }
 
 // saysNothing tells whether an event says nothing of how much was used, though some meter asks for
-// that. problems tells that there are meters which could not read what they ask for.
-func (it *EventItem) saysNothing(problems bool) bool {
-	asked := problems
+// that.
+func (it *EventItem) saysNothing() bool {
+	asked := it.unread
 	for i := range it.usages {
 		if u := &it.usages[i]; u.field != "" && u.aggregate != "UNIQUE" {
 			if asked = true; !u.In.Value.IsZero() {
@@ -224,8 +226,8 @@ func (o *ReportEvents) fed() (n int) {
 // meterEvent finds the usage that an event makes, at the prices of an instant; 0 = of when it
 // happened. It adds to p what is wrong with that.
 func (d *Decider) meterEvent(it *EventItem, at string, priced bursar.Time, p *bursar.Problems) {
-	it.usages, it.warnings = nil, nil
-	features, unread := d.Cat.Meters[it.In.EventName], false
+	it.usages, it.warnings, it.unread = nil, nil, false
+	features, lost := d.Cat.Meters[it.In.EventName], []string(nil)
 	labels, in := labelsOf(it.In.Dimensions), it.In
 	path := d.Resolve(d.Cat, labels)
 	in.Dimensions = catalogue.Countable(features, in.Dimensions)
@@ -244,9 +246,13 @@ func (d *Decider) meterEvent(it *EventItem, at string, priced bursar.Time, p *bu
 			if len(err.Fields) > 0 {
 				pointer = at + err.Fields[0].Pointer
 			}
+			none := u.In.FeatureID == "" // what it measures cannot be read
+			if it.unread = it.unread || none; none && it.begun && err.Code == bursar.CodeValidationFailed {
+				lost = append(lost, bursar.WarnUnreadProperty+":"+f.Meter.Aggregation.Field)
+				continue
+			}
 			p.Add(pointer, err.Code, "feature %q: %s", f.ID, err.Message)
-			if u.In.FeatureID == "" { // what it measures cannot be read
-				unread = true
+			if none {
 				continue
 			}
 		}
@@ -256,7 +262,8 @@ func (d *Decider) meterEvent(it *EventItem, at string, priced bursar.Time, p *bu
 		it.usages = append(it.usages, u)
 	}
 	it.dearest()
-	it.warnings = eventWarnings(&in, it.usages, unread || len(it.usages) > 0)
+	slices.Sort(lost)
+	it.warnings = append(eventWarnings(&in, it.usages, it.unread || len(it.usages) > 0), slices.Compact(lost)...)
 }
 
 // labelsOf are the dimensions of an event that say what it is about. Its numbers are

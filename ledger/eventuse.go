@@ -103,9 +103,10 @@ func (d *Decider) useEvent(h *record.Hold, u *UsedEvent, at string, p *bursar.Pr
 	x := &usingEvent{hold: h, key: u.Key}
 	x.item.In = bursar.EventInput{CustomerID: d.Cust().ID, EventName: h.Event.Name, Dimensions: u.onto(labelsOf(h.Event.Props)), Warnings: u.Warnings}
 	x.content = ContentHash(EventContent(&x.item.In))
+	x.item.begun = true
 	var own bursar.Problems
 	d.meterEvent(&x.item, at, h.Created, &own)
-	x.mute = u.Illegible && x.item.saysNothing(!own.Empty())
+	x.mute = u.Illegible && x.item.saysNothing()
 	if err := d.usable(x, u.known.held); err != nil {
 		p.Add(at+"/reservationId", err.Code, "%s", err.Message)
 		return nil

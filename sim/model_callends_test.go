@@ -19,7 +19,7 @@ func (m *model) recordCall(c *mCust, x bursar.EventInput, priced, at, now bursar
 	dims := labelsOf(x.Dimensions)
 	a := c.attribute(dims)
 	for _, f := range m.metersOf(x) {
-		if !takes(f.Meter, x) {
+		if !takes(f.Meter, x) || unreadable(f, x) {
 			continue
 		}
 		k := featureOf(f.ID)
@@ -69,9 +69,43 @@ func (m *model) ending(p *problems, c *mCust, now bursar.Time, h *mHold, dims []
 		return x, false
 	}
 	if x.Illegible = silent && (done != nil || !known); !x.Illegible {
-		m.judgeCall(p, x, now)
+		m.judgeBegun(p, x)
 	}
 	return x, false
+}
+
+// unreadable: the event has not what the meter of a feature reads.
+func unreadable(f *bursar.Feature, x bursar.EventInput) bool {
+	d := property(x, f.Meter.Aggregation.Field)
+	switch f.Meter.Aggregation.Function {
+	case "COUNT":
+		return false
+	case "UNIQUE":
+		return d == nil
+	}
+	return d == nil || d.Kind != bursar.DimNumber
+}
+
+// unreadOf are the warnings of what cannot be read of a call that was reserved, each once.
+func (m *model) unreadOf(x bursar.EventInput) []string {
+	fields := map[string]bool{}
+	for _, f := range m.metersOf(x) {
+		if takes(f.Meter, x) && unreadable(f, x) {
+			fields["UNREAD_PROPERTY:"+f.Meter.Aggregation.Field] = true
+		}
+	}
+	return sortedKeys(fields)
+}
+
+// judgeBegun: a call that was reserved takes nothing back, and what cannot be read of it counts
+// nothing.
+func (m *model) judgeBegun(p *problems, x bursar.EventInput) {
+	for _, f := range m.metersOf(x) {
+		a := f.Meter.Aggregation
+		if takes(f.Meter, x) && !unreadable(f, x) && (a.Function == "SUM" || a.Function == "MAX") && parse(property(x, a.Field).Value).Sign() < 0 {
+			p.at("/dimensions/"+a.Field, bursar.CodeInvalidAmount)
+		}
+	}
 }
 
 // measuresNothing: meters ask how much it was, and nothing above or below 0 is there to be read.
@@ -154,7 +188,7 @@ func (m *model) warnedOfEnd(end *endingOf, counted bool) []string {
 	case end.x.Illegible:
 		list = append(list, "HOLD_KEPT")
 	default:
-		list = m.warningsOf(end.x)
+		list = append(m.warningsOf(end.x), m.unreadOf(end.x)...)
 	}
 	if counted {
 		list = append(list, "CALL_COUNTED_BEFORE")

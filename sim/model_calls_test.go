@@ -46,7 +46,7 @@ func (m *model) metersOf(x bursar.EventInput) (list []*bursar.Feature) {
 func (m *model) partsOf(all bursar.EventInput, priced bursar.Time, bounded ...string) (list []part) {
 	for _, f := range m.metersOf(all) {
 		x, most := m.atMost(f, all, bounded, priced)
-		if !takes(f.Meter, x) || extreme(f.Meter) {
+		if !takes(f.Meter, x) || extreme(f.Meter) || unreadable(f, x) {
 			continue
 		}
 		p := part{feature: f, amount: numOf(bursar.AmountFromInt(1)), prices: m.pricesOf(f.ID, labelsOf(x.Dimensions), priced), bounded: most}

@@ -38,7 +38,7 @@ func (m *model) raiseCall(customer, id string, plus []bursar.Dimension, ttl int)
 		return bursar.Reservation{}, failedAt("/tokens", bursar.CodeValidationFailed)
 	}
 	var p problems
-	m.judgeCall(&p, x, now)
+	m.judgeBegun(&p, x)
 	for i := range p.list {
 		p.list[i].rest = strings.Replace(p.list[i].rest, "/dimensions/", "/tokens/", 1)
 	}
