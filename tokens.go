@@ -48,6 +48,12 @@ func IsKind(key string) bool {
 // IsUsualKind tells whether a property is of the kinds that a reading of usage always has.
 func IsUsualKind(key string) bool { return slices.Contains(kinds[:usualKinds], key) }
 
+// TokenKinds are the properties of all kinds of tokens.
+func TokenKinds() []string { return slices.Clone(kinds[:]) }
+
+// IsTokenKind tells whether a property is a kind of tokens.
+func IsTokenKind(key string) bool { return slices.Contains(kinds[:], key) }
+
 // Dimensions of an event that its price may depend on, beside the model. A reading of
 // usage has them where they are not what is usual.
 const (

@@ -8,7 +8,8 @@ const (
 	// entity of that type. So the dimension led to no limit.
 	WarnNotResolved = "DIMENSION_NOT_RESOLVED"
 	// WarnDidYouMean: an id that named no entity differs by case or by one character from one
-	// of its type. The thing is the dimension's key, an equals sign and the entity's id.
+	// of its type. The thing is the dimension's key, an equals sign and the entity's id. Of a
+	// member of a usage object that was not understood it is that member, and one that is.
 	WarnDidYouMean = "DID_YOU_MEAN"
 	// WarnUnknownKey: a dimension's key is no attribution key and nothing reads it, and it is
 	// written nearly as an attribution key is. WarnDidYouMean then has that key behind the
@@ -35,6 +36,9 @@ const (
 	// WarnUnread: a count in the usage object was not understood and is in no kind; without a
 	// thing, nothing of it was.
 	WarnUnread = "UNREAD_USAGE"
+	// WarnUnreadProperty: of a call that was reserved, a meter reads this property, which is not
+	// there or no number. So the call counts nothing there.
+	WarnUnreadProperty = "UNREAD_PROPERTY"
 	// WarnUsageTotal: a total in the usage object is not the sum of what it is of.
 	WarnUsageTotal = "USAGE_TOTAL_DIFFERS"
 	// WarnTooManyLimits: more limits of the feature or currency apply than MaxRowsPerEvent,

@@ -44,7 +44,11 @@ func (w *Write) putFeature(f bursar.Feature, metadata map[string]string, p *burs
 	CheckText("/featureUnitsPlural", f.FeatureUnitsPlural, p)
 	f.Metadata = PatchMetadata(f.Metadata, metadata, "/metadata", p)
 	if f.Meter != nil {
-		f.Meter = checkMeter(f.Meter, p)
+		var was *bursar.Meter
+		if old := w.FeatureOf[f.ID]; old != nil {
+			was = old.Meter
+		}
+		f.Meter = checkMeter(f.Meter, was, p)
 		if !Summing(f.Meter) && w.livePrice(f.ID) {
 			p.Add("/meter/aggregation/function", bursar.CodeValidationFailed, "the feature %q has a price; a %s cannot be priced", f.ID, f.Meter.Aggregation.Function)
 		}

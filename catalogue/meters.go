@@ -15,8 +15,9 @@ var meterOperations = []string{"EQUALS", "NOT_EQUALS", "GREATER_THAN", "GREATER_
 // Functions are what a meter may make of events.
 var Functions = []string{"COUNT", "SUM", "MAX", "UNIQUE"}
 
-// checkMeter adds to p what is wrong with m, and gives its event name the one place.
-func checkMeter(in *bursar.Meter, p *bursar.Problems) *bursar.Meter {
+// checkMeter adds to p what is wrong with m, and gives its event name the one place. was is the
+// meter of before, nil if there is none.
+func checkMeter(in, was *bursar.Meter, p *bursar.Problems) *bursar.Meter {
 	m := *in
 	if m.Filters == nil {
 		m.Filters = []bursar.MeterFilter{}
@@ -27,6 +28,7 @@ func checkMeter(in *bursar.Meter, p *bursar.Problems) *bursar.Meter {
 	case fn != "COUNT" && m.Aggregation.Field == "":
 		p.Add("/meter/aggregation/field", bursar.CodeValidationFailed, "%s takes a field", fn)
 	}
+	checkKind(m.Aggregation.Field, was, p)
 	for i, f := range m.Filters {
 		for j, c := range f.Conditions {
 			at := fmt.Sprintf("/meter/filters/%d/conditions/%d", i, j)
@@ -51,6 +53,23 @@ func checkMeter(in *bursar.Meter, p *bursar.Problems) *bursar.Meter {
 		p.Add("/meter/eventName", bursar.CodeValidationFailed, "a meter names the event it counts: the name %v", err)
 	}
 	return &m
+}
+
+// checkKind adds to p that a meter reads a kind of tokens that there is not: it would count nothing,
+// without a word. A meter that reads one already may stay.
+func checkKind(field string, was *bursar.Meter, p *bursar.Problems) {
+	if !strings.HasPrefix(field, "tokens.") || bursar.IsTokenKind(field) || was != nil && was.Aggregation.Field == field {
+		return
+	}
+	hint := "the kinds are " + strings.Join(bursar.TokenKinds(), ", ")
+	if near := bursar.Nearest(field, bursar.TokenKinds()); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	if field == "tokens.total" {
+		hint = "a token is of one kind alone: give each kind a feature, and limit what they cost together in a currency; " +
+			"or send the total as a property of your own, such as total_tokens, and sum that up"
+	}
+	p.Add("/meter/aggregation/field", bursar.CodeValidationFailed, "there is no kind of tokens %.64q; %s", field, hint)
 }
 
 // checkOperand adds to p what a condition lacks to be compared with.

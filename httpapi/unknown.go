@@ -47,7 +47,7 @@ func (q *request) unknown(s *shape, name string) string {
 		}
 		names = append(names, f.name)
 	}
-	if near := nearest(name, names); near != "" {
+	if near := bursar.Nearest(name, names); near != "" {
 		return "there is no such parameter; did you mean " + near + "?"
 	}
 	if _, ok := s.names[name]; ok {
@@ -65,41 +65,3 @@ func (q *request) unknown(s *shape, name string) string {
 func (q *request) attributes(name string) bool {
 	return q.api != nil && q.api.engine.Catalogue().Attributes(name)
 }
-
-// nearest is the one of names that is most like name, "" when none is.
-func nearest(name string, names []string) (best string) {
-	name = strings.ToLower(name)
-	least := max(2, len(name)/3) + 1
-	for _, n := range names {
-		if d := distance(name, strings.ToLower(n)); d < least {
-			best, least = n, d
-		}
-	}
-	return best
-}
-
-// distance is how many letters must be put in, taken out or replaced.
-func distance(a, b string) int {
-	if len(a) > maxNameDistance || len(b) > maxNameDistance {
-		return maxNameDistance
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			next := diagonal
-			if a[i] != b[j] {
-				next = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], next
-		}
-	}
-	return row[len(b)]
-}
-
-// maxNameDistance bounds the names that are compared.
-const maxNameDistance = 64

@@ -1,0 +1,42 @@
+package bursar
+
+import "strings"
+
+// Nearest is the one of names that is most like name, "" when none is. It is what a refusal or a
+// warning says may be meant.
+func Nearest(name string, names []string) (best string) {
+	name = strings.ToLower(name)
+	least := max(2, len(name)/3) + 1
+	for _, n := range names {
+		if d := distance(name, strings.ToLower(n)); d < least {
+			best, least = n, d
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be put in, taken out or replaced.
+func distance(a, b string) int {
+	if len(a) > maxNameDistance || len(b) > maxNameDistance {
+		return maxNameDistance
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			next := diagonal
+			if a[i] != b[j] {
+				next = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], next
+		}
+	}
+	return row[len(b)]
+}
+
+// maxNameDistance bounds the names that are compared.
+const maxNameDistance = 64
