@@ -64,6 +64,19 @@ var (
 var knownParts = []string{"text_tokens", "text", "video_tokens", "video", "document_tokens", "document", "accepted_prediction_tokens", "rejected_prediction_tokens",
 	"prompt_cache_miss_tokens", "no_cache_tokens", "no_cache"}
 
+// knownNames are the names of all members that are read, without those of the objects around them.
+var knownNames = func() (names []string) {
+	for _, list := range [][]string{pathsInput, pathsOutput, pathsTotal, pathsReadFlat, pathsWriteFlat, pathsRead, pathsWrite, pathsWrite5m, pathsWrite1h,
+		pathsTools, pathsReasoning, pathsCitation, pathsAudioIn, pathsImageIn, pathsCachedAudio, pathsCachedImage, pathsAudioOut, pathsImageOut, pathsVideoOut,
+		pathsSearch, pathsSeconds, pathsQueries, pathsImages, pathsChars, pathsPages} {
+		for _, path := range list {
+			names = append(names, path[strings.LastIndexByte(path, '/')+1:])
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}()
+
 // within are the paths of members inside of objects.
 func within(objects []string, members ...string) (paths []string) {
 	for _, o := range objects {

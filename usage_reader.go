@@ -271,7 +271,7 @@ func (u *usageReader) unread() []string {
 	for path, v := range u.members {
 		last := path[strings.LastIndexByte(path, '/')+1:]
 		inCached := slices.ContainsFunc(detailsCached, func(d string) bool { return strings.HasPrefix(path, d+"/") })
-		if u.used[path] || inCached || slices.Contains(knownParts, last) || !isUnit(last) {
+		if u.used[path] || inCached || slices.Contains(knownParts, last) || !isUnit(last) && meant(last) == "" {
 			continue
 		}
 		if a, err := ParseAmount([]byte(v.text)); err == nil && a.Sign() != 0 {
@@ -289,4 +289,15 @@ func isUnit(name string) bool {
 		}
 	}
 	return false
+}
+
+// meant is the member that is read and named nearly as one that is not; "" = none.
+func meant(name string) string {
+	if len(name) < 6 || slices.Contains(knownNames, name) {
+		return ""
+	}
+	if near := Nearest(name, knownNames); near != "" && distance(name, near) <= min(2, len(name)/5) {
+		return near
+	}
+	return ""
 }

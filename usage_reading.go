@@ -33,6 +33,9 @@ func (r *UsageReading) Warnings() (out []string) {
 			out = append(out, WarnUnread)
 		} else {
 			out = append(out, WarnUnread+":"+name)
+			if near := meant(snakeCase(name[strings.LastIndexByte(name, '.')+1:])); near != "" {
+				out = append(out, WarnDidYouMean+":"+name+"="+near)
+			}
 		}
 	}
 	if r.Total != "" {
