@@ -48,7 +48,7 @@ type EventSpend struct {
 // the input say how much that is where Used does not.
 type EventReserve struct {
 	EventSpend
-	MaxTokens       int64           `json:"maxTokens,omitempty"`       // of output, reasoning included
+	MaxTokens       int64           `json:"maxTokens,omitempty"`       // of output, reasoning included: each kind is held for all of it
 	Hold            string          `json:"hold,omitempty"`            // "p50" to "p99": of output what calls before had, at most MaxTokens
 	InputTokens     int64           `json:"inputTokens,omitempty"`     // exactly one of these two
 	InputCharacters int64           `json:"inputCharacters,omitempty"` // 3 count as a token

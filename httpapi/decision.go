@@ -92,7 +92,7 @@ type creditCheck struct {
 	AccessDeniedDetail *string        `json:"accessDeniedDetail,omitempty" doc:"Of EntityNotFound and Ungoverned: who was named, and what to do."`
 	Currency           checkCurrency  `json:"currency"`
 	CurrentUsage       bursar.Amount  `json:"currentUsage"`
-	UsageLimit         bursar.Amount  `json:"usageLimit"`
+	UsageLimit         *bursar.Amount `json:"usageLimit" doc:"Of the pool: all that was granted; null when no pool gates."`
 	UsageUpdatedAt     bursar.Time    `json:"usageUpdatedAt"`
 	UsagePeriodEnd     *bursar.Time   `json:"usagePeriodEnd,omitzero" doc:"When the next grant that has credits left expires, as validUntil."`
 	ValidUntil         *bursar.Time   `json:"validUntil,omitzero"`
@@ -163,12 +163,12 @@ func viewDecision(d *bursar.Decision, now bursar.Time) decisionReply {
 func viewCreditCheck(d *bursar.Decision, now bursar.Time) *creditCheck {
 	g := &d.Gate
 	out := &creditCheck{Type: "CREDIT", IsGranted: d.Granted, AccessDeniedReason: deniedFor(d), AccessDeniedDetail: orNil(&d.Because), Currency: viewCheckCurrency(d),
-		CurrentUsage: g.CurrentUsage, UsageLimit: g.UsageLimit, UsageUpdatedAt: cmp.Or(g.UpdatedAt, now),
+		CurrentUsage: g.CurrentUsage, UsageUpdatedAt: cmp.Or(g.UpdatedAt, now),
 		UsagePeriodEnd: timeOrNil(g.ResetsAt), ValidUntil: timeOrNil(g.ResetsAt), Reserved: g.Reserved,
 		Chains: viewChains(d.Chains), Binding: viewBinding(d.Binding), Frozen: viewFrozen(d.Frozen), Warnings: d.Warnings}
 	if !g.Unlimited {
 		left := bursar.MaxAmount(bursar.Amount{}, g.UsageLimit.Sub(g.CurrentUsage).Sub(g.Reserved))
-		out.Remaining = &left
+		out.UsageLimit, out.Remaining = &g.UsageLimit, &left
 	}
 	return out
 }

@@ -140,7 +140,11 @@ func appendCreditCheck(b []byte, d *bursar.Decision, now bursar.Time) []byte {
 	b = append(b, `,"currentUsage":`...)
 	b = g.CurrentUsage.AppendTo(b)
 	b = append(b, `,"usageLimit":`...)
-	b = g.UsageLimit.AppendTo(b)
+	if g.Unlimited {
+		b = append(b, "null"...)
+	} else {
+		b = g.UsageLimit.AppendTo(b)
+	}
 	b = append(b, `,"usageUpdatedAt":`...)
 	b = appendTime(b, cmp.Or(g.UpdatedAt, now))
 	if g.ResetsAt != 0 {

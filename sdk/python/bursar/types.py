@@ -89,8 +89,8 @@ class CreditCheck(TypedDict):
     """What open reservations hold."""
     type: Literal["CREDIT"]
     """Which kind it is."""
-    usageLimit: Number
-    """The limit; null: there is none."""
+    usageLimit: Optional[Number]
+    """Of the pool: all that was granted; null when no pool gates."""
     usagePeriodEnd: NotRequired[str]
     """When the next grant that has credits left expires, as validUntil."""
     usageUpdatedAt: str

@@ -204,8 +204,8 @@ export interface CreditCheck {
   reserved: number;
   /** Which kind it is. */
   type: "CREDIT";
-  /** The limit; null: there is none. */
-  usageLimit: number;
+  /** Of the pool: all that was granted; null when no pool gates. */
+  usageLimit: number | null;
   /** When the next grant that has credits left expires, as validUntil. */
   usagePeriodEnd?: string;
   /** When usage was counted last. */
@@ -244,7 +244,7 @@ export interface ReserveIn {
   inputCharacters?: number;
   /** Of an event: tokens of input. */
   inputTokens?: number;
-  /** Of an event: as many tokens of output as there can be, reasoning included. */
+  /** Of an event: as many tokens of output as there can be, reasoning included. Each kind of output is held for all of them, and money for the dearest kind. */
   maxTokens?: number;
   /** What becomes of the amount when nobody closes the reservation in time. Default: release. */
   onExpire?: "release" | "settle";
