@@ -100,6 +100,7 @@ func denial(j *bursar.Decision) string {
 		if n.Label != "" {
 			where += " (" + n.Label + ")"
 		}
+		where += byDefault(n.DefaultOf)
 	}
 	s := where + " is " + n.UsageLimit.String() + ", of which " + n.CurrentUsage.String() + " is used and " + n.Reserved.String() +
 		" is held; " + n.Requested.String() + " more does not fit"
@@ -107,6 +108,21 @@ func denial(j *bursar.Decision) string {
 		s += " before it resets at " + n.ResetsAt.String()
 	}
 	return s
+}
+
+// byDefault says which default a limit is by; "" = it is the entity's own.
+func byDefault(x *bursar.DefaultSource) string {
+	if x == nil {
+		return ""
+	}
+	s := ", by the default of type " + x.EntityTypeID
+	for _, k := range record.SortedKeys(x.Metadata) {
+		s += " with " + k + "=" + x.Metadata[k]
+	}
+	if x.EntityID != "" {
+		s += " below " + x.EntityID
+	}
+	return s + ","
 }
 
 type Consume struct{ Spend }
