@@ -8,6 +8,9 @@ func Nearest(name string, names []string) (best string) {
 	name = strings.ToLower(name)
 	least := max(2, len(name)/3) + 1
 	for _, n := range names {
+		if abs := max(len(n)-len(name), len(name)-len(n)); abs >= least {
+			continue
+		}
 		if d := distance(name, strings.ToLower(n)); d < least {
 			best, least = n, d
 		}

@@ -73,7 +73,7 @@ func (w *Write) ArchiveEntityTypes(ids []string, archive bool) error {
 		at := fmt.Sprintf("/ids/%d", i)
 		old := w.TypeOf[id]
 		if old == nil {
-			p.Add(at, bursar.CodeEntityTypeNotFound, "there is no entity type %q", id)
+			p.Add(at, bursar.CodeEntityTypeNotFound, "%s", w.NoType(id))
 			continue
 		}
 		if (old.ArchivedAt != nil) == archive {

@@ -63,7 +63,7 @@ func (w *Write) putFeature(f bursar.Feature, metadata map[string]string, p *burs
 func (w *Write) UpdateFeature(id string, in *FeaturePatch) (bursar.Feature, error) {
 	old := w.FeatureOf[id]
 	if old == nil {
-		return bursar.Feature{}, errNoFeature(id)
+		return bursar.Feature{}, w.errNoFeature(id)
 	}
 	if err := w.StillAt(old); err != nil {
 		return *old, err
@@ -107,14 +107,14 @@ const (
 	ErrOtherFigures = "the feature %q has recorded usage: SUM and COUNT may take the place of one another, MAX and UNIQUE of nothing, for its figures would mean another thing; make another feature"
 )
 
-func errNoFeature(id string) error {
-	return bursar.Errorf(bursar.CodeFeatureNotFound, "there is no feature %.64q", id)
+func (c *Catalogue) errNoFeature(id string) error {
+	return bursar.Errorf(bursar.CodeFeatureNotFound, "%s", c.NoFeature(id))
 }
 
 func (w *Write) ArchiveFeature(id string, archive bool) (bursar.Feature, error) {
 	old := w.FeatureOf[id]
 	if old == nil {
-		return bursar.Feature{}, errNoFeature(id)
+		return bursar.Feature{}, w.errNoFeature(id)
 	}
 	if err := w.StillAt(old); err != nil {
 		return *old, err
@@ -162,7 +162,7 @@ func (w *Write) putCurrency(c bursar.Currency, metadata map[string]string, p *bu
 func (w *Write) UpdateCurrency(id string, in *CurrencyPatch) (bursar.Currency, error) {
 	old := w.CurrencyOf[id]
 	if old == nil {
-		return bursar.Currency{}, ErrNoCurrency(id)
+		return bursar.Currency{}, w.ErrNoCurrency(id)
 	}
 	if err := w.StillAt(old); err != nil {
 		return *old, err
@@ -182,14 +182,14 @@ func (w *Write) UpdateCurrency(id string, in *CurrencyPatch) (bursar.Currency, e
 	return w.putCurrency(c, in.Metadata, &p)
 }
 
-func ErrNoCurrency(id string) error {
-	return bursar.Errorf(bursar.CodeCurrencyNotFound, "there is no currency %.64q", id)
+func (c *Catalogue) ErrNoCurrency(id string) error {
+	return bursar.Errorf(bursar.CodeCurrencyNotFound, "%s", c.NoCurrency(id))
 }
 
 func (w *Write) ArchiveCurrency(id string, archive bool) (bursar.Currency, error) {
 	old := w.CurrencyOf[id]
 	if old == nil {
-		return bursar.Currency{}, ErrNoCurrency(id)
+		return bursar.Currency{}, w.ErrNoCurrency(id)
 	}
 	if err := w.StillAt(old); err != nil {
 		return *old, err

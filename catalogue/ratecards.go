@@ -18,8 +18,8 @@ const (
 // and still follow in order.
 const maxTie = bursar.Time(1e9)
 
-func ErrNoCard(id string) error {
-	return bursar.Errorf(bursar.CodeRateCardNotFound, "there is no rate card %.64q", id)
+func (c *Catalogue) ErrNoCard(id string) error {
+	return bursar.Errorf(bursar.CodeRateCardNotFound, "%s", c.NoCard(id))
 }
 
 func (w *Write) CreateCard(in *RateCardInput) (bursar.RateCard, error) {
@@ -33,7 +33,7 @@ func (w *Write) CreateCard(in *RateCardInput) (bursar.RateCard, error) {
 	CheckName("/displayName", in.DisplayName, &p)
 	switch cur := w.CurrencyOf[in.CurrencyID]; {
 	case cur == nil:
-		p.Add("/currencyId", bursar.CodeCurrencyNotFound, "there is no currency %q", in.CurrencyID)
+		p.Add("/currencyId", bursar.CodeCurrencyNotFound, "%s", w.NoCurrency(in.CurrencyID))
 	case cur.ArchivedAt != nil:
 		p.Add("/currencyId", bursar.CodeValidationFailed, "the currency %q is archived", in.CurrencyID)
 	}
@@ -44,7 +44,7 @@ func (w *Write) CreateCard(in *RateCardInput) (bursar.RateCard, error) {
 func (w *Write) AddCardVersion(id string, in *RateVersionInput) (bursar.RateCard, error) {
 	c := w.CardOf[id]
 	if c == nil {
-		return bursar.RateCard{}, ErrNoCard(id)
+		return bursar.RateCard{}, w.ErrNoCard(id)
 	}
 	if err := w.StillAt(c); err != nil {
 		return *c, err
@@ -138,7 +138,7 @@ func (c *Catalogue) applyCard(id string, change func(*bursar.RateCard)) error {
 func (w *Write) checkRate(c *bursar.RateCard, r *bursar.Rate, at string, p *bursar.Problems) {
 	switch f := w.FeatureOf[r.FeatureID]; {
 	case f == nil:
-		p.Add(at+"/featureId", bursar.CodeFeatureNotFound, "there is no feature %q", r.FeatureID)
+		p.Add(at+"/featureId", bursar.CodeFeatureNotFound, "%s", w.NoFeature(r.FeatureID))
 	case f.ArchivedAt != nil:
 		p.Add(at+"/featureId", bursar.CodeValidationFailed, "the feature %q is archived", r.FeatureID)
 	case f.Meter != nil && !Summing(f.Meter):
@@ -184,7 +184,7 @@ func combinations(r *bursar.Rate) int {
 func (w *Write) ArchiveCard(id string) (bursar.RateCard, error) {
 	old := w.CardOf[id]
 	if old == nil {
-		return bursar.RateCard{}, ErrNoCard(id)
+		return bursar.RateCard{}, w.ErrNoCard(id)
 	}
 	if err := w.StillAt(old); err != nil {
 		return *old, err

@@ -131,6 +131,12 @@ func (c *Client) Explain(ctx context.Context, customer string, in CheckItem) (Ex
 	return ask[Explanation](ctx, c, call{method: http.MethodPost, path: segments("customers", customer, "explain"), in: in})
 }
 
+// ExplainEvent says why a reservation of an event would be granted or denied, and makes none.
+func (c *Client) ExplainEvent(ctx context.Context, customer string, in EventReserve) (Explanation, error) {
+	in.IdempotencyKey, in.CallID, in.TTLSeconds, in.OnExpire = "", "", 0, ""
+	return ask[Explanation](ctx, c, call{method: http.MethodPost, path: segments("customers", customer, "explain"), in: in})
+}
+
 // ActivityQuery selects changes; zero members do not filter.
 type ActivityQuery struct {
 	EntityID   string

@@ -94,7 +94,7 @@ const maxAssociated = 1000
 // CurrencyUsers lists what uses a currency, at most 1,000 things.
 func (e *Engine) CurrencyUsers(ctx context.Context, id string) ([]Associated, error) {
 	if e.Catalogue().Currency(id) == nil {
-		return nil, catalogue.ErrNoCurrency(id)
+		return nil, e.cat.Load().ErrNoCurrency(id)
 	}
 	users, err := e.store.Users(ctx, store.Use{Kind: "currency", ID: id}, maxAssociated)
 	if err != nil {
@@ -160,7 +160,7 @@ func checkAPIKey(w *catalogue.Write, k *bursar.APIKey) error {
 	}
 	for i, id := range k.EntityTypes {
 		if w.EntityType(id) == nil {
-			p.Add("/entityTypes/"+strconv.Itoa(i), bursar.CodeEntityTypeNotFound, "there is no entity type %q", id)
+			p.Add("/entityTypes/"+strconv.Itoa(i), bursar.CodeEntityTypeNotFound, "%s", w.NoType(id))
 		}
 	}
 	return p.Err()

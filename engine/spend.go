@@ -71,7 +71,17 @@ func (e *Engine) consumedBefore(ctx context.Context, customer string, s *ledger.
 // Explain answers a question as Check does, with its arithmetic.
 func (e *Engine) Explain(ctx context.Context, o ledger.ReadOptions, customer string, in ledger.CheckInput) (ledger.Explanation, uint64, error) {
 	in.Dimensions = record.SortDims(in.Dimensions)
-	x := ledger.Explainer{In: in, Token: o.Token, Cat: e.cat.Load()}
+	return e.explain(ctx, o, customer, ledger.Explainer{In: in})
+}
+
+// ExplainEvent is Explain of whether a reservation would hold all that an event may use.
+func (e *Engine) ExplainEvent(ctx context.Context, o ledger.ReadOptions, customer string, in bursar.SpendInput) (ledger.Explanation, uint64, error) {
+	s := e.spendEventOf(customer, &in, true)
+	return e.explain(ctx, o, customer, ledger.Explainer{Event: &s, Learn: ledger.Learn{Percent: in.Percentile, Most: in.MostSaid}})
+}
+
+func (e *Engine) explain(ctx context.Context, o ledger.ReadOptions, customer string, x ledger.Explainer) (ledger.Explanation, uint64, error) {
+	x.Token, x.Cat = o.Token, e.cat.Load()
 	version, err := e.readTurn(ctx, o, customer, x.On)
 	return x.Explanation, version, err
 }

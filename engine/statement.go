@@ -18,7 +18,7 @@ func (e *Engine) CreditUsage(ctx context.Context, o ledger.ReadOptions, q ledger
 		return out, 0, bursar.ErrorAt("?groupBy", bursar.CodeValidationFailed, "at most %d keys to group by", ledger.MaxGroupBy)
 	}
 	if q.CurrencyID != "" && e.cat.Load().CurrencyOf[q.CurrencyID] == nil {
-		return out, 0, bursar.ErrorAt("?currencyId", bursar.CodeCurrencyNotFound, "there is no currency %.64q", q.CurrencyID)
+		return out, 0, bursar.ErrorAt("?currencyId", bursar.CodeCurrencyNotFound, "%s", e.cat.Load().NoCurrency(q.CurrencyID))
 	}
 	amounts := ledger.NewHistory(e.cat.Load(), ledger.HistoryQuery{From: q.From, To: q.To, Granularity: ledger.Day})
 	version, err = e.readCustomer(ctx, o, q.CustomerID, func(v *ledger.View) error {

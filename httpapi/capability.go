@@ -30,9 +30,9 @@ func capability(featureID, currencyID string) (c bursar.Capability, ok bool) {
 func (a *API) known(c bursar.Capability) error {
 	switch {
 	case c.Kind == bursar.KindFeature && a.engine.Catalogue().Feature(c.ID) == nil:
-		return bursar.Errorf(bursar.CodeFeatureNotFound, "there is no feature %.64q", c.ID)
+		return bursar.Errorf(bursar.CodeFeatureNotFound, "%s", a.engine.Catalogue().NoFeature(c.ID))
 	case c.Kind == bursar.KindCurrency && a.engine.Catalogue().Currency(c.ID) == nil:
-		return bursar.Errorf(bursar.CodeCurrencyNotFound, "there is no currency %.64q", c.ID)
+		return bursar.Errorf(bursar.CodeCurrencyNotFound, "%s", a.engine.Catalogue().NoCurrency(c.ID))
 	}
 	return nil
 }

@@ -3,12 +3,16 @@ package httpapi
 import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/spendtoken"
 )
 
 type explainIn struct {
 	customerPath
 	freshness
 	checkItem
+	EventName *string `json:"eventName" is:"len=1-255" doc:"In place of featureId, currencyId and requestedUsage: would a reservation hold all that the event may use?"`
+	measuresIn
+	expectedIn
 }
 
 // explainOut is a decision, as a check gives it but for its chains, with its arithmetic.
@@ -56,6 +60,16 @@ func viewGate(g *ledger.ExplainedGate) explainedGate {
 
 // explain answers a question as a check does, with its arithmetic. It counts as none.
 func (a *API) explain(c call, in *explainIn) (x ledger.Explanation, _ uint64, _ error) {
+	if in.EventName != nil {
+		event, err := in.event(c)
+		if err != nil {
+			return x, 0, err
+		}
+		return a.engine.ExplainEvent(c.ctx, c.options(), in.CustomerID, event)
+	}
+	if in.measuresIn.given() || in.MaxTokens != nil || in.InputTokens != nil || in.InputCharacters != nil || in.Hold != nil {
+		return x, 0, bursar.ErrorAt("/eventName", bursar.CodeValidationFailed, "usage, tokens, properties and maxTokens are of an event: give its name")
+	}
 	input := ledger.CheckInput{Requested: or(in.RequestedUsage, bursar.AmountFromInt(1)), Dimensions: in.Dimensions, Strict: in.Strict}
 	var ok bool
 	if input.Capability, ok = capability(in.FeatureID, in.CurrencyID); !ok {
@@ -66,6 +80,38 @@ func (a *API) explain(c call, in *explainIn) (x ledger.Explanation, _ uint64, _ 
 		return x, 0, err
 	}
 	return a.engine.Explain(c.ctx, c.options(), in.CustomerID, input)
+}
+
+// event is what is asked of an event, as a reservation of it would.
+func (in *explainIn) event(c call) (out bursar.SpendInput, err error) {
+	var p bursar.Problems
+	if in.FeatureID != "" || in.CurrencyID != "" || in.RequestedUsage != nil {
+		p.Add("/eventName", bursar.CodeValidationFailed, "an event says what it uses of which feature: give no featureId, currencyId or requestedUsage with it")
+	}
+	dims, err := c.attributed("", in.Dimensions)
+	if err == nil {
+		err = c.named("", spendtoken.Name{Event: *in.EventName})
+	}
+	if err == nil {
+		err = c.said("", "properties", in.Properties)
+	}
+	if err != nil {
+		return out, err
+	}
+	bounded := in.bounded(in.Dimensions, &in.measuresIn)
+	in.expectedIn.onto(&in.measuresIn, &p)
+	e, usage := in.measuresIn.onto(dims, &p)
+	if usage != nil && usage.Err() != nil {
+		p.Add("/usage", bursar.CodeValidationFailed, "%s", reason(usage.Err()))
+	}
+	if err := p.Err(); err != nil {
+		return out, err
+	}
+	out = bursar.SpendInput{EventName: *in.EventName, Dimensions: e.Dimensions, Warnings: e.Warnings, Strict: in.Strict, Bounded: bounded}
+	if in.Hold != nil {
+		out.Percentile, out.MostSaid = in.percentile(), in.MaxTokens != nil
+	}
+	return out, c.toldOf("", e.Dimensions)
 }
 
 func (a *API) viewExplanation(x ledger.Explanation) explainOut {

@@ -83,7 +83,7 @@ func (a *API) createFeature(c call, in *featureIn) (bursar.Feature, uint64, erro
 func (a *API) getFeature(_ call, in *featurePath) (f bursar.Feature, _ uint64, _ error) {
 	found := a.engine.Catalogue().Feature(in.FeatureID)
 	if found == nil {
-		return f, 0, bursar.Errorf(bursar.CodeFeatureNotFound, "there is no feature %q", in.FeatureID)
+		return f, 0, bursar.Errorf(bursar.CodeFeatureNotFound, "%s", a.engine.Catalogue().NoFeature(in.FeatureID))
 	}
 	return *found, 0, nil
 }

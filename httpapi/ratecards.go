@@ -167,7 +167,7 @@ func (a *API) listRateCards(_ call, in *rateCardList) ([]*bursar.RateCard, uint6
 func (a *API) getRateCard(_ call, in *rateCardPath) (card bursar.RateCard, _ uint64, _ error) {
 	found := a.engine.Catalogue().RateCard(in.RateCardID)
 	if found == nil {
-		return card, 0, bursar.Errorf(bursar.CodeRateCardNotFound, "there is no rate card %.64q", in.RateCardID)
+		return card, 0, bursar.Errorf(bursar.CodeRateCardNotFound, "%s", a.engine.Catalogue().NoCard(in.RateCardID))
 	}
 	return *found, 0, nil
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -115,10 +116,42 @@ func (rt *router) route(q *request) (*route, error) {
 		return r, nil
 	}
 	if len(m.allowed) == 0 {
+		if like, ok := rt.root.like(path, false); ok {
+			return nil, bursar.Errorf(bursar.CodeNotFound, "there is nothing at this path; did you mean %.200s?", like)
+		}
 		return nil, bursar.Errorf(bursar.CodeNotFound, "there is nothing at this path")
 	}
 	slices.Sort(m.allowed)
 	allow := strings.Join(slices.Compact(m.allowed), ", ")
 	q.w.Header().Set("Allow", allow)
 	return nil, bursar.Errorf(bursar.CodeMethodNotAllowed, "this path takes %s", allow)
+}
+
+// like is a path of the same form as one that leads nowhere, with a word of it as the routes have it.
+func (n *node) like(path string, mended bool) (like string, ok bool) {
+	if path == "" {
+		return "", mended && len(n.routes) > 0
+	}
+	seg, rest := path[1:], ""
+	if i := strings.IndexByte(seg, '/'); i >= 0 {
+		seg, rest = seg[:i], seg[i:]
+	}
+	try := func(next *node, seg string, mended bool) bool {
+		if next != nil && !ok {
+			if like, ok = next.like(rest, mended); ok {
+				like = "/" + seg + like
+			}
+		}
+		return ok
+	}
+	if try(n.static[seg], seg, mended) {
+		return like, ok
+	}
+	if near := bursar.Nearest(seg, slices.Sorted(maps.Keys(n.static))); !mended && near != seg && try(n.static[near], near, true) {
+		return like, ok
+	}
+	if seg != "" {
+		try(n.param, seg, mended)
+	}
+	return like, ok
 }

@@ -273,7 +273,7 @@ func (l *AllocationList) On(v *View) error {
 	q, ent := l.Q, uint32(0)
 	if q.EntityID != "" {
 		if ent = v.EntOrd(q.EntityID); ent == 0 {
-			return ErrNoEntity(q.EntityID)
+			return v.errNoEntity(q.EntityID)
 		}
 	}
 	if l.at == 0 {

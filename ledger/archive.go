@@ -54,7 +54,7 @@ func (v *View) archival(ids []string, descendants bool, p *bursar.Problems) (out
 	for i, id := range ids {
 		ord := v.EntOrd(id)
 		if ord == 0 {
-			p.Add(fmt.Sprintf("/ids/%d", i), bursar.CodeEntityNotFound, "there is no entity %q", id)
+			p.Add(fmt.Sprintf("/ids/%d", i), bursar.CodeEntityNotFound, "%s", v.noEntity(id))
 			continue
 		}
 		asked = append(asked, ord)
@@ -151,7 +151,7 @@ func (d *Decider) restored(ids []string, p *bursar.Problems) (out Archival, ords
 		at := fmt.Sprintf("/ids/%d", i)
 		ord := d.EntOrd(id)
 		if ord == 0 {
-			p.Add(at, bursar.CodeEntityNotFound, "there is no entity %q", id)
+			p.Add(at, bursar.CodeEntityNotFound, "%s", d.noEntity(id))
 			continue
 		}
 		e := d.Ent(ord)

@@ -58,7 +58,7 @@ func (d *Decider) putDefault(caller *catalogue.Caller, in *bursar.DefaultInput, 
 	x := record.Default{Node: d.defaultNode(in.EntityID, at, p), When: d.conditions(in.Metadata, at, p)}
 	switch t := d.Cat.TypeOf[in.EntityTypeID]; {
 	case t == nil:
-		p.Add(at+"/entityTypeId", bursar.CodeEntityTypeNotFound, "there is no entity type %q", in.EntityTypeID)
+		p.Add(at+"/entityTypeId", bursar.CodeEntityTypeNotFound, "%s", d.Cat.NoType(in.EntityTypeID))
 	case t.ArchivedAt != nil:
 		p.Add(at+"/entityTypeId", bursar.CodeEntityTypeArchived, "the entity type %q is archived", in.EntityTypeID)
 	case t.ID == bursar.SpendTokenType:
@@ -119,7 +119,7 @@ func (d *Decider) defaultNode(id, at string, p *bursar.Problems) uint32 {
 	ord := d.EntOrd(id)
 	switch {
 	case ord == 0:
-		p.Add(at+"/entityId", bursar.CodeEntityNotFound, "there is no entity %q", id)
+		p.Add(at+"/entityId", bursar.CodeEntityNotFound, "%s", d.noEntity(id))
 	case d.Ent(ord).Archived != 0:
 		p.Add(at+"/entityId", bursar.CodeValidationFailed, "the entity %q is archived", id)
 	}

@@ -158,7 +158,7 @@ func (o *PutEntities) Decide(d *Decider) (any, error) {
 		if o.Patch {
 			at = ""
 			if d.EntOrd(in.ID) == 0 {
-				return nil, ErrNoEntity(in.ID)
+				return nil, d.errNoEntity(in.ID)
 			}
 		}
 		if seen[in.ID] {
@@ -178,8 +178,8 @@ func (o *PutEntities) Decide(d *Decider) (any, error) {
 
 func noPointer(uint32, string) string { return "" }
 
-func ErrNoEntity(id string) error {
-	return bursar.Errorf(bursar.CodeEntityNotFound, "there is no entity %q", id)
+func (v *View) errNoEntity(id string) error {
+	return bursar.Errorf(bursar.CodeEntityNotFound, "%s", v.noEntity(id))
 }
 
 // putEntity writes one entity, or adds to p what is wrong with it.
@@ -212,7 +212,7 @@ func (d *Decider) putEntity(caller *catalogue.Caller, in *bursar.EntityInput, at
 		}
 		switch t := d.Cat.TypeOf[typ]; {
 		case t == nil:
-			bad("/entityTypeId", bursar.CodeEntityTypeNotFound, "there is no entity type %q", typ)
+			bad("/entityTypeId", bursar.CodeEntityTypeNotFound, "%s", d.Cat.NoType(typ))
 		case t.ArchivedAt != nil && !(patch && e.Archived != 0) && (ord == 0 || d.Ent(ord).Archived != 0 || in.EntityTypeID != "" && d.typeID(e.Typ) != typ):
 			bad("/entityTypeId", bursar.CodeEntityTypeArchived, "the entity type %q is archived", typ)
 		case good:
@@ -317,7 +317,7 @@ func (d *Decider) parentOf(ord uint32, in bursar.Opt[string]) (uint32, *bursar.E
 	}
 	parent := d.EntOrd(in.Value)
 	if parent == 0 {
-		return 0, bursar.Errorf(bursar.CodeParentNotFound, "there is no entity %q to be the parent", in.Value)
+		return 0, bursar.Errorf(bursar.CodeParentNotFound, "there is no entity %q to be the parent%s", in.Value, d.meant(in.Value))
 	}
 	if ord != 0 && d.Ent(ord).Parent == parent {
 		return parent, nil
@@ -344,7 +344,7 @@ func (d *Decider) parentOf(ord uint32, in bursar.Opt[string]) (uint32, *bursar.E
 func (v *View) EntityOf(id string) (bursar.Entity, error) {
 	ord := v.EntOrd(id)
 	if ord == 0 {
-		return bursar.Entity{}, ErrNoEntity(id)
+		return bursar.Entity{}, v.errNoEntity(id)
 	}
 	return v.EntityOut(ord), nil
 }

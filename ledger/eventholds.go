@@ -57,7 +57,7 @@ func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, erro
 		return nil, &record.Place{Seq: e.Seq, Index: e.index}
 	}
 	if len(d.Cat.Meters[o.In.EventName]) == 0 {
-		return nil, bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "no feature has a meter of the event %q", o.In.EventName)
+		return nil, bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "%s", d.Cat.NoMeter(o.In.EventName))
 	}
 	if h, err := d.reservedCall(&o.Call, consumes); h != nil || err != nil {
 		return &admittedEvent{before: h}, err
@@ -70,24 +70,15 @@ func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, erro
 
 // judgedEvent judges an event that was never before.
 func (d *Decider) judgedEvent(o *SpendEvent, in bursar.EventInput) (*admittedEvent, error) {
-	a := &admittedEvent{item: EventItem{In: in, Key: o.Key, bounded: o.Bounded}, labels: labelsOf(in.Dimensions)}
 	var p bursar.Problems
-	d.meterEvent(&a.item, "", 0, &p)
-	noneNegative(a.item.usages, "", &p)
+	a := d.meteredEvent(o, in, &p)
 	for i := range a.item.usages {
 		a.item.usages[i].needsRate(&p)
 	}
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	a.asks, a.path = asksOfEvent(a.item.usages), d.Resolve(d.Cat, a.labels)
-	a.path.strict = o.Strict
-	a.path.nameNumbers(d.Cat, in.Dimensions)
-	var over []Applied
-	a.chains, over = d.chains(&a.path, a.asks)
-	a.Decision = d.judgeEvent(d.Cat, o.In.EventName, &a.path, a.asks, a.chains)
-	a.Warnings = a.item.warnings
-	a.judgeFree(d)
+	over := d.weighEvent(a, o)
 	if !a.Granted {
 		return nil, &bursar.Error{Code: a.Reason, Message: denial(&a.Decision), Denial: &a.Decision}
 	}
@@ -95,6 +86,26 @@ func (d *Decider) judgedEvent(o *SpendEvent, in bursar.EventInput) (*admittedEve
 		return nil, err
 	}
 	return a, nil
+}
+
+// meteredEvent is what an event would use. It adds to p what is wrong with that.
+func (d *Decider) meteredEvent(o *SpendEvent, in bursar.EventInput, p *bursar.Problems) *admittedEvent {
+	a := &admittedEvent{item: EventItem{In: in, Key: o.Key, bounded: o.Bounded}, labels: labelsOf(in.Dimensions)}
+	d.meterEvent(&a.item, "", 0, p)
+	noneNegative(a.item.usages, "", p)
+	return a
+}
+
+// weighEvent decides whether that may be used. over is what of it is not counted on all limits.
+func (d *Decider) weighEvent(a *admittedEvent, o *SpendEvent) (over []Applied) {
+	a.asks, a.path = asksOfEvent(a.item.usages), d.Resolve(d.Cat, a.labels)
+	a.path.strict = o.Strict
+	a.path.nameNumbers(d.Cat, a.item.In.Dimensions)
+	a.chains, over = d.chains(&a.path, a.asks)
+	a.Decision = d.judgeEvent(d.Cat, o.In.EventName, &a.path, a.asks, a.chains)
+	a.Warnings = a.item.warnings
+	a.judgeFree(d)
+	return over
 }
 
 // noneNegative adds to p the usages that are below 0: nothing holds or checks what is given

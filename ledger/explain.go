@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"slices"
+
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 )
@@ -40,14 +42,17 @@ var errNamesNothing = bursar.ErrorAt("/dimensions", bursar.CodeEntityNotFound,
 // maxResets bounds how many ends of windows are looked at, one after the other.
 const maxResets = 8
 
-func (x *Explanation) explain(asks []Ask) {
-	d := &x.Decision
-	gates := []bursar.Gate{d.Gate}
-	for i := range d.Costs {
-		gates = append(gates, d.Costs[i].Gate)
-	}
-	for i := range gates {
-		if g := &gates[i]; !g.Unlimited && g.Capability.ID != "" {
+// answer is a decision with what was asked of which gates.
+type answer struct {
+	bursar.Decision
+	asks  []Ask
+	gates []bursar.Gate // of each of asks
+}
+
+func (x *Explanation) explain(a *answer) {
+	d, asks := &x.Decision, a.asks
+	for i := range a.gates {
+		if g := &a.gates[i]; !g.Unlimited && g.Capability.ID != "" {
 			x.Gates = append(x.Gates, ExplainedGate{*g, fitOf(&g.UsageLimit, g.CurrentUsage, g.Reserved, g.Capability, asks)})
 		}
 	}
@@ -74,15 +79,11 @@ func fitOf(limit *bursar.Amount, used, held bursar.Amount, c bursar.Capability, 
 	return Fit{WouldNeed: sum.Sub(*limit)}
 }
 
-// blockedUntil is when the windows of all that denies d have ended; 0 when something
+// blockedUntil is when the windows of all that denies a have ended; 0 when something
 // denies it that has none.
-func blockedUntil(d *bursar.Decision, asks []Ask) (until bursar.Time) {
-	gates := []bursar.Gate{d.Gate}
-	for i := range d.Costs {
-		gates = append(gates, d.Costs[i].Gate)
-	}
-	for i := range min(len(gates), len(asks)) {
-		b := shut(&gates[i], &asks[i])
+func (a *answer) blockedUntil() (until bursar.Time) {
+	for i := range min(len(a.gates), len(a.asks)) {
+		b := shut(&a.gates[i], &a.asks[i])
 		if b == nil {
 			continue
 		}
@@ -91,7 +92,7 @@ func blockedUntil(d *bursar.Decision, asks []Ask) (until bursar.Time) {
 		}
 		until = max(until, b.Node.ResetsAt)
 	}
-	for _, chain := range d.Chains {
+	for _, chain := range a.Chains {
 		for i := range chain {
 			if !chain[i].Granted {
 				until = max(until, chain[i].ResetsAt)
@@ -104,12 +105,13 @@ func blockedUntil(d *bursar.Decision, asks []Ask) (until bursar.Time) {
 // Explainer explains the answer to a question, and looks for when it would be granted.
 type Explainer struct {
 	In    CheckInput
+	Event *SpendEvent // in place of In: may a reservation hold what it uses?
+	Learn Learn       // of Event
 	Token *bursar.AccessToken
 	Cat   *catalogue.Catalogue
 	Explanation
 
-	asks  []Ask
-	at    bursar.Decision // at now, which is later with each look
+	at    *answer // at now, which is later with each look
 	now   bursar.Time
 	looks int
 }
@@ -117,29 +119,96 @@ type Explainer struct {
 // On goes on: each time it looks at one more end of a window.
 func (x *Explainer) On(v *View) error {
 	if v.Root != 0 {
-		if len(v.Resolve(x.Cat, x.In.Dimensions).Leaves) == 0 {
+		named := x.In.Dimensions
+		if x.Event != nil {
+			named = labelsOf(x.Event.In.Dimensions)
+		}
+		if len(v.Resolve(x.Cat, named).Leaves) == 0 {
 			return errNamesNothing
 		}
 		x.RootEntityID = x.Token.RootEntityID
 	}
-	if x.asks == nil {
-		x.Decision = v.Check(x.Cat, &x.In)
-		var err error
-		if x.asks, _, err = v.AsksFor(x.Cat, x.In.Capability, x.In.Requested, x.In.Dimensions, v.Now); err != nil {
+	if x.at == nil {
+		a, err := x.ask(v)
+		if err != nil {
 			return err
 		}
-		x.explain(x.asks)
-		x.at, x.now = x.Decision, v.Now
+		x.Decision = a.Decision
+		x.explain(a)
+		x.at, x.now = a, v.Now
 	}
-	next := blockedUntil(&x.at, x.asks)
+	next := x.at.blockedUntil()
 	if x.at.Granted || x.at.Frozen != nil || x.at.Because != "" || next <= x.now || x.looks == maxResets {
 		return nil
 	}
 	later := v.State.ViewAt(next, x.Cat).LimitTo(x.Token)
-	if x.at = later.Check(x.Cat, &x.In); x.at.Granted {
+	a, err := x.ask(later)
+	if x.looks, x.now = x.looks+1, later.Now; err != nil {
+		return nil // it could not even be asked then
+	}
+	if x.at = a; a.Granted {
 		x.GrantedAfter = next
 	}
-	x.looks, x.now = x.looks+1, later.Now
 	v.Visits += later.Visits
 	return ErrGoOn
+}
+
+// ask asks the question.
+func (x *Explainer) ask(v *View) (*answer, error) {
+	if x.Event != nil {
+		return (&Decider{View: v, Cat: x.Cat, Rehearsal: true}).askEvent(x.Event, x.Learn)
+	}
+	a := &answer{Decision: v.Check(x.Cat, &x.In)}
+	a.gates = append(a.gates, a.Gate)
+	for i := range a.Costs {
+		a.gates = append(a.gates, a.Costs[i].Gate)
+	}
+	var err error
+	a.asks, _, err = v.AsksFor(x.Cat, x.In.Capability, x.In.Requested, x.In.Dimensions, v.Now)
+	return a, err
+}
+
+// askEvent is whether a reservation would hold what an event uses, without one.
+func (d *Decider) askEvent(o *SpendEvent, learn Learn) (*answer, error) {
+	if len(d.Cat.Meters[o.In.EventName]) == 0 {
+		return nil, bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "%s", d.Cat.NoMeter(o.In.EventName))
+	}
+	if c := d.Cust(); c == nil || c.ArchivedAt != nil {
+		a := &answer{Decision: bursar.Decision{Reason: bursar.CodeCustomerIsArchived, Capability: bursar.Capability{Kind: bursar.KindFeature, ID: d.Cat.Meters[o.In.EventName][0].ID}}}
+		d.Cat.Show(&a.Decision)
+		return a, nil
+	}
+	in := o.In
+	if learn.Percent != 0 {
+		if d.Root != 0 {
+			return nil, bursar.ErrorAt("/hold", bursar.CodeValidationFailed, "what calls before had may be from above what this access token sees: give maxTokens in place of hold")
+		}
+		if _, err := d.learnedEvent(&in, learn); err != nil {
+			return nil, err
+		}
+	}
+	var p bursar.Problems
+	e := d.meteredEvent(o, in, &p)
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	over := d.weighEvent(e, o)
+	a := &answer{Decision: e.Decision, asks: e.asks}
+	for i := range e.asks {
+		a.gates = append(a.gates, d.gate(d.Cat, &e.asks[i]))
+	}
+	if a.Granted && cannotCount(e.asks, over) != nil {
+		a.Granted, a.Reason = false, bursar.CodeUnknown
+	}
+	for i := range e.item.usages {
+		var lacks bursar.Problems
+		u := &e.item.usages[i]
+		if u.needsRate(&lacks); !lacks.Empty() {
+			a.Granted, a.Reason, a.Binding, a.Because = false, bursar.CodeUnknown, nil, ""
+			a.Unpriced = append(a.Unpriced, u.unpriced...)
+		}
+	}
+	slices.Sort(a.Unpriced)
+	a.Unpriced = slices.Compact(a.Unpriced)
+	return a, nil
 }

@@ -131,7 +131,7 @@ func (o *SetFreeze) Decide(d *Decider) (any, error) {
 	ent := uint32(0)
 	if o.EntityID != "" {
 		if ent = d.EntOrd(o.EntityID); ent == 0 {
-			return nil, ErrNoEntity(o.EntityID)
+			return nil, d.errNoEntity(o.EntityID)
 		}
 	}
 	if d.ours != nil && (ent == 0 || ent == d.Root) { // also where nothing would change

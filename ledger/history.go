@@ -67,7 +67,7 @@ var granularities = map[Granularity]string{Hour: "PT1H", Day: "P1D", Week: "P1W"
 func (h *HistoryRun) BeginOf(v *View) error {
 	if id := h.Q.EntityID; id != "" {
 		if h.Ent = v.EntOrd(id); h.Ent == 0 {
-			return ErrNoEntity(id)
+			return v.errNoEntity(id)
 		}
 	} else if v.Root == seesNone {
 		return errNotForTokens

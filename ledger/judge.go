@@ -135,9 +135,9 @@ func (v *View) Check(cat *catalogue.Catalogue, in *CheckInput) bursar.Decision {
 	case cust.ArchivedAt != nil:
 		return deny(bursar.CodeCustomerIsArchived)
 	case in.Capability.Kind == bursar.KindFeature && cat.FeatureOf[in.Capability.ID] == nil:
-		return deny(bursar.CodeFeatureNotFound)
+		return because(deny(bursar.CodeFeatureNotFound), cat.LikeCapability(in.Capability))
 	case in.Capability.Kind == bursar.KindCurrency && cat.CurrencyOf[in.Capability.ID] == nil:
-		return deny(bursar.CodeEntitlementNotFound)
+		return because(deny(bursar.CodeEntitlementNotFound), cat.LikeCapability(in.Capability))
 	}
 	asks, unpriced, err := v.AsksFor(cat, in.Capability, in.Requested, in.Dimensions, v.Now)
 	if err != nil {
@@ -157,6 +157,12 @@ func (v *View) Check(cat *catalogue.Catalogue, in *CheckInput) bursar.Decision {
 	if len(unpriced) > 0 {
 		d.Granted, d.Reason, d.Binding, d.Because, d.Unpriced = false, bursar.CodeUnknown, nil, "", unpriced
 	}
+	return d
+}
+
+// because is d with what is wrong in words.
+func because(d bursar.Decision, text string) bursar.Decision {
+	d.Because = text
 	return d
 }
 

@@ -86,7 +86,7 @@ func (d *Decider) targetFor(in *bursar.AssignmentInput, at string, p *bursar.Pro
 		ord := d.EntOrd(id)
 		switch {
 		case ord == 0:
-			p.Add(pointer, bursar.CodeEntityNotFound, "there is no entity %q", id)
+			p.Add(pointer, bursar.CodeEntityNotFound, "%s", d.noEntity(id))
 			ok = false
 		case d.Ent(ord).Archived != 0:
 			p.Add(pointer, bursar.CodeValidationFailed, "the entity %q is archived", id)
@@ -138,7 +138,7 @@ func (d *Decider) capabilityOK(c bursar.Capability, existing bool, at string, p 
 	if c.Kind == bursar.KindFeature {
 		switch f := d.Cat.FeatureOf[c.ID]; {
 		case f == nil:
-			p.Add(at+"/featureId", bursar.CodeFeatureNotFound, "there is no feature %q", c.ID)
+			p.Add(at+"/featureId", bursar.CodeFeatureNotFound, "%s", d.Cat.NoFeature(c.ID))
 		case f.ArchivedAt != nil && !existing:
 			p.Add(at+"/featureId", bursar.CodeValidationFailed, "the feature %q is archived and takes no new limits", c.ID)
 		default:
@@ -148,7 +148,7 @@ func (d *Decider) capabilityOK(c bursar.Capability, existing bool, at string, p 
 	}
 	switch f := d.Cat.CurrencyOf[c.ID]; {
 	case f == nil:
-		p.Add(at+"/currencyId", bursar.CodeCurrencyNotFound, "there is no currency %q", c.ID)
+		p.Add(at+"/currencyId", bursar.CodeCurrencyNotFound, "%s", d.Cat.NoCurrency(c.ID))
 	case f.ArchivedAt != nil && !existing:
 		p.Add(at+"/currencyId", bursar.CodeValidationFailed, "the currency %q is archived and takes no new limits", c.ID)
 	default:

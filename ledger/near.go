@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"fmt"
 	"strings"
 
+	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/record"
 )
 
@@ -18,7 +20,20 @@ const idChars = "abcdefghijklmnopqrstuvwxyz0123456789_|.-"
 
 type typedID struct{ typ, id string }
 
-// near is the live entity of a type whose id is most like one that is unknown: first those
+// noEntity says that there is no entity of an id, and which may be meant.
+func (v *View) noEntity(id string) string {
+	return fmt.Sprintf("there is no entity %q%s", id, v.meant(id))
+}
+
+// meant is the end of a sentence about an entity that there is not: which may be meant.
+func (v *View) meant(id string) string {
+	if near := v.near("", id); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ""
+}
+
+// near is the live entity of a type, "" = of any but those of spend tokens, whose id is most like one that is unknown: first those
 // that differ by case alone, then those that differ, but for case, by a character that is
 // left out, added, another, or in place of its neighbour; of several the first. "" = none.
 func (v *View) near(typ, id string) string {
@@ -33,9 +48,12 @@ func (v *View) near(typ, id string) string {
 	return v.nears[k]
 }
 
+// fits tells whether an entity of a type may be meant where one of typ is asked for.
+func fits(of, typ string) bool { return of == typ || typ == "" && of != bursar.SpendTokenType }
+
 func (v *View) nearest(typ, id string) (best string) {
 	see := func(ord uint32) {
-		if e := v.Ent(ord); e.Archived == 0 && v.typeID(e.Typ) == typ && (v.Root == 0 || v.Sees(ord)) && (best == "" || e.ID < best) {
+		if e := v.Ent(ord); e.Archived == 0 && fits(v.typeID(e.Typ), typ) && (v.Root == 0 || v.Sees(ord)) && (best == "" || e.ID < best) {
 			best = e.ID
 		}
 	}

@@ -40,7 +40,7 @@ func NewRepricer(cat *catalogue.Catalogue, c catalogue.Caller, in *RepriceInput,
 	rp := &Repricer{Caller: c, Cat: cat, Card: cat.CardOf[in.CardID], Apply: in.Apply, From: in.From, To: in.To,
 		Features: map[string]*catalogue.PricedBy{}, instead: map[int]int{}}
 	if rp.Card == nil {
-		return nil, catalogue.ErrNoCard(in.CardID)
+		return nil, cat.ErrNoCard(in.CardID)
 	}
 	if rp.To == 0 || rp.To > now {
 		rp.To = now + 1 // now itself belongs to it

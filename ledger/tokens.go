@@ -51,7 +51,7 @@ func (o *CreateToken) Decide(d *Decider) (any, error) {
 		p.Add("/expiresInSeconds", bursar.CodeValidationFailed, "expiresInSeconds is %d to %d", bursar.MinTokenTTL, bursar.MaxTokenTTL)
 	}
 	if root := d.EntOrd(t.RootEntityID); t.RootEntityID != "" && root == 0 {
-		p.Add("/rootEntityId", bursar.CodeEntityNotFound, "there is no entity %q", t.RootEntityID)
+		p.Add("/rootEntityId", bursar.CodeEntityNotFound, "%s", d.noEntity(t.RootEntityID))
 	} else if root != 0 && d.Ent(root).Archived != 0 {
 		p.Add("/rootEntityId", bursar.CodeValidationFailed, "the entity %q is archived", t.RootEntityID)
 	}

@@ -143,12 +143,12 @@ func (s *TreeScan) selectEntities(v *View) error {
 	parent := uint32(0)
 	if orEmpty(q.ParentID) != "" {
 		if parent = v.EntOrd(*q.ParentID); parent == 0 {
-			return ErrNoEntity(*q.ParentID)
+			return v.errNoEntity(*q.ParentID)
 		}
 	}
 	if q.RootEntityID != "" {
 		if s.root = v.EntOrd(q.RootEntityID); s.root == 0 {
-			return ErrNoEntity(q.RootEntityID)
+			return v.errNoEntity(q.RootEntityID)
 		}
 	}
 	depth := bursar.MaxDepth
@@ -466,7 +466,7 @@ func (s *TreeScan) Selects(v *View, ord uint32) bool {
 func (v *View) Finds(q *TreeQuery) error {
 	for _, id := range []string{orEmpty(q.ParentID), q.RootEntityID} {
 		if id != "" && v.EntOrd(id) == 0 {
-			return ErrNoEntity(id)
+			return v.errNoEntity(id)
 		}
 	}
 	return nil

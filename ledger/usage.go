@@ -237,7 +237,7 @@ func (o *ReportUsage) setLevel(d *Decider, leaf uint32, it *UsageItem) {
 func (d *Decider) checkTarget(o *ReportUsage, it *UsageItem, p *bursar.Problems) bool {
 	if o.Op == record.OpConsumption {
 		if d.Cat.CurrencyOf[it.In.CurrencyID] == nil {
-			p.Add(o.at(it, "currencyId"), bursar.CodeCurrencyNotFound, "there is no currency %q", it.In.CurrencyID)
+			p.Add(o.at(it, "currencyId"), bursar.CodeCurrencyNotFound, "%s", d.Cat.NoCurrency(it.In.CurrencyID))
 			return false
 		}
 		if it.In.Value.Sign() <= 0 {
@@ -248,7 +248,7 @@ func (d *Decider) checkTarget(o *ReportUsage, it *UsageItem, p *bursar.Problems)
 	f := d.Cat.FeatureOf[it.In.FeatureID]
 	switch {
 	case f == nil:
-		p.Add(o.at(it, "featureId"), bursar.CodeFeatureNotFound, "there is no feature %q", it.In.FeatureID)
+		p.Add(o.at(it, "featureId"), bursar.CodeFeatureNotFound, "%s", d.Cat.NoFeature(it.In.FeatureID))
 		return false
 	case f.Meter != nil:
 		p.Add(o.at(it, "featureId"), bursar.CodeFeatureHasMeter, "the feature %q has a meter: it is fed by events, not by usage reports", it.In.FeatureID)
