@@ -52,6 +52,9 @@ const (
 	// WarnCallDiffers: the call was counted before, as something else. That holds, and nothing
 	// was recorded now. The thing is the call's id.
 	WarnCallDiffers = "CALL_DIFFERS"
+	// WarnPossibleDouble: of a commit of an amount: while the reservation was there, an event that
+	// ended none came with the same dimensions. It may have counted the same call.
+	WarnPossibleDouble = "POSSIBLE_DOUBLE"
 	// WarnHoldKept: nothing of the usage that was to end a reservation could be read. What it holds
 	// is kept and booked when its time is over, unless a commit says until then what was used.
 	WarnHoldKept = "HOLD_KEPT"

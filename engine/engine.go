@@ -80,6 +80,7 @@ type Engine struct {
 	holding  holding
 	unpriced unpricedUse
 	unread   unreadUse
+	alone    aloneEvents
 }
 
 type counters struct {

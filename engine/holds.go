@@ -58,7 +58,11 @@ func (e *Engine) CommitReservation(ctx context.Context, c catalogue.Caller, cust
 	if amount.Sign() < 0 {
 		return bursar.Reservation{}, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "an amount is 0 or more")
 	}
-	return e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldCommit, Amount: amount})
+	res, version, err := e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldCommit, Amount: amount})
+	if err == nil && !res.Duplicate && res.Decision != nil && e.alone.since(res.CreatedAt, customer, res.Dimensions) {
+		res.Decision.Warnings = append(res.Decision.Warnings, bursar.WarnPossibleDouble)
+	}
+	return res, version, err
 }
 
 // ReleaseReservation frees what is held. One that was released or has expired holds
