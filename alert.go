@@ -1,5 +1,7 @@
 package bursar
 
+import "slices"
+
 // Webhook is an endpoint that is sent messages about events. It gets each message at least
 // once, in no particular order.
 type Webhook struct {
@@ -35,7 +37,7 @@ func (w *Webhook) Hears(eventType, customerID string) bool {
 		return false
 	}
 	if w.EventTypes == nil {
-		return true
+		return !slices.Contains(namedTypes, eventType)
 	}
 	for _, t := range w.EventTypes {
 		if t == eventType {
@@ -64,6 +66,9 @@ const (
 	EventCreditsExpired     = "credits.expired"
 	EventGrantDepleted      = "credits.grant.depleted"
 	EventCreditsLow         = "credits.usage_low"
+	EventBalanceLow         = "credit_balance.low"
+	EventBalanceDepleted    = "credit_balance.depleted"
+	EventGrantLow           = "credit_grant.balance.low"
 	EventReservationExpired = "reservation.expired"
 	EventTest               = "webhook.test"
 )
@@ -72,4 +77,8 @@ const (
 var EventTypes = []string{EventEntityTypeUpdated, EventEntityCreated, EventEntityUpdated, EventEntityArchived,
 	EventEntitlementCreated, EventEntitlementUpdated, EventEntitlementDeleted, EventUsageExceeded, EventUsageRecovered,
 	EventCreditsGranted, EventCreditsExpired, EventGrantDepleted, EventCreditsLow, EventReservationExpired,
-	EventEntityFrozen, EventEntityThawed, EventCustomerFrozen, EventCustomerThawed}
+	EventEntityFrozen, EventEntityThawed, EventCustomerFrozen, EventCustomerThawed, EventBalanceLow, EventBalanceDepleted, EventGrantLow}
+
+// namedTypes are sent only to endpoints that ask for them by name: they tell in other words what
+// others of the types tell.
+var namedTypes = []string{EventBalanceLow, EventBalanceDepleted, EventGrantLow}

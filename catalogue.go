@@ -42,6 +42,9 @@ type Settings struct {
 	Strict     bool       `json:"strict"`              // every entity type is
 	Ungoverned Ungoverned `json:"ungoverned,omitzero"` // of types that say nothing, and of requests that name nobody; "" = UngovernedWarn
 	UpdatedAt  *Time      `json:"updatedAt"`           // nil = nothing was ever set
+	// AlertThresholds are what limits warn at that are made from then on and do not say; nil = as
+	// the server is configured.
+	AlertThresholds *[]int `json:"alertThresholds,omitempty"`
 }
 
 // Feature is a metered capability of the vendor's product.

@@ -113,4 +113,5 @@ type WebhookPatch struct {
 type SettingsPatch struct {
 	Strict     bursar.Opt[bool]              // null is false
 	Ungoverned bursar.Opt[bursar.Ungoverned] // null is UngovernedWarn
+	Thresholds bursar.Opt[[]int]             // null is as the server is configured
 }

@@ -113,6 +113,16 @@ type CreditData struct {
 	Balance    bursar.Amount  `json:"balance"`
 }
 
+// BalanceData is the data of credit_balance.low, credit_balance.depleted and credit_grant.balance.low.
+type BalanceData struct {
+	CustomerID string        `json:"customerId"`
+	Currency   string        `json:"creditCurrency"`
+	GrantID    string        `json:"creditGrantId,omitempty"`
+	Threshold  int           `json:"thresholdPercentage"`
+	Remaining  bursar.Amount `json:"remainingBalance"`
+	Percentage *json.Number  `json:"remainingBalancePercentage"` // of what was granted; nil where no grant is active
+}
+
 type ReservationData struct {
 	CustomerID    string          `json:"customerId"`
 	ReservationID string          `json:"reservationId"`

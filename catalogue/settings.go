@@ -2,6 +2,8 @@ package catalogue
 
 import (
 	"cmp"
+	"fmt"
+	"slices"
 
 	"github.com/bursarhq/bursar"
 )
@@ -18,9 +20,19 @@ func (w *Write) UpdateSettings(in *SettingsPatch) (bursar.Settings, error) {
 	if s.Ungoverned == bursar.UngovernedWarn {
 		s.Ungoverned = ""
 	}
+	if th := in.Thresholds; th.Set {
+		if s.AlertThresholds = nil; !th.Null {
+			curve := slices.Compact(slices.Sorted(slices.Values(th.Value)))
+			s.AlertThresholds = &curve
+		}
+	}
 	var p bursar.Problems
+	CheckThresholds("/thresholds", in.Thresholds.Value, &p)
 	if checkUngoverned("/ungoverned", s.Ungoverned, &p); !p.Empty() {
 		return s, p.Err()
+	}
+	if old := w.Settings.AlertThresholds; old != nil && s.AlertThresholds != nil && slices.Equal(*old, *s.AlertThresholds) {
+		s.AlertThresholds = old
 	}
 	if s == w.Settings {
 		return s, nil
@@ -28,6 +40,26 @@ func (w *Write) UpdateSettings(in *SettingsPatch) (bursar.Settings, error) {
 	now := w.Now.Milli()
 	s.UpdatedAt = &now
 	return s, w.Put("settings", &s)
+}
+
+// CheckThresholds adds to p what is wrong with the percentages at which limits warn.
+func CheckThresholds(at string, list []int, p *bursar.Problems) {
+	for i, t := range list {
+		if t < 1 || t > 1000 {
+			p.Add(fmt.Sprintf("%s/%d", at, i), bursar.CodeValidationFailed, "a threshold is a whole percentage from 1 to 1000")
+		}
+	}
+	if len(list) > bursar.MaxThresholds {
+		p.Add(at, bursar.CodeValidationFailed, "at most %d thresholds", bursar.MaxThresholds)
+	}
+}
+
+// NewThresholds are what a new limit warns at that does not say.
+func (c *Catalogue) NewThresholds() []int {
+	if c.Settings.AlertThresholds != nil {
+		return *c.Settings.AlertThresholds
+	}
+	return c.Thresholds
 }
 
 // Strict tells that what names no entity of a type is denied, not left ungoverned.

@@ -50,6 +50,22 @@ func (c *Client) UpdateSettings(ctx context.Context, in SettingsPatch) (bursar.S
 	return ask[bursar.Settings](ctx, c, call{method: http.MethodPatch, path: "/settings", in: in})
 }
 
+// ThresholdConfig is what limits warn at that are made from now on and do not say.
+type ThresholdConfig struct {
+	Thresholds []int        `json:"thresholds"` // percent; none = they do not warn
+	UpdatedAt  *bursar.Time `json:"updatedAt"`  // of all settings; nil = nothing was ever set
+}
+
+// ThresholdConfig are the thresholds of new limits that do not say.
+func (c *Client) ThresholdConfig(ctx context.Context) (ThresholdConfig, error) {
+	return ask[ThresholdConfig](ctx, c, call{method: http.MethodGet, path: "/governance/threshold-config"})
+}
+
+// SetThresholds sets them.
+func (c *Client) SetThresholds(ctx context.Context, percent []int) (ThresholdConfig, error) {
+	return ask[ThresholdConfig](ctx, c, call{method: http.MethodPatch, path: "/governance/threshold-config", in: map[string]any{"thresholds": percent}})
+}
+
 // FeatureQuery selects features; zero members do not filter.
 type FeatureQuery struct {
 	IDs      []string

@@ -107,7 +107,9 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 		no := false
 		return only(c.UpdateSettings(ctx, client.SettingsPatch{Strict: &no}))
 	},
-	"archiveEntityTypes": func(ctx context.Context, c *client.Client) error { return c.ArchiveEntityTypes(ctx, "nosuch") },
+	"getThresholdsOfNewLimits": func(ctx context.Context, c *client.Client) error { return only(c.ThresholdConfig(ctx)) },
+	"setThresholdsOfNewLimits": func(ctx context.Context, c *client.Client) error { return only(c.SetThresholds(ctx, []int{80, 100})) },
+	"archiveEntityTypes":       func(ctx context.Context, c *client.Client) error { return c.ArchiveEntityTypes(ctx, "nosuch") },
 	"unarchiveEntityTypes": func(ctx context.Context, c *client.Client) error {
 		return c.UnarchiveEntityTypes(ctx, "nosuch")
 	},

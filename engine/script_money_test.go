@@ -403,7 +403,7 @@ func (w *world) opHeard(*op) error {
 			Data map[string]any
 		}
 		w.must(json.Unmarshal(d.Body, &m))
-		for _, k := range []string{"assignmentId", "grantId", "reservationId", "customerId"} {
+		for _, k := range []string{"assignmentId", "grantId", "creditGrantId", "reservationId", "customerId"} {
 			delete(m.Data, k)
 		}
 		data, err := json.Marshal(m.Data)

@@ -262,7 +262,7 @@ var tags = []struct{ name, description, prefixes string }{
 	{"Entities", "Organisations, teams, users, agents: the nodes of a customer's tree.", customer + "/entities"},
 	{"Limits", "Limits of entities, defaults for all of a type, raises for a time, and what drafts would have done.", assignments + " " + entitlement + " " + defaults + " " + customer + "/allocation " + customer + "/coverage " + customer + "/simulate"},
 	{"Entity types", "Kinds of entity, and which dimensions name one.", "/entity-types"},
-	{"Settings", "What holds for the whole environment.", "/settings"},
+	{"Settings", "What holds for the whole environment.", "/settings /governance"},
 	{"Features", "What is counted.", "/features"},
 	{"Currencies", "Credits that usage costs.", "/credits/custom-currencies"},
 	{"Rate cards", "What usage costs.", "/rate-cards"},

@@ -99,6 +99,8 @@ func (a *API) catalogueRoutes() []row {
 		{"POST", "/entity-types/unarchive", both, writes, 200, write(a.unarchiveEntityTypes, viewIDs), "Unarchive entity types"},
 
 		{"GET", "/settings", v1, reads, 200, read(a.getSettings, viewSettings), "Get the settings of the environment"},
+		{"GET", "/governance/threshold-config", both, reads, 200, read(a.getThresholds, viewThresholds), "Get the thresholds of new limits"},
+		{"PATCH", "/governance/threshold-config", both, writes, 200, write(a.patchThresholds, viewThresholds), "Set the thresholds of new limits"},
 		{"PATCH", "/settings", v1, writes, 200, write(a.patchSettings, viewSettings), "Update the settings of the environment"},
 
 		{"POST", "/features", v1, writes, 201, write(a.createFeature, viewFeature), "Create a feature"},

@@ -259,6 +259,8 @@ var schemaWords = map[string]string{
 	"ForecastRow":       "A limit with what is expected of it.",
 	"Forecasts":         "Limits with what is expected of them, those first that run out the soonest.",
 	"Settings":          "What holds for the whole environment.",
+	"Thresholds":        "The percentages at which limits warn that are made from now on and do not say.",
+	"ThresholdsPatch":   "What those are to be.",
 	"SettingsPatch":     "What is to change of the settings; what is left out stays.",
 	"Report":            "A report that was recorded.",
 	"Learned":           "What a reservation took from calls before it.",

@@ -122,7 +122,46 @@ func (d *Decider) checkLow(cap uint32, fell bool) {
 	d.Emit(&record.BalanceLow{Cap: cap, Levels: now})
 	if len(fresh) > 0 {
 		d.notify(bursar.EventCreditsLow, catalogue.CreditData{CustomerID: d.Cust().ID, CurrencyID: d.Capability(cap).ID, Levels: fresh, Balance: p.left()})
+		d.tellBalance(cap, fresh, p.left(), p.active)
 	}
+}
+
+// tellBalance tells those that ask for it by name that a pool fell to levels, the lowest first: that
+// it is empty, and the lowest other one.
+func (d *Decider) tellBalance(cap uint32, levels []int, left, active bursar.Amount) {
+	data := catalogue.BalanceData{CustomerID: d.Cust().ID, Currency: d.Capability(cap).ID, Remaining: left, Percentage: percentage(left, active)}
+	if levels[0] == 0 {
+		d.notify(bursar.EventBalanceDepleted, data)
+		levels = levels[1:]
+	}
+	if len(levels) > 0 {
+		data.Threshold = levels[0]
+		d.notify(bursar.EventBalanceLow, data)
+	}
+}
+
+// tellGrant tells those that ask for it by name that a draw brought a grant to a level, or below it.
+func (d *Decider) tellGrant(g *grant, drawn bursar.Amount) {
+	left := g.left()
+	for _, l := range lowLevels[1:] {
+		if level := int64(l); (g.Amount.Sign() > 0) && atMost(left, level, g.Amount) && !atMost(left.Add(drawn), level, g.Amount) {
+			d.notify(bursar.EventGrantLow, catalogue.BalanceData{CustomerID: d.Cust().ID, Currency: g.CurrencyID, GrantID: g.ID, Threshold: l,
+				Remaining: left, Percentage: percentage(left, g.Amount)})
+			return // the lowest is enough
+		}
+	}
+}
+
+func atMost(left bursar.Amount, percent int64, of bursar.Amount) bool {
+	return !left.AtLeastPercent(percent, of) || left.EqualsPercent(percent, of)
+}
+
+func percentage(part, of bursar.Amount) *json.Number {
+	if of.Sign() <= 0 || part.Sign() < 0 {
+		return nil
+	}
+	p := json.Number(part.PercentOf(of))
+	return &p
 }
 
 // carryFired is what a limit that is given another schedule knows of alerts. A limit of an

@@ -121,7 +121,12 @@ func (d *Decider) draw(cap uint32, amount bursar.Amount, feature uint32, of int,
 	}
 	d.Emit(r)
 	for _, m := range r.Moves {
-		if g := d.grant(m.Grant); m.Amount.Sign() > 0 && g.Type != bursar.GrantOverdraft && g.left().IsZero() {
+		g := d.grant(m.Grant)
+		if m.Amount.Sign() <= 0 || g.Type == bursar.GrantOverdraft {
+			continue
+		}
+		d.tellGrant(g, m.Amount)
+		if g.left().IsZero() {
 			d.notify(bursar.EventGrantDepleted, catalogue.CreditData{CustomerID: d.Cust().ID, CurrencyID: g.CurrencyID, GrantID: g.ID, Balance: d.pool(cap).left()})
 		}
 	}

@@ -85,7 +85,7 @@ func (d *Decider) putDefault(caller *catalogue.Caller, in *bursar.DefaultInput, 
 		}
 	}
 	var before any
-	if x.Terms = (record.Limit{Label: in.Label, Created: d.Now.Milli(), Thresholds: d.Cat.Thresholds}); old != nil {
+	if x.Terms = (record.Limit{Label: in.Label, Created: d.Now.Milli(), Thresholds: d.Cat.NewThresholds()}); old != nil {
 		x = *old
 		before = defaultAudit(d.defaultOut(old))
 	}

@@ -167,7 +167,7 @@ func (d *Decider) putAssignment(caller *catalogue.Caller, in *bursar.AssignmentI
 		own = row != 0 && !d.rawDef(row).ByDefault
 	}
 	ok = d.capabilityOK(in.Capability, own, at, p) && ok
-	def := record.Limit{Label: in.Label, Scope: t.scope, Ent: t.Ent, Created: d.Now.Milli(), Thresholds: d.Cat.Thresholds}
+	def := record.Limit{Label: in.Label, Scope: t.scope, Ent: t.Ent, Created: d.Now.Milli(), Thresholds: d.Cat.NewThresholds()}
 	given := d.defaultHere(&t, in) // what is left out is as it says
 	var before any
 	switch {
@@ -283,17 +283,10 @@ func (d *Decider) defineRow(def *record.Limit, in *bursar.AssignmentInput, creat
 		p.Add(at+"/allocation", bursar.CodeValidationFailed, "a strict allocation takes a limit with a number and without scope entities")
 	}
 	if th := in.AlertThresholds; th.Set {
-		def.Thresholds = d.Cat.Thresholds
+		def.Thresholds = d.Cat.NewThresholds()
 		if !th.Null {
 			def.Thresholds = slices.Compact(slices.Sorted(slices.Values(th.Value)))
-			for i, x := range th.Value {
-				if x < 1 || x > 1000 {
-					p.Add(fmt.Sprintf("%s/alertThresholds/%d", at, i), bursar.CodeValidationFailed, "a threshold is a whole percentage from 1 to 1000")
-				}
-			}
-			if len(th.Value) > bursar.MaxThresholds {
-				p.Add(at+"/alertThresholds", bursar.CodeValidationFailed, "at most %d thresholds", bursar.MaxThresholds)
-			}
+			catalogue.CheckThresholds(at+"/alertThresholds", th.Value, p)
 		}
 	}
 	d.defineSchedule(def, in, create, at, p)

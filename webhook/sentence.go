@@ -48,6 +48,9 @@ type told struct {
 		Levels    []int        `json:"levels"`
 		OnExpire  string       `json:"onExpire"`
 		Reason    string       `json:"reason"`
+		Currency  string       `json:"creditCurrency"`
+		Threshold int          `json:"thresholdPercentage"`
+		Remaining json.Number  `json:"remainingBalance"`
 	} `json:"data"`
 }
 
@@ -105,6 +108,12 @@ func said(eventType string, t *told) string {
 		return fmt.Sprintf("A grant of %s to %s is used up · balance %s", d.name(), customer, clip(string(d.Balance), maxName))
 	case bursar.EventCreditsLow:
 		return low(t)
+	case bursar.EventBalanceDepleted:
+		return fmt.Sprintf("%s has no %s left · balance %s", customer, clean(d.Currency), clip(string(d.Remaining), maxName))
+	case bursar.EventBalanceLow:
+		return fmt.Sprintf("%s has %d %% or less of its %s left · balance %s", customer, d.Threshold, clean(d.Currency), clip(string(d.Remaining), maxName))
+	case bursar.EventGrantLow:
+		return fmt.Sprintf("A grant of %s to %s has %d %% or less left · balance %s", clean(d.Currency), customer, d.Threshold, clip(string(d.Remaining), maxName))
 	case bursar.EventReservationExpired:
 		became := "released"
 		if d.OnExpire == string(bursar.ExpireSettle) {

@@ -556,12 +556,28 @@ export interface ExplainIn {
   currencyId?: string;
   /** Properties of the usage. Those that are attribution keys name the entities that it counts on. */
   dimensions?: Record<string, string | number | boolean>;
+  /** In place of featureId, currencyId and requestedUsage: would a reservation hold all that the event may use? */
+  eventName?: string;
   /** Exactly one of featureId and currencyId. */
   featureId?: string;
+  /** Of an event: p50 to p99, in place of maxTokens or beside it. As many tokens of output are held as so many of 100 of the last calls had that were reserved for this event and model: of what the dimensions name, or the nearest above that has had 10 or more. maxTokens is then the most, and what is held without such a history. */
+  hold?: string;
+  /** Of an event: characters of input, in place of inputTokens. 3 of them count as a token. */
+  inputCharacters?: number;
+  /** Of an event: tokens of input. */
+  inputTokens?: number;
+  /** Of an event: as many tokens of output as there can be, reasoning included. Each kind of output is held for all of them, and money for the dearest kind. */
+  maxTokens?: number;
+  /** Of an event: further properties, such as the measures that meters of your own read. */
+  properties?: Record<string, string | number | boolean>;
   /** How much is asked for. Default: 1. */
   requestedUsage?: number;
   /** What names no entity is denied with EntityNotFound: an id that is unknown and, of a request, dimensions that name none at all. */
   strict?: boolean;
+  /** Of an event: tokens by kind, in place of usage. A kind that is left out is 0. */
+  tokens?: TokensIn;
+  /** Of an event: the usage object of a model provider's reply, as it came. */
+  usage?: Record<string, unknown>;
 }
 
 /** A decision, limit by limit. */
