@@ -77,7 +77,7 @@ var weights = []weighted{
 	{60, genPutAssignments}, {8, genDeleteAssignment}, {5, genGetAssignment}, {4, genListAssignments},
 	{4, genCreateCustomer}, {4, genPatchCustomer}, {2, genArchiveCustomer}, {3, genGetCustomer}, {1, genListCustomers},
 	{2, genPutTypes}, {1, genArchiveTypes}, {2, genFeature}, {2, genCurrency}, {1, genReadCatalogue},
-	{14, genTree}, {4, genHistory},
+	{14, genTree}, {4, genHistory}, {6, genCoverage},
 	{1, genSettings}, {8, genCard}, {1, genReadCards}, {30, genGrant}, {12, genVoid}, {10, genListGrants}, {25, genConsumption},
 	{10, genPromote}, {2, genDemote}, {5, genListPromotions}, {20, genBoost}, {10, genEndBoost}, {6, genListBoosts},
 	{7, genFreeze}, {2, genListFreezes}, {14, genPutDefaults}, {5, genDeleteDefault}, {2, genListDefaults}, {8, genAllocations}, {6, genEntitlements}, {8, genStrict}, {60, genEvents},
