@@ -386,6 +386,36 @@ func TestTokensBeyondPaths(t *testing.T) {
 	}
 }
 
+// TestTokensExplainEvents: so is a question about an event.
+func TestTokensExplainEvents(t *testing.T) {
+	w := newTokenWorld(t)
+	const base = "/api/v1/customers/acme"
+	w.admin("POST", "/api/v1/features", `{"id":"asked","displayName":"Asked","featureType":"NUMBER","meter":{"eventName":"ask","aggregation":{"function":"SUM","field":"tokens.output"},"filters":[]}}`)
+	w.admin("PUT", base+"/assignments", `{"assignments":[{"featureId":"asked","cadence":"P1M","entityId":"redteam","usageLimit":100}]}`)
+	ask := func(token, more, dims string) string {
+		resp, reply := w.as(token, "POST", base+"/explain", `{"eventName":"ask",`+more+`,"dimensions":`+dims+`}`)
+		return fmt.Sprint(resp.StatusCode, " ", reply)
+	}
+	fits, not := ask("scoped", `"maxTokens":100`, tokenDims), ask("scoped", `"maxTokens":101`, tokenDims)
+	if !strings.Contains(fits, `"isGranted":true`) || !strings.Contains(not, `"wouldNeed":1`) || !strings.Contains(not, `"gates":[]`) || unseen.MatchString(fits+not) {
+		t.Errorf("%s\n%s", fits, not)
+	}
+	w.admin("PUT", base+"/assignments", `{"assignments":[{"featureId":"asked","cadence":"P1M","entityId":"orgroot","usageLimit":0}]}`)
+	w.admin("POST", base+"/promotional-entitlements", `{"promotionalEntitlements":[{"featureId":"asked","usageLimit":1,"period":"lifetime"}]}`)
+	if got := ask("scoped", `"maxTokens":100`, tokenDims); got != fits {
+		t.Errorf("with nothing left above it is %s, before it was %s", got, fits)
+	}
+	if got := ask("read", `"maxTokens":100`, tokenDims); !strings.Contains(got, `"isGranted":false`) {
+		t.Errorf("who sees all limits is told %s", got)
+	}
+	if got := ask("scoped", `"maxTokens":1`, `{"orgId":"orgroot"}`); !strings.HasPrefix(got, "404 ") {
+		t.Errorf("about what is above: %s", got)
+	}
+	if got := ask("scoped", `"hold":"p95"`, tokenDims); !strings.HasPrefix(got, "400 ") || !strings.Contains(got, "/hold") {
+		t.Errorf("what calls above had: %s", got)
+	}
+}
+
 // TestTokensExplain: a question of a token with a root is answered of its subtree alone,
 // whatever is above it, so that asking for more and more finds nothing out.
 func TestTokensExplain(t *testing.T) {
