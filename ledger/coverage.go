@@ -140,11 +140,7 @@ func (c *CoverageRun) begin(v *View) error {
 	if c.out.From > v.Now {
 		return bursar.ErrorAt("?startDate", bursar.CodeValidationFailed, "startDate %s is after now, %s", c.out.From, v.Now)
 	}
-	for ord, t := range v.Totals {
-		if t.figures() {
-			c.caps = append(c.caps, v.Capability(ord))
-		}
-	}
+	c.caps = slices.Clone(v.Caps.List) // also those whose total is 0, as usage that was taken back left it
 	slices.SortFunc(c.caps, compareCapabilities)
 	return nil
 }

@@ -61,9 +61,6 @@ func (m *model) coverage(customer string, from bursar.Time) (out covered, _ *fai
 		if at := floorTo(f.at, quarter); at < floorTo(int64(from), quarter) {
 			continue
 		}
-		if t := c.total(f.cap); t.at == 0 && t.held.sign() == 0 {
-			continue // it was only taken back, of nothing
-		}
 		a := attribution{set: map[string]bool{}}
 		named := []string{}
 		for _, h := range f.route {
