@@ -100,7 +100,7 @@ func withMissing(dims, more []bursar.Dimension) []bursar.Dimension {
 
 // expectedIn is how much an event will use at most, while nobody knows how much it does.
 type expectedIn struct {
-	MaxTokens       *int64  `json:"maxTokens" is:"n=0-999999999999999" doc:"Of an event: as many tokens of output as there can be, reasoning included. Each kind of output is held for all of them, and money for the dearest kind."`
+	MaxTokens       *int64  `json:"maxTokens" is:"n=0-999999999999999" doc:"Of an event: as many tokens of output as there can be, reasoning included. Text and reasoning are each held for all of them, and money for the dearer. Other kinds of output are held where dimensions or properties name them."`
 	InputTokens     *int64  `json:"inputTokens" is:"n=0-999999999999999" doc:"Of an event: tokens of input."`
 	Hold            *string `json:"hold" is:"len=3-3" doc:"Of an event: p50 to p99, in place of maxTokens or beside it. As many tokens of output are held as so many of 100 of the last calls had that were reserved for this event and model: of what the dimensions name, or the nearest above that has had 10 or more. maxTokens is then the most, and what is held without such a history."`
 	InputCharacters *int64  `json:"inputCharacters" is:"n=0-999999999999999" doc:"Of an event: characters of input, in place of inputTokens. 3 of them count as a token."`
@@ -144,7 +144,7 @@ func (x *expectedIn) bounded(dims []bursar.Dimension, m *measuresIn) (kinds []st
 	if x.MaxTokens == nil && x.Hold == nil || given(bursar.TokensOutput) {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(bursar.OutputKinds), func(key string) bool { return key == bursar.TokensOutput || given(key) })
+	return slices.DeleteFunc(slices.Clone(bursar.SharedKinds), func(key string) bool { return key == bursar.TokensOutput || given(key) })
 }
 
 // percentile is the number in hold; 0 = there is none.

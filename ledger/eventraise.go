@@ -85,7 +85,8 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, 
 		part := d.heldPart(grown[i])
 		if at := slices.IndexFunc(rec.Event.Parts, func(x record.HeldPart) bool { return x.Cap == part.Cap }); at >= 0 {
 			for j := range part.Costs {
-				part.Costs[j].Held = part.Costs[j].Held.Sub(shared(&rec.Event.Parts[at], part.Costs[j].Cap))
+				less := part.Costs[j].Held.Sub(shared(&rec.Event.Parts[at], part.Costs[j].Cap))
+				part.Costs[j].Held = bursar.MaxAmount(bursar.Amount{}, less) // more of it may be cheaper, with a context of its own
 			}
 			rec.Event.Parts[at] = part
 		} else {

@@ -238,9 +238,7 @@ func (d *Decider) meterEvent(it *EventItem, at string, priced bursar.Time, p *bu
 			continue
 		}
 		u, err := d.meter(f, &of, labels, path, priced)
-		if u.bounded = bounded; bounded && len(u.unpriced) > 0 && len(u.asks) == 1 && !bursar.IsUsualKind(u.field) {
-			continue // what the price list does not say of this model, that makes none of it
-		}
+		u.bounded = bounded
 		if err != nil {
 			pointer := at + "/dimensions"
 			if len(err.Fields) > 0 {

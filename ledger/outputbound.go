@@ -45,7 +45,7 @@ func (it *EventItem) dearest() {
 	})
 	it.eachShared(func(kind string, a *Ask) {
 		best := ""
-		for _, k := range bursar.OutputKinds {
+		for _, k := range bursar.SharedKinds {
 			if best == "" || sums[a.C][best].Less(sums[a.C][k]) {
 				best = k
 			}
@@ -77,8 +77,9 @@ func (it *EventItem) eachShared(f func(kind string, a *Ask)) {
 func shared(p *record.HeldPart, currency uint32) bursar.Amount {
 	for i := range p.Costs {
 		if c := &p.Costs[i]; c.Cap == currency {
-			price, _ := c.Rate.Cost(p.Amount)
-			return price.Sub(c.Held)
+			if price, ok := c.Rate.Cost(p.Amount); ok {
+				return price.Sub(c.Held)
+			}
 		}
 	}
 	return bursar.Amount{}

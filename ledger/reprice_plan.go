@@ -126,6 +126,9 @@ func (s *RepriceScan) act(a *Act, id [16]byte) {
 		// prices counts, not that cut.
 		old, _ := costBy(p.Versions[version-1], a)
 		is, matched = was.Add(cost.Sub(old)), true
+		if a.estimated && bursar.MaxAmount(was, was.Neg()).Less(bursar.MaxAmount(old, old.Neg())) {
+			is = was // a dearer kind of what it shares cost in its place, and has the difference
+		}
 	}
 	if !matched && was.IsZero() && p.Versions[version-1] == nil {
 		return // neither version prices it

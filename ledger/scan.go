@@ -31,6 +31,9 @@ type Act struct {
 	costs  []*record.Cost
 	event  int   // which event of the commit made it, from 1; 0 = none
 	with   []Act // what else the same event used, once OneByEvent has put it there
+	// estimated tells that a hold of an event was settled with it, or that it takes that back. It may have
+	// cost less than its price: a dearer kind of what it shares cost in its place.
+	estimated bool
 }
 
 // OneByEvent makes one act of all that an event used.
@@ -70,7 +73,7 @@ func (o OpenHolds) ActsOf(row *record.Row) []Act {
 			}
 			if !r.Delta.IsZero() {
 				acts = append(acts, Act{event: event, record: i, cap: r.Cap, amount: r.Delta, units: r.Total, At: r.At, priced: min(r.Timestamp, row.Head.Now),
-					dims: r.Dims, combo: r.Combo, path: r.Path})
+					dims: r.Dims, combo: r.Combo, path: r.Path, estimated: r.Op == record.OpHeldEvent && r.Delta.Sign() < 0})
 			}
 		case *record.HoldOpened:
 			o[r.ID] = r.Hold()
@@ -93,6 +96,9 @@ func (o OpenHolds) ActsOf(row *record.Row) []Act {
 			}
 		case *record.EventUsed:
 			events++
+			for j := len(acts) - 1; r.Use.Estimated && j >= 0 && acts[j].event == events; j-- {
+				acts[j].estimated = true
+			}
 		case *record.Cost:
 			if n := len(acts) - 1; !r.Correction && n >= 0 && acts[n].record == int(r.Of) {
 				acts[n].costs = append(acts[n].costs, r)

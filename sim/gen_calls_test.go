@@ -141,7 +141,7 @@ func genReserveCall(g *gen) action {
 		last.in = in
 	}
 	if chance(g.r, 3) {
-		in.Bounded = []string{"tokens.reasoning", "tokens.output_audio"}[g.r.IntN(2):]
+		in.Bounded = []string{"tokens.reasoning"}
 		in.Dimensions = slices.DeleteFunc(slices.Clone(in.Dimensions), func(d bursar.Dimension) bool {
 			return slices.Contains(in.Bounded, d.Key) && chance(g.r, 2)
 		})

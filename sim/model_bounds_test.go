@@ -10,19 +10,11 @@ import (
 // Output of which only the most is known: it may be of any of some kinds.
 
 // atMost is an event as the meter of a feature has to take it: where it counts one of the bounded
-// kinds, all of the output is of that kind. A kind that only some calls use is none of a model that
-// the price list knows no price of it for.
-func (m *model) atMost(f *bursar.Feature, x bursar.EventInput, bounded []string, priced bursar.Time) (bursar.EventInput, bool) {
+// kinds, all of the output is of that kind.
+func atMost(f *bursar.Feature, x bursar.EventInput, bounded []string) (bursar.EventInput, bool) {
 	kind, output := f.Meter.Aggregation.Field, property(x, "tokens.output")
 	if f.Meter.Aggregation.Function != "SUM" || !slices.Contains(bounded, kind) || output == nil || output.Kind != bursar.DimNumber || parse(output.Value).Sign() <= 0 {
 		return x, false
-	}
-	if kind != "tokens.reasoning" {
-		prices := m.pricesOf(f.ID, labelsOf(x.Dimensions), priced)
-		known := slices.ContainsFunc(prices, func(p price) bool { return p.rate != nil })
-		if len(prices) > 0 && !known {
-			return x, false
-		}
 	}
 	return withKind(x, kind, numOf(parse(output.Value))), true
 }
@@ -58,8 +50,8 @@ func dearestOf(list []part) {
 		}
 		list[i].costs = slices.Clone(p.costs)
 		for j, c := range p.costs {
-			for n, other := range []string{"output", "reasoning", "output_audio"} {
-				mine := slices.Index([]string{"output", "reasoning", "output_audio"}, own)
+			for n, other := range []string{"output", "reasoning"} {
+				mine := slices.Index([]string{"output", "reasoning"}, own)
 				by := total[[2]string{other, c.currency}].cmp(total[[2]string{own, c.currency}])
 				if by > 0 || by == 0 && n < mine {
 					list[i].costs[j].cost = num{}

@@ -45,7 +45,7 @@ func (m *model) metersOf(x bursar.EventInput) (list []*bursar.Feature) {
 // partsOf is what of an event adds up, at the prices of an instant.
 func (m *model) partsOf(all bursar.EventInput, priced bursar.Time, bounded ...string) (list []part) {
 	for _, f := range m.metersOf(all) {
-		x, most := m.atMost(f, all, bounded, priced)
+		x, most := atMost(f, all, bounded)
 		if !takes(f.Meter, x) || extreme(f.Meter) || unreadable(f, x) {
 			continue
 		}
@@ -259,7 +259,7 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 // judgeCall: an event that is held for or consumed takes nothing back.
 func (m *model) judgeCall(p *problems, all bursar.EventInput, priced bursar.Time, bounded ...string) {
 	for _, f := range m.metersOf(all) {
-		x, _ := m.atMost(f, all, bounded, priced)
+		x, _ := atMost(f, all, bounded)
 		if !takes(f.Meter, x) {
 			continue
 		}

@@ -50,7 +50,7 @@ func (c *mCust) denyUngoverned(d *bursar.Decision, governed bool, a attribution)
 func (c *mCust) governsCall(all bursar.EventInput, a attribution, now bursar.Time, bounded ...string) bool {
 	fed := false
 	for _, f := range c.m.metersOf(all) {
-		x, _ := c.m.atMost(f, all, bounded, now)
+		x, _ := atMost(f, all, bounded)
 		if !takes(f.Meter, x) {
 			continue
 		}

@@ -73,7 +73,7 @@ func (m *model) warningsOf(whole bursar.EventInput, bounded ...string) []string 
 		if f.ArchivedAt != nil || f.Meter == nil || f.Meter.EventName != x.EventName {
 			continue
 		}
-		x, _ := m.atMost(f, whole, bounded, at)
+		x, _ := atMost(f, whole, bounded)
 		if !takes(f.Meter, x) {
 			continue
 		}
