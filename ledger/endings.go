@@ -89,20 +89,20 @@ func (s *State) untrackRow(row, cap uint32) {
 	delete(s.endings.sums, endKey{row, cap, true})
 }
 
-// eachHeld calls f with what h holds where.
+// eachHeld calls f with what h holds where, and whether that becomes usage in the end.
 func (s *State) eachHeld(h *record.Hold, f func(endKey, bursar.Amount)) {
 	v := View{State: s}
 	v.eachHeld(h, f)
 }
 
 func (v *View) eachHeld(h *record.Hold, f func(endKey, bursar.Amount)) {
-	of := func(cap uint32, a bursar.Amount) {
-		f(endKey{0, cap, h.Settle}, a)
+	of := func(cap uint32, a bursar.Amount, settled bool) {
+		f(endKey{0, cap, settled}, a)
 		for _, row := range v.heldRows(h, cap) {
-			f(endKey{row, cap, h.Settle}, a)
+			f(endKey{row, cap, settled}, a)
 		}
 	}
-	h.EachHeld(of)
+	h.EachEnding(of)
 }
 
 // ended are up to n of the holds of one sort that have ended at now, in order.

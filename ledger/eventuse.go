@@ -309,7 +309,7 @@ func (b *booking) parts() {
 	for i := range h.Event.Parts {
 		part := &h.Event.Parts[i]
 		amount := b.of(part.Amount)
-		if amount.IsZero() {
+		if amount.IsZero() || !part.Books() {
 			continue
 		}
 		rec := &record.Usage{Op: record.OpHeldEvent, Cap: part.Cap, Amount: amount, Timestamp: h.Created, At: h.Expires, Dims: h.Dims,

@@ -43,6 +43,20 @@ type HeldPart struct {
 	Costs  []HeldCost
 }
 
+// Books tells whether the part becomes usage when the hold is settled. It does not where it has a price
+// and none of that is held: a dearer kind of what the two share is booked in its place.
+func (p *HeldPart) Books() bool {
+	priced := false
+	for i := range p.Costs {
+		if !p.Costs[i].Held.IsZero() {
+			return true
+		}
+		price, ok := p.Costs[i].Rate.Cost(p.Amount)
+		priced = priced || ok && !price.IsZero()
+	}
+	return !priced
+}
+
 // EventUse is what was recorded for a hold of an event.
 type EventUse struct {
 	Estimated bool // nobody said what was used: it is what was held
@@ -188,18 +202,24 @@ func (d *Decoder) content(c *[8]byte) {
 // EachHeld calls f with each amount that h holds, of features and of currencies; with one
 // capability perhaps more than once.
 func (h *Hold) EachHeld(f func(cap uint32, held bursar.Amount)) {
+	h.EachEnding(func(cap uint32, held bursar.Amount, _ bool) { f(cap, held) })
+}
+
+// EachEnding is EachHeld, and tells of each amount whether it becomes usage when the time of h is over.
+func (h *Hold) EachEnding(f func(cap uint32, held bursar.Amount, settled bool)) {
 	if h.Event == nil {
-		f(h.Cap, h.Amount)
+		f(h.Cap, h.Amount, h.Settle)
 		for i := range h.Costs {
-			f(h.Costs[i].Cap, h.Costs[i].Held)
+			f(h.Costs[i].Cap, h.Costs[i].Held, h.Settle)
 		}
 		return
 	}
 	for i := range h.Event.Parts {
 		p := &h.Event.Parts[i]
-		f(p.Cap, p.Amount)
+		settled := h.Settle && p.Books()
+		f(p.Cap, p.Amount, settled)
 		for j := range p.Costs {
-			f(p.Costs[j].Cap, p.Costs[j].Held)
+			f(p.Costs[j].Cap, p.Costs[j].Held, settled)
 		}
 	}
 }
@@ -208,7 +228,7 @@ func (h *Hold) EachHeld(f func(cap uint32, held bursar.Amount)) {
 func (x *HeldEvent) Estimate() EventUse {
 	u := EventUse{Estimated: true, Content: x.Content, Props: x.Props}
 	for _, p := range x.Parts {
-		if p.Amount.IsZero() {
+		if p.Amount.IsZero() || !p.Books() {
 			continue
 		}
 		part := UsedPart{Cap: p.Cap, Amount: p.Amount}

@@ -60,3 +60,14 @@ func dearestOf(list []part) {
 		}
 	}
 }
+
+// standsAside tells that a part is not booked when its time is over: it costs something, and none of
+// that is held, as a dearer kind of output is.
+func (p heldPart) standsAside() bool {
+	costs, held := false, false
+	for _, c := range p.costs {
+		cost, _ := c.price.cost(p.amount)
+		costs, held = costs || cost.sign() != 0, held || c.held.sign() != 0
+	}
+	return costs && !held
+}

@@ -226,7 +226,7 @@ func (m *model) endWith(c *mCust, now bursar.Time, h *mHold, x bursar.EventInput
 func (c *mCust) settleCall(h *mHold) {
 	c.book(h, 1, h.ExpiresAt)
 	e := *h.Event
-	e.Used, e.Estimated = e.Held, true
+	e.Used, e.Estimated = shownAsks(h.asks(heldPart.standsAside)), true
 	h.Event = &e
 	for _, x := range e.Used {
 		if x.Kind == bursar.KindCurrency {
@@ -242,6 +242,9 @@ func (c *mCust) book(h *mHold, times int64, now bursar.Time) {
 		return append(rows, c.own(k)...)
 	}
 	for _, p := range h.call.parts {
+		if p.standsAside() {
+			continue
+		}
 		var costs []charge
 		for _, x := range p.costs {
 			costs = append(costs, charge{x.currency, x.held.times(times)})

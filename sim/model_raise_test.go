@@ -124,7 +124,7 @@ func (h *mHold) grow(p part) {
 			for _, old := range had.costs {
 				if old.currency == c.currency {
 					before, _ := old.price.cost(had.amount)
-					h.call.parts[at].costs[i].held = old.held.add(c.held.sub(before))
+					h.call.parts[at].costs[i].held = notBelowZero(old.held.add(c.held.sub(before)))
 				}
 			}
 		}
@@ -156,9 +156,12 @@ func (h *mHold) grown(parts []part) (list []part) {
 }
 
 // asks is what a reservation of an event holds by capability.
-func (h *mHold) asks() []ask {
+func (h *mHold) asks(without ...func(heldPart) bool) []ask {
 	var list []part
 	for _, p := range h.call.parts {
+		if len(without) > 0 && without[0](p) {
+			continue
+		}
 		x := part{feature: &bursar.Feature{ID: p.feature.ID}, amount: p.amount}
 		for _, c := range p.costs {
 			x.costs = append(x.costs, charge{c.currency, c.held})
