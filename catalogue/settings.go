@@ -22,7 +22,9 @@ func (w *Write) UpdateSettings(in *SettingsPatch) (bursar.Settings, error) {
 	}
 	if th := in.Thresholds; th.Set {
 		if s.AlertThresholds = nil; !th.Null {
-			curve := slices.Compact(slices.Sorted(slices.Values(th.Value)))
+			curve := append([]int{}, th.Value...) // none are a curve, too, and not what is configured
+			slices.Sort(curve)
+			curve = slices.Compact(curve)
 			s.AlertThresholds = &curve
 		}
 	}
