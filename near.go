@@ -1,17 +1,23 @@
 package bursar
 
-import "strings"
+import (
+	"iter"
+	"strings"
+)
 
-// Nearest is the one of names that is most like name, "" when none is. It is what a refusal or a
-// warning says may be meant.
-func Nearest(name string, names []string) (best string) {
+// Nearest is the one of names that is most like name, "" when none is; of several the first by its
+// characters. It is what a refusal or a warning says may be meant.
+func Nearest(name string, names iter.Seq[string]) (best string) {
+	if len(name) > maxNameDistance {
+		return ""
+	}
 	name = strings.ToLower(name)
 	least := max(2, len(name)/3) + 1
-	for _, n := range names {
-		if abs := max(len(n)-len(name), len(name)-len(n)); abs >= least {
+	for n := range names {
+		if abs := max(len(n)-len(name), len(name)-len(n)); abs > least || abs == least && best == "" {
 			continue
 		}
-		if d := distance(name, strings.ToLower(n)); d < least {
+		if d := distance(name, strings.ToLower(n)); d < least || d == least && best != "" && n < best {
 			best, least = n, d
 		}
 	}
@@ -23,7 +29,8 @@ func distance(a, b string) int {
 	if len(a) > maxNameDistance || len(b) > maxNameDistance {
 		return maxNameDistance
 	}
-	row := make([]int, len(b)+1)
+	var room [maxNameDistance + 1]int
+	row := room[:len(b)+1]
 	for j := range row {
 		row[j] = j
 	}

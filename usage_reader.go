@@ -18,6 +18,7 @@ type usageReader struct {
 	total     string      // that differs from the sum
 	bad       []string
 	malformed *Error
+	misspelt  *misspelt
 }
 
 // usageCount is one count; path is "" when it is not there.
@@ -243,10 +244,14 @@ func (u *usageReader) addIterations(members map[string]json.RawMessage) {
 	var sum tokenCounts
 	any := false
 	for _, call := range calls[:min(len(calls), maxCalls)] {
-		one := usageReader{members: usageMembers{}, used: map[string]bool{}}
+		one := usageReader{members: usageMembers{}, used: map[string]bool{}, misspelt: u.misspelt}
 		one.members.addObject("", "iterations", call, usageDepth)
 		one.read()
-		u.bad = append(u.bad, one.unread()...)
+		if len(u.bad) <= maxUnreadNames {
+			u.bad = append(u.bad, one.unread()...)
+			slices.Sort(u.bad) // most calls have the same
+			u.bad = slices.Compact(u.bad)
+		}
 		if one.members.text("model") != "" { // its price is another one
 			u.bad = append(u.bad, "iterations.model")
 		}
@@ -268,35 +273,69 @@ func (u *usageReader) unread() []string {
 	if _, some := u.members[beyond]; some {
 		out = append(out, beyond)
 	}
+	var paths []string
 	for path, v := range u.members {
-		last := path[strings.LastIndexByte(path, '/')+1:]
-		inCached := slices.ContainsFunc(detailsCached, func(d string) bool { return strings.HasPrefix(path, d+"/") })
-		if u.used[path] || inCached || slices.Contains(knownParts, last) || !isUnit(last) && meant(last) == "" {
-			continue
+		if a, err := ParseAmount([]byte(v.text)); err == nil && a.Sign() != 0 && !u.used[path] {
+			paths = append(paths, path)
 		}
-		if a, err := ParseAmount([]byte(v.text)); err == nil && a.Sign() != 0 {
-			out = append(out, v.name)
+	}
+	slices.Sort(paths)
+	for _, path := range paths {
+		last := path[strings.LastIndexByte(path, '/')+1:]
+		inCached := slices.ContainsFunc(detailsCached, func(d string) bool { return len(path) > len(d) && path[len(d)] == '/' && strings.HasPrefix(path, d) })
+		if !inCached && !slices.Contains(knownParts, last) && (isUnit(last) || u.misspelt.has(last)) {
+			out = append(out, u.members[path].name)
 		}
 	}
 	return out
 }
 
-// isUnit tells whether a member by its name counts something that is paid for.
-func isUnit(name string) bool {
-	for _, unit := range []string{"token", "units", "credits", "characters", "images", "pages", "sources_used", "_seconds", "search"} {
-		if strings.Contains(name, unit) {
-			return true
-		}
-	}
-	return false
+// misspelt remembers which names are like one that is read. All calls of one usage object share it.
+type misspelt struct {
+	is       map[string]bool
+	compared int // names so far that were compared with others
 }
 
-// meant is the member that is read and named nearly as one that is not; "" = none.
+// maxCompared bounds the names of a usage object that are compared with those that are read.
+const maxCompared = 64
+
+func (m *misspelt) has(name string) bool {
+	is, known := m.is[name]
+	if known || m.compared == maxCompared {
+		return is
+	}
+	if m.is == nil {
+		m.is = map[string]bool{}
+	}
+	m.compared++
+	m.is[name] = meant(name) != ""
+	return m.is[name]
+}
+
+// isUnit tells whether a member by its name counts something that is paid for.
+func isUnit(name string) bool {
+	return containsAny(name, "token", "units", "credits", "characters", "images", "pages", "sources_used", "_seconds", "search")
+}
+
+func containsAny(name string, words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(name, w) })
+}
+
+// meant is the member that is read and named nearly as one that is not; "" = none. Money and time
+// are not what members that are read count.
 func meant(name string) string {
-	if len(name) < 6 || slices.Contains(knownNames, name) {
+	if len(name) < 6 || slices.Contains(knownNames, name) || containsAny(name, "cost", "price", "time", "duration") {
 		return ""
 	}
-	if near := Nearest(name, knownNames); near != "" && distance(name, near) <= min(2, len(name)/5) {
+	most := min(2, len(name)/5)
+	near := Nearest(name, func(yield func(string) bool) {
+		for _, known := range knownNames {
+			if d := len(known) - len(name); -most <= d && d <= most && !yield(known) {
+				return
+			}
+		}
+	})
+	if near != "" && distance(name, near) <= most {
 		return near
 	}
 	return ""

@@ -156,7 +156,7 @@ func (r *UsageReading) read(members map[string]json.RawMessage) bool {
 			flat.add(name, key, v, usageDepth)
 		}
 	}
-	reader := usageReader{members: flat, used: map[string]bool{}}
+	reader := usageReader{members: flat, used: map[string]bool{}, misspelt: &misspelt{}}
 	reader.read()
 	reader.addIterations(members)
 	r.reader, r.Unread, r.Total, r.malformed = reader, reader.unread(), reader.total, reader.malformed

@@ -62,7 +62,7 @@ func checkKind(field string, was *bursar.Meter, p *bursar.Problems) {
 		return
 	}
 	hint := "the kinds are " + strings.Join(bursar.TokenKinds(), ", ")
-	if near := bursar.Nearest(field, bursar.TokenKinds()); near != "" {
+	if near := bursar.Nearest(field, slices.Values(bursar.TokenKinds())); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	if field == "tokens.total" {

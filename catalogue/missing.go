@@ -2,60 +2,83 @@ package catalogue
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/bursarhq/bursar"
 )
 
 // What is said of ids that name nothing: with the one that is most like it, where there is one.
 
-// NoFeature says that there is no feature of an id.
-func (c *Catalogue) NoFeature(id string) string {
-	return fmt.Sprintf("there is no feature %.64q%s", id, like(id, c.FeatureOf))
-}
+// Named is what an id may name.
+type Named string
 
-// NoCurrency says that there is no currency of an id.
-func (c *Catalogue) NoCurrency(id string) string {
-	return fmt.Sprintf("there is no currency %.64q%s", id, like(id, c.CurrencyOf))
-}
+const (
+	OfFeature  Named = "there is no feature %.64q"
+	OfCurrency Named = "there is no currency %.64q"
+	OfCard     Named = "there is no rate card %.64q"
+	OfType     Named = "there is no entity type %.64q"
+	OfMeter    Named = "no feature has a meter of the event %.64q"
+)
 
-// NoCard says that there is no rate card of an id.
-func (c *Catalogue) NoCard(id string) string {
-	return fmt.Sprintf("there is no rate card %.64q%s", id, like(id, c.CardOf))
-}
-
-// NoType says that there is no entity type of an id.
-func (c *Catalogue) NoType(id string) string {
-	return fmt.Sprintf("there is no entity type %.64q%s", id, like(id, c.TypeOf))
-}
-
-// NoMeter says that no feature has a meter of an event.
-func (c *Catalogue) NoMeter(event string) string {
-	return fmt.Sprintf("no feature has a meter of the event %.64q%s", event, like(event, c.Meters))
-}
-
-// LikeCapability says that there is no such feature or currency, and which may be meant; "" when
-// none is like it.
-func (c *Catalogue) LikeCapability(x bursar.Capability) string {
-	switch {
-	case x.Kind == bursar.KindCurrency && like(x.ID, c.CurrencyOf) != "":
-		return c.NoCurrency(x.ID)
-	case x.Kind == bursar.KindFeature && like(x.ID, c.FeatureOf) != "":
-		return c.NoFeature(x.ID)
+// NamedBy is what the id of a capability names.
+func NamedBy(k bursar.CapabilityKind) Named {
+	if k == bursar.KindCurrency {
+		return OfCurrency
 	}
-	return ""
+	return OfFeature
 }
 
-// maxLike bounds the ids that one is compared with.
-const maxLike = 1000
+// Missing says that an id names nothing, and which may be meant; near may be "".
+func (n Named) Missing(id, near string) string {
+	text := fmt.Sprintf(string(n), id)
+	if near != "" {
+		text += fmt.Sprintf("; did you mean %q?", near)
+	}
+	return text
+}
 
-func like[T any](id string, of map[string]T) string {
+// NoFeature says that there is no feature of an id; likewise those below.
+func (c *Catalogue) NoFeature(id string) string { return c.none(OfFeature, id) }
+
+func (c *Catalogue) NoCurrency(id string) string { return c.none(OfCurrency, id) }
+
+func (c *Catalogue) NoCard(id string) string { return c.none(OfCard, id) }
+
+func (c *Catalogue) NoType(id string) string { return c.none(OfType, id) }
+
+func (c *Catalogue) none(n Named, id string) string { return n.Missing(id, c.Like(n, id)) }
+
+// Like is the id that is most like one that names nothing, of what is not archived; "" = none. It looks
+// at each name, so who asks for many of them bounds how often.
+func (c *Catalogue) Like(n Named, id string) string {
+	switch n {
+	case OfFeature:
+		return like(id, c.FeatureOf, func(x *bursar.Feature) bool { return x.ArchivedAt == nil })
+	case OfCurrency:
+		return like(id, c.CurrencyOf, func(x *bursar.Currency) bool { return x.ArchivedAt == nil })
+	case OfCard:
+		return like(id, c.CardOf, func(x *bursar.RateCard) bool { return x.ArchivedAt == nil })
+	case OfType:
+		return like(id, c.TypeOf, func(x *bursar.EntityType) bool { return x.ArchivedAt == nil })
+	}
+	return like(id, c.Meters, func([]*bursar.Feature) bool { return true }) // they are of live features
+}
+
+// maxLike bounds the names that one is compared with.
+const maxLike = 256
+
+func like[T any](id string, of map[string]T, live func(T) bool) string {
 	if len(of) > maxLike {
 		return ""
 	}
-	if near := bursar.Nearest(id, slices.Sorted(maps.Keys(of))); near != "" && near != id {
-		return fmt.Sprintf("; did you mean %q?", near)
+	near := bursar.Nearest(id, func(yield func(string) bool) {
+		for name, x := range of {
+			if live(x) && !yield(name) {
+				return
+			}
+		}
+	})
+	if near == id {
+		return ""
 	}
-	return ""
+	return near
 }

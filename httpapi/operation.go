@@ -63,7 +63,7 @@ func (q *request) caller() catalogue.Caller {
 
 // options bound a read by what the request asks for and by what its caller may see.
 func (c call) options() ledger.ReadOptions {
-	o := ledger.ReadOptions{MinVersion: c.fresh.MinVersion, MaxStaleness: c.fresh.staleness(), Token: c.token}
+	o := ledger.ReadOptions{MinVersion: c.fresh.MinVersion, MaxStaleness: c.fresh.staleness(), Token: c.token, Unhinted: c.spend != nil}
 	if o.MaxStaleness > 0 { // the reply states its age
 		c.aged, o.Age = true, &c.age
 	}

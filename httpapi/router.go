@@ -147,7 +147,7 @@ func (n *node) like(path string, mended bool) (like string, ok bool) {
 	if try(n.static[seg], seg, mended) {
 		return like, ok
 	}
-	if near := bursar.Nearest(seg, slices.Sorted(maps.Keys(n.static))); !mended && near != seg && try(n.static[near], near, true) {
+	if near := bursar.Nearest(seg, maps.Keys(n.static)); !mended && near != seg && try(n.static[near], near, true) {
 		return like, ok
 	}
 	if seg != "" {

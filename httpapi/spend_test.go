@@ -501,3 +501,43 @@ func jsonAt(t *testing.T, text []byte, path ...string) string {
 	}
 	return strings.Trim(string(text), `"`)
 }
+
+// TestSpendTokenLearnsNoNames: who holds one is not told what features and events there are by asking for
+// others. Keys are, for as many ids of a request as are looked up, and only of what is not archived.
+func TestSpendTokenLearnsNoNames(t *testing.T) {
+	w := newSpendWorld(t)
+	token := w.make(`{"entities":{"agentId":"a1"}}`)
+	byKey := func(path, body string) string {
+		_, reply := w.do("POST", path, body, "X-API-KEY: "+testAdminKey)
+		return string(reply)
+	}
+	const hint, dims = "did you mean", `"dimensions":{"agentId":"a1"}`
+	asked := []struct{ path, body string }{
+		{acme + "/entitlements/checks", `{"checks":[{"featureId":"creditz"}]}`},
+		{acme + "/explain", `{"featureId":"creditz"}`},
+		{acme + "/explain", `{"eventName":"lm","maxTokens":1}`},
+		{acme + "/consume", `{"featureId":"creditz","amount":1,"idempotencyKey":"a"}`},
+		{acme + "/reservations", `{"eventName":"lm","maxTokens":1,"idempotencyKey":"b"}`},
+		{"/api/v1/events/estimate", `{"customerId":"acme","eventName":"lm"}`},
+	}
+	for _, x := range asked {
+		if status, reply := w.as(token, "POST", x.path, x.body); strings.Contains(reply, hint) || status == 403 {
+			t.Errorf("the token, %s: %d %s", x.path, status, reply)
+		}
+		if reply := byKey(x.path, x.body); !strings.Contains(reply, hint) {
+			t.Errorf("a key, %s: %s", x.path, reply)
+		}
+	}
+	var many strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&many, `,{"customerId":"acme","eventName":"lm%d","idempotencyKey":"e%d",%s}`, i%10, i, dims)
+	}
+	_, each, _ := strings.Cut(byKey("/api/v1/events", `{"events":[`+many.String()[1:]+`]}`), `"errors":`)
+	if n := strings.Count(each, `; did you mean \"llm\"?; give`); n != 32 {
+		t.Errorf("%d ids of a request were looked up", n)
+	}
+	w.admin("POST", "/api/v1/features/other/archive", "")
+	if reply := byKey(acme+"/explain", `{"featureId":"othe"}`); strings.Contains(reply, hint) {
+		t.Errorf("an archived feature is meant: %s", reply)
+	}
+}

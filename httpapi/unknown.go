@@ -47,7 +47,7 @@ func (q *request) unknown(s *shape, name string) string {
 		}
 		names = append(names, f.name)
 	}
-	if near := bursar.Nearest(name, names); near != "" {
+	if near := bursar.Nearest(name, slices.Values(names)); near != "" {
 		return "there is no such parameter; did you mean " + near + "?"
 	}
 	if _, ok := s.names[name]; ok {

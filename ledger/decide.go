@@ -181,7 +181,7 @@ var ErrTooLarge = bursar.Errorf(bursar.CodeValidationFailed,
 // ErrTooLarge: then what is decided must be decided without that request.
 func (d *Decider) Attempt(o Op) (reply any, err error) {
 	from, recs, out := len(d.Recs), d.Records, d.out
-	d.nears = nil
+	d.nears, d.likes = nil, 0
 	if _, ok := o.(failsEarly); ok {
 		if reply, err = o.Decide(d); len(d.Recs)-from > maxRequestRecords {
 			return nil, ErrTooLarge

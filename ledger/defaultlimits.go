@@ -58,7 +58,7 @@ func (d *Decider) putDefault(caller *catalogue.Caller, in *bursar.DefaultInput, 
 	x := record.Default{Node: d.defaultNode(in.EntityID, at, p), When: d.conditions(in.Metadata, at, p)}
 	switch t := d.Cat.TypeOf[in.EntityTypeID]; {
 	case t == nil:
-		p.Add(at+"/entityTypeId", bursar.CodeEntityTypeNotFound, "%s", d.Cat.NoType(in.EntityTypeID))
+		p.Add(at+"/entityTypeId", bursar.CodeEntityTypeNotFound, "%s", d.missing(d.Cat, catalogue.OfType, in.EntityTypeID))
 	case t.ArchivedAt != nil:
 		p.Add(at+"/entityTypeId", bursar.CodeEntityTypeArchived, "the entity type %q is archived", in.EntityTypeID)
 	case t.ID == bursar.SpendTokenType:

@@ -212,7 +212,7 @@ func (d *Decider) putEntity(caller *catalogue.Caller, in *bursar.EntityInput, at
 		}
 		switch t := d.Cat.TypeOf[typ]; {
 		case t == nil:
-			bad("/entityTypeId", bursar.CodeEntityTypeNotFound, "%s", d.Cat.NoType(typ))
+			bad("/entityTypeId", bursar.CodeEntityTypeNotFound, "%s", d.missing(d.Cat, catalogue.OfType, typ))
 		case t.ArchivedAt != nil && !(patch && e.Archived != 0) && (ord == 0 || d.Ent(ord).Archived != 0 || in.EntityTypeID != "" && d.typeID(e.Typ) != typ):
 			bad("/entityTypeId", bursar.CodeEntityTypeArchived, "the entity type %q is archived", typ)
 		case good:

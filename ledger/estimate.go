@@ -66,7 +66,7 @@ func (x *estimator) change(u *UsageItem) (by bursar.Amount, err error) {
 func (x *estimator) event() (none string, err error) {
 	features := x.Cat.Meters[x.In.EventName]
 	if len(features) == 0 {
-		return "", bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "%s", x.Cat.NoMeter(x.In.EventName))
+		return "", bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "%s", x.missing(x.Cat, catalogue.OfMeter, x.In.EventName))
 	}
 	in := bursar.EventInput{CustomerID: x.In.CustomerID, EventName: x.In.EventName, Dimensions: x.In.Dimensions, Warnings: x.In.Warnings}
 	labels := labelsOf(in.Dimensions)

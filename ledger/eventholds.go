@@ -57,7 +57,7 @@ func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, erro
 		return nil, &record.Place{Seq: e.Seq, Index: e.index}
 	}
 	if len(d.Cat.Meters[o.In.EventName]) == 0 {
-		return nil, bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "%s", d.Cat.NoMeter(o.In.EventName))
+		return nil, bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "%s", d.missing(d.Cat, catalogue.OfMeter, o.In.EventName))
 	}
 	if h, err := d.reservedCall(&o.Call, consumes); h != nil || err != nil {
 		return &admittedEvent{before: h}, err

@@ -55,7 +55,7 @@ func (o *ReportEvents) Decide(d *Decider) (any, error) {
 		pointer := func() string { return at + "/idempotencyKey" }
 		var bad, of bursar.Problems
 		if len(d.Cat.Meters[it.In.EventName]) == 0 {
-			bad.Add(at+"/eventName", bursar.CodeUnknownMeter, "%s; give one a meter, or it would be lost silently", d.Cat.NoMeter(it.In.EventName))
+			bad.Add(at+"/eventName", bursar.CodeUnknownMeter, "%s; give one a meter, or it would be lost silently", d.missing(d.Cat, catalogue.OfMeter, it.In.EventName))
 		}
 		d.checkTime(it.In.Timestamp, func() string { return at + "/timestamp" }, &of)
 		twin, fresh := keys.look(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &of)

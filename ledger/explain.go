@@ -171,7 +171,7 @@ func (x *Explainer) ask(v *View) (*answer, error) {
 // askEvent is whether a reservation would hold what an event uses, without one.
 func (d *Decider) askEvent(o *SpendEvent, learn Learn) (*answer, error) {
 	if len(d.Cat.Meters[o.In.EventName]) == 0 {
-		return nil, bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "%s", d.Cat.NoMeter(o.In.EventName))
+		return nil, bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "%s", d.missing(d.Cat, catalogue.OfMeter, o.In.EventName))
 	}
 	if c := d.Cust(); c == nil || c.ArchivedAt != nil {
 		a := &answer{Decision: bursar.Decision{Reason: bursar.CodeCustomerIsArchived, Capability: bursar.Capability{Kind: bursar.KindFeature, ID: d.Cat.Meters[o.In.EventName][0].ID}}}

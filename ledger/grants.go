@@ -147,7 +147,7 @@ func (o *CreateGrant) Decide(d *Decider) (any, error) {
 func (d *Decider) checkGrant(in *bursar.GrantInput, p *bursar.Problems) {
 	switch cur := d.Cat.CurrencyOf[in.CurrencyID]; {
 	case cur == nil:
-		p.Add("/currencyId", bursar.CodeCurrencyNotFound, "%s", d.Cat.NoCurrency(in.CurrencyID))
+		p.Add("/currencyId", bursar.CodeCurrencyNotFound, "%s", d.missing(d.Cat, catalogue.OfCurrency, in.CurrencyID))
 	case cur.ArchivedAt != nil:
 		p.Add("/currencyId", bursar.CodeValidationFailed, "the currency %q is archived", in.CurrencyID)
 	case !cur.Prepaid:

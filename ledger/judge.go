@@ -135,9 +135,9 @@ func (v *View) Check(cat *catalogue.Catalogue, in *CheckInput) bursar.Decision {
 	case cust.ArchivedAt != nil:
 		return deny(bursar.CodeCustomerIsArchived)
 	case in.Capability.Kind == bursar.KindFeature && cat.FeatureOf[in.Capability.ID] == nil:
-		return because(deny(bursar.CodeFeatureNotFound), cat.LikeCapability(in.Capability))
+		return v.orLike(deny(bursar.CodeFeatureNotFound), cat)
 	case in.Capability.Kind == bursar.KindCurrency && cat.CurrencyOf[in.Capability.ID] == nil:
-		return because(deny(bursar.CodeEntitlementNotFound), cat.LikeCapability(in.Capability))
+		return v.orLike(deny(bursar.CodeEntitlementNotFound), cat)
 	}
 	asks, unpriced, err := v.AsksFor(cat, in.Capability, in.Requested, in.Dimensions, v.Now)
 	if err != nil {
@@ -160,9 +160,12 @@ func (v *View) Check(cat *catalogue.Catalogue, in *CheckInput) bursar.Decision {
 	return d
 }
 
-// because is d with what is wrong in words.
-func because(d bursar.Decision, text string) bursar.Decision {
-	d.Because = text
+// orLike is d, of what there is not, with the one that may be meant, if there is one.
+func (v *View) orLike(d bursar.Decision, cat *catalogue.Catalogue) bursar.Decision {
+	n := catalogue.NamedBy(d.Capability.Kind)
+	if near := v.likeName(cat, n, d.Capability.ID); near != "" {
+		d.Because = n.Missing(d.Capability.ID, near)
+	}
 	return d
 }
 

@@ -138,7 +138,7 @@ func (d *Decider) capabilityOK(c bursar.Capability, existing bool, at string, p 
 	if c.Kind == bursar.KindFeature {
 		switch f := d.Cat.FeatureOf[c.ID]; {
 		case f == nil:
-			p.Add(at+"/featureId", bursar.CodeFeatureNotFound, "%s", d.Cat.NoFeature(c.ID))
+			p.Add(at+"/featureId", bursar.CodeFeatureNotFound, "%s", d.missing(d.Cat, catalogue.OfFeature, c.ID))
 		case f.ArchivedAt != nil && !existing:
 			p.Add(at+"/featureId", bursar.CodeValidationFailed, "the feature %q is archived and takes no new limits", c.ID)
 		default:
@@ -148,7 +148,7 @@ func (d *Decider) capabilityOK(c bursar.Capability, existing bool, at string, p 
 	}
 	switch f := d.Cat.CurrencyOf[c.ID]; {
 	case f == nil:
-		p.Add(at+"/currencyId", bursar.CodeCurrencyNotFound, "%s", d.Cat.NoCurrency(c.ID))
+		p.Add(at+"/currencyId", bursar.CodeCurrencyNotFound, "%s", d.missing(d.Cat, catalogue.OfCurrency, c.ID))
 	case f.ArchivedAt != nil && !existing:
 		p.Add(at+"/currencyId", bursar.CodeValidationFailed, "the currency %q is archived and takes no new limits", c.ID)
 	default:

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/record"
 )
 
@@ -19,6 +20,21 @@ const nearFrom, nearTo = 4, 64
 const idChars = "abcdefghijklmnopqrstuvwxyz0123456789_|.-"
 
 type typedID struct{ typ, id string }
+
+// missing says that an id names nothing of the catalogue, and which may be meant.
+func (v *View) missing(cat *catalogue.Catalogue, n catalogue.Named, id string) string {
+	return n.Missing(id, v.likeName(cat, n, id))
+}
+
+// likeName is the id of the catalogue that may be meant by one that names nothing; "" = none. It is told of
+// the first ids of a request, and to nobody who is not to know what else there is.
+func (v *View) likeName(cat *catalogue.Catalogue, n catalogue.Named, id string) string {
+	if v.Unhinted || v.likes == maxNear {
+		return ""
+	}
+	v.likes++
+	return cat.Like(n, id)
+}
 
 // noEntity says that there is no entity of an id, and which may be meant.
 func (v *View) noEntity(id string) string {

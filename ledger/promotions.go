@@ -38,7 +38,7 @@ func (o *PutPromotions) Decide(d *Decider) (any, error) {
 		n := len(p.Fields())
 		switch f := d.Cat.FeatureOf[in.FeatureID]; {
 		case f == nil:
-			p.Add(at+"/featureId", bursar.CodeFeatureNotFound, "%s", d.Cat.NoFeature(in.FeatureID))
+			p.Add(at+"/featureId", bursar.CodeFeatureNotFound, "%s", d.missing(d.Cat, catalogue.OfFeature, in.FeatureID))
 		case f.ArchivedAt != nil:
 			p.Add(at+"/featureId", bursar.CodeValidationFailed, "the feature %q is archived", in.FeatureID)
 		}

@@ -24,12 +24,12 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 	id := o.In.Capability.ID
 	if o.In.Capability.Kind == bursar.KindCurrency {
 		if d.Cat.CurrencyOf[id] == nil {
-			return nil, bursar.ErrorAt("/currencyId", bursar.CodeCurrencyNotFound, "%s", d.Cat.NoCurrency(id))
+			return nil, bursar.ErrorAt("/currencyId", bursar.CodeCurrencyNotFound, "%s", d.missing(d.Cat, catalogue.OfCurrency, id))
 		}
 	} else {
 		f := d.Cat.FeatureOf[id]
 		if f == nil {
-			return nil, bursar.ErrorAt("/featureId", bursar.CodeFeatureNotFound, "%s", d.Cat.NoFeature(id))
+			return nil, bursar.ErrorAt("/featureId", bursar.CodeFeatureNotFound, "%s", d.missing(d.Cat, catalogue.OfFeature, id))
 		}
 		if f.Meter != nil && !catalogue.Summing(f.Meter) {
 			return nil, bursar.ErrorAt("/featureId", bursar.CodeValidationFailed,

@@ -21,7 +21,8 @@ func (*BySpendToken) failsEarly() {}
 
 func (o *BySpendToken) Decide(d *Decider) (any, error) {
 	d.guarded = true
-	defer func() { d.guarded = false }()
+	d.Unhinted = true
+	defer func() { d.guarded, d.Unhinted = false, false }()
 	switch op := o.Op.(type) {
 	case *CloseHold:
 		op.Within = true

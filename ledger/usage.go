@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/record"
 	"github.com/bursarhq/bursar/store"
 )
@@ -237,7 +238,7 @@ func (o *ReportUsage) setLevel(d *Decider, leaf uint32, it *UsageItem) {
 func (d *Decider) checkTarget(o *ReportUsage, it *UsageItem, p *bursar.Problems) bool {
 	if o.Op == record.OpConsumption {
 		if d.Cat.CurrencyOf[it.In.CurrencyID] == nil {
-			p.Add(o.at(it, "currencyId"), bursar.CodeCurrencyNotFound, "%s", d.Cat.NoCurrency(it.In.CurrencyID))
+			p.Add(o.at(it, "currencyId"), bursar.CodeCurrencyNotFound, "%s", d.missing(d.Cat, catalogue.OfCurrency, it.In.CurrencyID))
 			return false
 		}
 		if it.In.Value.Sign() <= 0 {
@@ -248,7 +249,7 @@ func (d *Decider) checkTarget(o *ReportUsage, it *UsageItem, p *bursar.Problems)
 	f := d.Cat.FeatureOf[it.In.FeatureID]
 	switch {
 	case f == nil:
-		p.Add(o.at(it, "featureId"), bursar.CodeFeatureNotFound, "%s", d.Cat.NoFeature(it.In.FeatureID))
+		p.Add(o.at(it, "featureId"), bursar.CodeFeatureNotFound, "%s", d.missing(d.Cat, catalogue.OfFeature, it.In.FeatureID))
 		return false
 	case f.Meter != nil:
 		p.Add(o.at(it, "featureId"), bursar.CodeFeatureHasMeter, "the feature %q has a meter: it is fed by events, not by usage reports", it.In.FeatureID)

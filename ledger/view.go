@@ -15,6 +15,8 @@ type View struct {
 	*State
 	Now  bursar.Time
 	Root uint32 // of what is shown, see LimitTo; 0 = everything
+	// Unhinted: no name of the catalogue is told to who asks by another one.
+	Unhinted bool
 	// Visits counts the things looked at through the view. Rested is what it was when the
 	// slice began; see Tired.
 	Visits, Rested int
@@ -29,6 +31,7 @@ type View struct {
 	newIDs      map[string]uint32
 	newCased    map[string][]uint32 // as the state's cased
 	nears       map[typedID]string  // what unknown ids of this request are like
+	likes       int                 // ids of this request that were compared with those of the catalogue
 	kids        map[uint32][]uint32 // entities that came to a parent
 	entCount    int
 	defs        map[uint32]*record.Limit  // nil value = deleted
