@@ -120,7 +120,7 @@ type BalanceData struct {
 	GrantID    string        `json:"creditGrantId,omitempty"`
 	Threshold  int           `json:"thresholdPercentage"`
 	Remaining  bursar.Amount `json:"remainingBalance"`
-	Percentage *json.Number  `json:"remainingBalancePercentage"` // of what was granted; nil where no grant is active
+	Percentage *json.Number  `json:"remainingBalancePercentage"` // of the amounts of active grants, or of the grant; nil while none is active
 }
 
 type ReservationData struct {

@@ -102,7 +102,7 @@ func withMissing(dims, more []bursar.Dimension) []bursar.Dimension {
 type expectedIn struct {
 	MaxTokens       *int64  `json:"maxTokens" is:"n=0-999999999999999" doc:"Of an event: as many tokens of output as there can be, reasoning included. Text and reasoning are each held for all of them, and money for the dearer. Other kinds of output are held where dimensions or properties name them."`
 	InputTokens     *int64  `json:"inputTokens" is:"n=0-999999999999999" doc:"Of an event: tokens of input."`
-	Hold            *string `json:"hold" is:"len=3-3" doc:"Of an event: p50 to p99, in place of maxTokens or beside it. As many tokens of output are held as so many of 100 of the last calls had that were reserved for this event and model: of what the dimensions name, or the nearest above that has had 10 or more. maxTokens is then the most, and what is held without such a history."`
+	Hold            *string `json:"hold" is:"len=3-3" doc:"Of an event: p50 to p99, in place of maxTokens or beside it. As many tokens of output are held as so many of 100 of the last calls had that were reserved for this event and model: of what the dimensions name, or the nearest above that has had 10 or more. maxTokens is then the most, and what is held without such a history. Where that does not fit, a reservation holds the largest amount that does, and an explanation shows the denial."`
 	InputCharacters *int64  `json:"inputCharacters" is:"n=0-999999999999999" doc:"Of an event: characters of input, in place of inputTokens. 3 of them count as a token."`
 }
 

@@ -236,7 +236,7 @@ export interface ReserveIn {
   eventName?: string;
   /** Exactly one of featureId, currencyId and eventName. */
   featureId?: string;
-  /** Of an event: p50 to p99, in place of maxTokens or beside it. As many tokens of output are held as so many of 100 of the last calls had that were reserved for this event and model: of what the dimensions name, or the nearest above that has had 10 or more. maxTokens is then the most, and what is held without such a history. */
+  /** Of an event: p50 to p99, in place of maxTokens or beside it. As many tokens of output are held as so many of 100 of the last calls had that were reserved for this event and model: of what the dimensions name, or the nearest above that has had 10 or more. maxTokens is then the most, and what is held without such a history. Where that does not fit, a reservation holds the largest amount that does, and an explanation shows the denial. */
   hold?: string;
   /** Required, here or as the Idempotency-Key header. */
   idempotencyKey?: string;
@@ -244,7 +244,7 @@ export interface ReserveIn {
   inputCharacters?: number;
   /** Of an event: tokens of input. */
   inputTokens?: number;
-  /** Of an event: as many tokens of output as there can be, reasoning included. Each kind of output is held for all of them, and money for the dearest kind. */
+  /** Of an event: as many tokens of output as there can be, reasoning included. Text and reasoning are each held for all of them, and money for the dearer. Other kinds of output are held where dimensions or properties name them. */
   maxTokens?: number;
   /** What becomes of the amount when nobody closes the reservation in time. Default: release. */
   onExpire?: "release" | "settle";
@@ -560,13 +560,13 @@ export interface ExplainIn {
   eventName?: string;
   /** Exactly one of featureId and currencyId. */
   featureId?: string;
-  /** Of an event: p50 to p99, in place of maxTokens or beside it. As many tokens of output are held as so many of 100 of the last calls had that were reserved for this event and model: of what the dimensions name, or the nearest above that has had 10 or more. maxTokens is then the most, and what is held without such a history. */
+  /** Of an event: p50 to p99, in place of maxTokens or beside it. As many tokens of output are held as so many of 100 of the last calls had that were reserved for this event and model: of what the dimensions name, or the nearest above that has had 10 or more. maxTokens is then the most, and what is held without such a history. Where that does not fit, a reservation holds the largest amount that does, and an explanation shows the denial. */
   hold?: string;
   /** Of an event: characters of input, in place of inputTokens. 3 of them count as a token. */
   inputCharacters?: number;
   /** Of an event: tokens of input. */
   inputTokens?: number;
-  /** Of an event: as many tokens of output as there can be, reasoning included. Each kind of output is held for all of them, and money for the dearest kind. */
+  /** Of an event: as many tokens of output as there can be, reasoning included. Text and reasoning are each held for all of them, and money for the dearer. Other kinds of output are held where dimensions or properties name them. */
   maxTokens?: number;
   /** Of an event: further properties, such as the measures that meters of your own read. */
   properties?: Record<string, string | number | boolean>;
