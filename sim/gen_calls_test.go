@@ -224,7 +224,7 @@ func genRaiseCall(g *gen) action {
 	n := pick(g.r, []string{"1", "2", "7.5", "10", "100", "0.000000001"})
 	a := raiseCall{id, ref, []bursar.Dimension{{Key: "n", Value: n, Kind: bursar.DimNumber}}, 0}
 	if h != nil && h.call != nil && h.Event.Name == "ask" {
-		a.More = []bursar.Dimension{{Key: pick(g.r, []string{"tokens.output", "tokens.reasoning", "tokens.output_audio"}), Value: n, Kind: bursar.DimNumber}}
+		a.More = []bursar.Dimension{{Key: pick(g.r, []string{"tokens.output", "tokens.reasoning"}), Value: n, Kind: bursar.DimNumber}}
 	}
 	if chance(g.r, 4) {
 		a.More = append(a.More, bursar.Dimension{Key: "tokens.odd", Value: "2", Kind: bursar.DimNumber})
