@@ -14,8 +14,10 @@ func (e *Engine) Coverage(ctx context.Context, o ledger.ReadOptions, customer st
 		return ledger.Coverage{}, 0, err
 	}
 	defer e.scans.give()
-	run := ledger.NewCoverage(e.cat.Load(), from)
-	version, err := e.readTurn(ctx, o, customer, run.EntitiesOn)
+	run := ledger.NewCoverage(from)
+	version, err := e.readTurn(ctx, o, customer, func(v *ledger.View) error {
+		return run.EntitiesOn(v, e.cat.Load()) // which is as new as v
+	})
 	if err != nil {
 		return ledger.Coverage{}, 0, err
 	}

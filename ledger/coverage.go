@@ -82,14 +82,15 @@ const (
 )
 
 // NewCoverage prepares to find what is under no limit, of usage since from; 0 = of this month.
-func NewCoverage(cat *catalogue.Catalogue, from bursar.Time) *CoverageRun {
-	return &CoverageRun{cat: cat, out: Coverage{From: from}, types: map[uint32]*CoveredType{}, next: 1,
+func NewCoverage(from bursar.Time) *CoverageRun {
+	return &CoverageRun{out: Coverage{From: from}, types: map[uint32]*CoveredType{}, next: 1,
 		sums: map[store.SeriesKey]bursar.Amount{}, usage: map[bursar.Capability]*usedUnder{}}
 }
 
-// EntitiesOn goes on to look at the entities.
-func (c *CoverageRun) EntitiesOn(v *View) error {
-	if c.out.AsOf == 0 {
+// EntitiesOn goes on to look at the entities, by the catalogue that it is first given.
+func (c *CoverageRun) EntitiesOn(v *View, cat *catalogue.Catalogue) error {
+	if c.cat == nil {
+		c.cat = cat
 		if err := c.begin(v); err != nil {
 			return err
 		}
