@@ -298,7 +298,7 @@ func (e *Engine) readSlice(c *customer, o *ledger.ReadOptions, r *reading, f fun
 	}
 	r.now = max(r.now, e.now())
 	v := c.st.ViewAt(r.now, e.cat.Load()).LimitTo(o.Token)
-	v.Rested = v.Visits
+	v.Enrols, v.Rested = o.Enrols, v.Visits
 	err = f(v)
 	e.holding.end(readers, began, v.Visits)
 	return err != ledger.ErrGoOn, err

@@ -39,6 +39,15 @@ type admittedEvent struct {
 
 // admitEvent judges an event. It returns its twin's place, or what it may use.
 func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, error) {
+	if a, err := d.newEvent(o, consumes); a != nil || err != nil {
+		return a, err
+	}
+	return d.judgedEvent(o, o.In)
+}
+
+// newEvent finds out whether an event is new: it returns its twin's place or the hold that its
+// call has already, and enrols whom it names if there is neither.
+func (d *Decider) newEvent(o *SpendEvent, consumes bool) (*admittedEvent, error) {
 	c := d.Cust()
 	if c == nil {
 		return nil, ErrNoCustomer
@@ -62,7 +71,8 @@ func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, erro
 	if c.ArchivedAt != nil {
 		return nil, bursar.Errorf(bursar.CodeCustomerIsArchived, "the customer %q is archived", c.ID)
 	}
-	return d.judgedEvent(o, o.In)
+	d.enrol(labelsOf(o.In.Dimensions))
+	return nil, nil
 }
 
 // judgedEvent judges an event that was never before.

@@ -136,6 +136,7 @@ func (x *Explainer) On(v *View) error {
 		return nil
 	}
 	later := v.State.ViewAt(next, x.Cat).LimitTo(x.Token)
+	later.Enrols = v.Enrols
 	if x.at = later.Check(x.Cat, &x.In); x.at.Granted {
 		x.GrantedAfter = next
 	}

@@ -16,6 +16,7 @@ type Resolved struct {
 	given   bool         // there were dimensions at all
 	Leaves  []uint32     // matched entities, ordered by dimension key; one may appear twice
 	Path    []record.Hop // they and all their ancestors, each once
+	news    []string     // keys of dimensions that name somebody whom the request enrols
 	missing []missing    // dimensions that name no entity, though their keys are of a type
 	unknown []unknownKey // dimensions whose keys are like one of a type
 	strict  bool         // the request itself is denied if they do
@@ -63,6 +64,9 @@ func (v *View) Resolve(cat *catalogue.Catalogue, dims []bursar.Dimension) Resolv
 		if ord == 0 || v.typeID(v.Ent(ord).Typ) != typ {
 			r.missing = append(r.missing, missing{key: dims[i].Key, typ: typ, id: dims[i].Value})
 			continue
+		}
+		if v.newcomer(ord) {
+			r.news = append(r.news, dims[i].Key)
 		}
 		r.join(v, ord)
 	}

@@ -56,6 +56,7 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 	if len(unpriced) > 0 {
 		return nil, catalogue.ErrNoRate(id, unpriced)
 	}
+	d.enrol(o.In.Dimensions)
 	r := d.Resolve(d.Cat, o.In.Dimensions)
 	r.strict = o.In.Strict
 	chains, over := d.chains(&r, asks)

@@ -32,6 +32,9 @@ func (v *View) unnamed(cat *catalogue.Catalogue, r *Resolved) string {
 			return fmt.Sprintf("strict: the dimension %s is a number, and numbers of an event name nobody; send the id as a text", m.key)
 		}
 		s := fmt.Sprintf("strict: the dimension %s names no entity of type %s: there is none of id %q", m.key, m.typ, m.id)
+		if why := v.notEnrolled(m); why != "" {
+			s += "; it is not enrolled: " + why
+		}
 		if near := v.near(m.typ, m.id); near != "" {
 			s += fmt.Sprintf("; did you mean %q?", near)
 		}

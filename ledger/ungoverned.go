@@ -66,6 +66,8 @@ func (v *View) mendUngoverned(by named) string {
 	switch {
 	case by.leaf != 0 && v.Ent(by.leaf).Archived != 0:
 		return fmt.Sprintf("entity %q is archived, so its own limits do not count; restore it, or set a limit above it", v.Ent(by.leaf).ID)
+	case by.leaf != 0 && v.newcomer(by.leaf):
+		return fmt.Sprintf("entity %q of type %s would be enrolled under no limit: set a default limit of its type, or a limit on what it comes below; with usageLimit null it stops nothing", v.Ent(by.leaf).ID, by.typ)
 	case by.leaf != 0:
 		return fmt.Sprintf("set a limit on entity %q of type %s, above it or by default; with usageLimit null it stops nothing", v.Ent(by.leaf).ID, by.typ)
 	case by.like != "":
@@ -74,6 +76,9 @@ func (v *View) mendUngoverned(by named) string {
 		return fmt.Sprintf("the dimension %s is a number, and numbers of an event name nobody; send the id as a text", by.key)
 	case by.key != "":
 		s := fmt.Sprintf("the dimension %s names no entity of type %s: there is none of id %q", by.key, by.typ, by.id)
+		if why := v.notEnrolled(&by.missing); why != "" {
+			s += "; it is not enrolled: " + why
+		}
 		if near := v.near(by.typ, by.id); near != "" {
 			s += fmt.Sprintf("; did you mean %q?", near)
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/record"
 	"github.com/bursarhq/bursar/store"
 )
@@ -15,6 +16,8 @@ type View struct {
 	*State
 	Now  bursar.Time
 	Root uint32 // of what is shown, see LimitTo; 0 = everything
+	// Enrols says whom the request that is decided may enrol.
+	Enrols catalogue.Enroller
 	// Visits counts the things looked at through the view. Rested is what it was when the
 	// slice began; see Tired.
 	Visits, Rested int
@@ -29,6 +32,7 @@ type View struct {
 	newIDs      map[string]uint32
 	newCased    map[string][]uint32 // as the state's cased
 	nears       map[typedID]string  // what unknown ids of this request are like
+	enrolled    *enrolled           // whom this request enrols; nil = nobody
 	kids        map[uint32][]uint32 // entities that came to a parent
 	entCount    int
 	defs        map[uint32]*record.Limit  // nil value = deleted
@@ -104,10 +108,16 @@ func push[T any](v *View, s *[]T, x T) {
 
 // rollback takes back everything since undoing was set.
 func (v *View) rollback() {
-	for _, f := range slices.Backward(v.undo) {
+	v.undoTo(0)
+	v.undo, v.undoing = nil, false
+}
+
+// undoTo takes back what came after the first n steps.
+func (v *View) undoTo(n int) {
+	for _, f := range slices.Backward(v.undo[n:]) {
 		f()
 	}
-	v.undo, v.undoing = nil, false
+	v.undo = v.undo[:n]
 }
 
 func (v *View) keep() { v.undo, v.undoing = nil, false }

@@ -13,9 +13,19 @@ import (
 // nothing may. limited tells that limits of entities apply to some of asks; over is of each
 // of asks what it does not count on, nil when it counts on all.
 func (v *View) Warnings(cat *catalogue.Catalogue, r *Resolved, asks []Ask, unpriced []string, limited bool, over []Applied) (out []string) {
+	for _, key := range r.news {
+		if v.enrolled.would {
+			out = append(out, bursar.WarnWouldEnrol+":"+key)
+		} else {
+			out = append(out, bursar.WarnEnrolled+":"+key)
+		}
+	}
 	for i := range r.missing {
 		m := &r.missing[i]
 		out = append(out, bursar.WarnNotResolved+":"+m.key)
+		if v.notEnrolled(m) != "" {
+			out = append(out, bursar.WarnNotEnrolled+":"+m.key)
+		}
 		if near := v.near(m.typ, m.id); near != "" {
 			out = append(out, bursar.WarnDidYouMean+":"+m.key+"="+near)
 		}
