@@ -330,7 +330,7 @@ func (v *View) applyDefaulted(r *record.LimitDefaulted) error {
 // that it is the same before the row is made and after.
 //
 //	0–3 a hash of the customer and the label, 6 and 8 the version and the variant of a UUIDv8,
-//	9–11 the capability, 12–15 the entity
+//	9–11 the capability, 12–15 the entity; 0 = one that is not enrolled, whose limit has no id to be found by
 func (v *View) defaultedID(ent, cap uint32, label string) (id [16]byte) {
 	h := fnv.New32a()
 	h.Write([]byte(v.Cust().ID + "\x00" + label))

@@ -17,6 +17,7 @@ type enrolled struct {
 	from  uint32             // the number of the first of them; the others have those that follow
 	not   map[typedID]string // ids that could not be enrolled, and why
 	would bool               // the request only asks
+	sure  bool               // the request is granted
 }
 
 // enrols tells whether a dimension may name somebody who is to be enrolled.
@@ -66,8 +67,11 @@ func (d *Decider) enrolDim(dims []bursar.Dimension, i int, waiting []typedID) (s
 	if t == nil || t.Enrolment == nil || slices.Contains(waiting, k) || d.typed(k) != 0 {
 		return false
 	}
-	if d.enrolled == nil {
+	switch {
+	case d.enrolled == nil:
 		d.enrolled = &enrolled{from: uint32(d.entCount), would: d.Rehearsal, not: map[typedID]string{}}
+	case d.enrolled.not[k] != "": // it is not tried again, so that all of a request finds the same
+		return true
 	}
 	parent, err := d.enrolParent(dims, t.Enrolment, append(waiting, k))
 	if err == nil {
@@ -166,6 +170,13 @@ func (d *Decider) tellEnrolled(ord uint32) {
 
 // newcomer tells whether this request enrols an entity.
 func (v *View) newcomer(ord uint32) bool { return v.enrolled != nil && ord >= v.enrolled.from }
+
+// granted tells that whom the request enrols is there from now on.
+func (v *View) granted() {
+	if v.enrolled != nil {
+		v.enrolled.sure = true
+	}
+}
 
 // notEnrolled says why an id whose type enrols was not enrolled; "" = it is none of those.
 func (v *View) notEnrolled(m *missing) string {

@@ -101,6 +101,7 @@ func (d *Decider) judgedEvent(o *SpendEvent, in bursar.EventInput) (*admittedEve
 	if err := cannotCount(a.asks, over); err != nil {
 		return nil, err
 	}
+	d.granted()
 	return a, nil
 }
 

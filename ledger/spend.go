@@ -71,6 +71,7 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 	if err := cannotCount(asks, over); err != nil {
 		return nil, err
 	}
+	d.granted()
 	return &admitted{Resolved: r, rows: d.withPromo(d.RowsOn(&r, asks[0].Cap).Rows, asks[0].Cap), chains: chains, asks: asks, Decision: j}, nil
 }
 

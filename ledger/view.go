@@ -177,6 +177,9 @@ func (v *View) rawDef(row uint32) *record.Limit {
 func (v *View) RowID(row uint32) [16]byte {
 	if row = v.made(row); row&unmadeBit != 0 {
 		k := v.unmade.at(row)
+		if v.newcomer(k.ent) && !v.enrolled.sure { // the number may be another's next
+			k.ent = 0
+		}
 		return v.defaultedID(k.ent, k.cap, k.label)
 	}
 	if def := v.rawDef(row); def != nil && def.ByDefault {

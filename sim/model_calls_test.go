@@ -223,6 +223,16 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 	if f := p.err(); f != nil {
 		return o, nil, f
 	}
+	c.begins(false)
+	defer func() {
+		if f != nil {
+			c.goes()
+			return
+		}
+		c.stays()
+		c.enrolment = nil
+	}()
+	c.enrol(labelsOf(in.Dimensions), now)
 	o.attribution = c.attribute(labelsOf(in.Dimensions))
 	for _, d := range in.Dimensions { // a number is no id
 		if typ := m.typeNamed(d.Key); typ != "" && d.Kind == bursar.DimNumber {

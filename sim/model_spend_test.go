@@ -72,6 +72,16 @@ func (m *model) judgeSpend(c *mCust, now bursar.Time, x bursar.SpendInput) (o of
 	if c.info.ArchivedAt != nil {
 		return o, failed(bursar.CodeCustomerIsArchived)
 	}
+	c.begins(false)
+	defer func() {
+		if f != nil {
+			c.goes()
+			return
+		}
+		c.stays()
+		c.enrolment = nil
+	}()
+	c.enrol(x.Dimensions, now)
 	o = offer{c: c, now: now, attribution: c.attribute(x.Dimensions)}
 	o.strict = x.Strict
 	if o.asks, o.prices, f = m.asksOf(x.Capability, numOf(x.Amount), x.Dimensions, now); f != nil {

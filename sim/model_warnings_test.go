@@ -9,7 +9,7 @@ import (
 
 // warnings are what a request is warned of, in order of the alphabet.
 func (c *mCust) warnings(k bursar.Capability, prices []price, a attribution, now bursar.Time) []string {
-	var out []string
+	out := c.enrolmentWarnings(a)
 	for _, x := range a.ignored {
 		out = append(out, "DIMENSION_NOT_RESOLVED:"+x.key)
 		if id := c.like(x.typ, x.id); id != "" {
@@ -52,7 +52,7 @@ func (c *mCust) reportWarnings(k bursar.Capability, d num, prices []price, a att
 	out := c.warnings(k, prices, a, now)
 	if d.sign() == 0 {
 		out = slices.DeleteFunc(out, func(w string) bool {
-			return !strings.HasPrefix(w, "DIMENSION") && !strings.HasPrefix(w, "DID") && w != "NO_ENTITY_NAMED"
+			return !strings.HasPrefix(w, "DIMENSION") && !strings.HasPrefix(w, "DID") && w != "NO_ENTITY_NAMED" && !strings.Contains(w, "ENROL")
 		})
 	}
 	return out
