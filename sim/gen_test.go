@@ -176,7 +176,7 @@ func (g *gen) entity() string {
 		return pick(g.r, []string{"nothing", "e", "E1"})
 	}
 	if chance(g.r, 20) {
-		return pick(g.r, newcomers[:10])
+		return pick(g.r, newcomers[:5])
 	}
 	return pick(g.r, g.entities)
 }

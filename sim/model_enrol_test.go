@@ -145,7 +145,7 @@ func judgeParentKeys(p *problems, types map[string]*bursar.EntityType, in []cata
 }
 
 // newcomers are ids that nobody makes by hand.
-var newcomers = []string{"n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "N8", "n9", "-n"}
+var newcomers = []string{"n0", "n1", "n2", "n3", "N4", "-n"}
 
 // enrolment is what somebody says of it.
 func (g *gen) enrolment() bursar.Enrolment {
