@@ -156,10 +156,6 @@ func TestRefusedNewcomerLeavesNothing(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Denial == nil {
 		t.Fatalf("4 of 3: %v", err)
 	}
-	n := refused.Denial.Binding.Node
-	if _, _, err := r.Assignment(t.Context(), ledger.ReadOptions{}, "acme", n.AssignmentID); n.EntityID != "refused" || codeOf(err) != bursar.CodeAssignmentNotFound {
-		t.Errorf("the denial names the limit %+v, which is %v", n, err)
-	}
 	got, after, err := consume("next", 1)
 	r.must(err)
 	id := got.Decision.Chains[0][0].AssignmentID
@@ -167,6 +163,10 @@ func TestRefusedNewcomerLeavesNothing(t *testing.T) {
 	r.must(err)
 	if a.EntityID != "next" || after != before+1 {
 		t.Errorf("%s is the limit of %s; version %d after %d", id, a.EntityID, after, before)
+	}
+	n := refused.Denial.Binding.Node
+	if a, _, err := r.Assignment(t.Context(), ledger.ReadOptions{}, "acme", n.AssignmentID); n.EntityID != "refused" || codeOf(err) != bursar.CodeAssignmentNotFound {
+		t.Errorf("the denial names the limit %+v, which is now %+v, %v", n, a, err)
 	}
 	if _, _, err := r.Entity(t.Context(), ledger.ReadOptions{}, "acme", "refused"); codeOf(err) != bursar.CodeEntityNotFound {
 		t.Errorf("who was refused: %v", err)
