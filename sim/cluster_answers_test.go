@@ -206,7 +206,9 @@ func (r *replayer) spending(k bursar.Capability, in bursar.SpendInput, op string
 	if done, f = c.earlier(in, content(op, k, in.Amount, "", in.Dimensions)); done != nil || f != nil {
 		return done, f
 	}
-	_, f = r.model.judgeSpend(c, now, in)
+	if _, f = r.model.judgeSpend(c, now, in); f == nil {
+		c.goes() // whoever it is to be done for does it
+	}
 	return nil, f
 }
 

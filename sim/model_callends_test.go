@@ -246,8 +246,7 @@ func (m *model) commitCall(customer, id string, dims []bursar.Dimension, call st
 		if done, known := c.doneOf(x); !known || done != nil {
 			c.begins(false)
 			c.enrolEvent(x, now)
-			c.stays()
-			c.enrolment = nil
+			c.done()
 		}
 		m.endWith(c, now, h, x)
 	}

@@ -227,10 +227,7 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 	defer func() {
 		if f != nil {
 			c.goes()
-			return
 		}
-		c.stays()
-		c.enrolment = nil
 	}()
 	c.enrol(labelsOf(in.Dimensions), now)
 	o.attribution = c.attribute(labelsOf(in.Dimensions))
@@ -255,6 +252,7 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 	if !o.before.Granted {
 		return o, nil, denied(o.before)
 	}
+	c.done()
 	return o, nil, nil
 }
 

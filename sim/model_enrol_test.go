@@ -22,6 +22,12 @@ func (c *mCust) begins(asks bool) {
 	c.enrolment = &mEnrolment{before: c.entities, barred: map[unnamed]bool{}, asks: asks}
 }
 
+// done: the request that enrols is recorded.
+func (c *mCust) done() {
+	c.stays()
+	c.enrolment = nil
+}
+
 // stays: what was enrolled is there for good, and is told.
 func (c *mCust) stays() {
 	for _, id := range c.enrolment.made {

@@ -101,8 +101,7 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 		return nil, f
 	}
 	for _, c := range begun {
-		c.stays()
-		c.enrolment = nil
+		c.done()
 	}
 	for i, x := range in { // as things are before the first is recorded
 		r := bursar.EventResult{Warnings: warned[i]}

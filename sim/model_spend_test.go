@@ -68,6 +68,7 @@ type offer struct {
 	before bursar.Decision
 }
 
+// judgeSpend judges a request, which enrols until it is done or goes.
 func (m *model) judgeSpend(c *mCust, now bursar.Time, x bursar.SpendInput) (o offer, f *fail) {
 	if c.info.ArchivedAt != nil {
 		return o, failed(bursar.CodeCustomerIsArchived)
@@ -76,10 +77,7 @@ func (m *model) judgeSpend(c *mCust, now bursar.Time, x bursar.SpendInput) (o of
 	defer func() {
 		if f != nil {
 			c.goes()
-			return
 		}
-		c.stays()
-		c.enrolment = nil
 	}()
 	c.enrol(x.Dimensions, now)
 	o = offer{c: c, now: now, attribution: c.attribute(x.Dimensions)}
@@ -122,6 +120,7 @@ func (m *model) consume(customer string, x bursar.SpendInput) (bursar.ConsumeRes
 	if f != nil {
 		return bursar.ConsumeResult{}, f
 	}
+	c.done()
 	c.spend(x.Capability, numOf(x.Amount), o.charges(), c.counting(o.attribution), fact{at: int64(now), route: o.route, dims: c.plain(x.Dimensions)}, now)
 	c.moveLevels(x.Capability, o.route, numOf(x.Amount))
 	c.log.wrote(now)
@@ -185,6 +184,7 @@ func (m *model) reserve(customer string, x bursar.SpendInput, ttl int, onExpire 
 	if f != nil {
 		return bursar.Reservation{}, f
 	}
+	c.done()
 	h := &mHold{
 		Reservation: bursar.Reservation{
 			ID: m.newID("r"), CustomerID: customer, Capability: x.Capability, Amount: x.Amount, Dimensions: x.Dimensions,
