@@ -41,7 +41,8 @@ type EntityType struct {
 
 // Enrolment says where an entity comes that is made by the first request that names it. The
 // first of ParentKeys, which are attribution keys, whose value in that request names a live
-// entity says the parent; else it is the entity ParentID, if the customer has it, or nobody.
+// entity says the parent; else it is the entity ParentID. With ParentID "", and where neither
+// is given, it is a root. Nobody is enrolled whose parent is not there.
 type Enrolment struct {
 	ParentKeys []string `json:"parentKeys"`
 	ParentID   *string  `json:"parentId"`

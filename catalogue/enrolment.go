@@ -3,6 +3,7 @@ package catalogue
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/bursarhq/bursar"
 )
@@ -19,9 +20,15 @@ func (c *Caller) Enroller() Enroller {
 	return Enroller{Nobody: c.Token != nil || c.Spends != nil, Types: c.Types}
 }
 
-// May tells it of one type.
-func (e *Enroller) May(typeID string) bool {
-	return !e.Nobody && (len(e.Types) == 0 || slices.Contains(e.Types, typeID))
+// Refuses says why nobody is enrolled as one of a type; "" = whoever is new may be.
+func (e *Enroller) Refuses(typeID string) string {
+	switch {
+	case e.Nobody:
+		return "who holds a token enrols nobody"
+	case len(e.Types) > 0 && !slices.Contains(e.Types, typeID):
+		return fmt.Sprintf("the API key is bound to the entity types %s", strings.Join(e.Types, ", "))
+	}
+	return ""
 }
 
 func checkEnrolment(at string, t *EntityTypeInput, p *bursar.Problems) {
@@ -40,7 +47,7 @@ func checkEnrolment(at string, t *EntityTypeInput, p *bursar.Problems) {
 			p.Add(fmt.Sprintf("%s/parentKeys/%d", at, i), bursar.CodeValidationFailed, "the key %q is here twice", k)
 		}
 	}
-	if id := t.Enrolment.Value.ParentID; id != nil {
+	if id := t.Enrolment.Value.ParentID; id != nil && *id != "" {
 		if err := bursar.CheckEntityID(*id); err != nil {
 			p.Add(at+"/parentId", bursar.CodeValidationFailed, "%v", err)
 		}

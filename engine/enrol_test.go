@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -164,6 +165,9 @@ func TestRefusedNewcomerLeavesNothing(t *testing.T) {
 	if a.EntityID != "next" || after != before+1 {
 		t.Errorf("%s is the limit of %s; version %d after %d", id, a.EntityID, after, before)
 	}
+	if w := fmt.Sprint(refused.Denial.Warnings); w != "[WOULD_ENROL:user]" {
+		t.Errorf("the denial warns of %s", w)
+	}
 	n := refused.Denial.Binding.Node
 	if a, _, err := r.Assignment(t.Context(), ledger.ReadOptions{}, "acme", n.AssignmentID); n.EntityID != "refused" || codeOf(err) != bursar.CodeAssignmentNotFound {
 		t.Errorf("the denial names the limit %+v, which is now %+v, %v", n, a, err)
@@ -173,34 +177,75 @@ func TestRefusedNewcomerLeavesNothing(t *testing.T) {
 	}
 }
 
-// Who is not trusted enrols nobody, and a key that is bound to types only those.
+// Who is not trusted enrols nobody, and a key that is bound to types only those. Whoever may not is
+// denied, as nothing limits an id that is nobody's.
 func TestWhoMayEnrol(t *testing.T) {
 	r := newRig(t, mem.New(), engine.Options{})
 	defer r.close()
 	r.furnish("acme")
 	r.enrolUsers(3)
-	for who, may := range map[string]bool{"a key": true, "of users": true, "of orgs": false, "a spend token": false} {
+	_, err := r.PutEntityTypes(t.Context(), tester, []catalogue.EntityTypeInput{{ID: "user", DisplayName: "User", AttributionKeys: []string{"user"}, Strict: bursar.Some(false)}})
+	r.must(err)
+	for i, x := range []struct {
+		who string
+		by  func(*catalogue.Caller)
+		may bool
+	}{
+		{"a key", func(*catalogue.Caller) {}, true},
+		{"a key of users", func(c *catalogue.Caller) { c.Types = []string{"team", "user"} }, true},
+		{"a key of orgs", func(c *catalogue.Caller) { c.Types = []string{"org"} }, false},
+		{"a spend token", func(c *catalogue.Caller) { c.Spends = &catalogue.SpendPath{} }, false},
+		{"an access token", func(c *catalogue.Caller) { c.Token = &bursar.AccessToken{CustomerID: "acme"} }, false},
+		{"an access token of a subtree", func(c *catalogue.Caller) {
+			c.Token = &bursar.AccessToken{CustomerID: "acme", RootEntityID: "o"}
+		}, false},
+	} {
 		by := tester
-		switch who {
-		case "of users":
-			by.Types = []string{"user"}
-		case "of orgs":
-			by.Types = []string{"org"}
-		case "a spend token":
-			by.Spends = &catalogue.SpendPath{}
-		}
-		d, _, err := r.Check(t.Context(), ledger.ReadOptions{Enrols: by.Enroller()}, "acme", []ledger.CheckInput{{Capability: capability("tokens"), Dimensions: asUser("new")}})
+		x.by(&by)
+		id := fmt.Sprint(strings.Repeat(fmt.Sprint(i), 8))
+		d, _, err := r.Check(t.Context(), ledger.ReadOptions{Token: by.Token, Enrols: by.Enroller()}, "acme", []ledger.CheckInput{{Capability: capability("tokens"), Dimensions: asUser(id)}})
 		r.must(err)
-		if d[0].Granted != may {
-			t.Errorf("%s: a check is granted %v: %+v", who, d[0].Granted, d[0])
+		if d[0].Granted != x.may || !x.may && (d[0].Reason != bursar.CodeEntityNotFound || !strings.Contains(d[0].Because, "is not enrolled: ")) {
+			t.Errorf("%s: a check: %+v", x.who, d[0])
 		}
 		in := spendOf("tokens", 1, "")
-		in.Dimensions = asUser(fmt.Sprint("new-", len(who)))
-		if _, _, err := r.Consume(t.Context(), by, "acme", in); err == nil != may {
-			t.Errorf("%s: %v", who, err)
+		in.Dimensions = asUser(id)
+		if _, _, err := r.Consume(t.Context(), by, "acme", in); err == nil != x.may || !x.may && codeOf(err) != bursar.CodeEntityNotFound {
+			t.Errorf("%s: %v", x.who, err)
+		}
+		if _, _, err := r.Entity(t.Context(), ledger.ReadOptions{}, "acme", id); err == nil != x.may {
+			t.Errorf("%s: the entity: %v", x.who, err)
 		}
 	}
-	if n := r.users(); n != 2 {
-		t.Errorf("%d are enrolled", n)
+}
+
+// The key that ends the hold of a spend token enrols nobody by what the token's holder called itself.
+func TestEndOfATokensHoldEnrolsNobody(t *testing.T) {
+	r := newRig(t, mem.New(), engine.Options{})
+	defer r.close()
+	r.furnish("acme")
+	_, err := r.CreateFeature(t.Context(), tester, bursar.Feature{ID: "asks", DisplayName: "Asks", Meter: &bursar.Meter{EventName: "llm", Aggregation: bursar.Aggregation{Function: "COUNT"}}})
+	r.must(err)
+	hold := func(by catalogue.Caller, dims []bursar.Dimension) string {
+		h, _, err := r.Reserve(t.Context(), by, "acme", bursar.SpendInput{EventName: "llm", Dimensions: dims}, 3600, bursar.ExpireRelease)
+		r.must(err)
+		return h.ID
+	}
+	token := tester
+	token.Spends = &catalogue.SpendPath{}
+	labels := []bursar.Dimension{{Key: bursar.SpendTokenKey, Value: "t"}, {Key: "user", Value: "named"}}
+	held, plain := hold(token, labels), hold(tester, labels[1:])
+	r.enrolUsers(3)
+	for id, enrols := range map[string]bool{held: false, plain: true} {
+		said := "said-" + id
+		report := []bursar.EventInput{{CustomerID: "acme", EventName: "llm", ReservationID: id, IdempotencyKey: said, Dimensions: asUser(said)}}
+		_, _, err := r.ReportEvents(t.Context(), tester, report)
+		r.must(err)
+		if _, _, err := r.Entity(t.Context(), ledger.ReadOptions{}, "acme", said); err == nil != enrols {
+			t.Errorf("%s: %v", said, err)
+		}
+	}
+	if _, _, err := r.Entity(t.Context(), ledger.ReadOptions{}, "acme", "named"); err == nil {
+		t.Error("who was named by the hold is an entity")
 	}
 }

@@ -338,7 +338,7 @@ func (w *world) opActivity(*op) error {
 	return err
 }
 
-// enrolment is "KEY,…/PARENT", of which either may be left out.
+// enrolment is "KEY,…/PARENT", of which either may be left out; PARENT - is a root.
 func enrolment(text string, set bool) bursar.Opt[bursar.Enrolment] {
 	if !set {
 		return bursar.Null[bursar.Enrolment]()
@@ -349,6 +349,7 @@ func enrolment(text string, set bool) bursar.Opt[bursar.Enrolment] {
 		x.ParentKeys = strings.Split(keys, ",")
 	}
 	if parent != "" {
+		parent = strings.TrimSuffix(parent, "-")
 		x.ParentID = &parent
 	}
 	return bursar.Some(x)

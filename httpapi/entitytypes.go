@@ -37,8 +37,8 @@ type entityTypeIn struct {
 }
 
 type enrolmentIn struct {
-	ParentKeys []string           `json:"parentKeys" is:"n=0-10,each=1-128" doc:"Attribution keys: the first whose value in the request names a live entity says the parent."`
-	ParentID   bursar.Opt[string] `json:"parentId" is:"id" doc:"Else the parent is this entity, if the customer has it; without one it is a root."`
+	ParentKeys []string           `json:"parentKeys" is:"n=0-10,each=1-128" doc:"Attribution keys: the first whose value in the request names a live entity says the parent. Where none does and there is no parentId, who is new is not enrolled."`
+	ParentID   bursar.Opt[string] `json:"parentId" is:"len=0-255" doc:"Else the parent is the entity of this id; who is new is not enrolled while there is none. \"\", or neither of the two: it is a root."`
 }
 
 func enrolmentOf(in bursar.Opt[enrolmentIn]) bursar.Opt[bursar.Enrolment] {

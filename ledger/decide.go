@@ -182,7 +182,7 @@ var ErrTooLarge = bursar.Errorf(bursar.CodeValidationFailed,
 // ErrTooLarge: then what is decided must be decided without that request.
 func (d *Decider) Attempt(o Op) (reply any, err error) {
 	from, recs, out := len(d.Recs), d.Records, d.out
-	d.nears, d.enrolled = nil, nil
+	d.nears, d.looked, d.enrolled = nil, 0, nil
 	_, early := o.(failsEarly)
 	d.undoing = !early
 	if reply, err = o.Decide(d); len(d.Recs)-from > maxRequestRecords {

@@ -23,6 +23,8 @@ type SpendEvent struct {
 	Strict  bool // what names no entity is denied
 	// SaidInput and SaidOutput tell that who reserves said how many tokens there may be, be it none.
 	SaidInput, SaidOutput bool
+
+	learns bool // how much output there is is to be learned
 }
 
 // admittedEvent is an event that was granted: what it is decided on.
@@ -71,7 +73,11 @@ func (d *Decider) newEvent(o *SpendEvent, consumes bool) (*admittedEvent, error)
 	if c.ArchivedAt != nil {
 		return nil, bursar.Errorf(bursar.CodeCustomerIsArchived, "the customer %q is archived", c.ID)
 	}
-	d.enrol(labelsOf(o.In.Dimensions))
+	in := o.In
+	if o.learns { // then it has some output
+		in.Dimensions = withOutput(in.Dimensions, 1)
+	}
+	d.enrolCounted(&in)
 	return nil, nil
 }
 
@@ -96,7 +102,7 @@ func (d *Decider) judgedEvent(o *SpendEvent, in bursar.EventInput) (*admittedEve
 	a.Warnings = a.item.warnings
 	a.judgeFree(d)
 	if !a.Granted {
-		return nil, &bursar.Error{Code: a.Reason, Message: denial(&a.Decision), Denial: &a.Decision}
+		return nil, refused(&a.Decision)
 	}
 	if err := cannotCount(a.asks, over); err != nil {
 		return nil, err

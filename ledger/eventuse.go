@@ -122,7 +122,7 @@ func (d *Decider) useEvent(h *record.Hold, u *UsedEvent, at string, p *bursar.Pr
 		x.item.usages, x.item.warnings = nil, append(slices.Clip(u.Warnings), w)
 		return x
 	}
-	if !x.repeat && !counted && !u.again && d.enrolCounted(&x.item.In) { // what it makes counts for them
+	if !x.repeat && !counted && !u.again && d.enrolAtEnd(h, u, &x.item.In) { // what it makes counts for them
 		own = bursar.Problems{}
 		d.meterEvent(&x.item, at, h.Created, &own)
 	}

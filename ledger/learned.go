@@ -222,6 +222,7 @@ func (d *Decider) admitLearned(o *SpendEvent, learn Learn) (*admittedEvent, erro
 		return d.admitEvent(o, false)
 	}
 	asked := *o
+	asked.learns = true
 	if a, err := d.newEvent(&asked, false); a != nil || err != nil {
 		return a, err
 	}

@@ -66,7 +66,7 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 		d.judgeUngoverned(d.Cat, &r, o.In.Capability, &j)
 	}
 	if !j.Granted {
-		return nil, &bursar.Error{Code: j.Reason, Message: denial(&j), Denial: &j}
+		return nil, refused(&j)
 	}
 	if err := cannotCount(asks, over); err != nil {
 		return nil, err

@@ -76,9 +76,6 @@ func (v *View) mendUngoverned(by named) string {
 		return fmt.Sprintf("the dimension %s is a number, and numbers of an event name nobody; send the id as a text", by.key)
 	case by.key != "":
 		s := fmt.Sprintf("the dimension %s names no entity of type %s: there is none of id %q", by.key, by.typ, by.id)
-		if why := v.notEnrolled(&by.missing); why != "" {
-			s += "; it is not enrolled: " + why
-		}
 		if near := v.near(by.typ, by.id); near != "" {
 			s += fmt.Sprintf("; did you mean %q?", near)
 		}

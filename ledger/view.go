@@ -17,7 +17,8 @@ type View struct {
 	Now  bursar.Time
 	Root uint32 // of what is shown, see LimitTo; 0 = everything
 	// Enrols says whom the request that is decided may enrol.
-	Enrols catalogue.Enroller
+	Enrols       catalogue.Enroller
+	mostEnrolled int // with how many entities the customer enrols no more
 	// Visits counts the things looked at through the view. Rested is what it was when the
 	// slice began; see Tired.
 	Visits, Rested int
@@ -32,6 +33,7 @@ type View struct {
 	newIDs      map[string]uint32
 	newCased    map[string][]uint32 // as the state's cased
 	nears       map[typedID]string  // what unknown ids of this request are like
+	looked      int                 // for how many ids of the request that was looked for
 	enrolled    *enrolled           // whom this request enrols; nil = nobody
 	kids        map[uint32][]uint32 // entities that came to a parent
 	entCount    int
@@ -60,7 +62,7 @@ type View struct {
 }
 
 func NewView(s *State, now bursar.Time) *View {
-	return &View{State: s, Now: now, entCount: len(s.Entities)}
+	return &View{State: s, Now: now, entCount: len(s.Entities), mostEnrolled: bursar.MaxEnrolEntities}
 }
 
 // put sets m[k], making the map when it is needed, and notes how to take it back.
@@ -108,16 +110,10 @@ func push[T any](v *View, s *[]T, x T) {
 
 // rollback takes back everything since undoing was set.
 func (v *View) rollback() {
-	v.undoTo(0)
-	v.undo, v.undoing = nil, false
-}
-
-// undoTo takes back what came after the first n steps.
-func (v *View) undoTo(n int) {
-	for _, f := range slices.Backward(v.undo[n:]) {
+	for _, f := range slices.Backward(v.undo) {
 		f()
 	}
-	v.undo = v.undo[:n]
+	v.undo, v.undoing = nil, false
 }
 
 func (v *View) keep() { v.undo, v.undoing = nil, false }

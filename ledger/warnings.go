@@ -13,12 +13,8 @@ import (
 // nothing may. limited tells that limits of entities apply to some of asks; over is of each
 // of asks what it does not count on, nil when it counts on all.
 func (v *View) Warnings(cat *catalogue.Catalogue, r *Resolved, asks []Ask, unpriced []string, limited bool, over []Applied) (out []string) {
-	for _, key := range r.news {
-		if v.enrolled.would {
-			out = append(out, bursar.WarnWouldEnrol+":"+key)
-		} else {
-			out = append(out, bursar.WarnEnrolled+":"+key)
-		}
+	for _, n := range r.news {
+		out = v.newcomerWarnings(n, out)
 	}
 	for i := range r.missing {
 		m := &r.missing[i]
@@ -33,7 +29,7 @@ func (v *View) Warnings(cat *catalogue.Catalogue, r *Resolved, asks []Ask, unpri
 	for _, u := range r.unknown {
 		out = append(out, bursar.WarnUnknownKey+":"+u.key, bursar.WarnDidYouMean+":"+u.key+"="+u.like)
 	}
-	if len(r.Leaves)+len(r.missing)+len(r.unknown) == 0 && v.entCount > 1 {
+	if len(r.Leaves)+len(r.missing)+len(r.unknown) == 0 && v.hadEntities() {
 		out = append(out, bursar.WarnNoEntity)
 	}
 	if len(unpriced) > 0 {

@@ -245,7 +245,7 @@ func (m *model) commitCall(customer, id string, dims []bursar.Dimension, call st
 	default:
 		if done, known := c.doneOf(x); !known || done != nil {
 			c.begins(false)
-			c.enrolEvent(x, now)
+			c.enrolEnd(x, dims, now)
 			c.done()
 		}
 		m.endWith(c, now, h, x)

@@ -13,13 +13,15 @@ import (
 type mEnrolment struct {
 	before map[string]bursar.Entity
 	made   []string
-	barred map[unnamed]bool // who could not be, whatever the key
-	asks   bool             // the request only asks
+	said   []bursar.Dimension // whom a request names by itself
+	barred map[unnamed]bool   // who could not be, whatever the key
+	like   map[string]string  // who was there already and may have been meant
+	asks   bool               // the request only asks
 }
 
 // begins: a request begins that may enrol.
 func (c *mCust) begins(asks bool) {
-	c.enrolment = &mEnrolment{before: c.entities, barred: map[unnamed]bool{}, asks: asks}
+	c.enrolment = &mEnrolment{before: c.entities, barred: map[unnamed]bool{}, like: map[string]string{}, asks: asks}
 }
 
 // done: the request that enrols is recorded.
@@ -42,10 +44,14 @@ func (c *mCust) goes() {
 }
 
 // enrol makes those whom dims name that are not there, where their types say so.
-func (c *mCust) enrol(dims []bursar.Dimension, now bursar.Time) {
+func (c *mCust) enrol(dims []bursar.Dimension, now bursar.Time) { c.enrolOf(dims, dims, now) }
+
+// enrolOf is enrol of those that are among said, too.
+func (c *mCust) enrolOf(dims, said []bursar.Dimension, now bursar.Time) {
 	if c.info.ArchivedAt != nil {
 		return
 	}
+	c.enrolment.said = said
 	for _, d := range sortedDims(dims) {
 		c.enrolOne(dims, d, nil, now)
 	}
@@ -55,7 +61,7 @@ func (c *mCust) enrol(dims []bursar.Dimension, now bursar.Time) {
 func (c *mCust) enrolOne(dims []bursar.Dimension, d bursar.Dimension, waiting []string, now bursar.Time) {
 	typ := c.m.typeNamed(d.Key)
 	who := unnamed{typ: typ, id: d.Value}
-	if typ == "" || c.m.types[typ].Enrolment == nil || c.enrolment.barred[who] || slices.Contains(waiting, fmt.Sprint(who)) {
+	if typ == "" || c.m.types[typ].Enrolment == nil || c.enrolment.barred[who] || slices.Contains(waiting, fmt.Sprint(who)) || !slices.Contains(c.enrolment.said, d) {
 		return
 	}
 	if e, known := c.entities[d.Value]; known && e.EntityTypeID == typ {
@@ -74,9 +80,12 @@ func (c *mCust) enrolOne(dims []bursar.Dimension, d bursar.Dimension, waiting []
 		}
 	}
 	if rule.ParentID != nil && parent == "" {
-		if _, known := c.entities[*rule.ParentID]; known {
-			parent = *rule.ParentID
-		}
+		parent = *rule.ParentID
+	}
+	rootless := parent == "" && rule.ParentID == nil && len(rule.ParentKeys) > 0
+	if _, known := c.entities[parent]; rootless || parent != "" && !known {
+		c.enrolment.barred[who] = true
+		return
 	}
 	tree := maps.Clone(c.entities)
 	if _, taken := tree[d.Value]; taken {
@@ -89,12 +98,31 @@ func (c *mCust) enrolOne(dims []bursar.Dimension, d bursar.Dimension, waiting []
 	}
 	tree[d.Value] = e
 	above := ancestors(tree, d.Value)
-	if bursar.CheckEntityID(d.Value) != nil || len(above) >= bursar.MaxDepth || parent != "" && tree[parent].ArchivedAt != nil || c.allocations(tree, []string{d.Value}, nil) != nil {
+	if bursar.CheckEntityID(d.Value) != nil || len(above) >= bursar.MaxDepth || parent != "" && tree[parent].ArchivedAt != nil || c.wouldShare(tree, d.Value) {
 		c.enrolment.barred[who] = true
 		return
 	}
+	c.enrolment.like[d.Value] = c.like(typ, d.Value)
 	c.entities = tree
 	c.enrolment.made = append(c.enrolment.made, d.Value)
+}
+
+// wouldShare: some strict limit is shared out to somebody.
+func (c *mCust) wouldShare(tree map[string]bursar.Entity, id string) bool {
+	for _, r := range c.rows {
+		if r.allocation == "strict" && tree[r.entity].ArchivedAt == nil && len(r.scope) == 0 &&
+			slices.ContainsFunc(c.shares(tree, r), func(s *mRow) bool { return s.entity == id }) {
+			return true
+		}
+	}
+	return false
+}
+
+// enrolEnd is enrolEvent of what ends a reservation: of those whom it names and the reservation does not stand for.
+func (c *mCust) enrolEnd(x bursar.EventInput, said []bursar.Dimension, now bursar.Time) {
+	if c.recorded(x) {
+		c.enrolOf(labelsOf(x.Dimensions), said, now)
+	}
 }
 
 // enrolEvent is enrol of an event, if some meter takes it.
@@ -116,6 +144,9 @@ func (c *mCust) enrolmentWarnings(a attribution) (out []string) {
 	for _, x := range a.matched {
 		if slices.Contains(c.enrolment.made, x.id) {
 			out = append(out, word+x.key)
+			if id := c.enrolment.like[x.id]; id != "" {
+				out = append(out, "DID_YOU_MEAN:"+x.key+"="+id)
+			}
 		}
 	}
 	for _, x := range a.ignored {
@@ -151,7 +182,7 @@ func judgeParentKeys(p *problems, types map[string]*bursar.EntityType, in []cata
 }
 
 // newcomers are ids that nobody makes by hand.
-var newcomers = []string{"n0", "n1", "n2", "n3", "N4", "-n"}
+var newcomers = []string{"n0", "n1", "n2", "n3", "N4", "-n", "n00a", "n00b"}
 
 // enrolment is what somebody says of it.
 func (g *gen) enrolment() bursar.Enrolment {
@@ -162,8 +193,11 @@ func (g *gen) enrolment() bursar.Enrolment {
 	if !chance(g.r, 5) {
 		x.ParentKeys = slices.Compact(slices.Sorted(slices.Values(x.ParentKeys)))
 	}
-	if chance(g.r, 3) {
+	if chance(g.r, 2) {
 		id := g.entity()
+		if chance(g.r, 2) {
+			id = ""
+		}
 		x.ParentID = &id
 	}
 	return x

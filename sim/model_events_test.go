@@ -75,7 +75,7 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 		if end := ends[i]; end != nil {
 			done, known := c.doneOf(end.x)
 			if !end.known && !end.x.Illegible && (!known || done != nil) {
-				c.enrolEvent(end.x, now)
+				c.enrolEnd(end.x, x.Dimensions, now)
 			}
 			warned[i] = m.warnedOfEnd(end, known && done == nil)
 			if counted[i] = known && done == nil; end.x.Illegible {

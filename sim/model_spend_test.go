@@ -87,6 +87,7 @@ func (m *model) judgeSpend(c *mCust, now bursar.Time, x bursar.SpendInput) (o of
 	}
 	o.before = c.decide(o.asks, o.attribution, now)
 	c.denyUngoverned(&o.before, c.governed(x.Capability, o.prices, o.attribution, now), o.attribution)
+	c.enrolment.asks = !o.before.Granted
 	o.before.Warnings = c.warnings(x.Capability, o.prices, o.attribution, now)
 	if !o.before.Granted {
 		return o, denied(o.before)

@@ -19,7 +19,11 @@ func (c *mCust) warnings(k bursar.Capability, prices []price, a attribution, now
 	for _, x := range a.unclear {
 		out = append(out, "DIMENSION_UNKNOWN:"+x.key, "DID_YOU_MEAN:"+x.key+"="+x.meant)
 	}
-	if len(a.chains) == 0 && len(a.ignored) == 0 && len(a.unclear) == 0 && len(c.entities) > 0 {
+	there := c.entities
+	if c.enrolment != nil {
+		there = c.enrolment.before
+	}
+	if len(a.chains) == 0 && len(a.ignored) == 0 && len(a.unclear) == 0 && len(there) > 0 {
 		out = append(out, "NO_ENTITY_NAMED")
 	}
 	if unpriced(prices) {
