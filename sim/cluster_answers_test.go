@@ -233,6 +233,7 @@ func (a askConsume) replay(r *replayer, c *exchange) string {
 		Chains: wireChains(want.Decision.Chains), Credit: wireCredit(want.Credit), Duplicate: want.Duplicate,
 		Warnings: want.Decision.Warnings}
 	got.Chains = r.readNodes(got.Chains)
+	slices.Sort(got.Warnings)
 	return diff(got, w)
 }
 
@@ -262,6 +263,7 @@ func (a askReserve) replay(r *replayer, c *exchange) string {
 
 func (r *replayer) sameHold(got client.Reservation, want bursar.Reservation) string {
 	got.ID, got.Chains = r.modelID(got.ID), r.readNodes(got.Chains)
+	slices.Sort(got.Warnings)
 	return diff(got, wireHold(want))
 }
 
@@ -327,5 +329,6 @@ func (a askCheck) replay(r *replayer, c *exchange) string {
 		return "not a decision"
 	}
 	got.Chains, got.Binding = r.readNodes(got.Chains), r.readBinding(got.Binding)
+	slices.Sort(got.Warnings)
 	return diff(got, want)
 }
