@@ -32,10 +32,27 @@ type EntityType struct {
 	Strict          bool     `json:"strict,omitzero"` // an id that names none of its entities is denied
 	// Ungoverned says what becomes of use by its entities that nothing limits; "" = what the environment says.
 	Ungoverned Ungoverned `json:"ungoverned,omitzero"`
+	// Enrolment says that an id which was never seen becomes an entity; nil = it does not.
+	Enrolment  *Enrolment `json:"enrolment,omitzero"`
 	CreatedAt  Time       `json:"createdAt"`
 	UpdatedAt  Time       `json:"updatedAt"`
 	ArchivedAt *Time      `json:"archivedAt"`
 }
+
+// Enrolment says where an entity comes that is made by the first request that names it. The
+// first of ParentKeys, which are attribution keys, whose value in that request names a live
+// entity says the parent; else it is the entity ParentID. With ParentID "", and where neither
+// is given, it is a root. Nobody is enrolled whose parent is not there.
+type Enrolment struct {
+	ParentKeys []string `json:"parentKeys"`
+	ParentID   *string  `json:"parentId"`
+}
+
+// Bounds of enrolment.
+const (
+	MaxParentKeys    = 10
+	MaxEnrolEntities = 250_000 // a customer that has as many entities, archived ones too, enrols no more
+)
 
 // Settings are what holds for the whole environment.
 type Settings struct {

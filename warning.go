@@ -7,7 +7,14 @@ const (
 	// WarnNotResolved: a dimension's key is an attribution key, and its value is the id of no
 	// entity of that type. So the dimension led to no limit.
 	WarnNotResolved = "DIMENSION_NOT_RESOLVED"
-	// WarnDidYouMean: an id that named no entity differs by case or by one character from one
+	// WarnEnrolled: the id was new and is an entity from this request on; WarnWouldEnrol: it is
+	// not, as the request only asks or is denied.
+	WarnEnrolled   = "ENROLLED"
+	WarnWouldEnrol = "WOULD_ENROL"
+	// WarnNotEnrolled: the id is new and its type enrols, yet it cannot become an entity. What
+	// asks for something is denied then.
+	WarnNotEnrolled = "NOT_ENROLLED"
+	// WarnDidYouMean: an id that named no entity, or is new, differs by case or by one character from one
 	// of its type. The thing is the dimension's key, an equals sign and the entity's id. Of a
 	// member of a usage object that was not understood it is that member, and one that is.
 	WarnDidYouMean = "DID_YOU_MEAN"

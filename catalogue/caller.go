@@ -28,6 +28,7 @@ type Caller struct {
 	Token     *bursar.AccessToken // limits what is written; nil = nothing does
 	Wrote     *atomic.Int64       // of a Token: told how many audit entries and webhook deliveries the request made
 	Spends    *SpendPath          // of a spend token, whose holder is not trusted; nil = anything may be spent
+	Types     []string            // entity types that the API key is bound to; none = it is bound to none
 	// Key is set when the request came with an Idempotency-Key header on a route whose
 	// body has no keys of its own.
 	Key *RequestKey

@@ -31,6 +31,7 @@ type Catalogue struct {
 	Meters      map[string][]*bursar.Feature // by event name; follows from features
 	Attribution map[string]string            // key → live entity type
 	like        likeKeys                     // follows from types
+	Enrols      bool                         // some live type enrols; follows from types
 	matched     map[string]bool              // keys that rates match on; follows from cards
 	read        map[string]bool              // keys that meters and rates read; follows from features and cards
 	Replies     map[[16]byte]KeptReply
@@ -185,7 +186,7 @@ func (c *Catalogue) Apply(r record.Record) error {
 	switch rec.Sort {
 	case "entityType":
 		err := set(c.TypeOf, rec.Body, c.attribute)
-		c.like = c.indexLike()
+		c.like, c.Enrols = c.indexLike(), c.enrolsNow()
 		return err
 	case "feature":
 		err := set(c.FeatureOf, rec.Body, func(t *bursar.Feature) string { return t.ID })

@@ -28,7 +28,7 @@ func (w *Write) PutEntityTypes(in []EntityTypeInput) ([]bursar.EntityType, error
 			CreatedAt: w.Now.Milli(), UpdatedAt: w.Now.Milli()}
 		old := w.TypeOf[t.ID]
 		if p.CheckRevision(at+"/ifMatch", t.IfMatch, old, old != nil); old != nil {
-			v.CreatedAt, v.Description, v.Strict, v.Ungoverned = old.CreatedAt, old.Description, old.Strict, old.Ungoverned
+			v.CreatedAt, v.Description, v.Strict, v.Ungoverned, v.Enrolment = old.CreatedAt, old.Description, old.Strict, old.Ungoverned, old.Enrolment
 		}
 		if t.Strict.Set {
 			v.Strict = t.Strict.Value
@@ -37,6 +37,10 @@ func (w *Write) PutEntityTypes(in []EntityTypeInput) ([]bursar.EntityType, error
 			v.Ungoverned = t.Ungoverned.Value
 		}
 		checkUngoverned(at+"/ungoverned", v.Ungoverned, &p)
+		checkEnrolment(at+"/enrolment", t, &p)
+		if t.Enrolment.Set {
+			v.Enrolment = enrolmentOf(t.Enrolment)
+		}
 		SetOpt(&v.Description, t.Description)
 		if p.Empty() {
 			if err := w.Put("entityType", &v); err != nil {
@@ -46,6 +50,7 @@ func (w *Write) PutEntityTypes(in []EntityTypeInput) ([]bursar.EntityType, error
 		}
 		out = append(out, v)
 	}
+	w.checkParentKeys(in, &p)
 	return out, p.Err()
 }
 

@@ -54,6 +54,7 @@ type EntityTypeInput struct {
 	Description     bursar.Opt[string]            // absent keeps it; null or "" clears it
 	Strict          bursar.Opt[bool]              // absent keeps it; null is false
 	Ungoverned      bursar.Opt[bursar.Ungoverned] // absent keeps it; null is what the environment says
+	Enrolment       bursar.Opt[bursar.Enrolment]  // absent keeps it; null ends it
 	IfMatch         string                        // the revision that this is based on, or a word for it; "" = does not say
 }
 

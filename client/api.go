@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/bursarhq/bursar"
@@ -21,10 +22,18 @@ type EntityTypeInput struct {
 	Description     *string     `json:"description,omitempty"` // nil keeps it, "" clears it
 	Strict          *bool       `json:"strict,omitempty"`      // an id that names none of its entities is denied; nil keeps it
 	Ungoverned      *Ungoverned `json:"ungoverned,omitempty"`  // what becomes of use by its entities that nothing limits; nil keeps it, "" is what the environment says
+	// Enrolment says that ids which were never seen become entities; absent keeps it, null ends it.
+	Enrolment Opt[bursar.Enrolment] `json:"enrolment,omitzero"`
 }
 
 // PutEntityTypes creates or replaces entity types: all or none, at most 100.
 func (c *Client) PutEntityTypes(ctx context.Context, types ...EntityTypeInput) ([]bursar.EntityType, error) {
+	types = slices.Clone(types)
+	for i := range types {
+		if x := &types[i].Enrolment; x.Set && !x.Null {
+			x.Value.ParentKeys = append([]string{}, x.Value.ParentKeys...) // never null
+		}
+	}
 	in := map[string]any{"types": types}
 	return ask[[]bursar.EntityType](ctx, c, call{method: http.MethodPut, path: "/entity-types", in: in})
 }

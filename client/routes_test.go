@@ -97,7 +97,7 @@ func only[T any](_ T, err error) error { return err }
 // operations calls each operation of the document once.
 var operations = map[string]func(ctx context.Context, c *client.Client) error{
 	"upsertEntityTypes": func(ctx context.Context, c *client.Client) error {
-		return only(c.PutEntityTypes(ctx, client.EntityTypeInput{ID: "user", DisplayName: "User", AttributionKeys: []string{}}))
+		return only(c.PutEntityTypes(ctx, client.EntityTypeInput{ID: "user", DisplayName: "User", AttributionKeys: []string{}, Enrolment: client.Some(bursar.Enrolment{})}))
 	},
 	"listEntityTypes": func(ctx context.Context, c *client.Client) error {
 		return only(c.EntityTypes(ctx, true, client.Paging{Limit: 1}))

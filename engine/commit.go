@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store"
 )
@@ -16,6 +17,7 @@ type request struct {
 	c     *customer
 	q     *queue
 	op    ledger.Op
+	by    *catalogue.Caller
 	who   string // the caller, whose requests stay in order
 	items int    // how much of a turn it takes
 	trace string // the caller's id of it
@@ -340,7 +342,7 @@ func (e *Engine) run(w *work) int {
 		if len(d.Recs) >= turnRecords || d.Full() {
 			return i
 		}
-		d.Facts, d.Trace = r.facts, r.trace
+		d.Facts, d.Trace, d.By, d.Enrols = r.facts, r.trace, r.by, r.by.Enroller()
 		before := d.Visits
 		r.reply, r.err = d.Attempt(r.op)
 		raise(&e.holding.visits[deciders], int64(d.Visits-before))

@@ -38,7 +38,7 @@ func TestPanicInDecideHarmsNobodyElse(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer e.release(c)
-		batch = append(batch, &request{c: c, op: ops[id], done: make(chan struct{})})
+		batch = append(batch, &request{c: c, op: ops[id], by: &catalogue.Caller{}, done: make(chan struct{})})
 	}
 	e.lane.add(batch...) // in one batch
 	for _, r := range batch {

@@ -179,6 +179,41 @@ func TestNobodyHoldsACustomerForLong(t *testing.T) {
 	t.Logf("%-26s %6d things, %8v", "checkpoint of ended holds", save, engine.LongestHeld(r.Engine))
 }
 
+// A newcomer is judged by what is above it, whoever else is there: also where a strict limit
+// shares itself out among all.
+func TestNewcomersLookAtFew(t *testing.T) {
+	const there, most = 8000, 1000
+	r := newRig(t, mem.New(), quiet)
+	defer r.close()
+	r.furnish("acme")
+	r.enrolUsers(3)
+	for i := 0; i < there; i += 1000 {
+		var in []bursar.EntityInput
+		for j := range 1000 {
+			in = append(in, bursar.EntityInput{ID: fmt.Sprint("there-", i+j), EntityTypeID: "user", ParentID: bursar.Some("o")})
+		}
+		_, _, err := r.PutEntities(t.Context(), tester, "acme", in)
+		r.must(err)
+	}
+	for _, allocation := range []string{"none", "strict"} {
+		_, _, err := r.PutAssignments(t.Context(), tester, "acme", []bursar.AssignmentInput{{EntityID: "o", Capability: capability("tokens"),
+			UsageLimit: bursar.Some(bursar.AmountFromInt(1e9)), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitYear}), Allocation: bursar.Some(allocation)}})
+		r.must(err)
+		engine.ForgetVisits(r.Engine)
+		_, _, err = r.Check(t.Context(), ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability("tokens"), Dimensions: asUser("asked-" + allocation)}})
+		r.must(err)
+		var in []bursar.UsageInput
+		for i := range 10 {
+			in = append(in, bursar.UsageInput{CustomerID: "acme", FeatureID: "tokens", Value: bursar.AmountFromInt(1), Dimensions: asUser(fmt.Sprint(allocation, i))})
+		}
+		_, _, err = r.ReportUsage(t.Context(), tester, in)
+		r.must(err)
+		if read, decided, _ := engine.MostVisited(r.Engine); read > most || decided > most {
+			t.Errorf("below a limit with allocation %s: a check looked at %d things, a report of 10 at %d", allocation, read, decided)
+		}
+	}
+}
+
 // timeWrites prints how long writes take that look at much, the store being next to
 // nothing: who saves the customer waits while one is decided.
 func timeWrites(t *testing.T, r *rig) {

@@ -298,7 +298,7 @@ func (e *Engine) readSlice(c *customer, o *ledger.ReadOptions, r *reading, f fun
 	}
 	r.now = max(r.now, e.now())
 	v := c.st.ViewAt(r.now, e.cat.Load()).LimitTo(o.Token)
-	v.Rested, v.Unhinted = v.Visits, o.Unhinted
+	v.Enrols, v.Unhinted, v.Rested = o.Enrols, o.Unhinted, v.Visits
 	err = f(v)
 	e.holding.end(readers, began, v.Visits)
 	return err != ledger.ErrGoOn, err

@@ -8,6 +8,7 @@ import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 )
 
 // operations are the verbs of the language.
@@ -26,7 +27,7 @@ func init() {
 		"put-default": (*world).opPutDefault, "delete-default": (*world).opDeleteDefault, "defaults": (*world).opDefaults,
 		"put-limit": (*world).opPutLimit, "delete-limit": (*world).opDeleteLimit, "limits": (*world).opLimits,
 		"used": (*world).opUsed, "tree": (*world).opTree, "more": (*world).opMore,
-		"customer": (*world).opCustomer, "type": (*world).opType, "settings": (*world).opSettings, "feature": (*world).opFeature, "currency": (*world).opCurrency,
+		"customer": (*world).opCustomer, "type": (*world).opType, "settings": (*world).opSettings, "activity": (*world).opActivity, "feature": (*world).opFeature, "currency": (*world).opCurrency,
 	}
 }
 
@@ -317,11 +318,41 @@ func (w *world) opType(o *op) error {
 	if it.word(0) == "put" {
 		in := catalogue.EntityTypeInput{Strict: bursar.Some(it.flag("strict"))}
 		ungoverned, _ := it.take("ungoverned")
+		enrol, set := it.take("enrol")
+		in.Enrolment = enrolment(enrol, set)
 		in.ID, in.DisplayName, in.AttributionKeys, in.Ungoverned = it.word(1), it.word(1), it.words[2:], bursar.Some(bursar.Ungoverned(ungoverned))
 		_, err := w.engine.PutEntityTypes(w.t.Context(), tester, []catalogue.EntityTypeInput{in})
 		return err
 	}
 	return w.engine.ArchiveEntityTypes(w.t.Context(), tester, it.words[1:], it.word(0) == "archive")
+}
+
+// opActivity tells who made and changed which entity.
+func (w *world) opActivity(*op) error {
+	p, _, err := w.engine.Activity(w.t.Context(), ledger.ReadOptions{}, "acme", store.ActivityQuery{Limit: 100})
+	for _, a := range slices.Backward(p.Items) {
+		if a.TargetType == "entity" {
+			w.printf("%s %s by %s %s\n", a.Action, a.TargetID, a.ActorType, a.ActorID)
+		}
+	}
+	return err
+}
+
+// enrolment is "KEY,…/PARENT", of which either may be left out; PARENT - is a root.
+func enrolment(text string, set bool) bursar.Opt[bursar.Enrolment] {
+	if !set {
+		return bursar.Null[bursar.Enrolment]()
+	}
+	var x bursar.Enrolment
+	keys, parent, _ := strings.Cut(text, "/")
+	if keys != "" {
+		x.ParentKeys = strings.Split(keys, ",")
+	}
+	if parent != "" {
+		parent = strings.TrimSuffix(parent, "-")
+		x.ParentID = &parent
+	}
+	return bursar.Some(x)
 }
 
 func (w *world) opFeature(o *op) error {

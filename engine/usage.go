@@ -36,7 +36,7 @@ func (e *Engine) ReportEvents(ctx context.Context, c catalogue.Caller, in []burs
 	}
 	order := record.SortedKeys(byCustomer)
 	if len(order) > 1 {
-		if err := rehearseAll(ctx, e, order, byCustomer); err != nil {
+		if err := rehearseAll(ctx, e, &c, order, byCustomer); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -115,7 +115,7 @@ func (e *Engine) report(ctx context.Context, c catalogue.Caller, base string, o 
 	}
 	slices.Sort(order)
 	if len(order) > 1 {
-		if err := rehearseAll(ctx, e, order, byCustomer); err != nil {
+		if err := rehearseAll(ctx, e, &c, order, byCustomer); err != nil {
 			return nil, err
 		}
 	}
@@ -183,9 +183,9 @@ func isRefusal(err error) bool {
 }
 
 // rehearseAll gathers what is wrong with the items of all customers.
-func rehearseAll[O ledger.Op](ctx context.Context, e *Engine, order []string, reports map[string]O) error {
+func rehearseAll[O ledger.Op](ctx context.Context, e *Engine, by *catalogue.Caller, order []string, reports map[string]O) error {
 	var all bursar.Error
-	for _, err := range together(order, func(id string) error { return e.rehearse(ctx, id, reports[id]) }) {
+	for _, err := range together(order, func(id string) error { return e.rehearse(ctx, by, id, reports[id]) }) {
 		var refused *bursar.Error
 		switch {
 		case err == nil:
@@ -212,11 +212,11 @@ func itemOf(f bursar.FieldError) int {
 }
 
 // rehearse finds out what is wrong with a request, without recording it.
-func (e *Engine) rehearse(ctx context.Context, customer string, o ledger.Op) error {
+func (e *Engine) rehearse(ctx context.Context, by *catalogue.Caller, customer string, o ledger.Op) error {
 	var f *ledger.Facts
 	for {
 		var err error
-		_, rerr := e.read(ctx, ledger.ReadOptions{}, customer, func(v *ledger.View) error {
+		_, rerr := e.read(ctx, ledger.ReadOptions{Enrols: by.Enroller()}, customer, func(v *ledger.View) error {
 			d := &ledger.Decider{View: v, Cat: e.cat.Load(), Horizon: e.o.LateHorizon, Facts: f, Rehearsal: true}
 			_, err = d.Attempt(o)
 			return nil

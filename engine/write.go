@@ -68,7 +68,7 @@ func (e *Engine) decided(ctx context.Context, by *catalogue.Caller, customerID s
 			e.release(c)
 			return nil, 0, err
 		}
-		r := &request{c: c, op: o, who: by.ActorID, items: items, trace: by.RequestID, facts: f, done: make(chan struct{})}
+		r := &request{c: c, op: o, by: by, who: by.ActorID, items: items, trace: by.RequestID, facts: f, done: make(chan struct{})}
 		if err := e.lane.add(r); err != nil {
 			e.release(c)
 			return nil, 0, err

@@ -43,7 +43,7 @@ var denialReasons = []bursar.Code{
 
 // warningCodes are what replies to others than estimates may warn of.
 var warningCodes = []string{
-	bursar.WarnDidYouMean, bursar.WarnNotResolved, bursar.WarnUnknownKey, bursar.WarnNoEntity, bursar.WarnUngoverned, bursar.WarnNoRate, bursar.WarnNoPrice, bursar.WarnNothingHeld, bursar.WarnUnmetered, bursar.WarnTooManyLimits, bursar.WarnStaleSet, bursar.WarnCallCounted, bursar.WarnCallDiffers, bursar.WarnHoldKept, bursar.WarnNothingRecorded,
+	bursar.WarnEnrolled, bursar.WarnWouldEnrol, bursar.WarnNotEnrolled, bursar.WarnDidYouMean, bursar.WarnNotResolved, bursar.WarnUnknownKey, bursar.WarnNoEntity, bursar.WarnUngoverned, bursar.WarnNoRate, bursar.WarnNoPrice, bursar.WarnNothingHeld, bursar.WarnUnmetered, bursar.WarnTooManyLimits, bursar.WarnStaleSet, bursar.WarnCallCounted, bursar.WarnCallDiffers, bursar.WarnHoldKept, bursar.WarnNothingRecorded,
 }
 
 func newMetrics(e *engine.Engine, routes []*route, o *Options) *metrics {

@@ -52,6 +52,9 @@ func (q *request) call(in any) call {
 // caller is who asks, without a key.
 func (q *request) caller() catalogue.Caller {
 	c := catalogue.Caller{ActorType: "API_KEY", ActorID: q.actor, RequestID: q.id}
+	if q.bound != nil {
+		c.Types = q.bound.EntityTypes
+	}
 	if q.spend != nil {
 		c.ActorType, c.Spends = "SPEND_TOKEN", &q.spend.path
 	}
@@ -64,6 +67,8 @@ func (q *request) caller() catalogue.Caller {
 // options bound a read by what the request asks for and by what its caller may see.
 func (c call) options() ledger.ReadOptions {
 	o := ledger.ReadOptions{MinVersion: c.fresh.MinVersion, MaxStaleness: c.fresh.staleness(), Token: c.token, Unhinted: c.spend != nil}
+	by := c.caller()
+	o.Enrols = by.Enroller()
 	if o.MaxStaleness > 0 { // the reply states its age
 		c.aged, o.Age = true, &c.age
 	}

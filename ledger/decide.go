@@ -116,6 +116,7 @@ type Decider struct {
 	Facts     *Facts
 	out       catalogue.Outgoing
 	Trace     string                // id of the request that is being decided
+	By        *catalogue.Caller     // who asks for it; nil = nobody is told of
 	touched   map[uint32]bool       // entities whose place or limits the request changed
 	below     map[uint32]bool       // those below which it may have changed limits by default; 0 = all
 	ours      *int                  // of a token's request: its first record
@@ -135,7 +136,7 @@ type Op interface {
 }
 
 // failsEarly is an op that emits nothing before it is sure to succeed, so that there is
-// never anything to take back.
+// never anything to take back but whom it enrolled.
 type failsEarly interface{ failsEarly() }
 
 // Facts is what decide may need from the store beside the state, fetched beforehand.
@@ -181,15 +182,13 @@ var ErrTooLarge = bursar.Errorf(bursar.CodeValidationFailed,
 // ErrTooLarge: then what is decided must be decided without that request.
 func (d *Decider) Attempt(o Op) (reply any, err error) {
 	from, recs, out := len(d.Recs), d.Records, d.out
-	d.nears, d.likes = nil, 0
-	if _, ok := o.(failsEarly); ok {
-		if reply, err = o.Decide(d); len(d.Recs)-from > maxRequestRecords {
+	d.nears, d.looked, d.likes, d.enrolled = nil, 0, 0, nil
+	_, early := o.(failsEarly)
+	d.undoing = !early
+	if reply, err = o.Decide(d); len(d.Recs)-from > maxRequestRecords {
+		if early {
 			return nil, ErrTooLarge
 		}
-		return reply, err
-	}
-	d.undoing = true
-	if reply, err = o.Decide(d); len(d.Recs)-from > maxRequestRecords {
 		err = ErrTooLarge
 	}
 	if err != nil {

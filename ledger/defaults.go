@@ -109,11 +109,10 @@ func (s *defaultSet) goBy(typ uint32) bool {
 
 func (v *View) noDefaults() bool { return len(v.defaultSet().list) == 0 }
 
-// nearestDefault is the one of o that limits an entity: that of the closest entity above it, else
+// nearestDefault is the one of o that limits e: that of the closest entity above it, else
 // the customer's. In one place the one with more conditions on metadata comes first, and of
 // equally many the older one. An archived entity's defaults do not count. nil = none does.
-func (v *View) nearestDefault(ent uint32, o *defaultsOf) *record.Default {
-	e := v.Ent(ent)
+func (v *View) nearestDefault(e *record.Entity, o *defaultsOf) *record.Default {
 	up := e.Parent
 	if _, all := o.at[0]; all && len(o.at) == 1 {
 		up = 0
@@ -139,7 +138,7 @@ func (v *View) defaultOf(ent, cap uint32, label string) *record.Default {
 	of := v.defaultSet().of[v.Ent(ent).Typ]
 	for i := range of {
 		if of[i].cap == cap && of[i].label == label {
-			return v.nearestDefault(ent, &of[i])
+			return v.nearestDefault(v.Ent(ent), &of[i])
 		}
 	}
 	return nil
@@ -229,7 +228,7 @@ func (v *View) eachUnmade(ent, cap uint32, f func(row uint32, def *record.Limit)
 			continue
 		}
 		v.Visits++
-		if x := v.nearestDefault(ent, o); x != nil {
+		if x := v.nearestDefault(v.Ent(ent), o); x != nil {
 			f(v.unmadeNumber(unmadeRow{ent, o.cap, o.label}), limitBy(x, ent, o.cap, o.label))
 		}
 	}
@@ -330,7 +329,7 @@ func (v *View) applyDefaulted(r *record.LimitDefaulted) error {
 // that it is the same before the row is made and after.
 //
 //	0–3 a hash of the customer and the label, 6 and 8 the version and the variant of a UUIDv8,
-//	9–11 the capability, 12–15 the entity
+//	9–11 the capability, 12–15 the entity; 0 = one that is not enrolled, whose limit has no id to be found by
 func (v *View) defaultedID(ent, cap uint32, label string) (id [16]byte) {
 	h := fnv.New32a()
 	h.Write([]byte(v.Cust().ID + "\x00" + label))

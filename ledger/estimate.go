@@ -34,6 +34,7 @@ func (x *estimator) feature() (none string, err error) {
 	if x.In.Value.Sign() < 0 && !f.Fluctuating() {
 		return "", bursar.ErrorAt("/value", bursar.CodeInvalidAmount, "only a FLUCTUATING feature takes negative values; %q is INCREMENTAL", f.ID)
 	}
+	x.enrol(x.In.Dimensions)
 	u := UsageItem{In: bursar.UsageInput{FeatureID: f.ID, Dimensions: x.In.Dimensions}, path: x.Resolve(x.Cat, x.In.Dimensions)}
 	amount := x.In.Value
 	if x.In.Behavior == bursar.Set {
@@ -69,6 +70,7 @@ func (x *estimator) event() (none string, err error) {
 		return "", bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "%s", x.missing(x.Cat, catalogue.OfMeter, x.In.EventName))
 	}
 	in := bursar.EventInput{CustomerID: x.In.CustomerID, EventName: x.In.EventName, Dimensions: x.In.Dimensions, Warnings: x.In.Warnings}
+	x.enrolCounted(&in)
 	labels := labelsOf(in.Dimensions)
 	path := x.Resolve(x.Cat, labels)
 	in.Dimensions = catalogue.Countable(features, in.Dimensions)

@@ -12,8 +12,6 @@ import (
 
 func (*ReserveEvent) failsEarly() {}
 
-func (*ConsumeEvent) failsEarly() {}
-
 // SpendEvent is an event that is to be held for or consumed: all that it uses, or nothing.
 type SpendEvent struct {
 	In      bursar.EventInput // dimensions ordered by key
@@ -26,6 +24,8 @@ type SpendEvent struct {
 	// Bounded are kinds of output that nobody said a number of: tokens.output is how many there
 	// can be of it and of these, all together.
 	Bounded []string
+
+	learns bool // how much output there is is to be learned
 }
 
 // admittedEvent is an event that was granted: what it is decided on.
@@ -42,6 +42,15 @@ type admittedEvent struct {
 
 // admitEvent judges an event. It returns its twin's place, or what it may use.
 func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, error) {
+	if a, err := d.newEvent(o, consumes); a != nil || err != nil {
+		return a, err
+	}
+	return d.judgedEvent(o, o.In)
+}
+
+// newEvent finds out whether an event is new: it returns its twin's place or the hold that its
+// call has already, and enrols whom it names if there is neither.
+func (d *Decider) newEvent(o *SpendEvent, consumes bool) (*admittedEvent, error) {
 	c := d.Cust()
 	if c == nil {
 		return nil, ErrNoCustomer
@@ -65,7 +74,12 @@ func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, erro
 	if c.ArchivedAt != nil {
 		return nil, bursar.Errorf(bursar.CodeCustomerIsArchived, "the customer %q is archived", c.ID)
 	}
-	return d.judgedEvent(o, o.In)
+	in := o.In
+	if o.learns { // then it has some output
+		in.Dimensions = withOutput(in.Dimensions, 1)
+	}
+	d.enrolCounted(&in)
+	return nil, nil
 }
 
 // judgedEvent judges an event that was never before.
@@ -80,11 +94,12 @@ func (d *Decider) judgedEvent(o *SpendEvent, in bursar.EventInput) (*admittedEve
 	}
 	over := d.weighEvent(a, o)
 	if !a.Granted {
-		return nil, &bursar.Error{Code: a.Reason, Message: denial(&a.Decision), Denial: &a.Decision}
+		return nil, refused(&a.Decision)
 	}
 	if err := cannotCount(a.asks, over); err != nil {
 		return nil, err
 	}
+	d.granted()
 	return a, nil
 }
 
@@ -297,45 +312,6 @@ func pricedParts(parts []record.HeldPart) (features []uint32) {
 	return features
 }
 
-// ConsumeEvent records all that an event uses, if that may be used.
-type ConsumeEvent struct {
-	SpendEvent
-	Within   bool // what does not add up is refused
-	Unpriced []Unpriced
-}
-
-func (o *ConsumeEvent) Decide(d *Decider) (any, error) {
-	o.Unpriced = nil
-	a, err := d.admitEvent(&o.SpendEvent, true)
-	if err != nil {
-		return nil, err
-	}
-	if o.Within {
-		if err := onlyAdding(a.item.usages); err != nil {
-			return nil, err
-		}
-	}
-	d.reached = nil
-	res := bursar.ConsumeResult{EventName: o.In.EventName, Timestamp: d.Now, Properties: o.In.Dimensions}
-	for i := range a.item.usages {
-		u := &a.item.usages[i]
-		d.recordUsage(u, record.OpEvent)
-		res.ID = firstOf(res.ID, u.ID)
-	}
-	if res.ID != "" && !(o.In.Illegible && a.item.saysNothing()) {
-		d.countCall(&o.Call, &o.In)
-	}
-	for i := range a.asks {
-		a.asks[i].Cap = d.CapOrd(a.asks[i].C) // it may be new
-	}
-	o.Unpriced = d.unpricedOf(a.item.usages)
-	res.Used, res.Costs = d.usedBy(a.item.usages)
-	res.Decision, res.Tightest = d.afterEvent(d.Cat, a.asks, a.chains)
-	res.Decision.Warnings, res.Alerts = a.Warnings, d.reached
-	res.Credit = d.Credit(d.Cat, a.asks)
-	return res, nil
-}
-
 func firstOf(a, b string) string {
 	if a != "" {
 		return a
@@ -437,51 +413,6 @@ func (d *Decider) eventNow(in *bursar.EventInput, bounded []string) *EventItem {
 	it := EventItem{In: *in, bounded: bounded}
 	d.meterEvent(&it, "", 0, new(bursar.Problems))
 	return &it
-}
-
-// EventConsumedAgain answers a consumption of an event whose twin is recorded at p.
-func (d *Decider) EventConsumedAgain(in *bursar.EventInput, p *record.Placed) bursar.ConsumeResult {
-	res := bursar.ConsumeResult{ID: p.ID(), EventName: in.EventName, Timestamp: p.Row.Head.Now, Properties: in.Dimensions, Duplicate: true}
-	asks := d.asksByCap(func(f func(uint32, bursar.Amount)) {
-		if used, ok := p.Record.(*record.EventUsed); ok { // an event that ended a reservation
-			for _, part := range used.Use.Parts {
-				f(part.Cap, part.Amount)
-				for _, c := range part.Costs {
-					f(c.Cap, c.Amount)
-				}
-			}
-			return
-		}
-		its := map[int]bool{} // the usages of this request
-		for i := p.Index; i < len(p.Row.Recs); i++ {
-			switch r := p.Row.Recs[i].(type) {
-			case *record.Usage:
-				if r.Op != record.OpEvent || r.Key.Set && i > p.Index {
-					return // of another request
-				}
-				its[i] = true
-				f(r.Cap, r.Total)
-			case *record.Cost:
-				if its[int(r.Of)] && !r.Held && !r.Correction {
-					f(r.Cap, r.Total)
-				}
-			}
-		}
-	})
-	res.Used = amountsOf(asks)
-	for _, a := range asks {
-		if a.C.Kind == bursar.KindCurrency {
-			res.Costs = append(res.Costs, bursar.Cost{CurrencyID: a.C.ID, Amount: a.Amount})
-		}
-	}
-	r := d.Resolve(d.Cat, labelsOf(in.Dimensions))
-	chains, _ := d.chains(&r, asks)
-	res.Decision, res.Tightest = d.afterEvent(d.Cat, asks, chains)
-	res.Decision.Warnings = d.eventNow(in, nil).warnings
-	if res.Credit = d.Credit(d.Cat, asks); res.Credit != nil {
-		res.Credit.Consumed = &bursar.Amount{}
-	}
-	return res
 }
 
 // alertReached shows that a row reached thresholds.

@@ -71,7 +71,7 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, 
 	j := d.judgeEvent(d.Cat, h.Event.Name, &r, asks, slices.Concat(held, fresh))
 	if !j.Granted {
 		j.Warnings = it.warnings
-		return nil, &bursar.Error{Code: j.Reason, Message: denial(&j), Denial: &j}
+		return nil, refused(&j)
 	}
 	if err := cannotCount(others, over); err != nil {
 		return nil, err

@@ -62,6 +62,9 @@ func (o *ReportEvents) Decide(d *Decider) (any, error) {
 		skip[i] = !fresh || d.endsHold(it, keys, i, ended, at, &of)
 		if it.ends == nil && it.Reservation == nil {
 			var own bursar.Problems
+			if !skip[i] {
+				d.enrolCounted(&it.In)
+			}
 			d.meterEvent(it, at, 0, &own)
 			it.mute = it.In.Illegible && it.saysNothing()
 			bad.Join(&own)
@@ -172,7 +175,7 @@ func (d *Decider) endsHold(it *EventItem, keys *reportKeys, i int, ended map[[16
 		return false
 	}
 	x := d.useEvent(h, &UsedEvent{Name: it.In.EventName, Dims: it.In.Dimensions, Derived: it.In.Derived, Warnings: it.In.Warnings,
-		Illegible: it.In.Illegible, Key: key, call: it.Call, known: *call}, at, p)
+		Illegible: it.In.Illegible, Key: key, call: it.Call, known: *call, again: ended[id] != nil}, at, p)
 	if x == nil {
 		return false
 	}

@@ -55,6 +55,7 @@ type UsedEvent struct {
 
 	call     Call
 	known    knownCall  // of call
+	again    bool       // another event before it ends the hold
 	Unpriced []Unpriced // what no rate matched, once a commit is decided
 }
 
@@ -121,6 +122,10 @@ func (d *Decider) useEvent(h *record.Hold, u *UsedEvent, at string, p *bursar.Pr
 		}
 		x.item.usages, x.item.warnings = nil, append(slices.Clip(u.Warnings), w)
 		return x
+	}
+	if !x.repeat && !counted && !u.again && d.enrolAtEnd(h, u, &x.item.In) { // what it makes counts for them
+		own = bursar.Problems{}
+		d.meterEvent(&x.item, at, h.Created, &own)
 	}
 	if !x.repeat { // what is recorded is not judged again
 		noneNegative(x.item.usages, at, &own)

@@ -142,6 +142,7 @@ func (x *Explainer) On(v *View) error {
 		return nil
 	}
 	later := v.State.ViewAt(next, x.Cat).LimitTo(x.Token)
+	later.Enrols = v.Enrols
 	a, err := x.ask(later)
 	if x.looks, x.now = x.looks+1, later.Now; err != nil {
 		return nil // it could not even be asked then
@@ -186,6 +187,9 @@ func (d *Decider) askEvent(o *SpendEvent, learn Learn) (*answer, error) {
 		if _, err := d.learnedEvent(&in, learn); err != nil {
 			return nil, err
 		}
+	}
+	if d.enrolCounted(&in) {
+		defer d.unenrol()
 	}
 	var p bursar.Problems
 	e := d.meteredEvent(o, in, &p)

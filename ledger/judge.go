@@ -143,6 +143,9 @@ func (v *View) Check(cat *catalogue.Catalogue, in *CheckInput) bursar.Decision {
 	if err != nil {
 		return deny(bursar.CodeRequestedUsageExceeding) // no limit is as high as that cost
 	}
+	if v.wouldEnrol(cat, in.Dimensions) {
+		defer v.unenrol()
+	}
 	r := v.Resolve(cat, in.Dimensions)
 	r.strict = in.Strict
 	chains, over := v.chains(&r, asks)

@@ -189,9 +189,6 @@ type Learn struct {
 // learnedEvent puts into an event what it is expected to have of output. Without a history
 // that is what it says.
 func (d *Decider) learnedEvent(in *bursar.EventInput, o Learn) (*bursar.Learned, error) {
-	if d.Cust() == nil {
-		return nil, nil // who judges it says so
-	}
 	most, _ := outputOf(in.Dimensions)
 	r := d.Resolve(d.Cat, labelsOf(in.Dimensions))
 	l := d.expected(&r, in.EventName, valueOf(in.Dimensions, "model"), o.Percent)
@@ -221,11 +218,12 @@ func (d *Decider) admitLearned(o *SpendEvent, learn Learn) (*admittedEvent, erro
 		return d.admitEvent(o, false)
 	}
 	asked := *o
-	l, missing := d.learnedEvent(&asked.In, learn)
-	a, err := d.admitEvent(&asked, false)
-	if _, twin := err.(*record.Place); twin || err == nil && a.before != nil {
-		return a, err // it is not judged again
+	asked.learns = true
+	if a, err := d.newEvent(&asked, false); a != nil || err != nil {
+		return a, err
 	}
+	l, missing := d.learnedEvent(&asked.In, learn)
+	a, err := d.judgedEvent(&asked, asked.In)
 	if missing != nil && (err == nil || isDenial(err)) {
 		return nil, missing
 	}

@@ -54,9 +54,10 @@ func (v *View) meant(id string) string {
 // left out, added, another, or in place of its neighbour; of several the first. "" = none.
 func (v *View) near(typ, id string) string {
 	k := typedID{typ, id}
-	if found, ok := v.nears[k]; ok || len(v.nears) == maxNear {
+	if found, ok := v.nears[k]; ok || v.looked == maxNear {
 		return found
 	}
+	v.looked++
 	if v.nears == nil {
 		v.nears = map[typedID]string{}
 	}

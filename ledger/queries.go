@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 )
 
 // Cut drops the extra row that was read to learn whether there are more.
@@ -38,6 +39,7 @@ type ReadOptions struct {
 	MaxStaleness time.Duration       // accept an answer of this age; 0 = the newest
 	Token        *bursar.AccessToken // limits what is shown; nil = nothing does
 	Unhinted     bool                // no name of the catalogue is told by another one
+	Enrols       catalogue.Enroller  // whom a request with these dimensions would enrol
 	// Age, when not nil, is set to how old the answer may be, at most: how long ago it was
 	// read or confirmed in a store that other processes write to, 0 in one of this process
 	// alone. Of an answer that takes several reads it is the oldest's.

@@ -16,6 +16,7 @@ type Resolved struct {
 	given   bool         // there were dimensions at all
 	Leaves  []uint32     // matched entities, ordered by dimension key; one may appear twice
 	Path    []record.Hop // they and all their ancestors, each once
+	news    []newcomer   // dimensions that name somebody whom the request enrols
 	missing []missing    // dimensions that name no entity, though their keys are of a type
 	unknown []unknownKey // dimensions whose keys are like one of a type
 	strict  bool         // the request itself is denied if they do
@@ -25,6 +26,12 @@ type Resolved struct {
 type unknownKey struct {
 	key, like, typ string
 	same           bool // but for case and separators
+}
+
+// newcomer is a dimension and the entity that the request makes of what it names.
+type newcomer struct {
+	key string
+	ent uint32
 }
 
 // missing is a dimension that was to name an entity of a type, and did not.
@@ -63,6 +70,9 @@ func (v *View) Resolve(cat *catalogue.Catalogue, dims []bursar.Dimension) Resolv
 		if ord == 0 || v.typeID(v.Ent(ord).Typ) != typ {
 			r.missing = append(r.missing, missing{key: dims[i].Key, typ: typ, id: dims[i].Value})
 			continue
+		}
+		if v.newcomer(ord) {
+			r.news = append(r.news, newcomer{dims[i].Key, ord})
 		}
 		r.join(v, ord)
 	}

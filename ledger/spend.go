@@ -56,6 +56,7 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 	if len(unpriced) > 0 {
 		return nil, catalogue.ErrNoRate(id, unpriced)
 	}
+	d.enrol(o.In.Dimensions)
 	r := d.Resolve(d.Cat, o.In.Dimensions)
 	r.strict = o.In.Strict
 	chains, over := d.chains(&r, asks)
@@ -65,11 +66,12 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 		d.judgeUngoverned(d.Cat, &r, o.In.Capability, &j)
 	}
 	if !j.Granted {
-		return nil, &bursar.Error{Code: j.Reason, Message: denial(&j), Denial: &j}
+		return nil, refused(&j)
 	}
 	if err := cannotCount(asks, over); err != nil {
 		return nil, err
 	}
+	d.granted()
 	return &admitted{Resolved: r, rows: d.withPromo(d.RowsOn(&r, asks[0].Cap).Rows, asks[0].Cap), chains: chains, asks: asks, Decision: j}, nil
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // An id that names no entity leads to no limit. Where the environment, the entity type or
-// the request is strict, it is denied; else it is warned of. A request that is strict names
+// the request is strict, and where the type enrols but not this id, it is denied; else it is warned of. A request that is strict names
 // an entity, too. What happened already is counted all the same.
 
 // judgeStrict denies d where r names no entity and has to.
@@ -25,13 +25,20 @@ func (v *View) judgeStrict(cat *catalogue.Catalogue, r *Resolved, d *bursar.Deci
 func (v *View) unnamed(cat *catalogue.Catalogue, r *Resolved) string {
 	for i := range r.missing {
 		m := &r.missing[i]
+		who, why := "strict", v.notEnrolled(m)
 		if !r.strict && !cat.Strict(m.typ) {
-			continue
+			if why == "" {
+				continue
+			}
+			who = "enrolment"
 		}
 		if m.number {
 			return fmt.Sprintf("strict: the dimension %s is a number, and numbers of an event name nobody; send the id as a text", m.key)
 		}
-		s := fmt.Sprintf("strict: the dimension %s names no entity of type %s: there is none of id %q", m.key, m.typ, m.id)
+		s := fmt.Sprintf("%s: the dimension %s names no entity of type %s: there is none of id %q", who, m.key, m.typ, m.id)
+		if why != "" {
+			s += "; it is not enrolled: " + why
+		}
 		if near := v.near(m.typ, m.id); near != "" {
 			s += fmt.Sprintf("; did you mean %q?", near)
 		}

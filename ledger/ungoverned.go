@@ -66,6 +66,8 @@ func (v *View) mendUngoverned(by named) string {
 	switch {
 	case by.leaf != 0 && v.Ent(by.leaf).Archived != 0:
 		return fmt.Sprintf("entity %q is archived, so its own limits do not count; restore it, or set a limit above it", v.Ent(by.leaf).ID)
+	case by.leaf != 0 && v.newcomer(by.leaf):
+		return fmt.Sprintf("entity %q of type %s would be enrolled under no limit: set a default limit of its type, or a limit on what it comes below; with usageLimit null it stops nothing", v.Ent(by.leaf).ID, by.typ)
 	case by.leaf != 0:
 		return fmt.Sprintf("set a limit on entity %q of type %s, above it or by default; with usageLimit null it stops nothing", v.Ent(by.leaf).ID, by.typ)
 	case by.like != "":

@@ -104,11 +104,13 @@ func (o *ReportUsage) Decide(d *Decider) (any, error) {
 	for i := range o.Items {
 		it := o.Items[i]
 		var bad, always bursar.Problems
-		leaf := d.checkUsage(o, it, &bad)
 		d.checkTime(it.In.Timestamp, func() string { return o.at(it, "createdAt") }, &always)
 		pointer := func() string { return o.at(it, "idempotencyKey") }
 		var fresh bool
 		if twins[i], fresh = keys.look(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &always); fresh {
+			d.enrol(it.In.Dimensions)
+		}
+		if leaf := d.checkUsage(o, it, &bad); fresh {
 			o.setLevel(d, leaf, it)
 		}
 		if twins[i] == nil { // what was recorded before is not judged again

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/record"
 	"github.com/bursarhq/bursar/store"
 )
@@ -17,6 +18,9 @@ type View struct {
 	Root uint32 // of what is shown, see LimitTo; 0 = everything
 	// Unhinted: no name of the catalogue is told to who asks by another one.
 	Unhinted bool
+	// Enrols says whom the request that is decided may enrol.
+	Enrols       catalogue.Enroller
+	mostEnrolled int // with how many entities the customer enrols no more
 	// Visits counts the things looked at through the view. Rested is what it was when the
 	// slice began; see Tired.
 	Visits, Rested int
@@ -32,6 +36,8 @@ type View struct {
 	newCased    map[string][]uint32 // as the state's cased
 	nears       map[typedID]string  // what unknown ids of this request are like
 	likes       int                 // ids of this request that were compared with those of the catalogue
+	looked      int                 // for how many ids of the request that was looked for
+	enrolled    *enrolled           // whom this request enrols; nil = nobody
 	kids        map[uint32][]uint32 // entities that came to a parent
 	entCount    int
 	defs        map[uint32]*record.Limit  // nil value = deleted
@@ -59,7 +65,7 @@ type View struct {
 }
 
 func NewView(s *State, now bursar.Time) *View {
-	return &View{State: s, Now: now, entCount: len(s.Entities)}
+	return &View{State: s, Now: now, entCount: len(s.Entities), mostEnrolled: bursar.MaxEnrolEntities}
 }
 
 // put sets m[k], making the map when it is needed, and notes how to take it back.
@@ -170,6 +176,9 @@ func (v *View) rawDef(row uint32) *record.Limit {
 func (v *View) RowID(row uint32) [16]byte {
 	if row = v.made(row); row&unmadeBit != 0 {
 		k := v.unmade.at(row)
+		if v.newcomer(k.ent) && !v.enrolled.sure { // the number may be another's next
+			k.ent = 0
+		}
 		return v.defaultedID(k.ent, k.cap, k.label)
 	}
 	if def := v.rawDef(row); def != nil && def.ByDefault {

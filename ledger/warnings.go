@@ -13,9 +13,15 @@ import (
 // nothing may. limited tells that limits of entities apply to some of asks; over is of each
 // of asks what it does not count on, nil when it counts on all.
 func (v *View) Warnings(cat *catalogue.Catalogue, r *Resolved, asks []Ask, unpriced []string, limited bool, over []Applied) (out []string) {
+	for _, n := range r.news {
+		out = v.newcomerWarnings(n, out)
+	}
 	for i := range r.missing {
 		m := &r.missing[i]
 		out = append(out, bursar.WarnNotResolved+":"+m.key)
+		if v.notEnrolled(m) != "" {
+			out = append(out, bursar.WarnNotEnrolled+":"+m.key)
+		}
 		if near := v.near(m.typ, m.id); near != "" {
 			out = append(out, bursar.WarnDidYouMean+":"+m.key+"="+near)
 		}
@@ -23,7 +29,7 @@ func (v *View) Warnings(cat *catalogue.Catalogue, r *Resolved, asks []Ask, unpri
 	for _, u := range r.unknown {
 		out = append(out, bursar.WarnUnknownKey+":"+u.key, bursar.WarnDidYouMean+":"+u.key+"="+u.like)
 	}
-	if len(r.Leaves)+len(r.missing)+len(r.unknown) == 0 && v.entCount > 1 {
+	if len(r.Leaves)+len(r.missing)+len(r.unknown) == 0 && v.hadEntities() {
 		out = append(out, bursar.WarnNoEntity)
 	}
 	if len(unpriced) > 0 {

@@ -206,7 +206,9 @@ func (r *replayer) spending(k bursar.Capability, in bursar.SpendInput, op string
 	if done, f = c.earlier(in, content(op, k, in.Amount, "", in.Dimensions)); done != nil || f != nil {
 		return done, f
 	}
-	_, f = r.model.judgeSpend(c, now, in)
+	if _, f = r.model.judgeSpend(c, now, in); f == nil {
+		c.goes() // whoever it is to be done for does it
+	}
 	return nil, f
 }
 
@@ -231,6 +233,7 @@ func (a askConsume) replay(r *replayer, c *exchange) string {
 		Chains: wireChains(want.Decision.Chains), Credit: wireCredit(want.Credit), Duplicate: want.Duplicate,
 		Warnings: want.Decision.Warnings}
 	got.Chains = r.readNodes(got.Chains)
+	slices.Sort(got.Warnings)
 	return diff(got, w)
 }
 
@@ -260,6 +263,7 @@ func (a askReserve) replay(r *replayer, c *exchange) string {
 
 func (r *replayer) sameHold(got client.Reservation, want bursar.Reservation) string {
 	got.ID, got.Chains = r.modelID(got.ID), r.readNodes(got.Chains)
+	slices.Sort(got.Warnings)
 	return diff(got, wireHold(want))
 }
 
@@ -325,5 +329,6 @@ func (a askCheck) replay(r *replayer, c *exchange) string {
 		return "not a decision"
 	}
 	got.Chains, got.Binding = r.readNodes(got.Chains), r.readBinding(got.Binding)
+	slices.Sort(got.Warnings)
 	return diff(got, want)
 }

@@ -18,7 +18,7 @@ import (
 var clusterTypes = []catalogue.EntityTypeInput{
 	{ID: "org", DisplayName: "Org"}, {ID: "team", DisplayName: "Team"},
 	{ID: "user", DisplayName: "User", AttributionKeys: []string{"userId"}},
-	{ID: "agent", DisplayName: "Agent", AttributionKeys: []string{"agentId"}},
+	{ID: "agent", DisplayName: "Agent", AttributionKeys: []string{"agentId"}, Enrolment: bursar.Some(bursar.Enrolment{ParentKeys: []string{"userId"}})},
 	{ID: "project", DisplayName: "Project", AttributionKeys: []string{"projectId"}},
 }
 
@@ -38,7 +38,8 @@ const (
 func (c *cluster) furnishCatalogue() {
 	types := []client.EntityTypeInput{}
 	for _, t := range clusterTypes {
-		types = append(types, client.EntityTypeInput{ID: t.ID, DisplayName: t.DisplayName, AttributionKeys: append([]string{}, t.AttributionKeys...)})
+		types = append(types, client.EntityTypeInput{ID: t.ID, DisplayName: t.DisplayName, AttributionKeys: append([]string{}, t.AttributionKeys...),
+			Enrolment: client.Opt[bursar.Enrolment](t.Enrolment)})
 	}
 	c.must("PUT", "/entity-types", mustJSON(map[string]any{"types": types}))
 	for _, id := range clusterFeatures {
@@ -238,6 +239,9 @@ func (a *asker) key() string { return fmt.Sprintf("k%d", a.serial.Add(1)) }
 
 func (a *asker) dims() client.Dimensions {
 	d := client.Dimensions{"agentId": agentID(a.r.IntN(clusterTeams), a.r.IntN(clusterUsers), a.r.IntN(clusterAgents))}
+	if chance(a.r, 10) { // somebody that nobody made
+		d["userId"], d["agentId"] = fmt.Sprintf("t%d-u%d", a.r.IntN(clusterTeams), a.r.IntN(clusterUsers)), fmt.Sprintf("new-%d", a.r.IntN(100))
+	}
 	if chance(a.r, 3) {
 		d["projectId"] = fmt.Sprintf("p%d", a.r.IntN(2))
 	}

@@ -25,6 +25,10 @@ func (g *gen) setup() []op {
 	var in []catalogue.EntityTypeInput
 	for _, id := range typeNames {
 		in = append(in, catalogue.EntityTypeInput{ID: id, DisplayName: id, AttributionKeys: homeKeys(id)})
+		if x := g.enrolment(); chance(g.r, 3) {
+			x.ParentKeys = slices.Compact(slices.Sorted(slices.Values(x.ParentKeys)))
+			in[len(in)-1].Enrolment = bursar.Some(x)
+		}
 	}
 	acts := []action{putTypes{in}}
 	for _, id := range featureNames {
@@ -71,6 +75,7 @@ func genPutTypes(g *gen) action {
 		x.Description = opt(g, 5, 1, g.name)
 		x.Strict = opt(g, 5, 3, func() bool { return chance(g.r, 2) })
 		x.Ungoverned = opt(g, 3, 2, g.ungoverned)
+		x.Enrolment = opt(g, 4, 2, g.enrolment)
 		in = append(in, x)
 	}
 	return putTypes{in}

@@ -175,6 +175,9 @@ func (g *gen) entity() string {
 	if chance(g.r, 60) {
 		return pick(g.r, []string{"nothing", "e", "E1"})
 	}
+	if chance(g.r, 20) {
+		return pick(g.r, newcomers[:5])
+	}
 	return pick(g.r, g.entities)
 }
 
@@ -299,6 +302,10 @@ func (g *gen) dims(c *mCust) []bursar.Dimension {
 			}
 		}
 		byKey[key] = bursar.Dimension{Key: key, Value: id}
+	}
+	if chance(g.r, 8) {
+		key := pick(g.r, keyNames)
+		byKey[key] = bursar.Dimension{Key: key, Value: pick(g.r, newcomers)}
 	}
 	for _, key := range []string{"model", "tier"} {
 		if chance(g.r, 3) {

@@ -280,6 +280,11 @@ func (m *model) commitCall(customer, id string, dims []bursar.Dimension, call st
 	case x.Illegible:
 		c.keep(h, x, now)
 	default:
+		if done, known := c.doneOf(x); !known || done != nil {
+			c.begins(false)
+			c.enrolEnd(x, dims, now)
+			c.done()
+		}
 		m.endWith(c, now, h, x)
 	}
 	return h.show(again), nil

@@ -226,6 +226,18 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 	if f := p.err(); f != nil {
 		return o, nil, f
 	}
+	c.begins(false)
+	defer func() {
+		if f != nil {
+			c.goes()
+		}
+	}()
+	counted := o.x
+	if in.Percentile != 0 { // it will have some output
+		counted.Dimensions = append(slices.DeleteFunc(slices.Clone(in.Dimensions), func(d bursar.Dimension) bool { return d.Key == "tokens.output" }),
+			bursar.Dimension{Key: "tokens.output", Value: "1", Kind: bursar.DimNumber})
+	}
+	c.enrolEvent(counted, now)
 	o.attribution = c.attribute(labelsOf(in.Dimensions))
 	for _, d := range in.Dimensions { // a number is no id
 		if typ := m.typeNamed(d.Key); typ != "" && d.Kind == bursar.DimNumber {
@@ -244,6 +256,7 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 	o.asks = asksOfParts(o.parts)
 	o.before = c.decideCall(featureOf(meters[0].ID), o.asks, o.attribution, now)
 	c.denyUngoverned(&o.before, c.governsCall(o.x, o.attribution, now, in.Bounded...), o.attribution)
+	c.enrolment.asks = !o.before.Granted
 	o.before.Warnings = m.warningsOf(o.x, in.Bounded...)
 	for _, part := range o.parts {
 		if part.bounded {
@@ -253,6 +266,7 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 	if !o.before.Granted {
 		return o, nil, denied(o.before)
 	}
+	c.done()
 	return o, nil, nil
 }
 

@@ -55,8 +55,15 @@ func (m *model) putEntityTypes(in []catalogue.EntityTypeInput) ([]bursar.EntityT
 		if x.Ungoverned.Set {
 			t.Ungoverned = x.Ungoverned.Value
 		}
+		judgeEnrolment(&p, x)
+		if x.Enrolment.Null {
+			t.Enrolment = nil
+		} else if x.Enrolment.Set {
+			t.Enrolment = &bursar.Enrolment{ParentKeys: append([]string{}, x.Enrolment.Value.ParentKeys...), ParentID: x.Enrolment.Value.ParentID}
+		}
 		out = append(out, *t)
 	}
+	judgeParentKeys(&p, types, in)
 	if f := p.err(); f != nil {
 		return nil, f
 	}

@@ -21,6 +21,8 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 	differs := make([]bool, len(in)) // from what counted its call
 	said := map[string]string{}      // by the first event of each call
 	var named []func()               // forget what the request does of calls, which is done later
+	begun := map[string]*mCust{}     // customers that it may enrol in
+	warned := make([][]string, len(in))
 	for i, x := range in {
 		p.item = fmt.Sprintf("/events/%d", i)
 		own := problems{item: p.item}
@@ -31,6 +33,11 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 			p.list = append(p.list, own.list...)
 			continue
 		}
+		if begun[x.CustomerID] == nil {
+			c.begins(false)
+			begun[x.CustomerID] = c
+		}
+		warned[i] = m.warningsOf(x) // of one that is not new
 		id := keyID{"event " + x.EventName, x.IdempotencyKey}
 		k, stored := c.keys[id]
 		place := fmt.Sprint(x.CustomerID, id)
@@ -61,8 +68,16 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 			m.judgeMeasures(&own, x)
 		}
 		p.list = append(append(p.list, own.list...), of.list...)
+		if ends[i] == nil && x.ReservationID == "" && !again[i] {
+			c.enrolEvent(x, now)
+			warned[i] = m.warningsOf(x)
+		}
 		if end := ends[i]; end != nil {
 			done, known := c.doneOf(end.x)
+			if !end.known && !end.x.Illegible && (!known || done != nil) {
+				c.enrolEnd(end.x, x.Dimensions, now)
+			}
+			warned[i] = m.warnedOfEnd(end, known && done == nil)
 			if counted[i] = known && done == nil; end.x.Illegible {
 				delete(seen, call)
 			}
@@ -80,22 +95,24 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 	}
 	m.judgeKeys(&p, "/events", items)
 	if f := p.err(); f != nil {
+		for _, c := range begun {
+			c.goes()
+		}
 		return nil, f
 	}
-	for i, x := range in { // as things are before the first is recorded
-		r := bursar.EventResult{}
-		if x.ReservationID == "" {
-			if r.Warnings = m.warningsOf(x); differs[i] {
-				r.Warnings = append(r.Warnings, "CALL_DIFFERS:"+x.CallID)
-			}
-			r.Warnings = sortedTexts(r.Warnings)
-		}
-		out = append(out, r)
+	for _, c := range begun {
+		c.done()
 	}
-	for i, end := range ends {
-		if end != nil {
-			out[i].Warnings = m.warnedOfEnd(end, counted[i])
+	for i, x := range in { // as things are before the first is recorded
+		r := bursar.EventResult{Warnings: warned[i]}
+		if ends[i] == nil && x.ReservationID != "" {
+			r.Warnings = nil
 		}
+		if ends[i] == nil && x.ReservationID == "" && differs[i] {
+			r.Warnings = append(r.Warnings, "CALL_DIFFERS:"+x.CallID)
+		}
+		r.Warnings = sortedTexts(r.Warnings)
+		out = append(out, r)
 	}
 	for i, x := range in {
 		r := &out[i]

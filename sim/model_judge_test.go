@@ -118,6 +118,9 @@ func (c *mCust) node(r *mRow, requested num, now bursar.Time) bursar.Node {
 		Capability: r.cap, Label: r.label, Enforcement: r.enforcement(), CurrentUsage: r.usedAt(now).amount(),
 		Requested: requested.amount(), Reserved: r.held.amount(), ResetsAt: bursar.Time(r.window(int64(now)).end), Granted: true,
 	}
+	if c.enrolment != nil && slices.Contains(c.enrolment.made, r.entity) {
+		n.AssignmentID = "of nobody yet"
+	}
 	if r.by != nil {
 		n.DefaultOf = r.by.source()
 	}
@@ -224,11 +227,14 @@ func (m *model) check(customer string, in []ledger.CheckInput) []bursar.Decision
 			out = append(out, bursar.Decision{Reason: bursar.CodeUnknown, Capability: x.Capability})
 			continue
 		}
+		c.begins(true)
+		c.enrol(x.Dimensions, now)
 		a := c.attribute(x.Dimensions)
 		a.strict = x.Strict
 		d := c.decide(asks, a, now)
 		c.denyUngoverned(&d, c.governed(x.Capability, prices, a, now), a)
 		d.Warnings = c.warnings(x.Capability, prices, a, now)
+		c.goes()
 		out = append(out, d)
 	}
 	return out

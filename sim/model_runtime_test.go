@@ -17,6 +17,7 @@ type attribution struct {
 	set     map[string]bool
 	route   []hop
 	ignored []unnamed // dimensions with attribution keys that matched nothing
+	matched []unnamed // those that did
 	strict  bool      // of the request
 	unclear []unclear // dimensions with keys that nobody knows, and that are like known ones
 }
@@ -47,6 +48,7 @@ func (c *mCust) attribute(dims []bursar.Dimension) attribution {
 				a.ignored = append(a.ignored, unnamed{d.Key, t.ID, d.Value})
 				continue
 			}
+			a.matched = append(a.matched, unnamed{d.Key, t.ID, d.Value})
 			chain := append([]string{e.ID}, ancestors(c.entities, e.ID)...)
 			a.chains = append(a.chains, chain)
 			child := ""
@@ -229,9 +231,23 @@ func (o reporting) content(x bursar.UsageInput) string {
 // reportUsage judges all items of all customers before it counts any.
 func (m *model) reportUsage(o reporting, in []bursar.UsageInput) ([]bursar.UsageResult, *fail) {
 	var p problems
+	begun := map[string]*mCust{}
+	sent := map[string]bool{}
 	for i, x := range in {
 		p.item = fmt.Sprintf("%s/%d", o.base, i)
 		own := problems{item: p.item}
+		if c, now := m.customer(x.CustomerID); c != nil {
+			if begun[x.CustomerID] == nil {
+				c.begins(false)
+				begun[x.CustomerID] = c
+			}
+			id := keyID{x.Capability().ID, x.IdempotencyKey}
+			place := fmt.Sprint(x.CustomerID, x.Capability(), x.IdempotencyKey)
+			if _, known := c.keys[id]; x.IdempotencyKey == "" || !known && !sent[place] {
+				c.enrol(x.Dimensions, now)
+			}
+			sent[place] = true
+		}
 		m.judgeUsage(&own, o, x, in[:i])
 		p.list = append(p.list, own.judged(m.recorded(o, x))...)
 	}
@@ -241,11 +257,20 @@ func (m *model) reportUsage(o reporting, in []bursar.UsageInput) ([]bursar.Usage
 	}
 	m.judgeKeys(&p, o.base, items)
 	if f := p.err(); f != nil {
+		for _, c := range begun {
+			c.goes()
+		}
 		return nil, f
+	}
+	for _, c := range begun {
+		c.stays()
 	}
 	var out []bursar.UsageResult
 	for _, x := range in {
 		out = append(out, m.recordUsage(o, x))
+	}
+	for _, c := range begun {
+		c.enrolment = nil
 	}
 	for i, x := range in { // a duplicate shows the balance that the request leaves
 		if !out[i].Duplicate {

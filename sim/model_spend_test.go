@@ -68,10 +68,18 @@ type offer struct {
 	before bursar.Decision
 }
 
+// judgeSpend judges a request, which enrols until it is done or goes.
 func (m *model) judgeSpend(c *mCust, now bursar.Time, x bursar.SpendInput) (o offer, f *fail) {
 	if c.info.ArchivedAt != nil {
 		return o, failed(bursar.CodeCustomerIsArchived)
 	}
+	c.begins(false)
+	defer func() {
+		if f != nil {
+			c.goes()
+		}
+	}()
+	c.enrol(x.Dimensions, now)
 	o = offer{c: c, now: now, attribution: c.attribute(x.Dimensions)}
 	o.strict = x.Strict
 	if o.asks, o.prices, f = m.asksOf(x.Capability, numOf(x.Amount), x.Dimensions, now); f != nil {
@@ -79,6 +87,7 @@ func (m *model) judgeSpend(c *mCust, now bursar.Time, x bursar.SpendInput) (o of
 	}
 	o.before = c.decide(o.asks, o.attribution, now)
 	c.denyUngoverned(&o.before, c.governed(x.Capability, o.prices, o.attribution, now), o.attribution)
+	c.enrolment.asks = !o.before.Granted
 	o.before.Warnings = c.warnings(x.Capability, o.prices, o.attribution, now)
 	if !o.before.Granted {
 		return o, denied(o.before)
@@ -112,6 +121,7 @@ func (m *model) consume(customer string, x bursar.SpendInput) (bursar.ConsumeRes
 	if f != nil {
 		return bursar.ConsumeResult{}, f
 	}
+	c.done()
 	c.spend(x.Capability, numOf(x.Amount), o.charges(), c.counting(o.attribution), fact{at: int64(now), route: o.route, dims: c.plain(x.Dimensions)}, now)
 	c.moveLevels(x.Capability, o.route, numOf(x.Amount))
 	c.log.wrote(now)
@@ -175,6 +185,7 @@ func (m *model) reserve(customer string, x bursar.SpendInput, ttl int, onExpire 
 	if f != nil {
 		return bursar.Reservation{}, f
 	}
+	c.done()
 	h := &mHold{
 		Reservation: bursar.Reservation{
 			ID: m.newID("r"), CustomerID: customer, Capability: x.Capability, Amount: x.Amount, Dimensions: x.Dimensions,

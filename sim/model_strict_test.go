@@ -11,7 +11,8 @@ import (
 // refused: the request names nobody where somebody has to be named.
 func (c *mCust) refused(a attribution) bool {
 	for _, x := range a.ignored {
-		if a.strict || c.m.settings.Strict || c.m.types[x.typ].Strict {
+		barred := c.enrolment != nil && c.enrolment.barred[unnamed{typ: x.typ, id: x.id}]
+		if barred || a.strict || c.m.settings.Strict || c.m.types[x.typ].Strict {
 			return true
 		}
 	}

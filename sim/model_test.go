@@ -47,31 +47,32 @@ func (i *instants) wrote(now bursar.Time) {
 
 // mCust is one customer: everything that happened to it.
 type mCust struct {
-	m        *model
-	info     bursar.Customer
-	log      instants
-	entities map[string]bursar.Entity
-	freezes  map[string]*mFreeze  // by entity; "" = the customer
-	rows     []*mRow              // in order of creation
-	defaults []*mDefault          // in order of creation
-	given    map[naturalKey]*mRow // rows that are, or once were, limited by default
-	taken    bool                 // rows that were so once are the entities' own now
-	holds    []*mHold             // in order of creation
-	open     []*mHold             // those of them that are open
-	totals   map[bursar.Capability]*mTotal
-	levels   map[levelKey]mLevel
-	keys     map[keyID]mKey
-	facts    []fact
-	calls    map[[3]string][]float64 // output of calls, by entity, event and model
-	sorts    map[string][][3]string  // the keys of calls by entity, that with the latest call last
-	grants   []*mGrant               // in order of creation
-	spent    []*mGrant               // those that a draw has emptied
-	low      map[lowKey]bool
-	poolAt   map[string]bursar.Time // of the last change of a pool
-	promos   map[string]*mPromo
-	distinct map[string]bool // of all time, by UNIQUE feature and value
-	timed    *untold         // what time does just now
-	untold   []untold        // in order
+	m         *model
+	info      bursar.Customer
+	log       instants
+	entities  map[string]bursar.Entity
+	freezes   map[string]*mFreeze  // by entity; "" = the customer
+	rows      []*mRow              // in order of creation
+	defaults  []*mDefault          // in order of creation
+	given     map[naturalKey]*mRow // rows that are, or once were, limited by default
+	taken     bool                 // rows that were so once are the entities' own now
+	holds     []*mHold             // in order of creation
+	open      []*mHold             // those of them that are open
+	totals    map[bursar.Capability]*mTotal
+	levels    map[levelKey]mLevel
+	keys      map[keyID]mKey
+	facts     []fact
+	calls     map[[3]string][]float64 // output of calls, by entity, event and model
+	sorts     map[string][][3]string  // the keys of calls by entity, that with the latest call last
+	grants    []*mGrant               // in order of creation
+	spent     []*mGrant               // those that a draw has emptied
+	low       map[lowKey]bool
+	poolAt    map[string]bursar.Time // of the last change of a pool
+	promos    map[string]*mPromo
+	distinct  map[string]bool // of all time, by UNIQUE feature and value
+	timed     *untold         // what time does just now
+	enrolment *mEnrolment     // of the request that is judged; nil = it enrols nobody
+	untold    []untold        // in order
 }
 
 // mTotal is what the customer used of a capability in all its life, and holds now.

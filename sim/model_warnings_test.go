@@ -9,7 +9,7 @@ import (
 
 // warnings are what a request is warned of, in order of the alphabet.
 func (c *mCust) warnings(k bursar.Capability, prices []price, a attribution, now bursar.Time) []string {
-	var out []string
+	out := c.enrolmentWarnings(a)
 	for _, x := range a.ignored {
 		out = append(out, "DIMENSION_NOT_RESOLVED:"+x.key)
 		if id := c.like(x.typ, x.id); id != "" {
@@ -19,7 +19,11 @@ func (c *mCust) warnings(k bursar.Capability, prices []price, a attribution, now
 	for _, x := range a.unclear {
 		out = append(out, "DIMENSION_UNKNOWN:"+x.key, "DID_YOU_MEAN:"+x.key+"="+x.meant)
 	}
-	if len(a.chains) == 0 && len(a.ignored) == 0 && len(a.unclear) == 0 && len(c.entities) > 0 {
+	there := c.entities
+	if c.enrolment != nil {
+		there = c.enrolment.before
+	}
+	if len(a.chains) == 0 && len(a.ignored) == 0 && len(a.unclear) == 0 && len(there) > 0 {
 		out = append(out, "NO_ENTITY_NAMED")
 	}
 	if unpriced(prices) {
@@ -52,7 +56,7 @@ func (c *mCust) reportWarnings(k bursar.Capability, d num, prices []price, a att
 	out := c.warnings(k, prices, a, now)
 	if d.sign() == 0 {
 		out = slices.DeleteFunc(out, func(w string) bool {
-			return !strings.HasPrefix(w, "DIMENSION") && !strings.HasPrefix(w, "DID") && w != "NO_ENTITY_NAMED"
+			return !strings.HasPrefix(w, "DIMENSION") && !strings.HasPrefix(w, "DID") && w != "NO_ENTITY_NAMED" && !strings.Contains(w, "ENROL")
 		})
 	}
 	return out

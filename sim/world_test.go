@@ -225,6 +225,9 @@ func (w *world) modelID(id string) string {
 		return name
 	}
 	if isGiven(id) {
+		if strings.HasSuffix(id, "00000000") { // of an entity that is not there
+			return "of nobody yet"
+		}
 		w.learn()
 		if name, known := w.toModel[id]; known {
 			return name

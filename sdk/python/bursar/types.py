@@ -61,7 +61,7 @@ class Consume(TypedDict):
     used: NotRequired[List[CapabilityAmount]]
     """Of an event: what was recorded of each feature and currency."""
     warnings: NotRequired[List[str]]
-    """What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one."""
+    """What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; ENROLLED:key, it names one from now on (WOULD_ENROL:key, it would; NOT_ENROLLED:key, it cannot); DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one."""
 
 
 class CreditCheck(TypedDict):
@@ -98,7 +98,7 @@ class CreditCheck(TypedDict):
     validUntil: NotRequired[str]
     """When the answer may change by itself."""
     warnings: NotRequired[List[str]]
-    """What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one."""
+    """What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; ENROLLED:key, it names one from now on (WOULD_ENROL:key, it would; NOT_ENROLLED:key, it cannot); DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one."""
 
 
 class Denial(TypedDict):
@@ -166,7 +166,7 @@ class Events(TypedDict):
     events: List[Event]
     """What each event did, in their order."""
     warnings: NotRequired[List[str]]
-    """What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one."""
+    """What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; ENROLLED:key, it names one from now on (WOULD_ENROL:key, it would; NOT_ENROLLED:key, it cannot); DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one."""
 
 
 class Explain(TypedDict):
@@ -226,7 +226,7 @@ class FeatureCheck(TypedDict):
     validUntil: NotRequired[str]
     """When time alone changes the answer next: the period or the entitlement ends."""
     warnings: NotRequired[List[str]]
-    """What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one."""
+    """What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; ENROLLED:key, it names one from now on (WOULD_ENROL:key, it would; NOT_ENROLLED:key, it cannot); DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one."""
 
 
 class Forecasts(TypedDict):
@@ -413,7 +413,7 @@ class Usage(TypedDict):
     value: Number
     """The value."""
     warnings: List[str]
-    """What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one."""
+    """What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; ENROLLED:key, it names one from now on (WOULD_ENROL:key, it would; NOT_ENROLLED:key, it cannot); DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one."""
 
 
 class UsageItem(TypedDict):
@@ -657,7 +657,7 @@ class Event(TypedDict):
     used: List[CapabilityAmount]
     """What was recorded now of each feature and currency; of a duplicate nothing."""
     warnings: NotRequired[List[str]]
-    """What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one."""
+    """What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; ENROLLED:key, it names one from now on (WOULD_ENROL:key, it would; NOT_ENROLLED:key, it cannot); DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one."""
 
 
 class ExplainedGate(TypedDict):

@@ -176,7 +176,7 @@ export interface FeatureCheck {
   usagePeriodStart?: string;
   /** When time alone changes the answer next: the period or the entitlement ends. */
   validUntil?: string;
-  /** What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one. */
+  /** What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; ENROLLED:key, it names one from now on (WOULD_ENROL:key, it would; NOT_ENROLLED:key, it cannot); DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one. */
   warnings?: string[];
 }
 
@@ -212,7 +212,7 @@ export interface CreditCheck {
   usageUpdatedAt: string;
   /** When the answer may change by itself. */
   validUntil?: string;
-  /** What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one. */
+  /** What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; ENROLLED:key, it names one from now on (WOULD_ENROL:key, it would; NOT_ENROLLED:key, it cannot); DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one. */
   warnings?: string[];
 }
 
@@ -404,7 +404,7 @@ export interface Consumption {
   tokens?: Tokens;
   /** Of an event: what was recorded of each feature and currency. */
   used?: CapabilityAmount[];
-  /** What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one. */
+  /** What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; ENROLLED:key, it names one from now on (WOULD_ENROL:key, it would; NOT_ENROLLED:key, it cannot); DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one. */
   warnings?: string[];
 }
 
@@ -418,7 +418,7 @@ export interface EventsIn {
 export interface Events {
   /** What each event did, in their order. */
   events: EventResult[];
-  /** What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one. */
+  /** What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; ENROLLED:key, it names one from now on (WOULD_ENROL:key, it would; NOT_ENROLLED:key, it cannot); DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one. */
   warnings?: string[];
 }
 
@@ -476,7 +476,7 @@ export interface UsageResult {
   usagePeriodStart: string | null;
   /** The value. */
   value: number;
-  /** What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one. */
+  /** What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; ENROLLED:key, it names one from now on (WOULD_ENROL:key, it would; NOT_ENROLLED:key, it cannot); DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one. */
   warnings: string[];
 }
 
@@ -922,7 +922,7 @@ export interface EventResult {
   reservationId?: string;
   /** What was recorded now of each feature and currency; of a duplicate nothing. */
   used: CapabilityAmount[];
-  /** What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one. */
+  /** What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; ENROLLED:key, it names one from now on (WOULD_ENROL:key, it would; NOT_ENROLLED:key, it cannot); DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one. */
   warnings?: string[];
 }
 

@@ -252,6 +252,9 @@ export function warningWords(warning: string, name: (capability: string) => stri
   const about = colon < 0 ? "" : warning.slice(colon + 1);
   const words: Record<string, string> = {
     DIMENSION_NOT_RESOLVED: `${about} names nobody: there is no such id, so no limit was found by it.`,
+    ENROLLED: `What ${about} names was new, and is an entity from now on.`,
+    WOULD_ENROL: `What ${about} names is new: a request that uses something makes it an entity.`,
+    NOT_ENROLLED: `What ${about} names is new and cannot become an entity.`,
     DID_YOU_MEAN: `Did you mean ${about.slice(about.indexOf("=") + 1)}? That is nearly what ${about.slice(0, about.indexOf("="))} says.`,
     DIMENSION_UNKNOWN: `${about} names nobody: it is nearly the key of an entity type, and not that.`,
     NO_ENTITY_NAMED: "No dimension names an entity, so only limits of the whole customer count.",
