@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { defaultTests } from "./defaults.mjs";
 import { editTests } from "./edit.mjs";
 import { embedTests } from "./embed.mjs";
+import { embedHostTests } from "./embed-host.mjs";
 import { flowTests } from "./flows.mjs";
 import { hostileTests } from "./hostile.mjs";
 import { insightTests } from "./insight.mjs";
@@ -70,6 +71,7 @@ try {
       ...truthTests(browser, server),
       ...hostileTests(browser, server),
       ...embedTests(browser, server),
+      ...embedHostTests(browser, server),
       ...largeTests(browser, server),
     );
   }

@@ -1,13 +1,13 @@
 import { Activity as ActivityIcon, ChartColumn, Gauge, ListTree, Scale } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
-import { type Api, isStatus, path } from "../api/client";
+import { type Api, isStatus, Problem, path } from "../api/client";
 import type { Entity, Page } from "../api/types";
 import { Empty, Skeleton, Trouble } from "../ui";
 import { useCommands, useFinder } from "../ui/commands";
 import { lazily } from "../ui/Lazily";
 import "./governance.css";
 import { Overview } from "./Overview";
-import { SessionProvider, type Start, useSession, useStart, type View, type Written } from "./session";
+import { capabilityNamed, idOf, SessionProvider, type Start, useSession, useStart, type View, type Written } from "./session";
 import { TreeView } from "./TreeView";
 
 const NodeDrawer = lazily(() => import("./NodeDrawer"));
@@ -30,15 +30,47 @@ type Props = {
   view?: View;
   /** Shows another part, where this does not do it itself. */
   onView?: (view: View, query: string) => void;
-  /** The part that is shown first, of a view with tabs of its own. */
-  first?: View;
+  /** What the page around it asks for; what changes of it is shown then. */
+  asked?: Asked;
+  /** Told of what is shown, of what was written, and of what went wrong with it as a whole. */
+  tell?: Tell;
   /** How high the content would like to be. */
   onHeight?: (px: number) => void;
 };
 
+/** What a page around the view may ask for. */
+export type Asked = { view?: View; node?: string; capability?: string; locale?: string };
+
+/** Where the reader is. */
+export type Place = { view: View; node: string | null; capability: string | null };
+
+export type Tell = {
+  ready: (at: Place) => void;
+  navigate: (at: Place) => void;
+  change: (w: Written) => void;
+  error: (code: string, message: string) => void;
+};
+
 /** The governance of one customer: the same in the console and embedded in a vendor's product. */
-export function GovernanceView(props: Props) {
+export const GovernanceView = (props: Props) => <Customer key={props.customerId} {...props} />;
+
+const nothing: Asked = {};
+
+function Customer(props: Props) {
+  const { asked = nothing, tell } = props;
   const begin = useStart(props.api, props.customerId);
+  const [own, setOwn] = useState<View>(asked.view ?? "overview");
+  const [drawer, setDrawer] = useState<string | null>(() => new URLSearchParams(location.search).get("node") ?? asked.node ?? null);
+  const seen = useRef(asked);
+  useEffect(() => {
+    if (asked.view && asked.view !== seen.current.view) setOwn(asked.view);
+    if (asked.node !== seen.current.node) setDrawer(asked.node ?? null);
+    seen.current = asked;
+  }, [asked]);
+  const failed = begin.data ? null : begin.error;
+  useEffect(() => {
+    if (failed) tell?.error(failed instanceof Problem ? failed.body.code : "Failed", failed.message);
+  }, [failed, tell]);
   if (begin.isPending || (begin.isFetching && !begin.data)) return <LoadingTree />;
   if (!begin.data) {
     if (isStatus(begin.error, 404))
@@ -53,15 +85,28 @@ export function GovernanceView(props: Props) {
       </div>
     );
   }
-  return <Loaded key={`${props.customerId}:${begin.data.rights.who}`} {...props} start={begin.data} />;
+  return <Loaded key={`${begin.data.rights.who}:${asked.locale}`} {...props} {...{ own, setOwn, drawer, setDrawer }} start={begin.data} />;
 }
 
-function Loaded({ api, customerId, start, view, onView, first, onHeight }: Props & { start: Start }) {
-  const [own, setOwn] = useState<View>(first ?? "overview");
-  const [drawer, setDrawer] = useState<string | null>(() => new URLSearchParams(location.search).get("node"));
+type LoadedProps = Props & {
+  start: Start;
+  own: View;
+  setOwn: (v: View) => void;
+  drawer: string | null;
+  setDrawer: (id: string | null) => void;
+};
+
+function Loaded({ api, customerId, start, view, onView, asked, tell, onHeight, own, setOwn, drawer, setDrawer }: LoadedProps) {
   const [writes, setWrites] = useState<Written[]>([]);
-  const wrote = useCallback((w: Written) => setWrites(all => [...all.slice(-20), w]), []);
+  const wrote = useCallback(
+    (w: Written) => {
+      setWrites(all => [...all.slice(-20), w]);
+      tell?.change(w);
+    },
+    [tell],
+  );
   const shown = view ?? own;
+  const first = capabilityNamed(asked?.capability ?? "", start.capabilities);
   const go = useCallback(
     (to: View, params: Record<string, string> = {}) => {
       const query = new URLSearchParams(params).toString();
@@ -75,7 +120,7 @@ function Loaded({ api, customerId, start, view, onView, first, onHeight }: Props
       history.replaceState(history.state, "", url);
       setOwn(to);
     },
-    [onView],
+    [onView, setOwn, setDrawer],
   );
 
   // The drawer can be linked to; replacing keeps Back going to the page before.
@@ -89,7 +134,8 @@ function Loaded({ api, customerId, start, view, onView, first, onHeight }: Props
   const Whole = view === undefined ? "main" : "div";
   const pages = { overview: <Overview />, usage: <Explorer />, explain: <Explain />, activity: <ActivityList />, tree: null };
   return (
-    <SessionProvider api={api} customerId={customerId} start={start} onOpen={setDrawer} onGo={go} onWrote={wrote}>
+    <SessionProvider {...{ api, customerId, start, first }} onOpen={setDrawer} onGo={go} onWrote={wrote}>
+      <Around asked={asked?.capability} tell={tell} view={shown} node={drawer} />
       <Whole className="gov">
         {view === undefined && <h1 className="hidden">Budgets and usage</h1>}
         {view === undefined && (
@@ -109,6 +155,30 @@ function Loaded({ api, customerId, start, view, onView, first, onHeight }: Props
       {drawer !== null && <NodeDrawer key={drawer} entityId={drawer} />}
     </SessionProvider>
   );
+}
+
+type AroundProps = { asked?: string; tell?: Tell; view: View; node: string | null };
+
+/** Does what the page around asks of capabilities, and tells it where the reader is. */
+function Around({ asked, tell, view, node }: AroundProps) {
+  const { capabilities, capability, setCapability } = useSession();
+  const seen = useRef(asked);
+  const told = useRef(false);
+  useEffect(() => {
+    if (!asked) return;
+    const found = capabilityNamed(asked, capabilities);
+    if (!found) tell?.error("CapabilityNotFound", `There is no feature or currency “${asked}”.`);
+    else if (asked !== seen.current) setCapability(found);
+    seen.current = asked;
+  }, [asked, tell, capabilities, setCapability]);
+  const name = capability && idOf(capability);
+  useEffect(() => {
+    const at = { view, node, capability: name };
+    if (told.current) tell?.navigate(at);
+    else tell?.ready(at);
+    told.current = true;
+  }, [tell, view, node, name]);
+  return null;
 }
 
 /** What the palette finds and does here. */

@@ -3,7 +3,7 @@ import { useEffect, useState } from "react";
 import { add, differenceWords, formatExact, isZero, less, sub } from "../api/amount";
 import type { Amount } from "../api/json";
 import { readAmount } from "../api/typed";
-import type { Assignment, Capability } from "../api/types";
+import type { Assignment } from "../api/types";
 import { cadenceWords, perCadence } from "../lib/time";
 import { Button, Checkbox, Notice, Select, Text, Trouble, useAction } from "../ui";
 import { AmountField } from "../ui/AmountField";
@@ -15,7 +15,7 @@ import { EntityPicker } from "./EntityPicker";
 import { limitWords, UsedOfIt, WhichLimit } from "./Limit";
 import type { LimitInput } from "./limit";
 import { useNames } from "./names";
-import { capabilityOf, named, putLimits, type Session, useSession } from "./session";
+import { capabilityOf, idOf, named, putLimits, type Session, useSession } from "./session";
 
 const cadences = ["PT15M", "PT1H", "P1D", "P1W", "P1M", "P1Y", "P100Y"];
 const zones = Intl.supportedValuesOf?.("timeZone") ?? [];
@@ -26,7 +26,6 @@ type KeptLimit = { draft: Draft; base: Assignment | null; label: string; scope: 
 export const limitKey = (s: Session, entityId: string, limit: Assignment | null) =>
   limit ? `limit:${s.draftsOf}:${limit.id}` : `limit:${s.draftsOf}:new:${entityId}`;
 
-const idOf = (c: Capability) => `${c.kind}:${c.id}`;
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
 type Props = {
