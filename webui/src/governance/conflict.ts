@@ -29,7 +29,9 @@ export const blank: Draft = {
   strict: false,
 };
 
-export const draftOf = (a: Assignment | null): Draft =>
+type Terms = Pick<Assignment, "usageLimit" | "cadence" | "timezone" | "enforcement" | "alertThresholds" | "allocation">;
+
+export const draftOf = (a: Terms | null): Draft =>
   a === null
     ? blank
     : {
