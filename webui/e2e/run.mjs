@@ -15,6 +15,7 @@ import { moneyTests } from "./money.mjs";
 import { out, startBrowser, startDemo, startServer, stopAll } from "./rig.mjs";
 import { furnish, screens } from "./screens.mjs";
 import { truthTests } from "./truth.mjs";
+import { ungovernedTests } from "./ungoverned.mjs";
 
 const only = process.argv[2] ?? "";
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -63,7 +64,7 @@ let broken = false;
 try {
   const tests = [];
   const wants = name => new RegExp(only).test(name);
-  if (!/^(screen|insight|edit|default)/.test(only)) {
+  if (!/^(screen|insight|edit|default|ungoverned)/.test(only)) {
     const server = await startServer();
     tests.push(
       ...flowTests(browser, server, createServer),
@@ -76,6 +77,7 @@ try {
     );
   }
   if (only === "" || only.startsWith("default")) tests.push(...(await defaultTests(browser)));
+  if (only === "" || only.startsWith("ungoverned")) tests.push(...(await ungovernedTests(browser)));
   if (only === "" || only.startsWith("edit")) tests.push(...(await editTests(browser)));
   if (only === "" || only.startsWith("insight")) tests.push(...(await insightTests(browser)));
   if (only === "" || only.startsWith("screen")) tests.push(...(await screenTests(browser)));

@@ -108,6 +108,7 @@ export const screens = [
       await settled(page);
     },
   },
+  { name: "coverage", path: () => "/console/customers/acme/coverage", show: settled },
   {
     name: "bulk",
     path: () => "/console/customers/acme/tree",
