@@ -38,7 +38,7 @@ type Props = {
 export function DefaultForm({ entityId, of, onClose }: Props) {
   const s = useSession();
   const countable = s.capabilities.filter(c => c.counts !== "different");
-  const [typeId, setTypeId] = useState(of?.entityTypeId ?? leaf(s));
+  const [typeId, setTypeId] = useState(of?.entityTypeId ?? "");
   const [tier, setTier] = useState(tierText(of?.metadata ?? {}));
   const [label, setLabel] = useState(of?.label ?? "");
   const [capability, setCapability] = useState<Capability | null>(
@@ -84,7 +84,10 @@ export function DefaultForm({ entityId, of, onClose }: Props) {
             label="For each"
             value={typeId}
             onChange={setTypeId}
-            options={[...s.types.values()].filter(t => !t.archivedAt).map(t => [t.id, t.displayName] as const)}
+            options={[
+              ["", "Choose a type"] as const,
+              ...[...s.types.values()].filter(t => !t.archivedAt).map(t => [t.id, t.displayName] as const),
+            ]}
           />
           <Text
             label="Only with metadata"
@@ -125,9 +128,6 @@ export function DefaultForm({ entityId, of, onClose }: Props) {
 
 const Below = ({ id }: { id: string }) => <>below {useNames([id])(id)}</>;
 
-/** The type that most defaults are for: the last one, as levels are listed from the top. */
-const leaf = (s: Session) => [...s.types.values()].filter(t => !t.archivedAt).at(-1)?.id ?? "";
-
 function inputFor(meant: Meant, draft: Draft, of: Default | null, ifMatch: string): DefaultInput {
   const { amount, percents } = termsOf(draft);
   return {
@@ -147,8 +147,11 @@ type EffectProps = { meant: Meant; of: Default | null; draft: Draft };
 /** Whose limits saving changes, and who is stopped at once. */
 function Effect({ meant, of, draft }: EffectProps) {
   const s = useSession();
-  const settled = useSettled(JSON.stringify([meant.entityId, meant.typeId, meant.metadata, idOf(meant.capability), meant.label]));
-  const got = useQuery({ queryKey: ["reach", s.customerId, settled, of?.id], queryFn: () => reachOf(s, meant, of?.id ?? null) });
+  const settled = useSettled(JSON.stringify(meant));
+  const got = useQuery({
+    queryKey: ["reach", s.customerId, settled, of?.id],
+    queryFn: () => reachOf(s, JSON.parse(settled) as Meant, of?.id ?? null),
+  });
   const r = got.data;
   if (!r)
     return (
