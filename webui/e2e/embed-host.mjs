@@ -163,7 +163,7 @@ export function embedHostTests(browser, server) {
     [
       "embed: a token that is lost is had again by Try again, what was typed stays, and an error page is no token",
       async () => {
-        const [first, second] = [await token(), await token()];
+        const [first, second, third] = [await token(), await token(), await token()];
         let answer = [200, "text/plain", first];
         // A careless page: it does not look whether its backend could.
         const ask = `element.refreshToken = async () => (await fetch("/token")).text();`;
@@ -183,6 +183,21 @@ export function embedHostTests(browser, server) {
             await heard("token-expired", { message: "no new token: refreshToken gave “Budgets are not available.”, not its text" });
             assert.equal(await page.evaluate(() => element.getAttribute("token")), first);
             assert.equal(await drawer.getByLabel(/^Amount/).inputValue(), "4321");
+            // The banner is behind the drawer, which has a button of its own.
+            await drawer.getByRole("button", { name: "Try again" }).first().waitFor();
+            answer = [200, "text/plain", second];
+            await drawer.getByRole("button", { name: "Try again" }).first().click();
+            await drawer.getByRole("button", { name: "Try again" }).first().waitFor({ state: "detached" });
+            await view.getByText("Your access has ended").waitFor({ state: "detached" });
+            assert.equal(await drawer.getByLabel(/^Amount/).inputValue(), "4321");
+
+            answer = [502, "text/html", "Budgets are not available."];
+            await page.unroute("**/api/v1/**");
+            await refusing(page, auth => auth.endsWith(first) || auth.endsWith(second));
+            await page.evaluate(() => {
+              window.heard.length = 0;
+            });
+            await heard("token-expired", { customer: "hosted" });
             await page.keyboard.press("Escape");
             await drawer.waitFor({ state: "detached" });
             const again = view.getByRole("alert").getByRole("button", { name: "Try again" });
@@ -190,10 +205,10 @@ export function embedHostTests(browser, server) {
             await again.click();
             await view.getByText("could not be had again just now").waitFor();
 
-            answer = [200, "text/plain", `${second}\n`];
+            answer = [200, "text/plain", `${third}\n`];
             await again.click();
             await view.getByText("Your access has ended").waitFor({ state: "detached" });
-            assert.equal(await page.evaluate(() => element.getAttribute("token")), second);
+            assert.equal(await page.evaluate(() => element.getAttribute("token")), third);
             await view.getByRole("row", { name: /Left/ }).click();
             assert.equal(await drawer.getByLabel(/^Amount/).inputValue(), "4321");
             await drawer.getByRole("button", { name: "Save", exact: true }).click();

@@ -128,13 +128,13 @@ function Open({ of, name }: { of: CoveredUsage; name: Names }) {
         id={t => t.entityTypeId ?? ""}
         columns={[
           {
-            head: "Named by the request",
+            head: "Named",
             look: "break",
             cell: t =>
               t.entityTypeId ? (s.types.get(t.entityTypeId)?.displayName ?? t.entityTypeId) : <span className="muted">nobody</span>,
           },
           {
-            head: "Under no limit, most by",
+            head: "Under no limit",
             look: "right num",
             cell: t => (
               <>

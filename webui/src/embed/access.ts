@@ -31,7 +31,8 @@ export class Access {
 
   /** Asks for another token than the one that was refused. False: there is none yet. */
   renew(): Promise<boolean> {
-    if (Date.now() < this.notBefore) return this.asking ?? Promise.resolve(false);
+    // What a person has just done, such as reading a part of the page again, waits for no pause.
+    if (Date.now() < this.notBefore && !globalThis.navigator?.userActivation?.isActive) return this.asking ?? Promise.resolve(false);
     return this.ask(next => next !== this.token);
   }
 
