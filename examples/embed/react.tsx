@@ -9,8 +9,8 @@ export type BursarGovernanceProps = {
   /** Where Bursar is. */
   baseUrl: string;
   customer: string;
-  /** Asks your backend for an access token: now, and before each one ends. */
-  refreshToken: () => Promise<string>;
+  /** Asks your backend for an access token of that customer: now, before each one ends, and when customer is another. */
+  refreshToken: (customer: string) => Promise<string>;
   view?: "overview" | "usage" | "tree" | "explain" | "activity";
   node?: string | null;
   capability?: string;
@@ -27,7 +27,7 @@ export type BursarGovernanceProps = {
 };
 
 export function BursarGovernance(props: BursarGovernanceProps) {
-  const ref = useRef<HTMLElement & { refreshToken?: () => Promise<string> }>(null);
+  const ref = useRef<HTMLElement & { refreshToken?: BursarGovernanceProps["refreshToken"] }>(null);
   // The listeners are those of the last rendering.
   const now = useRef(props);
   now.current = props;
@@ -36,7 +36,7 @@ export function BursarGovernance(props: BursarGovernanceProps) {
   useEffect(() => {
     const element = ref.current;
     if (!element) return;
-    element.refreshToken = () => now.current.refreshToken();
+    element.refreshToken = customer => now.current.refreshToken(customer);
     const listen = (name: string, heard: (detail: never) => void) => {
       const listener = (e: Event) => heard((e as CustomEvent<never>).detail);
       element.addEventListener(name, listener);

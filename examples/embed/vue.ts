@@ -11,8 +11,8 @@ export const BursarGovernance = defineComponent({
     /** Where Bursar is. */
     baseUrl: { type: String, required: true },
     customer: { type: String, required: true },
-    /** Asks your backend for an access token: now, and before each one ends. */
-    refreshToken: { type: Function as PropType<() => Promise<string>>, required: true },
+    /** Asks your backend for an access token of that customer: now, before each one ends, and when customer is another. */
+    refreshToken: { type: Function as PropType<(customer: string) => Promise<string>>, required: true },
     view: String as PropType<"overview" | "usage" | "tree" | "explain" | "activity">,
     node: String as PropType<string | null>,
     capability: String,
@@ -40,7 +40,7 @@ export const BursarGovernance = defineComponent({
         theme: props.theme,
         "max-height": props.maxHeight,
         // With a dot it is a property, before the element is defined, too.
-        ".refreshToken": () => props.refreshToken(),
+        ".refreshToken": (customer: string) => props.refreshToken(customer),
         onBursarReady: (e: CustomEvent<Place>) => emit("ready", e.detail),
         onBursarNavigate: (e: CustomEvent<Place>) => emit("navigate", e.detail),
         onBursarChange: (e: CustomEvent<{ text: string; entityIds: string[] | null }>) => emit("change", e.detail),

@@ -383,6 +383,10 @@ export async function defaultTests(browser) {
         await button("Save over it").click();
         await toast("Default changed: Tokens 7 per month");
         assert.deepEqual(await limits(), { Ada: "7 default", Bo: "7 default", Cy: "7 default", Di: "30" });
+        // What is taken back is what it was saved over.
+        await undo();
+        await toast(/^Undone: Default changed/);
+        assert.deepEqual(await limits(), { Ada: "60 default", Bo: "60 default", Cy: "60 default", Di: "30" });
         await say(call, 50);
         await page.reload();
 
@@ -395,6 +399,47 @@ export async function defaultTests(browser) {
         await undo();
         await toast(/^Undone: Default deleted/);
         assert.deepEqual(await limits(), asGiven);
+      },
+    ],
+    [
+      "default: a new one that is saved over another changes that one, as it is shown, and is taken back to it",
+      async () => {
+        const ours = async () => (await call("GET", "/customers/given/default-limits")).data.find(d => d.entityId === "eng" && !d.label);
+        const before = await ours();
+        await begin("/console/customers/given/tree?node=eng");
+        await page.getByRole("tab", { name: "Defaults" }).click();
+        await button("Set a default").click();
+        await dialog().getByLabel("For each").selectOption("user");
+        await dialog().getByLabel("Amount").fill("40");
+        await button("Set default").click();
+        await dialog().getByText("Nothing of yours is saved yet.").waitFor();
+        // What was not typed is what the other says, and is in the fields.
+        assert.equal(await dialog().getByLabel("Alert at percent").inputValue(), "70");
+        assert.equal(await dialog().getByLabel("Time zone").inputValue(), before.timezone);
+        await dialog().getByText("3 are limited by this default and change at once").waitFor();
+        await dialog().getByLabel("Alert at percent").fill("");
+        await button("Set default over it").click();
+        await toast("Default changed: Tokens 40 per month for each User");
+        const [after, gone] = [await ours(), { revision: 0, updatedAt: 0, usageLimit: 0, alertThresholds: 0 }];
+        assert.deepEqual([after.usageLimit, after.alertThresholds], [40, []]);
+        assert.deepEqual({ ...after, ...gone }, { ...before, ...gone });
+        await undo();
+        await toast(/^Undone: Default changed/);
+        const now = await ours();
+        assert.deepEqual([now.usageLimit, now.alertThresholds], [50, [70]]);
+        assert.deepEqual(await limits(), asGiven);
+
+        // A time zone that is emptied is the customer's again.
+        await button("Edit Tokens, each User below Engineering").click();
+        await dialog().getByLabel("Time zone").fill("Asia/Tokyo");
+        await button("Save").click();
+        await toast("Default changed: Tokens 50 per month");
+        assert.equal((await ours()).timezone, "Asia/Tokyo");
+        await button("Edit Tokens, each User below Engineering").click();
+        await dialog().getByLabel("Time zone").fill("");
+        await button("Save").click();
+        await page.getByRole("region", { name: "Tokens, each User below Engineering" }).getByText("UTC").waitFor();
+        assert.equal((await ours()).timezone, "UTC");
       },
     ],
     [

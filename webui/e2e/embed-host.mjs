@@ -180,7 +180,7 @@ export function embedHostTests(browser, server) {
 
             answer = [502, "text/html", "Budgets are not available."];
             await refusing(page, auth => auth.endsWith(first));
-            await heard("token-expired", { message: "no new token: refreshToken gave “Budgets are not available.”, not its text" });
+            await heard("token-expired", { message: "no new token: refreshToken gave a text that is none, not its text" });
             assert.equal(await page.evaluate(() => element.getAttribute("token")), first);
             assert.equal(await drawer.getByLabel(/^Amount/).inputValue(), "4321");
             // The banner is behind the drawer, which has a button of its own.
@@ -259,6 +259,105 @@ export function embedHostTests(browser, server) {
             await view.getByText("Your access has ended").waitFor({ state: "detached" });
           },
         );
+      },
+    ],
+    [
+      "embed: for another customer another token is asked for, and the page is told whose",
+      async () => {
+        const made = await token();
+        await call("POST", "/customers", { id: "hosted-too", name: "Hosted, too" });
+        await call("PUT", "/customers/hosted-too/entities", { entities: [{ id: "sole", entityTypeId: "group", displayName: "Sole" }] });
+        const limit = { entityId: "sole", featureId: "hosted-calls", usageLimit: 5, cadence: "P1D" };
+        await call("PUT", "/customers/hosted-too/assignments", { assignments: [limit] });
+        const other = (await call("POST", "/customers/hosted-too/access-tokens", { permissions: ["read"] })).data.token;
+        const of = JSON.stringify({ hosted: made, "hosted-too": other });
+        const ask = `window.whose = []; element.refreshToken = async customer => { whose.push(customer); return ${of}[customer]; };`;
+        await host(page1(server, 'view="tree" capability="hosted-calls"', ask), {}, async ({ page, view, heard, set }) => {
+          await heard("ready", { customer: "hosted" });
+          await view.getByRole("row", { name: /Left/ }).waitFor();
+          await set("customer", "hosted-too");
+          await heard("ready", { customer: "hosted-too" });
+          await view.getByRole("row", { name: /Sole/ }).waitFor();
+          assert.deepEqual(await page.evaluate(() => [whose, element.getAttribute("token")]), [["hosted", "hosted-too"], other]);
+          // One that comes with the customer is taken, and none is asked for.
+          await page.evaluate(token => {
+            element.setAttribute("customer", "hosted");
+            element.setAttribute("token", token);
+          }, made);
+          await view.getByRole("row", { name: /Left/ }).waitFor();
+          assert.equal(await page.evaluate(() => whose.length), 2);
+          assert.equal(await page.evaluate(() => heard.filter(([name]) => name === "error").length), 0);
+        });
+      },
+    ],
+    [
+      "embed: a page that gives tokens which are all refused is told so, and asked in pauses",
+      async () => {
+        await token();
+        const ask = "let n = 0; element.refreshToken = async () => `bad-${++n}`; window.asked = () => n;";
+        await host(page1(server, 'view="tree"', ask), {}, async ({ page, view, heard }) => {
+          await refusing(page, () => true);
+          await heard("token-expired", { message: "the token that was given is refused" });
+          await view.getByText("Your access has ended").waitFor();
+          assert.ok((await page.evaluate(() => asked())) <= 3);
+        });
+      },
+    ],
+    [
+      "embed: what was typed is not lost because the page shows something else; that is asked first",
+      async () => {
+        await host(page1(server, `token="${await token()}" view="tree" node="top" locale="de-DE"`), {}, async ({ view, heard, set }) => {
+          await heard("ready", { node: "top" });
+          const drawer = view.getByRole("dialog");
+          await drawer.getByRole("tab", { name: "Defaults" }).click();
+          await drawer.getByRole("button", { name: "Set a default", exact: true }).click();
+          const form = drawer.last();
+          await form.getByLabel(/^Amount/).fill("321");
+          // What is no locale shows nothing anew.
+          await set("locale", "no such language");
+          await view.getByRole("heading", { name: "Discard what you typed?" }).waitFor();
+          await view.getByRole("button", { name: "Keep editing" }).click();
+          assert.equal(await form.getByLabel(/^Amount/).inputValue(), "321");
+          await set("node", "right");
+          await view.getByRole("heading", { name: "Discard what you typed?" }).waitFor();
+          await view.getByRole("button", { name: "Keep editing" }).click();
+          assert.equal(await form.getByLabel(/^Amount/).inputValue(), "321");
+          await set("node", "left");
+          await view.getByRole("button", { name: "Discard", exact: true }).click();
+          await drawer.getByRole("heading", { name: "Left" }).waitFor();
+        });
+      },
+    ],
+    [
+      "embed: a page that sets again what it was told, late, takes the reader nowhere",
+      async () => {
+        const html = page1(
+          server,
+          `token="${await token()}" view="tree" capability="hosted-calls"`,
+          // As a component does that keeps the place in its state.
+          'element.addEventListener("bursar-navigate", e => e.detail.node === null ? element.removeAttribute("node") : element.setAttribute("node", e.detail.node));',
+        );
+        await host(html, {}, async ({ page, view, heard }) => {
+          await heard("ready", { customer: "hosted" });
+          await view.getByRole("row", { name: /Left/ }).click();
+          await heard("navigate", { node: "left" });
+          const frame = page.frames().find(f => f.url().includes("/embed"));
+          // Two places, the second before the first has come back.
+          await frame.evaluate(async () => {
+            const close = () => document.querySelector("dialog[open] .head button[aria-label=Close]");
+            close().click();
+            while (close()) await new Promise(done => requestAnimationFrame(done));
+            [...document.querySelectorAll("[role=row]")].find(r => /Right/.test(r.textContent)).click();
+          });
+          await view.getByRole("dialog").getByRole("heading", { name: "Right" }).waitFor();
+          await heard("navigate", { node: "right" });
+          // Whatever was under way has come back by the time that this has.
+          await page.evaluate(() => new Promise(done => setTimeout(done, 0)));
+          await frame.evaluate(() => new Promise(done => setTimeout(done, 0)));
+          const nodes = await page.evaluate(() => heard.filter(([name]) => name === "navigate").map(([, d]) => d.node));
+          assert.deepEqual(nodes, ["left", null, "right"]);
+          await view.getByRole("dialog").getByRole("heading", { name: "Right" }).waitFor();
+        });
       },
     ],
     [

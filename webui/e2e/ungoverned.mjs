@@ -69,7 +69,9 @@ export async function ungovernedTests(browser) {
           await everywhere.getByText("Use that nothing limits is granted, with a warning").waitFor();
           await everywhere.getByRole("button", { name: "Change" }).click();
           await dialog.getByLabel("What becomes of it").selectOption("deny");
-          await dialog.getByText("requests that no limit covers are denied, in every customer").waitFor();
+          await dialog
+            .getByText("requests that no limit covers, and whose entity types say nothing else, are denied, in every customer")
+            .waitFor();
           await save(dialog);
           await everywhere.getByText("Use that nothing limits is denied").waitFor();
           assert.equal((await call("GET", "/settings")).data.ungoverned, "deny");

@@ -47,6 +47,8 @@ export class Api {
     readonly token: () => string,
     /** A credential is refused; used: one was accepted before. */
     readonly refused: (used: boolean, token: string) => void = () => {},
+    /** The server has answered, and knows a credential. */
+    readonly accepted: (token: string) => void = () => {},
   ) {}
 
   get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
@@ -97,6 +99,7 @@ export class Api {
     }
     const content = await reply.text();
     done(reply.status);
+    if (reply.status < 500 && reply.status !== 401) this.accepted(token);
     if (reply.ok) {
       this.used = true;
       return decode(content) as T;

@@ -74,7 +74,7 @@ function Covered() {
         <h2>What was used under no limit</h2>
         <p className="muted">Since {day(got.data.startDate)}, by the limits as they are now.</p>
         {open.length === 0 ? (
-          <Empty title={got.data.usage.length === 0 ? "No usage yet" : "All usage is under a limit"} />
+          <Empty title={nothingOpen(got.data.usage)} />
         ) : (
           open.map(u => <Open key={u.featureId ?? `currency:${u.currencyId}`} of={u} name={name} />)
         )}
@@ -83,6 +83,14 @@ function Covered() {
     </>
   );
 }
+
+/** What is said where no usage is known to be under no limit. */
+const nothingOpen = (of: CoveredUsage[]) =>
+  of.length === 0
+    ? "No usage yet"
+    : of.every(u => isZero(u.untold))
+      ? "All usage is under a limit"
+      : "All usage of which it is known whom it named is under a limit";
 
 type Names = (id: string) => string;
 

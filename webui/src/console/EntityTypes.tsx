@@ -95,7 +95,7 @@ function TypeForm({ type, onClose }: { type: EntityType | null; onClose: () => v
         hint="Up to two dimensions whose value is an entity's id. Changes apply to what comes, not to what was."
       />
       <Text wide label="Description" {...bind("description")} />
-      <UngovernedSelect {...bind("ungoverned")} />
+      <UngovernedSelect {...bind("ungoverned")} was={type?.ungoverned ?? ""} />
     </FormDialog>
   );
 }

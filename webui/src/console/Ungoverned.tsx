@@ -19,13 +19,15 @@ export const useSettings = () => {
   return useQuery({ queryKey: ["settings"], queryFn: () => api.get<One<Settings>>("/settings").then(r => r.data) });
 };
 
-/** A choice of what becomes of it; "" is what the environment says. */
-export function UngovernedSelect({ value, onChange }: { value: Ungoverned | ""; onChange: (v: Ungoverned | "") => void }) {
+type Choice = Ungoverned | "";
+
+/** A choice of what becomes of it; "" is what the environment says. was: what is saved. */
+export function UngovernedSelect({ value, was, onChange }: { value: Choice; was: Choice; onChange: (v: Choice) => void }) {
   const environment = useSettings().data;
   const inherit = environment ? `As everywhere: ${ungovernedWords[environment.ungoverned]}` : "As everywhere";
   return (
     <>
-      <Select<Ungoverned | "">
+      <Select<Choice>
         wide
         label="Use that nothing limits"
         value={value}
@@ -33,16 +35,16 @@ export function UngovernedSelect({ value, onChange }: { value: Ungoverned | ""; 
         options={[["", inherit], ...choices]}
         hint="Where a request names one of these, and no limit, entitlement or pool is on its way"
       />
-      {value === "deny" && <Denies />}
+      {value === "deny" && value !== was && <Denies whose="that name one of these and that no limit covers" />}
     </>
   );
 }
 
-const Denies = () => (
+const Denies = ({ whose }: { whose: string }) => (
   <div className="wide">
     <Notice kind="warn">
-      From when this is saved, requests that no limit covers are denied, in every customer. A customer's page Coverage shows who that is. A
-      limit without an amount, or a default, lets them pass.
+      From when this is saved, requests {whose} are denied, in every customer. A customer's page Coverage shows who that is. A limit without
+      an amount, or a default, lets them pass.
     </Notice>
   </div>
 );
@@ -86,7 +88,7 @@ function Form({ now, onClose }: { now: Settings; onClose: () => void }) {
       onClose={onClose}
     >
       <Select<Ungoverned> wide label="What becomes of it" value={value} onChange={setValue} options={[...choices]} />
-      {value === "deny" && <Denies />}
+      {value === "deny" && value !== now.ungoverned && <Denies whose="that no limit covers, and whose entity types say nothing else," />}
     </FormDialog>
   );
 }

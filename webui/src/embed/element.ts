@@ -24,10 +24,10 @@ const speakWithin = 5_000;
 const tokenText = /^[\w.~+/=-]+$/;
 
 class BursarGovernance extends HTMLElement {
-  static observedAttributes = ["customer", "token", "theme", "view", "node", "capability", "locale", "base-url"];
+  static observedAttributes = ["customer", "token", "expires-at", "theme", "view", "node", "capability", "locale", "base-url"];
 
-  /** Resolves to a new token. Declared alone: what a page has set before this script came stays. */
-  declare refreshToken?: (() => Promise<string>) | null;
+  /** Resolves to a new token of a customer. Declared alone: what a page has set before this script came stays. */
+  declare refreshToken?: ((customer: string) => Promise<string>) | null;
 
   private frame: HTMLIFrameElement | null = null;
   private link: Link | null = null;
@@ -35,6 +35,11 @@ class BursarGovernance extends HTMLElement {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private silence: ReturnType<typeof setTimeout> | undefined;
   private waiting = new Set<(token: string | null) => void>();
+  /** How many places of the reader the page was told of. */
+  private heard = 0;
+  private changing = false;
+  /** The token that expires-at was said of, and when that is. */
+  private dated = ["", ""];
   /** Why there was no new token. */
   private why = "";
   private themed = new MutationObserver(() => this.configure());
@@ -76,8 +81,18 @@ class BursarGovernance extends HTMLElement {
       this.connectedCallback();
       return;
     }
-    if (name === "token") this.schedule();
-    this.configure();
+    if (name === "token" || name === "expires-at") this.schedule();
+    if (name !== "expires-at") this.change();
+  }
+
+  /** Passes on what is set together as one: a customer, and the token that is its. */
+  private change() {
+    if (this.changing) return;
+    this.changing = true;
+    queueMicrotask(() => {
+      this.changing = false;
+      this.configure();
+    });
   }
 
   private get origin(): string {
@@ -92,8 +107,11 @@ class BursarGovernance extends HTMLElement {
       methods: {
         ready: () => this.configure(),
         refreshToken: () => this.renew(),
-        tell: (event: EventName, detail: Record<string, unknown>) => {
+        tell: (event: EventName, detail: Record<string, unknown>, place?: number) => {
           if (!events.includes(event)) return;
+          // The page has asked for another one since.
+          if (event === "navigate" && place === undefined && detail.node !== (this.getAttribute("node") || null)) return;
+          this.heard = place ?? this.heard;
           this.say(event, event === "token-expired" ? { ...detail, message: this.why || "the token that was given is refused" } : detail);
         },
         height: (px: number) => {
@@ -137,6 +155,7 @@ class BursarGovernance extends HTMLElement {
       node: said("node"),
       capability: said("capability"),
       locale: said("locale"),
+      heard: this.heard,
       theme: theme === "light" || theme === "dark" ? theme : "auto",
       properties: this.properties(),
     };
@@ -169,16 +188,24 @@ class BursarGovernance extends HTMLElement {
   /** Asks for a new token before the present one ends, where that can be read from it. */
   private schedule() {
     clearTimeout(this.timer);
-    const ends = endOf(this.getAttribute("token"), this.getAttribute("expires-at"));
+    const [token, said] = [this.getAttribute("token") ?? "", this.getAttribute("expires-at") ?? ""];
+    const [of, then] = this.dated;
+    // What was said of the token before is nothing of this one.
+    const stale = said !== "" && said === then && token !== of;
+    if (!stale) this.dated = [token, said];
+    const ends = endOf(token, stale ? "" : said);
     if (ends === null) return;
     this.timer = setTimeout(() => void this.renew(), Math.min(2 ** 31 - 1, Math.max(1000, ends - Date.now() - renewAhead)));
   }
 
   private async renew(): Promise<string | null> {
     const old = this.getAttribute("token");
+    const customer = this.getAttribute("customer");
     let next: string | null = null;
     try {
       next = tokenOf(await this.ask());
+      // Another customer is shown by now, for whom another one is asked for.
+      if (customer !== this.getAttribute("customer")) return null;
       this.why = "";
     } catch (e) {
       this.why = e instanceof Error ? e.message : String(e);
@@ -192,6 +219,7 @@ class BursarGovernance extends HTMLElement {
   private ask(): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const asks = this.refreshToken;
+      const customer = this.getAttribute("customer") ?? "";
       const what = asks ? "refreshToken gave none" : "refreshToken is not set, and neither was the attribute token";
       const late = setTimeout(() => over(() => reject(new Error(`no new token: ${what} within ${answerWithin / 1000} s`))), answerWithin);
       const over = (then: () => void) => {
@@ -201,11 +229,11 @@ class BursarGovernance extends HTMLElement {
       };
       const set = (token: string | null) => over(() => resolve(token));
       this.waiting.add(set);
-      this.dispatchEvent(new CustomEvent("tokenexpiring", { bubbles: true }));
+      this.dispatchEvent(new CustomEvent("tokenexpiring", { bubbles: true, detail: { customer } }));
       // Within a promise: it may throw at once.
       if (asks)
         void Promise.resolve()
-          .then(() => asks.call(this))
+          .then(() => asks.call(this, customer))
           .then(
             token => over(() => resolve(token)),
             e => over(() => reject(e)),
@@ -217,8 +245,9 @@ class BursarGovernance extends HTMLElement {
 /** What the page gave, if it is a token: the text of an error page is not. */
 function tokenOf(given: unknown): string {
   const text = typeof given === "string" ? given.trim() : "";
+  // What it gave may be a secret, mistyped: it is not said.
   if (!tokenText.test(text))
-    throw new Error(`no new token: refreshToken gave ${text ? `“${text.slice(0, 60)}”` : typeof given}, not its text`);
+    throw new Error(`no new token: refreshToken gave ${text ? "a text that is none" : typeof given}, not its text`);
   return text;
 }
 

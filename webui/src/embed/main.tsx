@@ -1,15 +1,16 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { connect, WindowMessenger } from "penpal";
-import { StrictMode, useEffect, useMemo, useRef, useState } from "react";
+import { StrictMode, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { createRoot } from "react-dom/client";
 import { Api, Problem } from "../api/client";
 import { setLocale } from "../api/locale";
+import { claimsOf } from "../api/rights";
 import { type Asked, GovernanceView, type Tell } from "../governance/GovernanceView";
 import { accessBack } from "../governance/live";
 import type { View } from "../governance/session";
 import { applyTheme, type Theme } from "../lib/theme";
 import { Button, Empty, Guard, Toasts } from "../ui";
-import { watchDrafts } from "../ui/draft";
+import { leavePage, watchDrafts } from "../ui/draft";
 import { Ways } from "../ui/Ways";
 import "../ui/theme.css";
 import "../ui/base.css";
@@ -37,10 +38,23 @@ const host = parent
   : null;
 
 const access = new Access(fragment.get("token") ?? "", host, () => {
-  void queries.invalidateQueries();
+  const before = who;
+  who = whose(access.token);
+  const other = before !== "" && who !== before;
+  // What is being read is read with the token of before, and what another one may see is nobody else's.
+  void queries.cancelQueries().then(() => (other ? queries.resetQueries() : queries.invalidateQueries()));
   // The stream of the tree waits for no pause of its own.
   dispatchEvent(new Event(accessBack));
 });
+
+/** Whom a token is of, and what it may see; the same for another one of the same person. */
+function whose(token: string): string {
+  const c = claimsOf(token);
+  return c ? JSON.stringify([c.customerId, c.sub, c.rootEntityId, c.permissions]) : token && "key";
+}
+let who = whose(access.token);
+// One press asks for a lost token without a pause.
+addEventListener("click", () => access.click(), true);
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -54,12 +68,22 @@ const queries = new QueryClient({
 });
 
 /** Tells the vendor's page. It may have an older element, which does not listen. */
-const tellHost = (event: EventName, detail: Record<string, unknown>) => void host?.then(h => h.tell(event, detail)).catch(() => {});
+const tellHost = (event: EventName, detail: Record<string, unknown>, place?: number) =>
+  void host?.then(h => h.tell(event, detail, place)).catch(() => {});
+
+// How many places that the reader went to the vendor's page was told of.
+let places = 0;
+
+/** The settings that are shown, whether they were said before the page knew where the reader is by now. */
+type Said = Settings & { late?: boolean };
 
 function Embedded() {
-  const [settings, setSettings] = useState<Settings | null>(() => fromFragment());
-  const [lost, setLost] = useState(false);
+  const [settings, setSettings] = useState<Said | null>(() => fromFragment());
+  const lost = useSyncExternalStore(access.watch, () => access.lost);
+  const token = useSyncExternalStore(access.watch, () => access.token);
   const customer = settings?.customer ?? "";
+  const shownOf = useRef(customer);
+  const said = useRef<Settings | null>(null);
   const asked = useAsked(settings);
   const tell = useTell(customer);
   const [api] = useState(
@@ -67,10 +91,8 @@ function Embedded() {
       new Api(
         "",
         () => access.token,
-        (_, refused) => {
-          // A call of before may be answered late.
-          if (refused === access.token) void access.renew().then(done => setLost(!done));
-        },
+        (_, refused) => void access.renew(refused),
+        accepted => access.accepted(accepted),
       ),
   );
   // Once for each time that access is lost.
@@ -85,13 +107,21 @@ function Embedded() {
       channel,
       methods: {
         configure: (s: Settings) => {
-          if (s.token && s.token !== access.token) {
-            access.take(s.token);
-            setLost(false);
-          }
+          const of = shownOf.current;
+          shownOf.current = s.customer;
+          const before = access.token;
+          if (s.token) access.offer(s.token);
+          // The token of another customer sees nothing of this one.
+          if (of && s.customer && of !== s.customer && access.token === before && claimsOf(before)?.customerId !== s.customer)
+            void access.drop();
+          else if (s.customer && !access.token) void access.renew();
           applyTheme(s.theme, s.properties);
-          setSettings(s);
-          if (s.customer && !access.token) void access.renew().then(done => setLost(!done));
+          const late = s.heard !== undefined && s.heard < places;
+          // Written another way, all is shown anew: what was typed in a form would be lost.
+          const anew = said.current !== null && said.current.locale !== s.locale;
+          said.current = s;
+          setSettings(was => ({ ...s, late, locale: anew ? was?.locale : s.locale }));
+          if (anew) leavePage(() => setSettings(now => now && { ...now, locale: s.locale }));
         },
       },
     });
@@ -100,7 +130,7 @@ function Embedded() {
         ready: () => remote.ready(),
         refreshToken: () => remote.refreshToken(),
         height: px => remote.height(px),
-        tell: (event, detail) => remote.tell(event, detail),
+        tell: (event, detail, place) => remote.tell(event, detail, place),
       });
       await remote.ready();
     });
@@ -112,7 +142,7 @@ function Embedded() {
   }, [settings]);
 
   const [height] = useState(() => debounced((px: number) => void host?.then(h => h.height(Math.round(px)))));
-  if (!customer || (!access.token && !lost))
+  if (!customer || (!token && !lost))
     return fragment.get("origin") ? null : (
       <Empty title="No access yet">
         <p>This page is opened by &lt;bursar-governance&gt;, or with #customer=…&amp;token=… in its address.</p>
@@ -120,8 +150,8 @@ function Embedded() {
     );
   return (
     <>
-      {lost && <Lost retry={() => access.again().then(done => setLost(!done))} />}
-      {access.token && <GovernanceView api={api} customerId={customer} asked={asked} tell={tell} onHeight={height} />}
+      {lost && <Lost retry={() => access.again()} />}
+      {token && <GovernanceView api={api} customerId={customer} asked={asked} tell={tell} onHeight={height} />}
       <Ways />
       <Toasts />
     </>
@@ -129,25 +159,30 @@ function Embedded() {
 }
 
 /** What the vendor's page asks to be shown; numbers and dates are written by its locale from then on. */
-function useAsked(s: Settings | null): Asked {
-  const { customer = "", view, node, capability, locale } = s ?? {};
+function useAsked(s: Said | null): Asked {
+  const { customer = "", view, node, capability, locale, late = false } = s ?? {};
   const was = useRef(customer);
-  return useMemo(() => {
-    if (!setLocale(locale || navigator.language))
-      tellHost("error", { customer, code: "UnknownLocale", message: `“${locale}” is no locale, such as de-CH.` });
+  const known = useMemo(() => setLocale(locale || navigator.language), [locale]);
+  useEffect(() => {
+    if (!known) tellHost("error", { customer, code: "UnknownLocale", message: `“${locale}” is no locale, such as de-CH.` });
+  }, [customer, known, locale]);
+  useEffect(() => {
     if (view && !viewOf(view)) tellHost("error", { customer, code: "UnknownView", message: `There is no view “${view}”.` });
+  }, [customer, view]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: written another way, all is rendered anew
+  return useMemo(() => {
     // An entity of another customer is not to be opened here.
     if (customer !== was.current) history.replaceState(history.state, "", location.pathname);
     was.current = customer;
-    return { view: viewOf(view), node: node || undefined, capability: capability || undefined, locale };
-  }, [customer, view, node, capability, locale]);
+    return { view: viewOf(view), node: node || undefined, capability: capability || undefined, late };
+  }, [customer, view, node, capability, locale, late]);
 }
 
 function useTell(customer: string): Tell {
   return useMemo(
     () => ({
       ready: at => tellHost("ready", { customer, ...at }),
-      navigate: at => tellHost("navigate", { customer, ...at }),
+      navigate: (at, asked) => tellHost("navigate", { customer, ...at }, asked ? undefined : ++places),
       change: w => tellHost("change", { customer, text: w.text, entityIds: w.entityIds }),
       error: (code, message) => tellHost("error", { customer, code, message }),
     }),
@@ -156,14 +191,13 @@ function useTell(customer: string): Tell {
 }
 
 /** Another token is asked for now and then; a person may ask as well. What is shown and typed stays. */
-function Lost({ retry }: { retry: () => Promise<unknown> }) {
+function Lost({ retry }: { retry: () => Promise<boolean> }) {
   const [asking, setAsking] = useState(false);
   const [asked, setAsked] = useState(false);
   const ask = async () => {
     setAsking(true);
-    await retry();
-    // Where it was of use, this is gone by now.
-    setAsked(true);
+    // Where it was of use, this is gone in a moment.
+    setAsked(!(await retry()));
     setAsking(false);
   };
   const begun = access.token !== "";

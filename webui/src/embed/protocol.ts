@@ -16,6 +16,8 @@ export type Settings = {
   capability?: string;
   /** How numbers and dates are written: "de-CH". */
   locale?: string;
+  /** Of how many places that the reader went to the vendor's page had been told when it said this. */
+  heard?: number;
   /** Custom properties named --bursar-…, as the vendor's page has them. */
   properties: Record<string, string>;
 };
@@ -30,5 +32,6 @@ export type Host = {
   ready: () => void | Promise<void>;
   refreshToken: () => Promise<string | null>;
   height: (px: number) => void | Promise<void>;
-  tell: (event: EventName, detail: Record<string, unknown>) => void | Promise<void>;
+  /** place: how many places the reader has gone to; none where the vendor's page asked for this one. */
+  tell: (event: EventName, detail: Record<string, unknown>, place?: number) => void | Promise<void>;
 };

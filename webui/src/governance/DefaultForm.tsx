@@ -1,12 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { formatExact } from "../api/amount";
 import { count } from "../api/locale";
 import type { Capability, Default } from "../api/types";
 import { perCadence } from "../lib/time";
 import { Notice, Reading, Select, Text, useSettled } from "../ui";
 import { FormDialog } from "../ui/FormDialog";
-import { blank, type Draft, draftOf } from "./conflict";
+import { blank, type Draft, draftOf, merge } from "./conflict";
 import { useDefaultWords } from "./Default";
 import {
   type DefaultInput,
@@ -42,20 +41,26 @@ export function DefaultForm({ entityId, of, onClose }: Props) {
   const [tier, setTier] = useState(tierText(of?.metadata ?? {}));
   const [label, setLabel] = useState(of?.label ?? "");
   const [capability, setCapability] = useState<Capability | null>(
-    (of && capabilityOf(of, s.capabilities)) ?? countable.find(c => c === s.capability) ?? countable[0] ?? null,
+    of ? (capabilityOf(of, s.capabilities) ?? null) : (countable.find(c => c === s.capability) ?? countable[0] ?? null),
   );
-  const [draft, setDraft] = useState<Draft>(of ? draftOf({ ...of, allocation: "none" }) : blank);
+  const [draft, setDraft] = useState<Draft>(drafted(of));
   const metadata = of ? of.metadata : readTier(tier);
   const terms = termsOf(draft);
   const badLabel = !/^[a-zA-Z0-9_.-]*$/.test(label);
   const meant: Meant | null = capability && metadata && typeId ? { entityId, typeId, metadata, capability, label } : null;
+  // What another one has saved meanwhile is of the default that was meant then.
+  const about = JSON.stringify(meant && meantBy(meant));
+  const [meanwhile, setMeanwhile] = useState<{ about: string; is: Default } | null>(null);
+  const now = meanwhile?.about === about ? meanwhile.is : null;
+  /** What saving changes; null: it makes a new one. */
+  const from = now ?? of;
   const save = async (ifMatch?: string) => {
     if (!meant) return;
-    const put = await putDefault(s, inputFor(meant, draft, of, ifMatch ?? "none"));
+    const put = await putDefault(s, inputFor(meant, draft, from, ifMatch ?? "none"));
     s.wrote({
-      text: `Default ${of ? "changed" : "set"}: ${capability?.name} ${limitWords(put.usageLimit)} ${perCadence(put.cadence)} for each ${s.types.get(typeId)?.displayName ?? typeId}`,
+      text: `Default ${from ? "changed" : "set"}: ${capability?.name} ${limitWords(put.usageLimit)} ${perCadence(put.cadence)} for each ${s.types.get(typeId)?.displayName ?? typeId}`,
       entityIds: null,
-      undo: () => (of ? putDefault(s, { ...inputOf(of), ifMatch: put.revision }) : deleteDefault(s, put)),
+      undo: () => (from ? putDefault(s, { ...inputOf(from), ifMatch: put.revision }) : deleteDefault(s, put)),
     });
   };
   const words = useDefaultWords(of ? sourceOf(of) : undefined);
@@ -65,10 +70,25 @@ export function DefaultForm({ entityId, of, onClose }: Props) {
       action={of ? "Save" : "Set default"}
       ready={meant !== null && terms.ready && !badLabel}
       base={of ?? undefined}
+      now={now}
+      onNow={current => {
+        const is = current as Default;
+        setMeanwhile({ about, is });
+        setDraft(merge(draft, drafted(from), drafted(is)).draft);
+      }}
       save={save}
       onClose={onClose}
       wide
     >
+      {now && <p className="wide muted">What you have not typed yourself is below as it was saved there.</p>}
+      {of && !capability && (
+        <div className="wide">
+          <Notice kind="warn">
+            This default is of a feature or currency that cannot be shown here, as it is archived or not open to you. It cannot be changed;
+            it can be deleted.
+          </Notice>
+        </div>
+      )}
       {of ? (
         <p className="wide break which">
           <span className="strong">{words}</span> · {capability?.name}
@@ -119,14 +139,16 @@ export function DefaultForm({ entityId, of, onClose }: Props) {
         capability={capability}
         percents={terms.percents}
         zone="the customer's"
-        alerts={of ? "none" : "80, 100"}
+        alerts={from ? "none" : "80, 100"}
       />
-      {meant && <Effect meant={meant} of={of} draft={draft} />}
+      {meant && <Effect meant={meant} of={from} draft={draft} />}
     </FormDialog>
   );
 }
 
 const Below = ({ id }: { id: string }) => <>below {useNames([id])(id)}</>;
+
+const drafted = (of: Default | null): Draft => (of ? draftOf({ ...of, allocation: "none" }) : blank);
 
 function inputFor(meant: Meant, draft: Draft, of: Default | null, ifMatch: string): DefaultInput {
   const { amount, percents } = termsOf(draft);
@@ -135,7 +157,7 @@ function inputFor(meant: Meant, draft: Draft, of: Default | null, ifMatch: strin
     usageLimit: draft.unlimited ? null : amount,
     cadence: draft.cadence,
     enforcement: draft.enforcement,
-    ...(draft.timezone ? { timezone: draft.timezone } : {}),
+    ...(draft.timezone || of ? { timezone: draft.timezone || null } : {}),
     ...(draft.thresholds.trim() || of ? { alertThresholds: percents } : {}),
     ...(of ? { anchor: of.anchor } : {}),
     ifMatch,
@@ -160,7 +182,7 @@ function Effect({ meant, of, draft }: EffectProps) {
       </div>
     );
   const { amount } = termsOf(draft);
-  const spent = of && amount && draft.enforcement === "hard" ? r.spent(amount) : 0;
+  const spent = of && amount && draft.enforcement === "hard" ? r.spent(of.usageLimit, amount) : 0;
   const moved = of !== null && (draft.cadence !== of.cadence || (draft.timezone !== "" && draft.timezone !== of.timezone));
   return (
     <div className="wide">
@@ -170,8 +192,7 @@ function Effect({ meant, of, draft }: EffectProps) {
         {spent > 0 && !moved && amount && (
           <span className="strong">
             {" "}
-            {count(spent)} {spent === 1 ? "has" : "have"} used {formatExact(amount.text)} or more already: {spent === 1 ? "its" : "their"}{" "}
-            requests are stopped at once.
+            {count(spent)} {spent === 1 ? "has" : "have"} used it up already: {spent === 1 ? "its" : "their"} requests are stopped at once.
           </span>
         )}
       </Notice>

@@ -1,9 +1,11 @@
 import { Activity as ActivityIcon, ChartColumn, Gauge, ListTree, Scale } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { type Api, isStatus, Problem, path } from "../api/client";
+import { locale } from "../api/locale";
 import type { Entity, Page } from "../api/types";
 import { Empty, Skeleton, Trouble } from "../ui";
 import { useCommands, useFinder } from "../ui/commands";
+import { leavePage } from "../ui/draft";
 import { lazily } from "../ui/Lazily";
 import "./governance.css";
 import { Overview } from "./Overview";
@@ -38,15 +40,16 @@ type Props = {
   onHeight?: (px: number) => void;
 };
 
-/** What a page around the view may ask for. */
-export type Asked = { view?: View; node?: string; capability?: string; locale?: string };
+/** What a page around the view may ask for; late: it did so before it knew where the reader is by now. */
+export type Asked = { view?: View; node?: string; capability?: string; late?: boolean };
 
 /** Where the reader is. */
 export type Place = { view: View; node: string | null; capability: string | null };
 
 export type Tell = {
   ready: (at: Place) => void;
-  navigate: (at: Place) => void;
+  /** asked: it was the page around that took the reader there. */
+  navigate: (at: Place, asked: boolean) => void;
   change: (w: Written) => void;
   error: (code: string, message: string) => void;
 };
@@ -62,11 +65,22 @@ function Customer(props: Props) {
   const [own, setOwn] = useState<View>(asked.view ?? "overview");
   const [drawer, setDrawer] = useState<string | null>(() => new URLSearchParams(location.search).get("node") ?? asked.node ?? null);
   const seen = useRef(asked);
+  const following = useRef(false);
   useEffect(() => {
-    if (asked.view && asked.view !== seen.current.view) setOwn(asked.view);
-    if (asked.node !== seen.current.node) setDrawer(asked.node ?? null);
+    const was = seen.current;
     seen.current = asked;
-  }, [asked]);
+    // A page that sets again what it was told must not take the reader back.
+    if (asked === was || asked.late) return;
+    const view = asked.view !== was.view ? asked.view : undefined;
+    const node = asked.node !== was.node ? (asked.node ?? null) : drawer;
+    const follow = () => {
+      following.current = (view !== undefined && view !== own) || node !== drawer;
+      if (view) setOwn(view);
+      setDrawer(node);
+    };
+    if (node === drawer) follow();
+    else leavePage(follow);
+  }, [asked, own, drawer]);
   const failed = begin.data ? null : begin.error;
   useEffect(() => {
     if (failed) tell?.error(failed instanceof Problem ? failed.body.code : "Failed", failed.message);
@@ -85,7 +99,9 @@ function Customer(props: Props) {
       </div>
     );
   }
-  return <Loaded key={`${begin.data.rights.who}:${asked.locale}`} {...props} {...{ own, setOwn, drawer, setDrawer }} start={begin.data} />;
+  return (
+    <Loaded key={`${begin.data.rights.who}:${locale()}`} {...props} {...{ own, setOwn, drawer, setDrawer, following }} start={begin.data} />
+  );
 }
 
 type LoadedProps = Props & {
@@ -94,14 +110,16 @@ type LoadedProps = Props & {
   setOwn: (v: View) => void;
   drawer: string | null;
   setDrawer: (id: string | null) => void;
+  /** Set while the reader is taken to where the page around asked. */
+  following: { current: boolean };
 };
 
-function Loaded({ api, customerId, start, view, onView, asked, tell, onHeight, own, setOwn, drawer, setDrawer }: LoadedProps) {
+function Loaded({ api, customerId, start, view, onView, asked, tell, onHeight, own, setOwn, drawer, setDrawer, following }: LoadedProps) {
   const [writes, setWrites] = useState<Written[]>([]);
   const wrote = useCallback(
     (w: Written) => {
       setWrites(all => [...all.slice(-20), w]);
-      tell?.change(w);
+      if (!w.failed) tell?.change(w);
     },
     [tell],
   );
@@ -135,7 +153,7 @@ function Loaded({ api, customerId, start, view, onView, asked, tell, onHeight, o
   const pages = { overview: <Overview />, usage: <Explorer />, explain: <Explain />, activity: <ActivityList />, tree: null };
   return (
     <SessionProvider {...{ api, customerId, start, first }} onOpen={setDrawer} onGo={go} onWrote={wrote}>
-      <Around asked={asked?.capability} tell={tell} view={shown} node={drawer} />
+      <Around asked={asked?.capability} late={asked?.late} following={following} tell={tell} view={shown} node={drawer} />
       <Whole className="gov">
         {view === undefined && <h1 className="hidden">Budgets and usage</h1>}
         {view === undefined && (
@@ -157,27 +175,31 @@ function Loaded({ api, customerId, start, view, onView, asked, tell, onHeight, o
   );
 }
 
-type AroundProps = { asked?: string; tell?: Tell; view: View; node: string | null };
+type AroundProps = { asked?: string; late?: boolean; following: { current: boolean }; tell?: Tell; view: View; node: string | null };
 
 /** Does what the page around asks of capabilities, and tells it where the reader is. */
-function Around({ asked, tell, view, node }: AroundProps) {
+function Around({ asked, late, following, tell, view, node }: AroundProps) {
   const { capabilities, capability, setCapability } = useSession();
   const seen = useRef(asked);
   const told = useRef(false);
+  const name = capability && idOf(capability);
   useEffect(() => {
     if (!asked) return;
     const found = capabilityNamed(asked, capabilities);
     if (!found) tell?.error("CapabilityNotFound", `There is no feature or currency “${asked}”.`);
-    else if (asked !== seen.current) setCapability(found);
+    else if (asked !== seen.current && !late) {
+      following.current ||= idOf(found) !== name;
+      setCapability(found);
+    }
     seen.current = asked;
-  }, [asked, tell, capabilities, setCapability]);
-  const name = capability && idOf(capability);
+  }, [asked, late, following, name, tell, capabilities, setCapability]);
   useEffect(() => {
     const at = { view, node, capability: name };
-    if (told.current) tell?.navigate(at);
+    if (told.current) tell?.navigate(at, following.current);
     else tell?.ready(at);
     told.current = true;
-  }, [tell, view, node, name]);
+    following.current = false;
+  }, [tell, view, node, name, following]);
   return null;
 }
 

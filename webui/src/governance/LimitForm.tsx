@@ -1,6 +1,6 @@
 import { X } from "lucide-react";
 import { useEffect, useState } from "react";
-import { add, differenceWords, formatExact, isZero, less, sub } from "../api/amount";
+import { differenceWords, formatExact, isZero, sub } from "../api/amount";
 import type { Amount } from "../api/json";
 import type { Assignment } from "../api/types";
 import { cadenceWords, perCadence } from "../lib/time";
@@ -11,7 +11,7 @@ import { type Clash, currentOf, type Draft, draftOf, merge, words } from "./conf
 import { ownWords, useDefaultWords } from "./Default";
 import { EntityPicker } from "./EntityPicker";
 import { limitWords, UsedOfIt, WhichLimit } from "./Limit";
-import type { LimitInput } from "./limit";
+import { type LimitInput, usedUp } from "./limit";
 import { useNames } from "./names";
 import { capabilityOf, idOf, named, putLimits, type Session, useSession } from "./session";
 import { TermFields, termsOf } from "./TermFields";
@@ -82,7 +82,7 @@ export function LimitForm({ entityId, limit, used, given = [], onDone }: Props) 
           usageLimit: unlimited ? null : parsed,
           cadence,
           enforcement,
-          ...(timezone ? { timezone } : {}),
+          ...(timezone || base ? { timezone: timezone || null } : {}),
           ...(thresholds.trim() || base ? { alertThresholds: percents } : {}),
           allocation: strict ? "strict" : "none",
         };
@@ -293,9 +293,7 @@ function Change({ from, to, used }: { from: Assignment | null; to: LimitInput; u
   const [was, is] = [from?.usageLimit ?? null, to.usageLimit?.text ?? null];
   const now = from?.effectiveUsageLimit ?? null;
   const boosts = was !== null && now !== null ? sub(now, was) : 0;
-  // A value that is as high as the limit still passes.
-  const highest = capabilityOf(to, s.capabilities)?.counts === "highest";
-  const gone = is !== null && used != null && (highest ? less(add(is, boosts), used) : !less(used, add(is, boosts)));
+  const gone = is !== null && used != null && usedUp(used, is, boosts, capabilityOf(to, s.capabilities)?.counts);
   return (
     <p className="small">
       Now <span className="strong num">{limitWords(was)}</span>

@@ -1,7 +1,8 @@
-import { asExact, less } from "../api/amount";
+import { asExact, sub } from "../api/amount";
 import { path } from "../api/client";
-import type { Exact } from "../api/json";
+import type { Amount, Exact } from "../api/json";
 import type { Capability, Default, DefaultOf, Enforcement, Entity, Tree, TreeRow } from "../api/types";
+import { usedUp } from "./limit";
 import { named, type Session } from "./session";
 
 /** A default as the input that would set it. */
@@ -16,7 +17,8 @@ export type DefaultInput = {
   cadence: string;
   enforcement?: Enforcement;
   alertThresholds?: number[];
-  timezone?: string;
+  /** null: the customer's. */
+  timezone?: string | null;
   anchor?: string | null;
   ifMatch?: string;
 };
@@ -85,8 +87,8 @@ export type Reach = {
   other: number;
   /** Have none. */
   none: number;
-  /** Of those by this one: how many have used as much as an amount. */
-  spent: (amount: Exact) => number;
+  /** Of those by this one, which says an amount now: to how many another one, with their boosts, leaves nothing. */
+  spent: (now: Amount | null, amount: Exact) => number;
   /** There are others, which were not looked at. */
   more: boolean;
 };
@@ -115,7 +117,11 @@ export async function reachOf(s: Session, of: Meant, id: string | null): Promise
     by: mine.length,
     other: rows.length - own - mine.length,
     none: meant.size - rows.length,
-    spent: amount => mine.filter(r => r.currentUsage !== null && !less(r.currentUsage, amount.text)).length,
+    spent: (now, amount) => {
+      // A row's limit has its boosts in it.
+      const boosts = (r: TreeRow) => (now === null || r.usageLimit === null ? 0 : sub(r.usageLimit, now));
+      return mine.filter(r => r.currentUsage !== null && usedUp(r.currentUsage, amount.text, boosts(r), of.capability.counts)).length;
+    },
     more: all.more || limits.more || (tier?.length ?? 0) >= pages * pageSize,
   };
 }

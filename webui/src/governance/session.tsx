@@ -36,7 +36,13 @@ export type Session = {
 };
 
 /** A write that is done, and how to take it back. */
-export type Written = { text: string; entityIds: string[] | null; undo?: () => Promise<unknown> };
+export type Written = {
+  text: string;
+  entityIds: string[] | null;
+  undo?: () => Promise<unknown>;
+  /** It could not be taken back: what is shown is read anew, though this has changed nothing. */
+  failed?: boolean;
+};
 
 const Context = createContext<Session | null>(null);
 
@@ -162,6 +168,7 @@ export function SessionProvider({ api, customerId, start, first, onOpen, onGo, o
         ...w,
         undo: async () => {
           let text = `Undone: ${w.text}`;
+          let failed = false;
           try {
             await back();
             // Others are still to be had: each takes back its own write.
@@ -169,11 +176,12 @@ export function SessionProvider({ api, customerId, start, first, onOpen, onGo, o
             toast(text);
           } catch (e) {
             if (e instanceof LeftOver && e.final) setUndos(all => all.filter(u => u !== undoable));
+            failed = !(e instanceof LeftOver && e.some);
             text = `Could not undo “${w.text}”: ${(e as Error).message}`;
             toast(text, undefined, 30_000);
           }
           void refreshQueries(client);
-          onWrote({ text, entityIds: w.entityIds });
+          onWrote({ text, entityIds: w.entityIds, failed });
         },
       };
       setUndos(all => [...all.slice(-19), undoable]);
