@@ -294,7 +294,7 @@ export function embedHostTests(browser, server) {
       "embed: a page that gives tokens which are all refused is told so, and asked in pauses",
       async () => {
         await token();
-        const ask = "let n = 0; element.refreshToken = async () => `bad-${++n}`; window.asked = () => n;";
+        const ask = "let n = 0; element.refreshToken = async () => 'bad-' + ++n; window.asked = () => n;";
         await host(page1(server, 'view="tree"', ask), {}, async ({ page, view, heard }) => {
           await refusing(page, () => true);
           await heard("token-expired", { message: "the token that was given is refused" });
@@ -315,6 +315,9 @@ export function embedHostTests(browser, server) {
           await form.getByLabel(/^Amount/).fill("321");
           // What is no locale shows nothing anew.
           await set("locale", "no such language");
+          await heard("error", { code: "UnknownLocale" });
+          assert.equal(await form.getByLabel(/^Amount/).inputValue(), "321");
+          await set("locale", "en-US");
           await view.getByRole("heading", { name: "Discard what you typed?" }).waitFor();
           await view.getByRole("button", { name: "Keep editing" }).click();
           assert.equal(await form.getByLabel(/^Amount/).inputValue(), "321");
@@ -341,6 +344,7 @@ export function embedHostTests(browser, server) {
           await heard("ready", { customer: "hosted" });
           await view.getByRole("row", { name: /Left/ }).click();
           await heard("navigate", { node: "left" });
+          await view.getByRole("dialog").getByRole("heading", { name: "Left" }).waitFor();
           const frame = page.frames().find(f => f.url().includes("/embed"));
           // Two places, the second before the first has come back.
           await frame.evaluate(async () => {

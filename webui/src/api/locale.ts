@@ -39,6 +39,15 @@ export const reader = (): NumberStyle => mine;
 /** The locale of numbers and dates. */
 export const locale = (): string => spoken;
 
+/** Whether there is such a locale. */
+export function isLocale(name: string): boolean {
+  try {
+    return new Intl.Locale(name) !== null;
+  } catch {
+    return false;
+  }
+}
+
 /** Sets it, before anything is shown that is written by it. False: there is no such locale, and nothing has changed. */
 export function setLocale(next: string): boolean {
   try {

@@ -59,6 +59,17 @@ it("pauses also where new tokens are given and refused, and access is lost until
   expect(access.lost).toBe(false);
 });
 
+it("pauses also where what is given comes by the settings first, as the element says it", async () => {
+  const asked = vi.fn(async () => {
+    access.offer(`new ${asked.mock.calls.length}`);
+    return access.token;
+  });
+  const access: Access = new Access("old", Promise.resolve({ refreshToken: asked } as unknown as Host), () => {});
+  await refuse(access, 15_000);
+  expect(asked).toHaveBeenCalledTimes(3);
+  expect(access.lost).toBe(true);
+});
+
 it("asks again by itself, where nothing is read that could be refused", async () => {
   const tokens = ["", "", "new"];
   const host = { refreshToken: async () => tokens.shift() || null } as unknown as Host;

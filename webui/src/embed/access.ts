@@ -113,9 +113,10 @@ export class Access {
     const next = await this.host?.then(host => host.refreshToken()).catch(() => null);
     // What is asked for since is for somebody else, or sooner answered.
     if (!current()) return this.token !== before;
-    // Another one has come meanwhile.
-    if (this.token !== before) return true;
+    // Until what came is accepted, it is as if nothing had come.
     this.notBefore = Date.now() + Math.min(longest, shortest * 2 ** this.failures++);
+    // Another one has come meanwhile, or this one by the settings.
+    if (this.token !== before) return true;
     if (next && wanted(next)) {
       this.take(next);
       return true;

@@ -3,7 +3,7 @@ import { connect, WindowMessenger } from "penpal";
 import { StrictMode, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { createRoot } from "react-dom/client";
 import { Api, Problem } from "../api/client";
-import { setLocale } from "../api/locale";
+import { isLocale, setLocale } from "../api/locale";
 import { claimsOf } from "../api/rights";
 import { type Asked, GovernanceView, type Tell } from "../governance/GovernanceView";
 import { accessBack } from "../governance/live";
@@ -117,11 +117,14 @@ function Embedded() {
           else if (s.customer && !access.token) void access.renew();
           applyTheme(s.theme, s.properties);
           const late = s.heard !== undefined && s.heard < places;
-          // Written another way, all is shown anew: what was typed in a form would be lost.
-          const anew = said.current !== null && said.current.locale !== s.locale;
+          const last = said.current;
           said.current = s;
-          setSettings(was => ({ ...s, late, locale: anew ? was?.locale : s.locale }));
-          if (anew) leavePage(() => setSettings(now => now && { ...now, locale: s.locale }));
+          const changes = last !== null && last.locale !== s.locale;
+          setSettings(was => ({ ...s, late, locale: last ? was?.locale : s.locale }));
+          const write = () => setSettings(now => now && { ...now, locale: s.locale });
+          // Written another way, all is shown anew: what was typed in a form would be lost.
+          if (changes && isLocale(s.locale ?? "en")) leavePage(write);
+          else if (changes) write();
         },
       },
     });
