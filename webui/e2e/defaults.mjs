@@ -375,7 +375,7 @@ export async function defaultTests(browser) {
         const effect = "4 of type User are meant: 3 are limited by this default and change at once; 1 has a limit of its own, which stays.";
         await dialog().getByText(effect).waitFor();
         await dialog().getByLabel("Amount").fill("7");
-        await dialog().getByText("1 has used 7 or more already: its requests are stopped at once.").waitFor();
+        await dialog().getByText("1 has used it up already: its requests are stopped at once.").waitFor();
         // Another one is quicker.
         await say(call, 60);
         await button("Save").click();
