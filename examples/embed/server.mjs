@@ -37,12 +37,17 @@ const page = customer => `<!doctype html>
   </style>
   <h1>Fjordly: AI budgets</h1>
   <p>Set what each team, person and agent may spend.</p>
-  <bursar-governance customer="${customer}" base-url="${bursar}"></bursar-governance>
+  <bursar-governance customer="${customer}" base-url="${bursar}" theme="light"></bursar-governance>
   <script src="${bursar}/embed.js"></script>
   <script>
     const element = document.querySelector("bursar-governance");
-    element.refreshToken = async () => (await fetch("/bursar-token", { method: "POST" })).text();
-    element.refreshToken().then(token => element.setAttribute("token", token));
+    element.refreshToken = async () => {
+      const reply = await fetch("/bursar-token", { method: "POST" });
+      if (!reply.ok) throw new Error(await reply.text());
+      return reply.text();
+    };
+    element.addEventListener("bursar-change", e => console.log(e.detail.text));
+    element.addEventListener("bursar-error", e => console.error(e.detail.message));
   </script>
 </html>`;
 

@@ -345,5 +345,137 @@ export async function defaultTests(browser) {
         );
       },
     ],
+    [
+      "default: one is set, changed and deleted in a team's drawer; whose limits that changes is said first, and taken back",
+      async () => {
+        await say(call, 50);
+        await begin("/console/customers/given/tree?node=eng");
+        await page.getByRole("tab", { name: "Defaults" }).click();
+        const given = page.getByRole("region", { name: "Tokens, each User below Engineering", exact: true });
+        await given.getByText("50 per month for each User below Engineering").waitFor();
+
+        // A tier of its own.
+        await button("Set a default").click();
+        await dialog().getByLabel("For each").selectOption("user");
+        await dialog().getByLabel("Only with metadata").fill("who");
+        await dialog().getByText("Write key=value").waitFor();
+        await dialog().getByLabel("Only with metadata").fill("who=Ada");
+        await dialog().getByText("1 of type User is meant: 1 has one by another default").waitFor();
+        await dialog().getByLabel("Amount").fill("5");
+        await button("Set default").click();
+        await toast("Default set: Tokens 5 per month for each User");
+        await page.getByRole("region", { name: "Tokens, each User below Engineering with who Ada" }).waitFor();
+        assert.deepEqual(await limits(), { ...asGiven, Ada: "5 default" });
+        await undo();
+        await toast(/^Undone: Default set/);
+        assert.deepEqual(await limits(), asGiven);
+
+        // Who is stopped at once is said before.
+        await button("Edit Tokens, each User below Engineering").click();
+        const effect = "4 of type User are meant: 3 are limited by this default and change at once; 1 has a limit of its own, which stays.";
+        await dialog().getByText(effect).waitFor();
+        await dialog().getByLabel("Amount").fill("7");
+        await dialog().getByText("1 has used it up already: its requests are stopped at once.").waitFor();
+        // Another one is quicker.
+        await say(call, 60);
+        await button("Save").click();
+        await dialog().getByText("Somebody else has changed this meanwhile.").waitFor();
+        await button("Save over it").click();
+        await toast("Default changed: Tokens 7 per month");
+        assert.deepEqual(await limits(), { Ada: "7 default", Bo: "7 default", Cy: "7 default", Di: "30" });
+        // What is taken back is what it was saved over.
+        await undo();
+        await toast(/^Undone: Default changed/);
+        assert.deepEqual(await limits(), { Ada: "60 default", Bo: "60 default", Cy: "60 default", Di: "30" });
+        await say(call, 50);
+        await page.reload();
+
+        await page.getByRole("tab", { name: "Defaults" }).click();
+        await button("Delete Tokens, each User below Engineering").click();
+        await dialog().getByText("3 are limited by it.").waitFor();
+        await button("Delete").click();
+        await toast("Default deleted: Tokens for each User below Engineering");
+        assert.deepEqual(await limits(), { Di: "30" });
+        await undo();
+        await toast(/^Undone: Default deleted/);
+        assert.deepEqual(await limits(), asGiven);
+      },
+    ],
+    [
+      "default: a new one that is saved over another changes that one, as it is shown, and is taken back to it",
+      async () => {
+        const ours = async () => (await call("GET", "/customers/given/default-limits")).data.find(d => d.entityId === "eng" && !d.label);
+        const before = await ours();
+        await begin("/console/customers/given/tree?node=eng");
+        await page.getByRole("tab", { name: "Defaults" }).click();
+        await button("Set a default").click();
+        await dialog().getByLabel("For each").selectOption("user");
+        await dialog().getByLabel("Amount").fill("40");
+        await button("Set default").click();
+        await dialog().getByText("Nothing of yours is saved yet.").waitFor();
+        // What was not typed is what the other says, and is in the fields.
+        assert.equal(await dialog().getByLabel("Alert at percent").inputValue(), "70");
+        assert.equal(await dialog().getByLabel("Time zone").inputValue(), before.timezone);
+        await dialog().getByText("3 are limited by this default and change at once").waitFor();
+        await dialog().getByLabel("Alert at percent").fill("");
+        await button("Set default over it").click();
+        await toast("Default changed: Tokens 40 per month for each User");
+        const [after, gone] = [await ours(), { revision: 0, updatedAt: 0, usageLimit: 0, alertThresholds: 0 }];
+        assert.deepEqual([after.usageLimit, after.alertThresholds], [40, []]);
+        assert.deepEqual({ ...after, ...gone }, { ...before, ...gone });
+        await undo();
+        await toast(/^Undone: Default changed/);
+        const now = await ours();
+        assert.deepEqual([now.usageLimit, now.alertThresholds], [50, [70]]);
+        assert.deepEqual(await limits(), asGiven);
+
+        // A time zone that is emptied is the customer's again.
+        await button("Edit Tokens, each User below Engineering").click();
+        await dialog().getByLabel("Time zone").fill("Asia/Tokyo");
+        await button("Save").click();
+        await toast("Default changed: Tokens 50 per month");
+        assert.equal((await ours()).timezone, "Asia/Tokyo");
+        await button("Edit Tokens, each User below Engineering").click();
+        await dialog().getByLabel("Time zone").fill("");
+        await button("Save").click();
+        await page.getByRole("region", { name: "Tokens, each User below Engineering" }).getByText("UTC").waitFor();
+        assert.equal((await ours()).timezone, "UTC");
+      },
+    ],
+    [
+      "default: one for the whole customer is set by keyboard, listed by type, and seen from below",
+      async () => {
+        await begin("/console/customers/given/tree");
+        await page.getByRole("row", { name: /Ada/ }).waitFor();
+        await page.keyboard.press("Control+k");
+        await page.getByRole("combobox", { name: "Find or do" }).fill("default lim");
+        await page.keyboard.press("Enter");
+        await dialog().getByRole("heading", { name: "Default limits" }).waitFor();
+        await button("Set a default for all").press("Enter");
+        await dialog().getByLabel("For each").selectOption("team");
+        await dialog()
+          .getByText(/of type Team (is|are) meant: .*of (its|their) own, which stays/)
+          .waitFor();
+        await dialog().getByLabel("Label").fill("daily");
+        await dialog()
+          .getByText(/of type Team (is|are) meant: \d+ (has|have) no such limit and gets? this one\.$/)
+          .waitFor();
+        await dialog().getByLabel("Amount").fill("900");
+        await dialog().getByLabel("Amount").press("Enter");
+        const made = page.getByRole("region", { name: "Tokens, each Team of the customer daily" });
+        await made.waitFor();
+        await dialog().getByLabel("Type", { exact: true }).selectOption("user");
+        await made.waitFor({ state: "detached" });
+        await page.keyboard.press("Escape");
+        await page.getByRole("row", { name: /Ada/ }).click();
+        await page.getByRole("tab", { name: "Defaults" }).click();
+        await made.getByText("from above").waitFor();
+        await page.close();
+        page = null;
+        const [d] = (await call("GET", "/customers/given/default-limits")).data.filter(x => x.label === "daily");
+        assert.deepEqual([d.entityId, d.entityTypeId, d.usageLimit, d.cadence], [null, "team", 900, "P1M"]);
+        await call("DELETE", `/customers/given/default-limits/${d.id}`);
+      },
+    ],
   ];
 }

@@ -330,7 +330,7 @@ export function moneyTests(browser, server) {
         const page = await open(`${at}/tree?node=${id}`, { timezoneId });
         await page.getByRole("tab", { name: "Usage" }).click();
         const today = await page.evaluate(() =>
-          new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" }).format(new Date()),
+          new Intl.DateTimeFormat(navigator.language, { weekday: "short", day: "numeric", month: "short" }).format(new Date()),
         );
         await page.getByRole("row", { name: `${today} 7` }).waitFor();
         await page.getByText(`Days begin at midnight in your time zone, ${timezoneId.replaceAll("_", " ")}`).waitFor();

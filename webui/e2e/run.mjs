@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { defaultTests } from "./defaults.mjs";
 import { editTests } from "./edit.mjs";
 import { embedTests } from "./embed.mjs";
+import { embedHostTests } from "./embed-host.mjs";
 import { flowTests } from "./flows.mjs";
 import { hostileTests } from "./hostile.mjs";
 import { insightTests } from "./insight.mjs";
@@ -14,6 +15,7 @@ import { moneyTests } from "./money.mjs";
 import { out, startBrowser, startDemo, startServer, stopAll } from "./rig.mjs";
 import { furnish, screens } from "./screens.mjs";
 import { truthTests } from "./truth.mjs";
+import { ungovernedTests } from "./ungoverned.mjs";
 
 const only = process.argv[2] ?? "";
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -62,7 +64,7 @@ let broken = false;
 try {
   const tests = [];
   const wants = name => new RegExp(only).test(name);
-  if (!/^(screen|insight|edit|default)/.test(only)) {
+  if (!/^(screen|insight|edit|default|ungoverned)/.test(only)) {
     const server = await startServer();
     tests.push(
       ...flowTests(browser, server, createServer),
@@ -70,10 +72,12 @@ try {
       ...truthTests(browser, server),
       ...hostileTests(browser, server),
       ...embedTests(browser, server),
+      ...embedHostTests(browser, server),
       ...largeTests(browser, server),
     );
   }
   if (only === "" || only.startsWith("default")) tests.push(...(await defaultTests(browser)));
+  if (only === "" || only.startsWith("ungoverned")) tests.push(...(await ungovernedTests(browser)));
   if (only === "" || only.startsWith("edit")) tests.push(...(await editTests(browser)));
   if (only === "" || only.startsWith("insight")) tests.push(...(await insightTests(browser)));
   if (only === "" || only.startsWith("screen")) tests.push(...(await screenTests(browser)));

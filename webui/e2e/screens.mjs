@@ -23,6 +23,19 @@ export async function furnish(call) {
   const rates = card.rates.map(r => ({ ...r, amount: r.amount * 0.8 }));
   await call("POST", `/rate-cards/${card.id}/versions`, { corrects: 1, rates });
   await call("POST", `/rate-cards/${card.id}/reprice`, { from: new Date(Date.now() - 3_600_000).toISOString(), apply: false });
+  await call("PUT", "/customers/acme/default-limits", {
+    defaults: [
+      { entityId: "engineering", entityTypeId: "agent", currencyId: "credits", label: "trial", usageLimit: 50, cadence: "P1D" },
+      {
+        entityTypeId: "user",
+        metadata: { employment: "contractor" },
+        currencyId: "credits",
+        label: "trial",
+        usageLimit: 10,
+        cadence: "P1M",
+      },
+    ],
+  });
   await call("POST", "/api-keys", { name: "Dashboards", scope: "read", expiresAt: "2099-01-01T00:00:00Z" });
 }
 
@@ -72,6 +85,30 @@ export const screens = [
       await page.waitForTimeout(1200);
     },
   },
+  { name: "node-defaults", path: () => "/console/customers/acme/tree?node=engineering", show: drawer("Defaults") },
+  {
+    name: "default-edit",
+    path: () => "/console/customers/acme/tree?node=engineering",
+    show: async page => {
+      await drawer("Defaults")(page);
+      await page
+        .getByRole("button", { name: /^Edit Credits/ })
+        .first()
+        .click();
+      await page.getByText(/changes? at once/).waitFor();
+    },
+  },
+  {
+    name: "defaults",
+    path: () => "/console/customers/acme/tree",
+    show: async page => {
+      await grid(page);
+      await tool(page, "Defaults");
+      await page.getByRole("heading", { name: "Default limits" }).waitFor();
+      await settled(page);
+    },
+  },
+  { name: "coverage", path: () => "/console/customers/acme/coverage", show: settled },
   {
     name: "bulk",
     path: () => "/console/customers/acme/tree",

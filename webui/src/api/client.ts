@@ -45,8 +45,10 @@ export class Api {
     readonly base: string,
     /** Read at each call: tokens are replaced while a page is open. */
     readonly token: () => string,
-    /** The credential is refused; used: it was accepted before. */
-    readonly refused: (used: boolean) => void = () => {},
+    /** A credential is refused; used: one was accepted before. */
+    readonly refused: (used: boolean, token: string) => void = () => {},
+    /** The server has answered, and knows a credential. */
+    readonly accepted: (token: string) => void = () => {},
   ) {}
 
   get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
@@ -79,10 +81,11 @@ export class Api {
   private async send<T>(method: string, path: string, body?: unknown, more: Conditions & { signal?: AbortSignal } = {}): Promise<T> {
     const text = body === undefined ? undefined : encode(body);
     const start = performance.now();
+    const token = this.token();
     const done = (status: number) => this.record({ at: Date.now(), method, path, body: text, status, ms: performance.now() - start });
     let reply: Response;
     try {
-      reply = await fetch(this.url(path), { method, body: text, signal: more.signal, headers: this.headers(text, more) });
+      reply = await fetch(this.url(path), { method, body: text, signal: more.signal, headers: headers(token, text, more) });
     } catch (e) {
       if ((e as Error).name === "AbortError") throw e;
       done(0);
@@ -96,24 +99,17 @@ export class Api {
     }
     const content = await reply.text();
     done(reply.status);
+    if (reply.status < 500 && reply.status !== 401) this.accepted(token);
     if (reply.ok) {
       this.used = true;
       return decode(content) as T;
     }
-    if (reply.status === 401) this.refused(this.used);
+    if (reply.status === 401) this.refused(this.used, token);
     throw new Problem(problemOf(reply, content));
   }
 
   url(path: string): string {
     return `${this.base}/api/v1${path}`;
-  }
-
-  private headers(body: string | undefined, { idempotencyKey, ifMatch }: Conditions): Record<string, string> {
-    const h: Record<string, string> = { Authorization: `Bearer ${this.token()}` };
-    if (body !== undefined) h["Content-Type"] = "application/json";
-    if (idempotencyKey) h["Idempotency-Key"] = idempotencyKey;
-    if (ifMatch) h["If-Match"] = `"${ifMatch}"`;
-    return h;
   }
 
   private record(c: Call) {
@@ -127,6 +123,14 @@ export class Api {
       this.watchers.delete(f);
     };
   };
+}
+
+function headers(token: string, body: string | undefined, { idempotencyKey, ifMatch }: Conditions): Record<string, string> {
+  const h: Record<string, string> = { Authorization: `Bearer ${token}` };
+  if (body !== undefined) h["Content-Type"] = "application/json";
+  if (idempotencyKey) h["Idempotency-Key"] = idempotencyKey;
+  if (ifMatch) h["If-Match"] = `"${ifMatch}"`;
+  return h;
 }
 
 function problemOf(reply: Response, content: string): ProblemBody {

@@ -31,15 +31,43 @@ export function numberStyle(locale?: string): NumberStyle {
 export const plainStyle = numberStyle("en");
 
 let mine = plainStyle;
+let spoken = "en-GB";
 
-/** How the reader of this page writes numbers. Set once, before anything is shown. */
+/** How the reader of this page writes numbers. */
 export const reader = (): NumberStyle => mine;
-export function setLocale(locale: string) {
+
+/** The locale of numbers and dates. */
+export const locale = (): string => spoken;
+
+/** Whether there is such a locale. */
+export function isLocale(name: string): boolean {
   try {
-    mine = numberStyle(locale);
+    return new Intl.Locale(name) !== null;
   } catch {
-    // A browser may name a language that it does not know itself.
+    return false;
   }
+}
+
+/** Sets it, before anything is shown that is written by it. False: there is no such locale, and nothing has changed. */
+export function setLocale(next: string): boolean {
+  try {
+    mine = numberStyle(next);
+    spoken = next;
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Dates as the reader's locale writes them. */
+export function dateFormat(options: Intl.DateTimeFormatOptions): (at: Date) => string {
+  let made: Intl.DateTimeFormat | undefined;
+  let of = "";
+  return at => {
+    if (!made || of !== spoken) made = new Intl.DateTimeFormat(spoken, options);
+    of = spoken;
+    return made.format(at);
+  };
 }
 
 /** Digits and a point, as the style writes them: 1234567.5 is 1.234.567,5 in German. */

@@ -17,7 +17,7 @@ export function readAmount(input: string, style: NumberStyle = reader()): Typed 
   const text = ascii(input.trim(), style);
   if (text === "") return { amount: null, problem: null };
   const no = (problem: string): Typed => ({ amount: null, problem });
-  const example = `Your browser's language writes ${styled("3000", style)} and ${styled("2.5", style)}`;
+  const example = `Here it is ${styled("3000", style)} and ${styled("2.5", style)}`;
   if (/^[-\u2212]/.test(text)) return no("An amount is never below 0");
   if (!allowed.test(text)) return no(`Digits only. ${example}`);
   const strange = [...text].find(c => /[.,]/.test(c) && c !== style.decimal && c !== style.group);

@@ -88,12 +88,36 @@ export type Forecast = {
 };
 export type ForecastRow = TreeRow & { forecast: Forecast };
 
+/** What becomes of use that nothing limits. */
+export type Ungoverned = "allow" | "warn" | "deny";
+export type Settings = { strict: boolean; ungoverned: Ungoverned };
+/** What of a customer is under no limit. */
+export type Coverage = { asOf: string; startDate: string; types: CoveredType[]; usage: CoveredUsage[] };
+export type CoveredType = { entityTypeId: string; ungoverned: Ungoverned; entities: number; withoutLimit: number; examples: string[] };
+export type CoveredUsage = {
+  featureId?: string;
+  currencyId?: string;
+  used: Amount;
+  ungovernedUsage: Amount;
+  /** Of it nobody knows who was named. */
+  untold: Amount;
+  types: CoveredShare[];
+};
+export type CoveredShare = {
+  /** null: what named nobody. */
+  entityTypeId: string | null;
+  used: Amount;
+  ungovernedUsage: Amount;
+  examples: { entityId: string; ungovernedUsage: Amount }[];
+};
 export type EntityType = {
   revision: string;
   id: string;
   displayName: string;
   attributionKeys: string[];
   description: string | null;
+  /** Absent: what the environment says. */
+  ungoverned?: Ungoverned;
   archivedAt: string | null;
 };
 export type Entity = {
@@ -313,6 +337,8 @@ export type Decision = {
   type: "FEATURE" | "CREDIT";
   isGranted: boolean;
   accessDeniedReason: string | null;
+  /** Of EntityNotFound and Ungoverned: who was named, and what to do. */
+  accessDeniedDetail?: string | null;
   binding: Binding | null;
   /** What denies where a freeze does. */
   frozen?: Frozen;

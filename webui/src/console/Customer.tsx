@@ -9,6 +9,7 @@ import { SessionProvider, useStart, type View } from "../governance/session";
 import { CopyButton, Empty, Reading, Trouble } from "../ui";
 import { useCommands } from "../ui/commands";
 import { Access } from "./Access";
+import { Coverage } from "./Coverage";
 import { Credits } from "./Credits";
 import { Entitlements } from "./Entitlements";
 import { Parts } from "./Parts";
@@ -18,6 +19,7 @@ const parts = [
   ["overview", "Overview"],
   ["usage", "Usage"],
   ["tree", "Budgets"],
+  ["coverage", "Coverage"],
   ["credits", "Credits"],
   ["entitlements", "Entitlements"],
   ["holds", "Holds"],
@@ -82,6 +84,7 @@ export function CustomerPage({ id, tab }: { id: string; tab: string }) {
           onView={(view, query) => navigate(`${base}/${view}${query && `?${query}`}`)}
         />
       )}
+      {tab === "coverage" && <Coverage customerId={id} />}
       {tab === "credits" && <Credits customerId={id} />}
       {tab === "entitlements" && <Entitlements customerId={id} />}
       {tab === "holds" && <CustomerHolds id={id} />}

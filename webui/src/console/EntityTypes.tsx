@@ -1,10 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import type { EntityType } from "../api/types";
+import type { EntityType, Ungoverned } from "../api/types";
 import { Confirm, Text, toast } from "../ui";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { List, RowButton } from "../ui/List";
 import { useApi } from "./session";
+import { Everywhere, UngovernedSelect, ungovernedWords } from "./Ungoverned";
 
 const words = (text: string) => text.split(/[\s,]+/).filter(Boolean);
 
@@ -29,6 +30,10 @@ export function EntityTypes() {
         { head: "Name", look: "strong break", cell: t => t.displayName },
         { head: "Id", cell: t => <code>{t.id}</code> },
         { head: "Attribution keys", cell: t => (t.attributionKeys.length ? <code>{t.attributionKeys.join(", ")}</code> : "none") },
+        {
+          head: "Use without a limit",
+          cell: t => (t.ungoverned ? ungovernedWords[t.ungoverned] : <span className="muted">as everywhere</span>),
+        },
         { head: "Description", look: "muted break", cell: t => t.description ?? "–" },
       ]}
       actions={t => (
@@ -38,6 +43,7 @@ export function EntityTypes() {
         </>
       )}
     >
+      <Everywhere />
       {editing && <TypeForm type={editing === "new" ? null : editing} onClose={() => setEditing(null)} />}
       {archiving && (
         <Confirm
@@ -65,14 +71,16 @@ function TypeForm({ type, onClose }: { type: EntityType | null; onClose: () => v
     displayName: type?.displayName ?? "",
     keys: type?.attributionKeys.join(", ") ?? "",
     description: type?.description ?? "",
+    ungoverned: (type?.ungoverned ?? "") as Ungoverned | "",
   });
-  const { keys, ...rest } = values;
+  const { keys, ungoverned, ...rest } = values;
+  const put = { ...rest, attributionKeys: words(keys), ungoverned: ungoverned || null };
   return (
     <FormDialog
       title={type ? `Edit ${type.displayName}` : "Add an entity type"}
       ready={values.id !== "" && values.displayName !== ""}
       base={type ?? undefined}
-      save={ifMatch => api.put("/entity-types", { types: [{ ...rest, attributionKeys: words(keys), ifMatch: ifMatch ?? "none" }] })}
+      save={ifMatch => api.put("/entity-types", { types: [{ ...put, ifMatch: ifMatch ?? "none" }] })}
       said={`${values.displayName} saved`}
       onClose={onClose}
     >
@@ -87,6 +95,7 @@ function TypeForm({ type, onClose }: { type: EntityType | null; onClose: () => v
         hint="Up to two dimensions whose value is an entity's id. Changes apply to what comes, not to what was."
       />
       <Text wide label="Description" {...bind("description")} />
+      <UngovernedSelect {...bind("ungoverned")} was={type?.ungoverned ?? ""} />
     </FormDialog>
   );
 }

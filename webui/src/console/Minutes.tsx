@@ -1,9 +1,9 @@
 import { formatExact } from "../api/amount";
-import { count } from "../api/locale";
+import { count, dateFormat } from "../api/locale";
 import type { Overview } from "../api/types";
 
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const at = (iso: string) => clock.format(new Date(iso));
+const clock = dateFormat({ hour: "2-digit", minute: "2-digit" });
+const at = (iso: string) => clock(new Date(iso));
 
 /** The least of 1, 2, 5, 10, 20, … that n fits below: where an axis may end. */
 function round(n: number): number {

@@ -1,18 +1,21 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { connect, WindowMessenger } from "penpal";
-import { StrictMode, useEffect, useState } from "react";
+import { StrictMode, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { createRoot } from "react-dom/client";
 import { Api, Problem } from "../api/client";
-import { setLocale } from "../api/locale";
-import { GovernanceView } from "../governance/GovernanceView";
+import { isLocale, setLocale } from "../api/locale";
+import { claimsOf } from "../api/rights";
+import { type Asked, GovernanceView, type Tell } from "../governance/GovernanceView";
+import { accessBack } from "../governance/live";
 import type { View } from "../governance/session";
 import { applyTheme, type Theme } from "../lib/theme";
 import { Button, Empty, Guard, Toasts } from "../ui";
-import { watchDrafts } from "../ui/draft";
+import { leavePage, watchDrafts } from "../ui/draft";
 import { Ways } from "../ui/Ways";
 import "../ui/theme.css";
 import "../ui/base.css";
-import { channel, type Host, type Settings } from "./protocol";
+import { Access } from "./access";
+import { channel, type EventName, type Host, type Settings } from "./protocol";
 
 // The page in the frame. Its settings come from <bursar-governance> by postMessage, whose
 // origin is in the fragment; or all of them are in the fragment. Never in the query, which
@@ -25,29 +28,33 @@ if (location.hash) history.replaceState(null, "", location.pathname + location.s
 setLocale(navigator.language);
 watchDrafts();
 
-let token = fragment.get("token") ?? "";
-let host: Host | null = null;
+// The vendor's page, once it answers; nobody where this page is not in its frame.
+const parent = window.parent === window ? null : fragment.get("origin");
+let answers: (host: Host) => void = () => {};
+const host = parent
+  ? new Promise<Host>(resolve => {
+      answers = resolve;
+    })
+  : null;
 
-/** One new token for all the calls that found the old one refused. */
-let renewal: Promise<boolean> | null = null;
-function renew(): Promise<boolean> {
-  renewal ??= (async () => {
-    try {
-      const next = await host?.refreshToken();
-      if (!next || next === token) return false;
-      token = next;
-      void queries.invalidateQueries();
-      return true;
-    } catch {
-      return false;
-    } finally {
-      setTimeout(() => {
-        renewal = null;
-      }, 1000);
-    }
-  })();
-  return renewal;
+const access = new Access(fragment.get("token") ?? "", host, () => {
+  const before = who;
+  who = whose(access.token);
+  const other = before !== "" && who !== before;
+  // What is being read is read with the token of before, and what another one may see is nobody else's.
+  void queries.cancelQueries().then(() => (other ? queries.resetQueries() : queries.invalidateQueries()));
+  // The stream of the tree waits for no pause of its own.
+  dispatchEvent(new Event(accessBack));
+});
+
+/** Whom a token is of, and what it may see; the same for another one of the same person. */
+function whose(token: string): string {
+  const c = claimsOf(token);
+  return c ? JSON.stringify([c.customerId, c.sub, c.rootEntityId, c.permissions]) : token && "key";
 }
+let who = whose(access.token);
+// One press asks for a lost token without a pause.
+addEventListener("click", () => access.click(), true);
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -60,42 +67,75 @@ const queries = new QueryClient({
   },
 });
 
+/** Tells the vendor's page. It may have an older element, which does not listen. */
+const tellHost = (event: EventName, detail: Record<string, unknown>, place?: number) =>
+  void host?.then(h => h.tell(event, detail, place)).catch(() => {});
+
+// How many places that the reader went to the vendor's page was told of.
+let places = 0;
+
+/** The settings that are shown, whether they were said before the page knew where the reader is by now. */
+type Said = Settings & { late?: boolean };
+
 function Embedded() {
-  const [settings, setSettings] = useState<Settings | null>(() => fromFragment());
-  const [expired, setExpired] = useState(false);
+  const [settings, setSettings] = useState<Said | null>(() => fromFragment());
+  const lost = useSyncExternalStore(access.watch, () => access.lost);
+  const token = useSyncExternalStore(access.watch, () => access.token);
+  const customer = settings?.customer ?? "";
+  const shownOf = useRef(customer);
+  const said = useRef<Settings | null>(null);
+  const asked = useAsked(settings);
+  const tell = useTell(customer);
   const [api] = useState(
     () =>
       new Api(
         "",
-        () => token,
-        () => {
-          if (host) void renew().then(done => setExpired(!done));
-          else setExpired(true);
-        },
+        () => access.token,
+        (_, refused) => void access.renew(refused),
+        accepted => access.accepted(accepted),
       ),
   );
+  // Once for each time that access is lost.
+  useEffect(() => {
+    if (lost) tellHost("token-expired", { customer });
+  }, [lost, customer]);
 
   useEffect(() => {
-    const parent = fragment.get("origin");
-    if (!parent || window.parent === window) return;
+    if (!parent) return;
     const link = connect<Host>({
       messenger: new WindowMessenger({ remoteWindow: window.parent, allowedOrigins: [parent] }),
       channel,
       methods: {
         configure: (s: Settings) => {
-          if (s.token) {
-            token = s.token;
-            setExpired(false);
-            void queries.invalidateQueries();
-          }
+          const of = shownOf.current;
+          shownOf.current = s.customer;
+          const before = access.token;
+          if (s.token) access.offer(s.token);
+          // The token of another customer sees nothing of this one.
+          if (of && s.customer && of !== s.customer && access.token === before && claimsOf(before)?.customerId !== s.customer)
+            void access.drop();
+          else if (s.customer && !access.token) void access.renew();
           applyTheme(s.theme, s.properties);
-          setSettings(s);
+          const late = s.heard !== undefined && s.heard < places;
+          const last = said.current;
+          said.current = s;
+          const changes = last !== null && last.locale !== s.locale;
+          setSettings(was => ({ ...s, late, locale: last ? was?.locale : s.locale }));
+          const write = () => setSettings(now => now && { ...now, locale: s.locale });
+          // Written another way, all is shown anew: what was typed in a form would be lost.
+          if (changes && isLocale(s.locale ?? "en")) leavePage(write);
+          else if (changes) write();
         },
       },
     });
     void link.promise.then(async remote => {
-      host = { ready: () => remote.ready(), refreshToken: () => remote.refreshToken(), height: px => remote.height(px) };
-      await host.ready();
+      answers({
+        ready: () => remote.ready(),
+        refreshToken: () => remote.refreshToken(),
+        height: px => remote.height(px),
+        tell: (event, detail, place) => remote.tell(event, detail, place),
+      });
+      await remote.ready();
     });
     return () => link.destroy();
   }, []);
@@ -104,9 +144,8 @@ function Embedded() {
     if (!settings) applyTheme((fragment.get("theme") as Theme | null) ?? "auto", {});
   }, [settings]);
 
-  const [height] = useState(() => debounced((px: number) => void host?.height(Math.round(px))));
-  if (expired && !token) return <Expired />;
-  if (!settings?.customer || !token)
+  const [height] = useState(() => debounced((px: number) => void host?.then(h => h.height(Math.round(px)))));
+  if (!customer || (!token && !lost))
     return fragment.get("origin") ? null : (
       <Empty title="No access yet">
         <p>This page is opened by &lt;bursar-governance&gt;, or with #customer=…&amp;token=… in its address.</p>
@@ -114,22 +153,66 @@ function Embedded() {
     );
   return (
     <>
-      {expired && <Expired retry={() => void renew().then(done => setExpired(!done))} />}
-      <GovernanceView api={api} customerId={settings.customer} first={viewOf(settings.view)} onHeight={height} />
+      {lost && <Lost retry={() => access.again()} />}
+      {token && <GovernanceView api={api} customerId={customer} asked={asked} tell={tell} onHeight={height} />}
       <Ways />
       <Toasts />
     </>
   );
 }
 
-/** The page is asked for another token at each call; a person may ask as well. What is shown and typed stays. */
-function Expired({ retry }: { retry?: () => void }) {
+/** What the vendor's page asks to be shown; numbers and dates are written by its locale from then on. */
+function useAsked(s: Said | null): Asked {
+  const { customer = "", view, node, capability, locale, late = false } = s ?? {};
+  const was = useRef(customer);
+  const known = useMemo(() => setLocale(locale || navigator.language), [locale]);
+  useEffect(() => {
+    if (!known) tellHost("error", { customer, code: "UnknownLocale", message: `“${locale}” is no locale, such as de-CH.` });
+  }, [customer, known, locale]);
+  useEffect(() => {
+    if (view && !viewOf(view)) tellHost("error", { customer, code: "UnknownView", message: `There is no view “${view}”.` });
+  }, [customer, view]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: written another way, all is rendered anew
+  return useMemo(() => {
+    // An entity of another customer is not to be opened here.
+    if (customer !== was.current) history.replaceState(history.state, "", location.pathname);
+    was.current = customer;
+    return { view: viewOf(view), node: node || undefined, capability: capability || undefined, late };
+  }, [customer, view, node, capability, locale, late]);
+}
+
+function useTell(customer: string): Tell {
+  return useMemo(
+    () => ({
+      ready: at => tellHost("ready", { customer, ...at }),
+      navigate: (at, asked) => tellHost("navigate", { customer, ...at }, asked ? undefined : ++places),
+      change: w => tellHost("change", { customer, text: w.text, entityIds: w.entityIds }),
+      error: (code, message) => tellHost("error", { customer, code, message }),
+    }),
+    [customer],
+  );
+}
+
+/** Another token is asked for now and then; a person may ask as well. What is shown and typed stays. */
+function Lost({ retry }: { retry: () => Promise<boolean> }) {
+  const [asking, setAsking] = useState(false);
+  const [asked, setAsked] = useState(false);
+  const ask = async () => {
+    setAsking(true);
+    // Where it was of use, this is gone in a moment.
+    setAsked(!(await retry()));
+    setAsking(false);
+  };
+  const begun = access.token !== "";
   return (
     <div className="gov-pad">
       <div className="notice warn" role="alert">
-        <span className="grow">This access has ended, so what is shown may be old. Try again, or reload the page to go on.</span>
-        {retry && host && (
-          <Button size="small" onClick={retry}>
+        <span className="grow">
+          {begun ? "Your access has ended, so what is shown may be old." : "There is no access to this page yet."}{" "}
+          {asked && !asking ? "It could not be had again just now. Try once more in a moment." : begun && "What you have typed stays."}
+        </span>
+        {host && (
+          <Button size="small" busy={asking} onClick={() => void ask()}>
             Try again
           </Button>
         )}
@@ -143,7 +226,16 @@ function fromFragment(): Settings | null {
   if (!customer) return null;
   const theme = (fragment.get("theme") as Theme | null) ?? "auto";
   applyTheme(theme, {});
-  return { customer, theme, properties: {}, view: fragment.get("view") ?? undefined };
+  const said = (name: string) => fragment.get(name) ?? undefined;
+  return {
+    customer,
+    theme,
+    properties: {},
+    view: said("view"),
+    node: said("node"),
+    capability: said("capability"),
+    locale: said("locale"),
+  };
 }
 
 const viewOf = (name = ""): View | undefined => (["overview", "usage", "tree", "explain", "activity"] as const).find(v => v === name);

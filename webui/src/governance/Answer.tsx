@@ -36,6 +36,10 @@ export function Answer({ d, requested }: { d: Decision; requested: Amount }) {
           </h2>
           {!d.isGranted && (
             <ul className="stack tight">
+              {d.accessDeniedDetail && <Todo>{d.accessDeniedDetail}</Todo>}
+              {!d.accessDeniedDetail && d.accessDeniedReason === "Ungoverned" && (
+                <Todo>Set a limit on whom it names, or above; one without an amount counts and stops nothing. A default does as well.</Todo>
+              )}
               {d.frozen && (
                 <Todo>
                   {d.frozen.entityId ? name(d.frozen.entityId) : "What is above"} must be thawed; it was frozen{" "}
@@ -95,7 +99,7 @@ export function Answer({ d, requested }: { d: Decision; requested: Amount }) {
           {warningWords(w, id => s.capabilities.find(c => c.id === id)?.name ?? id)}
         </Notice>
       ))}
-      {d.chains && chains.every(c => c.length === 0) && !d.warnings?.length && (
+      {d.chains && chains.every(c => c.length === 0) && !d.warnings?.length && d.accessDeniedReason !== "Ungoverned" && (
         <Notice>Nothing that these dimensions name has a limit.</Notice>
       )}
       {d.rootEntityId && (
@@ -276,6 +280,7 @@ export function reasonWords(reason: string | null): string {
     CustomerIsFrozen: "customer frozen",
     EntityNotFound: "names nobody, and strict denies that",
     EntityIsFrozen: "frozen",
+    Ungoverned: "nothing limits this use, and such use is denied",
     FeatureNotFound: "no such feature",
     EntitlementNotFound: "no such currency",
     Unknown: "no rate prices this usage",

@@ -2,15 +2,16 @@ import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { approx, formatShort } from "../api/amount";
+import { dateFormat } from "../api/locale";
 import type { Line } from "./usage";
 
 // Apart in lightness as well as in hue, and never without the name beside.
 const strokes = ["--bursar-accent", "--bursar-near-bar", "--bursar-ok", "--bursar-blocked", "--bursar-muted", "--bursar-over"];
 
-const days = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
-const instants = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-const whole = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" });
-const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const days = dateFormat({ day: "numeric", month: "short" });
+const instants = dateFormat({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const whole = dateFormat({ weekday: "short", day: "numeric", month: "short" });
+const hours = dateFormat({ hour: "2-digit", minute: "2-digit" });
 
 /** Usage per step: bars of one series, lines of several. The table beside it has the digits. */
 type Props = { series: Line[]; unit: string; bars: boolean /** Steps are days or more. */; days: boolean };
@@ -52,14 +53,14 @@ export default function Chart({ series, unit, bars, days: daily }: Props) {
             ...axis,
             grid: { show: false },
             space: 64,
-            values: (_, ticks) => ticks.map(t => (daily ? days : hours).format(new Date(t * 1000))),
+            values: (_, ticks) => ticks.map(t => (daily ? days : hours)(new Date(t * 1000))),
           },
           { ...axis, size: 56, values: (_, ticks) => ticks.map(t => formatShort(t)) },
         ],
         series: [
           {
             label: daily ? "Day" : "From",
-            value: (_, t) => (t ? (daily ? whole : instants).format(new Date(t * 1000)) : "–"),
+            value: (_, t) => (t ? (daily ? whole : instants)(new Date(t * 1000)) : "–"),
           },
           ...series.map((l, i) => ({
             label: l.name,

@@ -1,13 +1,15 @@
 import { Activity as ActivityIcon, ChartColumn, Gauge, ListTree, Scale } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
-import { type Api, isStatus, path } from "../api/client";
+import { type Api, isStatus, Problem, path } from "../api/client";
+import { locale } from "../api/locale";
 import type { Entity, Page } from "../api/types";
 import { Empty, Skeleton, Trouble } from "../ui";
 import { useCommands, useFinder } from "../ui/commands";
+import { leavePage } from "../ui/draft";
 import { lazily } from "../ui/Lazily";
 import "./governance.css";
 import { Overview } from "./Overview";
-import { SessionProvider, type Start, useSession, useStart, type View, type Written } from "./session";
+import { capabilityNamed, idOf, SessionProvider, type Start, useSession, useStart, type View, type Written } from "./session";
 import { TreeView } from "./TreeView";
 
 const NodeDrawer = lazily(() => import("./NodeDrawer"));
@@ -30,15 +32,59 @@ type Props = {
   view?: View;
   /** Shows another part, where this does not do it itself. */
   onView?: (view: View, query: string) => void;
-  /** The part that is shown first, of a view with tabs of its own. */
-  first?: View;
+  /** What the page around it asks for; what changes of it is shown then. */
+  asked?: Asked;
+  /** Told of what is shown, of what was written, and of what went wrong with it as a whole. */
+  tell?: Tell;
   /** How high the content would like to be. */
   onHeight?: (px: number) => void;
 };
 
+/** What a page around the view may ask for; late: it did so before it knew where the reader is by now. */
+export type Asked = { view?: View; node?: string; capability?: string; late?: boolean };
+
+/** Where the reader is. */
+export type Place = { view: View; node: string | null; capability: string | null };
+
+export type Tell = {
+  ready: (at: Place) => void;
+  /** asked: it was the page around that took the reader there. */
+  navigate: (at: Place, asked: boolean) => void;
+  change: (w: Written) => void;
+  error: (code: string, message: string) => void;
+};
+
 /** The governance of one customer: the same in the console and embedded in a vendor's product. */
-export function GovernanceView(props: Props) {
+export const GovernanceView = (props: Props) => <Customer key={props.customerId} {...props} />;
+
+const nothing: Asked = {};
+
+function Customer(props: Props) {
+  const { asked = nothing, tell } = props;
   const begin = useStart(props.api, props.customerId);
+  const [own, setOwn] = useState<View>(asked.view ?? "overview");
+  const [drawer, setDrawer] = useState<string | null>(() => new URLSearchParams(location.search).get("node") ?? asked.node ?? null);
+  const seen = useRef(asked);
+  const following = useRef(false);
+  useEffect(() => {
+    const was = seen.current;
+    seen.current = asked;
+    // A page that sets again what it was told must not take the reader back.
+    if (asked === was || asked.late) return;
+    const view = asked.view !== was.view ? asked.view : undefined;
+    const node = asked.node !== was.node ? (asked.node ?? null) : drawer;
+    const follow = () => {
+      following.current = (view !== undefined && view !== own) || node !== drawer;
+      if (view) setOwn(view);
+      setDrawer(node);
+    };
+    if (node === drawer) follow();
+    else leavePage(follow);
+  }, [asked, own, drawer]);
+  const failed = begin.data ? null : begin.error;
+  useEffect(() => {
+    if (failed) tell?.error(failed instanceof Problem ? failed.body.code : "Failed", failed.message);
+  }, [failed, tell]);
   if (begin.isPending || (begin.isFetching && !begin.data)) return <LoadingTree />;
   if (!begin.data) {
     if (isStatus(begin.error, 404))
@@ -53,15 +99,32 @@ export function GovernanceView(props: Props) {
       </div>
     );
   }
-  return <Loaded key={`${props.customerId}:${begin.data.rights.who}`} {...props} start={begin.data} />;
+  return (
+    <Loaded key={`${begin.data.rights.who}:${locale()}`} {...props} {...{ own, setOwn, drawer, setDrawer, following }} start={begin.data} />
+  );
 }
 
-function Loaded({ api, customerId, start, view, onView, first, onHeight }: Props & { start: Start }) {
-  const [own, setOwn] = useState<View>(first ?? "overview");
-  const [drawer, setDrawer] = useState<string | null>(() => new URLSearchParams(location.search).get("node"));
+type LoadedProps = Props & {
+  start: Start;
+  own: View;
+  setOwn: (v: View) => void;
+  drawer: string | null;
+  setDrawer: (id: string | null) => void;
+  /** Set while the reader is taken to where the page around asked. */
+  following: { current: boolean };
+};
+
+function Loaded({ api, customerId, start, view, onView, asked, tell, onHeight, own, setOwn, drawer, setDrawer, following }: LoadedProps) {
   const [writes, setWrites] = useState<Written[]>([]);
-  const wrote = useCallback((w: Written) => setWrites(all => [...all.slice(-20), w]), []);
+  const wrote = useCallback(
+    (w: Written) => {
+      setWrites(all => [...all.slice(-20), w]);
+      if (!w.failed) tell?.change(w);
+    },
+    [tell],
+  );
   const shown = view ?? own;
+  const first = capabilityNamed(asked?.capability ?? "", start.capabilities);
   const go = useCallback(
     (to: View, params: Record<string, string> = {}) => {
       const query = new URLSearchParams(params).toString();
@@ -75,7 +138,7 @@ function Loaded({ api, customerId, start, view, onView, first, onHeight }: Props
       history.replaceState(history.state, "", url);
       setOwn(to);
     },
-    [onView],
+    [onView, setOwn, setDrawer],
   );
 
   // The drawer can be linked to; replacing keeps Back going to the page before.
@@ -89,7 +152,8 @@ function Loaded({ api, customerId, start, view, onView, first, onHeight }: Props
   const Whole = view === undefined ? "main" : "div";
   const pages = { overview: <Overview />, usage: <Explorer />, explain: <Explain />, activity: <ActivityList />, tree: null };
   return (
-    <SessionProvider api={api} customerId={customerId} start={start} onOpen={setDrawer} onGo={go} onWrote={wrote}>
+    <SessionProvider {...{ api, customerId, start, first }} onOpen={setDrawer} onGo={go} onWrote={wrote}>
+      <Around asked={asked?.capability} late={asked?.late} following={following} tell={tell} view={shown} node={drawer} />
       <Whole className="gov">
         {view === undefined && <h1 className="hidden">Budgets and usage</h1>}
         {view === undefined && (
@@ -109,6 +173,34 @@ function Loaded({ api, customerId, start, view, onView, first, onHeight }: Props
       {drawer !== null && <NodeDrawer key={drawer} entityId={drawer} />}
     </SessionProvider>
   );
+}
+
+type AroundProps = { asked?: string; late?: boolean; following: { current: boolean }; tell?: Tell; view: View; node: string | null };
+
+/** Does what the page around asks of capabilities, and tells it where the reader is. */
+function Around({ asked, late, following, tell, view, node }: AroundProps) {
+  const { capabilities, capability, setCapability } = useSession();
+  const seen = useRef(asked);
+  const told = useRef(false);
+  const name = capability && idOf(capability);
+  useEffect(() => {
+    if (!asked) return;
+    const found = capabilityNamed(asked, capabilities);
+    if (!found) tell?.error("CapabilityNotFound", `There is no feature or currency “${asked}”.`);
+    else if (asked !== seen.current && !late) {
+      following.current ||= idOf(found) !== name;
+      setCapability(found);
+    }
+    seen.current = asked;
+  }, [asked, late, following, name, tell, capabilities, setCapability]);
+  useEffect(() => {
+    const at = { view, node, capability: name };
+    if (told.current) tell?.navigate(at, following.current);
+    else tell?.ready(at);
+    told.current = true;
+    following.current = false;
+  }, [tell, view, node, name, following]);
+  return null;
 }
 
 /** What the palette finds and does here. */

@@ -1,24 +1,20 @@
 import { X } from "lucide-react";
 import { useEffect, useState } from "react";
-import { add, differenceWords, formatExact, isZero, less, sub } from "../api/amount";
+import { differenceWords, formatExact, isZero, sub } from "../api/amount";
 import type { Amount } from "../api/json";
-import { readAmount } from "../api/typed";
-import type { Assignment, Capability } from "../api/types";
+import type { Assignment } from "../api/types";
 import { cadenceWords, perCadence } from "../lib/time";
 import { Button, Checkbox, Notice, Select, Text, Trouble, useAction } from "../ui";
-import { AmountField } from "../ui/AmountField";
 import { keptOf, StillHere, useKeeping } from "../ui/kept";
 import { Preview } from "./Backtest";
 import { type Clash, currentOf, type Draft, draftOf, merge, words } from "./conflict";
 import { ownWords, useDefaultWords } from "./Default";
 import { EntityPicker } from "./EntityPicker";
 import { limitWords, UsedOfIt, WhichLimit } from "./Limit";
-import type { LimitInput } from "./limit";
+import { type LimitInput, usedUp } from "./limit";
 import { useNames } from "./names";
-import { capabilityOf, named, putLimits, type Session, useSession } from "./session";
-
-const cadences = ["PT15M", "PT1H", "P1D", "P1W", "P1M", "P1Y", "P100Y"];
-const zones = Intl.supportedValuesOf?.("timeZone") ?? [];
+import { capabilityOf, idOf, named, putLimits, type Session, useSession } from "./session";
+import { TermFields, termsOf } from "./TermFields";
 
 type KeptLimit = { draft: Draft; base: Assignment | null; label: string; scope: string[]; soFar: boolean; capability: string };
 
@@ -26,7 +22,6 @@ type KeptLimit = { draft: Draft; base: Assignment | null; label: string; scope: 
 export const limitKey = (s: Session, entityId: string, limit: Assignment | null) =>
   limit ? `limit:${s.draftsOf}:${limit.id}` : `limit:${s.draftsOf}:new:${entityId}`;
 
-const idOf = (c: Capability) => `${c.kind}:${c.id}`;
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
 type Props = {
@@ -59,7 +54,7 @@ export function LimitForm({ entityId, limit, used, given = [], onDone }: Props) 
   const [soFar, setSoFar] = useState(before?.soFar ?? false);
   const [clashes, setClashes] = useState<Clash[] | "deleted" | null>(null);
   const set = (d: Partial<Draft>) => setDraft(before => ({ ...before, ...d }));
-  const { amount, unlimited, cadence, timezone, enforcement, thresholds, strict } = draft;
+  const { unlimited, cadence, timezone, enforcement, thresholds, strict } = draft;
   const save = useAction();
   const state: KeptLimit = { draft, base, label, scope, soFar, capability: capability ? idOf(capability) : "" };
   const typed = !same(draft, draftOf(base)) || (limit === null && (label !== "" || scope.length > 0 || soFar));
@@ -73,13 +68,8 @@ export function LimitForm({ entityId, limit, used, given = [], onDone }: Props) 
     setClashes(null);
   };
 
-  const parsed = unlimited ? null : readAmount(amount).amount;
-  const percents = thresholds
-    .split(/[\s,;%]+/)
-    .filter(Boolean)
-    .map(Number);
-  const badThresholds = percents.length > 10 || percents.some(p => !Number.isInteger(p) || p < 1 || p > 1000);
-  const ready = capability !== null && (unlimited || parsed !== null) && !badThresholds && cadence !== "";
+  const { amount: parsed, percents, ready: said } = termsOf(draft);
+  const ready = capability !== null && said;
 
   const input: LimitInput | null =
     !ready || !capability
@@ -92,7 +82,7 @@ export function LimitForm({ entityId, limit, used, given = [], onDone }: Props) 
           usageLimit: unlimited ? null : parsed,
           cadence,
           enforcement,
-          ...(timezone ? { timezone } : {}),
+          ...(timezone || base ? { timezone: timezone || null } : {}),
           ...(thresholds.trim() || base ? { alertThresholds: percents } : {}),
           allocation: strict ? "strict" : "none",
         };
@@ -181,64 +171,13 @@ export function LimitForm({ entityId, limit, used, given = [], onDone }: Props) 
             />
           </>
         )}
-        <div className="stack tight">
-          <AmountField
-            label={`Amount${capability?.unit ? ` (${capability.unit})` : ""}`}
-            unit={capability?.unit || capability?.name}
-            value={unlimited ? "" : amount}
-            onChange={v => set({ unlimited: false, amount: v })}
-            placeholder={unlimited ? "unlimited" : "0"}
-            autoFocus
-          />
-          <Checkbox checked={unlimited} onChange={v => set({ unlimited: v })}>
-            Unlimited, only counted
-          </Checkbox>
-        </div>
-        <div className="stack tight">
-          <Select
-            label="Resets every"
-            value={cadences.includes(cadence) ? cadence : "other"}
-            onChange={v => set({ cadence: v === "other" ? "" : v })}
-            options={[...cadences.map(c => [c, c === "P100Y" ? "never" : cadenceWords(c)] as const), ["other", "other…"] as const]}
-          />
-          {!cadences.includes(cadence) && (
-            <Text
-              label="ISO 8601 duration"
-              value={cadence}
-              onChange={v => set({ cadence: v.toUpperCase() })}
-              placeholder="PT6H, P2W"
-              hint={cadence && perCadence(cadence)}
-            />
-          )}
-        </div>
-        <Text
-          label="Time zone"
-          value={timezone}
-          onChange={v => set({ timezone: v })}
-          placeholder={replaced ? "the default's" : "the customer's"}
-          list="gov-zones"
-          hint="Periods begin at midnight there"
-        />
-        <datalist id="gov-zones">
-          {zones.map(z => (
-            <option key={z} value={z} />
-          ))}
-        </datalist>
-        <Select
-          label="When it is reached"
-          value={enforcement}
-          onChange={v => set({ enforcement: v })}
-          options={[
-            ["hard", "Stop requests (hard)"],
-            ["soft", "Report only (soft)"],
-          ]}
-        />
-        <Text
-          label="Alert at percent"
-          value={thresholds}
-          onChange={v => set({ thresholds: v })}
-          placeholder={replaced && !limit ? "the default's" : limit ? "none" : "80, 100"}
-          problem={badThresholds ? "Up to ten whole percentages from 1 to 1000" : null}
+        <TermFields
+          draft={draft}
+          set={set}
+          capability={capability}
+          percents={percents}
+          zone={replaced ? "the default's" : "the customer's"}
+          alerts={replaced && !limit ? "the default's" : limit ? "none" : "80, 100"}
         />
         <div className="wide">
           <Checkbox checked={strict} onChange={v => set({ strict: v })}>
@@ -354,9 +293,7 @@ function Change({ from, to, used }: { from: Assignment | null; to: LimitInput; u
   const [was, is] = [from?.usageLimit ?? null, to.usageLimit?.text ?? null];
   const now = from?.effectiveUsageLimit ?? null;
   const boosts = was !== null && now !== null ? sub(now, was) : 0;
-  // A value that is as high as the limit still passes.
-  const highest = capabilityOf(to, s.capabilities)?.counts === "highest";
-  const gone = is !== null && used != null && (highest ? less(add(is, boosts), used) : !less(used, add(is, boosts)));
+  const gone = is !== null && used != null && usedUp(used, is, boosts, capabilityOf(to, s.capabilities)?.counts);
   return (
     <p className="small">
       Now <span className="strong num">{limitWords(was)}</span>

@@ -9,6 +9,7 @@ import { useLeave } from "../ui/draft";
 import { lazily } from "../ui/Lazily";
 import ActivityList from "./ActivityList";
 import { currentOf } from "./conflict";
+import { DefaultsBelow } from "./DefaultList";
 import { EntityPicker } from "./EntityPicker";
 import { FrozenNotice, SetFrozen } from "./Freeze";
 import { Holds } from "./Holds";
@@ -90,12 +91,16 @@ export default function NodeDrawer({ entityId }: { entityId: string }) {
           <Tabs>
             <TabList className="tabs" aria-label={`About ${name}`}>
               <Tab id="limits">Limits</Tab>
+              <Tab id="defaults">Defaults</Tab>
               <Tab id="usage">Usage</Tab>
               <Tab id="holds">Holds</Tab>
               <Tab id="history">History</Tab>
             </TabList>
             <TabPanel id="limits" className="drawer-panel" shouldForceMount>
               <NodeLimits entityId={entityId} />
+            </TabPanel>
+            <TabPanel id="defaults" className="drawer-panel">
+              <DefaultsBelow entityId={entityId} above={line.data?.slice(0, -1).map(e => e.id) ?? []} />
             </TabPanel>
             <TabPanel id="usage" className="drawer-panel">
               <UsagePanel entityId={entityId} />

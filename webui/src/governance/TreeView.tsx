@@ -5,6 +5,7 @@ import {
   ChevronsDownUp,
   ChevronsUpDown,
   Download,
+  Layers,
   LoaderCircle,
   Plus,
   RotateCw,
@@ -27,11 +28,12 @@ import { type Filter, noFilter, rootKey, type Sort, TreeStore } from "./tree";
 
 const BulkEdit = lazily(() => import("./BulkEdit"));
 const CsvImport = lazily(() => import("./CsvImport"));
+const Defaults = lazily(() => import("./DefaultList"));
 const Archived = lazily(() => import("./Archived"));
 const People = lazily(() => import("./People"));
 const NewEntity = lazily(() => import("./NewEntity"));
 
-type Open = "bulk" | "import" | "new" | "people" | "archived" | null;
+type Open = "bulk" | "defaults" | "import" | "new" | "people" | "archived" | null;
 
 const sorts: [Sort, string][] = [
   ["utilization", "Utilization"],
@@ -119,6 +121,7 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
   useCommands([
     ...(s.undo ? [{ group: "Do", name: `Undo: ${s.undo.text}`, run: () => void s.undo?.undo?.() }] : []),
     { group: "Do", name: "Export limits as CSV", run: () => void save() },
+    { group: "Do", name: "Default limits", run: () => setOpen("defaults") },
     { group: "Do", name: "Look through what is archived", run: () => setOpen("archived") },
     ...(s.canEdit ? [{ group: "Do", name: "Import limits from CSV", run: () => setOpen("import") }] : []),
     ...(s.canEdit && s.rights.provision
@@ -284,6 +287,9 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
           <Button size="small" look="quiet" icon={<Download size={15} />} disabled={loading !== null || !s.capability} onClick={save}>
             Export
           </Button>
+          <Button size="small" look="quiet" icon={<Layers size={15} />} onClick={() => setOpen("defaults")}>
+            Defaults
+          </Button>
           <Button size="small" look="quiet" icon={<Archive size={15} />} onClick={() => setOpen("archived")}>
             Archived
           </Button>
@@ -334,6 +340,7 @@ export function TreeView({ writes, onHeight }: { writes: Written[]; onHeight?: (
       {open === "import" && <CsvImport onClose={() => setOpen(null)} />}
       {open === "new" && <NewEntity parentId={null} onMany={() => setOpen("people")} onClose={() => setOpen(null)} />}
       {open === "people" && <People parentId={null} onClose={() => setOpen(null)} />}
+      {open === "defaults" && <Defaults onClose={() => setOpen(null)} />}
       {open === "archived" && <Archived onClose={() => setOpen(null)} />}
     </section>
   );

@@ -15,6 +15,12 @@ it("what both changed stays as typed, and is said", () => {
   expect(got.clashes).toEqual([{ field: "amount", theirs: "20", kept: true }]);
 });
 
+it("who has typed an amount keeps it, although another one has made it unlimited", () => {
+  const got = merge({ ...base, amount: "15" }, base, { ...base, amount: "", unlimited: true });
+  expect(got.draft).toEqual({ ...base, amount: "15" });
+  expect(got.clashes.every(c => c.kept)).toBe(true);
+});
+
 it("the same change twice is no clash of values", () => {
   const got = merge({ ...base, amount: "20" }, base, { ...base, amount: "20" });
   expect(got.draft.amount).toBe("20");

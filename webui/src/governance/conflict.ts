@@ -29,7 +29,9 @@ export const blank: Draft = {
   strict: false,
 };
 
-export const draftOf = (a: Assignment | null): Draft =>
+type Terms = Pick<Assignment, "usageLimit" | "cadence" | "timezone" | "enforcement" | "alertThresholds" | "allocation">;
+
+export const draftOf = (a: Terms | null): Draft =>
   a === null
     ? blank
     : {
@@ -57,13 +59,16 @@ export type Clash = { field: keyof Draft; theirs: Draft[keyof Draft]; kept: bool
 /**
  * A draft after somebody else has saved: what was not touched in it becomes what they saved,
  * what was stays as typed. The clashes are what they changed, and whether the draft keeps its own.
+ * The amount and whether it is unlimited say one thing: who has typed one of them keeps both.
  */
 export function merge(mine: Draft, base: Draft, theirs: Draft): { draft: Draft; clashes: Clash[] } {
   const draft = { ...mine };
   const clashes: Clash[] = [];
+  const typed = (field: keyof Draft) => mine[field] !== base[field];
   for (const field of Object.keys(blank) as (keyof Draft)[]) {
     if (theirs[field] === base[field]) continue;
-    const kept = mine[field] !== base[field] && mine[field] !== theirs[field];
+    const touched = field === "amount" || field === "unlimited" ? typed("amount") || typed("unlimited") : typed(field);
+    const kept = touched && mine[field] !== theirs[field];
     if (!kept) Object.assign(draft, { [field]: theirs[field] });
     clashes.push({ field, theirs: theirs[field], kept });
   }

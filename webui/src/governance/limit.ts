@@ -1,7 +1,7 @@
-import { asExact } from "../api/amount";
+import { add, asExact, less } from "../api/amount";
 import { isStatus, path } from "../api/client";
-import type { Exact } from "../api/json";
-import type { Assignment, Enforcement, One, TreeRow } from "../api/types";
+import type { Amount, Exact } from "../api/json";
+import type { Assignment, Capability, Enforcement, One, TreeRow } from "../api/types";
 import { inTurns } from "../lib/turns";
 import type { Session } from "./session";
 
@@ -22,6 +22,10 @@ export function inputOf(a: Assignment): Whole {
   };
 }
 
+/** Whether a limit and its boosts leave nothing of what was used. A highest value that is as high as the limit still passes. */
+export const usedUp = (used: Amount, limit: Amount, boosts: Amount, counts?: Capability["counts"]): boolean =>
+  counts === "highest" ? less(add(limit, boosts), used) : !less(used, add(limit, boosts));
+
 export type LimitInput = {
   entityId: string;
   featureId?: string;
@@ -32,7 +36,8 @@ export type LimitInput = {
   cadence?: string;
   enforcement?: Enforcement;
   alertThresholds?: number[];
-  timezone?: string;
+  /** null: the customer's. */
+  timezone?: string | null;
   anchor?: string | null;
   allocation?: "none" | "strict";
   /** The revision that it is based on; "none": there is no such limit yet. */

@@ -7,6 +7,9 @@ import { rootKey, type TreeStore } from "./tree";
 
 export type LiveState = "connecting" | "live" | "polling" | "offline";
 
+/** What the page dispatches when its credential is another one. */
+export const accessBack = "bursar-access-back";
+
 const pollEvery = 10_000;
 const applyEvery = 250;
 const belowAfter = 1500;
@@ -175,12 +178,17 @@ async function poll(store: TreeStore, ended: AbortSignal, state: (s: LiveState) 
   }
 }
 
+/** Waits, but not when access is back. */
 function pause(ms: number, ended: AbortSignal): Promise<void> {
   return new Promise(resolve => {
-    const t = setTimeout(resolve, ms);
-    ended.addEventListener("abort", () => {
+    const over = () => {
       clearTimeout(t);
+      removeEventListener(accessBack, over);
+      ended.removeEventListener("abort", over);
       resolve();
-    });
+    };
+    const t = setTimeout(over, ms);
+    addEventListener(accessBack, over);
+    ended.addEventListener("abort", over);
   });
 }

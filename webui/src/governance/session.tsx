@@ -1,6 +1,7 @@
 import { type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from "react";
 import { type Api, path } from "../api/client";
+import { locale } from "../api/locale";
 import { type Rights, rightsOf } from "../api/rights";
 import type { Assignment, Capability, Currency, EntityType, Feature, Tree } from "../api/types";
 import { toast } from "../ui";
@@ -14,7 +15,7 @@ export type View = "overview" | "usage" | "tree" | "explain" | "activity";
 export type Session = {
   api: Api;
   customerId: string;
-  /** Whose drafts are kept, and of which customer: what one has typed is not for another. */
+  /** Whose drafts are kept, of which customer, and how amounts were typed: what one has typed is not for another. */
   draftsOf: string;
   rights: Rights;
   /** Whether anything may be changed, and whether this entity may. */
@@ -35,7 +36,13 @@ export type Session = {
 };
 
 /** A write that is done, and how to take it back. */
-export type Written = { text: string; entityIds: string[] | null; undo?: () => Promise<unknown> };
+export type Written = {
+  text: string;
+  entityIds: string[] | null;
+  undo?: () => Promise<unknown>;
+  /** It could not be taken back: what is shown is read anew, though this has changed nothing. */
+  failed?: boolean;
+};
 
 const Context = createContext<Session | null>(null);
 
@@ -47,6 +54,13 @@ export function useSession(): Session {
 
 export const capabilityOf = (s: { featureId?: string; currencyId?: string }, all: Capability[]): Capability | undefined =>
   all.find(c => (c.kind === "feature" ? c.id === s.featureId : c.id === s.currencyId));
+
+/** A capability by its kind and id: "currency:credits". */
+export const idOf = (c: Capability) => `${c.kind}:${c.id}`;
+
+/** The capability that a page names: "credits", or "currency:credits" where a feature has the same id. */
+export const capabilityNamed = (name: string, all: Capability[]): Capability | undefined =>
+  all.find(c => idOf(c) === name || c.id === name);
 
 /** The query or body member that names a capability. */
 export const named = (c: Capability) => (c.kind === "feature" ? { featureId: c.id } : { currencyId: c.id });
@@ -119,15 +133,17 @@ type ProviderProps = {
   api: Api;
   customerId: string;
   start: Start;
+  /** What is looked at first, while nobody has chosen. */
+  first?: Capability | null;
   onOpen: (id: string | null) => void;
   onGo?: Session["go"];
   onWrote: (w: Written) => void;
   children: ReactNode;
 };
 
-export function SessionProvider({ api, customerId, start, onOpen, onGo, onWrote, children }: ProviderProps) {
+export function SessionProvider({ api, customerId, start, first, onOpen, onGo, onWrote, children }: ProviderProps) {
   const client = useQueryClient();
-  const [capability, setChosen] = useState(() => chosen.get(customerId) ?? start.first);
+  const [capability, setChosen] = useState(() => chosen.get(customerId) ?? first ?? start.first);
   const setCapability = useCallback(
     (c: Capability) => {
       chosen.set(customerId, c);
@@ -151,17 +167,21 @@ export function SessionProvider({ api, customerId, start, onOpen, onGo, onWrote,
       const undoable: Written = {
         ...w,
         undo: async () => {
+          let text = `Undone: ${w.text}`;
+          let failed = false;
           try {
             await back();
             // Others are still to be had: each takes back its own write.
             setUndos(all => all.filter(u => u !== undoable));
-            toast(`Undone: ${w.text}`);
+            toast(text);
           } catch (e) {
             if (e instanceof LeftOver && e.final) setUndos(all => all.filter(u => u !== undoable));
-            toast(`Could not undo “${w.text}”: ${(e as Error).message}`, undefined, 30_000);
+            failed = !(e instanceof LeftOver && e.some);
+            text = `Could not undo “${w.text}”: ${(e as Error).message}`;
+            toast(text, undefined, 30_000);
           }
           void refreshQueries(client);
-          onWrote({ text: "", entityIds: w.entityIds });
+          onWrote({ text, entityIds: w.entityIds, failed });
         },
       };
       setUndos(all => [...all.slice(-19), undoable]);
@@ -174,7 +194,7 @@ export function SessionProvider({ api, customerId, start, onOpen, onGo, onWrote,
     () => ({
       api,
       customerId,
-      draftsOf: `${customerId}:${start.rights.who}`,
+      draftsOf: `${customerId}:${start.rights.who}:${locale()}`,
       rights: start.rights,
       canEdit: start.rights.edit,
       mayEdit: (id: string) => start.rights.edit && id !== start.rights.root,

@@ -88,13 +88,15 @@ export async function undoLimits(s: Session, before: Assignment[], after: Assign
   } catch (e) {
     const rest = puts.length + made.length + left.length;
     if (rest === steps.length) throw e;
-    throw new Error(`${count(after.length - rest)} of ${count(after.length)} are as before, the others are not: ${(e as Error).message}`);
+    const words = `${count(after.length - rest)} of ${count(after.length)} are as before, the others are not: ${(e as Error).message}`;
+    throw new LeftOver(words, false, true);
   }
   await end([...made, ...given]);
   if (left.length > 0)
     throw new LeftOver(
       await leftWords(s, left, after.length),
       left.every(x => x.final),
+      left.length < after.length,
     );
 }
 
@@ -143,6 +145,8 @@ export class LeftOver extends Error {
   constructor(
     words: string,
     readonly final: boolean,
+    /** Others are as before. */
+    readonly some: boolean,
   ) {
     super(words);
   }

@@ -1,3 +1,5 @@
+import { dateFormat } from "../api/locale";
+
 const units: Record<string, string> = { M: "month", Y: "year", D: "day", W: "week" };
 
 /** An ISO duration in words: P1M is "month", PT15M "15 min". */
@@ -50,26 +52,24 @@ function span(s: number): string {
   return `${Math.floor(s / (365 * 86_400))} y`;
 }
 
-const short = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-const long = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
-const dateOnly = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
-
-const weekday = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" });
+const short = dateFormat({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const long = dateFormat({ dateStyle: "medium", timeStyle: "long" });
+const dateOnly = dateFormat({ day: "numeric", month: "short", year: "numeric" });
+const weekday = dateFormat({ weekday: "short", day: "numeric", month: "short" });
+const dayMonth = dateFormat({ day: "numeric", month: "short" });
 
 /** The reader's time zone, in which every time on these pages is shown. */
 export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 /** A day that begins at an instant, where the reader is: "Sat, 28 Nov". */
-export const dayWords = (iso: string) => weekday.format(new Date(iso));
-
-const dayMonth = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+export const dayWords = (iso: string) => weekday(new Date(iso));
 
 /** The day of an instant, where the reader is: "28 Nov". */
-export const dayOnly = (iso: string) => dayMonth.format(new Date(iso));
+export const dayOnly = (iso: string) => dayMonth(new Date(iso));
 
-export const shortTime = (iso: string) => short.format(new Date(iso));
-export const longTime = (iso: string) => long.format(new Date(iso));
-export const day = (iso: string) => dateOnly.format(new Date(iso));
+export const shortTime = (iso: string) => short(new Date(iso));
+export const longTime = (iso: string) => long(new Date(iso));
+export const day = (iso: string) => dateOnly(new Date(iso));
 
 /** The value of a datetime-local field, in the reader's zone, as an instant. */
 export const fromLocal = (value: string): string | undefined => (value ? new Date(value).toISOString() : undefined);

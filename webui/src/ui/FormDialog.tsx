@@ -10,6 +10,9 @@ type FormDialogProps<T> = {
   ready: boolean;
   /** What the form is about, as it was read: shown beside what another one has saved since. */
   base?: { revision: string };
+  /** What another one has saved since, for a form that shows it in its fields too; onNow is told of it. */
+  now?: { revision: string } | null;
+  onNow?: (now: { revision: string }) => void;
   /** The one write of the form, on top of a revision. */
   save: (ifMatch?: string) => Promise<T>;
   /** What is said when it was saved. */
@@ -21,11 +24,24 @@ type FormDialogProps<T> = {
 };
 
 /** A dialog with a form: after the write it closes, and what is shown is read anew. */
-export function FormDialog<T>({ title, action = "Save", ready, base, save, said, onSaved, onClose, wide, children }: FormDialogProps<T>) {
+export function FormDialog<T>({
+  title,
+  action = "Save",
+  ready,
+  base,
+  save,
+  said,
+  onSaved,
+  onClose,
+  wide,
+  children,
+  ...more
+}: FormDialogProps<T>) {
   const id = useId();
   const client = useQueryClient();
   const run = useAction();
-  const [now, setNow] = useState<{ revision: string } | null>(null);
+  const [found, setFound] = useState<{ revision: string } | null>(null);
+  const now = more.now === undefined ? found : more.now;
   const submit = () =>
     run.start(async () => {
       try {
@@ -37,7 +53,8 @@ export function FormDialog<T>({ title, action = "Save", ready, base, save, said,
       } catch (e) {
         const current = conflictOf(e);
         if (!current) throw e;
-        setNow(current);
+        setFound(current);
+        more.onNow?.(current);
       }
     });
   return (

@@ -28,6 +28,13 @@ export function guard(leave: Leave): () => void {
   };
 }
 
+/** Goes on at once, or when what was typed on this page may be lost: whoever wants to show something else here asks first. */
+export const leavePage: Leave = then => {
+  const leave = asking.at(-1);
+  if (leave && touched(document)) leave(then);
+  else then();
+};
+
 /** Watches for drafts, and over leaving the page and going back. Once, before anything else listens. */
 export function watchDrafts() {
   document.addEventListener(
