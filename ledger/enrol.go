@@ -27,6 +27,12 @@ func (v *View) enrols(cat *catalogue.Catalogue) bool {
 	return cat.Enrols && v.Cust() != nil && v.Cust().ArchivedAt == nil
 }
 
+// enrolsType tells whether ids of a type may become entities.
+func (v *View) enrolsType(cat *catalogue.Catalogue, typ string) bool {
+	t := cat.TypeOf[typ]
+	return v.enrols(cat) && t != nil && t.Enrolment != nil
+}
+
 // enrol makes entities of the ids that dims name, that are new and whose types enrol. It tells
 // whether there are such ids. dims are ordered by key.
 func (d *Decider) enrol(dims []bursar.Dimension) (some bool) {
@@ -56,6 +62,14 @@ func (d *Decider) counts(in *bursar.EventInput) bool {
 // enrolCounted is enrol for an event.
 func (d *Decider) enrolCounted(in *bursar.EventInput) bool {
 	return d.enrols(d.Cat) && d.counts(in) && d.enrol(labelsOf(in.Dimensions))
+}
+
+// enrolLearning is enrolCounted for an event whose output is yet to be learned, of those above whom it enrols, too.
+// It has some.
+func (d *Decider) enrolLearning(in *bursar.EventInput) {
+	some := *in
+	some.Dimensions = withOutput(in.Dimensions, 1)
+	d.enrolCounted(&some)
 }
 
 // enrolAtEnd is enrolCounted for an event that ends a hold. It enrols whom u names itself: a

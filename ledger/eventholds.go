@@ -49,7 +49,7 @@ func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, erro
 }
 
 // newEvent finds out whether an event is new: it returns its twin's place or the hold that its
-// call has already, and enrols whom it names if there is neither.
+// call has already.
 func (d *Decider) newEvent(o *SpendEvent, consumes bool) (*admittedEvent, error) {
 	c := d.Cust()
 	if c == nil {
@@ -74,18 +74,16 @@ func (d *Decider) newEvent(o *SpendEvent, consumes bool) (*admittedEvent, error)
 	if c.ArchivedAt != nil {
 		return nil, bursar.Errorf(bursar.CodeCustomerIsArchived, "the customer %q is archived", c.ID)
 	}
-	in := o.In
-	if o.learns { // then it has some output
-		in.Dimensions = withOutput(in.Dimensions, 1)
+	if o.learns {
+		d.enrolLearning(&o.In)
 	}
-	d.enrolCounted(&in)
 	return nil, nil
 }
 
 // judgedEvent judges an event that was never before.
 func (d *Decider) judgedEvent(o *SpendEvent, in bursar.EventInput) (*admittedEvent, error) {
 	var p bursar.Problems
-	a := d.meteredEvent(o, in, &p)
+	a := d.enrolledEvent(o, in, &p)
 	for i := range a.item.usages {
 		a.item.usages[i].needsRate(&p)
 	}
@@ -101,6 +99,18 @@ func (d *Decider) judgedEvent(o *SpendEvent, in bursar.EventInput) (*admittedEve
 	}
 	d.granted()
 	return a, nil
+}
+
+// enrolledEvent is meteredEvent after whom the event names was enrolled, if it uses anything.
+func (d *Decider) enrolledEvent(o *SpendEvent, in bursar.EventInput, p *bursar.Problems) *admittedEvent {
+	var own bursar.Problems
+	a := d.meteredEvent(o, in, &own)
+	if len(a.item.usages) > 0 && d.enrol(a.labels) { // whose limits it then counts on
+		own = bursar.Problems{}
+		a = d.meteredEvent(o, in, &own)
+	}
+	p.Join(&own)
+	return a
 }
 
 // meteredEvent is what an event would use. It adds to p what is wrong with that.

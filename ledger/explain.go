@@ -180,19 +180,22 @@ func (d *Decider) askEvent(o *SpendEvent, learn Learn) (*answer, error) {
 		return a, nil
 	}
 	in := o.In
+	defer func() {
+		if d.enrolled != nil {
+			d.unenrol()
+		}
+	}()
 	if learn.Percent != 0 {
 		if d.Root != 0 {
 			return nil, bursar.ErrorAt("/hold", bursar.CodeValidationFailed, "what calls before had may be from above what this access token sees: give maxTokens in place of hold")
 		}
+		d.enrolLearning(&in)
 		if _, err := d.learnedEvent(&in, learn); err != nil {
 			return nil, err
 		}
 	}
-	if d.enrolCounted(&in) {
-		defer d.unenrol()
-	}
 	var p bursar.Problems
-	e := d.meteredEvent(o, in, &p)
+	e := d.enrolledEvent(o, in, &p)
 	if err := p.Err(); err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func (v *View) nearest(typ, id string) (best string) {
 	}
 	look := func(hash uint64, spell func() []byte) {
 		known := v.similar.has(hash)
-		if !known && len(v.newIDs) == 0 {
+		if !known && !v.newSimilar[hash] {
 			return
 		}
 		folded := string(spell())

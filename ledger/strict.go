@@ -27,13 +27,13 @@ func (v *View) unnamed(cat *catalogue.Catalogue, r *Resolved) string {
 		m := &r.missing[i]
 		who, why := "strict", v.notEnrolled(m)
 		if !r.strict && !cat.Strict(m.typ) {
-			if why == "" {
+			if why == "" && !(m.number && v.enrolsType(cat, m.typ)) {
 				continue
 			}
 			who = "enrolment"
 		}
 		if m.number {
-			return fmt.Sprintf("strict: the dimension %s is a number, and numbers of an event name nobody; send the id as a text", m.key)
+			return fmt.Sprintf(who+": the dimension %s is a number, and numbers of an event name nobody; send the id as a text", m.key)
 		}
 		s := fmt.Sprintf("%s: the dimension %s names no entity of type %s: there is none of id %q", who, m.key, m.typ, m.id)
 		if why != "" {

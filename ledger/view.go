@@ -34,6 +34,7 @@ type View struct {
 	ents        map[uint32]*record.Entity
 	newIDs      map[string]uint32
 	newCased    map[string][]uint32 // as the state's cased
+	newSimilar  map[uint64]bool     // as the state's similar, of ids that are new
 	nears       map[typedID]string  // what unknown ids of this request are like
 	likes       int                 // ids of this request that were compared with those of the catalogue
 	looked      int                 // for how many ids of the request that was looked for

@@ -232,19 +232,26 @@ func (m *model) call(customer string, in bursar.SpendInput, text func(bursar.Eve
 			c.goes()
 		}
 	}()
-	counted := o.x
-	if in.Percentile != 0 { // it will have some output
+	if in.Percentile != 0 { // it will have some output, which is learned of those above a newcomer, too
+		counted := o.x
 		counted.Dimensions = append(slices.DeleteFunc(slices.Clone(in.Dimensions), func(d bursar.Dimension) bool { return d.Key == "tokens.output" }),
 			bursar.Dimension{Key: "tokens.output", Value: "1", Kind: bursar.DimNumber})
+		c.enrolEvent(counted, now)
 	}
-	c.enrolEvent(counted, now)
 	o.attribution = c.attribute(labelsOf(in.Dimensions))
+	o.learned, f = c.learnt(&o.x, in, o.attribution)
+	if slices.ContainsFunc(meters, func(m *bursar.Feature) bool {
+		x, _ := atMost(m, o.x, in.Bounded)
+		return takes(m.Meter, x)
+	}) {
+		c.enrol(labelsOf(in.Dimensions), now)
+		o.attribution = c.attribute(labelsOf(in.Dimensions))
+	}
 	for _, d := range in.Dimensions { // a number is no id
 		if typ := m.typeNamed(d.Key); typ != "" && d.Kind == bursar.DimNumber {
-			o.ignored = append(o.ignored, unnamed{d.Key, typ, d.Value})
+			o.ignored = append(o.ignored, unnamed{d.Key, typ, d.Value, true})
 		}
 	}
-	o.learned, f = c.learnt(&o.x, in, o.attribution)
 	o.parts = m.partsOf(o.x, now, in.Bounded...)
 	if without := withoutRate(o.parts, "/dimensions"); without != nil {
 		return o, nil, without

@@ -25,7 +25,10 @@ type attribution struct {
 // unclear is a key, the attribution key that it was meant to be, and that one's type.
 type unclear struct{ key, meant, typ string }
 
-type unnamed struct{ key, typ, id string }
+type unnamed struct {
+	key, typ, id string
+	number       bool // of an event, which names nobody
+}
 
 func sortedDims(dims []bursar.Dimension) []bursar.Dimension {
 	dims = slices.Clone(dims)
@@ -45,10 +48,10 @@ func (c *mCust) attribute(dims []bursar.Dimension) attribution {
 			}
 			e, known := c.entities[d.Value]
 			if !known || e.EntityTypeID != t.ID {
-				a.ignored = append(a.ignored, unnamed{d.Key, t.ID, d.Value})
+				a.ignored = append(a.ignored, unnamed{key: d.Key, typ: t.ID, id: d.Value})
 				continue
 			}
-			a.matched = append(a.matched, unnamed{d.Key, t.ID, d.Value})
+			a.matched = append(a.matched, unnamed{key: d.Key, typ: t.ID, id: d.Value})
 			chain := append([]string{e.ID}, ancestors(c.entities, e.ID)...)
 			a.chains = append(a.chains, chain)
 			child := ""

@@ -12,7 +12,7 @@ import (
 func (c *mCust) refused(a attribution) bool {
 	for _, x := range a.ignored {
 		barred := c.enrolment != nil && c.enrolment.barred[unnamed{typ: x.typ, id: x.id}]
-		if barred || a.strict || c.m.settings.Strict || c.m.types[x.typ].Strict {
+		if barred || x.number && c.m.types[x.typ].Enrolment != nil || a.strict || c.m.settings.Strict || c.m.types[x.typ].Strict {
 			return true
 		}
 	}
