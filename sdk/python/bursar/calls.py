@@ -254,15 +254,24 @@ def estimate_usage(
 def explain(
     customer_id: str,
     *,
+    event_name: str | None = None,
     feature_id: str | None = None,
     currency_id: str | None = None,
     requested_usage: Number | None = None,
     dimensions: Dimensions | None = None,
+    max_tokens: int | None = None,
+    hold: str | None = None,
+    input_tokens: int | None = None,
+    input_characters: int | None = None,
+    usage: Mapping[str, Any] | None = None,
+    tokens: TokensIn | None = None,
+    properties: Mapping[str, Any] | None = None,
     strict: bool | None = None,
     min_version: int | None = None,
     max_staleness_ms: int | None = None,
 ) -> Call[Explain]:
-    """A check level by level: what fits, what would be needed, and when it would be granted."""
+    """A check, or whether an event could be reserved for, level by level: what fits, what would be needed, and when it
+    would be granted."""
     query = _query({"min_version": min_version, "max_staleness_ms": max_staleness_ms}, ())
     body = _members(locals(), ("customer_id", "query", "min_version", "max_staleness_ms"))
     return Call("POST", segments("customers", customer_id, "explain"), query, body)
