@@ -12,10 +12,10 @@ import (
 )
 
 // operations are the verbs of the language.
-var operations map[string]func(*world, *op) error
+var operations = map[string]func(*world, *op) error{}
 
 func init() {
-	operations = map[string]func(*world, *op) error{
+	for name, run := range map[string]func(*world, *op) error{
 		"new": (*world).opNew, "at": (*world).opAt, "advance": (*world).opAdvance,
 		"check": (*world).opCheck, "usage": (*world).opUsage, "consume": (*world).opConsume,
 		"reserve": (*world).opReserve, "commit": (*world).opCommit, "release": (*world).opRelease, "extend": (*world).opExtend,
@@ -28,6 +28,8 @@ func init() {
 		"put-limit": (*world).opPutLimit, "delete-limit": (*world).opDeleteLimit, "limits": (*world).opLimits,
 		"used": (*world).opUsed, "tree": (*world).opTree, "more": (*world).opMore,
 		"customer": (*world).opCustomer, "type": (*world).opType, "settings": (*world).opSettings, "activity": (*world).opActivity, "feature": (*world).opFeature, "currency": (*world).opCurrency,
+	} {
+		operations[name] = run
 	}
 }
 
