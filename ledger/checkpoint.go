@@ -102,7 +102,7 @@ func (k *Capture) fillRows(rowIDs [][16]byte, types []string, caps []bursar.Capa
 		series = map[Bucket]bursar.Amount{}
 	}
 	for _, st := range k.additions {
-		addEach(series, st.adds)
+		addUp(series, eachOf(st.adds))
 	}
 	keys := slices.AppendSeq(make([]Bucket, 0, len(series)), maps.Keys(series))
 	slices.SortFunc(keys, Bucket.compare)
@@ -137,7 +137,7 @@ func (s *State) LetClosedGo(holds []*record.Hold) {
 // RestoreDirty takes back what could not be saved.
 func (s *State) RestoreDirty(k *Capture) {
 	s.Dirty.over(k.Dirty)
-	addUp(s.series, k.series)
+	addUp(s.series, maps.All(k.series))
 	s.flushing = nil
 }
 

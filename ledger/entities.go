@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -20,7 +19,6 @@ func (v *View) applyEntity(r *record.EntityPut) error {
 			v.undo = append(v.undo, func() { v.entCount-- })
 		}
 		put(v, &v.newIDs, r.Ent.ID, r.Ord)
-		put(v, &v.newSimilar, foldHash(strings.ToLower(r.Ent.ID)), true)
 		v.noteNewCased(r.Ent.ID, r.Ord)
 	case r.Ord > 0 && int(r.Ord) < v.entCount:
 		old = v.Ent(r.Ord)

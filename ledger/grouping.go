@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -189,7 +190,7 @@ func (l *Line) take(o *Line) {
 	for at, a := range o.values {
 		l.values[at] = l.values[at].Add(a)
 	}
-	addUp(l.quarters, o.quarters)
+	addUp(l.quarters, maps.All(o.quarters))
 }
 
 // Warnings tell what of the groups is not what it seems.

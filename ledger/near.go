@@ -193,7 +193,9 @@ func (s *State) noteCased(id string, ord uint32) {
 
 // noteNewCased is noteCased for an entity that is new in the view.
 func (v *View) noteNewCased(id string, ord uint32) {
-	if folded := strings.ToLower(id); folded != id {
+	folded := strings.ToLower(id)
+	put(v, &v.newSimilar, foldHash(folded), true)
+	if folded != id {
 		list := v.newCased[folded]
 		put(v, &v.newCased, folded, append(list[:len(list):len(list)], ord))
 	}

@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"cmp"
+	"iter"
+	"maps"
 	"slices"
 
 	"github.com/bursarhq/bursar"
@@ -94,7 +96,7 @@ type pendingAddition struct {
 	row store.SeriesRow
 }
 
-func addUp[K comparable](sums, adds map[K]bursar.Amount) {
+func addUp[K comparable](sums map[K]bursar.Amount, adds iter.Seq2[K, bursar.Amount]) {
 	for k, a := range adds {
 		sums[k] = sums[k].Add(a)
 	}
@@ -106,9 +108,14 @@ type Addition struct {
 	Amount bursar.Amount
 }
 
-func addEach(sums map[Bucket]bursar.Amount, adds []Addition) {
-	for i := range adds {
-		sums[adds[i].Bucket] = sums[adds[i].Bucket].Add(adds[i].Amount)
+// eachOf are additions as the pairs of a map are.
+func eachOf(adds []Addition) iter.Seq2[Bucket, bursar.Amount] {
+	return func(yield func(Bucket, bursar.Amount) bool) {
+		for i := range adds {
+			if !yield(adds[i].Bucket, adds[i].Amount) {
+				return
+			}
+		}
 	}
 }
 
@@ -132,28 +139,18 @@ func selects(q *store.SeriesQuery, child uint32) bool {
 
 func (v *View) PendingSeries(q *store.SeriesQuery) PendingSeries {
 	cap := v.Caps.Ord(q.Capability)
-	take := func(out []store.SeriesRow, k Bucket, a bursar.Amount) []store.SeriesRow {
-		if k.Ent == q.EntityOrd && k.cap == cap && q.From <= k.At && k.At < q.To && selects(q, k.child) {
-			out = append(out, store.SeriesRow{SeriesKey: k.Named(v.Caps.List), Amount: a})
-		}
-		return out
-	}
-	pick := func(m map[Bucket]bursar.Amount) (out []store.SeriesRow) {
-		for k, a := range m {
-			out = take(out, k, a)
-		}
-		return out
-	}
-	pickEach := func(adds []Addition) (out []store.SeriesRow) {
-		for i := range adds {
-			out = take(out, adds[i].Bucket, adds[i].Amount)
+	pick := func(of iter.Seq2[Bucket, bursar.Amount]) (out []store.SeriesRow) {
+		for k, a := range of {
+			if k.Ent == q.EntityOrd && k.cap == cap && q.From <= k.At && k.At < q.To && selects(q, k.child) {
+				out = append(out, store.SeriesRow{SeriesKey: k.Named(v.Caps.List), Amount: a})
+			}
 		}
 		return out
 	}
 	if v.Shared {
-		p := PendingSeries{Base: v.SeriesBase, head: v.Head.Seq, timed: pickEach(v.Adds)}
+		p := PendingSeries{Base: v.SeriesBase, head: v.Head.Seq, timed: pick(eachOf(v.Adds))}
 		for _, st := range v.additions {
-			for _, r := range pickEach(st.adds) {
+			for _, r := range pick(eachOf(st.adds)) {
 				p.additions = append(p.additions, pendingAddition{st.seq, r})
 			}
 		}
@@ -161,7 +158,7 @@ func (v *View) PendingSeries(q *store.SeriesQuery) PendingSeries {
 	}
 	// v.Adds has the usage of holds that ended by time, which no commit has recorded yet.
 	return PendingSeries{Base: v.SeriesBase, mid: v.flushTo, flushing: v.flushing != nil,
-		first: pick(v.flushing), second: append(pick(v.series), pickEach(v.Adds)...)}
+		first: pick(maps.All(v.flushing)), second: append(pick(maps.All(v.series)), pick(eachOf(v.Adds))...)}
 }
 
 // Since is what the store lacks when it is at seq; not ok when the store was read too

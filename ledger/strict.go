@@ -33,7 +33,7 @@ func (v *View) unnamed(cat *catalogue.Catalogue, r *Resolved) string {
 			who = "enrolment"
 		}
 		if m.number {
-			return fmt.Sprintf(who+": the dimension %s is a number, and numbers of an event name nobody; send the id as a text", m.key)
+			return fmt.Sprintf("%s: the dimension %s is a number, and numbers of an event name nobody; send the id as a text", who, m.key)
 		}
 		s := fmt.Sprintf("%s: the dimension %s names no entity of type %s: there is none of id %q", who, m.key, m.typ, m.id)
 		if why != "" {
