@@ -10,52 +10,52 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// maxAlone bounds what events used that a generation of aloneEvents remembers.
-const maxAlone = 20_000
+// maxUnlinked bounds what events used that a generation of unlinkedEvents remembers.
+const maxUnlinked = 20_000
 
-// aloneEvents remembers when an event that ended no reservation was last recorded, by customer,
+// unlinkedEvents remembers when an event that ended no reservation was last recorded, by customer,
 // dimensions and what it used: what this process recorded, the latest 20,000 of them at least. With that a
 // commit of a plain amount can be told from one that counts a call for the second time, well enough for a
 // warning. The zero value is ready.
-type aloneEvents struct {
+type unlinkedEvents struct {
 	mu       sync.Mutex
 	new, old map[uint64]bursar.Time
 }
 
 // note remembers the events of items that results say were recorded and ended no reservation.
-func (a *aloneEvents) note(items []ledger.EventItem, results []bursar.EventResult, now bursar.Time) {
+func (m *unlinkedEvents) note(items []ledger.EventItem, results []bursar.EventResult, now bursar.Time) {
 	var keys []uint64
 	for i := range items {
 		if r := &results[i]; !r.Duplicate && r.ReservationID == "" {
 			labels := labelsKey(items[i].In.CustomerID, items[i].In.Dimensions)
 			for _, u := range r.Used {
-				keys = append(keys, aloneKey(labels, u.Capability))
+				keys = append(keys, unlinkedKey(labels, u.Capability))
 			}
 		}
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, k := range keys {
-		if len(a.new) >= maxAlone || a.new == nil {
-			a.old, a.new = a.new, map[uint64]bursar.Time{}
+		if len(m.new) >= maxUnlinked || m.new == nil {
+			m.old, m.new = m.new, map[uint64]bursar.Time{}
 		}
-		a.new[k] = now
+		m.new[k] = now
 	}
 }
 
 // since tells whether such an event of a customer, with these dimensions and use of c, came at t or later.
-func (a *aloneEvents) since(t bursar.Time, customer string, dims []bursar.Dimension, c bursar.Capability) bool {
-	k := aloneKey(labelsKey(customer, dims), c)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	at, ok := a.new[k]
+func (m *unlinkedEvents) since(t bursar.Time, customer string, dims []bursar.Dimension, c bursar.Capability) bool {
+	k := unlinkedKey(labelsKey(customer, dims), c)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at, ok := m.new[k]
 	if !ok {
-		at, ok = a.old[k]
+		at, ok = m.old[k]
 	}
 	return ok && at >= t
 }
 
-var aloneSeed = maphash.MakeSeed()
+var unlinkedSeed = maphash.MakeSeed()
 
 // labelsKey goes by the dimensions that are labels: numbers are measures.
 func labelsKey(customer string, dims []bursar.Dimension) uint64 {
@@ -63,11 +63,11 @@ func labelsKey(customer string, dims []bursar.Dimension) uint64 {
 	e := record.Encoder{B: make([]byte, 0, 128)}
 	e.String(customer)
 	e.Dims(record.SortDims(labels))
-	return maphash.Bytes(aloneSeed, e.B)
+	return maphash.Bytes(unlinkedSeed, e.B)
 }
 
-func aloneKey(labels uint64, c bursar.Capability) uint64 {
-	return maphash.Comparable(aloneSeed, struct {
+func unlinkedKey(labels uint64, c bursar.Capability) uint64 {
+	return maphash.Comparable(unlinkedSeed, struct {
 		labels uint64
 		c      bursar.Capability
 	}{labels, c})

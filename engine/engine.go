@@ -80,7 +80,7 @@ type Engine struct {
 	holding  holding
 	unpriced unpricedUse
 	unread   unreadUse
-	alone    aloneEvents
+	unlinked unlinkedEvents
 }
 
 type counters struct {

@@ -59,7 +59,7 @@ func (e *Engine) CommitReservation(ctx context.Context, c catalogue.Caller, cust
 		return bursar.Reservation{}, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "an amount is 0 or more")
 	}
 	res, version, err := e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldCommit, Amount: amount})
-	if err == nil && !res.Duplicate && res.Decision != nil && e.alone.since(res.CreatedAt, customer, res.Dimensions, res.Capability) {
+	if err == nil && !res.Duplicate && res.Decision != nil && e.unlinked.since(res.CreatedAt, customer, res.Dimensions, res.Capability) {
 		res.Decision.Warnings = append(res.Decision.Warnings, bursar.WarnPossibleDouble)
 	}
 	return res, version, err

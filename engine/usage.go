@@ -52,7 +52,7 @@ func (e *Engine) ReportEvents(ctx context.Context, c catalogue.Caller, in []burs
 		mu.Unlock()
 		e.noteUnpriced(byCustomer[id].Unpriced)
 		e.noteUnread(byCustomer[id].Items)
-		e.alone.note(byCustomer[id].Items, reply.([]bursar.EventResult), e.now())
+		e.unlinked.note(byCustomer[id].Items, reply.([]bursar.EventResult), e.now())
 		for i, r := range reply.([]bursar.EventResult) {
 			results[byCustomer[id].Items[i].Index] = r
 		}
