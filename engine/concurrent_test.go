@@ -2,10 +2,12 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/ledger"
@@ -112,6 +114,49 @@ func TestClosedEngineRefuses(t *testing.T) {
 	defer again.close()
 	if used, held := again.usedBy("acme"); !used.IsZero() || held != bursar.AmountFromInt(5) {
 		t.Errorf("%s used, %s held", used, held)
+	}
+}
+
+// Who wants little does not wait while what somebody wrote much of is being appended.
+func TestFewDoNotWaitForMuch(t *testing.T) {
+	ctx := t.Context()
+	s := &gated{Store: mem.New(), waiting: make(chan struct{}, 1)}
+	r := newRig(t, s, quiet)
+	defer r.close()
+	r.furnish("loud", "quiet")
+	shut := make(chan struct{})
+	s.shut = shut
+	many := make([]bursar.UsageInput, 100)
+	for i := range many {
+		many[i] = bursar.UsageInput{CustomerID: "loud", FeatureID: "tokens", Value: bursar.AmountFromInt(1), Dimensions: onUser}
+	}
+	recorded := make(chan error, 1)
+	go func() {
+		_, _, err := r.ReportUsage(ctx, tester, many)
+		recorded <- err
+	}()
+	<-s.waiting
+	s.shut = nil // only the loud one's append waits
+	r.must(func() error {
+		granted := make(chan error, 1)
+		go func() {
+			_, err := r.consume("quiet", 1, "")
+			granted <- err
+		}()
+		select {
+		case err := <-granted:
+			return err
+		case <-time.After(patience):
+			return errors.New("the quiet customer waits for the loud one")
+		}
+	}())
+	if used, _ := r.usedBy("loud"); !used.IsZero() {
+		t.Errorf("%s used before it is durable", used)
+	}
+	close(shut)
+	r.must(<-recorded)
+	if used, _ := r.usedBy("loud"); used != bursar.AmountFromInt(100) {
+		t.Errorf("%s used", used)
 	}
 }
 

@@ -141,7 +141,8 @@ func Open(ctx context.Context, s store.Store, o Options) (*Engine, error) {
 	if err := e.openCatalogue(ctx); err != nil {
 		return nil, fmt.Errorf("reading the catalogue: %w", err)
 	}
-	workers := 1
+	workers := workersApart
+	e.lane.apart = e.nodes == nil
 	if e.nodes != nil {
 		workers = workersShared
 		e.loops.Go(e.poll)

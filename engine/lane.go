@@ -22,8 +22,10 @@ import (
 // from the store it waits only for company (gather) and, where this process has the store
 // for itself, for a write of the catalogue.
 //
-// A store that is this process's alone has one worker: one makes the largest batches.
-// One that other processes use too may keep a batch waiting for a customer that they write
+// With a store that is this process's alone two batches may be under way: one of customers that
+// want much, and one of the others, which so do not wait for the first. More would only be smaller.
+//
+// A store that other processes use too may keep a batch waiting for a customer that they write
 // to. The others go on meanwhile: a batch that takes longer than patience no longer counts
 // among those that may be under way, and a customer whose batch could not be written is
 // alone in its next one.
@@ -33,10 +35,13 @@ type lane struct {
 	queues  map[string]*queue // of the customers with requests
 	ready   []*queue          // those that wait and are in no batch, in the order of their coming
 	waiting int               // requests in ready
+	last    int               // requests of the batch before; 0 once it was compared with what waits
+	apart   bool              // who wants much and who wants little are in batches of their own
 	closed  bool
-	running int // batches under way
-	slow    int // batches among those that have taken longer than patience
-	away    int // queues in no batch whose customer somebody has locked
+	running int           // batches under way
+	under   [anybody]bool // with apart, whose batches are under way
+	slow    int           // batches among those that have taken longer than patience
+	away    int           // queues in no batch whose customer somebody has locked
 	asking  asking
 }
 
@@ -68,9 +73,20 @@ const (
 	// maxBatch bounds the requests of one batch.
 	maxBatch = 4096
 
-	workersShared = 8 // of a store that other processes use too
-	quickBatches  = 2 // under way at a time, not counting slow ones
+	workersApart  = int(anybody) // with apart
+	workersShared = 8            // of a store that other processes use too
+	quickBatches  = 2            // under way at a time, not counting slow ones
 	patience      = 5 * time.Millisecond
+)
+
+// whose says whose requests a batch has: of customers that want little, of those that want much, or
+// of both.
+type whose int
+
+const (
+	little whose = iota
+	much
+	anybody
 )
 
 func newLane() *lane {
@@ -117,29 +133,32 @@ func (l *lane) close() {
 
 // run is a worker. It works until close, and then until nothing waits.
 func (l *lane) run(e *Engine) {
-	last := 0 // requests of the batch before
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
+		of, can := l.startable()
 		switch {
 		case len(l.ready) == 0 && l.closed && l.away == 0:
 			return
-		case len(l.ready) == 0 || l.running-l.slow >= quickBatches:
+		case !can:
 			l.wake.Wait()
 			continue
-		case l.waiting < last && !l.closed:
-			last = 0
+		case l.waiting < l.last && !l.closed:
+			l.last = 0
 			l.mu.Unlock()
 			time.Sleep(gather)
 			l.mu.Lock()
 			continue
 		}
-		works := l.take()
-		last = 0
+		works := l.take(of)
+		l.last = 0
 		for _, w := range works {
-			last += len(w.reqs)
+			l.last += len(w.reqs)
 		}
 		l.running++
+		if l.apart {
+			l.under[of] = true
+		}
 		late := time.AfterFunc(patience, l.slower)
 		l.mu.Unlock()
 		err := e.commitBatch(works)
@@ -148,8 +167,24 @@ func (l *lane) run(e *Engine) {
 			l.slow--
 		}
 		l.running--
+		if l.apart {
+			l.under[of] = false
+		}
 		l.done(e, works, err)
 	}
+}
+
+// startable says whose batch may start, if one may. Who wants little comes first.
+func (l *lane) startable() (whose, bool) {
+	if !l.apart {
+		return anybody, len(l.ready) > 0 && l.running-l.slow < quickBatches
+	}
+	for _, of := range []whose{little, much} {
+		if !l.under[of] && slices.ContainsFunc(l.ready, func(q *queue) bool { return q.heavy() == (of == much) }) {
+			return of, true
+		}
+	}
+	return 0, false
 }
 
 // slower notes that a batch takes longer than patience: it no longer keeps another from starting.
@@ -160,16 +195,18 @@ func (l *lane) slower() {
 	l.mu.Unlock()
 }
 
-// take makes a batch, sorted by customer: one turn of each ready customer, and of customers that
-// want much only as many as fit. A customer that is left out is first in the next batch.
-func (l *lane) take() (works []*work) {
+// take makes a batch of those that it is to be of, sorted by customer: one turn of each ready customer,
+// and of customers that want much only as many as fit. A customer that is left out is first in
+// the next batch.
+func (l *lane) take(of whose) (works []*work) {
 	n, room, rest := 0, batchTurns*turn, l.ready[:0:0]
 	for i, q := range l.ready {
 		if n >= maxBatch || len(works) > 0 && works[0].c.goesAlone {
 			rest = append(rest, l.ready[i:]...)
 			break
 		}
-		if len(works) > 0 && (q.first().c.goesAlone || q.heavy() && room <= 0) {
+		heavy := q.heavy()
+		if of != anybody && heavy != (of == much) || len(works) > 0 && (q.first().c.goesAlone || heavy && room <= 0) {
 			rest = append(rest, q)
 			continue
 		}

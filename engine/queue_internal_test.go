@@ -43,7 +43,7 @@ func TestTurns(t *testing.T) {
 		}
 	}
 	queued(asked(a, "key", 64, 100), asked(b, "one", 3, 1), asked(b, "two", 2, 1), asked(z, "key", 1, 1))
-	works := l.take()
+	works := l.take(anybody)
 	if got := len(works); got != 3 {
 		t.Fatalf("%d customers have a turn, not 3", got)
 	}
@@ -57,7 +57,7 @@ func TestTurns(t *testing.T) {
 	works[1].later, works[1].reqs = works[1].reqs[3:], works[1].reqs[:3]
 	queued(asked(b, "three", 1, 1))
 	l.done(nil, works, nil)
-	for _, w := range l.take() {
+	for _, w := range l.take(anybody) {
 		if w.c == b {
 			if got, want := traces(w.reqs), []string{"two1", "one2", "three0"}; !slices.Equal(got, want) {
 				t.Errorf("put back in the order %v, not %v", got, want)
@@ -82,7 +82,7 @@ func TestHeavyCustomersShareBatches(t *testing.T) {
 		if err := l.add(asked(quiet, "key", 1, 1)...); err != nil {
 			t.Fatal(err)
 		}
-		works := l.take()
+		works := l.take(anybody)
 		items := 0
 		for _, w := range works {
 			turns[w.c.id]++
@@ -102,6 +102,52 @@ func TestHeavyCustomersShareBatches(t *testing.T) {
 		if n := turns[fmt.Sprint("heavy-", i)]; n != batches*batchTurns/heavy {
 			t.Errorf("customer %d had %d turns of %d", i, n, batches*batchTurns)
 		}
+	}
+}
+
+// TestApart: with a store of its own a lane has two batches under way, of those that want little and
+// of those that want much. No customer is in both.
+func TestApart(t *testing.T) {
+	l := newLane()
+	l.apart = true
+	startable := func(want whose) {
+		t.Helper()
+		if of, can := l.startable(); !can || of != want {
+			t.Fatalf("a batch of %d may start: %v, not one of %d", of, can, want)
+		}
+	}
+	begin := func(of whose, customers ...string) (works []*work) {
+		t.Helper()
+		startable(of)
+		works, l.under[of] = l.take(of), true
+		var got []string
+		for _, w := range works {
+			got = append(got, w.c.id)
+		}
+		if !slices.Equal(got, customers) {
+			t.Fatalf("the batch has %v, not %v", got, customers)
+		}
+		return works
+	}
+	loud, b, z := &customer{id: "a"}, &customer{id: "b"}, &customer{id: "z"}
+	for _, reqs := range [][]*request{asked(loud, "key", 64, 100), asked(b, "key", light, 1), asked(z, "key", 1, 1)} {
+		if err := l.add(reqs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	few := begin(little, "b", "z")
+	begin(much, "a")
+	if err := l.add(slices.Concat(asked(loud, "key", 1, 1), asked(b, "key", light, 1), asked(z, "key", light+1, 1))...); err != nil {
+		t.Fatal(err)
+	}
+	if of, can := l.startable(); can {
+		t.Fatalf("a batch of %d may start, and two are under way", of)
+	}
+	l.done(nil, few, nil)
+	l.under[little] = false
+	begin(little, "b")
+	if of, can := l.startable(); can {
+		t.Fatalf("a batch of %d may start: who wants much has one under way", of)
 	}
 }
 
