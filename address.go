@@ -2,9 +2,9 @@ package bursar
 
 import "net/netip"
 
-// PeerAddress is the address of a peer at "IP:port", which failed attempts are counted by; of
-// IPv6 its /64, which one peer owns whole. It is the zero Addr for what is no such text.
-// Who uses it gives it the connection's peer: forwarded headers anybody can send.
+// PeerAddress is the address in "IP:port" by which the failed attempts of a peer are counted. Of
+// IPv6 it is the /64, which one peer owns whole. It is the zero Addr if remote is no such text.
+// remote has to be the connection's own: a forwarded header is what anybody can send.
 func PeerAddress(remote string) netip.Addr {
 	at, err := netip.ParseAddrPort(remote)
 	if err != nil {

@@ -79,6 +79,6 @@ var EventTypes = []string{EventEntityTypeUpdated, EventEntityCreated, EventEntit
 	EventCreditsGranted, EventCreditsExpired, EventGrantDepleted, EventCreditsLow, EventReservationExpired,
 	EventEntityFrozen, EventEntityThawed, EventCustomerFrozen, EventCustomerThawed, EventBalanceLow, EventBalanceDepleted, EventGrantLow}
 
-// namedTypes are sent only to endpoints that ask for them by name: they tell in other words what
-// others of the types tell.
+// namedTypes are sent only to endpoints that ask for them by name: they repeat in other words what
+// other types tell.
 var namedTypes = []string{EventBalanceLow, EventBalanceDepleted, EventGrantLow}

@@ -39,10 +39,10 @@ type EntityType struct {
 	ArchivedAt *Time      `json:"archivedAt"`
 }
 
-// Enrolment says where an entity comes that is made by the first request that names it. The
-// first of ParentKeys, which are attribution keys, whose value in that request names a live
-// entity says the parent; else it is the entity ParentID. With ParentID "", and where neither
-// is given, it is a root. Nobody is enrolled whose parent is not there.
+// Enrolment says which parent an entity gets that the first request made which named it. ParentKeys
+// are attribution keys: the first of them by which that request names a live entity says the
+// parent. Else the parent is ParentID. With ParentID "", and where neither is given, the entity is
+// a root. Nobody is enrolled whose parent is not there.
 type Enrolment struct {
 	ParentKeys []string `json:"parentKeys"`
 	ParentID   *string  `json:"parentId"`
@@ -59,8 +59,8 @@ type Settings struct {
 	Strict     bool       `json:"strict"`              // every entity type is
 	Ungoverned Ungoverned `json:"ungoverned,omitzero"` // of types that say nothing, and of requests that name nobody; "" = UngovernedWarn
 	UpdatedAt  *Time      `json:"updatedAt"`           // nil = nothing was ever set
-	// AlertThresholds are what limits warn at that are made from then on and do not say; nil = as
-	// the server is configured.
+	// AlertThresholds are the percentages at which limits warn that are made after this was set
+	// and do not say their own; nil = as the server is configured.
 	AlertThresholds *[]int `json:"alertThresholds,omitempty"`
 }
 

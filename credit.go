@@ -63,7 +63,7 @@ type Balance struct {
 	At         Time // of the last change
 	// ExpiresAt is when the next active grant that has credits left expires; 0 = none does.
 	ExpiresAt Time
-	// Consumed is what the usage took that this is the reply to; nil in other replies.
+	// Consumed is, in the reply to a usage, what that usage took; nil in other replies.
 	Consumed *Amount
 }
 

@@ -98,7 +98,7 @@ type Start struct {
 	Usage Amount // how much of it there was already
 }
 
-// DefaultThresholds are the percentages at which an assignment warns that has none of its own.
+// DefaultThresholds are the percentages at which a new limit warns where nobody says others.
 var DefaultThresholds = []int{80, 100}
 
 // AssignmentInput creates or updates the assignment with its entity, capability, scope and

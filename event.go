@@ -1,8 +1,8 @@
 package bursar
 
 // EventInput is one raw event; meters turn it into usage. Token counts that a provider
-// gave are in Dimensions already (see ReadUsage and GenAITokens); Warnings are what its
-// usage could not be read for.
+// gave are in Dimensions already (see ReadUsage and GenAITokens); Warnings tell what
+// in its usage could not be read or does not add up.
 type EventInput struct {
 	CustomerID     string
 	EventName      string
@@ -86,7 +86,7 @@ type ReservedEvent struct {
 // Learned is what a reservation took from calls before it.
 type Learned struct {
 	Quantile int    // of 100 calls, so many stayed within Tokens
-	Samples  int    // calls that it is taken from; 0 = there were too few, and Tokens was said
+	Samples  int    // calls that it is taken from; 0 = there were too few, and Tokens is what the request said
 	EntityID string // whose calls they were; "" = the customer's
 	Tokens   int64  // of output
 	Capped   bool   // there was room for no more than Tokens

@@ -27,9 +27,9 @@ type PriceListOptions struct {
 	// ModelKey is the dimension that names the model; "" = model.
 	ModelKey string
 	// TrimProvider leaves out the provider from names that begin with it and a slash, so
-	// that gemini/gemini-2.5-pro matches what the provider's own replies call the model. Of
-	// several models of that name all but one match with their provider only: as the
-	// dimension provider, by which every model with such a name matches.
+	// that gemini/gemini-2.5-pro matches what the provider's own replies call the model. Every
+	// such model also matches by that name with the dimension provider beside it. Of several
+	// models of one name only one matches without it.
 	TrimProvider bool
 	// Models are patterns of names in the list, of which one has to match; * is any
 	// characters, ? is one. nil = all models.

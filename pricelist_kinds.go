@@ -84,7 +84,7 @@ type modelPrices struct {
 	mode    string
 }
 
-// The names of prices which are those of others in a unit that is not money.
+// dbuPrices is in the names of prices that repeat other prices in a unit that is not money.
 const dbuPrices = "_dbu_cost_"
 
 // readModel reads the prices of a model. left are the members that it could not make use of.
@@ -197,8 +197,8 @@ func (m *modelPrices) findSteps() {
 	}
 }
 
-// own is what the list itself has as the price of a kind, with how the name of a variant
-// ends; nil when it has none.
+// own is the price of a kind that the list itself has, under a member's name with suffix at its
+// end, which says the variant; nil when it has none.
 func (m *modelPrices) own(k *priceKind, suffix string) (found *big.Rat) {
 	for _, member := range k.members {
 		price := m.members[member+suffix]
@@ -244,8 +244,9 @@ func (m *modelPrices) base(k *priceKind) (*big.Rat, *priceKind) {
 	return nil, nil
 }
 
-// along is the price of a kind when one thing is not as usual: its own where the list has
-// one; where its usual price is only that of another kind, the one of that; else the usual.
+// along is the price of a kind when one thing, which suffix says, is not as usual. It is the
+// kind's own where the list has one. Where another kind's price stands in for the usual one, it
+// is that kind's. Else it is the usual price.
 func (m *modelPrices) along(k *priceKind, suffix string) *big.Rat {
 	base, of := m.base(k)
 	for _, kind := range []*priceKind{k, of} {

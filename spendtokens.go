@@ -13,7 +13,7 @@ const (
 	MaxSpendTTL     = 366 * 86_400 // seconds
 	DefaultSpendTTL = 86_400       // seconds
 	MaxSpendTokens  = 10_000       // of an environment at a time
-	MaxSpendMade    = 10_000       // entities and caps that are made for those made from one, ever
+	MaxSpendMade    = 10_000       // entities and caps that are ever made for all tokens that were made from one
 )
 
 // SpendToken is what is kept of a spend token: all but its text.

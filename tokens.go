@@ -28,8 +28,8 @@ const (
 // OutputKinds are the kinds that add up to a call's output.
 var OutputKinds = []string{TokensOutput, TokensReasoning, TokensOutputAudio, TokensOutputImage, TokensOutputVideo}
 
-// SharedKinds are those of them that share what a caller expects of output: nobody knows how many
-// will be of which. The others are expected only where a caller says so.
+// SharedKinds are those OutputKinds that share what a caller expects of output: nobody knows how
+// many tokens will be of which. The others are expected only where a caller says so.
 var SharedKinds = []string{TokensOutput, TokensReasoning}
 
 // What providers charge for beside tokens, as properties of an event.

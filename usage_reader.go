@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// usageReader makes of the members of a usage object numbers of which each token is in one.
+// usageReader turns the members of a usage object into numbers, so that each token is in one alone.
 type usageReader struct {
 	members usageMembers
 	used    map[string]bool

@@ -68,8 +68,8 @@ var (
 // the total, where there is one, whether input includes what a cache had and output what
 // the model thought.
 //
-// What cannot be read is told in the reading and lost from nothing else: usage that was
-// paid for is not refused. Only what is no JSON object is an error.
+// The reading names what cannot be read, and has all else: usage that was paid for is not
+// refused. Only what is no JSON object is an error.
 func ReadUsage(b []byte) (*UsageReading, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(b, &members); err != nil || members == nil {

@@ -16,13 +16,14 @@ const (
 	WarnNotEnrolled = "NOT_ENROLLED"
 	// WarnDidYouMean: an id that named no entity, or is new, differs by case or by one character from one
 	// of its type. The thing is the dimension's key, an equals sign and the entity's id. Of a
-	// member of a usage object that was not understood it is that member, and one that is.
+	// member of a usage object that was not understood it is that member, an equals sign and the
+	// member that was probably meant.
 	WarnDidYouMean = "DID_YOU_MEAN"
 	// WarnUnknownKey: a dimension's key is no attribution key and nothing reads it, and it is
 	// written nearly as an attribution key is. WarnDidYouMean then has that key behind the
 	// equals sign.
 	WarnUnknownKey = "DIMENSION_UNKNOWN"
-	// WarnNoEntity: no dimension names an entity, or was to, though the customer has entities.
+	// WarnNoEntity: no dimension names an entity or seems meant to, though the customer has entities.
 	WarnNoEntity = "NO_ENTITY_NAMED"
 	// WarnUngoverned: nothing limits this use of the feature or currency: neither a limit of
 	// an entity, nor a promotional entitlement, nor a pool; and the same is so of every
@@ -56,8 +57,8 @@ const (
 	// WarnCallCounted: the call was counted before, by an event that ended no reservation. So
 	// the reservation ended without usage of its own.
 	WarnCallCounted = "CALL_COUNTED_BEFORE"
-	// WarnCallDiffers: the call was counted before, as something else. That holds, and nothing
-	// was recorded now. The thing is the call's id.
+	// WarnCallDiffers: the call was counted before, as something else. The first count stands, and
+	// nothing was recorded now. The thing is the call's id.
 	WarnCallDiffers = "CALL_DIFFERS"
 	// WarnPossibleDouble: of a commit of an amount: while the reservation was there, an event that
 	// ended none came with the same dimensions. It may have counted the same call.

@@ -17,8 +17,9 @@ import (
 // was used before From, in the windows that From is in, counts without being judged. A
 // usage and what it cost are one act: a hard draft that has no room for either stops
 // both. The drafts alone are judged, without boosts and without asking whether entities
-// were archived or shares allocated. All that one event used is one act, too. Usage of MAX and UNIQUE features is compared by what it added to the
-// customer's figure; what re-pricing corrected later counts as it was charged.
+// were archived or shares allocated. All that one event used is one act, too. Usage of MAX
+// and UNIQUE features is compared by what it added to the customer's figure; what re-pricing
+// corrected later counts as it was charged.
 func (e *Engine) Simulate(ctx context.Context, o ledger.ReadOptions, customer string, in ledger.SimulateInput) (ledger.Simulation, uint64, error) {
 	return e.simulate(ctx, o, customer, in, nil)
 }

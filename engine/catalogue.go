@@ -72,12 +72,12 @@ func (e *Engine) ArchiveCurrency(ctx context.Context, c catalogue.Caller, id str
 	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.Currency, error) { return w.ArchiveCurrency(id, archive) })
 }
 
-// catalogueDo is changeCatalogue with the reply as what it is.
+// catalogueDo is changeCatalogue with a reply of type R.
 func catalogueDo[R any](ctx context.Context, e *Engine, c catalogue.Caller, f func(*catalogue.Write) (R, error)) (R, error) {
 	return as[R](e.changeCatalogue(ctx, c, func(w *catalogue.Write) (any, error) { return f(w) }))
 }
 
-// as is a reply of any kind as what it is.
+// as is a reply as the type R, which it has.
 func as[R any](reply any, err error) (r R, _ error) {
 	if err != nil {
 		return r, err

@@ -54,8 +54,8 @@ func (e *Engine) changeCatalogue(ctx context.Context, c catalogue.Caller, change
 	return e.writeCatalogue(ctx, c, change)
 }
 
-// changeAside is catalogueDo for what no customer's commit is decided by: none waits for
-// it, nor is decided again.
+// changeAside is catalogueDo for changes that no decision about a customer depends on: no
+// customer's commit waits for them or is decided again.
 func changeAside[R any](ctx context.Context, e *Engine, c catalogue.Caller, change func(*catalogue.Write) (R, error)) (R, error) {
 	e.catWriting.Lock()
 	defer e.catWriting.Unlock()
@@ -65,7 +65,7 @@ func changeAside[R any](ctx context.Context, e *Engine, c catalogue.Caller, chan
 	}))
 }
 
-// writeCatalogue is one write for who has catWriting.
+// writeCatalogue is one write. The caller holds catWriting.
 func (e *Engine) writeCatalogue(ctx context.Context, c catalogue.Caller, change func(*catalogue.Write) (any, error)) (any, error) {
 	if e.closing.Load() {
 		return nil, e.unavailable(nil)

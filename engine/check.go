@@ -28,11 +28,11 @@ type CheckOptions struct {
 	Progress func(Checked)
 }
 
-// CheckStore reads a store whole and folds its logs again: each log is chained to its end,
-// and what else the store has of it is what the log comes to: the checkpoint with
-// reservations, usage series and idempotency keys, the listing and the activity. What is
-// not is given to Found. It writes nothing; where nodes write meanwhile, each customer is
-// checked as of one moment.
+// CheckStore reads a store whole and folds its logs again. It checks that each log is chained to
+// its end, and compares with what the log comes to all else that the store has of it: the
+// checkpoint with reservations, usage series and idempotency keys, the listing and the activity.
+// Found is told of each difference. CheckStore writes nothing; where nodes write meanwhile, each
+// customer is checked as of one moment.
 func CheckStore(ctx context.Context, s store.Reader, o CheckOptions) (Checked, error) {
 	c := &checker{ctx: ctx, s: s, o: o}
 	if o.Customer != "" {

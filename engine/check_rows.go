@@ -16,7 +16,7 @@ import (
 
 // What CheckStore compares with a log besides its commits.
 
-// checkpoint compares the saved state with the fold, which is where that was saved.
+// checkpoint compares the saved state with the fold, which has come to the commit that it was saved at.
 func (k *streamCheck) checkpoint() error {
 	if !bytes.Equal(k.st.Dump(), k.saved.Dump()) {
 		k.differ("its checkpoint at commit %d is not what its log comes to", k.saved.Head.Seq)
@@ -95,7 +95,7 @@ func (k *streamCheck) buckets() error {
 	return nil
 }
 
-// knownKeys compares the idempotency keys that every store has yet.
+// knownKeys compares the idempotency keys that every store still has.
 func (k *streamCheck) knownKeys() error {
 	probes, wrong := map[int64][][16]byte{}, 0
 	missing := map[[16]byte]bool{}

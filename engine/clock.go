@@ -75,9 +75,9 @@ func (e *Engine) clockSteady() error {
 		}
 		return nil
 	}
-	err := fmt.Errorf("the system's clock was set %s while the server ran", ahead.Truncate(time.Second))
+	err := fmt.Errorf("the system's clock was set by %s while the server ran", ahead.Truncate(time.Second))
 	if !c.wrong.Swap(true) {
 		e.o.Log.Error("nothing is decided", "err", err, "repair", "set the clock right; if it is right now, restart the server")
 	}
-	return bursar.Errorf(bursar.CodeGovernanceUnavailable, "%v, and what is decided under a wrong clock stays: nothing is, until the clock is back or the server was restarted under the right one", err)
+	return bursar.Errorf(bursar.CodeGovernanceUnavailable, "%v, and what is decided under a wrong clock stays; so nothing is decided until the clock is back or the server is restarted under the right one", err)
 }

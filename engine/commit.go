@@ -305,7 +305,7 @@ func (e *Engine) Decide(w *work) {
 	}
 }
 
-// How many holds and grants one commit ends by time: of a tick, and with other requests.
+// How many holds and grants that time ends or begins one commit records: with a tick, and without one.
 const (
 	maxExpiries = 512
 	fewExpiries = 64

@@ -10,12 +10,12 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// maxUnlinked bounds what events used that a generation of unlinkedEvents remembers.
+// maxUnlinked bounds how many uses of a feature or currency a generation of unlinkedEvents remembers.
 const maxUnlinked = 20_000
 
-// unlinkedEvents remembers when an event that ended no reservation was last recorded, by customer,
-// dimensions and what it used: what this process recorded, the latest 20,000 of them at least. With that a
-// commit of a plain amount can be told from one that counts a call for the second time, well enough for a
+// unlinkedEvents remembers when this process last recorded an event that ended no reservation, by customer,
+// dimensions and each feature or currency that it used: the latest maxUnlinked of them at least. By that a
+// commit of a plain amount that may count a call for the second time is found, well enough for a
 // warning. The zero value is ready.
 type unlinkedEvents struct {
 	mu       sync.Mutex

@@ -28,7 +28,7 @@ import (
 type Options struct {
 	Clock func() bursar.Time // default: the system's, as steady as MaxClockStep says
 	// System is what the default clock goes by: what the system's clock reads, and how much
-	// time has passed since some moment, whatever was made of that clock.
+	// time has passed since some moment, however the system's clock was set meanwhile.
 	System            func() (bursar.Time, time.Duration)
 	LateHorizon       time.Duration // how old a timestamp may be; default 7 days, 1 to 35 days
 	MemoryBudget      int64         // bytes of customers in memory before idle ones leave; default 1 GiB
@@ -71,7 +71,7 @@ type Engine struct {
 	closing  atomic.Bool
 	sweeping atomic.Bool     // idle customers are being opened
 	leaving  atomic.Bool     // what spend tokens were counted on is being archived
-	left     map[string]bool // spend tokens for which that is done; of who has set leaving
+	left     map[string]bool // spend tokens for which that is done; only who has set leaving may use it
 	fatal    sync.Once
 	making   sync.Map // customers of which what is saved is being made anew
 	stop     chan struct{}

@@ -11,7 +11,7 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// spendEventOf is an event that is to be held for or consumed.
+// spendEventOf is an event that is to be reserved or consumed.
 func (e *Engine) spendEventOf(customer string, in *bursar.SpendInput, reserve bool) ledger.SpendEvent {
 	s := ledger.SpendEvent{In: bursar.EventInput{CustomerID: customer, EventName: in.EventName, IdempotencyKey: in.IdempotencyKey,
 		Dimensions: record.SortDims(in.Dimensions), CallID: in.CallID, Warnings: in.Warnings, Unread: in.Unread, Illegible: in.Unread != nil},
@@ -95,8 +95,8 @@ func (e *Engine) consumeEvent(ctx context.Context, c catalogue.Caller, customer 
 	return reply.(bursar.ConsumeResult), version, nil
 }
 
-// CommitEvent ends a reservation of an event with what it really was: the dimensions of in
-// take the place of the event's, whose measures as they were expected count no more.
+// CommitEvent ends a reservation of an event with what the event really was: the dimensions of in
+// take the place of those that were reserved for, and none of the expected measures counts.
 func (e *Engine) CommitEvent(ctx context.Context, c catalogue.Caller, customer, id string, in bursar.EventInput) (bursar.Reservation, uint64, error) {
 	u := &ledger.UsedEvent{Dims: in.Dimensions, Derived: in.Derived, Warnings: in.Warnings, Illegible: in.Illegible,
 		CallOf: func(eventName string) ledger.Call { return ledger.CallOf(&e.secret, eventName, in.CallID) }}

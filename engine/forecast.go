@@ -17,13 +17,13 @@ type ForecastRow struct {
 // forecastBuckets bounds what is read for the forecasts of one query together.
 const forecastBuckets = 2 * ledger.MaxBuckets
 
-// Forecasts foresees the limits of a query that are the fastest to use themselves up, those
-// first, and no limit of 0. Rows are as of one moment; histories are read after it, one by one.
+// Forecasts foresees the limits of a query that are used up the fastest, those first, and no
+// limit of 0. Rows are as of one moment; histories are read after it, one by one.
 func (e *Engine) Forecasts(ctx context.Context, o ledger.ReadOptions, customer string, q ledger.TreeQuery) ([]ForecastRow, ledger.TreePage, error) {
 	return e.forecasts(ctx, o, customer, q, forecastBuckets)
 }
 
-// forecasts reads so many buckets at most: what would take more is not foreseen.
+// forecasts is Forecasts that reads at most so many buckets: what would take more is not foreseen.
 func (e *Engine) forecasts(ctx context.Context, o ledger.ReadOptions, customer string, q ledger.TreeQuery, most int) ([]ForecastRow, ledger.TreePage, error) {
 	q.SortBy, q.Desc = ledger.SortPace, true
 	page, err := e.Tree(ctx, o, customer, q)

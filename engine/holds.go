@@ -13,8 +13,7 @@ import (
 )
 
 // Reserve holds an amount, or all that an event is expected to use, on every limit of its path
-// for ttlSeconds. A denial is a
-// *bursar.Error with Denial set and holds nothing.
+// for ttlSeconds. A denial is a *bursar.Error with Denial set and holds nothing.
 func (e *Engine) Reserve(ctx context.Context, c catalogue.Caller, customer string, in bursar.SpendInput, ttlSeconds int, onExpire bursar.OnExpire) (res bursar.Reservation, version uint64, err error) {
 	if in.EventName == "" && in.Amount.Sign() <= 0 {
 		return res, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "a reservation is of more than 0")
@@ -80,9 +79,9 @@ func (e *Engine) ExtendReservation(ctx context.Context, c catalogue.Caller, cust
 	return e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldExtend, Ttl: ttlSeconds})
 }
 
-// RaiseReservation holds more for an event, whose numbers are more by those of more, on every
-// limit of its path; or it holds what it did, and the error says what denied. The hold expires
-// ttlSeconds from now; 0 = when it would anyway.
+// RaiseReservation adds the numbers in more to those of a reserved event, and holds what that
+// comes to on every limit of its path. If a limit denies that, the error says which, and the hold
+// stays as it was. It expires ttlSeconds from now; 0 = when it would anyway.
 func (e *Engine) RaiseReservation(ctx context.Context, c catalogue.Caller, customer, id string, more []bursar.Dimension, ttlSeconds int) (bursar.Reservation, uint64, error) {
 	if ttlSeconds < 0 || ttlSeconds > bursar.MaxHoldTTL {
 		return bursar.Reservation{}, 0, bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "ttlSeconds is %d to %d", bursar.MinHoldTTL, bursar.MaxHoldTTL)

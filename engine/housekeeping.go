@@ -129,8 +129,8 @@ func (e *Engine) tick(id string) {
 	}
 }
 
-// saveSome saves those whose last checkpoint is at least CheckpointEvery ago, or much is
-// new since, the longest waiting first, as far as the time allows.
+// saveSome saves customers whose last checkpoint is at least CheckpointEvery ago, or that have
+// changed much since, the longest waiting first, as far as the time allows.
 func (e *Engine) saveSome() {
 	began := time.Now()
 	for time.Since(began) < saveShare {

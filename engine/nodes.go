@@ -50,7 +50,7 @@ const (
 	pollMost     = 500 // customers of one poll
 	catalogueAge = time.Second
 	looksMost    = 4             // at a time
-	lookTimeout  = answerTimeout // a caller may do it
+	lookTimeout  = answerTimeout // a caller may do the look itself
 	// A caller has an answer within 2 s even when the store gives none: it waits freshTimeout
 	// for a catalogue that may be used, and answerTimeout for a look or for a lane that has
 	// asked the store without success for stuckAfter. It waits longer for a lane that is merely

@@ -12,8 +12,8 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// DisplayNames are, of customers in memory, their own, under "", and those of the entities
-// asked for, where they have one.
+// DisplayNames gives the display names that there are, for those of the customers asked for that are
+// in memory: each one's own, under "", and those of the entities asked for with it.
 func (e *Engine) DisplayNames(of map[string][]string) map[string]map[string]string {
 	names := map[string]map[string]string{}
 	for id, ids := range of {

@@ -41,7 +41,7 @@ type customer struct {
 	ticking   atomic.Bool // what is due is being recorded
 
 	saveFailed atomic.Bool // the last checkpoint could not be saved
-	stuck      atomic.Bool // no checkpoint can be saved, or far more than one has is waiting for it; see hasRoom
+	stuck      atomic.Bool // no checkpoint can be saved, or the node that saves c is farBehind; see hasRoom
 
 	noted  atomic.Bool  // housekeeping is to look at it
 	places [agendas]int // in each agenda, plus 1; with known under keeper.mu

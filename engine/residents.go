@@ -107,7 +107,7 @@ func (r *residents) pinned(c *customer) bool {
 	return c.pins > 0
 }
 
-// all are those that have been loaded, in no order. It costs what they are many: nothing
+// all are those that have been loaded, in no order. Its cost grows with their number: nothing
 // that is done all the time may call it.
 func (r *residents) all() (out []*customer) {
 	for i := range r.shards {

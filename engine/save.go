@@ -80,8 +80,8 @@ func (e *Engine) hasRoom(c *customer) error {
 	return bursar.Errorf(bursar.CodeGovernanceUnavailable, "no checkpoint of customer %q is being saved and the memory for what it lacks is used up; nothing was granted, and writes go on once the store saves again", c.id)
 }
 
-// letClosedGo forgets those of holds, which the store has, that are closed; others have
-// their turn meanwhile.
+// letClosedGo takes out of memory those of holds that are closed: the store has them. It lets go
+// of the customer's lock now and then, so that others have their turn.
 func (e *Engine) letClosedGo(c *customer, holds map[[16]byte]*record.Hold) {
 	for list := slices.Collect(maps.Values(holds)); len(list) > 0; {
 		n := min(len(list), ledger.ForgetSlice)

@@ -35,8 +35,8 @@ func (e *Engine) EnterSpend(ctx context.Context, c catalogue.Caller, customer st
 	return err
 }
 
-// CreateSpendToken keeps that a token was made, and the entity type of those with caps. pins
-// are its entities. The token is listed before the reply is kept for repeats.
+// CreateSpendToken records that a token was made, and makes the entity type of spend tokens where
+// that is missing. pins are the token's entities. The token is listed before the reply is kept for repeats.
 func (e *Engine) CreateSpendToken(ctx context.Context, c catalogue.Caller, t bursar.SpendToken, pins []bursar.Dimension) (_ bursar.SpendToken, version uint64, err error) {
 	if e.Catalogue().EntityType(bursar.SpendTokenType) == nil {
 		if err := e.makeSpendType(ctx, c); err != nil {
@@ -132,8 +132,8 @@ func (e *Engine) leaveSpend(ctx context.Context, by *catalogue.Caller, customer,
 	return nil
 }
 
-// leaveSpent archives what tokens were counted on that are over. It remembers which it did:
-// after a restart it looks at all that are listed still.
+// leaveSpent archives what tokens that are over were counted on. It remembers for which tokens it
+// did so: after a restart it looks at all that are still listed.
 func (e *Engine) leaveSpent() {
 	if !e.leaving.CompareAndSwap(false, true) {
 		return

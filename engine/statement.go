@@ -104,8 +104,8 @@ func (e *Engine) ledgerBelow(ctx context.Context, l *ledger.Statement, head uint
 	return nil
 }
 
-// ledgerChunk looks for entries in the chunk commits up to UpTo, the newest first. It
-// gives those that come next, and whether the page ends here.
+// ledgerChunk looks for entries in the last chunk commits up to upTo, the newest first. It
+// gives the upTo and chunk that come next, and whether the page ends here.
 func (e *Engine) ledgerChunk(ctx context.Context, l *ledger.Statement, upTo, chunk uint64) (uint64, uint64, bool, error) {
 	after := upTo - min(upTo, chunk)
 	rows, err := e.readChunk(ctx, l.Q.CustomerID, after, upTo)

@@ -40,7 +40,8 @@ func newSecret() (string, error) {
 	return catalogue.SecretText(b[:]), nil
 }
 
-// CreateWebhook makes an endpoint; the reply is the only one that has to show its secret.
+// CreateWebhook makes an endpoint. Only this reply, and that of RotateWebhookSecret, may be shown
+// with the secret.
 func (e *Engine) CreateWebhook(ctx context.Context, c catalogue.Caller, in catalogue.WebhookInput) (bursar.Webhook, error) {
 	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (h bursar.Webhook, err error) {
 		if len(w.WebhookOf) >= catalogue.MaxWebhooks {

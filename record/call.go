@@ -1,7 +1,7 @@
 package record
 
-// CallNamed says that a call has an id, or that a reservation of it has an idempotency key:
-// it was counted, or what it uses is a hold's. What counts a call now is a CallCounted.
+// CallNamed says that a call has an id, or that a reservation of it has an idempotency key. If
+// Held, the call is that of a hold. Else it was counted: a CallCounted is written for that.
 type CallNamed struct {
 	Key  Identity // of the id
 	Held bool

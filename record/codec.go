@@ -51,7 +51,7 @@ const (
 	kindDefaultEnd  Kind = 37 // and it is gone
 	kindRowDefault  Kind = 39 // a row is limited by default
 	kindCallNamed   Kind = 40 // a call has an id
-	kindEventRaised Kind = 41 // a hold of what an event would use is one of more
+	kindEventRaised Kind = 41 // a hold of what an event would use holds more
 	kindCallCounted Kind = 50 // a call has an id, and was counted by what ended no hold
 	kindHoldKept    Kind = 51 // a hold is settled when it ends, as nobody could tell what was used
 )
@@ -61,8 +61,8 @@ var (
 	ErrRecord  = errors.New("log record is damaged or from a newer version")
 )
 
-// ComparePlaces is the order in which the things of one stream were made that have ids by
-// IdAt. Unlike the order of the ids it stays when a log is repaired.
+// ComparePlaces orders ids of one stream that IDAt made as the things that have them were made.
+// Unlike the order of the ids themselves this order stays when a log is repaired.
 func ComparePlaces(a, b [16]byte) int {
 	x, y := PlaceOf(a), PlaceOf(b)
 	return cmp.Or(cmp.Compare(x.Seq, y.Seq), cmp.Compare(x.Index, y.Index))
@@ -136,7 +136,7 @@ func (e *Encoder) stringMap(m map[string]string) {
 	}
 }
 
-// Decoder reads what encoder wrote; bad is set, and stays, at the first thing that
+// Decoder reads what Encoder wrote; bad is set, and stays, at the first thing that
 // does not fit.
 type Decoder struct {
 	B   []byte

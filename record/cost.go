@@ -19,11 +19,11 @@ type Cost struct {
 	Combo   uint32
 	Path    []Hop
 	Charges []Charge
-	// Correction is set when re-pricing made it: amount is the difference, for usage of
-	// the bucket at, of what version by charges to what version charged.
+	// Correction tells that re-pricing made this: Amount is what version By charges for usage
+	// of the bucket at At, less what was charged for it by Version.
 	Correction bool
 	By         int
-	// Held is set when a hold of this id ended; dims are then the hold's.
+	// Held tells that this is the cost of a hold that ended: Hold is its id, Dims are its own.
 	Held bool
 	Hold [16]byte
 	Dims []bursar.Dimension

@@ -54,7 +54,7 @@ func (r *DefaultDeleted) decode(d *Decoder) { r.ID = d.hash() }
 
 // LimitDefaulted makes the row of an entity that is limited by default, the first time that
 // something happens to it, or gives a row whose own limit was deleted back to the defaults.
-// What the limit is the defaults of each moment say.
+// The record does not have the limit itself: at each moment the defaults say what it is.
 type LimitDefaulted struct {
 	Row      uint32 // an existing number, or the next one
 	ID       [16]byte

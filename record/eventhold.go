@@ -247,8 +247,8 @@ func (x *HeldEvent) With(u *EventUse) *HeldEvent {
 	return &n
 }
 
-// EventRaised makes an open hold of an event one of more: Event and Chains are whole, as
-// they are from then on.
+// EventRaised makes an open hold of an event hold more: Event and Chains are all that it has
+// from then on.
 type EventRaised struct {
 	ID     [16]byte
 	Event  HeldEvent

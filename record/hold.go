@@ -203,7 +203,7 @@ func (r *HoldExpired) decode(d *Decoder) {
 }
 
 // HoldCost freezes the price of a hold in one currency, and holds what it would cost.
-// For a hold that is not open any more it only says the price again.
+// A hold that is not open any more gets the price alone: nothing is held.
 type HoldCost struct {
 	ID   [16]byte
 	Cost HeldCost

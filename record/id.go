@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 )
 
-// Place is returned when a request was recorded before, by record index of commit seq.
+// Place says where a request was recorded before: in record Index of commit Seq.
 type Place struct {
 	Seq   uint64
 	Index uint32
@@ -12,7 +12,7 @@ type Place struct {
 
 func (*Place) Error() string { return "recorded before" }
 
-// PlaceOf is where the record that made an id is: IdAt backwards.
+// PlaceOf is the place of the record that made an id: IDAt backwards.
 func PlaceOf(id [16]byte) *Place {
 	hi, lo := binary.BigEndian.Uint64(id[:]), binary.BigEndian.Uint64(id[8:])
 	return &Place{Seq: hi&0xfff<<28 | lo>>34&0xfffffff, Index: uint32(lo >> 18 & 0xffff)}

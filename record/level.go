@@ -5,11 +5,11 @@ import (
 )
 
 // The level of a leaf is its own usage of a FLUCTUATING feature, as SETs and all that was
-// used since have left it: a SET charges what is missing to it. It is kept for a leaf, or
+// used since have left it: a SET charges the difference to the new level. It is kept for a leaf, or
 // for the customer (0) where nothing resolves, and never goes below 0, as usage does not.
 
-// LevelSet gives a leaf a level. Before it there was none: a SET's Usage gave the leaf
-// the amount as it came, at its timestamp.
+// LevelSet gives a leaf a level. None is written for a SET whose Usage says the level itself: its
+// Amount, at its Timestamp.
 type LevelSet struct {
 	Key LevelKey
 	Level

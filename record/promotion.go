@@ -6,8 +6,8 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// Promotion says what the customer's own row of a feature is; deleted, that there is
-// none any more.
+// Promotion says what the customer's own limit of a feature is, and on which row; with Deleted,
+// that the feature has none any more.
 type Promotion struct {
 	Cap, Row  uint32
 	Deleted   bool

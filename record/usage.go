@@ -4,11 +4,11 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// Charge is what one row took. delta is what it really took, after clamping.
+// Charge is what one row took. Delta is what it really took, after clamping.
 type Charge struct {
 	Row    uint32
 	Slot   slot
-	Rolled bool // window says where the row stands from now on
+	Rolled bool // Window says where the row stands from now on
 	Window Window
 	Delta  bursar.Amount
 }
@@ -104,7 +104,7 @@ type Usage struct {
 	Path      []Hop
 	Delta     bursar.Amount // what each row takes unless clamped
 	Total     bursar.Amount // what the customer's total took
-	Set       bool          // a SET: leaf's level becomes amount, unless stale
+	Set       bool          // a SET: the level of Leaf becomes Amount, unless Stale
 	Stale     bool
 	Leaf      uint32
 	Charges   []Charge

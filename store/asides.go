@@ -1,7 +1,7 @@
 package store
 
-// Asides are the commits Aside that the catalogue's log ends with, for stores that keep
-// count of them: n of them up to seq. A commit that is not aside leaves them behind.
+// Asides counts the commits Aside at the end of the catalogue's log, for stores that keep such a
+// count: the last n commits up to seq are Aside. After one that is not, the count begins anew.
 type Asides struct{ seq, n uint64 }
 
 // Add counts the commit Aside with seq.

@@ -30,5 +30,5 @@ var (
 // EncodeRows writes a Checkpoint, or other rows, as DecodeRows reads it.
 func EncodeRows(rows any) ([]byte, error) { return json.Marshal(rows, rowsOut) }
 
-// DecodeRows reads what EncodeRows wrote. What rows do not have is an error.
+// DecodeRows reads what EncodeRows wrote. A member that rows have no field for is an error.
 func DecodeRows(b []byte, rows any) error { return json.Unmarshal(b, rows, rowsIn) }

@@ -27,7 +27,7 @@ func LastID(at Head) string {
 	return FormatID(IDAt(at.Now, at.Seq, MaxRecords, last))
 }
 
-const MaxRecords = 0xffff // in one commit, so that IdAt stays unique
+const MaxRecords = 0xffff // in one commit, so that IDAt stays unique
 
 // IDLength is how many bytes the text of an ID has.
 const IDLength = 36

@@ -63,8 +63,8 @@ type Checkpoints interface {
 	CheckpointReader
 	// Save replaces and adds the rows of cp in one transaction. It refuses, with
 	// ErrSuperseded, a cp that is not ahead of the saved one or whose Base is not it; a
-	// store that other processes use too refuses so one whose Head is not in the log, as
-	// when the log was restored to an earlier state.
+	// store that other processes use too refuses in the same way a cp whose Head is not in
+	// the log, as when the log was restored to an earlier state.
 	Save(ctx context.Context, cp *Checkpoint) error
 }
 
@@ -72,9 +72,9 @@ type Checkpoints interface {
 type CheckpointReader interface {
 	// Load calls visit with the parts of the stream's checkpoint, the first of which
 	// has Head, Due and Meta; never when there is none. Of holds it gives the OPEN
-	// ones; of series none; of generations all, without blocks. It may also give saved
-	// rows as of one same moment only. What is read here, and in the listings, and is not what
-	// was written is an error that wraps ErrDamaged and says where it is.
+	// ones; of series none; of generations all, without blocks. All rows
+	// that it gives are as of one moment. A row, here and in the listings, that is not what was
+	// written is an error that wraps ErrDamaged and says where it is.
 	Load(ctx context.Context, stream string, visit func(*Checkpoint) error) error
 	// Saved reads the Seqs of the streams' checkpoints, in the order given; 0 = none.
 	Saved(ctx context.Context, streams []string) ([]uint64, error)
@@ -107,9 +107,9 @@ type Outbox interface {
 	// stream. Append does so for those of its commits, in the same transaction.
 	AddMessage(ctx context.Context, m Message) error
 	// SaveDeliveries replaces what deliveries with these IDs have as Status, Attempts,
-	// ResponseStatus, Error and NextAttempt, durably; unknown IDs are ignored. What has
-	// SUCCEEDED only begins anew, PENDING with no Attempts: a process that was paused does
-	// not undo what another one has sent meanwhile.
+	// ResponseStatus, Error and NextAttempt, durably; unknown IDs are ignored. One
+	// that has SUCCEEDED changes only if it begins anew, PENDING with no Attempts: a process
+	// that was paused does not undo what another one has sent meanwhile.
 	SaveDeliveries(ctx context.Context, ds []Delivery) error
 	// TrimOutbox deletes messages created before t that have no PENDING delivery, with
 	// their deliveries.

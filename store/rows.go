@@ -91,8 +91,8 @@ type PartRow struct {
 
 // SeriesKey names one bucket of usage: what was used of a capability in 15 minutes,
 // counted on an entity (0 = the customer), having come through one of its children
-// (0 = directly), with one combination of dimensions (0 = none). Of some numbers beyond
-// those of entities the child is the number of a path.
+// (0 = directly), with one combination of dimensions (0 = none). Some EntityOrds are
+// beyond those of entities: ChildOrd is then the number of a path.
 type SeriesKey struct {
 	Bucket     uint32 // whole 15-minute intervals since the Unix epoch
 	Capability bursar.Capability

@@ -53,19 +53,19 @@ type Commit struct {
 	Begin    []Use            // uses that this commit begins; beginning one twice is harmless
 	End      []Use            // uses that it ends; ending an unknown one is harmless
 	Messages []Message        // webhook events, each with the deliveries that are due from now on
-	// Catalogue is the Seq of the catalogue that this was decided with. With Begin set it
-	// must still be that when this is committed, but for commits Aside: what begins to be
-	// used has not been archived meanwhile. A store that other processes use too demands of
-	// every commit that it was that when the Append began, or later: nothing is decided by
-	// what was replaced.
+	// Catalogue is the Seq of the catalogue that this was decided with. With Begin set, only
+	// commits Aside may follow that Seq until this is committed: so what begins to be used
+	// was not archived meanwhile. A store that other processes use too demands of every
+	// commit that only commits Aside followed that Seq when the Append began: so nothing is
+	// decided with a catalogue that was replaced before.
 	Catalogue uint64
 	// Aside, on commits of the catalogue, says that nothing changes by which customers' commits
 	// are decided: what was decided with the catalogue before it need not be decided again.
 	Aside bool
 	// Unused, on commits of the catalogue: refuse the commit while any stream uses one of these.
 	Unused []Use
-	// Undecided commits hold the place of one: they are always stale, so that it is decided
-	// by Again. Only After and Stream of them count.
+	// Undecided says that this commit only holds the place of one that Again is to decide: it
+	// is always stale. Only its After and Stream count.
 	Undecided bool
 	// Imported commits were made elsewhere: Now is not compared with the store's clock, nor
 	// Catalogue with the catalogue.
