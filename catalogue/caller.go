@@ -16,7 +16,7 @@ func (c *Caller) StillAt(current revised) error {
 	return p.Err()
 }
 
-// StillAt is that of the caller whose write changes the catalogue.
+// StillAt is [Caller.StillAt] of who asks for the write.
 func (w *Write) StillAt(current revised) error { return w.Caller.StillAt(current) }
 
 // Caller is who asks for a write, for the audit listing and for replays.
@@ -32,9 +32,9 @@ type Caller struct {
 	// Key is set when the request came with an Idempotency-Key header on a route whose
 	// body has no keys of its own.
 	Key *RequestKey
-	// IfMatch is the revision, of the one thing that the request changes, that it is based
-	// on, or a word for it; "" = it does not say. Where a request changes several things,
-	// each says its own.
+	// IfMatch is the revision that the request is based on, or a word for it; "" = it does not
+	// say. It is for a request that changes one thing. Where a request changes several, each says
+	// its own.
 	IfMatch string
 }
 

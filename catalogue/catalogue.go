@@ -20,7 +20,7 @@ import (
 // makes another.
 type Catalogue struct {
 	Head        store.Head
-	Binding     uint64 // the last commit that was not aside
+	Binding     uint64 // the last commit that was not aside, see Aside
 	TypeOf      map[string]*bursar.EntityType
 	FeatureOf   map[string]*bursar.Feature
 	CurrencyOf  map[string]*bursar.Currency
@@ -43,7 +43,7 @@ type Catalogue struct {
 
 	RepliesSweep, RevokedSweep, SpendSweep sweeper
 
-	Thresholds []int // what a new assignment warns at when it does not say; configuration
+	Thresholds []int // configuration: what a new assignment warns at when neither it nor Settings say
 }
 
 // KeptReply is the reply of a catalogue write with an Idempotency-Key.
@@ -55,8 +55,8 @@ type KeptReply struct {
 	Body    []byte      `json:"body"`
 }
 
-// sweeper says when a map is to be rid of what has ended: each time it has doubled, so that
-// an entry costs the same however many there are.
+// sweeper says when a map is looked through for what has ended: each time the map has doubled.
+// So an entry costs the same however many there are.
 type sweeper struct {
 	at     int // entries
 	Looked int // entries looked at so far
@@ -97,7 +97,7 @@ func (c *Catalogue) Feature(id string) *bursar.Feature { return c.FeatureOf[id] 
 
 func (c *Catalogue) Currency(id string) *bursar.Currency { return c.CurrencyOf[id] }
 
-// Show puts what c has of its capability into a decision, which is shown with it.
+// Show puts the feature or currency that a decision is about into the decision, to be shown.
 func (c *Catalogue) Show(d *bursar.Decision) {
 	if d.Capability.Kind == bursar.KindCurrency {
 		d.Currency = c.CurrencyOf[d.Capability.ID]
@@ -148,8 +148,8 @@ func sorted[T any](m map[string]*T, key func(*T) (bursar.Time, string)) []*T {
 	})
 }
 
-// Aside tells whether records leave alone what customers' commits are decided by. Requests of
-// access tokens, and those with a key, are judged before they come to a customer.
+// Aside tells whether no decision about a customer depends on records: revocations, spend tokens
+// and kept replies are looked up before a request comes to a customer.
 func Aside(recs []record.Record) bool {
 	for _, r := range recs {
 		if rec, ok := r.(*record.Catalogue); !ok || rec.Sort != "tokenRevoked" && rec.Sort != "spendToken" && rec.Sort != "reply" {
@@ -219,7 +219,7 @@ func (c *Catalogue) Apply(r record.Record) error {
 	case "webhookDeleted":
 		return named(rec.Body, func(id string) { delete(c.WebhookOf, id) })
 	case "settings":
-		c.Settings = bursar.Settings{} // what the record does not say is not as it was
+		c.Settings = bursar.Settings{} // what the record does not say is unset, and does not stay
 		if err := json.Unmarshal(rec.Body, &c.Settings); err != nil {
 			return fmt.Errorf("%w: %v", record.ErrRecord, err)
 		}
@@ -296,7 +296,7 @@ func (c *Catalogue) Fold(row *store.LogRow) error {
 func (c *Catalogue) Dump() []byte {
 	replies := slices.SortedFunc(maps.Values(c.Replies), func(a, b KeptReply) int { return record.CompareID(a.Hash, b.Hash) })
 	all := []any{c.Head.Seq, c.Head.Hash, c.Secret, c.EntityTypes(), c.Features(), c.Currencies(), c.APIKeys(), c.RateCards(), c.Webhooks(), replies, c.Settings}
-	if len(c.SpendOf) > 0 { // sums of older catalogues are without
+	if len(c.SpendOf) > 0 { // without any, the sum is that which older versions make
 		all = append(all, c.SpendTokens())
 	}
 	b, err := json.Marshal(all)

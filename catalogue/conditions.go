@@ -10,10 +10,9 @@ import (
 // eventNameField is the field by which conditions compare the event's name.
 const eventNameField = "eventName"
 
-// MeterAccepts tells whether m counts an event of a name and with properties: some
-// filter of it has only conditions that hold, or it has no filters. A meter of a kind that
-// only some calls use does not count an event that tells of other kinds alone: of that one
-// it has none.
+// MeterAccepts tells whether m counts an event with a name and properties: all conditions of
+// one of its filters hold, or it has no filters. A meter of a kind of tokens that only some
+// calls use does not count an event that has other kinds and not that one.
 func MeterAccepts(m *bursar.Meter, eventName string, dims []bursar.Dimension) bool {
 	if m.EventName != eventName || m.Aggregation.Function == "SUM" && lacksKind(m.Aggregation.Field, dims) {
 		return false
@@ -58,10 +57,10 @@ func property(dims []bursar.Dimension, key string) (value string, ok bool) {
 	return "", false
 }
 
-// conditionHolds compares a property, which may be absent. Of absent ones only IS_NULL and
-// NOT_EQUALS hold. Values are compared as strings, in GREATER… and LESS… as numbers, to
-// the last digit; those never hold of what is not a number, nor any other condition that
-// lacks its value.
+// conditionHolds compares a property, which may be absent. Only IS_NULL and NOT_EQUALS hold of
+// an absent one. Values are compared as strings. GREATER… and LESS… compare numbers, to the
+// last digit, and never hold of what is not a number. A condition that lacks the value to
+// compare with never holds.
 func conditionHolds(c *bursar.MeterCondition, value string, there bool) bool {
 	switch c.Operation {
 	case "IS_NULL":
@@ -145,7 +144,7 @@ type Decimal struct {
 	point  int64
 }
 
-// decimalPointMax is beyond what the length of a property can make up for.
+// decimalPointMax bounds exponents. No property has so many digits that they make up for it.
 const decimalPointMax = 1 << 40
 
 // ParseDecimal reads a JSON number (RFC 8259, all of s).

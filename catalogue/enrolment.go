@@ -8,14 +8,14 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// Enroller says of which types a caller's requests make entities of ids that are new.
+// Enroller says which types a caller's requests may enrol: they make entities of ids that are new.
 type Enroller struct {
 	Nobody bool
 	Types  []string // none = of all
 }
 
 // Enroller is what the caller may enrol. With an API key that is entities of the types that the
-// key is bound to. Who holds a token names only what is there.
+// key is bound to. With a token it is nobody.
 func (c *Caller) Enroller() Enroller {
 	return Enroller{Nobody: c.Token != nil || c.Spends != nil, Types: c.Types}
 }
@@ -54,8 +54,8 @@ func checkEnrolment(at string, t *EntityTypeInput, p *bursar.Problems) {
 	}
 }
 
-// checkParentKeys adds to p the keys that would never name a parent. Those of types that the
-// request makes are attribution keys by now.
+// checkParentKeys adds to p the keys that would never name a parent. It is called when the types
+// of the request are made, so their keys count.
 func (w *Write) checkParentKeys(in []EntityTypeInput, p *bursar.Problems) {
 	if !p.Empty() {
 		return
@@ -75,7 +75,7 @@ func (w *Write) checkParentKeys(in []EntityTypeInput, p *bursar.Problems) {
 	}
 }
 
-// enrolmentOf is what a type says of enrolment from now on.
+// enrolmentOf is the enrolment of a type once in is written to it; nil = none.
 func enrolmentOf(in bursar.Opt[bursar.Enrolment]) *bursar.Enrolment {
 	if in.Null {
 		return nil

@@ -82,7 +82,7 @@ func (w *Write) UpdateFeature(id string, in *FeaturePatch) (bursar.Feature, erro
 	}
 	var p bursar.Problems
 	if figures(old.Meter) != figures(f.Meter) {
-		if !w.noted[id] { // nobody knows who uses it
+		if !w.noted[id] { // its use was not noted from the start, so it may be in use
 			p.Add(functionPointer, bursar.CodeValidationFailed, ErrOtherFigures, id)
 		}
 		if figures(f.Meter) == "UNIQUE" {
@@ -93,7 +93,8 @@ func (w *Write) UpdateFeature(id string, in *FeaturePatch) (bursar.Feature, erro
 	return w.putFeature(f, in.Metadata, &p)
 }
 
-// figures names what the figures of a feature with a meter mean: sums, or what its function says.
+// figures names what the usage figures of a feature mean: SUM for sums and counts, else the function
+// of its meter.
 func figures(m *bursar.Meter) string {
 	if m == nil || Summing(m) {
 		return "SUM"
@@ -103,8 +104,8 @@ func figures(m *bursar.Meter) string {
 
 const (
 	functionPointer = "/meter/aggregation/function"
-	ErrHasDefaults  = "the feature %q has default limits, of customer %q among others, and of a UNIQUE there are none: delete them first"
-	ErrOtherFigures = "the feature %q has recorded usage: SUM and COUNT may take the place of one another, MAX and UNIQUE of nothing, for its figures would mean another thing; make another feature"
+	ErrHasDefaults  = "the feature %q has default limits, some of them of customer %q, and a UNIQUE cannot have any: delete them first"
+	ErrOtherFigures = "the feature %q has recorded usage, whose figures would come to mean another thing: only SUM and COUNT may take the place of one another; make another feature"
 )
 
 func (c *Catalogue) errNoFeature(id string) error {

@@ -8,24 +8,25 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// A dimension whose key is no attribution key is a property of the caller's own. One that
-// nothing reads, and that is written nearly as an attribution key is, was rather meant to
+// A dimension whose key is no attribution key is a property of the caller's own. If nothing
+// reads it, and its key is written nearly as an attribution key is, it was probably meant to
 // name an entity.
 
 // likeKey is an attribution key, with its type and ready to be compared.
 type likeKey struct {
 	key, typ    string
-	whole, base string // without case and separators, and without an id at its end too
+	whole, base string // the key without case and separators; base also without an id at its end
 }
 
 // likeKeys finds the attribution key that is like another key, or like the id of its type.
 type likeKeys struct {
-	same, base map[string]*likeKey // by folded name, the first by key
+	same, base map[string]*likeKey // by whole and by base; of several keys the first
 	all        []likeKey           // nil = there are too many to be looked at one by one
 }
 
-// Keys are compared by their characters if they have so many, without case and separators, as
-// shorter names are like one another too often; and only while there are not more than maxCompared.
+// Keys with likeFrom to likeTo characters, without case and separators, are compared character by
+// character: shorter ones are like one another too often. This is done only while there are at most
+// maxCompared attribution keys.
 const likeFrom, likeTo, maxCompared = 5, 64, 64
 
 func (c *Catalogue) indexLike() (x likeKeys) {
@@ -84,8 +85,8 @@ func baseKey(folded []byte) []byte {
 }
 
 // LikeKey is the attribution key that was probably meant by a key that is none, and its
-// type; "" = none. The same name, but for case and separators (same), comes before one that is so
-// without an id at its end, and that before one that differs by a character.
+// type; "" = none. First comes the key that is the same but for case and separators (same), then
+// one that is the same without an id at its end, then one that differs by a character.
 func (c *Catalogue) LikeKey(key string) (like, typ string, same bool) {
 	if len(c.Attribution) == 0 || ownKey(key) || c.read[key] {
 		return "", "", false
@@ -110,7 +111,7 @@ func (c *Catalogue) LikeKey(key string) (like, typ string, same bool) {
 	return "", "", false
 }
 
-// ownKey tells whether a key is a word of ours, which says what was used or what its price
+// ownKey tells whether a key has a meaning to Bursar itself: what was used, or what its price
 // depends on.
 func ownKey(key string) bool {
 	switch key {
@@ -152,8 +153,8 @@ func (c *Catalogue) matches(versions ...bursar.RateVersion) {
 	c.read = c.readKeys()
 }
 
-// oneApart tells whether two names, which are long enough for that, differ by a character that is left out, added, another, or
-// in place of its neighbour.
+// oneApart tells whether two names of likeFrom characters or more differ by one character: left out,
+// added, replaced, or swapped with its neighbour.
 func oneApart(a []byte, b string) bool {
 	if n := len(a) - len(b); n < -1 || n > 1 || min(len(a), len(b)) < likeFrom {
 		return false

@@ -49,8 +49,8 @@ func (o *Outgoing) AddTo(endpoints []string, now bursar.Time, seq uint64, commit
 	o.Messages = append(o.Messages, m)
 }
 
-// GlobalID is a UUIDv7 that no other commit makes, of whatever stream. Those of a
-// millisecond are in order of seq, then n, each up to 4096 of them.
+// GlobalID is a UUIDv7 that no other commit of any stream makes. Ids of one millisecond are in
+// order of seq, then of n, while each of these spans no more than 4096 values.
 func GlobalID(now bursar.Time, seq uint64, commit [16]byte, sort byte, n int) (u [16]byte) {
 	var b [25]byte
 	copy(b[:], commit[:])

@@ -15,8 +15,8 @@ var meterOperations = []string{"EQUALS", "NOT_EQUALS", "GREATER_THAN", "GREATER_
 // Functions are what a meter may make of events.
 var Functions = []string{"COUNT", "SUM", "MAX", "UNIQUE"}
 
-// checkMeter adds to p what is wrong with m, and gives its event name the one place. was is the
-// meter of before, nil if there is none.
+// checkMeter adds to p what is wrong with a meter, and gives the meter that is kept, which says
+// its event's name in one place. was is the meter that it replaces; nil = none.
 func checkMeter(in, was *bursar.Meter, p *bursar.Problems) *bursar.Meter {
 	m := *in
 	if m.Filters == nil {
@@ -55,8 +55,8 @@ func checkMeter(in, was *bursar.Meter, p *bursar.Problems) *bursar.Meter {
 	return &m
 }
 
-// checkKind adds to p that a meter reads a kind of tokens that there is not: it would count nothing,
-// without a word. A meter that reads one already may stay.
+// checkKind adds to p that a meter reads a kind of tokens that does not exist, as it would silently
+// count nothing. A meter that reads such a kind already may go on with it.
 func checkKind(field string, was *bursar.Meter, p *bursar.Problems) {
 	if !strings.HasPrefix(field, "tokens.") || bursar.IsTokenKind(field) || was != nil && was.Aggregation.Field == field {
 		return

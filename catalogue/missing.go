@@ -6,9 +6,9 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// What is said of ids that name nothing: with the one that is most like it, where there is one.
+// What is said of an id that names nothing. The id that is most like it is named, if there is one.
 
-// Named is what an id may name.
+// Named says what an id was to name: it is the text that there is no such thing.
 type Named string
 
 const (
@@ -27,7 +27,7 @@ func NamedBy(k bursar.CapabilityKind) Named {
 	return OfFeature
 }
 
-// Missing says that an id names nothing, and which may be meant; near may be "".
+// Missing says that an id names nothing, and that near may be meant; near may be "".
 func (n Named) Missing(id, near string) string {
 	text := fmt.Sprintf(string(n), id)
 	if near != "" {
@@ -47,8 +47,8 @@ func (c *Catalogue) NoType(id string) string { return c.none(OfType, id) }
 
 func (c *Catalogue) none(n Named, id string) string { return n.Missing(id, c.Like(n, id)) }
 
-// Like is the id that is most like one that names nothing, of what is not archived; "" = none. It looks
-// at each name, so who asks for many of them bounds how often.
+// Like is the id, of what is not archived, that is most like one that names nothing; "" = none. It
+// looks at each name, so a caller with many ids must bound how often it asks.
 func (c *Catalogue) Like(n Named, id string) string {
 	switch n {
 	case OfFeature:
@@ -60,7 +60,7 @@ func (c *Catalogue) Like(n Named, id string) string {
 	case OfType:
 		return like(id, c.TypeOf, func(x *bursar.EntityType) bool { return x.ArchivedAt == nil })
 	}
-	return like(id, c.Meters, func([]*bursar.Feature) bool { return true }) // they are of live features
+	return like(id, c.Meters, func([]*bursar.Feature) bool { return true }) // all meters are of live features
 }
 
 // maxLike bounds the names that one is compared with.

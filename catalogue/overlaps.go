@@ -19,12 +19,12 @@ type rankedRates struct {
 	at    map[string]int
 }
 
-// checkOverlaps adds to p the rates that could match the same usage as one of equal
-// rank. What it does grows with the combinations that rates match, and with the pairs that
+// checkOverlaps adds to p the rates that could match the same usage as another rate of equal
+// rank. Its work grows with the combinations that rates match, and with the pairs that
 // overlap.
 func checkOverlaps(rates []bursar.Rate, p *bursar.Problems) {
 	features := map[string][]*rankedRates{}
-	worst := map[int]int{} // the later rate, the first one that it overlaps with
+	worst := map[int]int{} // by rate: the first earlier one that it overlaps with
 	note := func(i, j int) {
 		i, j = min(i, j), max(i, j)
 		if first, ok := worst[j]; !ok || i < first {
@@ -78,12 +78,12 @@ func rankOf(features map[string][]*rankedRates, r *bursar.Rate) *rankedRates {
 // maxKeySets bounds the sets of keys that the rates of one feature match on.
 const maxKeySets = 64
 
-// maxOverlaps bounds the pairs of rates that are looked at, and the combinations for which
-// a rate has to say more.
+// maxOverlaps bounds the pairs of rates that are looked at, and the combinations of values for
+// which a rate with the keys of both is looked for.
 const maxOverlaps = 1_000_000
 
-// overlaps notes the pairs of a rate of a and one of b that match the same usage, unless for
-// all of it there is a rate in sets with the keys of both.
+// overlaps notes each pair, of a rate of a and one of b, that match the same usage. It leaves out
+// a pair if sets have a rate with the keys of both for all of that usage.
 func (a *rankedRates) overlaps(b *rankedRates, sets []*rankedRates, rates []bursar.Rate, note func(i, j int)) {
 	common := slices.DeleteFunc(slices.Clone(a.keys), func(k string) bool { return !slices.Contains(b.keys, k) })
 	all := slices.Concat(a.keys, b.keys)

@@ -27,8 +27,8 @@ type rateSet struct {
 	rates map[string]*bursar.Rate
 }
 
-// indexCard is prices with those of a card as it is now. Versions are immutable, so only
-// those that are new are read.
+// indexCard is prices with those of a card as it is now. Versions are immutable, so only new
+// versions are read.
 func indexCard(prices map[string][]PricedBy, c *bursar.RateCard) map[string][]PricedBy {
 	prices = maps.Clone(prices)
 	features := map[string]*PricedBy{}
@@ -79,7 +79,7 @@ func (x *RateIndex) add(r *bursar.Rate) {
 	slices.SortStableFunc(x.sets, func(a, b rateSet) int { return len(b.keys) - len(a.keys) })
 }
 
-// texts are what stands in an index for the combinations of values of keys.
+// texts are the index texts of all combinations of the values that match has for keys.
 func texts(match map[string][]string, keys []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if len(keys) == 1 {
@@ -106,11 +106,11 @@ func texts(match map[string][]string, keys []string) iter.Seq[string] {
 	}
 }
 
-// indexText is a value so that no two lists of values read the same one after another.
+// indexText is a value with its length, so that no two lists of values make the same text.
 func indexText(v string) string { return strconv.Itoa(len(v)) + ":" + v }
 
-// Find is the rate for dims, which are ordered by key; nil when there is none. It gives
-// what a walk through the list would: of those that match, the one with the most keys.
+// Find is the rate for dims, which are ordered by key: of the rates that match, the one with
+// the most keys; nil when none does.
 func (x *RateIndex) Find(dims []bursar.Dimension) *bursar.Rate {
 	r, _ := x.find(dims)
 	return r
@@ -132,7 +132,7 @@ func (x *RateIndex) find(dims []bursar.Dimension) (r *bursar.Rate, looks int) {
 	return nil, looks
 }
 
-// text is what stands in the index for dims; not ok when they lack one of the keys.
+// text is the index text of dims; not ok when they lack one of the keys.
 func (s *rateSet) text(dims []bursar.Dimension) (text string, ok bool) {
 	value := func(key string) (string, bool) {
 		j, ok := slices.BinarySearchFunc(dims, key, func(d bursar.Dimension, k string) int { return strings.Compare(d.Key, k) })

@@ -22,7 +22,7 @@ func (w *Write) UpdateSettings(in *SettingsPatch) (bursar.Settings, error) {
 	}
 	if th := in.Thresholds; th.Set {
 		if s.AlertThresholds = nil; !th.Null {
-			curve := append([]int{}, th.Value...) // none are a curve, too, and not what is configured
+			curve := append([]int{}, th.Value...) // an empty list is kept, too: it is not the configured one
 			slices.Sort(curve)
 			curve = slices.Compact(curve)
 			s.AlertThresholds = &curve
@@ -56,7 +56,7 @@ func CheckThresholds(at string, list []int, p *bursar.Problems) {
 	}
 }
 
-// NewThresholds are what a new limit warns at that does not say.
+// NewThresholds are the thresholds of a new limit that says none.
 func (c *Catalogue) NewThresholds() []int {
 	if c.Settings.AlertThresholds != nil {
 		return *c.Settings.AlertThresholds
@@ -64,13 +64,13 @@ func (c *Catalogue) NewThresholds() []int {
 	return c.Thresholds
 }
 
-// Strict tells that what names no entity of a type is denied, not left ungoverned.
+// Strict tells whether an id that names no entity of a type is denied, and not left ungoverned.
 func (c *Catalogue) Strict(typeID string) bool {
 	t := c.TypeOf[typeID]
 	return c.Settings.Strict || t != nil && t.Strict
 }
 
-// Ungoverned says what becomes of use by entities of a type that nothing limits; "" = by nobody.
+// Ungoverned says what becomes of use that nothing limits, by entities of a type; "" = by nobody.
 func (c *Catalogue) Ungoverned(typeID string) bursar.Ungoverned {
 	if t := c.TypeOf[typeID]; t != nil && t.Ungoverned != "" {
 		return t.Ungoverned

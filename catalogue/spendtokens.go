@@ -42,8 +42,8 @@ func (c *Catalogue) applySpendToken(body []byte) error {
 	return nil
 }
 
-// SpendToken is nil when there is none of that id that the server knows: those that a holder
-// made are known once they were revoked.
+// SpendToken is nil when the server knows none of that id. It knows a token that a holder made
+// only once that was revoked.
 func (c *Catalogue) SpendToken(id string) *bursar.SpendToken { return c.SpendOf[id] }
 
 // SpendTokens lists them by (CreatedAt, ID).
@@ -51,8 +51,8 @@ func (c *Catalogue) SpendTokens() []*bursar.SpendToken {
 	return sorted(c.SpendOf, func(t *bursar.SpendToken) (bursar.Time, string) { return t.CreatedAt, t.ID })
 }
 
-// MaySpend tells whether a token was made here for the customer, and neither it nor one that
-// it was made from was revoked. ids are theirs, the first that of the token made here.
+// MaySpend tells whether a token goes back to one that the server made for the customer, and
+// none on the way was revoked. ids are of all these tokens, beginning with the server's.
 func (c *Catalogue) MaySpend(customer string, ids []string) bool {
 	if made := c.SpendOf[ids[0]]; made == nil || made.RootID != "" || made.CustomerID != customer {
 		return false

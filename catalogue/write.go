@@ -14,13 +14,14 @@ type Write struct {
 	Now    bursar.Time
 	Recs   []record.Record
 	Commit [16]byte
-	// MustAside: customers' commits go on meanwhile.
+	// MustAside says that the write may have only records that are aside (Aside), as customers'
+	// commits go on meanwhile.
 	MustAside bool
 	Trace     string
 	Caller    *Caller
 	Out       Outgoing
-	Unused    []store.Use
-	Places    []string // where the request names each of unused
+	Unused    []store.Use // what no customer may use, else the write is refused
+	Places    []string    // where the request names each of Unused
 }
 
 // notify queues a message about the environment.
@@ -28,8 +29,8 @@ func (w *Write) notify(typ string, data any) {
 	w.Out.Add(w.Catalogue, w.Now, w.Head.Seq, w.Commit, w.Trace, typ, "", data)
 }
 
-// unused has the change refused while any customer uses a thing, and names what of the
-// request is wrong then.
+// unused has the write refused while any customer uses a thing. pointer is what of the request
+// the refusal points at.
 func (w *Write) unused(kind, id, pointer string) {
 	w.Unused, w.Places = append(w.Unused, store.Use{Kind: kind, ID: id}), append(w.Places, pointer)
 }

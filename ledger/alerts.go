@@ -106,7 +106,7 @@ func (d *Decider) checkLow(cap uint32, fell bool) {
 		}
 		had := slices.Contains(p.Low, l)
 		if l > 0 && p.active.IsZero() {
-			reached = had // without grants there is no share of them to be above
+			reached = had // without active grants no share of them can be left: the level stays as it was
 		}
 		if !reached || !had && !fell {
 			continue
@@ -126,8 +126,8 @@ func (d *Decider) checkLow(cap uint32, fell bool) {
 	}
 }
 
-// tellBalance tells those that ask for it by name that a pool fell to levels, the lowest first: that
-// it is empty, and the lowest other one.
+// tellBalance tells the webhooks that ask for it by name that a pool fell to levels, which ascend:
+// one message if it is empty, and one for the lowest level above 0.
 func (d *Decider) tellBalance(cap uint32, levels []int, left, active bursar.Amount) {
 	data := catalogue.BalanceData{CustomerID: d.Cust().ID, Currency: d.Capability(cap).ID, Remaining: left, Percentage: percentage(left, active)}
 	if levels[0] == 0 {
@@ -140,7 +140,8 @@ func (d *Decider) tellBalance(cap uint32, levels []int, left, active bursar.Amou
 	}
 }
 
-// tellGrant tells those that ask for it by name that a draw brought a grant to a level, or below it.
+// tellGrant tells the webhooks that ask for it by name that a draw brought a grant to a level, or
+// below it.
 func (d *Decider) tellGrant(g *grant, drawn bursar.Amount) {
 	left := g.left()
 	for _, l := range lowLevels[1:] {
@@ -164,8 +165,8 @@ func percentage(part, of bursar.Amount) *json.Number {
 	return &p
 }
 
-// carryFired is what a limit that is given another schedule knows of alerts. A limit of an
-// entity's own in the place of a default has sent none.
+// carryFired carries what a limit that is given another schedule knows of alerts. An entity's own
+// limit that takes the place of a default has sent none.
 func (v *View) carryFired(row uint32, to bursar.Time) {
 	switch old := v.Def(row); {
 	case !old.ByDefault:
@@ -175,8 +176,8 @@ func (v *View) carryFired(row uint32, to bursar.Time) {
 	}
 }
 
-// moveFired carries what a row's current window knows of itself, beside its counter, to
-// the window that takes its place when the schedule changes.
+// moveFired carries the alerts and the distinct values of a row's current window to the window
+// that takes its place when the schedule changes.
 func (v *View) moveFired(row uint32, from, to bursar.Time) {
 	if f := v.firedOf(row); f != nil {
 		moved := &record.Fired{Start: to}

@@ -8,10 +8,10 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// A strict limit shares itself out: over the nearest node-wide limits of its capability
-// and label below it, on each path, the sum of their numbers is at most its own, each
-// has a number, and all follow one schedule. Boosts do not count. Rows of archived
-// entities do not count either; those below them do.
+// A strict limit shares itself out over the nearest node-wide limits of its capability and label
+// below it, on each path. Each of them has a number, and the sum is at most the strict limit's own.
+// Each follows the strict limit's schedule. Boosts do not count. Rows of archived entities do not
+// count either; those below them do.
 
 // share is what the nearest limits below a row add up to.
 type share struct {
@@ -80,8 +80,8 @@ func (s *share) add(child, parent *record.Limit, ord uint32) {
 	}
 }
 
-// nodeWide is the limit of an entity without a scope, own or by default, of a capability and
-// label; nil = none.
+// nodeWide is an entity's limit, own or by default, of a capability and label that has no scope;
+// nil = none.
 func (v *View) nodeWide(ent, cap uint32, label string) (row uint32, def *record.Limit) {
 	if row = v.FindRow(Target{Ent: ent}, cap, label); row != 0 {
 		def = v.Def(row)
@@ -105,8 +105,8 @@ func (d *Decider) touch(ent uint32) {
 	d.touched[ent] = true
 }
 
-// touchBelow notes that a write changed an entity, or with 0 the customer, and what is
-// limited by default below it.
+// touchBelow notes that a write changed an entity (0 = the customer), and perhaps what is limited
+// by default below it.
 func (d *Decider) touchBelow(node uint32) {
 	if node != 0 {
 		d.touch(node)
@@ -120,8 +120,8 @@ func (d *Decider) touchBelow(node uint32) {
 	d.below[node] = true
 }
 
-// strictBelow is touched and the entities of the strict limits below: what is limited by
-// default further down may be part of what they share out.
+// strictBelow adds to touched the entities that have strict limits and are in below or beneath it:
+// what is limited by default further down may be a share of these limits.
 func (d *Decider) strictBelow(touched, below map[uint32]bool) map[uint32]bool {
 	look := func(def *record.Limit) {
 		if d.Visits++; def == nil || !def.Strict || touched[def.Ent] {
@@ -153,7 +153,7 @@ func (d *Decider) strictBelow(touched, below map[uint32]bool) map[uint32]bool {
 func (d *Decider) checkAllocations(pointer func(cap uint32, label string) string) error {
 	touched, below := d.touched, d.below
 	d.touched, d.below = nil, nil
-	if err := d.confined(); err != nil { // before it is told what is above
+	if err := d.confined(); err != nil { // first, as an allocation error would tell a token what is above its root
 		return err
 	}
 	if d.strictRows() == 0 {
@@ -213,8 +213,8 @@ func (d *Decider) checkShares(ent uint32, touched map[uint32]bool, pointer func(
 	return err
 }
 
-// othersOf sums the limits of s that the write did not affect: neither their entity nor any
-// between it and top was touched.
+// othersOf sums the limits of s that the write did not affect: it touched neither their entity nor
+// one between that and top.
 func (d *Decider) othersOf(s *share, top uint32, touched map[uint32]bool) (sum bursar.Amount) {
 	for _, r := range s.list {
 		def := d.Def(r)

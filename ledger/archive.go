@@ -8,8 +8,8 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// Limits of archiving: entities that one request archives, and things that its reply
-// names of each sort.
+// Bounds of archiving: how many entities one request archives, and how many limits and how many
+// entities its reply names as released.
 const (
 	maxArchived = 1000
 	maxReleased = 100
@@ -19,9 +19,9 @@ const (
 type Archival struct {
 	IDs      []string // that were asked for
 	Archived []string // that were live, those that were asked for first
-	// Limits that stop to gate and to count, because their entity is archived, and
-	// entities that stay, below the ones that are archived: usage by them is not stopped by
-	// those limits any more. The first 100 of each; LimitCount and EntityCount are all.
+	// Limits are those that stop to gate and to count, because their entity is archived.
+	// Entities are those that stay below archived ones: those limits do not stop their usage any
+	// more. Both have the first maxReleased; LimitCount and EntityCount count all.
 	Limits      []bursar.Assignment
 	LimitCount  int
 	Entities    []bursar.Entity
@@ -29,7 +29,7 @@ type Archival struct {
 	revision    string
 }
 
-// Revision covers all that is archived and released, also what is not named.
+// Revision is of all that is archived and released, also of what the reply does not name.
 func (a *Archival) Revision() string { return a.revision }
 
 // PreviewArchive tells what archiving would release.
@@ -73,7 +73,7 @@ func (v *View) archival(ids []string, descendants bool, p *bursar.Problems) (out
 		})
 	}
 	for _, ord := range asked {
-		if descendants || going[ord] { // below one that is archived already nothing changes
+		if descendants || going[ord] { // else it is archived already, and nothing changes below it
 			walk(ord)
 		}
 	}
@@ -90,7 +90,7 @@ func (v *View) archival(ids []string, descendants bool, p *bursar.Problems) (out
 	return out, ords
 }
 
-// release lists what is released; parts name all of it.
+// release lists what is released. parts are the ids of all of it, and the revisions of limits.
 func (a *Archival) release(v *View, ords, below []uint32, going map[uint32]bool) (parts []string) {
 	for _, ord := range ords {
 		v.eachRow(ord, 0, func(row uint32, _ *record.Limit) {

@@ -7,7 +7,7 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// audited are the members of audited things that name other things.
+// audited has those members of what an audit entry shows that name other things.
 type audited struct {
 	AssignmentID   string   `json:"assignmentId"` // of a boost
 	ParentID       *string  `json:"parentId"`     // of an entity
@@ -50,7 +50,7 @@ func (v *View) seenJSON(text []byte) []byte {
 	return text
 }
 
-// SeenActivity are those of entries that are shown, as they are.
+// SeenActivity are those of entries that are seen. Parents that are not seen are left out of them.
 func (v *View) SeenActivity(entries []store.Activity) []store.Activity {
 	entries = slices.DeleteFunc(entries, func(a store.Activity) bool { return !v.seesActivity(&a) })
 	for i := range entries {
@@ -59,7 +59,7 @@ func (v *View) SeenActivity(entries []store.Activity) []store.Activity {
 	return entries
 }
 
-// SeenEntities lists the entities that are shown.
+// SeenEntities lists the entities that are seen.
 type SeenEntities struct {
 	IDs   []string
 	begun bool

@@ -14,15 +14,15 @@ import (
 const (
 	maxSimulatedStops    = 100
 	maxSimulatedEntities = 100
-	// maxSimulatedWindows is how many windows of a draft are remembered before those that
-	// no usage can be late for are forgotten.
+	// maxSimulatedWindows is how many windows of a draft are remembered. With more of them, those
+	// are forgotten that ended so long ago that no usage can still arrive for them.
 	maxSimulatedWindows = 20_000
 )
 
 // Backtest is a backtest under way.
 type Backtest struct {
 	from, to bursar.Time // [from, to)
-	Since    bursar.Time // start of the earliest window that from is in
+	Since    bursar.Time // of the drafts' windows that from is in, the earliest start
 	Horizon  bursar.Time
 	drafts   []draft
 	ents     []*record.Entity // of the tree as it is now, by number
@@ -36,12 +36,12 @@ type draft struct {
 	def   *record.Limit
 	since bursar.Time                   // start of its window that the interval begins in
 	used  map[bursar.Time]bursar.Amount // by start of window
-	most  int                           // windows after which old ones are forgotten
+	most  int                           // with more windows than that, old ones are forgotten
 	out   SimulatedDraft
 }
 
-// NewSimulation puts the drafts on an overlay that is thrown away: that checks them and
-// fills in what they leave to the limits that they stand in for.
+// NewSimulation writes the drafts to v, which is thrown away. That checks them. What a draft leaves
+// out is as the limit that it stands in for has it.
 func NewSimulation(v *View, cat *catalogue.Catalogue, in *SimulateInput) (*Backtest, error) {
 	s := &Backtest{from: in.From, to: in.To, ents: slices.Clone(v.Entities), sees: v.sightNow(), stopped: map[uint32]*SimulatedEntity{}}
 	if s.out.From, s.out.To = in.From, in.To; in.To == 0 || in.To > v.Now {
@@ -101,7 +101,7 @@ func (s *Backtest) Replay(a *Act, now bursar.Time) {
 
 func (d *draft) window(at bursar.Time) bursar.Time { return d.def.Sched.WindowAt(at).Start }
 
-// amountOf is what of an act a draft is about: the usage, or what it cost.
+// amountOf is the part of an act that counts on a draft: the usage, or what it cost.
 func (d *draft) amountOf(a *Act) (sum bursar.Amount) {
 	if !a.on(d.def.Ent) || slices.ContainsFunc(d.def.Scope, func(ent uint32) bool { return !a.on(ent) }) {
 		return sum
@@ -175,14 +175,13 @@ func (s *Backtest) stop(d *draft, a *Act, amount, used bursar.Amount) {
 	}
 }
 
-// cutStops keeps the first ones. Late usage comes later than its time.
+// cutStops keeps the first stops in order of their time, which late usage does not come in.
 func (s *Backtest) cutStops() {
 	slices.SortStableFunc(s.out.Stopped, func(a, b SimulatedStop) int { return cmp.Compare(a.Timestamp, b.Timestamp) })
 	s.out.Stopped = s.out.Stopped[:min(len(s.out.Stopped), maxSimulatedStops)]
 }
 
-// lowest is the deepest of the entities that usage was attributed to directly; 0 = it
-// was attributed to none that is shown.
+// lowest is the deepest entity that usage named itself and that is seen; 0 = none.
 func (s *Backtest) lowest(path []record.Hop) (lowest uint32) {
 	deepest := 0
 	for _, p := range path {

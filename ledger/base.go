@@ -10,7 +10,8 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// RowSum is a sum of a checkpoint's rows, in whatever order and parts they come.
+// RowSum is a sum of a checkpoint's rows. It does not depend on the order and the parts in which
+// they come.
 type RowSum struct{ n big.Int }
 
 func (s *RowSum) Add(cp *store.Checkpoint) error {
@@ -48,8 +49,8 @@ func (s *RowSum) Text() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Base takes one part of what the log goes on from in. Reservations that have ended are
-// the store's.
+// Base takes in one part of the checkpoint that a trimmed log goes on from. It leaves out
+// reservations that have ended: they are in the store alone.
 func (s *State) Base(cp *store.Checkpoint) error {
 	some := *cp
 	some.Holds = nil
@@ -62,7 +63,7 @@ func (s *State) Base(cp *store.Checkpoint) error {
 	return s.Restore(&some)
 }
 
-// AllUses are the uses of a state, as commits would have begun and not ended them.
+// AllUses are the things that the customer uses: those whose use commits have begun and not ended.
 func (s *State) AllUses() (uses []store.Use) {
 	for i, id := range s.Types.List {
 		if s.liveTypes[uint32(i+1)] > 0 {

@@ -71,7 +71,7 @@ func (o *CreateBoost) Decide(d *Decider) (any, error) {
 		return nil, err
 	}
 	row = d.makeRow(row)
-	// It counts from now on, which is in its millisecond.
+	// The boost counts from now on: Created is the beginning of this millisecond.
 	b := record.Boost{ID: d.NextID(), Amount: o.In.Amount, Created: d.Now.Milli(), Expires: expires, Reason: o.In.Reason, By: o.Caller.ActorID}
 	d.Emit(&record.BoostMade{Row: row, Boost: b})
 	d.alertOn(row)

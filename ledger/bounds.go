@@ -8,7 +8,7 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// countNamed notes that def came (1) or went (-1).
+// countNamed notes that def, if it has a scope, came (1) or went (-1).
 func (s *State) countNamed(def *record.Limit, n int) {
 	def.EachNamed(func(k record.Naming) {
 		if s.named[k] += n; s.named[k] == 0 {
@@ -17,14 +17,15 @@ func (s *State) countNamed(def *record.Limit, n int) {
 	})
 }
 
-// countNamed is the same in what is laid over the state.
+// countNamed does the same for what the view lays over the state.
 func (v *View) countNamed(def *record.Limit, n int) {
 	def.EachNamed(func(k record.Naming) { put(v, &v.newNamed, k, v.newNamed[k]+n) })
 }
 
-// roomFor refuses a new limit where too many of its capability stand already. Without a
-// scope: its entity has MaxPlainLimits of them. With a scope: every entity that it names,
-// its own or one of the scope, is named by MaxScopedLimits of them. So a path of MaxDepth
+// roomFor refuses a new limit where there are too many of its capability already. One without
+// a scope is refused if its entity has MaxPlainLimits without a scope. One with a scope is refused
+// if each entity that it names, its own or one of the scope, is named by MaxScopedLimits limits
+// with a scope. So a path of MaxDepth
 // entities has at most MaxDepth × (MaxPlainLimits + MaxScopedLimits).
 func (d *Decider) roomFor(t Target, c bursar.Capability, at string, p *bursar.Problems) bool {
 	cap := d.CapOrd(c)
@@ -34,7 +35,7 @@ func (d *Decider) roomFor(t Target, c bursar.Capability, at string, p *bursar.Pr
 	if len(t.scope) == 0 {
 		if n := d.plainLimits(t.Ent, cap); n >= bursar.MaxPlainLimits {
 			p.Add(at+"/entityId", bursar.CodeTooManyLimits,
-				"the entity %q has %d limits of %s without a scope, and may have %d: delete one, or change one by its label", d.Ent(t.Ent).ID, n, c, bursar.MaxPlainLimits)
+				"the entity %q has %d limits of %s without a scope, and may have %d: delete one, or change one by sending its label", d.Ent(t.Ent).ID, n, c, bursar.MaxPlainLimits)
 			return false
 		}
 		return true
@@ -47,7 +48,7 @@ func (d *Decider) roomFor(t Target, c bursar.Capability, at string, p *bursar.Pr
 	}
 	if n := d.namedBy(least); n >= bursar.MaxScopedLimits {
 		p.Add(at+"/scopeEntityIds", bursar.CodeTooManyLimits,
-			"each of the entities that this limit names is named by %d limits of %s with a scope or more, %q by %d, and one of them has to be named by fewer than %d: delete one",
+			"each entity that this limit names is named by %d or more limits of %s with a scope (%q by %d); one of these entities has to be named by fewer than %d: delete a limit",
 			bursar.MaxScopedLimits, c, d.Ent(least.Ent).ID, n, bursar.MaxScopedLimits)
 		return false
 	}
@@ -71,7 +72,7 @@ func (v *View) namedBy(k record.Naming) int { return v.named[k] + v.newNamed[k] 
 type Applied struct {
 	Rows []uint32 // each once, at most MaxRowsPerEvent
 	cut  int      // how many more apply
-	hard bool     // one of those could have refused it
+	hard bool     // one of those that are cut could have refused it
 }
 
 // RowsOn lists the limits that usage of cap on r counts on. Where more than
@@ -107,7 +108,7 @@ func (v *View) RowsOn(r *Resolved, cap uint32) Applied {
 	return a
 }
 
-// cutChains leaves in chains the limits that usage counts on.
+// cutChains leaves in chains only the limits that usage counts on.
 func (v *View) cutChains(r *Resolved, asks []Ask, chains [][]uint32) (out [][]uint32, over []Applied) {
 	kept, cut := map[uint32]bool{}, false
 	for i := range asks {
@@ -128,7 +129,7 @@ func (v *View) cutChains(r *Resolved, asks []Ask, chains [][]uint32) (out [][]ui
 	return out, over
 }
 
-// cannotCount is the first of over that has a hard limit which usage cannot count on.
+// cannotCount is the refusal for the first of over that cuts a hard limit; nil = none does.
 func cannotCount(asks []Ask, over []Applied) *bursar.Error {
 	for i := range over {
 		if over[i].hard {
@@ -138,10 +139,10 @@ func cannotCount(asks []Ask, over []Applied) *bursar.Error {
 	return nil
 }
 
-// errCut is the refusal of usage that more limits apply to than it can count on, hard ones
-// among the rest.
+// errCut refuses usage that more limits apply to than it can count on, where some that it cannot
+// count on are hard.
 func errCut(c bursar.Capability, a *Applied) *bursar.Error {
 	return bursar.ErrorAt("/dimensions", bursar.CodeTooManyLimits,
-		"%d limits of %s apply to these dimensions and usage counts on %d; among the others are hard ones, so nothing can be granted: delete some",
+		"%d limits of %s apply to these dimensions and usage counts on %d; some of the others are hard, so nothing can be granted: delete some limits",
 		len(a.Rows)+a.cut, c, bursar.MaxRowsPerEvent)
 }

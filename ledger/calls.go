@@ -14,15 +14,15 @@ type Call struct {
 	ID       string
 	Key      record.Identity // of the id
 	own      record.Identity // of a reservation that was made with the id as its idempotency key
-	reserves [8]byte         // what that is remembered with
+	reserves [8]byte         // the content that own is remembered with
 }
 
-// What the id of a call is remembered with, unless that is what its event said; callCounted by
-// versions that did not keep that.
+// The content that the id of a call is remembered with, where that is not what its event said:
+// callHeld if it has a hold, callCounted if a version counted it that did not keep what it said.
 var callCounted, callHeld = ContentHash([]byte("counted")), ContentHash([]byte("held"))
 
-// EventTarget is what the keys of an event's calls are about: reports, consumptions and
-// reservations of one event share them.
+// EventTarget is the target (KeyOf) of idempotency keys of an event: reports, consumptions and
+// reservations of one event share their keys.
 func EventTarget(name string) string { return "\x03" + name }
 
 // CallOf is the call of an event name that has an id; "" = it has none.
@@ -33,17 +33,17 @@ func CallOf(secret *[32]byte, eventName, id string) (c Call) {
 	return Call{ID: id, Key: KeyOf(secret, "\x04"+eventName, id, nil), own: KeyOf(secret, EventTarget(eventName), id, nil), reserves: ReservesContent(eventName)}
 }
 
-// knownCall is what was done of a call.
+// knownCall is what was done about a call.
 type knownCall struct {
-	named   bool     // something was, under its own id
-	counted bool     // by what ended no hold
-	said    *[8]byte // what counted it, as saidBy has it; nil = nobody knows
-	open    bool     // what came of it in this request says nothing: the next item may be the first that does
+	named   bool     // its own id is remembered
+	counted bool     // it was counted by what ended no hold
+	said    *[8]byte // what was said when it was counted (saidBy); nil = nobody knows
+	open    bool     // no item of this request has said yet what the call used; a later one may
 	held    bool
 	hold    [16]byte // if held
 }
 
-// knownCall finds what was done of c since oldest.
+// knownCall finds what was done about c since oldest.
 func (d *Decider) knownCall(c *Call, oldest bursar.Time) (k knownCall, err error) {
 	e, err := d.known(c.Key, oldest)
 	if err != nil || e != nil && e.content == callCounted {
@@ -62,7 +62,7 @@ func (d *Decider) knownCall(c *Call, oldest bursar.Time) (k knownCall, err error
 	return k, err
 }
 
-// nameCall records that a call is a hold's.
+// nameCall records that a call has a hold.
 func (d *Decider) nameCall(c *Call, h *record.Hold) {
 	if c.Key.Set {
 		r := &record.CallNamed{Key: c.Key, Held: true, Hold: h.ID}
@@ -80,8 +80,8 @@ func (d *Decider) countCall(c *Call, in *bursar.EventInput) {
 	}
 }
 
-// saidBy is what an event says of how much was used, and of which model. Who reports may label
-// a call otherwise.
+// saidBy is what an event says of how much was used, and of which model. Reports of one call may
+// differ in all other labels.
 func saidBy(in *bursar.EventInput) [8]byte { return saidIn(in.Dimensions) }
 
 func saidIn(dims []bursar.Dimension) [8]byte {
@@ -110,7 +110,7 @@ func (d *Decider) heldAt(p *record.Place) (id [16]byte, err error) {
 	return id, &Needs{Base: d.SeriesBase, Held: []record.Place{*p}}
 }
 
-// HeldBy is the hold that a record makes, or says that a call has.
+// HeldBy is the hold that a record makes, or that it says a call has.
 func HeldBy(r record.Record) (id [16]byte, err error) {
 	switch r := r.(type) {
 	case *record.EventHeld:
@@ -121,7 +121,7 @@ func HeldBy(r record.Record) (id [16]byte, err error) {
 	return id, record.ErrRecord
 }
 
-// ReservedWith is the content of the request that such a record is of.
+// ReservedWith is the content of the request that made such a record (HeldBy).
 func ReservedWith(r record.Record) [8]byte {
 	switch r := r.(type) {
 	case *record.EventHeld:
@@ -140,9 +140,9 @@ func (d *Decider) holdNow(id [16]byte) (*record.Hold, error) {
 	return d.savedHold(id)
 }
 
-// reservedCall is the hold that a call has, which a reservation of it is answered with; nil
-// when nothing was done of the call. One that was counted, or that a consumption finds
-// held, is refused.
+// reservedCall is the hold that a call has: a reservation of the call is answered with it. nil =
+// the call is new. It is an error if the call was counted already, or has a hold and is to be
+// consumed.
 func (d *Decider) reservedCall(c *Call, consumes bool) (*record.Hold, error) {
 	if !c.Key.Set {
 		return nil, nil
@@ -163,8 +163,8 @@ func (d *Decider) reservedCall(c *Call, consumes bool) (*record.Hold, error) {
 	return nil, nil
 }
 
-// ofHold tells whether a call that ends h was counted before, by what ended no hold. A call
-// that has another hold is an error.
+// ofHold tells whether a call that is about to end h was counted before, without ending a hold. It
+// is an error if the call has another hold.
 func (k *knownCall) ofHold(c *Call, h *record.Hold) (counted bool, err *bursar.Error) {
 	if k.held && k.hold != h.ID {
 		return false, bursar.Errorf(bursar.CodeValidationFailed, "the call %q has the reservation %s", c.ID, store.FormatID(k.hold))

@@ -20,7 +20,7 @@ type Meta struct {
 	Combos   [][]byte            `json:"combinations"`
 	Rows     int                 `json:"assignments"` // numbers given, to deleted ones too
 	LastRow  string              `json:"lastAssignment"`
-	// How many there are: what reads them makes room for so many. Older checkpoints have neither.
+	// How many there are: who reads the checkpoint makes room for so many. Older ones do not say.
 	Entities int `json:"entities,omitempty"`
 	Paths    int `json:"paths,omitempty"`
 }
@@ -32,8 +32,8 @@ type Capture struct {
 	Dirty     Dirty
 	series    map[Bucket]bursar.Amount
 	additions []seriesAddition // in place of series where other processes save, too
-	gen       int64            // the open generation and how many of its keys are in the segment
-	keys      int
+	gen       int64            // the open generation of keys
+	keys      int              // how many of its keys the store has with this checkpoint
 }
 
 // ForgetSlice is how many holds are let go under one lock.
@@ -125,7 +125,7 @@ func (s *State) Saved(k *Capture) {
 	}
 }
 
-// LetClosedGo forgets those of holds that are closed: the store has them.
+// LetClosedGo forgets the closed ones of holds, which the store has.
 func (s *State) LetClosedGo(holds []*record.Hold) {
 	for _, h := range holds {
 		if s.Holds[h.ID] == h && h.Status != bursar.HoldOpen {
@@ -134,14 +134,14 @@ func (s *State) LetClosedGo(holds []*record.Hold) {
 	}
 }
 
-// RestoreDirty takes back what could not be saved.
+// RestoreDirty takes back in the changes of k, which could not be saved.
 func (s *State) RestoreDirty(k *Capture) {
 	s.Dirty.over(k.Dirty)
 	addUp(s.series, maps.All(k.series))
 	s.flushing = nil
 }
 
-// over lays d over older, which it takes.
+// over lays d over older, whose maps it takes over.
 func (d *Dirty) over(older Dirty) {
 	if older.Records == 0 {
 		return
@@ -277,7 +277,7 @@ func (s *State) Restore(cp *store.Checkpoint) error {
 	return s.restoreKeys(cp)
 }
 
-// makeRoom makes the room that what follows m needs, up to a bound: m may be wrong.
+// makeRoom makes room for as much as m says there is, up to a bound: m may be wrong.
 func (s *State) makeRoom(m *Meta) {
 	const most = 1 << 22
 	rows, entities, paths := min(max(m.Rows, 0), most), min(max(m.Entities, 0), most), min(max(m.Paths, 0), most)
@@ -342,8 +342,8 @@ func (s *State) addRow(id [16]byte, def *record.Limit) {
 // skipRow takes the number of a deleted assignment.
 func (s *State) skipRow(id [16]byte) { s.addRow(id, nil) }
 
-// Restored makes what follows from the rows once all parts are in, in whatever order
-// their kinds came.
+// Restored makes what follows from the rows. It is called once all parts are in, in whatever order
+// they came.
 func (s *State) Restored() {
 	for len(s.Rows) < s.rowCount {
 		s.skipRow(s.lastRow)

@@ -39,9 +39,9 @@ func (v *View) applyRowDelete(r *record.LimitDeleted) {
 	put(v, &v.defs, r.Row, nil)
 }
 
-// emitRow writes the limit of a row, 0 = a new one, and gives its number. What was used goes on,
-// with another schedule or in the place of a default: the record says it as of where it is in
-// the log, as whoever mends the log finds it again.
+// emitRow writes the limit of a row, 0 = a new one, and gives its number. With another schedule,
+// or in the place of a default, the limit begins with what had been used. The record says how much
+// that was just before it in the log, so a Mender can work it out again.
 func (d *Decider) emitRow(row uint32, def record.Limit) uint32 {
 	r := &record.LimitPut{Row: row, Def: def}
 	if row == 0 {
@@ -122,8 +122,8 @@ func (s *State) dropRowParts(row uint32) {
 	delete(s.windows, row)
 }
 
-// keepWindows notes that the row has a set of the window k.start, and forgets those of
-// windows that are over for longer than the previous one.
+// keepWindows notes that the row has a set of distinct values for the window that begins at k.Start.
+// It forgets the sets of windows before the previous one.
 func (s *State) keepWindows(k record.UniqueKey) {
 	kept := []bursar.Time{k.Start}
 	oldest := k.Start
@@ -141,14 +141,14 @@ func (s *State) keepWindows(k record.UniqueKey) {
 	s.windows[k.Row] = kept
 }
 
-// Counter is a row's usage. used is of the current window, prev of the one before it.
+// Counter is a row's usage. Used is of the current window, Prev of the one before it.
 type Counter struct {
 	record.Window
 	Prev, Used, Held bursar.Amount
 }
 
-// rolled is c in a later window w: what was used is of w's previous window, or of one
-// that is forgotten.
+// rolled is c in a later window w. What was used becomes the usage of the previous window, if c's
+// window is that; else it is forgotten.
 func (c Counter) rolled(w record.Window) Counter {
 	r := Counter{Window: w, Held: c.Held}
 	if w.Follows(c.Window) {
@@ -199,8 +199,8 @@ func (s *State) countOwn(row uint32, def *record.Limit, n int) {
 	}
 }
 
-// rowByID finds a live row. RowIDs ascend by place; a number that was deleted before the
-// checkpoint was read repeats the ID before it.
+// rowByID finds a live row. RowIDs ascend by place. A row that was deleted before the checkpoint
+// was read has the ID of the row before it.
 func (s *State) rowByID(id [16]byte) uint32 {
 	i, ok := slices.BinarySearchFunc(s.RowIDs[1:], id, record.ComparePlaces)
 	if ok && s.RowIDs[i+1] == id && s.Rows[i+1] != nil {

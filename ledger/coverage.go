@@ -11,8 +11,8 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// Coverage is what of a customer is under no limit: of its entities, and of what was used since
-// From. It is by the limits as they are now.
+// Coverage is how much of a customer is under no limit: which of its entities, and how much of
+// what was used since From. It goes by the limits as they are now.
 type Coverage struct {
 	AsOf, From bursar.Time
 	Types      []CoveredType
@@ -24,20 +24,20 @@ type CoveredType struct {
 	TypeID     string
 	Ungoverned bursar.Ungoverned // what becomes of use by them that nothing limits
 	Entities   int
-	Unlimited  int      // of them: no limit without a scope is on them or above them, whatever it is of
-	Examples   []string // of those
+	Unlimited  int      // of them: those without any limit on or above them, but for limits with a scope
+	Examples   []string // of the unlimited ones
 }
 
 // CoveredUsage is what was used of a capability.
 type CoveredUsage struct {
 	Capability bursar.Capability
 	Used       bursar.Amount
-	Ungoverned bursar.Amount // of it: nothing limits such use now
-	Untold     bursar.Amount // of it: nobody knows who was named
+	Ungoverned bursar.Amount // the part of Used that nothing would limit now
+	Untold     bursar.Amount // the part of Used of which it is not known who was named
 	Types      []CoveredShare
 }
 
-// CoveredShare is what of it named entities of a type; "" = nobody.
+// CoveredShare is the part of a capability's usage that named entities of a type; "" = nobody.
 type CoveredShare struct {
 	TypeID           string
 	Used, Ungoverned bursar.Amount
@@ -53,7 +53,7 @@ type CoveredEntity struct {
 // coveredExamples bounds the examples of each list.
 const coveredExamples = 10
 
-// CoverageRun finds it, in slices.
+// CoverageRun finds a Coverage, in slices.
 type CoverageRun struct {
 	cat   *catalogue.Catalogue
 	out   Coverage
@@ -141,7 +141,7 @@ func (c *CoverageRun) begin(v *View) error {
 	if c.out.From > v.Now {
 		return bursar.ErrorAt("?startDate", bursar.CodeValidationFailed, "startDate %s is after now, %s", c.out.From, v.Now)
 	}
-	c.caps = slices.Clone(v.Caps.List) // also those whose total is 0, as usage that was taken back left it
+	c.caps = slices.Clone(v.Caps.List) // also those whose total is 0 because usage was taken back
 	slices.SortFunc(c.caps, compareCapabilities)
 	return nil
 }
@@ -231,7 +231,7 @@ func (c *CoverageRun) UsageOn(v *View) error {
 			u.Used = u.Used.Add(sum)
 		}
 		if k.EntityOrd == 0 && k.ChildOrd != namedNone {
-			u.Untold = u.Untold.Add(sum) // less what is told below
+			u.Untold = u.Untold.Add(sum) // the branch below takes away what is told apart by path
 			continue
 		}
 		r := Resolved{given: true}
@@ -249,7 +249,7 @@ func (c *CoverageRun) UsageOn(v *View) error {
 	return nil
 }
 
-// asksOf are a capability and the currencies that it has a price in, whatever the rate.
+// asksOf are asks, without amounts, of a capability and of the currencies that it has a price in.
 func (c *CoverageRun) asksOf(v *View, x bursar.Capability) []Ask {
 	asks := []Ask{{C: x, Cap: v.CapOrd(x)}}
 	f := c.cat.FeatureOf[x.ID]
@@ -265,7 +265,7 @@ func (c *CoverageRun) asksOf(v *View, x bursar.Capability) []Ask {
 	return asks
 }
 
-// add adds what was used by those that were named, and are above no other that was.
+// add adds usage, by the lowest entities that it named. free tells that nothing limits it.
 func (u *usedUnder) add(v *View, ents []uint32, sum bursar.Amount, free bool) {
 	if free {
 		u.Ungoverned = u.Ungoverned.Add(sum)

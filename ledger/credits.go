@@ -21,7 +21,7 @@ type moneyChanges struct {
 	prms      map[uint32]*promo // nil value = deleted
 	frd       map[uint32]*record.Fired
 	unq       map[record.UniqueKey]*uniqueChange
-	moved     map[uint32][2]bursar.Time // by row: its current window began at the first and does so at the second
+	moved     map[uint32][2]bursar.Time // by row: the start of its window by its schedule before, and by the new one
 	correct   bool
 }
 
@@ -30,7 +30,7 @@ func (v *View) applyDraw(r *record.Draw) error {
 		err := v.changeGrant(m.Grant, func(g *grant, p *pool) {
 			g.Consumed, g.UpdatedAt = g.Consumed.Add(m.Amount), r.At.Milli()
 			p.Used, p.at = p.Used.Add(m.Amount), r.At.Milli()
-			if g.ended() { // these credits have lapsed: they are not there to be used again
+			if g.ended() { // credits given back to an ended grant lapse, and cannot be used again
 				p.Limit = p.Limit.Add(m.Amount)
 			}
 		})
@@ -41,7 +41,7 @@ func (v *View) applyDraw(r *record.Draw) error {
 	return nil
 }
 
-// keptBoosts bounds the boosts of a row that are remembered, maxBoosts the active ones.
+// keptBoosts bounds the boosts of a row that are remembered, maxBoosts those that are active.
 const (
 	keptBoosts = 100
 	maxBoosts  = 20
@@ -103,7 +103,7 @@ type poolPart struct {
 	At        bursar.Time   `json:"at"`
 	Overdraft uint32        `json:"overdraft"`
 	Live      []uint32      `json:"live"`
-	Ended     []uint32      `json:"ended"` // in sums, and in what older versions wrote
+	Ended     []uint32      `json:"ended"` // only sums, and checkpoints of older versions, have them
 	Low       []int         `json:"low"`
 }
 
@@ -147,8 +147,8 @@ func (d *Decider) burn(cap uint32, amount bursar.Amount, at bursar.Time) (moves 
 	return append(moves, record.Move{Grant: d.overdraftOf(cap, at), Amount: amount})
 }
 
-// overdraftOf is the number of a pool's overdraft grant, made at that instant if it has
-// none. Its id is the same for whoever reads before it is recorded.
+// overdraftOf is the number of a pool's overdraft grant. If it has none, one is made at that
+// instant. Its id does not depend on the commit: readers show the same id before it is recorded.
 func (d *Decider) overdraftOf(cap uint32, at bursar.Time) uint32 {
 	if ord := d.pool(cap).overdraft; ord != 0 {
 		return ord
@@ -202,7 +202,8 @@ func (v *View) Balance(c bursar.Capability) bursar.Balance {
 	return b
 }
 
-// Credit is the balance that usage leaves in the first prepaid currency that it cost.
+// Credit is the balance, after usage, of the first prepaid currency that the usage cost; nil = it
+// cost none.
 func (v *View) Credit(cat *catalogue.Catalogue, asks []Ask) *bursar.Balance {
 	for _, a := range asks {
 		if a.C.Kind == bursar.KindCurrency && cat.Prepaid(a.C.ID) {
@@ -219,20 +220,20 @@ func (v *View) Credit(cat *catalogue.Catalogue, asks []Ask) *bursar.Balance {
 // the rest of the state its values are immutable.
 type money struct {
 	Grants      []*grant // by ord
-	overGrants  []uint32 // grants that have ended, in that order as far as it is known
-	endedMarked bool     // a checkpoint has, or will have, their mark
+	overGrants  []uint32 // grants that have ended, in the order in which they ended as far as that is known
+	endedMarked bool     // a checkpoint has, or will have, an endedMark
 	Pools       map[uint32]*pool
 	boosts      map[uint32][]*record.Boost // by row
 	Promos      map[uint32]*promo          // by feature
 	Fired       map[uint32]*record.Fired   // by row
 	Uniques     map[record.UniqueKey]*uniqueSet
 	windows     map[uint32][]bursar.Time // by row: windows that uniques has sets of
-	// corrected is the seq of the last commit that re-pricing made; unlike the rest it is
-	// only in the log, and 0 until one is seen.
+	// corrected is the seq of the last commit that re-pricing made, of those applied since the
+	// state was loaded; 0 = none. Checkpoints do not keep it.
 	corrected uint64
 	// timed is when the next grant becomes active or expires; 0 = none does.
 	timed bursar.Time
-	// poolsEnded is, while a checkpoint is read, what pools of older versions say of overGrants.
+	// poolsEnded is used while a checkpoint is read: the ended grants that pools of older versions list.
 	poolsEnded []uint32
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// Full tells that the commit may have no room for another request, nor for more of what
+// Full tells that the commit may have no room for another request, or for another record of what
 // time has done.
 func (d *Decider) Full() bool { return len(d.Recs) > store.MaxRecords-maxRequestRecords }
 
@@ -116,14 +116,14 @@ type Decider struct {
 	Facts     *Facts
 	out       catalogue.Outgoing
 	Trace     string                // id of the request that is being decided
-	By        *catalogue.Caller     // who asks for it; nil = nobody is told of
+	By        *catalogue.Caller     // who asks for it; nil in rehearsals
 	touched   map[uint32]bool       // entities whose place or limits the request changed
 	below     map[uint32]bool       // those below which it may have changed limits by default; 0 = all
 	ours      *int                  // of a token's request: its first record
 	Rehearsal bool                  // the decision is for reading: nobody is told of it
-	reached   []bursar.AlertReached // by what is being decided
+	reached   []bursar.AlertReached // thresholds that what is being decided has reached
 	guarded   bool                  // who asks is not trusted
-	behind    bool                  // more holds have ended than were recorded
+	behind    bool                  // holds have ended that Expire left unrecorded
 	Fault     error                 // apply refused a record that was just decided: a bug
 }
 
@@ -135,15 +135,15 @@ type Op interface {
 	Decide(d *Decider) (any, error)
 }
 
-// failsEarly is an op that emits nothing before it is sure to succeed, so that there is
-// never anything to take back but whom it enrolled.
+// failsEarly is an op that emits nothing before it is sure to succeed. So there is nothing to take
+// back but whom it enrolled.
 type failsEarly interface{ failsEarly() }
 
 // Facts is what decide may need from the store beside the state, fetched beforehand.
 //
-// A closed generation of keys never changes. A hold does: what the store has of one that
-// is not in memory is true for as long as memory goes by the checkpoint at base, since a
-// hold leaves memory only with a checkpoint that has it.
+// A closed generation of keys never changes. A hold does. A hold leaves memory only with a
+// checkpoint that has it. So what the store has of a hold that is not in memory is true for as long
+// as memory goes by the checkpoint at Base.
 type Facts struct {
 	Keys   map[[16]byte]map[int64]*KeyEntry // by hash and generation; nil = not in it
 	Base   uint64                           // the checkpoint that holds are true with
@@ -171,15 +171,15 @@ func (d *Decider) Emit(r record.Record) {
 	}
 }
 
-// NextID is the id of what the record that is emitted next makes.
+// NextID is the id of the thing that the next emitted record makes.
 func (d *Decider) NextID() [16]byte { return store.IDAt(d.Now, d.Head.Seq+1, len(d.Recs), d.Commit) }
 
 // ErrTooLarge refuses a request that would record more than one may.
 var ErrTooLarge = bursar.Errorf(bursar.CodeValidationFailed,
 	"the request would make more than %d records, which is the most for one: with their costs, limits and alerts its items are too many; send fewer at once", maxRequestRecords)
 
-// Attempt runs one request; if it fails the batch is as if it had not been, but for
-// ErrTooLarge: then what is decided must be decided without that request.
+// Attempt runs one request. If that fails, the batch is as it was before. Only after ErrTooLarge it
+// may not be: then the batch must be decided again without that request.
 func (d *Decider) Attempt(o Op) (reply any, err error) {
 	from, recs, out := len(d.Recs), d.Records, d.out
 	d.nears, d.looked, d.likes, d.enrolled = nil, 0, 0, nil
@@ -210,15 +210,16 @@ func (d *Decider) plain(dims []bursar.Dimension) (out []bursar.Dimension) {
 	return out
 }
 
-// FeatureKey is the dimension that usage series of a currency have beside those of the
-// usage: the feature whose cost it was.
+// FeatureKey is a dimension that usage series of a currency have beside those of the usage: the
+// feature whose use was paid for.
 const FeatureKey = "$featureId"
 
 // maxAhead is how far ahead of now a timestamp may be.
 const maxAhead = bursar.Time(5 * time.Minute)
 
-// Charges is what delta, of effective time at, does to each of rows that still exists
-// and whose entity is live. now charges the current window whatever at is.
+// Charges is what usage of delta at an instant does to rows. It has one charge for each of rows
+// that still exists, is not idle and is of a live entity. now charges the current window whatever
+// the instant is.
 func (d *Decider) Charges(rows []uint32, at bursar.Time, delta bursar.Amount, now bool) []record.Charge {
 	cs := make([]record.Charge, 0, len(rows))
 	for _, row := range d.makeRows(rows) {
@@ -245,7 +246,7 @@ func (d *Decider) Charges(rows []uint32, at bursar.Time, delta bursar.Amount, no
 	return cs
 }
 
-// untouched tells that a row has no counter yet, so that its window must be recorded.
+// untouched tells whether a row has no counter yet: then its first charge must say its window.
 func (v *View) untouched(ord uint32) bool {
 	if _, ok := v.ctrs[ord]; ok {
 		return false

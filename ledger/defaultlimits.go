@@ -11,8 +11,8 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// PutDefaults makes default limits, or gives those that there are other terms: the one of
-// the same entity, type, metadata, capability and label.
+// PutDefaults makes default limits. One that there is already, of the same entity, type, metadata,
+// capability and label, gets other terms.
 type PutDefaults struct {
 	Caller catalogue.Caller
 	In     []bursar.DefaultInput
@@ -74,7 +74,7 @@ func (d *Decider) putDefault(caller *catalogue.Caller, in *bursar.DefaultInput, 
 	}
 	if f := d.Cat.FeatureOf[in.Capability.ID]; d.capabilityOK(in.Capability, old != nil, at, p) && in.Capability.Kind == bursar.KindFeature &&
 		f.Meter != nil && f.Meter.Aggregation.Function == "UNIQUE" {
-		p.Add(at+"/featureId", bursar.CodeValidationFailed, "the feature %q is a UNIQUE of events, of which there are no defaults: put limits of the entities themselves", f.ID)
+		p.Add(at+"/featureId", bursar.CodeValidationFailed, "the feature %q is a UNIQUE of events, which cannot have defaults: put limits on the entities themselves", f.ID)
 	}
 	if in.IfMatch != "" {
 		if old == nil {
@@ -167,8 +167,8 @@ func (d *Decider) defaultHere(t *Target, in *bursar.AssignmentInput) *record.Lim
 	return nil
 }
 
-// roomForDefault refuses a new default where there are too many: of the customer, or labels
-// of one capability and type, each of which is a limit of every entity of the type.
+// roomForDefault refuses a new default where the customer has too many, or where those of one
+// capability and type have too many labels: every entity of the type has a limit for each label.
 func (d *Decider) roomForDefault(x *record.Default, in *bursar.DefaultInput, at string, p *bursar.Problems) {
 	set, cap := d.defaultSet(), d.CapOrd(in.Capability)
 	if len(set.list) >= bursar.MaxDefaults {
@@ -223,7 +223,7 @@ func (v *View) defaultByID(text string) *record.Default {
 	return nil
 }
 
-// seesDefault tells whether a default is seen: those at the root of what is seen are.
+// seesDefault tells whether a default is seen: one at the root of what is seen is, too.
 func (v *View) seesDefault(x *record.Default) bool {
 	return v.Root == 0 || x.Node != 0 && v.Sees(x.Node)
 }
@@ -311,7 +311,7 @@ func (s *State) takeDefaults(set *defaultSet) {
 	}
 }
 
-// defaultsPart is all defaults in a checkpoint: as a commit would have them.
+// defaultsPart is all defaults in a checkpoint: the records that make them, written as in a commit.
 type defaultsPart struct {
 	Records []byte `json:"records"`
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// Default limits. An entity without a limit of its own of a capability and label has that
-// of the nearest default: what the default says is said once, whatever the number of its
-// entities, and what each has used is in a row of its own. Such a row is made when something
-// first happens to it (LimitDefaulted); until then it has a number in the view alone
-// (unmade), so that all that reads or decides about limits finds it like any other.
+// Default limits. An entity that has no limit of its own, of a capability and label, has that of
+// the nearest default. What the default says is kept once, however many entities it limits. What
+// each of them has used is in a row of its own. Such a row is made when something first happens
+// to it (LimitDefaulted). Until then it has a number in the view alone (unmade), so that all that
+// reads or decides about limits finds it like any other.
 //
-// A row is one entity's, capability's and label's for good, whoever says its limit: another
-// default, after a move or a change, or the entity's own. Its counter goes on while its
-// windows are the same (View.at). Where nothing says it, it is idle.
+// A row belongs to one entity, capability and label for good. What it says may come from another
+// default after a move or a change, or from the entity's own limit. Its counter goes on while its
+// windows are the same (View.at). A row that neither limits is idle.
 
 // defaultSet is all defaults of a customer. It never changes; another takes its place.
 type defaultSet struct {
@@ -31,7 +31,7 @@ type defaultSet struct {
 type defaultsOf struct {
 	cap   uint32
 	label string
-	at    map[uint32][]*record.Default // by entity, 0 = the customer; those that go first come first
+	at    map[uint32][]*record.Default // by entity, 0 = the customer; those with more conditions come first
 }
 
 func newDefaultSet(list []*record.Default) *defaultSet {
@@ -64,7 +64,7 @@ func (s *defaultSet) count() map[uint32]int {
 	return n
 }
 
-// with is s with x, in the place of the one that has its id.
+// with is s with x, which takes the place of the default that has its id, if there is one.
 func (s *defaultSet) with(x *record.Default) *defaultSet {
 	list := slices.Clone(s.list)
 	at, found := slices.BinarySearchFunc(list, x.ID, func(d *record.Default, id [16]byte) int { return record.ComparePlaces(d.ID, id) })
@@ -95,7 +95,7 @@ func (v *View) setDefaults(s *defaultSet) {
 	v.newDefaults = s
 }
 
-// goBy tells whether the defaults of a type go by metadata.
+// goBy tells whether it depends on metadata which defaults of a type apply.
 func (s *defaultSet) goBy(typ uint32) bool {
 	for _, o := range s.of[typ] {
 		for _, at := range o.at {
@@ -176,7 +176,8 @@ type unmadeRows struct {
 
 func (u *unmadeRows) at(row uint32) unmadeRow { return u.list[row&^unmadeBit] }
 
-// numbersUnmade makes sure that copies of v give the same numbers.
+// numbersUnmade are v's numbers of unmade rows. Copies of v that are made after the first call
+// share them.
 func (v *View) numbersUnmade() *unmadeRows {
 	if v.unmade == nil {
 		v.unmade = &unmadeRows{ords: map[unmadeRow]uint32{}}
@@ -194,7 +195,7 @@ func (v *View) unmadeNumber(k unmadeRow) uint32 {
 	return n
 }
 
-// made is the number of a row, of one that was made meanwhile that of the state.
+// made is the number of a row. An unmade row that was made meanwhile has another one by now.
 func (v *View) made(row uint32) uint32 {
 	if row&unmadeBit == 0 {
 		return row
@@ -214,8 +215,8 @@ func (v *View) ownRow(ent, cap uint32, label string) uint32 {
 	return 0
 }
 
-// eachUnmade calls f with the rows of an entity, of one capability or with 0 of all, that it
-// has by default and that have not been made.
+// eachUnmade calls f with the unmade rows of an entity: those of one capability, or of all if cap
+// is 0.
 func (v *View) eachUnmade(ent, cap uint32, f func(row uint32, def *record.Limit)) {
 	set := v.defaultSet()
 	if len(set.list) == 0 || ent == 0 {
@@ -246,8 +247,8 @@ func (d *Decider) makeRow(row uint32) uint32 {
 	return made
 }
 
-// giveBack lets a default take the place of a row's own limit. What that had used goes on, as
-// where a limit is given another schedule.
+// giveBack lets a default take the place of a row's own limit. The row begins with what it had
+// used, as a limit that is given another schedule does.
 func (d *Decider) giveBack(row uint32, own, given *record.Limit) {
 	d.dropIdle(own.Ent, own.Cap)
 	r := &record.LimitDefaulted{Row: row, ID: d.madeID(row), Ent: own.Ent, Cap: own.Cap, Label: own.Label}
@@ -258,9 +259,9 @@ func (d *Decider) giveBack(row uint32, own, given *record.Limit) {
 	d.alertOn(row)
 }
 
-// dropIdle deletes the rows of an entity and capability that no default limits any more, once
-// they are many: else those of labels that were once would be looked through for ever. One
-// that holds something stays.
+// dropIdle deletes the idle rows of an entity and capability once there are many: else rows with
+// labels that no default has any more would be looked through for ever. A row that holds something
+// stays.
 func (d *Decider) dropIdle(ent, cap uint32) {
 	var idle []uint32
 	d.eachAt(place{ent: ent}, func(row uint32) bool {
@@ -325,11 +326,11 @@ func (v *View) applyDefaulted(r *record.LimitDefaulted) error {
 	return nil
 }
 
-// A limit by default has an id that says which entity's, capability's and label's it is, so
-// that it is the same before the row is made and after.
+// defaultedID is the id of a limit by default. It follows from the entity, capability and label, so
+// it is the same before the row is made and after. Its bytes:
 //
 //	0–3 a hash of the customer and the label, 6 and 8 the version and the variant of a UUIDv8,
-//	9–11 the capability, 12–15 the entity; 0 = one that is not enrolled, whose limit has no id to be found by
+//	9–11 the capability, 12–15 the entity; 0 = one that is not enrolled: its limit is found by no id
 func (v *View) defaultedID(ent, cap uint32, label string) (id [16]byte) {
 	h := fnv.New32a()
 	h.Write([]byte(v.Cust().ID + "\x00" + label))

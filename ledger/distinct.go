@@ -13,7 +13,7 @@ import (
 // uniqueChange is what a batch adds to a set.
 type uniqueChange struct {
 	added map[uint64]bool
-	full  *uniqueSet // a copy with added, once the set does not count exactly
+	full  *uniqueSet // a copy of the set with added, once that does not count exactly
 }
 
 // uniqueHas tells whether a set has a value, the batch's additions among them.
@@ -57,7 +57,7 @@ func (v *View) uniqueGrowth(k record.UniqueKey, value uint64) uint64 {
 	return v.uniqueCopy(k).add(value)
 }
 
-// uniqueCopy is a set of its own with all that k has.
+// uniqueCopy is a new set with all values of the set of k, the batch's additions among them.
 func (v *View) uniqueCopy(k record.UniqueKey) *uniqueSet {
 	s := newUniqueSet()
 	if old := v.baseSet(k); old != nil {

@@ -13,11 +13,11 @@ import (
 // own limits, those of everything above it and the customer's pools, as a check would
 // find them now.
 type Effective struct {
-	// Status is blocked when nothing more would be granted; else that of the limit that it
-	// is about or, where another hard limit leaves less, warning if that one warns.
+	// Status is blocked when nothing more would be granted. Else it is the status of the limit
+	// that it is about. It is warning, too, when another hard limit leaves less and warns.
 	Status string
-	// Remaining is what would still be granted; nil = unlimited. A token is told of what it
-	// sees.
+	// Remaining is what would still be granted; nil = unlimited. To a token it is what the limits
+	// that it sees leave.
 	Remaining *bursar.Amount
 	By        *EffectiveLimit // what blocks, else what leaves least; nil = nothing does
 }
@@ -36,8 +36,8 @@ type EffectiveLimit struct {
 	ResetsAt       bursar.Time // 0 = it does not
 }
 
-// BindingAbove is the source of what a token may not see: a limit or a pool above its
-// root, of which it learns nothing but that it blocks.
+// BindingAbove is the source of a limit or a pool above a token's root. The token learns nothing
+// of it but that it blocks.
 const BindingAbove bursar.BindingSource = "ABOVE"
 
 // Statuses of limits. An unlimited one has none of its own.
@@ -89,7 +89,7 @@ func (o *outlook) asksOf(c bursar.Capability) []Ask {
 	return asks
 }
 
-// alwaysCosts tells whether v prices a feature and has no free rate of it.
+// alwaysCosts tells whether v has rates for a feature, and none of them is free.
 func alwaysCosts(v *bursar.RateVersion, featureID string) bool {
 	priced := false
 	for i := range v.Rates {
@@ -107,13 +107,13 @@ func alwaysCosts(v *bursar.RateVersion, featureID string) bool {
 type found struct {
 	blocks *EffectiveLimit // the first that blocks
 	least  *EffectiveLimit // the first of those that leave least
-	left   bursar.Amount   // by least
-	warns  bool            // least does
+	left   bursar.Amount   // what least leaves
+	warns  bool            // least warns
 	row    uint32          // of least; 0 = a pool
 }
 
-// of is what is effective for usage of c by an entity and, for a limit with scope
-// entities, by those too. row is the limit that it is about, 0 = none.
+// of is what is effective for usage of c by an entity. row is the limit that it is about, 0 = none,
+// and scope are that limit's scope entities: the usage names them, too.
 func (o *outlook) of(ent uint32, scope []uint32, c bursar.Capability, row uint32) *Effective {
 	asks := o.asksOf(c)
 	r := Resolved{given: true}
@@ -159,7 +159,7 @@ func (f *found) effective(own string, row uint32) *Effective {
 	return &Effective{Status: own, Remaining: &left, By: f.least}
 }
 
-// note adds one limit or pool: by how much it still leaves, and whether it blocks.
+// note adds one limit or pool: how much it still leaves, and whether it blocks.
 func (f *found) note(l *EffectiveLimit, left bursar.Amount, blocks, counts, warns bool, row uint32) {
 	if blocks && f.blocks == nil {
 		f.blocks = l

@@ -9,12 +9,12 @@ import (
 )
 
 // Holds that end by time. A hold has ended when its time has come, whether a commit has
-// recorded that or not: what is not recorded yet is looked up, by the instant until which
-// it counts, so reading costs the same however many holds end together, and recording
+// recorded that or not. What is not recorded yet is looked up, by the instant until which
+// it counts. So reading costs the same however many holds end together, and recording
 // them can go on in small commits.
 //
-// Holds that are returned when they end only free what they held: whoever decides looks
-// that up as readers do. Holds that are settled become usage, with alerts and draws of
+// A returned hold only frees what it held when it ends: whoever decides looks that up, as
+// readers do. Holds that are settled become usage, with alerts and draws of
 // credits; they are recorded before anything else is decided.
 
 // endings are the open holds of a customer by when they end.
@@ -23,8 +23,8 @@ type endings struct {
 	sums              map[endKey]*deadlines
 }
 
-// endKey names what ends: that which is held on a row or, with row 0, of all that is held
-// of a capability.
+// endKey names what ends: what is held on a row or, with row 0, all that is held of a
+// capability.
 type endKey struct {
 	row, cap uint32
 	settled  bool
@@ -61,7 +61,7 @@ func (x *endings) next() (at bursar.Time) {
 	return at
 }
 
-// track takes an open hold in, and untrack out.
+// track takes an open hold into the endings, and untrack takes it out.
 func (s *State) track(h *record.Hold) {
 	s.endings.of(h.Settle).insert(expiring{h.Expires, h.ID})
 	s.eachHeld(h, func(k endKey, a bursar.Amount) {
@@ -89,7 +89,7 @@ func (s *State) untrackRow(row, cap uint32) {
 	delete(s.endings.sums, endKey{row, cap, true})
 }
 
-// eachHeld calls f with what h holds where, and whether that becomes usage in the end.
+// eachHeld calls f with each amount that h holds. The key says where, and whether it is settled.
 func (s *State) eachHeld(h *record.Hold, f func(endKey, bursar.Amount)) {
 	v := View{State: s}
 	v.eachHeld(h, f)
@@ -132,7 +132,7 @@ func (v *View) Standing(row uint32, def *record.Limit) Counter {
 	}
 	row = v.made(row)
 	key := endKey{row, def.Cap, true}
-	if def.Ent == 0 { // of the customer's own limit, which all usage of the feature is on
+	if def.Ent == 0 { // the customer's own limit: all usage of the feature is on it
 		key.row = 0
 	} else {
 		c.Held = c.Held.Sub(v.endedSum(endKey{row, def.Cap, false}, v.Now)).Sub(v.endedSum(key, v.Now))
@@ -162,7 +162,7 @@ func (v *View) StandingTotal(cap uint32) Total {
 	return t
 }
 
-// endedSum is how much of k the holds had that ended until t, unless v has recorded it.
+// endedSum is how much of k was held by the holds that ended until t, less what v has recorded.
 func (v *View) endedSum(k endKey, t bursar.Time) (sum bursar.Amount) {
 	if d := v.endings.sums[k]; d != nil {
 		v.Visits += len(d.chunks)
@@ -221,14 +221,15 @@ type dueChunk struct {
 	list []dueAmount // never empty
 }
 
-// dueAmount is what ends at one instant: n amounts.
+// dueAmount is what ends at one instant: n amounts, and their sum.
 type dueAmount struct {
 	at  bursar.Time
 	n   int
 	sum bursar.Amount
 }
 
-// add takes amounts in or, with a negative n, out, and tells whether there are none left.
+// add takes in n amounts, whose sum is a; with negative ones it takes them out. It tells whether none
+// are left.
 func (d *deadlines) add(at bursar.Time, a bursar.Amount, n int) (empty bool) {
 	i, _ := slices.BinarySearchFunc(d.chunks, at, func(c dueChunk, at bursar.Time) int { return cmp.Compare(c.list[len(c.list)-1].at, at) })
 	if i == len(d.chunks) {

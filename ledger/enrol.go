@@ -9,20 +9,20 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// Enrolment. An id that is new, in a dimension whose entity type enrols, is made an entity
-// before the request that names it is judged, so that all that reads and decides finds it like any
-// other. What is refused takes it back, with its number, and so does what only asks.
+// Enrolment. If a dimension's entity type enrols and its id is new, an entity is made of it before
+// the request is judged. So all that reads and decides finds it like any other. A request that is
+// refused, or that only asks, takes the entity back, and with it its number.
 
-// enrolled is whom a request enrols.
+// enrolled are those whom a request enrols.
 type enrolled struct {
-	from  uint32             // the number of the first of them; the others have those that follow
+	from  uint32             // the number of the first of them; the others have the numbers after it
 	not   map[typedID]string // ids that could not be enrolled, and why
 	like  map[uint32]string  // who may have been meant, by the number of who was enrolled
 	would bool               // the request only asks
 	sure  bool               // the request is granted
 }
 
-// enrols tells whether a dimension may name somebody who is to be enrolled.
+// enrols tells whether requests may enrol anybody at all.
 func (v *View) enrols(cat *catalogue.Catalogue) bool {
 	return cat.Enrols && v.Cust() != nil && v.Cust().ArchivedAt == nil
 }
@@ -33,13 +33,13 @@ func (v *View) enrolsType(cat *catalogue.Catalogue, typ string) bool {
 	return v.enrols(cat) && t != nil && t.Enrolment != nil
 }
 
-// enrol makes entities of the ids that dims name, that are new and whose types enrol. It tells
-// whether there are such ids. dims are ordered by key.
+// enrol makes entities of the new ids in dims whose types enrol. It tells whether there are such
+// ids, also if they cannot be enrolled. dims are ordered by key.
 func (d *Decider) enrol(dims []bursar.Dimension) (some bool) {
 	return d.enrolOwn(dims, func(bursar.Dimension) bool { return true })
 }
 
-// enrolOwn is enrol of those dimensions that own tells of; the others may name parents alone.
+// enrolOwn is enrol for the dimensions of which own is true. The others may only name parents.
 func (d *Decider) enrolOwn(dims []bursar.Dimension, own func(bursar.Dimension) bool) (some bool) {
 	if !d.enrols(d.Cat) {
 		return false
@@ -51,8 +51,7 @@ func (d *Decider) enrolOwn(dims []bursar.Dimension, own func(bursar.Dimension) b
 	return some
 }
 
-// counts tells whether some meter takes an event: one that nothing counts is nobody's use, and
-// enrols nobody.
+// counts tells whether some meter takes an event. An event that none takes enrols nobody.
 func (d *Decider) counts(in *bursar.EventInput) bool {
 	features := d.Cat.Meters[in.EventName]
 	dims := catalogue.Countable(features, in.Dimensions)
@@ -64,17 +63,17 @@ func (d *Decider) enrolCounted(in *bursar.EventInput) bool {
 	return d.enrols(d.Cat) && d.counts(in) && d.enrol(labelsOf(in.Dimensions))
 }
 
-// enrolLearning is enrolCounted for an event whose output is yet to be learned, of those above whom it enrols, too.
-// It has some.
+// enrolLearning is enrolCounted for an event whose output is yet to be learned. The event is taken
+// to have some output. It enrols before learning, as a newcomer's output is learned from those above.
 func (d *Decider) enrolLearning(in *bursar.EventInput) {
 	some := *in
 	some.Dimensions = withOutput(in.Dimensions, 1)
 	d.enrolCounted(&some)
 }
 
-// enrolAtEnd is enrolCounted for an event that ends a hold. It enrols whom u names itself: a
-// label of the hold that named nobody then names nobody now. Who holds a spend token chose the
-// labels of its hold, so the end of such a hold enrols nobody.
+// enrolAtEnd is enrolCounted for an event that ends a hold. It enrols only whom u itself names: a
+// label of the hold that named nobody when the hold was made enrols nobody now. A hold made with a
+// spend token enrols nobody when it ends, as the token's holder chose its labels.
 func (d *Decider) enrolAtEnd(h *record.Hold, u *UsedEvent, in *bursar.EventInput) bool {
 	if !d.enrols(d.Cat) || !d.counts(in) || slices.ContainsFunc(h.Dims, func(x bursar.Dimension) bool { return x.Key == bursar.SpendTokenKey }) {
 		return false
@@ -82,7 +81,7 @@ func (d *Decider) enrolAtEnd(h *record.Hold, u *UsedEvent, in *bursar.EventInput
 	return d.enrolOwn(labelsOf(in.Dimensions), func(x bursar.Dimension) bool { return slices.Contains(u.Dims, x) || slices.Contains(u.Derived, x) })
 }
 
-// wouldEnrol enrols whom dims would enrol, until unenrol.
+// wouldEnrol enrols those whom dims name, until unenrol takes them back.
 func (v *View) wouldEnrol(cat *catalogue.Catalogue, dims []bursar.Dimension) bool {
 	return (&Decider{View: v, Cat: cat, Rehearsal: true}).enrol(dims)
 }
@@ -100,8 +99,8 @@ type newcomers struct {
 	own  func(bursar.Dimension) bool
 }
 
-// enrol enrols whom dims[i] names, if that is nobody so far, after whom that one is to be below.
-// waiting are those who are to be below whom dims[i] names.
+// enrol enrols whom dims[i] names, if there is no such entity, and the parent before. It tells whether
+// dims[i] names somebody new. waiting are the ids whose parent that may be.
 func (n *newcomers) enrol(i int, waiting []typedID) (some bool) {
 	d := n.Decider
 	k := typedID{d.Cat.Attribution[n.dims[i].Key], n.dims[i].Value}
@@ -112,7 +111,7 @@ func (n *newcomers) enrol(i int, waiting []typedID) (some bool) {
 	switch {
 	case d.enrolled == nil:
 		d.enrolled = &enrolled{from: uint32(d.entCount), would: d.Rehearsal, not: map[typedID]string{}, like: map[uint32]string{}}
-	case d.enrolled.not[k] != "": // it is not tried again, so that all of a request finds the same
+	case d.enrolled.not[k] != "": // it is not tried again: all items of a request get the same answer
 		return true
 	}
 	if why := d.Enrols.Refuses(k.typ); why != "" {
@@ -137,8 +136,8 @@ func (v *View) typed(k typedID) uint32 {
 	return 0
 }
 
-// parent is the id of whom somebody is to be below; "" = it is to be a root. Those of the dimensions
-// that are new are enrolled first; one who waits for this one is passed over.
+// parent is the id of a newcomer's parent; "" = the newcomer is to be a root. A parent that is new
+// itself is enrolled first. Ids in waiting are not enrolled as a parent, as they wait for theirs.
 func (n *newcomers) parent(x *bursar.Enrolment, waiting []typedID) (string, *bursar.Error) {
 	for _, key := range x.ParentKeys {
 		i := slices.IndexFunc(n.dims, func(d bursar.Dimension) bool { return d.Key == key })
@@ -169,7 +168,7 @@ func (d *Decider) enrolBelow(k typedID, parent string) *bursar.Error {
 		return bursar.Errorf(bursar.CodeValidationFailed, "the entity %q is of type %s", k.id, d.typeID(d.Ent(ord).Typ))
 	}
 	if n := d.entCount - 1; n >= d.mostEnrolled {
-		return bursar.Errorf(bursar.CodeValidationFailed, "the customer has %d entities, and nobody is enrolled beside so many", n)
+		return bursar.Errorf(bursar.CodeValidationFailed, "the customer has %d entities; where there are so many, nobody is enrolled", n)
 	}
 	up, err := d.parentOf(0, bursar.Some(parent))
 	if err != nil {
@@ -193,8 +192,8 @@ func (d *Decider) enrolBelow(k typedID, parent string) *bursar.Error {
 	return nil
 }
 
-// takesNoShare refuses a newcomer who would have a share of a strict limit. What that shares out
-// already is a sum over all below it, which is too much to look at for each newcomer.
+// takesNoShare refuses a newcomer who would have a share of a strict limit. To see whether there is
+// room for it, all limits below the strict one would have to be added up for each newcomer.
 func (d *Decider) takesNoShare(e *record.Entity) *bursar.Error {
 	of := d.defaultSet().of[e.Typ]
 	for i := range of {
@@ -212,7 +211,7 @@ func (d *Decider) takesNoShare(e *record.Entity) *bursar.Error {
 				return bursar.Errorf(bursar.CodeAllocationExceeded,
 					"it would have a share of the strict limit of entity %s on %s, and nobody is enrolled below such a limit: make the entity by PUT /entities", d.Ent(up).ID, d.Capability(o.cap))
 			}
-			break // this is what has the share
+			break // this limit, and not the newcomer's, is the share of a strict limit above
 		}
 	}
 	return nil
@@ -240,14 +239,15 @@ func (v *View) hadEntities() bool {
 	return v.entCount > 1
 }
 
-// granted tells that whom the request enrols is there from now on.
+// granted notes that the request is granted, so whom it enrols stays.
 func (v *View) granted() {
 	if v.enrolled != nil {
 		v.enrolled.sure = true
 	}
 }
 
-// refused is a denial as an error. It enrols nobody, so its warnings say who would have been.
+// refused is a denial as an error. A denial enrols nobody, so its warnings say who would have been
+// enrolled.
 func refused(j *bursar.Decision) error {
 	for i, w := range j.Warnings {
 		if key, ok := strings.CutPrefix(w, bursar.WarnEnrolled+":"); ok {
@@ -270,7 +270,7 @@ func (v *View) newcomerWarnings(n newcomer, to []string) []string {
 	return to
 }
 
-// notEnrolled says why an id whose type enrols was not enrolled; "" = it is none of those.
+// notEnrolled says why an id was not enrolled; "" = its type does not enrol, or it was enrolled.
 func (v *View) notEnrolled(m *missing) string {
 	if v.enrolled == nil || m.number {
 		return ""

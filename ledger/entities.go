@@ -142,7 +142,7 @@ func (o *ArchiveCustomer) Decide(d *Decider) (any, error) {
 type PutEntities struct {
 	Caller catalogue.Caller
 	In     []bursar.EntityInput
-	Patch  bool // one existing entity, pointers relative to it, not restored
+	Patch  bool // of one entity that exists; it stays archived if it is, and pointers are relative to it
 }
 
 func (o *PutEntities) Decide(d *Decider) (any, error) {
@@ -281,9 +281,8 @@ func (d *Decider) writeEntity(caller *catalogue.Caller, ord uint32, e record.Ent
 	return &out
 }
 
-// changesShares tells whether an entity, new or as it would be, has to do with what strict
-// limits share out: by its place and whether it is live and, where there are defaults of its
-// type, by what they go by.
+// changesShares tells whether writing e may change what strict limits share out: by its place, by
+// being archived or live or, where its type has defaults, by its type and metadata.
 func (d *Decider) changesShares(ord uint32, e *record.Entity) bool {
 	set := d.defaultSet()
 	if int(ord) == d.entCount {

@@ -18,8 +18,8 @@ type estimator struct {
 	Warnings []string
 }
 
-// estimated is what one feature would cost in one currency; without a currency, that it
-// cannot be priced.
+// estimated is what one feature would cost in one currency. Without a currency it says that the
+// feature cannot be priced.
 type estimated struct {
 	currency string
 	bursar.EstimateItem

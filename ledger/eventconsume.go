@@ -10,7 +10,7 @@ func (*ConsumeEvent) failsEarly() {}
 // ConsumeEvent records all that an event uses, if that may be used.
 type ConsumeEvent struct {
 	SpendEvent
-	Within   bool // what does not add up is refused
+	Within   bool // usage that does not add up, which no limit bounds, is refused
 	Unpriced []Unpriced
 }
 

@@ -12,35 +12,36 @@ import (
 
 func (*ReserveEvent) failsEarly() {}
 
-// SpendEvent is an event that is to be held for or consumed: all that it uses, or nothing.
+// SpendEvent is an event to make a hold for or to consume: for all that it uses, or not at all.
 type SpendEvent struct {
 	In      bursar.EventInput // dimensions ordered by key
 	Key     record.Identity
 	Content [8]byte // of the request
 	Call    Call
 	Strict  bool // what names no entity is denied
-	// SaidInput and SaidOutput tell that who reserves said how many tokens there may be, be it none.
+	// SaidInput and SaidOutput tell that the request says how many tokens there may be, even if it
+	// says none.
 	SaidInput, SaidOutput bool
-	// Bounded are kinds of output that nobody said a number of: tokens.output is how many there
-	// can be of it and of these, all together.
+	// Bounded are kinds of output whose number the request does not say. tokens.output is then how
+	// many tokens there can be of its own kind and of these together.
 	Bounded []string
 
-	learns bool // how much output there is is to be learned
+	learns bool // the amount of output is to be learned
 }
 
 // admittedEvent is an event that was granted: what it is decided on.
 type admittedEvent struct {
 	item    EventItem
-	asks    []Ask // what it uses, each capability once, without those that it uses nothing of
+	asks    []Ask // what it uses, each capability once; those of which it uses nothing are left out
 	path    Resolved
 	labels  []bursar.Dimension
 	chains  [][]uint32
 	learned *bursar.Learned
-	before  *record.Hold // that the call has already; then there is nothing else
+	before  *record.Hold // the hold that the call has already; then nothing else is set
 	bursar.Decision
 }
 
-// admitEvent judges an event. It returns its twin's place, or what it may use.
+// admitEvent judges an event. It returns what the event may use, or its twin's place as the error.
 func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, error) {
 	if a, err := d.newEvent(o, consumes); a != nil || err != nil {
 		return a, err
@@ -48,8 +49,8 @@ func (d *Decider) admitEvent(o *SpendEvent, consumes bool) (*admittedEvent, erro
 	return d.judgedEvent(o, o.In)
 }
 
-// newEvent finds out whether an event is new: it returns its twin's place or the hold that its
-// call has already.
+// newEvent finds out whether an event is new. If not, it returns the hold that its call has already,
+// or its twin's place as the error.
 func (d *Decider) newEvent(o *SpendEvent, consumes bool) (*admittedEvent, error) {
 	c := d.Cust()
 	if c == nil {
@@ -101,11 +102,12 @@ func (d *Decider) judgedEvent(o *SpendEvent, in bursar.EventInput) (*admittedEve
 	return a, nil
 }
 
-// enrolledEvent is meteredEvent after whom the event names was enrolled, if it uses anything.
+// enrolledEvent is meteredEvent once those whom the event names are enrolled. An event that uses
+// nothing enrols nobody.
 func (d *Decider) enrolledEvent(o *SpendEvent, in bursar.EventInput, p *bursar.Problems) *admittedEvent {
 	var own bursar.Problems
 	a := d.meteredEvent(o, in, &own)
-	if len(a.item.usages) > 0 && d.enrol(a.labels) { // whose limits it then counts on
+	if len(a.item.usages) > 0 && d.enrol(a.labels) { // it counts on the newcomers' limits, too
 		own = bursar.Problems{}
 		a = d.meteredEvent(o, in, &own)
 	}
@@ -121,7 +123,8 @@ func (d *Decider) meteredEvent(o *SpendEvent, in bursar.EventInput, p *bursar.Pr
 	return a
 }
 
-// weighEvent decides whether that may be used. over is what of it is not counted on all limits.
+// weighEvent decides whether what the event uses may be used. over tells, for each
+// of its asks, of limits that it does not count on; nil = all count on all.
 func (d *Decider) weighEvent(a *admittedEvent, o *SpendEvent) (over []Applied) {
 	a.asks, a.path = asksOfEvent(a.item.usages), d.Resolve(d.Cat, a.labels)
 	a.path.strict = o.Strict
@@ -133,8 +136,8 @@ func (d *Decider) weighEvent(a *admittedEvent, o *SpendEvent) (over []Applied) {
 	return over
 }
 
-// noneNegative adds to p the usages that are below 0: nothing holds or checks what is given
-// back.
+// noneNegative adds to p the usages that are below 0: what is given back is neither held nor
+// checked.
 func noneNegative(usages []UsageItem, at string, p *bursar.Problems) {
 	for i := range usages {
 		if u := &usages[i]; u.In.Value.Sign() < 0 {
@@ -143,8 +146,8 @@ func noneNegative(usages []UsageItem, at string, p *bursar.Problems) {
 	}
 }
 
-// needsRate adds to p a usage that has a price, but none for what it is of: what is held or
-// consumed of it would go past every budget of money. What there may be none of needs none.
+// needsRate adds to p a usage whose feature has a price, but no rate for its dimensions: it would go
+// past every budget of money. A usage that is only bounded needs no rate, as there may be none of it.
 func (u *UsageItem) needsRate(p *bursar.Problems) {
 	if u.aggregate == "" && !u.bounded && !u.In.Value.IsZero() && len(u.unpriced) > 0 {
 		err := catalogue.ErrNoRate(u.In.FeatureID, u.unpriced)
@@ -190,8 +193,7 @@ func addAsk(asks []Ask, a Ask) []Ask {
 }
 
 // judgeEvent decides whether all of asks may be used on the rows of chains, which are those
-// of r. A denial is about
-// the capability that denied.
+// of r. A denial is about the capability that denied.
 func (v *View) judgeEvent(cat *catalogue.Catalogue, event string, r *Resolved, asks []Ask, chains [][]uint32) bursar.Decision {
 	d := bursar.Decision{Granted: true, Chains: v.nodes(chains, asks)}
 	if d.Frozen = v.frozenOn(r); d.Frozen != nil {
@@ -224,8 +226,8 @@ func (v *View) judgeEvent(cat *catalogue.Catalogue, event string, r *Resolved, a
 	return d
 }
 
-// afterEvent is the state of the limits once asks have been granted, and the one that has
-// room for the fewest more of such events.
+// afterEvent is the state of the limits once asks have been granted. tightest is the limit that has
+// room for the fewest further events like this.
 func (v *View) afterEvent(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32) (d bursar.Decision, tightest *bursar.Binding) {
 	d = bursar.Decision{Granted: true, Chains: v.nodes(chains, nil)}
 	see := func(source bursar.BindingSource, n bursar.Node) {
@@ -274,7 +276,7 @@ func (o *ReserveEvent) Decide(d *Decider) (any, error) {
 		return nil, err
 	}
 	if a.before != nil {
-		if o.Key.Set { // an event that comes with it ends that reservation
+		if o.Key.Set { // so an event with this key ends the reservation, too
 			d.Emit(&record.CallNamed{Key: o.Key, Held: true, Hold: a.before.ID, Request: o.Content})
 		}
 		return d.EventReservedAgain(&o.SpendEvent, a.before), nil
@@ -329,7 +331,7 @@ func firstOf(a, b string) string {
 	return b
 }
 
-// usedBy is what usages that are recorded used of each capability, and what of it is costs.
+// usedBy is what recorded usages used of each capability; costs are the part that is money.
 func (d *Decider) usedBy(usages []UsageItem) (used []bursar.CapabilityAmount, costs []bursar.Cost) {
 	var features, money []Ask
 	for i := range usages {
@@ -358,7 +360,7 @@ func (v *View) heldAsks(h *record.Hold) []Ask {
 	return v.asksByCap(h.EachHeld)
 }
 
-// usedAsks is the same of what was booked for it.
+// usedAsks is what was used of each capability, in the same order.
 func (v *View) usedAsks(u *record.EventUse) []Ask {
 	return v.asksByCap(func(f func(uint32, bursar.Amount)) {
 		for _, p := range u.Parts {
@@ -383,7 +385,7 @@ func (v *View) asksByCap(each func(func(cap uint32, a bursar.Amount))) []Ask {
 	return append(features, byCurrency(money)...)
 }
 
-// eventOut shows what a hold of an event has beside what every hold has.
+// eventOut shows what a hold of an event has and other holds have not.
 func (v *View) eventOut(cat *catalogue.Catalogue, h *record.Hold, live [][]uint32, out *bursar.Reservation) {
 	x := h.Event
 	asks := v.heldAsks(h)
@@ -417,8 +419,7 @@ func (d *Decider) EventReservedAgain(o *SpendEvent, h *record.Hold) bursar.Reser
 	return res
 }
 
-// eventNow is an event with the usage that it would make, and the warnings that it would
-// have, now.
+// eventNow is an event with the usage and the warnings that it would have if it came now.
 func (d *Decider) eventNow(in *bursar.EventInput, bounded []string) *EventItem {
 	it := EventItem{In: *in, bounded: bounded}
 	d.meterEvent(&it, "", 0, new(bursar.Problems))

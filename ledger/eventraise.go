@@ -11,7 +11,7 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// How a hold of an event grows while what it is for goes on: by what the event is then
+// How a hold of an event grows while the call that it is for goes on: by all that the event is
 // expected to use more, or not at all.
 
 func (v *View) applyEventRaised(r *record.EventRaised) error {
@@ -33,9 +33,9 @@ func (v *View) applyEventRaised(r *record.EventRaised) error {
 	return nil
 }
 
-// raiseHold holds what the event of a hold uses more when its measures are more by that: on
-// the limits that the hold is on, and of what it held nothing on those that apply now.
-// It returns what it warns of.
+// raiseHold raises a hold by what its event uses more when its measures grow by more. Of a capability
+// of which it holds something already, it holds that on the limits that it is on. Of any other, it
+// does so on the limits that apply now. It returns warnings.
 func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, error) {
 	if h.Event == nil {
 		return nil, bursar.ErrorAt("/tokens", bursar.CodeValidationFailed,
@@ -66,7 +66,7 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, 
 		return nil, ofTokens(err)
 	}
 	r := d.Resolve(d.Cat, h.Dims)
-	r.missing, r.unknown = nil, nil // what names no entity was taken when the hold was made
+	r.missing, r.unknown = nil, nil // what names no entity was judged when the hold was made
 	held, fresh, others, over := d.raisedOn(h, &r, asks)
 	j := d.judgeEvent(d.Cat, h.Event.Name, &r, asks, slices.Concat(held, fresh))
 	if !j.Granted {
@@ -78,7 +78,7 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, 
 	}
 	rec := &record.EventRaised{ID: h.ID, Event: *h.Event, Chains: slices.Concat(h.Chains, d.makeChains(fresh))}
 	rec.Event.Props, rec.Event.Parts = it.In.Dimensions, slices.Clone(h.Event.Parts)
-	if len(grown) > 0 { // what stood for no feature at all is not needed any more
+	if len(grown) > 0 { // a part that held nothing, in a hold without any other, is not needed any more
 		rec.Event.Parts = slices.DeleteFunc(rec.Event.Parts, func(x record.HeldPart) bool { return x.Amount.IsZero() })
 	}
 	for i := range grown {
@@ -86,7 +86,7 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, 
 		if at := slices.IndexFunc(rec.Event.Parts, func(x record.HeldPart) bool { return x.Cap == part.Cap }); at >= 0 {
 			for j := range part.Costs {
 				less := part.Costs[j].Held.Sub(shared(&rec.Event.Parts[at], part.Costs[j].Cap))
-				part.Costs[j].Held = bursar.MaxAmount(bursar.Amount{}, less) // more of it may be cheaper, with a context of its own
+				part.Costs[j].Held = bursar.MaxAmount(bursar.Amount{}, less) // more may cost less: a longer prompt may have a cheaper rate
 			}
 			rec.Event.Parts[at] = part
 		} else {
@@ -100,7 +100,7 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, 
 	return it.warnings, nil
 }
 
-// withMore is dims with measures that are more by those of more.
+// withMore is dims with the measures of more added to them.
 func withMore(dims, more []bursar.Dimension) ([]bursar.Dimension, error) {
 	out := slices.Clone(dims)
 	for _, m := range more {
@@ -119,7 +119,7 @@ func withMore(dims, more []bursar.Dimension) ([]bursar.Dimension, error) {
 	return record.SortDims(out), nil
 }
 
-// ofTokens is err as who gave more tokens gets it.
+// ofTokens is err with pointers to tokens, as the request has them, in place of dimensions.
 func ofTokens(err error) error {
 	if b, ok := err.(*bursar.Error); ok {
 		for i := range b.Fields {
@@ -130,7 +130,7 @@ func ofTokens(err error) error {
 	return err
 }
 
-// grown are the usages that are above what h holds of them, and what that is by capability.
+// grown are the usages that are above what h holds of them. asks is the excess, by capability.
 func (d *Decider) grown(h *record.Hold, usages []UsageItem) (grown []*UsageItem, asks []Ask) {
 	var features, money []Ask
 	for i := range usages {
@@ -165,8 +165,8 @@ func (d *Decider) grown(h *record.Hold, usages []UsageItem) (grown []*UsageItem,
 	return grown, append(features, byCurrency(money)...)
 }
 
-// raisedOn are the chains that asks are judged on: those of h, as far as they are of what is
-// asked and of entities that are not archived, and those of the others, of which h holds nothing.
+// raisedOn are the chains that asks are judged on. held are those of h, as far as they are of what is
+// asked and of live entities. others are the asks of which h holds nothing, and fresh their chains.
 func (d *Decider) raisedOn(h *record.Hold, r *Resolved, asks []Ask) (held, fresh [][]uint32, others []Ask, over []Applied) {
 	for _, a := range asks {
 		has := false
@@ -196,7 +196,8 @@ func (d *Decider) raisedOn(h *record.Hold, r *Resolved, asks []Ask) (held, fresh
 	return held, fresh, others, over
 }
 
-// longer is until when a hold goes on for ttl seconds from now; 0 seconds leave it as it is.
+// longer is the instant at which a hold ends that goes on for ttl seconds from now; with 0 seconds it
+// ends when it would.
 func (d *Decider) longer(h *record.Hold, ttl int) (bursar.Time, error) {
 	until := cmp.Or(bursar.Time(ttl)*1e9, h.Expires-d.Now) + d.Now
 	if ttl != 0 && until > h.Created+bursar.MaxHoldLife {

@@ -23,9 +23,9 @@ type EventItem struct {
 	ends     *usingEvent
 	differs  bool        // its call was counted, and what counted it said something else
 	mute     bool        // it was to say what was used, and nothing of that could be read
-	begun    bool        // the call goes on or is over: what a meter cannot read of it counts nothing there
-	unread   bool        // there is something like that
-	bounded  []string    // kinds that share with tokens.output the tokens that it says, see SpendEvent
+	begun    bool        // the call goes on or is over: a property that a meter cannot read counts nothing
+	unread   bool        // there is a property that a meter cannot read
+	bounded  []string    // kinds that share the number of tokens.output with it, see SpendEvent
 	usages   []UsageItem // one for each feature that it feeds
 	warnings []string
 }
@@ -123,7 +123,7 @@ func (o *ReportEvents) record(d *Decider, it *EventItem, known bool) bursar.Even
 	return res
 }
 
-// keys judges the keys of the events. One that is a reservation's own stands for it.
+// keys judges the keys of the events. A key that a reservation was made with names the reservation.
 func (o *ReportEvents) keys() *reportKeys {
 	keys := newReportKeys(len(o.Items))
 	keys.of = map[int]*record.Place{}
@@ -131,8 +131,9 @@ func (o *ReportEvents) keys() *reportKeys {
 	return keys
 }
 
-// endsHold finds the reservation that an event ends, and judges that. It tells whether the
-// event is not new because the reservation ended so before, or does by an event before it.
+// endsHold finds the reservation that an event ends, if any, and judges that end. known tells that
+// the event is not new: its call was counted, or the reservation ended so before, or an earlier
+// event of the request ends it.
 func (d *Decider) endsHold(it *EventItem, keys *reportKeys, i int, ended map[[16]byte]*usingEvent, at string, p *bursar.Problems) (known bool) {
 	call, first, err := keys.call(d, it)
 	if !first && it.Reservation == nil && keys.of[i] == nil {
@@ -145,7 +146,7 @@ func (d *Decider) endsHold(it *EventItem, keys *reportKeys, i int, ended map[[16
 	case err != nil:
 	case keys.of[i] != nil:
 		id, err = d.heldAt(keys.of[i])
-		key = record.Identity{} // it is the reservation's
+		key = record.Identity{} // the key is the reservation's, not the event's own
 	case it.Reservation != nil:
 		id = *it.Reservation
 	case call.held:
@@ -219,15 +220,15 @@ func (o *ReportEvents) fed() (n int) {
 	for i := range o.Items {
 		it := &o.Items[i]
 		n += len(it.usages)
-		if x := it.ends; x != nil { // and the estimate that may be taken back
+		if x := it.ends; x != nil { // and the usage of taking the estimate back
 			n += len(x.item.usages) + len(x.hold.Event.Parts)
 		}
 	}
 	return n
 }
 
-// meterEvent finds the usage that an event makes, at the prices of an instant; 0 = of when it
-// happened. It adds to p what is wrong with that.
+// meterEvent finds the usage that an event makes, at the prices of the instant priced; 0 = when the
+// event happened. It adds to p what is wrong with the usage.
 func (d *Decider) meterEvent(it *EventItem, at string, priced bursar.Time, p *bursar.Problems) {
 	it.usages, it.warnings, it.unread = nil, nil, false
 	features, lost := d.Cat.Meters[it.In.EventName], []string(nil)
@@ -247,7 +248,7 @@ func (d *Decider) meterEvent(it *EventItem, at string, priced bursar.Time, p *bu
 			if len(err.Fields) > 0 {
 				pointer = at + err.Fields[0].Pointer
 			}
-			none := u.In.FeatureID == "" // what it measures cannot be read
+			none := u.In.FeatureID == "" // the property that it measures cannot be read
 			if it.unread = it.unread || none; none && it.begun && err.Code == bursar.CodeValidationFailed {
 				lost = append(lost, bursar.WarnUnreadProperty+":"+f.Meter.Aggregation.Field)
 				continue
@@ -258,7 +259,7 @@ func (d *Decider) meterEvent(it *EventItem, at string, priced bursar.Time, p *bu
 			}
 		}
 		if len(it.usages) == 0 {
-			u.Key = it.Key // one key for all that the event makes
+			u.Key = it.Key // the first usage has the key for all that the event makes
 		}
 		it.usages = append(it.usages, u)
 	}

@@ -43,11 +43,12 @@ func (v *View) applyEventUsed(r *record.EventUsed) error {
 // UsedEvent is what the event of a hold really was.
 type UsedEvent struct {
 	Name string             // "" = that of the hold
-	Dims []bursar.Dimension // they take the place of those of the hold, whose measures count no more
-	// Derived are further ones, which were read from a reply: a label of the hold is left as it is.
+	Dims []bursar.Dimension // in place of the hold's measures; its labels count where Dims have no such key
+	// Derived are further dimensions, which were read from a reply. Of one
+	// key, a label of the hold counts before them.
 	Derived  []bursar.Dimension
 	Warnings []string // of how they were read
-	// Illegible tells that they were to be read from a usage object of which not all could be.
+	// Illegible tells that dimensions were to be read from a usage object, and not all could be.
 	Illegible bool
 	Key       record.Identity // of the event, where it has one that is not the hold's
 	// CallOf gives the call of the hold's event, where the commit names one.
@@ -55,7 +56,7 @@ type UsedEvent struct {
 
 	call     Call
 	known    knownCall  // of call
-	again    bool       // another event before it ends the hold
+	again    bool       // an earlier event of the same request ends the hold
 	Unpriced []Unpriced // what no rate matched, once a commit is decided
 }
 
@@ -65,14 +66,14 @@ type usingEvent struct {
 	item    EventItem
 	content [8]byte
 	key     record.Identity
-	repeat  bool // it ended so before
-	differs bool // it did by what said something else, of the same call
-	mute    bool // it was to say what was used, and nothing of that could be read
-	keeps   bool // nothing can be told of what was used: it goes on, and is settled when its time is over
-	call    Call // that is to be named; zero = none
+	repeat  bool // the hold ended so before
+	differs bool // the hold ended before by another report of the call, which said something else
+	mute    bool // the event was to say what was used, and nothing of that could be read
+	keeps   bool // nothing says what was used: the hold goes on, and is settled when its time is over
+	call    Call // the call to remember with the hold (nameCall); zero = none
 }
 
-// ContentHash is what is remembered of a content.
+// ContentHash is what is remembered of the content of a request.
 func ContentHash(content []byte) (h [8]byte) {
 	sum := sha256.Sum256(content)
 	copy(h[:], sum[:])
@@ -123,7 +124,7 @@ func (d *Decider) useEvent(h *record.Hold, u *UsedEvent, at string, p *bursar.Pr
 		x.item.usages, x.item.warnings = nil, append(slices.Clip(u.Warnings), w)
 		return x
 	}
-	if !x.repeat && !counted && !u.again && d.enrolAtEnd(h, u, &x.item.In) { // what it makes counts for them
+	if !x.repeat && !counted && !u.again && d.enrolAtEnd(h, u, &x.item.In) { // the usage counts on the newcomers, too
 		own = bursar.Problems{}
 		d.meterEvent(&x.item, at, h.Created, &own)
 	}
@@ -137,8 +138,8 @@ func (d *Decider) useEvent(h *record.Hold, u *UsedEvent, at string, p *bursar.Pr
 	return x
 }
 
-// onto are the dimensions of the event with the labels of the hold, ordered by key. How long
-// the prompt is goes by what was used.
+// onto are the dimensions of the event with the labels of the hold, ordered by key. It leaves out
+// the hold's Context: how long the prompt was follows from what was used.
 func (u *UsedEvent) onto(labels []bursar.Dimension) []bursar.Dimension {
 	derived := func(key string) bool {
 		return slices.ContainsFunc(u.Derived, func(d bursar.Dimension) bool { return d.Key == key })
@@ -160,8 +161,8 @@ func (u *UsedEvent) onto(labels []bursar.Dimension) []bursar.Dimension {
 	return record.SortDims(out)
 }
 
-// usable is an error when a hold cannot end with that any more. One that has ended with what
-// was used of the call that x names has ended with x.
+// usable is an error when a hold cannot end with x any more. It notes in x if the hold ended so
+// before. named tells that the call has this hold: then a committed hold ended so, whatever was said.
 func (d *Decider) usable(x *usingEvent, named bool) *bursar.Error {
 	h := x.hold
 	switch h.Status {
@@ -180,8 +181,8 @@ func (d *Decider) usable(x *usingEvent, named bool) *bursar.Error {
 	return nil
 }
 
-// commitEvent ends a hold of an event with what u says; within is that of [CloseHold]. A commit of
-// the other sort is refused.
+// commitEvent ends a hold of an event with what u says; within is that of [CloseHold]. It refuses
+// what does not fit the hold: an amount for an event, or an event for an amount.
 func (d *Decider) commitEvent(h *record.Hold, u *UsedEvent, within bool) (any, error) {
 	switch {
 	case u == nil:
@@ -212,12 +213,12 @@ func (d *Decider) commitEvent(h *record.Hold, u *UsedEvent, within bool) (any, e
 	if !x.repeat {
 		d.reached = nil
 		d.recordUse(x)
-		if n := d.Shown(d.Hold(h.ID)); n != nil { // one that goes on may be in the store alone
+		if n := d.Shown(d.Hold(h.ID)); n != nil { // a hold that goes on may be in the store alone
 			h = n
 		}
 		u.Unpriced = d.unpricedOf(x.item.usages)
 	} else {
-		d.nameCall(&x.call, h) // it may come under that name next
+		d.nameCall(&x.call, h) // the call may be reported with its own id next
 	}
 	out := d.ReservationOut(d.Cat, h)
 	out.Duplicate = x.repeat
@@ -230,8 +231,8 @@ func (d *Decider) commitEvent(h *record.Hold, u *UsedEvent, within bool) (any, e
 	return out, nil
 }
 
-// withoutPlace is err as a commit gets it: its path names the reservation, and its body has
-// properties.
+// withoutPlace is err with pointers as a commit has them: its path names the reservation, and its
+// body has properties in place of dimensions.
 func withoutPlace(err error) error {
 	b, ok := err.(*bursar.Error)
 	if !ok {
@@ -292,8 +293,8 @@ func (d *Decider) settleEvent(h *record.Hold) {
 	d.Emit(&record.EventUsed{ID: h.ID, At: h.Expires, Use: h.Event.Estimate()})
 }
 
-// booking records what a hold holds as used when its time was over or takes that back: on the
-// limits that it is on, at its prices.
+// booking records that a hold's amounts were used when its time was over, or takes that back. It
+// does so on the limits that the hold is on, at the hold's prices.
 type booking struct {
 	*Decider
 	h    *record.Hold
@@ -301,7 +302,7 @@ type booking struct {
 	back bool
 }
 
-// of is an amount of the hold as it is booked.
+// of is an amount of the hold as it is booked: negative when it is taken back.
 func (b *booking) of(a bursar.Amount) bursar.Amount {
 	if b.back {
 		return a.Neg()

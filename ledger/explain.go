@@ -35,14 +35,14 @@ type Explanation struct {
 	RootEntityID string
 }
 
-// errNamesNothing is of a question of a token with a root that is not about its subtree.
+// errNamesNothing answers a question that a token with a root asks about nothing in its subtree.
 var errNamesNothing = bursar.ErrorAt("/dimensions", bursar.CodeEntityNotFound,
 	"these dimensions name no entity that the access token sees: send the attribution key of one with its id, such as userId")
 
 // maxResets bounds how many ends of windows are looked at, one after the other.
 const maxResets = 8
 
-// answer is a decision with what was asked of which gates.
+// answer is a decision with what was asked for, and with the gates that it had to pass.
 type answer struct {
 	bursar.Decision
 	asks  []Ask
@@ -79,8 +79,8 @@ func fitOf(limit *bursar.Amount, used, held bursar.Amount, c bursar.Capability, 
 	return Fit{WouldNeed: sum.Sub(*limit)}
 }
 
-// blockedUntil is when the windows of all that denies a have ended; 0 when something
-// denies it that has none.
+// blockedUntil is when the windows of all that denies a have ended; 0 when a gate that has no
+// window denies it.
 func (a *answer) blockedUntil() (until bursar.Time) {
 	for i := range min(len(a.gates), len(a.asks)) {
 		b := shut(&a.gates[i], &a.asks[i])
@@ -169,7 +169,7 @@ func (x *Explainer) ask(v *View) (*answer, error) {
 	return a, err
 }
 
-// askEvent is whether a reservation would hold what an event uses, without one.
+// askEvent tells whether a reservation would hold what an event uses, and makes none.
 func (d *Decider) askEvent(o *SpendEvent, learn Learn) (*answer, error) {
 	if len(d.Cat.Meters[o.In.EventName]) == 0 {
 		return nil, bursar.ErrorAt("/eventName", bursar.CodeUnknownMeter, "%s", d.missing(d.Cat, catalogue.OfMeter, o.In.EventName))

@@ -31,8 +31,8 @@ type Feed struct {
 type touch struct {
 	Kind touchKind
 	Ord  uint32
-	Old  uint32        // of an entity that moved: its parent before
-	Was  *record.Limit // of a limit that is gone
+	Old  uint32        // the former parent of an entity that moved
+	Was  *record.Limit // a limit that is gone, as it was
 }
 
 type touchKind uint8
@@ -41,7 +41,7 @@ const (
 	touchRow    touchKind = iota
 	TouchEntity           // made or changed
 	TouchMoved            // also archived or restored: the tree has another form
-	TouchMany             // what is frozen, or limited by default: all below stands otherwise
+	TouchMany             // what is frozen, or limited by default: figures of all below may change
 )
 
 func NewFeed(epoch string) *Feed { return &Feed{Epoch: epoch} }
@@ -83,10 +83,10 @@ func (f *Feed) note(v *View) {
 		t := touch{Ord: row}
 		if int(row) < len(s.Rows) && s.Rows[row] != nil {
 			if was := s.Rows[row]; def == nil && was.ByDefault {
-				continue // an idle one: nobody was shown it
+				continue // an idle row was shown to nobody
 			} else if def == nil {
 				t.Was = was
-			} else if was.ByDefault != def.ByDefault { // and has another id
+			} else if was.ByDefault != def.ByDefault { // its id changes with that, too
 				t.Kind = TouchMany
 			}
 		} else if def != nil && s.gives(v.Now, def) {
@@ -116,7 +116,7 @@ func (f *Feed) Has(at uint64) bool { return at <= f.Next && f.Next-at <= uint64(
 // Change is one thing that a watcher is told: one member is set.
 type Change struct {
 	Row     *TreeRow
-	Removed string // the id of a limit that is not there any more, or that the filters do not let through any more
+	Removed string // the id of a limit that is gone, or that the filters do not let through any more
 	Entity  *bursar.Entity
 	Resync  bool // read the tree again; what follows goes on from there
 }

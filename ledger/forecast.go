@@ -10,18 +10,18 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// Forecast is what the usage so far lets expect of a limit until its window ends. It decides
-// nothing.
+// Forecast is what is to be expected of a limit until its window ends, going by the usage so far.
+// No decision depends on it.
 type Forecast struct {
 	Refused string      // why there is none: one of the reasons below; "" = there is one
-	Step    Granularity // what it is reckoned in
-	Steps   int         // of how many whole days or hours the usage is known
-	// PerDay is what is expected for each day that is left; that, and Expected, Low and High,
-	// what is used when the window ends, are nil when there is no forecast. The latter are nil,
-	// too, when the window ends more than a year from now.
+	Step    Granularity // the unit that it is reckoned in
+	Steps   int         // for how many whole days or hours the usage is known
+	// PerDay is the usage that is expected for each day that is left. Expected, Low and High are
+	// what is used when the window ends. All are nil when there is no forecast; the latter three
+	// also when the window ends more than a year from now.
 	PerDay, Expected, Low, High *bursar.Amount
 	// RunsOut is when the limit is expected to be used up: now, if it is; 0 = not in this window.
-	// Earliest and Latest are the same at the high and the low end of what is expected.
+	// Earliest is that instant if usage is at the high end of what is expected, Latest at the low.
 	RunsOut, Earliest, Latest bursar.Time
 }
 
@@ -35,16 +35,15 @@ const (
 	RefusedGone         = "LIMIT_GONE"
 )
 
-// forecastStep is how a limit's windows are looked at: how far back, how much must be known,
-// and how many steps make the round after which usage repeats.
+// forecastStep is the unit in which a limit's usage is looked at.
 type forecastStep struct {
 	of          Granularity
-	back, least int
-	round       int
+	back, least int // how many steps back to look, and of how many the usage must be known
+	round       int // after how many steps usage is expected to repeat
 }
 
-// Windows of more than two days are reckoned in days, which are like those of the same weekday;
-// shorter ones in hours, which are like the same hour of other days.
+// Windows of more than two days are reckoned in days: each is like other days of its weekday.
+// Shorter ones are reckoned in hours: each is like the same hour of other days.
 var (
 	byDays  = forecastStep{Day, 28, 7, 7}
 	byHours = forecastStep{Hour, 14 * 24, 48, 24}
@@ -54,9 +53,10 @@ const (
 	hoursUpTo      = 48 * bursar.Time(time.Hour)
 	shortestWindow = 6 * bursar.Time(time.Hour)
 	farthest       = 366 * 24 * bursar.Time(time.Hour)
-	// bandWidth is how many standard deviations are on each side: four of five ends are within.
+	// bandWidth is how many standard deviations Low and High are from Expected: four of five windows
+	// end between them.
 	bandWidth = 1.28
-	// paceMost is by how much the pace of the current window may raise what is expected.
+	// paceMost is by which factor the pace of the current window may raise what is expected, at most.
 	paceMost = 4
 )
 
@@ -137,7 +137,7 @@ func (f *ForecastRun) End() (Forecast, error) {
 	points := series[0].Points
 	first := 0
 	for first < len(points) && points[first].Value.Sign() <= 0 {
-		first++ // nothing had been used before
+		first++ // the history begins with the first usage
 	}
 	p := pattern{step: f.step, grid: f.History.grid, now: f.now, sums: make([]float64, f.step.round), counts: make([]int, f.step.round)}
 	for _, x := range points[first:] {
@@ -170,7 +170,7 @@ type pattern struct {
 	counts []int
 	mean   float64
 	spread float64 // the standard deviation of a step from what is expected of it
-	factor float64 // by how much the current window differs
+	factor float64 // the factor by which the current window differs
 }
 
 // kind is which weekday, or hour of the day, a step is.
@@ -221,8 +221,8 @@ func (p *pattern) learn() {
 	p.spread = math.Sqrt(p.spread)
 }
 
-// paceSince is how the whole steps since the window began compare with what like steps had. It
-// counts half once a whole round of steps has passed, and more the longer the window lasts.
+// paceSince is the factor by which the whole steps since the window began differ from like steps.
+// The difference counts half once a whole round of steps has passed, and more as time goes on.
 func (p *pattern) paceSince(start bursar.Time) float64 {
 	var used, like, steps float64
 	for _, x := range p.whole() {
@@ -280,7 +280,7 @@ func reach(at *bursar.Time, from, to bursar.Time, a, b, limit float64) {
 	*at = t - t%bursar.Time(time.Minute)
 }
 
-// rounded is a figure to six digits: more of them would say what nobody knows.
+// rounded is a figure to six digits: further ones mean nothing in a forecast.
 func rounded(x float64) bursar.Amount {
 	const most = 1e27
 	text := strconv.FormatFloat(min(max(x, 0), most), 'g', 6, 64)
@@ -292,9 +292,9 @@ func rounded(x float64) bursar.Amount {
 	return a
 }
 
-// pace is what a limit's window would end with if it went on as it began, by the limit: what is
-// used, and for the rest of the window the same again for each part of its time, or what the
-// window before had. The limit is more than 0.
+// pace is the share of a limit that its window would end with at the pace so far. The rest of the
+// window is reckoned at the rate of the part that is over, or at that of the window before if that
+// was higher. The limit is more than 0.
 func (v *View) pace(row uint32, def *record.Limit) float64 {
 	limit := v.LimitNow(row, def)
 	c := v.Standing(row, def)

@@ -13,8 +13,8 @@ import (
 
 // A freeze stops what would be granted, whatever the limits say: checks, consumptions and
 // reservations of an entity and of all below it, or of the whole customer. What happened
-// is recorded: usage, events, and how open reservations end. Judge, judgeEvent
-// and outlook ask frozenOn, and checkParent what a token may move away.
+// is recorded all the same: usage, events, and how open reservations end. Judge, judgeEvent
+// and outlook ask frozenOn. checkParent asks what a token may move away (staysFrozen).
 
 // freezePart is a freeze in a checkpoint.
 type freezePart struct {
@@ -67,8 +67,8 @@ func (v *View) frozenAt(ent uint32) *bursar.Freeze {
 	}
 }
 
-// freezeOut shows a freeze. Below an entity that a token does not see, it learns the
-// reason alone.
+// freezeOut shows a freeze. If the frozen entity is above what a token sees, the token learns
+// the reason and the time alone.
 func (v *View) freezeOut(ent uint32, z *record.Freeze) *bursar.Freeze {
 	out := &bursar.Freeze{Code: bursar.CodeCustomerIsFrozen, Reason: z.Reason, FrozenAt: z.At}
 	if ent != 0 {
@@ -166,8 +166,8 @@ func (o *SetFreeze) Decide(d *Decider) (any, error) {
 var errFrozenFromAbove = bursar.Errorf(bursar.CodeForbidden,
 	"this was frozen with an API key or from above: an access token neither thaws it nor changes the reason")
 
-// mayThaw tells whether who asks may end z. An API key may; a token may end what tokens
-// have frozen whose root is its own or below it.
+// mayThaw tells whether who asks may end z. An API key may. A token may if z was made by a token
+// whose root is its own or below it.
 func (d *Decider) mayThaw(z *record.Freeze) bool {
 	if d.ours == nil {
 		return true
@@ -175,8 +175,8 @@ func (d *Decider) mayThaw(z *record.Freeze) bool {
 	return z.ByToken && (d.Root == 0 || z.Root != 0 && d.Sees(z.Root))
 }
 
-// staysFrozen is an error when a token would move an entity away from a freeze above it that
-// the token may not end.
+// staysFrozen is an error when a token would move an entity away from below a freeze that the
+// token may not end.
 func (d *Decider) staysFrozen(ent, parent uint32) *bursar.Error {
 	if d.ours == nil || d.noFreezes() {
 		return nil

@@ -37,7 +37,7 @@ func (v *View) applyGrant(r *record.GrantMade) error {
 	return nil
 }
 
-// changeGrant puts copies of a grant and its pool in place that f has changed.
+// changeGrant lets f change copies of a grant and its pool, and puts them in place.
 func (v *View) changeGrant(ord uint32, f func(*grant, *pool)) error {
 	old := v.grant(ord)
 	if old == nil {
@@ -65,7 +65,7 @@ func endGrant(r *record.GrantEnded, g *grant, p *pool) {
 	}
 }
 
-// The JSON forms of parts.
+// grantPart is a grant in a checkpoint.
 type grantPart struct {
 	Grant bursar.Grant      `json:"grant"`
 	Cap   bursar.Capability `json:"capability"`
@@ -299,8 +299,8 @@ func (s *State) setGrants() {
 	}
 }
 
-// timedGrants lists what time has done to grants until now and is not recorded yet, in
-// order: of an instant, beginnings first.
+// timedGrants lists what time has done to grants until now and no commit has recorded. It is in
+// order of time; of one instant beginnings come first.
 func (v *View) timedGrants() (out []timedGrant) {
 	if len(v.grts) == 0 && (v.timed == 0 || v.timed > v.Now) {
 		return nil

@@ -8,12 +8,12 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// Grants that have ended stay to be listed, and to get back what usage gives back. No
-// decision walks them but one that gives back more than the live ones gave. A checkpoint has
-// no list of them, as each grant says whether it has ended.
+// Grants that have ended are kept for listings, and to take in credits that usage gives back. A
+// decision looks through them only if more is given back than the live grants gave. A checkpoint
+// has no list of them, as each grant says whether it has ended.
 
-// endedMark is a part of a checkpoint that says only that it is so. Versions before this one
-// listed them with their pool, and must not read a pool without its list.
+// endedMark is a part of a checkpoint that says only that grants have ended. It keeps older versions
+// from reading the checkpoint: they expect such grants in a list of their pool.
 type endedMark struct{}
 
 // addEnded takes in that grants have ended.
@@ -29,8 +29,8 @@ func (s *State) markEnded() {
 	}
 }
 
-// endedRestored finds the grants that have ended, those first that pools of older versions
-// list, in that order.
+// endedRestored finds the grants that have ended. Those that pools of older versions list come
+// first, in the order of the lists.
 func (s *State) endedRestored() {
 	listed := make(map[uint32]bool, len(s.Grants))
 	add := func(ord uint32) {

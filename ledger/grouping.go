@@ -12,10 +12,10 @@ import (
 )
 
 // groups is what a history needs to group by entities. Buckets by path tell which entities
-// usage named. rest is the entity's buckets less those: usage that is not told apart.
+// usage named. rest is what the entity's buckets have beyond those: usage that is not told apart.
 type groups struct {
 	types []string // by key: the type of entity that it names; "" = none
-	uses  uint32   // the number that buckets of the customer are under
+	uses  uint32   // CountsOfCustomer where the history counts charges; 0 = it adds up amounts
 	rest  map[string]*Line
 	paths map[uint32]*pathTags
 	full  bool // there were more combinations of dimensions than are told apart
@@ -23,8 +23,8 @@ type groups struct {
 
 // pathTags is what a path says of the usage on it.
 type pathTags struct {
-	named []string // by key: the entity
-	child uint32   // of the history's entity
+	named []string // by key: the entity that usage named
+	child uint32   // the child of the history's entity that the path came through
 }
 
 // childKey groups the usage of an entity by the child that it came through.
@@ -43,7 +43,7 @@ func (h *HistoryRun) attributed() bool {
 	return slices.ContainsFunc(h.types, func(t string) bool { return t != "" })
 }
 
-// Sources are the numbers that the history's buckets are under.
+// Sources are the entity numbers under which the history's buckets are kept.
 func (h *HistoryRun) Sources() []uint32 {
 	ent, byPath := h.Ent, uint32(UsesByPath)
 	if h.uses == CountsOfCustomer {
@@ -96,7 +96,7 @@ func (h *HistoryRun) pathTags(v *View, ord uint32) *pathTags {
 	return p
 }
 
-// tagsOf are the values of the keys for a bucket, which is of a path unless path is nil.
+// tagsOf are the values of the keys for a bucket. path is nil if it is a bucket of an entity.
 func (h *HistoryRun) tagsOf(v *View, r *store.SeriesRow, path *pathTags) []Tag {
 	if h.full = h.full || len(v.combos.List) >= maxCombos; path != nil {
 		child := *r
@@ -146,8 +146,8 @@ func (v *View) seriesTag(r *store.SeriesRow, key string) string {
 	return ""
 }
 
-// KeepRest adds what is in no path to the lines. A line of it is marked untold, unless its
-// dimensions have a value for each key that names entities: then it joins that line.
+// KeepRest adds the rest to the lines. A line of the rest that lacks a value for a key that names
+// entities is marked untold. Any other joins the line with its values, if there is one.
 func (h *HistoryRun) KeepRest() error {
 	for _, key := range record.SortedKeys(h.rest) {
 		l := h.rest[key]

@@ -46,8 +46,8 @@ type HistoryRun struct {
 	lines  map[string]*Line
 	starts map[uint32]bursar.Time // start of a bucket's interval
 	first  bursar.Time            // start of the first interval
-	most   int                    // lines of so many intervals
-	// resets is the customer's own window of the feature, of running totals.
+	most   int                    // how many lines there may be
+	// resets is the schedule by which running totals begin anew; nil = they do not.
 	resets *record.Schedule
 	groups
 }
@@ -62,8 +62,8 @@ type Line struct {
 
 var granularities = map[Granularity]string{Hour: "PT1H", Day: "P1D", Week: "P1W", Month: "P1M"}
 
-// BeginOf is Begin of what the query names: an entity, or the customer. To a token with a root
-// that is all there is of the customer.
+// BeginOf is Begin for what the query names: an entity, or the customer. For a token with a root
+// the customer is that root.
 func (h *HistoryRun) BeginOf(v *View) error {
 	if id := h.Q.EntityID; id != "" {
 		if h.Ent = v.EntOrd(id); h.Ent == 0 {
@@ -201,8 +201,8 @@ func (h *HistoryRun) Series() ([]Series, error) {
 	return slices.Clip(out), nil
 }
 
-// sinceReset gives every interval what was used, until its end, since the window that its
-// end is in began.
+// sinceReset gives every interval the running total at its end: what was used since the window
+// began that its end is in.
 func (h *HistoryRun) sinceReset(l *Line) (out []Point) {
 	quarters := slices.Sorted(maps.Keys(l.quarters))
 	upTo := make([]bursar.Amount, len(quarters)+1)

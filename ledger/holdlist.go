@@ -12,7 +12,7 @@ import (
 type HoldList struct {
 	Q       *ReservationQuery
 	Ent     uint32
-	Nothing bool // the entity that is asked for is not there
+	Nothing bool // the entity that is asked for is not there, so no hold is
 	walks   []*holdWalk
 	Found   []*record.Hold
 }
@@ -25,7 +25,7 @@ type holdWalk struct {
 	done bool
 }
 
-// InMemory gathers those that the store does not have, or has as they were before.
+// InMemory gathers the holds in memory: the store lacks them, or has them as they were before.
 func (l *HoldList) InMemory(v *View) error {
 	if l.walks == nil {
 		if l.Ent = v.EntOrd(l.Q.EntityID); l.Q.EntityID == "" {
@@ -83,7 +83,8 @@ func (l *HoldList) walk(v *View, w *holdWalk) bool {
 	return w.done
 }
 
-// position is where the page begins, or before which it ends; nil = at the first.
+// position is the id behind which the page begins, or before which it ends; nil = it begins with
+// the first.
 func (p *ListPage) position() *[16]byte {
 	pos := p.After
 	if p.Before != nil {
@@ -96,7 +97,7 @@ func (p *ListPage) position() *[16]byte {
 	return &id
 }
 
-// Cut is the page, and one more where there is one.
+// Cut is the holds of the page, and one more if there are more.
 func (l *HoldList) Cut() []*record.Hold {
 	slices.SortFunc(l.Found, func(a, b *record.Hold) int { return record.CompareID(a.ID, b.ID) })
 	holds := slices.CompactFunc(l.Found, func(a, b *record.Hold) bool { return a.ID == b.ID })

@@ -298,9 +298,9 @@ type CloseHold struct {
 	ID     [16]byte
 	Action holdAction
 	Amount bursar.Amount      // of a commit
-	Event  *UsedEvent         // of a commit in place of Amount: what the event that is held for really was
+	Event  *UsedEvent         // of a commit in place of Amount: what the event that the hold is for really was
 	Ttl    int                // seconds, of an extension; 0 = it ends when it would
-	More   []bursar.Dimension // of an extension of an event's hold: by how much its measures are more
+	More   []bursar.Dimension // of an extension of an event's hold: what is added to its measures
 	Within bool               // a commit of more than is held is refused
 }
 

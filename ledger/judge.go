@@ -63,7 +63,7 @@ func shut(g *bursar.Gate, a *Ask) *bursar.Binding {
 	return gateBinding(g, a)
 }
 
-// gateBinding is a gate as what decides about a.
+// gateBinding shows a gate as what decided about a.
 func gateBinding(g *bursar.Gate, a *Ask) *bursar.Binding {
 	limit := g.UsageLimit
 	b := &bursar.Binding{Source: bursar.BindingCredits, Node: bursar.Node{Capability: a.C, UsageLimit: &limit,
@@ -163,7 +163,8 @@ func (v *View) Check(cat *catalogue.Catalogue, in *CheckInput) bursar.Decision {
 	return d
 }
 
-// orLike is d, of what there is not, with the one that may be meant, if there is one.
+// orLike is d, a decision about a capability that does not exist, with the one that may be meant, if
+// there is one.
 func (v *View) orLike(d bursar.Decision, cat *catalogue.Catalogue) bursar.Decision {
 	n := catalogue.NamedBy(d.Capability.Kind)
 	if near := v.likeName(cat, n, d.Capability.ID); near != "" {
@@ -176,15 +177,15 @@ func (v *View) orLike(d bursar.Decision, cat *catalogue.Catalogue) bursar.Decisi
 // currency that its feature is priced in.
 type Ask struct {
 	C      bursar.Capability
-	Cap    uint32 // 0 = the customer has never had to do with it
+	Cap    uint32 // 0 = nothing of the customer's log is about it yet
 	Amount bursar.Amount
 	max    bool // a MAX: what counts is the highest, not the sum
 	price  catalogue.Price
 }
 
-// AsksFor is what amount of c, at t, is in all capabilities: c first, then its costs.
-// unpriced lists the currencies for which there is no rate. An error tells of a cost that
-// cannot be counted; the asks are whole then too, with 0 for that cost.
+// AsksFor is what using an amount of c at t asks for: c first, then its costs. unpriced lists the
+// currencies in which c has a price, but no rate for dims. An error tells of a cost that
+// cannot be counted; asks are whole even then, with 0 for that cost.
 func (v *View) AsksFor(cat *catalogue.Catalogue, c bursar.Capability, amount bursar.Amount, dims []bursar.Dimension, t bursar.Time) (asks []Ask, unpriced []string, err error) {
 	asks = []Ask{{C: c, Cap: v.CapOrd(c), Amount: amount}}
 	if c.Kind != bursar.KindFeature {
@@ -192,7 +193,7 @@ func (v *View) AsksFor(cat *catalogue.Catalogue, c bursar.Capability, amount bur
 	}
 	if f := cat.FeatureOf[c.ID]; f != nil && f.Meter != nil && !catalogue.Summing(f.Meter) {
 		asks[0].max = cat.Highest(c)
-		return asks, nil, nil // an archived card may still have its price of before
+		return asks, nil, nil // an archived card may still have a price of it
 	}
 	for _, p := range cat.PricesOf(c.ID, dims, t) {
 		if p.Rate == nil {

@@ -281,7 +281,7 @@ func (k *keySet) Find(hash [16]byte, oldest, now bursar.Time) (*KeyEntry, []keyP
 		}
 	}
 	var probes []keyProbe
-	// Where processes cut differently, only the beginnings are in order.
+	// Several processes may have closed generations that overlap, so only their beginnings are in order.
 	for i := len(k.closed) - 1; i >= 0 && bursar.Time(k.closed[i].gen)+keyGeneration >= oldest; i-- {
 		g := &k.closed[i]
 		if g.end < oldest || g.filter != nil && !mayHave(g.filter, hash) {
@@ -292,7 +292,7 @@ func (k *keySet) Find(hash [16]byte, oldest, now bursar.Time) (*KeyEntry, []keyP
 	return nil, probes
 }
 
-// A filter is a Bloom filter of 16 bits a key and 8 probes taken from the key's hash
+// NewFilter makes a Bloom filter of 16 bits a key and 8 probes taken from the key's hash
 // (which is uniform already): about one in 1,700 absent keys passes.
 func NewFilter(entries []byte) []byte {
 	n := len(entries) / store.KeyEntrySize
@@ -339,7 +339,8 @@ func keyBlocks(entries []byte) []store.KeyBlock {
 	return out
 }
 
-// outdated is below which generation no item can reach any more; 0 = all can be.
+// outdated is the bound below which no item can ask for a generation any more; 0 = each can be asked
+// for.
 func (k *keySet) outdated(now bursar.Time, horizon time.Duration) (below int64) {
 	limit := now - bursar.Time(horizon) - 2*maxAhead - keyGeneration
 	for i := range k.closed {

@@ -11,9 +11,9 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// What calls used before: how much output the last ones of an entity had that were reserved,
-// by event and model. It follows from how reservations of events ended, so it is the same
-// wherever a log is read, and it is bounded.
+// What earlier calls used: how much output the last reserved calls of an entity had, by event and
+// model. It follows from how reservations of events ended, so it is the same wherever a log is
+// read, and it is bounded.
 const (
 	learnedCalls    = 64   // that are remembered, of an entity, event and model
 	learnedSorts    = 16   // events and models of one entity
@@ -24,7 +24,7 @@ const (
 // learned is what calls of one entity and of all below it used. It is immutable.
 type learned struct {
 	Last  uint64        `json:"last"`  // commit that changed it
-	Sorts []learnedSort `json:"sorts"` // that which had a call longest ago first
+	Sorts []learnedSort `json:"sorts"` // by when each had its last call, the oldest first
 }
 
 // learnedSort is what calls of one event and model used.
@@ -61,7 +61,7 @@ func (v *View) learn(h *record.Hold, use *record.EventUse) {
 	model := valueOf(h.Event.Props, "model")
 	done := map[uint32]bool{}
 	for _, ent := range append([]uint32{0}, entitiesOf(h.Path)...) {
-		if run := ent != 0 && v.typeID(v.Ent(ent).Typ) == bursar.SpendTokenType; !done[ent] && !run { // which ends before it is of use
+		if run := ent != 0 && v.typeID(v.Ent(ent).Typ) == bursar.SpendTokenType; !done[ent] && !run { // a spend token ends before its history is of use
 			done[ent] = true
 			put(v, &v.lrn, ent, v.learnedOf(ent).with(h.Event.Name, model, n, v.Head.Seq+1))
 		}
@@ -92,8 +92,8 @@ func (v *View) learnedOf(ent uint32) *learned {
 	return v.State.learned[ent]
 }
 
-// with is l with another call, of a commit. The sort that had a call longest ago gives way to
-// a new one.
+// with is l with another call, from commit seq. If there are too many sorts, the one whose last call
+// is oldest goes.
 func (l *learned) with(event, model string, output uint32, seq uint64) *learned {
 	n := &learned{Last: seq}
 	s := learnedSort{Event: event, Model: model}
@@ -126,14 +126,14 @@ func (l *learned) sort(event, model string) *learnedSort {
 	return nil
 }
 
-// quantile is what so many of a hundred calls stayed within.
+// quantile is the output that so many of a hundred calls did not exceed.
 func (s *learnedSort) quantile(percent int) int64 {
 	sorted := slices.Sorted(slices.Values(s.Output))
 	return int64(sorted[(len(sorted)*percent+99)/100-1])
 }
 
-// expected is how much output an event of r is expected to have, from the calls of what it
-// names, or of the nearest above that has a history, or of the customer; nil = nobody has.
+// expected is how much output an event of r is expected to have. It goes by the calls of an entity
+// that r names, else of the nearest above that has a history, else of the customer; nil = none has.
 func (v *View) expected(r *Resolved, event, model string, percent int) *bursar.Learned {
 	of := func(ent uint32) *bursar.Learned {
 		s := v.learnedOf(ent).sort(event, model)
@@ -161,8 +161,8 @@ func (v *View) expected(r *Resolved, event, model string, percent int) *bursar.L
 	return of(0)
 }
 
-// mergeLearned moves what is learned into the state. Where that is of too many entities, those
-// that had a call longest ago are forgotten.
+// mergeLearned moves what is learned into the state. Where that is of too many entities, those whose
+// last call is oldest are forgotten.
 func (v *View) mergeLearned() {
 	s := v.State
 	for ent, l := range v.lrn {
@@ -180,14 +180,14 @@ func (v *View) mergeLearned() {
 	}
 }
 
-// Learn is how a reservation is to find out what its event will have of output.
+// Learn is how a reservation finds out how much output its event is expected to have.
 type Learn struct {
-	Percent int  // of the calls; 0 = it says so itself
-	Most    bool // it says how much there can be at most
+	Percent int  // how many of a hundred calls had at most that output; 0 = the event says its own
+	Most    bool // the event says how much output there can be at most
 }
 
-// learnedEvent puts into an event what it is expected to have of output. Without a history
-// that is what it says.
+// learnedEvent puts into an event how much output it is expected to have. Without a history
+// that is the most that the event says; it is an error if it says none.
 func (d *Decider) learnedEvent(in *bursar.EventInput, o Learn) (*bursar.Learned, error) {
 	most, _ := outputOf(in.Dimensions)
 	r := d.Resolve(d.Cat, labelsOf(in.Dimensions))
@@ -210,9 +210,9 @@ func withOutput(dims []bursar.Dimension, tokens int64) []bursar.Dimension {
 	return withTokens(dims, bursar.TokensOutput, bursar.AmountFromInt(tokens).String())
 }
 
-// admitLearned judges the event of a reservation, with what it is expected to have of output
-// where that is to be learned. If there is no room for that much it is as much as there is
-// room for, and at least 1.
+// admitLearned judges the event of a reservation. If its output is to be learned, it is judged with
+// the output that it is expected to have. If there is no room for that much, it gets as much as
+// there is room for, at least 1.
 func (d *Decider) admitLearned(o *SpendEvent, learn Learn) (*admittedEvent, error) {
 	if learn.Percent == 0 {
 		return d.admitEvent(o, false)

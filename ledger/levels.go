@@ -24,14 +24,14 @@ func (d *Decider) moveLevels(cap uint32, path []record.Hop, by bursar.Amount) {
 	}
 }
 
-// levelled tells whether leaves have levels of what c is.
+// levelled tells whether c has levels: it is a FLUCTUATING feature whose usage adds up.
 func (d *Decider) levelled(c bursar.Capability) bool {
 	f := d.Cat.FeatureOf[c.ID]
 	return c.Kind == bursar.KindFeature && f != nil && f.Fluctuating() && (f.Meter == nil || catalogue.Summing(f.Meter))
 }
 
-// lowest are the entities that a path was resolved for and that have no other such below
-// them in today's tree: usage came from them. 0 alone stands for the customer.
+// lowest are the entities of a path that were named, but for those that are above another of these in
+// today's tree: usage came from them. 0 alone stands for the customer.
 func (v *View) lowest(path []record.Hop) []uint32 {
 	if len(path) == 0 {
 		return []uint32{0}

@@ -111,7 +111,7 @@ func (d *Decider) targetFor(in *bursar.AssignmentInput, at string, p *bursar.Pro
 	return t, ok
 }
 
-// FindRow is the row with a natural key that was made, own or by default, idle or not; 0 = none.
+// FindRow is the made row with a natural key: own or by default, idle or not; 0 = none.
 func (v *View) FindRow(t Target, cap uint32, label string) (found uint32) {
 	if cap == 0 {
 		return 0
@@ -133,7 +133,7 @@ func (v *View) FindRow(t Target, cap uint32, label string) (found uint32) {
 	return found
 }
 
-// capabilityOK tells whether new limits of c may be made, or with existing kept.
+// capabilityOK tells whether a limit of c may be made or, with existing, changed.
 func (d *Decider) capabilityOK(c bursar.Capability, existing bool, at string, p *bursar.Problems) bool {
 	if c.Kind == bursar.KindFeature {
 		switch f := d.Cat.FeatureOf[c.ID]; {
@@ -158,7 +158,7 @@ func (d *Decider) capabilityOK(c bursar.Capability, existing bool, at string, p 
 }
 
 // putAssignment writes one assignment, or adds to p what is wrong with it and gives row 0.
-// isNew tells that there was none, and took that it takes the place of a default.
+// isNew tells that there was no limit of its own; took tells that it takes the place of a default.
 func (d *Decider) putAssignment(caller *catalogue.Caller, in *bursar.AssignmentInput, at string, p *bursar.Problems) (_ uint32, isNew, took bool) {
 	t, ok := d.targetFor(in, at, p)
 	row, own := uint32(0), false
@@ -168,7 +168,7 @@ func (d *Decider) putAssignment(caller *catalogue.Caller, in *bursar.AssignmentI
 	}
 	ok = d.capabilityOK(in.Capability, own, at, p) && ok
 	def := record.Limit{Label: in.Label, Scope: t.scope, Ent: t.Ent, Created: d.Now.Milli(), Thresholds: d.Cat.NewThresholds()}
-	given := d.defaultHere(&t, in) // what is left out is as it says
+	given := d.defaultHere(&t, in) // what in leaves out is as the default says
 	var before any
 	switch {
 	case own:
@@ -200,21 +200,21 @@ func (d *Decider) putAssignment(caller *catalogue.Caller, in *bursar.AssignmentI
 		return 0, false, false
 	}
 	def.Cap, def.Updated = d.CapFor(in.Capability), d.Now.Milli()
-	row = d.emitRow(row, def) // ahead of the move: it may begin with what a default of the place before shows
+	row = d.emitRow(row, def) // before the move: it may begin with what was used under a default of the old place
 	if moves && d.Ent(t.Ent).Parent != parent {
 		e, old := *d.Ent(t.Ent), d.EntityOut(t.Ent)
 		e.Parent = parent
 		d.writeEntity(caller, t.Ent, e, old)
 	}
-	if own || in.CountFrom != countPeriod { // else where it begins is yet to be said
+	if own || in.CountFrom != countPeriod { // else startRow is yet to say what was used
 		d.alertOn(row)
 	}
 	d.rowWritten(caller, row, before)
 	return row, !own, given != nil
 }
 
-// rowStillAt adds to p if a row is not at the revision that a write is based on. For one that
-// is limited by default that is the revision of the limit by default, or that there is none.
+// rowStillAt adds to p if a row is not at the revision that a write is based on. For a row that is
+// limited by default, that is the revision of the limit by default, or NoRevision.
 func (d *Decider) rowStillAt(row uint32, given *record.Limit, ifMatch, at string, p *bursar.Problems) bool {
 	n := len(p.Fields())
 	switch {

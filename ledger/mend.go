@@ -12,8 +12,8 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// Mender makes of the records of commits under a clock that was ahead what they would have
-// been at another instant. What was decided stays: who was charged, how much was asked,
+// Mender rewrites the records of commits that were made while the clock was ahead: as they would
+// have been at another instant. What was decided stays: who was charged, how much was asked,
 // what was granted. What follows from the instant is decided again: in which window a row
 // counts, and what time had ended.
 type Mender struct {
@@ -24,7 +24,7 @@ type Mender struct {
 	met   *record.ValueCounted // what takes the place of the next ValueCounted
 }
 
-// fixed gives an instant after m.At that the wrong clock had reached as m.At. Any other
+// fixed is m.At for an instant after it that the wrong clock had reached. Any other instant
 // stays: one that lay ahead even of the wrong clock was chosen by somebody.
 func (m *Mender) fixed(t bursar.Time) bursar.Time {
 	if t > m.At && t <= m.was {
@@ -45,7 +45,7 @@ func (m *Mender) NoteDrawn(recs []record.Record) {
 }
 
 // Commit mends a commit's records, one after the other, each on what those before it left.
-// Their number stays, and so do the ids and places that were made of it.
+// Their number stays, and so do the ids and places that follow from it.
 func (m *Mender) Commit(st *State, row *store.LogRow) (*Decider, error) {
 	recs, err := record.DecodePayload(row.Payload)
 	if err != nil {
@@ -101,7 +101,7 @@ func rowsOf(cs []record.Charge) []uint32 {
 	return rows
 }
 
-// record mends what has no part in usage.
+// record mends a record, but for what usage has mended already.
 func (m *Mender) record(d *Decider, r record.Record) record.Record {
 	switch r := r.(type) {
 	case *record.Customer:
@@ -165,8 +165,8 @@ func (m *Mender) row(d *Decider, r *record.LimitPut) {
 	}
 }
 
-// fired says of a row's window at the mended instant which thresholds have fired: those
-// that did before and now, as far as they are reached.
+// fired says which thresholds have fired in a row's window at the mended instant: those of r and
+// those that had fired in the window before, as far as they are reached.
 func (m *Mender) fired(d *Decider, r *record.AlertFired) record.Record {
 	def := d.Def(r.Row)
 	if def == nil {
@@ -184,7 +184,7 @@ func (m *Mender) fired(d *Decider, r *record.AlertFired) record.Record {
 	return &record.AlertFired{Row: r.Row, Fired: record.Fired{Start: c.Start, Levels: levels}}
 }
 
-// begun moves a life that began under the wrong clock.
+// begun moves the life of a hold that began after m.At: it begins at m.At and lasts as long as before.
 func (m *Mender) begun(created, ends *bursar.Time) {
 	if life := *ends - *created; *created > m.At {
 		*created, *ends = m.At, m.At+life
@@ -240,7 +240,7 @@ func (m *Mender) money(d *Decider, r record.Record) record.Record {
 		m.times(&r.Grant)
 	case *record.GrantBegun:
 		if g := d.grant(r.Ord); g != nil && g.EffectiveAt > m.At && !m.Drawn[r.Ord] {
-			return nothing(d, g.cap) // its time is yet to come
+			return nothing(d, g.cap) // the grant's time is yet to come
 		}
 		r.At = min(r.At, m.At)
 	case *record.GrantEnded:
@@ -252,8 +252,8 @@ func (m *Mender) money(d *Decider, r record.Record) record.Record {
 	return r
 }
 
-// nothing is a record without effect. It takes the place of a record that must not be there
-// any more, so that the number of records stays: it sets a pool's low levels to what they are.
+// nothing is a record without effect: it sets a pool's low levels to what they are. It takes the
+// place of a record that must not be there, so that the number of records stays.
 func nothing(d *Decider, cap uint32) record.Record {
 	return &record.BalanceLow{Cap: cap, Levels: slices.Clone(d.pool(cap).Low)}
 }

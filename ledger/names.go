@@ -35,13 +35,14 @@ func (d *Decider) ComboFor(dims []bursar.Dimension) uint32 {
 	if len(plain) == 0 {
 		return 0
 	}
-	if d.guarded { // as much again is for what that costs
+	if d.guarded { // the other half is for the combinations of the costs
 		return d.comboOf(plain, d.comboRoom()/2)
 	}
 	return d.comboOf(plain, d.comboRoom())
 }
 
-// comboRoom is maxCombos, or of that what who is not trusted leaves to others.
+// comboRoom is how many combinations may have numbers: half of maxCombos for who is not trusted,
+// which leaves the rest to others.
 func (d *Decider) comboRoom() int {
 	if d.guarded {
 		return maxCombos / 2
@@ -49,9 +50,9 @@ func (d *Decider) comboRoom() int {
 	return maxCombos
 }
 
-// holdCombo is ComboFor of what a hold holds. What that costs is booked when its time is over,
-// whoever made it. So for who is not trusted the combinations of costs have their numbers now,
-// and where there is no room for one the hold is told apart by nothing.
+// holdCombo is ComboFor of what a hold holds. The hold's costs may be booked when its time is over,
+// without regard to who made it. So for who is not trusted the combinations of the costs get
+// numbers at once. Where there is no room for one, the hold has no combination.
 func (d *Decider) holdCombo(dims []bursar.Dimension, priced []uint32) uint32 {
 	combo := d.ComboFor(dims)
 	if combo == 0 || !d.guarded {

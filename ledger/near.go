@@ -26,8 +26,8 @@ func (v *View) missing(cat *catalogue.Catalogue, n catalogue.Named, id string) s
 	return n.Missing(id, v.likeName(cat, n, id))
 }
 
-// likeName is the id of the catalogue that may be meant by one that names nothing; "" = none. It is told of
-// the first ids of a request, and to nobody who is not to know what else there is.
+// likeName is the id of the catalogue that may be meant by one that names nothing; "" = none. It is
+// looked for only for the first maxNear ids of a request, and never where v is Unhinted.
 func (v *View) likeName(cat *catalogue.Catalogue, n catalogue.Named, id string) string {
 	if v.Unhinted || v.likes == maxNear {
 		return ""
@@ -41,7 +41,7 @@ func (v *View) noEntity(id string) string {
 	return fmt.Sprintf("there is no entity %q%s", id, v.meant(id))
 }
 
-// meant is the end of a sentence about an entity that there is not: which may be meant.
+// meant is the end of a sentence that says there is no such entity: which one may be meant.
 func (v *View) meant(id string) string {
 	if near := v.near("", id); near != "" {
 		return fmt.Sprintf("; did you mean %q?", near)
@@ -49,9 +49,10 @@ func (v *View) meant(id string) string {
 	return ""
 }
 
-// near is the live entity of a type, "" = of any but those of spend tokens, whose id is most like one that is unknown: first those
-// that differ by case alone, then those that differ, but for case, by a character that is
-// left out, added, another, or in place of its neighbour; of several the first. "" = none.
+// near is the live entity of a type whose id is most like an unknown one; "" = none. With the type ""
+// it is of any type but that of spend tokens. First come ids that differ by case alone. Then come
+// those that differ, but for case, by a character that is left out, added, replaced, or swapped with
+// its neighbour. Of several it is the first.
 func (v *View) near(typ, id string) string {
 	k := typedID{typ, id}
 	if found, ok := v.nears[k]; ok || v.looked == maxNear {
@@ -116,7 +117,7 @@ func eachNear(q string, f func(uint64, func() []byte)) {
 	for i := range n { // one is left out
 		f(before[i]*pow[n-1-i]+after[i+1], func() []byte { return append(append(b[:0], q[:i]...), q[i+1:]...) })
 	}
-	for i := range n - 1 { // two change places
+	for i := range n - 1 { // two neighbours are swapped
 		x, y := q[i], q[i+1]
 		f((before[i]*hashBase+uint64(y))*pow[n-1-i]+uint64(x)*pow[n-2-i]+after[i+2], func() []byte {
 			return append(append(append(b[:0], q[:i]...), y, x), q[i+2:]...)
@@ -126,14 +127,15 @@ func eachNear(q string, f func(uint64, func() []byte)) {
 		for j := range len(idChars) {
 			c := idChars[j]
 			f((before[i]*hashBase+uint64(c))*pow[n-i]+after[i], func() []byte { return append(append(append(b[:0], q[:i]...), c), q[i:]...) })
-			if i < n { // one is another, else one is added
+			if i < n { // one is replaced; above, one was added
 				f((before[i]*hashBase+uint64(c))*pow[n-1-i]+after[i+1], func() []byte { return append(append(append(b[:0], q[:i]...), c), q[i+1:]...) })
 			}
 		}
 	}
 }
 
-// hashBase is the base of the hashes of ids, of which the hash of each neighbour follows in a few steps.
+// hashBase is the base of the hashes of ids. The hash of a similar id follows from an id's in a few
+// steps.
 const hashBase = 0x9e3779b97f4a7c15 | 1
 
 func foldHash(folded string) (h uint64) {
@@ -143,8 +145,8 @@ func foldHash(folded string) (h uint64) {
 	return h
 }
 
-// similar tells of hardly any id that is unknown that it may be known: a bit for each hash
-// of a known id in lower case, among at least 16 for each.
+// similar is a filter for known ids: it rarely takes an unknown id for a known one. It has a bit for
+// the hash of each known id in lower case, among at least 16 bits for each.
 type similar struct {
 	bits  []uint64
 	count int

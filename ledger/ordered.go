@@ -69,8 +69,8 @@ func (o *ordered[T]) first() (x T, ok bool) {
 	return o.chunks[0][0], true
 }
 
-// ascend calls f with the values from the first on of which from is true, which it is of
-// all behind that, too; with all when from is nil. It ends when f is false.
+// ascend calls f with the values, the least first, from the first of which from is true; with all
+// when from is nil. from must be true of all behind that one, too. It ends when f is false.
 func (o *ordered[T]) ascend(from func(T) bool, f func(T) bool) {
 	i, at := o.search(from)
 	for ; i < len(o.chunks); i, at = i+1, 0 {

@@ -7,11 +7,11 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// What a reservation holds of output of which only the most is known: of each kind as if all of
-// it were of that kind, and in money as if it were all of the dearest.
+// What a reservation holds of output of which only the most is known. Of each kind it holds as if
+// all output were of that kind, and of money as if all were of the dearest.
 
-// atMost is dims as a meter of one of the bounded kinds has to take them: all of the output is of
-// its kind. bounded tells that it is such a meter.
+// atMost is dims as the meter of f takes them. If that sums up a bounded kind, all of the output is
+// of this kind. bounded tells that it does.
 func (it *EventItem) atMost(f *bursar.Feature, dims []bursar.Dimension) (most []bursar.Dimension, bounded bool) {
 	field := f.Meter.Aggregation.Field
 	if f.Meter.Aggregation.Function != "SUM" || !slices.Contains(it.bounded, field) {
@@ -30,8 +30,8 @@ func withTokens(dims []bursar.Dimension, kind, n string) []bursar.Dimension {
 	return record.SortDims(append(out, bursar.Dimension{Key: kind, Value: n, Kind: bursar.DimNumber}))
 }
 
-// dearest leaves of the costs of what the bounded kinds share, in each currency, those of the kind
-// that would cost most. What is held of each is then among the properties of the event.
+// dearest keeps in each currency, of the costs of the kinds that share the output, only those of the
+// dearest kind. It puts what is held of each bounded kind among the properties of the event.
 func (it *EventItem) dearest() {
 	if !slices.ContainsFunc(it.usages, func(u UsageItem) bool { return u.bounded }) {
 		return
@@ -72,8 +72,8 @@ func (it *EventItem) eachShared(f func(kind string, a *Ask)) {
 	}
 }
 
-// shared is how much less is held of what a part costs than its price, as a dearer kind of what
-// they share is held in its place.
+// shared is how much less than its price is held of a part's cost in a currency, because the cost of
+// a dearer kind that shares the output is held in its place.
 func shared(p *record.HeldPart, currency uint32) bursar.Amount {
 	for i := range p.Costs {
 		if c := &p.Costs[i]; c.Cap == currency {

@@ -1,6 +1,6 @@
 package ledger
 
-// What an operator sees first: over all customers in memory, read when it is asked for.
+// What an operator sees first: figures of all customers in memory, read when they are asked for.
 
 // Closest is a limit that is nearly used up.
 type Closest struct {
@@ -21,7 +21,7 @@ func (v *View) DisplayNames(ids []string) map[string]string {
 	return names
 }
 
-// MaxSpenders bounds the customers that Spend asks the store about.
+// MaxSpenders bounds the customers whose spending an overview asks the store about.
 const MaxSpenders = 1000
 
 // Counting customers.

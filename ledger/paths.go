@@ -17,8 +17,8 @@ const (
 	CountsByPath = 1<<32 - 3
 )
 
-// namedNone is the child in those of the customer's buckets whose usage is told apart by
-// path and named no entity. Its path is empty, so it has no buckets by path.
+// namedNone is the child in the customer's buckets of usage that is known to have named no entity.
+// The path of such usage is empty, so it has no buckets by path.
 const namedNone = 1<<32 - 1
 
 // MaxPaths bounds the paths of a customer that are told apart, with PathsPerEntity more
@@ -72,8 +72,8 @@ func pathText(path []record.Hop) string { return string(appendPath(nil, path)) }
 
 func decodePath(s string) []record.Hop { return record.DecodePath(&record.Decoder{B: []byte(s)}) }
 
-// chargedOf is the entity of a type that a path was charged to: one that was named itself
-// rather than one above another, the lowest, and of several the first by its dimension.
+// chargedOf is the entity of a type that a path was charged to. One that usage named itself comes
+// before those above it, and a lower one before a higher. Of several it is the first by its dimension.
 func (v *View) chargedOf(path []record.Hop, typ string) (ent uint32) {
 	for _, s := range path {
 		if v.typeID(v.Ent(s.Ent).Typ) != typ {
@@ -114,8 +114,8 @@ func (v *View) mergePaths() {
 	}
 }
 
-// pathsInPart is how many paths one part of a checkpoint has; its key is the number of
-// the first one by that.
+// pathsInPart is how many paths one part of a checkpoint has. The key of a part says which part it
+// is, from 0.
 const pathsInPart = 256
 
 func (s *State) notePathPart(n uint32) {

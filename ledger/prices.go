@@ -90,8 +90,8 @@ func repriceAsks(asks []Ask, amount bursar.Amount) {
 	}
 }
 
-// chargeCosts records what usage, recorded by record number of of this commit, costs:
-// on the currencies' rows of its path and from their pools.
+// chargeCosts records what usage costs, on the currencies' rows of its path and from their pools. of
+// is the index, in this commit, of the record of the usage.
 func (d *Decider) chargeCosts(asks []Ask, of int, feature uint32, path *Resolved, dims []bursar.Dimension, at bursar.Time, now bool) {
 	for i := range asks[1:] {
 		a := &asks[i+1]

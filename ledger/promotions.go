@@ -108,8 +108,8 @@ func (d *Decider) promotionSchedule(in *bursar.PromotionInput, start bursar.Time
 	return s
 }
 
-// writePromotion puts a customer's own row of a feature in the place of the one before,
-// whose usage of the current window it carries on.
+// writePromotion writes a customer's own row of a feature. The row takes the place of the one
+// before, and goes on with what that had used in its current window.
 func (d *Decider) writePromotion(c *catalogue.Caller, pr bursar.Promotion, sched *record.Schedule) bursar.Promotion {
 	cap := d.CapFor(bursar.Capability{Kind: bursar.KindFeature, ID: pr.FeatureID})
 	def := record.Limit{Cap: cap, Limited: pr.UsageLimit != nil, Soft: pr.Soft, Sched: sched, Created: pr.CreatedAt, Updated: pr.UpdatedAt}

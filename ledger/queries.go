@@ -38,7 +38,7 @@ type ReadOptions struct {
 	MinVersion   uint64              // never answer from an older version of the customer
 	MaxStaleness time.Duration       // accept an answer of this age; 0 = the newest
 	Token        *bursar.AccessToken // limits what is shown; nil = nothing does
-	Unhinted     bool                // no name of the catalogue is told by another one
+	Unhinted     bool                // answers hint at no name of the catalogue
 	Enrols       catalogue.Enroller  // whom a request with these dimensions would enrol
 	// Age, when not nil, is set to how old the answer may be, at most: how long ago it was
 	// read or confirmed in a store that other processes write to, 0 in one of this process
@@ -64,8 +64,8 @@ type ListPage struct {
 type Page[T any] struct {
 	Items            []T
 	HasNext, HasPrev bool
-	// Rest is where the list goes on when the page is short since it took long to find what
-	// is in it: behind it, or ahead of it when the page ahead of something was asked for.
+	// Rest is where the list goes on when the page is short because finding its items took long:
+	// behind it or, for a page that ends before something, ahead of it.
 	Rest *ListPos
 }
 

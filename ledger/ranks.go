@@ -7,8 +7,8 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// ranks bounds, by the number of a limit, what a tree that begins with the highest values is
-// sorted by. Beside one another in memory, the bounds show at a glance which of a million
+// ranks has a bound, for each limit by its number, of the values that a tree is sorted by when the
+// highest come first. The bounds lie side by side in memory: it is quick to see which of a million
 // limits cannot be on the page, and only the others are looked at.
 //
 // A bound holds at any later time: a window that ends takes what was used with it, and a
@@ -22,7 +22,7 @@ func newRanks(rows int) ranks {
 	return ranks{make([]float32, 0, rows+rows/8), make([]float32, 0, rows+rows/8)}
 }
 
-// set makes what is known of a limit its bound. A nil def is a limit that was deleted.
+// set sets the bounds of a limit to its values. A nil def is a limit that was deleted.
 func (k *ranks) set(row uint32, def *record.Limit, c *Counter) {
 	for int(row) >= len(k.used) {
 		k.used, k.share = append(k.used, -1), append(k.share, -1)
@@ -47,7 +47,7 @@ func (k *ranks) set(row uint32, def *record.Limit, c *Counter) {
 	}
 }
 
-// above is a float32 that is greater than x, and than all that rounds to x; 0 of 0.
+// above is a float32 that is greater than x, and than all that rounds to x; for 0 it is 0.
 func above(x float64) float32 {
 	if x == 0 {
 		return 0
@@ -55,8 +55,8 @@ func above(x float64) float32 {
 	return math.Nextafter32(float32(x), float32(math.Inf(1)))
 }
 
-// bounds is the column of what a page is sorted by, and the value below which nothing can be
-// on it. It is nil when there is none, or when v has changes that are not in it.
+// bounds is a column of ranks, and the value below which nothing in it can be on the page. The
+// column is nil when there is no such value, or when v has changes that ranks lack.
 func (s *TreeScan) bounds(v *View) (column []float32, floor float64) {
 	if len(v.ranks.used) != len(v.Rows) || len(v.ctrs)+len(v.defs)+len(v.newRowIDs) > 0 || v.unrecorded() {
 		return nil, 0
@@ -76,8 +76,8 @@ func (s *TreeScan) bounds(v *View) (column []float32, floor float64) {
 	return nil, 0
 }
 
-// passRun is how many limits are passed over between two looks at the clock, which count as
-// one thing looked at for each passesALook of them.
+// passRun is how many limits are passed over at once. passesALook of them count as one thing that
+// was looked at (View.Visits).
 const passRun, passesALook = 4096, 64
 
 // pass moves on over limits that cannot be on the page.

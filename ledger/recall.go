@@ -51,9 +51,9 @@ func (f *Facts) key(p keyProbe) (*KeyEntry, bool) {
 	return e, ok
 }
 
-// oldestReceipt is the earliest receipt that the twin of an item can have had: with the
-// same timestamp not before that less maxAhead, and with another one, or none, we
-// remember it for KeyMemory.
+// oldestReceipt is the earliest receipt that the twin of an item can have had. A twin with the same
+// timestamp was received at most maxAhead before that. One with another timestamp, or none, is
+// remembered for KeyMemory.
 func oldestReceipt(timestamp, now bursar.Time) bursar.Time {
 	if timestamp == 0 {
 		return now - record.KeyMemory

@@ -14,10 +14,10 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// Refold makes a stream's state from its log, whole or on from a base, and sums of it by
-// which two stores can be compared. Of reservations that have ended only the sum remains,
-// and keys and series, which nothing folds from, are not made, so that its memory follows
-// the state and not the length of the log.
+// Refold makes a stream's state from its log, from the beginning or on from a base, and sums of it
+// by which two stores can be compared. Its memory grows with the state, not with the length of the
+// log: of reservations that have ended it keeps only the sum, and it makes no keys and no series,
+// as no state depends on them.
 type Refold struct {
 	Stream string
 	St     *State               // of a customer
@@ -27,8 +27,8 @@ type Refold struct {
 	b      record.Encoder
 }
 
-// Sums are of what a log folds to. Ended is of the reservations that have ended, in the
-// order in which they did; a log that was trimmed does not tell.
+// Sums are checksums of what a log folds to. Ended is that of the reservations that have ended, in
+// the order in which they did; "" = the log was trimmed, so it does not tell.
 type Sums struct {
 	State string `json:"state"`
 	Ended string `json:"ended,omitempty"`
@@ -92,7 +92,7 @@ func Recovered(stream string, row *store.LogRow, err *error) {
 	}
 }
 
-// Base takes in what the log goes on from, before any row.
+// Base takes in, before any row, the checkpoint that a trimmed log goes on from.
 func (f *Refold) Base(read func(visit func(*store.Checkpoint) error) error, each func(*store.Checkpoint) error) error {
 	if f.Cat != nil {
 		return nil // it is never trimmed

@@ -9,19 +9,19 @@ import (
 type reportKeys struct {
 	byHash  map[[16]byte]reportKey
 	missing Needs
-	// reserves tells whether a content is that of a reservation which item number i belongs to.
-	// nil = none does.
+	// reserves tells whether a content is that of a reservation with the key of item number i. nil =
+	// no item has the key of a reservation.
 	reserves func(i int, content [8]byte) bool
 	of       map[int]*record.Place   // by number of the item: where that reservation was made
-	calls    map[[16]byte]*knownCall // that items so far are of: what was, or is, done of each
-	said     map[[16]byte][8]byte    // what the first item of each call says
+	calls    map[[16]byte]*knownCall // by call: what was done about it, by the items so far too
+	said     map[[16]byte][8]byte    // by call: what its first item says (saidBy)
 }
 
 // reportKey is the first item of a report with a key.
 type reportKey struct {
 	place   int
 	content [8]byte
-	// What was recorded with the key before this report, and where, be it with other content.
+	// The content that was recorded with the key before this report, and where. It may differ.
 	stored   [8]byte
 	storedAt *record.Place
 }
@@ -30,8 +30,8 @@ func newReportKeys(items int) *reportKeys {
 	return &reportKeys{byHash: make(map[[16]byte]reportKey, items)}
 }
 
-// look tells whether item number i is new, and else, when it was recorded before this
-// report, where. A key that came with other content is added to p, at pointer.
+// look tells whether item number i is new. If it was recorded before this report, twin is where.
+// A key that came with other content is added to p, at pointer.
 func (k *reportKeys) look(d *Decider, i int, key record.Identity, text string, timestamp bursar.Time, pointer func() string, p *bursar.Problems) (twin *record.Place, fresh bool) {
 	if !key.Set {
 		return nil, true
@@ -77,8 +77,8 @@ func (k *reportKeys) first(i int, key record.Identity) int {
 	return i
 }
 
-// call is what was done of the call of an event, by the items before it too; first tells that
-// none of those is of that call.
+// call is what was done about the call of an event, by earlier items too. first tells that no
+// earlier item is of that call, or that none of them said what it used.
 func (k *reportKeys) call(d *Decider, it *EventItem) (known *knownCall, first bool, err error) {
 	if !it.Call.Key.Set {
 		return new(knownCall), true, nil
@@ -98,7 +98,7 @@ func (k *reportKeys) call(d *Decider, it *EventItem) (known *knownCall, first bo
 	return &done, true, err
 }
 
-// does notes what the first item of a call does of it.
+// does notes what an item does about its call.
 func (k *reportKeys) does(it *EventItem) {
 	known := k.calls[it.Call.Key.Hash]
 	switch {
@@ -117,7 +117,7 @@ func (k *reportKeys) does(it *EventItem) {
 	}
 }
 
-// add takes in what else is needed.
+// add adds more to what is needed.
 func (n *Needs) add(more *Needs) {
 	n.Base, n.Keys, n.Holds, n.Held = more.Base, append(n.Keys, more.Keys...), append(n.Holds, more.Holds...), append(n.Held, more.Held...)
 }

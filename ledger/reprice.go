@@ -12,7 +12,7 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// Resume has rp go on where it had found out.
+// Resume lets rp go on from out, which an earlier run had found.
 func (rp *Repricer) Resume(out *Repricing) {
 	rp.Out = *out
 	for i := range out.Customers {
@@ -28,10 +28,10 @@ type Repricer struct {
 	Cat      *catalogue.Catalogue
 	Card     *bursar.RateCard
 	Features map[string]*catalogue.PricedBy // what the card prices
-	instead  map[int]int                    // by version that is corrected: the one that holds
+	instead  map[int]int                    // by version that is corrected: the version that counts in its place
 	From, To bursar.Time                    // [from, to), whole buckets
 	Apply    bool
-	Progress func(done, total uint64) // of the log of the customer being read; nil = nobody asks
+	Progress func(done, total uint64) // told how much of the current customer's log is read; nil = nobody asks
 	Out      Repricing
 	rows     int // of the customers in out
 }
@@ -50,7 +50,7 @@ func NewRepricer(cat *catalogue.Catalogue, c catalogue.Caller, in *RepriceInput,
 	}
 	rp.Out = Repricing{CardID: in.CardID, Customers: []RepricedCustomer{}, Applied: in.Apply}
 	earliest := rp.To
-	for i := range slices.Backward(rp.Card.Versions) { // what corrects comes later: it is known already
+	for i := range slices.Backward(rp.Card.Versions) { // a version that corrects this one comes later: it was seen before
 		v := &rp.Card.Versions[i]
 		if v.Corrects == 0 {
 			continue
@@ -68,7 +68,7 @@ func NewRepricer(cat *catalogue.Catalogue, c catalogue.Caller, in *RepriceInput,
 	if len(rp.instead) == 0 {
 		return nil, bursar.Errorf(bursar.CodeValidationFailed, "no version of the rate card %q corrects another one; add a version with corrects first", in.CardID)
 	}
-	rp.From = bucketStart(max(rp.From, earliest)) // nothing was priced by the versions before that
+	rp.From = bucketStart(max(rp.From, earliest)) // no version that is corrected was in force before that
 	rp.To = bucketStart(rp.To + bucketWidth - 1)
 	for feature, list := range cat.Prices {
 		for i := range list {
@@ -80,7 +80,7 @@ func NewRepricer(cat *catalogue.Catalogue, c catalogue.Caller, in *RepriceInput,
 	return rp, nil
 }
 
-// What a repricing shows of each customer ends with that many; sums go on.
+// Bounds of what a repricing shows: customers, and rows of all of them. Its sums are of all.
 const (
 	maxRepricedCustomers = 1_000
 	maxRepricedRows      = 10_000
@@ -148,9 +148,9 @@ func (x *RepriceEffects) Add(y *RepriceEffects) {
 //
 // It is decided only if no other repricing came after the plan was made. The state says
 // which commit was the last to correct anything, but only of those applied since it was
-// loaded: a checkpoint does not keep that. So the plan names the state, as it is in
-// memory, that it was made from: everything that was in it when it was loaded is no
-// later than the head up to which the plan has read the log.
+// loaded: a checkpoint does not keep that. So the plan says which state in memory it was
+// made from. What was in that state when it was loaded is no later than the head up to which
+// the plan has read the log.
 type RepriceOp struct {
 	Rp     *Repricer
 	State  *State

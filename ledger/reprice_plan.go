@@ -18,7 +18,7 @@ const maxRepriceGroups = 250_000
 // RepricePlan is what a repricing has to do for one customer.
 type RepricePlan struct {
 	State    *State // that it was made from
-	Snapshot *State // what of that it needs, as it was
+	Snapshot *State // a copy of what the plan needs of it
 	Head     uint64 // the log was read up to here
 	Groups   []RepriceGroup
 
@@ -26,21 +26,21 @@ type RepricePlan struct {
 	was, is            bursar.Amount
 }
 
-// RepriceKey is charges that are corrected together: those of a bucket, of one path and
-// one combination of dimensions. at is the start of the bucket or, where a window of
-// one of their limits begins within it, that: all of a group is in the same windows.
+// RepriceKey names charges that are corrected together: those of one bucket, path and
+// combination of dimensions. If a window of one of their limits begins within the bucket, charges
+// before and after that are apart. at is the start of the bucket, or of the last such window.
 type RepriceKey struct {
 	at      bursar.Time
 	feature uint32
 	version int
-	combo   string // encoded; the number may be to come
+	combo   string // encoded, as it may have no number yet
 	path    string // an encoded path
 }
 
 type RepriceGroup struct {
 	RepriceKey
-	diff bursar.Amount            // what is missing to what the charges should be
-	rows map[uint32]bursar.Amount // and of that on each limit: some may have come between the charges
+	diff bursar.Amount            // by how much the charges should be more
+	rows map[uint32]bursar.Amount // the same on each limit: a limit may be newer than some charges
 }
 
 func (g *RepriceGroup) hops() []record.Hop {
@@ -122,12 +122,12 @@ func (s *RepriceScan) act(a *Act, id [16]byte) {
 	}
 	is, matched := was, false
 	if cost, ok := costBy(p.Versions[by-1], a); ok {
-		// A refund may have been cut at what there was to pay back: the difference of the
-		// prices counts, not that cut.
+		// A refund may have been cut, as it paid back at most what had been used. So the
+		// difference of the prices counts, not that of what was paid back.
 		old, _ := costBy(p.Versions[version-1], a)
 		is, matched = was.Add(cost.Sub(old)), true
 		if a.estimated && bursar.MaxAmount(was, was.Neg()).Less(bursar.MaxAmount(old, old.Neg())) {
-			is = was // a dearer kind of what it shares cost in its place, and has the difference
+			is = was // a dearer kind cost in its place, so the difference is that one's
 		}
 	}
 	if !matched && was.IsZero() && p.Versions[version-1] == nil {
@@ -195,7 +195,7 @@ func (s *RepriceScan) charged(p *catalogue.PricedBy, a *Act, id [16]byte) (versi
 		}
 		return 0, was, nil
 	}
-	if v := s.Rp.Card.At(a.priced); v != nil { // whether it has a rate or left the feature out
+	if v := s.Rp.Card.At(a.priced); v != nil { // also if it left the feature out
 		return v.Version, was, freeRows(s.rowsOn(a.path, id))
 	}
 	return 0, was, nil
@@ -234,7 +234,7 @@ func chargedRows(c *record.Cost) []chargedRow {
 	return rows
 }
 
-// freeRows are limits that an act was on and that it cost nothing.
+// freeRows are the limits that an act without a cost was on.
 func freeRows(ords []uint32) []chargedRow {
 	rows := make([]chargedRow, len(ords))
 	for i, ord := range ords {
@@ -259,9 +259,9 @@ func (s *RepriceScan) comboText(combo uint32) string {
 	return s.Plan.Snapshot.combos.At(combo)
 }
 
-// costText is the combination that the cost of an act is, or would be, in the series
-// under: that of the usage with the feature. It follows from the log alone, not from how
-// many combinations there are, so that it is the same the next time.
+// costText is the combination under which series have the cost of an act, or would have it: the
+// dimensions of the usage, and the feature. It follows from the log alone, and not from how many
+// combinations have numbers, so that another run finds the same.
 func (s *RepriceScan) costText(a *Act) string {
 	for _, c := range a.costs {
 		if c.Card == s.Rp.Card.ID {
@@ -281,8 +281,8 @@ func (s *RepriceScan) costText(a *Act) string {
 }
 
 // Finish orders the groups and drops those without a difference. It also drops those of a
-// bucket whose differences cancel out: a bucket was corrected in other parts if a limit's
-// schedule has changed since, and is right as a whole.
+// bucket whose differences cancel out: such a bucket was corrected before a limit's schedule
+// changed, in other parts, and is right as a whole.
 func (s *RepriceScan) Finish() {
 	net := make(map[RepriceKey]bursar.Amount, len(s.Groups))
 	for k, g := range s.Groups {

@@ -18,14 +18,14 @@ type Resolved struct {
 	Path    []record.Hop // they and all their ancestors, each once
 	news    []newcomer   // dimensions that name somebody whom the request enrols
 	missing []missing    // dimensions that name no entity, though their keys are of a type
-	unknown []unknownKey // dimensions whose keys are like one of a type
-	strict  bool         // the request itself is denied if they do
+	unknown []unknownKey // dimensions whose keys are nearly the attribution key of a type
+	strict  bool         // the request says that it is to be denied where an id names no entity
 }
 
 // unknownKey is a key that nothing knows and the attribution key that it is like, with its type.
 type unknownKey struct {
 	key, like, typ string
-	same           bool // but for case and separators
+	same           bool // key and like are the same but for case and separators
 }
 
 // newcomer is a dimension and the entity that the request makes of what it names.
@@ -37,7 +37,7 @@ type newcomer struct {
 // missing is a dimension that was to name an entity of a type, and did not.
 type missing struct {
 	key, typ, id string
-	number       bool // of an event: what is a number there names nobody
+	number       bool // its value is a number of an event, which names nobody
 }
 
 func (r *Resolved) has(ord uint32) bool {
@@ -79,7 +79,7 @@ func (v *View) Resolve(cat *catalogue.Catalogue, dims []bursar.Dimension) Resolv
 	return r
 }
 
-// usualPath is how long most paths are at most: lists as long as one begin with that room.
+// usualPath is the length that most paths do not exceed: lists as long as a path get room for it.
 const usualPath = 8
 
 // join adds a leaf and all above it.
@@ -137,9 +137,9 @@ func (r *Resolved) covers(scope []uint32) bool {
 	return true
 }
 
-// Chains lists the rows of each leaf's path that apply to any of asks, from the leaf to
-// the root; a leaf without any has none. nil when no dimensions were given. Where more
-// limits apply than usage counts on, over says so for each of asks.
+// chains lists the rows of each leaf's path that apply to any of asks, from the leaf to
+// the root; a leaf without any has no chain. It is nil when no dimensions were given. Where more
+// limits apply than usage counts on, over says so for each of asks; else it is nil.
 func (v *View) chains(r *Resolved, asks []Ask) (out [][]uint32, over []Applied) {
 	if !r.given {
 		return nil, nil
@@ -162,7 +162,7 @@ func (v *View) chains(r *Resolved, asks []Ask) (out [][]uint32, over []Applied) 
 		}
 		n += len(chain)
 	}
-	if n > bursar.MaxRowsPerEvent { // of all of asks, and those of several leaves more than once
+	if n > bursar.MaxRowsPerEvent { // n counts rows of all asks, and some of them once for each leaf
 		return v.cutChains(r, asks, out)
 	}
 	return out, nil

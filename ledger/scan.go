@@ -31,8 +31,8 @@ type Act struct {
 	costs  []*record.Cost
 	event  int   // which event of the commit made it, from 1; 0 = none
 	with   []Act // what else the same event used, once OneByEvent has put it there
-	// estimated tells that a hold of an event was settled with it, or that it takes that back. It may have
-	// cost less than its price: a dearer kind of what it shares cost in its place.
+	// estimated tells that the act settled a hold of an event, or takes that back. It may have cost
+	// less than its price: a dearer kind that shares the output cost in its place.
 	estimated bool
 }
 
@@ -48,7 +48,7 @@ func OneByEvent(acts []Act) (out []Act) {
 	return out
 }
 
-// OpenHolds are the holds that were open where a scan has got to. A hold ends, and is
+// OpenHolds are the holds that were open at the commit that a scan has reached. A hold ends, and is
 // used, at most MaxHoldLife after it was made: a scan that begins that much earlier
 // than what it asks for knows all that it needs.
 type OpenHolds map[[16]byte]*record.Hold

@@ -7,11 +7,11 @@ import (
 )
 
 // place is where limits with a scope are found: at their entity, by one entity of the
-// scope. That is the one which had the fewest of them when the limit came, and of several
-// the youngest: a limit for each of many users and one model is found by the user.
+// scope. That is the one that had the fewest such limits when the limit was made, and of several
+// the youngest. So where each of many users has a limit for one model, it is found by the user.
 type place struct{ ent, by uint32 }
 
-// scopedRows are the rows of a place: the first of a list, and how many they are.
+// scopedRows are the rows of a place: the first of a list, and how many rows it has.
 type scopedRows struct {
 	first uint32
 	n     int

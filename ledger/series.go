@@ -16,7 +16,7 @@ func (b Bucket) Named(caps []bursar.Capability) store.SeriesKey {
 }
 
 func (b Bucket) compare(c Bucket) int {
-	switch { // it sorts whole checkpoints: what is told apart by its entity costs one comparison
+	switch { // it sorts whole checkpoints: the entity comes first, as it differs most often
 	case b.Ent != c.Ent:
 		return cmp.Compare(b.Ent, c.Ent)
 	case b.cap != c.cap:
@@ -108,7 +108,7 @@ type Addition struct {
 	Amount bursar.Amount
 }
 
-// eachOf are additions as the pairs of a map are.
+// eachOf gives additions as pairs, as a map gives its own.
 func eachOf(adds []Addition) iter.Seq2[Bucket, bursar.Amount] {
 	return func(yield func(Bucket, bursar.Amount) bool) {
 		for i := range adds {
@@ -161,8 +161,8 @@ func (v *View) PendingSeries(q *store.SeriesQuery) PendingSeries {
 		first: pick(maps.All(v.flushing)), second: append(pick(maps.All(v.series)), pick(eachOf(v.Adds))...)}
 }
 
-// Since is what the store lacks when it is at seq; not ok when the store was read too
-// late for p.
+// Since is what a store that is at seq lacks; not ok when p cannot tell, as the store was read too
+// long before or after it.
 func (p *PendingSeries) Since(seq uint64) ([]store.SeriesRow, bool) {
 	switch {
 	case p.head > 0: // other processes save too

@@ -73,8 +73,8 @@ func (v *View) sightNow() func(ent uint32) bool {
 	}
 }
 
-// seenDims leaves out the dimensions that name no entity of what the view is limited to,
-// though they are there to name one.
+// seenDims leaves out the dimensions whose keys are attribution keys and that name no entity which is
+// seen.
 func (v *View) seenDims(cat *catalogue.Catalogue, dims []bursar.Dimension) []bursar.Dimension {
 	if v.Root == 0 {
 		return dims
@@ -124,13 +124,13 @@ func (d *Decider) confined() error {
 		switch r := r.(type) {
 		case *record.Activity, *record.CapabilityName, *record.TypeName:
 			continue
-		case *record.DefaultPut: // it is about what is below its entity, so that may be the root
+		case *record.DefaultPut: // it limits what is below its entity, so that entity may be the root
 			if err := d.confinedDefault(r.Default.Node); err != nil {
 				return err
 			}
 			continue
 		case *record.DefaultDeleted:
-			continue // it was seen
+			continue // only a default that is seen can be deleted
 		case *record.LimitDefaulted:
 			ent = r.Ent
 		case *record.EntityPut:
@@ -193,8 +193,8 @@ type Sight struct {
 	Cat *catalogue.Catalogue
 }
 
-// Entity tells whether there is such an entity to be seen; Limit the same of one with
-// its scope.
+// Entity tells whether there is an entity with an id and it is seen; Limit tells so of an entity and
+// all those of a scope.
 func (s *Sight) Entity(id string) bool { return s.V.Root == 0 || s.V.EntOrd(id) != 0 }
 
 func (s *Sight) Limit(entity string, scope []string) bool {

@@ -12,13 +12,13 @@ import (
 // millisecond.
 const SliceSize = 4096
 
-// What looking at one of many counts where that is more than a look.
+// How many looks one thing counts as, where looking at it takes longer.
 const (
 	holdLook = 4 // they lie apart in memory
 	RowLook  = 2 // of the tree: what it has used is worked out
 )
 
-// ErrGoOn tells read to let others have their turn, and to call again.
+// ErrGoOn tells whoever runs a reader to let others have their turn, and to call it again.
 var ErrGoOn = errors.New("there is more to read")
 
 // Tired tells that enough was looked at under one lock.

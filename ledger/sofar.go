@@ -13,7 +13,7 @@ func (v *View) applyRowStart(r *record.LimitStarted) error {
 	if int(r.Row) >= v.NextRowOrd() || v.Def(r.Row) == nil {
 		return record.ErrRecord
 	}
-	held := v.Counter(r.Row, v.Def(r.Row)).Held // of a row that was idle
+	held := v.Counter(r.Row, v.Def(r.Row)).Held // a row that was idle may hold something
 	put(v, &v.ctrs, r.Row, &Counter{Window: r.Window, Used: r.Used, Held: held})
 	return nil
 }
@@ -61,8 +61,8 @@ const (
 	countPeriod = "periodStart"
 )
 
-// startRow lets a new row begin where in says, and tells where that is.
-// One that takes the place of a default goes on as that stood, and does not tell.
+// startRow lets a new row begin where in says, and tells where that is. Unless in says periodStart,
+// a row that takes the place of a default (took) goes on as that stood, and startRow gives nil.
 func (d *Decider) startRow(row uint32, took bool, in *bursar.AssignmentInput, asks *Needs) *bursar.Start {
 	def := d.Def(row)
 	c := d.Current(row, def)

@@ -46,12 +46,12 @@ func (s *State) Sound() error {
 	}
 	for ent := range s.freezes {
 		if !isEntity(ent) {
-			return errors.New("a freeze of an entity that is not there")
+			return errors.New("a freeze is of an entity that is not there")
 		}
 	}
 	for ent := range s.learned {
 		if !isEntity(ent) {
-			return errors.New("calls of an entity that is not there")
+			return errors.New("what calls used is known of an entity that is not there")
 		}
 	}
 	for id, h := range s.Holds {
@@ -78,7 +78,7 @@ func (s *State) Sound() error {
 func (s *State) soundMoney(isCap, isRow, isGrant func(uint32) bool) error {
 	for i, g := range s.Grants[1:] {
 		if g == nil || !isCap(g.cap) {
-			return fmt.Errorf("grant number %d is not there or of nothing", i+1)
+			return fmt.Errorf("grant number %d is not there, or its currency is not", i+1)
 		}
 	}
 	for cap, p := range s.Pools {
@@ -92,32 +92,32 @@ func (s *State) soundMoney(isCap, isRow, isGrant func(uint32) bool) error {
 	}
 	for cap := range s.Totals {
 		if !isCap(cap) {
-			return errors.New("a total of nothing")
+			return errors.New("a total is of a capability that is not there")
 		}
 	}
 	for key := range s.Levels {
 		if !isCap(key.Cap) || int(key.Leaf) >= len(s.Entities) {
-			return errors.New("a level of nothing")
+			return errors.New("a level is of a capability or an entity that is not there")
 		}
 	}
 	for cap, p := range s.Promos {
 		if !isCap(cap) || !isRow(p.row) {
-			return errors.New("a promotion of nothing")
+			return errors.New("a promotional entitlement is of a feature or a row that is not there")
 		}
 	}
 	for row := range s.boosts {
 		if !isRow(row) {
-			return errors.New("a boost of nothing")
+			return errors.New("a boost is of an assignment that is not there")
 		}
 	}
 	for row := range s.Fired {
 		if !isRow(row) {
-			return errors.New("an alert of nothing")
+			return errors.New("an alert is of an assignment that is not there")
 		}
 	}
 	for key := range s.Uniques {
 		if !isRow(key.Row) || key.Row == 0 && !isCap(key.Cap) {
-			return errors.New("a set of values of nothing")
+			return errors.New("a set of distinct values is of an assignment or a feature that is not there")
 		}
 	}
 	return nil

@@ -15,7 +15,8 @@ type Spend struct {
 	Key record.Identity
 }
 
-// admit judges a spend. It returns its twin's place, or the rows it may charge.
+// admit judges a spend. It returns the rows that the spend may charge, or its twin's place as the
+// error.
 func (d *Decider) admit(o *Spend) (*admitted, error) {
 	c := d.Cust()
 	if c == nil {

@@ -11,17 +11,16 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// A spend token is told apart from others and judged by the HTTP layer. What is counted with
-// one is counted as everything is: a token with caps is an entity below the one that it is
-// pinned to, its caps are limits of that entity, and its requests name it. Here is decided
-// that a token spends only while all of that is there, and what its holder, who is not
-// trusted, may say of what was used.
+// The HTTP layer reads a spend token and judges it. What is used with a token is counted as all
+// usage is: a token with caps has an entity below the one that it is pinned to, its caps are limits
+// of that entity, and its requests name it. This file decides that a token spends only while all
+// of that is there.
 
 const (
 	spendCapLabel  = "spend-token"
 	spendEndMeta   = "expiresAt"
 	spendMadeMeta  = "made"
-	spendSweeps    = 128 // so many entities and caps are made for one root, and those that have ended are archived
+	spendSweeps    = 128 // after so many new entities and caps below one root, those of ended tokens are archived
 	maxSpendLeaves = 500 // archived in one commit
 )
 
@@ -29,10 +28,9 @@ func errSpend(format string, args ...any) error {
 	return bursar.Errorf(bursar.CodeForbidden, "this spend token may not spend: "+format, args...)
 }
 
-// SpendsOn tells whether all that a token is counted on is there. It is an error when the
-// token is pinned to what is not there, or is archived, or is not at or below what the token
-// that it was made from is pinned to.
-// missing is how many entities and caps are to be made for it.
+// SpendsOn tells how many of the entities and caps that a token is counted on are missing, and are
+// yet to be made. It is an error when the token is pinned to an entity that is not there, or is
+// archived, or is not at or below what the token that it was made from is pinned to.
 func (v *View) SpendsOn(cat *catalogue.Catalogue, p *catalogue.SpendPath) (missing int, err error) {
 	var above []uint32
 	for i, pins := range p.Pins {
@@ -54,7 +52,7 @@ func (v *View) SpendsOn(cat *catalogue.Catalogue, p *catalogue.SpendPath) (missi
 	return v.spendCounted(cat, p)
 }
 
-// spendRoot is the entity that the first of the counted is below; 0 = none.
+// spendRoot is the entity above the first of the counted ones; 0 = none.
 func (v *View) spendRoot(p *catalogue.SpendPath) uint32 {
 	if len(p.Pins) == 0 || len(p.Pins[0]) == 0 {
 		return 0
@@ -146,7 +144,7 @@ func (d *Decider) addsUp(c bursar.Capability) bool {
 	return c.Kind == bursar.KindCurrency || f == nil || f.Meter == nil || catalogue.Summing(f.Meter)
 }
 
-// weigh is how many entities and caps are made for tokens.
+// weigh is how many entities and caps are made to count tokens on counted.
 func weigh(counted []catalogue.SpendEntity) (n int) {
 	for i := range counted {
 		n += 1 + len(counted[i].Caps)
@@ -154,8 +152,9 @@ func weigh(counted []catalogue.SpendEntity) (n int) {
 	return n
 }
 
-// roomForSpend is an error where so much was made below an entity of p that there is no room
-// for more. What is made from one that its holder made has a smaller share of that from the first.
+// roomForSpend is an error where so much was made below an entity of p that there is no room for
+// more. Below the first there is room for bursar.MaxSpendMade, below each of the others, whose
+// tokens a holder made, for a tenth of it.
 func (d *Decider) roomForSpend(p *catalogue.SpendPath, more int) error {
 	for i := range p.Counted {
 		ord, most := d.EntOrd(p.Counted[i].ID), bursar.MaxSpendMade
@@ -163,7 +162,7 @@ func (d *Decider) roomForSpend(p *catalogue.SpendPath, more int) error {
 			most /= 10
 		}
 		if ord == 0 {
-			break // more is of at most 16 tokens
+			break // it is new, and more is for at most 16 tokens: there is room
 		}
 		made, err := strconv.Atoi(d.Ent(ord).Meta[spendMadeMeta])
 		if err != nil || made < 0 || made > most-more {
@@ -195,11 +194,11 @@ func (d *Decider) noteSpendMade(caller *catalogue.Caller, p *catalogue.SpendPath
 	}) {
 		d.setArchived(caller, ord, true)
 	}
-	d.touched, d.below = nil, nil // that frees what was shared out, and takes nothing
+	d.touched, d.below = nil, nil // archiving takes no share of a strict limit, so there is nothing to check
 }
 
-// spendBelow are some entities of tokens at and below root that are live and meet, at most
-// maxSpendLeaves and one more. There are at most bursar.MaxSpendMade.
+// spendBelow are entities of tokens, at and below root, that are live and of which meet is true. It
+// finds maxSpendLeaves and one more at most, of at most bursar.MaxSpendMade that there are.
 func (d *Decider) spendBelow(root uint32, meet func(*record.Entity) bool) (live []uint32) {
 	var walk func(ord uint32)
 	walk = func(ord uint32) {
@@ -230,8 +229,8 @@ func (o *EnterSpend) makeEntity(d *Decider, c *catalogue.SpendEntity, parent uin
 	return nil
 }
 
-// spendLimit is a cap as a limit: it counts for as long as there are windows, from before the
-// token was made, so that no usage of another time is beside it.
+// spendLimit is a cap as a limit. Its window, of 100 years, began before the token was made: so
+// all of the token's usage counts on it.
 func spendLimit(entity string, limit bursar.CapabilityAmount) bursar.AssignmentInput {
 	return bursar.AssignmentInput{EntityID: entity, Capability: limit.Capability, Label: spendCapLabel, UsageLimit: bursar.Some(limit.Amount),
 		Cadence: bursar.Some(bursar.Cadence{N: 100, Unit: bursar.UnitYear}), Timezone: bursar.Some("UTC"), Enforcement: bursar.Some(bursar.Hard)}

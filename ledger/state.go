@@ -64,8 +64,8 @@ type State struct {
 	byID     map[string]uint32
 	similar  similar             // to find ids that are nearly known
 	cased    map[string][]uint32 // entities whose id has capitals, by the id in lower case
-	children map[uint32][]uint32 // of 0: the roots; a list only grows at its end, or is another one
-	kidCount map[uint32]kidCount // of those
+	children map[uint32][]uint32 // 0: the roots; a list only grows at its end, or a new one replaces it
+	kidCount map[uint32]kidCount // of children, by parent
 	entOrder ordered[uint32]     // as they are listed
 
 	Rows     []*record.Limit // by row; nil = deleted

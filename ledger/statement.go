@@ -23,8 +23,8 @@ type Statement struct {
 	RestAt bursar.Time // and its instant
 }
 
-// A page of the ledger that is not full ends once so many records were read for it, or
-// when the request has not got more time than this.
+// A page of the ledger that is not full ends once so many records were read for it, or when the
+// request's time is over.
 const ledgerRecords = 500_000 // with something in it
 
 const ledgerEmpty = 4_000_000 // with nothing in it yet
@@ -46,7 +46,7 @@ func (l *Statement) Enough(late bool, row *record.Row, seq uint64) bool {
 type ledgerGrant struct {
 	id, currency string
 	amount       bursar.Amount
-	lapse        bursar.LedgerType // of credits that come back once it has ended
+	lapse        bursar.LedgerType // the type of entry of credits that are given back once the grant has ended
 }
 
 // Snapshot copies from the state what the numbers in records stand for: capabilities and
@@ -143,8 +143,8 @@ func drawType(reason record.DrawReason, m record.Move) bursar.LedgerType {
 	return bursar.LedgerConsumed
 }
 
-// drawnFor is the id of what a draw is for: a usage has one of its own, the end of a
-// hold is known by the reservation's.
+// drawnFor is the id of what a draw is for: that of a usage or, where a hold ended, that of the
+// reservation.
 func drawnFor(row *record.Row, r *record.Draw) string {
 	if r.Reason != record.DrawConsumed || int(r.Of) >= len(row.Recs) {
 		return ""
@@ -165,7 +165,7 @@ func drawnFor(row *record.Row, r *record.Draw) string {
 	return p.ID()
 }
 
-// endOf is how the hold ended whose usage record number i of row is.
+// endOf is the record that ends a hold, given the number i of a record of its usage in row.
 func endOf(row *record.Row, i int) *record.EventUsed {
 	for _, r := range row.Recs[i:] {
 		if u, ok := r.(*record.EventUsed); ok {

@@ -7,9 +7,10 @@ import (
 	"github.com/bursarhq/bursar/catalogue"
 )
 
-// An id that names no entity leads to no limit. Where the environment, the entity type or
-// the request is strict, and where the type enrols but not this id, it is denied; else it is warned of. A request that is strict names
-// an entity, too. What happened already is counted all the same.
+// An id that names no entity leads to no limit. A request with such an id is denied where the
+// environment, the entity type or the request is strict, and where the type enrols but could not
+// enrol the id. Else there is a warning. A strict request has to name an entity, too. What happened
+// already is counted all the same.
 
 // judgeStrict denies d where r names no entity and has to.
 func (v *View) judgeStrict(cat *catalogue.Catalogue, r *Resolved, d *bursar.Decision) {

@@ -25,7 +25,7 @@ type AccessTokenInput struct {
 type CreateToken struct {
 	Caller catalogue.Caller
 	In     AccessTokenInput
-	Now    bursar.Time // of the engine, by which tokens end: the customer's may be ahead
+	Now    bursar.Time // the engine's, by which tokens end; the customer's may be ahead
 }
 
 func (o *CreateToken) Decide(d *Decider) (any, error) {

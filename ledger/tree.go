@@ -21,9 +21,9 @@ type TreeScan struct {
 	types    map[uint32]bool // nil: all
 	ents     []uint32        // the entities to look at, unless all
 	all      bool
-	byEntity bool   // of all limits, those of one entity after the other: some are by default
+	byEntity bool   // all limits are looked at entity by entity, as some are by default
 	root     uint32 // only it and what is below it; 0 = everything
-	picks    []pick // what ents is still to get
+	picks    []pick // the entities that ents is yet to get
 	search   string
 	after    *TreeItem
 	next     int
@@ -31,8 +31,8 @@ type TreeScan struct {
 	top      []TreeItem // max-heap of the Limit+1 first rows
 
 	page   TreePage
-	sorted bool // top is, and cut to the page
-	shown  int  // of top
+	sorted bool // top is sorted, and cut to the page
+	shown  int  // how many of top are in page
 }
 
 // On goes on to select rows.
@@ -128,7 +128,7 @@ func (s *TreeScan) begin(v *View) error {
 // selectEntities begins to find the entities of a subtree or of one level.
 func (s *TreeScan) selectEntities(v *View) error {
 	q := s.Q
-	if v.Root != 0 && q.RootEntityID == "" { // as if it were asked for
+	if v.Root != 0 && q.RootEntityID == "" { // a token gets its root as if it had asked for that
 		if v.Root == seesNone {
 			return nil
 		}
@@ -166,8 +166,8 @@ func (s *TreeScan) selectEntities(v *View) error {
 	return nil
 }
 
-// pick is entities that are to be selected: with level they alone, else with what is below
-// them to a depth.
+// pick is entities that are to be selected: with level they alone, else also what is below
+// them, down to a depth.
 type pick struct {
 	ords  []uint32
 	depth int
@@ -292,7 +292,7 @@ func (s *TreeScan) wantsRow(v *View, def *record.Limit) bool {
 		(s.Q.Scope != ScopeNodeWide || len(def.Scope) == 0) && (s.Q.Scope != ScopeScoped || len(def.Scope) > 0)
 }
 
-// wantsUse tells whether it has used as much as is asked for.
+// wantsUse tells whether a limit has used as much as the filters ask for.
 func (s *TreeScan) wantsUse(v *View, row uint32, def *record.Limit) bool {
 	return s.Q.MinUtilization == nil || def.Limited && Utilization(v.Standing(row, def).Used, v.LimitNow(row, def)) >= s.Q.MinUtilization.Float64()
 }
@@ -407,7 +407,7 @@ func orEmpty(s *string) string {
 	return *s
 }
 
-// Change is what there is to say of a limit that was touched; was is what it was, if it
+// Change is what a watcher is told of a limit that was touched. was is its definition before, if it
 // is gone.
 func (s *TreeScan) Change(v *View, row uint32, was *record.Limit) (c Change, ok bool) {
 	def := v.Def(row)
@@ -425,8 +425,8 @@ func (s *TreeScan) Change(v *View, row uint32, was *record.Limit) (c Change, ok 
 	return Change{Row: &r}, ok
 }
 
-// Defaulted is what there is to say of the limits of an entity, which may be new, that it has
-// by default and that nothing was charged on.
+// Defaulted is what a watcher is told of the unmade limits that an entity has by default. The entity
+// may be new.
 func (s *TreeScan) Defaulted(v *View, ent uint32) (out []Change) {
 	v.eachUnmade(ent, 0, func(row uint32, _ *record.Limit) {
 		if c, ok := s.Change(v, row, nil); ok {

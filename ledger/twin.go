@@ -53,8 +53,8 @@ func (v *View) ReservedAgain(cat *catalogue.Catalogue, in *bursar.SpendInput, h 
 	return res
 }
 
-// ReportedAgain completes the reply for an item of a report whose twin is recorded at p: with
-// what it cost the first time, and the balance of the first prepaid currency among that.
+// ReportedAgain completes the reply for an item of a report whose twin is recorded at p. It adds what
+// the twin cost, and the balance of the first prepaid currency that it cost.
 func (v *View) ReportedAgain(cat *catalogue.Catalogue, p *record.Placed, res *bursar.UsageResult) error {
 	rec, ok := p.Record.(*record.Usage)
 	if !ok {

@@ -7,16 +7,16 @@ import (
 	"github.com/bursarhq/bursar/catalogue"
 )
 
-// Use is ungoverned where nothing limits it, as WarnUngoverned says. What becomes of it is
-// said by the types of whom a request names, or was to name; of several the strictest decides.
-// A request that names nobody is the environment's. What happened already is counted all the same.
+// Use is ungoverned where nothing limits it, as WarnUngoverned says. The types of the entities that a
+// request names, or was to name, say what becomes of it; of several the strictest decides. If the
+// request names nobody, the environment says it. What happened already is counted all the same.
 
 // named is how a request names somebody, or was to.
 type named struct {
 	typ  string // "" = it names nobody
 	leaf uint32 // the entity; 0 = there is none
 	missing
-	like string // the attribution key that the key was to be
+	like string // the attribution key that was probably meant by the key
 }
 
 // ungoverned is what becomes of a request that nothing limits, and who makes it so.
@@ -43,8 +43,8 @@ func (v *View) ungoverned(cat *catalogue.Catalogue, r *Resolved) (policy bursar.
 	return policy, by
 }
 
-// judgeUngoverned denies d, which is about c, where nothing limits what r asks for and that is
-// denied.
+// judgeUngoverned denies d, which is about c, where ungoverned use by those whom r names is denied. It
+// is called where nothing limits that use.
 func (v *View) judgeUngoverned(cat *catalogue.Catalogue, r *Resolved, c bursar.Capability, d *bursar.Decision) {
 	if !d.Granted {
 		return
@@ -61,7 +61,7 @@ func (v *View) judgeUngoverned(cat *catalogue.Catalogue, r *Resolved, c bursar.C
 	d.Because = fmt.Sprintf("ungoverned: nothing limits this use of %s, and %s denies that: %s", c, who, v.mendUngoverned(by))
 }
 
-// mendUngoverned says who is named, and what to do to be under a limit.
+// mendUngoverned says who is named, and what to do so that a limit applies.
 func (v *View) mendUngoverned(by named) string {
 	switch {
 	case by.leaf != 0 && v.Ent(by.leaf).Archived != 0:
@@ -84,8 +84,8 @@ func (v *View) mendUngoverned(by named) string {
 	return "no dimension names an entity; name one that a limit applies to"
 }
 
-// judgeFree denies an admitted event where nothing limits any of what it feeds and that is
-// denied. What would be limited by its cost, if that were known, is told.
+// judgeFree denies an event where ungoverned use is denied and nothing limits any usage that the
+// event makes. It says so if a feature has a price but no matching rate: its cost might be limited.
 func (a *admittedEvent) judgeFree(d *Decider) {
 	usages := a.item.usages
 	for i := range usages {
@@ -106,8 +106,8 @@ func (a *admittedEvent) judgeFree(d *Decider) {
 	}
 }
 
-// nameNumbers notes the numbers of an event whose keys are attribution keys. They name nobody,
-// since numbers are measures; and it is not passed over where nobody may be left out.
+// nameNumbers notes the numbers of an event whose keys are attribution keys as missing: they name
+// nobody, since numbers are measures. So they are denied where an id has to name an entity.
 func (r *Resolved) nameNumbers(cat *catalogue.Catalogue, dims []bursar.Dimension) {
 	for i := range dims {
 		if typ := cat.Attribution[dims[i].Key]; typ != "" && dims[i].Kind == bursar.DimNumber {

@@ -192,7 +192,7 @@ func (s *uniqueSet) Encode() []byte {
 	return b
 }
 
-// decodeUniqueSet reads what encode wrote, and no other form.
+// decodeUniqueSet reads what Encode wrote, and no other form.
 func decodeUniqueSet(b []byte) (*uniqueSet, error) {
 	bad := func(what string) (*uniqueSet, error) {
 		return nil, fmt.Errorf("%w: unique set: %s", record.ErrRecord, what)

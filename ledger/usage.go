@@ -46,7 +46,7 @@ func (*ReportUsage) failsEarly() {}
 // it, and what it did.
 type UsageItem struct {
 	In                 bursar.UsageInput // dimensions ordered by key
-	bursar.UsageResult                   // once the report is decided; what Before has is missing
+	bursar.UsageResult                   // once the report is decided; of a duplicate it lacks what is read at Before
 
 	Index  int // place in the request
 	Key    record.Identity
@@ -55,16 +55,16 @@ type UsageItem struct {
 	// found while the item is judged
 	path     Resolved
 	rows     []uint32
-	asks     []Ask         // of a SET: what its change is
+	asks     []Ask         // of a SET: those of the change that it makes
 	level    record.Level  // of a SET: what the leaf's level becomes
 	stale    bool          // a SET older than the level
 	unpriced []string      // currencies without a rate for it
 	free     bool          // nothing limits it, however much it is
-	warnings []string      // but for that of a stale SET
+	warnings []string      // all but that of a stale SET
 	priced   bursar.Time   // when its price is taken; 0 = at its timestamp
 	took     bursar.Amount // once recorded: what the customer's total took
 	field    string        // of an event: the property that its meter reads
-	bounded  bool          // of an event: it is the most that there can be of what several kinds share
+	bounded  bool          // of an event: the most that there can be of one of the kinds that share the output
 	// Of an event whose meter is a MAX or a UNIQUE: which, and the value that was met.
 	aggregate string
 	text      string
@@ -136,7 +136,7 @@ func (o *ReportUsage) Decide(d *Decider) (any, error) {
 			o.Unpriced = append(o.Unpriced, d.unpriced(&it.In, it.unpriced)...)
 		}
 	}
-	for i, it := range o.Items { // duplicates show the balance that the request leaves
+	for i, it := range o.Items { // a duplicate shows the balance as the request leaves it
 		if it.Duplicate {
 			asks := o.Items[keys.first(i, it.Key)].asks // a price is that of the first one's timestamp
 			if it.Before != nil {
@@ -198,8 +198,8 @@ func (d *Decider) checkUsage(o *ReportUsage, it *UsageItem, p *bursar.Problems) 
 	return leaf
 }
 
-// checkTime adds to p that a timestamp is out of range. It is so for what was recorded before,
-// too: keys are forgotten after that.
+// checkTime adds to p that a timestamp is out of range. It does so for what was recorded before,
+// too: a key of that time may be forgotten.
 func (d *Decider) checkTime(t bursar.Time, at func() string, p *bursar.Problems) {
 	if t != 0 && (t > d.Now+maxAhead || t < d.Now-bursar.Time(d.Horizon)) {
 		p.Add(at(), bursar.CodeTimestampOutOfRange, "the timestamp is %s; it may lie at most %v back and 5 minutes ahead of %s", t, d.Horizon, d.Now)
@@ -224,7 +224,7 @@ func (o *ReportUsage) level(d *Decider, leaf uint32, it *UsageItem) record.Level
 	return d.level(record.LevelKey{Leaf: leaf, Cap: d.CapOrd(it.In.Capability())})
 }
 
-// setLevel notes what an item that is recorded leaves to the items after it.
+// setLevel notes the level that an item, once recorded, leaves to the items after it.
 func (o *ReportUsage) setLevel(d *Decider, leaf uint32, it *UsageItem) {
 	switch {
 	case it.In.Behavior == bursar.Set:
@@ -262,9 +262,9 @@ func (d *Decider) checkTarget(o *ReportUsage, it *UsageItem, p *bursar.Problems)
 	return true
 }
 
-// chargeable finds the rows, the costs and the warnings of amount, of an item whose path is
-// resolved. A negative amount costs what it takes of the feature's total. An error tells of a
-// cost that cannot be counted; the item has the rest all the same.
+// chargeable finds the rows, the costs and the warnings of an amount, for an item whose path is
+// resolved. A negative amount costs what it takes off the feature's total. An error tells of a
+// cost that cannot be counted; the item has all the rest even then.
 func (d *Decider) chargeable(it *UsageItem, amount bursar.Amount) *bursar.Error {
 	at := d.Now
 	if it.In.Timestamp != 0 {

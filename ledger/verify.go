@@ -14,8 +14,8 @@ import (
 // Dump is everything that follows from the log alone, in one order, as bytes.
 func (s *State) Dump() []byte { return s.dump(false) }
 
-// dump is Dump. In order, it has the grants that have ended as they did: sums of exports are
-// of that. A checkpoint does not tell that order.
+// dump is Dump. With inOrder, grants that have ended are in the order in which they ended, as sums of
+// exports have them. A checkpoint does not tell that order.
 func (s *State) dump(inOrder bool) []byte {
 	var e record.Encoder
 	e.Uint(s.Head.Seq)
@@ -77,7 +77,7 @@ func (s *State) dump(inOrder bool) []byte {
 	return e.B
 }
 
-// CheckHeld tells whether what rows and totals hold is what open holds say.
+// CheckHeld tells whether rows and totals hold what the open holds add up to.
 func (s *State) CheckHeld() error {
 	rows, caps := map[uint32]bursar.Amount{}, map[uint32]bursar.Amount{}
 	for _, h := range s.Holds {

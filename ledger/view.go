@@ -16,11 +16,11 @@ type View struct {
 	*State
 	Now  bursar.Time
 	Root uint32 // of what is shown, see LimitTo; 0 = everything
-	// Unhinted: no name of the catalogue is told to who asks by another one.
+	// Unhinted says that answers hint at no name of the catalogue ("did you mean").
 	Unhinted bool
 	// Enrols says whom the request that is decided may enrol.
 	Enrols       catalogue.Enroller
-	mostEnrolled int // with how many entities the customer enrols no more
+	mostEnrolled int // a customer with so many entities enrols nobody
 	// Visits counts the things looked at through the view. Rested is what it was when the
 	// slice began; see Tired.
 	Visits, Rested int
@@ -35,9 +35,9 @@ type View struct {
 	newIDs      map[string]uint32
 	newCased    map[string][]uint32 // as the state's cased
 	newSimilar  map[uint64]bool     // as the state's similar, of ids that are new
-	nears       map[typedID]string  // what unknown ids of this request are like
+	nears       map[typedID]string  // the known ids that unknown ids of this request are like
 	likes       int                 // ids of this request that were compared with those of the catalogue
-	looked      int                 // for how many ids of the request that was looked for
+	looked      int                 // how many ids of this request were compared with those of entities
 	enrolled    *enrolled           // whom this request enrols; nil = nobody
 	kids        map[uint32][]uint32 // entities that came to a parent
 	entCount    int
@@ -49,7 +49,7 @@ type View struct {
 	newRowIDs   [][16]byte
 	newRows     map[uint32][]uint32   // by entity: rows that are new
 	newPlaces   map[place][]uint32    // by where they are found
-	newNamed    map[record.Naming]int // what comes to the state's named
+	newNamed    map[record.Naming]int // what is added to the state's named
 	ctrs        map[uint32]*Counter
 	tots        map[uint32]*Total
 	lvls        map[record.LevelKey]*record.Level
@@ -95,8 +95,8 @@ func (v *View) Expect(n int) {
 	}
 }
 
-// ours is what the batch has of k already, if it may be changed in place: nobody else has it
-// until the batch is merged, and nothing has to be taken back. nil = put a new one.
+// ours is the batch's own value of k, if it may be changed in place: nobody else has it until the
+// batch is merged, and no change is to be taken back. nil = put a new one.
 func ours[K comparable, V any](v *View, m map[K]*V, k K) *V {
 	if v.undoing {
 		return nil
@@ -215,7 +215,7 @@ func (v *View) Counter(row uint32, def *record.Limit) Counter {
 // at is the counter c of def as it reads at now, and whether its window had to be
 // rolled for that.
 func (v *View) at(c Counter, def *record.Limit) (Counter, bool) {
-	if def.Default != nil { // it may have another schedule than when it was charged last
+	if def.Default != nil { // the default may have another schedule than when the row was charged last
 		w := def.Sched.WindowAt(v.Now)
 		if w.Start == c.Start && w.End == c.End {
 			return c, false

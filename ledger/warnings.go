@@ -10,8 +10,8 @@ import (
 // The rule of each warning stands here, for whatever call it is about.
 
 // Warnings tells what of a request may be meant otherwise; nil, without an allocation, when
-// nothing may. limited tells that limits of entities apply to some of asks; over is of each
-// of asks what it does not count on, nil when it counts on all.
+// nothing may. limited tells that limits of entities apply to some of asks. over tells, for each
+// of asks, of limits that it does not count on; nil = all count on all.
 func (v *View) Warnings(cat *catalogue.Catalogue, r *Resolved, asks []Ask, unpriced []string, limited bool, over []Applied) (out []string) {
 	for _, n := range r.news {
 		out = v.newcomerWarnings(n, out)
@@ -46,8 +46,8 @@ func (v *View) Warnings(cat *catalogue.Catalogue, r *Resolved, asks []Ask, unpri
 	return out
 }
 
-// gated tells whether the customer itself has something that limits one of asks. Of a view
-// of a subtree, which has no gates, nobody can say that there is none.
+// gated tells whether the customer itself has something that limits one of asks. For a view of a
+// subtree it is true: such a view has no gates, so it cannot rule out that the customer has one.
 func (v *View) gated(cat *catalogue.Catalogue, asks []Ask) bool {
 	if v.Root != 0 {
 		return true
@@ -73,8 +73,8 @@ func warnCut(c bursar.Capability, cut int, to []string) []string {
 	return append(to, bursar.WarnTooManyLimits+":"+c.ID)
 }
 
-// eventWarnings are those of an event: of the usage that it makes, each once, and of what
-// it makes none of. metered tells that some meter takes the event, be it one that cannot
+// eventWarnings are the warnings of an event: of the usage that it makes, each once, and of
+// measures that make no usage. metered tells that some meter takes the event, even if that cannot
 // read what it measures.
 func eventWarnings(in *bursar.EventInput, usages []UsageItem, metered bool) (out []string) {
 	out = slices.Clone(in.Warnings)
@@ -99,8 +99,8 @@ func eventWarnings(in *bursar.EventInput, usages []UsageItem, metered bool) (out
 	return append(out, unpricedKinds(in, usages)...)
 }
 
-// unpricedKinds are the warnings of what an event has of kinds that are counted and cost
-// nothing, because no feature that counts them has a price, though another feature has one.
+// unpricedKinds are warnings of kinds of an event that are counted but cost nothing: no feature that
+// counts them has a price, though another feature of the event has one.
 func unpricedKinds(in *bursar.EventInput, usages []UsageItem) (out []string) {
 	if !slices.ContainsFunc(usages, hasPrice) {
 		return nil
@@ -120,11 +120,11 @@ func unpricedKinds(in *bursar.EventInput, usages []UsageItem) (out []string) {
 	return out
 }
 
-// hasPrice tells whether a usage is of a priced feature, be it that no rate matches.
+// hasPrice tells whether a usage is of a priced feature, even if no rate matches.
 func hasPrice(u UsageItem) bool { return len(u.asks) > 1 || len(u.unpriced) > 0 }
 
-// callSides are the two sides of a call of a model: the kinds of tokens that each has, the
-// first of which stands for all, and what says of a reservation how many there may be.
+// callSides are the two sides of a call of a model: the kinds of tokens that each has (the first
+// stands for all), and the member of a reservation that says how many there may be.
 var callSides = []struct {
 	kinds  []string
 	member string
@@ -135,8 +135,8 @@ var callSides = []struct {
 	{bursar.OutputKinds, "maxTokens", func(o *SpendEvent) bool { return o.SaidOutput }},
 }
 
-// nothingHeld are the warnings of sides of a call that are counted, of which a reservation
-// holds nothing because nobody said how much there may be.
+// nothingHeld are warnings of sides of a call that are counted, but of which a reservation holds
+// nothing because it does not say how much there may be.
 func (o *SpendEvent) nothingHeld(dims []bursar.Dimension, usages []UsageItem) (out []string) {
 	for i := range callSides {
 		side := &callSides[i]
