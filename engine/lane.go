@@ -30,19 +30,20 @@ import (
 // among those that may be under way, and a customer whose batch could not be written is
 // alone in its next one.
 type lane struct {
-	mu      sync.Mutex
-	wake    sync.Cond
-	queues  map[string]*queue // of the customers with requests
-	ready   []*queue          // those that wait and are in no batch, in the order of their coming
-	waiting int               // requests in ready
-	last    int               // requests of the batch before; 0 once it was compared with what waits
-	apart   bool              // who wants much and who wants little are in batches of their own
-	closed  bool
-	running int           // batches under way
-	under   [anybody]bool // with apart, whose batches are under way
-	slow    int           // batches among those that have taken longer than patience
-	away    int           // queues in no batch whose customer somebody has locked
-	asking  asking
+	mu        sync.Mutex
+	wake      sync.Cond
+	queues    map[string]*queue // of the customers with requests
+	ready     []*queue          // those that wait and are in no batch, in the order of their coming
+	waiting   int               // requests in ready
+	last      int               // requests of the batch before; 0 once it was compared with what waits
+	gathering bool              // a worker waits for company, and starts the next batch
+	apart     bool              // who wants much and who wants little are in batches of their own
+	closed    bool
+	running   int           // batches under way
+	under     [anybody]bool // with apart, whose batches are under way
+	slow      int           // batches among those that have taken longer than patience
+	away      int           // queues in no batch whose customer somebody has locked
+	asking    asking
 }
 
 // asking is since when the store has been asked without success, in nanoseconds of the
@@ -111,16 +112,15 @@ func (l *lane) add(reqs ...*request) error {
 			return err
 		}
 		l.queues[r.c.id], r.q = q, q
-		switch {
-		case q.busy:
-		case q.n == 1:
-			l.ready = append(l.ready, q)
-			fallthrough
-		default:
-			l.waiting++
+		if q.busy { // done wakes who takes it next
+			continue
 		}
+		if q.n == 1 {
+			l.ready = append(l.ready, q)
+		}
+		l.waiting++
+		l.wake.Signal()
 	}
-	l.wake.Signal()
 	return nil
 }
 
@@ -144,10 +144,11 @@ func (l *lane) run(e *Engine) {
 			l.wake.Wait()
 			continue
 		case l.waiting < l.last && !l.closed:
-			l.last = 0
+			l.last, l.gathering = 0, true
 			l.mu.Unlock()
 			time.Sleep(gather)
 			l.mu.Lock()
+			l.gathering = false
 			continue
 		}
 		works := l.take(of)
@@ -160,6 +161,9 @@ func (l *lane) run(e *Engine) {
 			l.under[of] = true
 		}
 		late := time.AfterFunc(patience, l.slower)
+		if _, can := l.startable(); can {
+			l.wake.Signal()
+		}
 		l.mu.Unlock()
 		err := e.commitBatch(works)
 		l.mu.Lock()
@@ -176,6 +180,9 @@ func (l *lane) run(e *Engine) {
 
 // startable says whose batch may start, if one may. Who wants little comes first.
 func (l *lane) startable() (whose, bool) {
+	if l.gathering {
+		return 0, false
+	}
 	if !l.apart {
 		return anybody, len(l.ready) > 0 && l.running-l.slow < quickBatches
 	}
