@@ -8,7 +8,7 @@ import (
 // Nearest is the one of names that is most like name, "" when none is; of several the first by its
 // characters. It is what a refusal or a warning says may be meant.
 func Nearest(name string, names iter.Seq[string]) (best string) {
-	if len(name) > maxNameDistance {
+	if len(name) > maxNearLength {
 		return ""
 	}
 	name = strings.ToLower(name)
@@ -26,10 +26,10 @@ func Nearest(name string, names iter.Seq[string]) (best string) {
 
 // distance is how many letters must be put in, taken out or replaced.
 func distance(a, b string) int {
-	if len(a) > maxNameDistance || len(b) > maxNameDistance {
-		return maxNameDistance
+	if len(a) > maxNearLength || len(b) > maxNearLength {
+		return maxNearLength
 	}
-	var room [maxNameDistance + 1]int
+	var room [maxNearLength + 1]int
 	row := room[:len(b)+1]
 	for j := range row {
 		row[j] = j
@@ -48,5 +48,5 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// maxNameDistance bounds the names that are compared.
-const maxNameDistance = 64
+// maxNearLength bounds the names that are compared.
+const maxNearLength = 64

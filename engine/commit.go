@@ -83,7 +83,7 @@ func (e *Engine) commitWorks(works []*work) error {
 		if w.c.othersWrite {
 			w.leave()
 		} else {
-			e.Decide(w)
+			e.decide(w)
 		}
 		if w.commit != nil {
 			writers = append(writers, w)
@@ -142,7 +142,7 @@ func (e *Engine) append(writers []*work) ([]store.Outcome, error) {
 			return nil
 		}
 		e.keeper.note(w.c)
-		e.Decide(w)
+		e.decide(w)
 		if w.commit != nil {
 			commits[i] = *w.commit
 		}
@@ -270,9 +270,9 @@ func (w *work) fail(err error) {
 	}
 }
 
-// Decide runs the requests of one customer and prepares its commit. Requests that
+// decide runs the requests of one customer and prepares its commit. Requests that
 // would make the commit too large are left for later.
-func (e *Engine) Decide(w *work) {
+func (e *Engine) decide(w *work) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.o.Log.Error("deciding panicked", "customerId", w.c.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -349,7 +349,7 @@ func (e *Engine) run(w *work) int {
 		if r.items > light {
 			runtime.Gosched() // who has an answer, or a small question, waits for a processor for one request, not for a turn
 		}
-		raise(&e.holding.visits[deciders], int64(d.Visits-before))
+		raise(&e.lockTimes.visits[deciders], int64(d.Visits-before))
 		if r.err == ledger.ErrTooLarge {
 			r.tooLarge = true
 			return -1

@@ -14,15 +14,15 @@ import (
 // MostVisited is how many things were looked at, at most, while one reader held a customer's
 // lock, to decide one request, and while one who saves held it.
 func MostVisited(e *Engine) (read, decide, save int64) {
-	return e.holding.visits[readers].Load(), e.holding.visits[deciders].Load(), e.holding.visits[savers].Load()
+	return e.lockTimes.visits[readers].Load(), e.lockTimes.visits[deciders].Load(), e.lockTimes.visits[savers].Load()
 }
 
 // ForgetVisits begins to count anew, and to measure time.
 func ForgetVisits(e *Engine) {
-	e.holding.timed.Store(true)
-	for i := range e.holding.visits {
-		e.holding.visits[i].Store(0)
-		e.holding.time[i].Store(0)
+	e.lockTimes.timed.Store(true)
+	for i := range e.lockTimes.visits {
+		e.lockTimes.visits[i].Store(0)
+		e.lockTimes.time[i].Store(0)
 	}
 }
 
@@ -86,8 +86,8 @@ func EndingsAgree(e *Engine, customer string, now bursar.Time) error {
 // LongestHeld is for how long somebody held a customer's lock at most, since ForgetVisits.
 func LongestHeld(e *Engine) time.Duration {
 	most := int64(0)
-	for i := range e.holding.time {
-		most = max(most, e.holding.time[i].Load())
+	for i := range e.lockTimes.time {
+		most = max(most, e.lockTimes.time[i].Load())
 	}
 	return time.Duration(most)
 }

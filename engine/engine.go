@@ -68,19 +68,19 @@ type Engine struct {
 	residents *residents
 	keeper    *keeper
 
-	closing  atomic.Bool
-	sweeping atomic.Bool     // idle customers are being opened
-	leaving  atomic.Bool     // what spend tokens were counted on is being archived
-	left     map[string]bool // spend tokens for which that is done; only who has set leaving may use it
-	fatal    sync.Once
-	making   sync.Map // customers of which what is saved is being made anew
-	stop     chan struct{}
-	loops    sync.WaitGroup
-	counters counters
-	holding  holding
-	unpriced unpricedUse
-	unread   unreadUse
-	unlinked unlinkedEvents
+	closing   atomic.Bool
+	sweeping  atomic.Bool     // idle customers are being opened
+	leaving   atomic.Bool     // what spend tokens were counted on is being archived
+	left      map[string]bool // spend tokens for which that is done; only who has set leaving may use it
+	fatal     sync.Once
+	making    sync.Map // customers of which what is saved is being made anew
+	stop      chan struct{}
+	loops     sync.WaitGroup
+	counters  counters
+	lockTimes lockTimes
+	unpriced  unpricedUse
+	unread    unreadUse
+	unlinked  unlinkedEvents
 }
 
 type counters struct {

@@ -61,8 +61,8 @@ func (l *jobs) cancel(id string) {
 	}
 }
 
-// Begin makes the context of a job; nil when it is at work here, or no more may be.
-func (l *jobs) Begin(id string) context.Context {
+// begin makes the context of a job; nil when it is at work here, or no more may be.
+func (l *jobs) begin(id string) context.Context {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.running[id] != nil || len(l.running) >= maxRunningJobs {
@@ -134,7 +134,7 @@ func (e *Engine) takeJobs(work *sync.WaitGroup) error {
 		return err
 	}
 	for _, r := range slices.Backward(rows) {
-		ctx := e.jobs.Begin(r.ID)
+		ctx := e.jobs.begin(r.ID)
 		if ctx == nil {
 			continue
 		}

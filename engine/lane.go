@@ -19,7 +19,7 @@ import (
 // one customer are decided in the order in which they came (but for those of several
 // customers, which come as they can). A worker never waits for a customer's lock: a
 // customer that a reader has locked is put off, or merged by a goroutine of its own. Apart
-// from the store it waits only for company (gather) and, where this process has the store
+// from the store it waits only for company (companyWait) and, where this process has the store
 // for itself, for a write of the catalogue.
 //
 // With a store that is this process's alone two batches may be under way: one of customers that
@@ -50,12 +50,12 @@ type lane struct {
 // Unix epoch; 0 = the last call succeeded.
 type asking struct{ since atomic.Int64 }
 
-func (a *asking) Begin() { a.since.CompareAndSwap(0, time.Now().UnixNano()) }
+func (a *asking) begin() { a.since.CompareAndSwap(0, time.Now().UnixNano()) }
 
 func (a *asking) succeeded(others bool) {
 	a.since.Store(0)
 	if others {
-		a.Begin()
+		a.begin()
 	}
 }
 
@@ -65,11 +65,11 @@ func (a *asking) stuck() bool {
 }
 
 const (
-	// gather is how long a worker waits for company when the batch before was larger than
+	// companyWait is how long a worker waits for company when the batch before was larger than
 	// what has come so far: clients that were just answered are about to ask again, and one
 	// sync for all of them is cheaper than one for the first and one for the rest. A lone
 	// client never waits.
-	gather = 50 * time.Microsecond
+	companyWait = 50 * time.Microsecond
 
 	// maxBatch bounds the requests of one batch.
 	maxBatch = 4096
@@ -146,7 +146,7 @@ func (l *lane) run(e *Engine) {
 		case l.waiting < l.last && !l.closed:
 			l.last, l.gathering = 0, true
 			l.mu.Unlock()
-			time.Sleep(gather)
+			time.Sleep(companyWait)
 			l.mu.Lock()
 			l.gathering = false
 			continue
@@ -224,11 +224,11 @@ func (l *lane) take(of whose) (works []*work) {
 		}
 		works = append(works, &work{c: reqs[0].c, q: q, reqs: reqs})
 		q.busy = true
-		q.asking.Begin()
+		q.asking.begin()
 		n += len(reqs)
 	}
 	l.ready = rest
-	l.asking.Begin()
+	l.asking.begin()
 	slices.SortFunc(works, func(a, b *work) int { return strings.Compare(a.c.id, b.c.id) })
 	return works
 }

@@ -289,7 +289,7 @@ type reading struct {
 func (e *Engine) readSlice(c *customer, o *ledger.ReadOptions, r *reading, f func(v *ledger.View) error) (done bool, err error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	began := e.holding.Begin()
+	began := e.lockTimes.begin()
 	if !r.began {
 		r.began, r.version = true, c.st.Head.Seq
 		if r.version < o.MinVersion {
@@ -300,7 +300,7 @@ func (e *Engine) readSlice(c *customer, o *ledger.ReadOptions, r *reading, f fun
 	v := c.st.ViewAt(r.now, e.cat.Load()).LimitTo(o.Token)
 	v.Enrols, v.Unhinted, v.Rested = o.Enrols, o.Unhinted, v.Visits
 	err = f(v)
-	e.holding.end(readers, began, v.Visits)
+	e.lockTimes.end(readers, began, v.Visits)
 	return err != ledger.ErrGoOn, err
 }
 

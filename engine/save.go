@@ -34,9 +34,9 @@ func (e *Engine) checkpoint(ctx context.Context, c *customer) error {
 		c.mu.Unlock()
 		return nil
 	}
-	held := e.holding.Begin()
+	held := e.lockTimes.begin()
 	k, fill := c.st.Capture(c.id, e.o.LateHorizon)
-	e.holding.end(savers, held, 1)
+	e.lockTimes.end(savers, held, 1)
 	c.mu.Unlock()
 	fill()
 	err := e.store.Save(ctx, &k.Cp)
@@ -86,9 +86,9 @@ func (e *Engine) letClosedGo(c *customer, holds map[[16]byte]*record.Hold) {
 	for list := slices.Collect(maps.Values(holds)); len(list) > 0; {
 		n := min(len(list), ledger.ForgetSlice)
 		c.mu.Lock()
-		began := e.holding.Begin()
+		began := e.lockTimes.begin()
 		c.st.LetClosedGo(list[:n])
-		e.holding.end(savers, began, n)
+		e.lockTimes.end(savers, began, n)
 		c.mu.Unlock()
 		list = list[n:]
 	}

@@ -5,31 +5,31 @@ import (
 	"time"
 )
 
-// holding is the longest that a customer's lock was held, for readers, deciders and savers
+// lockTimes is the longest that a customer's lock was held, for readers, deciders and savers
 // each. It is always measured in things looked at, and in time where timed is set.
-type holding struct {
+type lockTimes struct {
 	visits [savers + 1]atomic.Int64
 	timed  atomic.Bool
 	time   [savers + 1]atomic.Int64
 }
 
-type holder int
+type lockUser int
 
 const (
-	readers  holder = iota
-	deciders        // of one request
+	readers  lockUser = iota
+	deciders          // of one request
 	savers
 )
 
-// Begin is to be called when the lock has been taken, and end before it is let go.
-func (h *holding) Begin() (began time.Time) {
+// begin is to be called when the lock has been taken, and end before it is let go.
+func (h *lockTimes) begin() (began time.Time) {
 	if h.timed.Load() {
 		began = time.Now()
 	}
 	return began
 }
 
-func (h *holding) end(who holder, began time.Time, visits int) {
+func (h *lockTimes) end(who lockUser, began time.Time, visits int) {
 	raise(&h.visits[who], int64(visits))
 	if !began.IsZero() {
 		raise(&h.time[who], int64(time.Since(began)))
