@@ -253,11 +253,11 @@ type CoveredShare struct {
 	EntityTypeID *string         `json:"entityTypeId"`
 	Used         bursar.Amount   `json:"used"`
 	Ungoverned   bursar.Amount   `json:"ungovernedUsage"`
-	Examples     []CoveredEntity `json:"examples"` // the 10 that used most
+	Examples     []UngovernedEntity `json:"examples"` // the 10 that used most
 }
 
-// CoveredEntity is what an entity used under no limit.
-type CoveredEntity struct {
+// UngovernedEntity is what an entity used under no limit.
+type UngovernedEntity struct {
 	EntityID   string        `json:"entityId"`
 	Ungoverned bursar.Amount `json:"ungovernedUsage"`
 }

@@ -41,11 +41,11 @@ type CoveredUsage struct {
 type CoveredShare struct {
 	TypeID           string
 	Used, Ungoverned bursar.Amount
-	Examples         []CoveredEntity // those that used most of what is ungoverned
+	Examples         []UngovernedEntity // those that used most of what is ungoverned
 }
 
-// CoveredEntity is what an entity used under no limit.
-type CoveredEntity struct {
+// UngovernedEntity is what an entity used under no limit.
+type UngovernedEntity struct {
 	EntityID   string
 	Ungoverned bursar.Amount
 }
@@ -278,7 +278,7 @@ func (u *usedUnder) add(v *View, ents []uint32, sum bursar.Amount, free bool) {
 		}
 		s := u.shares[typ]
 		if s == nil {
-			s = &CoveredShare{TypeID: typ, Examples: []CoveredEntity{}}
+			s = &CoveredShare{TypeID: typ, Examples: []UngovernedEntity{}}
 			u.shares[typ], u.by[typ] = s, map[string]bursar.Amount{}
 		}
 		if !counted[typ] {
@@ -307,9 +307,9 @@ func (c *CoverageRun) End() Coverage {
 		for _, typ := range record.SortedKeys(u.shares) {
 			s := u.shares[typ]
 			for id, sum := range u.by[typ] {
-				s.Examples = append(s.Examples, CoveredEntity{id, sum})
+				s.Examples = append(s.Examples, UngovernedEntity{id, sum})
 			}
-			slices.SortFunc(s.Examples, func(a, b CoveredEntity) int {
+			slices.SortFunc(s.Examples, func(a, b UngovernedEntity) int {
 				return cmp.Or(b.Ungoverned.Cmp(a.Ungoverned), cmp.Compare(a.EntityID, b.EntityID))
 			})
 			s.Examples = s.Examples[:min(len(s.Examples), coveredExamples)]
