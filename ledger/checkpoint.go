@@ -30,7 +30,7 @@ type Meta struct {
 type Capture struct {
 	Cp        store.Checkpoint
 	Dirty     Dirty
-	series    map[Bucket]bursar.Amount
+	series    buckets
 	additions []seriesAddition // in place of series where other processes save, too
 	gen       int64            // the open generation of keys
 	keys      int              // how many of its keys the store has with this checkpoint
@@ -46,8 +46,8 @@ func (s *State) Capture(id string, lateHorizon time.Duration) (*Capture, func())
 	s.Dirty.over(s.earlier)
 	s.earlier = Dirty{}
 	k := &Capture{Dirty: s.Dirty, series: s.series, additions: slices.Clone(s.additions), gen: s.Keys.Gen, keys: s.Keys.N}
-	s.Dirty, s.series = NewDirty(), map[Bucket]bursar.Amount{}
-	s.flushing, s.flushTo = k.series, s.Head.Seq
+	s.Dirty, s.series = NewDirty(), newBuckets()
+	s.flushing, s.flushTo = &k.series, s.Head.Seq
 	k.Cp = store.Checkpoint{Stream: id, Head: s.Head, Base: s.SeriesBase, Due: s.Due(), DropGenerations: s.Keys.outdated(s.Head.Now, lateHorizon)}
 	m := Meta{Customer: s.Customer, Types: s.Types.List, Caps: s.Caps.List, Rows: len(s.Rows), LastRow: store.FormatID(s.RowIDs[len(s.RowIDs)-1]),
 		Entities: len(s.Entities), Paths: len(s.paths.List)}
@@ -97,18 +97,22 @@ func (k *Capture) fillRows(rowIDs [][16]byte, types []string, caps []bursar.Capa
 	for _, id := range slices.SortedFunc(maps.Keys(k.Dirty.Holds), record.CompareID) {
 		k.Cp.Holds = append(k.Cp.Holds, k.Dirty.Holds[id].Row(caps))
 	}
-	series := k.series
+	series := &k.series
 	if len(k.additions) > 0 {
-		series = map[Bucket]bursar.Amount{}
+		sums := newBuckets()
+		series = &sums
 	}
 	for _, st := range k.additions {
-		addUp(series, eachOf(st.adds))
+		series.addAll(eachOf(st.adds))
 	}
-	keys := slices.AppendSeq(make([]Bucket, 0, len(series)), maps.Keys(series))
-	slices.SortFunc(keys, Bucket.compare)
-	k.Cp.Series = slices.Grow(k.Cp.Series, len(keys))
-	for _, key := range keys {
-		k.Cp.Series = append(k.Cp.Series, store.SeriesRow{SeriesKey: key.Named(caps), Amount: series[key]})
+	sums := make([]Addition, 0, series.n)
+	for key, a := range series.all() {
+		sums = append(sums, Addition{key, a})
+	}
+	slices.SortFunc(sums, func(a, b Addition) int { return a.Bucket.compare(b.Bucket) })
+	k.Cp.Series = slices.Grow(k.Cp.Series, len(sums))
+	for i := range sums {
+		k.Cp.Series = append(k.Cp.Series, store.SeriesRow{SeriesKey: sums[i].Bucket.Named(caps), Amount: sums[i].Amount})
 	}
 }
 
@@ -137,7 +141,7 @@ func (s *State) LetClosedGo(holds []*record.Hold) {
 // RestoreDirty takes back in the changes of k, which could not be saved.
 func (s *State) RestoreDirty(k *Capture) {
 	s.Dirty.over(k.Dirty)
-	addUp(s.series, maps.All(k.series))
+	s.series.addAll(k.series.all())
 	s.flushing = nil
 }
 

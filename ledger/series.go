@@ -3,7 +3,6 @@ package ledger
 import (
 	"cmp"
 	"iter"
-	"maps"
 	"slices"
 
 	"github.com/bursarhq/bursar"
@@ -102,6 +101,99 @@ func addUp[K comparable](sums map[K]bursar.Amount, adds iter.Seq2[K, bursar.Amou
 	}
 }
 
+// buckets are sums by bucket, those of one entity and capability together.
+type buckets struct {
+	of map[uint64]*bucketList // by bucketsOf
+	n  int
+}
+
+func newBuckets() buckets { return buckets{of: map[uint64]*bucketList{}} }
+
+func bucketsOf(ent, cap uint32) uint64 { return uint64(ent)<<32 | uint64(cap) }
+
+// inSeries tells the buckets of one entity and capability apart.
+type inSeries struct{ at, child, combo uint32 }
+
+// bucketList is the buckets of one entity and capability, in the order of their coming. Of a few it is
+// quicker to look at each than to keep an index.
+type bucketList struct {
+	places []inSeries
+	sums   []bursar.Amount
+	index  map[inSeries]int32 // nil while there are few
+}
+
+const fewBuckets = 12
+
+func (l *bucketList) find(p inSeries) int {
+	if l.index != nil {
+		if i, ok := l.index[p]; ok {
+			return int(i)
+		}
+		return -1
+	}
+	return slices.Index(l.places, p)
+}
+
+// add adds to a bucket.
+func (b *buckets) add(k Bucket, a bursar.Amount) {
+	l := b.of[bucketsOf(k.Ent, k.cap)]
+	if l == nil {
+		l = new(bucketList)
+		b.of[bucketsOf(k.Ent, k.cap)] = l
+	}
+	p := inSeries{k.At, k.child, k.combo}
+	if i := l.find(p); i >= 0 {
+		l.sums[i] = l.sums[i].Add(a)
+		return
+	}
+	b.n++
+	l.places, l.sums = append(l.places, p), append(l.sums, a)
+	switch {
+	case l.index != nil:
+		l.index[p] = int32(len(l.places) - 1)
+	case len(l.places) > fewBuckets:
+		l.index = make(map[inSeries]int32, 4*fewBuckets)
+		for i, p := range l.places {
+			l.index[p] = int32(i)
+		}
+	}
+}
+
+// addAll adds what others give.
+func (b *buckets) addAll(adds iter.Seq2[Bucket, bursar.Amount]) {
+	for k, a := range adds {
+		b.add(k, a)
+	}
+}
+
+// each gives those of an entity and capability.
+func (b *buckets) each(ent, cap uint32) iter.Seq2[Bucket, bursar.Amount] {
+	return func(yield func(Bucket, bursar.Amount) bool) {
+		l := b.of[bucketsOf(ent, cap)]
+		if l == nil {
+			return
+		}
+		for i, p := range l.places {
+			if !yield(Bucket{At: p.at, cap: cap, Ent: ent, child: p.child, combo: p.combo}, l.sums[i]) {
+				return
+			}
+		}
+	}
+}
+
+// all gives all of them.
+func (b *buckets) all() iter.Seq2[Bucket, bursar.Amount] {
+	return func(yield func(Bucket, bursar.Amount) bool) {
+		for of := range b.of {
+			for k, a := range b.each(uint32(of>>32), uint32(of)) {
+				if !yield(k, a) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Addition is what one use added to a bucket.
 type Addition struct {
 	Bucket Bucket
@@ -137,10 +229,16 @@ func selects(q *store.SeriesQuery, child uint32) bool {
 	return ok
 }
 
+// bucketsALook of the buckets that lie side by side count as one thing that was looked at (View.Visits).
+const bucketsALook = 8
+
 func (v *View) PendingSeries(q *store.SeriesQuery) PendingSeries {
 	cap := v.Caps.Ord(q.Capability)
 	pick := func(of iter.Seq2[Bucket, bursar.Amount]) (out []store.SeriesRow) {
+		looked := 0
+		defer func() { v.Visits += looked / bucketsALook }()
 		for k, a := range of {
+			looked++
 			if k.Ent == q.EntityOrd && k.cap == cap && q.From <= k.At && k.At < q.To && selects(q, k.child) {
 				out = append(out, store.SeriesRow{SeriesKey: k.Named(v.Caps.List), Amount: a})
 			}
@@ -157,8 +255,12 @@ func (v *View) PendingSeries(q *store.SeriesQuery) PendingSeries {
 		return p
 	}
 	// v.Adds has the usage of holds that ended by time, which no commit has recorded yet.
-	return PendingSeries{Base: v.SeriesBase, mid: v.flushTo, flushing: v.flushing != nil,
-		first: pick(maps.All(v.flushing)), second: append(pick(maps.All(v.series)), pick(eachOf(v.Adds))...)}
+	p := PendingSeries{Base: v.SeriesBase, mid: v.flushTo, flushing: v.flushing != nil,
+		second: append(pick(v.series.each(q.EntityOrd, cap)), pick(eachOf(v.Adds))...)}
+	if p.flushing {
+		p.first = pick(v.flushing.each(q.EntityOrd, cap))
+	}
+	return p
 }
 
 // Since is what a store that is at seq lacks; not ok when p cannot tell, as the store was read too

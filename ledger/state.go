@@ -29,7 +29,7 @@ func (s *State) Memory() int64 {
 	for _, set := range s.Uniques {
 		sets += 10*int64(min(set.Count(), maxExact)) + 200
 	}
-	return sets + 500*int64(len(s.defaults.list)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 150*int64(len(s.paths.List)) + 220*int64(len(s.Entities)) + 120*int64(len(s.cased)) + 268*int64(len(s.Rows)) + 600*int64(len(s.Holds)) + 100*int64(len(s.series)+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
+	return sets + 500*int64(len(s.defaults.list)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 150*int64(len(s.paths.List)) + 220*int64(len(s.Entities)) + 120*int64(len(s.cased)) + 268*int64(len(s.Rows)) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
 }
 
 // maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
@@ -105,9 +105,9 @@ type State struct {
 	// Usage series: series has what was added since the checkpoint at SeriesBase;
 	// while one is being saved, flushing has what goes into it and series what came
 	// after flushTo.
-	series     map[Bucket]bursar.Amount
+	series     buckets
 	SeriesBase uint64
-	flushing   map[Bucket]bursar.Amount
+	flushing   *buckets // nil = none is being saved
 	flushTo    uint64
 	Dirty      Dirty
 	// Shared tells that other processes may save checkpoints too. Then additions, in place of
@@ -162,7 +162,7 @@ func NewState() *State {
 		Totals:  map[uint32]*Total{}, Levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{},
 		OpenHolds: newOrdered(record.CompareID), closedHolds: newOrdered(record.CompareID), endings: newEndings(),
 		schedules: map[record.Rule]*record.Schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{}, strict: map[uint32]struct{}{}, named: map[record.Naming]int{},
-		money: newMoney(), series: map[Bucket]bursar.Amount{}, Dirty: NewDirty(),
+		money: newMoney(), series: newBuckets(), Dirty: NewDirty(),
 	}
 	s.entOrder = newOrdered(func(a, b uint32) int {
 		return compareEntity(s.Entities[a], &ListPos{CreatedAt: s.Entities[b].Created, ID: s.Entities[b].ID})

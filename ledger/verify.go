@@ -109,7 +109,7 @@ func (s *State) CheckHeld() error {
 // entity's buckets add up: what came through each child is what the entity has.
 func (s *State) CheckSeries() error {
 	customer := map[uint32]bursar.Amount{}
-	for k, a := range s.series {
+	for k, a := range s.series.all() {
 		if k.Ent == 0 {
 			customer[k.cap] = customer[k.cap].Add(a)
 		}

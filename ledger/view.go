@@ -368,7 +368,7 @@ func (v *View) Merge(head store.Head) {
 	s.Keys.add(v.NewKeys, head.Now)
 	switch {
 	case !s.Shared:
-		addUp(s.series, eachOf(v.Adds))
+		s.series.addAll(eachOf(v.Adds))
 	case len(v.Adds) > 0:
 		s.additions = append(s.additions, seriesAddition{head.Seq, v.Adds})
 		s.added += len(v.Adds)
