@@ -47,6 +47,7 @@ type Estimate struct {
 	CurrencyID string
 	Cost       Amount
 	Balance    Balance
+	Prepaid    bool // the currency is: beyond its balance use is denied or overdraws
 	Breakdown  []EstimateItem
 }
 

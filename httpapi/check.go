@@ -39,6 +39,7 @@ func (q *request) parseCheck(in *checkInput) error {
 	}
 	in.Requested = bursar.AmountFromInt(1)
 	var feature, currency string
+	var requested, strict, version, staleness string
 	for i := range q.query {
 		p := &q.query[i]
 		var err error
@@ -49,10 +50,9 @@ func (q *request) parseCheck(in *checkInput) error {
 		case "currencyId":
 			err = once(&currency, p)
 		case "requestedUsage":
-			code = bursar.CodeInvalidAmount
-			in.Requested, err = bursar.ParseAmount([]byte(p.value))
-			if err == nil && in.Requested.Sign() < 0 {
-				err = fmt.Errorf("must be 0 or more, not %v", in.Requested)
+			if err = once(&requested, p); err == nil {
+				code = bursar.CodeInvalidAmount
+				in.Requested, err = readRequested(p.value)
 			}
 		case "dimensions":
 			if in.Dimensions, err = addDims(in.Dimensions, p); err != nil {
@@ -65,16 +65,22 @@ func (q *request) parseCheck(in *checkInput) error {
 				in.refusal = bursar.CodeCustomerResourceNotFound
 			}
 		case "strict":
-			if in.Strict = p.value == "true"; !in.Strict && p.value != "false" {
-				err = errors.New("must be true or false")
+			if err = once(&strict, p); err == nil {
+				if in.Strict = p.value == "true"; !in.Strict && p.value != "false" {
+					err = errors.New("must be true or false")
+				}
 			}
 		case "minVersion":
-			if in.fresh.MinVersion, err = strconv.ParseUint(p.value, 10, 53); err != nil {
-				err = fmt.Errorf("must be a whole number from 0 on")
+			if err = once(&version, p); err == nil {
+				if in.fresh.MinVersion, err = strconv.ParseUint(p.value, 10, 53); err != nil {
+					err = errors.New("must be a whole number from 0 on")
+				}
 			}
 		case "maxStalenessMs":
-			if in.fresh.MaxStalenessMs, err = strconv.Atoi(p.value); err != nil || in.fresh.MaxStalenessMs < 0 || in.fresh.MaxStalenessMs > 3_600_000 {
-				err = fmt.Errorf("must be a whole number of milliseconds from 0 to 3600000")
+			if err = once(&staleness, p); err == nil {
+				if in.fresh.MaxStalenessMs, err = strconv.Atoi(p.value); err != nil || in.fresh.MaxStalenessMs < 0 || in.fresh.MaxStalenessMs > 3_600_000 {
+					err = errors.New("must be a whole number of milliseconds from 0 to 3600000")
+				}
 			}
 		default:
 			code, err = bursar.CodeUnknownParameter, errors.New(q.unknown(checkShape, p.name))
@@ -90,9 +96,18 @@ func (q *request) parseCheck(in *checkInput) error {
 	return nil
 }
 
+func readRequested(text string) (bursar.Amount, error) {
+	a, err := bursar.ParseAmount([]byte(text))
+	if err == nil && a.Sign() < 0 {
+		err = fmt.Errorf("must be 0 or more, not %v", a)
+	}
+	return a, err
+}
+
+// once takes the value of a parameter, unless it was given before.
 func once(to *string, p *pair) error {
 	if *to != "" {
-		return fmt.Errorf("is given twice")
+		return errors.New("is given twice")
 	}
 	*to = p.value
 	return nil

@@ -37,13 +37,13 @@ type coveredUsage struct {
 }
 
 type coveredShare struct {
-	EntityTypeID *string         `json:"entityTypeId" doc:"null: what named nobody."`
-	Used         bursar.Amount   `json:"used" doc:"What was used."`
-	Ungoverned   bursar.Amount   `json:"ungovernedUsage" doc:"Of it: nothing limits such use."`
-	Examples     []coveredEntity `json:"examples" doc:"The 10 that used most under no limit."`
+	EntityTypeID *string            `json:"entityTypeId" doc:"null: what named nobody."`
+	Used         bursar.Amount      `json:"used" doc:"What was used."`
+	Ungoverned   bursar.Amount      `json:"ungovernedUsage" doc:"Of it: nothing limits such use."`
+	Examples     []ungovernedEntity `json:"examples" doc:"The 10 that used most under no limit."`
 }
 
-type coveredEntity struct {
+type ungovernedEntity struct {
 	EntityID   string        `json:"entityId"`
 	Ungoverned bursar.Amount `json:"ungovernedUsage" doc:"What it used under no limit."`
 }
@@ -62,9 +62,9 @@ func viewCoverage(x ledger.Coverage) coverageOut {
 		shown := coveredUsage{Used: u.Used, Ungoverned: u.Ungoverned, Untold: u.Untold, Types: make([]coveredShare, len(u.Types))}
 		shown.FeatureID, shown.CurrencyID = capabilityIDs(u.Capability)
 		for j, s := range u.Types {
-			shown.Types[j] = coveredShare{EntityTypeID: orNil(&s.TypeID), Used: s.Used, Ungoverned: s.Ungoverned, Examples: make([]coveredEntity, len(s.Examples))}
+			shown.Types[j] = coveredShare{EntityTypeID: orNil(&s.TypeID), Used: s.Used, Ungoverned: s.Ungoverned, Examples: make([]ungovernedEntity, len(s.Examples))}
 			for k, e := range s.Examples {
-				shown.Types[j].Examples[k] = coveredEntity(e)
+				shown.Types[j].Examples[k] = ungovernedEntity(e)
 			}
 		}
 		out.Usage[i] = shown

@@ -40,13 +40,12 @@ type estimateItemOut struct {
 	WarningCode *string       `json:"warningCode" is:"enum=UNSUPPORTED_AGGREGATION"`
 }
 
-func (a *API) viewEstimate(e *bursar.Estimate) estimateOut {
+func viewEstimate(e *bursar.Estimate) estimateOut {
 	balance := e.Balance.Limit.Sub(e.Balance.Used)
 	after := balance.Sub(e.Cost)
-	cur := a.engine.Catalogue().Currency(e.CurrencyID)
 	out := estimateOut{
 		CurrencyID: e.CurrencyID, EstimatedCost: e.Cost, CurrentBalance: balance, BalanceAfterEstimate: after,
-		WouldOverdraft: cur != nil && cur.Prepaid && after.Sign() < 0, Breakdown: make([]estimateItemOut, len(e.Breakdown)),
+		WouldOverdraft: e.Prepaid && after.Sign() < 0, Breakdown: make([]estimateItemOut, len(e.Breakdown)),
 	}
 	for i, item := range e.Breakdown {
 		out.Breakdown[i] = estimateItemOut{FeatureID: item.FeatureID, Cost: item.Cost, WarningCode: orNil(&item.Warning)}
@@ -58,7 +57,7 @@ func (a *API) estimate(c call, in bursar.EstimateInput) (estimatesOut, uint64, e
 	got, warnings, version, err := a.engine.Estimate(c.ctx, c.options(), in)
 	out := estimatesOut{Estimates: make([]estimateOut, len(got)), Warnings: warnings}
 	for i := range got {
-		out.Estimates[i] = a.viewEstimate(&got[i])
+		out.Estimates[i] = viewEstimate(&got[i])
 	}
 	return out, version, err
 }

@@ -118,7 +118,9 @@ func (x *estimator) estimates() []bursar.Estimate {
 	out := []bursar.Estimate{}
 	for _, it := range x.items {
 		if it.currency != "" && !slices.ContainsFunc(out, func(e bursar.Estimate) bool { return e.CurrencyID == it.currency }) {
-			out = append(out, bursar.Estimate{CurrencyID: it.currency, Balance: x.Balance(bursar.Capability{Kind: bursar.KindCurrency, ID: it.currency})})
+			cur := x.Cat.Currency(it.currency)
+			out = append(out, bursar.Estimate{CurrencyID: it.currency, Prepaid: cur != nil && cur.Prepaid,
+				Balance: x.Balance(bursar.Capability{Kind: bursar.KindCurrency, ID: it.currency})})
 		}
 	}
 	slices.SortFunc(out, func(a, b bursar.Estimate) int { return strings.Compare(a.CurrencyID, b.CurrencyID) })

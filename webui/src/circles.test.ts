@@ -10,7 +10,7 @@ function imports(): Map<string, string[]> {
   const known = new Set(files.map(f => f.replace(/\.tsx?$/, "")));
   return new Map(
     files.map(f => {
-      const found = [...readFileSync(f, "utf8").matchAll(/^(?:import|export) (?!type )[^;]*?from "(\.[^"]+)"/gm)];
+      const found = [...readFileSync(f, "utf8").matchAll(/^(?:import|export) (?!type )[^;]*?from "(\.[^"]*)"/gm)];
       const names = found.map(m => resolve(dirname(f), m[1] ?? "").slice(resolve(".").length + 1));
       return [f.replace(/\.tsx?$/, ""), names.map(n => (known.has(n) ? n : `${n}/index`))];
     }),

@@ -1,7 +1,8 @@
 import { X } from "lucide-react";
 import { type KeyboardEvent, type ReactNode, useCallback, useEffect, useId, useRef, useState } from "react";
-import { Button, Toasts } from ".";
+import { Button } from "./Button";
 import { discard, guard, type Leave, Leaving, touched } from "./draft";
+import { Toasts } from "./Toasts";
 
 type DialogProps = {
   title: ReactNode;

@@ -9,39 +9,23 @@ import {
   Copy,
   Infinity as Endless,
   Info,
-  LoaderCircle,
   Minus,
   RotateCw,
   Snowflake,
   TriangleAlert,
 } from "lucide-react";
-import { type ButtonHTMLAttributes, Component, type ReactNode, useEffect, useId, useState, useSyncExternalStore } from "react";
+import { Component, type ReactNode, useEffect, useId, useState } from "react";
 import { formatExact, formatShort, percent } from "../api/amount";
 import { Problem } from "../api/client";
 import type { Amount } from "../api/json";
 import type { Status } from "../governance/standing";
 import { longTime, shortTime, since, until } from "../lib/time";
+import { Button } from "./Button";
 import { Dialog } from "./Dialog";
 
-export { Dialog };
-
-type ButtonProps = ButtonHTMLAttributes<HTMLButtonElement> & {
-  look?: "primary" | "danger" | "quiet";
-  size?: "small";
-  icon?: ReactNode;
-  busy?: boolean;
-};
-
-/** A button; without children its label must be given and is shown as its title. */
-export function Button({ look, size, icon, busy, children, className = "", ...rest }: ButtonProps) {
-  const classes = ["button", look, size, children ? "" : "icon", className].filter(Boolean).join(" ");
-  return (
-    <button type="button" title={children ? undefined : rest["aria-label"]} {...rest} disabled={rest.disabled || busy} className={classes}>
-      {busy ? <LoaderCircle size={15} className="spin" aria-hidden /> : icon}
-      {children}
-    </button>
-  );
-}
+export { Button } from "./Button";
+export { Dialog } from "./Dialog";
+export { Toasts, toast } from "./Toasts";
 
 /** An amount, short, with all its digits in its title. */
 export function Amt({ v, unit }: { v: Amount; unit?: string }) {
@@ -371,66 +355,6 @@ export function useAction() {
     }
   };
   return { ...state, start };
-}
-
-type Toast = { id: number; text: string; action?: { label: string; run: () => void } };
-let toasts: Toast[] = [];
-let toastId = 0;
-const toastWatchers = new Set<() => void>();
-
-function setToasts(next: Toast[]) {
-  toasts = next;
-  for (const w of toastWatchers) w();
-}
-
-/** Says what has happened, for a while, or until what it gives back is called. */
-export function toast(text: string, action?: Toast["action"], ms = action ? 12_000 : 5000): () => void {
-  const t = { id: ++toastId, text, action };
-  const end = () => setToasts(toasts.filter(x => x !== t));
-  setToasts([...toasts.slice(-1), t]);
-  setTimeout(end, ms);
-  return end;
-}
-
-let hosts: symbol[] = [];
-
-/** Where toasts show: in the latest of these, since a modal dialog makes all that is outside of it inert. */
-export function Toasts() {
-  const [self] = useState(() => Symbol());
-  const subscribe = (f: () => void) => {
-    toastWatchers.add(f);
-    return () => toastWatchers.delete(f);
-  };
-  const list = useSyncExternalStore(subscribe, () => toasts);
-  const mine = useSyncExternalStore(subscribe, () => hosts.at(-1) === self);
-  useEffect(() => {
-    hosts = [...hosts, self];
-    setToasts(toasts);
-    return () => {
-      hosts = hosts.filter(h => h !== self);
-      setToasts(toasts);
-    };
-  }, [self]);
-  return (
-    <div className="toasts" role="status" aria-live="polite">
-      {(mine ? list : []).map(t => (
-        <div key={t.id} className="toast">
-          <span className="break">{t.text}</span>
-          {t.action && (
-            <Button
-              size="small"
-              onClick={() => {
-                setToasts(toasts.filter(x => x !== t));
-                t.action?.run();
-              }}
-            >
-              {t.action.label}
-            </Button>
-          )}
-        </div>
-      ))}
-    </div>
-  );
 }
 
 /** The present, again every few seconds, for distances in time. */
