@@ -26,8 +26,6 @@ var tampered = [2][][2]string{{
 	{"DELETE FROM log WHERE seq = 5", "breaks after commit 4"},
 	{"UPDATE streams SET seq = seq + 1 WHERE name = 'acme'", "ends at commit"},
 }, {
-	{"UPDATE assignments SET usage_limit = '7' WHERE ord = 1", "its checkpoint at commit"},
-	{"UPDATE entities SET name = 'x' WHERE ord = 2", "its checkpoint at commit"},
 	{"UPDATE totals SET value = '7'", "its checkpoint at commit"},
 	{"UPDATE holds SET amount = '7' WHERE status = 'RELEASED'", "is not what its log says"},
 	{"DELETE FROM holds WHERE status = 'RELEASED'", "1 reservations that have ended are missing"},
@@ -37,11 +35,17 @@ var tampered = [2][][2]string{{
 // What the two stores keep in different forms: rows, and blocks whose last byte is changed.
 var (
 	tamperedRows = [][2]string{
+		{"UPDATE assignments SET usage_limit = '7' WHERE ord = 1", "its checkpoint at commit"},
+		{"UPDATE entities SET name = 'x' WHERE ord = 2", "its checkpoint at commit"},
 		{"UPDATE counters SET used = '7' WHERE ord = 1", "its checkpoint at commit"},
 		{"DELETE FROM usage_series WHERE entity_ord = 0", "of the usage series of entity number 0"},
 		{"UPDATE usage_series SET amount = '7' WHERE entity_ord = 1", "of the usage series of entity number 1"},
 	}
 	tamperedBlocks = [][2]string{
+		{"UPDATE assignment_blocks SET data = CAST(substr(data, 1, length(data) - 1) || x'0e' AS BLOB)", "its checkpoint"},
+		{"UPDATE assignment_blocks SET data = substr(data, 1, length(data) - 1)", "its checkpoint"},
+		{"UPDATE entity_blocks SET data = CAST(substr(data, 1, length(data) - 1) || x'0e' AS BLOB)", "its checkpoint"},
+		{"UPDATE entity_blocks SET data = substr(data, 1, length(data) - 1)", "its checkpoint"},
 		{"UPDATE counter_blocks SET data = CAST(substr(data, 1, length(data) - 1) || x'0e' AS BLOB)", "its checkpoint at commit"},
 		{"UPDATE counter_blocks SET data = substr(data, 1, length(data) - 1)", "its checkpoint"},
 		{"DELETE FROM series_blocks", "of the usage series of entity number 0"},

@@ -34,7 +34,7 @@ var logSchema = []string{log1, log2, log3, log4, log5, log6}
 
 // stateVersion is the user_version of state.db. One of an older schema is made anew,
 // as if it had been deleted: its rows may lack what today's program makes of the log.
-const stateVersion = 4
+const stateVersion = 5
 
 // migrateLog runs the scripts that log.db has not had, each in a transaction.
 func migrateLog(c *conn) error {
