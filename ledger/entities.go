@@ -367,17 +367,12 @@ func (o *PutEntities) Size() int { return len(o.In) }
 
 // setEntity puts e at ord, which exists or is the next, and keeps the indexes.
 func (s *State) setEntity(ord uint32, e *record.Entity) {
+	var old *record.Entity
 	if int(ord) == len(s.Entities) {
-		s.Entities = append(s.Entities, nil)
-		s.firstRow = append(s.firstRow, 0)
-		s.inScope = append(s.inScope, 0)
-		s.byID[e.ID] = ord
-		s.noteCased(e.ID, ord)
-	}
-	old := s.Entities[ord]
-	s.Entities[ord] = e
-	if old == nil {
+		s.addEntity(ord, e)
 		s.entOrder.insert(ord)
+	} else {
+		old, s.Entities[ord] = s.Entities[ord], e
 	}
 	if old == nil || old.Parent != e.Parent {
 		if old != nil {
@@ -393,14 +388,24 @@ func (s *State) setEntity(ord uint32, e *record.Entity) {
 	s.countEntity(e, 1)
 }
 
-// kidCount is how many children an entity has.
-type kidCount struct{ all, live int }
+// addEntity puts the next one in, and makes it findable.
+func (s *State) addEntity(ord uint32, e *record.Entity) {
+	s.Entities = append(s.Entities, e)
+	s.firstRow = append(s.firstRow, 0)
+	s.inScope = append(s.inScope, 0)
+	s.byID.add(hashOf(e.ID), ord)
+	s.noteCased(e.ID, ord)
+}
 
 func (s *State) countEntity(e *record.Entity, n int) {
-	k := s.kidCount[e.Parent]
-	if k.all += n; e.Archived == 0 {
-		k.live += n
+	if e.Archived == 0 {
 		s.liveTypes[e.Typ] += n
+	} else if s.archivedKids[e.Parent] += n; s.archivedKids[e.Parent] == 0 {
+		delete(s.archivedKids, e.Parent)
 	}
-	s.kidCount[e.Parent] = k
+}
+
+// entOrd is the number of an entity; 0 = there is none with that id.
+func (s *State) entOrd(id string) uint32 {
+	return s.byID.find(hashOf(id), func(ord uint32) bool { return s.Entities[ord].ID == id })
 }

@@ -81,7 +81,7 @@ func (v *View) nearest(typ, id string) (best string) {
 			return
 		}
 		folded := string(spell())
-		if ord := v.byID[folded]; known && ord != 0 {
+		if ord := v.entOrd(folded); known && ord != 0 {
 			see(ord)
 		} else if ord := v.newIDs[folded]; ord != 0 {
 			see(ord)
@@ -178,6 +178,15 @@ func (s *similar) note(id string, all []*record.Entity) {
 		}
 	}
 	s.set(id)
+}
+
+// expect makes room for n ids.
+func (s *similar) expect(n int) {
+	words := 16
+	for n > 4*words {
+		words *= 2
+	}
+	s.bits = make([]uint64, words)
 }
 
 func (s *similar) set(id string) {

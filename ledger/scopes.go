@@ -49,7 +49,10 @@ func (v *View) eachAt(p place, f func(ord uint32) bool) {
 }
 
 func (s *State) link(row uint32, def *record.Limit) {
-	p := (&View{State: s}).placeOf(def)
+	p := place{ent: def.Ent}
+	if len(def.Scope) > 0 {
+		p = (&View{State: s}).placeOf(def)
+	}
 	s.under[row] = p.by
 	if p.by == 0 {
 		s.nextRow[row] = s.firstRow[def.Ent]

@@ -29,7 +29,7 @@ func (s *State) Memory() int64 {
 	for _, set := range s.Uniques {
 		sets += 10*int64(min(set.Count(), maxExact)) + 200
 	}
-	return sets + 500*int64(len(s.defaults.list)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 150*int64(len(s.paths.List)) + 220*int64(len(s.Entities)) + 120*int64(len(s.cased)) + 268*int64(len(s.Rows)) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
+	return sets + 500*int64(len(s.defaults.list)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 150*int64(s.paths.count()) + 220*int64(len(s.Entities)) + 120*int64(len(s.cased)) + 268*int64(len(s.Rows)) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
 }
 
 // maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
@@ -58,15 +58,15 @@ type State struct {
 	Types  names[string]
 	Caps   names[bursar.Capability]
 	combos names[string] // encoded dimensions
-	paths  names[string] // encoded paths
+	paths  pathSet
 
-	Entities []*record.Entity // by ord
-	byID     map[string]uint32
-	similar  similar             // to find ids that are nearly known
-	cased    map[string][]uint32 // entities whose id has capitals, by the id in lower case
-	children map[uint32][]uint32 // 0: the roots; a list only grows at its end, or a new one replaces it
-	kidCount map[uint32]kidCount // of children, by parent
-	entOrder ordered[uint32]     // as they are listed
+	Entities     []*record.Entity // by ord
+	byID         index
+	similar      similar             // to find ids that are nearly known
+	cased        map[string][]uint32 // entities whose id has capitals, by the id in lower case
+	children     map[uint32][]uint32 // 0: the roots; a list only grows at its end, or a new one replaces it
+	archivedKids map[uint32]int      // of children, by parent: how many are archived
+	entOrder     ordered[uint32]     // as they are listed
 
 	Rows     []*record.Limit // by row; nil = deleted
 	RowIDs   [][16]byte
@@ -119,9 +119,7 @@ type State struct {
 	earlier   Dirty
 	earlierTo uint64
 
-	// While a checkpoint is read: how many assignments there were and the last one's id.
-	rowCount int
-	lastRow  [16]byte
+	restoring *restoring // nil = no checkpoint is being read
 }
 
 const (
@@ -153,8 +151,7 @@ func NewState() *State {
 		Types:    names[string]{ords: map[string]uint32{}},
 		Caps:     names[bursar.Capability]{ords: map[bursar.Capability]uint32{}},
 		combos:   names[string]{ords: map[string]uint32{}},
-		paths:    names[string]{ords: map[string]uint32{}},
-		Entities: make([]*record.Entity, 1), byID: map[string]uint32{}, cased: map[string][]uint32{}, children: map[uint32][]uint32{}, kidCount: map[uint32]kidCount{},
+		Entities: make([]*record.Entity, 1), cased: map[string][]uint32{}, children: map[uint32][]uint32{}, archivedKids: map[uint32]int{},
 		Rows: make([]*record.Limit, 1), RowIDs: make([][16]byte, 1), counters: make([]*Counter, 1),
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), under: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
 		freezes: map[uint32]*record.Freeze{}, defaults: newDefaultSet(nil),

@@ -347,9 +347,8 @@ func (s *TreeScan) Row(v *View, x *TreeItem) (r TreeRow, ok bool) {
 			break
 		}
 	}
-	kids := v.kidCount[x.Ent]
-	if r.ChildCount = kids.live; s.Q.IncludeArchived {
-		r.ChildCount = kids.all
+	if r.ChildCount = len(v.children[x.Ent]); !s.Q.IncludeArchived {
+		r.ChildCount -= v.archivedKids[x.Ent]
 	}
 	if e.Archived != 0 {
 		t := e.Archived

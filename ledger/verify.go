@@ -29,8 +29,8 @@ func (s *State) dump(inOrder bool) []byte {
 	for _, c := range s.combos.List {
 		e.String(c)
 	}
-	for _, p := range s.paths.List {
-		e.String(p)
+	for ord := range s.paths.count() {
+		e.Bytes(s.paths.text(uint32(ord + 1)))
 	}
 	for ord, x := range s.Entities {
 		if x != nil {

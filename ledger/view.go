@@ -130,7 +130,7 @@ func (v *View) Cust() *bursar.Customer {
 }
 
 func (v *View) EntOrd(id string) uint32 {
-	o := v.byID[id]
+	o := v.entOrd(id)
 	if o == 0 {
 		o = v.newIDs[id]
 	}

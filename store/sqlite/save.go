@@ -198,8 +198,11 @@ func saveParts(c *conn, id int64, cp *store.Checkpoint) error {
 
 // partBody is a part's body: text when people can read it.
 func partBody(p *store.PartRow) any {
-	if p.Sort == "unique" {
+	switch p.Sort {
+	case "unique":
 		return p.Body
+	case store.SortPaths:
+		return store.PackPaths(p.Body)
 	}
 	return string(p.Body)
 }

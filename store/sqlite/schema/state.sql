@@ -83,13 +83,13 @@ CREATE TABLE holds_by_entity (
     PRIMARY KEY (stream, entity_ord, status, id)
 ) STRICT, WITHOUT ROWID;
 
--- The smaller things: grants, pools, boosts, promotions, alerts that fired, what a
--- UNIQUE counted.
+-- The smaller things: grants, pools, boosts, promotions, alerts that fired, paths (packed:
+-- store/paths.go), what a UNIQUE counted.
 CREATE TABLE parts (
     stream INTEGER NOT NULL,
     sort   TEXT    NOT NULL,
     key    TEXT    NOT NULL,
-    body   ANY     NOT NULL, -- JSON; of sort 'unique' a BLOB
+    body   ANY     NOT NULL, -- JSON; of sorts 'unique' and 'paths' a BLOB
     PRIMARY KEY (stream, sort, key)
 ) STRICT, WITHOUT ROWID;
 
