@@ -144,10 +144,26 @@ func restore(ctx context.Context, from store.CheckpointReader, id string, st *le
 		}
 		return err
 	})
-	if err == nil {
-		st.Restored()
+	if err != nil {
+		return err
 	}
-	return err
+	steps, last := st.RestoredSteps()
+	failed := make([]any, len(steps))
+	var wg sync.WaitGroup
+	for i, step := range steps {
+		wg.Go(func() {
+			defer func() { failed[i] = recover() }()
+			step()
+		})
+	}
+	wg.Wait()
+	for _, p := range failed {
+		if p != nil {
+			return damaged(p)
+		}
+	}
+	last()
+	return nil
 }
 
 func (e *Engine) newState() *ledger.State {

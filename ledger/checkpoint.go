@@ -48,8 +48,8 @@ func (s *State) Capture(id string, lateHorizon time.Duration) (*Capture, func())
 	s.Dirty, s.series = NewDirty(), newBuckets()
 	s.flushing, s.flushTo = &k.series, s.Head.Seq
 	k.Cp = store.Checkpoint{Stream: id, Head: s.Head, Base: s.SeriesBase, Due: s.Due(), DropGenerations: s.Keys.outdated(s.Head.Now, lateHorizon)}
-	m := Meta{Customer: s.Customer, Types: s.Types.List, Caps: s.Caps.List, Rows: len(s.Rows), LastRow: store.FormatID(s.RowIDs[len(s.RowIDs)-1]),
-		Entities: len(s.Entities), Paths: s.paths.count()}
+	m := Meta{Customer: s.Customer, Types: s.Types.List, Caps: s.Caps.List, Rows: s.Rows.Len(), LastRow: store.FormatID(s.RowIDs.At(uint32(s.RowIDs.len() - 1))),
+		Entities: s.Entities.Len(), Paths: s.paths.count()}
 	combos := s.combos.List
 	rowIDs := s.RowIDs
 	keys, from := s.Keys.Snapshot(), s.Keys.saved
@@ -72,12 +72,12 @@ func (s *State) Capture(id string, lateHorizon time.Duration) (*Capture, func())
 }
 
 // fillRows makes the rows, in order of their keys: stores are faster so.
-func (k *Capture) fillRows(rowIDs [][16]byte, types []string, caps []bursar.Capability) {
+func (k *Capture) fillRows(rowIDs idList, types []string, caps []bursar.Capability) {
 	for _, ord := range slices.Sorted(maps.Keys(k.Dirty.entities)) {
 		k.Cp.Entities = append(k.Cp.Entities, entityRow(ord, k.Dirty.entities[ord], types))
 	}
 	for _, ord := range slices.Sorted(maps.Keys(k.Dirty.rows)) {
-		k.Cp.Assignments = append(k.Cp.Assignments, assignmentRow(ord, rowIDs[ord], k.Dirty.rows[ord], caps))
+		k.Cp.Assignments = append(k.Cp.Assignments, assignmentRow(ord, rowIDs.At(ord), k.Dirty.rows[ord], caps))
 	}
 	k.Cp.Counters = slices.Grow(k.Cp.Counters, len(k.Dirty.counters))
 	for _, ord := range slices.Sorted(maps.Keys(k.Dirty.counters)) {

@@ -190,7 +190,7 @@ func (d *Decider) putEntity(caller *catalogue.Caller, in *bursar.EntityInput, at
 		good = false
 	}
 	ord := d.EntOrd(in.ID)
-	e := record.Entity{ID: in.ID, Created: d.Now.Milli()}
+	e := record.Entity{ID: in.ID, Created: d.Now.Milli()}.With(record.Details{})
 	var before any
 	if ord != 0 {
 		e = *d.Ent(ord)
@@ -198,6 +198,7 @@ func (d *Decider) putEntity(caller *catalogue.Caller, in *bursar.EntityInput, at
 	} else if err := bursar.CheckEntityID(in.ID); err != nil {
 		bad("/id", bursar.CodeValidationFailed, "%v", err)
 	}
+	e.Own()
 	if in.IfMatch != "" {
 		good = d.entityStillAt(ord, in.IfMatch, at, patch, p) && good
 	}
@@ -368,11 +369,15 @@ func (o *PutEntities) Size() int { return len(o.In) }
 // setEntity puts e at ord, which exists or is the next, and keeps the indexes.
 func (s *State) setEntity(ord uint32, e *record.Entity) {
 	var old *record.Entity
-	if int(ord) == len(s.Entities) {
-		s.addEntity(ord, e)
+	if int(ord) == s.Entities.Len() {
+		s.addEntity(e.With(*e.Details))
+		s.byID.add(hashOf(e.ID), ord)
+		s.noteCased(e.ID, ord)
 		s.entOrder.insert(ord)
 	} else {
-		old, s.Entities[ord] = s.Entities[ord], e
+		was := *s.Entities.at(ord)
+		old = &was
+		s.Entities.put(ord, e.With(*e.Details))
 	}
 	if old == nil || old.Parent != e.Parent {
 		if old != nil {
@@ -388,13 +393,11 @@ func (s *State) setEntity(ord uint32, e *record.Entity) {
 	s.countEntity(e, 1)
 }
 
-// addEntity puts the next one in, and makes it findable.
-func (s *State) addEntity(ord uint32, e *record.Entity) {
-	s.Entities = append(s.Entities, e)
+// addEntity puts the next one in.
+func (s *State) addEntity(e record.Entity) {
+	s.Entities.add(e)
 	s.firstRow = append(s.firstRow, 0)
 	s.inScope = append(s.inScope, 0)
-	s.byID.add(hashOf(e.ID), ord)
-	s.noteCased(e.ID, ord)
 }
 
 func (s *State) countEntity(e *record.Entity, n int) {
@@ -407,5 +410,5 @@ func (s *State) countEntity(e *record.Entity, n int) {
 
 // entOrd is the number of an entity; 0 = there is none with that id.
 func (s *State) entOrd(id string) uint32 {
-	return s.byID.find(hashOf(id), func(ord uint32) bool { return s.Entities[ord].ID == id })
+	return s.byID.find(hashOf(id), func(ord uint32) bool { return s.Entities.at(ord).ID == id })
 }

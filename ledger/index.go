@@ -30,15 +30,34 @@ var seed = maphash.MakeSeed()
 
 func hashOf(text string) uint64 { return maphash.String(seed, text) }
 
-// expect makes room for n numbers in all, which are not there yet.
-func (x *index) expect(n int) {
-	tables := 1
-	if n > oneTable {
-		tables = tablesMany
+// fill puts in all numbers of an index that is empty: slots has them by number, and is used up.
+// Each table is made by itself, while all of it is at hand for the processor: one by one they take
+// several times as long.
+func (x *index) fill(slots []indexSlot) {
+	x.count = len(slots)
+	x.tables = make([]indexTable, 1)
+	if len(slots) > oneTable {
+		x.tables = make([]indexTable, tablesMany)
 	}
-	x.tables = make([]indexTable, tables)
+	for _, s := range slots {
+		x.table(uint64(s.half)).n++
+	}
+	sorted := make([]indexSlot, len(slots))
+	ends := make([]int, len(x.tables))
+	for i, end := 0, 0; i < len(ends); i++ {
+		ends[i], end = end, end+x.tables[i].n
+	}
+	for _, s := range slots {
+		i := int(uint8(s.half)) & (len(x.tables) - 1)
+		sorted[ends[i]] = s
+		ends[i]++
+	}
 	for i := range x.tables {
-		x.tables[i].slots = make([]indexSlot, max(8, n/tables*3/2))
+		t := &x.tables[i]
+		t.slots = make([]indexSlot, max(8, t.n*5/4))
+		for _, s := range sorted[ends[i]-t.n : ends[i]] {
+			t.occupy(s)
+		}
 	}
 }
 

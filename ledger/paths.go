@@ -46,12 +46,11 @@ func (v *View) applyPath(r *record.PathNamed) {
 
 // pathOrd is the number of a path; 0 = it has none.
 func (v *View) pathOrd(path []record.Hop) uint32 {
-	var b [96]byte
-	text := appendPath(b[:0], path) // which stays on the stack
-	if o := v.paths.ord(text); o != 0 {
+	if o := v.paths.ord(path); o != 0 || len(v.newPathOrds) == 0 {
 		return o
 	}
-	return v.newPathOrds[string(text)]
+	var b [96]byte
+	return v.newPathOrds[string(appendPath(b[:0], path))] // which stays on the stack
 }
 
 // appendPath writes as encodeSteps does.
@@ -115,7 +114,7 @@ func (v *View) pathsThrough(ent uint32, found *[]uint32, looked *uint32) (done b
 func (v *View) mergePaths() {
 	s := v.State
 	for _, p := range v.newPaths {
-		s.paths.add([]byte(p))
+		s.paths.add(decodePath(p))
 		s.notePathPart(uint32(s.paths.count()-1) / pathsInPart)
 	}
 }
@@ -168,11 +167,11 @@ func (s *State) restorePaths(n uint32, body []byte) error {
 	for more := true; more; body, more = r.paths[n] {
 		delete(r.paths, n)
 		err := store.ReadPaths(body, func(hops []uint32) {
-			r.text = binary.AppendUvarint(r.text[:0], uint64(len(hops)/2))
-			for _, x := range hops {
-				r.text = binary.AppendUvarint(r.text, uint64(x))
+			r.path = r.path[:0]
+			for i := 0; i < len(hops); i += 2 {
+				r.path = append(r.path, record.Hop{Ent: hops[i], Child: hops[i+1]})
 			}
-			s.paths.add(r.text)
+			r.pathSlots = append(r.pathSlots, indexSlot{uint32(s.paths.put(r.path)), uint32(s.paths.count())})
 		})
 		if n++; err != nil || s.paths.count() > int(n)*pathsInPart {
 			return cmp.Or(err, errMissingPaths)
@@ -190,11 +189,26 @@ type pathSet struct {
 	index index
 }
 
-// pathTexts are paths as appendPath writes them, one behind the other. A chunk is never changed,
+// pathTexts are paths as appendShort writes them, one behind the other. A chunk is never changed,
 // only added to, and each path ends where it says.
 type pathTexts struct {
 	chunks [][]byte
 	at     []uint32 // where each begins: the number of its chunk, and 16 bits for its place there
+}
+
+// appendShort writes a path shorter than appendPath does: most hops come through the one before.
+func appendShort(b []byte, path []record.Hop) []byte {
+	b = binary.AppendUvarint(b, uint64(len(path)))
+	var last uint32
+	for _, s := range path {
+		if s.Child == last {
+			b = binary.AppendUvarint(b, uint64(s.Ent)<<1)
+		} else {
+			b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(s.Ent)<<1|1), uint64(s.Child))
+		}
+		last = s.Ent
+	}
+	return b
 }
 
 const shortChunk, longChunk = 256, 1 << 16
@@ -208,17 +222,41 @@ func (t *pathTexts) rest(ord uint32) []byte {
 }
 
 func (t *pathTexts) path(ord uint32) []record.Hop {
-	return record.DecodePath(&record.Decoder{B: t.rest(ord)})
+	b := t.rest(ord)
+	next := func() uint64 {
+		n, k := binary.Uvarint(b)
+		b = b[k:]
+		return n
+	}
+	path := make([]record.Hop, next())
+	var last uint32
+	for i := range path {
+		x := next()
+		path[i] = record.Hop{Ent: uint32(x >> 1), Child: last}
+		if x&1 != 0 {
+			path[i].Child = uint32(next())
+		}
+		last = path[i].Ent
+	}
+	return path
 }
 
-func (t *pathTexts) text(ord uint32) []byte { return appendPath(nil, t.path(ord)) }
-
 // ord is the number of a path; 0 = it has none.
-func (p *pathSet) ord(text []byte) uint32 {
+func (p *pathSet) ord(path []record.Hop) uint32 {
+	var b [96]byte
+	text := appendShort(b[:0], path) // which stays on the stack
 	return p.index.find(maphash.Bytes(seed, text), func(ord uint32) bool { return bytes.HasPrefix(p.rest(ord), text) })
 }
 
-func (p *pathSet) add(text []byte) {
+func (p *pathSet) add(path []record.Hop) {
+	hash := p.put(path)
+	p.index.add(hash, uint32(p.count()))
+}
+
+// put is add of a path that is not to be found yet, and gives its hash.
+func (p *pathSet) put(path []record.Hop) (hash uint64) {
+	var b [96]byte
+	text := appendShort(b[:0], path)
 	last := len(p.chunks) - 1
 	if last < 0 || p.used+len(text) > len(p.chunks[last]) {
 		size := shortChunk
@@ -230,24 +268,16 @@ func (p *pathSet) add(text []byte) {
 	}
 	p.at = append(p.at, uint32(last)<<16|uint32(p.used))
 	p.used += copy(p.chunks[last][p.used:], text)
-	p.index.add(maphash.Bytes(seed, text), uint32(len(p.at)))
-}
-
-// expect makes room for n paths.
-func (p *pathSet) expect(n int) {
-	p.at = make([]uint32, 0, n)
-	p.index.expect(n)
+	return maphash.Bytes(seed, text)
 }
 
 // soundPaths tells whether paths go through entities that are there.
 func (s *State) soundPaths() bool {
 	for ord := range s.paths.count() {
-		d := record.Decoder{B: s.paths.rest(uint32(ord + 1))}
-		for _, p := range record.DecodePath(&d) {
-			d.Bad = d.Bad || p.Ent == 0 || int(p.Ent) >= len(s.Entities) || int(p.Child) >= len(s.Entities)
-		}
-		if d.Bad {
-			return false
+		for _, p := range s.paths.path(uint32(ord + 1)) {
+			if p.Ent == 0 || int(p.Ent) >= s.Entities.Len() || int(p.Child) >= s.Entities.Len() {
+				return false
+			}
 		}
 	}
 	return true

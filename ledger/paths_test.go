@@ -16,7 +16,7 @@ func TestPathsPart(t *testing.T) {
 	var set pathSet
 	for _, p := range [][]record.Hop{{}, {{Ent: 1}}, {{Ent: 1<<32 - 1, Child: 1<<32 - 1}, {Ent: 10, Child: 9}}, {{Ent: 7}, {Ent: 300, Child: 7}, {Ent: 5, Child: 300}}} {
 		paths = append(paths, p)
-		set.add([]byte(pathText(p)))
+		set.add(p)
 	}
 	for n := range len(paths) + 1 {
 		b, err := json.Marshal(pathsPart{set.pathTexts, 0, n})
@@ -52,7 +52,7 @@ func TestPathsPart(t *testing.T) {
 func TestPathsRestored(t *testing.T) {
 	var set pathSet
 	for i := range 2*pathsInPart + 10 {
-		set.add([]byte(pathText([]record.Hop{{Ent: uint32(i)}})))
+		set.add([]record.Hop{{Ent: uint32(i)}})
 	}
 	parts := make([]store.PartRow, 3)
 	for n := range parts {

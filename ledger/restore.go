@@ -13,15 +13,10 @@ import (
 )
 
 // restoring is what a state needs while a checkpoint is read. A row mostly has the type, the
-// capability and the schedule of the one before it, which are looked up once; and rows are made
-// restoreSlab at a time.
+// capability and the schedule of the one before it, which are looked up once.
 type restoring struct {
 	rows    int      // how many assignments there were
 	lastRow [16]byte // and the last one's id
-
-	entities []record.Entity
-	limits   []record.Limit
-	counters []Counter
 
 	typeID   string
 	typ      uint32
@@ -30,20 +25,10 @@ type restoring struct {
 	schedule store.AssignmentRow // its cadence, time zone and anchor
 	sched    *record.Schedule
 
+	idSlots, pathSlots []indexSlot // of the indexes
+
 	paths map[uint32][]byte // parts that came before others that are to be before them
-	text  []byte
-}
-
-const restoreSlab = 64
-
-// one is a new T of a slab.
-func one[T any](slab *[]T) *T {
-	if len(*slab) == 0 {
-		*slab = make([]T, restoreSlab)
-	}
-	x := &(*slab)[0]
-	*slab = (*slab)[1:]
-	return x
+	path  []record.Hop
 }
 
 // Restore takes one part of a checkpoint in, and keeps none of its lists. Entities and assignments
@@ -83,12 +68,7 @@ func (s *State) Restore(cp *store.Checkpoint) error {
 	}
 	for i := range cp.Counters {
 		c := &cp.Counters[i]
-		for int(c.Ord) >= len(s.counters) {
-			s.counters = append(s.counters, nil)
-		}
-		n := one(&s.restoring.counters)
-		*n = Counter{record.Window{PrevStart: c.PrevStart, Start: c.WindowStart, End: c.WindowEnd}, c.Previous, c.Used, c.Held}
-		s.counters[c.Ord] = n
+		s.counters.put(c.Ord, &Counter{record.Window{PrevStart: c.PrevStart, Start: c.WindowStart, End: c.WindowEnd}, c.Previous, c.Used, c.Held})
 	}
 	for i := range cp.Totals {
 		t := &cp.Totals[i]
@@ -118,63 +98,64 @@ func (s *State) Restore(cp *store.Checkpoint) error {
 func (s *State) makeRoom(m *Meta) {
 	const most = 1 << 22
 	rows, entities, paths := min(max(m.Rows, 0), most), min(max(m.Entities, 0), most), min(max(m.Paths, 0), most)
-	s.Rows, s.RowIDs, s.counters = slices.Grow(s.Rows, rows), slices.Grow(s.RowIDs, rows), slices.Grow(s.counters, rows)
-	s.nextRow, s.under = slices.Grow(s.nextRow, rows), slices.Grow(s.under, rows)
-	s.Entities, s.firstRow, s.inScope = slices.Grow(s.Entities, entities), slices.Grow(s.firstRow, entities), slices.Grow(s.inScope, entities)
-	s.byID.expect(entities)
-	s.similar.expect(entities)
-	s.paths.expect(paths)
+	s.Rows.grow(rows)
+	s.RowIDs.grow(rows)
+	s.counters.grow(rows)
+	s.Entities.grow(entities)
+	s.nextRow, s.firstRow, s.inScope = slices.Grow(s.nextRow, rows), slices.Grow(s.firstRow, entities), slices.Grow(s.inScope, entities)
+	s.paths.at = make([]uint32, 0, paths)
+	s.restoring.idSlots, s.restoring.pathSlots = make([]indexSlot, 0, entities), make([]indexSlot, 0, paths)
 }
 
 func (s *State) restoreEntity(r *store.EntityRow) error {
-	if int(r.Ord) != len(s.Entities) {
-		return fmt.Errorf("checkpoint: entity number %d after %d", r.Ord, len(s.Entities)-1)
+	if int(r.Ord) != s.Entities.Len() {
+		return fmt.Errorf("checkpoint: entity number %d after %d", r.Ord, s.Entities.Len()-1)
 	}
 	if b := s.restoring; b.typ == 0 || b.typeID != r.TypeID {
 		b.typeID, b.typ = r.TypeID, s.Types.Ord(r.TypeID)
 	}
-	e := one(&s.restoring.entities)
-	*e = record.Entity{ID: r.ID, Name: r.Name, Typ: s.restoring.typ, Parent: r.ParentOrd, Created: r.CreatedAt, Updated: r.UpdatedAt, Archived: r.ArchivedAt}
+	details := record.Details{Name: r.Name, Archived: r.ArchivedAt}
 	if r.Metadata != nil {
-		if err := json.Unmarshal(r.Metadata, &e.Meta); err != nil {
+		if err := json.Unmarshal(r.Metadata, &details.Meta); err != nil {
 			return fmt.Errorf("checkpoint: metadata of entity %q: %w", r.ID, err)
 		}
 	}
-	s.addEntity(r.Ord, e)
+	e := record.Entity{ID: r.ID, Typ: s.restoring.typ, Parent: r.ParentOrd, Created: r.CreatedAt, Updated: r.UpdatedAt}.With(details)
+	s.addEntity(e)
+	s.restoring.idSlots = append(s.restoring.idSlots, indexSlot{uint32(hashOf(e.ID)), r.Ord})
 	return nil
 }
 
 func (s *State) restoreRow(r *store.AssignmentRow) error {
 	id, ok := store.ParseID(r.ID)
-	if !ok || int(r.Ord) < len(s.Rows) {
-		return fmt.Errorf("checkpoint: assignment number %d after %d", r.Ord, len(s.Rows)-1)
+	if !ok || int(r.Ord) < s.Rows.Len() {
+		return fmt.Errorf("checkpoint: assignment number %d after %d", r.Ord, s.Rows.Len()-1)
 	}
-	for len(s.Rows) < int(r.Ord) {
-		s.skipRow(s.RowIDs[len(s.RowIDs)-1])
+	for s.Rows.Len() < int(r.Ord) {
+		s.skipRow(s.RowIDs.At(uint32(s.RowIDs.len() - 1)))
 	}
 	b := s.restoring
 	if b.cap == 0 || b.capOf != r.Capability {
 		b.capOf, b.cap = r.Capability, s.Caps.Ord(r.Capability)
 	}
-	def := one(&b.limits)
 	if r.Cadence == "" {
-		*def = record.Limit{Ent: r.EntityOrd, Cap: b.cap, Label: r.Label, ByDefault: true}
-		s.addRow(id, def)
+		def := record.Limit{Ent: r.EntityOrd, Terms: s.terms.share(&record.Terms{Cap: b.cap, Label: r.Label, ByDefault: true})}
+		s.addRow(id, &def)
 		return nil
 	}
 	sched, err := s.restoreSchedule(r)
 	if err != nil {
 		return fmt.Errorf("checkpoint: assignment %s: %w", r.ID, err)
 	}
-	*def = record.Limit{Ent: r.EntityOrd, Cap: b.cap, Label: r.Label, Scope: r.Scope, Soft: r.Soft, Strict: r.Strict,
-		Sched: sched, Thresholds: r.Thresholds, Created: r.CreatedAt, Updated: r.UpdatedAt}
+	terms := record.Terms{Cap: b.cap, Label: r.Label, Scope: r.Scope, Soft: r.Soft, Strict: r.Strict, Sched: sched, Thresholds: r.Thresholds}
 	if len(r.Scope) == 0 {
-		def.Scope = nil
+		terms.Scope = nil
 	}
 	if r.Limit != nil {
-		def.Limit, def.Limited = *r.Limit, true
+		terms.Limit, terms.Limited = *r.Limit, true
 	}
-	s.addRow(id, def)
+	def := record.Limit{Ent: r.EntityOrd, Terms: s.terms.share(&terms), Created: r.CreatedAt, Updated: r.UpdatedAt}
+	s.addRow(id, &def)
 	return nil
 }
 
@@ -196,9 +177,9 @@ func (s *State) restoreSchedule(r *store.AssignmentRow) (*record.Schedule, error
 }
 
 func (s *State) addRow(id [16]byte, def *record.Limit) {
-	s.RowIDs = append(s.RowIDs, id)
-	s.Rows = append(s.Rows, def)
-	s.nextRow, s.under = append(s.nextRow, 0), append(s.under, 0)
+	s.RowIDs.add(id)
+	s.Rows.put(uint32(s.Rows.Len()), def)
+	s.nextRow = append(s.nextRow, 0)
 }
 
 // skipRow takes the number of a deleted assignment.
@@ -207,43 +188,69 @@ func (s *State) skipRow(id [16]byte) { s.addRow(id, nil) }
 // Restored makes what follows from the rows once all parts are in, in whatever order
 // their kinds came.
 func (s *State) Restored() {
+	steps, last := s.RestoredSteps()
+	for _, step := range steps {
+		step()
+	}
+	last()
+}
+
+// RestoredSteps is what Restored does: steps of which none touches what another one changes, so
+// that they may be done side by side, and what comes after all of them.
+func (s *State) RestoredSteps() (steps []func(), last func()) {
 	if b := s.restoring; b != nil {
 		if len(b.paths) > 0 {
 			panic(errMissingPaths)
 		}
-		for len(s.Rows) < b.rows {
+		for s.Rows.Len() < b.rows {
 			s.skipRow(b.lastRow)
 		}
-		s.restoring = nil
-	}
-	for len(s.counters) < len(s.Rows) {
-		s.counters = append(s.counters, nil)
-	}
-	s.restoredEntities()
-	s.ranks = newRanks(len(s.Rows))
-	for row, def := range s.Rows {
-		s.ranks.set(uint32(row), def, s.counters[row])
-		if def != nil {
-			s.link(uint32(row), def)
-			s.countNamed(def, 1)
-			s.countOwn(uint32(row), def, 1)
+		steps = []func(){
+			func() { s.byID.fill(b.idSlots) },
+			func() { s.paths.index.fill(b.pathSlots) },
 		}
 	}
-	for _, id := range slices.SortedFunc(maps.Keys(s.Holds), record.CompareID) {
-		s.indexHold(s.Holds[id])
+	steps = append(steps, s.restoredRows, s.restoredEntities, s.restoredNames)
+	return steps, func() {
+		for _, id := range slices.SortedFunc(maps.Keys(s.Holds), record.CompareID) {
+			s.indexHold(s.Holds[id])
+		}
+		s.endedRestored()
+		s.setGrants()
+		s.Keys.restored()
+		s.restoring = nil
 	}
-	s.endedRestored()
-	s.setGrants()
-	s.Keys.restored()
+}
+
+func (s *State) restoredRows() {
+	s.ranks = newRanks(s.Rows.Len())
+	for row := range uint32(s.Rows.Len()) {
+		def := s.Rows.At(row)
+		c, _ := s.counters.at(row)
+		s.ranks.set(row, def, &c)
+		if def != nil {
+			s.link(row, def)
+			s.countNamed(def, 1)
+			s.countOwn(row, def, 1)
+		}
+	}
+}
+
+func (s *State) restoredNames() {
+	s.similar.fill(&s.Entities)
+	for ord := uint32(1); int(ord) < s.Entities.Len(); ord++ {
+		s.noteCapitals(s.Entities.at(ord).ID, ord)
+	}
 }
 
 // restoredEntities makes the lists of entities.
 func (s *State) restoredEntities() {
-	counts := make([]uint32, len(s.Entities))
+	counts := make([]uint32, s.Entities.Len())
 	live := make([]int, len(s.Types.List)+1)
-	order := make([]uint32, 0, len(s.Entities))
-	for i, e := range s.Entities[1:] {
-		order = append(order, uint32(i+1))
+	order := make([]uint32, 0, s.Entities.Len())
+	for ord := uint32(1); int(ord) < s.Entities.Len(); ord++ {
+		e := s.Entities.at(ord)
+		order = append(order, ord)
 		if counts[e.Parent]++; e.Archived == 0 {
 			live[e.Typ]++
 		} else {
@@ -264,7 +271,7 @@ func (s *State) restoredEntities() {
 		counts[parent], at = at, at+n
 	}
 	for _, ord := range order {
-		parent := s.Entities[ord].Parent
+		parent := s.Entities.at(ord).Parent
 		all[counts[parent]] = ord
 		counts[parent]++
 	}
@@ -272,7 +279,7 @@ func (s *State) restoredEntities() {
 		s.children[parent] = list[:cap(list)]
 	}
 	less := func(a, b uint32) int {
-		x, y := s.Entities[a], s.Entities[b]
+		x, y := s.Entities.at(a), s.Entities.at(b)
 		return cmp.Or(cmp.Compare(x.Created, y.Created), cmp.Compare(x.ID, y.ID))
 	}
 	if !slices.IsSortedFunc(order, less) {
