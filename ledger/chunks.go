@@ -57,7 +57,7 @@ func (l *list[T]) put(i uint32, x T) {
 }
 
 // merging begins a merge.
-func (l *list[T]) merging() { clear(l.copied) }
+func (l *list[T]) merging() { l.copied = nil }
 
 // grow makes room for n values.
 func (l *list[T]) grow(n int) { l.chunks = slices.Grow(l.chunks, n/listChunk+1) }
