@@ -71,7 +71,7 @@ func (k *streamCheck) buckets() error {
 		}
 	}
 	ords := slices.AppendSeq([]uint32{ledger.UsesByPath, ledger.CountsByPath, ledger.CountsOfCustomer}, maps.Keys(byEntity))
-	for ord := range uint32(len(k.st.Entities)) {
+	for ord := range uint32(k.st.Entities.Len()) {
 		ords = append(ords, ord)
 	}
 	slices.Sort(ords)

@@ -144,11 +144,35 @@ func restore(ctx context.Context, from store.CheckpointReader, id string, st *le
 		}
 		return err
 	})
-	if err == nil {
-		st.Restored()
+	if err != nil {
+		return err
 	}
-	return err
+	if st.Entities.Len()+st.Rows.Len() < stepsApart {
+		st.Restored()
+		return nil
+	}
+	steps, last := st.RestoredSteps()
+	failed := make([]any, len(steps))
+	var wg sync.WaitGroup
+	for i, step := range steps {
+		wg.Go(func() {
+			defer func() { failed[i] = recover() }()
+			step()
+		})
+	}
+	wg.Wait()
+	for _, p := range failed {
+		if p != nil {
+			return damaged(p)
+		}
+	}
+	last()
+	return nil
 }
+
+// stepsApart is how many entities and limits a customer has for whom it pays to have goroutines for
+// what follows from them.
+const stepsApart = 10_000
 
 func (e *Engine) newState() *ledger.State {
 	st := ledger.NewState()

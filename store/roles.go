@@ -74,7 +74,8 @@ type CheckpointReader interface {
 	// has Head, Due and Meta; never when there is none. Of holds it gives the OPEN
 	// ones; of series none; of generations all, without blocks. All rows
 	// that it gives are as of one moment. A row, here and in the listings, that is not what was
-	// written is an error that wraps ErrDamaged and says where it is.
+	// written is an error that wraps ErrDamaged and says where it is. visit must not keep the
+	// lists of a part: rows of the next part may take their place.
 	Load(ctx context.Context, stream string, visit func(*Checkpoint) error) error
 	// Saved reads the Seqs of the streams' checkpoints, in the order given; 0 = none.
 	Saved(ctx context.Context, streams []string) ([]uint64, error)
