@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/binary"
 	"slices"
+	"sync/atomic"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/record"
@@ -252,8 +253,8 @@ func (h *counterChunk) windowNumber(w record.Window) uint8 {
 
 func (l *counterList) grow(n int) { l.chunks = slices.Grow(l.chunks, n/counterChunkLen+1) }
 
-// clone is a copy: chunks that are changed from now on are copied first.
+// clone is a copy: chunks that are changed from now on are copied first. Readers may make copies of
+// one list at a time, as long as nobody changes it meanwhile.
 func (l *counterList) clone() counterList {
-	l.epoch++
-	return counterList{slices.Clone(l.chunks), l.epoch}
+	return counterList{slices.Clone(l.chunks), atomic.AddUint32(&l.epoch, 1)}
 }

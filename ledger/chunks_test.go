@@ -3,6 +3,7 @@ package ledger
 import (
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/bursarhq/bursar"
@@ -84,6 +85,29 @@ func TestCounterList(t *testing.T) {
 		}
 		same(&l, want)
 		same(&copied, before)
+	}
+}
+
+// Readers make copies of one state side by side: with -race, they change nothing of it that is not
+// guarded. What is put into it afterwards is in none of them.
+func TestSnapshotsSideBySide(t *testing.T) {
+	s := NewState()
+	s.counters.put(1, &Counter{Used: oneUnit})
+	var copies [4]*State
+	var readers sync.WaitGroup
+	for i := range copies {
+		readers.Go(func() { copies[i] = s.Snapshot() })
+	}
+	readers.Wait()
+	s.counters.put(1, &Counter{})
+	for _, c := range copies {
+		if kept, ok := c.counters.at(1); !ok || kept.Used != oneUnit {
+			t.Errorf("a copy has %+v, %v", kept, ok)
+		}
+		c.counters.put(1, &Counter{Held: oneUnit})
+	}
+	if now, _ := s.counters.at(1); now != (Counter{}) {
+		t.Errorf("what was put into a copy is in the state: %+v", now)
 	}
 }
 
