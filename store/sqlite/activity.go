@@ -23,18 +23,7 @@ const (
 	selectBehind   = "SELECT 1 FROM activity WHERE stream = ? AND id >= ? LIMIT 1"
 	insertActivity = "INSERT INTO activity_blocks (stream, n, first, last, earliest, told, length, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 	insertEntities = "INSERT INTO activity_entities (stream, entity_id, n) VALUES (?, ?, ?)"
-	// The newest block that begins below an id, up to an id, or before an instant.
-	selectBelow  = "SELECT n FROM activity_blocks WHERE stream = ? AND first < ? ORDER BY first DESC LIMIT 1"
-	selectUpTo   = "SELECT n FROM activity_blocks WHERE stream = ? AND first <= ? ORDER BY first DESC LIMIT 1"
-	selectBefore = "SELECT n FROM activity_blocks WHERE stream = ? AND earliest < ? ORDER BY earliest DESC, n DESC LIMIT 1"
-	selectBlocks = "SELECT b.n, b.length, b.data FROM activity_blocks b WHERE b.stream = ?1 AND b.n BETWEEN ?2 AND ?3"
-	// SQLite looks for the entity's blocks first, and has them in order.
-	selectOf = `SELECT e.n, b.length, b.data FROM activity_entities e CROSS JOIN activity_blocks b ON b.stream = e.stream AND b.n = e.n
-		WHERE e.stream = ?1 AND e.n BETWEEN ?2 AND ?3 AND e.entity_id = ?4`
-	selectOfAny = `SELECT b.n, b.length, b.data FROM (SELECT DISTINCT n FROM activity_entities
-		WHERE stream = ?1 AND n BETWEEN ?2 AND ?3 AND entity_id IN (SELECT value FROM json_each(?4))) b1
-		JOIN activity_blocks b ON b.stream = ?1 AND b.n = b1.n WHERE true`
-	selectRewound = "SELECT n, length, data FROM activity_blocks WHERE stream = ? AND last > ? ORDER BY n"
+	selectRewound  = "SELECT n, length, data FROM activity_blocks WHERE stream = ? AND last > ? ORDER BY n"
 )
 
 // note writes entries that were recorded together.
@@ -162,20 +151,24 @@ func decodeActivity(b []byte) (entries []store.Activity, err error) {
 		entries = append(entries, e)
 	}
 	if d.err != nil {
-		return nil, fmt.Errorf("%w: entries of the activity: %w", store.ErrDamaged, d.err)
+		return nil, fmt.Errorf("entries of the activity: %w", d.err)
 	}
 	return entries, nil
 }
 
-func readActivityBlock(r row) ([]store.Activity, error) {
+// readActivityBlock is the entries of a row that has the number of a block, the length and the data.
+func readActivityBlock(r row) (entries []store.Activity, err error) {
 	data := r.blob(2)
 	if !r.null(1) {
-		var err error
-		if data, err = unpack(data, r.int(1)); err != nil {
-			return nil, err
-		}
+		data, err = unpack(data, r.int(1))
 	}
-	return decodeActivity(data)
+	if err == nil {
+		entries, err = decodeActivity(data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("block %d: %w", r.int(0), err)
+	}
+	return entries, nil
 }
 
 // rewindActivity takes the entries behind an id away.
@@ -192,7 +185,7 @@ func (a *appending) rewindActivity(stream int64, after string) error {
 		return err
 	}, selectRewound, stream, after)
 	if err != nil {
-		return err
+		return fmt.Errorf("the activity of stream number %d: %w", stream, err)
 	}
 	if err := a.w.exec("DELETE FROM activity WHERE stream = ? AND id > ?", stream, after); err != nil || from == 0 {
 		return err
@@ -222,94 +215,23 @@ func (s *Store) Activity(ctx context.Context, stream string, q store.ActivityQue
 		if rows, err = activityRows(ctx, c, id, &q); err != nil {
 			return err
 		}
-		blocks, err := activityBlocks(ctx, c, id, &q)
-		rows = append(rows, blocks...)
-		return err
+		f := newActivitySearch(&q)
+		if err := f.blocks(ctx, c, id); err != nil {
+			return fmt.Errorf("the activity of stream %q: %w", stream, err)
+		}
+		rows = append(rows, f.found...)
+		return nil
 	})
 	order := func(a, b store.Activity) int { return strings.Compare(b.ID, a.ID) } // newest first
 	slices.SortStableFunc(rows, order)
 	rows = slices.CompactFunc(rows, func(a, b store.Activity) bool { return a.ID == b.ID })
 	if n := len(rows) - q.Limit; q.Limit > 0 && n > 0 {
-		if rows = rows[:q.Limit]; q.Above != "" {
-			rows = rows[n:][:q.Limit]
+		if q.Above != "" {
+			rows = rows[n:] // the ones just above it
 		}
+		rows = rows[:q.Limit]
 	}
 	return rows, err
-}
-
-// activityBlocks is what blocks have of what q asks for, up to its limit.
-func activityBlocks(ctx context.Context, c *conn, stream int64, q *store.ActivityQuery) (found []store.Activity, err error) {
-	from, to := int64(0), int64(1<<62)
-	for _, bound := range []struct {
-		set bool
-		sql string
-		arg any
-		of  *int64
-	}{
-		{q.Below != "", selectBelow, q.Below, &to}, {q.To != 0, selectBefore, q.To, &to},
-		{q.Above != "", selectUpTo, q.Above, &from}, {q.From != 0, selectBefore, q.From, &from},
-	} {
-		if !bound.set {
-			continue
-		}
-		n := int64(0)
-		err := c.query(ctx, func(r row) error {
-			n = r.int(0)
-			return nil
-		}, bound.sql, stream, bound.arg)
-		if err != nil {
-			return nil, err
-		}
-		if bound.of == &to {
-			to = min(to, n)
-		} else {
-			from = max(from, n)
-		}
-	}
-	sql, args := selectBlocks, []any{stream, from, to}
-	switch {
-	case q.EntityID != "":
-		sql, args = selectOf, append(args, q.EntityID)
-	case q.EntityIDs != nil:
-		sql, args = selectOfAny, append(args, jsonOf(q.EntityIDs))
-	}
-	for _, text := range []string{q.Action, q.ActorID} {
-		if text != "" {
-			args = append(args, jsonOf(text))
-			sql += fmt.Sprintf(" AND (b.told IS NULL OR instr(b.told, ?%d) > 0)", len(args))
-		}
-	}
-	sql += " ORDER BY 1"
-	if q.Above == "" {
-		sql += " DESC"
-	}
-	err = c.query(ctx, func(r row) error {
-		entries, err := readActivityBlock(r)
-		if err != nil {
-			return err
-		}
-		if q.Above == "" {
-			slices.Reverse(entries)
-		}
-		for i := range entries {
-			if !selects(q, &entries[i]) {
-				continue
-			}
-			if found = append(found, entries[i]); len(found) == q.Limit {
-				return errStop
-			}
-		}
-		return nil
-	}, sql, args...)
-	return found, err
-}
-
-// selects tells whether q asks for e.
-func selects(q *store.ActivityQuery, e *store.Activity) bool {
-	return (q.EntityID == "" || e.EntityID == q.EntityID) && (q.EntityIDs == nil || e.EntityID != "" && slices.Contains(q.EntityIDs, e.EntityID)) &&
-		(q.Action == "" || e.Action == q.Action) && (q.ActorID == "" || e.ActorID == q.ActorID) &&
-		(q.From == 0 || e.Timestamp >= q.From) && (q.To == 0 || e.Timestamp < q.To) &&
-		(q.Below == "" || e.ID < q.Below) && (q.Above == "" || e.ID > q.Above)
 }
 
 // activityRows is what the table that entries were in before there were blocks has.

@@ -72,6 +72,45 @@ func TestActivityInBlocks(t *testing.T) {
 	}
 }
 
+// A page of the activity of many entities takes no more than what is on it: neither all blocks that
+// any of them is in nor, where there are fewer blocks than entities, a look for each of these.
+func TestActivityOfManyEntities(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer closeStore(t, s)
+	const blocks, most = 200, 256
+	c := commit("acme", 1, 0, nil)
+	for i := range blocks * most {
+		c.Activity = append(c.Activity, store.Activity{ID: fmt.Sprintf("b%06d", i), Timestamp: 1, EntityID: fmt.Sprint("e", i%100)})
+	}
+	if out, err := s.Append(ctx, []store.Commit{c}, nil); err != nil || out[0] != store.Committed {
+		t.Fatal(out, err)
+	}
+	ids := func(kind string, n int) (list []string) {
+		for i := range n {
+			list = append(list, fmt.Sprint(kind, i))
+		}
+		return list
+	}
+	for what, x := range map[string]struct {
+		q                  store.ActivityQuery
+		found, read, seeks int
+	}{
+		"few entities":             {store.ActivityQuery{EntityIDs: ids("e", 50), Limit: 10}, 10, 1, 50},
+		"few, upwards":             {store.ActivityQuery{EntityIDs: ids("e", 50), Limit: 10, Above: "b"}, 10, 1, 50},
+		"many":                     {store.ActivityQuery{EntityIDs: ids("e", 100_000), Limit: 10}, 10, 1, 0},
+		"many, upwards":            {store.ActivityQuery{EntityIDs: ids("e", 100_000), Limit: 10, Above: "b"}, 10, 1, 0},
+		"some that have no entry":  {store.ActivityQuery{EntityIDs: ids("x", 3000), Limit: 10}, 0, 72, 3000},
+		"many that have none":      {store.ActivityQuery{EntityIDs: ids("x", 100_000), Limit: 10}, 0, blocks, 0},
+		"all that one entity has":  {store.ActivityQuery{EntityIDs: ids("e", 1)}, blocks * most / 100, blocks, 3},
+		"none, as there is nobody": {store.ActivityQuery{EntityIDs: []string{}, Limit: 10}, 0, 0, 0},
+	} {
+		found, read, seeks, err := s.SearchActivity("acme", x.q)
+		if ok(t, err); found != x.found || read != x.read || seeks != x.seeks {
+			t.Errorf("%s: %d entries, of %d blocks, with %d looks for an id; want %d, %d, %d", what, found, read, seeks, x.found, x.read, x.seeks)
+		}
+	}
+}
+
 func anyActivityQuery(r *rand.Rand, all []store.Activity) (q store.ActivityQuery) {
 	maybe := func() bool { return r.IntN(3) == 0 }
 	if maybe() {

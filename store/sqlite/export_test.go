@@ -170,6 +170,20 @@ func unblockActivity(c *conn) error {
 	return err
 }
 
+// SearchActivity is how many entries a search of the activity's blocks finds, and what it takes:
+// blocks that are read, and ids that are looked up to find them.
+func (s *Store) SearchActivity(stream string, q store.ActivityQuery) (found, read, seeks int, err error) {
+	f := newActivitySearch(&q)
+	err = s.read(context.Background(), s.logReaders, func(c *conn) error {
+		id, _, err := head(context.Background(), c, stream)
+		if err != nil {
+			return err
+		}
+		return f.blocks(context.Background(), c, id)
+	})
+	return len(f.found), f.read, f.seeks, err
+}
+
 // StopSyncing is a bug: log.db is not synced with each commit.
 func (s *Store) StopSyncing() {
 	if err := s.log.script("PRAGMA synchronous=OFF"); err != nil {
