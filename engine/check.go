@@ -213,7 +213,9 @@ func (k *streamCheck) load() error {
 		return err
 	}
 	if k.st.Head.Seq > 0 {
-		k.st.Restored()
+		if err := k.st.Restored(); err != nil {
+			return fmt.Errorf("what its log goes on from: %w", err)
+		}
 	}
 	k.activity.from = k.st.Head.Seq
 	return nil

@@ -148,10 +148,15 @@ func restore(ctx context.Context, from store.CheckpointReader, id string, st *le
 		return err
 	}
 	if st.Entities.Len()+st.Rows.Len() < stepsApart {
-		st.Restored()
+		if err := st.Restored(); err != nil {
+			return damaged(err)
+		}
 		return nil
 	}
-	steps, last := st.RestoredSteps()
+	steps, last, err := st.RestoredSteps()
+	if err != nil {
+		return damaged(err)
+	}
 	failed := make([]any, len(steps))
 	var wg sync.WaitGroup
 	for i, step := range steps {

@@ -186,21 +186,25 @@ func (s *State) addRow(id [16]byte, def *record.Limit) {
 func (s *State) skipRow(id [16]byte) { s.addRow(id, nil) }
 
 // Restored makes what follows from the rows once all parts are in, in whatever order
-// their kinds came.
-func (s *State) Restored() {
-	steps, last := s.RestoredSteps()
+// their kinds came. It is an error if parts of them are missing.
+func (s *State) Restored() error {
+	steps, last, err := s.RestoredSteps()
+	if err != nil {
+		return err
+	}
 	for _, step := range steps {
 		step()
 	}
 	last()
+	return nil
 }
 
 // RestoredSteps is what Restored does: steps of which none touches what another one changes, so
 // that they may be done side by side, and what comes after all of them.
-func (s *State) RestoredSteps() (steps []func(), last func()) {
+func (s *State) RestoredSteps() (steps []func(), last func(), err error) {
 	if b := s.restoring; b != nil {
 		if len(b.paths) > 0 {
-			panic(errMissingPaths)
+			return nil, nil, fmt.Errorf("checkpoint: %w", errMissingPaths)
 		}
 		for s.Rows.Len() < b.rows {
 			s.skipRow(b.lastRow)
@@ -219,7 +223,7 @@ func (s *State) RestoredSteps() (steps []func(), last func()) {
 		s.setGrants()
 		s.Keys.restored()
 		s.restoring = nil
-	}
+	}, nil
 }
 
 func (s *State) restoredRows() {
