@@ -165,7 +165,7 @@ func decodeAssignments(rows []store.AssignmentRow, block uint32, data []byte) ([
 	d := blockDecoder{b: data}
 	for len(d.b) > 0 && len(rows)-first < blockRows {
 		r := before
-		r.Ord = block*blockRows + uint32(d.byte())
+		r.Ord = block*blockRows + d.place()
 		flags := d.byte()
 		switch {
 		case flags&idText != 0:

@@ -3,12 +3,12 @@ package sqlite
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/store"
 )
 
 // The large tables of a checkpoint have neighbouring rows in blocks: to save or to read one costs
@@ -64,7 +64,7 @@ func (t *blocks[T]) save(c *conn, id int64, rows []T, gone []uint32) error {
 			return err
 		}, "SELECT data FROM "+t.name+" WHERE stream = ? AND block = ?", id, block)
 		if err != nil {
-			return err
+			return fmt.Errorf("the checkpoint of stream number %d: %w", id, err)
 		}
 		now := t.over(saved, changed[block])
 		switch {
@@ -102,12 +102,13 @@ func (t *blocks[T]) over(saved []T, change *blockChange[T]) []T {
 }
 
 // errBlock is the error of a block that this program did not write.
-var errBlock = errors.New("not a block as this program writes them")
+var errBlock = fmt.Errorf("%w: not a block as this program writes them", store.ErrDamaged)
 
 // blockDecoder reads what is in a block. After an error all is 0.
 type blockDecoder struct {
-	b   []byte
-	err error
+	b    []byte
+	next byte // the least that the next row's number in the block may be
+	err  error
 }
 
 // take drops n bytes that were read; 0 or less tells that they could not be.
@@ -118,6 +119,17 @@ func (d *blockDecoder) take(n int) bool {
 	}
 	d.b = d.b[n:]
 	return true
+}
+
+// place is the next row's number in the block: rows are in order of their numbers.
+func (d *blockDecoder) place() uint32 {
+	x := d.byte()
+	if x >= blockRows || x < d.next {
+		d.b, d.err = nil, errBlock
+		return 0
+	}
+	d.next = x + 1
+	return uint32(x)
 }
 
 func (d *blockDecoder) byte() (x byte) {

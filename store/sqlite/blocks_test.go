@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -46,6 +47,35 @@ func inBlock[T any](t *testing.T, blocks *blocks[T], r *rand.Rand, block uint32,
 	if len(data) > 0 { // what is damaged may be read as something else, but is read to its end or refused
 		data[r.IntN(len(data))] ^= byte(1 + r.IntN(255))
 		_, _ = blocks.decode(nil, block, data[:r.IntN(len(data)+1)])
+	}
+}
+
+// A block whose rows are not its own, each behind the one before, is damage.
+func TestBlocksHaveTheirRowsInOrder(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, ords := range [][]uint32{{0, blockRows}, {7, 7}, {7, 6}} {
+		var entities []store.EntityRow
+		var assignments []store.AssignmentRow
+		var counters []store.CounterRow
+		for _, ord := range ords {
+			entities, assignments = append(entities, anyEntity(r, ord)), append(assignments, anyAssignment(r, ord))
+			counters = append(counters, store.CounterRow{Ord: ord})
+		}
+		out := ords[1] == blockRows // which is written as 0
+		refused(t, &entityBlocks, entities, out)
+		refused(t, &assignmentBlocks, assignments, out)
+		refused(t, &counterBlocks, counters, out)
+	}
+}
+
+func refused[T any](t *testing.T, blocks *blocks[T], rows []T, out bool) {
+	t.Helper()
+	data := blocks.encode(rows)
+	if out {
+		data[len(blocks.encode(rows[:1]))] = blockRows
+	}
+	if again, err := blocks.decode(nil, 3, data); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("%s: %+v, %v", blocks.name, again, err)
 	}
 }
 

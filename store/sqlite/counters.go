@@ -37,7 +37,7 @@ func decodeCounters(rows []store.CounterRow, block uint32, b []byte) ([]store.Co
 	var before store.CounterRow
 	d := blockDecoder{b: b}
 	for len(d.b) > 0 {
-		r := store.CounterRow{Ord: block*blockRows + uint32(d.byte())}
+		r := store.CounterRow{Ord: block*blockRows + d.place()}
 		r.PrevStart = before.PrevStart + d.time()
 		r.WindowStart = before.WindowStart + d.time()
 		r.WindowEnd = before.WindowEnd + d.time()

@@ -59,7 +59,7 @@ func unpack(data []byte, length int64) ([]byte, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: a payload of the log cannot be inflated: %w", store.ErrDamaged, err)
+		return nil, fmt.Errorf("%w: a payload cannot be inflated: %w", store.ErrDamaged, err)
 	}
 	return payload, nil
 }

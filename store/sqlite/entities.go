@@ -77,7 +77,7 @@ func decodeEntities(rows []store.EntityRow, block uint32, data []byte) ([]store.
 	beforeID := 0
 	d := blockDecoder{b: data}
 	for len(d.b) > 0 && n < blockRows {
-		r := store.EntityRow{Ord: block*blockRows + uint32(d.byte()), TypeID: before.TypeID, ParentOrd: before.ParentOrd, CreatedAt: before.CreatedAt}
+		r := store.EntityRow{Ord: block*blockRows + d.place(), TypeID: before.TypeID, ParentOrd: before.ParentOrd, CreatedAt: before.CreatedAt}
 		flags := d.byte()
 		at, same := len(text), int(d.number())
 		if n == 0 && same > 0 || n > 0 && same > places[n-1].name-beforeID {

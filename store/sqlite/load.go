@@ -3,6 +3,7 @@ package sqlite
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/bursarhq/bursar"
@@ -216,7 +217,7 @@ func (v *view) read(ctx context.Context, b *bulk, t table, rows int, give func(*
 				n += t.each
 			}
 			if err != nil {
-				return err
+				return fmt.Errorf("the checkpoint of stream %q: %w", v.stream, err)
 			}
 		}
 		if n == 0 {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"time"
 
@@ -243,7 +244,7 @@ func (s *Store) readLog(ctx context.Context, name string, after uint64, want int
 			l := store.LogRow{ID: r.id(3), Payload: r.blob(4)}
 			if !r.null(5) {
 				if l.Payload, err = unpack(l.Payload, r.int(5)); err != nil {
-					return err
+					return fmt.Errorf("commit %d of stream %q: %w", r.int(0), name, err)
 				}
 			}
 			l.Head = store.Head{Seq: uint64(r.int(0)), Now: bursar.Time(r.int(1)), Hash: r.id(2)}
