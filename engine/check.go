@@ -153,6 +153,9 @@ func (k *streamCheck) run() (moved bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if err := k.indexes(); err != nil {
+		return false, err
+	}
 	if k.name == store.CatalogueStream {
 		cat := catalogue.NewCatalogue()
 		return false, store.ReadLogTo(k.c.ctx, k.c.s, k.name, store.Head{}, heads[0], func(row *store.LogRow) (err error) {

@@ -132,6 +132,19 @@ func (k *streamCheck) knownKeys() error {
 	return nil
 }
 
+// indexes compares what only the store knows of.
+func (k *streamCheck) indexes() error {
+	s, ok := k.c.s.(store.Indexed)
+	if !ok {
+		return nil
+	}
+	err := s.CheckIndexes(k.c.ctx, k.name, func(difference string) { k.differ("%s", difference) })
+	if err != nil {
+		return fmt.Errorf("its activity: %w", err)
+	}
+	return nil
+}
+
 // entry compares one entry of the activity with the listing's next one.
 func (k *streamCheck) entry(want *store.Activity) error {
 	got, err := k.activity.next(k)

@@ -166,6 +166,13 @@ type BaseReader interface {
 	Base(ctx context.Context, stream string, visit func(*Checkpoint) error) error
 }
 
+// Indexed is a store that finds rows by what it has written beside them, which a Reader does not
+// give out.
+type Indexed interface {
+	// CheckIndexes tells found of each difference between that and the rows of a stream.
+	CheckIndexes(ctx context.Context, stream string, found func(difference string)) error
+}
+
 // Reader is all that reads what was written of customers: who has no more of a store changes
 // nothing in it.
 type Reader interface {

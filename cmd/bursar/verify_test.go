@@ -43,16 +43,19 @@ var (
 	}
 	tamperedLogBlocks = [][2]string{
 		{"UPDATE activity_blocks SET data = CAST(substr(data, 1, length(data) - 1) || x'78' AS BLOB)", "of the activity listing is not what its log says"},
-		{"UPDATE activity_blocks SET data = substr(data, 1, length(data) - 1)", "entries of the activity"},
+		{"UPDATE activity_blocks SET data = substr(data, 1, length(data) - 1)", "block 1: entries of the activity: what is stored is damaged"},
+		{"DELETE FROM activity_entities WHERE entity_id = 'a1' AND n = (SELECT min(n) FROM activity_entities WHERE entity_id = 'a1')", "of the activity is not to be found by 1 of its entities"},
+		{"INSERT INTO activity_entities SELECT stream, 'a1', 999999 FROM activity_entities LIMIT 1", "to be found by 1 entities that they have no entry of"},
+		{"UPDATE activity_blocks SET told = '[]' WHERE n = 1", "block 1 of the activity is not where its entries belong, or does not say what they are"},
 		{"DELETE FROM activity_blocks WHERE n = (SELECT max(n) FROM activity_blocks)", "the activity listing ends before"},
 	}
 	tamperedBlocks = [][2]string{
 		{"UPDATE assignment_blocks SET data = CAST(substr(data, 1, length(data) - 1) || x'0e' AS BLOB)", "its checkpoint"},
-		{"UPDATE assignment_blocks SET data = substr(data, 1, length(data) - 1)", "its checkpoint"},
+		{"UPDATE assignment_blocks SET data = substr(data, 1, length(data) - 1)", `the checkpoint of stream "acme": assignments from number 0: what is stored is damaged`},
 		{"UPDATE entity_blocks SET data = CAST(substr(data, 1, length(data) - 1) || x'0e' AS BLOB)", "its checkpoint"},
-		{"UPDATE entity_blocks SET data = substr(data, 1, length(data) - 1)", "its checkpoint"},
+		{"UPDATE entity_blocks SET data = substr(data, 1, length(data) - 1)", `the checkpoint of stream "acme": entities from number 0: what is stored is damaged`},
 		{"UPDATE counter_blocks SET data = CAST(substr(data, 1, length(data) - 1) || x'0e' AS BLOB)", "its checkpoint at commit"},
-		{"UPDATE counter_blocks SET data = substr(data, 1, length(data) - 1)", "its checkpoint"},
+		{"UPDATE counter_blocks SET data = substr(data, 1, length(data) - 1)", `the checkpoint of stream "acme": counters from number 0: what is stored is damaged`},
 		{"DELETE FROM series_blocks", "of the usage series of entity number 0"},
 		{"UPDATE series_blocks SET data = CAST(substr(data, 1, length(data) - 1) || x'0e' AS BLOB)", "of the usage series of entity number"},
 		{"UPDATE series_blocks SET data = substr(data, 1, length(data) - 1)", "not a block as this program writes them"},

@@ -85,11 +85,32 @@ func (a *appending) behindAll(stream int64, entries []store.Activity) (n int64, 
 
 func (a *appending) noteBlock(stream, n int64, entries []store.Activity) error {
 	data := pack(encodeActivity(entries))
-	first, last := &entries[0], &entries[len(entries)-1]
-	var ids, told []string
+	x := indexActivity(entries)
+	if err := a.w.exec(insertActivity, stream, n, x.first, x.last, x.earliest, x.told, data.length, data.data); err != nil {
+		return err
+	}
+	for _, id := range x.entities {
+		if err := a.w.exec(insertEntities, stream, id, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// activityIndex is what a block of entries is found by.
+type activityIndex struct {
+	first, last string
+	earliest    bursar.Time
+	told        any // JSON text; nil = too many
+	entities    []string
+}
+
+func indexActivity(entries []store.Activity) activityIndex {
+	x := activityIndex{first: entries[0].ID, last: entries[len(entries)-1].ID, earliest: entries[0].Timestamp}
+	var told []string
 	for i := range entries {
 		if id := entries[i].EntityID; id != "" {
-			ids = append(ids, id)
+			x.entities = append(x.entities, id)
 		}
 		for _, text := range []string{entries[i].Action, entries[i].ActorID} {
 			if len(told) <= toldMost && !slices.Contains(told, text) {
@@ -97,20 +118,12 @@ func (a *appending) noteBlock(stream, n int64, entries []store.Activity) error {
 			}
 		}
 	}
-	var all any
 	if len(told) <= toldMost {
-		all = jsonOf(told)
+		x.told = jsonOf(told)
 	}
-	if err := a.w.exec(insertActivity, stream, n, first.ID, last.ID, first.Timestamp, all, data.length, data.data); err != nil {
-		return err
-	}
-	slices.Sort(ids)
-	for _, id := range slices.Compact(ids) {
-		if err := a.w.exec(insertEntities, stream, id, n); err != nil {
-			return err
-		}
-	}
-	return nil
+	slices.Sort(x.entities)
+	x.entities = slices.Compact(x.entities)
+	return x
 }
 
 // jsonOf is texts as JSON, which can be written.
