@@ -174,6 +174,9 @@ func (s *State) setRow(row uint32, id [16]byte, def *record.Limit) {
 	if def != nil {
 		def.Terms = s.terms.share(def.Terms)
 	}
+	if old != nil {
+		s.terms.release(old.Terms)
+	}
 	s.Rows.put(row, def)
 	switch {
 	case old == nil && def != nil:

@@ -377,6 +377,7 @@ func (s *State) setEntity(ord uint32, e *record.Entity) {
 	} else {
 		was := *s.Entities.at(ord)
 		old = &was
+		s.details += e.Details.Memory() - old.Details.Memory()
 		s.Entities.put(ord, e.With(*e.Details))
 	}
 	if old == nil || old.Parent != e.Parent {
@@ -395,6 +396,7 @@ func (s *State) setEntity(ord uint32, e *record.Entity) {
 
 // addEntity puts the next one in.
 func (s *State) addEntity(e record.Entity) {
+	s.details += e.Details.Memory()
 	s.Entities.add(e)
 	s.firstRow = append(s.firstRow, 0)
 	s.inScope = append(s.inScope, 0)

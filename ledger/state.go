@@ -29,7 +29,7 @@ func (s *State) Memory() int64 {
 	for _, set := range s.Uniques {
 		sets += 10*int64(min(set.Count(), maxExact)) + 200
 	}
-	return sets + 500*int64(len(s.defaults.list)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 120*int64(len(s.cased)) + 110*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
+	return sets + s.details + s.terms.memory + 500*int64(len(s.defaults.list)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 120*int64(len(s.cased)) + 110*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
 }
 
 // maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
@@ -61,6 +61,7 @@ type State struct {
 	paths  pathSet
 
 	Entities     list[record.Entity] // by ord
+	details      int64               // about how many bytes the entities' own details take
 	byID         index
 	similar      similar             // to find ids that are nearly known
 	cased        map[string][]uint32 // entities whose id has capitals, by the id in lower case

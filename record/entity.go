@@ -57,6 +57,27 @@ type Details struct {
 
 var noDetails Details
 
+// Memory is about how many bytes d takes that no other entity shares.
+func (d *Details) Memory() (n int64) {
+	if d.Name == nil && d.Meta == nil && d.Archived == 0 {
+		return 0
+	}
+	n = 24
+	if d.Name != nil {
+		n += 24 + int64(len(*d.Name))
+	}
+	if d.Meta != nil {
+		n += 48
+	}
+	for key, value := range d.Meta {
+		n += 56 + int64(len(key)+len(value))
+	}
+	if len(d.Meta) > 0 { // room for eight comes at once
+		n += 34 * int64(max(0, 8-len(d.Meta)))
+	}
+	return n
+}
+
 // With is e with details.
 func (e Entity) With(d Details) Entity {
 	if e.Details = &noDetails; d.Name != nil || d.Meta != nil || d.Archived != 0 {

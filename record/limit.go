@@ -148,6 +148,11 @@ func (def *Limit) Own() {
 	def.Terms = &t
 }
 
+// Memory is about how many bytes t takes.
+func (t *Terms) Memory() int64 {
+	return 128 + int64(len(t.Label)+4*len(t.Scope)+8*len(t.Thresholds))
+}
+
 // Same tells whether a and b say the same.
 func (a *Terms) Same(b *Terms) bool {
 	return a == b || a.Cap == b.Cap && a.Label == b.Label && a.Limit == b.Limit && a.Limited == b.Limited && a.Soft == b.Soft && a.Strict == b.Strict &&
