@@ -130,7 +130,7 @@ func (e *Engine) load(ctx context.Context, c *customer) {
 // damage too.
 func restore(ctx context.Context, from store.CheckpointReader, id string, st *ledger.State) (err error) {
 	damaged := func(why any) error {
-		return fmt.Errorf("%w: the checkpoint of customer %q does not fit together: %v", store.ErrDamaged, id, why)
+		return &store.Damage{Place: fmt.Sprintf("the checkpoint of customer %q", id), Why: fmt.Errorf("it does not fit together: %v", why)}
 	}
 	defer func() {
 		if p := recover(); p != nil {
