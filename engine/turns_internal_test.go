@@ -12,6 +12,7 @@ import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/record"
 	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
@@ -207,6 +208,53 @@ func TestReadsThatScanTakeTurns(t *testing.T) {
 		e.share.give()
 	}
 	for range reads {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestScansAreFew: four logs are read again at a time in one process, and no more.
+func TestScansAreFew(t *testing.T) {
+	ctx := t.Context()
+	e, err := Open(ctx, mem.New(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := e.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, _, err := e.CreateCustomer(ctx, catalogue.Caller{}, "a", bursar.CustomerInput{}); err != nil {
+		t.Fatal(err)
+	}
+	reading, goOn, done := make(chan struct{}, 10*maxScans), make(chan struct{}), make(chan error, maxScans+1)
+	scan := func() {
+		done <- e.scanLog(ctx, "a", 0, 1, func(_, _ uint64) { reading <- struct{}{}; <-goOn }, func(*record.Row) error { return nil })
+	}
+	for range maxScans {
+		go scan()
+	}
+	for range maxScans {
+		<-reading
+	}
+	go scan()
+	for waiting := 0; waiting == 0; runtime.Gosched() {
+		select {
+		case <-reading:
+			t.Fatal("a fifth log is read")
+		default:
+		}
+		e.scans.mu.Lock()
+		waiting = e.scans.waiting
+		e.scans.mu.Unlock()
+	}
+	if maxScans != 4 {
+		t.Errorf("%d logs are read at a time", maxScans)
+	}
+	close(goOn)
+	for range maxScans + 1 {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
