@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	selectIndexed  = "SELECT n, length, data, first, last, earliest, told FROM activity_blocks WHERE stream = ? ORDER BY n"
-	selectEntity   = "SELECT 1 FROM activity_entities WHERE stream = ? AND entity_id = ? AND n = ?"
-	countsEntities = "SELECT count(*) FROM activity_entities WHERE stream = ?"
+	selectIndexed = "SELECT n, length, data, first, last, earliest, told FROM activity_blocks WHERE stream = ? ORDER BY n"
+	selectEntity  = "SELECT 1 FROM activity_entities WHERE stream = ? AND entity_id = ? AND n = ?"
+	countEntities = "SELECT count(*) FROM activity_entities WHERE stream = ?"
 )
 
 // CheckIndexes implements store.Indexed: blocks of the activity are found by what their entries say.
@@ -67,7 +67,7 @@ func checkActivity(ctx context.Context, c *conn, stream int64, found func(differ
 	err = c.query(ctx, func(r row) error {
 		rows = r.int(0)
 		return nil
-	}, countsEntities, stream)
+	}, countEntities, stream)
 	if err == nil && rows > here {
 		found(fmt.Sprintf("blocks of the activity are to be found by %d entities that they have no entry of", rows-here))
 	}
