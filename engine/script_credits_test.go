@@ -406,6 +406,11 @@ func (w *world) opHeard(*op) error {
 		for _, k := range []string{"assignmentId", "grantId", "creditGrantId", "reservationId", "customerId"} {
 			delete(m.Data, k)
 		}
+		if r, ok := m.Data["boostRequest"].(map[string]any); ok {
+			delete(r, "id")
+			delete(r, "assignmentId")
+			delete(r, "boostId")
+		}
 		data, err := json.Marshal(m.Data)
 		w.must(err)
 		w.printf("%s %s\n", m.Type, data)

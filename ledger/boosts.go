@@ -17,6 +17,22 @@ type boostPart struct {
 	By      string        `json:"createdBy"`
 }
 
+func boostParts(boosts []*record.Boost) []boostPart {
+	list := make([]boostPart, len(boosts))
+	for i, b := range boosts {
+		list[i] = boostPart{store.FormatID(b.ID), b.Amount, b.Created, b.Expires, b.Ended, b.Reason, b.By}
+	}
+	return list
+}
+
+func restoredBoosts(list []boostPart) (boosts []*record.Boost) {
+	for _, b := range list {
+		id, _ := store.ParseID(b.ID)
+		boosts = append(boosts, &record.Boost{ID: id, Amount: b.Amount, Created: b.Created, Expires: b.Expires, Ended: b.Ended, Reason: b.Reason, By: b.By})
+	}
+	return boosts
+}
+
 type CreateBoost struct {
 	Caller catalogue.Caller
 	Row    string
@@ -33,31 +49,20 @@ func (o *CreateBoost) Decide(d *Decider) (any, error) {
 	if row == 0 {
 		return nil, errNoAssignment(o.Row)
 	}
-	def := d.Def(row)
 	if now := d.assignmentOut(row); o.Caller.IfMatch != "" {
 		if err := o.Caller.StillAt(&now); err != nil {
 			return nil, err
 		}
 	}
+	_, out, err := d.raise(&o.Caller, row, &o.In)
+	return out, err
+}
+
+// raise makes a boost of a row.
+func (d *Decider) raise(caller *catalogue.Caller, row uint32, in *bursar.BoostInput) (*record.Boost, bursar.Boost, error) {
 	var p bursar.Problems
-	if o.In.Amount.Sign() <= 0 || !o.In.Amount.InRange() {
-		p.Add("/amount", bursar.CodeInvalidAmount, "a boost is above 0")
-	}
-	if !def.Limited {
-		p.Add("/amount", bursar.CodeValidationFailed, "the assignment is unlimited: there is nothing to raise")
-	}
-	expires := o.In.ExpiresAt.Milli()
-	if expires == 0 {
-		expires = d.Current(row, def).End
-	}
-	if expires <= d.Now {
-		p.Add("/expiresAt", bursar.CodeValidationFailed, "expiresAt %s is not in the future (now is %s)", expires, d.Now)
-	}
-	if o.In.Reason != nil {
-		if err := bursar.CheckText(*o.In.Reason, maxReason); err != nil {
-			p.Add("/reason", bursar.CodeValidationFailed, "a reason %v", err)
-		}
-	}
+	def := d.Def(row)
+	expires := d.checkRaise(row, def, in, &p)
 	active := 0
 	for _, b := range d.boostsOf(row) {
 		if b.ActiveAt(d.Now) {
@@ -68,16 +73,43 @@ func (o *CreateBoost) Decide(d *Decider) (any, error) {
 		p.Add("/amount", bursar.CodeValidationFailed, "an assignment has at most %d boosts at a time", maxBoosts)
 	}
 	if err := p.Err(); err != nil {
-		return nil, err
+		return nil, bursar.Boost{}, err
 	}
 	row = d.makeRow(row)
 	// The boost counts from now on: Created is the beginning of this millisecond.
-	b := record.Boost{ID: d.NextID(), Amount: o.In.Amount, Created: d.Now.Milli(), Expires: expires, Reason: o.In.Reason, By: o.Caller.ActorID}
+	b := record.Boost{ID: d.NextID(), Amount: in.Amount, Created: d.Now.Milli(), Expires: expires, Reason: in.Reason, By: caller.ActorID}
 	d.Emit(&record.BoostMade{Row: row, Boost: b})
 	d.alertOn(row)
 	out := boostOut(d.RowID(row), &b)
-	d.audit(&o.Caller, "boost.created", "boost", out.ID, d.Ent(def.Ent).ID, nil, boostAudit(out))
-	return out, nil
+	d.audit(caller, "boost.created", "boost", out.ID, d.Ent(def.Ent).ID, nil, boostAudit(out))
+	return &b, out, nil
+}
+
+// checkRaise adds to p what is wrong with a raise of a row, and tells until when it is.
+func (d *Decider) checkRaise(row uint32, def *record.Limit, in *bursar.BoostInput, p *bursar.Problems) (expires bursar.Time) {
+	if in.Amount.Sign() <= 0 || !in.Amount.InRange() {
+		p.Add("/amount", bursar.CodeInvalidAmount, "a boost is above 0")
+	}
+	if !def.Limited {
+		p.Add("/amount", bursar.CodeValidationFailed, "the assignment is unlimited: there is nothing to raise")
+	}
+	if expires = in.ExpiresAt.Milli(); expires == 0 {
+		expires = d.Current(row, def).End
+	}
+	if expires <= d.Now {
+		p.Add("/expiresAt", bursar.CodeValidationFailed, "expiresAt %s is not in the future (now is %s)", expires, d.Now)
+	}
+	checkReason("/reason", in.Reason, p)
+	return expires
+}
+
+func checkReason(at string, reason *string, p *bursar.Problems) {
+	if reason == nil {
+		return
+	}
+	if err := bursar.CheckText(*reason, maxReason); err != nil {
+		p.Add(at, bursar.CodeValidationFailed, "a reason %v", err)
+	}
 }
 
 type EndBoost struct {

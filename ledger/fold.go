@@ -111,6 +111,10 @@ func (v *View) applyMoney(r record.Record) error {
 			}
 		}
 		put(v, &v.bsts, r.Row, list)
+	case *record.BoostAsked:
+		return v.applyBoostAsked(r)
+	case *record.BoostAnswered:
+		return v.applyBoostAnswered(r)
 	case *record.Promotion:
 		p := &promo{r.Row, r.Promotion}
 		if r.Deleted {

@@ -139,6 +139,10 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		m.times(&r.Promotion)
 	case *record.BoostMade:
 		r.Boost.Created = m.fixed(r.Boost.Created)
+	case *record.BoostAsked:
+		r.Request.Created = m.fixed(r.Request.Created)
+	case *record.BoostAnswered:
+		r.Answer.At = m.fixed(r.Answer.At)
 	case *record.BoostEnded:
 		r.At = m.fixed(r.At)
 	case *record.HoldOpened:

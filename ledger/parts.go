@@ -27,6 +27,7 @@ const (
 	partFreeze   = "freeze"
 	partDefaults = "defaults"
 	partLearned  = "learned"
+	partRequest  = "boostRequest"
 )
 
 type partKey struct {
@@ -49,11 +50,7 @@ func partBody(v any, caps []bursar.Capability) []byte {
 		if v == nil {
 			return nil
 		}
-		list := make([]boostPart, len(v))
-		for i, b := range v {
-			list[i] = boostPart{store.FormatID(b.ID), b.Amount, b.Created, b.Expires, b.Ended, b.Reason, b.By}
-		}
-		body = list
+		body = boostParts(v)
 	case *promo:
 		if v == nil {
 			return nil
@@ -79,6 +76,11 @@ func partBody(v any, caps []bursar.Capability) []byte {
 			return nil
 		}
 		body = v
+	case *record.BoostRequest:
+		if v == nil {
+			return nil
+		}
+		body = newRequestPart(v)
 	case pathsPart:
 		body = v
 	case endedMark:
@@ -142,10 +144,7 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 	case partBoosts:
 		var list []boostPart
 		if read(&list) {
-			for _, b := range list {
-				id, _ := store.ParseID(b.ID)
-				s.boosts[ord] = append(s.boosts[ord], &record.Boost{ID: id, Amount: b.Amount, Created: b.Created, Expires: b.Expires, Ended: b.Ended, Reason: b.Reason, By: b.By})
-			}
+			s.boosts[ord] = restoredBoosts(list)
 		}
 	case partPromo:
 		var q promoPart
@@ -177,6 +176,11 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 		if read(&q) {
 			s.learned[ord] = &q
 		}
+	case partRequest:
+		var q requestPart
+		if read(&q) {
+			err = s.restoreRequest(ord, q)
+		}
 	case partEnded:
 		s.endedMarked = true
 	default:
@@ -196,6 +200,7 @@ func (s *State) dumpMoney(e *record.Encoder, inOrder bool) {
 	dumpParts(e, s.Fired)
 	dumpParts(e, s.freezes)
 	dumpParts(e, s.learned)
+	dumpParts(e, s.requests)
 	for _, p := range uniqueParts(s.Uniques) {
 		e.String(p.Key)
 		e.Bytes(p.Body)

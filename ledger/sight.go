@@ -131,6 +131,13 @@ func (d *Decider) confined() error {
 			continue
 		case *record.DefaultDeleted:
 			continue // only a default that is seen can be deleted
+		case *record.BoostAsked: // it raises nothing, and its limit was seen
+			continue
+		case *record.BoostAnswered:
+			if r.Answer.Answer == record.Withdrawn {
+				continue // by who asked
+			}
+			ent = d.request(r.Ord).Ent
 		case *record.LimitDefaulted:
 			ent = r.Ent
 		case *record.EntityPut:

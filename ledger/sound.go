@@ -49,6 +49,11 @@ func (s *State) Sound() error {
 			return errors.New("a freeze is of an entity that is not there")
 		}
 	}
+	for ord, r := range s.requests {
+		if r.Ent == 0 || !isEntity(r.Ent) || !isCap(r.Cap) || !isRow(r.Row) {
+			return fmt.Errorf("the boost request number %d names what is not there", ord)
+		}
+	}
 	for ent := range s.learned {
 		if !isEntity(ent) {
 			return errors.New("what calls used is known of an entity that is not there")

@@ -1,0 +1,193 @@
+package httpapi
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// requestWorld is a customer acme with a tree, a feature calls and limits on each entity:
+// org 1000, red 100, ann and bob 10 a month each. ann is below red, bob below blue.
+type requestWorld struct {
+	*testServer
+	limits map[string]string // by entity
+}
+
+func newRequestWorld(t *testing.T) *requestWorld {
+	w := &requestWorld{testServer: newTestServer(t), limits: map[string]string{}}
+	w.admin("PUT", "/api/v1/entity-types", `{"types":[{"id":"team","displayName":"Team","attributionKeys":["teamId"]},{"id":"user","displayName":"User","attributionKeys":["userId"]}]}`)
+	for _, id := range []string{"calls", "tokens"} {
+		w.admin("POST", "/api/v1/features", `{"id":"`+id+`","displayName":"`+id+`","featureType":"NUMBER"}`)
+	}
+	w.admin("POST", "/api/v1/customers", `{"id":"acme"}`)
+	w.admin("PUT", "/api/v1/customers/acme/entities", `{"entities":[{"id":"org","entityTypeId":"team"},{"id":"red","entityTypeId":"team","parentId":"org"},{"id":"blue","entityTypeId":"team","parentId":"org"},
+		{"id":"ann","entityTypeId":"user","parentId":"red"},{"id":"bob","entityTypeId":"user","parentId":"blue"}]}`)
+	for entity, limit := range map[string]string{"org": "1000", "red": "100", "ann": "10", "bob": "10"} {
+		var out struct {
+			Data []assignmentOut `json:"data"`
+		}
+		mustUnmarshal(t, w.admin("PUT", "/api/v1/customers/acme/assignments", `{"assignments":[{"featureId":"calls","cadence":"P1M","entityId":"`+entity+`","usageLimit":`+limit+`}]}`), &out)
+		w.limits[entity] = out.Data[0].ID
+	}
+	return w
+}
+
+// token makes an access token, or a spend token where at is that of spend tokens.
+func (w *requestWorld) token(at, body string) string {
+	var out struct {
+		Data struct {
+			Token string `json:"token"`
+		} `json:"data"`
+	}
+	mustUnmarshal(w.t, w.admin("POST", strings.Replace(at, "{customerId}", "acme", 1), body), &out)
+	return out.Data.Token
+}
+
+const (
+	tokensAt = "/api/v1" + accessTokens
+	spendAt  = "/api/v1" + spendTokens
+	askAt    = "/api/v1/customers/acme/boost-requests"
+)
+
+// ask asks with a key or token and gives what came.
+func (w *requestWorld) ask(key, method, path, body string) (string, boostRequestOut) {
+	w.t.Helper()
+	resp, b := w.do(method, path, body, "Authorization: Bearer "+key)
+	var out struct {
+		Data boostRequestOut `json:"data"`
+	}
+	if resp.StatusCode < 300 && !strings.Contains(string(b), `"data":[`) {
+		mustUnmarshal(w.t, b, &out)
+	}
+	return fmt.Sprint(resp.StatusCode, " ", string(b)), out.Data
+}
+
+func (w *requestWorld) wants(got, want string) {
+	w.t.Helper()
+	if !strings.HasPrefix(got, want[:3]) || !strings.Contains(got, want[4:]) {
+		w.t.Errorf("%s, not %s", got, want)
+	}
+}
+
+// TestTokenAsksForItsRoot: who has an access token asks for the limit of its root, which it may
+// not raise, and by no decision of a request does it raise it. What is below it decides.
+func TestTokenAsksForItsRoot(t *testing.T) {
+	w := newRequestWorld(t)
+	const lead = `{"permissions":["manage"],"rootEntityId":"red","subject":"lead@acme"}`
+	token := w.token(tokensAt, lead)
+	got, mine := w.ask(token, "POST", askAt, `{"assignmentId":"`+w.limits["red"]+`","amount":5,"reason":"a launch"}`)
+	w.wants(got, `201 "requestedBy":"lead@acme"`)
+	for _, limit := range []string{"org", "bob"} {
+		got, _ := w.ask(token, "POST", askAt, `{"assignmentId":"`+w.limits[limit]+`","amount":5}`)
+		w.wants(got, "404 AssignmentNotFound")
+		got, _ = w.ask(token, "POST", askAt, `{"entityId":"`+limit+`","featureId":"calls","amount":5}`)
+		w.wants(got, "404 EntityNotFound")
+	}
+	refused, _ := w.ask(token, "POST", "/api/v1/customers/acme/assignments/"+w.limits["red"]+"/boosts", `{"amount":5}`)
+	w.wants(refused, "403 not the root, whose limits are set from above")
+	for _, answer := range []string{"approve", "decline"} {
+		got, _ := w.ask(token, "POST", askAt+"/"+mine.ID+"/"+answer, "")
+		w.wants(got, "403 not the root, whose limits are set from above")
+	}
+	_, anns := w.ask(testAdminKey, "POST", askAt, `{"assignmentId":"`+w.limits["ann"]+`","amount":5}`)
+	_, bobs := w.ask(testAdminKey, "POST", askAt, `{"assignmentId":"`+w.limits["bob"]+`","amount":5}`)
+	got, _ = w.ask(token, "POST", askAt+"/"+bobs.ID+"/approve", "")
+	w.wants(got, "404 BoostRequestNotFound")
+	got, _ = w.ask(token, "POST", askAt+"/"+anns.ID+"/withdraw", "")
+	w.wants(got, "403 withdrawn by who asked")
+	got, _ = w.ask(token, "POST", askAt+"/"+anns.ID+"/approve", "")
+	w.wants(got, `200 "decidedBy":"lead@acme"`)
+	got, _ = w.ask(token, "GET", askAt, "")
+	if strings.Contains(got, bobs.ID) || !strings.Contains(got, anns.ID) || !strings.Contains(got, mine.ID) {
+		t.Errorf("a token of red sees %s", got)
+	}
+	got, _ = w.ask(w.token(tokensAt, strings.Replace(lead, "lead@", "other@", 1)), "POST", askAt+"/"+mine.ID+"/withdraw", "")
+	w.wants(got, "403 withdrawn by who asked")
+	got, _ = w.ask(w.token(tokensAt, lead), "POST", askAt+"/"+mine.ID+"/withdraw", "") // a later token of the same person
+	w.wants(got, `200 "status":"WITHDRAWN"`)
+	got, _ = w.ask(w.token(tokensAt, strings.Replace(lead, "manage", "read", 1)), "POST", askAt, `{"assignmentId":"`+w.limits["red"]+`","amount":5}`)
+	w.wants(got, "403 may only read")
+}
+
+// TestSpendTokenAsks: who holds a spend token asks for more of the limits that it meets, three
+// at a time, and sees what became of what it asked for, and of nothing else.
+func TestSpendTokenAsks(t *testing.T) {
+	w := newRequestWorld(t)
+	token := w.token(spendAt, `{"entities":{"userId":"ann"},"features":["calls"],"caps":[{"featureId":"calls","amount":3}]}`)
+	other := w.token(spendAt, `{"entities":{"userId":"ann"},"features":["tokens"]}`)
+	_, admins := w.ask(testAdminKey, "POST", askAt, `{"assignmentId":"`+w.limits["ann"]+`","amount":5}`)
+
+	// Of several limits the one that is used up is meant; then it is that of the token itself.
+	got, _ := w.ask(token, "POST", askAt, `{"featureId":"calls","amount":2}`)
+	w.wants(got, "400 4 limits are like that")
+	if resp, b := w.do("POST", "/api/v1/customers/acme/consume", `{"featureId":"calls","amount":3,"idempotencyKey":"1"}`, "Authorization: Bearer "+token); resp.StatusCode != 200 {
+		t.Fatal(string(b))
+	}
+	got, own := w.ask(token, "POST", askAt, `{"featureId":"calls","amount":2,"reason":"not done yet"}`)
+	w.wants(got, `201 "status":"OPEN"`)
+	got, _ = w.ask(token, "POST", askAt, `{"assignmentId":"`+w.limits["org"]+`","amount":2}`)
+	w.wants(got, `201 "entityId":"org"`)
+	for _, body := range []string{`"assignmentId":"` + w.limits["bob"] + `"`, `"entityId":"bob","featureId":"calls"`, `"entityId":"nobody","featureId":"calls"`} {
+		got, _ := w.ask(token, "POST", askAt, `{`+body+`,"amount":2}`)
+		w.wants(got, "404 AssignmentNotFound")
+	}
+	got, _ = w.ask(other, "POST", askAt, `{"assignmentId":"`+w.limits["ann"]+`","amount":2}`) // it is not for calls
+	w.wants(got, "404 AssignmentNotFound")
+	got, _ = w.ask(token, "POST", askAt, `{"entityId":"ann","featureId":"calls","amount":2}`)
+	w.wants(got, `201 "entityId":"ann"`)
+	got, _ = w.ask(token, "POST", askAt, `{"entityId":"ann","featureId":"calls","amount":2}`)
+	w.wants(got, "409 3 boost requests of this spend token and those made from the same one are open, at most 3 may be")
+
+	got, _ = w.ask(token, "GET", askAt, "")
+	if strings.Contains(got, admins.ID) || strings.Count(got, `"status":"OPEN"`) != 3 {
+		t.Errorf("the token sees %s", got)
+	}
+	for _, path := range []string{"/" + admins.ID, "/" + admins.ID + "/withdraw", "/" + own.ID + "/approve"} {
+		method := "POST"
+		if strings.Count(path, "/") == 1 {
+			method = "GET"
+		}
+		got, _ := w.ask(token, method, askAt+path, "")
+		if !strings.HasPrefix(got, "404") && !strings.HasPrefix(got, "403") {
+			t.Errorf("%s %s: %s", method, path, got)
+		}
+	}
+	got, _ = w.ask(other, "GET", askAt+"/"+own.ID, "")
+	w.wants(got, "404 BoostRequestNotFound")
+
+	// What is approved is granted.
+	got, _ = w.ask(testAdminKey, "POST", askAt+"/"+own.ID+"/approve", `{"amount":1}`)
+	w.wants(got, `200 "approvedAmount":1`)
+	got, _ = w.ask(token, "GET", askAt+"/"+own.ID, "")
+	w.wants(got, `200 "status":"APPROVED"`)
+	for i, want := range []int{200, 402} {
+		if resp, b := w.do("POST", "/api/v1/customers/acme/consume", fmt.Sprintf(`{"featureId":"calls","amount":1,"idempotencyKey":"2%d"}`, i), "Authorization: Bearer "+token); resp.StatusCode != want {
+			t.Errorf("consume %d: %d %s", i, resp.StatusCode, b)
+		}
+	}
+}
+
+// TestBoundKeyAsks: a runtime key for some types of entities asks for more of their limits
+// alone, and sees no other requests.
+func TestBoundKeyAsks(t *testing.T) {
+	w := newRequestWorld(t)
+	var made struct {
+		Data struct {
+			Key string `json:"key"`
+		} `json:"data"`
+	}
+	mustUnmarshal(t, w.admin("POST", "/api/v1/api-keys", `{"scope":"runtime","name":"k","customerId":"acme","entityTypes":["user"]}`), &made)
+	got, anns := w.ask(made.Data.Key, "POST", askAt, `{"assignmentId":"`+w.limits["ann"]+`","amount":5}`)
+	w.wants(got, `201 "entityId":"ann"`)
+	got, _ = w.ask(made.Data.Key, "POST", askAt, `{"assignmentId":"`+w.limits["red"]+`","amount":5}`)
+	w.wants(got, "403 this API key is for entities of other types")
+	_, reds := w.ask(testAdminKey, "POST", askAt, `{"assignmentId":"`+w.limits["red"]+`","amount":5}`)
+	got, _ = w.ask(made.Data.Key, "GET", askAt, "")
+	if strings.Contains(got, reds.ID) || !strings.Contains(got, anns.ID) {
+		t.Errorf("a key for users sees %s", got)
+	}
+	w.clock.advance(8 * 24 * time.Hour)
+	got, _ = w.ask(made.Data.Key, "POST", askAt+"/"+anns.ID+"/withdraw", "")
+	w.wants(got, "409 has expired")
+}
