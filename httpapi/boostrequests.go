@@ -10,7 +10,7 @@ import (
 // boostRequestOut is what somebody asked for, and what became of it.
 type boostRequestOut struct {
 	ID                string                    `json:"id"`
-	Status            bursar.BoostRequestStatus `json:"status" is:"enum=OPEN|APPROVED|DECLINED|WITHDRAWN|EXPIRED" doc:"WITHDRAWN also where the limit is gone or its entity archived; EXPIRED at expiresAt, or 7 days after it was made."`
+	Status            bursar.BoostRequestStatus `json:"status" is:"enum=OPEN|APPROVED|DECLINED|WITHDRAWN|EXPIRED" doc:"WITHDRAWN also while the limit is gone or its entity archived; EXPIRED at expiresAt, or 7 days after it was made."`
 	AssignmentID      string                    `json:"assignmentId"`
 	EntityID          string                    `json:"entityId"`
 	FeatureID         *string                   `json:"featureId,omitempty"`

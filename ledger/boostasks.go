@@ -48,11 +48,8 @@ func (o *AskBoost) Decide(d *Decider) (any, error) {
 	if err := o.room(d, def.Ent); err != nil {
 		return nil, err
 	}
-	r := record.BoostRequest{ID: d.NextID(), RowID: d.RowID(row), Ent: def.Ent, Cap: def.Cap, Label: def.Label, Amount: o.In.Amount, Created: d.Now.Milli(),
+	r := record.BoostRequest{ID: d.NextID(), RowID: d.RowID(row), Ent: def.Ent, Cap: def.Cap, Scope: def.Scope, Label: def.Label, Amount: o.In.Amount, Created: d.Now.Milli(),
 		Expires: expires, Reason: o.In.Reason, By: askerOf(&o.Caller)}
-	if row = d.made(row); row&unmadeBit == 0 {
-		r.Row = row
-	}
 	d.Emit(&record.BoostAsked{Ord: d.nextRequest(), Request: r})
 	out := d.requestOut(&r)
 	d.tellRequest(&o.Caller, bursar.EventBoostRequested, "boostRequest.created", row, nil, &out)
@@ -266,7 +263,7 @@ func (o *AnswerBoost) again(r *record.BoostRequest, now *bursar.BoostRequest) er
 		return bursar.Errorf(bursar.CodeBoostRequestClosed, "the boost request %s has expired at %s: it cannot be %s; ask again", now.ID,
 			min(r.Expires, r.Created+bursar.BoostRequestLife), what)
 	case a == nil:
-		return bursar.Errorf(bursar.CodeBoostRequestClosed, "the limit that the boost request %s was for is gone, or its entity is archived: it cannot be %s", now.ID, what)
+		return bursar.Errorf(bursar.CodeBoostRequestClosed, "the boost request %s is WITHDRAWN while its limit is gone or its entity archived: it cannot be %s", now.ID, what)
 	case a.Answer != o.Answer || o.Answer == record.Approved && (o.In.Amount != nil && *o.In.Amount != a.Amount || o.In.ExpiresAt != 0 && o.In.ExpiresAt.Milli() != a.Expires):
 		said := answerWords[a.Answer].action
 		if a.Answer == record.Approved {

@@ -152,20 +152,16 @@ func (v *View) requestStatus(r *record.BoostRequest, now bursar.Time) bursar.Boo
 	return bursar.BoostRequestOpen
 }
 
-// requestRow is the limit that r asks to raise; 0 = it is gone, or its entity is archived.
+// requestRow is the limit that r asks to raise; 0 = there is none now, or its entity is archived.
 func (v *View) requestRow(r *record.BoostRequest) (row uint32) {
 	if v.Ent(r.Ent).Archived != 0 {
 		return 0
 	}
-	if row = r.Row; row == 0 {
-		if row = v.FindRow(Target{Ent: r.Ent}, r.Cap, r.Label); row == 0 && !v.byDefault(r.Ent, r.Cap, r.Label).Idle() {
-			row = v.unmadeNumber(unmadeRow{r.Ent, r.Cap, r.Label})
-		}
-	}
-	if row == 0 {
-		return 0
-	}
-	if def := v.Def(row); def == nil || def.Idle() {
+	row = v.FindRow(Target{r.Ent, r.Scope}, r.Cap, r.Label)
+	switch {
+	case row == 0 && len(r.Scope) == 0 && !v.byDefault(r.Ent, r.Cap, r.Label).Idle():
+		return v.unmadeNumber(unmadeRow{r.Ent, r.Cap, r.Label})
+	case row == 0 || v.Def(row).Idle():
 		return 0
 	}
 	return row

@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/store"
@@ -50,7 +51,7 @@ func (s *State) Sound() error {
 		}
 	}
 	for ord, r := range s.requests {
-		if r.Ent == 0 || !isEntity(r.Ent) || !isCap(r.Cap) || !isRow(r.Row) {
+		if r.Ent == 0 || !isEntity(r.Ent) || !isCap(r.Cap) || slices.ContainsFunc(r.Scope, func(ent uint32) bool { return !isEntity(ent) }) {
 			return fmt.Errorf("the boost request number %d names what is not there", ord)
 		}
 	}

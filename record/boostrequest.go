@@ -16,10 +16,10 @@ func (r *BoostAsked) encode(e *Encoder) {
 	q := &r.Request
 	e.Ord(r.Ord)
 	e.Hash(q.ID)
-	e.Ord(q.Row)
 	e.Hash(q.RowID)
 	e.Ord(q.Ent)
 	e.Ord(q.Cap)
+	e.ords(q.Scope)
 	e.String(q.Label)
 	e.Amount(q.Amount)
 	e.Time(q.Created)
@@ -33,7 +33,7 @@ func (r *BoostAsked) encode(e *Encoder) {
 
 func (r *BoostAsked) decode(d *Decoder) {
 	r.Ord = d.ord()
-	r.Request = BoostRequest{ID: d.hash(), Row: d.ord(), RowID: d.hash(), Ent: d.ord(), Cap: d.ord(), Label: d.string(), Amount: d.amount(),
+	r.Request = BoostRequest{ID: d.hash(), RowID: d.hash(), Ent: d.ord(), Cap: d.ord(), Scope: d.ords(), Label: d.string(), Amount: d.amount(),
 		Created: d.time(), Expires: d.time(), Reason: d.optString(), By: Asker{d.string(), d.string(), d.string(), d.string()}}
 }
 
@@ -62,13 +62,13 @@ func (r *BoostAnswered) decode(d *Decoder) {
 	r.Answer = BoostAnswer{Answer: Answer(d.byte()), At: d.time(), By: d.string(), Note: d.optString(), Boost: d.hash(), Amount: d.amount(), Expires: d.time()}
 }
 
-// BoostRequest is what somebody asked for. The limit is a row or, where Row is 0, that which the
-// entity has by default of the capability and label.
+// BoostRequest is what somebody asked for: more of the limit that an entity has of a capability,
+// scope and label, by itself or by default.
 type BoostRequest struct {
 	ID               [16]byte
-	Row              uint32
 	RowID            [16]byte // the id of the limit as it was then
 	Ent, Cap         uint32
+	Scope            []uint32 // sorted
 	Label            string
 	Amount           bursar.Amount
 	Created, Expires bursar.Time

@@ -62,7 +62,7 @@ func (r random) moneyRecord(k Kind) Record {
 		return &BoostEnded{r.ord(), r.hash(), r.time()}
 	case kindBoostAsked:
 		reason := r.text()
-		return &BoostAsked{r.ord(), BoostRequest{ID: r.hash(), Row: r.ord(), RowID: r.hash(), Ent: r.ord(), Cap: r.ord(), Label: r.text(), Amount: r.amount(),
+		return &BoostAsked{r.ord(), BoostRequest{ID: r.hash(), RowID: r.hash(), Ent: r.ord(), Cap: r.ord(), Scope: r.ords(), Label: r.text(), Amount: r.amount(),
 			Created: r.time(), Expires: r.time(), Reason: &reason, By: Asker{r.text(), r.text(), r.text(), r.text()}}}
 	case kindBoostAnswer:
 		note := r.text()

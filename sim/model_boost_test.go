@@ -44,11 +44,15 @@ func (m *model) createBoost(customer, row string, in bursar.BoostInput) (bursar.
 	if r == nil {
 		return bursar.Boost{}, failed(bursar.CodeAssignmentNotFound)
 	}
-	until := in.ExpiresAt.Milli()
+	return c.raise(r, in, caller.ActorID, now)
+}
+
+// judgeRaise tells until when a raise would be.
+func (r *mRow) judgeRaise(p *problems, in bursar.BoostInput, now bursar.Time) (until bursar.Time) {
+	until = in.ExpiresAt.Milli()
 	if until == 0 {
 		until = bursar.Time(r.window(int64(now)).end)
 	}
-	var p problems
 	if in.Amount.Sign() <= 0 {
 		p.at("/amount", bursar.CodeInvalidAmount)
 	}
@@ -58,6 +62,13 @@ func (m *model) createBoost(customer, row string, in bursar.BoostInput) (bursar.
 	if until <= now {
 		p.at("/expiresAt", bursar.CodeValidationFailed)
 	}
+	return until
+}
+
+// raise makes a boost.
+func (c *mCust) raise(r *mRow, in bursar.BoostInput, by string, now bursar.Time) (bursar.Boost, *fail) {
+	var p problems
+	until := r.judgeRaise(&p, in, now)
 	active := 0
 	for _, b := range r.boosts {
 		if b.active(now) {
@@ -71,7 +82,7 @@ func (m *model) createBoost(customer, row string, in bursar.BoostInput) (bursar.
 		return bursar.Boost{}, f
 	}
 	b := &mBoost{amount: numOf(in.Amount), Boost: bursar.Boost{
-		ID: m.newID("b"), AssignmentID: r.id, Amount: in.Amount, Reason: in.Reason, CreatedAt: now.Milli(), ExpiresAt: until, CreatedBy: caller.ActorID,
+		ID: c.m.newID("b"), AssignmentID: r.id, Amount: in.Amount, Reason: in.Reason, CreatedAt: now.Milli(), ExpiresAt: until, CreatedBy: by,
 	}}
 	r.boosts = append(r.boosts, b)
 	c.log.wrote(now)

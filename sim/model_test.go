@@ -52,6 +52,7 @@ type mCust struct {
 	log       instants
 	entities  map[string]bursar.Entity
 	freezes   map[string]*mFreeze  // by entity; "" = the customer
+	requests  []*mRequest          // in order of creation
 	rows      []*mRow              // in order of creation
 	defaults  []*mDefault          // in order of creation
 	given     map[naturalKey]*mRow // rows that are, or once were, limited by default
