@@ -18,6 +18,9 @@ func genRequestBoost(g *gen) action {
 	if given := c.limits(); len(given) > 0 && chance(g.r, 3) { // also one by default
 		key = pick(g.r, given).key()
 	}
+	if n := len(c.requests); n > 0 && chance(g.r, 3) { // so that many are open at times
+		key = c.requests[n-1].key
+	}
 	if a.Key = key; chance(g.r, 2) {
 		a.Key = naturalKey{}
 		a.In.EntityID, a.In.Capability = key.entity, key.cap

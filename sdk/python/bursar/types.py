@@ -52,7 +52,7 @@ class BoostRequest(TypedDict):
     revision: str
     """Of what is shown here; a write may say that it is based on it."""
     status: Literal["OPEN", "APPROVED", "DECLINED", "WITHDRAWN", "EXPIRED"]
-    """WITHDRAWN also where the limit is gone or its entity archived; EXPIRED at expiresAt, or 7 days after it was made."""
+    """WITHDRAWN also while the limit is gone or its entity archived; EXPIRED at expiresAt, or 7 days after it was made."""
 
 
 class CheckItem(TypedDict):

@@ -671,7 +671,7 @@ export interface BoostRequest {
   requestedBy: string;
   /** Of what is shown here; a write may say that it is based on it. */
   revision: string;
-  /** WITHDRAWN also where the limit is gone or its entity archived; EXPIRED at expiresAt, or 7 days after it was made. */
+  /** WITHDRAWN also while the limit is gone or its entity archived; EXPIRED at expiresAt, or 7 days after it was made. */
   status: "OPEN" | "APPROVED" | "DECLINED" | "WITHDRAWN" | "EXPIRED";
 }
 
