@@ -39,6 +39,7 @@ type BoostRequestDecision struct {
 	Amount    *Amount
 	ExpiresAt Time
 	Note      *string
+	FundedBy  string // see BoostInput
 }
 
 // BoostRequest is what somebody asked for, and what became of it.
@@ -59,4 +60,5 @@ type BoostRequest struct {
 	BoostID           *string // of one that is approved
 	ApprovedAmount    *Amount
 	ApprovedExpiresAt *Time
+	FundedBy          string // of an approval: the entity whose limit has as much less; "" = none
 }

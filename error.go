@@ -72,6 +72,7 @@ const (
 	CodeGrantNotVoidable     Code = "GrantNotVoidable"
 	CodeRevisionMismatch     Code = "RevisionMismatch"
 	CodeTooManyLimits        Code = "TooManyLimits"
+	CodeInsufficientBudget   Code = "InsufficientBudget"
 	CodeBoostRequestClosed   Code = "BoostRequestClosed"
 	CodeTooManyBoostRequests Code = "TooManyBoostRequests"
 

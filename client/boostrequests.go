@@ -43,6 +43,7 @@ type BoostRequest struct {
 	BoostID           string                    `json:"boostId"` // of one that is approved
 	ApprovedAmount    *bursar.Amount            `json:"approvedAmount"`
 	ApprovedExpiresAt *bursar.Time              `json:"approvedExpiresAt"`
+	FundedBy          string                    `json:"fundedBy"`
 }
 
 // BoostApproval is the boost that is made of a request. What is left out is as was asked.
@@ -50,6 +51,7 @@ type BoostApproval struct {
 	Amount    *bursar.Amount `json:"amount,omitempty"`
 	ExpiresAt *bursar.Time   `json:"expiresAt,omitempty"`
 	Note      string         `json:"note,omitempty"`
+	FundedBy  string         `json:"fundedBy,omitempty"` // an entity above, whose limit has as much less while the boost lasts
 }
 
 // BoostRequestQuery selects boost requests; empty members do not filter.

@@ -79,6 +79,9 @@ func (w *world) printRequest(r *bursar.BoostRequest) {
 	}
 	if r.ApprovedAmount != nil {
 		w.printf(", is %s until %s", r.ApprovedAmount, instantText(*r.ApprovedExpiresAt))
+		if r.FundedBy != "" {
+			w.printf(", funded by %s", r.FundedBy)
+		}
 	}
 	w.printf("\n")
 }
@@ -97,6 +100,7 @@ func (w *world) opApprove(o *op) error {
 	if note, has := it.take("note"); has {
 		in.Note = &note
 	}
+	in.FundedBy, _ = it.take("from")
 	r, _, err := w.engine.ApproveBoost(w.t.Context(), tester, "acme", w.requestOf(it.word(0)), in)
 	if err == nil {
 		w.printRequest(&r)

@@ -26,6 +26,7 @@ type boostRequestOut struct {
 	BoostID           *string                   `json:"boostId" doc:"The boost that was made of it."`
 	ApprovedAmount    *bursar.Amount            `json:"approvedAmount" doc:"By how much that raises the limit."`
 	ApprovedExpiresAt *bursar.Time              `json:"approvedExpiresAt" doc:"Until when it does, unless the boost is ended before."`
+	FundedBy          *string                   `json:"fundedBy" doc:"The entity whose limit has as much less for it; null: none, or one that an access token does not see."`
 	withRevision
 }
 
@@ -33,7 +34,7 @@ func viewBoostRequest(r bursar.BoostRequest) boostRequestOut {
 	out := boostRequestOut{
 		ID: r.ID, Status: r.Status, AssignmentID: r.AssignmentID, EntityID: r.EntityID, Amount: r.Amount, ExpiresAt: r.ExpiresAt, Reason: r.Reason,
 		RequestedBy: r.RequestedBy, CreatedAt: r.CreatedAt, DecidedAt: r.DecidedAt, DecidedBy: r.DecidedBy, Note: r.Note, BoostID: r.BoostID,
-		ApprovedAmount: r.ApprovedAmount, ApprovedExpiresAt: r.ApprovedExpiresAt, withRevision: withRevision{r.Revision()},
+		ApprovedAmount: r.ApprovedAmount, ApprovedExpiresAt: r.ApprovedExpiresAt, FundedBy: orNil(&r.FundedBy), withRevision: withRevision{r.Revision()},
 	}
 	out.FeatureID, out.CurrencyID = capabilityIDs(r.Capability)
 	return out
@@ -141,11 +142,12 @@ type boostApproval struct {
 	Amount    *bursar.Amount `json:"amount" is:"positive" doc:"By how much the limit is raised. What was asked for when left out."`
 	ExpiresAt *bursar.Time   `json:"expiresAt" doc:"Until when. As was asked for when left out."`
 	Note      *string        `json:"note" is:"len=0-500" doc:"What who asked is told."`
+	FundedBy  *string        `json:"fundedBy" is:"entityId" doc:"An entity above, whose limit of the same capability, cadence, label and scope has as much less while the boost lasts: the sum stays."`
 }
 
 func (a *API) approveBoostRequest(c call, in *boostApproval) (bursar.BoostRequest, uint64, error) {
 	return a.engine.ApproveBoost(c.ctx, c.by, in.CustomerID, in.RequestID,
-		bursar.BoostRequestDecision{Amount: in.Amount, ExpiresAt: orZero(in.ExpiresAt), Note: orNil(in.Note)})
+		bursar.BoostRequestDecision{Amount: in.Amount, ExpiresAt: orZero(in.ExpiresAt), Note: orNil(in.Note), FundedBy: orZero(in.FundedBy)})
 }
 
 type boostDecline struct {

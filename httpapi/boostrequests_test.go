@@ -168,6 +168,37 @@ func TestSpendTokenAsks(t *testing.T) {
 	}
 }
 
+// TestTokenLends: with an access token a raise is funded from below its root alone, as it lowers the
+// limit that pays; and who above funds one is not told.
+func TestTokenLends(t *testing.T) {
+	w := newRequestWorld(t)
+	w.admin("PUT", "/api/v1/customers/acme/entities", `{"entities":[{"id":"bot","entityTypeId":"user","parentId":"ann"}]}`)
+	var out struct {
+		Data []assignmentOut `json:"data"`
+	}
+	mustUnmarshal(t, w.admin("PUT", "/api/v1/customers/acme/assignments", `{"assignments":[{"featureId":"calls","cadence":"P1M","entityId":"bot","usageLimit":1}]}`), &out)
+	boosts := "/api/v1/customers/acme/assignments/" + out.Data[0].ID + "/boosts"
+	token := w.token(tokensAt, `{"permissions":["manage"],"rootEntityId":"red"}`)
+	for from, want := range map[string]string{"org": "404 EntityNotFound", "blue": "404 EntityNotFound", "red": "403 not the root", "ann": `201 "fundedBy":"ann"`} {
+		got, _ := w.ask(token, "POST", boosts, `{"amount":1,"fundedBy":"`+from+`"}`)
+		w.wants(got, want)
+	}
+	_, bots := w.ask(testAdminKey, "POST", askAt, `{"assignmentId":"`+out.Data[0].ID+`","amount":5}`)
+	got, _ := w.ask(token, "POST", askAt+"/"+bots.ID+"/approve", `{"fundedBy":"red"}`)
+	w.wants(got, "403 not the root")
+	got, _ = w.ask(token, "POST", askAt+"/"+bots.ID+"/approve", `{"amount":500,"fundedBy":"ann"}`)
+	w.wants(got, `409 has 9 left of 9, less than the 500`)
+	got, _ = w.ask(testAdminKey, "POST", askAt+"/"+bots.ID+"/approve", `{"fundedBy":"org"}`)
+	w.wants(got, `200 "fundedBy":"org"`)
+	for _, path := range []string{askAt + "/" + bots.ID, askAt, boosts, "/api/v1/customers/acme/activity"} {
+		if got, _ := w.ask(token, "GET", path, ""); strings.Contains(got, `"org"`) || !strings.HasPrefix(got, "200") {
+			t.Errorf("%s tells who pays: %s", path, got)
+		}
+	}
+	got, _ = w.ask(testAdminKey, "GET", "/api/v1/customers/acme/assignments/"+w.limits["org"], "")
+	w.wants(got, `200 "effectiveUsageLimit":995`)
+}
+
 // TestBoundKeyAsks: a runtime key for some types of entities asks for more of their limits
 // alone, and sees no other requests.
 func TestBoundKeyAsks(t *testing.T) {

@@ -57,6 +57,7 @@ var statuses = map[bursar.Code]int{
 	bursar.CodeGrantNotVoidable:     409,
 	bursar.CodeRevisionMismatch:     409,
 	bursar.CodeTooManyLimits:        409,
+	bursar.CodeInsufficientBudget:   409,
 	bursar.CodeBoostRequestClosed:   409,
 	bursar.CodeTooManyBoostRequests: 409,
 

@@ -226,18 +226,19 @@ func (o *AnswerBoost) Decide(d *Decider) (any, error) {
 		a.By = o.Caller.Subject
 	}
 	if o.Answer == record.Approved {
-		in := bursar.BoostInput{Amount: r.Amount, ExpiresAt: r.Expires, Reason: r.Reason}
+		in := bursar.BoostInput{Amount: r.Amount, ExpiresAt: r.Expires, Reason: r.Reason, FundedBy: o.In.FundedBy}
 		if o.In.Amount != nil {
 			in.Amount = *o.In.Amount
 		}
 		if o.In.ExpiresAt != 0 {
 			in.ExpiresAt = o.In.ExpiresAt
 		}
-		b, _, err := d.raise(&o.Caller, row, &in)
+		b, err := d.raise(&o.Caller, row, &in)
 		if err != nil {
 			return nil, err
 		}
-		a.Boost, a.Amount, a.Expires = b.ID, b.Amount, b.Expires
+		a.Boost, _ = store.ParseID(b.ID)
+		a.Amount, a.Expires, a.Lender = b.Amount, b.ExpiresAt, d.EntOrd(in.FundedBy)
 	}
 	d.Emit(&record.BoostAnswered{Ord: ord, Answer: a})
 	out := d.requestOut(d.request(ord))
@@ -264,7 +265,8 @@ func (o *AnswerBoost) again(r *record.BoostRequest, now *bursar.BoostRequest) er
 			min(r.Expires, r.Created+bursar.BoostRequestLife), what)
 	case a == nil:
 		return bursar.Errorf(bursar.CodeBoostRequestClosed, "the boost request %s is WITHDRAWN while its limit is gone or its entity archived: it cannot be %s", now.ID, what)
-	case a.Answer != o.Answer || o.Answer == record.Approved && (o.In.Amount != nil && *o.In.Amount != a.Amount || o.In.ExpiresAt != 0 && o.In.ExpiresAt.Milli() != a.Expires):
+	case a.Answer != o.Answer || o.Answer == record.Approved && (o.In.Amount != nil && *o.In.Amount != a.Amount || o.In.ExpiresAt != 0 && o.In.ExpiresAt.Milli() != a.Expires ||
+		o.In.FundedBy != "" && o.In.FundedBy != now.FundedBy):
 		said := answerWords[a.Answer].action
 		if a.Answer == record.Approved {
 			said = fmt.Sprintf("approved with %s until %s", a.Amount, a.Expires)
@@ -298,7 +300,11 @@ func (d *Decider) tellRequest(c *catalogue.Caller, event, action string, row uin
 }
 
 func requestAudit(r *bursar.BoostRequest) map[string]any {
-	return map[string]any{"status": r.Status, "assignmentId": r.AssignmentID, "amount": r.Amount, "expiresAt": r.ExpiresAt, "reason": r.Reason,
+	m := map[string]any{"status": r.Status, "assignmentId": r.AssignmentID, "amount": r.Amount, "expiresAt": r.ExpiresAt, "reason": r.Reason,
 		"requestedBy": r.RequestedBy, "decidedAt": r.DecidedAt, "decidedBy": r.DecidedBy, "note": r.Note, "boostId": r.BoostID,
 		"approvedAmount": r.ApprovedAmount, "approvedExpiresAt": r.ApprovedExpiresAt}
+	if r.FundedBy != "" {
+		m["fundedBy"] = r.FundedBy
+	}
+	return m
 }

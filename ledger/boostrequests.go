@@ -153,18 +153,11 @@ func (v *View) requestStatus(r *record.BoostRequest, now bursar.Time) bursar.Boo
 }
 
 // requestRow is the limit that r asks to raise; 0 = there is none now, or its entity is archived.
-func (v *View) requestRow(r *record.BoostRequest) (row uint32) {
+func (v *View) requestRow(r *record.BoostRequest) uint32 {
 	if v.Ent(r.Ent).Archived != 0 {
 		return 0
 	}
-	row = v.FindRow(Target{r.Ent, r.Scope}, r.Cap, r.Label)
-	switch {
-	case row == 0 && len(r.Scope) == 0 && !v.byDefault(r.Ent, r.Cap, r.Label).Idle():
-		return v.unmadeNumber(unmadeRow{r.Ent, r.Cap, r.Label})
-	case row == 0 || v.Def(row).Idle():
-		return 0
-	}
-	return row
+	return v.limitLike(Target{r.Ent, r.Scope}, r.Cap, r.Label)
 }
 
 func (v *View) requestOut(r *record.BoostRequest) bursar.BoostRequest {
@@ -185,6 +178,9 @@ func (v *View) requestOut(r *record.BoostRequest) bursar.BoostRequest {
 	if a.Answer == record.Approved {
 		id, amount, expires := store.FormatID(a.Boost), a.Amount, a.Expires
 		out.BoostID, out.ApprovedAmount, out.ApprovedExpiresAt = &id, &amount, &expires
+		if a.Lender != 0 && v.Sees(a.Lender) {
+			out.FundedBy = v.Ent(a.Lender).ID
+		}
 	}
 	return out
 }

@@ -356,6 +356,11 @@ func (s *State) Restored() {
 		s.counters = append(s.counters, nil)
 	}
 	s.ranks = newRanks(len(s.Rows))
+	for row, loans := range s.loans {
+		if lends(row, loans) {
+			s.ranks.lends[row] = true
+		}
+	}
 	for row, def := range s.Rows {
 		s.ranks.set(uint32(row), def, s.counters[row])
 		if def != nil {

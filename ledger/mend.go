@@ -139,6 +139,8 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		m.times(&r.Promotion)
 	case *record.BoostMade:
 		r.Boost.Created = m.fixed(r.Boost.Created)
+	case *record.BoostLent:
+		r.Created = m.fixed(r.Created)
 	case *record.BoostAsked:
 		r.Request.Created = m.fixed(r.Request.Created)
 	case *record.BoostAnswered:

@@ -150,6 +150,11 @@ func (d *Decider) confined() error {
 			ent = d.ownerOf(r.Row)
 		case *record.BoostMade:
 			ent = d.ownerOf(r.Row)
+		case *record.BoostLent: // which lowers the limit that pays, too
+			if d.Root != 0 && (r.LenderEnt == d.Root || !d.Sees(r.LenderEnt)) {
+				return errAboveToken
+			}
+			ent = d.ownerOf(r.Row)
 		case *record.BoostEnded:
 			ent = d.ownerOf(r.Row)
 		case *record.AlertFired:

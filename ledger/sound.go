@@ -116,6 +116,9 @@ func (s *State) soundMoney(isCap, isRow, isGrant func(uint32) bool) error {
 			return errors.New("a boost is of an assignment that is not there")
 		}
 	}
+	if !s.soundLoans(isRow) {
+		return errors.New("a boost that is funded by nothing")
+	}
 	for row := range s.Fired {
 		if !isRow(row) {
 			return errors.New("an alert is of an assignment that is not there")

@@ -55,11 +55,12 @@ func (r *BoostAnswered) encode(e *Encoder) {
 	e.Hash(a.Boost)
 	e.Amount(a.Amount)
 	e.Time(a.Expires)
+	e.Ord(a.Lender)
 }
 
 func (r *BoostAnswered) decode(d *Decoder) {
 	r.Ord = d.ord()
-	r.Answer = BoostAnswer{Answer: Answer(d.byte()), At: d.time(), By: d.string(), Note: d.optString(), Boost: d.hash(), Amount: d.amount(), Expires: d.time()}
+	r.Answer = BoostAnswer{Answer: Answer(d.byte()), At: d.time(), By: d.string(), Note: d.optString(), Boost: d.hash(), Amount: d.amount(), Expires: d.time(), Lender: d.ord()}
 }
 
 // BoostRequest is what somebody asked for: more of the limit that an entity has of a capability,
@@ -103,4 +104,5 @@ type BoostAnswer struct {
 	Boost   [16]byte
 	Amount  bursar.Amount
 	Expires bursar.Time
+	Lender  uint32 // the entity whose limit pays for it; 0 = none does
 }

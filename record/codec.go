@@ -56,6 +56,7 @@ const (
 	kindHoldKept    Kind = 51 // a hold is settled when it ends, as nobody could tell what was used
 	kindBoostAsked  Kind = 52 // somebody asks that a limit be raised for a time
 	kindBoostAnswer Kind = 53 // and that is approved, declined or withdrawn
+	kindBoostLent   Kind = 54 // a limit is raised for a time by what one above it has less
 )
 
 var (

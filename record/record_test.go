@@ -283,7 +283,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if kinds != 44 {
+	if kinds != 45 {
 		t.Errorf("%d kinds of records are known", kinds)
 	}
 }

@@ -68,6 +68,11 @@ func genDecideRequest(g *gen) action {
 	if a.To == bursar.BoostRequestApproved && chance(g.r, 3) {
 		a.In.ExpiresAt = (g.time(c) + bursar.Time(g.r.Int64N(int64(time.Hour)))).Milli()
 	}
+	if a.Ref < len(c.requests) && a.To == bursar.BoostRequestApproved && chance(g.r, 3) {
+		if up := ancestors(c.entities, c.requests[a.Ref].key.entity); len(up) > 0 {
+			a.In.FundedBy = pick(g.r, up)
+		}
+	}
 	if note := g.name(); note != "" && a.To != bursar.BoostRequestWithdrawn && chance(g.r, 3) {
 		a.In.Note = &note
 	}

@@ -67,7 +67,7 @@ func (c *mCust) showRequest(q *mRequest, now bursar.Time) bursar.BoostRequest {
 	if a := q.answer; a != nil {
 		out.DecidedAt, out.DecidedBy, out.Note = &a.at, &a.by, a.note
 		if a.boost != nil {
-			out.BoostID, out.ApprovedAmount, out.ApprovedExpiresAt = &a.boost.ID, &a.boost.Amount, &a.boost.ExpiresAt
+			out.BoostID, out.ApprovedAmount, out.ApprovedExpiresAt, out.FundedBy = &a.boost.ID, &a.boost.Amount, &a.boost.ExpiresAt, a.boost.FundedBy
 		}
 	}
 	return out
@@ -155,7 +155,7 @@ func (m *model) decideRequest(customer, by, id string, to bursar.BoostRequestSta
 		return none, failed(bursar.CodeBoostRequestNotFound)
 	}
 	q := c.requests[i]
-	if a := q.answer; a != nil && a.status == to && (a.boost == nil || (in.Amount == nil || *in.Amount == a.boost.Amount) && (in.ExpiresAt == 0 || in.ExpiresAt.Milli() == a.boost.ExpiresAt)) {
+	if a := q.answer; a != nil && a.status == to && (a.boost == nil || (in.Amount == nil || *in.Amount == a.boost.Amount) && (in.ExpiresAt == 0 || in.ExpiresAt.Milli() == a.boost.ExpiresAt) && (in.FundedBy == "" || in.FundedBy == a.boost.FundedBy)) {
 		return c.showRequest(q, now), nil
 	}
 	if c.requestStatus(q, now) != bursar.BoostRequestOpen {
@@ -166,7 +166,7 @@ func (m *model) decideRequest(customer, by, id string, to bursar.BoostRequestSta
 	}
 	r, a := c.asksOf(q), &mAnswer{status: to, at: now.Milli(), by: by, note: in.Note}
 	if to == bursar.BoostRequestApproved {
-		x := bursar.BoostInput{Amount: q.amount, ExpiresAt: q.until, Reason: q.reason}
+		x := bursar.BoostInput{Amount: q.amount, ExpiresAt: q.until, Reason: q.reason, FundedBy: in.FundedBy}
 		if in.Amount != nil {
 			x.Amount = *in.Amount
 		}
@@ -197,6 +197,9 @@ func (c *mCust) tellRequest(typ string, q *mRequest, r *mRow, now bursar.Time) {
 		"boostRequest": map[string]any{"id": s.ID, "status": s.Status, "assignmentId": s.AssignmentID, "amount": s.Amount, "expiresAt": s.ExpiresAt, "reason": s.Reason,
 			"requestedBy": s.RequestedBy, "createdAt": s.CreatedAt, "decidedAt": s.DecidedAt, "decidedBy": s.DecidedBy, "note": s.Note, "boostId": s.BoostID,
 			"approvedAmount": s.ApprovedAmount, "approvedExpiresAt": s.ApprovedExpiresAt},
+	}
+	if s.FundedBy != "" {
+		data["boostRequest"].(map[string]any)["fundedBy"] = s.FundedBy
 	}
 	nameCapability(data, r.cap)
 	c.tell(typ, data)

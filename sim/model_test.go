@@ -124,6 +124,7 @@ type mRow struct {
 	held    num
 	lately  []window // windows computed lately
 	boosts  []*mBoost
+	lent    []*mBoost    // of other limits, which it funds
 	fired   map[int]bool // thresholds, in the window
 	firedIn int64
 	given   bool      // it is limited by default

@@ -41,6 +41,8 @@ class BoostRequest(TypedDict):
     """Until when."""
     featureId: NotRequired[str]
     """The feature. Excludes currencyId."""
+    fundedBy: Optional[str]
+    """The entity whose limit has as much less for it; null: none, or one that an access token does not see."""
     id: str
     """Names it."""
     note: Optional[str]

@@ -661,6 +661,8 @@ export interface BoostRequest {
   expiresAt: string;
   /** The feature. Excludes currencyId. */
   featureId?: string;
+  /** The entity whose limit has as much less for it; null: none, or one that an access token does not see. */
+  fundedBy: string | null;
   /** Names it. */
   id: string;
   /** What they said to it. */
