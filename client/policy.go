@@ -252,9 +252,9 @@ type CoveredUsage struct {
 
 // CoveredShare is what of it named entities of a type; nil: what named nobody.
 type CoveredShare struct {
-	EntityTypeID *string         `json:"entityTypeId"`
-	Used         bursar.Amount   `json:"used"`
-	Ungoverned   bursar.Amount   `json:"ungovernedUsage"`
+	EntityTypeID *string            `json:"entityTypeId"`
+	Used         bursar.Amount      `json:"used"`
+	Ungoverned   bursar.Amount      `json:"ungovernedUsage"`
 	Examples     []UngovernedEntity `json:"examples"` // the 10 that used most
 }
 
