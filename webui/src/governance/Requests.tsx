@@ -31,7 +31,12 @@ export default function Requests() {
   const over = (all.data?.data ?? []).filter(r => r.status !== "OPEN");
   const name = useNames([...waiting, ...over].map(r => r.entityId));
   const keyName = useKeyNames();
-  const who = (id: string | null) => (id === null ? "" : /^[0-9a-f-]{16,}$|^admin$/.test(id) ? keyName(id) : id);
+  // Who is not named by a token is the id of a key or token, of which only keys have a name.
+  const who = (id: string | null) => {
+    if (id === null || !(id === "admin" || /^[0-9a-f-]{16,}$/.test(id))) return id ?? "";
+    const key = keyName(id);
+    return key === "an API key" ? "a key or token" : key;
+  };
   return (
     <div className="stack">
       <section className="stack" aria-label="Open requests">

@@ -161,10 +161,13 @@ type Got = Pick<UseQueryResult<unknown>, "isPending" | "isError" | "error" | "da
 
 /** How much waits behind a tab. */
 export const Waiting = ({ n }: { n: string }) => (
-  <span className="chip waiting">
-    {n}
-    <span className="hidden"> open</span>
-  </span>
+  <>
+    {" "}
+    <span className="chip">
+      {n}
+      <span className="hidden"> open</span>
+    </span>
+  </>
 );
 
 /** What there is to say about something that is being read. What was read before stays, with a word that it may be old. */
