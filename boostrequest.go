@@ -16,7 +16,8 @@ const (
 	BoostRequestLife       = Time(7 * 24 * 3600e9) // for so long one that nobody decides is open
 	MaxOpenBoostRequests   = 1000                  // open ones of a customer
 	MaxEntityBoostRequests = 10                    // open ones for limits of one entity
-	MaxTokenBoostRequests  = 3                     // open ones of a spend token and all that were made from it
+	MaxTokenBoostRequests  = 3                     // of a spend token and all that were made from it: open ones and those of the last TokenBoostRequestSpan
+	TokenBoostRequestSpan  = Time(3600e9)          // for so long one counts for its spend token, whatever became of it
 	KeptBoostRequests      = 1000                  // of a customer, of those that are not open any more
 )
 

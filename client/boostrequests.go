@@ -10,12 +10,13 @@ import (
 // BoostRequestInput asks that a limit be raised for a time. The limit is named by AssignmentID,
 // or by EntityID and one of FeatureID and CurrencyID and, where several limits are like that, by
 // what tells them apart; else the only one that is used up is meant. The holder of a spend token
-// may leave EntityID out.
+// may leave EntityID out; it meets the limits of Model, too.
 type BoostRequestInput struct {
 	AssignmentID   string        `json:"assignmentId,omitempty"`
 	EntityID       string        `json:"entityId,omitempty"`
 	FeatureID      string        `json:"featureId,omitempty"`
 	CurrencyID     string        `json:"currencyId,omitempty"`
+	Model          string        `json:"model,omitempty"` // of a spend token: that would be called
 	Cadence        string        `json:"cadence,omitempty"`
 	ScopeEntityIDs *[]string     `json:"scopeEntityIds,omitempty"` // nil = any; empty = that without a scope
 	Label          *string       `json:"label,omitempty"`          // nil = any

@@ -9,17 +9,17 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// BoostAsk is who asks for a boost, and of which limit. Pins and Allows are of a spend token:
-// the dimensions that it is pinned to, and what it may be used for.
+// BoostAsk is who asks for a boost, and of which limit. Dimensions and Allows are of a spend
+// token: those of what it is used for, and what it may be used for.
 type BoostAsk struct {
-	In     bursar.BoostRequestInput
-	Pins   []bursar.Dimension
-	Allows func(bursar.Capability) bool
+	In         bursar.BoostRequestInput
+	Dimensions []bursar.Dimension
+	Allows     func(bursar.Capability) bool
 }
 
 // AskBoost asks that a limit be raised for a time.
 func (e *Engine) AskBoost(ctx context.Context, c catalogue.Caller, customer string, a BoostAsk) (bursar.BoostRequest, uint64, error) {
-	return govern[bursar.BoostRequest](ctx, e, &c, customer, &ledger.AskBoost{Caller: c, In: a.In, Pins: a.Pins, Allows: a.Allows})
+	return govern[bursar.BoostRequest](ctx, e, &c, customer, &ledger.AskBoost{Caller: c, In: a.In, Dimensions: a.Dimensions, Allows: a.Allows})
 }
 
 // ApproveBoost makes the boost that was asked for, or a larger or smaller one.

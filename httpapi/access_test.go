@@ -303,7 +303,7 @@ func (w *tokenWorld) compare(r *route, token string) {
 		missing := ask("acme", "missing")
 		if scoped {
 			for _, foreign := range []string{"orgroot", "blueteam", "bobuser", "oldblue", "annuser" + "bobuser"} {
-				if w.boosts[foreign] == "" || foreign == "annuserbobuser" && !strings.Contains(r.pattern, "{assignmentId}") {
+				if w.boosts[foreign] == "" || foreign == "annuserbobuser" && !strings.Contains(r.pattern, "{assignmentId}") && !strings.Contains(r.pattern, "{boostRequestId}") {
 					continue
 				}
 				if got := ask("acme", foreign); !slices.Equal(got, missing) {

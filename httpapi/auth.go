@@ -79,7 +79,7 @@ func (q *request) authenticate() error {
 	if err != nil {
 		return err
 	}
-	q.actor, q.token = p.id, p.token
+	q.actor, q.token, q.access = p.id, p.token, p.access
 	switch {
 	case q.route.access&p.access == 0:
 		return q.forbidden(p)

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"slices"
+
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/ledger"
@@ -45,8 +47,9 @@ type boostRequestIn struct {
 	based
 	AssignmentID   *string         `json:"assignmentId" is:"id" doc:"The limit; or say entityId with featureId or currencyId."`
 	EntityID       *string         `json:"entityId" is:"entityId" doc:"Whose limit. A spend token may leave it out: then it is one of those that it meets."`
-	FeatureID      *string         `json:"featureId" is:"id"`
-	CurrencyID     *string         `json:"currencyId" is:"id"`
+	FeatureID      *string         `json:"featureId" is:"id" doc:"The feature. Excludes currencyId. Beside assignmentId it is that of the limit, else 400."`
+	CurrencyID     *string         `json:"currencyId" is:"id" doc:"The credit currency. Excludes featureId. The same beside assignmentId."`
+	Model          *string         `json:"model" is:"len=1-255" doc:"With a spend token: the model that would be called, whose limits it meets, too."`
 	Cadence        *bursar.Cadence `json:"cadence" doc:"Where several limits are like that: of which cadence. The only one that is used up is taken; else 400 names them."`
 	ScopeEntityIDs *[]string       `json:"scopeEntityIds" is:"n=0-10,entityId" doc:"Where several limits are like that: of which scope; [] is that without one."`
 	Label          *string         `json:"label" is:"label" doc:"Where several limits are like that: of which label."`
@@ -64,9 +67,18 @@ func (in *boostRequestIn) ask(spends bool) (out bursar.BoostRequestInput, err er
 	}
 	var p bursar.Problems
 	feature, currency := orZero(in.FeatureID), orZero(in.CurrencyID)
+	if in.Model != nil && !spends {
+		p.Add("/model", bursar.CodeValidationFailed, "model is for who holds a spend token: name the limit of a model by its assignmentId, or its entityId")
+	}
 	if in.AssignmentID != nil {
-		if out.EntityID+feature+currency != "" || in.Cadence != nil || in.ScopeEntityIDs != nil || in.Label != nil {
-			p.Add("/assignmentId", bursar.CodeValidationFailed, "assignmentId names the limit: leave out what else would")
+		if feature+currency != "" {
+			var ok bool
+			if out.Capability, ok = capability(feature, currency); !ok {
+				p.Add("/featureId", bursar.CodeValidationFailed, "a limit is of one of featureId and currencyId")
+			}
+		}
+		if out.EntityID != "" || in.Cadence != nil || in.ScopeEntityIDs != nil || in.Label != nil {
+			p.Add("/assignmentId", bursar.CodeValidationFailed, "assignmentId names the limit: leave out entityId, cadence, scopeEntityIds and label")
 		}
 		return out, p.Err()
 	}
@@ -80,6 +92,9 @@ func (in *boostRequestIn) ask(spends bool) (out bursar.BoostRequestInput, err er
 }
 
 func (a *API) createBoostRequest(c call, in *boostRequestIn) (r bursar.BoostRequest, _ uint64, err error) {
+	if c.by.IfMatch != "" && c.access&shows == 0 {
+		return r, 0, bursar.Errorf(bursar.CodeForbidden, "If-Match is for who may read the limit: leave it out")
+	}
 	var ask engine.BoostAsk
 	if ask.In, err = in.ask(c.spend != nil); err != nil {
 		return r, 0, err
@@ -91,10 +106,25 @@ func (a *API) createBoostRequest(c call, in *boostRequestIn) (r bursar.BoostRequ
 	}
 	if c.spend != nil {
 		t := c.spend.token
-		ask.Pins = c.spend.pins
+		if ask.Dimensions, err = c.withModel(in.Model); err != nil {
+			return r, 0, err
+		}
 		ask.Allows = func(of bursar.Capability) bool { return spendsOn(t, spendName(of)) }
 	}
 	return a.engine.AskBoost(c.ctx, c.by, in.CustomerID, ask)
+}
+
+// withModel are the dimensions that a spend token is pinned to, with a model that it may be used for.
+func (q *request) withModel(model *string) ([]bursar.Dimension, error) {
+	pins := q.spend.pins
+	if model == nil {
+		return pins, nil
+	}
+	i := slices.IndexFunc(pins, func(p bursar.Dimension) bool { return p.Key == modelDim })
+	if !q.spend.token.AllowsModel(*model) || i >= 0 && pins[i].Value != *model {
+		return nil, errNotTheTokens("/model", "this spend token is not for the model %q", *model)
+	}
+	return withMissing([]bursar.Dimension{{Key: modelDim, Kind: bursar.DimString, Value: *model}}, pins), nil
 }
 
 // spendsOn tells whether a token may use what has a name, by itself or by an event.

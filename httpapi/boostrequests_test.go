@@ -137,7 +137,7 @@ func TestSpendTokenAsks(t *testing.T) {
 	got, _ = w.ask(token, "POST", askAt, `{"entityId":"ann","featureId":"calls","amount":2}`)
 	w.wants(got, `201 "entityId":"ann"`)
 	got, _ = w.ask(token, "POST", askAt, `{"entityId":"ann","featureId":"calls","amount":2}`)
-	w.wants(got, "409 3 boost requests of this spend token and those made from the same one are open, at most 3 may be")
+	w.wants(got, "409 3 boost requests of this spend token and those made from the same one are open or were made within the last hour, at most 3 may be")
 
 	got, _ = w.ask(token, "GET", askAt, "")
 	if strings.Contains(got, admins.ID) || strings.Count(got, `"status":"OPEN"`) != 3 {
@@ -221,4 +221,123 @@ func TestBoundKeyAsks(t *testing.T) {
 	w.clock.advance(8 * 24 * time.Hour)
 	got, _ = w.ask(made.Data.Key, "POST", askAt+"/"+anns.ID+"/withdraw", "")
 	w.wants(got, "409 has expired")
+}
+
+// TestHiddenRequestsStayHidden: a token does not learn of a request for a limit that is hidden
+// from it, whose scope names what is outside, neither once its entity is archived nor once the
+// limit is gone, decided or not.
+func TestHiddenRequestsStayHidden(t *testing.T) {
+	const base = "/api/v1/customers/acme"
+	for _, decided := range []bool{false, true} {
+		w := newTokenWorld(t)
+		hidden, own := w.requests["annuserbobuser"], w.requests["annuser"]
+		if decided {
+			w.admin("POST", base+"/boost-requests/"+hidden+"/decline", "")
+		}
+		same := func(when string) {
+			t.Helper()
+			for _, token := range []string{"scoped", "scoped read"} {
+				if resp, reply := w.as(token, "GET", base+"/boost-requests/"+hidden, ""); resp.StatusCode != 404 {
+					t.Errorf("%s reads it %s: %d %s", token, when, resp.StatusCode, reply)
+				}
+				if resp, reply := w.as(token, "GET", base+"/boost-requests/"+own, ""); resp.StatusCode != 200 {
+					t.Errorf("%s does not read its own %s: %d %s", token, when, resp.StatusCode, reply)
+				}
+				if _, reply := w.as(token, "GET", base+"/boost-requests", ""); strings.Contains(reply, hidden) || unseen.MatchString(reply) || !strings.Contains(reply, own) {
+					t.Errorf("%s lists %s: %s", token, when, reply)
+				}
+			}
+		}
+		same("as it is")
+		w.admin("POST", base+"/entities/archive", `{"ids":["annuser"]}`)
+		same("once its entity is archived")
+		w.admin("POST", base+"/entities/unarchive", `{"ids":["annuser"]}`)
+		w.admin("DELETE", base+"/assignments/"+w.limits["annuserbobuser"], "")
+		same("once it is gone")
+	}
+}
+
+// TestSpendTokenAsksOfAModel: an agent asks for more of a limit that it meets by the model which it
+// calls, and of no other model than it may call.
+func TestSpendTokenAsksOfAModel(t *testing.T) {
+	w := newRequestWorld(t)
+	w.admin("PUT", "/api/v1/entity-types", `{"types":[{"id":"model","displayName":"Model","attributionKeys":["model"]}]}`)
+	w.admin("PUT", "/api/v1/customers/acme/entities", `{"entities":[{"id":"big","entityTypeId":"model"},{"id":"small","entityTypeId":"model"}]}`)
+	for _, model := range []string{"big", "small"} {
+		var out struct {
+			Data []assignmentOut `json:"data"`
+		}
+		mustUnmarshal(t, w.admin("PUT", "/api/v1/customers/acme/assignments", `{"assignments":[{"featureId":"calls","cadence":"P1M","entityId":"`+model+`","usageLimit":0}]}`), &out)
+		w.limits[model] = out.Data[0].ID
+	}
+	token := w.token(spendAt, `{"entities":{"userId":"ann"},"features":["calls"],"models":["big"]}`)
+	for body, want := range map[string]string{
+		`"assignmentId":"` + w.limits["big"] + `"`:                                `404 AssignmentNotFound`,
+		`"assignmentId":"` + w.limits["small"] + `","model":"big"`:                `404 AssignmentNotFound`,
+		`"assignmentId":"` + w.limits["small"] + `","model":"small"`:              `403 "pointer":"/model"`,
+		`"assignmentId":"` + w.limits["big"] + `","model":"big"`:                  `201 "entityId":"big"`,
+		`"featureId":"calls","model":"big"`:                                       `201 "entityId":"big"`, // the one that is used up
+		`"entityId":"small","featureId":"calls","model":"big"`:                    `404 AssignmentNotFound`,
+		`"assignmentId":"` + w.limits["ann"] + `","featureId":"tokens"`:           `400 "pointer":"/featureId"`,
+		`"assignmentId":"` + w.limits["ann"] + `","featureId":"calls","label":""`: `400 leave out`,
+	} {
+		got, _ := w.ask(token, "POST", askAt, `{`+body+`,"amount":2}`)
+		w.wants(got, want)
+	}
+	got, _ := w.ask(w.token(spendAt, `{"entities":{"userId":"ann","model":"big"},"features":["calls"]}`), "POST", askAt, `{"assignmentId":"`+w.limits["small"]+`","model":"small","amount":2}`)
+	w.wants(got, `403 "pointer":"/model"`)
+	got, _ = w.ask(testAdminKey, "POST", askAt, `{"entityId":"ann","featureId":"calls","model":"big","amount":2}`)
+	w.wants(got, `400 "pointer":"/model"`)
+}
+
+// TestSpendTokenAsksSeldom: what a spend token has taken back counts for an hour, so that it does
+// not ask without end.
+func TestSpendTokenAsksSeldom(t *testing.T) {
+	w := newRequestWorld(t)
+	token := w.token(spendAt, `{"entities":{"userId":"ann"},"features":["calls"],"expiresInSeconds":86400}`)
+	again := func(want string) (id string) {
+		got, out := w.ask(token, "POST", askAt, `{"assignmentId":"`+w.limits["ann"]+`","amount":2}`)
+		w.wants(got, want)
+		return out.ID
+	}
+	for range 3 {
+		got, _ := w.ask(token, "POST", askAt+"/"+again(`201 "status":"OPEN"`)+"/withdraw", "")
+		w.wants(got, `200 "status":"WITHDRAWN"`)
+		w.clock.advance(10 * time.Minute)
+	}
+	again("409 3 boost requests of this spend token and those made from the same one are open or were made within the last hour, at most 3 may be")
+	w.clock.advance(31 * time.Minute)
+	again(`201 "status":"OPEN"`)
+	again("409 TooManyBoostRequests")
+}
+
+// TestAskersLearnNoLimits: who may not read a limit is told nothing of it by a question for more.
+func TestAskersLearnNoLimits(t *testing.T) {
+	w := newRequestWorld(t)
+	w.admin("PUT", "/api/v1/customers/acme/assignments", `{"assignments":[{"featureId":"calls","cadence":"P1D","entityId":"red","usageLimit":7,"label":"secret"}]}`)
+	key := func(body string) string {
+		var made struct {
+			Data struct {
+				Key string `json:"key"`
+			} `json:"data"`
+		}
+		mustUnmarshal(t, w.admin("POST", "/api/v1/api-keys", body), &made)
+		return made.Data.Key
+	}
+	users := key(`{"scope":"runtime","name":"k","customerId":"acme","entityTypes":["user"]}`)
+	got, _ := w.ask(users, "POST", askAt, `{"entityId":"red","featureId":"calls","amount":5}`)
+	w.wants(got, "403 this API key is for entities of other types")
+	if strings.Contains(got, "secret") {
+		t.Errorf("a key for users is told %s", got)
+	}
+	runtime := key(`{"scope":"runtime","name":"r"}`)
+	spends := w.token(spendAt, `{"entities":{"userId":"ann"},"features":["calls"]}`)
+	full := key(`{"scope":"full","name":"f"}`)
+	for _, c := range []struct{ who, want string }{{users, "403 If-Match"}, {runtime, "403 If-Match"}, {spends, "403 If-Match"}, {full, `409 "conflicts"`}, {testAdminKey, `409 "conflicts"`}} {
+		resp, b := w.do("POST", askAt, `{"assignmentId":"`+w.limits["ann"]+`","amount":5}`, "Authorization: Bearer "+c.who, "If-Match: r0123456789abcdef")
+		w.wants(fmt.Sprint(resp.StatusCode, " ", string(b)), c.want)
+		if strings.HasPrefix(c.want, "403") && strings.Contains(string(b), "usageLimit") {
+			t.Errorf("who may not read limits is shown %s", b)
+		}
+	}
 }

@@ -15,9 +15,9 @@ import (
 type AskBoost struct {
 	Caller catalogue.Caller
 	In     bursar.BoostRequestInput
-	// Of a spend token: the dimensions that it is pinned to, and what it may be used for.
-	Pins   []bursar.Dimension
-	Allows func(bursar.Capability) bool
+	// Of a spend token: the dimensions of what it is used for, and what it may be used for.
+	Dimensions []bursar.Dimension
+	Allows     func(bursar.Capability) bool
 }
 
 func (o *AskBoost) Decide(d *Decider) (any, error) {
@@ -29,9 +29,6 @@ func (o *AskBoost) Decide(d *Decider) (any, error) {
 		return nil, err
 	}
 	def := d.Def(row)
-	if types := o.Caller.Types; len(types) > 0 && !slices.Contains(types, d.typeID(d.Ent(def.Ent).Typ)) {
-		return nil, bursar.Errorf(bursar.CodeForbidden, "this API key is for entities of other types: %v", types)
-	}
 	if now := d.assignmentOut(row); o.Caller.IfMatch != "" {
 		if err := o.Caller.StillAt(&now); err != nil {
 			return nil, err
@@ -64,19 +61,20 @@ func askerOf(c *catalogue.Caller) record.Asker {
 	return a
 }
 
-// room refuses what would be one too many of those that are open.
+// room refuses what would be one too many of those that are open, and of a spend token also of
+// those that it made lately.
 func (o *AskBoost) room(d *Decider, ent uint32) error {
 	all, here, own := 0, 0, 0
 	for _, ord := range d.requestOrds() {
 		r := d.request(ord)
-		if d.requestStatus(r, d.Now) != bursar.BoostRequestOpen {
-			continue
+		open := d.requestStatus(r, d.Now) == bursar.BoostRequestOpen
+		if open {
+			all++
 		}
-		all++
-		if r.Ent == ent {
+		if open && r.Ent == ent {
 			here++
 		}
-		if o.Caller.Spends != nil && r.By.Type == o.Caller.ActorType && r.By.ID == o.Caller.ActorID {
+		if o.Caller.Spends != nil && r.By.Type == o.Caller.ActorType && r.By.ID == o.Caller.ActorID && (open || d.Now < r.Created+bursar.TokenBoostRequestSpan) {
 			own++
 		}
 	}
@@ -85,7 +83,8 @@ func (o *AskBoost) room(d *Decider, ent uint32) error {
 	}
 	switch {
 	case own >= bursar.MaxTokenBoostRequests:
-		return refuse(own, bursar.MaxTokenBoostRequests, "of this spend token and those made from the same one")
+		return bursar.Errorf(bursar.CodeTooManyBoostRequests, "%d boost requests of this spend token and those made from the same one are open or were made within the last hour, at most %d may be: "+
+			"wait until one is decided and an hour old", own, bursar.MaxTokenBoostRequests)
 	case here >= bursar.MaxEntityBoostRequests:
 		return refuse(here, bursar.MaxEntityBoostRequests, fmt.Sprintf("for limits of %q", d.Ent(ent).ID))
 	case all >= bursar.MaxOpenBoostRequests:
@@ -101,7 +100,15 @@ func (o *AskBoost) limit(d *Decider) (uint32, error) {
 		if row == 0 || o.Caller.Spends != nil && !slices.Contains(o.met(d, d.Def(row).Cap), row) {
 			return 0, errNoAssignment(o.In.AssignmentID)
 		}
-		return row, nil
+		def := d.Def(row)
+		if of := o.In.Capability; of.ID != "" && of != d.Capability(def.Cap) {
+			pointer := "/featureId"
+			if of.Kind == bursar.KindCurrency {
+				pointer = "/currencyId"
+			}
+			return 0, bursar.ErrorAt(pointer, bursar.CodeValidationFailed, "the limit %s is of %s, not of %s", o.In.AssignmentID, d.Capability(def.Cap), of)
+		}
+		return row, o.ofType(d, def.Ent)
 	}
 	cap := d.CapOrd(o.In.Capability)
 	var rows []uint32
@@ -119,10 +126,23 @@ func (o *AskBoost) limit(d *Decider) (uint32, error) {
 		}
 	case ent == 0:
 		return 0, d.errNoEntity(o.In.EntityID)
-	case cap != 0:
-		d.eachRow(ent, cap, keep)
+	default:
+		if err := o.ofType(d, ent); err != nil {
+			return 0, err
+		}
+		if cap != 0 {
+			d.eachRow(ent, cap, keep)
+		}
 	}
 	return d.theOne(rows, &o.In)
+}
+
+// ofType refuses an entity of a type that the key is not for, before anything is told of its limits.
+func (o *AskBoost) ofType(d *Decider, ent uint32) error {
+	if types := o.Caller.Types; len(types) > 0 && !slices.Contains(types, d.typeID(d.Ent(ent).Typ)) {
+		return bursar.Errorf(bursar.CodeForbidden, "this API key is for entities of other types: %v", types)
+	}
+	return nil
 }
 
 // met are the limits of a capability that the dimensions of a spend token meet.
@@ -130,7 +150,7 @@ func (o *AskBoost) met(d *Decider, cap uint32) (rows []uint32) {
 	if cap == 0 || o.Allows != nil && !o.Allows(d.Capability(cap)) {
 		return nil
 	}
-	r := d.Resolve(d.Cat, o.Pins)
+	r := d.Resolve(d.Cat, o.Dimensions)
 	for i := range r.Path {
 		d.rowsOf(&r, r.Path[i].Ent, cap, func(row uint32, _ *record.Limit) { rows = append(rows, row) })
 	}

@@ -39,6 +39,9 @@ func (s *State) restoreRequest(ord uint32, p requestPart) error {
 		case *record.BoostAsked:
 			s.requests[ord] = &r.Request
 		case *record.BoostAnswered:
+			if !r.Answer.Answer.Known() {
+				return fmt.Errorf("checkpoint: %w: an answer to boost request number %d", record.ErrRecord, ord)
+			}
 			if q := s.requests[ord]; q != nil {
 				q.Answer = &r.Answer
 			}
@@ -90,7 +93,8 @@ func (v *View) applyBoostAsked(r *record.BoostAsked) error {
 	return nil
 }
 
-// forgetRequests forgets the oldest of those that are not open, once they are many.
+// forgetRequests forgets some of those that are not open, once they are many: the oldest of those
+// that who asked took back, then the oldest.
 func (v *View) forgetRequests(now bursar.Time) {
 	n := len(v.requests)
 	for ord, r := range v.reqs {
@@ -103,19 +107,24 @@ func (v *View) forgetRequests(now bursar.Time) {
 	if n <= bursar.MaxOpenBoostRequests+bursar.KeptBoostRequests {
 		return
 	}
-	closed := 0
-	for _, ord := range slices.Backward(v.requestOrds()) {
-		if r := v.request(ord); v.requestStatus(r, now) != bursar.BoostRequestOpen {
-			if closed++; closed > bursar.KeptBoostRequests {
-				put(v, &v.reqs, ord, nil)
-			}
+	var takenBack, others []uint32
+	for _, ord := range v.requestOrds() {
+		switch r := v.request(ord); {
+		case r.Answer != nil && r.Answer.Answer == record.Withdrawn:
+			takenBack = append(takenBack, ord)
+		case v.requestStatus(r, now) != bursar.BoostRequestOpen:
+			others = append(others, ord)
 		}
+	}
+	closed := append(takenBack, others...)
+	for _, ord := range closed[:max(0, len(closed)-bursar.KeptBoostRequests)] {
+		put(v, &v.reqs, ord, nil)
 	}
 }
 
 func (v *View) applyBoostAnswered(r *record.BoostAnswered) error {
 	old := v.request(r.Ord)
-	if old == nil {
+	if old == nil || !r.Answer.Answer.Known() {
 		return fmt.Errorf("%w: an answer to boost request number %d", record.ErrRecord, r.Ord)
 	}
 	q, a := *old, r.Answer
@@ -186,7 +195,8 @@ func (v *View) requestOut(r *record.BoostRequest) bursar.BoostRequest {
 }
 
 // seesRequest tells whether who asks sees a boost request: the holder of a spend token those
-// that were made with it, a key for some types of entities those of such entities.
+// that were made with it, a key for some types of entities those of such entities, that of an
+// access token those for limits that it sees, or would if they were there.
 func (v *View) seesRequest(r *record.BoostRequest, by *catalogue.Caller) bool {
 	if by.Spends != nil && r.By.Spend != by.Spends.ID {
 		return false
@@ -194,11 +204,7 @@ func (v *View) seesRequest(r *record.BoostRequest, by *catalogue.Caller) bool {
 	if len(by.Types) > 0 && !slices.Contains(by.Types, v.typeID(v.Ent(r.Ent).Typ)) {
 		return false
 	}
-	if v.Root == 0 {
-		return true
-	}
-	row := v.requestRow(r)
-	return v.Sees(r.Ent) && (row == 0 || v.SeesRow(v.Def(row)))
+	return v.seesLimit(r.Ent, r.Scope)
 }
 
 // requestByID finds a boost request that who asks sees.

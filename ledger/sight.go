@@ -55,8 +55,11 @@ func (v *View) above(ent uint32) uint32 {
 }
 
 // SeesRow tells of a limit whether it is seen.
-func (v *View) SeesRow(def *record.Limit) bool {
-	return v.Root == 0 || v.Sees(def.Ent) && !slices.ContainsFunc(def.Scope, func(s uint32) bool { return !v.Sees(s) })
+func (v *View) SeesRow(def *record.Limit) bool { return v.seesLimit(def.Ent, def.Scope) }
+
+// seesLimit is SeesRow of a limit of an entity with a scope.
+func (v *View) seesLimit(ent uint32, scope []uint32) bool {
+	return v.Root == 0 || v.Sees(ent) && !slices.ContainsFunc(scope, func(s uint32) bool { return !v.Sees(s) })
 }
 
 // sightNow gives a function that answers as Sees does now. It may be called after the view

@@ -113,6 +113,9 @@ func TestRaise(t *testing.T) {
 			t.Errorf("%v: %s", wrong.args, text)
 		}
 	}
+	if text, failed := call("my_requests", nil); failed || !strings.Contains(text, `"requests": []`) {
+		t.Error(text)
+	}
 	text, failed := call("request_raise", map[string]any{"featureId": "calls", "amount": 11, "reason": "two files are left"})
 	var made struct {
 		RequestID string `json:"requestId"`
@@ -129,6 +132,62 @@ func TestRaise(t *testing.T) {
 	}
 	if text, _ := call("estimate", map[string]any{"featureId": "calls", "amount": 11}); !strings.Contains(text, `"granted": true`) {
 		t.Error(text)
+	}
+}
+
+// TestRaiseOfAModel: an agent that the limit of a model stops asks for more of that one, and names
+// no limit of something else than it says.
+func TestRaiseOfAModel(t *testing.T) {
+	api, token := newServer(t)
+	ctx, none := t.Context(), bursar.AmountFromInt(0)
+	for _, do := range []func() error{
+		func() error {
+			_, err := api.PutEntityTypes(ctx, client.EntityTypeInput{ID: "model", DisplayName: "Model", AttributionKeys: []string{"model"}})
+			return err
+		},
+		func() error {
+			_, err := api.PutEntities(ctx, "acme", client.EntityInput{ID: "big", EntityTypeID: "model"})
+			return err
+		},
+		func() error {
+			_, err := api.CreateFeature(ctx, client.FeatureInput{ID: "pages", DisplayName: "Pages"})
+			return err
+		},
+	} {
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put, err := api.PutAssignments(ctx, "acme", client.AssignmentInput{EntityID: "big", FeatureID: "calls", UsageLimit: client.Some(none), Cadence: "P1M"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := mcp.Server(api.WithKey(""), token, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, there := sdk.NewInMemoryTransports()
+	go s.Run(ctx, there)
+	agent, err := sdk.NewClient(&sdk.Implementation{Name: "agent", Version: "1"}, nil).Connect(ctx, here, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer agent.Close()
+	for _, ask := range []struct {
+		args map[string]any
+		want string
+	}{
+		{map[string]any{"featureId": "calls", "amount": 1, "reason": "r", "model": "big"}, `"limit": "big"`},
+		{map[string]any{"featureId": "calls", "amount": 1, "reason": "r", "model": "big", "limitId": put[0].ID}, `"limit": "big"`},
+		{map[string]any{"featureId": "pages", "amount": 1, "reason": "r", "model": "big", "limitId": put[0].ID}, "/featureId: the limit " + put[0].ID + " is of"},
+	} {
+		got, err := agent.CallTool(ctx, &sdk.CallToolParams{Name: "request_raise", Arguments: ask.args})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := got.Content[0].(*sdk.TextContent).Text; !strings.Contains(text, ask.want) {
+			t.Errorf("%v: %s, not %s", ask.args, text, ask.want)
+		}
 	}
 }
 

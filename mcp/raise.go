@@ -50,7 +50,7 @@ func (h *holder) raise(ctx context.Context, in raise) (any, error) {
 	if item.Requested == nil || item.Requested.Sign() <= 0 {
 		return nil, errors.New("amount: say how much more is needed, above 0")
 	}
-	ask := client.BoostRequestInput{AssignmentID: in.LimitID, Amount: *item.Requested, Reason: in.Reason}
+	ask := client.BoostRequestInput{AssignmentID: in.LimitID, FeatureID: in.FeatureID, CurrencyID: in.CurrencyID, Model: in.Model, Amount: *item.Requested, Reason: in.Reason}
 	if in.Until != "" {
 		t, err := bursar.ParseTime(in.Until)
 		if err != nil {
@@ -86,12 +86,17 @@ func (h *holder) denies(ctx context.Context, item client.CheckItem) (string, err
 	}
 }
 
-// requests are those of the holder, the newest first.
+// requestsOut is what the holder asked for, the newest first.
+type requestsOut struct {
+	Requests []raised `json:"requests"`
+	More     bool     `json:"more,omitempty"` // there are older ones
+}
+
 func (h *holder) requests(ctx context.Context, _ nothing) (any, error) {
 	page, err := h.api.BoostRequests(ctx, h.customer, client.BoostRequestQuery{})
-	out := make([]raised, len(page.Items))
+	out := requestsOut{Requests: make([]raised, len(page.Items)), More: page.Pagination.Next != ""}
 	for i := range page.Items {
-		out[i] = raisedOf(&page.Items[i])
+		out.Requests[i] = raisedOf(&page.Items[i])
 	}
 	return out, err
 }

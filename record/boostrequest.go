@@ -94,6 +94,9 @@ const (
 	Withdrawn
 )
 
+// Known tells whether a is an answer that this version knows.
+func (a Answer) Known() bool { return a >= Approved && a <= Withdrawn }
+
 // BoostAnswer is what became of a boost request. Boost, Amount and Expires are of one that is
 // approved.
 type BoostAnswer struct {

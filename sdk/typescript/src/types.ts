@@ -619,16 +619,18 @@ export interface BoostRequestIn {
   assignmentId?: string;
   /** Where several limits are like that: of which cadence. The only one that is used up is taken; else 400 names them. */
   cadence?: string;
-  /** The credit currency. Excludes featureId. */
+  /** The credit currency. Excludes featureId. The same beside assignmentId. */
   currencyId?: string;
   /** Whose limit. A spend token may leave it out: then it is one of those that it meets. */
   entityId?: string;
   /** Until when. The end of the limit's current window when left out. */
   expiresAt?: string;
-  /** The feature. Excludes currencyId. */
+  /** The feature. Excludes currencyId. Beside assignmentId it is that of the limit, else 400. */
   featureId?: string;
   /** Where several limits are like that: of which label. */
   label?: string;
+  /** With a spend token: the model that would be called, whose limits it meets, too. */
+  model?: string;
   /** Why. */
   reason?: string;
   /** Where several limits are like that: of which scope; [] is that without one. */
