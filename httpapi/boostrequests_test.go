@@ -341,3 +341,37 @@ func TestAskersLearnNoLimits(t *testing.T) {
 		}
 	}
 }
+
+// TestTokenEndsWhatIsLentFromAbove: what an alert above its root has told does not keep a token from
+// ending a boost that is funded there, and the answer does not tell of it.
+func TestTokenEndsWhatIsLentFromAbove(t *testing.T) {
+	w := newRequestWorld(t)
+	boosts := "/api/v1/customers/acme/assignments/" + w.limits["ann"] + "/boosts"
+	var made struct {
+		Data boostOut `json:"data"`
+	}
+	mustUnmarshal(t, w.admin("POST", boosts, `{"amount":900,"fundedBy":"org"}`), &made)
+	w.admin("POST", "/api/v1/usage", `{"usages":[{"customerId":"acme","featureId":"calls","value":85,"dimensions":{"userId":"ann"}}]}`) // 85 of the 100 that are left to org
+	token := w.token(tokensAt, `{"permissions":["manage"],"rootEntityId":"red"}`)
+	got, _ := w.ask(token, "DELETE", boosts+"/"+made.Data.ID, "")
+	w.wants(got, `200 "endedAt":"2`)
+	got, _ = w.ask(testAdminKey, "GET", "/api/v1/customers/acme/assignments/"+w.limits["org"], "")
+	w.wants(got, `200 "effectiveUsageLimit":1000`)
+}
+
+// TestTokenIsNotToldWhatIsLentOutside: to whom a limit lends is told only of limits that a token sees.
+func TestTokenIsNotToldWhatIsLentOutside(t *testing.T) {
+	w := newRequestWorld(t)
+	var made struct {
+		Data boostOut `json:"data"`
+	}
+	mustUnmarshal(t, w.admin("POST", "/api/v1/customers/acme/assignments/"+w.limits["ann"]+"/boosts", `{"amount":9,"fundedBy":"red","reason":"Hidden"}`), &made)
+	w.admin("PATCH", "/api/v1/customers/acme/entities/ann", `{"parentId":"blue"}`)
+	path := "/api/v1/customers/acme/assignments/" + w.limits["red"] + "/boosts"
+	got, _ := w.ask(testAdminKey, "GET", path, "")
+	w.wants(got, "200 Hidden")
+	got, _ = w.ask(w.token(tokensAt, `{"permissions":["manage"],"rootEntityId":"red"}`), "GET", path, "")
+	if strings.Contains(got, "Hidden") || strings.Contains(got, w.limits["ann"]) || strings.Contains(got, "admin") {
+		t.Errorf("a token of red is told %s", got)
+	}
+}

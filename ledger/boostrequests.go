@@ -124,7 +124,7 @@ func (v *View) forgetRequests(now bursar.Time) {
 
 func (v *View) applyBoostAnswered(r *record.BoostAnswered) error {
 	old := v.request(r.Ord)
-	if old == nil || !r.Answer.Answer.Known() {
+	if old == nil || !r.Answer.Answer.Known() || r.Answer.Lender != 0 && !v.isEntity(r.Answer.Lender) {
 		return fmt.Errorf("%w: an answer to boost request number %d", record.ErrRecord, r.Ord)
 	}
 	q, a := *old, r.Answer

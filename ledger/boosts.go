@@ -184,7 +184,7 @@ func (v *View) BoostsOn(assignment string) ([]bursar.Boost, error) {
 	out := []bursar.Boost{}
 	list := v.raises(row)
 	for _, l := range v.loansOf(row) {
-		if l.Row != v.made(row) && v.rawDef(l.Row) != nil {
+		if l.Row != v.made(row) && v.SeesRow(v.rawDef(l.Row)) {
 			list = append(list, l)
 		}
 	}

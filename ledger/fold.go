@@ -102,7 +102,7 @@ func (v *View) applyMoney(r record.Record) error {
 		list := append(slices.Clone(v.boostsOf(r.Row)), &b)
 		put(v, &v.bsts, r.Row, list[max(0, len(list)-keptBoosts):])
 	case *record.BoostLent:
-		v.applyBoostLent(r)
+		return v.applyBoostLent(r)
 	case *record.BoostEnded:
 		v.applyBoostEnded(r)
 	case *record.BoostAsked:

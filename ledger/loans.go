@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/bursarhq/bursar"
@@ -40,13 +41,18 @@ func restoredLoans(list []loanPart) (loans []*record.Loan) {
 	return loans
 }
 
-// loansOf are the loans that a row was given, and that it gave.
+// loansOf are the loans that a row was given, and that it gave, as far as the other row is there.
 func (v *View) loansOf(row uint32) []*record.Loan {
 	row = v.made(row)
-	if l, ok := v.lns[row]; ok {
-		return l
+	list, ok := v.lns[row]
+	if !ok {
+		list = v.loans[row]
 	}
-	return v.loans[row]
+	gone := func(l *record.Loan) bool { return v.rawDef(l.Row) == nil || v.rawDef(l.Lender) == nil }
+	if slices.ContainsFunc(list, gone) {
+		return slices.DeleteFunc(slices.Clone(list), gone)
+	}
+	return list
 }
 
 // withLoans is the limit of a row with what it was lent, and without what it lends now.
@@ -93,19 +99,20 @@ func (d *Decider) lender(row uint32, in *bursar.BoostInput) (lender uint32, err 
 	if lender == 0 {
 		return wrong(bursar.CodeValidationFailed, "%q has no limit to lend from: it takes one with a number, of the same feature or currency, cadence, label and scope", in.FundedBy)
 	}
-	lends := 0
+	own := d.Def(lender)
+	lends, limit := 0, own.Limit // without what raises it, which may end before the loan does
 	for _, l := range d.loansOf(lender) {
 		if l.Lender == d.made(lender) && l.ActiveAt(d.Now) {
-			lends++
+			lends, limit = lends+1, limit.Sub(l.Amount)
 		}
 	}
 	if lends >= maxLoans {
 		return wrong(bursar.CodeValidationFailed, "a limit funds at most %d boosts at a time", maxLoans)
 	}
-	own := d.Def(lender)
-	c, limit := d.Standing(lender, own), d.LimitNow(lender, own)
+	c := d.Standing(lender, own)
 	if left := limit.Sub(c.Used).Sub(c.Held); left.Less(in.Amount) {
-		return wrong(bursar.CodeInsufficientBudget, "%q has %s left of %s, less than the %s that it is to lend", in.FundedBy, bursar.MaxAmount(left, bursar.Amount{}), limit, in.Amount)
+		return wrong(bursar.CodeInsufficientBudget, "%q has %s left of %s, less than the %s that it is to lend: boosts of its own are not lent on", in.FundedBy,
+			bursar.MaxAmount(left, bursar.Amount{}), bursar.MaxAmount(limit, bursar.Amount{}), in.Amount)
 	}
 	return lender, nil
 }
@@ -122,20 +129,35 @@ func (v *View) limitLike(t Target, cap uint32, label string) uint32 {
 	return row
 }
 
-func (v *View) applyBoostLent(r *record.BoostLent) {
+func (v *View) applyBoostLent(r *record.BoostLent) error {
 	loan := r.Loan
+	if v.rawDef(r.Row) == nil || v.rawDef(r.Lender) == nil || r.Row == r.Lender || !v.isEntity(r.LenderEnt) {
+		return fmt.Errorf("%w: a boost of row %d that row %d of entity %d funds", record.ErrRecord, r.Row, r.Lender, r.LenderEnt)
+	}
 	for _, row := range []uint32{r.Row, r.Lender} {
-		list := append(slices.Clone(v.loansOf(row)), &loan)
-		for len(list) > keptLoans {
-			i := slices.IndexFunc(list, func(l *record.Loan) bool { return !l.ActiveAt(loan.Created) })
+		put(v, &v.lns, row, append(slices.Clone(v.loansOf(row)), &loan))
+	}
+	for _, row := range []uint32{r.Row, r.Lender} {
+		for len(v.loansOf(row)) > keptLoans {
+			i := slices.IndexFunc(v.loansOf(row), func(l *record.Loan) bool { return !l.ActiveAt(loan.Created) })
 			if i < 0 {
 				break
 			}
-			list = slices.Delete(list, i, i+1)
+			v.forgetLoan(v.loansOf(row)[i])
 		}
-		put(v, &v.lns, row, list)
+	}
+	return nil
+}
+
+// forgetLoan takes a loan off the lists of both its rows.
+func (v *View) forgetLoan(l *record.Loan) {
+	for _, row := range []uint32{l.Row, l.Lender} {
+		put(v, &v.lns, row, slices.DeleteFunc(slices.Clone(v.loansOf(row)), func(x *record.Loan) bool { return x.ID == l.ID }))
 	}
 }
+
+// isEntity tells whether a number is that of an entity.
+func (v *View) isEntity(ord uint32) bool { return ord > 0 && int(ord) < v.entCount }
 
 // endLoan ends a loan before its time, for both rows.
 func (v *View) endLoan(r *record.BoostEnded) {
@@ -157,9 +179,9 @@ func (v *View) endLoan(r *record.BoostEnded) {
 }
 
 func (v *View) mergeLoans() {
-	for row, l := range v.lns {
-		if v.Def(row) != nil {
-			v.State.setLoans(row, l)
+	for row := range v.lns {
+		if v.rawDef(row) != nil {
+			v.State.setLoans(row, v.loansOf(row))
 		}
 	}
 }

@@ -142,7 +142,7 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 	case *record.BoostLent:
 		r.Created = m.fixed(r.Created)
 	case *record.BoostAsked:
-		r.Request.Created = m.fixed(r.Request.Created)
+		m.begun(&r.Request.Created, &r.Request.Expires)
 	case *record.BoostAnswered:
 		r.Answer.At = m.fixed(r.Answer.At)
 	case *record.BoostEnded:

@@ -125,7 +125,7 @@ func (d *Decider) confined() error {
 	for _, r := range d.Recs[*d.ours:] {
 		ent := uint32(0)
 		switch r := r.(type) {
-		case *record.Activity, *record.CapabilityName, *record.TypeName:
+		case *record.Activity, *record.CapabilityName, *record.TypeName, *record.AlertFired: // an alert follows from what else is recorded
 			continue
 		case *record.DefaultPut: // it limits what is below its entity, so that entity may be the root
 			if err := d.confinedDefault(r.Default.Node); err != nil {
@@ -159,8 +159,6 @@ func (d *Decider) confined() error {
 			}
 			ent = d.ownerOf(r.Row)
 		case *record.BoostEnded:
-			ent = d.ownerOf(r.Row)
-		case *record.AlertFired:
 			ent = d.ownerOf(r.Row)
 		case *record.Frozen:
 			ent = r.Ent

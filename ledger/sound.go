@@ -51,7 +51,8 @@ func (s *State) Sound() error {
 		}
 	}
 	for ord, r := range s.requests {
-		if r.Ent == 0 || !isEntity(r.Ent) || !isCap(r.Cap) || slices.ContainsFunc(r.Scope, func(ent uint32) bool { return !isEntity(ent) }) {
+		if r.Ent == 0 || !isEntity(r.Ent) || !isCap(r.Cap) || slices.ContainsFunc(r.Scope, func(ent uint32) bool { return !isEntity(ent) }) ||
+			r.Answer != nil && r.Answer.Lender != 0 && !isEntity(r.Answer.Lender) {
 			return fmt.Errorf("the boost request number %d names what is not there", ord)
 		}
 	}

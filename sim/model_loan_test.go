@@ -53,16 +53,16 @@ func (c *mCust) lender(r *mRow, in bursar.BoostInput, now bursar.Time) (*mRow, *
 		if x.entity != in.FundedBy || x.cap != r.cap || x.label != r.label || !slices.Equal(x.scope, r.scope) {
 			continue
 		}
-		lends := 0
+		lends, lent := 0, num{}
 		for _, b := range x.lent {
 			if b.active(now) && c.exists(b.loan.to) {
-				lends++
+				lends, lent = lends+1, lent.add(b.amount)
 			}
 		}
 		switch {
 		case x.limit == nil || x.cal.cadence != r.cal.cadence || lends >= 50:
 			return nil, failedAt(at, bursar.CodeValidationFailed)
-		case x.effective(now).sub(x.usedAt(now)).sub(x.held).cmp(numOf(in.Amount)) < 0:
+		case x.limit.sub(lent).sub(x.usedAt(now)).sub(x.held).cmp(numOf(in.Amount)) < 0:
 			return nil, failedAt(at, bursar.CodeInsufficientBudget)
 		}
 		return x, nil

@@ -138,9 +138,34 @@ func (m *model) requestBoost(customer, by string, in bursar.BoostRequestInput) (
 	}
 	q := &mRequest{id: m.newID("q"), key: r.key(), was: r.id, amount: in.Amount, until: until, reason: in.Reason, by: by, at: now.Milli()}
 	c.requests = append(c.requests, q)
+	c.dropRequests(now)
 	c.log.wrote(now)
 	c.tellRequest("boost_request.created", q, r, now)
 	return c.showRequest(q, now), nil
+}
+
+// dropRequests: once there are more than 2,000, of those that are not open 1,000 stay. First go
+// those that were withdrawn by somebody, then whichever is oldest.
+func (c *mCust) dropRequests(now bursar.Time) {
+	if len(c.requests) <= 2000 {
+		return
+	}
+	shut := 0
+	for _, q := range c.requests {
+		if c.requestStatus(q, now.Milli()) != bursar.BoostRequestOpen {
+			shut++
+		}
+	}
+	for _, withdrawn := range []bool{true, false} {
+		c.requests = slices.DeleteFunc(c.requests, func(q *mRequest) bool {
+			byHand := q.answer != nil && q.answer.status == bursar.BoostRequestWithdrawn
+			if shut <= 1000 || byHand != withdrawn || c.requestStatus(q, now.Milli()) == bursar.BoostRequestOpen {
+				return false
+			}
+			shut--
+			return true
+		})
+	}
 }
 
 // decideRequest approves, declines or withdraws.
