@@ -290,6 +290,7 @@ def request_boost(
     cadence: str | None = None,
     scope_entity_ids: Sequence[str] | None = None,
     label: str | None = None,
+    model: str | None = None,
     expires_at: datetime | None = None,
     reason: str | None = None,
     idempotency_key: str | None = None,
