@@ -70,6 +70,9 @@ const (
 	EventBalanceDepleted    = "credit_balance.depleted"
 	EventGrantLow           = "credit_grant.balance.low"
 	EventReservationExpired = "reservation.expired"
+	EventBoostRequested     = "boost_request.created"
+	EventBoostApproved      = "boost_request.approved"
+	EventBoostDeclined      = "boost_request.declined"
 	EventTest               = "webhook.test"
 )
 
@@ -77,7 +80,8 @@ const (
 var EventTypes = []string{EventEntityTypeUpdated, EventEntityCreated, EventEntityUpdated, EventEntityArchived,
 	EventEntitlementCreated, EventEntitlementUpdated, EventEntitlementDeleted, EventUsageExceeded, EventUsageRecovered,
 	EventCreditsGranted, EventCreditsExpired, EventGrantDepleted, EventCreditsLow, EventReservationExpired,
-	EventEntityFrozen, EventEntityThawed, EventCustomerFrozen, EventCustomerThawed, EventBalanceLow, EventBalanceDepleted, EventGrantLow}
+	EventEntityFrozen, EventEntityThawed, EventCustomerFrozen, EventCustomerThawed, EventBalanceLow, EventBalanceDepleted, EventGrantLow,
+	EventBoostRequested, EventBoostApproved, EventBoostDeclined}
 
 // namedTypes are sent only to endpoints that ask for them by name: they repeat in other words what
 // other types tell.

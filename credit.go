@@ -122,6 +122,7 @@ type BoostInput struct {
 	Amount    Amount // > 0
 	ExpiresAt Time   // 0 = the end of the limit's current window
 	Reason    *string
+	FundedBy  string // an entity above, whose limit has as much less while the boost lasts; "" = none
 }
 
 // Boost is a temporary raise of one assignment's limit. It counts in [CreatedAt, min of
@@ -135,4 +136,5 @@ type Boost struct {
 	ExpiresAt    Time
 	EndedAt      *Time // when it was revoked
 	CreatedBy    string
+	FundedBy     string `json:",omitempty"` // the entity whose limit has as much less; "" = none
 }

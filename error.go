@@ -48,6 +48,7 @@ const (
 	CodeAccessTokenNotFound      Code = "AccessTokenNotFound"
 	CodeSpendTokenNotFound       Code = "SpendTokenNotFound"
 	CodeBoostNotFound            Code = "BoostNotFound"
+	CodeBoostRequestNotFound     Code = "BoostRequestNotFound"
 	CodePromotionNotFound        Code = "PromotionalEntitlementNotFound"
 	CodeWebhookNotFound          Code = "WebhookNotFound"
 	CodeDeliveryNotFound         Code = "DeliveryNotFound"
@@ -71,6 +72,9 @@ const (
 	CodeGrantNotVoidable     Code = "GrantNotVoidable"
 	CodeRevisionMismatch     Code = "RevisionMismatch"
 	CodeTooManyLimits        Code = "TooManyLimits"
+	CodeInsufficientBudget   Code = "InsufficientBudget"
+	CodeBoostRequestClosed   Code = "BoostRequestClosed"
+	CodeTooManyBoostRequests Code = "TooManyBoostRequests"
 
 	CodeTooLarge              Code = "TooLarge"
 	CodeUnsupportedMediaType  Code = "UnsupportedMediaType"

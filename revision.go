@@ -35,14 +35,15 @@ func (a *Assignment) Revision() string {
 	return RevisionOf(c)
 }
 
-func (x *Default) Revision() string    { return RevisionOf(x) }
-func (b *Boost) Revision() string      { return RevisionOf(b) }
-func (e *Entity) Revision() string     { return RevisionOf(e) }
-func (t *EntityType) Revision() string { return RevisionOf(t) }
-func (f *Feature) Revision() string    { return RevisionOf(f) }
-func (c *Currency) Revision() string   { return RevisionOf(c) }
-func (c *Customer) Revision() string   { return RevisionOf(c) }
-func (w *Webhook) Revision() string    { return RevisionOf(w) }
+func (x *Default) Revision() string      { return RevisionOf(x) }
+func (b *Boost) Revision() string        { return RevisionOf(b) }
+func (r *BoostRequest) Revision() string { return RevisionOf(r) }
+func (e *Entity) Revision() string       { return RevisionOf(e) }
+func (t *EntityType) Revision() string   { return RevisionOf(t) }
+func (f *Feature) Revision() string      { return RevisionOf(f) }
+func (c *Currency) Revision() string     { return RevisionOf(c) }
+func (c *Customer) Revision() string     { return RevisionOf(c) }
+func (w *Webhook) Revision() string      { return RevisionOf(w) }
 
 // Revision counts the versions of the card, each of which is immutable.
 func (c *RateCard) Revision() string { return RevisionOf(c.ID, len(c.Versions), c.ArchivedAt) }

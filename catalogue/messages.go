@@ -104,6 +104,23 @@ type UsageData struct {
 	PeriodEnd    bursar.Time        `json:"usagePeriodEnd"`
 }
 
+// BoostRequestData is the data of boost_request.created, .approved and .declined. The limit is as
+// it is then, with the boost that was approved.
+type BoostRequestData struct {
+	CustomerID   string         `json:"customerId"`
+	Entity       EntityRef      `json:"entity"`
+	Request      map[string]any `json:"boostRequest"`
+	AssignmentID string         `json:"assignmentId"`
+	FeatureID    string         `json:"featureId,omitempty"`
+	CurrencyID   string         `json:"currencyId,omitempty"`
+	Scope        []string       `json:"scopeEntityIds"`
+	Label        string         `json:"label"`
+	CurrentUsage bursar.Amount  `json:"currentUsage"`
+	UsageLimit   *bursar.Amount `json:"usageLimit"`
+	PeriodStart  bursar.Time    `json:"usagePeriodStart"`
+	PeriodEnd    bursar.Time    `json:"usagePeriodEnd"`
+}
+
 type CreditData struct {
 	CustomerID string         `json:"customerId"`
 	CurrencyID string         `json:"currencyId"`

@@ -24,6 +24,7 @@ type SpendEntity struct {
 // SpendPath is who spends with a token: the entities that it is pinned to, by the blocks of
 // the token, and those that it is counted on, each above the next.
 type SpendPath struct {
+	ID      string // of the token itself
 	Pins    [][]bursar.Dimension
 	Counted []SpendEntity
 }

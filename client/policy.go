@@ -83,6 +83,7 @@ type BoostInput struct {
 	Amount    bursar.Amount `json:"amount"`
 	ExpiresAt *bursar.Time  `json:"expiresAt,omitempty"`
 	Reason    string        `json:"reason,omitempty"`
+	FundedBy  string        `json:"fundedBy,omitempty"` // an entity above, whose limit has as much less while the boost lasts
 }
 
 // Boost is a temporary raise of a limit.
@@ -95,6 +96,7 @@ type Boost struct {
 	ExpiresAt    bursar.Time   `json:"expiresAt"`
 	EndedAt      *bursar.Time  `json:"endedAt"` // when it was ended before its time
 	CreatedBy    string        `json:"createdBy"`
+	FundedBy     string        `json:"fundedBy"`
 }
 
 // CreateBoost raises a limit for a time.
@@ -104,7 +106,7 @@ func (c *Client) CreateBoost(ctx context.Context, customer, assignment string, i
 	})
 }
 
-// Boosts lists the boosts of a limit, ended ones too.
+// Boosts lists the boosts of a limit, ended ones too, and those of other limits that it funds.
 func (c *Client) Boosts(ctx context.Context, customer, assignment string, in Paging) (Page[Boost], error) {
 	return list[Boost](ctx, c, segments("customers", customer, "assignments", assignment, "boosts"), in.query())
 }

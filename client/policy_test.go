@@ -75,6 +75,12 @@ func TestBoostsAndAllocation(t *testing.T) {
 	if list, err := w.Boosts(ctx, "acme", limits[0].ID, client.Paging{Limit: 5}); err != nil || len(list.Items) != 1 {
 		t.Errorf("boosts are %+v %v", list, err)
 	}
+	if _, err := w.CreateBoost(ctx, "acme", limits[0].ID, client.BoostInput{Amount: tokens(1000), FundedBy: "t"}); !errors.As(err, &e) || e.Code != bursar.CodeInsufficientBudget {
+		t.Errorf("lent what there is not: %v", err)
+	}
+	if lent, err := w.CreateBoost(ctx, "acme", limits[0].ID, client.BoostInput{Amount: tokens(3), FundedBy: "t"}); err != nil || lent.FundedBy != "t" {
+		t.Errorf("lent is %+v %v", lent, err)
+	}
 }
 
 func TestWebhooks(t *testing.T) {

@@ -264,6 +264,22 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 		return only(c.Boosts(ctx, "acme", none, client.Paging{}))
 	},
 	"endBoost": func(ctx context.Context, c *client.Client) error { return only(c.EndBoost(ctx, "acme", none, none)) },
+	"createBoostRequest": func(ctx context.Context, c *client.Client) error {
+		return only(c.CreateBoostRequest(ctx, "acme", client.BoostRequestInput{AssignmentID: none, Amount: tokens(1)}))
+	},
+	"listBoostRequests": func(ctx context.Context, c *client.Client) error {
+		return only(c.BoostRequests(ctx, "acme", client.BoostRequestQuery{Status: bursar.BoostRequestOpen, EntityID: "a"}))
+	},
+	"getBoostRequest": func(ctx context.Context, c *client.Client) error { return only(c.BoostRequest(ctx, "acme", none)) },
+	"approveBoostRequest": func(ctx context.Context, c *client.Client) error {
+		return only(c.ApproveBoostRequest(ctx, "acme", none, client.BoostApproval{Note: "yes"}))
+	},
+	"declineBoostRequest": func(ctx context.Context, c *client.Client) error {
+		return only(c.DeclineBoostRequest(ctx, "acme", none, "no"))
+	},
+	"withdrawBoostRequest": func(ctx context.Context, c *client.Client) error {
+		return only(c.WithdrawBoostRequest(ctx, "acme", none))
+	},
 	"getCoverage": func(ctx context.Context, c *client.Client) error {
 		return only(c.Coverage(ctx, "acme", 0))
 	},

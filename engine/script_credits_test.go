@@ -246,6 +246,7 @@ func (w *world) opBoost(o *op) error {
 	until, _ := it.take("until")
 	name, _ := it.take("name")
 	in := bursar.BoostInput{Amount: it.amount(2), ExpiresAt: w.instant(it, until)}
+	in.FundedBy, _ = it.take("from")
 	if name != "" {
 		in.Reason = &name
 	}
@@ -282,6 +283,9 @@ func (w *world) opBoosts(o *op) error {
 		w.printf("%s%s from %s until %s", b.Amount, reason, instantText(b.CreatedAt), instantText(b.ExpiresAt))
 		if b.EndedAt != nil {
 			w.printf(", ended %s", instantText(*b.EndedAt))
+		}
+		if b.FundedBy != "" {
+			w.printf(", funded by %s", b.FundedBy)
 		}
 		w.printf("\n")
 	}
@@ -405,6 +409,11 @@ func (w *world) opHeard(*op) error {
 		w.must(json.Unmarshal(d.Body, &m))
 		for _, k := range []string{"assignmentId", "grantId", "creditGrantId", "reservationId", "customerId"} {
 			delete(m.Data, k)
+		}
+		if r, ok := m.Data["boostRequest"].(map[string]any); ok {
+			delete(r, "id")
+			delete(r, "assignmentId")
+			delete(r, "boostId")
 		}
 		data, err := json.Marshal(m.Data)
 		w.must(err)

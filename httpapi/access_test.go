@@ -29,6 +29,8 @@ var tokenRoutes = map[string]string{
 	"POST " + entitlement + boosts: "manage", "GET " + entitlement + boosts: "read", "DELETE " + entitlement + boosts + "/{boostId}": "manage",
 	"GET " + defaults: "read", "PUT " + defaults: "manage", "DELETE " + defaults + "/{defaultId}": "manage",
 	"GET " + customer + "/allocation": "read", "POST " + customer + "/simulate": "read", "GET " + customer + "/governance": "read",
+	"POST " + boostRequests: "manage", "GET " + boostRequests: "read", "GET " + boostRequest: "read",
+	"POST " + boostRequest + "/approve": "manage", "POST " + boostRequest + "/decline": "manage", "POST " + boostRequest + "/withdraw": "manage",
 	"GET " + customer + "/activity": "read", "GET " + streamPattern: "read", "GET " + customer + "/denials": "read", "POST " + customer + "/explain": "read", "GET " + customer + "/reservations": "read",
 }
 
@@ -38,6 +40,7 @@ type tokenWorld struct {
 	*testServer
 	limits, boosts map[string]string // by entity
 	defaults       map[string]string
+	requests       map[string]string
 	tokens         map[string]string
 }
 
@@ -48,7 +51,7 @@ var unseen = regexp.MustCompile(`orgroot|blueteam|bobuser|oldblue|gonechild|Hidd
 const tokenDims = `{"orgId":"orgroot","userId":"annuser","agentId":"bobuser","model":"m"}`
 
 func newTokenWorld(t testing.TB) *tokenWorld {
-	w := &tokenWorld{testServer: newTestServer(t), limits: map[string]string{}, boosts: map[string]string{}, defaults: map[string]string{}, tokens: map[string]string{}}
+	w := &tokenWorld{testServer: newTestServer(t), limits: map[string]string{}, boosts: map[string]string{}, defaults: map[string]string{}, requests: map[string]string{}, tokens: map[string]string{}}
 	w.api.pace.poll = time.Millisecond
 	w.api.uses.burst, w.api.uses.writes = 1e9, 1e9
 	w.admin("PUT", "/api/v1/entity-types", `{"types":[{"id":"org","displayName":"Org","attributionKeys":["orgId"]},{"id":"team","displayName":"Team","attributionKeys":["teamId"]},{"id":"user","displayName":"User","attributionKeys":["userId","agentId"]}]}`)
@@ -77,6 +80,11 @@ func newTokenWorld(t testing.TB) *tokenWorld {
 				}
 				mustUnmarshal(t, w.admin("POST", base+"/assignments/"+out.Data[0].ID+"/boosts", `{"amount":1}`), &b)
 				w.boosts[name] = b.Data.ID
+				var r struct {
+					Data boostRequestOut `json:"data"`
+				}
+				mustUnmarshal(t, w.admin("POST", base+"/boost-requests", `{"assignmentId":"`+out.Data[0].ID+`","amount":`+amountFor(name)+`,"reason":"`+reasonFor(name)+`"}`), &r)
+				w.requests[name] = r.Data.ID
 			}
 		}
 		for entity, limit := range map[string]string{"orgroot": "44441", "redteam": "71", "blueteam": "55554", "annuser": "72", "oldann": "73", "bobuser": "55555", "oldblue": "55556"} {
@@ -102,9 +110,25 @@ func newTokenWorld(t testing.TB) *tokenWorld {
 	}
 	w.admin("DELETE", "/api/v1/customers/acme/default-limits/"+given.Data[0].ID, "") // the denials go on to say what denied
 	w.defaults["missing"], w.defaults["annuserbobuser"] = "01a09f70-97fa-7000-8000-0014000378dd", "01a09f70-97fa-7000-8000-0014000378dd"
+	w.requests["missing"] = "01a09f70-97fa-7000-8000-0014000378de"
 	w.limits["missing"], w.boosts["missing"] = "01a09f70-97fa-7000-8000-0014000378db", "01a09f70-97fa-7000-8000-0014000378dc"
 	w.makeTokens()
 	return w
+}
+
+// amountFor and reasonFor are what is asked for in the world of tokens.
+func amountFor(name string) string {
+	if name == "redteam" || name == "annuser" || name == "oldann" {
+		return "1"
+	}
+	return "55557"
+}
+
+func reasonFor(name string) string {
+	if amountFor(name) == "1" {
+		return "ours"
+	}
+	return "Hidden"
 }
 
 func (w *tokenWorld) makeTokens() {
@@ -145,6 +169,10 @@ func bodyFor(r *route, entity string) string {
 	switch {
 	case strings.HasSuffix(r.pattern, "/boosts") && r.method == "POST":
 		return `{"amount":1}`
+	case r.pattern == boostRequests:
+		return `{"entityId":"` + entity + `","featureId":"calls","label":"","amount":1,"scopeEntityIds":[]}`
+	case strings.HasPrefix(r.pattern, boostRequest):
+		return ""
 	case strings.HasSuffix(r.pattern, "/freeze"):
 		return `{"reason":"a test"}`
 	case strings.HasSuffix(r.pattern, "/thaw"):
@@ -165,7 +193,7 @@ func bodyFor(r *route, entity string) string {
 
 // targets are the requests of a route about one entity of a customer.
 func (w *tokenWorld) targets(r *route, base, customer, entity string) []string {
-	path := base + strings.NewReplacer("{customerId}", customer, "{entityId}", entity, "{assignmentId}", w.limits[entity], "{boostId}", w.boosts[entity], "{defaultId}", w.defaults[entity],
+	path := base + strings.NewReplacer("{customerId}", customer, "{entityId}", entity, "{assignmentId}", w.limits[entity], "{boostId}", w.boosts[entity], "{defaultId}", w.defaults[entity], "{boostRequestId}", w.requests[entity],
 		"{featureId}", "calls", "{currencyId}", "c", "{rateCardId}", "c", "{grantId}", w.limits["missing"], "{reservationId}", w.limits["missing"],
 		"{keyId}", "k", "{webhookId}", "w", "{deliveryId}", "d", "{tokenId}", w.limits["missing"]).Replace(r.pattern)
 	switch r.pattern {
@@ -185,6 +213,10 @@ func (w *tokenWorld) targets(r *route, base, customer, entity string) []string {
 		return []string{path + "?featureId=calls&entityId=" + entity}
 	case "/customers/{customerId}/governance", streamPattern:
 		return []string{path + "?featureIds=calls&rootEntityId=" + entity, path + "?featureIds=calls&parentId=" + entity, path + "?includeArchived=true&entityIdSearch=" + entity}
+	case boostRequests:
+		if r.method == "GET" {
+			return []string{path + "?entityId=" + entity, path + "?status=OPEN&entityId=" + entity}
+		}
 	case "/customers/{customerId}/activity", "/customers/{customerId}/reservations":
 		return []string{path + "?entityId=" + entity}
 	}
@@ -257,7 +289,7 @@ func (w *tokenWorld) compare(r *route, token string) {
 		ask := func(customer, entity string) (replies []string) {
 			for _, path := range w.targets(r, base, customer, entity) {
 				resp, reply := w.as(token, r.method, path, bodyFor(r, entity))
-				for _, id := range []string{entity, w.limits[entity], w.boosts[entity], w.defaults[entity]} {
+				for _, id := range []string{entity, w.limits[entity], w.boosts[entity], w.defaults[entity], w.requests[entity]} {
 					reply = strings.ReplaceAll(reply, id, "ID")
 				}
 				reply = fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("X-Bursar-Version"), " ", regexp.MustCompile(`"asOf":"[^"]*"`).ReplaceAllString(reply, ""))
@@ -271,7 +303,7 @@ func (w *tokenWorld) compare(r *route, token string) {
 		missing := ask("acme", "missing")
 		if scoped {
 			for _, foreign := range []string{"orgroot", "blueteam", "bobuser", "oldblue", "annuser" + "bobuser"} {
-				if w.boosts[foreign] == "" || foreign == "annuserbobuser" && !strings.Contains(r.pattern, "{assignmentId}") {
+				if w.boosts[foreign] == "" || foreign == "annuserbobuser" && !strings.Contains(r.pattern, "{assignmentId}") && !strings.Contains(r.pattern, "{boostRequestId}") {
 					continue
 				}
 				if got := ask("acme", foreign); !slices.Equal(got, missing) {
@@ -287,7 +319,7 @@ func (w *tokenWorld) compare(r *route, token string) {
 		}
 		if scoped {
 			want := "20"
-			if tokenRoutes[r.method+" "+r.pattern] == "manage" && !strings.HasPrefix(r.pattern, defaults) { // those are about what is below
+			if tokenRoutes[r.method+" "+r.pattern] == "manage" && !strings.HasPrefix(r.pattern, defaults) && r.pattern != boostRequests { // those are about what is below, or change no limit
 				want = "403 "
 			}
 			if got := ask("acme", "redteam"); !strings.HasPrefix(got[0], want) {
@@ -301,7 +333,8 @@ func (w *tokenWorld) compare(r *route, token string) {
 		}
 		if strings.HasPrefix(token, "scoped") || !strings.Contains(r.method, "DELETE") {
 			for _, got := range ask("acme", "annuser") {
-				if !strings.HasPrefix(got, "20") && !(strings.HasPrefix(got, "404") && r.method == "DELETE") {
+				others := r.pattern == boostRequest+"/withdraw" && strings.HasPrefix(got, "403 ") // an API key has asked
+				if !strings.HasPrefix(got, "20") && !(strings.HasPrefix(got, "404") && r.method == "DELETE") && !others {
 					w.t.Errorf("%s on what is its own: %s", r.pattern, got)
 				}
 			}

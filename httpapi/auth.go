@@ -28,15 +28,17 @@ const (
 
 	tokens = tokenRead | tokenManage
 
-	open     access = 0                          // no key needed
-	writes          = accessFull                 // governance
-	reads           = accessFull | accessRead    // GETs
-	consumes        = accessFull | accessRuntime // what uses up limits
-	spends          = consumes | tokenSpend      // what spend tokens may, too
-	answers         = consumes | accessRead      // what all keys may ask
-	asks            = answers | tokenSpend       // checks
-	shows           = reads | tokenRead          // what access tokens may read, too
-	governs         = writes | tokenManage       // what they may change
+	open       access = 0                          // no key needed
+	writes            = accessFull                 // governance
+	reads             = accessFull | accessRead    // GETs
+	consumes          = accessFull | accessRuntime // what uses up limits
+	spends            = consumes | tokenSpend      // what spend tokens may, too
+	answers           = consumes | accessRead      // what all keys may ask
+	asks              = answers | tokenSpend       // checks
+	shows             = reads | tokenRead          // what access tokens may read, too
+	governs           = writes | tokenManage       // what they may change
+	petitions         = spends | tokenManage       // what asks for more than there is
+	petitioned        = asks | tokenRead           // what tells what became of that
 )
 
 func scopeAccess(s bursar.KeyScope) access {
@@ -77,7 +79,7 @@ func (q *request) authenticate() error {
 	if err != nil {
 		return err
 	}
-	q.actor, q.token = p.id, p.token
+	q.actor, q.token, q.access = p.id, p.token, p.access
 	switch {
 	case q.route.access&p.access == 0:
 		return q.forbidden(p)

@@ -11,6 +11,7 @@ type boostIn struct {
 	Amount    bursar.Amount `json:"amount" is:"required,positive"`
 	ExpiresAt *bursar.Time  `json:"expiresAt" doc:"The end of the limit's current window when left out."`
 	Reason    *string       `json:"reason" is:"len=0-500"`
+	FundedBy  *string       `json:"fundedBy" is:"entityId" doc:"An entity above, whose limit of the same capability, cadence, label and scope has as much less while the boost lasts: the sum stays."`
 }
 
 // boostOut is a temporary raise of a limit.
@@ -23,16 +24,17 @@ type boostOut struct {
 	ExpiresAt    bursar.Time   `json:"expiresAt"`
 	EndedAt      *bursar.Time  `json:"endedAt" doc:"When it was ended before its time."`
 	CreatedBy    string        `json:"createdBy"`
+	FundedBy     *string       `json:"fundedBy" doc:"The entity whose limit has as much less; null: none, or one that an access token does not see."`
 	withRevision
 }
 
 func viewBoost(b bursar.Boost) boostOut {
-	return boostOut{b.ID, b.AssignmentID, b.Amount, b.Reason, b.CreatedAt, b.ExpiresAt, b.EndedAt, b.CreatedBy, withRevision{b.Revision()}}
+	return boostOut{b.ID, b.AssignmentID, b.Amount, b.Reason, b.CreatedAt, b.ExpiresAt, b.EndedAt, b.CreatedBy, orNil(&b.FundedBy), withRevision{b.Revision()}}
 }
 
 func (a *API) createBoost(c call, in *boostIn) (bursar.Boost, uint64, error) {
 	return a.engine.CreateBoost(c.ctx, c.by, in.CustomerID, in.AssignmentID,
-		bursar.BoostInput{Amount: in.Amount, ExpiresAt: orZero(in.ExpiresAt), Reason: orNil(in.Reason)})
+		bursar.BoostInput{Amount: in.Amount, ExpiresAt: orZero(in.ExpiresAt), Reason: orNil(in.Reason), FundedBy: orZero(in.FundedBy)})
 }
 
 type boostList struct {
@@ -43,7 +45,7 @@ type boostList struct {
 
 func boostAt(b *bursar.Boost) ledger.ListPos { return ledger.ListPos{ID: b.ID} } // which grows with time
 
-// listBoosts tells ended ones, too.
+// listBoosts tells ended ones, too, and those of other limits that the limit funds.
 func (a *API) listBoosts(c call, in *boostList) ([]*bursar.Boost, uint64, error) {
 	got, version, err := a.engine.Boosts(c.ctx, c.options(), in.CustomerID, in.AssignmentID)
 	return pointersTo(got), version, err

@@ -71,7 +71,8 @@ func TestScopes(t *testing.T) {
 	for _, r := range (&API{}).routes() {
 		section5 := strings.Contains(r.pattern, "/entitlements/check") || strings.Contains(r.pattern, "/reservations") ||
 			strings.HasSuffix(r.pattern, "/consume") || r.pattern == "/usage" || r.pattern == "/events" ||
-			strings.HasSuffix(r.pattern, "/estimate") || strings.HasPrefix(r.pattern, "/credits/consumption")
+			strings.HasSuffix(r.pattern, "/estimate") || strings.HasPrefix(r.pattern, "/credits/consumption") ||
+			strings.HasPrefix(r.pattern, boostRequests) && !strings.HasSuffix(r.pattern, "/approve") && !strings.HasSuffix(r.pattern, "/decline")
 		reading := r.method == "GET" || strings.HasSuffix(r.pattern, "/checks") || strings.HasSuffix(r.pattern, "/estimate") || strings.HasSuffix(r.pattern, "/simulate") || strings.HasSuffix(r.pattern, "/explain")
 		want := accessFull
 		switch {

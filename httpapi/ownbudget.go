@@ -94,13 +94,7 @@ func (a *API) ownBudget(c call, _ *ownBudgetIn) (out ownBudgetOut, _ uint64, _ e
 func (a *API) spendable(t *spendtoken.Token) (out []bursar.Capability) {
 	cat := a.engine.Catalogue()
 	add := func(of bursar.Capability, n spendtoken.Name, archived *bursar.Time) {
-		events := false // an event uses what its meters feed
-		for i := range t.Blocks {
-			for _, only := range t.Blocks[i].Only {
-				events = events || only.Event != ""
-			}
-		}
-		if archived == nil && len(out) < maxBudgets && (events || t.Allows(n)) {
+		if archived == nil && len(out) < maxBudgets && spendsOn(t, n) {
 			out = append(out, of)
 		}
 	}

@@ -43,6 +43,10 @@ type (
 		assignmentPath
 		BoostID string `path:"boostId"`
 	}
+	boostRequestPath struct {
+		customerPath
+		RequestID string `path:"boostRequestId"`
+	}
 	reservationPath struct {
 		customerPath
 		ReservationID string `path:"reservationId"`

@@ -57,6 +57,9 @@ var statuses = map[bursar.Code]int{
 	bursar.CodeGrantNotVoidable:     409,
 	bursar.CodeRevisionMismatch:     409,
 	bursar.CodeTooManyLimits:        409,
+	bursar.CodeInsufficientBudget:   409,
+	bursar.CodeBoostRequestClosed:   409,
+	bursar.CodeTooManyBoostRequests: 409,
 
 	bursar.CodeTooLarge:              413,
 	bursar.CodeUnsupportedMediaType:  415,

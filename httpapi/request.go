@@ -23,13 +23,14 @@ type request struct {
 	path  [maxPathParams]string
 	start time.Time
 
-	id    string              // request id
-	actor string              // id of the API key or access token
-	token *bursar.AccessToken // limits what is seen and done; nil = an API key
-	spend *spending           // of a spend token: what it is for; nil = anything
-	bound *bursar.APIKey      // of a key that is for some alone: which; nil = any other
-	wrote *atomic.Int64       // of a token: what the request wrote
-	now   bursar.Time         // of the engine, when the caller was identified
+	id     string              // request id
+	actor  string              // id of the API key or access token
+	access access              // what it opens
+	token  *bursar.AccessToken // limits what is seen and done; nil = an API key
+	spend  *spending           // of a spend token: what it is for; nil = anything
+	bound  *bursar.APIKey      // of a key that is for some alone: which; nil = any other
+	wrote  *atomic.Int64       // of a token: what the request wrote
+	now    bursar.Time         // of the engine, when the caller was identified
 
 	query []pair // of the URL, decoded
 	body  []byte // as sent, at most maxBody

@@ -99,6 +99,8 @@ func viewCurrent(v any) any {
 		return viewAssignment(*v)
 	case *bursar.Default:
 		return viewDefault(*v)
+	case *bursar.BoostRequest:
+		return viewBoostRequest(*v)
 	case *bursar.Boost:
 		return viewBoost(*v)
 	case *bursar.Entity:

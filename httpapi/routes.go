@@ -70,20 +70,22 @@ func newRoute(r row) *route {
 
 // Patterns that many routes share.
 const (
-	currency     = "/credits/custom-currencies/{currencyId}"
-	rateCard     = "/rate-cards/{rateCardId}"
-	customer     = "/customers/{customerId}"
-	promotions   = customer + "/promotional-entitlements"
-	entitlements = customer + "/entitlements"
-	assignments  = customer + "/assignments"
-	entitlement  = customer + "/entities/entitlements" // an older name of the same
-	defaults     = customer + "/default-limits"
-	boosts       = "/{assignmentId}/boosts"
-	reservations = customer + "/reservations"
-	reservation  = reservations + "/{reservationId}"
-	webhook      = "/webhooks/{webhookId}"
-	accessTokens = customer + "/access-tokens"
-	spendTokens  = customer + "/spend-tokens"
+	currency      = "/credits/custom-currencies/{currencyId}"
+	rateCard      = "/rate-cards/{rateCardId}"
+	customer      = "/customers/{customerId}"
+	promotions    = customer + "/promotional-entitlements"
+	entitlements  = customer + "/entitlements"
+	assignments   = customer + "/assignments"
+	entitlement   = customer + "/entities/entitlements" // an older name of the same
+	defaults      = customer + "/default-limits"
+	boosts        = "/{assignmentId}/boosts"
+	boostRequests = customer + "/boost-requests"
+	boostRequest  = boostRequests + "/{boostRequestId}"
+	reservations  = customer + "/reservations"
+	reservation   = reservations + "/{reservationId}"
+	webhook       = "/webhooks/{webhookId}"
+	accessTokens  = customer + "/access-tokens"
+	spendTokens   = customer + "/spend-tokens"
 
 	ownBudgetPattern = "/spend-token"
 
@@ -168,6 +170,12 @@ func (a *API) governanceRoutes() []row {
 		{"GET", defaults, v1, shows, 200, rows(defaultAt, a.listDefaults, viewDefault), "List default limits: of all entities of a type"},
 		{"PUT", defaults, v1, governs, 200, write(a.putDefaults, viewEach(viewDefault)), "Upsert default limits: create or update them"},
 		{"DELETE", defaults + "/{defaultId}", v1, governs, 200, write(a.deleteDefault, viewDefault), "Delete a default limit"},
+		{"POST", boostRequests, v1, petitions, 201, write(a.createBoostRequest, viewBoostRequest), "Create a boost request: ask that a limit be raised for a time"},
+		{"GET", boostRequests, v1, petitioned, 200, list(boostRequestAt, a.listBoostRequests, viewBoostRequest), "List boost requests: the newest first"},
+		{"GET", boostRequest, v1, petitioned, 200, read(a.getBoostRequest, viewBoostRequest), "Get a boost request"},
+		{"POST", boostRequest + "/approve", v1, governs, 200, write(a.approveBoostRequest, viewBoostRequest), "Approve a boost request: make the boost"},
+		{"POST", boostRequest + "/decline", v1, governs, 200, write(a.declineBoostRequest, viewBoostRequest), "Decline a boost request"},
+		{"POST", boostRequest + "/withdraw", v1, petitions, 200, write(a.withdrawBoostRequest, viewBoostRequest), "Withdraw a boost request: by who asked"},
 		{"GET", customer + "/entities/{entityId}/usage", v1, shows, 200, read(a.entityUsage, viewHistory), "Get entity usage: over time"},
 
 		{"GET", customer + "/usage", v1, shows, 200, read(a.customerUsage, viewHistory), "Get customer usage: over time"},

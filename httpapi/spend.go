@@ -26,7 +26,7 @@ type spending struct {
 }
 
 func newSpending(t *spendtoken.Token, behalf bool) *spending {
-	s := &spending{token: t, behalf: behalf}
+	s := &spending{token: t, behalf: behalf, path: catalogue.SpendPath{ID: t.ID()}}
 	counted := slices.ContainsFunc(t.Blocks, func(b spendtoken.Block) bool { return len(b.Caps) > 0 })
 	add := func(key, value string) {
 		if !hasKey(s.pins, key) {

@@ -24,6 +24,7 @@ var spendRoutes = []string{
 	"GET " + entitlements + "/check", "POST " + entitlements + "/checks", "POST /usage/estimate", "POST /events/estimate",
 	"POST " + customer + "/consume", "POST " + customer + "/reservations", "GET " + reservation, "POST " + reservation + "/commit", "POST " + reservation + "/release",
 	"POST " + reservation + "/extend", "POST " + customer + "/explain", "GET /spend-token",
+	"POST " + boostRequests, "GET " + boostRequests, "GET " + boostRequest, "POST " + boostRequest + "/withdraw",
 }
 
 const acme = "/api/v1/customers/acme"

@@ -11,6 +11,7 @@ import (
 type audited struct {
 	AssignmentID   string   `json:"assignmentId"` // of a boost
 	ParentID       *string  `json:"parentId"`     // of an entity
+	FundedBy       *string  `json:"fundedBy"`     // of a boost or a request for one
 	ScopeEntityIDs []string `json:"scopeEntityIds"`
 }
 
@@ -35,17 +36,28 @@ func (v *View) seesActivity(a *store.Activity) bool {
 	return true
 }
 
-// seenJSON is an audited thing without a parent that a token does not see.
+// seenJSON is an audited thing without the entities above that a token does not see.
 func (v *View) seenJSON(text []byte) []byte {
 	var m audited
-	if v.Root == 0 || json.Unmarshal(text, &m) != nil || m.ParentID == nil || v.EntOrd(*m.ParentID) != 0 {
+	if v.Root == 0 || json.Unmarshal(text, &m) != nil {
+		return text
+	}
+	var hidden []string
+	for name, id := range map[string]*string{"parentId": m.ParentID, "fundedBy": m.FundedBy} {
+		if id != nil && v.EntOrd(*id) == 0 {
+			hidden = append(hidden, name)
+		}
+	}
+	if len(hidden) == 0 {
 		return text
 	}
 	var members map[string]json.RawMessage
 	if json.Unmarshal(text, &members) != nil {
 		return nil
 	}
-	members["parentId"] = json.RawMessage("null")
+	for _, name := range hidden {
+		members[name] = json.RawMessage("null")
+	}
 	text, _ = json.Marshal(members)
 	return text
 }

@@ -112,6 +112,7 @@ func (s *State) dropRowParts(row uint32) {
 		delete(s.boosts, row)
 		s.Dirty.part(partBoosts, row, []*record.Boost(nil))
 	}
+	s.dropLoans(row)
 	if _, ok := s.Fired[row]; ok {
 		delete(s.Fired, row)
 		s.Dirty.part(partFired, row, (*record.Fired)(nil))

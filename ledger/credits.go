@@ -18,6 +18,7 @@ type moneyChanges struct {
 	newEnded  []uint32
 	pls       map[uint32]*pool
 	bsts      map[uint32][]*record.Boost
+	lns       map[uint32][]*record.Loan
 	prms      map[uint32]*promo // nil value = deleted
 	frd       map[uint32]*record.Fired
 	unq       map[record.UniqueKey]*uniqueChange
@@ -68,6 +69,7 @@ func (v *View) mergeMoney(head store.Head) {
 			s.Dirty.part(partBoosts, row, b)
 		}
 	}
+	v.mergeLoans()
 	for cap, p := range v.prms {
 		if p == nil {
 			delete(s.Promos, cap)
@@ -224,6 +226,7 @@ type money struct {
 	endedMarked bool     // a checkpoint has, or will have, an endedMark
 	Pools       map[uint32]*pool
 	boosts      map[uint32][]*record.Boost // by row
+	loans       map[uint32][]*record.Loan  // by row, of that which has more and of that which has less
 	Promos      map[uint32]*promo          // by feature
 	Fired       map[uint32]*record.Fired   // by row
 	Uniques     map[record.UniqueKey]*uniqueSet
@@ -238,7 +241,7 @@ type money struct {
 }
 
 func newMoney() money {
-	return money{Grants: make([]*grant, 1), Pools: map[uint32]*pool{}, boosts: map[uint32][]*record.Boost{}, Promos: map[uint32]*promo{},
+	return money{Grants: make([]*grant, 1), Pools: map[uint32]*pool{}, boosts: map[uint32][]*record.Boost{}, loans: map[uint32][]*record.Loan{}, Promos: map[uint32]*promo{},
 		Fired: map[uint32]*record.Fired{}, Uniques: map[record.UniqueKey]*uniqueSet{}, windows: map[uint32][]bursar.Time{}}
 }
 

@@ -100,6 +100,9 @@ func (f *Feed) note(v *View) {
 	for ord := range v.bsts {
 		f.add(touch{Ord: ord})
 	}
+	for ord := range v.lns {
+		f.add(touch{Ord: ord})
+	}
 }
 
 // gives tells whether a new limit of an entity's own takes the place of one that it had by default.

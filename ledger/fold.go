@@ -101,16 +101,14 @@ func (v *View) applyMoney(r record.Record) error {
 		b := r.Boost
 		list := append(slices.Clone(v.boostsOf(r.Row)), &b)
 		put(v, &v.bsts, r.Row, list[max(0, len(list)-keptBoosts):])
+	case *record.BoostLent:
+		return v.applyBoostLent(r)
 	case *record.BoostEnded:
-		list := slices.Clone(v.boostsOf(r.Row))
-		for i, b := range list {
-			if b.ID == r.ID {
-				n := *b
-				n.Ended = r.At
-				list[i] = &n
-			}
-		}
-		put(v, &v.bsts, r.Row, list)
+		v.applyBoostEnded(r)
+	case *record.BoostAsked:
+		return v.applyBoostAsked(r)
+	case *record.BoostAnswered:
+		return v.applyBoostAnswered(r)
 	case *record.Promotion:
 		p := &promo{r.Row, r.Promotion}
 		if r.Deleted {

@@ -140,6 +140,12 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		m.times(&r.Promotion)
 	case *record.BoostMade:
 		r.Boost.Created = m.fixed(r.Boost.Created)
+	case *record.BoostLent:
+		r.Created = m.fixed(r.Created)
+	case *record.BoostAsked:
+		m.begun(&r.Request.Created, &r.Request.Expires)
+	case *record.BoostAnswered:
+		r.Answer.At = m.fixed(r.Answer.At)
 	case *record.BoostEnded:
 		r.At = m.fixed(r.At)
 	case *record.HoldOpened:

@@ -27,6 +27,8 @@ const (
 	partFreeze   = "freeze"
 	partDefaults = "defaults"
 	partLearned  = "learned"
+	partRequest  = "boostRequest"
+	partLoans    = "loans"
 )
 
 type partKey struct {
@@ -49,11 +51,12 @@ func partBody(v any, caps []bursar.Capability) []byte {
 		if v == nil {
 			return nil
 		}
-		list := make([]boostPart, len(v))
-		for i, b := range v {
-			list[i] = boostPart{store.FormatID(b.ID), b.Amount, b.Created, b.Expires, b.Ended, b.Reason, b.By}
+		body = boostParts(v)
+	case []*record.Loan:
+		if v == nil {
+			return nil
 		}
-		body = list
+		body = loanParts(v)
 	case *promo:
 		if v == nil {
 			return nil
@@ -79,6 +82,11 @@ func partBody(v any, caps []bursar.Capability) []byte {
 			return nil
 		}
 		body = v
+	case *record.BoostRequest:
+		if v == nil {
+			return nil
+		}
+		body = newRequestPart(v)
 	case pathsPart:
 		body = v
 	case endedMark:
@@ -117,12 +125,7 @@ func (s *State) restorePart(p *store.PartRow) error {
 var ErrNewer = errors.New("are from a newer version")
 
 func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
-	read := func(v any) bool {
-		if err = json.Unmarshal(p.Body, v); err != nil {
-			err = fmt.Errorf("checkpoint: %s %q: %w", p.Sort, p.Key, err)
-		}
-		return err == nil
-	}
+	read := func(v any) bool { err = readPart(p, v); return err == nil }
 	switch p.Sort {
 	case partGrant:
 		var g grantPart
@@ -139,27 +142,51 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 			s.Pools[ord] = &pool{q.Limit, q.Used, q.Active, q.At, q.Overdraft, q.Live, q.Low}
 			s.poolsEnded = append(s.poolsEnded, q.Ended...)
 		}
-	case partBoosts:
-		var list []boostPart
-		if read(&list) {
-			for _, b := range list {
-				id, _ := store.ParseID(b.ID)
-				s.boosts[ord] = append(s.boosts[ord], &record.Boost{ID: id, Amount: b.Amount, Created: b.Created, Expires: b.Expires, Ended: b.Ended, Reason: b.Reason, By: b.By})
-			}
-		}
 	case partPromo:
 		var q promoPart
 		if read(&q) {
 			s.Promos[ord] = &promo{q.Row, q.Promotion}
 		}
+	case partPaths:
+		if err = s.restorePaths(ord, p.Body); err != nil {
+			err = fmt.Errorf("checkpoint: %s %q: %w", p.Sort, p.Key, err)
+		}
+	case partLearned:
+		var q learned
+		if read(&q) {
+			s.learned[ord] = &q
+		}
+	case partEnded:
+		s.endedMarked = true
+	default:
+		return s.restoreGoverned(p, ord)
+	}
+	return err
+}
+
+// restoreGoverned takes in a part that is about limits and entities.
+func (s *State) restoreGoverned(p *store.PartRow, ord uint32) (err error) {
+	read := func(v any) bool { err = readPart(p, v); return err == nil }
+	switch p.Sort {
+	case partBoosts:
+		var list []boostPart
+		if read(&list) {
+			s.boosts[ord] = restoredBoosts(list)
+		}
+	case partLoans:
+		var list []loanPart
+		if read(&list) {
+			s.loans[ord] = restoredLoans(list)
+		}
+	case partRequest:
+		var q requestPart
+		if read(&q) {
+			err = s.restoreRequest(ord, q)
+		}
 	case partFired:
 		var q firedPart
 		if read(&q) {
 			s.Fired[ord] = &record.Fired{Start: q.Start, Levels: q.Levels}
-		}
-	case partPaths:
-		if err = s.restorePaths(ord, p.Body); err != nil {
-			err = fmt.Errorf("checkpoint: %s %q: %w", p.Sort, p.Key, err)
 		}
 	case partFreeze:
 		var q freezePart
@@ -171,17 +198,17 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 		if read(&q) {
 			err = s.restoreDefaults(q)
 		}
-	case partLearned:
-		var q learned
-		if read(&q) {
-			s.learned[ord] = &q
-		}
-	case partEnded:
-		s.endedMarked = true
 	default:
 		return fmt.Errorf("checkpoint: parts of sort %q %w", p.Sort, ErrNewer)
 	}
 	return err
+}
+
+func readPart(p *store.PartRow, v any) error {
+	if err := json.Unmarshal(p.Body, v); err != nil {
+		return fmt.Errorf("checkpoint: %s %q: %w", p.Sort, p.Key, err)
+	}
+	return nil
 }
 
 // dumpMoney is the part of dump that is about credits, prices and alerts.
@@ -195,6 +222,8 @@ func (s *State) dumpMoney(e *record.Encoder, inOrder bool) {
 	dumpParts(e, s.Fired)
 	dumpParts(e, s.freezes)
 	dumpParts(e, s.learned)
+	dumpParts(e, s.requests)
+	dumpParts(e, s.loans)
 	for _, p := range uniqueParts(s.Uniques) {
 		e.String(p.Key)
 		e.Bytes(p.Body)

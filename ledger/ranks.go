@@ -12,14 +12,16 @@ import (
 // limits cannot be on the page, and only the others are looked at.
 //
 // A bound holds at any later time: a window that ends takes what was used with it, and a
-// boost raises what is allowed. Settled holds that no commit has recorded yet are not in it.
+// boost raises what is allowed. A limit that lends has no bound. Settled holds that no commit has
+// recorded yet are not in it.
 type ranks struct {
 	used  []float32
 	share []float32 // Utilization; -1 of a limit without an amount
+	lends map[uint32]bool
 }
 
 func newRanks(rows int) ranks {
-	return ranks{make([]float32, 0, rows+rows/8), make([]float32, 0, rows+rows/8)}
+	return ranks{make([]float32, 0, rows+rows/8), make([]float32, 0, rows+rows/8), map[uint32]bool{}}
 }
 
 // set sets the bounds of a limit to its values. A nil def is a limit that was deleted; a limit
@@ -36,6 +38,8 @@ func (k *ranks) set(row uint32, def *record.Limit, c *Counter) {
 	k.used[row], k.share[row] = above(used.Float64()), -1
 	switch {
 	case !def.Limited:
+	case k.lends[row]:
+		k.share[row] = float32(math.Inf(1))
 	case def.Limit.Sign() > 0:
 		k.share[row] = above(used.Ratio(def.Limit))
 	case used.IsZero():
@@ -43,6 +47,21 @@ func (k *ranks) set(row uint32, def *record.Limit, c *Counter) {
 	default:
 		k.share[row] = float32(math.Inf(1))
 	}
+}
+
+// setLends is set where it may have changed whether the limit lends.
+func (k *ranks) setLends(row uint32, def *record.Limit, c *Counter, lends bool) {
+	switch {
+	case lends == k.lends[row]:
+		return
+	case !lends:
+		delete(k.lends, row)
+	case k.lends == nil:
+		k.lends = map[uint32]bool{row: true}
+	default:
+		k.lends[row] = true
+	}
+	k.set(row, def, c)
 }
 
 // above is a float32 that is greater than x, and than all that rounds to x; for 0 it is 0.

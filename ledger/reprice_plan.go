@@ -62,7 +62,7 @@ func (s *State) Snapshot() *State {
 	f.Totals = maps.Clone(s.Totals)
 	f.Grants, f.Pools = slices.Clone(s.Grants), maps.Clone(s.Pools)
 	f.defaults = s.defaults
-	f.boosts, f.Fired = maps.Clone(s.boosts), maps.Clone(s.Fired)
+	f.boosts, f.loans, f.Fired = maps.Clone(s.boosts), maps.Clone(s.loans), maps.Clone(s.Fired)
 	return f
 }
 

@@ -218,7 +218,7 @@ func (v *View) node(n *bursar.Node, row uint32, id string, asks []Ask) {
 	}
 	if def.Limited {
 		limit := &def.Limit
-		if len(v.boosts)+len(v.bsts) > 0 {
+		if !v.noBoosts() {
 			boosted := v.LimitNow(row, def)
 			limit = &boosted
 		}

@@ -228,6 +228,11 @@ func (s *State) RestoredSteps() (steps []func(), last func(), err error) {
 
 func (s *State) restoredRows() {
 	s.ranks = newRanks(s.Rows.Len())
+	for row, loans := range s.loans {
+		if lends(row, loans) {
+			s.ranks.lends[row] = true
+		}
+	}
 	for row := range uint32(s.Rows.Len()) {
 		def := s.Rows.At(row)
 		c, _ := s.counters.at(row)

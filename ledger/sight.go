@@ -55,8 +55,11 @@ func (v *View) above(ent uint32) uint32 {
 }
 
 // SeesRow tells of a limit whether it is seen.
-func (v *View) SeesRow(def *record.Limit) bool {
-	return v.Root == 0 || v.Sees(def.Ent) && !slices.ContainsFunc(def.Scope, func(s uint32) bool { return !v.Sees(s) })
+func (v *View) SeesRow(def *record.Limit) bool { return v.seesLimit(def.Ent, def.Scope) }
+
+// seesLimit is SeesRow of a limit of an entity with a scope.
+func (v *View) seesLimit(ent uint32, scope []uint32) bool {
+	return v.Root == 0 || v.Sees(ent) && !slices.ContainsFunc(scope, func(s uint32) bool { return !v.Sees(s) })
 }
 
 // sightNow gives a function that answers as Sees does now. It may be called after the view
@@ -122,7 +125,7 @@ func (d *Decider) confined() error {
 	for _, r := range d.Recs[*d.ours:] {
 		ent := uint32(0)
 		switch r := r.(type) {
-		case *record.Activity, *record.CapabilityName, *record.TypeName:
+		case *record.Activity, *record.CapabilityName, *record.TypeName, *record.AlertFired: // an alert follows from what else is recorded
 			continue
 		case *record.DefaultPut: // it limits what is below its entity, so that entity may be the root
 			if err := d.confinedDefault(r.Default.Node); err != nil {
@@ -131,6 +134,13 @@ func (d *Decider) confined() error {
 			continue
 		case *record.DefaultDeleted:
 			continue // only a default that is seen can be deleted
+		case *record.BoostAsked: // it raises nothing, and its limit was seen
+			continue
+		case *record.BoostAnswered:
+			if r.Answer.Answer == record.Withdrawn {
+				continue // by who asked
+			}
+			ent = d.request(r.Ord).Ent
 		case *record.LimitDefaulted:
 			ent = r.Ent
 		case *record.EntityPut:
@@ -143,9 +153,12 @@ func (d *Decider) confined() error {
 			ent = d.ownerOf(r.Row)
 		case *record.BoostMade:
 			ent = d.ownerOf(r.Row)
-		case *record.BoostEnded:
+		case *record.BoostLent: // which lowers the limit that pays, too
+			if d.Root != 0 && (r.LenderEnt == d.Root || !d.Sees(r.LenderEnt)) {
+				return errAboveToken
+			}
 			ent = d.ownerOf(r.Row)
-		case *record.AlertFired:
+		case *record.BoostEnded:
 			ent = d.ownerOf(r.Row)
 		case *record.Frozen:
 			ent = r.Ent

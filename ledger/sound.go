@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/store"
@@ -48,6 +49,12 @@ func (s *State) Sound() error {
 	for ent := range s.freezes {
 		if !isEntity(ent) {
 			return errors.New("a freeze is of an entity that is not there")
+		}
+	}
+	for ord, r := range s.requests {
+		if r.Ent == 0 || !isEntity(r.Ent) || !isCap(r.Cap) || slices.ContainsFunc(r.Scope, func(ent uint32) bool { return !isEntity(ent) }) ||
+			r.Answer != nil && r.Answer.Lender != 0 && !isEntity(r.Answer.Lender) {
+			return fmt.Errorf("the boost request number %d names what is not there", ord)
 		}
 	}
 	for ent := range s.learned {
@@ -110,6 +117,9 @@ func (s *State) soundMoney(isCap, isRow, isGrant func(uint32) bool) error {
 		if !isRow(row) {
 			return errors.New("a boost is of an assignment that is not there")
 		}
+	}
+	if !s.soundLoans(isRow) {
+		return errors.New("a boost that is funded by nothing")
 	}
 	for row := range s.Fired {
 		if !isRow(row) {

@@ -29,7 +29,7 @@ func (s *State) Memory() int64 {
 	for _, set := range s.Uniques {
 		sets += 10*int64(min(set.Count(), maxExact)) + 200
 	}
-	return sets + s.details + s.terms.memory + 500*int64(len(s.defaults.list)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 120*int64(len(s.cased)) + 110*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
+	return sets + s.details + s.terms.memory + 500*int64(len(s.defaults.list)+len(s.requests)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.loans)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 120*int64(len(s.cased)) + 110*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
 }
 
 // maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
@@ -81,9 +81,11 @@ type State struct {
 	scopedOf map[uint32][]uint32 // by entity ord: its scoped rows, for listings
 	inScope  []uint8             // by entity ord: ownsScoped, isScope
 
-	freezes  map[uint32]*record.Freeze // by entity ord; 0 = the customer
-	defaults *defaultSet
-	learned  map[uint32]*learned // by entity ord, too
+	freezes     map[uint32]*record.Freeze // by entity ord; 0 = the customer
+	defaults    *defaultSet
+	learned     map[uint32]*learned             // by entity ord, too
+	requests    map[uint32]*record.BoostRequest // by number
+	lastRequest uint32                          // the number of the newest, which is kept
 
 	Totals map[uint32]*Total // by capability ord
 	Levels map[record.LevelKey]*record.Level
@@ -155,8 +157,8 @@ func NewState() *State {
 		cased:  map[string][]uint32{}, children: map[uint32][]uint32{}, archivedKids: map[uint32]int{},
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
 		freezes: map[uint32]*record.Freeze{}, defaults: newDefaultSet(nil),
-		learned: map[uint32]*learned{},
-		Totals:  map[uint32]*Total{}, Levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{},
+		learned: map[uint32]*learned{}, requests: map[uint32]*record.BoostRequest{},
+		Totals: map[uint32]*Total{}, Levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{},
 		OpenHolds: newOrdered(record.CompareID), closedHolds: newOrdered(record.CompareID), endings: newEndings(),
 		schedules: map[record.Rule]*record.Schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{}, strict: map[uint32]struct{}{}, named: map[record.Naming]int{},
 		money: newMoney(), series: newBuckets(), Dirty: NewDirty(),

@@ -41,11 +41,13 @@ type View struct {
 	enrolled    *enrolled           // whom this request enrols; nil = nobody
 	kids        map[uint32][]uint32 // entities that came to a parent
 	entCount    int
-	defs        map[uint32]*record.Limit  // nil value = deleted
-	newDefaults *defaultSet               // nil = as the state has them
-	unmade      *unmadeRows               // limits by default that have no row; views of one snapshot share them
-	frzs        map[uint32]*record.Freeze // by entity; nil value = thawed
-	lrn         map[uint32]*learned       // by entity
+	defs        map[uint32]*record.Limit        // nil value = deleted
+	newDefaults *defaultSet                     // nil = as the state has them
+	unmade      *unmadeRows                     // limits by default that have no row; views of one snapshot share them
+	frzs        map[uint32]*record.Freeze       // by entity; nil value = thawed
+	lrn         map[uint32]*learned             // by entity
+	reqs        map[uint32]*record.BoostRequest // nil value = forgotten
+	lastReq     uint32                          // the number of the last that is new; 0 = none is
 	newRowIDs   [][16]byte
 	newRows     map[uint32][]uint32   // by entity: rows that are new
 	newPlaces   map[place][]uint32    // by where they are found
@@ -353,6 +355,7 @@ func (v *View) Merge(head store.Head) {
 	v.mergeDefaults()
 	v.mergeFreezes()
 	v.mergeLearned()
+	v.mergeRequests()
 	v.mergeMoney(head)
 	for k, t := range v.tots {
 		s.Totals[k] = t

@@ -30,6 +30,8 @@ func Server(api *client.Client, token, version string) (*sdk.Server, error) {
 	add(s, &sdk.Tool{Name: "list_limits", Annotations: readOnly, Description: "Every limit that your spending meets, your own caps and those of your team and organisation, with used, held and left."}, h.limits)
 	add(s, &sdk.Tool{Name: "estimate", Annotations: readOnly, Description: "What a call or an amount of a feature would cost, and whether it would be granted now. Nothing is spent or held."}, h.estimate)
 	add(s, &sdk.Tool{Name: "why_denied", Annotations: readOnly, Description: "Why an amount of a feature or currency would be denied now: which limit has no room, by how much, and when there will be room again."}, h.why)
+	add(s, &sdk.Tool{Name: "request_raise", Annotations: &sdk.ToolAnnotations{DestructiveHint: new(bool)}, Description: "Ask a person to raise a limit that stops you, for a time. Say how much more you need and why. It tells the id of the request; nothing is raised until it is approved, which my_requests tells."}, h.raise)
+	add(s, &sdk.Tool{Name: "my_requests", Annotations: readOnly, Description: "What you have asked for with request_raise, and what became of it: OPEN, APPROVED with what was given, DECLINED with a note, EXPIRED. The newest first; more: true says that there are older ones."}, h.requests)
 	return s, nil
 }
 

@@ -28,6 +28,30 @@ func (r *BoostMade) decode(d *Decoder) {
 	r.Boost = Boost{ID: d.hash(), Amount: d.amount(), Created: d.time(), Expires: d.time(), Reason: d.optString(), By: d.string()}
 }
 
+// BoostLent makes a boost of a row, for as long as which another row has less.
+type BoostLent struct{ Loan }
+
+func (*BoostLent) Kind() Kind { return kindBoostLent }
+
+func (r *BoostLent) encode(e *Encoder) {
+	e.Ord(r.Lender)
+	e.Ord(r.LenderEnt)
+	(&BoostMade{r.Row, r.Boost}).encode(e)
+}
+
+func (r *BoostLent) decode(d *Decoder) {
+	r.Lender, r.LenderEnt = d.ord(), d.ord()
+	var made BoostMade
+	made.decode(d)
+	r.Row, r.Boost = made.Row, made.Boost
+}
+
+// Loan is a boost of a row that another one, of the entity LenderEnt, pays for.
+type Loan struct {
+	Row, Lender, LenderEnt uint32
+	Boost
+}
+
 // BoostEnded ends a boost before its time.
 type BoostEnded struct {
 	Row uint32

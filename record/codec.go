@@ -54,6 +54,9 @@ const (
 	kindEventRaised Kind = 41 // a hold of what an event would use holds more
 	kindCallCounted Kind = 50 // a call has an id, and was counted by what ended no hold
 	kindHoldKept    Kind = 51 // a hold is settled when it ends, as nobody could tell what was used
+	kindBoostAsked  Kind = 52 // somebody asks that a limit be raised for a time
+	kindBoostAnswer Kind = 53 // and that is approved, declined or withdrawn
+	kindBoostLent   Kind = 54 // a limit is raised for a time by what one above it has less
 )
 
 var (

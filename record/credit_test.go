@@ -60,6 +60,15 @@ func (r random) moneyRecord(k Kind) Record {
 		return &BoostMade{r.ord(), Boost{ID: r.hash(), Amount: r.amount(), Created: r.time(), Expires: r.time(), Reason: &reason, By: r.text()}}
 	case kindBoostEnd:
 		return &BoostEnded{r.ord(), r.hash(), r.time()}
+	case kindBoostLent:
+		return &BoostLent{Loan{Row: r.ord(), Lender: r.ord(), LenderEnt: r.ord(), Boost: Boost{ID: r.hash(), Amount: r.amount(), Created: r.time(), Expires: r.time(), By: r.text()}}}
+	case kindBoostAsked:
+		reason := r.text()
+		return &BoostAsked{r.ord(), BoostRequest{ID: r.hash(), RowID: r.hash(), Ent: r.ord(), Cap: r.ord(), Scope: r.ords(), Label: r.text(), Amount: r.amount(),
+			Created: r.time(), Expires: r.time(), Reason: &reason, By: Asker{r.text(), r.text(), r.text(), r.text()}}}
+	case kindBoostAnswer:
+		note := r.text()
+		return &BoostAnswered{r.ord(), BoostAnswer{Answer: Answer(r.IntN(4)), At: r.time(), By: r.text(), Note: &note, Boost: r.hash(), Amount: r.amount(), Expires: r.time(), Lender: r.ord()}}
 	case kindPromotion:
 		limit := bursar.AmountFromInt(r.Int64N(100))
 		return &Promotion{Cap: r.ord(), Row: r.ord(), Deleted: r.bool(), Promotion: bursar.Promotion{ID: "p", StartDate: r.ms(),

@@ -100,6 +100,12 @@ func newMoneyRecord(k Kind) Record {
 		return new(BoostMade)
 	case kindBoostEnd:
 		return new(BoostEnded)
+	case kindBoostLent:
+		return new(BoostLent)
+	case kindBoostAsked:
+		return new(BoostAsked)
+	case kindBoostAnswer:
+		return new(BoostAnswered)
 	case kindPromotion:
 		return new(Promotion)
 	case kindFired:

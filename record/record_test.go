@@ -284,7 +284,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if kinds != 42 {
+	if kinds != 45 {
 		t.Errorf("%d kinds of records are known", kinds)
 	}
 }

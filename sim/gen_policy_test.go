@@ -88,6 +88,11 @@ func genBoost(g *gen) action {
 			a.Boost.Reason = nil
 		}
 	}
+	if chance(g.r, 2) {
+		if key, from := g.funded(c); from != "" {
+			a.Key, a.Boost.FundedBy = key, from
+		}
+	}
 	switch g.r.IntN(60) {
 	case 0:
 		a.Boost.Amount = bursar.Amount{}
@@ -95,6 +100,27 @@ func genBoost(g *gen) action {
 		a.Boost.ExpiresAt = g.time(c) - 1
 	}
 	return a
+}
+
+// funded is a limit, and an entity above that has one which may fund it, if that is soon found.
+func (g *gen) funded(c *mCust) (key naturalKey, from string) {
+	rows := c.limits()
+	if len(rows) == 0 {
+		return key, ""
+	}
+	if chance(g.r, 20) {
+		return pick(g.r, rows).key(), g.entity()
+	}
+	for range 12 {
+		key = pick(g.r, rows).key()
+		for _, up := range ancestors(c.entities, key.entity) {
+			k := key
+			if k.entity = up; c.rowByKey(k) != nil || c.given[k] != nil {
+				return key, up
+			}
+		}
+	}
+	return key, ""
 }
 
 func genEndBoost(g *gen) action {

@@ -80,6 +80,7 @@ var weights = []weighted{
 	{14, genTree}, {4, genHistory}, {6, genCoverage},
 	{1, genSettings}, {8, genCard}, {1, genReadCards}, {30, genGrant}, {12, genVoid}, {10, genListGrants}, {25, genConsumption},
 	{10, genPromote}, {2, genDemote}, {5, genListPromotions}, {20, genBoost}, {10, genEndBoost}, {6, genListBoosts},
+	{16, genRequestBoost}, {12, genDecideRequest}, {5, genListRequests},
 	{7, genFreeze}, {2, genListFreezes}, {14, genPutDefaults}, {5, genDeleteDefault}, {2, genListDefaults}, {8, genAllocations}, {6, genEntitlements}, {8, genStrict}, {60, genEvents},
 	{30, genSave}, {15, genUnload}, {40, genSlow}, {2, genCrowd},
 }
@@ -140,6 +141,8 @@ func (g *gen) jumpToEvent(near bursar.Time) {
 	switch {
 	case len(c.open) > 0 && chance(g.r, 2):
 		at = pick(g.r, c.open).ExpiresAt
+	case len(c.requests) > 0 && chance(g.r, 4):
+		at = c.requests[len(c.requests)-1-g.r.IntN(min(4, len(c.requests)))].end()
 	case len(c.rows) > 0:
 		at = bursar.Time(pick(g.r, c.rows).window(int64(g.now)).end)
 	}

@@ -10,6 +10,7 @@ import (
 type mBoost struct {
 	bursar.Boost
 	amount num
+	loan   *mLoan // nil = nothing has less for it
 }
 
 func (b *mBoost) active(now bursar.Time) bool {
@@ -23,10 +24,16 @@ func (r *mRow) effective(now bursar.Time) *num {
 	}
 	sum := *r.limit
 	for _, b := range r.boosts {
-		if b.active(now) {
+		if b.active(now) && (b.loan == nil || b.loan.lasts()) {
 			sum = sum.add(b.amount)
 		}
 	}
+	for _, b := range r.lent {
+		if b.active(now) && b.loan.lasts() {
+			sum = sum.sub(b.amount)
+		}
+	}
+	sum = notBelowZero(sum)
 	return &sum
 }
 
@@ -44,11 +51,15 @@ func (m *model) createBoost(customer, row string, in bursar.BoostInput) (bursar.
 	if r == nil {
 		return bursar.Boost{}, failed(bursar.CodeAssignmentNotFound)
 	}
-	until := in.ExpiresAt.Milli()
+	return c.raise(r, in, caller.ActorID, now)
+}
+
+// judgeRaise tells until when a raise would be.
+func (r *mRow) judgeRaise(p *problems, in bursar.BoostInput, now bursar.Time) (until bursar.Time) {
+	until = in.ExpiresAt.Milli()
 	if until == 0 {
 		until = bursar.Time(r.window(int64(now)).end)
 	}
-	var p problems
 	if in.Amount.Sign() <= 0 {
 		p.at("/amount", bursar.CodeInvalidAmount)
 	}
@@ -58,8 +69,15 @@ func (m *model) createBoost(customer, row string, in bursar.BoostInput) (bursar.
 	if until <= now {
 		p.at("/expiresAt", bursar.CodeValidationFailed)
 	}
+	return until
+}
+
+// raise makes a boost.
+func (c *mCust) raise(r *mRow, in bursar.BoostInput, by string, now bursar.Time) (bursar.Boost, *fail) {
+	var p problems
+	until := r.judgeRaise(&p, in, now)
 	active := 0
-	for _, b := range r.boosts {
+	for _, b := range r.raises() {
 		if b.active(now) {
 			active++
 		}
@@ -70,10 +88,19 @@ func (m *model) createBoost(customer, row string, in bursar.BoostInput) (bursar.
 	if f := p.err(); f != nil {
 		return bursar.Boost{}, f
 	}
+	lender, f := c.lender(r, in, now)
+	if f != nil {
+		return bursar.Boost{}, f
+	}
 	b := &mBoost{amount: numOf(in.Amount), Boost: bursar.Boost{
-		ID: m.newID("b"), AssignmentID: r.id, Amount: in.Amount, Reason: in.Reason, CreatedAt: now.Milli(), ExpiresAt: until, CreatedBy: caller.ActorID,
+		ID: c.m.newID("b"), AssignmentID: r.id, Amount: in.Amount, Reason: in.Reason, CreatedAt: now.Milli(), ExpiresAt: until, CreatedBy: by,
 	}}
 	r.boosts = append(r.boosts, b)
+	if lender != nil {
+		b.FundedBy, b.loan = lender.entity, &mLoan{c, r, lender}
+		lender.lent = append(lender.lent, b)
+		c.alertLive(lender, now)
+	}
 	c.log.wrote(now)
 	c.trimBoosts(r, now)
 	c.alertLive(r, now)
@@ -109,9 +136,15 @@ func (m *model) listBoosts(customer, row string) ([]bursar.Boost, *fail) {
 		return nil, f
 	}
 	var list []bursar.Boost
-	for _, b := range r.boosts {
+	for _, b := range r.raises() {
 		list = append(list, b.of(r))
 	}
+	for _, b := range r.lent {
+		if b.loan.c.exists(b.loan.to) {
+			list = append(list, b.of(b.loan.to))
+		}
+	}
+	slices.SortStableFunc(list, func(a, b bursar.Boost) int { return compareText(a.ID, b.ID) })
 	return list, nil
 }
 
@@ -124,7 +157,7 @@ func (m *model) endBoost(customer, row, boost string) (bursar.Boost, *fail) {
 	if r == nil {
 		return bursar.Boost{}, failed(bursar.CodeAssignmentNotFound)
 	}
-	for _, b := range r.boosts {
+	for _, b := range r.raises() {
 		if b.ID != boost {
 			continue
 		}
@@ -133,6 +166,9 @@ func (m *model) endBoost(customer, row, boost string) (bursar.Boost, *fail) {
 			b.EndedAt = &at
 			c.log.wrote(now)
 			c.alertLive(r, now)
+			if b.loan != nil {
+				c.alertLive(b.loan.from, now)
+			}
 		}
 		return b.of(r), nil
 	}

@@ -52,6 +52,7 @@ type mCust struct {
 	log       instants
 	entities  map[string]bursar.Entity
 	freezes   map[string]*mFreeze  // by entity; "" = the customer
+	requests  []*mRequest          // in order of creation
 	rows      []*mRow              // in order of creation
 	defaults  []*mDefault          // in order of creation
 	given     map[naturalKey]*mRow // rows that are, or once were, limited by default
@@ -123,6 +124,7 @@ type mRow struct {
 	held    num
 	lately  []window // windows computed lately
 	boosts  []*mBoost
+	lent    []*mBoost    // of other limits, which it funds
 	fired   map[int]bool // thresholds, in the window
 	firedIn int64
 	given   bool      // it is limited by default

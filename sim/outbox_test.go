@@ -50,6 +50,13 @@ func (w *world) parse(x store.Message) (message, error) {
 			e.Data[key] = w.modelID(id)
 		}
 	}
+	if a, ok := e.Data["boostRequest"].(map[string]any); ok {
+		for _, key := range []string{"id", "assignmentId", "boostId"} {
+			if id, ok := a[key].(string); ok {
+				a[key] = w.modelID(id)
+			}
+		}
+	}
 	if a, ok := e.Data["entitlement"].(map[string]any); ok {
 		a["id"] = w.modelID(fmt.Sprint(a["id"]))
 	}

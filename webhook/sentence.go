@@ -51,6 +51,14 @@ type told struct {
 		Currency  string       `json:"creditCurrency"`
 		Threshold int          `json:"thresholdPercentage"`
 		Remaining json.Number  `json:"remainingBalance"`
+		Request   struct {
+			Amount      json.Number `json:"amount"`
+			Reason      string      `json:"reason"`
+			RequestedBy string      `json:"requestedBy"`
+			DecidedBy   string      `json:"decidedBy"`
+			Note        string      `json:"note"`
+			Approved    json.Number `json:"approvedAmount"`
+		} `json:"boostRequest"`
 	} `json:"data"`
 }
 
@@ -120,6 +128,8 @@ func said(eventType string, t *told) string {
 			became = "charged"
 		}
 		return fmt.Sprintf("A reservation of %s %s by %s expired and was %s", clip(string(d.Amount), maxName), d.name(), customer, became)
+	case bursar.EventBoostRequested, bursar.EventBoostApproved, bursar.EventBoostDeclined:
+		return requested(eventType, who, t)
 	case bursar.EventTest:
 		return "A test of this endpoint: Bursar can reach it"
 	}
@@ -127,6 +137,29 @@ func said(eventType string, t *told) string {
 		return clean(eventType) + " · " + customer
 	}
 	return clean(eventType)
+}
+
+// requested is "ann@acme asks for 5 more calls for bob (user): a launch · used 10 of 10".
+func requested(eventType, who string, t *told) string {
+	d, r := &t.Data, &t.Data.Request
+	limit := d.name() + within(d.Scope, d.Label)
+	used := " · used " + clip(string(d.Used), maxName)
+	if d.Limit != nil {
+		used += " of " + clip(string(*d.Limit), maxName)
+	}
+	because := func(why string) string {
+		if why == "" {
+			return ""
+		}
+		return ": " + clean(why)
+	}
+	switch eventType {
+	case bursar.EventBoostApproved:
+		return fmt.Sprintf("%s is given %s more %s by %s%s", who, clip(string(r.Approved), maxName), limit, clean(r.DecidedBy), because(r.Note)) + used
+	case bursar.EventBoostDeclined:
+		return fmt.Sprintf("%s is given no more %s by %s%s", who, limit, clean(r.DecidedBy), because(r.Note)) + used
+	}
+	return fmt.Sprintf("%s asks for %s more %s for %s%s", clean(r.RequestedBy), clip(string(r.Amount), maxName), limit, who, because(r.Reason)) + used
 }
 
 // usage is "102.5 % of its credits limit: 512.5 of 500".

@@ -28,6 +28,9 @@ const routes = {
   "GET /customers/{customerId}/forecast": "ForecastQuery",
   "GET /customers/{customerId}/denials": "DenialsQuery",
   "POST /customers/{customerId}/explain": "",
+  "POST /customers/{customerId}/boost-requests": "",
+  "GET /customers/{customerId}/boost-requests": "BoostRequestsQuery",
+  "GET /customers/{customerId}/boost-requests/{boostRequestId}": "",
 };
 
 // Names that would hide those of browsers, or say too little.

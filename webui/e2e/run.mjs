@@ -12,6 +12,7 @@ import { hostileTests } from "./hostile.mjs";
 import { insightTests } from "./insight.mjs";
 import { largeTests } from "./large.mjs";
 import { moneyTests } from "./money.mjs";
+import { requestTests } from "./requests.mjs";
 import { out, startBrowser, startDemo, startServer, stopAll } from "./rig.mjs";
 import { furnish, screens } from "./screens.mjs";
 import { truthTests } from "./truth.mjs";
@@ -64,7 +65,7 @@ let broken = false;
 try {
   const tests = [];
   const wants = name => new RegExp(only).test(name);
-  if (!/^(screen|insight|edit|default|ungoverned)/.test(only)) {
+  if (!/^(screen|insight|edit|default|ungoverned|request)/.test(only)) {
     const server = await startServer();
     tests.push(
       ...flowTests(browser, server, createServer),
@@ -77,6 +78,7 @@ try {
     );
   }
   if (only === "" || only.startsWith("default")) tests.push(...(await defaultTests(browser)));
+  if (only === "" || only.startsWith("request")) tests.push(...(await requestTests(browser)));
   if (only === "" || only.startsWith("ungoverned")) tests.push(...(await ungovernedTests(browser)));
   if (only === "" || only.startsWith("edit")) tests.push(...(await editTests(browser)));
   if (only === "" || only.startsWith("insight")) tests.push(...(await insightTests(browser)));

@@ -36,6 +36,11 @@ export async function furnish(call) {
       },
     ],
   });
+  const [limit] = (await call("GET", "/customers/acme/assignments?limit=100")).data.filter(a => a.usageLimit !== null);
+  for (const amount of [5, 7]) {
+    const got = await call("POST", "/customers/acme/boost-requests", { assignmentId: limit.id, amount, reason: "A launch on Friday" });
+    if (amount === 7) await call("POST", `/customers/acme/boost-requests/${got.data.id}/decline`, { note: "Next month" });
+  }
   await call("POST", "/api-keys", { name: "Dashboards", scope: "read", expiresAt: "2099-01-01T00:00:00Z" });
 }
 
@@ -258,6 +263,7 @@ export const screens = [
       await page.getByRole("region", { name: "Answer" }).waitFor();
     },
   },
+  { name: "requests", path: () => "/console/customers/acme/requests", show: settled },
   { name: "activity", path: () => "/console/customers/acme/activity", show: settled },
   { name: "access", path: () => "/console/customers/acme/access" },
   { name: "types", path: () => "/console/catalogue/types", show: settled },

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Literal, Mapping, Sequence, Union
 
 from .types import (
+    BoostRequest,
     CheckItem,
     Consume,
     CreditCheck,
@@ -24,6 +25,7 @@ from .types import (
     Forecasts,
     History,
     Number,
+    PageOfBoostRequest,
     PageOfReservation,
     Reservation,
     TokensIn,
@@ -275,6 +277,52 @@ def explain(
     query = _query({"min_version": min_version, "max_staleness_ms": max_staleness_ms}, ())
     body = _members(locals(), ("customer_id", "query", "min_version", "max_staleness_ms"))
     return Call("POST", segments("customers", customer_id, "explain"), query, body)
+
+
+def request_boost(
+    customer_id: str,
+    amount: Number,
+    *,
+    assignment_id: str | None = None,
+    entity_id: str | None = None,
+    feature_id: str | None = None,
+    currency_id: str | None = None,
+    cadence: str | None = None,
+    scope_entity_ids: Sequence[str] | None = None,
+    label: str | None = None,
+    model: str | None = None,
+    expires_at: datetime | None = None,
+    reason: str | None = None,
+    idempotency_key: str | None = None,
+) -> Call[BoostRequest]:
+    """Asks that a limit be raised by an amount for a time; somebody approves or declines that."""
+    body = _members(locals(), ("customer_id", "idempotency_key"))
+    if isinstance(expires_at, datetime):
+        body["expiresAt"] = _text(expires_at)
+    return Call("POST", segments("customers", customer_id, "boost-requests"), {}, body, key=idempotency_key or new_key())
+
+
+def boost_request(
+    customer_id: str, boost_request_id: str, *, min_version: int | None = None, max_staleness_ms: int | None = None
+) -> Call[BoostRequest]:
+    """What became of a request."""
+    query = _query({"min_version": min_version, "max_staleness_ms": max_staleness_ms}, ())
+    return Call("GET", segments("customers", customer_id, "boost-requests", boost_request_id), query)
+
+
+def boost_requests(
+    customer_id: str,
+    *,
+    status: Literal["OPEN", "APPROVED", "DECLINED", "WITHDRAWN", "EXPIRED"] | None = None,
+    entity_id: str | None = None,
+    limit: int | None = None,
+    after: str | None = None,
+    before: str | None = None,
+    min_version: int | None = None,
+    max_staleness_ms: int | None = None,
+) -> Call[PageOfBoostRequest]:
+    """Requests, the newest first."""
+    return Call("GET", segments("customers", customer_id, "boost-requests"), _query(locals(), _CUSTOMER), whole=True)
 
 
 def forecast(

@@ -14,6 +14,49 @@ if TYPE_CHECKING:
 Number = Union[int, float, Decimal]
 
 
+class BoostRequest(TypedDict):
+    """What somebody asked for: that a limit be raised for a time; and what became of it."""
+
+    amount: Number
+    """By how much the limit is to be raised."""
+    approvedAmount: Optional[Number]
+    """By how much that raises the limit."""
+    approvedExpiresAt: Optional[str]
+    """Until when it does, unless the boost is ended before."""
+    assignmentId: str
+    """The limit."""
+    boostId: Optional[str]
+    """The boost that was made of it."""
+    createdAt: str
+    """When it was made."""
+    currencyId: NotRequired[str]
+    """The credit currency. Excludes featureId."""
+    decidedAt: Optional[str]
+    """When it was approved, declined or withdrawn by who asked; else null."""
+    decidedBy: Optional[str]
+    """Who did that, as requestedBy says it."""
+    entityId: str
+    """The entity."""
+    expiresAt: str
+    """Until when."""
+    featureId: NotRequired[str]
+    """The feature. Excludes currencyId."""
+    fundedBy: Optional[str]
+    """The entity whose limit has as much less for it; null: none, or one that an access token does not see."""
+    id: str
+    """Names it."""
+    note: Optional[str]
+    """What they said to it."""
+    reason: Optional[str]
+    """Why."""
+    requestedBy: str
+    """Who asked: the subject of the access token, else the id of the key or token."""
+    revision: str
+    """Of what is shown here; a write may say that it is based on it."""
+    status: Literal["OPEN", "APPROVED", "DECLINED", "WITHDRAWN", "EXPIRED"]
+    """WITHDRAWN also while the limit is gone or its entity archived; EXPIRED at expiresAt, or 7 days after it was made."""
+
+
 class CheckItem(TypedDict):
     """A question."""
 
@@ -247,6 +290,15 @@ class History(TypedDict):
     """By group."""
     warnings: List[str]
     """USAGE_NOT_TOLD_APART: a series has untold. DIMENSIONS_NOT_TOLD_APART: the customer has more combinations of dimensions than the 1,000 that are told apart; usage with further ones is in the series without them."""
+
+
+class PageOfBoostRequest(TypedDict):
+    """A page of boost requests."""
+
+    data: List[BoostRequest]
+    """The rows."""
+    pagination: Pagination
+    """The cursors of the pages beside this one."""
 
 
 class PageOfReservation(TypedDict):

@@ -34,6 +34,10 @@ class Calls(World):
         self.assertEqual(c.estimate("acme", "llm", usage=HELLO)["estimates"], [])
         self.assertEqual(c.estimate_usage("acme", "pages", 3)["estimates"], [])
         self.assertEqual(c.explain("acme", feature_id="output", requested_usage=92, dimensions=dims)["chains"][0][0]["wouldNeed"], 1)
+        asked = c.request_boost("acme", 10, entity_id=agent, feature_id="output", reason="more to do", expires_at=datetime.now(timezone.utc) + timedelta(hours=1))
+        self.assertEqual((asked["status"], asked["amount"], asked["reason"]), ("OPEN", 10, "more to do"))
+        self.assertEqual(c.boost_request("acme", asked["id"])["entityId"], agent)
+        self.assertEqual([r["id"] for r in c.boost_requests("acme", status="OPEN", entity_id=agent)["data"]], [asked["id"]])
         self.assertEqual(c.forecast("acme", feature_id="output", entity_type_ids=["agent"], limit=1)["data"][0]["forecast"]["refused"], "HISTORY_TOO_SHORT")
         series = c.history("acme", feature_id="output", start_date=datetime.now(timezone.utc) - timedelta(days=1), group_by=["agentId"])["series"]
         self.assertTrue(any(t["value"] == agent for s in series for t in s["tags"]))

@@ -136,6 +136,21 @@ export class Bursar {
     return this.#ask("POST /usage/estimate", { path: [], body }, o);
   }
 
+  /** Asks that a limit be raised for a time; somebody approves or declines that. */
+  requestBoost(customer: string, body: t.BoostRequestIn, o?: RequestOptions) {
+    return this.#ask("POST /customers/{customerId}/boost-requests", { path: [customer], body }, keyed(o));
+  }
+
+  /** What became of a request. */
+  boostRequest(customer: string, request: string, o?: RequestOptions) {
+    return this.#ask("GET /customers/{customerId}/boost-requests/{boostRequestId}", { path: [customer, request] }, o);
+  }
+
+  /** Requests, the newest first. */
+  boostRequests(customer: string, query: t.BoostRequestsQuery = {}, o?: RequestOptions) {
+    return this.#ask("GET /customers/{customerId}/boost-requests", { path: [customer], query }, o);
+  }
+
   // What it shows to its users; the key must be one that may read.
 
   /** The tree of entities with their limits: what is used, held and left. */

@@ -20,6 +20,9 @@ export interface Routes {
   "GET /customers/{customerId}/forecast": { query: ForecastQuery; body: undefined; reply: Forecasts };
   "GET /customers/{customerId}/denials": { query: DenialsQuery; body: undefined; reply: Denial[] };
   "POST /customers/{customerId}/explain": { query: undefined; body: ExplainIn; reply: Explain };
+  "POST /customers/{customerId}/boost-requests": { query: undefined; body: BoostRequestIn; reply: BoostRequest };
+  "GET /customers/{customerId}/boost-requests": { query: BoostRequestsQuery; body: undefined; reply: PageOfBoostRequest };
+  "GET /customers/{customerId}/boost-requests/{boostRequestId}": { query: undefined; body: undefined; reply: BoostRequest };
 }
 
 /** Check an entitlement: whether usage is granted */
@@ -134,6 +137,20 @@ export interface ForecastQuery {
 export interface DenialsQuery {
   /** The newest ones; there are at most 100. */
   limit?: number;
+}
+
+/** List boost requests: the newest first */
+export interface BoostRequestsQuery {
+  /** A cursor: the page behind it. Excludes before. */
+  after?: string;
+  /** A cursor: the page ahead of it. Excludes after. */
+  before?: string;
+  /** Rows per page. */
+  limit?: number;
+  /** How it stands. */
+  status?: "OPEN" | "APPROVED" | "DECLINED" | "WITHDRAWN" | "EXPIRED";
+  /** The entity. */
+  entityId?: string;
 }
 
 /** Whether a feature may be used. */
@@ -592,6 +609,82 @@ export interface Explain {
   grantedAfter: string | null;
   /** Of an access token with a root: only limits at and below it were asked, those above and the customer's own may still deny; the decision's figures of the customer are 0 and unlimited. Else null. */
   rootEntityId: string | null;
+}
+
+/** What somebody asked for: that a limit be raised for a time; and what became of it. */
+export interface BoostRequestIn {
+  /** By how much the limit is to be raised. */
+  amount: number;
+  /** The limit; or say entityId with featureId or currencyId. */
+  assignmentId?: string;
+  /** Where several limits are like that: of which cadence. The only one that is used up is taken; else 400 names them. */
+  cadence?: string;
+  /** The credit currency. Excludes featureId. The same beside assignmentId. */
+  currencyId?: string;
+  /** Whose limit. A spend token may leave it out: then it is one of those that it meets. */
+  entityId?: string;
+  /** Until when. The end of the limit's current window when left out. */
+  expiresAt?: string;
+  /** The feature. Excludes currencyId. Beside assignmentId it is that of the limit, else 400. */
+  featureId?: string;
+  /** Where several limits are like that: of which label. */
+  label?: string;
+  /** With a spend token: the model that would be called, whose limits it meets, too. */
+  model?: string;
+  /** Why. */
+  reason?: string;
+  /** Where several limits are like that: of which scope; [] is that without one. */
+  scopeEntityIds?: string[];
+}
+
+/** What somebody asked for: that a limit be raised for a time; and what became of it. */
+export interface BoostRequest {
+  /** By how much the limit is to be raised. */
+  amount: number;
+  /** By how much that raises the limit. */
+  approvedAmount: number | null;
+  /** Until when it does, unless the boost is ended before. */
+  approvedExpiresAt: string | null;
+  /** The limit. */
+  assignmentId: string;
+  /** The boost that was made of it. */
+  boostId: string | null;
+  /** When it was made. */
+  createdAt: string;
+  /** The credit currency. Excludes featureId. */
+  currencyId?: string;
+  /** When it was approved, declined or withdrawn by who asked; else null. */
+  decidedAt: string | null;
+  /** Who did that, as requestedBy says it. */
+  decidedBy: string | null;
+  /** The entity. */
+  entityId: string;
+  /** Until when. */
+  expiresAt: string;
+  /** The feature. Excludes currencyId. */
+  featureId?: string;
+  /** The entity whose limit has as much less for it; null: none, or one that an access token does not see. */
+  fundedBy: string | null;
+  /** Names it. */
+  id: string;
+  /** What they said to it. */
+  note: string | null;
+  /** Why. */
+  reason: string | null;
+  /** Who asked: the subject of the access token, else the id of the key or token. */
+  requestedBy: string;
+  /** Of what is shown here; a write may say that it is based on it. */
+  revision: string;
+  /** WITHDRAWN also while the limit is gone or its entity archived; EXPIRED at expiresAt, or 7 days after it was made. */
+  status: "OPEN" | "APPROVED" | "DECLINED" | "WITHDRAWN" | "EXPIRED";
+}
+
+/** A page of boost requests. */
+export interface PageOfBoostRequest {
+  /** The rows. */
+  data: BoostRequest[];
+  /** The cursors of the pages beside this one. */
+  pagination: Pagination;
 }
 
 /** What went wrong (RFC 9457). */

@@ -37,6 +37,10 @@ test("what an application asks and records", async () => {
   assert.deepEqual((await bursar.estimateUsage({ customerId: acme, featureId: "output", value: 1 })).estimates, []);
   assert.equal((await bursar.budgets(acme, { featureIds: ["output", "input"] })).data.length, 6);
   assert.equal((await bursar.explain(acme, { featureId: "output", requestedUsage: 2000, dimensions })).decision.isGranted, false);
+  const asked = await bursar.requestBoost(acme, { entityId: "watched", featureId: "output", amount: 5, reason: "more to do" });
+  assert.deepEqual([asked.status, asked.amount, asked.reason], ["OPEN", 5, "more to do"]);
+  assert.equal((await bursar.boostRequest(acme, asked.id)).entityId, "watched");
+  assert.deepEqual((await bursar.boostRequests(acme, { status: "OPEN" })).data.map((r) => r.id), [asked.id]);
   assert.ok((await bursar.forecast(acme, { featureId: "output" })).data.length > 0);
   await assert.rejects(bursar.consume(acme, { featureId: "output", amount: 2000, dimensions }), BudgetDenied);
   assert.equal((await bursar.denials(acme)).length > 0, true);

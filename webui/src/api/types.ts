@@ -175,6 +175,30 @@ export type Boost = {
   expiresAt: string;
   endedAt: string | null;
   createdBy: string;
+  /** The entity whose limit has as much less while it lasts. */
+  fundedBy: string | null;
+};
+/** That somebody asks for a boost, and what became of it. */
+export type BoostRequest = {
+  revision: string;
+  id: string;
+  status: "OPEN" | "APPROVED" | "DECLINED" | "WITHDRAWN" | "EXPIRED";
+  assignmentId: string;
+  entityId: string;
+  featureId?: string;
+  currencyId?: string;
+  amount: Amount;
+  expiresAt: string;
+  reason: string | null;
+  requestedBy: string;
+  createdAt: string;
+  decidedAt: string | null;
+  decidedBy: string | null;
+  note: string | null;
+  boostId: string | null;
+  approvedAmount: Amount | null;
+  approvedExpiresAt: string | null;
+  fundedBy: string | null;
 };
 export type Allocation = {
   assignmentId: string;

@@ -5,6 +5,7 @@ import { isStatus, path } from "../api/client";
 import type { Customer, One } from "../api/types";
 import { GovernanceView } from "../governance/GovernanceView";
 import { Holds } from "../governance/Holds";
+import { openCount, useOpenRequests } from "../governance/requests";
 import { SessionProvider, useStart, type View } from "../governance/session";
 import { CopyButton, Empty, Reading, Trouble } from "../ui";
 import { useCommands } from "../ui/commands";
@@ -19,6 +20,7 @@ const parts = [
   ["overview", "Overview"],
   ["usage", "Usage"],
   ["tree", "Budgets"],
+  ["requests", "Requests"],
   ["coverage", "Coverage"],
   ["credits", "Credits"],
   ["entitlements", "Entitlements"],
@@ -28,13 +30,14 @@ const parts = [
   ["access", "Access"],
 ] as const;
 
-const views: View[] = ["overview", "usage", "tree", "explain", "activity"];
+const views: View[] = ["overview", "usage", "tree", "requests", "explain", "activity"];
 
 /** One customer: its governance as its own admins see it, and what only the vendor does. */
 export function CustomerPage({ id, tab }: { id: string; tab: string }) {
   const api = useApi();
   const [, navigate] = useLocation();
   const got = useQuery({ queryKey: ["customer", id], queryFn: () => api.get<One<Customer>>(path`/customers/${id}`) });
+  const open = useOpenRequests(api, id);
   const c = got.data?.data;
   const base = `/console/customers/${encodeURIComponent(id)}`;
   useCommands(parts.map(([part, name]) => ({ group: c?.name ?? id, name, run: () => navigate(`${base}/${part}`) })));
@@ -74,7 +77,7 @@ export function CustomerPage({ id, tab }: { id: string; tab: string }) {
           </span>
           {c?.archivedAt && <span className="chip">archived</span>}
         </div>
-        <Parts base={base} at={tab} parts={parts} label="Parts of the customer" />
+        <Parts base={base} at={tab} parts={parts} counts={{ requests: openCount(open.data) }} label="Parts of the customer" />
       </div>
       {governance && (
         <GovernanceView

@@ -1,4 +1,5 @@
 import { Link } from "wouter";
+import { Waiting } from "../ui";
 
 const intoView = (link: HTMLElement | null) => link?.scrollIntoView({ block: "nearest", inline: "center" });
 
@@ -7,11 +8,14 @@ export function Parts({
   base,
   at,
   parts,
+  counts = {},
   label,
 }: {
   base: string;
   at: string;
   parts: readonly (readonly [string, string])[];
+  /** Of parts that have something waiting: how much. */
+  counts?: Record<string, string>;
   label: string;
 }) {
   return (
@@ -19,6 +23,7 @@ export function Parts({
       {parts.map(([id, name]) => (
         <Link key={id} ref={at === id ? intoView : undefined} href={`${base}/${id}`} aria-current={at === id ? "page" : undefined}>
           {name}
+          {counts[id] && <Waiting n={counts[id]} />}
         </Link>
       ))}
     </nav>

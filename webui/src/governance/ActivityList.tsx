@@ -87,6 +87,7 @@ function words(action: string): string {
     entity: "Entity",
     grant: "Credit grant",
     boost: "Boost",
+    boostRequest: "Request for more",
     token: "Access token",
     spend_token: "Spend token",
   };

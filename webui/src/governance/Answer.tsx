@@ -4,6 +4,7 @@ import type { Amount } from "../api/json";
 import type { Capability, Decision, Node } from "../api/types";
 import { longTime, until } from "../lib/time";
 import { Amt, Notice } from "../ui";
+import { AskForMore, mayAsk } from "./AskForMore";
 import { ByDefault } from "./Default";
 import { useNames } from "./names";
 import { capabilityOf, useSession } from "./session";
@@ -55,7 +56,8 @@ export function Answer({ d, requested }: { d: Decision; requested: Amount }) {
               {short.map(n => (
                 <Todo key={n.assignmentId}>
                   {name(n.entityId)}
-                  {n.label && ` (${n.label})`} {change(n, n.requested, counts(n))}
+                  {n.label && ` (${n.label})`} {change(n, n.requested, counts(n))}{" "}
+                  {mayAsk(s, n.entityId) && <AskForMore limit={{ ...n, id: n.assignmentId }} amount={n.wouldNeed} />}
                 </Todo>
               ))}
               {after && (

@@ -30,9 +30,10 @@ export function Boosts({ limit }: { limit: Assignment }) {
           <Zap size={13} aria-hidden style={{ flex: "none" }} />
           <span className="grow">
             Boost of <Amt v={b.amount} /> ends <When at={b.expiresAt} future />
+            {b.fundedBy && <span className="muted"> · {b.assignmentId === limit.id ? `taken from ${b.fundedBy}` : "given below"}</span>}
             {b.reason && <span className="muted break"> · {b.reason}</span>}
           </span>
-          {s.mayEdit(limit.entityId) && (
+          {s.mayEdit(limit.entityId) && b.assignmentId === limit.id && (
             <Button
               size="small"
               look="quiet"

@@ -1,26 +1,29 @@
-import { Activity as ActivityIcon, ChartColumn, Gauge, ListTree, Scale } from "lucide-react";
+import { Activity as ActivityIcon, ChartColumn, Gauge, HandHelping, ListTree, Scale } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { type Api, isStatus, Problem, path } from "../api/client";
 import { locale } from "../api/locale";
 import type { Entity, Page } from "../api/types";
-import { Empty, Skeleton, Trouble } from "../ui";
+import { Empty, Skeleton, Trouble, Waiting } from "../ui";
 import { useCommands, useFinder } from "../ui/commands";
 import { leavePage } from "../ui/draft";
 import { lazily } from "../ui/Lazily";
 import "./governance.css";
 import { Overview } from "./Overview";
+import { openCount, useOpenRequests } from "./requests";
 import { capabilityNamed, idOf, SessionProvider, type Start, useSession, useStart, type View, type Written } from "./session";
 import { TreeView } from "./TreeView";
 
 const NodeDrawer = lazily(() => import("./NodeDrawer"));
 const Explain = lazily(() => import("./Explain"), <Skeleton lines={6} />);
 const Explorer = lazily(() => import("./Explorer"), <Skeleton lines={6} />);
+const Requests = lazily(() => import("./Requests"), <Skeleton lines={6} />);
 const ActivityList = lazily(() => import("./ActivityList"), <Skeleton lines={6} />);
 
 const parts = [
   ["overview", "Overview", Gauge],
   ["usage", "Usage", ChartColumn],
   ["tree", "Budgets", ListTree],
+  ["requests", "Requests", HandHelping],
   ["explain", "Explain", Scale],
   ["activity", "Activity", ActivityIcon],
 ] as const satisfies [View, string, unknown][];
@@ -124,6 +127,7 @@ function Loaded({ api, customerId, start, view, onView, asked, tell, onHeight, o
     [tell],
   );
   const shown = view ?? own;
+  const waiting = openCount(useOpenRequests(api, customerId).data);
   const first = capabilityNamed(asked?.capability ?? "", start.capabilities);
   const go = useCallback(
     (to: View, params: Record<string, string> = {}) => {
@@ -150,7 +154,14 @@ function Loaded({ api, customerId, start, view, onView, asked, tell, onHeight, o
   }, [drawer]);
 
   const Whole = view === undefined ? "main" : "div";
-  const pages = { overview: <Overview />, usage: <Explorer />, explain: <Explain />, activity: <ActivityList />, tree: null };
+  const pages = {
+    overview: <Overview />,
+    usage: <Explorer />,
+    explain: <Explain />,
+    requests: <Requests />,
+    activity: <ActivityList />,
+    tree: null,
+  };
   return (
     <SessionProvider {...{ api, customerId, start, first }} onOpen={setDrawer} onGo={go} onWrote={wrote}>
       <Around asked={asked?.capability} late={asked?.late} following={following} tell={tell} view={shown} node={drawer} />
@@ -162,6 +173,7 @@ function Loaded({ api, customerId, start, view, onView, asked, tell, onHeight, o
               <button key={id} type="button" className="row" aria-current={own === id ? "page" : undefined} onClick={() => go(id)}>
                 <Icon size={15} aria-hidden />
                 {label}
+                {id === "requests" && waiting && <Waiting n={waiting} />}
               </button>
             ))}
           </nav>

@@ -2,8 +2,8 @@ import { useQuery } from "@tanstack/react-query";
 import { Archive, ArchiveRestore, ChevronRight, FolderInput, Pencil, Plus, Snowflake, Sun } from "lucide-react";
 import { useState } from "react";
 import { Tab, TabList, TabPanel, Tabs } from "react-aria-components";
-import { type Api, path } from "../api/client";
-import type { Entity, Frozen, One } from "../api/types";
+import { path } from "../api/client";
+import type { Entity, Frozen } from "../api/types";
 import { Button, CopyButton, Dialog, Empty, Notice, Reading, Text, Trouble, useAction } from "../ui";
 import { useLeave } from "../ui/draft";
 import { lazily } from "../ui/Lazily";
@@ -13,6 +13,7 @@ import { DefaultsBelow } from "./DefaultList";
 import { EntityPicker } from "./EntityPicker";
 import { FrozenNotice, SetFrozen } from "./Freeze";
 import { Holds } from "./Holds";
+import { lineage } from "./lineage";
 import NewEntity from "./NewEntity";
 import { NodeLimits } from "./NodeLimits";
 import { Pulse } from "./Pulse";
@@ -138,17 +139,6 @@ function Crumb({ entity: e }: { entity: Entity }) {
       <ChevronRight size={12} aria-hidden />
     </span>
   );
-}
-
-/** An entity below its ancestors, root first. What the credential may not see ends the line. */
-async function lineage(api: Api, customerId: string, entityId: string): Promise<Entity[]> {
-  const up: Entity[] = [];
-  for (let id: string | null = entityId; id !== null && up.length < 10; ) {
-    const got: One<Entity> = await api.get<One<Entity>>(path`/customers/${customerId}/entities/${id}`);
-    up.unshift(got.data);
-    id = got.data.parentId;
-  }
-  return up;
 }
 
 function Rename({ entity, onClose }: { entity: Entity; onClose: () => void }) {

@@ -11,6 +11,7 @@ import { Amt, Button, Confirm, Empty, Notice, Reading, StatusBadge, UsageBar, Wh
 import { useLeave } from "../ui/draft";
 import { useIsKept } from "../ui/kept";
 import { lazily } from "../ui/Lazily";
+import { AskForMore, mayAsk } from "./AskForMore";
 import { BoostForm, Boosts, boostKey } from "./Boost";
 import { useDefaultWords } from "./Default";
 import { figuresOf } from "./figures";
@@ -180,7 +181,12 @@ function LimitCard({ limit, row, onEdit }: Both & { onEdit: () => void }) {
       </p>
       {capability && limit.scopeEntityIds.length === 0 && <Allocated limit={limit} />}
       <Boosts limit={limit} />
-      {!s.mayEdit(limit.entityId) && shares && <div className="row wrap">{shares}</div>}
+      {!s.mayEdit(limit.entityId) && (shares || (mayAsk(s, limit.entityId) && limit.usageLimit !== null)) && (
+        <div className="row wrap">
+          {mayAsk(s, limit.entityId) && limit.usageLimit !== null && <AskForMore limit={limit} />}
+          {shares}
+        </div>
+      )}
       {s.mayEdit(limit.entityId) && (
         <div className="row wrap">
           <Button size="small" icon={<Pencil size={14} />} onClick={onEdit}>

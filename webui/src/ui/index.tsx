@@ -159,6 +159,17 @@ export function Empty({ title, children, icon }: { title: string; children?: Rea
 
 type Got = Pick<UseQueryResult<unknown>, "isPending" | "isError" | "error" | "data">;
 
+/** How much waits behind a tab. */
+export const Waiting = ({ n }: { n: string }) => (
+  <>
+    {" "}
+    <span className="chip">
+      {n}
+      <span className="hidden"> open</span>
+    </span>
+  </>
+);
+
 /** What there is to say about something that is being read. What was read before stays, with a word that it may be old. */
 export function Reading({ got, lines }: { got: Got & { refetch: () => unknown }; lines?: number }) {
   if (got.isPending) return <Skeleton lines={lines} />;

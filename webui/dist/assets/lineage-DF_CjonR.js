@@ -1,0 +1,1 @@
+import{o as e}from"./client-D6EgFn8a.js";async function t(t,n,r){let i=[];for(let a=r;a!==null&&i.length<10;){let r=await t.get(e`/customers/${n}/entities/${a}`);i.unshift(r.data),a=r.data.parentId}return i}export{t};
