@@ -68,8 +68,8 @@ func (e *Engine) keepUp() {
 	e.saveSome()
 }
 
-// trim deletes what is older than it is to be kept: messages, jobs that ended, and the log where it is
-// not kept for ever.
+// trim deletes what is older than it is to be kept: messages, jobs that ended, denials, and the log
+// where it is not kept for ever.
 func (e *Engine) trim() {
 	if err := e.store.TrimOutbox(context.Background(), e.now()-keptMessages); err != nil {
 		e.o.Log.Warn("trimming the outbox failed", "err", err)
@@ -77,6 +77,7 @@ func (e *Engine) trim() {
 	if err := e.store.TrimJobs(context.Background(), e.now()-keptJobs); err != nil {
 		e.o.Log.Warn("trimming the jobs failed", "err", err)
 	}
+	e.trimDenials()
 	for e.o.KeepLog > 0 {
 		n, err := e.store.TrimLog(context.Background(), e.now()-bursar.Time(e.o.KeepLog), trimRows)
 		if err != nil {

@@ -29,7 +29,7 @@ var tokenRoutes = map[string]string{
 	"POST " + entitlement + boosts: "manage", "GET " + entitlement + boosts: "read", "DELETE " + entitlement + boosts + "/{boostId}": "manage",
 	"GET " + defaults: "read", "PUT " + defaults: "manage", "DELETE " + defaults + "/{defaultId}": "manage",
 	"GET " + customer + "/allocation": "read", "POST " + customer + "/simulate": "read", "GET " + customer + "/governance": "read",
-	"GET " + customer + "/activity": "read", "GET " + streamPattern: "read", "GET " + customer + "/denials": "read", "POST " + customer + "/explain": "read", "GET " + customer + "/reservations": "read",
+	"GET " + customer + "/activity": "read", "GET " + streamPattern: "read", "GET " + customer + "/denials": "read", "GET " + customer + "/denials/summary": "read", "POST " + customer + "/explain": "read", "GET " + customer + "/reservations": "read",
 }
 
 // tokenWorld is two customers with a tree, and tokens of every kind. What a token of the
@@ -179,13 +179,15 @@ func (w *tokenWorld) targets(r *route, base, customer, entity string) []string {
 		return []string{path + "?featureId=calls&startDate=2026-09-01T00:00:00Z&groupBy=$child,model"}
 	case "/customers/{customerId}/usage":
 		return []string{path + "?featureId=calls&startDate=2026-09-01T00:00:00Z&groupBy=userId,model"}
+	case "/customers/{customerId}/denials/summary":
+		return []string{path + "?startDate=2026-09-01T00:00:00Z&endDate=2027-09-01T00:00:00Z&granularity=DAY&entityId=" + entity}
 	case "/customers/{customerId}/forecast":
 		return []string{path + "?featureId=calls&rootEntityId=" + entity, path + "?featureId=calls"}
 	case "/customers/{customerId}/allocation":
 		return []string{path + "?featureId=calls&entityId=" + entity}
 	case "/customers/{customerId}/governance", streamPattern:
 		return []string{path + "?featureIds=calls&rootEntityId=" + entity, path + "?featureIds=calls&parentId=" + entity, path + "?includeArchived=true&entityIdSearch=" + entity}
-	case "/customers/{customerId}/activity", "/customers/{customerId}/reservations":
+	case "/customers/{customerId}/activity", "/customers/{customerId}/reservations", "/customers/{customerId}/denials":
 		return []string{path + "?entityId=" + entity}
 	}
 	return []string{path}

@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
 )
 
 func someDenial(customer string, i int, dims ...bursar.Dimension) *denial {
-	return &denial{customer: customer, at: bursar.Time(i), dims: dims, decision: bursar.Decision{Binding: &bursar.Binding{
-		Source: bursar.BindingEntity, Node: bursar.Node{AssignmentID: fmt.Sprint(customer, i%7), Label: "l"}}}}
+	return &denial{Denial: engine.Denial{CustomerID: customer, At: bursar.Time(i), Dimensions: dims, Decision: bursar.Decision{Binding: &bursar.Binding{
+		Source: bursar.BindingEntity, Node: bursar.Node{AssignmentID: fmt.Sprint(customer, i%7), Label: "l"}}}}}
 }
 
 // TestDenialsAreBounded: in number for a customer and for all, and in memory.
@@ -24,8 +25,8 @@ func TestDenialsAreBounded(t *testing.T) {
 	for i := range 3 * maxCustomerDenials {
 		o.deny(someDenial("a", i))
 	}
-	if got := o.of("a"); len(got) != maxCustomerDenials || got[0].at != 3*maxCustomerDenials-1 || got[len(got)-1].at != 2*maxCustomerDenials {
-		t.Errorf("%d, from %d to %d", len(got), got[0].at, got[len(got)-1].at)
+	if got := o.of("a"); len(got) != maxCustomerDenials || got[0].At != 3*maxCustomerDenials-1 || got[len(got)-1].At != 2*maxCustomerDenials {
+		t.Errorf("%d, from %d to %d", len(got), got[0].At, got[len(got)-1].At)
 	}
 	for i := range 2 * maxDenials {
 		o.deny(someDenial(fmt.Sprint("c", i/3), i))
@@ -34,8 +35,8 @@ func TestDenialsAreBounded(t *testing.T) {
 	for _, list := range o.denials {
 		kept += len(list)
 	}
-	if kept != maxDenials || len(o.oldest) != maxDenials || len(o.of("a")) != 0 || len(o.binding) > maxBinding {
-		t.Errorf("%d kept, %d in line, %d of a, %d limits", kept, len(o.oldest), len(o.of("a")), len(o.binding))
+	if kept != maxDenials || len(o.oldest) != maxDenials || len(o.of("a")) != 0 {
+		t.Errorf("%d kept, %d in line, %d of a", kept, len(o.oldest), len(o.of("a")))
 	}
 	large := bursar.Dimension{Key: "k", Value: strings.Repeat("x", 1<<20)}
 	for i := range 100 {
@@ -51,24 +52,9 @@ func TestDenialsAreBounded(t *testing.T) {
 
 func sizeOf(list []*denial) (n int) {
 	for _, d := range list {
-		n += d.size()
+		n += d.Size()
 	}
 	return n
-}
-
-// TestMostBinding: what denies most stays when rare ones come in numbers.
-func TestMostBinding(t *testing.T) {
-	o := newObserved(0)
-	for i := range 50 {
-		o.deny(someDenial("often", i*7))
-	}
-	for i := range 3 * maxBinding {
-		o.deny(someDenial(fmt.Sprint("rare", i), i))
-	}
-	top := o.mostBinding()[0]
-	if top.customer != "often" || o.binding[top].denials != 50 || o.binding[top].label != "l" {
-		t.Errorf("%+v %+v", top, o.binding[top])
-	}
 }
 
 // TestMinutes: decisions are counted in their minute, whoever comes first into it, and a
@@ -109,7 +95,7 @@ func TestMinutes(t *testing.T) {
 func TestDenialsOfOneBranchLeaveTheOthers(t *testing.T) {
 	o := newObserved(0)
 	deny := func(user, team string) {
-		o.deny(&denial{customer: "acme", decision: bursar.Decision{Chains: [][]bursar.Node{{{EntityID: user}, {EntityID: team, Label: "a"}, {EntityID: team}, {EntityID: "org"}}}}})
+		o.deny(&denial{Denial: engine.Denial{CustomerID: "acme", Decision: bursar.Decision{Chains: [][]bursar.Node{{{EntityID: user}, {EntityID: team, Label: "a"}, {EntityID: team}, {EntityID: "org"}}}}}})
 	}
 	for range 5 {
 		deny("ann", "red")
