@@ -9,7 +9,6 @@ import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/ledger"
-	"github.com/bursarhq/bursar/record"
 )
 
 type denialSummaryQuery struct {
@@ -81,7 +80,7 @@ func (a *API) denialSummary(c call, in *denialSummaryQuery) (out denialSummaryOu
 	var wrong error
 	if version, err = a.engine.See(c.ctx, c.options(), in.CustomerID, func(sight *ledger.Sight) {
 		s.whole = sight.Whole()
-		wrong = s.begin(in, c.now, sight.V.Cust())
+		wrong = s.begin(in, c.now, sight.Days())
 	}); cmp.Or(err, wrong) != nil {
 		return out, version, cmp.Or(err, wrong)
 	}
@@ -126,7 +125,7 @@ type pointShare struct {
 }
 
 // begin makes the points.
-func (s *denialSums) begin(in *denialSummaryQuery, now bursar.Time, of *bursar.Customer) error {
+func (s *denialSums) begin(in *denialSummaryQuery, now bursar.Time, days bursar.Schedule) error {
 	const hour = bursar.Time(time.Hour)
 	if s.to = in.EndDate; s.to == 0 {
 		s.to = now + 1
@@ -137,13 +136,9 @@ func (s *denialSums) begin(in *denialSummaryQuery, now bursar.Time, of *bursar.C
 	if s.from -= s.from % hour; s.from >= s.to {
 		return bursar.ErrorAt("?startDate", bursar.CodeValidationFailed, "startDate %s is not before the end, %s", s.from, s.to)
 	}
-	cadence := bursar.Cadence{N: 1, Unit: bursar.UnitHour}
+	schedule := bursar.Schedule{Cadence: bursar.Cadence{N: 1, Unit: bursar.UnitHour}} // counts are of UTC's hours
 	if in.Granularity == ledger.Day {
-		cadence.Unit = bursar.UnitDay
-	}
-	schedule := bursar.Schedule{Cadence: cadence} // counts are of UTC's hours
-	if in.Granularity == ledger.Day && of.Timezone != nil {
-		schedule.Location, _ = record.Location(*of.Timezone)
+		schedule = days
 	}
 	for at := int64(s.from); at < int64(s.to); {
 		start, end := schedule.Window(at)
