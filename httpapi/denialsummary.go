@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -241,12 +242,11 @@ func (s *denialSums) out(in *denialSummaryQuery, x *denialShown) denialSummaryOu
 		out.Denied, out.Sampled = out.Denied+p.Denied, out.Sampled+p.Sampled
 	}
 	out.NotKept = out.Denied - out.Sampled
-	for _, g := range x.by {
-		out.Groups = append(out.Groups, *g)
+	for _, key := range slices.Sorted(maps.Keys(x.by)) {
+		out.Groups = append(out.Groups, *x.by[key])
 	}
-	slices.SortFunc(out.Groups, func(a, b denialGroupOut) int {
-		return cmp.Or(cmp.Compare(b.Denied, a.Denied), cmp.Compare(b.LastAt, a.LastAt), cmp.Compare(orZero(a.EntityID), orZero(b.EntityID)), cmp.Compare(a.Reason, b.Reason),
-			cmp.Compare(orZero(a.FeatureID), orZero(b.FeatureID)), cmp.Compare(orZero(a.CurrencyID), orZero(b.CurrencyID)))
+	slices.SortStableFunc(out.Groups, func(a, b denialGroupOut) int {
+		return cmp.Or(cmp.Compare(b.Denied, a.Denied), cmp.Compare(b.LastAt, a.LastAt))
 	})
 	if over := len(out.Groups) - denialSummaryGroups; over > 0 {
 		out.Groups, out.LeftOut = out.Groups[:denialSummaryGroups], int64(over)

@@ -135,3 +135,37 @@ func TestADenialShowsTheVisibleLimit(t *testing.T) {
 		t.Errorf("%s", reply)
 	}
 }
+
+// A token with a root learns counts of what it sees, and nothing from filters: as if nothing else had
+// been denied.
+func TestDenialCountsOfAToken(t *testing.T) {
+	w := newTokenWorld(t)
+	w.admin("PUT", "/api/v1/customers/acme/assignments", `{"assignments":[{"entityId":"annuser","featureId":"calls","scopeEntityIds":["bobuser"],"usageLimit":0},{"entityId":"bobuser","featureId":"calls","usageLimit":0}]}`)
+	const path = "/api/v1/customers/acme/denials/summary?startDate=2026-09-01T00:00:00Z&endDate=2027-09-01T00:00:00Z&granularity=DAY"
+	ask := func(query string) string {
+		t.Helper()
+		resp, reply := w.as("scoped", "GET", path+query, "")
+		if resp.StatusCode != 200 || unseen.MatchString(reply) {
+			t.Errorf("%s: %d %s", query, resp.StatusCode, reply)
+		}
+		return reply
+	}
+	before := ask("")
+	check := func(dims string) {
+		w.admin("GET", "/api/v1/customers/acme/entitlements/check?featureId=calls&requestedUsage=7&dimensions="+url.QueryEscape(dims), "")
+	}
+	check(`{"userId":"bobuser"}`)
+	if after := ask(""); after != before {
+		t.Errorf("a denial that is not seen changes\n%s\nto\n%s", before[strings.Index(before, "groups"):], after[strings.Index(after, "groups"):])
+	}
+	check(`{"agentId":"bobuser","userId":"annuser"}`) // two denials by limits that it does not see
+	check(`{"agentId":"bobuser","userId":"annuser"}`)
+	if reply := ask("&entityId=annuser"); !regexp.MustCompile(`"groups":\[\{"entityId":"annuser","featureId":"calls","reason":"BudgetExceeded","binding":null,"denied":2,"sampled":2,`).MatchString(reply) {
+		t.Errorf("%s", reply)
+	}
+	for _, limit := range []string{w.limits["bobuser"], w.limits["missing"]} {
+		if reply := ask("&assignmentId=" + limit); !strings.Contains(reply, `"denied":0,`) {
+			t.Errorf("by a limit that is not seen: %s", reply)
+		}
+	}
+}

@@ -47,7 +47,9 @@ type DenialPos struct {
 }
 
 // Compare is negative where p is before o in time.
-func (p DenialPos) Compare(o DenialPos) int { return cmp.Or(cmp.Compare(p.At, o.At), cmp.Compare(p.ID, o.ID)) }
+func (p DenialPos) Compare(o DenialPos) int {
+	return cmp.Or(cmp.Compare(p.At, o.At), cmp.Compare(p.ID, o.ID))
+}
 
 // Pos is where r is.
 func (r *DenialRow) Pos() DenialPos { return DenialPos{r.At, r.ID} }
