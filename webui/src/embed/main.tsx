@@ -238,7 +238,8 @@ function fromFragment(): Settings | null {
   };
 }
 
-const viewOf = (name = ""): View | undefined => (["overview", "usage", "tree", "explain", "activity"] as const).find(v => v === name);
+const viewOf = (name = ""): View | undefined =>
+  (["overview", "usage", "tree", "stopped", "explain", "activity"] as const).find(v => v === name);
 
 function debounced(f: (px: number) => void) {
   let due: ReturnType<typeof setTimeout> | undefined;

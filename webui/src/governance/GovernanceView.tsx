@@ -1,4 +1,4 @@
-import { Activity as ActivityIcon, ChartColumn, Gauge, ListTree, Scale } from "lucide-react";
+import { Activity as ActivityIcon, ChartColumn, Gauge, ListTree, OctagonX, Scale } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { type Api, isStatus, Problem, path } from "../api/client";
 import { locale } from "../api/locale";
@@ -14,6 +14,7 @@ import { TreeView } from "./TreeView";
 
 const NodeDrawer = lazily(() => import("./NodeDrawer"));
 const Explain = lazily(() => import("./Explain"), <Skeleton lines={6} />);
+const Stopped = lazily(() => import("./Stopped"), <Skeleton lines={6} />);
 const Explorer = lazily(() => import("./Explorer"), <Skeleton lines={6} />);
 const ActivityList = lazily(() => import("./ActivityList"), <Skeleton lines={6} />);
 
@@ -21,6 +22,7 @@ const parts = [
   ["overview", "Overview", Gauge],
   ["usage", "Usage", ChartColumn],
   ["tree", "Budgets", ListTree],
+  ["stopped", "Stopped", OctagonX],
   ["explain", "Explain", Scale],
   ["activity", "Activity", ActivityIcon],
 ] as const satisfies [View, string, unknown][];
@@ -150,7 +152,14 @@ function Loaded({ api, customerId, start, view, onView, asked, tell, onHeight, o
   }, [drawer]);
 
   const Whole = view === undefined ? "main" : "div";
-  const pages = { overview: <Overview />, usage: <Explorer />, explain: <Explain />, activity: <ActivityList />, tree: null };
+  const pages = {
+    overview: <Overview />,
+    usage: <Explorer />,
+    stopped: <Stopped />,
+    explain: <Explain />,
+    activity: <ActivityList />,
+    tree: null,
+  };
   return (
     <SessionProvider {...{ api, customerId, start, first }} onOpen={setDrawer} onGo={go} onWrote={wrote}>
       <Around asked={asked?.capability} late={asked?.late} following={following} tell={tell} view={shown} node={drawer} />
