@@ -64,11 +64,11 @@ type DenialLimit struct {
 
 // Limits of what is kept of denials, each of one process; docs/rules.md has those that users meet.
 const (
-	denialGroups        = 200    // of a customer in an hour; those of the rest are counted as one
-	denialSamples       = 20     // of a group in an hour
-	denialSamplesHour   = 1000   // of a customer in an hour
-	denialGroupsInAll   = 50_000 // in memory
-	denialsWaiting      = 4096   // samples that are not written yet
+	denialGroups        = 1000    // of a customer in an hour; those of the rest are counted as one
+	denialSamples       = 20      // of a group in an hour
+	denialSamplesHour   = 1000    // of a customer in an hour
+	denialGroupsInAll   = 100_000 // in memory
+	denialsWaiting      = 4096    // samples that are not written yet
 	denialsWaitingBytes = 32 << 20
 	denialBatch         = 256 // samples, and counts, of one save
 	denialsEvery        = time.Second

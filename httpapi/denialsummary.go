@@ -26,7 +26,7 @@ type denialSummaryOut struct {
 	Denied    int64            `json:"denied"`
 	Sampled   int64            `json:"sampled" doc:"Of them: the list of denials has them, or had them until they became too old."`
 	NotKept   int64            `json:"notKept" doc:"Of them: counted alone, since there were too many alike in an hour."`
-	Other     *int64           `json:"other" doc:"How many more there were of which is only known that they were denied, since the customer had more than 200 groups in an hour. Without a filter they are in denied; of those that a filter means, some may be among them. null: an access token with a root does not learn it."`
+	Other     *int64           `json:"other" doc:"How many more there were of which is only known that they were denied, since the customer had more than 1,000 groups in an hour. Without a filter they are in denied; of those that a filter means, some may be among them. null: an access token with a root does not learn it."`
 	Points    []denialPoint    `json:"points" doc:"Of each hour of UTC, or day in the customer's time zone, which has the hours that begin in it; one in which nothing was denied, too."`
 	Groups    []denialGroupOut `json:"groups" doc:"Those 100 with the most denials, by who was named, what denied and what was asked for."`
 	LeftOut   int64            `json:"leftOut" doc:"How many further groups there are. Their denials are in denied."`
