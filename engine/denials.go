@@ -169,8 +169,7 @@ func keyOf(d *Denial, hour bursar.Time) denialKey {
 func (k *denialKeeper) note(d *Denial) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	// A clock that is set back makes no older hour: those may be written and forgotten.
-	hour := max(d.At-d.At%denialHour, k.hour)
+	hour := d.At - d.At%denialHour
 	if hour > k.hour {
 		k.hour = hour
 		k.forget()
@@ -228,7 +227,7 @@ func (k *denialKeeper) count(d *Denial, hour bursar.Time) *denialCount {
 }
 
 // forget drops counts that are written and of hours that are over. Should such an hour come again,
-// it is counted as by another process.
+// as where the clock is set back, it is counted as by another process.
 func (k *denialKeeper) forget() {
 	k.purges++
 	for key, c := range k.groups {

@@ -352,6 +352,15 @@ func TestDenialListsEndInTime(t *testing.T) {
 	if !slices.Equal(p.Items, []string{"00002", "00001", "00000"}) || p.Rest != nil || p.HasNext {
 		t.Errorf("%+v", p)
 	}
+	// What is remembered comes in its place: behind all that is kept, if it is older.
+	q.After = nil
+	q.Limit = 1
+	remembered := []*engine.Denial{denialBy("acme", "u", "l", "0", 1)}
+	p, _, err = engine.ListDenials(t.Context(), r.Engine, ledger.ReadOptions{}, "acme", q, remembered, func(_ *ledger.Sight, d *engine.Denial) (string, bool) { return d.ID, d.ID < "02000" })
+	r.must(err)
+	if !slices.Equal(p.Items, []string{"01999"}) || !p.HasNext {
+		t.Errorf("%+v", p)
+	}
 }
 
 // A denial tells whom the request named, the lowest first; a grant does not.

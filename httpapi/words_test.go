@@ -289,7 +289,7 @@ var schemaWords = map[string]string{
 	"CoveredType":       "The live entities of a type, and how many are under no limit.",
 	"CoveredUsage":      "What was used of a feature or currency, and how much of it under no limit.",
 	"CoveredShare":      "What of it named entities of a type.",
-	"UngovernedEntity":     "An entity, and what it used under no limit.",
+	"UngovernedEntity":  "An entity, and what it used under no limit.",
 	"Allocation":        "A limit, and how much of it the limits below have.",
 	"AllocationProblem": "The limit that a write would have shared out twice.",
 	"Allocations":       "How limits are shared out.",
