@@ -8,14 +8,16 @@
 #             races, faults; needs PostgreSQL's programs. make test runs less of the same
 # make attack what hostile clients, full disks and damaged files do to a server, each with
 #             its figure and goal; BEFORE=path sets another binary's figures beside
+# make flips  FLIPS single bits flipped in the files of an embedded store, none of which may be served
 # make model  MODELOPS operations of the model test on each store; make test runs fewer
 # make build  bin/bursar
 # make deploy-check  what is in deploy/, with promtool, yamllint, helm and nginx where they are
 
 FUZZTIME ?= 30s
+FLIPS ?= 10000
 MODELOPS ?= 1000000
 
-.PHONY: demo deps check test vet unit race clients ui crash bench attack cluster model fuzz build golden deploy-check
+.PHONY: demo deps check test vet unit race clients ui crash bench attack flips cluster model fuzz build golden deploy-check
 
 demo:
 	go run -v ./cmd/bursar demo
@@ -30,6 +32,7 @@ test: deps vet unit race clients ui
 
 check: vet
 	go test -short . ./record/... ./catalogue/... ./ledger/... ./engine ./transfer ./store/mem ./httpapi ./client ./spendtoken ./mcp ./gateway ./otlp ./webui
+	go test -short ./store/sqlite -run Power
 
 vet:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "run gofmt on:" $$files; exit 1; fi
@@ -65,6 +68,9 @@ bench:
 
 attack:
 	go run ./attack $(if $(BEFORE),-before $(BEFORE))
+
+flips:
+	go test ./store/sqlite -run TestFlippedBitIsNotServed -flips $(FLIPS) -timeout 2h -v
 
 cluster:
 	go test ./sim -run 'TestCluster$$|TestChaos' -clusterops 200000 -races 2000 -linear 100 -fault 5s -lock 30s -timeout 60m -v

@@ -43,15 +43,16 @@ var mayImport = map[string][]string{
 // gives them the same output, on every machine and whenever a log is read again.
 var pure = []string{".", "record", "catalogue", "ledger"}
 
-// roles are the interfaces by which a store is called.
+// roles are the interfaces by which a store is called, and what is made of one.
 var roles = []string{
 	"Store", "Log", "Checkpoints", "Listings", "Outbox", "Jobs", "Denials", "Moving", "Upkeep",
 	"Reader", "LogReader", "CheckpointReader", "OutboxReader", "BaseReader",
+	"Writers", "NewWriters", "NewClaimedStore", "TakeStore", // claims are of who writes
 }
 
 // notPure says what pure packages may not import, and what they may not use of a package.
 var notPure = map[string][]string{
-	"context": nil, "sync": nil, "math/rand": nil, "math/rand/v2": nil, "os": nil, "net": nil,
+	"context": nil, "sync": nil, "crypto/rand": nil, "math/rand": nil, "math/rand/v2": nil, "os": nil, "net": nil,
 	"time": {"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"},
 }
 

@@ -153,6 +153,9 @@ func (k *streamCheck) run() (moved bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if err := k.indexes(); err != nil {
+		return false, err
+	}
 	if k.name == store.CatalogueStream {
 		cat := catalogue.NewCatalogue()
 		return false, store.ReadLogTo(k.c.ctx, k.c.s, k.name, store.Head{}, heads[0], func(row *store.LogRow) (err error) {
@@ -213,7 +216,9 @@ func (k *streamCheck) load() error {
 		return err
 	}
 	if k.st.Head.Seq > 0 {
-		k.st.Restored()
+		if err := k.st.Restored(); err != nil {
+			return fmt.Errorf("what its log goes on from: %w", err)
+		}
 	}
 	k.activity.from = k.st.Head.Seq
 	return nil

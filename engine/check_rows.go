@@ -71,7 +71,7 @@ func (k *streamCheck) buckets() error {
 		}
 	}
 	ords := slices.AppendSeq([]uint32{ledger.UsesByPath, ledger.CountsByPath, ledger.CountsOfCustomer}, maps.Keys(byEntity))
-	for ord := range uint32(len(k.st.Entities)) {
+	for ord := range uint32(k.st.Entities.Len()) {
 		ords = append(ords, ord)
 	}
 	slices.Sort(ords)
@@ -128,6 +128,19 @@ func (k *streamCheck) knownKeys() error {
 	}
 	if wrong+len(missing) > 0 {
 		k.differ("of its idempotency keys %d are wrong and %d are missing", wrong, len(missing))
+	}
+	return nil
+}
+
+// indexes compares what only the store knows of.
+func (k *streamCheck) indexes() error {
+	s, ok := k.c.s.(store.Indexed)
+	if !ok {
+		return nil
+	}
+	err := s.CheckIndexes(k.c.ctx, k.name, func(difference string) { k.differ("%s", difference) })
+	if err != nil {
+		return fmt.Errorf("its activity: %w", err)
 	}
 	return nil
 }

@@ -53,7 +53,8 @@ func EndingsAgree(e *Engine, customer string, now bursar.Time) error {
 		return fmt.Errorf("not all that has ended is recorded")
 	}
 	half := c.st.ViewAt(now, e.cat.Load()) // the settled ones recorded, the others looked up
-	for ord, def := range c.st.Rows {
+	for ord := range c.st.Rows.Len() {
+		def := c.st.Rows.At(uint32(ord))
 		if def == nil {
 			continue
 		}

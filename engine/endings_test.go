@@ -187,3 +187,48 @@ func TestEndedIsAsRecorded(t *testing.T) {
 	}
 	look()
 }
+
+// Holds that were committed, extended or not, are no longer counted, and one that is extended
+// many times is counted once.
+func TestOpenHoldsAreCountedOnce(t *testing.T) {
+	const n = 1000
+	r := newRig(t, mem.New(), quiet)
+	defer r.close()
+	r.furnish("acme")
+	ids := r.reserveMany("acme", n, 3600, bursar.ExpireRelease)
+	extend := func(id string, ttl int) {
+		_, _, err := r.ExtendReservation(context.Background(), tester, "acme", id, ttl)
+		r.must(err)
+	}
+	var all sync.WaitGroup
+	for w := range 16 {
+		all.Go(func() {
+			for i := 1 + w; i < n; i += 16 {
+				if i%2 == 0 {
+					if _, _, err := r.ExtendReservation(context.Background(), tester, "acme", ids[i], 7200); err != nil {
+						t.Error(err)
+					}
+				}
+				if _, _, err := r.CommitReservation(context.Background(), tester, "acme", ids[i], bursar.AmountFromInt(1)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	counted := func() bool { return r.Stats().OpenHolds == 1 }
+	eventually(t, "one of 1,000 holds is open", counted)
+	for i := range 100 {
+		extend(ids[0], 3600+i)
+	}
+	eventually(t, "one hold that was extended 100 times is open", counted)
+	if used, held := r.usedBy("acme"); used != bursar.AmountFromInt(n-1) || held != bursar.AmountFromInt(1) {
+		t.Errorf("used %s, held %s", used, held)
+	}
+	r.must(engine.Save(r.Engine, "acme"))
+	r.Forget("acme")
+	if used, held := r.usedBy("acme"); used != bursar.AmountFromInt(n-1) || held != bursar.AmountFromInt(1) {
+		t.Errorf("read again: used %s, held %s", used, held)
+	}
+	eventually(t, "one hold is open in what was read again", counted)
+}

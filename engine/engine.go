@@ -258,6 +258,10 @@ func (e *Engine) unavailable(cause error) error {
 	if err := e.store.Err(); errors.Is(err, store.ErrPoisoned) {
 		e.fatal.Do(func() { e.o.Fatal(err) })
 	}
+	var damage *store.Damage
+	if errors.As(cause, &damage) {
+		return bursar.Errorf(bursar.CodeGovernanceUnavailable, "%v: %s; nothing was granted, and the log of the server has the cause", store.ErrDamaged, damage.Place)
+	}
 	return bursar.Errorf(bursar.CodeGovernanceUnavailable, "the store cannot be reached or trusted at this moment; nothing was granted")
 }
 

@@ -23,6 +23,7 @@ func (o *crowdLimits) Decide(d *ledger.Decider) (any, error) {
 	from := *d.Def(d.FindRow(ledger.Target{Ent: ent}, d.CapOrd(o.c), ""))
 	for i := range o.n {
 		def := from
+		def.Own()
 		def.Label = fmt.Sprintf("crowd-%d", i)
 		def.Limited, def.Soft = o.def(i, &def.Limit)
 		d.Emit(&record.LimitPut{Row: uint32(d.NextRowOrd()), ID: d.NextID(), Def: def})

@@ -59,8 +59,8 @@ func Standing(ctx context.Context, s store.Store, customer string) (string, erro
 		return "", err
 	}
 	var b bytes.Buffer
-	for ord, def := range st.Rows {
-		if def != nil {
+	for ord := range st.Rows.Len() {
+		if def := st.Rows.At(uint32(ord)); def != nil {
 			c := ledger.NewView(st, st.Head.Now).Counter(uint32(ord), def)
 			fmt.Fprintf(&b, "row %d: %s before, %s used, %s held\n", ord, c.Prev, c.Used, c.Held)
 		}

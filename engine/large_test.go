@@ -8,6 +8,7 @@ import (
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/mem"
 )
@@ -16,7 +17,8 @@ import (
 // limit, and records nothing; the requests beside it are served, and half of it is.
 func TestTooManyRecordsAreRefused(t *testing.T) {
 	ctx := context.Background()
-	r := newRig(t, mem.New(), quiet)
+	s := &heldStore{Store: mem.New()}
+	r := newRig(t, s, quiet)
 	defer r.close()
 	r.furnish("acme")
 	var rates []string
@@ -43,13 +45,45 @@ func TestTooManyRecordsAreRefused(t *testing.T) {
 		}
 		return list
 	}
-	before := r.version("acme")
-	_, _, err := r.ReportEvents(ctx, tester, events(1000, "all"))
+	// All wait behind a commit that is under way, and so are decided together.
+	s.gate.Lock()
+	replies := map[string]chan error{}
+	ask := func(name string, f func() error) {
+		there := engine.Waiting(r.Engine)
+		reply := make(chan error, 1)
+		replies[name] = reply
+		go func() { reply <- f() }()
+		if name == "first" {
+			eventually(t, "the first commit is under way", func() bool { return engine.Asking(r.Engine) })
+		} else {
+			eventually(t, name+" waits", func() bool { return engine.Waiting(r.Engine) == there+1 })
+		}
+	}
+	consume := func(name string) {
+		ask(name, func() error { _, err := r.consume("acme", 1, name); return err })
+	}
+	consume("first")
+	consume("before")
+	ask("all", func() error {
+		_, _, err := r.ReportEvents(ctx, tester, events(1000, "all"))
+		return err
+	})
+	consume("behind")
+	s.gate.Unlock()
+	for _, name := range []string{"first", "before", "behind"} {
+		if err := <-replies[name]; err != nil {
+			t.Errorf("the request %q beside it: %v", name, err)
+		}
+	}
+	err := <-replies["all"]
 	if codeOf(err) != bursar.CodeValidationFailed || !strings.Contains(err.Error(), "48000 records") {
 		t.Fatalf("%v", err)
 	}
-	if v := r.version("acme"); v != before {
-		t.Errorf("version %d after %d", v, before)
+	if used, _ := r.usedBy("acme"); used != amount("3") {
+		t.Errorf("3 were used beside it, %s are recorded", used)
+	}
+	if page := r.ledger(ledger.LedgerQuery{}); len(page.Items) > 0 {
+		t.Errorf("what was refused made %d entries", len(page.Items))
 	}
 	_, _, err = r.ReportEvents(ctx, tester, events(500, "half"))
 	r.must(err)

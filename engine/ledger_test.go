@@ -301,3 +301,53 @@ func TestLedgerPages(t *testing.T) {
 		}
 	}
 }
+
+// hurried is a context of a request that is to be answered with what it has.
+type hurried struct{ context.Context }
+
+func (hurried) Deadline() (time.Time, bool) { return time.Now().Add(time.Second), true }
+
+// A page of the ledger that ends early, since the request's time is nearly over, says where
+// it goes on: who follows that gets every entry once, in either direction.
+func TestLedgerGoesOnWhereAPageEndedEarly(t *testing.T) {
+	r := shop(t, mem.New(), "acme")
+	defer r.close()
+	everyEntry(r)
+	all := r.ledger(ledger.LedgerQuery{}).Items
+	page := func(q ledger.LedgerQuery) ledger.Page[bursar.LedgerEntry] {
+		q.CustomerID, q.Limit = "acme", len(all)
+		p, _, err := r.Ledger(hurried{t.Context()}, ledger.ReadOptions{}, q)
+		r.must(err)
+		return p
+	}
+	early := 0
+	var down, up []bursar.LedgerEntry
+	for q := (ledger.LedgerQuery{}); ; {
+		p := page(q)
+		down = append(down, p.Items...)
+		if p.Rest == nil {
+			break
+		}
+		if early++; !p.HasNext || p.Rest.ID == q.Below {
+			t.Fatalf("behind %q: a page that ended early goes on at %+v, more %v", q.Below, p.Rest, p.HasNext)
+		}
+		q.Below = p.Rest.ID
+	}
+	for q := (ledger.LedgerQuery{Above: ledger.EntryID(0, 0, 0)}); ; {
+		p := page(q)
+		up = append(slices.Clone(p.Items), up...)
+		if p.Rest == nil {
+			break
+		}
+		if early++; !p.HasPrev || p.Rest.ID == q.Above {
+			t.Fatalf("ahead of %q: a page that ended early goes on at %+v, more %v", q.Above, p.Rest, p.HasPrev)
+		}
+		q.Above = p.Rest.ID
+	}
+	if !slices.Equal(down, all) || !slices.Equal(up, all) {
+		t.Errorf("of %d entries, page by page, there are %d\n%+v\nand upwards %d\n%+v", len(all), len(down), down, len(up), up)
+	}
+	if early < 10 {
+		t.Errorf("%d pages ended early", early)
+	}
+}

@@ -2,13 +2,18 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store"
+	"github.com/bursarhq/bursar/store/mem"
 )
 
 // losingStore gives checkpoints without what lose takes from them, until one is saved anew.
@@ -76,5 +81,41 @@ func TestMissingRowsAreMadeAnew(t *testing.T) {
 			}
 			r.must(r.VerifyAll(t.Context()))
 		})
+	}
+}
+
+// Who is refused for damage that cannot be mended is told whose it is and where, without what
+// the system said of it. What is merely away is not called damaged.
+func TestDamageIsNamed(t *testing.T) {
+	m := mem.New()
+	var broken atomic.Bool
+	m.Fail = func(op string) error {
+		if broken.Load() && op == "readlog" {
+			return errors.New("/data/log.db: input/output error")
+		}
+		return nil
+	}
+	s := &losingStore{Store: m}
+	r := newRig(t, s, quiet)
+	defer func() { r.close() }()
+	r.furnish("acme")
+	r.must(r.Save(t.Context(), "acme"))
+	refusal := func() string {
+		r.close()
+		r.open()
+		broken.Store(true)
+		defer broken.Store(false)
+		_, _, err := r.Check(t.Context(), ledger.ReadOptions{}, "acme", []ledger.CheckInput{{Capability: capability("tokens"), Dimensions: onUser}})
+		if codeOf(err) != bursar.CodeGovernanceUnavailable {
+			t.Fatalf("%v", err)
+		}
+		return err.Error()
+	}
+	if text := refusal(); strings.Contains(text, "damaged") || !strings.Contains(text, "the store cannot be reached") || strings.Contains(text, "/data") {
+		t.Errorf("a log that cannot be read: %s", text)
+	}
+	s.lose = func(cp *store.Checkpoint) { cp.Entities = nil }
+	if text := refusal(); !strings.Contains(text, `what is stored is damaged: the checkpoint of customer "acme"; nothing was granted`) || strings.Contains(text, "/data") {
+		t.Errorf("a damaged checkpoint that cannot be made again: %s", text)
 	}
 }

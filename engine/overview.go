@@ -70,7 +70,7 @@ func (e *Engine) closestOf(c *customer, from int, top []closest, n int, least fl
 	if v.Cust() == nil || v.Cust().ArchivedAt != nil {
 		return top, 0
 	}
-	to := min(from+ledger.SliceSize/ledger.RowLook, len(v.Rows))
+	to := min(from+ledger.SliceSize/ledger.RowLook, v.Rows.Len())
 	for ord := from; ord < to; ord++ {
 		def := v.Def(uint32(ord))
 		if def == nil || def.Ent == 0 || !def.Limited || v.Ent(def.Ent).Archived != 0 {
@@ -80,7 +80,7 @@ func (e *Engine) closestOf(c *customer, from int, top []closest, n int, least fl
 		if limit.Sign() <= 0 {
 			continue
 		}
-		x := closest{c, uint32(ord), ledger.Utilization(v.Standing(uint32(ord), def).Used, limit), v.RowIDs[ord]}
+		x := closest{c, uint32(ord), ledger.Utilization(v.Standing(uint32(ord), def).Used, limit), v.RowIDs.At(uint32(ord))}
 		if x.used < least || len(top) == n && compareClosest(x, top[n-1]) >= 0 {
 			continue
 		}
@@ -89,7 +89,7 @@ func (e *Engine) closestOf(c *customer, from int, top []closest, n int, least fl
 			top = top[:n]
 		}
 	}
-	if to == len(v.Rows) {
+	if to == v.Rows.Len() {
 		to = 0
 	}
 	return top, to

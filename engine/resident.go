@@ -130,7 +130,7 @@ func (e *Engine) load(ctx context.Context, c *customer) {
 // damage too.
 func restore(ctx context.Context, from store.CheckpointReader, id string, st *ledger.State) (err error) {
 	damaged := func(why any) error {
-		return fmt.Errorf("%w: the checkpoint of customer %q does not fit together: %v", store.ErrDamaged, id, why)
+		return &store.Damage{Place: fmt.Sprintf("the checkpoint of customer %q", id), Why: fmt.Errorf("it does not fit together: %v", why)}
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -144,11 +144,40 @@ func restore(ctx context.Context, from store.CheckpointReader, id string, st *le
 		}
 		return err
 	})
-	if err == nil {
-		st.Restored()
+	if err != nil {
+		return err
 	}
-	return err
+	if st.Entities.Len()+st.Rows.Len() < stepsApart {
+		if err := st.Restored(); err != nil {
+			return damaged(err)
+		}
+		return nil
+	}
+	steps, last, err := st.RestoredSteps()
+	if err != nil {
+		return damaged(err)
+	}
+	failed := make([]any, len(steps))
+	var wg sync.WaitGroup
+	for i, step := range steps {
+		wg.Go(func() {
+			defer func() { failed[i] = recover() }()
+			step()
+		})
+	}
+	wg.Wait()
+	for _, p := range failed {
+		if p != nil {
+			return damaged(p)
+		}
+	}
+	last()
+	return nil
 }
+
+// stepsApart is how many entities and limits a customer has for whom it pays to have goroutines for
+// what follows from them.
+const stepsApart = 10_000
 
 func (e *Engine) newState() *ledger.State {
 	st := ledger.NewState()

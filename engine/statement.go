@@ -74,7 +74,7 @@ func (e *Engine) Ledger(ctx context.Context, o ledger.ReadOptions, q ledger.Ledg
 	p.Items = append(p.Items, l.Found...)
 	p.Cut(q.Limit, q.Below != "", q.Above != "")
 	if l.Rest != 0 {
-		p.Rest = &ledger.ListPos{CreatedAt: l.RestAt, ID: ledger.EntryID(l.Rest, 0, 0)}
+		p.Rest = &ledger.ListPos{CreatedAt: l.RestAt, ID: l.RestID()}
 		p.HasNext, p.HasPrev = p.HasNext || q.Above == "", p.HasPrev || q.Above != ""
 	}
 	return p, version, nil
@@ -131,7 +131,7 @@ func (e *Engine) ledgerChunk(ctx context.Context, l *ledger.Statement, upTo, chu
 				}
 			}
 		}
-		if l.Enough(late(ctx), row, row.Head.Seq) {
+		if l.Enough(late(ctx), row) {
 			return upTo, chunk, true, nil
 		}
 	}
@@ -158,7 +158,7 @@ func (e *Engine) ledgerAbove(ctx context.Context, l *ledger.Statement, head uint
 						l.Found = append(l.Found, x)
 					}
 				}
-				if done = len(l.Found) <= l.Q.Limit && row.Head.Seq < head && l.Enough(late(ctx), row, row.Head.Seq+1); done {
+				if done = len(l.Found) <= l.Q.Limit && row.Head.Seq < head && l.Enough(late(ctx), row); done {
 					return errChunkFull
 				}
 				return nil

@@ -3,13 +3,16 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -101,9 +104,19 @@ func TestReadsThatScanTakeTurns(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if _, _, err := e.CreateCustomer(ctx, catalogue.Caller{}, "a", bursar.CustomerInput{}); err != nil {
-		t.Fatal(err)
+	must := func(_ any, _ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
+	made := func(_ any, err error) { must(nil, nil, err) }
+	made(e.PutEntityTypes(ctx, catalogue.Caller{}, []catalogue.EntityTypeInput{{ID: "user", DisplayName: "User", AttributionKeys: []string{"user"}}}))
+	made(e.CreateFeature(ctx, catalogue.Caller{}, bursar.Feature{ID: "tokens", DisplayName: "Tokens"}))
+	made(e.CreateCurrency(ctx, catalogue.Caller{}, bursar.Currency{ID: "gold", DisplayName: "Gold", Prepaid: true}))
+	must(e.CreateCustomer(ctx, catalogue.Caller{}, "a", bursar.CustomerInput{}))
+	must(e.PutEntities(ctx, catalogue.Caller{}, "a", []bursar.EntityInput{{ID: "u", EntityTypeID: "user"}}))
+	must(e.CreateGrant(ctx, catalogue.Caller{}, bursar.GrantInput{CustomerID: "a", CurrencyID: "gold", Amount: bursar.AmountFromInt(1), DisplayName: "G", Type: bursar.GrantPaid}))
 	tokens, o, page := bursar.Capability{Kind: bursar.KindFeature, ID: "tokens"}, ledger.ReadOptions{}, ledger.ListPage{Limit: 10}
 	reads := []func() error{
 		func() error {
@@ -124,6 +137,43 @@ func TestReadsThatScanTakeTurns(t *testing.T) {
 		},
 		func() error { _, _, err := e.Explain(ctx, o, "a", ledger.CheckInput{Capability: tokens}); return err },
 		func() error { _, _, err := e.PreviewArchive(ctx, o, "a", nil, true); return err },
+		func() error {
+			_, err := e.Tree(ctx, o, "a", ledger.TreeQuery{Capabilities: []bursar.Capability{tokens}, Limit: 10})
+			return err
+		},
+		func() error {
+			_, _, err := e.Forecasts(ctx, o, "a", ledger.TreeQuery{Capabilities: []bursar.Capability{tokens}, Limit: 10})
+			return err
+		},
+		func() error { _, _, err := e.Coverage(ctx, o, "a", 0); return err },
+		func() error {
+			_, _, err := e.History(ctx, o, "a", ledger.HistoryQuery{Capability: tokens, EntityID: "u", From: e.Now() - bursar.Time(time.Hour)})
+			return err
+		},
+		func() error {
+			_, _, err := e.CreditUsage(ctx, o, ledger.CreditUsageQuery{CustomerID: "a", CurrencyID: "gold", From: e.Now() - bursar.Time(time.Hour)})
+			return err
+		},
+		func() error {
+			_, _, err := e.Activity(ctx, ledger.ReadOptions{Token: &bursar.AccessToken{CustomerID: "a", RootEntityID: "u"}}, "a", store.ActivityQuery{Limit: 10})
+			return err
+		},
+		func() error {
+			_, _, err := e.Ledger(ctx, o, ledger.LedgerQuery{CustomerID: "a", Limit: 10})
+			return err
+		},
+		func() error {
+			first, _, err := e.Ledger(ctx, o, ledger.LedgerQuery{CustomerID: "a", Limit: 10, Above: ledger.EntryID(1, 0, 0)})
+			if err == nil && len(first.Items) != 1 {
+				err = fmt.Errorf("%d entries", len(first.Items))
+			}
+			return err
+		},
+		func() error {
+			_, _, err := e.Simulate(ctx, o, "a", ledger.SimulateInput{From: e.Now() - bursar.Time(time.Hour), Drafts: []bursar.AssignmentInput{{EntityID: "u", Capability: tokens,
+				UsageLimit: bursar.Some(bursar.AmountFromInt(1)), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitDay})}}})
+			return err
+		},
 	}
 	free := 0
 	for e.share.free > 0 { // until all turns are taken

@@ -64,6 +64,58 @@ func TestBodiesHaveABudget(t *testing.T) {
 	}
 }
 
+// TestBodiesOfAllHaveABudget: beyond that of the process large bodies are refused whoever sends
+// them, while small ones are served; and one customer's access token has a small budget of its own.
+func TestBodiesOfAllHaveABudget(t *testing.T) {
+	s := newTestServer(t)
+	s.seed()
+	var token struct {
+		Data accessTokenOut `json:"data"`
+	}
+	mustUnmarshal(t, s.admin("POST", "/api/v1/customers/acme/access-tokens", `{"permissions":["manage"]}`), &token)
+	auth := map[string]string{"a key": "X-API-KEY: " + testAdminKey, "the token": "Authorization: Bearer " + token.Data.Token}
+	put := func(who string, n int) (*http.Response, []byte) {
+		return s.do("PUT", "/api/v1/customers/acme/assignments", `{"assignments":[{"entityId":"ann","featureId":"tokens","usageLimit":100,"cadence":"P1M"}]`+strings.Repeat(" ", n)+`}`, auth[who])
+	}
+	take := func(actor string, token *bursar.AccessToken, n int64) *request {
+		q := &request{api: s.api, actor: actor, token: token}
+		if !s.api.bodies.take(q, n) {
+			t.Fatalf("%s may not have %d bytes", actor, n)
+		}
+		return q
+	}
+	for _, x := range []struct {
+		what    string
+		taken   []*request
+		refused map[string]bool // who may send no large body meanwhile
+	}{
+		{"the process's is used up", []*request{take("one", nil, maxKeyBodies), take("another", nil, maxBodies-maxKeyBodies)}, map[string]bool{"a key": true, "the token": true}},
+		{"the token's is used up", []*request{nil}, map[string]bool{"the token": true}},
+		{"nothing is used", nil, nil},
+	} {
+		if x.taken != nil && x.taken[0] == nil {
+			x.taken[0] = take(token.Data.ID, &bursar.AccessToken{}, maxTokenBodies)
+		}
+		for who := range auth {
+			resp, reply := put(who, 500_000)
+			if x.refused[who] {
+				refused(t, resp, reply, 503, string(bursar.CodeOverloaded))
+			} else if resp.StatusCode != 200 {
+				t.Errorf("while %s, a large body of %s: %d %s", x.what, who, resp.StatusCode, reply)
+			}
+			if resp, reply := put(who, 10); resp.StatusCode != 200 {
+				t.Errorf("while %s, a small body of %s: %d %s", x.what, who, resp.StatusCode, reply)
+			}
+		}
+		for _, q := range x.taken {
+			s.api.bodies.give(q)
+		}
+	}
+	if s.api.bodies.all != 0 || len(s.api.bodies.by) != 0 {
+		t.Errorf("%d bytes are taken for ever, by %v", s.api.bodies.all, s.api.bodies.by)
+	}
+}
+
 // TestCrowdedObjects: an object of very many members is refused before any is built.
 func TestCrowdedObjects(t *testing.T) {
 	s := newTestServer(t)

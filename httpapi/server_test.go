@@ -32,6 +32,9 @@ func newTestClock() *testClock {
 func (c *testClock) time() bursar.Time       { return bursar.Time(c.now.Load()) }
 func (c *testClock) advance(d time.Duration) { c.now.Add(int64(d)) }
 
+// patience is for what would never come, however slow the machine is.
+const patience = 5 * time.Minute
+
 const testAdminKey = "an admin key for tests"
 
 // testServer serves an engine on the reference store.

@@ -87,8 +87,8 @@ func (a *API) simulate(c call, in *simulateIn) (out outOrJob, _ uint64, _ error)
 	switch {
 	case err == nil:
 		return outOrJob{viewSimulation(&got)}, version, nil
-	case !errors.Is(err, context.DeadlineExceeded):
-		return out, version, err
+	case ctx.Err() == nil, c.ctx.Err() != nil, !hasCode(err, bursar.CodeGovernanceUnavailable) && !errors.Is(err, context.DeadlineExceeded):
+		return out, version, err // it is not for want of time
 	case c.token != nil:
 		return out, version, bursar.ErrorAt("/startDate", bursar.CodeTooMuchToRead,
 			"replaying the usage since then takes longer than a request may: take a later startDate, or limits of a shorter cadence")

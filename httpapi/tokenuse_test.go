@@ -168,7 +168,7 @@ func TestTwoLengthsEndTheConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second)) // of a server that keeps it
+	c.SetDeadline(time.Now().Add(patience)) // of a server that keeps it
 	const inner = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 	fmt.Fprintf(c, "POST /api/v1/usage HTTP/1.1\r\nHost: x\r\nX-API-KEY: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n%s", testAdminKey, 5+len(inner), inner)
 	r := bufio.NewReader(c)

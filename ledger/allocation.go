@@ -284,11 +284,11 @@ func (l *AllocationList) On(v *View) error {
 		l.at, _ = v.rowPosition(&page)
 	}
 	cap := v.CapOrd(q.Capability)
-	for ; l.at < len(v.Rows); l.at++ {
+	for ; l.at < v.Rows.Len(); l.at++ {
 		if v.Visits++; v.Tired() {
 			return ErrGoOn
 		}
-		def := v.Rows[l.at]
+		def := v.Rows.At(uint32(l.at))
 		if def == nil || def.Ent == 0 || def.ByDefault || def.Cap != cap || len(def.Scope) > 0 || q.Label != nil && def.Label != *q.Label ||
 			ent != 0 && def.Ent != ent || v.Ent(def.Ent).Archived != 0 || !v.SeesRow(def) {
 			l.walk = nil

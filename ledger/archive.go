@@ -170,6 +170,7 @@ func (d *Decider) restored(ids []string, p *bursar.Problems) (out Archival, ords
 
 func (d *Decider) setArchived(caller *catalogue.Caller, ord uint32, archive bool) {
 	e, before := *d.Ent(ord), d.EntityOut(ord)
+	e.Own()
 	e.Archived, e.Updated = 0, d.Now.Milli()
 	action := "entity.unarchived"
 	if archive {

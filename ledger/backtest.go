@@ -25,7 +25,7 @@ type Backtest struct {
 	Since    bursar.Time // of the drafts' windows that from is in, the earliest start
 	Horizon  bursar.Time
 	drafts   []draft
-	ents     []*record.Entity // of the tree as it is now, by number
+	ents     list[record.Entity] // of the tree as it is now, by number
 	sees     func(ent uint32) bool
 	out      Simulation
 	stopped  map[uint32]*SimulatedEntity // by lowest entity
@@ -43,7 +43,7 @@ type draft struct {
 // NewSimulation writes the drafts to v, which is thrown away. That checks them. What a draft leaves
 // out is as the limit that it stands in for has it.
 func NewSimulation(v *View, cat *catalogue.Catalogue, in *SimulateInput) (*Backtest, error) {
-	s := &Backtest{from: in.From, to: in.To, ents: slices.Clone(v.Entities), sees: v.sightNow(), stopped: map[uint32]*SimulatedEntity{}}
+	s := &Backtest{from: in.From, to: in.To, ents: v.Entities.clone(), sees: v.sightNow(), stopped: map[uint32]*SimulatedEntity{}}
 	if s.out.From, s.out.To = in.From, in.To; in.To == 0 || in.To > v.Now {
 		s.out.To, s.to = v.Now, v.Now+1 // now itself belongs to it
 	}
@@ -189,7 +189,7 @@ func (s *Backtest) lowest(path []record.Hop) (lowest uint32) {
 			continue
 		}
 		depth := 0
-		for e := p.Ent; e != 0; e = s.ents[e].Parent {
+		for e := p.Ent; e != 0; e = s.ents.at(e).Parent {
 			depth++
 		}
 		if depth > deepest {
@@ -203,7 +203,7 @@ func (s *Backtest) entityID(ent uint32) string {
 	if ent == 0 {
 		return ""
 	}
-	return s.ents[ent].ID
+	return s.ents.at(ent).ID
 }
 
 func (s *Backtest) Result() Simulation {

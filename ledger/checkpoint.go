@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -49,8 +48,8 @@ func (s *State) Capture(id string, lateHorizon time.Duration) (*Capture, func())
 	s.Dirty, s.series = NewDirty(), newBuckets()
 	s.flushing, s.flushTo = &k.series, s.Head.Seq
 	k.Cp = store.Checkpoint{Stream: id, Head: s.Head, Base: s.SeriesBase, Due: s.Due(), DropGenerations: s.Keys.outdated(s.Head.Now, lateHorizon)}
-	m := Meta{Customer: s.Customer, Types: s.Types.List, Caps: s.Caps.List, Rows: len(s.Rows), LastRow: store.FormatID(s.RowIDs[len(s.RowIDs)-1]),
-		Entities: len(s.Entities), Paths: len(s.paths.List)}
+	m := Meta{Customer: s.Customer, Types: s.Types.List, Caps: s.Caps.List, Rows: s.Rows.Len(), LastRow: store.FormatID(s.RowIDs.At(uint32(s.RowIDs.len() - 1))),
+		Entities: s.Entities.Len(), Paths: s.paths.count()}
 	combos := s.combos.List
 	rowIDs := s.RowIDs
 	keys, from := s.Keys.Snapshot(), s.Keys.saved
@@ -73,12 +72,12 @@ func (s *State) Capture(id string, lateHorizon time.Duration) (*Capture, func())
 }
 
 // fillRows makes the rows, in order of their keys: stores are faster so.
-func (k *Capture) fillRows(rowIDs [][16]byte, types []string, caps []bursar.Capability) {
+func (k *Capture) fillRows(rowIDs idList, types []string, caps []bursar.Capability) {
 	for _, ord := range slices.Sorted(maps.Keys(k.Dirty.entities)) {
 		k.Cp.Entities = append(k.Cp.Entities, entityRow(ord, k.Dirty.entities[ord], types))
 	}
 	for _, ord := range slices.Sorted(maps.Keys(k.Dirty.rows)) {
-		k.Cp.Assignments = append(k.Cp.Assignments, assignmentRow(ord, rowIDs[ord], k.Dirty.rows[ord], caps))
+		k.Cp.Assignments = append(k.Cp.Assignments, assignmentRow(ord, rowIDs.At(ord), k.Dirty.rows[ord], caps))
 	}
 	k.Cp.Counters = slices.Grow(k.Cp.Counters, len(k.Dirty.counters))
 	for _, ord := range slices.Sorted(maps.Keys(k.Dirty.counters)) {
@@ -217,179 +216,4 @@ func assignmentRow(row uint32, id [16]byte, def *record.Limit, caps []bursar.Cap
 		r.Anchor = &t
 	}
 	return r
-}
-
-// Restore takes one part of a checkpoint in. Entities and assignments come in order.
-func (s *State) Restore(cp *store.Checkpoint) error {
-	if cp.Meta != nil {
-		var m Meta
-		if err := json.Unmarshal(cp.Meta, &m); err != nil {
-			return fmt.Errorf("checkpoint of %q: %w", cp.Stream, err)
-		}
-		s.Head, s.Customer, s.SeriesBase = cp.Head, m.Customer, cp.Head.Seq
-		s.rowCount = m.Rows
-		s.lastRow, _ = store.ParseID(m.LastRow)
-		s.makeRoom(&m)
-		for _, t := range m.Types {
-			s.Types.add(t)
-		}
-		for _, c := range m.Caps {
-			s.Caps.add(c)
-		}
-		for _, c := range m.Combos {
-			s.combos.add(string(c))
-		}
-	}
-	for i := range cp.Entities {
-		if err := s.restoreEntity(&cp.Entities[i]); err != nil {
-			return err
-		}
-	}
-	for i := range cp.Assignments {
-		if err := s.restoreRow(&cp.Assignments[i]); err != nil {
-			return err
-		}
-	}
-	for i := range cp.Counters {
-		c := &cp.Counters[i]
-		for int(c.Ord) >= len(s.counters) {
-			s.counters = append(s.counters, nil)
-		}
-		s.counters[c.Ord] = &Counter{record.Window{PrevStart: c.PrevStart, Start: c.WindowStart, End: c.WindowEnd}, c.Previous, c.Used, c.Held}
-	}
-	for i := range cp.Totals {
-		t := &cp.Totals[i]
-		cap := s.Caps.Ord(t.Capability)
-		if t.Level {
-			s.Levels[record.LevelKey{Leaf: t.EntityOrd, Cap: cap}] = &record.Level{Value: t.Value, At: t.At}
-		} else {
-			s.Totals[cap] = &Total{t.Value, t.Held, t.At}
-		}
-	}
-	for i := range cp.Holds {
-		h, err := record.HoldFromRow(&cp.Holds[i])
-		if err != nil {
-			return err
-		}
-		s.Holds[h.ID] = h
-	}
-	for i := range cp.Parts {
-		if err := s.restorePart(&cp.Parts[i]); err != nil {
-			return err
-		}
-	}
-	return s.restoreKeys(cp)
-}
-
-// makeRoom makes room for as much as m says there is, up to a bound: m may be wrong.
-func (s *State) makeRoom(m *Meta) {
-	const most = 1 << 22
-	rows, entities, paths := min(max(m.Rows, 0), most), min(max(m.Entities, 0), most), min(max(m.Paths, 0), most)
-	s.Rows, s.RowIDs, s.counters = slices.Grow(s.Rows, rows), slices.Grow(s.RowIDs, rows), slices.Grow(s.counters, rows)
-	s.nextRow, s.under = slices.Grow(s.nextRow, rows), slices.Grow(s.under, rows)
-	s.Entities, s.firstRow, s.inScope = slices.Grow(s.Entities, entities), slices.Grow(s.firstRow, entities), slices.Grow(s.inScope, entities)
-	s.byID = make(map[string]uint32, entities)
-	s.paths = names[string]{make([]string, 0, paths), make(map[string]uint32, paths)}
-}
-
-func (s *State) restoreEntity(r *store.EntityRow) error {
-	if int(r.Ord) != len(s.Entities) {
-		return fmt.Errorf("checkpoint: entity number %d after %d", r.Ord, len(s.Entities)-1)
-	}
-	e := &record.Entity{ID: r.ID, Name: r.Name, Typ: s.Types.Ord(r.TypeID), Parent: r.ParentOrd, Created: r.CreatedAt, Updated: r.UpdatedAt, Archived: r.ArchivedAt}
-	if r.Metadata != nil {
-		if err := json.Unmarshal(r.Metadata, &e.Meta); err != nil {
-			return fmt.Errorf("checkpoint: metadata of entity %q: %w", r.ID, err)
-		}
-	}
-	s.setEntity(r.Ord, e)
-	return nil
-}
-
-func (s *State) restoreRow(r *store.AssignmentRow) error {
-	id, ok := store.ParseID(r.ID)
-	if !ok || int(r.Ord) < len(s.Rows) {
-		return fmt.Errorf("checkpoint: assignment number %d after %d", r.Ord, len(s.Rows)-1)
-	}
-	for len(s.Rows) < int(r.Ord) {
-		s.skipRow(s.RowIDs[len(s.RowIDs)-1])
-	}
-	if r.Cadence == "" {
-		s.addRow(id, &record.Limit{Ent: r.EntityOrd, Cap: s.Caps.Ord(r.Capability), Label: r.Label, ByDefault: true})
-		return nil
-	}
-	sched, err := record.NewSchedule(r.Cadence, r.Timezone, r.Anchor != nil, 0)
-	if err != nil {
-		return fmt.Errorf("checkpoint: assignment %s: %w", r.ID, err)
-	}
-	if r.Anchor != nil {
-		sched.Anchor = int64(*r.Anchor)
-	}
-	def := &record.Limit{Ent: r.EntityOrd, Cap: s.Caps.Ord(r.Capability), Label: r.Label, Scope: r.Scope, Soft: r.Soft, Strict: r.Strict,
-		Sched: sched, Thresholds: r.Thresholds, Created: r.CreatedAt, Updated: r.UpdatedAt}
-	if len(r.Scope) == 0 {
-		def.Scope = nil
-	}
-	if r.Limit != nil {
-		def.Limit, def.Limited = *r.Limit, true
-	}
-	s.addRow(id, def)
-	return nil
-}
-
-func (s *State) addRow(id [16]byte, def *record.Limit) {
-	s.RowIDs = append(s.RowIDs, id)
-	s.Rows = append(s.Rows, def)
-	s.nextRow, s.under = append(s.nextRow, 0), append(s.under, 0)
-}
-
-// skipRow takes the number of a deleted assignment.
-func (s *State) skipRow(id [16]byte) { s.addRow(id, nil) }
-
-// Restored makes what follows from the rows. It is called once all parts are in, in whatever order
-// they came.
-func (s *State) Restored() {
-	for len(s.Rows) < s.rowCount {
-		s.skipRow(s.lastRow)
-	}
-	for len(s.counters) < len(s.Rows) {
-		s.counters = append(s.counters, nil)
-	}
-	s.ranks = newRanks(len(s.Rows))
-	for row, def := range s.Rows {
-		s.ranks.set(uint32(row), def, s.counters[row])
-		if def != nil {
-			if !def.ByDefault {
-				def.Sched = s.intern(def.Sched)
-			}
-			s.link(uint32(row), def)
-			s.countNamed(def, 1)
-			s.countOwn(uint32(row), def, 1)
-		}
-	}
-	for _, id := range slices.SortedFunc(maps.Keys(s.Holds), record.CompareID) {
-		s.indexHold(s.Holds[id])
-	}
-	s.endedRestored()
-	s.setGrants()
-	s.Keys.restored()
-}
-
-func (s *State) restoreKeys(cp *store.Checkpoint) error {
-	for _, g := range cp.Generations {
-		s.Keys.closed = append(s.Keys.closed, closedKeyGen{gen: g.Gen, end: g.End, count: g.Count, filter: g.Filter})
-	}
-	for _, seg := range cp.Segments {
-		if len(seg.Data)%store.KeyEntrySize != 0 {
-			return fmt.Errorf("checkpoint: damaged idempotency keys")
-		}
-		s.Keys.Gen, s.Keys.Last = seg.Gen, max(s.Keys.Last, s.Head.Now)
-		for at := 0; at < len(seg.Data); at += store.KeyEntrySize {
-			entry := seg.Data[at : at+store.KeyEntrySize]
-			if s.Keys.lookup([16]byte(entry)) == nil { // two processes may have saved it
-				s.Keys.insert(entry)
-			}
-		}
-	}
-	return nil
 }

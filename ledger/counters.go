@@ -127,8 +127,8 @@ func (s *State) dropRowParts(row uint32) {
 func (s *State) keepWindows(k record.UniqueKey) {
 	kept := []bursar.Time{k.Start}
 	oldest := k.Start
-	if int(k.Row) < len(s.counters) && s.counters[k.Row] != nil {
-		oldest = s.counters[k.Row].PrevStart
+	if c, ok := s.counters.at(k.Row); ok {
+		oldest = c.PrevStart
 	}
 	for _, start := range s.windows[k.Row] {
 		if start >= oldest {
@@ -159,17 +159,25 @@ func (c Counter) rolled(w record.Window) Counter {
 
 // setRow puts def at row, which exists or is the next; nil deletes it.
 func (s *State) setRow(row uint32, id [16]byte, def *record.Limit) {
-	if int(row) == len(s.Rows) {
-		s.Rows = append(s.Rows, nil)
-		s.counters = append(s.counters, nil)
-		s.nextRow, s.under = append(s.nextRow, 0), append(s.under, 0)
-		s.RowIDs = append(s.RowIDs, id)
+	var old *record.Limit
+	if int(row) == s.Rows.Len() {
+		s.nextRow = append(s.nextRow, 0)
+		s.RowIDs.add(id)
+	} else if old = s.Rows.At(row); old != nil {
+		was := *old
+		old = &was
 	}
-	old := s.Rows[row]
-	if def != nil && !def.ByDefault {
+	if def != nil && !def.ByDefault && def.Sched != s.intern(def.Sched) {
+		def.Own()
 		def.Sched = s.intern(def.Sched)
 	}
-	s.Rows[row] = def
+	if def != nil {
+		def.Terms = s.terms.share(def.Terms)
+	}
+	if old != nil {
+		s.terms.release(old.Terms)
+	}
+	s.Rows.put(row, def)
 	switch {
 	case old == nil && def != nil:
 		s.link(row, def)
@@ -177,12 +185,13 @@ func (s *State) setRow(row uint32, id [16]byte, def *record.Limit) {
 	case old != nil && def == nil:
 		s.unlink(row, old)
 		s.countNamed(old, -1)
-		s.counters[row] = nil
+		s.counters.drop(row)
 		s.untrackRow(row, old.Cap)
 	}
 	s.countOwn(row, old, -1)
 	s.countOwn(row, def, 1)
-	s.ranks.set(row, def, s.counters[row])
+	c, _ := s.counters.at(row)
+	s.ranks.set(row, def, &c)
 }
 
 // countOwn notes that an own limit came (1) or went (-1).
@@ -202,9 +211,9 @@ func (s *State) countOwn(row uint32, def *record.Limit, n int) {
 // rowByID finds a live row. RowIDs ascend by place. A row that was deleted before the checkpoint
 // was read has the ID of the row before it.
 func (s *State) rowByID(id [16]byte) uint32 {
-	i, ok := slices.BinarySearchFunc(s.RowIDs[1:], id, record.ComparePlaces)
-	if ok && s.RowIDs[i+1] == id && s.Rows[i+1] != nil {
-		return uint32(i + 1)
+	row, ok := s.RowIDs.find(id)
+	if ok && s.RowIDs.At(row) == id && s.Rows.At(row) != nil {
+		return row
 	}
 	return 0
 }

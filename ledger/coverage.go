@@ -95,7 +95,7 @@ func (c *CoverageRun) EntitiesOn(v *View, cat *catalogue.Catalogue) error {
 			return err
 		}
 	}
-	for ; c.next < len(v.Entities); c.next++ {
+	for ; c.next < v.Entities.Len(); c.next++ {
 		if v.Tired() {
 			return ErrGoOn
 		}
@@ -153,7 +153,7 @@ func compareCapabilities(a, b bursar.Capability) int {
 // isUnder tells whether a limit without a scope is on an entity or above it. What was found
 // once is not looked at again.
 func (c *CoverageRun) isUnder(v *View, ent uint32) bool {
-	if n := len(v.Entities); len(c.under) < n {
+	if n := v.Entities.Len(); len(c.under) < n {
 		c.under = append(c.under, make([]byte, n-len(c.under))...)
 	}
 	is, way := byte(notUnder), make([]uint32, 0, bursar.MaxDepth)

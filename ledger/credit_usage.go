@@ -71,9 +71,10 @@ type CurrencyUse struct{ ID, Name, Type string }
 // UsesOfCurrency lists up to n.
 func (v *View) UsesOfCurrency(id string, n int) (out []CurrencyUse) {
 	cap := v.CapOrd(bursar.Capability{Kind: bursar.KindCurrency, ID: id})
-	for row, def := range v.Rows {
+	for row := range uint32(v.Rows.Len()) {
+		def := v.Rows.At(row)
 		if def != nil && def.Cap == cap && cap != 0 && len(out) < n && !def.ByDefault {
-			out = append(out, CurrencyUse{store.FormatID(v.RowIDs[row]), v.Ent(def.Ent).ID, "Assignment"})
+			out = append(out, CurrencyUse{store.FormatID(v.RowIDs.At(row)), v.Ent(def.Ent).ID, "Assignment"})
 		}
 	}
 	for _, x := range v.defaultSet().list {

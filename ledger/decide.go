@@ -31,16 +31,16 @@ func (d *Decider) Prepare(stream string) *store.Commit {
 func (v *View) uses() (begin, end []store.Use) {
 	types, caps := map[uint32]int{}, map[uint32]int{}
 	for ord, e := range v.ents {
-		if int(ord) < len(v.Entities) && v.Entities[ord].Archived == 0 {
-			types[v.Entities[ord].Typ]--
+		if int(ord) < v.Entities.Len() && v.Entities.at(ord).Archived == 0 {
+			types[v.Entities.at(ord).Typ]--
 		}
 		if e.Archived == 0 {
 			types[e.Typ]++
 		}
 	}
 	for row, def := range v.defs {
-		if int(row) < len(v.Rows) && v.Rows[row] != nil && !v.Rows[row].ByDefault {
-			caps[v.Rows[row].Cap]--
+		if int(row) < v.Rows.Len() && v.Rows.At(row) != nil && !v.Rows.At(row).ByDefault {
+			caps[v.Rows.At(row).Cap]--
 		}
 		if def != nil && !def.ByDefault {
 			caps[def.Cap]++
@@ -251,7 +251,7 @@ func (v *View) untouched(ord uint32) bool {
 	if _, ok := v.ctrs[ord]; ok {
 		return false
 	}
-	return int(ord) >= len(v.counters) || v.counters[ord] == nil
+	return !v.counters.has(ord)
 }
 
 // audit notes a governance write.

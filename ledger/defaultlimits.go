@@ -85,8 +85,9 @@ func (d *Decider) putDefault(caller *catalogue.Caller, in *bursar.DefaultInput, 
 		}
 	}
 	var before any
-	if x.Terms = (record.Limit{Label: in.Label, Created: d.Now.Milli(), Thresholds: d.Cat.NewThresholds()}); old != nil {
+	if x.Terms = (record.Limit{Created: d.Now.Milli(), Terms: &record.Terms{Label: in.Label, Thresholds: d.Cat.NewThresholds()}}); old != nil {
 		x = *old
+		x.Terms.Own()
 		before = defaultAudit(d.defaultOut(old))
 	}
 	d.defineRow(&x.Terms, &bursar.AssignmentInput{Capability: in.Capability, UsageLimit: in.UsageLimit, Cadence: in.Cadence, Enforcement: in.Enforcement,

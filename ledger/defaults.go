@@ -153,9 +153,10 @@ func (v *View) byDefault(ent, cap uint32, label string) *record.Limit {
 
 func limitBy(x *record.Default, ent, cap uint32, label string) *record.Limit {
 	if x == nil {
-		return &record.Limit{Ent: ent, Cap: cap, Label: label, Sched: idleSchedule, ByDefault: true}
+		return &record.Limit{Ent: ent, Terms: &record.Terms{Cap: cap, Label: label, Sched: idleSchedule, ByDefault: true}}
 	}
 	def := x.Terms
+	def.Own()
 	def.Ent, def.ByDefault, def.Default = ent, true, x
 	return &def
 }
@@ -313,7 +314,7 @@ func (v *View) applyDefault(r record.Record) error {
 }
 
 func (v *View) applyDefaulted(r *record.LimitDefaulted) error {
-	def := &record.Limit{Ent: r.Ent, Cap: r.Cap, Label: r.Label, ByDefault: true}
+	def := &record.Limit{Ent: r.Ent, Terms: &record.Terms{Cap: r.Cap, Label: r.Label, ByDefault: true}}
 	switch {
 	case int(r.Row) == v.NextRowOrd():
 		v.newRow(r.Row, r.ID, def)

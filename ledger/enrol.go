@@ -175,7 +175,7 @@ func (d *Decider) enrolBelow(k typedID, parent string) *bursar.Error {
 		return err
 	}
 	now := d.Now.Milli()
-	e := record.Entity{ID: k.id, Typ: d.TypeOrd(k.typ), Parent: up, Created: now, Updated: now}
+	e := record.Entity{ID: k.id, Typ: d.TypeOrd(k.typ), Parent: up, Created: now, Updated: now}.With(record.Details{})
 	if err := d.takesNoShare(&e); err != nil {
 		return err
 	}

@@ -190,7 +190,7 @@ func (d *Decider) putEntity(caller *catalogue.Caller, in *bursar.EntityInput, at
 		good = false
 	}
 	ord := d.EntOrd(in.ID)
-	e := record.Entity{ID: in.ID, Created: d.Now.Milli()}
+	e := record.Entity{ID: in.ID, Created: d.Now.Milli()}.With(record.Details{})
 	var before any
 	if ord != 0 {
 		e = *d.Ent(ord)
@@ -198,6 +198,7 @@ func (d *Decider) putEntity(caller *catalogue.Caller, in *bursar.EntityInput, at
 	} else if err := bursar.CheckEntityID(in.ID); err != nil {
 		bad("/id", bursar.CodeValidationFailed, "%v", err)
 	}
+	e.Own()
 	if in.IfMatch != "" {
 		good = d.entityStillAt(ord, in.IfMatch, at, patch, p) && good
 	}
@@ -367,17 +368,17 @@ func (o *PutEntities) Size() int { return len(o.In) }
 
 // setEntity puts e at ord, which exists or is the next, and keeps the indexes.
 func (s *State) setEntity(ord uint32, e *record.Entity) {
-	if int(ord) == len(s.Entities) {
-		s.Entities = append(s.Entities, nil)
-		s.firstRow = append(s.firstRow, 0)
-		s.inScope = append(s.inScope, 0)
-		s.byID[e.ID] = ord
+	var old *record.Entity
+	if int(ord) == s.Entities.Len() {
+		s.addEntity(e.With(*e.Details))
+		s.byID.add(hashOf(e.ID), ord)
 		s.noteCased(e.ID, ord)
-	}
-	old := s.Entities[ord]
-	s.Entities[ord] = e
-	if old == nil {
 		s.entOrder.insert(ord)
+	} else {
+		was := *s.Entities.at(ord)
+		old = &was
+		s.details += e.Details.Memory() - old.Details.Memory()
+		s.Entities.put(ord, e.With(*e.Details))
 	}
 	if old == nil || old.Parent != e.Parent {
 		if old != nil {
@@ -393,14 +394,23 @@ func (s *State) setEntity(ord uint32, e *record.Entity) {
 	s.countEntity(e, 1)
 }
 
-// kidCount is how many children an entity has.
-type kidCount struct{ all, live int }
+// addEntity puts the next one in.
+func (s *State) addEntity(e record.Entity) {
+	s.details += e.Details.Memory()
+	s.Entities.add(e)
+	s.firstRow = append(s.firstRow, 0)
+	s.inScope = append(s.inScope, 0)
+}
 
 func (s *State) countEntity(e *record.Entity, n int) {
-	k := s.kidCount[e.Parent]
-	if k.all += n; e.Archived == 0 {
-		k.live += n
+	if e.Archived == 0 {
 		s.liveTypes[e.Typ] += n
+	} else if s.archivedKids[e.Parent] += n; s.archivedKids[e.Parent] == 0 {
+		delete(s.archivedKids, e.Parent)
 	}
-	s.kidCount[e.Parent] = k
+}
+
+// entOrd is the number of an entity; 0 = there is none with that id.
+func (s *State) entOrd(id string) uint32 {
+	return s.byID.find(hashOf(id), func(ord uint32) bool { return s.Entities.at(ord).ID == id })
 }

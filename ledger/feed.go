@@ -67,8 +67,8 @@ func (f *Feed) note(v *View) {
 	}
 	for ord, e := range v.ents {
 		t := touch{Kind: TouchEntity, Ord: ord}
-		if int(ord) < len(s.Entities) {
-			if old := s.Entities[ord]; old.Parent != e.Parent || old.Archived != e.Archived {
+		if int(ord) < s.Entities.Len() {
+			if old := s.Entities.at(ord); old.Parent != e.Parent || old.Archived != e.Archived {
 				t.Kind, t.Old = TouchMoved, old.Parent
 			} else if old.Typ != e.Typ && !v.noDefaults() || v.defaultSet().goBy(e.Typ) && !maps.Equal(old.Meta, e.Meta) {
 				t.Kind = TouchMany
@@ -81,8 +81,8 @@ func (f *Feed) note(v *View) {
 	}
 	for row, def := range v.defs {
 		t := touch{Ord: row}
-		if int(row) < len(s.Rows) && s.Rows[row] != nil {
-			if was := s.Rows[row]; def == nil && was.ByDefault {
+		if int(row) < s.Rows.Len() && s.Rows.At(row) != nil {
+			if was := s.Rows.At(row); def == nil && was.ByDefault {
 				continue // an idle row was shown to nobody
 			} else if def == nil {
 				t.Was = was
@@ -104,7 +104,7 @@ func (f *Feed) note(v *View) {
 
 // gives tells whether a new limit of an entity's own takes the place of one that it had by default.
 func (s *State) gives(now bursar.Time, def *record.Limit) bool {
-	if def.ByDefault || def.Ent == 0 || len(def.Scope) > 0 || int(def.Ent) >= len(s.Entities) || len(s.defaults.list) == 0 {
+	if def.ByDefault || def.Ent == 0 || len(def.Scope) > 0 || int(def.Ent) >= s.Entities.Len() || len(s.defaults.list) == 0 {
 		return false
 	}
 	return NewView(s, now).defaultOf(def.Ent, def.Cap, def.Label) != nil

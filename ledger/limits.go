@@ -167,15 +167,17 @@ func (d *Decider) putAssignment(caller *catalogue.Caller, in *bursar.AssignmentI
 		own = row != 0 && !d.rawDef(row).ByDefault
 	}
 	ok = d.capabilityOK(in.Capability, own, at, p) && ok
-	def := record.Limit{Label: in.Label, Scope: t.scope, Ent: t.Ent, Created: d.Now.Milli(), Thresholds: d.Cat.NewThresholds()}
+	def := record.Limit{Ent: t.Ent, Created: d.Now.Milli(), Terms: &record.Terms{Label: in.Label, Scope: t.scope, Thresholds: d.Cat.NewThresholds()}}
 	given := d.defaultHere(&t, in) // what in leaves out is as the default says
 	var before any
 	switch {
 	case own:
 		def = *d.Def(row)
+		def.Own()
 		before = assignmentAudit(d.assignmentOut(row))
 	case given != nil:
 		def = *given
+		def.Own()
 		def.ByDefault, def.Default, def.Created = false, nil, d.Now.Milli()
 	}
 	if in.IfMatch != "" && t.Ent != 0 {
@@ -397,7 +399,7 @@ func (v *View) findRowID(text string) uint32 {
 	}
 	if row == 0 {
 		if i := slices.Index(v.newRowIDs, id); i >= 0 {
-			row = uint32(len(v.RowIDs) + i)
+			row = uint32(v.RowIDs.len() + i)
 		}
 	}
 	if row == 0 {

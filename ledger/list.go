@@ -52,7 +52,7 @@ func (l *EntityList) On(v *View) error {
 func (l *EntityList) find(v *View, p *ListPage) (done bool) {
 	done = true
 	visit := func(ord uint32) bool {
-		e := v.Entities[ord]
+		e := v.Entities.at(ord)
 		if l.ok(e) && v.Sees(ord) {
 			l.found = append(l.found, ord)
 		}
@@ -70,10 +70,10 @@ func (l *EntityList) find(v *View, p *ListPage) (done bool) {
 			at = p.Before
 		}
 	}
-	from := func(ord uint32) bool { return compareEntity(v.Entities[ord], at) > 0 }
+	from := func(ord uint32) bool { return compareEntity(v.Entities.at(ord), at) > 0 }
 	switch {
 	case p.Before != nil:
-		v.entOrder.descend(func(ord uint32) bool { return compareEntity(v.Entities[ord], at) >= 0 }, visit)
+		v.entOrder.descend(func(ord uint32) bool { return compareEntity(v.Entities.at(ord), at) >= 0 }, visit)
 	case at == nil:
 		v.entOrder.ascend(nil, visit)
 	default:
@@ -92,21 +92,21 @@ func compareEntity(e *record.Entity, p *ListPos) int {
 
 // rowPosition is the number of the first row to look at and the direction.
 func (v *View) rowPosition(p *ListPage) (at, by int) {
-	find := func(pos *ListPos) (int, bool) {
+	find := func(pos *ListPos) int {
 		id, _ := store.ParseID(pos.ID)
-		return slices.BinarySearchFunc(v.RowIDs[1:], id, record.ComparePlaces)
+		row, _ := v.RowIDs.find(id)
+		return int(row)
 	}
 	switch {
 	case p.Before != nil:
-		i, _ := find(p.Before)
-		return i, -1
+		return find(p.Before) - 1, -1
 	case p.After != nil:
-		i, _ := find(p.After)
+		i := find(p.After)
 		id, _ := store.ParseID(p.After.ID)
-		for i < len(v.RowIDs)-1 && v.RowIDs[i+1] == id {
+		for i < v.RowIDs.len() && v.RowIDs.At(uint32(i)) == id {
 			i++ // numbers of rows deleted long ago repeat the ID before them
 		}
-		return i + 1, 1
+		return i, 1
 	}
 	return 1, 1
 }
@@ -130,12 +130,12 @@ func (l *AssignmentList) On(v *View) error {
 	if q.EntityID != "" && ent == 0 || q.Capability.ID != "" && cap == 0 {
 		return nil
 	}
-	for ; l.at >= 1 && l.at < len(v.Rows) && len(l.Page.Items) <= q.Limit; l.at += l.by {
+	for ; l.at >= 1 && l.at < v.Rows.Len() && len(l.Page.Items) <= q.Limit; l.at += l.by {
 		if v.Tired() {
 			return ErrGoOn
 		}
 		v.Visits++
-		def := v.Rows[l.at]
+		def := v.Rows.At(uint32(l.at))
 		if def != nil && def.Ent != 0 && !def.ByDefault && (ent == 0 || def.Ent == ent) && (cap == 0 || def.Cap == cap) && (q.Label == nil || def.Label == *q.Label) && v.SeesRow(def) {
 			l.Page.Items = append(l.Page.Items, v.assignmentOut(uint32(l.at)))
 		}

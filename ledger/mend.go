@@ -107,6 +107,7 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 	case *record.Customer:
 		m.times(&r.Customer)
 	case *record.EntityPut:
+		r.Ent.Own()
 		r.Ent.Created, r.Ent.Updated, r.Ent.Archived = m.fixed(r.Ent.Created), m.fixed(r.Ent.Updated), m.fixed(r.Ent.Archived)
 	case *record.LimitPut:
 		m.row(d, r)

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	mathbits "math/bits"
 	"strings"
 
 	"github.com/bursarhq/bursar"
@@ -81,7 +82,7 @@ func (v *View) nearest(typ, id string) (best string) {
 			return
 		}
 		folded := string(spell())
-		if ord := v.byID[folded]; known && ord != 0 {
+		if ord := v.entOrd(folded); known && ord != 0 {
 			see(ord)
 		} else if ord := v.newIDs[folded]; ord != 0 {
 			see(ord)
@@ -168,16 +169,44 @@ func (s *similar) has(hash uint64) bool {
 }
 
 // note adds an id to the bits. all are the entities so far, for when there have to be more bits.
-func (s *similar) note(id string, all []*record.Entity) {
+func (s *similar) note(id string, all *list[record.Entity]) {
 	if s.count++; s.count > 4*len(s.bits) {
 		s.bits = make([]uint64, max(16, 2*len(s.bits)))
-		for _, e := range all {
-			if e != nil {
-				s.set(e.ID)
-			}
+		for ord := 1; ord < all.Len(); ord++ {
+			s.set(all.at(uint32(ord)).ID)
 		}
 	}
 	s.set(id)
+}
+
+// fill adds the ids of all entities to bits that are empty. Their places are put in order first,
+// as far as it takes for what is set next to be at hand for the processor.
+func (s *similar) fill(all *list[record.Entity]) {
+	const parts = 256
+	words := 16
+	for all.Len()-1 > 4*words {
+		words *= 2
+	}
+	s.bits, s.count = make([]uint64, words), all.Len()-1
+	type bit struct{ word, bit uint32 }
+	bits, sorted := make([]bit, s.count), make([]bit, s.count)
+	var ends [parts + 1]int
+	for i := range bits {
+		word, mask := s.place(foldHash(strings.ToLower(all.at(uint32(i + 1)).ID)))
+		bits[i] = bit{uint32(word), uint32(mathbits.TrailingZeros64(mask))}
+		ends[word*parts/words+1]++
+	}
+	for i := range parts {
+		ends[i+1] += ends[i]
+	}
+	for _, b := range bits {
+		end := &ends[int(b.word)*parts/words]
+		sorted[*end] = b
+		*end++
+	}
+	for _, b := range sorted {
+		s.bits[b.word] |= 1 << b.bit
+	}
 }
 
 func (s *similar) set(id string) {
@@ -187,7 +216,11 @@ func (s *similar) set(id string) {
 
 // noteCased keeps an id findable without regard to case.
 func (s *State) noteCased(id string, ord uint32) {
-	s.similar.note(id, s.Entities)
+	s.similar.note(id, &s.Entities)
+	s.noteCapitals(id, ord)
+}
+
+func (s *State) noteCapitals(id string, ord uint32) {
 	if folded := strings.ToLower(id); folded != id {
 		s.cased[folded] = append(s.cased[folded], ord)
 	}

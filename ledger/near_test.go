@@ -12,7 +12,7 @@ func stateOf(ids ...string) *State {
 	s := NewState()
 	s.Types.add("agent")
 	for i, id := range ids {
-		s.setEntity(uint32(i+1), &record.Entity{ID: id, Typ: 1})
+		s.setEntity(uint32(i+1), new(record.Entity{ID: id, Typ: 1}.With(record.Details{})))
 	}
 	return s
 }

@@ -50,6 +50,14 @@ func (o *ordered[T]) insert(x T) {
 	}
 }
 
+// fill makes sorted the list, which was empty.
+func (o *ordered[T]) fill(sorted []T) {
+	o.N = len(sorted)
+	for chunk := range slices.Chunk(sorted, chunkSize) {
+		o.chunks = append(o.chunks, slices.Clone(chunk))
+	}
+}
+
 func (o *ordered[T]) remove(x T) {
 	i, at, found := o.place(x)
 	if !found {

@@ -22,7 +22,7 @@ const (
 	partPromo    = "promotion"
 	partFired    = "fired"
 	partUnique   = "unique"
-	partPaths    = "paths"
+	partPaths    = store.SortPaths
 	partEnded    = "ended"
 	partFreeze   = "freeze"
 	partDefaults = "defaults"
@@ -158,9 +158,8 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 			s.Fired[ord] = &record.Fired{Start: q.Start, Levels: q.Levels}
 		}
 	case partPaths:
-		var q pathsPart
-		if read(&q) {
-			s.restorePaths(ord, q)
+		if err = s.restorePaths(ord, p.Body); err != nil {
+			err = fmt.Errorf("checkpoint: %s %q: %w", p.Sort, p.Key, err)
 		}
 	case partFreeze:
 		var q freezePart

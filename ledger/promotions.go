@@ -112,7 +112,7 @@ func (d *Decider) promotionSchedule(in *bursar.PromotionInput, start bursar.Time
 // before, and goes on with what that had used in its current window.
 func (d *Decider) writePromotion(c *catalogue.Caller, pr bursar.Promotion, sched *record.Schedule) bursar.Promotion {
 	cap := d.CapFor(bursar.Capability{Kind: bursar.KindFeature, ID: pr.FeatureID})
-	def := record.Limit{Cap: cap, Limited: pr.UsageLimit != nil, Soft: pr.Soft, Sched: sched, Created: pr.CreatedAt, Updated: pr.UpdatedAt}
+	def := record.Limit{Created: pr.CreatedAt, Updated: pr.UpdatedAt, Terms: &record.Terms{Cap: cap, Limited: pr.UsageLimit != nil, Soft: pr.Soft, Sched: sched}}
 	if def.Limited {
 		def.Limit = *pr.UsageLimit
 	}

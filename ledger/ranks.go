@@ -22,7 +22,8 @@ func newRanks(rows int) ranks {
 	return ranks{make([]float32, 0, rows+rows/8), make([]float32, 0, rows+rows/8)}
 }
 
-// set sets the bounds of a limit to its values. A nil def is a limit that was deleted.
+// set sets the bounds of a limit to its values. A nil def is a limit that was deleted; a limit
+// without a counter has used 0.
 func (k *ranks) set(row uint32, def *record.Limit, c *Counter) {
 	for int(row) >= len(k.used) {
 		k.used, k.share = append(k.used, -1), append(k.share, -1)
@@ -31,10 +32,7 @@ func (k *ranks) set(row uint32, def *record.Limit, c *Counter) {
 		k.used[row], k.share[row] = -1, -1
 		return
 	}
-	var used bursar.Amount
-	if c != nil {
-		used = bursar.MaxAmount(used, c.Used)
-	}
+	used := bursar.MaxAmount(bursar.Amount{}, c.Used)
 	k.used[row], k.share[row] = above(used.Float64()), -1
 	switch {
 	case !def.Limited:
@@ -58,7 +56,7 @@ func above(x float64) float32 {
 // bounds is a column of ranks, and the value below which nothing in it can be on the page. The
 // column is nil when there is no such value, or when v has changes that ranks lack.
 func (s *TreeScan) bounds(v *View) (column []float32, floor float64) {
-	if len(v.ranks.used) != len(v.Rows) || len(v.ctrs)+len(v.defs)+len(v.newRowIDs) > 0 || v.unrecorded() {
+	if len(v.ranks.used) != v.Rows.Len() || len(v.ctrs)+len(v.defs)+len(v.newRowIDs) > 0 || v.unrecorded() {
 		return nil, 0
 	}
 	q := s.Q

@@ -105,7 +105,7 @@ func (f *Refold) Base(read func(visit func(*store.Checkpoint) error) error, each
 		return each(cp)
 	})
 	if f.Based && err == nil {
-		f.St.Restored()
+		err = f.St.Restored()
 	}
 	return err
 }

@@ -58,7 +58,7 @@ func (s *State) Snapshot() *State {
 	f.Head, f.Customer = s.Head, s.Customer
 	f.Caps = names[bursar.Capability]{slices.Clip(s.Caps.List), maps.Clone(s.Caps.ords)}
 	f.combos = names[string]{slices.Clip(s.combos.List), maps.Clone(s.combos.ords)}
-	f.Entities, f.Rows, f.RowIDs, f.counters = slices.Clone(s.Entities), slices.Clone(s.Rows), slices.Clip(s.RowIDs), slices.Clone(s.counters)
+	f.Entities, f.Rows, f.RowIDs, f.counters = s.Entities.clone(), rowList{s.Rows.clone()}, s.RowIDs, s.counters.clone()
 	f.Totals = maps.Clone(s.Totals)
 	f.Grants, f.Pools = slices.Clone(s.Grants), maps.Clone(s.Pools)
 	f.defaults = s.defaults
@@ -209,16 +209,16 @@ func (s *RepriceScan) rowsOn(path []record.Hop, rec [16]byte) (rows []uint32) {
 	}
 	if s.byEntity == nil {
 		s.byEntity = map[uint32][]uint32{}
-		for row, def := range s.Plan.Snapshot.Rows {
-			if def != nil && def.Cap == s.Cap {
-				s.byEntity[def.Ent] = append(s.byEntity[def.Ent], uint32(row))
+		for row := range uint32(s.Plan.Snapshot.Rows.Len()) {
+			if def := s.Plan.Snapshot.Rows.At(row); def != nil && def.Cap == s.Cap {
+				s.byEntity[def.Ent] = append(s.byEntity[def.Ent], row)
 			}
 		}
 	}
 	r := Resolved{Path: path}
 	for _, p := range path {
 		for _, ord := range s.byEntity[p.Ent] {
-			if record.ComparePlaces(s.Plan.Snapshot.RowIDs[ord], rec) < 0 && r.covers(s.Plan.Snapshot.Rows[ord].Scope) {
+			if record.ComparePlaces(s.Plan.Snapshot.RowIDs.At(ord), rec) < 0 && r.covers(s.Plan.Snapshot.Rows.At(ord).Scope) {
 				rows = append(rows, ord)
 			}
 		}

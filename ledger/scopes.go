@@ -49,8 +49,10 @@ func (v *View) eachAt(p place, f func(ord uint32) bool) {
 }
 
 func (s *State) link(row uint32, def *record.Limit) {
-	p := (&View{State: s}).placeOf(def)
-	s.under[row] = p.by
+	p := place{ent: def.Ent}
+	if len(def.Scope) > 0 {
+		p = (&View{State: s}).placeOf(def)
+	}
 	if p.by == 0 {
 		s.nextRow[row] = s.firstRow[def.Ent]
 		s.firstRow[def.Ent] = row
@@ -65,7 +67,7 @@ func (s *State) link(row uint32, def *record.Limit) {
 }
 
 func (s *State) unlink(row uint32, def *record.Limit) {
-	p := place{def.Ent, s.under[row]}
+	p := s.placedAt(row, def)
 	if p.by == 0 {
 		s.firstRow[def.Ent] = s.without(s.firstRow[def.Ent], row)
 		return
@@ -80,6 +82,19 @@ func (s *State) unlink(row uint32, def *record.Limit) {
 	}
 	rows.first = s.without(rows.first, row)
 	s.scoped[p] = rows
+}
+
+// placedAt is where a row is found.
+func (s *State) placedAt(row uint32, def *record.Limit) place {
+	for _, by := range def.Scope {
+		p := place{def.Ent, by}
+		for at := s.scoped[p].first; at != 0; at = s.nextRow[at] {
+			if at == row {
+				return p
+			}
+		}
+	}
+	return place{ent: def.Ent}
 }
 
 // without takes a row out of the list that begins with first, and gives the new first.

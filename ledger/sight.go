@@ -65,9 +65,9 @@ func (v *View) sightNow() func(ent uint32) bool {
 	if v.Root == 0 {
 		return func(uint32) bool { return true }
 	}
-	root, ents := v.Root, slices.Clone(v.Entities)
+	root, ents := v.Root, v.Entities.clone()
 	return func(ent uint32) bool {
-		for ; ent != 0 && ent != root; ent = ents[ent].Parent {
+		for ; ent != 0 && ent != root; ent = ents.at(ent).Parent {
 		}
 		return ent == root
 	}
@@ -176,8 +176,8 @@ func (d *Decider) ownerOf(row uint32) uint32 {
 	if def := d.rawDef(row); def != nil {
 		return def.Ent
 	}
-	if int(row) < len(d.Rows) && d.Rows[row] != nil {
-		return d.Rows[row].Ent
+	if int(row) < d.Rows.Len() && d.Rows.At(row) != nil {
+		return d.Rows.At(row).Ent
 	}
 	for ent, rows := range d.newRows {
 		if slices.Contains(rows, row) {

@@ -10,33 +10,34 @@ import (
 
 // Sound tells whether all that a state's rows name is there.
 func (s *State) Sound() error {
-	for ord := range s.Entities[1:] {
-		e, depth := uint32(ord+1), 0
-		for ; e != 0 && int(e) < len(s.Entities) && depth <= bursar.MaxDepth; depth++ {
-			e = s.Entities[e].Parent
+	for ord := uint32(1); int(ord) < s.Entities.Len(); ord++ {
+		e, depth := ord, 0
+		for ; e != 0 && int(e) < s.Entities.Len() && depth <= bursar.MaxDepth; depth++ {
+			e = s.Entities.at(e).Parent
 		}
-		if e != 0 || s.Entities[ord+1].Typ == 0 {
-			return fmt.Errorf("entity %q has a type or parents that it cannot have", s.Entities[ord+1].ID)
+		if e != 0 || s.Entities.at(ord).Typ == 0 {
+			return fmt.Errorf("entity %q has a type or parents that it cannot have", s.Entities.at(ord).ID)
 		}
 	}
-	isEntity := func(ord uint32) bool { return int(ord) < len(s.Entities) }
+	isEntity := func(ord uint32) bool { return int(ord) < s.Entities.Len() }
 	isCap := func(ord uint32) bool { return ord > 0 && int(ord) <= len(s.Caps.List) }
-	isRow := func(row uint32) bool { return int(row) < len(s.Rows) }
+	isRow := func(row uint32) bool { return int(row) < s.Rows.Len() }
 	isGrant := func(ord uint32) bool { return int(ord) < len(s.Grants) }
-	for row, def := range s.Rows {
+	for row := range uint32(s.Rows.Len()) {
+		def := s.Rows.At(row)
 		if def == nil {
 			continue
 		}
 		ok := isEntity(def.Ent) && isCap(def.Cap)
 		if def.Ent == 0 { // a promotional entitlement's
 			p := s.Promos[def.Cap]
-			ok = ok && p != nil && p.row == uint32(row)
+			ok = ok && p != nil && p.row == row
 		}
 		for _, e := range def.Scope {
 			ok = ok && isEntity(e)
 		}
 		if !ok {
-			return fmt.Errorf("assignment %s names what is not there", store.FormatID(s.RowIDs[row]))
+			return fmt.Errorf("assignment %s names what is not there", store.FormatID(s.RowIDs.At(row)))
 		}
 	}
 	for _, x := range s.defaults.list {
@@ -96,7 +97,7 @@ func (s *State) soundMoney(isCap, isRow, isGrant func(uint32) bool) error {
 		}
 	}
 	for key := range s.Levels {
-		if !isCap(key.Cap) || int(key.Leaf) >= len(s.Entities) {
+		if !isCap(key.Cap) || int(key.Leaf) >= s.Entities.Len() {
 			return errors.New("a level is of a capability or an entity that is not there")
 		}
 	}

@@ -180,6 +180,7 @@ func (d *Decider) noteSpendMade(caller *catalogue.Caller, p *catalogue.SpendPath
 		ord := d.EntOrd(p.Counted[i].ID)
 		e := *d.Ent(ord)
 		made, _ := strconv.Atoi(e.Meta[spendMadeMeta]) // roomForSpend has read it
+		e.Own()
 		e.Meta = maps.Clone(e.Meta)
 		e.Meta[spendMadeMeta] = strconv.Itoa(made + more)
 		d.Emit(&record.EntityPut{Ord: ord, Ent: e})

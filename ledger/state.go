@@ -29,7 +29,7 @@ func (s *State) Memory() int64 {
 	for _, set := range s.Uniques {
 		sets += 10*int64(min(set.Count(), maxExact)) + 200
 	}
-	return sets + 500*int64(len(s.defaults.list)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 150*int64(len(s.paths.List)) + 220*int64(len(s.Entities)) + 120*int64(len(s.cased)) + 268*int64(len(s.Rows)) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
+	return sets + s.details + s.terms.memory + 500*int64(len(s.defaults.list)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 120*int64(len(s.cased)) + 110*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
 }
 
 // maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
@@ -58,26 +58,26 @@ type State struct {
 	Types  names[string]
 	Caps   names[bursar.Capability]
 	combos names[string] // encoded dimensions
-	paths  names[string] // encoded paths
+	paths  pathSet
 
-	Entities []*record.Entity // by ord
-	byID     map[string]uint32
-	similar  similar             // to find ids that are nearly known
-	cased    map[string][]uint32 // entities whose id has capitals, by the id in lower case
-	children map[uint32][]uint32 // 0: the roots; a list only grows at its end, or a new one replaces it
-	kidCount map[uint32]kidCount // of children, by parent
-	entOrder ordered[uint32]     // as they are listed
+	Entities     list[record.Entity] // by ord
+	details      int64               // about how many bytes the entities' own details take
+	byID         index
+	similar      similar             // to find ids that are nearly known
+	cased        map[string][]uint32 // entities whose id has capitals, by the id in lower case
+	children     map[uint32][]uint32 // 0: the roots; a list only grows at its end, or a new one replaces it
+	archivedKids map[uint32]int      // of children, by parent: how many are archived
+	entOrder     ordered[uint32]     // as they are listed
 
-	Rows     []*record.Limit // by row; nil = deleted
-	RowIDs   [][16]byte
-	counters []*Counter // by row; nil = as at creation
-	ranks    ranks      // follow from rows and counters
+	Rows     rowList
+	RowIDs   idList
+	counters counterList // one that is not there is as at creation
+	ranks    ranks       // follow from rows and counters
 	// Rows are found from their entity: node-wide ones from firstRow, scoped ones by their
 	// place; both lists go on through nextRow.
 	firstRow []uint32 // by entity ord
 	nextRow  []uint32 // by row
 	scoped   map[place]scopedRows
-	under    []uint32            // by row: the scope entity of its place
 	scopedOf map[uint32][]uint32 // by entity ord: its scoped rows, for listings
 	inScope  []uint8             // by entity ord: ownsScoped, isScope
 
@@ -93,6 +93,7 @@ type State struct {
 	endings                endings
 
 	schedules map[record.Rule]*record.Schedule
+	terms     terms
 	liveTypes map[uint32]int        // live entities by type
 	liveCaps  map[uint32]int        // own limits and defaults by capability
 	strict    map[uint32]struct{}   // rows with a strict allocation
@@ -119,9 +120,7 @@ type State struct {
 	earlier   Dirty
 	earlierTo uint64
 
-	// While a checkpoint is read: how many assignments there were and the last one's id.
-	rowCount int
-	lastRow  [16]byte
+	restoring *restoring // nil = no checkpoint is being read
 }
 
 const (
@@ -150,13 +149,11 @@ func NewDirty() Dirty {
 
 func NewState() *State {
 	s := &State{
-		Types:    names[string]{ords: map[string]uint32{}},
-		Caps:     names[bursar.Capability]{ords: map[bursar.Capability]uint32{}},
-		combos:   names[string]{ords: map[string]uint32{}},
-		paths:    names[string]{ords: map[string]uint32{}},
-		Entities: make([]*record.Entity, 1), byID: map[string]uint32{}, cased: map[string][]uint32{}, children: map[uint32][]uint32{}, kidCount: map[uint32]kidCount{},
-		Rows: make([]*record.Limit, 1), RowIDs: make([][16]byte, 1), counters: make([]*Counter, 1),
-		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), under: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
+		Types:  names[string]{ords: map[string]uint32{}},
+		Caps:   names[bursar.Capability]{ords: map[bursar.Capability]uint32{}},
+		combos: names[string]{ords: map[string]uint32{}},
+		cased:  map[string][]uint32{}, children: map[uint32][]uint32{}, archivedKids: map[uint32]int{},
+		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
 		freezes: map[uint32]*record.Freeze{}, defaults: newDefaultSet(nil),
 		learned: map[uint32]*learned{},
 		Totals:  map[uint32]*Total{}, Levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{},
@@ -165,8 +162,11 @@ func NewState() *State {
 		money: newMoney(), series: newBuckets(), Dirty: NewDirty(),
 	}
 	s.entOrder = newOrdered(func(a, b uint32) int {
-		return compareEntity(s.Entities[a], &ListPos{CreatedAt: s.Entities[b].Created, ID: s.Entities[b].ID})
+		return compareEntity(s.Entities.at(a), &ListPos{CreatedAt: s.Entities.at(b).Created, ID: s.Entities.at(b).ID})
 	})
+	s.Entities.add(record.Entity{}.With(record.Details{}))
+	s.Rows.put(0, nil)
+	s.RowIDs.add([16]byte{})
 	return s
 }
 

@@ -19,7 +19,7 @@ type Statement struct {
 	Found  []bursar.LedgerEntry
 
 	read   int         // records so far
-	Rest   uint64      // the commit behind which, or ahead of which, the list goes on; 0 = none
+	Rest   uint64      // the commit behind which the list goes on, in the direction of the page; 0 = none
 	RestAt bursar.Time // and its instant
 }
 
@@ -29,8 +29,10 @@ const ledgerRecords = 500_000 // with something in it
 
 const ledgerEmpty = 4_000_000 // with nothing in it yet
 
-// Enough tells, after a commit, whether the page ends there; then it goes on at seq.
-func (l *Statement) Enough(late bool, row *record.Row, seq uint64) bool {
+// Enough tells, after a commit, whether the page ends there; then it goes on behind that commit.
+// It does not end there after the first one: the page before may have ended with that.
+func (l *Statement) Enough(late bool, row *record.Row) bool {
+	late = late && l.read > 0
 	l.read += len(row.Recs)
 	most := ledgerEmpty
 	if len(l.Found) > 0 {
@@ -39,8 +41,17 @@ func (l *Statement) Enough(late bool, row *record.Row, seq uint64) bool {
 	if l.read < most && !late {
 		return false
 	}
-	l.Rest, l.RestAt = seq, row.Head.Now
+	l.Rest, l.RestAt = row.Head.Seq, row.Head.Now
 	return true
+}
+
+// RestID is before all entries of the commit that the page ended with or, where the page lists
+// what is newer, behind them.
+func (l *Statement) RestID() string {
+	if l.Q.Above != "" {
+		return EntryID(l.Rest, 1<<20-1, 1<<16-1)
+	}
+	return EntryID(l.Rest, 0, 0)
 }
 
 type ledgerGrant struct {

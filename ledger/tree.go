@@ -117,7 +117,7 @@ func (s *TreeScan) begin(v *View) error {
 		amount: bursar.AmountFromWords(int64(binary.BigEndian.Uint64(q.After[9:])), binary.BigEndian.Uint64(q.After[17:])),
 		Ent:    binary.BigEndian.Uint32(q.After[25:])}
 	copy(x.rowID[:], q.After[29:])
-	if x.Ent == 0 || int(x.Ent) >= len(v.Entities) {
+	if x.Ent == 0 || int(x.Ent) >= v.Entities.Len() {
 		return bad
 	}
 	x.id = v.Ent(x.Ent).ID
@@ -225,9 +225,9 @@ func (s *TreeScan) slice(v *View) (done bool) {
 	n := len(s.ents)
 	switch {
 	case s.all && (s.caps == nil || s.byEntity):
-		n = len(v.Entities)
+		n = v.Entities.Len()
 	case s.all:
-		n = len(v.Rows)
+		n = v.Rows.Len()
 	}
 	if s.all {
 		s.next = max(1, s.next)
@@ -249,7 +249,7 @@ func (s *TreeScan) slice(v *View) (done bool) {
 		case s.caps == nil || s.byEntity:
 			s.entity(v, uint32(s.next))
 		default:
-			if def := v.Rows[s.next]; def != nil && def.Ent != 0 && !def.ByDefault && s.caps[def.Cap] && s.wants(v.Entities[def.Ent]) {
+			if def := v.Rows.At(uint32(s.next)); def != nil && def.Ent != 0 && !def.ByDefault && s.caps[def.Cap] && s.wants(v.Entities.at(def.Ent)) {
 				s.limit(v, uint32(s.next), def)
 			}
 		}
@@ -347,9 +347,8 @@ func (s *TreeScan) Row(v *View, x *TreeItem) (r TreeRow, ok bool) {
 			break
 		}
 	}
-	kids := v.kidCount[x.Ent]
-	if r.ChildCount = kids.live; s.Q.IncludeArchived {
-		r.ChildCount = kids.all
+	if r.ChildCount = len(v.children[x.Ent]); !s.Q.IncludeArchived {
+		r.ChildCount -= v.archivedKids[x.Ent]
 	}
 	if e.Archived != 0 {
 		t := e.Archived

@@ -29,24 +29,23 @@ func (s *State) dump(inOrder bool) []byte {
 	for _, c := range s.combos.List {
 		e.String(c)
 	}
-	for _, p := range s.paths.List {
-		e.String(p)
+	for ord := range s.paths.count() {
+		e.String(pathText(s.paths.path(uint32(ord + 1))))
 	}
-	for ord, x := range s.Entities {
-		if x != nil {
-			e.Record(&record.EntityPut{Ord: uint32(ord), Ent: *x})
-		}
+	for ord := uint32(1); int(ord) < s.Entities.Len(); ord++ {
+		e.Record(&record.EntityPut{Ord: ord, Ent: *s.Entities.at(ord)})
 	}
-	for row, def := range s.Rows {
+	for row := range uint32(s.Rows.Len()) {
+		def := s.Rows.At(row)
 		if def == nil {
 			continue
 		}
 		if def.ByDefault {
-			e.Record(&record.LimitDefaulted{Row: uint32(row), ID: s.RowIDs[row], Ent: def.Ent, Cap: def.Cap, Label: def.Label})
+			e.Record(&record.LimitDefaulted{Row: row, ID: s.RowIDs.At(row), Ent: def.Ent, Cap: def.Cap, Label: def.Label})
 		} else {
-			e.Record(&record.LimitPut{Row: uint32(row), ID: s.RowIDs[row], Def: *def})
+			e.Record(&record.LimitPut{Row: row, ID: s.RowIDs.At(row), Def: *def})
 		}
-		if c := s.counters[row]; c != nil {
+		if c, ok := s.counters.at(row); ok {
 			e.Window(c.Window)
 			for _, a := range []bursar.Amount{c.Prev, c.Used, c.Held} {
 				e.Amount(a)
@@ -92,9 +91,9 @@ func (s *State) CheckHeld() error {
 		}
 		h.EachHeld(add)
 	}
-	for ord, c := range s.counters {
-		if c != nil && s.Rows[ord] != nil && c.Held != rows[uint32(ord)] {
-			return fmt.Errorf("assignment %s holds %s, its open reservations %s", store.FormatID(s.RowIDs[ord]), c.Held, rows[uint32(ord)])
+	for ord := range uint32(s.Rows.Len()) {
+		if c, ok := s.counters.at(ord); ok && s.Rows.At(ord) != nil && c.Held != rows[ord] {
+			return fmt.Errorf("assignment %s holds %s, its open reservations %s", store.FormatID(s.RowIDs.At(ord)), c.Held, rows[ord])
 		}
 	}
 	for cap, t := range s.Totals {

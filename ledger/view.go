@@ -66,7 +66,7 @@ type View struct {
 }
 
 func NewView(s *State, now bursar.Time) *View {
-	return &View{State: s, Now: now, entCount: len(s.Entities), mostEnrolled: bursar.MaxEnrolEntities}
+	return &View{State: s, Now: now, entCount: s.Entities.Len(), mostEnrolled: bursar.MaxEnrolEntities}
 }
 
 // put sets m[k], making the map when it is needed, and notes how to take it back.
@@ -130,7 +130,7 @@ func (v *View) Cust() *bursar.Customer {
 }
 
 func (v *View) EntOrd(id string) uint32 {
-	o := v.byID[id]
+	o := v.entOrd(id)
 	if o == 0 {
 		o = v.newIDs[id]
 	}
@@ -144,7 +144,7 @@ func (v *View) Ent(ord uint32) *record.Entity {
 	if e, ok := v.ents[ord]; ok {
 		return e
 	}
-	return v.Entities[ord]
+	return v.Entities.at(ord)
 }
 
 // Def is the definition of the limit with a row number; nil = it was deleted.
@@ -167,8 +167,8 @@ func (v *View) rawDef(row uint32) *record.Limit {
 	if d, ok := v.defs[row]; ok {
 		return d
 	}
-	if int(row) < len(v.Rows) {
-		return v.Rows[row]
+	if int(row) < v.Rows.Len() {
+		return v.Rows.At(row)
 	}
 	return nil
 }
@@ -190,13 +190,13 @@ func (v *View) RowID(row uint32) [16]byte {
 
 // madeID is the id that the row was made with: that of an own limit.
 func (v *View) madeID(row uint32) [16]byte {
-	if int(row) < len(v.RowIDs) {
-		return v.RowIDs[row]
+	if int(row) < v.RowIDs.len() {
+		return v.RowIDs.At(row)
 	}
-	return v.newRowIDs[int(row)-len(v.RowIDs)]
+	return v.newRowIDs[int(row)-v.RowIDs.len()]
 }
 
-func (v *View) NextRowOrd() int { return len(v.Rows) + len(v.newRowIDs) }
+func (v *View) NextRowOrd() int { return v.Rows.Len() + len(v.newRowIDs) }
 
 // Counter is where the limit of a row stands: not rolled to now.
 func (v *View) Counter(row uint32, def *record.Limit) Counter {
@@ -204,10 +204,8 @@ func (v *View) Counter(row uint32, def *record.Limit) Counter {
 	if c, ok := v.ctrs[row]; ok {
 		return *c
 	}
-	if int(row) < len(v.counters) {
-		if c := v.counters[row]; c != nil {
-			return *c
-		}
+	if c, ok := v.counters.at(row); ok {
+		return c
 	}
 	return Counter{Window: def.Sched.FirstWindow(def.Created)}
 }
@@ -265,7 +263,7 @@ func (v *View) EachChild(parent uint32, f func(ord uint32)) {
 		if v.Ent(c).Parent != parent {
 			continue
 		}
-		if int(c) < len(v.Entities) && v.Entities[c].Parent == parent {
+		if int(c) < v.Entities.Len() && v.Entities.at(c).Parent == parent {
 			continue // came back; the state still lists it
 		}
 		f(c)
@@ -325,6 +323,8 @@ func (v *View) Merge(head store.Head) {
 	if s.Feed != nil {
 		s.Feed.note(v)
 	}
+	s.Entities.merging()
+	s.Rows.merging()
 	s.Head = head
 	if v.newCustomer != nil {
 		s.Customer = v.newCustomer
@@ -339,11 +339,12 @@ func (v *View) Merge(head store.Head) {
 		s.combos.add(c)
 	}
 	v.mergePaths()
-	for ord := len(s.Entities); ord < v.entCount; ord++ { // in order, so that each is the next
+	had := s.Entities.Len()
+	for ord := had; ord < v.entCount; ord++ { // in order, so that each is the next
 		s.setEntity(uint32(ord), v.ents[uint32(ord)])
 	}
 	for ord, e := range v.ents {
-		if s.Entities[ord] != e {
+		if int(ord) < had {
 			s.setEntity(ord, e)
 		}
 		s.Dirty.entities[ord] = e
@@ -378,22 +379,23 @@ func (v *View) Merge(head store.Head) {
 
 func (v *View) mergeRows() {
 	s := v.State
+	had := s.Rows.Len()
 	for _, id := range v.newRowIDs {
-		ord := uint32(len(s.Rows))
+		ord := uint32(s.Rows.Len())
 		def := v.defs[ord]
 		s.setRow(ord, id, def)
 		s.Dirty.rows[ord] = def
 	}
 	for row, def := range v.defs {
-		if s.Rows[row] != def {
-			s.setRow(row, s.RowIDs[row], def)
+		if int(row) < had {
+			s.setRow(row, s.RowIDs.At(row), def)
 		}
 		s.Dirty.rows[row] = def
 	}
 	for ord, c := range v.ctrs {
-		if s.Rows[ord] != nil {
-			s.counters[ord] = c
-			s.ranks.set(ord, s.Rows[ord], c)
+		if def := s.Rows.At(ord); def != nil {
+			s.counters.put(ord, c)
+			s.ranks.set(ord, def, c)
 			s.Dirty.counters[ord] = c
 		}
 	}

@@ -1,6 +1,8 @@
 package record
 
 import (
+	"slices"
+
 	"github.com/bursarhq/bursar"
 )
 
@@ -116,7 +118,16 @@ func (r *LimitStarted) decode(d *Decoder) {
 // may use in a window. Its row is its number within the customer; the API calls it an
 // assignment. Limit.Limit is the amount.
 type Limit struct {
-	Ent, Cap     uint32
+	*Terms
+	Ent     uint32
+	Created bursar.Time
+	Updated bursar.Time
+}
+
+// Terms are what limits of many entities may say alike. Those that do share them, so terms are
+// changed in a copy of one's own: see Limit.Own.
+type Terms struct {
+	Cap          uint32
 	Label        string
 	Scope        []uint32 // ascending; nil = node-wide
 	Limit        bursar.Amount
@@ -124,13 +135,29 @@ type Limit struct {
 	Soft, Strict bool
 	Sched        *Schedule
 	Thresholds   []int
-	Created      bursar.Time
-	Updated      bursar.Time
 	// ByDefault tells that the row is limited by the nearest default, not by a limit of its
 	// own. In the state such a row has its entity, capability and label alone; View.Def adds
 	// what Default says. That is nil while no default applies: nothing counts on the row then.
 	ByDefault bool
 	Default   *Default
+}
+
+// Own gives def terms that no other limit has, to be changed.
+func (def *Limit) Own() {
+	t := *def.Terms
+	def.Terms = &t
+}
+
+// Memory is about how many bytes t takes.
+func (t *Terms) Memory() int64 {
+	return 128 + int64(len(t.Label)+4*len(t.Scope)+8*len(t.Thresholds))
+}
+
+// Same tells whether a and b say the same.
+func (a *Terms) Same(b *Terms) bool {
+	return a == b || a.Cap == b.Cap && a.Label == b.Label && a.Limit == b.Limit && a.Limited == b.Limited && a.Soft == b.Soft && a.Strict == b.Strict &&
+		a.Sched == b.Sched && a.ByDefault == b.ByDefault && a.Default == b.Default && slices.Equal(a.Scope, b.Scope) && slices.Equal(a.Thresholds, b.Thresholds) &&
+		(a.Scope == nil) == (b.Scope == nil) && (a.Thresholds == nil) == (b.Thresholds == nil)
 }
 
 // Idle tells that the row has no limit at present.
@@ -158,7 +185,7 @@ func (def *Limit) encode(e *Encoder) {
 }
 
 func (def *Limit) decode(d *Decoder) {
-	*def = Limit{Ent: d.ord(), Cap: d.ord(), Label: d.string(), Scope: d.ords(), Limited: d.bool(), Limit: d.amount()}
+	*def = Limit{Ent: d.ord(), Terms: &Terms{Cap: d.ord(), Label: d.string(), Scope: d.ords(), Limited: d.bool(), Limit: d.amount()}}
 	cadence, zone, has, anchor := d.string(), d.string(), d.bool(), d.time()
 	var err error
 	if def.Sched, err = NewSchedule(cadence, zone, has, anchor); err != nil && !d.Bad {

@@ -168,8 +168,8 @@ func (r random) row() *LimitPut {
 	if err != nil {
 		panic(err)
 	}
-	rec := &LimitPut{Row: r.ord(), ID: r.hash(), Carry: r.bool(), Def: Limit{Ent: r.ord(), Cap: r.ord(), Label: r.text(), Scope: r.ords(),
-		Limit: r.amount(), Limited: r.bool(), Soft: r.bool(), Strict: r.bool(), Sched: sched, Thresholds: []int{1 + r.IntN(1000)}[:r.IntN(2)],
+	rec := &LimitPut{Row: r.ord(), ID: r.hash(), Carry: r.bool(), Def: Limit{Ent: r.ord(), Terms: &Terms{Cap: r.ord(), Label: r.text(), Scope: r.ords(),
+		Limit: r.amount(), Limited: r.bool(), Soft: r.bool(), Strict: r.bool(), Sched: sched, Thresholds: []int{1 + r.IntN(1000)}[:r.IntN(2)]},
 		Created: r.time(), Updated: r.time()}}
 	if rec.Carry {
 		rec.Used, rec.Window = r.amount(), r.window()
@@ -178,9 +178,10 @@ func (r random) row() *LimitPut {
 }
 
 func (r random) entity() *EntityPut {
-	e := &EntityPut{Ord: r.ord(), Ent: Entity{ID: r.text(), Typ: r.ord(), Parent: r.ord(), Created: r.time(), Updated: r.time(), Archived: r.time()}}
+	e := &EntityPut{Ord: r.ord(), Ent: Entity{ID: r.text(), Typ: r.ord(), Parent: r.ord(), Created: r.time(), Updated: r.time()}.With(Details{Archived: r.time()})}
 	if r.bool() {
 		s := r.text()
+		e.Ent.Own()
 		e.Ent.Name = &s
 		e.Ent.Meta = map[string]string{r.text(): r.text(), "k": ""}
 	}

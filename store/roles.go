@@ -75,7 +75,8 @@ type CheckpointReader interface {
 	// has Head, Due and Meta; never when there is none. Of holds it gives the OPEN
 	// ones; of series none; of generations all, without blocks. All rows
 	// that it gives are as of one moment. A row, here and in the listings, that is not what was
-	// written is an error that wraps ErrDamaged and says where it is.
+	// written is an error that wraps ErrDamaged and says where it is. visit must not keep the
+	// lists of a part: rows of the next part may take their place.
 	Load(ctx context.Context, stream string, visit func(*Checkpoint) error) error
 	// Saved reads the Seqs of the streams' checkpoints, in the order given; 0 = none.
 	Saved(ctx context.Context, streams []string) ([]uint64, error)
@@ -184,6 +185,13 @@ type BaseReader interface {
 	// rows: reservations that have ended, series, and generations with their blocks. It may
 	// hold a transaction meanwhile.
 	Base(ctx context.Context, stream string, visit func(*Checkpoint) error) error
+}
+
+// Indexed is a store that finds rows by what it has written beside them, which a Reader does not
+// give out.
+type Indexed interface {
+	// CheckIndexes tells found of each difference between that and the rows of a stream.
+	CheckIndexes(ctx context.Context, stream string, found func(difference string)) error
 }
 
 // Reader is all that reads what was written of customers: who has no more of a store changes

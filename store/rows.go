@@ -86,7 +86,7 @@ type HoldRow struct {
 type PartRow struct {
 	Sort string
 	Key  string
-	Body []byte // JSON, but for sort "unique"; nil is saved once to delete the row
+	Body []byte // JSON, but for sort "unique", and "paths" if the store packs it; nil is saved once to delete the row
 }
 
 // SeriesKey names one bucket of usage: what was used of a capability in 15 minutes,

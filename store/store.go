@@ -5,6 +5,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -27,6 +28,27 @@ var ErrSuperseded = errors.New("another checkpoint was saved meanwhile")
 // ErrDamaged says that what is stored beside the logs is not what was written: it must not
 // be served, and can be made again from the log.
 var ErrDamaged = errors.New("what is stored is damaged")
+
+// Damage is an ErrDamaged that says where it is, in words for whoever is refused for it: a
+// customer and a row, and no value of it.
+type Damage struct {
+	Place string
+	Why   error // nil: it is not what was written
+}
+
+func (d *Damage) Error() string {
+	if d.Why != nil {
+		return fmt.Sprintf("%v: %s: %v", ErrDamaged, d.Place, d.Why)
+	}
+	return fmt.Sprintf("%v: %s is not what was written", ErrDamaged, d.Place)
+}
+
+func (d *Damage) Unwrap() []error {
+	if d.Why == nil {
+		return []error{ErrDamaged}
+	}
+	return []error{ErrDamaged, d.Why}
+}
 
 // MaxSkew is how far the instant of a commit may be off the clock of a shared store.
 const MaxSkew = bursar.Time(2 * time.Second)

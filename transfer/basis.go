@@ -118,7 +118,9 @@ func (b *basis) take(p *store.BasePart) (err error) {
 func (b *basis) last() (p *store.BasePart, err error) {
 	defer b.recovered(&err)
 	s := b.st
-	s.Restored()
+	if err := s.Restored(); err != nil {
+		return nil, b.wrong(err)
+	}
 	if err := s.Sound(); err != nil {
 		return nil, b.wrong(err)
 	}

@@ -38,7 +38,9 @@ func (in *incoming) open() error {
 	if err := in.im.s.Load(in.im.ctx, in.name, in.st.Restore); err != nil {
 		return err
 	}
-	in.st.Restored()
+	if err := in.st.Restored(); err != nil {
+		return fmt.Errorf("%w: the checkpoint of %s: %w", store.ErrDamaged, streamTitle(in.name), err)
+	}
 	return store.ReadLogTo(in.im.ctx, in.im.s, in.name, in.st.Head, in.had, func(row *store.LogRow) error {
 		if err := in.apply(row, nil); err != nil || in.st.Dirty.Records < importCheckpoint {
 			return err

@@ -242,12 +242,11 @@ func TestGigabyte(t *testing.T) {
 	run(t, sender)
 	for _, id := range []string{"a", "b"} {
 		box.put(id, "e", bursar.EventTest, "{}")
-		begin := time.Now()
 		d := box.attempted(t, id, 1)
 		if id == "a" && d.Status != store.DeliverySucceeded || id == "b" && d.Error != "status 500" {
 			t.Errorf("%+v", d)
 		}
-		if !<-ended || time.Since(begin) > 5*time.Second {
+		if !<-ended {
 			t.Error("the whole reply was taken")
 		}
 	}

@@ -34,12 +34,15 @@ func ask[T any](p *program, method, path, body string) T {
 	return reply.Data
 }
 
+// patience is for what would never come, however slow the machine is.
+const patience = 5 * time.Minute
+
 // eventually waits until ok holds.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(45 * time.Second)
+	late := time.After(patience)
 	for !ok() {
 		select {
 		case <-tick.C:

@@ -18,16 +18,12 @@ import (
 // tampered are changes of a store by SQL, each of which makes it differ from its logs, and
 // what is said then: first what log.db has, then what state.db has; PostgreSQL has both.
 var tampered = [2][][2]string{{
-	{"UPDATE activity SET action = 'x' WHERE id = (SELECT max(id) FROM activity)", "of the activity listing is not what its log says"},
-	{"DELETE FROM activity WHERE id = (SELECT max(id) FROM activity)", "the activity listing ends before"},
 	{"UPDATE customers SET name = 'Other'", "the listing of customers has"},
 	{"DELETE FROM customers", "it is not in the listing"},
 	{"UPDATE log SET now = now + 1 WHERE seq = 3", "breaks after commit 2"},
 	{"DELETE FROM log WHERE seq = 5", "breaks after commit 4"},
 	{"UPDATE streams SET seq = seq + 1 WHERE name = 'acme'", "ends at commit"},
 }, {
-	{"UPDATE assignments SET usage_limit = '7' WHERE ord = 1", "its checkpoint at commit"},
-	{"UPDATE entities SET name = 'x' WHERE ord = 2", "its checkpoint at commit"},
 	{"UPDATE totals SET value = '7'", "its checkpoint at commit"},
 	{"UPDATE holds SET amount = '7' WHERE status = 'RELEASED'", "is not what its log says"},
 	{"DELETE FROM holds WHERE status = 'RELEASED'", "1 reservations that have ended are missing"},
@@ -37,13 +33,29 @@ var tampered = [2][][2]string{{
 // What the two stores keep in different forms: rows, and blocks whose last byte is changed.
 var (
 	tamperedRows = [][2]string{
+		{"UPDATE activity SET action = 'x' WHERE id = (SELECT max(id) FROM activity)", "of the activity listing is not what its log says"},
+		{"DELETE FROM activity WHERE id = (SELECT max(id) FROM activity)", "the activity listing ends before"},
+		{"UPDATE assignments SET usage_limit = '7' WHERE ord = 1", "its checkpoint at commit"},
+		{"UPDATE entities SET name = 'x' WHERE ord = 2", "its checkpoint at commit"},
 		{"UPDATE counters SET used = '7' WHERE ord = 1", "its checkpoint at commit"},
 		{"DELETE FROM usage_series WHERE entity_ord = 0", "of the usage series of entity number 0"},
 		{"UPDATE usage_series SET amount = '7' WHERE entity_ord = 1", "of the usage series of entity number 1"},
 	}
+	tamperedLogBlocks = [][2]string{
+		{"UPDATE activity_blocks SET data = CAST(substr(data, 1, length(data) - 1) || x'78' AS BLOB)", "of the activity listing is not what its log says"},
+		{"UPDATE activity_blocks SET data = substr(data, 1, length(data) - 1)", "block 1: entries of the activity: what is stored is damaged"},
+		{"DELETE FROM activity_entities WHERE entity_id = 'a1' AND n = (SELECT min(n) FROM activity_entities WHERE entity_id = 'a1')", "of the activity is not to be found by 1 of its entities"},
+		{"INSERT INTO activity_entities SELECT stream, 'a1', 999999 FROM activity_entities LIMIT 1", "to be found by 1 entities that they have no entry of"},
+		{"UPDATE activity_blocks SET told = '[]' WHERE n = 1", "block 1 of the activity is not where its entries belong, or does not say what they are"},
+		{"DELETE FROM activity_blocks WHERE n = (SELECT max(n) FROM activity_blocks)", "the activity listing ends before"},
+	}
 	tamperedBlocks = [][2]string{
+		{"UPDATE assignment_blocks SET data = CAST(substr(data, 1, length(data) - 1) || x'0e' AS BLOB)", "its checkpoint"},
+		{"UPDATE assignment_blocks SET data = substr(data, 1, length(data) - 1)", `the checkpoint of stream "acme": assignments from number 0: what is stored is damaged`},
+		{"UPDATE entity_blocks SET data = CAST(substr(data, 1, length(data) - 1) || x'0e' AS BLOB)", "its checkpoint"},
+		{"UPDATE entity_blocks SET data = substr(data, 1, length(data) - 1)", `the checkpoint of stream "acme": entities from number 0: what is stored is damaged`},
 		{"UPDATE counter_blocks SET data = CAST(substr(data, 1, length(data) - 1) || x'0e' AS BLOB)", "its checkpoint at commit"},
-		{"UPDATE counter_blocks SET data = substr(data, 1, length(data) - 1)", "its checkpoint"},
+		{"UPDATE counter_blocks SET data = substr(data, 1, length(data) - 1)", `the checkpoint of stream "acme": counters from number 0: what is stored is damaged`},
 		{"DELETE FROM series_blocks", "of the usage series of entity number 0"},
 		{"UPDATE series_blocks SET data = CAST(substr(data, 1, length(data) - 1) || x'0e' AS BLOB)", "of the usage series of entity number"},
 		{"UPDATE series_blocks SET data = substr(data, 1, length(data) - 1)", "not a block as this program writes them"},
@@ -78,7 +90,7 @@ func TestVerify(t *testing.T) {
 		}
 		wantInspected(t, "--data", dir)
 		for i, name := range []string{"log.db", "state.db"} {
-			for _, change := range [2][][2]string{tampered[0], append(tampered[1], tamperedBlocks...)}[i] {
+			for _, change := range [2][][2]string{append(tampered[0], tamperedLogBlocks...), append(tampered[1], tamperedBlocks...)}[i] {
 				to := copyStore(t, dir)
 				db, err := sql.Open("sqlite", "file:"+filepath.Join(to, name)+"?vfs="+vfs.Name)
 				if err != nil {

@@ -70,7 +70,7 @@ func TestUnhappyReceivers(t *testing.T) {
 
 	p.alarm(0, alerts/2)
 	eventually(t, "a receiver stalls", func() bool { return len(u.stalling.messages()) > 0 })
-	p.checksAreFast(t)
+	p.checksWaitForNobody(t)
 	p.alarm(alerts/2, alerts)
 
 	want := messageIDs(p.deliveries(good))
@@ -110,24 +110,21 @@ func TestUnhappyReceivers(t *testing.T) {
 	}
 	p.deliveriesAreCounted(t)
 	began := time.Now()
-	if code := p.stop(); code != 0 || time.Since(began) > 15*time.Second {
+	if code := p.stop(); code != 0 || time.Since(began) > patience {
 		t.Errorf("stopping while a receiver stalls took %v, exit code %d: %s", time.Since(began), code, p.log())
 	}
 }
 
-// checksAreFast holds checks to a bound that a request waiting for a receiver misses by
-// far.
-func (p *program) checksAreFast(t *testing.T) {
+// checksWaitForNobody holds 300 checks, one after the other, to a bound that they would miss by
+// far if each waited for a receiver, which takes 10 s.
+func (p *program) checksWaitForNobody(t *testing.T) {
 	t.Helper()
-	var took []time.Duration
+	began := time.Now()
 	for range 300 {
-		began := time.Now()
 		p.must("GET", "/api/v1/customers/acme/entitlements/check?featureId=tokens&dimensions[agent]=a0", rigKey, "")
-		took = append(took, time.Since(began))
 	}
-	slices.Sort(took)
-	if median, slowest := took[len(took)/2], took[len(took)-1]; median > 100*time.Millisecond || slowest > 3*time.Second {
-		t.Errorf("checks took %v, the slowest %v, while receivers stall", median, slowest)
+	if took := time.Since(began); took > patience {
+		t.Errorf("300 checks took %v while receivers stall", took)
 	}
 }
 

@@ -83,7 +83,7 @@ func TestStreamAndTokens(t *testing.T) {
 		t.Errorf("the stream told %+v, %v", entity, lines.Err())
 	}
 	began := time.Now()
-	if code := p.stop(); code != 0 || time.Since(began) > 5*time.Second {
+	if code := p.stop(); code != 0 || time.Since(began) > patience {
 		t.Errorf("it stopped with %d after %v: %s", code, time.Since(began), p.log())
 	}
 	for lines.Scan() {

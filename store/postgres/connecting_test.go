@@ -44,7 +44,7 @@ func (s *sessions) counted() (n, most int) {
 // well waits until s is done with asking whether its server can be reached.
 func well(t *testing.T, s *postgres.Store) {
 	t.Helper()
-	within(t, 5*time.Second, "Err is nil again", func() bool { return s.Err() == nil })
+	within(t, patience, "Err is nil again", func() bool { return s.Err() == nil })
 }
 
 func begins(statements []string) bool {
@@ -99,14 +99,15 @@ func fewBegin(t *testing.T, s *postgres.Store, p *proxy) {
 		}
 		return pass
 	})
-	patient, cancel := context.WithTimeout(ctx, 2*time.Second) // for all that may to begin
+	patient, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var all sync.WaitGroup
 	for range callers {
 		all.Go(func() { _ = asks(patient) })
 	}
+	within(t, patience, "sessions begin", func() bool { _, n := seen.counted(); return n >= most })
+	time.AfterFunc(2*time.Second, cancel) // for one more, which is not to begin
 	all.Wait()
-	within(t, time.Minute, "sessions begin", func() bool { _, n := seen.counted(); return n >= most })
 	close(held)
 	ok(t, asks(ctx))
 	if _, n := seen.counted(); n > most {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -283,7 +284,7 @@ func deliveriesSQL(q store.DeliveryQuery) (sql string, args []any) {
 
 func readDelivery(r row) (store.Delivery, error) {
 	if r.null(2) {
-		return store.Delivery{}, fmt.Errorf("%w: the message of delivery %s is missing", store.ErrDamaged, r.text(0))
+		return store.Delivery{}, &store.Damage{Place: "the message of delivery " + r.text(0), Why: errors.New("it is missing")}
 	}
 	d := store.Delivery{
 		ID: r.text(0), EndpointID: r.text(1), MessageID: r.text(2), EventType: r.text(3), CustomerID: r.text(4),

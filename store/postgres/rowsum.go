@@ -34,10 +34,7 @@ func (r row) intact(i int, stream string, want int64, what string, key any, errs
 	if stream != "" {
 		place = fmt.Sprintf("%q, %s", stream, place)
 	}
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w", store.ErrDamaged, place, err)
-	}
-	return fmt.Errorf("%w: %s is not what was written", store.ErrDamaged, place)
+	return &store.Damage{Place: place, Why: err}
 }
 
 // savedAt compares where the stream's checkpoint is with where the stream says that it is; 0 =
@@ -46,7 +43,7 @@ func savedAt(stream string, seq, saved int64) error {
 	if seq == saved {
 		return nil
 	}
-	return fmt.Errorf("%w: %q, the checkpoint is at commit %d and should be at %d", store.ErrDamaged, stream, seq, saved)
+	return &store.Damage{Place: fmt.Sprintf("%q, the checkpoint", stream), Why: fmt.Errorf("it is at commit %d and should be at %d", seq, saved)}
 }
 
 func checkpointSum(cp *store.Checkpoint) int64 {

@@ -131,8 +131,9 @@ func (b *beginning) part(p *store.BasePart) error {
 	}
 	for i := range p.Log {
 		r := &p.Log[i]
-		b.work += len(r.Payload) + pageSize
-		if err := b.a.put(b.id, r.Head, &r.ID, r.Payload); err != nil {
+		payload := pack(r.Payload)
+		b.work += len(payload.data) + pageSize
+		if err := b.a.put(b.id, r.Head, &r.ID, payload); err != nil {
 			return err
 		}
 	}

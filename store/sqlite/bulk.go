@@ -211,7 +211,7 @@ func (c *cursor) blob(i int) []byte {
 // view is the value's bytes in SQLite's memory, valid until the next call for another
 // row.
 func (c *cursor) view(i int) []byte {
-	p := sqlite3.Xsqlite3_column_text(c.b.tls, c.stmt, int32(i))
+	p := sqlite3.Xsqlite3_column_blob(c.b.tls, c.stmt, int32(i)) // of a text the same, as it is in UTF-8
 	n := sqlite3.Xsqlite3_column_bytes(c.b.tls, c.stmt, int32(i))
 	if p == 0 || n == 0 {
 		return nil

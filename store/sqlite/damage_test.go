@@ -44,7 +44,7 @@ func crashed(t *testing.T, commits int) string {
 // fill appends the n-th commits of two streams, with everything that a commit may have.
 func fill(t *testing.T, s *sqlite.Store, n int) {
 	t.Helper()
-	a, b := commit("acme", n, 0, []byte(fmt.Sprint("payload ", n))), commit("bolt", n, 0, make([]byte, 3000))
+	a, b := commit("acme", n, 0, []byte(fmt.Sprint("payload ", n))), commit("bolt", n, 0, noise(3000))
 	a.Listing = listed(n)
 	a.Activity = []store.Activity{{ID: fmt.Sprintf("a%05d", n), Timestamp: a.Now, ActorType: "API_KEY", ActorID: "k", Action: "limit.changed", TargetID: fmt.Sprint(n)}}
 	a.Messages = []store.Message{message(fmt.Sprint("m", n), 200)}

@@ -106,7 +106,7 @@ func (s *Store) reconcile(logPath, statePath string) error {
 
 // stateTables are the tables of state.db whose rows belong to a checkpoint.
 var stateTables = []string{
-	"entities", "assignments", "counter_blocks", "totals", "holds", "holds_by_entity", "parts",
+	"entity_blocks", "assignment_blocks", "counter_blocks", "totals", "holds", "holds_by_entity", "parts",
 	"series_blocks", "key_segments", "key_generations", "key_blocks",
 }
 

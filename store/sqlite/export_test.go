@@ -52,11 +52,17 @@ func (s *Store) Plan(name string) (plan string, err error) {
 }
 
 // Count is the number of rows in a table of log.db.
-func (s *Store) Count(table string) (n int, err error) {
-	err = s.log.query(context.Background(), func(r row) error {
-		n = int(r.int(0))
+func (s *Store) Count(table string) (int, error) {
+	n, err := s.Int(context.Background(), "SELECT count(*) FROM "+table)
+	return int(n), err
+}
+
+// Int is the number that a query of log.db returns.
+func (s *Store) Int(ctx context.Context, sql string) (n int64, err error) {
+	err = s.log.query(ctx, func(r row) error {
+		n = r.int(0)
 		return nil
-	}, "SELECT count(*) FROM "+table)
+	}, sql)
 	return n, err
 }
 
@@ -89,9 +95,19 @@ func MakeOld(dir string) error {
 		return err
 	}
 	for _, table := range []string{"streams", "log", "uses", "customers", "activity", "messages", "deliveries", "bases", "base_parts"} {
-		if err := c.script(fmt.Sprintf("INSERT INTO main.%s SELECT * FROM new.%s", table, table)); err != nil {
+		columns := "*"
+		if table == "log" { // what it had then
+			columns = "id, stream, seq, now, hash, commit_id, payload"
+		}
+		if err := c.script(fmt.Sprintf("INSERT INTO main.%s SELECT %s FROM new.%s", table, columns, table)); err != nil {
 			return err
 		}
+	}
+	if err := inflatePayloads(c); err != nil {
+		return err
+	}
+	if err := unblockActivity(c); err != nil {
+		return err
 	}
 	if err := c.close(); err != nil {
 		return err
@@ -108,6 +124,64 @@ func MakeOld(dir string) error {
 		}
 	}
 	return os.Rename(old, path)
+}
+
+// RewindActivity takes the entries of a stream behind an id away.
+func (s *Store) RewindActivity(stream, after string) error {
+	return s.write(context.Background(), s.log, func() error {
+		id, _, err := head(context.Background(), s.log.conn, stream)
+		if err != nil {
+			return err
+		}
+		return (&appending{w: s.log}).rewindActivity(id, after)
+	}, func() {})
+}
+
+// inflatePayloads puts payloads where they were before they were deflated.
+func inflatePayloads(c *conn) error {
+	payloads := map[int64][]byte{}
+	err := c.query(context.Background(), func(r row) (err error) {
+		payloads[r.int(0)], err = unpack(r.blob(1), r.int(2))
+		return err
+	}, "SELECT id, payload, length FROM new.log WHERE length IS NOT NULL")
+	for id, payload := range payloads {
+		if err == nil {
+			err = c.exec("UPDATE main.log SET payload = ? WHERE id = ?", payload, id)
+		}
+	}
+	return err
+}
+
+// unblockActivity puts entries of blocks where they were before there were any.
+func unblockActivity(c *conn) error {
+	entries := map[int64][]store.Activity{}
+	err := c.query(context.Background(), func(r row) error {
+		block, err := readActivityBlock(r)
+		entries[r.int(3)] = append(entries[r.int(3)], block...)
+		return err
+	}, "SELECT n, length, data, stream FROM new.activity_blocks")
+	for stream, list := range entries {
+		for i := range list {
+			if err == nil {
+				err = putRow(c, stream, &list[i])
+			}
+		}
+	}
+	return err
+}
+
+// SearchActivity is how many entries a search of the activity's blocks finds, and what it takes:
+// blocks that are read, and ids that are looked up to find them.
+func (s *Store) SearchActivity(stream string, q store.ActivityQuery) (found, read, seeks int, err error) {
+	f := newActivitySearch(&q)
+	err = s.read(context.Background(), s.logReaders, func(c *conn) error {
+		id, _, err := head(context.Background(), c, stream)
+		if err != nil {
+			return err
+		}
+		return f.blocks(context.Background(), c, id)
+	})
+	return len(f.found), f.read, f.seeks, err
 }
 
 // StopSyncing is a bug: log.db is not synced with each commit.

@@ -41,7 +41,7 @@ func faultChild(dir string) {
 	for step := 0; step < 2*childCommits; {
 		n, did, refused := step/2+1, "acked", "refused"
 		if step%2 == 0 {
-			c := commit("acme", n, 0, make([]byte, 6000))
+			c := commit("acme", n, 0, noise(6000))
 			c.Messages = []store.Message{message(fmt.Sprint(n), 3000)}
 			_, err = s.Append(ctx, []store.Commit{c}, nil)
 		} else {

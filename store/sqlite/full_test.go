@@ -42,7 +42,7 @@ func TestFullDisk(t *testing.T) {
 			full.Store(true)
 			n, refused := 3, 0
 			for ; refused < 3; n++ { // the write-ahead log has room at first
-				c := commit("acme", n, 0, make([]byte, 1<<20))
+				c := commit("acme", n, 0, noise(1<<20))
 				out, err := s.Append(ctx, []store.Commit{c}, nil)
 				if err == nil && out[0] == store.Committed && n < 40 {
 					continue

@@ -38,12 +38,8 @@ func (a *appending) list(stream int64, c *store.Commit) error {
 			return err
 		}
 	}
-	for _, e := range c.Activity {
-		err := a.w.exec(putActivity, stream, e.ID, e.Timestamp, e.ActorType, e.ActorID, e.Subject, e.Action,
-			e.TargetType, e.TargetID, e.EntityID, jsonText(e.Before), jsonText(e.After), e.RequestID)
-		if err != nil {
-			return err
-		}
+	if err := a.note(stream, c.Activity); err != nil {
+		return err
 	}
 	for _, u := range c.Begin {
 		if err := a.w.exec(putUse, u.Kind, u.ID, stream); err != nil {
@@ -144,34 +140,7 @@ func metadataText(m map[string]string) (any, error) {
 	return string(b), err
 }
 
-// Activity implements store.Store.
-func (s *Store) Activity(ctx context.Context, stream string, q store.ActivityQuery) (rows []store.Activity, err error) {
-	err = s.read(ctx, s.logReaders, func(c *conn) error {
-		id, _, err := head(ctx, c, stream)
-		if err != nil || id == 0 {
-			return err
-		}
-		w := activityWhere(id, q)
-		order := " ORDER BY id DESC LIMIT ?"
-		if q.Above != "" {
-			order = " ORDER BY id LIMIT ?"
-		}
-		return c.query(ctx, func(r row) error {
-			rows = append(rows, store.Activity{
-				ID: r.text(0), Timestamp: bursar.Time(r.int(1)), ActorType: r.text(2), ActorID: r.text(3),
-				Subject: r.text(4), Action: r.text(5), TargetType: r.text(6), TargetID: r.text(7),
-				EntityID: r.text(8), Before: r.blob(9), After: r.blob(10), RequestID: r.text(11),
-			})
-			return nil
-		}, selectActivity+w.text()+order, append(w.args, rowLimit(q.Limit))...)
-	})
-	if q.Above != "" {
-		slices.Reverse(rows)
-	}
-	return rows, err
-}
-
-func activityWhere(stream int64, q store.ActivityQuery) (w where) {
+func activityWhere(stream int64, q *store.ActivityQuery) (w where) {
 	w.and("stream = ?", stream)
 	if q.EntityID != "" {
 		w.and("entity_id = ? AND entity_id <> ''", q.EntityID) // the second for the partial index

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/bursarhq/bursar"
@@ -145,7 +146,8 @@ func (v *view) load(ctx context.Context, visit func(*store.Checkpoint) error) er
 		return v.parallel(ctx, visit)
 	}
 	for i, t := range largeTables {
-		if err := v.read(ctx, v.lanes[0], t, v.rows[i], visit); err != nil {
+		err := v.read(ctx, v.lanes[0], t, v.rows[i], func(cp *store.Checkpoint) (*store.Checkpoint, error) { return cp, visit(cp) })
+		if err != nil {
 			return err
 		}
 	}
@@ -158,17 +160,27 @@ func (v *view) parallel(ctx context.Context, visit func(*store.Checkpoint) error
 	defer readers.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	parts := make(chan *store.Checkpoint, partsAhead)
+	type part struct {
+		cp   *store.Checkpoint
+		back chan<- *store.Checkpoint // to be used again
+	}
+	parts := make(chan part, partsAhead)
 	errs := make([]error, len(largeTables))
 	for i, t := range largeTables {
 		readers.Go(func() {
-			errs[i] = v.read(ctx, v.lanes[i], t, v.rows[i], func(cp *store.Checkpoint) error {
+			back := make(chan *store.Checkpoint, partsAhead+1)
+			errs[i] = v.read(ctx, v.lanes[i], t, v.rows[i], func(cp *store.Checkpoint) (*store.Checkpoint, error) {
 				select {
-				case parts <- cp:
-					return nil
+				case parts <- part{cp, back}:
 				case <-ctx.Done():
-					return ctx.Err()
+					return nil, ctx.Err()
 				}
+				select {
+				case cp = <-back:
+				default:
+					cp = new(store.Checkpoint)
+				}
+				return cp, nil
 			})
 		})
 	}
@@ -176,23 +188,28 @@ func (v *view) parallel(ctx context.Context, visit func(*store.Checkpoint) error
 		readers.Wait()
 		close(parts)
 	}()
-	for cp := range parts {
-		if err := visit(cp); err != nil {
+	for p := range parts {
+		if err := visit(p.cp); err != nil {
 			return err
+		}
+		select {
+		case p.back <- p.cp:
+		default:
 		}
 	}
 	return cmp.Or(errs...)
 }
 
-// read gives the rows of t, about rows, in parts.
-func (v *view) read(ctx context.Context, b *bulk, t table, rows int, give func(*store.Checkpoint) error) error {
+// read gives the rows of t, about rows, in parts. give tells which part may be used for the next.
+func (v *view) read(ctx context.Context, b *bulk, t table, rows int, give func(*store.Checkpoint) (*store.Checkpoint, error)) error {
 	c, err := b.query(t.sql, v.id)
 	if err != nil {
 		return err
 	}
 	defer c.close()
+	cp := new(store.Checkpoint)
 	for more := rows > 0; more; {
-		cp := &store.Checkpoint{Stream: v.stream, Head: v.head}
+		*cp = store.Checkpoint{Stream: v.stream, Head: v.head, Entities: cp.Entities[:0], Assignments: cp.Assignments[:0], Counters: cp.Counters[:0], Parts: cp.Parts[:0]}
 		n := 0
 		for c.taken = 0; more && n < partRows && c.taken < partLength; {
 			if more, err = c.next(); err == nil && more {
@@ -200,13 +217,16 @@ func (v *view) read(ctx context.Context, b *bulk, t table, rows int, give func(*
 				n += t.each
 			}
 			if err != nil {
-				return err
+				return fmt.Errorf("the checkpoint of stream %q: %w", v.stream, err)
 			}
 		}
 		if n == 0 {
 			return nil
 		}
-		if err := cmp.Or(ctx.Err(), give(cp)); err != nil {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if cp, err = give(cp); err != nil {
 			return err
 		}
 	}

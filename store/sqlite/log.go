@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"time"
 
@@ -14,8 +15,8 @@ const (
 	selectStream = "SELECT id, seq, hash, now FROM streams WHERE name = ?"
 	insertStream = "INSERT INTO streams (name, seq, hash, now) VALUES (?, 0, zeroblob(16), 0)"
 	advance      = "UPDATE streams SET seq = ?, hash = ?, now = ? WHERE id = ? AND seq = ? AND hash = ? AND now = ?"
-	insertLog    = "INSERT INTO log (stream, seq, now, hash, commit_id, payload) VALUES (?, ?, ?, ?, ?, ?)"
-	selectLog    = `SELECT l.seq, l.now, l.hash, l.commit_id, l.payload FROM log l
+	insertLog    = "INSERT INTO log (stream, seq, now, hash, commit_id, payload, length) VALUES (?, ?, ?, ?, ?, ?, ?)"
+	selectLog    = `SELECT l.seq, l.now, l.hash, l.commit_id, l.payload, l.length FROM log l
 		WHERE l.stream = (SELECT id FROM streams WHERE name = ?) AND l.seq > ? ORDER BY l.seq LIMIT ?`
 )
 
@@ -29,14 +30,18 @@ func (s *Store) Append(ctx context.Context, commits []store.Commit, _ store.Agai
 	}
 	a := appending{w: s.log, ids: s.ids, found: map[string]int64{}}
 	outcomes := make([]store.Outcome, len(commits))
+	payloads := make([]packed, len(commits))
+	for i := range commits {
+		payloads[i] = pack(commits[i].Payload)
+	}
 	work := 0
 	err := s.write(ctx, s.log, func() (err error) {
 		a.asides = s.asides
 		for i := range commits {
-			if outcomes[i], err = a.append(&commits[i]); err != nil {
+			if outcomes[i], err = a.append(&commits[i], payloads[i]); err != nil {
 				return err
 			}
-			work += len(commits[i].Payload) + 4*pageSize
+			work += len(payloads[i].data) + 4*pageSize
 			for j := range commits[i].Messages {
 				work += messageWork(&commits[i].Messages[j])
 			}
@@ -76,7 +81,7 @@ type appending struct {
 	asides store.Asides
 }
 
-func (a *appending) append(c *store.Commit) (store.Outcome, error) {
+func (a *appending) append(c *store.Commit, payload packed) (store.Outcome, error) {
 	if used, err := a.inUse(c.Unused); err != nil {
 		return 0, err
 	} else if used {
@@ -103,7 +108,7 @@ func (a *appending) append(c *store.Commit) (store.Outcome, error) {
 	if err != nil || n == 0 {
 		return store.Stale, err
 	}
-	if err := a.put(id, c.Head(), &c.ID, c.Payload); err != nil {
+	if err := a.put(id, c.Head(), &c.ID, payload); err != nil {
 		return 0, err
 	}
 	for i := range c.Messages {
@@ -115,12 +120,12 @@ func (a *appending) append(c *store.Commit) (store.Outcome, error) {
 }
 
 // put puts a row into the log.
-func (a *appending) put(stream int64, at store.Head, id *[16]byte, payload []byte) error {
+func (a *appending) put(stream int64, at store.Head, id *[16]byte, payload packed) error {
 	st, err := a.w.prepare(insertLog)
 	if err != nil {
 		return err
 	}
-	a.row, err = st.insert(stream, at.Seq, at.Now, at.Hash[:], id[:], payload)
+	a.row, err = st.insert(stream, at.Seq, at.Now, at.Hash[:], id[:], payload.data, payload.length)
 	return err
 }
 
@@ -235,8 +240,13 @@ func (s *Store) ReadLog(ctx context.Context, name string, after uint64, limit in
 func (s *Store) readLog(ctx context.Context, name string, after uint64, want int) (rows []store.LogRow, more bool, err error) {
 	length := 0
 	err = s.read(ctx, s.logReaders, func(c *conn) error {
-		return c.query(ctx, func(r row) error {
+		return c.query(ctx, func(r row) (err error) {
 			l := store.LogRow{ID: r.id(3), Payload: r.blob(4)}
+			if !r.null(5) {
+				if l.Payload, err = unpack(l.Payload, r.int(5)); err != nil {
+					return fmt.Errorf("commit %d of stream %q: %w", r.int(0), name, err)
+				}
+			}
 			l.Head = store.Head{Seq: uint64(r.int(0)), Now: bursar.Time(r.int(1)), Hash: r.id(2)}
 			rows = append(rows, l)
 			if length += len(l.Payload); length > store.LogPageLength {

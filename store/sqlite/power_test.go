@@ -19,7 +19,7 @@ import (
 	"github.com/bursarhq/bursar/store/sqlite/vfs"
 )
 
-var images = flag.Int("images", 60, "how many power cuts TestPowerCut makes")
+var images = flag.Int("images", 0, "how many power cuts TestPowerCut makes; 0 = all before and behind a sync or an acknowledgement, in each way, or 60 of them with -short")
 
 // recording is what a store did to its files, in order, and what was acknowledged.
 type recording struct {
@@ -241,12 +241,12 @@ func survived(dir string, acked int) error {
 
 func ptr[T any](v T) *T { return &v }
 
-// cuts tries power cuts at and between the syncs of a recording, and calls found with what
-// each of them broke.
+// cuts tries n power cuts before and behind the syncs and acknowledgements of a recording, and calls
+// found with what each of them broke. With n 0 it tries all of them in each way; what n has beyond
+// these is anywhere.
 func cuts(t *testing.T, r *recording, n int, found func(i int, how string, err error)) {
 	t.Helper()
 	seed := rand.Uint64()
-	t.Logf("%d steps, seed %d", len(r.steps), seed)
 	rnd := rand.New(rand.NewPCG(seed, 2))
 	ways := []struct {
 		name string
@@ -258,6 +258,11 @@ func cuts(t *testing.T, r *recording, n int, found func(i int, how string, err e
 			at = append(at, i, i+1)
 		}
 	}
+	at = slices.Compact(at)
+	if n == 0 {
+		n = len(at) * len(ways)
+	}
+	t.Logf("%d steps, %d places, %d power cuts, seed %d", len(r.steps), len(at), n, seed)
 	for try := range n {
 		i := at[try*len(at)/n]
 		if n > len(at)*len(ways) && try%2 == 0 {
@@ -282,8 +287,12 @@ func cuts(t *testing.T, r *recording, n int, found func(i int, how string, err e
 // disk, or not, or in part: every commit that was acknowledged is there, once, and what
 // follows from commits is what they came to.
 func TestPowerCut(t *testing.T) {
+	n := *images
+	if n == 0 && testing.Short() {
+		n = 60
+	}
 	r := script(t, func(*sqlite.Store) {})
-	cuts(t, r, *images, func(i int, how string, err error) {
+	cuts(t, r, n, func(i int, how string, err error) {
 		t.Errorf("before step %d of %d, with %s: %v", i, len(r.steps), how, err)
 	})
 }

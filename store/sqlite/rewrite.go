@@ -9,9 +9,8 @@ import (
 )
 
 const (
-	rewindLog      = "DELETE FROM log WHERE stream = ? AND seq > ?"
-	rewindActivity = "DELETE FROM activity WHERE stream = ? AND id > ?"
-	rewindUses     = "DELETE FROM uses WHERE stream = ?"
+	rewindLog  = "DELETE FROM log WHERE stream = ? AND seq > ?"
+	rewindUses = "DELETE FROM uses WHERE stream = ?"
 )
 
 // Rewrite implements store.Store. The checkpoint goes first: without one the stream is
@@ -80,7 +79,7 @@ func (b *beginning) rewind(stream string, refused *error) (err error) {
 	if err := b.a.w.exec(rewindLog, b.id, to.Seq); err != nil {
 		return err
 	}
-	if err := b.a.w.exec(rewindActivity, b.id, store.LastID(to)); err != nil {
+	if err := b.a.rewindActivity(b.id, store.LastID(to)); err != nil {
 		return err
 	}
 	return b.a.w.exec(rewindUses, b.id)

@@ -12,11 +12,6 @@ const (
 	insertSaved = "INSERT INTO checkpoints (stream, seq, hash, now, due, meta) VALUES (?, ?, ?, ?, ?, ?)"
 	updateSaved = "UPDATE checkpoints SET seq = ?, hash = ?, now = ?, due = ?, meta = ? WHERE id = ?"
 
-	putEntity = `INSERT OR REPLACE INTO entities (stream, ord, id, type, parent_ord, name, metadata, created_at,
-		updated_at, archived_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	putAssignment = `INSERT OR REPLACE INTO assignments (stream, ord, id, entity_ord, kind, capability, label, scope,
-		usage_limit, cadence, timezone, anchor, soft, strict, thresholds, created_at, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	putTotal = `INSERT OR REPLACE INTO totals (stream, level, entity_ord, kind, capability, value, held, at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 	holdColumns = ` INTO holds (stream, id, kind, capability, status, created_at, expires_at, closed_at,
@@ -126,32 +121,6 @@ func each[T any](c *conn, sql string, rows []T, args func(*T) []any) error {
 	return nil
 }
 
-func saveEntities(c *conn, id int64, cp *store.Checkpoint) error {
-	return each(c, putEntity, cp.Entities, func(r *store.EntityRow) []any {
-		return []any{id, r.Ord, r.ID, r.TypeID, r.ParentOrd, r.Name, jsonText(r.Metadata), r.CreatedAt, r.UpdatedAt, r.ArchivedAt}
-	})
-}
-
-func saveAssignments(c *conn, id int64, cp *store.Checkpoint) error {
-	put, err := c.prepare(putAssignment)
-	if err != nil {
-		return err
-	}
-	for i := range cp.Assignments {
-		r := &cp.Assignments[i]
-		if r.Deleted {
-			err = c.exec("DELETE FROM assignments WHERE stream = ? AND ord = ?", id, r.Ord)
-		} else {
-			_, err = put.exec(id, r.Ord, r.ID, r.EntityOrd, r.Capability.Kind, r.Capability.ID, r.Label, intsText(r.Scope),
-				r.Limit, r.Cadence, r.Timezone, r.Anchor, r.Soft, r.Strict, intsText(r.Thresholds), r.CreatedAt, r.UpdatedAt)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func saveTotals(c *conn, id int64, cp *store.Checkpoint) error {
 	return each(c, putTotal, cp.Totals, func(r *store.TotalRow) []any {
 		return []any{id, r.Level, r.EntityOrd, r.Capability.Kind, r.Capability.ID, r.Value, r.Held, r.At}
@@ -229,8 +198,11 @@ func saveParts(c *conn, id int64, cp *store.Checkpoint) error {
 
 // partBody is a part's body: text when people can read it.
 func partBody(p *store.PartRow) any {
-	if p.Sort == "unique" {
+	switch p.Sort {
+	case "unique":
 		return p.Body
+	case store.SortPaths:
+		return store.PackPaths(p.Body)
 	}
 	return string(p.Body)
 }

@@ -158,7 +158,7 @@ func (s *Store) Series(ctx context.Context, stream string, q store.SeriesQuery) 
 		return c.query(ctx, func(r row) error {
 			as, err := decodeSeries(r.blob(4))
 			if err != nil {
-				return err
+				return fmt.Errorf("stream %q, bucket %d: %w", stream, r.int(0), err)
 			}
 			key := store.SeriesKey{Bucket: uint32(r.int(0)), Capability: capability(r.text(1), r.text(2)), EntityOrd: q.EntityOrd}
 			first := uint32(r.int(3)) * blockChildren

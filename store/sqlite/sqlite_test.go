@@ -181,7 +181,7 @@ func TestModes(t *testing.T) {
 }
 
 func TestNewerSchema(t *testing.T) {
-	for name, version := range map[string]int{"log.db": 7, "state.db": 3} {
+	for name, version := range map[string]int{"log.db": 8, "state.db": 3} {
 		dir := t.TempDir()
 		closeStore(t, open(t, dir))
 		ok(t, sqlite.Exec(filepath.Join(dir, name), "PRAGMA user_version=99"))
@@ -199,7 +199,7 @@ func TestDiskFull(t *testing.T) {
 	defer closeStore(t, s)
 	grow(t, s, "acme", 1, 1, 0)
 	ok(t, s.SetMaxPages(1)) // means: as long as they are
-	big := commit("acme", 2, 0, make([]byte, 1<<20))
+	big := commit("acme", 2, 0, noise(1<<20))
 	big.Listing = &bursar.Customer{ID: "acme"}
 	big.Messages = []store.Message{message("m", 1<<20)}
 	for range 3 {
@@ -298,7 +298,7 @@ func TestWriteAheadLogStaysShort(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	defer closeStore(t, s)
-	payload := make([]byte, 1<<20)
+	payload := noise(1 << 20)
 	for n := 1; n <= 200; n++ {
 		if _, err := s.Append(ctx, []store.Commit{commit("acme", n, 0, payload)}, nil); err != nil {
 			t.Fatal(err)

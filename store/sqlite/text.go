@@ -81,14 +81,6 @@ func (d *decoder) amount(text string) bursar.Amount {
 	return a
 }
 
-func (d *decoder) limit(r columns, i int) *bursar.Amount {
-	if r.null(i) {
-		return nil
-	}
-	a := d.amount(r.text(i))
-	return &a
-}
-
 func ints[T int | uint32](d *decoder, text string) []T {
 	v, err := parseInts[T](text)
 	if err != nil && d.err == nil {

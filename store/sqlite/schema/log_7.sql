@@ -1,37 +1,27 @@
--- log.db, schema 7: denials. No log has them, so they are here and not in state.db, which may be
--- deleted.
+-- log.db, schema 7: payloads may be deflated (RFC 1951). A large one is mostly the same few things
+-- said of many entities.
+ALTER TABLE log ADD COLUMN length INTEGER; -- of a deflated payload, before it was; NULL = it is as it was appended
 
--- Samples.
-CREATE TABLE denials (
-    n        INTEGER PRIMARY KEY,
-    customer TEXT    NOT NULL,
-    at       INTEGER NOT NULL,
-    id       TEXT    NOT NULL,
-    tags     TEXT    NOT NULL, -- JSON: what it is found by
-    body     BLOB    NOT NULL
-) STRICT;
-CREATE UNIQUE INDEX denials_place ON denials (customer, at, id);
-CREATE INDEX denials_at ON denials (at);
-
-CREATE TABLE denial_tags (
-    customer TEXT    NOT NULL,
-    tag      TEXT    NOT NULL,
-    at       INTEGER NOT NULL,
-    id       TEXT    NOT NULL,
-    PRIMARY KEY (customer, tag, at, id)
+-- Entries of the activity that were recorded together, in blocks. What came before schema 7 is in
+-- the table activity, and so is what comes out of the order of ids.
+CREATE TABLE activity_blocks (
+    stream   INTEGER NOT NULL REFERENCES streams (id),
+    n        INTEGER NOT NULL, -- from 1, in the order of ids
+    first    TEXT    NOT NULL, -- the ids of its first and its last entry
+    last     TEXT    NOT NULL,
+    earliest INTEGER NOT NULL, -- the timestamp of its first entry
+    told     TEXT,             -- JSON array of the actions and the actors' ids in it; NULL = too many
+    length   INTEGER,          -- as in log
+    data     BLOB    NOT NULL,
+    PRIMARY KEY (stream, n)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX denial_tags_at ON denial_tags (at);
+CREATE UNIQUE INDEX activity_blocks_first ON activity_blocks (stream, first);
+CREATE INDEX activity_blocks_earliest ON activity_blocks (stream, earliest, n);
 
--- How many there were in an hour, by process and by what they have in common.
-CREATE TABLE denial_counts (
-    customer TEXT    NOT NULL,
-    hour     INTEGER NOT NULL, -- its begin
-    key      BLOB    NOT NULL, -- hash of the process, bound and grp
-    bound    TEXT    NOT NULL, -- the limit; '' = none
-    grp      TEXT    NOT NULL,
-    denied   INTEGER NOT NULL,
-    kept     INTEGER NOT NULL,
-    last     INTEGER NOT NULL,
-    PRIMARY KEY (customer, hour, key)
+-- The blocks that have entries of an entity.
+CREATE TABLE activity_entities (
+    stream    INTEGER NOT NULL,
+    entity_id TEXT    NOT NULL,
+    n         INTEGER NOT NULL,
+    PRIMARY KEY (stream, entity_id, n)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX denial_counts_hour ON denial_counts (hour);

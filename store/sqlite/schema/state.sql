@@ -1,4 +1,4 @@
--- state.db, schema 4: every stream's state as of its checkpoint, rebuilt from log.db
+-- state.db, schema 5: every stream's state as of its checkpoint, rebuilt from log.db
 -- when this file is missing or older. Amounts are exact decimals as text; instants are
 -- nanoseconds since the Unix epoch; an ord numbers a customer's entities, or its
 -- assignments, from 1. `bursar inspect` prints what the blocks hold.
@@ -14,39 +14,24 @@ CREATE TABLE checkpoints (
 ) STRICT;
 CREATE INDEX checkpoints_due ON checkpoints (due) WHERE due <> 0;
 
-CREATE TABLE entities (
-    stream      INTEGER NOT NULL,
-    ord         INTEGER NOT NULL,
-    id          TEXT    NOT NULL,
-    type        TEXT    NOT NULL,
-    parent_ord  INTEGER NOT NULL, -- 0 = root
-    name        TEXT,
-    metadata    TEXT,             -- JSON object
-    created_at  INTEGER NOT NULL,
-    updated_at  INTEGER NOT NULL,
-    archived_at INTEGER NOT NULL, -- 0 = live
-    PRIMARY KEY (stream, ord)
+-- Entities, in blocks. In data, for each one: a byte, its ord counted from the first of the block;
+-- a byte of what is as with the entity before, or is there at all (store/sqlite/entities.go); how
+-- many bytes of the id are as in the one before, and the rest of it; then what that byte leaves:
+-- type, parent's ord, instants, name, metadata. Numbers are varints, mostly differences from the
+-- entity before.
+CREATE TABLE entity_blocks (
+    stream INTEGER NOT NULL,
+    block  INTEGER NOT NULL, -- an entity's ord / 64
+    data   BLOB    NOT NULL,
+    PRIMARY KEY (stream, block)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE assignments (
-    stream      INTEGER NOT NULL,
-    ord         INTEGER NOT NULL,
-    id          TEXT    NOT NULL,
-    entity_ord  INTEGER NOT NULL,
-    kind        TEXT    NOT NULL, -- 'feature' or 'currency'
-    capability  TEXT    NOT NULL,
-    label       TEXT    NOT NULL,
-    scope       TEXT,             -- JSON array of entity ords
-    usage_limit TEXT,             -- NULL = unlimited
-    cadence     TEXT    NOT NULL,
-    timezone    TEXT    NOT NULL,
-    anchor      INTEGER,
-    soft        INTEGER NOT NULL,
-    strict      INTEGER NOT NULL,
-    thresholds  TEXT,             -- JSON array of percents
-    created_at  INTEGER NOT NULL,
-    updated_at  INTEGER NOT NULL,
-    PRIMARY KEY (stream, ord)
+-- Assignments, in blocks of the same kind (store/sqlite/assignments.go).
+CREATE TABLE assignment_blocks (
+    stream INTEGER NOT NULL,
+    block  INTEGER NOT NULL, -- an assignment's ord / 64
+    data   BLOB    NOT NULL,
+    PRIMARY KEY (stream, block)
 ) STRICT, WITHOUT ROWID;
 
 -- The assignments' usage in their current and previous windows, in blocks. In data, for each
@@ -98,13 +83,13 @@ CREATE TABLE holds_by_entity (
     PRIMARY KEY (stream, entity_ord, status, id)
 ) STRICT, WITHOUT ROWID;
 
--- The smaller things: grants, pools, boosts, promotions, alerts that fired, what a
--- UNIQUE counted.
+-- The smaller things: grants, pools, boosts, promotions, alerts that fired, paths (packed:
+-- store/paths.go), what a UNIQUE counted.
 CREATE TABLE parts (
     stream INTEGER NOT NULL,
     sort   TEXT    NOT NULL,
     key    TEXT    NOT NULL,
-    body   ANY     NOT NULL, -- JSON; of sort 'unique' a BLOB
+    body   ANY     NOT NULL, -- JSON; of sorts 'unique' and 'paths' a BLOB
     PRIMARY KEY (stream, sort, key)
 ) STRICT, WITHOUT ROWID;
 

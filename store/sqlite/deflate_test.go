@@ -1,0 +1,66 @@
+package sqlite_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bursarhq/bursar/store"
+	"github.com/bursarhq/bursar/store/sqlite"
+)
+
+// noise is n bytes that cannot be deflated.
+func noise(n int) []byte {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{}).Read(b)
+	return b
+}
+
+// A payload is read as it was appended, whether it could be deflated or not; one that was takes
+// less of the log; and what cannot be inflated to its length is damage.
+func TestPayloadsAreDeflated(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	alike, random := bytes.Repeat([]byte("agent-0000123 has a limit. "), 10_000), noise(100_000)
+	payloads := [][]byte{[]byte("short"), alike, random, alike[:2048], random[:2048]}
+	for n, p := range payloads {
+		out, err := s.Append(ctx, []store.Commit{commit("acme", n+1, 0, p)}, nil)
+		if err != nil || out[0] != store.Committed {
+			t.Fatal(out, err)
+		}
+	}
+	read := func() (rows []store.LogRow, err error) {
+		err = s.ReadLog(ctx, "acme", 0, 0, func(r store.LogRow) error {
+			rows = append(rows, r)
+			return nil
+		})
+		return rows, err
+	}
+	rows, err := read()
+	ok(t, err)
+	for n, p := range payloads {
+		if !bytes.Equal(rows[n].Payload, p) {
+			t.Errorf("commit %d has another payload of %d bytes", n+1, len(rows[n].Payload))
+		}
+	}
+	closeStore(t, s)
+	path := filepath.Join(dir, "log.db")
+	for _, damage := range []string{"length = length - 1", "length = length + 1", "length = -1", "length = 1 << 40", "payload = x'00'"} {
+		ok(t, sqlite.Exec(path, "CREATE TABLE kept AS SELECT * FROM log; UPDATE log SET "+damage+" WHERE seq = 2"))
+		s = open(t, dir)
+		if _, err := read(); !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), `commit 2 of stream "acme"`) {
+			t.Errorf("%s: %v", damage, err)
+		}
+		closeStore(t, s)
+		ok(t, sqlite.Exec(path, "DELETE FROM log; INSERT INTO log SELECT * FROM kept; DROP TABLE kept"))
+	}
+	s = open(t, dir)
+	defer closeStore(t, s)
+	if size, err := s.Int(context.Background(), "SELECT length(payload) FROM log WHERE seq = 2"); err != nil || size > int64(len(alike)/20) {
+		t.Errorf("%d bytes alike take %d, %v", len(alike), size, err)
+	}
+}
