@@ -214,14 +214,15 @@ func (e *Engine) DenialCounts(ctx context.Context, customer string, from, to bur
 		k := e.denials
 		k.saving.RLock()
 		defer k.saving.RUnlock()
+		mine := k.unwritten(customer, from, to)
 		if k.keeps {
-			err = e.store.DenialCounts(ctx, customer, from, to, add)
+			err = e.store.DenialCounts(ctx, customer, from, to, mine.unsure, add)
 		}
-		k.unwritten(customer, from, to, func(c store.DenialCount) {
+		for _, c := range slices.Concat(mine.more, mine.whole) {
 			if err == nil {
 				err = add(c)
 			}
-		})
+		}
 		return err
 	}); err != nil {
 		return e.notNow(err)

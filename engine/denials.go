@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -66,13 +65,15 @@ type DenialLimit struct {
 const (
 	denialGroups        = 1000    // of a customer in an hour; those of the rest are counted as one
 	denialSamples       = 20      // of a group in an hour
-	denialSamplesHour   = 1000    // of a customer in an hour
+	denialSamplesHour   = 1000    // of a customer in an hour, beside the first of each group
 	denialGroupsInAll   = 100_000 // in memory
+	denialOthersInAll   = 100_000 // customers and hours in memory of which some are not told apart
 	denialsWaiting      = 4096    // samples that are not written yet
 	denialsWaitingBytes = 32 << 20
 	denialBatch         = 256 // samples, and counts, of one save
 	denialsEvery        = time.Second
-	denialsTimeout      = 10 * time.Second
+	denialsTimeout      = 10 * time.Second // of one save
+	denialsLastTimeout  = 5 * time.Second  // of all that is saved when the engine stops
 	keepDenials         = 90 * 24 * time.Hour
 	denialHour          = bursar.Time(time.Hour)
 	denialHoursUnkept   = 24 * denialHour // how long counts stay in memory where none is kept elsewhere
@@ -92,7 +93,9 @@ type denialKeeper struct {
 	customers map[denialsOf]*denialsInHour
 	dirty     []*denialCount // with what is not written
 	waiting   []*Denial
-	bytes     int // of those
+	bytes     int    // of those
+	saved     uint64 // how often a save began or ended
+	others    int    // of groups, those of what is not told apart
 	stats     DenialStats
 }
 
@@ -120,12 +123,14 @@ type denialsOf struct {
 	hour     bursar.Time
 }
 
-type denialsInHour struct{ groups, kept int }
+// denialsInHour are a customer's groups, and the samples that are not the first of one.
+type denialsInHour struct{ groups, more int }
 
 // denialCount is a group's count, which is written whole.
 type denialCount struct {
 	store.DenialCount
 	written, writtenKept uint64
+	unsure               bool // more than that may be written: an answer was lost
 	dirty                bool
 	in                   *denialsInHour
 }
@@ -184,7 +189,7 @@ func (k *denialKeeper) note(d *Denial) {
 		c.dirty = true
 		k.dirty = append(k.dirty, c)
 	}
-	if !k.keeps || c.Limit == "" && c.Group == otherGroup || c.Kept >= denialSamples || c.in.kept >= denialSamplesHour {
+	if !k.keeps || c.Limit == "" && c.Group == otherGroup || c.Kept >= denialSamples || c.Kept > 0 && c.in.more >= denialSamplesHour {
 		return
 	}
 	size := d.Size()
@@ -193,35 +198,38 @@ func (k *denialKeeper) note(d *Denial) {
 		return
 	}
 	k.waiting, k.bytes = append(k.waiting, d), k.bytes+size
-	c.Kept++
-	c.in.kept++
+	if c.Kept++; c.Kept > 1 {
+		c.in.more++
+	}
 }
 
-// count is the count that d goes to; nil when there is no room for one more.
+// count is the count that d goes to; nil when there is no room for one more. Where there is none to
+// tell its group apart, it goes to what its customer has of others.
 func (k *denialKeeper) count(d *Denial, hour bursar.Time) *denialCount {
 	key := keyOf(d, hour)
 	if c := k.groups[key]; c != nil {
 		return c
 	}
-	if len(k.groups) >= denialGroupsInAll {
-		return nil
-	}
 	of := denialsOf{d.CustomerID, hour}
 	in := k.customers[of]
 	if in == nil {
 		in = &denialsInHour{}
-		k.customers[of] = in
 	}
 	c := &denialCount{in: in, DenialCount: store.DenialCount{CustomerID: d.CustomerID, Hour: hour, Process: k.process + "." + strconv.Itoa(k.purges), Group: otherGroup}}
-	if in.groups >= denialGroups {
+	if in.groups >= denialGroups || len(k.groups)-k.others >= denialGroupsInAll {
 		key = denialKey{customer: d.CustomerID, hour: hour, other: true}
 		if c := k.groups[key]; c != nil {
 			return c
 		}
+		if k.others >= denialOthersInAll {
+			return nil
+		}
+		k.others++
 	} else {
 		in.groups++
 		c.Limit, c.Group = groupTexts(d)
 	}
+	k.customers[of] = in
 	k.groups[key] = c
 	return c
 }
@@ -233,6 +241,9 @@ func (k *denialKeeper) forget() {
 	for key, c := range k.groups {
 		if key.hour < k.hour && !c.dirty || key.hour < k.hour-denialHoursUnkept && !k.keeps {
 			delete(k.groups, key)
+			if key.other {
+				k.others--
+			}
 		}
 	}
 	for of := range k.customers {
@@ -252,54 +263,82 @@ func (e *Engine) keepDenials() {
 	for {
 		select {
 		case <-e.stop:
-			e.saveDenials()
+			ctx, cancel := context.WithTimeout(context.Background(), denialsLastTimeout)
+			defer cancel()
+			e.saveDenials(ctx)
+			if samples, counted := e.denials.giveUp(); samples+counted > 0 {
+				e.o.Log.Error("denials are lost: the store did not take them before the stop", "samples", samples, "counted", counted)
+			}
 			return
 		case <-tick.C:
-			e.saveDenials()
+			e.saveDenials(context.Background())
 		}
 	}
 }
 
-// saveDenials writes what waits. What the store does not take waits for the next time.
-func (e *Engine) saveDenials() {
-	for more := e.denials.keeps; more && e.store.Err() == nil; {
-		ctx, cancel := context.WithTimeout(context.Background(), denialsTimeout)
-		var err error
-		more, err = e.denials.save(ctx, e.store)
+// saveDenials writes what waits now. What the store does not take waits for the next time.
+func (e *Engine) saveDenials(ctx context.Context) {
+	k := e.denials
+	if !k.keeps {
+		return
+	}
+	k.mu.Lock()
+	samples, counts := len(k.waiting), len(k.dirty)
+	k.mu.Unlock()
+	for samples+counts > 0 && e.store.Err() == nil {
+		one, cancel := context.WithTimeout(ctx, denialsTimeout)
+		n, m, err := k.save(one, e.store, samples, counts)
 		cancel()
 		if err != nil {
 			e.o.Log.Warn("keeping denials failed; it will be tried again", "err", err)
 			return
 		}
+		samples, counts = samples-n, counts-m
 	}
 }
 
-// save writes some of what waits, and tells whether there is more.
-func (k *denialKeeper) save(ctx context.Context, s store.Denials) (more bool, err error) {
+// giveUp counts as lost what waits and will not be written.
+func (k *denialKeeper) giveUp() (samples, counted uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	samples = uint64(len(k.waiting))
+	for _, c := range k.dirty {
+		counted += c.Denied - c.written
+	}
+	k.stats.Lost, k.stats.Untold = k.stats.Lost+samples, k.stats.Untold+counted
+	k.waiting, k.bytes, k.dirty = nil, 0, nil
+	return samples, counted
+}
+
+// save writes some of the first samples and counts that wait, and tells how many.
+func (k *denialKeeper) save(ctx context.Context, s store.Denials, samples, dirtyCounts int) (n, m int, err error) {
 	k.saving.Lock()
 	defer k.saving.Unlock()
 	k.mu.Lock()
-	some := k.waiting[:min(len(k.waiting), denialBatch)]
-	dirty := k.dirty[:min(len(k.dirty), denialBatch)]
+	k.saved++
+	some := k.waiting[:min(samples, denialBatch)]
+	dirty := k.dirty[:min(dirtyCounts, denialBatch)]
 	counts := make([]store.DenialCount, len(dirty))
 	for i, c := range dirty {
 		counts[i] = c.DenialCount
 	}
 	k.mu.Unlock()
-	if len(some)+len(counts) == 0 {
-		return false, nil
-	}
 	rows := make([]store.DenialRow, len(some))
 	for i, d := range some {
 		if rows[i], err = rowOf(d); err != nil {
-			return false, err
+			return 0, 0, err
 		}
 	}
-	if err := s.SaveDenials(ctx, rows, counts); err != nil {
-		return false, err
-	}
+	err = s.SaveDenials(ctx, rows, counts)
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.saved++
+	for _, c := range dirty {
+		c.unsure = err != nil
+	}
+	if err != nil {
+		return 0, 0, err
+	}
 	for _, d := range some {
 		k.bytes -= d.Size()
 	}
@@ -313,84 +352,58 @@ func (k *denialKeeper) save(ctx context.Context, s store.Denials) (more bool, er
 		}
 	}
 	k.dirty = append(slices.Clone(k.dirty[len(dirty):]), again...)
-	return len(k.waiting) > 0 || len(k.dirty) > len(again), nil
+	return len(some), len(dirty), nil
 }
 
-// unwritten calls visit with what the counts of hours in [from, to) have more than what is written of
-// them: of a customer, or of all for "".
-func (k *denialKeeper) unwritten(customer string, from, to bursar.Time, visit func(store.DenialCount)) {
+// unwrittenCounts are the counts that are not written, or of which that is not known.
+type unwrittenCounts struct {
+	more   []store.DenialCount // what counts have more than what is written of them
+	unsure [][]byte            // keys of what may be written
+	whole  []store.DenialCount // the counts of unsure
+	saves  uint64              // as saves was
+}
+
+// unwritten has the counts of hours in [from, to): of a customer, or of all for "".
+func (k *denialKeeper) unwritten(customer string, from, to bursar.Time) (u unwrittenCounts) {
 	k.mu.Lock()
-	var list []store.DenialCount
+	defer k.mu.Unlock()
+	u.saves = k.saved
 	for _, c := range k.dirty {
-		if (customer == "" || c.CustomerID == customer) && c.Hour >= from && c.Hour < to {
-			x := c.DenialCount
-			x.Process, x.Denied, x.Kept = "", c.Denied-c.written, c.Kept-c.writtenKept
-			list = append(list, x)
+		if (customer != "" && c.CustomerID != customer) || c.Hour < from || c.Hour >= to {
+			continue
 		}
+		x := c.DenialCount
+		if x.Process = ""; c.unsure {
+			u.unsure = append(u.unsure, c.Key())
+			u.whole = append(u.whole, x)
+			continue
+		}
+		x.Denied, x.Kept = c.Denied-c.written, c.Kept-c.writtenKept
+		u.more = append(u.more, x)
 	}
-	k.mu.Unlock()
-	for _, c := range list {
-		visit(c)
-	}
+	return u
 }
 
-// MostDenied are the limits that denied most in the hours since from, on all nodes, with the customer
-// of each.
-func (e *Engine) MostDenied(ctx context.Context, from bursar.Time, n int) (out []MostDenied, err error) {
-	k := e.denials
-	k.saving.RLock()
-	defer k.saving.RUnlock()
-	type limitOf struct{ customer, limit string }
-	sums := map[limitOf]store.DenialCount{}
-	add := func(c store.DenialCount) {
-		if of := (limitOf{c.CustomerID, c.Limit}); c.Limit != "" {
-			sum := sums[of]
-			c.Denied, c.Last = c.Denied+sum.Denied, max(c.Last, sum.Last)
-			sums[of] = c
-		}
-	}
-	from -= from % denialHour
-	if k.keeps {
-		list, err := e.store.MostDenied(ctx, from, 4*n) // what is not written yet may move some of them up
-		if err != nil {
-			return nil, e.unavailable(err)
-		}
-		for _, c := range list {
-			add(c)
-		}
-	}
-	k.unwritten("", from, endOfTime, add)
-	for _, c := range sums {
-		l, err := limitOfText(c.Limit)
-		if err != nil {
-			return nil, e.unavailable(err)
-		}
-		out = append(out, MostDenied{CustomerID: c.CustomerID, Limit: *l, Denied: c.Denied, Last: c.Last})
-	}
-	slices.SortFunc(out, func(a, b MostDenied) int {
-		return cmp.Or(cmp.Compare(b.Denied, a.Denied), cmp.Compare(b.Last, a.Last), cmp.Compare(a.CustomerID, b.CustomerID),
-			cmp.Compare(a.Limit.AssignmentID, b.Limit.AssignmentID), cmp.Compare(a.Limit.Source, b.Limit.Source), cmp.Compare(a.Limit.Capability.ID, b.Limit.Capability.ID))
-	})
-	return out[:min(n, len(out))], nil
+// saves changes whenever counts are being written, or were.
+func (k *denialKeeper) saves() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.saved
 }
 
-// MostDenied is how many requests a limit denied.
-type MostDenied struct {
-	CustomerID string
-	Limit      DenialLimit
-	Denied     uint64
-	Last       bursar.Time
+// trimDenials deletes some of what is older than it is to be kept, and tells whether there may be more.
+// Where none is kept, all are.
+func (e *Engine) trimDenials() (more bool) {
+	before := endOfTime
+	if e.o.KeepDenials > 0 {
+		before = e.now() - bursar.Time(e.o.KeepDenials)
+	}
+	n, err := e.store.TrimDenials(context.Background(), before, trimDenialRows)
+	if err != nil {
+		e.o.Log.Warn("trimming the denials failed", "err", err)
+	}
+	return n > 0 && err == nil
 }
 
-// trimDenials deletes what is older than it is to be kept.
-func (e *Engine) trimDenials() {
-	for e.o.KeepDenials > 0 && !e.closing.Load() {
-		n, err := e.store.TrimDenials(context.Background(), e.now()-bursar.Time(e.o.KeepDenials), trimRows)
-		if err != nil {
-			e.o.Log.Warn("trimming the denials failed", "err", err)
-		}
-		if n == 0 || err != nil {
-			return
-		}
-	}
-}
+// trimDenialRows bounds one deletion: a tick of the housekeeping has no more than one.
+const trimDenialRows = 512

@@ -66,9 +66,10 @@ type Engine struct {
 	nodes  *nodes       // nil where this process has the store for itself
 	steady *steadyClock // nil where the clock is given, or the store's
 
-	residents *residents
-	keeper    *keeper
-	denials   *denialKeeper
+	residents  *residents
+	keeper     *keeper
+	denials    *denialKeeper
+	mostDenied mostDenied
 
 	closing   atomic.Bool
 	sweeping  atomic.Bool     // idle customers are being opened

@@ -120,11 +120,15 @@ func RevokedLooks(e *Engine) int { return e.Catalogue().RevokedSweep.Looked }
 func LeaveSpent(e *Engine) { e.leaveSpent() }
 
 // SaveDenials writes what waits, and TrimDenials deletes what is too old, as the engine does in time.
-func SaveDenials(e *Engine) { e.saveDenials() }
-func TrimDenials(e *Engine) { e.trimDenials() }
+func SaveDenials(e *Engine) { e.saveDenials(context.Background()) }
+func TrimDenials(e *Engine) {
+	for e.trimDenials() {
+	}
+}
 
 // Limits of denials.
 const (
 	DenialGroups, DenialSamples, DenialSamplesHour, DenialScan = denialGroups, denialSamples, denialSamplesHour, denialScan
 	DenialsWaiting                                             = denialsWaiting
+	DenialGroupsInAll                                          = denialGroupsInAll
 )

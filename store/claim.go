@@ -273,12 +273,12 @@ func (s *claimedStore) Denials(ctx context.Context, q DenialQuery) ([]DenialRow,
 	return s.to.Denials(ctx, q)
 }
 
-func (s *claimedStore) DenialCounts(ctx context.Context, customer string, from, to bursar.Time, visit func(DenialCount) error) error {
-	return s.to.DenialCounts(ctx, customer, from, to, visit)
+func (s *claimedStore) DenialCounts(ctx context.Context, customer string, from, to bursar.Time, except [][]byte, visit func(DenialCount) error) error {
+	return s.to.DenialCounts(ctx, customer, from, to, except, visit)
 }
 
-func (s *claimedStore) MostDenied(ctx context.Context, from bursar.Time, limit int) ([]DenialCount, error) {
-	return s.to.MostDenied(ctx, from, limit)
+func (s *claimedStore) MostDenied(ctx context.Context, from bursar.Time, except [][]byte, limit int) ([]DenialCount, error) {
+	return s.to.MostDenied(ctx, from, except, limit)
 }
 
 func (s *claimedStore) Heads(ctx context.Context, streams []string, after []uint64) (heads []Head, tails [][]LogRow, now bursar.Time, err error) {

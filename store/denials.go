@@ -30,10 +30,11 @@ type DenialCount struct {
 	Last       bursar.Time // the newest
 }
 
-// Key tells the count from all others of its customer and hour.
+// Key tells the count from all others.
 func (c *DenialCount) Key() []byte {
 	h := sha256.New()
-	for _, part := range []string{c.Process, c.Limit, c.Group} {
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(c.Hour)))
+	for _, part := range []string{c.CustomerID, c.Process, c.Limit, c.Group} {
 		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
 		h.Write([]byte(part))
 	}

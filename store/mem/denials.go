@@ -79,13 +79,13 @@ func (s *Store) Denials(ctx context.Context, q store.DenialQuery) (rows []store.
 }
 
 // DenialCounts implements store.Store.
-func (s *Store) DenialCounts(ctx context.Context, customer string, from, to bursar.Time, visit func(store.DenialCount) error) error {
+func (s *Store) DenialCounts(ctx context.Context, customer string, from, to bursar.Time, except [][]byte, visit func(store.DenialCount) error) error {
 	if err := s.begin(ctx, "denialcounts"); err != nil {
 		return err
 	}
 	sums := map[countKey]store.DenialCount{}
 	for k, c := range s.denials.counts {
-		if k.customer == customer && k.hour >= from && k.hour < to {
+		if k.customer == customer && k.hour >= from && k.hour < to && !hasKey(except, k.key) {
 			c.Process = ""
 			addCount(sums, c)
 		}
@@ -101,6 +101,10 @@ func (s *Store) DenialCounts(ctx context.Context, customer string, from, to burs
 	return nil
 }
 
+func hasKey(keys [][]byte, key string) bool {
+	return slices.ContainsFunc(keys, func(k []byte) bool { return string(k) == key })
+}
+
 func addCount(sums map[countKey]store.DenialCount, c store.DenialCount) {
 	k := countKey{c.CustomerID, c.Hour, string(c.Key())}
 	sum, there := sums[k]
@@ -113,14 +117,14 @@ func addCount(sums map[countKey]store.DenialCount, c store.DenialCount) {
 }
 
 // MostDenied implements store.Store.
-func (s *Store) MostDenied(ctx context.Context, from bursar.Time, limit int) ([]store.DenialCount, error) {
+func (s *Store) MostDenied(ctx context.Context, from bursar.Time, except [][]byte, limit int) ([]store.DenialCount, error) {
 	if err := s.begin(ctx, "mostdenied"); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
 	sums := map[countKey]store.DenialCount{}
 	for k, c := range s.denials.counts {
-		if k.hour >= from && c.Limit != "" {
+		if k.hour >= from && c.Limit != "" && !hasKey(except, k.key) {
 			c.Process, c.Group, c.Hour = "", "", 0
 			addCount(sums, c)
 		}

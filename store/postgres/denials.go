@@ -24,8 +24,8 @@ const (
 	taggedDenials = `(%s) t CROSS JOIN LATERAL (SELECT * FROM denials WHERE customer = t.customer AND at = t.at AND id = t.id OFFSET 0) d`
 	// Figures of a sum are numerics unless they are cast.
 	selectDenialCounts = `SELECT hour, bound, grp, sum(denied)::bigint, sum(kept)::bigint, max(last) FROM denial_counts
-		WHERE customer = $1 AND hour >= $2 AND hour < $3 GROUP BY hour, bound, grp ORDER BY hour, bound, grp`
-	selectMostDenied = `SELECT customer, bound, sum(denied)::bigint n, sum(kept)::bigint, max(last) l FROM denial_counts WHERE hour >= $1 AND bound <> ''
+		WHERE customer = $1 AND hour >= $2 AND hour < $3 AND key <> ALL($4::bytea[]) GROUP BY hour, bound, grp ORDER BY hour, bound, grp`
+	selectMostDenied = `SELECT customer, bound, sum(denied)::bigint n, sum(kept)::bigint, max(last) l FROM denial_counts WHERE hour >= $1 AND bound <> '' AND key <> ALL($3::bytea[])
 		GROUP BY customer, bound ORDER BY n DESC, l DESC, customer, bound LIMIT $2`
 	trimDenialTags   = "DELETE FROM denial_tags WHERE ctid = ANY(ARRAY(SELECT ctid FROM denial_tags WHERE at < $1 ORDER BY at LIMIT $2))"
 	trimDenials      = "DELETE FROM denials WHERE ctid = ANY(ARRAY(SELECT ctid FROM denials WHERE at < $1 ORDER BY at LIMIT $2))"
@@ -108,25 +108,25 @@ func (s *Store) Denials(ctx context.Context, q store.DenialQuery) (rows []store.
 }
 
 // DenialCounts implements store.Store.
-func (s *Store) DenialCounts(ctx context.Context, customer string, from, to bursar.Time, visit func(store.DenialCount) error) error {
+func (s *Store) DenialCounts(ctx context.Context, customer string, from, to bursar.Time, except [][]byte, visit func(store.DenialCount) error) error {
 	return s.read(ctx, func(r row) error {
 		return visit(store.DenialCount{CustomerID: customer, Hour: r.time(0), Limit: r.text(1), Group: r.text(2), Denied: uint64(r.int(3)), Kept: uint64(r.int(4)), Last: r.time(5)})
-	}, selectDenialCounts, text(customer), int64(from), int64(to))
+	}, selectDenialCounts, text(customer), int64(from), int64(to), append([][]byte{}, except...))
 }
 
 // MostDenied implements store.Store.
-func (s *Store) MostDenied(ctx context.Context, from bursar.Time, limit int) (list []store.DenialCount, err error) {
+func (s *Store) MostDenied(ctx context.Context, from bursar.Time, except [][]byte, limit int) (list []store.DenialCount, err error) {
 	err = s.read(ctx, func(r row) error {
 		list = append(list, store.DenialCount{CustomerID: r.text(0), Limit: r.text(1), Denied: uint64(r.int(2)), Kept: uint64(r.int(3)), Last: r.time(4)})
 		return nil
-	}, selectMostDenied, int64(from), rowLimit(limit))
+	}, selectMostDenied, int64(from), rowLimit(limit), append([][]byte{}, except...))
 	return list, err
 }
 
 // TrimDenials implements store.Store, in several transactions: an error may come when a part is
 // trimmed.
 func (s *Store) TrimDenials(ctx context.Context, before bursar.Time, limit int) (n int, err error) {
-	for _, sql := range []string{trimDenials, trimDenialTags, trimDenialCounts} {
+	for _, sql := range []string{trimDenialTags, trimDenials, trimDenialCounts} {
 		err = s.write(ctx, s.opts.Slow, func(ctx context.Context, c *conn) error {
 			tag, err := c.Exec(ctx, sql, int64(before), int64(limit))
 			n += int(tag.RowsAffected())

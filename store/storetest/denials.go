@@ -43,7 +43,7 @@ func (e *env) denied(q store.DenialQuery, want ...string) {
 func (e *env) counted(customer string, from, to bursar.Time, want ...store.DenialCount) {
 	e.Helper()
 	var got []store.DenialCount
-	e.ok(e.DenialCounts(ctx, customer, from, to, func(c store.DenialCount) error {
+	e.ok(e.DenialCounts(ctx, customer, from, to, nil, func(c store.DenialCount) error {
 		got = append(got, c)
 		return nil
 	}))
@@ -98,6 +98,16 @@ var denialTests = []test{
 		e.counted("a", 0, 3*hour, count("", "", "g", 1, 2), sum, count("", "l", "g", 2, 1))
 		e.counted("a", 2*hour, 3*hour, count("", "l", "g", 2, 1))
 		e.counted("a", 0, hour)
+		var rest []store.DenialCount // without one process' count of one hour
+		e.ok(e.DenialCounts(ctx, "a", hour, 3*hour, [][]byte{first.Key(), make([]byte, 16)}, func(c store.DenialCount) error {
+			rest = append(rest, c)
+			return nil
+		}))
+		left := count("", "l", "g", 1, 3)
+		equal(e, "the rest", rest, []store.DenialCount{count("", "", "g", 1, 2), left, count("", "l", "g", 2, 1)})
+		most, err := e.MostDenied(ctx, hour, [][]byte{first.Key(), make([]byte, 16)}, 1)
+		e.ok(err)
+		equal(e, "most of the rest", most, []store.DenialCount{{CustomerID: "b", Limit: "l", Denied: 5, Kept: 1, Last: hour + 5}})
 	}},
 	{"the limits that denied most are told over groups, hours and customers", func(e *env) {
 		var counts []store.DenialCount
@@ -111,10 +121,10 @@ var denialTests = []test{
 		}
 		e.ok(e.SaveDenials(ctx, nil, counts))
 		a, b := store.DenialCount{CustomerID: "a", Limit: "l", Denied: 6, Kept: 6, Last: 2}, store.DenialCount{CustomerID: "b", Limit: "l", Denied: 12, Kept: 6, Last: 2}
-		got, err := e.MostDenied(ctx, hour, 10)
+		got, err := e.MostDenied(ctx, hour, nil, 10)
 		e.ok(err)
 		equal(e, "all", got, []store.DenialCount{b, a})
-		got, err = e.MostDenied(ctx, hour, 1)
+		got, err = e.MostDenied(ctx, hour, nil, 1)
 		e.ok(err)
 		equal(e, "one", got, []store.DenialCount{b})
 	}},

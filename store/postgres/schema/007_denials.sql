@@ -24,7 +24,7 @@ CREATE INDEX denial_tags_at ON denial_tags (at);
 CREATE TABLE denial_counts (
     customer text   COLLATE "C" NOT NULL,
     hour     bigint NOT NULL, -- its begin
-    key      bytea  NOT NULL, -- hash of the process, bound and grp
+    key      bytea  NOT NULL, -- hash of the process and of what tells the count from others
     bound    text   COLLATE "C" NOT NULL, -- the limit; '' = none
     grp      text   COLLATE "C" NOT NULL,
     denied   bigint NOT NULL,

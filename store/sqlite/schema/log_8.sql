@@ -26,7 +26,7 @@ CREATE INDEX denial_tags_at ON denial_tags (at);
 CREATE TABLE denial_counts (
     customer TEXT    NOT NULL,
     hour     INTEGER NOT NULL, -- its begin
-    key      BLOB    NOT NULL, -- hash of the process, bound and grp
+    key      BLOB    NOT NULL, -- hash of the process and of what tells the count from others
     bound    TEXT    NOT NULL, -- the limit; '' = none
     grp      TEXT    NOT NULL,
     denied   INTEGER NOT NULL,
