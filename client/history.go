@@ -115,9 +115,15 @@ func (in *DenialQuery) filter() url.Values {
 	return q
 }
 
-// Denials lists requests of a customer that were denied, newest first. Of many that are alike only
+// Denials lists the last refusals of a customer, newest first; limit 0 is the server's default.
+func (c *Client) Denials(ctx context.Context, customer string, limit int) ([]Denial, error) {
+	page, err := c.DenialPage(ctx, customer, DenialQuery{Paging: Paging{Limit: limit}})
+	return page.Items, err
+}
+
+// DenialPage lists requests of a customer that were denied, newest first. Of many that are alike only
 // some are kept: DenialSummary counts all.
-func (c *Client) Denials(ctx context.Context, customer string, in DenialQuery) (Page[Denial], error) {
+func (c *Client) DenialPage(ctx context.Context, customer string, in DenialQuery) (Page[Denial], error) {
 	return list[Denial](ctx, c, segments("customers", customer, "denials"), in.filter())
 }
 

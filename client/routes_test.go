@@ -319,7 +319,7 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 		return nil
 	},
 	"listDenials": func(ctx context.Context, c *client.Client) error {
-		return only(c.Denials(ctx, "acme", client.DenialQuery{EntityID: "red", Paging: client.Paging{Limit: 5}}))
+		return only(c.DenialPage(ctx, "acme", client.DenialQuery{EntityID: "red", Paging: client.Paging{Limit: 5}}))
 	},
 	"summariseDenials": func(ctx context.Context, c *client.Client) error {
 		return only(c.DenialSummary(ctx, "acme", client.DenialQuery{EntityID: "red"}, true))

@@ -49,6 +49,13 @@ type DenialGroup struct {
 	Reason     bursar.Code
 	Capability bursar.Capability // what the request was about
 	Limit      *DenialLimit      // what denied; nil = no limit
+	Also       []DenialRefusal   // the first of the others that would have, in the order of the chains
+}
+
+// DenialRefusal is a limit that a request did not pass, and why.
+type DenialRefusal struct {
+	Limit  DenialLimit
+	Reason bursar.Code
 }
 
 // DenialLimit is a limit that denied.
@@ -75,6 +82,7 @@ const (
 	denialsTimeout      = 10 * time.Second // of one save
 	denialsLastTimeout  = 5 * time.Second  // of all that is saved when the engine stops
 	keepDenials         = 90 * 24 * time.Hour
+	denialAlso          = 16
 	denialHour          = bursar.Time(time.Hour)
 	denialHoursUnkept   = 24 * denialHour // how long counts stay in memory where none is kept elsewhere
 )
@@ -113,6 +121,7 @@ type denialKey struct {
 	hour              bursar.Time
 	other             bool
 	named, assignment string
+	also              string
 	reason            bursar.Code
 	source            bursar.BindingSource
 	asked, bound      bursar.Capability
@@ -168,7 +177,27 @@ func keyOf(d *Denial, hour bursar.Time) denialKey {
 	if b := d.Decision.Binding; b != nil {
 		k.assignment, k.source, k.bound = b.Node.AssignmentID, b.Source, b.Node.Capability
 	}
+	for _, n := range alsoRefusing(d) {
+		k.also += n.AssignmentID + "\x00" + n.EntityID + "\x00" + string(n.Refusal()) + "\x00"
+	}
 	return k
+}
+
+// alsoRefusing are the limits of DenialGroup.Also, each once.
+func alsoRefusing(d *Denial) (list []*bursar.Node) {
+	same := func(a, b *bursar.Node) bool { return a.AssignmentID == b.AssignmentID && a.EntityID == b.EntityID }
+	for _, chain := range d.Decision.Chains {
+		for i := range chain {
+			n := &chain[i]
+			if n.Granted || d.Decision.Binding != nil && same(n, &d.Decision.Binding.Node) || slices.ContainsFunc(list, func(x *bursar.Node) bool { return same(n, x) }) {
+				continue
+			}
+			if list = append(list, n); len(list) == denialAlso {
+				return list
+			}
+		}
+	}
+	return list
 }
 
 func (k *denialKeeper) note(d *Denial) {

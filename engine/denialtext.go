@@ -193,6 +193,20 @@ type groupText struct {
 	Other  bool        `json:"other,omitempty"`
 	Named  []string    `json:"named,omitempty"`
 	Reason bursar.Code `json:"reason,omitempty"`
+	Also   []alsoText  `json:"also,omitempty"`
+}
+
+type alsoText struct {
+	limitText
+	Reason bursar.Code `json:"reason"`
+}
+
+func textOfLimit(n *bursar.Node, source bursar.BindingSource) limitText {
+	return limitText{textOfCap(n.Capability), string(source), n.AssignmentID, n.EntityID, slices.Sorted(slices.Values(n.ScopeEntityIDs)), n.Label}
+}
+
+func (t *limitText) limit() DenialLimit {
+	return DenialLimit{Source: bursar.BindingSource(t.Source), AssignmentID: t.ID, EntityID: t.Entity, ScopeEntityIDs: t.Scope, Label: t.Label, Capability: t.capability()}
 }
 
 // otherGroup is the text of the group of what is not told apart.
@@ -201,10 +215,13 @@ const otherGroup = `{"other":true}`
 // groupTexts are the texts of the limit that denied d, "" for none, and of d's group.
 func groupTexts(d *Denial) (limit, group string) {
 	if b := d.Decision.Binding; b != nil {
-		scope := slices.Sorted(slices.Values(b.Node.ScopeEntityIDs))
-		limit = mustText(limitText{textOfCap(b.Node.Capability), string(b.Source), b.Node.AssignmentID, b.Node.EntityID, scope, b.Node.Label})
+		limit = mustText(textOfLimit(&b.Node, b.Source))
 	}
-	return limit, mustText(groupText{capText: textOfCap(d.Capability), Named: d.Decision.Named, Reason: d.Decision.Reason})
+	g := groupText{capText: textOfCap(d.Capability), Named: d.Decision.Named, Reason: d.Decision.Reason}
+	for _, n := range alsoRefusing(d) {
+		g.Also = append(g.Also, alsoText{textOfLimit(n, bursar.BindingEntity), n.Refusal()})
+	}
+	return limit, mustText(g)
 }
 
 // mustText is v, which is made of texts, as JSON.
@@ -222,7 +239,8 @@ func limitOfText(text string) (*DenialLimit, error) {
 	}
 	var t limitText
 	err := json.Unmarshal([]byte(text), &t)
-	return &DenialLimit{Source: bursar.BindingSource(t.Source), AssignmentID: t.ID, EntityID: t.Entity, ScopeEntityIDs: t.Scope, Label: t.Label, Capability: t.capability()}, err
+	l := t.limit()
+	return &l, err
 }
 
 func groupOf(c *store.DenialCount) (g DenialGroup, err error) {
@@ -231,6 +249,9 @@ func groupOf(c *store.DenialCount) (g DenialGroup, err error) {
 		return g, err
 	}
 	g = DenialGroup{Other: t.Other, Named: t.Named, Reason: t.Reason, Capability: t.capability()}
+	for i := range t.Also {
+		g.Also = append(g.Also, DenialRefusal{t.Also[i].limit(), t.Also[i].Reason})
+	}
 	g.Limit, err = limitOfText(c.Limit)
 	return g, err
 }

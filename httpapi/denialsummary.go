@@ -194,7 +194,11 @@ func (x *denialShown) add(f *denialFilter, s *ledger.Sight, g *engine.DenialGrou
 	if i := slices.IndexFunc(g.Named, s.Entity); i >= 0 {
 		out.EntityID = &g.Named[i]
 	}
-	if l := g.Limit; l != nil && (s.Whole() || l.Source == bursar.BindingEntity && s.Limit(l.EntityID, l.ScopeEntityIDs)) {
+	l := g.Limit
+	if l != nil && !s.Whole() && (l.Source != bursar.BindingEntity || !s.Limit(l.EntityID, l.ScopeEntityIDs)) {
+		l, out.Reason = alsoSeen(g, s)
+	}
+	if l != nil {
 		out.Binding = &denialBound{Source: l.Source, AssignmentID: orNil(&l.AssignmentID), EntityID: orNil(&l.EntityID), ScopeEntityIDs: append([]string{}, l.ScopeEntityIDs...), Label: l.Label}
 		out.Binding.FeatureID, out.Binding.CurrencyID = capabilityIDs(l.Capability)
 	}
@@ -218,6 +222,17 @@ func (x *denialShown) add(f *denialFilter, s *ledger.Sight, g *engine.DenialGrou
 	one := x.by[key]
 	one.Denied, one.Sampled, one.LastAt = one.Denied+sum.denied, one.Sampled+sum.sampled, max(one.LastAt, sum.last)
 	x.sums = append(x.sums, sum)
+}
+
+// alsoSeen is the limit that a denial is shown with whose own is not seen, and its reason, as the list
+// of denials shows them.
+func alsoSeen(g *engine.DenialGroup, s *ledger.Sight) (*engine.DenialLimit, bursar.Code) {
+	for i := range g.Also {
+		if l := &g.Also[i].Limit; s.Limit(l.EntityID, l.ScopeEntityIDs) {
+			return l, g.Also[i].Reason
+		}
+	}
+	return nil, g.Reason
 }
 
 // out is the reply.

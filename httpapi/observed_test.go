@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -166,6 +168,54 @@ func TestDenialCountsOfAToken(t *testing.T) {
 	for _, limit := range []string{w.limits["bobuser"], w.limits["missing"]} {
 		if reply := ask("&assignmentId=" + limit); !strings.Contains(reply, `"denied":0,`) {
 			t.Errorf("by a limit that is not seen: %s", reply)
+		}
+	}
+}
+
+// The summary says of what a token sees what the list says, with each filter.
+func TestDenialCountsAreThoseOfTheList(t *testing.T) {
+	w := newTokenWorld(t)
+	w.admin("PUT", "/api/v1/customers/acme/assignments", `{"assignments":[{"entityId":"annuser","featureId":"calls","scopeEntityIds":["bobuser"],"usageLimit":0},{"entityId":"redteam","featureId":"calls","usageLimit":3}]}`)
+	w.admin("GET", "/api/v1/customers/acme/entitlements/check?featureId=calls&requestedUsage=7&dimensions="+url.QueryEscape(`{"agentId":"bobuser","userId":"annuser"}`), "")
+	const times = "startDate=2026-09-01T00:00:00Z&endDate=2027-09-01T00:00:00Z"
+	type shown struct {
+		Reason  string `json:"reason"`
+		Binding *struct {
+			AssignmentID string `json:"assignmentId"`
+		} `json:"binding"`
+		Denied int `json:"denied"`
+	}
+	for _, as := range []string{"scoped", "scoped read"} {
+		read := func(path string, to any) {
+			t.Helper()
+			_, reply := w.as(as, "GET", "/api/v1/customers/acme/"+path, "")
+			var envelope struct {
+				Data json.RawMessage `json:"data"`
+			}
+			mustUnmarshal(t, []byte(reply), &envelope)
+			mustUnmarshal(t, envelope.Data, to)
+		}
+		for _, filter := range []string{"", "&reason=BudgetExceeded", "&reason=RequestedUsageExceedingLimit", "&assignmentId=" + w.limits["redteam"]} {
+			var list []shown
+			var summary struct {
+				Groups []shown `json:"groups"`
+			}
+			read("denials?limit=100&"+times+filter, &list)
+			read("denials/summary?granularity=DAY&"+times+filter, &summary)
+			count := func(rows []shown) map[string]int {
+				by := map[string]int{}
+				for _, r := range rows {
+					limit := ""
+					if r.Binding != nil {
+						limit = r.Binding.AssignmentID
+					}
+					by[r.Reason+" "+limit] += max(1, r.Denied)
+				}
+				return by
+			}
+			if a, b := count(list), count(summary.Groups); !maps.Equal(a, b) || filter == "" && len(a) == 0 {
+				t.Errorf("%s %s: the list has %v, the summary %v", as, filter, a, b)
+			}
 		}
 	}
 }
