@@ -121,6 +121,8 @@ type Decision struct {
 	// when the request had no dimensions.
 	Chains  [][]Node
 	Binding *Binding
+	// Named are the entities that a denied request named, the lowest in the tree first; at most MaxNamed.
+	Named []string
 	// Frozen is the freeze that denies, whatever the limits say; Binding is nil then.
 	Frozen *Freeze
 	// Because says why it was denied, where neither a limit nor a freeze did.
@@ -128,6 +130,9 @@ type Decision struct {
 	// Warnings tell what in the request may not mean what was intended, see WarnNotResolved.
 	Warnings []string
 }
+
+// MaxNamed bounds the entities that a denial tells to have been named.
+const MaxNamed = 16
 
 // PricedGate is a cost and the pool that it is drawn from.
 type PricedGate struct {

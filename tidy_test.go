@@ -45,7 +45,7 @@ var pure = []string{".", "record", "catalogue", "ledger"}
 
 // roles are the interfaces by which a store is called, and what is made of one.
 var roles = []string{
-	"Store", "Log", "Checkpoints", "Listings", "Outbox", "Jobs", "Moving", "Upkeep",
+	"Store", "Log", "Checkpoints", "Listings", "Outbox", "Jobs", "Denials", "Moving", "Upkeep",
 	"Reader", "LogReader", "CheckpointReader", "OutboxReader", "BaseReader",
 	"Writers", "NewWriters", "NewClaimedStore", "TakeStore", // claims are of who writes
 }

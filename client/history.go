@@ -92,11 +92,88 @@ type Denial struct {
 	Chains     [][]Node       `json:"chains"`
 }
 
-// Denials lists the last refusals of a customer, newest first; limit 0 is the server's
-// choice.
+// DenialQuery selects denials; zero members do not filter. Of FeatureID and CurrencyID at most one
+// is set.
+type DenialQuery struct {
+	Start, End            *bursar.Time
+	EntityID              string // those that named it, or an entity below it
+	FeatureID, CurrencyID string
+	AssignmentID          string // those that this limit denied
+	Reason                bursar.Code
+	Paging                // not of a summary
+}
+
+func (in *DenialQuery) filter() url.Values {
+	q := in.query()
+	setTime(q, "startDate", in.Start)
+	setTime(q, "endDate", in.End)
+	setNonEmpty(q, "entityId", in.EntityID)
+	setNonEmpty(q, "featureId", in.FeatureID)
+	setNonEmpty(q, "currencyId", in.CurrencyID)
+	setNonEmpty(q, "assignmentId", in.AssignmentID)
+	setNonEmpty(q, "reason", string(in.Reason))
+	return q
+}
+
+// Denials lists the last refusals of a customer, newest first; limit 0 is the server's default.
 func (c *Client) Denials(ctx context.Context, customer string, limit int) ([]Denial, error) {
-	page, err := list[Denial](ctx, c, segments("customers", customer, "denials"), Paging{Limit: limit}.query())
+	page, err := c.DenialPage(ctx, customer, DenialQuery{Paging: Paging{Limit: limit}})
 	return page.Items, err
+}
+
+// DenialPage lists requests of a customer that were denied, newest first. Of many that are alike only
+// some are kept: DenialSummary counts all.
+func (c *Client) DenialPage(ctx context.Context, customer string, in DenialQuery) (Page[Denial], error) {
+	return list[Denial](ctx, c, segments("customers", customer, "denials"), in.filter())
+}
+
+// DenialSummary is how many requests were denied. Of Denied there are samples of Sampled, and none of
+// NotKept.
+type DenialSummary struct {
+	StartDate bursar.Time `json:"startDate"`
+	EndDate   bursar.Time `json:"endDate"`
+	Denied    int64       `json:"denied"`
+	Sampled   int64       `json:"sampled"`
+	NotKept   int64       `json:"notKept"`
+	Other     *int64      `json:"other"` // of which nothing else is known; nil = the token may not learn it
+	Points    []struct {
+		Timestamp bursar.Time `json:"timestamp"`
+		Denied    int64       `json:"denied"`
+		Sampled   int64       `json:"sampled"`
+	} `json:"points"`
+	Groups  []DenialGroup `json:"groups"`
+	LeftOut int64         `json:"leftOut"` // further groups
+}
+
+// DenialGroup is how many requests were denied that have the same in common.
+type DenialGroup struct {
+	EntityID   string      `json:"entityId"` // the lowest that they named
+	FeatureID  string      `json:"featureId"`
+	CurrencyID string      `json:"currencyId"`
+	Reason     bursar.Code `json:"reason"`
+	Binding    *struct {
+		Source         bursar.BindingSource `json:"source"`
+		AssignmentID   string               `json:"assignmentId"`
+		EntityID       string               `json:"entityId"`
+		ScopeEntityIDs []string             `json:"scopeEntityIds"`
+		FeatureID      string               `json:"featureId"`
+		CurrencyID     string               `json:"currencyId"`
+		Label          string               `json:"label"`
+	} `json:"binding"`
+	Denied  int64       `json:"denied"`
+	Sampled int64       `json:"sampled"`
+	LastAt  bursar.Time `json:"lastAt"`
+}
+
+// DenialSummary counts denials by hour, or by day of the customer's time zone; of the last 24 hours
+// without a Start.
+func (c *Client) DenialSummary(ctx context.Context, customer string, in DenialQuery, byDay bool) (DenialSummary, error) {
+	in.Paging = Paging{}
+	q := in.filter()
+	if byDay {
+		q.Set("granularity", "DAY")
+	}
+	return ask[DenialSummary](ctx, c, call{method: http.MethodGet, path: segments("customers", customer, "denials", "summary"), query: q})
 }
 
 // ExplainedNode is a limit on the path, and what it would take to be granted by it.

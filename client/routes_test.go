@@ -334,7 +334,12 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 		}
 		return nil
 	},
-	"listDenials": func(ctx context.Context, c *client.Client) error { return only(c.Denials(ctx, "acme", 5)) },
+	"listDenials": func(ctx context.Context, c *client.Client) error {
+		return only(c.DenialPage(ctx, "acme", client.DenialQuery{EntityID: "red", Paging: client.Paging{Limit: 5}}))
+	},
+	"summariseDenials": func(ctx context.Context, c *client.Client) error {
+		return only(c.DenialSummary(ctx, "acme", client.DenialQuery{EntityID: "red"}, true))
+	},
 	"explainDecision": func(ctx context.Context, c *client.Client) error {
 		return only(c.Explain(ctx, "acme", client.CheckItem{FeatureID: "tokens", Dimensions: ofAgent}))
 	},

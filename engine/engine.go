@@ -37,6 +37,7 @@ type Options struct {
 	CheckpointRecords int           // records of a customer that make a checkpoint due at once; default 200,000
 	ClaimFor          time.Duration // how long what one node does for all stays with it after it was last heard of; default 30 s
 	KeepLog           time.Duration // rows of customers' logs older than this are deleted; 0 = never; at least MinKeepLog
+	KeepDenials       time.Duration // how long denials are kept; default 90 days, below 0: not beyond memory
 	AlertThresholds   []int         // percent; what a new limit warns at when it does not say; default 80, 100
 	Log               *slog.Logger  // default: none
 	Fatal             func(error)   // called once when the store cannot be trusted any more
@@ -65,8 +66,10 @@ type Engine struct {
 	nodes  *nodes       // nil where this process has the store for itself
 	steady *steadyClock // nil where the clock is given, or the store's
 
-	residents *residents
-	keeper    *keeper
+	residents  *residents
+	keeper     *keeper
+	denials    *denialKeeper
+	mostDenied mostDenied
 
 	closing   atomic.Bool
 	sweeping  atomic.Bool     // idle customers are being opened
@@ -114,6 +117,7 @@ func Open(ctx context.Context, s store.Store, o Options) (*Engine, error) {
 	setDefault(&o.MemoryBudget, 1<<30)
 	setDefault(&o.KeysInMemory, ledger.DefaultKeysInMemory)
 	setDefault(&o.ClaimFor, 30*time.Second)
+	setDefault(&o.KeepDenials, keepDenials)
 	setDefault(&o.CheckpointEvery, 15*time.Second)
 	setDefault(&o.CheckpointRecords, 200_000)
 	if o.Log == nil {
@@ -127,6 +131,11 @@ func Open(ctx context.Context, s store.Store, o Options) (*Engine, error) {
 	if _, err := rand.Read(e.ids.seed[:]); err != nil {
 		return nil, err
 	}
+	denials, err := newDenialKeeper(o.KeepDenials > 0)
+	if err != nil {
+		return nil, err
+	}
+	e.denials = denials
 	if err := e.joinNodes(ctx, systems); err != nil {
 		return nil, fmt.Errorf("reading the store's clock: %w", err)
 	}
@@ -153,6 +162,9 @@ func Open(ctx context.Context, s store.Store, o Options) (*Engine, error) {
 	}
 	e.loops.Go(e.housekeeping)
 	e.loops.Go(e.runJobs)
+	if e.denials.keeps {
+		e.loops.Go(e.keepDenials)
+	}
 	return e, nil
 }
 

@@ -118,3 +118,17 @@ func RevokedLooks(e *Engine) int { return e.Catalogue().RevokedSweep.Looked }
 
 // LeaveSpent archives what ended spend tokens were counted on, as housekeeping does.
 func LeaveSpent(e *Engine) { e.leaveSpent() }
+
+// SaveDenials writes what waits, and TrimDenials deletes what is too old, as the engine does in time.
+func SaveDenials(e *Engine) { e.saveDenials(context.Background()) }
+func TrimDenials(e *Engine) {
+	for e.trimDenials() {
+	}
+}
+
+// Limits of denials.
+const (
+	DenialGroups, DenialSamples, DenialSamplesHour, DenialScan = denialGroups, denialSamples, denialSamplesHour, denialScan
+	DenialsWaiting                                             = denialsWaiting
+	DenialGroupsInAll                                          = denialGroupsInAll
+)

@@ -26,6 +26,7 @@ func (e *Engine) housekeeping() {
 	tick := time.NewTicker(housekeepEvery)
 	defer tick.Stop()
 	var sweep, trim, share, evicted time.Time
+	trimming := false // there may be denials to delete
 	loads := e.counters.loads.Load()
 	for {
 		select {
@@ -43,6 +44,9 @@ func (e *Engine) housekeeping() {
 			e.shareSaving()
 		}
 		e.keepUp()
+		if trimming {
+			trimming = e.trimDenials()
+		}
 		if n := e.counters.loads.Load(); n != loads || now.Sub(evicted) >= evictEvery {
 			loads, evicted = n, now
 			e.evict()
@@ -55,6 +59,7 @@ func (e *Engine) housekeeping() {
 				if now.Sub(trim) >= trimEvery {
 					trim = now
 					e.trim()
+					trimming = true
 				}
 			}
 		}
@@ -68,8 +73,8 @@ func (e *Engine) keepUp() {
 	e.saveSome()
 }
 
-// trim deletes what is older than it is to be kept: messages, jobs that ended, and the log where it is
-// not kept for ever.
+// trim deletes what is older than it is to be kept: messages, jobs that ended, and the log
+// where it is not kept for ever.
 func (e *Engine) trim() {
 	if err := e.store.TrimOutbox(context.Background(), e.now()-keptMessages); err != nil {
 		e.o.Log.Warn("trimming the outbox failed", "err", err)

@@ -31,7 +31,7 @@ var tokenRoutes = map[string]string{
 	"GET " + customer + "/allocation": "read", "POST " + customer + "/simulate": "read", "GET " + customer + "/governance": "read",
 	"POST " + boostRequests: "manage", "GET " + boostRequests: "read", "GET " + boostRequest: "read",
 	"POST " + boostRequest + "/approve": "manage", "POST " + boostRequest + "/decline": "manage", "POST " + boostRequest + "/withdraw": "manage",
-	"GET " + customer + "/activity": "read", "GET " + streamPattern: "read", "GET " + customer + "/denials": "read", "POST " + customer + "/explain": "read", "GET " + customer + "/reservations": "read",
+	"GET " + customer + "/activity": "read", "GET " + streamPattern: "read", "GET " + customer + "/denials": "read", "GET " + customer + "/denials/summary": "read", "POST " + customer + "/explain": "read", "GET " + customer + "/reservations": "read",
 }
 
 // tokenWorld is two customers with a tree, and tokens of every kind. What a token of the
@@ -207,6 +207,8 @@ func (w *tokenWorld) targets(r *route, base, customer, entity string) []string {
 		return []string{path + "?featureId=calls&startDate=2026-09-01T00:00:00Z&groupBy=$child,model"}
 	case "/customers/{customerId}/usage":
 		return []string{path + "?featureId=calls&startDate=2026-09-01T00:00:00Z&groupBy=userId,model"}
+	case "/customers/{customerId}/denials/summary":
+		return []string{path + "?startDate=2026-09-01T00:00:00Z&endDate=2027-09-01T00:00:00Z&granularity=DAY&entityId=" + entity}
 	case "/customers/{customerId}/forecast":
 		return []string{path + "?featureId=calls&rootEntityId=" + entity, path + "?featureId=calls"}
 	case "/customers/{customerId}/allocation":
@@ -217,7 +219,7 @@ func (w *tokenWorld) targets(r *route, base, customer, entity string) []string {
 		if r.method == "GET" {
 			return []string{path + "?entityId=" + entity, path + "?status=OPEN&entityId=" + entity}
 		}
-	case "/customers/{customerId}/activity", "/customers/{customerId}/reservations":
+	case "/customers/{customerId}/activity", "/customers/{customerId}/reservations", "/customers/{customerId}/denials":
 		return []string{path + "?entityId=" + entity}
 	}
 	return []string{path}

@@ -152,6 +152,8 @@ var (
 	descReady       = engineDesc("bursar_ready", "1 while the engine can answer.")
 	descUnread      = engineDesc("bursar_unread_usage_total", "Events with usage that was not understood, or not all of it.")
 	descUnpriced    = engineDesc("bursar_unpriced_total", "Usage that a rate card prices in general, but no rate of it matched.")
+	descDenials     = engineDesc("bursar_denials_kept_total", "Denials that were written as samples.")
+	descDenialsLost = prometheus.NewDesc("bursar_denials_lost_total", "Denials for which there was no room: as samples that were to be written (sample), or in the counts (count).", []string{"as"}, nil)
 	descBacklog     = engineDesc("bursar_webhook_backlog", "Webhook deliveries that wait or are retried.")
 	descDeliveries  = prometheus.NewDesc("bursar_webhook_deliveries_total", "Webhooks: deliveries that succeeded, attempts that failed, deliveries given up (dead).", []string{"result"}, nil)
 )
@@ -180,6 +182,11 @@ func (c engineCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descReady, ready)
 	counter(descUnpriced, c.engine.UnpricedTotal())
 	counter(descUnread, c.engine.UnreadTotal())
+	denials := c.engine.DenialStats()
+	counter(descDenials, denials.Kept)
+	for as, n := range map[string]uint64{"sample": denials.Lost, "count": denials.Untold} {
+		ch <- prometheus.MustNewConstMetric(descDenialsLost, prometheus.CounterValue, float64(n), as)
+	}
 	c.collectWebhooks(ch)
 }
 

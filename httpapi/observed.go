@@ -1,19 +1,19 @@
 package httpapi
 
 import (
-	"cmp"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
 	"github.com/google/uuid"
 )
 
-// observed is what this node has decided since it started: the number of decisions, the recent
-// denials, and how often each limit denied. Noting a grant takes two atomic additions, noting
-// a denial a lock as well. What is remembered is bounded.
+// observed is what this node has decided since it started: the number of decisions, and the recent
+// denials. Noting a grant takes two atomic additions, noting a denial a lock as well. What is
+// remembered is bounded. What is kept for longer, of all nodes, the engine has.
 type observed struct {
 	since   bursar.Time
 	granted atomic.Uint64
@@ -25,7 +25,6 @@ type observed struct {
 	oldest  []*denial            // of all customers, oldest first; with those that their customer forgot
 	bytes   int                  // about what they take
 	numbers uint64               // of the newest
-	binding map[bindingKey]*bindingCount
 }
 
 // Limits of what is remembered.
@@ -36,7 +35,6 @@ const (
 	maxCustomerDenials = 100
 	maxDenials         = 10_000
 	maxDenialBytes     = 32 << 20
-	maxBinding         = 4096 // limits; beyond, the half that denied least is forgotten
 )
 
 // minute counts one minute; a slot is used again after minuteSlots of them.
@@ -47,7 +45,7 @@ type minute struct {
 }
 
 func newObserved(now bursar.Time) *observed {
-	o := &observed{since: now, denials: map[string][]*denial{}, binding: map[bindingKey]*bindingCount{}}
+	o := &observed{since: now, denials: map[string][]*denial{}}
 	for i := range o.minutes {
 		o.minutes[i].number.Store(-1)
 	}
@@ -89,78 +87,42 @@ func (o *observed) used(now bursar.Time, n int) { o.at(now).usage.Add(uint64(n))
 
 // denial is one denial as it was answered.
 type denial struct {
-	id         string
-	number     uint64 // grows from denial to denial
-	customer   string
-	at         bursar.Time
-	kind       string
-	requestID  string
-	capability bursar.Capability
-	requested  bursar.Amount
-	dims       []bursar.Dimension
-	decision   bursar.Decision // Reason, Binding, Frozen and Chains
-	inBranch   string
-	forgotten  bool // by its customer
+	engine.Denial
+	number    uint64 // grows from denial to denial
+	inBranch  string
+	forgotten bool // by its customer
 }
 
-// size is about how many bytes d takes.
-func (d *denial) size() int {
-	n := 400
-	for _, x := range d.dims {
-		n += 64 + len(x.Key) + len(x.Value)
-	}
-	for _, chain := range d.decision.Chains {
-		n += 320 * len(chain)
-	}
-	return n
-}
-
-type bindingKey struct {
-	customer, assignment, entity string
-	source                       bursar.BindingSource
-	capability                   bursar.Capability
-}
-
-type bindingCount struct {
-	scope   []string
-	label   string
-	denials uint64
-	last    bursar.Time
-}
-
-// deny remembers a denial by a limit or a freeze. Denials for other reasons have nothing to show.
+// deny remembers a denial. Those for which there was nothing to look at have nothing to show.
 func (o *observed) deny(d *denial) {
 	if id, err := uuid.NewV7(); err == nil {
-		d.id = id.String()
+		d.ID = id.String()
 	}
 	d.inBranch = d.branch()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.numbers++
 	d.number = o.numbers
-	list := append(o.denials[d.customer], d)
+	list := append(o.denials[d.CustomerID], d)
 	if len(list) > maxCustomerDenials {
 		i := mostCommon(list)
 		list[i].forgotten = true
 		list = slices.Delete(slices.Clone(list), i, i+1)
 	}
-	o.denials[d.customer] = list
+	o.denials[d.CustomerID] = list
 	o.oldest = append(o.oldest, d)
-	o.bytes += d.size()
+	o.bytes += d.Size()
 	for len(o.oldest) > maxDenials || o.bytes > maxDenialBytes {
 		o.forget()
-	}
-	if b := d.decision.Binding; b != nil {
-		o.count(bindingKey{d.customer, b.Node.AssignmentID, b.Node.EntityID, b.Source, b.Node.Capability}, b.Node.ScopeEntityIDs, b.Node.Label, d.at)
 	}
 }
 
 // branch is the entity below the root, or the root, in whose subtree d was denied.
 func (d *denial) branch() string {
-	if len(d.decision.Chains) == 0 || len(d.decision.Chains[0]) == 0 {
+	if len(d.Decision.Chains) == 0 || len(d.Decision.Chains[0]) == 0 {
 		return ""
 	}
-	path := slices.CompactFunc(slices.Clone(d.decision.Chains[0]), func(a, b bursar.Node) bool { return a.EntityID == b.EntityID })
+	path := slices.CompactFunc(slices.Clone(d.Decision.Chains[0]), func(a, b bursar.Node) bool { return a.EntityID == b.EntityID })
 	return path[max(0, len(path)-2)].EntityID
 }
 
@@ -185,44 +147,15 @@ func (o *observed) forget() {
 	d := o.oldest[0]
 	o.oldest[0] = nil
 	o.oldest = o.oldest[1:]
-	o.bytes -= d.size()
+	o.bytes -= d.Size()
 	if d.forgotten {
 		return
 	}
-	if rest := o.denials[d.customer][1:]; len(rest) > 0 {
-		o.denials[d.customer] = rest
+	if rest := o.denials[d.CustomerID][1:]; len(rest) > 0 {
+		o.denials[d.CustomerID] = rest
 	} else {
-		delete(o.denials, d.customer)
+		delete(o.denials, d.CustomerID)
 	}
-}
-
-func (o *observed) count(k bindingKey, scope []string, label string, at bursar.Time) {
-	c := o.binding[k]
-	if c == nil {
-		if len(o.binding) == maxBinding {
-			for _, rare := range o.mostBinding()[maxBinding/2:] {
-				delete(o.binding, rare)
-			}
-		}
-		c = &bindingCount{}
-		o.binding[k] = c
-	}
-	c.scope, c.label, c.last = append([]string{}, scope...), label, at
-	c.denials++
-}
-
-// mostBinding are the limits that denied, those that denied most first.
-func (o *observed) mostBinding() []bindingKey {
-	keys := make([]bindingKey, 0, len(o.binding))
-	for k := range o.binding {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b bindingKey) int {
-		x, y := o.binding[a], o.binding[b]
-		return cmp.Or(cmp.Compare(y.denials, x.denials), cmp.Compare(y.last, x.last), cmp.Compare(a.customer, b.customer),
-			cmp.Compare(a.assignment, b.assignment), cmp.Compare(a.source, b.source), cmp.Compare(a.capability.ID, b.capability.ID))
-	})
-	return keys
 }
 
 // of are the denials of a customer, newest first.
@@ -258,6 +191,8 @@ func (q *request) decided(kind string, c bursar.Capability, requested bursar.Amo
 	if d.Granted || undecided(d.Reason) {
 		return
 	}
-	o.deny(&denial{customer: q.customer(), at: q.now, kind: kind, requestID: q.id, capability: c, requested: requested, dims: dims,
-		decision: bursar.Decision{Reason: d.Reason, Binding: d.Binding, Frozen: d.Frozen, Chains: d.Chains}})
+	x := &denial{Denial: engine.Denial{CustomerID: q.customer(), At: q.now, Kind: kind, RequestID: q.id, Capability: c, Requested: requested, Dimensions: dims,
+		Decision: bursar.Decision{Reason: d.Reason, Binding: d.Binding, Frozen: d.Frozen, Chains: d.Chains, Named: d.Named}}}
+	o.deny(x)
+	q.api.engine.NoteDenial(&x.Denial)
 }

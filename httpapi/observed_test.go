@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -11,11 +13,12 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
 )
 
 func someDenial(customer string, i int, dims ...bursar.Dimension) *denial {
-	return &denial{customer: customer, at: bursar.Time(i), dims: dims, decision: bursar.Decision{Binding: &bursar.Binding{
-		Source: bursar.BindingEntity, Node: bursar.Node{AssignmentID: fmt.Sprint(customer, i%7), Label: "l"}}}}
+	return &denial{Denial: engine.Denial{CustomerID: customer, At: bursar.Time(i), Dimensions: dims, Decision: bursar.Decision{Binding: &bursar.Binding{
+		Source: bursar.BindingEntity, Node: bursar.Node{AssignmentID: fmt.Sprint(customer, i%7), Label: "l"}}}}}
 }
 
 // TestDenialsAreBounded: in number for a customer and for all, and in memory.
@@ -24,8 +27,8 @@ func TestDenialsAreBounded(t *testing.T) {
 	for i := range 3 * maxCustomerDenials {
 		o.deny(someDenial("a", i))
 	}
-	if got := o.of("a"); len(got) != maxCustomerDenials || got[0].at != 3*maxCustomerDenials-1 || got[len(got)-1].at != 2*maxCustomerDenials {
-		t.Errorf("%d, from %d to %d", len(got), got[0].at, got[len(got)-1].at)
+	if got := o.of("a"); len(got) != maxCustomerDenials || got[0].At != 3*maxCustomerDenials-1 || got[len(got)-1].At != 2*maxCustomerDenials {
+		t.Errorf("%d, from %d to %d", len(got), got[0].At, got[len(got)-1].At)
 	}
 	for i := range 2 * maxDenials {
 		o.deny(someDenial(fmt.Sprint("c", i/3), i))
@@ -34,8 +37,8 @@ func TestDenialsAreBounded(t *testing.T) {
 	for _, list := range o.denials {
 		kept += len(list)
 	}
-	if kept != maxDenials || len(o.oldest) != maxDenials || len(o.of("a")) != 0 || len(o.binding) > maxBinding {
-		t.Errorf("%d kept, %d in line, %d of a, %d limits", kept, len(o.oldest), len(o.of("a")), len(o.binding))
+	if kept != maxDenials || len(o.oldest) != maxDenials || len(o.of("a")) != 0 {
+		t.Errorf("%d kept, %d in line, %d of a", kept, len(o.oldest), len(o.of("a")))
 	}
 	large := bursar.Dimension{Key: "k", Value: strings.Repeat("x", 1<<20)}
 	for i := range 100 {
@@ -51,24 +54,9 @@ func TestDenialsAreBounded(t *testing.T) {
 
 func sizeOf(list []*denial) (n int) {
 	for _, d := range list {
-		n += d.size()
+		n += d.Size()
 	}
 	return n
-}
-
-// TestMostBinding: what denies most stays when rare ones come in numbers.
-func TestMostBinding(t *testing.T) {
-	o := newObserved(0)
-	for i := range 50 {
-		o.deny(someDenial("often", i*7))
-	}
-	for i := range 3 * maxBinding {
-		o.deny(someDenial(fmt.Sprint("rare", i), i))
-	}
-	top := o.mostBinding()[0]
-	if top.customer != "often" || o.binding[top].denials != 50 || o.binding[top].label != "l" {
-		t.Errorf("%+v %+v", top, o.binding[top])
-	}
 }
 
 // TestMinutes: decisions are counted in their minute, whoever comes first into it, and a
@@ -109,7 +97,7 @@ func TestMinutes(t *testing.T) {
 func TestDenialsOfOneBranchLeaveTheOthers(t *testing.T) {
 	o := newObserved(0)
 	deny := func(user, team string) {
-		o.deny(&denial{customer: "acme", decision: bursar.Decision{Chains: [][]bursar.Node{{{EntityID: user}, {EntityID: team, Label: "a"}, {EntityID: team}, {EntityID: "org"}}}}})
+		o.deny(&denial{Denial: engine.Denial{CustomerID: "acme", Decision: bursar.Decision{Chains: [][]bursar.Node{{{EntityID: user}, {EntityID: team, Label: "a"}, {EntityID: team}, {EntityID: "org"}}}}}})
 	}
 	for range 5 {
 		deny("ann", "red")
@@ -147,5 +135,87 @@ func TestADenialShowsTheVisibleLimit(t *testing.T) {
 	_, reply := w.as("scoped", "GET", "/api/v1/customers/acme/denials?limit=1", "")
 	if !strings.Contains(reply, `"requested":7`) || !regexp.MustCompile(`"binding":\{"source":"ENTITY","assignmentId":"[^"]*","entityId":"(redteam|annuser)"`).MatchString(reply) || unseen.MatchString(reply) {
 		t.Errorf("%s", reply)
+	}
+}
+
+// A token with a root learns counts of what it sees, and nothing from filters: as if nothing else had
+// been denied.
+func TestDenialCountsOfAToken(t *testing.T) {
+	w := newTokenWorld(t)
+	w.admin("PUT", "/api/v1/customers/acme/assignments", `{"assignments":[{"entityId":"annuser","featureId":"calls","scopeEntityIds":["bobuser"],"usageLimit":0},{"entityId":"bobuser","featureId":"calls","usageLimit":0}]}`)
+	const path = "/api/v1/customers/acme/denials/summary?startDate=2026-09-01T00:00:00Z&endDate=2027-09-01T00:00:00Z&granularity=DAY"
+	ask := func(query string) string {
+		t.Helper()
+		resp, reply := w.as("scoped", "GET", path+query, "")
+		if resp.StatusCode != 200 || unseen.MatchString(reply) {
+			t.Errorf("%s: %d %s", query, resp.StatusCode, reply)
+		}
+		return reply
+	}
+	before := ask("")
+	check := func(dims string) {
+		w.admin("GET", "/api/v1/customers/acme/entitlements/check?featureId=calls&requestedUsage=7&dimensions="+url.QueryEscape(dims), "")
+	}
+	check(`{"userId":"bobuser"}`)
+	if after := ask(""); after != before {
+		t.Errorf("a denial that is not seen changes\n%s\nto\n%s", before[strings.Index(before, "groups"):], after[strings.Index(after, "groups"):])
+	}
+	check(`{"agentId":"bobuser","userId":"annuser"}`) // two denials by limits that it does not see
+	check(`{"agentId":"bobuser","userId":"annuser"}`)
+	if reply := ask("&entityId=annuser"); !regexp.MustCompile(`"groups":\[\{"entityId":"annuser","featureId":"calls","reason":"BudgetExceeded","binding":null,"denied":2,"sampled":2,`).MatchString(reply) {
+		t.Errorf("%s", reply)
+	}
+	for _, limit := range []string{w.limits["bobuser"], w.limits["missing"]} {
+		if reply := ask("&assignmentId=" + limit); !strings.Contains(reply, `"denied":0,`) {
+			t.Errorf("by a limit that is not seen: %s", reply)
+		}
+	}
+}
+
+// The summary says of what a token sees what the list says, with each filter.
+func TestDenialCountsAreThoseOfTheList(t *testing.T) {
+	w := newTokenWorld(t)
+	w.admin("PUT", "/api/v1/customers/acme/assignments", `{"assignments":[{"entityId":"annuser","featureId":"calls","scopeEntityIds":["bobuser"],"usageLimit":0},{"entityId":"redteam","featureId":"calls","usageLimit":3}]}`)
+	w.admin("GET", "/api/v1/customers/acme/entitlements/check?featureId=calls&requestedUsage=7&dimensions="+url.QueryEscape(`{"agentId":"bobuser","userId":"annuser"}`), "")
+	const times = "startDate=2026-09-01T00:00:00Z&endDate=2027-09-01T00:00:00Z"
+	type shown struct {
+		Reason  string `json:"reason"`
+		Binding *struct {
+			AssignmentID string `json:"assignmentId"`
+		} `json:"binding"`
+		Denied int `json:"denied"`
+	}
+	for _, as := range []string{"scoped", "scoped read"} {
+		read := func(path string, to any) {
+			t.Helper()
+			_, reply := w.as(as, "GET", "/api/v1/customers/acme/"+path, "")
+			var envelope struct {
+				Data json.RawMessage `json:"data"`
+			}
+			mustUnmarshal(t, []byte(reply), &envelope)
+			mustUnmarshal(t, envelope.Data, to)
+		}
+		for _, filter := range []string{"", "&reason=BudgetExceeded", "&reason=RequestedUsageExceedingLimit", "&assignmentId=" + w.limits["redteam"]} {
+			var list []shown
+			var summary struct {
+				Groups []shown `json:"groups"`
+			}
+			read("denials?limit=100&"+times+filter, &list)
+			read("denials/summary?granularity=DAY&"+times+filter, &summary)
+			count := func(rows []shown) map[string]int {
+				by := map[string]int{}
+				for _, r := range rows {
+					limit := ""
+					if r.Binding != nil {
+						limit = r.Binding.AssignmentID
+					}
+					by[r.Reason+" "+limit] += max(1, r.Denied)
+				}
+				return by
+			}
+			if a, b := count(list), count(summary.Groups); !maps.Equal(a, b) || filter == "" && len(a) == 0 {
+				t.Errorf("%s %s: the list has %v, the summary %v", as, filter, a, b)
+			}
+		}
 	}
 }

@@ -257,7 +257,7 @@ var tags = []struct{ name, description, prefixes string }{
 	{"Checks", "May this be used? Answered from memory.", entitlements},
 	{"Usage", "What was used: reports, raw events, consumption, and check and record in one step.", "/usage /events /credits/consumption " + customer + "/consume"},
 	{"Reservations", "Amounts that are held until what was used is known.", customer + "/reservations"},
-	{"Governance", "The tree with its usage, over time and as expected, what was denied and why, who changed what.", customer + "/governance " + customer + "/denials " + customer + "/explain " + customer + "/activity " + customer + "/usage " + customer + "/forecast " + customer + "/freeze " + customer + "/thaw /overview"},
+	{"Governance", "The tree with its usage, over time and as expected, what was denied and why, who changed what.", customer + "/governance " + customer + "/denials " + customer + "/denials/summary " + customer + "/explain " + customer + "/activity " + customer + "/usage " + customer + "/forecast " + customer + "/freeze " + customer + "/thaw /overview"},
 	{"Customers", "Your customers.", "/customers"},
 	{"Entities", "Organisations, teams, users, agents: the nodes of a customer's tree.", customer + "/entities"},
 	{"Limits", "Limits of entities, defaults for all of a type, raises for a time and requests for them, and what drafts would have done.", assignments + " " + entitlement + " " + defaults + " " + boostRequests + " " + customer + "/allocation " + customer + "/coverage " + customer + "/simulate"},

@@ -11,9 +11,9 @@ import (
 	"github.com/bursarhq/bursar/ledger"
 )
 
-// overviewOut is what an operator sees first. Decisions, minutes and what bound them are
-// what this node saw since it started; limits, holds and spend are of the customers that
-// it has in memory.
+// overviewOut is what an operator sees first. Decisions and minutes are what this node saw since it
+// started; limits, holds and spend are of the customers that it has in memory; what denied is of all
+// nodes.
 type overviewOut struct {
 	AsOf      bursar.Time     `json:"asOf"`
 	Since     bursar.Time     `json:"since" doc:"When this node started."`
@@ -22,7 +22,7 @@ type overviewOut struct {
 	Customers int             `json:"customers" doc:"Not archived; counted once a minute, up to 100,000."`
 	HoldsOpen int64           `json:"holdsOpen"`
 	Closest   []closestRow    `json:"closest" doc:"The 20 limits, hard or soft, that have used most, from 80 % on."`
-	Binding   []boundOut      `json:"binding" doc:"The 20 limits that denied most since then."`
+	Binding   []boundOut      `json:"binding" doc:"The 20 limits that denied most in the last 24 hours, to the hour, on all nodes; looked for once in 2 s."`
 	Names     []displayName   `json:"names" doc:"Of the customers and entities that closest, binding and pools mention, where they have one."`
 	Spend     []currencySpend `json:"spend"`
 	Pools     []poolEndOut    `json:"pools" doc:"The 20 prepaid pools that end first, of those that last for less than 7 days if these are like the 7 before; looked for once a minute."`
@@ -86,6 +86,7 @@ const (
 	customersFor  = bursar.Time(time.Minute)
 	overviewSpend = bursar.Time(24 * time.Hour)
 	poolDays      = 7
+	deniedMostFor = bursar.Time(24 * time.Hour)
 )
 
 // overviewCache keeps what an overview searches for, so that many who look at once cost
@@ -98,10 +99,11 @@ type overviewCache struct {
 	customers         int
 	pools             []engine.PoolEnd
 	holdsOpen         int64
+	binding           []engine.MostDenied
 }
 
 func (a *API) overview(c call, _ *nothing) (overviewOut, uint64, error) {
-	out := overviewOut{AsOf: c.now, Since: a.observed.since, Closest: []closestRow{}, Spend: []currencySpend{}, Pools: []poolEndOut{}}
+	out := overviewOut{AsOf: c.now, Since: a.observed.since, Closest: []closestRow{}, Binding: []boundOut{}, Spend: []currencySpend{}, Pools: []poolEndOut{}}
 	cache := &a.overviews
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
@@ -119,6 +121,9 @@ func (a *API) overview(c call, _ *nothing) (overviewOut, uint64, error) {
 	}
 	for _, p := range cache.pools {
 		out.Pools = append(out.Pools, poolEndOut(p))
+	}
+	for i := range cache.binding {
+		out.Binding = append(out.Binding, viewBound(&cache.binding[i]))
 	}
 	a.observed.show(&out)
 	out.Names = a.namesIn(&out)
@@ -157,6 +162,9 @@ func (o *overviewCache) search(c call) (err error) {
 		if o.spend, err = e.Spend(c.ctx, now-overviewSpend); err != nil {
 			return err
 		}
+		if o.binding, err = e.MostDenied(c.ctx, now-deniedMostFor, overviewRows); err != nil {
+			return err
+		}
 		o.holdsOpen, o.searched = e.Stats().OpenHolds, now
 	}
 	if o.counted == 0 || now-o.counted >= customersFor {
@@ -182,14 +190,12 @@ func (o *observed) show(out *overviewOut) {
 		}
 		out.Minutes = append(out.Minutes, m)
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	out.Binding = []boundOut{}
-	for _, k := range o.mostBinding()[:min(len(o.binding), overviewRows)] {
-		c := o.binding[k]
-		b := boundOut{CustomerID: k.customer, AssignmentID: orNil(&k.assignment), Source: k.source, EntityID: orNil(&k.entity), ScopeEntityIDs: c.scope, Label: c.label,
-			Denials: int64(c.denials), LastAt: c.last}
-		b.FeatureID, b.CurrencyID = capabilityIDs(k.capability)
-		out.Binding = append(out.Binding, b)
-	}
+}
+
+func viewBound(x *engine.MostDenied) boundOut {
+	l := &x.Limit
+	out := boundOut{CustomerID: x.CustomerID, AssignmentID: orNil(&l.AssignmentID), Source: l.Source, EntityID: orNil(&l.EntityID), ScopeEntityIDs: append([]string{}, l.ScopeEntityIDs...),
+		Label: l.Label, Denials: int64(x.Denied), LastAt: x.Last}
+	out.FeatureID, out.CurrencyID = capabilityIDs(l.Capability)
+	return out
 }

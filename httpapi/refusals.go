@@ -33,14 +33,14 @@ func (o *observed) refusals(customer string, from uint64, see func(*bursar.Node)
 		if d.number <= from {
 			break
 		}
-		for _, chain := range d.decision.Chains {
+		for _, chain := range d.Decision.Chains {
 			for i := range chain {
 				n := &chain[i]
 				told := by[n.AssignmentID]
-				if n.Granted || n.Enforcement != bursar.Hard || len(told) > 0 && told[len(told)-1].At == d.at || !see(n) {
+				if n.Granted || n.Enforcement != bursar.Hard || len(told) > 0 && told[len(told)-1].At == d.At || !see(n) {
 					continue // one that two chains share is told once
 				}
-				by[n.AssignmentID] = append(told, refusal{d.at, n.Requested})
+				by[n.AssignmentID] = append(told, refusal{d.At, n.Requested})
 			}
 		}
 	}

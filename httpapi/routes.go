@@ -220,7 +220,8 @@ func (a *API) runtimeRoutes() []row {
 
 		{"GET", customer + "/governance", both, shows, 200, readAs(a.tree), "Get the governance tree"},
 		{"GET", streamPattern, v1, shows, 200, raw[streamQuery, streamEvent](a.stream), "Stream the governance tree: changes as Server-Sent Events"},
-		{"GET", customer + "/denials", v1, shows, 200, readAs(a.denials), "List denials: the recent ones"},
+		{"GET", customer + "/denials", v1, shows, 200, list(denialAt, a.denials, same), "List denials: newest first"},
+		{"GET", customer + "/denials/summary", v1, shows, 200, readAs(a.denialSummary), "Summarise denials: how many, by whom and what denied, over time"},
 		{"POST", customer + "/explain", v1, shows | tokenSpend, 200, read(a.explain, a.viewExplanation), "Explain a decision"},
 		{"GET", "/overview", v1, reads, 200, readAs(a.overview), "Get an overview: of this node"},
 		{"GET", "/usage/{customerId}/history/{featureId}", v1, reads, 200, read(a.usageHistory, viewHistory), "Get usage history: of a feature over time"},

@@ -73,6 +73,7 @@ func (v *View) SeenActivity(entries []store.Activity) []store.Activity {
 
 // SeenEntities lists the entities that are seen.
 type SeenEntities struct {
+	Below string // of them this one and those below it; "" = all
 	IDs   []string
 	begun bool
 	left  []uint32 // whose subtrees are not listed yet
@@ -80,7 +81,15 @@ type SeenEntities struct {
 
 // On goes on with the list.
 func (l *SeenEntities) On(v *View) error {
-	if !l.begun && v.Root != seesNone {
+	switch {
+	case l.begun:
+	case l.Below != "":
+		top := v.EntOrd(l.Below)
+		if top == 0 {
+			return v.errNoEntity(l.Below)
+		}
+		l.left = append(l.left, top)
+	case v.Root != seesNone:
 		l.left = append(l.left, v.Root) // 0 is above all
 	}
 	l.begun = true

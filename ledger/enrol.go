@@ -248,7 +248,8 @@ func (v *View) granted() {
 
 // refused is a denial as an error. A denial enrols nobody, so its warnings say who would have been
 // enrolled.
-func refused(j *bursar.Decision) error {
+func (v *View) refused(j *bursar.Decision, r *Resolved) error {
+	j.Named = v.leafIDs(r)
 	for i, w := range j.Warnings {
 		if key, ok := strings.CutPrefix(w, bursar.WarnEnrolled+":"); ok {
 			j.Warnings[i] = bursar.WarnWouldEnrol + ":" + key

@@ -93,7 +93,7 @@ func (d *Decider) judgedEvent(o *SpendEvent, in bursar.EventInput) (*admittedEve
 	}
 	over := d.weighEvent(a, o)
 	if !a.Granted {
-		return nil, refused(&a.Decision)
+		return nil, d.refused(&a.Decision, &a.path)
 	}
 	if err := cannotCount(a.asks, over); err != nil {
 		return nil, err

@@ -71,7 +71,7 @@ func (d *Decider) raiseHold(h *record.Hold, more []bursar.Dimension) ([]string, 
 	j := d.judgeEvent(d.Cat, h.Event.Name, &r, asks, slices.Concat(held, fresh))
 	if !j.Granted {
 		j.Warnings = it.warnings
-		return nil, refused(&j)
+		return nil, d.refused(&j, &r)
 	}
 	if err := cannotCount(others, over); err != nil {
 		return nil, err

@@ -160,6 +160,9 @@ func (v *View) Check(cat *catalogue.Catalogue, in *CheckInput) bursar.Decision {
 	if len(unpriced) > 0 {
 		d.Granted, d.Reason, d.Binding, d.Because, d.Unpriced = false, bursar.CodeUnknown, nil, "", unpriced
 	}
+	if !d.Granted {
+		d.Named = v.leafIDs(&r)
+	}
 	return d
 }
 

@@ -79,6 +79,19 @@ func (v *View) Resolve(cat *catalogue.Catalogue, dims []bursar.Dimension) Resolv
 	return r
 }
 
+// leafIDs are the ids of the leaves, the lowest in the tree first, each once; at most MaxNamed.
+func (v *View) leafIDs(r *Resolved) []string {
+	leaves := slices.Clone(r.Leaves)
+	slices.SortStableFunc(leaves, func(a, b uint32) int { return v.depth(b) - v.depth(a) })
+	var ids []string
+	for _, leaf := range leaves {
+		if id := v.Ent(leaf).ID; len(ids) < bursar.MaxNamed && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // usualPath is the length that most paths do not exceed: lists as long as a path get room for it.
 const usualPath = 8
 

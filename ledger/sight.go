@@ -227,3 +227,12 @@ func (s *Sight) Dimensions(dims []bursar.Dimension) (seen []bursar.Dimension, na
 
 // Whole tells whether all of the customer is seen.
 func (s *Sight) Whole() bool { return s.V.Root == 0 }
+
+// Days are those of the customer's time zone.
+func (s *Sight) Days() bursar.Schedule {
+	days := bursar.Schedule{Cadence: bursar.Cadence{N: 1, Unit: bursar.UnitDay}}
+	if zone := s.V.Cust().Timezone; zone != nil {
+		days.Location, _ = record.Location(*zone)
+	}
+	return days
+}

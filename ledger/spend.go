@@ -67,7 +67,7 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 		d.judgeUngoverned(d.Cat, &r, o.In.Capability, &j)
 	}
 	if !j.Granted {
-		return nil, refused(&j)
+		return nil, d.refused(&j, &r)
 	}
 	if err := cannotCount(asks, over); err != nil {
 		return nil, err

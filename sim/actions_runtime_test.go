@@ -43,6 +43,7 @@ func comparable(d bursar.Decision) bursar.Decision {
 		return bursar.Decision{Granted: d.Granted, Reason: d.Reason, Capability: d.Capability}
 	}
 	d.Because = ""                   // in whatever words
+	d.Named = nil                    // for lists of denials, which the model does not have
 	d.Feature, d.Currency = nil, nil // the catalogue is compared as such
 	d.Warnings = slices.Sorted(slices.Values(d.Warnings))
 	d.Gate.UpdatedAt = d.Gate.UpdatedAt.Milli()

@@ -235,6 +235,22 @@ func (s *claimedStore) TrimJobs(ctx context.Context, before bursar.Time) error {
 	return s.to.TrimJobs(ctx, before)
 }
 
+// SaveDenials implements Store.
+func (s *claimedStore) SaveDenials(ctx context.Context, rows []DenialRow, counts []DenialCount) error {
+	if err := s.may(ctx); err != nil {
+		return err
+	}
+	return s.to.SaveDenials(ctx, rows, counts)
+}
+
+// TrimDenials implements Store.
+func (s *claimedStore) TrimDenials(ctx context.Context, before bursar.Time, limit int) (int, error) {
+	if err := s.may(ctx); err != nil {
+		return 0, err
+	}
+	return s.to.TrimDenials(ctx, before, limit)
+}
+
 // Err implements Store.
 func (s *claimedStore) Err() error {
 	if err := s.to.Err(); err != nil {
@@ -251,6 +267,18 @@ func (s *claimedStore) Err() error {
 
 func (s *claimedStore) Outcomes(ctx context.Context, commits []Commit) ([]Outcome, error) {
 	return s.to.Outcomes(ctx, commits)
+}
+
+func (s *claimedStore) Denials(ctx context.Context, q DenialQuery) ([]DenialRow, error) {
+	return s.to.Denials(ctx, q)
+}
+
+func (s *claimedStore) DenialCounts(ctx context.Context, customer string, from, to bursar.Time, except [][]byte, visit func(DenialCount) error) error {
+	return s.to.DenialCounts(ctx, customer, from, to, except, visit)
+}
+
+func (s *claimedStore) MostDenied(ctx context.Context, from bursar.Time, except [][]byte, limit int) ([]DenialCount, error) {
+	return s.to.MostDenied(ctx, from, except, limit)
 }
 
 func (s *claimedStore) Heads(ctx context.Context, streams []string, after []uint64) (heads []Head, tails [][]LogRow, now bursar.Time, err error) {

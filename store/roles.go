@@ -17,6 +17,7 @@ type Store interface {
 	Listings
 	Outbox
 	Jobs
+	Denials
 	Moving
 	Upkeep
 }
@@ -140,6 +141,27 @@ type Jobs interface {
 	Jobs(ctx context.Context, q JobQuery) ([]JobRow, error)
 	// TrimJobs deletes jobs that ended before t.
 	TrimJobs(ctx context.Context, before bursar.Time) error
+}
+
+// Denials keeps requests that were denied, for a time. They follow from no log: nothing makes them
+// anew, no base or export has them, and a store may lose the last ones in a crash.
+type Denials interface {
+	// SaveDenials adds rows, but those that are there, and puts counts in the place of those with their
+	// Key, unless those count more: who does not know what became of a call may repeat it. No two counts
+	// of a call have one Key.
+	SaveDenials(ctx context.Context, rows []DenialRow, counts []DenialCount) error
+	// Denials lists.
+	Denials(ctx context.Context, q DenialQuery) ([]DenialRow, error)
+	// DenialCounts calls visit with the counts of a customer's hours that begin in [from, to), summed
+	// over processes but for those with the keys except, in order of hours, until the end or an error,
+	// which it returns.
+	DenialCounts(ctx context.Context, customer string, from, to bursar.Time, except [][]byte, visit func(DenialCount) error) error
+	// MostDenied lists the limits of all customers that denied most in hours that begin at from or
+	// later, without Hour and Group, and without counts with the keys except.
+	MostDenied(ctx context.Context, from bursar.Time, except [][]byte, limit int) ([]DenialCount, error)
+	// TrimDenials deletes up to limit rows, and as many counts, that are older than before; 0 tells that
+	// none is left.
+	TrimDenials(ctx context.Context, before bursar.Time, limit int) (int, error)
 }
 
 // Moving is what an import or a repair needs beyond Append.

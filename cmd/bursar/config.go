@@ -25,6 +25,7 @@ type config struct {
 	DatabaseURL      string        `help:"PostgreSQL 13 or newer in place of --data, which any number of servers may share: postgres://user:password@host/db. Set BURSAR_DATABASE_URL or BURSAR_DATABASE_URL_FILE rather than the flag, which others on the machine can see." env:"BURSAR_DATABASE_URL" placeholder:"URL"`
 	DatabaseMaxConns int           `help:"Connections to PostgreSQL of this server; 16 by default." default:"16" placeholder:"N"`
 	RetainLog        time.Duration `help:"Delete what is older from customers' logs, 1080h (45 days) or more; for ever by default. PostgreSQL only." placeholder:"DURATION"`
+	RetainDenials    time.Duration `help:"How long denials are kept: 24h or more, or 0 for those of the last day in memory alone; 2160h (90 days) by default." default:"2160h" placeholder:"DURATION"`
 	MetricsListen    string        `help:"Address that serves /metrics and /debug/pprof to anybody who reaches it; none by default." placeholder:"HOST:PORT"`
 	MetricsToken     string        `help:"Serve /metrics on the API's address to bearers of this token. Set BURSAR_METRICS_TOKEN or BURSAR_METRICS_TOKEN_FILE rather than the flag, which others on the machine can see." placeholder:"TOKEN"`
 	AdminKey         string        `help:"API key of full scope that always works. Set BURSAR_ADMIN_KEY or BURSAR_ADMIN_KEY_FILE rather than the flag, which others on the machine can see." placeholder:"KEY"`
@@ -61,6 +62,9 @@ func (c *config) check(env func(string) string) error {
 	}
 	if c.RetainLog != 0 && (c.DatabaseURL == "" || c.RetainLog < engine.MinKeepLog) {
 		return exitf(exitConfig, "--retain-log needs --database-url and must be %v or more", engine.MinKeepLog)
+	}
+	if c.RetainDenials != 0 && c.RetainDenials < 24*time.Hour {
+		return exitf(exitConfig, "--retain-denials must be 24h or more, or 0, not %v", c.RetainDenials)
 	}
 	if c.DatabaseMaxConns < 4 || c.DatabaseMaxConns > 1000 {
 		return exitf(exitConfig, "--database-max-conns must be 4 to 1000")

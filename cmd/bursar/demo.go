@@ -104,7 +104,7 @@ func (c *demoCommand) prepare() (store string, err error) {
 
 // start runs a server as "bursar serve" does, but on the demo's clock.
 func (c *demoCommand) start(p *process, clock *demoClock, dir string) (*server, error) {
-	conf := &config{Listen: c.Listen, Data: dir, LateHorizon: 7 * 24 * time.Hour, MemoryBudget: 1 << 30, ShutdownTimeout: 5 * time.Second,
+	conf := &config{Listen: c.Listen, Data: dir, RetainDenials: 90 * 24 * time.Hour, LateHorizon: 7 * 24 * time.Hour, MemoryBudget: 1 << 30, ShutdownTimeout: 5 * time.Second,
 		AlertThresholds: []string{"none"}, WebhookAllow: []string{"127.0.0.1/32"}, WebhookAllowHTTP: true} // its receiver is on this host
 	if conf.Listen == "" {
 		conf.Listen = demoListen

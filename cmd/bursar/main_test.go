@@ -290,6 +290,7 @@ func TestExitCodes(t *testing.T) {
 		{args: "--late-horizon 1h", code: 3, says: "24h to 840h"},
 		{args: "serve", env: []string{"BURSAR_DATABASE_URL=postgres://u:verysecret@127.0.0.1:1/db"}, code: 4, says: "the database cannot be used"},
 		{args: "--retain-log 2000h", code: 3, says: "--database-url"},
+		{args: "--retain-denials 1h", code: 3, says: "24h or more"},
 		{args: "--database-max-conns 1", code: 3, says: "4 to 1000"},
 		{args: "serve", env: []string{"BURSAR_ADMIN_KEY=short"}, code: 3, says: "16 to 256"},
 		{args: "serve", env: []string{"BURSAR_ADMIN_KEY_FILE=" + secret}, code: 3, says: "16 to 256"},

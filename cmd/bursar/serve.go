@@ -89,6 +89,9 @@ type server struct {
 func openServer(ctx context.Context, c *config, store store.Store, o engine.Options) (*server, error) {
 	s := &server{config: c, log: o.Log, store: store, failed: make(chan error, 4)}
 	o.LateHorizon, o.MemoryBudget, o.KeepLog = c.LateHorizon, int64(c.MemoryBudget), c.RetainLog
+	if o.KeepDenials = c.RetainDenials; c.RetainDenials == 0 {
+		o.KeepDenials = -1
+	}
 	o.Fatal = func(err error) {
 		s.log.Error("the store failed in a way that only a restart can repair", "err", err)
 		s.fail(exitf(exitStore, "the store failed: %w", err))

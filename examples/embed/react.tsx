@@ -11,7 +11,7 @@ export type BursarGovernanceProps = {
   customer: string;
   /** Asks your backend for an access token of that customer: now, before each one ends, and when customer is another. */
   refreshToken: (customer: string) => Promise<string>;
-  view?: "overview" | "usage" | "tree" | "requests" | "explain" | "activity";
+  view?: "overview" | "usage" | "tree" | "stopped" | "requests" | "explain" | "activity";
   node?: string | null;
   capability?: string;
   locale?: string;

@@ -13,7 +13,7 @@ export const BursarGovernance = defineComponent({
     customer: { type: String, required: true },
     /** Asks your backend for an access token of that customer: now, before each one ends, and when customer is another. */
     refreshToken: { type: Function as PropType<(customer: string) => Promise<string>>, required: true },
-    view: String as PropType<"overview" | "usage" | "tree" | "requests" | "explain" | "activity">,
+    view: String as PropType<"overview" | "usage" | "tree" | "stopped" | "requests" | "explain" | "activity">,
     node: String as PropType<string | null>,
     capability: String,
     locale: String,

@@ -17,8 +17,8 @@ DOCUMENT = HERE.parents[1] / "httpapi" / "openapi.json"
 OUT = HERE / "bursar" / "types.py"
 
 # What calls.py names; the others follow from these.
-ROOTS = ["BoostRequest", "CheckItem", "Consume", "CreditCheck", "Denial", "Estimates", "EventIn", "Events", "Explain", "FeatureCheck",
-         "Forecasts", "History", "PageOfBoostRequest", "PageOfReservation", "Problem", "Reservation", "TokensIn", "Usage", "UsageItem"]  # fmt: skip
+ROOTS = ["BoostRequest", "CheckItem", "Consume", "CreditCheck", "Estimates", "EventIn", "Events", "Explain", "FeatureCheck",
+         "Forecasts", "History", "PageOfBoostRequest", "PageOfDenial", "PageOfReservation", "Problem", "Reservation", "TokensIn", "Usage", "UsageItem"]  # fmt: skip
 
 HEAD = '''"""The shapes of what goes and comes, made by generate.py from httpapi/openapi.json."""
 

@@ -33,7 +33,7 @@ type Store struct {
 	// "append", "outcomes", "heads", "streams", "readlog", "load", "save", "saved", "claim", "due", "findkeys", "hold", "holds",
 	// "series", "customers", "activity", "users", "base", "begin", "rewrite", "trimlog", "addmessage", "savedeliveries",
 	// "trimoutbox", "duedeliveries", "deliveries", "delivery", "pendingdeliveries",
-	// "savejob", "jobs" or "trimjobs".
+	// "savejob", "jobs", "trimjobs", "savedenials", "denials", "denialcounts", "mostdenied" or "trimdenials".
 	// The operation does nothing and returns the error, if there is one. "append.after",
 	// "save.after", "begin.after", "rewrite.after", "addmessage.after", "savedeliveries.after" and "trimoutbox.after" are
 	// called once the write is done: an error then leaves the caller without its
@@ -53,6 +53,7 @@ type Store struct {
 	asides    store.Asides
 	claims    map[string]claim
 	jobs      map[string]store.JobRow
+	denials   denials
 }
 
 // claim is who has a name until when, by the system's clock.
@@ -77,6 +78,7 @@ func New() *Store {
 		outbox:    newOutbox(),
 		claims:    map[string]claim{},
 		jobs:      map[string]store.JobRow{},
+		denials:   newDenials(),
 	}
 }
 
@@ -97,6 +99,7 @@ func (s *Store) CrashClone() *Store {
 		c.uses[u] = maps.Clone(users)
 	}
 	c.outbox, c.asides = s.outbox.clone(), s.asides
+	c.denials = s.denials.clone()
 	for id, j := range s.jobs {
 		c.jobs[id] = cloneJob(j)
 	}

@@ -38,6 +38,8 @@ func everything(t *testing.T, s *postgres.Store) {
 			t.Fatal("the job is not saved")
 		}
 	}
+	ok(t, s.SaveDenials(ctx, []store.DenialRow{{CustomerID: "acme", ID: "denial-1", At: 5, Tags: []string{"e:team", "l:limit"}, Body: []byte(`{"n":1}`)},
+		{CustomerID: "acme", ID: "denial-2", At: 6, Tags: []string{"e:team"}, Body: []byte(`{"n":2}`)}}, nil))
 	saved, err := s.SaveJob(ctx, store.JobRow{ID: "job-0", Rev: 1, Ended: 9, Body: []byte("done"), Result: []byte("much")})
 	if ok(t, err); !saved {
 		t.Fatal("the job is not saved")
@@ -190,6 +192,13 @@ func askOutbox(s *postgres.Store, ask func(string, func(func(...any)) error)) {
 			return err
 		})
 	}
+	for _, tags := range [][]string{nil, {"e:team"}} {
+		ask(fmt.Sprint("Denials ", tags), func(add func(...any)) error {
+			rows, err := s.Denials(ctx, store.DenialQuery{CustomerID: "acme", To: 9, Tags: tags})
+			addAll(add, rows)
+			return err
+		})
+	}
 	for _, q := range []store.JobQuery{{}, {Open: true}, {ID: "job-0"}, {Key: "key-0"}} {
 		ask(fmt.Sprintf("Jobs %+v", q), func(add func(...any)) error {
 			rows, err := s.Jobs(ctx, q)
@@ -210,6 +219,7 @@ var changed = map[string]string{
 var found = map[string][]string{
 	"uses": {"kind", "id", "stream"}, "customers": {}, "activity": {"stream"}, "messages": {"id"},
 	"deliveries": {"id", "endpoint_id", "message", "status", "next_attempt"}, "jobs": {"id", "key", "ended"},
+	"denials": {"customer", "at", "id"}, "denial_tags": {"customer", "tag", "at", "id"}, // counts have no sums
 	"checkpoints": {"stream"}, "entities": {"stream"}, "assignments": {"stream"}, "counters": {"stream"}, "totals": {"stream"}, "parts": {"stream"},
 	"holds": {"stream", "id"}, "holds_by_entity": {"stream", "entity_ord", "status", "id"},
 	"usage_series": {"stream", "hour", "entity_ord"}, "key_segments": {"stream"}, "key_generations": {"stream"}, "key_blocks": {"stream", "gen", "first"},

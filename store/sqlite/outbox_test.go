@@ -41,7 +41,7 @@ func TestOlderSchema(t *testing.T) {
 	checkpoint(t, s, "acme", 3, 0)
 	checkpoint(t, s, "umbrella", 1, 0)
 	closeStore(t, s)
-	ok(t, sqlite.Exec(filepath.Join(dir, "log.db"), "DROP TABLE IF EXISTS jobs; DROP TABLE base_parts; DROP TABLE bases; DROP TABLE deliveries; DROP TABLE messages; ALTER TABLE log DROP COLUMN length; DROP TABLE activity_blocks; DROP TABLE activity_entities; PRAGMA user_version=1"))
+	ok(t, sqlite.Exec(filepath.Join(dir, "log.db"), "DROP TABLE denials; DROP TABLE denial_tags; DROP TABLE denial_counts; DROP TABLE IF EXISTS jobs; DROP TABLE base_parts; DROP TABLE bases; DROP TABLE deliveries; DROP TABLE messages; ALTER TABLE log DROP COLUMN length; DROP TABLE activity_blocks; DROP TABLE activity_entities; PRAGMA user_version=1"))
 	ok(t, sqlite.Exec(filepath.Join(dir, "state.db"), "DROP TABLE parts; CREATE TABLE old (x); INSERT INTO old VALUES (1); PRAGMA user_version=1"))
 
 	s = open(t, dir)
@@ -57,6 +57,7 @@ func TestOlderSchema(t *testing.T) {
 	checkpoint(t, s, "umbrella", 2, 0)
 	replays(t, s, "acme")
 	ok(t, s.AddMessage(ctx, message("m", 10)))
+	ok(t, s.SaveDenials(ctx, []store.DenialRow{{CustomerID: "acme", ID: "d", At: 1, Body: []byte("{}")}}, nil))
 	closeStore(t, s)
 
 	s = open(t, dir) // once is enough

@@ -181,7 +181,7 @@ func TestModes(t *testing.T) {
 }
 
 func TestNewerSchema(t *testing.T) {
-	for name, version := range map[string]int{"log.db": 7, "state.db": 3} {
+	for name, version := range map[string]int{"log.db": 8, "state.db": 3} {
 		dir := t.TempDir()
 		closeStore(t, open(t, dir))
 		ok(t, sqlite.Exec(filepath.Join(dir, name), "PRAGMA user_version=99"))

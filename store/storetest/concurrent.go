@@ -190,7 +190,7 @@ func (e *env) readAll(name string, seq uint64) {
 }
 
 var reopenTests = []reopenTest{
-	jobReopen,
+	jobReopen, denialReopen,
 	{"finds what a stream began with", func(e *env, reopen func()) {
 		parts, _ := basis("acme", 2)
 		e.ok(e.Begin(ctx, "acme", given(parts, nil)))

@@ -29,7 +29,7 @@ func Run(t *testing.T, open Open, reopen Reopen) {
 		{"Append", appendTests}, {"Uses", useTests}, {"Shared", sharedTests}, {"Log", logTests}, {"Customers", customerTests},
 		{"Activity", activityTests}, {"Checkpoint", checkpointTests}, {"Load", loadTests}, {"Base", baseTests}, {"Rewrite", rewriteTests}, {"Keys", keyTests},
 		{"Parts", partTests}, {"Due", dueTests}, {"Holds", holdTests}, {"Series", seriesTests},
-		{"Outbox", outboxTests}, {"Deliveries", deliveryTests}, {"Trim", trimTests}, {"Jobs", jobTests}, {"Concurrent", concurrentTests},
+		{"Outbox", outboxTests}, {"Deliveries", deliveryTests}, {"Trim", trimTests}, {"Jobs", jobTests}, {"Denials", denialTests}, {"Concurrent", concurrentTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.tests {

@@ -69,26 +69,21 @@ async function served(child, url, key) {
   return { api: url, url: pages.url, key, call: (method, path, body) => call(url, key, method, path, body) };
 }
 
-/** The binary on an empty store. */
-export async function startServer(more = []) {
+/** The binary on an empty store, or on that of a server which was stopped. */
+export async function startServer(more = [], data = mkdtempSync(join(dir, "store-"))) {
   const vendorPort = await freePort();
   const key = "bsk_e2e_0123456789abcdef0123456789abcdef";
-  const args = [
-    "serve",
-    "--listen",
-    "127.0.0.1:0",
-    "--data",
-    mkdtempSync(join(dir, "store-")),
-    "--webhook-allow",
-    "127.0.0.0/8",
-    "--webhook-allow-http",
-    ...more,
-  ];
+  const args = ["serve", "--listen", "127.0.0.1:0", "--data", data, "--webhook-allow", "127.0.0.0/8", "--webhook-allow-http", ...more];
   const child = spawn(build(), args, {
     env: { ...process.env, BURSAR_ADMIN_KEY: key, BURSAR_EMBED_ORIGINS: `http://localhost:${vendorPort}` },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  return { ...(await served(child, await address(child), key)), vendorPort };
+  const stop = () => {
+    const ended = new Promise(done => child.once("exit", done));
+    child.kill("SIGTERM");
+    return ended;
+  };
+  return { ...(await served(child, await address(child), key)), vendorPort, data, stop };
 }
 
 /** The demo: its organisation after an hour of traffic, quickly. */

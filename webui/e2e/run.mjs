@@ -15,6 +15,7 @@ import { moneyTests } from "./money.mjs";
 import { requestTests } from "./requests.mjs";
 import { out, startBrowser, startDemo, startServer, stopAll } from "./rig.mjs";
 import { furnish, screens } from "./screens.mjs";
+import { stoppedTests } from "./stopped.mjs";
 import { truthTests } from "./truth.mjs";
 import { ungovernedTests } from "./ungoverned.mjs";
 
@@ -65,7 +66,7 @@ let broken = false;
 try {
   const tests = [];
   const wants = name => new RegExp(only).test(name);
-  if (!/^(screen|insight|edit|default|ungoverned|request)/.test(only)) {
+  if (!/^(screen|insight|edit|default|ungoverned|request|stopped)/.test(only)) {
     const server = await startServer();
     tests.push(
       ...flowTests(browser, server, createServer),
@@ -80,6 +81,7 @@ try {
   if (only === "" || only.startsWith("default")) tests.push(...(await defaultTests(browser)));
   if (only === "" || only.startsWith("request")) tests.push(...(await requestTests(browser)));
   if (only === "" || only.startsWith("ungoverned")) tests.push(...(await ungovernedTests(browser)));
+  if (only === "" || only.startsWith("stopped")) tests.push(...(await stoppedTests(browser)));
   if (only === "" || only.startsWith("edit")) tests.push(...(await editTests(browser)));
   if (only === "" || only.startsWith("insight")) tests.push(...(await insightTests(browser)));
   if (only === "" || only.startsWith("screen")) tests.push(...(await screenTests(browser)));

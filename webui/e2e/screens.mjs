@@ -248,6 +248,7 @@ export const screens = [
     },
   },
   { name: "holds", path: () => "/console/customers/acme/holds", show: settled },
+  { name: "stopped", path: () => "/console/customers/acme/stopped", show: settled },
   {
     name: "explain",
     path: () => "/console/customers/acme/explain",

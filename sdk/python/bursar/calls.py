@@ -16,7 +16,6 @@ from .types import (
     CheckItem,
     Consume,
     CreditCheck,
-    Denial,
     Estimates,
     EventIn,
     Events,
@@ -26,6 +25,7 @@ from .types import (
     History,
     Number,
     PageOfBoostRequest,
+    PageOfDenial,
     PageOfReservation,
     Reservation,
     TokensIn,
@@ -343,9 +343,24 @@ def forecast(
     return Call("GET", segments("customers", customer_id, "forecast"), _query(locals(), _CUSTOMER), whole=True)
 
 
-def denials(customer_id: str, *, limit: int | None = None) -> Call[List[Denial]]:
-    """The newest denials that the server remembers."""
-    return Call("GET", segments("customers", customer_id, "denials"), _query(locals(), _CUSTOMER))
+def denials(
+    customer_id: str,
+    *,
+    start_date: datetime | None = None,
+    end_date: datetime | None = None,
+    entity_id: str | None = None,
+    feature_id: str | None = None,
+    currency_id: str | None = None,
+    assignment_id: str | None = None,
+    reason: str | None = None,
+    after: str | None = None,
+    before: str | None = None,
+    limit: int | None = None,
+    min_version: int | None = None,
+    max_staleness_ms: int | None = None,
+) -> Call[PageOfDenial]:
+    """What was denied, the newest first, a page at a time."""
+    return Call("GET", segments("customers", customer_id, "denials"), _query(locals(), _CUSTOMER), whole=True)
 
 
 def history(

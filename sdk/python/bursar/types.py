@@ -144,35 +144,6 @@ class CreditCheck(TypedDict):
     """What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; ENROLLED:key, it names one from now on (WOULD_ENROL:key, it would; NOT_ENROLLED:key, it cannot); DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one."""
 
 
-class Denial(TypedDict):
-    """A request that was refused."""
-
-    binding: Optional[Binding]
-    """What refuses first, with its figures; null when nothing does."""
-    chains: List[List[Node]]
-    """The limits on its path, with their figures when it was denied."""
-    currencyId: NotRequired[str]
-    """The credit currency. Excludes featureId."""
-    dimensions: Mapping[str, Union[str, Number, bool]]
-    """Properties of the usage. Those that are attribution keys name the entities that it counts on."""
-    featureId: NotRequired[str]
-    """The feature. Excludes currencyId."""
-    frozen: NotRequired[Frozen]
-    """What denied where a freeze did; binding is null then."""
-    id: str
-    """Names it."""
-    kind: Literal["CHECK", "CONSUME", "RESERVE"]
-    """Which kind it is."""
-    reason: str
-    """Why."""
-    requestId: str
-    """The X-Request-Id of the request."""
-    requested: Number
-    """What was asked for."""
-    timestamp: str
-    """When."""
-
-
 class Estimates(TypedDict):
     """What usage would cost."""
 
@@ -296,6 +267,15 @@ class PageOfBoostRequest(TypedDict):
     """A page of boost requests."""
 
     data: List[BoostRequest]
+    """The rows."""
+    pagination: Pagination
+    """The cursors of the pages beside this one."""
+
+
+class PageOfDenial(TypedDict):
+    """A page of a list. A request that was refused."""
+
+    data: List[Denial]
     """The rows."""
     pagination: Pagination
     """The cursors of the pages beside this one."""
@@ -877,6 +857,35 @@ class Pagination(TypedDict):
     """The cursor of the page behind this one; null: there is none."""
     prev: Optional[str]
     """The cursor of the page ahead of this one; null: there is none."""
+
+
+class Denial(TypedDict):
+    """A request that was refused."""
+
+    binding: Optional[Binding]
+    """What refuses first, with its figures; null when nothing does."""
+    chains: List[List[Node]]
+    """The limits on its path, with their figures when it was denied."""
+    currencyId: NotRequired[str]
+    """The credit currency. Excludes featureId."""
+    dimensions: Mapping[str, Union[str, Number, bool]]
+    """Properties of the usage. Those that are attribution keys name the entities that it counts on."""
+    featureId: NotRequired[str]
+    """The feature. Excludes currencyId."""
+    frozen: NotRequired[Frozen]
+    """What denied where a freeze did; binding is null then."""
+    id: str
+    """Names it."""
+    kind: Literal["CHECK", "CONSUME", "RESERVE"]
+    """Which kind it is."""
+    reason: str
+    """Why."""
+    requestId: str
+    """The X-Request-Id of the request."""
+    requested: Number
+    """What was asked for."""
+    timestamp: str
+    """When."""
 
 
 class AllocationProblem(TypedDict):

@@ -51,7 +51,7 @@ def build(name):
     """The call with every option that it has."""
     builder, args, kwargs = getattr(calls, name), [], {}
     for p in inspect.signature(builder).parameters.values():
-        value = {"start_date": datetime.now(timezone.utc), "entity_type_ids": ["a"], "group_by": ["a"]}.get(p.name, "x")
+        value = {"start_date": datetime.now(timezone.utc), "end_date": datetime.now(timezone.utc), "entity_type_ids": ["a"], "group_by": ["a"]}.get(p.name, "x")
         if p.name in ("usage", "tokens", "properties", "dimensions"):
             value = {"a": 1}
         if p.kind is p.VAR_POSITIONAL:

@@ -43,7 +43,7 @@ class Calls(World):
         self.assertTrue(any(t["value"] == agent for s in series for t in s["tags"]))
         with self.assertRaises(BudgetDenied):
             c.consume("acme", feature_id="output", amount=92, dimensions=dims)
-        self.assertEqual(c.denials("acme", limit=1)[0]["binding"]["entityId"], agent)
+        self.assertEqual(c.denials("acme", limit=1, entity_id=agent)["data"][0]["binding"]["entityId"], agent)
 
     def test_a_denial_names_the_limit_what_is_left_and_when_it_resets(self):
         c, agent = self.client(), self.agent(output=100)

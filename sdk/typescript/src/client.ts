@@ -168,7 +168,7 @@ export class Bursar {
     return this.#ask("GET /customers/{customerId}/forecast", { path: [customer], query }, o);
   }
 
-  /** The last denials. */
+  /** What was denied, the newest first. */
   denials(customer: string, query: t.DenialsQuery = {}, o?: RequestOptions) {
     return this.#ask("GET /customers/{customerId}/denials", { path: [customer], query }, o);
   }

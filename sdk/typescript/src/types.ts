@@ -18,7 +18,7 @@ export interface Routes {
   "GET /customers/{customerId}/usage": { query: UsageQuery; body: undefined; reply: History };
   "GET /customers/{customerId}/governance": { query: BudgetsQuery; body: undefined; reply: Tree };
   "GET /customers/{customerId}/forecast": { query: ForecastQuery; body: undefined; reply: Forecasts };
-  "GET /customers/{customerId}/denials": { query: DenialsQuery; body: undefined; reply: Denial[] };
+  "GET /customers/{customerId}/denials": { query: DenialsQuery; body: undefined; reply: PageOfDenial };
   "POST /customers/{customerId}/explain": { query: undefined; body: ExplainIn; reply: Explain };
   "POST /customers/{customerId}/boost-requests": { query: undefined; body: BoostRequestIn; reply: BoostRequest };
   "GET /customers/{customerId}/boost-requests": { query: BoostRequestsQuery; body: undefined; reply: PageOfBoostRequest };
@@ -133,10 +133,28 @@ export interface ForecastQuery {
   limit?: number;
 }
 
-/** List denials: the recent ones */
+/** List denials: newest first */
 export interface DenialsQuery {
-  /** The newest ones; there are at most 100. */
+  /** A cursor: the page behind it. Excludes before. */
+  after?: string;
+  /** A cursor: the page ahead of it. Excludes after. */
+  before?: string;
+  /** Rows per page. */
   limit?: number;
+  /** The first instant. */
+  startDate?: string;
+  /** The end, exclusive; now when left out. */
+  endDate?: string;
+  /** Only of requests that named this entity or, as the tree is now, one below it. */
+  entityId?: string;
+  /** Only of requests about this feature. Excludes currencyId. */
+  featureId?: string;
+  /** Only of requests about this currency. */
+  currencyId?: string;
+  /** Only those that this limit denied, as binding shows; it may have been deleted since. */
+  assignmentId?: string;
+  /** Only those with this reason. */
+  reason?: "BudgetExceeded" | "RequestedUsageExceedingLimit" | "InsufficientCredits" | "EntityIsFrozen" | "CustomerIsFrozen" | "EntityNotFound" | "Ungoverned" | "Unknown";
 }
 
 /** List boost requests: the newest first */
@@ -539,32 +557,12 @@ export interface Forecasts {
   data: ForecastRow[];
 }
 
-/** A request that was refused. */
-export interface Denial {
-  /** What refuses first, with its figures; null when nothing does. */
-  binding: Binding | null;
-  /** The limits on its path, with their figures when it was denied. */
-  chains: LimitNode[][];
-  /** The credit currency. Excludes featureId. */
-  currencyId?: string;
-  /** Properties of the usage. Those that are attribution keys name the entities that it counts on. */
-  dimensions: Record<string, string | number | boolean>;
-  /** The feature. Excludes currencyId. */
-  featureId?: string;
-  /** What denied where a freeze did; binding is null then. */
-  frozen?: Frozen;
-  /** Names it. */
-  id: string;
-  /** Which kind it is. */
-  kind: "CHECK" | "CONSUME" | "RESERVE";
-  /** Why. */
-  reason: string;
-  /** The X-Request-Id of the request. */
-  requestId: string;
-  /** What was asked for. */
-  requested: number;
-  /** When. */
-  timestamp: string;
+/** A page of a list. A request that was refused. */
+export interface PageOfDenial {
+  /** The rows. */
+  data: Denial[];
+  /** The cursors of the pages beside this one. */
+  pagination: Pagination;
 }
 
 /** A decision, limit by limit. */
@@ -1185,6 +1183,34 @@ export interface ForecastRow {
   usagePeriodStart: string | null;
   /** usage ÷ limit with boosts; 1 for limit 0; null when unlimited. */
   utilization: number | null;
+}
+
+/** A request that was refused. */
+export interface Denial {
+  /** What refuses first, with its figures; null when nothing does. */
+  binding: Binding | null;
+  /** The limits on its path, with their figures when it was denied. */
+  chains: LimitNode[][];
+  /** The credit currency. Excludes featureId. */
+  currencyId?: string;
+  /** Properties of the usage. Those that are attribution keys name the entities that it counts on. */
+  dimensions: Record<string, string | number | boolean>;
+  /** The feature. Excludes currencyId. */
+  featureId?: string;
+  /** What denied where a freeze did; binding is null then. */
+  frozen?: Frozen;
+  /** Names it. */
+  id: string;
+  /** Which kind it is. */
+  kind: "CHECK" | "CONSUME" | "RESERVE";
+  /** Why. */
+  reason: string;
+  /** The X-Request-Id of the request. */
+  requestId: string;
+  /** What was asked for. */
+  requested: number;
+  /** When. */
+  timestamp: string;
 }
 
 /** A limit of an entity in an explanation. */

@@ -386,7 +386,40 @@ export type Denial = {
   reason: string;
   requestId: string;
   binding: Binding | null;
+  frozen?: Frozen;
   chains: Node[][];
+};
+
+/** How many requests were stopped. */
+export type DenialSummary = {
+  startDate: string;
+  endDate: string;
+  denied: number;
+  sampled: number;
+  notKept: number;
+  /** Of which nothing else is known; null: the reader does not learn it. */
+  other: number | null;
+  points: { timestamp: string; denied: number; sampled: number }[];
+  groups: DenialGroup[];
+  leftOut: number;
+};
+export type DenialGroup = {
+  entityId: string | null;
+  featureId?: string;
+  currencyId?: string;
+  reason: string;
+  binding: {
+    source: "ENTITY" | "CUSTOMER" | "CREDITS";
+    assignmentId: string | null;
+    entityId: string | null;
+    scopeEntityIds: string[];
+    featureId?: string;
+    currencyId?: string;
+    label: string;
+  } | null;
+  denied: number;
+  sampled: number;
+  lastAt: string;
 };
 
 export type CapabilityAmount = { featureId?: string; currencyId?: string; amount: Amount };

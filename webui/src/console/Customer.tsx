@@ -25,12 +25,13 @@ const parts = [
   ["credits", "Credits"],
   ["entitlements", "Entitlements"],
   ["holds", "Holds"],
+  ["stopped", "Stopped"],
   ["explain", "Explain"],
   ["activity", "Activity"],
   ["access", "Access"],
 ] as const;
 
-const views: View[] = ["overview", "usage", "tree", "requests", "explain", "activity"];
+const views: View[] = ["overview", "usage", "tree", "stopped", "requests", "explain", "activity"];
 
 /** One customer: its governance as its own admins see it, and what only the vendor does. */
 export function CustomerPage({ id, tab }: { id: string; tab: string }) {

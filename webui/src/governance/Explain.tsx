@@ -28,7 +28,8 @@ export default function Explain() {
   const [answer, setAnswer] = useState<{ d: Decision; asked: Amount } | null>(null);
   const [past, setPast] = useState<Denial | null>(null);
   const run = useAction();
-  const denials = useDenials();
+  const [at] = useState(() => new URLSearchParams(location.search).get("at"));
+  const denials = useDenials(at);
   const isId = (key: string) => keys.includes(key);
   const name = useNames([
     ...q.dimensions.flatMap(([k, v]) => (isId(k) && v ? [v] : [])),
@@ -182,7 +183,7 @@ export default function Explain() {
       <div className="lately">
         {denials.data && denials.data.data.length > 0 && (
           <section className="stack tight">
-            <h3>Stopped lately</h3>
+            <h3>{at ? `Stopped until ${longTime(at)}` : "Stopped lately"}</h3>
             <ul className="picks">
               {alike(denials.data.data, isId).map(([d, n]) => (
                 <li key={d.id}>
@@ -250,14 +251,15 @@ function alike(denials: Denial[], isId: (key: string) => boolean): [Denial, numb
 }
 
 /** Who made a request: what its first dimension names. */
-function asker(d: Denial, isId: (key: string) => boolean, name: (id: string) => string): string {
+export function asker(d: Denial, isId: (key: string) => boolean, name: (id: string) => string): string {
   const [key, value] = Object.entries(d.dimensions).find(([k]) => isId(k)) ?? Object.entries(d.dimensions)[0] ?? [];
   if (key === undefined) return "(no dimensions)";
   return isId(key) ? name(String(value)) : String(value);
 }
 
 /** What stopped a request. */
-function place({ binding: b, reason }: Denial, name: (id: string) => string): string {
+export function place({ binding: b, reason, frozen }: Denial, name: (id: string) => string): string {
+  if (frozen) return `the freeze of ${frozen.entityId ? name(frozen.entityId) : "the customer"}`;
   if (!b) return reason === "Unknown" ? "no price" : "a limit above";
   if (b.source === "CREDITS") return "the prepaid pool";
   if (b.source === "CUSTOMER") return "the customer's own limit";

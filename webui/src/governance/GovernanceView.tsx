@@ -1,4 +1,4 @@
-import { Activity as ActivityIcon, ChartColumn, Gauge, HandHelping, ListTree, Scale } from "lucide-react";
+import { Activity as ActivityIcon, ChartColumn, Gauge, HandHelping, ListTree, OctagonX, Scale } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { type Api, isStatus, Problem, path } from "../api/client";
 import { locale } from "../api/locale";
@@ -15,6 +15,7 @@ import { TreeView } from "./TreeView";
 
 const NodeDrawer = lazily(() => import("./NodeDrawer"));
 const Explain = lazily(() => import("./Explain"), <Skeleton lines={6} />);
+const Stopped = lazily(() => import("./Stopped"), <Skeleton lines={6} />);
 const Explorer = lazily(() => import("./Explorer"), <Skeleton lines={6} />);
 const Requests = lazily(() => import("./Requests"), <Skeleton lines={6} />);
 const ActivityList = lazily(() => import("./ActivityList"), <Skeleton lines={6} />);
@@ -23,6 +24,7 @@ const parts = [
   ["overview", "Overview", Gauge],
   ["usage", "Usage", ChartColumn],
   ["tree", "Budgets", ListTree],
+  ["stopped", "Stopped", OctagonX],
   ["requests", "Requests", HandHelping],
   ["explain", "Explain", Scale],
   ["activity", "Activity", ActivityIcon],
@@ -157,6 +159,7 @@ function Loaded({ api, customerId, start, view, onView, asked, tell, onHeight, o
   const pages = {
     overview: <Overview />,
     usage: <Explorer />,
+    stopped: <Stopped />,
     explain: <Explain />,
     requests: <Requests />,
     activity: <ActivityList />,

@@ -44,7 +44,7 @@ export function Stopped() {
               look: "break",
               cell: d => (
                 <>
-                  <button type="button" className="link strong" onClick={() => s.go("explain", { denial: d.id })}>
+                  <button type="button" className="link strong" onClick={() => s.go("explain", { denial: d.id, at: d.timestamp })}>
                     {lowest(d) ? name(lowest(d)) : "Somebody"}
                   </button>
                   <div className="small muted">{capital(reasonWords(d.reason))}</div>
@@ -56,7 +56,7 @@ export function Stopped() {
           ]}
         />
       )}
-      <More onClick={() => s.go("explain")}>Explain any request</More>
+      <More onClick={() => s.go("stopped")}>All that was stopped</More>
     </Panel>
   );
 }
