@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
 )
 
@@ -421,7 +422,7 @@ func (h *hold) show(to http.Header) {
 		return
 	}
 	to.Set(headerCall, h.id)
-	showLimit(to, h.tightest, &h.g.config.Advice)
+	showLimit(to, h.tightest, h.advice, &h.g.config.Advice)
 	if len(h.warnings) > 0 {
 		to.Set(headerWarnings, strings.Join(h.warnings, ","))
 	}
@@ -437,11 +438,11 @@ func showEnd(to http.Header, r *client.Reservation, a *Advice) {
 		to.Set(headerCost, strings.Join(costs, ", "))
 	}
 	if r.Tightest != nil {
-		showLimit(to, r.Tightest, a)
+		showLimit(to, r.Tightest, r.Advice, a)
 	}
 }
 
-func showLimit(to http.Header, b *client.Binding, a *Advice) {
+func showLimit(to http.Header, b *client.Binding, said *client.Advice, a *Advice) {
 	if b == nil || b.Remaining == nil || b.UsageLimit == nil {
 		return
 	}
@@ -454,16 +455,9 @@ func showLimit(to http.Header, b *client.Binding, a *Advice) {
 	}
 	to.Set(headerRemaining, b.Remaining.String())
 	to.Set(headerLimit, of)
-	to.Set(headerAdvice, a.of(b))
-}
-
-// of is the advice for what is used and held of a limit.
-func (a *Advice) of(b *client.Binding) string {
-	switch used := b.CurrentUsage.Add(b.Reserved); {
-	case used.AtLeastPercent(int64(a.Stop), *b.UsageLimit):
-		return "stop"
-	case used.AtLeastPercent(int64(a.WindDown), *b.UsageLimit):
-		return "wind_down"
+	level := bursar.AdviceFor(b.CurrentUsage.Add(b.Reserved), *b.UsageLimit, a.WindDown, a.Stop)
+	if said != nil && a.serverSays {
+		level = said.Level
 	}
-	return "ok"
+	to.Set(headerAdvice, string(level))
 }

@@ -172,6 +172,21 @@ func TestDenial(t *testing.T) {
 	}
 }
 
+// TestOwnThresholds: the configuration's percentages stand in the place of the server's advice.
+func TestOwnThresholds(t *testing.T) {
+	w := newWorld(t, func(c *gateway.Config) { c.Advice = gateway.Advice{WindDown: 10, Stop: 50} })
+	w.limit(1000)
+	for _, c := range []struct {
+		tokens int
+		advice string
+	}{{90, "ok"}, {20, "wind_down"}, {400, "stop"}} {
+		w.upstream.answer(says(200, fmt.Sprintf(`{"usage":{"prompt_tokens":1,"completion_tokens":%d}}`, c.tokens)))
+		if got := w.post("/v1/chat/completions", `{"model":"m","max_tokens":10}`); got.header.Get("Bursar-Advice") != c.advice {
+			t.Errorf("%+v, want the advice %s", got, c.advice)
+		}
+	}
+}
+
 // TestRefusals: who or what is not in order gets an error that says so, in the SDK's form, and
 // nothing is sent.
 func TestRefusals(t *testing.T) {

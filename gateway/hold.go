@@ -29,6 +29,7 @@ type hold struct {
 	reached  atomic.Bool // the server may have been asked
 	id       string
 	tightest *client.Binding
+	advice   *client.Advice
 	warnings []string
 }
 
@@ -81,7 +82,7 @@ func (g *Gateway) reserve(ctx context.Context, by *caller, a *asked, to *upstrea
 		if _, running := g.running.LoadOrStore(got.ID, true); running {
 			continue
 		}
-		h.id, h.tightest, h.warnings = got.ID, got.Tightest, got.Warnings
+		h.id, h.tightest, h.advice, h.warnings = got.ID, got.Tightest, got.Advice, got.Warnings
 		if by.spend { // an event in its place says of whom it is by itself
 			h.dims = map[string]any{}
 			for key, value := range got.Dimensions {

@@ -230,36 +230,15 @@ func (v *View) judgeEvent(cat *catalogue.Catalogue, event string, r *Resolved, a
 // room for the fewest further events like this.
 func (v *View) afterEvent(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32) (d bursar.Decision, tightest *bursar.Binding) {
 	d = bursar.Decision{Granted: true, Chains: v.nodes(chains, nil)}
-	see := func(source bursar.BindingSource, n bursar.Node) {
-		if n.UsageLimit == nil || n.Requested.Sign() <= 0 {
-			return
-		}
-		if t := tightest; t == nil || bursar.CompareShares(*n.Remaining(), n.Requested, *t.Node.Remaining(), t.Node.Requested) < 0 {
-			tightest = &bursar.Binding{Source: source, Node: n}
-		}
-	}
+	grantAll(d.Chains, asks)
+	var t tightestLimit
 	for i := range asks {
-		a := &asks[i]
-		if g := v.gate(cat, a); !g.Unlimited && !g.Soft {
-			b := gateBinding(&g, a)
-			see(b.Source, b.Node)
-		}
+		g := v.gate(cat, &asks[i])
+		t.seeGate(&g, &asks[i])
 	}
-	for _, chain := range d.Chains {
-		for i := range chain {
-			n := &chain[i]
-			n.Granted = true
-			for j := range asks {
-				if asks[j].C == n.Capability {
-					n.Requested = asks[j].Amount
-				}
-			}
-			if n.Enforcement == bursar.Hard {
-				see(bursar.BindingEntity, *n)
-			}
-		}
-	}
-	return d, tightest
+	t.seeChains(d.Chains)
+	d.Advice = t.advice()
+	return d, t.binding()
 }
 
 // ReserveEvent holds all that an event is expected to use.

@@ -212,7 +212,7 @@ func (v *View) Entitlements(cat *catalogue.Catalogue) []bursar.Decision {
 	})
 	for _, c := range caps {
 		if cat.FeatureOf[c.ID] != nil && c.Kind == bursar.KindFeature || cat.CurrencyOf[c.ID] != nil && c.Kind == bursar.KindCurrency {
-			out = append(out, v.Judge(cat, &Resolved{}, []Ask{{C: c, Cap: v.CapOrd(c)}}, nil))
+			out = append(out, v.Judge(cat, &Resolved{}, []Ask{{C: c, Cap: v.CapOrd(c), max: cat.Highest(c)}}, nil))
 		}
 	}
 	return out

@@ -160,10 +160,20 @@ func (o *Consume) Decide(d *Decider) (any, error) {
 
 // After is the state of the limits once asks have been granted.
 func (v *View) After(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32) bursar.Decision {
-	out := v.nodes(chains, nil)
-	d := bursar.Decision{Granted: true, Capability: asks[0].C, Chains: out, Gate: v.gate(cat, &asks[0])}
+	d := bursar.Decision{Granted: true, Capability: asks[0].C, Chains: v.nodes(chains, nil), Gate: v.gate(cat, &asks[0])}
 	cat.Show(&d)
-	for _, chain := range out {
+	grantAll(d.Chains, asks)
+	for i := range asks[1:] {
+		a := &asks[i+1]
+		d.Costs = append(d.Costs, bursar.PricedGate{Cost: bursar.Cost{CurrencyID: a.C.ID, Amount: a.Amount}, Gate: v.gate(cat, a)})
+	}
+	d.Advice = adviceOn(&d, asks)
+	return d
+}
+
+// grantAll shows on each node what asks wanted and got.
+func grantAll(chains [][]bursar.Node, asks []Ask) {
+	for _, chain := range chains {
 		for i := range chain {
 			for j := range asks {
 				if asks[j].C == chain[i].Capability {
@@ -173,9 +183,4 @@ func (v *View) After(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32) bu
 			chain[i].Granted = true
 		}
 	}
-	for i := range asks[1:] {
-		a := &asks[i+1]
-		d.Costs = append(d.Costs, bursar.PricedGate{Cost: bursar.Cost{CurrencyID: a.C.ID, Amount: a.Amount}, Gate: v.gate(cat, a)})
-	}
-	return d
 }

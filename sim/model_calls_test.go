@@ -359,7 +359,8 @@ func (m *model) reserveCall(customer string, in bursar.SpendInput, ttl int, onEx
 
 // after shows the limits once the event was granted.
 func (o *called) after() bursar.Decision {
-	return verdict(o.before, bursar.Decision{Chains: o.c.chains(o.asks, o.attribution, o.now)})
+	chains := o.c.chains(o.asks, o.attribution, o.now)
+	return verdict(o.before, bursar.Decision{Chains: chains, Advice: o.c.advise(o.asks, chains, o.now)})
 }
 
 func (m *model) consumeCall(customer string, in bursar.SpendInput) (bursar.ConsumeResult, *fail) {

@@ -32,6 +32,8 @@ class CheckItem(TypedDict):
 class Consume(TypedDict):
     """Usage that is checked and recorded in one step."""
 
+    advice: Optional[Advice]
+    """How to go on, with what was consumed here; null where no hard limit counts."""
     alerts: NotRequired[List[Alert]]
     """Of an event: thresholds that it reached."""
     amount: NotRequired[Number]
@@ -71,6 +73,8 @@ class CreditCheck(TypedDict):
     """Of EntityNotFound and Ungoverned: who was named, and what to do."""
     accessDeniedReason: Optional[str]
     """Why it is denied; null when it is granted."""
+    advice: Optional[Advice]
+    """How to go on, by what is used and held without this request; null where no hard limit counts."""
     binding: Optional[Binding]
     """What refuses first, with its figures; null when nothing does."""
     chains: NotRequired[List[List[Node]]]
@@ -191,6 +195,8 @@ class FeatureCheck(TypedDict):
     """Of EntityNotFound and Ungoverned: who was named, and what to do."""
     accessDeniedReason: Optional[str]
     """Why it is denied; null when it is granted."""
+    advice: Optional[Advice]
+    """How to go on, by what is used and held without this request; null where no hard limit counts."""
     binding: Optional[Binding]
     """What refuses first, with its figures; null when nothing does."""
     chains: NotRequired[List[List[Node]]]
@@ -298,6 +304,8 @@ class Problem(TypedDict):
 class Reservation(TypedDict):
     """An amount that is held."""
 
+    advice: Optional[Advice]
+    """How to go on, with what this one holds or used; null where no hard limit counts."""
     alerts: NotRequired[List[Alert]]
     """Of an event: thresholds that its usage reached; in the reply to the commit alone."""
     amount: NotRequired[Number]
@@ -433,6 +441,19 @@ class UsageItem(TypedDict):
     """DELTA adds the value, SET makes it the level. Default: DELTA."""
     value: Number
     """Below 0 only for FLUCTUATING features."""
+
+
+class Advice(TypedDict):
+    """How to go on: how near the tightest of the limits is to its end."""
+
+    left: Number
+    """What the limit still lets through."""
+    level: Literal["ok", "wind_down", "stop"]
+    """ok: go on. wind_down: begin nothing new. stop: end now. It denies nothing."""
+    limit: AdviceLimit
+    """Rows per page."""
+    usedPercent: int
+    """What is used and held of the limit, in percent, rounded down; at most 1000000."""
 
 
 class Alert(TypedDict):
@@ -855,6 +876,27 @@ class Learned(TypedDict):
     """Calls that it is taken from, at most 64; 0: there were fewer than 10, and maxTokens is held."""
     tokens: int
     """Of output, that are held."""
+
+
+class AdviceLimit(TypedDict):
+    """The limit that an advice is by: the hard limit that has room for the fewest more of what was decided about."""
+
+    assignmentId: NotRequired[str]
+    """The limit."""
+    currencyId: NotRequired[str]
+    """The credit currency. Excludes featureId."""
+    entityId: Optional[str]
+    """The entity."""
+    featureId: NotRequired[str]
+    """The feature. Excludes currencyId."""
+    label: NotRequired[str]
+    """Tells limits of one entity and capability apart; empty without."""
+    resetsAt: Optional[str]
+    """When the window ends and usage starts at 0 again."""
+    source: Literal["ENTITY", "CUSTOMER", "CREDITS"]
+    """Whose limit it is: an entity's, the customer's, or the pool of credits."""
+    usageLimit: Number
+    """The limit; null: there is none."""
 
 
 class DefaultOf(TypedDict):

@@ -142,6 +142,8 @@ export interface FeatureCheck {
   accessDeniedDetail?: string;
   /** Why it is denied; null when it is granted. */
   accessDeniedReason: string | null;
+  /** How to go on, by what is used and held without this request; null where no hard limit counts. */
+  advice: Advice | null;
   /** What refuses first, with its figures; null when nothing does. */
   binding: Binding | null;
   /** Left out when the request has no dimensions. */
@@ -186,6 +188,8 @@ export interface CreditCheck {
   accessDeniedDetail?: string;
   /** Why it is denied; null when it is granted. */
   accessDeniedReason: string | null;
+  /** How to go on, by what is used and held without this request; null where no hard limit counts. */
+  advice: Advice | null;
   /** What refuses first, with its figures; null when nothing does. */
   binding: Binding | null;
   /** Left out when the request has no dimensions. */
@@ -262,6 +266,8 @@ export interface ReserveIn {
 
 /** An amount that is held. */
 export interface Reservation {
+  /** How to go on, with what this one holds or used; null where no hard limit counts. */
+  advice: Advice | null;
   /** Of an event: thresholds that its usage reached; in the reply to the commit alone. */
   alerts?: Alert[];
   /** Left out of an event. */
@@ -376,6 +382,8 @@ export interface ConsumeIn {
 
 /** Usage that is checked and recorded in one step. */
 export interface Consumption {
+  /** How to go on, with what was consumed here; null where no hard limit counts. */
+  advice: Advice | null;
   /** Of an event: thresholds that it reached. */
   alerts?: Alert[];
   /** Left out of an event. */
@@ -628,6 +636,18 @@ export interface Problem {
   type: string;
   /** With a denial (402): what of the request may be meant otherwise. */
   warnings?: string[];
+}
+
+/** How to go on: how near the tightest of the limits is to its end. */
+export interface Advice {
+  /** What the limit still lets through. */
+  left: number;
+  /** ok: go on. wind_down: begin nothing new. stop: end now. It denies nothing. */
+  level: "ok" | "wind_down" | "stop";
+  /** Rows per page. */
+  limit: AdviceLimit;
+  /** What is used and held of the limit, in percent, rounded down; at most 1000000. */
+  usedPercent: number;
 }
 
 /** The limit that refuses, with its figures. */
@@ -1172,6 +1192,26 @@ export interface AllocationProblem {
   entityId: string;
   /** The limit; null: there is none. */
   usageLimit: number | null;
+}
+
+/** The limit that an advice is by: the hard limit that has room for the fewest more of what was decided about. */
+export interface AdviceLimit {
+  /** The limit. */
+  assignmentId?: string;
+  /** The credit currency. Excludes featureId. */
+  currencyId?: string;
+  /** The entity. */
+  entityId: string | null;
+  /** The feature. Excludes currencyId. */
+  featureId?: string;
+  /** Tells limits of one entity and capability apart; empty without. */
+  label?: string;
+  /** When the window ends and usage starts at 0 again. */
+  resetsAt: string | null;
+  /** Whose limit it is: an entity's, the customer's, or the pool of credits. */
+  source: "ENTITY" | "CUSTOMER" | "CREDITS";
+  /** The limit; null: there is none. */
+  usageLimit: number;
 }
 
 /** The default that a limit is by. */
