@@ -34,6 +34,7 @@ type Advice struct {
 	Left        Amount
 	UsedPercent int64 // used and held, see [Amount.WholePercent]
 	Limit       AdviceLimit
+	Degrade     *Degrade // nil = no step of a policy on the path was reached
 }
 
 // AdviceLimit names the limit that an advice is by. Unless Source is ENTITY, it is the

@@ -95,6 +95,7 @@ type Advice struct {
 	Left        bursar.Amount      `json:"left"`
 	UsedPercent int64              `json:"usedPercent"` // used and held, rounded down
 	Limit       AdviceLimit        `json:"limit"`
+	Degrade     *Degrade           `json:"degrade"` // nil = no step of a policy on the path was reached
 }
 
 // AdviceLimit names the limit that an advice is by. Unless Source is ENTITY, it is the

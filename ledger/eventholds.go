@@ -228,7 +228,7 @@ func (v *View) judgeEvent(cat *catalogue.Catalogue, event string, r *Resolved, a
 
 // afterEvent is the state of the limits once asks have been granted. tightest is the limit that has
 // room for the fewest further events like this.
-func (v *View) afterEvent(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32) (d bursar.Decision, tightest *bursar.Binding) {
+func (v *View) afterEvent(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32, model string) (d bursar.Decision, tightest *bursar.Binding) {
 	d = bursar.Decision{Granted: true, Chains: v.nodes(chains, nil)}
 	grantAll(d.Chains, asks)
 	var t tightestLimit
@@ -237,7 +237,7 @@ func (v *View) afterEvent(cat *catalogue.Catalogue, asks []Ask, chains [][]uint3
 		t.seeGate(&g, &asks[i])
 	}
 	t.seeChains(d.Chains)
-	d.Advice = t.advice()
+	d.Advice = v.advise(&t, d.Chains, chains, model)
 	return d, t.binding()
 }
 
@@ -383,7 +383,7 @@ func (v *View) eventOut(cat *catalogue.Catalogue, h *record.Hold, live [][]uint3
 		}
 	}
 	e.Properties = v.seenDims(cat, e.Properties)
-	after, tightest := v.afterEvent(cat, asks, live)
+	after, tightest := v.afterEvent(cat, asks, live, modelOf(h.Dims))
 	out.Decision, e.Tightest = &after, tightest
 	out.Event = e
 }

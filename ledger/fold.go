@@ -73,6 +73,11 @@ func (v *View) apply(r record.Record) error {
 		put(v, &v.frzs, r.Ent, &z)
 	case *record.Thawed:
 		put(v, &v.frzs, r.Ent, nil)
+	case *record.DegradePut:
+		p := r.Policy
+		v.applyDegrade(&p)
+	case *record.DegradeDeleted:
+		v.applyDegradeEnd(r)
 	case *record.Activity:
 	default:
 		return v.applyMoney(r)

@@ -96,7 +96,7 @@ func (v *View) Judge(cat *catalogue.Catalogue, r *Resolved, asks []Ask, chains [
 	if d.Granted {
 		judgeNodes(&d)
 	}
-	d.Advice = adviceOn(&d, asks)
+	d.Advice = v.adviceOn(&d, asks, chains, r.model)
 	return d
 }
 

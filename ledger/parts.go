@@ -27,6 +27,7 @@ const (
 	partFreeze   = "freeze"
 	partDefaults = "defaults"
 	partLearned  = "learned"
+	partDegrade  = "degrade"
 )
 
 type partKey struct {
@@ -69,6 +70,11 @@ func partBody(v any, caps []bursar.Capability) []byte {
 			return nil
 		}
 		body = freezePart{v.Reason, v.At, v.ByToken, v.Root}
+	case []*record.DegradePolicy:
+		if v == nil {
+			return nil
+		}
+		body = degradePartOf(v)
 	case *defaultSet:
 		if len(v.list) == 0 {
 			return nil
@@ -172,6 +178,11 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 		if read(&q) {
 			err = s.restoreDefaults(q)
 		}
+	case partDegrade:
+		var q degradePart
+		if read(&q) {
+			err = s.restoreDegrades(ord, q)
+		}
 	case partLearned:
 		var q learned
 		if read(&q) {
@@ -196,6 +207,7 @@ func (s *State) dumpMoney(e *record.Encoder, inOrder bool) {
 	dumpParts(e, s.Fired)
 	dumpParts(e, s.freezes)
 	dumpParts(e, s.learned)
+	dumpParts(e, s.degrades)
 	for _, p := range uniqueParts(s.Uniques) {
 		e.String(p.Key)
 		e.Bytes(p.Body)

@@ -49,6 +49,13 @@ func (s *State) Sound() error {
 			return errors.New("a freeze is of an entity that is not there")
 		}
 	}
+	for ent, list := range s.degrades {
+		for _, p := range list {
+			if ent == 0 || !isEntity(ent) || p.Ent != ent || p.Cap != 0 && !isCap(p.Cap) {
+				return fmt.Errorf("the degrade policy %s names what is not there", store.FormatID(p.ID))
+			}
+		}
+	}
 	for ent := range s.learned {
 		if !isEntity(ent) {
 			return errors.New("what calls used is known of an entity that is not there")

@@ -152,14 +152,14 @@ func (o *Consume) Decide(d *Decider) (any, error) {
 	for i := range j.asks {
 		j.asks[i].Cap = d.CapOrd(j.asks[i].C) // it may be new
 	}
-	res.Decision = d.After(d.Cat, j.asks, j.chains)
+	res.Decision = d.After(d.Cat, j.asks, j.chains, j.model)
 	res.Decision.Warnings = j.Warnings
 	res.Credit = d.Credit(d.Cat, j.asks)
 	return res, nil
 }
 
 // After is the state of the limits once asks have been granted.
-func (v *View) After(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32) bursar.Decision {
+func (v *View) After(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32, model string) bursar.Decision {
 	d := bursar.Decision{Granted: true, Capability: asks[0].C, Chains: v.nodes(chains, nil), Gate: v.gate(cat, &asks[0])}
 	cat.Show(&d)
 	grantAll(d.Chains, asks)
@@ -167,7 +167,7 @@ func (v *View) After(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32) bu
 		a := &asks[i+1]
 		d.Costs = append(d.Costs, bursar.PricedGate{Cost: bursar.Cost{CurrencyID: a.C.ID, Amount: a.Amount}, Gate: v.gate(cat, a)})
 	}
-	d.Advice = adviceOn(&d, asks)
+	d.Advice = v.adviceOn(&d, asks, chains, model)
 	return d
 }
 

@@ -29,7 +29,7 @@ func (s *State) Memory() int64 {
 	for _, set := range s.Uniques {
 		sets += 10*int64(min(set.Count(), maxExact)) + 200
 	}
-	return sets + 500*int64(len(s.defaults.list)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 150*int64(len(s.paths.List)) + 220*int64(len(s.Entities)) + 120*int64(len(s.cased)) + 268*int64(len(s.Rows)) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
+	return sets + 500*int64(len(s.defaults.list)) + 2000*int64(s.policyCount()) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 150*int64(len(s.paths.List)) + 220*int64(len(s.Entities)) + 120*int64(len(s.cased)) + 268*int64(len(s.Rows)) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
 }
 
 // maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
@@ -81,7 +81,8 @@ type State struct {
 	scopedOf map[uint32][]uint32 // by entity ord: its scoped rows, for listings
 	inScope  []uint8             // by entity ord: ownsScoped, isScope
 
-	freezes  map[uint32]*record.Freeze // by entity ord; 0 = the customer
+	freezes  map[uint32]*record.Freeze          // by entity ord; 0 = the customer
+	degrades map[uint32][]*record.DegradePolicy // by entity ord
 	defaults *defaultSet
 	learned  map[uint32]*learned // by entity ord, too
 
@@ -157,7 +158,7 @@ func NewState() *State {
 		Entities: make([]*record.Entity, 1), byID: map[string]uint32{}, cased: map[string][]uint32{}, children: map[uint32][]uint32{}, kidCount: map[uint32]kidCount{},
 		Rows: make([]*record.Limit, 1), RowIDs: make([][16]byte, 1), counters: make([]*Counter, 1),
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), under: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
-		freezes: map[uint32]*record.Freeze{}, defaults: newDefaultSet(nil),
+		freezes: map[uint32]*record.Freeze{}, degrades: map[uint32][]*record.DegradePolicy{}, defaults: newDefaultSet(nil),
 		learned: map[uint32]*learned{},
 		Totals:  map[uint32]*Total{}, Levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{},
 		OpenHolds: newOrdered(record.CompareID), closedHolds: newOrdered(record.CompareID), endings: newEndings(),

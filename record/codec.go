@@ -54,6 +54,8 @@ const (
 	kindEventRaised Kind = 41 // a hold of what an event would use holds more
 	kindCallCounted Kind = 50 // a call has an id, and was counted by what ended no hold
 	kindHoldKept    Kind = 51 // a hold is settled when it ends, as nobody could tell what was used
+	kindDegrade     Kind = 52 // a degrade policy begins or gets other steps
+	kindDegradeEnd  Kind = 53 // and ends
 )
 
 var (

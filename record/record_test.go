@@ -283,7 +283,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if kinds != 42 {
+	if kinds != 44 {
 		t.Errorf("%d kinds of records are known", kinds)
 	}
 }

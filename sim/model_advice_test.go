@@ -26,7 +26,7 @@ func (x candidate) room(asked bool) *big.Rat {
 }
 
 // advise tells how to go on once asks, or a question about them, have been decided.
-func (c *mCust) advise(asks []ask, chains [][]bursar.Node, now bursar.Time) bursar.Advice {
+func (c *mCust) advise(asks []ask, chains [][]bursar.Node, model string, now bursar.Time) bursar.Advice {
 	var list []candidate
 	see := func(limit bursar.Amount, used, held bursar.Amount, requested bursar.Amount, named bursar.AdviceLimit) {
 		if named.UsageLimit = limit; !c.m.highest(named.Capability) {
@@ -44,10 +44,19 @@ func (c *mCust) advise(asks []ask, chains [][]bursar.Node, now bursar.Time) burs
 		}
 		see(g.UsageLimit, g.CurrentUsage, g.Reserved, x.amount.amount(), named)
 	}
+	degrade, level, ruled, looked := c.degrade(slices.Concat(chains...), model)
+	seeNode := func(n bursar.Node) {
+		see(*n.UsageLimit, n.CurrentUsage, n.Reserved, n.Requested, bursar.AdviceLimit{Source: bursar.BindingEntity, AssignmentID: n.AssignmentID,
+			EntityID: n.EntityID, Capability: n.Capability, Label: n.Label, ResetsAt: n.ResetsAt})
+	}
 	for _, n := range slices.Concat(chains...) {
 		if n.UsageLimit != nil && n.Enforcement == bursar.Hard {
-			see(*n.UsageLimit, n.CurrentUsage, n.Reserved, n.Requested, bursar.AdviceLimit{Source: bursar.BindingEntity, AssignmentID: n.AssignmentID,
-				EntityID: n.EntityID, Capability: n.Capability, Label: n.Label, ResetsAt: n.ResetsAt})
+			seeNode(n)
+		}
+	}
+	if len(list) == 0 { // a policy looks at soft limits, too
+		for _, n := range looked {
+			seeNode(n)
 		}
 	}
 	asked := slices.ContainsFunc(list, func(x candidate) bool { return x.asked.sign() > 0 })
@@ -58,12 +67,15 @@ func (c *mCust) advise(asks []ask, chains [][]bursar.Node, now bursar.Time) burs
 	slices.SortStableFunc(list, func(a, b candidate) int { return a.room(asked).Cmp(b.room(asked)) })
 	x := list[0]
 	out := bursar.Advice{Level: bursar.AdviceOK, Left: x.left.amount(), UsedPercent: percentOf(x.used, x.limit), Limit: x.named}
-	if out.UsedPercent >= 80 {
+	if own := ruled[x.named.EntityID+" "+x.named.AssignmentID]; !own && out.UsedPercent >= 95 {
+		out.Level = bursar.AdviceStop
+	} else if !own && out.UsedPercent >= 80 {
 		out.Level = bursar.AdviceWindDown
 	}
-	if out.UsedPercent >= 95 {
-		out.Level = bursar.AdviceStop
+	if urgency[level] > urgency[out.Level] {
+		out.Level = level
 	}
+	out.Degrade = degrade
 	return out
 }
 

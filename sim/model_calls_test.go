@@ -360,7 +360,7 @@ func (m *model) reserveCall(customer string, in bursar.SpendInput, ttl int, onEx
 // after shows the limits once the event was granted.
 func (o *called) after() bursar.Decision {
 	chains := o.c.chains(o.asks, o.attribution, o.now)
-	return verdict(o.before, bursar.Decision{Chains: chains, Advice: o.c.advise(o.asks, chains, o.now)})
+	return verdict(o.before, bursar.Decision{Chains: chains, Advice: o.c.advise(o.asks, chains, o.model, o.now)})
 }
 
 func (m *model) consumeCall(customer string, in bursar.SpendInput) (bursar.ConsumeResult, *fail) {

@@ -54,6 +54,7 @@ type mCust struct {
 	freezes   map[string]*mFreeze  // by entity; "" = the customer
 	rows      []*mRow              // in order of creation
 	defaults  []*mDefault          // in order of creation
+	policies  []*mPolicy           // in order of creation
 	given     map[naturalKey]*mRow // rows that are, or once were, limited by default
 	taken     bool                 // rows that were so once are the entities' own now
 	holds     []*mHold             // in order of creation
