@@ -28,6 +28,8 @@ type asked struct {
 	times      int64 // that the output is asked for
 	characters int64
 	dims       map[string]any // by members of the body
+	endpoint   string
+	isJSON     bool
 }
 
 // Limits of what is expected of a call.
@@ -61,11 +63,12 @@ func (g *Gateway) readBody(r *http.Request, endpoint string, s *share) (*asked, 
 	case err != nil:
 		return nil, &problem{status: http.StatusBadRequest, code: bursar.CodeValidationFailed, message: "the request could not be read"}
 	}
-	a := &asked{body: b, dims: map[string]any{}, times: 1}
+	a := &asked{body: b, dims: map[string]any{}, times: 1, endpoint: endpoint}
 	kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if kind == "multipart/form-data" {
 		err = a.readForm(params["boundary"])
 	} else {
+		a.isJSON = true
 		err = a.readJSON(endpoint, g.config.BodyDimensions)
 	}
 	if err != nil {

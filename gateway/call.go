@@ -411,6 +411,7 @@ const (
 	headerRemaining = "Bursar-Remaining"
 	headerLimit     = "Bursar-Limit"
 	headerAdvice    = "Bursar-Advice"
+	headerDegraded  = "Bursar-Degraded"
 	headerWarnings  = "Bursar-Warnings"
 	headerGoverned  = "Bursar-Governed"
 )
@@ -423,6 +424,9 @@ func (h *hold) show(to http.Header) {
 	}
 	to.Set(headerCall, h.id)
 	showLimit(to, h.tightest, h.advice, &h.g.config.Advice)
+	if h.degraded != "" {
+		to.Set(headerDegraded, h.degraded)
+	}
 	if len(h.warnings) > 0 {
 		to.Set(headerWarnings, strings.Join(h.warnings, ","))
 	}

@@ -74,6 +74,7 @@ type Config struct {
 	MaxMemoryBytes int64    `json:"maxMemoryBytes"` // of all requests, and replies that are read whole; 256 MiB
 	MaxPending     int64    `json:"maxPending"`     // calls whose end waits to be recorded; 10,000
 	Advice         Advice   `json:"advice"`
+	Degrade        bool     `json:"degrade"` // calls are changed as degrade policies say
 }
 
 // Bounds of the configuration.

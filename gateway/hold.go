@@ -31,6 +31,7 @@ type hold struct {
 	tightest *client.Binding
 	advice   *client.Advice
 	warnings []string
+	degraded string // what was changed of the call; "" = nothing
 }
 
 // Limits of reserving.
@@ -71,8 +72,14 @@ func (g *Gateway) reserve(ctx context.Context, by *caller, a *asked, to *upstrea
 		} else if n > 0 {
 			h.key += "~" + strconv.Itoa(n+1)
 		}
+		if h.degraded != "" { // another call than the one that has the key
+			h.key += "~degraded"
+		}
 		got, err := by.server.ReserveEvent(ctx, by.customer, h.input())
 		if err != nil {
+			if h.degrade(a, deniedWith(err)) { // it may fit as that
+				continue
+			}
 			return h.refused(err)
 		}
 		g.known.note(by, true)
@@ -80,6 +87,10 @@ func (g *Gateway) reserve(ctx context.Context, by *caller, a *asked, to *upstrea
 			continue // an attempt that has ended
 		}
 		if _, running := g.running.LoadOrStore(got.ID, true); running {
+			continue
+		}
+		if h.degrade(a, got.Advice) {
+			g.letGo(ctx, by, got.ID)
 			continue
 		}
 		h.id, h.tightest, h.advice, h.warnings = got.ID, got.Tightest, got.Advice, got.Warnings
@@ -92,6 +103,24 @@ func (g *Gateway) reserve(ctx context.Context, by *caller, a *asked, to *upstrea
 		return h, nil
 	}
 	return nil, &problem{status: http.StatusConflict, code: bursar.CodeIdempotencyKeyReused, message: "this idempotency key was used for too many attempts"}
+}
+
+// deniedWith is the advice of a denial; nil = err is none.
+func deniedWith(err error) *client.Advice {
+	var e *client.Error
+	if errors.As(err, &e) && e.Status == http.StatusPaymentRequired {
+		return e.Advice
+	}
+	return nil
+}
+
+// letGo releases the hold of a call that goes on as another one.
+func (g *Gateway) letGo(ctx context.Context, by *caller, id string) {
+	defer g.running.Delete(id)
+	if _, err := by.books.Release(ctx, by.customer, id); err != nil {
+		old := &hold{g: g, by: by, id: id}
+		g.books.later(old.release())
+	}
 }
 
 func (h *hold) input() client.EventReserve {

@@ -11,7 +11,7 @@ type adviceOut struct {
 	Level       bursar.AdviceLevel `json:"level" is:"enum=ok|wind_down|stop" doc:"ok: go on. wind_down: begin nothing new. stop: end now. It denies nothing."`
 	Left        bursar.Amount      `json:"left" doc:"What the limit still lets through."`
 	UsedPercent int64              `json:"usedPercent" doc:"What is used and held of the limit, in percent, rounded down; at most 1000000."`
-	Limit       adviceLimitOut     `json:"limit"`
+	Limit       adviceLimitOut     `json:"limit" doc:"The limit that it is by."`
 	Degrade     *degradeOut        `json:"degrade,omitempty" doc:"What the request is to be changed to, by the furthest step of a degrade policy on its path; absent where none was reached."`
 }
 
@@ -21,7 +21,7 @@ type degradeOut struct {
 	Model     *string `json:"model,omitzero" doc:"The model to call; absent: as it is."`
 	MaxTokens *int64  `json:"maxTokens,omitzero" doc:"The most tokens of output to ask for; absent: as it is."`
 	Tools     *bool   `json:"tools,omitzero" doc:"false: call without tools; absent: as it is."`
-	Message   *string `json:"message,omitzero"`
+	Message   *string `json:"message,omitzero" doc:"For whoever goes on."`
 }
 
 // adviceLimitOut names the limit that an advice is by, as a binding does.

@@ -25,7 +25,7 @@ type degradeStepOut struct {
 	Models    map[string]string   `json:"models,omitempty" doc:"For each model the one to call instead."`
 	MaxTokens *int64              `json:"maxTokens,omitzero" doc:"The most tokens of output to ask for."`
 	Tools     *bool               `json:"tools,omitzero" doc:"false: call without tools."`
-	Message   *string             `json:"message,omitzero"`
+	Message   *string             `json:"message,omitzero" doc:"For whoever goes on."`
 }
 
 func viewDegradePolicy(p bursar.DegradePolicy) degradePolicyOut {

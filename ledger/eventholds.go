@@ -223,7 +223,21 @@ func (v *View) judgeEvent(cat *catalogue.Catalogue, event string, r *Resolved, a
 		}
 	}
 	cat.Show(&d)
+	if !d.Granted {
+		d.Advice = v.adviceBefore(cat, asks, &d, chains, r.model)
+	}
 	return d
+}
+
+// adviceBefore is the advice of a denial of an event, which is not counted.
+func (v *View) adviceBefore(cat *catalogue.Catalogue, asks []Ask, d *bursar.Decision, chains [][]uint32, model string) bursar.Advice {
+	var t tightestLimit
+	for i := range asks {
+		g := v.gate(cat, &asks[i])
+		t.seeGate(&g, &asks[i])
+	}
+	t.seeChains(d.Chains)
+	return v.advise(&t, d.Chains, chains, model)
 }
 
 // afterEvent is the state of the limits once asks have been granted. tightest is the limit that has

@@ -120,6 +120,7 @@ func (c *mCust) decideCall(first bursar.Capability, asks []ask, a attribution, n
 		c.judgeGate(&d, c.gate(x, now))
 	}
 	d.Chains = c.chains(asks, a, now)
+	d.Advice = c.advise(asks, d.Chains, a.model, now)
 	for _, n := range slices.Concat(d.Chains...) {
 		if n.Granted {
 			continue

@@ -267,6 +267,8 @@ class PageOfReservation(TypedDict):
 class Problem(TypedDict):
     """What went wrong (RFC 9457)."""
 
+    advice: NotRequired[Optional[Advice]]
+    """Of a denial (402): how to go on all the same, such as with what fits. What was asked for does not count."""
     allocation: NotRequired[AllocationProblem]
     """With strict, the limits below may not add up to more than this one."""
     binding: NotRequired[Optional[Binding]]
@@ -446,12 +448,14 @@ class UsageItem(TypedDict):
 class Advice(TypedDict):
     """How to go on: how near the tightest of the limits is to its end."""
 
+    degrade: NotRequired[Degrade]
+    """What the request is to be changed to, by the furthest step of a degrade policy on its path; absent where none was reached."""
     left: Number
     """What the limit still lets through."""
     level: Literal["ok", "wind_down", "stop"]
     """ok: go on. wind_down: begin nothing new. stop: end now. It denies nothing."""
     limit: AdviceLimit
-    """Rows per page."""
+    """The limit that it is by."""
     usedPercent: int
     """What is used and held of the limit, in percent, rounded down; at most 1000000."""
 
@@ -897,6 +901,23 @@ class AdviceLimit(TypedDict):
     """Whose limit it is: an entity's, the customer's, or the pool of credits."""
     usageLimit: Number
     """The limit; null: there is none."""
+
+
+class Degrade(TypedDict):
+    """What a request is to be changed to."""
+
+    atPercent: int
+    """Of the step."""
+    entityId: str
+    """Whose policy says so."""
+    maxTokens: NotRequired[int]
+    """The most tokens of output to ask for; absent: as it is."""
+    message: NotRequired[str]
+    """For whoever goes on."""
+    model: NotRequired[str]
+    """The model to call; absent: as it is."""
+    tools: NotRequired[bool]
+    """false: call without tools; absent: as it is."""
 
 
 class DefaultOf(TypedDict):

@@ -604,6 +604,8 @@ export interface Explain {
 
 /** What went wrong (RFC 9457). */
 export interface Problem {
+  /** Of a denial (402): how to go on all the same, such as with what fits. What was asked for does not count. */
+  advice?: Advice | null;
   /** With strict, the limits below may not add up to more than this one. */
   allocation?: AllocationProblem;
   /** The limit that refused (402). */
@@ -640,11 +642,13 @@ export interface Problem {
 
 /** How to go on: how near the tightest of the limits is to its end. */
 export interface Advice {
+  /** What the request is to be changed to, by the furthest step of a degrade policy on its path; absent where none was reached. */
+  degrade?: Degrade;
   /** What the limit still lets through. */
   left: number;
   /** ok: go on. wind_down: begin nothing new. stop: end now. It denies nothing. */
   level: "ok" | "wind_down" | "stop";
-  /** Rows per page. */
+  /** The limit that it is by. */
   limit: AdviceLimit;
   /** What is used and held of the limit, in percent, rounded down; at most 1000000. */
   usedPercent: number;
@@ -1192,6 +1196,22 @@ export interface AllocationProblem {
   entityId: string;
   /** The limit; null: there is none. */
   usageLimit: number | null;
+}
+
+/** What a request is to be changed to. */
+export interface Degrade {
+  /** Of the step. */
+  atPercent: number;
+  /** Whose policy says so. */
+  entityId: string;
+  /** The most tokens of output to ask for; absent: as it is. */
+  maxTokens?: number;
+  /** For whoever goes on. */
+  message?: string;
+  /** The model to call; absent: as it is. */
+  model?: string;
+  /** false: call without tools; absent: as it is. */
+  tools?: boolean;
 }
 
 /** The limit that an advice is by: the hard limit that has room for the fewest more of what was decided about. */
