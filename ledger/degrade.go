@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -67,8 +68,13 @@ func degradePartOf(list []*record.DegradePolicy) degradePart {
 	return degradePart{record.EncodePayload(nil, recs)}
 }
 
-func (s *State) restoreDegrades(ent uint32, q degradePart) error {
-	recs, err := record.DecodePayload(q.Records)
+func (s *State) restoreDegrades(ent uint32, body []byte) error {
+	var q degradePart
+	err := json.Unmarshal(body, &q)
+	var recs []record.Record
+	if err == nil {
+		recs, err = record.DecodePayload(q.Records)
+	}
 	if err != nil {
 		return fmt.Errorf("checkpoint: degrade policies: %w", err)
 	}
@@ -78,6 +84,18 @@ func (s *State) restoreDegrades(ent uint32, q degradePart) error {
 			return fmt.Errorf("checkpoint: degrade policies: a record of kind %d", r.Kind())
 		}
 		s.degrades[ent] = append(s.degrades[ent], &x.Policy)
+	}
+	return nil
+}
+
+// soundDegrades is an error when a policy names what is not there.
+func (s *State) soundDegrades(isEntity, isCap func(uint32) bool) error {
+	for ent, list := range s.degrades {
+		for _, p := range list {
+			if ent == 0 || !isEntity(ent) || p.Ent != ent || p.Cap != 0 && !isCap(p.Cap) {
+				return fmt.Errorf("the degrade policy %s names what is not there", store.FormatID(p.ID))
+			}
+		}
 	}
 	return nil
 }

@@ -73,11 +73,6 @@ func (v *View) apply(r record.Record) error {
 		put(v, &v.frzs, r.Ent, &z)
 	case *record.Thawed:
 		put(v, &v.frzs, r.Ent, nil)
-	case *record.DegradePut:
-		p := r.Policy
-		v.applyDegrade(&p)
-	case *record.DegradeDeleted:
-		v.applyDegradeEnd(r)
 	case *record.Activity:
 	default:
 		return v.applyMoney(r)
@@ -129,6 +124,11 @@ func (v *View) applyMoney(r record.Record) error {
 		p := *v.pool(r.Cap)
 		p.Low = r.Levels
 		put(v, &v.pls, r.Cap, &p)
+	case *record.DegradePut:
+		p := r.Policy
+		v.applyDegrade(&p)
+	case *record.DegradeDeleted:
+		v.applyDegradeEnd(r)
 	case *record.ValueCounted:
 		for _, k := range r.Sets {
 			v.addUnique(k, r.Value)

@@ -179,10 +179,7 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 			err = s.restoreDefaults(q)
 		}
 	case partDegrade:
-		var q degradePart
-		if read(&q) {
-			err = s.restoreDegrades(ord, q)
-		}
+		return s.restoreDegrades(ord, p.Body)
 	case partLearned:
 		var q learned
 		if read(&q) {

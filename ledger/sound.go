@@ -49,12 +49,8 @@ func (s *State) Sound() error {
 			return errors.New("a freeze is of an entity that is not there")
 		}
 	}
-	for ent, list := range s.degrades {
-		for _, p := range list {
-			if ent == 0 || !isEntity(ent) || p.Ent != ent || p.Cap != 0 && !isCap(p.Cap) {
-				return fmt.Errorf("the degrade policy %s names what is not there", store.FormatID(p.ID))
-			}
-		}
+	if err := s.soundDegrades(isEntity, isCap); err != nil {
+		return err
 	}
 	for ent := range s.learned {
 		if !isEntity(ent) {
