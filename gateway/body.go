@@ -30,6 +30,7 @@ type asked struct {
 	dims       map[string]any // by members of the body
 	endpoint   string
 	isJSON     bool
+	share      *share // of the memory for bodies
 }
 
 // Limits of what is expected of a call.
@@ -41,7 +42,7 @@ const (
 // without is a without its body.
 func (a *asked) without() *asked {
 	other := *a
-	other.body = nil
+	other.body, other.share = nil, nil
 	return &other
 }
 
@@ -63,7 +64,7 @@ func (g *Gateway) readBody(r *http.Request, endpoint string, s *share) (*asked, 
 	case err != nil:
 		return nil, &problem{status: http.StatusBadRequest, code: bursar.CodeValidationFailed, message: "the request could not be read"}
 	}
-	a := &asked{body: b, dims: map[string]any{}, times: 1, endpoint: endpoint}
+	a := &asked{body: b, dims: map[string]any{}, times: 1, endpoint: endpoint, share: s}
 	kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if kind == "multipart/form-data" {
 		err = a.readForm(params["boundary"])

@@ -212,7 +212,6 @@ func TestDegrade(t *testing.T) {
 			{"/v1/chat/completions", `{"model":"x","messages":[]}`, `{"model":"x","messages":[],"max_completion_tokens":100}`, "maxTokens=100"},
 			{"/v1/responses", `{"tools":[],"model":"x","max_output_tokens":1e3}`, `{"model":"x","max_output_tokens":100}`, "maxTokens=100,tools=off"},
 			{"/v1/messages", used, used[:len(used)-1] + `,"tool_choice":{"type":"none"}}`, "tools=off"},
-			{"/v1/messages", `{"model":"c","max_tokens":900,"thinking":{"budget_tokens":800}}`, `{"model":"c","max_tokens":900,"thinking":{"budget_tokens":800}}`, ""},
 		} {
 			want, header := c.sent, c.header
 			if !on {

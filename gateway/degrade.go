@@ -2,72 +2,79 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
-	"io"
+	"net/http"
+	"slices"
 	"strconv"
-	"strings"
 
+	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// boundOf is the member that bounds the output at each endpoint where a bound may be added.
-var boundOf = map[string]string{"chat/completions": "max_completion_tokens", "completions": "max_tokens",
-	"responses": "max_output_tokens", "messages": "max_tokens"}
+// boundsOf are the members that bound the output at each endpoint whose calls are degraded. The first
+// is added where there is none.
+var boundsOf = map[string][]string{"chat/completions": {"max_completion_tokens", "max_tokens"}, "completions": {"max_tokens"},
+	"responses": {"max_output_tokens"}, "messages": {"max_tokens"}}
 
-// toolMembers say which tools there are, and how they are used.
-var toolMembers = map[string]bool{"tools": true, "tool_choice": true, "parallel_tool_calls": true, "functions": true, "function_call": true}
+// toolMembers say which tools there are (true), and how they are used.
+var toolMembers = map[string]bool{"tools": true, "functions": true, "web_search_options": true, "mcp_servers": true,
+	"tool_choice": false, "parallel_tool_calls": false, "function_call": false}
 
-// degrade changes the request as a policy says, and tells what it changed. Nothing is changed of what
-// is no JSON. All else of the body stays as it is, to the byte.
-func (a *asked) degrade(x *client.Degrade) (changed []string) {
-	if !a.isJSON {
-		return nil
+// minThinking is the least budget that Anthropic takes.
+const minThinking = 1024
+
+// degraded is the call as a policy says, and what is changed of it; nil = it stays as it is.
+func (g *Gateway) degraded(a *asked, advice *client.Advice) (*asked, []string, *problem) {
+	if !g.config.Degrade || advice == nil || advice.Degrade == nil || !a.isJSON || boundsOf[a.endpoint] == nil {
+		return nil, nil, nil
 	}
-	b, err := splitBody(a.body)
+	e, err := editsOf(a.body)
 	if err != nil {
-		return nil // it was read before, so this cannot be
+		return nil, nil, &problem{status: http.StatusBadRequest, code: bursar.CodeValidationFailed, message: "the request cannot be read, so it cannot be changed as its policy says: " + err.Error()}
 	}
-	if x.Model != "" && x.Model != a.model && len(x.Model) <= maxModelBytes {
-		b.set("model", quoted(x.Model))
-		a.model = x.Model
+	x, out := advice.Degrade, *a
+	var changed []string
+	if x.Model != "" && x.Model != a.model {
+		e.set("model", quoted(x.Model))
+		out.model = x.Model
 		changed = append(changed, "model="+x.Model)
 	}
-	if x.MaxTokens > 0 && a.bound(b, x.MaxTokens) {
+	if x.MaxTokens > 0 && out.bound(e, x.MaxTokens) {
 		changed = append(changed, "maxTokens="+strconv.FormatInt(x.MaxTokens, 10))
 	}
-	if x.Tools != nil && !*x.Tools && b.without(a.endpoint) {
+	if x.Tools != nil && !*x.Tools && e.withoutTools(a.endpoint) {
 		changed = append(changed, "tools=off")
 	}
-	if len(changed) > 0 {
-		a.body = b.join()
+	if len(changed) == 0 {
+		return nil, nil, nil
 	}
-	return changed
+	if !a.share.grow(e.length()) {
+		return nil, nil, errBusy()
+	}
+	out.body = e.join()
+	return &out, changed, nil
 }
 
-// bound has the request ask for at most n tokens of output. A request that may think for as many
-// stays as it is: the provider would refuse it.
-func (a *asked) bound(b *splitting, n int64) (changed bool) {
-	var thinking struct {
-		Budget count `json:"budget_tokens"`
-	}
-	if i := b.find("thinking"); i >= 0 && json.Unmarshal(b.members[i].value, &thinking) == nil && int64(thinking.Budget) >= n {
-		return false
-	}
+// bound has the request ask for at most n tokens of output.
+func (a *asked) bound(e *edits, n int64) (changed bool) {
 	bounded := false
-	for _, name := range []string{"max_tokens", "max_completion_tokens", "max_output_tokens"} {
+	for _, name := range boundsOf[a.endpoint] {
 		var c count
-		i := b.find(name)
-		if i < 0 || json.Unmarshal(b.members[i].value, &c) != nil || c == 0 {
+		if v := e.value(name); v == nil || json.Unmarshal(v, &c) != nil || c == 0 {
 			continue
 		}
 		if bounded = true; int64(c) > n {
-			b.set(name, strconv.FormatInt(n, 10))
+			e.set(name, strconv.FormatInt(n, 10))
 			changed = true
 		}
 	}
-	if name := boundOf[a.endpoint]; !bounded && name != "" {
-		b.set(name, strconv.FormatInt(n, 10))
+	if !bounded {
+		e.set(boundsOf[a.endpoint][0], strconv.FormatInt(n, 10))
+		changed = true
+	}
+	if a.endpoint == "messages" && e.think(n) {
 		changed = true
 	}
 	if changed {
@@ -76,125 +83,155 @@ func (a *asked) bound(b *splitting, n int64) (changed bool) {
 	return changed
 }
 
-// splitting is a JSON object, taken apart into its members.
-type splitting struct {
-	head, tail []byte
-	members    []splitMember
-}
-
-type splitMember struct {
-	name    string
-	between []byte // what stands before it
-	key     []byte // its name and the colon, as they stand there
-	value   []byte
-}
-
-func splitBody(body []byte) (*splitting, error) {
-	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowInvalidUTF8(true))
-	if _, err := d.ReadToken(); err != nil {
-		return nil, err
-	}
-	end := d.InputOffset()
-	b := &splitting{head: body[:end]}
-	for d.PeekKind() == '"' {
-		key, err := d.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		start := d.InputOffset() - int64(len(key))
-		name, err := jsontext.AppendUnquote(nil, key)
-		if err != nil {
-			return nil, err
-		}
-		value, err := d.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		from := d.InputOffset() - int64(len(value))
-		b.members = append(b.members, splitMember{string(name), body[end:start], body[start:from], body[from:d.InputOffset()]})
-		end = d.InputOffset()
-	}
-	if _, err := d.ReadToken(); err != nil && err != io.EOF {
-		return nil, err
-	}
-	b.tail = body[end:]
-	return b, nil
-}
-
-// find is the place of a member; -1 = it is not there.
-func (b *splitting) find(name string) int {
-	for i := range b.members {
-		if b.members[i].name == name {
-			return i
-		}
-	}
-	return -1
-}
-
-func (b *splitting) set(name, value string) {
-	if i := b.find(name); i >= 0 {
-		b.members[i].value = []byte(value)
-		return
-	}
-	m := splitMember{name: name, key: []byte(quoted(name) + ":"), value: []byte(value)}
-	if len(b.members) > 0 {
-		m.between = []byte(",")
-	}
-	b.members = append(b.members, m)
-}
-
-// without takes the tools away, and tells whether there were any. Anthropic refuses a conversation in
-// which tools were used and none are there: they stay, and may not be called.
-func (b *splitting) without(endpoint string) bool {
-	if b.find("tools") < 0 && b.find("functions") < 0 {
+// think has thinking take fewer than n tokens, or none where so few may not be asked for.
+func (e *edits) think(n int64) (changed bool) {
+	var thinking map[string]jsontext.Value
+	if v := e.value("thinking"); v == nil || json.Unmarshal(v, &thinking) != nil {
 		return false
 	}
-	if i := b.find("messages"); endpoint == "messages" && i >= 0 &&
-		(bytes.Contains(b.members[i].value, []byte(`"tool_use"`)) || bytes.Contains(b.members[i].value, []byte(`"tool_result"`))) {
-		b.set("tool_choice", `{"type":"none"}`)
+	var kind string
+	var budget count
+	if json.Unmarshal(thinking["type"], &kind) != nil || kind != "enabled" || json.Unmarshal(thinking["budget_tokens"], &budget) != nil || int64(budget) < n {
+		return false
+	}
+	if n <= minThinking {
+		e.set("thinking", `{"type":"disabled"}`)
 		return true
 	}
-	var kept []splitMember
-	for i, m := range b.members {
-		if toolMembers[m.name] {
-			continue
-		}
-		if len(kept) == 0 && i > 0 { // it is the first now
-			m.between = b.members[0].between
-		}
-		kept = append(kept, m)
+	thinking["budget_tokens"] = jsontext.Value(strconv.FormatInt(n-1, 10))
+	b, err := json.Marshal(thinking)
+	if err != nil {
+		return false
 	}
-	b.members = kept
+	e.set("thinking", string(b))
 	return true
 }
 
-func (b *splitting) join() []byte {
-	out := bytes.Clone(b.head)
-	for _, m := range b.members {
-		out = append(append(append(out, m.between...), m.key...), m.value...)
+// edits are changes of a JSON object. What they do not touch stays as it is, to the byte.
+type edits struct {
+	body  []byte
+	at    map[string]member // those that may be changed
+	first int64             // where the first member begins
+	other int64             // and the first that is not about tools
+	end   int64             // of the last one
+	cuts  []cut
+}
+
+// member is where one stands: its name, its value, and the end of what is before it.
+type member struct{ before, name, value, end int64 }
+
+// cut puts a text in the place of a part.
+type cut struct {
+	from, to int64
+	text     string
+}
+
+// editable tells whether a member may be changed, or decides what is.
+func editable(name string) bool {
+	_, tool := toolMembers[name]
+	switch name {
+	case "model", "messages", "thinking", "max_tokens", "max_completion_tokens", "max_output_tokens":
+		return true
 	}
-	return append(out, b.tail...)
+	return tool
+}
+
+// editsOf reads body, as readJSON did before: no name is there twice, but some may be no UTF-8.
+func editsOf(body []byte) (*edits, error) {
+	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	if _, err := d.ReadToken(); err != nil {
+		return nil, err
+	}
+	e := &edits{body: body, at: map[string]member{}, first: -1, other: -1, end: d.InputOffset()}
+	for d.PeekKind() != '}' {
+		t, err := d.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		name := t.String()
+		v, err := d.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		m := member{before: e.end, name: e.end + int64(bytes.IndexByte(body[e.end:], '"')), end: d.InputOffset()}
+		m.value, e.end = m.end-int64(len(v)), m.end
+		if e.first < 0 {
+			e.first = m.name
+		}
+		if _, tool := toolMembers[name]; !tool && e.other < 0 {
+			e.other = m.name
+		}
+		if editable(name) {
+			e.at[name] = m
+		}
+	}
+	return e, nil
+}
+
+// value is a member's; nil = it is not there.
+func (e *edits) value(name string) []byte {
+	m, is := e.at[name]
+	if !is {
+		return nil
+	}
+	return e.body[m.value:m.end]
+}
+
+// set gives a member a value. It is added at the end if it is not there; a body has a member, its model.
+func (e *edits) set(name, value string) {
+	if m, is := e.at[name]; is {
+		e.cuts = append(e.cuts, cut{m.value, m.end, value})
+		return
+	}
+	e.cuts = append(e.cuts, cut{e.end, e.end, "," + quoted(name) + ":" + value})
+}
+
+// withoutTools takes the tools away, and tells whether there were any. Anthropic refuses a conversation
+// in which tools were used and none are there: they stay, and may not be called.
+func (e *edits) withoutTools(endpoint string) bool {
+	any := false
+	for name, is := range toolMembers {
+		any = any || is && e.value(name) != nil
+	}
+	if !any {
+		return false
+	}
+	said := e.value("messages")
+	if endpoint == "messages" && (bytes.Contains(said, []byte(`tool_use"`)) || bytes.Contains(said, []byte(`tool_result"`))) {
+		e.set("tool_choice", `{"type":"none"}`)
+		return true
+	}
+	if e.first < e.other {
+		e.cuts = append(e.cuts, cut{e.first, e.other, ""})
+	}
+	for name := range toolMembers {
+		if m, is := e.at[name]; is && m.name > e.other {
+			e.cuts = append(e.cuts, cut{m.before, m.end, ""})
+		}
+	}
+	return true
+}
+
+// length is how long the body is at most with the changes.
+func (e *edits) length() int64 {
+	n := int64(len(e.body))
+	for _, c := range e.cuts {
+		n += int64(len(c.text))
+	}
+	return n
+}
+
+func (e *edits) join() []byte {
+	slices.SortStableFunc(e.cuts, func(a, b cut) int { return cmp.Compare(a.from, b.from) })
+	out, at := make([]byte, 0, e.length()), int64(0)
+	for _, c := range e.cuts {
+		out = append(append(out, e.body[at:c.from]...), c.text...)
+		at = c.to
+	}
+	return append(out, e.body[at:]...)
 }
 
 func quoted(s string) string {
 	b, _ := jsontext.AppendQuote(nil, s)
 	return string(b)
-}
-
-// degrade has the call go on as a policy says, if the configuration wants that and it changes the call:
-// what was held for it is released, and it is to be held for anew.
-func (h *hold) degrade(a *asked, advice *client.Advice) (again bool) {
-	if !h.g.config.Degrade || h.degraded != "" || advice == nil || advice.Degrade == nil {
-		return false
-	}
-	changed := a.degrade(advice.Degrade)
-	if len(changed) == 0 {
-		return false
-	}
-	h.degraded = strings.Join(changed, ",")
-	h.asked = a.without()
-	if a.model != "" {
-		h.dims["model"] = a.model
-	}
-	return true
 }
