@@ -1,13 +1,16 @@
 package bursar
 
+import "maps"
+
 // Bounds of degrade policies.
 const (
 	MaxDegradePolicies   = 200 // of a customer
 	MaxDegradeSteps      = 10  // of a policy
 	MaxDegradeModels     = 50  // of a step
-	MaxModelLen          = 255 // characters
+	MaxModelLen          = 255 // bytes
 	MaxDegradeMessageLen = 500 // characters
 	MaxDegradeTokens     = 1_000_000_000
+	MaxDegradeBytes      = 16 << 10 // of the steps of a policy: 150 each, 60 for each of models, and their texts
 )
 
 // ModelKey is the dimension that says which model is called.
@@ -34,6 +37,12 @@ type DegradeStep struct {
 	MaxTokens int64 // of output; 0 = it does not say
 	NoTools   bool
 	Message   string
+}
+
+// Equal tells whether s and x say the same.
+func (s DegradeStep) Equal(x DegradeStep) bool {
+	return s.AtPercent == x.AtPercent && s.Level == x.Level && s.Model == x.Model && maps.Equal(s.Models, x.Models) &&
+		s.MaxTokens == x.MaxTokens && s.NoTools == x.NoTools && s.Message == x.Message
 }
 
 // DegradePolicyInput puts a policy in the place of the one with its entity and capability.

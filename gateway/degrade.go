@@ -189,11 +189,11 @@ func (e *edits) set(name, value string) {
 // withoutTools takes the tools away, and tells whether there were any. Anthropic refuses a conversation
 // in which tools were used and none are there: they stay, and may not be called.
 func (e *edits) withoutTools(endpoint string) bool {
-	any := false
+	some := false
 	for name, is := range toolMembers {
-		any = any || is && e.value(name) != nil
+		some = some || is && e.value(name) != nil
 	}
-	if !any {
+	if !some {
 		return false
 	}
 	said := e.value("messages")

@@ -21,7 +21,7 @@ type degradePolicyOut struct {
 type degradeStepOut struct {
 	AtPercent int                 `json:"atPercent" doc:"From this percentage of a limit on, used and held."`
 	Level     *bursar.AdviceLevel `json:"level,omitzero" is:"enum=wind_down|stop" doc:"What is advised from here on."`
-	Model     *string             `json:"model,omitzero" doc:"The model to call in the place of any."`
+	Model     *string             `json:"model,omitzero" doc:"The model to call in the place of any, 1 to 255 bytes. It suits callers of one provider."`
 	Models    map[string]string   `json:"models,omitempty" doc:"For each model the one to call instead."`
 	MaxTokens *int64              `json:"maxTokens,omitzero" doc:"The most tokens of output to ask for."`
 	Tools     *bool               `json:"tools,omitzero" doc:"false: call without tools."`
@@ -60,8 +60,8 @@ type degradePolicyIn struct {
 type degradeStepIn struct {
 	AtPercent int                 `json:"atPercent" is:"required,n=1-1000" doc:"From this percentage of a limit on, used and held."`
 	Level     *bursar.AdviceLevel `json:"level" is:"enum=wind_down|stop" doc:"What is advised from here on. On limits that a policy with levels looks at, its steps stand in the place of 80 and 95 percent."`
-	Model     *string             `json:"model" is:"len=1-255" doc:"The model to call in the place of any."`
-	Models    map[string]string   `json:"models" doc:"In the place of model: for each model the one to call instead. At most 50."`
+	Model     *string             `json:"model" is:"len=1-255" doc:"The model to call in the place of any, 1 to 255 bytes. It suits callers of one provider."`
+	Models    map[string]string   `json:"models" doc:"In the place of model: for each model the one to call instead. At most 50, each of 1 to 255 bytes."`
 	MaxTokens *int64              `json:"maxTokens" is:"n=1-1000000000" doc:"The most tokens of output to ask for."`
 	Tools     *bool               `json:"tools" doc:"false: call without tools. Leave it out where they may be used."`
 	Message   *string             `json:"message" is:"len=1-500" doc:"For whoever goes on, such as a prompt of an agent."`

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -100,8 +102,36 @@ func (s *State) soundDegrades(isEntity, isCap func(uint32) bool) error {
 	return nil
 }
 
-func (s *State) policyCount() (n int) {
+// policyMemory is about how many bytes the policies take.
+func (s *State) policyMemory() (n int64) {
 	for _, list := range s.degrades {
+		for _, p := range list {
+			n += 500 + sizeOfSteps(p.Steps)
+		}
+	}
+	return n
+}
+
+// sizeOfSteps is how many bytes of text steps have, with what each step and model takes.
+func sizeOfSteps(steps []bursar.DegradeStep) (n int64) {
+	for i := range steps {
+		s := &steps[i]
+		n += 150 + int64(len(s.Model)+len(s.Message))
+		for of, to := range s.Models {
+			n += 60 + int64(len(of)+len(to))
+		}
+	}
+	return n
+}
+
+// policyCount is how many policies there are, whoever may see them.
+func (v *View) policyCount() (n int) {
+	for ent, list := range v.degrades {
+		if _, changed := v.dgrs[ent]; !changed {
+			n += len(list)
+		}
+	}
+	for _, list := range v.dgrs {
 		n += len(list)
 	}
 	return n
@@ -195,11 +225,14 @@ func (d *Decider) putDegrade(caller *catalogue.Caller, in *bursar.DegradePolicyI
 		d.capabilityOK(in.Capability, old != nil, at, p)
 	}
 	checkSteps(in.Steps, at+"/steps", p)
-	if len(p.Fields()) == n && old == nil && len(d.policies()) >= bursar.MaxDegradePolicies {
+	if len(p.Fields()) == n && old == nil && d.policyCount() >= bursar.MaxDegradePolicies {
 		p.Add(at, bursar.CodeTooManyLimits, "a customer has at most %d degrade policies: delete one", bursar.MaxDegradePolicies)
 	}
 	if len(p.Fields()) != n {
 		return nil
+	}
+	if old != nil && slices.EqualFunc(old.Steps, in.Steps, bursar.DegradeStep.Equal) {
+		return old
 	}
 	action, before := "degrade_policy.created", any(nil)
 	if in.Capability.ID != "" {
@@ -219,6 +252,10 @@ func (d *Decider) putDegrade(caller *catalogue.Caller, in *bursar.DegradePolicyI
 func checkSteps(steps []bursar.DegradeStep, at string, p *bursar.Problems) {
 	if len(steps) == 0 || len(steps) > bursar.MaxDegradeSteps {
 		p.Add(at, bursar.CodeValidationFailed, "a policy has 1 to %d steps", bursar.MaxDegradeSteps)
+		return
+	}
+	if n := sizeOfSteps(steps); n > bursar.MaxDegradeBytes {
+		p.Add(at, bursar.CodeValidationFailed, "the steps of a policy have at most %d bytes, these %d (150 each, 60 for each of models, and their texts): name fewer models", bursar.MaxDegradeBytes, n)
 		return
 	}
 	before := 0
@@ -250,7 +287,7 @@ func checkSteps(steps []bursar.DegradeStep, at string, p *bursar.Problems) {
 }
 
 func checkModels(s *bursar.DegradeStep, at string, p *bursar.Problems) {
-	if err := bursar.CheckText(s.Model, bursar.MaxModelLen); s.Model != "" && err != nil {
+	if err := checkModel(s.Model); s.Model != "" && err != nil {
 		p.Add(at+"/model", bursar.CodeValidationFailed, "%v", err)
 	}
 	if len(s.Models) > bursar.MaxDegradeModels {
@@ -259,16 +296,20 @@ func checkModels(s *bursar.DegradeStep, at string, p *bursar.Problems) {
 	}
 	for _, of := range record.SortedKeys(s.Models) {
 		for _, name := range []string{of, s.Models[of]} {
-			err := bursar.CheckText(name, bursar.MaxModelLen)
-			if err == nil && name == "" {
-				err = fmt.Errorf("a model has a name")
-			}
-			if err != nil {
+			if err := checkModel(name); err != nil {
 				p.Add(at+"/models/"+catalogue.EscapePointer(of), bursar.CodeValidationFailed, "%v", err)
 				break
 			}
 		}
 	}
+}
+
+// checkModel tells whether name may be a model's. It is sent in headers, too.
+func checkModel(name string) error {
+	if name == "" || len(name) > bursar.MaxModelLen || strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Errorf("a model has a name of 1 to %d bytes, without control characters", bursar.MaxModelLen)
+	}
+	return nil
 }
 
 // DeleteDegrade takes a degrade policy away.

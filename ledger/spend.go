@@ -67,6 +67,7 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 		d.judgeUngoverned(d.Cat, &r, o.In.Capability, &j)
 	}
 	if !j.Granted {
+		j.Advice = d.adviceOn(&j, asks, chains, r.model)
 		return nil, refused(&j)
 	}
 	if err := cannotCount(asks, over); err != nil {

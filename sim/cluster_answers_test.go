@@ -82,6 +82,12 @@ func wireAdvice(a bursar.Advice) *client.Advice {
 	if l.Capability.Kind == bursar.KindCurrency {
 		out.Limit.FeatureID, out.Limit.CurrencyID = "", l.Capability.ID
 	}
+	if x := a.Degrade; x != nil {
+		out.Degrade = &client.Degrade{EntityID: x.EntityID, AtPercent: x.AtPercent, Model: x.Model, MaxTokens: x.MaxTokens, Message: x.Message}
+		if x.NoTools {
+			out.Degrade.Tools = new(false)
+		}
+	}
 	return out
 }
 

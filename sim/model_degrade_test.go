@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/bursarhq/bursar"
@@ -63,7 +64,13 @@ func (m *model) putPolicies(customer string, in []bursar.DegradePolicyInput) ([]
 		return nil, f
 	}
 	var out []bursar.DegradePolicy
+	changed := false
 	for _, x := range in {
+		if i := c.policy(x); i >= 0 && reflect.DeepEqual(c.policies[i].Steps, x.Steps) {
+			out = append(out, c.policies[i].show())
+			continue
+		}
+		changed = true
 		next := &mPolicy{DegradePolicyInput: x, created: now.Milli(), updated: now.Milli()}
 		if i := c.policy(x); i >= 0 {
 			next.id, next.created = c.policies[i].id, c.policies[i].created
@@ -74,7 +81,9 @@ func (m *model) putPolicies(customer string, in []bursar.DegradePolicyInput) ([]
 		}
 		out = append(out, next.show())
 	}
-	c.log.wrote(now)
+	if changed {
+		c.log.wrote(now)
+	}
 	return out, nil
 }
 
@@ -242,6 +251,9 @@ func genPutPolicies(g *gen) action {
 		}
 		if chance(g.r, 30) {
 			x.Steps[0].AtPercent = 200
+		}
+		if i := c.policy(x); i >= 0 && chance(g.r, 4) { // again
+			x.Steps = c.policies[i].Steps
 		}
 		a.In = append(a.In, x)
 	}
