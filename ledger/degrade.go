@@ -48,6 +48,7 @@ func (v *View) applyDegradeEnd(r *record.DegradeDeleted) {
 
 func (v *View) mergeDegrades() {
 	for ent, list := range v.dgrs {
+		v.State.degradeBytes += memoryOfPolicies(list) - memoryOfPolicies(v.State.degrades[ent])
 		if list == nil {
 			delete(v.State.degrades, ent)
 		} else {
@@ -87,6 +88,7 @@ func (s *State) restoreDegrades(ent uint32, body []byte) error {
 		}
 		s.degrades[ent] = append(s.degrades[ent], &x.Policy)
 	}
+	s.degradeBytes += memoryOfPolicies(s.degrades[ent])
 	return nil
 }
 
@@ -102,12 +104,10 @@ func (s *State) soundDegrades(isEntity, isCap func(uint32) bool) error {
 	return nil
 }
 
-// policyMemory is about how many bytes the policies take.
-func (s *State) policyMemory() (n int64) {
-	for _, list := range s.degrades {
-		for _, p := range list {
-			n += 500 + sizeOfSteps(p.Steps)
-		}
+// memoryOfPolicies is about how many bytes they take.
+func memoryOfPolicies(list []*record.DegradePolicy) (n int64) {
+	for _, p := range list {
+		n += 500 + sizeOfSteps(p.Steps)
 	}
 	return n
 }

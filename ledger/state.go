@@ -29,7 +29,7 @@ func (s *State) Memory() int64 {
 	for _, set := range s.Uniques {
 		sets += 10*int64(min(set.Count(), maxExact)) + 200
 	}
-	return sets + 500*int64(len(s.defaults.list)) + s.policyMemory() + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 150*int64(len(s.paths.List)) + 220*int64(len(s.Entities)) + 120*int64(len(s.cased)) + 268*int64(len(s.Rows)) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
+	return sets + 500*int64(len(s.defaults.list)) + s.degradeBytes + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 150*int64(len(s.paths.List)) + 220*int64(len(s.Entities)) + 120*int64(len(s.cased)) + 268*int64(len(s.Rows)) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
 }
 
 // maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
@@ -81,10 +81,11 @@ type State struct {
 	scopedOf map[uint32][]uint32 // by entity ord: its scoped rows, for listings
 	inScope  []uint8             // by entity ord: ownsScoped, isScope
 
-	freezes  map[uint32]*record.Freeze          // by entity ord; 0 = the customer
-	degrades map[uint32][]*record.DegradePolicy // by entity ord
-	defaults *defaultSet
-	learned  map[uint32]*learned // by entity ord, too
+	freezes      map[uint32]*record.Freeze          // by entity ord; 0 = the customer
+	degrades     map[uint32][]*record.DegradePolicy // by entity ord
+	degradeBytes int64                              // about what they take
+	defaults     *defaultSet
+	learned      map[uint32]*learned // by entity ord, too
 
 	Totals map[uint32]*Total // by capability ord
 	Levels map[record.LevelKey]*record.Level
