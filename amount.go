@@ -349,3 +349,22 @@ func (a Amount) comparePercent(percent int64, b Amount) int {
 func (a Amount) PercentOf(b Amount) string {
 	return strconv.FormatFloat(math.Round(a.Ratio(b)*1e4)/1e2, 'f', -1, 64)
 }
+
+// maxPercent bounds WholePercent.
+const maxPercent = 1_000_000
+
+// WholePercent is a ÷ b in percent, exactly rounded down: of b 0 it is 100, and it is at most a
+// million. Both must be 0 or more.
+func (a Amount) WholePercent(b Amount) int64 {
+	if b.IsZero() {
+		return 100
+	}
+	p := int64(min(a.Ratio(b)*100, maxPercent))
+	for p > 0 && !a.AtLeastPercent(p, b) {
+		p--
+	}
+	for p < maxPercent && a.AtLeastPercent(p+1, b) {
+		p++
+	}
+	return p
+}

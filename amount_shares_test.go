@@ -34,3 +34,30 @@ func TestCompareShares(t *testing.T) {
 		}
 	}
 }
+
+// TestWholePercent holds the percentage to exact arithmetic, also next to whole ones.
+func TestWholePercent(t *testing.T) {
+	whole := func(x Amount) *big.Int {
+		hi, lo := x.Nanos()
+		return new(big.Int).Add(new(big.Int).Lsh(big.NewInt(hi), 64), new(big.Int).SetUint64(lo))
+	}
+	r := rand.New(rand.NewPCG(7, 7))
+	for range 20_000 {
+		of := AmountFromNanos(1 + r.Int64N(1<<r.IntN(62)))
+		used, _ := of.MulDiv(AmountFromInt(r.Int64N(300)), 100) // a whole percentage, but for rounding
+		used = MaxAmount(Amount{}, used.Add(AmountFromNanos(r.Int64N(3)-1)))
+		if r.IntN(4) == 0 {
+			used = AmountFromNanos(r.Int64N(1 << 62))
+		}
+		want := new(big.Int).Quo(new(big.Int).Mul(whole(used), big.NewInt(100)), whole(of))
+		if want.Cmp(big.NewInt(maxPercent)) > 0 {
+			want.SetInt64(maxPercent)
+		}
+		if got := used.WholePercent(of); got != want.Int64() {
+			t.Fatalf("%s of %s is %d %%, not %d", used, of, got, want)
+		}
+	}
+	if got := AmountFromInt(5).WholePercent(Amount{}); got != 100 {
+		t.Error("of 0", got)
+	}
+}

@@ -41,6 +41,7 @@ const (
 	CodeEntityNotFound           Code = "EntityNotFound"
 	CodeAssignmentNotFound       Code = "AssignmentNotFound"
 	CodeDefaultNotFound          Code = "DefaultNotFound"
+	CodeDegradePolicyNotFound    Code = "DegradePolicyNotFound"
 	CodeReservationNotFound      Code = "ReservationNotFound"
 	CodeAPIKeyNotFound           Code = "ApiKeyNotFound"
 	CodeRateCardNotFound         Code = "RateCardNotFound"

@@ -127,6 +127,9 @@ type Decision struct {
 	Frozen *Freeze
 	// Because says why it was denied, where neither a limit nor a freeze did.
 	Because string
+	// Advice says how to go on: of a check, as it stands without what was asked for; of what was
+	// granted, with it.
+	Advice Advice
 	// Warnings tell what in the request may not mean what was intended, see WarnNotResolved.
 	Warnings []string
 }

@@ -96,6 +96,7 @@ type Error struct {
 	Binding  *Binding
 	ResetsAt *bursar.Time // when the binding limit's window ends
 	Chains   [][]Node
+	Advice   *Advice // of a denial: how to go on all the same
 	Warnings []string
 	Frozen   *Frozen // what denied where a freeze did; Binding is nil then
 
@@ -227,6 +228,7 @@ func failure(resp *http.Response, reply []byte) *Error {
 		Retryable bool                `json:"retryable"`
 		Errors    []bursar.FieldError `json:"errors"`
 		Binding   *Binding            `json:"binding"`
+		Advice    *Advice             `json:"advice"`
 		ResetsAt  *bursar.Time        `json:"resetsAt"`
 		Chains    [][]Node            `json:"chains"`
 		Frozen    *Frozen             `json:"frozen"`
@@ -239,7 +241,7 @@ func failure(resp *http.Response, reply []byte) *Error {
 	}
 	e := &Error{
 		Status: resp.StatusCode, Code: p.Code, Message: p.Message, Retryable: p.Retryable, RequestID: resp.Header.Get("X-Request-Id"),
-		Fields: p.Errors, Binding: p.Binding, ResetsAt: p.ResetsAt, Chains: p.Chains, Frozen: p.Frozen, Warnings: p.Warnings, Allocation: p.Allocation, shouldRetry: resp.Header.Get("X-Should-Retry"),
+		Fields: p.Errors, Binding: p.Binding, ResetsAt: p.ResetsAt, Chains: p.Chains, Advice: p.Advice, Frozen: p.Frozen, Warnings: p.Warnings, Allocation: p.Allocation, shouldRetry: resp.Header.Get("X-Should-Retry"),
 	}
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
 		e.retryAfter = time.Duration(min(s, int(MaxRetryAfter/time.Second))) * time.Second

@@ -83,8 +83,32 @@ type Decision struct {
 	Unpriced []string `json:"unpriced"` // with the reason Unknown: currencies without a rate for it
 	Chains   [][]Node `json:"chains"`
 	Binding  *Binding `json:"binding"`
+	Advice   *Advice  `json:"advice"`   // by what is used and held without this request; nil = no hard limit counts
 	Frozen   *Frozen  `json:"frozen"`   // what denied where a freeze did; Binding is nil then
 	Warnings []string `json:"warnings"` // see bursar.WarnNotResolved
+}
+
+// Advice says how to go on, by the hard limit that has room for the fewest more of what was
+// decided about. It denies nothing.
+type Advice struct {
+	Level       bursar.AdviceLevel `json:"level"`
+	Left        bursar.Amount      `json:"left"`
+	UsedPercent int64              `json:"usedPercent"` // used and held, rounded down
+	Limit       AdviceLimit        `json:"limit"`
+	Degrade     *Degrade           `json:"degrade"` // nil = no step of a policy on the path was reached
+}
+
+// AdviceLimit names the limit that an advice is by. Unless Source is ENTITY, it is the
+// customer's own and names no entity.
+type AdviceLimit struct {
+	Source       bursar.BindingSource `json:"source"`
+	AssignmentID string               `json:"assignmentId"`
+	EntityID     string               `json:"entityId"`
+	FeatureID    string               `json:"featureId"`
+	CurrencyID   string               `json:"currencyId"`
+	Label        string               `json:"label"`
+	UsageLimit   bursar.Amount        `json:"usageLimit"`
+	ResetsAt     *bursar.Time         `json:"resetsAt"`
 }
 
 // Cost is an amount of a currency.
@@ -114,6 +138,7 @@ type Consumption struct {
 	EventParts               // of an event
 	Credit     *Credit       `json:"credit"` // the pool that was drawn on
 	Chains     [][]Node      `json:"chains"`
+	Advice     *Advice       `json:"advice"` // with what was consumed; nil = no hard limit counts
 	Duplicate  bool          `json:"duplicate"`
 	Warnings   []string      `json:"warnings"` // see bursar.WarnNotResolved
 }
@@ -137,6 +162,7 @@ type Reservation struct {
 	LateCommit      bool              `json:"lateCommit"`
 	Cost            []Cost            `json:"cost"` // held while open, then charged
 	Chains          [][]Node          `json:"chains"`
+	Advice          *Advice           `json:"advice"` // with what it holds or used; nil = no hard limit counts
 	Duplicate       bool              `json:"duplicate"`
 	Warnings        []string          `json:"warnings"` // see bursar.WarnNotResolved
 }

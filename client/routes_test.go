@@ -246,6 +246,16 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 		return only(c.PutDefaults(ctx, "acme", client.DefaultInput{EntityTypeID: "agent", FeatureID: "tokens", UsageLimit: client.Some(tokens(100)), Cadence: "P1D", Label: "daily",
 			Metadata: map[string]string{"kind": "contractor"}}))
 	},
+	"listDegradePolicies": func(ctx context.Context, c *client.Client) error {
+		return only(c.DegradePolicies(ctx, "acme", client.Paging{Limit: 1}))
+	},
+	"upsertDegradePolicies": func(ctx context.Context, c *client.Client) error {
+		return only(c.PutDegradePolicies(ctx, "acme", client.DegradePolicyInput{EntityID: "a", FeatureID: "tokens", Steps: []client.DegradeStep{
+			{AtPercent: 80, Level: bursar.AdviceWindDown, Models: map[string]string{"gpt-5": "gpt-5-mini"}, MaxTokens: 1024, Tools: new(false), Message: "be brief"}}}))
+	},
+	"deleteDegradePolicy": func(ctx context.Context, c *client.Client) error {
+		return only(c.DeleteDegradePolicy(ctx, "acme", "01940000-0000-7000-8000-000000000000"))
+	},
 	"deleteDefaultLimit": func(ctx context.Context, c *client.Client) error {
 		return only(c.DeleteDefault(ctx, "acme", "01940000-0000-7000-8000-000000000000"))
 	},

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/client"
 	"github.com/bursarhq/bursar/gateway"
 )
 
@@ -170,5 +171,45 @@ func TestApart(t *testing.T) {
 	w.server.Close()
 	if got := w.post("/v1/chat/completions", chat); got.status != 503 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestTakenOverDegraded: a degraded call whose gateway was killed is counted once, by its retry.
+func TestTakenOverDegraded(t *testing.T) {
+	w := newWorld(t, func(c *gateway.Config) { c.Degrade = true })
+	w.degradeFromStart(client.DegradeStep{MaxTokens: 50})
+	killed := make(chan struct{})
+	w.upstream.answer(func(_ http.ResponseWriter, r *http.Request) { <-killed })
+	var dead atomic.Bool // of the first gateway nothing comes any more: this is what a kill leaves
+	old := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if dead.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		w.server.Config.Handler.ServeHTTP(rw, r)
+	}))
+	defer old.Close()
+	w.stop()
+	w.start(gateway.Remote(old.URL), nil)
+	go w.post("/v1/chat/completions", chat, "Idempotency-Key", "k")
+	w.eventually("it is sent", func() bool { return len(w.upstream.requests()) == 1 })
+	dead.Store(true)
+	first, front := w.gateway, w.front
+	defer func() {
+		front.CloseClientConnections()
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		first.Close(ended)
+		front.Close()
+	}()
+	w.start(gateway.Remote(w.server.URL), nil)
+	w.upstream.answer(says(200, `{"usage":{"prompt_tokens":1,"completion_tokens":2}}`))
+	got := w.post("/v1/chat/completions", chat, "Idempotency-Key", "k")
+	if got.status != 200 || got.header.Get("Bursar-Degraded") != "maxTokens=50" {
+		t.Errorf("%+v", got)
+	}
+	close(killed)
+	w.eventually("it is recorded", func() bool { return len(w.holds(bursar.HoldCommitted)) == 1 })
+	if open := w.holds(bursar.HoldOpen); len(open) != 0 {
+		t.Errorf("the attempt that nobody ended is still held: %+v", open)
 	}
 }

@@ -28,6 +28,9 @@ type asked struct {
 	times      int64 // that the output is asked for
 	characters int64
 	dims       map[string]any // by members of the body
+	endpoint   string
+	isJSON     bool
+	share      *share // of the memory for bodies
 }
 
 // Limits of what is expected of a call.
@@ -39,7 +42,7 @@ const (
 // without is a without its body.
 func (a *asked) without() *asked {
 	other := *a
-	other.body = nil
+	other.body, other.share = nil, nil
 	return &other
 }
 
@@ -61,11 +64,12 @@ func (g *Gateway) readBody(r *http.Request, endpoint string, s *share) (*asked, 
 	case err != nil:
 		return nil, &problem{status: http.StatusBadRequest, code: bursar.CodeValidationFailed, message: "the request could not be read"}
 	}
-	a := &asked{body: b, dims: map[string]any{}, times: 1}
+	a := &asked{body: b, dims: map[string]any{}, times: 1, endpoint: endpoint, share: s}
 	kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if kind == "multipart/form-data" {
 		err = a.readForm(params["boundary"])
 	} else {
+		a.isJSON = true
 		err = a.readJSON(endpoint, g.config.BodyDimensions)
 	}
 	if err != nil {

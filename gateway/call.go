@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
 )
 
@@ -410,18 +411,23 @@ const (
 	headerRemaining = "Bursar-Remaining"
 	headerLimit     = "Bursar-Limit"
 	headerAdvice    = "Bursar-Advice"
+	headerDegraded  = "Bursar-Degraded"
 	headerWarnings  = "Bursar-Warnings"
 	headerGoverned  = "Bursar-Governed"
 )
 
 // show tells the caller what the hold says.
 func (h *hold) show(to http.Header) {
+	if h.degraded != "" {
+		to.Set(headerDegraded, h.degraded)
+	}
 	if h.unheld {
 		to.Set(headerGoverned, "false")
 		return
 	}
 	to.Set(headerCall, h.id)
-	showLimit(to, h.tightest, &h.g.config.Advice)
+	showLimit(to, h.tightest)
+	showAdvice(to, h.tightest, h.advice, &h.g.config.Advice)
 	if len(h.warnings) > 0 {
 		to.Set(headerWarnings, strings.Join(h.warnings, ","))
 	}
@@ -436,13 +442,13 @@ func showEnd(to http.Header, r *client.Reservation, a *Advice) {
 	if len(costs) > 0 {
 		to.Set(headerCost, strings.Join(costs, ", "))
 	}
-	if r.Tightest != nil {
-		showLimit(to, r.Tightest, a)
-	}
+	showLimit(to, r.Tightest)
+	showAdvice(to, r.Tightest, r.Advice, a)
 }
 
-func showLimit(to http.Header, b *client.Binding, a *Advice) {
-	if b == nil || b.Remaining == nil || b.UsageLimit == nil {
+// showLimit tells of the tightest limit; nil = nothing was asked of any.
+func showLimit(to http.Header, b *client.Binding) {
+	if !limits(b) {
 		return
 	}
 	of := b.FeatureID
@@ -454,16 +460,18 @@ func showLimit(to http.Header, b *client.Binding, a *Advice) {
 	}
 	to.Set(headerRemaining, b.Remaining.String())
 	to.Set(headerLimit, of)
-	to.Set(headerAdvice, a.of(b))
 }
 
-// of is the advice for what is used and held of a limit.
-func (a *Advice) of(b *client.Binding) string {
-	switch used := b.CurrentUsage.Add(b.Reserved); {
-	case used.AtLeastPercent(int64(a.Stop), *b.UsageLimit):
-		return "stop"
-	case used.AtLeastPercent(int64(a.WindDown), *b.UsageLimit):
-		return "wind_down"
+func limits(b *client.Binding) bool { return b != nil && b.Remaining != nil && b.UsageLimit != nil }
+
+// showAdvice tells how to go on: as the server said or, by the percentages of a, from the tightest limit.
+func showAdvice(to http.Header, b *client.Binding, said *client.Advice, a *Advice) {
+	switch {
+	case said != nil && a.serverSays:
+		to.Set(headerAdvice, string(said.Level))
+	case limits(b):
+		to.Set(headerAdvice, string(bursar.AdviceFor(b.CurrentUsage.Add(b.Reserved), *b.UsageLimit, a.WindDown, a.Stop)))
+	case said != nil:
+		to.Set(headerAdvice, string(bursar.AdviceFor(bursar.AmountFromInt(said.UsedPercent), bursar.AmountFromInt(100), a.WindDown, a.Stop)))
 	}
-	return "ok"
 }

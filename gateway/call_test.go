@@ -172,6 +172,71 @@ func TestDenial(t *testing.T) {
 	}
 }
 
+// TestOwnThresholds: the configuration's percentages stand in the place of the server's advice.
+func TestOwnThresholds(t *testing.T) {
+	w := newWorld(t, func(c *gateway.Config) { c.Advice = gateway.Advice{WindDown: 10, Stop: 50} })
+	w.limit(1000)
+	for _, c := range []struct {
+		tokens int
+		advice string
+	}{{90, "ok"}, {20, "wind_down"}, {400, "stop"}} {
+		w.upstream.answer(says(200, fmt.Sprintf(`{"usage":{"prompt_tokens":1,"completion_tokens":%d}}`, c.tokens)))
+		if got := w.post("/v1/chat/completions", `{"model":"m","max_tokens":10}`); got.header.Get("Bursar-Advice") != c.advice {
+			t.Errorf("%+v, want the advice %s", got, c.advice)
+		}
+	}
+}
+
+// TestDegrade: where the configuration says so, a call goes to the provider as the policy of an entity
+// says, and is held for and recorded as the call that it then is. The rest of it stays as it is.
+func TestDegrade(t *testing.T) {
+	const tools = `{ "tools":[{"type":"function"}], "model" : "gpt-5", "max_tokens":500,"parallel_tool_calls":true,
+ "messages":[{"role":"user","content":"h\u00e9"}],	"tool_choice":"auto" }`
+	const less = `{ "model" : "gpt-5-mini", "max_tokens":100,
+ "messages":[{"role":"user","content":"h\u00e9"}] }`
+	const used = `{"model":"c","max_tokens":9,"tools":[{"name":"t"}],"messages":[{"role":"assistant","content":[{"type":"tool_use"}]}]}`
+	for _, on := range []bool{true, false} {
+		w := newWorld(t, func(c *gateway.Config) { c.Degrade = on })
+		w.limit(10_000)
+		if _, err := w.PutDegradePolicies(t.Context(), "acme", client.DegradePolicyInput{EntityID: "a", FeatureID: "output", Steps: []client.DegradeStep{
+			{AtPercent: 30, Models: map[string]string{"gpt-5": "gpt-5-mini"}, MaxTokens: 100, Tools: new(false)}}}); err != nil {
+			t.Fatal(err)
+		}
+		w.upstream.answer(says(200, `{"usage":{"prompt_tokens":1,"completion_tokens":3000}}`))
+		if got := w.post("/v1/chat/completions", `{"model":"gpt-5","max_tokens":10}`); got.status != 200 || got.header.Get("Bursar-Degraded") != "" {
+			t.Fatalf("%+v", got)
+		}
+		w.upstream.answer(says(200, `{"usage":{"prompt_tokens":1,"completion_tokens":1}}`))
+		for _, c := range []struct{ path, body, sent, header string }{
+			{"/v1/chat/completions", tools, less, "model=gpt-5-mini,maxTokens=100,tools=off"},
+			{"/v1/chat/completions", `{"model":"x","messages":[]}`, `{"model":"x","messages":[],"max_completion_tokens":100}`, "maxTokens=100"},
+			{"/v1/responses", `{"tools":[],"model":"x","max_output_tokens":1e3}`, `{"model":"x","max_output_tokens":100}`, "maxTokens=100,tools=off"},
+			{"/v1/messages", used, used[:len(used)-1] + `,"tool_choice":{"type":"none"}}`, "tools=off"},
+		} {
+			want, header := c.sent, c.header
+			if !on {
+				want, header = c.body, ""
+			}
+			got := w.post(c.path, c.body)
+			sent := w.upstream.requests()
+			if got.status != 200 || got.header.Get("Bursar-Degraded") != header || string(sent[len(sent)-1].body) != want {
+				t.Errorf("degrade %v: %s %s: %+v, sent %s", on, c.path, c.body, got, sent[len(sent)-1].body)
+			}
+			call, err := w.Reservation(t.Context(), "acme", got.header.Get("Bursar-Call"))
+			if c.body == tools && (err != nil || call.Dimensions["model"] != map[bool]string{true: "gpt-5-mini", false: "gpt-5"}[on]) {
+				t.Errorf("the hold: %+v, %v", call, err)
+			}
+		}
+		want := map[bool]int{true: 200, false: 402}[on] // what does not fit may fit as it is then
+		if got := w.post("/v1/completions", `{"model":"x","max_tokens":8000}`); got.status != want {
+			t.Errorf("degrade %v: %+v", on, got)
+		}
+		if open, err := w.Reservations(t.Context(), "acme", client.ReservationQuery{}); err != nil || len(open.Items) != 0 {
+			t.Errorf("still held: %+v, %v", open, err)
+		}
+	}
+}
+
 // TestRefusals: who or what is not in order gets an error that says so, in the SDK's form, and
 // nothing is sent.
 func TestRefusals(t *testing.T) {

@@ -46,10 +46,12 @@ type Upstream struct {
 	key string
 }
 
-// Advice is when callers are told to end.
+// Advice is when callers are told to end. Without it, they are told what the server advises.
 type Advice struct {
 	WindDown int `json:"windDown"` // percent of the tightest limit that is used or held
 	Stop     int `json:"stop"`
+
+	serverSays bool // it was not given
 }
 
 // Config says what a gateway does. Zero members have defaults, see Check.
@@ -72,6 +74,7 @@ type Config struct {
 	MaxMemoryBytes int64    `json:"maxMemoryBytes"` // of all requests, and replies that are read whole; 256 MiB
 	MaxPending     int64    `json:"maxPending"`     // calls whose end waits to be recorded; 10,000
 	Advice         Advice   `json:"advice"`
+	Degrade        bool     `json:"degrade"` // calls are changed as degrade policies say
 }
 
 // Bounds of the configuration.
@@ -84,8 +87,6 @@ const (
 	defaultMaxBodyBytes  = 32 << 20
 	defaultMemoryBytes   = 256 << 20
 	defaultPending       = 10_000
-	defaultWindDown      = 80
-	defaultStop          = 95
 )
 
 // Default is a configuration with the providers whose keys are in their usual variables.
@@ -174,6 +175,7 @@ func (c *Config) Check(env func(string) string) error {
 }
 
 func (c *Config) checkNumbers() error {
+	c.Advice.serverSays = c.Advice.serverSays || c.Advice.WindDown == 0 && c.Advice.Stop == 0
 	for _, f := range []struct {
 		name       string
 		value      *int
@@ -182,8 +184,8 @@ func (c *Config) checkNumbers() error {
 		{"finishSeconds", &c.FinishSeconds, defaultFinishSeconds, maxHoldSeconds},
 		{"callSeconds", &c.CallSeconds, defaultCallSeconds, maxHoldSeconds},
 		{"holdSeconds", &c.HoldSeconds, defaultHoldSeconds, maxHoldSeconds},
-		{"advice.windDown", &c.Advice.WindDown, defaultWindDown, 1000},
-		{"advice.stop", &c.Advice.Stop, defaultStop, 1000},
+		{"advice.windDown", &c.Advice.WindDown, bursar.WindDownPercent, 1000},
+		{"advice.stop", &c.Advice.Stop, bursar.StopPercent, 1000},
 	} {
 		if *f.value == 0 {
 			*f.value = f.unset

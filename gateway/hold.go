@@ -3,12 +3,15 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -29,7 +32,9 @@ type hold struct {
 	reached  atomic.Bool // the server may have been asked
 	id       string
 	tightest *client.Binding
+	advice   *client.Advice
 	warnings []string
+	degraded string // what was changed of the call; "" = nothing
 }
 
 // Limits of reserving.
@@ -42,10 +47,44 @@ const (
 // logical call, and each time that one is sent to a provider is an attempt. An attempt that
 // nobody ended, as of a gateway that was killed, is taken over by the next one; but not with a
 // spend token, whose holder is not trusted to send the same call again.
+//
+// A call that goes on as a policy says has attempts of its own. If it may not be made as that, as
+// with a model that its key is not for, it goes on as it was.
 func (g *Gateway) reserve(ctx context.Context, by *caller, a *asked, to *upstream, given string) (*hold, *problem) {
 	if p := g.guard.refusal(by, g.known); p != nil {
 		return nil, p
 	}
+	h := g.holdOf(by, a, to)
+	ctx, cancel := context.WithTimeout(by.context(context.WithoutCancel(ctx)), reserveTimeout)
+	defer cancel()
+	if given == "" {
+		given = rand.Text()
+	}
+	got, n, err := h.open(ctx, given, 0)
+	other, changed, p := g.degraded(a, adviceOf(&got, err))
+	if (p != nil || other != nil) && err == nil {
+		g.letGo(ctx, by, got.ID)
+	}
+	if p != nil {
+		return nil, p
+	}
+	if other != nil {
+		as := g.holdOf(by, other, to)
+		as.degraded = strings.Join(changed, ",")
+		held, _, failed := as.open(ctx, keyOfDegraded(given, as.degraded), 0)
+		if failed == nil || decides(failed) {
+			*a = *other
+			return as.opened(&held, failed)
+		}
+		if err == nil {
+			got, _, err = h.open(ctx, given, n+1)
+		}
+	}
+	return h.opened(&got, err)
+}
+
+// holdOf is a hold for a call that is not made yet.
+func (g *Gateway) holdOf(by *caller, a *asked, to *upstream) *hold {
 	h := &hold{g: g, by: by, to: to, asked: a.without(), dims: map[string]any{}}
 	if !by.spend {
 		maps.Copy(h.dims, a.dims)
@@ -58,39 +97,83 @@ func (g *Gateway) reserve(ctx context.Context, by *caller, a *asked, to *upstrea
 	if a.model != "" {
 		h.dims["model"] = a.model
 	}
-	ctx, cancel := context.WithTimeout(by.context(context.WithoutCancel(ctx)), reserveTimeout)
-	defer cancel()
+	return h
+}
+
+// open makes the hold of the first attempt from n on that has not ended, and tells which that is.
+func (h *hold) open(ctx context.Context, given string, n int) (client.Reservation, int, error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { h.reached.Store(true) }})
-	if given == "" {
-		given = rand.Text()
-	}
-	for n := range maxAttempts {
-		if h.key = given; by.spend { // a call takes over no hold: whoever holds a token could end that of another call
+	for ; n < maxAttempts; n++ {
+		if h.key = given; h.by.spend { // a call takes over no hold: whoever holds a token could end that of another call
 			h.key = rand.Text()
 		} else if n > 0 {
 			h.key += "~" + strconv.Itoa(n+1)
 		}
-		got, err := by.server.ReserveEvent(ctx, by.customer, h.input())
+		got, err := h.by.server.ReserveEvent(ctx, h.by.customer, h.input())
 		if err != nil {
-			return h.refused(err)
+			return got, n, err
 		}
-		g.known.note(by, true)
+		h.g.known.note(h.by, true)
 		if got.Status != bursar.HoldOpen {
 			continue // an attempt that has ended
 		}
-		if _, running := g.running.LoadOrStore(got.ID, true); running {
-			continue
+		if _, running := h.g.running.LoadOrStore(got.ID, true); !running {
+			return got, n, nil
 		}
-		h.id, h.tightest, h.warnings = got.ID, got.Tightest, got.Warnings
-		if by.spend { // an event in its place says of whom it is by itself
-			h.dims = map[string]any{}
-			for key, value := range got.Dimensions {
-				h.dims[key] = value
-			}
-		}
-		return h, nil
 	}
-	return nil, &problem{status: http.StatusConflict, code: bursar.CodeIdempotencyKeyReused, message: "this idempotency key was used for too many attempts"}
+	return client.Reservation{}, n, &client.Error{Status: http.StatusConflict, Code: bursar.CodeIdempotencyKeyReused, Message: "this idempotency key was used for too many attempts"}
+}
+
+// opened is the hold as got says, or what becomes of the call if there is none.
+func (h *hold) opened(got *client.Reservation, err error) (*hold, *problem) {
+	if err != nil {
+		return h.refused(err)
+	}
+	h.id, h.tightest, h.advice, h.warnings = got.ID, got.Tightest, got.Advice, got.Warnings
+	if h.by.spend { // an event in its place says of whom it is by itself
+		h.dims = got.Dimensions
+	}
+	return h, nil
+}
+
+// adviceOf is the advice of a hold, or of the denial of one by a limit. Of a freeze there is none: no
+// other call may pass, either.
+func adviceOf(got *client.Reservation, err error) *client.Advice {
+	if err == nil {
+		return got.Advice
+	}
+	var e *client.Error
+	if errors.As(err, &e) && e.Status == http.StatusPaymentRequired && e.Binding != nil {
+		return e.Advice
+	}
+	return nil
+}
+
+// decides tells whether a degraded call that was not held for is not made as it was, either: it was
+// denied, or the server could not be asked.
+func decides(err error) bool {
+	p := problemOf(err)
+	return p.status == http.StatusPaymentRequired || p.code == codeUnavailable
+}
+
+// keyOfDegraded names a call as it was changed. A key without room for that is not shown in it.
+func keyOfDegraded(given, changed string) string {
+	sum := sha256.Sum256([]byte(changed))
+	name := "~degraded:" + hex.EncodeToString(sum[:8])
+	if len(given)+len(name) > bursar.MaxKeyLen-len("~99") {
+		of := sha256.Sum256([]byte(given))
+		given = hex.EncodeToString(of[:])
+	}
+	return given + name
+}
+
+// letGo releases the hold of a call that goes on as another one.
+func (g *Gateway) letGo(ctx context.Context, by *caller, id string) {
+	defer g.running.Delete(id)
+	if _, err := by.books.Release(ctx, by.customer, id); err != nil {
+		old := &hold{g: g, by: by, id: id}
+		g.books.later(old.release())
+	}
 }
 
 func (h *hold) input() client.EventReserve {

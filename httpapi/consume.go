@@ -101,6 +101,7 @@ type consumeOut struct {
 	Timestamp  bursar.Time           `json:"timestamp"`
 	Cost       []cost                `json:"cost"`
 	Chains     chains                `json:"chains"`
+	Advice     *adviceOut            `json:"advice" doc:"How to go on, with what was consumed here; null where no hard limit counts."`
 	Tightest   *bindingReply         `json:"tightest,omitempty" doc:"Of an event: the hard limit that has room for the fewest more of such events."`
 	Alerts     []alertOut            `json:"alerts,omitempty" doc:"Of an event: thresholds that it reached."`
 	Credit     *creditBalance        `json:"credit"`
@@ -109,7 +110,7 @@ type consumeOut struct {
 }
 
 func viewConsumed(r bursar.ConsumeResult) consumeOut {
-	out := consumeOut{ID: r.ID, Timestamp: r.Timestamp, Cost: viewCosts(r.Costs), Chains: r.Decision.Chains,
+	out := consumeOut{ID: r.ID, Timestamp: r.Timestamp, Cost: viewCosts(r.Costs), Chains: r.Decision.Chains, Advice: viewAdvice(&r.Decision.Advice),
 		Credit: viewBalance(r.Credit), Duplicate: r.Duplicate, Warnings: r.Decision.Warnings}
 	if r.EventName != "" {
 		out.EventName, out.Used, out.Tokens, out.Tightest, out.Alerts = &r.EventName, viewAmounts(r.Used), viewTokens(r.Properties), viewBinding(r.Tightest), viewAlerts(r.Alerts)

@@ -73,6 +73,7 @@ type featureCheck struct {
 	Unpriced           []string        `json:"unpriced,omitempty" doc:"With the reason Unknown: currencies that the feature has a price in, but not for these dimensions."`
 	Chains             [][]nodeReply   `json:"chains,omitzero" doc:"Left out when the request has no dimensions."`
 	Binding            *bindingReply   `json:"binding"`
+	Advice             *adviceOut      `json:"advice" doc:"How to go on, by what is used and held without this request; null where no hard limit counts."`
 	Frozen             *frozenOut      `json:"frozen,omitempty" doc:"What denied where a freeze did, whatever the limits say; binding is null then."`
 	Warnings           []string        `json:"warnings,omitempty"`
 }
@@ -100,6 +101,7 @@ type creditCheck struct {
 	Remaining          *bursar.Amount `json:"remaining" doc:"null when no pool gates."`
 	Chains             [][]nodeReply  `json:"chains,omitzero" doc:"Left out when the request has no dimensions."`
 	Binding            *bindingReply  `json:"binding"`
+	Advice             *adviceOut     `json:"advice" doc:"How to go on, by what is used and held without this request; null where no hard limit counts."`
 	Frozen             *frozenOut     `json:"frozen,omitempty" doc:"What denied where a freeze did, whatever the limits say; binding is null then."`
 	Warnings           []string       `json:"warnings,omitempty"`
 }
@@ -133,7 +135,7 @@ func viewDecision(d *bursar.Decision, now bursar.Time) decisionReply {
 		return decisionReply{Credit: viewCreditCheck(d, now)}
 	}
 	out := &featureCheck{Type: "FEATURE", IsGranted: d.Granted, AccessDeniedReason: deniedFor(d), AccessDeniedDetail: orNil(&d.Because),
-		Chains: viewChains(d.Chains), Binding: viewBinding(d.Binding), Frozen: viewFrozen(d.Frozen), Warnings: d.Warnings}
+		Chains: viewChains(d.Chains), Binding: viewBinding(d.Binding), Advice: viewAdvice(&d.Advice), Frozen: viewFrozen(d.Frozen), Warnings: d.Warnings}
 	f, g := d.Feature, &d.Gate
 	if f != nil {
 		out.Feature = &checkFeature{ID: f.ID, DisplayName: f.DisplayName, FeatureStatus: f.FeatureStatus, FeatureType: f.FeatureType}
@@ -165,7 +167,7 @@ func viewCreditCheck(d *bursar.Decision, now bursar.Time) *creditCheck {
 	out := &creditCheck{Type: "CREDIT", IsGranted: d.Granted, AccessDeniedReason: deniedFor(d), AccessDeniedDetail: orNil(&d.Because), Currency: viewCheckCurrency(d),
 		CurrentUsage: g.CurrentUsage, UsageUpdatedAt: cmp.Or(g.UpdatedAt, now),
 		UsagePeriodEnd: timeOrNil(g.ResetsAt), ValidUntil: timeOrNil(g.ResetsAt), Reserved: g.Reserved,
-		Chains: viewChains(d.Chains), Binding: viewBinding(d.Binding), Frozen: viewFrozen(d.Frozen), Warnings: d.Warnings}
+		Chains: viewChains(d.Chains), Binding: viewBinding(d.Binding), Advice: viewAdvice(&d.Advice), Frozen: viewFrozen(d.Frozen), Warnings: d.Warnings}
 	if !g.Unlimited {
 		left := bursar.MaxAmount(bursar.Amount{}, g.UsageLimit.Sub(g.CurrentUsage).Sub(g.Reserved))
 		out.UsageLimit, out.Remaining = &g.UsageLimit, &left

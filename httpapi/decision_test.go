@@ -189,7 +189,20 @@ func (r *decisionLot) decision() bursar.Decision {
 		d.Binding = &bursar.Binding{Source: sources[r.IntN(3)], Node: r.node()}
 	}
 	if r.yes() {
+		d.Advice = r.advice()
+	}
+	if r.yes() {
 		d.Frozen = &bursar.Freeze{EntityID: r.text(), Reason: r.text(), FrozenAt: r.time()}
 	}
 	return d
+}
+
+func (r *decisionLot) advice() bursar.Advice {
+	return bursar.Advice{Degrade: perhaps(r, r.degrade), Level: []bursar.AdviceLevel{bursar.AdviceOK, bursar.AdviceWindDown, bursar.AdviceStop}[r.IntN(3)], Left: r.amount(), UsedPercent: r.Int64N(2000),
+		Limit: bursar.AdviceLimit{Source: []bursar.BindingSource{bursar.BindingEntity, bursar.BindingCustomer, bursar.BindingCredits}[r.IntN(3)],
+			AssignmentID: r.text(), EntityID: r.text(), Capability: r.capability(), Label: r.text(), UsageLimit: r.amount(), ResetsAt: r.time()}}
+}
+
+func (r *decisionLot) degrade() bursar.Degrade {
+	return bursar.Degrade{EntityID: r.text(), AtPercent: r.IntN(1000), Model: r.text(), MaxTokens: r.Int64N(3), NoTools: r.yes(), Message: r.text()}
 }

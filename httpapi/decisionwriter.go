@@ -109,7 +109,7 @@ func appendPath(b []byte, d *bursar.Decision) []byte {
 		b = appendChains(b, d.Chains)
 	}
 	b = append(b, `,"binding":`...)
-	b = appendFrozen(appendBinding(b, d.Binding), d.Frozen)
+	b = appendFrozen(appendAdvice(appendBinding(b, d.Binding), &d.Advice), d.Frozen)
 	return append(appendWarnings(b, d.Warnings), '}')
 }
 

@@ -321,6 +321,7 @@ func (d *document) problem() object {
 				"properties": object{"pointer": object{"type": "string", "description": "A JSON pointer into the body, or ?name for a query parameter."}, "code": text, "detail": text},
 			}},
 			"binding":    object{"anyOf": []any{d.output(reflect.TypeFor[bindingReply]()), object{"type": "null"}}, "description": "The limit that refused (402)."},
+			"advice":     object{"anyOf": []any{d.output(reflect.TypeFor[adviceOut]()), object{"type": "null"}}, "description": "Of a denial (402): how to go on all the same, such as with what fits. What was asked for does not count."},
 			"frozen":     d.output(reflect.TypeFor[frozenOut]()),
 			"resetsAt":   nullable(object{"type": "string", "format": "date-time"}),
 			"chains":     d.output(reflect.TypeFor[chains]()),

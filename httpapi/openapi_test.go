@@ -260,7 +260,7 @@ var tags = []struct{ name, description, prefixes string }{
 	{"Governance", "The tree with its usage, over time and as expected, what was denied and why, who changed what.", customer + "/governance " + customer + "/denials " + customer + "/denials/summary " + customer + "/explain " + customer + "/activity " + customer + "/usage " + customer + "/forecast " + customer + "/freeze " + customer + "/thaw /overview"},
 	{"Customers", "Your customers.", "/customers"},
 	{"Entities", "Organisations, teams, users, agents: the nodes of a customer's tree.", customer + "/entities"},
-	{"Limits", "Limits of entities, defaults for all of a type, raises for a time and requests for them, and what drafts would have done.", assignments + " " + entitlement + " " + defaults + " " + boostRequests + " " + customer + "/allocation " + customer + "/coverage " + customer + "/simulate"},
+	{"Limits", "Limits of entities, defaults for all of a type, raises for a time and requests for them, and what drafts would have done.", assignments + " " + entitlement + " " + defaults + " " + degrades + " " + boostRequests + " " + customer + "/allocation " + customer + "/coverage " + customer + "/simulate"},
 	{"Entity types", "Kinds of entity, and which dimensions name one.", "/entity-types"},
 	{"Settings", "What holds for the whole environment.", "/settings /governance"},
 	{"Features", "What is counted.", "/features"},

@@ -174,7 +174,8 @@ func (q *request) appendProblem(b []byte, e *bursar.Error, status int, retry boo
 			b = append(b, "null"...)
 		}
 		b = append(b, `,"chains":`...)
-		b = appendWarnings(appendFrozen(appendChains(b, d.Chains), d.Frozen), d.Warnings)
+		b = appendAdvice(appendChains(b, d.Chains), &d.Advice)
+		b = appendWarnings(appendFrozen(b, d.Frozen), d.Warnings)
 	}
 	if x := e.Allocation; x != nil {
 		b = appendBare(append(b, `,"allocation":`...), viewAllocationProblem(x))

@@ -41,6 +41,7 @@ type reservationOut struct {
 	LateCommit      bool                  `json:"lateCommit"`
 	Cost            []cost                `json:"cost" doc:"Held while it is open, then charged; none after a release."`
 	Chains          chains                `json:"chains" doc:"The limits on its path, and their figures when this was answered."`
+	Advice          *adviceOut            `json:"advice" doc:"How to go on, with what this one holds or used; null where no hard limit counts."`
 	Duplicate       bool                  `json:"duplicate"`
 	Warnings        []string              `json:"warnings,omitempty" doc:"Of the request that made it; in the reply to that alone."`
 }
@@ -77,7 +78,7 @@ func viewReservation(r bursar.Reservation) reservationOut {
 	}
 	out.ClosedAt = timeOrNil(r.ClosedAt)
 	if r.Decision != nil {
-		out.Chains, out.Warnings = r.Decision.Chains, r.Decision.Warnings
+		out.Chains, out.Advice, out.Warnings = r.Decision.Chains, viewAdvice(&r.Decision.Advice), r.Decision.Warnings
 	}
 	return out
 }

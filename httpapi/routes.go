@@ -78,6 +78,7 @@ const (
 	assignments   = customer + "/assignments"
 	entitlement   = customer + "/entities/entitlements" // an older name of the same
 	defaults      = customer + "/default-limits"
+	degrades      = customer + "/degrade-policies"
 	boosts        = "/{assignmentId}/boosts"
 	boostRequests = customer + "/boost-requests"
 	boostRequest  = boostRequests + "/{boostRequestId}"
@@ -169,6 +170,9 @@ func (a *API) governanceRoutes() []row {
 		{"GET", customer + "/freezes", v1, shows, 200, rows(freezeAt, a.listFreezes, viewListedFreeze), "List freezes: what is frozen"},
 		{"GET", defaults, v1, shows, 200, rows(defaultAt, a.listDefaults, viewDefault), "List default limits: of all entities of a type"},
 		{"PUT", defaults, v1, governs, 200, write(a.putDefaults, viewEach(viewDefault)), "Upsert default limits: create or update them"},
+		{"GET", degrades, v1, shows, 200, rows(degradePolicyAt, a.listDegradePolicies, viewDegradePolicy), "List degrade policies: how to go on as limits fill up"},
+		{"PUT", degrades, v1, governs, 200, write(a.putDegradePolicies, viewEach(viewDegradePolicy)), "Upsert degrade policies: create or change them"},
+		{"DELETE", degrades + "/{degradePolicyId}", v1, governs, 200, write(a.deleteDegradePolicy, viewDegradePolicy), "Delete a degrade policy"},
 		{"DELETE", defaults + "/{defaultId}", v1, governs, 200, write(a.deleteDefault, viewDefault), "Delete a default limit"},
 		{"POST", boostRequests, v1, petitions, 201, write(a.createBoostRequest, viewBoostRequest), "Create a boost request: ask that a limit be raised for a time"},
 		{"GET", boostRequests, v1, petitioned, 200, list(boostRequestAt, a.listBoostRequests, viewBoostRequest), "List boost requests: the newest first"},

@@ -259,3 +259,14 @@ func (v *View) BoostRequests(q *BoostRequestQuery) (page Page[bursar.BoostReques
 	page.Cut(q.Limit, q.After != nil, q.Before != nil)
 	return page
 }
+
+// soundRequests tells whether boost requests name entities and capabilities that are there.
+func (s *State) soundRequests(isEntity, isCap func(uint32) bool) error {
+	for ord, r := range s.requests {
+		if r.Ent == 0 || !isEntity(r.Ent) || !isCap(r.Cap) || slices.ContainsFunc(r.Scope, func(ent uint32) bool { return !isEntity(ent) }) ||
+			r.Answer != nil && r.Answer.Lender != 0 && !isEntity(r.Answer.Lender) {
+			return fmt.Errorf("the boost request number %d names what is not there", ord)
+		}
+	}
+	return nil
+}

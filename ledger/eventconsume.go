@@ -40,7 +40,7 @@ func (o *ConsumeEvent) Decide(d *Decider) (any, error) {
 	}
 	o.Unpriced = d.unpricedOf(a.item.usages)
 	res.Used, res.Costs = d.usedBy(a.item.usages)
-	res.Decision, res.Tightest = d.afterEvent(d.Cat, a.asks, a.chains)
+	res.Decision, res.Tightest = d.afterEvent(d.Cat, a.asks, a.chains, a.path.model)
 	res.Decision.Warnings, res.Alerts = a.Warnings, d.reached
 	res.Credit = d.Credit(d.Cat, a.asks)
 	return res, nil
@@ -83,7 +83,7 @@ func (d *Decider) EventConsumedAgain(in *bursar.EventInput, p *record.Placed) bu
 	}
 	r := d.Resolve(d.Cat, labelsOf(in.Dimensions))
 	chains, _ := d.chains(&r, asks)
-	res.Decision, res.Tightest = d.afterEvent(d.Cat, asks, chains)
+	res.Decision, res.Tightest = d.afterEvent(d.Cat, asks, chains, r.model)
 	res.Decision.Warnings = d.eventNow(in, nil).warnings
 	if res.Credit = d.Credit(d.Cat, asks); res.Credit != nil {
 		res.Credit.Consumed = &bursar.Amount{}

@@ -223,43 +223,36 @@ func (v *View) judgeEvent(cat *catalogue.Catalogue, event string, r *Resolved, a
 		}
 	}
 	cat.Show(&d)
+	if !d.Granted {
+		d.Advice = v.adviceBefore(cat, asks, &d, chains, r.model)
+	}
 	return d
+}
+
+// adviceBefore is the advice of a denial of an event, which is not counted.
+func (v *View) adviceBefore(cat *catalogue.Catalogue, asks []Ask, d *bursar.Decision, chains [][]uint32, model string) bursar.Advice {
+	var t tightestLimit
+	for i := range asks {
+		g := v.gate(cat, &asks[i])
+		t.seeGate(&g, &asks[i])
+	}
+	t.seeChains(d.Chains)
+	return v.advise(&t, d.Chains, chains, model)
 }
 
 // afterEvent is the state of the limits once asks have been granted. tightest is the limit that has
 // room for the fewest further events like this.
-func (v *View) afterEvent(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32) (d bursar.Decision, tightest *bursar.Binding) {
+func (v *View) afterEvent(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32, model string) (d bursar.Decision, tightest *bursar.Binding) {
 	d = bursar.Decision{Granted: true, Chains: v.nodes(chains, nil)}
-	see := func(source bursar.BindingSource, n bursar.Node) {
-		if n.UsageLimit == nil || n.Requested.Sign() <= 0 {
-			return
-		}
-		if t := tightest; t == nil || bursar.CompareShares(*n.Remaining(), n.Requested, *t.Node.Remaining(), t.Node.Requested) < 0 {
-			tightest = &bursar.Binding{Source: source, Node: n}
-		}
-	}
+	grantAll(d.Chains, asks)
+	var t tightestLimit
 	for i := range asks {
-		a := &asks[i]
-		if g := v.gate(cat, a); !g.Unlimited && !g.Soft {
-			b := gateBinding(&g, a)
-			see(b.Source, b.Node)
-		}
+		g := v.gate(cat, &asks[i])
+		t.seeGate(&g, &asks[i])
 	}
-	for _, chain := range d.Chains {
-		for i := range chain {
-			n := &chain[i]
-			n.Granted = true
-			for j := range asks {
-				if asks[j].C == n.Capability {
-					n.Requested = asks[j].Amount
-				}
-			}
-			if n.Enforcement == bursar.Hard {
-				see(bursar.BindingEntity, *n)
-			}
-		}
-	}
-	return d, tightest
+	t.seeChains(d.Chains)
+	d.Advice = v.advise(&t, d.Chains, chains, model)
+	return d, t.binding()
 }
 
 // ReserveEvent holds all that an event is expected to use.
@@ -404,7 +397,7 @@ func (v *View) eventOut(cat *catalogue.Catalogue, h *record.Hold, live [][]uint3
 		}
 	}
 	e.Properties = v.seenDims(cat, e.Properties)
-	after, tightest := v.afterEvent(cat, asks, live)
+	after, tightest := v.afterEvent(cat, asks, live, modelOf(h.Dims))
 	out.Decision, e.Tightest = &after, tightest
 	out.Event = e
 }

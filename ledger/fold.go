@@ -122,6 +122,11 @@ func (v *View) applyMoney(r record.Record) error {
 		p := *v.pool(r.Cap)
 		p.Low = r.Levels
 		put(v, &v.pls, r.Cap, &p)
+	case *record.DegradePut:
+		p := r.Policy
+		v.applyDegrade(&p)
+	case *record.DegradeDeleted:
+		v.applyDegradeEnd(r)
 	case *record.ValueCounted:
 		for _, k := range r.Sets {
 			v.addUnique(k, r.Value)

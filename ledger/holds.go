@@ -241,7 +241,7 @@ func (v *View) ReservationOut(cat *catalogue.Catalogue, h *record.Hold) bursar.R
 	for _, c := range h.Costs {
 		asks = append(asks, Ask{C: v.Capability(c.Cap), Cap: c.Cap, Amount: c.Held})
 	}
-	after := v.After(cat, asks, live)
+	after := v.After(cat, asks, live, modelOf(h.Dims))
 	out.Decision = &after
 	return out
 }

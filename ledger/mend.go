@@ -135,7 +135,9 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		return m.fired(d, r)
 	case *record.Frozen:
 		r.Freeze.At = m.fixed(r.Freeze.At)
-	case *record.Thawed, *record.CallNamed, *record.CallCounted, *record.EventRaised, *record.HoldKept:
+	case *record.DegradePut:
+		r.Policy.Created, r.Policy.Updated = m.fixed(r.Policy.Created), m.fixed(r.Policy.Updated)
+	case *record.Thawed, *record.DegradeDeleted, *record.CallNamed, *record.CallCounted, *record.EventRaised, *record.HoldKept:
 	case *record.Promotion:
 		m.times(&r.Promotion)
 	case *record.BoostMade:

@@ -29,6 +29,7 @@ const (
 	partLearned  = "learned"
 	partRequest  = "boostRequest"
 	partLoans    = "loans"
+	partDegrade  = "degrade"
 )
 
 type partKey struct {
@@ -72,6 +73,11 @@ func partBody(v any, caps []bursar.Capability) []byte {
 			return nil
 		}
 		body = freezePart{v.Reason, v.At, v.ByToken, v.Root}
+	case []*record.DegradePolicy:
+		if v == nil {
+			return nil
+		}
+		body = degradePartOf(v)
 	case *defaultSet:
 		if len(v.list) == 0 {
 			return nil
@@ -198,6 +204,8 @@ func (s *State) restoreGoverned(p *store.PartRow, ord uint32) (err error) {
 		if read(&q) {
 			err = s.restoreDefaults(q)
 		}
+	case partDegrade:
+		return s.restoreDegrades(ord, p.Body)
 	default:
 		return fmt.Errorf("checkpoint: parts of sort %q %w", p.Sort, ErrNewer)
 	}
@@ -224,6 +232,7 @@ func (s *State) dumpMoney(e *record.Encoder, inOrder bool) {
 	dumpParts(e, s.learned)
 	dumpParts(e, s.requests)
 	dumpParts(e, s.loans)
+	dumpParts(e, s.degrades)
 	for _, p := range uniqueParts(s.Uniques) {
 		e.String(p.Key)
 		e.Bytes(p.Body)

@@ -212,7 +212,10 @@ func (v *View) Entitlements(cat *catalogue.Catalogue) []bursar.Decision {
 	})
 	for _, c := range caps {
 		if cat.FeatureOf[c.ID] != nil && c.Kind == bursar.KindFeature || cat.CurrencyOf[c.ID] != nil && c.Kind == bursar.KindCurrency {
-			out = append(out, v.Judge(cat, &Resolved{}, []Ask{{C: c, Cap: v.CapOrd(c)}}, nil))
+			asks := []Ask{{C: c, Cap: v.CapOrd(c), max: cat.Highest(c)}}
+			d := v.Judge(cat, &Resolved{}, asks, nil)
+			d.Advice = v.adviceOn(&d, asks, nil, "")
+			out = append(out, d)
 		}
 	}
 	return out

@@ -19,6 +19,7 @@ type Resolved struct {
 	news    []newcomer   // dimensions that name somebody whom the request enrols
 	missing []missing    // dimensions that name no entity, though their keys are of a type
 	unknown []unknownKey // dimensions whose keys are nearly the attribution key of a type
+	model   string       // that is called, as a dimension says; "" = it does not
 	strict  bool         // the request says that it is to be denied where an id names no entity
 }
 
@@ -53,7 +54,7 @@ func (r *Resolved) has(ord uint32) bool {
 // key of a live type names the entity with that id and type, live or archived. dims
 // are ordered by key.
 func (v *View) Resolve(cat *catalogue.Catalogue, dims []bursar.Dimension) Resolved {
-	r := Resolved{given: dims != nil}
+	r := Resolved{given: dims != nil, model: modelOf(dims)}
 	for i := range dims {
 		typ, ok := cat.Attribution[dims[i].Key]
 		if !ok {

@@ -164,6 +164,10 @@ func (d *Decider) confined() error {
 			ent = r.Ent
 		case *record.Thawed:
 			ent = r.Ent
+		case *record.DegradePut:
+			ent = r.Policy.Ent
+		case *record.DegradeDeleted:
+			ent = r.Ent
 		default:
 			return errNotForTokens
 		}

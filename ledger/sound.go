@@ -1,9 +1,9 @@
 package ledger
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/store"
@@ -51,11 +51,8 @@ func (s *State) Sound() error {
 			return errors.New("a freeze is of an entity that is not there")
 		}
 	}
-	for ord, r := range s.requests {
-		if r.Ent == 0 || !isEntity(r.Ent) || !isCap(r.Cap) || slices.ContainsFunc(r.Scope, func(ent uint32) bool { return !isEntity(ent) }) ||
-			r.Answer != nil && r.Answer.Lender != 0 && !isEntity(r.Answer.Lender) {
-			return fmt.Errorf("the boost request number %d names what is not there", ord)
-		}
+	if err := cmp.Or(s.soundRequests(isEntity, isCap), s.soundDegrades(isEntity, isCap)); err != nil {
+		return err
 	}
 	for ent := range s.learned {
 		if !isEntity(ent) {

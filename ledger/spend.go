@@ -67,6 +67,7 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 		d.judgeUngoverned(d.Cat, &r, o.In.Capability, &j)
 	}
 	if !j.Granted {
+		j.Advice = d.adviceOn(&j, asks, chains, r.model)
 		return nil, d.refused(&j, &r)
 	}
 	if err := cannotCount(asks, over); err != nil {
@@ -152,18 +153,28 @@ func (o *Consume) Decide(d *Decider) (any, error) {
 	for i := range j.asks {
 		j.asks[i].Cap = d.CapOrd(j.asks[i].C) // it may be new
 	}
-	res.Decision = d.After(d.Cat, j.asks, j.chains)
+	res.Decision = d.After(d.Cat, j.asks, j.chains, j.model)
 	res.Decision.Warnings = j.Warnings
 	res.Credit = d.Credit(d.Cat, j.asks)
 	return res, nil
 }
 
 // After is the state of the limits once asks have been granted.
-func (v *View) After(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32) bursar.Decision {
-	out := v.nodes(chains, nil)
-	d := bursar.Decision{Granted: true, Capability: asks[0].C, Chains: out, Gate: v.gate(cat, &asks[0])}
+func (v *View) After(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32, model string) bursar.Decision {
+	d := bursar.Decision{Granted: true, Capability: asks[0].C, Chains: v.nodes(chains, nil), Gate: v.gate(cat, &asks[0])}
 	cat.Show(&d)
-	for _, chain := range out {
+	grantAll(d.Chains, asks)
+	for i := range asks[1:] {
+		a := &asks[i+1]
+		d.Costs = append(d.Costs, bursar.PricedGate{Cost: bursar.Cost{CurrencyID: a.C.ID, Amount: a.Amount}, Gate: v.gate(cat, a)})
+	}
+	d.Advice = v.adviceOn(&d, asks, chains, model)
+	return d
+}
+
+// grantAll shows on each node what asks wanted and got.
+func grantAll(chains [][]bursar.Node, asks []Ask) {
+	for _, chain := range chains {
 		for i := range chain {
 			for j := range asks {
 				if asks[j].C == chain[i].Capability {
@@ -173,9 +184,4 @@ func (v *View) After(cat *catalogue.Catalogue, asks []Ask, chains [][]uint32) bu
 			chain[i].Granted = true
 		}
 	}
-	for i := range asks[1:] {
-		a := &asks[i+1]
-		d.Costs = append(d.Costs, bursar.PricedGate{Cost: bursar.Cost{CurrencyID: a.C.ID, Amount: a.Amount}, Gate: v.gate(cat, a)})
-	}
-	return d
 }

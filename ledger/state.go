@@ -29,7 +29,7 @@ func (s *State) Memory() int64 {
 	for _, set := range s.Uniques {
 		sets += 10*int64(min(set.Count(), maxExact)) + 200
 	}
-	return sets + s.details + s.terms.memory + 500*int64(len(s.defaults.list)+len(s.requests)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.loans)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 120*int64(len(s.cased)) + 110*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
+	return sets + s.degradeBytes + s.details + s.terms.memory + 500*int64(len(s.defaults.list)+len(s.requests)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.loans)+len(s.Promos)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 120*int64(len(s.cased)) + 110*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
 }
 
 // maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
@@ -81,11 +81,13 @@ type State struct {
 	scopedOf map[uint32][]uint32 // by entity ord: its scoped rows, for listings
 	inScope  []uint8             // by entity ord: ownsScoped, isScope
 
-	freezes     map[uint32]*record.Freeze // by entity ord; 0 = the customer
-	defaults    *defaultSet
-	learned     map[uint32]*learned             // by entity ord, too
-	requests    map[uint32]*record.BoostRequest // by number
-	lastRequest uint32                          // the number of the newest, which is kept
+	freezes      map[uint32]*record.Freeze          // by entity ord; 0 = the customer
+	degrades     map[uint32][]*record.DegradePolicy // by entity ord
+	degradeBytes int64                              // about what they take
+	defaults     *defaultSet
+	learned      map[uint32]*learned             // by entity ord, too
+	requests     map[uint32]*record.BoostRequest // by number
+	lastRequest  uint32                          // the number of the newest, which is kept
 
 	Totals map[uint32]*Total // by capability ord
 	Levels map[record.LevelKey]*record.Level
@@ -156,7 +158,7 @@ func NewState() *State {
 		combos: names[string]{ords: map[string]uint32{}},
 		cased:  map[string][]uint32{}, children: map[uint32][]uint32{}, archivedKids: map[uint32]int{},
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
-		freezes: map[uint32]*record.Freeze{}, defaults: newDefaultSet(nil),
+		freezes: map[uint32]*record.Freeze{}, degrades: map[uint32][]*record.DegradePolicy{}, defaults: newDefaultSet(nil),
 		learned: map[uint32]*learned{}, requests: map[uint32]*record.BoostRequest{},
 		Totals: map[uint32]*Total{}, Levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{},
 		OpenHolds: newOrdered(record.CompareID), closedHolds: newOrdered(record.CompareID), endings: newEndings(),

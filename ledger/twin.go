@@ -32,7 +32,7 @@ func (v *View) ConsumedAgain(cat *catalogue.Catalogue, s *Spend, p *record.Place
 	asks = v.Charged(asks, res.Costs)
 	r := v.Resolve(cat, s.In.Dimensions)
 	chains, over := v.chains(&r, asks)
-	res.Decision = v.After(cat, asks, chains)
+	res.Decision = v.After(cat, asks, chains, r.model)
 	res.Decision.Warnings = v.Warnings(cat, &r, asks, unpriced, len(chains) > 0, over)
 	if res.Credit = v.Credit(cat, asks); res.Credit != nil {
 		res.Credit.Consumed = &bursar.Amount{}

@@ -41,13 +41,14 @@ type View struct {
 	enrolled    *enrolled           // whom this request enrols; nil = nobody
 	kids        map[uint32][]uint32 // entities that came to a parent
 	entCount    int
-	defs        map[uint32]*record.Limit        // nil value = deleted
-	newDefaults *defaultSet                     // nil = as the state has them
-	unmade      *unmadeRows                     // limits by default that have no row; views of one snapshot share them
-	frzs        map[uint32]*record.Freeze       // by entity; nil value = thawed
-	lrn         map[uint32]*learned             // by entity
-	reqs        map[uint32]*record.BoostRequest // nil value = forgotten
-	lastReq     uint32                          // the number of the last that is new; 0 = none is
+	defs        map[uint32]*record.Limit           // nil value = deleted
+	newDefaults *defaultSet                        // nil = as the state has them
+	unmade      *unmadeRows                        // limits by default that have no row; views of one snapshot share them
+	frzs        map[uint32]*record.Freeze          // by entity; nil value = thawed
+	dgrs        map[uint32][]*record.DegradePolicy // by entity; nil value = it has none left
+	lrn         map[uint32]*learned                // by entity
+	reqs        map[uint32]*record.BoostRequest    // nil value = forgotten
+	lastReq     uint32                             // the number of the last that is new; 0 = none is
 	newRowIDs   [][16]byte
 	newRows     map[uint32][]uint32   // by entity: rows that are new
 	newPlaces   map[place][]uint32    // by where they are found
@@ -354,6 +355,7 @@ func (v *View) Merge(head store.Head) {
 	v.mergeRows()
 	v.mergeDefaults()
 	v.mergeFreezes()
+	v.mergeDegrades()
 	v.mergeLearned()
 	v.mergeRequests()
 	v.mergeMoney(head)

@@ -57,6 +57,8 @@ const (
 	kindBoostAsked  Kind = 52 // somebody asks that a limit be raised for a time
 	kindBoostAnswer Kind = 53 // and that is approved, declined or withdrawn
 	kindBoostLent   Kind = 54 // a limit is raised for a time by what one above it has less
+	kindDegrade     Kind = 55 // a degrade policy begins or gets other steps
+	kindDegradeEnd  Kind = 56 // and ends
 )
 
 var (

@@ -81,6 +81,15 @@ func (r random) moneyRecord(k Kind) Record {
 		return &Frozen{r.ord(), Freeze{r.text(), r.time(), r.bool(), r.ord()}}
 	case kindThawed:
 		return &Thawed{r.ord()}
+	case kindDegrade:
+		p := DegradePolicy{ID: r.hash(), Ent: r.ord(), Cap: r.ord(), Created: r.time(), Updated: r.time()}
+		for range 1 + r.IntN(3) {
+			p.Steps = append(p.Steps, bursar.DegradeStep{AtPercent: r.IntN(1000), Level: bursar.AdviceLevel(r.text()), Model: r.text(),
+				Models: map[string]string{r.text(): r.text()}, MaxTokens: r.Int64N(1e9), NoTools: r.bool(), Message: r.text()})
+		}
+		return &DegradePut{p}
+	case kindDegradeEnd:
+		return &DegradeDeleted{r.ord(), r.ord()}
 	case kindDefault:
 		return &DefaultPut{Default{ID: r.hash(), Node: r.ord(), Typ: r.ord(), When: map[string]string{r.text(): r.text()}, Terms: r.row().Def}}
 	case kindDefaultEnd:

@@ -120,6 +120,10 @@ func newMoneyRecord(k Kind) Record {
 		return new(Frozen)
 	case kindThawed:
 		return new(Thawed)
+	case kindDegrade:
+		return new(DegradePut)
+	case kindDegradeEnd:
+		return new(DegradeDeleted)
 	case kindDefault:
 		return new(DefaultPut)
 	case kindDefaultEnd:

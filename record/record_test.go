@@ -284,7 +284,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if kinds != 45 {
+	if kinds != 47 {
 		t.Errorf("%d kinds of records are known", kinds)
 	}
 }

@@ -28,6 +28,9 @@ func (w *world) decision(d bursar.Decision) bursar.Decision {
 		b.Node.DefaultOf = w.source(b.Node.DefaultOf)
 		d.Binding = &b
 	}
+	if a := &d.Advice; a.Limit.Source == bursar.BindingEntity {
+		a.Limit.AssignmentID = w.modelID(a.Limit.AssignmentID)
+	}
 	if d.Gate.Promotion != nil {
 		p := w.promotion(*d.Gate.Promotion)
 		d.Gate.Promotion = &p
@@ -69,6 +72,7 @@ func current(d bursar.Decision) bursar.Decision {
 		}
 	}
 	d.Granted, d.Reason, d.Binding, d.Frozen, d.Warnings = false, "", nil, nil, nil
+	d.Advice = bursar.Advice{} // by the currencies, too, in which it was free
 	return d
 }
 

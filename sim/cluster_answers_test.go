@@ -58,7 +58,7 @@ func wireBinding(b *bursar.Binding) *client.Binding {
 func wireDecision(d bursar.Decision) client.Decision {
 	g := d.Gate
 	out := client.Decision{Type: "FEATURE", Granted: d.Granted, Reason: d.Reason, CurrentUsage: g.CurrentUsage, Unlimited: g.Unlimited,
-		Chains: wireChains(d.Chains), Binding: wireBinding(d.Binding), Warnings: d.Warnings}
+		Chains: wireChains(d.Chains), Binding: wireBinding(d.Binding), Advice: wireAdvice(d.Advice), Warnings: d.Warnings}
 	if d.Capability.Kind == bursar.KindFeature {
 		out.Feature.ID = d.Capability.ID
 		if !g.Unlimited {
@@ -69,6 +69,25 @@ func wireDecision(d bursar.Decision) client.Decision {
 	left := bursar.MaxAmount(bursar.Amount{}, g.UsageLimit.Sub(g.CurrentUsage).Sub(g.Reserved))
 	out.Type, out.Currency.ID, out.Unlimited = "CREDIT", d.Capability.ID, false
 	out.UsageLimit, out.Reserved, out.Remaining = &g.UsageLimit, g.Reserved, &left
+	return out
+}
+
+func wireAdvice(a bursar.Advice) *client.Advice {
+	if a.Level == "" {
+		return nil
+	}
+	l := a.Limit
+	out := &client.Advice{Level: a.Level, Left: a.Left, UsedPercent: a.UsedPercent, Limit: client.AdviceLimit{Source: l.Source, AssignmentID: l.AssignmentID,
+		EntityID: l.EntityID, FeatureID: l.Capability.ID, Label: l.Label, UsageLimit: l.UsageLimit, ResetsAt: orNull(l.ResetsAt)}}
+	if l.Capability.Kind == bursar.KindCurrency {
+		out.Limit.FeatureID, out.Limit.CurrencyID = "", l.Capability.ID
+	}
+	if x := a.Degrade; x != nil {
+		out.Degrade = &client.Degrade{EntityID: x.EntityID, AtPercent: x.AtPercent, Model: x.Model, MaxTokens: x.MaxTokens, Message: x.Message}
+		if x.NoTools {
+			out.Degrade.Tools = new(false)
+		}
+	}
 	return out
 }
 
@@ -90,7 +109,7 @@ func wireHold(r bursar.Reservation) client.Reservation {
 		out.FeatureID, out.CurrencyID = "", r.Capability.ID
 	}
 	if r.Decision != nil {
-		out.Chains, out.Warnings = wireChains(r.Decision.Chains), r.Decision.Warnings
+		out.Chains, out.Advice, out.Warnings = wireChains(r.Decision.Chains), wireAdvice(r.Decision.Advice), r.Decision.Warnings
 	}
 	return out
 }
@@ -118,6 +137,13 @@ func (r *replayer) readNodes(chains [][]client.Node) [][]client.Node {
 		return [][]client.Node{}
 	}
 	return chains
+}
+
+func (r *replayer) readAdvice(a *client.Advice) *client.Advice {
+	if a != nil && a.Limit.AssignmentID != "" {
+		a.Limit.AssignmentID = r.modelID(a.Limit.AssignmentID)
+	}
+	return a
 }
 
 func (r *replayer) readBinding(b *client.Binding) *client.Binding {
@@ -230,9 +256,9 @@ func (a askConsume) replay(r *replayer, c *exchange) string {
 		return d
 	}
 	w := client.Consumption{ID: got.ID, FeatureID: a.in.FeatureID, CurrencyID: a.in.CurrencyID, Amount: want.Amount, Timestamp: want.Timestamp.Milli(),
-		Chains: wireChains(want.Decision.Chains), Credit: wireCredit(want.Credit), Duplicate: want.Duplicate,
+		Chains: wireChains(want.Decision.Chains), Advice: wireAdvice(want.Decision.Advice), Credit: wireCredit(want.Credit), Duplicate: want.Duplicate,
 		Warnings: want.Decision.Warnings}
-	got.Chains = r.readNodes(got.Chains)
+	got.Chains, got.Advice = r.readNodes(got.Chains), r.readAdvice(got.Advice)
 	slices.Sort(got.Warnings)
 	return diff(got, w)
 }
@@ -262,7 +288,7 @@ func (a askReserve) replay(r *replayer, c *exchange) string {
 }
 
 func (r *replayer) sameHold(got client.Reservation, want bursar.Reservation) string {
-	got.ID, got.Chains = r.modelID(got.ID), r.readNodes(got.Chains)
+	got.ID, got.Chains, got.Advice = r.modelID(got.ID), r.readNodes(got.Chains), r.readAdvice(got.Advice)
 	slices.Sort(got.Warnings)
 	return diff(got, wireHold(want))
 }
@@ -299,7 +325,7 @@ func (a askClose) replay(r *replayer, c *exchange) string {
 	} else if d := r.figures(got.Chains); d != "" {
 		return d
 	}
-	got.Chains, want.Decision = nil, nil
+	got.Chains, got.Advice, want.Decision = nil, nil, nil
 	return r.sameHold(got, want)
 }
 
@@ -328,7 +354,7 @@ func (a askCheck) replay(r *replayer, c *exchange) string {
 	if err != nil || c.refused() {
 		return "not a decision"
 	}
-	got.Chains, got.Binding = r.readNodes(got.Chains), r.readBinding(got.Binding)
+	got.Chains, got.Advice, got.Binding = r.readNodes(got.Chains), r.readAdvice(got.Advice), r.readBinding(got.Binding)
 	slices.Sort(got.Warnings)
 	return diff(got, want)
 }

@@ -120,6 +120,7 @@ func (c *mCust) decideCall(first bursar.Capability, asks []ask, a attribution, n
 		c.judgeGate(&d, c.gate(x, now))
 	}
 	d.Chains = c.chains(asks, a, now)
+	d.Advice = c.advise(asks, d.Chains, a.model, now)
 	for _, n := range slices.Concat(d.Chains...) {
 		if n.Granted {
 			continue
@@ -359,7 +360,8 @@ func (m *model) reserveCall(customer string, in bursar.SpendInput, ttl int, onEx
 
 // after shows the limits once the event was granted.
 func (o *called) after() bursar.Decision {
-	return verdict(o.before, bursar.Decision{Chains: o.c.chains(o.asks, o.attribution, o.now)})
+	chains := o.c.chains(o.asks, o.attribution, o.now)
+	return verdict(o.before, bursar.Decision{Chains: chains, Advice: o.c.advise(o.asks, chains, o.model, o.now)})
 }
 
 func (m *model) consumeCall(customer string, in bursar.SpendInput) (bursar.ConsumeResult, *fail) {

@@ -148,6 +148,7 @@ func (c *mCust) decide(asks []ask, a attribution, now bursar.Time) bursar.Decisi
 		c.judgeGate(&d, g)
 	}
 	d.Chains = c.chains(asks, a, now)
+	d.Advice = c.advise(asks, d.Chains, a.model, now)
 	for _, n := range slices.Concat(d.Chains...) {
 		if n.Granted {
 			continue

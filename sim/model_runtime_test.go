@@ -19,6 +19,7 @@ type attribution struct {
 	ignored []unnamed // dimensions with attribution keys that matched nothing
 	matched []unnamed // those that did
 	strict  bool      // of the request
+	model   string    // that is called
 	unclear []unclear // dimensions with keys that nobody knows, and that are like known ones
 }
 
@@ -39,6 +40,9 @@ func sortedDims(dims []bursar.Dimension) []bursar.Dimension {
 func (c *mCust) attribute(dims []bursar.Dimension) attribution {
 	a := attribution{given: dims != nil, set: map[string]bool{}}
 	for _, d := range sortedDims(dims) {
+		if d.Key == "model" && d.Kind == bursar.DimString {
+			a.model = d.Value
+		}
 		if meant, typ := c.m.meantBy(d.Key); meant != "" && d.Kind == bursar.DimString && !slices.ContainsFunc(dims, func(o bursar.Dimension) bool { return c.m.typeNamed(o.Key) == typ }) {
 			a.unclear = append(a.unclear, unclear{d.Key, meant, typ})
 		}

@@ -55,6 +55,7 @@ type mCust struct {
 	requests  []*mRequest          // in order of creation
 	rows      []*mRow              // in order of creation
 	defaults  []*mDefault          // in order of creation
+	policies  []*mPolicy           // in order of creation
 	given     map[naturalKey]*mRow // rows that are, or once were, limited by default
 	taken     bool                 // rows that were so once are the entities' own now
 	holds     []*mHold             // in order of creation

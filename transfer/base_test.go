@@ -40,6 +40,9 @@ func trimmedStore(t testing.TB) (s *mem.Store, now int64) {
 	r.must(err)
 	_, _, err = r.Freeze(ctx, tester, "acme", "stopped", "before the trim")
 	r.must(err)
+	_, _, err = r.PutDegradePolicies(ctx, tester, "acme", []bursar.DegradePolicyInput{{EntityID: "u", Capability: capability("people"),
+		Steps: []bursar.DegradeStep{{AtPercent: 80, Models: map[string]string{"a": "b"}, NoTools: true}}}})
+	r.must(err)
 	see := func(from, to int) {
 		for i := from; i < to; i++ {
 			_, _, err := r.ReportEvents(ctx, tester, []bursar.EventInput{{CustomerID: "acme", EventName: "seen", IdempotencyKey: fmt.Sprint("seen-", i),
@@ -160,6 +163,9 @@ func TestTransferOfTrimmedLog(t *testing.T) {
 			r.now.Store(now)
 			if frozen, _, err := r.Freezes(t.Context(), ledger.ReadOptions{}, "acme"); err != nil || len(frozen) != 1 || frozen[0].EntityID != "stopped" {
 				t.Errorf("store %d: frozen are %v, %v", i, frozen, err)
+			}
+			if p, _, err := r.DegradePolicies(t.Context(), ledger.ReadOptions{}, "acme"); err != nil || len(p) != 1 || p[0].EntityID != "u" || p[0].Capability != capability("people") || len(p[0].Steps) != 1 || p[0].Steps[0].Models["a"] != "b" {
+				t.Errorf("store %d: policies are %v, %v", i, p, err)
 			}
 			for key, amount := range map[string]int64{"history": 7, "tail": 8} {
 				if res, err := r.consume("acme", amount, key); err != nil || !res.Duplicate {

@@ -18,7 +18,7 @@ from .wire import Call
 
 if TYPE_CHECKING:
     from .client import AsyncClient, Client
-    from .types import Reservation
+    from .types import Degrade, Reservation
 
 T = TypeVar("T")
 Step = Tuple["Call[Any]", "float | None"]  # a call, and for how long it may be waited
@@ -203,13 +203,23 @@ class Underway:
 
     @property
     def advice(self) -> Literal["ok", "wind_down", "stop"]:
-        """For an agent to end in time: how much of that limit is used and held."""
+        """For an agent to end in time: what the server advises, this call held. Of a server that gives no
+        advice yet, how much of the tightest limit is used and held."""
+        if self.held and "advice" in self.held:
+            said = self.held["advice"]
+            return said["level"] if said else "ok"
         limit = self.tightest
         if limit is None or limit["usageLimit"] is None:
             return "ok"
         taken = limit["currentUsage"] + limit["reserved"]
         share = float(taken) / float(limit["usageLimit"]) if limit["usageLimit"] else 1.0
         return "stop" if share >= STOP else "wind_down" if share >= WIND_DOWN else "ok"
+
+    @property
+    def degrade(self) -> Degrade | None:
+        """What the call is to be changed to, by the degrade policies of who makes it; None: nothing."""
+        said = self.held.get("advice") if self.held else None
+        return said.get("degrade") if said else None
 
     # The steps.
 

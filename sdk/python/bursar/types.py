@@ -75,6 +75,8 @@ class CheckItem(TypedDict):
 class Consume(TypedDict):
     """Usage that is checked and recorded in one step."""
 
+    advice: Optional[Advice]
+    """How to go on, with what was consumed here; null where no hard limit counts."""
     alerts: NotRequired[List[Alert]]
     """Of an event: thresholds that it reached."""
     amount: NotRequired[Number]
@@ -114,6 +116,8 @@ class CreditCheck(TypedDict):
     """Of EntityNotFound and Ungoverned: who was named, and what to do."""
     accessDeniedReason: Optional[str]
     """Why it is denied; null when it is granted."""
+    advice: Optional[Advice]
+    """How to go on, by what is used and held without this request; null where no hard limit counts."""
     binding: Optional[Binding]
     """What refuses first, with its figures; null when nothing does."""
     chains: NotRequired[List[List[Node]]]
@@ -205,6 +209,8 @@ class FeatureCheck(TypedDict):
     """Of EntityNotFound and Ungoverned: who was named, and what to do."""
     accessDeniedReason: Optional[str]
     """Why it is denied; null when it is granted."""
+    advice: Optional[Advice]
+    """How to go on, by what is used and held without this request; null where no hard limit counts."""
     binding: Optional[Binding]
     """What refuses first, with its figures; null when nothing does."""
     chains: NotRequired[List[List[Node]]]
@@ -293,6 +299,8 @@ class PageOfReservation(TypedDict):
 class Problem(TypedDict):
     """What went wrong (RFC 9457)."""
 
+    advice: NotRequired[Optional[Advice]]
+    """Of a denial (402): how to go on all the same, such as with what fits. What was asked for does not count."""
     allocation: NotRequired[AllocationProblem]
     """With strict, the limits below may not add up to more than this one."""
     binding: NotRequired[Optional[Binding]]
@@ -330,6 +338,8 @@ class Problem(TypedDict):
 class Reservation(TypedDict):
     """An amount that is held."""
 
+    advice: Optional[Advice]
+    """How to go on, with what this one holds or used; null where no hard limit counts."""
     alerts: NotRequired[List[Alert]]
     """Of an event: thresholds that its usage reached; in the reply to the commit alone."""
     amount: NotRequired[Number]
@@ -465,6 +475,21 @@ class UsageItem(TypedDict):
     """DELTA adds the value, SET makes it the level. Default: DELTA."""
     value: Number
     """Below 0 only for FLUCTUATING features."""
+
+
+class Advice(TypedDict):
+    """How to go on: how near the tightest of the limits is to its end."""
+
+    degrade: NotRequired[Degrade]
+    """What the request is to be changed to, by the furthest step of a degrade policy on its path; absent where none was reached."""
+    left: Number
+    """What the limit still lets through."""
+    level: Literal["ok", "wind_down", "stop"]
+    """ok: go on. wind_down: begin nothing new. stop: end now. It denies nothing."""
+    limit: AdviceLimit
+    """The limit that it is by."""
+    usedPercent: int
+    """What is used and held of the limit, in percent, rounded down; at most 1000000."""
 
 
 class Alert(TypedDict):
@@ -916,6 +941,44 @@ class Learned(TypedDict):
     """Calls that it is taken from, at most 64; 0: there were fewer than 10, and maxTokens is held."""
     tokens: int
     """Of output, that are held."""
+
+
+class AdviceLimit(TypedDict):
+    """The limit that an advice is by: the hard limit that has room for the fewest more of what was decided about."""
+
+    assignmentId: NotRequired[str]
+    """The limit."""
+    currencyId: NotRequired[str]
+    """The credit currency. Excludes featureId."""
+    entityId: Optional[str]
+    """The entity."""
+    featureId: NotRequired[str]
+    """The feature. Excludes currencyId."""
+    label: NotRequired[str]
+    """Tells limits of one entity and capability apart; empty without."""
+    resetsAt: Optional[str]
+    """When the window ends and usage starts at 0 again."""
+    source: Literal["ENTITY", "CUSTOMER", "CREDITS"]
+    """Whose limit it is: an entity's, the customer's, or the pool of credits."""
+    usageLimit: Number
+    """The limit; null: there is none."""
+
+
+class Degrade(TypedDict):
+    """What a request is to be changed to."""
+
+    atPercent: int
+    """Of the step."""
+    entityId: str
+    """Whose policy says so."""
+    maxTokens: NotRequired[int]
+    """The most tokens of output to ask for; absent: as it is."""
+    message: NotRequired[str]
+    """For whoever goes on."""
+    model: NotRequired[str]
+    """The model to call; absent: as it is."""
+    tools: NotRequired[bool]
+    """false: call without tools; absent: as it is."""
 
 
 class DefaultOf(TypedDict):

@@ -27,7 +27,7 @@ export interface Options {
   store?: Store | undefined;
   /** How many ends may wait while Bursar is away; 10,000. */
   maxPending?: number | undefined;
-  /** From which percentage of the tightest limit the advice says so; 80 and 95. */
+  /** From which percentage of the tightest limit the advice says so, in place of the server's advice. */
   advice?: { windDown: number; stop: number } | undefined;
 }
 
@@ -65,7 +65,7 @@ export class Bursar {
       over: (id) => void this.#inUse.delete(id),
       tell: (end, key) => this.#tell(end, key),
       warn: (warning, customer) => this.warn(warning, customer),
-      advice: o.advice ?? { windDown: 80, stop: 95 },
+      advice: o.advice,
       endWaitMs: o.endWaitMs ?? 1_000,
     };
     this.#outbox = new Outbox(this.#books, this.#to.url, o.store, o.maxPending ?? 10_000);

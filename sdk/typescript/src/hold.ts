@@ -1,6 +1,6 @@
 import { neverSent } from "./http.js";
 import { type End, within } from "./outbox.js";
-import type { Binding, Cost, EventIn, ReserveIn, Reservation } from "./types.js";
+import type { Binding, Cost, Degrade, EventIn, ReserveIn, Reservation } from "./types.js";
 import { Reading, isObject, otherModel } from "./usage.js";
 
 export type Dimensions = Record<string, string | number | boolean>;
@@ -48,7 +48,8 @@ export interface Books {
   givePlace(): void;
   /** The call with this reservation has ended. */
   over(id: string): void;
-  advice: { windDown: number; stop: number };
+  /** The caller's own percentages; undefined: the server's advice. */
+  advice: { windDown: number; stop: number } | undefined;
   /** How long the caller waits for its end to be recorded. */
   endWaitMs: number;
 }
@@ -106,10 +107,19 @@ export class Hold {
   }
 
   get advice(): Advice {
+    const own = this.#books.advice;
+    const said = this.reservation?.advice;
+    if (!own && said !== undefined) return said?.level ?? "ok";
+    const { windDown, stop } = own ?? { windDown: 80, stop: 95 }; // of a server that gives no advice yet
     const t = this.tightest;
     if (!t || t.usageLimit === null) return "ok";
     const percent = t.usageLimit > 0 ? ((t.currentUsage + t.reserved) / t.usageLimit) * 100 : 100;
-    return percent >= this.#books.advice.stop ? "stop" : percent >= this.#books.advice.windDown ? "wind_down" : "ok";
+    return percent >= stop ? "stop" : percent >= windDown ? "wind_down" : "ok";
+  }
+
+  /** What the call is to be changed to, by the degrade policies of who makes it; undefined: nothing. */
+  get degrade(): Degrade | undefined {
+    return this.reservation?.advice?.degrade;
   }
 
   /** Whether it has ended. */

@@ -177,6 +177,8 @@ export interface FeatureCheck {
   accessDeniedDetail?: string;
   /** Why it is denied; null when it is granted. */
   accessDeniedReason: string | null;
+  /** How to go on, by what is used and held without this request; null where no hard limit counts. */
+  advice: Advice | null;
   /** What refuses first, with its figures; null when nothing does. */
   binding: Binding | null;
   /** Left out when the request has no dimensions. */
@@ -221,6 +223,8 @@ export interface CreditCheck {
   accessDeniedDetail?: string;
   /** Why it is denied; null when it is granted. */
   accessDeniedReason: string | null;
+  /** How to go on, by what is used and held without this request; null where no hard limit counts. */
+  advice: Advice | null;
   /** What refuses first, with its figures; null when nothing does. */
   binding: Binding | null;
   /** Left out when the request has no dimensions. */
@@ -297,6 +301,8 @@ export interface ReserveIn {
 
 /** An amount that is held. */
 export interface Reservation {
+  /** How to go on, with what this one holds or used; null where no hard limit counts. */
+  advice: Advice | null;
   /** Of an event: thresholds that its usage reached; in the reply to the commit alone. */
   alerts?: Alert[];
   /** Left out of an event. */
@@ -411,6 +417,8 @@ export interface ConsumeIn {
 
 /** Usage that is checked and recorded in one step. */
 export interface Consumption {
+  /** How to go on, with what was consumed here; null where no hard limit counts. */
+  advice: Advice | null;
   /** Of an event: thresholds that it reached. */
   alerts?: Alert[];
   /** Left out of an event. */
@@ -687,6 +695,8 @@ export interface PageOfBoostRequest {
 
 /** What went wrong (RFC 9457). */
 export interface Problem {
+  /** Of a denial (402): how to go on all the same, such as with what fits. What was asked for does not count. */
+  advice?: Advice | null;
   /** With strict, the limits below may not add up to more than this one. */
   allocation?: AllocationProblem;
   /** The limit that refused (402). */
@@ -719,6 +729,20 @@ export interface Problem {
   type: string;
   /** With a denial (402): what of the request may be meant otherwise. */
   warnings?: string[];
+}
+
+/** How to go on: how near the tightest of the limits is to its end. */
+export interface Advice {
+  /** What the request is to be changed to, by the furthest step of a degrade policy on its path; absent where none was reached. */
+  degrade?: Degrade;
+  /** What the limit still lets through. */
+  left: number;
+  /** ok: go on. wind_down: begin nothing new. stop: end now. It denies nothing. */
+  level: "ok" | "wind_down" | "stop";
+  /** The limit that it is by. */
+  limit: AdviceLimit;
+  /** What is used and held of the limit, in percent, rounded down; at most 1000000. */
+  usedPercent: number;
 }
 
 /** The limit that refuses, with its figures. */
@@ -1291,6 +1315,42 @@ export interface AllocationProblem {
   entityId: string;
   /** The limit; null: there is none. */
   usageLimit: number | null;
+}
+
+/** What a request is to be changed to. */
+export interface Degrade {
+  /** Of the step. */
+  atPercent: number;
+  /** Whose policy says so. */
+  entityId: string;
+  /** The most tokens of output to ask for; absent: as it is. */
+  maxTokens?: number;
+  /** For whoever goes on. */
+  message?: string;
+  /** The model to call; absent: as it is. */
+  model?: string;
+  /** false: call without tools; absent: as it is. */
+  tools?: boolean;
+}
+
+/** The limit that an advice is by: the hard limit that has room for the fewest more of what was decided about. */
+export interface AdviceLimit {
+  /** The limit. */
+  assignmentId?: string;
+  /** The credit currency. Excludes featureId. */
+  currencyId?: string;
+  /** The entity. */
+  entityId: string | null;
+  /** The feature. Excludes currencyId. */
+  featureId?: string;
+  /** Tells limits of one entity and capability apart; empty without. */
+  label?: string;
+  /** When the window ends and usage starts at 0 again. */
+  resetsAt: string | null;
+  /** Whose limit it is: an entity's, the customer's, or the pool of credits. */
+  source: "ENTITY" | "CUSTOMER" | "CREDITS";
+  /** The limit; null: there is none. */
+  usageLimit: number;
 }
 
 /** The default that a limit is by. */
