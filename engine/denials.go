@@ -75,6 +75,7 @@ const (
 	denialSamplesHour   = 1000    // of a customer in an hour, beside the first of each group
 	denialGroupsInAll   = 100_000 // in memory
 	denialOthersInAll   = 100_000 // customers and hours in memory of which some are not told apart
+	denialBytes         = 8 << 10 // of a sample; a larger denial is counted alone
 	denialsWaiting      = 4096    // samples that are not written yet
 	denialsWaitingBytes = 32 << 20
 	denialBatch         = 256 // samples, and counts, of one save
@@ -222,6 +223,9 @@ func (k *denialKeeper) note(d *Denial) {
 		return
 	}
 	size := d.Size()
+	if size > denialBytes {
+		return
+	}
 	if len(k.waiting) >= denialsWaiting || k.bytes+size > denialsWaitingBytes {
 		k.stats.Lost++
 		return

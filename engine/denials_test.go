@@ -73,6 +73,20 @@ func (r *rig) wantDenials(when string, denied, kept, other int) {
 	}
 }
 
+// A denial of a request with very much in it is counted, and no sample is kept of it.
+func TestLargeDenialsAreCountedAlone(t *testing.T) {
+	r := newRig(t, mem.New(), engine.Options{})
+	defer r.close()
+	r.furnish("acme")
+	large := denialBy("acme", "u", "l", "large", r.Now())
+	for i := range 40 {
+		large.Dimensions = append(large.Dimensions, bursar.Dimension{Key: fmt.Sprint("note", i), Value: strings.Repeat("x", 1000)})
+	}
+	r.NoteDenial(large)
+	r.deny("acme", "u", "l", "small")
+	r.wantDenials("one is large", 2, 1, 0)
+}
+
 // Denials are there after a restart, as they were; what is written is told once.
 func TestDenialsOutliveARestart(t *testing.T) {
 	eachStore(t, func(t *testing.T, s store.Store) {
