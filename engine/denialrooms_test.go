@@ -105,7 +105,7 @@ func TestMostDenied(t *testing.T) {
 	}
 	r.deny("acme", "u", "l", "1")
 	most("at first", 1, "daily")
-	r.advance(time.Second)
+	r.advance(time.Second / 2)
 	d := denialBy("acme", "u", "l", "2", r.Now())
 	d.Decision.Binding.Node.Label = "a day's"
 	d.Decision.Named = []string{"v"}

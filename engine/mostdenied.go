@@ -11,8 +11,13 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// mostDeniedFor is how long a list of those that denied most stands.
-const mostDeniedFor = bursar.Time(time.Minute)
+// A list of those that denied most stands for fifty times as long as it took to read, so that reading it
+// takes a fiftieth of a processor at most; for a second at least, and for a minute at most.
+const (
+	mostDeniedShare = 50
+	mostDeniedLeast = time.Second
+	mostDeniedMost  = time.Minute
+)
 
 // MostDenied is how many requests a limit denied.
 type MostDenied struct {
@@ -26,40 +31,43 @@ type MostDenied struct {
 type mostDenied struct {
 	reading sync.Mutex // held by who reads it anew
 	mu      sync.Mutex
-	at      bursar.Time
+	at      bursar.Time   // 0 = there is none
+	stands  time.Duration // from then on
 	list    []MostDenied
 }
 
-func (m *mostDenied) get() (list []MostDenied, at bursar.Time) {
+// get is the last list, and whether it still stands; at is 0 if there is none.
+func (m *mostDenied) get(now bursar.Time) (list []MostDenied, at bursar.Time, stands bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.list, m.at
+	return m.list, m.at, m.at != 0 && m.at <= now && now < m.at+bursar.Time(m.stands)
+}
+
+func (m *mostDenied) set(list []MostDenied, at bursar.Time, took time.Duration) {
+	m.mu.Lock()
+	m.list, m.at, m.stands = list, at, min(max(mostDeniedShare*took, mostDeniedLeast), mostDeniedMost)
+	m.mu.Unlock()
 }
 
 // MostDenied are the limits that denied most in the hours since from, on all nodes, with the customer
-// of each. The list stands for a minute, for all who ask.
+// of each. One list stands for some time, a minute at most, for all who ask.
 func (e *Engine) MostDenied(ctx context.Context, from bursar.Time, n int) ([]MostDenied, error) {
 	m := &e.mostDenied
 	now := e.now()
-	list, at := m.get()
-	old := func() bool { return at == 0 || now-at >= mostDeniedFor || now < at }
-	if !old() {
-		return list[:min(n, len(list))], nil
-	}
-	if at == 0 {
+	list, at, stands := m.get(now)
+	if !stands && at == 0 {
 		m.reading.Lock()
-	} else if !m.reading.TryLock() {
+	} else if stands || !m.reading.TryLock() {
 		return list[:min(n, len(list))], nil
 	}
 	defer m.reading.Unlock()
-	if list, at = m.get(); old() {
+	if list, _, stands = m.get(now); !stands {
+		began := time.Now()
 		fresh, err := e.readMostDenied(ctx, from-from%denialHour, n)
 		if err != nil {
 			return nil, err
 		}
-		m.mu.Lock()
-		m.list, m.at = fresh, now
-		m.mu.Unlock()
+		m.set(fresh, now, time.Since(began))
 		list = fresh
 	}
 	return list[:min(n, len(list))], nil

@@ -15,11 +15,14 @@ import (
 // withoutClaim are the methods of a store, beside those of a store.Reader, that are open to
 // somebody who may not write, and why.
 var withoutClaim = map[string]string{
-	"Outcomes": "it reads what became of commits",
-	"Jobs":     "it reads jobs",
-	"Claim":    "it is how the claim is taken",
-	"Err":      "it reads how the store is",
-	"Close":    "it writes nothing of a customer",
+	"Outcomes":     "it reads what became of commits",
+	"Jobs":         "it reads jobs",
+	"Denials":      "it reads denials",
+	"DenialCounts": "it reads how many there were",
+	"MostDenied":   "it reads which limits denied most",
+	"Claim":        "it is how the claim is taken",
+	"Err":          "it reads how the store is",
+	"Close":        "it writes nothing of a customer",
 }
 
 // TestWritesNeedTheClaim: while somebody else has the claim to write, every method of a store
