@@ -310,10 +310,12 @@ func (d *Decider) tellRequest(c *catalogue.Caller, event, action string, row uin
 	row = d.made(row)
 	def := d.Def(row)
 	e, n := d.Ent(def.Ent), d.Standing(row, def)
-	limit := d.LimitNow(row, def)
 	data := catalogue.BoostRequestData{CustomerID: d.Cust().ID, Entity: catalogue.EntityRef{ID: e.ID, TypeID: d.typeID(e.Typ)},
-		Request: requestAudit(after), AssignmentID: after.AssignmentID, Scope: d.scopeIDs(def), Label: def.Label, CurrentUsage: n.Used, UsageLimit: &limit,
+		Request: requestAudit(after), AssignmentID: after.AssignmentID, Scope: d.scopeIDs(def), Label: def.Label, CurrentUsage: n.Used,
 		PeriodStart: n.Start, PeriodEnd: n.End}
+	if def.Limited { // else the limit became unlimited after somebody asked
+		data.UsageLimit = new(d.LimitNow(row, def))
+	}
 	data.FeatureID, data.CurrencyID = catalogue.CapabilityIDs(after.Capability)
 	data.Request["id"], data.Request["createdAt"] = after.ID, after.CreatedAt
 	d.notify(event, data)

@@ -215,10 +215,14 @@ func (m *model) decideRequest(customer, by, id string, to bursar.BoostRequestSta
 // tellRequest tells of a request with the limit as it is now.
 func (c *mCust) tellRequest(typ string, q *mRequest, r *mRow, now bursar.Time) {
 	s, w := c.showRequest(q, now), r.window(int64(now))
+	var limit any // null: it became unlimited after somebody asked
+	if l := r.effective(now); l != nil {
+		limit = l.amount()
+	}
 	data := map[string]any{
 		"entity":       map[string]any{"id": r.entity, "entityTypeId": c.entities[r.entity].EntityTypeID},
 		"assignmentId": s.AssignmentID, "scopeEntityIds": append([]string{}, r.scope...), "label": r.label,
-		"currentUsage": r.usedAt(now).amount(), "usageLimit": r.effective(now).amount(), "usagePeriodStart": bursar.Time(w.start), "usagePeriodEnd": bursar.Time(w.end),
+		"currentUsage": r.usedAt(now).amount(), "usageLimit": limit, "usagePeriodStart": bursar.Time(w.start), "usagePeriodEnd": bursar.Time(w.end),
 		"boostRequest": map[string]any{"id": s.ID, "status": s.Status, "assignmentId": s.AssignmentID, "amount": s.Amount, "expiresAt": s.ExpiresAt, "reason": s.Reason,
 			"requestedBy": s.RequestedBy, "createdAt": s.CreatedAt, "decidedAt": s.DecidedAt, "decidedBy": s.DecidedBy, "note": s.Note, "boostId": s.BoostID,
 			"approvedAmount": s.ApprovedAmount, "approvedExpiresAt": s.ApprovedExpiresAt},

@@ -108,7 +108,10 @@ export async function requestTests(browser) {
       async () => {
         const ask = async amount => {
           await embed("tree");
-          await page.getByRole("row", { name: /Red team/ }).click();
+          await page
+            .getByRole("row", { name: /Red team/ })
+            .first()
+            .click();
           await button("Ask for more", dialog()).click();
           await dialog().getByLabel("Amount").fill(amount);
           await button("Ask", dialog()).click();
