@@ -43,7 +43,7 @@ test("what an application asks and records", async () => {
   assert.deepEqual((await bursar.boostRequests(acme, { status: "OPEN" })).data.map((r) => r.id), [asked.id]);
   assert.ok((await bursar.forecast(acme, { featureId: "output" })).data.length > 0);
   await assert.rejects(bursar.consume(acme, { featureId: "output", amount: 2000, dimensions }), BudgetDenied);
-  assert.equal((await bursar.denials(acme)).length > 0, true);
+  assert.equal((await bursar.denials(acme)).data.length > 0, true);
   const series = await bursar.usageOf(acme, { featureId: "output", startDate: new Date(Date.now() - 3_600_000).toISOString(), groupBy: ["agentId", "model"] });
   assert.equal(series.series.flatMap((s) => s.points).reduce((n, p) => n + p.value, 0), 53);
 });
