@@ -229,6 +229,7 @@ func (s *State) noteCapitals(id string, ord uint32) {
 // noteNewCased is noteCased for an entity that is new in the view.
 func (v *View) noteNewCased(id string, ord uint32) {
 	folded := strings.ToLower(id)
+	v.nears = nil // it may be what one of them means
 	put(v, &v.newSimilar, foldHash(folded), true)
 	if folded != id {
 		list := v.newCased[folded]
