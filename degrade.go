@@ -13,7 +13,8 @@ const (
 	MaxDegradeBytes      = 16 << 10 // of the steps of a policy: 150 each, 60 for each of models, and their texts
 )
 
-// ModelKey is the dimension that says which model is called.
+// ModelKey is the dimension that says which model is called. It is not who calls: it may name an entity
+// that no token pins.
 const ModelKey = "model"
 
 // DegradePolicy says what becomes of what an entity does, and of what is done below it, as its own

@@ -35,6 +35,7 @@ type lane struct {
 	queues    map[string]*queue // of the customers with requests
 	ready     []*queue          // those that wait and are in no batch, in the order of their coming
 	waiting   int               // requests in ready
+	want      [anybody]int      // queues in ready, by how much they want
 	last      int               // requests of the batch before; 0 once it was compared with what waits
 	gathering bool              // a worker waits for company, and starts the next batch
 	apart     bool              // who wants much and who wants little are in batches of their own
@@ -108,6 +109,7 @@ func (l *lane) add(reqs ...*request) error {
 		if q == nil {
 			q = new(queue)
 		}
+		before := q.whose()
 		if err := q.add(r); err != nil {
 			return err
 		}
@@ -117,9 +119,14 @@ func (l *lane) add(reqs ...*request) error {
 		}
 		if q.n == 1 {
 			l.ready = append(l.ready, q)
+		} else {
+			l.want[before]--
 		}
+		l.want[q.whose()]++
 		l.waiting++
-		l.wake.Signal()
+		if _, can := l.startable(); can {
+			l.wake.Signal()
+		}
 	}
 	return nil
 }
@@ -187,7 +194,7 @@ func (l *lane) startable() (whose, bool) {
 		return anybody, len(l.ready) > 0 && l.running-l.slow < quickBatches
 	}
 	for _, of := range []whose{little, much} {
-		if !l.under[of] && slices.ContainsFunc(l.ready, func(q *queue) bool { return q.heavy() == (of == much) }) {
+		if !l.under[of] && l.want[of] > 0 {
 			return of, true
 		}
 	}
@@ -212,11 +219,12 @@ func (l *lane) take(of whose) (works []*work) {
 			rest = append(rest, l.ready[i:]...)
 			break
 		}
-		heavy := q.heavy()
-		if of != anybody && heavy != (of == much) || len(works) > 0 && (q.first().c.goesAlone || heavy && room <= 0) {
+		wants := q.whose()
+		if of != anybody && wants != of || len(works) > 0 && (q.first().c.goesAlone || wants == much && room <= 0) {
 			rest = append(rest, q)
 			continue
 		}
+		l.want[wants]--
 		l.waiting -= q.n
 		reqs, size := q.take(maxBatch - n)
 		if size > light {
@@ -281,5 +289,6 @@ func (l *lane) back(w *work) {
 		return
 	}
 	l.ready = append(l.ready, q)
+	l.want[q.whose()]++
 	l.waiting += q.n
 }

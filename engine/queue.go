@@ -12,6 +12,7 @@ import (
 type queue struct {
 	lines  []*callerLine // that have requests, the next one first
 	n      int           // requests in them
+	size   int           // items in them
 	busy   bool          // others are in a batch
 	asking asking
 }
@@ -59,6 +60,7 @@ func (q *queue) add(r *request) error {
 	l.reqs = append(l.reqs, r)
 	l.size += r.items
 	q.n++
+	q.size += r.items
 	return nil
 }
 
@@ -74,15 +76,12 @@ func (q *queue) line(who string) *callerLine {
 
 func (q *queue) first() *request { return q.lines[0].reqs[0] }
 
-// heavy tells whether much waits.
-func (q *queue) heavy() bool {
-	size := 0
-	for _, l := range q.lines {
-		if size += l.size; size > light {
-			return true
-		}
+// whose says whether little or much waits.
+func (q *queue) whose() whose {
+	if q.size > light {
+		return much
 	}
-	return false
+	return little
 }
 
 // take takes the next turn, of at most n requests, in the order in which they are decided:
@@ -104,6 +103,7 @@ func (q *queue) take(n int) (reqs []*request, size int) {
 		}
 	}
 	q.n -= len(reqs)
+	q.size -= size
 	return reqs, size
 }
 
@@ -118,6 +118,7 @@ func (q *queue) putBack(reqs []*request) {
 		}
 		lines[i].reqs = append(lines[i].reqs, r)
 		lines[i].size += r.items
+		q.size += r.items
 	}
 	for _, l := range q.lines {
 		if i := slices.IndexFunc(lines, func(x *callerLine) bool { return x.who == l.who }); i >= 0 {

@@ -120,11 +120,11 @@ func (q *request) withModel(model *string) ([]bursar.Dimension, error) {
 	if model == nil {
 		return pins, nil
 	}
-	i := slices.IndexFunc(pins, func(p bursar.Dimension) bool { return p.Key == modelDim })
+	i := slices.IndexFunc(pins, func(p bursar.Dimension) bool { return p.Key == bursar.ModelKey })
 	if !q.spend.token.AllowsModel(*model) || i >= 0 && pins[i].Value != *model {
 		return nil, errNotTheTokens("/model", "this spend token is not for the model %q", *model)
 	}
-	return withMissing([]bursar.Dimension{{Key: modelDim, Kind: bursar.DimString, Value: *model}}, pins), nil
+	return withMissing([]bursar.Dimension{{Key: bursar.ModelKey, Kind: bursar.DimString, Value: *model}}, pins), nil
 }
 
 // spendsOn tells whether a token may use what has a name, by itself or by an event.

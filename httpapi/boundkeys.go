@@ -13,7 +13,7 @@ func (q *request) ofType(at, member string, dims []bursar.Dimension) error {
 	}
 	cat := q.api.engine.Catalogue()
 	for _, d := range dims {
-		if typ := cat.Attribution[d.Key]; typ != "" && d.Key != modelDim && !slices.Contains(q.bound.EntityTypes, typ) {
+		if typ := cat.Attribution[d.Key]; typ != "" && d.Key != bursar.ModelKey && !slices.Contains(q.bound.EntityTypes, typ) {
 			return errNotTheTokens(placeOfDim(at, member, d.Key), "this API key is for entities of other types: %v", q.bound.EntityTypes)
 		}
 	}

@@ -151,7 +151,7 @@ func (a *API) commitReservation(c call, in *commitIn) (bursar.Reservation, uint6
 		if err == nil {
 			err = c.noCall(in.CallID)
 		}
-		if err == nil && hasKey(used.Dimensions, modelDim) && !hasKey(used.Derived, modelDim) {
+		if err == nil && hasKey(used.Dimensions, bursar.ModelKey) && !hasKey(used.Derived, bursar.ModelKey) {
 			err = c.ofModel("", used.Dimensions)
 		}
 		if used.CallID = c.scoped(used.CallID); err == nil {

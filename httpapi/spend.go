@@ -152,9 +152,6 @@ func (q *request) attributed(at string, dims []bursar.Dimension) ([]bursar.Dimen
 	return out, nil
 }
 
-// modelDim is what is called, not who calls: it may name an entity that no token pins.
-const modelDim = "model"
-
 // said refuses dimensions that say of who spends what the spend token does not.
 func (q *request) said(at, member string, dims []bursar.Dimension) error {
 	if q.bound != nil {
@@ -169,7 +166,7 @@ func (q *request) said(at, member string, dims []bursar.Dimension) error {
 		switch {
 		case i >= 0 && (d.Value != q.spend.pins[i].Value || d.Kind != bursar.DimString):
 			return errNotTheTokens(placeOfDim(at, member, d.Key), "this spend token is pinned to %s %q", d.Key, q.spend.pins[i].Value)
-		case i < 0 && d.Key != modelDim && (cat.Attributes(d.Key) || d.Key == bursar.SpendTokenKey):
+		case i < 0 && d.Key != bursar.ModelKey && (cat.Attributes(d.Key) || d.Key == bursar.SpendTokenKey):
 			return errNotTheTokens(placeOfDim(at, member, d.Key), "%s names who spends, which the spend token says: it is pinned to no %s", d.Key, d.Key)
 		}
 	}
@@ -183,7 +180,7 @@ func (q *request) ofModel(at string, dims []bursar.Dimension) error {
 	}
 	model := ""
 	for _, d := range dims {
-		if d.Key == modelDim {
+		if d.Key == bursar.ModelKey {
 			model = d.Value
 		}
 	}
@@ -191,9 +188,9 @@ func (q *request) ofModel(at string, dims []bursar.Dimension) error {
 	case q.spend.token.AllowsModel(model):
 		return nil
 	case model == "":
-		return errNotTheTokens(placeOfDim(at, "dimensions", modelDim), "this spend token is for some models alone: say which one")
+		return errNotTheTokens(placeOfDim(at, "dimensions", bursar.ModelKey), "this spend token is for some models alone: say which one")
 	}
-	return errNotTheTokens(placeOfDim(at, "dimensions", modelDim), "this spend token is not for the model %q", model)
+	return errNotTheTokens(placeOfDim(at, "dimensions", bursar.ModelKey), "this spend token is not for the model %q", model)
 }
 
 // mayAsk is attributed for a question or use of a capability.

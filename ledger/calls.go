@@ -85,7 +85,7 @@ func (d *Decider) countCall(c *Call, in *bursar.EventInput) {
 func saidBy(in *bursar.EventInput) [8]byte { return saidIn(in.Dimensions) }
 
 func saidIn(dims []bursar.Dimension) [8]byte {
-	labels := func(d bursar.Dimension) bool { return d.Kind != bursar.DimNumber && d.Key != "model" }
+	labels := func(d bursar.Dimension) bool { return d.Kind != bursar.DimNumber && d.Key != bursar.ModelKey }
 	return ContentHash(EventContent(&bursar.EventInput{Dimensions: slices.DeleteFunc(slices.Clone(dims), labels)}))
 }
 

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -190,7 +189,9 @@ func (l *Line) take(o *Line) {
 	for at, a := range o.values {
 		l.values[at] = l.values[at].Add(a)
 	}
-	addUp(l.quarters, maps.All(o.quarters))
+	for at, a := range o.quarters {
+		l.quarters[at] = l.quarters[at].Add(a)
+	}
 }
 
 // Warnings tell what of the groups is not what it seems.

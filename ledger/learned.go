@@ -58,7 +58,7 @@ func (v *View) learn(h *record.Hold, use *record.EventUse) {
 	if !ok {
 		return
 	}
-	model := valueOf(h.Event.Props, "model")
+	model := valueOf(h.Event.Props, bursar.ModelKey)
 	done := map[uint32]bool{}
 	for _, ent := range append([]uint32{0}, entitiesOf(h.Path)...) {
 		if run := ent != 0 && v.typeID(v.Ent(ent).Typ) == bursar.SpendTokenType; !done[ent] && !run { // a spend token ends before its history is of use
@@ -191,7 +191,7 @@ type Learn struct {
 func (d *Decider) learnedEvent(in *bursar.EventInput, o Learn) (*bursar.Learned, error) {
 	most, _ := outputOf(in.Dimensions)
 	r := d.Resolve(d.Cat, labelsOf(in.Dimensions))
-	l := d.expected(&r, in.EventName, valueOf(in.Dimensions, "model"), o.Percent)
+	l := d.expected(&r, in.EventName, valueOf(in.Dimensions, bursar.ModelKey), o.Percent)
 	switch {
 	case l == nil && !o.Most:
 		return nil, bursar.ErrorAt("/maxTokens", bursar.CodeValidationFailed,

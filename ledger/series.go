@@ -95,12 +95,6 @@ type pendingAddition struct {
 	row store.SeriesRow
 }
 
-func addUp[K comparable](sums map[K]bursar.Amount, adds iter.Seq2[K, bursar.Amount]) {
-	for k, a := range adds {
-		sums[k] = sums[k].Add(a)
-	}
-}
-
 // buckets are sums by bucket, those of one entity and capability together.
 type buckets struct {
 	of map[uint64]*bucketList // by bucketsOf

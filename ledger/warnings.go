@@ -112,7 +112,7 @@ func unpricedKinds(in *bursar.EventInput, usages []UsageItem) (out []string) {
 			continue
 		}
 		w := bursar.WarnNoPrice + ":" + d.Key
-		if model := valueOf(in.Dimensions, "model"); model != "" {
+		if model := valueOf(in.Dimensions, bursar.ModelKey); model != "" {
 			w += "=" + model
 		}
 		out = append(out, w)
