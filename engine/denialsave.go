@@ -35,6 +35,8 @@ func (e *Engine) saveDenials(ctx context.Context) {
 	if !k.keeps {
 		return
 	}
+	k.saving.Lock() // the lengths below only grow while it is held
+	defer k.saving.Unlock()
 	k.mu.Lock()
 	samples, counts := len(k.waiting), len(k.dirty)
 	k.mu.Unlock()
@@ -63,10 +65,9 @@ func (k *denialKeeper) giveUp() (samples, counted uint64) {
 	return samples, counted
 }
 
-// save writes some of the first samples and counts that wait, and tells how many.
+// save writes some of the first samples and counts that wait, and tells how many. The caller holds
+// saving.
 func (k *denialKeeper) save(ctx context.Context, s store.Denials, samples, dirtyCounts int) (n, m int, err error) {
-	k.saving.Lock()
-	defer k.saving.Unlock()
 	k.mu.Lock()
 	k.saved++
 	some := k.waiting[:min(samples, denialBatch)]
