@@ -39,6 +39,7 @@ type Options struct {
 	KeepLog           time.Duration // rows of customers' logs older than this are deleted; 0 = never; at least MinKeepLog
 	KeepDenials       time.Duration // how long denials are kept; default 90 days, below 0: not beyond memory
 	AlertThresholds   []int         // percent; what a new limit warns at when it does not say; default 80, 100
+	Processors        int           // half of them may do long reads at a time; default GOMAXPROCS
 	Log               *slog.Logger  // default: none
 	Fatal             func(error)   // called once when the store cannot be trusted any more
 }
@@ -120,13 +121,14 @@ func Open(ctx context.Context, s store.Store, o Options) (*Engine, error) {
 	setDefault(&o.KeepDenials, keepDenials)
 	setDefault(&o.CheckpointEvery, 15*time.Second)
 	setDefault(&o.CheckpointRecords, 200_000)
+	setDefault(&o.Processors, runtime.GOMAXPROCS(0))
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
 	}
-	e := &Engine{store: s, o: o, left: map[string]bool{}, lane: newLane(), jobs: newJobs(), share: newTurns(max(1, runtime.GOMAXPROCS(0)/2)), scans: newTurns(maxScans),
+	e := &Engine{store: s, o: o, left: map[string]bool{}, lane: newLane(), jobs: newJobs(), share: newTurns(max(1, o.Processors/2)), scans: newTurns(maxScans),
 		residents: newResidents(), keeper: newKeeper(o.MemoryBudget), stop: make(chan struct{})}
 	if _, err := rand.Read(e.ids.seed[:]); err != nil {
 		return nil, err
@@ -234,6 +236,9 @@ func (e *Engine) Ready() error {
 
 // Now is the engine's clock.
 func (e *Engine) Now() bursar.Time { return e.now() }
+
+// Processors is how many there are for long work.
+func (e *Engine) Processors() int { return e.o.Processors }
 
 // Secret is random for each environment and the same after a restart: key cursors and
 // the like with it, each with a prefix of its own.

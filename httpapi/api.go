@@ -73,7 +73,7 @@ type API struct {
 	guard     *guard
 	uses      *tokenUses
 	lastUse   *lastUse
-	decoding  chan struct{} // has an element for each large body that is being decoded
+	large     chan struct{} // has an element for each large body that is being decoded and each large reply that is being made
 	cors      map[string]bool
 	cursors   cursorKey
 	tokens    tokenKey
@@ -103,7 +103,7 @@ func New(e *engine.Engine, o Options) *API {
 		uses:         newTokenUses(),
 		observed:     newObserved(e.Now()),
 		lastUse:      newLastUse(),
-		decoding:     newDecoding(),
+		large:        make(chan struct{}, max(1, e.Processors()/2)),
 		cors:         map[string]bool{},
 		cursors:      newCursorKey(e.Secret()),
 		tokens:       newTokenKey(e.Secret()),

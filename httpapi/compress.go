@@ -29,10 +29,17 @@ func (q *request) compressible() bool {
 	return q.route != nil && !slices.ContainsFunc(secretPatterns, func(p string) bool { return strings.HasPrefix(q.route.pattern, p) })
 }
 
-// compressed gives b as gzip where the caller takes that and b is long.
+// compressed gives b as gzip where the caller takes that and b is long. What is large stays as it is when there
+// is no time left to wait for its turn.
 func (q *request) compressed(b []byte) ([]byte, bool) {
 	if len(b) < minCompressed || !acceptsGzip(q.r.Header.Values("Accept-Encoding")) {
 		return b, false
+	}
+	if len(b) >= largeReply {
+		if !q.takeTurn() {
+			return b, false
+		}
+		defer q.giveTurn()
 	}
 	var out bytes.Buffer
 	out.Grow(len(b) / 4)

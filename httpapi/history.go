@@ -21,6 +21,13 @@ type historyOut struct {
 	Warnings []string    `json:"warnings" doc:"USAGE_NOT_TOLD_APART: a series has untold. DIMENSIONS_NOT_TOLD_APART: the customer has more combinations of dimensions than the 1,000 that are told apart; usage with further ones is in the series without them."`
 }
 
+func (o historyOut) rows() (n int) {
+	for _, s := range o.Series {
+		n += len(s.Points)
+	}
+	return n
+}
+
 type seriesOut struct {
 	Points []pointOut `json:"points"`
 	Tags   []tagOut   `json:"tags"`

@@ -195,7 +195,7 @@ func answer[In, Out any](do func(*request, *In) (Out, uint64, error)) operation 
 		if r, ok := any(out).(revised); ok {
 			q.w.Header().Set("ETag", `"`+r.revision()+`"`)
 		}
-		b, err := appendReply(q.out[:0], out)
+		b, err := q.render(q.out[:0], out)
 		if err != nil {
 			return err
 		}

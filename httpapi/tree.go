@@ -81,6 +81,8 @@ type treePagination struct {
 
 func (treeOut) envelope() {}
 
+func (o treeOut) rows() int { return len(o.Data) }
+
 func viewTreeRow(r *ledger.TreeRow) treeRow {
 	out := treeRow{EntityID: r.EntityID, EntityTypeID: r.EntityTypeID, DisplayName: r.DisplayName, ParentID: r.ParentID, ChildCount: r.ChildCount, ArchivedAt: r.ArchivedAt,
 		Effective: viewEffective(r.Effective), Frozen: viewFrozen(r.Frozen)}

@@ -32,6 +32,20 @@ type serveCommand struct {
 // that is never written to, so that none is taken for it.
 const headroom = 64 << 20
 
+// threadsPerProcessor is how many threads run Go code for each processor. The Go runtime looks at the network only
+// when one of them has nothing to do, or every 10 ms; and the system gives a thread that was woken its
+// share at once. So there are more of them than long work ever takes.
+const threadsPerProcessor = 4
+
+// spareThreads makes room for them, unless the operator has set GOMAXPROCS, and returns how many processors there are.
+func spareThreads(getenv func(string) string) (processors int) {
+	processors = runtime.GOMAXPROCS(0)
+	if getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(threadsPerProcessor * processors)
+	}
+	return processors
+}
+
 func (c *serveCommand) Run(p *process) error {
 	reserve := make([]byte, headroom) // the next collection is due at twice what is there
 	defer runtime.KeepAlive(reserve)
@@ -43,7 +57,7 @@ func (c *serveCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	s, err := openServer(p.ctx, &c.config, store, engine.Options{Log: log})
+	s, err := openServer(p.ctx, &c.config, store, engine.Options{Log: log, Processors: spareThreads(os.Getenv)})
 	if err != nil {
 		return err
 	}
