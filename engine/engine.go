@@ -97,20 +97,16 @@ type Stats struct {
 	Commits, Records, Checkpoints, Loads, Evictions           uint64
 }
 
-// Open starts an engine on s, which it does not close.
-func Open(ctx context.Context, s store.Store, o Options) (*Engine, error) {
-	systems := o.Clock == nil
-	if systems {
-		o.Clock = func() bursar.Time { return bursar.TimeOf(time.Now()) }
-	}
+// complete puts defaults where nothing is set, and says what cannot be.
+func (o *Options) complete() error {
 	if o.LateHorizon == 0 {
 		o.LateHorizon = 7 * 24 * time.Hour
 	}
 	if o.LateHorizon < 24*time.Hour || o.LateHorizon > ledger.MaxLateHorizon {
-		return nil, fmt.Errorf("the late horizon is %v; it may be 1 to 35 days", o.LateHorizon)
+		return fmt.Errorf("the late horizon is %v; it may be 1 to 35 days", o.LateHorizon)
 	}
 	if o.KeepLog != 0 && o.KeepLog < MinKeepLog {
-		return nil, fmt.Errorf("the log is to be kept for %v; it must be at least %v", o.KeepLog, MinKeepLog)
+		return fmt.Errorf("the log is to be kept for %v; it must be at least %v", o.KeepLog, MinKeepLog)
 	}
 	if o.AlertThresholds == nil {
 		o.AlertThresholds = bursar.DefaultThresholds
@@ -127,6 +123,18 @@ func Open(ctx context.Context, s store.Store, o Options) (*Engine, error) {
 	}
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
+	}
+	return nil
+}
+
+// Open starts an engine on s, which it does not close.
+func Open(ctx context.Context, s store.Store, o Options) (*Engine, error) {
+	systems := o.Clock == nil
+	if systems {
+		o.Clock = func() bursar.Time { return bursar.TimeOf(time.Now()) }
+	}
+	if err := o.complete(); err != nil {
+		return nil, err
 	}
 	e := &Engine{store: s, o: o, left: map[string]bool{}, lane: newLane(), jobs: newJobs(), share: newTurns(max(1, o.Processors/2)), scans: newTurns(maxScans),
 		residents: newResidents(), keeper: newKeeper(o.MemoryBudget), stop: make(chan struct{})}
