@@ -51,6 +51,7 @@ var allParts = []part{
 	{"mixed", (*bench).mixedPart},
 	{"depth", (*bench).depthPart},
 	{"sustained", (*bench).sustainedPart},
+	{"grow", (*bench).growPart},
 	{"start", (*bench).startPart},
 }
 

@@ -33,6 +33,8 @@ type tree struct {
 	Levels int
 	Leaves int
 	Used   bool // every leaf reports usage once, so that every limit has a counter
+	Limits int  // on each entity: as many as may be apply to all it does, and each other to what it does in one scope; 0 = one
+	Holds  int  // reservations that stay open
 }
 
 // width is how many entities are on a level; 1 is the root's unless leaves are all there
@@ -71,6 +73,7 @@ func (t *tree) entities() (n int) {
 type seedSpec struct {
 	Dir       string
 	Customers []tree
+	Crowd     int // customers of one entity each, besides
 }
 
 type seedResult struct {
@@ -92,7 +95,9 @@ func runSeed(s *seedSpec) (r seedResult, err error) {
 	if err != nil {
 		return r, errors.Join(err, store.Close())
 	}
-	r.Key, err = seed(ctx, e, s.Customers)
+	if r.Key, err = seed(ctx, e, s.Customers); err == nil {
+		err = seedCrowd(ctx, e, s.Crowd)
+	}
 	for i := range s.Customers {
 		r.Entities += s.Customers[i].entities()
 	}
@@ -133,16 +138,13 @@ const (
 )
 
 func (t *tree) seed(ctx context.Context, e *engine.Engine) error {
-	if _, _, err := e.CreateCustomer(ctx, seeder, t.ID, bursar.CustomerInput{}); err != nil {
+	if err := t.seedEntities(ctx, e); err != nil {
 		return err
 	}
-	for level := 1; level <= t.Levels; level++ {
-		err := inBatches(t.width(level), seedBatch, func(from, to int) error { return t.seedLevel(ctx, e, level, from, to) })
-		if err != nil {
-			return err
-		}
-	}
 	if err := t.seedBudget(ctx, e); err != nil {
+		return err
+	}
+	if err := t.seedHolds(ctx, e); err != nil {
 		return err
 	}
 	if !t.Used {
@@ -157,6 +159,38 @@ func (t *tree) seed(ctx context.Context, e *engine.Engine) error {
 		_, err := e.ReportUsage(ctx, seeder, items)
 		return err
 	})
+}
+
+// seedEntities makes the customer, its entities and their limits.
+func (t *tree) seedEntities(ctx context.Context, e *engine.Engine) error {
+	if _, _, err := e.CreateCustomer(ctx, seeder, t.ID, bursar.CustomerInput{}); err != nil {
+		return err
+	}
+	if err := t.seedScopes(ctx, e); err != nil {
+		return err
+	}
+	for level := 1; level <= t.Levels; level++ {
+		err := inBatches(t.width(level), seedBatch/max(1, t.Limits), func(from, to int) error { return t.seedLevel(ctx, e, level, from, to) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func scopeID(i int) string { return fmt.Sprint("scope-", i) }
+
+// seedScopes makes the entities that some of the limits are scoped to.
+func (t *tree) seedScopes(ctx context.Context, e *engine.Engine) error {
+	var scopes []bursar.EntityInput
+	for l := bursar.MaxPlainLimits; l < t.Limits; l++ {
+		scopes = append(scopes, bursar.EntityInput{ID: scopeID(l), EntityTypeID: "node"})
+	}
+	if scopes == nil {
+		return nil
+	}
+	_, _, err := e.PutEntities(ctx, seeder, t.ID, scopes)
+	return err
 }
 
 func (t *tree) seedLevel(ctx context.Context, e *engine.Engine, level, from, to int) error {
@@ -175,8 +209,17 @@ func (t *tree) seedLevel(ctx context.Context, e *engine.Engine, level, from, to 
 			in.ParentID = bursar.Some(t.parentOf(level, i))
 		}
 		entities = append(entities, in)
-		limits = append(limits, bursar.AssignmentInput{EntityID: in.ID, Capability: bursar.Capability{Kind: bursar.KindFeature, ID: feature},
-			UsageLimit: bursar.Some(bursar.AmountFromInt(1e12)), Cadence: bursar.Some(month)})
+		limit := bursar.AssignmentInput{EntityID: in.ID, Capability: bursar.Capability{Kind: bursar.KindFeature, ID: feature},
+			UsageLimit: bursar.Some(bursar.AmountFromInt(1e12)), Cadence: bursar.Some(month)}
+		limits = append(limits, limit)
+		for l := 1; l < t.Limits; l++ {
+			if l < bursar.MaxPlainLimits {
+				limit.Label = fmt.Sprint("l", l)
+			} else {
+				limit.Label, limit.ScopeEntityIDs = "", []string{scopeID(l)}
+			}
+			limits = append(limits, limit)
+		}
 	}
 	err = untilKnown(func() error {
 		_, _, err := e.PutEntities(ctx, seeder, t.ID, entities)
