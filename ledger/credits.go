@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"maps"
 	"slices"
 
@@ -278,4 +279,26 @@ func (v *View) pool(cap uint32) *pool {
 		return p
 	}
 	return &pool{}
+}
+
+func (p *pool) part(ended []uint32) poolPart {
+	return poolPart{p.Limit, p.Used, p.active, p.at, p.overdraft, p.Live, ended, p.Low}
+}
+
+// dumpPools writes each pool with its grants that have ended.
+func (s *State) dumpPools(e *record.Encoder, inOrder bool) {
+	list := s.overGrants
+	if !inOrder {
+		list = slices.Sorted(slices.Values(list))
+	}
+	ended := map[uint32][]uint32{}
+	for _, ord := range list {
+		g := s.Grants[ord]
+		ended[g.cap] = append(ended[g.cap], ord)
+	}
+	for _, cap := range slices.Sorted(maps.Keys(s.Pools)) {
+		b, _ := json.Marshal(s.Pools[cap].part(ended[cap])) // no type in it can fail
+		e.Ord(cap)
+		e.Bytes(b)
+	}
 }

@@ -370,3 +370,44 @@ func (v *View) GrantList(q *GrantQuery) (p Page[bursar.Grant]) {
 	p.Cut(q.Limit, q.After != nil, q.Before != nil)
 	return p
 }
+
+// Grants that have ended are kept for listings, and to take in credits that usage gives back. A
+// decision looks through them only if more is given back than the live grants gave. A checkpoint
+// has no list of them, as each grant says whether it has ended.
+
+// endedMark is a part of a checkpoint that says only that grants have ended. It keeps older versions
+// from reading the checkpoint: they expect such grants in a list of their pool.
+type endedMark struct{}
+
+// addEnded takes in that grants have ended.
+func (s *State) addEnded(ords []uint32) {
+	s.overGrants = append(s.overGrants, ords...)
+	s.markEnded()
+}
+
+func (s *State) markEnded() {
+	if len(s.overGrants) > 0 && !s.endedMarked {
+		s.endedMarked = true
+		s.Dirty.part(partEnded, 0, endedMark{})
+	}
+}
+
+// endedRestored finds the grants that have ended. Those that pools of older versions list come
+// first, in the order of the lists.
+func (s *State) endedRestored() {
+	listed := make(map[uint32]bool, len(s.Grants))
+	add := func(ord uint32) {
+		if int(ord) < len(s.Grants) && !listed[ord] && s.Grants[ord] != nil && s.Grants[ord].ended() {
+			listed[ord] = true
+			s.overGrants = append(s.overGrants, ord)
+		}
+	}
+	for _, ord := range s.poolsEnded {
+		add(ord)
+	}
+	s.poolsEnded = nil
+	for ord := range s.Grants {
+		add(uint32(ord))
+	}
+	s.markEnded()
+}

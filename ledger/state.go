@@ -8,6 +8,9 @@
 package ledger
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/record"
@@ -191,4 +194,19 @@ func (s *State) Due() bursar.Time {
 		due = at
 	}
 	return due
+}
+
+// Snapshot copies what deciding about charges reads, to do so without the customer's
+// lock. The values are immutable: lists and maps of them are copied.
+func (s *State) Snapshot() *State {
+	f := NewState()
+	f.Head, f.Customer = s.Head, s.Customer
+	f.Caps = names[bursar.Capability]{slices.Clip(s.Caps.List), maps.Clone(s.Caps.ords)}
+	f.combos = names[string]{slices.Clip(s.combos.List), maps.Clone(s.combos.ords)}
+	f.Entities, f.Rows, f.RowIDs, f.counters = s.Entities.clone(), rowList{s.Rows.clone()}, s.RowIDs, s.counters.clone()
+	f.Totals = maps.Clone(s.Totals)
+	f.Grants, f.Pools = slices.Clone(s.Grants), maps.Clone(s.Pools)
+	f.defaults = s.defaults
+	f.boosts, f.loans, f.Fired = maps.Clone(s.boosts), maps.Clone(s.loans), maps.Clone(s.Fired)
+	return f
 }
