@@ -205,5 +205,15 @@ func (v *View) firedOf(row uint32) *record.Fired {
 	if f, ok := v.frd[row]; ok {
 		return f
 	}
-	return v.money.Fired[row]
+	return v.State.Fired[row]
+}
+
+func (v *View) mergeFired() {
+	s := v.State
+	for row, f := range v.frd {
+		if v.Def(row) != nil {
+			s.Fired[row] = f
+			s.Dirty.part(partFired, row, f)
+		}
+	}
 }

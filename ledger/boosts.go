@@ -35,6 +35,12 @@ func restoredBoosts(list []boostPart) (boosts []*record.Boost) {
 	return boosts
 }
 
+// keptBoosts bounds the boosts of a row that are remembered, maxBoosts those that are active.
+const (
+	keptBoosts = 100
+	maxBoosts  = 20
+)
+
 type CreateBoost struct {
 	Caller catalogue.Caller
 	Row    string
@@ -267,4 +273,14 @@ func (v *View) LimitNow(row uint32, def *record.Limit) bursar.Amount {
 		}
 	}
 	return v.withLoans(row, limit)
+}
+
+func (v *View) mergeBoosts() {
+	s := v.State
+	for row, b := range v.bsts {
+		if v.Def(row) != nil {
+			s.boosts[row] = b
+			s.Dirty.part(partBoosts, row, b)
+		}
+	}
 }

@@ -106,6 +106,19 @@ func (n *Counter) take(c *record.Charge) {
 	}
 }
 
+// mergeRowParts moves what limits have besides their counters into the state.
+func (v *View) mergeRowParts() {
+	v.mergeBoosts()
+	v.mergeLoans()
+	v.mergeFired()
+	for row, def := range v.defs {
+		if def == nil {
+			v.dropRowParts(row)
+		}
+	}
+	v.mergeUniques()
+}
+
 // dropRowParts forgets what a deleted row had.
 func (s *State) dropRowParts(row uint32) {
 	if _, ok := s.boosts[row]; ok {

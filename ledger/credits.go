@@ -12,18 +12,12 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// moneyChanges are the changes of a batch to what money has.
-type moneyChanges struct {
+// creditChanges are the changes of a batch to credits.
+type creditChanges struct {
 	grts      map[uint32]*grant
 	newGrants int
 	newEnded  []uint32
 	pls       map[uint32]*pool
-	bsts      map[uint32][]*record.Boost
-	lns       map[uint32][]*record.Loan
-	prms      map[uint32]*promo // nil value = deleted
-	frd       map[uint32]*record.Fired
-	unq       map[record.UniqueKey]*uniqueChange
-	moved     map[uint32][2]bursar.Time // by row: the start of its window by its schedule before, and by the new one
 	correct   bool
 }
 
@@ -43,14 +37,8 @@ func (v *View) applyDraw(r *record.Draw) error {
 	return nil
 }
 
-// keptBoosts bounds the boosts of a row that are remembered, maxBoosts those that are active.
-const (
-	keptBoosts = 100
-	maxBoosts  = 20
-)
-
-// mergeMoney moves the changes into the state.
-func (v *View) mergeMoney(head store.Head) {
+// mergeCredits moves the changes into the state.
+func (v *View) mergeCredits(head store.Head) {
 	s := v.State
 	for range v.newGrants {
 		s.Grants = append(s.Grants, v.grts[uint32(len(s.Grants))])
@@ -64,33 +52,6 @@ func (v *View) mergeMoney(head store.Head) {
 		s.Pools[cap] = p
 		s.Dirty.part(partPool, cap, p)
 	}
-	for row, b := range v.bsts {
-		if v.Def(row) != nil {
-			s.boosts[row] = b
-			s.Dirty.part(partBoosts, row, b)
-		}
-	}
-	v.mergeLoans()
-	for cap, p := range v.prms {
-		if p == nil {
-			delete(s.Promos, cap)
-		} else {
-			s.Promos[cap] = p
-		}
-		s.Dirty.part(partPromo, cap, p)
-	}
-	for row, f := range v.frd {
-		if v.Def(row) != nil {
-			s.Fired[row] = f
-			s.Dirty.part(partFired, row, f)
-		}
-	}
-	for row, def := range v.defs {
-		if def == nil {
-			s.dropRowParts(row)
-		}
-	}
-	v.mergeUniques()
 	if v.correct {
 		s.corrected = head.Seq
 	}
@@ -219,19 +180,13 @@ func (v *View) Credit(cat *catalogue.Catalogue, asks []Ask) *bursar.Balance {
 	return nil
 }
 
-// money is the part of a customer's state that is about credits, prices and alerts. Like
-// the rest of the state its values are immutable.
-type money struct {
+// credits are the part of a customer's state that is about grants and pools. Like the rest of
+// the state its values are immutable.
+type credits struct {
 	Grants      []*grant // by ord
 	overGrants  []uint32 // grants that have ended, in the order in which they ended as far as that is known
 	endedMarked bool     // a checkpoint has, or will have, an endedMark
 	Pools       map[uint32]*pool
-	boosts      map[uint32][]*record.Boost // by row
-	loans       map[uint32][]*record.Loan  // by row, of that which has more and of that which has less
-	Promos      map[uint32]*promo          // by feature
-	Fired       map[uint32]*record.Fired   // by row
-	Uniques     map[record.UniqueKey]*uniqueSet
-	windows     map[uint32][]bursar.Time // by row: windows that uniques has sets of
 	// corrected is the seq of the last commit that re-pricing made, of those applied since the
 	// state was loaded; 0 = none. Checkpoints do not keep it.
 	corrected uint64
@@ -241,9 +196,8 @@ type money struct {
 	poolsEnded []uint32
 }
 
-func newMoney() money {
-	return money{Grants: make([]*grant, 1), Pools: map[uint32]*pool{}, boosts: map[uint32][]*record.Boost{}, loans: map[uint32][]*record.Loan{}, Promos: map[uint32]*promo{},
-		Fired: map[uint32]*record.Fired{}, Uniques: map[record.UniqueKey]*uniqueSet{}, windows: map[uint32][]bursar.Time{}}
+func newCredits() credits {
+	return credits{Grants: make([]*grant, 1), Pools: map[uint32]*pool{}}
 }
 
 // pool is a customer's credits of one currency. limit − used is what is left.

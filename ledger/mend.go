@@ -162,7 +162,7 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 	case *record.HoldCommitted, *record.HoldFreed, *record.HoldExtended, *record.HoldExpired:
 		m.ending(d, r)
 	default:
-		return m.money(d, r)
+		return m.credit(d, r)
 	}
 	return r
 }
@@ -225,7 +225,8 @@ func (m *Mender) ending(d *Decider, r record.Record) {
 	}
 }
 
-func (m *Mender) money(d *Decider, r record.Record) record.Record {
+// credit mends what is about costs and grants.
+func (m *Mender) credit(d *Decider, r record.Record) record.Record {
 	switch r := r.(type) {
 	case *record.Cost:
 		r.At = min(r.At, m.At)

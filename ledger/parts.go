@@ -219,27 +219,27 @@ func readPart(p *store.PartRow, v any) error {
 	return nil
 }
 
-// dumpMoney is the part of dump that is about credits, prices and alerts.
-func (s *State) dumpMoney(e *record.Encoder, inOrder bool) {
+// dumpParts is the part of Dump that a checkpoint has as parts.
+func (s *State) dumpParts(e *record.Encoder, inOrder bool) {
 	for _, g := range s.Grants[1:] {
 		e.Bytes(partBody(g, s.Caps.List))
 	}
 	s.dumpPools(e, inOrder)
-	dumpParts(e, s.boosts)
-	dumpParts(e, s.Promos)
-	dumpParts(e, s.Fired)
-	dumpParts(e, s.freezes)
-	dumpParts(e, s.learned)
-	dumpParts(e, s.requests)
-	dumpParts(e, s.loans)
-	dumpParts(e, s.degrades)
+	dumpPartsOf(e, s.boosts)
+	dumpPartsOf(e, s.Promos)
+	dumpPartsOf(e, s.Fired)
+	dumpPartsOf(e, s.freezes)
+	dumpPartsOf(e, s.learned)
+	dumpPartsOf(e, s.requests)
+	dumpPartsOf(e, s.loans)
+	dumpPartsOf(e, s.degrades)
 	for _, p := range uniqueParts(s.Uniques) {
 		e.String(p.Key)
 		e.Bytes(p.Body)
 	}
 }
 
-func dumpParts[V any](e *record.Encoder, m map[uint32]V) {
+func dumpPartsOf[V any](e *record.Encoder, m map[uint32]V) {
 	for _, ord := range slices.Sorted(maps.Keys(m)) {
 		e.Ord(ord)
 		e.Bytes(partBody(any(m[ord]), nil))

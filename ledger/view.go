@@ -49,6 +49,12 @@ type View struct {
 	lrn         map[uint32]*learned                // by entity
 	reqs        map[uint32]*record.BoostRequest    // nil value = forgotten
 	lastReq     uint32                             // the number of the last that is new; 0 = none is
+	bsts        map[uint32][]*record.Boost
+	lns         map[uint32][]*record.Loan
+	prms        map[uint32]*promo // nil value = deleted
+	frd         map[uint32]*record.Fired
+	unq         map[record.UniqueKey]*uniqueChange
+	moved       map[uint32][2]bursar.Time // by row: the start of its window by its schedule before, and by the new one
 	newRowIDs   [][16]byte
 	newRows     map[uint32][]uint32   // by entity: rows that are new
 	newPlaces   map[place][]uint32    // by where they are found
@@ -60,7 +66,7 @@ type View struct {
 	recorded    map[endKey]*deadlines // of holds that have ended by time: what v has recorded
 	NewKeys     map[[16]byte]KeyEntry
 	Adds        []Addition // to the usage series, of which many may be of one bucket
-	moneyChanges
+	creditChanges
 	Records int
 
 	// undo restores what a request changed when a later part of it is refused.
@@ -358,7 +364,9 @@ func (v *View) Merge(head store.Head) {
 	v.mergeDegrades()
 	v.mergeLearned()
 	v.mergeRequests()
-	v.mergeMoney(head)
+	v.mergePromotions()
+	v.mergeRowParts()
+	v.mergeCredits(head)
 	for k, t := range v.tots {
 		s.Totals[k] = t
 		s.Dirty.totals[k] = t
