@@ -146,7 +146,7 @@ func (o *ArchiveEntities) Decide(d *Decider) (any, error) {
 // restored finds the entities that unarchiving ids brings back.
 func (d *Decider) restored(ids []string, p *bursar.Problems) (out Archival, ords []uint32) {
 	out.IDs = ids
-	seen := map[uint32]bool{}
+	met := map[uint32]bool{}
 	for i, id := range ids {
 		at := fmt.Sprintf("/ids/%d", i)
 		ord := d.EntOrd(id)
@@ -155,14 +155,14 @@ func (d *Decider) restored(ids []string, p *bursar.Problems) (out Archival, ords
 			continue
 		}
 		e := d.Ent(ord)
-		if e.Archived == 0 || seen[ord] {
+		if e.Archived == 0 || met[ord] {
 			continue
 		}
 		if typ := d.typeID(e.Typ); d.Cat.TypeOf[typ] == nil || d.Cat.TypeOf[typ].ArchivedAt != nil {
 			p.Add(at, bursar.CodeEntityTypeArchived, "the entity type %q of %q is archived", typ, id)
 			continue
 		}
-		seen[ord] = true
+		met[ord] = true
 		ords = append(ords, ord)
 	}
 	return out, ords

@@ -245,12 +245,12 @@ func (v *View) rowByDefaultedID(id [16]byte) (found uint32) {
 	if id[6] != 0x80 || ent == 0 || int(ent) >= v.entCount {
 		return 0
 	}
-	look := func(row uint32, def *record.Limit) {
+	match := func(row uint32, def *record.Limit) {
 		if def.ByDefault && v.RowID(row) == id {
 			found = row
 		}
 	}
-	v.eachRow(ent, binary.BigEndian.Uint32(id[8:])&0xffffff, look)
+	v.eachRow(ent, binary.BigEndian.Uint32(id[8:])&0xffffff, match)
 	return found
 }
 
@@ -262,8 +262,8 @@ func (v *View) defaultSource(def *record.Limit) *bursar.DefaultSource {
 		return nil
 	}
 	out := &bursar.DefaultSource{DefaultID: store.FormatID(x.ID), EntityTypeID: v.typeID(x.Typ), Metadata: x.When}
-	if x.Node != 0 && v.Sees(x.Node) {
-		out.EntityID = v.Ent(x.Node).ID
+	if x.Ent != 0 && v.Sees(x.Ent) {
+		out.EntityID = v.Ent(x.Ent).ID
 	}
 	return out
 }

@@ -35,7 +35,7 @@ func newDefaultSet(list []*record.Default) *defaultSet {
 		if i < 0 {
 			i, of = len(of), append(of, defaultsOf{cap: x.Terms.Cap, label: x.Terms.Label, at: map[uint32][]*record.Default{}})
 		}
-		of[i].at[x.Node] = append(of[i].at[x.Node], x)
+		of[i].at[x.Ent] = append(of[i].at[x.Ent], x)
 		s.of[x.Typ] = of
 	}
 	for _, of := range s.of {
@@ -129,7 +129,7 @@ func (o *PutDefaults) Decide(d *Decider) (any, error) {
 		return nil, err
 	}
 	var p bursar.Problems
-	seen := map[[16]byte]bool{}
+	met := map[[16]byte]bool{}
 	out := make([]bursar.Default, 0, len(o.In))
 	for i := range o.In {
 		at := fmt.Sprintf("/defaults/%d", i)
@@ -137,10 +137,10 @@ func (o *PutDefaults) Decide(d *Decider) (any, error) {
 		if x == nil {
 			continue
 		}
-		if seen[x.ID] {
+		if met[x.ID] {
 			p.Add(at, bursar.CodeValidationFailed, "this request has the same default (entity, type, metadata, capability and label) twice")
 		}
-		seen[x.ID] = true
+		met[x.ID] = true
 		out = append(out, d.defaultOut(x))
 	}
 	if err := p.Err(); err != nil {
@@ -159,7 +159,7 @@ func (o *PutDefaults) Decide(d *Decider) (any, error) {
 // putDefault writes one default, or adds to p what is wrong with it and gives nil.
 func (d *Decider) putDefault(caller *catalogue.Caller, in *bursar.DefaultInput, at string, p *bursar.Problems) *record.Default {
 	n := len(p.Fields())
-	x := record.Default{Node: d.defaultNode(in.EntityID, at, p), When: d.conditions(in.Metadata, at, p)}
+	x := record.Default{Ent: d.defaultEntity(in.EntityID, at, p), When: d.conditions(in.Metadata, at, p)}
 	switch t := d.Cat.TypeOf[in.EntityTypeID]; {
 	case t == nil:
 		p.Add(at+"/entityTypeId", bursar.CodeEntityTypeNotFound, "%s", d.missing(d.Cat, catalogue.OfType, in.EntityTypeID))
@@ -208,13 +208,13 @@ func (d *Decider) putDefault(caller *catalogue.Caller, in *bursar.DefaultInput, 
 		x.ID, action = d.NextID(), "default.created"
 	}
 	d.Emit(&record.DefaultPut{Default: x})
-	d.touchBelow(x.Node)
+	d.touchBelow(x.Ent)
 	d.auditDefault(caller, action, &x, before, defaultAudit(d.defaultOut(&x)))
 	return &x
 }
 
-// defaultNode is the entity below which a default is; "" = the whole customer.
-func (d *Decider) defaultNode(id, at string, p *bursar.Problems) uint32 {
+// defaultEntity is the entity below which a default is; "" = the whole customer.
+func (d *Decider) defaultEntity(id, at string, p *bursar.Problems) uint32 {
 	if id == "" {
 		if d.Root != 0 {
 			p.Add(at+"/entityId", bursar.CodeForbidden, "an access token sets defaults at its root and below it: name that entity")
@@ -250,7 +250,7 @@ func (d *Decider) conditions(in map[string]string, at string, p *bursar.Problems
 // findDefault is the default with the natural key of x; nil = there is none.
 func (v *View) findDefault(x *record.Default, cap uint32, label string) *record.Default {
 	for _, y := range v.defaultSet().list {
-		if y.Node == x.Node && y.Typ == x.Typ && y.Terms.Cap == cap && y.Terms.Label == label && maps.Equal(y.When, x.When) {
+		if y.Ent == x.Ent && y.Typ == x.Typ && y.Terms.Cap == cap && y.Terms.Label == label && maps.Equal(y.When, x.When) {
 			return y
 		}
 	}
@@ -296,7 +296,7 @@ func (o *DeleteDefault) Decide(d *Decider) (any, error) {
 	if err := o.Caller.StillAt(&out); err != nil {
 		return nil, err
 	}
-	d.touchBelow(x.Node)
+	d.touchBelow(x.Ent)
 	d.Emit(&record.DefaultDeleted{ID: x.ID})
 	d.auditDefault(&o.Caller, "default.deleted", x, defaultAudit(out), nil)
 	return out, d.checkAllocations(noPointer)
@@ -315,7 +315,7 @@ func (v *View) defaultByID(text string) *record.Default {
 
 // seesDefault tells whether a default is seen: one at the root of what is seen is, too.
 func (v *View) seesDefault(x *record.Default) bool {
-	return v.Root == 0 || x.Node != 0 && v.Sees(x.Node)
+	return v.Root == 0 || x.Ent != 0 && v.Sees(x.Ent)
 }
 
 // Defaults are those that are seen, in order of creation.
@@ -340,8 +340,8 @@ func (v *View) defaultOut(x *record.Default) bursar.Default {
 	if out.AlertThresholds == nil {
 		out.AlertThresholds = []int{}
 	}
-	if x.Node != 0 {
-		out.EntityID = v.Ent(x.Node).ID
+	if x.Ent != 0 {
+		out.EntityID = v.Ent(x.Ent).ID
 	}
 	if t.Limited {
 		limit := t.Limit
@@ -376,8 +376,8 @@ func nullable(id string) *string {
 
 func (d *Decider) auditDefault(c *catalogue.Caller, action string, x *record.Default, before, after any) {
 	about := ""
-	if x.Node != 0 {
-		about = d.Ent(x.Node).ID
+	if x.Ent != 0 {
+		about = d.Ent(x.Ent).ID
 	}
 	d.audit(c, action, "default", store.FormatID(x.ID), about, before, after)
 }

@@ -187,7 +187,7 @@ func (o *PutDegrades) Decide(d *Decider) (any, error) {
 		return nil, err
 	}
 	var p bursar.Problems
-	seen := map[[16]byte]bool{}
+	met := map[[16]byte]bool{}
 	out := make([]bursar.DegradePolicy, 0, len(o.In))
 	for i := range o.In {
 		at := fmt.Sprintf("/policies/%d", i)
@@ -195,10 +195,10 @@ func (o *PutDegrades) Decide(d *Decider) (any, error) {
 		if x == nil {
 			continue
 		}
-		if seen[x.ID] {
+		if met[x.ID] {
 			p.Add(at, bursar.CodeValidationFailed, "this request has the same policy (entity and capability) twice")
 		}
-		seen[x.ID] = true
+		met[x.ID] = true
 		out = append(out, d.degradeOut(x))
 	}
 	return out, p.Err()

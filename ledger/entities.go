@@ -150,7 +150,7 @@ func (o *PutEntities) Decide(d *Decider) (any, error) {
 		return nil, err
 	}
 	var p bursar.Problems
-	seen := make(map[string]bool, len(o.In))
+	met := make(map[string]bool, len(o.In))
 	out := make([]bursar.Entity, 0, len(o.In))
 	for i := range o.In {
 		in := &o.In[i]
@@ -161,11 +161,11 @@ func (o *PutEntities) Decide(d *Decider) (any, error) {
 				return nil, d.errNoEntity(in.ID)
 			}
 		}
-		if seen[in.ID] {
+		if met[in.ID] {
 			p.Add(at+"/id", bursar.CodeValidationFailed, "the entity %q is in this request twice", in.ID)
 			continue
 		}
-		seen[in.ID] = true
+		met[in.ID] = true
 		if e := d.putEntity(&o.Caller, in, at, o.Patch, &p); e != nil {
 			out = append(out, *e)
 		}

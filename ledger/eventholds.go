@@ -234,9 +234,9 @@ func (v *View) adviceBefore(cat *catalogue.Catalogue, asks []Ask, d *bursar.Deci
 	var t tightestLimit
 	for i := range asks {
 		g := v.gate(cat, &asks[i])
-		t.seeGate(&g, &asks[i])
+		t.meetGate(&g, &asks[i])
 	}
-	t.seeChains(d.Chains)
+	t.meetChains(d.Chains)
 	return v.advise(&t, d.Chains, chains, model)
 }
 
@@ -248,9 +248,9 @@ func (v *View) afterEvent(cat *catalogue.Catalogue, asks []Ask, chains [][]uint3
 	var t tightestLimit
 	for i := range asks {
 		g := v.gate(cat, &asks[i])
-		t.seeGate(&g, &asks[i])
+		t.meetGate(&g, &asks[i])
 	}
-	t.seeChains(d.Chains)
+	t.meetChains(d.Chains)
 	d.Advice = v.advise(&t, d.Chains, chains, model)
 	return d, t.binding()
 }

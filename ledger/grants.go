@@ -128,7 +128,7 @@ func (o *CreateGrant) Decide(d *Decider) (any, error) {
 		return nil, err
 	}
 	cap := d.CapFor(bursar.Capability{Kind: bursar.KindCurrency, ID: in.CurrencyID})
-	r := &record.GrantMade{Ord: d.NextGrant(), Cap: cap, ID: catalogue.GlobalID(d.Now, d.Head.Seq, d.Commit, 'g', len(d.Recs)), Active: in.EffectiveAt <= d.Now}
+	r := &record.GrantMade{Ord: d.NextGrant(), Cap: cap, ID: catalogue.GlobalID(d.Now, d.Head.Seq, d.CommitID, 'g', len(d.Recs)), Active: in.EffectiveAt <= d.Now}
 	if r.Active {
 		g.Status = bursar.GrantActive
 	}

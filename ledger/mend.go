@@ -52,7 +52,7 @@ func (m *Mender) Commit(st *State, row *store.LogRow) (*Decider, error) {
 		return nil, err
 	}
 	m.was, m.met = row.Head.Now, nil
-	d := &Decider{View: NewView(st, m.At), Cat: m.Cat, Commit: row.ID, Rehearsal: true}
+	d := &Decider{View: NewView(st, m.At), Cat: m.Cat, CommitID: row.ID, Rehearsal: true}
 	for i, r := range recs {
 		if u, ok := r.(*record.Usage); ok {
 			var met *record.ValueCounted

@@ -98,7 +98,7 @@ func Reused(pointer, key string) *bursar.Error {
 		"the idempotency key %q was used before with other content; send a new key for a new request", key)
 }
 
-// KeptAt is the error of a request whose Idempotency-Key was seen before. It is the place
+// KeptAt is the error of a request whose Idempotency-Key was used before. It is the place
 // of the record with the reply that was kept.
 type KeptAt struct{ record.Place }
 

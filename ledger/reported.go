@@ -30,9 +30,9 @@ func newReportKeys(items int) *reportKeys {
 	return &reportKeys{byHash: make(map[[16]byte]reportKey, items)}
 }
 
-// look tells whether item number i is new. If it was recorded before this report, twin is where.
+// judge tells whether item number i is new. If it was recorded before this report, twin is where.
 // A key that came with other content is added to p, at pointer.
-func (k *reportKeys) look(d *Decider, i int, key record.Identity, text string, timestamp bursar.Time, pointer func() string, p *bursar.Problems) (twin *record.Place, fresh bool) {
+func (k *reportKeys) judge(d *Decider, i int, key record.Identity, text string, timestamp bursar.Time, pointer func() string, p *bursar.Problems) (twin *record.Place, fresh bool) {
 	if !key.Set {
 		return nil, true
 	}

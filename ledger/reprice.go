@@ -39,7 +39,7 @@ func NewRepricer(cat *catalogue.Catalogue, c catalogue.Caller, in *RepriceInput,
 	}
 	rp.Out = Repricing{CardID: in.CardID, Customers: []RepricedCustomer{}, Applied: in.Apply}
 	earliest := rp.To
-	for i := range slices.Backward(rp.Card.Versions) { // a version that corrects this one comes later: it was seen before
+	for i := range slices.Backward(rp.Card.Versions) { // a version that corrects this one comes later: it was met before
 		v := &rp.Card.Versions[i]
 		if v.Corrects == 0 {
 			continue

@@ -42,7 +42,7 @@ func (s *State) Sound() error {
 		}
 	}
 	for _, x := range s.defaults.list {
-		if !isEntity(x.Node) || !isCap(x.Terms.Cap) || x.Typ == 0 || int(x.Typ) > len(s.Types.List) {
+		if !isEntity(x.Ent) || !isCap(x.Terms.Cap) || x.Typ == 0 || int(x.Typ) > len(s.Types.List) {
 			return fmt.Errorf("the default %s names what is not there", store.FormatID(x.ID))
 		}
 	}

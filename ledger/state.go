@@ -76,7 +76,7 @@ type State struct {
 	RowIDs   idList
 	counters counterList // one that is not there is as at creation
 	ranks    ranks       // follow from rows and counters
-	// Rows are found from their entity: node-wide ones from firstRow, scoped ones by their
+	// Rows are found from their entity: those without a scope from firstRow, scoped ones by their
 	// place; both lists go on through nextRow.
 	firstRow []uint32 // by entity ord
 	nextRow  []uint32 // by row
