@@ -14,25 +14,21 @@ import (
 // It changes no limit itself. That it has expired, and that its limit is gone, is read off the
 // time and the state, so no record says so.
 
-// requestPart is a boost request in a checkpoint: as a log would have it.
-type requestPart struct {
-	Records []byte `json:"records"`
-}
-
-func newRequestPart(r *record.BoostRequest) requestPart {
+// requestRecords are the records that make a boost request.
+func requestRecords(r *record.BoostRequest) []record.Record {
 	asked := *r
 	asked.Answer = nil
 	recs := []record.Record{&record.BoostAsked{Request: asked}}
 	if r.Answer != nil {
 		recs = append(recs, &record.BoostAnswered{Answer: *r.Answer})
 	}
-	return requestPart{record.EncodePayload(nil, recs)}
+	return recs
 }
 
-func (s *State) restoreRequest(ord uint32, p requestPart) error {
-	recs, err := record.DecodePayload(p.Records)
+func (s *State) restoreRequest(ord uint32, p *store.PartRow) error {
+	recs, err := readRecords(p)
 	if err != nil {
-		return fmt.Errorf("checkpoint: boost request: %w", err)
+		return err
 	}
 	for _, r := range recs {
 		switch r := r.(type) {

@@ -401,11 +401,7 @@ func (s *State) takeDefaults(set *defaultSet) {
 	}
 }
 
-// defaultsPart is all defaults in a checkpoint: the records that make them, written as in a commit.
-type defaultsPart struct {
-	Records []byte `json:"records"`
-}
-
+// records are those that make the defaults.
 func (s *defaultSet) records() (recs []record.Record) {
 	for _, x := range s.list {
 		recs = append(recs, &record.DefaultPut{Default: *x})
@@ -413,10 +409,10 @@ func (s *defaultSet) records() (recs []record.Record) {
 	return recs
 }
 
-func (s *State) restoreDefaults(q defaultsPart) error {
-	recs, err := record.DecodePayload(q.Records)
+func (s *State) restoreDefaults(p *store.PartRow) error {
+	recs, err := readRecords(p)
 	if err != nil {
-		return fmt.Errorf("checkpoint: defaults: %w", err)
+		return err
 	}
 	var list []*record.Default
 	for _, r := range recs {

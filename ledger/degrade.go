@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,28 +57,18 @@ func (v *View) mergeDegrades() {
 	}
 }
 
-// degradePart is the policies of an entity in a checkpoint: the records that make them.
-type degradePart struct {
-	Records []byte `json:"records"`
-}
-
-func degradePartOf(list []*record.DegradePolicy) degradePart {
-	var recs []record.Record
+// degradeRecords are the records that make the policies of an entity.
+func degradeRecords(list []*record.DegradePolicy) (recs []record.Record) {
 	for _, p := range list {
 		recs = append(recs, &record.DegradePut{Policy: *p})
 	}
-	return degradePart{record.EncodePayload(nil, recs)}
+	return recs
 }
 
-func (s *State) restoreDegrades(ent uint32, body []byte) error {
-	var q degradePart
-	err := json.Unmarshal(body, &q)
-	var recs []record.Record
-	if err == nil {
-		recs, err = record.DecodePayload(q.Records)
-	}
+func (s *State) restoreDegrades(ent uint32, p *store.PartRow) error {
+	recs, err := readRecords(p)
 	if err != nil {
-		return fmt.Errorf("checkpoint: degrade policies: %w", err)
+		return err
 	}
 	for _, r := range recs {
 		x, ok := r.(*record.DegradePut)

@@ -77,12 +77,12 @@ func partBody(v any, caps []bursar.Capability) []byte {
 		if v == nil {
 			return nil
 		}
-		body = degradePartOf(v)
+		body = partOf(degradeRecords(v))
 	case *defaultSet:
 		if len(v.list) == 0 {
 			return nil
 		}
-		body = defaultsPart{record.EncodePayload(nil, v.records())}
+		body = partOf(v.records())
 	case *learned:
 		if v == nil {
 			return nil
@@ -92,7 +92,7 @@ func partBody(v any, caps []bursar.Capability) []byte {
 		if v == nil {
 			return nil
 		}
-		body = newRequestPart(v)
+		body = partOf(requestRecords(v))
 	case pathsPart:
 		body = v
 	case endedMark:
@@ -185,10 +185,7 @@ func (s *State) restoreGoverned(p *store.PartRow, ord uint32) (err error) {
 			s.loans[ord] = restoredLoans(list)
 		}
 	case partRequest:
-		var q requestPart
-		if read(&q) {
-			err = s.restoreRequest(ord, q)
-		}
+		return s.restoreRequest(ord, p)
 	case partFired:
 		var q firedPart
 		if read(&q) {
@@ -200,16 +197,34 @@ func (s *State) restoreGoverned(p *store.PartRow, ord uint32) (err error) {
 			s.freezes[ord] = &record.Freeze{Reason: q.Reason, At: q.At, ByToken: q.ByToken, Root: q.Root}
 		}
 	case partDefaults:
-		var q defaultsPart
-		if read(&q) {
-			err = s.restoreDefaults(q)
-		}
+		return s.restoreDefaults(p)
 	case partDegrade:
-		return s.restoreDegrades(ord, p.Body)
+		return s.restoreDegrades(ord, p)
 	default:
 		return fmt.Errorf("checkpoint: parts of sort %q %w", p.Sort, ErrNewer)
 	}
 	return err
+}
+
+// recordsPart is a part of a checkpoint that is kept as the records that make it, written as in a
+// commit.
+type recordsPart struct {
+	Records []byte `json:"records"`
+}
+
+func partOf(recs []record.Record) recordsPart { return recordsPart{record.EncodePayload(nil, recs)} }
+
+// readRecords reads a part that partOf made.
+func readRecords(p *store.PartRow) ([]record.Record, error) {
+	var q recordsPart
+	if err := readPart(p, &q); err != nil {
+		return nil, err
+	}
+	recs, err := record.DecodePayload(q.Records)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %s %q: %w", p.Sort, p.Key, err)
+	}
+	return recs, nil
 }
 
 func readPart(p *store.PartRow, v any) error {
