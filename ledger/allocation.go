@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/record"
@@ -148,9 +149,26 @@ func (d *Decider) strictBelow(touched, below map[uint32]bool) map[uint32]bool {
 	return touched
 }
 
-// checkAllocations refuses a write that broke a strict limit on the path of an entity
-// that it touched. pointer names the request's item for a row's capability and label.
-func (d *Decider) checkAllocations(pointer func(cap uint32, label string) string) error {
+// noPointer is for a write that has no items.
+func noPointer(uint32, string) string { return "" }
+
+// lastItem makes a function that points at the last item of a request, whose list is at a pointer, that
+// has a capability and label.
+func lastItem[T any](d *Decider, at string, items []T, of func(*T) (bursar.Capability, string)) func(cap uint32, label string) string {
+	return func(cap uint32, label string) string {
+		for i := range slices.Backward(items) {
+			if c, l := of(&items[i]); l == label && d.CapOrd(c) == cap {
+				return fmt.Sprintf("%s/%d", at, i)
+			}
+		}
+		return ""
+	}
+}
+
+// checkWrite refuses a write that changed what is not below its token's root (confined), or that broke
+// a strict limit on the path of an entity that it touched. pointer names the request's item for a row's
+// capability and label.
+func (d *Decider) checkWrite(pointer func(cap uint32, label string) string) error {
 	touched, below := d.touched, d.below
 	d.touched, d.below = nil, nil
 	if err := d.confined(); err != nil { // first, as an allocation error would tell a token what is above its root

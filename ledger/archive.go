@@ -64,7 +64,7 @@ func (v *View) archival(ids []string, descendants bool, p *bursar.Problems) (out
 	var order []uint32
 	var walk func(ord uint32)
 	walk = func(ord uint32) {
-		v.EachChild(ord, func(c uint32) {
+		v.eachChild(ord, func(c uint32) {
 			if !below[c] {
 				below[c] = true
 				order = append(order, c)
@@ -140,7 +140,7 @@ func (o *ArchiveEntities) Decide(d *Decider) (any, error) {
 	for _, ord := range ords {
 		d.setArchived(&o.Caller, ord, o.Archive)
 	}
-	return out, d.checkAllocations(noPointer)
+	return out, d.checkWrite(noPointer)
 }
 
 // restored finds the entities that unarchiving ids brings back.

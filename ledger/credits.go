@@ -121,7 +121,7 @@ func (d *Decider) overdraftOf(cap uint32, at bursar.Time) uint32 {
 	var owner [16]byte
 	sum := sha256.Sum256([]byte(d.Cust().ID))
 	copy(owner[:], sum[:])
-	r := &record.GrantMade{Ord: d.NextGrant(), Cap: cap, ID: catalogue.GlobalID(at, 0, owner, 'o', int(cap)), Active: true}
+	r := &record.GrantMade{Ord: d.nextGrant(), Cap: cap, ID: catalogue.GlobalID(at, 0, owner, 'o', int(cap)), Active: true}
 	r.Grant = bursar.Grant{GrantInput: bursar.GrantInput{CustomerID: d.Cust().ID, CurrencyID: d.Capability(cap).ID, DisplayName: "Overdraft",
 		Type: bursar.GrantOverdraft, EffectiveAt: now, Cost: bursar.Money{Currency: "usd"}}, Status: bursar.GrantActive, CreatedAt: now, UpdatedAt: now}
 	d.Emit(r)
@@ -143,7 +143,7 @@ func (d *Decider) refund(cap uint32, amount bursar.Amount) (moves []record.Move)
 	for _, ord := range slices.Backward(p.Live) {
 		take(ord, d.grant(ord).Status == bursar.GrantActive)
 	}
-	for ord := d.NextGrant() - 1; ord > 0 && !amount.IsZero(); ord-- { // the newest of those that have ended
+	for ord := d.nextGrant() - 1; ord > 0 && !amount.IsZero(); ord-- { // the newest of those that have ended
 		g := d.grant(ord)
 		take(ord, g.cap == cap && g.ended())
 	}

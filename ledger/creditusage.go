@@ -23,7 +23,7 @@ func (v *View) FirstCurrency() (first string) {
 // gives the history beside it of how many times it was charged.
 func (h *HistoryRun) OfCurrency(cat *catalogue.Catalogue, id string, keys []string) (counts *HistoryRun) {
 	h.Q.Capability = bursar.Capability{Kind: bursar.KindCurrency, ID: id}
-	h.Q.GroupBy = append([]string{FeatureKey}, keys...)
+	h.Q.GroupBy = append([]string{featureKey}, keys...)
 	h.group(cat)
 	c := *h
 	c.lines = map[string]*Line{}

@@ -210,9 +210,9 @@ func (d *Decider) plain(dims []bursar.Dimension) (out []bursar.Dimension) {
 	return out
 }
 
-// FeatureKey is a dimension that usage series of a currency have beside those of the usage: the
+// featureKey is a dimension that usage series of a currency have beside those of the usage: the
 // feature whose use was paid for.
-const FeatureKey = "$featureId"
+const featureKey = "$featureId"
 
 // maxAhead is how far ahead of now a timestamp may be.
 const maxAhead = bursar.Time(5 * time.Minute)

@@ -146,14 +146,7 @@ func (o *PutDefaults) Decide(d *Decider) (any, error) {
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	return out, d.checkAllocations(func(cap uint32, label string) string {
-		for i := range slices.Backward(o.In) {
-			if o.In[i].Label == label && d.CapOrd(o.In[i].Capability) == cap {
-				return fmt.Sprintf("/defaults/%d", i)
-			}
-		}
-		return ""
-	})
+	return out, d.checkWrite(lastItem(d, "/defaults", o.In, func(in *bursar.DefaultInput) (bursar.Capability, string) { return in.Capability, in.Label }))
 }
 
 // putDefault writes one default, or adds to p what is wrong with it and gives nil.
@@ -299,7 +292,7 @@ func (o *DeleteDefault) Decide(d *Decider) (any, error) {
 	d.touchBelow(x.Ent)
 	d.Emit(&record.DefaultDeleted{ID: x.ID})
 	d.auditDefault(&o.Caller, "default.deleted", x, defaultAudit(out), nil)
-	return out, d.checkAllocations(noPointer)
+	return out, d.checkWrite(noPointer)
 }
 
 // defaultByID finds a default that is seen.

@@ -13,7 +13,7 @@ import (
 
 // A freeze stops what would be granted, whatever the limits say: checks, consumptions and
 // reservations of an entity and of all below it, or of the whole customer. What happened
-// is recorded all the same: usage, events, and how open reservations end. Judge, judgeEvent
+// is recorded all the same: usage, events, and how open reservations end. judge, judgeEvent
 // and outlook ask frozenOn. checkParent asks what a token may move away (staysFrozen).
 
 // freezePart is a freeze in a checkpoint.

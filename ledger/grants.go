@@ -13,7 +13,7 @@ import (
 )
 
 func (v *View) applyGrant(r *record.GrantMade) error {
-	if r.Ord != v.NextGrant() {
+	if r.Ord != v.nextGrant() {
 		return fmt.Errorf("%w: grant number %d", record.ErrRecord, r.Ord)
 	}
 	v.newGrants++
@@ -128,7 +128,7 @@ func (o *CreateGrant) Decide(d *Decider) (any, error) {
 		return nil, err
 	}
 	cap := d.CapFor(bursar.Capability{Kind: bursar.KindCurrency, ID: in.CurrencyID})
-	r := &record.GrantMade{Ord: d.NextGrant(), Cap: cap, ID: catalogue.GlobalID(d.Now, d.Head.Seq, d.CommitID, 'g', len(d.Recs)), Active: in.EffectiveAt <= d.Now}
+	r := &record.GrantMade{Ord: d.nextGrant(), Cap: cap, ID: catalogue.GlobalID(d.Now, d.Head.Seq, d.CommitID, 'g', len(d.Recs)), Active: in.EffectiveAt <= d.Now}
 	if r.Active {
 		g.Status = bursar.GrantActive
 	}
@@ -226,7 +226,7 @@ func (v *View) grantOf(id [16]byte) uint32 {
 			}
 		}
 	}
-	for ord := uint32(1); ord < v.NextGrant(); ord++ {
+	for ord := uint32(1); ord < v.nextGrant(); ord++ {
 		if v.Visits++; v.grant(ord).id == id {
 			return ord
 		}
@@ -347,12 +347,12 @@ func (v *View) grant(ord uint32) *grant {
 	return nil
 }
 
-func (v *View) NextGrant() uint32 { return uint32(len(v.Grants) + v.newGrants) }
+func (v *View) nextGrant() uint32 { return uint32(len(v.Grants) + v.newGrants) }
 
 // GrantList is a page of the grants, those that have ended too.
 func (v *View) GrantList(q *GrantQuery) (p Page[bursar.Grant]) {
 	var all []bursar.Grant
-	for ord := uint32(1); ord < v.NextGrant(); ord++ {
+	for ord := uint32(1); ord < v.nextGrant(); ord++ {
 		g := v.grant(ord)
 		if (q.CurrencyID == "" || g.CurrencyID == q.CurrencyID) && g.CreatedAt >= q.CreatedFrom && (q.CreatedTo == 0 || g.CreatedAt < q.CreatedTo) {
 			all = append(all, g.Grant)

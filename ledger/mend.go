@@ -70,7 +70,7 @@ func (m *Mender) Commit(st *State, row *store.LogRow) (*Decider, error) {
 
 // usage charges the rows of r anew, by the rule of its feature.
 func (m *Mender) usage(d *Decider, r *record.Usage, met *record.ValueCounted) {
-	rows := rowsOf(r.Charges)
+	rows := rowsCharged(r.Charges)
 	r.Timestamp, r.At = min(r.Timestamp, m.At), min(r.At, m.At)
 	function := ""
 	events := r.Op == record.OpEvent || r.Op == record.OpHeldEvent
@@ -93,7 +93,7 @@ func (m *Mender) usage(d *Decider, r *record.Usage, met *record.ValueCounted) {
 	}
 }
 
-func rowsOf(cs []record.Charge) []uint32 {
+func rowsCharged(cs []record.Charge) []uint32 {
 	rows := make([]uint32, len(cs))
 	for i := range cs {
 		rows[i] = cs[i].Row
@@ -205,7 +205,7 @@ func (m *Mender) begun(created, ends *bursar.Time) {
 func (m *Mender) ending(d *Decider, r record.Record) {
 	again := func(c *record.Closing) {
 		c.At = min(c.At, m.At)
-		c.Charges = d.Charges(rowsOf(c.Charges), c.At, c.Amount, false)
+		c.Charges = d.Charges(rowsCharged(c.Charges), c.At, c.Amount, false)
 	}
 	switch r := r.(type) {
 	case *record.HoldCommitted:
@@ -231,7 +231,7 @@ func (m *Mender) credit(d *Decider, r record.Record) record.Record {
 	case *record.Cost:
 		r.At = min(r.At, m.At)
 		if !r.Correction {
-			r.Charges = d.Charges(rowsOf(r.Charges), r.At, r.Amount, false)
+			r.Charges = d.Charges(rowsCharged(r.Charges), r.At, r.Amount, false)
 			return r
 		}
 		var cs []record.Charge

@@ -327,11 +327,11 @@ func (s *RepriceScan) costText(a *Act) string {
 			return s.comboText(c.Combo)
 		}
 	}
-	feature := bursar.Dimension{Key: FeatureKey, Value: s.Plan.Snapshot.Caps.At(a.cap).ID}
+	feature := bursar.Dimension{Key: featureKey, Value: s.Plan.Snapshot.Caps.At(a.cap).ID}
 	all := []bursar.Dimension{feature}
 	if a.combo != 0 {
 		for _, x := range record.DecodeCombo(s.comboText(a.combo)) {
-			if x.Key != FeatureKey {
+			if x.Key != featureKey {
 				all = append(all, x)
 			}
 		}

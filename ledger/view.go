@@ -260,8 +260,8 @@ func (v *View) level(k record.LevelKey) record.Level {
 	return record.Level{}
 }
 
-// EachChild calls f with the direct children of parent (0: the roots).
-func (v *View) EachChild(parent uint32, f func(ord uint32)) {
+// eachChild calls f with the direct children of parent (0: the roots).
+func (v *View) eachChild(parent uint32, f func(ord uint32)) {
 	v.Visits += len(v.children[parent])/16 + 1 // next to nothing, beside what f does
 	for _, c := range v.children[parent] {
 		if len(v.ents) == 0 || v.Ent(c).Parent == parent {
@@ -284,14 +284,14 @@ func (v *View) childList(parent uint32) (list []uint32) {
 	if len(v.ents) == 0 {
 		return v.children[parent]
 	}
-	v.EachChild(parent, func(c uint32) { list = append(list, c) })
+	v.eachChild(parent, func(c uint32) { list = append(list, c) })
 	return list
 }
 
 // height is the number of levels of the subtree at ord, itself included.
 func (v *View) height(ord uint32) int {
 	h := 0
-	v.EachChild(ord, func(c uint32) { h = max(h, v.height(c)) })
+	v.eachChild(ord, func(c uint32) { h = max(h, v.height(c)) })
 	return h + 1
 }
 
