@@ -179,12 +179,7 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
             />
           )}
           {(how === "set" || how === "unlimited") && (
-            <Select
-              label="New limits reset every"
-              value={cadence}
-              onChange={cadence => set({ cadence })}
-              options={cadenceOptions}
-            />
+            <Select label="New limits reset every" value={cadence} onChange={cadence => set({ cadence })} options={cadenceOptions} />
           )}
         </div>
         {(how === "set" || how === "unlimited") && (

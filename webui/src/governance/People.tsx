@@ -204,12 +204,7 @@ export default function People({ parentId, onClose }: { parentId: string | null;
             />
           )}
           {s.capability && (draft.limit !== "" || limits.length > 0) && (
-            <Select
-              label="It resets every"
-              value={draft.cadence}
-              onChange={cadence => set({ cadence })}
-              options={cadenceOptions}
-            />
+            <Select label="It resets every" value={draft.cadence} onChange={cadence => set({ cadence })} options={cadenceOptions} />
           )}
         </div>
         {text.trim() !== "" && <Reading got={got} lines={3} />}
