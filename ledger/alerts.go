@@ -176,13 +176,3 @@ func (v *View) firedOf(row uint32) *record.Fired {
 	}
 	return v.State.Fired[row]
 }
-
-func (v *View) mergeFired() {
-	s := v.State
-	for row, f := range v.frd {
-		if v.Def(row) != nil {
-			s.Fired[row] = f
-			s.Dirty.part(partFired, row, f)
-		}
-	}
-}

@@ -120,14 +120,7 @@ func (v *View) forgetRequests(now bursar.Time) {
 
 func (v *View) mergeRequests() {
 	s := v.State
-	for ord, r := range v.reqs {
-		if r == nil {
-			delete(s.requests, ord)
-		} else {
-			s.requests[ord] = r
-		}
-		s.Dirty.part(partRequest, ord, r)
-	}
+	mergeParts(s, partRequest, s.requests, v.reqs)
 	s.lastRequest = max(s.lastRequest, v.lastReq)
 }
 

@@ -274,13 +274,3 @@ func (v *View) LimitNow(row uint32, def *record.Limit) bursar.Amount {
 	}
 	return v.withLoans(row, limit)
 }
-
-func (v *View) mergeBoosts() {
-	s := v.State
-	for row, b := range v.bsts {
-		if v.Def(row) != nil {
-			s.boosts[row] = b
-			s.Dirty.part(partBoosts, row, b)
-		}
-	}
-}

@@ -108,15 +108,25 @@ func (n *Counter) take(c *record.Charge) {
 
 // mergeRowParts moves what limits have besides their counters into the state.
 func (v *View) mergeRowParts() {
-	v.mergeBoosts()
+	mergeOnRows(v, partBoosts, v.boosts, v.bsts)
 	v.mergeLoans()
-	v.mergeFired()
+	mergeOnRows(v, partFired, v.State.Fired, v.frd)
 	for row, def := range v.defs {
 		if def == nil {
 			v.dropRowParts(row)
 		}
 	}
 	v.mergeUniques()
+}
+
+// mergeOnRows moves the changes of one sort of part into the state's map, of rows that are still there.
+func mergeOnRows[V any](v *View, sort string, into, changes map[uint32]V) {
+	for row, x := range changes {
+		if v.Def(row) != nil {
+			into[row] = x
+			v.Dirty.part(sort, row, x)
+		}
+	}
 }
 
 // dropRowParts forgets what a deleted row had.

@@ -104,17 +104,6 @@ func (v *View) Freezes() []bursar.Freeze {
 	return out
 }
 
-func (v *View) mergeFreezes() {
-	for ent, z := range v.frzs {
-		if z == nil {
-			delete(v.State.freezes, ent)
-		} else {
-			v.State.freezes[ent] = z
-		}
-		v.Dirty.part(partFreeze, ent, z)
-	}
-}
-
 // SetFreeze freezes an entity, or the customer, or thaws it. Both are idempotent; another
 // reason takes the place of the one before.
 type SetFreeze struct {

@@ -40,6 +40,18 @@ type partKey struct {
 // part notes that a part has changed. A nil pointer or slice deletes it.
 func (d *Dirty) part(sort string, ord uint32, v any) { d.parts[partKey{sort, ord}] = v }
 
+// mergeParts moves the changes of one sort of part into the state's map. A nil value is of what is gone.
+func mergeParts[V any](s *State, sort string, into, changes map[uint32]*V) {
+	for ord, x := range changes {
+		if x == nil {
+			delete(into, ord)
+		} else {
+			into[ord] = x
+		}
+		s.Dirty.part(sort, ord, x)
+	}
+}
+
 // partBody is the body of a part; nil deletes it.
 func partBody(v any, caps []bursar.Capability) []byte {
 	var body any

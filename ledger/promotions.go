@@ -220,15 +220,3 @@ func (v *View) Entitlements(cat *catalogue.Catalogue) []bursar.Decision {
 	}
 	return out
 }
-
-func (v *View) mergePromotions() {
-	s := v.State
-	for cap, p := range v.prms {
-		if p == nil {
-			delete(s.Promos, cap)
-		} else {
-			s.Promos[cap] = p
-		}
-		s.Dirty.part(partPromo, cap, p)
-	}
-}

@@ -360,11 +360,11 @@ func (v *View) Merge(head store.Head) {
 	}
 	v.mergeRows()
 	v.mergeDefaults()
-	v.mergeFreezes()
+	mergeParts(s, partFreeze, s.freezes, v.frzs)
 	v.mergeDegrades()
 	v.mergeLearned()
 	v.mergeRequests()
-	v.mergePromotions()
+	mergeParts(s, partPromo, s.Promos, v.prms)
 	v.mergeRowParts()
 	v.mergeCredits(head)
 	for k, t := range v.tots {
