@@ -222,7 +222,7 @@ func (p *priceList) add(m *pricedModel, v json.RawMessage) {
 		return
 	}
 	m.modelPrices = prices
-	found, err := p.look(m)
+	found, err := p.find(m)
 	if err != nil {
 		skip("%v", err)
 		return
@@ -230,13 +230,13 @@ func (p *priceList) add(m *pricedModel, v json.RawMessage) {
 	left = append(left, m.unused()...)
 	slices.Sort(left)
 	switch {
-	case !found.some && len(found.others) > 0:
+	case !found.priced && len(found.others) > 0:
 		skip("it has no price of these kinds, but of %s", strings.Join(found.others, ", "))
 		return
-	case !found.some && len(left) > 0:
+	case !found.priced && len(left) > 0:
 		skip("it has no price but %s", strings.Join(left, ", "))
 		return
-	case !found.some:
+	case !found.priced:
 		skip("it has no price")
 		return
 	case p.names[m.name] == nil:
@@ -259,12 +259,12 @@ func (p *priceList) add(m *pricedModel, v json.RawMessage) {
 
 // foundPrices are what a model has of the kinds that are asked for.
 type foundPrices struct {
-	some, free bool
-	others     []string // kinds that are not asked for
-	rounded    []PriceListNote
+	priced, free bool
+	others       []string // kinds that are not asked for
+	rounded      []PriceListNote
 }
 
-func (p *priceList) look(m *pricedModel) (found foundPrices, err error) {
+func (p *priceList) find(m *pricedModel) (found foundPrices, err error) {
 	found.free = true
 	for i := range priceKinds {
 		k := &priceKinds[i]
@@ -277,7 +277,7 @@ func (p *priceList) look(m *pricedModel) (found foundPrices, err error) {
 			found.others = append(found.others, k.name)
 			continue
 		}
-		found.some, found.free = true, found.free && base.Sign() == 0
+		found.priced, found.free = true, found.free && base.Sign() == 0
 		for _, v := range a.variants() {
 			amount, whole := roundAmount(new(big.Rat).Mul(m.price(k, v), p.credits()))
 			if !amount.InRange() {

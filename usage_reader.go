@@ -270,7 +270,7 @@ func (u *usageReader) addIterations(members map[string]json.RawMessage) {
 // unread lists the counts that were not understood: above 0, or no numbers at all.
 func (u *usageReader) unread() []string {
 	out := slices.Clone(u.bad)
-	if _, some := u.members[beyond]; some {
+	if _, has := u.members[beyond]; has {
 		out = append(out, beyond)
 	}
 	var paths []string

@@ -10,17 +10,17 @@ import (
 func (w *Write) PutEntityTypes(in []EntityTypeInput) ([]bursar.EntityType, error) {
 	var p bursar.Problems
 	out := make([]bursar.EntityType, 0, len(in))
-	seen := map[string]bool{}
+	met := map[string]bool{}
 	for i := range in {
 		at := fmt.Sprintf("/types/%d", i)
 		t := &in[i]
 		if err := bursar.CheckID(t.ID); err != nil {
 			p.Add(at+"/id", bursar.CodeValidationFailed, "%v", err)
 		}
-		if seen[t.ID] {
+		if met[t.ID] {
 			p.Add(at+"/id", bursar.CodeValidationFailed, "the entity type %q is in this request twice", t.ID)
 		}
-		seen[t.ID] = true
+		met[t.ID] = true
 		CheckName(at+"/displayName", t.DisplayName, &p)
 		CheckText(at+"/description", &t.Description.Value, &p)
 		w.checkAttribution(at, t, &p)

@@ -11,9 +11,9 @@ import (
 // Write is a catalogue that is being changed.
 type Write struct {
 	*Catalogue
-	Now    bursar.Time
-	Recs   []record.Record
-	Commit [16]byte
+	Now      bursar.Time
+	Recs     []record.Record
+	CommitID [16]byte
 	// MustAside says that the write may have only records that are aside (Aside), as customers'
 	// commits go on meanwhile.
 	MustAside bool
@@ -26,7 +26,7 @@ type Write struct {
 
 // notify queues a message about the environment.
 func (w *Write) notify(typ string, data any) {
-	w.Out.Add(w.Catalogue, w.Now, w.Head.Seq, w.Commit, w.Trace, typ, "", data)
+	w.Out.Add(w.Catalogue, w.Now, w.Head.Seq, w.CommitID, w.Trace, typ, "", data)
 }
 
 // unused has the write refused while any customer uses a thing. pointer is what of the request

@@ -127,7 +127,7 @@ type AllocationProblem struct {
 	Available    bursar.Amount  `json:"available"` // what would fit
 }
 
-// AllocationQuery selects node-wide limits of one capability.
+// AllocationQuery selects limits without a scope, of one capability.
 type AllocationQuery struct {
 	FeatureID  string // exactly one of FeatureID and CurrencyID
 	CurrencyID string

@@ -90,7 +90,7 @@ func (e *Engine) writeCatalogue(ctx context.Context, c catalogue.Caller, change 
 // tryCatalogue decides and appends; again tells that another node wrote first.
 func (e *Engine) tryCatalogue(ctx context.Context, c catalogue.Caller, change func(*catalogue.Write) (any, error)) (result any, again bool, err error) {
 	cur := e.cat.Load()
-	w := &catalogue.Write{Catalogue: cur.Clone(), Now: max(cur.Head.Now, e.now()), Commit: e.ids.next(), Trace: c.RequestID, Caller: &c}
+	w := &catalogue.Write{Catalogue: cur.Clone(), Now: max(cur.Head.Now, e.now()), CommitID: e.ids.next(), Trace: c.RequestID, Caller: &c}
 	var key record.Identity
 	if c.Key != nil {
 		key = ledger.KeyOf(&e.secret, "\x00", c.Key.Key, c.Key.Content[:])
@@ -114,7 +114,7 @@ func (e *Engine) tryCatalogue(ctx context.Context, c catalogue.Caller, change fu
 	if w.MustAside && !aside {
 		return nil, false, errors.New("a write aside changes what customers' commits are decided by")
 	}
-	commit := store.Commit{Stream: store.CatalogueStream, After: cur.Head, ID: w.Commit, Now: w.Now, Payload: payload, Aside: aside, Unused: w.Unused, Messages: w.Out.Messages}
+	commit := store.Commit{Stream: store.CatalogueStream, After: cur.Head, ID: w.CommitID, Now: w.Now, Payload: payload, Aside: aside, Unused: w.Unused, Messages: w.Out.Messages}
 	commit.Hash = record.Chain(cur.Head, commit.ID, commit.Now, payload)
 	outcomes, err := e.store.Append(ctx, []store.Commit{commit}, nil)
 	if err != nil {

@@ -330,7 +330,7 @@ func (w *work) expiries() int {
 // -1 when it is to run again, without a request that was too large.
 func (e *Engine) run(w *work) int {
 	st := w.c.st
-	d := &ledger.Decider{View: ledger.NewView(st, max(st.Head.Now, e.now())), Cat: e.cat.Load(), Horizon: e.o.LateHorizon, Commit: e.ids.next()}
+	d := &ledger.Decider{View: ledger.NewView(st, max(st.Head.Now, e.now())), Cat: e.cat.Load(), Horizon: e.o.LateHorizon, CommitID: e.ids.next()}
 	w.d, w.at = d, st.Head
 	d.Expect(w.items())
 	if !d.Expire(w.expiries()) { // the requests wait until that is recorded

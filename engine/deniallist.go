@@ -191,10 +191,10 @@ func (l *denialReader) next(ctx context.Context) (some []*Denial, err error) {
 // [from, to) and each group, on all nodes, with kept, of how many there are samples. An hour and group
 // may come more than once.
 func (e *Engine) DenialCounts(ctx context.Context, customer string, from, to bursar.Time, visit func(hour bursar.Time, g *DenialGroup, denied, kept uint64, last bursar.Time)) error {
-	seen := 0
+	scanned := 0
 	groups := map[[2]string]*DenialGroup{} // most come in many hours
 	add := func(c store.DenialCount) error {
-		if seen++; seen > denialCounts {
+		if scanned++; scanned > denialCounts {
 			return bursar.ErrorAt("?startDate", bursar.CodeTooMuchToRead, "more than %d counts would have to be read; ask for a shorter time", denialCounts)
 		}
 		text := [2]string{c.Limit, c.Group}

@@ -254,7 +254,7 @@ func (e *Engine) Secret() [32]byte { return e.secret }
 
 // Stats reads the figures.
 func (e *Engine) Stats() Stats {
-	e.keeper.lookAtNoted(e)
+	e.keeper.visitNoted(e)
 	n, sum := e.keeper.counted()
 	return Stats{ResidentCustomers: int64(n), ResidentBytes: sum.bytes, OpenHolds: sum.holds, KeysInMemory: sum.keys,
 		Commits: e.counters.commits.Load(), Records: e.counters.records.Load(), Checkpoints: e.counters.checkpoints.Load(),

@@ -100,7 +100,7 @@ func (e *Engine) consumeEvent(ctx context.Context, c catalogue.Caller, customer 
 func (e *Engine) CommitEvent(ctx context.Context, c catalogue.Caller, customer, id string, in bursar.EventInput) (bursar.Reservation, uint64, error) {
 	u := &ledger.UsedEvent{Dims: in.Dimensions, Derived: in.Derived, Warnings: in.Warnings, Illegible: in.Illegible,
 		CallOf: func(eventName string) ledger.Call { return ledger.CallOf(&e.secret, eventName, in.CallID) }}
-	res, version, err := e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldCommit, Event: u})
+	res, version, err := e.changeHold(ctx, &c, customer, id, ledger.ChangeHold{Action: ledger.HoldCommit, Event: u})
 	if err != nil {
 		return res, version, err
 	}

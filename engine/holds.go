@@ -57,7 +57,7 @@ func (e *Engine) CommitReservation(ctx context.Context, c catalogue.Caller, cust
 	if amount.Sign() < 0 {
 		return bursar.Reservation{}, 0, bursar.ErrorAt("/amount", bursar.CodeInvalidAmount, "an amount is 0 or more")
 	}
-	res, version, err := e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldCommit, Amount: amount})
+	res, version, err := e.changeHold(ctx, &c, customer, id, ledger.ChangeHold{Action: ledger.HoldCommit, Amount: amount})
 	if err == nil && !res.Duplicate && res.Decision != nil && e.unlinked.since(res.CreatedAt, customer, res.Dimensions, res.Capability) {
 		res.Decision.Warnings = append(res.Decision.Warnings, bursar.WarnPossibleDouble)
 	}
@@ -67,7 +67,7 @@ func (e *Engine) CommitReservation(ctx context.Context, c catalogue.Caller, cust
 // ReleaseReservation frees what is held. One that was released or has expired holds
 // nothing: it stays as it is.
 func (e *Engine) ReleaseReservation(ctx context.Context, c catalogue.Caller, customer, id string) (bursar.Reservation, uint64, error) {
-	return e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldRelease})
+	return e.changeHold(ctx, &c, customer, id, ledger.ChangeHold{Action: ledger.HoldRelease})
 }
 
 // ExtendReservation lets an open hold expire ttlSeconds from now, at most 7 days from
@@ -76,7 +76,7 @@ func (e *Engine) ExtendReservation(ctx context.Context, c catalogue.Caller, cust
 	if ttlSeconds < bursar.MinHoldTTL || ttlSeconds > bursar.MaxHoldTTL {
 		return bursar.Reservation{}, 0, bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "ttlSeconds is %d to %d", bursar.MinHoldTTL, bursar.MaxHoldTTL)
 	}
-	return e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldExtend, Ttl: ttlSeconds})
+	return e.changeHold(ctx, &c, customer, id, ledger.ChangeHold{Action: ledger.HoldExtend, Ttl: ttlSeconds})
 }
 
 // RaiseReservation adds the numbers in more to those of a reserved event, and holds what that
@@ -86,10 +86,10 @@ func (e *Engine) RaiseReservation(ctx context.Context, c catalogue.Caller, custo
 	if ttlSeconds < 0 || ttlSeconds > bursar.MaxHoldTTL {
 		return bursar.Reservation{}, 0, bursar.ErrorAt("/ttlSeconds", bursar.CodeValidationFailed, "ttlSeconds is %d to %d", bursar.MinHoldTTL, bursar.MaxHoldTTL)
 	}
-	return e.changeHold(ctx, &c, customer, id, ledger.CloseHold{Action: ledger.HoldExtend, Ttl: ttlSeconds, More: more})
+	return e.changeHold(ctx, &c, customer, id, ledger.ChangeHold{Action: ledger.HoldExtend, Ttl: ttlSeconds, More: more})
 }
 
-func (e *Engine) changeHold(ctx context.Context, c *catalogue.Caller, customer, id string, o ledger.CloseHold) (res bursar.Reservation, version uint64, err error) {
+func (e *Engine) changeHold(ctx context.Context, c *catalogue.Caller, customer, id string, o ledger.ChangeHold) (res bursar.Reservation, version uint64, err error) {
 	u, ok := store.ParseID(id)
 	if !ok {
 		return res, 0, bursar.Errorf(bursar.CodeReservationNotFound, "there is no reservation %.64q", id)

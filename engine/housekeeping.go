@@ -40,7 +40,7 @@ func (e *Engine) housekeeping() {
 		now := time.Now()
 		if e.nodes != nil && now.Sub(share) >= e.o.ClaimFor/4 {
 			share = now
-			e.keeper.lookAtNoted(e)
+			e.keeper.visitNoted(e)
 			e.shareSaving()
 		}
 		e.keepUp()
@@ -68,7 +68,7 @@ func (e *Engine) housekeeping() {
 
 // keepUp does what is due for customers that changed, or whose time has come.
 func (e *Engine) keepUp() {
-	e.keeper.lookAtNoted(e)
+	e.keeper.visitNoted(e)
 	e.tickDue()
 	e.saveSome()
 }

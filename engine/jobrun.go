@@ -101,8 +101,8 @@ func (e *Engine) runJobs() {
 	var work sync.WaitGroup
 	defer work.Wait()
 	defer e.jobs.stop()
-	look := time.NewTicker(jobLookEvery)
-	defer look.Stop()
+	tick := time.NewTicker(jobLookEvery)
+	defer tick.Stop()
 	unread := true // the store was not asked since the last time it failed
 	for {
 		if err := e.takeJobs(&work); err != nil {
@@ -117,7 +117,7 @@ func (e *Engine) runJobs() {
 				return
 			case <-e.jobs.kick:
 				asked = true
-			case <-look.C:
+			case <-tick.C:
 				asked = unread || e.nodes != nil // alone, this process knows of all jobs
 			}
 		}

@@ -42,21 +42,21 @@ func (k *keeper) note(c *customer) {
 	}
 }
 
-// lookAtNoted looks at all that were noted.
-func (k *keeper) lookAtNoted(e *Engine) {
+// visitNoted visits all that were noted.
+func (k *keeper) visitNoted(e *Engine) {
 	k.notes.Lock()
 	noted := k.notes.of
 	k.notes.of = nil
 	k.notes.Unlock()
 	for _, c := range noted {
 		c.noted.Store(false)
-		k.look(e, c)
+		k.visit(e, c)
 	}
 }
 
-// look brings what the keeper knows of c up to date. It does not wait for c's lock: a
+// visit brings what the keeper knows of c up to date. It does not wait for c's lock: a
 // customer that is being changed stays noted for the next time.
-func (k *keeper) look(e *Engine, c *customer) {
+func (k *keeper) visit(e *Engine, c *customer) {
 	if !c.mu.TryRLock() {
 		k.note(c)
 		return

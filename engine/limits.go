@@ -8,7 +8,7 @@ import (
 	"github.com/bursarhq/bursar/ledger"
 )
 
-// Allocations lists node-wide limits with what the limits below them add up to, in order
+// Allocations lists limits without a scope, with what the limits below them add up to, in order
 // of assignment IDs; next is the After of the following page, "" at the end.
 func (e *Engine) Allocations(ctx context.Context, o ledger.ReadOptions, customer string, q ledger.AllocationQuery) (out []ledger.Allocation, next string, version uint64, err error) {
 	l := ledger.AllocationList{Q: &q, Out: []ledger.Allocation{}}

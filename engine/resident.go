@@ -147,22 +147,22 @@ func restore(ctx context.Context, from store.CheckpointReader, id string, st *le
 	if err != nil {
 		return err
 	}
-	if st.Entities.Len()+st.Rows.Len() < stepsApart {
+	if st.Entities.Len()+st.Rows.Len() < tasksApart {
 		if err := st.Restored(); err != nil {
 			return damaged(err)
 		}
 		return nil
 	}
-	steps, last, err := st.RestoredSteps()
+	tasks, last, err := st.RestoreTasks()
 	if err != nil {
 		return damaged(err)
 	}
-	failed := make([]any, len(steps))
+	failed := make([]any, len(tasks))
 	var wg sync.WaitGroup
-	for i, step := range steps {
+	for i, task := range tasks {
 		wg.Go(func() {
 			defer func() { failed[i] = recover() }()
-			step()
+			task()
 		})
 	}
 	wg.Wait()
@@ -175,9 +175,9 @@ func restore(ctx context.Context, from store.CheckpointReader, id string, st *le
 	return nil
 }
 
-// stepsApart is how many entities and limits a customer has for whom it pays to have goroutines for
+// tasksApart is how many entities and limits a customer has for whom it pays to have goroutines for
 // what follows from them.
-const stepsApart = 10_000
+const tasksApart = 10_000
 
 func (e *Engine) newState() *ledger.State {
 	st := ledger.NewState()

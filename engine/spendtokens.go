@@ -15,15 +15,15 @@ const spendStaleness = time.Second
 
 // SpendsOn tells how much of what a spend token is counted on is not there, see [ledger.View.SpendsOn].
 func (e *Engine) SpendsOn(ctx context.Context, customer string, p *catalogue.SpendPath) (missing int, err error) {
-	look := func(o ledger.ReadOptions) error {
+	read := func(o ledger.ReadOptions) error {
 		_, err := e.readCustomer(ctx, o, customer, func(v *ledger.View) (err error) {
 			missing, err = v.SpendsOn(e.cat.Load(), p)
 			return err
 		})
 		return err
 	}
-	if err = look(ledger.ReadOptions{MaxStaleness: spendStaleness}); err != nil {
-		err = look(ledger.ReadOptions{})
+	if err = read(ledger.ReadOptions{MaxStaleness: spendStaleness}); err != nil {
+		err = read(ledger.ReadOptions{})
 	}
 	return missing, err
 }

@@ -47,7 +47,7 @@ func (e *Engine) CreateWebhook(ctx context.Context, c catalogue.Caller, in catal
 		if len(w.WebhookOf) >= catalogue.MaxWebhooks {
 			return h, bursar.Errorf(bursar.CodeValidationFailed, "there are %d webhooks; that is the most there may be", catalogue.MaxWebhooks)
 		}
-		h = bursar.Webhook{ID: store.FormatID(catalogue.GlobalID(w.Now, w.Head.Seq, w.Commit, 'w', 0)), Kind: in.Kind, URL: in.URL, Description: in.Description,
+		h = bursar.Webhook{ID: store.FormatID(catalogue.GlobalID(w.Now, w.Head.Seq, w.CommitID, 'w', 0)), Kind: in.Kind, URL: in.URL, Description: in.Description,
 			EventTypes: in.EventTypes, CustomerID: in.CustomerID, Enabled: true, CreatedAt: w.Now.Milli()}
 		if h.Kind == "" {
 			h.Kind = bursar.WebhookStandard
@@ -144,7 +144,7 @@ func (e *Engine) TestWebhook(ctx context.Context, c catalogue.Caller, id string)
 		if h.CustomerID != nil {
 			customer = *h.CustomerID
 		}
-		w.Out.AddTo([]string{id}, w.Now, w.Head.Seq, w.Commit, w.Trace, bursar.EventTest, customer, testData{"A test message of Bursar. Nothing has happened."})
+		w.Out.AddTo([]string{id}, w.Now, w.Head.Seq, w.CommitID, w.Trace, bursar.EventTest, customer, testData{"A test message of Bursar. Nothing has happened."})
 		return w.Out.Messages[0].Deliveries[0], nil
 	})
 }

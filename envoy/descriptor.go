@@ -93,16 +93,16 @@ func wantOf(d *common.RateLimitDescriptor, hits uint32, by defaults) (*want, err
 // read takes in the entries.
 func (w *want) read(entries []*common.RateLimitDescriptor_Entry) (err error) {
 	w.Dimensions = client.Dimensions{}
-	seen := map[string]bool{}
+	met := map[string]bool{}
 	for _, e := range entries {
 		key, value := e.GetKey(), e.GetValue()
 		switch {
-		case seen[key]:
+		case met[key]:
 			return fmt.Errorf("the entry %q is there twice", key)
 		case value == "" && strings.HasPrefix(key, ourEntries):
 			return fmt.Errorf("the entry %q is empty", key)
 		}
-		seen[key] = true
+		met[key] = true
 		switch key {
 		case customerEntry:
 			w.customer = value

@@ -268,7 +268,7 @@ func (a *asked) askForUsage(options jsontext.Value, open, end int64) error {
 // refused: the provider might go by the other one.
 func (a *asked) readForm(boundary string) error {
 	parts := multipart.NewReader(bytes.NewReader(a.body), boundary)
-	seen := map[string]bool{}
+	met := map[string]bool{}
 	for {
 		part, err := parts.NextPart()
 		if err == io.EOF {
@@ -279,10 +279,10 @@ func (a *asked) readForm(boundary string) error {
 		}
 		name := part.FormName()
 		if name == "model" || name == "stream" || name == "n" {
-			if seen[name] || part.FileName() != "" {
+			if met[name] || part.FileName() != "" {
 				return errors.New(name + " may be there once, and as no file")
 			}
-			seen[name] = true
+			met[name] = true
 		}
 		if part.FileName() != "" {
 			a.characters += mediaCharacters

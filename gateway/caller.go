@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -79,29 +80,28 @@ func (c *caller) bySpendToken(g *Gateway, h http.Header) *problem {
 	return nil
 }
 
-// credential is the key of a caller, where the SDKs put it: Authorization or x-api-key.
+// credential is the key of a caller, where the SDKs put it: Authorization or x-api-key. Of several an
+// SDK's environment may have given it the others, so those that are not Bursar's do not count then.
 func credential(h http.Header) (string, *problem) {
-	var keys []string
-	if scheme, token, _ := strings.Cut(h.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") && strings.TrimSpace(token) != "" {
-		keys = append(keys, strings.TrimSpace(token))
+	apiKey, authorization := h["X-Api-Key"], h["Authorization"]
+	key, err := bursar.Credential(apiKey, authorization)
+	if err != nil {
+		key, err = bursar.Credential(slices.DeleteFunc(slices.Clone(apiKey), foreign), slices.DeleteFunc(slices.Clone(authorization), foreign))
 	}
-	if key := h.Get("X-Api-Key"); key != "" && (len(keys) == 0 || keys[0] != key) {
-		keys = append(keys, key)
-	}
-	if len(keys) == 2 { // an SDK that was given another key by its environment, too
-		var ours []string
-		for _, key := range keys {
-			if strings.HasPrefix(key, "bsk_") || spendtoken.Looks(key) {
-				ours = append(ours, key)
-			}
-		}
-		keys = ours
-	}
-	if len(keys) != 1 {
+	if err != nil || key == "" {
 		return "", &problem{status: http.StatusUnauthorized, code: bursar.CodeUnauthenticated,
 			message: "give one Bursar API key (bsk_…) or spend token (bst_…) as the API key of your SDK; the gateway has the provider's"}
 	}
-	return keys[0], nil
+	return key, nil
+}
+
+// foreign tells whether what a header has is another's key.
+func foreign(value string) bool {
+	key := value
+	if _, token, ok := strings.Cut(value, " "); ok {
+		key = strings.TrimSpace(token)
+	}
+	return !strings.HasPrefix(key, "bsk_") && !spendtoken.Looks(key)
 }
 
 // needCustomer is what is wrong with a call that is nobody's.

@@ -127,16 +127,16 @@ func (c *Config) Check(env func(string) string) error {
 	if len(c.Upstreams) == 0 {
 		return errors.New("upstreams: there is none; name one, or set OPENAI_API_KEY or ANTHROPIC_API_KEY and give no configuration")
 	}
-	seen := map[string]bool{}
+	met := map[string]bool{}
 	for i := range c.Upstreams {
 		u := &c.Upstreams[i]
 		if err := u.check(env); err != nil {
 			return fmt.Errorf("upstreams[%d]: %w", i, err)
 		}
-		if seen[u.Name] {
+		if met[u.Name] {
 			return fmt.Errorf("upstreams[%d]: there are two with the name %s", i, u.Name)
 		}
-		seen[u.Name] = true
+		met[u.Name] = true
 	}
 	if c.EventName == "" {
 		c.EventName = "llm"

@@ -189,11 +189,11 @@ func (e *edits) set(name, value string) {
 // withoutTools takes the tools away, and tells whether there were any. Anthropic refuses a conversation
 // in which tools were used and none are there: they stay, and may not be called.
 func (e *edits) withoutTools(endpoint string) bool {
-	some := false
+	named := false
 	for name, is := range toolMembers {
-		some = some || is && e.value(name) != nil
+		named = named || is && e.value(name) != nil
 	}
-	if !some {
+	if !named {
 		return false
 	}
 	said := e.value("messages")

@@ -29,3 +29,33 @@ func TestAdviceWithoutTightest(t *testing.T) {
 		}
 	}
 }
+
+// TestCredential: of two keys the one that is Bursar's counts, as SDKs send what they find in their
+// environment, too; two of Bursar's are refused.
+func TestCredential(t *testing.T) {
+	for _, c := range []struct {
+		apiKey, authorization, want string
+	}{
+		{"", "", ""},
+		{"any", "", "any"},
+		{"", "Bearer any", "any"},
+		{"bsk_1", "Bearer bsk_1", "bsk_1"},
+		{"bsk_1", "Bearer sk-ant-x", "bsk_1"},
+		{"sk-ant-x", "Bearer bst_1", "bst_1"},
+		{"bsk_1", "Basic eDp5", "bsk_1"},
+		{"bsk_1", "Bearer bsk_2", ""},
+		{"bsk_1", "Bearer bst_1", ""},
+		{"sk-ant-x", "Bearer sk-y", ""},
+	} {
+		h := http.Header{}
+		if c.apiKey != "" {
+			h.Set("X-Api-Key", c.apiKey)
+		}
+		if c.authorization != "" {
+			h.Set("Authorization", c.authorization)
+		}
+		if key, p := credential(h); key != c.want || (p == nil) != (c.want != "") {
+			t.Errorf("%q %q: %q %v", c.apiKey, c.authorization, key, p)
+		}
+	}
+}

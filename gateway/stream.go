@@ -36,7 +36,7 @@ func (e *events) end() []byte {
 	e.rest = nil
 	drop := false
 	if len(left) > 0 && !e.lost {
-		drop, left = e.look(left)
+		drop, left = e.inspect(left)
 	}
 	if drop || !e.filter {
 		return nil
@@ -66,7 +66,7 @@ func (e *events) scan(piece []byte, pass func([]byte)) {
 			}
 			continue
 		}
-		drop, cut := e.look(event)
+		drop, cut := e.inspect(event)
 		if pass != nil && !drop {
 			pass(cut)
 		}
@@ -110,8 +110,8 @@ func eventEnd(b []byte) int {
 	return -1
 }
 
-// look reads an event. With filter it returns what is left of it, and whether nothing is.
-func (e *events) look(event []byte) (drop bool, left []byte) {
+// inspect reads an event. With filter it returns what is left of it, and whether nothing is.
+func (e *events) inspect(event []byte) (drop bool, left []byte) {
 	at, data := dataOf(event)
 	if data == nil {
 		return false, event

@@ -16,7 +16,7 @@ type allocationQuery struct {
 	Limit      int     `query:"limit" is:"n=1-100,default=20" doc:"Rows per page."`
 }
 
-// allocationOut says how much of a node-wide limit the nearest limits below it give out.
+// allocationOut says how much of a limit without a scope the nearest limits below it give out.
 type allocationOut struct {
 	AssignmentID  string         `json:"assignmentId"`
 	EntityID      string         `json:"entityId"`

@@ -199,7 +199,11 @@ func (q *request) credential() (string, error) {
 			return text, nil
 		}
 	}
-	return credential(key, authorization)
+	text, err := bursar.Credential(key, authorization)
+	if err == nil && text == "" {
+		err = bursar.Errorf(bursar.CodeUnauthenticated, "send an API key or an access token, as X-API-KEY: <key> or Authorization: Bearer <key>")
+	}
+	return text, err
 }
 
 // refused is the answer to a wrong key, unless there were too many from the address.
@@ -229,36 +233,6 @@ func (a access) names() string {
 		}
 	}
 	return strings.Join(names, " or ")
-}
-
-// credential is the key in a request's headers.
-func credential(apiKey, authorization []string) (string, error) {
-	var text string
-	for _, key := range apiKey {
-		if text != "" && key != text {
-			return "", errTwoKeys()
-		}
-		text = key
-	}
-	for _, h := range authorization {
-		scheme, token, _ := strings.Cut(h, " ")
-		token = strings.TrimSpace(token)
-		if !strings.EqualFold(scheme, "Bearer") || token == "" {
-			return "", bursar.Errorf(bursar.CodeUnauthenticated, "the Authorization header must be: Bearer <API key>")
-		}
-		if text != "" && token != text {
-			return "", errTwoKeys()
-		}
-		text = token
-	}
-	if text == "" {
-		return "", bursar.Errorf(bursar.CodeUnauthenticated, "send an API key or an access token, as X-API-KEY: <key> or Authorization: Bearer <key>")
-	}
-	return text, nil
-}
-
-func errTwoKeys() error {
-	return bursar.Errorf(bursar.CodeUnauthenticated, "the request carries two different keys; send one")
 }
 
 // identify finds the holder of a key or token: it checks the signature of a token, and looks

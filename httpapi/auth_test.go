@@ -12,47 +12,6 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-func TestCredential(t *testing.T) {
-	for _, c := range []struct {
-		key, authorization []string
-		want               string
-	}{
-		{[]string{"k"}, nil, "k"},
-		{nil, []string{"Bearer k"}, "k"},
-		{nil, []string{"bearer   k "}, "k"},
-		{[]string{"k"}, []string{"Bearer k"}, "k"},
-		{[]string{"k", "k"}, nil, "k"},
-		{[]string{""}, []string{"Bearer k"}, "k"},
-		{[]string{"k"}, []string{"Bearer l"}, ""},
-		{[]string{"k", "l"}, nil, ""},
-		{nil, []string{"Bearer k", "Bearer l"}, ""},
-		{nil, []string{"Basic k"}, ""},
-		{nil, []string{"Bearer"}, ""},
-		{nil, []string{"k"}, ""},
-		{nil, nil, ""},
-		{[]string{""}, nil, ""},
-	} {
-		got, err := credential(c.key, c.authorization)
-		if got != c.want || (err == nil) != (c.want != "") {
-			t.Errorf("%q %q: %q %v", c.key, c.authorization, got, err)
-		}
-	}
-}
-
-func FuzzCredential(f *testing.F) {
-	f.Add("bsk_1_x", "Bearer bsk_1_x")
-	f.Add("", "bearer \x00")
-	f.Fuzz(func(t *testing.T, key, authorization string) {
-		got, err := credential([]string{key}, []string{authorization})
-		if (got == "") == (err == nil) {
-			t.Fatalf("%q and %v", got, err)
-		}
-		if e, ok := err.(*bursar.Error); err != nil && (!ok || e.Code != bursar.CodeUnauthenticated || strings.Contains(key+authorization, e.Message)) {
-			t.Fatal(err)
-		}
-	})
-}
-
 func TestGuard(t *testing.T) {
 	g, now := newGuard(), time.Unix(1e9, 0)
 	one, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")

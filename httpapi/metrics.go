@@ -217,7 +217,7 @@ func (a *API) serveMetrics(q *request) error {
 	if a.metricsToken == "" {
 		return bursar.Errorf(bursar.CodeNotFound, "metrics are not served here: configure a metrics token or a metrics listener")
 	}
-	token, _ := credential(nil, q.r.Header["Authorization"])
+	token, _ := bursar.Credential(nil, q.r.Header["Authorization"])
 	got, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(a.metricsToken))
 	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 		return q.refused("send Authorization: Bearer <the metrics token>")

@@ -62,7 +62,7 @@ func (a *API) ownBudget(c call, _ *ownBudgetIn) (out ownBudgetOut, _ uint64, _ e
 	if err != nil {
 		return out, version, err
 	}
-	seen := map[string]bool{}
+	met := map[string]bool{}
 	for i := range decisions {
 		d := &decisions[i]
 		open := d.Granted
@@ -72,8 +72,8 @@ func (a *API) ownBudget(c call, _ *ownBudgetIn) (out ownBudgetOut, _ uint64, _ e
 				if n.Enforcement == bursar.Hard && n.UsageLimit != nil && !n.CurrentUsage.Add(n.Reserved).Less(*n.UsageLimit) {
 					open = false
 				}
-				if !seen[n.AssignmentID] {
-					seen[n.AssignmentID] = true
+				if !met[n.AssignmentID] {
+					met[n.AssignmentID] = true
 					out.Limits = append(out.Limits, viewNode(n))
 				}
 			}

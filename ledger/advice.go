@@ -9,14 +9,14 @@ import (
 
 // How to go on: every decision tells how near the tightest of its limits is to its end.
 
-// tightestLimit is, of the hard limits that were seen, the one that has room for the fewest more of
+// tightestLimit is, of the hard limits that were met, the one that has room for the fewest more of
 // what was asked for. Where nothing was asked of any, it is the one with the least share left. Of
 // several the first counts.
 //
 // A highest value uses nothing up: any value to its limit passes again, so its limit is none of these.
 // Figures are copies and a node is one of a reply's, so that a check allocates nothing for its advice.
 type tightestLimit struct {
-	source    bursar.BindingSource // "" = none was seen
+	source    bursar.BindingSource // "" = none was met
 	node      *bursar.Node         // of an entity's limit; nil = the customer's own
 	of        bursar.Capability
 	resets    bursar.Time
@@ -26,7 +26,7 @@ type tightestLimit struct {
 	requested bursar.Amount
 }
 
-func (t *tightestLimit) seeGate(g *bursar.Gate, a *Ask) {
+func (t *tightestLimit) meetGate(g *bursar.Gate, a *Ask) {
 	if g.Unlimited || g.Soft || a.max {
 		return
 	}
@@ -34,26 +34,26 @@ func (t *tightestLimit) seeGate(g *bursar.Gate, a *Ask) {
 	if a.C.Kind == bursar.KindFeature {
 		x.source, x.resets = bursar.BindingCustomer, g.ResetsAt
 	}
-	t.see(&x)
+	t.meet(&x)
 }
 
-func (t *tightestLimit) seeChains(chains [][]bursar.Node) {
+func (t *tightestLimit) meetChains(chains [][]bursar.Node) {
 	for _, chain := range chains {
 		for i := range chain {
 			n := &chain[i]
 			if n.UsageLimit != nil && n.Enforcement == bursar.Hard && !n.Highest {
-				t.seeNode(n)
+				t.meetNode(n)
 			}
 		}
 	}
 }
 
-func (t *tightestLimit) seeNode(n *bursar.Node) {
-	t.see(&tightestLimit{source: bursar.BindingEntity, node: n, of: n.Capability, resets: n.ResetsAt,
+func (t *tightestLimit) meetNode(n *bursar.Node) {
+	t.meet(&tightestLimit{source: bursar.BindingEntity, node: n, of: n.Capability, resets: n.ResetsAt,
 		limit: *n.UsageLimit, used: n.CurrentUsage, held: n.Reserved, requested: n.Requested})
 }
 
-func (t *tightestLimit) see(x *tightestLimit) {
+func (t *tightestLimit) meet(x *tightestLimit) {
 	if t.source == "" || x.asked() && !t.asked() ||
 		x.asked() == t.asked() && bursar.CompareShares(x.left(), x.each(), t.left(), t.each()) < 0 {
 		*t = *x
@@ -106,11 +106,11 @@ func (t *tightestLimit) binding() *bursar.Binding {
 // its chains, and model is what the request would call.
 func (v *View) adviceOn(d *bursar.Decision, asks []Ask, rows [][]uint32, model string) bursar.Advice {
 	var t tightestLimit
-	t.seeGate(&d.Gate, &asks[0])
+	t.meetGate(&d.Gate, &asks[0])
 	for i := range d.Costs {
-		t.seeGate(&d.Costs[i].Gate, &asks[i+1])
+		t.meetGate(&d.Costs[i].Gate, &asks[i+1])
 	}
-	t.seeChains(d.Chains)
+	t.meetChains(d.Chains)
 	return v.advise(&t, d.Chains, rows, model)
 }
 
@@ -130,8 +130,8 @@ func (v *View) advise(t *tightestLimit, chains [][]bursar.Node, rows [][]uint32,
 			}
 			for _, p := range v.degradesOf(def.Ent) {
 				if p.Cap == 0 || p.Cap == def.Cap {
-					soft.seeNode(n)
-					c.look(p, n)
+					soft.meetNode(n)
+					c.weigh(p, n)
 				}
 			}
 		}
@@ -152,8 +152,8 @@ type climb struct {
 	entity   string
 }
 
-// look sees how far a limit is up a policy.
-func (c *climb) look(p *record.DegradePolicy, n *bursar.Node) {
+// weigh finds how far a limit is up a policy.
+func (c *climb) weigh(p *record.DegradePolicy, n *bursar.Node) {
 	used := bursar.MaxAmount(bursar.Amount{}, n.CurrentUsage.Add(n.Reserved)).WholePercent(*n.UsageLimit)
 	reached, level, rules := -1, bursar.AdviceOK, false
 	for i := range p.Steps {

@@ -165,37 +165,6 @@ func percentage(part, of bursar.Amount) *json.Number {
 	return &p
 }
 
-// carryFired carries what a limit that is given another schedule knows of alerts. An entity's own
-// limit that takes the place of a default has sent none.
-func (v *View) carryFired(row uint32, to bursar.Time) {
-	switch old := v.Def(row); {
-	case !old.ByDefault:
-		v.moveFired(row, v.Current(row, old).Start, to)
-	case v.firedOf(row) != nil:
-		put(v, &v.frd, row, &record.Fired{Start: to})
-	}
-}
-
-// moveFired carries the alerts and the distinct values of a row's current window to the window
-// that takes its place when the schedule changes.
-func (v *View) moveFired(row uint32, from, to bursar.Time) {
-	if f := v.firedOf(row); f != nil {
-		moved := &record.Fired{Start: to}
-		if f.Start == from {
-			moved.Levels = f.Levels
-		}
-		put(v, &v.frd, row, moved)
-	}
-	if c := v.unq[record.UniqueKey{Row: row, Start: from}]; c != nil && from != to {
-		put(v, &v.unq, record.UniqueKey{Row: row, Start: to}, c)
-		put(v, &v.unq, record.UniqueKey{Row: row, Start: from}, &uniqueChange{})
-	}
-	if m, ok := v.moved[row]; ok {
-		from = m[0]
-	}
-	put(v, &v.moved, row, [2]bursar.Time{from, to})
-}
-
 type firedPart struct {
 	Start  bursar.Time `json:"start"`
 	Levels []int       `json:"levels"`
@@ -205,5 +174,5 @@ func (v *View) firedOf(row uint32) *record.Fired {
 	if f, ok := v.frd[row]; ok {
 		return f
 	}
-	return v.money.Fired[row]
+	return v.State.Fired[row]
 }

@@ -2,13 +2,14 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/record"
 	"github.com/bursarhq/bursar/store"
 )
 
-// A strict limit shares itself out over the nearest node-wide limits of its capability and label
+// A strict limit shares itself out over the nearest limits without a scope, of its capability and label,
 // below it, on each path. Each of them has a number, and the sum is at most the strict limit's own.
 // Each follows the strict limit's schedule. Boosts do not count. Rows of archived entities do not
 // count either; those below them do.
@@ -107,9 +108,9 @@ func (d *Decider) touch(ent uint32) {
 
 // touchBelow notes that a write changed an entity (0 = the customer), and perhaps what is limited
 // by default below it.
-func (d *Decider) touchBelow(node uint32) {
-	if node != 0 {
-		d.touch(node)
+func (d *Decider) touchBelow(ent uint32) {
+	if ent != 0 {
+		d.touch(ent)
 	}
 	if d.noDefaults() {
 		return
@@ -117,13 +118,13 @@ func (d *Decider) touchBelow(node uint32) {
 	if d.below == nil {
 		d.below = map[uint32]bool{}
 	}
-	d.below[node] = true
+	d.below[ent] = true
 }
 
 // strictBelow adds to touched the entities that have strict limits and are in below or beneath it:
 // what is limited by default further down may be a share of these limits.
 func (d *Decider) strictBelow(touched, below map[uint32]bool) map[uint32]bool {
-	look := func(def *record.Limit) {
+	check := func(def *record.Limit) {
 		if d.Visits++; def == nil || !def.Strict || touched[def.Ent] {
 			return
 		}
@@ -139,18 +140,35 @@ func (d *Decider) strictBelow(touched, below map[uint32]bool) map[uint32]bool {
 	}
 	d.touched = touched
 	for row := range d.strict {
-		look(d.rawDef(row))
+		check(d.rawDef(row))
 	}
 	for _, def := range d.defs {
-		look(def)
+		check(def)
 	}
 	touched, d.touched = d.touched, nil
 	return touched
 }
 
-// checkAllocations refuses a write that broke a strict limit on the path of an entity
-// that it touched. pointer names the request's item for a row's capability and label.
-func (d *Decider) checkAllocations(pointer func(cap uint32, label string) string) error {
+// noPointer is for a write that has no items.
+func noPointer(uint32, string) string { return "" }
+
+// lastItem makes a function that points at the last item of a request, whose list is at a pointer, that
+// has a capability and label.
+func lastItem[T any](d *Decider, at string, items []T, of func(*T) (bursar.Capability, string)) func(cap uint32, label string) string {
+	return func(cap uint32, label string) string {
+		for i := range slices.Backward(items) {
+			if c, l := of(&items[i]); l == label && d.CapOrd(c) == cap {
+				return fmt.Sprintf("%s/%d", at, i)
+			}
+		}
+		return ""
+	}
+}
+
+// checkWrite refuses a write that changed what is not below its token's root (confined), or that broke
+// a strict limit on the path of an entity that it touched. pointer names the request's item for a row's
+// capability and label.
+func (d *Decider) checkWrite(pointer func(cap uint32, label string) string) error {
 	touched, below := d.touched, d.below
 	d.touched, d.below = nil, nil
 	if err := d.confined(); err != nil { // first, as an allocation error would tell a token what is above its root

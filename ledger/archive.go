@@ -64,7 +64,7 @@ func (v *View) archival(ids []string, descendants bool, p *bursar.Problems) (out
 	var order []uint32
 	var walk func(ord uint32)
 	walk = func(ord uint32) {
-		v.EachChild(ord, func(c uint32) {
+		v.eachChild(ord, func(c uint32) {
 			if !below[c] {
 				below[c] = true
 				order = append(order, c)
@@ -140,13 +140,13 @@ func (o *ArchiveEntities) Decide(d *Decider) (any, error) {
 	for _, ord := range ords {
 		d.setArchived(&o.Caller, ord, o.Archive)
 	}
-	return out, d.checkAllocations(noPointer)
+	return out, d.checkWrite(noPointer)
 }
 
 // restored finds the entities that unarchiving ids brings back.
 func (d *Decider) restored(ids []string, p *bursar.Problems) (out Archival, ords []uint32) {
 	out.IDs = ids
-	seen := map[uint32]bool{}
+	met := map[uint32]bool{}
 	for i, id := range ids {
 		at := fmt.Sprintf("/ids/%d", i)
 		ord := d.EntOrd(id)
@@ -155,14 +155,14 @@ func (d *Decider) restored(ids []string, p *bursar.Problems) (out Archival, ords
 			continue
 		}
 		e := d.Ent(ord)
-		if e.Archived == 0 || seen[ord] {
+		if e.Archived == 0 || met[ord] {
 			continue
 		}
 		if typ := d.typeID(e.Typ); d.Cat.TypeOf[typ] == nil || d.Cat.TypeOf[typ].ArchivedAt != nil {
 			p.Add(at, bursar.CodeEntityTypeArchived, "the entity type %q of %q is archived", typ, id)
 			continue
 		}
-		seen[ord] = true
+		met[ord] = true
 		ords = append(ords, ord)
 	}
 	return out, ords

@@ -103,7 +103,7 @@ func (l *SeenEntities) On(v *View) error {
 		if ent != 0 {
 			l.IDs = append(l.IDs, v.Ent(ent).ID)
 		}
-		v.EachChild(ent, func(child uint32) { l.left = append(l.left, child) })
+		v.eachChild(ent, func(child uint32) { l.left = append(l.left, child) })
 	}
 	return nil
 }

@@ -52,15 +52,15 @@ func (s *RowSum) Text() string {
 // Base takes in one part of the checkpoint that a trimmed log goes on from. It leaves out
 // reservations that have ended: they are in the store alone.
 func (s *State) Base(cp *store.Checkpoint) error {
-	some := *cp
-	some.Holds = nil
+	part := *cp
+	part.Holds = nil
 	for i := range cp.Holds {
 		if cp.Holds[i].Status == bursar.HoldOpen {
-			some.Holds = append(some.Holds, cp.Holds[i])
+			part.Holds = append(part.Holds, cp.Holds[i])
 		}
 	}
-	some.Segments, some.Generations = nil, nil
-	return s.Restore(&some)
+	part.Segments, part.Generations = nil, nil
+	return s.Restore(&part)
 }
 
 // AllUses are the things that the customer uses: those whose use commits have begun and not ended.

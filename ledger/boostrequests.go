@@ -14,25 +14,21 @@ import (
 // It changes no limit itself. That it has expired, and that its limit is gone, is read off the
 // time and the state, so no record says so.
 
-// requestPart is a boost request in a checkpoint: as a log would have it.
-type requestPart struct {
-	Records []byte `json:"records"`
-}
-
-func newRequestPart(r *record.BoostRequest) requestPart {
+// requestRecords are the records that make a boost request.
+func requestRecords(r *record.BoostRequest) []record.Record {
 	asked := *r
 	asked.Answer = nil
 	recs := []record.Record{&record.BoostAsked{Request: asked}}
 	if r.Answer != nil {
 		recs = append(recs, &record.BoostAnswered{Answer: *r.Answer})
 	}
-	return requestPart{record.EncodePayload(nil, recs)}
+	return recs
 }
 
-func (s *State) restoreRequest(ord uint32, p requestPart) error {
-	recs, err := record.DecodePayload(p.Records)
+func (s *State) restoreRequest(ord uint32, p *store.PartRow) error {
+	recs, err := readRecords(p)
 	if err != nil {
-		return fmt.Errorf("checkpoint: boost request: %w", err)
+		return err
 	}
 	for _, r := range recs {
 		switch r := r.(type) {
@@ -122,27 +118,9 @@ func (v *View) forgetRequests(now bursar.Time) {
 	}
 }
 
-func (v *View) applyBoostAnswered(r *record.BoostAnswered) error {
-	old := v.request(r.Ord)
-	if old == nil || !r.Answer.Answer.Known() || r.Answer.Lender != 0 && !v.isEntity(r.Answer.Lender) {
-		return fmt.Errorf("%w: an answer to boost request number %d", record.ErrRecord, r.Ord)
-	}
-	q, a := *old, r.Answer
-	q.Answer = &a
-	put(v, &v.reqs, r.Ord, &q)
-	return nil
-}
-
 func (v *View) mergeRequests() {
 	s := v.State
-	for ord, r := range v.reqs {
-		if r == nil {
-			delete(s.requests, ord)
-		} else {
-			s.requests[ord] = r
-		}
-		s.Dirty.part(partRequest, ord, r)
-	}
+	mergeParts(s, partRequest, s.requests, v.reqs)
 	s.lastRequest = max(s.lastRequest, v.lastReq)
 }
 
@@ -269,4 +247,121 @@ func (s *State) soundRequests(isEntity, isCap func(uint32) bool) error {
 		}
 	}
 	return nil
+}
+
+// AskBoost asks that a limit be raised for a time.
+type AskBoost struct {
+	Caller catalogue.Caller
+	In     bursar.BoostRequestInput
+	// Of a spend token: the dimensions of what it is used for, and what it may be used for.
+	Dimensions []bursar.Dimension
+	Allows     func(bursar.Capability) bool
+}
+
+func (o *AskBoost) Decide(d *Decider) (any, error) {
+	if err := d.writable(); err != nil {
+		return nil, err
+	}
+	row, err := o.limit(d)
+	if err != nil {
+		return nil, err
+	}
+	def := d.Def(row)
+	if now := d.assignmentOut(row); o.Caller.IfMatch != "" {
+		if err := o.Caller.StillAt(&now); err != nil {
+			return nil, err
+		}
+	}
+	var p bursar.Problems
+	expires := d.checkRaise(row, def, &bursar.BoostInput{Amount: o.In.Amount, ExpiresAt: o.In.ExpiresAt, Reason: o.In.Reason}, &p)
+	if d.Ent(def.Ent).Archived != 0 {
+		p.Add("/assignmentId", bursar.CodeValidationFailed, "the entity %q is archived: its limits do not limit", d.Ent(def.Ent).ID)
+	}
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	if err := o.room(d, def.Ent); err != nil {
+		return nil, err
+	}
+	r := record.BoostRequest{ID: d.NextID(), RowID: d.RowID(row), Ent: def.Ent, Cap: def.Cap, Scope: def.Scope, Label: def.Label, Amount: o.In.Amount, Created: d.Now.Milli(),
+		Expires: expires, Reason: o.In.Reason, By: askerOf(&o.Caller)}
+	d.Emit(&record.BoostAsked{Ord: d.nextRequest(), Request: r})
+	out := d.requestOut(&r)
+	d.tellRequest(&o.Caller, bursar.EventBoostRequested, "boostRequest.created", row, nil, &out)
+	return out, nil
+}
+
+func askerOf(c *catalogue.Caller) record.Asker {
+	a := record.Asker{Type: c.ActorType, ID: c.ActorID, Subject: c.Subject}
+	if c.Spends != nil {
+		a.Spend = c.Spends.ID
+	}
+	return a
+}
+
+// room refuses what would be one too many of those that are open, and of a spend token also of
+// those that it made lately.
+func (o *AskBoost) room(d *Decider, ent uint32) error {
+	all, here, own := 0, 0, 0
+	for _, ord := range d.requestOrds() {
+		r := d.request(ord)
+		open := d.requestStatus(r, d.Now) == bursar.BoostRequestOpen
+		if open {
+			all++
+		}
+		if open && r.Ent == ent {
+			here++
+		}
+		if o.Caller.Spends != nil && r.By.Type == o.Caller.ActorType && r.By.ID == o.Caller.ActorID && (open || d.Now < r.Created+bursar.TokenBoostRequestSpan) {
+			own++
+		}
+	}
+	refuse := func(n, most int, whose string) error {
+		return bursar.Errorf(bursar.CodeTooManyBoostRequests, "%d boost requests %s are open, at most %d may be: wait until one is decided, or withdraw one", n, whose, most)
+	}
+	switch {
+	case own >= bursar.MaxTokenBoostRequests:
+		return bursar.Errorf(bursar.CodeTooManyBoostRequests, "%d boost requests of this spend token and those made from the same one are open or were made within the last hour, at most %d may be: "+
+			"wait until one is decided and an hour old", own, bursar.MaxTokenBoostRequests)
+	case here >= bursar.MaxEntityBoostRequests:
+		return refuse(here, bursar.MaxEntityBoostRequests, fmt.Sprintf("for limits of %q", d.Ent(ent).ID))
+	case all >= bursar.MaxOpenBoostRequests:
+		return refuse(all, bursar.MaxOpenBoostRequests, "of the customer")
+	}
+	return nil
+}
+
+// tellRequest notes that a boost request was made or answered, and sends a message where the
+// event has a name.
+func (d *Decider) tellRequest(c *catalogue.Caller, event, action string, row uint32, before, after *bursar.BoostRequest) {
+	var was any
+	if before != nil {
+		was = requestAudit(before)
+	}
+	d.audit(c, action, "boostRequest", after.ID, after.EntityID, was, requestAudit(after))
+	if event == "" || d.Rehearsal || len(d.Cat.WebhookOf) == 0 {
+		return
+	}
+	row = d.made(row)
+	def := d.Def(row)
+	e, n := d.Ent(def.Ent), d.Standing(row, def)
+	data := catalogue.BoostRequestData{CustomerID: d.Cust().ID, Entity: catalogue.EntityRef{ID: e.ID, TypeID: d.typeID(e.Typ)},
+		Request: requestAudit(after), AssignmentID: after.AssignmentID, Scope: d.scopeIDs(def), Label: def.Label, CurrentUsage: n.Used,
+		PeriodStart: n.Start, PeriodEnd: n.End}
+	if def.Limited { // else the limit became unlimited after somebody asked
+		data.UsageLimit = new(d.LimitNow(row, def))
+	}
+	data.FeatureID, data.CurrencyID = catalogue.CapabilityIDs(after.Capability)
+	data.Request["id"], data.Request["createdAt"] = after.ID, after.CreatedAt
+	d.notify(event, data)
+}
+
+func requestAudit(r *bursar.BoostRequest) map[string]any {
+	m := map[string]any{"status": r.Status, "assignmentId": r.AssignmentID, "amount": r.Amount, "expiresAt": r.ExpiresAt, "reason": r.Reason,
+		"requestedBy": r.RequestedBy, "decidedAt": r.DecidedAt, "decidedBy": r.DecidedBy, "note": r.Note, "boostId": r.BoostID,
+		"approvedAmount": r.ApprovedAmount, "approvedExpiresAt": r.ApprovedExpiresAt}
+	if r.FundedBy != "" {
+		m["fundedBy"] = r.FundedBy
+	}
+	return m
 }

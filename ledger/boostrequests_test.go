@@ -108,7 +108,7 @@ func TestUnknownAnswersAreRefused(t *testing.T) {
 		}
 		q := *f.state.requests[1]
 		q.Answer = &r.Answer
-		if err := NewState().restoreRequest(1, newRequestPart(&q)); !errors.Is(err, record.ErrRecord) {
+		if err := NewState().restorePart(&store.PartRow{Sort: partRequest, Key: "1", Body: partBody(&q, nil)}); !errors.Is(err, record.ErrRecord) {
 			t.Errorf("a checkpoint with answer %d: %v", answer, err)
 		}
 	}

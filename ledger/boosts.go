@@ -35,6 +35,12 @@ func restoredBoosts(list []boostPart) (boosts []*record.Boost) {
 	return boosts
 }
 
+// keptBoosts bounds the boosts of a row that are remembered, maxBoosts those that are active.
+const (
+	keptBoosts = 100
+	maxBoosts  = 20
+)
+
 type CreateBoost struct {
 	Caller catalogue.Caller
 	Row    string

@@ -27,7 +27,7 @@ func (v *View) applyRow(r *record.LimitPut) error {
 // carry lets a row that is given another schedule, or another limit, begin with what it had used.
 func (v *View) carry(row uint32, w record.Window, used bursar.Amount) {
 	c := v.Counter(row, v.Def(row))
-	v.carryFired(row, w.Start)
+	v.carryRowParts(row, w.Start)
 	c.Window, c.Used, c.Prev = w, used, bursar.Amount{}
 	put(v, &v.ctrs, row, &c)
 }
@@ -73,7 +73,7 @@ func (v *View) newRow(row uint32, id [16]byte, def *record.Limit) {
 	v.countNamed(def, 1)
 }
 
-// charge applies what rows took, and held changes what is held on each.
+// charge applies what rows took.
 func (v *View) charge(cs []record.Charge) error {
 	v.Visits += len(cs)
 	for i := range cs {
@@ -106,6 +106,29 @@ func (n *Counter) take(c *record.Charge) {
 	}
 }
 
+// mergeRowParts moves what limits have besides their counters into the state.
+func (v *View) mergeRowParts() {
+	mergeOnRows(v, partBoosts, v.boosts, v.bsts)
+	v.mergeLoans()
+	mergeOnRows(v, partFired, v.State.Fired, v.frd)
+	for row, def := range v.defs {
+		if def == nil {
+			v.dropRowParts(row)
+		}
+	}
+	v.mergeUniques()
+}
+
+// mergeOnRows moves the changes of one sort of part into the state's map, of rows that are still there.
+func mergeOnRows[V any](v *View, sort string, into, changes map[uint32]V) {
+	for row, x := range changes {
+		if v.Def(row) != nil {
+			into[row] = x
+			v.Dirty.part(sort, row, x)
+		}
+	}
+}
+
 // dropRowParts forgets what a deleted row had.
 func (s *State) dropRowParts(row uint32) {
 	if _, ok := s.boosts[row]; ok {
@@ -121,6 +144,37 @@ func (s *State) dropRowParts(row uint32) {
 		s.dropUnique(record.UniqueKey{Row: row, Start: start})
 	}
 	delete(s.windows, row)
+}
+
+// carryRowParts carries what a limit that is given another schedule knows of alerts and distinct
+// values. An entity's own limit that takes the place of a default has sent no alerts.
+func (v *View) carryRowParts(row uint32, to bursar.Time) {
+	switch old := v.Def(row); {
+	case !old.ByDefault:
+		v.moveRowParts(row, v.Current(row, old).Start, to)
+	case v.firedOf(row) != nil:
+		put(v, &v.frd, row, &record.Fired{Start: to})
+	}
+}
+
+// moveRowParts carries the alerts and the distinct values of a row's current window to the window
+// that takes its place when the schedule changes.
+func (v *View) moveRowParts(row uint32, from, to bursar.Time) {
+	if f := v.firedOf(row); f != nil {
+		moved := &record.Fired{Start: to}
+		if f.Start == from {
+			moved.Levels = f.Levels
+		}
+		put(v, &v.frd, row, moved)
+	}
+	if c := v.unq[record.UniqueKey{Row: row, Start: from}]; c != nil && from != to {
+		put(v, &v.unq, record.UniqueKey{Row: row, Start: to}, c)
+		put(v, &v.unq, record.UniqueKey{Row: row, Start: from}, &uniqueChange{})
+	}
+	if m, ok := v.moved[row]; ok {
+		from = m[0]
+	}
+	put(v, &v.moved, row, [2]bursar.Time{from, to})
 }
 
 // keepWindows notes that the row has a set of distinct values for the window that begins at k.Start.

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"maps"
 	"slices"
 
@@ -11,18 +12,12 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// moneyChanges are the changes of a batch to what money has.
-type moneyChanges struct {
+// creditChanges are the changes of a batch to credits.
+type creditChanges struct {
 	grts      map[uint32]*grant
 	newGrants int
 	newEnded  []uint32
 	pls       map[uint32]*pool
-	bsts      map[uint32][]*record.Boost
-	lns       map[uint32][]*record.Loan
-	prms      map[uint32]*promo // nil value = deleted
-	frd       map[uint32]*record.Fired
-	unq       map[record.UniqueKey]*uniqueChange
-	moved     map[uint32][2]bursar.Time // by row: the start of its window by its schedule before, and by the new one
 	correct   bool
 }
 
@@ -42,14 +37,8 @@ func (v *View) applyDraw(r *record.Draw) error {
 	return nil
 }
 
-// keptBoosts bounds the boosts of a row that are remembered, maxBoosts those that are active.
-const (
-	keptBoosts = 100
-	maxBoosts  = 20
-)
-
-// mergeMoney moves the changes into the state.
-func (v *View) mergeMoney(head store.Head) {
+// mergeCredits moves the changes into the state.
+func (v *View) mergeCredits(head store.Head) {
 	s := v.State
 	for range v.newGrants {
 		s.Grants = append(s.Grants, v.grts[uint32(len(s.Grants))])
@@ -63,33 +52,6 @@ func (v *View) mergeMoney(head store.Head) {
 		s.Pools[cap] = p
 		s.Dirty.part(partPool, cap, p)
 	}
-	for row, b := range v.bsts {
-		if v.Def(row) != nil {
-			s.boosts[row] = b
-			s.Dirty.part(partBoosts, row, b)
-		}
-	}
-	v.mergeLoans()
-	for cap, p := range v.prms {
-		if p == nil {
-			delete(s.Promos, cap)
-		} else {
-			s.Promos[cap] = p
-		}
-		s.Dirty.part(partPromo, cap, p)
-	}
-	for row, f := range v.frd {
-		if v.Def(row) != nil {
-			s.Fired[row] = f
-			s.Dirty.part(partFired, row, f)
-		}
-	}
-	for row, def := range v.defs {
-		if def == nil {
-			s.dropRowParts(row)
-		}
-	}
-	v.mergeUniques()
 	if v.correct {
 		s.corrected = head.Seq
 	}
@@ -159,7 +121,7 @@ func (d *Decider) overdraftOf(cap uint32, at bursar.Time) uint32 {
 	var owner [16]byte
 	sum := sha256.Sum256([]byte(d.Cust().ID))
 	copy(owner[:], sum[:])
-	r := &record.GrantMade{Ord: d.NextGrant(), Cap: cap, ID: catalogue.GlobalID(at, 0, owner, 'o', int(cap)), Active: true}
+	r := &record.GrantMade{Ord: d.nextGrant(), Cap: cap, ID: catalogue.GlobalID(at, 0, owner, 'o', int(cap)), Active: true}
 	r.Grant = bursar.Grant{GrantInput: bursar.GrantInput{CustomerID: d.Cust().ID, CurrencyID: d.Capability(cap).ID, DisplayName: "Overdraft",
 		Type: bursar.GrantOverdraft, EffectiveAt: now, Cost: bursar.Money{Currency: "usd"}}, Status: bursar.GrantActive, CreatedAt: now, UpdatedAt: now}
 	d.Emit(r)
@@ -181,7 +143,7 @@ func (d *Decider) refund(cap uint32, amount bursar.Amount) (moves []record.Move)
 	for _, ord := range slices.Backward(p.Live) {
 		take(ord, d.grant(ord).Status == bursar.GrantActive)
 	}
-	for ord := d.NextGrant() - 1; ord > 0 && !amount.IsZero(); ord-- { // the newest of those that have ended
+	for ord := d.nextGrant() - 1; ord > 0 && !amount.IsZero(); ord-- { // the newest of those that have ended
 		g := d.grant(ord)
 		take(ord, g.cap == cap && g.ended())
 	}
@@ -218,19 +180,13 @@ func (v *View) Credit(cat *catalogue.Catalogue, asks []Ask) *bursar.Balance {
 	return nil
 }
 
-// money is the part of a customer's state that is about credits, prices and alerts. Like
-// the rest of the state its values are immutable.
-type money struct {
+// credits are the part of a customer's state that is about grants and pools. Like the rest of
+// the state its values are immutable.
+type credits struct {
 	Grants      []*grant // by ord
 	overGrants  []uint32 // grants that have ended, in the order in which they ended as far as that is known
 	endedMarked bool     // a checkpoint has, or will have, an endedMark
 	Pools       map[uint32]*pool
-	boosts      map[uint32][]*record.Boost // by row
-	loans       map[uint32][]*record.Loan  // by row, of that which has more and of that which has less
-	Promos      map[uint32]*promo          // by feature
-	Fired       map[uint32]*record.Fired   // by row
-	Uniques     map[record.UniqueKey]*uniqueSet
-	windows     map[uint32][]bursar.Time // by row: windows that uniques has sets of
 	// corrected is the seq of the last commit that re-pricing made, of those applied since the
 	// state was loaded; 0 = none. Checkpoints do not keep it.
 	corrected uint64
@@ -240,9 +196,8 @@ type money struct {
 	poolsEnded []uint32
 }
 
-func newMoney() money {
-	return money{Grants: make([]*grant, 1), Pools: map[uint32]*pool{}, boosts: map[uint32][]*record.Boost{}, loans: map[uint32][]*record.Loan{}, Promos: map[uint32]*promo{},
-		Fired: map[uint32]*record.Fired{}, Uniques: map[record.UniqueKey]*uniqueSet{}, windows: map[uint32][]bursar.Time{}}
+func newCredits() credits {
+	return credits{Grants: make([]*grant, 1), Pools: map[uint32]*pool{}}
 }
 
 // pool is a customer's credits of one currency. limit − used is what is left.
@@ -278,4 +233,26 @@ func (v *View) pool(cap uint32) *pool {
 		return p
 	}
 	return &pool{}
+}
+
+func (p *pool) part(ended []uint32) poolPart {
+	return poolPart{p.Limit, p.Used, p.active, p.at, p.overdraft, p.Live, ended, p.Low}
+}
+
+// dumpPools writes each pool with its grants that have ended.
+func (s *State) dumpPools(e *record.Encoder, inOrder bool) {
+	list := s.overGrants
+	if !inOrder {
+		list = slices.Sorted(slices.Values(list))
+	}
+	ended := map[uint32][]uint32{}
+	for _, ord := range list {
+		g := s.Grants[ord]
+		ended[g.cap] = append(ended[g.cap], ord)
+	}
+	for _, cap := range slices.Sorted(maps.Keys(s.Pools)) {
+		b, _ := json.Marshal(s.Pools[cap].part(ended[cap])) // no type in it can fail
+		e.Ord(cap)
+		e.Bytes(b)
+	}
 }

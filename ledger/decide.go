@@ -21,7 +21,7 @@ const maxRequestRecords = 48_000
 
 // Prepare makes the commit of what was decided.
 func (d *Decider) Prepare(stream string) *store.Commit {
-	c := &store.Commit{Stream: stream, After: d.Head, ID: d.Commit, Now: d.Now, Payload: record.EncodePayload(nil, d.Recs), Catalogue: d.Cat.Head.Seq, Messages: d.out.Messages}
+	c := &store.Commit{Stream: stream, After: d.Head, ID: d.CommitID, Now: d.Now, Payload: record.EncodePayload(nil, d.Recs), Catalogue: d.Cat.Head.Seq, Messages: d.out.Messages}
 	c.Hash = record.Chain(c.After, c.ID, c.Now, c.Payload)
 	d.Effects(c, d.Recs)
 	return c
@@ -111,7 +111,7 @@ type Decider struct {
 	*View
 	Cat       *catalogue.Catalogue
 	Horizon   time.Duration
-	Commit    [16]byte // the commit's random id
+	CommitID  [16]byte // random
 	Recs      []record.Record
 	Facts     *Facts
 	out       catalogue.Outgoing
@@ -172,7 +172,7 @@ func (d *Decider) Emit(r record.Record) {
 }
 
 // NextID is the id of the thing that the next emitted record makes.
-func (d *Decider) NextID() [16]byte { return store.IDAt(d.Now, d.Head.Seq+1, len(d.Recs), d.Commit) }
+func (d *Decider) NextID() [16]byte { return store.IDAt(d.Now, d.Head.Seq+1, len(d.Recs), d.CommitID) }
 
 // ErrTooLarge refuses a request that would record more than one may.
 var ErrTooLarge = bursar.Errorf(bursar.CodeValidationFailed,
@@ -210,9 +210,9 @@ func (d *Decider) plain(dims []bursar.Dimension) (out []bursar.Dimension) {
 	return out
 }
 
-// FeatureKey is a dimension that usage series of a currency have beside those of the usage: the
+// featureKey is a dimension that usage series of a currency have beside those of the usage: the
 // feature whose use was paid for.
-const FeatureKey = "$featureId"
+const featureKey = "$featureId"
 
 // maxAhead is how far ahead of now a timestamp may be.
 const maxAhead = bursar.Time(5 * time.Minute)
@@ -281,5 +281,5 @@ func (d *Decider) notify(typ string, data any) {
 	if d.Rehearsal || len(d.Cat.WebhookOf) == 0 {
 		return
 	}
-	d.out.Add(d.Cat, d.Now, d.Head.Seq, d.Commit, d.Trace, typ, d.Cust().ID, data)
+	d.out.Add(d.Cat, d.Now, d.Head.Seq, d.CommitID, d.Trace, typ, d.Cust().ID, data)
 }

@@ -1,25 +1,18 @@
 package ledger
 
 import (
-	"encoding/binary"
 	"fmt"
-	"hash/fnv"
+	"maps"
 	"slices"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/record"
 	"github.com/bursarhq/bursar/store"
 )
 
 // Default limits. An entity that has no limit of its own, of a capability and label, has that of
-// the nearest default. What the default says is kept once, however many entities it limits. What
-// each of them has used is in a row of its own. Such a row is made when something first happens
-// to it (LimitDefaulted). Until then it has a number in the view alone (unmade), so that all that
-// reads or decides about limits finds it like any other.
-//
-// A row belongs to one entity, capability and label for good. What it says may come from another
-// default after a move or a change, or from the entity's own limit. Its counter goes on while its
-// windows are the same (View.at). A row that neither limits is idle.
+// the nearest default. What the default says is kept once, however many entities it limits.
 
 // defaultSet is all defaults of a customer. It never changes; another takes its place.
 type defaultSet struct {
@@ -42,7 +35,7 @@ func newDefaultSet(list []*record.Default) *defaultSet {
 		if i < 0 {
 			i, of = len(of), append(of, defaultsOf{cap: x.Terms.Cap, label: x.Terms.Label, at: map[uint32][]*record.Default{}})
 		}
-		of[i].at[x.Node] = append(of[i].at[x.Node], x)
+		of[i].at[x.Ent] = append(of[i].at[x.Ent], x)
 		s.of[x.Typ] = of
 	}
 	for _, of := range s.of {
@@ -109,197 +102,6 @@ func (s *defaultSet) goBy(typ uint32) bool {
 
 func (v *View) noDefaults() bool { return len(v.defaultSet().list) == 0 }
 
-// nearestDefault is the one of o that limits e: that of the closest entity above it, else
-// the customer's. In one place the one with more conditions on metadata comes first, and of
-// equally many the older one. An archived entity's defaults do not count. nil = none does.
-func (v *View) nearestDefault(e *record.Entity, o *defaultsOf) *record.Default {
-	up := e.Parent
-	if _, all := o.at[0]; all && len(o.at) == 1 {
-		up = 0
-	}
-	for ; ; up = v.Ent(up).Parent {
-		if at := o.at[up]; len(at) > 0 && (up == 0 || v.Ent(up).Archived == 0) {
-			for i, x := range at {
-				if x.Applies(e) {
-					v.Visits += i
-					return x
-				}
-			}
-			v.Visits += len(at)
-		}
-		if up == 0 {
-			return nil
-		}
-	}
-}
-
-// defaultOf is the default that is an entity's of a capability and label; nil = none is.
-func (v *View) defaultOf(ent, cap uint32, label string) *record.Default {
-	of := v.defaultSet().of[v.Ent(ent).Typ]
-	for i := range of {
-		if of[i].cap == cap && of[i].label == label {
-			return v.nearestDefault(v.Ent(ent), &of[i])
-		}
-	}
-	return nil
-}
-
-var idleSchedule, _ = record.NewSchedule("P1D", "UTC", false, 0)
-
-// byDefault is the definition of a row that is limited by default.
-func (v *View) byDefault(ent, cap uint32, label string) *record.Limit {
-	return limitBy(v.defaultOf(ent, cap, label), ent, cap, label)
-}
-
-func limitBy(x *record.Default, ent, cap uint32, label string) *record.Limit {
-	if x == nil {
-		return &record.Limit{Ent: ent, Terms: &record.Terms{Cap: cap, Label: label, Sched: idleSchedule, ByDefault: true}}
-	}
-	def := x.Terms
-	def.Own()
-	def.Ent, def.ByDefault, def.Default = ent, true, x
-	return &def
-}
-
-// unmadeRow is a row that is limited by default and has not been made.
-type unmadeRow struct {
-	ent, cap uint32
-	label    string
-}
-
-// unmadeBit is set in the numbers that a view gives to such rows.
-const unmadeBit = 1 << 31
-
-type unmadeRows struct {
-	list []unmadeRow
-	ords map[unmadeRow]uint32
-}
-
-func (u *unmadeRows) at(row uint32) unmadeRow { return u.list[row&^unmadeBit] }
-
-// numbersUnmade are v's numbers of unmade rows. Copies of v that are made after the first call
-// share them.
-func (v *View) numbersUnmade() *unmadeRows {
-	if v.unmade == nil {
-		v.unmade = &unmadeRows{ords: map[unmadeRow]uint32{}}
-	}
-	return v.unmade
-}
-
-func (v *View) unmadeNumber(k unmadeRow) uint32 {
-	u := v.numbersUnmade()
-	n, ok := u.ords[k]
-	if !ok {
-		n = unmadeBit | uint32(len(u.list))
-		u.list, u.ords[k] = append(u.list, k), n
-	}
-	return n
-}
-
-// made is the number of a row. An unmade row that was made meanwhile has another one by now.
-func (v *View) made(row uint32) uint32 {
-	if row&unmadeBit == 0 {
-		return row
-	}
-	k := v.unmade.at(row)
-	if r := v.FindRow(Target{Ent: k.ent}, k.cap, k.label); r != 0 {
-		return r
-	}
-	return row
-}
-
-// ownRow is the row of an entity's own limit without a scope; 0 = none.
-func (v *View) ownRow(ent, cap uint32, label string) uint32 {
-	if row := v.FindRow(Target{Ent: ent}, cap, label); row != 0 && !v.rawDef(row).ByDefault {
-		return row
-	}
-	return 0
-}
-
-// eachUnmade calls f with the unmade rows of an entity: those of one capability, or of all if cap
-// is 0.
-func (v *View) eachUnmade(ent, cap uint32, f func(row uint32, def *record.Limit)) {
-	set := v.defaultSet()
-	if len(set.list) == 0 || ent == 0 {
-		return
-	}
-	of := set.of[v.Ent(ent).Typ]
-	for i := range of {
-		o := &of[i]
-		if cap != 0 && o.cap != cap || v.FindRow(Target{Ent: ent}, o.cap, o.label) != 0 {
-			continue
-		}
-		v.Visits++
-		if x := v.nearestDefault(v.Ent(ent), o); x != nil {
-			f(v.unmadeNumber(unmadeRow{ent, o.cap, o.label}), limitBy(x, ent, o.cap, o.label))
-		}
-	}
-}
-
-// makeRow makes a row that is limited by default, if that was not done before.
-func (d *Decider) makeRow(row uint32) uint32 {
-	if row = d.made(row); row&unmadeBit == 0 {
-		return row
-	}
-	k := d.unmade.at(row)
-	d.dropIdle(k.ent, k.cap)
-	made := uint32(d.NextRowOrd())
-	d.Emit(&record.LimitDefaulted{Row: made, ID: d.NextID(), Ent: k.ent, Cap: k.cap, Label: k.label})
-	return made
-}
-
-// giveBack lets a default take the place of a row's own limit. The row begins with what it had
-// used, as a limit that is given another schedule does.
-func (d *Decider) giveBack(row uint32, own, given *record.Limit) {
-	d.dropIdle(own.Ent, own.Cap)
-	r := &record.LimitDefaulted{Row: row, ID: d.madeID(row), Ent: own.Ent, Cap: own.Cap, Label: own.Label}
-	if r.Carry = own.Sched.Rule != given.Sched.Rule; r.Carry {
-		r.Used, r.Window = d.carried(row, own), given.Sched.FirstWindow(d.Now)
-	}
-	d.Emit(r)
-	d.alertOn(row)
-}
-
-// dropIdle deletes the idle rows of an entity and capability once there are many: else rows with
-// labels that no default has any more would be looked through for ever. A row that holds something
-// stays.
-func (d *Decider) dropIdle(ent, cap uint32) {
-	var idle []uint32
-	d.eachAt(place{ent: ent}, func(row uint32) bool {
-		if def := d.rawDef(row); def != nil && def.ByDefault && def.Cap == cap {
-			if def = d.Def(row); def.Idle() && d.Counter(row, def).Held.IsZero() {
-				idle = append(idle, row)
-			}
-		}
-		return true
-	})
-	if len(idle) < bursar.MaxPlainLimits {
-		return
-	}
-	slices.Sort(idle)
-	for _, row := range idle {
-		d.Emit(&record.LimitDeleted{Row: row})
-	}
-}
-
-func (d *Decider) makeRows(rows []uint32) []uint32 {
-	if !slices.ContainsFunc(rows, func(row uint32) bool { return row&unmadeBit != 0 }) {
-		return rows
-	}
-	out := make([]uint32, len(rows))
-	for i, row := range rows {
-		out[i] = d.makeRow(row)
-	}
-	return out
-}
-
-func (d *Decider) makeChains(chains [][]uint32) [][]uint32 {
-	for i := range chains {
-		chains[i] = d.makeRows(chains[i])
-	}
-	return chains
-}
-
 func (v *View) applyDefault(r record.Record) error {
 	switch r := r.(type) {
 	case *record.DefaultPut:
@@ -313,60 +115,306 @@ func (v *View) applyDefault(r record.Record) error {
 	return nil
 }
 
-func (v *View) applyDefaulted(r *record.LimitDefaulted) error {
-	def := &record.Limit{Ent: r.Ent, Terms: &record.Terms{Cap: r.Cap, Label: r.Label, ByDefault: true}}
-	switch {
-	case int(r.Row) == v.NextRowOrd():
-		v.newRow(r.Row, r.ID, def)
-	case r.Row == 0 || int(r.Row) > v.NextRowOrd() || v.rawDef(r.Row) == nil:
-		return fmt.Errorf("%w: assignment number %d", record.ErrRecord, r.Row)
-	case r.Carry:
-		v.carry(r.Row, r.Window, r.Used)
+// PutDefaults makes default limits. One that there is already, of the same entity, type, metadata,
+// capability and label, gets other terms.
+type PutDefaults struct {
+	Caller catalogue.Caller
+	In     []bursar.DefaultInput
+}
+
+func (o *PutDefaults) Size() int { return len(o.In) }
+
+func (o *PutDefaults) Decide(d *Decider) (any, error) {
+	if err := d.writable(); err != nil {
+		return nil, err
 	}
-	put(v, &v.defs, r.Row, def)
+	var p bursar.Problems
+	met := map[[16]byte]bool{}
+	out := make([]bursar.Default, 0, len(o.In))
+	for i := range o.In {
+		at := fmt.Sprintf("/defaults/%d", i)
+		x := d.putDefault(&o.Caller, &o.In[i], at, &p)
+		if x == nil {
+			continue
+		}
+		if met[x.ID] {
+			p.Add(at, bursar.CodeValidationFailed, "this request has the same default (entity, type, metadata, capability and label) twice")
+		}
+		met[x.ID] = true
+		out = append(out, d.defaultOut(x))
+	}
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	return out, d.checkWrite(lastItem(d, "/defaults", o.In, func(in *bursar.DefaultInput) (bursar.Capability, string) { return in.Capability, in.Label }))
+}
+
+// putDefault writes one default, or adds to p what is wrong with it and gives nil.
+func (d *Decider) putDefault(caller *catalogue.Caller, in *bursar.DefaultInput, at string, p *bursar.Problems) *record.Default {
+	n := len(p.Fields())
+	x := record.Default{Ent: d.defaultEntity(in.EntityID, at, p), When: d.conditions(in.Metadata, at, p)}
+	switch t := d.Cat.TypeOf[in.EntityTypeID]; {
+	case t == nil:
+		p.Add(at+"/entityTypeId", bursar.CodeEntityTypeNotFound, "%s", d.missing(d.Cat, catalogue.OfType, in.EntityTypeID))
+	case t.ArchivedAt != nil:
+		p.Add(at+"/entityTypeId", bursar.CodeEntityTypeArchived, "the entity type %q is archived", in.EntityTypeID)
+	case t.ID == bursar.SpendTokenType:
+		p.Add(at+"/entityTypeId", bursar.CodeValidationFailed, "a spend token has the caps that it says, and no limits by default: put a default on what it spends for")
+	}
+	if err := bursar.CheckLabel(in.Label); err != nil {
+		p.Add(at+"/label", bursar.CodeValidationFailed, "%v", err)
+	}
+	var old *record.Default
+	if len(p.Fields()) == n {
+		x.Typ = d.TypeFor(in.EntityTypeID)
+		old = d.findDefault(&x, d.CapOrd(in.Capability), in.Label)
+	}
+	if f := d.Cat.FeatureOf[in.Capability.ID]; d.capabilityOK(in.Capability, old != nil, at, p) && in.Capability.Kind == bursar.KindFeature &&
+		f.Meter != nil && f.Meter.Aggregation.Function == "UNIQUE" {
+		p.Add(at+"/featureId", bursar.CodeValidationFailed, "the feature %q is a UNIQUE of events, which cannot have defaults: put limits on the entities themselves", f.ID)
+	}
+	if in.IfMatch != "" {
+		if old == nil {
+			p.CheckRevision(at+"/ifMatch", in.IfMatch, nil, false)
+		} else {
+			now := d.defaultOut(old)
+			p.CheckRevision(at+"/ifMatch", in.IfMatch, &now, true)
+		}
+	}
+	var before any
+	if x.Terms = (record.Limit{Created: d.Now.Milli(), Terms: &record.Terms{Label: in.Label, Thresholds: d.Cat.NewThresholds()}}); old != nil {
+		x = *old
+		x.Terms.Own()
+		before = defaultAudit(d.defaultOut(old))
+	}
+	d.defineRow(&x.Terms, &bursar.AssignmentInput{Capability: in.Capability, UsageLimit: in.UsageLimit, Cadence: in.Cadence, Enforcement: in.Enforcement,
+		AlertThresholds: in.AlertThresholds, Timezone: in.Timezone, Anchor: in.Anchor}, old == nil, at, p)
+	if len(p.Fields()) == n && old == nil {
+		d.roomForDefault(&x, in, at, p)
+	}
+	if len(p.Fields()) != n {
+		return nil
+	}
+	action := "default.updated"
+	x.Terms.Cap, x.Terms.Updated = d.CapFor(in.Capability), d.Now.Milli()
+	if old == nil {
+		x.ID, action = d.NextID(), "default.created"
+	}
+	d.Emit(&record.DefaultPut{Default: x})
+	d.touchBelow(x.Ent)
+	d.auditDefault(caller, action, &x, before, defaultAudit(d.defaultOut(&x)))
+	return &x
+}
+
+// defaultEntity is the entity below which a default is; "" = the whole customer.
+func (d *Decider) defaultEntity(id, at string, p *bursar.Problems) uint32 {
+	if id == "" {
+		if d.Root != 0 {
+			p.Add(at+"/entityId", bursar.CodeForbidden, "an access token sets defaults at its root and below it: name that entity")
+		}
+		return 0
+	}
+	ord := d.EntOrd(id)
+	switch {
+	case ord == 0:
+		p.Add(at+"/entityId", bursar.CodeEntityNotFound, "%s", d.noEntity(id))
+	case d.Ent(ord).Archived != 0:
+		p.Add(at+"/entityId", bursar.CodeValidationFailed, "the entity %q is archived", id)
+	}
+	return ord
+}
+
+// conditions are the metadata that a default asks for.
+func (d *Decider) conditions(in map[string]string, at string, p *bursar.Problems) map[string]string {
+	if len(in) == 0 {
+		return nil
+	}
+	if len(in) > bursar.MaxConditions {
+		p.Add(at+"/metadata", bursar.CodeValidationFailed, "a default has at most %d conditions", bursar.MaxConditions)
+	}
+	for _, k := range slices.Sorted(maps.Keys(in)) {
+		if in[k] == "" {
+			p.Add(at+"/metadata/"+catalogue.EscapePointer(k), bursar.CodeValidationFailed, "a condition has a value: an entity has no empty metadata")
+		}
+	}
+	return catalogue.PatchMetadata(nil, in, at+"/metadata", p)
+}
+
+// findDefault is the default with the natural key of x; nil = there is none.
+func (v *View) findDefault(x *record.Default, cap uint32, label string) *record.Default {
+	for _, y := range v.defaultSet().list {
+		if y.Ent == x.Ent && y.Typ == x.Typ && y.Terms.Cap == cap && y.Terms.Label == label && maps.Equal(y.When, x.When) {
+			return y
+		}
+	}
 	return nil
 }
 
-// defaultedID is the id of a limit by default. It follows from the entity, capability and label, so
-// it is the same before the row is made and after. Its bytes:
-//
-//	0–3 a hash of the customer and the label, 6 and 8 the version and the variant of a UUIDv8,
-//	9–11 the capability, 12–15 the entity; 0 = one that is not enrolled: its limit is found by no id
-func (v *View) defaultedID(ent, cap uint32, label string) (id [16]byte) {
-	h := fnv.New32a()
-	h.Write([]byte(v.Cust().ID + "\x00" + label))
-	binary.BigEndian.PutUint32(id[:], h.Sum32())
-	binary.BigEndian.PutUint32(id[8:], cap)
-	binary.BigEndian.PutUint32(id[12:], ent)
-	id[6], id[8] = 0x80, 0x80
-	return id
-}
-
-// rowByDefaultedID is the row that is limited by default and has an id; 0 = none is.
-func (v *View) rowByDefaultedID(id [16]byte) (found uint32) {
-	ent := binary.BigEndian.Uint32(id[12:])
-	if id[6] != 0x80 || ent == 0 || int(ent) >= v.entCount {
-		return 0
+// roomForDefault refuses a new default where the customer has too many, or where those of one
+// capability and type have too many labels: every entity of the type has a limit for each label.
+func (d *Decider) roomForDefault(x *record.Default, in *bursar.DefaultInput, at string, p *bursar.Problems) {
+	set, cap := d.defaultSet(), d.CapOrd(in.Capability)
+	if len(set.list) >= bursar.MaxDefaults {
+		p.Add(at, bursar.CodeTooManyLimits, "a customer has at most %d defaults: delete one", bursar.MaxDefaults)
+		return
 	}
-	look := func(row uint32, def *record.Limit) {
-		if def.ByDefault && v.RowID(row) == id {
-			found = row
+	labels := 0
+	for _, o := range set.of[x.Typ] {
+		if o.cap == cap && o.label == in.Label {
+			return
+		} else if o.cap == cap {
+			labels++
 		}
 	}
-	v.eachRow(ent, binary.BigEndian.Uint32(id[8:])&0xffffff, look)
-	return found
+	if labels >= bursar.MaxDefaultLabels {
+		p.Add(at+"/label", bursar.CodeTooManyLimits, "the defaults of %q on %s have %d labels, which is the most: delete one, or use one of theirs", in.EntityTypeID, in.Capability, labels)
+	}
 }
 
-// defaultSource says which default a limit is by; nil = it is the entity's own. A default of
-// an entity that is not seen looks like the customer's.
-func (v *View) defaultSource(def *record.Limit) *bursar.DefaultSource {
-	x := def.Default
-	if x == nil {
-		return nil
+// DeleteDefault takes a default limit away.
+type DeleteDefault struct {
+	Caller catalogue.Caller
+	ID     string
+}
+
+func (o *DeleteDefault) Decide(d *Decider) (any, error) {
+	if err := d.writable(); err != nil {
+		return nil, err
 	}
-	out := &bursar.DefaultSource{DefaultID: store.FormatID(x.ID), EntityTypeID: v.typeID(x.Typ), Metadata: x.When}
-	if x.Node != 0 && v.Sees(x.Node) {
-		out.EntityID = v.Ent(x.Node).ID
+	x := d.defaultByID(o.ID)
+	if x == nil {
+		return nil, bursar.Errorf(bursar.CodeDefaultNotFound, "there is no default %.64q", o.ID)
+	}
+	out := d.defaultOut(x)
+	if err := o.Caller.StillAt(&out); err != nil {
+		return nil, err
+	}
+	d.touchBelow(x.Ent)
+	d.Emit(&record.DefaultDeleted{ID: x.ID})
+	d.auditDefault(&o.Caller, "default.deleted", x, defaultAudit(out), nil)
+	return out, d.checkWrite(noPointer)
+}
+
+// defaultByID finds a default that is seen.
+func (v *View) defaultByID(text string) *record.Default {
+	id, ok := store.ParseID(text)
+	for _, x := range v.defaultSet().list {
+		if ok && x.ID == id && v.seesDefault(x) {
+			return x
+		}
+	}
+	return nil
+}
+
+// seesDefault tells whether a default is seen: one at the root of what is seen is, too.
+func (v *View) seesDefault(x *record.Default) bool {
+	return v.Root == 0 || x.Ent != 0 && v.Sees(x.Ent)
+}
+
+// Defaults are those that are seen, in order of creation.
+func (v *View) Defaults() []bursar.Default {
+	out := []bursar.Default{}
+	for _, x := range v.defaultSet().list {
+		if v.seesDefault(x) {
+			out = append(out, v.defaultOut(x))
+		}
 	}
 	return out
+}
+
+func (v *View) defaultOut(x *record.Default) bursar.Default {
+	t := &x.Terms
+	out := bursar.Default{ID: store.FormatID(x.ID), EntityTypeID: v.typeID(x.Typ), Metadata: x.When, Capability: v.Capability(t.Cap), Label: t.Label,
+		Cadence: t.Sched.Cadence, Enforcement: enforcement(t.Soft), AlertThresholds: t.Thresholds, Timezone: t.Sched.Zone,
+		CreatedAt: t.Created, UpdatedAt: t.Updated}
+	if out.Metadata == nil {
+		out.Metadata = map[string]string{}
+	}
+	if out.AlertThresholds == nil {
+		out.AlertThresholds = []int{}
+	}
+	if x.Ent != 0 {
+		out.EntityID = v.Ent(x.Ent).ID
+	}
+	if t.Limited {
+		limit := t.Limit
+		out.UsageLimit = &limit
+	}
+	if t.Sched.HasAnchor {
+		anchor := bursar.Time(t.Sched.Anchor)
+		out.Anchor = &anchor
+	}
+	return out
+}
+
+// defaultAudit is how the audit listing shows a default.
+func defaultAudit(x bursar.Default) map[string]any {
+	m := map[string]any{"entityId": nullable(x.EntityID), "entityTypeId": x.EntityTypeID, "metadata": x.Metadata, "usageLimit": x.UsageLimit,
+		"cadence": x.Cadence.String(), "label": x.Label, "enforcement": x.Enforcement, "alertThresholds": x.AlertThresholds,
+		"timezone": x.Timezone, "anchor": x.Anchor}
+	if x.Capability.Kind == bursar.KindCurrency {
+		m["currencyId"] = x.Capability.ID
+	} else {
+		m["featureId"] = x.Capability.ID
+	}
+	return m
+}
+
+func nullable(id string) *string {
+	if id == "" {
+		return nil
+	}
+	return &id
+}
+
+func (d *Decider) auditDefault(c *catalogue.Caller, action string, x *record.Default, before, after any) {
+	about := ""
+	if x.Ent != 0 {
+		about = d.Ent(x.Ent).ID
+	}
+	d.audit(c, action, "default", store.FormatID(x.ID), about, before, after)
+}
+
+func (v *View) mergeDefaults() {
+	if v.newDefaults == nil {
+		return
+	}
+	s := v.State
+	for _, x := range s.defaults.list {
+		s.liveCaps[x.Terms.Cap]--
+	}
+	s.takeDefaults(v.newDefaults)
+	s.Dirty.part(partDefaults, 0, s.defaults)
+}
+
+func (s *State) takeDefaults(set *defaultSet) {
+	s.defaults = set
+	for _, x := range set.list {
+		s.liveCaps[x.Terms.Cap]++
+	}
+}
+
+// records are those that make the defaults.
+func (s *defaultSet) records() (recs []record.Record) {
+	for _, x := range s.list {
+		recs = append(recs, &record.DefaultPut{Default: *x})
+	}
+	return recs
+}
+
+func (s *State) restoreDefaults(p *store.PartRow) error {
+	recs, err := readRecords(p)
+	if err != nil {
+		return err
+	}
+	var list []*record.Default
+	for _, r := range recs {
+		x, ok := r.(*record.DefaultPut)
+		if !ok {
+			return fmt.Errorf("checkpoint: defaults: a record of kind %d", r.Kind())
+		}
+		list = append(list, &x.Default)
+	}
+	s.takeDefaults(newDefaultSet(list))
+	return nil
 }

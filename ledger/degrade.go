@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,28 +57,18 @@ func (v *View) mergeDegrades() {
 	}
 }
 
-// degradePart is the policies of an entity in a checkpoint: the records that make them.
-type degradePart struct {
-	Records []byte `json:"records"`
-}
-
-func degradePartOf(list []*record.DegradePolicy) degradePart {
-	var recs []record.Record
+// degradeRecords are the records that make the policies of an entity.
+func degradeRecords(list []*record.DegradePolicy) (recs []record.Record) {
 	for _, p := range list {
 		recs = append(recs, &record.DegradePut{Policy: *p})
 	}
-	return degradePart{record.EncodePayload(nil, recs)}
+	return recs
 }
 
-func (s *State) restoreDegrades(ent uint32, body []byte) error {
-	var q degradePart
-	err := json.Unmarshal(body, &q)
-	var recs []record.Record
-	if err == nil {
-		recs, err = record.DecodePayload(q.Records)
-	}
+func (s *State) restoreDegrades(ent uint32, p *store.PartRow) error {
+	recs, err := readRecords(p)
 	if err != nil {
-		return fmt.Errorf("checkpoint: degrade policies: %w", err)
+		return err
 	}
 	for _, r := range recs {
 		x, ok := r.(*record.DegradePut)
@@ -187,7 +176,7 @@ func (o *PutDegrades) Decide(d *Decider) (any, error) {
 		return nil, err
 	}
 	var p bursar.Problems
-	seen := map[[16]byte]bool{}
+	met := map[[16]byte]bool{}
 	out := make([]bursar.DegradePolicy, 0, len(o.In))
 	for i := range o.In {
 		at := fmt.Sprintf("/policies/%d", i)
@@ -195,10 +184,10 @@ func (o *PutDegrades) Decide(d *Decider) (any, error) {
 		if x == nil {
 			continue
 		}
-		if seen[x.ID] {
+		if met[x.ID] {
 			p.Add(at, bursar.CodeValidationFailed, "this request has the same policy (entity and capability) twice")
 		}
-		seen[x.ID] = true
+		met[x.ID] = true
 		out = append(out, d.degradeOut(x))
 	}
 	return out, p.Err()

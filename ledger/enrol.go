@@ -35,20 +35,20 @@ func (v *View) enrolsType(cat *catalogue.Catalogue, typ string) bool {
 
 // enrol makes entities of the new ids in dims whose types enrol. It tells whether there are such
 // ids, also if they cannot be enrolled. dims are ordered by key.
-func (d *Decider) enrol(dims []bursar.Dimension) (some bool) {
+func (d *Decider) enrol(dims []bursar.Dimension) (asked bool) {
 	return d.enrolOwn(dims, func(bursar.Dimension) bool { return true })
 }
 
 // enrolOwn is enrol for the dimensions of which own is true. The others may only name parents.
-func (d *Decider) enrolOwn(dims []bursar.Dimension, own func(bursar.Dimension) bool) (some bool) {
+func (d *Decider) enrolOwn(dims []bursar.Dimension, own func(bursar.Dimension) bool) (asked bool) {
 	if !d.enrols(d.Cat) {
 		return false
 	}
 	n := newcomers{d, dims, own}
 	for i := range dims {
-		some = n.enrol(i, nil) || some
+		asked = n.enrol(i, nil) || asked
 	}
-	return some
+	return asked
 }
 
 // counts tells whether some meter takes an event. An event that none takes enrols nobody.
@@ -66,9 +66,9 @@ func (d *Decider) enrolCounted(in *bursar.EventInput) bool {
 // enrolLearning is enrolCounted for an event whose output is yet to be learned. The event is taken
 // to have some output. It enrols before learning, as a newcomer's output is learned from those above.
 func (d *Decider) enrolLearning(in *bursar.EventInput) {
-	some := *in
-	some.Dimensions = withOutput(in.Dimensions, 1)
-	d.enrolCounted(&some)
+	likely := *in
+	likely.Dimensions = withOutput(in.Dimensions, 1)
+	d.enrolCounted(&likely)
 }
 
 // enrolAtEnd is enrolCounted for an event that ends a hold. It enrols only whom u itself names: a
@@ -101,7 +101,7 @@ type newcomers struct {
 
 // enrol enrols whom dims[i] names, if there is no such entity, and the parent before. It tells whether
 // dims[i] names somebody new. waiting are the ids whose parent that may be.
-func (n *newcomers) enrol(i int, waiting []typedID) (some bool) {
+func (n *newcomers) enrol(i int, waiting []typedID) (asked bool) {
 	d := n.Decider
 	k := typedID{d.Cat.Attribution[n.dims[i].Key], n.dims[i].Value}
 	t := d.Cat.TypeOf[k.typ]

@@ -22,9 +22,9 @@ func TestEnrolmentIsBounded(t *testing.T) {
 	d.mostEnrolled = 3
 	for i, id := range []string{"first", "second", "last", "late", "later"} {
 		d.enrolled = nil
-		some := d.enrol([]bursar.Dimension{{Key: "user", Value: id}})
+		asked := d.enrol([]bursar.Dimension{{Key: "user", Value: id}})
 		why := d.notEnrolled(&missing{typ: "user", id: id})
-		if there := d.EntOrd(id) != 0; !some || there != (i < 3) || strings.Contains(why, "has 3 entities") == there {
+		if there := d.EntOrd(id) != 0; !asked || there != (i < 3) || strings.Contains(why, "has 3 entities") == there {
 			t.Errorf("%s is there: %v, %q", id, there, why)
 		}
 	}

@@ -158,7 +158,7 @@ func (u *UsageItem) needsRate(p *bursar.Problems) {
 // asksOfEvent is what usages want, by capability: features as their meters come, then the
 // currencies. A MAX and a UNIQUE ask for nothing.
 func asksOfEvent(usages []UsageItem) []Ask {
-	var features, money []Ask
+	var features, currencies []Ask
 	for i := range usages {
 		if usages[i].aggregate != "" {
 			continue
@@ -167,16 +167,16 @@ func asksOfEvent(usages []UsageItem) []Ask {
 			if j == 0 {
 				features = addAsk(features, a)
 			} else {
-				money = addAsk(money, a)
+				currencies = addAsk(currencies, a)
 			}
 		}
 	}
-	return append(features, byCurrency(money)...)
+	return append(features, byCurrency(currencies)...)
 }
 
-func byCurrency(money []Ask) []Ask {
-	slices.SortFunc(money, func(a, b Ask) int { return strings.Compare(a.C.ID, b.C.ID) })
-	return money
+func byCurrency(currencies []Ask) []Ask {
+	slices.SortFunc(currencies, func(a, b Ask) int { return strings.Compare(a.C.ID, b.C.ID) })
+	return currencies
 }
 
 func addAsk(asks []Ask, a Ask) []Ask {
@@ -234,9 +234,9 @@ func (v *View) adviceBefore(cat *catalogue.Catalogue, asks []Ask, d *bursar.Deci
 	var t tightestLimit
 	for i := range asks {
 		g := v.gate(cat, &asks[i])
-		t.seeGate(&g, &asks[i])
+		t.meetGate(&g, &asks[i])
 	}
-	t.seeChains(d.Chains)
+	t.meetChains(d.Chains)
 	return v.advise(&t, d.Chains, chains, model)
 }
 
@@ -248,9 +248,9 @@ func (v *View) afterEvent(cat *catalogue.Catalogue, asks []Ask, chains [][]uint3
 	var t tightestLimit
 	for i := range asks {
 		g := v.gate(cat, &asks[i])
-		t.seeGate(&g, &asks[i])
+		t.meetGate(&g, &asks[i])
 	}
-	t.seeChains(d.Chains)
+	t.meetChains(d.Chains)
 	d.Advice = v.advise(&t, d.Chains, chains, model)
 	return d, t.binding()
 }
@@ -326,18 +326,18 @@ func firstOf(a, b string) string {
 
 // usedBy is what recorded usages used of each capability; costs are the part that is money.
 func (d *Decider) usedBy(usages []UsageItem) (used []bursar.CapabilityAmount, costs []bursar.Cost) {
-	var features, money []Ask
+	var features, currencies []Ask
 	for i := range usages {
 		u := &usages[i]
 		features = addAsk(features, Ask{C: u.In.Capability(), Amount: u.took})
 		for _, c := range u.Costs {
-			money = addAsk(money, Ask{C: bursar.Capability{Kind: bursar.KindCurrency, ID: c.CurrencyID}, Amount: c.Amount})
+			currencies = addAsk(currencies, Ask{C: bursar.Capability{Kind: bursar.KindCurrency, ID: c.CurrencyID}, Amount: c.Amount})
 		}
 	}
-	for _, a := range byCurrency(money) {
+	for _, a := range byCurrency(currencies) {
 		costs = append(costs, bursar.Cost{CurrencyID: a.C.ID, Amount: a.Amount})
 	}
-	return amountsOf(append(features, money...)), costs
+	return amountsOf(append(features, currencies...)), costs
 }
 
 func amountsOf(asks []Ask) []bursar.CapabilityAmount {
@@ -366,16 +366,16 @@ func (v *View) usedAsks(u *record.EventUse) []Ask {
 }
 
 func (v *View) asksByCap(each func(func(cap uint32, a bursar.Amount))) []Ask {
-	var features, money []Ask
+	var features, currencies []Ask
 	each(func(cap uint32, a bursar.Amount) {
 		x := Ask{C: v.Capability(cap), Cap: cap, Amount: a}
 		if x.C.Kind == bursar.KindFeature {
 			features = addAsk(features, x)
 		} else {
-			money = addAsk(money, x)
+			currencies = addAsk(currencies, x)
 		}
 	})
-	return append(features, byCurrency(money)...)
+	return append(features, byCurrency(currencies)...)
 }
 
 // eventOut shows what a hold of an event has and other holds have not.

@@ -132,7 +132,7 @@ func ofTokens(err error) error {
 
 // grown are the usages that are above what h holds of them. asks is the excess, by capability.
 func (d *Decider) grown(h *record.Hold, usages []UsageItem) (grown []*UsageItem, asks []Ask) {
-	var features, money []Ask
+	var features, currencies []Ask
 	for i := range usages {
 		u := &usages[i]
 		if u.aggregate != "" || u.In.Value.IsZero() {
@@ -159,10 +159,10 @@ func (d *Decider) grown(h *record.Hold, usages []UsageItem) (grown []*UsageItem,
 					a.Amount = bursar.MaxAmount(bursar.Amount{}, a.Amount.Sub(c.Held).Sub(shared(&had, a.Cap)))
 				}
 			}
-			money = addAsk(money, a)
+			currencies = addAsk(currencies, a)
 		}
 	}
-	return grown, append(features, byCurrency(money)...)
+	return grown, append(features, byCurrency(currencies)...)
 }
 
 // raisedOn are the chains that asks are judged on. held are those of h, as far as they are of what is

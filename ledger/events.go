@@ -58,7 +58,7 @@ func (o *ReportEvents) Decide(d *Decider) (any, error) {
 			bad.Add(at+"/eventName", bursar.CodeUnknownMeter, "%s; give one a meter, or it would be lost silently", d.missing(d.Cat, catalogue.OfMeter, it.In.EventName))
 		}
 		d.checkTime(it.In.Timestamp, func() string { return at + "/timestamp" }, &of)
-		twin, fresh := keys.look(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &of)
+		twin, fresh := keys.judge(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &of)
 		skip[i] = !fresh || d.endsHold(it, keys, i, ended, at, &of)
 		if it.ends == nil && it.Reservation == nil {
 			var own bursar.Problems

@@ -181,7 +181,7 @@ func (d *Decider) usable(x *usingEvent, named bool) *bursar.Error {
 	return nil
 }
 
-// commitEvent ends a hold of an event with what u says; within is that of [CloseHold]. It refuses
+// commitEvent ends a hold of an event with what u says; within is that of [ChangeHold]. It refuses
 // what does not fit the hold: an amount for an event, or an event for an amount.
 func (d *Decider) commitEvent(h *record.Hold, u *UsedEvent, within bool) (any, error) {
 	switch {

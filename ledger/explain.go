@@ -111,9 +111,9 @@ type Explainer struct {
 	Cat   *catalogue.Catalogue
 	Explanation
 
-	at    *answer // at now, which is later with each look
+	at    *answer // at now, which is later with each try
 	now   bursar.Time
-	looks int
+	tries int
 }
 
 // On goes on: each time it looks at one more end of a window.
@@ -138,13 +138,13 @@ func (x *Explainer) On(v *View) error {
 		x.at, x.now = a, v.Now
 	}
 	next := x.at.blockedUntil()
-	if x.at.Granted || x.at.Frozen != nil || x.at.Because != "" || next <= x.now || x.looks == maxResets {
+	if x.at.Granted || x.at.Frozen != nil || x.at.Because != "" || next <= x.now || x.tries == maxResets {
 		return nil
 	}
 	later := v.State.ViewAt(next, x.Cat).LimitTo(x.Token)
 	later.Enrols = v.Enrols
 	a, err := x.ask(later)
-	if x.looks, x.now = x.looks+1, later.Now; err != nil {
+	if x.tries, x.now = x.tries+1, later.Now; err != nil {
 		return nil // it could not even be asked then
 	}
 	if x.at = a; a.Granted {

@@ -31,14 +31,6 @@ func (v *View) apply(r record.Record) error {
 		v.applyPath(r)
 	case *record.EntityPut:
 		return v.applyEntity(r)
-	case *record.LimitPut:
-		return v.applyRow(r)
-	case *record.LimitStarted:
-		return v.applyRowStart(r)
-	case *record.LimitDefaulted, *record.DefaultPut, *record.DefaultDeleted:
-		return v.applyDefault(r)
-	case *record.LimitDeleted:
-		v.applyRowDelete(r)
 	case *record.Usage:
 		return v.applyUsage(r)
 	case *record.HoldOpened:
@@ -68,19 +60,15 @@ func (v *View) apply(r record.Record) error {
 		put(v, &v.lvls, r.Key, &l)
 	case *record.Kept:
 		v.remember(r.Key)
-	case *record.Frozen:
-		z := r.Freeze
-		put(v, &v.frzs, r.Ent, &z)
-	case *record.Thawed:
-		put(v, &v.frzs, r.Ent, nil)
 	case *record.Activity:
 	default:
-		return v.applyMoney(r)
+		return v.applyCredit(r)
 	}
 	return nil
 }
 
-func (v *View) applyMoney(r record.Record) error {
+// applyCredit applies records of costs, grants and pools.
+func (v *View) applyCredit(r record.Record) error {
 	switch r := r.(type) {
 	case *record.Cost:
 		return v.applyCost(r)
@@ -97,6 +85,27 @@ func (v *View) applyMoney(r record.Record) error {
 		})
 	case *record.GrantEnded:
 		return v.changeGrant(r.Ord, func(g *grant, p *pool) { endGrant(r, g, p) })
+	case *record.BalanceLow:
+		p := *v.pool(r.Cap)
+		p.Low = r.Levels
+		put(v, &v.pls, r.Cap, &p)
+	default:
+		return v.applyLimit(r)
+	}
+	return nil
+}
+
+// applyLimit applies records of limits, and of what bears on them.
+func (v *View) applyLimit(r record.Record) error {
+	switch r := r.(type) {
+	case *record.LimitPut:
+		return v.applyRow(r)
+	case *record.LimitStarted:
+		return v.applyRowStart(r)
+	case *record.LimitDefaulted, *record.DefaultPut, *record.DefaultDeleted:
+		return v.applyDefault(r)
+	case *record.LimitDeleted:
+		v.applyRowDelete(r)
 	case *record.BoostMade:
 		b := r.Boost
 		list := append(slices.Clone(v.boostsOf(r.Row)), &b)
@@ -118,10 +127,11 @@ func (v *View) applyMoney(r record.Record) error {
 	case *record.AlertFired:
 		f := r.Fired
 		put(v, &v.frd, r.Row, &f)
-	case *record.BalanceLow:
-		p := *v.pool(r.Cap)
-		p.Low = r.Levels
-		put(v, &v.pls, r.Cap, &p)
+	case *record.Frozen:
+		z := r.Freeze
+		put(v, &v.frzs, r.Ent, &z)
+	case *record.Thawed:
+		put(v, &v.frzs, r.Ent, nil)
 	case *record.DegradePut:
 		p := r.Policy
 		v.applyDegrade(&p)

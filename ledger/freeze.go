@@ -13,7 +13,7 @@ import (
 
 // A freeze stops what would be granted, whatever the limits say: checks, consumptions and
 // reservations of an entity and of all below it, or of the whole customer. What happened
-// is recorded all the same: usage, events, and how open reservations end. Judge, judgeEvent
+// is recorded all the same: usage, events, and how open reservations end. judge, judgeEvent
 // and outlook ask frozenOn. checkParent asks what a token may move away (staysFrozen).
 
 // freezePart is a freeze in a checkpoint.
@@ -102,17 +102,6 @@ func (v *View) Freezes() []bursar.Freeze {
 		return cmp.Or(cmp.Compare(a.FrozenAt, b.FrozenAt), strings.Compare(a.EntityID, b.EntityID))
 	})
 	return out
-}
-
-func (v *View) mergeFreezes() {
-	for ent, z := range v.frzs {
-		if z == nil {
-			delete(v.State.freezes, ent)
-		} else {
-			v.State.freezes[ent] = z
-		}
-		v.Dirty.part(partFreeze, ent, z)
-	}
 }
 
 // SetFreeze freezes an entity, or the customer, or thaws it. Both are idempotent; another

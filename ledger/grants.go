@@ -13,7 +13,7 @@ import (
 )
 
 func (v *View) applyGrant(r *record.GrantMade) error {
-	if r.Ord != v.NextGrant() {
+	if r.Ord != v.nextGrant() {
 		return fmt.Errorf("%w: grant number %d", record.ErrRecord, r.Ord)
 	}
 	v.newGrants++
@@ -128,7 +128,7 @@ func (o *CreateGrant) Decide(d *Decider) (any, error) {
 		return nil, err
 	}
 	cap := d.CapFor(bursar.Capability{Kind: bursar.KindCurrency, ID: in.CurrencyID})
-	r := &record.GrantMade{Ord: d.NextGrant(), Cap: cap, ID: catalogue.GlobalID(d.Now, d.Head.Seq, d.Commit, 'g', len(d.Recs)), Active: in.EffectiveAt <= d.Now}
+	r := &record.GrantMade{Ord: d.nextGrant(), Cap: cap, ID: catalogue.GlobalID(d.Now, d.Head.Seq, d.CommitID, 'g', len(d.Recs)), Active: in.EffectiveAt <= d.Now}
 	if r.Active {
 		g.Status = bursar.GrantActive
 	}
@@ -226,7 +226,7 @@ func (v *View) grantOf(id [16]byte) uint32 {
 			}
 		}
 	}
-	for ord := uint32(1); ord < v.NextGrant(); ord++ {
+	for ord := uint32(1); ord < v.nextGrant(); ord++ {
 		if v.Visits++; v.grant(ord).id == id {
 			return ord
 		}
@@ -347,12 +347,12 @@ func (v *View) grant(ord uint32) *grant {
 	return nil
 }
 
-func (v *View) NextGrant() uint32 { return uint32(len(v.Grants) + v.newGrants) }
+func (v *View) nextGrant() uint32 { return uint32(len(v.Grants) + v.newGrants) }
 
 // GrantList is a page of the grants, those that have ended too.
 func (v *View) GrantList(q *GrantQuery) (p Page[bursar.Grant]) {
 	var all []bursar.Grant
-	for ord := uint32(1); ord < v.NextGrant(); ord++ {
+	for ord := uint32(1); ord < v.nextGrant(); ord++ {
 		g := v.grant(ord)
 		if (q.CurrencyID == "" || g.CurrencyID == q.CurrencyID) && g.CreatedAt >= q.CreatedFrom && (q.CreatedTo == 0 || g.CreatedAt < q.CreatedTo) {
 			all = append(all, g.Grant)
@@ -369,4 +369,45 @@ func (v *View) GrantList(q *GrantQuery) (p Page[bursar.Grant]) {
 	p.Items = append([]bursar.Grant{}, all[:min(len(all), q.Limit+1)]...)
 	p.Cut(q.Limit, q.After != nil, q.Before != nil)
 	return p
+}
+
+// Grants that have ended are kept for listings, and to take in credits that usage gives back. A
+// decision looks through them only if more is given back than the live grants gave. A checkpoint
+// has no list of them, as each grant says whether it has ended.
+
+// endedMark is a part of a checkpoint that says only that grants have ended. It keeps older versions
+// from reading the checkpoint: they expect such grants in a list of their pool.
+type endedMark struct{}
+
+// addEnded takes in that grants have ended.
+func (s *State) addEnded(ords []uint32) {
+	s.overGrants = append(s.overGrants, ords...)
+	s.markEnded()
+}
+
+func (s *State) markEnded() {
+	if len(s.overGrants) > 0 && !s.endedMarked {
+		s.endedMarked = true
+		s.Dirty.part(partEnded, 0, endedMark{})
+	}
+}
+
+// endedRestored finds the grants that have ended. Those that pools of older versions list come
+// first, in the order of the lists.
+func (s *State) endedRestored() {
+	listed := make(map[uint32]bool, len(s.Grants))
+	add := func(ord uint32) {
+		if int(ord) < len(s.Grants) && !listed[ord] && s.Grants[ord] != nil && s.Grants[ord].ended() {
+			listed[ord] = true
+			s.overGrants = append(s.overGrants, ord)
+		}
+	}
+	for _, ord := range s.poolsEnded {
+		add(ord)
+	}
+	s.poolsEnded = nil
+	for ord := range s.Grants {
+		add(uint32(ord))
+	}
+	s.markEnded()
 }

@@ -125,7 +125,7 @@ func tagsText(tags []Tag) string {
 // seriesTag is the value of one group-by key for a bucket of an entity.
 func (v *View) seriesTag(r *store.SeriesRow, key string) string {
 	switch key {
-	case FeatureKey:
+	case featureKey:
 		if r.Capability.Kind == bursar.KindFeature {
 			return r.Capability.ID
 		} // of a currency it is a dimension: the feature whose cost it was
@@ -204,7 +204,7 @@ func (h *HistoryRun) Warnings() []string {
 		}
 	}
 	for i, k := range h.Q.GroupBy {
-		if h.full && h.types[i] == "" && k != FeatureKey && k != childKey {
+		if h.full && h.types[i] == "" && k != featureKey && k != childKey {
 			return append(out, bursar.WarnDimensions)
 		}
 	}

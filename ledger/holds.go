@@ -115,7 +115,7 @@ func (v *View) applyKept(r *record.HoldKept) error {
 
 func (*Reserve) failsEarly() {}
 
-func (*CloseHold) failsEarly() {}
+func (*ChangeHold) failsEarly() {}
 
 // savedHold is what the store has of a hold that is not in memory; nil = nothing.
 func (d *Decider) savedHold(id [16]byte) (*record.Hold, error) {
@@ -293,8 +293,8 @@ func (v *View) liveChains(h *record.Hold) [][]uint32 {
 	return live
 }
 
-// CloseHold is a commit, release or extension of one hold.
-type CloseHold struct {
+// ChangeHold is a commit, release or extension of one hold.
+type ChangeHold struct {
 	ID     [16]byte
 	Action holdAction
 	Amount bursar.Amount      // of a commit
@@ -312,7 +312,7 @@ const (
 	HoldExtend
 )
 
-func (o *CloseHold) Decide(d *Decider) (any, error) {
+func (o *ChangeHold) Decide(d *Decider) (any, error) {
 	if d.Cust() == nil {
 		return nil, ErrNoCustomer
 	}

@@ -74,8 +74,8 @@ func gateBinding(g *bursar.Gate, a *Ask) *bursar.Binding {
 	return b
 }
 
-// Judge decides whether asks may be used on the rows of chains, which are those of r. It gives no advice.
-func (v *View) Judge(cat *catalogue.Catalogue, r *Resolved, asks []Ask, chains [][]uint32) bursar.Decision {
+// judge decides whether asks may be used on the rows of chains, which are those of r. It gives no advice.
+func (v *View) judge(cat *catalogue.Catalogue, r *Resolved, asks []Ask, chains [][]uint32) bursar.Decision {
 	d := bursar.Decision{Granted: true, Capability: asks[0].C, Gate: v.gate(cat, &asks[0]), Chains: v.nodes(chains, asks)}
 	cat.Show(&d)
 	if d.Frozen = v.frozenOn(r); d.Frozen != nil {
@@ -149,7 +149,7 @@ func (v *View) Check(cat *catalogue.Catalogue, in *CheckInput) bursar.Decision {
 	r := v.Resolve(cat, in.Dimensions)
 	r.strict = in.Strict
 	chains, over := v.chains(&r, asks)
-	d := v.Judge(cat, &r, asks, chains)
+	d := v.judge(cat, &r, asks, chains)
 	d.Advice = v.adviceOn(&d, asks, chains, r.model)
 	d.Warnings = v.Warnings(cat, &r, asks, unpriced, len(chains) > 0, over)
 	if len(chains) == 0 && !v.gated(cat, asks) {

@@ -63,14 +63,7 @@ func (o *PutAssignments) Decide(d *Decider) (any, error) {
 	if o.draft {
 		return out, nil
 	}
-	return out, d.checkAllocations(func(cap uint32, label string) string {
-		for i := len(o.In) - 1; i >= 0; i-- {
-			if o.In[i].Label == label && d.CapOrd(o.In[i].Capability) == cap {
-				return fmt.Sprintf("/assignments/%d", i)
-			}
-		}
-		return ""
-	})
+	return out, d.checkWrite(lastItem(d, "/assignments", o.In, func(in *bursar.AssignmentInput) (bursar.Capability, string) { return in.Capability, in.Label }))
 }
 
 // Target is what an assignment is about, as numbers.
@@ -380,7 +373,7 @@ func (o *DeleteAssignment) Decide(d *Decider) (any, error) {
 	}
 	d.audit(&o.Caller, "assignment.deleted", "assignment", out.ID, out.EntityID, assignmentAudit(out), nil)
 	d.notify(bursar.EventEntitlementDeleted, entitlementOf(d.Cust().ID, &out))
-	return out, d.checkAllocations(noPointer)
+	return out, d.checkWrite(noPointer)
 }
 
 func errNoAssignment(id string) error {

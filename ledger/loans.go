@@ -217,10 +217,10 @@ func (s *State) dropLoans(row uint32) {
 	}
 }
 
-func (s *State) soundLoans(isRow func(uint32) bool) bool {
+func (s *State) soundLoans(isEntity, isRow func(uint32) bool) bool {
 	for row, list := range s.loans {
 		for _, l := range list {
-			if !isRow(l.Row) || !isRow(l.Lender) || l.Row != row && l.Lender != row || int(l.LenderEnt) >= s.Entities.Len() || l.LenderEnt == 0 {
+			if !isRow(l.Row) || !isRow(l.Lender) || l.Row != row && l.Lender != row || !isEntity(l.LenderEnt) || l.LenderEnt == 0 {
 				return false
 			}
 		}

@@ -52,7 +52,7 @@ func (m *Mender) Commit(st *State, row *store.LogRow) (*Decider, error) {
 		return nil, err
 	}
 	m.was, m.met = row.Head.Now, nil
-	d := &Decider{View: NewView(st, m.At), Cat: m.Cat, Commit: row.ID, Rehearsal: true}
+	d := &Decider{View: NewView(st, m.At), Cat: m.Cat, CommitID: row.ID, Rehearsal: true}
 	for i, r := range recs {
 		if u, ok := r.(*record.Usage); ok {
 			var met *record.ValueCounted
@@ -70,7 +70,7 @@ func (m *Mender) Commit(st *State, row *store.LogRow) (*Decider, error) {
 
 // usage charges the rows of r anew, by the rule of its feature.
 func (m *Mender) usage(d *Decider, r *record.Usage, met *record.ValueCounted) {
-	rows := rowsOf(r.Charges)
+	rows := rowsCharged(r.Charges)
 	r.Timestamp, r.At = min(r.Timestamp, m.At), min(r.At, m.At)
 	function := ""
 	events := r.Op == record.OpEvent || r.Op == record.OpHeldEvent
@@ -93,7 +93,7 @@ func (m *Mender) usage(d *Decider, r *record.Usage, met *record.ValueCounted) {
 	}
 }
 
-func rowsOf(cs []record.Charge) []uint32 {
+func rowsCharged(cs []record.Charge) []uint32 {
 	rows := make([]uint32, len(cs))
 	for i := range cs {
 		rows[i] = cs[i].Row
@@ -162,7 +162,7 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 	case *record.HoldCommitted, *record.HoldFreed, *record.HoldExtended, *record.HoldExpired:
 		m.ending(d, r)
 	default:
-		return m.money(d, r)
+		return m.credit(d, r)
 	}
 	return r
 }
@@ -205,7 +205,7 @@ func (m *Mender) begun(created, ends *bursar.Time) {
 func (m *Mender) ending(d *Decider, r record.Record) {
 	again := func(c *record.Closing) {
 		c.At = min(c.At, m.At)
-		c.Charges = d.Charges(rowsOf(c.Charges), c.At, c.Amount, false)
+		c.Charges = d.Charges(rowsCharged(c.Charges), c.At, c.Amount, false)
 	}
 	switch r := r.(type) {
 	case *record.HoldCommitted:
@@ -225,12 +225,13 @@ func (m *Mender) ending(d *Decider, r record.Record) {
 	}
 }
 
-func (m *Mender) money(d *Decider, r record.Record) record.Record {
+// credit mends what is about costs and grants.
+func (m *Mender) credit(d *Decider, r record.Record) record.Record {
 	switch r := r.(type) {
 	case *record.Cost:
 		r.At = min(r.At, m.At)
 		if !r.Correction {
-			r.Charges = d.Charges(rowsOf(r.Charges), r.At, r.Amount, false)
+			r.Charges = d.Charges(rowsCharged(r.Charges), r.At, r.Amount, false)
 			return r
 		}
 		var cs []record.Charge

@@ -71,32 +71,32 @@ func (v *View) near(typ, id string) string {
 func fits(of, typ string) bool { return of == typ || typ == "" && of != bursar.SpendTokenType }
 
 func (v *View) nearest(typ, id string) (best string) {
-	see := func(ord uint32) {
+	take := func(ord uint32) {
 		if e := v.Ent(ord); e.Archived == 0 && fits(v.typeID(e.Typ), typ) && (v.Root == 0 || v.Sees(ord)) && (best == "" || e.ID < best) {
 			best = e.ID
 		}
 	}
-	look := func(hash uint64, spell func() []byte) {
+	try := func(hash uint64, spell func() []byte) {
 		known := v.similar.has(hash)
 		if !known && !v.newSimilar[hash] {
 			return
 		}
 		folded := string(spell())
 		if ord := v.entOrd(folded); known && ord != 0 {
-			see(ord)
+			take(ord)
 		} else if ord := v.newIDs[folded]; ord != 0 {
-			see(ord)
+			take(ord)
 		}
 		for _, ord := range v.cased[folded] {
-			see(ord)
+			take(ord)
 		}
 		for _, ord := range v.newCased[folded] {
-			see(ord)
+			take(ord)
 		}
 	}
 	q := strings.ToLower(id)
-	if look(foldHash(q), func() []byte { return []byte(q) }); best == "" && nearFrom <= len(q) && len(q) <= nearTo {
-		eachNear(q, look)
+	if try(foldHash(q), func() []byte { return []byte(q) }); best == "" && nearFrom <= len(q) && len(q) <= nearTo {
+		eachNear(q, try)
 	}
 	return best
 }

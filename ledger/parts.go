@@ -40,6 +40,18 @@ type partKey struct {
 // part notes that a part has changed. A nil pointer or slice deletes it.
 func (d *Dirty) part(sort string, ord uint32, v any) { d.parts[partKey{sort, ord}] = v }
 
+// mergeParts moves the changes of one sort of part into the state's map. A nil value is of what is gone.
+func mergeParts[V any](s *State, sort string, into, changes map[uint32]*V) {
+	for ord, x := range changes {
+		if x == nil {
+			delete(into, ord)
+		} else {
+			into[ord] = x
+		}
+		s.Dirty.part(sort, ord, x)
+	}
+}
+
 // partBody is the body of a part; nil deletes it.
 func partBody(v any, caps []bursar.Capability) []byte {
 	var body any
@@ -77,12 +89,12 @@ func partBody(v any, caps []bursar.Capability) []byte {
 		if v == nil {
 			return nil
 		}
-		body = degradePartOf(v)
+		body = partOf(degradeRecords(v))
 	case *defaultSet:
 		if len(v.list) == 0 {
 			return nil
 		}
-		body = defaultsPart{record.EncodePayload(nil, v.records())}
+		body = partOf(v.records())
 	case *learned:
 		if v == nil {
 			return nil
@@ -92,7 +104,7 @@ func partBody(v any, caps []bursar.Capability) []byte {
 		if v == nil {
 			return nil
 		}
-		body = newRequestPart(v)
+		body = partOf(requestRecords(v))
 	case pathsPart:
 		body = v
 	case endedMark:
@@ -185,10 +197,7 @@ func (s *State) restoreGoverned(p *store.PartRow, ord uint32) (err error) {
 			s.loans[ord] = restoredLoans(list)
 		}
 	case partRequest:
-		var q requestPart
-		if read(&q) {
-			err = s.restoreRequest(ord, q)
-		}
+		return s.restoreRequest(ord, p)
 	case partFired:
 		var q firedPart
 		if read(&q) {
@@ -200,16 +209,34 @@ func (s *State) restoreGoverned(p *store.PartRow, ord uint32) (err error) {
 			s.freezes[ord] = &record.Freeze{Reason: q.Reason, At: q.At, ByToken: q.ByToken, Root: q.Root}
 		}
 	case partDefaults:
-		var q defaultsPart
-		if read(&q) {
-			err = s.restoreDefaults(q)
-		}
+		return s.restoreDefaults(p)
 	case partDegrade:
-		return s.restoreDegrades(ord, p.Body)
+		return s.restoreDegrades(ord, p)
 	default:
 		return fmt.Errorf("checkpoint: parts of sort %q %w", p.Sort, ErrNewer)
 	}
 	return err
+}
+
+// recordsPart is a part of a checkpoint that is kept as the records that make it, written as in a
+// commit.
+type recordsPart struct {
+	Records []byte `json:"records"`
+}
+
+func partOf(recs []record.Record) recordsPart { return recordsPart{record.EncodePayload(nil, recs)} }
+
+// readRecords reads a part that partOf made.
+func readRecords(p *store.PartRow) ([]record.Record, error) {
+	var q recordsPart
+	if err := readPart(p, &q); err != nil {
+		return nil, err
+	}
+	recs, err := record.DecodePayload(q.Records)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %s %q: %w", p.Sort, p.Key, err)
+	}
+	return recs, nil
 }
 
 func readPart(p *store.PartRow, v any) error {
@@ -219,27 +246,27 @@ func readPart(p *store.PartRow, v any) error {
 	return nil
 }
 
-// dumpMoney is the part of dump that is about credits, prices and alerts.
-func (s *State) dumpMoney(e *record.Encoder, inOrder bool) {
+// dumpParts is the part of Dump that a checkpoint has as parts.
+func (s *State) dumpParts(e *record.Encoder, inOrder bool) {
 	for _, g := range s.Grants[1:] {
 		e.Bytes(partBody(g, s.Caps.List))
 	}
 	s.dumpPools(e, inOrder)
-	dumpParts(e, s.boosts)
-	dumpParts(e, s.Promos)
-	dumpParts(e, s.Fired)
-	dumpParts(e, s.freezes)
-	dumpParts(e, s.learned)
-	dumpParts(e, s.requests)
-	dumpParts(e, s.loans)
-	dumpParts(e, s.degrades)
+	dumpPartsOf(e, s.boosts)
+	dumpPartsOf(e, s.Promos)
+	dumpPartsOf(e, s.Fired)
+	dumpPartsOf(e, s.freezes)
+	dumpPartsOf(e, s.learned)
+	dumpPartsOf(e, s.requests)
+	dumpPartsOf(e, s.loans)
+	dumpPartsOf(e, s.degrades)
 	for _, p := range uniqueParts(s.Uniques) {
 		e.String(p.Key)
 		e.Bytes(p.Body)
 	}
 }
 
-func dumpParts[V any](e *record.Encoder, m map[uint32]V) {
+func dumpPartsOf[V any](e *record.Encoder, m map[uint32]V) {
 	for _, ord := range slices.Sorted(maps.Keys(m)) {
 		e.Ord(ord)
 		e.Bytes(partBody(any(m[ord]), nil))

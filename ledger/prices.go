@@ -65,10 +65,10 @@ func (v *View) applyHoldCost(r *record.HoldCost) error {
 // costCombo is the number of the dimensions of a cost: the plain ones of the usage and
 // the feature, or the feature alone when there are too many combinations.
 func (d *Decider) costCombo(plain []bursar.Dimension, featureID string) uint32 {
-	feature := bursar.Dimension{Key: FeatureKey, Value: featureID}
+	feature := bursar.Dimension{Key: featureKey, Value: featureID}
 	all := []bursar.Dimension{feature}
 	for _, x := range plain {
-		if x.Key != FeatureKey {
+		if x.Key != featureKey {
 			all = append(all, x)
 		}
 	}

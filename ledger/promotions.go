@@ -213,7 +213,7 @@ func (v *View) Entitlements(cat *catalogue.Catalogue) []bursar.Decision {
 	for _, c := range caps {
 		if cat.FeatureOf[c.ID] != nil && c.Kind == bursar.KindFeature || cat.CurrencyOf[c.ID] != nil && c.Kind == bursar.KindCurrency {
 			asks := []Ask{{C: c, Cap: v.CapOrd(c), max: cat.Highest(c)}}
-			d := v.Judge(cat, &Resolved{}, asks, nil)
+			d := v.judge(cat, &Resolved{}, asks, nil)
 			d.Advice = v.adviceOn(&d, asks, nil, "")
 			out = append(out, d)
 		}

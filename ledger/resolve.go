@@ -182,7 +182,7 @@ func (v *View) chains(r *Resolved, asks []Ask) (out [][]uint32, over []Applied) 
 	return out, nil
 }
 
-// compareRows orders the rows of one entity: node-wide first, then by the size of the
+// compareRows orders the rows of one entity: those without a scope first, then by the size of the
 // scope, its ids and the label; features before currencies.
 func (v *View) compareRows(a, b uint32) int {
 	x, y := v.Def(a), v.Def(b)

@@ -188,20 +188,20 @@ func (s *State) skipRow(id [16]byte) { s.addRow(id, nil) }
 // Restored makes what follows from the rows once all parts are in, in whatever order
 // their kinds came. It is an error if parts of them are missing.
 func (s *State) Restored() error {
-	steps, last, err := s.RestoredSteps()
+	tasks, last, err := s.RestoreTasks()
 	if err != nil {
 		return err
 	}
-	for _, step := range steps {
-		step()
+	for _, task := range tasks {
+		task()
 	}
 	last()
 	return nil
 }
 
-// RestoredSteps is what Restored does: steps of which none touches what another one changes, so
+// RestoreTasks are what Restored does: tasks of which none touches what another one changes, so
 // that they may be done side by side, and what comes after all of them.
-func (s *State) RestoredSteps() (steps []func(), last func(), err error) {
+func (s *State) RestoreTasks() (tasks []func(), last func(), err error) {
 	if b := s.restoring; b != nil {
 		if len(b.paths) > 0 {
 			return nil, nil, fmt.Errorf("checkpoint: %w", errMissingPaths)
@@ -209,13 +209,13 @@ func (s *State) RestoredSteps() (steps []func(), last func(), err error) {
 		for s.Rows.Len() < b.rows {
 			s.skipRow(b.lastRow)
 		}
-		steps = []func(){
+		tasks = []func(){
 			func() { s.byID.fill(b.idSlots) },
 			func() { s.paths.index.fill(b.pathSlots) },
 		}
 	}
-	steps = append(steps, s.restoredRows, s.restoredEntities, s.restoredNames)
-	return steps, func() {
+	tasks = append(tasks, s.restoredRows, s.restoredEntities, s.restoredNames)
+	return tasks, func() {
 		for _, id := range slices.SortedFunc(maps.Keys(s.Holds), record.CompareID) {
 			s.indexHold(s.Holds[id])
 		}

@@ -27,7 +27,7 @@ type Act struct {
 	combo  uint32
 	path   []record.Hop
 	Hold   *record.Hold // that it ended; nil = none
-	Ended  bool         // it ended a hold; with hold nil, one that the scan has not seen open
+	Ended  bool         // it ended a hold; with hold nil, one that the scan has not met open
 	costs  []*record.Cost
 	event  int   // which event of the commit made it, from 1; 0 = none
 	with   []Act // what else the same event used, once OneByEvent has put it there

@@ -128,7 +128,7 @@ func (d *Decider) confined() error {
 		case *record.Activity, *record.CapabilityName, *record.TypeName, *record.AlertFired: // an alert follows from what else is recorded
 			continue
 		case *record.DefaultPut: // it limits what is below its entity, so that entity may be the root
-			if err := d.confinedDefault(r.Default.Node); err != nil {
+			if err := d.confinedDefault(r.Default.Ent); err != nil {
 				return err
 			}
 			continue
@@ -181,8 +181,8 @@ func (d *Decider) confined() error {
 	return nil
 }
 
-func (d *Decider) confinedDefault(node uint32) error {
-	if d.Root != 0 && (node == 0 || !d.Sees(node)) {
+func (d *Decider) confinedDefault(ent uint32) error {
+	if d.Root != 0 && (ent == 0 || !d.Sees(ent)) {
 		return errAboveToken
 	}
 	return nil

@@ -42,7 +42,7 @@ func (s *State) Sound() error {
 		}
 	}
 	for _, x := range s.defaults.list {
-		if !isEntity(x.Node) || !isCap(x.Terms.Cap) || x.Typ == 0 || int(x.Typ) > len(s.Types.List) {
+		if !isEntity(x.Ent) || !isCap(x.Terms.Cap) || x.Typ == 0 || int(x.Typ) > len(s.Types.List) {
 			return fmt.Errorf("the default %s names what is not there", store.FormatID(x.ID))
 		}
 	}
@@ -77,10 +77,11 @@ func (s *State) Sound() error {
 	if !s.soundPaths() {
 		return errors.New("a path goes through entities that are not there")
 	}
-	return s.soundMoney(isCap, isRow, isGrant)
+	return cmp.Or(s.soundCredits(isCap, isGrant), s.soundUse(isEntity, isCap), s.soundRowParts(isEntity, isCap, isRow))
 }
 
-func (s *State) soundMoney(isCap, isRow, isGrant func(uint32) bool) error {
+// soundCredits tells whether grants and pools name what is there.
+func (s *State) soundCredits(isCap, isGrant func(uint32) bool) error {
 	for i, g := range s.Grants[1:] {
 		if g == nil || !isCap(g.cap) {
 			return fmt.Errorf("grant number %d is not there, or its currency is not", i+1)
@@ -95,16 +96,26 @@ func (s *State) soundMoney(isCap, isRow, isGrant func(uint32) bool) error {
 			return fmt.Errorf("the pool number %d names what is not there", cap)
 		}
 	}
+	return nil
+}
+
+// soundUse tells whether totals and levels name what is there.
+func (s *State) soundUse(isEntity, isCap func(uint32) bool) error {
 	for cap := range s.Totals {
 		if !isCap(cap) {
 			return errors.New("a total is of a capability that is not there")
 		}
 	}
 	for key := range s.Levels {
-		if !isCap(key.Cap) || int(key.Leaf) >= s.Entities.Len() {
+		if !isCap(key.Cap) || !isEntity(key.Leaf) {
 			return errors.New("a level is of a capability or an entity that is not there")
 		}
 	}
+	return nil
+}
+
+// soundRowParts tells whether what limits have besides their counters names what is there.
+func (s *State) soundRowParts(isEntity, isCap, isRow func(uint32) bool) error {
 	for cap, p := range s.Promos {
 		if !isCap(cap) || !isRow(p.row) {
 			return errors.New("a promotional entitlement is of a feature or a row that is not there")
@@ -115,7 +126,7 @@ func (s *State) soundMoney(isCap, isRow, isGrant func(uint32) bool) error {
 			return errors.New("a boost is of an assignment that is not there")
 		}
 	}
-	if !s.soundLoans(isRow) {
+	if !s.soundLoans(isEntity, isRow) {
 		return errors.New("a boost that is funded by nothing")
 	}
 	for row := range s.Fired {

@@ -61,7 +61,7 @@ func (d *Decider) admit(o *Spend) (*admitted, error) {
 	r := d.Resolve(d.Cat, o.In.Dimensions)
 	r.strict = o.In.Strict
 	chains, over := d.chains(&r, asks)
-	j := d.Judge(d.Cat, &r, asks, chains)
+	j := d.judge(d.Cat, &r, asks, chains)
 	j.Warnings = d.Warnings(d.Cat, &r, asks, nil, len(chains) > 0, over)
 	if len(chains) == 0 && !d.gated(d.Cat, asks) {
 		d.judgeUngoverned(d.Cat, &r, o.In.Capability, &j)
@@ -104,7 +104,7 @@ func denial(j *bursar.Decision) string {
 		if n.Label != "" {
 			where += " (" + n.Label + ")"
 		}
-		where += byDefault(n.DefaultOf)
+		where += whichDefault(n.DefaultOf)
 	}
 	s := where + " is " + n.UsageLimit.String() + ", of which " + n.CurrentUsage.String() + " is used and " + n.Reserved.String() +
 		" is held; " + n.Requested.String() + " more does not fit"
@@ -114,8 +114,8 @@ func denial(j *bursar.Decision) string {
 	return s
 }
 
-// byDefault says which default a limit is by; "" = it is the entity's own.
-func byDefault(x *bursar.DefaultSource) string {
+// whichDefault says which default a limit is by; "" = it is the entity's own.
+func whichDefault(x *bursar.DefaultSource) string {
 	if x == nil {
 		return ""
 	}

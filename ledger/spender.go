@@ -24,7 +24,7 @@ func (o *BySpendToken) Decide(d *Decider) (any, error) {
 	d.Unhinted = true
 	defer func() { d.guarded, d.Unhinted = false, false }()
 	switch op := o.Op.(type) {
-	case *CloseHold:
+	case *ChangeHold:
 		op.Within = true
 		if op.Action != HoldExtend { // what happened is recorded, and what is held is freed
 			return op.Decide(d)

@@ -210,7 +210,7 @@ func (d *Decider) spendBelow(root uint32, meet func(*record.Entity) bool) (live 
 		if e.Archived == 0 && meet(e) {
 			live = append(live, ord)
 		}
-		d.EachChild(ord, walk)
+		d.eachChild(ord, walk)
 	}
 	walk(root)
 	return live

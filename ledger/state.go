@@ -8,6 +8,9 @@
 package ledger
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/record"
@@ -73,7 +76,7 @@ type State struct {
 	RowIDs   idList
 	counters counterList // one that is not there is as at creation
 	ranks    ranks       // follow from rows and counters
-	// Rows are found from their entity: node-wide ones from firstRow, scoped ones by their
+	// Rows are found from their entity: those without a scope from firstRow, scoped ones by their
 	// place; both lists go on through nextRow.
 	firstRow []uint32 // by entity ord
 	nextRow  []uint32 // by row
@@ -85,6 +88,12 @@ type State struct {
 	degrades     map[uint32][]*record.DegradePolicy // by entity ord
 	degradeBytes int64                              // about what they take
 	defaults     *defaultSet
+	boosts       map[uint32][]*record.Boost // by row
+	loans        map[uint32][]*record.Loan  // by row, of that which has more and of that which has less
+	Promos       map[uint32]*promo          // by feature
+	Fired        map[uint32]*record.Fired   // by row
+	Uniques      map[record.UniqueKey]*uniqueSet
+	windows      map[uint32][]bursar.Time        // by row: windows that uniques has sets of
 	learned      map[uint32]*learned             // by entity ord, too
 	requests     map[uint32]*record.BoostRequest // by number
 	lastRequest  uint32                          // the number of the newest, which is kept
@@ -105,7 +114,7 @@ type State struct {
 
 	Feed *Feed // nil = nobody watches
 
-	money
+	credits
 	Keys keySet
 	// Usage series: series has what was added since the checkpoint at SeriesBase;
 	// while one is being saved, flushing has what goes into it and series what came
@@ -159,11 +168,13 @@ func NewState() *State {
 		cased:  map[string][]uint32{}, children: map[uint32][]uint32{}, archivedKids: map[uint32]int{},
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
 		freezes: map[uint32]*record.Freeze{}, degrades: map[uint32][]*record.DegradePolicy{}, defaults: newDefaultSet(nil),
+		boosts: map[uint32][]*record.Boost{}, loans: map[uint32][]*record.Loan{}, Promos: map[uint32]*promo{},
+		Fired: map[uint32]*record.Fired{}, Uniques: map[record.UniqueKey]*uniqueSet{}, windows: map[uint32][]bursar.Time{},
 		learned: map[uint32]*learned{}, requests: map[uint32]*record.BoostRequest{},
 		Totals: map[uint32]*Total{}, Levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{},
 		OpenHolds: newOrdered(record.CompareID), closedHolds: newOrdered(record.CompareID), endings: newEndings(),
 		schedules: map[record.Rule]*record.Schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{}, strict: map[uint32]struct{}{}, named: map[record.Naming]int{},
-		money: newMoney(), series: newBuckets(), Dirty: NewDirty(),
+		credits: newCredits(), series: newBuckets(), Dirty: NewDirty(),
 	}
 	s.entOrder = newOrdered(func(a, b uint32) int {
 		return compareEntity(s.Entities.at(a), &ListPos{CreatedAt: s.Entities.at(b).Created, ID: s.Entities.at(b).ID})
@@ -191,4 +202,19 @@ func (s *State) Due() bursar.Time {
 		due = at
 	}
 	return due
+}
+
+// Snapshot copies what deciding about charges reads, to do so without the customer's
+// lock. The values are immutable: lists and maps of them are copied.
+func (s *State) Snapshot() *State {
+	f := NewState()
+	f.Head, f.Customer = s.Head, s.Customer
+	f.Caps = names[bursar.Capability]{slices.Clip(s.Caps.List), maps.Clone(s.Caps.ords)}
+	f.combos = names[string]{slices.Clip(s.combos.List), maps.Clone(s.combos.ords)}
+	f.Entities, f.Rows, f.RowIDs, f.counters = s.Entities.clone(), rowList{s.Rows.clone()}, s.RowIDs, s.counters.clone()
+	f.Totals = maps.Clone(s.Totals)
+	f.Grants, f.Pools = slices.Clone(s.Grants), maps.Clone(s.Pools)
+	f.defaults = s.defaults
+	f.boosts, f.loans, f.Fired = maps.Clone(s.boosts), maps.Clone(s.loans), maps.Clone(s.Fired)
+	return f
 }

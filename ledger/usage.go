@@ -107,7 +107,7 @@ func (o *ReportUsage) Decide(d *Decider) (any, error) {
 		d.checkTime(it.In.Timestamp, func() string { return o.at(it, "createdAt") }, &always)
 		pointer := func() string { return o.at(it, "idempotencyKey") }
 		var fresh bool
-		if twins[i], fresh = keys.look(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &always); fresh {
+		if twins[i], fresh = keys.judge(d, i, it.Key, it.In.IdempotencyKey, it.In.Timestamp, pointer, &always); fresh {
 			d.enrol(it.In.Dimensions)
 		}
 		if leaf := d.checkUsage(o, it, &bad); fresh {

@@ -72,7 +72,7 @@ func (s *State) dump(inOrder bool) []byte {
 	for _, id := range slices.SortedFunc(maps.Keys(s.Holds), record.CompareID) {
 		s.Holds[id].Dump(&e)
 	}
-	s.dumpMoney(&e, inOrder)
+	s.dumpParts(&e, inOrder)
 	return e.B
 }
 

@@ -49,6 +49,12 @@ type View struct {
 	lrn         map[uint32]*learned                // by entity
 	reqs        map[uint32]*record.BoostRequest    // nil value = forgotten
 	lastReq     uint32                             // the number of the last that is new; 0 = none is
+	bsts        map[uint32][]*record.Boost
+	lns         map[uint32][]*record.Loan
+	prms        map[uint32]*promo // nil value = deleted
+	frd         map[uint32]*record.Fired
+	unq         map[record.UniqueKey]*uniqueChange
+	moved       map[uint32][2]bursar.Time // by row: the start of its window by its schedule before, and by the new one
 	newRowIDs   [][16]byte
 	newRows     map[uint32][]uint32   // by entity: rows that are new
 	newPlaces   map[place][]uint32    // by where they are found
@@ -60,7 +66,7 @@ type View struct {
 	recorded    map[endKey]*deadlines // of holds that have ended by time: what v has recorded
 	NewKeys     map[[16]byte]KeyEntry
 	Adds        []Addition // to the usage series, of which many may be of one bucket
-	moneyChanges
+	creditChanges
 	Records int
 
 	// undo restores what a request changed when a later part of it is refused.
@@ -254,8 +260,8 @@ func (v *View) level(k record.LevelKey) record.Level {
 	return record.Level{}
 }
 
-// EachChild calls f with the direct children of parent (0: the roots).
-func (v *View) EachChild(parent uint32, f func(ord uint32)) {
+// eachChild calls f with the direct children of parent (0: the roots).
+func (v *View) eachChild(parent uint32, f func(ord uint32)) {
 	v.Visits += len(v.children[parent])/16 + 1 // next to nothing, beside what f does
 	for _, c := range v.children[parent] {
 		if len(v.ents) == 0 || v.Ent(c).Parent == parent {
@@ -278,14 +284,14 @@ func (v *View) childList(parent uint32) (list []uint32) {
 	if len(v.ents) == 0 {
 		return v.children[parent]
 	}
-	v.EachChild(parent, func(c uint32) { list = append(list, c) })
+	v.eachChild(parent, func(c uint32) { list = append(list, c) })
 	return list
 }
 
 // height is the number of levels of the subtree at ord, itself included.
 func (v *View) height(ord uint32) int {
 	h := 0
-	v.EachChild(ord, func(c uint32) { h = max(h, v.height(c)) })
+	v.eachChild(ord, func(c uint32) { h = max(h, v.height(c)) })
 	return h + 1
 }
 
@@ -354,11 +360,13 @@ func (v *View) Merge(head store.Head) {
 	}
 	v.mergeRows()
 	v.mergeDefaults()
-	v.mergeFreezes()
+	mergeParts(s, partFreeze, s.freezes, v.frzs)
 	v.mergeDegrades()
 	v.mergeLearned()
 	v.mergeRequests()
-	v.mergeMoney(head)
+	mergeParts(s, partPromo, s.Promos, v.prms)
+	v.mergeRowParts()
+	v.mergeCredits(head)
 	for k, t := range v.tots {
 		s.Totals[k] = t
 		s.Dirty.totals[k] = t

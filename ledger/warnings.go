@@ -141,8 +141,8 @@ func (o *SpendEvent) nothingHeld(dims []bursar.Dimension, usages []UsageItem) (o
 	for i := range callSides {
 		side := &callSides[i]
 		counted := slices.ContainsFunc(usages, func(u UsageItem) bool { return u.aggregate == "" && slices.Contains(side.kinds, u.field) })
-		some := slices.ContainsFunc(dims, func(d bursar.Dimension) bool { return measures(&d) && slices.Contains(side.kinds, d.Key) })
-		if counted && !some && !side.said(o) {
+		given := slices.ContainsFunc(dims, func(d bursar.Dimension) bool { return measures(&d) && slices.Contains(side.kinds, d.Key) })
+		if counted && !given && !side.said(o) {
 			out = append(out, bursar.WarnNothingHeld+":"+side.kinds[0]+"="+side.member)
 		}
 	}

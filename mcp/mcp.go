@@ -9,7 +9,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/client"
@@ -53,14 +52,15 @@ func add[In any](s *sdk.Server, t *sdk.Tool, do func(context.Context, In) (any, 
 // token that it shows. api asks the server, with no key of its own.
 func Handler(api *client.Client, version string) http.Handler {
 	serve := sdk.NewStreamableHTTPHandler(func(r *http.Request) *sdk.Server {
-		s, err := Server(api, bearer(r), version)
+		token, _ := shown(r)
+		s, err := Server(api, token, version)
 		if err != nil {
 			return nil // 400: refused saw to it that it is a token
 		}
 		return s
 	}, &sdk.StreamableHTTPOptions{Stateless: true, JSONResponse: true})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if status, why := refused(r.Context(), api, bearer(r)); status != 0 {
+		if status, why := refused(r, api); status != 0 {
 			if status == http.StatusUnauthorized {
 				w.Header().Set("WWW-Authenticate", `Bearer realm="bursar"`)
 			}
@@ -72,12 +72,16 @@ func Handler(api *client.Client, version string) http.Handler {
 	})
 }
 
-// refused tells why the server does not take a token; 0 = it does.
-func refused(ctx context.Context, api *client.Client, token string) (status int, why string) {
-	if _, err := spendtoken.Parse(token); err != nil {
-		return http.StatusUnauthorized, "show a spend token: Authorization: Bearer bst_…"
+// refused tells why the server does not take the token of a request; 0 = it does.
+func refused(r *http.Request, api *client.Client) (status int, why string) {
+	token, err := shown(r)
+	if err == nil {
+		_, err = spendtoken.Parse(token)
 	}
-	_, err := api.WithKey(token).OwnBudget(ctx)
+	if err != nil {
+		return http.StatusUnauthorized, "show a spend token, and no other key: Authorization: Bearer bst_…"
+	}
+	_, err = api.WithKey(token).OwnBudget(r.Context())
 	var e *client.Error
 	switch {
 	case err == nil:
@@ -90,12 +94,9 @@ func refused(ctx context.Context, api *client.Client, token string) (status int,
 
 const maxBody = 1 << 20
 
-func bearer(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.TrimSpace(token)
+// shown is the token that a request shows.
+func shown(r *http.Request) (string, error) {
+	return bursar.Credential(r.Header["X-Api-Key"], r.Header["Authorization"])
 }
 
 // holder asks for the holder of a token.

@@ -256,4 +256,17 @@ func TestTools(t *testing.T) {
 			c.Close()
 		}
 	}
+	both, err := http.NewRequestWithContext(t.Context(), http.MethodPost, front.URL, strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	both.Header.Set("Authorization", "Bearer "+token)
+	both.Header.Set("X-Api-Key", adminKey)
+	got, err := http.DefaultClient.Do(both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Body.Close(); got.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a token and another key: %s", got.Status)
+	}
 }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -96,19 +95,12 @@ func (h *Handler) count(r *report) {
 // caller is the server as asked with the key of a request, which it takes: nothing of a request
 // is read for a key that may not report.
 func (h *Handler) caller(r *http.Request) (*client.Client, *problem) {
-	key := r.Header.Get("X-Api-Key")
-	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
-		token = strings.TrimSpace(token)
-		if key != "" && key != token {
-			return nil, &problem{status: http.StatusUnauthorized, message: "show one key: Authorization and X-API-KEY have two"}
-		}
-		key = token
-	}
-	if key == "" {
-		return nil, &problem{status: http.StatusUnauthorized, message: "show a Bursar API key (bsk_…): have the exporter send the header authorization=Bearer bsk_…"}
+	key, err := bursar.Credential(r.Header["X-Api-Key"], r.Header["Authorization"])
+	if err != nil || key == "" {
+		return nil, &problem{status: http.StatusUnauthorized, message: "show one Bursar API key (bsk_…): have the exporter send the header authorization=Bearer bsk_…, and no other key"}
 	}
 	server := h.server.WithKey(key)
-	_, err := server.ReportEvents(gateway.From(r.Context(), r.RemoteAddr))
+	_, err = server.ReportEvents(gateway.From(r.Context(), r.RemoteAddr))
 	if p := problemOf(err); p != nil && p.status != http.StatusBadRequest { // no events is all that is wrong
 		return nil, p
 	}

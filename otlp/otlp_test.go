@@ -412,6 +412,11 @@ func TestWhoMayTrace(t *testing.T) {
 	if status, said := w.send(one, "Authorization", ""); status != http.StatusUnauthorized || !strings.Contains(said.GetErrorMessage(), "authorization") {
 		t.Errorf("no key: %d %v", status, said)
 	}
+	for _, other := range []string{"Bearer bsk_other", "Basic eDp5"} {
+		if status, said := w.send(one, "X-Api-Key", w.key, "Authorization", other); status != http.StatusUnauthorized || !strings.Contains(said.GetErrorMessage(), "no other") {
+			t.Errorf("a key and %s: %d %v", other, status, said)
+		}
+	}
 	reader, err := w.CreateAPIKey(t.Context(), client.APIKeyInput{Name: "reader", Scope: "read"})
 	if err != nil {
 		t.Fatal(err)

@@ -91,7 +91,7 @@ func (r random) moneyRecord(k Kind) Record {
 	case kindDegradeEnd:
 		return &DegradeDeleted{r.ord(), r.ord()}
 	case kindDefault:
-		return &DefaultPut{Default{ID: r.hash(), Node: r.ord(), Typ: r.ord(), When: map[string]string{r.text(): r.text()}, Terms: r.row().Def}}
+		return &DefaultPut{Default{ID: r.hash(), Ent: r.ord(), Typ: r.ord(), When: map[string]string{r.text(): r.text()}, Terms: r.row().Def}}
 	case kindDefaultEnd:
 		return &DefaultDeleted{r.hash()}
 	case kindRowDefault:

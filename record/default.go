@@ -3,10 +3,10 @@ package record
 import "github.com/bursarhq/bursar"
 
 // Default is a default limit: the limit of every entity of a type, or of every one of them
-// below a node, that has no limit of its own of the same capability and label.
+// below an entity, that has no limit of its own of the same capability and label.
 type Default struct {
 	ID    [16]byte
-	Node  uint32 // 0 = the whole customer
+	Ent   uint32 // 0 = the whole customer
 	Typ   uint32
 	When  map[string]string // metadata that an entity must have; nil = any
 	Terms Limit             // without an entity and a scope
@@ -32,14 +32,14 @@ func (*DefaultPut) Kind() Kind { return kindDefault }
 
 func (r *DefaultPut) encode(e *Encoder) {
 	e.Hash(r.Default.ID)
-	e.Ord(r.Default.Node)
+	e.Ord(r.Default.Ent)
 	e.Ord(r.Default.Typ)
 	e.stringMap(r.Default.When)
 	r.Default.Terms.encode(e)
 }
 
 func (r *DefaultPut) decode(d *Decoder) {
-	r.Default = Default{ID: d.hash(), Node: d.ord(), Typ: d.ord(), When: d.stringMap()}
+	r.Default = Default{ID: d.hash(), Ent: d.ord(), Typ: d.ord(), When: d.stringMap()}
 	r.Default.Terms.decode(d)
 }
 

@@ -129,7 +129,7 @@ type Limit struct {
 type Terms struct {
 	Cap          uint32
 	Label        string
-	Scope        []uint32 // ascending; nil = node-wide
+	Scope        []uint32 // ascending; nil = it counts whatever is named
 	Limit        bursar.Amount
 	Limited      bool
 	Soft, Strict bool

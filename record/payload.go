@@ -40,10 +40,6 @@ func newRecord(k Kind) Record {
 		return new(ComboName)
 	case kindEntity:
 		return new(EntityPut)
-	case kindRow:
-		return new(LimitPut)
-	case kindRowDelete:
-		return new(LimitDeleted)
 	case kindUsage:
 		return new(Usage)
 	case kindHoldOpen:
@@ -79,10 +75,10 @@ func newRecord(k Kind) Record {
 	case kindHoldKept:
 		return new(HoldKept)
 	}
-	return newMoneyRecord(k)
+	return newCreditRecord(k)
 }
 
-func newMoneyRecord(k Kind) Record {
+func newCreditRecord(k Kind) Record {
 	switch k {
 	case kindCost:
 		return new(Cost)
@@ -96,6 +92,18 @@ func newMoneyRecord(k Kind) Record {
 		return new(GrantBegun)
 	case kindGrantEnd:
 		return new(GrantEnded)
+	case kindLow:
+		return new(BalanceLow)
+	}
+	return newLimitRecord(k)
+}
+
+func newLimitRecord(k Kind) Record {
+	switch k {
+	case kindRow:
+		return new(LimitPut)
+	case kindRowDelete:
+		return new(LimitDeleted)
 	case kindBoost:
 		return new(BoostMade)
 	case kindBoostEnd:
@@ -110,8 +118,6 @@ func newMoneyRecord(k Kind) Record {
 		return new(Promotion)
 	case kindFired:
 		return new(AlertFired)
-	case kindLow:
-		return new(BalanceLow)
 	case kindCounted:
 		return new(ValueCounted)
 	case kindRowStart:

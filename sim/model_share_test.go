@@ -9,7 +9,7 @@ import (
 	"github.com/bursarhq/bursar/ledger"
 )
 
-// shares lists the nearest node-wide limits of the row's capability and label below it,
+// shares lists the nearest limits without a scope below it, of the row's capability and label,
 // on each path. An archived entity's own do not count; the walk goes on below it.
 func (c *mCust) shares(tree map[string]bursar.Entity, r *mRow) []*mRow {
 	var list []*mRow
@@ -27,7 +27,7 @@ func (c *mCust) shares(tree map[string]bursar.Entity, r *mRow) []*mRow {
 	return list
 }
 
-// sharedAt: the live entity has a node-wide limit of the row's capability and label.
+// sharedAt: the live entity has a limit without a scope, of the row's capability and label.
 func sharedAt(all []*mRow, tree map[string]bursar.Entity, id string, r *mRow) bool {
 	return tree[id].ArchivedAt == nil && slices.ContainsFunc(all, func(x *mRow) bool {
 		return x.entity == id && x.cap == r.cap && x.label == r.label && len(x.scope) == 0

@@ -138,15 +138,15 @@ func (m *model) unheld(x bursar.EventInput, in bursar.SpendInput) (out []string)
 		send  string
 		said  bool
 	}{{[]string{"tokens.input"}, "inputTokens", in.SaidInput}, {[]string{"tokens.output", "tokens.reasoning", "tokens.output_audio"}, "maxTokens", in.SaidOutput}} {
-		counted, some := false, false
+		counted, given := false, false
 		for _, f := range m.metersOf(x) {
 			counted = counted || f.Meter.Aggregation.Function == "SUM" && slices.Contains(side.kinds, f.Meter.Aggregation.Field) && takes(f.Meter, x)
 		}
 		for _, kind := range side.kinds {
 			d := property(x, kind)
-			some = some || d != nil && d.Kind == bursar.DimNumber && parse(d.Value).Sign() > 0
+			given = given || d != nil && d.Kind == bursar.DimNumber && parse(d.Value).Sign() > 0
 		}
-		if counted && !some && !side.said {
+		if counted && !given && !side.said {
 			out = append(out, "NOTHING_HELD:"+side.kinds[0]+"="+side.send)
 		}
 	}

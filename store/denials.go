@@ -65,6 +65,29 @@ type DenialQuery struct {
 	Limit        int
 }
 
+// Where adds what SQL says of the rows that q selects, but for Tags, and gives the order in which they
+// are read: "" or " DESC". Newest turns what was read so into the order that is asked for.
+func (q *DenialQuery) Where(and func(cond string, args ...any)) (order string) {
+	and("customer = ?", q.CustomerID)
+	and("at >= ? AND at < ?", q.From, q.To)
+	if q.Below != nil {
+		and("(at, id) < (?, ?)", q.Below.At, q.Below.ID)
+	}
+	if q.Above != nil {
+		and("(at, id) > (?, ?)", q.Above.At, q.Above.ID)
+		return ""
+	}
+	return " DESC"
+}
+
+// Newest is rows, which were read in the order of Where, with the newest first.
+func (q *DenialQuery) Newest(rows []DenialRow) []DenialRow {
+	if q.Above != nil {
+		slices.Reverse(rows)
+	}
+	return rows
+}
+
 // Selects tells whether r is among what q selects, but for Limit.
 func (q *DenialQuery) Selects(r *DenialRow) bool {
 	return r.CustomerID == q.CustomerID && r.At >= q.From && r.At < q.To &&

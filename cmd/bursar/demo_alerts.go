@@ -55,7 +55,7 @@ type demoReceiver struct {
 
 	mu       sync.Mutex
 	verifier *standardwebhooks.Webhook // nil until the endpoint is made
-	seen     map[string]bool
+	met      map[string]bool
 	counts   map[string]int // by type
 	repeated int
 	refused  int // without a good signature
@@ -66,7 +66,7 @@ func newDemoReceiver(clock *demoClock) (*demoReceiver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the receiver of alerts: %w", err)
 	}
-	r := &demoReceiver{url: "http://" + l.Addr().String() + "/alerts", clock: clock, seen: map[string]bool{}, counts: map[string]int{}}
+	r := &demoReceiver{url: "http://" + l.Addr().String() + "/alerts", clock: clock, met: map[string]bool{}, counts: map[string]int{}}
 	r.server = &http.Server{Handler: http.HandlerFunc(r.serve), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = r.server.Serve(l) }()
 	return r, nil
@@ -101,8 +101,8 @@ func (r *demoReceiver) serve(w http.ResponseWriter, q *http.Request) {
 		http.Error(w, "not signed by the server", http.StatusUnauthorized)
 		return
 	}
-	again := r.seen[a.MessageID]
-	r.seen[a.MessageID] = true
+	again := r.met[a.MessageID]
+	r.met[a.MessageID] = true
 	if again {
 		r.repeated++
 	} else {

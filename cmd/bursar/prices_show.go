@@ -91,8 +91,8 @@ func (c *showCommand) showList(p *process) error {
 // of are the rates for the model, and for its provider where one is asked for.
 func (c *showCommand) of(rates []client.Rate) []client.Rate {
 	return slices.DeleteFunc(slices.Clone(rates), func(r client.Rate) bool {
-		by, some := r.Match["provider"]
-		return !slices.Contains(r.Match[c.ModelKey], c.Model) || c.Provider != "" && some && !slices.Contains(by, c.Provider)
+		by, limited := r.Match["provider"]
+		return !slices.Contains(r.Match[c.ModelKey], c.Model) || c.Provider != "" && limited && !slices.Contains(by, c.Provider)
 	})
 }
 

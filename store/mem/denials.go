@@ -70,9 +70,7 @@ func (s *Store) Denials(ctx context.Context, q store.DenialQuery) (rows []store.
 		}
 	}
 	if q.Above != nil {
-		rows = page(rows, q.Limit)
-		slices.Reverse(rows)
-		return rows, nil
+		return q.Newest(page(rows, q.Limit)), nil
 	}
 	slices.Reverse(rows)
 	return page(rows, q.Limit), nil

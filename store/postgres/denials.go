@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/store"
@@ -76,18 +75,7 @@ func (s *Store) SaveDenials(ctx context.Context, rows []store.DenialRow, counts 
 // Denials implements store.Store.
 func (s *Store) Denials(ctx context.Context, q store.DenialQuery) (rows []store.DenialRow, err error) {
 	var w where
-	w.and("customer = ?", text(q.CustomerID))
-	w.and("at >= ? AND at < ?", int64(q.From), int64(q.To))
-	if q.Below != nil {
-		w.and("(at, id) < (?, ?)", int64(q.Below.At), text(q.Below.ID))
-	}
-	if q.Above != nil {
-		w.and("(at, id) > (?, ?)", int64(q.Above.At), text(q.Above.ID))
-	}
-	order := " DESC"
-	if q.Above != nil {
-		order = ""
-	}
+	order := q.Where(w.and)
 	sql, args := w.query(selectDenials+"denials d", " ORDER BY at"+order+", id"+order, q.Limit)
 	if q.Tags != nil {
 		w.and("tag = ANY(?::text[])", texts(q.Tags))
@@ -101,10 +89,7 @@ func (s *Store) Denials(ctx context.Context, q store.DenialQuery) (rows []store.
 		rows = append(rows, d)
 		return err
 	}, sql, args...)
-	if q.Above != nil {
-		slices.Reverse(rows)
-	}
-	return rows, err
+	return q.Newest(rows), err
 }
 
 // DenialCounts implements store.Store.

@@ -48,17 +48,17 @@ func (s *Store) Jobs(ctx context.Context, q store.JobQuery) (rows []store.JobRow
 		w.and("ended = 0")
 	}
 	if q.ID != "" {
-		w.and("id = ?", text(q.ID))
+		w.and("id = ?", q.ID)
 	}
 	if q.Key != "" {
-		w.and("key = ?", text(q.Key))
+		w.and("key = ?", q.Key)
 	}
 	if q.Below != "" {
-		w.and("id < ?", text(q.Below))
+		w.and("id < ?", q.Below)
 	}
 	order := "id DESC"
 	if q.Above != "" {
-		w.and("id > ?", text(q.Above))
+		w.and("id > ?", q.Above)
 		order = "id"
 	}
 	limit := q.Limit

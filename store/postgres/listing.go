@@ -36,31 +36,30 @@ func (s *Store) Users(ctx context.Context, u store.Use, limit int) (names []stri
 func (s *Store) Customers(ctx context.Context, q store.CustomerQuery) (rows []bursar.Customer, err error) {
 	var w where
 	if q.Email != "" {
-		w.and("email = ?", text(q.Email))
+		w.and("email = ?", q.Email)
 	}
 	if q.Name != "" {
-		w.and("name = ?", text(q.Name))
+		w.and("name = ?", q.Name)
 	}
 	if q.Search != "" { // in the collation C, lower knows A to Z alone
-		part := text(q.Search)
 		w.and(`(strpos(lower(id), lower(?::text COLLATE "C")) > 0 OR strpos(lower(name), lower(?::text COLLATE "C")) > 0 OR strpos(lower(email), lower(?::text COLLATE "C")) > 0)`,
-			part, part, part)
+			q.Search, q.Search, q.Search)
 	}
 	if q.CreatedFrom != 0 {
-		w.and("created_at >= ?", int64(q.CreatedFrom))
+		w.and("created_at >= ?", q.CreatedFrom)
 	}
 	if q.CreatedTo != 0 {
-		w.and("created_at < ?", int64(q.CreatedTo))
+		w.and("created_at < ?", q.CreatedTo)
 	}
 	if !q.IncludeArchived {
 		w.and("archived_at IS NULL")
 	}
 	order := " ORDER BY created_at, id"
 	if q.After != nil {
-		w.and("(created_at, id) > (?, ?)", int64(q.After.CreatedAt), text(q.After.ID))
+		w.and("(created_at, id) > (?, ?)", q.After.CreatedAt, q.After.ID)
 	}
 	if q.Before != nil {
-		w.and("(created_at, id) < (?, ?)", int64(q.Before.CreatedAt), text(q.Before.ID))
+		w.and("(created_at, id) < (?, ?)", q.Before.CreatedAt, q.Before.ID)
 		order = " ORDER BY created_at DESC, id DESC"
 	}
 	sql, args := w.query(selectCustomers, order, q.Limit)
@@ -89,7 +88,7 @@ func readCustomer(r row) (bursar.Customer, error) {
 
 // Activity implements store.Store.
 func (s *Store) Activity(ctx context.Context, stream string, q store.ActivityQuery) (rows []store.Activity, err error) {
-	w := activityWhere(text(stream), q)
+	w := activityWhere(stream, q)
 	order := " ORDER BY id DESC"
 	if q.Above != "" {
 		order = " ORDER BY id"
@@ -114,45 +113,51 @@ func activityWhere(stream string, q store.ActivityQuery) (w where) {
 	const ofStream = "(SELECT id FROM streams WHERE name = ?)"
 	w.and("stream = "+ofStream, stream)
 	if q.EntityID != "" {
-		w.and("entity_id = ? AND entity_id <> ''", text(q.EntityID)) // the second for the partial index
+		w.and("entity_id = ? AND entity_id <> ''", q.EntityID) // the second for the partial index
 	}
 	if q.EntityIDs != nil {
 		w.and("entity_id = ANY(?::text[]) AND entity_id <> ''", texts(q.EntityIDs))
 	}
 	if q.Action != "" {
-		w.and("action = ?", text(q.Action))
+		w.and("action = ?", q.Action)
 	}
 	if q.ActorID != "" {
-		w.and("actor_id = ?", text(q.ActorID))
+		w.and("actor_id = ?", q.ActorID)
 	}
 	// Since ids grow with time, a bound of time is one of the id too, and rows are found
 	// by id. Without a row at or above the bound, all are below it.
 	const first = "(SELECT a.id FROM activity a WHERE a.stream = " + ofStream + " AND a.timestamp >= ? ORDER BY a.timestamp, a.id LIMIT 1)"
 	if q.From != 0 {
-		w.and("timestamp >= ? AND id >= "+first, int64(q.From), stream, int64(q.From))
+		w.and("timestamp >= ? AND id >= "+first, q.From, stream, q.From)
 	}
 	if q.To != 0 {
-		w.and("timestamp < ? AND id < coalesce("+first+", U&'\\+10FFFF')", int64(q.To), stream, int64(q.To))
+		w.and("timestamp < ? AND id < coalesce("+first+", U&'\\+10FFFF')", q.To, stream, q.To)
 	}
 	if q.Below != "" {
-		w.and("id < ?", text(q.Below))
+		w.and("id < ?", q.Below)
 	}
 	if q.Above != "" {
-		w.and("id > ?", text(q.Above))
+		w.and("id > ?", q.Above)
 	}
 	return w
 }
 
-// where collects the conditions of a query; each ? in them is an argument.
+// where collects the conditions of a query; each ? in them is an argument. Strings are written as
+// they are stored (text).
 type where struct {
 	conds []string
 	args  []any
 }
 
 func (w *where) and(cond string, args ...any) {
-	for range args {
-		w.args = append(w.args, args[0])
-		args = args[1:]
+	for _, arg := range args {
+		switch x := arg.(type) {
+		case string:
+			arg = text(x)
+		case bursar.Time:
+			arg = int64(x)
+		}
+		w.args = append(w.args, arg)
 		cond = strings.Replace(cond, "?", fmt.Sprint("$", len(w.args)), 1)
 	}
 	w.conds = append(w.conds, cond)

@@ -262,7 +262,7 @@ func (s *Store) Deliveries(ctx context.Context, q store.DeliveryQuery) (rows []s
 
 func deliveriesSQL(q store.DeliveryQuery) (sql string, args []any) {
 	var w where
-	w.and("endpoint_id = ?", text(q.EndpointID))
+	w.and("endpoint_id = ?", q.EndpointID)
 	switch q.Status {
 	case "":
 	case store.DeliveryFailed:
@@ -271,11 +271,11 @@ func deliveriesSQL(q store.DeliveryQuery) (sql string, args []any) {
 		w.and("status = ?", string(q.Status))
 	}
 	if q.Below != "" {
-		w.and("id < ?", text(q.Below))
+		w.and("id < ?", q.Below)
 	}
 	order := "id DESC"
 	if q.Above != "" {
-		w.and("id > ?", text(q.Above))
+		w.and("id > ?", q.Above)
 		order = "id"
 	}
 	page, args := w.query(selectDeliveries, " ORDER BY "+order, q.Limit)

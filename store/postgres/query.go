@@ -82,15 +82,15 @@ func (s *Store) Hold(ctx context.Context, stream, id string) (hold *store.HoldRo
 // Holds implements store.Store.
 func (s *Store) Holds(ctx context.Context, stream string, q store.HoldQuery) (holds []store.HoldRow, err error) {
 	var w where
-	w.and("stream = (SELECT id FROM streams WHERE name = ?)", text(stream))
+	w.and("stream = (SELECT id FROM streams WHERE name = ?)", stream)
 	w.and("entity_ord = ?", int64(q.EntityOrd))
 	w.and("status = ?", string(q.Status))
 	if q.After != "" {
-		w.and("id > ?", text(q.After))
+		w.and("id > ?", q.After)
 	}
 	order := " ORDER BY id"
 	if q.Before != "" {
-		w.and("id < ?", text(q.Before))
+		w.and("id < ?", q.Before)
 		order = " ORDER BY id DESC"
 	}
 	listed, args := w.query("SELECT stream, id FROM holds_by_entity", order, q.Limit)

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"unicode/utf8"
 
+	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/store"
 )
 
@@ -20,15 +20,9 @@ const (
 	updateSaved = "UPDATE checkpoints SET seq = $2, hash = $3, now = $4, due = $5, meta = $6, sum = $7 WHERE stream = $1"
 	markSaved   = "UPDATE streams SET saved = $2 WHERE id = $1"
 	caughtUp    = "DELETE FROM behind b USING streams s WHERE b.stream = $1 AND s.id = $1 AND s.seq <= s.saved"
-
-	// Deletions of generations go with their segments and blocks.
-	deleteOfGens = "DELETE FROM %s WHERE stream = $1 AND gen = ANY($2::bigint[])"
-	dropGens     = "DELETE FROM %s WHERE stream = $1 AND gen < $2"
 )
 
 const (
-	// bucketsPerHour relates a bucket of the series to the hour it is stored under.
-	bucketsPerHour = 4
 	// saveRows is how many rows go to the server in one statement, and sendRows in one
 	// message.
 	saveRows = 4096
@@ -141,6 +135,14 @@ func intsText[T int | uint32](ints []T) *string {
 		b = strconv.AppendInt(b, int64(v), 10)
 	}
 	s := string(append(b, '}'))
+	return &s
+}
+
+func amountText(a *bursar.Amount) *string {
+	if a == nil {
+		return nil
+	}
+	s := a.String()
 	return &s
 }
 
@@ -267,6 +269,3 @@ func (w *saving) putAssignments(ctx context.Context, stream string, rows []*stor
 		column(rows, func(a *r) int64 { return int64((*a).UpdatedAt) }),
 		sums(stream, rows, func(s sum, a *r) int64 { return assignmentSum(s, *a) }))
 }
-
-// isText tells what people can read, and PostgreSQL can store as it is.
-func isText(b []byte) bool { return utf8.Valid(b) && !slices.Contains(b, 0) && !slices.Contains(b, 1) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/bursarhq/bursar"
@@ -77,26 +76,12 @@ func (s *Store) Denials(ctx context.Context, q store.DenialQuery) (rows []store.
 			return nil
 		}, sql, args...)
 	})
-	if q.Above != nil {
-		slices.Reverse(rows)
-	}
-	return rows, err
+	return q.Newest(rows), err
 }
 
 func denialsSQL(q *store.DenialQuery) (sql string, args []any, err error) {
 	var w where
-	w.and("customer = ?", q.CustomerID)
-	w.and("at >= ? AND at < ?", q.From, q.To)
-	if q.Below != nil {
-		w.and("(at, id) < (?, ?)", q.Below.At, q.Below.ID)
-	}
-	if q.Above != nil {
-		w.and("(at, id) > (?, ?)", q.Above.At, q.Above.ID)
-	}
-	order := " DESC"
-	if q.Above != nil {
-		order = ""
-	}
+	order := q.Where(w.and)
 	from := "denials d" + w.text()
 	if q.Tags != nil {
 		tags, err := json.Marshal(q.Tags)

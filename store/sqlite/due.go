@@ -38,15 +38,15 @@ func (b *behind) saved(stream string, seq uint64) {
 func (b *behind) list(listed []string, limit int) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	seen := make(map[string]bool, len(listed))
+	known := make(map[string]bool, len(listed))
 	for _, name := range listed {
-		seen[name] = true
+		known[name] = true
 	}
 	for name := range b.streams {
 		if limit > 0 && len(listed) >= limit {
 			break
 		}
-		if !seen[name] {
+		if !known[name] {
 			listed = append(listed, name)
 		}
 	}

@@ -69,8 +69,8 @@ func placeOf(p uintptr) *uintptr { return (*uintptr)(pointer(p + uintptr(sys.siz
 
 func fileAt(p uintptr) *file { return (*files.list.Load())[*placeOf(p)] }
 
-// look finds out whether a database that is there is sealed.
-func (f *file) look(tls *libc.TLS, p uintptr) {
+// inspect finds out whether a database that is there is sealed.
+func (f *file) inspect(tls *libc.TLS, p uintptr) {
 	if f.kind != database {
 		return
 	}

@@ -127,7 +127,7 @@ func open(tls *libc.TLS, _, name, p uintptr, flags int32, out uintptr) int32 {
 		return sqlite3.SQLITE_NOMEM
 	}
 	methods.FpMethods = f.ours
-	f.look(tls, p)
+	f.inspect(tls, p)
 	f.put(p)
 	return rc
 }

@@ -5,7 +5,7 @@ import { count } from "../api/locale";
 import { readAmount } from "../api/typed";
 import type { Assignment, Enforcement, TreeRow } from "../api/types";
 import { digest } from "../lib/digest";
-import { cadenceWords } from "../lib/time";
+import { cadenceOptions } from "../lib/time";
 import { Button, Checkbox, Dialog, Notice, Select, Text, Trouble, useAction } from "../ui";
 import { AmountField } from "../ui/AmountField";
 import { keptOf, StillHere, useKeeping } from "../ui/kept";
@@ -179,12 +179,7 @@ export default function BulkEdit({ nodes, onClose }: { nodes: TreeNode[]; onClos
             />
           )}
           {(how === "set" || how === "unlimited") && (
-            <Select
-              label="New limits reset every"
-              value={cadence}
-              onChange={cadence => set({ cadence })}
-              options={["PT1H", "P1D", "P1W", "P1M", "P1Y"].map(x => [x, cadenceWords(x)] as const)}
-            />
+            <Select label="New limits reset every" value={cadence} onChange={cadence => set({ cadence })} options={cadenceOptions} />
           )}
         </div>
         {(how === "set" || how === "unlimited") && (

@@ -7,7 +7,7 @@ import { count } from "../api/locale";
 import { readAmount } from "../api/typed";
 import type { Assignment, Entity, One, Page } from "../api/types";
 import { readRows } from "../lib/csv";
-import { cadenceWords, perCadence } from "../lib/time";
+import { cadenceOptions, perCadence } from "../lib/time";
 import { inTurns } from "../lib/turns";
 import { Button, Dialog, Notice, Reading, Select, Trouble, useAction, useSettled } from "../ui";
 import { AmountField } from "../ui/AmountField";
@@ -204,12 +204,7 @@ export default function People({ parentId, onClose }: { parentId: string | null;
             />
           )}
           {s.capability && (draft.limit !== "" || limits.length > 0) && (
-            <Select
-              label="It resets every"
-              value={draft.cadence}
-              onChange={cadence => set({ cadence })}
-              options={["PT1H", "P1D", "P1W", "P1M", "P1Y"].map(c => [c, cadenceWords(c)] as const)}
-            />
+            <Select label="It resets every" value={draft.cadence} onChange={cadence => set({ cadence })} options={cadenceOptions} />
           )}
         </div>
         {text.trim() !== "" && <Reading got={got} lines={3} />}

@@ -1,12 +1,11 @@
 import type { Exact } from "../api/json";
 import { readAmount } from "../api/typed";
 import type { Capability } from "../api/types";
-import { cadenceWords, perCadence } from "../lib/time";
+import { cadences, cadenceWords, perCadence } from "../lib/time";
 import { Checkbox, Select, Text } from "../ui";
 import { AmountField } from "../ui/AmountField";
 import type { Draft } from "./conflict";
 
-const cadences = ["PT15M", "PT1H", "P1D", "P1W", "P1M", "P1Y", "P100Y"];
 const zones = Intl.supportedValuesOf?.("timeZone") ?? [];
 
 const badPercents = (percents: number[]) => percents.length > 10 || percents.some(p => !Number.isInteger(p) || p < 1 || p > 1000);

@@ -13,6 +13,12 @@ export function cadenceWords(cadence: string): string {
   return `${n} ${unit}${unit === "min" ? "" : "s"}`;
 }
 
+/** The cadences that are offered by name. */
+export const cadences = ["PT15M", "PT1H", "P1D", "P1W", "P1M", "P1Y", "P100Y"];
+
+/** A choice of how often a limit resets, where no other cadence can be typed. */
+export const cadenceOptions = ["PT1H", "P1D", "P1W", "P1M", "P1Y"].map(c => [c, cadenceWords(c)] as const);
+
 /** ISO durations, the shortest first. */
 export function byLength(cadences: string[]): string[] {
   const day = { H: 1 / 24, D: 1, W: 7, M: 30, Y: 365 } as Record<string, number>;
