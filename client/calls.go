@@ -18,6 +18,24 @@ type Tokens struct {
 	Reasoning    int64 `json:"reasoning,omitempty"`      // thinking that is charged as output
 }
 
+// TokensByKind are tokens of an event as replies have them. A token is of one kind alone.
+type TokensByKind struct {
+	Input        bursar.Amount `json:"input"`          // neither read from a cache nor written to one
+	CacheRead    bursar.Amount `json:"cache_read"`     // found in the provider's cache
+	CacheWrite   bursar.Amount `json:"cache_write"`    // put into the cache for its usual time
+	CacheWrite1h bursar.Amount `json:"cache_write_1h"` // put into the cache for an hour
+	Output       bursar.Amount `json:"output"`         // without reasoning
+	Reasoning    bursar.Amount `json:"reasoning"`      // thinking that is charged as output
+
+	InputAudio     bursar.Amount `json:"input_audio"`      // sound in the prompt, not from a cache
+	InputImage     bursar.Amount `json:"input_image"`      // pictures in the prompt, not from a cache
+	CacheReadAudio bursar.Amount `json:"cache_read_audio"` // sound in the prompt, found in the cache
+	OutputAudio    bursar.Amount `json:"output_audio"`
+	OutputImage    bursar.Amount `json:"output_image"`
+	OutputVideo    bursar.Amount `json:"output_video"`
+	Citation       bursar.Amount `json:"citation"` // of sources that a search model read
+}
+
 // Used is how much an event used: the usage object of a provider's reply, as it came, or
 // tokens by kind; and properties of your own that meters read.
 type Used struct {
@@ -99,7 +117,7 @@ type EventParts struct {
 	EventName string             `json:"eventName"`
 	Held      []CapabilityAmount `json:"held"` // by a reservation, until it ended
 	Used      []CapabilityAmount `json:"used"`
-	Tokens    *Tokens            `json:"tokens"`
+	Tokens    *TokensByKind      `json:"tokens"`
 	Estimated bool               `json:"estimated"` // nobody said what was used: Used is what was held
 	Learned   *Learned           `json:"learned"`   // what a reservation took from calls before
 	Tightest  *Binding           `json:"tightest"`  // the hard limit with room for the fewest more of such events

@@ -42,14 +42,14 @@ func TestLifeOfACall(t *testing.T) {
 	hold, err := w.ReserveEvent(ctx, "acme", client.EventReserve{EventSpend: client.EventSpend{EventName: "llm", Dimensions: ofAgentEvent, IdempotencyKey: "r1"},
 		InputCharacters: 2999, MaxTokens: 400, OnExpire: bursar.ExpireSettle})
 	if err != nil || hold.EventName != "llm" || len(hold.Held) != 3 || hold.Held[0].Amount != tokens(1000) || hold.Held[1].Amount != tokens(400) ||
-		hold.Held[2] != (client.CapabilityAmount{CurrencyID: "credits", Amount: tokens(3)}) || hold.Tokens.Input != 1000 {
+		hold.Held[2] != (client.CapabilityAmount{CurrencyID: "credits", Amount: tokens(3)}) || hold.Tokens.Input != tokens(1000) {
 		t.Fatalf("reservation is %+v %v", hold, err)
 	}
 	if x := hold.Tightest; x == nil || x.FeatureID != "output" || *x.Remaining != tokens(600) {
 		t.Errorf("tightest is %+v", x)
 	}
 	done, err := w.CommitEvent(ctx, "acme", hold.ID, client.CallUsed{Used: client.Used{Usage: json.RawMessage(`{"prompt_tokens":900,"completion_tokens":600}`)}, Model: "n"})
-	if err != nil || done.Status != bursar.HoldCommitted || done.Used[1].Amount != tokens(600) || done.Tokens.Output != 600 || done.Estimated ||
+	if err != nil || done.Status != bursar.HoldCommitted || done.Used[1].Amount != tokens(600) || done.Tokens.Output != tokens(600) || done.Estimated ||
 		len(done.Cost) != 1 || done.Cost[0].Amount != amount("3.9") || len(done.Alerts) != 1 || done.Alerts[0].Thresholds[0] != 50 {
 		t.Fatalf("commit is %+v %v", done, err)
 	}
@@ -60,6 +60,11 @@ func TestLifeOfACall(t *testing.T) {
 	_, err = w.ConsumeEvent(ctx, "acme", client.EventSpend{EventName: "llm", Dimensions: ofAgentEvent, Used: client.Used{Tokens: &client.Tokens{Output: 301}}})
 	if denial, ok := client.Denied(err); !ok || denial.Binding.FeatureID != "output" {
 		t.Errorf("not denied: %v", err)
+	}
+	half, err := w.ConsumeEvent(ctx, "acme", client.EventSpend{EventName: "llm", Dimensions: ofAgentEvent,
+		Used: client.Used{Properties: map[string]any{"tokens.input": 0, "tokens.output": 0.5, "tokens.output_audio": 2}}})
+	if err != nil || half.Tokens == nil || half.Tokens.Output != amount("0.5") || half.Tokens.OutputAudio != tokens(2) {
+		t.Errorf("half a token: %+v %v", half.Tokens, err)
 	}
 	other, err := w.ReserveEvent(ctx, "acme", client.EventReserve{EventSpend: client.EventSpend{EventName: "llm", Dimensions: ofAgentEvent}, InputTokens: 10, MaxTokens: 10})
 	if err != nil {
@@ -81,11 +86,11 @@ func TestOneCallCountsOnce(t *testing.T) {
 	}
 	event := client.EventInput{CustomerID: "acme", EventName: "llm", CallID: "one", Dimensions: map[string]any{"tokens.input": 5, "tokens.output": 6}}
 	r, err := w.ReportEvents(ctx, event, event)
-	if err != nil || r.Events[0].ReservationID != hold.ID || r.Events[0].Duplicate || !r.Events[1].Duplicate {
+	if err != nil || r.Events[0].ReservationID != hold.ID || r.Events[0].Duplicate || !r.Events[1].Duplicate || r.Events[0].Tokens == nil || r.Events[1].Tokens != nil {
 		t.Errorf("report is %+v %v", r, err)
 	}
 	done, err := w.CommitEvent(ctx, "acme", hold.ID, client.CallUsed{Used: client.Used{Tokens: &client.Tokens{Output: 7}}, CallID: "one"})
-	if err != nil || !done.Duplicate || done.Tokens.Output != 6 {
+	if err != nil || !done.Duplicate || done.Tokens.Output != tokens(6) {
 		t.Errorf("commit is %+v %v", done, err)
 	}
 }
@@ -99,7 +104,7 @@ func TestExtendByTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	more, err := w.ExtendTokens(ctx, "acme", hold.ID, client.Tokens{Output: 300}, 600)
-	if err != nil || more.Held[1].Amount != tokens(400) || more.Tokens.Output != 400 || more.ExpiresAt <= hold.ExpiresAt {
+	if err != nil || more.Held[1].Amount != tokens(400) || more.Tokens.Output != tokens(400) || more.ExpiresAt <= hold.ExpiresAt {
 		t.Errorf("extended to %+v %v", more, err)
 	}
 	_, err = w.ExtendTokens(ctx, "acme", hold.ID, client.Tokens{Output: 601}, 0)
@@ -124,7 +129,7 @@ func TestLearnedHold(t *testing.T) {
 	}
 	in.MaxTokens = 0
 	hold, err := w.ReserveEvent(ctx, "acme", in)
-	if err != nil || hold.Learned == nil || *hold.Learned != (client.Learned{Quantile: "p90", Samples: 10, Of: "a", Tokens: 8}) || hold.Tokens.Output != 8 {
+	if err != nil || hold.Learned == nil || *hold.Learned != (client.Learned{Quantile: "p90", Samples: 10, Of: "a", Tokens: 8}) || hold.Tokens.Output != tokens(8) {
 		t.Errorf("reservation is %+v %v", hold, err)
 	}
 }

@@ -147,6 +147,14 @@ func TestEvents(t *testing.T) {
 	if err != nil || d.CurrentUsage != amount("6.5") {
 		t.Errorf("check is %+v %v", d, err)
 	}
+	report, err = w.ReportEvents(ctx, client.EventInput{CustomerID: "acme", EventName: "llm", Dimensions: map[string]any{"tokens.output": 2.5}},
+		client.EventInput{CustomerID: "acme", EventName: "llm", Usage: json.RawMessage(`{"input_tokens": 3, "output_tokens": 4}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := report.Events; e[0].Tokens == nil || e[0].Tokens.Output != amount("2.5") || e[1].Tokens == nil || e[1].Tokens.Input != amount("3") || e[1].Tokens.Output != amount("4") {
+		t.Errorf("tokens of the events: %+v %+v", e[0].Tokens, e[1].Tokens)
+	}
 	_, err = w.ReportEvents(ctx, client.EventInput{CustomerID: "acme", EventName: "nosuch"})
 	var e *client.Error
 	if !errors.As(err, &e) || e.Code != bursar.CodeUnknownMeter || e.Fields[0].Pointer != "/events/0/eventName" {

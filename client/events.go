@@ -38,7 +38,8 @@ type Report struct {
 
 // EventResult is what one event of a report did.
 type EventResult struct {
-	Used          []CapabilityAmount `json:"used"` // recorded now
+	Used          []CapabilityAmount `json:"used"`   // recorded now
+	Tokens        *TokensByKind      `json:"tokens"` // by kind, as the event says; nil of a duplicate
 	Cost          []Cost             `json:"cost"`
 	Duplicate     bool               `json:"duplicate"`
 	ReservationID string             `json:"reservationId"` // that it ended

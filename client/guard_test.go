@@ -52,7 +52,7 @@ func TestGuard(t *testing.T) {
 		w.wantBooks(t, 0, 0, 400)
 		return client.UsageOf(usage{90, 300}), nil
 	})
-	if err != nil || done.Status != bursar.HoldCommitted || done.Tokens.Output != 300 {
+	if err != nil || done.Status != bursar.HoldCommitted || done.Tokens.Output != bursar.AmountFromInt(300) {
 		t.Errorf("%+v %v", done, err)
 	}
 	w.wantBooks(t, 90, 300, 0)

@@ -79,7 +79,7 @@ func TestForms(t *testing.T) {
 	w.upstream.answer(says(200, `{"data":[]}`))
 	form = "--B\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n3\r\n--B\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\n\r\n\x00\r\n--B--\r\n"
 	got = w.post("/v1/images/variations", form, "Content-Type", "multipart/form-data; boundary=B")
-	if r, err := w.Reservation(t.Context(), "acme", got.header.Get("Bursar-Call")); err != nil || r.Tokens.Output != 3*4096 {
+	if r, err := w.Reservation(t.Context(), "acme", got.header.Get("Bursar-Call")); err != nil || r.Tokens.Output != bursar.AmountFromInt(3*4096) {
 		t.Errorf("%+v: held are %+v, %v", got, r.Tokens, err)
 	}
 }
@@ -348,7 +348,7 @@ func TestNoUsage(t *testing.T) {
 	w.eventually("all are estimated", func() bool {
 		n := 0
 		for _, r := range w.holds(bursar.HoldExpired) {
-			if r.Estimated && r.Tokens.Output == 100 {
+			if r.Estimated && r.Tokens.Output == bursar.AmountFromInt(100) {
 				n++
 			}
 		}
@@ -422,7 +422,7 @@ func TestHeldFor(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %+v", err, got)
 		}
-		if r.Tokens.Input < c.atLeast || r.Tokens.Input > c.atMost || r.Tokens.Output != c.out {
+		if in := r.Tokens.Input.Float64(); in < float64(c.atLeast) || in > float64(c.atMost) || r.Tokens.Output != bursar.AmountFromInt(c.out) {
 			t.Errorf("%.80s: held are %+v", c.body, r.Tokens)
 		}
 	}

@@ -158,7 +158,7 @@ func TestProviderDies(t *testing.T) {
 	}
 	w.eventually("all are ended", func() bool { return len(w.holds(bursar.HoldExpired)) == 4 && len(w.holds(bursar.HoldCommitted)) == 1 })
 	for _, r := range w.holds(bursar.HoldExpired) {
-		if !r.Estimated || r.Tokens.Output != 77 && r.Tokens.Output != 100 {
+		if !r.Estimated || r.Tokens.Output != bursar.AmountFromInt(77) && r.Tokens.Output != bursar.AmountFromInt(100) {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -90,6 +90,7 @@ type eventsOut struct {
 
 type eventOut struct {
 	Used          []capabilityAmountOut `json:"used" doc:"What was recorded now of each feature and currency; of a duplicate nothing."`
+	Tokens        *tokensOut            `json:"tokens,omitempty" doc:"Tokens by kind, as the event says, also those that no meter reads; of a duplicate none."`
 	Cost          []cost                `json:"cost" doc:"What of that are costs."`
 	Duplicate     bool                  `json:"duplicate"`
 	ReservationID *string               `json:"reservationId,omitempty" doc:"The reservation that it ended."`
@@ -109,6 +110,9 @@ func (a *API) reportEvents(c call, _ *eventsIn, items []bursar.EventInput) (out 
 		a.metrics.warned(r.Warnings)
 		out.add(r.Warnings)
 		out.Events[i] = eventOut{Used: viewAmounts(r.Used), Cost: viewCosts(r.Costs), Duplicate: r.Duplicate, ReservationID: orNil(&r.ReservationID), Warnings: r.Warnings}
+		if !r.Duplicate {
+			out.Events[i].Tokens = viewTokens(items[i].Dimensions)
+		}
 	}
 	a.metrics.recorded.Add(float64(len(items)))
 	a.observed.used(c.now, len(items))

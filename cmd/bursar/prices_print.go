@@ -21,6 +21,9 @@ func someModels(models []string) string {
 	return fmt.Sprintf("%s and %s more", strings.Join(models[:shownModels], ", "), commas(len(models)-shownModels))
 }
 
+// allModels names what is in no rate: nobody else says which models those are.
+func allModels(models []string) string { return strings.Join(models, ", ") }
+
 // printImport says what became of a list: first what is about single models, at the end the
 // summary.
 func printImport(out io.Writer, rates []bursar.Rate, report *bursar.PriceListReport, features map[string]string, c *importCommand) error {
@@ -35,8 +38,8 @@ func printImport(out io.Writer, rates []bursar.Rate, report *bursar.PriceListRep
 		}
 		fmt.Fprintln(out)
 	}
-	printNotes(out, "Skipped", report.Skipped)
-	printNotes(out, "Rounded to 9 decimals", report.Rounded)
+	printNotes(out, "Skipped", report.Skipped, allModels)
+	printNotes(out, "Rounded to 9 decimals", report.Rounded, someModels)
 	if len(report.Free) > 0 {
 		fmt.Fprintf(out, "Free, which may mean that the list does not know the price (%s): %s\n\n", commas(len(report.Free)), someModels(report.Free))
 	}
@@ -73,8 +76,8 @@ func printImport(out io.Writer, rates []bursar.Rate, report *bursar.PriceListRep
 	return err
 }
 
-// printNotes lists notes by what they say, the most frequent first.
-func printNotes(out io.Writer, title string, notes []bursar.PriceListNote) {
+// printNotes lists notes by what they say, the most frequent first, each with the models that named has.
+func printNotes(out io.Writer, title string, notes []bursar.PriceListNote, named func(models []string) string) {
 	if len(notes) == 0 {
 		return
 	}
@@ -89,7 +92,7 @@ func printNotes(out io.Writer, title string, notes []bursar.PriceListNote) {
 	}
 	slices.SortStableFunc(texts, func(a, b string) int { return cmp.Compare(len(models[b]), len(models[a])) })
 	for _, text := range texts {
-		fmt.Fprintf(out, "  %s: %s\n", text, someModels(models[text]))
+		fmt.Fprintf(out, "  %s: %s\n", text, named(models[text]))
 	}
 	fmt.Fprintln(out)
 }

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/bursarhq/bursar"
 )
 
 // cli runs a command against p and returns what it prints, on both streams.
@@ -178,5 +180,22 @@ func TestPricesOfThousandsOfModels(t *testing.T) {
 	p.must("POST", "/api/v1/events", rigKey, `{"events":[{"customerId":"acme","eventName":"llm","idempotencyKey":"1","usage":{"model":"`+model+`","service_tier":"flex","usage":{"prompt_tokens":1000000}}}]}`)
 	if got := p.spent(); got != "0.125" && got != "0.625" {
 		t.Errorf("it cost %s", got)
+	}
+}
+
+// What no rate can have is listed by model, however many there are.
+func TestPricesNameAllThatIsSkipped(t *testing.T) {
+	var out strings.Builder
+	report := &bursar.PriceListReport{}
+	for i := range 3 * shownModels {
+		report.Skipped = append(report.Skipped, bursar.PriceListNote{Model: fmt.Sprintf("m%02d", i), Note: "it has no price but input_cost_per_pixel"})
+	}
+	if err := printImport(&out, nil, report, nil, &importCommand{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range report.Skipped {
+		if !strings.Contains(out.String(), n.Model) {
+			t.Errorf("%s is not in:\n%s", n.Model, out.String())
+		}
 	}
 }

@@ -711,6 +711,8 @@ class Event(TypedDict):
     """Whether this was recorded before: nothing is counted twice."""
     reservationId: NotRequired[str]
     """The reservation that it ended."""
+    tokens: NotRequired[Tokens]
+    """Tokens by kind, as the event says, also those that no meter reads; of a duplicate none."""
     used: List[CapabilityAmount]
     """What was recorded now of each feature and currency; of a duplicate nothing."""
     warnings: NotRequired[List[str]]

@@ -1035,6 +1035,8 @@ export interface EventResult {
   duplicate: boolean;
   /** The reservation that it ended. */
   reservationId?: string;
+  /** Tokens by kind, as the event says, also those that no meter reads; of a duplicate none. */
+  tokens?: Tokens;
   /** What was recorded now of each feature and currency; of a duplicate nothing. */
   used: CapabilityAmount[];
   /** What of the request may be meant otherwise than it was understood, each a code or code:what. DIMENSION_NOT_RESOLVED:key, its value names no entity; ENROLLED:key, it names one from now on (WOULD_ENROL:key, it would; NOT_ENROLLED:key, it cannot); DID_YOU_MEAN:key=id, that entity has nearly its id; UNGOVERNED:id, nothing limits it; RATE_NOT_FOUND (of an event :feature), it has no price; UNMETERED:event or :tokens.kind, no meter counts it; TOO_MANY_LIMITS:id, not all limits count; STALE_SET; CALL_COUNTED_BEFORE, an event that ended no reservation counted the call of this one. */
