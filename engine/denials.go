@@ -106,6 +106,7 @@ type denialKeeper struct {
 	saved     uint64 // how often a save began or ended
 	others    int    // of groups, those of what is not told apart
 	stats     DenialStats
+	toTell    map[denialToTell]*Denial
 }
 
 // DenialStats count since the process started, but for Waiting.
@@ -150,12 +151,16 @@ func newDenialKeeper(keeps bool) (*denialKeeper, error) {
 	if _, err := rand.Read(b[:]); err != nil {
 		return nil, err
 	}
-	return &denialKeeper{keeps: keeps, process: hex.EncodeToString(b[:]), groups: map[denialKey]*denialCount{}, customers: map[denialsOf]*denialsInHour{}}, nil
+	return &denialKeeper{keeps: keeps, process: hex.EncodeToString(b[:]), groups: map[denialKey]*denialCount{}, customers: map[denialsOf]*denialsInHour{},
+		toTell: map[denialToTell]*Denial{}}, nil
 }
 
 // NoteDenial counts d and, where there is room, keeps it. It writes nothing itself. d does not change
 // any more.
-func (e *Engine) NoteDenial(d *Denial) { e.denials.note(d) }
+func (e *Engine) NoteDenial(d *Denial) {
+	e.denials.note(d)
+	e.denials.noteToTell(d)
+}
 
 // DenialStats reads the figures.
 func (e *Engine) DenialStats() DenialStats {

@@ -9,7 +9,8 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// keepDenials writes what was noted, once a second and a last time when the engine stops.
+// keepDenials writes what was noted, once a second and a last time when the engine stops. Once a second
+// people are told of it, too.
 func (e *Engine) keepDenials() {
 	tick := time.NewTicker(denialsEvery)
 	defer tick.Stop()
@@ -25,6 +26,7 @@ func (e *Engine) keepDenials() {
 			return
 		case <-tick.C:
 			e.saveDenials(context.Background())
+			e.tellDenials(context.Background())
 		}
 	}
 }

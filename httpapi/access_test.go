@@ -28,6 +28,8 @@ var tokenRoutes = map[string]string{
 	"GET " + entitlement: "read", "PUT " + entitlement: "manage", "GET " + entitlement + "/{assignmentId}": "read", "DELETE " + entitlement + "/{assignmentId}": "manage",
 	"POST " + entitlement + boosts: "manage", "GET " + entitlement + boosts: "read", "DELETE " + entitlement + boosts + "/{boostId}": "manage",
 	"GET " + degrades: "read", "PUT " + degrades: "manage", "DELETE " + degrades + "/{degradePolicyId}": "manage",
+	"GET " + notifications: "read", "PUT " + notifications: "manage", "GET " + notification: "read", "DELETE " + notification: "manage", "POST " + notification + "/test": "manage",
+	"GET " + notification + "/deliveries": "read", "POST " + notification + "/deliveries/{deliveryId}/redeliver": "manage",
 	"GET " + defaults: "read", "PUT " + defaults: "manage", "DELETE " + defaults + "/{defaultId}": "manage",
 	"GET " + customer + "/allocation": "read", "POST " + customer + "/simulate": "read", "GET " + customer + "/governance": "read",
 	"POST " + boostRequests: "manage", "GET " + boostRequests: "read", "GET " + boostRequest: "read",
@@ -43,6 +45,7 @@ type tokenWorld struct {
 	defaults       map[string]string
 	requests       map[string]string
 	degrades       map[string]string
+	notifications  map[string]string
 	tokens         map[string]string
 }
 
@@ -53,7 +56,7 @@ var unseen = regexp.MustCompile(`orgroot|blueteam|bobuser|oldblue|gonechild|Hidd
 const tokenDims = `{"orgId":"orgroot","userId":"annuser","agentId":"bobuser","model":"m"}`
 
 func newTokenWorld(t testing.TB) *tokenWorld {
-	w := &tokenWorld{testServer: newTestServer(t), limits: map[string]string{}, boosts: map[string]string{}, defaults: map[string]string{}, requests: map[string]string{}, degrades: map[string]string{}, tokens: map[string]string{}}
+	w := &tokenWorld{testServer: newTestServer(t), limits: map[string]string{}, boosts: map[string]string{}, defaults: map[string]string{}, requests: map[string]string{}, degrades: map[string]string{}, notifications: map[string]string{}, tokens: map[string]string{}}
 	w.api.pace.poll = time.Millisecond
 	w.api.uses.burst, w.api.uses.writes = 1e9, 1e9
 	w.admin("PUT", "/api/v1/entity-types", `{"types":[{"id":"org","displayName":"Org","attributionKeys":["orgId"]},{"id":"team","displayName":"Team","attributionKeys":["teamId"]},{"id":"user","displayName":"User","attributionKeys":["userId","agentId"]}]}`)
@@ -107,6 +110,15 @@ func newTokenWorld(t testing.TB) *tokenWorld {
 				w.degrades[entity] = out.Data[0].ID
 			}
 		}
+		for entity, at := range map[string]string{"orgroot": "441", "redteam": "71", "blueteam": "554", "annuser": "72", "oldann": "73", "bobuser": "555", "oldblue": "556"} {
+			var out struct {
+				Data []notificationOut `json:"data"`
+			}
+			mustUnmarshal(t, w.admin("PUT", base+"/notifications", `{"notifications":[{"entityId":"`+entity+`","name":"Hidden of `+entity+`","emails":["key-owner@`+entity+`.example"],"thresholds":[`+at+`],"boostRequests":true}]}`), &out)
+			if id == "acme" {
+				w.notifications[entity] = out.Data[0].ID
+			}
+		}
 		w.admin("POST", base+"/entities/archive", `{"ids":["oldann","oldblue"]}`)
 		w.admin("POST", "/api/v1/usage", `{"usages":[{"customerId":"`+id+`","featureId":"calls","value":3,"dimensions":`+tokenDims+`},{"customerId":"`+id+`","featureId":"calls","value":44440000,"dimensions":{"userId":"bobuser"}}]}`)
 		w.admin("POST", base+"/reservations", `{"featureId":"calls","amount":2,"dimensions":`+tokenDims+`,"idempotencyKey":"1"}`)
@@ -123,6 +135,7 @@ func newTokenWorld(t testing.TB) *tokenWorld {
 	w.defaults["missing"], w.defaults["annuserbobuser"] = "01a09f70-97fa-7000-8000-0014000378dd", "01a09f70-97fa-7000-8000-0014000378dd"
 	w.requests["missing"] = "01a09f70-97fa-7000-8000-0014000378de"
 	w.degrades["missing"], w.degrades["annuserbobuser"] = "01a09f70-97fa-7000-8000-0014000378de", "01a09f70-97fa-7000-8000-0014000378de"
+	w.notifications["missing"], w.notifications["annuserbobuser"] = "01a09f70-97fa-7000-8000-0014000378df", "01a09f70-97fa-7000-8000-0014000378df"
 	w.limits["missing"], w.boosts["missing"] = "01a09f70-97fa-7000-8000-0014000378db", "01a09f70-97fa-7000-8000-0014000378dc"
 	w.makeTokens()
 	return w
@@ -195,6 +208,10 @@ func bodyFor(r *route, entity string) string {
 		return `{"defaults":[{"featureId":"calls","cadence":"P1M","usageLimit":7,"label":"new","entityTypeId":"user","entityId":"` + entity + `"}]}`
 	case r.pattern == degrades && r.method == "PUT":
 		return `{"policies":[{"entityId":"` + entity + `","steps":[{"atPercent":80,"tools":false}]}]}`
+	case r.pattern == notifications && r.method == "PUT":
+		return `{"notifications":[{"entityId":"` + entity + `","name":"new","emails":["a@b.example"],"denials":true}]}`
+	case strings.HasPrefix(r.pattern, notification):
+		return ""
 	case r.method == "PUT":
 		return `{"assignments":[{"featureId":"calls","cadence":"P1M","usageLimit":7,"label":"new","entityId":"` + entity + `"}]}`
 	case strings.HasSuffix(r.pattern, "/explain"):
@@ -207,7 +224,7 @@ func bodyFor(r *route, entity string) string {
 
 // targets are the requests of a route about one entity of a customer.
 func (w *tokenWorld) targets(r *route, base, customer, entity string) []string {
-	path := base + strings.NewReplacer("{customerId}", customer, "{entityId}", entity, "{assignmentId}", w.limits[entity], "{boostId}", w.boosts[entity], "{defaultId}", w.defaults[entity], "{boostRequestId}", w.requests[entity], "{degradePolicyId}", w.degrades[entity],
+	path := base + strings.NewReplacer("{customerId}", customer, "{entityId}", entity, "{assignmentId}", w.limits[entity], "{boostId}", w.boosts[entity], "{defaultId}", w.defaults[entity], "{boostRequestId}", w.requests[entity], "{degradePolicyId}", w.degrades[entity], "{notificationId}", w.notifications[entity],
 		"{featureId}", "calls", "{currencyId}", "c", "{rateCardId}", "c", "{grantId}", w.limits["missing"], "{reservationId}", w.limits["missing"],
 		"{keyId}", "k", "{webhookId}", "w", "{deliveryId}", "d", "{tokenId}", w.limits["missing"]).Replace(r.pattern)
 	switch r.pattern {
@@ -305,7 +322,7 @@ func (w *tokenWorld) compare(r *route, token string) {
 		ask := func(customer, entity string) (replies []string) {
 			for _, path := range w.targets(r, base, customer, entity) {
 				resp, reply := w.as(token, r.method, path, bodyFor(r, entity))
-				for _, id := range []string{entity, w.limits[entity], w.boosts[entity], w.defaults[entity], w.requests[entity], w.degrades[entity]} {
+				for _, id := range []string{entity, w.limits[entity], w.boosts[entity], w.defaults[entity], w.requests[entity], w.degrades[entity], w.notifications[entity]} {
 					reply = strings.ReplaceAll(reply, id, "ID")
 				}
 				reply = fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("X-Bursar-Version"), " ", regexp.MustCompile(`"asOf":"[^"]*"`).ReplaceAllString(reply, ""))

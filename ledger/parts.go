@@ -16,20 +16,22 @@ import (
 // Sorts of parts of a checkpoint. The key of a unique set is "row/feature/start", of the
 // others one number: the grant's own, the row's, or the capability's.
 const (
-	partGrant    = "grant"
-	partPool     = "pool"
-	partBoosts   = "boosts"
-	partPromo    = "promotion"
-	partFired    = "fired"
-	partUnique   = "unique"
-	partPaths    = store.SortPaths
-	partEnded    = "ended"
-	partFreeze   = "freeze"
-	partDefaults = "defaults"
-	partLearned  = "learned"
-	partRequest  = "boostRequest"
-	partLoans    = "loans"
-	partDegrade  = "degrade"
+	partGrant        = "grant"
+	partPool         = "pool"
+	partBoosts       = "boosts"
+	partPromo        = "promotion"
+	partFired        = "fired"
+	partUnique       = "unique"
+	partPaths        = store.SortPaths
+	partEnded        = "ended"
+	partFreeze       = "freeze"
+	partDefaults     = "defaults"
+	partLearned      = "learned"
+	partRequest      = "boostRequest"
+	partLoans        = "loans"
+	partDegrade      = "degrade"
+	partNotification = "notification"
+	partTold         = "told"
 )
 
 type partKey struct {
@@ -85,6 +87,16 @@ func partBody(v any, caps []bursar.Capability) []byte {
 			return nil
 		}
 		body = freezePart{v.Reason, v.At, v.ByToken, v.Root}
+	case *record.Told:
+		if v == nil {
+			return nil
+		}
+		body = toldPart{v.Start, v.Levels, v.Denied}
+	case []*record.Notification:
+		if v == nil {
+			return nil
+		}
+		body = partOf(notificationRecords(v))
 	case []*record.DegradePolicy:
 		if v == nil {
 			return nil
@@ -212,6 +224,13 @@ func (s *State) restoreGoverned(p *store.PartRow, ord uint32) (err error) {
 		return s.restoreDefaults(p)
 	case partDegrade:
 		return s.restoreDegrades(ord, p)
+	case partNotification:
+		return s.restoreNotifications(ord, p)
+	case partTold:
+		var q toldPart
+		if read(&q) {
+			s.told[ord] = &record.Told{Start: q.Start, Levels: q.Levels, Denied: q.Denied}
+		}
 	default:
 		return fmt.Errorf("checkpoint: parts of sort %q %w", p.Sort, ErrNewer)
 	}
@@ -260,6 +279,8 @@ func (s *State) dumpParts(e *record.Encoder, inOrder bool) {
 	dumpPartsOf(e, s.requests)
 	dumpPartsOf(e, s.loans)
 	dumpPartsOf(e, s.degrades)
+	dumpPartsOf(e, s.notifications)
+	dumpPartsOf(e, s.told)
 	for _, p := range uniqueParts(s.Uniques) {
 		e.String(p.Key)
 		e.Bytes(p.Body)

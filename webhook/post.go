@@ -28,11 +28,12 @@ type outcome struct {
 	problem string
 }
 
-// attempt sends d once and waits for the end of it.
-func (s *Sender) attempt(ctx context.Context, hook *bursar.Webhook, d *store.DueDelivery) outcome {
+// attempt sends ds once, of which there are several only to people, and waits for the end of it.
+func (s *Sender) attempt(ctx context.Context, hook *bursar.Webhook, ds []store.DueDelivery) outcome {
+	d := &ds[0]
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	if err := checkTarget(hook.Kind, hook.URL, s.opts.AllowHTTP, s.guard); err != nil {
+	if err := s.checkHook(hook); err != nil {
 		return outcome{problem: "the URL " + err.Error()}
 	}
 	switch hook.Kind {
@@ -40,9 +41,9 @@ func (s *Sender) attempt(ctx context.Context, hook *bursar.Webhook, d *store.Due
 		if s.mail == nil {
 			return outcome{problem: "mail is not configured on this server"}
 		}
-		return s.mail.send(ctx, s.outbox.Now(), hook.URL, d)
+		return s.mail.send(ctx, s.outbox.Now(), hook, d, s.sayings(ds))
 	case bursar.WebhookSlack:
-		return s.post(ctx, hook.URL, slackBody(d.EventType, d.Body), nil)
+		return s.post(ctx, hook.URL, slackBody(d.EventType, d.Body, s.sayings(ds)), nil)
 	default:
 		now := s.outbox.Now()
 		signature, err := sign(hook, now, d)
@@ -141,11 +142,17 @@ func (s *Sender) explain(err error) string {
 	return "no valid reply came"
 }
 
-// slackBody is a message as incoming webhooks of Slack and its likes take it.
-func slackBody(eventType string, body []byte) []byte {
-	text := slackEscape.Replace(sentence(eventType, body))
+// slackMost is how many sentences a message of Slack has.
+const slackMost = 10
+
+// slackBody is a message, or all of several, as incoming webhooks of Slack and its likes take it.
+func slackBody(eventType string, body []byte, said []saying) []byte {
+	text := slackEscape.Replace(summary(said))
 	t := read(body)
 	about := eventType
+	if t.Notification.Name != "" {
+		about = clean(t.Notification.Name)
+	}
 	for _, part := range []string{t.Data.CustomerID, t.Timestamp} {
 		if part != "" {
 			about += " · " + clean(part)
@@ -161,16 +168,22 @@ func slackBody(eventType string, body []byte) []byte {
 		Text     *mrkdwn  `json:"text,omitempty"`
 		Elements []mrkdwn `json:"elements,omitempty"`
 	}
+	blocks := []block{{Type: "section", Text: &mrkdwn{"mrkdwn", text, true}}}
+	for _, x := range said[:min(len(said), slackMost)] {
+		if len(said) > 1 {
+			blocks = append(blocks, block{Type: "section", Text: &mrkdwn{"mrkdwn", slackEscape.Replace(x.sentence), true}})
+		}
+		for _, l := range x.links {
+			blocks = append(blocks, block{Type: "section", Text: &mrkdwn{"mrkdwn", "<" + slackEscape.Replace(l.url) + "|" + l.text + ">", true}})
+		}
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(struct {
 		Text   string  `json:"text"`
 		Blocks []block `json:"blocks"`
-	}{text, []block{
-		{Type: "section", Text: &mrkdwn{"mrkdwn", text, true}},
-		{Type: "context", Elements: []mrkdwn{{"mrkdwn", slackEscape.Replace(about), true}}},
-	}})
+	}{text, append(blocks, block{Type: "context", Elements: []mrkdwn{{"mrkdwn", slackEscape.Replace(about), true}}})})
 	return b.Bytes()
 }
 

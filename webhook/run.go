@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/store"
 )
 
@@ -47,7 +48,7 @@ type work struct {
 
 type result struct {
 	lane *lane
-	d    store.Delivery
+	ds   []store.Delivery // which one request was about: several only where they are to people
 	o    outcome
 	took time.Duration
 	cut  bool // Run ended before the attempt did: it counts as not made
@@ -243,7 +244,7 @@ func (w *work) launch(ctx context.Context) {
 	for skipped := 0; skipped < len(w.turn) && w.flying < w.opts.Concurrency; {
 		l := w.turn[0]
 		w.turn = append(w.turn[1:], l)
-		if len(l.waiting) == 0 || l.flying >= w.opts.PerEndpoint || l.resting(now) || l.slow && slow >= max(1, w.opts.Concurrency/2) {
+		if len(l.waiting) == 0 || l.flying >= w.parallel(l) || l.resting(now) || l.slow && slow >= max(1, w.opts.Concurrency/2) {
 			skipped++
 			continue
 		}
@@ -254,15 +255,34 @@ func (w *work) launch(ctx context.Context) {
 	}
 }
 
-// start sends the lane's next delivery and reports whether it took a slot.
+// parallel is how many requests of a lane may be under way. A person is told in one at a time, and
+// meanwhile what else there is to tell gathers; see lane.tells.
+func (w *work) parallel(l *lane) int {
+	switch {
+	case !catalogue.ToPeople(l.waiting[0].EndpointID):
+		return w.opts.PerEndpoint
+	case l.tells(w.outbox.Now()):
+		return 1
+	}
+	return 0
+}
+
+// start sends the lane's next delivery, or all of them to a person, and reports whether it took a slot.
 func (w *work) start(ctx context.Context, l *lane) bool {
-	d := l.waiting[0]
-	l.waiting[0] = store.DueDelivery{} // frees the body
-	l.waiting = l.waiting[1:]
-	hook := w.endpoint(d.EndpointID)
+	n := 1
+	if catalogue.ToPeople(l.waiting[0].EndpointID) {
+		n = len(l.waiting)
+		l.told++
+	}
+	ds := slices.Clone(l.waiting[:n])
+	clear(l.waiting[:n]) // frees the bodies
+	l.waiting = l.waiting[n:]
+	hook := w.target(&ds[0])
 	if hook == nil || !hook.Enabled {
 		l.failures = 0
-		w.giveUp(l, d.Delivery, "endpoint is disabled")
+		for i := range ds {
+			w.giveUp(l, ds[i].Delivery, "endpoint is disabled")
+		}
 		return false
 	}
 	l.flying++
@@ -270,9 +290,12 @@ func (w *work) start(ctx context.Context, l *lane) bool {
 	w.flying++
 	go func() {
 		begin := time.Now()
-		o := w.attempt(ctx, hook, &d)
-		r := result{lane: l, d: d.Delivery, o: o, took: time.Since(begin), cut: ctx.Err() != nil && o.status == 0 && o.problem != ""}
-		if o.gone() {
+		o := w.attempt(ctx, hook, ds)
+		r := result{lane: l, o: o, took: time.Since(begin), cut: ctx.Err() != nil && o.status == 0 && o.problem != ""}
+		for i := range ds {
+			r.ds = append(r.ds, ds[i].Delivery)
+		}
+		if o.gone() && !catalogue.ToPeople(hook.ID) {
 			w.disable(ctx, hook.ID)
 		}
 		w.done <- r // has room for every slot
@@ -298,20 +321,22 @@ func (w *work) land(r result) {
 	if r.cut { // still PENDING in the outbox
 		return
 	}
-	conclude(&r.d, r.o, w.outbox.Now())
 	w.judge(r)
-	switch r.d.Status {
-	case store.DeliverySucceeded:
-		w.succeeded.Add(1)
-	case store.DeliveryFailed:
-		w.failed.Add(1)
-		w.dead.Add(1)
-		w.opts.Log.Warn("webhooks: a delivery was given up", "endpoint", r.d.EndpointID, "delivery", r.d.ID,
-			"message", r.d.MessageID, "attempts", r.d.Attempts, "status", r.d.ResponseStatus, "err", r.d.Error)
-	default:
-		w.failed.Add(1)
+	for _, d := range r.ds {
+		conclude(&d, r.o, w.outbox.Now())
+		switch d.Status {
+		case store.DeliverySucceeded:
+			w.succeeded.Add(1)
+		case store.DeliveryFailed:
+			w.failed.Add(1)
+			w.dead.Add(1)
+			w.opts.Log.Warn("webhooks: a delivery was given up", "endpoint", d.EndpointID, "delivery", d.ID,
+				"message", d.MessageID, "attempts", d.Attempts, "status", d.ResponseStatus, "err", d.Error)
+		default:
+			w.failed.Add(1)
+		}
+		w.keep(r.lane, d)
 	}
-	w.keep(r.lane, r.d)
 }
 
 // judge takes in what an attempt says of its endpoint.
@@ -321,9 +346,9 @@ func (w *work) judge(r result) {
 	switch now := r.lane.down(); {
 	case now && !was:
 		w.opts.Log.Warn("webhooks: an endpoint does not work: one delivery at a time is tried until it does",
-			"endpoint", r.d.EndpointID, "status", r.o.status, "err", r.o.problem)
+			"endpoint", r.ds[0].EndpointID, "status", r.o.status, "err", r.o.problem)
 	case was && !now:
-		w.opts.Log.Info("webhooks: an endpoint works again", "endpoint", r.d.EndpointID)
+		w.opts.Log.Info("webhooks: an endpoint works again", "endpoint", r.ds[0].EndpointID)
 	}
 }
 

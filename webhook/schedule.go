@@ -49,6 +49,10 @@ type lane struct {
 	probe    bursar.Time   // when the next may be, while the endpoint does not work
 	url      string        // where the last attempt went
 
+	// Of a person: how many messages count towards tellAtOnce, and since when the next is waited for.
+	told  int
+	since bursar.Time
+
 	// Of the last look into the outbox: how many rows it asked for and got, the last of
 	// them, whether there may be more, and whether some had waited in vain.
 	asked, got    int
@@ -75,6 +79,24 @@ func (l *lane) room(parallel, held int) int {
 		return minRoom
 	}
 	return int(min(max(ahead*time.Duration(parallel)/max(l.pace, time.Microsecond), minRoom), maxRoom))
+}
+
+// A person gets so many messages at once. Beyond that they get one every tellEvery, of all that there is
+// to tell by then: alerts of thousands of limits make a few messages.
+const (
+	tellAtOnce = 10
+	tellEvery  = time.Minute
+)
+
+// tells tells that another message may be sent to the lane's person now.
+func (l *lane) tells(now bursar.Time) bool {
+	for ; l.told > 0 && now-l.since >= bursar.Time(tellEvery); l.told-- {
+		l.since += bursar.Time(tellEvery)
+	}
+	if l.told == 0 {
+		l.since = now
+	}
+	return l.told < tellAtOnce
 }
 
 // learn takes in how long an attempt took.

@@ -1,0 +1,102 @@
+package record
+
+import "github.com/bursarhq/bursar"
+
+// Notification says who hears of what happens to the limits of an entity and of all below it.
+type Notification struct {
+	ID            [16]byte
+	Ent           uint32 // 0 = the customer
+	Name          string
+	Emails        []string
+	SlackURLs     []string
+	Thresholds    []int
+	Denials       bool
+	BoostRequests bool
+	ByToken       bool   // an access token made it
+	Root          uint32 // the token's root; 0 = it had none
+	Created       bursar.Time
+	Updated       bursar.Time
+}
+
+// NotificationPut makes a notification, or puts another in the place of the one with its ID.
+type NotificationPut struct{ Notification Notification }
+
+func (*NotificationPut) Kind() Kind { return kindNotification }
+
+func (r *NotificationPut) encode(e *Encoder) {
+	n := &r.Notification
+	e.Hash(n.ID)
+	e.Ord(n.Ent)
+	e.String(n.Name)
+	e.strings(n.Emails)
+	e.strings(n.SlackURLs)
+	e.ints(n.Thresholds)
+	e.Bool(n.Denials)
+	e.Bool(n.BoostRequests)
+	e.Bool(n.ByToken)
+	e.Ord(n.Root)
+	e.Time(n.Created)
+	e.Time(n.Updated)
+}
+
+func (r *NotificationPut) decode(d *Decoder) {
+	r.Notification = Notification{ID: d.hash(), Ent: d.ord(), Name: d.string(), Emails: d.strings(), SlackURLs: d.strings(), Thresholds: d.ints(),
+		Denials: d.bool(), BoostRequests: d.bool(), ByToken: d.bool(), Root: d.ord(), Created: d.time(), Updated: d.time()}
+}
+
+// NotificationDeleted takes a notification of an entity away.
+type NotificationDeleted struct {
+	Ent uint32
+	ID  [16]byte
+}
+
+func (*NotificationDeleted) Kind() Kind { return kindNotificationEnd }
+
+func (r *NotificationDeleted) encode(e *Encoder) {
+	e.Ord(r.Ent)
+	e.Hash(r.ID)
+}
+
+func (r *NotificationDeleted) decode(d *Decoder) { r.Ent, r.ID = d.ord(), d.hash() }
+
+// LimitTold says what people were told of a row in a window: it takes the place of what it said before.
+type LimitTold struct {
+	Row  uint32
+	Told Told
+}
+
+// Told is what people were told of a row in the window that began at Start.
+type Told struct {
+	Start  bursar.Time
+	Levels []int // percent, ascending
+	Denied bool
+}
+
+func (*LimitTold) Kind() Kind { return kindTold }
+
+func (r *LimitTold) encode(e *Encoder) {
+	e.Ord(r.Row)
+	e.Time(r.Told.Start)
+	e.ints(r.Told.Levels)
+	e.Bool(r.Told.Denied)
+}
+
+func (r *LimitTold) decode(d *Decoder) {
+	r.Row = d.ord()
+	r.Told = Told{d.time(), d.ints(), d.bool()}
+}
+
+func (e *Encoder) strings(list []string) {
+	e.Uint(uint64(len(list)))
+	for _, s := range list {
+		e.String(s)
+	}
+}
+
+func (d *Decoder) strings() []string {
+	var list []string
+	for range d.count() {
+		list = append(list, d.string())
+	}
+	return list
+}
