@@ -17,6 +17,9 @@ func (e *Engine) keepDenials() {
 	for {
 		select {
 		case <-e.stop:
+			if !e.denials.keeps {
+				return
+			}
 			ctx, cancel := context.WithTimeout(context.Background(), denialsLastTimeout)
 			defer cancel()
 			e.saveDenials(ctx)

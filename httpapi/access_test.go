@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -46,6 +47,7 @@ type tokenWorld struct {
 	requests       map[string]string
 	degrades       map[string]string
 	notifications  map[string]string
+	sent           map[string]string // a delivery of each
 	tokens         map[string]string
 }
 
@@ -56,7 +58,7 @@ var unseen = regexp.MustCompile(`orgroot|blueteam|bobuser|oldblue|gonechild|Hidd
 const tokenDims = `{"orgId":"orgroot","userId":"annuser","agentId":"bobuser","model":"m"}`
 
 func newTokenWorld(t testing.TB) *tokenWorld {
-	w := &tokenWorld{testServer: newTestServer(t), limits: map[string]string{}, boosts: map[string]string{}, defaults: map[string]string{}, requests: map[string]string{}, degrades: map[string]string{}, notifications: map[string]string{}, tokens: map[string]string{}}
+	w := &tokenWorld{testServer: newTestServer(t), limits: map[string]string{}, boosts: map[string]string{}, defaults: map[string]string{}, requests: map[string]string{}, degrades: map[string]string{}, notifications: map[string]string{}, sent: map[string]string{}, tokens: map[string]string{}}
 	w.api.pace.poll = time.Millisecond
 	w.api.uses.burst, w.api.uses.writes = 1e9, 1e9
 	w.admin("PUT", "/api/v1/entity-types", `{"types":[{"id":"org","displayName":"Org","attributionKeys":["orgId"]},{"id":"team","displayName":"Team","attributionKeys":["teamId"]},{"id":"user","displayName":"User","attributionKeys":["userId","agentId"]}]}`)
@@ -138,6 +140,20 @@ func newTokenWorld(t testing.TB) *tokenWorld {
 	w.notifications["missing"], w.notifications["annuserbobuser"] = "01a09f70-97fa-7000-8000-0014000378df", "01a09f70-97fa-7000-8000-0014000378df"
 	w.limits["missing"], w.boosts["missing"] = "01a09f70-97fa-7000-8000-0014000378db", "01a09f70-97fa-7000-8000-0014000378dc"
 	w.makeTokens()
+	for _, entity := range []string{"redteam", "annuser"} { // a token with a root sees those that such tokens made
+		var made struct {
+			Data []notificationOut `json:"data"`
+		}
+		_, reply := w.as("scoped", "PUT", "/api/v1/customers/acme/notifications", `{"notifications":[{"entityId":"`+entity+`","name":"own","emails":["a@b.example"],"denials":true}]}`)
+		mustUnmarshal(t, []byte(reply), &made)
+		w.notifications[entity] = made.Data[0].ID
+		var sent struct {
+			Data []notificationDeliveryOut `json:"data"`
+		}
+		_, reply = w.as("scoped", "POST", "/api/v1/customers/acme/notifications/"+made.Data[0].ID+"/test", "")
+		mustUnmarshal(t, []byte(reply), &sent)
+		w.sent[entity] = sent.Data[0].ID
+	}
 	return w
 }
 
@@ -226,7 +242,7 @@ func bodyFor(r *route, entity string) string {
 func (w *tokenWorld) targets(r *route, base, customer, entity string) []string {
 	path := base + strings.NewReplacer("{customerId}", customer, "{entityId}", entity, "{assignmentId}", w.limits[entity], "{boostId}", w.boosts[entity], "{defaultId}", w.defaults[entity], "{boostRequestId}", w.requests[entity], "{degradePolicyId}", w.degrades[entity], "{notificationId}", w.notifications[entity],
 		"{featureId}", "calls", "{currencyId}", "c", "{rateCardId}", "c", "{grantId}", w.limits["missing"], "{reservationId}", w.limits["missing"],
-		"{keyId}", "k", "{webhookId}", "w", "{deliveryId}", "d", "{tokenId}", w.limits["missing"]).Replace(r.pattern)
+		"{keyId}", "k", "{webhookId}", "w", "{deliveryId}", cmp.Or(w.sent[entity], "d"), "{tokenId}", w.limits["missing"]).Replace(r.pattern)
 	switch r.pattern {
 	case assignments, entitlement:
 		if r.method == "GET" {
@@ -322,8 +338,10 @@ func (w *tokenWorld) compare(r *route, token string) {
 		ask := func(customer, entity string) (replies []string) {
 			for _, path := range w.targets(r, base, customer, entity) {
 				resp, reply := w.as(token, r.method, path, bodyFor(r, entity))
-				for _, id := range []string{entity, w.limits[entity], w.boosts[entity], w.defaults[entity], w.requests[entity], w.degrades[entity], w.notifications[entity]} {
-					reply = strings.ReplaceAll(reply, id, "ID")
+				for _, id := range []string{entity, w.limits[entity], w.boosts[entity], w.defaults[entity], w.requests[entity], w.degrades[entity], w.notifications[entity], w.sent[entity]} {
+					if id != "" {
+						reply = strings.ReplaceAll(reply, id, "ID")
+					}
 				}
 				reply = fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("X-Bursar-Version"), " ", regexp.MustCompile(`"asOf":"[^"]*"`).ReplaceAllString(reply, ""))
 				if leak := unseen.FindString(reply); scoped && leak != "" {
@@ -352,7 +370,7 @@ func (w *tokenWorld) compare(r *route, token string) {
 		}
 		if scoped {
 			want := "20"
-			if tokenRoutes[r.method+" "+r.pattern] == "manage" && !strings.HasPrefix(r.pattern, defaults) && r.pattern != boostRequests { // those are about what is below, or change no limit
+			if tokenRoutes[r.method+" "+r.pattern] == "manage" && !strings.HasPrefix(r.pattern, defaults) && !strings.HasPrefix(r.pattern, notifications) && r.pattern != boostRequests { // those are about what is below, or change no limit
 				want = "403 "
 			}
 			if got := ask("acme", "redteam"); !strings.HasPrefix(got[0], want) {

@@ -44,7 +44,7 @@ type notificationIn struct {
 
 type notificationsIn struct {
 	customerPath
-	Notifications []notificationIn `json:"notifications" is:"required,n=1-100"`
+	Notifications []notificationIn `json:"notifications" is:"required,n=1-100" doc:"All are put, or none."`
 }
 
 func (a *API) putNotifications(c call, in *notificationsIn) ([]bursar.Notification, uint64, error) {
