@@ -558,7 +558,6 @@ export type Notification = {
   createdAt: string;
   updatedAt: string;
 };
-export type NotificationInput = Omit<Notification, "id" | "createdAt" | "updatedAt">;
 export type NotificationDelivery = Delivery & { recipient: string };
 export type AccessToken = {
   id: string;

@@ -1,6 +1,8 @@
 import { path } from "../api/client";
-import type { Delivery, Notification, NotificationDelivery, NotificationInput, One } from "../api/types";
+import type { Delivery, Notification, NotificationDelivery, One } from "../api/types";
 import type { Session } from "./session";
+
+export type NotificationInput = Omit<Notification, "id" | "createdAt" | "updatedAt">;
 
 const all = (s: Session) => path`/customers/${s.customerId}/notifications`;
 
