@@ -158,7 +158,7 @@ function NotificationForm({ of, onClose }: { of: Notification | null; onClose: (
           autoFocus
         />
       )}
-      <div className="stack tight">
+      <div className="stack tight wide">
         <p>
           <span className="muted">Tells of the limits of </span>
           <span className="strong break">{entityId === null ? "the whole customer" : `${nameOf(entityId)} and all below`}</span>
@@ -189,12 +189,14 @@ function NotificationForm({ of, onClose }: { of: Notification | null; onClose: (
         hint="Each is told of once in a period"
         problem={thresholds === null ? "Up to ten whole percentages from 1 to 1000" : null}
       />
-      <Checkbox checked={denials} onChange={setDenials}>
-        When it stops a request, for the first time in a period
-      </Checkbox>
-      <Checkbox checked={boostRequests} onChange={setBoostRequests}>
-        When somebody asks for more, with a link to decide, and what was decided
-      </Checkbox>
+      <div className="stack tight">
+        <Checkbox checked={denials} onChange={setDenials}>
+          When it stops a request, for the first time in a period
+        </Checkbox>
+        <Checkbox checked={boostRequests} onChange={setBoostRequests}>
+          When somebody asks for more, and what was decided
+        </Checkbox>
+      </div>
     </FormDialog>
   );
 }
