@@ -107,6 +107,8 @@ type denialKeeper struct {
 	others    int    // of groups, those of what is not told apart
 	stats     DenialStats
 	toTell    map[denialToTell]*Denial
+
+	telling sync.Mutex // held while people are told, so that who has it next finds them told
 }
 
 // DenialStats count since the process started, but for Waiting.

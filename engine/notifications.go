@@ -112,9 +112,10 @@ func (e *Engine) RedeliverNotification(ctx context.Context, c catalogue.Caller, 
 	return d, version, err
 }
 
-// denialsToTell are limits that have denied and of which somebody may have to be told.
+// maxDenialsToTell bounds the limits that have denied and of which somebody may have to be told.
 const maxDenialsToTell = 1000
 
+// denialToTell is such a limit.
 type denialToTell struct{ customer, assignment string }
 
 // noteToTell has the next turn of tellDenials look whether somebody is to hear of d.
@@ -135,6 +136,8 @@ func (k *denialKeeper) noteToTell(d *Denial) {
 // A denial that it does not come to is told of with the next one of the same limit.
 func (e *Engine) tellDenials(ctx context.Context) {
 	k := e.denials
+	k.telling.Lock()
+	defer k.telling.Unlock()
 	k.mu.Lock()
 	list := k.toTell
 	k.toTell = map[denialToTell]*Denial{}

@@ -31,8 +31,7 @@ func (r *NotificationPut) encode(e *Encoder) {
 	e.strings(n.Emails)
 	e.strings(n.SlackURLs)
 	e.ints(n.Thresholds)
-	e.Bool(n.Denials)
-	e.Bool(n.BoostRequests)
+	e.flags(n.Denials, n.BoostRequests)
 	e.Bool(n.ByToken)
 	e.Ord(n.Root)
 	e.Time(n.Created)
@@ -40,8 +39,10 @@ func (r *NotificationPut) encode(e *Encoder) {
 }
 
 func (r *NotificationPut) decode(d *Decoder) {
-	r.Notification = Notification{ID: d.hash(), Ent: d.ord(), Name: d.string(), Emails: d.strings(), SlackURLs: d.strings(), Thresholds: d.ints(),
-		Denials: d.bool(), BoostRequests: d.bool(), ByToken: d.bool(), Root: d.ord(), Created: d.time(), Updated: d.time()}
+	n := Notification{ID: d.hash(), Ent: d.ord(), Name: d.string(), Emails: d.strings(), SlackURLs: d.strings(), Thresholds: d.ints()}
+	d.flags(&n.Denials, &n.BoostRequests)
+	n.ByToken, n.Root, n.Created, n.Updated = d.bool(), d.ord(), d.time(), d.time()
+	r.Notification = n
 }
 
 // NotificationDeleted takes a notification of an entity away.
@@ -78,12 +79,34 @@ func (r *LimitTold) encode(e *Encoder) {
 	e.Ord(r.Row)
 	e.Time(r.Told.Start)
 	e.ints(r.Told.Levels)
-	e.Bool(r.Told.Denied)
+	e.flags(r.Told.Denied)
 }
 
 func (r *LimitTold) decode(d *Decoder) {
 	r.Row = d.ord()
-	r.Told = Told{d.time(), d.ints(), d.bool()}
+	r.Told = Told{Start: d.time(), Levels: d.ints()}
+	d.flags(&r.Told.Denied)
+}
+
+// flags are what is told of. Others may come to be: a version that does not know one refuses the record.
+func (e *Encoder) flags(list ...bool) {
+	n := uint64(0)
+	for i, set := range list {
+		if set {
+			n |= 1 << i
+		}
+	}
+	e.Uint(n)
+}
+
+func (d *Decoder) flags(list ...*bool) {
+	n := d.uint()
+	for i, set := range list {
+		*set = n&(1<<i) != 0
+	}
+	if n>>len(list) != 0 {
+		d.fail()
+	}
 }
 
 func (e *Encoder) strings(list []string) {
