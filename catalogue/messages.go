@@ -64,6 +64,12 @@ func Recipient(endpoint string, body []byte) (n Notified, to string) {
 	return n, ""
 }
 
+// AddressOf is what endpoints of one address have in common, whichever notifications they are of.
+func AddressOf(endpoint string) string {
+	_, address, _ := strings.Cut(endpoint, ".")
+	return address
+}
+
 // ToPeople tells whether a delivery is to a recipient of a notification.
 func ToPeople(endpoint string) bool { return strings.IndexByte(endpoint, '.') >= 0 }
 

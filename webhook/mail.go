@@ -73,7 +73,7 @@ func (m *mailer) send(ctx context.Context, now bursar.Time, hook *bursar.Webhook
 	if err == nil || msg.IsDelivered() { // an error after the server took it is of the farewell
 		return outcome{}
 	}
-	return outcome{problem: mailProblem(ctx, err)}
+	return mailProblem(ctx, err)
 }
 
 // options dial so that ctx bounds the whole conversation and a failure at any point ends
@@ -116,7 +116,10 @@ func (m *mailer) compose(now bursar.Time, to []string, d *store.DueDelivery, sai
 	t := read(d.Body)
 	head, end := "Bursar", "This address is a webhook endpoint of Bursar. Whoever runs it can change that."
 	if name := clean(t.Notification.Name); name != "" {
-		head, end = name, "You are a recipient of the notification “"+name+"”. Whoever manages these budgets can change that."
+		end = "This address is a recipient of a notification. Whoever manages the budgets of " + clean(t.Data.CustomerID) + " can change that."
+		if d.EventType != bursar.EventTest { // which has no word of who sends it
+			head = name
+		}
 	}
 	msg.Subject("[" + head + "] " + summary(said))
 	msg.SetDateWithValue(now.Std())
@@ -124,14 +127,11 @@ func (m *mailer) compose(now bursar.Time, to []string, d *store.DueDelivery, sai
 	msg.SetUserAgent(userAgent)
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // no out-of-office replies
 	var b strings.Builder
-	for _, x := range said[:min(len(said), mailMost)] {
+	for _, x := range said {
 		fmt.Fprintf(&b, "%s.\n\n", x.sentence)
 		for _, l := range x.links {
 			fmt.Fprintf(&b, "%s:\n%s\n\n", l.text, l.url)
 		}
-	}
-	if n := len(said) - mailMost; n > 0 {
-		fmt.Fprintf(&b, "And %d more.\n\n", n)
 	}
 	for _, line := range [][2]string{{"Event", d.EventType}, {"Customer", t.Data.CustomerID}, {"Time", t.Timestamp}, {"Message", d.MessageID}} {
 		if line[1] != "" {
@@ -144,16 +144,19 @@ func (m *mailer) compose(now bursar.Time, to []string, d *store.DueDelivery, sai
 }
 
 // mailProblem says what went wrong without the words of err, which may have addresses.
-func mailProblem(ctx context.Context, err error) string {
+func mailProblem(ctx context.Context, err error) outcome {
 	var refused *gomail.SendError
 	var network net.Error
+	o := outcome{ofServer: true}
 	switch {
 	case ctx.Err() != nil, errors.As(err, &network) && network.Timeout():
-		return "the mail server did not take the message in time"
+		o.problem = "the mail server did not take the message in time"
 	case errors.As(err, &refused) && refused.ErrorCode() != 0:
-		return fmt.Sprintf("the mail server refused the message (%d)", refused.ErrorCode())
+		o = outcome{problem: fmt.Sprintf("the mail server refused the message (%d)", refused.ErrorCode())}
 	case errors.As(err, &refused):
-		return "the mail server did not take the message"
+		o.problem = "the mail server did not take the message"
+	default:
+		o.problem = "the mail server could not be reached or signed in to"
 	}
-	return "the mail server could not be reached or signed in to"
+	return o
 }

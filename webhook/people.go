@@ -1,11 +1,14 @@
 package webhook
 
 import (
+	"cmp"
 	"errors"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -41,6 +44,114 @@ func CheckRecipient(kind bursar.WebhookKind, to string, o Options) error {
 		return errors.New("is of a host that this server does not post to; it takes " + strings.Join(hosts, ", ") + " (--slack-hosts)")
 	}
 	return nil
+}
+
+// people is what a Run knows of all lanes to people. A person is told in one message at a time of what there is
+// to tell, so that alerts of thousands of limits make a few messages; meanwhile what else there is gathers in the outbox.
+type people struct {
+	quotas map[string]*quota
+	mail   health // of the server through which mail goes
+	held   int    // deliveries in work.known
+	flying int
+}
+
+// personRoom is how many deliveries to a person may wait: as many as a message has.
+const personRoom = mailMost
+
+// A rate lets through so many at once, and beyond that one in every.
+type rate struct {
+	atOnce int
+	every  time.Duration
+}
+
+// What each address gets, whoever sends it, and what each customer sends, whoever it is for.
+var (
+	addressRate  = rate{10, time.Minute}
+	customerRate = rate{100, 3 * time.Second}
+)
+
+// A quota counts what a rate lets through.
+type quota struct {
+	rate
+	used  int
+	since bursar.Time // when the wait for the next began
+}
+
+func (q *quota) open(now bursar.Time) bool {
+	for ; q.used > 0 && now-q.since >= bursar.Time(q.every); q.used-- {
+		q.since += bursar.Time(q.every)
+	}
+	if q.used == 0 {
+		q.since = now
+	}
+	return q.used < q.atOnce
+}
+
+// of are the quotas of a lane whose customer is known.
+func (p *people) of(l *lane) [2]*quota {
+	get := func(key string, r rate) *quota {
+		q := p.quotas[key]
+		if q == nil {
+			q = &quota{rate: r}
+			p.quotas[key] = q
+		}
+		return q
+	}
+	return [2]*quota{get(catalogue.AddressOf(l.id), addressRate), get("of "+l.customer, customerRate)}
+}
+
+// hears tells whether the person of a lane may be sent a message now, as far as is known.
+func (w *work) hears(l *lane, now bursar.Time) bool {
+	if l.flying > 0 || l.resting(now) {
+		return false
+	}
+	if l.customer == "" {
+		return true
+	}
+	q := w.people.of(l)
+	return q[0].open(now) && q[1].open(now)
+}
+
+// know learns from a delivery what is said of its lane nowhere else.
+func (w *work) know(l *lane, d *store.DueDelivery) {
+	if l.customer != "" {
+		return
+	}
+	l.customer = d.CustomerID
+	if _, to := catalogue.Recipient(d.EndpointID, d.Body); strings.HasPrefix(to, "mailto:") {
+		l.server = &w.people.mail
+	}
+}
+
+// tell counts a message to the lane's person, and is how many of the deliveries that wait are in it. Boost
+// requests, which somebody waits for, come first.
+func (w *work) tell(l *lane, hook *bursar.Webhook) int {
+	for _, q := range w.people.of(l) {
+		q.used++
+	}
+	asks := func(d *store.DueDelivery) int {
+		if d.EventType == bursar.EventBoostRequested {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(l.waiting, func(a, b store.DueDelivery) int { return cmp.Compare(asks(&a), asks(&b)) })
+	if hook != nil && hook.Kind == bursar.WebhookSlack {
+		return min(len(l.waiting), slackMost)
+	}
+	return min(len(l.waiting), mailMost)
+}
+
+// prune forgets people to whom nothing is due.
+func (w *work) prune(now bursar.Time) {
+	w.turn = slices.DeleteFunc(w.turn, func(l *lane) bool {
+		if !l.person || l.due || l.held > 0 || l.flying > 0 {
+			return false
+		}
+		delete(w.lanes, l.id)
+		return true
+	})
+	maps.DeleteFunc(w.people.quotas, func(_ string, q *quota) bool { return q.open(now) && q.used == 0 })
 }
 
 // target is where a delivery goes; nil = nowhere any more.

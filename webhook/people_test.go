@@ -3,6 +3,7 @@ package webhook
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -13,55 +14,187 @@ import (
 )
 
 // tellPerson queues messages to the recipient of a notification: n limits have filled up.
-func (s *shelf) tellPerson(to string, from, n int) {
-	who := catalogue.Notified{ID: "n1", Name: "Budgets", Recipients: []string{to}}
+func (s *shelf) tellPerson(notification, to string, from, n int) {
 	for i := from; i < from+n; i++ {
-		body, _ := json.Marshal(map[string]any{"notification": who, "data": map[string]any{"customerId": "acme", "entity": map[string]any{"id": fmt.Sprint("agent-", i)},
-			"featureId": "calls", "usageLimit": 10, "currentUsage": 9, "usageUsedPercentage": 90}})
-		s.put(fmt.Sprintf("d%04d", i), who.Endpoints()[0], bursar.EventUsageExceeded, string(body))
+		s.tell1(notification, to, fmt.Sprintf("d%04d", i), bursar.EventUsageExceeded, map[string]any{"entity": map[string]any{"id": fmt.Sprint("agent-", i)},
+			"featureId": "calls", "usageLimit": 10, "currentUsage": 9, "usageUsedPercentage": 90})
 	}
 }
 
-// TestManyAlertsAreFewMessages: what there is to tell a person is told in one message; after ten, there
-// is one a minute.
-func TestManyAlertsAreFewMessages(t *testing.T) {
+func (s *shelf) tell1(notification, to, id, event string, data map[string]any) {
+	who := catalogue.Notified{ID: notification, Name: "Budgets", Recipients: []string{to}}
+	data["customerId"] = "acme"
+	body, _ := json.Marshal(map[string]any{"notification": who, "data": data})
+	s.put(id, who.Endpoints()[0], event, string(body))
+}
+
+// sent awaits that n messages are delivered.
+func (s *shelf) sent(t *testing.T, n int) {
+	t.Helper()
+	s.await(t, fmt.Sprint(n, " are delivered"), func() bool {
+		done := 0
+		for _, d := range s.rows {
+			if d.Status == store.DeliverySucceeded {
+				done++
+			}
+		}
+		return done == n
+	})
+}
+
+// slackRig runs a Sender that may post to a receiver as to Slack.
+func slackRig(t *testing.T, before func(s *shelf, hook string)) (*shelf, *receiver) {
 	s := newShelf()
 	r := newReceiver(t, status(200))
 	o := local
 	o.SlackHosts = []string{strings.TrimPrefix(r.URL, "http://")}
-	s.tellPerson(r.URL+"/hook", 0, 300)
+	before(s, r.URL+"/hook")
 	run(t, newSender(t, s, o))
-	sent := func(n int) func() bool {
-		return func() bool {
-			done := 0
-			for _, d := range s.rows {
-				if d.Status == store.DeliverySucceeded {
-					done++
-				}
-			}
-			return done == n
-		}
-	}
-	s.await(t, "all are delivered", sent(300))
-	if got := r.requests(); len(got) != 1 || !strings.Contains(got[0].body, "300 alerts, the first: agent-0 used 90 %") || strings.Count(got[0].body, "used 90 %") != 2+slackMost {
+	return s, r
+}
+
+// TestManyAlertsAreFewMessages: what there is to tell a person is told in few messages, each of which shows
+// all that it tells, requests first; after ten, there is one a minute.
+func TestManyAlertsAreFewMessages(t *testing.T) {
+	s, r := slackRig(t, func(s *shelf, hook string) {
+		s.tellPerson("n1", hook, 0, 90)
+		s.tell1("n1", hook, "d0090", bursar.EventBoostRequested, map[string]any{"boostRequest": map[string]any{"requestedBy": "zoe", "amount": 1}})
+	})
+	s.sent(t, 91)
+	got := r.requests()
+	if len(got) != 3 || !strings.Contains(got[0].body, "45 alerts, the first: zoe asks") {
 		t.Fatalf("%d messages: %s", len(got), got[0].body)
 	}
-	for i := range tellAtOnce - 1 {
-		s.tellPerson(r.URL+"/hook", 300+i, 1)
-		s.await(t, "one more is delivered", sent(301+i))
+	shown := 0
+	for _, m := range got {
+		var slack struct{ Blocks []struct{ Type string } }
+		if err := json.Unmarshal([]byte(m.body), &slack); err != nil || len(slack.Blocks) > 50 {
+			t.Errorf("%d blocks, %v", len(slack.Blocks), err)
+		}
+		for i := range 90 {
+			if strings.Contains(m.body, fmt.Sprintf(`"text":"agent-%d used`, i)) {
+				shown++
+			}
+		}
 	}
-	s.tellPerson(r.URL+"/hook", 400, 50)
-	s.put("other", "w", "x", "{}") // goes through the outbox after the fifty were looked at
+	if shown < 90 {
+		t.Errorf("%d of 90 alerts are shown", shown)
+	}
+	for i := range addressRate.atOnce - 3 {
+		s.tellPerson("n1", r.URL+"/hook", 100+i, 1)
+		s.sent(t, 92+i)
+	}
+	s.tellPerson("n1", r.URL+"/hook", 400, 40)
+	s.put("other", "w", "x", "{}") // goes through the outbox after the forty were looked at
 	s.add(bursar.Webhook{ID: "w", URL: r.URL})
 	s.attempted(t, "other", 1)
-	if got := len(r.requests()); got != tellAtOnce+1 {
-		t.Errorf("%d requests, of which one is a webhook's: the fifty did not wait", got)
+	if got := len(r.requests()); got != addressRate.atOnce+1 {
+		t.Errorf("%d requests, of which one is a webhook's: the forty did not wait", got)
 	}
-	s.advance(tellEvery)
-	s.await(t, "the fifty are delivered", sent(300+tellAtOnce-1+50+1))
-	if got := r.requests(); len(got) != tellAtOnce+2 || !strings.Contains(got[len(got)-1].body, "50 alerts") {
+	s.advance(time.Minute)
+	s.sent(t, 91+addressRate.atOnce-3+40+1)
+	if got := r.requests(); len(got) != addressRate.atOnce+2 || !strings.Contains(got[len(got)-1].body, "40 alerts") {
 		t.Errorf("%d requests, the last %s", len(got), got[len(got)-1].body)
 	}
+}
+
+// TestOneAddressOfManyNotifications: an address gets ten messages at once, of however many notifications,
+// and a customer sends a hundred, to whomever.
+func TestOneAddressOfManyNotifications(t *testing.T) {
+	for _, c := range []struct {
+		what  string
+		to    func(hook string, i int) string
+		first int
+	}{
+		{"to one address", func(hook string, _ int) string { return hook }, 10},
+		{"to many", func(hook string, i int) string { return fmt.Sprint(hook, i) }, 100},
+	} {
+		const all = 120
+		s, r := slackRig(t, func(s *shelf, hook string) {
+			for i := range all {
+				s.tellPerson(fmt.Sprintf("n%03d", i), c.to(hook, i), i, 1)
+			}
+		})
+		s.sent(t, c.first)
+		s.add(bursar.Webhook{ID: "w", URL: r.URL})
+		for i := range 2 { // each goes through the outbox after the others were looked at
+			s.put(fmt.Sprint("other", i), "w", "x", "{}")
+			s.attempted(t, fmt.Sprint("other", i), 1)
+		}
+		if got := len(r.requests()); got != c.first+2 {
+			t.Errorf("%s: %d requests, of which two are a webhook's", c.what, got)
+		}
+	}
+}
+
+// TestSlowPersonIsToldInFewMessages: how long a message takes does not make it smaller.
+func TestSlowPersonIsToldInFewMessages(t *testing.T) {
+	l := &lane{id: "n1.a", person: true, pace: 10 * time.Second, waiting: make([]store.DueDelivery, personRoom)}
+	w := &work{people: people{quotas: map[string]*quota{}}}
+	if n := w.tell(l, &bursar.Webhook{Kind: bursar.WebhookEmail}); n != 100 {
+		t.Errorf("a mail tells of %d alerts", n)
+	}
+}
+
+// mailSomebody queues an alert to each of n people.
+func (s *shelf) mailSomebody(n int) {
+	for i := range n {
+		s.tellPerson("n1", fmt.Sprintf("mailto:p%d@x.example", i), i, 1)
+	}
+}
+
+// TestMailThatHangsHoldsUpNoWebhook: mail of many people to a server that says nothing leaves slots.
+func TestMailThatHangsHoldsUpNoWebhook(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // whose connections nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s, r := newShelf(), newReceiver(t, status(200))
+	s.mailSomebody(40)
+	o := local
+	o.SMTPURL, o.MailFrom = "smtp://"+l.Addr().String(), "a@x.example"
+	sender := newSender(t, s, o)
+	sender.timeout = time.Hour
+	run(t, sender)
+	s.add(bursar.Webhook{ID: "w", URL: r.URL})
+	for i := range 2 { // the second time after all slots are taken that may be
+		s.put(fmt.Sprint("other", i), "w", "x", "{}")
+		if d := s.attempted(t, fmt.Sprint("other", i), 1); d.Status != store.DeliverySucceeded {
+			t.Errorf("%+v", d)
+		}
+	}
+}
+
+// TestMailServerThatDoesNotWork: it is one server for all recipients, of whom few are tried while it does not work.
+func TestMailServerThatDoesNotWork(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	s, r := newShelf(), newReceiver(t, status(200))
+	s.mailSomebody(90)
+	o := local
+	o.SMTPURL, o.MailFrom = "smtp://"+l.Addr().String(), "a@x.example"
+	run(t, newSender(t, s, o))
+	attempts := func() (n int) {
+		for _, d := range s.rows {
+			n += d.Attempts
+		}
+		return n
+	}
+	s.await(t, "many have failed", func() bool { return attempts() >= downAfter })
+	s.add(bursar.Webhook{ID: "w", URL: r.URL})
+	for i := range 2 {
+		s.put(fmt.Sprint("other", i), "w", "x", "{}")
+		s.attempted(t, fmt.Sprint("other", i), 1)
+	}
+	s.set(func() {
+		if n := attempts(); n > downAfter+16+2 {
+			t.Errorf("%d were tried", n)
+		}
+	})
 }
 
 // TestRecipientOfTheMessage: a delivery goes to whom the message says, if that is who the delivery is
@@ -69,7 +202,7 @@ func TestManyAlertsAreFewMessages(t *testing.T) {
 func TestRecipientOfTheMessage(t *testing.T) {
 	s := newShelf()
 	r := newReceiver(t, status(410))
-	s.tellPerson(r.URL+"/hook", 0, 1)
+	s.tellPerson("n1", r.URL+"/hook", 0, 1)
 	s.put("forged", "n1.0123456789abcdef", bursar.EventUsageExceeded, s.bodyOf("d0000"))
 	run(t, newSender(t, s, local))
 	if d := s.attempted(t, "d0000", 1); d.Status != store.DeliveryPending || !strings.Contains(d.Error, "--slack-hosts") {
@@ -89,19 +222,19 @@ func (s *shelf) bodyOf(id string) string {
 	return string(s.rows[id].Body)
 }
 
-// TestTells: a person gets ten messages at once, and then one a minute.
-func TestTells(t *testing.T) {
-	l, now := &lane{}, bursar.Time(1e18)
+// TestQuota: so many at once, and then one in every.
+func TestQuota(t *testing.T) {
+	q, now := &quota{rate: addressRate}, bursar.Time(1e18)
 	count := func() (n int) {
-		for ; l.tells(now); n++ {
-			l.told++
+		for ; q.open(now); n++ {
+			q.used++
 		}
 		return n
 	}
 	for _, c := range []struct {
 		after time.Duration
 		want  int
-	}{{0, tellAtOnce}, {59 * time.Second, 0}, {time.Second, 1}, {3 * time.Minute, 3}, {time.Hour, tellAtOnce}} {
+	}{{0, 10}, {59 * time.Second, 0}, {time.Second, 1}, {3 * time.Minute, 3}, {time.Hour, 10}} {
 		now += bursar.Time(c.after)
 		if got := count(); got != c.want {
 			t.Errorf("%v later: %d messages, not %d", c.after, got, c.want)

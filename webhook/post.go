@@ -26,6 +26,8 @@ import (
 type outcome struct {
 	status  int // of the reply; 0 = there was none, or it was mail
 	problem string
+	// ofServer tells that the problem is not of who is sent to: it is of a server that takes messages of many.
+	ofServer bool
 }
 
 // attempt sends ds once, of which there are several only to people, and waits for the end of it.
@@ -142,22 +144,11 @@ func (s *Sender) explain(err error) string {
 	return "no valid reply came"
 }
 
-// slackMost is how many sentences a message of Slack has.
-const slackMost = 10
+// slackMost is how many sentences a message of Slack has: it may have 50 blocks.
+const slackMost = 45
 
 // slackBody is a message, or all of several, as incoming webhooks of Slack and its likes take it.
 func slackBody(eventType string, body []byte, said []saying) []byte {
-	text := slackEscape.Replace(summary(said))
-	t := read(body)
-	about := eventType
-	if t.Notification.Name != "" {
-		about = clean(t.Notification.Name)
-	}
-	for _, part := range []string{t.Data.CustomerID, t.Timestamp} {
-		if part != "" {
-			about += " · " + clean(part)
-		}
-	}
 	type mrkdwn struct {
 		Type     string `json:"type"`
 		Text     string `json:"text"`
@@ -168,22 +159,39 @@ func slackBody(eventType string, body []byte, said []saying) []byte {
 		Text     *mrkdwn  `json:"text,omitempty"`
 		Elements []mrkdwn `json:"elements,omitempty"`
 	}
-	blocks := []block{{Type: "section", Text: &mrkdwn{"mrkdwn", text, true}}}
-	for _, x := range said[:min(len(said), slackMost)] {
-		if len(said) > 1 {
-			blocks = append(blocks, block{Type: "section", Text: &mrkdwn{"mrkdwn", slackEscape.Replace(x.sentence), true}})
-		}
+	var blocks []block
+	section := func(text string) {
+		blocks = append(blocks, block{Type: "section", Text: &mrkdwn{"mrkdwn", text, true}})
+	}
+	text := slackEscape.Replace(summary(said))
+	if len(said) > 1 {
+		section(text)
+	}
+	for _, x := range said {
+		lines := slackEscape.Replace(x.sentence)
 		for _, l := range x.links {
-			blocks = append(blocks, block{Type: "section", Text: &mrkdwn{"mrkdwn", "<" + slackEscape.Replace(l.url) + "|" + l.text + ">", true}})
+			lines += "\n<" + slackEscape.Replace(l.url) + "|" + l.text + ">"
+		}
+		section(lines)
+	}
+	t := read(body)
+	about := eventType
+	if t.Notification.Name != "" && eventType != bursar.EventTest {
+		about = clean(t.Notification.Name)
+	}
+	for _, part := range []string{t.Data.CustomerID, t.Timestamp} {
+		if part != "" {
+			about += " · " + clean(part)
 		}
 	}
+	blocks = append(blocks, block{Type: "context", Elements: []mrkdwn{{"mrkdwn", slackEscape.Replace(about), true}}})
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(struct {
 		Text   string  `json:"text"`
 		Blocks []block `json:"blocks"`
-	}{text, append(blocks, block{Type: "context", Elements: []mrkdwn{{"mrkdwn", slackEscape.Replace(about), true}}})})
+	}{text, blocks})
 	return b.Bytes()
 }
 
