@@ -1,19 +1,36 @@
 package bursar
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 )
 
 // Bounds of notifications.
 const (
-	MaxNotifications = 100 // of a customer
-	MaxRecipients    = 10  // of a notification
-	MaxRecipientLen  = 500 // bytes
+	MaxRecipients   = 10  // of a notification
+	MaxRecipientLen = 500 // bytes
+
+	// Of a customer's notifications, but for those that access tokens with a root made: how many, their recipients and the
+	// different percentages of their thresholds.
+	MaxNotifications          = 100
+	MaxNotificationRecipients = 100
+	MaxNotificationThresholds = 20
+	// Of those that access tokens with one root made.
+	MaxRootNotifications = 10
+	MaxRootRecipients    = 20
+	MaxRootThresholds    = 10
+	// Of those with any root.
+	MaxRootedNotifications = 1000
+
+	// What access tokens with one root, or all without, do in an hour: addresses are not asked whether they want to hear.
+	MaxNewRecipients     = 20
+	MaxNotificationTests = 20
 )
 
 // Notification says who hears of what happens to the limits of an entity and of all below it, and of
-// what. An entity has one of a name.
+// what. Of one entity and name there is one that keys made, and for each root one that access tokens with it made.
 type Notification struct {
 	ID            string
 	EntityID      string   // "" = of the whole customer
@@ -27,8 +44,10 @@ type Notification struct {
 	UpdatedAt     Time
 }
 
-// NotificationInput puts a notification in the place of the one with its entity and name.
+// NotificationInput puts a notification in the place of the one with its ID or, without, of the one with its entity and
+// name that is made by the like of who puts it.
 type NotificationInput struct {
+	ID            string
 	EntityID      string
 	Name          string
 	Emails        []string
@@ -44,11 +63,12 @@ func (x *NotificationInput) Same(n *Notification) bool {
 		slices.Equal(n.Thresholds, x.Thresholds) && n.Denials == x.Denials && n.BoostRequests == x.BoostRequests
 }
 
-// MaskURL is how a URL that is a secret is shown: its host, and the end of it.
+// MaskURL is how a URL that is a secret is shown: its host, and what tells it from others.
 func MaskURL(u string) string {
 	scheme, rest, _ := strings.Cut(u, "://")
-	host, path, _ := strings.Cut(rest, "/")
-	return scheme + "://" + host + "/" + mask + path[max(0, len(path)-4):]
+	host, _, _ := strings.Cut(rest, "/")
+	sum := sha256.Sum256([]byte(u))
+	return scheme + "://" + host + "/" + mask + hex.EncodeToString(sum[:4])
 }
 
 const mask = "…"

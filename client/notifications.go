@@ -7,8 +7,9 @@ import (
 	"github.com/bursarhq/bursar"
 )
 
-// NotificationInput puts the notification of an entity and a name.
+// NotificationInput puts the notification with an id or, without, that of an entity and a name.
 type NotificationInput struct {
+	ID            string   `json:"id,omitempty"`
 	EntityID      string   `json:"entityId,omitempty"` // "" = of the whole customer
 	Name          string   `json:"name"`
 	Emails        []string `json:"emails,omitempty"`
@@ -24,7 +25,7 @@ type Notification struct {
 	EntityID      string      `json:"entityId"` // "" = of the whole customer
 	Name          string      `json:"name"`
 	Emails        []string    `json:"emails"`
-	SlackURLs     []string    `json:"slackUrls"` // the host and the end of each
+	SlackURLs     []string    `json:"slackUrls"` // the host of each, and what tells it from others
 	Thresholds    []int       `json:"thresholds"`
 	Denials       bool        `json:"denials"`
 	BoostRequests bool        `json:"boostRequests"`

@@ -106,7 +106,9 @@ type denialKeeper struct {
 	saved     uint64 // how often a save began or ended
 	others    int    // of groups, those of what is not told apart
 	stats     DenialStats
-	toTell    map[denialToTell]*Denial
+	toTell    map[string]map[string]*Denial // by customer and limit
+
+	toTellInAll int
 
 	telling sync.Mutex // held while people are told, so that who has it next finds them told
 }
@@ -154,7 +156,7 @@ func newDenialKeeper(keeps bool) (*denialKeeper, error) {
 		return nil, err
 	}
 	return &denialKeeper{keeps: keeps, process: hex.EncodeToString(b[:]), groups: map[denialKey]*denialCount{}, customers: map[denialsOf]*denialsInHour{},
-		toTell: map[denialToTell]*Denial{}}, nil
+		toTell: map[string]map[string]*Denial{}}, nil
 }
 
 // NoteDenial counts d and, where there is room, keeps it. It writes nothing itself. d does not change

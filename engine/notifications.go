@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -112,11 +113,11 @@ func (e *Engine) RedeliverNotification(ctx context.Context, c catalogue.Caller, 
 	return d, version, err
 }
 
-// maxDenialsToTell bounds the limits that have denied and of which somebody may have to be told.
-const maxDenialsToTell = 1000
-
-// denialToTell is such a limit.
-type denialToTell struct{ customer, assignment string }
+// Bounds of the limits that have denied within a second and of which somebody may have to be told.
+const (
+	denialsToTell      = 100 // of a customer
+	denialsToTellInAll = 10_000
+)
 
 // noteToTell has the next turn of tellDenials look whether somebody is to hear of d.
 func (k *denialKeeper) noteToTell(d *Denial) {
@@ -126,10 +127,16 @@ func (k *denialKeeper) noteToTell(d *Denial) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	key := denialToTell{d.CustomerID, b.Node.AssignmentID}
-	if _, ok := k.toTell[key]; !ok && len(k.toTell) < maxDenialsToTell {
-		k.toTell[key] = d
+	of := k.toTell[d.CustomerID]
+	if _, ok := of[b.Node.AssignmentID]; ok || len(of) >= denialsToTell || k.toTellInAll >= denialsToTellInAll {
+		return
 	}
+	if of == nil {
+		of = map[string]*Denial{}
+		k.toTell[d.CustomerID] = of
+	}
+	of[b.Node.AssignmentID] = d
+	k.toTellInAll++
 }
 
 // tellDenials tells people of limits that denied since it was called last, each once in its window.
@@ -139,21 +146,39 @@ func (e *Engine) tellDenials(ctx context.Context) {
 	k.telling.Lock()
 	defer k.telling.Unlock()
 	k.mu.Lock()
-	list := k.toTell
-	k.toTell = map[denialToTell]*Denial{}
+	all := k.toTell
+	k.toTell, k.toTellInAll = map[string]map[string]*Denial{}, 0
 	k.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, denialsTimeout)
 	defer cancel()
-	for key, d := range list {
-		tells, _, err := answer(ctx, e, ledger.ReadOptions{MaxStaleness: time.Minute}, key.customer,
-			func(v *ledger.View) (bool, error) { return v.TellsDenials(key.assignment), nil })
-		if err == nil && tells {
-			_, _, err = e.write(ctx, system, key.customer, &ledger.TellDenial{AssignmentID: key.assignment, Named: d.Decision.Named, Requested: d.Requested})
-		}
-		if err != nil {
-			e.o.Log.Warn("telling people of a denial failed; the next one of the limit is told of", "customer", key.customer, "err", err)
+	failed, why := "", error(nil)
+	for customer, of := range all {
+		if err := e.tellDenialsOf(ctx, customer, of); err != nil {
+			failed, why = customer, err
 		}
 	}
+	if why != nil {
+		e.o.Log.Warn("telling people of denials failed; the next ones of the limits are told of", "customer", failed, "err", why)
+	}
+}
+
+// tellDenialsOf tells of limits of one customer, those of which somebody is to hear.
+func (e *Engine) tellDenialsOf(ctx context.Context, customer string, of map[string]*Denial) error {
+	heard, _, err := answer(ctx, e, ledger.ReadOptions{MaxStaleness: time.Minute}, customer, func(v *ledger.View) ([]string, error) {
+		return slices.DeleteFunc(slices.Sorted(maps.Keys(of)), func(assignment string) bool { return !v.TellsDenials(assignment) }), nil
+	})
+	for _, assignment := range heard {
+		d := of[assignment]
+		if _, _, err := e.write(ctx, system, customer, &ledger.TellDenial{AssignmentID: assignment, Named: d.Decision.Named, Requested: d.Requested}); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// AnswerLinked approves or declines a boost request for the recipient of a notification who was sent a link to it.
+func (e *Engine) AnswerLinked(ctx context.Context, customer string, o ledger.AnswerLinked) (ledger.LinkedRequest, uint64, error) {
+	return govern[ledger.LinkedRequest](ctx, e, system, customer, &o)
 }
 
 // LinkedRequest finds a boost request for the recipient of a notification who was sent a link to it.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/bursarhq/bursar"
-	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/ledger"
 )
 
@@ -42,45 +41,62 @@ func (a *API) DecidePage(w http.ResponseWriter, r *http.Request) {
 }
 
 // decide shows the request of a link and, posted to, decides it.
-func (a *API) decide(r *http.Request, l *DecideLink, page *decidePage) (int, error) {
-	ctx := r.Context()
-	linked, _, err := a.engine.LinkedRequest(ctx, l.CustomerID, l.Endpoint, l.RequestID)
-	if err != nil {
-		return a.refusedPage(err, errEndedLink)
+func (a *API) decide(r *http.Request, l *DecideLink, page *decidePage) (status int, problem error) {
+	show := func(linked *ledger.LinkedRequest) {
+		page.Linked, page.Open = linked, linked.Request.Status == bursar.BoostRequestOpen
 	}
+	status = http.StatusOK
 	if r.Method == http.MethodPost {
-		r.Body = http.MaxBytesReader(nil, r.Body, 8<<10)
-		if err := r.ParseForm(); err != nil {
-			return http.StatusBadRequest, errors.New("The form could not be read. Go back and try again.")
+		answer := ledger.AnswerLinked{Endpoint: l.Endpoint, RequestID: l.RequestID}
+		if problem = readAnswer(r, &answer); problem != nil {
+			return http.StatusBadRequest, problem
 		}
-		by := catalogue.Caller{ActorType: "NOTIFICATION", ActorID: linked.NotificationID, Subject: linked.Recipient, Token: linked.Token}
-		note := strings.TrimSpace(r.PostForm.Get("note"))
-		switch r.PostForm.Get("answer") {
-		case "approve":
-			linked.Request, _, err = a.engine.ApproveBoost(ctx, by, l.CustomerID, l.RequestID, bursar.BoostRequestDecision{Note: orNil(&note)})
-		case "decline":
-			linked.Request, _, err = a.engine.DeclineBoost(ctx, by, l.CustomerID, l.RequestID, orNil(&note))
-		default:
-			return http.StatusBadRequest, errors.New("The form has no answer. Go back and try again.")
+		linked, _, err := a.engine.AnswerLinked(r.Context(), l.CustomerID, answer)
+		if err == nil {
+			show(&linked)
+			return status, nil
 		}
+		status, problem = a.refusedPage(err)
 	}
-	page.Linked, page.Open = &linked, linked.Request.Status == bursar.BoostRequestOpen
-	if err != nil {
-		return a.refusedPage(err, nil)
+	linked, _, err := a.engine.LinkedRequest(r.Context(), l.CustomerID, l.Endpoint, l.RequestID)
+	switch {
+	case err == nil:
+		show(&linked)
+	case problem == nil:
+		return a.refusedPage(err)
 	}
-	return http.StatusOK, nil
+	return status, problem
 }
 
-// refusedPage says why something was refused; instead, if it is not nil, is said of what is not there.
-func (a *API) refusedPage(err, instead error) (int, error) {
+// readAnswer reads the form of the page.
+func readAnswer(r *http.Request, o *ledger.AnswerLinked) error {
+	r.Body = http.MaxBytesReader(nil, r.Body, 8<<10)
+	if err := r.ParseForm(); err != nil {
+		return errors.New("The form could not be read. Go back and try again.")
+	}
+	if note := strings.TrimSpace(r.PostForm.Get("note")); note != "" {
+		o.Note = &note
+	}
+	switch r.PostForm.Get("answer") {
+	case "approve":
+		o.Approves = true
+	case "decline":
+	default:
+		return errors.New("The form has no answer. Go back and try again.")
+	}
+	return nil
+}
+
+// refusedPage says why something was refused.
+func (a *API) refusedPage(err error) (int, error) {
 	var e *bursar.Error
 	if !errors.As(err, &e) {
 		a.log.Error("a page failed", "err", err)
 		return http.StatusInternalServerError, errors.New("Something went wrong. Try again later.")
 	}
 	status := statusOf(e.Code)
-	if status == http.StatusNotFound && instead != nil {
-		return status, instead
+	if status == http.StatusNotFound {
+		return status, errEndedLink
 	}
 	return status, errors.New(e.Message)
 }

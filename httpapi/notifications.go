@@ -15,7 +15,7 @@ type notificationOut struct {
 	EntityID      *string     `json:"entityId" doc:"Whose limits it tells of: this entity's and those of all below it. null: the whole customer's."`
 	Name          string      `json:"name" doc:"What its messages are headed with."`
 	Emails        []string    `json:"emails" doc:"Who is sent mail."`
-	SlackURLs     []string    `json:"slackUrls" doc:"Incoming webhooks of Slack. Each is a secret, of which the host and the end are shown; put as it is shown it stays."`
+	SlackURLs     []string    `json:"slackUrls" doc:"Incoming webhooks of Slack. Each is a secret, of which the host and what tells it from others are shown; put as it is shown it stays."`
 	Thresholds    []int       `json:"thresholds" doc:"Percent of a limit at which they hear, once in its window."`
 	Denials       bool        `json:"denials" doc:"They hear when a limit denies, once in its window."`
 	BoostRequests bool        `json:"boostRequests" doc:"They hear when somebody asks for a boost, and what was decided."`
@@ -33,8 +33,9 @@ func viewNotification(n bursar.Notification) notificationOut {
 }
 
 type notificationIn struct {
+	ID            string   `json:"id" doc:"The notification to change, of the same entity. When left out: the one of that entity and name that keys made or, for an access token, that tokens with its root did; else a new one."`
 	EntityID      *string  `json:"entityId" is:"entityId" doc:"Whose limits it tells of: this entity's and those of all below it. The whole customer's when left out."`
-	Name          string   `json:"name" is:"required,len=1-255" doc:"An entity has one of a name: a put with both changes it."`
+	Name          string   `json:"name" is:"required,len=1-255" doc:"What its messages are headed with."`
 	Emails        []string `json:"emails" is:"n=0-10" doc:"Who is sent mail. With slackUrls 1 to 10."`
 	SlackURLs     []string `json:"slackUrls" is:"n=0-10" doc:"Incoming webhooks of Slack, or as a reply showed one."`
 	Thresholds    []int    `json:"thresholds" is:"n=0-10" doc:"Percent of a limit, 1 to 1000, at which they hear, once in its window."`
@@ -52,7 +53,7 @@ func (a *API) putNotifications(c call, in *notificationsIn) ([]bursar.Notificati
 	inputs := make([]bursar.NotificationInput, len(in.Notifications))
 	for i := range in.Notifications {
 		x, at := &in.Notifications[i], fmt.Sprintf("/notifications/%d", i)
-		inputs[i] = bursar.NotificationInput{EntityID: orZero(x.EntityID), Name: x.Name, Emails: x.Emails, SlackURLs: x.SlackURLs, Thresholds: x.Thresholds,
+		inputs[i] = bursar.NotificationInput{ID: x.ID, EntityID: orZero(x.EntityID), Name: x.Name, Emails: x.Emails, SlackURLs: x.SlackURLs, Thresholds: x.Thresholds,
 			Denials: orZero(x.Denials), BoostRequests: orZero(x.BoostRequests)}
 		if a.checkRecipient == nil {
 			continue

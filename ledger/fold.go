@@ -142,6 +142,9 @@ func (v *View) applyLimit(r record.Record) error {
 		v.applyNotification(&n)
 	case *record.NotificationDeleted:
 		v.applyNotificationEnd(r)
+	case *record.NotificationsUsed:
+		u := r.Use
+		put(v, &v.ntus, r.Root, &u)
 	case *record.LimitTold:
 		t := r.Told
 		put(v, &v.tlds, r.Row, &t)

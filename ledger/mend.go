@@ -139,6 +139,8 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		r.Policy.Created, r.Policy.Updated = m.fixed(r.Policy.Created), m.fixed(r.Policy.Updated)
 	case *record.NotificationPut:
 		r.Notification.Created, r.Notification.Updated = m.fixed(r.Notification.Created), m.fixed(r.Notification.Updated)
+	case *record.NotificationsUsed:
+		r.Use.Hour = m.fixed(r.Use.Hour)
 	case *record.LimitTold:
 		return m.told(d, r)
 	case *record.Thawed, *record.DegradeDeleted, *record.NotificationDeleted, *record.CallNamed, *record.CallCounted, *record.EventRaised, *record.HoldKept:

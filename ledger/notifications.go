@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -43,6 +44,7 @@ func (v *View) applyNotificationEnd(r *record.NotificationDeleted) {
 }
 
 func (v *View) mergeNotifications() {
+	mergeParts(v.State, partNotifyUse, v.State.notificationUse, v.ntus)
 	for ent, list := range v.ntfs {
 		v.State.notificationBytes += memoryOfNotifications(list) - memoryOfNotifications(v.State.notifications[ent])
 		if list == nil {
@@ -85,6 +87,11 @@ func (s *State) soundNotifications(isEntity func(uint32) bool) error {
 			if !isEntity(ent) || n.Ent != ent || !isEntity(n.Root) {
 				return fmt.Errorf("the notification %s names what is not there", store.FormatID(n.ID))
 			}
+		}
+	}
+	for root := range s.notificationUse {
+		if !isEntity(root) {
+			return errors.New("what was done with notifications names a root that is not there")
 		}
 	}
 	return nil
@@ -161,8 +168,8 @@ func (v *View) notificationOut(n *record.Notification) bursar.Notification {
 	return out
 }
 
-// PutNotifications makes notifications. One that there is already, of the same entity and name, is
-// changed.
+// PutNotifications makes notifications. One that there is already, of the same id or else of the same
+// entity, name and sort of maker, is changed.
 type PutNotifications struct {
 	Caller catalogue.Caller
 	In     []bursar.NotificationInput
@@ -184,7 +191,7 @@ func (o *PutNotifications) Decide(d *Decider) (any, error) {
 			continue
 		}
 		if seen[n.ID] {
-			p.Add(at, bursar.CodeValidationFailed, "this request has the same notification (entity and name) twice")
+			p.Add(at, bursar.CodeValidationFailed, "this request has the same notification (id, or entity and name) twice")
 		}
 		seen[n.ID] = true
 		out = append(out, d.notificationOut(n))
@@ -198,6 +205,7 @@ func (d *Decider) putNotification(caller *catalogue.Caller, in *bursar.Notificat
 	x := record.Notification{Name: in.Name, Emails: in.Emails, Denials: in.Denials, BoostRequests: in.BoostRequests, ByToken: d.ours != nil, Created: d.Now.Milli(), Updated: d.Now.Milli()}
 	if x.ByToken {
 		x.Root = d.Root
+		x.Token, _ = store.ParseID(caller.Token.ID)
 	}
 	if in.EntityID != "" {
 		if x.Ent = d.EntOrd(in.EntityID); x.Ent == 0 {
@@ -208,11 +216,10 @@ func (d *Decider) putNotification(caller *catalogue.Caller, in *bursar.Notificat
 	} else if d.Root != 0 {
 		p.Add(at+"/entityId", bursar.CodeForbidden, "an access token with a root entity makes notifications for that entity and those below it: give entityId")
 	}
-	var old *record.Notification
-	list := d.notificationsOf(x.Ent)
-	if i := slices.IndexFunc(list, func(n *record.Notification) bool { return n.Name == in.Name && d.seesNotification(n) }); i >= 0 {
-		old = list[i]
+	if len(p.Fields()) != had {
+		return nil
 	}
+	old := d.notificationToPut(&x, in.ID, at, p)
 	in = unmasked(in, old, at, p)
 	x.SlackURLs, x.Thresholds = in.SlackURLs, in.Thresholds
 	checkNotification(in, at, p)
@@ -220,13 +227,7 @@ func (d *Decider) putNotification(caller *catalogue.Caller, in *bursar.Notificat
 		return nil
 	}
 	action, before := "notification.created", any(nil)
-	switch {
-	case old == nil && len(d.allNotifications()) >= bursar.MaxNotifications:
-		p.Add(at, bursar.CodeTooManyLimits, "a customer has at most %d notifications: delete one", bursar.MaxNotifications)
-		return nil
-	case old == nil:
-		x.ID = d.NextID()
-	default:
+	if old != nil {
 		was := d.notificationOut(old)
 		if in.Same(&was) {
 			return old
@@ -234,9 +235,122 @@ func (d *Decider) putNotification(caller *catalogue.Caller, in *bursar.Notificat
 		x.ID, x.Created, action, before = old.ID, old.Created, "notification.updated", notificationAudit(was)
 		x.ByToken, x.Root = old.ByToken, old.Root // who it was made by still sees it
 	}
+	if d.checkRoom(&x, at, p); len(p.Fields()) != had {
+		return nil
+	}
+	if old == nil {
+		x.ID = d.NextID()
+	}
 	d.Emit(&record.NotificationPut{Notification: x})
 	d.auditNotification(caller, action, &x, before, notificationAudit(d.notificationOut(&x)))
 	return &x
+}
+
+// notificationToPut is the notification whose place x takes; nil = there is none.
+func (d *Decider) notificationToPut(x *record.Notification, id, at string, p *bursar.Problems) *record.Notification {
+	maker := x
+	var named *record.Notification
+	if id != "" {
+		n, err := d.notificationByID(id)
+		if err != nil {
+			p.Add(at+"/id", bursar.CodeNotificationNotFound, "there is no notification %.64q: leave id out to make one", id)
+			return nil
+		}
+		if n.Ent != x.Ent {
+			p.Add(at+"/entityId", bursar.CodeValidationFailed, "the notification is of another entity: delete it, and make one of this entity")
+		}
+		maker, named = n, n
+	}
+	for _, n := range d.notificationsOf(x.Ent) {
+		switch {
+		case n.Name != x.Name || n.ByToken != maker.ByToken || n.Root != maker.Root:
+		case named == nil:
+			return n
+		case n.ID != named.ID:
+			p.Add(at+"/name", bursar.CodeValidationFailed, "the entity has another notification of this name")
+		}
+	}
+	return named
+}
+
+// checkRoom adds to p what is too much with x in its place, and counts what is new.
+func (d *Decider) checkRoom(x *record.Notification, at string, p *bursar.Problems) {
+	most, mostRecipients, mostThresholds, whose := bursar.MaxNotifications, bursar.MaxNotificationRecipients, bursar.MaxNotificationThresholds, "a customer has"
+	if x.Root != 0 {
+		most, mostRecipients, mostThresholds, whose = bursar.MaxRootNotifications, bursar.MaxRootRecipients, bursar.MaxRootThresholds, "access tokens with one root make"
+	}
+	n, rooted, recipients, known, levels := 1, 1, len(x.Emails)+len(x.SlackURLs), map[string]bool{}, map[int]bool{}
+	for _, other := range append(d.allNotifications(), x) {
+		if other.ID != x.ID && other.Root != 0 {
+			rooted++
+		}
+		if other.Root != x.Root {
+			continue
+		}
+		if other != x {
+			for _, to := range slices.Concat(other.Emails, other.SlackURLs) {
+				known[to] = true
+			}
+		}
+		if other.ID != x.ID {
+			n++
+			recipients += len(other.Emails) + len(other.SlackURLs)
+		}
+		if other.ID != x.ID || other == x {
+			for _, t := range other.Thresholds {
+				levels[t] = true
+			}
+		}
+	}
+	switch {
+	case n > most:
+		p.Add(at, bursar.CodeTooManyLimits, "%s at most %d notifications: delete one", whose, most)
+	case x.Root != 0 && rooted > bursar.MaxRootedNotifications:
+		p.Add(at, bursar.CodeTooManyLimits, "access tokens with a root make at most %d notifications of a customer: delete one", bursar.MaxRootedNotifications)
+	case recipients > mostRecipients:
+		p.Add(at+"/emails", bursar.CodeTooManyLimits, "%s at most %d recipients in all notifications, those of several counted in each; this would be %d", whose, mostRecipients, recipients)
+	case len(levels) > mostThresholds:
+		p.Add(at+"/thresholds", bursar.CodeTooManyLimits, "%s at most %d different thresholds in all notifications; this would be %d", whose, mostThresholds, len(levels))
+	default:
+		fresh := 0
+		for _, to := range slices.Concat(x.Emails, x.SlackURLs) {
+			if !known[to] {
+				fresh++
+			}
+		}
+		if err := d.useNotifications(0, fresh); err != nil {
+			p.Add(at+"/emails", bursar.CodeRateLimited, "%s", err.Message)
+		}
+	}
+}
+
+// notificationHour is what bursar.MaxNewRecipients and bursar.MaxNotificationTests are about.
+const notificationHour = bursar.Time(3600e9)
+
+// useNotifications counts tests and new recipients of an access token; an error is of too many.
+func (d *Decider) useNotifications(tests, recipients int) *bursar.Error {
+	if d.ours == nil || tests+recipients == 0 {
+		return nil
+	}
+	now := record.NotificationUse{Hour: d.Now - d.Now%notificationHour}
+	was, ok := d.ntus[d.Root]
+	if !ok {
+		was = d.notificationUse[d.Root]
+	}
+	if was != nil && was.Hour == now.Hour {
+		now = *was
+	}
+	now.Tests += uint32(tests)
+	now.Recipients += uint32(recipients)
+	again := now.Hour + notificationHour
+	switch {
+	case now.Tests > bursar.MaxNotificationTests:
+		return bursar.Errorf(bursar.CodeRateLimited, "access tokens test notifications at most %d times an hour: again after %s", bursar.MaxNotificationTests, again)
+	case now.Recipients > bursar.MaxNewRecipients:
+		return bursar.Errorf(bursar.CodeRateLimited, "access tokens name at most %d new recipients an hour: again after %s", bursar.MaxNewRecipients, again)
+	}
+	d.Emit(&record.NotificationsUsed{Root: d.Root, Use: now})
+	return nil
 }
 
 // unmasked is in with its thresholds in order, and with the URLs of old in the place of those that are as
@@ -298,10 +412,28 @@ func (o *DeleteNotification) Decide(d *Decider) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return d.deleteNotification(&o.Caller, n), nil
+}
+
+func (d *Decider) deleteNotification(caller *catalogue.Caller, n *record.Notification) bursar.Notification {
 	out := d.notificationOut(n)
 	d.Emit(&record.NotificationDeleted{Ent: n.Ent, ID: n.ID})
-	d.auditNotification(&o.Caller, "notification.deleted", n, notificationAudit(out), nil)
-	return out, nil
+	d.auditNotification(caller, "notification.deleted", n, notificationAudit(out), nil)
+	return out
+}
+
+// WrittenBy are the notifications that an access token wrote last: they end with it.
+func (v *View) WrittenBy(token string) (list []*record.Notification) {
+	id, ok := store.ParseID(token)
+	if !ok {
+		return nil
+	}
+	for _, n := range v.allNotifications() {
+		if n.Token == id {
+			list = append(list, n)
+		}
+	}
+	return list
 }
 
 // auditNotification notes what was done to n. The entry is about the root that n was made below, so that

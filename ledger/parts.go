@@ -32,6 +32,7 @@ const (
 	partDegrade      = "degrade"
 	partNotification = "notification"
 	partTold         = "told"
+	partNotifyUse    = "notificationUse"
 )
 
 type partKey struct {
@@ -92,6 +93,8 @@ func partBody(v any, caps []bursar.Capability) []byte {
 			return nil
 		}
 		body = toldPart{v.Start, v.Levels, v.Denied}
+	case *record.NotificationUse:
+		body = v
 	case []*record.Notification:
 		if v == nil {
 			return nil
@@ -226,6 +229,11 @@ func (s *State) restoreGoverned(p *store.PartRow, ord uint32) (err error) {
 		return s.restoreDegrades(ord, p)
 	case partNotification:
 		return s.restoreNotifications(ord, p)
+	case partNotifyUse:
+		var q record.NotificationUse
+		if read(&q) {
+			s.notificationUse[ord] = &q
+		}
 	case partTold:
 		var q toldPart
 		if read(&q) {
@@ -281,6 +289,7 @@ func (s *State) dumpParts(e *record.Encoder, inOrder bool) {
 	dumpPartsOf(e, s.degrades)
 	dumpPartsOf(e, s.notifications)
 	dumpPartsOf(e, s.told)
+	dumpPartsOf(e, s.notificationUse)
 	for _, p := range uniqueParts(s.Uniques) {
 		e.String(p.Key)
 		e.Bytes(p.Body)

@@ -49,8 +49,9 @@ func (v *View) toldIn(row uint32, start bursar.Time) record.Told {
 	return record.Told{Start: start}
 }
 
-// tellUsage tells of thresholds that a row has reached and people were not told of, and re-arms those
-// that they were told of as fire does.
+// tellUsage tells of thresholds that a row has reached and people were not told of, and re-arms each that
+// they were told of once it is not reached any more. What they were told is kept as long as it is reached,
+// whoever hears of it then, so that a notification that is made anew tells nothing twice.
 func (d *Decider) tellUsage(row uint32) {
 	if d.Rehearsal || d.noNotifications() {
 		return
@@ -69,26 +70,20 @@ func (d *Decider) tellUsage(row uint32) {
 	if len(hearers) == 0 {
 		return
 	}
-	slices.Sort(levels)
 	c, limit := d.Current(row, def), d.LimitNow(row, def)
 	told := d.toldIn(row, c.Start)
-	reached := func(percent int) bool {
-		return def.Limited && c.Used.Sign() > 0 && c.Used.AtLeastPercent(int64(percent), limit)
-	}
+	levels = append(levels, told.Levels...)
+	slices.Sort(levels)
 	var now, fresh []int
 	for _, t := range slices.Compact(levels) {
-		switch {
-		case slices.Contains(told.Levels, t):
-			now = append(now, t)
-		case reached(t):
+		if !def.Limited || c.Used.Sign() <= 0 || !c.Used.AtLeastPercent(int64(t), limit) {
+			continue
+		}
+		if now = append(now, t); !slices.Contains(told.Levels, t) {
 			fresh = append(fresh, t)
 		}
 	}
-	if len(now) > 0 && !reached(now[0]) {
-		now = nil
-	}
-	now = append(now, fresh...)
-	if slices.Sort(now); slices.Equal(now, told.Levels) {
+	if slices.Equal(now, told.Levels) {
 		return
 	}
 	d.Emit(&record.LimitTold{Row: row, Told: record.Told{Start: c.Start, Levels: now, Denied: told.Denied}})
@@ -196,6 +191,9 @@ func (o *TestNotification) Decide(d *Decider) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.useNotifications(1, 0); err != nil {
+		return nil, err
+	}
 	d.auditNotification(&o.Caller, "notification.tested", n, nil, nil)
 	d.tell(n, bursar.EventTest, catalogue.TestData{CustomerID: d.Cust().ID, Description: "A test message of Bursar. Nothing has happened."})
 	return d.out.Messages[len(d.out.Messages)-1].Deliveries, nil
@@ -206,49 +204,4 @@ type toldPart struct {
 	Start  bursar.Time `json:"start"`
 	Levels []int       `json:"levels,omitempty"`
 	Denied bool        `json:"denied,omitempty"`
-}
-
-// LinkedRequest is a boost request that somebody was sent a link to, for who follows it.
-type LinkedRequest struct {
-	CustomerID     string
-	NotificationID string
-	Recipient      string              // who they are
-	Token          *bursar.AccessToken // what they may do is what its holder may; nil = all
-	Request        bursar.BoostRequest
-	Used           bursar.Amount
-	Limit          *bursar.Amount // nil = the limit is gone, or has no number now
-}
-
-// LinkedRequest finds the request for a recipient whom a notification still tells of it.
-func (v *View) LinkedRequest(endpoint, requestID string) (l LinkedRequest, err error) {
-	_, r, err := v.requestByID(requestID, &catalogue.Caller{})
-	if err != nil {
-		return l, err
-	}
-	err = bursar.Errorf(bursar.CodeNotificationNotFound, "there is no such recipient")
-	v.eachHearer(&record.Limit{Ent: r.Ent, Terms: &record.Terms{Scope: r.Scope}}, func(n *record.Notification) {
-		out := v.notificationOut(n)
-		i := slices.IndexFunc(RecipientsOf(&out), func(x Recipient) bool { return x.Endpoint == endpoint })
-		if i < 0 || !n.BoostRequests {
-			return
-		}
-		err = nil
-		l = LinkedRequest{CustomerID: v.Cust().ID, NotificationID: out.ID, Recipient: "Slack: " + n.Name, Request: v.requestOut(r)}
-		if i < len(n.Emails) {
-			l.Recipient = n.Emails[i]
-		}
-		if n.ByToken {
-			l.Token = &bursar.AccessToken{CustomerID: l.CustomerID}
-			if n.Root != 0 {
-				l.Token.RootEntityID = v.Ent(n.Root).ID
-			}
-		}
-	})
-	if row := v.requestRow(r); err == nil && row != 0 {
-		def := v.Def(row)
-		if l.Used = v.Standing(row, def).Used; def.Limited {
-			l.Limit = new(v.LimitNow(row, def))
-		}
-	}
-	return l, err
 }

@@ -55,6 +55,7 @@ type View struct {
 	prms        map[uint32]*promo // nil value = deleted
 	frd         map[uint32]*record.Fired
 	tlds        map[uint32]*record.Told
+	ntus        map[uint32]*record.NotificationUse // by root
 	unq         map[record.UniqueKey]*uniqueChange
 	moved       map[uint32][2]bursar.Time // by row: the start of its window by its schedule before, and by the new one
 	newRowIDs   [][16]byte

@@ -62,6 +62,7 @@ const (
 	kindNotification    Kind = 57 // people hear of what happens to limits
 	kindNotificationEnd Kind = 58 // and no longer
 	kindTold            Kind = 59 // what people were told of a row in its window
+	kindNotificationUse Kind = 60 // what access tokens did with notifications in an hour
 )
 
 var (

@@ -92,9 +92,11 @@ func (r random) moneyRecord(k Kind) Record {
 		return &DegradeDeleted{r.ord(), r.ord()}
 	case kindNotification:
 		return &NotificationPut{Notification{ID: r.hash(), Ent: r.ord(), Name: r.text(), Emails: []string{r.text(), r.text()}[:1+r.IntN(2)], SlackURLs: []string{r.text()},
-			Thresholds: r.ints(), Denials: r.bool(), BoostRequests: r.bool(), ByToken: r.bool(), Root: r.ord(), Created: r.time(), Updated: r.time()}}
+			Thresholds: r.ints(), Denials: r.bool(), BoostRequests: r.bool(), ByToken: r.bool(), Root: r.ord(), Token: r.hash(), Created: r.time(), Updated: r.time()}}
 	case kindNotificationEnd:
 		return &NotificationDeleted{r.ord(), r.hash()}
+	case kindNotificationUse:
+		return &NotificationsUsed{r.ord(), NotificationUse{r.time(), r.ord(), r.ord()}}
 	case kindTold:
 		return &LimitTold{r.ord(), Told{r.time(), r.ints(), r.bool()}}
 	case kindDefault:

@@ -12,8 +12,9 @@ type Notification struct {
 	Thresholds    []int
 	Denials       bool
 	BoostRequests bool
-	ByToken       bool   // an access token made it
-	Root          uint32 // the token's root; 0 = it had none
+	ByToken       bool     // an access token made it
+	Root          uint32   // the token's root; 0 = it had none
+	Token         [16]byte // the access token that wrote it last; zero = a key did
 	Created       bursar.Time
 	Updated       bursar.Time
 }
@@ -34,6 +35,7 @@ func (r *NotificationPut) encode(e *Encoder) {
 	e.flags(n.Denials, n.BoostRequests)
 	e.Bool(n.ByToken)
 	e.Ord(n.Root)
+	e.Hash(n.Token)
 	e.Time(n.Created)
 	e.Time(n.Updated)
 }
@@ -41,7 +43,7 @@ func (r *NotificationPut) encode(e *Encoder) {
 func (r *NotificationPut) decode(d *Decoder) {
 	n := Notification{ID: d.hash(), Ent: d.ord(), Name: d.string(), Emails: d.strings(), SlackURLs: d.strings(), Thresholds: d.ints()}
 	d.flags(&n.Denials, &n.BoostRequests)
-	n.ByToken, n.Root, n.Created, n.Updated = d.bool(), d.ord(), d.time(), d.time()
+	n.ByToken, n.Root, n.Token, n.Created, n.Updated = d.bool(), d.ord(), d.hash(), d.time(), d.time()
 	r.Notification = n
 }
 
@@ -59,6 +61,34 @@ func (r *NotificationDeleted) encode(e *Encoder) {
 }
 
 func (r *NotificationDeleted) decode(d *Decoder) { r.Ent, r.ID = d.ord(), d.hash() }
+
+// NotificationsUsed says what access tokens with a root, 0 = those without, did with notifications: it takes the place of
+// what it said before.
+type NotificationsUsed struct {
+	Root uint32
+	Use  NotificationUse
+}
+
+// NotificationUse is what was done in the hour that began at Hour.
+type NotificationUse struct {
+	Hour       bursar.Time
+	Tests      uint32
+	Recipients uint32 // that were new
+}
+
+func (*NotificationsUsed) Kind() Kind { return kindNotificationUse }
+
+func (r *NotificationsUsed) encode(e *Encoder) {
+	e.Ord(r.Root)
+	e.Time(r.Use.Hour)
+	e.Ord(r.Use.Tests)
+	e.Ord(r.Use.Recipients)
+}
+
+func (r *NotificationsUsed) decode(d *Decoder) {
+	r.Root = d.ord()
+	r.Use = NotificationUse{d.time(), d.ord(), d.ord()}
+}
 
 // LimitTold says what people were told of a row in a window: it takes the place of what it said before.
 type LimitTold struct {

@@ -134,6 +134,8 @@ func newLimitRecord(k Kind) Record {
 		return new(NotificationPut)
 	case kindNotificationEnd:
 		return new(NotificationDeleted)
+	case kindNotificationUse:
+		return new(NotificationsUsed)
 	case kindTold:
 		return new(LimitTold)
 	case kindDefault:

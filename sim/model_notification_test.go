@@ -37,40 +37,32 @@ func (c *mCust) hear(r *mRow) (list []*mNotification) {
 	return list
 }
 
-// tellPeople tells of thresholds that are newly reached. Once the lowest that was told of is not
-// reached any more, all are told of again.
+// tellPeople tells of thresholds that are newly reached. One that is not reached any more is forgotten; one that
+// is stays told, whoever listens.
 func (c *mCust) tellPeople(r *mRow, used num, now bursar.Time) {
-	levels := map[int]bool{}
+	listens := map[int]bool{}
 	for _, n := range c.hear(r) {
 		for _, t := range n.Thresholds {
-			levels[t] = true
+			listens[t] = true
 		}
 	}
-	if len(levels) == 0 {
+	if len(listens) == 0 {
 		return
 	}
 	w, limit := r.window(int64(now)), r.effective(now)
-	told, fresh := map[int]bool{}, map[int]bool{}
 	reached := func(percent int) bool {
 		return limit != nil && used.sign() > 0 && used.times(100).cmp(limit.times(int64(percent))) >= 0
 	}
-	for t := range levels {
-		if r.toldIn == w.start && r.told[t] {
+	told := map[int]bool{}
+	for t := range r.told {
+		if r.toldIn == w.start && reached(t) {
 			told[t] = true
-		} else if reached(t) {
-			fresh[t] = true
 		}
-	}
-	if lowest := lowestOf(told); lowest > 0 && !reached(lowest) {
-		told = map[int]bool{}
-	}
-	for t := range fresh {
-		told[t] = true
 	}
 	for _, n := range c.hear(r) {
 		var mine []int
 		for _, t := range n.Thresholds {
-			if fresh[t] {
+			if reached(t) && !told[t] {
 				mine = append(mine, t)
 			}
 		}
@@ -80,13 +72,27 @@ func (c *mCust) tellPeople(r *mRow, used num, now bursar.Time) {
 			c.send(x)
 		}
 	}
-	if r.toldIn == w.start || len(told) > 0 {
-		r.toldIn, r.told = w.start, told
+	for t := range listens {
+		if reached(t) {
+			told[t] = true
+		}
 	}
+	r.toldIn, r.told = w.start, told
 }
 
 func (c *mCust) hearer(x bursar.NotificationInput) int {
 	return slices.IndexFunc(c.hearers, func(n *mNotification) bool { return n.EntityID == x.EntityID && n.Name == x.Name })
+}
+
+// levelsOf counts the different thresholds.
+func levelsOf(list []*mNotification) int {
+	levels := map[int]bool{}
+	for _, n := range list {
+		for _, t := range n.Thresholds {
+			levels[t] = true
+		}
+	}
+	return len(levels)
 }
 
 func (m *model) putNotifications(customer string, in []bursar.NotificationInput) ([]bursar.Notification, *fail) {
@@ -95,7 +101,9 @@ func (m *model) putNotifications(customer string, in []bursar.NotificationInput)
 		return nil, f
 	}
 	var p problems
+	with := slices.Clone(c.hearers)
 	for i, x := range in {
+		before := len(p.list)
 		p.item = fmt.Sprintf("/notifications/%d", i)
 		if e, known := c.entities[x.EntityID]; x.EntityID != "" && !known {
 			p.at("/entityId", bursar.CodeEntityNotFound)
@@ -104,6 +112,14 @@ func (m *model) putNotifications(customer string, in []bursar.NotificationInput)
 		}
 		if len(x.Thresholds) == 0 && !x.BoostRequests && !x.Denials {
 			p.at("", bursar.CodeValidationFailed)
+		}
+		if len(p.list) == before {
+			next := append(slices.DeleteFunc(slices.Clone(with), func(n *mNotification) bool { return n.EntityID == x.EntityID && n.Name == x.Name }), &mNotification{NotificationInput: x})
+			if levelsOf(next) > 20 {
+				p.at("/thresholds", bursar.CodeTooManyLimits)
+			} else {
+				with = next
+			}
 		}
 		if slices.ContainsFunc(in[:i], func(y bursar.NotificationInput) bool { return x.EntityID == y.EntityID && x.Name == y.Name }) {
 			p.list = append(p.list, problem{p.item, "*", bursar.CodeValidationFailed, len(p.list) > 0})
@@ -239,7 +255,7 @@ func genPutNotifications(g *gen) action {
 			x.EntityID = g.live(c)
 		}
 		for range g.r.IntN(4) {
-			x.Thresholds = append(x.Thresholds, 1+g.r.IntN(150))
+			x.Thresholds = append(x.Thresholds, 5*(1+g.r.IntN(30)))
 		}
 		if i := c.hearer(x); i >= 0 && chance(g.r, 4) { // again
 			x = c.hearers[i].NotificationInput
