@@ -284,7 +284,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if kinds != 50 {
+	if kinds != 51 {
 		t.Errorf("%d kinds of records are known", kinds)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
 	"mime"
 	"mime/quotedprintable"
@@ -193,7 +194,7 @@ func TestPeopleHear(t *testing.T) {
 	}
 	r.must("POST", acme+"/notifications/"+id+"/test", rigKey, "")
 	eventually(t, "a test comes", func() bool {
-		return len(r.post.with("A test of the notification “Engineering”")) == 2 && len(r.slack.with("A test of")) == 1
+		return len(r.post.with("A test of a notification")) == 2 && len(r.slack.with("A test of")) == 1
 	})
 }
 
@@ -250,13 +251,16 @@ func TestDecideByMail(t *testing.T) {
 	if got := of(request); got.Status != "OPEN" {
 		t.Fatalf("opening the page decided: %+v", got)
 	}
-	if status, page := r.page(link, url.Values{"answer": {"approve"}, "note": {"go"}}); status != 200 || !strings.Contains(page, "Approved by lead@acme.example") {
+	if status, page := r.page(link, url.Values{"answer": {"approve"}, "note": {"go"}}); status != 200 || !strings.Contains(page, "Approved by Notification: Requests") {
 		t.Errorf("approving answers %d %s", status, page)
 	}
-	if got := of(request); got != (outcome{"APPROVED", "lead@acme.example", "go"}) {
+	if got := of(request); got != (outcome{"APPROVED", "Notification: Requests", "go"}) {
 		t.Errorf("it is %+v", got)
 	}
-	if status, page := r.page(link, url.Values{"answer": {"decline"}}); status != 409 || !strings.Contains(page, "was approved") {
+	if log := r.must("GET", acme+"/activity", rigKey, ""); !strings.Contains(log, `"recipient":"lead@acme.example"`) {
+		t.Errorf("the activity does not say who approved: %s", log)
+	}
+	if status, page := r.page(link, url.Values{"answer": {"decline"}}); status != 409 || !strings.Contains(page, "was approved") || !strings.Contains(page, "asks for 7 more calls for search") || !strings.Contains(page, "Approved by") {
 		t.Errorf("declining after that answers %d %s", status, page)
 	}
 	if status, _ := r.page(link[:len(link)-3]+"AAA", nil); status != 404 {
@@ -277,7 +281,8 @@ func TestDecideByMail(t *testing.T) {
 func TestPeopleOfASubtree(t *testing.T) {
 	r := newPeopleRig(t)
 	above := r.notify(rigKey, `{"entityId":"search","name":"Budgets","emails":["cfo@acme.example"],"thresholds":[50]}`)
-	token := ask[struct{ Token string }](r.program, "POST", "/customers/acme/access-tokens", `{"rootEntityId":"search","permissions":["read","manage"]}`).Token
+	made := ask[struct{ ID, Token string }](r.program, "POST", "/customers/acme/access-tokens", `{"rootEntityId":"search","permissions":["read","manage"]}`)
+	token, tokenID := made.Token, made.ID
 	own := r.notify(token, `{"entityId":"search","name":"Budgets","emails":["lead@acme.example"],"thresholds":[50],"boostRequests":true}`)
 	if own == above {
 		t.Error("a token changed what was made above it")
@@ -299,11 +304,71 @@ func TestPeopleOfASubtree(t *testing.T) {
 	request := ask[struct{ ID string }](r.program, "POST", "/customers/acme/boost-requests", `{"entityId":"search","featureId":"calls","amount":7,"reason":"for the root"}`).ID
 	eventually(t, "the request is mailed", func() bool { return len(r.post.with("for the root")) == 1 })
 	link := decideLink.FindStringSubmatch(r.post.with("for the root")[0].text)[1]
-	if status, page := r.page(link, url.Values{"answer": {"approve"}}); status != 403 {
+	if status, page := r.page(link, url.Values{"answer": {"approve"}}); status != 403 || !strings.Contains(page, "asks for 7 more calls for search") {
 		t.Errorf("a link raised the root's own limit, which the token may not: %d %s", status, page)
 	}
 	if got := ask[struct{ Status string }](r.program, "GET", "/customers/acme/boost-requests/"+request, ""); got.Status != "OPEN" {
 		t.Errorf("the request is %s", got.Status)
+	}
+	// The key's own is of the same entity and name; the token's is changed by its id, and ends with the token.
+	if id := r.notify(rigKey, `{"entityId":"search","name":"Budgets","emails":["cfo@acme.example"],"thresholds":[60]}`); id != above {
+		t.Error("a key changed what a token made")
+	}
+	if id := r.notify(rigKey, `{"id":"`+own+`","entityId":"search","name":"Budget","emails":["lead@acme.example"],"boostRequests":true}`); id != own {
+		t.Error("a put with an id made another notification")
+	}
+	r.notify(token, `{"id":"`+own+`","entityId":"search","name":"Budgets","emails":["lead@acme.example"],"boostRequests":true}`)
+	r.must("DELETE", acme+"/access-tokens/"+tokenID, rigKey, "")
+	if reply := r.must("GET", acme+"/notifications", rigKey, ""); strings.Contains(reply, "lead@") || !strings.Contains(reply, "cfo@") {
+		t.Errorf("after the token was revoked there are %s", reply)
+	}
+	if status, page := r.page(link, nil); status != 404 || !strings.Contains(page, "does not count any more") {
+		t.Errorf("its link answers %d %s", status, page)
+	}
+}
+
+// TestTokensCannotMailAnybody: the holder of a token makes few notifications, and in an hour names few new addresses
+// and sends few tests.
+func TestTokensCannotMailAnybody(t *testing.T) {
+	r := newPeopleRig(t)
+	token := ask[struct{ Token string }](r.program, "POST", "/customers/acme/access-tokens", `{"rootEntityId":"search","permissions":["read","manage"]}`).Token
+	put := func(key, name, to string) (int, string) {
+		status, reply, _ := r.do("PUT", acme+"/notifications", key, `{"notifications":[{"entityId":"search","name":"`+name+`","emails":[`+to+`],"denials":true}]}`)
+		return status, reply
+	}
+	tests := 0
+	id := r.notify(token, `{"entityId":"search","name":"n0","emails":["x0@x.example"],"denials":true}`)
+	for tests < 50 {
+		if status, _, _ := r.do("POST", acme+"/notifications/"+id+"/test", token, ""); status != 201 {
+			break
+		}
+		tests++
+	}
+	if tests != 20 {
+		t.Errorf("%d tests are sent", tests)
+	}
+	for i := 1; i <= 9; i++ {
+		if status, reply := put(token, fmt.Sprint("n", i), `"x0@x.example"`); status != 200 {
+			t.Errorf("the notification %d: %d %s", i, status, reply)
+		}
+	}
+	if status, reply := put(token, "n10", `"x0@x.example"`); status != 409 || !strings.Contains(reply, "at most 10 notifications") {
+		t.Errorf("one more: %d %s", status, reply)
+	}
+	named := 1
+	for ; named < 50; named++ {
+		if status, reply := put(token, "n0", fmt.Sprintf(`"x%d@x.example"`, named)); status != 200 {
+			if status != 429 || !strings.Contains(reply, "new recipients an hour") {
+				t.Errorf("%d %s", status, reply)
+			}
+			break
+		}
+	}
+	if named != 20 {
+		t.Errorf("%d new addresses were named", named)
+	}
+	if status, reply := put(rigKey, "own", `"x99@x.example"`); status != 200 {
+		t.Errorf("the key is held up by the token: %d %s", status, reply)
 	}
 }
 

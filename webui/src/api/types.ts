@@ -550,7 +550,7 @@ export type Notification = {
   entityId: string | null;
   name: string;
   emails: string[];
-  /** The host and the end of each. */
+  /** The host of each, and what tells it from others. */
   slackUrls: string[];
   thresholds: number[];
   denials: boolean;

@@ -144,7 +144,17 @@ function NotificationForm({ of, onClose }: { of: Notification | null; onClose: (
       title={of ? `Change ${of.name}` : "New notification"}
       action={of ? "Save" : "Create"}
       ready={name.trim() !== "" && n > 0 && n <= 10 && told}
-      save={() => putNotification(s, { entityId, name: name.trim(), ...recipients, thresholds: thresholds ?? [], denials, boostRequests })}
+      save={() =>
+        putNotification(s, {
+          ...(of && { id: of.id }),
+          entityId,
+          name: name.trim(),
+          ...recipients,
+          thresholds: thresholds ?? [],
+          denials,
+          boostRequests,
+        })
+      }
       said="Saved. Send a test to see that it arrives"
       onClose={onClose}
     >
@@ -177,7 +187,7 @@ function NotificationForm({ of, onClose }: { of: Notification | null; onClose: (
         value={to}
         onChange={setTo}
         placeholder="ann@example.com, https://hooks.slack.com/…"
-        hint="Addresses of mail and incoming webhooks of Slack, up to ten. Of a webhook only the end is shown"
+        hint="Addresses of mail and incoming webhooks of Slack, up to ten. Of a webhook only the host is shown"
         problem={n > 10 ? "At most ten" : null}
         wide
       />
@@ -289,7 +299,7 @@ function End({ of, onClose }: { of: Notification; onClose: () => void }) {
         void client.invalidateQueries({ queryKey: ["notifications"] });
       }}
     >
-      <p>Its recipients hear no more, and links that it has sent do not count any more.</p>
+      <p>Its recipients hear of nothing new; messages that wait are still sent. Links that it has sent do not count any more.</p>
     </Confirm>
   );
 }

@@ -2,7 +2,7 @@ import { path } from "../api/client";
 import type { Delivery, Notification, NotificationDelivery, One } from "../api/types";
 import type { Session } from "./session";
 
-export type NotificationInput = Omit<Notification, "id" | "createdAt" | "updatedAt">;
+export type NotificationInput = Omit<Notification, "id" | "createdAt" | "updatedAt"> & { id?: string };
 
 const all = (s: Session) => path`/customers/${s.customerId}/notifications`;
 
