@@ -132,3 +132,18 @@ const (
 	DenialsWaiting                                             = denialsWaiting
 	DenialGroupsInAll                                          = denialGroupsInAll
 )
+
+// Every tree is looked through as a large one is.
+func init() { ledger.SmallTree = 0 }
+
+// WholeTree is Tree by a look at all rows.
+func (e *Engine) WholeTree(ctx context.Context, o ledger.ReadOptions, customer string, q ledger.TreeQuery) (ledger.TreePage, error) {
+	s := ledger.TreeScan{Q: &q, Cat: e.cat.Load(), Whole: true}
+	version, err := e.readTurn(ctx, o, customer, s.On)
+	if err == nil {
+		_, err = e.readCustomer(ctx, o, customer, s.RowsOn)
+	}
+	page := s.Page()
+	page.Version = version
+	return page, err
+}

@@ -247,6 +247,7 @@ func (s *State) setRow(row uint32, id [16]byte, def *record.Limit) {
 	s.countOwn(row, def, 1)
 	c, _ := s.counters.at(row)
 	s.ranks.set(row, def, &c)
+	s.ranks.place(row, def)
 }
 
 // countOwn notes that an own limit came (1) or went (-1).
