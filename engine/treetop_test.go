@@ -82,14 +82,15 @@ func (g *grove) use(n int) {
 func (g *grove) disturb() {
 	ctx := g.t.Context()
 	page := func() []ledger.TreeRow {
-		p, err := g.WholeTree(ctx, ledger.ReadOptions{}, "acme", ledger.TreeQuery{Capabilities: []bursar.Capability{capability(g.feature)}, Search: g.any()[1:5], Limit: 30})
+		p, err := g.WholeTree(ctx, ledger.ReadOptions{}, "acme", ledger.TreeQuery{Capabilities: []bursar.Capability{capability(g.feature)}, Desc: true, Limit: 200})
 		g.must(err)
 		return p.Rows
 	}
-	switch g.r.IntN(10) {
-	case 8:
+	for range 3 {
 		_, _, err := g.PutEntities(ctx, tester, "acme", []bursar.EntityInput{{ID: g.any(), DisplayName: bursar.Some(fmt.Sprint("Renamed É ", g.r.IntN(9)))}})
 		g.must(err)
+	}
+	switch g.r.IntN(9) {
 	case 0:
 		_, _ = g.ArchiveEntities(ctx, tester, "acme", []string{g.any(), g.any()}, g.oneOf(2))
 	case 1:
@@ -99,11 +100,11 @@ func (g *grove) disturb() {
 			_, _, _ = g.PutAssignments(ctx, tester, "acme", []bursar.AssignmentInput{g.limit(g.any())})
 		}
 	case 3:
-		for _, row := range page() {
+		for _, row := range page()[:3] {
 			_, _, _ = g.DeleteAssignment(ctx, tester, "acme", row.Limit.AssignmentID)
 		}
-	case 4:
-		for i, row := range page() {
+	case 4, 8:
+		for i, row := range page() { // those that have used most
 			in := bursar.BoostInput{Amount: bursar.AmountFromInt(int64(g.r.IntN(500) + 1)), ExpiresAt: g.Now() + bursar.Time(time.Duration(1+g.r.IntN(40))*time.Hour)}
 			if i%3 == 0 {
 				in.FundedBy = g.any()
@@ -142,8 +143,8 @@ func (g *grove) query() ledger.TreeQuery {
 		least := amount([]string{"0", "0.001", "0.25", "1", "7"}[g.r.IntN(5)])
 		q.MinUtilization = &least
 	}
-	if g.oneOf(6) {
-		q.Search = []string{"v00", "NAMED", "7f", g.any()[:5], g.any()[2:7], "renamed é", "v0004"}[g.r.IntN(7)]
+	if g.oneOf(4) {
+		q.Search = []string{"v00", "NAMED", "7f", g.any()[:5], g.any()[2:7], "renamed é", "v0004", "renamed é 3"}[g.r.IntN(8)]
 	}
 	if g.oneOf(8) {
 		label := []string{"", "night"}[g.r.IntN(2)]
