@@ -108,6 +108,9 @@ func (n *Counter) take(c *record.Charge) {
 
 // mergeRowParts moves what limits have besides their counters into the state.
 func (v *View) mergeRowParts() {
+	if len(v.bsts)+len(v.lns) > 0 {
+		v.ranks.odder++
+	}
 	mergeOnRows(v, partBoosts, v.boosts, v.bsts)
 	v.mergeLoans()
 	mergeOnRows(v, partFired, v.State.Fired, v.frd)

@@ -22,6 +22,7 @@ type ranks struct {
 	share []float64 // Utilization; +Inf of a limit of 0 that was used; -1 of a limit without an amount
 	lends map[uint32]bool
 	loose map[uint32]struct{} // limits that have used less than 0, or an amount that no float64 tells
+	odder int                 // how often limits came to loose, or changes to boosts or loans
 	spans []span              // by block of topBlock limits
 }
 
@@ -39,21 +40,14 @@ func (k *ranks) set(row uint32, def *record.Limit, c *Counter) {
 	for int(row) >= len(k.used) {
 		k.used, k.share = append(k.used, -1), append(k.share, -1)
 	}
-	if len(k.loose) > 0 {
-		delete(k.loose, row)
-	}
 	if def == nil || def.Ent == 0 || def.ByDefault { // no row of a tree, or none that bounds are for
 		k.used[row], k.share[row] = -1, -1
+		k.loosen(row, false)
 		return
 	}
 	used := bursar.MaxAmount(bursar.Amount{}, c.Used)
 	figure, exact := floatOf(used)
-	if !exact || c.Used.Sign() < 0 {
-		if k.loose == nil {
-			k.loose = map[uint32]struct{}{}
-		}
-		k.loose[row] = struct{}{}
-	}
+	k.loosen(row, !exact || c.Used.Sign() < 0)
 	if !exact {
 		figure += slack(figure)
 	}
@@ -68,6 +62,21 @@ func (k *ranks) set(row uint32, def *record.Limit, c *Counter) {
 		k.share[row] = 1 // Utilization of a limit of 0
 	default:
 		k.share[row] = math.Inf(1)
+	}
+}
+
+// loosen notes whether a limit is in loose.
+func (k *ranks) loosen(row uint32, is bool) {
+	switch _, was := k.loose[row]; {
+	case is == was:
+	case was:
+		delete(k.loose, row)
+	default:
+		if k.loose == nil {
+			k.loose = map[uint32]struct{}{}
+		}
+		k.loose[row] = struct{}{}
+		k.odder++
 	}
 }
 
@@ -161,7 +170,7 @@ func slack(f float64) float64 { return math.Abs(f) * 0x1p-48 }
 // bounds is a column of ranks, and the value below which nothing in it can be on the page. The
 // column is nil when there is no such value, or when v has changes that ranks lack.
 func (s *TreeScan) bounds(v *View) (column []float64, floor float64) {
-	if len(v.ranks.used) != v.Rows.Len() || len(v.ctrs)+len(v.defs)+len(v.newRowIDs) > 0 || v.unrecorded() {
+	if s.Whole || len(v.ranks.used) != v.Rows.Len() || len(v.ctrs)+len(v.defs)+len(v.newRowIDs) > 0 || v.unrecorded() {
 		return nil, 0
 	}
 	q := s.Q
@@ -170,7 +179,11 @@ func (s *TreeScan) bounds(v *View) (column []float64, floor float64) {
 		case SortUtilization:
 			return v.ranks.share, s.top[0].number
 		case SortCurrentUsage:
-			return v.ranks.used, s.top[0].amount.Float64()
+			floor, exact := floatOf(s.top[0].amount)
+			if !exact {
+				floor -= slack(floor)
+			}
+			return v.ranks.used, floor
 		}
 	}
 	if q.MinUtilization != nil {

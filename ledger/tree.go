@@ -28,8 +28,9 @@ type TreeScan struct {
 	found    numberSet // chunks of entities that may match search; nil: any may
 	after    *TreeItem
 	next     int
-	item     TreeItem   // the row being looked at
-	top      []TreeItem // max-heap of the Limit+1 first rows
+	item     TreeItem            // the row being looked at
+	top      []TreeItem          // max-heap of the Limit+1 first rows
+	kept     map[uint32]struct{} // the limits in top, where one may be met twice; else nil
 
 	// Whole says to look at all rows, where an index of the tree cannot be had (ErrNoTreeIndex).
 	Whole bool
@@ -60,7 +61,7 @@ func (s *TreeScan) On(v *View) error {
 		if done, proves, err = s.way(s, v); err != nil {
 			return err
 		} else if !proves {
-			done, s.way, s.top = false, nil, nil
+			done, s.way, s.top, s.kept = false, nil, nil, nil
 		}
 	} else if done {
 		s.keyed = s.keysAreKnown(v)

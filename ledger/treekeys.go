@@ -81,9 +81,17 @@ func (s *TreeScan) keysAreKnown(v *View) bool {
 		return false
 	}
 	s.keys.by, s.keys.desc = s.Q.SortBy, s.Q.Desc
-	if s.tops.odd == nil {
-		s.tops.odd = v.ranks.unranked(v, s.Q.SortBy)
+	s.knowOdd(v)
+	return true
+}
+
+// knowOdd finds the limits whose keys are not known, and tells whether there may be others than it found before.
+func (s *TreeScan) knowOdd(v *View) (anew bool) {
+	t := &s.tops
+	if t.odd != nil && t.odder == v.ranks.odder {
+		return false
 	}
+	t.odd, t.odder = v.ranks.unranked(v, s.Q.SortBy), v.ranks.odder
 	return true
 }
 

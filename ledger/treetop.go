@@ -38,6 +38,7 @@ const firstAlike = 1024
 type treeTop struct {
 	step   topStep
 	odd    map[uint32]struct{} // limits that are looked at by themselves
+	odder  int                 // ranks.odder when odd was made
 	odds   []uint32            // those of them that are still to be looked at
 	behind float64             // the cursor's key
 	blocks []blockKey
@@ -89,13 +90,25 @@ func (s *TreeScan) topOn(v *View) (done, proves bool, err error) {
 		return false, false, nil
 	}
 	t := &s.tops
+	if first := t.odd == nil; s.knowOdd(v) && !first {
+		return false, false, nil
+	} else if first {
+		t.odds, s.kept = slices.Collect(maps.Keys(t.odd)), map[uint32]struct{}{}
+		exact := true
+		if s.after != nil {
+			t.behind, exact = s.itemKey(s.after)
+		}
+		if !exact {
+			return false, false, nil
+		}
+	}
 	s.keys.by, s.keys.desc = s.Q.SortBy, s.Q.Desc
 	done = true
 	for done && t.step <= stepTies {
 		proves = true
 		switch t.step {
 		case stepOdds:
-			done, proves = s.oddsOn(v)
+			done = s.oddsOn(v)
 		case stepFirst:
 			if s.after != nil && v.hasTreeIndex() {
 				var found bool
@@ -126,26 +139,16 @@ func (s *TreeScan) topOn(v *View) (done, proves bool, err error) {
 }
 
 // oddsOn goes on to look at what has no key.
-func (s *TreeScan) oddsOn(v *View) (done, proves bool) {
+func (s *TreeScan) oddsOn(v *View) (done bool) {
 	t := &s.tops
-	if t.odd == nil {
-		if s.after != nil {
-			exact := false
-			if t.behind, exact = s.itemKey(s.after); !exact {
-				return false, false
-			}
-		}
-		t.odd = v.ranks.unranked(v, s.Q.SortBy)
-		t.odds = slices.Collect(maps.Keys(t.odd))
-	}
 	for ; len(t.odds) > 0; t.odds = t.odds[1:] {
 		if v.Tired() {
-			return false, true
+			return false
 		}
 		v.Visits += RowLook
 		s.row(v, t.odds[0])
 	}
-	return true, true
+	return true
 }
 
 // blocksOn goes on to find the best key that each block may have.
@@ -259,7 +262,7 @@ func (s *TreeScan) openOn(v *View) (done bool) {
 		}
 		b := t.blocks[t.next]
 		switch floor := s.floor(); {
-		case s.Q.Desc && s.Q.SortBy == SortUtilization && b.best > -s.least:
+		case s.least > 0 && s.Q.Desc && s.Q.SortBy == SortUtilization && b.best > -s.least:
 			return true
 		case len(s.top) > s.Q.Limit && b.best > floor:
 			return true
@@ -339,15 +342,15 @@ func (s *TreeScan) tiesOn(v *View, t *tied, behind bool) (done, proves bool, err
 		}
 		v.Visits += RowLook
 		if def := v.Rows.At(t.rows[0]); def != nil && s.wantsLimit(v, def) {
-			s.offerOnce(v, t.rows[0], def)
+			s.even(v, t.rows[0], def)
 		}
 	}
 	return true, true, nil
 }
 
-// offerOnce offers a limit unless it is among the kept ones, or odd.
-func (s *TreeScan) offerOnce(v *View, row uint32, def *record.Limit) {
-	if _, odd := s.tops.odd[row]; !odd && !slices.ContainsFunc(s.top, func(x TreeItem) bool { return x.Row == row }) {
+// even offers a limit unless it is odd.
+func (s *TreeScan) even(v *View, row uint32, def *record.Limit) {
+	if _, odd := s.tops.odd[row]; !odd {
 		s.limit(v, row, def)
 	}
 }

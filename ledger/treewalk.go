@@ -148,7 +148,7 @@ func (s *TreeScan) alike(v *View, key float64, behind bool, most int) (done, pro
 		if s.wants(e) {
 			v.eachRow(ord, 0, func(row uint32, def *record.Limit) {
 				if k, exact := s.keys.of(v, row); exact && k == key && s.caps.has(def.Cap) {
-					s.offerOnce(v, row, def)
+					s.even(v, row, def)
 				}
 			})
 		}
