@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/mem"
 )
@@ -178,3 +179,36 @@ func (g *grove) searched(id string) ledger.TreeQuery {
 	q.Search = id
 	return q
 }
+
+// Where one entity has very many limits, the lock is let go between them.
+func TestTreeOfManyLimitsOfOne(t *testing.T) {
+	const n = 15000
+	g := newHall(t, n/3, belowOrg, func(int) string { return "1000" })
+	defer g.close()
+	for i := 0; i < n; {
+		var limits []bursar.AssignmentInput
+		for to := min(n, i+400); i < to; i++ {
+			limits = append(limits, bursar.AssignmentInput{EntityID: "o", ScopeEntityIDs: []string{g.ids[i/3]}, Label: []string{"", "a", "b"}[i%3], Capability: capability(g.feature), UsageLimit: bursar.Some(amount("1000")),
+				Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitYear})})
+		}
+		_, _, err := g.PutAssignments(t.Context(), tester, "acme", limits)
+		g.must(err)
+	}
+	byID, search := g.by(ledger.SortID, 1000, nil), g.by(ledger.SortID, 1000, nil)
+	byID.Desc, search.Search = false, "o"
+	alike := g.by(ledger.SortUsageLimit, 1000, nil)
+	named := search
+	g.must(second(g.PutEntities(t.Context(), tester, "acme", []bursar.EntityInput{{ID: "o", DisplayName: bursar.Some("Head office")}})))
+	named.Search = "head office"
+	for _, q := range []ledger.TreeQuery{byID, search, named, alike, g.by(ledger.SortUsageLimit, 1000, g.behind(alike, 10))} {
+		engine.ForgetVisits(g.Engine)
+		if !g.compare(q) {
+			t.Error("nothing is there")
+		}
+		if visits, _, _ := engine.MostVisited(g.Engine); visits > 3*ledger.SliceSize {
+			t.Errorf("%+v: %d things were looked at under one lock", q, visits)
+		}
+	}
+}
+
+func second[A, B any](_ A, _ B, err error) error { return err }

@@ -190,7 +190,10 @@ func (s *TreeScan) findEntities(v *View) error {
 		return nil
 	}
 	if !v.hasTreeIndex() {
-		return ErrNoTreeIndex
+		if s.all {
+			return ErrNoTreeIndex
+		}
+		return nil
 	}
 	v.Visits += len(v.grams) / keysALook
 	chunks := v.grams.find(s.search)
@@ -201,11 +204,15 @@ func (s *TreeScan) findEntities(v *View) error {
 	if !s.all || len(chunks) > len(v.grams)/foundShare {
 		return nil
 	}
-	s.all = false
 	for _, c := range chunks {
 		for ord := max(1, c*listChunk); ord < min((c+1)*listChunk, v.Entities.Len()); ord++ {
+			if s.tooMany(v, uint32(ord)) {
+				s.ents = nil
+				return nil
+			}
 			s.ents = append(s.ents, uint32(ord))
 		}
 	}
+	s.all = false
 	return nil
 }

@@ -75,7 +75,7 @@ func (s *TreeScan) walkOn(v *View) (done, proves bool, err error) {
 		if done = !v.Tired(); !done {
 			return false
 		}
-		if proves = s.walk.looked < v.walkMost(); !proves {
+		if proves = s.walk.looked < v.walkMost() && !s.tooMany(v, ord); !proves {
 			return false
 		}
 		s.walk.last = ord
@@ -85,6 +85,15 @@ func (s *TreeScan) walkOn(v *View) (done, proves bool, err error) {
 		return true
 	})
 	return done, proves, nil
+}
+
+// rowsAtOnce is how many limits with a scope an entity has at most, for all of its limits to be looked at under
+// one lock.
+const rowsAtOnce = 1024
+
+// tooMany tells that an entity has too many limits to be looked at by itself.
+func (s *TreeScan) tooMany(v *View, ord uint32) bool {
+	return s.caps != nil && v.inScope[ord]&ownsScoped != 0 && len(v.scopedOf[ord]) > rowsAtOnce
 }
 
 func (v *View) walkMost() int { return max(2*SmallTree, v.Entities.Len()/walkedShare) }
@@ -139,7 +148,7 @@ func (s *TreeScan) alike(v *View, key float64, behind bool, most int) (done, pro
 		if done = !v.Tired(); !done {
 			return false
 		}
-		if proves = s.walk.looked < most; !proves {
+		if proves = s.walk.looked < most && !s.tooMany(v, ord); !proves {
 			return false
 		}
 		s.walk.last = ord
