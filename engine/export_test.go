@@ -141,7 +141,7 @@ func (e *Engine) WholeTree(ctx context.Context, o ledger.ReadOptions, customer s
 	s := ledger.TreeScan{Q: &q, Cat: e.cat.Load(), Whole: true}
 	version, err := e.readTurn(ctx, o, customer, s.On)
 	if err == nil {
-		_, err = e.readCustomer(ctx, o, customer, s.RowsOn)
+		_, err = e.readTurn(ctx, o, customer, s.RowsOn)
 	}
 	page := s.Page()
 	page.Version = version

@@ -30,7 +30,6 @@ type customer struct {
 	looked atomic.Int64 // when the last look at its head started; see nodes
 
 	saving      sync.Mutex // one checkpoint at a time
-	indexing    sync.Mutex // held by who makes the index of its tree
 	othersWrite bool       // other nodes write to it, too; only its batch uses this
 	goesAlone   bool       // its last batch failed, so the next one has no other customer; under lane.mu
 

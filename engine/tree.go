@@ -12,29 +12,29 @@ func (e *Engine) Tree(ctx context.Context, o ledger.ReadOptions, customer string
 	s := ledger.TreeScan{Q: &q, Cat: e.cat.Load()}
 	version, err := e.readTurn(ctx, o, customer, s.On)
 	for try := 0; err == ledger.ErrNoTreeIndex; try++ {
-		if err = e.indexTree(ctx, customer); err != nil {
-			break
-		}
-		s = ledger.TreeScan{Q: &q, Cat: s.Cat, Whole: try > 1} // it left memory meanwhile
+		none := e.indexTree(ctx, customer) != nil || try > 1 // it left memory meanwhile
+		s = ledger.TreeScan{Q: &q, Cat: s.Cat, Whole: none}
 		version, err = e.readTurn(ctx, o, customer, s.On)
 	}
 	if err == nil {
-		_, err = e.readCustomer(ctx, o, customer, s.RowsOn)
+		_, err = e.readTurn(ctx, o, customer, s.RowsOn)
 	}
 	page := s.Page()
 	page.Version = version
 	return page, err
 }
 
-// indexTree makes the index of a customer's tree, once for all who wait for it.
+// indexTree makes the index of a customer's tree, once for all who wait for it: one index is made at a time.
 func (e *Engine) indexTree(ctx context.Context, id string) error {
+	if err := e.indexing.take(ctx, id); err != nil {
+		return err
+	}
+	defer e.indexing.give()
 	c, err := e.acquire(ctx, id)
 	if err != nil {
 		return err
 	}
 	defer e.release(c)
-	c.indexing.Lock()
-	defer c.indexing.Unlock()
 	begin := func() *ledger.TreeIndex {
 		c.mu.RLock()
 		defer c.mu.RUnlock()
@@ -49,10 +49,9 @@ func (e *Engine) indexTree(ctx context.Context, id string) error {
 	if index == nil {
 		return nil
 	}
-	return e.scans.turn(ctx, id, func(ctx context.Context) error {
-		for index.Make(); !keep(index); {
-			index.Late(begin())
-		}
-		return nil
-	})
+	for index.Make(); !keep(index); {
+		index.Late(begin())
+	}
+	e.keeper.note(c) // it takes more memory
+	return nil
 }
