@@ -37,15 +37,26 @@ func (x *TreeItem) cursor() []byte {
 	return append(b, x.rowID[:]...)
 }
 
-// offer keeps x if it is among the first Limit+1 rows behind the cursor.
+// offer keeps x if it is among the first Limit+1 rows behind the cursor, unless its limit is kept as it was
+// before.
 func (s *TreeScan) offer(x *TreeItem) {
 	if s.after != nil && s.compare(x, s.after) <= 0 {
 		return
 	}
-	if len(s.top) > s.Q.Limit {
-		if s.compare(x, &s.top[0]) >= 0 {
+	full := len(s.top) > s.Q.Limit
+	if full && s.compare(x, &s.top[0]) >= 0 {
+		return
+	}
+	if s.kept != nil {
+		if _, twice := s.kept[x.Row]; twice {
 			return
 		}
+		if full {
+			delete(s.kept, s.top[0].Row)
+		}
+		s.kept[x.Row] = struct{}{}
+	}
+	if full {
 		s.top[0] = *x
 		heap.Fix((*treeHeap)(s), 0)
 		return
