@@ -18,30 +18,58 @@ import (
 // recorded yet are not in it. Until the window ends a bound is the value itself, but of limits with boosts
 // or loans, and of those in loose.
 type ranks struct {
-	used  []float64
-	share []float64 // Utilization; +Inf of a limit of 0 that was used; -1 of a limit without an amount
+	used  column
+	share column // Utilization; +Inf of a limit of 0 that was used; -1 of a limit without an amount
 	lends map[uint32]bool
 	loose map[uint32]struct{} // limits that have used less than 0, or an amount that no float64 tells
 	odder int                 // how often limits came to loose, or changes to boosts or loans
 	spans []span              // by block of topBlock limits
 }
 
+// column is a figure of each limit, in blocks: to add one moves no others.
+type column [][]float64
+
+func (c column) len() int {
+	if len(c) == 0 {
+		return 0
+	}
+	return (len(c)-1)*topBlock + len(c[len(c)-1])
+}
+
+func (c column) at(row uint32) float64 { return c[row/topBlock][row%topBlock] }
+
+func (c column) put(row uint32, x float64) { c[row/topBlock][row%topBlock] = x }
+
+func (c *column) add(x float64) {
+	last := len(*c) - 1
+	if last < 0 || len((*c)[last]) == topBlock {
+		last++
+		var block []float64 // the first grows: most customers are small
+		if last > 0 {
+			block = make([]float64, 0, topBlock)
+		}
+		*c = append(*c, block)
+	}
+	(*c)[last] = append((*c)[last], x)
+}
+
 // span has the least and the most that limits of a block were created at, and allow.
 type span struct{ created, limit [2]float64 }
 
-func newRanks(rows int) ranks {
-	room := rows + rows/64
-	return ranks{used: make([]float64, 0, room), share: make([]float64, 0, room), lends: map[uint32]bool{}}
+func newRanks() ranks {
+	return ranks{lends: map[uint32]bool{}}
 }
 
 // set sets the bounds of a limit to its values. A nil def is a limit that was deleted; a limit
 // without a counter has used 0.
 func (k *ranks) set(row uint32, def *record.Limit, c *Counter) {
-	for int(row) >= len(k.used) {
-		k.used, k.share = append(k.used, -1), append(k.share, -1)
+	for int(row) >= k.used.len() {
+		k.used.add(-1)
+		k.share.add(-1)
 	}
 	if def == nil || def.Ent == 0 || def.ByDefault { // no row of a tree, or none that bounds are for
-		k.used[row], k.share[row] = -1, -1
+		k.used.put(row, -1)
+		k.share.put(row, -1)
 		k.loosen(row, false)
 		return
 	}
@@ -51,18 +79,20 @@ func (k *ranks) set(row uint32, def *record.Limit, c *Counter) {
 	if !exact {
 		figure += slack(figure)
 	}
-	k.used[row], k.share[row] = figure, -1
+	share := -1.0
 	switch {
 	case !def.Limited:
 	case k.lends[row]:
-		k.share[row] = math.Inf(1)
+		share = math.Inf(1)
 	case def.Limit.Sign() > 0:
-		k.share[row] = used.Ratio(def.Limit)
+		share = used.Ratio(def.Limit)
 	case used.IsZero():
-		k.share[row] = 1 // Utilization of a limit of 0
+		share = 1 // Utilization of a limit of 0
 	default:
-		k.share[row] = math.Inf(1)
+		share = math.Inf(1)
 	}
+	k.used.put(row, figure)
+	k.share.put(row, share)
 }
 
 // loosen notes whether a limit is in loose.
@@ -169,8 +199,8 @@ func slack(f float64) float64 { return math.Abs(f) * 0x1p-48 }
 
 // bounds is a column of ranks, and the value below which nothing in it can be on the page. The
 // column is nil when there is no such value, or when v has changes that ranks lack.
-func (s *TreeScan) bounds(v *View) (column []float64, floor float64) {
-	if s.Whole || len(v.ranks.used) != v.Rows.Len() || len(v.ctrs)+len(v.defs)+len(v.newRowIDs) > 0 || v.unrecorded() {
+func (s *TreeScan) bounds(v *View) (of column, floor float64) {
+	if s.Whole || v.ranks.used.len() != v.Rows.Len() || len(v.ctrs)+len(v.defs)+len(v.newRowIDs) > 0 || v.unrecorded() {
 		return nil, 0
 	}
 	q := s.Q
@@ -198,12 +228,12 @@ const passRun, passesALook = 4096, 64
 
 // pass moves on over limits that cannot be on the page.
 func (s *TreeScan) pass(v *View, n int) {
-	column, floor := s.bounds(v)
-	if column == nil {
+	of, floor := s.bounds(v)
+	if of == nil {
 		return
 	}
 	from := s.next
-	for to := min(n, from+passRun); s.next < to && column[s.next] < floor; s.next++ {
+	for to := min(n, from+passRun); s.next < to && of.at(uint32(s.next)) < floor; s.next++ {
 	}
 	v.Visits += (s.next - from) / passesALook
 }

@@ -227,7 +227,7 @@ func (s *State) RestoreTasks() (tasks []func(), last func(), err error) {
 }
 
 func (s *State) restoredRows() {
-	s.ranks = newRanks(s.Rows.Len())
+	s.ranks = newRanks()
 	for row, loans := range s.loans {
 		if lends(row, loans) {
 			s.ranks.lends[row] = true

@@ -74,7 +74,7 @@ func (x *TreeIndex) Late(next *TreeIndex) { x.takeIn(next.ents) }
 
 // maxLate is how much may have changed since an index was made, for it to be kept: entities that came
 // and chunks of others that changed, each of which takes some microseconds under the customer's lock.
-const maxLate = 500
+const maxLate = 50
 
 // KeepTreeIndex keeps an index that is made, unless much has changed since: it is to take that in first.
 func (s *State) KeepTreeIndex(x *TreeIndex) bool {

@@ -38,14 +38,14 @@ func (k *keys) of(v *View, row uint32) (key float64, exact bool) {
 		}
 		key, exact = k.limit, k.exact
 	case SortCurrentUsage:
-		if key = v.ranks.used[row]; key > 0 && v.counters.ended(row, v.Now) {
+		if key = v.ranks.used.at(row); key > 0 && v.counters.ended(row, v.Now) {
 			key = 0
 		}
 	default:
 		if !def.Limited {
 			return math.Inf(1), true
 		}
-		switch key = v.ranks.share[row]; {
+		switch key = v.ranks.share.at(row); {
 		case def.Limit.IsZero():
 			key = 1
 		case key > 0 && v.counters.ended(row, v.Now):
@@ -68,7 +68,7 @@ func (s *TreeScan) ranked(v *View) bool {
 	default:
 		return false
 	}
-	return s.caps != nil && !s.byEntity && v.noDefaults() && len(v.ranks.used) == v.Rows.Len() && len(v.ctrs)+len(v.defs)+len(v.newRowIDs) == 0 && !v.unrecorded() &&
+	return s.caps != nil && !s.byEntity && v.noDefaults() && v.ranks.used.len() == v.Rows.Len() && len(v.ctrs)+len(v.defs)+len(v.newRowIDs) == 0 && !v.unrecorded() &&
 		len(v.boosts)+len(v.loans)+len(v.ranks.loose) <= mostOdd
 }
 

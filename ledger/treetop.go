@@ -169,8 +169,8 @@ func (s *TreeScan) blocksOn(v *View) (done bool) {
 // not count: they are noted.
 func (s *TreeScan) bestOf(v *View, block int) (best float64) {
 	from, to := blockRows(v, block)
-	column := s.column(v)
-	if column == nil {
+	of := s.column(v)
+	if of == nil {
 		v.Visits++
 		return s.spanned(v, block)
 	}
@@ -178,7 +178,7 @@ func (s *TreeScan) bestOf(v *View, block int) (best float64) {
 	best = math.Inf(1)
 	if s.after == nil {
 		most := -1.0
-		for _, x := range column[from:to] {
+		for _, x := range of[block][:to-from] {
 			if x > most {
 				most = x
 			}
@@ -189,7 +189,7 @@ func (s *TreeScan) bestOf(v *View, block int) (best float64) {
 		return best
 	}
 	keys, behind := 0, s.tops.behind
-	for i, x := range column[from:to] {
+	for i, x := range of[block][:to-from] {
 		key := -x
 		if key <= behind { // maybe above: a window may have ended
 			keys++
@@ -242,7 +242,7 @@ func blockRows(v *View, block int) (from, to int) {
 }
 
 // column has the keys that the page goes by, or figures that are better; nil = none does.
-func (s *TreeScan) column(v *View) []float64 {
+func (s *TreeScan) column(v *View) column {
 	switch {
 	case !s.Q.Desc:
 	case s.Q.SortBy == SortUtilization:
@@ -283,20 +283,20 @@ func (s *TreeScan) floorExact() bool {
 // open looks at the rows of a block.
 func (s *TreeScan) open(v *View, block int) {
 	from, to := blockRows(v, block)
-	t, column := &s.tops, s.column(v)
+	t, of := &s.tops, s.column(v)
 	full, floor, exactly := len(s.top) > s.Q.Limit, s.floor(), len(s.top) > s.Q.Limit && s.floorExact()
 	keys, looked := 0, 0
 	for i := from; i < to; i++ {
 		row := uint32(i)
-		if column != nil && full {
-			if best := -column[i]; best > floor {
+		if of != nil && full {
+			if best := -of[block][i-from]; best > floor {
 				continue
 			} else if best == floor && exactly {
 				t.ties.add(floor, row)
 				continue
 			}
 		}
-		if s.least > 0 && v.ranks.share[row] < s.least {
+		if s.least > 0 && v.ranks.share.at(row) < s.least {
 			continue
 		}
 		keys++
@@ -307,7 +307,7 @@ func (s *TreeScan) open(v *View, block int) {
 		case s.after != nil && exact && key < t.behind:
 			continue
 		case s.after != nil && exact && key == t.behind:
-			if column == nil {
+			if of == nil {
 				t.cursor.add(key, row)
 			}
 			continue

@@ -46,8 +46,8 @@ func (s *TreeScan) fewOver(v *View) bool {
 		return false
 	}
 	over := 0
-	for row := 0; row < len(v.ranks.share); row += every {
-		if v.ranks.share[row] >= s.least {
+	for row := 0; row < v.ranks.share.len(); row += every {
+		if v.ranks.share.at(uint32(row)) >= s.least {
 			over++
 		}
 	}
