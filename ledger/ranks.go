@@ -67,7 +67,7 @@ func (k *ranks) set(row uint32, def *record.Limit, c *Counter) {
 		k.used.add(-1)
 		k.share.add(-1)
 	}
-	if def == nil || def.Ent == 0 || def.ByDefault { // no row of a tree, or none that bounds are for
+	if !bounded(def) {
 		k.used.put(row, -1)
 		k.share.put(row, -1)
 		k.loosen(row, false)
@@ -95,6 +95,9 @@ func (k *ranks) set(row uint32, def *record.Limit, c *Counter) {
 	k.share.put(row, share)
 }
 
+// bounded tells whether there are bounds for a limit: it is an entity's own.
+func bounded(def *record.Limit) bool { return def != nil && def.Ent != 0 && !def.ByDefault }
+
 // loosen notes whether a limit is in loose.
 func (k *ranks) loosen(row uint32, is bool) {
 	switch _, was := k.loose[row]; {
@@ -117,7 +120,7 @@ func (k *ranks) place(row uint32, def *record.Limit) {
 		none := [2]float64{math.Inf(1), math.Inf(-1)}
 		k.spans = append(k.spans, span{none, none})
 	}
-	if def == nil || def.Ent == 0 || def.ByDefault {
+	if !bounded(def) {
 		return
 	}
 	x := &k.spans[block]
@@ -197,14 +200,19 @@ func floatOf(a bursar.Amount) (f float64, exact bool) {
 // slack is more than a number that is not exact may differ from its amount.
 func slack(f float64) float64 { return math.Abs(f) * 0x1p-48 }
 
+// ranksHold tells that v has no changes that ranks lack.
+func (v *View) ranksHold() bool {
+	return v.ranks.used.len() == v.Rows.Len() && len(v.ctrs)+len(v.defs)+len(v.newRowIDs) == 0 && !v.unrecorded()
+}
+
 // bounds is a column of ranks, and the value below which nothing in it can be on the page. The
 // column is nil when there is no such value, or when v has changes that ranks lack.
 func (s *TreeScan) bounds(v *View) (of column, floor float64) {
-	if s.Whole || v.ranks.used.len() != v.Rows.Len() || len(v.ctrs)+len(v.defs)+len(v.newRowIDs) > 0 || v.unrecorded() {
+	if s.Whole || !v.ranksHold() {
 		return nil, 0
 	}
 	q := s.Q
-	if q.Desc && len(s.top) > q.Limit && !s.top[0].none {
+	if q.Desc && s.full() && !s.top[0].none {
 		switch q.SortBy {
 		case SortUtilization:
 			return v.ranks.share, s.top[0].number

@@ -78,7 +78,7 @@ func (s *TreeScan) RowsOn(v *View) error {
 	if !s.sorted {
 		s.sorted = true
 		slices.SortFunc(s.top, func(a, b TreeItem) int { return s.compare(&a, &b) })
-		if len(s.top) > s.Q.Limit {
+		if s.full() {
 			s.top = s.top[:s.Q.Limit]
 			s.page.Next = s.top[len(s.top)-1].cursor()
 		}

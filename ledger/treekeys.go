@@ -68,7 +68,7 @@ func (s *TreeScan) ranked(v *View) bool {
 	default:
 		return false
 	}
-	return s.caps != nil && !s.byEntity && v.noDefaults() && v.ranks.used.len() == v.Rows.Len() && len(v.ctrs)+len(v.defs)+len(v.newRowIDs) == 0 && !v.unrecorded() &&
+	return s.caps != nil && !s.byEntity && v.noDefaults() && v.ranksHold() &&
 		len(v.boosts)+len(v.loans)+len(v.ranks.loose) <= mostOdd
 }
 
@@ -95,17 +95,23 @@ func (s *TreeScan) knowOdd(v *View) (anew bool) {
 	return true
 }
 
+// isOdd tells whether a limit is looked at by itself.
+func (t *treeTop) isOdd(row uint32) bool {
+	_, odd := t.odd[row]
+	return odd
+}
+
 // outside tells that a row of the entity with an id is not on the page, by its key.
 func (s *TreeScan) outside(v *View, row uint32, id string) bool {
 	if !s.keyed || row&unmadeBit != 0 {
 		return false
 	}
-	full := len(s.top) > s.Q.Limit
+	full := s.full()
 	if !full && s.after == nil {
 		return false
 	}
 	key, exact := s.keys.of(v, row)
-	if _, odd := s.tops.odd[row]; odd || !exact {
+	if !exact || s.tops.isOdd(row) {
 		return false
 	}
 	if s.after != nil {
@@ -129,7 +135,7 @@ func (s *TreeScan) outsideIDs(id string) bool {
 	if s.after != nil && s.ofIDs(s.after) {
 		first = s.after.id
 	}
-	if len(s.top) > s.Q.Limit {
+	if s.full() {
 		last = s.top[0].id
 	}
 	if s.walksBack() {
@@ -145,7 +151,7 @@ func (s *TreeScan) ofIDs(x *TreeItem) bool {
 
 // floor is a key that a row must not have more than to be on the page.
 func (s *TreeScan) floor() float64 {
-	if len(s.top) <= s.Q.Limit {
+	if !s.full() {
 		return math.Inf(1)
 	}
 	return s.keyOf(&s.top[0])

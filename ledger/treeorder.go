@@ -37,13 +37,16 @@ func (x *TreeItem) cursor() []byte {
 	return append(b, x.rowID[:]...)
 }
 
+// full tells that the page has all its rows: another can only take the place of the last.
+func (s *TreeScan) full() bool { return len(s.top) > s.Q.Limit }
+
 // offer keeps x if it is among the first Limit+1 rows behind the cursor, unless its limit is kept as it was
 // before.
 func (s *TreeScan) offer(x *TreeItem) {
 	if s.after != nil && s.compare(x, s.after) <= 0 {
 		return
 	}
-	full := len(s.top) > s.Q.Limit
+	full := s.full()
 	if full && s.compare(x, &s.top[0]) >= 0 {
 		return
 	}

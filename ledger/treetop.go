@@ -5,8 +5,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-
-	"github.com/bursarhq/bursar/record"
 )
 
 // A page of limits that go by a figure looks at few of them. What each goes by is a number, its key, that is
@@ -112,7 +110,7 @@ func (s *TreeScan) topOn(v *View) (done, proves bool, err error) {
 		case stepFirst:
 			if s.after != nil && v.hasTreeIndex() {
 				var found bool
-				if done, found = s.alike(v, t.behind, true, firstAlike); done && found && len(s.top) > s.Q.Limit && s.keyOf(&s.top[0]) == t.behind {
+				if done, found = s.alike(v, t.behind, true, firstAlike); done && found && s.full() && s.keyOf(&s.top[0]) == t.behind {
 					return true, true, nil
 				}
 			}
@@ -209,10 +207,10 @@ func (s *TreeScan) bestOf(v *View, block int) (best float64) {
 
 // spanned is bestOf where no column has the keys.
 func (s *TreeScan) spanned(v *View, block int) float64 {
-	if s.Q.SortBy != SortCreatedAt && s.Q.SortBy != SortUsageLimit {
+	lo, hi, ok := s.span(v, block)
+	if !ok {
 		return math.Inf(-1)
 	}
-	lo, hi := v.ranks.spans[block].of(s.Q.SortBy)
 	if s.Q.Desc {
 		lo, hi = -hi, -lo
 	}
@@ -230,11 +228,17 @@ func (s *TreeScan) spanned(v *View, block int) float64 {
 
 // uniform tells that all rows of a block have the same key or none, without a look at them.
 func (s *TreeScan) uniform(v *View, block int) bool {
+	lo, hi, ok := s.span(v, block)
+	return ok && lo == hi
+}
+
+// span is the least and the most that rows of a block go by, if that is known of what the page goes by.
+func (s *TreeScan) span(v *View, block int) (least, most float64, ok bool) {
 	if s.Q.SortBy != SortCreatedAt && s.Q.SortBy != SortUsageLimit {
-		return false
+		return 0, 0, false
 	}
-	lo, hi := v.ranks.spans[block].of(s.Q.SortBy)
-	return lo == hi
+	least, most = v.ranks.spans[block].of(s.Q.SortBy)
+	return least, most, true
 }
 
 func blockRows(v *View, block int) (from, to int) {
@@ -264,9 +268,9 @@ func (s *TreeScan) openOn(v *View) (done bool) {
 		switch floor := s.floor(); {
 		case s.least > 0 && s.Q.Desc && s.Q.SortBy == SortUtilization && b.best > -s.least:
 			return true
-		case len(s.top) > s.Q.Limit && b.best > floor:
+		case s.full() && b.best > floor:
 			return true
-		case len(s.top) > s.Q.Limit && b.best == floor && s.floorExact() && (t.ties.key == floor && t.ties.many || s.uniform(v, b.block)):
+		case s.full() && b.best == floor && s.floorExact() && (t.ties.key == floor && t.ties.many || s.uniform(v, b.block)):
 			t.ties.manyOf(floor)
 		default:
 			s.open(v, b.block)
@@ -284,7 +288,7 @@ func (s *TreeScan) floorExact() bool {
 func (s *TreeScan) open(v *View, block int) {
 	from, to := blockRows(v, block)
 	t, of := &s.tops, s.column(v)
-	full, floor, exactly := len(s.top) > s.Q.Limit, s.floor(), len(s.top) > s.Q.Limit && s.floorExact()
+	full, floor, exactly := s.full(), s.floor(), s.full() && s.floorExact()
 	keys, looked := 0, 0
 	for i := from; i < to; i++ {
 		row := uint32(i)
@@ -315,12 +319,12 @@ func (s *TreeScan) open(v *View, block int) {
 			t.ties.add(floor, row)
 			continue
 		}
-		if _, odd := t.odd[row]; odd {
+		if t.isOdd(row) {
 			continue
 		}
 		looked++
 		s.row(v, row)
-		if len(s.top) > s.Q.Limit {
+		if s.full() {
 			full, floor, exactly = true, s.floor(), s.floorExact()
 		}
 	}
@@ -341,16 +345,9 @@ func (s *TreeScan) tiesOn(v *View, t *tied, behind bool) (done, proves bool, err
 			return false, true, nil
 		}
 		v.Visits += RowLook
-		if def := v.Rows.At(t.rows[0]); def != nil && s.wantsLimit(v, def) {
-			s.even(v, t.rows[0], def)
+		if row := t.rows[0]; !s.tops.isOdd(row) {
+			s.row(v, row)
 		}
 	}
 	return true, true, nil
-}
-
-// even offers a limit unless it is odd.
-func (s *TreeScan) even(v *View, row uint32, def *record.Limit) {
-	if _, odd := s.tops.odd[row]; !odd {
-		s.limit(v, row, def)
-	}
 }

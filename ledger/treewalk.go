@@ -65,26 +65,34 @@ func (s *TreeScan) walkOn(v *View) (done, proves bool, err error) {
 		return false, false, ErrNoTreeIndex
 	}
 	full := func(e *record.Entity) bool {
-		return len(s.top) > s.Q.Limit && (!byTime || float64(e.Created/1e6) != s.top[0].number)
+		return s.full() && (!byTime || float64(e.Created/1e6) != s.top[0].number)
 	}
 	done, proves = true, true
 	s.walkFrom(v, byTime, func(ord uint32) bool {
 		if full(v.Entities.at(ord)) {
 			return false
 		}
-		if done = !v.Tired(); !done {
-			return false
+		if done, proves = s.step(v, ord, v.walkMost()); done && proves {
+			s.entity(v, ord)
 		}
-		if proves = s.walk.looked < v.walkMost() && !s.tooMany(v, ord); !proves {
-			return false
-		}
-		s.walk.last = ord
-		s.walk.looked++
-		v.Visits += RowLook
-		s.entity(v, ord)
-		return true
+		return done && proves
 	})
 	return done, proves, nil
+}
+
+// step takes a walk to its next entity. It is not done when the walk is to go on in another slice, and proves
+// nothing when the walk has looked at as many as it may.
+func (s *TreeScan) step(v *View, ord uint32, most int) (done, proves bool) {
+	if v.Tired() {
+		return false, true
+	}
+	if s.walk.looked >= most || s.tooMany(v, ord) {
+		return true, false
+	}
+	s.walk.last = ord
+	s.walk.looked++
+	v.Visits += RowLook
+	return true, true
 }
 
 // rowsAtOnce is how many limits with a scope an entity has at most, for all of its limits to be looked at under
@@ -142,22 +150,16 @@ func (s *TreeScan) alike(v *View, key float64, behind bool, most int) (done, pro
 	done, proves = true, true
 	v.idOrder.ascend(from, func(ord uint32) bool {
 		e := v.Entities.at(ord)
-		if len(s.top) > s.Q.Limit && s.keyOf(&s.top[0]) <= key && s.top[0].id < e.ID {
+		if s.full() && s.keyOf(&s.top[0]) <= key && s.top[0].id < e.ID {
 			return false
 		}
-		if done = !v.Tired(); !done {
+		if done, proves = s.step(v, ord, most); !done || !proves {
 			return false
 		}
-		if proves = s.walk.looked < most && !s.tooMany(v, ord); !proves {
-			return false
-		}
-		s.walk.last = ord
-		s.walk.looked++
-		v.Visits += RowLook
 		if s.wants(e) {
 			v.eachRow(ord, 0, func(row uint32, def *record.Limit) {
-				if k, exact := s.keys.of(v, row); exact && k == key && s.caps.has(def.Cap) {
-					s.even(v, row, def)
+				if k, exact := s.keys.of(v, row); exact && k == key && s.caps.has(def.Cap) && !s.tops.isOdd(row) {
+					s.limit(v, row, def)
 				}
 			})
 		}
