@@ -137,8 +137,9 @@ func Open(ctx context.Context, s store.Store, o Options) (*Engine, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	e := &Engine{store: s, o: o, left: map[string]bool{}, lane: newLane(), jobs: newJobs(), share: newTurns(max(1, o.Processors/2)), scans: newTurns(maxScans), indexing: newTurns(1),
+	e := &Engine{store: s, o: o, left: map[string]bool{}, lane: newLane(), jobs: newJobs(), scans: newTurns(maxScans), indexing: newTurns(1),
 		residents: newResidents(), keeper: newKeeper(o.MemoryBudget), stop: make(chan struct{})}
+	e.share = newTurns(e.LongAtOnce())
 	if _, err := rand.Read(e.ids.seed[:]); err != nil {
 		return nil, err
 	}
@@ -246,8 +247,8 @@ func (e *Engine) Ready() error {
 // Now is the engine's clock.
 func (e *Engine) Now() bursar.Time { return e.now() }
 
-// Processors is how many there are for long work.
-func (e *Engine) Processors() int { return e.o.Processors }
+// LongAtOnce is how many long pieces of work of one kind may be under way: half of the processors.
+func (e *Engine) LongAtOnce() int { return max(1, e.o.Processors/2) }
 
 // Secret is random for each environment and the same after a restart: key cursors and
 // the like with it, each with a prefix of its own.
