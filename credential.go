@@ -14,9 +14,8 @@ func Credential(apiKey, authorization []string) (string, error) {
 		shown = key
 	}
 	for _, value := range authorization {
-		scheme, token, _ := strings.Cut(value, " ")
-		token = strings.TrimSpace(token)
-		if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		token := Bearer(value)
+		if token == "" {
 			return "", Errorf(CodeUnauthenticated, "the Authorization header must be: Bearer <API key>")
 		}
 		if shown != "" && token != shown {
@@ -25,6 +24,15 @@ func Credential(apiKey, authorization []string) (string, error) {
 		shown = token
 	}
 	return shown, nil
+}
+
+// Bearer is the token in a value of the header Authorization; "" = it bears none.
+func Bearer(authorization string) string {
+	scheme, token, _ := strings.Cut(authorization, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
 }
 
 func errTwoKeys() error {

@@ -120,7 +120,7 @@ func (c *clusterBench) seed() error {
 	}
 	trees := []tree{{ID: acme, Levels: clusterLevels, Leaves: clusterLeaves}}
 	for i := range crowd {
-		trees = append(trees, tree{ID: fmt.Sprintf("c%0*d", leafWidth, i), Levels: clusterLevels, Leaves: 1})
+		trees = append(trees, tree{ID: crowdMember(i), Levels: clusterLevels, Leaves: 1})
 	}
 	c.key, err = seed(c.ctx, e, trees)
 	return errors.Join(err, e.Close(c.ctx), store.Close())
@@ -163,6 +163,9 @@ func (c *clusterBench) kill() {
 	}
 	c.nodes = nil
 }
+
+// crowdMember names customer i of the crowd, as ofCrowd does.
+func crowdMember(i int) string { return fmt.Sprintf("c%0*d", leafWidth, i) }
 
 // ofCrowd is a request about the hot customer, turned into one about any of the crowd.
 func ofCrowd(r request) request {

@@ -131,7 +131,7 @@ func (b *bench) grow(s *server, g *growth) error {
 func seedCrowd(ctx context.Context, e *engine.Engine, n int) error {
 	return inBatches(n, seedBatch, func(from, to int) error {
 		for i := from; i < to; i++ {
-			t := tree{ID: fmt.Sprintf("c%0*d", leafWidth, i), Levels: 1, Leaves: 1}
+			t := tree{ID: crowdMember(i), Levels: 1, Leaves: 1}
 			if err := t.seedEntities(ctx, e); err != nil {
 				return err
 			}
@@ -144,7 +144,7 @@ func seedCrowd(ctx context.Context, e *engine.Engine, n int) error {
 func warmCrowd(s *server, n int) error {
 	return inBatches(n, seedBatch, func(from, to int) error {
 		for i := from; i < to; i++ {
-			if err := expectCheck(s, fmt.Sprintf("c%0*d", leafWidth, i), 1, "agent-0000000", nil); err != nil {
+			if err := expectCheck(s, crowdMember(i), 1, (&tree{Levels: 1}).entityID(1, 0), nil); err != nil {
 				return err
 			}
 		}

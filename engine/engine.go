@@ -59,13 +59,14 @@ type Engine struct {
 	catMu      sync.RWMutex // where this process has the store for itself, held shared from decide to append, so that no archive comes between
 	cat        atomic.Pointer[catalogue.Catalogue]
 
-	lane   *lane
-	ids    commitIDs
-	jobs   *jobs
-	share  *turns       // of the cores, for reads that scan: each slice of one is a turn
-	scans  *turns       // of logs that are read again, a few at a time
-	nodes  *nodes       // nil where this process has the store for itself
-	steady *steadyClock // nil where the clock is given, or the store's
+	lane     *lane
+	ids      commitIDs
+	jobs     *jobs
+	share    *turns       // of the cores, for reads that scan: each slice of one is a turn
+	scans    *turns       // of logs that are read again, a few at a time
+	indexing *turns       // of trees, one at a time
+	nodes    *nodes       // nil where this process has the store for itself
+	steady   *steadyClock // nil where the clock is given, or the store's
 
 	residents  *residents
 	keeper     *keeper
@@ -136,8 +137,9 @@ func Open(ctx context.Context, s store.Store, o Options) (*Engine, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	e := &Engine{store: s, o: o, left: map[string]bool{}, lane: newLane(), jobs: newJobs(), share: newTurns(max(1, o.Processors/2)), scans: newTurns(maxScans),
+	e := &Engine{store: s, o: o, left: map[string]bool{}, lane: newLane(), jobs: newJobs(), scans: newTurns(maxScans), indexing: newTurns(1),
 		residents: newResidents(), keeper: newKeeper(o.MemoryBudget), stop: make(chan struct{})}
+	e.share = newTurns(e.LongAtOnce())
 	if _, err := rand.Read(e.ids.seed[:]); err != nil {
 		return nil, err
 	}
@@ -243,8 +245,8 @@ func (e *Engine) Ready() error {
 // Now is the engine's clock.
 func (e *Engine) Now() bursar.Time { return e.now() }
 
-// Processors is how many there are for long work.
-func (e *Engine) Processors() int { return e.o.Processors }
+// LongAtOnce is how many long pieces of work of one kind may be under way: half of the processors.
+func (e *Engine) LongAtOnce() int { return max(1, e.o.Processors/2) }
 
 // Secret is random for each environment and the same after a restart: key cursors and
 // the like with it, each with a prefix of its own.

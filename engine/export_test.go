@@ -135,3 +135,43 @@ const (
 	DenialsWaiting                                             = denialsWaiting
 	DenialGroupsInAll                                          = denialGroupsInAll
 )
+
+// Every tree is looked through as a large one is.
+func init() { ledger.SmallTree = 0 }
+
+// WholeTree is Tree by a look at all rows.
+func (e *Engine) WholeTree(ctx context.Context, o ledger.ReadOptions, customer string, q ledger.TreeQuery) (ledger.TreePage, error) {
+	s := ledger.TreeScan{Q: &q, Cat: e.cat.Load(), Whole: true}
+	version, err := e.readTurn(ctx, o, customer, s.On)
+	if err == nil {
+		_, err = e.readTurn(ctx, o, customer, s.RowsOn)
+	}
+	page := s.Page()
+	page.Version = version
+	return page, err
+}
+
+// TreeInSlices is the rows of Tree, with slices as short as can be. It calls between before each.
+func (e *Engine) TreeInSlices(ctx context.Context, customer string, q ledger.TreeQuery, between func(slice int)) ([]ledger.TreeRow, error) {
+	if err := e.indexTree(ctx, customer); err != nil {
+		return nil, err
+	}
+	c, err := e.acquire(ctx, customer)
+	if err != nil {
+		return nil, err
+	}
+	defer e.release(c)
+	s := ledger.TreeScan{Q: &q, Cat: e.cat.Load()}
+	var r reading
+	for slice, done := 0, false; !done; slice++ {
+		between(slice)
+		done, err = e.readSlice(c, &ledger.ReadOptions{}, &r, func(v *ledger.View) error {
+			v.Visits = v.Rested + ledger.SliceSize - 1
+			return s.On(v)
+		})
+	}
+	if err == nil {
+		_, err = e.readTurn(ctx, ledger.ReadOptions{}, customer, s.RowsOn)
+	}
+	return s.Page().Rows, err
+}

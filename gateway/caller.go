@@ -84,7 +84,7 @@ func (c *caller) bySpendToken(g *Gateway, h http.Header) *problem {
 // SDK's environment may have given it the others, so those that are not Bursar's do not count then. An
 // Authorization that bears nothing, such as that of a proxy, is no key.
 func credential(h http.Header) (string, *problem) {
-	apiKey, authorization := h["X-Api-Key"], slices.DeleteFunc(slices.Clone(h["Authorization"]), bearsNothing)
+	apiKey, authorization := h["X-Api-Key"], slices.DeleteFunc(slices.Clone(h["Authorization"]), func(value string) bool { return bursar.Bearer(value) == "" })
 	key, err := bursar.Credential(apiKey, authorization)
 	if err != nil {
 		key, err = bursar.Credential(slices.DeleteFunc(slices.Clone(apiKey), foreign), slices.DeleteFunc(authorization, foreign))
@@ -94,11 +94,6 @@ func credential(h http.Header) (string, *problem) {
 			message: "give one Bursar API key (bsk_…) or spend token (bst_…) as the API key of your SDK; the gateway has the provider's"}
 	}
 	return key, nil
-}
-
-func bearsNothing(authorization string) bool {
-	scheme, token, _ := strings.Cut(authorization, " ")
-	return !strings.EqualFold(scheme, "Bearer") || strings.TrimSpace(token) == ""
 }
 
 // foreign tells whether what a header has is another's key.

@@ -108,7 +108,7 @@ func New(e *engine.Engine, o Options) *API {
 		uses:           newTokenUses(),
 		observed:       newObserved(e.Now()),
 		lastUse:        newLastUse(),
-		large:          make(chan struct{}, max(1, e.Processors()/2)),
+		large:          make(chan struct{}, e.LongAtOnce()),
 		cors:           map[string]bool{},
 		cursors:        newCursorKey(e.Secret()),
 		decides:        NewDecideKey(e.Secret()),

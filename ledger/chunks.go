@@ -175,6 +175,15 @@ func (l *counterList) at(row uint32) (c Counter, ok bool) {
 	return c, true
 }
 
+// ended tells whether the window that a row's counter is in has ended at now.
+func (l *counterList) ended(row uint32, now bursar.Time) bool {
+	if !l.has(row) {
+		return false
+	}
+	h := l.chunks[row/counterChunkLen]
+	return h.windows[h.window[row%counterChunkLen]-1].End <= now
+}
+
 func (l *counterList) put(row uint32, c *Counter) {
 	h, i := l.chunk(row), int(row%counterChunkLen)
 	h.window[i] = h.windowNumber(c.Window)
@@ -258,3 +267,15 @@ func (l *counterList) grow(n int) { l.chunks = slices.Grow(l.chunks, n/counterCh
 func (l *counterList) clone() counterList {
 	return counterList{slices.Clone(l.chunks), atomic.AddUint32(&l.epoch, 1)}
 }
+
+// numberSet is a set of numbers that are dense.
+type numberSet []uint64
+
+func (s *numberSet) add(n uint32) {
+	for int(n/64) >= len(*s) {
+		*s = append(*s, 0)
+	}
+	(*s)[n/64] |= 1 << (n % 64)
+}
+
+func (s numberSet) has(n uint32) bool { return int(n/64) < len(s) && s[n/64]&(1<<(n%64)) != 0 }

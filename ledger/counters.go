@@ -108,6 +108,9 @@ func (n *Counter) take(c *record.Charge) {
 
 // mergeRowParts moves what limits have besides their counters into the state.
 func (v *View) mergeRowParts() {
+	if len(v.bsts)+len(v.lns) > 0 {
+		v.ranks.odder++
+	}
 	mergeOnRows(v, partBoosts, v.boosts, v.bsts)
 	v.mergeLoans()
 	mergeOnRows(v, partFired, v.State.Fired, v.frd)
@@ -264,6 +267,7 @@ func (s *State) setRow(row uint32, id [16]byte, def *record.Limit) {
 	s.countOwn(row, def, 1)
 	c, _ := s.counters.at(row)
 	s.ranks.set(row, def, &c)
+	s.ranks.place(row, def)
 }
 
 // countOwn notes that an own limit came (1) or went (-1).

@@ -275,6 +275,7 @@ func (s *State) setEntity(ord uint32, e *record.Entity) {
 		s.details += e.Details.Memory() - old.Details.Memory()
 		s.Entities.put(ord, e.With(*e.Details))
 	}
+	s.indexEntity(ord, e, old == nil)
 	if old == nil || old.Parent != e.Parent {
 		if old != nil {
 			kids := s.children[old.Parent]
@@ -282,6 +283,7 @@ func (s *State) setEntity(ord uint32, e *record.Entity) {
 			s.children[old.Parent] = slices.Concat(kids[:at], kids[at+1:])
 		}
 		s.children[e.Parent] = append(s.children[e.Parent], ord)
+		s.parents.add(e.Parent)
 	}
 	if old != nil {
 		s.countEntity(old, -1)

@@ -227,7 +227,7 @@ func (s *State) RestoreTasks() (tasks []func(), last func(), err error) {
 }
 
 func (s *State) restoredRows() {
-	s.ranks = newRanks(s.Rows.Len())
+	s.ranks = newRanks()
 	for row, loans := range s.loans {
 		if lends(row, loans) {
 			s.ranks.lends[row] = true
@@ -237,6 +237,7 @@ func (s *State) restoredRows() {
 		def := s.Rows.At(row)
 		c, _ := s.counters.at(row)
 		s.ranks.set(row, def, &c)
+		s.ranks.place(row, def)
 		if def != nil {
 			s.link(row, def)
 			s.countNamed(def, 1)
@@ -276,6 +277,7 @@ func (s *State) restoredEntities() {
 	for parent, n := range counts {
 		if n > 0 {
 			s.children[uint32(parent)] = all[at : at : at+n]
+			s.parents.add(uint32(parent))
 		}
 		counts[parent], at = at, at+n
 	}

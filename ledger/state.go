@@ -10,6 +10,7 @@ package ledger
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -32,7 +33,7 @@ func (s *State) Memory() int64 {
 	for _, set := range s.Uniques {
 		sets += 10*int64(min(set.Count(), maxExact)) + 200
 	}
-	return sets + s.degradeBytes + s.notificationBytes + s.details + s.terms.memory + 500*int64(len(s.defaults.list)+len(s.requests)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.loans)+len(s.Promos)) + 100*int64(len(s.Fired)+len(s.told)+len(s.notificationUse)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 120*int64(len(s.cased)) + 110*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
+	return sets + s.degradeBytes + s.notificationBytes + s.details + s.terms.memory + 500*int64(len(s.defaults.list)+len(s.requests)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.loans)+len(s.Promos)) + 40*int64(len(s.ranks.loose)+len(s.ranks.lends)) + 100*int64(len(s.Fired)+len(s.told)+len(s.notificationUse)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 4*int64(s.idOrder.N) + 128*int64(len(s.grams)) + 120*int64(len(s.cased)) + 118*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
 }
 
 // maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
@@ -69,8 +70,11 @@ type State struct {
 	similar      similar             // to find ids that are nearly known
 	cased        map[string][]uint32 // entities whose id has capitals, by the id in lower case
 	children     map[uint32][]uint32 // 0: the roots; a list only grows at its end, or a new one replaces it
+	parents      numberSet           // entities that have children, or had
 	archivedKids map[uint32]int      // of children, by parent: how many are archived
 	entOrder     ordered[uint32]     // as they are listed
+	idOrder      ordered[uint32]     // by id, once it is made (TreeIndex)
+	grams        grams               // made with it
 
 	Rows     rowList
 	RowIDs   idList
@@ -183,6 +187,7 @@ func NewState() *State {
 	s.entOrder = newOrdered(func(a, b uint32) int {
 		return compareEntity(s.Entities.at(a), &ListPos{CreatedAt: s.Entities.at(b).Created, ID: s.Entities.at(b).ID})
 	})
+	s.idOrder = newOrdered(func(a, b uint32) int { return strings.Compare(s.Entities.at(a).ID, s.Entities.at(b).ID) })
 	s.Entities.add(record.Entity{}.With(record.Details{}))
 	s.Rows.put(0, nil)
 	s.RowIDs.add([16]byte{})

@@ -16,19 +16,30 @@ import (
 type TreeScan struct {
 	Q        *TreeQuery
 	Cat      *catalogue.Catalogue
-	look     *outlook        // of the view that was looked through last
-	caps     map[uint32]bool // nil: tree mode
-	types    map[uint32]bool // nil: all
-	ents     []uint32        // the entities to look at, unless all
+	look     *outlook  // of the view that was looked through last
+	caps     numberSet // nil: tree mode
+	types    numberSet // nil: all
+	ents     []uint32  // the entities to look at, unless all
 	all      bool
 	byEntity bool   // all limits are looked at entity by entity, as some are by default
 	root     uint32 // only it and what is below it; 0 = everything
 	picks    []pick // the entities that ents is yet to get
 	search   string
+	found    numberSet // chunks of entities that may match search; nil: any may
 	after    *TreeItem
 	next     int
-	item     TreeItem   // the row being looked at
-	top      []TreeItem // max-heap of the Limit+1 first rows
+	item     TreeItem            // the row being looked at
+	top      []TreeItem          // max-heap of the Limit+1 first rows
+	kept     map[uint32]struct{} // the limits in top, where one may be met twice; else nil
+
+	// Whole says to look at all rows, where an index of the tree cannot be had (ErrNoTreeIndex).
+	Whole bool
+	way   treeWay
+	walk  treeWalk
+	tops  treeTop
+	keys  keys
+	least float64 // what the query's rows have used at least of their limits
+	keyed bool    // keys tell in this slice which rows are not on the page
 
 	page   TreePage
 	sorted bool // top is sorted, and cut to the page
@@ -43,7 +54,20 @@ func (s *TreeScan) On(v *View) error {
 			return err
 		}
 	}
-	if !s.pickOn(v) || !s.slice(v) {
+	done := s.pickOn(v)
+	if done && s.way != nil {
+		var proves bool
+		var err error
+		if done, proves, err = s.way(s, v); err != nil {
+			return err
+		} else if !proves {
+			done, s.way, s.top, s.kept = false, nil, nil, nil
+		}
+	} else if done {
+		s.keyed = s.keysAreKnown(v)
+		done = s.slice(v)
+	}
+	if !done {
 		return ErrGoOn
 	}
 	return nil
@@ -54,7 +78,7 @@ func (s *TreeScan) RowsOn(v *View) error {
 	if !s.sorted {
 		s.sorted = true
 		slices.SortFunc(s.top, func(a, b TreeItem) int { return s.compare(&a, &b) })
-		if len(s.top) > s.Q.Limit {
+		if s.full() {
 			s.top = s.top[:s.Q.Limit]
 			s.page.Next = s.top[len(s.top)-1].cursor()
 		}
@@ -84,17 +108,17 @@ func (s *TreeScan) Filters(v *View) {
 	q := s.Q
 	s.search = strings.ToLower(q.Search)
 	if len(q.Capabilities) > 0 {
-		s.caps = map[uint32]bool{}
+		s.caps = numberSet{}
 		for _, c := range q.Capabilities {
 			if o := v.CapOrd(c); o != 0 {
-				s.caps[o] = true
+				s.caps.add(o)
 			}
 		}
 	}
 	if len(q.TypeIDs) > 0 {
-		s.types = map[uint32]bool{}
+		s.types = numberSet{}
 		for _, t := range q.TypeIDs {
-			s.types[v.TypeOrd(t)] = true
+			s.types.add(v.TypeOrd(t))
 		}
 	}
 }
@@ -106,6 +130,13 @@ func (s *TreeScan) begin(v *View) error {
 	if err := s.selectEntities(v); err != nil {
 		return err
 	}
+	if q.MinUtilization != nil {
+		s.least = q.MinUtilization.Float64()
+	}
+	if err := s.findEntities(v); err != nil {
+		return err
+	}
+	s.chooseWay(v)
 	if q.After == nil {
 		return nil
 	}
@@ -123,101 +154,6 @@ func (s *TreeScan) begin(v *View) error {
 	x.id = v.Ent(x.Ent).ID
 	s.after = x
 	return nil
-}
-
-// selectEntities begins to find the entities of a subtree or of one level.
-func (s *TreeScan) selectEntities(v *View) error {
-	q := s.Q
-	if v.Root != 0 && q.RootEntityID == "" { // a token gets its root as if it had asked for that
-		if v.Root == seesNone {
-			return nil
-		}
-		limited := *q
-		limited.RootEntityID = v.Ent(v.Root).ID
-		q, s.Q = &limited, &limited
-	}
-	if q.RootEntityID == "" && q.ParentID == nil && q.Depth == nil {
-		s.all = true
-		return nil
-	}
-	parent := uint32(0)
-	if orEmpty(q.ParentID) != "" {
-		if parent = v.EntOrd(*q.ParentID); parent == 0 {
-			return v.errNoEntity(*q.ParentID)
-		}
-	}
-	if q.RootEntityID != "" {
-		if s.root = v.EntOrd(q.RootEntityID); s.root == 0 {
-			return v.errNoEntity(q.RootEntityID)
-		}
-	}
-	depth := bursar.MaxDepth
-	if q.Depth != nil {
-		depth = *q.Depth
-	}
-	switch {
-	case q.ParentID != nil:
-		s.pickBelow(v, parent, 0, true)
-	case q.RootEntityID != "":
-		s.picks = []pick{{ords: []uint32{s.root}, depth: depth}}
-	default:
-		s.pickBelow(v, 0, depth, false)
-	}
-	return nil
-}
-
-// pick is entities that are to be selected: with level they alone, else also what is below
-// them, down to a depth.
-type pick struct {
-	ords  []uint32
-	depth int
-	level bool
-}
-
-func (s *TreeScan) pickBelow(v *View, parent uint32, depth int, level bool) {
-	if list := v.childList(parent); len(list) > 0 {
-		s.picks = append(s.picks, pick{list, depth, level})
-	}
-}
-
-// pickOn goes on to select entities, and tells whether it has them all. An archived one
-// that is not shown is no level: what is below it takes its place.
-func (s *TreeScan) pickOn(v *View) (done bool) {
-	for len(s.picks) > 0 {
-		if v.Tired() {
-			return false
-		}
-		v.Visits++
-		n := len(s.picks) - 1
-		p := s.picks[n]
-		ord := p.ords[len(p.ords)-1]
-		if s.picks[n].ords = p.ords[:len(p.ords)-1]; len(p.ords) == 1 {
-			s.picks = s.picks[:n]
-		}
-		shown := v.Ent(ord).Archived == 0 || s.Q.IncludeArchived
-		if shown && s.belowRoot(v, ord) {
-			s.ents = append(s.ents, ord)
-		}
-		switch {
-		case p.level && !shown:
-			s.pickBelow(v, ord, 0, true)
-		case p.level:
-		case !shown:
-			s.pickBelow(v, ord, p.depth, false)
-		case p.depth > 0:
-			s.pickBelow(v, ord, p.depth-1, false)
-		}
-	}
-	return true
-}
-
-func (s *TreeScan) belowRoot(v *View, ord uint32) bool {
-	for s.root != 0 && ord != s.root {
-		if ord = v.Ent(ord).Parent; ord == 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // slice looks at the next rows, and tells whether those were the last.
@@ -249,26 +185,38 @@ func (s *TreeScan) slice(v *View) (done bool) {
 		case s.caps == nil || s.byEntity:
 			s.entity(v, uint32(s.next))
 		default:
-			if def := v.Rows.At(uint32(s.next)); def != nil && def.Ent != 0 && !def.ByDefault && s.caps[def.Cap] && s.wants(v.Entities.at(def.Ent)) {
-				s.limit(v, uint32(s.next), def)
-			}
+			s.row(v, uint32(s.next))
 		}
 	}
 	return true
 }
 
+// row looks at a limit of an entity's own.
+func (s *TreeScan) row(v *View, row uint32) {
+	if def := v.Rows.At(row); def != nil && s.wantsLimit(v, def) {
+		s.limit(v, row, def)
+	}
+}
+
+func (s *TreeScan) wantsLimit(v *View, def *record.Limit) bool {
+	return def.Ent != 0 && !def.ByDefault && s.caps.has(def.Cap) && s.mayMatch(def.Ent) && s.wants(v.Entities.at(def.Ent))
+}
+
 func (s *TreeScan) wants(e *record.Entity) bool {
-	return (s.Q.IncludeArchived || e.Archived == 0) && (s.types == nil || s.types[e.Typ]) && e.Matches(s.search)
+	return (s.Q.IncludeArchived || e.Archived == 0) && (s.types == nil || s.types.has(e.Typ)) && e.Matches(s.search)
 }
 
 func (s *TreeScan) entity(v *View, ord uint32) {
+	if !s.mayMatch(ord) {
+		return
+	}
 	e := v.Ent(ord)
-	if !s.wants(e) {
+	if s.outsideIDs(e.ID) || !s.wants(e) {
 		return
 	}
 	if s.caps != nil {
 		v.eachRow(ord, 0, func(row uint32, def *record.Limit) {
-			if s.caps[def.Cap] {
+			if s.caps.has(def.Cap) && !s.outside(v, row, e.ID) {
 				s.limit(v, row, def)
 			}
 		})
@@ -414,7 +362,7 @@ func (s *TreeScan) Change(v *View, row uint32, was *record.Limit) (c Change, ok 
 	if def == nil {
 		def = was
 	}
-	if def == nil || def.Ent == 0 || s.caps != nil && !s.caps[def.Cap] || !s.wantsRow(v, def) || !s.Selects(v, def.Ent) {
+	if def == nil || def.Ent == 0 || s.caps != nil && !s.caps.has(def.Cap) || !s.wantsRow(v, def) || !s.Selects(v, def.Ent) {
 		return c, false
 	}
 	if gone || !s.wantsUse(v, row, def) {

@@ -37,15 +37,29 @@ func (x *TreeItem) cursor() []byte {
 	return append(b, x.rowID[:]...)
 }
 
-// offer keeps x if it is among the first Limit+1 rows behind the cursor.
+// full tells that the page has all its rows: another can only take the place of the last.
+func (s *TreeScan) full() bool { return len(s.top) > s.Q.Limit }
+
+// offer keeps x if it is among the first Limit+1 rows behind the cursor, unless its limit is kept as it was
+// before.
 func (s *TreeScan) offer(x *TreeItem) {
 	if s.after != nil && s.compare(x, s.after) <= 0 {
 		return
 	}
-	if len(s.top) > s.Q.Limit {
-		if s.compare(x, &s.top[0]) >= 0 {
+	full := s.full()
+	if full && s.compare(x, &s.top[0]) >= 0 {
+		return
+	}
+	if s.kept != nil {
+		if _, twice := s.kept[x.Row]; twice {
 			return
 		}
+		if full {
+			delete(s.kept, s.top[0].Row)
+		}
+		s.kept[x.Row] = struct{}{}
+	}
+	if full {
 		s.top[0] = *x
 		heap.Fix((*treeHeap)(s), 0)
 		return

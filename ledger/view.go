@@ -284,6 +284,9 @@ func (v *View) eachChild(parent uint32, f func(ord uint32)) {
 
 // childList is the direct children of parent. It stays as it is when the customer changes.
 func (v *View) childList(parent uint32) (list []uint32) {
+	if len(v.ents) == 0 && !v.parents.has(parent) {
+		return nil
+	}
 	if len(v.ents) == 0 {
 		return v.children[parent]
 	}

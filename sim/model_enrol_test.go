@@ -13,6 +13,7 @@ import (
 type mEnrolment struct {
 	before map[string]bursar.Entity
 	made   []string
+	later  []string           // of them: those whom items enrol that come after the one that is told
 	said   []bursar.Dimension // whom a request names by itself
 	barred map[unnamed]bool   // who could not be, whatever the key
 	like   map[string]string  // who was there already and may have been meant

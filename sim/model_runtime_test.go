@@ -240,6 +240,7 @@ func (m *model) reportUsage(o reporting, in []bursar.UsageInput) ([]bursar.Usage
 	var p problems
 	begun := map[string]*mCust{}
 	sent := map[string]bool{}
+	until := make([]int, len(in)) // how many are made up to each item
 	for i, x := range in {
 		p.item = fmt.Sprintf("%s/%d", o.base, i)
 		own := problems{item: p.item}
@@ -254,6 +255,7 @@ func (m *model) reportUsage(o reporting, in []bursar.UsageInput) ([]bursar.Usage
 				c.enrol(x.Dimensions, now)
 			}
 			sent[place] = true
+			until[i] = len(c.enrolment.made)
 		}
 		m.judgeUsage(&own, o, x, in[:i])
 		p.list = append(p.list, own.judged(m.recorded(o, x))...)
@@ -273,7 +275,8 @@ func (m *model) reportUsage(o reporting, in []bursar.UsageInput) ([]bursar.Usage
 		c.stays()
 	}
 	var out []bursar.UsageResult
-	for _, x := range in {
+	for i, x := range in {
+		begun[x.CustomerID].enrolment.later = begun[x.CustomerID].enrolment.made[until[i]:]
 		out = append(out, m.recordUsage(o, x))
 	}
 	for _, c := range begun {

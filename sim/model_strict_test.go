@@ -110,7 +110,7 @@ func (c *mCust) like(typ, id string) string {
 	nearest := ""
 	for _, known := range sortedKeys(c.entities) {
 		e := c.entities[known]
-		if e.ArchivedAt != nil || e.EntityTypeID != typ {
+		if e.ArchivedAt != nil || e.EntityTypeID != typ || c.enrolment != nil && slices.Contains(c.enrolment.later, known) {
 			continue
 		}
 		a, b := strings.ToLower(id), strings.ToLower(known)

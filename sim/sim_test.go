@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store/postgres/pgtest"
 )
 
@@ -23,6 +24,9 @@ var (
 	shrinkFlag = flag.Duration("shrink", time.Minute, "time to look for a smaller failing script")
 	fileFlag   = flag.String("script", "", "file to write the whole failing script to")
 )
+
+// Every tree is looked through as a large one is.
+func init() { ledger.SmallTree = 0 }
 
 func TestEngineAgreesWithModelOnMem(t *testing.T) {
 	runWorlds(t, *opsFlag, func() (backing, error) { return newMemBacking(), nil })
