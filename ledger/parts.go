@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -57,6 +58,9 @@ func mergeParts[V any](s *State, sort string, into, changes map[uint32]*V) {
 
 // partBody is the body of a part; nil deletes it.
 func partBody(v any, caps []bursar.Capability) []byte {
+	if x := reflect.ValueOf(v); (x.Kind() == reflect.Pointer || x.Kind() == reflect.Slice) && x.IsNil() {
+		return nil
+	}
 	var body any
 	switch v := v.(type) {
 	case *grant:
@@ -64,65 +68,29 @@ func partBody(v any, caps []bursar.Capability) []byte {
 	case *pool:
 		body = v.part(nil)
 	case []*record.Boost:
-		if v == nil {
-			return nil
-		}
 		body = boostParts(v)
 	case []*record.Loan:
-		if v == nil {
-			return nil
-		}
 		body = loanParts(v)
 	case *promo:
-		if v == nil {
-			return nil
-		}
 		body = promoPart{v.row, v.Promotion}
 	case *record.Fired:
-		if v == nil {
-			return nil
-		}
 		body = firedPart{v.Start, v.Levels}
 	case *record.Freeze:
-		if v == nil {
-			return nil
-		}
 		body = freezePart{v.Reason, v.At, v.ByToken, v.Root}
 	case *record.Told:
-		if v == nil {
-			return nil
-		}
 		body = toldPart{v.Start, v.Levels, v.Denied}
-	case *record.NotificationUse:
-		body = v
 	case []*record.Notification:
-		if v == nil {
-			return nil
-		}
 		body = partOf(notificationRecords(v))
 	case []*record.DegradePolicy:
-		if v == nil {
-			return nil
-		}
 		body = partOf(degradeRecords(v))
 	case *defaultSet:
 		if len(v.list) == 0 {
 			return nil
 		}
 		body = partOf(v.records())
-	case *learned:
-		if v == nil {
-			return nil
-		}
-		body = v
 	case *record.BoostRequest:
-		if v == nil {
-			return nil
-		}
 		body = partOf(requestRecords(v))
-	case pathsPart:
-		body = v
-	case endedMark:
+	case *record.NotificationUse, *learned, pathsPart, endedMark:
 		body = v
 	}
 	b, _ := json.Marshal(body) // no type in them can fail
