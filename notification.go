@@ -12,8 +12,8 @@ const (
 	MaxRecipients   = 10  // of a notification
 	MaxRecipientLen = 500 // bytes
 
-	// Of a customer's notifications, but for those that access tokens with a root made: how many, their recipients and the
-	// different percentages of their thresholds.
+	// Of a customer's notifications that keys made, and of those that access tokens without a root did: how many, their
+	// recipients and the different percentages of their thresholds.
 	MaxNotifications          = 100
 	MaxNotificationRecipients = 100
 	MaxNotificationThresholds = 20

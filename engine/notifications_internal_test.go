@@ -25,4 +25,10 @@ func TestDenialsToTellOfOneCustomer(t *testing.T) {
 	if n := len(k.toTell["loud"]); n != denialsToTell || len(k.toTell["quiet"]) != 1 {
 		t.Errorf("%d of the loud one, %d of the other", n, len(k.toTell["quiet"]))
 	}
+	for i := range 2 * denialsToTellInAll {
+		note(fmt.Sprint("c", i), "a")
+	}
+	if n := len(k.toTell); n > denialsToTellInAll || n < denialsToTellInAll-denialsToTell {
+		t.Errorf("denials of %d customers are to be told of", n)
+	}
 }

@@ -275,16 +275,19 @@ func (d *Decider) notificationToPut(x *record.Notification, id, at string, p *bu
 
 // checkRoom adds to p what is too much with x in its place, and counts what is new.
 func (d *Decider) checkRoom(x *record.Notification, at string, p *bursar.Problems) {
-	most, mostRecipients, mostThresholds, whose := bursar.MaxNotifications, bursar.MaxNotificationRecipients, bursar.MaxNotificationThresholds, "a customer has"
-	if x.Root != 0 {
+	most, mostRecipients, mostThresholds, whose := bursar.MaxNotifications, bursar.MaxNotificationRecipients, bursar.MaxNotificationThresholds, "keys make"
+	switch {
+	case x.Root != 0:
 		most, mostRecipients, mostThresholds, whose = bursar.MaxRootNotifications, bursar.MaxRootRecipients, bursar.MaxRootThresholds, "access tokens with one root make"
+	case x.ByToken:
+		whose = "access tokens without a root make"
 	}
 	n, rooted, recipients, known, levels := 1, 1, len(x.Emails)+len(x.SlackURLs), map[string]bool{}, map[int]bool{}
 	for _, other := range append(d.allNotifications(), x) {
 		if other.ID != x.ID && other.Root != 0 {
 			rooted++
 		}
-		if other.Root != x.Root {
+		if other.ByToken != x.ByToken || other.Root != x.Root {
 			continue
 		}
 		if other != x {
@@ -304,7 +307,7 @@ func (d *Decider) checkRoom(x *record.Notification, at string, p *bursar.Problem
 	}
 	switch {
 	case n > most:
-		p.Add(at, bursar.CodeTooManyLimits, "%s at most %d notifications: delete one", whose, most)
+		p.Add(at, bursar.CodeTooManyLimits, "%s at most %d notifications of a customer: delete one", whose, most)
 	case x.Root != 0 && rooted > bursar.MaxRootedNotifications:
 		p.Add(at, bursar.CodeTooManyLimits, "access tokens with a root make at most %d notifications of a customer: delete one", bursar.MaxRootedNotifications)
 	case recipients > mostRecipients:

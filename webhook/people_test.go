@@ -130,12 +130,62 @@ func TestOneAddressOfManyNotifications(t *testing.T) {
 	}
 }
 
-// TestSlowPersonIsToldInFewMessages: how long a message takes does not make it smaller.
+// peopleWork is the work of a Run over s.
+func peopleWork(t *testing.T, s *shelf) *work {
+	return &work{Sender: newSender(t, s, local), lanes: map[string]*lane{}, known: map[string]*lane{}, people: people{quotas: map[string]*quota{}}}
+}
+
+// TestSlowPersonIsToldInFewMessages: how long a message takes does not make it smaller, and none tells of more
+// than it shows.
 func TestSlowPersonIsToldInFewMessages(t *testing.T) {
-	l := &lane{id: "n1.a", person: true, pace: 10 * time.Second, waiting: make([]store.DueDelivery, personRoom)}
-	w := &work{people: people{quotas: map[string]*quota{}}}
-	if n := w.tell(l, &bursar.Webhook{Kind: bursar.WebhookEmail}); n != 100 {
-		t.Errorf("a mail tells of %d alerts", n)
+	s := newShelf()
+	s.tellPerson("n1", "mailto:a@x.example", 0, 150)
+	w := peopleWork(t, s)
+	l := w.lane(s.rows["d0000"].EndpointID)
+	l.pace = 10 * time.Second
+	w.fetch(t.Context())
+	if len(l.waiting) != personRoom {
+		t.Errorf("%d of 150 alerts wait for a slow one", len(l.waiting))
+	}
+	w.take([]store.DueDelivery{s.rows["d0149"]}) // as much waits as may
+	if len(l.waiting) != personRoom {
+		t.Errorf("%d alerts wait", len(l.waiting))
+	}
+	l.waiting = append(l.waiting, s.rows["d0148"], s.rows["d0149"])
+	for kind, most := range map[bursar.WebhookKind]int{bursar.WebhookEmail: mailMost, bursar.WebhookSlack: slackMost} {
+		if n := w.tell(l, &bursar.Webhook{Kind: kind}); n != most {
+			t.Errorf("a message by %s tells of %d alerts, not %d", kind, n, most)
+		}
+	}
+}
+
+// TestPeopleAreForgotten: who has had enough for now is not asked for, and of whom there is nothing due nothing is
+// kept.
+func TestPeopleAreForgotten(t *testing.T) {
+	s := newShelf()
+	s.tellPerson("n1", "mailto:a@x.example", 0, 150)
+	w := peopleWork(t, s)
+	w.fetch(t.Context())
+	l := w.turn[0]
+	for range addressRate.atOnce {
+		if !w.hears(l, s.Now()) {
+			t.Fatal("who was sent nothing has had enough")
+		}
+		w.tell(l, nil)
+	}
+	w.fetch(t.Context())
+	if l.asked > 0 || len(l.waiting) > 0 {
+		t.Errorf("%d were asked for and %d wait for one who has had enough", l.asked, len(l.waiting))
+	}
+	clear(s.rows)
+	w.fetch(t.Context())
+	if len(w.turn)+len(w.lanes) > 0 || len(w.people.quotas) == 0 {
+		t.Errorf("kept are %d lanes in turn, %d in all and %d quotas", len(w.turn), len(w.lanes), len(w.people.quotas))
+	}
+	s.advance(time.Hour)
+	w.fetch(t.Context())
+	if len(w.people.quotas) > 0 {
+		t.Errorf("%d quotas are kept of what was an hour ago", len(w.people.quotas))
 	}
 }
 

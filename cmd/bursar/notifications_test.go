@@ -196,6 +196,9 @@ func TestPeopleHear(t *testing.T) {
 	eventually(t, "a test comes", func() bool {
 		return len(r.post.with("A test of a notification")) == 2 && len(r.slack.with("A test of")) == 1
 	})
+	if got := fmt.Sprint(r.post.with("A test of"), r.slack.with("A test of")); strings.Contains(got, "Engineering") {
+		t.Errorf("a test has words of who sends it: %s", got)
+	}
 }
 
 var decideLink = regexp.MustCompile(`https://budgets\.example(/decide/[\w-]+)`)
@@ -259,6 +262,10 @@ func TestDecideByMail(t *testing.T) {
 	}
 	if log := r.must("GET", acme+"/activity", rigKey, ""); !strings.Contains(log, `"recipient":"lead@acme.example"`) {
 		t.Errorf("the activity does not say who approved: %s", log)
+	}
+	below := ask[struct{ Token string }](r.program, "POST", "/customers/acme/access-tokens", `{"rootEntityId":"eng","permissions":["read"]}`).Token
+	if log := r.must("GET", acme+"/activity", below, "") + r.must("GET", acme+"/boost-requests", below, ""); strings.Contains(log, "lead@") || !strings.Contains(log, "Notification: Requests") {
+		t.Errorf("who does not see the notification is shown who decided: %s", log)
 	}
 	if status, page := r.page(link, url.Values{"answer": {"decline"}}); status != 409 || !strings.Contains(page, "was approved") || !strings.Contains(page, "asks for 7 more calls for search") || !strings.Contains(page, "Approved by") {
 		t.Errorf("declining after that answers %d %s", status, page)

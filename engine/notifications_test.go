@@ -1,0 +1,85 @@
+package engine_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/engine"
+	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store/mem"
+)
+
+// someNotifications are n of an entity, each to one address and at one percentage.
+func someNotifications(entity string, n int, to string, at int) (in []bursar.NotificationInput) {
+	for i := range n {
+		in = append(in, bursar.NotificationInput{EntityID: entity, Name: fmt.Sprint("n", i), Emails: []string{to}, Thresholds: []int{at}})
+	}
+	return in
+}
+
+// TestNotificationsOfOthersTakeNoPlace: what access tokens make takes no place of what keys do, nor those
+// without a root any of those with one; all with a root make a thousand.
+func TestNotificationsOfOthersTakeNoPlace(t *testing.T) {
+	r := newRig(t, mem.New(), engine.Options{})
+	defer r.close()
+	r.furnish("acme")
+	put := func(token *bursar.AccessToken, in []bursar.NotificationInput) error {
+		by := tester
+		by.Token = token
+		_, _, err := r.PutNotifications(t.Context(), by, "acme", in)
+		return err
+	}
+	full := func(what string, err error, why string) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	whole, rooted := &bursar.AccessToken{CustomerID: "acme"}, &bursar.AccessToken{CustomerID: "acme", RootEntityID: "o"}
+	r.must(put(whole, someNotifications("o", bursar.MaxNotifications, "a@x.example", 1)))
+	r.must(put(nil, someNotifications("o", bursar.MaxNotifications, "b@x.example", 2)))
+	r.must(put(rooted, someNotifications("o", bursar.MaxRootNotifications, "c@x.example", 3)))
+	more := []bursar.NotificationInput{{EntityID: "o", Name: "more", Emails: []string{"a@x.example"}, Denials: true}}
+	full("one more by keys", put(nil, more), "keys make at most 100 notifications")
+	full("one more by tokens without a root", put(whole, more), "without a root make at most 100 notifications")
+	full("one more by tokens with a root", put(rooted, more), "one root make at most 10 notifications")
+
+	made := bursar.MaxRootNotifications
+	for i := 0; made < bursar.MaxRootedNotifications; i++ {
+		root := fmt.Sprint("u", i)
+		_, _, err := r.PutEntities(t.Context(), tester, "acme", []bursar.EntityInput{{ID: root, EntityTypeID: "user"}})
+		r.must(err)
+		r.must(put(&bursar.AccessToken{CustomerID: "acme", RootEntityID: root}, someNotifications(root, bursar.MaxRootNotifications, "d@x.example", 4)))
+		made += bursar.MaxRootNotifications
+	}
+	more[0].EntityID = "u"
+	full("one more of another root", put(&bursar.AccessToken{CustomerID: "acme", RootEntityID: "u"}, more), "make at most 1000 notifications")
+}
+
+// TestRevokingAgain: what a token wrote while it was revoked ends when it is revoked again.
+func TestRevokingAgain(t *testing.T) {
+	r := newRig(t, mem.New(), engine.Options{})
+	defer r.close()
+	r.furnish("acme")
+	token, _, err := r.CreateAccessToken(t.Context(), tester, "acme", ledger.AccessTokenInput{Permissions: []bursar.Permission{bursar.PermissionRead, bursar.PermissionManage}, TTLSeconds: 600})
+	r.must(err)
+	revoke := func() uint64 {
+		_, version, err := r.RevokeAccessToken(t.Context(), tester, "acme", token.ID)
+		r.must(err)
+		return version
+	}
+	revoke()
+	by := tester
+	by.Token = &token
+	_, _, err = r.PutNotifications(t.Context(), by, "acme", someNotifications("o", 1, "a@x.example", 50))
+	r.must(err)
+	ended := revoke()
+	if list, _, err := r.Notifications(t.Context(), ledger.ReadOptions{}, "acme"); err != nil || len(list) > 0 {
+		t.Errorf("there are %v, %v", list, err)
+	}
+	if again := revoke(); again != ended {
+		t.Errorf("revoking once more wrote version %d after %d", again, ended)
+	}
+}
