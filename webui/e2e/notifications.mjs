@@ -145,6 +145,7 @@ export async function notificationTests(browser) {
       async () => {
         await begin(`/embed#customer=told&token=${token}&view=notifications`);
         await page.getByRole("button", { name: "Delete Red budgets" }).click();
+        await dialog().getByText("hear of nothing new; messages that wait are still sent").waitFor();
         await button("Delete", dialog()).click();
         await page.getByText("Nobody is told yet").waitFor();
         assert.deepEqual((await call("GET", "/customers/told/notifications")).data, []);
