@@ -159,6 +159,26 @@ func TestSlowPersonIsToldInFewMessages(t *testing.T) {
 	}
 }
 
+// TestCrowdOfPeople: however much waits for people, what waits for a webhook is read as before.
+func TestCrowdOfPeople(t *testing.T) {
+	s := newShelf()
+	for i := range crowded / personRoom * 2 {
+		s.tellPerson("n1", fmt.Sprintf("mailto:p%d@x.example", i), i*personRoom, personRoom)
+	}
+	w := peopleWork(t, s)
+	w.fetch(t.Context())
+	if n := len(w.known); n < crowded || n > crowded+personRoom {
+		t.Errorf("%d messages to people are held", n)
+	}
+	for i := range 100 {
+		s.put(fmt.Sprint("hook", i), "w", "x", "{}")
+	}
+	w.fetch(t.Context())
+	if n := len(w.lane("w").waiting); n != 100 {
+		t.Errorf("%d of 100 to a webhook wait", n)
+	}
+}
+
 // TestPeopleAreForgotten: who has had enough for now is not asked for, and of whom there is nothing due nothing is
 // kept.
 func TestPeopleAreForgotten(t *testing.T) {
