@@ -30,8 +30,12 @@ type Notified struct {
 	Recipients []string `json:"recipients"` // mailto:… or https://…; the message has a delivery to each
 }
 
-// endpoint is what deliveries to a recipient of a notification have in the place of a webhook's id.
+// endpoint is what deliveries to a recipient of a notification have in the place of a webhook's id. Addresses of mail that
+// differ in capitals are one.
 func (n *Notified) endpoint(recipient string) string {
+	if strings.HasPrefix(recipient, "mailto:") {
+		recipient = strings.ToLower(recipient)
+	}
 	sum := sha256.Sum256([]byte(recipient))
 	return n.ID + "." + hex.EncodeToString(sum[:8])
 }
@@ -77,6 +81,7 @@ func ToPeople(endpoint string) bool { return strings.IndexByte(endpoint, '.') >=
 type Outgoing struct {
 	Messages   []store.Message
 	Deliveries int
+	ToPeople   int // of the deliveries
 }
 
 // Add queues a message for each of the endpoints that hear of it.
@@ -99,6 +104,7 @@ func (o *Outgoing) AddTo(endpoints []string, now bursar.Time, seq uint64, commit
 // Tell queues a message for each recipient of a notification.
 func (o *Outgoing) Tell(n *Notified, now bursar.Time, seq uint64, commit [16]byte, traceID, typ, customer string, data any) {
 	o.add(n, n.Endpoints(), now, seq, commit, traceID, typ, customer, data)
+	o.ToPeople += len(n.Recipients)
 }
 
 func (o *Outgoing) add(n *Notified, endpoints []string, now bursar.Time, seq uint64, commit [16]byte, traceID, typ, customer string, data any) {

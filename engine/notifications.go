@@ -102,6 +102,9 @@ func (e *Engine) RedeliverNotification(ctx context.Context, c catalogue.Caller, 
 		}
 		if d != nil {
 			for _, r := range ledger.RecipientsOf(&n) {
+				if r.Endpoint == d.EndpointID && c.Token != nil && d.Status != store.DeliveryFailed {
+					return NotificationDelivery{}, bursar.Errorf(bursar.CodeForbidden, "an access token sends again what has failed: this message has not")
+				}
 				if r.Endpoint == d.EndpointID {
 					again, err := e.deliverAgain(ctx, d.Delivery)
 					return NotificationDelivery{again, r.Address}, err

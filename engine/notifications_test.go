@@ -58,6 +58,57 @@ func TestNotificationsOfOthersTakeNoPlace(t *testing.T) {
 	full("one more of another root", put(&bursar.AccessToken{CustomerID: "acme", RootEntityID: "u"}, more), "make at most 1000 notifications")
 }
 
+// TestManyLimitsAtOnce: a request that takes very many limits over what is listened for makes a bounded number of messages,
+// and the limits that they do not tell of are told of when they are used again.
+func TestManyLimitsAtOnce(t *testing.T) {
+	r := newRig(t, mem.New(), engine.Options{})
+	defer r.close()
+	r.furnish("acme")
+	const users = 150
+	var entities []bursar.EntityInput
+	var limits []bursar.AssignmentInput
+	for i := range users {
+		id := fmt.Sprint("u", i)
+		entities = append(entities, bursar.EntityInput{ID: id, EntityTypeID: "user", ParentID: bursar.Some("o")})
+		limits = append(limits, bursar.AssignmentInput{EntityID: id, Capability: capability("tokens"), UsageLimit: bursar.Some(amount("100")), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitYear})})
+	}
+	_, _, err := r.PutEntities(t.Context(), tester, "acme", entities)
+	r.must(err)
+	_, _, err = r.PutAssignments(t.Context(), tester, "acme", limits)
+	r.must(err)
+	const listen = 20
+	_, _, err = r.PutNotifications(t.Context(), tester, "acme", someNotifications("o", listen, "a@x.example", 80))
+	r.must(err)
+	use := func(key string) {
+		var in []bursar.UsageInput
+		for i := range users {
+			in = append(in, bursar.UsageInput{CustomerID: "acme", FeatureID: "tokens", Value: amount("45"), IdempotencyKey: fmt.Sprint(key, i), Dimensions: dims("user", fmt.Sprint("u", i))})
+		}
+		_, _, err := r.ReportUsage(t.Context(), tester, in)
+		r.must(err)
+	}
+	told := func() (n int) {
+		due, err := r.store.DueDeliveries(t.Context(), 1<<62, func(string) int { return 0 })
+		r.must(err)
+		return len(due)
+	}
+	use("a")
+	if n := told(); n != 0 {
+		t.Fatalf("%d messages of limits at 45 %%", n)
+	}
+	use("b")
+	first := told()
+	if first < bursar.MaxToldAtOnce || first > bursar.MaxToldAtOnce+listen {
+		t.Errorf("%d messages of one request", first)
+	}
+	for i := range 4 {
+		use(fmt.Sprint("c", i))
+	}
+	if n := told(); n != users*listen {
+		t.Errorf("%d messages in all, not one by each of %d notifications for each of %d limits", n, listen, users)
+	}
+}
+
 // TestRevokingAgain: what a token wrote while it was revoked ends when it is revoked again.
 func TestRevokingAgain(t *testing.T) {
 	r := newRig(t, mem.New(), engine.Options{})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -101,8 +102,8 @@ func (s *State) soundNotifications(isEntity func(uint32) bool) error {
 func memoryOfNotifications(list []*record.Notification) (n int64) {
 	for _, x := range list {
 		n += 400 + int64(len(x.Name)+8*len(x.Thresholds))
-		for _, to := range slices.Concat(x.Emails, x.SlackURLs) {
-			n += 16 + int64(len(to))
+		for _, to := range recipients(x) {
+			n += 32 + int64(len(to))
 		}
 	}
 	return n
@@ -205,7 +206,6 @@ func (d *Decider) putNotification(caller *catalogue.Caller, in *bursar.Notificat
 	x := record.Notification{Name: in.Name, Emails: in.Emails, Denials: in.Denials, BoostRequests: in.BoostRequests, ByToken: d.ours != nil, Created: d.Now.Milli(), Updated: d.Now.Milli()}
 	if x.ByToken {
 		x.Root = d.Root
-		x.Token, _ = store.ParseID(caller.Token.ID)
 	}
 	if in.EntityID != "" {
 		if x.Ent = d.EntOrd(in.EntityID); x.Ent == 0 {
@@ -235,6 +235,7 @@ func (d *Decider) putNotification(caller *catalogue.Caller, in *bursar.Notificat
 		x.ID, x.Created, action, before = old.ID, old.Created, "notification.updated", notificationAudit(was)
 		x.ByToken, x.Root = old.ByToken, old.Root // who it was made by still sees it
 	}
+	x.Tokens = namedBy(&x, old, caller.Token)
 	if d.checkRoom(&x, at, p); len(p.Fields()) != had {
 		return nil
 	}
@@ -244,6 +245,29 @@ func (d *Decider) putNotification(caller *catalogue.Caller, in *bursar.Notificat
 	d.Emit(&record.NotificationPut{Notification: x})
 	d.auditNotification(caller, action, &x, before, notificationAudit(d.notificationOut(&x)))
 	return &x
+}
+
+// recipients are those of a notification, in order.
+func recipients(n *record.Notification) []string { return slices.Concat(n.Emails, n.SlackURLs) }
+
+// namedBy is who named each recipient of x, which comes in the place of old: nil = of none.
+func namedBy(x, old *record.Notification, token *bursar.AccessToken) [][16]byte {
+	by, had := [16]byte{}, []string(nil)
+	if token != nil {
+		by, _ = store.ParseID(token.ID)
+	}
+	if old != nil {
+		had = recipients(old)
+	}
+	var out [][16]byte
+	for _, to := range recipients(x) {
+		if i := slices.Index(had, to); i >= 0 {
+			out = append(out, old.Tokens[i])
+		} else {
+			out = append(out, by)
+		}
+	}
+	return out
 }
 
 // notificationToPut is the notification whose place x takes; nil = there is none.
@@ -282,7 +306,7 @@ func (d *Decider) checkRoom(x *record.Notification, at string, p *bursar.Problem
 	case x.ByToken:
 		whose = "access tokens without a root make"
 	}
-	n, rooted, recipients, known, levels := 1, 1, len(x.Emails)+len(x.SlackURLs), map[string]bool{}, map[int]bool{}
+	n, rooted, hear, known, levels := 1, 1, len(recipients(x)), map[string]bool{}, map[int]bool{}
 	for _, other := range append(d.allNotifications(), x) {
 		if other.ID != x.ID && other.Root != 0 {
 			rooted++
@@ -291,13 +315,13 @@ func (d *Decider) checkRoom(x *record.Notification, at string, p *bursar.Problem
 			continue
 		}
 		if other != x {
-			for _, to := range slices.Concat(other.Emails, other.SlackURLs) {
-				known[to] = true
+			for _, to := range recipients(other) {
+				known[strings.ToLower(to)] = true
 			}
 		}
 		if other.ID != x.ID {
 			n++
-			recipients += len(other.Emails) + len(other.SlackURLs)
+			hear += len(recipients(other))
 		}
 		if other.ID != x.ID || other == x {
 			for _, t := range other.Thresholds {
@@ -310,14 +334,14 @@ func (d *Decider) checkRoom(x *record.Notification, at string, p *bursar.Problem
 		p.Add(at, bursar.CodeTooManyLimits, "%s at most %d notifications of a customer: delete one", whose, most)
 	case x.Root != 0 && rooted > bursar.MaxRootedNotifications:
 		p.Add(at, bursar.CodeTooManyLimits, "access tokens with a root make at most %d notifications of a customer: delete one", bursar.MaxRootedNotifications)
-	case recipients > mostRecipients:
-		p.Add(at+"/emails", bursar.CodeTooManyLimits, "%s at most %d recipients in all notifications, those of several counted in each; this would be %d", whose, mostRecipients, recipients)
+	case hear > mostRecipients:
+		p.Add(at+"/emails", bursar.CodeTooManyLimits, "%s at most %d recipients in all notifications, those of several counted in each; this would be %d", whose, mostRecipients, hear)
 	case len(levels) > mostThresholds:
 		p.Add(at+"/thresholds", bursar.CodeTooManyLimits, "%s at most %d different thresholds in all notifications; this would be %d", whose, mostThresholds, len(levels))
 	default:
 		fresh := 0
-		for _, to := range slices.Concat(x.Emails, x.SlackURLs) {
-			if !known[to] {
+		for _, to := range recipients(x) {
+			if !known[strings.ToLower(to)] {
 				fresh++
 			}
 		}
@@ -390,7 +414,7 @@ func checkNotification(in *bursar.NotificationInput, at string, p *bursar.Proble
 		of   []string
 	}{{"emails", in.Emails}, {"slackUrls", in.SlackURLs}} {
 		for i, to := range list.of {
-			if len(to) > bursar.MaxRecipientLen || slices.Contains(list.of[:i], to) {
+			if len(to) > bursar.MaxRecipientLen || slices.ContainsFunc(list.of[:i], func(x string) bool { return sameRecipient(x, to) }) {
 				p.Add(fmt.Sprintf("%s/%s/%d", at, list.name, i), bursar.CodeValidationFailed, "is there twice, or has more than %d bytes", bursar.MaxRecipientLen)
 			}
 		}
@@ -399,6 +423,11 @@ func checkNotification(in *bursar.NotificationInput, at string, p *bursar.Proble
 	if len(in.Thresholds) == 0 && !in.Denials && !in.BoostRequests {
 		p.Add(at, bursar.CodeValidationFailed, "say what to tell of: thresholds, denials or boostRequests")
 	}
+}
+
+// sameRecipient tells whether two are one: addresses of mail are, whatever their capitals.
+func sameRecipient(a, b string) bool {
+	return a == b || !bursar.IsURL(a) && strings.EqualFold(a, b)
 }
 
 // DeleteNotification takes a notification away.
@@ -425,18 +454,43 @@ func (d *Decider) deleteNotification(caller *catalogue.Caller, n *record.Notific
 	return out
 }
 
-// WrittenBy are the notifications that an access token wrote last: they end with it.
-func (v *View) WrittenBy(token string) (list []*record.Notification) {
+// HasRecipientsOf tells whether there are recipients that an access token named.
+func (v *View) HasRecipientsOf(token string) bool {
+	id, ok := store.ParseID(token)
+	return ok && slices.ContainsFunc(v.allNotifications(), func(n *record.Notification) bool { return slices.Contains(n.Tokens, id) })
+}
+
+// endRecipientsOf takes away the recipients that an access token named, and notifications that then have none.
+func (d *Decider) endRecipientsOf(caller *catalogue.Caller, token string) {
 	id, ok := store.ParseID(token)
 	if !ok {
-		return nil
+		return
 	}
-	for _, n := range v.allNotifications() {
-		if n.Token == id {
-			list = append(list, n)
+	for _, n := range d.allNotifications() {
+		x := *n
+		x.Emails, x.SlackURLs, x.Tokens = nil, nil, nil
+		for i, to := range recipients(n) {
+			switch {
+			case n.Tokens[i] == id:
+				continue
+			case i < len(n.Emails):
+				x.Emails = append(x.Emails, to)
+			default:
+				x.SlackURLs = append(x.SlackURLs, to)
+			}
+			x.Tokens = append(x.Tokens, n.Tokens[i])
+		}
+		switch len(x.Tokens) {
+		case len(n.Tokens):
+		case 0:
+			d.deleteNotification(caller, n)
+		default:
+			x.Updated = d.Now.Milli()
+			before := notificationAudit(d.notificationOut(n))
+			d.Emit(&record.NotificationPut{Notification: x})
+			d.auditNotification(caller, "notification.updated", &x, before, notificationAudit(d.notificationOut(&x)))
 		}
 	}
-	return list
 }
 
 // auditNotification notes what was done to n. The entry is about the root that n was made below, so that

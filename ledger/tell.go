@@ -50,10 +50,10 @@ func (v *View) toldIn(row uint32, start bursar.Time) record.Told {
 }
 
 // tellUsage tells of thresholds that a row has reached and people were not told of, and re-arms each that
-// they were told of once it is not reached any more. What they were told is kept as long as it is reached,
+// they were told of once it is not reached any more, unless the commit tells of very much already: then a later one does. What they were told is kept as long as it is reached,
 // whoever hears of it then, so that a notification that is made anew tells nothing twice.
 func (d *Decider) tellUsage(row uint32) {
-	if d.Rehearsal || d.noNotifications() {
+	if d.Rehearsal || d.noNotifications() || d.out.ToPeople >= bursar.MaxToldAtOnce {
 		return
 	}
 	def := d.Def(row)

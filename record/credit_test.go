@@ -91,8 +91,8 @@ func (r random) moneyRecord(k Kind) Record {
 	case kindDegradeEnd:
 		return &DegradeDeleted{r.ord(), r.ord()}
 	case kindNotification:
-		return &NotificationPut{Notification{ID: r.hash(), Ent: r.ord(), Name: r.text(), Emails: []string{r.text(), r.text()}[:1+r.IntN(2)], SlackURLs: []string{r.text()},
-			Thresholds: r.ints(), Denials: r.bool(), BoostRequests: r.bool(), ByToken: r.bool(), Root: r.ord(), Token: r.hash(), Created: r.time(), Updated: r.time()}}
+		return &NotificationPut{Notification{ID: r.hash(), Ent: r.ord(), Name: r.text(), Emails: []string{r.text()}, SlackURLs: []string{r.text()},
+			Thresholds: r.ints(), Denials: r.bool(), BoostRequests: r.bool(), ByToken: r.bool(), Root: r.ord(), Tokens: [][16]byte{r.hash(), r.hash()}, Created: r.time(), Updated: r.time()}}
 	case kindNotificationEnd:
 		return &NotificationDeleted{r.ord(), r.hash()}
 	case kindNotificationUse:

@@ -12,9 +12,9 @@ type Notification struct {
 	Thresholds    []int
 	Denials       bool
 	BoostRequests bool
-	ByToken       bool     // an access token made it
-	Root          uint32   // the token's root; 0 = it had none
-	Token         [16]byte // the access token that wrote it last; zero = a key did
+	ByToken       bool       // an access token made it
+	Root          uint32     // the token's root; 0 = it had none
+	Tokens        [][16]byte // the access token that named each recipient, Emails and then SlackURLs; zero = a key did
 	Created       bursar.Time
 	Updated       bursar.Time
 }
@@ -35,7 +35,10 @@ func (r *NotificationPut) encode(e *Encoder) {
 	e.flags(n.Denials, n.BoostRequests)
 	e.Bool(n.ByToken)
 	e.Ord(n.Root)
-	e.Hash(n.Token)
+	e.Uint(uint64(len(n.Tokens)))
+	for _, t := range n.Tokens {
+		e.Hash(t)
+	}
 	e.Time(n.Created)
 	e.Time(n.Updated)
 }
@@ -43,7 +46,14 @@ func (r *NotificationPut) encode(e *Encoder) {
 func (r *NotificationPut) decode(d *Decoder) {
 	n := Notification{ID: d.hash(), Ent: d.ord(), Name: d.string(), Emails: d.strings(), SlackURLs: d.strings(), Thresholds: d.ints()}
 	d.flags(&n.Denials, &n.BoostRequests)
-	n.ByToken, n.Root, n.Token, n.Created, n.Updated = d.bool(), d.ord(), d.hash(), d.time(), d.time()
+	n.ByToken, n.Root = d.bool(), d.ord()
+	for range d.count() {
+		n.Tokens = append(n.Tokens, d.hash())
+	}
+	if len(n.Tokens) != len(n.Emails)+len(n.SlackURLs) {
+		d.fail()
+	}
+	n.Created, n.Updated = d.time(), d.time()
 	r.Notification = n
 }
 

@@ -64,9 +64,10 @@ type rate struct {
 	every  time.Duration
 }
 
-// What each address gets, whoever sends it, and what each customer sends, whoever it is for.
+// What each address gets of one customer, and of all, and what each customer sends, whoever it is for.
 var (
 	addressRate  = rate{10, time.Minute}
+	mailboxRate  = rate{30, 10 * time.Second}
 	customerRate = rate{100, 3 * time.Second}
 )
 
@@ -88,7 +89,7 @@ func (q *quota) open(now bursar.Time) bool {
 }
 
 // of are the quotas of a lane whose customer is known.
-func (p *people) of(l *lane) [2]*quota {
+func (p *people) of(l *lane) [3]*quota {
 	get := func(key string, r rate) *quota {
 		q := p.quotas[key]
 		if q == nil {
@@ -97,7 +98,8 @@ func (p *people) of(l *lane) [2]*quota {
 		}
 		return q
 	}
-	return [2]*quota{get(catalogue.AddressOf(l.id), addressRate), get("of "+l.customer, customerRate)}
+	address := catalogue.AddressOf(l.id)
+	return [3]*quota{get(address+" of "+l.customer, addressRate), get(address, mailboxRate), get("of "+l.customer, customerRate)}
 }
 
 // hears tells whether the person of a lane may be sent a message now, as far as is known.
@@ -109,7 +111,7 @@ func (w *work) hears(l *lane, now bursar.Time) bool {
 		return true
 	}
 	q := w.people.of(l)
-	return q[0].open(now) && q[1].open(now)
+	return q[0].open(now) && q[1].open(now) && q[2].open(now)
 }
 
 // know learns from a delivery what is said of its lane nowhere else.

@@ -130,6 +130,38 @@ func TestOneAddressOfManyNotifications(t *testing.T) {
 	}
 }
 
+// TestAddressesOfCustomers: an address in other capitals is the same address, and what one customer sends to it takes
+// no place of another's.
+func TestAddressesOfCustomers(t *testing.T) {
+	s := newShelf()
+	w := peopleWork(t, s)
+	to := func(customer, notification, address string) *lane {
+		n := catalogue.Notified{ID: notification, Recipients: []string{address}}
+		l := w.lane(n.Endpoints()[0])
+		l.customer = customer
+		return l
+	}
+	sent := func(l *lane, most int) (n int) {
+		for ; n < most && w.hears(l, s.now); n++ {
+			w.tell(l, nil)
+		}
+		return n
+	}
+	if n := sent(to("acme", "n1", "mailto:Ann@x.example"), 20) + sent(to("acme", "n2", "mailto:ann@x.example"), 20); n != addressRate.atOnce {
+		t.Errorf("%d messages of one customer", n)
+	}
+	if n := sent(to("globex", "n3", "mailto:ann@x.example"), 5); n != 5 {
+		t.Errorf("%d messages of another", n)
+	}
+	all := addressRate.atOnce + 5
+	for i := range 10 {
+		all += sent(to(fmt.Sprint("c", i), fmt.Sprint("m", i), "mailto:ann@x.example"), 20)
+	}
+	if all != mailboxRate.atOnce {
+		t.Errorf("%d messages to one address", all)
+	}
+}
+
 // peopleWork is the work of a Run over s.
 func peopleWork(t *testing.T, s *shelf) *work {
 	return &work{Sender: newSender(t, s, local), lanes: map[string]*lane{}, known: map[string]*lane{}, people: people{quotas: map[string]*quota{}}}

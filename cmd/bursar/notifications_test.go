@@ -334,7 +334,14 @@ func TestPeopleOfASubtree(t *testing.T) {
 	if id := r.notify(rigKey, `{"id":"`+own+`","entityId":"search","name":"Budget","emails":["lead@acme.example"],"boostRequests":true}`); id != own {
 		t.Error("a put with an id made another notification")
 	}
-	r.notify(token, `{"id":"`+own+`","entityId":"search","name":"Budgets","emails":["lead@acme.example"],"boostRequests":true}`)
+	// A key's notification stays when a token that changed it is revoked, without whom the token named.
+	whole := ask[struct{ ID, Token string }](r.program, "POST", "/customers/acme/access-tokens", `{"permissions":["read","manage"]}`)
+	r.notify(whole.Token, `{"id":"`+above+`","entityId":"search","name":"Budgets","emails":["eve@acme.example","cfo@acme.example"],"thresholds":[60,90]}`)
+	r.notify(rigKey, `{"id":"`+above+`","entityId":"search","name":"Budgets","emails":["eve@acme.example","cfo@acme.example"],"thresholds":[60,95]}`)
+	r.must("DELETE", acme+"/access-tokens/"+whole.ID, rigKey, "")
+	if reply := r.must("GET", acme+"/notifications", rigKey, ""); strings.Contains(reply, "eve@") || !strings.Contains(reply, "cfo@") || !strings.Contains(reply, "lead@") {
+		t.Errorf("after the token without a root was revoked there are %s", reply)
+	}
 	r.must("DELETE", acme+"/access-tokens/"+tokenID, rigKey, "")
 	if reply := r.must("GET", acme+"/notifications", rigKey, ""); strings.Contains(reply, "lead@") || !strings.Contains(reply, "cfo@") {
 		t.Errorf("after the token was revoked there are %s", reply)
@@ -364,6 +371,12 @@ func TestTokensCannotMailAnybody(t *testing.T) {
 	if tests != 20 {
 		t.Errorf("%d tests are sent", tests)
 	}
+	r.must("POST", acme+"/notifications/"+id+"/test", rigKey, "")
+	sent := ask[[]struct{ ID string }](r.program, "GET", "/customers/acme/notifications/"+id+"/deliveries", "")[0].ID
+	if status, reply, _ := r.do("POST", acme+"/notifications/"+id+"/deliveries/"+sent+"/redeliver", token, ""); status != 403 {
+		t.Errorf("the token sends again what has not failed: %d %s", status, reply)
+	}
+	r.must("POST", acme+"/notifications/"+id+"/deliveries/"+sent+"/redeliver", rigKey, "")
 	for i := 1; i <= 9; i++ {
 		if status, reply := put(token, fmt.Sprint("n", i), `"x0@x.example"`); status != 200 {
 			t.Errorf("the notification %d: %d %s", i, status, reply)
@@ -400,6 +413,7 @@ func TestRecipientsAreRefused(t *testing.T) {
 		{`"emails":["Ann <ann@acme.example>"]`, "is not an email address"},
 		{`"slackUrls":["https://hooks.slack.com/…abcd"]`, "the whole URL"},
 		{`"emails":[]`, "1 to 10 recipients"},
+		{`"emails":["ann@acme.example","Ann@acme.example"]`, "is there twice"},
 	} {
 		status, reply, _ := r.do("PUT", acme+"/notifications", rigKey, `{"notifications":[{"entityId":"eng","name":"n","denials":true,`+c.recipients+`}]}`)
 		if status != 400 || !strings.Contains(reply, c.why) {

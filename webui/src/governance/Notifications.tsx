@@ -262,7 +262,8 @@ function Sent({ of, onClose }: { of: Notification; onClose: () => void }) {
             ]}
             actions={
               s.canEdit
-                ? d => (
+                ? d =>
+                    d.status === "FAILED" && (
                     <RowButton
                       onClick={() =>
                         again.start(
@@ -271,7 +272,7 @@ function Sent({ of, onClose }: { of: Notification; onClose: () => void }) {
                         )
                       }
                     >
-                      {d.status === "PENDING" ? "Send now" : "Send again"}
+                      Send again
                     </RowButton>
                   )
                 : undefined
