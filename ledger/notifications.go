@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -247,29 +246,6 @@ func (d *Decider) putNotification(caller *catalogue.Caller, in *bursar.Notificat
 	return &x
 }
 
-// recipients are those of a notification, in order.
-func recipients(n *record.Notification) []string { return slices.Concat(n.Emails, n.SlackURLs) }
-
-// namedBy is who named each recipient of x, which comes in the place of old: nil = of none.
-func namedBy(x, old *record.Notification, token *bursar.AccessToken) [][16]byte {
-	by, had := [16]byte{}, []string(nil)
-	if token != nil {
-		by, _ = store.ParseID(token.ID)
-	}
-	if old != nil {
-		had = recipients(old)
-	}
-	var out [][16]byte
-	for _, to := range recipients(x) {
-		if i := slices.Index(had, to); i >= 0 {
-			out = append(out, old.Tokens[i])
-		} else {
-			out = append(out, by)
-		}
-	}
-	return out
-}
-
 // notificationToPut is the notification whose place x takes; nil = there is none.
 func (d *Decider) notificationToPut(x *record.Notification, id, at string, p *bursar.Problems) *record.Notification {
 	maker := x
@@ -295,89 +271,6 @@ func (d *Decider) notificationToPut(x *record.Notification, id, at string, p *bu
 		}
 	}
 	return named
-}
-
-// checkRoom adds to p what is too much with x in its place, and counts what is new.
-func (d *Decider) checkRoom(x *record.Notification, at string, p *bursar.Problems) {
-	most, mostRecipients, mostThresholds, whose := bursar.MaxNotifications, bursar.MaxNotificationRecipients, bursar.MaxNotificationThresholds, "keys make"
-	switch {
-	case x.Root != 0:
-		most, mostRecipients, mostThresholds, whose = bursar.MaxRootNotifications, bursar.MaxRootRecipients, bursar.MaxRootThresholds, "access tokens with one root make"
-	case x.ByToken:
-		whose = "access tokens without a root make"
-	}
-	n, rooted, hear, known, levels := 1, 1, len(recipients(x)), map[string]bool{}, map[int]bool{}
-	for _, other := range append(d.allNotifications(), x) {
-		if other.ID != x.ID && other.Root != 0 {
-			rooted++
-		}
-		if other.ByToken != x.ByToken || other.Root != x.Root {
-			continue
-		}
-		if other != x {
-			for _, to := range recipients(other) {
-				known[strings.ToLower(to)] = true
-			}
-		}
-		if other.ID != x.ID {
-			n++
-			hear += len(recipients(other))
-		}
-		if other.ID != x.ID || other == x {
-			for _, t := range other.Thresholds {
-				levels[t] = true
-			}
-		}
-	}
-	switch {
-	case n > most:
-		p.Add(at, bursar.CodeTooManyLimits, "%s at most %d notifications of a customer: delete one", whose, most)
-	case x.Root != 0 && rooted > bursar.MaxRootedNotifications:
-		p.Add(at, bursar.CodeTooManyLimits, "access tokens with a root make at most %d notifications of a customer: delete one", bursar.MaxRootedNotifications)
-	case hear > mostRecipients:
-		p.Add(at+"/emails", bursar.CodeTooManyLimits, "%s at most %d recipients in all notifications, those of several counted in each; this would be %d", whose, mostRecipients, hear)
-	case len(levels) > mostThresholds:
-		p.Add(at+"/thresholds", bursar.CodeTooManyLimits, "%s at most %d different thresholds in all notifications; this would be %d", whose, mostThresholds, len(levels))
-	default:
-		fresh := 0
-		for _, to := range recipients(x) {
-			if !known[strings.ToLower(to)] {
-				fresh++
-			}
-		}
-		if err := d.useNotifications(0, fresh); err != nil {
-			p.Add(at+"/emails", bursar.CodeRateLimited, "%s", err.Message)
-		}
-	}
-}
-
-// notificationHour is what bursar.MaxNewRecipients and bursar.MaxNotificationTests are about.
-const notificationHour = bursar.Time(3600e9)
-
-// useNotifications counts tests and new recipients of an access token; an error is of too many.
-func (d *Decider) useNotifications(tests, recipients int) *bursar.Error {
-	if d.ours == nil || tests+recipients == 0 {
-		return nil
-	}
-	now := record.NotificationUse{Hour: d.Now - d.Now%notificationHour}
-	was, ok := d.ntus[d.Root]
-	if !ok {
-		was = d.notificationUse[d.Root]
-	}
-	if was != nil && was.Hour == now.Hour {
-		now = *was
-	}
-	now.Tests += uint32(tests)
-	now.Recipients += uint32(recipients)
-	again := now.Hour + notificationHour
-	switch {
-	case now.Tests > bursar.MaxNotificationTests:
-		return bursar.Errorf(bursar.CodeRateLimited, "access tokens test notifications at most %d times an hour: again after %s", bursar.MaxNotificationTests, again)
-	case now.Recipients > bursar.MaxNewRecipients:
-		return bursar.Errorf(bursar.CodeRateLimited, "access tokens name at most %d new recipients an hour: again after %s", bursar.MaxNewRecipients, again)
-	}
-	d.Emit(&record.NotificationsUsed{Root: d.Root, Use: now})
-	return nil
 }
 
 // unmasked is in with its thresholds in order, and with the URLs of old in the place of those that are as
@@ -425,11 +318,6 @@ func checkNotification(in *bursar.NotificationInput, at string, p *bursar.Proble
 	}
 }
 
-// sameRecipient tells whether two are one: addresses of mail are, whatever their capitals.
-func sameRecipient(a, b string) bool {
-	return a == b || !bursar.IsURL(a) && strings.EqualFold(a, b)
-}
-
 // DeleteNotification takes a notification away.
 type DeleteNotification struct {
 	Caller catalogue.Caller
@@ -452,45 +340,6 @@ func (d *Decider) deleteNotification(caller *catalogue.Caller, n *record.Notific
 	d.Emit(&record.NotificationDeleted{Ent: n.Ent, ID: n.ID})
 	d.auditNotification(caller, "notification.deleted", n, notificationAudit(out), nil)
 	return out
-}
-
-// HasRecipientsOf tells whether there are recipients that an access token named.
-func (v *View) HasRecipientsOf(token string) bool {
-	id, ok := store.ParseID(token)
-	return ok && slices.ContainsFunc(v.allNotifications(), func(n *record.Notification) bool { return slices.Contains(n.Tokens, id) })
-}
-
-// endRecipientsOf takes away the recipients that an access token named, and notifications that then have none.
-func (d *Decider) endRecipientsOf(caller *catalogue.Caller, token string) {
-	id, ok := store.ParseID(token)
-	if !ok {
-		return
-	}
-	for _, n := range d.allNotifications() {
-		x := *n
-		x.Emails, x.SlackURLs, x.Tokens = nil, nil, nil
-		for i, to := range recipients(n) {
-			switch {
-			case n.Tokens[i] == id:
-				continue
-			case i < len(n.Emails):
-				x.Emails = append(x.Emails, to)
-			default:
-				x.SlackURLs = append(x.SlackURLs, to)
-			}
-			x.Tokens = append(x.Tokens, n.Tokens[i])
-		}
-		switch len(x.Tokens) {
-		case len(n.Tokens):
-		case 0:
-			d.deleteNotification(caller, n)
-		default:
-			x.Updated = d.Now.Milli()
-			before := notificationAudit(d.notificationOut(n))
-			d.Emit(&record.NotificationPut{Notification: x})
-			d.auditNotification(caller, "notification.updated", &x, before, notificationAudit(d.notificationOut(&x)))
-		}
-	}
 }
 
 // auditNotification notes what was done to n. The entry is about the root that n was made below, so that

@@ -264,17 +264,17 @@ function Sent({ of, onClose }: { of: Notification; onClose: () => void }) {
               s.canEdit
                 ? d =>
                     d.status === "FAILED" && (
-                    <RowButton
-                      onClick={() =>
-                        again.start(
-                          () => s.api.post(`${target}/deliveries/${encodeURIComponent(d.id)}/redeliver`),
-                          () => void client.invalidateQueries({ queryKey: ["notified"] }),
-                        )
-                      }
-                    >
-                      Send again
-                    </RowButton>
-                  )
+                      <RowButton
+                        onClick={() =>
+                          again.start(
+                            () => s.api.post(`${target}/deliveries/${encodeURIComponent(d.id)}/redeliver`),
+                            () => void client.invalidateQueries({ queryKey: ["notified"] }),
+                          )
+                        }
+                      >
+                        Send again
+                      </RowButton>
+                    )
                 : undefined
             }
           />
