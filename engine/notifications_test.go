@@ -8,6 +8,7 @@ import (
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/ledger"
+	"github.com/bursarhq/bursar/store"
 	"github.com/bursarhq/bursar/store/mem"
 )
 
@@ -106,6 +107,27 @@ func TestManyLimitsAtOnce(t *testing.T) {
 	}
 	if n := told(); n != users*listen {
 		t.Errorf("%d messages in all, not one by each of %d notifications for each of %d limits", n, listen, users)
+	}
+}
+
+// TestTokensSendAgainWhatFailed: and nothing else, as that would be a message each time.
+func TestTokensSendAgainWhatFailed(t *testing.T) {
+	r := newRig(t, mem.New(), engine.Options{})
+	defer r.close()
+	r.furnish("acme")
+	by := tester
+	by.Token = &bursar.AccessToken{CustomerID: "acme", RootEntityID: "o"}
+	made, _, err := r.PutNotifications(t.Context(), by, "acme", someNotifications("o", 1, "a@x.example", 50))
+	r.must(err)
+	sent, _, err := r.TestNotification(t.Context(), by, "acme", made[0].ID)
+	r.must(err)
+	for _, status := range []store.DeliveryStatus{store.DeliveryPending, store.DeliveryFailed, store.DeliverySucceeded} {
+		d := sent[0].Delivery
+		d.Status = status
+		r.must(r.store.SaveDeliveries(t.Context(), []store.Delivery{d}))
+		if _, _, err := r.RedeliverNotification(t.Context(), by, "acme", made[0].ID, d.ID); (err == nil) != (status == store.DeliveryFailed) {
+			t.Errorf("what is %s: %v", status, err)
+		}
 	}
 }
 
