@@ -38,7 +38,7 @@ func (c *mCust) hear(r *mRow) (list []*mNotification) {
 }
 
 // tellPeople tells of thresholds that are newly reached. One that is not reached any more is forgotten; one that
-// is stays told, whoever listens.
+// is stays told, whoever listens. What was told is remembered of the last window in which something was.
 func (c *mCust) tellPeople(r *mRow, used num, now bursar.Time) {
 	listens := map[int]bool{}
 	for _, n := range c.hear(r) {
@@ -77,7 +77,9 @@ func (c *mCust) tellPeople(r *mRow, used num, now bursar.Time) {
 			told[t] = true
 		}
 	}
-	r.toldIn, r.told = w.start, told
+	if r.toldIn == w.start || len(told) > 0 { // else it is of a window that may come again: a default can take another's place for a while
+		r.toldIn, r.told = w.start, told
+	}
 }
 
 func (c *mCust) hearer(x bursar.NotificationInput) int {
