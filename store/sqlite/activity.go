@@ -13,7 +13,7 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// Entries of the activity that come together are kept in blocks of up to activityBlock, deflated.
+// Entries of the activity that come together are kept in blocks of up to activityBlock, packed.
 // Blocks of a stream are numbered in the order of ids; ids grow with time.
 
 const (

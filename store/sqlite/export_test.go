@@ -103,7 +103,7 @@ func MakeOld(dir string) error {
 			return err
 		}
 	}
-	if err := inflatePayloads(c); err != nil {
+	if err := unpackPayloads(c); err != nil {
 		return err
 	}
 	if err := unblockActivity(c); err != nil {
@@ -137,8 +137,8 @@ func (s *Store) RewindActivity(stream, after string) error {
 	}, func() {})
 }
 
-// inflatePayloads puts payloads where they were before they were deflated.
-func inflatePayloads(c *conn) error {
+// unpackPayloads puts payloads where they were before they were packed.
+func unpackPayloads(c *conn) error {
 	payloads := map[int64][]byte{}
 	err := c.query(context.Background(), func(r row) (err error) {
 		payloads[r.int(0)], err = unpack(r.blob(1), r.int(2))
