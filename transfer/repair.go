@@ -205,7 +205,6 @@ func (l *ahead) Begin(end store.Head) error {
 
 // parts are the rest of the log, mended, with what the listings show of it.
 func (l *ahead) parts(end store.Head) iter.Seq2[*store.BasePart, error] {
-	errStopped := errors.New("stopped")
 	return func(yield func(*store.BasePart, error) bool) {
 		p, size := new(store.BasePart), 0
 		err := store.ReadLogTo(l.r.ctx, l.r.s, l.Stream, l.to, end, func(row *store.LogRow) error {

@@ -57,3 +57,6 @@ func storeName(url, dir string) string {
 	}
 	return dir
 }
+
+// salvageEmbedded makes the log of the store in dir anew from what can be read of it.
+func salvageEmbedded(dir string, lost func(what string)) error { return sqlite.Salvage(dir, lost) }

@@ -124,22 +124,7 @@ func TestVerify(t *testing.T) {
 		url := pgtest.Database(t)
 		p := start(t, rigEnv("", "BURSAR_DATABASE_URL="+url))
 		p.traffic()
-		db, err := sql.Open("pgx", url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		db.SetMaxOpenConns(1) // its search_path is set once
-		if _, err := db.Exec("SET search_path = bursar, public"); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "the customer is saved", func() bool {
-			n := 0
-			if err := db.QueryRow("SELECT count(*) FROM streams WHERE name = 'acme' AND saved = seq").Scan(&n); err != nil {
-				t.Fatal(err)
-			}
-			return n == 1
-		})
+		db := savedIn(t, url)
 		if code := p.stop(); code != 0 {
 			t.Fatal(p.log())
 		}
@@ -163,6 +148,28 @@ func TestVerify(t *testing.T) {
 			says(strings.Replace(change[0], " SET ", " SET sum = NULL, ", 1), change[1])
 		}
 	})
+}
+
+// savedIn opens the database at url once it has a checkpoint of traffic's customer.
+func savedIn(t *testing.T, url string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	db.SetMaxOpenConns(1) // its search_path is set once
+	if _, err := db.Exec("SET search_path = bursar, public"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the customer is saved", func() bool {
+		n := 0
+		if err := db.QueryRow("SELECT count(*) FROM streams WHERE name = 'acme' AND saved = seq").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n == 1
+	})
+	return db
 }
 
 // wantInspected has inspect print the limits of traffic's customer.

@@ -184,6 +184,16 @@ func readActivityBlock(r row) (entries []store.Activity, err error) {
 	return entries, nil
 }
 
+// clearActivity takes all entries of a stream away, and reads none of them.
+func (a *appending) clearActivity(stream int64) error {
+	for _, table := range []string{"activity", "activity_blocks", "activity_entities"} {
+		if err := a.w.exec("DELETE FROM "+table+" WHERE stream = ?", stream); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // rewindActivity takes the entries behind an id away.
 func (a *appending) rewindActivity(stream int64, after string) error {
 	var from int64

@@ -79,7 +79,12 @@ func (b *beginning) rewind(stream string, refused *error) (err error) {
 	if err := b.a.w.exec(rewindLog, b.id, to.Seq); err != nil {
 		return err
 	}
-	if err := b.a.rewindActivity(b.id, store.LastID(to)); err != nil {
+	if to == (store.Head{}) {
+		err = b.a.clearActivity(b.id)
+	} else {
+		err = b.a.rewindActivity(b.id, store.LastID(to))
+	}
+	if err != nil {
 		return err
 	}
 	return b.a.w.exec(rewindUses, b.id)
