@@ -21,6 +21,13 @@ func Rebuild(ctx context.Context, s store.Store, stream string) error {
 	if heads[0].Seq == 0 {
 		return errors.New("it has no log")
 	}
+	whole := ledger.NewRefold(stream) // a log that is not whole is found before anything is written
+	if err := whole.Base(baseOf(ctx, s, stream), func(*store.Checkpoint) error { return nil }); err != nil {
+		return err
+	}
+	if err := store.ReadLogTo(ctx, s, stream, whole.Head(), heads[0], whole.Add); err != nil {
+		return fmt.Errorf("its log: %w", err)
+	}
 	b := rebuilding{ctx: ctx, s: s, f: ledger.NewRefold(stream), end: heads[0]}
 	if err := b.f.Base(baseOf(ctx, s, stream), func(*store.Checkpoint) error { return nil }); err != nil {
 		return err

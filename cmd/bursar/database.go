@@ -58,5 +58,16 @@ func storeName(url, dir string) string {
 	return dir
 }
 
-// salvageEmbedded makes the log of the store in dir anew from what can be read of it.
+// salvageEmbedded makes the files of the store in dir anew from what can be read of them, and finishEmbedded says that
+// what is derived of its logs is there again; until then openUnfinished opens it alone.
 func salvageEmbedded(dir string, lost func(what string)) error { return sqlite.Salvage(dir, lost) }
+
+func finishEmbedded(dir string) error { return sqlite.Finish(dir) }
+
+func openUnfinished(dir string, log *slog.Logger) (store.Store, error) {
+	s, err := sqlite.Open(dir, sqlite.Options{Log: log, Unfinished: true})
+	if err != nil {
+		return nil, exitf(exitStore, "the store in %s cannot be used: %w", dir, err)
+	}
+	return s, nil
+}

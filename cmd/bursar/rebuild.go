@@ -17,20 +17,20 @@ type rebuildCommand struct {
 
 func (*rebuildCommand) Help() string {
 	return `Checks the store as "bursar verify" does. With --write the listing of customers, the activity, what customers use and their
-checkpoints are made anew, from their logs, for each customer where one of them differs. Pages of log.db that are not what was written
-are left behind: a new file gets what can be read, and the old one stays as log.db.damaged. The logs themselves must be whole; else
-nothing is written, and a backup helps. Activity from before a log's beginning, denials and deliveries are in no log: what cannot
-be read of them is told, and lost. Stop the server (all nodes) first. Exit code 1: something differs still, or --write is missing.`
+checkpoints are made anew, from their logs, for each customer where one of them differs. Where pages of log.db are not what was
+written a new file gets what can be read, and the damaged one is kept as log.db.damaged. The logs themselves must be whole; else
+nothing is made anew, and a backup helps. Denials, messages, deliveries and jobs are in no log, nor is activity from before a log was
+trimmed: what cannot be read of them is told, and lost. Stop the server (all nodes) first, and run this as the server's user. Exit
+code 1: something differs still, or --write is missing.`
 }
 
 func (c *rebuildCommand) Run(p *process) (err error) {
-	differences := 0
 	if c.Data != "" {
-		if differences, err = c.pages(p); err != nil || differences > 0 && !c.Write {
+		if err := c.pages(p); err != nil {
 			return err
 		}
 	}
-	s, err := c.openStore(p, false)
+	s, err := c.open(p, false, openUnfinished)
 	if err != nil {
 		return err
 	}
@@ -39,41 +39,48 @@ func (c *rebuildCommand) Run(p *process) (err error) {
 	if err != nil {
 		return err
 	}
-	if len(streams) == 0 {
-		fmt.Fprintln(p.stderr, "The store is what its logs come to.")
-		return nil
-	}
-	if !c.Write {
+	switch {
+	case len(streams) > 0 && !c.Write:
 		return exitf(exitFailed, "%d logs differ from what is stored beside them. Nothing was written; --write makes it anew.", len(streams))
+	case len(streams) > 0:
+		if err := c.rebuild(p, s, streams); err != nil {
+			return err
+		}
+		if streams, err = c.differing(p, s); err != nil {
+			return err
+		}
+		if len(streams) > 0 {
+			return exitf(exitFailed, "%d logs differ still. Where a checkpoint of an embedded store does, remove state.db*: the next start makes it anew.", len(streams))
+		}
+	default:
+		fmt.Fprintln(p.stderr, "The store is what its logs come to.")
 	}
-	if err := c.rebuild(p, s, streams); err != nil {
-		return err
+	if c.Data != "" && c.Write {
+		return finishEmbedded(c.Data)
 	}
-	if streams, err = c.differing(p, s); err == nil && len(streams) > 0 {
-		err = exitf(exitFailed, "%d logs differ still.", len(streams))
-	}
-	return err
+	return nil
 }
 
-// pages looks for pages of the files that are not what was written, and makes log.db anew if it has some.
-func (c *rebuildCommand) pages(p *process) (differences int, err error) {
+// pages looks for pages of the files that are not what was written, and makes the files anew.
+func (c *rebuildCommand) pages(p *process) error {
+	differences := 0
 	told := func(place string) {
 		differences++
 		fmt.Fprintln(p.stdout, place)
 	}
 	if err := checkEmbedded(c.Data, told); err != nil {
-		return 0, exitf(exitStore, "the store in %s cannot be read: %w", c.Data, err)
+		return exitf(exitStore, "the store in %s cannot be read: %w", c.Data, err)
 	}
 	if differences == 0 {
-		return 0, nil
+		return nil
 	}
 	if !c.Write {
-		return differences, exitf(exitFailed, "The store's files are not what was written: %d differences. Nothing was written; --write makes anew what can be.", differences)
+		return exitf(exitFailed, "The store's files are not what was written: %d differences. Nothing was written; --write makes anew what can be.", differences)
 	}
 	if err := salvageEmbedded(c.Data, func(what string) { fmt.Fprintln(p.stdout, what) }); err != nil {
-		return 0, exitf(exitFailed, "log.db cannot be made anew, and is as it was: %w; restore it from a backup", err)
+		return exitf(exitFailed, "the store's files cannot be made anew: %w", err)
 	}
-	return differences, nil
+	return nil
 }
 
 // differing tells of each difference, and returns the logs that have one.
@@ -103,8 +110,8 @@ func (c *rebuildCommand) rebuild(p *process, s store.Store, streams []string) er
 		if stream == store.CatalogueStream {
 			continue // nothing is derived of it
 		}
-		if err := transfer.Rebuild(p.ctx, s, stream); err != nil && s.Err() != nil {
-			return exitf(exitStore, "%s: %w", ofStream(stream), err)
+		if err := transfer.Rebuild(p.ctx, s, stream); err != nil && (s.Err() != nil || p.ctx.Err() != nil) {
+			return exitf(exitStore, "%s: %w; run bursar rebuild --write again", ofStream(stream), err)
 		} else if err != nil {
 			fmt.Fprintf(p.stdout, "%s cannot be made anew: %v\n", ofStream(stream), err)
 			continue

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/bursarhq/bursar/store/postgres/pgtest"
+	"github.com/bursarhq/bursar/store/sqlite"
 	"github.com/bursarhq/bursar/store/sqlite/vfs"
 )
 
@@ -52,7 +53,7 @@ func TestRebuild(t *testing.T) {
 			t.Fatal(p.log())
 		}
 		// The checkpoint is gone after the first one, and the log stays damaged after the last.
-		for _, change := range slices.Concat(tampered[1][:1], tampered[0][:2], tamperedRows[:2], tampered[0][2:3]) {
+		for _, change := range slices.Concat(tampered[1][:1], tampered[0][:3], tamperedRows[:2], tampered[0][3:4]) {
 			r, err := db.Exec(strings.Replace(change[0], " SET ", " SET sum = NULL, ", 1))
 			if err != nil {
 				t.Fatal(change[0], err)
@@ -76,10 +77,17 @@ func wantRebuilt(t *testing.T, change [2]string, which ...string) {
 	run(exitFailed, "rebuild")
 	run(exitFailed, "verify")
 	if strings.Contains(change[0], " log ") || strings.Contains(change[0], " streams ") {
+		limits := ""
+		if which[0] == "--data" {
+			limits = run(0, "inspect", "acme")
+		}
 		if out := run(exitFailed, "rebuild", "--write"); !strings.Contains(out, "cannot be made anew: ") {
 			t.Errorf("%s: it says %s", change[0], out)
 		}
 		run(exitFailed, "verify")
+		if limits != "" && run(0, "inspect", "acme") != limits {
+			t.Errorf("%s: the checkpoint is not what it was", change[0])
+		}
 		return
 	}
 	if out := run(0, "rebuild", "--write"); !strings.Contains(out, "made anew from its log") {
@@ -88,54 +96,117 @@ func wantRebuilt(t *testing.T, change [2]string, which ...string) {
 	run(0, "verify")
 }
 
-// TestRebuildOfDamagedPages flips a bit of every other page of log.db and state.db: the store is made anew from what can be read, or, where
-// a page of the logs is damaged, refused with log.db as it was.
+// TestRebuildOfDamagedPages flips a bit of each page of log.db, and of some of state.db: the store is made anew from what can be read, or, where
+// a page of the rows of the logs is damaged, refused with log.db as it was.
 func TestRebuildOfDamagedPages(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, rigEnv(dir))
+	p.traffic()
+	p.must("POST", "/api/v1/webhooks", rigKey, `{"url":"https://example.com/in"}`)
+	p.alarm(1, 3)
+	p.must("POST", "/api/v1/customers/acme/entities/a1/freeze", rigKey, `{"reason":"leaves"}`)
+	p.do("POST", "/api/v1/customers/acme/reservations", rigKey, `{"featureId":"tokens","amount":3,"dimensions":{"agent":"a1"},"ttlSeconds":3600}`)
+	if code := p.stop(); code != 0 {
+		t.Fatal(p.log())
+	}
+	of := pagesOf(t, filepath.Join(dir, "log.db"))
+	for _, name := range []string{"log.db", "state.db"} {
+		whole, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		step := 1
+		if name == "state.db" {
+			step = 5 // nothing of it is kept
+		}
+		for page := 1; page <= len(whole)/4096; page += step {
+			what := fmt.Sprintf("page %d of %s (%s)", page, name, of[page])
+			to := copyStore(t, dir)
+			path := filepath.Join(to, name)
+			b := slices.Clone(whole)
+			b[(page-1)*4096+200] ^= 1
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			said, err := command(nil, "rebuild", "--data", to, "--write").CombinedOutput()
+			if !strings.Contains(string(said), fmt.Sprintf("page %d of %s", page, name)) {
+				t.Errorf("%s: it says %s", what, said)
+			}
+			refuses := name == "log.db" && (page == 1 || slices.Contains([]string{"sqlite_schema", "streams", "log", "bases", "base_parts"}, of[page]))
+			if (err != nil) != refuses {
+				t.Errorf("%s: %v, %s", what, err, said)
+			}
+			if err == nil {
+				bursarRun(t, 0, nil, "verify", "--data", to)
+				if kept, err := os.ReadFile(path + ".damaged"); err != nil || !bytes.Equal(kept, b) {
+					t.Errorf("%s: the file that was there is not kept: %v", what, err)
+				}
+			} else if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, b) {
+				t.Errorf("%s: it was refused and changed: %v, %s", what, err, said)
+			}
+		}
+	}
+}
+
+// pagesOf tells of the pages of a database which table or index each is of.
+func pagesOf(t *testing.T, path string) map[int]string {
+	t.Helper()
+	if err := vfs.Register(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", "file:"+path+"?vfs="+vfs.Name+"&mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.Query("SELECT pageno, name FROM dbstat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	of := map[int]string{}
+	for rows.Next() {
+		page, name := 0, ""
+		if err := rows.Scan(&page, &name); err != nil {
+			t.Fatal(err)
+		}
+		of[page] = name
+	}
+	return of
+}
+
+// TestRebuildUnfinished: a server does not start while what is derived of the logs may be missing.
+func TestRebuildUnfinished(t *testing.T) {
 	dir := t.TempDir()
 	p := start(t, rigEnv(dir))
 	p.traffic()
 	if code := p.stop(); code != 0 {
 		t.Fatal(p.log())
 	}
-	for _, name := range []string{"log.db", "state.db"} {
-		whole, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		refused, mended := 0, 0
-		for page := 0; page < len(whole)/4096; page += 2 {
-			to := copyStore(t, dir)
-			path := filepath.Join(to, name)
-			b := slices.Clone(whole)
-			b[page*4096+200] ^= 1
-			if err := os.WriteFile(path, b, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			out, says, _ := bursarRun(t, exitFailed, nil, "rebuild", "--data", to)
-			if !strings.Contains(out, fmt.Sprintf("page %d of %s", page+1, name)) {
-				t.Fatalf("page %d of %s: it says %s%s", page+1, name, out, says)
-			}
-			cmd := command(nil, "rebuild", "--data", to, "--write")
-			said, err := cmd.CombinedOutput()
-			if err == nil {
-				mended++
-				bursarRun(t, 0, nil, "verify", "--data", to)
-				if kept, err := os.ReadFile(path + ".damaged"); err != nil || !bytes.Equal(kept, b) {
-					t.Errorf("page %d of %s: the file that was there is not kept: %v", page+1, name, err)
-				}
-				continue
-			}
-			refused++
-			if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, b) {
-				t.Errorf("page %d of %s: it was refused and changed: %v, %s", page+1, name, err, said)
-			}
-			if name == "state.db" || !strings.Contains(string(said), "restore it from a backup") {
-				t.Errorf("page %d of %s: it says %s", page+1, name, said)
-			}
-		}
-		t.Logf("%s: %d pages mended, %d refused", name, mended, refused)
-		if mended < refused {
-			t.Errorf("of %s %d pages are mended, and %d refused", name, mended, refused)
+	if err := sqlite.Salvage(dir, func(string) {}); err != nil { // nothing is damaged
+		t.Fatal(err)
+	}
+	bursarRun(t, 0, nil, "verify", "--data", dir)
+	b, err := os.ReadFile(filepath.Join(dir, "log.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for page, name := range pagesOf(t, filepath.Join(dir, "log.db")) {
+		if name == "customers" {
+			b[(page-1)*4096+200] ^= 1
 		}
 	}
+	if err := os.WriteFile(filepath.Join(dir, "log.db"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var lost []string
+	if err := sqlite.Salvage(dir, func(what string) { lost = append(lost, what) }); err != nil || len(lost) != 1 { // and then it is killed
+		t.Fatal(lost, err)
+	}
+	_, says, _ := bursarRun(t, exitStore, nil, "serve", "--data", dir, "--listen", "127.0.0.1:0")
+	if !strings.Contains(says, "run bursar rebuild --write again") {
+		t.Errorf("it says %s", says)
+	}
+	bursarRun(t, 0, nil, "rebuild", "--data", dir, "--write")
+	bursarRun(t, 0, nil, "verify", "--data", dir)
 }

@@ -20,6 +20,7 @@ import (
 var tampered = [2][][2]string{{
 	{"UPDATE customers SET name = 'Other'", "the listing of customers has"},
 	{"DELETE FROM customers", "it is not in the listing"},
+	{"DELETE FROM uses WHERE kind = 'entityType'", `it is not listed as using the entityType "agent"`},
 	{"UPDATE log SET now = now + 1 WHERE seq = 3", "breaks after commit 2"},
 	{"DELETE FROM log WHERE seq = 5", "breaks after commit 4"},
 	{"UPDATE streams SET seq = seq + 1 WHERE name = 'acme'", "ends at commit"},
@@ -207,7 +208,7 @@ func tamper(t *testing.T, db *sql.DB, change string) {
 func tamperWhile(t *testing.T, db *sql.DB, change string, f func()) {
 	t.Helper()
 	table := ""
-	for _, name := range []string{"activity", "customers", "log", "streams", "counters", "assignments", "entities", "totals", "holds", "usage_series", "key_segments"} {
+	for _, name := range []string{"activity", "customers", "uses", "log", "streams", "counters", "assignments", "entities", "totals", "holds", "usage_series", "key_segments"} {
 		if strings.Contains(change, " "+name+" ") || strings.HasSuffix(change, " "+name) {
 			table = name
 		}
