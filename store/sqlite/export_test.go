@@ -190,3 +190,15 @@ func (s *Store) StopSyncing() {
 		panic(err)
 	}
 }
+
+// SalvagedTables are those of which Salvage knows what becomes of them.
+func SalvagedTables() (tables []string) {
+	tables = append(append(tables, logTables...), "denial_tags", "denial_counts")
+	for _, together := range derivedTables {
+		tables = append(tables, together...)
+	}
+	for _, t := range otherTables {
+		tables = append(tables, t.table)
+	}
+	return tables
+}

@@ -82,3 +82,17 @@ func TestPayloadsArePacked(t *testing.T) {
 		t.Errorf("%d bytes alike take %d, %v", len(alike), size, err)
 	}
 }
+
+// A new table of log.db has a place in Salvage, too.
+func TestSalvageKnowsAllTables(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer closeStore(t, s)
+	for _, table := range sqlite.SalvagedTables() {
+		if n, err := s.Int(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '"+table+"'"); err != nil || n != 1 {
+			t.Errorf("there is no table %s: %v", table, err)
+		}
+	}
+	if n, err := s.Int(ctx, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"); err != nil || int(n) != len(sqlite.SalvagedTables()) {
+		t.Errorf("log.db has %d tables, and Salvage knows %d: %v", n, len(sqlite.SalvagedTables()), err)
+	}
+}

@@ -109,7 +109,6 @@ var (
 	logTables     = []string{"streams", "log", "bases", "base_parts"}
 	derivedTables = [][]string{{"uses"}, {"customers"}, {"activity", "activity_blocks", "activity_entities"}}
 	otherTables   = []keyed{{"messages", "n", 0, math.MaxInt64}, {"deliveries", "id", "", "\U0010FFFF"}, {"jobs", "rowid", 0, math.MaxInt64}, {"denials", "n", 0, math.MaxInt64}}
-	restTables    = []string{"denial_tags", "denial_counts"} // made of the denials, and copied whole
 )
 
 // keyed is a table with the column that its rows are in the order of, and what is below and above all that is in it.
