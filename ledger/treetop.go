@@ -34,7 +34,7 @@ const firstAlike = 1024
 
 // treeTop is how far such a look has come.
 type treeTop struct {
-	step   topStep
+	step   topPhase
 	odd    map[uint32]struct{} // limits that are looked at by themselves
 	odder  int                 // ranks.odder when odd was made
 	odds   []uint32            // those of them that are still to be looked at
@@ -50,10 +50,10 @@ type blockKey struct {
 	best  float64
 }
 
-type topStep int
+type topPhase int
 
 const (
-	stepOdds topStep = iota
+	stepOdds topPhase = iota
 	stepFirst
 	stepBlocks
 	stepOpen
