@@ -57,6 +57,7 @@ func (m *model) observe() {
 		case h.stream == "":
 			m.cat.sure = max(m.cat.sure, h.now)
 		case c != nil:
+			c.settle() // entities may have moved since
 			c.expire(h.now)
 			c.log.sure = max(c.log.sure, h.now)
 			m.heard[len(m.heard)-1].want = c.recordTimed(h.now)
@@ -83,9 +84,10 @@ func (c *mCust) recordTimed(now bursar.Time) []message {
 	return told
 }
 
-// alert judges the thresholds of a row after a record changed its use or its limit.
+// alert judges the thresholds of a row after a record changed its use or its limit. Where no default
+// says that any more, as of one that funded a boost, nothing is told.
 func (c *mCust) alert(r *mRow, now bursar.Time) {
-	if r.promo != nil {
+	if r.promo != nil || r.idle() {
 		return
 	}
 	used := r.usedAt(now)
