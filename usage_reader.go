@@ -129,7 +129,7 @@ func (u *usageReader) read() {
 	if c.input.path == "" && c.output.path == "" && c.total.n > 0 { // a total alone is of what was read, as of embeddings
 		c.input = c.total
 	}
-	u.settle(&c)
+	u.disjoin(&c)
 	u.splitInput(&c)
 	u.splitOutput(&c)
 	u.counts[kindCitation] = u.count(pathsCitation).n
@@ -145,9 +145,9 @@ func (u *usageReader) read() {
 	u.amount(UsagePages, pathsPages)
 }
 
-// settle decides whether input includes what a cache had and output what the model thought:
+// disjoin decides whether input includes what a cache had and output what the model thought:
 // as the total says; where there is none, as the names do; and never against the figures.
-func (u *usageReader) settle(c *usageCounts) {
+func (u *usageReader) disjoin(c *usageCounts) {
 	cached := c.read + c.write
 	type way struct{ outside, beside bool }
 	usual := way{c.outside, c.beside}

@@ -181,6 +181,9 @@ func (k *streamCheck) run() (moved bool, err error) {
 	moved = again[0] != heads[0] || seqs[0] != k.saved.Head.Seq
 	if !moved {
 		k.listing()
+		if err := k.uses(); err != nil {
+			return false, err
+		}
 		if more, err := k.activity.next(k); err != nil || more != nil {
 			k.differ("the activity listing has entries that its log has not (%v)", err)
 		}
@@ -317,6 +320,32 @@ func (k *streamCheck) listing() {
 	if err := errors.Join(err1, err2); err != nil || string(a) != string(b) {
 		k.differ("the listing of customers has %s, its log %s", b, a)
 	}
+}
+
+// uses compares what the customer uses with what the store has of it.
+func (k *streamCheck) uses() error {
+	s, ok := k.c.s.(store.UsesReader)
+	if !ok {
+		return nil
+	}
+	got, err := s.Uses(k.c.ctx, k.name)
+	if err != nil {
+		return fmt.Errorf("what it uses: %w", err)
+	}
+	want := map[store.Use]bool{}
+	for _, u := range k.st.AllUses() {
+		want[u] = true
+	}
+	for _, u := range got {
+		if !want[u] {
+			k.differ("it is listed as using the %s %q, and does not", u.Kind, u.ID)
+		}
+		delete(want, u)
+	}
+	for u := range want {
+		k.differ("it is not listed as using the %s %q", u.Kind, u.ID)
+	}
+	return nil
 }
 
 // maxBucket is above every bucket of the series.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"slices"
 
@@ -346,9 +345,6 @@ func (e *Engine) run(w *work) int {
 		d.Facts, d.Trace, d.By, d.Enrols = r.facts, r.trace, r.by, r.by.Enroller()
 		before := d.Visits
 		r.reply, r.err = d.Attempt(r.op)
-		if r.items > light {
-			runtime.Gosched() // who has an answer, or a small question, waits for a processor for one request, not for a turn
-		}
 		raise(&e.lockTimes.visits[deciders], int64(d.Visits-before))
 		if r.err == ledger.ErrTooLarge {
 			r.tooLarge = true

@@ -276,8 +276,8 @@ func (k *denialKeeper) count(d *Denial, hour bursar.Time) *denialCount {
 	return c
 }
 
-// forget drops counts that are written and of hours that are over. Should such an hour come again,
-// as where the clock is set back, it is counted as by another process.
+// forget drops counts that are written and whose hour is over. If the clock is set back into such an
+// hour, its requests are counted as another process's would be.
 func (k *denialKeeper) forget() {
 	k.purges++
 	for key, c := range k.groups {

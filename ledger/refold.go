@@ -58,14 +58,21 @@ func (f *Refold) Head() store.Head {
 
 // Add applies the next row. What does not continue the log, or does not apply, is an
 // error.
-func (f *Refold) Add(row *store.LogRow) (err error) {
+func (f *Refold) Add(row *store.LogRow) error { return f.AddTo(row, nil) }
+
+// AddTo is Add; c, unless it is nil, gets what the listings show of the row.
+func (f *Refold) AddTo(row *store.LogRow, c *store.Commit) (err error) {
 	defer Recovered(f.Stream, row, &err)
 	if f.Cat != nil {
 		return f.Cat.Fold(row)
 	}
-	v, _, err := f.St.ApplyCommit(f.Stream, row)
+	v, recs, err := f.St.ApplyCommit(f.Stream, row)
 	if err != nil {
 		return err
+	}
+	if c != nil {
+		c.After, c.ID, c.Now = f.St.Head, row.ID, row.Head.Now
+		v.Effects(c, recs)
 	}
 	v.NewKeys, v.Adds = nil, nil
 	ended := slices.SortedFunc(maps.Keys(v.Hlds), record.CompareID)

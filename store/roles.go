@@ -195,6 +195,12 @@ type Indexed interface {
 	CheckIndexes(ctx context.Context, stream string, found func(difference string)) error
 }
 
+// UsesReader is a store that keeps what each stream uses, so that nobody archives it.
+type UsesReader interface {
+	// Uses are all of a stream, in any order.
+	Uses(ctx context.Context, stream string) ([]Use, error)
+}
+
 // Reader is all that reads what was written of customers: who has no more of a store changes
 // nothing in it.
 type Reader interface {

@@ -39,7 +39,11 @@ func migrateDatabase(ctx context.Context, url string) (from, to int, err error) 
 
 // openEmbedded opens the store in a directory, or makes it.
 func openEmbedded(dir string, log *slog.Logger) (store.Store, error) {
-	s, err := sqlite.Open(dir, sqlite.Options{Log: log})
+	return openDirectory(dir, sqlite.Options{Log: log})
+}
+
+func openDirectory(dir string, o sqlite.Options) (store.Store, error) {
+	s, err := sqlite.Open(dir, o)
 	if err != nil {
 		return nil, exitf(exitStore, "the store in %s cannot be used: %w", dir, err)
 	}
@@ -56,4 +60,14 @@ func storeName(url, dir string) string {
 		return "PostgreSQL"
 	}
 	return dir
+}
+
+// salvageEmbedded makes the files of the store in dir anew from what can be read of them, and finishEmbedded says that
+// what is derived of its logs is there again; until then openUnfinished opens it alone.
+func salvageEmbedded(dir string, lost func(what string)) error { return sqlite.Salvage(dir, lost) }
+
+func finishEmbedded(dir string) error { return sqlite.Finish(dir) }
+
+func openUnfinished(dir string, log *slog.Logger) (store.Store, error) {
+	return openDirectory(dir, sqlite.Options{Log: log, Unfinished: true})
 }

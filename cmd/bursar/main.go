@@ -55,6 +55,7 @@ type commands struct {
 	Verify  verifyCommand      `cmd:"" help:"Check a store against its logs; exits with 1 if they differ."`
 	Inspect inspectCommand     `cmd:"" help:"Print what the limits of a customer have used, from a store."`
 	Repair  repairCommand      `cmd:"" help:"Mend what a store was given while the clock was ahead; tells first, writes with --write."`
+	Rebuild rebuildCommand     `cmd:"" help:"Make anew what a store derives from its logs, where it is damaged; tells first, writes with --write."`
 	Migrate migrateCommand     `cmd:"" help:"Bring the schema of a PostgreSQL database up to date."`
 	Ready   readyCommand       `cmd:"" help:"Ask a server whether it may be used; exits with 1 if not."`
 	Version versionCommand     `cmd:"" help:"Print the version."`

@@ -24,6 +24,11 @@ type storeFlags struct {
 
 // openStore opens the store that the flags name. An embedded one is made if create is set.
 func (f *storeFlags) openStore(p *process, create bool) (store.Store, error) {
+	return f.open(p, create, openEmbedded)
+}
+
+// open is openStore by embedded where the store is in a directory.
+func (f *storeFlags) open(p *process, create bool, embedded func(dir string, log *slog.Logger) (store.Store, error)) (store.Store, error) {
 	log := slog.New(slog.NewTextHandler(p.stderr, nil))
 	if f.Data == "" {
 		if err := secretFile(&f.DatabaseURL, "BURSAR_DATABASE_URL", os.Getenv); err != nil {
@@ -41,7 +46,7 @@ func (f *storeFlags) openStore(p *process, create bool) (store.Store, error) {
 	if _, err := os.Stat(filepath.Join(f.Data, "log.db")); err != nil && !create {
 		return nil, exitf(exitConfig, "--data: there is no store in %s", f.Data)
 	}
-	return openEmbedded(f.Data, log)
+	return embedded(f.Data, log)
 }
 
 type migrateCommand struct {

@@ -20,6 +20,7 @@ import (
 var tampered = [2][][2]string{{
 	{"UPDATE customers SET name = 'Other'", "the listing of customers has"},
 	{"DELETE FROM customers", "it is not in the listing"},
+	{"DELETE FROM uses WHERE kind = 'entityType'", `it is not listed as using the entityType "agent"`},
 	{"UPDATE log SET now = now + 1 WHERE seq = 3", "breaks after commit 2"},
 	{"DELETE FROM log WHERE seq = 5", "breaks after commit 4"},
 	{"UPDATE streams SET seq = seq + 1 WHERE name = 'acme'", "ends at commit"},
@@ -72,31 +73,51 @@ func (p *program) traffic() {
 	p.must("POST", "/api/v1/customers/acme/reservations/"+id+"/release", rigKey, "")
 }
 
+// storeOfTraffic is the directory of a store that has traffic, and that nobody has open.
+func storeOfTraffic(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	p := start(t, rigEnv(dir))
+	p.traffic()
+	if code := p.stop(); code != 0 {
+		t.Fatal(p.log())
+	}
+	return dir
+}
+
+// tamperedFiles are the files of an embedded store with the changes of each.
+var tamperedFiles = map[string][][2]string{
+	"log.db":   slices.Concat(tampered[0], tamperedLogBlocks),
+	"state.db": slices.Concat(tampered[1], tamperedBlocks),
+}
+
+// tamperedCopy is a copy of the store in dir with a change of one of its files.
+func tamperedCopy(t *testing.T, dir, name, change string) (to string) {
+	t.Helper()
+	if err := vfs.Register(); err != nil {
+		t.Fatal(err)
+	}
+	to = copyStore(t, dir)
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(to, name)+"?vfs="+vfs.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tamper(t, db, change)
+	return to
+}
+
 // TestVerify: a store says nothing; whatever is changed behind its back is found.
 func TestVerify(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
-		if err := vfs.Register(); err != nil {
-			t.Fatal(err)
-		}
-		dir := t.TempDir()
-		p := start(t, rigEnv(dir))
-		p.traffic()
-		if code := p.stop(); code != 0 {
-			t.Fatal(p.log())
-		}
+		dir := storeOfTraffic(t)
 		_, says, _ := bursarRun(t, 0, nil, "verify", "--data", dir)
 		if !strings.Contains(says, "and 1 checkpoints") || !strings.Contains(says, " 0 differences") {
 			t.Errorf("it says %s", says)
 		}
 		wantInspected(t, "--data", dir)
-		for i, name := range []string{"log.db", "state.db"} {
-			for _, change := range [2][][2]string{append(tampered[0], tamperedLogBlocks...), append(tampered[1], tamperedBlocks...)}[i] {
-				to := copyStore(t, dir)
-				db, err := sql.Open("sqlite", "file:"+filepath.Join(to, name)+"?vfs="+vfs.Name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				tamper(t, db, change[0])
+		for name, changes := range tamperedFiles {
+			for _, change := range changes {
+				to := tamperedCopy(t, dir, name, change[0])
 				out, _, _ := bursarRun(t, exitFailed, nil, "verify", "--data", to)
 				if !strings.Contains(out, change[1]) {
 					t.Errorf("%s: it says %q", change[0], out)
@@ -124,22 +145,7 @@ func TestVerify(t *testing.T) {
 		url := pgtest.Database(t)
 		p := start(t, rigEnv("", "BURSAR_DATABASE_URL="+url))
 		p.traffic()
-		db, err := sql.Open("pgx", url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		db.SetMaxOpenConns(1) // its search_path is set once
-		if _, err := db.Exec("SET search_path = bursar, public"); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "the customer is saved", func() bool {
-			n := 0
-			if err := db.QueryRow("SELECT count(*) FROM streams WHERE name = 'acme' AND saved = seq").Scan(&n); err != nil {
-				t.Fatal(err)
-			}
-			return n == 1
-		})
+		db := savedIn(t, url)
 		if code := p.stop(); code != 0 {
 			t.Fatal(p.log())
 		}
@@ -163,6 +169,28 @@ func TestVerify(t *testing.T) {
 			says(strings.Replace(change[0], " SET ", " SET sum = NULL, ", 1), change[1])
 		}
 	})
+}
+
+// savedIn opens the database at url once it has a checkpoint of traffic's customer.
+func savedIn(t *testing.T, url string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	db.SetMaxOpenConns(1) // its search_path is set once
+	if _, err := db.Exec("SET search_path = bursar, public"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the customer is saved", func() bool {
+		n := 0
+		if err := db.QueryRow("SELECT count(*) FROM streams WHERE name = 'acme' AND saved = seq").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n == 1
+	})
+	return db
 }
 
 // wantInspected has inspect print the limits of traffic's customer.
@@ -200,7 +228,7 @@ func tamper(t *testing.T, db *sql.DB, change string) {
 func tamperWhile(t *testing.T, db *sql.DB, change string, f func()) {
 	t.Helper()
 	table := ""
-	for _, name := range []string{"activity", "customers", "log", "streams", "counters", "assignments", "entities", "totals", "holds", "usage_series", "key_segments"} {
+	for _, name := range []string{"activity", "customers", "uses", "log", "streams", "counters", "assignments", "entities", "totals", "holds", "usage_series", "key_segments"} {
 		if strings.Contains(change, " "+name+" ") || strings.HasSuffix(change, " "+name) {
 			table = name
 		}

@@ -172,3 +172,12 @@ func (w *where) query(sel, order string, limit int) (sql string, args []any) {
 	args = append(w.args, rowLimit(limit))
 	return fmt.Sprint(sql, order, " LIMIT $", len(args)), args
 }
+
+// Uses implements store.UsesReader.
+func (s *Store) Uses(ctx context.Context, stream string) (uses []store.Use, err error) {
+	err = s.read(ctx, func(r row) error {
+		uses = append(uses, store.Use{Kind: r.text(0), ID: r.text(1)})
+		return nil
+	}, "SELECT u.kind, u.id FROM uses u JOIN streams s ON s.id = u.stream WHERE s.name = $1", text(stream))
+	return uses, err
+}

@@ -13,7 +13,7 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// Entries of the activity that come together are kept in blocks of up to activityBlock, deflated.
+// Entries of the activity that come together are kept in blocks of up to activityBlock, packed.
 // Blocks of a stream are numbered in the order of ids; ids grow with time.
 
 const (
@@ -182,6 +182,16 @@ func readActivityBlock(r row) (entries []store.Activity, err error) {
 		return nil, fmt.Errorf("block %d: %w", r.int(0), err)
 	}
 	return entries, nil
+}
+
+// clearActivity takes all entries of a stream away, and reads none of them.
+func (a *appending) clearActivity(stream int64) error {
+	for _, table := range []string{"activity", "activity_blocks", "activity_entities"} {
+		if err := a.w.exec("DELETE FROM "+table+" WHERE stream = ?", stream); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rewindActivity takes the entries behind an id away.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/store"
 )
 
 const (
@@ -72,4 +73,17 @@ func checkActivity(ctx context.Context, c *conn, stream int64, found func(differ
 		found(fmt.Sprintf("blocks of the activity are to be found by %d entities that they have no entry of", rows-here))
 	}
 	return err
+}
+
+const selectUses = "SELECT u.kind, u.id FROM uses u JOIN streams s ON s.id = u.stream WHERE s.name = ?"
+
+// Uses implements store.UsesReader.
+func (s *Store) Uses(ctx context.Context, stream string) (uses []store.Use, err error) {
+	err = s.read(ctx, s.logReaders, func(c *conn) error {
+		return c.query(ctx, func(r row) error {
+			uses = append(uses, store.Use{Kind: r.text(0), ID: r.text(1)})
+			return nil
+		}, selectUses, stream)
+	})
+	return uses, err
 }

@@ -103,7 +103,7 @@ func MakeOld(dir string) error {
 			return err
 		}
 	}
-	if err := inflatePayloads(c); err != nil {
+	if err := unpackPayloads(c); err != nil {
 		return err
 	}
 	if err := unblockActivity(c); err != nil {
@@ -137,8 +137,8 @@ func (s *Store) RewindActivity(stream, after string) error {
 	}, func() {})
 }
 
-// inflatePayloads puts payloads where they were before they were deflated.
-func inflatePayloads(c *conn) error {
+// unpackPayloads puts payloads where they were before they were packed.
+func unpackPayloads(c *conn) error {
 	payloads := map[int64][]byte{}
 	err := c.query(context.Background(), func(r row) (err error) {
 		payloads[r.int(0)], err = unpack(r.blob(1), r.int(2))
@@ -189,4 +189,16 @@ func (s *Store) StopSyncing() {
 	if err := s.log.script("PRAGMA synchronous=OFF"); err != nil {
 		panic(err)
 	}
+}
+
+// SalvagedTables are those of which Salvage knows what becomes of them.
+func SalvagedTables() (tables []string) {
+	tables = append(append(tables, logTables...), "denial_tags", "denial_counts")
+	for _, together := range derivedTables {
+		tables = append(tables, together...)
+	}
+	for _, t := range otherTables {
+		tables = append(tables, t.table)
+	}
+	return tables
 }

@@ -27,6 +27,9 @@ func (s *Store) open(dir string) error {
 	if s.lock, err = lockDir(dir); err != nil {
 		return err
 	}
+	if err := s.finished(dir); err != nil && !s.unfinished {
+		return err
+	}
 	s.logPath, s.statePath = filepath.Join(dir, "log.db"), filepath.Join(dir, "state.db")
 	if err := s.openLog(); err != nil {
 		return err

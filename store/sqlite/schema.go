@@ -31,12 +31,15 @@ var log7 string
 //go:embed schema/log_8.sql
 var log8 string
 
+//go:embed schema/log_9.sql
+var log9 string
+
 //go:embed schema/state.sql
 var state string
 
 // logSchema leads from an empty log.db to today's, script by script. Its user_version
 // is how many of them it has had.
-var logSchema = []string{log1, log2, log3, log4, log5, log6, log7, log8}
+var logSchema = []string{log1, log2, log3, log4, log5, log6, log7, log8, log9}
 
 // stateVersion is the user_version of state.db. One of an older schema is made anew,
 // as if it had been deleted: its rows may lack what today's program makes of the log.

@@ -37,6 +37,8 @@ import (
 // Options configure a store.
 type Options struct {
 	Log *slog.Logger // what an operator should know; default: nothing is logged
+	// Unfinished opens a store after Salvage, too, before what is derived of the logs is there again.
+	Unfinished bool
 }
 
 var errClosed = errors.New("sqlite: store is closed")
@@ -47,6 +49,7 @@ type Store struct {
 	lock *dirLock
 
 	logPath, statePath string
+	unfinished         bool // Options.Unfinished
 
 	log          *writer // of log.db
 	logMark      *marker // guarded by log's turn, as is markFailed
@@ -71,7 +74,7 @@ type Store struct {
 // Open opens the store in dir, creating both as needed. It fails when another process
 // has the directory open and when a newer program wrote it.
 func Open(dir string, opts Options) (*Store, error) {
-	s := &Store{out: opts.Log, ids: map[string]int64{}}
+	s := &Store{out: opts.Log, ids: map[string]int64{}, unfinished: opts.Unfinished}
 	s.behind.streams = map[string]uint64{}
 	if s.out == nil {
 		s.out = slog.New(slog.DiscardHandler)

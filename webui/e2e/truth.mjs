@@ -298,6 +298,43 @@ export function truthTests(browser, server) {
       },
     ],
     [
+      "truth: a job that waits is cancelled, and no other one",
+      async () => {
+        const busy = await startServer();
+        await busy.call("POST", "/features", { id: "leaves", displayName: "Leaves", featureType: "NUMBER" });
+        await busy.call("POST", "/credits/custom-currencies", { id: "gold", displayName: "Gold", prepaid: false });
+        const rates = amount => [{ featureId: "leaves", amount, per: 1, match: {} }];
+        await busy.call("POST", "/rate-cards", { id: "gilt", currencyId: "gold", displayName: "Gilt", rates: rates(1) });
+        await busy.call("POST", "/customers", { id: "acme" });
+        await busy.call("POST", "/rate-cards/gilt/versions", { corrects: 1, rates: rates(2) });
+        const page = await open("/console/developers/jobs", {}, busy);
+        const usages = Array.from({ length: 100 }, () => ({ customerId: "acme", featureId: "leaves", value: 1 }));
+        // There is twice as much to look through each time, until a job still waits when its end is asked for.
+        for (let requests = 100, gone = false; !gone; requests *= 2) {
+          for (let i = 0; i < requests; i += 8) await Promise.all(Array.from({ length: 8 }, () => busy.call("POST", "/usage", { usages })));
+          const from = i => new Date(Date.now() - 3_600_000 - i).toISOString();
+          const asked = Array.from({ length: 30 }, (_, i) =>
+            busy.call("POST", "/rate-cards/gilt/reprice", { from: from(i), apply: false }),
+          );
+          await page.reload(); // it looks each second while there are open jobs, and each 10 s else
+          try {
+            await button("Cancel", page.getByRole("row", { name: /queued/ }).first()).click({ timeout: 5000 });
+            await button("Cancel the job", dialogOf(page)).click();
+            await page.getByRole("row", { name: /cancelled/ }).waitFor();
+            gone = true;
+          } catch (error) {
+            if (requests > 3000) throw error;
+          }
+          const jobs = (await busy.call("GET", "/jobs?limit=100")).data;
+          assert.equal(jobs.filter(j => j.status === "CANCELLED").length, gone ? 1 : 0);
+          for (const j of jobs) await busy.call("POST", `/jobs/${j.id}/cancel`).catch(() => {}); // some have ended
+          await Promise.all(asked);
+        }
+        await page.close();
+        await busy.stop();
+      },
+    ],
+    [
       "truth: a card of thousands of prices is looked through, and usage that was not understood is told",
       async () => {
         const prices = await startServer();
