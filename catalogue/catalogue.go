@@ -177,6 +177,16 @@ func (c *Catalogue) attribute(t *bursar.EntityType) string {
 	return t.ID
 }
 
+// TypesNamed are the entity types whose attribution keys are among dims, each once.
+func (c *Catalogue) TypesNamed(dims []bursar.Dimension) (types []string) {
+	for i := range dims {
+		if typ, ok := c.Attribution[dims[i].Key]; ok && !slices.Contains(types, typ) {
+			types = append(types, typ)
+		}
+	}
+	return types
+}
+
 // Apply is the one place where a record changes the catalogue.
 func (c *Catalogue) Apply(r record.Record) error {
 	rec, ok := r.(*record.Catalogue)

@@ -409,7 +409,7 @@ func TestMetrics(t *testing.T) {
 	text := string(reply)
 	for _, line := range []string{
 		`bursar_checks_total{reason="",result="granted"} 1`, `bursar_checks_total{reason="CustomerNotFound",result="denied"} 1`,
-		`bursar_warnings_total{code="DIMENSION_NOT_RESOLVED"} 2`, `bursar_warnings_total{code="UNGOVERNED"} 3`, `bursar_warnings_total{code="STALE_SET"} 0`,
+		`bursar_warnings_total{code="DIMENSION_NOT_RESOLVED"} 2`, `bursar_warnings_total{code="UNGOVERNED"} 3`, `bursar_ungoverned_total{entity_type="user"} 2`, `bursar_ungoverned_total{entity_type=""} 1`, `bursar_warnings_total{code="STALE_SET"} 0`,
 		`bursar_ingest_events_total{result="recorded"} 2`, "bursar_check_duration_seconds_count 2", "bursar_customers_resident 1", "bursar_ready 1",
 		`bursar_http_requests_total{class="2xx",method="POST",route="/usage"} 3`, "bursar_holds_open 0", "bursar_unpriced_total 0",
 		"bursar_webhook_backlog 1", `bursar_webhook_deliveries_total{result="succeeded"} 2`, `bursar_webhook_deliveries_total{result="failed"} 1`,

@@ -138,7 +138,7 @@ func (a *API) check(q *request) error {
 		d, q.version = got[0], version
 	}
 	a.metrics.check(d.Granted, d.Reason)
-	a.metrics.warned(d.Warnings)
+	a.metrics.warned(d.Warnings, in.Dimensions)
 	q.decided(kindCheck, in.Capability, in.Requested, in.Dimensions, &d)
 	b := append(q.out[:0], `{"data":`...)
 	b = appendDecision(b, &d, q.now)
@@ -217,7 +217,7 @@ func (a *API) checks(c call, in *checksIn) (out decisions, _ uint64, _ error) {
 	for i := range out.list {
 		d := &out.list[i]
 		a.metrics.check(d.Granted, d.Reason)
-		a.metrics.warned(d.Warnings)
+		a.metrics.warned(d.Warnings, inputs[i].Dimensions)
 		c.decided(kindCheck, inputs[i].Capability, inputs[i].Requested, inputs[i].Dimensions, d)
 	}
 	return out, version, nil

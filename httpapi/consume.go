@@ -69,14 +69,14 @@ func (c call) spent(kind string, in *bursar.SpendInput, d *bursar.Decision, err 
 	var e *bursar.Error
 	switch {
 	case errors.As(err, &e) && e.Denial != nil:
-		c.api.metrics.warned(e.Denial.Warnings)
+		c.api.metrics.warned(e.Denial.Warnings, in.Dimensions)
 		asked := *in
 		if in.EventName != "" { // what of it was denied; of a freeze, all of it
 			asked.Capability, asked.Amount = e.Denial.Capability, e.Denial.Gate.Requested
 		}
 		c.decided(kind, asked.Capability, asked.Amount, in.Dimensions, e.Denial)
 	case err == nil && !duplicate:
-		c.api.metrics.warned(d.Warnings)
+		c.api.metrics.warned(d.Warnings, in.Dimensions)
 		c.api.observed.decided(c.now, true)
 		if kind == kindConsume {
 			c.api.observed.used(c.now, 1)

@@ -107,7 +107,7 @@ func (a *API) reportEvents(c call, _ *eventsIn, items []bursar.EventInput) (out 
 	out.Events = make([]eventOut, len(results))
 	for i := range results {
 		r := &results[i]
-		a.metrics.warned(r.Warnings)
+		a.metrics.warned(r.Warnings, items[i].Dimensions)
 		out.add(r.Warnings)
 		out.Events[i] = eventOut{Used: viewAmounts(r.Used), Cost: viewCosts(r.Costs), Duplicate: r.Duplicate, ReservationID: orNil(&r.ReservationID), Warnings: r.Warnings}
 		if !r.Duplicate {

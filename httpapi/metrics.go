@@ -28,7 +28,9 @@ type metrics struct {
 	recorded     prometheus.Counter
 	duplicates   prometheus.Counter
 	refused      prometheus.Counter
-	warnings     map[string]prometheus.Counter     // by code
+	warnings     map[string]prometheus.Counter // by code
+	ungoverned   *prometheus.CounterVec        // by entity type
+	typesNamed   func([]bursar.Dimension) []string
 	requests     map[*route]*[6]prometheus.Counter // by status class
 	unrouted     *[6]prometheus.Counter
 }
@@ -67,6 +69,11 @@ func newMetrics(e *engine.Engine, routes []*route, o *Options) *metrics {
 	warnings := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bursar_warnings_total", Help: "Warnings in replies to checks, spending and reports, by code.",
 	}, []string{"code"})
+	m.ungoverned = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "bursar_ungoverned_total", Help: "Replies about use that nothing limits, by the type of entity that a dimension of the request names; none = it names nobody.",
+	}, []string{"entity_type"})
+	m.ungoverned.WithLabelValues("")
+	m.typesNamed = func(dims []bursar.Dimension) []string { return e.Catalogue().TypesNamed(dims) }
 	m.warnings = map[string]prometheus.Counter{}
 	for _, code := range warningCodes {
 		m.warnings[code] = warnings.WithLabelValues(code)
@@ -87,7 +94,7 @@ func newMetrics(e *engine.Engine, routes []*route, o *Options) *metrics {
 		m.requests[r] = classes(r.method, r.pattern)
 	}
 	m.unrouted = classes("", "none")
-	m.registry.MustRegister(m.checkSeconds, checks, ingest, warnings, requests, engineCollector{e, o.WebhookBacklog, o.WebhookStats},
+	m.registry.MustRegister(m.checkSeconds, checks, ingest, warnings, m.ungoverned, requests, engineCollector{e, o.WebhookBacklog, o.WebhookStats},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(o.Metrics...)
 	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
@@ -114,14 +121,26 @@ func (m *metrics) check(granted bool, reason bursar.Code) {
 	}
 }
 
-// warned counts the warnings of a reply, because callers whose SDK does not know of warnings
-// never see them.
-func (m *metrics) warned(warnings []string) {
+// warned counts the warnings of a reply to a request with dims, because callers whose SDK does not
+// know of warnings never see them.
+func (m *metrics) warned(warnings []string, dims []bursar.Dimension) {
+	ungoverned := false
 	for _, w := range warnings {
 		code, _, _ := strings.Cut(w, ":")
 		if c := m.warnings[code]; c != nil {
 			c.Inc()
 		}
+		ungoverned = ungoverned || code == bursar.WarnUngoverned
+	}
+	if !ungoverned {
+		return
+	}
+	types := m.typesNamed(dims)
+	for _, typ := range types {
+		m.ungoverned.WithLabelValues(typ).Inc()
+	}
+	if len(types) == 0 {
+		m.ungoverned.WithLabelValues("").Inc()
 	}
 }
 

@@ -14,7 +14,7 @@ func (c call) ingested(got []ledger.UsageItem, versions map[string]uint64) (vers
 		if got[i].Duplicate {
 			duplicates++
 		} else {
-			c.api.metrics.warned(got[i].Warnings)
+			c.api.metrics.warned(got[i].Warnings, got[i].In.Dimensions)
 		}
 	}
 	c.replayed = duplicates == len(got)
