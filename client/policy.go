@@ -166,11 +166,12 @@ func (c *Client) Allocations(ctx context.Context, customer string, in Allocation
 }
 
 // SimulateInput is a backtest of drafts of limits over [StartDate, EndDate); EndDate nil
-// = now. A draft with the natural key of an existing limit stands in for it.
+// = now. A draft with the natural key of an existing limit or default stands in for it.
 type SimulateInput struct {
 	StartDate   bursar.Time       `json:"startDate"`
 	EndDate     *bursar.Time      `json:"endDate,omitempty"`
-	Assignments []AssignmentInput `json:"assignments"` // at most 100
+	Assignments []AssignmentInput `json:"assignments,omitempty"` // at most 100
+	Defaults    []DefaultInput    `json:"defaults,omitempty"`    // at most 100
 }
 
 // Simulation is what drafts would have done to the usage that was accepted. Note says
@@ -184,6 +185,7 @@ type Simulation struct {
 		Index          int           `json:"index"`
 		Stopped        int           `json:"stopped"`
 		StoppedUsage   bursar.Amount `json:"stoppedUsage"`
+		StoppedLimits  int           `json:"stoppedLimits"` // of a default, one for each entity
 		FirstStoppedAt *bursar.Time  `json:"firstStoppedAt"`
 		PeakUsage      bursar.Amount `json:"peakUsage"`
 	} `json:"drafts"`

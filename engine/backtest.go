@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/ledger"
@@ -16,7 +17,7 @@ import (
 // its effective time is in, on the entities that it was attributed to at the time. What
 // was used before From, in the windows that From is in, counts without being judged. A
 // usage and what it cost are one act: a hard draft that has no room for either stops
-// both. The drafts alone are judged, without boosts and without asking whether entities
+// both. The drafts alone are judged, those of defaults on each entity that they would limit now, without boosts and without asking whether entities
 // were archived or shares allocated. All that one event used is one act, too. Usage of MAX
 // and UNIQUE features is compared by what it added to the customer's figure; what re-pricing
 // corrected later counts as it was charged.
@@ -48,12 +49,19 @@ func (e *Engine) simulate(ctx context.Context, o ledger.ReadOptions, customer st
 	if err != nil {
 		return ledger.Simulation{}, 0, err
 	}
+	tree := o // of whom defaults limit: a minute ago will do, as the tree may change while this runs
+	tree.MaxStaleness, tree.Age = time.Minute, nil
 	holds := ledger.OpenHolds{}
 	err = e.scanLog(ctx, customer, after, version, progress, func(row *record.Row) error {
 		acts := ledger.OneByEvent(holds.ActsOf(row))
 		for i := range acts {
 			if acts[i].Ended && acts[i].Hold == nil && acts[i].At >= s.Since {
 				return ledger.ErrTrimmed(customer, s.Since-bursar.MaxHoldLife)
+			}
+			if ents := s.Strangers(&acts[i]); len(ents) > 0 {
+				if _, err := e.readCustomer(ctx, tree, customer, func(v *ledger.View) error { s.Meet(v, ents); return nil }); err != nil {
+					return err
+				}
 			}
 			s.Replay(&acts[i], row.Head.Now)
 		}

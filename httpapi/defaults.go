@@ -91,10 +91,19 @@ type defaultsIn struct {
 }
 
 func (a *API) putDefaults(c call, in *defaultsIn) ([]bursar.Default, uint64, error) {
+	inputs, err := defaultInputs(in.Defaults)
+	if err != nil {
+		return nil, 0, err
+	}
+	return a.engine.PutDefaults(c.ctx, c.by, in.CustomerID, inputs)
+}
+
+// defaultInputs are the members of a list "defaults".
+func defaultInputs(in []defaultIn) ([]bursar.DefaultInput, error) {
 	var problems bursar.Problems
-	inputs := make([]bursar.DefaultInput, len(in.Defaults))
-	for i := range in.Defaults {
-		x := &in.Defaults[i]
+	inputs := make([]bursar.DefaultInput, len(in))
+	for i := range in {
+		x := &in[i]
 		of, ok := capability(orZero(x.FeatureID), orZero(x.CurrencyID))
 		if !ok {
 			problems.Add("/defaults/"+strconv.Itoa(i), bursar.CodeValidationFailed, errNotOneCapability)
@@ -103,10 +112,7 @@ func (a *API) putDefaults(c call, in *defaultsIn) ([]bursar.Default, uint64, err
 			UsageLimit: x.UsageLimit, Cadence: x.Cadence, Enforcement: x.Enforcement, AlertThresholds: x.AlertThresholds, Timezone: x.Timezone, Anchor: x.Anchor,
 			IfMatch: itemMatch(x.basedItem)}
 	}
-	if err := problems.Err(); err != nil {
-		return nil, 0, err
-	}
-	return a.engine.PutDefaults(c.ctx, c.by, in.CustomerID, inputs)
+	return inputs, problems.Err()
 }
 
 type defaultList struct {

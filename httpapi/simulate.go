@@ -13,7 +13,8 @@ type simulateIn struct {
 	freshness
 	StartDate   bursar.Time    `json:"startDate" is:"required"`
 	EndDate     *bursar.Time   `json:"endDate" doc:"Now when left out."`
-	Assignments []assignmentIn `json:"assignments" is:"required,n=1-100" doc:"Drafts of limits. One with the natural key of an existing limit stands in for it."`
+	Assignments []assignmentIn `json:"assignments" is:"n=0-100" doc:"Drafts of limits. One with the natural key of an existing limit stands in for it. Required, unless defaults are given."`
+	Defaults    []defaultIn    `json:"defaults" is:"n=0-100" doc:"Drafts of default limits. Each entity that one would limit now is judged by itself."`
 }
 
 // simulationOut is what drafts of limits would have done to past usage.
@@ -28,11 +29,12 @@ type simulationOut struct {
 }
 
 type simulatedDraftOut struct {
-	Index          int           `json:"index"`
+	Index          int           `json:"index" doc:"Its place in assignments, or behind them in defaults."`
 	Stopped        int           `json:"stopped"`
 	StoppedUsage   bursar.Amount `json:"stoppedUsage"`
+	StoppedLimits  int           `json:"stoppedLimits" doc:"How many limits would have stopped them: of a default, one for each entity."`
 	FirstStoppedAt *bursar.Time  `json:"firstStoppedAt"`
-	PeakUsage      bursar.Amount `json:"peakUsage" doc:"The highest use of a window that it would have allowed."`
+	PeakUsage      bursar.Amount `json:"peakUsage" doc:"The highest use of a window of one limit that it would have allowed."`
 }
 
 type simulatedStopOut struct {
@@ -59,7 +61,7 @@ func viewSimulation(s *ledger.Simulation) simulationOut {
 		Stopped: make([]simulatedStopOut, len(s.Stopped)), Entities: make([]simulatedEntityOut, len(s.Entities)),
 	}
 	for i, d := range s.Drafts {
-		out.Drafts[i] = simulatedDraftOut{Index: d.Index, Stopped: d.Stopped, StoppedUsage: d.StoppedUsage, FirstStoppedAt: timeOrNil(d.FirstStopped), PeakUsage: d.Peak}
+		out.Drafts[i] = simulatedDraftOut{Index: d.Index, Stopped: d.Stopped, StoppedUsage: d.StoppedUsage, StoppedLimits: d.StoppedLimits, FirstStoppedAt: timeOrNil(d.FirstStopped), PeakUsage: d.Peak}
 	}
 	for i, x := range s.Stopped {
 		out.Stopped[i] = simulatedStopOut{Timestamp: x.Timestamp, EntityID: orNil(&x.EntityID), Draft: x.Draft, Amount: x.Amount, Used: x.Used}
@@ -80,7 +82,11 @@ func (a *API) simulate(c call, in *simulateIn) (out outOrJob, _ uint64, _ error)
 	if err != nil {
 		return out, 0, err
 	}
-	input := ledger.SimulateInput{From: in.StartDate, To: orZero(in.EndDate), Drafts: drafts}
+	defaults, err := defaultInputs(in.Defaults)
+	if err != nil {
+		return out, 0, err
+	}
+	input := ledger.SimulateInput{From: in.StartDate, To: orZero(in.EndDate), Drafts: drafts, Defaults: defaults}
 	ctx, cancel := context.WithTimeout(c.ctx, a.jobWait)
 	defer cancel()
 	got, version, err := a.engine.Simulate(ctx, c.options(), in.CustomerID, input)

@@ -14,9 +14,9 @@ import (
 const (
 	maxSimulatedStops    = 100
 	maxSimulatedEntities = 100
-	// maxSimulatedWindows is how many windows of a draft are remembered. With more of them, those
-	// are forgotten that ended so long ago that no usage can still arrive for them.
-	maxSimulatedWindows = 20_000
+	// maxSimulatedWindows is how many windows are remembered, of all drafts together. With more of
+	// them, those are forgotten that ended so long ago that no usage can still arrive for them.
+	maxSimulatedWindows = 200_000
 )
 
 // Backtest is a backtest under way.
@@ -24,7 +24,12 @@ type Backtest struct {
 	from, to bursar.Time // [from, to)
 	Since    bursar.Time // of the drafts' windows that from is in, the earliest start
 	Horizon  bursar.Time
-	drafts   []draft
+	drafts   []*draft
+	defaults []draftDefault
+	set      *defaultSet         // the customer's defaults with the drafts
+	applying []*draft            // of the act that is replayed
+	windows  int                 // that are remembered
+	most     int                 // with more, old ones are forgotten
 	ents     list[record.Entity] // of the tree as it is now, by number
 	sees     func(ent uint32) bool
 	out      Simulation
@@ -33,39 +38,46 @@ type Backtest struct {
 
 // draft is one limit that is tried out.
 type draft struct {
-	def   *record.Limit
-	since bursar.Time                   // start of its window that the interval begins in
-	used  map[bursar.Time]bursar.Amount // by start of window
-	most  int                           // with more windows than that, old ones are forgotten
-	out   SimulatedDraft
+	def     *record.Limit
+	since   bursar.Time                   // start of its window that the interval begins in
+	used    map[bursar.Time]bursar.Amount // by start of window
+	stopped bool                          // it would have stopped something
+	out     *SimulatedDraft               // those by one default share theirs
+}
+
+func newDraft(def *record.Limit, from bursar.Time, out *SimulatedDraft) *draft {
+	return &draft{def: def, since: def.Sched.WindowAt(from).Start, used: map[bursar.Time]bursar.Amount{}, out: out}
 }
 
 // NewSimulation writes the drafts to v, which is thrown away. That checks them. What a draft leaves
 // out is as the limit that it stands in for has it.
 func NewSimulation(v *View, cat *catalogue.Catalogue, in *SimulateInput) (*Backtest, error) {
-	s := &Backtest{from: in.From, to: in.To, ents: v.Entities.clone(), sees: v.sightNow(), stopped: map[uint32]*SimulatedEntity{}}
+	s := &Backtest{from: in.From, to: in.To, ents: v.Entities.clone(), most: maxSimulatedWindows, sees: v.sightNow(), stopped: map[uint32]*SimulatedEntity{}}
 	if s.out.From, s.out.To = in.From, in.To; in.To == 0 || in.To > v.Now {
 		s.out.To, s.to = v.Now, v.Now+1 // now itself belongs to it
 	}
 	if s.from >= s.to {
 		return nil, bursar.ErrorAt("/from", bursar.CodeValidationFailed, "from, %s, is not before to, %s", s.from, s.out.To)
 	}
-	if len(in.Drafts) == 0 {
+	if len(in.Drafts)+len(in.Defaults) == 0 {
 		return nil, bursar.ErrorAt("/assignments", bursar.CodeValidationFailed, "there is no draft of a limit to try out")
 	}
 	d := &Decider{View: v, Cat: cat, Rehearsal: true}
-	reply, err := (&PutAssignments{In: in.Drafts, draft: true}).Decide(d)
-	if err != nil {
-		return nil, err
+	s.Since, s.out.Drafts = s.from, make([]SimulatedDraft, len(in.Drafts)+len(in.Defaults))
+	for i := range s.out.Drafts {
+		s.out.Drafts[i].Index = i
 	}
-	s.Since = s.from
-	for i, a := range reply.([]bursar.Assignment) {
-		def := d.Def(d.findRowID(a.ID))
-		t := draft{def: def, since: def.Sched.WindowAt(s.from).Start, used: map[bursar.Time]bursar.Amount{}, most: maxSimulatedWindows, out: SimulatedDraft{Index: i}}
-		s.Since = min(s.Since, t.since)
-		s.drafts = append(s.drafts, t)
+	if len(in.Drafts) > 0 {
+		reply, err := (&PutAssignments{In: in.Drafts, draft: true}).Decide(d)
+		if err != nil {
+			return nil, err
+		}
+		for i, a := range reply.([]bursar.Assignment) {
+			t := newDraft(d.Def(d.findRowID(a.ID)), s.from, &s.out.Drafts[i])
+			s.Since, s.drafts = min(s.Since, t.since), append(s.drafts, t)
+		}
 	}
-	return s, nil
+	return s, s.draftDefaults(d, in.Defaults)
 }
 
 // Replay lets the drafts judge one act and counts it on them.
@@ -74,9 +86,8 @@ func (s *Backtest) Replay(a *Act, now bursar.Time) {
 		return
 	}
 	judged := a.At >= s.from
-	applies := false
-	for i := range s.drafts {
-		d := &s.drafts[i]
+	applies, drafts := false, s.draftsOf(a)
+	for _, d := range drafts {
 		amount := d.amountOf(a)
 		if amount.IsZero() {
 			continue
@@ -93,9 +104,13 @@ func (s *Backtest) Replay(a *Act, now bursar.Time) {
 	if applies && judged {
 		s.out.Replayed++
 	}
-	for i := range s.drafts {
-		s.drafts[i].count(a, judged)
-		s.drafts[i].forget(now - s.Horizon)
+	for _, d := range drafts {
+		s.windows -= len(d.used)
+		d.count(a, judged)
+		s.windows += len(d.used)
+	}
+	if s.windows > s.most {
+		s.forget(now - s.Horizon)
 	}
 }
 
@@ -143,16 +158,22 @@ func (d *draft) count(a *Act, judged bool) {
 	}
 }
 
-// forget drops windows that ended before t once there are many.
-func (d *draft) forget(t bursar.Time) {
-	if len(d.used) > d.most {
+// forget drops windows that ended before t.
+func (s *Backtest) forget(t bursar.Time) {
+	s.windows = 0
+	for d := range s.allDrafts() {
 		current := d.window(t)
 		maps.DeleteFunc(d.used, func(start bursar.Time, _ bursar.Amount) bool { return start < current })
-		d.most = max(maxSimulatedWindows, 2*len(d.used))
+		s.windows += len(d.used)
 	}
+	s.most = max(maxSimulatedWindows, 2*s.windows)
 }
 
 func (s *Backtest) stop(d *draft, a *Act, amount, used bursar.Amount) {
+	if !d.stopped {
+		d.stopped = true
+		d.out.StoppedLimits++
+	}
 	if d.out.Stopped == 0 || a.At < d.out.FirstStopped {
 		d.out.FirstStopped = a.At
 	}
@@ -208,9 +229,6 @@ func (s *Backtest) entityID(ent uint32) string {
 
 func (s *Backtest) Result() Simulation {
 	s.cutStops()
-	for i := range s.drafts {
-		s.out.Drafts = append(s.out.Drafts, s.drafts[i].out)
-	}
 	for ent, x := range s.stopped {
 		x.EntityID = s.entityID(ent)
 		s.out.Entities = append(s.out.Entities, *x)

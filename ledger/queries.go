@@ -315,10 +315,11 @@ type Allocation struct {
 
 // SimulateInput is a backtest: drafts of limits and a past interval [From, To); To 0 =
 // now. Drafts name entities that exist; a draft with the natural key of an existing
-// limit stands in for it.
+// limit or default stands in for it.
 type SimulateInput struct {
 	From, To bursar.Time
 	Drafts   []bursar.AssignmentInput
+	Defaults []bursar.DefaultInput `json:",omitempty"`
 }
 
 // Simulation is what a policy would have done to the usage that was accepted in the
@@ -331,13 +332,14 @@ type Simulation struct {
 	Entities []SimulatedEntity // the 100 that would have lost most records, most first
 }
 
-// SimulatedDraft is one draft's part; index is its place in the input.
+// SimulatedDraft is one draft's part; index is its place in the input, Drafts before Defaults.
 type SimulatedDraft struct {
-	Index        int
-	Stopped      int           // usage records that it would have stopped
-	StoppedUsage bursar.Amount // and how much they were
-	FirstStopped bursar.Time   // 0 = never
-	Peak         bursar.Amount // the highest use of a window that it would have allowed
+	Index         int
+	Stopped       int           // usage records that it would have stopped
+	StoppedUsage  bursar.Amount // and how much they were
+	StoppedLimits int           // how many limits would have stopped them: of a default, one for each entity
+	FirstStopped  bursar.Time   // 0 = never
+	Peak          bursar.Amount // the highest use of a window of one limit that it would have allowed
 }
 
 // SimulatedStop is one usage record that would have been stopped.

@@ -362,6 +362,7 @@ export async function defaultTests(browser) {
         await dialog().getByLabel("Only with metadata").fill("who=Ada");
         await dialog().getByText("1 of type User is meant: 1 has one by another default").waitFor();
         await dialog().getByLabel("Amount").fill("5");
+        await dialog().getByText("It would have stopped 1 of 1 requests (7 in all, by 1 limit)").waitFor();
         await button("Set default").click();
         await toast("Default set: Tokens 5 per month for each User");
         await page.getByRole("region", { name: "Tokens, each User below Engineering with who Ada" }).waitFor();
@@ -376,6 +377,7 @@ export async function defaultTests(browser) {
         await dialog().getByText(effect).waitFor();
         await dialog().getByLabel("Amount").fill("7");
         await dialog().getByText("1 has used it up already: its requests are stopped at once.").waitFor();
+        await dialog().getByText("It would have stopped none of 1 requests; the fullest period of one of them used 7").waitFor();
         // Another one is quicker.
         await say(call, 60);
         await button("Save").click();

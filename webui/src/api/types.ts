@@ -459,7 +459,14 @@ export type Simulation = {
   endDate: string;
   replayed: number;
   note: string;
-  drafts: { index: number; stopped: number; stoppedUsage: Amount; firstStoppedAt: string | null; peakUsage: Amount }[];
+  drafts: {
+    index: number;
+    stopped: number;
+    stoppedUsage: Amount;
+    stoppedLimits: number;
+    firstStoppedAt: string | null;
+    peakUsage: Amount;
+  }[];
   entities: { entityId: string | null; draft: number; stopped: number; stoppedUsage: Amount; firstStoppedAt: string }[];
 };
 

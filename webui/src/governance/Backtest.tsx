@@ -4,6 +4,7 @@ import { count } from "../api/locale";
 import type { Job, One, Simulation } from "../api/types";
 import { day } from "../lib/time";
 import { Amt, Notice, Skeleton, Trouble, useSettled } from "../ui";
+import type { DefaultInput } from "./defaults";
 import { ended, isJob, JobProgress, useAbandon, useJob } from "./jobs";
 import type { LimitInput } from "./limit";
 import { useNames } from "./names";
@@ -11,11 +12,14 @@ import { useSession } from "./session";
 
 export const previewDays = 30;
 
-/** What limits would have stopped of the last month's usage, each by itself; asked when they have settled. */
-export function useBacktest(inputs: LimitInput[]) {
+const none: DefaultInput[] = [];
+
+/** What limits and defaults would have stopped of the last month's usage, each by itself; asked when they have settled. */
+export function useBacktest(inputs: LimitInput[], defaults = none) {
   const s = useSession();
+  const drafts = inputs.length + defaults.length;
   // Amounts are compared by their text: each reading makes new objects.
-  const now = JSON.stringify(inputs.map(i => ({ ...i, usageLimit: i.usageLimit?.text ?? null })));
+  const now = JSON.stringify([...inputs, ...defaults].map(i => ({ ...i, usageLimit: i.usageLimit?.text ?? null })));
   const draft = useSettled(now, 500);
   const got = useQuery({
     queryKey: ["simulate", s.customerId, draft],
@@ -23,8 +27,9 @@ export function useBacktest(inputs: LimitInput[]) {
       s.api.post<One<Simulation | Job>>(path`/customers/${s.customerId}/simulate`, {
         startDate: new Date(Date.now() - previewDays * 86_400_000).toISOString(),
         assignments: inputs,
+        defaults,
       }),
-    enabled: inputs.length > 0 && now === draft,
+    enabled: drafts > 0 && now === draft,
     retry: false,
     staleTime: 60_000,
   });
@@ -34,13 +39,30 @@ export function useBacktest(inputs: LimitInput[]) {
   useAbandon(s.api, jobId);
   // Of what was asked before nothing is told.
   const found = now !== draft ? undefined : isJob(begun) ? (job?.simulation ?? undefined) : begun;
-  return { got, found, job, asking: inputs.length > 0 && (now !== draft || got.isPending) };
+  return { got, found, job, asking: drafts > 0 && (now !== draft || got.isPending) };
 }
 
 /** What one limit would have stopped. */
 export function Preview({ input }: { input: LimitInput }) {
+  return <Stops backtest={useBacktest(input.usageLimit === null ? [] : [input])} of={input} what="this limit" />;
+}
+
+/** What one default would have stopped, of each that it limits. */
+export function DefaultPreview({ input }: { input: DefaultInput }) {
+  return <Stops backtest={useBacktest([], input.usageLimit === null ? [] : [input])} of={input} what="limits by this default" each />;
+}
+
+type StopsProps = {
+  backtest: ReturnType<typeof useBacktest>;
+  of: LimitInput | DefaultInput;
+  what: string;
+  /** It is several limits. */
+  each?: boolean;
+};
+
+function Stops({ backtest, of: input, what, each }: StopsProps) {
   const s = useSession();
-  const { got, found, job, asking } = useBacktest(input.usageLimit === null ? [] : [input]);
+  const { got, found, job, asking } = backtest;
   const name = useNames(found?.entities.slice(0, 3).flatMap(e => e.entityId ?? []) ?? []);
   if (input.usageLimit === null) return <Notice>Usage is counted and shown; nothing is stopped.</Notice>;
   if (asking) return <Skeleton lines={1} />;
@@ -54,11 +76,17 @@ export function Preview({ input }: { input: LimitInput }) {
   const { drafts, entities, replayed } = found;
   const d = drafts[0];
   const basis = <span className="small muted">Based on usage accepted in the last {previewDays} days; other limits are ignored.</span>;
-  if (!d || replayed === 0) return <Notice>No usage of the last {previewDays} days counts on this limit.</Notice>;
+  if (!d || replayed === 0)
+    return (
+      <Notice>
+        No usage of the last {previewDays} days counts on {what}.
+      </Notice>
+    );
   if (d.stopped === 0)
     return (
       <Notice>
-        It would have stopped none of {count(replayed)} requests; the fullest period used <Amt v={d.peakUsage} />.<div>{basis}</div>
+        It would have stopped none of {count(replayed)} requests; the fullest period {each && "of one of them "}used <Amt v={d.peakUsage} />
+        .<div>{basis}</div>
       </Notice>
     );
   return (
@@ -66,7 +94,8 @@ export function Preview({ input }: { input: LimitInput }) {
       <span className="strong">
         It would have {input.enforcement === "soft" ? "reported" : "stopped"} {count(d.stopped)} of {count(replayed)} requests
       </span>{" "}
-      (<Amt v={d.stoppedUsage} /> in all), the first on {d.firstStoppedAt ? day(d.firstStoppedAt) : "–"}.
+      (<Amt v={d.stoppedUsage} /> in all{each && `, by ${count(d.stoppedLimits)} ${d.stoppedLimits === 1 ? "limit" : "limits"}`}), the first
+      on {d.firstStoppedAt ? day(d.firstStoppedAt) : "–"}.
       {entities.length > 0 && (
         <div className="break">
           Most affected:{" "}

@@ -5,6 +5,7 @@ import type { Capability, Default } from "../api/types";
 import { perCadence } from "../lib/time";
 import { Notice, Reading, Select, Text, useSettled } from "../ui";
 import { FormDialog } from "../ui/FormDialog";
+import { DefaultPreview } from "./Backtest";
 import { blank, type Draft, draftOf, merge } from "./conflict";
 import { useDefaultWords } from "./Default";
 import {
@@ -142,6 +143,11 @@ export function DefaultForm({ entityId, of, onClose }: Props) {
         alerts={from ? "none" : "80, 100"}
       />
       {meant && <Effect meant={meant} of={from} draft={draft} />}
+      {meant && terms.ready && !badLabel && (
+        <div className="wide">
+          <DefaultPreview input={inputFor(meant, draft, from)} />
+        </div>
+      )}
     </FormDialog>
   );
 }
@@ -150,7 +156,7 @@ const Below = ({ id }: { id: string }) => <>below {useNames([id])(id)}</>;
 
 const drafted = (of: Default | null): Draft => (of ? draftOf({ ...of, allocation: "none" }) : blank);
 
-function inputFor(meant: Meant, draft: Draft, of: Default | null, ifMatch: string): DefaultInput {
+function inputFor(meant: Meant, draft: Draft, of: Default | null, ifMatch?: string): DefaultInput {
   const { amount, percents } = termsOf(draft);
   return {
     ...meantBy(meant),
@@ -160,7 +166,7 @@ function inputFor(meant: Meant, draft: Draft, of: Default | null, ifMatch: strin
     ...(draft.timezone || of ? { timezone: draft.timezone || null } : {}),
     ...(draft.thresholds.trim() || of ? { alertThresholds: percents } : {}),
     ...(of ? { anchor: of.anchor } : {}),
-    ifMatch,
+    ...(ifMatch === undefined ? {} : { ifMatch }),
   };
 }
 
