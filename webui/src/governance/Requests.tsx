@@ -15,7 +15,8 @@ import { titleOf, unitOf } from "./Limit";
 import { lineage } from "./lineage";
 import { useKeyNames, useNames } from "./names";
 import { useOpenRequests } from "./requests";
-import { type Session, useSession } from "./session";
+import { useSession } from "./session";
+import type { Session } from "./sessiontype";
 
 /** Who asks for more of which limit: what is open comes first, with what the decision rests on. */
 export default function Requests() {

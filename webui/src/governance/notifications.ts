@@ -1,6 +1,6 @@
 import { path } from "../api/client";
 import type { Delivery, Notification, NotificationDelivery, One } from "../api/types";
-import type { Session } from "./session";
+import type { Session } from "./sessiontype";
 
 export type NotificationInput = Omit<Notification, "id" | "createdAt" | "updatedAt"> & { id?: string };
 
