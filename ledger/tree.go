@@ -33,13 +33,13 @@ type TreeScan struct {
 	kept     map[uint32]struct{} // the limits in top, where one may be met twice; else nil
 
 	// Whole says to look at all rows, where an index of the tree cannot be had (ErrNoTreeIndex).
-	Whole bool
-	way   treeWay
-	walk  treeWalk
-	tops  treeTop
-	keys  keys
-	least float64 // what the query's rows have used at least of their limits
-	keyed bool    // keys tell in this slice which rows are not on the page
+	Whole    bool
+	way      treeWay
+	walk     treeWalk
+	tops     treeTop
+	sortKeys sortKeys
+	least    float64 // what the query's rows have used at least of their limits
+	keyed    bool    // keys tell in this slice which rows are not on the page
 
 	page   TreePage
 	sorted bool // top is sorted, and cut to the page

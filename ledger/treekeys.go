@@ -6,8 +6,8 @@ import (
 	"github.com/bursarhq/bursar/record"
 )
 
-// keys are what limits go by: those with lower ones come first.
-type keys struct {
+// sortKeys are what limits go by: those with lower ones come first.
+type sortKeys struct {
 	by    TreeSort
 	desc  bool
 	terms *record.Terms // whose amount was looked at last
@@ -17,7 +17,7 @@ type keys struct {
 
 // of is the key of a limit; +Inf if there is none, so that it comes last, and NaN for what is not in the
 // tree. One that is not exact is that much too low at most.
-func (k *keys) of(v *View, row uint32) (key float64, exact bool) {
+func (k *sortKeys) of(v *View, row uint32) (key float64, exact bool) {
 	def := v.Rows.at(row)
 	if t := def.Terms; t == nil || t.ByDefault || def.Ent == 0 {
 		return math.NaN(), true
@@ -80,7 +80,7 @@ func (s *TreeScan) keysAreKnown(v *View) bool {
 	if s.Whole || !s.ranked(v) {
 		return false
 	}
-	s.keys.by, s.keys.desc = s.Q.SortBy, s.Q.Desc
+	s.sortKeys.by, s.sortKeys.desc = s.Q.SortBy, s.Q.Desc
 	s.knowOdd(v)
 	return true
 }
@@ -110,7 +110,7 @@ func (s *TreeScan) outside(v *View, row uint32, id string) bool {
 	if !full && s.after == nil {
 		return false
 	}
-	key, exact := s.keys.of(v, row)
+	key, exact := s.sortKeys.of(v, row)
 	if !exact || s.tops.isOdd(row) {
 		return false
 	}

@@ -100,7 +100,7 @@ func (s *TreeScan) topOn(v *View) (done, proves bool, err error) {
 			return false, false, nil
 		}
 	}
-	s.keys.by, s.keys.desc = s.Q.SortBy, s.Q.Desc
+	s.sortKeys.by, s.sortKeys.desc = s.Q.SortBy, s.Q.Desc
 	done = true
 	for done && t.phase <= phaseTies {
 		proves = true
@@ -191,7 +191,7 @@ func (s *TreeScan) bestOf(v *View, block int) (best float64) {
 		key := -x
 		if key <= behind { // maybe above: a window may have ended
 			keys++
-			if key, _ = s.keys.of(v, uint32(from+i)); key == behind {
+			if key, _ = s.sortKeys.of(v, uint32(from+i)); key == behind {
 				s.tops.cursor.add(key, uint32(from+i))
 			}
 		}
@@ -304,7 +304,7 @@ func (s *TreeScan) open(v *View, block int) {
 			continue
 		}
 		keys++
-		key, exact := s.keys.of(v, row)
+		key, exact := s.sortKeys.of(v, row)
 		switch {
 		case math.IsNaN(key), full && key > floor:
 			continue

@@ -72,7 +72,7 @@ func (s *TreeScan) walkOn(v *View) (done, proves bool, err error) {
 		if full(v.Entities.at(ord)) {
 			return false
 		}
-		if done, proves = s.step(v, ord, v.walkMost()); done && proves {
+		if done, proves = s.visit(v, ord, v.walkMost()); done && proves {
 			s.entity(v, ord)
 		}
 		return done && proves
@@ -80,9 +80,9 @@ func (s *TreeScan) walkOn(v *View) (done, proves bool, err error) {
 	return done, proves, nil
 }
 
-// step takes a walk to its next entity. It is not done when the walk is to go on in another slice, and proves
+// visit takes a walk to its next entity. It is not done when the walk is to go on in another slice, and proves
 // nothing when the walk has looked at as many as it may.
-func (s *TreeScan) step(v *View, ord uint32, most int) (done, proves bool) {
+func (s *TreeScan) visit(v *View, ord uint32, most int) (done, proves bool) {
 	if v.Tired() {
 		return false, true
 	}
@@ -153,12 +153,12 @@ func (s *TreeScan) alike(v *View, key float64, behind bool, most int) (done, pro
 		if s.full() && s.keyOf(&s.top[0]) <= key && s.top[0].id < e.ID {
 			return false
 		}
-		if done, proves = s.step(v, ord, most); !done || !proves {
+		if done, proves = s.visit(v, ord, most); !done || !proves {
 			return false
 		}
 		if s.wants(e) {
 			v.eachRow(ord, 0, func(row uint32, def *record.Limit) {
-				if k, exact := s.keys.of(v, row); exact && k == key && s.caps.has(def.Cap) && !s.tops.isOdd(row) {
+				if k, exact := s.sortKeys.of(v, row); exact && k == key && s.caps.has(def.Cap) && !s.tops.isOdd(row) {
 					s.limit(v, row, def)
 				}
 			})

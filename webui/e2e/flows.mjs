@@ -534,7 +534,10 @@ export function flowTests(browser, server, createServer) {
         await button("Done", dialog()).click();
         await button("Open").click();
         await button("Send a test", dialog()).click();
-        await dialog().getByText("succeeded").first().waitFor({ timeout: 15_000 });
+        await dialog()
+          .getByRole("row", { name: /sent \d+ 200/ })
+          .first()
+          .waitFor({ timeout: 15_000 });
         assert.ok(heard.length > 0);
         await button("Send again", dialog()).first().click();
         await button("New secret", dialog()).click();

@@ -261,12 +261,12 @@ export function truthTests(browser, server) {
         const page = await open("/console/developers/webhooks");
         await page.getByRole("row", { name: /flaky/ }).getByRole("button", { name: "Open" }).click();
         await dialogOf(page)
-          .getByRole("row", { name: /pending \d+ 500/ })
+          .getByRole("row", { name: /waiting \d+ 500/ })
           .waitFor();
         well = true;
         await button("Send now", dialogOf(page)).click();
         await dialogOf(page)
-          .getByRole("row", { name: /succeeded/ })
+          .getByRole("row", { name: /sent \d+ 200/ })
           .waitFor();
         assert.equal(heard.at(-1), true);
         await page.close();

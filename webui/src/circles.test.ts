@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { expect, test } from "vitest";
 
-// What each source imports of the others; types alone are no dependency.
+// What each source imports of the others, types too.
 function imports(): Map<string, string[]> {
   const files = readdirSync("src", { recursive: true, encoding: "utf8" })
     .filter(f => /\.tsx?$/.test(f) && !f.includes(".test."))
@@ -10,7 +10,7 @@ function imports(): Map<string, string[]> {
   const known = new Set(files.map(f => f.replace(/\.tsx?$/, "")));
   return new Map(
     files.map(f => {
-      const found = [...readFileSync(f, "utf8").matchAll(/^(?:import|export) (?!type )[^;]*?from "(\.[^"]*)"/gm)];
+      const found = [...readFileSync(f, "utf8").matchAll(/^(?:import|export) [^;]*?from "(\.[^"]*)"/gm)];
       const names = found.map(m => resolve(dirname(f), m[1] ?? "").slice(resolve(".").length + 1));
       return [f.replace(/\.tsx?$/, ""), names.map(n => (known.has(n) ? n : `${n}/index`))];
     }),

@@ -7,7 +7,7 @@ import type { Amount } from "../api/json";
 import { readAmount } from "../api/typed";
 import type { Currency, Grant } from "../api/types";
 import { day, fromLocal, longTime } from "../lib/time";
-import { Button, Confirm, Empty, Reading, Select, Text, toast, UsageBar } from "../ui";
+import { Button, Confirm, Empty, Reading, Select, statusName, Text, toast, UsageBar } from "../ui";
 import { AmountField } from "../ui/AmountField";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { Full } from "../ui/Full";
@@ -133,10 +133,7 @@ const isOpen = (g: Grant) => g.status === "ACTIVE" || g.status === "SCHEDULED";
 const isUsedUp = (g: Grant) => nano(g.consumedAmount) >= nano(g.amount);
 
 /** A grant that is active and has nothing left is of no use any more. */
-function statusWord(g: Grant): string {
-  if (g.status === "ACTIVE" && g.grantType !== "OVERDRAFT" && isUsedUp(g)) return "used up";
-  return g.status.toLowerCase().replaceAll("_", " ");
-}
+const statusOf = (g: Grant) => (g.status === "ACTIVE" && g.grantType !== "OVERDRAFT" && isUsedUp(g) ? "USED_UP" : g.status);
 
 function GrantTable({ title, grants, numbered, onVoid, empty }: GrantTableProps) {
   return (
@@ -186,7 +183,7 @@ function GrantTable({ title, grants, numbered, onVoid, empty }: GrantTableProps)
               look: "muted num",
               cell: g => (g.expireAt ? <span title={longTime(g.expireAt)}>{day(g.expireAt)}</span> : "never"),
             },
-            { head: "Status", look: "muted nowrap", cell: statusWord },
+            { head: "Status", look: "muted nowrap", cell: g => statusName("grant", statusOf(g)) },
           ]}
           actions={g => isOpen(g) && g.grantType !== "OVERDRAFT" && !isUsedUp(g) && <RowButton onClick={() => onVoid(g)}>Void</RowButton>}
         />

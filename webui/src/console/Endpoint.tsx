@@ -4,7 +4,7 @@ import { path } from "../api/client";
 import type { Delivery, One, Page, Webhook } from "../api/types";
 import { Pager } from "../governance/Holds";
 import { longTime } from "../lib/time";
-import { At, Button, Confirm, Dialog, Empty, Reading, Trouble, toast, useAction, When } from "../ui";
+import { At, Badge, Button, Confirm, Dialog, Empty, Reading, Trouble, toast, useAction, When } from "../ui";
 import { RowButton, Table } from "../ui/List";
 import { useApi } from "./session";
 
@@ -86,8 +86,6 @@ export function Endpoint({ hook, onEdit, onSecret, onClose }: EndpointProps) {
   );
 }
 
-const looks: Record<Delivery["status"], string> = { SUCCEEDED: "ok", FAILED: "blocked", PENDING: "near" };
-
 function Deliveries({ target, onResend }: { target: string; onResend: (id: string) => void }) {
   const api = useApi();
   const [cursors, setCursors] = useState([""]);
@@ -117,7 +115,7 @@ function Deliveries({ target, onResend }: { target: string; onResend: (id: strin
               ),
             },
             { head: "Event", look: "small break", cell: d => d.eventType },
-            { head: "State", cell: d => <span className={`badge ${looks[d.status]}`}>{d.status.toLowerCase()}</span> },
+            { head: "State", cell: d => <Badge of="delivery" status={d.status} /> },
             { head: "Tries", look: "right num", cell: d => d.attempts },
             {
               head: "Answer",

@@ -5,7 +5,7 @@ import { path } from "../api/client";
 import { editable, readAmount } from "../api/typed";
 import type { Entitlement, Feature, One, PromotionalEntitlement } from "../api/types";
 import { day, fromLocal, longTime, toLocal } from "../lib/time";
-import { Checkbox, Confirm, Select, Text, toast, UsageBar } from "../ui";
+import { Badge, Checkbox, Confirm, Select, Text, toast, UsageBar } from "../ui";
 import { AmountField } from "../ui/AmountField";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { Full } from "../ui/Full";
@@ -56,10 +56,7 @@ export function Entitlements({ customerId }: { customerId: string }) {
           },
           { head: "Resets", look: "muted nowrap", cell: p => (p.resetPeriod ? `every ${resets[p.resetPeriod]}` : "never") },
           { head: "Ends", look: "muted num", cell: p => (p.endDate ? <span title={longTime(p.endDate)}>{day(p.endDate)}</span> : "never") },
-          {
-            head: "Status",
-            cell: p => (p.status === "Active" ? <span className="badge ok">Active</span> : <span className="badge">{p.status}</span>),
-          },
+          { head: "Status", cell: p => <Badge of="promotion" status={p.status} /> },
         ]}
         actions={p => (
           <>

@@ -6,11 +6,9 @@ import type { Job, Page } from "../api/types";
 import { Pager } from "../governance/Holds";
 import { cancelJob, ended, progressWords } from "../governance/jobs";
 import { day } from "../lib/time";
-import { At, Confirm, Empty, Reading, toast } from "../ui";
+import { At, Badge, Confirm, Empty, Reading, toast } from "../ui";
 import { RowButton, Table } from "../ui/List";
 import { useApi } from "./session";
-
-const looks: Record<Job["status"], string> = { QUEUED: "", RUNNING: "near", SUCCEEDED: "ok", FAILED: "blocked", CANCELLED: "" };
 
 const what = (j: Job) => (j.kind === "REPRICE" ? `Re-pricing by ${j.rateCardId}${j.apply ? "" : ", dry run"}` : "Backtest of limits");
 
@@ -55,7 +53,7 @@ export function Jobs() {
             },
             {
               head: "State",
-              cell: j => <span className={`badge ${looks[j.status]}`}>{j.cancelling ? "ending" : j.status.toLowerCase()}</span>,
+              cell: j => <Badge of="job" status={j.cancelling ? "CANCELLING" : j.status} />,
             },
             {
               head: "Progress",

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { path } from "../api/client";
 import type { One, Webhook } from "../api/types";
-import { Select, Text } from "../ui";
+import { Badge, Select, Text } from "../ui";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { List, RowButton } from "../ui/List";
 import { Endpoint } from "./Endpoint";
@@ -68,7 +68,7 @@ export function Webhooks() {
           cell: w => <span title={w.eventTypes?.join(", ")}>{w.eventTypes?.length ? `${w.eventTypes.length} types` : "all"}</span>,
         },
         { head: "Customer", look: "muted", cell: w => w.customerId ?? "all" },
-        { head: "State", cell: w => (w.status === "ENABLED" ? <span className="badge ok">On</span> : <span className="badge">Off</span>) },
+        { head: "State", cell: w => <Badge of="webhook" status={w.status} /> },
       ]}
       actions={w => <RowButton onClick={() => setOpen(w)}>Open</RowButton>}
     >

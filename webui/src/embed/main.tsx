@@ -7,7 +7,7 @@ import { isLocale, setLocale } from "../api/locale";
 import { claimsOf } from "../api/rights";
 import { type Asked, GovernanceView, type Tell } from "../governance/GovernanceView";
 import { accessBack } from "../governance/live";
-import type { View } from "../governance/session";
+import type { View } from "../governance/sessiontype";
 import { applyTheme, type Theme } from "../lib/theme";
 import { Button, Empty, Guard, Toasts } from "../ui";
 import { leavePage, watchDrafts } from "../ui/draft";

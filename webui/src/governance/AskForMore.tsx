@@ -11,7 +11,8 @@ import { AmountField } from "../ui/AmountField";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { titleOf, unitOf } from "./Limit";
 import { useNames } from "./names";
-import { type Session, useSession } from "./session";
+import { useSession } from "./session";
+import type { Session } from "./sessiontype";
 
 /** A limit of which more may be asked for. */
 export type Asked = Pick<Assignment, "entityId" | "featureId" | "currencyId"> & { id: string };

@@ -12,7 +12,8 @@ import { keptOf, StillHere, useKeeping } from "../ui/kept";
 import { currentOf } from "./conflict";
 import { limitWords, titleOf, UsedOfIt, unitOf, WhichLimit } from "./Limit";
 import { useNames } from "./names";
-import { type Session, useSession } from "./session";
+import { useSession } from "./session";
+import type { Session } from "./sessiontype";
 import { causeWords } from "./standing";
 
 /** The boosts of a limit that are in force. */

@@ -11,7 +11,8 @@ import { perCadence } from "../lib/time";
 import { Button, Dialog, Notice, Skeleton, Trouble, useAction } from "../ui";
 import { byDefault, ownWords } from "./Default";
 import type { LimitInput } from "./limit";
-import { capabilityOf, putLimits, type Session, useSession } from "./session";
+import { capabilityOf, putLimits, useSession } from "./session";
+import type { Session } from "./sessiontype";
 
 /** by: it takes the place of a limit by default. */
 type Change = { line: number; input: LimitInput; before: Assignment | undefined; by: boolean; amount: string; was: string };

@@ -1,6 +1,7 @@
 import type { DefaultOf } from "../api/types";
 import { useNames } from "./names";
-import { type Session, useSession } from "./session";
+import { useSession } from "./session";
+import type { Session } from "./sessiontype";
 
 /** Whose limit a default is, in words: "each User below Engineering with employment contractor". */
 function words(s: Session, of: DefaultOf, name: (id: string) => string): string {

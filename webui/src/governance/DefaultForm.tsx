@@ -23,7 +23,8 @@ import {
 } from "./defaults";
 import { limitWords } from "./Limit";
 import { useNames } from "./names";
-import { capabilityOf, idOf, type Session, useSession } from "./session";
+import { capabilityOf, idOf, useSession } from "./session";
+import type { Session } from "./sessiontype";
 import { TermFields, termsOf } from "./TermFields";
 
 type Props = {

@@ -12,7 +12,8 @@ import { Answer, reasonWords } from "./Answer";
 import { useDenials } from "./denials";
 import { EntityPicker } from "./EntityPicker";
 import { useNames } from "./names";
-import { capabilityOf, type Session, useSession } from "./session";
+import { capabilityOf, useSession } from "./session";
+import type { Session } from "./sessiontype";
 
 type Question = { capability: string; amount: string; dimensions: [string, string][] };
 

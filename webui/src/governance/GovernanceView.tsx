@@ -10,7 +10,8 @@ import { lazily } from "../ui/Lazily";
 import "./governance.css";
 import { Overview } from "./Overview";
 import { openCount, useOpenRequests } from "./requests";
-import { capabilityNamed, idOf, SessionProvider, type Start, useSession, useStart, type View, type Written } from "./session";
+import { capabilityNamed, idOf, SessionProvider, type Start, useSession, useStart } from "./session";
+import type { View, Written } from "./sessiontype";
 import { TreeView } from "./TreeView";
 
 const NodeDrawer = lazily(() => import("./NodeDrawer"));

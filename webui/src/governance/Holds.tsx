@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { path } from "../api/client";
 import type { CapabilityAmount, Page, Reservation } from "../api/types";
-import { Amt, At, Button, Confirm, Empty, Reading, Select, toast, When } from "../ui";
+import { Amt, At, Button, Confirm, Empty, Reading, Select, statusName, statusOptions, toast, When } from "../ui";
 import { useNames } from "./names";
 import { capabilityOf, useSession } from "./session";
 
@@ -35,17 +35,12 @@ export function Holds({ entityId }: { entityId?: string }) {
             setStatus(v);
             setCursors([""]);
           }}
-          options={[
-            ["OPEN", "Open"],
-            ["COMMITTED", "Committed"],
-            ["RELEASED", "Released"],
-            ["EXPIRED", "Expired"],
-          ]}
+          options={statusOptions("hold")}
         />
       </div>
       <Reading got={got} lines={4} />
       {got.data?.data.length === 0 && (
-        <Empty title={`No ${status.toLowerCase()} holds`}>
+        <Empty title={`No ${statusName("hold", status).toLowerCase()} holds`}>
           {status === "OPEN" && (
             <p>A hold sets an amount aside while a request runs, so that it cannot overspend. It ends when what was used is recorded.</p>
           )}

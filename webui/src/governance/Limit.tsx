@@ -4,7 +4,8 @@ import { cadenceWords, perCadence } from "../lib/time";
 import { ByDefault } from "./Default";
 import type { LimitInput } from "./limit";
 import { useNames } from "./names";
-import { capabilityOf, type Session, useSession } from "./session";
+import { capabilityOf, useSession } from "./session";
+import type { Session } from "./sessiontype";
 
 type Named = Pick<Assignment, "featureId" | "currencyId">;
 

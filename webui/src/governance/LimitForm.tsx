@@ -13,7 +13,8 @@ import { EntityPicker } from "./EntityPicker";
 import { limitWords, UsedOfIt, WhichLimit } from "./Limit";
 import { type LimitInput, usedUp } from "./limit";
 import { useNames } from "./names";
-import { capabilityOf, idOf, named, putLimits, type Session, useSession } from "./session";
+import { capabilityOf, idOf, named, putLimits, useSession } from "./session";
+import type { Session } from "./sessiontype";
 import { TermFields, termsOf } from "./TermFields";
 
 type KeptLimit = { draft: Draft; base: Assignment | null; label: string; scope: string[]; soFar: boolean; capability: string };

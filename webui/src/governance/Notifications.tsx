@@ -3,7 +3,7 @@ import { History, Pencil, Plus, Send, Trash2 } from "lucide-react";
 import { useState } from "react";
 import type { Notification, NotificationDelivery, Page } from "../api/types";
 import { longTime } from "../lib/time";
-import { At, Button, Checkbox, Confirm, Dialog, Empty, Reading, Text, Trouble, toast, useAction, When } from "../ui";
+import { At, Badge, Button, Checkbox, Confirm, Dialog, Empty, Reading, Text, Trouble, toast, useAction, When } from "../ui";
 import { FormDialog } from "../ui/FormDialog";
 import { RowButton, Table } from "../ui/List";
 import { EntityPicker } from "./EntityPicker";
@@ -16,7 +16,6 @@ import {
   putNotification,
   readNotifications,
   recipientsOf,
-  stateWords,
   targetOf,
   toldOf,
   troubleOf,
@@ -211,8 +210,6 @@ function NotificationForm({ of, onClose }: { of: Notification | null; onClose: (
   );
 }
 
-const looks: Record<NotificationDelivery["status"], string> = { SUCCEEDED: "ok", FAILED: "blocked", PENDING: "near" };
-
 /** What a notification has sent, to whom and with what outcome. */
 function Sent({ of, onClose }: { of: Notification; onClose: () => void }) {
   const s = useSession();
@@ -245,7 +242,7 @@ function Sent({ of, onClose }: { of: Notification; onClose: () => void }) {
                 head: "State",
                 cell: d => (
                   <>
-                    <span className={`badge ${looks[d.status]}`}>{stateWords[d.status]}</span>
+                    <Badge of="delivery" status={d.status} />
                     <span className="small muted break">
                       {" "}
                       {troubleOf(d)}

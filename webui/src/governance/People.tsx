@@ -15,7 +15,8 @@ import { keptOf, StillHere, useKeeping } from "../ui/kept";
 import { inputOf, type LimitInput } from "./limit";
 import { useNames } from "./names";
 import { cellsOf, idOf, inOrder, isSame, type Planned, planOf } from "./people";
-import { named, type Session, useSession } from "./session";
+import { named, useSession } from "./session";
+import type { Session } from "./sessiontype";
 
 /** made: whom this very list has added already, where its limits are still to be set. */
 type Draft = { text: string; typeId: string; limit: string; cadence: string; file: boolean; made: string[] };

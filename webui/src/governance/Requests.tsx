@@ -7,7 +7,7 @@ import { claimsOf } from "../api/rights";
 import { editable, readAmount } from "../api/typed";
 import type { BoostRequest, One, Page, Tree, TreeRow } from "../api/types";
 import { fromLocal, longTime } from "../lib/time";
-import { Amt, Button, Empty, Notice, Reading, Select, Text, UsageBar, When } from "../ui";
+import { Amt, Button, Empty, Notice, Reading, Select, statusName, Text, UsageBar, When } from "../ui";
 import { AmountField } from "../ui/AmountField";
 import { FormDialog, useFields } from "../ui/FormDialog";
 import { Pager } from "./Holds";
@@ -15,7 +15,8 @@ import { titleOf, unitOf } from "./Limit";
 import { lineage } from "./lineage";
 import { useKeyNames, useNames } from "./names";
 import { useOpenRequests } from "./requests";
-import { type Session, useSession } from "./session";
+import { useSession } from "./session";
+import type { Session } from "./sessiontype";
 
 /** Who asks for more of which limit: what is open comes first, with what the decision rests on. */
 export default function Requests() {
@@ -57,8 +58,8 @@ export default function Requests() {
           <ul className="stack tight">
             {over.map(r => (
               <li key={r.id} className="break">
-                <span className="strong">{became[r.status]}</span> {name(r.entityId)}, {titleOf(s, r)}: <Amt v={r.amount} /> asked for by{" "}
-                {who(r.requestedBy)}
+                <span className="strong">{`${statusName("request", r.status)}:`}</span> {name(r.entityId)}, {titleOf(s, r)}:{" "}
+                <Amt v={r.amount} /> asked for by {who(r.requestedBy)}
                 {r.approvedAmount !== null && (
                   <>
                     , <Amt v={r.approvedAmount} /> given
@@ -79,14 +80,6 @@ export default function Requests() {
     </div>
   );
 }
-
-const became: Record<BoostRequest["status"], string> = {
-  OPEN: "Open",
-  APPROVED: "Approved:",
-  DECLINED: "Declined:",
-  WITHDRAWN: "Withdrawn:",
-  EXPIRED: "Expired:",
-};
 
 type OpenProps = { r: BoostRequest; name: (id: string) => string; who: (id: string) => string };
 

@@ -22,7 +22,8 @@ import { useCommands } from "../ui/commands";
 import { lazily } from "../ui/Lazily";
 import { CapabilityPicker } from "./CapabilityPicker";
 import { type LiveState, useLive } from "./live";
-import { useSession, type Written } from "./session";
+import { useSession } from "./session";
+import type { Written } from "./sessiontype";
 import { TreeGrid } from "./TreeGrid";
 import { type Filter, noFilter, rootKey, type Sort, TreeStore } from "./tree";
 

@@ -4,7 +4,8 @@ import type { Amount } from "../api/json";
 import type { Allocation, Assignment, History, One, Page, TreeRow } from "../api/types";
 import { readLimits } from "./limit";
 import { compare, lastMonth, plusDays } from "./period";
-import { capabilityOf, named, type Session } from "./session";
+import { capabilityOf, named } from "./session";
+import type { Session } from "./sessiontype";
 
 /** Something directly below, with the limit of it that is a share. */
 export type Child = {

@@ -3,7 +3,8 @@ import { path } from "../api/client";
 import type { Amount, Exact } from "../api/json";
 import type { Capability, Default, DefaultOf, Enforcement, Entity, Tree, TreeRow } from "../api/types";
 import { usedUp } from "./limit";
-import { named, type Session } from "./session";
+import { named } from "./session";
+import type { Session } from "./sessiontype";
 
 /** A default as the input that would set it. */
 export type DefaultInput = {

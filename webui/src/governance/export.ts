@@ -1,7 +1,7 @@
 import { nano } from "../api/amount";
 import { path } from "../api/client";
 import type { Tree, TreeRow } from "../api/types";
-import type { Session } from "./session";
+import type { Session } from "./sessiontype";
 import type { Filter } from "./tree";
 
 /** Import reads the same columns; those it cannot change it ignores. */

@@ -3,7 +3,7 @@ import { useEffect } from "react";
 import { type Api, path } from "../api/client";
 import { count } from "../api/locale";
 import type { Job, One } from "../api/types";
-import { Button, Trouble, useAction } from "../ui";
+import { Button, statusName, Trouble, useAction } from "../ui";
 
 export const ended = (j: Job) => j.status !== "QUEUED" && j.status !== "RUNNING";
 
@@ -33,7 +33,7 @@ export function useAbandon(api: Api, id: string | null) {
 export function progressWords({ progress: p, status, cancelling }: Job): string {
   if (status === "QUEUED") return "waits for its turn";
   const done = p.total === null ? `${count(p.done)} ${p.unit}` : `${count(p.done)} of ${count(p.total)} ${p.unit}`;
-  return cancelling ? `${done}, ending` : done;
+  return cancelling ? `${done}, ${statusName("job", "CANCELLING")}` : done;
 }
 
 /** How far a job is, and a way to end it. */

@@ -3,7 +3,7 @@ import { isStatus, path } from "../api/client";
 import type { Amount, Exact } from "../api/json";
 import type { Assignment, Capability, Enforcement, One, TreeRow } from "../api/types";
 import { inTurns } from "../lib/turns";
-import type { Session } from "./session";
+import type { Session } from "./sessiontype";
 
 /** A limit as the input that would set it again. */
 export function inputOf(a: Assignment): Whole {

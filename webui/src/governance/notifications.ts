@@ -1,6 +1,6 @@
 import { path } from "../api/client";
-import type { Delivery, Notification, NotificationDelivery, One } from "../api/types";
-import type { Session } from "./session";
+import type { Notification, NotificationDelivery, One } from "../api/types";
+import type { Session } from "./sessiontype";
 
 export type NotificationInput = Omit<Notification, "id" | "createdAt" | "updatedAt"> & { id?: string };
 
@@ -49,8 +49,6 @@ export const eventWords: Record<string, string> = {
   "boost_request.declined": "Request declined",
   "webhook.test": "Test",
 };
-
-export const stateWords: Record<Delivery["status"], string> = { SUCCEEDED: "sent", FAILED: "failed", PENDING: "waiting" };
 
 /** What went wrong with a delivery; "" where nothing did. */
 export const troubleOf = (d: NotificationDelivery) => (d.status === "SUCCEEDED" ? "" : (d.error ?? ""));

@@ -1,7 +1,7 @@
 import { decimal, nano } from "../api/amount";
 import { type Amount, Exact } from "../api/json";
 import { readAmount } from "../api/typed";
-import type { Session } from "./session";
+import type { Session } from "./sessiontype";
 
 // How a limit is shared out over those below it. What is shared is shared wholly: the parts
 // add up to it, to the last digit.

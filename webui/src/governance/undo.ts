@@ -5,7 +5,7 @@ import { count } from "../api/locale";
 import type { Assignment, Default, Entity, One } from "../api/types";
 import { inTurns } from "../lib/turns";
 import { inputOf, type LimitInput, type LimitMember, readLimit } from "./limit";
-import type { Session } from "./session";
+import type { Session } from "./sessiontype";
 
 /** Somebody has changed again what was to be taken back; nothing was written. */
 export class ChangedSince extends Error {

@@ -1,19 +1,5 @@
 import type { UseQueryResult } from "@tanstack/react-query";
-import {
-  AlertTriangle,
-  ArrowUpFromLine,
-  Ban,
-  Check,
-  CircleAlert,
-  CircleCheck,
-  Copy,
-  Infinity as Endless,
-  Info,
-  Minus,
-  RotateCw,
-  Snowflake,
-  TriangleAlert,
-} from "lucide-react";
+import { Check, CircleAlert, CircleCheck, Copy, Info, RotateCw, TriangleAlert } from "lucide-react";
 import { Component, type ReactNode, useEffect, useId, useState } from "react";
 import { formatExact, formatShort, percent } from "../api/amount";
 import { Problem } from "../api/client";
@@ -25,6 +11,7 @@ import { Dialog } from "./Dialog";
 
 export { Button } from "./Button";
 export { Dialog } from "./Dialog";
+export { Badge, StatusBadge, statusName, statusOptions } from "./status";
 export { Toasts, toast } from "./Toasts";
 
 /** An amount, short, with all its digits in its title. */
@@ -52,37 +39,6 @@ export function At({ at }: { at: string }) {
     <time dateTime={at} title={longTime(at)} className="num">
       {shortTime(at)}
     </time>
-  );
-}
-
-const statusWords: Record<Status, [string, typeof Check, string]> = {
-  ok: ["OK", CircleCheck, "Well within the limit"],
-  near: ["Near", TriangleAlert, "Past its first alert threshold"],
-  full: ["At limit", Ban, "Less is left than was asked for lately: such requests are stopped"],
-  over: ["Over", CircleAlert, "Past a soft limit: reported, not stopped"],
-  blocked: ["Blocked", Ban, "Nothing is left: requests are stopped"],
-  frozen: ["Frozen", Snowflake, "Frozen: requests are stopped, whatever the limits say"],
-  above: ["Blocked", ArrowUpFromLine, "A limit above has nothing left: requests are stopped"],
-  unlimited: ["Counted", Endless, "Counted without a limit"],
-  untracked: ["No limit", Minus, "Nothing limits this one itself"],
-};
-
-function becauseOf(status: Status, cause: string): string {
-  if (status === "frozen") return cause;
-  return status === "near" ? `${cause} has little left` : `${cause} has nothing left: requests are stopped`;
-}
-
-/** How something stands; cause: what makes it so, where that is something else. */
-export function StatusBadge({ status, cause }: { status: Status; cause?: string }) {
-  const [word, Icon, why] = statusWords[status];
-  const title = cause ? becauseOf(status, cause) : why;
-  const plain = status === "untracked" || status === "unlimited";
-  return (
-    <span className={`badge ${status} ${plain ? "plain" : ""}`} title={title}>
-      <Icon size={14} aria-hidden />
-      {word}
-      {status === "above" && <span className="hidden"> by {cause || "a limit above"}</span>}
-    </span>
   );
 }
 
@@ -138,7 +94,7 @@ export function Trouble({ error, retry }: { error: unknown; retry?: () => void }
 }
 
 export function Notice({ kind, children }: { kind?: "good" | "warn" | "bad"; children: ReactNode }) {
-  const Icon = kind === "good" ? CircleCheck : kind === "warn" ? AlertTriangle : kind === "bad" ? CircleAlert : Info;
+  const Icon = kind === "good" ? CircleCheck : kind === "warn" ? TriangleAlert : kind === "bad" ? CircleAlert : Info;
   return (
     <div className={`notice ${kind ?? ""}`}>
       <Icon size={16} aria-hidden />

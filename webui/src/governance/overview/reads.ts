@@ -3,7 +3,8 @@ import { isStatus, path } from "../../api/client";
 import type { EntityType, ForecastRow, History, One, Tree } from "../../api/types";
 import { zone } from "../../lib/time";
 import { movers, type Period, plusDays, sumsOf } from "../period";
-import { named, type Session, useSession } from "../session";
+import { named, useSession } from "../session";
+import type { Session } from "../sessiontype";
 import type { Top } from "../top";
 
 // Nothing here is read again by itself: what is shown is of when it was read, and says so.
