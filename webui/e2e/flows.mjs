@@ -308,7 +308,9 @@ export function flowTests(browser, server, createServer) {
         await page.getByText("1", { exact: true }).first();
         await page.getByLabel("Find by name or id").fill("");
         await button("Ranked").click();
-        await row(/Agent · in Search/).first().waitFor();
+        await row(/Agent · in Search/)
+          .first()
+          .waitFor();
         await page.getByLabel("Status", { exact: true }).selectOption("over");
         await page.getByText("Nothing matches").waitFor();
         await button("Clear the filters").click();
