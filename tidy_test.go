@@ -5,7 +5,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -199,4 +201,27 @@ func checkPure(t *testing.T, path string, fset *token.FileSet, f *ast.File) {
 		}
 		return true
 	})
+}
+
+// TestMapNamesEachLedgerFile keeps the list of ledger's files in docs/architecture.md whole.
+func TestMapNamesEachLedgerFile(t *testing.T) {
+	b, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, begins := strings.Cut(string(b), "\n    ledger/ ")
+	list, _, ends := strings.Cut(list, "\n    engine/ ")
+	if !begins || !ends {
+		t.Fatal("docs/architecture.md lists no files of ledger/ before engine/")
+	}
+	files, err := filepath.Glob("ledger/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files of ledger/: %v", err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".go")
+		if !strings.HasSuffix(name, "_test") && !regexp.MustCompile(`\b`+name+`\b`).MatchString(list) {
+			t.Errorf("docs/architecture.md does not say where %s belongs", file)
+		}
+	}
 }
