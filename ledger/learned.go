@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -166,18 +165,33 @@ func (v *View) expected(r *Resolved, event, model string, percent int) *bursar.L
 func (v *View) mergeLearned() {
 	s := v.State
 	for ent, l := range v.lrn {
-		s.learned[ent] = l
+		s.learn(ent, l)
 		s.Dirty.part(partLearned, ent, l)
 	}
-	if over := len(s.learned) - learnedEntities; over > 0 && len(v.lrn) > 0 {
-		old := slices.SortedFunc(maps.Keys(s.learned), func(a, b uint32) int {
-			return cmp.Or(cmp.Compare(s.learned[a].Last, s.learned[b].Last), cmp.Compare(a, b))
-		})
-		for _, ent := range old[:over] {
-			delete(s.learned, ent)
-			s.Dirty.part(partLearned, ent, (*learned)(nil))
-		}
+	for len(v.lrn) > 0 && len(s.learned) > learnedEntities {
+		oldest, _ := s.lastCalls.first()
+		s.lastCalls.remove(oldest)
+		delete(s.learned, oldest.ent)
+		s.Dirty.part(partLearned, oldest.ent, (*learned)(nil))
 	}
+}
+
+// lastCall is when an entity of which something is learned had its last call.
+type lastCall struct {
+	at  uint64 // commit
+	ent uint32
+}
+
+func compareCalls(a, b lastCall) int {
+	return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.ent, b.ent))
+}
+
+func (s *State) learn(ent uint32, l *learned) {
+	if old := s.learned[ent]; old != nil {
+		s.lastCalls.remove(lastCall{old.Last, ent})
+	}
+	s.learned[ent] = l
+	s.lastCalls.insert(lastCall{l.Last, ent})
 }
 
 // Learn is how a reservation finds out how much output its event is expected to have.

@@ -155,7 +155,7 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 	case partLearned:
 		var q learned
 		if read(&q) {
-			s.learned[ord] = &q
+			s.learn(ord, &q)
 		}
 	case partEnded:
 		s.endedMarked = true

@@ -103,6 +103,7 @@ type State struct {
 	Uniques           map[record.UniqueKey]*uniqueSet
 	windows           map[uint32][]bursar.Time        // by row: windows that uniques has sets of
 	learned           map[uint32]*learned             // by entity ord, too
+	lastCalls         ordered[lastCall]               // of those
 	requests          map[uint32]*record.BoostRequest // by number
 	lastRequest       uint32                          // the number of the newest, which is kept
 
@@ -178,7 +179,7 @@ func NewState() *State {
 		freezes: map[uint32]*record.Freeze{}, degrades: map[uint32][]*record.DegradePolicy{}, notifications: map[uint32][]*record.Notification{}, told: map[uint32]*record.Told{}, notificationUse: map[uint32]*record.NotificationUse{}, defaults: newDefaultSet(nil),
 		boosts: map[uint32][]*record.Boost{}, loans: map[uint32][]*record.Loan{}, Promos: map[uint32]*promo{},
 		Fired: map[uint32]*record.Fired{}, Uniques: map[record.UniqueKey]*uniqueSet{}, windows: map[uint32][]bursar.Time{},
-		learned: map[uint32]*learned{}, requests: map[uint32]*record.BoostRequest{},
+		learned: map[uint32]*learned{}, lastCalls: newOrdered(compareCalls), requests: map[uint32]*record.BoostRequest{},
 		Totals: map[uint32]*Total{}, Levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{},
 		OpenHolds: newOrdered(record.CompareID), closedHolds: newOrdered(record.CompareID), endings: newEndings(),
 		schedules: map[record.Rule]*record.Schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{}, strict: map[uint32]struct{}{}, named: map[record.Naming]int{},
