@@ -24,8 +24,8 @@ const (
 	// Of those with any root.
 	MaxRootedNotifications = 1000
 
-	// MaxToldAtOnce is from how many deliveries to people on one commit makes no more of thresholds: the limits beyond
-	// are told of when they are used again.
+	// MaxToldAtOnce is from how many deliveries to people on a commit takes no further requests and makes no more of
+	// thresholds: of the limits beyond, later commits tell.
 	MaxToldAtOnce = 1000
 
 	// What access tokens with one root, or all without, do in an hour: addresses are not asked whether they want to hear.
@@ -79,6 +79,15 @@ const mask = "…"
 
 // IsMasked tells whether u is a URL as MaskURL shows it.
 func IsMasked(u string) bool { return strings.Contains(u, "/"+mask) }
+
+// RecipientKey is what recipients that are one have in common: addresses of mail are, whatever their capitals; URLs, in
+// which capitals count, are not.
+func RecipientKey(recipient string) string {
+	if IsURL(recipient) {
+		return recipient
+	}
+	return strings.ToLower(recipient)
+}
 
 // IsURL tells a recipient that is a URL from one that is an address of mail.
 func IsURL(recipient string) bool { return strings.Contains(recipient, "://") }

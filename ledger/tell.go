@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/bursarhq/bursar"
@@ -19,12 +20,9 @@ func (v *View) eachHearer(def *record.Limit, f func(*record.Notification)) {
 	if v.noNotifications() {
 		return
 	}
-	outside := func(n *record.Notification) bool {
-		return n.Root != 0 && (!v.within(def.Ent, n.Root) || slices.ContainsFunc(def.Scope, func(s uint32) bool { return !v.within(s, n.Root) }))
-	}
 	for ent := def.Ent; ; ent = v.Ent(ent).Parent {
 		for _, n := range v.notificationsOf(ent) {
-			if !outside(n) {
+			if v.Visits++; v.mayTell(n, def) {
 				f(n)
 			}
 		}
@@ -32,6 +30,11 @@ func (v *View) eachHearer(def *record.Limit, f func(*record.Notification)) {
 			return
 		}
 	}
+}
+
+// mayTell tells whether a notification of a limit's entity or one above it may tell of the limit.
+func (v *View) mayTell(n *record.Notification, def *record.Limit) bool {
+	return n.Root == 0 || v.within(def.Ent, n.Root) && !slices.ContainsFunc(def.Scope, func(s uint32) bool { return !v.within(s, n.Root) })
 }
 
 func (v *View) toldOf(row uint32) *record.Told {
@@ -50,53 +53,138 @@ func (v *View) toldIn(row uint32, start bursar.Time) record.Told {
 }
 
 // tellUsage tells of thresholds that a row has reached and people were not told of, and re-arms each that
-// they were told of once it is not reached any more, unless the commit tells of very much already: then a later one does. What they were told is kept as long as it is reached,
-// whoever hears of it then, so that a notification that is made anew tells nothing twice.
+// they were told of once it is not reached any more. Where the commit tells of very much already, it records
+// that people are owed that. What they were told is kept as long as it is reached, whoever hears of it then, so that a
+// notification that is made anew tells nothing twice.
 func (d *Decider) tellUsage(row uint32) {
-	if d.Rehearsal || d.noNotifications() || d.out.ToPeople >= bursar.MaxToldAtOnce {
+	if d.Rehearsal || d.noNotifications() {
 		return
 	}
 	def := d.Def(row)
 	if def == nil || def.Ent == 0 || d.Ent(def.Ent).Archived != 0 || def.Idle() {
 		return
 	}
-	var hearers []*record.Notification
-	var levels []int
-	d.eachHearer(def, func(n *record.Notification) {
-		if len(n.Thresholds) > 0 {
-			hearers, levels = append(hearers, n), append(levels, n.Thresholds...)
-		}
-	})
-	if len(hearers) == 0 {
-		return
-	}
 	c, limit := d.Current(row, def), d.LimitNow(row, def)
 	told := d.toldIn(row, c.Start)
-	levels = append(levels, told.Levels...)
-	slices.Sort(levels)
-	var now, fresh []int
-	for _, t := range slices.Compact(levels) {
-		if !def.Limited || c.Used.Sign() <= 0 || !c.Used.AtLeastPercent(int64(t), limit) {
-			continue
-		}
-		if now = append(now, t); !slices.Contains(told.Levels, t) {
-			fresh = append(fresh, t)
-		}
+	reached := func(percent int) bool {
+		return def.Limited && c.Used.Sign() > 0 && c.Used.AtLeastPercent(int64(percent), limit)
 	}
-	if slices.Equal(now, told.Levels) {
+	if lowest := d.lowestHeard(def.Ent); lowest == 0 || len(told.Levels) == 0 && !told.Owed && !reached(lowest) {
 		return
 	}
-	d.Emit(&record.LimitTold{Row: row, Told: record.Told{Start: c.Start, Levels: now, Denied: told.Denied}})
+	levels := d.levelsHeard(def)
+	if len(levels) == 0 {
+		return
+	}
+	levels = append(levels, told.Levels...)
+	slices.Sort(levels)
+	now := record.Told{Start: c.Start, Denied: told.Denied}
+	var fresh []int
+	for _, t := range slices.Compact(levels) {
+		switch {
+		case !reached(t):
+		case slices.Contains(told.Levels, t):
+			now.Levels = append(now.Levels, t)
+		case d.ToldMany():
+			now.Owed = true
+		default:
+			now.Levels, fresh = append(now.Levels, t), append(fresh, t)
+		}
+	}
+	if slices.Equal(now.Levels, told.Levels) && now.Owed == told.Owed {
+		return
+	}
+	d.Emit(&record.LimitTold{Row: row, Told: now})
+	if len(fresh) == 0 {
+		return
+	}
+	of := func(n *record.Notification) []int {
+		return slices.DeleteFunc(slices.Clone(fresh), func(t int) bool { return !slices.Contains(n.Thresholds, t) })
+	}
+	var hearers []*record.Notification
+	d.eachHearer(def, func(n *record.Notification) {
+		if len(of(n)) > 0 {
+			hearers = append(hearers, n)
+		}
+	})
+	d.tellEach(hearers, bursar.EventUsageExceeded, func(n *record.Notification) any { return d.usageData(row, &c, limit, of(n)) })
+}
+
+// tellOwed tells of rows of which people are owed something, as far as one commit may, and tells whether some are left.
+// What is not reached any more by then is told of no more.
+func (d *Decider) tellOwed() (more bool) {
+	rows := map[uint32]struct{}{}
+	for row := range d.owed {
+		rows[row] = struct{}{}
+	}
+	for row := range d.tlds {
+		rows[row] = struct{}{}
+	}
+	looked := 0
+	for _, row := range record.SortedOrds(rows) {
+		if !d.toldOf(row).Owed {
+			continue
+		}
+		if looked++; looked > bursar.MaxToldAtOnce || d.ToldMany() {
+			return true
+		}
+		d.tellUsage(row)
+		if t := *d.toldOf(row); t.Owed { // nobody listens any more, or it was owed in a window that is over
+			t.Owed = false
+			d.Emit(&record.LimitTold{Row: row, Told: t})
+		}
+	}
+	return false
+}
+
+// noteOwed brings up to date whether people are owed something of a row.
+func (s *State) noteOwed(row uint32) {
+	if t := s.told[row]; t != nil && t.Owed {
+		s.owed[row] = struct{}{}
+	} else {
+		delete(s.owed, row)
+	}
+}
+
+// ToldMany tells that the commit makes so many messages to people that requests which wait are for the next one.
+func (d *Decider) ToldMany() bool { return d.out.ToPeople >= bursar.MaxToldAtOnce }
+
+// tellEach queues messages of one thing to the recipients of a limit's hearers, each address once: by a notification that
+// a key made before one that a token without a root did, and that before others, so that nobody silences or
+// weakens who listens from above; of several by that of the nearest entity, then by the oldest.
+func (d *Decider) tellEach(hearers []*record.Notification, typ string, data func(*record.Notification) any) {
+	slices.SortStableFunc(hearers, func(a, b *record.Notification) int { return cmp.Compare(standing(a), standing(b)) })
+	told := map[string]bool{}
 	for _, n := range hearers {
-		if mine := slices.DeleteFunc(slices.Clone(fresh), func(t int) bool { return !slices.Contains(n.Thresholds, t) }); len(mine) > 0 {
-			d.tell(n, bursar.EventUsageExceeded, d.usageData(row, &c, limit, mine))
+		to := notified(n)
+		endpoints := to.Endpoints()
+		all := to.Recipients
+		to.Recipients = nil
+		for i, endpoint := range endpoints {
+			if address := catalogue.AddressOf(endpoint); !told[address] {
+				told[address] = true
+				to.Recipients = append(to.Recipients, all[i])
+			}
+		}
+		if len(to.Recipients) > 0 {
+			d.tell(to, typ, data(n))
 		}
 	}
 }
 
-// tell queues a message to the recipients of n.
-func (d *Decider) tell(n *record.Notification, typ string, data any) {
-	d.out.Tell(notified(n), d.Now, d.Head.Seq, d.CommitID, d.Trace, typ, d.Cust().ID, data)
+// standing orders notifications by who made them.
+func standing(n *record.Notification) int {
+	switch {
+	case !n.ByToken:
+		return 0
+	case n.Root == 0:
+		return 1
+	}
+	return 2
+}
+
+func (d *Decider) tell(to *catalogue.Notified, typ string, data any) {
+	d.out.Tell(to, d.Now, d.Head.Seq, d.CommitID, d.Trace, typ, d.Cust().ID, data)
 }
 
 func notified(n *record.Notification) *catalogue.Notified {
@@ -165,15 +253,15 @@ func (o *TellDenial) Decide(d *Decider) (any, error) {
 	told := d.toldIn(row, c.Start)
 	told.Denied = true
 	d.Emit(&record.LimitTold{Row: row, Told: told})
-	for _, n := range d.hearDenials(def) {
+	d.tellEach(d.hearDenials(def), bursar.EventDenied, func(n *record.Notification) any {
 		data := catalogue.DenialData{UsageData: d.usageData(row, &c, d.LimitNow(row, def), []int{}), DeniedIDs: []string{}, Requested: o.Requested}
 		for _, id := range o.Named {
 			if ent := d.EntOrd(id); ent != 0 && (n.Root == 0 || d.within(ent, n.Root)) {
 				data.DeniedIDs = append(data.DeniedIDs, id)
 			}
 		}
-		d.tell(n, bursar.EventDenied, data)
-	}
+		return data
+	})
 	return nil, nil
 }
 
@@ -195,7 +283,7 @@ func (o *TestNotification) Decide(d *Decider) (any, error) {
 		return nil, err
 	}
 	d.auditNotification(&o.Caller, "notification.tested", n, nil, nil)
-	d.tell(n, bursar.EventTest, catalogue.TestData{CustomerID: d.Cust().ID, Description: "A test message of Bursar. Nothing has happened."})
+	d.tell(notified(n), bursar.EventTest, catalogue.TestData{CustomerID: d.Cust().ID, Description: "A test message of Bursar. Nothing has happened."})
 	return d.out.Messages[len(d.out.Messages)-1].Deliveries, nil
 }
 
@@ -204,4 +292,5 @@ type toldPart struct {
 	Start  bursar.Time `json:"start"`
 	Levels []int       `json:"levels,omitempty"`
 	Denied bool        `json:"denied,omitempty"`
+	Owed   bool        `json:"owed,omitempty"`
 }
