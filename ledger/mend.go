@@ -73,7 +73,7 @@ func (m *Mender) usage(d *Decider, r *record.Usage, met *record.ValueCounted) {
 	rows := rowsCharged(r.Charges)
 	r.Timestamp, r.At = min(r.Timestamp, m.At), min(r.At, m.At)
 	function := ""
-	events := r.Op == record.OpEvent || r.Op == record.OpHeldEvent
+	events := r.Op == record.OpEvent || r.Op == record.OpHeldEvent || r.Op == record.OpReread
 	if f := m.Cat.FeatureOf[d.Capability(r.Cap).ID]; events && f != nil && f.Meter != nil && !catalogue.Summing(f.Meter) {
 		function = f.Meter.Aggregation.Function
 	}
@@ -137,7 +137,7 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		r.Freeze.At = m.fixed(r.Freeze.At)
 	case *record.DegradePut:
 		r.Policy.Created, r.Policy.Updated = m.fixed(r.Policy.Created), m.fixed(r.Policy.Updated)
-	case *record.Thawed, *record.DegradeDeleted, *record.CallNamed, *record.CallCounted, *record.EventRaised, *record.HoldKept:
+	case *record.Thawed, *record.DegradeDeleted, *record.CallNamed, *record.CallCounted, *record.EventRaised, *record.HoldKept, *record.UsageReread:
 	case *record.Promotion:
 		m.times(&r.Promotion)
 	case *record.BoostMade:
@@ -150,6 +150,8 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		r.Answer.At = m.fixed(r.Answer.At)
 	case *record.BoostEnded:
 		r.At = m.fixed(r.At)
+	case *record.UsageUnread:
+		r.At, r.Priced = min(r.At, m.At), min(r.Priced, m.At)
 	case *record.HoldOpened:
 		m.begun(&r.Created, &r.Expires)
 	case *record.EventHeld:

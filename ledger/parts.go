@@ -30,6 +30,7 @@ const (
 	partRequest  = "boostRequest"
 	partLoans    = "loans"
 	partDegrade  = "degrade"
+	partUnread   = "unread"
 )
 
 type partKey struct {
@@ -96,6 +97,11 @@ func partBody(v any, caps []bursar.Capability) []byte {
 		}
 		body = partOf(v.records())
 	case *learned:
+		if v == nil {
+			return nil
+		}
+		body = v
+	case *unreadShape:
 		if v == nil {
 			return nil
 		}
@@ -173,6 +179,11 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 		var q learned
 		if read(&q) {
 			s.learned[ord] = &q
+		}
+	case partUnread:
+		var q unreadShape
+		if read(&q) {
+			s.unread[ord] = &q
 		}
 	case partEnded:
 		s.endedMarked = true
@@ -260,6 +271,7 @@ func (s *State) dumpParts(e *record.Encoder, inOrder bool) {
 	dumpPartsOf(e, s.requests)
 	dumpPartsOf(e, s.loans)
 	dumpPartsOf(e, s.degrades)
+	dumpPartsOf(e, s.unread)
 	for _, p := range uniqueParts(s.Uniques) {
 		e.String(p.Key)
 		e.Bytes(p.Body)

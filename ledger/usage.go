@@ -280,6 +280,9 @@ func (d *Decider) chargeable(it *UsageItem, amount bursar.Amount) *bursar.Error 
 	a := d.RowsOn(&it.path, it.asks[0].Cap)
 	limited, unpriced, cut := len(a.Rows) > 0, it.unpriced, warnCut(it.asks[0].C, a.cut, nil)
 	it.rows = d.withPromo(a.Rows, it.asks[0].Cap)
+	if made := it.path.made; made != 0 {
+		it.rows = slices.DeleteFunc(it.rows, func(row uint32) bool { return d.Def(row).Created > made })
+	}
 	for _, x := range it.asks[1:] {
 		on := d.RowsOn(&it.path, x.Cap)
 		limited, cut = limited || len(on.Rows) > 0, warnCut(x.C, on.cut, cut)

@@ -47,6 +47,7 @@ type View struct {
 	frzs        map[uint32]*record.Freeze          // by entity; nil value = thawed
 	dgrs        map[uint32][]*record.DegradePolicy // by entity; nil value = it has none left
 	lrn         map[uint32]*learned                // by entity
+	unrd        map[uint32]*unreadShape            // by slot; nil value = none is left
 	reqs        map[uint32]*record.BoostRequest    // nil value = forgotten
 	lastReq     uint32                             // the number of the last that is new; 0 = none is
 	bsts        map[uint32][]*record.Boost
@@ -366,6 +367,7 @@ func (v *View) Merge(head store.Head) {
 	mergeParts(s, partFreeze, s.freezes, v.frzs)
 	v.mergeDegrades()
 	v.mergeLearned()
+	mergeParts(s, partUnread, s.unread, v.unrd)
 	v.mergeRequests()
 	mergeParts(s, partPromo, s.Promos, v.prms)
 	v.mergeRowParts()

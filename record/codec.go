@@ -59,6 +59,8 @@ const (
 	kindBoostLent   Kind = 54 // a limit is raised for a time by what one above it has less
 	kindDegrade     Kind = 55 // a degrade policy begins or gets other steps
 	kindDegradeEnd  Kind = 56 // and ends
+	kindUnread      Kind = 61 // usage of an event is kept, as it was not wholly understood
+	kindReread      Kind = 62 // and was read again
 )
 
 var (

@@ -59,6 +59,10 @@ type mCust struct {
 	given     map[naturalKey]*mRow // rows that are, or once were, limited by default
 	taken     bool                 // rows that were so once are the entities' own now
 	holds     []*mHold             // in order of creation
+	unread    []*mUnread           // in order of recording
+	rereading *mUnread             // what is counted anew; nil = nothing is
+	hushed    map[*mRow]bool       // whose alerts wait for the whole of that; nil = none do
+	dearer    []dearer             // what pools pay for the whole of that
 	open      []*mHold             // those of them that are open
 	totals    map[bursar.Capability]*mTotal
 	levels    map[levelKey]mLevel
