@@ -74,6 +74,7 @@ const (
 	EventBoostApproved      = "boost_request.approved"
 	EventBoostDeclined      = "boost_request.declined"
 	EventTest               = "webhook.test"
+	EventDenied             = "entity.entitlement.denied" // to people alone
 )
 
 // EventTypes lists the types that an endpoint can ask for.

@@ -42,6 +42,7 @@ const (
 	CodeAssignmentNotFound       Code = "AssignmentNotFound"
 	CodeDefaultNotFound          Code = "DefaultNotFound"
 	CodeDegradePolicyNotFound    Code = "DegradePolicyNotFound"
+	CodeNotificationNotFound     Code = "NotificationNotFound"
 	CodeReservationNotFound      Code = "ReservationNotFound"
 	CodeAPIKeyNotFound           Code = "ApiKeyNotFound"
 	CodeRateCardNotFound         Code = "RateCardNotFound"

@@ -46,7 +46,7 @@ var pure = []string{".", "record", "catalogue", "ledger"}
 // roles are the interfaces by which a store is called, and what is made of one.
 var roles = []string{
 	"Store", "Log", "Checkpoints", "Listings", "Outbox", "Jobs", "Denials", "Moving", "Upkeep",
-	"Reader", "LogReader", "CheckpointReader", "OutboxReader", "BaseReader",
+	"Reader", "LogReader", "CheckpointReader", "OutboxReader", "BaseReader", "Indexed", "UsesReader",
 	"Writers", "NewWriters", "NewClaimedStore", "TakeStore", // claims are of who writes
 }
 
@@ -143,6 +143,9 @@ func checkPure(t *testing.T, path string, fset *token.FileSet, f *ast.File) {
 		p := strings.Trim(imp.Path.Value, `"`)
 		if some, known := notPure[p]; known && some == nil {
 			t.Errorf("%s imports %s: what is decided here depends on its input alone", path, p)
+		}
+		if imp.Name != nil && (p == "time" || strings.HasSuffix(p, "/store")) {
+			t.Errorf("%s imports %s as %s: by its own name alone what is used of it is looked at", path, p, imp.Name)
 		}
 	}
 	ast.Inspect(f, func(n ast.Node) bool {

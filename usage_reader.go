@@ -135,7 +135,7 @@ func (u *usageReader) read() {
 			c.input.n -= c.ruled // it has what rules count
 		}
 	}
-	u.settle(&c)
+	u.disjoin(&c)
 	u.splitInput(&c)
 	u.splitOutput(&c)
 	u.counts[kindCitation] = u.count(pathsCitation).n
@@ -153,9 +153,9 @@ func (u *usageReader) read() {
 	u.add(&own)
 }
 
-// settle decides whether input includes what a cache had and output what the model thought:
+// disjoin decides whether input includes what a cache had and output what the model thought:
 // as the total says; where there is none, as the names do; and never against the figures.
-func (u *usageReader) settle(c *usageCounts) {
+func (u *usageReader) disjoin(c *usageCounts) {
 	cached := c.read + c.write
 	type way struct{ outside, beside bool }
 	usual := way{c.outside, c.beside}

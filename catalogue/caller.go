@@ -21,7 +21,7 @@ func (w *Write) StillAt(current revised) error { return w.Caller.StillAt(current
 
 // Caller is who asks for a write, for the audit listing and for replays.
 type Caller struct {
-	ActorType string // API_KEY, ACCESS_TOKEN, SPEND_TOKEN or SYSTEM
+	ActorType string // API_KEY, ACCESS_TOKEN, SPEND_TOKEN, NOTIFICATION or SYSTEM
 	ActorID   string
 	Subject   string
 	RequestID string

@@ -3,7 +3,9 @@ package catalogue
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
+	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/record"
@@ -17,12 +19,69 @@ type envelope struct {
 	TraceID   string      `json:"traceId"`
 	Timestamp bursar.Time `json:"timestamp"`
 	Data      any         `json:"data"`
+	// Of a message to people: whose it is.
+	Notification *Notified `json:"notification,omitempty"`
 }
+
+// Notified is the notification that a message is sent by, and who to.
+type Notified struct {
+	ID         string   `json:"id"`
+	Name       string   `json:"name"`
+	Recipients []string `json:"recipients"` // mailto:… or https://…; the message has a delivery to each
+}
+
+// endpoint is what deliveries to a recipient of a notification have in the place of a webhook's id. Addresses of mail that
+// differ in capitals are one.
+func (n *Notified) endpoint(recipient string) string {
+	if strings.HasPrefix(recipient, "mailto:") {
+		recipient = strings.ToLower(recipient)
+	}
+	sum := sha256.Sum256([]byte(recipient))
+	return n.ID + "." + hex.EncodeToString(sum[:8])
+}
+
+// Endpoints are those of all recipients.
+func (n *Notified) Endpoints() []string {
+	out := make([]string, len(n.Recipients))
+	for i, to := range n.Recipients {
+		out[i] = n.endpoint(to)
+	}
+	return out
+}
+
+// Recipient is who a delivery to people is for; "" = it is for a webhook, or for nobody who is in the body.
+func Recipient(endpoint string, body []byte) (n Notified, to string) {
+	if !ToPeople(endpoint) {
+		return n, ""
+	}
+	var m struct {
+		Notification Notified `json:"notification"`
+	}
+	if json.Unmarshal(body, &m) != nil {
+		return n, ""
+	}
+	for _, r := range m.Notification.Recipients {
+		if m.Notification.endpoint(r) == endpoint {
+			return m.Notification, r
+		}
+	}
+	return n, ""
+}
+
+// AddressOf is what endpoints of one address have in common, whichever notifications they are of.
+func AddressOf(endpoint string) string {
+	_, address, _ := strings.Cut(endpoint, ".")
+	return address
+}
+
+// ToPeople tells whether a delivery is to a recipient of a notification.
+func ToPeople(endpoint string) bool { return strings.IndexByte(endpoint, '.') >= 0 }
 
 // Outgoing are the messages of one commit that is being decided.
 type Outgoing struct {
 	Messages   []store.Message
 	Deliveries int
+	ToPeople   int // of the deliveries
 }
 
 // Add queues a message for each of the endpoints that hear of it.
@@ -39,8 +98,18 @@ func (o *Outgoing) Add(cat *Catalogue, now bursar.Time, seq uint64, commit [16]b
 }
 
 func (o *Outgoing) AddTo(endpoints []string, now bursar.Time, seq uint64, commit [16]byte, traceID, typ, customer string, data any) {
+	o.add(nil, endpoints, now, seq, commit, traceID, typ, customer, data)
+}
+
+// Tell queues a message for each recipient of a notification.
+func (o *Outgoing) Tell(n *Notified, now bursar.Time, seq uint64, commit [16]byte, traceID, typ, customer string, data any) {
+	o.add(n, n.Endpoints(), now, seq, commit, traceID, typ, customer, data)
+	o.ToPeople += len(n.Recipients)
+}
+
+func (o *Outgoing) add(n *Notified, endpoints []string, now bursar.Time, seq uint64, commit [16]byte, traceID, typ, customer string, data any) {
 	m := store.Message{ID: store.FormatID(GlobalID(now, seq, commit, 'm', len(o.Messages))), Type: typ, CustomerID: customer, CreatedAt: now.Milli()}
-	m.Body, _ = json.Marshal(envelope{typ, m.ID, traceID, m.CreatedAt, data}) // no type in it can fail
+	m.Body, _ = json.Marshal(envelope{typ, m.ID, traceID, m.CreatedAt, data, n}) // no type in it can fail
 	for _, id := range endpoints {
 		m.Deliveries = append(m.Deliveries, store.Delivery{ID: store.FormatID(GlobalID(now, seq, commit, 'd', o.Deliveries)), EndpointID: id, MessageID: m.ID,
 			EventType: typ, CustomerID: customer, Status: store.DeliveryPending, CreatedAt: m.CreatedAt, NextAttempt: m.CreatedAt})
@@ -119,6 +188,19 @@ type BoostRequestData struct {
 	UsageLimit   *bursar.Amount `json:"usageLimit"`
 	PeriodStart  bursar.Time    `json:"usagePeriodStart"`
 	PeriodEnd    bursar.Time    `json:"usagePeriodEnd"`
+}
+
+// DenialData is the data of entity.entitlement.denied: the limit as it was when people were told.
+type DenialData struct {
+	UsageData
+	DeniedIDs []string      `json:"deniedEntityIds"` // whom the request named
+	Requested bursar.Amount `json:"requestedUsage"`
+}
+
+// TestData is the data of a message that is sent for a test.
+type TestData struct {
+	CustomerID  string `json:"customerId,omitempty"`
+	Description string `json:"description"`
 }
 
 type CreditData struct {

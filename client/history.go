@@ -228,7 +228,7 @@ type Activity struct {
 	ID        string      `json:"id"`
 	Timestamp bursar.Time `json:"timestamp"`
 	Actor     struct {
-		Type    string `json:"type"` // API_KEY, ACCESS_TOKEN, SPEND_TOKEN or SYSTEM
+		Type    string `json:"type"` // API_KEY, ACCESS_TOKEN, SPEND_TOKEN, NOTIFICATION or SYSTEM
 		ID      string `json:"id"`
 		Subject string `json:"subject"`
 	} `json:"actor"`

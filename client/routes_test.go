@@ -261,6 +261,24 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 	"deleteDegradePolicy": func(ctx context.Context, c *client.Client) error {
 		return only(c.DeleteDegradePolicy(ctx, "acme", "01940000-0000-7000-8000-000000000000"))
 	},
+	"listNotifications": func(ctx context.Context, c *client.Client) error {
+		return only(c.Notifications(ctx, "acme", client.Paging{Limit: 1}))
+	},
+	"upsertNotifications": func(ctx context.Context, c *client.Client) error {
+		return only(c.PutNotifications(ctx, "acme", client.NotificationInput{EntityID: "a", Name: "Budgets", Emails: []string{"ann@acme.example"},
+			SlackURLs: []string{"https://hooks.slack.com/services/x"}, Thresholds: []int{80}, Denials: true, BoostRequests: true}))
+	},
+	"getNotification": func(ctx context.Context, c *client.Client) error { return only(c.Notification(ctx, "acme", none)) },
+	"deleteNotification": func(ctx context.Context, c *client.Client) error {
+		return only(c.DeleteNotification(ctx, "acme", none))
+	},
+	"testNotification": func(ctx context.Context, c *client.Client) error { return only(c.TestNotification(ctx, "acme", none)) },
+	"listNotificationDeliveries": func(ctx context.Context, c *client.Client) error {
+		return only(c.NotificationDeliveries(ctx, "acme", none, "FAILED", client.Paging{}))
+	},
+	"redeliverToRecipient": func(ctx context.Context, c *client.Client) error {
+		return only(c.RedeliverNotification(ctx, "acme", none, none))
+	},
 	"deleteDefaultLimit": func(ctx context.Context, c *client.Client) error {
 		return only(c.DeleteDefault(ctx, "acme", "01940000-0000-7000-8000-000000000000"))
 	},

@@ -13,7 +13,7 @@ import (
 )
 
 // makeAnew folds a customer's log from its beginning, since what was saved of the customer is
-// damaged (why), and saves what it comes to in the place of that. It takes the time and memory
+// damaged (why), and saves the result in its place. It takes the time and memory
 // of a first load without a checkpoint. Where the log is damaged too, or does not reach back,
 // the customer is refused.
 func (e *Engine) makeAnew(ctx context.Context, id string, why error) (*ledger.State, error) {

@@ -48,7 +48,7 @@ func ListDenials[T any](ctx context.Context, e *Engine, o ledger.ReadOptions, cu
 		sq.Above = &store.DenialPos{At: q.Before.CreatedAt, ID: q.Before.ID}
 	}
 	up := sq.Above != nil
-	// What is written meanwhile is read twice, and told once.
+	// A denial that is written while we read is in memory and in the store; the list has it once.
 	l := denialReader{e: e, q: sq, up: up, mem: e.denials.remembered(&sq, more)}
 	for scanned := 0; len(p.Items) <= q.Limit && !l.done; {
 		if scanned >= denialScan {

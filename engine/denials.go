@@ -106,6 +106,11 @@ type denialKeeper struct {
 	saved     uint64 // how often a save began or ended
 	others    int    // of groups, those of what is not told apart
 	stats     DenialStats
+	toTell    map[string]map[string]*Denial // by customer and limit
+
+	toTellInAll int
+
+	telling sync.Mutex // held while people are told, so that who has it next finds them told
 }
 
 // DenialStats count since the process started, but for Waiting.
@@ -150,12 +155,16 @@ func newDenialKeeper(keeps bool) (*denialKeeper, error) {
 	if _, err := rand.Read(b[:]); err != nil {
 		return nil, err
 	}
-	return &denialKeeper{keeps: keeps, process: hex.EncodeToString(b[:]), groups: map[denialKey]*denialCount{}, customers: map[denialsOf]*denialsInHour{}}, nil
+	return &denialKeeper{keeps: keeps, process: hex.EncodeToString(b[:]), groups: map[denialKey]*denialCount{}, customers: map[denialsOf]*denialsInHour{},
+		toTell: map[string]map[string]*Denial{}}, nil
 }
 
 // NoteDenial counts d and, where there is room, keeps it. It writes nothing itself. d does not change
 // any more.
-func (e *Engine) NoteDenial(d *Denial) { e.denials.note(d) }
+func (e *Engine) NoteDenial(d *Denial) {
+	e.denials.note(d)
+	e.denials.noteToTell(d)
+}
 
 // DenialStats reads the figures.
 func (e *Engine) DenialStats() DenialStats {
@@ -267,8 +276,8 @@ func (k *denialKeeper) count(d *Denial, hour bursar.Time) *denialCount {
 	return c
 }
 
-// forget drops counts that are written and of hours that are over. Should such an hour come again,
-// as where the clock is set back, it is counted as by another process.
+// forget drops counts that are written and whose hour is over. If the clock is set back into such an
+// hour, its requests are counted as another process's would be.
 func (k *denialKeeper) forget() {
 	k.purges++
 	for key, c := range k.groups {

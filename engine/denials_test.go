@@ -356,7 +356,7 @@ func TestDenialListsEndInTime(t *testing.T) {
 	r.furnish("acme")
 	var rows []store.DenialRow
 	for i := range engine.DenialScan + 500 {
-		rows = append(rows, store.DenialRow{CustomerID: "acme", ID: fmt.Sprintf("%05d", i), At: 1, Body: []byte(`{"kind":"CHECK"}`)})
+		rows = append(rows, store.DenialRow{CustomerID: "acme", ID: fmt.Sprintf("%05d", i), At: scriptStart, Body: []byte(`{"kind":"CHECK"}`)})
 	}
 	r.must(s.SaveDenials(t.Context(), rows, nil))
 	q := engine.DenialQuery{ListPage: ledger.ListPage{Limit: 5}}

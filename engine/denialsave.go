@@ -9,13 +9,17 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// keepDenials writes what was noted, once a second and a last time when the engine stops.
+// keepDenials writes what was noted, once a second and a last time when the engine stops. Once a second
+// people are told of it, too.
 func (e *Engine) keepDenials() {
 	tick := time.NewTicker(denialsEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-e.stop:
+			if !e.denials.keeps {
+				return
+			}
 			ctx, cancel := context.WithTimeout(context.Background(), denialsLastTimeout)
 			defer cancel()
 			e.saveDenials(ctx)
@@ -25,6 +29,7 @@ func (e *Engine) keepDenials() {
 			return
 		case <-tick.C:
 			e.saveDenials(context.Background())
+			e.tellDenials(context.Background())
 		}
 	}
 }

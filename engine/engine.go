@@ -174,9 +174,7 @@ func Open(ctx context.Context, s store.Store, o Options) (*Engine, error) {
 	}
 	e.loops.Go(e.housekeeping)
 	e.loops.Go(e.runJobs)
-	if e.denials.keeps {
-		e.loops.Go(e.keepDenials)
-	}
+	e.loops.Go(e.keepDenials)
 	return e, nil
 }
 

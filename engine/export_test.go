@@ -32,6 +32,9 @@ const FeedSize = ledger.FeedSize
 // Forget drops a customer from memory, as after a commit of unknown outcome.
 func (e *Engine) Forget(customer string) { e.dropID(customer) }
 
+// TellDenials tells people of what has denied.
+func (e *Engine) TellDenials() { e.tellDenials(context.Background()) }
+
 // Housekeep is one round of housekeeping, and Looks how many customers rounds have had a
 // look at so far.
 func Housekeep(e *Engine) {

@@ -95,14 +95,14 @@ func (n *nodes) adjust(before, at, after bursar.Time) {
 	n.offset.Store(min(max(n.offset.Load(), low), high))
 }
 
-// since is how long ago looked, a time since n began, was.
+// since is how long ago looked was; looked is a time since n began.
 func (n *nodes) since(looked *atomic.Int64) time.Duration {
 	return time.Since(n.began) - time.Duration(looked.Load())
 }
 
 // confirm makes what is in memory of the customers at least as new as the store was when
-// confirm was called. The look that did so is returned; its about says of which customer it
-// could not.
+// confirm was called. It returns the look that it waited for; look.about names customers that
+// could not be brought up to date.
 func (e *Engine) confirm(ctx context.Context, cs ...*customer) (*look, error) {
 	l, mine := e.nodes.join(cs)
 	if mine {

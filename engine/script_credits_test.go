@@ -394,7 +394,7 @@ func (w *world) opListen(o *op) error {
 	return err
 }
 
-// opHeard shows the messages that wait, in order, and takes them as delivered.
+// opHeard shows the messages that wait, in order, also those to people, and takes them as delivered.
 func (w *world) opHeard(*op) error {
 	due, err := w.engine.DueDeliveries(w.t.Context(), func(string) int { return 1000 })
 	if err != nil {
@@ -402,6 +402,12 @@ func (w *world) opHeard(*op) error {
 	}
 	var done []store.Delivery
 	for _, d := range due {
+		if catalogue.ToPeople(d.EndpointID) {
+			w.printf("%s\n", told(&d))
+			d.Status = store.DeliverySucceeded
+			done = append(done, d.Delivery)
+			continue
+		}
 		var m struct {
 			Type string
 			Data map[string]any

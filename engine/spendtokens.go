@@ -132,8 +132,8 @@ func (e *Engine) leaveSpend(ctx context.Context, by *catalogue.Caller, customer,
 	return nil
 }
 
-// leaveSpent archives what tokens that are over were counted on. It remembers for which tokens it
-// did so: after a restart it looks at all that are still listed.
+// leaveSpent archives the entities of spend tokens that are over. It remembers in memory which are done,
+// so after a restart it looks at every listed token again.
 func (e *Engine) leaveSpent() {
 	if !e.leaving.CompareAndSwap(false, true) {
 		return

@@ -27,12 +27,18 @@ func (e *Engine) CreateAccessToken(ctx context.Context, c catalogue.Caller, cust
 }
 
 // RevokeAccessToken ends a token at once on this node and within a second on others; it
-// is idempotent. The revocation is durable before it is audited: where the second fails,
-// the caller learns so, and the token is dead.
+// is idempotent. Recipients of notifications that it named end with it. The revocation is durable before these
+// end and it is audited: where that fails, the caller learns so, and the token is dead.
 func (e *Engine) RevokeAccessToken(ctx context.Context, c catalogue.Caller, customer, id string) (t bursar.AccessToken, version uint64, err error) {
 	t, version, err = e.accessToken(ctx, customer, id)
-	if err != nil || t.RevokedAt != nil {
+	if err != nil {
 		return t, version, err
+	}
+	if t.RevokedAt != nil {
+		left, _, err := answer(ctx, e, ledger.ReadOptions{}, customer, func(v *ledger.View) (bool, error) { return v.HasRecipientsOf(id), nil })
+		if err != nil || !left {
+			return t, version, err
+		}
 	}
 	revoked, err := changeAside(ctx, e, catalogue.Caller{RequestID: c.RequestID}, func(w *catalogue.Write) (catalogue.RevokedToken, error) {
 		if old, ok := w.Revoked[id]; ok {

@@ -129,10 +129,6 @@ func (e *Engine) DisableWebhook(ctx context.Context, id string) error {
 	return err
 }
 
-type testData struct {
-	Description string `json:"description"`
-}
-
 // TestWebhook queues a webhook.test message for one endpoint.
 func (e *Engine) TestWebhook(ctx context.Context, c catalogue.Caller, id string) (store.Delivery, error) {
 	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (store.Delivery, error) {
@@ -144,7 +140,7 @@ func (e *Engine) TestWebhook(ctx context.Context, c catalogue.Caller, id string)
 		if h.CustomerID != nil {
 			customer = *h.CustomerID
 		}
-		w.Out.AddTo([]string{id}, w.Now, w.Head.Seq, w.CommitID, w.Trace, bursar.EventTest, customer, testData{"A test message of Bursar. Nothing has happened."})
+		w.Out.AddTo([]string{id}, w.Now, w.Head.Seq, w.CommitID, w.Trace, bursar.EventTest, customer, catalogue.TestData{Description: "A test message of Bursar. Nothing has happened."})
 		return w.Out.Messages[0].Deliveries[0], nil
 	})
 }
@@ -182,9 +178,13 @@ func (e *Engine) redeliver(ctx context.Context, webhookID, deliveryID string) (s
 	if d == nil || d.EndpointID != webhookID {
 		return store.Delivery{}, bursar.Errorf(bursar.CodeDeliveryNotFound, "the webhook has no delivery %.64q", deliveryID)
 	}
+	return e.deliverAgain(ctx, d.Delivery)
+}
+
+func (e *Engine) deliverAgain(ctx context.Context, d store.Delivery) (store.Delivery, error) {
 	d.Status, d.Attempts, d.NextAttempt, d.Error, d.ResponseStatus = store.DeliveryPending, 0, e.now().Milli(), "", 0
-	if err := e.store.SaveDeliveries(ctx, []store.Delivery{d.Delivery}); err != nil {
+	if err := e.store.SaveDeliveries(ctx, []store.Delivery{d}); err != nil {
 		return store.Delivery{}, e.unavailable(err)
 	}
-	return d.Delivery, nil
+	return d, nil
 }

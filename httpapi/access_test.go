@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -28,6 +29,8 @@ var tokenRoutes = map[string]string{
 	"GET " + entitlement: "read", "PUT " + entitlement: "manage", "GET " + entitlement + "/{assignmentId}": "read", "DELETE " + entitlement + "/{assignmentId}": "manage",
 	"POST " + entitlement + boosts: "manage", "GET " + entitlement + boosts: "read", "DELETE " + entitlement + boosts + "/{boostId}": "manage",
 	"GET " + degrades: "read", "PUT " + degrades: "manage", "DELETE " + degrades + "/{degradePolicyId}": "manage",
+	"GET " + notifications: "read", "PUT " + notifications: "manage", "GET " + notification: "read", "DELETE " + notification: "manage", "POST " + notification + "/test": "manage",
+	"GET " + notification + "/deliveries": "read", "POST " + notification + "/deliveries/{deliveryId}/redeliver": "manage",
 	"GET " + defaults: "read", "PUT " + defaults: "manage", "DELETE " + defaults + "/{defaultId}": "manage",
 	"GET " + customer + "/allocation": "read", "POST " + customer + "/simulate": "read", "GET " + customer + "/governance": "read",
 	"POST " + boostRequests: "manage", "GET " + boostRequests: "read", "GET " + boostRequest: "read",
@@ -43,6 +46,8 @@ type tokenWorld struct {
 	defaults       map[string]string
 	requests       map[string]string
 	degrades       map[string]string
+	notifications  map[string]string
+	sent           map[string]string // a delivery of each
 	tokens         map[string]string
 }
 
@@ -53,7 +58,7 @@ var unseen = regexp.MustCompile(`orgroot|blueteam|bobuser|oldblue|gonechild|Hidd
 const tokenDims = `{"orgId":"orgroot","userId":"annuser","agentId":"bobuser","model":"m"}`
 
 func newTokenWorld(t testing.TB) *tokenWorld {
-	w := &tokenWorld{testServer: newTestServer(t), limits: map[string]string{}, boosts: map[string]string{}, defaults: map[string]string{}, requests: map[string]string{}, degrades: map[string]string{}, tokens: map[string]string{}}
+	w := &tokenWorld{testServer: newTestServer(t), limits: map[string]string{}, boosts: map[string]string{}, defaults: map[string]string{}, requests: map[string]string{}, degrades: map[string]string{}, notifications: map[string]string{}, sent: map[string]string{}, tokens: map[string]string{}}
 	w.api.pace.poll = time.Millisecond
 	w.api.uses.burst, w.api.uses.writes = 1e9, 1e9
 	w.admin("PUT", "/api/v1/entity-types", `{"types":[{"id":"org","displayName":"Org","attributionKeys":["orgId"]},{"id":"team","displayName":"Team","attributionKeys":["teamId"]},{"id":"user","displayName":"User","attributionKeys":["userId","agentId"]}]}`)
@@ -107,6 +112,15 @@ func newTokenWorld(t testing.TB) *tokenWorld {
 				w.degrades[entity] = out.Data[0].ID
 			}
 		}
+		for entity, at := range map[string]string{"orgroot": "441", "redteam": "71", "blueteam": "554", "annuser": "72", "oldann": "73", "bobuser": "555", "oldblue": "556"} {
+			var out struct {
+				Data []notificationOut `json:"data"`
+			}
+			mustUnmarshal(t, w.admin("PUT", base+"/notifications", `{"notifications":[{"entityId":"`+entity+`","name":"Hidden of `+entity+`","emails":["key-owner@`+entity+`.example"],"thresholds":[`+at+`],"boostRequests":true}]}`), &out)
+			if id == "acme" {
+				w.notifications[entity] = out.Data[0].ID
+			}
+		}
 		w.admin("POST", base+"/entities/archive", `{"ids":["oldann","oldblue"]}`)
 		w.admin("POST", "/api/v1/usage", `{"usages":[{"customerId":"`+id+`","featureId":"calls","value":3,"dimensions":`+tokenDims+`},{"customerId":"`+id+`","featureId":"calls","value":44440000,"dimensions":{"userId":"bobuser"}}]}`)
 		w.admin("POST", base+"/reservations", `{"featureId":"calls","amount":2,"dimensions":`+tokenDims+`,"idempotencyKey":"1"}`)
@@ -123,8 +137,23 @@ func newTokenWorld(t testing.TB) *tokenWorld {
 	w.defaults["missing"], w.defaults["annuserbobuser"] = "01a09f70-97fa-7000-8000-0014000378dd", "01a09f70-97fa-7000-8000-0014000378dd"
 	w.requests["missing"] = "01a09f70-97fa-7000-8000-0014000378de"
 	w.degrades["missing"], w.degrades["annuserbobuser"] = "01a09f70-97fa-7000-8000-0014000378de", "01a09f70-97fa-7000-8000-0014000378de"
+	w.notifications["missing"], w.notifications["annuserbobuser"] = "01a09f70-97fa-7000-8000-0014000378df", "01a09f70-97fa-7000-8000-0014000378df"
 	w.limits["missing"], w.boosts["missing"] = "01a09f70-97fa-7000-8000-0014000378db", "01a09f70-97fa-7000-8000-0014000378dc"
 	w.makeTokens()
+	for _, entity := range []string{"redteam", "annuser"} { // a token with a root sees those that such tokens made
+		var made struct {
+			Data []notificationOut `json:"data"`
+		}
+		_, reply := w.as("scoped", "PUT", "/api/v1/customers/acme/notifications", `{"notifications":[{"entityId":"`+entity+`","name":"own","emails":["a@b.example"],"denials":true}]}`)
+		mustUnmarshal(t, []byte(reply), &made)
+		w.notifications[entity] = made.Data[0].ID
+		var sent struct {
+			Data []notificationDeliveryOut `json:"data"`
+		}
+		_, reply = w.as("scoped", "POST", "/api/v1/customers/acme/notifications/"+made.Data[0].ID+"/test", "")
+		mustUnmarshal(t, []byte(reply), &sent)
+		w.sent[entity] = sent.Data[0].ID
+	}
 	return w
 }
 
@@ -195,6 +224,10 @@ func bodyFor(r *route, entity string) string {
 		return `{"defaults":[{"featureId":"calls","cadence":"P1M","usageLimit":7,"label":"new","entityTypeId":"user","entityId":"` + entity + `"}]}`
 	case r.pattern == degrades && r.method == "PUT":
 		return `{"policies":[{"entityId":"` + entity + `","steps":[{"atPercent":80,"tools":false}]}]}`
+	case r.pattern == notifications && r.method == "PUT":
+		return `{"notifications":[{"entityId":"` + entity + `","name":"new","emails":["a@b.example"],"denials":true}]}`
+	case strings.HasPrefix(r.pattern, notification):
+		return ""
 	case r.method == "PUT":
 		return `{"assignments":[{"featureId":"calls","cadence":"P1M","usageLimit":7,"label":"new","entityId":"` + entity + `"}]}`
 	case strings.HasSuffix(r.pattern, "/explain"):
@@ -207,9 +240,9 @@ func bodyFor(r *route, entity string) string {
 
 // targets are the requests of a route about one entity of a customer.
 func (w *tokenWorld) targets(r *route, base, customer, entity string) []string {
-	path := base + strings.NewReplacer("{customerId}", customer, "{entityId}", entity, "{assignmentId}", w.limits[entity], "{boostId}", w.boosts[entity], "{defaultId}", w.defaults[entity], "{boostRequestId}", w.requests[entity], "{degradePolicyId}", w.degrades[entity],
+	path := base + strings.NewReplacer("{customerId}", customer, "{entityId}", entity, "{assignmentId}", w.limits[entity], "{boostId}", w.boosts[entity], "{defaultId}", w.defaults[entity], "{boostRequestId}", w.requests[entity], "{degradePolicyId}", w.degrades[entity], "{notificationId}", w.notifications[entity],
 		"{featureId}", "calls", "{currencyId}", "c", "{rateCardId}", "c", "{grantId}", w.limits["missing"], "{reservationId}", w.limits["missing"],
-		"{keyId}", "k", "{webhookId}", "w", "{deliveryId}", "d", "{tokenId}", w.limits["missing"]).Replace(r.pattern)
+		"{keyId}", "k", "{webhookId}", "w", "{deliveryId}", cmp.Or(w.sent[entity], "d"), "{tokenId}", w.limits["missing"]).Replace(r.pattern)
 	switch r.pattern {
 	case assignments, entitlement:
 		if r.method == "GET" {
@@ -305,8 +338,10 @@ func (w *tokenWorld) compare(r *route, token string) {
 		ask := func(customer, entity string) (replies []string) {
 			for _, path := range w.targets(r, base, customer, entity) {
 				resp, reply := w.as(token, r.method, path, bodyFor(r, entity))
-				for _, id := range []string{entity, w.limits[entity], w.boosts[entity], w.defaults[entity], w.requests[entity], w.degrades[entity]} {
-					reply = strings.ReplaceAll(reply, id, "ID")
+				for _, id := range []string{entity, w.limits[entity], w.boosts[entity], w.defaults[entity], w.requests[entity], w.degrades[entity], w.notifications[entity], w.sent[entity]} {
+					if id != "" {
+						reply = strings.ReplaceAll(reply, id, "ID")
+					}
 				}
 				reply = fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("X-Bursar-Version"), " ", regexp.MustCompile(`"asOf":"[^"]*"`).ReplaceAllString(reply, ""))
 				if leak := unseen.FindString(reply); scoped && leak != "" {
@@ -335,7 +370,10 @@ func (w *tokenWorld) compare(r *route, token string) {
 		}
 		if scoped {
 			want := "20"
-			if tokenRoutes[r.method+" "+r.pattern] == "manage" && !strings.HasPrefix(r.pattern, defaults) && r.pattern != boostRequests { // those are about what is below, or change no limit
+			if tokenRoutes[r.method+" "+r.pattern] == "manage" && !strings.HasPrefix(r.pattern, defaults) && !strings.HasPrefix(r.pattern, notifications) && r.pattern != boostRequests { // those are about what is below, or change no limit
+				want = "403 "
+			}
+			if strings.HasSuffix(r.pattern, "/redeliver") { // it is seen, and has not failed
 				want = "403 "
 			}
 			if got := ask("acme", "redteam"); !strings.HasPrefix(got[0], want) {
@@ -350,6 +388,7 @@ func (w *tokenWorld) compare(r *route, token string) {
 		if strings.HasPrefix(token, "scoped") || !strings.Contains(r.method, "DELETE") {
 			for _, got := range ask("acme", "annuser") {
 				others := r.pattern == boostRequest+"/withdraw" && strings.HasPrefix(got, "403 ") // an API key has asked
+				others = others || strings.HasSuffix(r.pattern, "/redeliver") && strings.Contains(got, "sends again what has failed")
 				if !strings.HasPrefix(got, "20") && !(strings.HasPrefix(got, "404") && r.method == "DELETE") && !others {
 					w.t.Errorf("%s on what is its own: %s", r.pattern, got)
 				}

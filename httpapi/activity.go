@@ -32,7 +32,7 @@ type activityOut struct {
 }
 
 type actorOut struct {
-	Type    string  `json:"type" is:"enum=API_KEY|ACCESS_TOKEN|SPEND_TOKEN|SYSTEM"`
+	Type    string  `json:"type" is:"enum=API_KEY|ACCESS_TOKEN|SPEND_TOKEN|NOTIFICATION|SYSTEM" doc:"NOTIFICATION: a recipient of one, by the link in a message."`
 	ID      string  `json:"id"`
 	Subject *string `json:"subject"`
 }

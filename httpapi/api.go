@@ -42,6 +42,9 @@ type Options struct {
 	// CheckTarget, when set, says what is wrong with where a webhook would be delivered
 	// to. Its error is shown.
 	CheckTarget func(kind bursar.WebhookKind, url string) error
+	// CheckRecipient, when set, says what is wrong with a recipient of a notification: of kind
+	// email an address, of kind slack a URL.
+	CheckRecipient func(kind bursar.WebhookKind, to string) error
 	// WebhookBacklog and WebhookStats, when set, are asked for the metrics: how many
 	// deliveries are pending, and what the sender of webhooks counted.
 	WebhookBacklog func(context.Context) (int, error)
@@ -76,6 +79,7 @@ type API struct {
 	large     chan struct{} // has an element for each large body that is being decoded and each large reply that is being made
 	cors      map[string]bool
 	cursors   cursorKey
+	decides   DecideKey
 	tokens    tokenKey
 	spendKey  *spendtoken.Key
 	holdKey   [sha256.Size]byte // of the marks of reservations that spend tokens made
@@ -84,41 +88,44 @@ type API struct {
 	spendTurns, spendEnds, spendEntries *turns
 	ids                                 requestIDs
 
-	metricsToken string
-	checkTarget  func(bursar.WebhookKind, string) error
-	draining     atomic.Bool
-	drained      chan struct{} // closed with draining: streams end
-	streams      atomic.Int64
-	pace         pace
-	jobWait      time.Duration
-	bodies       *bodyBudget
+	metricsToken   string
+	checkTarget    func(bursar.WebhookKind, string) error
+	checkRecipient func(bursar.WebhookKind, string) error
+	draining       atomic.Bool
+	drained        chan struct{} // closed with draining: streams end
+	streams        atomic.Int64
+	pace           pace
+	jobWait        time.Duration
+	bodies         *bodyBudget
 }
 
 // New serves e.
 func New(e *engine.Engine, o Options) *API {
 	a := &API{
-		engine:       e,
-		log:          o.Log,
-		guard:        newGuard(),
-		uses:         newTokenUses(),
-		observed:     newObserved(e.Now()),
-		lastUse:      newLastUse(),
-		large:        make(chan struct{}, e.LongAtOnce()),
-		cors:         map[string]bool{},
-		cursors:      newCursorKey(e.Secret()),
-		tokens:       newTokenKey(e.Secret()),
-		spendKey:     spendtoken.NewKey(e.Secret()),
-		holdKey:      newHoldKey(e.Secret()),
-		spendTurns:   newTurns(2000, 100),
-		spendEnds:    newTurns(4, 1./60),
-		spendEntries: newTurns(400, 2),
-		ids:          newRequestIDs(),
-		metricsToken: o.MetricsToken,
-		checkTarget:  o.CheckTarget,
-		drained:      make(chan struct{}),
-		pace:         pace{poll: streamPoll, beat: streamBeat},
-		jobWait:      jobWait,
-		bodies:       newBodyBudget(),
+		engine:         e,
+		log:            o.Log,
+		guard:          newGuard(),
+		uses:           newTokenUses(),
+		observed:       newObserved(e.Now()),
+		lastUse:        newLastUse(),
+		large:          make(chan struct{}, e.LongAtOnce()),
+		cors:           map[string]bool{},
+		cursors:        newCursorKey(e.Secret()),
+		decides:        NewDecideKey(e.Secret()),
+		tokens:         newTokenKey(e.Secret()),
+		spendKey:       spendtoken.NewKey(e.Secret()),
+		holdKey:        newHoldKey(e.Secret()),
+		spendTurns:     newTurns(2000, 100),
+		spendEnds:      newTurns(4, 1./60),
+		spendEntries:   newTurns(400, 2),
+		ids:            newRequestIDs(),
+		metricsToken:   o.MetricsToken,
+		checkTarget:    o.CheckTarget,
+		checkRecipient: o.CheckRecipient,
+		drained:        make(chan struct{}),
+		pace:           pace{poll: streamPoll, beat: streamBeat},
+		jobWait:        jobWait,
+		bodies:         newBodyBudget(),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)

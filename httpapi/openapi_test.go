@@ -271,6 +271,7 @@ var tags = []struct{ name, description, prefixes string }{
 	{"Access tokens", "For customers' own people.", customer + "/access-tokens"},
 	{"Spend tokens", "For what spends: an agent, a run, a sub-agent. Who spends and how much at most is in the token, and its holder may narrow it.", customer + "/spend-tokens /spend-token"},
 	{"API keys", "For your backend.", "/api-keys"},
+	{"Notifications", "Who hears of what happens to limits: by mail and Slack, for customers' own people.", notifications},
 	{"Webhooks", "Messages to you and your customers.", "/webhooks"},
 	{"Jobs", "Work that takes longer than a request.", "/jobs"},
 	{"Operations", "For operators and their tools.", "/healthz /readyz /metrics /openapi.json"},

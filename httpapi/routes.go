@@ -79,6 +79,8 @@ const (
 	entitlement   = customer + "/entities/entitlements" // an older name of the same
 	defaults      = customer + "/default-limits"
 	degrades      = customer + "/degrade-policies"
+	notifications = customer + "/notifications"
+	notification  = notifications + "/{notificationId}"
 	boosts        = "/{assignmentId}/boosts"
 	boostRequests = customer + "/boost-requests"
 	boostRequest  = boostRequests + "/{boostRequestId}"
@@ -173,6 +175,13 @@ func (a *API) governanceRoutes() []row {
 		{"GET", degrades, v1, shows, 200, rows(degradePolicyAt, a.listDegradePolicies, viewDegradePolicy), "List degrade policies: how to go on as limits fill up"},
 		{"PUT", degrades, v1, governs, 200, write(a.putDegradePolicies, viewEach(viewDegradePolicy)), "Upsert degrade policies: create or change them"},
 		{"DELETE", degrades + "/{degradePolicyId}", v1, governs, 200, write(a.deleteDegradePolicy, viewDegradePolicy), "Delete a degrade policy"},
+		{"GET", notifications, v1, shows, 200, rows(notificationAt, a.listNotifications, viewNotification), "List notifications: who hears of what happens to limits"},
+		{"PUT", notifications, v1, governs, 200, write(a.putNotifications, viewEach(viewNotification)), "Upsert notifications: create or change them"},
+		{"GET", notification, v1, shows, 200, read(a.getNotification, viewNotification), "Get a notification"},
+		{"DELETE", notification, v1, governs, 200, write(a.deleteNotification, viewNotification), "Delete a notification"},
+		{"POST", notification + "/test", v1, governs, 201, write(a.testNotification, viewEach(viewNotificationDelivery)), "Test a notification: send its recipients a message"},
+		{"GET", notification + "/deliveries", v1, shows, 200, list(notificationDeliveryAt, a.listNotificationDeliveries, viewNotificationDelivery), "List notification deliveries: to its recipients"},
+		{"POST", notification + "/deliveries/{deliveryId}/redeliver", v1, governs, 200, write(a.redeliverNotification, viewNotificationDelivery), "Redeliver to a recipient: send a notification's message again"},
 		{"DELETE", defaults + "/{defaultId}", v1, governs, 200, write(a.deleteDefault, viewDefault), "Delete a default limit"},
 		{"POST", boostRequests, v1, petitions, 201, write(a.createBoostRequest, viewBoostRequest), "Create a boost request: ask that a limit be raised for a time"},
 		{"GET", boostRequests, v1, petitioned, 200, list(boostRequestAt, a.listBoostRequests, viewBoostRequest), "List boost requests: the newest first"},

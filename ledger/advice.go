@@ -195,7 +195,7 @@ func (c *climb) advice(model string) bursar.Advice {
 	return a
 }
 
-// degradeBy adds to x what a step says: it goes before what the steps before said.
+// degradeBy adds a step to x: what the step says replaces what earlier steps said.
 func degradeBy(x *bursar.Degrade, s *bursar.DegradeStep, model string) {
 	x.Model = cmp.Or(s.Model, s.Models[model], x.Model)
 	x.MaxTokens = cmp.Or(s.MaxTokens, x.MaxTokens)

@@ -10,9 +10,15 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
-// alertOn fires and re-arms the thresholds of a row after a record changed its use, its
-// limit or its boosts. Only the current window counts; time alone fires nothing.
+// alertOn fires and re-arms the thresholds of a row, and those at which people are told of it, after a
+// record changed its use, its limit or its boosts. Only the current window counts; time alone fires
+// nothing.
 func (d *Decider) alertOn(ord uint32) {
+	d.fire(ord)
+	d.tellUsage(ord)
+}
+
+func (d *Decider) fire(ord uint32) {
 	def := d.Def(ord)
 	if def == nil || def.Ent == 0 || d.Ent(def.Ent).Archived != 0 || def.Idle() {
 		return
@@ -78,6 +84,10 @@ func (d *Decider) notifyUsage(typ string, row uint32, c *Counter, limit bursar.A
 	if d.Rehearsal || len(d.Cat.WebhookOf) == 0 {
 		return
 	}
+	d.notify(typ, d.usageData(row, c, limit, thresholds))
+}
+
+func (d *Decider) usageData(row uint32, c *Counter, limit bursar.Amount, thresholds []int) catalogue.UsageData {
 	def := d.Def(row)
 	e := d.Ent(def.Ent)
 	data := catalogue.UsageData{CustomerID: d.Cust().ID, Entity: catalogue.EntityRef{ID: e.ID, TypeID: d.typeID(e.Typ)}, AssignmentID: store.FormatID(d.RowID(row)),
@@ -91,7 +101,7 @@ func (d *Decider) notifyUsage(typ string, row uint32, c *Counter, limit bursar.A
 			data.Percentage = &p
 		}
 	}
-	d.notify(typ, data)
+	return data
 }
 
 // lowLevels are the levels of a pool, in percent of the active grants, at which

@@ -339,7 +339,7 @@ func (d *Decider) tellRequest(c *catalogue.Caller, event, action string, row uin
 		was = requestAudit(before)
 	}
 	d.audit(c, action, "boostRequest", after.ID, after.EntityID, was, requestAudit(after))
-	if event == "" || d.Rehearsal || len(d.Cat.WebhookOf) == 0 {
+	if event == "" || d.Rehearsal || len(d.Cat.WebhookOf) == 0 && d.noNotifications() {
 		return
 	}
 	row = d.made(row)
@@ -354,6 +354,11 @@ func (d *Decider) tellRequest(c *catalogue.Caller, event, action string, row uin
 	data.FeatureID, data.CurrencyID = catalogue.CapabilityIDs(after.Capability)
 	data.Request["id"], data.Request["createdAt"] = after.ID, after.CreatedAt
 	d.notify(event, data)
+	d.eachHearer(def, func(n *record.Notification) {
+		if n.BoostRequests {
+			d.tell(n, event, data)
+		}
+	})
 }
 
 func requestAudit(r *bursar.BoostRequest) map[string]any {

@@ -165,7 +165,7 @@ func over[K comparable, V any](newer, older map[K]V) map[K]V {
 	return older
 }
 
-// Unsaved is how many records changed what no checkpoint is known to have.
+// Unsaved counts the records whose changes are in no checkpoint that is known to be saved.
 func (s *State) Unsaved() int { return s.Dirty.Records + s.earlier.Records }
 
 // SavedElsewhere notes that another process has saved a checkpoint at seq, and lets go of

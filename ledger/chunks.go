@@ -122,8 +122,8 @@ func (l *idList) add(id [16]byte) {
 
 func (l *idList) grow(n int) { l.index = slices.Grow(l.index, n) }
 
-// find is the first row but 0 whose id is at the place of id or behind it, and whether it is at it.
-// Rows ascend by that.
+// find is the first row, from 1, whose id is at or behind the place of id, and whether that row has id.
+// Rows ascend by place.
 func (l *idList) find(id [16]byte) (row uint32, found bool) {
 	from, to := 1, l.len()
 	for from < to {

@@ -32,7 +32,7 @@ func (g *RepriceGroup) hops() []record.Hop {
 
 // Records is how many records the correction makes at most: itself, a combination, the
 // overdraft, the draw, a low balance, and an alert for each limit.
-func (g *RepriceGroup) Records() int { return 5 + len(g.rows) }
+func (g *RepriceGroup) Records() int { return 5 + 2*len(g.rows) }
 
 // ErrReplan tells that the customer was repriced since the plan was made.
 var ErrReplan = errors.New("repriced meanwhile")

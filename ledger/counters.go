@@ -114,6 +114,7 @@ func (v *View) mergeRowParts() {
 	mergeOnRows(v, partBoosts, v.boosts, v.bsts)
 	v.mergeLoans()
 	mergeOnRows(v, partFired, v.State.Fired, v.frd)
+	mergeOnRows(v, partTold, v.State.told, v.tlds)
 	for row, def := range v.defs {
 		if def == nil {
 			v.dropRowParts(row)
@@ -143,6 +144,10 @@ func (s *State) dropRowParts(row uint32) {
 		delete(s.Fired, row)
 		s.Dirty.part(partFired, row, (*record.Fired)(nil))
 	}
+	if _, ok := s.told[row]; ok {
+		delete(s.told, row)
+		s.Dirty.part(partTold, row, (*record.Told)(nil))
+	}
 	for _, start := range s.windows[row] {
 		s.dropUnique(record.UniqueKey{Row: row, Start: start})
 	}
@@ -155,12 +160,17 @@ func (v *View) carryRowParts(row uint32, to bursar.Time) {
 	switch old := v.Def(row); {
 	case !old.ByDefault:
 		v.moveRowParts(row, v.Current(row, old).Start, to)
-	case v.firedOf(row) != nil:
-		put(v, &v.frd, row, &record.Fired{Start: to})
+	default:
+		if v.firedOf(row) != nil {
+			put(v, &v.frd, row, &record.Fired{Start: to})
+		}
+		if v.toldOf(row) != nil {
+			put(v, &v.tlds, row, &record.Told{Start: to})
+		}
 	}
 }
 
-// moveRowParts carries the alerts and the distinct values of a row's current window to the window
+// moveRowParts carries the alerts, what people were told and the distinct values of a row's current window to the window
 // that takes its place when the schedule changes.
 func (v *View) moveRowParts(row uint32, from, to bursar.Time) {
 	if f := v.firedOf(row); f != nil {
@@ -169,6 +179,13 @@ func (v *View) moveRowParts(row uint32, from, to bursar.Time) {
 			moved.Levels = f.Levels
 		}
 		put(v, &v.frd, row, moved)
+	}
+	if t := v.toldOf(row); t != nil {
+		moved := &record.Told{Start: to}
+		if t.Start == from {
+			moved.Levels, moved.Denied = t.Levels, t.Denied
+		}
+		put(v, &v.tlds, row, moved)
 	}
 	if c := v.unq[record.UniqueKey{Row: row, Start: from}]; c != nil && from != to {
 		put(v, &v.unq, record.UniqueKey{Row: row, Start: to}, c)

@@ -43,7 +43,7 @@ func (v *View) nearestDefault(e *record.Entity, o *defaultsOf) *record.Default {
 	}
 }
 
-// defaultOf is the default that is an entity's of a capability and label; nil = none is.
+// defaultOf is the default that limits an entity's use of a capability under a label; nil = there is none.
 func (v *View) defaultOf(ent, cap uint32, label string) *record.Default {
 	of := v.defaultSet().of[v.Ent(ent).Typ]
 	for i := range of {

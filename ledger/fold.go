@@ -142,6 +142,17 @@ func (v *View) applyLimit(r record.Record) error {
 		v.applyDegrade(&p)
 	case *record.DegradeDeleted:
 		v.applyDegradeEnd(r)
+	case *record.NotificationPut:
+		n := r.Notification
+		v.applyNotification(&n)
+	case *record.NotificationDeleted:
+		v.applyNotificationEnd(r)
+	case *record.NotificationsUsed:
+		u := r.Use
+		put(v, &v.ntus, r.Root, &u)
+	case *record.LimitTold:
+		t := r.Told
+		put(v, &v.tlds, r.Row, &t)
 	case *record.ValueCounted:
 		for _, k := range r.Sets {
 			v.addUnique(k, r.Value)

@@ -137,7 +137,13 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		r.Freeze.At = m.fixed(r.Freeze.At)
 	case *record.DegradePut:
 		r.Policy.Created, r.Policy.Updated = m.fixed(r.Policy.Created), m.fixed(r.Policy.Updated)
-	case *record.Thawed, *record.DegradeDeleted, *record.CallNamed, *record.CallCounted, *record.EventRaised, *record.HoldKept, *record.UsageReread:
+	case *record.NotificationPut:
+		r.Notification.Created, r.Notification.Updated = m.fixed(r.Notification.Created), m.fixed(r.Notification.Updated)
+	case *record.NotificationsUsed:
+		r.Use.Hour = m.fixed(r.Use.Hour)
+	case *record.LimitTold:
+		return m.told(d, r)
+	case *record.Thawed, *record.DegradeDeleted, *record.NotificationDeleted, *record.CallNamed, *record.CallCounted, *record.EventRaised, *record.HoldKept, *record.UsageReread:
 	case *record.Promotion:
 		m.times(&r.Promotion)
 	case *record.BoostMade:
@@ -193,6 +199,14 @@ func (m *Mender) fired(d *Decider, r *record.AlertFired) record.Record {
 		return !def.Limited || c.Used.Sign() <= 0 || !c.Used.AtLeastPercent(int64(percent), limit)
 	})
 	return &record.AlertFired{Row: r.Row, Fired: record.Fired{Start: c.Start, Levels: levels}}
+}
+
+// told says what people were told of a row in its window at the mended instant.
+func (m *Mender) told(d *Decider, r *record.LimitTold) record.Record {
+	if def := d.Def(r.Row); def != nil {
+		r.Told.Start = d.Current(r.Row, def).Start
+	}
+	return r
 }
 
 // begun moves the life of a hold that began after m.At: it begins at m.At and lasts as long as before.

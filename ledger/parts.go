@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -16,21 +17,24 @@ import (
 // Sorts of parts of a checkpoint. The key of a unique set is "row/feature/start", of the
 // others one number: the grant's own, the row's, or the capability's.
 const (
-	partGrant    = "grant"
-	partPool     = "pool"
-	partBoosts   = "boosts"
-	partPromo    = "promotion"
-	partFired    = "fired"
-	partUnique   = "unique"
-	partPaths    = store.SortPaths
-	partEnded    = "ended"
-	partFreeze   = "freeze"
-	partDefaults = "defaults"
-	partLearned  = "learned"
-	partRequest  = "boostRequest"
-	partLoans    = "loans"
-	partDegrade  = "degrade"
-	partUnread   = "unread"
+	partGrant        = "grant"
+	partPool         = "pool"
+	partBoosts       = "boosts"
+	partPromo        = "promotion"
+	partFired        = "fired"
+	partUnique       = "unique"
+	partPaths        = store.SortPaths
+	partEnded        = "ended"
+	partFreeze       = "freeze"
+	partDefaults     = "defaults"
+	partLearned      = "learned"
+	partRequest      = "boostRequest"
+	partLoans        = "loans"
+	partDegrade      = "degrade"
+	partNotification = "notification"
+	partTold         = "told"
+	partNotifyUse    = "notificationUse"
+	partUnread       = "unread"
 )
 
 type partKey struct {
@@ -55,6 +59,9 @@ func mergeParts[V any](s *State, sort string, into, changes map[uint32]*V) {
 
 // partBody is the body of a part; nil deletes it.
 func partBody(v any, caps []bursar.Capability) []byte {
+	if x := reflect.ValueOf(v); (x.Kind() == reflect.Pointer || x.Kind() == reflect.Slice) && x.IsNil() {
+		return nil
+	}
 	var body any
 	switch v := v.(type) {
 	case *grant:
@@ -62,58 +69,29 @@ func partBody(v any, caps []bursar.Capability) []byte {
 	case *pool:
 		body = v.part(nil)
 	case []*record.Boost:
-		if v == nil {
-			return nil
-		}
 		body = boostParts(v)
 	case []*record.Loan:
-		if v == nil {
-			return nil
-		}
 		body = loanParts(v)
 	case *promo:
-		if v == nil {
-			return nil
-		}
 		body = promoPart{v.row, v.Promotion}
 	case *record.Fired:
-		if v == nil {
-			return nil
-		}
 		body = firedPart{v.Start, v.Levels}
 	case *record.Freeze:
-		if v == nil {
-			return nil
-		}
 		body = freezePart{v.Reason, v.At, v.ByToken, v.Root}
+	case *record.Told:
+		body = toldPart{v.Start, v.Levels, v.Denied}
+	case []*record.Notification:
+		body = partOf(notificationRecords(v))
 	case []*record.DegradePolicy:
-		if v == nil {
-			return nil
-		}
 		body = partOf(degradeRecords(v))
 	case *defaultSet:
 		if len(v.list) == 0 {
 			return nil
 		}
 		body = partOf(v.records())
-	case *learned:
-		if v == nil {
-			return nil
-		}
-		body = v
-	case *unreadShape:
-		if v == nil {
-			return nil
-		}
-		body = v
 	case *record.BoostRequest:
-		if v == nil {
-			return nil
-		}
 		body = partOf(requestRecords(v))
-	case pathsPart:
-		body = v
-	case endedMark:
+	case *record.NotificationUse, *learned, *unreadShape, pathsPart, endedMark:
 		body = v
 	}
 	b, _ := json.Marshal(body) // no type in them can fail
@@ -223,6 +201,18 @@ func (s *State) restoreGoverned(p *store.PartRow, ord uint32) (err error) {
 		return s.restoreDefaults(p)
 	case partDegrade:
 		return s.restoreDegrades(ord, p)
+	case partNotification:
+		return s.restoreNotifications(ord, p)
+	case partNotifyUse:
+		var q record.NotificationUse
+		if read(&q) {
+			s.notificationUse[ord] = &q
+		}
+	case partTold:
+		var q toldPart
+		if read(&q) {
+			s.told[ord] = &record.Told{Start: q.Start, Levels: q.Levels, Denied: q.Denied}
+		}
 	default:
 		return fmt.Errorf("checkpoint: parts of sort %q %w", p.Sort, ErrNewer)
 	}
@@ -272,6 +262,9 @@ func (s *State) dumpParts(e *record.Encoder, inOrder bool) {
 	dumpPartsOf(e, s.loans)
 	dumpPartsOf(e, s.degrades)
 	dumpPartsOf(e, s.unread)
+	dumpPartsOf(e, s.notifications)
+	dumpPartsOf(e, s.told)
+	dumpPartsOf(e, s.notificationUse)
 	for _, p := range uniqueParts(s.Uniques) {
 		e.String(p.Key)
 		e.Bytes(p.Body)

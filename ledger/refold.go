@@ -136,3 +136,13 @@ func SumText(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
 // NewSum is the sum of lines.
 func NewSum() hash.Hash { return sha256.New() }
+
+// Recipients are those of a customer's notifications, as deliveries have them.
+func (f *Refold) Recipients() (endpoints []string) {
+	for _, list := range f.St.notifications {
+		for _, n := range list {
+			endpoints = append(endpoints, notified(n).Endpoints()...)
+		}
+	}
+	return endpoints
+}

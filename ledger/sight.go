@@ -125,7 +125,7 @@ func (d *Decider) confined() error {
 	for _, r := range d.Recs[*d.ours:] {
 		ent := uint32(0)
 		switch r := r.(type) {
-		case *record.Activity, *record.CapabilityName, *record.TypeName, *record.AlertFired: // an alert follows from what else is recorded
+		case *record.Activity, *record.CapabilityName, *record.TypeName, *record.AlertFired, *record.LimitTold, *record.NotificationsUsed: // an alert follows from what else is recorded
 			continue
 		case *record.DefaultPut: // it limits what is below its entity, so that entity may be the root
 			if err := d.confinedDefault(r.Default.Ent); err != nil {
@@ -168,6 +168,13 @@ func (d *Decider) confined() error {
 			ent = r.Policy.Ent
 		case *record.DegradeDeleted:
 			ent = r.Ent
+		case *record.NotificationPut: // it changes nothing, so its entity may be the root
+			if n := &r.Notification; d.Root != 0 && (n.Ent == 0 || !d.seesNotification(n)) {
+				return errAboveToken
+			}
+			continue
+		case *record.NotificationDeleted: // only one that is seen can be deleted
+			continue
 		default:
 			return errNotForTokens
 		}

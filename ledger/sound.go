@@ -51,7 +51,7 @@ func (s *State) Sound() error {
 			return errors.New("a freeze is of an entity that is not there")
 		}
 	}
-	if err := cmp.Or(s.soundRequests(isEntity, isCap), s.soundDegrades(isEntity, isCap)); err != nil {
+	if err := cmp.Or(s.soundRequests(isEntity, isCap), s.soundDegrades(isEntity, isCap), s.soundNotifications(isEntity)); err != nil {
 		return err
 	}
 	for ent := range s.learned {
@@ -132,6 +132,11 @@ func (s *State) soundRowParts(isEntity, isCap, isRow func(uint32) bool) error {
 	for row := range s.Fired {
 		if !isRow(row) {
 			return errors.New("an alert is of an assignment that is not there")
+		}
+	}
+	for row := range s.told {
+		if !isRow(row) {
+			return errors.New("people were told of an assignment that is not there")
 		}
 	}
 	for key := range s.Uniques {

@@ -33,7 +33,7 @@ func (s *State) Memory() int64 {
 	for _, set := range s.Uniques {
 		sets += 10*int64(min(set.Count(), maxExact)) + 200
 	}
-	return sets + s.unreadMemory() + s.degradeBytes + s.details + s.terms.memory + 500*int64(len(s.defaults.list)+len(s.requests)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.loans)+len(s.Promos)) + 40*int64(len(s.ranks.loose)+len(s.ranks.lends)) + 100*int64(len(s.Fired)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 4*int64(s.idOrder.N) + 128*int64(len(s.grams)) + 120*int64(len(s.cased)) + 118*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
+	return sets + s.unreadMemory() + s.degradeBytes + s.notificationBytes + s.details + s.terms.memory + 500*int64(len(s.defaults.list)+len(s.requests)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.loans)+len(s.Promos)) + 40*int64(len(s.ranks.loose)+len(s.ranks.lends)) + 100*int64(len(s.Fired)+len(s.told)+len(s.notificationUse)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 4*int64(s.idOrder.N) + 128*int64(len(s.grams)) + 120*int64(len(s.cased)) + 118*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
 }
 
 // maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
@@ -88,20 +88,24 @@ type State struct {
 	scopedOf map[uint32][]uint32 // by entity ord: its scoped rows, for listings
 	inScope  []uint8             // by entity ord: ownsScoped, isScope
 
-	freezes      map[uint32]*record.Freeze          // by entity ord; 0 = the customer
-	degrades     map[uint32][]*record.DegradePolicy // by entity ord
-	degradeBytes int64                              // about what they take
-	defaults     *defaultSet
-	boosts       map[uint32][]*record.Boost // by row
-	loans        map[uint32][]*record.Loan  // by row, of that which has more and of that which has less
-	Promos       map[uint32]*promo          // by feature
-	Fired        map[uint32]*record.Fired   // by row
-	Uniques      map[record.UniqueKey]*uniqueSet
-	windows      map[uint32][]bursar.Time        // by row: windows that uniques has sets of
-	learned      map[uint32]*learned             // by entity ord, too
-	unread       map[uint32]*unreadShape         // by slot
-	requests     map[uint32]*record.BoostRequest // by number
-	lastRequest  uint32                          // the number of the newest, which is kept
+	freezes           map[uint32]*record.Freeze          // by entity ord; 0 = the customer
+	degrades          map[uint32][]*record.DegradePolicy // by entity ord
+	degradeBytes      int64                              // about what they take
+	notifications     map[uint32][]*record.Notification  // by entity ord; 0 = of the customer
+	notificationBytes int64                              // about what they take
+	notificationUse   map[uint32]*record.NotificationUse // by root
+	told              map[uint32]*record.Told            // by row
+	defaults          *defaultSet
+	boosts            map[uint32][]*record.Boost // by row
+	loans             map[uint32][]*record.Loan  // by row, of that which has more and of that which has less
+	Promos            map[uint32]*promo          // by feature
+	Fired             map[uint32]*record.Fired   // by row
+	Uniques           map[record.UniqueKey]*uniqueSet
+	windows           map[uint32][]bursar.Time        // by row: windows that uniques has sets of
+	learned           map[uint32]*learned             // by entity ord, too
+	unread            map[uint32]*unreadShape         // by slot
+	requests          map[uint32]*record.BoostRequest // by number
+	lastRequest       uint32                          // the number of the newest, which is kept
 
 	Totals map[uint32]*Total // by capability ord
 	Levels map[record.LevelKey]*record.Level
@@ -172,7 +176,7 @@ func NewState() *State {
 		combos: names[string]{ords: map[string]uint32{}},
 		cased:  map[string][]uint32{}, children: map[uint32][]uint32{}, archivedKids: map[uint32]int{},
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
-		freezes: map[uint32]*record.Freeze{}, degrades: map[uint32][]*record.DegradePolicy{}, defaults: newDefaultSet(nil),
+		freezes: map[uint32]*record.Freeze{}, degrades: map[uint32][]*record.DegradePolicy{}, notifications: map[uint32][]*record.Notification{}, told: map[uint32]*record.Told{}, notificationUse: map[uint32]*record.NotificationUse{}, defaults: newDefaultSet(nil),
 		boosts: map[uint32][]*record.Boost{}, loans: map[uint32][]*record.Loan{}, Promos: map[uint32]*promo{},
 		Fired: map[uint32]*record.Fired{}, Uniques: map[record.UniqueKey]*uniqueSet{}, windows: map[uint32][]bursar.Time{},
 		learned: map[uint32]*learned{}, unread: map[uint32]*unreadShape{}, requests: map[uint32]*record.BoostRequest{},

@@ -74,5 +74,6 @@ func (o *RevokeToken) Decide(d *Decider) (any, error) {
 	before := o.Token
 	before.RevokedAt = nil
 	d.audit(&o.Caller, "access_token.revoked", "access_token", o.Token.ID, o.Token.RootEntityID, catalogue.AuditToken(&before), catalogue.AuditToken(&o.Token))
+	d.endRecipientsOf(&o.Caller, o.Token.ID)
 	return o.Token, nil
 }

@@ -34,7 +34,7 @@ const firstAlike = 1024
 
 // treeTop is how far such a look has come.
 type treeTop struct {
-	step   topStep
+	phase  topPhase
 	odd    map[uint32]struct{} // limits that are looked at by themselves
 	odder  int                 // ranks.odder when odd was made
 	odds   []uint32            // those of them that are still to be looked at
@@ -50,15 +50,15 @@ type blockKey struct {
 	best  float64
 }
 
-type topStep int
+type topPhase int
 
 const (
-	stepOdds topStep = iota
-	stepFirst
-	stepBlocks
-	stepOpen
-	stepCursor
-	stepTies
+	phaseOdds topPhase = iota
+	phaseFirst
+	phaseBlocks
+	phaseOpen
+	phaseCursor
+	phaseTies
 )
 
 // tied are limits whose keys are alike.
@@ -102,25 +102,25 @@ func (s *TreeScan) topOn(v *View) (done, proves bool, err error) {
 	}
 	s.keys.by, s.keys.desc = s.Q.SortBy, s.Q.Desc
 	done = true
-	for done && t.step <= stepTies {
+	for done && t.phase <= phaseTies {
 		proves = true
-		switch t.step {
-		case stepOdds:
+		switch t.phase {
+		case phaseOdds:
 			done = s.oddsOn(v)
-		case stepFirst:
+		case phaseFirst:
 			if s.after != nil && v.hasTreeIndex() {
 				var found bool
 				if done, found = s.alike(v, t.behind, true, firstAlike); done && found && s.full() && s.keyOf(&s.top[0]) == t.behind {
 					return true, true, nil
 				}
 			}
-		case stepBlocks:
+		case phaseBlocks:
 			done = s.blocksOn(v)
-		case stepOpen:
+		case phaseOpen:
 			done = s.openOn(v)
-		case stepCursor:
+		case phaseCursor:
 			done, proves, err = s.tiesOn(v, &t.cursor, true)
-		case stepTies:
+		case phaseTies:
 			if t.ties.key == s.floor() {
 				done, proves, err = s.tiesOn(v, &t.ties, false)
 			}
@@ -129,7 +129,7 @@ func (s *TreeScan) topOn(v *View) (done, proves bool, err error) {
 			return false, proves, err
 		}
 		if done {
-			t.step++
+			t.phase++
 			t.next, s.walk = 0, treeWalk{}
 		}
 	}

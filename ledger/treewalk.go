@@ -24,7 +24,7 @@ func (s *TreeScan) walks() bool { return s.caps == nil || s.Q.SortBy == SortID }
 
 func (s *TreeScan) walksByTime() bool { return s.caps == nil && s.Q.SortBy == SortCreatedAt }
 
-// treeWay goes on to find the first rows without a look at all. If it cannot prove which they are, all are
+// treeWay goes on to find the first rows without looking at all rows. If it cannot prove which they are, all are
 // looked at.
 type treeWay func(s *TreeScan, v *View) (done, proves bool, err error)
 

@@ -46,6 +46,7 @@ type View struct {
 	unmade      *unmadeRows                        // limits by default that have no row; views of one snapshot share them
 	frzs        map[uint32]*record.Freeze          // by entity; nil value = thawed
 	dgrs        map[uint32][]*record.DegradePolicy // by entity; nil value = it has none left
+	ntfs        map[uint32][]*record.Notification  // by entity, 0 = of the customer; nil value = it has none left
 	lrn         map[uint32]*learned                // by entity
 	unrd        map[uint32]*unreadShape            // by slot; nil value = none is left
 	reqs        map[uint32]*record.BoostRequest    // nil value = forgotten
@@ -54,6 +55,8 @@ type View struct {
 	lns         map[uint32][]*record.Loan
 	prms        map[uint32]*promo // nil value = deleted
 	frd         map[uint32]*record.Fired
+	tlds        map[uint32]*record.Told
+	ntus        map[uint32]*record.NotificationUse // by root
 	unq         map[record.UniqueKey]*uniqueChange
 	moved       map[uint32][2]bursar.Time // by row: the start of its window by its schedule before, and by the new one
 	newRowIDs   [][16]byte
@@ -366,6 +369,7 @@ func (v *View) Merge(head store.Head) {
 	v.mergeDefaults()
 	mergeParts(s, partFreeze, s.freezes, v.frzs)
 	v.mergeDegrades()
+	v.mergeNotifications()
 	v.mergeLearned()
 	mergeParts(s, partUnread, s.unread, v.unrd)
 	v.mergeRequests()

@@ -90,6 +90,15 @@ func (r random) moneyRecord(k Kind) Record {
 		return &DegradePut{p}
 	case kindDegradeEnd:
 		return &DegradeDeleted{r.ord(), r.ord()}
+	case kindNotification:
+		return &NotificationPut{Notification{ID: r.hash(), Ent: r.ord(), Name: r.text(), Emails: []string{r.text()}, SlackURLs: []string{r.text()},
+			Thresholds: r.ints(), Denials: r.bool(), BoostRequests: r.bool(), ByToken: r.bool(), Root: r.ord(), Tokens: [][16]byte{r.hash(), r.hash()}, Created: r.time(), Updated: r.time()}}
+	case kindNotificationEnd:
+		return &NotificationDeleted{r.ord(), r.hash()}
+	case kindNotificationUse:
+		return &NotificationsUsed{r.ord(), NotificationUse{r.time(), r.ord(), r.ord()}}
+	case kindTold:
+		return &LimitTold{r.ord(), Told{r.time(), r.ints(), r.bool()}}
 	case kindDefault:
 		return &DefaultPut{Default{ID: r.hash(), Ent: r.ord(), Typ: r.ord(), When: map[string]string{r.text(): r.text()}, Terms: r.row().Def}}
 	case kindDefaultEnd:

@@ -134,6 +134,14 @@ func newLimitRecord(k Kind) Record {
 		return new(DegradePut)
 	case kindDegradeEnd:
 		return new(DegradeDeleted)
+	case kindNotification:
+		return new(NotificationPut)
+	case kindNotificationEnd:
+		return new(NotificationDeleted)
+	case kindNotificationUse:
+		return new(NotificationsUsed)
+	case kindTold:
+		return new(LimitTold)
 	case kindDefault:
 		return new(DefaultPut)
 	case kindDefaultEnd:

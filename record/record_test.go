@@ -293,7 +293,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if kinds != 49 {
+	if kinds != 53 {
 		t.Errorf("%d kinds of records are known", kinds)
 	}
 }

@@ -83,7 +83,7 @@ var weights = []weighted{
 	{1, genSettings}, {8, genCard}, {1, genReadCards}, {30, genGrant}, {12, genVoid}, {10, genListGrants}, {25, genConsumption},
 	{10, genPromote}, {2, genDemote}, {5, genListPromotions}, {20, genBoost}, {10, genEndBoost}, {6, genListBoosts},
 	{16, genRequestBoost}, {12, genDecideRequest}, {5, genListRequests},
-	{7, genFreeze}, {2, genListFreezes}, {14, genPutDefaults}, {5, genDeleteDefault}, {2, genListDefaults}, {10, genPutPolicies}, {3, genDeletePolicy}, {2, genListPolicies}, {8, genAllocations}, {6, genEntitlements}, {8, genStrict}, {60, genEvents}, {8, genReread}, {4, genReadUnread},
+	{7, genFreeze}, {2, genListFreezes}, {14, genPutDefaults}, {5, genDeleteDefault}, {2, genListDefaults}, {10, genPutPolicies}, {3, genDeletePolicy}, {2, genListPolicies}, {10, genPutNotifications}, {3, genDeleteNotification}, {2, genListNotifications}, {8, genAllocations}, {6, genEntitlements}, {8, genStrict}, {60, genEvents}, {8, genReread},
 	{30, genSave}, {15, genUnload}, {40, genSlow}, {2, genCrowd},
 }
 

@@ -183,6 +183,7 @@ func (r *mRow) own(cal calendar, zone string, now bursar.Time) {
 	w := r.window(int64(now))
 	r.first, r.used, r.values = w.start, map[int64]num{w.start: carried}, map[int64]map[string]bool{}
 	r.firedIn, r.fired = w.start, map[int]bool{}
+	r.toldIn, r.told = w.start, map[int]bool{}
 	if r.touched {
 		r.win = w
 	}

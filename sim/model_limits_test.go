@@ -49,7 +49,8 @@ func (m *model) putAssignments(customer string, in []bursar.AssignmentInput) ([]
 	tree := maps.Clone(c.entities)
 	var p problems
 	parents := make([]*string, len(in)) // as the items until then leave them
-	var given []*mDefault               // in whose place items come
+	trees := make([]map[string]bursar.Entity, len(in))
+	var given []*mDefault // in whose place items come
 	for i, x := range in {
 		p.item = fmt.Sprintf("/assignments/%d", i)
 		m.judgeAssignment(&p, c, tree, x)
@@ -66,6 +67,7 @@ func (m *model) putAssignments(customer string, in []bursar.AssignmentInput) ([]
 			}
 		}
 		parents[i] = tree[x.EntityID].ParentID
+		trees[i] = maps.Clone(tree)
 	}
 	if f := p.err(); f != nil {
 		return nil, f
@@ -98,7 +100,9 @@ func (m *model) putAssignments(customer string, in []bursar.AssignmentInput) ([]
 		shown := c.assignment(r, now)
 		shown.ParentID = parents[i]
 		c.tell(types[i], map[string]any{"entitlement": wireOf(shown)})
+		c.entities = trees[i] // who hears of an item does not depend on moves by later ones
 		c.alert(r, now)
+		c.entities = tree
 	}
 	for _, x := range in {
 		out = append(out, c.assignment(c.rowByKey(keyOf(x)), now))

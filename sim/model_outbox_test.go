@@ -15,6 +15,7 @@ type message struct {
 	typ  string
 	data map[string]any
 	pct  *float64
+	to   string // of a message to people: the notification, its name and who
 }
 
 // untold is a fact that time alone made: reads know it at once, but it is told when a
@@ -57,6 +58,7 @@ func (m *model) observe() {
 		case h.stream == "":
 			m.cat.sure = max(m.cat.sure, h.now)
 		case c != nil:
+			c.settle() // entities may have moved since
 			c.expire(h.now)
 			c.log.sure = max(c.log.sure, h.now)
 			m.heard[len(m.heard)-1].want = c.recordTimed(h.now)
@@ -83,9 +85,10 @@ func (c *mCust) recordTimed(now bursar.Time) []message {
 	return told
 }
 
-// alert judges the thresholds of a row after a record changed its use or its limit.
+// alert judges the thresholds of a row after a record changed its use or its limit. Where no default
+// says that any more, as of one that funded a boost, nothing is told.
 func (c *mCust) alert(r *mRow, now bursar.Time) {
-	if r.promo != nil {
+	if r.promo != nil || r.idle() {
 		return
 	}
 	if c.hushed != nil {
@@ -95,12 +98,14 @@ func (c *mCust) alert(r *mRow, now bursar.Time) {
 	used := r.usedAt(now)
 	if c.timed == nil {
 		c.judgeThresholds(r, used, now)
+		c.tellPeople(r, used, now)
 		return
 	}
 	changed := r.window(int64(now))
 	c.timed.alerts = append(c.timed.alerts, func(at bursar.Time) {
 		if r.window(int64(at)) == changed {
 			c.judgeThresholds(r, used, at)
+			c.tellPeople(r, used, at)
 		}
 	})
 }
@@ -138,6 +143,10 @@ func (c *mCust) judgeThresholds(r *mRow, used num, now bursar.Time) {
 }
 
 func (c *mCust) tellUsage(typ string, r *mRow, used num, limit *num, thresholds []int, w window) {
+	c.send(c.usageMessage(typ, r, used, limit, thresholds, w))
+}
+
+func (c *mCust) usageMessage(typ string, r *mRow, used num, limit *num, thresholds []int, w window) message {
 	data := map[string]any{
 		"customerId": c.info.ID, "entity": map[string]any{"id": r.entity, "entityTypeId": c.entities[r.entity].EntityTypeID},
 		"assignmentId": r.id, "scopeEntityIds": append([]string{}, r.scope...), "label": r.label, "thresholds": thresholds,
@@ -153,7 +162,7 @@ func (c *mCust) tellUsage(typ string, r *mRow, used num, limit *num, thresholds 
 			x.pct = &f
 		}
 	}
-	c.send(x)
+	return x
 }
 
 func nameCapability(data map[string]any, k bursar.Capability) {
@@ -170,5 +179,5 @@ func (x message) text() string {
 	if err != nil {
 		panic(err)
 	}
-	return fmt.Sprintf("%s %s", x.typ, canonical(b))
+	return fmt.Sprintf("%s %s%s", x.typ, x.to, canonical(b))
 }

@@ -232,6 +232,11 @@ func (c *mCust) tellRequest(typ string, q *mRequest, r *mRow, now bursar.Time) {
 	}
 	nameCapability(data, r.cap)
 	c.tell(typ, data)
+	for _, n := range c.hear(r) {
+		if n.BoostRequests {
+			c.send(message{typ: typ, data: data, to: n.to()})
+		}
+	}
 }
 
 // listRequests lists the newest first.

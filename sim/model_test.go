@@ -56,6 +56,7 @@ type mCust struct {
 	rows      []*mRow              // in order of creation
 	defaults  []*mDefault          // in order of creation
 	policies  []*mPolicy           // in order of creation
+	hearers   []*mNotification     // in order of creation
 	given     map[naturalKey]*mRow // rows that are, or once were, limited by default
 	taken     bool                 // rows that were so once are the entities' own now
 	holds     []*mHold             // in order of creation
@@ -132,6 +133,8 @@ type mRow struct {
 	lent    []*mBoost    // of other limits, which it funds
 	fired   map[int]bool // thresholds, in the window
 	firedIn int64
+	told    map[int]bool // thresholds that people were told of, in the window
+	toldIn  int64
 	given   bool      // it is limited by default
 	by      *mDefault // by which; nil = there is none at present
 	taken   bool      // it was given once
@@ -288,6 +291,11 @@ func (r *mRow) reschedule(cal calendar, now bursar.Time) {
 		r.firedIn = r.first
 	} else {
 		r.firedIn, r.fired = r.first, map[int]bool{}
+	}
+	if r.toldIn == before {
+		r.toldIn = r.first
+	} else {
+		r.toldIn, r.told = r.first, map[int]bool{}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/store"
 )
 
@@ -32,6 +33,10 @@ func canonical(b []byte) string {
 type envelope struct {
 	Type, MessageID, TraceID, Timestamp string
 	Data                                map[string]any
+	Notification                        *struct {
+		ID, Name   string
+		Recipients []string
+	}
 }
 
 // parse is the engine's message with the model's ids.
@@ -61,6 +66,9 @@ func (w *world) parse(x store.Message) (message, error) {
 		a["id"] = w.modelID(fmt.Sprint(a["id"]))
 	}
 	out := message{typ: x.Type, data: e.Data}
+	if n := e.Notification; n != nil {
+		out.to = fmt.Sprint(w.modelID(n.ID), " ", n.Name, " ", n.Recipients, " ")
+	}
 	if p, has := e.Data["usageUsedPercentage"]; has {
 		delete(e.Data, "usageUsedPercentage")
 		if n, ok := p.(json.Number); ok {
@@ -171,7 +179,7 @@ func (readOutbox) run(w *world) string {
 	}
 	var done []store.Delivery
 	for i, d := range due {
-		if d.EndpointID != w.endpoint || i > 0 && cmp.Compare(d.NextAttempt, due[i-1].NextAttempt) < 0 {
+		if d.EndpointID != w.endpoint && !catalogue.ToPeople(d.EndpointID) || i > 0 && due[i-1].EndpointID == d.EndpointID && cmp.Compare(d.NextAttempt, due[i-1].NextAttempt) < 0 {
 			return fmt.Sprintf("delivery %d: %+v", i, d.Delivery)
 		}
 		d.Status, d.NextAttempt, d.Attempts, d.ResponseStatus = store.DeliverySucceeded, 0, 1, 200

@@ -121,7 +121,7 @@ type Outbox interface {
 // OutboxReader reads messages and what became of them.
 type OutboxReader interface {
 	// DueDeliveries lists PENDING deliveries with NextAttempt ≤ before, endpoint by endpoint:
-	// of each up to limit of its ID, the earliest first (then by ID).
+	// of each up to limit of its ID, the earliest first (then by ID); 0 = all, below = none.
 	DueDeliveries(ctx context.Context, before bursar.Time, limit func(endpoint string) int) ([]DueDelivery, error)
 	// Deliveries lists; Delivery reads one with its body, nil when there is none.
 	Deliveries(ctx context.Context, q DeliveryQuery) ([]Delivery, error)

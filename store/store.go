@@ -132,7 +132,7 @@ type LogRow struct {
 type Activity struct {
 	ID         string
 	Timestamp  bursar.Time
-	ActorType  string // API_KEY, ACCESS_TOKEN, SPEND_TOKEN or SYSTEM
+	ActorType  string // API_KEY, ACCESS_TOKEN, SPEND_TOKEN, NOTIFICATION or SYSTEM
 	ActorID    string
 	Subject    string // "" = none
 	Action     string

@@ -43,6 +43,8 @@ func trimmedStore(t testing.TB) (s *mem.Store, now int64) {
 	_, _, err = r.PutDegradePolicies(ctx, tester, "acme", []bursar.DegradePolicyInput{{EntityID: "u", Capability: capability("people"),
 		Steps: []bursar.DegradeStep{{AtPercent: 80, Models: map[string]string{"a": "b"}, NoTools: true}}}})
 	r.must(err)
+	_, _, err = r.PutNotifications(ctx, tester, "acme", []bursar.NotificationInput{{EntityID: "u", Name: "n", Emails: []string{"a@b.example"}, Thresholds: []int{1}}})
+	r.must(err)
 	see := func(from, to int) {
 		for i := from; i < to; i++ {
 			_, _, err := r.ReportEvents(ctx, tester, []bursar.EventInput{{CustomerID: "acme", EventName: "seen", IdempotencyKey: fmt.Sprint("seen-", i),
@@ -166,6 +168,9 @@ func TestTransferOfTrimmedLog(t *testing.T) {
 			}
 			if p, _, err := r.DegradePolicies(t.Context(), ledger.ReadOptions{}, "acme"); err != nil || len(p) != 1 || p[0].EntityID != "u" || p[0].Capability != capability("people") || len(p[0].Steps) != 1 || p[0].Steps[0].Models["a"] != "b" {
 				t.Errorf("store %d: policies are %v, %v", i, p, err)
+			}
+			if n, _, err := r.Notifications(t.Context(), ledger.ReadOptions{}, "acme"); err != nil || len(n) != 1 || n[0].EntityID != "u" || n[0].Emails[0] != "a@b.example" {
+				t.Errorf("store %d: notifications are %v, %v", i, n, err)
 			}
 			for key, amount := range map[string]int64{"history": 7, "tail": 8} {
 				if res, err := r.consume("acme", amount, key); err != nil || !res.Duplicate {

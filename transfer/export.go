@@ -44,6 +44,8 @@ type exporter struct {
 	customers []string
 	cuts      map[string]store.Head // up to where each log is exported
 	endpoints []string
+	// recipients of the notifications of customers, as deliveries have them
+	recipients []string
 }
 
 func (e *exporter) run() error {
@@ -152,6 +154,8 @@ func (e *exporter) stream(name string) error {
 	}
 	if f.Cat != nil {
 		e.endpoints = record.SortedKeys(f.Cat.WebhookOf)
+	} else {
+		e.recipients = append(e.recipients, f.Recipients()...)
 	}
 	head := f.Head()
 	e.t.Streams++

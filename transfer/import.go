@@ -207,7 +207,9 @@ func (im *importer) message(m *store.Message) error {
 		return fmt.Errorf("%w: message %s is of another customer", ErrExport, m.ID)
 	}
 	if im.home != nil {
-		m.Deliveries = slices.DeleteFunc(m.Deliveries, func(d store.Delivery) bool { return im.home.WebhookOf[d.EndpointID] == nil })
+		m.Deliveries = slices.DeleteFunc(m.Deliveries, func(d store.Delivery) bool {
+			return im.home.WebhookOf[d.EndpointID] == nil && !catalogue.ToPeople(d.EndpointID)
+		})
 	}
 	if len(m.Deliveries) == 0 {
 		im.t.Dropped++

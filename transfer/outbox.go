@@ -1,10 +1,12 @@
 package transfer
 
 import (
+	"math"
 	"slices"
 	"strings"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/store"
 )
 
@@ -17,8 +19,43 @@ const outboxPage = 256
 // of one millisecond and position of a log, and those of a message always do.
 func (e *exporter) messages() error {
 	e.t.Stream, e.t.Seq = "", 0
-	lists := make([]*deliveryList, len(e.endpoints))
-	for i, id := range e.endpoints {
+	if err := e.messagesTo(e.endpoints); err != nil {
+		return err
+	}
+	people, err := e.people()
+	for err == nil && len(people) > 0 {
+		n := 1
+		for n < len(people) && notificationOf(people[n]) == notificationOf(people[0]) {
+			n++
+		}
+		err, people = e.messagesTo(people[:n]), people[n:]
+	}
+	return err
+}
+
+// notificationOf is the part of a recipient's endpoint that those of one notification share: a message
+// has deliveries to these alone.
+func notificationOf(endpoint string) string {
+	id, _, _ := strings.Cut(endpoint, ".")
+	return id
+}
+
+// people are the endpoints of recipients of notifications, those that notifications have and those that
+// they had for whom something waits, in order.
+func (e *exporter) people() ([]string, error) {
+	_, err := e.s.DueDeliveries(e.ctx, math.MaxInt64, func(endpoint string) int {
+		if catalogue.ToPeople(endpoint) {
+			e.recipients = append(e.recipients, endpoint)
+		}
+		return 1 // it is the names that are wanted
+	})
+	slices.Sort(e.recipients)
+	return slices.Compact(e.recipients), err
+}
+
+func (e *exporter) messagesTo(endpoints []string) error {
+	lists := make([]*deliveryList, len(endpoints))
+	for i, id := range endpoints {
 		lists[i] = &deliveryList{endpoint: id}
 	}
 	var group []store.Delivery

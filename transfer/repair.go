@@ -151,7 +151,7 @@ func (l *ahead) mend(end store.Head) error {
 	if err := l.Begin(end); err != nil {
 		return err
 	}
-	parts := l.parts(end)
+	parts := partsOf(l.r.ctx, l.r.s, l.f, l.to, end, l.add)
 	if !l.r.o.Write {
 		for _, err := range parts {
 			if err != nil {
@@ -203,12 +203,14 @@ func (l *ahead) Begin(end store.Head) error {
 	return err
 }
 
-// parts are the rest of the log, mended, with what the listings show of it.
-func (l *ahead) parts(end store.Head) iter.Seq2[*store.BasePart, error] {
+// partsOf are parts for Rewrite: add folds each row of a log, from a head to its end, into f and puts what is written of it into a
+// part. The last part has what the stream uses then.
+func partsOf(ctx context.Context, s store.LogReader, f *ledger.Refold, from, end store.Head, add func(*store.LogRow, *store.BasePart) error) iter.Seq2[*store.BasePart, error] {
+	errStopped := errors.New("stopped")
 	return func(yield func(*store.BasePart, error) bool) {
 		p, size := new(store.BasePart), 0
-		err := store.ReadLogTo(l.r.ctx, l.r.s, l.Stream, l.to, end, func(row *store.LogRow) error {
-			if err := l.add(row, p); err != nil {
+		err := store.ReadLogTo(ctx, s, f.Stream, from, end, func(row *store.LogRow) error {
+			if err := add(row, p); err != nil {
 				return err
 			}
 			if size += len(row.Payload); len(p.Log) < importBatch && size < importBatchBytes {
@@ -225,8 +227,8 @@ func (l *ahead) parts(end store.Head) iter.Seq2[*store.BasePart, error] {
 		case err != nil:
 			yield(nil, err)
 		default:
-			if l.f.St != nil {
-				p.Uses = l.f.St.AllUses()
+			if f.St != nil {
+				p.Uses = f.St.AllUses()
 			}
 			yield(p, nil)
 		}

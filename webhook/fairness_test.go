@@ -172,16 +172,16 @@ func TestRest(t *testing.T) {
 	l := lane{pace: 10 * time.Second}
 	bad, refused := outcome{status: 500, problem: "status 500"}, outcome{status: 422, problem: "status 422"}
 	for range downAfter - 1 {
-		l.judge(bad, 0)
+		l.judge(bad.ofEndpoint(), 0)
 	}
-	if l.judge(refused, 0); l.failures != 0 {
+	if l.judge(refused.ofEndpoint(), 0); l.failures != 0 {
 		t.Errorf("%+v", l)
 	}
 	for range downAfter {
 		if l.resting(0) {
 			t.Fatal("it rests too early")
 		}
-		l.judge(bad, 0)
+		l.judge(bad.ofEndpoint(), 0)
 	}
 	for _, want := range []time.Duration{5, 10, 20, 40, 60, 60} {
 		want *= time.Second
@@ -193,9 +193,9 @@ func TestRest(t *testing.T) {
 			t.Fatal("two at a time")
 		}
 		l.flying = 0
-		l.judge(bad, 0)
+		l.judge(bad.ofEndpoint(), 0)
 	}
-	if l.judge(outcome{status: 204}, 0); l.resting(0) {
+	if l.judge(outcome{status: 204}.ofEndpoint(), 0); l.resting(0) {
 		t.Error("it rests though it works")
 	}
 	if quick, slow := (&lane{pace: time.Millisecond}).room(4, 0), (&lane{pace: 10 * time.Second}).room(4, 0); quick != maxRoom || slow != minRoom {

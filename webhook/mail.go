@@ -14,6 +14,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/store"
 )
 
@@ -55,8 +56,11 @@ func newMailer(server, from string) (*mailer, error) {
 }
 
 // send mails d to the endpoint's addresses. The server takes it for all or for none.
-func (m *mailer) send(ctx context.Context, now bursar.Time, target string, d *store.DueDelivery) outcome {
-	to, err := recipients(target)
+func (m *mailer) send(ctx context.Context, now bursar.Time, hook *bursar.Webhook, d *store.DueDelivery, said []saying) outcome {
+	to, err := []string{strings.TrimPrefix(hook.URL, "mailto:")}, error(nil)
+	if !catalogue.ToPeople(hook.ID) {
+		to, err = recipients(hook.URL)
+	}
 	if err != nil {
 		return outcome{problem: "the URL " + err.Error()}
 	}
@@ -64,12 +68,12 @@ func (m *mailer) send(ctx context.Context, now bursar.Time, target string, d *st
 	if err != nil {
 		return outcome{problem: "mail is not configured well on this server"}
 	}
-	msg := m.compose(now, to, d)
+	msg := m.compose(now, to, d, said)
 	err = client.DialAndSendWithContext(ctx, msg)
 	if err == nil || msg.IsDelivered() { // an error after the server took it is of the farewell
 		return outcome{}
 	}
-	return outcome{problem: mailProblem(ctx, err)}
+	return mailProblem(ctx, err)
 }
 
 // options dial so that ctx bounds the whole conversation and a failure at any point ends
@@ -99,42 +103,60 @@ func (m *mailer) options(ctx context.Context) []gomail.Option {
 	return out
 }
 
-func (m *mailer) compose(now bursar.Time, to []string, d *store.DueDelivery) *gomail.Msg {
+// mailMost is how many sentences a mail has.
+const mailMost = 100
+
+// compose makes a mail of d, or of several of which d is the first.
+func (m *mailer) compose(now bursar.Time, to []string, d *store.DueDelivery, said []saying) *gomail.Msg {
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	msg.FromMailAddress(m.from)
 	for _, a := range to {
 		msg.AddToMailAddress(&mail.Address{Address: a})
 	}
-	said := sentence(d.EventType, d.Body)
-	msg.Subject("[Bursar] " + said)
+	t := read(d.Body)
+	head, end := "Bursar", "This address is a webhook endpoint of Bursar. Whoever runs it can change that."
+	if name := clean(t.Notification.Name); name != "" {
+		end = "This address is a recipient of a notification. Whoever manages the budgets of " + clean(t.Data.CustomerID) + " can change that."
+		if d.EventType != bursar.EventTest { // which has no word of who sends it
+			head = name
+		}
+	}
+	msg.Subject("[" + head + "] " + summary(said))
 	msg.SetDateWithValue(now.Std())
 	msg.SetMessageIDWithValue(clean(d.MessageID) + m.from.Address[strings.LastIndexByte(m.from.Address, '@'):])
 	msg.SetUserAgent(userAgent)
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // no out-of-office replies
-	t := read(d.Body)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s.\n\n", said)
+	for _, x := range said {
+		fmt.Fprintf(&b, "%s.\n\n", x.sentence)
+		for _, l := range x.links {
+			fmt.Fprintf(&b, "%s:\n%s\n\n", l.text, l.url)
+		}
+	}
 	for _, line := range [][2]string{{"Event", d.EventType}, {"Customer", t.Data.CustomerID}, {"Time", t.Timestamp}, {"Message", d.MessageID}} {
 		if line[1] != "" {
 			fmt.Fprintf(&b, "%-10s%s\n", line[0]+":", clean(line[1]))
 		}
 	}
-	b.WriteString("\nThis address is a webhook endpoint of Bursar. Whoever runs it can change that.\n")
+	fmt.Fprintf(&b, "\n%s\n", end)
 	msg.SetBodyString(gomail.TypeTextPlain, b.String())
 	return msg
 }
 
 // mailProblem says what went wrong without the words of err, which may have addresses.
-func mailProblem(ctx context.Context, err error) string {
+func mailProblem(ctx context.Context, err error) outcome {
 	var refused *gomail.SendError
 	var network net.Error
+	o := outcome{ofServer: true}
 	switch {
 	case ctx.Err() != nil, errors.As(err, &network) && network.Timeout():
-		return "the mail server did not take the message in time"
+		o.problem = "the mail server did not take the message in time"
 	case errors.As(err, &refused) && refused.ErrorCode() != 0:
-		return fmt.Sprintf("the mail server refused the message (%d)", refused.ErrorCode())
+		o = outcome{problem: fmt.Sprintf("the mail server refused the message (%d)", refused.ErrorCode())}
 	case errors.As(err, &refused):
-		return "the mail server did not take the message"
+		o.problem = "the mail server did not take the message"
+	default:
+		o.problem = "the mail server could not be reached or signed in to"
 	}
-	return "the mail server could not be reached or signed in to"
+	return o
 }

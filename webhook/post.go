@@ -26,13 +26,16 @@ import (
 type outcome struct {
 	status  int // of the reply; 0 = there was none, or it was mail
 	problem string
+	// ofServer tells that the problem is not of who is sent to: it is of a server that takes messages of many.
+	ofServer bool
 }
 
-// attempt sends d once and waits for the end of it.
-func (s *Sender) attempt(ctx context.Context, hook *bursar.Webhook, d *store.DueDelivery) outcome {
+// attempt sends ds once, of which there are several only to people, and waits for the end of it.
+func (s *Sender) attempt(ctx context.Context, hook *bursar.Webhook, ds []store.DueDelivery) outcome {
+	d := &ds[0]
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	if err := checkTarget(hook.Kind, hook.URL, s.opts.AllowHTTP, s.guard); err != nil {
+	if err := s.checkHook(hook); err != nil {
 		return outcome{problem: "the URL " + err.Error()}
 	}
 	switch hook.Kind {
@@ -40,9 +43,9 @@ func (s *Sender) attempt(ctx context.Context, hook *bursar.Webhook, d *store.Due
 		if s.mail == nil {
 			return outcome{problem: "mail is not configured on this server"}
 		}
-		return s.mail.send(ctx, s.outbox.Now(), hook.URL, d)
+		return s.mail.send(ctx, s.outbox.Now(), hook, d, s.sayings(ds))
 	case bursar.WebhookSlack:
-		return s.post(ctx, hook.URL, slackBody(d.EventType, d.Body), nil)
+		return s.post(ctx, hook.URL, slackBody(d.EventType, d.Body, s.sayings(ds)), nil)
 	default:
 		now := s.outbox.Now()
 		signature, err := sign(hook, now, d)
@@ -141,16 +144,11 @@ func (s *Sender) explain(err error) string {
 	return "no valid reply came"
 }
 
-// slackBody is a message as incoming webhooks of Slack and its likes take it.
-func slackBody(eventType string, body []byte) []byte {
-	text := slackEscape.Replace(sentence(eventType, body))
-	t := read(body)
-	about := eventType
-	for _, part := range []string{t.Data.CustomerID, t.Timestamp} {
-		if part != "" {
-			about += " · " + clean(part)
-		}
-	}
+// slackMost is how many sentences a message of Slack has: it may have 50 blocks.
+const slackMost = 45
+
+// slackBody is a message, or all of several, as incoming webhooks of Slack and its likes take it.
+func slackBody(eventType string, body []byte, said []saying) []byte {
 	type mrkdwn struct {
 		Type     string `json:"type"`
 		Text     string `json:"text"`
@@ -161,16 +159,39 @@ func slackBody(eventType string, body []byte) []byte {
 		Text     *mrkdwn  `json:"text,omitempty"`
 		Elements []mrkdwn `json:"elements,omitempty"`
 	}
+	var blocks []block
+	section := func(text string) {
+		blocks = append(blocks, block{Type: "section", Text: &mrkdwn{"mrkdwn", text, true}})
+	}
+	text := slackEscape.Replace(summary(said))
+	if len(said) > 1 {
+		section(text)
+	}
+	for _, x := range said {
+		lines := slackEscape.Replace(x.sentence)
+		for _, l := range x.links {
+			lines += "\n<" + slackEscape.Replace(l.url) + "|" + l.text + ">"
+		}
+		section(lines)
+	}
+	t := read(body)
+	about := eventType
+	if t.Notification.Name != "" && eventType != bursar.EventTest {
+		about = clean(t.Notification.Name)
+	}
+	for _, part := range []string{t.Data.CustomerID, t.Timestamp} {
+		if part != "" {
+			about += " · " + clean(part)
+		}
+	}
+	blocks = append(blocks, block{Type: "context", Elements: []mrkdwn{{"mrkdwn", slackEscape.Replace(about), true}}})
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(struct {
 		Text   string  `json:"text"`
 		Blocks []block `json:"blocks"`
-	}{text, []block{
-		{Type: "section", Text: &mrkdwn{"mrkdwn", text, true}},
-		{Type: "context", Elements: []mrkdwn{{"mrkdwn", slackEscape.Replace(about), true}}},
-	}})
+	}{text, blocks})
 	return b.Bytes()
 }
 

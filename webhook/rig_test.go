@@ -82,7 +82,7 @@ func (s *shelf) DueDeliveries(ctx context.Context, limit func(string) int) ([]st
 		slices.SortFunc(its, func(a, b *store.Delivery) int {
 			return cmp.Or(cmp.Compare(a.NextAttempt, b.NextAttempt), cmp.Compare(a.ID, b.ID))
 		})
-		for _, d := range its[:min(limit(endpoint), len(its))] {
+		for _, d := range its[:min(max(limit(endpoint), 0), len(its))] {
 			out = append(out, s.rows[d.ID])
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/store"
 )
 
@@ -37,6 +38,7 @@ type work struct {
 	lanes   map[string]*lane // by endpoint
 	turn    []*lane          // the same, in the order of their next turns
 	known   map[string]*lane // deliveries that wait, are under way or are not yet saved
+	people  people
 	flying  int
 	done    chan result
 	unsaved []store.Delivery
@@ -47,7 +49,7 @@ type work struct {
 
 type result struct {
 	lane *lane
-	d    store.Delivery
+	ds   []store.Delivery // which one request was about: several only where they are to people
 	o    outcome
 	took time.Duration
 	cut  bool // Run ended before the attempt did: it counts as not made
@@ -59,7 +61,7 @@ func (s *Sender) Run(ctx context.Context) {
 	defer s.client.CloseIdleConnections()
 	sending, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	w := &work{Sender: s, lanes: map[string]*lane{}, known: map[string]*lane{}, done: make(chan result, s.opts.Concurrency)}
+	w := &work{Sender: s, lanes: map[string]*lane{}, known: map[string]*lane{}, people: people{quotas: map[string]*quota{}}, done: make(chan result, s.opts.Concurrency)}
 	poll, flush := time.NewTimer(0), time.NewTimer(time.Hour)
 	defer poll.Stop()
 	defer flush.Stop()
@@ -99,14 +101,29 @@ func (s *Sender) Run(ctx context.Context) {
 // fetch takes in what is due.
 func (w *work) fetch(ctx context.Context) {
 	w.rouse()
-	held := len(w.known)
+	for _, l := range w.turn {
+		l.due = false
+	}
+	now, held, people := w.outbox.Now(), len(w.known)-w.people.held, w.people.held
 	due, err := w.outbox.DueDeliveries(ctx, func(endpoint string) int {
 		l := w.lane(endpoint)
-		l.asked = l.held + max(l.room(w.opts.PerEndpoint, held)-len(l.waiting), 0)
+		l.due, l.asked = true, 0
+		if l.person {
+			if people >= crowded || !w.hears(l, now) {
+				return -1
+			}
+			l.asked = l.held + max(personRoom-len(l.waiting), 0)
+		} else {
+			l.asked = l.held + max(l.room(w.opts.PerEndpoint, held)-len(l.waiting), 0)
+		}
 		if l.overdue {
 			l.asked = l.held + overduePage
 		}
-		held += l.asked - l.held
+		if l.person {
+			people += l.asked - l.held
+		} else {
+			held += l.asked - l.held
+		}
 		return l.asked
 	})
 	w.trouble(ctx, &w.readFailing, "read", err)
@@ -115,16 +132,28 @@ func (w *work) fetch(ctx context.Context) {
 	}
 	w.looked = time.Now()
 	w.keepDue(due)
-	now, crowd := w.outbox.Now(), len(w.known)
+	w.take(due)
+	w.prune(now)
+}
+
+// take has what is due wait in the lanes.
+func (w *work) take(due []store.DueDelivery) {
+	now, crowd := w.outbox.Now(), len(w.known)-w.people.held
 	for _, d := range due {
 		l := w.lane(d.EndpointID)
+		room := personRoom
+		if l.person {
+			w.know(l, &d)
+		} else {
+			room = l.room(w.opts.PerEndpoint, crowd)
+		}
 		switch _, ok := w.known[d.ID]; {
 		case ok:
 		case l.down() && now-d.NextAttempt > bursar.Time(patience):
 			if l.overdue = !w.saveFailing; l.overdue {
 				w.giveUp(l, d.Delivery, fmt.Sprintf("the endpoint has not worked for %d hours", patience/time.Hour))
 			}
-		case len(l.waiting) < l.room(w.opts.PerEndpoint, crowd):
+		case len(l.waiting) < room:
 			l.waiting = append(l.waiting, d)
 			w.hold(l, d.ID)
 		}
@@ -183,14 +212,21 @@ func before(a, b *store.Delivery) bool {
 func (w *work) hold(l *lane, id string) {
 	if w.known[id] == nil {
 		w.known[id] = l
-		l.held++
+		w.held(l, 1)
 	}
 }
 
 func (w *work) forget(id string) {
 	if l := w.known[id]; l != nil {
-		l.held--
+		w.held(l, -1)
 		delete(w.known, id)
+	}
+}
+
+func (w *work) held(l *lane, n int) {
+	l.held += n
+	if l.person {
+		w.people.held += n
 	}
 }
 
@@ -229,7 +265,7 @@ func (w *work) trouble(ctx context.Context, failing *bool, verb string, err erro
 }
 
 // launch starts what may start. Endpoints that were slow the last time share half of the
-// slots, so that any number of them leaves the other half to the rest.
+// slots, so that any number of them leaves the other half to the rest; all people share a quarter.
 func (w *work) launch(ctx context.Context) {
 	if w.saveFailing || time.Since(w.looked) > stale {
 		return
@@ -243,7 +279,7 @@ func (w *work) launch(ctx context.Context) {
 	for skipped := 0; skipped < len(w.turn) && w.flying < w.opts.Concurrency; {
 		l := w.turn[0]
 		w.turn = append(w.turn[1:], l)
-		if len(l.waiting) == 0 || l.flying >= w.opts.PerEndpoint || l.resting(now) || l.slow && slow >= max(1, w.opts.Concurrency/2) {
+		if len(l.waiting) == 0 || l.flying >= w.parallel(l, now) || l.resting(now) || l.slow && slow >= max(1, w.opts.Concurrency/2) {
 			skipped++
 			continue
 		}
@@ -254,30 +290,57 @@ func (w *work) launch(ctx context.Context) {
 	}
 }
 
-// start sends the lane's next delivery and reports whether it took a slot.
+// parallel is how many requests of a lane may be under way.
+func (w *work) parallel(l *lane, now bursar.Time) int {
+	switch {
+	case !l.person:
+		return w.opts.PerEndpoint
+	case w.people.flying < max(1, w.opts.Concurrency/4) && w.hears(l, now):
+		return 1
+	}
+	return 0
+}
+
+// start sends the lane's next delivery, or several to a person, and reports whether it took a slot.
 func (w *work) start(ctx context.Context, l *lane) bool {
-	d := l.waiting[0]
-	l.waiting[0] = store.DueDelivery{} // frees the body
-	l.waiting = l.waiting[1:]
-	hook := w.endpoint(d.EndpointID)
+	hook := w.target(&l.waiting[0])
+	n := 1
+	if l.person {
+		n = w.tell(l, hook)
+	}
+	ds := slices.Clone(l.waiting[:n])
+	clear(l.waiting[:n]) // frees the bodies
+	l.waiting = l.waiting[n:]
 	if hook == nil || !hook.Enabled {
 		l.failures = 0
-		w.giveUp(l, d.Delivery, "endpoint is disabled")
+		for i := range ds {
+			w.giveUp(l, ds[i].Delivery, "endpoint is disabled")
+		}
 		return false
 	}
-	l.flying++
+	w.fly(l, 1)
 	l.url = hook.URL
-	w.flying++
 	go func() {
 		begin := time.Now()
-		o := w.attempt(ctx, hook, &d)
-		r := result{lane: l, d: d.Delivery, o: o, took: time.Since(begin), cut: ctx.Err() != nil && o.status == 0 && o.problem != ""}
-		if o.gone() {
+		o := w.attempt(ctx, hook, ds)
+		r := result{lane: l, o: o, took: time.Since(begin), cut: ctx.Err() != nil && o.status == 0 && o.problem != ""}
+		for i := range ds {
+			r.ds = append(r.ds, ds[i].Delivery)
+		}
+		if o.gone() && !l.person {
 			w.disable(ctx, hook.ID)
 		}
 		w.done <- r // has room for every slot
 	}()
 	return true
+}
+
+func (w *work) fly(l *lane, n int) {
+	w.flying += n
+	l.fly(n)
+	if l.person {
+		w.people.flying += n
+	}
 }
 
 // disable ends deliveries to an endpoint that answered 410. If that fails, the next
@@ -292,38 +355,45 @@ func (w *work) disable(ctx context.Context, id string) {
 
 // land takes in a result.
 func (w *work) land(r result) {
-	w.flying--
-	r.lane.flying--
+	w.fly(r.lane, -1)
 	r.lane.learn(r.took, w.timeout)
 	if r.cut { // still PENDING in the outbox
 		return
 	}
-	conclude(&r.d, r.o, w.outbox.Now())
 	w.judge(r)
-	switch r.d.Status {
-	case store.DeliverySucceeded:
-		w.succeeded.Add(1)
-	case store.DeliveryFailed:
-		w.failed.Add(1)
-		w.dead.Add(1)
-		w.opts.Log.Warn("webhooks: a delivery was given up", "endpoint", r.d.EndpointID, "delivery", r.d.ID,
-			"message", r.d.MessageID, "attempts", r.d.Attempts, "status", r.d.ResponseStatus, "err", r.d.Error)
-	default:
-		w.failed.Add(1)
+	for _, d := range r.ds {
+		conclude(&d, r.o, w.outbox.Now())
+		switch d.Status {
+		case store.DeliverySucceeded:
+			w.succeeded.Add(1)
+		case store.DeliveryFailed:
+			w.failed.Add(1)
+			w.dead.Add(1)
+			w.opts.Log.Warn("webhooks: a delivery was given up", "endpoint", d.EndpointID, "delivery", d.ID,
+				"message", d.MessageID, "attempts", d.Attempts, "status", d.ResponseStatus, "err", d.Error)
+		default:
+			w.failed.Add(1)
+		}
+		w.keep(r.lane, d)
 	}
-	w.keep(r.lane, r.d)
 }
 
-// judge takes in what an attempt says of its endpoint.
+// judge takes in what an attempt says of its endpoint, or of the server that takes messages of many.
 func (w *work) judge(r result) {
-	was := r.lane.down()
-	r.lane.judge(r.o, w.outbox.Now())
-	switch now := r.lane.down(); {
+	h, what := &r.lane.health, "an endpoint"
+	if s := r.lane.server; s != nil && r.o.ofServer {
+		h, what = s, "the mail server"
+	} else if s != nil {
+		s.judge(false, w.outbox.Now())
+	}
+	was := h.down()
+	h.judge(r.o.ofEndpoint(), w.outbox.Now())
+	switch now := h.down(); {
 	case now && !was:
-		w.opts.Log.Warn("webhooks: an endpoint does not work: one delivery at a time is tried until it does",
-			"endpoint", r.d.EndpointID, "status", r.o.status, "err", r.o.problem)
+		w.opts.Log.Warn("webhooks: "+what+" does not work: one delivery at a time is tried until it does",
+			"endpoint", r.ds[0].EndpointID, "status", r.o.status, "err", r.o.problem)
 	case was && !now:
-		w.opts.Log.Info("webhooks: an endpoint works again", "endpoint", r.d.EndpointID)
+		w.opts.Log.Info("webhooks: "+what+" works again", "endpoint", r.ds[0].EndpointID)
 	}
 }
 
@@ -348,7 +418,7 @@ func (w *work) stop(cut func()) {
 func (w *work) lane(endpoint string) *lane {
 	l := w.lanes[endpoint]
 	if l == nil {
-		l = &lane{pace: firstPace}
+		l = &lane{id: endpoint, person: catalogue.ToPeople(endpoint), pace: firstPace}
 		w.lanes[endpoint] = l
 		w.turn = append(w.turn, l)
 	}

@@ -37,23 +37,36 @@ func conclude(d *store.Delivery, o outcome, now bursar.Time) {
 	}
 }
 
-// A lane is what is under way to one endpoint and waits for it. There is one for each
-// endpoint that was ever sent to.
+// A lane is what is under way to one endpoint and waits for it. There is one for each webhook that was
+// ever sent to, and for each recipient of a notification for whom something is due.
 type lane struct {
-	waiting  []store.DueDelivery
-	flying   int
-	held     int           // in work.known: waiting, flying or not yet saved
-	pace     time.Duration // an attempt's usual duration
-	slow     bool          // the last attempt took long
-	failures int           // attempts one after the other that speak of the endpoint
-	probe    bursar.Time   // when the next may be, while the endpoint does not work
-	url      string        // where the last attempt went
+	health
+	id      string // the endpoint's
+	waiting []store.DueDelivery
+	held    int           // in work.known: waiting, flying or not yet saved
+	pace    time.Duration // an attempt's usual duration
+	slow    bool          // the last attempt took long
+	url     string        // where the last attempt went
 
-	// Of the last look into the outbox: how many rows it asked for and got, the last of
+	// Of a person: the customer whose notification it is, once it is known, and the health of what
+	// takes messages of many; nil = nothing does.
+	person   bool
+	customer string
+	server   *health
+
+	// Of the last look into the outbox: whether something was due, how many rows it asked for and got, the last of
 	// them, whether there may be more, and whether some had waited in vain.
+	due           bool
 	asked, got    int
 	last          store.Delivery
 	more, overdue bool
+}
+
+// health is what attempts say of where they go.
+type health struct {
+	flying   int
+	failures int         // attempts one after the other that speak of it
+	probe    bursar.Time // when the next may be, while it does not work
 }
 
 const (
@@ -83,22 +96,36 @@ func (l *lane) learn(took, timeout time.Duration) {
 	l.slow = took >= timeout/5
 }
 
-// down tells that the endpoint does not work.
-func (l *lane) down() bool { return l.failures >= downAfter }
+// down tells that it does not work.
+func (h *health) down() bool { return h.failures >= downAfter }
 
-// resting tells that no attempt may start: one at a time does while the endpoint does not
+// resting tells that no attempt may start: one at a time does while it does not
 // work, after a wait.
-func (l *lane) resting(now bursar.Time) bool { return l.down() && (l.flying > 0 || now < l.probe) }
+func (h *health) resting(now bursar.Time) bool { return h.down() && (h.flying > 0 || now < h.probe) }
 
 // judge takes in how an attempt ended that is not under way any more.
-func (l *lane) judge(o outcome, now bursar.Time) {
-	if !o.ofEndpoint() {
-		l.failures = 0
+func (h *health) judge(failed bool, now bursar.Time) {
+	if !failed {
+		h.failures = 0
 		return
 	}
-	l.failures++
-	if n := l.failures - downAfter; n >= 0 && l.flying == 0 {
-		l.probe = now + bursar.Time(min(firstProbe<<min(n, 8), lastProbe))
+	h.failures++
+	if n := h.failures - downAfter; n >= 0 && h.flying == 0 {
+		h.probe = now + bursar.Time(min(firstProbe<<min(n, 8), lastProbe))
+	}
+}
+
+func (l *lane) down() bool { return l.health.down() || l.server != nil && l.server.down() }
+
+func (l *lane) resting(now bursar.Time) bool {
+	return l.health.resting(now) || l.server != nil && l.server.resting(now)
+}
+
+// fly notes that n more attempts are under way.
+func (l *lane) fly(n int) {
+	l.flying += n
+	if l.server != nil {
+		l.server.flying += n
 	}
 }
 

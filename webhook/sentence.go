@@ -20,7 +20,11 @@ const (
 type told struct {
 	Timestamp string `json:"timestamp"`
 	MessageID string `json:"messageId"`
-	Data      struct {
+	// Of a message to people.
+	Notification struct {
+		Name string `json:"name"`
+	} `json:"notification"`
+	Data struct {
 		CustomerID string `json:"customerId"`
 		capability
 		Entity struct {
@@ -51,7 +55,10 @@ type told struct {
 		Currency  string       `json:"creditCurrency"`
 		Threshold int          `json:"thresholdPercentage"`
 		Remaining json.Number  `json:"remainingBalance"`
+		Denied    []string     `json:"deniedEntityIds"`
+		Asked     json.Number  `json:"requestedUsage"`
 		Request   struct {
+			ID          string      `json:"id"`
 			Amount      json.Number `json:"amount"`
 			Reason      string      `json:"reason"`
 			RequestedBy string      `json:"requestedBy"`
@@ -130,7 +137,12 @@ func said(eventType string, t *told) string {
 		return fmt.Sprintf("A reservation of %s %s by %s expired and was %s", clip(string(d.Amount), maxName), d.name(), customer, became)
 	case bursar.EventBoostRequested, bursar.EventBoostApproved, bursar.EventBoostDeclined:
 		return requested(eventType, who, t)
+	case bursar.EventDenied:
+		return denied(who, t)
 	case bursar.EventTest:
+		if t.Notification.Name != "" {
+			return "A test of a notification: its messages reach you"
+		}
 		return "A test of this endpoint: Bursar can reach it"
 	}
 	if customer != "" {
@@ -160,6 +172,21 @@ func requested(eventType, who string, t *told) string {
 		return fmt.Sprintf("%s is given no more %s by %s%s", who, limit, clean(r.DecidedBy), because(r.Note)) + used
 	}
 	return fmt.Sprintf("%s asks for %s more %s for %s%s", clean(r.RequestedBy), clip(string(r.Amount), maxName), limit, who, because(r.Reason)) + used
+}
+
+// denied is "bob, a was stopped by search (team): 5 more does not fit. It used 98 % of its credits limit:
+// 490 of 500 · resets 2026-12-01".
+func denied(who string, t *told) string {
+	d := &t.Data
+	whom := make([]string, 0, 3)
+	for _, id := range d.Denied[:min(len(d.Denied), 3)] {
+		whom = append(whom, clean(id))
+	}
+	s := strings.Join(whom, ", ")
+	if s == "" {
+		s = "A request"
+	}
+	return s + " was stopped by " + who + ": " + clip(string(d.Asked), maxName) + " more does not fit. It used " + usage(t) + resets(d.PeriodEnd)
 }
 
 // usage is "102.5 % of its credits limit: 512.5 of 500".

@@ -44,6 +44,8 @@ func TestSentence(t *testing.T) {
 			"bob (user) is given 4 more calls by lead@acme · used 10 of 14"},
 		{bursar.EventBoostDeclined, `{"data":{"entity":{"id":"bob","entityTypeId":"user"},"currencyId":"credits","boostRequest":{"amount":5,"decidedBy":"lead@acme","note":"next month"},"currentUsage":10,"usageLimit":10}}`,
 			"bob (user) is given no more credits by lead@acme: next month · used 10 of 10"},
+		{bursar.EventDenied, `{"data":{"entity":{"id":"eng","entityTypeId":"team"},"featureId":"calls","deniedEntityIds":["bob"],"requestedUsage":5,"usageUsedPercentage":98,"currentUsage":98,"usageLimit":100,"usagePeriodEnd":"2026-10-01T00:00:00.000Z"}}`,
+			"bob was stopped by eng (team): 5 more does not fit. It used 98 % of its calls limit: 98 of 100 · resets 2026-10-01"},
 		{bursar.EventTest, `{}`, "A test of this endpoint: Bursar can reach it"},
 		{"new.type", `{"data":{"customerId":"acme"}}`, "new.type · acme"},
 		{"new.type", `not JSON`, "new.type"},

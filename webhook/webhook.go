@@ -55,6 +55,16 @@ type Options struct {
 	SMTPURL  string
 	MailFrom string
 
+	// SlackHosts are the hosts that notifications of customers may post to, as URLs write them;
+	// nil = Slack's own.
+	SlackHosts []string
+	// AlertPage is where readers of their messages find the budgets; {customerId} and {entityId}
+	// in it are replaced. "" = there is no such page.
+	AlertPage string
+	// DecideURL, when set, gives the address of the page at which the recipient of a delivery
+	// decides a boost request that was made at an instant; "" = there is none.
+	DecideURL func(customer, endpoint, request string, made bursar.Time) string
+
 	Log         *slog.Logger  // nil = none
 	Poll        time.Duration // between looks into the outbox; 0 = 500 ms
 	Concurrency int           // requests under way at most; 0 = 16

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"net/netip"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -37,6 +38,9 @@ type config struct {
 	WebhookAllowHTTP bool          `name:"webhook-allow-http" env:"BURSAR_WEBHOOK_ALLOW_HTTP" help:"Webhooks may be http, not https alone."`
 	SMTPURL          string        `name:"smtp-url" env:"BURSAR_SMTP_URL" help:"Mail server for webhooks by email: smtp://user:password@host:587 or smtps://… Set BURSAR_SMTP_URL or BURSAR_SMTP_URL_FILE rather than the flag." placeholder:"URL"`
 	SMTPFrom         string        `name:"smtp-from" env:"BURSAR_SMTP_FROM" help:"Sender of that mail." placeholder:"ADDRESS"`
+	SlackHosts       []string      `help:"Hosts that customers' notifications may post to as to Slack; Slack's own by default." placeholder:"HOST,…"`
+	PublicURL        string        `name:"public-url" env:"BURSAR_PUBLIC_URL" help:"Where browsers reach this server, such as https://bursar.example.com: with it, messages about boost requests have a link to decide them." placeholder:"URL"`
+	AlertPage        string        `help:"The page of your product that messages of notifications link to: {customerId} and {entityId} in it are replaced." placeholder:"URL"`
 	LateHorizon      time.Duration `help:"How late usage may be reported: 24h to 840h; 168h by default." default:"168h" placeholder:"DURATION"`
 	MemoryBudget     byteSize      `help:"Memory for customers before idle ones leave it; 1GiB by default." default:"1GiB" placeholder:"SIZE"`
 	LogLevel         slog.Level    `help:"debug (every request), info, warn or error; info by default." default:"info" placeholder:"LEVEL"`
@@ -148,7 +152,12 @@ func (c *config) thresholds() ([]int, error) {
 
 // webhooks is how webhooks are delivered.
 func (c *config) webhooks() (webhook.Options, error) {
-	o := webhook.Options{AllowHTTP: c.WebhookAllowHTTP, SMTPURL: c.SMTPURL, MailFrom: c.SMTPFrom}
+	o := webhook.Options{AllowHTTP: c.WebhookAllowHTTP, SMTPURL: c.SMTPURL, MailFrom: c.SMTPFrom, SlackHosts: c.SlackHosts, AlertPage: c.AlertPage}
+	for name, text := range map[string]string{"--public-url": c.PublicURL, "--alert-page": c.AlertPage} {
+		if u, err := url.Parse(text); text != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
+			return o, exitf(exitConfig, "%s: %q is no address of a page; write https://bursar.example.com", name, text)
+		}
+	}
 	for _, text := range c.WebhookAllow {
 		p, err := netip.ParsePrefix(strings.TrimSpace(text))
 		if err != nil {

@@ -39,7 +39,11 @@ func migrateDatabase(ctx context.Context, url string) (from, to int, err error) 
 
 // openEmbedded opens the store in a directory, or makes it.
 func openEmbedded(dir string, log *slog.Logger) (store.Store, error) {
-	s, err := sqlite.Open(dir, sqlite.Options{Log: log})
+	return openDirectory(dir, sqlite.Options{Log: log})
+}
+
+func openDirectory(dir string, o sqlite.Options) (store.Store, error) {
+	s, err := sqlite.Open(dir, o)
 	if err != nil {
 		return nil, exitf(exitStore, "the store in %s cannot be used: %w", dir, err)
 	}
@@ -65,9 +69,5 @@ func salvageEmbedded(dir string, lost func(what string)) error { return sqlite.S
 func finishEmbedded(dir string) error { return sqlite.Finish(dir) }
 
 func openUnfinished(dir string, log *slog.Logger) (store.Store, error) {
-	s, err := sqlite.Open(dir, sqlite.Options{Log: log, Unfinished: true})
-	if err != nil {
-		return nil, exitf(exitStore, "the store in %s cannot be used: %w", dir, err)
-	}
-	return s, nil
+	return openDirectory(dir, sqlite.Options{Log: log, Unfinished: true})
 }

@@ -19,28 +19,14 @@ import (
 // was changed nothing is.
 func TestRebuild(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
-		if err := vfs.Register(); err != nil {
-			t.Fatal(err)
-		}
-		dir := t.TempDir()
-		p := start(t, rigEnv(dir))
-		p.traffic()
-		if code := p.stop(); code != 0 {
-			t.Fatal(p.log())
-		}
+		dir := storeOfTraffic(t)
 		_, says, _ := bursarRun(t, 0, nil, "rebuild", "--data", dir)
 		if !strings.Contains(says, "is what its logs come to") {
 			t.Errorf("it says %s", says)
 		}
-		for i, name := range []string{"log.db", "state.db"} {
-			for _, change := range [2][][2]string{append(tampered[0], tamperedLogBlocks...), append(tampered[1], tamperedBlocks...)}[i] {
-				to := copyStore(t, dir)
-				db, err := sql.Open("sqlite", "file:"+filepath.Join(to, name)+"?vfs="+vfs.Name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				tamper(t, db, change[0])
-				wantRebuilt(t, change, "--data", to)
+		for name, changes := range tamperedFiles {
+			for _, change := range changes {
+				wantRebuilt(t, change, "--data", tamperedCopy(t, dir, name, change[0]))
 			}
 		}
 	})
@@ -177,12 +163,7 @@ func pagesOf(t *testing.T, path string) map[int]string {
 
 // TestRebuildUnfinished: a server does not start while what is derived of the logs may be missing.
 func TestRebuildUnfinished(t *testing.T) {
-	dir := t.TempDir()
-	p := start(t, rigEnv(dir))
-	p.traffic()
-	if code := p.stop(); code != 0 {
-		t.Fatal(p.log())
-	}
+	dir := storeOfTraffic(t)
 	if err := sqlite.Salvage(dir, func(string) {}); err != nil { // nothing is damaged
 		t.Fatal(err)
 	}

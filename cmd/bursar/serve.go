@@ -10,6 +10,7 @@ import (
 	"net/http/pprof"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/bursarhq/bursar/catalogue"
@@ -134,7 +135,7 @@ func openServer(ctx context.Context, c *config, store store.Store, o engine.Opti
 	s.api = httpapi.New(s.engine, httpapi.Options{
 		Metrics:  more,
 		AdminKey: c.AdminKey, MetricsToken: c.MetricsToken, CORSOrigins: c.CORSOrigin, Log: s.log,
-		CheckTarget: s.webhooks.check, WebhookStats: s.webhooks.stats, WebhookBacklog: store.PendingDeliveries,
+		CheckTarget: s.webhooks.check, CheckRecipient: s.webhooks.checkRecipient, WebhookStats: s.webhooks.stats, WebhookBacklog: store.PendingDeliveries,
 	})
 	return s, nil
 }
@@ -158,10 +159,12 @@ func (s *server) listen(ctx context.Context) error {
 	pages := webui.Handler(webui.Options{EmbedOrigins: s.config.EmbedOrigins, NoConsole: s.config.NoConsole}, s.api)
 	tools := mcp.Handler(gateway.InProcess(s.api), version())
 	addr, err := s.serve(ctx, s.config.Listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case otlp.Path:
+		switch path := r.URL.Path; {
+		case path == otlp.Path:
 			s.traces.ServeHTTP(w, r)
-		case "/mcp":
+		case strings.HasPrefix(path, httpapi.DecidePath):
+			s.api.DecidePage(w, r)
+		case path == "/mcp":
 			tools.ServeHTTP(w, r.WithContext(gateway.From(r.Context(), r.RemoteAddr)))
 		default:
 			pages.ServeHTTP(w, r)

@@ -73,31 +73,51 @@ func (p *program) traffic() {
 	p.must("POST", "/api/v1/customers/acme/reservations/"+id+"/release", rigKey, "")
 }
 
+// storeOfTraffic is the directory of a store that has traffic, and that nobody has open.
+func storeOfTraffic(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	p := start(t, rigEnv(dir))
+	p.traffic()
+	if code := p.stop(); code != 0 {
+		t.Fatal(p.log())
+	}
+	return dir
+}
+
+// tamperedFiles are the files of an embedded store with the changes of each.
+var tamperedFiles = map[string][][2]string{
+	"log.db":   slices.Concat(tampered[0], tamperedLogBlocks),
+	"state.db": slices.Concat(tampered[1], tamperedBlocks),
+}
+
+// tamperedCopy is a copy of the store in dir with a change of one of its files.
+func tamperedCopy(t *testing.T, dir, name, change string) (to string) {
+	t.Helper()
+	if err := vfs.Register(); err != nil {
+		t.Fatal(err)
+	}
+	to = copyStore(t, dir)
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(to, name)+"?vfs="+vfs.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tamper(t, db, change)
+	return to
+}
+
 // TestVerify: a store says nothing; whatever is changed behind its back is found.
 func TestVerify(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
-		if err := vfs.Register(); err != nil {
-			t.Fatal(err)
-		}
-		dir := t.TempDir()
-		p := start(t, rigEnv(dir))
-		p.traffic()
-		if code := p.stop(); code != 0 {
-			t.Fatal(p.log())
-		}
+		dir := storeOfTraffic(t)
 		_, says, _ := bursarRun(t, 0, nil, "verify", "--data", dir)
 		if !strings.Contains(says, "and 1 checkpoints") || !strings.Contains(says, " 0 differences") {
 			t.Errorf("it says %s", says)
 		}
 		wantInspected(t, "--data", dir)
-		for i, name := range []string{"log.db", "state.db"} {
-			for _, change := range [2][][2]string{append(tampered[0], tamperedLogBlocks...), append(tampered[1], tamperedBlocks...)}[i] {
-				to := copyStore(t, dir)
-				db, err := sql.Open("sqlite", "file:"+filepath.Join(to, name)+"?vfs="+vfs.Name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				tamper(t, db, change[0])
+		for name, changes := range tamperedFiles {
+			for _, change := range changes {
+				to := tamperedCopy(t, dir, name, change[0])
 				out, _, _ := bursarRun(t, exitFailed, nil, "verify", "--data", to)
 				if !strings.Contains(out, change[1]) {
 					t.Errorf("%s: it says %q", change[0], out)

@@ -28,6 +28,12 @@ func newWebhooks(e *engine.Engine, c *config, log *slog.Logger) (*webhooks, erro
 		return nil, err
 	}
 	o.Log = log
+	if c.PublicURL != "" {
+		key := httpapi.NewDecideKey(e.Secret())
+		o.DecideURL = func(customer, endpoint, request string, made bursar.Time) string {
+			return strings.TrimSuffix(c.PublicURL, "/") + key.Path(httpapi.DecideLink{CustomerID: customer, Endpoint: endpoint, RequestID: request, Expires: made + bursar.BoostRequestLife})
+		}
+	}
 	w := &webhooks{options: o, ended: make(chan struct{})}
 	if w.sender, err = webhook.New(e, o); err != nil {
 		return nil, exitf(exitConfig, "%w", err)
@@ -67,6 +73,11 @@ func (w *webhooks) check(kind bursar.WebhookKind, url string) error {
 		return fmt.Errorf("%w (--webhook-allow, --webhook-allow-http)", err)
 	}
 	return err
+}
+
+// checkRecipient is check for a recipient of a notification.
+func (w *webhooks) checkRecipient(kind bursar.WebhookKind, to string) error {
+	return webhook.CheckRecipient(kind, to, w.options)
 }
 
 // stats are for the metrics.

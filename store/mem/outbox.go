@@ -118,7 +118,9 @@ func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit fun
 		slices.SortFunc(its, func(a, b store.DueDelivery) int {
 			return cmp.Or(cmp.Compare(a.NextAttempt, b.NextAttempt), strings.Compare(a.ID, b.ID))
 		})
-		rows = append(rows, page(its, limit(endpoint))...)
+		if n := limit(endpoint); n >= 0 {
+			rows = append(rows, page(its, n)...)
+		}
 	}
 	return rows, nil
 }

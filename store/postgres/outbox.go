@@ -177,8 +177,9 @@ func (s *Store) TrimOutbox(ctx context.Context, before bursar.Time) error {
 func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit func(string) int) (rows []store.DueDelivery, err error) {
 	var all []*dueOf
 	err = s.read(ctx, func(r row) error {
-		n := limit(r.text(0))
-		all = append(all, &dueOf{endpoint: string(r[0]), limit: n, ask: n})
+		if n := limit(r.text(0)); n >= 0 {
+			all = append(all, &dueOf{endpoint: string(r[0]), limit: n, ask: n})
+		}
 		return nil
 	}, waitingEndpoints)
 	for asks := all; err == nil && len(asks) > 0; {

@@ -34,17 +34,20 @@ func Check(dir string, found func(place string)) (err error) {
 	if err := s.stateWhole(); err != nil {
 		found(err.Error())
 	}
-	for _, path := range []string{s.logPath, s.statePath} {
-		condition, err := vfs.Inspect(path)
-		if err != nil {
-			found(err.Error())
-		}
-		if condition != vfs.Sealed {
-			continue // none, or an older one
-		}
-		if err := vfs.Check(path, func(d vfs.Damage) { found(d.Error()) }); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
+	return errors.Join(checkPages(s.logPath, found), checkPages(s.statePath, found))
+}
+
+// checkPages finds each page of a database that is not what was written, if it has checksums.
+func checkPages(path string, found func(place string)) error {
+	condition, err := vfs.Inspect(path)
+	if err != nil {
+		found(err.Error())
+	}
+	if condition != vfs.Sealed {
+		return nil // none, or an older one
+	}
+	if err := vfs.Check(path, func(d vfs.Damage) { found(d.Error()) }); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	return nil
 }

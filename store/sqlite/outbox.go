@@ -134,10 +134,14 @@ func (s *Store) DueDeliveries(ctx context.Context, before bursar.Time, limit fun
 			if err != nil || !found {
 				return err
 			}
+			n := limit(endpoint)
+			if n < 0 {
+				continue
+			}
 			err = c.query(ctx, func(r row) error {
 				rows = append(rows, store.DueDelivery{Delivery: readDelivery(r), Body: r.blob(11)})
 				return nil
-			}, selectDue, endpoint, before, rowLimit(limit(endpoint)))
+			}, selectDue, endpoint, before, rowLimit(n))
 			if err != nil {
 				return err
 			}

@@ -13,14 +13,11 @@ const (
 	rewindUses = "DELETE FROM uses WHERE stream = ?"
 )
 
-// Rewrite implements store.Store. The checkpoint goes first: without one the stream is
-// read from its log, whichever of the two that then is.
+// Rewrite implements store.Store. The checkpoint goes when all parts are there, before they are
+// committed: without one the stream is read from its log, whichever of the two that then is.
 func (s *Store) Rewrite(ctx context.Context, stream string, to store.Head, parts iter.Seq2[*store.BasePart, error]) error {
 	if err := s.Err(); err != nil {
 		return err
-	}
-	if err := s.forget(ctx, stream, to.Seq); err != nil {
-		return fmt.Errorf("%w: its checkpoint: %w", store.ErrNotCommitted, err)
 	}
 	b := beginning{a: appending{w: s.log}, head: to}
 	var refused error // for no fault of the database
@@ -40,7 +37,14 @@ func (s *Store) Rewrite(ctx context.Context, stream string, to store.Head, parts
 				b.head = p.Log[n-1].Head
 			}
 		}
-		return b.a.w.exec(beginHead, b.head.Seq, b.head.Hash[:], b.head.Now, b.id)
+		if err := b.a.w.exec(beginHead, b.head.Seq, b.head.Hash[:], b.head.Now, b.id); err != nil {
+			return err
+		}
+		if err := s.forget(ctx, stream, to.Seq); err != nil {
+			refused = fmt.Errorf("its checkpoint: %w", err)
+			return refused
+		}
+		return nil
 	}, func() {
 		s.behind.appended(stream, b.head.Seq)
 		s.keeper.written(b.work)

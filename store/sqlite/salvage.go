@@ -68,14 +68,7 @@ func (s *Store) finished(dir string) error {
 
 // flawed tells whether the database at path has pages that are not what was written.
 func flawed(path string) (torn bool, err error) {
-	condition, err := vfs.Inspect(path)
-	if err != nil || condition != vfs.Sealed {
-		return err != nil, nil // one without checksums is as it is
-	}
-	err = vfs.Check(path, func(vfs.Damage) { torn = true })
-	if errors.Is(err, os.ErrNotExist) {
-		err = nil
-	}
+	err = checkPages(path, func(string) { torn = true })
 	return torn, err
 }
 

@@ -120,6 +120,7 @@ var deliveryTests = []test{
 		e.dueDeliveries(now, 0, "c/x", "a/x", "b/x", "a/y")
 		e.dueDeliveries(now+9, 0, "c/x", "a/x", "b/x", "a/y", "b/y", "c/y")
 		e.dueDeliveries(now+9, 1, "c/x", "a/y")
+		e.dueDeliveries(now+9, -1)
 		e.dueDeliveries(now+9, 2, "c/x", "a/x", "a/y", "b/y")
 		e.dueDeliveries(now+9, 3, "c/x", "a/x", "b/x", "a/y", "b/y", "c/y")
 		e.pending(6)

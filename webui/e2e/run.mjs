@@ -12,6 +12,7 @@ import { hostileTests } from "./hostile.mjs";
 import { insightTests } from "./insight.mjs";
 import { largeTests } from "./large.mjs";
 import { moneyTests } from "./money.mjs";
+import { notificationTests } from "./notifications.mjs";
 import { requestTests } from "./requests.mjs";
 import { out, startBrowser, startDemo, startServer, stopAll } from "./rig.mjs";
 import { furnish, screens } from "./screens.mjs";
@@ -66,7 +67,7 @@ let broken = false;
 try {
   const tests = [];
   const wants = name => new RegExp(only).test(name);
-  if (!/^(screen|insight|edit|default|ungoverned|request|stopped)/.test(only)) {
+  if (!/^(screen|insight|edit|default|ungoverned|request|notification|stopped)/.test(only)) {
     const server = await startServer();
     tests.push(
       ...flowTests(browser, server, createServer),
@@ -80,6 +81,7 @@ try {
   }
   if (only === "" || only.startsWith("default")) tests.push(...(await defaultTests(browser)));
   if (only === "" || only.startsWith("request")) tests.push(...(await requestTests(browser)));
+  if (only === "" || only.startsWith("notification")) tests.push(...(await notificationTests(browser)));
   if (only === "" || only.startsWith("ungoverned")) tests.push(...(await ungovernedTests(browser)));
   if (only === "" || only.startsWith("stopped")) tests.push(...(await stoppedTests(browser)));
   if (only === "" || only.startsWith("edit")) tests.push(...(await editTests(browser)));

@@ -41,6 +41,19 @@ export async function furnish(call) {
     const got = await call("POST", "/customers/acme/boost-requests", { assignmentId: limit.id, amount, reason: "A launch on Friday" });
     if (amount === 7) await call("POST", `/customers/acme/boost-requests/${got.data.id}/decline`, { note: "Next month" });
   }
+  await call("PUT", "/customers/acme/notifications", {
+    notifications: [
+      {
+        entityId: "engineering",
+        name: "Engineering budgets",
+        slackUrls: ["https://hooks.slack.com/services/T0/B0/abcd"],
+        thresholds: [80, 100],
+        denials: true,
+        boostRequests: true,
+      },
+      { name: "Finance", slackUrls: ["https://hooks.slack.com/services/T0/B0/efgh"], thresholds: [90] },
+    ],
+  });
   await call("POST", "/api-keys", { name: "Dashboards", scope: "read", expiresAt: "2099-01-01T00:00:00Z" });
 }
 
@@ -50,6 +63,16 @@ export const screens = [
   { name: "overview", path: () => "/console/customers/acme", show: settled },
   { name: "usage", path: () => "/console/customers/acme/usage", show: settled },
   { name: "embed-overview", path: key => `/embed#customer=acme&token=${key}`, show: settled },
+  { name: "notifications", path: () => "/console/customers/acme/notifications", show: settled },
+  { name: "embed-notifications", path: key => `/embed#customer=acme&token=${key}&view=notifications`, show: settled },
+  {
+    name: "notification-form",
+    path: () => "/console/customers/acme/notifications",
+    show: async page => {
+      await page.getByRole("button", { name: "Edit Engineering budgets" }).click();
+      await page.getByRole("dialog").waitFor();
+    },
+  },
   { name: "tree", path: () => "/console/customers/acme/tree", show: grid },
   {
     name: "tree-open",

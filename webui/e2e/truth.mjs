@@ -316,14 +316,14 @@ export function truthTests(browser, server) {
           const asked = Array.from({ length: 30 }, (_, i) =>
             busy.call("POST", "/rate-cards/gilt/reprice", { from: from(i), apply: false }),
           );
+          await page.reload(); // it looks each second while there are open jobs, and each 10 s else
           try {
-            await button("Cancel", page.getByRole("row", { name: /queued/ }).first()).click();
+            await button("Cancel", page.getByRole("row", { name: /queued/ }).first()).click({ timeout: 5000 });
             await button("Cancel the job", dialogOf(page)).click();
             await page.getByRole("row", { name: /cancelled/ }).waitFor();
             gone = true;
           } catch (error) {
             if (requests > 3000) throw error;
-            await page.reload();
           }
           const jobs = (await busy.call("GET", "/jobs?limit=100")).data;
           assert.equal(jobs.filter(j => j.status === "CANCELLED").length, gone ? 1 : 0);

@@ -443,7 +443,7 @@ export type Reservation = {
 export type Activity = {
   id: string;
   timestamp: string;
-  actor: { type: "API_KEY" | "ACCESS_TOKEN" | "SPEND_TOKEN" | "SYSTEM"; id: string; subject: string | null };
+  actor: { type: "API_KEY" | "ACCESS_TOKEN" | "SPEND_TOKEN" | "NOTIFICATION" | "SYSTEM"; id: string; subject: string | null };
   action: string;
   target: { type: string; id: string };
   entityId: string | null;
@@ -544,6 +544,21 @@ export type Delivery = {
   nextAttemptAt: string | null;
   createdAt: string;
 };
+export type Notification = {
+  id: string;
+  /** null: the whole customer. */
+  entityId: string | null;
+  name: string;
+  emails: string[];
+  /** The host of each, and what tells it from others. */
+  slackUrls: string[];
+  thresholds: number[];
+  denials: boolean;
+  boostRequests: boolean;
+  createdAt: string;
+  updatedAt: string;
+};
+export type NotificationDelivery = Delivery & { recipient: string };
 export type AccessToken = {
   id: string;
   /** Only in the reply that made it. */

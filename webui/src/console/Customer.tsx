@@ -21,6 +21,7 @@ const parts = [
   ["usage", "Usage"],
   ["tree", "Budgets"],
   ["requests", "Requests"],
+  ["notifications", "Notifications"],
   ["coverage", "Coverage"],
   ["credits", "Credits"],
   ["entitlements", "Entitlements"],
@@ -31,7 +32,7 @@ const parts = [
   ["access", "Access"],
 ] as const;
 
-const views: View[] = ["overview", "usage", "tree", "stopped", "requests", "explain", "activity"];
+const views: View[] = ["overview", "usage", "tree", "stopped", "requests", "notifications", "explain", "activity"];
 
 /** One customer: its governance as its own admins see it, and what only the vendor does. */
 export function CustomerPage({ id, tab }: { id: string; tab: string }) {

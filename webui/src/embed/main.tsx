@@ -239,7 +239,7 @@ function fromFragment(): Settings | null {
 }
 
 const viewOf = (name = ""): View | undefined =>
-  (["overview", "usage", "tree", "stopped", "requests", "explain", "activity"] as const).find(v => v === name);
+  (["overview", "usage", "tree", "stopped", "requests", "notifications", "explain", "activity"] as const).find(v => v === name);
 
 function debounced(f: (px: number) => void) {
   let due: ReturnType<typeof setTimeout> | undefined;

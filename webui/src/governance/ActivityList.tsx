@@ -61,7 +61,10 @@ export default function ActivityList({ entityId }: { entityId?: string }) {
                     {name(a.entityId)}
                   </button>
                 ) : (
-                  !a.entityId && entityId === undefined && <span>{String(a.after?.displayName ?? a.before?.displayName ?? "")}</span>
+                  !a.entityId &&
+                  entityId === undefined && (
+                    <span>{String(a.after?.displayName ?? a.before?.displayName ?? a.after?.name ?? a.before?.name ?? "")}</span>
+                  )
                 )}
                 <span className="muted" title={a.actor.id}>
                   {" "}
@@ -95,7 +98,14 @@ function words(action: string): string {
 }
 
 const actor = ({ actor: a }: Activity, keyName: (id: string) => string) =>
-  a.subject ?? { API_KEY: keyName(a.id), ACCESS_TOKEN: "an access token", SPEND_TOKEN: "a spend token", SYSTEM: "the system" }[a.type];
+  a.subject ??
+  {
+    API_KEY: keyName(a.id),
+    ACCESS_TOKEN: "an access token",
+    SPEND_TOKEN: "a spend token",
+    NOTIFICATION: "a recipient of a notification",
+    SYSTEM: "the system",
+  }[a.type];
 
 /** What has changed, value by value. Of something new only what it is. */
 function Diff({ before, after, name }: Pick<Activity, "before" | "after"> & { name: (id: string) => string }) {

@@ -1,4 +1,4 @@
-import { Activity as ActivityIcon, ChartColumn, Gauge, HandHelping, ListTree, OctagonX, Scale } from "lucide-react";
+import { Activity as ActivityIcon, Bell, ChartColumn, Gauge, HandHelping, ListTree, OctagonX, Scale } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { type Api, isStatus, Problem, path } from "../api/client";
 import { locale } from "../api/locale";
@@ -18,6 +18,7 @@ const Explain = lazily(() => import("./Explain"), <Skeleton lines={6} />);
 const Stopped = lazily(() => import("./Stopped"), <Skeleton lines={6} />);
 const Explorer = lazily(() => import("./Explorer"), <Skeleton lines={6} />);
 const Requests = lazily(() => import("./Requests"), <Skeleton lines={6} />);
+const Notifications = lazily(() => import("./Notifications"), <Skeleton lines={6} />);
 const ActivityList = lazily(() => import("./ActivityList"), <Skeleton lines={6} />);
 
 const parts = [
@@ -26,6 +27,7 @@ const parts = [
   ["tree", "Budgets", ListTree],
   ["stopped", "Stopped", OctagonX],
   ["requests", "Requests", HandHelping],
+  ["notifications", "Notifications", Bell],
   ["explain", "Explain", Scale],
   ["activity", "Activity", ActivityIcon],
 ] as const satisfies [View, string, unknown][];
@@ -162,6 +164,7 @@ function Loaded({ api, customerId, start, view, onView, asked, tell, onHeight, o
     stopped: <Stopped />,
     explain: <Explain />,
     requests: <Requests />,
+    notifications: <Notifications />,
     activity: <ActivityList />,
     tree: null,
   };

@@ -9,7 +9,7 @@ import type { LimitInput } from "./limit";
 import { LeftOver, undoLimits } from "./undo";
 
 /** The parts of the view. */
-export type View = "overview" | "usage" | "tree" | "stopped" | "requests" | "explain" | "activity";
+export type View = "overview" | "usage" | "tree" | "stopped" | "requests" | "notifications" | "explain" | "activity";
 
 /** What every part of the governance view of one customer needs. */
 export type Session = {

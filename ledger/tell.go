@@ -1,0 +1,207 @@
+package ledger
+
+import (
+	"slices"
+
+	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
+	"github.com/bursarhq/bursar/record"
+	"github.com/bursarhq/bursar/store"
+)
+
+// People are told of a limit by the notifications of its entity and of all above it: once for each
+// threshold and window, and once in a window that it denied. What they were told is recorded in the
+// commit that has the message.
+
+// eachHearer calls f with the notifications that may tell of a limit: those of its entity, of all
+// above it and of the customer. One that a token with a root made tells of what that token sees.
+func (v *View) eachHearer(def *record.Limit, f func(*record.Notification)) {
+	if v.noNotifications() {
+		return
+	}
+	outside := func(n *record.Notification) bool {
+		return n.Root != 0 && (!v.within(def.Ent, n.Root) || slices.ContainsFunc(def.Scope, func(s uint32) bool { return !v.within(s, n.Root) }))
+	}
+	for ent := def.Ent; ; ent = v.Ent(ent).Parent {
+		for _, n := range v.notificationsOf(ent) {
+			if !outside(n) {
+				f(n)
+			}
+		}
+		if ent == 0 {
+			return
+		}
+	}
+}
+
+func (v *View) toldOf(row uint32) *record.Told {
+	if t, ok := v.tlds[row]; ok {
+		return t
+	}
+	return v.told[row]
+}
+
+// toldIn is what people were told of a row in the window that began at start.
+func (v *View) toldIn(row uint32, start bursar.Time) record.Told {
+	if t := v.toldOf(row); t != nil && t.Start == start {
+		return *t
+	}
+	return record.Told{Start: start}
+}
+
+// tellUsage tells of thresholds that a row has reached and people were not told of, and re-arms each that
+// they were told of once it is not reached any more, unless the commit tells of very much already: then a later one does. What they were told is kept as long as it is reached,
+// whoever hears of it then, so that a notification that is made anew tells nothing twice.
+func (d *Decider) tellUsage(row uint32) {
+	if d.Rehearsal || d.noNotifications() || d.out.ToPeople >= bursar.MaxToldAtOnce {
+		return
+	}
+	def := d.Def(row)
+	if def == nil || def.Ent == 0 || d.Ent(def.Ent).Archived != 0 || def.Idle() {
+		return
+	}
+	var hearers []*record.Notification
+	var levels []int
+	d.eachHearer(def, func(n *record.Notification) {
+		if len(n.Thresholds) > 0 {
+			hearers, levels = append(hearers, n), append(levels, n.Thresholds...)
+		}
+	})
+	if len(hearers) == 0 {
+		return
+	}
+	c, limit := d.Current(row, def), d.LimitNow(row, def)
+	told := d.toldIn(row, c.Start)
+	levels = append(levels, told.Levels...)
+	slices.Sort(levels)
+	var now, fresh []int
+	for _, t := range slices.Compact(levels) {
+		if !def.Limited || c.Used.Sign() <= 0 || !c.Used.AtLeastPercent(int64(t), limit) {
+			continue
+		}
+		if now = append(now, t); !slices.Contains(told.Levels, t) {
+			fresh = append(fresh, t)
+		}
+	}
+	if slices.Equal(now, told.Levels) {
+		return
+	}
+	d.Emit(&record.LimitTold{Row: row, Told: record.Told{Start: c.Start, Levels: now, Denied: told.Denied}})
+	for _, n := range hearers {
+		if mine := slices.DeleteFunc(slices.Clone(fresh), func(t int) bool { return !slices.Contains(n.Thresholds, t) }); len(mine) > 0 {
+			d.tell(n, bursar.EventUsageExceeded, d.usageData(row, &c, limit, mine))
+		}
+	}
+}
+
+// tell queues a message to the recipients of n.
+func (d *Decider) tell(n *record.Notification, typ string, data any) {
+	d.out.Tell(notified(n), d.Now, d.Head.Seq, d.CommitID, d.Trace, typ, d.Cust().ID, data)
+}
+
+func notified(n *record.Notification) *catalogue.Notified {
+	return notifiedOf(store.FormatID(n.ID), n.Name, n.Emails, n.SlackURLs)
+}
+
+func notifiedOf(id, name string, emails, slack []string) *catalogue.Notified {
+	x := &catalogue.Notified{ID: id, Name: name}
+	for _, a := range emails {
+		x.Recipients = append(x.Recipients, "mailto:"+a)
+	}
+	x.Recipients = append(x.Recipients, slack...)
+	return x
+}
+
+// Recipient is somebody whom a notification tells: its address as the notification has it, and what
+// deliveries have as their endpoint.
+type Recipient struct{ Address, Endpoint string }
+
+// RecipientsOf are all of a notification.
+func RecipientsOf(n *bursar.Notification) []Recipient {
+	endpoints := notifiedOf(n.ID, n.Name, n.Emails, n.SlackURLs).Endpoints()
+	out := make([]Recipient, len(endpoints))
+	for i, address := range slices.Concat(n.Emails, n.SlackURLs) {
+		out[i] = Recipient{address, endpoints[i]}
+	}
+	return out
+}
+
+// TellsDenials tells whether somebody is to hear that a limit denies who did not hear so in its window.
+func (v *View) TellsDenials(assignmentID string) bool {
+	row := v.findRowID(assignmentID)
+	if row == 0 {
+		return false
+	}
+	def := v.Def(row)
+	return !v.toldIn(v.made(row), v.Current(row, def).Start).Denied && len(v.hearDenials(def)) > 0
+}
+
+func (v *View) hearDenials(def *record.Limit) (list []*record.Notification) {
+	if def.Ent == 0 {
+		return nil
+	}
+	v.eachHearer(def, func(n *record.Notification) {
+		if n.Denials {
+			list = append(list, n)
+		}
+	})
+	return list
+}
+
+// TellDenial tells of a limit that denied, for the first time in its window.
+type TellDenial struct {
+	AssignmentID string
+	Named        []string // whom the request named
+	Requested    bursar.Amount
+}
+
+func (o *TellDenial) Decide(d *Decider) (any, error) {
+	if d.Cust() == nil || !d.TellsDenials(o.AssignmentID) {
+		return nil, nil
+	}
+	row := d.makeRow(d.findRowID(o.AssignmentID))
+	def := d.Def(row)
+	c := d.Current(row, def)
+	told := d.toldIn(row, c.Start)
+	told.Denied = true
+	d.Emit(&record.LimitTold{Row: row, Told: told})
+	for _, n := range d.hearDenials(def) {
+		data := catalogue.DenialData{UsageData: d.usageData(row, &c, d.LimitNow(row, def), []int{}), DeniedIDs: []string{}, Requested: o.Requested}
+		for _, id := range o.Named {
+			if ent := d.EntOrd(id); ent != 0 && (n.Root == 0 || d.within(ent, n.Root)) {
+				data.DeniedIDs = append(data.DeniedIDs, id)
+			}
+		}
+		d.tell(n, bursar.EventDenied, data)
+	}
+	return nil, nil
+}
+
+// TestNotification tells the recipients of a notification that nothing has happened.
+type TestNotification struct {
+	Caller catalogue.Caller
+	ID     string
+}
+
+func (o *TestNotification) Decide(d *Decider) (any, error) {
+	if err := d.writable(); err != nil {
+		return nil, err
+	}
+	n, err := d.notificationByID(o.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.useNotifications(1, 0); err != nil {
+		return nil, err
+	}
+	d.auditNotification(&o.Caller, "notification.tested", n, nil, nil)
+	d.tell(n, bursar.EventTest, catalogue.TestData{CustomerID: d.Cust().ID, Description: "A test message of Bursar. Nothing has happened."})
+	return d.out.Messages[len(d.out.Messages)-1].Deliveries, nil
+}
+
+// toldPart is what people were told of a row, in a checkpoint.
+type toldPart struct {
+	Start  bursar.Time `json:"start"`
+	Levels []int       `json:"levels,omitempty"`
+	Denied bool        `json:"denied,omitempty"`
+}
