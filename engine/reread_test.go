@@ -367,3 +367,49 @@ func TestRereadDryRun(t *testing.T) {
 		}
 	}
 }
+
+// TestRereadOfAnotherModel: where the reply names another model than the reservation, that of the reservation counts,
+// is listed, and is what another reading goes by.
+func TestRereadOfAnotherModel(t *testing.T) {
+	for _, labels := range []int{0, 14} {
+		t.Run(fmt.Sprint(labels, " labels"), func(t *testing.T) {
+			r := newRig(t, mem.New(), quiet)
+			defer r.close()
+			r.furnishCalls(1000)
+			_, err := r.AddRateVersion(t.Context(), tester, "card", catalogue.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "out", Amount: amt("1"), Per: 1, Match: map[string][]string{"model": {"small"}}},
+				{FeatureID: "out", Amount: amt("3"), Per: 1000, Match: map[string][]string{"model": {"big"}}}}})
+			r.must(err)
+			r.advance(time.Second)
+			for i := range 4 {
+				e := eventOf(0, 10, fmt.Sprint("h", i))
+				e.Dimensions = append(e.Dimensions, bursar.Dimension{Key: "model", Value: "small"}, bursar.Dimension{Key: bursar.Speed, Value: "slow"})
+				for j := range labels {
+					e.Dimensions = append(e.Dimensions, bursar.Dimension{Key: fmt.Sprintf("label%02d", j), Value: fmt.Sprint(i)})
+				}
+				h, _, err := r.Reserve(t.Context(), tester, "acme", e, 60, bursar.ExpireRelease)
+				r.must(err)
+				_, _, err = r.CommitEvent(t.Context(), tester, "acme", h.ID, r.usageEvent("", `{"model":"big","speed":"fast","input_tokens":0,"output_tokens":10,"smell_tokens":1}`))
+				r.must(err)
+			}
+			if got := r.unread(); got != `4 of small ["smell_tokens"]` {
+				t.Errorf("unread are %s", got)
+			}
+			const before = "in 0+0 out 40+0 (40+0) asks 4+0 (4+0) coins 40+0 (40+0) "
+			for _, apply := range []bool{false, true} {
+				in := rereadAll
+				in.Apply = apply
+				if got := r.reread(in); got != "4 events, 0 read, 0 changed, 0 lost:" || r.standing() != before {
+					t.Errorf("without a rule, apply %v: %s, %s", apply, got, r.standing())
+				}
+			}
+			r.rules(smellRules...)
+			if got := r.reread(rereadAll); got != "4 events, 4 read, 4 changed, 0 lost: out 4 coins 4" || r.unread() != "" {
+				t.Errorf("by a rule: %s, unread are %s", got, r.unread())
+			}
+			if got := r.spentByModel(); got != "coins [{model small}]=44 out [{model small}]=44 asks [{model small}]=4 " {
+				t.Errorf("by model: %s", got)
+			}
+			r.must(r.VerifyAll(t.Context()))
+		})
+	}
+}

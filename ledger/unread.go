@@ -76,7 +76,7 @@ func (v *View) applyUnread(r *record.UsageUnread) {
 	if len(sample) > bursar.MaxSample {
 		sample = strings.ToValidUTF8(sample[:bursar.MaxSample], "")
 	}
-	v.countUnread(r.Slot, unreadShape{Event: r.Event, Model: modelOf(countedDims(r.Given, r.Reading.Derived)), Names: r.Reading.Names,
+	v.countUnread(r.Slot, unreadShape{Event: r.Event, Model: keptModel(r), Names: r.Reading.Names,
 		Sample: sample, First: v.Now, Last: v.Now, Since: v.Head.Seq + 1})
 }
 
@@ -99,9 +99,14 @@ func (v *View) applyReread(r *record.UsageReread) {
 	}
 }
 
-// countedDims are the dimensions that an event counts with, ordered by key.
+// countedDims are the dimensions that an event counts with, ordered by key. No key is in both lists.
 func countedDims(given, derived []bursar.Dimension) []bursar.Dimension {
 	return record.SortDims(slices.Concat(given, derived))
+}
+
+// keptModel is the model that an event counts with.
+func keptModel(r *record.UsageUnread) string {
+	return modelOf(countedDims(r.Given, r.Reading.Derived))
 }
 
 // keepUnread keeps what was not wholly understood of the usage of an event that was just recorded,
@@ -124,10 +129,17 @@ func (d *Decider) keepUnread(in *bursar.EventInput, priced bursar.Time, u *bursa
 	if kept != nil {
 		rec.Held, rec.Hold, rec.Same = true, kept.hold.ID, kept.same
 	}
-	rec.Given = slices.DeleteFunc(slices.Clone(in.Dimensions), func(x bursar.Dimension) bool { return slices.Contains(u.Derived, x) })
+	rec.Reading.Derived = nil
+	for _, x := range in.Dimensions {
+		if slices.Contains(u.Derived, x) {
+			rec.Reading.Derived = append(rec.Reading.Derived, x)
+		} else { // in place of one of its key that was read, if the reservation has another value
+			rec.Given = append(rec.Given, x)
+		}
+	}
 	path := d.Resolve(d.Cat, labelsOf(in.Dimensions))
 	rec.Path = path.Path
-	rec.Slot = d.unreadSlot(rec.Event, modelOf(in.Dimensions), u.Names)
+	rec.Slot = d.unreadSlot(rec.Event, keptModel(rec), u.Names)
 	d.Emit(rec)
 }
 
