@@ -413,3 +413,33 @@ func TestRereadOfAnotherModel(t *testing.T) {
 		})
 	}
 }
+
+// TestBacktestAfterReread: to a limit that is tried out, another reading is the difference: neither is usage there
+// twice for a moment, nor is all of it stopped since the whole has no room.
+func TestBacktestAfterReread(t *testing.T) {
+	r := newRig(t, mem.New(), quiet)
+	defer r.close()
+	r.furnishCalls(1000)
+	r.report(r.usageEvent("a", `{"input_tokens":0,"output_tokens":1000,"smell_tokens":3}`, onUser...))
+	h, _, err := r.Reserve(t.Context(), tester, "acme", eventOf(0, 1000, "h"), 60, bursar.ExpireRelease)
+	r.must(err)
+	_, _, err = r.CommitEvent(t.Context(), tester, "acme", h.ID, r.usageEvent("", `{"out_units":1003}`))
+	r.must(err)
+	r.report(r.usageEvent("b", `{"total_tokens":50,"smell_tokens":40}`, onUser...))
+	r.hours(1)
+	drafts := []bursar.AssignmentInput{draftOf("u", "out", "2500", "P1Y"), draftOf("u", "coins", "25", "P1Y")}
+	backtest := func(want string) {
+		t.Helper()
+		if got := r.simulate(scriptStart, 0, drafts...); got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	}
+	backtest("replayed 3\ndraft 0 peak 2000\ndraft 1 peak 20.05\n")
+	r.rules(smellRules...)
+	if got := r.reread(rereadAll); got != "3 events, 3 read, 3 changed, 0 lost: in -40 out 46 coins 0.42" {
+		t.Errorf("applied: %s", got)
+	}
+	backtest("replayed 7\ndraft 0 peak 2046\ndraft 1 peak 20.47\n")
+	drafts = []bursar.AssignmentInput{draftOf("u", "out", "2045", "P1Y"), draftOf("u", "coins", "25", "P1Y")}
+	backtest("replayed 7\ndraft 0 peak 2006, stopped 1 of 40 from 0s\ndraft 1 peak 20.11\nstop 0s u by 0: 40 on 2006\nentity u by 0: 1 of 40 from 0s\n")
+}
