@@ -443,3 +443,34 @@ func TestBacktestAfterReread(t *testing.T) {
 	drafts = []bursar.AssignmentInput{draftOf("u", "out", "2045", "P1Y"), draftOf("u", "coins", "25", "P1Y")}
 	backtest("replayed 7\ndraft 0 peak 2006, stopped 1 of 40 from 0s\ndraft 1 peak 20.11\nstop 0s u by 0: 40 on 2006\nentity u by 0: 1 of 40 from 0s\n")
 }
+
+// TestRereadOfManyHolds: many reservations that only the store still has are corrected at once.
+func TestRereadOfManyHolds(t *testing.T) {
+	r := newRig(t, mem.New(), quiet)
+	defer func() { r.close() }()
+	r.furnishCalls(1000)
+	for i := range 60 {
+		h, _, err := r.Reserve(t.Context(), tester, "acme", eventOf(1, 1, fmt.Sprint("h", i)), 60, bursar.ExpireRelease)
+		r.must(err)
+		_, _, err = r.CommitEvent(t.Context(), tester, "acme", h.ID, r.usageEvent("", `{"in_units":5}`))
+		r.must(err)
+		call := r.usageEvent(fmt.Sprint("call", i), `{"in_units":5}`, onUser...)
+		call.CallID = fmt.Sprint(i)
+		r.report(call)
+	}
+	r.hours(33)
+	for range 2 {
+		r.close()
+		r.open()
+	}
+	r.rules(smellRules...)
+	dry := rereadAll
+	dry.Apply = false
+	const want = "120 events, 120 read, 120 changed, 0 lost: in 540 out -60 coins -0.06"
+	for _, in := range []ledger.RepriceInput{dry, rereadAll} {
+		if got := r.reread(in); got != want {
+			t.Errorf("apply %v: %s", in.Apply, got)
+		}
+	}
+	r.must(r.VerifyAll(t.Context()))
+}

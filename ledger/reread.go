@@ -44,6 +44,9 @@ func (o *RereadOp) Decide(d *Decider) (any, error) {
 	if d.State != o.State || d.corrected > o.UpTo || d.correct {
 		return nil, ErrReplan
 	}
+	if err := o.unknown(d); err != nil {
+		return nil, err
+	}
 	from, x := len(d.Recs), &RereadEffects{}
 	for _, it := range o.Items {
 		if x.Done == MaxRereadItems || len(d.Recs)-from > maxRereadRecords {
@@ -71,6 +74,29 @@ func (o *RereadOp) Decide(d *Decider) (any, error) {
 	}
 	d.audit(&o.Caller, "usage.reread", "customer", d.Cust().ID, "", nil, map[string]any{"events": x.Done, "changed": x.Changed, "read": x.Read})
 	return x, nil
+}
+
+// unknown asks at once for all that the store has of the op's events and is not known: the holds that
+// they were to end, and what was done about their calls.
+func (o *RereadOp) unknown(d *Decider) error {
+	var missing Needs
+	for _, it := range o.Items[:o.Size()] {
+		var n *Needs
+		var err error
+		switch {
+		case it.counted:
+		case it.Kept.Held:
+			_, err = d.holdNow(it.Kept.Hold)
+		case it.Kept.Call.Set:
+			_, err = d.reportedSince(it)
+		}
+		if errors.As(err, &n) {
+			missing.add(n)
+		} else if err != nil {
+			return err
+		}
+	}
+	return missing.orNil()
 }
 
 // changesSince sums up what the records from an index on added to the customer's totals.
@@ -109,8 +135,7 @@ func (d *Decider) reread(it *RereadItem, ended map[[16]byte]bool) (changed, read
 		rec.Counted, rec.Left, err = d.rereadHeld(it)
 		changed = rec.Counted
 	default:
-		call := Call{Key: k.Call, own: k.Own, reserves: ReservesContent(k.Event)}
-		since, err := d.reportedSince(it, &call)
+		since, err := d.reportedSince(it)
 		if err != nil {
 			return false, false, err
 		}
@@ -118,7 +143,7 @@ func (d *Decider) reread(it *RereadItem, ended map[[16]byte]bool) (changed, read
 			changed, err = d.recount(it)
 		}
 		if rec.Counted = changed; changed {
-			d.countCall(&call, &bursar.EventInput{Dimensions: countedDims(k.Given, it.now.Derived)})
+			d.countCall(it.call(), &bursar.EventInput{Dimensions: countedDims(k.Given, it.now.Derived)})
 		}
 	}
 	if errors.Is(err, errNotCounted) {
@@ -135,12 +160,17 @@ func (d *Decider) reread(it *RereadItem, ended map[[16]byte]bool) (changed, read
 }
 
 // reportedSince tells whether the call of an event of which nothing was counted was reported or reserved since.
-func (d *Decider) reportedSince(it *RereadItem, call *Call) (bool, error) {
+func (d *Decider) reportedSince(it *RereadItem) (bool, error) {
 	if it.since {
 		return true, nil
 	}
-	k, err := d.knownCall(call, d.Now-record.KeyMemory) // by what came after the plan
+	k, err := d.knownCall(it.call(), d.Now-record.KeyMemory) // by what came after the plan
 	return k.counted || k.held, err
+}
+
+// call is the call of an event that has one.
+func (it *RereadItem) call() *Call {
+	return &Call{Key: it.Kept.Call, own: it.Kept.Own, reserves: ReservesContent(it.Kept.Event)}
 }
 
 // rereadHeld ends a hold that went on, as nothing of the usage that was to end it could be read. What
