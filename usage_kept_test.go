@@ -209,3 +209,15 @@ func TestKeptOfManyNames(t *testing.T) {
 		}
 	}
 }
+
+// TestUnreadHugeCounts: a count that no amount can be is told as unread, with a rule for it or without one.
+func TestUnreadHugeCounts(t *testing.T) {
+	for _, rules := range [][]UsageRule{nil, {{Member: "smell_tokens", Kind: TokensOutput}}} {
+		for _, n := range []string{"9000000000000000", "-9000000000000000", "1e300"} {
+			r, err := ReadUsage([]byte(`{"input_tokens":1,"smell_tokens":`+n+`,"id":`+n+`}`), rules...)
+			if err != nil || !slices.Equal(r.Unread, []string{"smell_tokens"}) {
+				t.Errorf("%s with %d rules: %q is unread, %v", n, len(rules), r.Unread, err)
+			}
+		}
+	}
+}

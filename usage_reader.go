@@ -283,7 +283,8 @@ func (u *usageReader) unread() []string {
 	}
 	var paths []string
 	for path, v := range u.members {
-		if a, err := ParseAmount([]byte(v.text)); err == nil && a.Sign() != 0 && !u.used[path] {
+		a, err := ParseAmount([]byte(v.text))
+		if counts := err == nil && a.Sign() != 0 || err == errAmountRange; counts && !u.used[path] {
 			paths = append(paths, path)
 		}
 	}
