@@ -195,11 +195,12 @@ type Rereading struct {
 
 // Reread is what becomes of unread usage.
 type Reread struct {
-	Events  int                `json:"events"`  // read again
-	Read    int                `json:"read"`    // of these, events of which nothing is unread any more
-	Changed int                `json:"changed"` // of these, events that count something else
-	Lost    int                `json:"lost"`    // events whose log was cut: they stay as they are
-	Changes []CapabilityAmount `json:"changes"` // of totals
+	Events    int                `json:"events"`    // read again
+	Read      int                `json:"read"`      // of these, events of which nothing is unread any more
+	Changed   int                `json:"changed"`   // of these, events that count something else
+	Lost      int                `json:"lost"`      // events whose log was cut: they stay as they are
+	Uncounted int                `json:"uncounted"` // events that no meter can count as they are read now: they stay as they are
+	Changes   []CapabilityAmount `json:"changes"`   // of totals
 }
 
 // RereadCustomer is one customer's part.

@@ -474,3 +474,37 @@ func TestRereadOfManyHolds(t *testing.T) {
 	}
 	r.must(r.VerifyAll(t.Context()))
 }
+
+// TestRereadOfWhatNoMeterCounts: an event that cannot be counted as it is read now is told, stays as it is, and holds
+// no other up.
+func TestRereadOfWhatNoMeterCounts(t *testing.T) {
+	r := newRig(t, mem.New(), quiet)
+	defer r.close()
+	r.furnishCalls(1000)
+	_, err := r.CreateFeature(t.Context(), tester, bursar.Feature{ID: "level", DisplayName: "level", MeterType: "FLUCTUATING",
+		Meter: &bursar.Meter{EventName: "llm", Aggregation: bursar.Aggregation{Function: "SUM", Field: "by"}}})
+	r.must(err)
+	_, err = r.AddRateVersion(t.Context(), tester, "card", catalogue.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "in", Amount: amt("1"), Per: 1000},
+		{FeatureID: "out", Amount: amt("10"), Per: 1000}, {FeatureID: "level", Amount: amt("1000"), Per: 1}}})
+	r.must(err)
+	r.advance(time.Second)
+	// Long prompts are counted apart: this takes 9·10^12 back, of a level that was 0, to count them anew.
+	r.report(r.usageEvent("a", `{"output_tokens":0,"in_units":300000}`, onUser[0], bursar.Dimension{Key: "by", Value: "-9000000000000", Kind: bursar.DimNumber}))
+	r.report(r.usageEvent("b", `{"in_units":300000,"output_tokens":1}`, onUser[0], bursar.Dimension{Key: "by", Value: "0", Kind: bursar.DimNumber}))
+	before := r.standing()
+	r.rules(smellRules...)
+	dry := rereadAll
+	dry.Apply = false
+	for _, in := range []ledger.RepriceInput{dry, rereadAll} {
+		if got := r.reread(in); got != "1 uncounted, 2 events, 1 read, 1 changed, 0 lost: in 300000 coins 300" {
+			t.Errorf("apply %v: %s", in.Apply, got)
+		}
+	}
+	if got := r.unread(); got != `1 of  ["in_units"]` || r.standing() == before {
+		t.Errorf("unread are %s", got)
+	}
+	if got := r.reread(rereadAll); got != "1 uncounted, 1 events, 0 read, 0 changed, 0 lost:" {
+		t.Errorf("once more: %s", got)
+	}
+	r.must(r.VerifyAll(t.Context()))
+}

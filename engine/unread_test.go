@@ -52,6 +52,9 @@ func (r *rig) reread(in ledger.RepriceInput) string {
 	}
 	t := got.Total
 	s := fmt.Sprintf("%d events, %d read, %d changed, %d lost:", t.Events, t.Read, t.Changed, t.Lost)
+	if t.Uncounted > 0 {
+		s = fmt.Sprintf("%d uncounted, %s", t.Uncounted, s)
+	}
 	for _, c := range t.Changes {
 		s += fmt.Sprintf(" %s %s", c.ID, c.Amount)
 	}

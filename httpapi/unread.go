@@ -64,11 +64,12 @@ type rereadingOut struct {
 }
 
 type rereadOut struct {
-	Events  int                   `json:"events" doc:"Events that were read again."`
-	Read    int                   `json:"read" doc:"Of these, events that leave the list: nothing of them is unread any more."`
-	Changed int                   `json:"changed" doc:"Of these, events that count something else."`
-	Lost    int                   `json:"lost" doc:"Unread events that cannot be read again, as the log that kept them was cut. They stay as they were counted."`
-	Changes []capabilityAmountOut `json:"changes" doc:"By how much totals of features and currencies change."`
+	Events    int                   `json:"events" doc:"Events that were read again."`
+	Read      int                   `json:"read" doc:"Of these, events that leave the list: nothing of them is unread any more."`
+	Changed   int                   `json:"changed" doc:"Of these, events that count something else."`
+	Lost      int                   `json:"lost" doc:"Unread events that cannot be read again, as the log that kept them was cut. They stay as they were counted."`
+	Uncounted int                   `json:"uncounted" doc:"Events that a meter cannot count as they are read now, or whose cost is too much to count. They stay as they were counted, and in the list."`
+	Changes   []capabilityAmountOut `json:"changes" doc:"By how much totals of features and currencies change."`
 }
 
 type rereadCustomerOut struct {
@@ -77,7 +78,7 @@ type rereadCustomerOut struct {
 }
 
 func viewReread(c *ledger.RereadCustomer) rereadOut {
-	return rereadOut{Events: c.Events, Read: c.Read, Changed: c.Changed, Lost: c.Lost, Changes: viewAmounts(c.Changes)}
+	return rereadOut{Events: c.Events, Read: c.Read, Changed: c.Changed, Lost: c.Lost, Uncounted: c.Uncounted, Changes: viewAmounts(c.Changes)}
 }
 
 func viewRereading(r *ledger.Rereading) rereadingOut {

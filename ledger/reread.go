@@ -31,11 +31,12 @@ type RereadOp struct {
 
 // RereadEffects is what a RereadOp did.
 type RereadEffects struct {
-	Done    int        // of the op's events: the first ones
-	Ended   [][16]byte // holds, and keys of calls, that were counted at last
-	Read    int        // events that have left the list
-	Changed int        // events of which something else is counted now
-	Changes []bursar.CapabilityAmount
+	Done      int        // of the op's events: the first ones
+	Ended     [][16]byte // holds, and keys of calls, that were counted at last
+	Read      int        // events that have left the list
+	Changed   int        // events of which something else is counted now
+	Uncounted int        // events that stay as they are, as no meter can count them
+	Changes   []bursar.CapabilityAmount
 }
 
 func (o *RereadOp) Size() int { return min(len(o.Items), MaxRereadItems) }
@@ -53,7 +54,9 @@ func (o *RereadOp) Decide(d *Decider) (any, error) {
 			break
 		}
 		changed, read, err := d.reread(it, o.Ended)
-		if err != nil {
+		if errors.Is(err, errNotCounted) {
+			x.Uncounted++
+		} else if err != nil {
 			return nil, err
 		}
 		if changed && it.Kept.Held {
@@ -119,10 +122,11 @@ func (d *Decider) changesSince(from int) []bursar.CapabilityAmount {
 	return out
 }
 
-// errNotCounted tells that a meter of now cannot count an event. It stays as it is.
+// errNotCounted tells that a meter of now cannot count an event, or nothing what it costs. It stays as it is.
 var errNotCounted = errors.New("no meter can count the event")
 
 // reread corrects one event, unless its hold or its call has ended. read tells that it leaves the list.
+// After errNotCounted nothing of the event is recorded.
 func (d *Decider) reread(it *RereadItem, ended map[[16]byte]bool) (changed, read bool, err error) {
 	k, rec := it.Kept, &record.UsageReread{ID: it.Kept.ID, Event: it.Kept.Event, Slot: it.slot, Names: it.now.Names, Derived: it.now.Derived,
 		Model: modelOf(countedDims(it.Kept.Given, it.now.Derived))}
@@ -145,9 +149,6 @@ func (d *Decider) reread(it *RereadItem, ended map[[16]byte]bool) (changed, read
 		if rec.Counted = changed; changed {
 			d.countCall(it.call(), &bursar.EventInput{Dimensions: countedDims(k.Given, it.now.Derived)})
 		}
-	}
-	if errors.Is(err, errNotCounted) {
-		return false, false, nil
 	}
 	if err != nil {
 		return false, false, err
@@ -210,8 +211,6 @@ func (d *Decider) recount(it *RereadItem) (changed bool, err error) {
 	if !okWas || !okIs {
 		return false, errNotCounted
 	}
-	d.beginCorrection()
-	defer d.endCorrection()
 	var todo, takeBack []UsageItem
 	for i := range was.usages {
 		old := &was.usages[i]
@@ -232,6 +231,11 @@ func (d *Decider) recount(it *RereadItem) (changed bool, err error) {
 		}
 	}
 	todo = append(todo, takeBack...)
+	if slices.ContainsFunc(todo, d.costsTooMuch) {
+		return false, errNotCounted
+	}
+	d.beginCorrection()
+	defer d.endCorrection()
 	for i := range todo {
 		u := &todo[i]
 		if err := d.chargeable(u, u.In.Value); err != nil {
@@ -240,6 +244,12 @@ func (d *Decider) recount(it *RereadItem) (changed bool, err error) {
 		d.recordUsage(u, record.OpReread)
 	}
 	return len(todo) > 0, nil
+}
+
+// costsTooMuch tells whether an item has a cost that cannot be counted, if no total is too small for it.
+func (d *Decider) costsTooMuch(it UsageItem) bool {
+	_, _, err := d.AsksFor(d.Cat, it.In.Capability(), it.In.Value, it.In.Dimensions, d.pricedAt(&it))
+	return err != nil
 }
 
 // metered is what an event uses with what derived says. Not ok: a meter cannot count it.
@@ -273,12 +283,13 @@ type RereadCustomer struct {
 	Read       int                       // of these, events of which nothing is unread any more
 	Changed    int                       // events that count something else
 	Lost       int                       // unread events, at any time, whose log was cut: they stay as they are
+	Uncounted  int                       // events that no meter can count as they are read now: they stay as they are
 	Changes    []bursar.CapabilityAmount // by how much the customer's totals change
 }
 
 // Took adds what a RereadOp did.
 func (c *RereadCustomer) Took(x *RereadEffects) {
-	c.Read, c.Changed = c.Read+x.Read, c.Changed+x.Changed
+	c.Read, c.Changed, c.Uncounted = c.Read+x.Read, c.Changed+x.Changed, c.Uncounted+x.Uncounted
 	c.Changes = addAmounts(c.Changes, x.Changes)
 }
 
@@ -292,7 +303,8 @@ func (c *RereadCustomer) Clone() RereadCustomer {
 // Add adds a customer's part.
 func (r *Rereading) Add(c *RereadCustomer) {
 	t := &r.Total
-	t.Events, t.Read, t.Changed, t.Lost = t.Events+c.Events, t.Read+c.Read, t.Changed+c.Changed, t.Lost+c.Lost
+	t.Events, t.Read, t.Changed = t.Events+c.Events, t.Read+c.Read, t.Changed+c.Changed
+	t.Lost, t.Uncounted = t.Lost+c.Lost, t.Uncounted+c.Uncounted
 	t.Changes = addAmounts(t.Changes, c.Changes)
 	if c.Events+c.Lost > 0 && len(r.Customers) < maxRepricedCustomers {
 		r.Customers = append(r.Customers, *c)

@@ -266,13 +266,7 @@ func (d *Decider) checkTarget(o *ReportUsage, it *UsageItem, p *bursar.Problems)
 // resolved. A negative amount costs what it takes off the feature's total. An error tells of a
 // cost that cannot be counted; the item has all the rest even then.
 func (d *Decider) chargeable(it *UsageItem, amount bursar.Amount) *bursar.Error {
-	at := d.Now
-	if it.In.Timestamp != 0 {
-		at = min(it.In.Timestamp, d.Now)
-	}
-	if it.priced != 0 {
-		at = it.priced
-	}
+	at := d.pricedAt(it)
 	var err error
 	back := d.clampTotal(d.CapOrd(it.In.Capability()), amount)
 	it.asks, it.unpriced, err = d.AsksFor(d.Cat, it.In.Capability(), back, it.In.Dimensions, at)
@@ -296,6 +290,17 @@ func (d *Decider) chargeable(it *UsageItem, amount bursar.Amount) *bursar.Error 
 		return err.(*bursar.Error)
 	}
 	return nil
+}
+
+// pricedAt is the instant whose prices an item has.
+func (d *Decider) pricedAt(it *UsageItem) bursar.Time {
+	switch {
+	case it.priced != 0:
+		return it.priced
+	case it.In.Timestamp != 0:
+		return min(it.In.Timestamp, d.Now)
+	}
+	return d.Now
 }
 
 // leaf is the matched entity that is below all other matched ones; 0 when none is

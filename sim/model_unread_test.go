@@ -106,6 +106,7 @@ func (m *model) reread(customer string) (shown ledger.RereadCustomer) {
 		c.unhush(now)
 		switch {
 		case !ok:
+			shown.Uncounted++
 			left = append(left, it)
 			continue
 		case changed:
@@ -297,7 +298,7 @@ func (a rereadUnread) run(w *world) string {
 		return err.Error()
 	}
 	want := w.model.reread(a.Customer)
-	return diff([]int{r.Total.Events, r.Total.Read, r.Total.Changed, r.Total.Lost}, []int{want.Events, want.Read, want.Changed, 0})
+	return diff([]int{r.Total.Events, r.Total.Read, r.Total.Changed, r.Total.Lost, r.Total.Uncounted}, []int{want.Events, want.Read, want.Changed, 0, want.Uncounted})
 }
 
 func genReread(g *gen) action { return rereadUnread{g.customer()} }

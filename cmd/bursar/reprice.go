@@ -193,7 +193,10 @@ func printRereading(out io.Writer, r *client.Rereading) error {
 	if r.Lost > 0 {
 		fmt.Fprintf(out, "%s more cannot be read again, as the log that kept them was cut: they stay as they were counted.\n", commas(r.Lost))
 	}
-	if r.Changed+r.Read == 0 {
+	if r.Uncounted > 0 {
+		fmt.Fprintf(out, "%s of them cannot be counted as they are read now, by a meter or for their cost: they stay as they were counted, and listed.\n", commas(r.Uncounted))
+	}
+	if r.Changed+r.Read+r.Uncounted == 0 {
 		_, err := fmt.Fprintln(out, "Nothing changes: no rule reads more of it. See GET /events/unread, and PUT /usage-rules.")
 		return err
 	}

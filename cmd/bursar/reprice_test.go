@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/bursarhq/bursar/client"
 )
 
 // TestReprice: what a wrong price charged is shown, then put right on limits, customer
@@ -113,4 +115,16 @@ func TestRepriceUnread(t *testing.T) {
 	}
 	says(t, reprice(2, "--card", "models", "--dry-run"), `--card and --unread`)
 	says(t, p.cli(2, "reprice", "--from", from, "--dry-run"), `--card or --unread`)
+}
+
+// TestPrintUncounted: what cannot be counted is told, and not that a rule is missing.
+func TestPrintUncounted(t *testing.T) {
+	var out strings.Builder
+	if err := printRereading(&out, &client.Rereading{Reread: client.Reread{Events: 3, Uncounted: 2}}); err != nil {
+		t.Fatal(err)
+	}
+	says(t, out.String(), `2 of them cannot be counted as they are read now`, `TOTAL +3 +0`)
+	if strings.Contains(out.String(), "no rule") {
+		t.Error(out.String())
+	}
 }
