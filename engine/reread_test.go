@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -473,6 +474,55 @@ func TestRereadOfManyHolds(t *testing.T) {
 		}
 	}
 	r.must(r.VerifyAll(t.Context()))
+}
+
+// scanned is a store that does something else once, before the log of acme is read.
+type scanned struct {
+	store.Store
+	first func()
+}
+
+func (s *scanned) ReadLog(ctx context.Context, stream string, after uint64, limit int, visit func(store.LogRow) error) error {
+	if f := s.first; f != nil && stream == "acme" {
+		s.first = nil
+		f()
+	}
+	return s.Store.ReadLog(ctx, stream, after, limit, visit)
+}
+
+// TestRereadMeanwhile: what another node reads again meanwhile is not told here, and the run comes to its end.
+func TestRereadMeanwhile(t *testing.T) {
+	for _, apply := range []bool{false, true} {
+		t.Run(fmt.Sprint("apply ", apply), func(t *testing.T) {
+			s := &scanned{Store: shared()}
+			r := newRig(t, s, quiet)
+			defer r.close()
+			r.furnishCalls(1_000_000)
+			pad := "1" + strings.Repeat("0", 7900)
+			const n = 1100 // of more bytes than are read again at once
+			for i := 0; i < n; i += 100 {
+				list := make([]bursar.EventInput, 100)
+				for j := range list {
+					list[j] = r.usageEvent(fmt.Sprint(i+j), `{"input_tokens":1,"output_tokens":0,"smell_tokens":1,"pad":`+pad+`}`, onUser...)
+				}
+				r.report(list...)
+			}
+			r.rules(smellRules...)
+			other := newRig(t, s.Store, quiet)
+			defer other.close()
+			s.first = func() {
+				if got := other.reread(rereadAll); got != "1100 events, 1100 read, 1100 changed, 0 lost: out 1100 coins 11" {
+					t.Errorf("meanwhile: %s", got)
+				}
+				r.report(r.usageEvent("new", `{"input_tokens":1,"output_tokens":0}`, onUser...)) // it knows what the other node did
+			}
+			in := rereadAll
+			in.Apply = apply
+			if got := r.reread(in); got != "0 events, 0 read, 0 changed, 0 lost:" {
+				t.Errorf("then: %s", got)
+			}
+		})
+	}
 }
 
 // TestRereadOfWhatNoMeterCounts: an event that cannot be counted as it is read now is told, stays as it is, and holds

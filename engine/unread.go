@@ -166,17 +166,18 @@ func (e *Engine) rereadCustomer(ctx context.Context, r *rereader, id string) err
 // rereadPart does the part of a scan that is at hand.
 func (e *Engine) rereadPart(ctx context.Context, r *rereader, s *ledger.RereadScan, c *ledger.RereadCustomer) error {
 	before := c.Clone()
-	for try := range 8 {
+	for range 8 {
 		plan, err := e.planReread(ctx, r, s, c.CustomerID)
-		if err != nil || plan == nil {
+		if err != nil {
 			return err
 		}
 		if !r.in.Apply {
 			*c = before.Clone() // what was rehearsed comes again
 		}
-		if s.First() && (try == 0 || !r.in.Apply) {
-			c.Events, c.Lost = plan.events, plan.lost
+		if s.First() { // others may have read some meanwhile
+			c.Events, c.Lost = c.Read+plan.events, plan.lost
 		}
+		c.Uncounted = before.Uncounted // what was not counted comes again
 		if err = e.carryOutReread(ctx, r, c.CustomerID, plan, c); !errors.Is(err, ledger.ErrReplan) {
 			return err
 		}
@@ -193,7 +194,7 @@ type rereadPlan struct {
 	lost   int // events whose log was cut
 }
 
-// planReread reads what is kept. nil: nothing is.
+// planReread reads what is kept.
 func (e *Engine) planReread(ctx context.Context, r *rereader, s *ledger.RereadScan, id string) (*rereadPlan, error) {
 	p := &rereadPlan{}
 	var since uint64
@@ -203,10 +204,14 @@ func (e *Engine) planReread(ctx context.Context, r *rereader, s *ledger.RereadSc
 		since, count = v.UnreadSince()
 		return nil
 	})
-	if err != nil || count == 0 {
+	if err != nil {
 		return nil, err
 	}
-	if err := e.scanLog(ctx, id, s.Begin(since), p.head, r.progress, s.Row); err != nil {
+	after := s.Begin(since)
+	if count == 0 { // nothing is kept any more
+		return p, nil
+	}
+	if err := e.scanLog(ctx, id, after, p.head, r.progress, s.Row); err != nil {
 		return nil, err
 	}
 	events, all := s.Kept()
