@@ -258,7 +258,7 @@ func (c *mCust) book(h *mHold, times int64, now bursar.Time) {
 		for _, x := range p.costs {
 			costs = append(costs, charge{x.currency, x.held.times(times)})
 		}
-		c.spend(p.feature, p.amount.times(times), costs, live, fact{at: int64(h.ExpiresAt), route: h.route, dims: h.plain}, now)
+		c.spend(p.feature, p.amount.times(times), costs, live, fact{at: int64(h.ExpiresAt), route: h.route, dims: h.plain, back: times < 0}, now)
 		c.moveLevels(p.feature, h.route, p.amount.times(times))
 	}
 }

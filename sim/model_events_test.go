@@ -352,5 +352,5 @@ func (c *mCust) tookOf(k bursar.Capability, d num, at fact, now bursar.Time) {
 	t := c.total(k)
 	t.used, t.at = t.used.add(d), c.changedAt(k, d, now)
 	at.cap, at.amount = k, d
-	c.facts = append(c.facts, at)
+	c.note(at)
 }

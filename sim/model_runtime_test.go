@@ -161,7 +161,7 @@ func (c *mCust) record(k bursar.Capability, d num, rows []*mRow, a fact, now bur
 		t.used, t.at = used, c.changedAt(k, d, now)
 	}
 	if a.cap, a.amount = k, d; d.sign() != 0 {
-		c.facts = append(c.facts, a)
+		c.note(a)
 	}
 	switch {
 	case k.Kind != bursar.KindCurrency:

@@ -100,6 +100,7 @@ func (m *model) reread(customer string) (shown ledger.RereadCustomer) {
 	var left []*mUnread
 	for _, it := range c.unread {
 		c.rereading, c.hushed = it, map[*mRow]bool{}
+		c.rereads++
 		changed, ok := m.rereadOne(c, it, now)
 		c.rereading = nil
 		c.payDearer(now)
@@ -281,8 +282,11 @@ func (c *mCust) unreadCounts() map[string]int64 {
 	return out
 }
 
-// rereadUnread says what the unread count is, and has it counted.
-type rereadUnread struct{ Customer string }
+// rereadUnread says what the unread count is, and has it counted. Then it tries a limit out on all that was used.
+type rereadUnread struct {
+	Customer string
+	Tried    backtest
+}
 
 func (a rereadUnread) run(w *world) string {
 	in := catalogue.SettingsPatch{UsageRules: bursar.Some(smellRule)}
@@ -298,10 +302,16 @@ func (a rereadUnread) run(w *world) string {
 		return err.Error()
 	}
 	want := w.model.reread(a.Customer)
-	return diff([]int{r.Total.Events, r.Total.Read, r.Total.Changed, r.Total.Lost, r.Total.Uncounted}, []int{want.Events, want.Read, want.Changed, 0, want.Uncounted})
+	if d := diff([]int{r.Total.Events, r.Total.Read, r.Total.Changed, r.Total.Lost, r.Total.Uncounted}, []int{want.Events, want.Read, want.Changed, 0, want.Uncounted}); d != "" {
+		return d
+	}
+	return a.Tried.run(w)
 }
 
-func genReread(g *gen) action { return rereadUnread{g.customer()} }
+func genReread(g *gen) action {
+	id := g.customer()
+	return rereadUnread{id, backtest{id, g.live(g.known(id)), pick(g.r, []string{"reply", "reply", "reply", "summed", "peak", "tokens"}), g.now - bursar.Time(g.r.Int64N(int64(20*24*time.Hour)))}}
+}
 
 // readUnreadUsage compares how much is kept.
 type readUnreadUsage struct{ Customer string }
