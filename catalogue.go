@@ -61,7 +61,16 @@ type Settings struct {
 	UpdatedAt  *Time      `json:"updatedAt"`           // nil = nothing was ever set
 	// AlertThresholds are the percentages at which limits warn that are made after this was set
 	// and do not say their own; nil = as the server is configured.
-	AlertThresholds *[]int `json:"alertThresholds,omitempty"`
+	AlertThresholds *[]int       `json:"alertThresholds,omitempty"`
+	UsageRules      *[]UsageRule `json:"usageRules,omitempty"` // nil = none
+}
+
+// RulesOfUsage are the rules by which usage objects are read beside those of the program.
+func (s *Settings) RulesOfUsage() []UsageRule {
+	if s.UsageRules == nil {
+		return nil
+	}
+	return *s.UsageRules
 }
 
 // Feature is a metered capability of the vendor's product.

@@ -17,17 +17,18 @@ type EventInput struct {
 	Warnings []string
 	// Illegible tells that not all could be read of the usage object that says what was used.
 	Illegible bool
-	Unread    *UnreadUsage // nil = all of its usage was read
+	Unread    *UnreadReading // nil = all of its usage was read
 }
 
-// UnreadUsage is usage that was not understood, or not all of it.
+// UnreadUsage is usage that was not understood, or not all of it: the events of one name and
+// model that have the same such counts, and were not read again since.
 type UnreadUsage struct {
 	EventName string
 	Model     string   // "" = not told
 	Names     []string // of the counts; "" alone = nothing was understood
-	Sample    string   // the members of the first such usage object, without texts, at most MaxSample bytes of it
-	Count     int64    // events since the process started
-	FirstSeen Time
+	Sample    string   // what is kept of the first, at most MaxSample bytes of it
+	Count     int64    // events
+	FirstSeen Time     // when they were recorded
 	LastSeen  Time
 }
 

@@ -196,14 +196,14 @@ type SpendInput struct {
 	CallID         string // of the call that the event is; "" = it has none
 	Dimensions     []Dimension
 	IdempotencyKey string
-	Strict         bool         // what names no entity is denied
-	Percentile     int          // a reservation holds the output that so many of 100 calls before stayed within; 0 = it says how much
-	MostSaid       bool         // the output tokens in Dimensions are the most that there can be
-	SaidInput      bool         // who reserves for an event said how many tokens of input there may be, be it none
-	SaidOutput     bool         // and of output
-	Bounded        []string     // kinds that share the number of tokens.output with it: nobody knows how many will be of which
-	Warnings       []string     // of how the event's usage was read
-	Unread         *UnreadUsage // nil = all of it was
+	Strict         bool           // what names no entity is denied
+	Percentile     int            // a reservation holds the output that so many of 100 calls before stayed within; 0 = it says how much
+	MostSaid       bool           // the output tokens in Dimensions are the most that there can be
+	SaidInput      bool           // who reserves for an event said how many tokens of input there may be, be it none
+	SaidOutput     bool           // and of output
+	Bounded        []string       // kinds that share the number of tokens.output with it: nobody knows how many will be of which
+	Warnings       []string       // of how the event's usage was read
+	Unread         *UnreadReading // nil = all of it was
 }
 
 // ConsumeResult is a granted consume.

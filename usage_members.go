@@ -64,14 +64,20 @@ var (
 var knownParts = []string{"text_tokens", "text", "video_tokens", "video", "document_tokens", "document", "accepted_prediction_tokens", "rejected_prediction_tokens",
 	"prompt_cache_miss_tokens", "no_cache_tokens", "no_cache"}
 
-// knownNames are the names of all members that are read, without those of the objects around them.
-var knownNames = func() (names []string) {
-	for _, list := range [][]string{pathsInput, pathsOutput, pathsTotal, pathsReadFlat, pathsWriteFlat, pathsRead, pathsWrite, pathsWrite5m, pathsWrite1h,
+// knownPaths are those of all members that are read.
+var knownPaths = func() (paths []string) {
+	for _, list := range [][]string{{"duration", "input_tokens/no_cache"}, pathsInput, pathsOutput, pathsTotal, pathsReadFlat, pathsWriteFlat, pathsRead, pathsWrite, pathsWrite5m, pathsWrite1h,
 		pathsTools, pathsReasoning, pathsCitation, pathsAudioIn, pathsImageIn, pathsCachedAudio, pathsCachedImage, pathsAudioOut, pathsImageOut, pathsVideoOut,
 		pathsSearch, pathsSeconds, pathsQueries, pathsImages, pathsChars, pathsPages} {
-		for _, path := range list {
-			names = append(names, path[strings.LastIndexByte(path, '/')+1:])
-		}
+		paths = append(paths, list...)
+	}
+	return paths
+}()
+
+// knownNames are the names of all members that are read, without those of the objects around them.
+var knownNames = func() (names []string) {
+	for _, path := range knownPaths[2:] { // what those before count is told by what is around them
+		names = append(names, path[strings.LastIndexByte(path, '/')+1:])
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -90,6 +96,15 @@ func within(objects []string, members ...string) (paths []string) {
 // leftOut are objects of a usage object that say nothing about how much was used, or say it
 // a second time.
 var leftOut = []string{"raw", "cost_details", "iterations", "tool_use_prompt_tokens_details", "tool_use_tokens_by_modality", "max_tokens"}
+
+// textObjects are objects and lists of a reply that have what people and models wrote, whatever they are in.
+var textObjects = []string{"choices", "candidates", "content", "contents", "messages", "tool_calls", "function_call", "arguments", "args",
+	"logprobs", "prompt_logprobs", "logprobs_result", "segments", "words", "embedding", "embeddings"}
+
+// hasTexts tells whether an object or a list at a path is one of those.
+func hasTexts(path string) bool {
+	return slices.Contains(textObjects, path[strings.LastIndexByte(path, '/')+1:])
+}
 
 // usageMember is a number, or what stands where one should be.
 type usageMember struct {
@@ -133,12 +148,12 @@ func (m usageMembers) add(path, name string, v json.RawMessage, depth int) {
 	switch v[0] {
 	case '{':
 		var inner map[string]json.RawMessage
-		if depth > 0 && json.Unmarshal(v, &inner) == nil {
+		if depth > 0 && !hasTexts(path) && json.Unmarshal(v, &inner) == nil {
 			m.addObject(path, name, inner, depth-1)
 		}
 	case '[':
 		var list []map[string]json.RawMessage
-		if depth > 0 && json.Unmarshal(v, &list) == nil {
+		if depth > 0 && !hasTexts(path) && json.Unmarshal(v, &list) == nil {
 			for _, inner := range list {
 				m.addItem(path, name, inner, depth-1)
 			}

@@ -10,11 +10,13 @@ import (
 // usageReader turns the members of a usage object into numbers, so that each token is in one alone.
 type usageReader struct {
 	members usageMembers
+	rules   []UsageRule
 	used    map[string]bool
 
 	any       bool // there was a known count
 	counts    tokenCounts
 	amounts   []Dimension // what is no token
+	counted   bool        // searches are, without rules
 	total     string      // that differs from the sum
 	bad       []string
 	malformed *Error
@@ -82,6 +84,7 @@ func (u *usageReader) amount(key string, paths []string) {
 type usageCounts struct {
 	input, output, tools, reasoning, total   usageCount
 	read, write, write1h                     int64
+	ruled                                    int64 // tokens beside all these, by rules of the environment
 	audioIn, imageIn, cachedAudio, cachedImg usageCount
 	outside                                  bool // by the names, input does not include what a cache had
 	beside                                   bool // by the names, output does not include reasoning
@@ -126,8 +129,11 @@ func (u *usageReader) has(prefix string) bool {
 
 func (u *usageReader) read() {
 	c := u.gather()
-	if c.input.path == "" && c.output.path == "" && c.total.n > 0 { // a total alone is of what was read, as of embeddings
-		c.input = c.total
+	own := u.byRules()
+	if c.ruled = own.counts.sum(); c.input.path == "" && c.output.path == "" && c.total.n > 0 { // a total alone is of what was read, as of embeddings
+		if c.input = c.total; c.ruled <= c.total.n {
+			c.input.n -= c.ruled // it has what rules count
+		}
 	}
 	u.disjoin(&c)
 	u.splitInput(&c)
@@ -143,6 +149,8 @@ func (u *usageReader) read() {
 	u.amount(UsageImages, pathsImages)
 	u.amount(UsageCharacters, pathsChars)
 	u.amount(UsagePages, pathsPages)
+	u.counted = slices.ContainsFunc(u.amounts, func(d Dimension) bool { return d.Key == UsageWebSearch })
+	u.add(&own)
 }
 
 // disjoin decides whether input includes what a cache had and output what the model thought:
@@ -167,7 +175,7 @@ func (u *usageReader) disjoin(c *usageCounts) {
 	}
 	best := possible[0] // with both apart nothing can contradict
 	if c.total.path != "" {
-		i := slices.IndexFunc(possible, func(w way) bool { return sum(w) == c.total.n })
+		i := slices.IndexFunc(possible, func(w way) bool { return sum(w) == c.total.n || sum(w)+c.ruled == c.total.n })
 		if i >= 0 {
 			best = possible[i]
 		} else {
@@ -244,7 +252,7 @@ func (u *usageReader) addIterations(members map[string]json.RawMessage) {
 	var sum tokenCounts
 	any := false
 	for _, call := range calls[:min(len(calls), maxCalls)] {
-		one := usageReader{members: usageMembers{}, used: map[string]bool{}, misspelt: u.misspelt}
+		one := usageReader{members: usageMembers{}, rules: u.rules, used: map[string]bool{}, misspelt: u.misspelt}
 		one.members.addObject("", "iterations", call, usageDepth)
 		one.read()
 		if len(u.bad) <= maxUnreadNames {
@@ -275,7 +283,8 @@ func (u *usageReader) unread() []string {
 	}
 	var paths []string
 	for path, v := range u.members {
-		if a, err := ParseAmount([]byte(v.text)); err == nil && a.Sign() != 0 && !u.used[path] {
+		a, err := ParseAmount([]byte(v.text))
+		if counts := err == nil && a.Sign() != 0 || err == errAmountRange; counts && !u.used[path] {
 			paths = append(paths, path)
 		}
 	}

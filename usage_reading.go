@@ -20,7 +20,12 @@ type UsageReading struct {
 	Total string
 
 	malformed *Error
+	rules     []UsageRule
 	reader    usageReader
+	of        map[string]json.RawMessage // the usage object itself, or all that was given
+	kept      string                     // see UnreadReading
+	cut       bool
+	searches  int // that are items of the output, and no count says them
 }
 
 // Warnings are those of an event that has this usage; of nil there are none.
@@ -40,6 +45,9 @@ func (r *UsageReading) Warnings() (out []string) {
 	}
 	if r.Total != "" {
 		out = append(out, WarnUsageTotal+":"+r.Total)
+	}
+	if r.cut {
+		out = append(out, WarnUsageCut)
 	}
 	return out
 }
@@ -70,12 +78,14 @@ var (
 //
 // The reading names what cannot be read, and has all else: usage that was paid for is not
 // refused. Only what is no JSON object is an error.
-func ReadUsage(b []byte) (*UsageReading, error) {
+//
+// rules say what members count that no version of the program knows.
+func ReadUsage(b []byte, rules ...UsageRule) (*UsageReading, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(b, &members); err != nil || members == nil {
 		return nil, Errorf(CodeValidationFailed, "the usage is not a JSON object")
 	}
-	r := &UsageReading{}
+	r := &UsageReading{rules: rules}
 	found := r.find(members, usageDepth)
 	if !found {
 		r.read(members)
@@ -88,27 +98,14 @@ func ReadUsage(b []byte) (*UsageReading, error) {
 	if r.Unread = slices.Compact(r.Unread); len(r.Unread) > maxUnreadNames {
 		r.Unread = append(r.Unread[:maxUnreadNames:maxUnreadNames], beyond)
 	}
+	if len(r.Unread) > 0 {
+		r.keep(found)
+	}
 	return r, nil
 }
 
 // maxUnreadNames bounds the names that a reading tells of.
 const maxUnreadNames = 20
-
-// Sample shows what was read, without texts: those of a whole reply may be what people wrote.
-// It is JSON of at most MaxSample bytes, or begins with that.
-func (r *UsageReading) Sample() string {
-	shown := map[string]json.RawMessage{}
-	for _, v := range r.reader.members {
-		if shown[v.name] = json.RawMessage(`"…"`); v.text[0] != '"' {
-			shown[v.name] = json.RawMessage(v.text)
-		}
-	}
-	b, err := json.Marshal(shown)
-	if err != nil {
-		return ""
-	}
-	return strings.ToValidUTF8(string(b[:min(len(b), MaxSample)]), "")
-}
 
 // find reads the usage that members has, or something inside of it, and tells whether it
 // has any.
@@ -156,11 +153,11 @@ func (r *UsageReading) read(members map[string]json.RawMessage) bool {
 			flat.add(name, key, v, usageDepth)
 		}
 	}
-	reader := usageReader{members: flat, used: map[string]bool{}, misspelt: &misspelt{}}
+	reader := usageReader{members: flat, rules: r.rules, used: map[string]bool{}, misspelt: &misspelt{}}
 	reader.read()
 	reader.addIterations(members)
 	r.reader, r.Unread, r.Total, r.malformed = reader, reader.unread(), reader.total, reader.malformed
-	r.Dimensions = nil
+	r.Dimensions, r.of, r.searches = nil, members, 0
 	for _, d := range reader.amounts {
 		r.Dimensions = append(r.Dimensions, d)
 	}
@@ -215,14 +212,14 @@ func (r *UsageReading) made(members map[string]json.RawMessage) {
 	if json.Unmarshal(orNull(members["output"]), &items) != nil {
 		return
 	}
-	var n int64
+	n := 0
 	for _, it := range items {
-		if it.Type == "web_search_call" {
+		if it.Type == searchItem {
 			n++
 		}
 	}
-	has := slices.ContainsFunc(r.Dimensions, func(d Dimension) bool { return d.Key == UsageWebSearch })
-	if n > 0 && !has {
-		r.Dimensions = append(r.Dimensions, Dimension{UsageWebSearch, AmountFromInt(n).String(), DimNumber})
+	if n > 0 && !r.reader.counted && r.searches == 0 {
+		r.searches = n
+		r.Dimensions = addUse(r.Dimensions, Dimension{UsageWebSearch, AmountFromInt(int64(n)).String(), DimNumber})
 	}
 }

@@ -146,20 +146,20 @@ func TestUsageIsBounded(t *testing.T) {
 				t.Errorf("%s: a member of %d bytes", name, len(path)+len(m.name))
 			}
 		}
-		if len(r.reader.members) > 2000 || len(r.Sample()) > MaxSample {
-			t.Errorf("%s: %d members, a sample of %d bytes", name, len(r.reader.members), len(r.Sample()))
+		if len(r.reader.members) > 2000 || len(r.kept) > MaxKeptUsage {
+			t.Errorf("%s: %d members, %d bytes kept", name, len(r.reader.members), len(r.kept))
 		}
 	}
 }
 
-// TestSampleHasNoTexts: what people wrote is in no sample.
-func TestSampleHasNoTexts(t *testing.T) {
+// TestKeptHasNoTexts: what people wrote is not kept.
+func TestKeptHasNoTexts(t *testing.T) {
 	r, err := ReadUsage([]byte(`{"message":{"content":"my secret"},"usage":{"input_tokens":5,"output_tokens":1,"smell_tokens":3,"note":"my secret"}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := r.Sample(), `{"input_tokens":5,"note":"…","output_tokens":1,"smell_tokens":3}`; got != want {
-		t.Errorf("the sample is %s, not %s", got, want)
+	if got, want := r.kept, `{"usage":{"input_tokens":5,"note":"…","output_tokens":1,"smell_tokens":3}}`; got != want {
+		t.Errorf("kept is %s, not %s", got, want)
 	}
 }
 

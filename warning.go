@@ -44,6 +44,9 @@ const (
 	// WarnUnread: a count in the usage object was not understood and is in no kind; without a
 	// thing, nothing of it was.
 	WarnUnread = "UNREAD_USAGE"
+	// WarnUsageCut: the usage object is larger than what is kept of one that was not wholly
+	// understood. Only the counts that were not are kept, or as many of them as there is room for.
+	WarnUsageCut = "UNREAD_USAGE_CUT"
 	// WarnUnreadProperty: of a call that was reserved, a meter reads this property, which is not
 	// there or no number. So the call counts nothing there.
 	WarnUnreadProperty = "UNREAD_PROPERTY"

@@ -115,4 +115,5 @@ type SettingsPatch struct {
 	Strict     bursar.Opt[bool]              // null is false
 	Ungoverned bursar.Opt[bursar.Ungoverned] // null is UngovernedWarn
 	Thresholds bursar.Opt[[]int]             // null is as the server is configured
+	UsageRules bursar.Opt[[]bursar.UsageRule]
 }

@@ -28,13 +28,22 @@ func (w *Write) UpdateSettings(in *SettingsPatch) (bursar.Settings, error) {
 			s.AlertThresholds = &curve
 		}
 	}
+	if r := in.UsageRules; r.Set {
+		if s.UsageRules = nil; len(r.Value) > 0 {
+			s.UsageRules = &r.Value
+		}
+	}
 	var p bursar.Problems
+	bursar.CheckUsageRules("/rules", in.UsageRules.Value, &p)
 	CheckThresholds("/thresholds", in.Thresholds.Value, &p)
 	if checkUngoverned("/ungoverned", s.Ungoverned, &p); !p.Empty() {
 		return s, p.Err()
 	}
 	if old := w.Settings.AlertThresholds; old != nil && s.AlertThresholds != nil && slices.Equal(*old, *s.AlertThresholds) {
 		s.AlertThresholds = old
+	}
+	if slices.Equal(s.RulesOfUsage(), w.Settings.RulesOfUsage()) {
+		s.UsageRules = w.Settings.UsageRules
 	}
 	if s == w.Settings {
 		return s, nil

@@ -28,6 +28,7 @@ type Job struct {
 	Problem    *JobProblem  `json:"problem"` // why it failed
 
 	Repricing  *Repricing  `json:"repricing"` // so far; nil in lists
+	Rereading  *Rereading  `json:"rereading"`
 	Simulation *Simulation `json:"simulation"`
 }
 
@@ -91,7 +92,7 @@ func (j *Job) ended() error {
 	switch {
 	case j.Problem != nil:
 		return &Error{Status: http.StatusOK, Code: j.Problem.Code, Message: j.Problem.Message, shouldRetry: "false"}
-	case j.Repricing == nil && j.Simulation == nil || j.Status != "SUCCEEDED":
+	case j.Repricing == nil && j.Rereading == nil && j.Simulation == nil || j.Status != "SUCCEEDED":
 		return &Error{Status: http.StatusOK, Code: "JobCancelled", Message: "the job " + j.ID + " was cancelled", shouldRetry: "false"}
 	}
 	return nil
@@ -119,4 +120,26 @@ func (c *Client) Reprice(ctx context.Context, card string, in RepriceInput, prog
 		return Repricing{}, err
 	}
 	return *j.Repricing, nil
+}
+
+// rereadingOrJob is what the server answers to a repricing of unread usage.
+type rereadingOrJob struct {
+	Rereading
+	ID string `json:"id"` // "" = it is done
+}
+
+// RepriceUnread reads unread usage again by the rules of now, and waits for the end as Reprice does.
+func (c *Client) RepriceUnread(ctx context.Context, in RepriceInput, progress func(Job)) (Rereading, error) {
+	got, err := ask[rereadingOrJob](ctx, c, call{method: http.MethodPost, path: "/events/unread/reprice", in: in, key: keyFor("")})
+	if err != nil || got.ID == "" {
+		return got.Rereading, err
+	}
+	j, err := c.FollowJob(ctx, got.ID, progress)
+	if err == nil {
+		err = j.ended()
+	}
+	if err != nil {
+		return Rereading{}, err
+	}
+	return *j.Rereading, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 
 	"github.com/bursarhq/bursar"
 )
@@ -145,21 +146,67 @@ func (c *Client) Unpriced(ctx context.Context) ([]Unpriced, error) {
 	return ask[[]Unpriced](ctx, c, call{method: http.MethodGet, path: "/rate-cards/unpriced"})
 }
 
-// UnreadUsage is usage that was not understood, or not all of it.
+// UnreadUsage is usage that was not understood, or not all of it, and was not read again since.
 type UnreadUsage struct {
-	EventName string      `json:"eventName"`
-	Model     string      `json:"model"`   // "" = not told
-	Members   []string    `json:"members"` // the counts; none = nothing was understood
-	Sample    string      `json:"sample"`  // the first such usage object, or its beginning
-	Count     int64       `json:"count"`   // events
+	EventName string      `json:"eventName"` // "" = of sorts beyond the first 50 of a customer
+	Model     string      `json:"model"`     // "" = not told
+	Members   []string    `json:"members"`   // the counts; none = nothing was understood
+	Sample    string      `json:"sample"`    // the first such usage object, or its beginning
+	Count     int64       `json:"count"`     // events
 	FirstSeen bursar.Time `json:"firstSeen"`
 	LastSeen  bursar.Time `json:"lastSeen"`
 }
 
-// UnreadUsage lists usage that was not understood, the most frequent first, since the
-// server started.
-func (c *Client) UnreadUsage(ctx context.Context) ([]UnreadUsage, error) {
-	return ask[[]UnreadUsage](ctx, c, call{method: http.MethodGet, path: "/events/unread"})
+// UnreadUsage lists usage that was not understood and is kept, the most frequent first, of one
+// customer or, with "", of all: then of the first 100 that have any.
+func (c *Client) UnreadUsage(ctx context.Context, customer string) ([]UnreadUsage, error) {
+	q := url.Values{}
+	if customer != "" {
+		q.Set("customerId", customer)
+	}
+	return ask[[]UnreadUsage](ctx, c, call{method: http.MethodGet, path: "/events/unread", query: q})
+}
+
+// UsageRule says what a member of usage objects counts that no version of the server knows.
+type UsageRule = bursar.UsageRule
+
+type usageRules struct {
+	Rules []UsageRule `json:"rules"`
+}
+
+// UsageRules are those of the environment.
+func (c *Client) UsageRules(ctx context.Context) ([]UsageRule, error) {
+	got, err := ask[usageRules](ctx, c, call{method: http.MethodGet, path: "/usage-rules"})
+	return got.Rules, err
+}
+
+// ReplaceUsageRules puts rules in the place of all that there are.
+func (c *Client) ReplaceUsageRules(ctx context.Context, rules ...UsageRule) ([]UsageRule, error) {
+	got, err := ask[usageRules](ctx, c, call{method: http.MethodPut, path: "/usage-rules", in: usageRules{append([]UsageRule{}, rules...)}})
+	return got.Rules, err
+}
+
+// Rereading is what another reading of unread usage changes or, when applied, changed.
+type Rereading struct {
+	Reread
+	Customers []RereadCustomer `json:"customers"` // the first 1,000 that have unread usage
+	Applied   bool             `json:"applied"`
+}
+
+// Reread is what becomes of unread usage.
+type Reread struct {
+	Events    int                `json:"events"`    // read again
+	Read      int                `json:"read"`      // of these, events of which nothing is unread any more
+	Changed   int                `json:"changed"`   // of these, events that count something else
+	Lost      int                `json:"lost"`      // events whose log was cut: they stay as they are
+	Uncounted int                `json:"uncounted"` // events that no meter can count as they are read now: they stay as they are
+	Changes   []CapabilityAmount `json:"changes"`   // of totals
+}
+
+// RereadCustomer is one customer's part.
+type RereadCustomer struct {
+	CustomerID string `json:"customerId"`
+	Reread
 }
 
 // RepriceInput asks what a corrected version of a rate card changes for the usage of

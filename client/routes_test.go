@@ -157,7 +157,12 @@ var operations = map[string]func(ctx context.Context, c *client.Client) error{
 	"listRateCards": func(ctx context.Context, c *client.Client) error {
 		return only(c.RateCards(ctx, client.RateCardQuery{}))
 	},
-	"listUnreadUsage":   func(ctx context.Context, c *client.Client) error { return only(c.UnreadUsage(ctx)) },
+	"listUnreadUsage":   func(ctx context.Context, c *client.Client) error { return only(c.UnreadUsage(ctx, "nosuch")) },
+	"getUsageRules":     func(ctx context.Context, c *client.Client) error { return only(c.UsageRules(ctx)) },
+	"replaceUsageRules": func(ctx context.Context, c *client.Client) error { return only(c.ReplaceUsageRules(ctx)) },
+	"repriceUnreadUsage": func(ctx context.Context, c *client.Client) error {
+		return only(c.RepriceUnread(ctx, client.RepriceInput{From: bursar.Time(0), CustomerID: "nosuch"}, nil))
+	},
 	"listUnpricedUsage": func(ctx context.Context, c *client.Client) error { return only(c.Unpriced(ctx)) },
 	"getRateCard":       func(ctx context.Context, c *client.Client) error { return only(c.RateCard(ctx, "nosuch")) },
 	"createRateCardVersion": func(ctx context.Context, c *client.Client) error {

@@ -84,7 +84,7 @@ type Engine struct {
 	counters  counters
 	lockTimes lockTimes
 	unpriced  unpricedUse
-	unread    unreadUse
+	unread    atomic.Uint64 // events whose usage was not wholly understood
 	unlinked  unlinkedEvents
 }
 

@@ -90,7 +90,7 @@ func (e *Engine) consumeEvent(ctx context.Context, c catalogue.Caller, customer 
 	if err != nil {
 		return res, version, err
 	}
-	e.noteUnread([]ledger.EventItem{{In: s.In}})
+	e.noteUnread(in.Unread)
 	e.noteUnpriced(o.Unpriced)
 	return reply.(bursar.ConsumeResult), version, nil
 }
@@ -98,18 +98,15 @@ func (e *Engine) consumeEvent(ctx context.Context, c catalogue.Caller, customer 
 // CommitEvent ends a reservation of an event with what the event really was: the dimensions of in
 // take the place of those that were reserved for, and none of the expected measures counts.
 func (e *Engine) CommitEvent(ctx context.Context, c catalogue.Caller, customer, id string, in bursar.EventInput) (bursar.Reservation, uint64, error) {
-	u := &ledger.UsedEvent{Dims: in.Dimensions, Derived: in.Derived, Warnings: in.Warnings, Illegible: in.Illegible,
+	u := &ledger.UsedEvent{Dims: in.Dimensions, Derived: in.Derived, Warnings: in.Warnings, Illegible: in.Illegible, Unread: in.Unread,
 		CallOf: func(eventName string) ledger.Call { return ledger.CallOf(&e.secret, eventName, in.CallID) }}
 	res, version, err := e.changeHold(ctx, &c, customer, id, ledger.ChangeHold{Action: ledger.HoldCommit, Event: u})
 	if err != nil {
 		return res, version, err
 	}
 	e.noteUnpriced(u.Unpriced)
-	if !res.Duplicate && in.Unread != nil {
-		unread := *in.Unread
-		unread.EventName = res.Event.Name
-		in.Unread = &unread
-		e.noteUnread([]ledger.EventItem{{In: in}})
+	if !res.Duplicate {
+		e.noteUnread(in.Unread)
 	}
 	return res, version, nil
 }

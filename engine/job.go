@@ -64,6 +64,7 @@ type Job struct {
 // JobResult has the member of the job's kind.
 type JobResult struct {
 	Repricing  *ledger.Repricing
+	Rereading  *ledger.Rereading  // of unread usage
 	Simulation *ledger.Simulation // once it has succeeded
 }
 

@@ -289,6 +289,8 @@ func (r *jobRun) once(ctx context.Context) (err error) {
 		}
 	}()
 	switch j := r.job(); {
+	case j.Kind == JobReprice && j.Reprice != nil && j.Reprice.Unread:
+		return r.reread(ctx, j)
 	case j.Kind == JobReprice && j.Reprice != nil:
 		return r.reprice(ctx, j)
 	case j.Kind == JobSimulate && j.Simulate != nil:

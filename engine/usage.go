@@ -51,7 +51,9 @@ func (e *Engine) ReportEvents(ctx context.Context, c catalogue.Caller, in []burs
 		versions[id] = version
 		mu.Unlock()
 		e.noteUnpriced(byCustomer[id].Unpriced)
-		e.noteUnread(byCustomer[id].Items)
+		for i := range byCustomer[id].Items {
+			e.noteUnread(byCustomer[id].Items[i].In.Unread)
+		}
 		e.unlinked.note(byCustomer[id].Items, reply.([]bursar.EventResult), e.now())
 		for i, r := range reply.([]bursar.EventResult) {
 			results[byCustomer[id].Items[i].Index] = r

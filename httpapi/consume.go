@@ -32,13 +32,10 @@ func (in *spendIn) input(keys *itemKeys, amount *bursar.Amount, expected bool) (
 		keys.refuse(err)
 		keys.refuse(keys.q.said("", "properties", in.Properties))
 		keys.refuse(keys.q.noCall(in.CallID))
-		e, usage := in.measuresIn.onto(dims, p)
+		e, usage := in.measuresIn.onto(dims, keys.q.usageRules(), p)
 		keys.refuse(keys.q.toldOf("", e.Dimensions))
 		if expected && usage != nil && usage.Err() != nil { // nothing was paid for yet
 			p.Add("/usage", bursar.CodeValidationFailed, "%s", reason(usage.Err()))
-		}
-		if e.Unread != nil {
-			e.Unread.EventName = *in.EventName
 		}
 		return bursar.SpendInput{EventName: *in.EventName, CallID: keys.q.scoped(orZero(in.CallID)), Dimensions: e.Dimensions, Warnings: e.Warnings, Unread: e.Unread, Strict: in.Strict,
 			IdempotencyKey: keys.required(in.IdempotencyKey, -1, "")}

@@ -79,7 +79,7 @@ func TestMeasured(t *testing.T) {
 		}
 		given := len(in.Dimensions)
 		var p bursar.Problems
-		out, usage := in.measured("/events/3", &p)
+		out, usage := in.measured("/events/3", nil, &p)
 		warned = usage.Warnings()
 		if len(in.Dimensions) != given {
 			t.Error("the input is changed")

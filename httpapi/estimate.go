@@ -77,7 +77,7 @@ func (a *API) estimateEvent(c call, in *eventEstimateIn) (estimatesOut, uint64, 
 	if err := c.mayTell("", &in.eventFields); err != nil {
 		return estimatesOut{}, 0, err
 	}
-	dims, usage := in.measured("", &problems)
+	dims, usage := in.measured("", c.usageRules(), &problems)
 	if err := c.toldOf("", dims); err != nil {
 		return estimatesOut{}, 0, err
 	}

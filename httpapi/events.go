@@ -3,7 +3,6 @@ package httpapi
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/go-json-experiment/json/jsontext"
@@ -33,50 +32,43 @@ type eventIn struct {
 	Timestamp      *bursar.Time `json:"timestamp" doc:"When it happened. Send it: then a duplicate is recognised or refused, always."`
 }
 
-// measured are the event's dimensions with what its usage and its gen_ai attributes say,
-// and what of the usage could not be read. What the caller gave stays as it is. at is where
-// the event is in the request.
-func (f *eventFields) measured(at string, p *bursar.Problems) (dims []bursar.Dimension, reading *bursar.UsageReading) {
-	out := slices.Clip(f.Dimensions)
-	add := func(place string, derived []bursar.Dimension, err error) {
-		if err != nil {
-			p.Add(at+place, bursar.CodeValidationFailed, "%s", reason(err))
-		}
-		for _, d := range derived {
-			if !slices.ContainsFunc(out, func(have bursar.Dimension) bool { return have.Key == d.Key }) {
-				out = append(out, d)
-			}
-		}
-	}
+// measured are the event's dimensions with what its usage, read by rules too, and its gen_ai
+// attributes say, and what of the usage could not be read. What the caller gave stays as it is.
+// at is where the event is in the request.
+func (f *eventFields) measured(at string, rules []bursar.UsageRule, p *bursar.Problems) (dims []bursar.Dimension, reading *bursar.UsageReading) {
 	if f.Usage != nil {
 		var err error
-		if reading, err = bursar.ReadUsage(f.Usage); err != nil {
-			add("/usage", nil, err)
-		} else {
-			add("/usage", reading.Dimensions, nil)
+		if reading, err = bursar.ReadUsage(f.Usage, rules...); err != nil {
+			p.Add(at+"/usage", bursar.CodeValidationFailed, "%s", reason(err))
 		}
 	}
-	if slices.ContainsFunc(f.Dimensions, func(d bursar.Dimension) bool { return strings.HasPrefix(d.Key, "gen_ai.") }) {
-		derived, err := bursar.GenAITokens(f.Dimensions)
-		add("/dimensions", derived, err)
+	derived, err := bursar.Derive(f.Dimensions, reading)
+	if err != nil {
+		p.Add(at+"/dimensions", bursar.CodeValidationFailed, "%s", reason(err))
 	}
-	if d, ok := bursar.PromptContext(out); ok {
-		add("", []bursar.Dimension{d}, nil)
+	return append(slices.Clip(f.Dimensions), derived...), reading
+}
+
+// usageRules are those of the environment.
+func (q *request) usageRules() []bursar.UsageRule {
+	if q == nil || q.api == nil {
+		return nil
 	}
-	return out, reading
+	return q.api.engine.Catalogue().Settings.RulesOfUsage()
 }
 
 func (in *eventsIn) items(keys *itemKeys) []bursar.EventInput {
-	out := make([]bursar.EventInput, len(in.Events))
+	out, rules := make([]bursar.EventInput, len(in.Events)), keys.q.usageRules()
 	for i := range in.Events {
 		e, at := &in.Events[i], "/events/"+strconv.Itoa(i)
 		keys.refuse(keys.q.mayTell(at, &e.eventFields))
 		keys.refuse(keys.q.mayEnd(at, e))
-		dims, usage := e.measured(at, &keys.problems)
+		dims, usage := e.measured(at, rules, &keys.problems)
 		keys.refuse(keys.q.toldOf(at, dims))
+		derived := slices.Clone(dims[len(e.Dimensions):])
 		out[i] = bursar.EventInput{CustomerID: e.CustomerID, EventName: e.EventName, IdempotencyKey: keys.required(e.IdempotencyKey, i, at),
-			Dimensions: dims, Derived: slices.Clone(dims[len(e.Dimensions):]), Timestamp: orZero(e.Timestamp), ReservationID: orZero(e.ReservationID), CallID: keys.q.scoped(orZero(e.CallID)),
-			Warnings: usage.Warnings(), Unread: e.unread(dims, usage)}
+			Dimensions: dims, Derived: derived, Timestamp: orZero(e.Timestamp), ReservationID: orZero(e.ReservationID), CallID: keys.q.scoped(orZero(e.CallID)),
+			Warnings: usage.Warnings(), Unread: usage.Keep(derived)}
 		out[i].Illegible = out[i].Unread != nil
 	}
 	return out

@@ -100,7 +100,7 @@ func (in *explainIn) event(c call) (out bursar.SpendInput, err error) {
 	}
 	bounded := in.bounded(in.Dimensions, &in.measuresIn)
 	in.expectedIn.onto(&in.measuresIn, &p)
-	e, usage := in.measuresIn.onto(dims, &p)
+	e, usage := in.measuresIn.onto(dims, c.usageRules(), &p)
 	if usage != nil && usage.Err() != nil {
 		p.Add("/usage", bursar.CodeValidationFailed, "%s", reason(usage.Err()))
 	}

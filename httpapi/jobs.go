@@ -19,7 +19,7 @@ type jobBrief struct {
 	Kind       engine.JobKind   `json:"kind" is:"enum=REPRICE|SIMULATE"`
 	Status     engine.JobStatus `json:"status" is:"enum=QUEUED|RUNNING|SUCCEEDED|FAILED|CANCELLED"`
 	CustomerID *string          `json:"customerId" doc:"null: it is about all customers."`
-	RateCardID *string          `json:"rateCardId" doc:"Of a re-pricing."`
+	RateCardID *string          `json:"rateCardId" doc:"Of a re-pricing; null: unread usage is read again."`
 	Apply      *bool            `json:"apply" doc:"Of a re-pricing: false only tells what would change."`
 	StartDate  bursar.Time      `json:"startDate" doc:"Of the usage that it is about."`
 	EndDate    bursar.Time      `json:"endDate"`
@@ -52,6 +52,7 @@ type jobProblemOut struct {
 type jobOut struct {
 	jobBrief
 	Repricing  *repricingOut  `json:"repricing" doc:"Of a re-pricing, so far; complete once it has succeeded."`
+	Rereading  *rereadingOut  `json:"rereading" doc:"Of unread usage that is read again, so far; without what an earlier run of the job did."`
 	Simulation *simulationOut `json:"simulation" doc:"Of a backtest, once it has succeeded."`
 }
 
@@ -68,7 +69,7 @@ func viewJobBrief(j engine.Job) jobBrief {
 		out.Problem = &jobProblemOut{p.Code, p.Message}
 	}
 	if r := j.Reprice; r != nil {
-		out.RateCardID, out.Apply, out.StartDate, out.EndDate = &r.CardID, &r.Apply, r.From, r.To
+		out.RateCardID, out.Apply, out.StartDate, out.EndDate = orNil(&r.CardID), &r.Apply, r.From, r.To
 	}
 	if s := j.Simulate; s != nil {
 		out.StartDate, out.EndDate = s.From, s.To
@@ -81,6 +82,10 @@ func viewJob(j engine.Job) jobOut {
 	if j.Result != nil && j.Result.Repricing != nil {
 		r := viewRepricing(*j.Result.Repricing)
 		out.Repricing = &r
+	}
+	if j.Result != nil && j.Result.Rereading != nil {
+		r := viewRereading(j.Result.Rereading)
+		out.Rereading = &r
 	}
 	if j.Result != nil && j.Result.Simulation != nil {
 		s := viewSimulation(j.Result.Simulation)

@@ -58,8 +58,8 @@ func (t *tokensIn) dimensions() []bursar.Dimension {
 func (m *measuresIn) given() bool { return m.Usage != nil || m.Tokens != nil || m.Properties != nil }
 
 // onto adds what is said to the dimensions of an event, whose own stay as they are. The first
-// of the input's were given, the Derived ones were read from usage.
-func (m *measuresIn) onto(dims []bursar.Dimension, p *bursar.Problems) (in bursar.EventInput, usage *bursar.UsageReading) {
+// of the input's were given, the Derived ones were read from usage, by rules too.
+func (m *measuresIn) onto(dims []bursar.Dimension, rules []bursar.UsageRule, p *bursar.Problems) (in bursar.EventInput, usage *bursar.UsageReading) {
 	if m.Usage != nil && m.Tokens != nil {
 		p.Add("/tokens", bursar.CodeValidationFailed, "give usage or tokens, not both")
 	}
@@ -78,8 +78,9 @@ func (m *measuresIn) onto(dims []bursar.Dimension, p *bursar.Problems) (in bursa
 		out = withMissing(out, m.Tokens.dimensions())
 	}
 	f := eventFields{Dimensions: out, Usage: m.Usage}
-	in.Dimensions, usage = f.measured("", p)
-	in.Derived, in.Warnings, in.Unread = slices.Clone(in.Dimensions[len(out):]), usage.Warnings(), f.unread(in.Dimensions, usage)
+	in.Dimensions, usage = f.measured("", rules, p)
+	in.Derived, in.Warnings = slices.Clone(in.Dimensions[len(out):]), usage.Warnings()
+	in.Unread = usage.Keep(in.Derived)
 	in.Illegible = in.Unread != nil
 	return in, usage
 }

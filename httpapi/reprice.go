@@ -67,6 +67,11 @@ func (a *API) reprice(c call, in *repriceIn) (out outOrJob, _ uint64, _ error) {
 	j, err := a.engine.StartReprice(c.ctx, c.by, ledger.RepriceInput{
 		CardID: in.RateCardID, CustomerID: orZero(in.CustomerID), From: in.From, To: orZero(in.To), Apply: in.Apply,
 	})
+	return a.outcome(c, j, err, func(r *engine.JobResult) any { return viewRepricing(*r.Repricing) })
+}
+
+// outcome is what a job that was just made found, or the job itself where it takes long.
+func (a *API) outcome(c call, j engine.Job, err error, view func(*engine.JobResult) any) (out outOrJob, _ uint64, _ error) {
 	if c.replayed = j.Repeated; err == nil {
 		j, err = a.engine.AwaitJob(c.ctx, j.ID, a.jobWait)
 	}
@@ -74,7 +79,7 @@ func (a *API) reprice(c call, in *repriceIn) (out outOrJob, _ uint64, _ error) {
 	case err != nil:
 		return out, 0, err
 	case j.Status == engine.JobSucceeded:
-		return outOrJob{viewRepricing(*j.Result.Repricing)}, 0, nil
+		return outOrJob{view(j.Result)}, 0, nil
 	case j.Status == engine.JobFailed:
 		return out, 0, j.Problem.Err()
 	}

@@ -118,7 +118,7 @@ type commitIn struct {
 }
 
 // event is the event of the reservation as it really was.
-func (in *commitIn) event(p *bursar.Problems) bursar.EventInput {
+func (in *commitIn) event(rules []bursar.UsageRule, p *bursar.Problems) bursar.EventInput {
 	if in.Amount != nil {
 		p.Add("/amount", bursar.CodeValidationFailed, "usage, tokens, properties, model and callId are of an event, amount of a plain reservation: give the one or the other")
 	} else if !in.measuresIn.given() {
@@ -128,7 +128,7 @@ func (in *commitIn) event(p *bursar.Problems) bursar.EventInput {
 	if in.Model != nil {
 		dims = append(dims, bursar.Dimension{Key: "model", Value: *in.Model})
 	}
-	e, _ := in.measuresIn.onto(dims, p)
+	e, _ := in.measuresIn.onto(dims, rules, p)
 	e.CallID = orZero(in.CallID)
 	return e
 }
@@ -140,7 +140,7 @@ func (a *API) commitReservation(c call, in *commitIn) (bursar.Reservation, uint6
 	switch {
 	case in.measuresIn.given() || in.Model != nil || in.CallID != nil:
 		var p bursar.Problems
-		used := in.event(&p)
+		used := in.event(c.usageRules(), &p)
 		err = c.said("", "properties", in.Properties)
 		if err == nil {
 			err = p.Err()

@@ -437,4 +437,10 @@ var schemaWords = map[string]string{
 	"PageOfNotificationDelivery": "A page of deliveries to recipients.",
 	"PageOfDegradePolicy":        "A page of degrade policies.",
 	"AdviceLimit":                "The limit that an advice is by: the hard limit that has room for the fewest more of what was decided about.",
+	"Reread":                     "Which unread usage to read again.",
+	"RereadCustomer":             "What another reading changes for a customer.",
+	"Rereading":                  "What another reading of unread usage changes.",
+	"UnreadPage":                 "The list of unread usage.",
+	"UsageRule":                  "What a member of usage objects counts.",
+	"UsageRules":                 "What members of usage objects count.",
 }

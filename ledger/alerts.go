@@ -69,7 +69,12 @@ func (d *Decider) fire(ord uint32) {
 // alertCharges is alertOn for rows that were just charged.
 func (d *Decider) alertCharges(cs []record.Charge) {
 	for i := range cs {
-		if cs[i].Slot == record.SlotCurrent && !cs[i].Delta.IsZero() {
+		if cs[i].Slot != record.SlotCurrent || cs[i].Delta.IsZero() {
+			continue
+		}
+		if d.whole != nil {
+			d.whole.rows[cs[i].Row] = true
+		} else {
 			d.alertOn(cs[i].Row)
 		}
 	}

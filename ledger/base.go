@@ -86,6 +86,9 @@ func (s *State) AllUses() (uses []store.Use) {
 			uses = append(uses, store.Use{Kind: "default", ID: cap.ID})
 		}
 	}
+	if len(s.unread) > 0 {
+		uses = append(uses, UnreadUse)
+	}
 	for _, g := range s.Grants[1:] {
 		uses = append(uses, store.Use{Kind: "grant", ID: g.ID})
 	}

@@ -77,6 +77,10 @@ func (d *Decider) draw(cap uint32, amount bursar.Amount, feature uint32, of int,
 	if amount.IsZero() {
 		return
 	}
+	if d.whole != nil {
+		d.whole.draw(cap, feature, of, amount)
+		return
+	}
 	r := &record.Draw{Cap: cap, Feature: feature, Of: uint32(of), Reason: reason, At: at}
 	if amount.Sign() > 0 {
 		r.Moves = d.burn(cap, amount, at)

@@ -94,6 +94,8 @@ func (v *View) uses() (begin, end []store.Use) {
 			note(store.Use{Kind: "currency", ID: cap.ID}, v.liveCaps[c]+v.liveGrants(c), n)
 		}
 	}
+	was, change := v.unreadUse()
+	note(UnreadUse, was, change)
 	return begin, end
 }
 
@@ -122,6 +124,7 @@ type Decider struct {
 	ours      *int                  // of a token's request: its first record
 	Rehearsal bool                  // the decision is for reading: nobody is told of it
 	reached   []bursar.AlertReached // thresholds that what is being decided has reached
+	whole     *wholeCorrection      // what waits until a correction is whole; nil = nothing does
 	guarded   bool                  // who asks is not trusted
 	behind    bool                  // holds have ended that Expire left unrecorded
 	Fault     error                 // apply refused a record that was just decided: a bug

@@ -32,9 +32,12 @@ func (o *ConsumeEvent) Decide(d *Decider) (any, error) {
 		d.recordUsage(u, record.OpEvent)
 		res.ID = firstOf(res.ID, u.ID)
 	}
+	call := &o.Call
 	if res.ID != "" && !(o.In.Illegible && a.item.saysNothing()) {
 		d.countCall(&o.Call, &o.In)
+		call = nil
 	}
+	d.keepUnread(&o.In, 0, o.In.Unread, call, nil)
 	for i := range a.asks {
 		a.asks[i].Cap = d.CapOrd(a.asks[i].C) // it may be new
 	}

@@ -23,6 +23,7 @@ type EventItem struct {
 	ends     *usingEvent
 	differs  bool        // its call was counted, and what counted it said something else
 	mute     bool        // it was to say what was used, and nothing of that could be read
+	on       *Resolved   // where it counts, on features as old as its limits; nil = where its labels say
 	begun    bool        // the call goes on or is over: a property that a meter cannot read counts nothing
 	unread   bool        // there is a property that a meter cannot read
 	bounded  []string    // kinds that share the number of tokens.output with it, see SpendEvent
@@ -115,8 +116,13 @@ func (o *ReportEvents) record(d *Decider, it *EventItem, known bool) bursar.Even
 			d.recordUsage(&usages[j], record.OpEvent)
 		}
 	}
-	if it.ends == nil && len(usages) > 0 && !it.mute {
-		d.countCall(&it.Call, &it.In)
+	if it.ends == nil {
+		call := &it.Call
+		if len(usages) > 0 && !it.mute {
+			d.countCall(&it.Call, &it.In)
+			call = nil
+		}
+		d.keepUnread(&it.In, 0, it.In.Unread, call, nil)
 	}
 	o.Unpriced = append(o.Unpriced, d.unpricedOf(usages)...)
 	res.Used, res.Costs = d.usedBy(usages)
@@ -176,8 +182,12 @@ func (d *Decider) endsHold(it *EventItem, keys *reportKeys, i int, ended map[[16
 		return false
 	}
 	x := d.useEvent(h, &UsedEvent{Name: it.In.EventName, Dims: it.In.Dimensions, Derived: it.In.Derived, Warnings: it.In.Warnings,
-		Illegible: it.In.Illegible, Key: key, call: it.Call, known: *call, again: ended[id] != nil}, at, p)
+		Illegible: it.In.Illegible, Unread: it.In.Unread, Key: key, call: it.Call, known: *call, again: ended[id] != nil}, at, p)
 	if x == nil {
+		return false
+	}
+	if n, ok := d.keptBefore(x).(*Needs); ok {
+		keys.missing.add(n)
 		return false
 	}
 	it.ends, it.differs = x, x.differs
@@ -234,8 +244,14 @@ func (d *Decider) meterEvent(it *EventItem, at string, priced bursar.Time, p *bu
 	features, lost := d.Cat.Meters[it.In.EventName], []string(nil)
 	labels, in := labelsOf(it.In.Dimensions), it.In
 	path := d.Resolve(d.Cat, labels)
+	if it.on != nil {
+		path = *it.on
+	}
 	in.Dimensions = catalogue.Countable(features, in.Dimensions)
 	for _, f := range features {
+		if it.on != nil && f.CreatedAt > it.on.made {
+			continue
+		}
 		of, bounded := in, false
 		of.Dimensions, bounded = it.atMost(f, in.Dimensions)
 		if !catalogue.MeterAccepts(f.Meter, in.EventName, of.Dimensions) {

@@ -50,7 +50,8 @@ type UsedEvent struct {
 	Warnings []string // of how they were read
 	// Illegible tells that dimensions were to be read from a usage object, and not all could be.
 	Illegible bool
-	Key       record.Identity // of the event, where it has one that is not the hold's
+	Unread    *bursar.UnreadReading // nil = all could be
+	Key       record.Identity       // of the event, where it has one that is not the hold's
 	// CallOf gives the call of the hold's event, where the commit names one.
 	CallOf func(eventName string) Call
 
@@ -71,6 +72,8 @@ type usingEvent struct {
 	mute    bool // the event was to say what was used, and nothing of that could be read
 	keeps   bool // nothing says what was used: the hold goes on, and is settled when its time is over
 	call    Call // the call to remember with the hold (nameCall); zero = none
+	unread  *bursar.UnreadReading
+	same    record.Identity // of unread, if the hold goes on
 }
 
 // ContentHash is what is remembered of the content of a request.
@@ -102,7 +105,7 @@ func (d *Decider) useEvent(h *record.Hold, u *UsedEvent, at string, p *bursar.Pr
 		p.Add(at+"/callId", err.Code, "%s", err.Message)
 		return nil
 	}
-	x := &usingEvent{hold: h, key: u.Key}
+	x := &usingEvent{hold: h, key: u.Key, unread: u.Unread}
 	x.item.In = bursar.EventInput{CustomerID: d.Cust().ID, EventName: h.Event.Name, Dimensions: u.onto(labelsOf(h.Event.Props)), Warnings: u.Warnings}
 	x.content = ContentHash(EventContent(&x.item.In))
 	x.item.begun = true
@@ -133,9 +136,24 @@ func (d *Decider) useEvent(h *record.Hold, u *UsedEvent, at string, p *bursar.Pr
 		p.Join(&own)
 	}
 	if counted {
-		x.item.usages, x.item.warnings = nil, append(x.item.warnings, bursar.WarnCallCounted)
+		x.item.usages, x.item.warnings, x.unread = nil, append(x.item.warnings, bursar.WarnCallCounted), nil
 	}
 	return x
+}
+
+// keptBefore finds out whether a hold that goes on has kept the same unread usage already: then it
+// keeps none. That is remembered as idempotency keys are.
+func (d *Decider) keptBefore(x *usingEvent) error {
+	if !x.keeps || x.unread == nil {
+		return nil
+	}
+	sum := sha256.Sum256(slices.Concat(x.hold.ID[:], x.content[:], []byte(x.unread.Usage)))
+	x.same = record.Identity{Set: true, Hash: [16]byte(sum[:16])}
+	e, err := d.known(x.same, d.Now-record.KeyMemory)
+	if e != nil {
+		x.unread = nil
+	}
+	return err
 }
 
 // onto are the dimensions of the event with the labels of the hold, ordered by key. It leaves out
@@ -204,6 +222,9 @@ func (d *Decider) commitEvent(h *record.Hold, u *UsedEvent, within bool) (any, e
 	if err := p.Err(); err != nil {
 		return nil, withoutPlace(err)
 	}
+	if err := d.keptBefore(x); err != nil {
+		return nil, err
+	}
 	if within {
 		if err := d.eventHeldFor(h, &x.item); err != nil {
 			return nil, err
@@ -249,26 +270,30 @@ func withoutPlace(err error) error {
 	return b
 }
 
-// recordUse records what was used and ends the hold. What an estimate booked is taken back.
+// recordUse records what was used and ends the hold. What an estimate booked is taken back, of a correction at last.
 func (d *Decider) recordUse(x *usingEvent) {
 	h := x.hold
 	if x.keeps {
+		if _, again := d.NewKeys[x.same.Hash]; again && x.same.Set { // by another event of the same request
+			x.unread = nil
+		}
 		if open := d.Hold(h.ID); h.Status == bursar.HoldOpen && open != nil && open.Status == bursar.HoldOpen && !open.Settle {
 			d.Emit(&record.HoldKept{ID: h.ID})
 		}
 		d.nameCall(&x.call, h)
+		d.keepUnread(&x.item.In, h.Created, x.unread, nil, x)
 		return
 	}
 	rec := &record.EventUsed{ID: h.ID, At: d.Now, Key: x.key}
+	takeBack := func() {}
 	if h.Status == bursar.HoldExpired {
-		if open := d.Hold(h.ID); open != nil && open.Status == bursar.HoldOpen {
-			d.expireHold(open) // its end is recorded before what comes late
-			h = d.Hold(h.ID)
+		h = d.recordedEnd(h)
+		if rec.Late = h; h.Event.Used != nil {
+			takeBack = (&booking{Decider: d, h: h, now: d.Now, back: true}).parts
 		}
-		rec.Late = h
-		if h.Event.Used != nil {
-			(&booking{Decider: d, h: h, now: d.Now, back: true}).parts()
-		}
+	}
+	if d.whole == nil {
+		takeBack()
 	}
 	rec.Use = record.EventUse{Content: x.content, Props: x.item.In.Dimensions}
 	for i := range x.item.usages {
@@ -283,8 +308,21 @@ func (d *Decider) recordUse(x *usingEvent) {
 		}
 		rec.Use.Parts = append(rec.Use.Parts, part)
 	}
+	if d.whole != nil {
+		takeBack()
+	}
 	d.Emit(rec)
 	d.nameCall(&x.call, h)
+	d.keepUnread(&x.item.In, h.Created, x.unread, nil, nil)
+}
+
+// recordedEnd is a hold whose time is over, once its end is recorded: that comes before what comes late.
+func (d *Decider) recordedEnd(h *record.Hold) *record.Hold {
+	if open := d.Hold(h.ID); open != nil && open.Status == bursar.HoldOpen {
+		d.expireHold(open)
+		return d.Hold(h.ID)
+	}
+	return h
 }
 
 // settleEvent ends a hold whose time is over with what it holds, as used.

@@ -55,6 +55,11 @@ func (v *View) apply(r record.Record) error {
 		v.remember(r.Key)
 	case *record.HoldKept:
 		return v.applyKept(r)
+	case *record.UsageUnread:
+		v.remember(r.Same)
+		v.applyUnread(r)
+	case *record.UsageReread:
+		v.applyReread(r)
 	case *record.LevelSet:
 		l := r.Level
 		put(v, &v.lvls, r.Key, &l)

@@ -73,7 +73,7 @@ func (m *Mender) usage(d *Decider, r *record.Usage, met *record.ValueCounted) {
 	rows := rowsCharged(r.Charges)
 	r.Timestamp, r.At = min(r.Timestamp, m.At), min(r.At, m.At)
 	function := ""
-	events := r.Op == record.OpEvent || r.Op == record.OpHeldEvent
+	events := r.Op == record.OpEvent || r.Op == record.OpHeldEvent || r.Op == record.OpReread
 	if f := m.Cat.FeatureOf[d.Capability(r.Cap).ID]; events && f != nil && f.Meter != nil && !catalogue.Summing(f.Meter) {
 		function = f.Meter.Aggregation.Function
 	}
@@ -113,7 +113,6 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		m.row(d, r)
 	case *record.DefaultPut:
 		r.Default.Terms.Created, r.Default.Terms.Updated = m.fixed(r.Default.Terms.Created), m.fixed(r.Default.Terms.Updated)
-	case *record.DefaultDeleted:
 	case *record.LimitDefaulted:
 		if old := d.Def(r.Row); r.Carry && old != nil {
 			r.Used, r.Window = d.carried(r.Row, old), d.byDefault(r.Ent, r.Cap, r.Label).Sched.FirstWindow(m.At)
@@ -143,7 +142,7 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		r.Use.Hour = m.fixed(r.Use.Hour)
 	case *record.LimitTold:
 		return m.told(d, r)
-	case *record.Thawed, *record.DegradeDeleted, *record.NotificationDeleted, *record.CallNamed, *record.CallCounted, *record.EventRaised, *record.HoldKept:
+	case *record.DefaultDeleted, *record.Thawed, *record.DegradeDeleted, *record.NotificationDeleted, *record.CallNamed, *record.CallCounted, *record.EventRaised, *record.HoldKept, *record.UsageReread:
 	case *record.Promotion:
 		m.times(&r.Promotion)
 	case *record.BoostMade:
@@ -156,15 +155,14 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 		r.Answer.At = m.fixed(r.Answer.At)
 	case *record.BoostEnded:
 		r.At = m.fixed(r.At)
+	case *record.UsageUnread:
+		r.At, r.Priced = min(r.At, m.At), min(r.Priced, m.At)
 	case *record.HoldOpened:
 		m.begun(&r.Created, &r.Expires)
 	case *record.EventHeld:
 		m.begun(&r.Created, &r.Expires)
 	case *record.EventUsed:
-		if r.At = min(r.At, m.At); r.Late != nil {
-			m.begun(&r.Late.Created, &r.Late.Expires)
-			r.Late.Closed = min(r.Late.Closed, m.At)
-		}
+		m.used(r)
 	case *record.HoldCommitted, *record.HoldFreed, *record.HoldExtended, *record.HoldExpired:
 		m.ending(d, r)
 	default:
@@ -363,5 +361,12 @@ func (m *Mender) eachTime(v reflect.Value) {
 		for i := range v.Len() {
 			m.eachTime(v.Index(i))
 		}
+	}
+}
+
+func (m *Mender) used(r *record.EventUsed) {
+	if r.At = min(r.At, m.At); r.Late != nil {
+		m.begun(&r.Late.Created, &r.Late.Expires)
+		r.Late.Closed = min(r.Late.Closed, m.At)
 	}
 }

@@ -34,6 +34,7 @@ const (
 	partNotification = "notification"
 	partTold         = "told"
 	partNotifyUse    = "notificationUse"
+	partUnread       = "unread"
 )
 
 type partKey struct {
@@ -90,7 +91,7 @@ func partBody(v any, caps []bursar.Capability) []byte {
 		body = partOf(v.records())
 	case *record.BoostRequest:
 		body = partOf(requestRecords(v))
-	case *record.NotificationUse, *learned, pathsPart, endedMark:
+	case *record.NotificationUse, *learned, *unreadShape, pathsPart, endedMark:
 		body = v
 	}
 	b, _ := json.Marshal(body) // no type in them can fail
@@ -156,6 +157,11 @@ func (s *State) restoreJSON(p *store.PartRow, ord uint32) (err error) {
 		var q learned
 		if read(&q) {
 			s.learn(ord, &q)
+		}
+	case partUnread:
+		var q unreadShape
+		if read(&q) {
+			s.unread[ord] = &q
 		}
 	case partEnded:
 		s.endedMarked = true
@@ -256,6 +262,7 @@ func (s *State) dumpParts(e *record.Encoder, inOrder bool) {
 	dumpPartsOf(e, s.requests)
 	dumpPartsOf(e, s.loans)
 	dumpPartsOf(e, s.degrades)
+	dumpPartsOf(e, s.unread)
 	dumpPartsOf(e, s.notifications)
 	dumpPartsOf(e, s.told)
 	dumpPartsOf(e, s.notificationUse)

@@ -368,6 +368,7 @@ type RepriceInput struct {
 	CustomerID string // "" = all
 	From, To   bursar.Time
 	Apply      bool // else nothing is written
+	Unread     bool // unread usage is read again, in place of what a card prices
 }
 
 // Repricing is what re-pricing changes, or changed.

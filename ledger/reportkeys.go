@@ -124,8 +124,13 @@ func (n *Needs) add(more *Needs) {
 
 // unknown asks for the facts that keys could not be judged without; nil when all were.
 func (k *reportKeys) unknown() error {
-	if len(k.missing.Keys)+len(k.missing.Holds)+len(k.missing.Held) > 0 {
-		return &k.missing
+	return k.missing.orNil()
+}
+
+// orNil is n as an error, unless nothing is needed.
+func (n *Needs) orNil() error {
+	if len(n.Keys)+len(n.Holds)+len(n.Held) > 0 {
+		return n
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ type Resolved struct {
 	unknown []unknownKey // dimensions whose keys are nearly the attribution key of a type
 	model   string       // that is called, as a dimension says; "" = it does not
 	strict  bool         // the request says that it is to be denied where an id names no entity
+	made    bursar.Time  // limits that are newer do not count; 0 = all do
 }
 
 // unknownKey is a key that nothing knows and the attribution key that it is like, with its type.
@@ -117,6 +118,13 @@ func (r *Resolved) join(v *View, leaf uint32) {
 func (v *View) rowsOf(r *Resolved, ent, cap uint32, f func(row uint32, def *record.Limit)) {
 	if cap == 0 || v.Ent(ent).Archived != 0 {
 		return
+	}
+	if all := f; r.made != 0 {
+		f = func(row uint32, def *record.Limit) {
+			if def.Created <= r.made {
+				all(row, def)
+			}
+		}
 	}
 	visit := func(o uint32) bool {
 		def := v.rawDef(o)

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"slices"
+
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/record"
 )
@@ -29,14 +31,14 @@ type Act struct {
 	Hold   *record.Hold // that it ended; nil = none
 	Ended  bool         // it ended a hold; with hold nil, one that the scan has not met open
 	costs  []*record.Cost
-	event  int   // which event of the commit made it, from 1; 0 = none
+	event  int   // which event of the commit made it, from 1; below 0: which reading of unread usage, from −1; 0 = none
 	with   []Act // what else the same event used, once OneByEvent has put it there
 	// estimated tells that the act settled a hold of an event, or takes that back. It may have cost
 	// less than its price: a dearer kind that shares the output cost in its place.
 	estimated bool
 }
 
-// OneByEvent makes one act of all that an event used.
+// OneByEvent makes one act of all that an event used, and one of all by which another reading corrected that.
 func OneByEvent(acts []Act) (out []Act) {
 	for _, a := range acts {
 		if n := len(out) - 1; a.event != 0 && n >= 0 && out[n].event == a.event {
@@ -57,7 +59,7 @@ type OpenHolds map[[16]byte]*record.Hold
 func (o OpenHolds) ActsOf(row *record.Row) []Act {
 	var acts []Act
 	var gone [][16]byte
-	events := 0
+	events, rereads := 0, 0
 	for i, r := range row.Recs {
 		switch r := r.(type) {
 		case *record.Usage:
@@ -70,6 +72,8 @@ func (o OpenHolds) ActsOf(row *record.Row) []Act {
 				event = events
 			case r.Op == record.OpHeldEvent && r.Delta.Sign() > 0: // else it takes an estimate back
 				event = events + 1
+			case r.Op == record.OpReread:
+				event = -rereads - 1
 			}
 			if !r.Delta.IsZero() {
 				acts = append(acts, Act{event: event, record: i, cap: r.Cap, amount: r.Delta, units: r.Total, At: r.At, priced: min(r.Timestamp, row.Head.Now),
@@ -99,6 +103,9 @@ func (o OpenHolds) ActsOf(row *record.Row) []Act {
 			for j := len(acts) - 1; r.Use.Estimated && j >= 0 && acts[j].event == events; j-- {
 				acts[j].estimated = true
 			}
+			takenBackFirst(acts, events)
+		case *record.UsageReread:
+			rereads++
 		case *record.Cost:
 			if n := len(acts) - 1; !r.Correction && n >= 0 && acts[n].record == int(r.Of) {
 				acts[n].costs = append(acts[n].costs, r)
@@ -109,6 +116,20 @@ func (o OpenHolds) ActsOf(row *record.Row) []Act {
 		delete(o, id)
 	}
 	return acts
+}
+
+// takenBackFirst puts what the last acts take back of an estimate before what an event used in place of
+// it: another reading of unread usage records it after that.
+func takenBackFirst(acts []Act, event int) {
+	back := len(acts)
+	for back > 0 && acts[back-1].event == 0 && acts[back-1].estimated {
+		back--
+	}
+	used := back
+	for used > 0 && acts[used-1].event == event {
+		used--
+	}
+	copy(acts[used:], slices.Concat(acts[back:], acts[used:back]))
 }
 
 func (o OpenHolds) ending(record int, c *record.Closing) Act {

@@ -33,7 +33,7 @@ func (s *State) Memory() int64 {
 	for _, set := range s.Uniques {
 		sets += 10*int64(min(set.Count(), maxExact)) + 200
 	}
-	return sets + s.degradeBytes + s.notificationBytes + s.details + s.terms.memory + 500*int64(len(s.defaults.list)+len(s.requests)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.loans)+len(s.Promos)) + 40*int64(len(s.ranks.loose)+len(s.ranks.lends)) + 100*int64(len(s.Fired)+len(s.told)+len(s.owed)+len(s.notificationUse)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 4*int64(s.idOrder.N) + 128*int64(len(s.grams)) + 120*int64(len(s.cased)) + 118*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
+	return sets + s.unreadMemory() + s.degradeBytes + s.notificationBytes + s.details + s.terms.memory + 500*int64(len(s.defaults.list)+len(s.requests)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.loans)+len(s.Promos)) + 40*int64(len(s.ranks.loose)+len(s.ranks.lends)) + 100*int64(len(s.Fired)+len(s.told)+len(s.notificationUse)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 4*int64(s.idOrder.N) + 128*int64(len(s.grams)) + 120*int64(len(s.cased)) + 118*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
 }
 
 // maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
@@ -106,6 +106,7 @@ type State struct {
 	windows           map[uint32][]bursar.Time        // by row: windows that uniques has sets of
 	learned           map[uint32]*learned             // by entity ord, too
 	lastCalls         ordered[lastCall]               // of those
+	unread            map[uint32]*unreadShape         // by slot
 	requests          map[uint32]*record.BoostRequest // by number
 	lastRequest       uint32                          // the number of the newest, which is kept
 
@@ -181,7 +182,7 @@ func NewState() *State {
 		freezes: map[uint32]*record.Freeze{}, degrades: map[uint32][]*record.DegradePolicy{}, notifications: map[uint32][]*record.Notification{}, told: map[uint32]*record.Told{}, owed: map[uint32]struct{}{}, notificationUse: map[uint32]*record.NotificationUse{}, heard: map[uint32]*heard{}, defaults: newDefaultSet(nil),
 		boosts: map[uint32][]*record.Boost{}, loans: map[uint32][]*record.Loan{}, Promos: map[uint32]*promo{},
 		Fired: map[uint32]*record.Fired{}, Uniques: map[record.UniqueKey]*uniqueSet{}, windows: map[uint32][]bursar.Time{},
-		learned: map[uint32]*learned{}, lastCalls: newOrdered(compareCalls), requests: map[uint32]*record.BoostRequest{},
+		learned: map[uint32]*learned{}, lastCalls: newOrdered(compareCalls), unread: map[uint32]*unreadShape{}, requests: map[uint32]*record.BoostRequest{},
 		Totals: map[uint32]*Total{}, Levels: map[record.LevelKey]*record.Level{}, Holds: map[[16]byte]*record.Hold{},
 		OpenHolds: newOrdered(record.CompareID), closedHolds: newOrdered(record.CompareID), endings: newEndings(),
 		schedules: map[record.Rule]*record.Schedule{}, liveTypes: map[uint32]int{}, liveCaps: map[uint32]int{}, strict: map[uint32]struct{}{}, named: map[record.Naming]int{},

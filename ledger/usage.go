@@ -266,13 +266,7 @@ func (d *Decider) checkTarget(o *ReportUsage, it *UsageItem, p *bursar.Problems)
 // resolved. A negative amount costs what it takes off the feature's total. An error tells of a
 // cost that cannot be counted; the item has all the rest even then.
 func (d *Decider) chargeable(it *UsageItem, amount bursar.Amount) *bursar.Error {
-	at := d.Now
-	if it.In.Timestamp != 0 {
-		at = min(it.In.Timestamp, d.Now)
-	}
-	if it.priced != 0 {
-		at = it.priced
-	}
+	at := d.pricedAt(it)
 	var err error
 	back := d.clampTotal(d.CapOrd(it.In.Capability()), amount)
 	it.asks, it.unpriced, err = d.AsksFor(d.Cat, it.In.Capability(), back, it.In.Dimensions, at)
@@ -280,6 +274,9 @@ func (d *Decider) chargeable(it *UsageItem, amount bursar.Amount) *bursar.Error 
 	a := d.RowsOn(&it.path, it.asks[0].Cap)
 	limited, unpriced, cut := len(a.Rows) > 0, it.unpriced, warnCut(it.asks[0].C, a.cut, nil)
 	it.rows = d.withPromo(a.Rows, it.asks[0].Cap)
+	if made := it.path.made; made != 0 {
+		it.rows = slices.DeleteFunc(it.rows, func(row uint32) bool { return d.Def(row).Created > made })
+	}
 	for _, x := range it.asks[1:] {
 		on := d.RowsOn(&it.path, x.Cap)
 		limited, cut = limited || len(on.Rows) > 0, warnCut(x.C, on.cut, cut)
@@ -293,6 +290,17 @@ func (d *Decider) chargeable(it *UsageItem, amount bursar.Amount) *bursar.Error 
 		return err.(*bursar.Error)
 	}
 	return nil
+}
+
+// pricedAt is the instant whose prices an item has.
+func (d *Decider) pricedAt(it *UsageItem) bursar.Time {
+	switch {
+	case it.priced != 0:
+		return it.priced
+	case it.In.Timestamp != 0:
+		return min(it.In.Timestamp, d.Now)
+	}
+	return d.Now
 }
 
 // leaf is the matched entity that is below all other matched ones; 0 when none is

@@ -49,6 +49,7 @@ type View struct {
 	ntfs        map[uint32][]*record.Notification  // by entity, 0 = of the customer; nil value = it has none left
 	hrd         map[uint32]*heard                  // of those entities; nil value = none tells
 	lrn         map[uint32]*learned                // by entity
+	unrd        map[uint32]*unreadShape            // by slot; nil value = none is left
 	reqs        map[uint32]*record.BoostRequest    // nil value = forgotten
 	lastReq     uint32                             // the number of the last that is new; 0 = none is
 	bsts        map[uint32][]*record.Boost
@@ -371,6 +372,7 @@ func (v *View) Merge(head store.Head) {
 	v.mergeDegrades()
 	v.mergeNotifications()
 	v.mergeLearned()
+	mergeParts(s, partUnread, s.unread, v.unrd)
 	v.mergeRequests()
 	mergeParts(s, partPromo, s.Promos, v.prms)
 	v.mergeRowParts()

@@ -63,6 +63,8 @@ const (
 	kindNotificationEnd Kind = 58 // and no longer
 	kindTold            Kind = 59 // what people were told of a row in its window
 	kindNotificationUse Kind = 60 // what access tokens did with notifications in an hour
+	kindUnread          Kind = 61 // usage of an event is kept, as it was not wholly understood
+	kindReread          Kind = 62 // and was read again
 )
 
 var (

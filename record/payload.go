@@ -74,6 +74,10 @@ func newRecord(k Kind) Record {
 		return new(CallCounted)
 	case kindHoldKept:
 		return new(HoldKept)
+	case kindUnread:
+		return new(UsageUnread)
+	case kindReread:
+		return new(UsageReread)
 	}
 	return newCreditRecord(k)
 }

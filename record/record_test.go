@@ -255,6 +255,15 @@ func (r random) record(k Kind) Record {
 		return &CallCounted{r.identity()}
 	case kindHoldKept:
 		return &HoldKept{r.hash()}
+	case kindUnread:
+		n := &UsageUnread{ID: r.hash(), Event: r.text(), At: r.time(), Priced: r.time(), Call: r.identity(), Own: r.identity(), Held: r.bool(), Given: r.dims(), Path: r.path(), Slot: r.ord(),
+			Reading: bursar.UnreadReading{Names: []string{r.text(), r.text()}, Derived: r.dims(), Usage: r.text(), Cut: r.bool()}}
+		if n.Held {
+			n.Hold, n.Same = r.hash(), r.identity()
+		}
+		return n
+	case kindReread:
+		return &UsageReread{ID: r.hash(), Event: r.text(), Slot: r.ord(), Left: r.bool(), Now: r.ord(), Names: []string{r.text()}, Derived: r.dims(), Counted: r.bool(), Model: r.text()}
 	}
 	return r.moneyRecord(k)
 }
@@ -284,7 +293,7 @@ func TestPayloadRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	if kinds != 51 {
+	if kinds != 53 {
 		t.Errorf("%d kinds of records are known", kinds)
 	}
 }

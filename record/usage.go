@@ -90,6 +90,7 @@ const (
 	OpConsumption Operation = 5 // credits that were consumed, reported without a gate
 	OpEvent       Operation = 6
 	OpHeldEvent   Operation = 7 // what ended a hold of an event; its EventUsed is after it in the commit
+	OpReread      Operation = 8 // usage of an event that was read again, or what was counted of it taken back
 )
 
 type Usage struct {

@@ -79,12 +79,13 @@ type commitCall struct {
 	Dims      []bursar.Dimension
 	CallID    string
 	Illegible bool
+	Unread    *bursar.UnreadReading
 }
 
 func (a commitCall) run(w *world) string {
 	id := w.holdID(a.Customer, a.Ref)
-	got, v, err := w.engine.CommitEvent(w.ctx, caller, a.Customer, w.engineID(id), bursar.EventInput{Dimensions: a.Dims, CallID: a.CallID, Illegible: a.Illegible})
-	want, f := w.model.commitCall(a.Customer, id, a.Dims, a.CallID, a.Illegible)
+	got, v, err := w.engine.CommitEvent(w.ctx, caller, a.Customer, w.engineID(id), bursar.EventInput{Dimensions: a.Dims, CallID: a.CallID, Illegible: a.Illegible, Unread: a.Unread})
+	want, f := w.model.commitCall(a.Customer, id, a.Dims, a.CallID, a.Illegible, a.Unread)
 	return w.onHold(a.Customer, got, v, err, want, f)
 }
 

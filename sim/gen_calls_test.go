@@ -156,7 +156,11 @@ func genReserveCall(g *gen) action {
 
 func genConsumeCall(g *gen) action {
 	id := g.customer()
-	return consumeCall{id, g.call(id)}
+	a := consumeCall{id, g.call(id)}
+	if chance(g.r, 8) {
+		a.In.Dimensions, a.In.Unread = g.smell(a.In.Dimensions)
+	}
+	return a
 }
 
 // usedBy is what the event of a reservation was: as before, or something else.
@@ -195,14 +199,20 @@ func (g *gen) someCall(id string) (holdRef, *mHold) {
 }
 
 func genCommitCall(g *gen) action {
+	if again := g.illegible; again != nil && chance(g.r, 6) && g.now < g.illegibleAt+bursar.Time(20*time.Hour) {
+		return *again
+	}
 	id := g.customer()
 	ref, h := g.someCall(id)
 	if h == nil || h.call == nil {
-		return commitCall{id, ref, []bursar.Dimension{g.measure()}, "", chance(g.r, 8)}
+		return commitCall{id, ref, []bursar.Dimension{g.measure()}, "", chance(g.r, 8), nil}
 	}
-	a := commitCall{id, ref, g.usedBy(h), g.callID(id, h.Event.Name), chance(g.r, 6)}
+	a := commitCall{id, ref, g.usedBy(h), g.callID(id, h.Event.Name), chance(g.r, 6), nil}
 	if a.Illegible {
-		a.Dims = g.unread(a.Dims)
+		if a.Dims, a.Unread = g.smell(g.unread(a.Dims)); g.keptLong(h) {
+			a.Unread = nil
+		}
+		g.illegible, g.illegibleAt = &a, g.now
 	}
 	return a
 }
@@ -247,7 +257,11 @@ func (g *gen) endByEvent(a *reportEvents, i int) {
 		x.EventName, x.Dimensions, x.CallID = h.Event.Name, g.usedBy(h), g.callID(x.CustomerID, h.Event.Name)
 	}
 	if x.Illegible = chance(g.r, 6); x.Illegible {
-		x.Dimensions = g.unread(x.Dimensions)
+		if x.Dimensions, x.Unread = g.smell(g.unread(x.Dimensions)); h.call != nil && g.keptLong(h) {
+			x.Unread = nil
+		}
+	} else {
+		x.Unread = nil
 	}
 	c := g.known(x.CustomerID)
 	if h.call != nil && chance(g.r, 3) && g.time(c) < h.CreatedAt+bursar.Time(23*time.Hour) {

@@ -264,7 +264,8 @@ func (g *gen) event(id string, before []bursar.EventInput) bursar.EventInput {
 	x.Dimensions = append(x.Dimensions, bursar.Dimension{Key: "status", Value: pick(g.r, []string{"ok", "ok", "bad", "/v1/x"})})
 	g.events = append(g.events[max(0, len(g.events)-100):], x)
 	if chance(g.r, 20) {
-		x.Illegible, x.Dimensions = true, g.unread(x.Dimensions)
+		x.Illegible = true
+		x.Dimensions, x.Unread = g.smell(g.unread(x.Dimensions))
 	}
 	return x
 }

@@ -14,19 +14,21 @@ var epoch = bursar.TimeOf(time.Date(2026, 1, 31, 22, 0, 0, 0, time.UTC))
 // gen makes operations. It looks at the model, so that limits are reached, holds expire
 // and keys collide often; it changes nothing.
 type gen struct {
-	r         *rand.Rand
-	m         *model
-	now       bursar.Time
-	customers []string
-	entities  []string
-	keys      int
-	recent    []recentItem
-	events    []bursar.EventInput
-	calls     []recentCall
-	named     []namedCall
-	pace      int
-	weights   []weighted
-	total     int
+	r           *rand.Rand
+	m           *model
+	now         bursar.Time
+	customers   []string
+	entities    []string
+	keys        int
+	recent      []recentItem
+	events      []bursar.EventInput
+	illegible   *commitCall // the last of which nothing can be read, to be made again
+	illegibleAt bursar.Time
+	calls       []recentCall
+	named       []namedCall
+	pace        int
+	weights     []weighted
+	total       int
 }
 
 type weighted struct {
@@ -81,7 +83,7 @@ var weights = []weighted{
 	{1, genSettings}, {8, genCard}, {1, genReadCards}, {30, genGrant}, {12, genVoid}, {10, genListGrants}, {25, genConsumption},
 	{10, genPromote}, {2, genDemote}, {5, genListPromotions}, {20, genBoost}, {10, genEndBoost}, {6, genListBoosts},
 	{16, genRequestBoost}, {12, genDecideRequest}, {5, genListRequests},
-	{7, genFreeze}, {2, genListFreezes}, {14, genPutDefaults}, {5, genDeleteDefault}, {2, genListDefaults}, {10, genPutPolicies}, {3, genDeletePolicy}, {2, genListPolicies}, {10, genPutNotifications}, {3, genDeleteNotification}, {2, genListNotifications}, {8, genAllocations}, {6, genEntitlements}, {8, genStrict}, {60, genEvents},
+	{7, genFreeze}, {2, genListFreezes}, {14, genPutDefaults}, {5, genDeleteDefault}, {2, genListDefaults}, {10, genPutPolicies}, {3, genDeletePolicy}, {2, genListPolicies}, {10, genPutNotifications}, {3, genDeleteNotification}, {2, genListNotifications}, {8, genAllocations}, {6, genEntitlements}, {8, genStrict}, {60, genEvents}, {8, genReread},
 	{30, genSave}, {15, genUnload}, {40, genSlow}, {2, genCrowd},
 }
 

@@ -18,8 +18,11 @@ func (m *model) recordCall(c *mCust, x bursar.EventInput, priced, at, now bursar
 	var features, money []ask
 	dims := labelsOf(x.Dimensions)
 	a := c.attribute(dims)
+	if it := c.rereading; it != nil {
+		a, at = it.to, it.at
+	}
 	for _, f := range m.metersOf(x) {
-		if !takes(f.Meter, x) || unreadable(f, x) {
+		if !takes(f.Meter, x) || unreadable(f, x) || c.rereading.before(f) {
 			continue
 		}
 		k := featureOf(f.ID)
@@ -132,12 +135,14 @@ func (m *model) measuresNothing(x bursar.EventInput) bool {
 }
 
 // keep makes a reservation of which nobody can tell what was used one that is settled.
-func (c *mCust) keep(h *mHold, x bursar.EventInput, now bursar.Time) {
+func (c *mCust) keep(h *mHold, x bursar.EventInput, u *bursar.UnreadReading, now bursar.Time) {
 	if h.Status == bursar.HoldOpen && h.OnExpire != bursar.ExpireSettle {
 		h.OnExpire = bursar.ExpireSettle
 		c.log.wrote(now)
 	}
 	c.nameCall(x, h, now)
+	x.CallID = ""
+	c.keepUnread(x, u, h.CreatedAt, now, now, h, false)
 }
 
 // saidBy is how much an event says was used, and of which model.
@@ -201,8 +206,9 @@ func (m *model) warnedOfEnd(end *endingOf, counted bool) []string {
 
 // endWith ends a reservation with what was used. What was settled is taken back.
 func (m *model) endWith(c *mCust, now bursar.Time, h *mHold, x bursar.EventInput) []ask {
+	booked := h.Status == bursar.HoldExpired && h.Event.Used != nil
 	if h.Status == bursar.HoldExpired {
-		if h.Event.Used != nil {
+		if booked && c.rereading == nil {
 			c.book(h, -1, now)
 		}
 		h.Status, h.ClosedAt, h.LateCommit = bursar.HoldCommitted, now, true
@@ -212,6 +218,9 @@ func (m *model) endWith(c *mCust, now bursar.Time, h *mHold, x bursar.EventInput
 	var took []ask
 	if done, known := c.doneOf(x); !known || done != nil {
 		took = m.recordCall(c, x, h.CreatedAt, now, now)
+	}
+	if booked && c.rereading != nil {
+		c.book(h, -1, now)
 	}
 	c.nameCall(x, h, now)
 	c.learn(h, x)
@@ -249,12 +258,12 @@ func (c *mCust) book(h *mHold, times int64, now bursar.Time) {
 		for _, x := range p.costs {
 			costs = append(costs, charge{x.currency, x.held.times(times)})
 		}
-		c.spend(p.feature, p.amount.times(times), costs, live, fact{at: int64(h.ExpiresAt), route: h.route, dims: h.plain}, now)
+		c.spend(p.feature, p.amount.times(times), costs, live, fact{at: int64(h.ExpiresAt), route: h.route, dims: h.plain, back: times < 0}, now)
 		c.moveLevels(p.feature, h.route, p.amount.times(times))
 	}
 }
 
-func (m *model) commitCall(customer, id string, dims []bursar.Dimension, call string, illegible bool) (bursar.Reservation, *fail) {
+func (m *model) commitCall(customer, id string, dims []bursar.Dimension, call string, illegible bool, u *bursar.UnreadReading) (bursar.Reservation, *fail) {
 	c, now, h, f := m.findHold(customer, id)
 	if f != nil {
 		return bursar.Reservation{}, f
@@ -278,14 +287,18 @@ func (m *model) commitCall(customer, id string, dims []bursar.Dimension, call st
 	case again:
 		c.nameCall(x, h, now)
 	case x.Illegible:
-		c.keep(h, x, now)
+		c.keep(h, x, u, now)
 	default:
 		if done, known := c.doneOf(x); !known || done != nil {
 			c.begins(false)
 			c.enrolEnd(x, dims, now)
 			c.done()
 		}
+		done, known := c.doneOf(x)
 		m.endWith(c, now, h, x)
+		if !known || done != nil {
+			c.keepUnread(x, u, h.CreatedAt, now, now, nil, false)
+		}
 	}
 	return h.show(again), nil
 }
@@ -352,10 +365,14 @@ func (m *model) endByEvent(e bursar.EventInput, end *endingOf) (r bursar.EventRe
 		return r
 	}
 	if end.x.Illegible {
-		c.keep(end.hold, end.x, now)
+		c.keep(end.hold, end.x, e.Unread, now)
 		return r
 	}
+	done, known := c.doneOf(end.x)
 	took := m.endWith(c, now, end.hold, end.x)
+	if !known || done != nil {
+		c.keepUnread(end.x, e.Unread, end.hold.CreatedAt, now, now, nil, false)
+	}
 	r.Used, r.Costs = shownAsks(took), costsOfAsks(took)
 	if id := (keyID{"event " + e.EventName, e.IdempotencyKey}); id != (keyID{end.hold.ref.Target, end.hold.ref.Key}) {
 		c.keys[id] = mKey{content: consumedContent(e), at: now, consume: bursar.ConsumeResult{Timestamp: now, Used: r.Used, Costs: r.Costs}}

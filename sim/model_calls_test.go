@@ -19,6 +19,7 @@ type heldPart struct {
 
 // mCall is what a reservation of an event has beside what every one has.
 type mCall struct {
+	kept    map[string]bursar.Time // unread usage that was to end it, by what was said
 	props   []bursar.Dimension
 	parts   []heldPart
 	content string // of what it ended with
@@ -384,9 +385,12 @@ func (m *model) consumeCall(customer string, in bursar.SpendInput) (bursar.Consu
 	r.Tightest = o.c.tightest(o.asks, r.Decision.Chains, o.now)
 	if !o.c.recorded(o.x) {
 		r.ID = ""
-	} else {
+	}
+	counted := r.ID != "" && (in.Unread == nil || !m.measuresNothing(o.x))
+	if counted {
 		o.c.nameCall(o.x, nil, o.now)
 	}
+	o.c.keepUnread(o.x, in.Unread, o.now, o.now, o.now, nil, !counted && in.CallID != "")
 	if in.IdempotencyKey != "" && r.ID != "" {
 		o.c.keys[keyID{"event " + in.EventName, in.IdempotencyKey}] = mKey{content: o.content, at: o.now, consume: r}
 	}

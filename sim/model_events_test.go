@@ -266,6 +266,8 @@ func (m *model) recordEvent(x bursar.EventInput) (took []ask, duplicate bool) {
 	}
 	at := min(cmp.Or(x.Timestamp, now), now)
 	took = m.recordCall(c, x, at, at, now)
+	counted := c.recorded(x) && (!x.Illegible || !m.measuresNothing(x))
+	defer func() { c.keepUnread(x, x.Unread, at, at, now, nil, !counted && x.CallID != "") }()
 	if c.recorded(x) {
 		r := bursar.ConsumeResult{Timestamp: now, Used: shownAsks(took), Costs: costsOfAsks(took)}
 		c.keys[id] = mKey{content: consumedContent(x), at: now, consume: r}
@@ -348,7 +350,7 @@ func (c *mCust) tookOf(k bursar.Capability, d num, at fact, now bursar.Time) {
 		return
 	}
 	t := c.total(k)
-	t.used, t.at = t.used.add(d), now
+	t.used, t.at = t.used.add(d), c.changedAt(k, d, now)
 	at.cap, at.amount = k, d
-	c.facts = append(c.facts, at)
+	c.note(at)
 }

@@ -91,6 +91,10 @@ func (c *mCust) alert(r *mRow, now bursar.Time) {
 	if r.promo != nil || r.idle() {
 		return
 	}
+	if c.hushed != nil {
+		c.hushed[r] = true
+		return
+	}
 	used := r.usedAt(now)
 	if c.timed == nil {
 		c.judgeThresholds(r, used, now)

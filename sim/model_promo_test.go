@@ -108,7 +108,7 @@ func (c *mCust) promote(x bursar.PromotionInput, now bursar.Time) bursar.Promoti
 	p := c.promos[x.FeatureID]
 	isNew := p == nil
 	if isNew {
-		p = &mPromo{row: &mRow{id: c.m.newID("p"), cap: featureOf(x.FeatureID)}}
+		p = &mPromo{row: &mRow{id: c.m.newID("p"), cap: featureOf(x.FeatureID), created: start}}
 		p.row.promo = p
 		c.promos[x.FeatureID] = p
 	}

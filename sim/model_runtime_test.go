@@ -158,12 +158,16 @@ func (c *mCust) record(k bursar.Capability, d num, rows []*mRow, a fact, now bur
 	used := notBelowZero(t.used.add(d))
 	took := used.sub(t.used)
 	if took.sign() != 0 {
-		t.used, t.at = used, now
+		t.used, t.at = used, c.changedAt(k, d, now)
 	}
 	if a.cap, a.amount = k, d; d.sign() != 0 {
-		c.facts = append(c.facts, a)
+		c.note(a)
 	}
-	if k.Kind == bursar.KindCurrency {
+	switch {
+	case k.Kind != bursar.KindCurrency:
+	case c.rereading != nil:
+		c.dearer = append(c.dearer, dearer{k.ID, a.source, took})
+	default:
 		c.draw(k.ID, took, now)
 	}
 }
@@ -203,7 +207,11 @@ func costsShown(list []charge) []bursar.Cost {
 // and the customer's own.
 func (c *mCust) counting(a attribution) func(bursar.Capability) []*mRow {
 	return func(k bursar.Capability) []*mRow {
-		return append(c.applying(k, a), c.own(k)...)
+		rows := append(c.applying(k, a), c.own(k)...)
+		if c.rereading != nil {
+			rows = olderThan(rows, c.rereading.kept)
+		}
+		return rows
 	}
 }
 

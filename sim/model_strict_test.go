@@ -153,6 +153,9 @@ func (m *model) updateSettings(in catalogue.SettingsPatch) bursar.Settings {
 			s.Ungoverned = "" // as if nothing had been said
 		}
 	}
+	if r := in.UsageRules; r.Set && !slices.Equal(s.RulesOfUsage(), r.Value) {
+		s.UsageRules = &r.Value
+	}
 	if s != m.settings {
 		at := now.Milli()
 		s.UpdatedAt = &at

@@ -60,6 +60,11 @@ type mCust struct {
 	given     map[naturalKey]*mRow // rows that are, or once were, limited by default
 	taken     bool                 // rows that were so once are the entities' own now
 	holds     []*mHold             // in order of creation
+	unread    []*mUnread           // in order of recording
+	rereading *mUnread             // what is counted anew; nil = nothing is
+	rereads   int                  // how many events were
+	hushed    map[*mRow]bool       // whose alerts wait for the whole of that; nil = none do
+	dearer    []dearer             // what pools pay for the whole of that
 	open      []*mHold             // those of them that are open
 	totals    map[bursar.Capability]*mTotal
 	levels    map[levelKey]mLevel
@@ -171,6 +176,8 @@ type fact struct {
 	route  []hop
 	dims   []bursar.Dimension // those that named no entities then
 	source string             // of a cost: its feature
+	reread int                // which other reading of unread usage made it, from 1; 0 = none
+	back   bool               // it takes back what was booked of a reservation
 }
 
 func newModel(horizon time.Duration) *model {

@@ -112,7 +112,7 @@ func (g *gen) late(id string) action {
 	ref, h := g.lapsedHold(id)
 	switch n := g.r.IntN(20); {
 	case n < 10 && h != nil && h.call != nil:
-		return commitCall{id, ref, g.usedBy(h), "", chance(g.r, 8)}
+		return commitCall{id, ref, g.usedBy(h), "", chance(g.r, 8), nil}
 	case n < 8:
 		a := commitHold{id, ref, g.amount()}
 		if h != nil && !chance(g.r, 4) {

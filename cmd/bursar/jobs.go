@@ -76,11 +76,14 @@ func workText(j *client.Job) string {
 	if j.CustomerID != nil {
 		of = *j.CustomerID
 	}
-	if j.RateCardID == nil {
+	if j.Apply == nil {
 		return "backtest of " + of
 	}
-	if j.Apply == nil || !*j.Apply {
+	if !*j.Apply {
 		of += ", dry run"
+	}
+	if j.RateCardID == nil {
+		return "re-pricing of unread usage of " + of
 	}
 	return "re-pricing by " + *j.RateCardID + " of " + of
 }

@@ -47,7 +47,7 @@ type commands struct {
 	Demo    demoCommand        `cmd:"" help:"See it work: a server, an organisation and real traffic, in a minute."`
 	MCP     mcpCommand         `cmd:"" name:"mcp" help:"Tell an agent what it may spend: tools of the Model Context Protocol over the standard input and output."`
 	Token   tokenCommand       `cmd:"" help:"Make spend tokens, narrow them without a server, look into one, revoke one."`
-	Reprice repriceCommand     `cmd:"" help:"Put right what a wrong version of a rate card charged."`
+	Reprice repriceCommand     `cmd:"" help:"Put right what a wrong version of a rate card charged, or what was counted of unread usage."`
 	Jobs    jobsCommand        `cmd:"" help:"List long work on a server, such as re-pricing, follow or end it."`
 	Prices  pricesCommand      `cmd:"" help:"Import and show model prices."`
 	Export  exportStoreCommand `cmd:"" help:"Write a store, or one customer of it, into a file."`

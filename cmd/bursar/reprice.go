@@ -14,10 +14,11 @@ import (
 )
 
 // repriceCommand puts right what a wrong version of a rate card charged, once a version
-// that corrects it is there.
+// that corrects it is there, or what was counted of usage that was not understood, once a rule is.
 type repriceCommand struct {
 	remote   `embed:""`
-	Card     string   `help:"The rate card." required:"" env:"-" placeholder:"ID"`
+	Card     string   `help:"The rate card. Give this or --unread." env:"-" placeholder:"ID" xor:"what"`
+	Unread   bool     `help:"Read usage again that was not understood." env:"-" xor:"what"`
 	From     timeFlag `help:"Usage from here on is priced again." required:"" env:"-" placeholder:"TIME"`
 	To       timeFlag `help:"Until here; now when left out." env:"-" placeholder:"TIME"`
 	Customer string   `help:"Only this customer's usage." env:"-" placeholder:"ID"`
@@ -27,6 +28,9 @@ type repriceCommand struct {
 
 // Validate is called once the flags are read.
 func (c *repriceCommand) Validate() error {
+	if c.Card == "" && !c.Unread {
+		return errors.New("say --card or --unread")
+	}
 	if !c.DryRun && !c.Apply {
 		return errors.New("say --dry-run or --apply")
 	}
@@ -39,20 +43,33 @@ func (c *repriceCommand) Run(p *process) error {
 		return err
 	}
 	job := ""
-	got, err := api.Reprice(p.ctx, c.Card, client.RepriceInput{From: c.From.Time, To: c.To.orNil(), CustomerID: c.Customer, Apply: c.Apply}, func(j client.Job) {
+	in := client.RepriceInput{From: c.From.Time, To: c.To.orNil(), CustomerID: c.Customer, Apply: c.Apply}
+	follow := func(j client.Job) {
 		if job = j.ID; j.FinishedAt == nil {
 			fmt.Fprintf(p.stderr, "job %s: %s\n", j.ID, progressText(&j))
 		}
-	})
+	}
+	var got client.Repricing
+	var reread client.Rereading
+	what := "re-pricing " + c.Card
+	if c.Unread {
+		what = "re-pricing unread usage"
+		reread, err = api.RepriceUnread(p.ctx, in, follow)
+	} else {
+		got, err = api.Reprice(p.ctx, c.Card, in, follow)
+	}
 	if err != nil && p.ctx.Err() != nil && job != "" {
 		return exitf(exitFailed, "The server goes on with the job: see bursar jobs; end it with bursar jobs --cancel %s.", job)
 	}
 	if err != nil {
-		err = refusal("re-pricing "+c.Card, err)
+		err = refusal(what, err)
 		if c.Apply {
 			err = exitf(exitFailed, "%w\nWhat was put right before this stays so; the same command does the rest.", err)
 		}
 		return err
+	}
+	if c.Unread {
+		return printRereading(p.stdout, &reread)
 	}
 	if err := printRepricing(p.stdout, &got); err != nil {
 		return err
@@ -158,12 +175,51 @@ func printRepricing(out io.Writer, r *client.Repricing) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	return printMode(out, r.Applied)
+}
+
+func printMode(out io.Writer, applied bool) error {
 	said := "\nThis was a dry run: nothing was written. --apply writes it.\n"
-	if r.Applied {
+	if applied {
 		said = "\nApplied.\n"
 	}
 	_, err := io.WriteString(out, said)
 	return err
+}
+
+func printRereading(out io.Writer, r *client.Rereading) error {
+	fmt.Fprintf(out, "%s events with unread usage were read again: %s count something else, of %s nothing is unread any more.\n",
+		commas(r.Events), commas(r.Changed), commas(r.Read))
+	if r.Lost > 0 {
+		fmt.Fprintf(out, "%s more cannot be read again, as the log that kept them was cut: they stay as they were counted.\n", commas(r.Lost))
+	}
+	if r.Uncounted > 0 {
+		fmt.Fprintf(out, "%s of them cannot be counted as they are read now, by a meter or for their cost: they stay as they were counted, and listed.\n", commas(r.Uncounted))
+	}
+	if r.Changed+r.Read+r.Uncounted == 0 {
+		_, err := fmt.Fprintln(out, "Nothing changes: no rule reads more of it. See GET /events/unread, and PUT /usage-rules.")
+		return err
+	}
+	fmt.Fprintln(out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "  CUSTOMER\tEVENTS\tCHANGED\tFEATURE OR CURRENCY\tDIFFERENCE")
+	lines := func(customer string, x *client.Reread) {
+		for i := range x.Changes {
+			c := &x.Changes[i]
+			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\n", customer, commas(x.Events), commas(x.Changed), c.FeatureID+c.CurrencyID, signed(c.Amount))
+		}
+		if len(x.Changes) == 0 {
+			fmt.Fprintf(w, "  %s\t%s\t%s\t\t\n", customer, commas(x.Events), commas(x.Changed))
+		}
+	}
+	for i := range r.Customers {
+		lines(r.Customers[i].CustomerID, &r.Customers[i].Reread)
+	}
+	lines("TOTAL", &r.Reread)
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return printMode(out, r.Applied)
 }
 
 // signed is an amount with its sign, + too.

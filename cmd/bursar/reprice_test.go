@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/bursarhq/bursar/client"
 )
 
 // TestReprice: what a wrong price charged is shown, then put right on limits, customer
@@ -54,7 +56,7 @@ func TestReprice(t *testing.T) {
 	}
 
 	says(t, reprice(2), `--dry-run or --apply`)
-	if help := p.cli(0, "reprice", "--help"); !strings.Contains(help, "Usage: bursar reprice --card=ID --from=TIME [flags]") {
+	if help := p.cli(0, "reprice", "--help"); !strings.Contains(help, "Usage: bursar reprice --from=TIME [flags]") {
 		t.Errorf("the help demands more than it should:\n%s", help)
 	}
 	says(t, reprice(2, "--dry-run", "--apply"), `--dry-run and --apply`)
@@ -87,4 +89,42 @@ func TestRepriceUnmatched(t *testing.T) {
 func (p *program) addVersion(path, body string) (from string) {
 	p.t.Helper()
 	return ask[struct{ EffectiveFrom string }](p, "POST", "/rate-cards"+path, body).EffectiveFrom
+}
+
+// TestRepriceUnread: what was not understood of usage is counted once a rule says what it is.
+func TestRepriceUnread(t *testing.T) {
+	p := start(t, rigEnv(t.TempDir()))
+	defer p.stop()
+	p.furnishTokens("true")
+	from := p.addVersion("", `{"id":"models","currencyId":"credits","displayName":"Models","rates":[{"featureId":"input","amount":20,"per":1000}]}`)
+	reprice := func(code int, more ...string) string {
+		return p.cli(code, append([]string{"reprice", "--unread", "--from", from}, more...)...)
+	}
+	p.must("POST", "/api/v1/events", rigKey, `{"events":[{"customerId":"acme","eventName":"llm","usage":{"input_tokens":1000,"output_tokens":5,"smell_tokens":2000},"idempotencyKey":"1"}]}`)
+	says(t, reprice(0, "--dry-run"), `1 events with unread usage were read again: 0 count something else`, `Nothing changes: no rule`)
+	p.must("PUT", "/api/v1/usage-rules", rigKey, `{"rules":[{"member":"smell_tokens","kind":"tokens.input"}]}`)
+	changes := []string{`1 events .*: 1 count something else, of 1 nothing is unread any more`, `acme +1 +1 +input +\+2,000`, `TOTAL +1 +1 +credits +\+40`}
+	says(t, reprice(0, "--dry-run"), append(changes, `nothing was written`)...)
+	if got := p.spent(); got != "20" {
+		t.Errorf("after a dry run %s credits are spent", got)
+	}
+	says(t, reprice(0, "--apply"), append(changes, `(?m)^Applied\.$`)...)
+	says(t, reprice(0, "--apply"), `0 events with unread usage`)
+	if got := p.spent(); got != "60" {
+		t.Errorf("after two re-pricings %s credits are spent", got)
+	}
+	says(t, reprice(2, "--card", "models", "--dry-run"), `--card and --unread`)
+	says(t, p.cli(2, "reprice", "--from", from, "--dry-run"), `--card or --unread`)
+}
+
+// TestPrintUncounted: what cannot be counted is told, and not that a rule is missing.
+func TestPrintUncounted(t *testing.T) {
+	var out strings.Builder
+	if err := printRereading(&out, &client.Rereading{Reread: client.Reread{Events: 3, Uncounted: 2}}); err != nil {
+		t.Fatal(err)
+	}
+	says(t, out.String(), `2 of them cannot be counted as they are read now`, `TOTAL +3 +0`)
+	if strings.Contains(out.String(), "no rule") {
+		t.Error(out.String())
+	}
 }

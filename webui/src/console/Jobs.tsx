@@ -10,7 +10,10 @@ import { At, Badge, Confirm, Empty, Reading, toast } from "../ui";
 import { RowButton, Table } from "../ui/List";
 import { useApi } from "./session";
 
-const what = (j: Job) => (j.kind === "REPRICE" ? `Re-pricing by ${j.rateCardId}${j.apply ? "" : ", dry run"}` : "Backtest of limits");
+const what = (j: Job) =>
+  j.kind === "REPRICE"
+    ? `Re-pricing ${j.rateCardId === null ? "of unread usage" : `by ${j.rateCardId}`}${j.apply ? "" : ", dry run"}`
+    : "Backtest of limits";
 
 /** Work that takes longer than a request: how far it is, how it ended, and a way to end it. */
 export function Jobs() {
