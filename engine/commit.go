@@ -339,7 +339,7 @@ func (e *Engine) run(w *work) int {
 		if r.tooLarge {
 			continue
 		}
-		if len(d.Recs) >= turnRecords || d.Full() {
+		if len(d.Recs) >= turnRecords || d.Full() || d.ToldMany() {
 			return i
 		}
 		d.Facts, d.Trace, d.By, d.Enrols = r.facts, r.trace, r.by, r.by.Enroller()

@@ -354,11 +354,13 @@ func (d *Decider) tellRequest(c *catalogue.Caller, event, action string, row uin
 	data.FeatureID, data.CurrencyID = catalogue.CapabilityIDs(after.Capability)
 	data.Request["id"], data.Request["createdAt"] = after.ID, after.CreatedAt
 	d.notify(event, data)
+	var hearers []*record.Notification
 	d.eachHearer(def, func(n *record.Notification) {
 		if n.BoostRequests {
-			d.tell(n, event, data)
+			hearers = append(hearers, n)
 		}
 	})
+	d.tellEach(hearers, event, func(*record.Notification) any { return data })
 }
 
 func requestAudit(r *bursar.BoostRequest) map[string]any {

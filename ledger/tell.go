@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/bursarhq/bursar"
@@ -53,7 +54,7 @@ func (v *View) toldIn(row uint32, start bursar.Time) record.Told {
 // they were told of once it is not reached any more, unless the commit tells of very much already: then a later one does. What they were told is kept as long as it is reached,
 // whoever hears of it then, so that a notification that is made anew tells nothing twice.
 func (d *Decider) tellUsage(row uint32) {
-	if d.Rehearsal || d.noNotifications() || d.out.ToPeople >= bursar.MaxToldAtOnce {
+	if d.Rehearsal || d.noNotifications() || d.ToldMany() {
 		return
 	}
 	def := d.Def(row)
@@ -87,16 +88,52 @@ func (d *Decider) tellUsage(row uint32) {
 		return
 	}
 	d.Emit(&record.LimitTold{Row: row, Told: record.Told{Start: c.Start, Levels: now, Denied: told.Denied}})
+	reached := func(n *record.Notification) []int {
+		return slices.DeleteFunc(slices.Clone(fresh), func(t int) bool { return !slices.Contains(n.Thresholds, t) })
+	}
+	hearers = slices.DeleteFunc(hearers, func(n *record.Notification) bool { return len(reached(n)) == 0 })
+	d.tellEach(hearers, bursar.EventUsageExceeded, func(n *record.Notification) any { return d.usageData(row, &c, limit, reached(n)) })
+}
+
+// ToldMany tells that the commit makes so many messages to people that requests which wait are for the next one.
+func (d *Decider) ToldMany() bool { return d.out.ToPeople >= bursar.MaxToldAtOnce }
+
+// tellEach queues messages of one thing to the recipients of a limit's hearers, each address once: by a notification that
+// a key made before one that a token without a root did, and that before others, so that nobody silences or
+// weakens who listens from above; of several by that of the nearest entity, then by the oldest.
+func (d *Decider) tellEach(hearers []*record.Notification, typ string, data func(*record.Notification) any) {
+	slices.SortStableFunc(hearers, func(a, b *record.Notification) int { return cmp.Compare(standing(a), standing(b)) })
+	told := map[string]bool{}
 	for _, n := range hearers {
-		if mine := slices.DeleteFunc(slices.Clone(fresh), func(t int) bool { return !slices.Contains(n.Thresholds, t) }); len(mine) > 0 {
-			d.tell(n, bursar.EventUsageExceeded, d.usageData(row, &c, limit, mine))
+		to := notified(n)
+		endpoints := to.Endpoints()
+		all := to.Recipients
+		to.Recipients = nil
+		for i, endpoint := range endpoints {
+			if address := catalogue.AddressOf(endpoint); !told[address] {
+				told[address] = true
+				to.Recipients = append(to.Recipients, all[i])
+			}
+		}
+		if len(to.Recipients) > 0 {
+			d.tell(to, typ, data(n))
 		}
 	}
 }
 
-// tell queues a message to the recipients of n.
-func (d *Decider) tell(n *record.Notification, typ string, data any) {
-	d.out.Tell(notified(n), d.Now, d.Head.Seq, d.CommitID, d.Trace, typ, d.Cust().ID, data)
+// standing orders notifications by who made them.
+func standing(n *record.Notification) int {
+	switch {
+	case !n.ByToken:
+		return 0
+	case n.Root == 0:
+		return 1
+	}
+	return 2
+}
+
+func (d *Decider) tell(to *catalogue.Notified, typ string, data any) {
+	d.out.Tell(to, d.Now, d.Head.Seq, d.CommitID, d.Trace, typ, d.Cust().ID, data)
 }
 
 func notified(n *record.Notification) *catalogue.Notified {
@@ -165,15 +202,15 @@ func (o *TellDenial) Decide(d *Decider) (any, error) {
 	told := d.toldIn(row, c.Start)
 	told.Denied = true
 	d.Emit(&record.LimitTold{Row: row, Told: told})
-	for _, n := range d.hearDenials(def) {
+	d.tellEach(d.hearDenials(def), bursar.EventDenied, func(n *record.Notification) any {
 		data := catalogue.DenialData{UsageData: d.usageData(row, &c, d.LimitNow(row, def), []int{}), DeniedIDs: []string{}, Requested: o.Requested}
 		for _, id := range o.Named {
 			if ent := d.EntOrd(id); ent != 0 && (n.Root == 0 || d.within(ent, n.Root)) {
 				data.DeniedIDs = append(data.DeniedIDs, id)
 			}
 		}
-		d.tell(n, bursar.EventDenied, data)
-	}
+		return data
+	})
 	return nil, nil
 }
 
@@ -195,7 +232,7 @@ func (o *TestNotification) Decide(d *Decider) (any, error) {
 		return nil, err
 	}
 	d.auditNotification(&o.Caller, "notification.tested", n, nil, nil)
-	d.tell(n, bursar.EventTest, catalogue.TestData{CustomerID: d.Cust().ID, Description: "A test message of Bursar. Nothing has happened."})
+	d.tell(notified(n), bursar.EventTest, catalogue.TestData{CustomerID: d.Cust().ID, Description: "A test message of Bursar. Nothing has happened."})
 	return d.out.Messages[len(d.out.Messages)-1].Deliveries, nil
 }
 

@@ -23,17 +23,19 @@ func (n *mNotification) to() string {
 	return fmt.Sprint(n.id, " ", n.Name, " ", []string{"mailto:" + n.Emails[0]}, " ")
 }
 
-// hear are the notifications that are about a limit.
+// hear are the notifications that are about a limit, those of its entity first and those of the customer last.
 func (c *mCust) hear(r *mRow) (list []*mNotification) {
-	for _, n := range c.hearers {
-		about := n.EntityID == ""
-		for id := &r.entity; id != nil; id = c.entities[*id].ParentID {
-			about = about || *id == n.EntityID
-		}
-		if about {
-			list = append(list, n)
+	of := func(entity string) {
+		for _, n := range c.hearers {
+			if n.EntityID == entity {
+				list = append(list, n)
+			}
 		}
 	}
+	for id := &r.entity; id != nil; id = c.entities[*id].ParentID {
+		of(*id)
+	}
+	of("")
 	return list
 }
 
@@ -59,6 +61,7 @@ func (c *mCust) tellPeople(r *mRow, used num, now bursar.Time) {
 			told[t] = true
 		}
 	}
+	written := map[string]bool{} // each address once
 	for _, n := range c.hear(r) {
 		var mine []int
 		for _, t := range n.Thresholds {
@@ -66,7 +69,8 @@ func (c *mCust) tellPeople(r *mRow, used num, now bursar.Time) {
 				mine = append(mine, t)
 			}
 		}
-		if len(mine) > 0 {
+		if len(mine) > 0 && !written[n.Emails[0]] {
+			written[n.Emails[0]] = true
 			x := c.usageMessage(bursar.EventUsageExceeded, r, used, limit, mine, w)
 			x.to = n.to()
 			c.send(x)

@@ -232,8 +232,10 @@ func (c *mCust) tellRequest(typ string, q *mRequest, r *mRow, now bursar.Time) {
 	}
 	nameCapability(data, r.cap)
 	c.tell(typ, data)
+	written := map[string]bool{}
 	for _, n := range c.hear(r) {
-		if n.BoostRequests {
+		if n.BoostRequests && !written[n.Emails[0]] {
+			written[n.Emails[0]] = true
 			c.send(message{typ: typ, data: data, to: n.to()})
 		}
 	}
