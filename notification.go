@@ -24,8 +24,8 @@ const (
 	// Of those with any root.
 	MaxRootedNotifications = 1000
 
-	// MaxToldAtOnce is from how many deliveries to people on one commit makes no more of thresholds: the limits beyond
-	// are told of when they are used again.
+	// MaxToldAtOnce is from how many deliveries to people on a commit takes no further requests and makes no more of
+	// thresholds: of the limits beyond, later commits tell.
 	MaxToldAtOnce = 1000
 
 	// What access tokens with one root, or all without, do in an hour: addresses are not asked whether they want to hear.

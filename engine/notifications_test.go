@@ -1,9 +1,13 @@
 package engine_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/engine"
@@ -59,13 +63,10 @@ func TestNotificationsOfOthersTakeNoPlace(t *testing.T) {
 	full("one more of another root", put(&bursar.AccessToken{CustomerID: "acme", RootEntityID: "u"}, more), "make at most 1000 notifications")
 }
 
-// TestManyLimitsAtOnce: a request that takes very many limits over what is listened for makes a bounded number of messages,
-// and the limits that they do not tell of are told of when they are used again.
-func TestManyLimitsAtOnce(t *testing.T) {
-	r := newRig(t, mem.New(), engine.Options{})
-	defer r.close()
+// listeners makes users below o, each with a limit of 100 tokens a year, and who listens to them.
+func (r *rig) listeners(users, listen int) {
+	r.t.Helper()
 	r.furnish("acme")
-	const users = 150
 	var entities []bursar.EntityInput
 	var limits []bursar.AssignmentInput
 	for i := range users {
@@ -73,40 +74,183 @@ func TestManyLimitsAtOnce(t *testing.T) {
 		entities = append(entities, bursar.EntityInput{ID: id, EntityTypeID: "user", ParentID: bursar.Some("o")})
 		limits = append(limits, bursar.AssignmentInput{EntityID: id, Capability: capability("tokens"), UsageLimit: bursar.Some(amount("100")), Cadence: bursar.Some(bursar.Cadence{N: 1, Unit: bursar.UnitYear})})
 	}
-	_, _, err := r.PutEntities(t.Context(), tester, "acme", entities)
+	_, _, err := r.PutEntities(r.t.Context(), tester, "acme", entities)
 	r.must(err)
-	_, _, err = r.PutAssignments(t.Context(), tester, "acme", limits)
+	_, _, err = r.PutAssignments(r.t.Context(), tester, "acme", limits)
 	r.must(err)
+	r.listen(listen)
+}
+
+// listen makes notifications at 80 % of what is below o, of one address each.
+func (r *rig) listen(n int) {
+	r.t.Helper()
+	in := someNotifications("o", n, "", 80)
+	for i := range in {
+		in[i].Emails = []string{fmt.Sprintf("a%d@x.example", i)}
+	}
+	_, _, err := r.PutNotifications(r.t.Context(), tester, "acme", in)
+	r.must(err)
+}
+
+// eachUses reports usage of each user in one request.
+func (r *rig) eachUses(users int, each string) {
+	r.t.Helper()
+	var in []bursar.UsageInput
+	for i := range users {
+		in = append(in, bursar.UsageInput{CustomerID: "acme", FeatureID: "tokens", Value: amount(each), Dimensions: dims("user", fmt.Sprint("u", i))})
+	}
+	_, _, err := r.ReportUsage(r.t.Context(), tester, in)
+	r.must(err)
+}
+
+// toldByLimit counts the messages to people by the limit, and by the commit they are of.
+func (r *rig) toldByLimit() (byLimit map[string]int, byCommit map[string]int) {
+	r.t.Helper()
+	due, err := r.store.DueDeliveries(r.t.Context(), 1<<62, func(string) int { return 0 })
+	r.must(err)
+	byLimit, byCommit = map[string]int{}, map[string]int{}
+	for _, d := range due {
+		var m struct{ Data struct{ AssignmentID string } }
+		r.must(json.Unmarshal(d.Body, &m))
+		byLimit[m.Data.AssignmentID]++
+		byCommit[d.MessageID[:len("01234567-89ab-7012")]]++
+	}
+	return byLimit, byCommit
+}
+
+// TestManyLimitsAtOnce: a request that takes very many limits over what is listened for makes a bounded number of messages.
+// Those of the limits beyond follow by themselves, each commit again with a bounded number: also where the limits only deny
+// from then on, and where the customer left memory meanwhile.
+func TestManyLimitsAtOnce(t *testing.T) {
+	const users, listen = 150, 20
+	for name, meanwhile := range map[string]func(*rig){
+		"nothing happens": func(*rig) {},
+		"each is denied": func(r *rig) {
+			for i := range 3 * users {
+				_, _, err := r.Consume(t.Context(), tester, "acme", bursar.SpendInput{Capability: capability("tokens"), Amount: amount("1"), Dimensions: dims("user", fmt.Sprint("u", i%users)), IdempotencyKey: fmt.Sprint(i)})
+				if err == nil {
+					t.Error("what is used up was granted")
+				}
+			}
+		},
+		"the customer leaves memory": func(r *rig) {
+			r.must(engine.Save(r.Engine, "acme"))
+			r.Forget("acme")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, mem.New(), engine.Options{})
+			defer r.close()
+			r.listeners(users, listen)
+			r.eachUses(users, "45")
+			if n, _ := r.toldByLimit(); len(n) != 0 {
+				t.Fatalf("%d limits at 45 %% are told of", len(n))
+			}
+			r.eachUses(users, "55")
+			meanwhile(r)
+			byLimit, byCommit := r.toldByLimit()
+			for len(byLimit) < users || slices.Min(slices.Collect(maps.Values(byLimit))) < listen {
+				_, _, err := r.Notifications(t.Context(), ledger.ReadOptions{}, "acme") // which opens the customer
+				r.must(err)
+				engine.Housekeep(r.Engine)
+				byLimit, byCommit = r.toldByLimit()
+			}
+			for limit, n := range byLimit {
+				if n != listen {
+					t.Errorf("%d messages of the limit %s", n, limit)
+				}
+			}
+			for at, n := range byCommit {
+				if n > bursar.MaxToldAtOnce {
+					t.Errorf("%d messages of the commit at %s", n, at)
+				}
+			}
+			r.eachUses(users, "1")
+			r.must(r.Tick("acme"))
+			if again, _ := r.toldByLimit(); !maps.Equal(again, byLimit) {
+				t.Error("limits are told of again")
+			}
+		})
+	}
+}
+
+// TestManyLimitsRearm: what is not reached any more is told of again when it is, also where the commit that took the
+// limit below tells of very much else.
+func TestManyLimitsRearm(t *testing.T) {
 	const listen = 20
-	_, _, err = r.PutNotifications(t.Context(), tester, "acme", someNotifications("o", listen, "a@x.example", 80))
-	r.must(err)
-	use := func(key string) {
-		var in []bursar.UsageInput
+	users := bursar.MaxToldAtOnce/listen + 1
+	r := newRig(t, mem.New(), engine.Options{})
+	defer r.close()
+	r.listeners(users, listen)
+	limits := func(those, last string) {
+		var in []bursar.AssignmentInput
 		for i := range users {
-			in = append(in, bursar.UsageInput{CustomerID: "acme", FeatureID: "tokens", Value: amount("45"), IdempotencyKey: fmt.Sprint(key, i), Dimensions: dims("user", fmt.Sprint("u", i))})
+			most := those
+			if i == users-1 {
+				most = last
+			}
+			in = append(in, bursar.AssignmentInput{EntityID: fmt.Sprint("u", i), Capability: capability("tokens"), UsageLimit: bursar.Some(amount(most))})
 		}
-		_, _, err := r.ReportUsage(t.Context(), tester, in)
+		_, _, err := r.PutAssignments(t.Context(), tester, "acme", in)
 		r.must(err)
 	}
-	told := func() (n int) {
-		due, err := r.store.DueDeliveries(t.Context(), 1<<62, func(string) int { return 0 })
-		r.must(err)
-		return len(due)
+	limits("1000", "100")
+	r.eachUses(users, "90") // which only the last limit is told of
+	limits("100", "1000")
+	limits("100", "100")
+	byLimit, _ := r.toldByLimit()
+	twice := 0
+	for _, n := range byLimit {
+		if n == 2*listen { // the last one
+			twice++
+		}
 	}
-	use("a")
-	if n := told(); n != 0 {
-		t.Fatalf("%d messages of limits at 45 %%", n)
+	if len(byLimit) != users || twice != 1 {
+		t.Errorf("%d limits are told of, %d of them twice", len(byLimit), twice)
 	}
-	use("b")
-	first := told()
-	if first < bursar.MaxToldAtOnce || first > bursar.MaxToldAtOnce+listen {
-		t.Errorf("%d messages of one request", first)
-	}
-	for i := range 4 {
-		use(fmt.Sprint("c", i))
-	}
-	if n := told(); n != users*listen {
-		t.Errorf("%d messages in all, not one by each of %d notifications for each of %d limits", n, listen, users)
+}
+
+// TestOwedEnds: what nobody is to hear of any more is owed no longer, so that no commit is made for it again and again.
+func TestOwedEnds(t *testing.T) {
+	const users, listen = 60, 20
+	for name, meanwhile := range map[string]func(*rig) error{
+		"nobody listens": func(r *rig) error {
+			list, _, err := r.Notifications(t.Context(), ledger.ReadOptions{}, "acme")
+			for _, n := range list {
+				_, _, err = r.DeleteNotification(t.Context(), tester, "acme", n.ID)
+			}
+			return err
+		},
+		"no default limits": func(r *rig) error {
+			list, _, err := r.Defaults(t.Context(), ledger.ReadOptions{}, "acme")
+			if err == nil {
+				_, _, err = r.DeleteDefault(t.Context(), tester, "acme", list[0].ID)
+			}
+			return err
+		},
+		"the window is over": func(r *rig) error {
+			r.now.Add(int64(40 * 24 * time.Hour))
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, mem.New(), engine.Options{})
+			defer r.close()
+			r.crowd("acme", users, 1000)
+			r.listen(listen)
+			r.eachUses(users, "4") // of the default's 5
+			r.must(meanwhile(r))
+			r.must(r.Tick("acme"))
+			ended := r.version("acme")
+			r.must(r.Tick("acme"))
+			if n := r.version("acme"); n != ended {
+				t.Errorf("the version %d follows %d", n, ended)
+			}
+			r.must(engine.Save(r.Engine, "acme"))
+			if due, err := r.store.Due(t.Context(), r.Now(), 10); err != nil || len(due) > 0 {
+				t.Errorf("due are %v, %v", due, err)
+			}
+		})
 	}
 }
 

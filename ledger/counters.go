@@ -115,6 +115,9 @@ func (v *View) mergeRowParts() {
 	v.mergeLoans()
 	mergeOnRows(v, partFired, v.State.Fired, v.frd)
 	mergeOnRows(v, partTold, v.State.told, v.tlds)
+	for row := range v.tlds {
+		v.State.noteOwed(row)
+	}
 	for row, def := range v.defs {
 		if def == nil {
 			v.dropRowParts(row)
@@ -146,6 +149,7 @@ func (s *State) dropRowParts(row uint32) {
 	}
 	if _, ok := s.told[row]; ok {
 		delete(s.told, row)
+		s.noteOwed(row)
 		s.Dirty.part(partTold, row, (*record.Told)(nil))
 	}
 	for _, start := range s.windows[row] {
@@ -183,7 +187,7 @@ func (v *View) moveRowParts(row uint32, from, to bursar.Time) {
 	if t := v.toldOf(row); t != nil {
 		moved := &record.Told{Start: to}
 		if t.Start == from {
-			moved.Levels, moved.Denied = t.Levels, t.Denied
+			moved.Levels, moved.Denied, moved.Owed = t.Levels, t.Denied, t.Owed
 		}
 		put(v, &v.tlds, row, moved)
 	}

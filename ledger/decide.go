@@ -272,9 +272,10 @@ func asJSON(v any) []byte {
 	return b
 }
 
+// TickOp records what time has done, and tells people what they are owed. Its reply is whether there is more.
 type TickOp struct{}
 
-func (TickOp) Decide(d *Decider) (any, error) { return d.behind, nil }
+func (TickOp) Decide(d *Decider) (any, error) { return d.tellOwed() || d.behind, nil }
 
 // notify queues a message about the customer. Nothing is queued by reads.
 func (d *Decider) notify(typ string, data any) {

@@ -78,7 +78,7 @@ func partBody(v any, caps []bursar.Capability) []byte {
 	case *record.Freeze:
 		body = freezePart{v.Reason, v.At, v.ByToken, v.Root}
 	case *record.Told:
-		body = toldPart{v.Start, v.Levels, v.Denied}
+		body = toldPart{v.Start, v.Levels, v.Denied, v.Owed}
 	case []*record.Notification:
 		body = partOf(notificationRecords(v))
 	case []*record.DegradePolicy:
@@ -205,7 +205,8 @@ func (s *State) restoreGoverned(p *store.PartRow, ord uint32) (err error) {
 	case partTold:
 		var q toldPart
 		if read(&q) {
-			s.told[ord] = &record.Told{Start: q.Start, Levels: q.Levels, Denied: q.Denied}
+			s.told[ord] = &record.Told{Start: q.Start, Levels: q.Levels, Denied: q.Denied, Owed: q.Owed}
+			s.noteOwed(ord)
 		}
 	default:
 		return fmt.Errorf("checkpoint: parts of sort %q %w", p.Sort, ErrNewer)

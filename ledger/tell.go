@@ -51,10 +51,11 @@ func (v *View) toldIn(row uint32, start bursar.Time) record.Told {
 }
 
 // tellUsage tells of thresholds that a row has reached and people were not told of, and re-arms each that
-// they were told of once it is not reached any more, unless the commit tells of very much already: then a later one does. What they were told is kept as long as it is reached,
-// whoever hears of it then, so that a notification that is made anew tells nothing twice.
+// they were told of once it is not reached any more. Where the commit tells of very much already, it records
+// that people are owed that. What they were told is kept as long as it is reached, whoever hears of it then, so that a
+// notification that is made anew tells nothing twice.
 func (d *Decider) tellUsage(row uint32) {
-	if d.Rehearsal || d.noNotifications() || d.ToldMany() {
+	if d.Rehearsal || d.noNotifications() {
 		return
 	}
 	def := d.Def(row)
@@ -75,24 +76,64 @@ func (d *Decider) tellUsage(row uint32) {
 	told := d.toldIn(row, c.Start)
 	levels = append(levels, told.Levels...)
 	slices.Sort(levels)
-	var now, fresh []int
+	now := record.Told{Start: c.Start, Denied: told.Denied}
+	var fresh []int
 	for _, t := range slices.Compact(levels) {
-		if !def.Limited || c.Used.Sign() <= 0 || !c.Used.AtLeastPercent(int64(t), limit) {
-			continue
-		}
-		if now = append(now, t); !slices.Contains(told.Levels, t) {
-			fresh = append(fresh, t)
+		switch {
+		case !def.Limited || c.Used.Sign() <= 0 || !c.Used.AtLeastPercent(int64(t), limit):
+		case slices.Contains(told.Levels, t):
+			now.Levels = append(now.Levels, t)
+		case d.ToldMany():
+			now.Owed = true
+		default:
+			now.Levels, fresh = append(now.Levels, t), append(fresh, t)
 		}
 	}
-	if slices.Equal(now, told.Levels) {
+	if slices.Equal(now.Levels, told.Levels) && now.Owed == told.Owed {
 		return
 	}
-	d.Emit(&record.LimitTold{Row: row, Told: record.Told{Start: c.Start, Levels: now, Denied: told.Denied}})
+	d.Emit(&record.LimitTold{Row: row, Told: now})
 	reached := func(n *record.Notification) []int {
 		return slices.DeleteFunc(slices.Clone(fresh), func(t int) bool { return !slices.Contains(n.Thresholds, t) })
 	}
 	hearers = slices.DeleteFunc(hearers, func(n *record.Notification) bool { return len(reached(n)) == 0 })
 	d.tellEach(hearers, bursar.EventUsageExceeded, func(n *record.Notification) any { return d.usageData(row, &c, limit, reached(n)) })
+}
+
+// tellOwed tells of rows of which people are owed something, as far as one commit may, and tells whether some are left.
+// What is not reached any more by then is told of no more.
+func (d *Decider) tellOwed() (more bool) {
+	rows := map[uint32]struct{}{}
+	for row := range d.owed {
+		rows[row] = struct{}{}
+	}
+	for row := range d.tlds {
+		rows[row] = struct{}{}
+	}
+	looked := 0
+	for _, row := range record.SortedOrds(rows) {
+		if !d.toldOf(row).Owed {
+			continue
+		}
+		if looked++; looked > bursar.MaxToldAtOnce || d.ToldMany() {
+			return true
+		}
+		d.tellUsage(row)
+		if t := *d.toldOf(row); t.Owed { // nobody listens any more, or it was owed in a window that is over
+			t.Owed = false
+			d.Emit(&record.LimitTold{Row: row, Told: t})
+		}
+	}
+	return false
+}
+
+// noteOwed brings up to date whether people are owed something of a row.
+func (s *State) noteOwed(row uint32) {
+	if t := s.told[row]; t != nil && t.Owed {
+		s.owed[row] = struct{}{}
+	} else {
+		delete(s.owed, row)
+	}
 }
 
 // ToldMany tells that the commit makes so many messages to people that requests which wait are for the next one.
@@ -241,4 +282,5 @@ type toldPart struct {
 	Start  bursar.Time `json:"start"`
 	Levels []int       `json:"levels,omitempty"`
 	Denied bool        `json:"denied,omitempty"`
+	Owed   bool        `json:"owed,omitempty"`
 }

@@ -98,7 +98,7 @@ func (r random) moneyRecord(k Kind) Record {
 	case kindNotificationUse:
 		return &NotificationsUsed{r.ord(), NotificationUse{r.time(), r.ord(), r.ord()}}
 	case kindTold:
-		return &LimitTold{r.ord(), Told{r.time(), r.ints(), r.bool()}}
+		return &LimitTold{r.ord(), Told{r.time(), r.ints(), r.bool(), r.bool()}}
 	case kindDefault:
 		return &DefaultPut{Default{ID: r.hash(), Ent: r.ord(), Typ: r.ord(), When: map[string]string{r.text(): r.text()}, Terms: r.row().Def}}
 	case kindDefaultEnd:

@@ -111,6 +111,7 @@ type Told struct {
 	Start  bursar.Time
 	Levels []int // percent, ascending
 	Denied bool
+	Owed   bool // the commit told of so much that people are yet to be told of more that was reached
 }
 
 func (*LimitTold) Kind() Kind { return kindTold }
@@ -119,13 +120,13 @@ func (r *LimitTold) encode(e *Encoder) {
 	e.Ord(r.Row)
 	e.Time(r.Told.Start)
 	e.ints(r.Told.Levels)
-	e.flags(r.Told.Denied)
+	e.flags(r.Told.Denied, r.Told.Owed)
 }
 
 func (r *LimitTold) decode(d *Decoder) {
 	r.Row = d.ord()
 	r.Told = Told{Start: d.time(), Levels: d.ints()}
-	d.flags(&r.Told.Denied)
+	d.flags(&r.Told.Denied, &r.Told.Owed)
 }
 
 // flags are what is told of. Others may come to be: a version that does not know one refuses the record.
