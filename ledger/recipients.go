@@ -24,7 +24,7 @@ func namedBy(x, old *record.Notification, token *bursar.AccessToken) [][16]byte 
 	}
 	var out [][16]byte
 	for _, to := range recipients(x) {
-		if i := slices.Index(had, to); i >= 0 {
+		if i := slices.IndexFunc(had, func(x string) bool { return sameRecipient(x, to) }); i >= 0 {
 			out = append(out, old.Tokens[i])
 		} else {
 			out = append(out, by)
