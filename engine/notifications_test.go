@@ -254,6 +254,31 @@ func TestOwedEnds(t *testing.T) {
 	}
 }
 
+// TestListeningCostsUsageLittle: usage that nobody is told of, as it reaches nothing or nothing that is new, looks at no notification.
+func TestListeningCostsUsageLittle(t *testing.T) {
+	const users = 100
+	r := newRig(t, mem.New(), engine.Options{})
+	defer r.close()
+	r.listeners(users, bursar.MaxNotifications)
+	by := tester
+	by.Token = &bursar.AccessToken{CustomerID: "acme", RootEntityID: "o"}
+	_, _, err := r.PutNotifications(t.Context(), by, "acme", someNotifications("o", bursar.MaxRootNotifications, "b@x.example", 85))
+	r.must(err)
+	for _, c := range []struct{ what, first, then string }{{"below all percentages", "0", "50"}, {"above one of which people were told", "32", "1"}} {
+		if c.first != "0" {
+			r.eachUses(users, c.first)
+			for range users * bursar.MaxNotifications / bursar.MaxToldAtOnce {
+				r.must(r.Tick("acme"))
+			}
+		}
+		engine.ForgetVisits(r.Engine)
+		r.eachUses(users, c.then)
+		if _, visits, _ := engine.MostVisited(r.Engine); visits > 2*users*(bursar.MaxRootNotifications+5) { // of the user and the org
+			t.Errorf("%s, %d usages look at %d things", c.what, users, visits)
+		}
+	}
+}
+
 // TestTokensSendAgainWhatFailed: and nothing else, as that would be a message each time.
 func TestTokensSendAgainWhatFailed(t *testing.T) {
 	r := newRig(t, mem.New(), engine.Options{})

@@ -33,6 +33,7 @@ func (v *View) applyNotification(n *record.Notification) {
 		list = append(list, n)
 	}
 	put(v, &v.ntfs, n.Ent, list)
+	put(v, &v.hrd, n.Ent, heardBy(list))
 }
 
 func (v *View) applyNotificationEnd(r *record.NotificationDeleted) {
@@ -41,6 +42,7 @@ func (v *View) applyNotificationEnd(r *record.NotificationDeleted) {
 		list = nil
 	}
 	put(v, &v.ntfs, r.Ent, list)
+	put(v, &v.hrd, r.Ent, heardBy(list))
 }
 
 func (v *View) mergeNotifications() {
@@ -52,6 +54,7 @@ func (v *View) mergeNotifications() {
 		} else {
 			v.State.notifications[ent] = list
 		}
+		v.State.noteHeard(ent)
 		v.Dirty.part(partNotification, ent, list)
 	}
 }
@@ -77,6 +80,7 @@ func (s *State) restoreNotifications(ent uint32, p *store.PartRow) error {
 		s.notifications[ent] = append(s.notifications[ent], &x.Notification)
 	}
 	s.notificationBytes += memoryOfNotifications(s.notifications[ent])
+	s.noteHeard(ent)
 	return nil
 }
 
@@ -100,7 +104,7 @@ func (s *State) soundNotifications(isEntity func(uint32) bool) error {
 // memoryOfNotifications is about how many bytes they take.
 func memoryOfNotifications(list []*record.Notification) (n int64) {
 	for _, x := range list {
-		n += 400 + int64(len(x.Name)+8*len(x.Thresholds))
+		n += 400 + int64(len(x.Name)+16*len(x.Thresholds))
 		for _, to := range recipients(x) {
 			n += 32 + int64(len(to))
 		}

@@ -92,6 +92,7 @@ type State struct {
 	degrades          map[uint32][]*record.DegradePolicy // by entity ord
 	degradeBytes      int64                              // about what they take
 	notifications     map[uint32][]*record.Notification  // by entity ord; 0 = of the customer
+	heard             map[uint32]*heard                  // follows from those
 	notificationBytes int64                              // about what they take
 	notificationUse   map[uint32]*record.NotificationUse // by root
 	told              map[uint32]*record.Told            // by row
@@ -176,7 +177,7 @@ func NewState() *State {
 		combos: names[string]{ords: map[string]uint32{}},
 		cased:  map[string][]uint32{}, children: map[uint32][]uint32{}, archivedKids: map[uint32]int{},
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
-		freezes: map[uint32]*record.Freeze{}, degrades: map[uint32][]*record.DegradePolicy{}, notifications: map[uint32][]*record.Notification{}, told: map[uint32]*record.Told{}, owed: map[uint32]struct{}{}, notificationUse: map[uint32]*record.NotificationUse{}, defaults: newDefaultSet(nil),
+		freezes: map[uint32]*record.Freeze{}, degrades: map[uint32][]*record.DegradePolicy{}, notifications: map[uint32][]*record.Notification{}, told: map[uint32]*record.Told{}, owed: map[uint32]struct{}{}, notificationUse: map[uint32]*record.NotificationUse{}, heard: map[uint32]*heard{}, defaults: newDefaultSet(nil),
 		boosts: map[uint32][]*record.Boost{}, loans: map[uint32][]*record.Loan{}, Promos: map[uint32]*promo{},
 		Fired: map[uint32]*record.Fired{}, Uniques: map[record.UniqueKey]*uniqueSet{}, windows: map[uint32][]bursar.Time{},
 		learned: map[uint32]*learned{}, requests: map[uint32]*record.BoostRequest{},

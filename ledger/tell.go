@@ -20,12 +20,9 @@ func (v *View) eachHearer(def *record.Limit, f func(*record.Notification)) {
 	if v.noNotifications() {
 		return
 	}
-	outside := func(n *record.Notification) bool {
-		return n.Root != 0 && (!v.within(def.Ent, n.Root) || slices.ContainsFunc(def.Scope, func(s uint32) bool { return !v.within(s, n.Root) }))
-	}
 	for ent := def.Ent; ; ent = v.Ent(ent).Parent {
 		for _, n := range v.notificationsOf(ent) {
-			if !outside(n) {
+			if v.Visits++; v.mayTell(n, def) {
 				f(n)
 			}
 		}
@@ -33,6 +30,11 @@ func (v *View) eachHearer(def *record.Limit, f func(*record.Notification)) {
 			return
 		}
 	}
+}
+
+// mayTell tells whether a notification of a limit's entity or one above it may tell of the limit.
+func (v *View) mayTell(n *record.Notification, def *record.Limit) bool {
+	return n.Root == 0 || v.within(def.Ent, n.Root) && !slices.ContainsFunc(def.Scope, func(s uint32) bool { return !v.within(s, n.Root) })
 }
 
 func (v *View) toldOf(row uint32) *record.Told {
@@ -62,25 +64,25 @@ func (d *Decider) tellUsage(row uint32) {
 	if def == nil || def.Ent == 0 || d.Ent(def.Ent).Archived != 0 || def.Idle() {
 		return
 	}
-	var hearers []*record.Notification
-	var levels []int
-	d.eachHearer(def, func(n *record.Notification) {
-		if len(n.Thresholds) > 0 {
-			hearers, levels = append(hearers, n), append(levels, n.Thresholds...)
-		}
-	})
-	if len(hearers) == 0 {
-		return
-	}
 	c, limit := d.Current(row, def), d.LimitNow(row, def)
 	told := d.toldIn(row, c.Start)
+	reached := func(percent int) bool {
+		return def.Limited && c.Used.Sign() > 0 && c.Used.AtLeastPercent(int64(percent), limit)
+	}
+	if lowest := d.lowestHeard(def.Ent); lowest == 0 || len(told.Levels) == 0 && !told.Owed && !reached(lowest) {
+		return
+	}
+	levels := d.levelsHeard(def)
+	if len(levels) == 0 {
+		return
+	}
 	levels = append(levels, told.Levels...)
 	slices.Sort(levels)
 	now := record.Told{Start: c.Start, Denied: told.Denied}
 	var fresh []int
 	for _, t := range slices.Compact(levels) {
 		switch {
-		case !def.Limited || c.Used.Sign() <= 0 || !c.Used.AtLeastPercent(int64(t), limit):
+		case !reached(t):
 		case slices.Contains(told.Levels, t):
 			now.Levels = append(now.Levels, t)
 		case d.ToldMany():
@@ -93,11 +95,19 @@ func (d *Decider) tellUsage(row uint32) {
 		return
 	}
 	d.Emit(&record.LimitTold{Row: row, Told: now})
-	reached := func(n *record.Notification) []int {
+	if len(fresh) == 0 {
+		return
+	}
+	of := func(n *record.Notification) []int {
 		return slices.DeleteFunc(slices.Clone(fresh), func(t int) bool { return !slices.Contains(n.Thresholds, t) })
 	}
-	hearers = slices.DeleteFunc(hearers, func(n *record.Notification) bool { return len(reached(n)) == 0 })
-	d.tellEach(hearers, bursar.EventUsageExceeded, func(n *record.Notification) any { return d.usageData(row, &c, limit, reached(n)) })
+	var hearers []*record.Notification
+	d.eachHearer(def, func(n *record.Notification) {
+		if len(of(n)) > 0 {
+			hearers = append(hearers, n)
+		}
+	})
+	d.tellEach(hearers, bursar.EventUsageExceeded, func(n *record.Notification) any { return d.usageData(row, &c, limit, of(n)) })
 }
 
 // tellOwed tells of rows of which people are owed something, as far as one commit may, and tells whether some are left.

@@ -47,6 +47,7 @@ type View struct {
 	frzs        map[uint32]*record.Freeze          // by entity; nil value = thawed
 	dgrs        map[uint32][]*record.DegradePolicy // by entity; nil value = it has none left
 	ntfs        map[uint32][]*record.Notification  // by entity, 0 = of the customer; nil value = it has none left
+	hrd         map[uint32]*heard                  // of those entities; nil value = none tells
 	lrn         map[uint32]*learned                // by entity
 	reqs        map[uint32]*record.BoostRequest    // nil value = forgotten
 	lastReq     uint32                             // the number of the last that is new; 0 = none is
