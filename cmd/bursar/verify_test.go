@@ -67,6 +67,7 @@ var (
 func (p *program) traffic() {
 	p.t.Helper()
 	p.furnishAlerts(3)
+	p.must("PUT", acme+"/notifications", rigKey, `{"notifications":[{"name":"All","slackUrls":["https://hooks.slack.com/services/T/B/x"],"thresholds":[50,80],"denials":true}]}`)
 	p.alarm(0, 2)
 	reply := p.must("POST", "/api/v1/customers/acme/reservations", rigKey, `{"featureId":"tokens","amount":3,"dimensions":{"agent":"a1"},"ttlSeconds":3600,"idempotencyKey":"hold"}`)
 	id := strings.SplitN(strings.SplitN(reply, `"id":"`, 2)[1], `"`, 2)[0]
