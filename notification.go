@@ -80,5 +80,14 @@ const mask = "…"
 // IsMasked tells whether u is a URL as MaskURL shows it.
 func IsMasked(u string) bool { return strings.Contains(u, "/"+mask) }
 
+// RecipientKey is what recipients that are one have in common: addresses of mail are, whatever their capitals; URLs, in
+// which capitals count, are not.
+func RecipientKey(recipient string) string {
+	if IsURL(recipient) {
+		return recipient
+	}
+	return strings.ToLower(recipient)
+}
+
 // IsURL tells a recipient that is a URL from one that is an address of mail.
 func IsURL(recipient string) bool { return strings.Contains(recipient, "://") }

@@ -30,13 +30,9 @@ type Notified struct {
 	Recipients []string `json:"recipients"` // mailto:… or https://…; the message has a delivery to each
 }
 
-// endpoint is what deliveries to a recipient of a notification have in the place of a webhook's id. Addresses of mail that
-// differ in capitals are one.
+// endpoint is what deliveries to a recipient of a notification have in the place of a webhook's id.
 func (n *Notified) endpoint(recipient string) string {
-	if strings.HasPrefix(recipient, "mailto:") {
-		recipient = strings.ToLower(recipient)
-	}
-	sum := sha256.Sum256([]byte(recipient))
+	sum := sha256.Sum256([]byte(bursar.RecipientKey(recipient)))
 	return n.ID + "." + hex.EncodeToString(sum[:8])
 }
 

@@ -279,6 +279,27 @@ func TestListeningCostsUsageLittle(t *testing.T) {
 	}
 }
 
+// TestSlackURLsInOtherCapitals: URLs of Slack that differ in capitals are others, also for who names new ones.
+func TestSlackURLsInOtherCapitals(t *testing.T) {
+	r := newRig(t, mem.New(), engine.Options{})
+	defer r.close()
+	r.furnish("acme")
+	by := tester
+	by.Token = &bursar.AccessToken{CustomerID: "acme"}
+	for i := range bursar.MaxNewRecipients + 1 {
+		path := []byte("abcde")
+		for bit := range path {
+			if i>>bit&1 == 1 {
+				path[bit] -= 'a' - 'A'
+			}
+		}
+		in := []bursar.NotificationInput{{EntityID: "o", Name: fmt.Sprint(i), SlackURLs: []string{"https://hooks.slack.com/services/" + string(path)}, Denials: true}}
+		if _, _, err := r.PutNotifications(t.Context(), by, "acme", in); (err == nil) != (i < bursar.MaxNewRecipients) {
+			t.Errorf("the URL %d: %v", i+1, err)
+		}
+	}
+}
+
 // TestTokensSendAgainWhatFailed: and nothing else, as that would be a message each time.
 func TestTokensSendAgainWhatFailed(t *testing.T) {
 	r := newRig(t, mem.New(), engine.Options{})

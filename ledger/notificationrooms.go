@@ -1,8 +1,6 @@
 package ledger
 
 import (
-	"strings"
-
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/record"
 )
@@ -26,7 +24,7 @@ func (d *Decider) checkRoom(x *record.Notification, at string, p *bursar.Problem
 		}
 		if other != x {
 			for _, to := range recipients(other) {
-				known[strings.ToLower(to)] = true
+				known[bursar.RecipientKey(to)] = true
 			}
 		}
 		if other.ID != x.ID {
@@ -51,7 +49,7 @@ func (d *Decider) checkRoom(x *record.Notification, at string, p *bursar.Problem
 	default:
 		fresh := 0
 		for _, to := range recipients(x) {
-			if !known[strings.ToLower(to)] {
+			if !known[bursar.RecipientKey(to)] {
 				fresh++
 			}
 		}

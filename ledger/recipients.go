@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/bursarhq/bursar"
 	"github.com/bursarhq/bursar/catalogue"
@@ -33,10 +32,7 @@ func namedBy(x, old *record.Notification, token *bursar.AccessToken) [][16]byte 
 	return out
 }
 
-// sameRecipient tells whether two are one: addresses of mail are, whatever their capitals.
-func sameRecipient(a, b string) bool {
-	return a == b || !bursar.IsURL(a) && strings.EqualFold(a, b)
-}
+func sameRecipient(a, b string) bool { return bursar.RecipientKey(a) == bursar.RecipientKey(b) }
 
 // HasRecipientsOf tells whether there are recipients that an access token named.
 func (v *View) HasRecipientsOf(token string) bool {
