@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/catalogue"
 	"github.com/bursarhq/bursar/engine"
 	"github.com/bursarhq/bursar/ledger"
 	"github.com/bursarhq/bursar/store"
@@ -275,6 +276,47 @@ func TestListeningCostsUsageLittle(t *testing.T) {
 		r.eachUses(users, c.then)
 		if _, visits, _ := engine.MostVisited(r.Engine); visits > 2*users*(bursar.MaxRootNotifications+5) { // of the user and the org
 			t.Errorf("%s, %d usages look at %d things", c.what, users, visits)
+		}
+	}
+}
+
+// TestWhoTellsAnAddress: that access tokens name an address, however near a limit, takes nothing from what those tell who may more.
+func TestWhoTellsAnAddress(t *testing.T) {
+	r := newRig(t, mem.New(), engine.Options{})
+	defer r.close()
+	r.listeners(1, 1)
+	var made []string // by who may least, first
+	for _, c := range []struct {
+		of    string
+		token *bursar.AccessToken
+	}{{"u0", &bursar.AccessToken{CustomerID: "acme", RootEntityID: "o"}}, {"o", &bursar.AccessToken{CustomerID: "acme"}}, {"", nil}} {
+		by := tester
+		by.Token = c.token
+		list, _, err := r.PutNotifications(t.Context(), by, "acme", someNotifications(c.of, 1, "a@x.example", 90))
+		r.must(err)
+		made = append(made, list[0].ID)
+	}
+	last := len(made) - 1
+	r.eachUses(1, "95")
+	for ; last >= 0; last-- {
+		due, err := r.store.DueDeliveries(t.Context(), 1<<62, func(string) int { return 0 })
+		r.must(err)
+		tells := map[string]int{}
+		for _, d := range due {
+			if by, to := catalogue.Recipient(d.EndpointID, d.Body); to == "mailto:a@x.example" {
+				tells[by.ID]++
+			}
+		}
+		for i, id := range made {
+			if (tells[id] > 0) != (i >= last) {
+				t.Errorf("with %d of 3 notifications, number %d made %d messages", last+1, i+1, tells[id])
+			}
+		}
+		_, _, err = r.DeleteNotification(t.Context(), tester, "acme", made[last])
+		r.must(err)
+		for _, limit := range []int64{1000, 100} { // so that it is told of again
+			_, _, err = r.PutAssignments(t.Context(), tester, "acme", []bursar.AssignmentInput{{EntityID: "u0", Capability: capability("tokens"), UsageLimit: bursar.Some(bursar.AmountFromInt(limit))}})
+			r.must(err)
 		}
 	}
 }
