@@ -148,6 +148,7 @@ func TestManyLimitsAtOnce(t *testing.T) {
 				t.Fatalf("%d limits at 45 %% are told of", len(n))
 			}
 			r.eachUses(users, "55")
+			r.must(r.VerifyAll(t.Context())) // with what is owed
 			meanwhile(r)
 			byLimit, byCommit := r.toldByLimit()
 			for len(byLimit) < users || slices.Min(slices.Collect(maps.Values(byLimit))) < listen {
