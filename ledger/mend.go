@@ -163,16 +163,20 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 	case *record.EventHeld:
 		m.begun(&r.Created, &r.Expires)
 	case *record.EventUsed:
-		if r.At = min(r.At, m.At); r.Late != nil {
-			m.begun(&r.Late.Created, &r.Late.Expires)
-			r.Late.Closed = min(r.Late.Closed, m.At)
-		}
+		m.used(r)
 	case *record.HoldCommitted, *record.HoldFreed, *record.HoldExtended, *record.HoldExpired:
 		m.ending(d, r)
 	default:
 		return m.credit(d, r)
 	}
 	return r
+}
+
+func (m *Mender) used(r *record.EventUsed) {
+	if r.At = min(r.At, m.At); r.Late != nil {
+		m.begun(&r.Late.Created, &r.Late.Expires)
+		r.Late.Closed = min(r.Late.Closed, m.At)
+	}
 }
 
 func (m *Mender) row(d *Decider, r *record.LimitPut) {
