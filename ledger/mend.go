@@ -171,6 +171,13 @@ func (m *Mender) record(d *Decider, r record.Record) record.Record {
 	return r
 }
 
+func (m *Mender) used(r *record.EventUsed) {
+	if r.At = min(r.At, m.At); r.Late != nil {
+		m.begun(&r.Late.Created, &r.Late.Expires)
+		r.Late.Closed = min(r.Late.Closed, m.At)
+	}
+}
+
 func (m *Mender) row(d *Decider, r *record.LimitPut) {
 	r.Def.Created, r.Def.Updated = m.fixed(r.Def.Created), m.fixed(r.Def.Updated)
 	if old := d.Def(r.Row); r.Carry && old != nil {
