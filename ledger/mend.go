@@ -370,10 +370,3 @@ func (m *Mender) eachTime(v reflect.Value) {
 		}
 	}
 }
-
-func (m *Mender) used(r *record.EventUsed) {
-	if r.At = min(r.At, m.At); r.Late != nil {
-		m.begun(&r.Late.Created, &r.Late.Expires)
-		r.Late.Closed = min(r.Late.Closed, m.At)
-	}
-}

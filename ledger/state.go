@@ -33,7 +33,7 @@ func (s *State) Memory() int64 {
 	for _, set := range s.Uniques {
 		sets += 10*int64(min(set.Count(), maxExact)) + 200
 	}
-	return sets + s.unreadMemory() + s.degradeBytes + s.notificationBytes + s.details + s.terms.memory + 500*int64(len(s.defaults.list)+len(s.requests)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.loans)+len(s.Promos)) + 40*int64(len(s.ranks.loose)+len(s.ranks.lends)) + 100*int64(len(s.Fired)+len(s.told)+len(s.notificationUse)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 4*int64(s.idOrder.N) + 128*int64(len(s.grams)) + 120*int64(len(s.cased)) + 118*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
+	return sets + s.unreadMemory() + s.degradeBytes + s.notificationBytes + s.details + s.terms.memory + 500*int64(len(s.defaults.list)+len(s.requests)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.loans)+len(s.Promos)) + 40*int64(len(s.ranks.loose)+len(s.ranks.lends)) + 100*int64(len(s.Fired)+len(s.told)+len(s.owed)+len(s.notificationUse)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 4*int64(s.idOrder.N) + 128*int64(len(s.grams)) + 120*int64(len(s.cased)) + 118*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
 }
 
 // maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
