@@ -143,6 +143,7 @@ func values[T any](m map[string]*T) []T {
 type readCurrencyUsers struct{ ID string }
 
 func (a readCurrencyUsers) run(w *world) string {
+	w.catalogue() // a node has a moment later what cards another one wrote
 	got, err := w.engine.CurrencyUsers(w.ctx, a.ID)
 	if w.model.currencies[a.ID] == nil {
 		return diffErr(err, failed(bursar.CodeCurrencyNotFound))
