@@ -76,6 +76,7 @@ func TestATokensRequestsTakeTurns(t *testing.T) {
 	w := newTokenWorld(t)
 	uses := w.api.uses
 	uses.wait = time.Millisecond
+	uses.of = map[string]*tokenUse{} // of no other token
 	if resp, reply := w.as("read", "GET", "/api/v1/customers/acme", ""); resp.StatusCode != 200 {
 		t.Fatalf("%d %s", resp.StatusCode, reply)
 	}
