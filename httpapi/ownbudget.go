@@ -69,7 +69,7 @@ func (a *API) ownBudget(c call, _ *ownBudgetIn) (out ownBudgetOut, _ uint64, _ e
 		for _, chain := range d.Chains {
 			for j := range chain {
 				n := &chain[j]
-				if n.Enforcement == bursar.Hard && n.UsageLimit != nil && !n.CurrentUsage.Add(n.Reserved).Less(*n.UsageLimit) {
+				if left := n.Remaining(); n.Enforcement == bursar.Hard && left != nil && left.IsZero() {
 					open = false
 				}
 				if !met[n.AssignmentID] {

@@ -417,6 +417,13 @@ func TestSpendTokenOwnBudget(t *testing.T) {
 	if len(out.Closed) != 1 || *out.Closed[0].FeatureID != "credits" || out.Closed[0].Reason != bursar.CodeBudgetExceeded {
 		t.Errorf("closed: %+v", out.Closed)
 	}
+	// The highest value that came is at its limit: as high a one may come again.
+	w.admin("POST", "/api/v1/features", `{"id":"peak","displayName":"Peak","featureType":"NUMBER","meter":{"eventName":"peak","aggregation":{"function":"MAX","field":"size"}}}`)
+	w.admin("PUT", acme+"/assignments", `{"assignments":[{"entityId":"a1","featureId":"peak","usageLimit":8,"cadence":"P1M"}]}`)
+	w.admin("POST", "/api/v1/events", `{"events":[{"customerId":"acme","eventName":"peak","idempotencyKey":"p","dimensions":{"agentId":"a1","size":8}}]}`)
+	if again := ask(); len(again.Closed) != len(out.Closed) || len(again.Limits) != len(out.Limits)+1 {
+		t.Errorf("a MAX at its limit: closed %+v, limits %+v", again.Closed, again.Limits)
+	}
 	status, reply := w.as(child, "POST", acme+"/explain", `{"featureId":"credits","dimensions":{"model":"small"}}`)
 	if status != 200 || !strings.Contains(reply, child.Customer()) && !strings.Contains(reply, `"BudgetExceeded"`) {
 		t.Errorf("why: %d %s", status, reply)

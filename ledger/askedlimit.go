@@ -94,7 +94,7 @@ func (d *Decider) theOne(rows []uint32, in *bursar.BoostRequestInput) (uint32, e
 	var spent []uint32
 	for _, row := range rows {
 		def := d.Def(row)
-		if c := d.Standing(row, def); !def.Soft && !c.Used.Add(c.Held).Less(d.LimitNow(row, def)) {
+		if c := d.Standing(row, def); !def.Soft && bursar.LeftOf(d.LimitNow(row, def), c.Used, c.Held, d.Cat.Highest(d.Capability(def.Cap))).IsZero() {
 			spent = append(spent, row)
 		}
 	}
