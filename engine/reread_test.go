@@ -558,3 +558,31 @@ func TestRereadOfWhatNoMeterCounts(t *testing.T) {
 	}
 	r.must(r.VerifyAll(t.Context()))
 }
+
+// TestRereadOfACallThatNoMeterCounts: a call of which nothing was counted stays on the list, too, as long as it cannot be.
+func TestRereadOfACallThatNoMeterCounts(t *testing.T) {
+	for _, call := range []string{"", "one"} {
+		r := newRig(t, mem.New(), quiet)
+		defer r.close()
+		r.furnishCalls(1000)
+		_, err := r.AddRateVersion(t.Context(), tester, "card", catalogue.RateVersionInput{Rates: []bursar.Rate{{FeatureID: "in", Amount: amt("1000"), Per: 1},
+			{FeatureID: "out", Amount: amt("10"), Per: 1000}}})
+		r.must(err)
+		r.advance(time.Second)
+		in := r.usageEvent("a", `{"in_units":9000000000000}`, onUser[0])
+		in.CallID = call
+		r.report(in)
+		r.rules(smellRules...)
+		dry := rereadAll
+		dry.Apply = false
+		for _, in := range []ledger.RepriceInput{dry, rereadAll} {
+			if got := r.reread(in); got != "1 uncounted, 1 events, 0 read, 0 changed, 0 lost:" {
+				t.Errorf("call %q, apply %v: %s", call, in.Apply, got)
+			}
+		}
+		if got := r.unread(); got != `1 of  ["" "in_units"]` {
+			t.Errorf("call %q: unread are %s", call, got)
+		}
+		r.must(r.VerifyAll(t.Context()))
+	}
+}

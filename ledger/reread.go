@@ -139,11 +139,7 @@ func (d *Decider) reread(it *RereadItem, ended map[[16]byte]bool) (changed, read
 		rec.Counted, rec.Left, err = d.rereadHeld(it)
 		changed = rec.Counted
 	default:
-		since, err := d.reportedSince(it)
-		if err != nil {
-			return false, false, err
-		}
-		if rec.Left = since; !since {
+		if rec.Left, err = d.reportedSince(it); err == nil && !rec.Left {
 			changed, err = d.recount(it)
 		}
 		if rec.Counted = changed; changed {
