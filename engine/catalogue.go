@@ -66,7 +66,7 @@ func (e *Engine) ArchiveCurrency(ctx context.Context, c catalogue.Caller, id str
 			return bursar.Currency{}, e.unavailable(err)
 		}
 		for _, customer := range users {
-			e.tick(customer)
+			e.tick(customer, ledger.TickOp{TimeAlone: true})
 		}
 	}
 	return catalogueDo(ctx, e, c, func(w *catalogue.Write) (bursar.Currency, error) { return w.ArchiveCurrency(id, archive) })

@@ -109,7 +109,7 @@ func (e *Engine) tickDue() {
 			return
 		}
 		e.loops.Go(func() {
-			e.tick(c.id)
+			e.tick(c.id, ledger.TickOp{})
 			c.ticking.Store(false)
 			e.keeper.note(c)
 		})
@@ -122,9 +122,9 @@ const otherNodesTick = bursar.Time(3 * time.Second)
 
 // tick makes the lane record what time has changed, a commit after the other, so that
 // other requests come between.
-func (e *Engine) tick(id string) {
+func (e *Engine) tick(id string, op ledger.TickOp) {
 	for !e.closing.Load() {
-		behind, _, err := e.write(context.Background(), system, id, ledger.TickOp{})
+		behind, _, err := e.write(context.Background(), system, id, op)
 		if err != nil && !e.closing.Load() {
 			e.o.Log.Warn("expiring holds failed; it will be tried again", "customerId", id, "err", err)
 		}
@@ -179,7 +179,7 @@ func (e *Engine) sweepIdle() {
 					return
 				}
 				together(some, func(id string) error {
-					e.tick(id)
+					e.tick(id, ledger.TickOp{})
 					return nil
 				})
 			}

@@ -176,6 +176,28 @@ func TestManyLimitsAtOnce(t *testing.T) {
 	}
 }
 
+// TestReadsTellNobody: a backtest records what time has done first, and leaves it to the next commit to tell people what they
+// are owed.
+func TestReadsTellNobody(t *testing.T) {
+	r := newRig(t, mem.New(), quiet)
+	defer r.close()
+	r.listeners(150, 20)
+	r.eachUses(150, "85")
+	before, _ := r.toldByLimit()
+	in := ledger.SimulateInput{From: scriptStart, Drafts: []bursar.AssignmentInput{draftOf("o", "tokens", "1", "P1D")}}
+	_, _, err := r.Simulate(t.Context(), ledger.ReadOptions{}, "acme", in)
+	r.must(err)
+	if after, _ := r.toldByLimit(); len(before) == 0 || len(before) == 150 || !maps.Equal(before, after) {
+		t.Errorf("%d limits were told of before, %d after", len(before), len(after))
+	}
+	for range 2 { // each tells of 50
+		r.must(r.Tick("acme"))
+	}
+	if all, _ := r.toldByLimit(); len(all) != 150 {
+		t.Errorf("%d limits are told of in the end", len(all))
+	}
+}
+
 // TestManyLimitsRearm: what is not reached any more is told of again when it is, also where the commit that took the
 // limit below tells of very much else.
 func TestManyLimitsRearm(t *testing.T) {

@@ -133,12 +133,12 @@ func (e *Engine) logSince(ctx context.Context, stream string, head uint64, t bur
 func (e *Engine) recordTime(ctx context.Context, o ledger.ReadOptions, customer string) error {
 	passed := false
 	_, err := e.readCustomer(ctx, o, customer, func(v *ledger.View) error {
-		due := v.Due()
+		due := v.Ends()
 		passed = due != 0 && due <= v.Now
 		return nil
 	})
 	if err == nil && passed {
-		e.tick(customer)
+		e.tick(customer, ledger.TickOp{TimeAlone: true})
 	}
 	return err
 }

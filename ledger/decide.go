@@ -276,9 +276,11 @@ func asJSON(v any) []byte {
 }
 
 // TickOp records what time has done, and tells people what they are owed. Its reply is whether there is more.
-type TickOp struct{}
+type TickOp struct {
+	TimeAlone bool // people wait for another
+}
 
-func (TickOp) Decide(d *Decider) (any, error) { return d.tellOwed() || d.behind, nil }
+func (o TickOp) Decide(d *Decider) (any, error) { return !o.TimeAlone && d.tellOwed() || d.behind, nil }
 
 // notify queues a message about the customer. Nothing is queued by reads.
 func (d *Decider) notify(typ string, data any) {

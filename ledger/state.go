@@ -8,6 +8,7 @@
 package ledger
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ func (s *State) Memory() int64 {
 	for _, set := range s.Uniques {
 		sets += 10*int64(min(set.Count(), maxExact)) + 200
 	}
-	return sets + s.unreadMemory() + s.degradeBytes + s.notificationBytes + s.details + s.terms.memory + 500*int64(len(s.defaults.list)+len(s.requests)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.loans)+len(s.Promos)) + 40*int64(len(s.ranks.loose)+len(s.ranks.lends)) + 100*int64(len(s.Fired)+len(s.told)+len(s.owed)+len(s.notificationUse)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 4*int64(s.idOrder.N) + 128*int64(len(s.grams)) + 120*int64(len(s.cased)) + 118*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
+	return sets + s.unreadMemory() + s.degradeBytes + s.notificationBytes + s.details + s.terms.memory + 500*int64(len(s.defaults.list)+len(s.requests)) + 600*int64(len(s.Grants)) + 300*int64(len(s.boosts)+len(s.loans)+len(s.Promos)) + 40*int64(len(s.ranks.loose)+len(s.ranks.lends)) + 100*int64(len(s.Fired)+len(s.told)+s.owed.N+len(s.notificationUse)) + 4096 + 1000*int64(len(s.learned)) + 40*int64(s.paths.count()) + 120*int64(s.Entities.Len()) + 4*int64(s.idOrder.N) + 128*int64(len(s.grams)) + 120*int64(len(s.cased)) + 118*int64(s.Rows.Len()) + 600*int64(len(s.Holds)) + 100*int64(s.series.n+len(s.Levels)+s.added+len(s.additions)) + s.Keys.memory()
 }
 
 // maxUnrecorded bounds the settled holds and grants whose effect on credits and usage
@@ -45,7 +46,7 @@ const maxUnrecorded = 100
 // ended.
 func (s *State) ViewAt(now bursar.Time, cat *catalogue.Catalogue) *View {
 	v := NewView(s, max(now, s.Head.Now))
-	if due := s.ends(); due != 0 && due <= v.Now {
+	if due := s.Ends(); due != 0 && due <= v.Now {
 		(&Decider{View: v, Cat: cat, Rehearsal: true}).Expire(maxUnrecorded)
 	}
 	return v
@@ -96,7 +97,7 @@ type State struct {
 	notificationBytes int64                              // about what they take
 	notificationUse   map[uint32]*record.NotificationUse // by root
 	told              map[uint32]*record.Told            // by row
-	owed              map[uint32]struct{}                // rows whose told says so
+	owed              ordered[uint32]                    // rows whose told says so
 	defaults          *defaultSet
 	boosts            map[uint32][]*record.Boost // by row
 	loans             map[uint32][]*record.Loan  // by row, of that which has more and of that which has less
@@ -179,7 +180,7 @@ func NewState() *State {
 		combos: names[string]{ords: map[string]uint32{}},
 		cased:  map[string][]uint32{}, children: map[uint32][]uint32{}, archivedKids: map[uint32]int{},
 		firstRow: make([]uint32, 1), nextRow: make([]uint32, 1), scoped: map[place]scopedRows{}, scopedOf: map[uint32][]uint32{}, inScope: make([]uint8, 1),
-		freezes: map[uint32]*record.Freeze{}, degrades: map[uint32][]*record.DegradePolicy{}, notifications: map[uint32][]*record.Notification{}, told: map[uint32]*record.Told{}, owed: map[uint32]struct{}{}, notificationUse: map[uint32]*record.NotificationUse{}, heard: map[uint32]*heard{}, defaults: newDefaultSet(nil),
+		freezes: map[uint32]*record.Freeze{}, degrades: map[uint32][]*record.DegradePolicy{}, notifications: map[uint32][]*record.Notification{}, told: map[uint32]*record.Told{}, owed: newOrdered(cmp.Compare[uint32]), notificationUse: map[uint32]*record.NotificationUse{}, heard: map[uint32]*heard{}, defaults: newDefaultSet(nil),
 		boosts: map[uint32][]*record.Boost{}, loans: map[uint32][]*record.Loan{}, Promos: map[uint32]*promo{},
 		Fired: map[uint32]*record.Fired{}, Uniques: map[record.UniqueKey]*uniqueSet{}, windows: map[uint32][]bursar.Time{},
 		learned: map[uint32]*learned{}, lastCalls: newOrdered(compareCalls), unread: map[uint32]*unreadShape{}, requests: map[uint32]*record.BoostRequest{},
@@ -210,16 +211,16 @@ func (s *State) intern(sch *record.Schedule) *record.Schedule {
 // Due is when a commit is to be made that nobody asks for: time alone changes something, or people are owed what
 // one commit had no room for; 0 = nothing is.
 func (s *State) Due() bursar.Time {
-	due := s.ends()
-	if len(s.owed) > 0 && (due == 0 || s.Head.Now < due) {
+	due := s.Ends()
+	if s.owed.N > 0 && (due == 0 || s.Head.Now < due) {
 		due = s.Head.Now
 	}
 	return due
 }
 
-// ends is when time alone changes something next: a hold expires, a grant becomes active
+// Ends is when time alone changes something next: a hold expires, a grant becomes active
 // or expires; 0 = nothing does.
-func (s *State) ends() bursar.Time {
+func (s *State) Ends() bursar.Time {
 	due := s.timed
 	if at := s.endings.next(); at != 0 && (due == 0 || at < due) {
 		due = at

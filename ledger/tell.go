@@ -113,36 +113,38 @@ func (d *Decider) tellUsage(row uint32) {
 // tellOwed tells of rows of which people are owed something, as far as one commit may, and tells whether some are left.
 // What is not reached any more by then is told of no more.
 func (d *Decider) tellOwed() (more bool) {
-	rows := map[uint32]struct{}{}
-	for row := range d.owed {
-		rows[row] = struct{}{}
-	}
-	for row := range d.tlds {
-		rows[row] = struct{}{}
-	}
 	looked := 0
-	for _, row := range record.SortedOrds(rows) {
+	look := func(row uint32) bool {
 		if !d.toldOf(row).Owed {
-			continue
+			return true
 		}
 		if looked++; looked > bursar.MaxToldAtOnce || d.ToldMany() {
-			return true
+			more = true
+			return false
 		}
 		d.tellUsage(row)
 		if t := *d.toldOf(row); t.Owed { // nobody listens any more, or it was owed in a window that is over
 			t.Owed = false
 			d.Emit(&record.LimitTold{Row: row, Told: t})
 		}
+		return true
 	}
-	return false
+	batch := record.SortedOrds(d.tlds) // what the batch has changed comes first: it is little
+	for _, row := range batch {
+		if !look(row) {
+			return true
+		}
+	}
+	d.owed.ascend(nil, look)
+	return more
 }
 
 // noteOwed brings up to date whether people are owed something of a row.
 func (s *State) noteOwed(row uint32) {
 	if t := s.told[row]; t != nil && t.Owed {
-		s.owed[row] = struct{}{}
+		s.owed.insert(row)
 	} else {
-		delete(s.owed, row)
+		s.owed.remove(row)
 	}
 }
 
