@@ -59,7 +59,7 @@ func (e *Engine) simulate(ctx context.Context, o ledger.ReadOptions, customer st
 				return ledger.ErrTrimmed(customer, s.Since-bursar.MaxHoldLife)
 			}
 			if ents := s.Strangers(&acts[i]); len(ents) > 0 {
-				if _, err := e.readCustomer(ctx, tree, customer, func(v *ledger.View) error { s.Meet(v, ents); return nil }); err != nil {
+				if _, err := e.readCustomer(ctx, tree, customer, func(v *ledger.View) error { return s.Meet(v, ents) }); err != nil {
 					return err
 				}
 			}

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"math/rand"
+	"slices"
 	"testing"
 	"time"
 
@@ -93,5 +94,41 @@ func TestSimulatedDefaultsAreChecked(t *testing.T) {
 		if e, ok := err.(*bursar.Error); !ok || len(e.Fields) == 0 || e.Fields[0].Pointer != pointer {
 			t.Errorf("at %s: %v", pointer, err)
 		}
+	}
+}
+
+// TestSimulatedDefaultsAreBounded: what drafts of defaults limit is bounded, in all.
+func TestSimulatedDefaultsAreBounded(t *testing.T) {
+	r := shop(t, mem.New(), "acme")
+	defer r.close()
+	var in []bursar.EntityInput
+	var used []bursar.UsageInput
+	for i := range 1020 { // 99 defaults limit each
+		id := fmt.Sprint("n", i)
+		in = append(in, bursar.EntityInput{ID: id, EntityTypeID: "user", ParentID: bursar.Some("o")})
+		used = append(used, bursar.UsageInput{CustomerID: "acme", FeatureID: "tokens", Value: amount("1"), Dimensions: dims("user", id)})
+	}
+	for list := range slices.Chunk(in, 500) {
+		_, _, err := r.PutEntities(t.Context(), tester, "acme", list)
+		r.must(err)
+	}
+	for list := range slices.Chunk(used, 500) {
+		_, _, err := r.ReportUsage(t.Context(), tester, list)
+		r.must(err)
+	}
+	var drafts []bursar.DefaultInput
+	for f := range 33 {
+		id := fmt.Sprint("f", f)
+		_, err := r.CreateFeature(t.Context(), tester, bursar.Feature{ID: id, DisplayName: id})
+		r.must(err)
+		for label := range 3 {
+			x := defaultDraft("", nil, "5")
+			x.Capability, x.Label = capability(id), fmt.Sprint("l", label)
+			drafts = append(drafts, x)
+		}
+	}
+	_, _, err := r.Simulate(t.Context(), ledger.ReadOptions{}, "acme", ledger.SimulateInput{From: scriptStart, Defaults: drafts})
+	if codeOf(err) != bursar.CodeTooMuchToRead {
+		t.Errorf("%d defaults that limit 1,020 users: %v", len(drafts), err)
 	}
 }

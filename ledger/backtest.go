@@ -21,19 +21,21 @@ const (
 
 // Backtest is a backtest under way.
 type Backtest struct {
-	from, to bursar.Time // [from, to)
-	Since    bursar.Time // of the drafts' windows that from is in, the earliest start
-	Horizon  bursar.Time
-	drafts   []*draft
-	defaults []draftDefault
-	set      *defaultSet         // the customer's defaults with the drafts
-	applying []*draft            // of the act that is replayed
-	windows  int                 // that are remembered
-	most     int                 // with more, old ones are forgotten
-	ents     list[record.Entity] // of the tree as it is now, by number
-	sees     func(ent uint32) bool
-	out      Simulation
-	stopped  map[uint32]*SimulatedEntity // by lowest entity
+	from, to  bursar.Time // [from, to)
+	Since     bursar.Time // of the drafts' windows that from is in, the earliest start
+	Horizon   bursar.Time
+	drafts    []*draft
+	defaults  []draftDefault
+	set       *defaultSet         // the customer's defaults with the drafts
+	limits    map[uint32][]*draft // by drafts of defaults, of each entity that was met
+	byDefault int                 // how many those are
+	applying  []*draft            // of the act that is replayed
+	windows   int                 // that are remembered
+	most      int                 // with more, old ones are forgotten
+	ents      list[record.Entity] // of the tree as it is now, by number
+	sees      func(ent uint32) bool
+	out       Simulation
+	stopped   map[uint32]*SimulatedEntity // by lowest entity
 }
 
 // draft is one limit that is tried out.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 
@@ -9,12 +10,14 @@ import (
 	"github.com/bursarhq/bursar/store"
 )
 
+// maxDefaultDrafts is how many limits by drafts of defaults a backtest has at most, as each has its own figures.
+const maxDefaultDrafts = 100_000
+
 // draftDefault is a default limit that is tried out. Each entity that it would limit now has a draft
 // of its own. Which those are is asked when an act names an entity for the first time, because a
 // customer may have many that no act names.
 type draftDefault struct {
 	x   *record.Default
-	of  map[uint32]*draft // by entity; nil = it does not limit that one
 	out *SimulatedDraft
 }
 
@@ -27,10 +30,10 @@ func (s *Backtest) draftDefaults(d *Decider, in []bursar.DefaultInput) error {
 	if err != nil {
 		return err
 	}
-	s.set = d.defaultSet()
+	s.set, s.limits = d.defaultSet(), map[uint32][]*draft{}
 	for i, put := range reply.([]bursar.Default) {
 		at := slices.IndexFunc(s.set.list, func(x *record.Default) bool { return store.FormatID(x.ID) == put.ID })
-		t := draftDefault{x: s.set.list[at], of: map[uint32]*draft{}, out: &s.out.Drafts[len(s.drafts)+i]}
+		t := draftDefault{x: s.set.list[at], out: &s.out.Drafts[len(s.drafts)+i]}
 		s.Since = min(s.Since, t.x.Terms.Sched.WindowAt(s.from).Start)
 		s.defaults = append(s.defaults, t)
 	}
@@ -44,7 +47,7 @@ func (s *Backtest) Strangers(a *Act) (ents []uint32) {
 		return nil
 	}
 	for _, hop := range a.path {
-		if _, met := s.defaults[0].of[hop.Ent]; !met {
+		if _, met := s.limits[hop.Ent]; !met {
 			ents = append(ents, hop.Ent)
 		}
 	}
@@ -53,18 +56,23 @@ func (s *Backtest) Strangers(a *Act) (ents []uint32) {
 
 // Meet finds which of ents the drafts of defaults limit, in the tree as v has it: those that have
 // no limit of their own, nor a draft of one, and no other default that is nearer.
-func (s *Backtest) Meet(v *View, ents []uint32) {
+func (s *Backtest) Meet(v *View, ents []uint32) error {
 	v.setDefaults(s.set)
-	for i := range s.defaults {
-		t := &s.defaults[i]
-		cap, label := t.x.Terms.Cap, t.x.Terms.Label
-		for _, ent := range ents {
-			t.of[ent] = nil
-			if int(ent) < v.entCount && v.Ent(ent).Typ == t.x.Typ && v.defaultOf(ent, cap, label) == t.x && v.ownRow(ent, cap, label) == 0 && !s.drafted(ent, cap, label) {
-				t.of[ent] = newDraft(limitBy(t.x, ent, cap, label), s.from, t.out)
+	for _, ent := range ents {
+		s.limits[ent] = nil
+		for i := range s.defaults {
+			t := &s.defaults[i]
+			cap, label := t.x.Terms.Cap, t.x.Terms.Label
+			if int(ent) >= v.entCount || v.Ent(ent).Typ != t.x.Typ || v.defaultOf(ent, cap, label) != t.x || v.ownRow(ent, cap, label) != 0 || s.drafted(ent, cap, label) {
+				continue
 			}
+			if s.byDefault++; s.byDefault > maxDefaultDrafts {
+				return bursar.ErrorAt("/defaults", bursar.CodeTooMuchToRead, "these defaults limit more than %d times what was used since then: try fewer, or defaults of one part of the tree", maxDefaultDrafts)
+			}
+			s.limits[ent] = append(s.limits[ent], newDraft(limitBy(t.x, ent, cap, label), s.from, t.out))
 		}
 	}
+	return nil
 }
 
 // drafted tells whether an entity has a draft of a limit of its own.
@@ -80,13 +88,12 @@ func (s *Backtest) draftsOf(a *Act) []*draft {
 		return s.drafts
 	}
 	s.applying = append(s.applying[:0], s.drafts...)
-	for i := range s.defaults {
-		for _, hop := range a.path {
-			if d := s.defaults[i].of[hop.Ent]; d != nil && !slices.Contains(s.applying, d) {
-				s.applying = append(s.applying, d)
-			}
+	for i, hop := range a.path {
+		if !slices.ContainsFunc(a.path[:i], func(before record.Hop) bool { return before.Ent == hop.Ent }) {
+			s.applying = append(s.applying, s.limits[hop.Ent]...)
 		}
 	}
+	slices.SortStableFunc(s.applying[len(s.drafts):], func(a, b *draft) int { return cmp.Compare(a.out.Index, b.out.Index) })
 	return s.applying
 }
 
@@ -97,9 +104,9 @@ func (s *Backtest) allDrafts() iter.Seq[*draft] {
 				return
 			}
 		}
-		for i := range s.defaults {
-			for _, d := range s.defaults[i].of {
-				if d != nil && !yield(d) {
+		for _, limits := range s.limits {
+			for _, d := range limits {
+				if !yield(d) {
 					return
 				}
 			}
