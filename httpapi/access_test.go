@@ -144,7 +144,7 @@ func newTokenWorld(t testing.TB) *tokenWorld {
 		var made struct {
 			Data []notificationOut `json:"data"`
 		}
-		_, reply := w.as("scoped", "PUT", "/api/v1/customers/acme/notifications", `{"notifications":[{"entityId":"`+entity+`","name":"own","emails":["a@b.example"],"denials":true}]}`)
+		_, reply := w.as("scoped", "PUT", "/api/v1/customers/acme/notifications", `{"notifications":[{"entityId":"`+entity+`","name":"own","emails":["a@b.example"],"thresholds":[777]}]}`)
 		mustUnmarshal(t, []byte(reply), &made)
 		w.notifications[entity] = made.Data[0].ID
 		var sent struct {
@@ -225,7 +225,7 @@ func bodyFor(r *route, entity string) string {
 	case r.pattern == degrades && r.method == "PUT":
 		return `{"policies":[{"entityId":"` + entity + `","steps":[{"atPercent":80,"tools":false}]}]}`
 	case r.pattern == notifications && r.method == "PUT":
-		return `{"notifications":[{"entityId":"` + entity + `","name":"new","emails":["a@b.example"],"denials":true}]}`
+		return `{"notifications":[{"entityId":"` + entity + `","name":"new","emails":["a@b.example"],"thresholds":[777]}]}`
 	case strings.HasPrefix(r.pattern, notification):
 		return ""
 	case r.method == "PUT":

@@ -67,7 +67,7 @@ func (s *Backtest) Meet(v *View, ents []uint32) error {
 				continue
 			}
 			if s.byDefault++; s.byDefault > maxDefaultDrafts {
-				return bursar.ErrorAt("/defaults", bursar.CodeTooMuchToRead, "these defaults limit more than %d times what was used since then: try fewer, or defaults of one part of the tree", maxDefaultDrafts)
+				return bursar.ErrorAt("/defaults", bursar.CodeTooMuchToRead, "these defaults have more than %d limits on entities that used something since then: try fewer, or defaults of one part of the tree", maxDefaultDrafts)
 			}
 			s.limits[ent] = append(s.limits[ent], newDraft(limitBy(t.x, ent, cap, label), s.from, t.out))
 		}

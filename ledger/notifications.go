@@ -98,6 +98,11 @@ func (s *State) soundNotifications(isEntity func(uint32) bool) error {
 			return errors.New("what was done with notifications names a root that is not there")
 		}
 	}
+	for row := range s.told {
+		if int(row) >= s.Rows.Len() || s.Rows.At(row) == nil {
+			return errors.New("people were told of a limit that is not there")
+		}
+	}
 	return nil
 }
 
