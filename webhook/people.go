@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"cmp"
 	"errors"
 	"maps"
 	"net/url"
@@ -126,22 +125,26 @@ func (w *work) know(l *lane, d *store.DueDelivery) {
 }
 
 // tell counts a message to the lane's person, and is how many of the deliveries that wait are in it. Boost
-// requests, which somebody waits for, come first.
+// requests, which somebody waits for, come first, but leave half of the message to what else there is.
 func (w *work) tell(l *lane, hook *bursar.Webhook) int {
 	for _, q := range w.people.of(l) {
 		q.used++
 	}
-	asks := func(d *store.DueDelivery) int {
-		if d.EventType == bursar.EventBoostRequested {
-			return 0
-		}
-		return 1
-	}
-	slices.SortStableFunc(l.waiting, func(a, b store.DueDelivery) int { return cmp.Compare(asks(&a), asks(&b)) })
+	most := mailMost
 	if hook != nil && hook.Kind == bursar.WebhookSlack {
-		return min(len(l.waiting), slackMost)
+		most = slackMost
 	}
-	return min(len(l.waiting), mailMost)
+	var requests, others []store.DueDelivery
+	for _, d := range l.waiting {
+		if d.EventType == bursar.EventBoostRequested {
+			requests = append(requests, d)
+		} else {
+			others = append(others, d)
+		}
+	}
+	first := min(len(requests), most/2)
+	l.waiting = slices.Concat(requests[:first], others, requests[first:])
+	return min(len(l.waiting), most)
 }
 
 // prune forgets people to whom nothing is due.
