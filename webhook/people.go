@@ -183,10 +183,11 @@ func (s *Sender) checkHook(hook *bursar.Webhook) error {
 	return checkTarget(hook.Kind, hook.URL, s.opts.AllowHTTP, s.guard)
 }
 
-// A saying is what a delivery says, with links of a message to people.
+// A saying is what a delivery says, with links of a message to people and what somebody wrote, which comes last.
 type saying struct {
 	sentence string
 	links    []link
+	quote    string
 }
 
 type link struct{ text, url string }
@@ -194,7 +195,8 @@ type link struct{ text, url string }
 func (s *Sender) sayings(ds []store.DueDelivery) []saying {
 	out := make([]saying, len(ds))
 	for i := range ds {
-		out[i] = saying{sentence(ds[i].EventType, ds[i].Body), s.links(&ds[i], new(read(ds[i].Body)))}
+		t := read(ds[i].Body)
+		out[i] = saying{sentence(ds[i].EventType, ds[i].Body), s.links(&ds[i], &t), quote(ds[i].EventType, &t)}
 	}
 	return out
 }
