@@ -368,7 +368,11 @@ func (d *Decider) tellRequest(c *catalogue.Caller, event, action string, row uin
 			hearers = append(hearers, n)
 		}
 	})
-	d.tellEach(hearers, event, func(*record.Notification) any { return data })
+	d.tellEach(hearers, event, func(n *record.Notification) any {
+		x := data
+		x.MayNotDecide = !linkDecides(n, def.Ent)
+		return x
+	})
 }
 
 func requestAudit(r *bursar.BoostRequest) map[string]any {

@@ -214,7 +214,7 @@ func (s *Sender) links(d *store.DueDelivery, t *told) (out []link) {
 	if !catalogue.ToPeople(d.EndpointID) {
 		return nil
 	}
-	if d.EventType == bursar.EventBoostRequested && s.opts.DecideURL != nil {
+	if d.EventType == bursar.EventBoostRequested && s.opts.DecideURL != nil && !t.Data.MayNot {
 		if to := s.opts.DecideURL(d.CustomerID, d.EndpointID, t.Data.Request.ID, d.CreatedAt); to != "" {
 			out = append(out, link{"Approve or decline", to})
 		}

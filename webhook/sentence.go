@@ -58,6 +58,7 @@ type told struct {
 		Remaining json.Number  `json:"remainingBalance"`
 		Denied    []string     `json:"deniedEntityIds"`
 		Asked     json.Number  `json:"requestedUsage"`
+		MayNot    bool         `json:"mayNotDecide"`
 		Request   struct {
 			ID          string      `json:"id"`
 			Amount      json.Number `json:"amount"`
