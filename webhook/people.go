@@ -39,7 +39,7 @@ func CheckRecipient(kind bursar.WebhookKind, to string, o Options) error {
 	if hosts == nil {
 		hosts = defaultSlackHosts
 	}
-	if u, err := url.Parse(to); err != nil || !slices.Contains(hosts, u.Host) {
+	if u, err := url.Parse(to); err != nil || !slices.Contains(hosts, strings.ToLower(u.Host)) {
 		return errors.New("is of a host that this server does not post to; it takes " + strings.Join(hosts, ", ") + " (--slack-hosts)")
 	}
 	return nil

@@ -359,6 +359,13 @@ func (s *shelf) bodyOf(id string) string {
 	return string(s.rows[id].Body)
 }
 
+// TestHostsInCapitals: capitals of a host make no other host.
+func TestHostsInCapitals(t *testing.T) {
+	if err := CheckRecipient(bursar.WebhookSlack, "https://Hooks.Slack.com/services/T/B/x", Options{}); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestQuota: so many at once, and then one in every.
 func TestQuota(t *testing.T) {
 	q, now := &quota{rate: addressRate}, bursar.Time(1e18)
