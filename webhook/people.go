@@ -27,6 +27,9 @@ func CheckRecipient(kind bursar.WebhookKind, to string, o Options) error {
 		if !validAddress(to) {
 			return errors.New("is not an email address; write ann@example.com")
 		}
+		if !namedHost(to[strings.LastIndexByte(to, '@')+1:]) {
+			return errors.New("is of a host without a full name; write ann@example.com")
+		}
 		if o.SMTPURL == "" {
 			return errors.New("cannot be sent to: this server knows no mail server (--smtp-url)")
 		}
@@ -43,6 +46,12 @@ func CheckRecipient(kind bursar.WebhookKind, to string, o Options) error {
 		return errors.New("is of a host that this server does not post to; it takes " + strings.Join(hosts, ", ") + " (--slack-hosts)")
 	}
 	return nil
+}
+
+// namedHost tells whether a host has a name with a dot and is no IP address, whose last part is a number.
+func namedHost(host string) bool {
+	dot := strings.LastIndexByte(host, '.')
+	return dot > 0 && strings.Trim(host[dot+1:], "0123456789") != ""
 }
 
 // people is what a Run knows of all lanes to people. A person is told in one message at a time of what there is

@@ -366,6 +366,15 @@ func TestHostsInCapitals(t *testing.T) {
 	}
 }
 
+// TestRecipientsByMail: a recipient's host has a name with a dot.
+func TestRecipientsByMail(t *testing.T) {
+	for to, ok := range map[string]bool{"a@x.example": true, "a+1@mail.x.example": true, "x@127.0.0.1": false, "x@127.1": false, "a@b": false, "a@localhost": false, "a": false} {
+		if err := CheckRecipient(bursar.WebhookEmail, to, Options{SMTPURL: "smtp://mail.example"}); (err == nil) != ok {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
+}
+
 // TestQuota: so many at once, and then one in every.
 func TestQuota(t *testing.T) {
 	q, now := &quota{rate: addressRate}, bursar.Time(1e18)
