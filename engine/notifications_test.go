@@ -64,6 +64,30 @@ func TestNotificationsOfOthersTakeNoPlace(t *testing.T) {
 	full("one more of another root", put(&bursar.AccessToken{CustomerID: "acme", RootEntityID: "u"}, more), "make at most 1000 notifications")
 }
 
+// TestMovedNotificationsTakeNoPlace: a notification whose entity was moved away from the root that it was made below is
+// not seen there, and takes no place there.
+func TestMovedNotificationsTakeNoPlace(t *testing.T) {
+	r := newRig(t, mem.New(), engine.Options{})
+	defer r.close()
+	r.furnish("acme")
+	_, _, err := r.PutEntities(t.Context(), tester, "acme", []bursar.EntityInput{{ID: "r", EntityTypeID: "user", ParentID: bursar.Some("o")}, {ID: "c", EntityTypeID: "user", ParentID: bursar.Some("r")}})
+	r.must(err)
+	by := tester
+	by.Token = &bursar.AccessToken{CustomerID: "acme", RootEntityID: "r"}
+	_, _, err = r.PutNotifications(t.Context(), by, "acme", someNotifications("c", bursar.MaxRootNotifications, "a@x.example", 1))
+	r.must(err)
+	_, _, err = r.PutEntities(t.Context(), tester, "acme", []bursar.EntityInput{{ID: "c", ParentID: bursar.Some("o")}})
+	r.must(err)
+	for _, most := range []int{bursar.MaxRootNotifications, 0} {
+		_, _, err = r.PutNotifications(t.Context(), by, "acme", someNotifications("r", bursar.MaxRootNotifications-most+1, "a@x.example", 2))
+		if most > 0 {
+			r.must(err)
+		} else if err == nil || !strings.Contains(err.Error(), "at most 10 notifications") {
+			t.Errorf("one more than may be: %v", err)
+		}
+	}
+}
+
 // listeners makes users below o, each with a limit of 100 tokens a year, and who listens to them.
 func (r *rig) listeners(users, listen int) {
 	r.t.Helper()
@@ -302,7 +326,8 @@ func TestListeningCostsUsageLittle(t *testing.T) {
 	}
 }
 
-// TestWhoTellsAnAddress: that access tokens name an address, however near a limit, takes nothing from what those tell who may more.
+// TestWhoTellsAnAddress: that access tokens name an address, however near a limit, takes nothing from what those tell who may more; and
+// what those with a root are told says nothing of who else hears.
 func TestWhoTellsAnAddress(t *testing.T) {
 	r := newRig(t, mem.New(), engine.Options{})
 	defer r.close()
@@ -311,7 +336,7 @@ func TestWhoTellsAnAddress(t *testing.T) {
 	for _, c := range []struct {
 		of    string
 		token *bursar.AccessToken
-	}{{"u0", &bursar.AccessToken{CustomerID: "acme", RootEntityID: "o"}}, {"o", &bursar.AccessToken{CustomerID: "acme"}}, {"", nil}} {
+	}{{"u0", &bursar.AccessToken{CustomerID: "acme", RootEntityID: "u0"}}, {"u0", &bursar.AccessToken{CustomerID: "acme", RootEntityID: "o"}}, {"o", &bursar.AccessToken{CustomerID: "acme"}}, {"", nil}} {
 		by := tester
 		by.Token = c.token
 		list, _, err := r.PutNotifications(t.Context(), by, "acme", someNotifications(c.of, 1, "a@x.example", 90))
@@ -330,8 +355,8 @@ func TestWhoTellsAnAddress(t *testing.T) {
 			}
 		}
 		for i, id := range made {
-			if (tells[id] > 0) != (i >= last) {
-				t.Errorf("with %d of 3 notifications, number %d made %d messages", last+1, i+1, tells[id])
+			if rooted := i < 2; (tells[id] > 0) != (rooted || i >= last) {
+				t.Errorf("with %d of 4 notifications, number %d made %d messages", last+1, i+1, tells[id])
 			}
 		}
 		_, _, err = r.DeleteNotification(t.Context(), tester, "acme", made[last])
