@@ -139,7 +139,7 @@ func (k *usageKeeper) text(s, path string) string {
 			return ""
 		}
 		return s
-	case (name == "modality" || name == "ttl") && isWord(s), slices.Contains(keptWords, s):
+	case (name == "modality" || name == "ttl") && isWord(s), slices.Contains(keptWords, s), isCountText(path, s):
 		return s
 	}
 	return beyond

@@ -120,6 +120,31 @@ func TestNamesOfUnreadAreThoseOfRules(t *testing.T) {
 	}
 }
 
+// TestCountsThatAreTextsAreTold: a count in quotes is not read, yet told, with a rule and without, and stays unread.
+func TestCountsThatAreTextsAreTold(t *testing.T) {
+	for usage, want := range map[string]string{
+		`{"input_tokens":5,"smoke_tokens":"1200"}`:                      `["smoke_tokens"]`,
+		`{"input_tokens":5,"smoke":{"seconds_seconds":"1.5"}}`:          `["smoke.seconds_seconds"]`,
+		`{"input_tokens":5,"smoke_tokens":"0","smell_tokens":"a lot"}`:  `[]`,
+		`{"input_tokens":5,"search_id":"1200","user":"7","token":"91"}`: `[]`,
+	} {
+		for _, rules := range [][]UsageRule{nil, {{"smoke_tokens", TokensOutput}}} {
+			r, err := ReadUsage([]byte(usage), rules...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprintf("%q", r.Unread); got != want && (rules == nil || !strings.Contains(usage, `"0"`)) {
+				t.Errorf("%s with %v: %s are unread, not %s", usage, rules, got, want)
+			}
+			if kept := r.Keep(nil); kept != nil {
+				if again, err := kept.Again(nil, rules); err != nil || !slices.Equal(again.Names, r.Unread) {
+					t.Errorf("%s: kept %s, read again %+v", usage, kept.Usage, again)
+				}
+			}
+		}
+	}
+}
+
 // TestKeptIsBounded: of a large object what was not understood is kept, and added to what was.
 func TestKeptIsBounded(t *testing.T) {
 	var b strings.Builder
