@@ -18,6 +18,7 @@ const (
 	MaxEntityBoostRequests = 10                    // open ones for limits of one entity
 	MaxTokenBoostRequests  = 3                     // of a spend token and all that were made from it: open ones and those of the last TokenBoostRequestSpan
 	TokenBoostRequestSpan  = Time(3600e9)          // for so long one counts for its spend token, whatever became of it
+	MaxRootedBoostRequests = 60                    // within TokenBoostRequestSpan, of one subject of access tokens with a root, or of one such token
 	KeptBoostRequests      = 1000                  // of a customer, of those that are not open any more
 )
 

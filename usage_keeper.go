@@ -139,7 +139,7 @@ func (k *usageKeeper) text(s, path string) string {
 			return ""
 		}
 		return s
-	case (name == "modality" || name == "ttl") && len(s) <= maxModality && !strings.ContainsAny(s, " \t\n"), slices.Contains(keptWords, s):
+	case (name == "modality" || name == "ttl") && isWord(s), slices.Contains(keptWords, s), isCountText(path, s):
 		return s
 	}
 	return beyond
@@ -161,6 +161,9 @@ func (k *usageKeeper) selects(path string) bool {
 }
 
 const maxModality = 32 // bytes
+
+// isWord tells whether a modality or a time is a word or a number, and no text that somebody wrote.
+func isWord(s string) bool { return len(s) <= maxModality && !strings.ContainsAny(s, " \t\n") }
 
 // jsonText is v as JSON, of which all that is kept can be made.
 func jsonText(v any) string {

@@ -94,6 +94,57 @@ func TestUsageRules(t *testing.T) {
 	}
 }
 
+// TestNamesOfUnreadAreThoseOfRules: what is unread is named so that a rule of that name reads it, in a list by
+// modality or time, too; a modality that may be a text is not told.
+func TestNamesOfUnreadAreThoseOfRules(t *testing.T) {
+	for usage, want := range map[string]string{
+		`{"input_tokens":5,"details":[{"modality":"Smell","tokens":4},{"modality":"TASTE","tokens":3}]}`: `["details.smell_tokens" "details.taste_tokens"]`,
+		`{"input_tokens":5,"cacheDetails":[{"ttl":"1d","inputTokens":4}]}`:                               `["cacheDetails.ephemeral_1d_input_tokens"]`,
+		`{"input_tokens":5,"odd":{"inTokens":4}}`:                                                        `["odd.inTokens"]`,
+	} {
+		r, err := ReadUsage([]byte(usage))
+		if err != nil || fmt.Sprintf("%q", r.Unread) != want {
+			t.Fatalf("%s: unread are %q, not %s, %v", usage, r.Unread, want, err)
+		}
+		var rules []UsageRule
+		for _, name := range r.Unread {
+			rules = append(rules, UsageRule{name, TokensOutput})
+		}
+		if again, _ := r.Keep(nil).Again(nil, rules); len(again.Names) > 0 {
+			t.Errorf("%s: by rules %v, %q are unread", usage, rules, again.Names)
+		}
+	}
+	r, _ := ReadUsage([]byte(`{"input_tokens":5,"details":[{"modality":"a secret","tokens":4}]}`))
+	if again, err := r.Keep(nil).Again(nil, nil); fmt.Sprintf("%q", r.Unread) != `["details.tokens"]` || err != nil || !slices.Equal(again.Names, r.Unread) {
+		t.Errorf("a modality of several words: %q, read again %+v", r.Unread, again)
+	}
+}
+
+// TestCountsThatAreTextsAreTold: a count in quotes is not read, yet told, with a rule and without, and stays unread.
+func TestCountsThatAreTextsAreTold(t *testing.T) {
+	for usage, want := range map[string]string{
+		`{"input_tokens":5,"smoke_tokens":"1200"}`:                      `["smoke_tokens"]`,
+		`{"input_tokens":5,"smoke":{"seconds_seconds":"1.5"}}`:          `["smoke.seconds_seconds"]`,
+		`{"input_tokens":5,"smoke_tokens":"0","smell_tokens":"a lot"}`:  `[]`,
+		`{"input_tokens":5,"search_id":"1200","user":"7","token":"91"}`: `[]`,
+	} {
+		for _, rules := range [][]UsageRule{nil, {{"smoke_tokens", TokensOutput}}} {
+			r, err := ReadUsage([]byte(usage), rules...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprintf("%q", r.Unread); got != want && (rules == nil || !strings.Contains(usage, `"0"`)) {
+				t.Errorf("%s with %v: %s are unread, not %s", usage, rules, got, want)
+			}
+			if kept := r.Keep(nil); kept != nil {
+				if again, err := kept.Again(nil, rules); err != nil || !slices.Equal(again.Names, r.Unread) {
+					t.Errorf("%s: kept %s, read again %+v", usage, kept.Usage, again)
+				}
+			}
+		}
+	}
+}
+
 // TestKeptIsBounded: of a large object what was not understood is kept, and added to what was.
 func TestKeptIsBounded(t *testing.T) {
 	var b strings.Builder

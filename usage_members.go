@@ -193,15 +193,21 @@ func (m usageMembers) addItem(path, name string, item map[string]json.RawMessage
 	flat.addObject("", "", item, depth)
 	modality, ttl := flat["modality"], flat["ttl"]
 	for inner, v := range flat {
+		shown, of := v.name, ""
 		switch {
 		case inner == "modality" || inner == "ttl":
 			continue
 		case modality.text != "":
-			inner = strings.ToLower(strings.Trim(modality.text, `"`)) + "_tokens"
+			of = strings.Trim(modality.text, `"`)
+			inner = strings.ToLower(of) + "_tokens"
 		case ttl.text != "":
-			inner = "ephemeral_" + strings.Trim(ttl.text, `"`) + "_input_tokens"
+			of = strings.Trim(ttl.text, `"`)
+			inner = "ephemeral_" + of + "_input_tokens"
 		}
-		m.put(path+"/"+inner, usageMember{name + "." + v.name, v.text}, Amount.Add)
+		if of != "" && of != beyond && isWord(of) { // a rule of that name reads it
+			shown = inner
+		}
+		m.put(path+"/"+inner, usageMember{name + "." + shown, v.text}, Amount.Add)
 	}
 }
 

@@ -284,7 +284,7 @@ func (u *usageReader) unread() []string {
 	var paths []string
 	for path, v := range u.members {
 		a, err := ParseAmount([]byte(v.text))
-		if counts := err == nil && a.Sign() != 0 || err == errAmountRange; counts && !u.used[path] {
+		if counts := err == nil && a.Sign() != 0 || err == errAmountRange; !u.used[path] && (counts || isCountText(path, strings.Trim(v.text, `"`))) {
 			paths = append(paths, path)
 		}
 	}
@@ -324,6 +324,16 @@ func (m *misspelt) has(name string) bool {
 // isUnit tells whether a member by its name counts something that is paid for.
 func isUnit(name string) bool {
 	return containsAny(name, "token", "units", "credits", "characters", "images", "pages", "sources_used", "_seconds", "search")
+}
+
+// isCountText tells whether a text is a number above 0 where by the path a count should be: the name is a plural of what is paid for.
+func isCountText(path, text string) bool {
+	last := path[strings.LastIndexByte(path, '/')+1:]
+	if !isUnit(last) || !strings.HasSuffix(last, "s") && !strings.HasSuffix(last, "count") {
+		return false
+	}
+	a, err := AmountFromString(text)
+	return len(text) <= maxModality && err == nil && a.Sign() > 0
 }
 
 func containsAny(name string, words ...string) bool {

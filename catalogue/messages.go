@@ -184,6 +184,8 @@ type BoostRequestData struct {
 	UsageLimit   *bursar.Amount `json:"usageLimit"`
 	PeriodStart  bursar.Time    `json:"usagePeriodStart"`
 	PeriodEnd    bursar.Time    `json:"usagePeriodEnd"`
+	// Of a message to people: its recipients may not decide the request.
+	MayNotDecide bool `json:"mayNotDecide,omitempty"`
 }
 
 // DenialData is the data of entity.entitlement.denied: the limit as it was when people were told.

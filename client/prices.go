@@ -148,7 +148,7 @@ func (c *Client) Unpriced(ctx context.Context) ([]Unpriced, error) {
 
 // UnreadUsage is usage that was not understood, or not all of it, and was not read again since.
 type UnreadUsage struct {
-	EventName string      `json:"eventName"` // "" = of sorts beyond the first 50 of a customer
+	EventName string      `json:"eventName"` // "" = of sorts beyond the 50 of a customer that are told apart
 	Model     string      `json:"model"`     // "" = not told
 	Members   []string    `json:"members"`   // the counts; none = nothing was understood
 	Sample    string      `json:"sample"`    // the first such usage object, or its beginning

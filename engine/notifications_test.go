@@ -64,6 +64,30 @@ func TestNotificationsOfOthersTakeNoPlace(t *testing.T) {
 	full("one more of another root", put(&bursar.AccessToken{CustomerID: "acme", RootEntityID: "u"}, more), "make at most 1000 notifications")
 }
 
+// TestMovedNotificationsTakeNoPlace: a notification whose entity was moved away from the root that it was made below is
+// not seen there, and takes no place there.
+func TestMovedNotificationsTakeNoPlace(t *testing.T) {
+	r := newRig(t, mem.New(), engine.Options{})
+	defer r.close()
+	r.furnish("acme")
+	_, _, err := r.PutEntities(t.Context(), tester, "acme", []bursar.EntityInput{{ID: "r", EntityTypeID: "user", ParentID: bursar.Some("o")}, {ID: "c", EntityTypeID: "user", ParentID: bursar.Some("r")}})
+	r.must(err)
+	by := tester
+	by.Token = &bursar.AccessToken{CustomerID: "acme", RootEntityID: "r"}
+	_, _, err = r.PutNotifications(t.Context(), by, "acme", someNotifications("c", bursar.MaxRootNotifications, "a@x.example", 1))
+	r.must(err)
+	_, _, err = r.PutEntities(t.Context(), tester, "acme", []bursar.EntityInput{{ID: "c", ParentID: bursar.Some("o")}})
+	r.must(err)
+	for _, most := range []int{bursar.MaxRootNotifications, 0} {
+		_, _, err = r.PutNotifications(t.Context(), by, "acme", someNotifications("r", bursar.MaxRootNotifications-most+1, "a@x.example", 2))
+		if most > 0 {
+			r.must(err)
+		} else if err == nil || !strings.Contains(err.Error(), "at most 10 notifications") {
+			t.Errorf("one more than may be: %v", err)
+		}
+	}
+}
+
 // listeners makes users below o, each with a limit of 100 tokens a year, and who listens to them.
 func (r *rig) listeners(users, listen int) {
 	r.t.Helper()
@@ -94,14 +118,15 @@ func (r *rig) listen(n int) {
 }
 
 // eachUses reports usage of each user in one request.
-func (r *rig) eachUses(users int, each string) {
+func (r *rig) eachUses(users int, each string) (version uint64) {
 	r.t.Helper()
 	var in []bursar.UsageInput
 	for i := range users {
 		in = append(in, bursar.UsageInput{CustomerID: "acme", FeatureID: "tokens", Value: amount(each), Dimensions: dims("user", fmt.Sprint("u", i))})
 	}
-	_, _, err := r.ReportUsage(r.t.Context(), tester, in)
+	_, versions, err := r.ReportUsage(r.t.Context(), tester, in)
 	r.must(err)
+	return versions["acme"]
 }
 
 // toldByLimit counts the messages to people by the limit, and by the commit they are of.
@@ -176,25 +201,23 @@ func TestManyLimitsAtOnce(t *testing.T) {
 	}
 }
 
-// TestReadsTellNobody: a backtest records what time has done first, and leaves it to the next commit to tell people what they
-// are owed.
+// TestReadsTellNobody: what people are owed is nothing that time has done, which is recorded before a backtest or a
+// statement. So these do not wait until all is told.
 func TestReadsTellNobody(t *testing.T) {
 	r := newRig(t, mem.New(), quiet)
 	defer r.close()
 	r.listeners(150, 20)
-	r.eachUses(150, "85")
-	before, _ := r.toldByLimit()
-	in := ledger.SimulateInput{From: scriptStart, Drafts: []bursar.AssignmentInput{draftOf("o", "tokens", "1", "P1D")}}
-	_, _, err := r.Simulate(t.Context(), ledger.ReadOptions{}, "acme", in)
-	r.must(err)
-	if after, _ := r.toldByLimit(); len(before) == 0 || len(before) == 150 || !maps.Equal(before, after) {
-		t.Errorf("%d limits were told of before, %d after", len(before), len(after))
+	version := r.eachUses(150, "85")
+	then := ledger.NewState() // as it was before anything else was told
+	r.must(r.store.ReadLog(t.Context(), "acme", 0, int(version), func(row store.LogRow) error { return then.Fold("acme", &row) }))
+	if then.Due() == 0 || then.Ends() != 0 {
+		t.Errorf("a commit is due at %s, time ends something at %s", then.Due(), then.Ends())
 	}
-	for range 2 { // each tells of 50
-		r.must(r.Tick("acme"))
-	}
-	if all, _ := r.toldByLimit(); len(all) != 150 {
-		t.Errorf("%d limits are told of in the end", len(all))
+	for _, alone := range []bool{true, false} {
+		d := &ledger.Decider{View: ledger.NewView(then, then.Head.Now), Cat: r.Catalogue()}
+		if more, err := (ledger.TickOp{TimeAlone: alone}).Decide(d); err != nil || more == alone || (len(d.Recs) == 0) != alone {
+			t.Errorf("time alone %v: %d records, more %v, %v", alone, len(d.Recs), more, err)
+		}
 	}
 }
 
@@ -303,7 +326,8 @@ func TestListeningCostsUsageLittle(t *testing.T) {
 	}
 }
 
-// TestWhoTellsAnAddress: that access tokens name an address, however near a limit, takes nothing from what those tell who may more.
+// TestWhoTellsAnAddress: that access tokens name an address, however near a limit, takes nothing from what those tell who may more; and
+// what those with a root are told says nothing of who else hears.
 func TestWhoTellsAnAddress(t *testing.T) {
 	r := newRig(t, mem.New(), engine.Options{})
 	defer r.close()
@@ -312,7 +336,7 @@ func TestWhoTellsAnAddress(t *testing.T) {
 	for _, c := range []struct {
 		of    string
 		token *bursar.AccessToken
-	}{{"u0", &bursar.AccessToken{CustomerID: "acme", RootEntityID: "o"}}, {"o", &bursar.AccessToken{CustomerID: "acme"}}, {"", nil}} {
+	}{{"u0", &bursar.AccessToken{CustomerID: "acme", RootEntityID: "u0"}}, {"u0", &bursar.AccessToken{CustomerID: "acme", RootEntityID: "o"}}, {"o", &bursar.AccessToken{CustomerID: "acme"}}, {"", nil}} {
 		by := tester
 		by.Token = c.token
 		list, _, err := r.PutNotifications(t.Context(), by, "acme", someNotifications(c.of, 1, "a@x.example", 90))
@@ -331,8 +355,8 @@ func TestWhoTellsAnAddress(t *testing.T) {
 			}
 		}
 		for i, id := range made {
-			if (tells[id] > 0) != (i >= last) {
-				t.Errorf("with %d of 3 notifications, number %d made %d messages", last+1, i+1, tells[id])
+			if rooted := i < 2; (tells[id] > 0) != (rooted || i >= last) {
+				t.Errorf("with %d of 4 notifications, number %d made %d messages", last+1, i+1, tells[id])
 			}
 		}
 		_, _, err = r.DeleteNotification(t.Context(), tester, "acme", made[last])

@@ -42,9 +42,6 @@ func (a *API) DecidePage(w http.ResponseWriter, r *http.Request) {
 
 // decide shows the request of a link and, posted to, decides it.
 func (a *API) decide(r *http.Request, l *DecideLink, page *decidePage) (status int, problem error) {
-	show := func(linked *ledger.LinkedRequest) {
-		page.Linked, page.Open = linked, linked.Request.Status == bursar.BoostRequestOpen
-	}
 	status = http.StatusOK
 	if r.Method == http.MethodPost {
 		answer := ledger.AnswerLinked{Endpoint: l.Endpoint, RequestID: l.RequestID}
@@ -53,7 +50,7 @@ func (a *API) decide(r *http.Request, l *DecideLink, page *decidePage) (status i
 		}
 		linked, _, err := a.engine.AnswerLinked(r.Context(), l.CustomerID, answer)
 		if err == nil {
-			show(&linked)
+			page.show(&linked)
 			return status, nil
 		}
 		status, problem = a.refusedPage(err)
@@ -61,7 +58,7 @@ func (a *API) decide(r *http.Request, l *DecideLink, page *decidePage) (status i
 	linked, _, err := a.engine.LinkedRequest(r.Context(), l.CustomerID, l.Endpoint, l.RequestID)
 	switch {
 	case err == nil:
-		show(&linked)
+		page.show(&linked)
 	case problem == nil:
 		return a.refusedPage(err)
 	}
@@ -105,10 +102,14 @@ func (a *API) refusedPage(err error) (int, error) {
 type decidePage struct {
 	Problem string
 	Linked  *ledger.LinkedRequest // nil = the link leads to none
-	Open    bool
+	Form    bool                  // the request is open, and the reader may decide it
 }
 
-// Said is what became of a request that is decided.
+func (p *decidePage) show(l *ledger.LinkedRequest) {
+	p.Linked, p.Form = l, l.MayDecide && l.Request.Status == bursar.BoostRequestOpen
+}
+
+// Said is where a request stands that the reader cannot decide.
 func (p *decidePage) Said() string {
 	r := &p.Linked.Request
 	by := ""
@@ -116,6 +117,8 @@ func (p *decidePage) Said() string {
 		by = " by " + *r.DecidedBy
 	}
 	switch r.Status {
+	case bursar.BoostRequestOpen:
+		return "Nobody has decided. By this link you may not decide it, as whoever made the notification may not."
 	case bursar.BoostRequestApproved:
 		return "Approved" + by + ": " + r.ApprovedAmount.String() + " more until " + r.ApprovedExpiresAt.String() + "."
 	case bursar.BoostRequestDeclined:
@@ -145,7 +148,7 @@ button { font: inherit; padding: .5rem 1.2rem; margin: 1rem .6rem 0 0; min-heigh
 {{with $r.Reason}}<dt>Reason</dt><dd>{{.}}</dd>{{end}}
 <dt>Customer</dt><dd>{{.CustomerID}}</dd>
 </dl>{{end}}
-{{if .Open}}<form method="post"><label for="note">A note to who asked (it may be left out)</label><input id="note" name="note" maxlength="500" autocomplete="off">
+{{if .Form}}<form method="post"><label for="note">A note to who asked (it may be left out)</label><input id="note" name="note" maxlength="500" autocomplete="off">
 <p>Approving raises the limit by {{.Linked.Request.Amount}} until {{.Linked.Request.ExpiresAt}}. You decide as {{.Linked.Recipient}}.</p>
 <button name="answer" value="approve">Approve</button><button name="answer" value="decline">Decline</button></form>
 {{else if .Linked}}<p role="status"><strong>{{.Said}}</strong></p>{{end}}

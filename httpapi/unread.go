@@ -14,7 +14,7 @@ type unreadQuery struct {
 
 // unreadOut is usage that was not understood, or not all of it.
 type unreadOut struct {
-	EventName string      `json:"eventName" doc:"Empty for all sorts of unread usage of a customer beyond the first 50."`
+	EventName string      `json:"eventName" doc:"Empty for all sorts of unread usage of a customer beyond the 50 that are told apart."`
 	Model     string      `json:"model" doc:"Empty when it was not told."`
 	Members   []string    `json:"members" doc:"The counts that were not understood; an empty list when nothing was."`
 	Sample    string      `json:"sample" doc:"What is kept of the first such usage object, with … in place of texts; at most 2000 bytes of it."`

@@ -299,10 +299,11 @@ func askerOf(c *catalogue.Caller) record.Asker {
 	return a
 }
 
-// room refuses what would be one too many of those that are open, and of a spend token also of
-// those that it made lately.
+// room refuses what would be one too many of those that are open, of a spend token also of those that it
+// made lately, and of an access token with a root of those that it or its subject made lately.
 func (o *AskBoost) room(d *Decider, ent uint32) error {
-	all, here, own := 0, 0, 0
+	all, here, own, rooted := 0, 0, 0, 0
+	rootedAgain := d.Now
 	for _, ord := range d.requestOrds() {
 		r := d.request(ord)
 		open := d.requestStatus(r, d.Now) == bursar.BoostRequestOpen
@@ -315,6 +316,11 @@ func (o *AskBoost) room(d *Decider, ent uint32) error {
 		if o.Caller.Spends != nil && r.By.Type == o.Caller.ActorType && r.By.ID == o.Caller.ActorID && (open || d.Now < r.Created+bursar.TokenBoostRequestSpan) {
 			own++
 		}
+		if again := r.Created + bursar.TokenBoostRequestSpan; d.ours != nil && d.Root != 0 && asked(r, &o.Caller) && d.Now < again {
+			if rooted++; rooted == 1 { // the oldest
+				rootedAgain = again
+			}
+		}
 	}
 	refuse := func(n, most int, whose string) error {
 		return bursar.Errorf(bursar.CodeTooManyBoostRequests, "%d boost requests %s are open, at most %d may be: wait until one is decided, or withdraw one", n, whose, most)
@@ -323,6 +329,8 @@ func (o *AskBoost) room(d *Decider, ent uint32) error {
 	case own >= bursar.MaxTokenBoostRequests:
 		return bursar.Errorf(bursar.CodeTooManyBoostRequests, "%d boost requests of this spend token and those made from the same one are open or were made within the last hour, at most %d may be: "+
 			"wait until one is decided and an hour old", own, bursar.MaxTokenBoostRequests)
+	case rooted >= bursar.MaxRootedBoostRequests:
+		return bursar.Errorf(bursar.CodeRateLimited, "access tokens with a root make at most %d boost requests an hour for one subject: again after %s", bursar.MaxRootedBoostRequests, rootedAgain)
 	case here >= bursar.MaxEntityBoostRequests:
 		return refuse(here, bursar.MaxEntityBoostRequests, fmt.Sprintf("for limits of %q", d.Ent(ent).ID))
 	case all >= bursar.MaxOpenBoostRequests:
@@ -360,7 +368,11 @@ func (d *Decider) tellRequest(c *catalogue.Caller, event, action string, row uin
 			hearers = append(hearers, n)
 		}
 	})
-	d.tellEach(hearers, event, func(*record.Notification) any { return data })
+	d.tellEach(hearers, event, func(n *record.Notification) any {
+		x := data
+		x.MayNotDecide = !linkDecides(n, def.Ent)
+		return x
+	})
 }
 
 func requestAudit(r *bursar.BoostRequest) map[string]any {

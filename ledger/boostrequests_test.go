@@ -94,6 +94,45 @@ func TestRequestsAreBounded(t *testing.T) {
 	refused(ents-1, "1000 boost requests of the customer are open, at most 1000")
 }
 
+// TestRootedTokensAskSoOften: a token with a root makes so many requests an hour at most for one subject, whatever becomes of
+// them; other subjects and keys are not in that count.
+func TestRootedTokensAskSoOften(t *testing.T) {
+	f := newFirm(t, 1)
+	f.do(&PutAssignments{In: []bursar.AssignmentInput{{EntityID: "u0", Capability: calls, UsageLimit: bursar.Some(bursar.AmountFromInt(1)), Cadence: monthly}}})
+	ask := func(kind, id, subject, root string) error {
+		by := catalogue.Caller{ActorType: kind, ActorID: id, Subject: subject}
+		var op Op = &AskBoost{Caller: by, In: bursar.BoostRequestInput{EntityID: "u0", Capability: calls, Amount: bursar.AmountFromInt(1)}}
+		if kind == "ACCESS_TOKEN" {
+			op = &ConfinedOp{Op: op, Token: &bursar.AccessToken{CustomerID: f.state.Customer.ID, RootEntityID: root}}
+		}
+		d := f.decider()
+		if _, err := d.Attempt(op); err != nil {
+			return err
+		}
+		d.Merge(store.Head{Seq: f.state.Head.Seq + 1, Now: d.Now})
+		f.do(&AnswerBoost{Caller: by, ID: store.FormatID(f.state.requests[f.state.lastRequest].ID), Answer: record.Withdrawn})
+		return nil
+	}
+	allowed := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range bursar.MaxRootedBoostRequests {
+		allowed(ask("ACCESS_TOKEN", fmt.Sprint("t", i), "ann", "u0"))
+	}
+	var e *bursar.Error
+	if err := ask("ACCESS_TOKEN", "another", "ann", "u0"); !errors.As(err, &e) || e.Code != bursar.CodeRateLimited {
+		t.Errorf("one more: %v", err)
+	}
+	allowed(ask("ACCESS_TOKEN", "bobs", "bob", "u0"))
+	allowed(ask("ACCESS_TOKEN", "whole", "ann", ""))
+	allowed(ask("API_KEY", "a", "", ""))
+	f.state.Head.Now += bursar.TokenBoostRequestSpan
+	allowed(ask("ACCESS_TOKEN", "another", "ann", "u0"))
+}
+
 // TestUnknownAnswersAreRefused: an answer of which this version does not know what it means is no
 // part of a log or checkpoint that it takes in.
 func TestUnknownAnswersAreRefused(t *testing.T) {

@@ -15,7 +15,12 @@ type LinkedRequest struct {
 	Request    bursar.BoostRequest
 	Used       bursar.Amount
 	Limit      *bursar.Amount // nil = the limit is gone, or has no number now
+	MayDecide  bool
 }
+
+// linkDecides tells whether links of a notification decide requests for limits of an entity that it tells of: those that a token with a root
+// made do not for the root's own, as the token may not.
+func linkDecides(n *record.Notification, ent uint32) bool { return n.Root == 0 || n.Root != ent }
 
 // linked finds the request for a recipient whom a notification still tells of it.
 func (v *View) linked(endpoint, requestID string) (*record.BoostRequest, *record.Notification, string, error) {
@@ -42,11 +47,11 @@ func (v *View) linked(endpoint, requestID string) (*record.BoostRequest, *record
 
 // LinkedRequest shows a request to a recipient whom a notification still tells of it.
 func (v *View) LinkedRequest(endpoint, requestID string) (l LinkedRequest, err error) {
-	r, _, address, err := v.linked(endpoint, requestID)
+	r, n, address, err := v.linked(endpoint, requestID)
 	if err != nil {
 		return l, err
 	}
-	l = LinkedRequest{CustomerID: v.Cust().ID, Recipient: address, Request: v.requestOut(r)}
+	l = LinkedRequest{CustomerID: v.Cust().ID, Recipient: address, Request: v.requestOut(r), MayDecide: linkDecides(n, r.Ent)}
 	if row := v.requestRow(r); row != 0 {
 		def := v.Def(row)
 		if l.Used = v.Standing(row, def).Used; def.Limited {

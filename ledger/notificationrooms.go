@@ -22,6 +22,9 @@ func (d *Decider) checkRoom(x *record.Notification, at string, p *bursar.Problem
 		if other.ByToken != x.ByToken || other.Root != x.Root {
 			continue
 		}
+		if other != x && x.Root != 0 && !d.within(other.Ent, x.Root) { // it was moved away, and is not seen there
+			continue
+		}
 		if other != x {
 			for _, to := range recipients(other) {
 				known[bursar.RecipientKey(to)] = true

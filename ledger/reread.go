@@ -150,7 +150,7 @@ func (d *Decider) reread(it *RereadItem, ended map[[16]byte]bool) (changed, read
 		return false, false, err
 	}
 	if rec.Left = rec.Left || len(rec.Names) == 0; !rec.Left {
-		rec.Now = d.unreadSlot(rec.Event, rec.Model, rec.Names)
+		rec.Now = d.unreadSlot(rec.Event, rec.Model, rec.Names, forSpent(rec.Slot))
 	}
 	d.Emit(rec)
 	return changed, rec.Left, nil

@@ -152,19 +152,24 @@ func (s *State) noteOwed(row uint32) {
 func (d *Decider) ToldMany() bool { return d.out.ToPeople >= bursar.MaxToldAtOnce }
 
 // tellEach queues messages of one thing to the recipients of a limit's hearers, each address once: by a notification that
-// a key made before one that a token without a root did, and that before others, so that nobody silences or
-// weakens who listens from above; of several by that of the nearest entity, then by the oldest.
+// a key made before one that a token without a root did, so that nobody silences or weakens who listens from above; of several
+// by that of the nearest entity, then by the oldest. Those made with one root tell it once more, so that what they tell says
+// nothing of who else is told.
 func (d *Decider) tellEach(hearers []*record.Notification, typ string, data func(*record.Notification) any) {
 	slices.SortStableFunc(hearers, func(a, b *record.Notification) int { return cmp.Compare(standing(a), standing(b)) })
-	told := map[string]bool{}
+	type hears struct {
+		root    uint32
+		address string
+	}
+	told := map[hears]bool{}
 	for _, n := range hearers {
 		to := notified(n)
 		endpoints := to.Endpoints()
 		all := to.Recipients
 		to.Recipients = nil
 		for i, endpoint := range endpoints {
-			if address := catalogue.AddressOf(endpoint); !told[address] {
-				told[address] = true
+			if h := (hears{n.Root, catalogue.AddressOf(endpoint)}); !told[h] {
+				told[h] = true
 				to.Recipients = append(to.Recipients, all[i])
 			}
 		}

@@ -14,9 +14,13 @@ import (
 // until it is read again (RereadOp). The state has how many such events there are, by what
 // could not be read.
 
-// maxUnreadShapes bounds the sorts of unread usage of one customer that are told apart. Those
-// beyond are counted together, in slot 0.
-const maxUnreadShapes = 50
+// maxUnreadShapes bounds the sorts of unread usage of one customer that are told apart, in slots from 1. Those
+// beyond are counted together, in slot 0. The last maxSpentShapes are for what spend tokens report, whose
+// holders are not trusted, and have no room elsewhere.
+const (
+	maxUnreadShapes = 50
+	maxSpentShapes  = 10
+)
 
 // UnreadUse is the use that a customer with unread usage makes, so that such customers are found.
 var UnreadUse = store.Use{Kind: "unread", ID: "usage"}
@@ -40,15 +44,18 @@ func (v *View) unreadAt(slot uint32) *unreadShape {
 	return v.State.unread[slot]
 }
 
+// forSpent tells whether a slot is one of what spend tokens report.
+func forSpent(slot uint32) bool { return slot > maxUnreadShapes-maxSpentShapes }
+
 // unreadSlot is where events count of which names are unread: that of such events, or else the
-// first free one.
-func (v *View) unreadSlot(event, model string, names []string) uint32 {
+// first free one. spent: a spend token reports them.
+func (v *View) unreadSlot(event, model string, names []string, spent bool) uint32 {
 	free := uint32(0)
 	for slot := uint32(maxUnreadShapes); slot > 0; slot-- {
 		s := v.unreadAt(slot)
-		if s == nil {
+		if s == nil && forSpent(slot) == spent {
 			free = slot
-		} else if s.Event == event && s.Model == model && slices.Equal(s.Names, names) {
+		} else if s != nil && s.Event == event && s.Model == model && slices.Equal(s.Names, names) {
 			return slot
 		}
 	}
@@ -139,7 +146,7 @@ func (d *Decider) keepUnread(in *bursar.EventInput, priced bursar.Time, u *bursa
 	}
 	path := d.Resolve(d.Cat, labelsOf(in.Dimensions))
 	rec.Path = path.Path
-	rec.Slot = d.unreadSlot(rec.Event, keptModel(rec), u.Names)
+	rec.Slot = d.unreadSlot(rec.Event, keptModel(rec), u.Names, d.guarded)
 	d.Emit(rec)
 }
 

@@ -21,6 +21,15 @@ func (a backtest) run(w *world) string {
 	if e, known := c.entities[a.Entity]; !known || e.ArchivedAt != nil {
 		return ""
 	}
+	limits := 0
+	for _, r := range c.rows {
+		if r.cap == featureOf(a.Feature) && r.entity == a.Entity && len(r.scope) == 0 {
+			limits++
+		}
+	}
+	if limits >= bursar.MaxPlainLimits { // one more could not be there
+		return ""
+	}
 	day := bursar.Cadence{N: 1, Unit: bursar.UnitDay}
 	draft := bursar.AssignmentInput{EntityID: a.Entity, Capability: featureOf(a.Feature), Label: "tried", UsageLimit: bursar.Null[bursar.Amount](), Cadence: bursar.Some(day)}
 	got, _, err := w.engine.Simulate(w.ctx, w.fresh(a.Customer), a.Customer, ledger.SimulateInput{From: a.From, Drafts: []bursar.AssignmentInput{draft}})

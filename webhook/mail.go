@@ -132,6 +132,9 @@ func (m *mailer) compose(now bursar.Time, to []string, d *store.DueDelivery, sai
 		for _, l := range x.links {
 			fmt.Fprintf(&b, "%s:\n%s\n\n", l.text, l.url)
 		}
+		if x.quote != "" {
+			fmt.Fprintf(&b, "%s\n\n", x.quote)
+		}
 	}
 	for _, line := range [][2]string{{"Event", d.EventType}, {"Customer", t.Data.CustomerID}, {"Time", t.Timestamp}, {"Message", d.MessageID}} {
 		if line[1] != "" {

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"cmp"
 	"errors"
 	"maps"
 	"net/url"
@@ -28,6 +27,9 @@ func CheckRecipient(kind bursar.WebhookKind, to string, o Options) error {
 		if !validAddress(to) {
 			return errors.New("is not an email address; write ann@example.com")
 		}
+		if !namedHost(to[strings.LastIndexByte(to, '@')+1:]) {
+			return errors.New("is of a host without a full name; write ann@example.com")
+		}
 		if o.SMTPURL == "" {
 			return errors.New("cannot be sent to: this server knows no mail server (--smtp-url)")
 		}
@@ -40,10 +42,16 @@ func CheckRecipient(kind bursar.WebhookKind, to string, o Options) error {
 	if hosts == nil {
 		hosts = defaultSlackHosts
 	}
-	if u, err := url.Parse(to); err != nil || !slices.Contains(hosts, u.Host) {
+	if u, err := url.Parse(to); err != nil || !slices.Contains(hosts, strings.ToLower(u.Host)) {
 		return errors.New("is of a host that this server does not post to; it takes " + strings.Join(hosts, ", ") + " (--slack-hosts)")
 	}
 	return nil
+}
+
+// namedHost tells whether a host has a name with a dot and is no IP address, whose last part is a number.
+func namedHost(host string) bool {
+	dot := strings.LastIndexByte(host, '.')
+	return dot > 0 && strings.Trim(host[dot+1:], "0123456789") != ""
 }
 
 // people is what a Run knows of all lanes to people. A person is told in one message at a time of what there is
@@ -126,22 +134,26 @@ func (w *work) know(l *lane, d *store.DueDelivery) {
 }
 
 // tell counts a message to the lane's person, and is how many of the deliveries that wait are in it. Boost
-// requests, which somebody waits for, come first.
+// requests, which somebody waits for, come first, but leave half of the message to what else there is.
 func (w *work) tell(l *lane, hook *bursar.Webhook) int {
 	for _, q := range w.people.of(l) {
 		q.used++
 	}
-	asks := func(d *store.DueDelivery) int {
-		if d.EventType == bursar.EventBoostRequested {
-			return 0
-		}
-		return 1
-	}
-	slices.SortStableFunc(l.waiting, func(a, b store.DueDelivery) int { return cmp.Compare(asks(&a), asks(&b)) })
+	most := mailMost
 	if hook != nil && hook.Kind == bursar.WebhookSlack {
-		return min(len(l.waiting), slackMost)
+		most = slackMost
 	}
-	return min(len(l.waiting), mailMost)
+	var requests, others []store.DueDelivery
+	for _, d := range l.waiting {
+		if d.EventType == bursar.EventBoostRequested {
+			requests = append(requests, d)
+		} else {
+			others = append(others, d)
+		}
+	}
+	first := min(len(requests), most/2)
+	l.waiting = slices.Concat(requests[:first], others, requests[first:])
+	return min(len(l.waiting), most)
 }
 
 // prune forgets people to whom nothing is due.
@@ -180,10 +192,11 @@ func (s *Sender) checkHook(hook *bursar.Webhook) error {
 	return checkTarget(hook.Kind, hook.URL, s.opts.AllowHTTP, s.guard)
 }
 
-// A saying is what a delivery says, with links of a message to people.
+// A saying is what a delivery says, with links of a message to people and what somebody wrote, which comes last.
 type saying struct {
 	sentence string
 	links    []link
+	quote    string
 }
 
 type link struct{ text, url string }
@@ -191,7 +204,8 @@ type link struct{ text, url string }
 func (s *Sender) sayings(ds []store.DueDelivery) []saying {
 	out := make([]saying, len(ds))
 	for i := range ds {
-		out[i] = saying{sentence(ds[i].EventType, ds[i].Body), s.links(&ds[i], new(read(ds[i].Body)))}
+		t := read(ds[i].Body)
+		out[i] = saying{sentence(ds[i].EventType, ds[i].Body), s.links(&ds[i], &t), quote(ds[i].EventType, &t)}
 	}
 	return out
 }
@@ -209,7 +223,7 @@ func (s *Sender) links(d *store.DueDelivery, t *told) (out []link) {
 	if !catalogue.ToPeople(d.EndpointID) {
 		return nil
 	}
-	if d.EventType == bursar.EventBoostRequested && s.opts.DecideURL != nil {
+	if d.EventType == bursar.EventBoostRequested && s.opts.DecideURL != nil && !t.Data.MayNot {
 		if to := s.opts.DecideURL(d.CustomerID, d.EndpointID, t.Data.Request.ID, d.CreatedAt); to != "" {
 			out = append(out, link{"Approve or decline", to})
 		}

@@ -191,6 +191,31 @@ func TestSlowPersonIsToldInFewMessages(t *testing.T) {
 	}
 }
 
+// TestRequestsLeaveRoom: however many boost requests wait, what else there is has half of each message.
+func TestRequestsLeaveRoom(t *testing.T) {
+	for kind, most := range map[bursar.WebhookKind]int{bursar.WebhookEmail: mailMost, bursar.WebhookSlack: slackMost} {
+		s := newShelf()
+		for i := range 60 {
+			s.tell1("n1", "mailto:a@x.example", fmt.Sprintf("d%04d", i), bursar.EventBoostRequested, map[string]any{})
+		}
+		s.tellPerson("n1", "mailto:a@x.example", 60, 40)
+		w := peopleWork(t, s)
+		w.fetch(t.Context())
+		l := w.turn[0]
+		requests := 0
+		n := w.tell(l, &bursar.Webhook{Kind: kind})
+		for _, d := range l.waiting[:n] {
+			if d.EventType == bursar.EventBoostRequested {
+				requests++
+			}
+		}
+		others := min(40, most-most/2)
+		if n != most || requests != most-others || l.waiting[0].EventType != bursar.EventBoostRequested || len(l.waiting) != 100 {
+			t.Errorf("a message by %s tells of %d, %d of them requests; %d waited", kind, n, requests, len(l.waiting))
+		}
+	}
+}
+
 // TestCrowdOfPeople: however much waits for people, what waits for a webhook is read as before.
 func TestCrowdOfPeople(t *testing.T) {
 	s := newShelf()
@@ -332,6 +357,22 @@ func (s *shelf) bodyOf(id string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return string(s.rows[id].Body)
+}
+
+// TestHostsInCapitals: capitals of a host make no other host.
+func TestHostsInCapitals(t *testing.T) {
+	if err := CheckRecipient(bursar.WebhookSlack, "https://Hooks.Slack.com/services/T/B/x", Options{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRecipientsByMail: a recipient's host has a name with a dot.
+func TestRecipientsByMail(t *testing.T) {
+	for to, ok := range map[string]bool{"a@x.example": true, "a+1@mail.x.example": true, "x@127.0.0.1": false, "x@127.1": false, "a@b": false, "a@localhost": false, "a": false} {
+		if err := CheckRecipient(bursar.WebhookEmail, to, Options{SMTPURL: "smtp://mail.example"}); (err == nil) != ok {
+			t.Errorf("%s: %v", to, err)
+		}
+	}
 }
 
 // TestQuota: so many at once, and then one in every.

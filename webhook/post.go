@@ -172,6 +172,9 @@ func slackBody(eventType string, body []byte, said []saying) []byte {
 		for _, l := range x.links {
 			lines += "\n<" + slackEscape.Replace(l.url) + "|" + l.text + ">"
 		}
+		if x.quote != "" {
+			lines += "\n" + slackEscape.Replace(x.quote)
+		}
 		section(lines)
 	}
 	t := read(body)

@@ -3,6 +3,7 @@ package webhook
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -57,6 +58,7 @@ type told struct {
 		Remaining json.Number  `json:"remainingBalance"`
 		Denied    []string     `json:"deniedEntityIds"`
 		Asked     json.Number  `json:"requestedUsage"`
+		MayNot    bool         `json:"mayNotDecide"`
 		Request   struct {
 			ID          string      `json:"id"`
 			Amount      json.Number `json:"amount"`
@@ -108,11 +110,11 @@ func said(eventType string, t *told) string {
 	case bursar.EventEntityCreated, bursar.EventEntityUpdated, bursar.EventEntityArchived:
 		return who + " of " + customer + " was " + eventType[strings.LastIndexByte(eventType, '.')+1:]
 	case bursar.EventEntityFrozen:
-		return who + " of " + customer + " was frozen: " + clean(d.Reason)
+		return who + " of " + customer + " was frozen: " + unlinked(d.Reason)
 	case bursar.EventEntityThawed:
 		return who + " of " + customer + " is frozen no more"
 	case bursar.EventCustomerFrozen:
-		return customer + " was frozen: " + clean(d.Reason)
+		return customer + " was frozen: " + unlinked(d.Reason)
 	case bursar.EventCustomerThawed:
 		return customer + " is frozen no more"
 	case bursar.EventCreditsGranted:
@@ -151,7 +153,23 @@ func said(eventType string, t *told) string {
 	return clean(eventType)
 }
 
-// requested is "ann@acme asks for 5 more calls for bob (user): a launch · used 10 of 10".
+// quote is what somebody wrote of what happened, to be shown apart from what Bursar says; "" = nobody wrote anything.
+func quote(eventType string, t *told) string {
+	what, text := "Note", t.Data.Request.Note
+	switch eventType {
+	case bursar.EventBoostRequested:
+		what, text = "Reason", t.Data.Request.Reason
+	case bursar.EventBoostApproved, bursar.EventBoostDeclined:
+	default:
+		return ""
+	}
+	if text = unlinked(text); text == "" {
+		return ""
+	}
+	return what + ": “" + strings.NewReplacer("“", `"`, "”", `"`).Replace(text) + "”"
+}
+
+// requested is "ann@acme asks for 5 more calls for bob (user) · used 10 of 10".
 func requested(eventType, who string, t *told) string {
 	d, r := &t.Data, &t.Data.Request
 	limit := d.name() + within(d.Scope, d.Label)
@@ -159,19 +177,13 @@ func requested(eventType, who string, t *told) string {
 	if d.Limit != nil {
 		used += " of " + clip(string(*d.Limit), maxName)
 	}
-	because := func(why string) string {
-		if why == "" {
-			return ""
-		}
-		return ": " + clean(why)
-	}
 	switch eventType {
 	case bursar.EventBoostApproved:
-		return fmt.Sprintf("%s is given %s more %s by %s%s", who, clip(string(r.Approved), maxName), limit, clean(r.DecidedBy), because(r.Note)) + used
+		return fmt.Sprintf("%s is given %s more %s by %s", who, clip(string(r.Approved), maxName), limit, clean(r.DecidedBy)) + used
 	case bursar.EventBoostDeclined:
-		return fmt.Sprintf("%s is given no more %s by %s%s", who, limit, clean(r.DecidedBy), because(r.Note)) + used
+		return fmt.Sprintf("%s is given no more %s by %s", who, limit, clean(r.DecidedBy)) + used
 	}
-	return fmt.Sprintf("%s asks for %s more %s for %s%s", clean(r.RequestedBy), clip(string(r.Amount), maxName), limit, who, because(r.Reason)) + used
+	return fmt.Sprintf("%s asks for %s more %s for %s", clean(r.RequestedBy), clip(string(r.Amount), maxName), limit, who) + used
 }
 
 // denied is "bob, a was stopped by search (team): 5 more does not fit. It used 98 % of its credits limit:
@@ -260,9 +272,23 @@ func low(t *told) string {
 	return fmt.Sprintf("%s has %d %% or less of its %s left · balance %s", clean(d.CustomerID), lowest, d.name(), clip(string(d.Balance), maxName))
 }
 
-// clean makes a name fit for one line of text: nothing in it breaks the line, hides or
-// turns the order of what follows.
-func clean(s string) string {
+// likeURL is a word that readers of mail may make a link of; scheme is what makes others one.
+var (
+	likeURL = regexp.MustCompile(`(?i)\S*(://|\b(www\.|mailto:))\S*|\S+\.[a-z]{2,}(:[0-9]+)?[/?#]\S*`)
+	scheme  = regexp.MustCompile(`(?i)([a-z][a-z0-9+.-]*:)+//+`)
+)
+
+// unlinked is clean of what somebody wrote, without what looks like a URL.
+func unlinked(s string) string {
+	return clip(likeURL.ReplaceAllString(printable(s), "(link left out)"), maxName)
+}
+
+// clean makes a name fit for one line of text: nothing in it breaks the line, hides,
+// turns the order of what follows or is a URL with its scheme.
+func clean(s string) string { return clip(scheme.ReplaceAllString(printable(s), ""), maxName) }
+
+// printable is s in one line without what does not show.
+func printable(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
@@ -272,7 +298,7 @@ func clean(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "�"))
-	return clip(strings.Join(strings.Fields(s), " "), maxName)
+	return strings.Join(strings.Fields(s), " ")
 }
 
 func clip(s string, n int) string {

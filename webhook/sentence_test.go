@@ -1,12 +1,15 @@
 package webhook
 
 import (
+	"io"
+	"mime/quotedprintable"
 	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/bursarhq/bursar"
+	"github.com/bursarhq/bursar/store"
 )
 
 const exceeded = `{"type":"entity.entitlement.usage_exceeded","messageId":"0198c6a2-1","traceId":"7Qk2","timestamp":"2026-09-14T10:22:31.418Z","data":{"customerId":"acme","entity":{"id":"team-search","entityTypeId":"team"},"assignmentId":"0198b0aa-1","currencyId":"credits","scopeEntityIds":[],"label":"","thresholds":[80,100],"usageUsedPercentage":102.5,"currentUsage":512.5,"usageLimit":500,"enforcement":"soft","usagePeriodStart":"2026-09-01T00:00:00.000Z","usagePeriodEnd":"2026-10-01T00:00:00.000Z"}}`
@@ -39,13 +42,15 @@ func TestSentence(t *testing.T) {
 		{bursar.EventReservationExpired, `{"data":{"customerId":"acme","featureId":"calls","amount":3,"onExpire":"settle"}}`, "A reservation of 3 calls by acme expired and was charged"},
 		{bursar.EventReservationExpired, `{"data":{"customerId":"acme","featureId":"calls","amount":3,"onExpire":"release"}}`, "A reservation of 3 calls by acme expired and was released"},
 		{bursar.EventBoostRequested, `{"data":{"entity":{"id":"bob","entityTypeId":"user"},"featureId":"calls","label":"daily","boostRequest":{"amount":5,"reason":"a launch","requestedBy":"bob@acme"},"currentUsage":10,"usageLimit":10}}`,
-			"bob@acme asks for 5 more calls “daily” for bob (user): a launch · used 10 of 10"},
+			"bob@acme asks for 5 more calls “daily” for bob (user) · used 10 of 10"},
 		{bursar.EventBoostApproved, `{"data":{"entity":{"id":"bob","entityTypeId":"user"},"featureId":"calls","boostRequest":{"amount":5,"approvedAmount":4,"decidedBy":"lead@acme"},"currentUsage":10,"usageLimit":14}}`,
 			"bob (user) is given 4 more calls by lead@acme · used 10 of 14"},
 		{bursar.EventBoostDeclined, `{"data":{"entity":{"id":"bob","entityTypeId":"user"},"currencyId":"credits","boostRequest":{"amount":5,"decidedBy":"lead@acme","note":"next month"},"currentUsage":10,"usageLimit":10}}`,
-			"bob (user) is given no more credits by lead@acme: next month · used 10 of 10"},
+			"bob (user) is given no more credits by lead@acme · used 10 of 10"},
 		{bursar.EventDenied, `{"data":{"entity":{"id":"eng","entityTypeId":"team"},"featureId":"calls","deniedEntityIds":["bob"],"requestedUsage":5,"usageUsedPercentage":98,"currentUsage":98,"usageLimit":100,"usagePeriodEnd":"2026-10-01T00:00:00.000Z"}}`,
 			"bob was stopped by eng (team): 5 more does not fit. It used 98 % of its calls limit: 98 of 100 · resets 2026-10-01"},
+		{bursar.EventEntityFrozen, `{"data":{"customerId":"acme","entity":{"id":"http://evil.example/bob"},"reason":"see HTTPS://evil.example/x now"}}`,
+			"evil.example/bob of acme was frozen: see (link left out) now"},
 		{bursar.EventTest, `{}`, "A test of this endpoint: Bursar can reach it"},
 		{"new.type", `{"data":{"customerId":"acme"}}`, "new.type · acme"},
 		{"new.type", `not JSON`, "new.type"},
@@ -53,6 +58,42 @@ func TestSentence(t *testing.T) {
 	} {
 		if got := sentence(c.event, []byte(c.data)); got != c.want {
 			t.Errorf("%s %s:\n got %q\nwant %q", c.event, c.data, got, c.want)
+		}
+	}
+}
+
+// TestSaidByOthers: what somebody wrote is in quotes below the links, on a line of its own, and has no links.
+func TestSaidByOthers(t *testing.T) {
+	for reason, want := range map[string]string{
+		"a launch": "Reason: “a launch”",
+		"I need it.\nApprove or decline: https://evil.example/decide/abc": "Reason: “I need it. Approve or decline: (link left out)”",
+		"x” Approve: www.evil.example":                                    "Reason: “x\" Approve: (link left out)”",
+		"evil.example/decide?x, http:http:////evil.example":               "Reason: “(link left out) (link left out)”",
+		"gpt-5.1 and/or ann@x.example at 3.5":                             "Reason: “gpt-5.1 and/or ann@x.example at 3.5”",
+	} {
+		s := newShelf()
+		s.tell1("n1", "mailto:a@x.example", "d", bursar.EventBoostRequested, map[string]any{"boostRequest": map[string]any{"id": "r", "requestedBy": "zoe", "amount": 1, "reason": reason}})
+		o := mailOptions("smtp://mail.example")
+		o.DecideURL = func(string, string, string, bursar.Time) string { return "https://real.example/decide/1" }
+		sender := newSender(t, s, o)
+		ds := []store.DueDelivery{s.rows["d"]}
+		said := sender.sayings(ds)
+		var mail strings.Builder
+		if _, err := sender.mail.compose(s.now, []string{"a@x.example"}, &ds[0], said).WriteTo(&mail); err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(quotedprintable.NewReader(strings.NewReader(mail.String())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, text := range map[string]string{"mail": strings.ReplaceAll(string(text), "\r", ""), "Slack": strings.ReplaceAll(string(slackBody(ds[0].EventType, ds[0].Body, said)), `\n`, "\n")} {
+			if what == "Slack" {
+				text = strings.ReplaceAll(text, `\"`, `"`)
+			}
+			link, quote := strings.Index(text, "real.example"), strings.Index(text, "\n"+want)
+			if link < 0 || quote < link || strings.Count(text, "://") != 1 {
+				t.Errorf("%s of %q is\n%s", what, reason, text)
+			}
 		}
 	}
 }

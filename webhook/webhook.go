@@ -55,7 +55,7 @@ type Options struct {
 	SMTPURL  string
 	MailFrom string
 
-	// SlackHosts are the hosts that notifications of customers may post to, as URLs write them;
+	// SlackHosts are the hosts that notifications of customers may post to, as URLs write them, in small letters;
 	// nil = Slack's own.
 	SlackHosts []string
 	// AlertPage is where readers of their messages find the budgets; {customerId} and {entityId}

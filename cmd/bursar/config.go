@@ -153,10 +153,26 @@ func (c *config) thresholds() ([]int, error) {
 // webhooks is how webhooks are delivered.
 func (c *config) webhooks() (webhook.Options, error) {
 	o := webhook.Options{AllowHTTP: c.WebhookAllowHTTP, SMTPURL: c.SMTPURL, MailFrom: c.SMTPFrom, SlackHosts: c.SlackHosts, AlertPage: c.AlertPage}
+	for i, host := range c.SlackHosts {
+		if u, err := url.Parse("https://" + host); err != nil || u.Hostname() == "" || u.Host != host {
+			return o, exitf(exitConfig, "--slack-hosts: %q is no host; write chat.example.com, or chat.example.com:8443, without https:// and without a path", host)
+		}
+		if i == 0 {
+			o.SlackHosts = nil
+		}
+		o.SlackHosts = append(o.SlackHosts, strings.ToLower(host))
+	}
 	for name, text := range map[string]string{"--public-url": c.PublicURL, "--alert-page": c.AlertPage} {
-		if u, err := url.Parse(text); text != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
+		u, err := url.Parse(text)
+		if text != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
 			return o, exitf(exitConfig, "%s: %q is no address of a page; write https://bursar.example.com", name, text)
 		}
+		if name == "--public-url" && (u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#")) {
+			return o, exitf(exitConfig, "--public-url: %q has more than a path, and paths are added to it; write https://bursar.example.com", text)
+		}
+	}
+	if strings.ContainsAny(strings.NewReplacer("{customerId}", "", "{entityId}", "").Replace(c.AlertPage), "{}") {
+		return o, exitf(exitConfig, "--alert-page: %q has braces; only {customerId} and {entityId} are replaced", c.AlertPage)
 	}
 	for _, text := range c.WebhookAllow {
 		p, err := netip.ParsePrefix(strings.TrimSpace(text))

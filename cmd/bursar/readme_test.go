@@ -39,7 +39,9 @@ var notRun = map[string]string{
 	"element.refreshToken":        "of JavaScript: the browser tests embed the view",
 	"_, err := bursar.Guard(":     "of Go: TestGuard of client governs calls so",
 	"client = OpenAI(":            "of Python: scripts/gateway-sdks.sh calls the gateway by providers' SDKs",
+	"  # People hear of search":   "needs a mail server; TestPeopleHear puts a notification",
 	"{":                           "JSON that is read, not sent",
+	"curl -X PUT http://127.0.0.1:8080/api/v1/usage-rules": "TestReportComesAgainAfterARule of httpapi replaces rules so",
 }
 
 // readmeKey is the key that the README starts a server with.
