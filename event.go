@@ -13,7 +13,10 @@ type EventInput struct {
 	CallID         string // of the call that the event is; "" = it has none
 	// Derived are those of Dimensions that were read from usage: they give way to what the
 	// reservation says.
-	Derived  []Dimension
+	Derived []Dimension
+	// Unruled are what would be Derived without the environment's rules of usage; nil = the same. It
+	// tells a report that comes again although rules came meanwhile.
+	Unruled  []Dimension
 	Warnings []string
 	// Illegible tells that not all could be read of the usage object that says what was used.
 	Illegible bool

@@ -204,6 +204,8 @@ type SpendInput struct {
 	Bounded        []string       // kinds that share the number of tokens.output with it: nobody knows how many will be of which
 	Warnings       []string       // of how the event's usage was read
 	Unread         *UnreadReading // nil = all of it was
+	Derived        []Dimension    // as of an EventInput
+	Unruled        []Dimension    // as of an EventInput
 }
 
 // ConsumeResult is a granted consume.

@@ -86,6 +86,23 @@ func Derive(given []Dimension, r *UsageReading) (derived []Dimension, err error)
 	return out[len(given):], err
 }
 
+// Unruled are the dimensions that r would add to those that an event was given, were there no rules;
+// nil = these that it adds with them, derived.
+func (r *UsageReading) Unruled(given, derived []Dimension) []Dimension {
+	if r == nil || len(r.rules) == 0 {
+		return nil
+	}
+	plain, err := ReadUsage(r.all)
+	if err != nil {
+		return nil
+	}
+	out, err := Derive(given, plain)
+	if err != nil || slices.Equal(out, derived) {
+		return nil
+	}
+	return append([]Dimension{}, out...)
+}
+
 // withDimension is dims with d, unless they have its key.
 func withDimension(dims []Dimension, d Dimension) []Dimension {
 	if slices.ContainsFunc(dims, func(have Dimension) bool { return have.Key == d.Key }) {

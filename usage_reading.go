@@ -22,6 +22,7 @@ type UsageReading struct {
 	malformed *Error
 	rules     []UsageRule
 	reader    usageReader
+	all       []byte                     // that was read
 	of        map[string]json.RawMessage // the usage object itself, or all that was given
 	kept      string                     // see UnreadReading
 	cut       bool
@@ -85,7 +86,7 @@ func ReadUsage(b []byte, rules ...UsageRule) (*UsageReading, error) {
 	if err := json.Unmarshal(b, &members); err != nil || members == nil {
 		return nil, Errorf(CodeValidationFailed, "the usage is not a JSON object")
 	}
-	r := &UsageReading{rules: rules}
+	r := &UsageReading{rules: rules, all: b}
 	found := r.find(members, usageDepth)
 	if !found {
 		r.read(members)

@@ -14,13 +14,21 @@ import (
 // spendEventOf is an event that is to be reserved or consumed.
 func (e *Engine) spendEventOf(customer string, in *bursar.SpendInput, reserve bool) ledger.SpendEvent {
 	s := ledger.SpendEvent{In: bursar.EventInput{CustomerID: customer, EventName: in.EventName, IdempotencyKey: in.IdempotencyKey,
-		Dimensions: record.SortDims(in.Dimensions), CallID: in.CallID, Warnings: in.Warnings, Unread: in.Unread, Illegible: in.Unread != nil},
+		Dimensions: record.SortDims(in.Dimensions), CallID: in.CallID, Warnings: in.Warnings, Unread: in.Unread, Derived: in.Derived, Unruled: in.Unruled, Illegible: in.Unread != nil},
 		Call: ledger.CallOf(&e.secret, in.EventName, in.CallID), Strict: in.Strict, SaidInput: in.SaidInput, SaidOutput: in.SaidOutput, Bounded: in.Bounded}
-	content := ledger.EventContent(&s.In)
-	if in.Percentile != 0 {
-		content = append(content, byte(in.Percentile))
+	asked := func(in *bursar.EventInput, percentile int) []byte {
+		content := ledger.EventContent(in)
+		if percentile != 0 {
+			content = append(content, byte(percentile))
+		}
+		return content
 	}
+	content := asked(&s.In, in.Percentile)
 	s.Content = ledger.ContentHash(content)
+	s.Unruled = s.Content
+	if plain := ledger.Unruled(&s.In); plain != nil {
+		s.Unruled = ledger.ContentHash(asked(plain, in.Percentile))
+	}
 	if in.IdempotencyKey != "" {
 		s.Key = ledger.KeyOf(&e.secret, ledger.EventTarget(in.EventName), in.IdempotencyKey, content)
 		if reserve {
@@ -55,7 +63,7 @@ func (e *Engine) eventReservedBefore(ctx context.Context, customer string, s *le
 	if err != nil {
 		return res, 0, fmt.Errorf("%w: not a reservation of an event", err)
 	}
-	if ledger.ReservedWith(p.Record) != s.Content {
+	if was := ledger.ReservedWith(p.Record); was != s.Content && was != s.Unruled {
 		return res, 0, ledger.Reused("/idempotencyKey", s.In.IdempotencyKey)
 	}
 	version, err = e.readHold(ctx, asDecided(decided), customer, id, func(v *ledger.View, h *record.Hold) error {
@@ -98,7 +106,7 @@ func (e *Engine) consumeEvent(ctx context.Context, c catalogue.Caller, customer 
 // CommitEvent ends a reservation of an event with what the event really was: the dimensions of in
 // take the place of those that were reserved for, and none of the expected measures counts.
 func (e *Engine) CommitEvent(ctx context.Context, c catalogue.Caller, customer, id string, in bursar.EventInput) (bursar.Reservation, uint64, error) {
-	u := &ledger.UsedEvent{Dims: in.Dimensions, Derived: in.Derived, Warnings: in.Warnings, Illegible: in.Illegible, Unread: in.Unread,
+	u := &ledger.UsedEvent{Dims: in.Dimensions, Derived: in.Derived, Unruled: in.Unruled, Warnings: in.Warnings, Illegible: in.Illegible, Unread: in.Unread,
 		CallOf: func(eventName string) ledger.Call { return ledger.CallOf(&e.secret, eventName, in.CallID) }}
 	res, version, err := e.changeHold(ctx, &c, customer, id, ledger.ChangeHold{Action: ledger.HoldCommit, Event: u})
 	if err != nil {

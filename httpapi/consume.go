@@ -37,7 +37,7 @@ func (in *spendIn) input(keys *itemKeys, amount *bursar.Amount, expected bool) (
 		if expected && usage != nil && usage.Err() != nil { // nothing was paid for yet
 			p.Add("/usage", bursar.CodeValidationFailed, "%s", reason(usage.Err()))
 		}
-		return bursar.SpendInput{EventName: *in.EventName, CallID: keys.q.scoped(orZero(in.CallID)), Dimensions: e.Dimensions, Warnings: e.Warnings, Unread: e.Unread, Strict: in.Strict,
+		return bursar.SpendInput{EventName: *in.EventName, CallID: keys.q.scoped(orZero(in.CallID)), Dimensions: e.Dimensions, Warnings: e.Warnings, Unread: e.Unread, Derived: e.Derived, Unruled: e.Unruled, Strict: in.Strict,
 			IdempotencyKey: keys.required(in.IdempotencyKey, -1, "")}
 	}
 	if in.CallID != nil {

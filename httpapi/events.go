@@ -67,7 +67,7 @@ func (in *eventsIn) items(keys *itemKeys) []bursar.EventInput {
 		keys.refuse(keys.q.toldOf(at, dims))
 		derived := slices.Clone(dims[len(e.Dimensions):])
 		out[i] = bursar.EventInput{CustomerID: e.CustomerID, EventName: e.EventName, IdempotencyKey: keys.required(e.IdempotencyKey, i, at),
-			Dimensions: dims, Derived: derived, Timestamp: orZero(e.Timestamp), ReservationID: orZero(e.ReservationID), CallID: keys.q.scoped(orZero(e.CallID)),
+			Dimensions: dims, Derived: derived, Unruled: usage.Unruled(e.Dimensions, derived), Timestamp: orZero(e.Timestamp), ReservationID: orZero(e.ReservationID), CallID: keys.q.scoped(orZero(e.CallID)),
 			Warnings: usage.Warnings(), Unread: usage.Keep(derived)}
 		out[i].Illegible = out[i].Unread != nil
 	}

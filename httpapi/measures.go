@@ -80,7 +80,7 @@ func (m *measuresIn) onto(dims []bursar.Dimension, rules []bursar.UsageRule, p *
 	f := eventFields{Dimensions: out, Usage: m.Usage}
 	in.Dimensions, usage = f.measured("", rules, p)
 	in.Derived, in.Warnings = slices.Clone(in.Dimensions[len(out):]), usage.Warnings()
-	in.Unread = usage.Keep(in.Derived)
+	in.Unread, in.Unruled = usage.Keep(in.Derived), usage.Unruled(out, in.Derived)
 	in.Illegible = in.Unread != nil
 	return in, usage
 }

@@ -91,7 +91,11 @@ func saidIn(dims []bursar.Dimension) [8]byte {
 
 // differs tells whether an event says something else than what counted its call.
 func (k *knownCall) differs(in *bursar.EventInput) bool {
-	return k.said != nil && *k.said != saidBy(in)
+	if k.said == nil || *k.said == saidBy(in) {
+		return false
+	}
+	plain := Unruled(in)
+	return plain == nil || *k.said != saidBy(plain)
 }
 
 // heldAt is the hold that was made, or named, at a place.

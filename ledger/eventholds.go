@@ -17,6 +17,7 @@ type SpendEvent struct {
 	In      bursar.EventInput // dimensions ordered by key
 	Key     record.Identity
 	Content [8]byte // of the request
+	Unruled [8]byte // of the request, as a reading of its usage without rules has it
 	Call    Call
 	Strict  bool // what names no entity is denied
 	// SaidInput and SaidOutput tell that the request says how many tokens there may be, even if it
@@ -61,7 +62,7 @@ func (d *Decider) newEvent(o *SpendEvent, consumes bool) (*admittedEvent, error)
 		return nil, err
 	}
 	if e != nil {
-		if e.content != o.Key.Content {
+		if e.content != o.Key.Content && (e.content != o.Unruled || o.Key.Content == ReservesContent(o.In.EventName)) {
 			return nil, Reused("/idempotencyKey", o.In.IdempotencyKey)
 		}
 		return nil, &record.Place{Seq: e.Seq, Index: e.index}

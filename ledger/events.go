@@ -133,6 +133,10 @@ func (o *ReportEvents) record(d *Decider, it *EventItem, known bool) bursar.Even
 func (o *ReportEvents) keys() *reportKeys {
 	keys := newReportKeys(len(o.Items))
 	keys.of = map[int]*record.Place{}
+	keys.unruled = func(i int, content [8]byte) bool {
+		plain := Unruled(&o.Items[i].In)
+		return plain != nil && content == ContentHash(EventContent(plain))
+	}
 	keys.reserves = func(i int, content [8]byte) bool { return content == ReservesContent(o.Items[i].In.EventName) }
 	return keys
 }
@@ -181,7 +185,7 @@ func (d *Decider) endsHold(it *EventItem, keys *reportKeys, i int, ended map[[16
 			"the reservation %s holds an amount of %s, not an event: commit it with amount, and report no event", store.FormatID(id), d.Capability(h.Cap))
 		return false
 	}
-	x := d.useEvent(h, &UsedEvent{Name: it.In.EventName, Dims: it.In.Dimensions, Derived: it.In.Derived, Warnings: it.In.Warnings,
+	x := d.useEvent(h, &UsedEvent{Name: it.In.EventName, Dims: it.In.Dimensions, Derived: it.In.Derived, Unruled: it.In.Unruled, Warnings: it.In.Warnings,
 		Illegible: it.In.Illegible, Unread: it.In.Unread, Key: key, call: it.Call, known: *call, again: ended[id] != nil}, at, p)
 	if x == nil {
 		return false
@@ -362,6 +366,21 @@ func (d *Decider) chargeDistinct(rows []uint32, value uint64, rec *record.Usage)
 		return nil
 	}
 	return met
+}
+
+// Unruled is an event as a reading of its usage without the environment's rules has it; nil = the same.
+func Unruled(in *bursar.EventInput) *bursar.EventInput {
+	if in.Unruled == nil {
+		return nil
+	}
+	plain := *in
+	plain.Dimensions = record.SortDims(append(unread(in.Dimensions, in.Derived), in.Unruled...))
+	return &plain
+}
+
+// unread is dims without those that were read from usage.
+func unread(dims, derived []bursar.Dimension) []bursar.Dimension {
+	return slices.DeleteFunc(slices.Clone(dims), func(d bursar.Dimension) bool { return slices.Contains(derived, d) })
 }
 
 // EventContent is what must be equal for two events with one key to be the same event.

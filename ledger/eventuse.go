@@ -47,7 +47,8 @@ type UsedEvent struct {
 	// Derived are further dimensions, which were read from a reply. Of one
 	// key, a label of the hold counts before them.
 	Derived  []bursar.Dimension
-	Warnings []string // of how they were read
+	Unruled  []bursar.Dimension // as of an EventInput
+	Warnings []string           // of how they were read
 	// Illegible tells that dimensions were to be read from a usage object, and not all could be.
 	Illegible bool
 	Unread    *bursar.UnreadReading // nil = all could be
@@ -66,6 +67,7 @@ type usingEvent struct {
 	hold    *record.Hold
 	item    EventItem
 	content [8]byte
+	plain   []bursar.Dimension // the item's as a reading without rules has them; nil = the same
 	key     record.Identity
 	repeat  bool // the hold ended so before
 	differs bool // the hold ended before by another report of the call, which said something else
@@ -108,6 +110,11 @@ func (d *Decider) useEvent(h *record.Hold, u *UsedEvent, at string, p *bursar.Pr
 	x := &usingEvent{hold: h, key: u.Key, unread: u.Unread}
 	x.item.In = bursar.EventInput{CustomerID: d.Cust().ID, EventName: h.Event.Name, Dimensions: u.onto(labelsOf(h.Event.Props)), Warnings: u.Warnings}
 	x.content = ContentHash(EventContent(&x.item.In))
+	if u.Unruled != nil {
+		plain := *u
+		plain.Dims, plain.Derived = unread(u.Dims, u.Derived), u.Unruled
+		x.plain = plain.onto(labelsOf(h.Event.Props))
+	}
 	x.item.begun = true
 	var own bursar.Problems
 	d.meterEvent(&x.item, at, h.Created, &own)
@@ -179,16 +186,26 @@ func (u *UsedEvent) onto(labels []bursar.Dimension) []bursar.Dimension {
 	return record.SortDims(out)
 }
 
+// endedBy tells whether a hold ended with what x says, as it is read now or without rules.
+func (x *usingEvent) endedBy(used *record.EventUse) bool {
+	if used.Content == x.content || x.plain == nil {
+		return used.Content == x.content
+	}
+	plain := x.item.In
+	plain.Dimensions = x.plain
+	return used.Content == ContentHash(EventContent(&plain))
+}
+
 // usable is an error when a hold cannot end with x any more. It notes in x if the hold ended so
 // before. named tells that the call has this hold: then a committed hold ended so, whatever was said.
 func (d *Decider) usable(x *usingEvent, named bool) *bursar.Error {
 	h := x.hold
 	switch h.Status {
 	case bursar.HoldCommitted:
-		if !named && !x.mute && h.Event.Used.Content != x.content {
+		if !named && !x.mute && !x.endedBy(h.Event.Used) {
 			return bursar.Errorf(bursar.CodeReservationClosed, "the reservation %s was committed with other usage at %s; it is committed once", store.FormatID(h.ID), h.Closed)
 		}
-		x.repeat, x.differs = true, !x.mute && saidIn(h.Event.Used.Props) != saidIn(x.item.In.Dimensions)
+		x.repeat, x.differs = true, !x.mute && !x.endedBy(h.Event.Used) && saidIn(h.Event.Used.Props) != saidIn(x.item.In.Dimensions)
 	case bursar.HoldReleased:
 		return errClosed(h, "committed").(*bursar.Error)
 	case bursar.HoldExpired:

@@ -12,9 +12,12 @@ type reportKeys struct {
 	// reserves tells whether a content is that of a reservation with the key of item number i. nil =
 	// no item has the key of a reservation.
 	reserves func(i int, content [8]byte) bool
-	of       map[int]*record.Place   // by number of the item: where that reservation was made
-	calls    map[[16]byte]*knownCall // by call: what was done about it, by the items so far too
-	said     map[[16]byte][8]byte    // by call: what its first item says (saidBy)
+	// unruled tells whether a content is that of item number i as it was read before there were rules
+	// for its usage. nil = no item has usage that is read.
+	unruled func(i int, content [8]byte) bool
+	of      map[int]*record.Place   // by number of the item: where that reservation was made
+	calls   map[[16]byte]*knownCall // by call: what was done about it, by the items so far too
+	said    map[[16]byte][8]byte    // by call: what its first item says (saidBy)
 }
 
 // reportKey is the first item of a report with a key.
@@ -40,7 +43,7 @@ func (k *reportKeys) judge(d *Decider, i int, key record.Identity, text string, 
 		if other.content != key.Content {
 			p.Add(pointer(), bursar.CodeIdempotencyKeyReused, "the idempotency key %q is in this request with other content too", text)
 		}
-		if other.stored == key.Content {
+		if other.storedAt != nil && k.same(i, key.Content, other.stored) {
 			return other.storedAt, false
 		}
 		return nil, false
@@ -59,7 +62,7 @@ func (k *reportKeys) judge(d *Decider, i int, key record.Identity, text string, 
 		return nil, true
 	}
 	at := &record.Place{Seq: e.Seq, Index: e.index}
-	if e.content != key.Content {
+	if !k.same(i, key.Content, e.content) {
 		err := Reused(pointer(), text)
 		p.Add(err.Fields[0].Pointer, err.Code, "%s", err.Message)
 	} else {
@@ -67,6 +70,11 @@ func (k *reportKeys) judge(d *Decider, i int, key record.Identity, text string, 
 	}
 	k.byHash[key.Hash] = reportKey{i, key.Content, e.content, at}
 	return twin, false
+}
+
+// same tells whether item number i, whose content is given, is what was recorded with another one.
+func (k *reportKeys) same(i int, content, stored [8]byte) bool {
+	return content == stored || k.unruled != nil && k.unruled(i, stored)
 }
 
 // first is the number of the first item with the key of item number i.

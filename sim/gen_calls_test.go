@@ -263,6 +263,9 @@ func (g *gen) endByEvent(a *reportEvents, i int) {
 	} else {
 		x.Unread = nil
 	}
+	if x.Derived, x.Unruled = nil, nil; !x.Illegible && chance(g.r, 4) {
+		g.byRule(x)
+	}
 	c := g.known(x.CustomerID)
 	if h.call != nil && chance(g.r, 3) && g.time(c) < h.CreatedAt+bursar.Time(23*time.Hour) {
 		if x.EventName != h.Event.Name {

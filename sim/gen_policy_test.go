@@ -285,6 +285,9 @@ func (g *gen) againEvent(id string, c *mCust) *bursar.EventInput {
 		}
 		x.Dimensions = slices.Clone(x.Dimensions)
 		slices.Reverse(x.Dimensions)
+		if x.Derived, x.Unruled = nil, nil; chance(g.r, 3) {
+			g.byRule(&x)
+		}
 		return &x
 	}
 	return nil

@@ -55,8 +55,8 @@ func onto(under, over []bursar.Dimension) []bursar.Dimension {
 
 // ending judges the end of a reservation with what was used; again tells that it ended so,
 // or with what was used of the call that is named.
-// Where nothing can be told of what was used, x says so, and the reservation goes on.
-func (m *model) ending(p *problems, c *mCust, now bursar.Time, h *mHold, dims []bursar.Dimension, call string, illegible bool) (x bursar.EventInput, again bool) {
+// plain is dims before there was a rule for the usage. Where nothing can be told of what was used, x says so, and the reservation goes on.
+func (m *model) ending(p *problems, c *mCust, now bursar.Time, h *mHold, dims, plain []bursar.Dimension, call string, illegible bool) (x bursar.EventInput, again bool) {
 	x = bursar.EventInput{CustomerID: h.CustomerID, EventName: h.Event.Name, Dimensions: onto(h.call.props, dims), Timestamp: h.CreatedAt, CallID: call}
 	done, known := c.doneOf(x)
 	if done != nil && done != h {
@@ -65,7 +65,7 @@ func (m *model) ending(p *problems, c *mCust, now bursar.Time, h *mHold, dims []
 	}
 	silent := illegible && m.measuresNothing(x)
 	switch content := callContent(x.EventName, x.Dimensions); {
-	case h.Status == bursar.HoldCommitted && (known && done == h || h.call.content == content || silent):
+	case h.Status == bursar.HoldCommitted && (known && done == h || h.call.content == content || h.call.content == callContent(x.EventName, onto(h.call.props, plain)) || silent):
 		return x, true
 	case h.Status == bursar.HoldCommitted, h.Status == bursar.HoldReleased, h.Status == bursar.HoldExpired && now > h.CreatedAt+holdLife:
 		p.at("/reservationId", bursar.CodeReservationClosed)
@@ -273,7 +273,7 @@ func (m *model) commitCall(customer, id string, dims []bursar.Dimension, call st
 		return bursar.Reservation{}, failedAt("/amount", bursar.CodeValidationFailed)
 	}
 	var p problems
-	x, again := m.ending(&p, c, now, h, dims, call, illegible)
+	x, again := m.ending(&p, c, now, h, dims, dims, call, illegible)
 	for i, bad := range p.list {
 		if bad.rest == "/reservationId" {
 			return bursar.Reservation{}, failed(bad.code)
@@ -338,7 +338,7 @@ func (m *model) endsHold(p *problems, c *mCust, now bursar.Time, e bursar.EventI
 		return nil
 	}
 	bad := len(p.list)
-	x, again := m.ending(p, c, now, h, e.Dimensions, e.CallID, e.Illegible)
+	x, again := m.ending(p, c, now, h, e.Dimensions, unruled(e).Dimensions, e.CallID, e.Illegible)
 	if slices.ContainsFunc(p.list[bad:], func(b problem) bool { return b.code == bursar.CodeReservationClosed || b.rest == "/callId" }) {
 		return nil // it ends nothing, so another event of the request may
 	}
@@ -349,7 +349,7 @@ func (m *model) endsHold(p *problems, c *mCust, now bursar.Time, e bursar.EventI
 		p.at("/reservationId", bursar.CodeReservationClosed)
 	}
 	end := &endingOf{hold: h, x: x, known: again || before, mute: before && x.Illegible}
-	end.differs = !silent && (before && saidBy(first.Dimensions) != saidBy(x.Dimensions) || again && saidBy(h.Event.Properties) != saidBy(x.Dimensions))
+	end.differs = !silent && (before && saidBy(first.Dimensions) != saidBy(x.Dimensions) || again && h.call.content != callContent(x.EventName, onto(h.call.props, unruled(e).Dimensions)) && saidBy(h.Event.Properties) != saidBy(x.Dimensions))
 	if end.x.Illegible = x.Illegible && !before; !before && !x.Illegible {
 		ended[h] = x
 	}

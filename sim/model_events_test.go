@@ -27,7 +27,7 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 		p.item = fmt.Sprintf("/events/%d", i)
 		own := problems{item: p.item}
 		m.judgeEvent(&own, x)
-		items = append(items, keyed{x.CustomerID, "event " + x.EventName, x.IdempotencyKey, consumedContent(x)})
+		items = append(items, keyed{x.CustomerID, "event " + x.EventName, x.IdempotencyKey, consumedContent(x), consumedContent(unruled(x))})
 		c, now := m.customer(x.CustomerID)
 		if c == nil {
 			p.list = append(p.list, own.list...)
@@ -46,7 +46,7 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 			if x.ReservationID == "" {
 				m.judgeMeasures(&own, x)
 			}
-			p.list = append(p.list, own.judged(stored && k.hold == nil && k.content == consumedContent(x))...)
+			p.list = append(p.list, own.judged(stored && k.hold == nil && (k.content == consumedContent(x) || k.content == consumedContent(unruled(x))))...)
 			continue
 		}
 		call := fmt.Sprint("call ", x.CustomerID, x.EventName, "|", x.CallID)
@@ -62,7 +62,8 @@ func (m *model) reportEvents(in []bursar.EventInput) (out []bursar.EventResult, 
 		of := problems{item: p.item}
 		if ends[i] = m.endsHold(&of, c, now, x, &k, ended); ends[i] == nil && x.ReservationID == "" && k.hold == nil {
 			_, again[i] = c.doneOf(x)
-			differs[i] = again[i] && c.keys[keyID{"call " + x.EventName, x.CallID}].content != saidBy(x.Dimensions)
+			before := c.keys[keyID{"call " + x.EventName, x.CallID}].content
+			differs[i] = again[i] && before != saidBy(x.Dimensions) && before != saidBy(unruled(x).Dimensions)
 		}
 		if ends[i] == nil && x.ReservationID == "" {
 			m.judgeMeasures(&own, x)

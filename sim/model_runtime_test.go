@@ -270,7 +270,7 @@ func (m *model) reportUsage(o reporting, in []bursar.UsageInput) ([]bursar.Usage
 	}
 	var items []keyed
 	for _, x := range in {
-		items = append(items, keyed{x.CustomerID, x.Capability().ID, x.IdempotencyKey, o.content(x)})
+		items = append(items, keyed{x.CustomerID, x.Capability().ID, x.IdempotencyKey, o.content(x), o.content(x)})
 	}
 	m.judgeKeys(&p, o.base, items)
 	if f := p.err(); f != nil {
@@ -314,7 +314,10 @@ func (m *model) recorded(o reporting, x bursar.UsageInput) bool {
 }
 
 // keyed is an item of a request with its idempotency key.
-type keyed struct{ customer, target, key, content string }
+type keyed struct {
+	customer, target, key, content string
+	unruled                        string // content, before there was a rule
+}
 
 // judgeKeys: a key means one content, in the request and in what was stored.
 func (m *model) judgeKeys(p *problems, base string, in []keyed) {
@@ -329,8 +332,10 @@ func (m *model) judgeKeys(p *problems, base string, in []keyed) {
 		inRequest, again := seen[at]
 		first := inRequest
 		if k, stored := m.customers[x.customer].keys[keyID{at.target, at.key}]; stored && (k.hold == nil || k.hold.call == nil) {
-			first = k.content // else an event with the key ends the reservation
-		}
+			if first = k.content; first == x.unruled {
+				first = x.content
+			}
+		} // else an event with the key ends the reservation
 		if !again {
 			seen[at] = x.content
 		}

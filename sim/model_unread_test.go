@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/bursarhq/bursar"
@@ -42,6 +43,34 @@ func (s smelt) onto(dims []bursar.Dimension) ([]bursar.Dimension, *bursar.Unread
 		return slices.ContainsFunc(derived, func(x bursar.Dimension) bool { return x.Key == d.Key })
 	})
 	return append(out, derived...), u
+}
+
+// byRule makes an event what the API makes of it when it comes again and a rule came meanwhile: one of its
+// numbers is another one.
+func (g *gen) byRule(x *bursar.EventInput) {
+	for i, d := range x.Dimensions {
+		if d.Kind == bursar.DimNumber && strings.HasPrefix(d.Key, "tokens.") { // usage is read as such
+			now := bursar.Dimension{Key: d.Key, Value: pick(g.r, []string{"3", "12"}), Kind: bursar.DimNumber}
+			x.Dimensions = slices.Clone(x.Dimensions)
+			x.Dimensions[i], x.Derived, x.Unruled = now, []bursar.Dimension{now}, []bursar.Dimension{d}
+			return
+		}
+	}
+}
+
+// unruled is an event as it was read before there was the rule.
+func unruled(x bursar.EventInput) bursar.EventInput {
+	if x.Unruled == nil {
+		return x
+	}
+	var dims []bursar.Dimension
+	for _, d := range x.Dimensions {
+		if !slices.Contains(x.Derived, d) {
+			dims = append(dims, d)
+		}
+	}
+	x.Dimensions = append(dims, x.Unruled...)
+	return x
 }
 
 // readUnread is how the kept text says it.
