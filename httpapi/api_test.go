@@ -394,6 +394,27 @@ func TestCORS(t *testing.T) {
 	}
 }
 
+// TestMetricsOfUsage: what is warned of usage objects is counted, in events and in the end of a reservation.
+func TestMetricsOfUsage(t *testing.T) {
+	s := newTestServer(t)
+	s.seed()
+	s.admin("POST", "/api/v1/features", `{"id":"out","displayName":"Output","featureType":"NUMBER","meter":{"eventName":"llm","aggregation":{"function":"SUM","field":"tokens.output"}}}`)
+	s.admin("POST", "/api/v1/events", `{"events":[{"customerId":"acme","eventName":"llm","idempotencyKey":"e","usage":{"completion_tokens":1,"odd_tokens":2}}]}`)
+	var held struct {
+		Data struct {
+			ID string `json:"id"`
+		} `json:"data"`
+	}
+	mustUnmarshal(t, s.admin("POST", "/api/v1/customers/acme/reservations", `{"eventName":"llm","maxTokens":9,"inputTokens":1,"idempotencyKey":"h"}`), &held)
+	for range 2 { // the second one is a duplicate
+		s.admin("POST", "/api/v1/customers/acme/reservations/"+held.Data.ID+"/commit", `{"usage":{"completion_tokens":1,"odd_tokens":2}}`)
+	}
+	_, reply := s.do("GET", "/metrics", "", "Authorization: Bearer a metrics token")
+	if line := `bursar_warnings_total{code="UNREAD_USAGE"} 2`; !strings.Contains(string(reply), line+"\n") {
+		t.Errorf("no %s", line)
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	s := newTestServer(t)
 	s.admin("POST", "/api/v1/webhooks", `{"url":"https://example.com","eventTypes":["entity.created"]}`)

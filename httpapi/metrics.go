@@ -46,6 +46,7 @@ var denialReasons = []bursar.Code{
 // warningCodes are what replies to others than estimates may warn of.
 var warningCodes = []string{
 	bursar.WarnEnrolled, bursar.WarnWouldEnrol, bursar.WarnNotEnrolled, bursar.WarnDidYouMean, bursar.WarnNotResolved, bursar.WarnUnknownKey, bursar.WarnNoEntity, bursar.WarnUngoverned, bursar.WarnNoRate, bursar.WarnNoPrice, bursar.WarnNothingHeld, bursar.WarnUnmetered, bursar.WarnTooManyLimits, bursar.WarnStaleSet, bursar.WarnCallCounted, bursar.WarnCallDiffers, bursar.WarnHoldKept, bursar.WarnNothingRecorded,
+	bursar.WarnUnread, bursar.WarnUsageCut, bursar.WarnUnreadProperty, bursar.WarnUsageTotal, bursar.WarnPossibleDouble,
 }
 
 func newMetrics(e *engine.Engine, routes []*route, o *Options) *metrics {

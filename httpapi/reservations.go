@@ -165,6 +165,9 @@ func (a *API) commitReservation(c call, in *commitIn) (bursar.Reservation, uint6
 	}
 	if err == nil && !got.Duplicate {
 		a.observed.used(c.now, 1)
+		if got.Decision != nil {
+			a.metrics.warned(got.Decision.Warnings, got.Dimensions)
+		}
 	}
 	return c.replayedReservation(got, version, err)
 }
