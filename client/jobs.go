@@ -112,14 +112,20 @@ func (c *Client) Reprice(ctx context.Context, card string, in RepriceInput, prog
 	if err != nil || got.ID == "" {
 		return got.Repricing, err
 	}
-	j, err := c.FollowJob(ctx, got.ID, progress)
-	if err == nil {
-		err = j.ended()
-	}
+	j, err := c.succeeded(ctx, got.ID, progress)
 	if err != nil {
 		return Repricing{}, err
 	}
 	return *j.Repricing, nil
+}
+
+// succeeded follows a job to its end; it is an error if that is not a success with a result.
+func (c *Client) succeeded(ctx context.Context, id string, progress func(Job)) (Job, error) {
+	j, err := c.FollowJob(ctx, id, progress)
+	if err == nil {
+		err = j.ended()
+	}
+	return j, err
 }
 
 // rereadingOrJob is what the server answers to a repricing of unread usage.
@@ -134,10 +140,7 @@ func (c *Client) RepriceUnread(ctx context.Context, in RepriceInput, progress fu
 	if err != nil || got.ID == "" {
 		return got.Rereading, err
 	}
-	j, err := c.FollowJob(ctx, got.ID, progress)
-	if err == nil {
-		err = j.ended()
-	}
+	j, err := c.succeeded(ctx, got.ID, progress)
 	if err != nil {
 		return Rereading{}, err
 	}

@@ -215,10 +215,7 @@ func (c *Client) Simulate(ctx context.Context, customer string, in SimulateInput
 	if err != nil || got.ID == "" {
 		return got.Simulation, err
 	}
-	j, err := c.FollowJob(ctx, got.ID, nil)
-	if err == nil {
-		err = j.ended()
-	}
+	j, err := c.succeeded(ctx, got.ID, nil)
 	if err != nil {
 		return Simulation{}, err
 	}

@@ -16,18 +16,18 @@ func (e *Engine) spendEventOf(customer string, in *bursar.SpendInput, reserve bo
 	s := ledger.SpendEvent{In: bursar.EventInput{CustomerID: customer, EventName: in.EventName, IdempotencyKey: in.IdempotencyKey,
 		Dimensions: record.SortDims(in.Dimensions), CallID: in.CallID, Warnings: in.Warnings, Unread: in.Unread, Derived: in.Derived, Unruled: in.Unruled, Illegible: in.Unread != nil},
 		Call: ledger.CallOf(&e.secret, in.EventName, in.CallID), Strict: in.Strict, SaidInput: in.SaidInput, SaidOutput: in.SaidOutput, Bounded: in.Bounded}
-	asked := func(in *bursar.EventInput, percentile int) []byte {
-		content := ledger.EventContent(in)
-		if percentile != 0 {
-			content = append(content, byte(percentile))
+	asked := func(event *bursar.EventInput) []byte {
+		content := ledger.EventContent(event)
+		if in.Percentile != 0 {
+			content = append(content, byte(in.Percentile))
 		}
 		return content
 	}
-	content := asked(&s.In, in.Percentile)
+	content := asked(&s.In)
 	s.Content = ledger.ContentHash(content)
 	s.Unruled = s.Content
 	if plain := ledger.Unruled(&s.In); plain != nil {
-		s.Unruled = ledger.ContentHash(asked(plain, in.Percentile))
+		s.Unruled = ledger.ContentHash(asked(plain))
 	}
 	if in.IdempotencyKey != "" {
 		s.Key = ledger.KeyOf(&e.secret, ledger.EventTarget(in.EventName), in.IdempotencyKey, content)

@@ -374,12 +374,12 @@ func Unruled(in *bursar.EventInput) *bursar.EventInput {
 		return nil
 	}
 	plain := *in
-	plain.Dimensions = record.SortDims(append(unread(in.Dimensions, in.Derived), in.Unruled...))
+	plain.Dimensions = record.SortDims(append(withoutDerived(in.Dimensions, in.Derived), in.Unruled...))
 	return &plain
 }
 
-// unread is dims without those that were read from usage.
-func unread(dims, derived []bursar.Dimension) []bursar.Dimension {
+// withoutDerived is dims without those that were read from usage.
+func withoutDerived(dims, derived []bursar.Dimension) []bursar.Dimension {
 	return slices.DeleteFunc(slices.Clone(dims), func(d bursar.Dimension) bool { return slices.Contains(derived, d) })
 }
 

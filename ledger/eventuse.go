@@ -112,7 +112,7 @@ func (d *Decider) useEvent(h *record.Hold, u *UsedEvent, at string, p *bursar.Pr
 	x.content = ContentHash(EventContent(&x.item.In))
 	if u.Unruled != nil {
 		plain := *u
-		plain.Dims, plain.Derived = unread(u.Dims, u.Derived), u.Unruled
+		plain.Dims, plain.Derived = withoutDerived(u.Dims, u.Derived), u.Unruled
 		x.plain = plain.onto(labelsOf(h.Event.Props))
 	}
 	x.item.begun = true
